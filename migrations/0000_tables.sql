@@ -1,0 +1,230 @@
+CREATE SCHEMA IF NOT EXISTS "risk";
+--> statement-breakpoint
+CREATE SCHEMA IF NOT EXISTS "risk_internal";
+--> statement-breakpoint
+CREATE SEQUENCE "risk_internal"."run_ids" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1;--> statement-breakpoint
+CREATE TABLE "risk"."accounts" (
+	"account_key" integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "risk"."accounts_account_key_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 2147483647 START WITH 1 CACHE 1),
+	"account_id" text NOT NULL,
+	"label" text,
+	"added_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"retired_at" timestamp with time zone,
+	CONSTRAINT "accounts_account_id_unique" UNIQUE("account_id")
+);
+--> statement-breakpoint
+CREATE TABLE "risk_internal"."feed_clock" (
+	"id" integer PRIMARY KEY NOT NULL,
+	"last_snapshot_id" bigint NOT NULL,
+	CONSTRAINT "feed_clock_one_row" CHECK ("risk_internal"."feed_clock"."id" = 1)
+);
+--> statement-breakpoint
+CREATE TABLE "risk_internal"."leases" (
+	"account_key" integer PRIMARY KEY NOT NULL,
+	"run_id" bigint NOT NULL,
+	"owner" uuid NOT NULL,
+	"trigger" text NOT NULL,
+	"scheduled_for" timestamp with time zone,
+	"started_at" timestamp with time zone NOT NULL,
+	"heartbeat_at" timestamp with time zone NOT NULL,
+	"host" text NOT NULL,
+	"process" text NOT NULL,
+	"progress" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	CONSTRAINT "leases_trigger" CHECK ("risk_internal"."leases"."trigger" in ('cron', 'cli', 'http'))
+);
+--> statement-breakpoint
+CREATE TABLE "risk_internal"."rejected_records" (
+	"account_key" integer NOT NULL,
+	"record_hash" text NOT NULL,
+	"user_id" uuid,
+	"reason" text NOT NULL,
+	"raw" text NOT NULL,
+	"first_run_id" bigint NOT NULL,
+	"last_run_id" bigint NOT NULL,
+	"first_seen_at" timestamp with time zone NOT NULL,
+	"last_seen_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "rejected_records_account_key_record_hash_pk" PRIMARY KEY("account_key","record_hash")
+);
+--> statement-breakpoint
+CREATE TABLE "risk"."snapshot_levels" (
+	"account_key" integer NOT NULL,
+	"snapshot_id" bigint NOT NULL,
+	"max_risk_level" text NOT NULL,
+	"user_count" integer NOT NULL,
+	"event_count" bigint NOT NULL,
+	CONSTRAINT "snapshot_levels_account_key_snapshot_id_max_risk_level_pk" PRIMARY KEY("account_key","snapshot_id","max_risk_level"),
+	CONSTRAINT "snapshot_levels_max_risk_level" CHECK ("risk"."snapshot_levels"."max_risk_level" in ('low', 'medium', 'high')),
+	CONSTRAINT "snapshot_levels_counts" CHECK ("risk"."snapshot_levels"."user_count" >= 0 and "risk"."snapshot_levels"."event_count" >= 0)
+);
+--> statement-breakpoint
+CREATE TABLE "risk"."snapshots" (
+	"account_key" integer NOT NULL,
+	"snapshot_id" bigint NOT NULL,
+	"observed_at" timestamp with time zone NOT NULL,
+	"verdict" text NOT NULL,
+	"expected_unseen" double precision,
+	"is_baseline" boolean NOT NULL,
+	"user_count" integer NOT NULL,
+	"met_count" integer NOT NULL,
+	"carried_count" integer NOT NULL,
+	"event_count" bigint NOT NULL,
+	"appeared" integer NOT NULL,
+	"raised" integer NOT NULL,
+	"lowered" integer NOT NULL,
+	"cleared" integer NOT NULL,
+	"returned" integer NOT NULL,
+	CONSTRAINT "snapshots_account_key_snapshot_id_pk" PRIMARY KEY("account_key","snapshot_id"),
+	CONSTRAINT "snapshots_account_key_observed_at" UNIQUE("account_key","observed_at"),
+	CONSTRAINT "snapshots_verdict" CHECK ("risk"."snapshots"."verdict" in ('complete', 'partial')),
+	CONSTRAINT "snapshots_user_count" CHECK ("risk"."snapshots"."user_count" = "risk"."snapshots"."met_count" + "risk"."snapshots"."carried_count"),
+	CONSTRAINT "snapshots_counts" CHECK (least("risk"."snapshots"."met_count", "risk"."snapshots"."carried_count", "risk"."snapshots"."event_count", "risk"."snapshots"."appeared", "risk"."snapshots"."raised", "risk"."snapshots"."lowered", "risk"."snapshots"."cleared", "risk"."snapshots"."returned") >= 0),
+	CONSTRAINT "snapshots_observed_at" CHECK (extract(microseconds from "risk"."snapshots"."observed_at")::integer % 1000 = 0)
+);
+--> statement-breakpoint
+CREATE UNLOGGED TABLE "risk_internal"."staged_changes" (
+	"account_key" integer NOT NULL,
+	"run_id" bigint NOT NULL,
+	"user_id" uuid NOT NULL,
+	"user_key" bigint,
+	"is_missing" boolean NOT NULL,
+	"old_level" text,
+	"new_level" text,
+	"level_changed" boolean NOT NULL,
+	"identity_changed" boolean NOT NULL,
+	"activity_changed" boolean NOT NULL,
+	"email" text,
+	"name" text,
+	"event_count" integer,
+	"last_event" timestamp with time zone,
+	"absent_since" timestamp with time zone,
+	CONSTRAINT "staged_changes_account_key_run_id_user_id_pk" PRIMARY KEY("account_key","run_id","user_id")
+);
+--> statement-breakpoint
+CREATE UNLOGGED TABLE "risk_internal"."staged_records" (
+	"account_key" integer NOT NULL,
+	"run_id" bigint NOT NULL,
+	"pass" integer NOT NULL,
+	"page" integer NOT NULL,
+	"position" integer NOT NULL,
+	"read_order" integer NOT NULL,
+	"user_id" uuid NOT NULL,
+	"email" text,
+	"name" text,
+	"max_risk_level" text NOT NULL,
+	"event_count" integer NOT NULL,
+	"last_event" timestamp with time zone NOT NULL,
+	CONSTRAINT "staged_records_account_key_run_id_pass_page_position_pk" PRIMARY KEY("account_key","run_id","pass","page","position")
+);
+--> statement-breakpoint
+CREATE TABLE "risk"."sync_runs" (
+	"account_key" integer NOT NULL,
+	"run_id" bigint NOT NULL,
+	"trigger" text NOT NULL,
+	"scheduled_for" timestamp with time zone,
+	"status" text NOT NULL,
+	"verdict" text,
+	"started_at" timestamp with time zone NOT NULL,
+	"finished_at" timestamp with time zone NOT NULL,
+	"host" text NOT NULL,
+	"passes" integer DEFAULT 0 NOT NULL,
+	"expected_unseen" double precision,
+	"pages" integer DEFAULT 0 NOT NULL,
+	"requests" integer DEFAULT 0 NOT NULL,
+	"retries" integer DEFAULT 0 NOT NULL,
+	"bytes" bigint DEFAULT 0 NOT NULL,
+	"users_met" integer DEFAULT 0 NOT NULL,
+	"duplicates" integer DEFAULT 0 NOT NULL,
+	"rejected" integer DEFAULT 0 NOT NULL,
+	"total_first" integer,
+	"total_last" integer,
+	"lookups" integer DEFAULT 0 NOT NULL,
+	"evidence" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"error_code" text,
+	"error_message" text,
+	"snapshot_id" bigint,
+	CONSTRAINT "sync_runs_account_key_run_id_pk" PRIMARY KEY("account_key","run_id"),
+	CONSTRAINT "sync_runs_trigger" CHECK ("risk"."sync_runs"."trigger" in ('cron', 'cli', 'http')),
+	CONSTRAINT "sync_runs_status" CHECK ("risk"."sync_runs"."status" in ('succeeded', 'failed', 'abandoned')),
+	CONSTRAINT "sync_runs_verdict" CHECK ("risk"."sync_runs"."verdict" in ('complete', 'partial')),
+	CONSTRAINT "sync_runs_success" CHECK ("risk"."sync_runs"."status" <> 'succeeded' or ("risk"."sync_runs"."snapshot_id" is not null and "risk"."sync_runs"."error_code" is null)),
+	CONSTRAINT "sync_runs_published" CHECK (("risk"."sync_runs"."snapshot_id" is null) = ("risk"."sync_runs"."verdict" is null)),
+	CONSTRAINT "sync_runs_failure" CHECK ("risk"."sync_runs"."status" <> 'failed' or "risk"."sync_runs"."error_code" is not null)
+);
+--> statement-breakpoint
+CREATE TABLE "risk"."user_activity" (
+	"account_key" integer NOT NULL,
+	"user_key" bigint NOT NULL,
+	"observed_at" timestamp with time zone NOT NULL,
+	"event_count" integer NOT NULL,
+	"last_event" timestamp with time zone NOT NULL,
+	"snapshot_id" bigint NOT NULL,
+	CONSTRAINT "user_activity_account_key_user_key_observed_at_pk" PRIMARY KEY("account_key","user_key","observed_at"),
+	CONSTRAINT "user_activity_event_count" CHECK ("risk"."user_activity"."event_count" >= 0)
+);
+--> statement-breakpoint
+CREATE TABLE "risk"."user_identities" (
+	"account_key" integer NOT NULL,
+	"user_key" bigint NOT NULL,
+	"valid_from" timestamp with time zone NOT NULL,
+	"valid_to" timestamp with time zone,
+	"email" text,
+	"name" text,
+	"snapshot_id" bigint NOT NULL,
+	CONSTRAINT "user_identities_account_key_user_key_valid_from_pk" PRIMARY KEY("account_key","user_key","valid_from"),
+	CONSTRAINT "user_identities_valid_to" CHECK ("risk"."user_identities"."valid_to" > "risk"."user_identities"."valid_from")
+);
+--> statement-breakpoint
+CREATE TABLE "risk"."user_levels" (
+	"account_key" integer NOT NULL,
+	"user_key" bigint NOT NULL,
+	"valid_from" timestamp with time zone NOT NULL,
+	"valid_to" timestamp with time zone,
+	"max_risk_level" text NOT NULL,
+	"previous_level" text,
+	"change" text NOT NULL,
+	"end_reason" text,
+	"absent_since" timestamp with time zone,
+	"last_reset_time" timestamp with time zone,
+	"snapshot_id" bigint NOT NULL,
+	CONSTRAINT "user_levels_account_key_user_key_valid_from_pk" PRIMARY KEY("account_key","user_key","valid_from"),
+	CONSTRAINT "user_levels_valid_to" CHECK ("risk"."user_levels"."valid_to" > "risk"."user_levels"."valid_from"),
+	CONSTRAINT "user_levels_max_risk_level" CHECK ("risk"."user_levels"."max_risk_level" in ('low', 'medium', 'high')),
+	CONSTRAINT "user_levels_change" CHECK ("risk"."user_levels"."change" in ('appeared', 'raised', 'lowered', 'returned')),
+	CONSTRAINT "user_levels_previous_level" CHECK (case when "risk"."user_levels"."change" in ('appeared', 'returned') then "risk"."user_levels"."previous_level" is null
+        else ("risk"."user_levels"."change" = 'raised') = (("risk"."user_levels"."previous_level", "risk"."user_levels"."max_risk_level") in (('low', 'medium'), ('low', 'high'), ('medium', 'high')))
+          and "risk"."user_levels"."previous_level" in ('low', 'medium', 'high') and "risk"."user_levels"."previous_level" <> "risk"."user_levels"."max_risk_level" end),
+	CONSTRAINT "user_levels_end_reason" CHECK ("risk"."user_levels"."end_reason" in ('changed', 'reset', 'absent')),
+	CONSTRAINT "user_levels_end" CHECK (("risk"."user_levels"."valid_to" is null) = ("risk"."user_levels"."end_reason" is null)),
+	CONSTRAINT "user_levels_absent_since" CHECK ("risk"."user_levels"."absent_since" is null or "risk"."user_levels"."end_reason" in ('reset', 'absent'))
+);
+--> statement-breakpoint
+CREATE TABLE "risk"."users" (
+	"account_key" integer NOT NULL,
+	"user_key" bigint GENERATED ALWAYS AS IDENTITY (sequence name "risk"."users_user_key_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"user_id" uuid NOT NULL,
+	"max_risk_level" text,
+	"event_count" integer NOT NULL,
+	"last_event" timestamp with time zone NOT NULL,
+	"level_since" timestamp with time zone,
+	"identity_since" timestamp with time zone NOT NULL,
+	"first_seen_at" timestamp with time zone NOT NULL,
+	"absent_since" timestamp with time zone,
+	"cleared_at" timestamp with time zone,
+	"snapshot_id" bigint NOT NULL,
+	CONSTRAINT "users_account_key_user_key_pk" PRIMARY KEY("account_key","user_key"),
+	CONSTRAINT "users_account_key_user_id" UNIQUE("account_key","user_id"),
+	CONSTRAINT "users_max_risk_level" CHECK ("risk"."users"."max_risk_level" in ('low', 'medium', 'high')),
+	CONSTRAINT "users_event_count" CHECK ("risk"."users"."event_count" >= 0),
+	CONSTRAINT "users_cleared" CHECK (("risk"."users"."max_risk_level" is null) = ("risk"."users"."cleared_at" is not null)),
+	CONSTRAINT "users_level_since" CHECK (("risk"."users"."max_risk_level" is null) = ("risk"."users"."level_since" is null)),
+	CONSTRAINT "users_absent_since" CHECK ("risk"."users"."absent_since" is null or "risk"."users"."cleared_at" is null)
+);
+--> statement-breakpoint
+ALTER TABLE "risk_internal"."leases" ADD CONSTRAINT "leases_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "risk"."snapshot_levels" ADD CONSTRAINT "snapshot_levels_snapshots" FOREIGN KEY ("account_key","snapshot_id") REFERENCES "risk"."snapshots"("account_key","snapshot_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "risk"."snapshots" ADD CONSTRAINT "snapshots_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "risk"."sync_runs" ADD CONSTRAINT "sync_runs_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "rejected_records_last_run_id" ON "risk_internal"."rejected_records" USING btree ("account_key","last_run_id");--> statement-breakpoint
+CREATE INDEX "snapshots_snapshot_id" ON "risk"."snapshots" USING btree ("snapshot_id");--> statement-breakpoint
+CREATE INDEX "sync_runs_account_key_finished_at" ON "risk"."sync_runs" USING btree ("account_key","finished_at");--> statement-breakpoint
+CREATE UNIQUE INDEX "user_identities_open" ON "risk"."user_identities" USING btree ("account_key","user_key") WHERE "risk"."user_identities"."valid_to" is null;--> statement-breakpoint
+CREATE UNIQUE INDEX "user_levels_open" ON "risk"."user_levels" USING btree ("account_key","user_key") WHERE "risk"."user_levels"."valid_to" is null;

@@ -1,0 +1,297 @@
+// The environment, read once: process.env, `.env` and `*_FILE`, checked by one zod schema, all problems at once.
+// The only file that reads process.env.
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { BlockList, isIP } from 'node:net';
+import { parseEnv } from 'node:util';
+import { z } from 'zod';
+import { EXIT, OperatorError } from './errors.ts';
+import { defaultTimeBudget, isTimeZone, scheduleProblems } from './schedule.ts';
+
+/** Variables that hold a secret: each may be given as `<NAME>_FILE` instead, and is scrubbed from all output. */
+export const SECRETS = ['CLOUDFLARE_API_TOKEN', 'CLOUDFLARE_API_KEY', 'DATABASE_URL', 'HTTP_TOKEN'] as const;
+
+const wholeNumber = (low: number, high: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, `must be a whole number from ${low} to ${high}`)
+    .transform(Number)
+    .refine((n) => n >= low && n <= high, `must be a whole number from ${low} to ${high}`);
+
+const DURATION = { s: 1000, m: 60_000, h: 3_600_000 } as const;
+
+/** Every variable this program reads, without its `_FILE` forms. `.env.example` is checked against it. */
+export const Environment = z.object({
+  CLOUDFLARE_API_TOKEN: z.string().optional(),
+  CLOUDFLARE_EMAIL: z.string().optional(),
+  CLOUDFLARE_API_KEY: z.string().optional(),
+  CLOUDFLARE_ACCOUNT_ID: z
+    .string()
+    .optional()
+    .transform((text) =>
+      [...new Set((text ?? '').split(',').map((id) => id.trim()))].filter((id) => id !== ''),
+    )
+    .refine((ids) => ids.every(isAccountId), 'must be one account id or several, separated by commas'),
+  CLOUDFLARE_BASE_URL: z
+    .string()
+    .default('https://api.cloudflare.com/client/v4')
+    .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), 'must be an https URL')
+    .transform((text) => (URL.canParse(text) ? new URL(text) : new URL('https://invalid.invalid')))
+    .refine((url) => url.username === '' && url.password === '', 'must not hold a user or a password'),
+  CLOUDFLARE_ALLOW_INSECURE: z
+    .enum(['0', '1'], 'must be 0 or 1')
+    .default('0')
+    .transform((text) => text === '1'),
+  HTTPS_PROXY: z.string().optional(),
+  HTTP_PROXY: z.string().optional(),
+  NO_PROXY: z.string().optional(),
+  DATABASE_URL: z
+    .string()
+    .refine((text) => URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol), {
+      message: 'must look like postgres://user:password@host:5432/database',
+    })
+    .optional(),
+  SYNC_SCHEDULE: z
+    .string()
+    .default('0 * * * *')
+    .superRefine((text, context) => {
+      for (const problem of scheduleProblems(text)) context.addIssue({ code: 'custom', message: problem });
+    }),
+  SYNC_TIMEZONE: z.string().default('UTC').refine(isTimeZone, 'must be a time zone such as Europe/Berlin'),
+  SYNC_PER_PAGE: z
+    .union([z.literal('auto'), wholeNumber(1, 100_000)], 'must be auto or a whole number from 1')
+    .default('auto'),
+  SYNC_CONCURRENCY: wholeNumber(1, 32).default(4),
+  SYNC_MAX_PASSES: wholeNumber(1, 20).default(4),
+  SYNC_TIME_BUDGET: z
+    .string()
+    .regex(/^\d{1,6}[smh]$/, 'must be a duration such as 900s, 30m or 2h')
+    .transform((text) => Number(text.slice(0, -1)) * DURATION[text.slice(-1) as keyof typeof DURATION])
+    .refine((ms) => ms > 0, 'must be longer than nothing')
+    .optional(),
+  HTTP_HOST: z.string().default('127.0.0.1'),
+  HTTP_PORT: wholeNumber(0, 65_535).default(8787),
+  HTTP_TOKEN: z.string().optional(),
+  LOG_LEVEL: z
+    .enum(
+      ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+      'must be debug, info, warn, error or silent',
+    )
+    .default('info'),
+});
+
+export type CloudflareAuth = { kind: 'token'; token: string } | { kind: 'key'; email: string; key: string };
+
+export type Config = Readonly<{
+  cloudflare: {
+    /** Null when no credentials are set; the commands that need them ask for `cloudflare` and never see null. */
+    auth: CloudflareAuth | null;
+    accountIds: readonly string[];
+    baseUrl: URL;
+    proxy: { httpsProxy?: string; httpProxy?: string; noProxy?: string };
+  };
+  /** Null: the embedded Postgres. */
+  databaseUrl: string | null;
+  sync: {
+    schedule: string;
+    timezone: string;
+    perPage: 'auto' | number;
+    concurrency: number;
+    maxPasses: number;
+    timeBudgetMs: number;
+  };
+  http: { host: string; port: number; token: string | null };
+  logLevel: string;
+  /** Values that must never be printed. */
+  secrets: readonly string[];
+  /** Where the embedded Postgres lives. */
+  dataFolder: { home: string; dataHome?: string };
+}>;
+
+export type Source = {
+  env: Readonly<Record<string, string | undefined>>;
+  /** Path of a `.env` file; read when it exists. Null: none (the demo). */
+  envFile: string | null;
+};
+
+export function processSource(): Source {
+  return { env: process.env, envFile: '.env' };
+}
+
+export function isAccountId(text: string): boolean {
+  return /^[0-9A-Za-z_-]{1,64}$/.test(text);
+}
+
+/**
+ * Reads and checks the environment. `needs: 'cloudflare'` also requires credentials.
+ * Throws CONFIGURATION (exit 78) with every problem at once.
+ */
+export function readConfig(source: Source, needs: readonly 'cloudflare'[] = []): Config {
+  const problems: string[] = [];
+  const values = collect(source, problems);
+  const parsed = Environment.safeParse(values);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) problems.push(`${issue.path.join('.')}: ${issue.message}`);
+  }
+  const auth = readAuth(values, problems, needs.includes('cloudflare'));
+  if (parsed.success) {
+    const url = parsed.data.CLOUDFLARE_BASE_URL;
+    if (!parsed.data.CLOUDFLARE_ALLOW_INSECURE && (url.protocol === 'http:' || isPrivateHost(url.hostname))) {
+      problems.push(
+        'CLOUDFLARE_BASE_URL: plain http and private addresses are refused, because the credentials would go there; set CLOUDFLARE_ALLOW_INSECURE=1 if it is meant',
+      );
+    }
+  }
+  if (!parsed.success || problems.length > 0) {
+    throw new OperatorError({
+      code: 'CONFIGURATION',
+      exit: EXIT.configuration,
+      happened: `The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((p) => `  - ${p}`).join('\n')}\n`,
+      means: 'Nothing was started',
+      todo: 'Set the variables in the environment or in .env; .env.example explains each',
+    });
+  }
+  const e = parsed.data;
+  return deepFreeze({
+    cloudflare: {
+      auth,
+      accountIds: e.CLOUDFLARE_ACCOUNT_ID,
+      baseUrl: e.CLOUDFLARE_BASE_URL,
+      proxy: {
+        ...(e.HTTPS_PROXY === undefined ? {} : { httpsProxy: e.HTTPS_PROXY }),
+        ...(e.HTTP_PROXY === undefined ? {} : { httpProxy: e.HTTP_PROXY }),
+        ...(e.NO_PROXY === undefined ? {} : { noProxy: e.NO_PROXY }),
+      },
+    },
+    databaseUrl: e.DATABASE_URL ?? null,
+    sync: {
+      schedule: e.SYNC_SCHEDULE,
+      timezone: e.SYNC_TIMEZONE,
+      perPage: e.SYNC_PER_PAGE,
+      concurrency: e.SYNC_CONCURRENCY,
+      maxPasses: e.SYNC_MAX_PASSES,
+      timeBudgetMs: e.SYNC_TIME_BUDGET ?? defaultTimeBudget(e.SYNC_SCHEDULE, e.SYNC_TIMEZONE),
+    },
+    http: { host: e.HTTP_HOST, port: e.HTTP_PORT, token: e.HTTP_TOKEN ?? null },
+    logLevel: e.LOG_LEVEL,
+    secrets: secretsOf(values),
+    dataFolder: dataFolder(source),
+  });
+}
+
+/** Needed by `database` and `demo`, which read nothing else. */
+export function dataFolder(source: Source): Config['dataFolder'] {
+  const dataHome = source.env['XDG_DATA_HOME'];
+  return { home: homedir(), ...(dataHome === undefined || dataHome === '' ? {} : { dataHome }) };
+}
+
+/** The variables that are set, `.env` below the environment, `_FILE` resolved. An empty variable counts as unset. */
+function collect(source: Source, problems: string[]): Record<string, string> {
+  const fromFile =
+    source.envFile !== null && existsSync(source.envFile)
+      ? parseEnv(readFileSync(source.envFile, 'utf8'))
+      : {};
+  const all: Record<string, string | undefined> = { ...fromFile };
+  for (const [name, value] of Object.entries(source.env))
+    if (value !== undefined && value !== '') all[name] = value;
+  const values: Record<string, string> = {};
+  for (const name of Object.keys(Environment.shape)) {
+    // Proxies are customarily written in lower case, too.
+    const value = all[name] || (name.endsWith('_PROXY') ? all[name.toLowerCase()] : undefined);
+    if (value) values[name] = value;
+  }
+  for (const name of SECRETS) {
+    const path = all[`${name}_FILE`];
+    if (!path) continue;
+    if (values[name] !== undefined) {
+      problems.push(`${name}: set both directly and as ${name}_FILE; keep one`);
+      continue;
+    }
+    try {
+      const text = readFileSync(path, 'utf8').trim();
+      if (text === '') problems.push(`${name}_FILE: the file is empty`);
+      else values[name] = text;
+    } catch (error) {
+      problems.push(`${name}_FILE: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+    }
+  }
+  return values;
+}
+
+function readAuth(
+  values: Record<string, string>,
+  problems: string[],
+  required: boolean,
+): CloudflareAuth | null {
+  const token = values['CLOUDFLARE_API_TOKEN'];
+  const email = values['CLOUDFLARE_EMAIL'];
+  const key = values['CLOUDFLARE_API_KEY'];
+  // A header value cannot hold anything else, and a pasted line break is the usual mistake.
+  for (const name of ['CLOUDFLARE_API_TOKEN', 'CLOUDFLARE_EMAIL', 'CLOUDFLARE_API_KEY'] as const) {
+    if (values[name] !== undefined && !/^[\x21-\x7e]+$/.test(values[name])) {
+      problems.push(`${name}: holds a space, a line break or a character outside ASCII`);
+    }
+  }
+  if (token !== undefined && (key !== undefined || email !== undefined)) {
+    problems.push(
+      'CLOUDFLARE_API_TOKEN and CLOUDFLARE_EMAIL/CLOUDFLARE_API_KEY are both set; keep one way to authenticate',
+    );
+    return null;
+  }
+  if (token !== undefined) return { kind: 'token', token };
+  if (email !== undefined && key !== undefined) return { kind: 'key', email, key };
+  if (email !== undefined) problems.push('CLOUDFLARE_API_KEY: missing beside CLOUDFLARE_EMAIL');
+  else if (key !== undefined) problems.push('CLOUDFLARE_EMAIL: missing beside CLOUDFLARE_API_KEY');
+  else if (required) {
+    problems.push(
+      'No credentials: set CLOUDFLARE_API_TOKEN (an API token with the permission Zero Trust: PII Read), or CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY',
+    );
+  }
+  return null;
+}
+
+function secretsOf(values: Record<string, string>): string[] {
+  const secrets: string[] = [];
+  for (const name of SECRETS) if (values[name] !== undefined) secrets.push(values[name]);
+  for (const name of ['DATABASE_URL', 'HTTPS_PROXY', 'HTTP_PROXY']) {
+    const text = values[name];
+    if (text === undefined || !URL.canParse(text)) continue;
+    const { password } = new URL(text);
+    if (password !== '') secrets.push(password, decodeURIComponent(password));
+  }
+  return [...new Set(secrets)].filter((secret) => secret.length >= 4);
+}
+
+const PRIVATE = new BlockList();
+for (const [network, bits] of [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16],
+] as const) {
+  PRIVATE.addSubnet(network, bits, 'ipv4');
+}
+for (const [network, bits] of [
+  ['::', 127],
+  ['fc00::', 7],
+  ['fe80::', 10],
+] as const) {
+  PRIVATE.addSubnet(network, bits, 'ipv6');
+}
+
+function isPrivateHost(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+  const family = isIP(host);
+  if (family !== 0) return PRIVATE.check(host, family === 4 ? 'ipv4' : 'ipv6');
+  return host === 'localhost' || /\.(localhost|local|internal)$/.test(host);
+}
+
+function deepFreeze<T extends object>(value: T): Readonly<T> {
+  for (const part of Object.values(value)) {
+    if (typeof part === 'object' && part !== null && !(part instanceof URL)) deepFreeze(part);
+  }
+  return Object.freeze(value);
+}

@@ -1,0 +1,114 @@
+// Applies the migrations of this version, all in one transaction under a transaction-level lock. Drizzle's own migrator
+// takes no lock, compares no hashes, skips what is older-dated in silence and does not notice a newer database: only its
+// reader of migration files is used here.
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { readMigrationFiles, type MigrationMeta } from 'drizzle-orm/migrator';
+import { EXIT, OperatorError } from '../errors.ts';
+import type { Pool } from './pool.ts';
+import { inTransaction, type Transaction } from './transaction.ts';
+
+type Applied = { hash: string; created_at: number };
+export type MigrationState = { applied: number; pending: number };
+
+// Any number will do, as long as nothing else in the database uses it: 'ztrs' in ASCII.
+const LOCK_KEY = 0x7a747273;
+// A migration may rewrite tables; twenty processes may queue behind it.
+const LIMITS = { lockMs: 300_000, idleMs: 60_000, statementMs: 600_000 };
+
+/** From source this file is in src/db, bundled it is dist/cli.js. */
+export function migrationsFolder(): string {
+  const candidates = ['../migrations', '../../migrations'].map((path) =>
+    fileURLToPath(new URL(path, import.meta.url)),
+  );
+  const found = candidates.find((path) => existsSync(`${path}/meta/_journal.json`));
+  if (found === undefined) throw new Error(`no migrations at ${candidates.join(' or ')}`);
+  return found;
+}
+
+/** How far the database is. Throws when it is newer than this program or was changed. Takes no lock, writes nothing. */
+export async function checkMigrations(pool: Pool, folder = migrationsFolder()): Promise<MigrationState> {
+  const known = readMigrationFiles({ migrationsFolder: folder });
+  const applied = await readApplied(drizzle(pool));
+  return { applied: applied.length, pending: pendingOf(known, applied).length };
+}
+
+/** Brings the database up to date; any number of processes may do so at once. Returns how many migrations it applied. */
+export async function migrate(pool: Pool, folder = migrationsFolder()): Promise<{ applied: number }> {
+  if ((await checkMigrations(pool, folder)).pending === 0) return { applied: 0 };
+  const known = readMigrationFiles({ migrationsFolder: folder });
+  return inTransaction(pool, LIMITS, async (tx, client) => {
+    await tx.execute(sql`select pg_advisory_xact_lock(${LOCK_KEY})`);
+    await tx.execute(sql`create schema if not exists risk_internal`);
+    await tx.execute(
+      sql`create table if not exists risk_internal.migrations (id serial primary key, hash text not null, created_at bigint not null)`,
+    );
+    const pending = pendingOf(known, await readApplied(tx));
+    for (const migration of pending) {
+      // Without parameters, so that one file may hold any statement.
+      for (const statement of migration.sql) await client.query(statement);
+      await tx.execute(
+        sql`insert into risk_internal.migrations (hash, created_at) values (${migration.hash}, ${migration.folderMillis})`,
+      );
+    }
+    return { applied: pending.length };
+  });
+}
+
+/** For commands that only read: they never migrate. Throws DATABASE_BEHIND (exit 78). */
+export async function requireMigrated(pool: Pool): Promise<void> {
+  const { applied, pending } = await checkMigrations(pool);
+  if (pending === 0) return;
+  throw new OperatorError({
+    code: 'DATABASE_BEHIND',
+    exit: EXIT.configuration,
+    happened:
+      applied === 0
+        ? 'The database holds no history yet: it was never migrated'
+        : `The database is ${pending} migration${pending === 1 ? '' : 's'} behind this version`,
+    means: 'Nothing was read or changed',
+    todo: 'Run `zt-risk-sync migrate` (or `zt-risk-sync sync`, which migrates by itself)',
+  });
+}
+
+async function readApplied(tx: Transaction): Promise<Applied[]> {
+  const exists = await tx.execute<{ found: boolean }>(
+    sql`select to_regclass('risk_internal.migrations') is not null as found`,
+  );
+  if (exists.rows[0]?.found !== true) return [];
+  const { rows } = await tx.execute<{ hash: string; created_at: string }>(
+    sql`select hash, created_at from risk_internal.migrations order by id`,
+  );
+  return rows.map((row) => ({ hash: row.hash, created_at: Number(row.created_at) }));
+}
+
+/** Pure: what is left to apply. The applied ones must be exactly the first ones known. */
+export function pendingOf(known: readonly MigrationMeta[], applied: readonly Applied[]): MigrationMeta[] {
+  for (const [index, row] of applied.entries()) {
+    const migration = known[index];
+    if (migration === undefined) throw databaseNewer(applied.length - known.length);
+    if (migration.folderMillis !== row.created_at || migration.hash !== row.hash) {
+      throw new OperatorError({
+        code: 'MIGRATION_CHANGED',
+        exit: EXIT.configuration,
+        happened: `Migration ${index + 1} of this version is not the one that was applied to the database`,
+        means: 'The schema may differ from what this version expects, so nothing was written',
+        todo: 'Run the release that migrated this database, or restore the migration file as it was',
+      });
+    }
+  }
+  return known.slice(applied.length);
+}
+
+function databaseNewer(by: number): OperatorError {
+  return new OperatorError({
+    code: 'DATABASE_NEWER',
+    exit: EXIT.configuration,
+    happened: `The database is ${by} migration${by === 1 ? '' : 's'} ahead of this version`,
+    means:
+      'A newer release has migrated it, and this one could damage what it does not know; nothing was written',
+    todo: 'Run the newer release everywhere',
+  });
+}

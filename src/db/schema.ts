@@ -1,0 +1,338 @@
+// Every table of zt-risk-sync, as Drizzle objects. Edit here, then `npm run db:generate`, read the SQL, commit both.
+// Schema `risk` is the contract for extractors; `risk_internal` belongs to the worker alone. Comments on tables and
+// columns live in the migrations, and a test fails when one lacks its comment.
+import { sql } from 'drizzle-orm';
+import {
+  bigint,
+  boolean,
+  check,
+  doublePrecision,
+  foreignKey,
+  index,
+  integer,
+  jsonb,
+  pgSchema,
+  primaryKey,
+  text,
+  timestamp,
+  unique,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core';
+
+export const risk = pgSchema('risk');
+export const riskInternal = pgSchema('risk_internal');
+
+// Timestamps are read as text: a Date would cut microseconds.
+const timestamptz = (name: string) => timestamp(name, { withTimezone: true, mode: 'string' });
+// 2^53 - 1 snapshots at one a second is 285 million years: a JavaScript number is enough.
+const int8 = (name: string) => bigint(name, { mode: 'number' });
+const accountKey = () => integer('account_key').notNull();
+const userKey = () => int8('user_key').notNull();
+const snapshotId = () => int8('snapshot_id').notNull();
+
+export const accounts = risk.table('accounts', {
+  account_key: integer().primaryKey().generatedAlwaysAsIdentity(),
+  account_id: text().notNull().unique(),
+  label: text(),
+  added_at: timestamptz('added_at')
+    .notNull()
+    .default(sql`now()`),
+  retired_at: timestamptz('retired_at'),
+});
+
+export const syncRuns = risk.table(
+  'sync_runs',
+  {
+    account_key: accountKey().references(() => accounts.account_key),
+    run_id: int8('run_id').notNull(),
+    trigger: text().notNull(),
+    scheduled_for: timestamptz('scheduled_for'),
+    status: text().notNull(),
+    verdict: text(),
+    started_at: timestamptz('started_at').notNull(),
+    finished_at: timestamptz('finished_at').notNull(),
+    host: text().notNull(),
+    passes: integer().notNull().default(0),
+    expected_unseen: doublePrecision(),
+    pages: integer().notNull().default(0),
+    requests: integer().notNull().default(0),
+    retries: integer().notNull().default(0),
+    bytes: int8('bytes').notNull().default(0),
+    users_met: integer().notNull().default(0),
+    duplicates: integer().notNull().default(0),
+    rejected: integer().notNull().default(0),
+    total_first: integer(),
+    total_last: integer(),
+    lookups: integer().notNull().default(0),
+    evidence: jsonb().$type<Record<string, unknown>>().notNull().default({}),
+    error_code: text(),
+    error_message: text(),
+    snapshot_id: int8('snapshot_id'),
+  },
+  (t) => [
+    primaryKey({ columns: [t.account_key, t.run_id] }),
+    index('sync_runs_account_key_finished_at').on(t.account_key, t.finished_at),
+    check('sync_runs_trigger', sql`${t.trigger} in ('cron', 'cli', 'http')`),
+    check('sync_runs_status', sql`${t.status} in ('succeeded', 'failed', 'abandoned')`),
+    check('sync_runs_verdict', sql`${t.verdict} in ('complete', 'partial')`),
+    check(
+      'sync_runs_success',
+      sql`${t.status} <> 'succeeded' or (${t.snapshot_id} is not null and ${t.error_code} is null)`,
+    ),
+    check('sync_runs_published', sql`(${t.snapshot_id} is null) = (${t.verdict} is null)`),
+    check('sync_runs_failure', sql`${t.status} <> 'failed' or ${t.error_code} is not null`),
+  ],
+);
+
+export const snapshots = risk.table(
+  'snapshots',
+  {
+    account_key: accountKey().references(() => accounts.account_key),
+    snapshot_id: snapshotId(),
+    observed_at: timestamptz('observed_at').notNull(),
+    verdict: text().notNull(),
+    expected_unseen: doublePrecision(),
+    is_baseline: boolean().notNull(),
+    user_count: integer().notNull(),
+    met_count: integer().notNull(),
+    carried_count: integer().notNull(),
+    event_count: int8('event_count').notNull(),
+    appeared: integer().notNull(),
+    raised: integer().notNull(),
+    lowered: integer().notNull(),
+    cleared: integer().notNull(),
+    returned: integer().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.account_key, t.snapshot_id] }),
+    unique('snapshots_account_key_observed_at').on(t.account_key, t.observed_at),
+    // snapshot_users(snapshot_id) resolves its account by it. Not unique: Citus allows that only with the account.
+    index('snapshots_snapshot_id').on(t.snapshot_id),
+    check('snapshots_verdict', sql`${t.verdict} in ('complete', 'partial')`),
+    check('snapshots_user_count', sql`${t.user_count} = ${t.met_count} + ${t.carried_count}`),
+    check(
+      'snapshots_counts',
+      sql`least(${t.met_count}, ${t.carried_count}, ${t.event_count}, ${t.appeared}, ${t.raised}, ${t.lowered}, ${t.cleared}, ${t.returned}) >= 0`,
+    ),
+    check('snapshots_observed_at', sql`extract(microseconds from ${t.observed_at})::integer % 1000 = 0`),
+  ],
+);
+
+export const snapshotLevels = risk.table(
+  'snapshot_levels',
+  {
+    account_key: accountKey(),
+    snapshot_id: snapshotId(),
+    max_risk_level: text().notNull(),
+    user_count: integer().notNull(),
+    event_count: int8('event_count').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.account_key, t.snapshot_id, t.max_risk_level] }),
+    foreignKey({
+      name: 'snapshot_levels_snapshots',
+      columns: [t.account_key, t.snapshot_id],
+      foreignColumns: [snapshots.account_key, snapshots.snapshot_id],
+    }),
+    check('snapshot_levels_max_risk_level', sql`${t.max_risk_level} in ('low', 'medium', 'high')`),
+    check('snapshot_levels_counts', sql`${t.user_count} >= 0 and ${t.event_count} >= 0`),
+  ],
+);
+
+// No foreign keys on the four per-user tables: see docs/decisions.md ("No foreign keys under the users").
+export const users = risk.table(
+  'users',
+  {
+    account_key: accountKey(),
+    user_key: int8('user_key').notNull().generatedAlwaysAsIdentity(),
+    user_id: uuid().notNull(),
+    max_risk_level: text(),
+    event_count: integer().notNull(),
+    last_event: timestamptz('last_event').notNull(),
+    level_since: timestamptz('level_since'),
+    identity_since: timestamptz('identity_since').notNull(),
+    first_seen_at: timestamptz('first_seen_at').notNull(),
+    absent_since: timestamptz('absent_since'),
+    cleared_at: timestamptz('cleared_at'),
+    snapshot_id: snapshotId(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.account_key, t.user_key] }),
+    unique('users_account_key_user_id').on(t.account_key, t.user_id),
+    check('users_max_risk_level', sql`${t.max_risk_level} in ('low', 'medium', 'high')`),
+    check('users_event_count', sql`${t.event_count} >= 0`),
+    check('users_cleared', sql`(${t.max_risk_level} is null) = (${t.cleared_at} is not null)`),
+    check('users_level_since', sql`(${t.max_risk_level} is null) = (${t.level_since} is null)`),
+    check('users_absent_since', sql`${t.absent_since} is null or ${t.cleared_at} is null`),
+  ],
+);
+
+export const userIdentities = risk.table(
+  'user_identities',
+  {
+    account_key: accountKey(),
+    user_key: userKey(),
+    valid_from: timestamptz('valid_from').notNull(),
+    valid_to: timestamptz('valid_to'),
+    email: text(),
+    name: text(),
+    snapshot_id: snapshotId(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.account_key, t.user_key, t.valid_from] }),
+    uniqueIndex('user_identities_open')
+      .on(t.account_key, t.user_key)
+      .where(sql`${t.valid_to} is null`),
+    check('user_identities_valid_to', sql`${t.valid_to} > ${t.valid_from}`),
+  ],
+);
+
+export const userLevels = risk.table(
+  'user_levels',
+  {
+    account_key: accountKey(),
+    user_key: userKey(),
+    valid_from: timestamptz('valid_from').notNull(),
+    valid_to: timestamptz('valid_to'),
+    max_risk_level: text().notNull(),
+    previous_level: text(),
+    change: text().notNull(),
+    end_reason: text(),
+    absent_since: timestamptz('absent_since'),
+    last_reset_time: timestamptz('last_reset_time'),
+    snapshot_id: snapshotId(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.account_key, t.user_key, t.valid_from] }),
+    uniqueIndex('user_levels_open')
+      .on(t.account_key, t.user_key)
+      .where(sql`${t.valid_to} is null`),
+    check('user_levels_valid_to', sql`${t.valid_to} > ${t.valid_from}`),
+    check('user_levels_max_risk_level', sql`${t.max_risk_level} in ('low', 'medium', 'high')`),
+    check('user_levels_change', sql`${t.change} in ('appeared', 'raised', 'lowered', 'returned')`),
+    check(
+      'user_levels_previous_level',
+      sql`case when ${t.change} in ('appeared', 'returned') then ${t.previous_level} is null
+        else (${t.change} = 'raised') = ((${t.previous_level}, ${t.max_risk_level}) in (('low', 'medium'), ('low', 'high'), ('medium', 'high')))
+          and ${t.previous_level} in ('low', 'medium', 'high') and ${t.previous_level} <> ${t.max_risk_level} end`,
+    ),
+    check('user_levels_end_reason', sql`${t.end_reason} in ('changed', 'reset', 'absent')`),
+    check('user_levels_end', sql`(${t.valid_to} is null) = (${t.end_reason} is null)`),
+    check(
+      'user_levels_absent_since',
+      sql`${t.absent_since} is null or ${t.end_reason} in ('reset', 'absent')`,
+    ),
+  ],
+);
+
+export const userActivity = risk.table(
+  'user_activity',
+  {
+    account_key: accountKey(),
+    user_key: userKey(),
+    observed_at: timestamptz('observed_at').notNull(),
+    event_count: integer().notNull(),
+    last_event: timestamptz('last_event').notNull(),
+    snapshot_id: snapshotId(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.account_key, t.user_key, t.observed_at] }),
+    check('user_activity_event_count', sql`${t.event_count} >= 0`),
+  ],
+);
+
+/** Hands out run ids. Gaps mean nothing: a claim that met a live lease has taken one. */
+export const runIds = riskInternal.sequence('run_ids');
+
+export const leases = riskInternal.table(
+  'leases',
+  {
+    account_key: integer()
+      .primaryKey()
+      .references(() => accounts.account_key),
+    run_id: int8('run_id').notNull(),
+    owner: uuid().notNull(),
+    trigger: text().notNull(),
+    scheduled_for: timestamptz('scheduled_for'),
+    started_at: timestamptz('started_at').notNull(),
+    heartbeat_at: timestamptz('heartbeat_at').notNull(),
+    host: text().notNull(),
+    process: text().notNull(),
+    progress: jsonb().$type<Record<string, unknown>>().notNull().default({}),
+  },
+  (t) => [check('leases_trigger', sql`${t.trigger} in ('cron', 'cli', 'http')`)],
+);
+
+/** One row. Its row lock orders the publishes of all accounts, so that snapshot_id rises in commit order. */
+export const feedClock = riskInternal.table(
+  'feed_clock',
+  {
+    id: integer().primaryKey(),
+    last_snapshot_id: int8('last_snapshot_id').notNull(),
+  },
+  (t) => [check('feed_clock_one_row', sql`${t.id} = 1`)],
+);
+
+/** UNLOGGED (see the migration): every record of the walks that are under way. Postgres empties it after a crash. */
+export const stagedRecords = riskInternal.table(
+  'staged_records',
+  {
+    account_key: accountKey(),
+    run_id: int8('run_id').notNull(),
+    pass: integer().notNull(),
+    page: integer().notNull(),
+    position: integer().notNull(),
+    // The order in which the answers were read. With pages fetched side by side it is not the order of the pages.
+    read_order: integer().notNull(),
+    user_id: uuid().notNull(),
+    email: text(),
+    name: text(),
+    max_risk_level: text().notNull(),
+    event_count: integer().notNull(),
+    last_event: timestamptz('last_event').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.account_key, t.run_id, t.pass, t.page, t.position] })],
+);
+
+/** UNLOGGED: what a publish is about to change, one row per user, written and removed in its transaction. */
+export const stagedChanges = riskInternal.table(
+  'staged_changes',
+  {
+    account_key: accountKey(),
+    run_id: int8('run_id').notNull(),
+    user_id: uuid().notNull(),
+    user_key: int8('user_key'),
+    is_missing: boolean().notNull(),
+    old_level: text(),
+    new_level: text(),
+    level_changed: boolean().notNull(),
+    identity_changed: boolean().notNull(),
+    activity_changed: boolean().notNull(),
+    email: text(),
+    name: text(),
+    event_count: integer(),
+    last_event: timestamptz('last_event'),
+    absent_since: timestamptz('absent_since'),
+  },
+  (t) => [primaryKey({ columns: [t.account_key, t.run_id, t.user_id] })],
+);
+
+export const rejectedRecords = riskInternal.table(
+  'rejected_records',
+  {
+    account_key: accountKey(),
+    record_hash: text().notNull(),
+    user_id: uuid(),
+    reason: text().notNull(),
+    raw: text().notNull(),
+    first_run_id: int8('first_run_id').notNull(),
+    last_run_id: int8('last_run_id').notNull(),
+    first_seen_at: timestamptz('first_seen_at').notNull(),
+    last_seen_at: timestamptz('last_seen_at').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.account_key, t.record_hash] }),
+    index('rejected_records_last_run_id').on(t.account_key, t.last_run_id),
+  ],
+);

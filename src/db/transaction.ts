@@ -1,0 +1,66 @@
+// One database transaction with its limits, told apart by how it ended: committed, rolled back, or unknown because
+// the reply to COMMIT was lost.
+import { sql } from 'drizzle-orm';
+import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import type { Pool, PoolClient } from './pool.ts';
+
+export type Transaction = NodePgDatabase;
+
+export type TransactionLimits = {
+  /** Longest wait for one lock, in milliseconds. */
+  lockMs: number;
+  /** Longest silence of this client inside the transaction, in milliseconds: a stopped process lets go of its locks. */
+  idleMs: number;
+  /** Longest single statement, in milliseconds. */
+  statementMs: number;
+};
+
+export const DEFAULT_LIMITS: TransactionLimits = { lockMs: 10_000, idleMs: 15_000, statementMs: 25_000 };
+
+/** COMMIT was sent and no reply came back. Whether it happened must be read from the database. */
+export class CommitUnknown extends Error {
+  override readonly name = 'CommitUnknown';
+}
+
+/** Runs `work` in one READ COMMITTED transaction. `client` is there for COPY. Throws CommitUnknown, or what `work` threw. */
+export async function inTransaction<T>(
+  pool: Pool,
+  limits: TransactionLimits,
+  work: (tx: Transaction, client: PoolClient) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('begin isolation level read committed');
+    const tx = drizzle(client);
+    await setLimits(tx, limits);
+    const result = await work(tx, client);
+    try {
+      await client.query('commit');
+    } catch (error) {
+      broken = error as Error;
+      // With an SQLSTATE the server answered: it rolled back. Class 57 and 08 speak of a connection going away.
+      const sqlstate = (error as { code?: string }).code ?? '';
+      if (/^[0-9A-Z]{5}$/.test(sqlstate) && !/^(57|08)/.test(sqlstate)) throw error;
+      throw new CommitUnknown('no reply to COMMIT', { cause: error });
+    }
+    return result;
+  } catch (error) {
+    if (broken === undefined) {
+      await client.query('rollback').catch((failure: Error) => {
+        broken = failure;
+      });
+    }
+    throw error;
+  } finally {
+    // A connection in doubt is closed, never reused.
+    client.release(broken);
+  }
+}
+
+/** Changes the limits for the rest of the transaction. */
+export async function setLimits(tx: Transaction, limits: TransactionLimits): Promise<void> {
+  await tx.execute(sql`select set_config('lock_timeout', ${String(limits.lockMs)}, true),
+    set_config('idle_in_transaction_session_timeout', ${String(limits.idleMs)}, true),
+    set_config('statement_timeout', ${String(limits.statementMs)}, true)`);
+}

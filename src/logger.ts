@@ -1,0 +1,85 @@
+// pino, with every known secret scrubbed by value on the way out: redaction by path misses what a library quotes.
+import { pino, type DestinationStream, type Logger } from 'pino';
+import { isOperatorError } from './errors.ts';
+
+export type { Logger } from 'pino';
+
+/**
+ * Logs go to stderr: JSON lines, or short lines for people on a terminal. `secrets` are replaced wherever they appear,
+ * also as they are written inside JSON strings and URLs.
+ */
+export function createLogger(options: {
+  level: string;
+  secrets: readonly string[];
+  pretty: boolean;
+  destination: { write(text: string): unknown };
+}): Logger {
+  const scrub = createScrubber(options.secrets);
+  const destination: DestinationStream = {
+    write(line: string) {
+      const text = scrub(line);
+      options.destination.write(options.pretty ? prettyLine(text) : text);
+    },
+  };
+  return pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      messageKey: 'message',
+      // The stack is for developers: only with LOG_LEVEL=debug.
+      serializers: {
+        err: (error: unknown) => errorFields(error, options.level === 'debug' || options.level === 'trace'),
+      },
+    },
+    destination,
+  );
+}
+
+export function createScrubber(secrets: readonly string[]): (text: string) => string {
+  const forms = new Set<string>();
+  for (const secret of secrets) {
+    forms.add(secret).add(JSON.stringify(secret).slice(1, -1)).add(encodeURIComponent(secret));
+  }
+  const longestFirst = [...forms].toSorted((a, b) => b.length - a.length);
+  return (text) => longestFirst.reduce((rest, form) => rest.replaceAll(form, '[secret]'), text);
+}
+
+/**
+ * What may be said of an error. A DrizzleQueryError's message holds every parameter, emails included: of database
+ * errors only the code, table and constraint are kept.
+ */
+export function errorFields(error: unknown, withStack = false): Record<string, unknown> {
+  const root = rootCause(error);
+  if (!(root instanceof Error)) return { type: typeof root };
+  const sqlstate = (root as { code?: unknown }).code;
+  const isDatabase = 'severity' in root && typeof sqlstate === 'string';
+  const { table, constraint } = root as { table?: string; constraint?: string };
+  return {
+    type: root.name,
+    ...(sqlstate === undefined ? {} : { code: sqlstate }),
+    ...(table === undefined ? {} : { table }),
+    ...(constraint === undefined ? {} : { constraint }),
+    // The message of a database error may quote a value; the detail always does.
+    ...(isDatabase ? {} : { message: root.message }),
+    ...(withStack ? { stack: root.stack?.split('\n').slice(1).join('\n') } : {}),
+  };
+}
+
+/** The innermost cause: what the driver or the socket said. */
+export function rootCause(error: unknown): unknown {
+  let current = error;
+  while (current instanceof Error && !isOperatorError(current) && current.cause !== undefined)
+    current = current.cause;
+  return current;
+}
+
+function prettyLine(line: string): string {
+  const { level, time, message, run_id, account_id, ...rest } = JSON.parse(line) as Record<string, unknown>;
+  const fields = Object.entries({ run_id, account_id, ...rest })
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`);
+  const clock = String(time).slice(11, 19);
+  return `${clock} ${String(level).padEnd(5)} ${String(message)}${fields.length > 0 ? `  ${fields.join(' ')}` : ''}\n`;
+}

@@ -1,0 +1,32 @@
+// What a cron expression means: whether it is valid, its next slot, its interval. Pure; triggers nothing.
+import { createTask, validateDetailed } from 'node-cron';
+
+/** Problems of an expression in words; empty when it is valid. */
+export function scheduleProblems(expression: string): string[] {
+  const result = validateDetailed(expression);
+  if (result.valid) return [];
+  const problems = result.errors.map((error) => `${error.field}: ${error.message}`);
+  return problems.length > 0 ? problems : ['not a cron expression'];
+}
+
+export function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }) !== null;
+  } catch {
+    return false;
+  }
+}
+
+/** The next `count` slots from now. */
+export function nextSlots(expression: string, timezone: string, count: number): Date[] {
+  return createTask(expression, () => undefined, { timezone }).getNextRuns(count);
+}
+
+const MINUTE = 60_000;
+
+/** Time that one run may take, in milliseconds: the interval of the schedule, at least 15 min, at most 6 h. */
+export function defaultTimeBudget(expression: string, timezone: string): number {
+  const [first, second] = nextSlots(expression, timezone, 2);
+  const interval = first && second ? second.getTime() - first.getTime() : 60 * MINUTE;
+  return Math.min(Math.max(interval, 15 * MINUTE), 360 * MINUTE);
+}
