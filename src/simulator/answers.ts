@@ -1,0 +1,41 @@
+// The shapes of what the stand-in says: Cloudflare's envelope around results and errors. Never echoes what was sent.
+
+export type Answer = { status: number; body: string; type: string; headers?: Record<string, string> };
+
+export function result(value: unknown, info?: object): Answer {
+  return json(200, {
+    errors: [],
+    messages: [],
+    success: true,
+    result: value,
+    ...(info === undefined ? {} : { result_info: info }),
+  });
+}
+
+export function failure(
+  status: number,
+  code: number,
+  message: string,
+  headers: Record<string, string> = {},
+): Answer {
+  return {
+    ...json(status, { success: false, errors: [{ code, message }], messages: [], result: null }),
+    headers,
+  };
+}
+
+export function throttled(retryAfterSeconds: number): Answer {
+  return failure(429, 971, 'Please wait and consider throttling your request speed', {
+    'Retry-After': String(retryAfterSeconds),
+  });
+}
+
+/** What the edge shows when the machine behind it did not answer. */
+export function edgePage(status: number, title: string): Answer {
+  const body = `<!DOCTYPE html>\n<html><head><title>${status}: ${title}</title></head><body><h1>${title}</h1></body></html>\n`;
+  return { status, body, type: 'text/html; charset=UTF-8' };
+}
+
+function json(status: number, body: object): Answer {
+  return { status, body: JSON.stringify(body), type: 'application/json' };
+}

@@ -1,0 +1,55 @@
+// Who is asking, by either of Cloudflare's two schemes, and how it refuses those that it does not know.
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { failure } from './answers.ts';
+import type { Answer } from './answers.ts';
+
+export type Credentials = {
+  token: string;
+  email: string;
+  key: string;
+  /** The accounts that these credentials may read; all of them when left out. */
+  accounts?: readonly string[];
+};
+
+/** Whose budget a request uses. */
+export type Identity = 'token' | 'email' | 'anonymous';
+
+export type Asker = { identity: Identity; refusal: Answer | null };
+
+export function identify(headers: IncomingHttpHeaders, known: Credentials): Asker {
+  if (headers.authorization !== undefined) return byToken(headers.authorization, known);
+  const key = headers['x-auth-key'];
+  const email = headers['x-auth-email'];
+  if (typeof key === 'string' && typeof email === 'string') return byKey(email, key, known);
+  return refused(401, 10000, 'Authentication error');
+}
+
+function byToken(header: string, known: Credentials): Asker {
+  const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
+  if (token === undefined || same(token, known.key)) {
+    return refused(400, 6003, 'Invalid request headers: invalid format for Authorization header');
+  }
+  if (!same(token, known.token)) return refused(403, 10000, 'Authentication error');
+  return { identity: 'token', refusal: null };
+}
+
+function byKey(email: string, key: string, known: Credentials): Asker {
+  if (same(key, known.token)) return refused(400, 6103, 'Invalid format for X-Auth-Key header');
+  if (!/^[\w-]+$/.test(key) || !email.includes('@')) return refused(400, 6003, 'Invalid request headers');
+  const both = same(key, known.key) && same(email.toLowerCase(), known.email.toLowerCase());
+  if (!both) return refused(403, 10000, 'Authentication error');
+  return { identity: 'email', refusal: null };
+}
+
+function refused(status: number, code: number, message: string): Asker {
+  return { identity: 'anonymous', refusal: failure(status, code, message) };
+}
+
+function same(given: string, expected: string): boolean {
+  return timingSafeEqual(digest(given), digest(expected));
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

@@ -1,0 +1,76 @@
+// Time as people spend it: busy on weekday mornings, quiet at night and at weekends. Instants are whole microseconds
+// since 1970 (exact in a double until the year 2255), because the API serves microseconds and Date has none.
+
+const SECOND = 1_000_000;
+export const HOUR = 3600 * SECOND;
+export const DAY = 24 * HOUR;
+const WEEK = 7 * DAY;
+// 1970 began on a Thursday; weeks here begin on Monday.
+const FIRST_MONDAY = -3 * DAY;
+
+// How busy each hour of a working day is. Never zero: some work at night, and time must be invertible.
+const WORKDAY = [1, 1, 1, 1, 1, 2, 4, 10, 22, 28, 28, 24, 16, 22, 26, 24, 20, 14, 8, 6, 5, 4, 3, 2];
+const WEEKEND_SHARE = 0.12;
+
+const hours = Array.from(
+  { length: 168 },
+  (_, hour) => (WORKDAY[hour % 24] ?? 1) * (hour < 120 ? 1 : WEEKEND_SHARE),
+);
+const scale = 7 / hours.reduce((sum, weight) => sum + weight, 0);
+// Busy days gone by since Monday 00:00 at the start of each hour; a whole week is 7.
+const gone = new Float64Array(169);
+for (let hour = 0; hour < 168; hour += 1) gone[hour + 1] = (gone[hour] ?? 0) + (hours[hour] ?? 0) * scale;
+gone[168] = 7;
+
+/**
+ * The instant at which `busyDays` of activity have gone by since `from`, for somebody whose clock is `offsetHours`
+ * ahead of UTC. A week holds 7 busy days, nearly all of them in office hours. Always later than `from`.
+ */
+export function afterBusyDays(from: number, busyDays: number, offsetHours: number): number {
+  const local = from + offsetHours * HOUR - FIRST_MONDAY;
+  const monday = Math.floor(local / WEEK) * WEEK;
+  const intoWeek = local - monday;
+  const hour = Math.floor(intoWeek / HOUR);
+  const here = gone[hour] ?? 0;
+  const width = (gone[hour + 1] ?? 7) - here;
+  const target = here + (width * (intoWeek - hour * HOUR)) / HOUR + busyDays;
+  const weeks = Math.floor(target / 7);
+  const rest = target - weeks * 7;
+  const landed = hourAt(rest);
+  const start = gone[landed] ?? 0;
+  const share = (rest - start) / ((gone[landed + 1] ?? 7) - start);
+  const then = monday + weeks * WEEK + Math.floor((landed + share) * HOUR);
+  return Math.max(from + 1, then - offsetHours * HOUR + FIRST_MONDAY);
+}
+
+function hourAt(busyDays: number): number {
+  let low = 0;
+  let high = 167;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((gone[middle] ?? 0) <= busyDays) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+/** Midnight UTC of `instant`'s day, or of the next Monday when fewer than three working days are left. */
+export function earlyInWeek(instant: number): number {
+  const midnight = Math.floor(instant / DAY) * DAY;
+  const weekday = Math.floor((midnight - FIRST_MONDAY) / DAY) % 7;
+  return midnight + (weekday < 3 ? 0 : (7 - weekday) * DAY);
+}
+
+/** RFC 3339 in UTC with six digits of a second. */
+export function isoMicros(instant: number): string {
+  const ms = Math.floor(instant / 1000);
+  const micros = instant - ms * 1000;
+  return `${new Date(ms).toISOString().slice(0, -1)}${String(micros).padStart(3, '0')}Z`;
+}
+
+/** Throws a RangeError for an invalid date, which would otherwise compare as neither before nor after anything. */
+export function microsOf(date: Date): number {
+  const ms = date.getTime();
+  if (Number.isNaN(ms)) throw new RangeError('the simulated instant is not a valid date');
+  return ms * 1000;
+}

@@ -1,0 +1,33 @@
+// Which path means what. Literals come before {user_id}, or `summary` would be taken for a user.
+import { failure, result } from './answers.ts';
+import type { Answer } from './answers.ts';
+import { BEHAVIOURS } from './behaviours.ts';
+import type { World } from './world.ts';
+
+export type Route =
+  | { to: 'summary' | 'behaviors' | 'integrations'; accountId: string }
+  | { to: 'user'; accountId: string; userId: string };
+
+const PATH = /^\/client\/v4\/accounts\/([^/]+)\/zt_risk_scoring\/([^/]+)\/?$/;
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Null when no route leads there. */
+export function routeOf(path: string): Route | null {
+  const [, accountId = '', last = ''] = PATH.exec(path) ?? [];
+  if (last === 'summary' || last === 'behaviors' || last === 'integrations') return { to: last, accountId };
+  return UUID.test(last) ? { to: 'user', accountId, userId: last.toLowerCase() } : null;
+}
+
+export function userRecord(world: World, userId: string, instant: Date): Answer {
+  const record = world.user(userId, instant);
+  // A code of its own: 7003 would say that the account is wrong.
+  return record === null ? failure(404, 1002, 'User not found') : result(record);
+}
+
+export function behaviours(): Answer {
+  const entries = BEHAVIOURS.map(({ id, name, risk_level }) => [
+    id,
+    { name, description: name, enabled: true, risk_level },
+  ]);
+  return result({ behaviors: Object.fromEntries(entries) });
+}

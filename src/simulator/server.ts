@@ -1,0 +1,160 @@
+// A stand-in for the Cloudflare API that speaks for invented accounts over HTTP. Says nothing of what it was sent:
+// no token, key or path comes back in an answer.
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { edgePage, failure, result, throttled } from './answers.ts';
+import type { Answer } from './answers.ts';
+import { identify } from './credentials.ts';
+import type { Asker, Credentials } from './credentials.ts';
+import type { Fault } from './faults.ts';
+import { createListing } from './listing.ts';
+import type { Listing } from './listing.ts';
+import { createRateLimiter, rateHeaders } from './rate-limit.ts';
+import type { RateLimit } from './rate-limit.ts';
+import { behaviours, routeOf, userRecord } from './routes.ts';
+import { summaryPage } from './summary.ts';
+import type { World } from './world.ts';
+
+export type Worlds = World | ReadonlyMap<string, World> | ((accountId: string) => World | undefined);
+
+export type SimulatorOptions = {
+  /** By account id; a single world speaks for every id of 32 hexadecimal digits. */
+  worlds: Worlds;
+  /** The simulated clock. */
+  now: () => Date;
+  auth: Credentials;
+  /** Default 127.0.0.1. */
+  host?: string;
+  /** Default 0: a free one. */
+  port?: number;
+  /** A larger per_page is clamped to this. Default 1000. */
+  perPageMax?: number;
+  /** Default 20. */
+  defaultPerPage?: number;
+  /** Per asker, in simulated time. Default 1200 in 300 s; null for none. */
+  rateLimit?: RateLimit | null;
+  faults?: readonly Fault[];
+};
+
+export type Simulator = {
+  /** The base URL, ending in /client/v4. */
+  url: string;
+  port: number;
+  /** Answered so far, refusals and faults included. */
+  requests(): number;
+  /** Replaces all faults; the counting faults start over. */
+  setFaults(faults: readonly Fault[]): void;
+  close(): Promise<void>;
+};
+
+const CLOUDFLARE_LIMIT: RateLimit = { requests: 1200, windowSeconds: 300 };
+
+export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
+  const { auth, now } = options;
+  const limits = { perPageMax: options.perPageMax ?? 1000, defaultPerPage: options.defaultPerPage ?? 20 };
+  const rateLimit = options.rateLimit === undefined ? CLOUDFLARE_LIMIT : options.rateLimit;
+  const spend = rateLimit === null ? null : createRateLimiter(rateLimit);
+  const findWorld = worldFinder(options.worlds);
+  const listings = new Map<string, { world: World; listing: Listing }>();
+  let faults: ReadonlySet<Fault> = new Set(options.faults);
+  let requests = 0;
+  let sinceFaults = 0;
+
+  function answer(request: IncomingMessage, url: URL, asker: Asker, instant: Date): Answer {
+    if (faults.has('unavailable')) return failure(503, 1003, 'Service temporarily unavailable');
+    if (faults.has('flaky') && sinceFaults % 7 === 0) return edgePage(502, 'Bad gateway');
+    if (faults.has('throttle') && sinceFaults % 10 === 0) return throttled(1);
+    if (asker.refusal !== null) return asker.refusal;
+    const route = routeOf(url.pathname);
+    if (route === null) return failure(404, 7000, 'No route for that URI');
+    if (request.method !== 'GET') return failure(405, 7001, 'Method not available for that URI');
+    const world = findWorld(route.accountId);
+    if (world === undefined) {
+      return failure(404, 7003, 'Could not route to /accounts/…, perhaps your object identifier is invalid?');
+    }
+    const allowed = auth.accounts?.includes(route.accountId) ?? true;
+    if (!allowed || faults.has('forbidden')) {
+      return failure(403, 9109, 'Unauthorized to access requested resource');
+    }
+    if (route.to === 'behaviors') return behaviours();
+    if (route.to === 'integrations') return result([]);
+    if (route.to === 'user') return userRecord(world, route.userId, instant);
+    return summaryPage(listingOf(route.accountId, world), url.searchParams, instant, limits, faults);
+  }
+
+  function listingOf(accountId: string, world: World): Listing {
+    const known = listings.get(accountId);
+    if (known?.world === world) return known.listing;
+    const listing = createListing(world);
+    listings.set(accountId, { world, listing });
+    return listing;
+  }
+
+  function handle(request: IncomingMessage, response: ServerResponse): void {
+    requests += 1;
+    sinceFaults += 1;
+    request.resume();
+    const instant = now();
+    const asker = identify(request.headers, auth);
+    const spent = spend?.(asker.identity, instant);
+    const rate = rateLimit === null || spent === undefined ? {} : rateHeaders(rateLimit, spent);
+    const url = new URL(request.url ?? '/', 'http://simulator');
+    const said =
+      spent?.exceeded === true ? throttled(spent.resetSeconds) : answer(request, url, asker, instant);
+    send(response, said, rate);
+  }
+
+  // A client that pauses between two walks keeps its connection; node would close it after 5 s, often just in time
+  // to break the next request.
+  const server = createServer({ keepAliveTimeout: 120_000 }, (request, response) => {
+    try {
+      handle(request, response);
+    } catch {
+      // Without its message, which might quote the request.
+      if (response.headersSent) response.destroy();
+      else send(response, failure(500, 1000, 'The simulator failed: a defect, or a clock that is no date'));
+    }
+  });
+  const host = options.host ?? '127.0.0.1';
+  await new Promise<void>((listening, failed) => {
+    server.once('error', failed);
+    server.listen(options.port ?? 0, host, () => {
+      server.off('error', failed);
+      listening();
+    });
+  });
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}/client/v4`,
+    port,
+    requests: () => requests,
+    setFaults(next) {
+      faults = new Set(next);
+      sinceFaults = 0;
+    },
+    async close() {
+      const closed = new Promise<void>((done) => server.close(() => done()));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function send(response: ServerResponse, said: Answer, headers: Record<string, string> = {}): void {
+  const length = Buffer.byteLength(said.body);
+  response.writeHead(said.status, {
+    'Content-Type': said.type,
+    'Content-Length': length,
+    ...headers,
+    ...said.headers,
+  });
+  response.end(said.body);
+}
+
+function worldFinder(worlds: Worlds): (accountId: string) => World | undefined {
+  if (typeof worlds === 'function') return worlds;
+  if ('at' in worlds) return (accountId) => (/^[0-9a-f]{32}$/.test(accountId) ? worlds : undefined);
+  return (accountId) => worlds.get(accountId);
+}
