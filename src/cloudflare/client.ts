@@ -1,0 +1,169 @@
+// The API client: one page of the risk summary, asked politely and as often as it takes. One per process and credentials;
+// it holds the only connection pool to Cloudflare, and one pace for all requests.
+import type { Logger } from '../logger.ts';
+import { VERSION } from '../version.ts';
+import { createDispatcher, exchange, type Answer, type Proxy } from './exchange.ts';
+import { createPacer, parseBudgets, tightestBudget } from './pacing.ts';
+import { AttemptFailure, ExchangeError } from './failures.ts';
+import { createJudge } from './problems.ts';
+import { parseJson, readSummary, type ResultInfo } from './responses.ts';
+import {
+  DEFAULT_TIMING,
+  defaultSleep,
+  parseRetryAfter,
+  retryWhole,
+  type Sleep,
+  type Timing,
+} from './retry.ts';
+
+export type CloudflareAuth = { kind: 'token'; token: string } | { kind: 'key'; email: string; key: string };
+
+export type SummaryPage = {
+  /** As served, unchecked; [] when the API left them out. */
+  records: unknown[];
+  info: ResultInfo;
+  /** Of this page's body. */
+  bytes: number;
+  /** Names of record fields that this version does not know; sorted, distinct. */
+  unknownFields: string[];
+};
+
+/** Counted up by the client as a run goes on; bytes are of bodies, failed answers included. */
+export type ClientUsage = { requests: number; retries: number; bytes: number };
+
+export type CloudflareClient = {
+  /**
+   * Waits for its turn, asks, and asks again while that may help. Rejects with signal.reason at once when aborted, else with an
+   * OperatorError (`isPageSizeRefused` and `isPageTimeout` in problems.ts tell whether a smaller page is worth a try).
+   */
+  summaryPage(request: {
+    accountId: string;
+    page: number;
+    perPage: number;
+    signal: AbortSignal;
+    usage: ClientUsage;
+  }): Promise<SummaryPage>;
+  /** Drops all connections; whatever is under way fails. */
+  close(): Promise<void>;
+};
+
+/** Throws PROXY_UNUSABLE when the proxy's address cannot be read. `now` and `sleep` are seams for tests, in ms. */
+export function createCloudflareClient(options: {
+  baseUrl: URL;
+  auth: CloudflareAuth;
+  proxy?: Proxy;
+  logger: Pick<Logger, 'debug' | 'info' | 'warn'>;
+  timing?: Partial<Timing>;
+  sleep?: Sleep;
+  now?: () => number;
+}): CloudflareClient {
+  const { baseUrl, auth, logger } = options;
+  const timing: Timing = { ...DEFAULT_TIMING, ...options.timing };
+  const sleep = options.sleep ?? defaultSleep;
+  const wallClock = options.now ?? Date.now;
+  const dispatcher = createDispatcher(baseUrl, options.proxy, timing);
+  const pacer = createPacer({
+    sleep,
+    now: options.now ?? (() => performance.now()),
+    maxWaitMs: timing.maxWaitMs,
+  });
+  const judge = createJudge({
+    host: baseUrl.host,
+    authKind: auth.kind,
+    secrets: auth.kind === 'token' ? [auth.token] : [auth.key, auth.email],
+  });
+  const headers = {
+    accept: 'application/json',
+    'user-agent': `zt-risk-sync/${VERSION}`,
+    ...(auth.kind === 'token'
+      ? { authorization: `Bearer ${auth.token}` }
+      : { 'x-auth-email': auth.email, 'x-auth-key': auth.key }),
+  };
+  const prefix = baseUrl.pathname.replace(/\/*$/, '');
+  const closed = new AbortController();
+
+  function budgetsOf(answer: Answer) {
+    return parseBudgets(answer.header('ratelimit'), answer.header('ratelimit-policy'));
+  }
+
+  function adviceOf(answer: Answer) {
+    return {
+      retryAfterMs: parseRetryAfter(answer.header('retry-after'), answer.header('date'), wallClock()),
+      resetMs: tightestBudget(budgetsOf(answer))?.resetMs ?? null,
+    };
+  }
+
+  async function readPage(
+    path: string,
+    accountId: string,
+    signal: AbortSignal,
+    usage: ClientUsage,
+  ): Promise<SummaryPage> {
+    let bytes = 0;
+    usage.requests += 1;
+    const answer = await exchange({
+      dispatcher,
+      origin: baseUrl.origin,
+      path,
+      headers,
+      signal,
+      pageMs: timing.pageMs,
+      onBytes(count) {
+        bytes += count;
+        usage.bytes += count;
+      },
+    }).catch((error: unknown) => {
+      throw error instanceof ExchangeError && !closed.signal.aborted ? judge.ofExchange(error) : error;
+    });
+    pacer.observe(budgetsOf(answer));
+    const json = parseJson(answer.text);
+    const failure = judge.ofAnswer(answer, json, accountId);
+    if (failure) throw new AttemptFailure(failure.kind, failure.problem, adviceOf(answer));
+    const summary = isJson(answer) ? readSummary(json) : null;
+    if (summary === null) throw judge.ofBadAnswer(answer);
+    return { ...summary, bytes };
+  }
+
+  return {
+    summaryPage({ accountId, page, perPage, signal, usage }) {
+      const path = `${prefix}/accounts/${encodeURIComponent(accountId)}/zt_risk_scoring/summary?page=${page}&per_page=${perPage}`;
+      const attempt = async () => {
+        const waited = await pacer.turn(signal);
+        if (waited > 0)
+          logger.debug({ account_id: accountId, page, waited_ms: Math.round(waited) }, 'request paced');
+        return readPage(path, accountId, signal, usage);
+      };
+      return retryWhole(attempt, {
+        signal,
+        timing,
+        sleep,
+        random: Math.random,
+        pause: (ms) => pacer.pause(ms),
+        onRetry(failure, waitMs) {
+          usage.retries += 1;
+          const cause = failure.problem.cause;
+          logger.warn(
+            {
+              account_id: accountId,
+              page,
+              error_code: failure.problem.code,
+              cause: cause instanceof ExchangeError ? cause.code : undefined,
+              wait_ms: Math.round(waitMs),
+            },
+            failure.kind === 'throttled' ? 'throttled by Cloudflare, waiting' : 'page failed, asking again',
+          );
+        },
+      });
+    },
+    async close() {
+      closed.abort();
+      await dispatcher.destroy();
+    },
+  };
+}
+
+/** A missing content type is let through: the envelope is checked anyway. */
+function isJson(answer: Answer): boolean {
+  const type = answer.header('content-type');
+  return type === null || /^application\/(?:[\w.+-]*\+)?json\s*(?:;|$)/i.test(type.trim());
+}

@@ -1,0 +1,36 @@
+// Quotes the other side's words for people: one short line without control characters, secrets, addresses or anything that
+// could be a record.
+import type { Answer } from './exchange.ts';
+import { parseJson } from './responses.ts';
+
+/** One line of at most 120 characters. Cleaned first and scrubbed after: a control character must not hide a secret. */
+export function createCleaner(secrets: readonly string[]): (text: string) => string {
+  const patterns = secrets
+    .filter((secret) => secret !== '')
+    .toSorted((a, b) => b.length - a.length)
+    .flatMap((secret) => [secret, encodeURIComponent(secret)])
+    .map((secret) => new RegExp(secret.replace(/[^0-9a-z]/gi, '\\$&'), 'gi'));
+  return (text) => {
+    const line = text.slice(0, 10_000).replace(/\s+/g, ' ').replace(/\p{C}/gu, '');
+    const scrubbed = patterns.reduce((rest, pattern) => rest.replace(pattern, '[secret]'), line);
+    return [...scrubbed.replace(/[^\s@<>"']+@[^\s@<>"']+/g, '[email]').trim()].slice(0, 120).join('').trim();
+  };
+}
+
+/** A short extract of a body that is not a page. JSON is only described: it may hold records. */
+export function describeBody(answer: Answer, clean: (text: string) => string): string {
+  if (answer.header('content-encoding') !== null && answer.text === '')
+    return 'a compressed body that was not asked for';
+  if (answer.text.trim() === '') return 'an empty body';
+  const words = clean(
+    answer.text
+      .slice(0, 20_000)
+      .replace(/<(script|style)\b[^]*?<\/\1>/gi, ' ')
+      .replace(/<[^<>]*>/g, ' ')
+      .replace(/[{["][^]*$/, ''),
+  );
+  if (words !== '') return `"${words}"`;
+  return parseJson(answer.text) === undefined
+    ? 'text that is not JSON, or JSON that breaks off'
+    : 'JSON of another shape';
+}

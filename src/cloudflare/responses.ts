@@ -1,0 +1,103 @@
+// The envelope of the API, read loosely: everything but `success` may be missing. Records are handed on as they came.
+import { z } from 'zod';
+import { RECORD_FIELDS } from './record.ts';
+
+/** Every number may be missing, and none has proved trustworthy (never stop a walk on one of them alone). */
+export type ResultInfo = {
+  page?: number;
+  per_page?: number;
+  count?: number;
+  total_count?: number;
+  total_pages?: number;
+};
+export type ApiError = { code: number | null; message: string };
+export type Summary = { records: unknown[]; info: ResultInfo; unknownFields: string[] };
+
+const wholeNumber = z.int().nonnegative().optional().catch(undefined);
+
+const Info = z
+  .object({
+    page: wholeNumber,
+    per_page: wholeNumber,
+    count: wholeNumber,
+    total_count: wholeNumber,
+    total_pages: wholeNumber,
+  })
+  .catch({});
+
+const SummaryEnvelope = z.object({
+  success: z.literal(true),
+  // Optional in the specification; `users` was in 2024, too. An empty answer is judged by who knows the history.
+  result: z.object({ users: z.array(z.unknown()).nullish() }).nullish(),
+  result_info: Info.optional(),
+});
+
+type ErrorEntry = { code?: number | undefined; message: string; error_chain?: unknown };
+const ErrorEntry = z.object({
+  code: z
+    .union([
+      z.int(),
+      z
+        .string()
+        .regex(/^\d{1,9}$/)
+        .transform(Number),
+    ])
+    .optional()
+    .catch(undefined),
+  message: z.string().catch(''),
+  error_chain: z.unknown().optional(),
+});
+
+const FailureEnvelope = z.object({ success: z.unknown().optional(), errors: z.array(z.unknown()).nullish() });
+
+/** The page, or null when the JSON is not a successful summary. */
+export function readSummary(json: unknown): Summary | null {
+  const parsed = SummaryEnvelope.safeParse(json);
+  if (!parsed.success) return null;
+  const records = parsed.data.result?.users ?? [];
+  const info = Object.entries(parsed.data.result_info ?? {}).filter(([, value]) => value !== undefined);
+  return { records, info: Object.fromEntries(info), unknownFields: unknownFields(records) };
+}
+
+/** What `errors` of a failed envelope says, causes included, outermost first; null when this is no failed envelope. */
+export function readErrors(json: unknown): ApiError[] | null {
+  const parsed = FailureEnvelope.safeParse(json);
+  if (!parsed.success || parsed.data.success === true) return null;
+  if (parsed.data.success !== false && !Array.isArray(parsed.data.errors)) return null;
+  return (parsed.data.errors ?? []).slice(0, 20).flatMap((entry) => {
+    const outer = readEntry(entry);
+    if (outer === null) return [];
+    const chain = Array.isArray(outer.error_chain) ? outer.error_chain.slice(0, 20) : [];
+    return [outer, ...chain.map(readEntry).filter((inner) => inner !== null)].map(({ code, message }) => ({
+      code: code ?? null,
+      message,
+    }));
+  });
+}
+
+/** Undefined when the text is not JSON (which JSON cannot say). */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function readEntry(entry: unknown): ErrorEntry | null {
+  const parsed = ErrorEntry.safeParse(entry);
+  return parsed.success ? parsed.data : null;
+}
+
+function unknownFields(records: readonly unknown[]): string[] {
+  const names = new Set<string>();
+  for (const record of records) {
+    if (typeof record !== 'object' || record === null || Array.isArray(record)) continue;
+    for (const name in record) {
+      // Names are written to logs: whatever does not look like a field name is not quoted.
+      if (!RECORD_FIELDS.has(name)) names.add(/^\w{1,64}$/.test(name) ? name : '(unprintable)');
+      if (names.size >= 50) return [...names].toSorted();
+    }
+  }
+  return [...names].toSorted();
+}

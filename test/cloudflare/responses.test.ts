@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { readErrors, readSummary } from '../../src/cloudflare/responses.ts';
+import { PAGE, RECORD } from './api-server.ts';
+
+test('reads a page with everything in it', () => {
+  assert.deepEqual(readSummary(PAGE), { records: [RECORD], info: PAGE.result_info, unknownFields: [] });
+});
+
+test('reads a page with almost nothing in it', () => {
+  const empty = { records: [], info: {}, unknownFields: [] };
+  for (const rest of [
+    {},
+    { result: null },
+    { result: {} },
+    { result: { users: null } },
+    { result: { users: [] }, result_info: null },
+    { result_info: 'none' },
+    { result_info: [] },
+  ]) {
+    assert.deepEqual(readSummary({ success: true, ...rest }), empty);
+  }
+});
+
+test('drops numbers of the wrong type one by one', () => {
+  const result_info = { page: 1, per_page: '50', count: -1, total_count: 1.5, total_pages: null, more: 7 };
+  assert.deepEqual(readSummary({ success: true, result_info })?.info, { page: 1 });
+});
+
+test('is no summary without success, or with users that are no list', () => {
+  for (const json of [
+    undefined,
+    null,
+    [],
+    'text',
+    {},
+    { result: { users: [] } },
+    { success: 'true' },
+    { success: 1 },
+    { success: true, result: [] },
+    { success: true, result: 'x' },
+    { success: true, result: { users: {} } },
+    { success: true, result: { users: 'x' } },
+  ]) {
+    assert.equal(readSummary(json), null);
+  }
+});
+
+test('names the record fields it does not know, sorted, once, and never odd ones', () => {
+  const users = [
+    { ...RECORD, zeta: 1 },
+    { alpha: 1 },
+    { alpha: 2, 'ada@example.com': 1, 'x y': 1 },
+    null,
+    [1],
+    'x',
+  ];
+  assert.deepEqual(readSummary({ success: true, result: { users } })?.unknownFields, [
+    '(unprintable)',
+    'alpha',
+    'zeta',
+  ]);
+});
+
+test('reads errors with their causes, whatever they are made of', () => {
+  const errors = [
+    { code: 6003, message: 'outer', error_chain: [{ code: 6103, message: 'inner' }] },
+    { code: '971', message: 7 },
+    'text',
+    null,
+    {},
+    { code: null, message: null },
+  ];
+  assert.deepEqual(readErrors({ success: false, errors }), [
+    { code: 6003, message: 'outer' },
+    { code: 6103, message: 'inner' },
+    { code: 971, message: '' },
+    { code: null, message: '' },
+    { code: null, message: '' },
+  ]);
+  assert.deepEqual(readErrors({ success: false }), []);
+  assert.deepEqual(readErrors({ success: false, errors: null }), []);
+  assert.deepEqual(readErrors({ errors: [{ code: 1, message: 'x' }] }), [{ code: 1, message: 'x' }]);
+  assert.equal(readErrors({ success: true, errors: [{ code: 1, message: 'x' }] }), null);
+  for (const json of [undefined, null, 'x', [], {}]) assert.equal(readErrors(json), null);
+});
+
+test('never throws', () => {
+  fc.assert(
+    fc.property(fc.anything(), fc.jsonValue(), (result, errors) => {
+      readSummary({ success: true, result, result_info: errors });
+      readErrors({ success: false, errors });
+      readErrors(result);
+    }),
+  );
+});
