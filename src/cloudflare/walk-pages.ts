@@ -1,0 +1,267 @@
+// One pass over all pages of the summary. Paging is undocumented, so it trusts nothing: it adopts the page size that comes
+// back, asks beyond the expected end, and tells a server that ignores `page` from an account that ends. It hands every page
+// on and keeps none: what it remembers is one fingerprint a page.
+import { createHash } from 'node:crypto';
+import pLimit from 'p-limit';
+import { EXIT, OperatorError } from '../errors.ts';
+import type { SummaryPage } from './client.ts';
+import { isPageSizeRefused, isPageTimeout } from './problems.ts';
+
+export type Paging = {
+  /** How the server treated page and per_page. */
+  page: 'honoured' | 'ignored' | 'not_needed';
+  per_page: 'honoured' | 'clamped' | 'ignored';
+  asked_per_page: number;
+  /** Records on the first page. */
+  page_size: number;
+  totals: boolean;
+};
+
+export type Pass = {
+  pages: number;
+  records: number;
+  /** Records of pages that repeated an earlier one and add nothing. */
+  repeatedRecords: number;
+  repeatedPages: number;
+  totalFirst: number | null;
+  totalLast: number | null;
+  totalsMoved: boolean;
+  /** The whole account came in one response. */
+  oneResponse: boolean;
+  paging: Paging;
+  unknownFields: string[];
+};
+
+export type PassRequest = {
+  fetchPage(page: number, perPage: number): Promise<SummaryPage>;
+  /** Takes the records of one page; waits when it is busy. Pages come in the order in which they were read. */
+  accept(page: number, records: unknown[]): Promise<void>;
+  /** Distinct users accepted so far in this pass. */
+  countMet(): Promise<number>;
+  perPage: 'auto' | number;
+  concurrency: number;
+  onPage?(progress: { pages: number; expected: number | null; records: number }): void;
+};
+
+const AUTO_SIZES = [1_000, 100, 50];
+// Without a total there is no expected end to go by: 100,000 pages of 1,000 are more users than any account has.
+const CAP_WITHOUT_TOTAL = 100_000;
+
+/** Throws PAGING_UNUSABLE when the account cannot be read whole, PAGING_ENDLESS at the cap, or what `fetchPage` throws. */
+export async function walkPages(request: PassRequest): Promise<Pass> {
+  const { first, perPage } = await firstPage(request);
+  const size = first.records.length;
+  const totals: (number | null)[] = [];
+  const fingerprints = new Map<string, Set<string>>();
+  const unknownFields = new Set<string>();
+  const seen = { pages: 0, records: 0, repeatedRecords: 0, repeatedPages: 0 };
+  let pageIgnored = false;
+
+  /** Notes one answer and hands it on. */
+  async function take(number: number, page: SummaryPage): Promise<'new' | 'empty' | 'repeat'> {
+    seen.pages++;
+    totals.push(page.info.total_count ?? null);
+    for (const field of page.unknownFields) unknownFields.add(field);
+    if (page.records.length === 0) return 'empty';
+    const ids = fingerprint(page.records.map(idOf).toSorted());
+    const content = fingerprint(page.records);
+    const known = fingerprints.get(ids);
+    seen.records += page.records.length;
+    if (known !== undefined) {
+      seen.repeatedPages++;
+      seen.repeatedRecords += page.records.length;
+    }
+    // The same users once more may carry newer values: the last read wins. The same bytes carry nothing.
+    if (known === undefined || !known.has(content)) await request.accept(number, page.records);
+    fingerprints.set(ids, (known ?? new Set<string>()).add(content));
+    request.onPage?.({ pages: seen.pages, expected, records: seen.records });
+    return known === undefined ? 'new' : 'repeat';
+  }
+
+  let expected = expectedPages(first, size);
+  await take(1, first);
+  const limit = pLimit(request.concurrency);
+  const cap = () => (expected === null ? CAP_WITHOUT_TOTAL : expected * 2 + 100);
+  let next = 2;
+  let end = size === 0;
+  if (size === 0) await confirmEmpty(1);
+
+  // The pages that the totals promise. Page 2 goes first: if it is page 1 again, the rest need not be asked for.
+  while (!end && expected !== null && next <= expected) {
+    const upTo: number = next === 2 ? 2 : expected;
+    const numbers = Array.from({ length: upTo - next + 1 }, (_, index) => next + index);
+    next = upTo + 1;
+    await allOrFirstError(numbers, (number) =>
+      // Within the limit until it is staged: pages that are read faster than the database takes them do not pile up.
+      limit(async () => {
+        let what = await take(number, await request.fetchPage(number, perPage));
+        // An echo of another page, once, is a slip of the server's.
+        if (what === 'repeat') what = await take(number, await request.fetchPage(number, perPage));
+        if (number === 2 && what === 'repeat') pageIgnored = true;
+      }),
+    );
+    if (pageIgnored) end = await provenEnd(size);
+  }
+
+  // Beyond them, one at a time, until the end is proven.
+  let metAtLastCheck = -1;
+  while (!end) {
+    if (next > cap()) throw endless(cap());
+    const before = expected === null ? null : await request.countMet();
+    const page = await request.fetchPage(next, perPage);
+    const what = await take(next, page);
+    if (what === 'repeat' && next === 2) pageIgnored = true;
+    if (what === 'empty') {
+      end = await confirmEmpty(next);
+    } else if (what === 'repeat') {
+      end = await provenEnd(page.records.length);
+    } else if (before !== null) {
+      // Beyond the end that the totals promise: users that were all met already have only moved.
+      end = (await request.countMet()) === before;
+    } else if (isPowerOfTwo(next)) {
+      // Without totals: a server that shuffles the same users for ever brings no new one. Looked at ever more rarely,
+      // because counting costs as much as there are users.
+      const met = await request.countMet();
+      if (met === metAtLastCheck) throw unusable(size, null, met);
+      metAtLastCheck = met;
+    }
+    next++;
+  }
+
+  async function confirmEmpty(number: number): Promise<boolean> {
+    const again = await request.fetchPage(number, perPage);
+    return (await take(number, again)) === 'empty';
+  }
+
+  /** A full page that repeats an earlier one is no end, unless the total is covered. */
+  async function provenEnd(records: number): Promise<boolean> {
+    const total = totals.findLast((t) => t !== null) ?? null;
+    const met = await request.countMet();
+    if (total !== null) {
+      if (met >= total) return true;
+    } else if (first.info.total_pages !== undefined) {
+      if (first.info.total_pages <= 1) return true;
+    } else if (!isFullPage(records, perPage, first.info.per_page)) {
+      return true;
+    }
+    if (records < size) return true;
+    throw unusable(size, total, met);
+  }
+
+  const known = totals.filter((total) => total !== null);
+  const asked = request.perPage === 'auto' ? AUTO_SIZES[0]! : request.perPage;
+  return {
+    ...seen,
+    totalFirst: known[0] ?? null,
+    totalLast: known.at(-1) ?? null,
+    totalsMoved: new Set(known).size > 1,
+    // Every page after the first was empty or page 1 again.
+    oneResponse: fingerprints.size <= 1,
+    paging: {
+      page: pageIgnored ? 'ignored' : fingerprints.size > 1 ? 'honoured' : 'not_needed',
+      per_page: size > asked ? 'ignored' : fingerprints.size > 1 && size < asked ? 'clamped' : 'honoured',
+      asked_per_page: asked,
+      page_size: size,
+      totals: known.length > 0,
+    },
+    unknownFields: [...unknownFields].toSorted(),
+  };
+}
+
+/** Large pages mean fewer requests and less drift; a server that refuses them, or is too slow for them, gets smaller ones. */
+async function firstPage(request: PassRequest): Promise<{ first: SummaryPage; perPage: number }> {
+  const sizes = request.perPage === 'auto' ? AUTO_SIZES : [request.perPage];
+  for (const [index, perPage] of sizes.entries()) {
+    try {
+      const first = await request.fetchPage(1, perPage);
+      // A clamped page: ask for what comes back, so that page numbers mean the same to both sides.
+      const adopted =
+        first.records.length > 0 && mayHoldMore(first) ? Math.min(perPage, first.records.length) : perPage;
+      return { first, perPage: adopted };
+    } catch (error) {
+      const smaller =
+        index + 1 < sizes.length && (isPageSizeRefused(error) || isPageTimeout(error) || isTooLarge(error));
+      if (!smaller) throw error;
+    }
+  }
+  throw new Error('no page size to ask for');
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof OperatorError && error.code === 'BODY_TOO_LARGE';
+}
+
+function mayHoldMore(first: SummaryPage): boolean {
+  const { total_count: total, total_pages: pages } = first.info;
+  return total === undefined ? pages === undefined || pages > 1 : total > first.records.length;
+}
+
+/** How many pages the totals promise; null when there are none to go by. Pure. */
+export function expectedPages(first: Pick<SummaryPage, 'info'>, size: number): number | null {
+  const { total_count: total, total_pages: pages } = first.info;
+  if (total !== undefined && size > 0) return Math.max(1, Math.ceil(total / size));
+  return pages === undefined ? null : Math.max(1, pages);
+}
+
+const CUSTOMARY_SIZES = new Set([10, 20, 25, 30, 50, 100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000]);
+
+/**
+ * Whether a page may have been cut off at its size, when no total says: as many records as were asked for, as the server
+ * says that it puts on a page, or as servers customarily do. 120 records for 50 asked are an account of 120; 100 may be a limit.
+ */
+export function isFullPage(records: number, asked: number, stated: number | undefined): boolean {
+  return records === asked || records === stated || CUSTOMARY_SIZES.has(records);
+}
+
+function isPowerOfTwo(n: number): boolean {
+  return (n & (n - 1)) === 0;
+}
+
+/** Runs all; after the first error no further one starts, and it is thrown once those under way have ended. */
+async function allOrFirstError(numbers: number[], work: (number: number) => Promise<void>): Promise<void> {
+  let failed = false;
+  const results = await Promise.allSettled(
+    numbers.map(async (number) => {
+      try {
+        if (!failed) await work(number);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }),
+  );
+  const first = results.find((result) => result.status === 'rejected');
+  if (first) throw first.reason;
+}
+
+function idOf(record: unknown): string {
+  const id =
+    typeof record === 'object' && record !== null ? (record as { user_id?: unknown }).user_id : undefined;
+  return typeof id === 'string' ? id.toLowerCase() : JSON.stringify(record ?? null);
+}
+
+function fingerprint(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('base64url').slice(0, 22);
+}
+
+function unusable(size: number, total: number | null, met: number): OperatorError {
+  return new OperatorError({
+    code: 'PAGING_UNUSABLE',
+    exit: EXIT.failed,
+    happened: `Cloudflare answers with the same ${size} users for every page, and ${
+      total === null ? 'states no total' : `says that there are ${total} (met: ${met})`
+    }`,
+    means: 'The account cannot be read whole, and half an account is worse than none: nothing was published',
+    todo: 'Set SYNC_PER_PAGE to more than the number of users; if that does not help, report the paging behaviour to the project',
+  });
+}
+
+function endless(cap: number): OperatorError {
+  return new OperatorError({
+    code: 'PAGING_ENDLESS',
+    exit: EXIT.failed,
+    happened: `After ${cap} pages Cloudflare still answers with new users, far more than it said there are`,
+    means: 'There is no end to go by, so nothing was published',
+    todo: 'Run `zt-risk-sync sync` again; if it repeats, report the paging behaviour to the project',
+  });
+}

@@ -1,0 +1,115 @@
+// What a database error means for a person. Its own message is never shown: it may quote a value.
+import { EXIT, OperatorError, type ExitCode } from '../errors.ts';
+import { rootCause } from '../logger.ts';
+
+type Meaning = { code: string; exit: ExitCode; happened: string; todo: string };
+
+const TRY_LATER = 'Once it answers again, the next run succeeds; nothing has to be repaired';
+const UNAVAILABLE: Meaning = {
+  code: 'DATABASE_UNAVAILABLE',
+  exit: EXIT.tryLater,
+  happened: 'The database does not answer',
+  todo: 'Check that it runs and that DATABASE_URL names the right host and port. Once it answers, run the command again',
+};
+
+const BY_SQLSTATE: [RegExp, Meaning][] = [
+  [
+    /^(57P|08)/,
+    { ...UNAVAILABLE, happened: 'The database is starting up, stopping, or has closed the connection' },
+  ],
+  [
+    /^53300$/,
+    {
+      ...UNAVAILABLE,
+      code: 'DATABASE_FULL',
+      happened: 'The database has no connection left',
+      todo: TRY_LATER,
+    },
+  ],
+  [
+    /^53/,
+    {
+      ...UNAVAILABLE,
+      code: 'DATABASE_FULL',
+      happened: 'The database is out of disk or memory',
+      todo: `Give it room. ${TRY_LATER}`,
+    },
+  ],
+  [
+    /^25006$/,
+    {
+      code: 'DATABASE_READ_ONLY',
+      exit: EXIT.tryLater,
+      happened: 'The database is read-only',
+      todo: 'DATABASE_URL names a standby, or a failover is under way: name the primary',
+    },
+  ],
+  [
+    /^(28|3D000)/,
+    {
+      code: 'DATABASE_REFUSED',
+      exit: EXIT.configuration,
+      happened: 'The database refused the user, the password or the database name',
+      todo: 'Check DATABASE_URL',
+    },
+  ],
+  [
+    /^42501$/,
+    {
+      code: 'DATABASE_PERMISSION',
+      exit: EXIT.permission,
+      happened: 'The database user lacks a permission',
+      todo: 'Give it CREATE on the database for migrations, and ownership of the schemas risk, risk_internal and risk_bi',
+    },
+  ],
+  [
+    /^55P03$/,
+    {
+      ...UNAVAILABLE,
+      code: 'DATABASE_BUSY',
+      happened: 'Waited too long for a lock in the database',
+      todo: TRY_LATER,
+    },
+  ],
+  [
+    /^57014$/,
+    {
+      ...UNAVAILABLE,
+      code: 'DATABASE_SLOW',
+      happened: 'A statement took longer than it may',
+      todo: TRY_LATER,
+    },
+  ],
+];
+
+/** The OperatorError for a database error; undefined when `error` is none. */
+export function databaseError(error: unknown): OperatorError | undefined {
+  const root = rootCause(error);
+  if (!(root instanceof Error) || root instanceof OperatorError) return undefined;
+  const { code, table, constraint } = root as { code?: unknown; table?: string; constraint?: string };
+  const text = typeof code === 'string' ? code : '';
+  let meaning = BY_SQLSTATE.find(([pattern]) => pattern.test(text))?.[1];
+  if (
+    meaning === undefined &&
+    (/^E[A-Z_]+$/.test(text) || /^(Connection terminated|timeout e|Client has|Query read)/.test(root.message))
+  ) {
+    meaning = { ...UNAVAILABLE, happened: `The database does not answer${text === '' ? '' : ` (${text})`}` };
+  }
+  if (meaning === undefined && /^[0-9A-Z]{5}$/.test(text)) {
+    const where = [table && `table ${table}`, constraint && `constraint ${constraint}`]
+      .filter(Boolean)
+      .join(', ');
+    meaning = {
+      code: 'DATABASE_ERROR',
+      exit: EXIT.failed,
+      happened: `The database refused a statement (SQLSTATE ${text}${where === '' ? '' : `, ${where}`})`,
+      todo: 'This is a defect: report it with these words',
+    };
+  }
+  if (meaning === undefined) return undefined;
+  return new OperatorError({
+    ...meaning,
+    means: 'Nothing was published; the last snapshot stays as it is',
+    cause: error,
+  });
+}

@@ -1,0 +1,29 @@
+// Finds or adds the row of an account. A failed insert would burn an identity, so it looks first.
+import { eq, sql } from 'drizzle-orm';
+import { accounts } from '../db/schema.ts';
+import type { Transaction } from '../db/transaction.ts';
+import { EXIT, OperatorError } from '../errors.ts';
+
+/** Returns account_key. Throws ACCOUNT_RETIRED (exit 78): a retired account is not synced. */
+export async function ensureAccount(tx: Transaction, accountId: string): Promise<number> {
+  const find = () => tx.select().from(accounts).where(eq(accounts.account_id, accountId));
+  let [account] = await find();
+  if (account === undefined) {
+    await tx
+      .insert(accounts)
+      .values({ account_id: accountId, added_at: sql`now()` })
+      .onConflictDoNothing();
+    [account] = await find();
+  }
+  if (account === undefined) throw new Error('an account that was just added is not there');
+  if (account.retired_at !== null) {
+    throw new OperatorError({
+      code: 'ACCOUNT_RETIRED',
+      exit: EXIT.configuration,
+      happened: `Account ${accountId} was retired`,
+      means: 'Its history stays, and it is not synced',
+      todo: `Run \`zt-risk-sync accounts restore ${accountId}\` to sync it again, or take it out of CLOUDFLARE_ACCOUNT_ID`,
+    });
+  }
+  return account.account_key;
+}

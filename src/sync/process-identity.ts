@@ -1,0 +1,34 @@
+// Names this process so that another one on the same host can tell whether it is still alive. A number alone will not
+// do: process ids are used again, and containers that share a host name each have their own numbers.
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+
+export type ProcessIdentity = { host: string; process: string };
+
+/** `process` is "<boot id>/<pid namespace>/<pid>/<start time>" on Linux, "" elsewhere (then only time tells). */
+export function processIdentity(): ProcessIdentity {
+  return { host: hostname(), process: describe(process.pid) ?? '' };
+}
+
+/** Whether the process is known to have died: same boot, same pid namespace, and it is not there any more. */
+export function isKnownDead(identity: string): boolean {
+  const parts = identity.split('/');
+  const mine = describe(process.pid)?.split('/');
+  if (mine === undefined || parts.length !== 4 || parts[0] !== mine[0] || parts[1] !== mine[1]) return false;
+  return describe(Number(parts[2])) !== identity;
+}
+
+function describe(pid: number): string | undefined {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    const namespace = readlinkSync('/proc/self/ns/pid').replace(/\D/g, '');
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The command name in parentheses may hold anything; state is field 3, the start time field 22.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // A zombie runs nothing any more, and in a container without an init it may stay for ever.
+    if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
+    return `${boot}/${namespace}/${pid}/${fields[19]}`;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,227 @@
+// One transaction: users, history, counts and the run's record commit together, or nothing does. The only place where
+// the history changes.
+import { desc, eq, sql } from 'drizzle-orm';
+import type { Pool } from '../db/pool.ts';
+import { feedClock, snapshots, stagedRecords } from '../db/schema.ts';
+import { CommitUnknown, inTransaction, setLimits, type Transaction } from '../db/transaction.ts';
+import { EXIT, OperatorError } from '../errors.ts';
+import { decideAbsence, type AbsenceDecision } from './absence.ts';
+import { writeDiff, type DiffCounts } from './diff.ts';
+import { fence, findPublished, releaseLease, type Lease } from './lease.ts';
+import { recordRun, type RunFacts } from './record-run.ts';
+import type { Verdict } from './verdict.ts';
+import { writeChanges, writeSnapshot } from './write-changes.ts';
+
+export type PublishRequest = {
+  lease: Lease;
+  /** The instant that the snapshot stands for, as the database's clock read it when the walk began. */
+  observedAt: string;
+  verdict: Verdict;
+  expectedUnseen: number | null;
+  /** Rows per pass that staging acknowledged. */
+  acknowledged: ReadonlyMap<number, number>;
+  /** Records in the answers, rejected ones included. */
+  records: number;
+  acceptMassClear: boolean;
+  /** Compare only: the lease is released and nothing else changes. */
+  dryRun: boolean;
+  facts: RunFacts;
+};
+
+export type Published = {
+  snapshotId: number | null;
+  verdict: Verdict;
+  users: number;
+  met: number;
+  carried: number;
+  appeared: number;
+  raised: number;
+  lowered: number;
+  cleared: number;
+  returned: number;
+  /** Set when the met users were published and a guard kept the missing ones: the run has failed all the same. */
+  guard: OperatorError | null;
+};
+
+// A stopped process must let go of the feed clock before its lease runs out: otherwise it blocks every account.
+const LIMITS = { lockMs: 20_000, idleMs: 20_000, statementMs: 25_000 };
+// A first load of 1,000,000 users takes longer than any fixed limit that would still catch a hanging statement.
+const STATEMENT_MS_PER_ROW = 0.2;
+const ATTEMPTS = 3;
+const CLOCK_TOLERANCE = '5 minutes';
+
+/** Publishes what was staged. Throws STAGING_LOST, LEASE_LOST, EMPTY_ANSWER, CLOCK_BACKWARDS, or what the database says. */
+export async function publish(pool: Pool, request: PublishRequest): Promise<Published> {
+  for (let attempt = 1; ; attempt++) {
+    let result: Published | undefined;
+    try {
+      return await inTransaction(pool, LIMITS, async (tx) => {
+        result = await publishIn(tx, request);
+        return result;
+      });
+    } catch (error) {
+      if (error instanceof CommitUnknown && result !== undefined) {
+        const found = request.dryRun ? {} : await findPublished(pool, request.lease);
+        if (found !== null) return result;
+      } else if (!isPassing(error)) {
+        throw error;
+      }
+      if (attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function publishIn(tx: Transaction, request: PublishRequest): Promise<Published> {
+  const { lease } = request;
+  await fence(tx, lease);
+  const staged = await checkStaged(tx, request);
+  await setLimits(tx, {
+    ...LIMITS,
+    statementMs: LIMITS.statementMs + Math.round(staged * STATEMENT_MS_PER_ROW),
+  });
+  const observedAt = await nextInstant(tx, lease, request.observedAt);
+  const diff = await writeDiff(tx, lease);
+  const decision = decideAbsence({ ...request, present: diff.present, missing: diff.missing });
+  if (decision === 'empty_answer') throw emptyAnswer(lease, diff.present);
+  const verdict = decision === 'mass_clear' ? 'partial' : request.verdict;
+  if (request.dryRun) {
+    await releaseLease(tx, lease);
+    return summary(request, diff, decision, verdict, null);
+  }
+  // The last lock before the writing begins: while it is held, no other account can publish.
+  const snapshotId = await tickFeedClock(tx);
+  const facts = {
+    snapshotId,
+    observedAt,
+    verdict,
+    expectedUnseen: request.expectedUnseen,
+    clear: decision === 'clear',
+  };
+  await writeChanges(tx, lease, facts);
+  await writeSnapshot(tx, lease, facts, diff);
+  const published = summary(request, diff, decision, verdict, snapshotId);
+  await recordRun(tx, lease, {
+    ...request.facts,
+    verdict,
+    snapshotId,
+    expectedUnseen: request.expectedUnseen,
+    error: published.guard,
+  });
+  await releaseLease(tx, lease);
+  return published;
+}
+
+function summary(
+  request: PublishRequest,
+  diff: DiffCounts,
+  decision: AbsenceDecision,
+  verdict: Verdict,
+  snapshotId: number | null,
+): Published {
+  const cleared = decision === 'clear' ? diff.missing : 0;
+  const users = diff.present + diff.appeared + diff.returned - cleared;
+  return {
+    snapshotId,
+    verdict,
+    users,
+    met: diff.met,
+    carried: users - diff.met,
+    appeared: diff.appeared,
+    raised: diff.raised,
+    lowered: diff.lowered,
+    cleared,
+    returned: diff.returned,
+    guard: decision === 'mass_clear' ? massClear(request.lease, diff) : null,
+  };
+}
+
+/** Postgres empties unlogged tables after a crash: half a walk would be gone in silence. Returns the rows there are. */
+async function checkStaged(tx: Transaction, { lease, acknowledged }: PublishRequest): Promise<number> {
+  const s = stagedRecords;
+  const { rows } = await tx.execute<{ pass: number; rows: number }>(sql`
+    select ${s.pass}, count(*)::integer as rows from ${s}
+     where ${s.account_key} = ${lease.accountKey} and ${s.run_id} = ${lease.runId} group by ${s.pass}`);
+  const there = new Map(rows.map((row) => [row.pass, row.rows]));
+  for (const pass of new Set([...acknowledged.keys(), ...there.keys()])) {
+    if ((acknowledged.get(pass) ?? 0) !== (there.get(pass) ?? 0)) {
+      throw new OperatorError({
+        code: 'STAGING_LOST',
+        exit: EXIT.tryLater,
+        happened: `Of the ${acknowledged.get(pass) ?? 0} records staged in pass ${pass}, the database has ${there.get(pass) ?? 0}`,
+        means: 'It was restarted or crashed during the walk, and nothing was published',
+        todo: 'Nothing: the next run walks again',
+      });
+    }
+  }
+  return rows.reduce((sum, row) => sum + row.rows, 0);
+}
+
+/** observed_at rises by at least a millisecond per account. Throws CLOCK_BACKWARDS (exit 75). */
+async function nextInstant(tx: Transaction, lease: Lease, observedAt: string): Promise<string> {
+  const s = snapshots;
+  const [newest] = await tx
+    .select({
+      next: sql<string>`greatest(date_trunc('milliseconds', ${observedAt}::timestamptz), ${s.observed_at} + interval '1 millisecond')::text`,
+      backwards: sql<boolean>`${s.observed_at} - ${observedAt}::timestamptz > ${CLOCK_TOLERANCE}::interval`,
+      newest: s.observed_at,
+    })
+    .from(s)
+    .where(eq(s.account_key, lease.accountKey))
+    .orderBy(desc(s.observed_at))
+    .limit(1);
+  if (newest === undefined) {
+    const { rows } = await tx.execute<{ at: string }>(
+      sql`select date_trunc('milliseconds', ${observedAt}::timestamptz)::text as at`,
+    );
+    return rows[0]?.at ?? observedAt;
+  }
+  if (newest.backwards) {
+    throw new OperatorError({
+      code: 'CLOCK_BACKWARDS',
+      exit: EXIT.tryLater,
+      happened: `The database's clock read ${observedAt} when the walk began, and the newest snapshot is of ${newest.newest}`,
+      means: 'A snapshot from before the newest one would rewrite history, so nothing was published',
+      todo: "Check the clock of the database's host; once it is right, the next run succeeds",
+    });
+  }
+  return newest.next;
+}
+
+async function tickFeedClock(tx: Transaction): Promise<number> {
+  const [tick] = await tx
+    .update(feedClock)
+    .set({ last_snapshot_id: sql`${feedClock.last_snapshot_id} + 1` })
+    .where(eq(feedClock.id, 1))
+    .returning({ snapshotId: feedClock.last_snapshot_id });
+  if (tick === undefined) throw new Error('the feed clock has no row');
+  return tick.snapshotId;
+}
+
+function emptyAnswer(lease: Lease, present: number): OperatorError {
+  return new OperatorError({
+    code: 'EMPTY_ANSWER',
+    exit: EXIT.failed,
+    happened: `Cloudflare answered with no users at all for account ${lease.accountId}, where ${present} were present`,
+    means: 'An answer that went wrong looks the same, so nothing was published and nobody was cleared',
+    todo: 'Look at the account in the Zero Trust dashboard; if every score really was reset, run `zt-risk-sync sync --accept-mass-clear` once',
+  });
+}
+
+function massClear(lease: Lease, diff: DiffCounts): OperatorError {
+  return new OperatorError({
+    code: 'MASS_CLEAR',
+    exit: EXIT.failed,
+    happened: `${diff.missing} of the ${diff.present} present users of account ${lease.accountId} were not in the answer`,
+    means:
+      'That is more than half, so nobody was cleared; the users that were met are published as a partial snapshot',
+    todo: 'If the scores really were reset (or a behaviour was disabled), run `zt-risk-sync sync --accept-mass-clear` once',
+  });
+}
+
+/** Deadlock, serialization failure, or a connection that went away: the transaction was rolled back and may be tried again. */
+function isPassing(error: unknown): boolean {
+  const failure = error as { code?: unknown; cause?: { code?: unknown; message?: string }; message?: string };
+  const code = String(failure.code ?? failure.cause?.code ?? '');
+  const message = `${failure.message ?? ''} ${failure.cause?.message ?? ''}`;
+  return /^(40P01|40001|08|57P|ECONNRESET|EPIPE)/.test(code) || /Connection terminated/.test(message);
+}

@@ -1,0 +1,75 @@
+// The row of sync_runs: written once, when the attempt has ended.
+import { sql } from 'drizzle-orm';
+import type { Pool } from '../db/pool.ts';
+import { syncRuns } from '../db/schema.ts';
+import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../db/transaction.ts';
+import type { OperatorError } from '../errors.ts';
+import { fence, releaseLease, type Lease } from './lease.ts';
+import type { Verdict } from './verdict.ts';
+
+/** What is known of an attempt whether it published or failed. */
+export type RunFacts = {
+  passes: number;
+  pages: number;
+  requests: number;
+  retries: number;
+  bytes: number;
+  usersMet: number;
+  duplicates: number;
+  rejected: number;
+  totalFirst: number | null;
+  totalLast: number | null;
+  /** Facts behind the verdict. No emails, no names. */
+  evidence: Record<string, unknown>;
+};
+
+export type RunEnd = RunFacts & {
+  verdict: Verdict | null;
+  snapshotId: number | null;
+  expectedUnseen: number | null;
+  error: Pick<OperatorError, 'code' | 'message'> | null;
+};
+
+export async function recordRun(tx: Transaction, lease: Lease, end: RunEnd): Promise<void> {
+  await tx.insert(syncRuns).values({
+    account_key: lease.accountKey,
+    run_id: lease.runId,
+    trigger: lease.trigger,
+    scheduled_for: lease.scheduledFor,
+    status: end.error === null ? 'succeeded' : 'failed',
+    verdict: end.verdict,
+    started_at: lease.startedAt,
+    // The clock of the moment, not of the transaction's start: a publish takes seconds.
+    finished_at: sql`clock_timestamp()`,
+    host: lease.host,
+    passes: end.passes,
+    expected_unseen: end.expectedUnseen,
+    pages: end.pages,
+    requests: end.requests,
+    retries: end.retries,
+    bytes: end.bytes,
+    users_met: end.usersMet,
+    duplicates: end.duplicates,
+    rejected: end.rejected,
+    total_first: end.totalFirst,
+    total_last: end.totalLast,
+    evidence: end.evidence,
+    error_code: end.error?.code ?? null,
+    error_message: end.error?.message ?? null,
+    snapshot_id: end.snapshotId,
+  });
+}
+
+/** Records a failed attempt and gives the account free. Does nothing when the lease is somebody else's by now. */
+export async function recordFailure(
+  pool: Pool,
+  lease: Lease,
+  facts: RunFacts,
+  error: Pick<OperatorError, 'code' | 'message'>,
+): Promise<void> {
+  await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
+    await fence(tx, lease);
+    await recordRun(tx, lease, { ...facts, verdict: null, snapshotId: null, expectedUnseen: null, error });
+    await releaseLease(tx, lease);
+  });
+}

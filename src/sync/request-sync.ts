@@ -1,0 +1,142 @@
+// The one way to start a run, whatever triggers it: claims the account, waits for a silent holder, runs, and says how it ended.
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { databaseError } from '../db/database-errors.ts';
+import { EXIT, OperatorError } from '../errors.ts';
+import { rootCause } from '../logger.ts';
+import { claimLease, judgeHolder, type Claim, type Holder, type Trigger } from './lease.ts';
+import { processIdentity } from './process-identity.ts';
+import { runSync, type RunDeps, type RunResult } from './run-sync.ts';
+import type { WalkProgress } from './walk.ts';
+
+export type SyncRequest = {
+  accountId: string;
+  trigger: Trigger;
+  scheduledFor?: Date;
+  dryRun?: boolean;
+  acceptMassClear?: boolean;
+  /** The instant that the snapshot stands for, instead of the database's now: demo, import and tests. */
+  observedAt?: Date;
+  signal: AbortSignal;
+  onProgress?: (progress: WalkProgress) => void;
+};
+
+export type SyncOutcome =
+  | { kind: 'ran'; runId: number; dryRun: boolean; result: RunResult }
+  | { kind: 'already_running'; holder: Holder }
+  | { kind: 'slot_done'; runId: number };
+
+/** Throws only for what keeps a run from starting: an unreachable database, a retired account, an interrupt. */
+export async function requestSync(deps: RunDeps, request: SyncRequest): Promise<SyncOutcome> {
+  const claim = await claimOrWait(deps, request);
+  if (claim.kind === 'held') return { kind: 'already_running', holder: claim.holder };
+  if (claim.kind === 'slot_done') return claim;
+  const { lease } = claim;
+  const logger = deps.logger.child({ run_id: lease.runId, account_id: lease.accountId });
+  if (claim.tookOver !== null)
+    logger.warn({ abandoned_run_id: claim.tookOver }, 'took over from a run that has died');
+  logger.info({ trigger: lease.trigger }, 'run started');
+  const result = await runSync(
+    { ...deps, logger },
+    {
+      lease,
+      observedAt: request.observedAt?.toISOString() ?? lease.startedAt,
+      dryRun: request.dryRun ?? false,
+      acceptMassClear: request.acceptMassClear ?? false,
+      signal: request.signal,
+      onProgress: request.onProgress ?? (() => undefined),
+    },
+  );
+  if (result.error === null) logger.info(logFields(result), 'run succeeded');
+  else logger.error({ error_code: result.error.code, ...logFields(result) }, 'run failed');
+  return { kind: 'ran', runId: lease.runId, dryRun: request.dryRun ?? false, result };
+}
+
+async function claimOrWait(deps: RunDeps, request: SyncRequest): Promise<Claim> {
+  const owner = randomUUID();
+  const identity = processIdentity();
+  if (request.observedAt) await refuseFuture(deps, request.observedAt);
+  let silentSince: number | null = null;
+  for (let attempt = 1; ; attempt++) {
+    request.signal.throwIfAborted();
+    let claim: Claim;
+    try {
+      claim = await claimLease(deps.pool, {
+        accountId: request.accountId,
+        owner,
+        trigger: request.trigger,
+        scheduledFor: request.scheduledFor ?? null,
+        identity,
+        timing: deps.timing,
+      });
+    } catch (error) {
+      // Made again it is the same claim: the owner is the same.
+      if (attempt < 3 && isLostReply(error)) continue;
+      throw databaseError(error) ?? error;
+    }
+    if (claim.kind !== 'held') return claim;
+    const { holder } = claim;
+    if (judgeHolder(holder, deps.timing, false) === 'running') return claim;
+    if (silentSince === null) {
+      silentSince = holder.silentMs;
+      deps.logger.info(
+        {
+          account_id: request.accountId,
+          run_id: holder.runId,
+          host: holder.host,
+          silent_ms: Math.round(holder.silentMs),
+        },
+        'waiting for a silent run to move or to expire',
+      );
+    }
+    await sleep(deps.timing.pollMs, undefined, { signal: request.signal });
+  }
+}
+
+async function refuseFuture(deps: RunDeps, observedAt: Date): Promise<void> {
+  const { rows } = await drizzle(deps.pool).execute<{ future: boolean }>(
+    sql`select ${observedAt.toISOString()}::timestamptz > now() as future`,
+  );
+  if (rows[0]?.future !== true) return;
+  throw new OperatorError({
+    code: 'FUTURE_INSTANT',
+    exit: EXIT.usage,
+    happened: `${observedAt.toISOString()} is later than the database's clock`,
+    means: 'A snapshot from the future would keep every later run out',
+    todo: 'Give an instant that has passed',
+  });
+}
+
+function isLostReply(error: unknown): boolean {
+  const root = rootCause(error);
+  const code = String((root as { code?: unknown } | null)?.code ?? '');
+  return (
+    root instanceof Error &&
+    (/^(57P01|08|ECONNRESET|EPIPE)/.test(code) || /Connection terminated/.test(root.message))
+  );
+}
+
+function logFields({ published, facts, phases }: RunResult): Record<string, unknown> {
+  return {
+    ...(published === null
+      ? {}
+      : {
+          snapshot_id: published.snapshotId,
+          verdict: published.verdict,
+          users: published.users,
+          appeared: published.appeared,
+          raised: published.raised,
+          lowered: published.lowered,
+          cleared: published.cleared,
+          returned: published.returned,
+        }),
+    pages: facts.pages,
+    requests: facts.requests,
+    retries: facts.retries,
+    rejected: facts.rejected,
+    walk_ms: Math.round(phases.walkMs),
+    publish_ms: Math.round(phases.publishMs),
+  };
+}

@@ -1,0 +1,172 @@
+// One run of a claimed account, phase by phase: walk, validate, stage, verdict, publish. Failing at any point leaves the
+// history as it was and a record of why.
+import type { ClientUsage, CloudflareClient } from '../cloudflare/client.ts';
+import { databaseError } from '../db/database-errors.ts';
+import type { Pool } from '../db/pool.ts';
+import { EXIT, isOperatorError, OperatorError } from '../errors.ts';
+import { errorFields, type Logger } from '../logger.ts';
+import { beat, leaseLost, type Lease, type LeaseTiming } from './lease.ts';
+import { publish, type Published } from './publish.ts';
+import { recordFailure, type RunFacts } from './record-run.ts';
+import { createStager } from './stage.ts';
+import { walk, type WalkProgress, type WalkSettings } from './walk.ts';
+
+export type RunDeps = {
+  pool: Pool;
+  client: Pick<CloudflareClient, 'summaryPage'>;
+  logger: Logger;
+  settings: WalkSettings & { timeBudgetMs: number };
+  timing: LeaseTiming;
+  /** Named instants at which tests kill the process; nothing in production. */
+  failpoint?: (name: 'claimed' | 'staged' | 'published') => Promise<void>;
+};
+
+export type RunOptions = {
+  lease: Lease;
+  observedAt: string;
+  dryRun: boolean;
+  acceptMassClear: boolean;
+  signal: AbortSignal;
+  onProgress: (progress: WalkProgress) => void;
+};
+
+export type RunResult = {
+  published: Published | null;
+  facts: RunFacts;
+  expectedUnseen: number | null;
+  error: OperatorError | null;
+  phases: { walkMs: number; publishMs: number };
+};
+
+/** Never throws for what a run may meet: the error is in the result, and recorded. */
+export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunResult> {
+  const { pool, logger, settings } = deps;
+  const { lease } = options;
+  const usage: ClientUsage = { requests: 0, retries: 0, bytes: 0 };
+  const facts: RunFacts = {
+    passes: 0,
+    pages: 0,
+    requests: 0,
+    retries: 0,
+    bytes: 0,
+    usersMet: 0,
+    duplicates: 0,
+    rejected: 0,
+    totalFirst: null,
+    totalLast: null,
+    evidence: {},
+  };
+  const abort = new AbortController();
+  const stop = AbortSignal.any([options.signal, abort.signal]);
+  const budget = setTimeout(() => abort.abort(outOfTime(settings.timeBudgetMs)), settings.timeBudgetMs);
+  let progress: WalkProgress | Record<string, never> = {};
+  const heart = startHeartbeat(deps, lease, abort, () => progress);
+  const result: RunResult = {
+    published: null,
+    facts,
+    expectedUnseen: null,
+    error: null,
+    phases: { walkMs: 0, publishMs: 0 },
+  };
+  const began = performance.now();
+  try {
+    await deps.failpoint?.('claimed');
+    const stager = createStager(pool, lease);
+    const walked = await walk(
+      deps.client,
+      stager,
+      lease.accountId,
+      settings,
+      stop,
+      { facts, usage },
+      (now) => {
+        progress = now;
+        options.onProgress(now);
+      },
+    );
+    await stager.flush();
+    await heart.stop();
+    stop.throwIfAborted();
+    Object.assign(facts, usage);
+    result.expectedUnseen = walked.expectedUnseen;
+    result.phases.walkMs = performance.now() - began;
+    await deps.failpoint?.('staged');
+    if (walked.judgement.verdict === 'partial')
+      logger.warn({ reasons: walked.judgement.reasons }, 'walk is partial');
+    result.published = await publish(pool, {
+      lease,
+      observedAt: options.observedAt,
+      verdict: walked.judgement.verdict,
+      expectedUnseen: walked.expectedUnseen,
+      acknowledged: stager.acknowledged(),
+      records: walked.records,
+      acceptMassClear: options.acceptMassClear,
+      dryRun: options.dryRun,
+      facts,
+    });
+    result.phases.publishMs = performance.now() - began - result.phases.walkMs;
+    result.error = result.published.guard;
+    await deps.failpoint?.('published');
+  } catch (error) {
+    await heart.stop();
+    Object.assign(facts, usage);
+    result.error = explain(stop.aborted ? stop.reason : error);
+    await recordFailure(pool, lease, facts, result.error).catch((failure: unknown) => {
+      // The lease runs out by itself, and the next run records this one as abandoned.
+      logger.warn({ err: errorFields(failure) }, 'could not record the failed run');
+    });
+  } finally {
+    clearTimeout(budget);
+  }
+  return result;
+}
+
+function startHeartbeat(
+  deps: RunDeps,
+  lease: Lease,
+  abort: AbortController,
+  progress: () => Record<string, unknown>,
+) {
+  let beating: Promise<void> = Promise.resolve();
+  const timer = setInterval(() => {
+    beating = beat(deps.pool, lease, progress()).then(
+      (mine) => {
+        if (!mine) abort.abort(leaseLost(lease));
+      },
+      (error: unknown) => deps.logger.warn({ err: errorFields(error) }, 'heartbeat failed'),
+    );
+  }, deps.timing.heartbeatMs);
+  return {
+    /** Publish locks the lease row: a beat under way would wait for it. */
+    async stop() {
+      clearInterval(timer);
+      await beating;
+    },
+  };
+}
+
+function explain(error: unknown): OperatorError {
+  if (isOperatorError(error)) return error;
+  return databaseError(error) ?? unexpected(error);
+}
+
+function unexpected(error: unknown): OperatorError {
+  return new OperatorError({
+    code: 'UNEXPECTED',
+    exit: EXIT.failed,
+    happened: `Something unforeseen happened (${error instanceof Error ? error.name : typeof error})`,
+    means: 'Nothing was published; the last snapshot stays as it is',
+    todo: 'This is a defect: run again with LOG_LEVEL=debug and report the stack trace',
+    cause: error,
+  });
+}
+
+function outOfTime(ms: number): OperatorError {
+  return new OperatorError({
+    code: 'TIME_BUDGET',
+    exit: EXIT.tryLater,
+    happened: `The walk was not done after ${Math.round(ms / 1000)} seconds`,
+    means: 'Nothing was published',
+    todo: 'Raise SYNC_TIME_BUDGET, or SYNC_PER_PAGE if pages are small; the budget of requests may be used up by the dashboard',
+  });
+}
