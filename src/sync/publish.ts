@@ -97,7 +97,7 @@ async function publishIn(tx: Transaction, request: PublishRequest): Promise<Publ
     expectedUnseen: request.expectedUnseen,
     clear: decision === 'clear',
   };
-  await writeChanges(tx, lease, facts);
+  await writeChanges(tx, lease, facts, diff);
   await writeSnapshot(tx, lease, facts, diff);
   const published = summary(request, diff, decision, verdict, snapshotId);
   await recordRun(tx, lease, {

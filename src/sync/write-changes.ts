@@ -28,17 +28,24 @@ export type SnapshotFacts = {
 
 const c = stagedChanges;
 
-export async function writeChanges(tx: Transaction, run: Run, facts: SnapshotFacts): Promise<void> {
+export async function writeChanges(
+  tx: Transaction,
+  run: Run,
+  facts: SnapshotFacts,
+  diff: DiffCounts,
+): Promise<void> {
   // Old periods are closed before new ones open: two open rows of one user violate the partial unique index.
-  await tx.execute(insertUsers(run, facts));
-  await tx.execute(closeLevels(run, facts));
-  await tx.execute(openLevels(run, facts));
-  await tx.execute(closeIdentities(run, facts));
-  await tx.execute(openIdentities(run, facts));
-  await tx.execute(insertActivity(run, facts));
-  await tx.execute(updateUsers(run, facts));
-  await tx.execute(facts.clear ? clearMissing(run, facts) : markAbsent(run, facts));
-  await tx.execute(endAbsence(run, facts));
+  if (diff.appeared > 0) await tx.execute(insertUsers(run, facts));
+  if (diff.changes > 0) {
+    await tx.execute(closeLevels(run, facts));
+    await tx.execute(openLevels(run, facts));
+    await tx.execute(closeIdentities(run, facts));
+    await tx.execute(openIdentities(run, facts));
+    await tx.execute(insertActivity(run, facts));
+    await tx.execute(updateUsers(run, facts));
+  }
+  if (diff.missing > 0) await tx.execute(facts.clear ? clearMissing(run, facts) : markAbsent(run, facts));
+  if (diff.absent > 0) await tx.execute(endAbsence(run, facts));
 }
 
 const changesOf = ({ accountKey, runId }: Run): SQL =>
