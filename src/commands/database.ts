@@ -1,0 +1,74 @@
+// `database start|stop|url`: the embedded Postgres by hand. `watch` is what start leaves behind (embedded-watch.ts).
+import { Command } from 'commander';
+import { databaseUrl, ensureDatabase, productDatabase } from '../db/create-database.ts';
+import { findEmbedded, startEmbedded, stopEmbedded } from '../db/embedded-postgres.ts';
+import { watchEmbedded } from '../db/embedded-watch.ts';
+import { EXIT, OperatorError } from '../errors.ts';
+
+export type DatabaseCommandIo = {
+  stdout: NodeJS.WritableStream;
+  stderr: NodeJS.WritableStream;
+  embedded: { dataHome?: string | undefined; home: string };
+};
+
+export function databaseCommand({ stdout, stderr, embedded }: DatabaseCommandIo): Command {
+  const command = new Command('database').description(
+    'the embedded Postgres, used when DATABASE_URL is not set',
+  );
+
+  command
+    .command('start')
+    .description('start it, or say where it runs (it stops after 30 idle minutes)')
+    .action(async () => {
+      const server = await startEmbedded({
+        ...embedded,
+        watcher: watcherCommand(),
+        onProgress: (message) => stderr.write(`${message}\n`),
+      });
+      await ensureDatabase(server.url, productDatabase);
+      const verb = server.started ? 'started' : 'already running';
+      stdout.write(`${verb}: 127.0.0.1:${server.port}, data in ${server.dataDir}\n`);
+    });
+
+  command
+    .command('stop')
+    .description('stop it; its data stays')
+    .action(async () => {
+      stdout.write((await stopEmbedded(embedded)) ? 'stopped\n' : 'was not running\n');
+    });
+
+  command
+    .command('url')
+    .description('print its URL, with the password')
+    .action(async () => {
+      const server = await findEmbedded(embedded);
+      if (server === undefined) throw notRunning();
+      stdout.write(`${databaseUrl(server.url, productDatabase)}\n`);
+    });
+
+  command
+    .command('watch', { hidden: true })
+    .requiredOption('--data-home <folder>')
+    .option('--idle-ms <number>', 'stop after', Number)
+    .option('--every-ms <number>', 'look every', Number)
+    .action(async (options: { dataHome: string; idleMs?: number; everyMs?: number }) => {
+      await watchEmbedded({ ...options, home: embedded.home });
+    });
+
+  return command;
+}
+
+/** For `startEmbedded`, from any command: this program, told to watch. */
+export function watcherCommand(): string[] {
+  return [process.argv[1] ?? '', 'database', 'watch'];
+}
+
+function notRunning(): OperatorError {
+  return new OperatorError({
+    code: 'EMBEDDED_NOT_RUNNING',
+    exit: EXIT.failed,
+    happened: 'The embedded Postgres is not running',
+    means: 'There is no URL to connect to',
+    todo: 'Start it with: zt-risk-sync database start',
+  });
+}
