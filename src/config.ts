@@ -123,10 +123,10 @@ export function isAccountId(text: string): boolean {
 }
 
 /**
- * Reads and checks the environment. `needs: 'cloudflare'` also requires credentials.
+ * Reads and checks the environment. `needs` names what must be set beyond the defaults.
  * Throws CONFIGURATION (exit 78) with every problem at once.
  */
-export function readConfig(source: Source, needs: readonly 'cloudflare'[] = []): Config {
+export function readConfig(source: Source, needs: readonly ('cloudflare' | 'accounts')[] = []): Config {
   const problems: string[] = [];
   const values = collect(source, problems);
   const parsed = Environment.safeParse(values);
@@ -134,6 +134,11 @@ export function readConfig(source: Source, needs: readonly 'cloudflare'[] = []):
     for (const issue of parsed.error.issues) problems.push(`${issue.path.join('.')}: ${issue.message}`);
   }
   const auth = readAuth(values, problems, needs.includes('cloudflare'));
+  if (needs.includes('accounts') && values['CLOUDFLARE_ACCOUNT_ID'] === undefined) {
+    problems.push(
+      'No account: set CLOUDFLARE_ACCOUNT_ID (one account id or several, separated by commas), or give --account',
+    );
+  }
   if (parsed.success) {
     const url = parsed.data.CLOUDFLARE_BASE_URL;
     if (!parsed.data.CLOUDFLARE_ALLOW_INSECURE && (url.protocol === 'http:' || isPrivateHost(url.hostname))) {

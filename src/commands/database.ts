@@ -1,6 +1,6 @@
 // `database start|stop|url`: the embedded Postgres by hand. `watch` is what start leaves behind (embedded-watch.ts).
 import { Command } from 'commander';
-import { databaseUrl, ensureDatabase, productDatabase } from '../db/create-database.ts';
+import { databaseUrl, demoDatabase, ensureDatabase, productDatabase } from '../db/create-database.ts';
 import { findEmbedded, startEmbedded, stopEmbedded } from '../db/embedded-postgres.ts';
 import { watchEmbedded } from '../db/embedded-watch.ts';
 import { EXIT, OperatorError } from '../errors.ts';
@@ -40,10 +40,11 @@ export function databaseCommand({ stdout, stderr, embedded }: DatabaseCommandIo)
   command
     .command('url')
     .description('print its URL, with the password')
-    .action(async () => {
+    .option('--demo', 'of the database that `demo` made', false)
+    .action(async (options: { demo: boolean }) => {
       const server = await findEmbedded(embedded);
       if (server === undefined) throw notRunning();
-      stdout.write(`${databaseUrl(server.url, productDatabase)}\n`);
+      stdout.write(`${databaseUrl(server.url, options.demo ? demoDatabase : productDatabase)}\n`);
     });
 
   command

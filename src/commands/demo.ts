@@ -1,0 +1,127 @@
+// `demo`: 90 days of history, built by running the real sync against the simulated API at simulated times, in a database
+// of its own on the embedded server. Fiction never meets real data: DATABASE_URL and .env are not read.
+import { Command } from 'commander';
+import { createCloudflareClient } from '../cloudflare/client.ts';
+import { dataFolder } from '../config.ts';
+import { openLogger, type Io } from '../context.ts';
+import { demoDatabase, recreateDatabase } from '../db/create-database.ts';
+import { startEmbedded } from '../db/embedded-postgres.ts';
+import { migrate } from '../db/migrate.ts';
+import { createPool } from '../db/pool.ts';
+import type { Logger } from '../logger.ts';
+import type { Fault } from '../simulator/faults.ts';
+import { startSimulator } from '../simulator/server.ts';
+import { createWorld } from '../simulator/world.ts';
+import { LEASE_TIMING } from '../sync/lease.ts';
+import { requestSync } from '../sync/request-sync.ts';
+import type { RunDeps } from '../sync/run-sync.ts';
+import { createProgress } from './progress.ts';
+import { duration, plural } from './print.ts';
+import { printTrend } from './trends.ts';
+
+const ACCOUNT = '5e1f00000000000000000000000000de';
+const DAYS = 90;
+const PER_DAY = 4;
+const USERS = 440;
+const SIX_HOURS = 21_600_000;
+const AUTH = { token: 'demo-token', email: 'admin@example.com', key: 'demo-key' };
+
+/** What goes wrong, by slot: the list moves while it is read in small pages; the token loses its permission for a while. */
+const TROUBLE = new Map<number, { faults: Fault[]; perPage?: number }>([
+  [101, { faults: ['drift'], perPage: 50 }],
+  [222, { faults: ['forbidden'] }],
+]);
+
+export function demoCommand(io: Io): Command {
+  return new Command('demo')
+    .description('build 90 days of simulated history with the real worker, and show it')
+    .action(async () => {
+      const began = performance.now();
+      const server = await startEmbedded({ ...dataFolder(io.source), watcher: io.watcher });
+      io.stderr.write(
+        `Demo database ${demoDatabase} on the embedded Postgres at 127.0.0.1:${server.port}, made anew\n`,
+      );
+      const url = await recreateDatabase(server.url, demoDatabase);
+      // One failed run is part of the story: its log line would only alarm.
+      const logger = openLogger(io, { logLevel: io.stderr.isTTY === true ? 'silent' : 'info', secrets: [] });
+      const pool = createPool({ url, logger });
+      try {
+        await migrate(pool);
+        const counts = await buildHistory(io, pool, logger);
+        io.stdout.write(
+          `\n${DAYS} days of ${plural(USERS, 'user')}: ${plural(counts.succeeded, 'snapshot')} (${counts.partial} partial), ${plural(counts.failed, 'failed run')}, in ${duration(performance.now() - began)}\n\n`,
+        );
+        const since = new Date(Date.now() - (DAYS + 1) * 86_400_000);
+        await printTrend(io, pool, { since, bucket: 'day', timezone: 'UTC', format: 'table', rows: 7 });
+        io.stdout.write(WHERE_NEXT);
+      } finally {
+        await pool.end();
+      }
+    });
+}
+
+async function buildHistory(io: Io, pool: RunDeps['pool'], logger: Logger) {
+  const slots = DAYS * PER_DAY;
+  // The last slot has just passed: an instant of the future is refused.
+  const start = Math.floor(Date.now() / SIX_HOURS) * SIX_HOURS - (slots - 1) * SIX_HOURS;
+  let now = new Date(start);
+  const simulator = await startSimulator({
+    worlds: createWorld({ seed: 7, users: USERS, start: now, days: DAYS }),
+    now: () => now,
+    auth: AUTH,
+  });
+  const client = createCloudflareClient({
+    baseUrl: new URL(simulator.url),
+    auth: { kind: 'token', token: AUTH.token },
+    logger,
+  });
+  const bar = createProgress({ stderr: io.stderr, logger, title: `Building ${DAYS} days of history` });
+  const counts = { succeeded: 0, partial: 0, failed: 0 };
+  try {
+    for (let slot = 0; slot < slots; slot++) {
+      now = new Date(start + slot * SIX_HOURS);
+      const trouble = TROUBLE.get(slot);
+      simulator.setFaults(trouble?.faults ?? []);
+      const outcome = await requestSync(
+        {
+          pool,
+          client,
+          logger: logger.child({}, { level: logger.level === 'silent' ? 'silent' : 'error' }),
+          settings: {
+            perPage: trouble?.perPage ?? 'auto',
+            concurrency: 4,
+            maxPasses: 4,
+            timeBudgetMs: 60_000,
+          },
+          timing: LEASE_TIMING,
+        },
+        { accountId: ACCOUNT, trigger: 'cron', scheduledFor: now, observedAt: now, signal: io.signal },
+      );
+      if (outcome.kind !== 'ran') throw new Error(`the demo's own database is in use: ${outcome.kind}`);
+      const { error, published } = outcome.result;
+      if (error !== null && (io.signal.aborted || trouble === undefined)) throw error;
+      if (error !== null) counts.failed++;
+      else counts.succeeded++;
+      if (published?.verdict === 'partial') counts.partial++;
+      bar.to(slot + 1, slots, `${now.toISOString().slice(0, 10)}  ${plural(counts.succeeded, 'snapshot')}`);
+    }
+    bar.end(`${DAYS} days of history are there`);
+  } catch (error) {
+    bar.fail('The demo was not finished');
+    throw error;
+  } finally {
+    await client.close();
+    await simulator.close();
+  }
+  return counts;
+}
+
+const WHERE_NEXT = `
+Where to look next:
+  export DATABASE_URL="$(npm -s start -- database url --demo)"
+  npm start -- trends --since 90d --bucket week
+  npm start -- status
+  psql "$DATABASE_URL" -c "select * from risk_bi.users where max_risk_level = 'high' limit 5"
+  psql "$DATABASE_URL" -c "select * from risk_bi.users_as_of('${ACCOUNT}', now() - interval '30 days') limit 5"
+The first real sync: README.md, "The first real sync".
+`;

@@ -1,0 +1,120 @@
+// How results look: tables that line up, JSON, CSV; ages and numbers as people write them. Names from outside are made safe.
+import Table from 'cli-table3';
+import { stringify } from 'csv-stringify/sync';
+import { InvalidArgumentError, Option } from 'commander';
+
+export type Format = 'table' | 'json' | 'csv';
+export type Cell = string | number | boolean | null;
+export type Column = { name: string; right?: boolean };
+
+export function formatOption(): Option {
+  return new Option('--format <format>', 'how to print').choices(['table', 'json', 'csv']).default('table');
+}
+
+/** Rows in the chosen format. Times stay ISO 8601 in JSON and CSV; in tables they are shortened by the caller. */
+export function printRows(
+  out: NodeJS.WritableStream,
+  format: Format,
+  columns: readonly Column[],
+  rows: readonly Cell[][],
+): void {
+  const names = columns.map((column) => column.name);
+  if (format === 'json') {
+    const objects = rows.map((row) =>
+      Object.fromEntries(names.map((name, index) => [name, row[index] ?? null])),
+    );
+    out.write(`${JSON.stringify(objects, null, 2)}\n`);
+  } else if (format === 'csv') {
+    out.write(stringify(rows as Cell[][], { header: true, columns: names, escape_formulas: true }));
+  } else {
+    out.write(`${table(columns, rows)}\n`);
+  }
+}
+
+/** Columns that line up, without borders; numbers to the right. */
+export function table(columns: readonly Column[], rows: readonly Cell[][], indent = ''): string {
+  const t = new Table({
+    head: columns.map((column) => column.name),
+    colAligns: columns.map((column) => (column.right ? 'right' : 'left')),
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2, compact: true },
+    chars: {
+      top: '',
+      'top-mid': '',
+      'top-left': '',
+      'top-right': '',
+      bottom: '',
+      'bottom-mid': '',
+      'bottom-left': '',
+      'bottom-right': '',
+      left: '',
+      'left-mid': '',
+      mid: '',
+      'mid-mid': '',
+      right: '',
+      'right-mid': '',
+      middle: '',
+    },
+  });
+  for (const row of rows) t.push(row.map((cell) => (cell === null ? '–' : printable(cell))));
+  return t
+    .toString()
+    .split('\n')
+    .map((line) => `${indent}${line.trimEnd()}`)
+    .join('\n');
+}
+
+/** Control characters and direction marks cannot reach the terminal. */
+export function printable(value: Cell): string {
+  if (typeof value === 'number') return value.toLocaleString('en-US');
+  // oxlint-disable-next-line no-control-regex
+  return String(value).replace(
+    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    '\u{fffd}',
+  );
+}
+
+/** "2026-11-23 18:04 UTC" */
+export function minute(at: Date | string): string {
+  return `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+/** "3 min ago", of a moment that has passed. */
+export function ago(at: Date | string, now = Date.now()): string {
+  return `${duration(now - new Date(at).getTime())} ago`;
+}
+
+/** "85 ms", "3.2 s", "14 min", "5 h", "12 days" */
+export function duration(ms: number): string {
+  const seconds = ms / 1000;
+  if (seconds < 1) return `${Math.max(0, Math.round(ms))} ms`;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 48 * 3600) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86_400)} days`;
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
+}
+
+/** One block per value, lowest to highest of all; flat lines stay flat. */
+export function sparkline(values: readonly number[]): string {
+  const blocks = '▁▂▃▄▅▆▇█';
+  const low = Math.min(...values);
+  const high = Math.max(...values);
+  return values
+    .map(
+      (value) => blocks[high === low ? 0 : Math.round(((value - low) / (high - low)) * (blocks.length - 1))],
+    )
+    .join('');
+}
+
+export function wholeNumber(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < low || value > high) {
+      throw new InvalidArgumentError(`must be a whole number from ${low} to ${high}.`);
+    }
+    return value;
+  };
+}

@@ -1,0 +1,68 @@
+// `simulate`: a stand-in for the Cloudflare API, to try everything without an account.
+import { once } from 'node:events';
+import { Command, InvalidArgumentError } from 'commander';
+import type { Io } from '../context.ts';
+import { FAULTS, parseFaults } from '../simulator/faults.ts';
+import { startSimulator } from '../simulator/server.ts';
+import { createWorld } from '../simulator/world.ts';
+import { wholeNumber } from './print.ts';
+
+/** Of no use anywhere else, so they are printed. */
+const SIMULATED = { token: 'simulated-token', email: 'admin@example.com', key: 'simulated-key' };
+const SIMULATED_ACCOUNT = '5e1f0000000000000000000000000001';
+const WARM_UP_DAYS = 90;
+
+type Options = { port: number; users: number; seed: number; speed: number; faults?: string };
+
+export function simulateCommand(io: Io): Command {
+  const faults = Object.entries(FAULTS).map(([name, meaning]) => `  ${name.padEnd(14)} ${meaning}`);
+  return new Command('simulate')
+    .description('serve a simulated account as the Cloudflare API would, until a signal')
+    .option('--port <n>', 'port on 127.0.0.1', wholeNumber(0, 65_535), 8788)
+    .option('--users <n>', 'about how many users have a risk level', wholeNumber(0, 1_000_000), 440)
+    .option('--seed <n>', 'the same seed gives the same people and events', wholeNumber(0, 2_147_483_647), 1)
+    .option('--speed <n>', 'simulated seconds per second', positive, 1)
+    .option('--faults <names>', 'what goes wrong, separated by commas (see below)')
+    .addHelpText('after', `\nFaults:\n${faults.join('\n')}`)
+    .action(async (options: Options) => {
+      const began = Date.now();
+      const simulator = await startSimulator({
+        worlds: createWorld({
+          seed: options.seed,
+          users: options.users,
+          start: new Date(began - WARM_UP_DAYS * 86_400_000),
+          days: Number.POSITIVE_INFINITY,
+        }),
+        now: () => new Date(began + (Date.now() - began) * options.speed),
+        auth: SIMULATED,
+        port: options.port,
+        faults: parseFaults(options.faults ?? ''),
+        // Its waits are in simulated seconds: at another speed a client would wait too long or too short.
+        ...(options.speed === 1 ? {} : { rateLimit: null }),
+      });
+      io.stdout.write(
+        [
+          `Simulated Cloudflare API at ${simulator.url}`,
+          'In another terminal:',
+          '',
+          `  export CLOUDFLARE_BASE_URL=${simulator.url} CLOUDFLARE_ALLOW_INSECURE=1`,
+          `  export CLOUDFLARE_API_TOKEN=${SIMULATED.token} CLOUDFLARE_ACCOUNT_ID=${SIMULATED_ACCOUNT}`,
+          '  npm start -- sync',
+          '',
+          'Stop with Ctrl-C.',
+          '',
+        ].join('\n'),
+      );
+      if (!io.signal.aborted) await once(io.signal, 'abort');
+      await simulator.close();
+      io.stderr.write(`answered ${simulator.requests()} requests\n`);
+    });
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0 || value > 1_000_000) {
+    throw new InvalidArgumentError('must be a number above 0, 1,000,000 at most.');
+  }
+  return value;
+}

@@ -1,0 +1,244 @@
+// `sync`: one run per account, now.
+import { Command } from 'commander';
+import { isAccountId, readConfig, type Config } from '../config.ts';
+import { openClient, openDatabase, openLogger, type Io } from '../context.ts';
+import { databaseError } from '../db/database-errors.ts';
+import { EXIT, isOperatorError, OperatorError, worstExit, type ExitCode } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { levelsOfSnapshot } from '../queries/levels-of-snapshot.ts';
+import { LEASE_TIMING } from '../sync/lease.ts';
+import { requestSync, type SyncOutcome } from '../sync/request-sync.ts';
+import type { RunDeps } from '../sync/run-sync.ts';
+import { createProgress } from './progress.ts';
+import { duration, minute, plural } from './print.ts';
+
+type Options = {
+  account: string[];
+  dryRun: boolean;
+  acceptMassClear: boolean;
+  json: boolean;
+  migrate: boolean;
+};
+
+type Line = Record<string, unknown> & { account_id: string; status: string };
+
+export function syncCommand(io: Io): Command {
+  return new Command('sync')
+    .description('walk every page of the risk summary now and publish a snapshot per account')
+    .option(
+      '--account <id>',
+      'only this account (repeatable)',
+      (id: string, ids: string[]) => [...ids, id],
+      [],
+    )
+    .option('--dry-run', 'walk and compare, print what would change, publish nothing', false)
+    .option(
+      '--accept-mass-clear',
+      'accept that most users, or all, are gone (after a clean-up that was meant)',
+      false,
+    )
+    .option('--json', 'print one line of JSON per account', false)
+    .option('--no-migrate', 'refuse a database that is behind instead of migrating it')
+    .action(async (options: Options) => {
+      const config = readConfig(
+        io.source,
+        options.account.length > 0 ? ['cloudflare'] : ['cloudflare', 'accounts'],
+      );
+      const accountIds = chooseAccounts(config, options.account);
+      const logger = openLogger(io, config);
+      const exits: ExitCode[] = [];
+      const database = await openDatabase(io, config, logger, options.migrate ? 'migrate' : 'refuse');
+      const client = openClient(config, logger);
+      try {
+        const deps: RunDeps = {
+          pool: database.pool,
+          client,
+          logger,
+          settings: config.sync,
+          timing: LEASE_TIMING,
+        };
+        for (const accountId of accountIds) exits.push(await syncOne(io, deps, options, accountId));
+      } finally {
+        await client.close();
+        await database.close();
+      }
+      io.exit(worstExit(exits));
+    });
+}
+
+function chooseAccounts(config: Config, chosen: readonly string[]): readonly string[] {
+  const configured = config.cloudflare.accountIds;
+  if (chosen.length === 0) return configured;
+  const wrong = chosen.find((id) => !isAccountId(id) || (configured.length > 0 && !configured.includes(id)));
+  if (wrong === undefined) return [...new Set(chosen)];
+  throw new OperatorError({
+    code: 'ACCOUNT_NOT_CONFIGURED',
+    exit: EXIT.usage,
+    happened: isAccountId(wrong)
+      ? `Account ${wrong} is not in CLOUDFLARE_ACCOUNT_ID`
+      : '--account was not given an account id',
+    means: 'Nothing was started: --account narrows the configured list',
+    todo: 'Give one of its ids, or add this one to CLOUDFLARE_ACCOUNT_ID',
+  });
+}
+
+async function syncOne(io: Io, deps: RunDeps, options: Options, accountId: string): Promise<ExitCode> {
+  const began = performance.now();
+  const bar = createProgress({
+    stderr: io.stderr,
+    logger: deps.logger,
+    title: `Walking account ${accountId}`,
+  });
+  // On a terminal the bar and the summary speak for an ordinary run.
+  const quiet = io.stderr.isTTY === true && deps.logger.level === 'info';
+  const logger = quiet ? deps.logger.child({}, { level: 'warn' }) : deps.logger;
+  try {
+    const outcome = await requestSync(
+      { ...deps, logger },
+      {
+        accountId,
+        trigger: 'cli',
+        dryRun: options.dryRun,
+        acceptMassClear: options.acceptMassClear,
+        signal: io.signal,
+        onProgress: (p) =>
+          bar.to(
+            p.pages,
+            p.expectedPages,
+            `Account ${accountId}: page ${p.pages}${p.expectedPages === null ? '' : ` of ${p.expectedPages}`}, ${plural(p.records, 'record')}`,
+          ),
+      },
+    );
+    const line = toLine(accountId, outcome, performance.now() - began);
+    const error = outcome.kind === 'ran' ? outcome.result.error : null;
+    if (error === null) bar.end(`Account ${accountId}: done in ${duration(performance.now() - began)}`);
+    else bar.fail(`Account ${accountId}: failed`);
+    if (options.json) io.stdout.write(`${JSON.stringify(line)}\n`);
+    else await printSummary(io, deps, line, outcome);
+    if (error !== null) printError(io, error);
+    return error?.exit ?? EXIT.done;
+  } catch (thrown) {
+    bar.fail(`Account ${accountId}: not started`);
+    const error = isOperatorError(thrown) ? thrown : databaseError(thrown);
+    if (error === undefined) throw thrown;
+    if (options.json) {
+      const failed: Line = {
+        account_id: accountId,
+        status: 'failed',
+        error: { code: error.code, message: error.message },
+      };
+      io.stdout.write(`${JSON.stringify(failed)}\n`);
+    }
+    printError(io, error);
+    return error.exit;
+  }
+}
+
+/** The contract of `sync --json`. */
+function toLine(accountId: string, outcome: SyncOutcome, durationMs: number): Line {
+  if (outcome.kind !== 'ran') {
+    const runId = outcome.kind === 'already_running' ? outcome.holder.runId : outcome.runId;
+    return {
+      ...emptyLine(accountId, outcome.kind === 'already_running' ? 'already_running' : 'succeeded'),
+      run_id: runId,
+      duration_ms: Math.round(durationMs),
+    };
+  }
+  const { published, facts, error, expectedUnseen } = outcome.result;
+  return {
+    ...emptyLine(accountId, error !== null ? 'failed' : outcome.dryRun ? 'dry_run' : 'succeeded'),
+    verdict: published?.verdict ?? null,
+    snapshot_id: published?.snapshotId ?? null,
+    run_id: outcome.runId,
+    users: published?.users ?? null,
+    met: published?.met ?? null,
+    carried: published?.carried ?? null,
+    appeared: published?.appeared ?? null,
+    raised: published?.raised ?? null,
+    lowered: published?.lowered ?? null,
+    cleared: published?.cleared ?? null,
+    returned: published?.returned ?? null,
+    rejected: facts.rejected,
+    duplicates: facts.duplicates,
+    pages: facts.pages,
+    passes: facts.passes,
+    expected_unseen: expectedUnseen,
+    requests: facts.requests,
+    retries: facts.retries,
+    duration_ms: Math.round(durationMs),
+    ...(error === null ? {} : { error: { code: error.code, message: error.message } }),
+  };
+}
+
+function emptyLine(accountId: string, status: string): Line {
+  return {
+    account_id: accountId,
+    status,
+    verdict: null,
+    snapshot_id: null,
+    run_id: null,
+    users: null,
+    met: null,
+    carried: null,
+    appeared: null,
+    raised: null,
+    lowered: null,
+    cleared: null,
+    returned: null,
+    rejected: null,
+    duplicates: null,
+    pages: null,
+    passes: null,
+    expected_unseen: null,
+    requests: null,
+    retries: null,
+    duration_ms: null,
+  };
+}
+
+async function printSummary(io: Io, deps: RunDeps, line: Line, outcome: SyncOutcome): Promise<void> {
+  const out = (text: string) => io.stdout.write(`${text}\n`);
+  if (outcome.kind === 'already_running') {
+    const { holder } = outcome;
+    out(
+      `${line.account_id}  already running: run ${holder.runId} since ${minute(holder.startedAt)} on host ${holder.host}`,
+    );
+    return;
+  }
+  if (outcome.kind === 'slot_done') {
+    out(`${line.account_id}  this slot is done: run ${outcome.runId}`);
+    return;
+  }
+  const { published, facts } = outcome.result;
+  if (published === null) return;
+  const what = outcome.dryRun ? 'dry run, nothing was published' : `snapshot ${published.snapshotId}`;
+  out(`${line.account_id}  ${what}  ${published.verdict}  ${plural(published.users, 'user')}`);
+  if (published.snapshotId !== null) {
+    const levels = await levelsOfSnapshot(deps.pool, published.snapshotId);
+    out(
+      `  ${levels.map((level) => `${level.max_risk_level} ${level.user_count.toLocaleString('en-US')}`).join('   ')}`,
+    );
+  }
+  const changes = (['appeared', 'raised', 'lowered', 'cleared', 'returned'] as const).filter(
+    (kind) => published[kind] > 0,
+  );
+  out(
+    changes.length === 0
+      ? '  nothing changed'
+      : `  ${changes.map((kind) => `${kind} ${published[kind].toLocaleString('en-US')}`).join('   ')}`,
+  );
+  if (published.carried > 0)
+    out(`  carried ${published.carried.toLocaleString('en-US')} (present, not met by this walk)`);
+  if (facts.rejected > 0)
+    out(`  rejected ${plural(facts.rejected, 'record')} (kept in risk_internal.rejected_records)`);
+  const reasons = facts.evidence['reasons'];
+  if (published.verdict === 'partial' && Array.isArray(reasons))
+    for (const reason of reasons) out(`  partial: ${String(reason)}`);
+  out(
+    `  run ${outcome.runId}: ${plural(facts.requests, 'request')}, ${plural(facts.passes, 'pass', 'passes')}, ${duration(Number(line['duration_ms']))}`,
+  );
+}
+
+export function printError(io: Pick<Io, 'stderr'>, error: OperatorError): void {
+  io.stderr.write(`error ${error.code}: ${error.happened}.\n  ${error.means}.\n  ${error.todo}.\n`);
+}

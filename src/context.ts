@@ -1,0 +1,75 @@
+// Composition root: from the configuration to a logger, a database and a client. Only commands import it.
+import { type Config, type Source } from './config.ts';
+import { createCloudflareClient, type CloudflareClient } from './cloudflare/client.ts';
+import { ensureDatabase, productDatabase } from './db/create-database.ts';
+import { startEmbedded } from './db/embedded-postgres.ts';
+import { migrate, requireMigrated } from './db/migrate.ts';
+import { createPool, type Pool } from './db/pool.ts';
+import { createLogger, createScrubber, type Logger } from './logger.ts';
+
+export type Io = {
+  stdout: NodeJS.WritableStream;
+  stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+  source: Source;
+  /** Aborted by SIGINT and SIGTERM. */
+  signal: AbortSignal;
+  /** The command sets what the process exits with. */
+  exit(code: number): void;
+  /** Node arguments that start the embedded server's watcher. */
+  watcher: string[];
+};
+
+export type Database = { pool: Pool; close(): Promise<void> };
+
+export function openLogger(io: Io, config: Pick<Config, 'logLevel' | 'secrets'>): Logger {
+  return createLogger({
+    level: config.logLevel,
+    secrets: config.secrets,
+    pretty: io.stderr.isTTY === true,
+    destination: io.stderr,
+  });
+}
+
+/**
+ * Connects to DATABASE_URL or to the embedded Postgres. `behind` says what becomes of a database that lacks migrations:
+ * commands that write bring it up to date, those that read refuse it.
+ */
+export async function openDatabase(
+  io: Io,
+  config: Pick<Config, 'databaseUrl' | 'dataFolder'>,
+  logger: Logger,
+  behind: 'migrate' | 'refuse' | 'leave',
+): Promise<Database> {
+  const url = config.databaseUrl ?? (await embeddedUrl(io, config));
+  const pool = createPool({ url, logger });
+  const database = { pool, close: () => pool.end() };
+  try {
+    if (behind === 'migrate') {
+      const { applied } = await migrate(pool);
+      if (applied > 0) logger.info({ applied }, 'database migrated');
+    } else if (behind === 'refuse') {
+      await requireMigrated(pool);
+    }
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+  return database;
+}
+
+async function embeddedUrl(io: Io, config: Pick<Config, 'dataFolder'>): Promise<string> {
+  const server = await startEmbedded({ ...config.dataFolder, watcher: io.watcher });
+  io.stderr.write(`No DATABASE_URL is set: using the embedded Postgres at 127.0.0.1:${server.port}\n`);
+  return ensureDatabase(server.url, productDatabase);
+}
+
+export function openClient(config: Config, logger: Logger): CloudflareClient {
+  const { auth, baseUrl, proxy } = config.cloudflare;
+  if (auth === null) throw new Error('no credentials: readConfig was not asked for them');
+  return createCloudflareClient({ baseUrl, auth, proxy, logger });
+}
+
+/** For what is printed past the logger. */
+export function scrubber(config: Pick<Config, 'secrets'>): (text: string) => string {
+  return createScrubber(config.secrets);
+}

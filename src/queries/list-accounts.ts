@@ -1,0 +1,56 @@
+// Every account with its newest snapshot, its last runs' outcome, and who is syncing it now.
+import { sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import type { Pool } from '../db/pool.ts';
+import { accounts, leases, rejectedRecords, snapshots, syncRuns } from '../db/schema.ts';
+
+export type AccountState = {
+  account_id: string;
+  label: string | null;
+  added_at: Date;
+  retired_at: Date | null;
+  snapshot_id: number | null;
+  observed_at: Date | null;
+  verdict: string | null;
+  user_count: number | null;
+  carried_count: number | null;
+  /** Runs that ended otherwise since the newest success. */
+  failures_since: number;
+  running_run_id: number | null;
+  running_since: Date | null;
+  running_host: string | null;
+  /** Rejected records that the newest finished run met. */
+  rejected_waiting: number;
+};
+
+export async function listAccounts(pool: Pool): Promise<AccountState[]> {
+  const { rows } = await drizzle(pool).execute<Record<string, unknown>>(sql`
+    select a.account_id, a.label, a.added_at, a.retired_at, s.snapshot_id::float8 as snapshot_id, s.observed_at, s.verdict, s.user_count,
+           s.carried_count, f.failures_since, l.run_id::float8 as running_run_id, l.started_at as running_since, l.host as running_host,
+           r.rejected_waiting
+      from ${accounts} a
+      left join lateral (select * from ${snapshots} s where s.account_key = a.account_key order by s.observed_at desc limit 1) s on true
+      left join lateral (
+        select count(*)::integer as failures_since from ${syncRuns} r
+         where r.account_key = a.account_key and r.status <> 'succeeded'
+           and r.run_id > coalesce((select max(ok.run_id) from ${syncRuns} ok
+                                     where ok.account_key = a.account_key and ok.status = 'succeeded'), 0)) f on true
+      left join lateral (
+        select count(*)::integer as rejected_waiting from ${rejectedRecords} q
+         where q.account_key = a.account_key
+           and q.last_run_id = (select max(run_id) from ${syncRuns} m where m.account_key = a.account_key)) r on true
+      left join ${leases} l on l.account_key = a.account_key
+     order by a.account_key`);
+  return rows.map((row) => ({
+    ...(row as unknown as AccountState),
+    added_at: toDate(row['added_at']) ?? new Date(0),
+    retired_at: toDate(row['retired_at']),
+    observed_at: toDate(row['observed_at']),
+    running_since: toDate(row['running_since']),
+  }));
+}
+
+// Drizzle hands timestamps of raw SQL through as Postgres writes them.
+function toDate(value: unknown): Date | null {
+  return value === null || value === undefined ? null : new Date(value as string);
+}
