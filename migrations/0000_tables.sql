@@ -190,7 +190,7 @@ CREATE TABLE "risk"."user_levels" (
 	CONSTRAINT "user_levels_max_risk_level" CHECK ("risk"."user_levels"."max_risk_level" in ('low', 'medium', 'high')),
 	CONSTRAINT "user_levels_change" CHECK ("risk"."user_levels"."change" in ('appeared', 'raised', 'lowered', 'returned')),
 	CONSTRAINT "user_levels_previous_level" CHECK (case when "risk"."user_levels"."change" in ('appeared', 'returned') then "risk"."user_levels"."previous_level" is null
-        else ("risk"."user_levels"."change" = 'raised') = (("risk"."user_levels"."previous_level", "risk"."user_levels"."max_risk_level") in (('low', 'medium'), ('low', 'high'), ('medium', 'high')))
+        else "risk"."user_levels"."previous_level" is not null and ("risk"."user_levels"."change" = 'raised') = (("risk"."user_levels"."previous_level", "risk"."user_levels"."max_risk_level") in (('low', 'medium'), ('low', 'high'), ('medium', 'high')))
           and "risk"."user_levels"."previous_level" in ('low', 'medium', 'high') and "risk"."user_levels"."previous_level" <> "risk"."user_levels"."max_risk_level" end),
 	CONSTRAINT "user_levels_end_reason" CHECK ("risk"."user_levels"."end_reason" in ('changed', 'reset', 'absent')),
 	CONSTRAINT "user_levels_end" CHECK (("risk"."user_levels"."valid_to" is null) = ("risk"."user_levels"."end_reason" is null)),

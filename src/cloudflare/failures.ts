@@ -1,5 +1,5 @@
 // How one attempt at a page can fail: the bare fact (ExchangeError), and what is to be done about it (AttemptFailure).
-import { OperatorError } from '../errors.ts';
+import type { OperatorError } from '../errors.ts';
 
 export type FailureKind = 'throttled' | 'unavailable' | 'network' | 'timeout' | 'bad_answer' | 'final';
 

@@ -4,7 +4,6 @@ import { isAccountId, readConfig, type Config } from '../config.ts';
 import { openClient, openDatabase, openLogger, type Io } from '../context.ts';
 import { databaseError } from '../db/database-errors.ts';
 import { EXIT, isOperatorError, OperatorError, worstExit, type ExitCode } from '../errors.ts';
-import type { Logger } from '../logger.ts';
 import { levelsOfSnapshot } from '../queries/levels-of-snapshot.ts';
 import { LEASE_TIMING } from '../sync/lease.ts';
 import { requestSync, type SyncOutcome } from '../sync/request-sync.ts';

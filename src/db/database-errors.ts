@@ -113,3 +113,23 @@ export function databaseError(error: unknown): OperatorError | undefined {
     cause: error,
   });
 }
+
+/** The connection went away: what was under way was rolled back, or (at COMMIT) may have happened. */
+export function isConnectionLoss(error: unknown): boolean {
+  const root = rootCause(error);
+  if (!(root instanceof Error) || root instanceof OperatorError) return false;
+  return (
+    /^(08|57P|ECONNRESET|EPIPE|ETIMEDOUT)/.test(sqlstateOf(root)) ||
+    /^(Connection terminated|Client has|Query read)/.test(root.message)
+  );
+}
+
+/** The transaction was rolled back through no fault of its own and may be tried again: deadlock, serialization, connection. */
+export function isPassing(error: unknown): boolean {
+  return /^(40P01|40001)$/.test(sqlstateOf(rootCause(error))) || isConnectionLoss(error);
+}
+
+function sqlstateOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : '';
+}

@@ -214,7 +214,7 @@ export const userLevels = risk.table(
     check(
       'user_levels_previous_level',
       sql`case when ${t.change} in ('appeared', 'returned') then ${t.previous_level} is null
-        else (${t.change} = 'raised') = ((${t.previous_level}, ${t.max_risk_level}) in (('low', 'medium'), ('low', 'high'), ('medium', 'high')))
+        else ${t.previous_level} is not null and (${t.change} = 'raised') = ((${t.previous_level}, ${t.max_risk_level}) in (('low', 'medium'), ('low', 'high'), ('medium', 'high')))
           and ${t.previous_level} in ('low', 'medium', 'high') and ${t.previous_level} <> ${t.max_risk_level} end`,
     ),
     check('user_levels_end_reason', sql`${t.end_reason} in ('changed', 'reset', 'absent')`),

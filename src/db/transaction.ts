@@ -35,8 +35,9 @@ export async function inTransaction<T>(
     const tx = drizzle(client);
     await setLimits(tx, limits);
     const result = await work(tx, client);
+    let ended: string;
     try {
-      await client.query('commit');
+      ended = (await client.query('commit')).command;
     } catch (error) {
       broken = error as Error;
       // With an SQLSTATE the server answered: it rolled back. Class 57 and 08 speak of a connection going away.
@@ -44,6 +45,8 @@ export async function inTransaction<T>(
       if (/^[0-9A-Z]{5}$/.test(sqlstate) && !/^(57|08)/.test(sqlstate)) throw error;
       throw new CommitUnknown('no reply to COMMIT', { cause: error });
     }
+    // Postgres answers ROLLBACK, and no error, when a statement had failed and `work` did not say so.
+    if (ended !== 'COMMIT') throw new Error('rolled back at COMMIT: a failed statement was swallowed');
     return result;
   } catch (error) {
     if (broken === undefined) {

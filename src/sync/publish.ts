@@ -1,6 +1,7 @@
 // One transaction: users, history, counts and the run's record commit together, or nothing does. The only place where
 // the history changes.
 import { desc, eq, sql } from 'drizzle-orm';
+import { isPassing } from '../db/database-errors.ts';
 import type { Pool } from '../db/pool.ts';
 import { feedClock, snapshots, stagedRecords } from '../db/schema.ts';
 import { CommitUnknown, inTransaction, setLimits, type Transaction } from '../db/transaction.ts';
@@ -216,12 +217,4 @@ function massClear(lease: Lease, diff: DiffCounts): OperatorError {
       'That is more than half, so nobody was cleared; the users that were met are published as a partial snapshot',
     todo: 'If the scores really were reset (or a behaviour was disabled), run `zt-risk-sync sync --accept-mass-clear` once',
   });
-}
-
-/** Deadlock, serialization failure, or a connection that went away: the transaction was rolled back and may be tried again. */
-function isPassing(error: unknown): boolean {
-  const failure = error as { code?: unknown; cause?: { code?: unknown; message?: string }; message?: string };
-  const code = String(failure.code ?? failure.cause?.code ?? '');
-  const message = `${failure.message ?? ''} ${failure.cause?.message ?? ''}`;
-  return /^(40P01|40001|08|57P|ECONNRESET|EPIPE)/.test(code) || /Connection terminated/.test(message);
 }

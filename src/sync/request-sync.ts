@@ -3,9 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
-import { databaseError } from '../db/database-errors.ts';
+import { databaseError, isConnectionLoss } from '../db/database-errors.ts';
 import { EXIT, OperatorError } from '../errors.ts';
-import { rootCause } from '../logger.ts';
 import { claimLease, judgeHolder, type Claim, type Holder, type Trigger } from './lease.ts';
 import { processIdentity } from './process-identity.ts';
 import { runSync, type RunDeps, type RunResult } from './run-sync.ts';
@@ -73,7 +72,7 @@ async function claimOrWait(deps: RunDeps, request: SyncRequest): Promise<Claim> 
       });
     } catch (error) {
       // Made again it is the same claim: the owner is the same.
-      if (attempt < 3 && isLostReply(error)) continue;
+      if (attempt < 3 && isConnectionLoss(error)) continue;
       throw databaseError(error) ?? error;
     }
     if (claim.kind !== 'held') return claim;
@@ -107,15 +106,6 @@ async function refuseFuture(deps: RunDeps, observedAt: Date): Promise<void> {
     means: 'A snapshot from the future would keep every later run out',
     todo: 'Give an instant that has passed',
   });
-}
-
-function isLostReply(error: unknown): boolean {
-  const root = rootCause(error);
-  const code = String((root as { code?: unknown } | null)?.code ?? '');
-  return (
-    root instanceof Error &&
-    (/^(57P01|08|ECONNRESET|EPIPE)/.test(code) || /Connection terminated/.test(root.message))
-  );
 }
 
 function logFields({ published, facts, phases }: RunResult): Record<string, unknown> {

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { and, eq, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { copyRows, type CopyValue } from '../db/copy-rows.ts';
+import { isConnectionLoss } from '../db/database-errors.ts';
 import type { Pool } from '../db/pool.ts';
 import { rejectedRecords, stagedRecords } from '../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction } from '../db/transaction.ts';
@@ -203,9 +204,4 @@ async function comparePasses(pool: Pool, lease: StagedRun, pass: number): Promis
       from (select ${s.user_id}, bool_or(${s.pass} < ${pass}) as earlier, bool_or(${s.pass} = ${pass}) as this from ${s}
              where ${s.account_key} = ${lease.accountKey} and ${s.run_id} = ${lease.runId} group by 1) met`);
   return rows[0] ?? { onlyEarlier: 0, onlyThis: 0, both: 0 };
-}
-
-function isConnectionLoss(error: unknown): boolean {
-  const code = String((error as { code?: unknown; cause?: { code?: unknown } })?.code ?? '');
-  return error instanceof Error && (code === '' || /^(08|57P|ECONN|EPIPE|ETIMEDOUT)/.test(code));
 }

@@ -107,12 +107,3 @@ describe('what is served', () => {
     assert((perHour[9] ?? 0) > 4 * (perHour[3] ?? 0), `by hour ${perHour.join()}`);
   });
 });
-
-describe('speed', () => {
-  it('tells 90 days of 440 users in 360 instants well within five seconds', () => {
-    const world = make({ users: 440 });
-    const began = performance.now();
-    for (const at of eachSixHours) world.at(at);
-    assert(performance.now() - began < 2500);
-  });
-});
