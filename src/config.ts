@@ -151,7 +151,7 @@ export function readConfig(source: Source, needs: readonly ('cloudflare' | 'acco
     throw new OperatorError({
       code: 'CONFIGURATION',
       exit: EXIT.configuration,
-      happened: `The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((p) => `  - ${p}`).join('\n')}\n`,
+      happened: `The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((p) => `  - ${p}`).join('\n')}`,
       means: 'Nothing was started',
       todo: 'Set the variables in the environment or in .env; .env.example explains each',
     });

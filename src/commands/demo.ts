@@ -75,7 +75,7 @@ async function buildHistory(io: Io, pool: RunDeps['pool'], logger: Logger) {
     auth: { kind: 'token', token: AUTH.token },
     logger,
   });
-  const bar = createProgress({ stderr: io.stderr, logger, title: `Building ${DAYS} days of history` });
+  const bar = createProgress({ stderr: io.stderr, logger });
   const counts = { succeeded: 0, partial: 0, failed: 0 };
   try {
     for (let slot = 0; slot < slots; slot++) {
@@ -105,11 +105,8 @@ async function buildHistory(io: Io, pool: RunDeps['pool'], logger: Logger) {
       if (published?.verdict === 'partial') counts.partial++;
       bar.to(slot + 1, slots, `${now.toISOString().slice(0, 10)}  ${plural(counts.succeeded, 'snapshot')}`);
     }
-    bar.end(`${DAYS} days of history are there`);
-  } catch (error) {
-    bar.fail('The demo was not finished');
-    throw error;
   } finally {
+    bar.end();
     await client.close();
     await simulator.close();
   }

@@ -1,35 +1,44 @@
 // A bar on a terminal, a log line now and then elsewhere.
-import { progress } from '@clack/prompts';
+import { Format, SingleBar } from 'cli-progress';
 import type { Logger } from '../logger.ts';
 
 export type Progress = {
+  /** `total` null: not known yet. */
   to(done: number, total: number | null, message: string): void;
-  end(message: string): void;
-  fail(message: string): void;
+  end(): void;
 };
 
 const LOG_EVERY_MS = 10_000;
 
-/** `steps` is the length of the bar; `to` is given the share that is done. */
 export function createProgress(options: {
   stderr: NodeJS.WritableStream & { isTTY?: boolean };
   logger: Pick<Logger, 'info'>;
-  title: string;
 }): Progress {
-  const { stderr, logger, title } = options;
+  const { stderr, logger } = options;
   if (stderr.isTTY === true) {
-    const size = 100;
-    const bar = progress({ max: size, size: 30, output: stderr as NodeJS.WriteStream, withGuide: false });
-    let at = 0;
-    bar.start(title);
+    const bar = new SingleBar({
+      stream: stderr,
+      format: (settings, params, payload: { message: string }) =>
+        `${Format.BarFormat(params.progress, settings)} ${Math.floor(params.progress * 100)}%  ${payload.message}`,
+      barsize: 30,
+      barCompleteChar: '█',
+      barIncompleteChar: '░',
+      clearOnComplete: true,
+      hideCursor: true,
+      // Signals are for cli.ts: a run that is interrupted is recorded first.
+      gracefulExit: false,
+    });
+    let started = false;
     return {
       to(done, total, message) {
-        const share = total === null || total === 0 ? at : Math.min(size, Math.floor((done / total) * size));
-        bar.advance(Math.max(0, share - at), message);
-        at = Math.max(at, share);
+        if (!started) bar.start(total ?? 0, done, { message });
+        started = true;
+        bar.setTotal(Math.max(total ?? 0, done, 1));
+        bar.update(done, { message });
       },
-      end: (message) => bar.stop(message),
-      fail: (message) => bar.error(message),
+      end() {
+        if (started) bar.stop();
+      },
     };
   }
   let last = Date.now();
@@ -40,6 +49,5 @@ export function createProgress(options: {
       logger.info({ done, total, step: message }, 'progress');
     },
     end: () => undefined,
-    fail: () => undefined,
   };
 }

@@ -79,7 +79,7 @@ function accountLines(state: AccountState): string[] {
       `  running: run ${state.running_run_id} since ${minute(state.running_since ?? new Date())} on host ${state.running_host}`,
     );
   }
-  if (state.failures_since > 0) lines.push(`  ${plural(state.failures_since, 'run')} without success since`);
+  if (state.failures_since > 0) lines.push(`  ${plural(state.failures_since, 'run')} failed since`);
   if ((state.carried_count ?? 0) > 0)
     lines.push(`  ${plural(state.carried_count ?? 0, 'user')} carried (present, not met by the last walk)`);
   if (state.rejected_waiting > 0)

@@ -83,11 +83,7 @@ function chooseAccounts(config: Config, chosen: readonly string[]): readonly str
 
 async function syncOne(io: Io, deps: RunDeps, options: Options, accountId: string): Promise<ExitCode> {
   const began = performance.now();
-  const bar = createProgress({
-    stderr: io.stderr,
-    logger: deps.logger,
-    title: `Walking account ${accountId}`,
-  });
+  const bar = createProgress({ stderr: io.stderr, logger: deps.logger });
   // On a terminal the bar and the summary speak for an ordinary run.
   const quiet = io.stderr.isTTY === true && deps.logger.level === 'info';
   const logger = quiet ? deps.logger.child({}, { level: 'warn' }) : deps.logger;
@@ -110,14 +106,13 @@ async function syncOne(io: Io, deps: RunDeps, options: Options, accountId: strin
     );
     const line = toLine(accountId, outcome, performance.now() - began);
     const error = outcome.kind === 'ran' ? outcome.result.error : null;
-    if (error === null) bar.end(`Account ${accountId}: done in ${duration(performance.now() - began)}`);
-    else bar.fail(`Account ${accountId}: failed`);
+    bar.end();
     if (options.json) io.stdout.write(`${JSON.stringify(line)}\n`);
     else await printSummary(io, deps, line, outcome);
     if (error !== null) printError(io, error);
     return error?.exit ?? EXIT.done;
   } catch (thrown) {
-    bar.fail(`Account ${accountId}: not started`);
+    bar.end();
     const error = isOperatorError(thrown) ? thrown : databaseError(thrown);
     if (error === undefined) throw thrown;
     if (options.json) {
