@@ -1,0 +1,66 @@
+// `npm run test:sabotage`: breaks one rule at a time in a copy of the source, and demands that the tests notice. A sabotage
+// that stays green is a promise without proof. docs/reliability.md lists them.
+import { spawnSync } from 'node:child_process';
+import { cpSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { temporaryFolder } from '../support/postgres-server.ts';
+import { SABOTAGES, type Sabotage } from './sabotages.ts';
+
+const root = path.resolve(import.meta.dirname, '../..');
+const chosen = process.argv.slice(2);
+const sabotages = SABOTAGES.filter(({ name }) => chosen.length === 0 || chosen.includes(name));
+const folder = await temporaryFolder();
+let survived = 0;
+try {
+  for (const entry of ['src', 'test', 'migrations', 'package.json', 'tsconfig.json']) {
+    cpSync(path.join(root, entry), path.join(folder, entry), { recursive: true });
+  }
+  symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
+
+  const tests = [...new Set(sabotages.map(({ test }) => test))];
+  for (const test of tests) {
+    if (!run(test)) throw new Error(`${test} fails without any sabotage`);
+    say('green', test, 'without sabotage');
+  }
+  for (const sabotage of sabotages) {
+    const noticed = !withSabotage(sabotage);
+    if (!noticed) survived++;
+    say(noticed ? 'noticed' : 'SURVIVED', sabotage.name, sabotage.breaks);
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+process.stdout.write(`${sabotages.length - survived} of ${sabotages.length} sabotages noticed\n`);
+process.exitCode = survived === 0 ? 0 : 1;
+
+/** Whether the test passes with the sabotage in place. */
+function withSabotage(sabotage: Sabotage): boolean {
+  const file = path.join(folder, sabotage.file);
+  const original = readFileSync(file, 'utf8');
+  if (original.split(sabotage.find).length !== 2)
+    throw new Error(`${sabotage.name}: the place is not there exactly once in ${sabotage.file}`);
+  writeFileSync(
+    file,
+    original.replace(sabotage.find, () => sabotage.put),
+  );
+  try {
+    return run(sabotage.test);
+  } finally {
+    writeFileSync(file, original);
+  }
+}
+
+function run(test: string): boolean {
+  const args = ['--test', '--test-global-setup=test/support/global-setup.ts', '--test-timeout=120000', test];
+  return (
+    spawnSync(process.execPath, args, {
+      cwd: folder,
+      stdio: 'ignore',
+      env: { ...process.env, NODE_TEST_CONTEXT: '' },
+    }).status === 0
+  );
+}
+
+function say(...words: string[]): void {
+  process.stdout.write(`${words[0]?.padEnd(9)} ${words[1]?.padEnd(26)} ${words.slice(2).join(' ')}\n`);
+}
