@@ -6,6 +6,7 @@
 // single-shard.
 import { sql, type SQL } from 'drizzle-orm';
 import { rejectedRecords, stagedChanges, stagedRecords, userIdentities, users } from '../db/schema.ts';
+import { columnNames } from '../db/column-names.ts';
 import type { Transaction } from '../db/transaction.ts';
 import type { Lease } from './lease.ts';
 
@@ -53,12 +54,27 @@ async function preferHashJoins(tx: Transaction, prefer: boolean): Promise<void> 
 
 /** Users that were met and differ from the current state. Of several records of a user the one read last wins. */
 function metStatement({ accountKey, runId }: Run): SQL {
+  const c = stagedChanges;
   const s = stagedRecords;
   const u = users;
   const i = userIdentities;
   return sql`
-    insert into ${stagedChanges} (account_key, run_id, user_id, user_key, is_missing, old_level, new_level,
-      level_changed, identity_changed, activity_changed, email, name, event_count, last_event)
+    insert into ${stagedChanges} (${columnNames(
+      c.account_key,
+      c.run_id,
+      c.user_id,
+      c.user_key,
+      c.is_missing,
+      c.old_level,
+      c.new_level,
+      c.level_changed,
+      c.identity_changed,
+      c.activity_changed,
+      c.email,
+      c.name,
+      c.event_count,
+      c.last_event,
+    )})
     select ${accountKey}::integer, ${runId}::bigint, met.user_id, ${u.user_key}, false, ${u.max_risk_level}, met.max_risk_level,
            ${u.max_risk_level} is distinct from met.max_risk_level,
            ${u.user_key} is null or (${i.email}, ${i.name}) is distinct from (met.email, met.name),
@@ -80,10 +96,21 @@ function metStatement({ accountKey, runId }: Run): SQL {
 
 /** Present users without a staged record and without a rejected one: those of a rejected record count as met. */
 function missingStatement({ accountKey, runId }: Run): SQL {
+  const c = stagedChanges;
   const u = users;
   return sql`
-    insert into ${stagedChanges} (account_key, run_id, user_id, user_key, is_missing, old_level,
-      level_changed, identity_changed, activity_changed, absent_since)
+    insert into ${stagedChanges} (${columnNames(
+      c.account_key,
+      c.run_id,
+      c.user_id,
+      c.user_key,
+      c.is_missing,
+      c.old_level,
+      c.level_changed,
+      c.identity_changed,
+      c.activity_changed,
+      c.absent_since,
+    )})
     select ${accountKey}::integer, ${runId}::bigint, ${u.user_id}, ${u.user_key}, true, ${u.max_risk_level},
            false, false, false, ${u.absent_since}
       from ${u}

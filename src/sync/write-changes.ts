@@ -11,6 +11,7 @@ import {
   userLevels,
   users,
 } from '../db/schema.ts';
+import { columnNames } from '../db/column-names.ts';
 import type { Transaction } from '../db/transaction.ts';
 import { RISK_LEVELS } from '../user-risk.ts';
 import { rank, wasMet, type DiffCounts, type Run } from './diff.ts';
@@ -54,8 +55,17 @@ const at = ({ observedAt }: SnapshotFacts): SQL => sql`${observedAt}::timestampt
 
 function insertUsers(run: Run, facts: SnapshotFacts): SQL {
   return sql`
-    insert into ${users} (account_key, user_id, max_risk_level, event_count, last_event, level_since, identity_since,
-      first_seen_at, snapshot_id)
+    insert into ${users} (${columnNames(
+      users.account_key,
+      users.user_id,
+      users.max_risk_level,
+      users.event_count,
+      users.last_event,
+      users.level_since,
+      users.identity_since,
+      users.first_seen_at,
+      users.snapshot_id,
+    )})
     select ${c.account_key}, ${c.user_id}, ${c.new_level}, ${c.event_count}, ${c.last_event}, ${at(facts)}, ${at(facts)},
            ${at(facts)}, ${facts.snapshotId}::bigint
       from ${c}
@@ -67,9 +77,9 @@ function closeLevels(run: Run, facts: SnapshotFacts): SQL {
   const l = userLevels;
   return sql`
     update ${l}
-       set valid_to = ${at(facts)}, snapshot_id = ${facts.snapshotId},
-           end_reason = case when ${c.is_missing} then 'absent' else 'changed' end,
-           absent_since = case when ${c.is_missing} then coalesce(${c.absent_since}, ${at(facts)}) end
+       set ${columnNames(l.valid_to)} = ${at(facts)}, ${columnNames(l.snapshot_id)} = ${facts.snapshotId},
+           ${columnNames(l.end_reason)} = case when ${c.is_missing} then 'absent' else 'changed' end,
+           ${columnNames(l.absent_since)} = case when ${c.is_missing} then coalesce(${c.absent_since}, ${at(facts)}) end
       from ${c}
      where ${changesOf(run)}
        and (${c.is_missing} and ${facts.clear} or ${c.level_changed} and ${c.old_level} is not null)
@@ -78,7 +88,15 @@ function closeLevels(run: Run, facts: SnapshotFacts): SQL {
 
 function openLevels(run: Run, facts: SnapshotFacts): SQL {
   return sql`
-    insert into ${userLevels} (account_key, user_key, valid_from, max_risk_level, previous_level, change, snapshot_id)
+    insert into ${userLevels} (${columnNames(
+      userLevels.account_key,
+      userLevels.user_key,
+      userLevels.valid_from,
+      userLevels.max_risk_level,
+      userLevels.previous_level,
+      userLevels.change,
+      userLevels.snapshot_id,
+    )})
     select ${run.accountKey}::integer, ${users.user_key}, ${at(facts)}, ${c.new_level}, ${c.old_level},
            case when ${c.user_key} is null then 'appeared'
                 when ${c.old_level} is null then 'returned'
@@ -93,7 +111,7 @@ function openLevels(run: Run, facts: SnapshotFacts): SQL {
 function closeIdentities(run: Run, facts: SnapshotFacts): SQL {
   const i = userIdentities;
   return sql`
-    update ${i} set valid_to = ${at(facts)}, snapshot_id = ${facts.snapshotId}
+    update ${i} set ${columnNames(i.valid_to)} = ${at(facts)}, ${columnNames(i.snapshot_id)} = ${facts.snapshotId}
       from ${c}
      where ${changesOf(run)} and ${c.identity_changed} and ${c.user_key} is not null
        and ${i.account_key} = ${run.accountKey} and ${i.user_key} = ${c.user_key} and ${i.valid_to} is null`;
@@ -101,7 +119,14 @@ function closeIdentities(run: Run, facts: SnapshotFacts): SQL {
 
 function openIdentities(run: Run, facts: SnapshotFacts): SQL {
   return sql`
-    insert into ${userIdentities} (account_key, user_key, valid_from, email, name, snapshot_id)
+    insert into ${userIdentities} (${columnNames(
+      userIdentities.account_key,
+      userIdentities.user_key,
+      userIdentities.valid_from,
+      userIdentities.email,
+      userIdentities.name,
+      userIdentities.snapshot_id,
+    )})
     select ${run.accountKey}::integer, ${users.user_key}, ${at(facts)}, ${c.email}, ${c.name}, ${facts.snapshotId}::bigint
       from ${c} join ${users} on ${users.account_key} = ${run.accountKey} and ${users.user_id} = ${c.user_id}
      where ${changesOf(run)} and ${c.identity_changed}
@@ -110,7 +135,14 @@ function openIdentities(run: Run, facts: SnapshotFacts): SQL {
 
 function insertActivity(run: Run, facts: SnapshotFacts): SQL {
   return sql`
-    insert into ${userActivity} (account_key, user_key, observed_at, event_count, last_event, snapshot_id)
+    insert into ${userActivity} (${columnNames(
+      userActivity.account_key,
+      userActivity.user_key,
+      userActivity.observed_at,
+      userActivity.event_count,
+      userActivity.last_event,
+      userActivity.snapshot_id,
+    )})
     select ${run.accountKey}::integer, ${users.user_key}, ${at(facts)}, ${c.event_count}, ${c.last_event}, ${facts.snapshotId}::bigint
       from ${c} join ${users} on ${users.account_key} = ${run.accountKey} and ${users.user_id} = ${c.user_id}
      where ${changesOf(run)} and ${c.activity_changed}
@@ -121,10 +153,11 @@ function updateUsers(run: Run, facts: SnapshotFacts): SQL {
   const u = users;
   return sql`
     update ${u}
-       set max_risk_level = ${c.new_level}, event_count = ${c.event_count}, last_event = ${c.last_event},
-           level_since = case when ${c.level_changed} then ${at(facts)} else ${u.level_since} end,
-           identity_since = case when ${c.identity_changed} then ${at(facts)} else ${u.identity_since} end,
-           absent_since = null, cleared_at = null, snapshot_id = ${facts.snapshotId}
+       set ${columnNames(u.max_risk_level)} = ${c.new_level}, ${columnNames(u.event_count)} = ${c.event_count},
+           ${columnNames(u.last_event)} = ${c.last_event},
+           ${columnNames(u.level_since)} = case when ${c.level_changed} then ${at(facts)} else ${u.level_since} end,
+           ${columnNames(u.identity_since)} = case when ${c.identity_changed} then ${at(facts)} else ${u.identity_since} end,
+           ${columnNames(u.absent_since)} = null, ${columnNames(u.cleared_at)} = null, ${columnNames(u.snapshot_id)} = ${facts.snapshotId}
       from ${c}
      where ${changesOf(run)} and not ${c.is_missing}
        and ${u.account_key} = ${run.accountKey} and ${u.user_key} = ${c.user_key}`;
@@ -134,8 +167,9 @@ function clearMissing(run: Run, facts: SnapshotFacts): SQL {
   const u = users;
   return sql`
     update ${u}
-       set max_risk_level = null, level_since = null, absent_since = null, cleared_at = ${at(facts)},
-           snapshot_id = ${facts.snapshotId}
+       set ${columnNames(u.max_risk_level)} = null, ${columnNames(u.level_since)} = null,
+           ${columnNames(u.absent_since)} = null, ${columnNames(u.cleared_at)} = ${at(facts)},
+           ${columnNames(u.snapshot_id)} = ${facts.snapshotId}
       from ${c}
      where ${changesOf(run)} and ${c.is_missing}
        and ${u.account_key} = ${run.accountKey} and ${u.user_key} = ${c.user_key}`;
@@ -144,7 +178,7 @@ function clearMissing(run: Run, facts: SnapshotFacts): SQL {
 function markAbsent(run: Run, facts: SnapshotFacts): SQL {
   const u = users;
   return sql`
-    update ${u} set absent_since = ${at(facts)}, snapshot_id = ${facts.snapshotId}
+    update ${u} set ${columnNames(u.absent_since)} = ${at(facts)}, ${columnNames(u.snapshot_id)} = ${facts.snapshotId}
       from ${c}
      where ${changesOf(run)} and ${c.is_missing} and ${c.absent_since} is null
        and ${u.account_key} = ${run.accountKey} and ${u.user_key} = ${c.user_key}`;
@@ -154,7 +188,7 @@ function markAbsent(run: Run, facts: SnapshotFacts): SQL {
 function endAbsence(run: Run, facts: SnapshotFacts): SQL {
   const u = users;
   return sql`
-    update ${u} set absent_since = null, snapshot_id = ${facts.snapshotId}
+    update ${u} set ${columnNames(u.absent_since)} = null, ${columnNames(u.snapshot_id)} = ${facts.snapshotId}
      where ${u.account_key} = ${run.accountKey} and ${u.absent_since} is not null and ${wasMet(run)}`;
 }
 
@@ -185,7 +219,7 @@ export async function writeSnapshot(
     observed_at: sql`${at(facts)}`,
     verdict: facts.verdict,
     expected_unseen: facts.expectedUnseen,
-    is_baseline: sql`not exists (select 1 from ${s} earlier where earlier.account_key = ${run.accountKey} and earlier.verdict = 'complete')`,
+    is_baseline: sql`not exists (select 1 from ${s} where ${s.account_key} = ${run.accountKey} and ${s.verdict} = 'complete')`,
     user_count: userCount,
     met_count: diff.met,
     carried_count: carried,

@@ -46,8 +46,8 @@ export const SABOTAGES: readonly Sabotage[] = [
     breaks: 'a level period is closed without the snapshot_id that closed it',
     promise: 'P4',
     file: 'src/sync/write-changes.ts',
-    find: 'set valid_to = ${at(facts)}, snapshot_id = ${facts.snapshotId},\n           end_reason',
-    put: 'set valid_to = ${at(facts)},\n           end_reason',
+    find: ', ${columnNames(l.snapshot_id)} = ${facts.snapshotId},\n           ${columnNames(l.end_reason)}',
+    put: ',\n           ${columnNames(l.end_reason)}',
     test: EXACTNESS,
   },
   {
