@@ -51,9 +51,9 @@ COMMENT ON COLUMN risk.sync_runs.retries IS 'Requests that were repeated after a
 --> statement-breakpoint
 COMMENT ON COLUMN risk.sync_runs.bytes IS 'Bytes of answers read.';
 --> statement-breakpoint
-COMMENT ON COLUMN risk.sync_runs.users_met IS 'Distinct users with an accepted record.';
+COMMENT ON COLUMN risk.sync_runs.users_met IS 'Distinct users met, those of rejected records with a readable id included.';
 --> statement-breakpoint
-COMMENT ON COLUMN risk.sync_runs.duplicates IS 'Accepted records beyond the first of their user within one pass: the list moved while it was read.';
+COMMENT ON COLUMN risk.sync_runs.duplicates IS 'Records beyond the first of their user in the last pass: the list moved while it was read.';
 --> statement-breakpoint
 COMMENT ON COLUMN risk.sync_runs.rejected IS 'Records that were not accepted (see risk_internal.rejected_records).';
 --> statement-breakpoint

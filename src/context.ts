@@ -58,7 +58,11 @@ export async function openDatabase(
 }
 
 async function embeddedUrl(io: Io, config: Pick<Config, 'dataFolder'>): Promise<string> {
-  const server = await startEmbedded({ ...config.dataFolder, watcher: io.watcher });
+  const server = await startEmbedded({
+    ...config.dataFolder,
+    watcher: io.watcher,
+    onProgress: (message) => io.stderr.write(`${message}\n`),
+  });
   io.stderr.write(`No DATABASE_URL is set: using the embedded Postgres at 127.0.0.1:${server.port}\n`);
   return ensureDatabase(server.url, productDatabase);
 }

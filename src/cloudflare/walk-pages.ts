@@ -2,7 +2,7 @@
 // back, asks beyond the expected end, and tells a server that ignores `page` from an account that ends. It hands every page
 // on and keeps none: what it remembers is one fingerprint a page.
 import { createHash } from 'node:crypto';
-import pLimit from 'p-limit';
+import pLimit, { type LimitFunction } from 'p-limit';
 import { EXIT, OperatorError } from '../errors.ts';
 import type { SummaryPage } from './client.ts';
 import { isPageSizeRefused, isPageTimeout } from './problems.ts';
@@ -32,6 +32,16 @@ export type Pass = {
   unknownFields: string[];
 };
 
+export type PassProgress = {
+  pages: number;
+  expected: number | null;
+  records: number;
+  /** As the newest answer stated it. */
+  total: number | null;
+  pageSize: number;
+  repeatedPages: number;
+};
+
 export type PassRequest = {
   fetchPage(page: number, perPage: number): Promise<SummaryPage>;
   /** Takes the records of one page; waits when it is busy. Pages come in the order in which they were read. */
@@ -40,7 +50,7 @@ export type PassRequest = {
   countMet(): Promise<number>;
   perPage: 'auto' | number;
   concurrency: number;
-  onPage?(progress: { pages: number; expected: number | null; records: number }): void;
+  onPage?(progress: PassProgress): void;
 };
 
 const AUTO_SIZES = [1_000, 100, 50];
@@ -49,12 +59,12 @@ const CAP_WITHOUT_TOTAL = 100_000;
 
 /** Throws PAGING_UNUSABLE when the account cannot be read whole, PAGING_ENDLESS at the cap, or what `fetchPage` throws. */
 export async function walkPages(request: PassRequest): Promise<Pass> {
-  const { first, perPage } = await firstPage(request);
+  const { first, askedPerPage, perPage, reads } = await firstPage(request);
   const size = first.records.length;
   const totals: (number | null)[] = [];
   const fingerprints = new Map<string, Set<string>>();
   const unknownFields = new Set<string>();
-  const seen = { pages: 0, records: 0, repeatedRecords: 0, repeatedPages: 0 };
+  const seen = { pages: reads - 1, records: 0, repeatedRecords: 0, repeatedPages: 0 };
   let pageIgnored = false;
 
   /** Notes one answer and hands it on. */
@@ -74,8 +84,21 @@ export async function walkPages(request: PassRequest): Promise<Pass> {
     // The same users once more may carry newer values: the last read wins. The same bytes carry nothing.
     if (known === undefined || !known.has(content)) await request.accept(number, page.records);
     fingerprints.set(ids, (known ?? new Set<string>()).add(content));
-    request.onPage?.({ pages: seen.pages, expected, records: seen.records });
+    request.onPage?.({ ...seen, expected, total: totals.at(-1) ?? null, pageSize: size });
     return known === undefined ? 'new' : 'repeat';
+  }
+
+  /** An empty page, or an echo of another one, may be a slip of the server's: it is believed the second time. */
+  async function read(number: number): Promise<{ what: 'new' | 'empty' | 'repeat'; records: number }> {
+    let before: string | null = null;
+    for (let turn = 1; ; turn++) {
+      const page = await request.fetchPage(number, perPage);
+      const what = await take(number, page);
+      const isCertain = what === 'new' || what === before || turn === 3;
+      if (isCertain || (what === 'repeat' && (await isCovered())))
+        return { what, records: page.records.length };
+      before = what;
+    }
   }
 
   let expected = expectedPages(first, size);
@@ -84,22 +107,22 @@ export async function walkPages(request: PassRequest): Promise<Pass> {
   const cap = () => (expected === null ? CAP_WITHOUT_TOTAL : expected * 2 + 100);
   let next = 2;
   let end = size === 0;
-  if (size === 0) await confirmEmpty(1);
+  let emptyFrom = Number.POSITIVE_INFINITY;
 
   // The pages that the totals promise. Page 2 goes first: if it is page 1 again, the rest need not be asked for.
   while (!end && expected !== null && next <= expected) {
     const upTo: number = next === 2 ? 2 : expected;
     const numbers = Array.from({ length: upTo - next + 1 }, (_, index) => next + index);
     next = upTo + 1;
-    await allOrFirstError(numbers, (number) =>
-      // Within the limit until it is staged: pages that are read faster than the database takes them do not pile up.
-      limit(async () => {
-        let what = await take(number, await request.fetchPage(number, perPage));
-        // An echo of another page, once, is a slip of the server's.
-        if (what === 'repeat') what = await take(number, await request.fetchPage(number, perPage));
-        if (number === 2 && what === 'repeat') pageIgnored = true;
-      }),
-    );
+    // Within the limit until it is staged: pages that are read faster than the database takes them do not pile up.
+    await allOrFirstError(limit, numbers, async (number) => {
+      // A total may promise far too much.
+      if (number > emptyFrom) return;
+      const { what } = await read(number);
+      if (what === 'empty') emptyFrom = Math.min(emptyFrom, number);
+      if (number === 2 && what === 'repeat') pageIgnored = true;
+    });
+    if (emptyFrom <= expected) end = true;
     if (pageIgnored) end = await provenEnd(size);
   }
 
@@ -108,13 +131,12 @@ export async function walkPages(request: PassRequest): Promise<Pass> {
   while (!end) {
     if (next > cap()) throw endless(cap());
     const before = expected === null ? null : await request.countMet();
-    const page = await request.fetchPage(next, perPage);
-    const what = await take(next, page);
+    const { what, records } = await read(next);
     if (what === 'repeat' && next === 2) pageIgnored = true;
     if (what === 'empty') {
-      end = await confirmEmpty(next);
+      end = true;
     } else if (what === 'repeat') {
-      end = await provenEnd(page.records.length);
+      end = await provenEnd(records);
     } else if (before !== null) {
       // Beyond the end that the totals promise: users that were all met already have only moved.
       end = (await request.countMet()) === before;
@@ -128,24 +150,25 @@ export async function walkPages(request: PassRequest): Promise<Pass> {
     next++;
   }
 
-  async function confirmEmpty(number: number): Promise<boolean> {
-    const again = await request.fetchPage(number, perPage);
-    return (await take(number, again)) === 'empty';
+  /** Whether there is a total, and as much was read. A record whose user cannot be read is met by nobody's count. */
+  async function isCovered(): Promise<boolean> {
+    const total = totals.findLast((t) => t !== null) ?? null;
+    if (total === null) return false;
+    return seen.records - seen.repeatedRecords >= total || (await request.countMet()) >= total;
   }
 
   /** A full page that repeats an earlier one is no end, unless the total is covered. */
   async function provenEnd(records: number): Promise<boolean> {
     const total = totals.findLast((t) => t !== null) ?? null;
-    const met = await request.countMet();
     if (total !== null) {
-      if (met >= total) return true;
+      if (await isCovered()) return true;
     } else if (first.info.total_pages !== undefined) {
-      if (first.info.total_pages <= 1) return true;
-    } else if (!isFullPage(records, perPage, first.info.per_page)) {
+      if (fingerprints.size >= first.info.total_pages) return true;
+    } else if (!isFullPage(records, askedPerPage, first.info.per_page)) {
       return true;
     }
     if (records < size) return true;
-    throw unusable(size, total, met);
+    throw unusable(size, total, await request.countMet());
   }
 
   const known = totals.filter((total) => total !== null);
@@ -169,15 +192,22 @@ export async function walkPages(request: PassRequest): Promise<Pass> {
 }
 
 /** Large pages mean fewer requests and less drift; a server that refuses them, or is too slow for them, gets smaller ones. */
-async function firstPage(request: PassRequest): Promise<{ first: SummaryPage; perPage: number }> {
+async function firstPage(
+  request: PassRequest,
+): Promise<{ first: SummaryPage; askedPerPage: number; perPage: number; reads: number }> {
   const sizes = request.perPage === 'auto' ? AUTO_SIZES : [request.perPage];
   for (const [index, perPage] of sizes.entries()) {
     try {
-      const first = await request.fetchPage(1, perPage);
+      let first = await request.fetchPage(1, perPage);
+      let reads = 1;
+      if (first.records.length === 0) {
+        first = await request.fetchPage(1, perPage);
+        reads++;
+      }
       // A clamped page: ask for what comes back, so that page numbers mean the same to both sides.
       const adopted =
         first.records.length > 0 && mayHoldMore(first) ? Math.min(perPage, first.records.length) : perPage;
-      return { first, perPage: adopted };
+      return { first, askedPerPage: perPage, perPage: adopted, reads };
     } catch (error) {
       const smaller =
         index + 1 < sizes.length && (isPageSizeRefused(error) || isPageTimeout(error) || isTooLarge(error));
@@ -198,9 +228,10 @@ function mayHoldMore(first: SummaryPage): boolean {
 
 /** How many pages the totals promise; null when there are none to go by. Pure. */
 export function expectedPages(first: Pick<SummaryPage, 'info'>, size: number): number | null {
-  const { total_count: total, total_pages: pages } = first.info;
-  if (total !== undefined && size > 0) return Math.max(1, Math.ceil(total / size));
-  return pages === undefined ? null : Math.max(1, pages);
+  const { total_count: total, total_pages: stated } = first.info;
+  const pages = total !== undefined && size > 0 ? Math.ceil(total / size) : stated;
+  // A promise beyond the cap is none.
+  return pages === undefined || pages > CAP_WITHOUT_TOTAL ? null : Math.max(1, pages);
 }
 
 const CUSTOMARY_SIZES = new Set([10, 20, 25, 30, 50, 100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000]);
@@ -218,20 +249,18 @@ function isPowerOfTwo(n: number): boolean {
 }
 
 /** Runs all; after the first error no further one starts, and it is thrown once those under way have ended. */
-async function allOrFirstError(numbers: number[], work: (number: number) => Promise<void>): Promise<void> {
-  let failed = false;
-  const results = await Promise.allSettled(
-    numbers.map(async (number) => {
-      try {
-        if (!failed) await work(number);
-      } catch (error) {
-        failed = true;
-        throw error;
-      }
-    }),
-  );
-  const first = results.find((result) => result.status === 'rejected');
-  if (first) throw first.reason;
+async function allOrFirstError(
+  limit: LimitFunction,
+  numbers: number[],
+  work: (number: number) => Promise<void>,
+): Promise<void> {
+  const errors: unknown[] = [];
+  const run = async (number: number) => {
+    // Asked when its turn has come: all of them wait in the queue by the time that the first one fails.
+    if (errors.length === 0) await work(number).catch((error: unknown) => errors.push(error));
+  };
+  await Promise.all(numbers.map((number) => limit(run, number)));
+  if (errors.length > 0) throw errors[0];
 }
 
 function idOf(record: unknown): string {

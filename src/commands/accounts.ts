@@ -1,13 +1,10 @@
 // `accounts`: list, label, retire, restore.
-import { eq, sql } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
 import { Command } from 'commander';
 import { readConfig } from '../config.ts';
 import { openDatabase, openLogger, type Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
-import { accounts } from '../db/schema.ts';
-import { EXIT, OperatorError } from '../errors.ts';
 import { listAccounts } from '../queries/list-accounts.ts';
+import { labelAccount, restoreAccount, retireAccount } from '../sync/accounts.ts';
 import { formatOption, printRows, type Format } from './print.ts';
 
 export function accountsCommand(io: Io): Command {
@@ -22,24 +19,31 @@ export function accountsCommand(io: Io): Command {
   command
     .command('label <account> [text]')
     .description('give an account a name for people; without a text, take it away')
-    .action((id: string, text: string | undefined) =>
-      withDatabase(io, (pool) =>
-        change(io, pool, id, { label: text ?? null }, text === undefined ? 'label removed' : 'labelled'),
-      ),
+    .action((id: string, text?: string) =>
+      withDatabase(io, async (pool) => {
+        await labelAccount(pool, id, text ?? null);
+        io.stdout.write(`${id}: ${text === undefined ? 'label removed' : 'labelled'}\n`);
+      }),
     );
 
   command
     .command('retire <account>')
     .description('keep its history, sync it no more')
     .action((id: string) =>
-      withDatabase(io, (pool) => change(io, pool, id, { retired_at: sql`now()` }, 'retired')),
+      withDatabase(io, async (pool) => {
+        await retireAccount(pool, id);
+        io.stdout.write(`${id}: retired\n`);
+      }),
     );
 
   command
     .command('restore <account>')
     .description('sync a retired account again')
     .action((id: string) =>
-      withDatabase(io, (pool) => change(io, pool, id, { retired_at: null }, 'restored')),
+      withDatabase(io, async (pool) => {
+        await restoreAccount(pool, id);
+        io.stdout.write(`${id}: restored\n`);
+      }),
     );
 
   return command;
@@ -84,28 +88,4 @@ async function list(io: Io, pool: Pool, format: Format): Promise<void> {
       row.retired_at?.toISOString() ?? null,
     ]),
   );
-}
-
-async function change(
-  io: Io,
-  pool: Pool,
-  accountId: string,
-  values: Parameters<ReturnType<ReturnType<typeof drizzle>['update']>['set']>[0],
-  done: string,
-): Promise<void> {
-  const rows = await drizzle(pool)
-    .update(accounts)
-    .set(values)
-    .where(eq(accounts.account_id, accountId))
-    .returning();
-  if (rows.length === 0) {
-    throw new OperatorError({
-      code: 'ACCOUNT_UNKNOWN',
-      exit: EXIT.failed,
-      happened: `No history is kept of an account ${accountId}`,
-      means: 'Nothing was changed',
-      todo: 'Run `zt-risk-sync accounts` for the ones there are',
-    });
-  }
-  io.stdout.write(`${accountId}: ${done}\n`);
 }

@@ -37,7 +37,11 @@ export function demoCommand(io: Io): Command {
     .description('build 90 days of simulated history with the real worker, and show it')
     .action(async () => {
       const began = performance.now();
-      const server = await startEmbedded({ ...dataFolder(io.source), watcher: io.watcher });
+      const server = await startEmbedded({
+        ...dataFolder(io.source),
+        watcher: io.watcher,
+        onProgress: (message) => io.stderr.write(`${message}\n`),
+      });
       io.stderr.write(
         `Demo database ${demoDatabase} on the embedded Postgres at 127.0.0.1:${server.port}, made anew\n`,
       );

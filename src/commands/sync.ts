@@ -56,7 +56,10 @@ export function syncCommand(io: Io): Command {
           settings: config.sync,
           timing: LEASE_TIMING,
         };
-        for (const accountId of accountIds) exits.push(await syncOne(io, deps, options, accountId));
+        for (const accountId of accountIds) {
+          exits.push(await syncOne(io, deps, options, accountId));
+          if (io.signal.aborted) break;
+        }
       } finally {
         await client.close();
         await database.close();
@@ -117,8 +120,8 @@ async function syncOne(io: Io, deps: RunDeps, options: Options, accountId: strin
     if (error === undefined) throw thrown;
     if (options.json) {
       const failed: Line = {
-        account_id: accountId,
-        status: 'failed',
+        ...emptyLine(accountId, 'failed'),
+        duration_ms: Math.round(performance.now() - began),
         error: { code: error.code, message: error.message },
       };
       io.stdout.write(`${JSON.stringify(failed)}\n`);

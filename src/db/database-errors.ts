@@ -124,9 +124,9 @@ export function isConnectionLoss(error: unknown): boolean {
   );
 }
 
-/** The transaction was rolled back through no fault of its own and may be tried again: deadlock, serialization, connection. */
+/** The transaction was rolled back through no fault of its own and may be tried again: deadlock, serialization, lock, connection. */
 export function isPassing(error: unknown): boolean {
-  return /^(40P01|40001)$/.test(sqlstateOf(rootCause(error))) || isConnectionLoss(error);
+  return /^(40P01|40001|55P03)$/.test(sqlstateOf(rootCause(error))) || isConnectionLoss(error);
 }
 
 function sqlstateOf(error: unknown): string {

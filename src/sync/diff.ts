@@ -48,7 +48,9 @@ export async function writeDiff(tx: Transaction, run: Run): Promise<DiffCounts> 
  */
 async function preferHashJoins(tx: Transaction, prefer: boolean): Promise<void> {
   await tx.execute(
-    sql`select set_config('enable_nestloop', ${prefer ? 'off' : 'on'}, true), set_config('jit', 'off', true)`,
+    prefer
+      ? sql`select set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true)`
+      : sql`set local enable_nestloop to default`,
   );
 }
 

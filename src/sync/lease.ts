@@ -62,23 +62,21 @@ export async function claimLease(pool: Pool, request: ClaimRequest): Promise<Cla
   return inTransaction(pool, DEFAULT_LIMITS, async (tx): Promise<Claim> => {
     const accountKey = await ensureAccount(tx, request.accountId);
     const scheduledFor = request.scheduledFor?.toISOString() ?? null;
+    const [current] = await tx.select(leaseAndSilence).from(leases).where(eq(leases.account_key, accountKey));
+    // Skipping a locked row: its holder is publishing or beating this very moment, and waiting would end in a second run.
     const [held] = await tx
-      .select({
-        row: leases,
-        silentMs: sql<number>`extract(epoch from now() - ${leases.heartbeat_at})::float8 * 1000`,
-      })
+      .select(leaseAndSilence)
       .from(leases)
       .where(eq(leases.account_key, accountKey))
-      .for('update');
+      .for('update', { skipLocked: true });
+    if (held === undefined && current !== undefined && current.row.owner !== owner) {
+      // Of a lease that has run out another claim may hold the lock: the caller looks again.
+      const silentMs = current.silentMs > timing.leaseMs ? current.silentMs : 0;
+      return { kind: 'held', holder: holderOf(current.row, silentMs) };
+    }
     const foreign = held !== undefined && held.row.owner !== owner;
     if (foreign) {
-      const holder: Holder = {
-        runId: held.row.run_id,
-        startedAt: new Date(held.row.started_at),
-        host: held.row.host,
-        silentMs: held.silentMs,
-        process: held.row.process,
-      };
+      const holder = holderOf(held.row, held.silentMs);
       if (judgeHolder(holder, timing, isKnownDead(holder.process)) !== 'expired')
         return { kind: 'held', holder };
       await recordAbandoned(tx, held.row);
@@ -116,7 +114,11 @@ export async function claimLease(pool: Pool, request: ClaimRequest): Promise<Cla
         setWhere: sql`${leases.owner} = ${foreign ? held.row.owner : owner}`,
       })
       .returning();
-    if (mine === undefined) return claimLost(tx, accountKey);
+    if (mine === undefined) {
+      const [winner] = await tx.select().from(leases).where(eq(leases.account_key, accountKey));
+      if (winner === undefined) throw new Error('a lease that stood in the way is not there');
+      return { kind: 'held', holder: holderOf(winner, 0) };
+    }
     // Only now: whoever finished the slot has released the lease in the same transaction.
     if (scheduledFor !== null) {
       const [done] = await tx
@@ -153,16 +155,19 @@ export async function claimLease(pool: Pool, request: ClaimRequest): Promise<Cla
   });
 }
 
-async function claimLost(tx: Transaction, accountKey: number): Promise<Claim> {
-  const [row] = await tx.select().from(leases).where(eq(leases.account_key, accountKey));
-  const holder = {
-    runId: row?.run_id ?? 0,
-    startedAt: new Date(row?.started_at ?? Date.now()),
-    host: row?.host ?? 'unknown',
-    silentMs: 0,
-    process: row?.process ?? '',
+const leaseAndSilence = {
+  row: leases,
+  silentMs: sql<number>`extract(epoch from now() - ${leases.heartbeat_at})::float8 * 1000`,
+};
+
+function holderOf(row: typeof leases.$inferSelect, silentMs: number): Holder {
+  return {
+    runId: row.run_id,
+    startedAt: new Date(row.started_at),
+    host: row.host,
+    silentMs,
+    process: row.process,
   };
-  return { kind: 'held', holder };
 }
 
 async function recordAbandoned(tx: Transaction, row: typeof leases.$inferSelect): Promise<void> {
@@ -207,6 +212,14 @@ export async function fence(tx: Transaction, lease: Lease): Promise<void> {
 export async function releaseLease(tx: Transaction, lease: Lease): Promise<void> {
   await deleteStaged(tx, lease.accountKey);
   await tx.delete(leases).where(and(eq(leases.account_key, lease.accountKey), eq(leases.owner, lease.owner)));
+}
+
+/** Before a second walk of the same run. */
+export async function clearStaged(pool: Pool, lease: Lease): Promise<void> {
+  await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
+    await fence(tx, lease);
+    await deleteStaged(tx, lease.accountKey);
+  });
 }
 
 async function deleteStaged(tx: Transaction, accountKey: number): Promise<void> {

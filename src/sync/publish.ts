@@ -1,5 +1,6 @@
 // One transaction: users, history, counts and the run's record commit together, or nothing does. The only place where
 // the history changes.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { desc, eq, sql } from 'drizzle-orm';
 import { isPassing } from '../db/database-errors.ts';
 import type { Pool } from '../db/pool.ts';
@@ -48,7 +49,9 @@ export type Published = {
 const LIMITS = { lockMs: 20_000, idleMs: 20_000, statementMs: 25_000 };
 // A first load of 1,000,000 users takes longer than any fixed limit that would still catch a hanging statement.
 const STATEMENT_MS_PER_ROW = 0.2;
-const ATTEMPTS = 3;
+// A restart of Postgres takes seconds: 0.5 + 1 + 2 + 4 s between the attempts.
+const ATTEMPTS = 5;
+const FIRST_PAUSE_MS = 500;
 const CLOCK_TOLERANCE = '5 minutes';
 
 /** Publishes what was staged. Throws STAGING_LOST, LEASE_LOST, EMPTY_ANSWER, CLOCK_BACKWARDS, or what the database says. */
@@ -62,12 +65,34 @@ export async function publish(pool: Pool, request: PublishRequest): Promise<Publ
       });
     } catch (error) {
       if (error instanceof CommitUnknown && result !== undefined) {
-        const found = request.dryRun ? {} : await findPublished(pool, request.lease);
-        if (found !== null) return result;
+        if (request.dryRun || (await wasPublished(pool, request.lease))) return result;
       } else if (!isPassing(error)) {
         throw error;
       }
       if (attempt === ATTEMPTS) throw error;
+      await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1));
+    }
+  }
+}
+
+/** Asks until the database answers; throws COMMIT_UNKNOWN when it does not come back. */
+async function wasPublished(pool: Pool, lease: Lease): Promise<boolean> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return (await findPublished(pool, lease)) !== null;
+    } catch (error) {
+      if (attempt < ATTEMPTS && isPassing(error)) {
+        await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1));
+        continue;
+      }
+      throw new OperatorError({
+        code: 'COMMIT_UNKNOWN',
+        exit: EXIT.tryLater,
+        happened: `The database went away while run ${lease.runId} was being committed, and has not come back`,
+        means: 'The snapshot was published whole or not at all; which of the two is not known yet',
+        todo: 'Nothing: once the database answers, the next run goes on from what is there (`zt-risk-sync status` shows it)',
+        cause: error,
+      });
     }
   }
 }

@@ -60,16 +60,18 @@ export async function recordRun(tx: Transaction, lease: Lease, end: RunEnd): Pro
   });
 }
 
-/** Records a failed attempt and gives the account free. Does nothing when the lease is somebody else's by now. */
+/** Records a failed attempt (a dry run leaves no record) and gives the account free. Does nothing when the lease is somebody else's by now. */
 export async function recordFailure(
   pool: Pool,
   lease: Lease,
   facts: RunFacts,
   error: Pick<OperatorError, 'code' | 'message'>,
+  dryRun: boolean,
 ): Promise<void> {
   await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
     await fence(tx, lease);
-    await recordRun(tx, lease, { ...facts, verdict: null, snapshotId: null, expectedUnseen: null, error });
+    if (!dryRun)
+      await recordRun(tx, lease, { ...facts, verdict: null, snapshotId: null, expectedUnseen: null, error });
     await releaseLease(tx, lease);
   });
 }

@@ -90,7 +90,9 @@ async function claimOrWait(deps: RunDeps, request: SyncRequest): Promise<Claim> 
         'waiting for a silent run to move or to expire',
       );
     }
-    await sleep(deps.timing.pollMs, undefined, { signal: request.signal });
+    await sleep(deps.timing.pollMs, undefined, { signal: request.signal }).catch(() => {
+      throw request.signal.reason;
+    });
   }
 }
 

@@ -1,15 +1,16 @@
 // One run of a claimed account, phase by phase: walk, validate, stage, verdict, publish. Failing at any point leaves the
 // history as it was and a record of why.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientUsage, CloudflareClient } from '../cloudflare/client.ts';
 import { databaseError } from '../db/database-errors.ts';
 import type { Pool } from '../db/pool.ts';
 import { EXIT, isOperatorError, OperatorError } from '../errors.ts';
 import { errorFields, type Logger } from '../logger.ts';
-import { beat, leaseLost, type Lease, type LeaseTiming } from './lease.ts';
+import { beat, clearStaged, leaseLost, type Lease, type LeaseTiming } from './lease.ts';
 import { publish, type Published } from './publish.ts';
 import { recordFailure, type RunFacts } from './record-run.ts';
 import { createStager } from './stage.ts';
-import { walk, type WalkProgress, type WalkSettings } from './walk.ts';
+import { walk, type Walk, type WalkProgress, type WalkSettings } from './walk.ts';
 
 export type RunDeps = {
   pool: Pool;
@@ -40,7 +41,7 @@ export type RunResult = {
 
 /** Never throws for what a run may meet: the error is in the result, and recorded. */
 export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunResult> {
-  const { pool, logger, settings } = deps;
+  const { pool, logger } = deps;
   const { lease } = options;
   const usage: ClientUsage = { requests: 0, retries: 0, bytes: 0 };
   const facts: RunFacts = {
@@ -56,11 +57,6 @@ export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunRe
     totalLast: null,
     evidence: {},
   };
-  const abort = new AbortController();
-  const stop = AbortSignal.any([options.signal, abort.signal]);
-  const budget = setTimeout(() => abort.abort(outOfTime(settings.timeBudgetMs)), settings.timeBudgetMs);
-  let progress: WalkProgress | Record<string, never> = {};
-  const heart = startHeartbeat(deps, lease, abort, () => progress);
   const result: RunResult = {
     published: null,
     facts,
@@ -68,35 +64,69 @@ export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunRe
     error: null,
     phases: { walkMs: 0, publishMs: 0 },
   };
-  const began = performance.now();
   try {
     await deps.failpoint?.('claimed');
-    const stager = createStager(pool, lease);
-    const walked = await walk(
-      deps.client,
-      stager,
-      lease.accountId,
-      settings,
-      stop,
-      { facts, usage },
-      (now) => {
-        progress = now;
-        options.onProgress(now);
-      },
-    );
-    await stager.flush();
-    await heart.stop();
-    stop.throwIfAborted();
+    try {
+      await walkAndPublish(deps, options, usage, result);
+    } catch (error) {
+      if (!isOperatorError(error) || error.code !== 'STAGING_LOST') throw error;
+      logger.warn('staging was lost, walking again');
+      await clearStaged(pool, lease);
+      await walkAndPublish(deps, options, usage, result);
+    }
+    result.error = result.published?.guard ?? null;
+    await deps.failpoint?.('published');
+  } catch (error) {
     Object.assign(facts, usage);
-    result.expectedUnseen = walked.expectedUnseen;
-    result.phases.walkMs = performance.now() - began;
-    await deps.failpoint?.('staged');
-    if (walked.judgement.verdict === 'partial')
-      logger.warn({ reasons: walked.judgement.reasons }, 'walk is partial');
+    result.error = explain(error);
+    await recordFailure(pool, lease, facts, result.error, options.dryRun).catch((failure: unknown) => {
+      // The lease runs out by itself, and the next run records this one as abandoned.
+      logger.warn({ err: errorFields(failure) }, 'could not record the failed run');
+    });
+  }
+  return result;
+}
+
+async function walkAndPublish(
+  deps: RunDeps,
+  options: RunOptions,
+  usage: ClientUsage,
+  result: RunResult,
+): Promise<void> {
+  const { pool, logger, settings } = deps;
+  const { lease } = options;
+  const { facts, phases } = result;
+  const abort = new AbortController();
+  const stop = AbortSignal.any([options.signal, abort.signal]);
+  const budget = setTimeout(() => abort.abort(outOfTime(settings.timeBudgetMs)), settings.timeBudgetMs);
+  let progress: WalkProgress | Record<string, never> = {};
+  const heart = startHeartbeat(deps, lease, abort, () => progress);
+  const stager = createStager(pool, lease);
+  const began = performance.now();
+  let walked: Walk;
+  try {
+    walked = await walk(deps.client, stager, lease.accountId, settings, stop, { facts, usage }, (now) => {
+      progress = now;
+      options.onProgress(now);
+    });
+    stop.throwIfAborted();
+  } finally {
+    clearTimeout(budget);
+    await heart.stop();
+    phases.walkMs += performance.now() - began;
+  }
+  Object.assign(facts, usage);
+  result.expectedUnseen = walked.expectedUnseen;
+  const { verdict, reasons } = walked.judgement;
+  if (verdict === 'partial') logger.warn({ reasons }, 'walk is partial');
+  await deps.failpoint?.('staged');
+  // From here on a signal waits: the publish is short, and ends whole or not at all.
+  const publishing = performance.now();
+  try {
     result.published = await publish(pool, {
       lease,
       observedAt: options.observedAt,
-      verdict: walked.judgement.verdict,
+      verdict,
       expectedUnseen: walked.expectedUnseen,
       acknowledged: stager.acknowledged(),
       records: walked.records,
@@ -104,21 +134,9 @@ export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunRe
       dryRun: options.dryRun,
       facts,
     });
-    result.phases.publishMs = performance.now() - began - result.phases.walkMs;
-    result.error = result.published.guard;
-    await deps.failpoint?.('published');
-  } catch (error) {
-    await heart.stop();
-    Object.assign(facts, usage);
-    result.error = explain(stop.aborted ? stop.reason : error);
-    await recordFailure(pool, lease, facts, result.error).catch((failure: unknown) => {
-      // The lease runs out by itself, and the next run records this one as abandoned.
-      logger.warn({ err: errorFields(failure) }, 'could not record the failed run');
-    });
   } finally {
-    clearTimeout(budget);
+    phases.publishMs += performance.now() - publishing;
   }
-  return result;
 }
 
 function startHeartbeat(
@@ -140,7 +158,7 @@ function startHeartbeat(
     /** Publish locks the lease row: a beat under way would wait for it. */
     async stop() {
       clearInterval(timer);
-      await beating;
+      await Promise.race([beating, sleep(deps.timing.heartbeatMs, undefined, { ref: false })]);
     },
   };
 }

@@ -1,6 +1,7 @@
 // Brings the accepted records of a walk into the staging table in bounded batches, and the rejected ones into
 // quarantine. Memory stays that of one batch, whatever the size of the account.
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { and, eq, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { copyRows, type CopyValue } from '../db/copy-rows.ts';
@@ -38,7 +39,9 @@ export type Stager = {
 const BATCH_ROWS = 5_000;
 // Nine parameters each, of the 65,535 that a statement may have.
 const REJECTED_AT_ONCE = 1_000;
-const ATTEMPTS = 3;
+// A restart of Postgres takes seconds: 0.5 + 1 + 2 + 4 s between the attempts.
+const ATTEMPTS = 5;
+const FIRST_PAUSE_MS = 500;
 
 const COLUMNS = [
   'account_key',
@@ -69,6 +72,7 @@ export function createStager(pool: Pool, lease: StagedRun): Stager {
         break;
       } catch (error) {
         if (attempt === ATTEMPTS || !isConnectionLoss(error)) throw error;
+        await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1));
       }
     }
     for (const { pass, users } of pages) acknowledged.set(pass, (acknowledged.get(pass) ?? 0) + users.length);

@@ -32,7 +32,8 @@ export type Judgement = {
  * or when the whole account came in one response.
  */
 export function judgeWalk(facts: WalkFacts): Judgement {
-  const duplicates = facts.records - facts.unreadable - facts.met;
+  // Users of rejected records count for all passes, records for one: with several passes the difference can be negative.
+  const duplicates = Math.max(0, facts.records - facts.unreadable - facts.met);
   const reasons: string[] = [];
   if (facts.unreadable > 0) reasons.push(`${facts.unreadable} records did not say which user they speak of`);
   if (duplicates > 0) reasons.push(`${duplicates} records came twice: the list moved while it was read`);

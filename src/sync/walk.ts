@@ -34,11 +34,14 @@ export async function walk(
   let readOrder = 0;
   let rejected = 0;
   let unreadable = 0;
+  let withoutEmail = 0;
+  let withoutName = 0;
   let records = 0;
   let expectedUnseen: number | null = null;
   const passes: Pass[] = [];
   for (;;) {
     const number = passes.length + 1;
+    let unreadableInPass = 0;
     run.facts.passes = number;
     const pass = await walkPages({
       fetchPage: (page, perPage) =>
@@ -47,6 +50,9 @@ export async function walk(
         const parsed = parsePage(raw);
         rejected += parsed.rejected.length;
         unreadable += parsed.unreadable;
+        unreadableInPass += parsed.unreadable;
+        withoutEmail += parsed.users.filter((user) => user.email === null).length;
+        withoutName += parsed.users.filter((user) => user.name === null).length;
         run.facts.rejected = rejected;
         await stager.add({
           pass: number,
@@ -61,6 +67,10 @@ export async function walk(
       concurrency: settings.concurrency,
       onPage: (p) => {
         run.facts.pages = passes.reduce((sum, earlier) => sum + earlier.pages, 0) + p.pages;
+        // What is known so far: a walk that fails is recorded with it.
+        run.facts.totalFirst ??= p.total;
+        run.facts.totalLast = p.total ?? run.facts.totalLast;
+        run.facts.evidence = { first_page_size: p.pageSize, repeated_pages: p.repeatedPages };
         onProgress({ pass: number, pages: p.pages, expectedPages: p.expected, records: p.records });
       },
     });
@@ -73,7 +83,7 @@ export async function walk(
     const facts: WalkFacts = {
       records: pass.records - pass.repeatedRecords,
       rejected,
-      unreadable,
+      unreadable: unreadableInPass,
       met: metInPass,
       totalFirst: passes[0]?.totalFirst ?? null,
       totalLast: pass.totalLast,
@@ -94,6 +104,8 @@ export async function walk(
         reasons: judgement.reasons,
         repeated_pages: passes.reduce((sum, p) => sum + p.repeatedPages, 0),
         one_response: pass.oneResponse,
+        ...(withoutEmail > 0 ? { records_without_email: withoutEmail } : {}),
+        ...(withoutName > 0 ? { records_without_name: withoutName } : {}),
         ...(unreadable > 0 ? { unreadable_records: unreadable } : {}),
         ...(pass.unknownFields.length > 0 ? { unknown_fields: pass.unknownFields } : {}),
       },
