@@ -1,0 +1,201 @@
+// P3 and P4: whatever an account does and however it is served, every snapshot is what was served, for ever, and a reader
+// that remembers the highest snapshot_id misses nothing. Random worlds against an oracle; real HTTP, real Postgres.
+// EXACTNESS_RUNS and EXACTNESS_SEED choose how many worlds and which.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import fc from 'fast-check';
+import { createCloudflareClient, type CloudflareClient } from '../../src/cloudflare/client.ts';
+import { createLogger } from '../../src/logger.ts';
+import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { requestSync } from '../../src/sync/request-sync.ts';
+import { compareHistory } from '../support/compare-history.ts';
+import { createCoverage, type Coverage } from '../support/exactness-coverage.ts';
+import { HISTORY_DEFECTS } from '../support/history-defects.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { createOracle, type Forecast } from '../support/oracle.ts';
+import { listingOf, serving, understood, type Meanings, type Serving } from '../support/random-serving.ts';
+import { apply, change, uuidOf, type Change, type World } from '../support/random-world.ts';
+import { recordAnswers, startScriptedApi, type ScriptedApi } from '../support/scripted-api.ts';
+import { createWatermarkReader } from '../support/watermark-reader.ts';
+
+const RUNS = Number(process.env['EXACTNESS_RUNS'] ?? 24);
+const SEED = Number(process.env['EXACTNESS_SEED'] ?? Date.now() % 2_147_483_647);
+
+const DAY = 86_400_000;
+/** Milliseconds from the latest instant so far; a step back does not move it. */
+const clock = fc.oneof(
+  { weight: 10, arbitrary: fc.integer({ min: 2, max: DAY }) },
+  { weight: 2, arbitrary: fc.constantFrom(0, 1, -60_000) },
+  { weight: 1, arbitrary: fc.constantFrom(0, -299_990, -600_000) },
+);
+const turn = fc.record({
+  changes: fc.array(change, { maxLength: 6, size: 'max' }),
+  serving,
+  accept: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
+  dryRun: fc.integer({ min: 0, max: 19 }).map((n) => n === 0),
+});
+type Turn = { changes: Change[]; serving: Serving; accept: boolean; dryRun: boolean };
+const step = fc.record({
+  first: fc.constantFrom(0, 0, 0, 1),
+  clock,
+  turn,
+  /** The other account, at the same time. */
+  beside: fc.option(turn, { freq: 4 }),
+});
+const history = fc.record({
+  perPage: fc.constantFrom(7, 25, 100),
+  concurrency: fc.constantFrom(1, 3),
+  steps: fc.array(step, { minLength: 20, maxLength: 40, size: 'max' }),
+});
+type History = typeof history extends fc.Arbitrary<infer T> ? T : never;
+
+const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
+let api: ScriptedApi;
+let client: CloudflareClient;
+
+before(async () => {
+  api = await startScriptedApi();
+  client = createCloudflareClient({
+    baseUrl: api.baseUrl,
+    auth: { kind: 'token', token: 'a token that nobody checks' },
+    logger: quiet,
+    timing: { backoffBaseMs: 1, backoffCapMs: 1, maxAttempts: 2 },
+  });
+});
+
+after(async () => {
+  await client.close();
+  await api.close();
+});
+
+test('rebuilds every snapshot of random accounts row for row, and hands a reader every change', async (t) => {
+  const coverage = createCoverage();
+  await fc.assert(
+    fc.asyncProperty(history, async (world) => {
+      const database = await migratedDatabase();
+      try {
+        await live(database, world, coverage);
+      } finally {
+        await database.close();
+      }
+    }),
+    { numRuns: RUNS, seed: SEED, interruptAfterTimeLimit: 240_000, endOnFailure: false },
+  );
+  t.diagnostic(`seed ${SEED}, ${coverage.describe()}`);
+  coverage.assertWhole();
+});
+
+type Account = { id: string; world: World; oracle: ReturnType<typeof createOracle>; meanings: Meanings };
+
+/** One history of two accounts from beginning to end. */
+async function live(database: MigratedDatabase, past: History, coverage: Coverage): Promise<void> {
+  const { pool } = database;
+  const recorder = recordAnswers(client);
+  const reader = createWatermarkReader(pool);
+  const settings = {
+    perPage: past.perPage,
+    concurrency: past.concurrency,
+    maxPasses: 3,
+    timeBudgetMs: 60_000,
+  };
+  const deps = { pool, client: recorder.client, logger: quiet, settings, timing: LEASE_TIMING };
+  const accounts = ['one', 'two'].map((name): Account => ({
+    id: uuidOf(name).replaceAll('-', ''),
+    world: { name, people: [], lost: undefined },
+    oracle: createOracle(),
+    meanings: new Map(),
+  }));
+  let newest = 0;
+  let time = Date.now() - 300 * DAY;
+
+  async function sync(account: Account, { changes, serving: how, accept, dryRun }: Turn, at: number) {
+    for (const what of changes) apply(account.world, what);
+    api.serve(account.id, listingOf(account.world, how, account.meanings));
+    const outcome = await requestSync(deps, {
+      accountId: account.id,
+      trigger: 'cli',
+      observedAt: new Date(at),
+      acceptMassClear: accept,
+      dryRun,
+      signal: new AbortController().signal,
+    });
+    assert.ok(outcome.kind === 'ran');
+    const answers = recorder.take(account.id);
+    const run = {
+      observedAt: BigInt(at) * 1000n,
+      pages: understood(answers.pages, account.meanings),
+      brokeOff: answers.brokeOff,
+      acceptMassClear: accept,
+    };
+    const expected = account.oracle.foresee(run);
+    const { published, error } = outcome.result;
+    assert.equal(error?.code ?? null, errorOf(expected, error?.code));
+    coverage.ran({ expected, run, dryRun, how, oracle: account.oracle });
+    if (expected.kind === 'failed') {
+      assert.equal(published, null);
+    } else {
+      const { verdict, counts } = expected.plan;
+      assert.ok(published !== null);
+      const { snapshotId, guard: _, ...said } = published;
+      assert.deepEqual(said, { verdict, ...counts });
+      assert.equal(snapshotId === null, dryRun);
+      if (snapshotId !== null) account.oracle.publish(expected.plan, snapshotId);
+    }
+    if (!dryRun) await compareRun(database, outcome.runId, expected, published?.snapshotId ?? null);
+  }
+
+  for (const { first, clock: by, turn: ours, beside } of past.steps) {
+    const at = time + by;
+    time = Math.max(time, at);
+    const [mine, other] = first === 0 ? [accounts[0]!, accounts[1]!] : [accounts[1]!, accounts[0]!];
+    if (beside === null) await sync(mine, ours, at);
+    else await reader.pollDuring(Promise.all([sync(mine, ours, at), sync(other, beside, at)]));
+    if (beside !== null) coverage.note('two accounts at once');
+    await reader.poll();
+    newest = await risen(database, newest);
+    for (const account of beside === null ? [mine] : [mine, other])
+      await compareHistory(pool, account.id, account.oracle, 'newest');
+  }
+  await reader.verify();
+  for (const account of accounts) await compareHistory(pool, account.id, account.oracle, 'all');
+  for (const [what, query] of Object.entries(HISTORY_DEFECTS))
+    assert.deepEqual(await database.rows(query), [], what);
+  coverage.note('worlds');
+}
+
+/** MASS_CLEAR publishes and fails; the API's own refusals may have any code. */
+function errorOf(expected: Forecast, actual: string | undefined): string | null {
+  if (expected.kind === 'published') return expected.plan.errorCode;
+  return expected.errorCode ?? actual ?? 'an error';
+}
+
+async function compareRun(
+  database: MigratedDatabase,
+  runId: number,
+  expected: Forecast,
+  snapshotId: number | null,
+): Promise<void> {
+  const [row] = await database.rows<Record<string, unknown>>(
+    `select status, verdict, error_code, snapshot_id, finished_at >= started_at as in_order from risk.sync_runs where run_id = $1`,
+    [runId],
+  );
+  const plan = expected.kind === 'published' ? expected.plan : null;
+  const errorCode = errorOf(expected, String(row?.['error_code']));
+  assert.deepEqual(row, {
+    status: errorCode === null ? 'succeeded' : 'failed',
+    verdict: plan?.verdict ?? null,
+    error_code: errorCode,
+    snapshot_id: snapshotId === null ? null : String(snapshotId),
+    in_order: true,
+  });
+}
+
+/** Over all accounts the ids are handed out one by one, and none comes to light below one that was there. */
+async function risen(database: MigratedDatabase, newest: number): Promise<number> {
+  const rows = await database.rows<{ id: string }>('select snapshot_id as id from risk.snapshots order by 1');
+  const ids = rows.map((row) => Number(row.id));
+  const wanted = ids.map((_, index) => index + 1);
+  assert.deepEqual(ids, wanted, 'a snapshot id was skipped or given twice');
+  assert.ok(ids.length >= newest);
+  return ids.length;
+}

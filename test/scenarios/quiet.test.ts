@@ -1,0 +1,181 @@
+// P5: a walk in which nothing changed touches no user or history row, not even xmin, xmax, a sequence or a page of WAL.
+// On a server of its own: the write-ahead log is the whole server's, and other tests write, too.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Client } from 'pg';
+import type { CloudflareClient, SummaryPage } from '../../src/cloudflare/client.ts';
+import { migrate } from '../../src/db/migrate.ts';
+import type { Pool } from '../../src/db/pool.ts';
+import { createLogger } from '../../src/logger.ts';
+import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { requestSync } from '../../src/sync/request-sync.ts';
+import type { RunResult } from '../../src/sync/run-sync.ts';
+import { testPool } from '../support/migrated-database.ts';
+import { startPostgresServer, type PostgresServer } from '../support/postgres-server.ts';
+import { uuidOf } from '../support/random-world.ts';
+
+const LARGE = 100_000;
+const WAL_LIMIT = 100_000;
+const TABLES = ['users', 'user_levels', 'user_identities', 'user_activity'] as const;
+const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
+
+let server: PostgresServer;
+let pool: Pool;
+
+before(async () => {
+  server = await startPostgresServer(process.env['TEST_POSTGRES'] === '15' ? 15 : 18);
+  // Its workers would write while the test measures.
+  const admin = new Client({ connectionString: server.url });
+  await admin.connect();
+  await admin.query('alter system set autovacuum = off');
+  await admin.query('select pg_reload_conf()');
+  await admin.end();
+  pool = testPool(server.url);
+  await migrate(pool);
+});
+
+after(async () => {
+  await pool.end();
+  await server.stop();
+});
+
+test('leaves every row of users and history as it was when nothing changed, however it is served', async () => {
+  const account = 'a'.repeat(32);
+  const everyone = numbers(250).map((n) => record(n));
+  await sync(account, everyone, 100);
+  const before = await rowsOfHistory();
+  const same = await sync(account, everyone, 100);
+  // Another order, another page size, the same instants under another offset, ids in capitals.
+  const respelled = everyone.toReversed().map((user) => ({
+    ...user,
+    user_id: user.user_id.toUpperCase(),
+    last_event: user.last_event.replace('T10:', 'T15:').replace('Z', '+05:00'),
+  }));
+  const reordered = await sync(account, respelled, 30);
+  assert.deepEqual(await rowsOfHistory(), before);
+  for (const { published } of [same, reordered]) {
+    assert.ok(published?.snapshotId != null);
+    assert.deepEqual([published.verdict, published.users, published.met], ['complete', 250, 250]);
+  }
+});
+
+test('leaves every row as it was when a partial walk misses the users that the last one missed', async () => {
+  const account = 'b'.repeat(32);
+  const everyone = numbers(60).map((n) => record(n));
+  // Half of the users are absent, one is rejected and one was never there.
+  const half = [...everyone.slice(30), { ...record(20), max_risk_level: 'extreme' }, { user_id: 'nobody' }];
+  await sync(account, everyone, 25);
+  const first = await sync(account, half, 25, everyone.length);
+  const before = await rowsOfHistory();
+  const second = await sync(account, half, 25, everyone.length);
+  assert.deepEqual(await rowsOfHistory(), before);
+  for (const { published } of [first, second])
+    assert.deepEqual([published?.verdict, published?.users, published?.met], ['partial', 60, 30]);
+  const { rows } = await pool.query(
+    `select count(*)::integer as absent from risk.users join risk.accounts using (account_key)
+      where account_id = $1 and absent_since is not null`,
+    [account],
+  );
+  assert.deepEqual(rows, [{ absent: 29 }]);
+});
+
+test(`writes under ${WAL_LIMIT / 1000} kB of WAL for an unchanged account of 100,000 users`, async (t) => {
+  const account = 'c'.repeat(32);
+  const load = await timed(() => sync(account, numbers(LARGE), 1_000));
+  assert.equal(load.result.published?.appeared, LARGE);
+  const history = await rowsOfHistory();
+  // The worst case, for the record: the first to read new rows marks them as committed, which logs their pages whole.
+  await pool.query('checkpoint');
+  const first = await timed(() => sync(account, numbers(LARGE), 1_000));
+  await pool.query('vacuum (freeze, analyze)');
+  await pool.query('checkpoint');
+  // The first writes to a page after a checkpoint log the page whole: a few pages of bookkeeping, not of history.
+  const second = await timed(() => sync(account, numbers(LARGE), 1_000));
+  const third = await timed(() => sync(account, numbers(LARGE), 1_000));
+  assert.deepEqual(await rowsOfHistory(), history);
+  t.diagnostic(`first load: ${load.ms} ms, ${load.wal} bytes of WAL`);
+  t.diagnostic(`quiet walk after a checkpoint without a vacuum: ${first.ms} ms, ${first.wal} bytes`);
+  t.diagnostic(`quiet walk after vacuum and checkpoint: ${second.ms} ms, ${second.wal} bytes`);
+  t.diagnostic(`and once more: ${third.ms} ms, ${third.wal} bytes`);
+  for (const { wal } of [second, third]) assert.ok(wal < WAL_LIMIT, `${wal} bytes of WAL`);
+});
+
+type Served = { user_id: string; last_event: string };
+
+/** `total` when the API states another one than it serves. Numbers stand for the record of that number, made when asked for. */
+async function sync(
+  accountId: string,
+  people: readonly (number | object)[],
+  perPage: number,
+  total = people.length,
+): Promise<RunResult> {
+  const outcome = await requestSync(
+    {
+      pool,
+      client: { summaryPage: serve(people, total) },
+      logger: quiet,
+      settings: { perPage, concurrency: 4, maxPasses: 4, timeBudgetMs: 120_000 },
+      timing: LEASE_TIMING,
+    },
+    { accountId, trigger: 'cli', signal: new AbortController().signal },
+  );
+  assert.ok(outcome.kind === 'ran');
+  assert.equal(outcome.result.error, null);
+  return outcome.result;
+}
+
+function serve(people: readonly (number | object)[], total: number): CloudflareClient['summaryPage'] {
+  return async ({ page, perPage }): Promise<SummaryPage> => ({
+    records: people
+      .slice((page - 1) * perPage, page * perPage)
+      .map((one) => (typeof one === 'number' ? record(one) : one)),
+    info: { page, per_page: perPage, total_count: total },
+    bytes: 0,
+    unknownFields: [],
+  });
+}
+
+function record(n: number): Served & Record<string, unknown> {
+  return {
+    user_id: uuidOf(`user ${n}`),
+    email: n % 7 === 0 ? null : `user${n}@example.com`,
+    name: n % 11 === 0 ? null : `User "${n}"\t\\N`,
+    max_risk_level: ['low', 'medium', 'high'][n % 3],
+    event_count: n % 50,
+    last_event: `2026-01-${String((n % 28) + 1).padStart(2, '0')}T10:00:00.${String(n % 1_000_000).padStart(6, '0')}Z`,
+  };
+}
+
+function numbers(count: number): number[] {
+  return Array.from({ length: count }, (_, n) => n);
+}
+
+async function timed(work: () => Promise<RunResult>) {
+  const position = async () =>
+    (await pool.query<{ at: string }>('select pg_current_wal_insert_lsn() as at')).rows[0]?.at;
+  const [from, began] = [await position(), performance.now()];
+  const result = await work();
+  const ms = Math.round(performance.now() - began);
+  const { rows } = await pool.query<{ bytes: string }>('select $1::pg_lsn - $2::pg_lsn as bytes', [
+    await position(),
+    from,
+  ]);
+  return { result, ms, wal: Number(rows[0]?.bytes) };
+}
+
+/** Where each row lies and which transactions have touched it, per table as one digest; and the sequences. */
+async function rowsOfHistory(): Promise<Record<string, unknown>> {
+  const state: Record<string, unknown> = {};
+  for (const table of TABLES) {
+    const { rows } = await pool.query(
+      `select count(*)::integer as rows, md5(string_agg(concat_ws(' ', ctid, xmin, xmax), ',' order by ctid)) as touched from risk.${table}`,
+    );
+    state[table] = rows[0];
+  }
+  const sequences = await pool.query<{ name: string }>(
+    `select schemaname || '.' || sequencename as name from pg_sequences where schemaname = 'risk' order by 1`,
+  );
+  for (const { name } of sequences.rows)
+    state[name] = (await pool.query(`select last_value, is_called from ${name}`)).rows[0];
+  return state;
+}
