@@ -178,8 +178,9 @@ export async function walkPages(request: PassRequest): Promise<Pass> {
     totalFirst: known[0] ?? null,
     totalLast: known.at(-1) ?? null,
     totalsMoved: new Set(known).size > 1,
-    // Every page after the first was empty or page 1 again.
-    oneResponse: fingerprints.size <= 1,
+    // Every page after the first was empty or page 1 again, and no total says that there are more or fewer.
+    oneResponse:
+      fingerprints.size <= 1 && known.every((total) => total === seen.records - seen.repeatedRecords),
     paging: {
       page: pageIgnored ? 'ignored' : fingerprints.size > 1 ? 'honoured' : 'not_needed',
       per_page: size > asked ? 'ignored' : fingerprints.size > 1 && size < asked ? 'clamped' : 'honoured',

@@ -144,7 +144,7 @@ describe('sync', () => {
     assert.equal(line['verdict'], 'complete');
     assert.equal(
       line['users'],
-      await count(`select user_count from risk.snapshots where snapshot_id = ${line['snapshot_id']}`),
+      await count(`select user_count from risk.snapshots where snapshot_id = ${Number(line['snapshot_id'])}`),
     );
     assert.equal(line['users'], await count(`select count(*) from risk_bi.users where is_present`));
   });

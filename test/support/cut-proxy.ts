@@ -32,6 +32,7 @@ export async function startCutProxy(databaseUrl: string, delayMs = 500): Promise
     const upstream = net.connect(Number(target.port || 5432), target.hostname);
     for (const socket of [client, upstream]) {
       sockets.add(socket);
+      socket.setNoDelay(true);
       socket.on('close', () => sockets.delete(socket));
       // What was cut off ends in ECONNRESET on both sides.
       socket.on('error', () => undefined);

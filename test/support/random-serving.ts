@@ -14,6 +14,7 @@ export type Serving = {
     | 'as_it_is'
     | 'no_totals'
     | 'no_totals_moving'
+    | 'no_totals_unreadable'
     | 'duplicate'
     | 'duplicate_rejected'
     | 'lost'
@@ -42,6 +43,7 @@ const WEIGHTS: Record<Serving['kind'], number> = {
   as_it_is: 16,
   no_totals: 2,
   no_totals_moving: 1,
+  no_totals_unreadable: 1,
   duplicate: 2,
   duplicate_rejected: 1,
   lost: 3,
@@ -103,6 +105,11 @@ export function listingOf(world: World, how: Serving, meanings: Meanings): Listi
       return { ...listing, readings: [all, at < 0 ? all : all.with(at, again[0])], total: null };
     case 'no_totals_moving':
       return { ...listing, readings: [without, all.slice(1)], total: null };
+    case 'no_totals_unreadable': {
+      // Somebody's record was unreadable in the first reading, and nobody's in the second.
+      const first = replaced(unreadable(chosen, how, meanings));
+      return { ...listing, readings: [first, without], total: null };
+    }
     case 'duplicate':
       return { ...listing, readings: [[...all, ...again]] };
     case 'duplicate_rejected':

@@ -1,0 +1,385 @@
+// The contract with everybody who reads the database: names, types and order of columns as design section 3 has them.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+
+// Only ever appended to.
+const GOLDEN: Record<string, string> = {
+  'risk.accounts':
+    'account_key integer, account_id text, label text, added_at timestamptz, retired_at timestamptz',
+  'risk.sync_runs':
+    'account_key integer, run_id bigint, trigger text, scheduled_for timestamptz, status text, verdict text, started_at timestamptz, finished_at timestamptz, host text, passes integer, expected_unseen double precision, pages integer, requests integer, retries integer, bytes bigint, users_met integer, duplicates integer, rejected integer, total_first integer, total_last integer, lookups integer, evidence jsonb, error_code text, error_message text, snapshot_id bigint',
+  'risk.snapshots':
+    'account_key integer, snapshot_id bigint, observed_at timestamptz, verdict text, expected_unseen double precision, is_baseline boolean, user_count integer, met_count integer, carried_count integer, event_count bigint, appeared integer, raised integer, lowered integer, cleared integer, returned integer',
+  'risk.snapshot_levels':
+    'account_key integer, snapshot_id bigint, max_risk_level text, user_count integer, event_count bigint',
+  'risk.users':
+    'account_key integer, user_key bigint, user_id uuid, max_risk_level text, event_count integer, last_event timestamptz, level_since timestamptz, identity_since timestamptz, first_seen_at timestamptz, absent_since timestamptz, cleared_at timestamptz, snapshot_id bigint',
+  'risk.user_identities':
+    'account_key integer, user_key bigint, valid_from timestamptz, valid_to timestamptz, email text, name text, snapshot_id bigint',
+  'risk.user_levels':
+    'account_key integer, user_key bigint, valid_from timestamptz, valid_to timestamptz, max_risk_level text, previous_level text, change text, end_reason text, absent_since timestamptz, last_reset_time timestamptz, snapshot_id bigint',
+  'risk.user_activity':
+    'account_key integer, user_key bigint, observed_at timestamptz, event_count integer, last_event timestamptz, snapshot_id bigint',
+  'risk_bi.users':
+    'account_id text, user_id uuid, max_risk_level text, event_count integer, last_event timestamptz, level_since timestamptz, first_seen_at timestamptz, absent_since timestamptz, cleared_at timestamptz, is_present boolean',
+  'risk_bi.risk_level_by_snapshot':
+    'account_id text, snapshot_id bigint, observed_at timestamptz, max_risk_level text, user_count integer, verdict text',
+  'risk_bi.snapshot_users(snapshot_id bigint)':
+    'user_id uuid, email text, name text, max_risk_level text, event_count integer, last_event timestamptz',
+  'risk_bi.users_as_of(account_id text, at timestamptz)':
+    'user_id uuid, max_risk_level text, event_count integer, last_event timestamptz, snapshot_id bigint, observed_at timestamptz',
+};
+
+const short = (text: string) => text.replaceAll('timestamp with time zone', 'timestamptz');
+
+describe('the contract', () => {
+  let db: MigratedDatabase;
+  before(async () => {
+    db = await migratedDatabase();
+  });
+  after(() => db.close());
+
+  const names = async (text: string) =>
+    (await db.rows<{ name: string }>(text)).map((row) => row.name).toSorted();
+
+  test('tables, views and functions for readers have exactly these columns in this order', async () => {
+    const relations = await db.rows<{ name: string; columns: string }>(`
+      select n.nspname || '.' || c.relname as name,
+             string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', ' order by a.attnum) as columns
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+       where n.nspname in ('risk', 'risk_bi') and c.relkind in ('r', 'p', 'v', 'm', 'f')
+       group by 1`);
+    const functions = await db.rows<{ name: string; columns: string }>(`
+      select n.nspname || '.' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')' as name,
+             regexp_replace(pg_get_function_result(p.oid), '^TABLE\\((.*)\\)$', '\\1') as columns
+        from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+       where n.nspname in ('risk', 'risk_bi')`);
+    const actual = Object.fromEntries(
+      [...relations, ...functions].map(({ name, columns }) => [short(name), short(columns)]),
+    );
+    assert.deepEqual(actual, GOLDEN);
+  });
+
+  test('whatever is in the three schemas says what it is for', async () => {
+    const silent = await names(`
+      with schemas as (select oid, nspname from pg_namespace where nspname in ('risk', 'risk_internal', 'risk_bi'))
+      select 'schema ' || nspname as name from schemas where obj_description(oid, 'pg_namespace') is null
+      union all
+      select 'relation ' || s.nspname || '.' || c.relname from pg_class c join schemas s on s.oid = c.relnamespace
+       where c.relkind in ('r', 'p', 'v', 'm', 'f') and obj_description(c.oid, 'pg_class') is null
+      union all
+      select 'column ' || s.nspname || '.' || c.relname || '.' || a.attname
+        from pg_class c join schemas s on s.oid = c.relnamespace
+        join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+       where c.relkind in ('r', 'p', 'v', 'm', 'f') and col_description(c.oid, a.attnum) is null
+      union all
+      select 'function ' || s.nspname || '.' || p.proname from pg_proc p join schemas s on s.oid = p.pronamespace
+       where obj_description(p.oid, 'pg_proc') is null`);
+    assert.deepEqual(silent, []);
+    const comments = await db.rows<{ text: string }>(`
+      select description as text from pg_description d join pg_class c on c.oid = d.objoid
+       where c.relnamespace::regnamespace::text like 'risk%'`);
+    // The query above would be content with none at all if it looked in the wrong place.
+    assert.ok(comments.length > 120, `${comments.length} comments`);
+    assert.deepEqual(
+      comments.filter(({ text }) => text.trim() === ''),
+      [],
+    );
+  });
+
+  test('readers find real tables, text rather than enums, and no generated columns', async () => {
+    assert.deepEqual(
+      await names(
+        `select relname as name from pg_class where relnamespace = 'risk'::regnamespace and relkind in ('v', 'm', 'f', 'p')`,
+      ),
+      [],
+    );
+    assert.deepEqual(
+      await names(
+        `select typname as name from pg_type where typnamespace::regnamespace::text like 'risk%' and typtype in ('e', 'd', 'r')`,
+      ),
+      [],
+    );
+    assert.deepEqual(
+      await names(`select attname as name from pg_attribute join pg_class c on c.oid = attrelid
+         where c.relnamespace = 'risk'::regnamespace and attgenerated <> ''`),
+      [],
+    );
+  });
+
+  test('every point in time keeps its zone', async () => {
+    assert.deepEqual(
+      await names(`select table_schema || '.' || table_name || '.' || column_name as name from information_schema.columns
+         where table_schema like 'risk%' and data_type in ('timestamp without time zone', 'date', 'time without time zone')`),
+      [],
+    );
+  });
+
+  test('staging is unlogged and all else is not', async () => {
+    assert.deepEqual(
+      await names(`select relnamespace::regnamespace::text || '.' || relname as name from pg_class
+         where relnamespace::regnamespace::text like 'risk%' and relkind = 'r' and relpersistence = 'u'`),
+      ['risk_internal.staged_changes', 'risk_internal.staged_records'],
+    );
+  });
+
+  test('every table in risk has a btree primary key that begins with account_key', async () => {
+    const keys = await db.rows<{ name: string; first: string | null; method: string | null }>(`
+      select c.relname as name, a.attname as first, m.amname as method
+        from pg_class c
+        left join pg_index i on i.indrelid = c.oid and i.indisprimary
+        left join pg_class x on x.oid = i.indexrelid
+        left join pg_am m on m.oid = x.relam
+        left join pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[0]
+       where c.relnamespace = 'risk'::regnamespace and c.relkind = 'r' order by 1`);
+    assert.equal(keys.length, 8);
+    for (const key of keys) assert.deepEqual(key, { name: key.name, first: 'account_key', method: 'btree' });
+  });
+
+  test('a user has at most one open level and one open identity', async () => {
+    const open = await names(`
+      select indexrelid::regclass::text as name from pg_index
+       where indisunique and pg_get_expr(indpred, indrelid) ~ '^\\(valid_to IS NULL\\)$'`);
+    assert.deepEqual(open, ['risk.user_identities_open', 'risk.user_levels_open']);
+  });
+
+  test('names and addresses have a grant of their own', async () => {
+    const allowed = async (fn: string) =>
+      (
+        await db.rows<{ allowed: boolean }>(
+          `select has_function_privilege('public', '${fn}', 'execute') as allowed`,
+        )
+      )[0]?.allowed;
+    assert.equal(await allowed('risk_bi.snapshot_users(bigint)'), false);
+    assert.equal(await allowed('risk_bi.users_as_of(text, timestamptz)'), true);
+    const granted = await names(`
+      select table_schema || '.' || table_name as name from information_schema.table_privileges
+       where table_schema like 'risk%' and grantee = 'PUBLIC'`);
+    assert.deepEqual(granted, []);
+  });
+
+  test('functions resolve names whatever search_path the caller brings, and write nothing', async () => {
+    const functions = await db.rows<{ name: string; safe: boolean }>(`
+      select proname as name,
+             provolatile = 's' and not prosecdef and proconfig @> array['search_path=pg_catalog'] as safe
+        from pg_proc where pronamespace = 'risk_bi'::regnamespace order by 1`);
+    assert.deepEqual(functions, [
+      { name: 'snapshot_users', safe: true },
+      { name: 'users_as_of', safe: true },
+    ]);
+  });
+
+  describe('constraints', () => {
+    const now = "'2026-01-01T00:00:00Z'::timestamptz";
+    const row = {
+      account: `insert into risk.accounts (account_id) values ('acc')`,
+      user: (over: Record<string, string> = {}) =>
+        insert('risk.users', {
+          account_key: '1',
+          user_id: 'gen_random_uuid()',
+          max_risk_level: "'low'",
+          event_count: '1',
+          last_event: now,
+          level_since: now,
+          identity_since: now,
+          first_seen_at: now,
+          snapshot_id: '1',
+          ...over,
+        }),
+      level: (over: Record<string, string> = {}) =>
+        insert('risk.user_levels', {
+          account_key: '1',
+          user_key: '1',
+          valid_from: now,
+          max_risk_level: "'low'",
+          change: "'appeared'",
+          snapshot_id: '1',
+          ...over,
+        }),
+      identity: (over: Record<string, string> = {}) =>
+        insert('risk.user_identities', {
+          account_key: '1',
+          user_key: '1',
+          valid_from: now,
+          snapshot_id: '1',
+          ...over,
+        }),
+      snapshot: (over: Record<string, string> = {}) =>
+        insert('risk.snapshots', {
+          account_key: '1',
+          snapshot_id: '1',
+          observed_at: now,
+          verdict: "'complete'",
+          is_baseline: 'true',
+          user_count: '3',
+          met_count: '2',
+          carried_count: '1',
+          event_count: '9',
+          appeared: '0',
+          raised: '0',
+          lowered: '0',
+          cleared: '0',
+          returned: '0',
+          ...over,
+        }),
+      run: (over: Record<string, string> = {}) =>
+        insert('risk.sync_runs', {
+          account_key: '1',
+          run_id: '1',
+          trigger: "'cli'",
+          status: "'succeeded'",
+          verdict: "'complete'",
+          started_at: now,
+          finished_at: now,
+          host: "'h'",
+          snapshot_id: '1',
+          ...over,
+        }),
+    };
+    const later = `${now} + interval '1 hour'`;
+
+    // Each beside a row that is accepted, so that a refusal is for the reason named.
+    const cases: [title: string, good: string[], bad: string, constraint: string][] = [
+      ['an unknown level', [row.user()], row.user({ max_risk_level: "'critical'" }), 'users_max_risk_level'],
+      [
+        'a negative count',
+        [row.user({ event_count: '0' })],
+        row.user({ event_count: '-1' }),
+        'users_event_count',
+      ],
+      [
+        'a user without a level who is not cleared',
+        [row.user({ max_risk_level: 'null', level_since: 'null', cleared_at: now })],
+        row.user({ max_risk_level: 'null', level_since: 'null' }),
+        'users_cleared',
+      ],
+      ['a cleared user with a level', [], row.user({ cleared_at: now }), 'users_cleared'],
+      ['a level without its beginning', [], row.user({ level_since: 'null' }), 'users_level_since'],
+      [
+        'a cleared user who is absent',
+        [row.user({ absent_since: now })],
+        row.user({ max_risk_level: 'null', level_since: 'null', cleared_at: now, absent_since: now }),
+        'users_absent_since',
+      ],
+      [
+        'the same user twice',
+        [row.user({ user_id: "'00000000-0000-4000-8000-000000000001'" })],
+        row.user({ user_id: "'00000000-0000-4000-8000-000000000001'" }),
+        'users_account_key_user_id',
+      ],
+      ['two open levels', [row.level()], row.level({ valid_from: later }), 'user_levels_open'],
+      ['two open identities', [row.identity()], row.identity({ valid_from: later }), 'user_identities_open'],
+      [
+        'a period without length',
+        [row.level({ valid_to: later, end_reason: "'reset'" })],
+        row.level({ user_key: '2', valid_to: now, end_reason: "'reset'" }),
+        'user_levels_valid_to',
+      ],
+      ['an end without a reason', [], row.level({ valid_to: later }), 'user_levels_end'],
+      ['a reason without an end', [], row.level({ end_reason: "'reset'" }), 'user_levels_end'],
+      [
+        'an unknown reason',
+        [],
+        row.level({ valid_to: later, end_reason: "'whim'" }),
+        'user_levels_end_reason',
+      ],
+      [
+        'a raise that is none',
+        [row.level({ change: "'raised'", previous_level: "'low'", max_risk_level: "'high'" })],
+        row.level({ user_key: '2', change: "'raised'", previous_level: "'high'" }),
+        'user_levels_previous_level',
+      ],
+      [
+        'a raise from nothing',
+        [],
+        row.level({ change: "'raised'", max_risk_level: "'high'" }),
+        'user_levels_previous_level',
+      ],
+      [
+        'an appearance from another level',
+        [],
+        row.level({ previous_level: "'high'" }),
+        'user_levels_previous_level',
+      ],
+      [
+        'an absence before a change',
+        [row.level({ valid_to: later, end_reason: "'absent'", absent_since: now })],
+        row.level({ user_key: '2', valid_to: later, end_reason: "'changed'", absent_since: now }),
+        'user_levels_absent_since',
+      ],
+      [
+        'counts that do not add up',
+        [row.snapshot()],
+        row.snapshot({ snapshot_id: '2', observed_at: later, met_count: '1' }),
+        'snapshots_user_count',
+      ],
+      ['a negative counter of changes', [], row.snapshot({ cleared: '-1' }), 'snapshots_counts'],
+      [
+        'two snapshots of one instant',
+        [row.snapshot()],
+        row.snapshot({ snapshot_id: '2' }),
+        'snapshots_account_key_observed_at',
+      ],
+      [
+        'an instant finer than a millisecond',
+        [],
+        row.snapshot({ observed_at: `${now} + interval '1 microsecond'` }),
+        'snapshots_observed_at',
+      ],
+      [
+        'a level of a snapshot that is not there',
+        [],
+        insert('risk.snapshot_levels', {
+          account_key: '1',
+          snapshot_id: '7',
+          max_risk_level: "'low'",
+          user_count: '0',
+          event_count: '0',
+        }),
+        'snapshot_levels_snapshots',
+      ],
+      [
+        'a success that published nothing',
+        [row.run()],
+        row.run({ run_id: '2', snapshot_id: 'null', verdict: 'null' }),
+        'sync_runs_success',
+      ],
+      ['a success with an error', [], row.run({ error_code: "'X'" }), 'sync_runs_success'],
+      [
+        'a failure without a code',
+        [row.run({ status: "'failed'", snapshot_id: 'null', verdict: 'null', error_code: "'X'" })],
+        row.run({ run_id: '2', status: "'failed'", snapshot_id: 'null', verdict: 'null' }),
+        'sync_runs_failure',
+      ],
+      ['an unknown trigger', [], row.run({ trigger: "'whim'" }), 'sync_runs_trigger'],
+      [
+        'a second feed clock',
+        [],
+        'insert into risk_internal.feed_clock (id, last_snapshot_id) values (2, 0)',
+        'feed_clock_one_row',
+      ],
+    ];
+
+    for (const [title, good, bad, constraint] of cases) {
+      test(`refuse ${title}`, async () => {
+        const client = await db.pool.connect();
+        try {
+          await client.query('begin');
+          await client.query('alter table risk.accounts alter account_key restart');
+          await client.query(row.account);
+          for (const statement of good) await client.query(statement);
+          await assert.rejects(client.query(bad), { constraint });
+        } finally {
+          await client.query('rollback');
+          client.release();
+        }
+      });
+    }
+  });
+});
+
+function insert(table: string, values: Record<string, string>): string {
+  return `insert into ${table} (${Object.keys(values).join(', ')}) values (${Object.values(values).join(', ')})`;
+}

@@ -1,0 +1,260 @@
+import assert from 'node:assert/strict';
+import { appendFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test, type TestContext } from 'node:test';
+import {
+  checkMigrations,
+  migrate,
+  migrationsFolder,
+  pendingOf,
+  requireMigrated,
+} from '../../src/db/migrate.ts';
+import type { Pool } from '../../src/db/pool.ts';
+import { OperatorError } from '../../src/errors.ts';
+import { childScript, type Child, type ChildScript } from '../support/child.ts';
+import { createTestDatabase } from '../support/database.ts';
+import { testPool } from '../support/migrated-database.ts';
+
+type Journal = {
+  entries: { idx: number; when: number; tag: string; version: string; breakpoints: boolean }[];
+};
+
+const whole = migrationsFolder();
+const journal = JSON.parse(await readFile(path.join(whole, 'meta/_journal.json'), 'utf8')) as Journal;
+const all = journal.entries.length;
+
+/** A copy of the migrations folder with the first `count` of them, as an older release would have it. */
+async function folderWith(t: TestContext, count: number): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-migrations-'));
+  t.after(() => rm(folder, { recursive: true }));
+  await mkdir(path.join(folder, 'meta'));
+  const entries = journal.entries.slice(0, count);
+  for (const { tag } of entries) await cp(path.join(whole, `${tag}.sql`), path.join(folder, `${tag}.sql`));
+  await writeFile(path.join(folder, 'meta/_journal.json'), JSON.stringify({ ...journal, entries }));
+  return folder;
+}
+
+async function addMigration(folder: string, tag: string, text: string): Promise<void> {
+  const file = path.join(folder, 'meta/_journal.json');
+  const now = JSON.parse(await readFile(file, 'utf8')) as Journal;
+  const idx = now.entries.length;
+  const when = (now.entries.at(-1)?.when ?? 0) + 1;
+  now.entries.push({ idx, when, tag, version: '7', breakpoints: true });
+  await writeFile(file, JSON.stringify(now));
+  await writeFile(path.join(folder, `${tag}.sql`), text);
+}
+
+async function emptyDatabase(t: TestContext): Promise<{ url: string; pool: Pool }> {
+  const { url, drop } = await createTestDatabase();
+  const pool = testPool(url);
+  t.after(async () => {
+    await pool.end();
+    await drop();
+  });
+  return { url, pool };
+}
+
+async function refusal(work: Promise<unknown>): Promise<OperatorError> {
+  const error = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof OperatorError, `expected an OperatorError, got ${String(error)}`);
+  return error;
+}
+
+async function schemasOf(pool: Pool): Promise<string[]> {
+  const { rows } = await pool.query<{ name: string }>(
+    "select nspname as name from pg_namespace where nspname like 'risk%' or nspname = 'later' order by 1",
+  );
+  return rows.map((row) => row.name);
+}
+
+async function appliedTo(pool: Pool): Promise<number> {
+  const { rows } = await pool.query('select 1 from risk_internal.migrations');
+  return rows.length;
+}
+
+describe('twenty migrators at once', () => {
+  let script: ChildScript;
+  let migrators: Child[];
+  before(async () => {
+    script = await childScript('migrate-child.ts');
+    migrators = Array.from({ length: 20 }, () => script.start({}));
+    await Promise.all(migrators.map((migrator) => migrator.line('ready')));
+  });
+  after(() => script.close());
+
+  /** What each of them says. */
+  async function migrateAll(url: string, folder: string): Promise<string[]> {
+    for (const migrator of migrators) migrator.say(JSON.stringify({ url, folder }));
+    return Promise.all(migrators.map((migrator) => migrator.line('')));
+  }
+
+  test('all succeed on an empty database, and each migration is applied once', async (t) => {
+    const { url, pool } = await emptyDatabase(t);
+    const said = await migrateAll(url, whole);
+    assert.deepEqual(
+      said.filter((line) => !line.startsWith('done ')),
+      [],
+    );
+    const applied = said.map((line) => (JSON.parse(line.slice(5)) as { applied: number }).applied);
+    assert.deepEqual(
+      applied.filter((count) => count > 0),
+      [all],
+    );
+    assert.equal(await appliedTo(pool), all);
+    assert.deepEqual(await checkMigrations(pool), { applied: all, pending: 0 });
+  });
+
+  test('all succeed on a database that is one version behind', async (t) => {
+    const { url, pool } = await emptyDatabase(t);
+    assert.deepEqual(await migrate(pool, await folderWith(t, all - 1)), { applied: all - 1 });
+    assert.deepEqual(await checkMigrations(pool), { applied: all - 1, pending: 1 });
+    const said = await migrateAll(url, whole);
+    const applied = said.map((line) => (JSON.parse(line.slice(5)) as { applied: number }).applied);
+    assert.deepEqual(applied.toSorted(), [...Array<number>(19).fill(0), 1]);
+    assert.equal(await appliedTo(pool), all);
+  });
+
+  test('all fail alike when the last migration is broken, and leave nothing', async (t) => {
+    const { url, pool } = await emptyDatabase(t);
+    const folder = await folderWith(t, all);
+    await addMigration(
+      folder,
+      '9999_broken',
+      'create schema later;\n--> statement-breakpoint\nselect 1 / 0;',
+    );
+    const said = await migrateAll(url, folder);
+    assert.deepEqual(
+      said.filter((line) => !line.startsWith('failed 22012')),
+      [],
+    );
+    assert.deepEqual(await schemasOf(pool), []);
+  });
+});
+
+test('a second migrate applies nothing, and the folder holds what its journal says', async (t) => {
+  const { pool } = await emptyDatabase(t);
+  assert.deepEqual(await migrate(pool), { applied: all });
+  assert.deepEqual(await migrate(pool), { applied: 0 });
+  const files = (await readdir(whole)).filter((name) => name.endsWith('.sql')).toSorted();
+  assert.deepEqual(
+    files,
+    journal.entries.map(({ tag }) => `${tag}.sql`),
+  );
+});
+
+test('a failing migration in the middle of the others leaves nothing on an empty database', async (t) => {
+  const { pool } = await emptyDatabase(t);
+  const folder = await folderWith(t, all);
+  await addMigration(folder, '9998_broken', 'create schema later;\n--> statement-breakpoint\nselect 1 / 0;');
+  await addMigration(folder, '9999_never_reached', 'create table later.t (n integer);');
+  await assert.rejects(migrate(pool, folder), { code: '22012' });
+  assert.deepEqual(await schemasOf(pool), []);
+  // Mended, it goes through: nothing of the failed attempt is in the way.
+  assert.deepEqual(await migrate(pool), { applied: all });
+});
+
+test('a failing migration leaves a database that was behind as it was', async (t) => {
+  const { pool } = await emptyDatabase(t);
+  await migrate(pool);
+  const folder = await folderWith(t, all);
+  await addMigration(
+    folder,
+    '9999_broken',
+    'create schema later;\n--> statement-breakpoint\ndrop table risk.users cascade;\n--> statement-breakpoint\nselect 1 / 0;',
+  );
+  await assert.rejects(migrate(pool, folder), { code: '22012' });
+  assert.deepEqual(await schemasOf(pool), ['risk', 'risk_bi', 'risk_internal']);
+  assert.equal(await appliedTo(pool), all);
+  await pool.query('select from risk.users');
+});
+
+test('a migration that was changed after it was applied is refused', async (t) => {
+  const { pool } = await emptyDatabase(t);
+  await migrate(pool);
+  const folder = await folderWith(t, all);
+  await appendFile(path.join(folder, `${journal.entries[1]?.tag}.sql`), '\n-- a harmless remark\n');
+  for (const work of [migrate, checkMigrations]) {
+    const error = await refusal(work(pool, folder));
+    assert.equal(error.code, 'MIGRATION_CHANGED');
+    assert.equal(error.exit, 78);
+    assert.match(error.message, /Migration 2 /);
+  }
+});
+
+test('a changed migration is refused before a pending one is applied', async (t) => {
+  const { pool } = await emptyDatabase(t);
+  await migrate(pool);
+  const folder = await folderWith(t, all);
+  await appendFile(path.join(folder, `${journal.entries[0]?.tag}.sql`), '\n-- a harmless remark\n');
+  await addMigration(folder, '9999_later', 'create schema later;');
+  assert.equal((await refusal(migrate(pool, folder))).code, 'MIGRATION_CHANGED');
+  assert.deepEqual(await schemasOf(pool), ['risk', 'risk_bi', 'risk_internal']);
+});
+
+test('a database that is newer than the program is refused by writers and readers', async (t) => {
+  const { pool } = await emptyDatabase(t);
+  const newer = await folderWith(t, all);
+  await addMigration(newer, '9999_later', 'create schema later;');
+  await migrate(pool, newer);
+  for (const work of [migrate, checkMigrations, requireMigrated]) {
+    const error = await refusal(work(pool));
+    assert.equal(error.code, 'DATABASE_NEWER');
+    assert.equal(error.exit, 78);
+    assert.match(error.message, /1 migration ahead/);
+  }
+});
+
+test('commands that only read refuse an empty database and one that is behind, and write nothing', async (t) => {
+  const { pool } = await emptyDatabase(t);
+  const empty = await refusal(requireMigrated(pool));
+  assert.equal(empty.code, 'DATABASE_BEHIND');
+  assert.equal(empty.exit, 78);
+  assert.match(empty.message, /never migrated.*zt-risk-sync migrate/s);
+  assert.deepEqual(await schemasOf(pool), []);
+
+  await migrate(pool, await folderWith(t, all - 1));
+  const behind = await refusal(requireMigrated(pool));
+  assert.equal(behind.code, 'DATABASE_BEHIND');
+  assert.match(behind.message, /1 migration behind/);
+  assert.equal(await appliedTo(pool), all - 1);
+
+  await migrate(pool);
+  await requireMigrated(pool);
+});
+
+test('what is pending follows from what is known and what was applied', () => {
+  const known = (hash: string, folderMillis: number) => ({ hash, folderMillis, sql: [], bps: true });
+  const applied = (hash: string, created_at: number) => ({ hash, created_at });
+  const [a, b, c] = [known('a', 1), known('b', 2), known('c', 3)];
+  const [x, y, z] = [applied('a', 1), applied('b', 2), applied('c', 3)];
+  const cases: [(typeof a)[], (typeof x)[], string[] | string][] = [
+    [[], [], []],
+    [[a, b], [], ['a', 'b']],
+    [[a, b], [x], ['b']],
+    [[a, b], [x, y], []],
+    [[a], [x, y], 'DATABASE_NEWER'],
+    [[], [x], 'DATABASE_NEWER'],
+    [[a, b], [y], 'MIGRATION_CHANGED'],
+    [[a, b], [y, x], 'MIGRATION_CHANGED'],
+    // One that was slipped in between, older than the last that was applied: never skipped in silence.
+    [[a, b, c], [x, z], 'MIGRATION_CHANGED'],
+    [[a, b], [applied('a', 9)], 'MIGRATION_CHANGED'],
+    [[a, b], [applied('q', 1)], 'MIGRATION_CHANGED'],
+    // Changed and newer at once: the first difference is named.
+    [[a], [applied('q', 1), y], 'MIGRATION_CHANGED'],
+  ];
+  for (const [migrations, rows, expected] of cases) {
+    if (typeof expected === 'string') {
+      assert.throws(() => pendingOf(migrations, rows), { code: expected, exit: 78 });
+    } else {
+      assert.deepEqual(
+        pendingOf(migrations, rows).map((migration) => migration.hash),
+        expected,
+      );
+    }
+  }
+});

@@ -1,0 +1,228 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'drizzle-orm';
+import { CommitUnknown, DEFAULT_LIMITS, inTransaction, setLimits } from '../../src/db/transaction.ts';
+import { createPool, type Pool } from '../../src/db/pool.ts';
+import { databaseError } from '../../src/db/database-errors.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { startCutProxy, type CutProxy } from '../support/cut-proxy.ts';
+import { testPool } from '../support/migrated-database.ts';
+
+const LIMITS = { lockMs: 1_234, idleMs: 2_345, statementMs: 3_456 };
+
+describe('inTransaction', () => {
+  let database: TestDatabase;
+  let pool: Pool;
+  before(async () => {
+    database = await createTestDatabase();
+    pool = testPool(database.url);
+    await pool.query('create table kept (n integer primary key)');
+  });
+  beforeEach(async () => {
+    await pool.query('truncate kept');
+  });
+  after(async () => {
+    await pool.end();
+    await database.drop();
+  });
+
+  const kept = async () =>
+    (await pool.query<{ n: number }>('select n from kept order by n')).rows.map((row) => row.n);
+
+  const settings = sql`select current_setting('lock_timeout') as lock, current_setting('statement_timeout') as statement,
+    current_setting('idle_in_transaction_session_timeout') as idle, current_setting('transaction_isolation') as isolation`;
+
+  test('commits what was done, and returns what the work returned', async () => {
+    assert.equal(
+      await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
+        await tx.execute(sql`insert into kept values (1)`);
+        return 'result';
+      }),
+      'result',
+    );
+    assert.deepEqual(await kept(), [1]);
+  });
+
+  test('rolls back when the work throws, and throws the same', async () => {
+    const reason = new Error('of no use');
+    await assert.rejects(
+      inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
+        await tx.execute(sql`insert into kept values (1)`);
+        throw reason;
+      }),
+      (error) => error === reason,
+    );
+    assert.deepEqual(await kept(), []);
+    assert.deepEqual([pool.totalCount, pool.idleCount], [pool.idleCount, pool.totalCount]);
+  });
+
+  test('rolls back when a statement failed, and throws what the server said', async () => {
+    await assert.rejects(
+      inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
+        await tx.execute(sql`insert into kept values (1)`);
+        await tx.execute(sql`select 1 / 0`);
+      }),
+      (error: Error) => (error.cause as { code?: string }).code === '22012',
+    );
+    assert.deepEqual(await kept(), []);
+  });
+
+  test('does not report success when a failed statement was swallowed and COMMIT rolled back', async () => {
+    const outcome = await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
+      await tx.execute(sql`insert into kept values (1)`);
+      await tx.execute(sql`select 1 / 0`).catch(() => undefined);
+      return 'done';
+    }).catch((error: unknown) => error);
+    assert.ok(outcome instanceof Error, `said ${String(outcome)} with ${(await kept()).length} rows kept`);
+  });
+
+  test('sets its limits for itself alone: on the same connection they are gone afterwards', async (t) => {
+    const single = testPool(database.url, 1);
+    t.after(() => single.end());
+    const { rows: before } = await single.query('select current_setting($1) as lock', ['lock_timeout']);
+    const inside = await inTransaction(single, LIMITS, async (tx) => {
+      const first = (await tx.execute(settings)).rows[0];
+      await setLimits(tx, { ...LIMITS, statementMs: 60_000 });
+      return [first, (await tx.execute(settings)).rows[0]];
+    });
+    const expected = { lock: '1234ms', statement: '3456ms', idle: '2345ms', isolation: 'read committed' };
+    assert.deepEqual(inside, [expected, { ...expected, statement: '1min' }]);
+    const { rows: afterwards } = await single.query(
+      `select current_setting('lock_timeout') as lock, current_setting('statement_timeout') as statement,
+              current_setting('idle_in_transaction_session_timeout') as idle`,
+    );
+    assert.deepEqual(afterwards, [{ lock: (before[0] as { lock: string }).lock, statement: '0', idle: '0' }]);
+    assert.equal(single.totalCount, 1);
+  });
+
+  test('keeps to each limit: lock, statement, silence', async () => {
+    const holder = await pool.connect();
+    await holder.query('begin');
+    await holder.query('lock table kept');
+    const codeOf = (limits: Partial<typeof LIMITS>, work: Parameters<typeof inTransaction>[2]) =>
+      inTransaction(pool, { ...DEFAULT_LIMITS, ...limits }, work).then(
+        () => 'none',
+        (error: unknown) => databaseError(error)?.code,
+      );
+    const codes = await Promise.all([
+      codeOf({ lockMs: 50 }, (tx) => tx.execute(sql`select from kept`)),
+      codeOf({ statementMs: 50 }, (tx) => tx.execute(sql`select pg_sleep(5)`)),
+      codeOf({ idleMs: 50 }, async (tx) => {
+        await sleep(400);
+        await tx.execute(sql`select 1`);
+      }),
+    ]);
+    await holder.query('rollback');
+    holder.release();
+    assert.deepEqual(codes, ['DATABASE_BUSY', 'DATABASE_SLOW', 'DATABASE_UNAVAILABLE']);
+  });
+
+  test('a backend that is killed in the middle is an error, and the pool goes on working', async () => {
+    const failed = await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
+      await tx.execute(sql`insert into kept values (1)`);
+      const { rows } = await tx.execute<{ pid: number }>(sql`select pg_backend_pid() as pid`);
+      await pool.query('select pg_terminate_backend($1, 5000)', [rows[0]?.pid]);
+      await sleep(20);
+      await tx.execute(sql`insert into kept values (2)`);
+    }).catch((error: unknown) => error);
+    assert.equal(databaseError(failed)?.code, 'DATABASE_UNAVAILABLE');
+    assert.ok(!(failed instanceof CommitUnknown));
+    assert.deepEqual(await kept(), []);
+    await inTransaction(pool, DEFAULT_LIMITS, (tx) => tx.execute(sql`insert into kept values (3)`));
+    assert.deepEqual(await kept(), [3]);
+  });
+
+  test('a backend that is killed before COMMIT leaves the end unknown, and nothing behind', async () => {
+    await assert.rejects(
+      inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
+        await tx.execute(sql`insert into kept values (1)`);
+        const { rows } = await tx.execute<{ pid: number }>(sql`select pg_backend_pid() as pid`);
+        await pool.query('select pg_terminate_backend($1, 5000)', [rows[0]?.pid]);
+      }),
+      CommitUnknown,
+    );
+    assert.deepEqual(await kept(), []);
+  });
+
+  test('idle connections that are killed are warned about, and replaced', async (t) => {
+    const warnings: unknown[] = [];
+    const idle = createPool({
+      url: database.url,
+      max: 3,
+      logger: { warn: (m: unknown) => void warnings.push(m) } as never,
+    });
+    t.after(() => idle.end());
+    const pids = await Promise.all(
+      [1, 2, 3].map(
+        async () =>
+          (await idle.query<{ pid: number }>('select pg_backend_pid() as pid, pg_sleep(0.05)')).rows[0]?.pid,
+      ),
+    );
+    assert.equal(new Set(pids).size, 3);
+    await pool.query('select pg_terminate_backend(pid, 5000) from unnest($1::integer[]) pid', [pids]);
+    await sleep(50);
+    assert.equal(warnings.length, 3);
+    await inTransaction(idle, DEFAULT_LIMITS, (tx) => tx.execute(sql`insert into kept values (4)`));
+    assert.deepEqual(await kept(), [4]);
+  });
+
+  test('a constraint that fails at COMMIT was answered: it is that error, not an unknown end', async () => {
+    await pool.query(
+      'create table if not exists deferred (n integer references kept (n) deferrable initially deferred)',
+    );
+    await assert.rejects(
+      inTransaction(pool, DEFAULT_LIMITS, (tx) => tx.execute(sql`insert into deferred values (99)`)),
+      { code: '23503' },
+    );
+    await pool.query('drop table deferred');
+  });
+
+  describe('behind a connection that breaks at COMMIT', () => {
+    let proxy: CutProxy;
+    let cut: Pool;
+    before(async () => {
+      proxy = await startCutProxy(database.url);
+      cut = testPool(proxy.url);
+    });
+    after(async () => {
+      await cut.end();
+      await proxy.close();
+    });
+
+    test('passes what is not to be cut', async () => {
+      await inTransaction(cut, DEFAULT_LIMITS, (tx) => tx.execute(sql`insert into kept values (1)`));
+      assert.deepEqual(await kept(), [1]);
+      assert.deepEqual([proxy.cuts(), proxy.commits()], [0, 1]);
+    });
+
+    for (const [when, expected] of [
+      ['before', []],
+      ['after', [1]],
+    ] as const) {
+      test(`a cut ${when} the server has committed leaves the end unknown`, async () => {
+        proxy.arm(when);
+        await assert.rejects(
+          inTransaction(cut, DEFAULT_LIMITS, (tx) => tx.execute(sql`insert into kept values (1)`)),
+          CommitUnknown,
+        );
+        await sleep(50);
+        assert.deepEqual(await kept(), expected);
+        // The connection in doubt is not used again.
+        await inTransaction(cut, DEFAULT_LIMITS, (tx) => tx.execute(sql`insert into kept values (2)`));
+        assert.deepEqual(await kept(), [...expected, 2]);
+      });
+    }
+
+    test('a COMMIT that arrives late is still on its way when the client is told that the end is unknown', async () => {
+      proxy.arm('late');
+      await assert.rejects(
+        inTransaction(cut, DEFAULT_LIMITS, (tx) => tx.execute(sql`insert into kept values (1)`)),
+        CommitUnknown,
+      );
+      assert.deepEqual(await kept(), []);
+      await sleep(700);
+      assert.deepEqual(await kept(), [1]);
+    });
+  });
+});
