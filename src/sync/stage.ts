@@ -71,7 +71,9 @@ export function createStager(pool: Pool, lease: StagedRun): Stager {
         await writeBatch(pool, lease, pages, attempt > 1);
         break;
       } catch (error) {
-        if (attempt === ATTEMPTS || !isConnectionLoss(error)) throw error;
+        // After a lost reply the COMMIT may still have been on its way, and its rows are there by now: deleted next time.
+        const cameLate = attempt > 1 && isDuplicate(error);
+        if (attempt === ATTEMPTS || !(cameLate || isConnectionLoss(error))) throw error;
         await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1));
       }
     }
@@ -208,4 +210,8 @@ async function comparePasses(pool: Pool, lease: StagedRun, pass: number): Promis
       from (select ${s.user_id}, bool_or(${s.pass} < ${pass}) as earlier, bool_or(${s.pass} = ${pass}) as this from ${s}
              where ${s.account_key} = ${lease.accountKey} and ${s.run_id} = ${lease.runId} group by 1) met`);
   return rows[0] ?? { onlyEarlier: 0, onlyThis: 0, both: 0 };
+}
+
+function isDuplicate(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === '23505';
 }

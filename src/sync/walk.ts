@@ -81,9 +81,10 @@ export async function walk(
     const met = await stager.countMet();
     const metInPass = number === 1 ? met : await stager.countMet(number);
     const facts: WalkFacts = {
-      records: pass.records - pass.repeatedRecords,
+      // Whichever pass held an unreadable record, who is missing is unknown. Those of earlier passes are no duplicates.
+      records: pass.records - pass.repeatedRecords + unreadable - unreadableInPass,
       rejected,
-      unreadable: unreadableInPass,
+      unreadable,
       met: metInPass,
       totalFirst: passes[0]?.totalFirst ?? null,
       totalLast: pass.totalLast,

@@ -47,7 +47,10 @@ const history = fc.record({
   perPage: fc.constantFrom(7, 25, 100),
   concurrency: fc.constantFrom(1, 3),
   steps: fc.array(step, { minLength: 20, maxLength: 40, size: 'max' }),
+  /** Nearly always more than there are: a failing history shrinks by it to its first steps. */
+  length: fc.noBias(fc.nat(1_000)),
 });
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 type History = typeof history extends fc.Arbitrary<infer T> ? T : never;
 
 const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
@@ -150,17 +153,27 @@ async function live(database: MigratedDatabase, past: History, coverage: Coverag
     if (!dryRun) await compareRun(database, outcome.runId, expected, published?.snapshotId ?? null);
   }
 
-  for (const { first, clock: by, turn: ours, beside } of past.steps) {
+  async function take({ first, clock: by, turn: ours, beside }: Step) {
     const at = time + by;
     time = Math.max(time, at);
     const [mine, other] = first === 0 ? [accounts[0]!, accounts[1]!] : [accounts[1]!, accounts[0]!];
     if (beside === null) await sync(mine, ours, at);
     else await reader.pollDuring(Promise.all([sync(mine, ours, at), sync(other, beside, at)]));
-    if (beside !== null) coverage.note('two accounts at once');
+    coverage.note('two accounts at once', beside !== null);
     await reader.poll();
     newest = await risen(database, newest);
     for (const account of beside === null ? [mine] : [mine, other])
       await compareHistory(pool, account.id, account.oracle, 'newest');
+  }
+
+  const steps = past.steps.slice(0, past.length);
+  for (const [index, next] of steps.entries()) {
+    await take(next).catch((error: unknown) => {
+      const served = [next.turn, ...(next.beside === null ? [] : [next.beside])].map((t) => t.serving.kind);
+      throw new Error(`step ${index + 1} of ${steps.length}, served ${served.join(' and ')}`, {
+        cause: error,
+      });
+    });
   }
   await reader.verify();
   for (const account of accounts) await compareHistory(pool, account.id, account.oracle, 'all');

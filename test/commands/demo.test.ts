@@ -1,0 +1,55 @@
+// The demo as a newcomer runs it, in a data folder of its own.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { Client } from 'pg';
+import { demoDatabase, databaseUrl } from '../../src/db/create-database.ts';
+import { findEmbedded, stopEmbedded } from '../../src/db/embedded-postgres.ts';
+import { removeFolder, temporaryFolder } from '../support/postgres-server.ts';
+
+const CLI = path.resolve(import.meta.dirname, '../../dist/cli.js');
+const run = promisify(execFile);
+
+test('builds 90 days of history by the real sync, shows the trend, and never looks at DATABASE_URL', async (t) => {
+  const folder = await temporaryFolder();
+  const place = { dataHome: folder, home: folder };
+  t.after(async () => {
+    await stopEmbedded(place);
+    await removeFolder(folder);
+  });
+  const env = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: folder,
+    XDG_DATA_HOME: folder,
+    DATABASE_URL: 'postgres://nobody:nothing@127.0.0.1:1/real',
+  };
+  const { stdout } = await run(process.execPath, [CLI, 'demo'], { env, cwd: folder });
+  assert.match(stdout, /^high {3}[▁▂▃▄▅▆▇█]{60} /mu);
+  assert.match(stdout, /database url --demo/);
+
+  const server = await findEmbedded(place);
+  assert.ok(server, 'the embedded server is left running');
+  const client = new Client({ connectionString: databaseUrl(server.url, demoDatabase) });
+  await client.connect();
+  try {
+    const { rows } = await client.query<Record<string, number>>(`
+      select (select count(*) from risk.snapshots)::integer as snapshots,
+             (select count(*) from risk.snapshots where verdict = 'partial')::integer as partial,
+             (select count(*) from risk.sync_runs where status = 'failed')::integer as failed,
+             (select min(user_count) from risk.snapshots)::integer as fewest,
+             (select extract(day from max(observed_at) - min(observed_at)) from risk.snapshots)::integer as days,
+             (select max(user_count) from risk.snapshot_levels where max_risk_level = 'high')::integer as peak,
+             (select avg(user_count) from risk.snapshot_levels where max_risk_level = 'high')::integer as usual`);
+    const [facts] = rows;
+    assert.ok(facts);
+    assert.equal(facts['snapshots'], 359);
+    assert.ok((facts['partial'] ?? 0) >= 1 && (facts['failed'] ?? 0) >= 1, JSON.stringify(facts));
+    assert.ok((facts['fewest'] ?? 0) >= 400, JSON.stringify(facts));
+    assert.equal(facts['days'], 89);
+    assert.ok((facts['peak'] ?? 0) > 4 * (facts['usual'] ?? 0), 'the campaign is seen at a glance');
+  } finally {
+    await client.end();
+  }
+});
