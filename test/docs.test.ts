@@ -1,0 +1,40 @@
+// Documents that must not drift from the source.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { Environment } from '../src/config.ts';
+import { SABOTAGES } from './sabotage/sabotages.ts';
+
+const root = path.resolve(import.meta.dirname, '..');
+const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
+
+test('.env.example names exactly the variables that are read', () => {
+  const named = [...read('.env.example').matchAll(/^#?\s?([A-Z][A-Z_]+)=/gm)].map((match) => match[1]);
+  assert.deepEqual(named.toSorted(), Object.keys(Environment.shape).toSorted());
+});
+
+test('docs/runbook.md explains every error code of the source', () => {
+  const files = readdirSync(path.join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
+  );
+  const codes = files.flatMap((file) =>
+    [...read(path.join('src', file)).matchAll(/\bcode: '([A-Z][A-Z_]+)'/g)].map((match) => match[1] ?? ''),
+  );
+  const runbook = read('docs/runbook.md');
+  const missing = [...new Set(codes)].filter((code) => !runbook.includes(`\`${code}\``));
+  assert.ok(codes.length > 30);
+  assert.deepEqual(missing, []);
+});
+
+test('docs/reliability.md lists every sabotage with its test, and no test that is not there', () => {
+  const page = read('docs/reliability.md');
+  for (const { name, breaks, promise, test: file } of SABOTAGES) {
+    assert.ok(
+      page.includes(`| \`${name}\` | ${breaks} | ${promise} | \`${file.replace('test/', '')}\` |`),
+      name,
+    );
+  }
+  for (const [, file] of page.matchAll(/`([a-z/-]+\.test\.ts)`/g))
+    assert.ok(read(path.join('test', file ?? '')) !== '', file);
+});
