@@ -262,9 +262,18 @@ function secretsOf(values: Record<string, string>): string[] {
     const text = values[name];
     if (text === undefined || !URL.canParse(text)) continue;
     const { password } = new URL(text);
-    if (password !== '') secrets.push(password, decodeURIComponent(password));
+    if (password !== '') secrets.push(password, decoded(password));
   }
   return [...new Set(secrets)].filter((secret) => secret.length >= 4);
+}
+
+/** A % that encodes nothing stands for itself. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 const PRIVATE = new BlockList();

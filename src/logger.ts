@@ -28,6 +28,14 @@ export function createLogger(options: {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       messageKey: 'message',
+      // Without a message pino takes the error's own, which may quote every parameter of a statement.
+      hooks: {
+        logMethod(args, method) {
+          const [first, message] = args as [unknown, unknown];
+          if (typeof first === 'object' && message === undefined) method.call(this, first, 'error');
+          else method.apply(this, args);
+        },
+      },
       // The stack is for developers: only with LOG_LEVEL=debug.
       serializers: {
         err: (error: unknown) => errorFields(error, options.level === 'debug' || options.level === 'trace'),
@@ -40,7 +48,9 @@ export function createLogger(options: {
 export function createScrubber(secrets: readonly string[]): (text: string) => string {
   const forms = new Set<string>();
   for (const secret of secrets) {
-    forms.add(secret).add(JSON.stringify(secret).slice(1, -1)).add(encodeURIComponent(secret));
+    const inJson = JSON.stringify(secret).slice(1, -1);
+    forms.add(secret).add(inJson).add(JSON.stringify(inJson).slice(1, -1));
+    forms.add(encodeURIComponent(secret)).add(encodeURI(secret));
   }
   const longestFirst = [...forms].toSorted((a, b) => b.length - a.length);
   return (text) => longestFirst.reduce((rest, form) => rest.replaceAll(form, '[secret]'), text);
@@ -63,8 +73,14 @@ export function errorFields(error: unknown, withStack = false): Record<string, u
     ...(constraint === undefined ? {} : { constraint }),
     // The message of a database error may quote a value; the detail always does.
     ...(isDatabase ? {} : { message: root.message }),
-    ...(withStack ? { stack: root.stack?.split('\n').slice(1).join('\n') } : {}),
+    ...(withStack ? { stack: framesOf(root) } : {}),
   };
+}
+
+/** The stack without the message, which may have several lines. */
+function framesOf({ stack = '', message }: Error): string {
+  const start = stack.indexOf(message);
+  return start < 0 ? '' : stack.slice(start + message.length).replace(/^\n/, '');
 }
 
 /** The innermost cause: what the driver or the socket said. */
@@ -81,5 +97,13 @@ function prettyLine(line: string): string {
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`);
   const clock = String(time).slice(11, 19);
-  return `${clock} ${String(level).padEnd(5)} ${String(message)}${fields.length > 0 ? `  ${fields.join(' ')}` : ''}\n`;
+  const text = `${clock} ${String(level).padEnd(5)} ${String(message)}${fields.length > 0 ? `  ${fields.join(' ')}` : ''}`;
+  return `${text.replace(UNPRINTABLE, escaped)}\n`;
+}
+
+// A line break would forge a line, an escape sequence or a right-to-left mark the terminal.
+const UNPRINTABLE = /[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu;
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

@@ -5,7 +5,7 @@ import type { ClientUsage, CloudflareClient } from '../cloudflare/client.ts';
 import { databaseError } from '../db/database-errors.ts';
 import type { Pool } from '../db/pool.ts';
 import { EXIT, isOperatorError, OperatorError } from '../errors.ts';
-import { errorFields, type Logger } from '../logger.ts';
+import type { Logger } from '../logger.ts';
 import { beat, clearStaged, leaseLost, type Lease, type LeaseTiming } from './lease.ts';
 import { publish, type Published } from './publish.ts';
 import { recordFailure, type RunFacts } from './record-run.ts';
@@ -81,7 +81,7 @@ export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunRe
     result.error = explain(error);
     await recordFailure(pool, lease, facts, result.error, options.dryRun).catch((failure: unknown) => {
       // The lease runs out by itself, and the next run records this one as abandoned.
-      logger.warn({ err: errorFields(failure) }, 'could not record the failed run');
+      logger.warn({ err: failure }, 'could not record the failed run');
     });
   }
   return result;
@@ -151,7 +151,7 @@ function startHeartbeat(
       (mine) => {
         if (!mine) abort.abort(leaseLost(lease));
       },
-      (error: unknown) => deps.logger.warn({ err: errorFields(error) }, 'heartbeat failed'),
+      (error: unknown) => deps.logger.warn({ err: error }, 'heartbeat failed'),
     );
   }, deps.timing.heartbeatMs);
   return {
