@@ -1,0 +1,434 @@
+// Runs that are killed, stopped or cut off: promises P1, P3, P6 and P7 after each.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, before, describe, test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createCloudflareClient } from '../../src/cloudflare/client.ts';
+import type { Pool } from '../../src/db/pool.ts';
+import { createLogger } from '../../src/logger.ts';
+import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
+import { createWorld } from '../../src/simulator/world.ts';
+import { LEASE_TIMING, type LeaseTiming } from '../../src/sync/lease.ts';
+import { requestSync } from '../../src/sync/request-sync.ts';
+import type { RunDeps, RunResult } from '../../src/sync/run-sync.ts';
+import type { UserRisk } from '../../src/user-risk.ts';
+import { childScript, type Child, type ChildScript } from '../support/child.ts';
+import { startCutProxy, type CutProxy } from '../support/cut-proxy.ts';
+import { migratedDatabase, testPool, type MigratedDatabase } from '../support/migrated-database.ts';
+import type { SyncChild } from '../support/sync-child.ts';
+
+const TOKEN = 'crash-test-token';
+const DAY = 86_400_000;
+const SHORT: LeaseTiming = { heartbeatMs: 100, leaseMs: 700, pollMs: 50 };
+const START = new Date('2026-02-02T08:00:00Z');
+
+describe('a run that dies', { concurrency: false }, () => {
+  let db: MigratedDatabase;
+  let simulator: Simulator;
+  let script: ChildScript;
+  let instant = START;
+  // Several pages, and enough changes a day that half a publish would show.
+  const world = createWorld({ seed: 11, users: 400, start: START, days: 60, campaign: null });
+
+  before(async () => {
+    [db, script] = await Promise.all([migratedDatabase(), childScript('sync-child.ts')]);
+    simulator = await startSimulator({
+      worlds: world,
+      now: () => instant,
+      auth: { token: TOKEN, email: 'nobody@example.com', key: 'unused-key' },
+      perPageMax: 25,
+      rateLimit: null,
+    });
+  });
+  after(async () => {
+    await script.close();
+    await simulator.close();
+    await db.close();
+  });
+
+  const aDayLater = () => (instant = new Date(instant.getTime() + DAY));
+  const newAccount = () => randomBytes(16).toString('hex');
+
+  function deps(t: TestContext, over: Partial<RunDeps> = {}): RunDeps {
+    const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: process.stderr });
+    const client = createCloudflareClient({
+      baseUrl: new URL(simulator.url),
+      auth: { kind: 'token', token: TOKEN },
+      logger,
+    });
+    t.after(() => client.close());
+    return {
+      pool: db.pool,
+      client,
+      logger,
+      settings: { perPage: 'auto', concurrency: 4, maxPasses: 4, timeBudgetMs: 60_000 },
+      timing: LEASE_TIMING,
+      ...over,
+    };
+  }
+
+  async function sync(t: TestContext, accountId: string, over: Partial<RunDeps> = {}): Promise<RunResult> {
+    const outcome = await requestSync(deps(t, over), {
+      accountId,
+      trigger: 'cli',
+      signal: new AbortController().signal,
+    });
+    assert.equal(outcome.kind, 'ran');
+    return outcome.result;
+  }
+
+  async function succeed(t: TestContext, accountId: string, over: Partial<RunDeps> = {}): Promise<number> {
+    const result = await sync(t, accountId, over);
+    assert.equal(result.error, null);
+    assert.equal(result.published?.verdict, 'complete');
+    return result.published?.snapshotId ?? 0;
+  }
+
+  function startChild(accountId: string, stopAt: string[] = [], timing?: LeaseTiming): Child {
+    const argument: SyncChild = {
+      databaseUrl: db.url,
+      apiUrl: simulator.url,
+      token: TOKEN,
+      accountId,
+      stopAt,
+      ...(timing === undefined ? {} : { timing }),
+    };
+    return script.start(argument);
+  }
+
+  const snapshotsOf = async (accountId: string) =>
+    await db.rows<{ id: number; user_count: number }>(
+      `select snapshot_id::integer as id, user_count from risk.snapshots join risk.accounts using (account_key)
+          where account_id = $1 order by 1`,
+      [accountId],
+    );
+
+  /** Every row of a snapshot as readers see it, in the words of the API. */
+  async function rebuilt(snapshotId: number): Promise<UserRisk[]> {
+    return db.rows<UserRisk>(
+      `select user_id, email, name, max_risk_level, event_count,
+              to_char(last_event at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_event
+         from risk_bi.snapshot_users($1) order by user_id`,
+      [snapshotId],
+    );
+  }
+
+  const truth = (at: Date) =>
+    world
+      .at(at)
+      .map((user) => ({ ...user }))
+      .toSorted((a, b) => (a.user_id < b.user_id ? -1 : 1));
+
+  async function assertSnapshot(snapshotId: number, at: Date): Promise<void> {
+    assert.deepEqual(await rebuilt(snapshotId), truth(at), `snapshot ${snapshotId}`);
+  }
+
+  /** What must hold whatever happened: current state, counts and newest snapshot agree, and nothing is left over. */
+  async function assertConsistent(accountId: string): Promise<void> {
+    const newest = (await snapshotsOf(accountId)).at(-1);
+    assert.ok(newest);
+    const current = await db.rows<UserRisk>(
+      `select u.user_id, i.email, i.name, u.max_risk_level, u.event_count,
+              to_char(u.last_event at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_event
+         from risk.users u join risk.accounts a using (account_key)
+         left join risk.user_identities i on i.account_key = u.account_key and i.user_key = u.user_key and i.valid_to is null
+        where a.account_id = $1 and u.max_risk_level is not null order by 1`,
+      [accountId],
+    );
+    assert.deepEqual(current, await rebuilt(newest.id));
+    assert.equal(current.length, newest.user_count);
+    const [published] = await db.rows<{ snapshots: number; runs: number }>(
+      `select (select count(*)::integer from risk.snapshots s where s.account_key = a.account_key) as snapshots,
+              (select count(distinct r.snapshot_id)::integer from risk.sync_runs r
+                where r.account_key = a.account_key and r.status = 'succeeded') as runs
+         from risk.accounts a where account_id = $1`,
+      [accountId],
+    );
+    assert.equal(published?.runs, published?.snapshots, 'one successful run for each snapshot');
+  }
+
+  async function assertNothingLeft(accountId: string): Promise<void> {
+    for (const table of ['staged_records', 'staged_changes', 'leases']) {
+      const left = await db.rows(
+        `select 1 from risk_internal.${table} join risk.accounts using (account_key) where account_id = $1`,
+        [accountId],
+      );
+      assert.equal(left.length, 0, table);
+    }
+  }
+
+  const runsOf = async (accountId: string) =>
+    (
+      await db.rows<{ run: string }>(
+        `select status || coalesce(' ' || error_code, '') as run from risk.sync_runs join risk.accounts using (account_key)
+          where account_id = $1 order by run_id`,
+        [accountId],
+      )
+    ).map((row) => row.run);
+
+  for (const [failpoint, publishes] of [
+    ['claimed', false],
+    ['staged', false],
+    ['published', true],
+  ] as const) {
+    test(`killed when ${failpoint}: readers see ${publishes ? 'its' : 'the previous'} snapshot whole, and the next run succeeds at once`, async (t) => {
+      const accountId = newAccount();
+      const yesterday = instant;
+      const first = await succeed(t, accountId);
+      await assertSnapshot(first, yesterday);
+
+      aDayLater();
+      const child = startChild(accountId, [failpoint]);
+      child.say('go');
+      await child.line(`at ${failpoint}`);
+      child.kill('SIGKILL');
+      assert.equal((await child.ended).signal, 'SIGKILL');
+
+      const seen = await snapshotsOf(accountId);
+      assert.equal(seen.length, publishes ? 2 : 1);
+      await assertSnapshot(seen.at(-1)?.id ?? 0, publishes ? instant : yesterday);
+      await assertConsistent(accountId);
+
+      const began = performance.now();
+      const next = await succeed(t, accountId);
+      assert.ok(performance.now() - began < 5_000, 'no lease was waited for');
+      await assertSnapshot(next, instant);
+      await assertSnapshot(first, yesterday);
+      await assertConsistent(accountId);
+      await assertNothingLeft(accountId);
+      assert.deepEqual(
+        await runsOf(accountId),
+        publishes
+          ? ['succeeded', 'succeeded', 'succeeded']
+          : ['succeeded', 'abandoned ABANDONED', 'succeeded'],
+      );
+    });
+  }
+
+  test('killed at random instants: nothing is half there, and every next run succeeds at once', async (t) => {
+    const accountId = newAccount();
+    let yesterday = instant;
+    await succeed(t, accountId);
+    // How long a run takes here: from the word to its end.
+    aDayLater();
+    const whole = startChild(accountId);
+    await whole.line('ready');
+    const began = performance.now();
+    whole.say('go');
+    await whole.line('ended');
+    const typical = performance.now() - began;
+    await assertSnapshot((await snapshotsOf(accountId)).at(-1)?.id ?? 0, instant);
+
+    const rounds = 6;
+    for (let round = 0; round < rounds; round++) {
+      yesterday = instant;
+      const known = await snapshotsOf(accountId);
+      aDayLater();
+      const child = startChild(accountId);
+      await child.line('ready');
+      const delay = ((round + Math.random()) / rounds) * typical;
+      child.say('go');
+      await sleep(delay);
+      child.kill('SIGKILL');
+      await child.ended;
+      const seen = await snapshotsOf(accountId);
+      const isPublished = seen.length > known.length;
+      await assertSnapshot(seen.at(-1)?.id ?? 0, isPublished ? instant : yesterday);
+
+      const start = performance.now();
+      const next = await succeed(t, accountId);
+      assert.ok(performance.now() - start < 5_000, `killed after ${delay} ms: a lease was waited for`);
+      await assertSnapshot(next, instant);
+      // A COMMIT that was on its way when the process died may have come after the look above.
+      const all = await snapshotsOf(accountId);
+      for (const { id } of all.slice(known.length)) await assertSnapshot(id, instant);
+      await assertSnapshot(known.at(-1)?.id ?? 0, yesterday);
+      await assertConsistent(accountId);
+      await assertNothingLeft(accountId);
+      t.diagnostic(
+        `killed after ${delay.toFixed(0)} of ${typical.toFixed(0)} ms: ${isPublished ? 'published' : (await runsOf(accountId)).at(-2)}`,
+      );
+    }
+    assert.ok(
+      (await runsOf(accountId)).includes('abandoned ABANDONED'),
+      'at least one was killed in its run',
+    );
+  });
+
+  for (const failpoint of ['claimed', 'staged']) {
+    test(`stopped when ${failpoint}, past its lease: another run publishes, and the stopped one cannot`, async (t) => {
+      const accountId = newAccount();
+      await succeed(t, accountId);
+      aDayLater();
+      const child = startChild(accountId, [failpoint], SHORT);
+      child.say('go');
+      await child.line(`at ${failpoint}`);
+      child.kill('SIGSTOP');
+      // It beats no more, and it is not dead: only time tells.
+      await sleep(SHORT.heartbeatMs * 2);
+      const other = await succeed(t, accountId, { timing: SHORT });
+      child.say('on');
+      child.kill('SIGCONT');
+      const ended = JSON.parse((await child.line('ended')).slice(6)) as object;
+      assert.deepEqual(ended, { kind: 'ran', error_code: 'LEASE_LOST', snapshot_id: null });
+      assert.equal((await snapshotsOf(accountId)).at(-1)?.id, other);
+      assert.equal((await snapshotsOf(accountId)).length, 2);
+      assert.deepEqual(await runsOf(accountId), ['succeeded', 'abandoned ABANDONED', 'succeeded']);
+      await assertSnapshot(other, instant);
+      await assertConsistent(accountId);
+      // What the stopped one staged before it noticed goes with the next claim.
+      assert.ok((await succeed(t, accountId)) > other);
+      await assertNothingLeft(accountId);
+    });
+  }
+
+  test('a run that is alive keeps another one out, however long it takes', async (t) => {
+    const accountId = newAccount();
+    // Every tenth request is to wait for a second: the walk takes more than two leases, and only its heartbeat keeps it.
+    simulator.setFaults(['throttle']);
+    t.after(() => simulator.setFaults([]));
+    const child = startChild(accountId, [], SHORT);
+    child.say('go');
+    await child.line('at claimed');
+    for (let look = 0; look < 8; look++) {
+      await sleep(200);
+      const outcome = await requestSync(deps(t, { timing: SHORT }), {
+        accountId,
+        trigger: 'cli',
+        signal: new AbortController().signal,
+      });
+      assert.equal(outcome.kind, 'already_running');
+    }
+    assert.match(await child.line('ended'), /"error_code":null/);
+    assert.deepEqual(await runsOf(accountId), ['succeeded']);
+    await assertNothingLeft(accountId);
+  });
+
+  for (const [what, where] of [
+    ['everything', 'true'],
+    ['a single record', 'position = 0 and page = 2'],
+  ] as const) {
+    const loseStaged = async (accountId: string) => {
+      const { rowCount } = await db.pool.query(
+        `delete from risk_internal.staged_records s using risk.accounts a
+          where a.account_key = s.account_key and a.account_id = $1 and ${where}`,
+        [accountId],
+      );
+      assert.ok(rowCount);
+    };
+
+    test(`Postgres lost ${what} that was staged: the run walks again, and publishes once`, async (t) => {
+      const accountId = newAccount();
+      let walks = 0;
+      const snapshotId = await succeed(t, accountId, {
+        failpoint: async (name) => void (name === 'staged' && ++walks === 1 && (await loseStaged(accountId))),
+      });
+      assert.equal(walks, 2);
+      await assertSnapshot(snapshotId, instant);
+      assert.deepEqual(await runsOf(accountId), ['succeeded']);
+      await assertConsistent(accountId);
+      await assertNothingLeft(accountId);
+    });
+
+    test(`Postgres lost ${what} that was staged, twice: STAGING_LOST, nothing is published, and the next run succeeds`, async (t) => {
+      const accountId = newAccount();
+      const yesterday = instant;
+      const first = await succeed(t, accountId);
+      aDayLater();
+      const result = await sync(t, accountId, {
+        failpoint: async (name) => void (name === 'staged' && (await loseStaged(accountId))),
+      });
+      assert.equal(result.error?.code, 'STAGING_LOST');
+      assert.equal(result.error?.exit, 75);
+      assert.equal(result.published, null);
+      assert.equal((await snapshotsOf(accountId)).length, 1);
+      await assertSnapshot(first, yesterday);
+      await assertConsistent(accountId);
+      await assertNothingLeft(accountId);
+      await assertSnapshot(await succeed(t, accountId), instant);
+      assert.deepEqual(await runsOf(accountId), ['succeeded', 'failed STAGING_LOST', 'succeeded']);
+    });
+  }
+
+  describe('whose connection breaks at COMMIT', () => {
+    let proxy: CutProxy;
+    let cut: Pool;
+    before(async () => {
+      proxy = await startCutProxy(db.url, 900);
+      cut = testPool(proxy.url);
+    });
+    after(async () => {
+      await cut.end();
+      await proxy.close();
+    });
+
+    for (const phase of ['the claim', 'staging', 'publish'] as const) {
+      for (const [when, title] of [
+        ['before', 'before the server has seen it'],
+        ['after', 'and the reply is lost'],
+        ['late', 'and it arrives later'],
+      ] as const) {
+        test(`of ${phase}, ${title}: one success, one snapshot`, async (t) => {
+          const accountId = newAccount();
+          await succeed(t, accountId);
+          aDayLater();
+          const before = proxy.cuts();
+          const failpoints: string[] = [];
+          if (phase === 'the claim') proxy.arm(when);
+          const snapshotId = await succeed(t, accountId, {
+            pool: cut,
+            async failpoint(name) {
+              failpoints.push(name);
+              if (name === 'claimed' && phase === 'staging') proxy.arm(when);
+              if (name === 'staged' && phase === 'publish') proxy.arm(when);
+            },
+          });
+          assert.equal(proxy.cuts() - before, 1);
+          assert.deepEqual(failpoints, ['claimed', 'staged', 'published']);
+          assert.deepEqual(await runsOf(accountId), ['succeeded', 'succeeded']);
+          const snapshots = await snapshotsOf(accountId);
+          assert.equal(snapshots.length, 2);
+          assert.equal(snapshots.at(-1)?.id, snapshotId);
+          await assertSnapshot(snapshotId, instant);
+          await assertConsistent(accountId);
+          await assertNothingLeft(accountId);
+        });
+      }
+    }
+
+    test('of publish, and again when it asks what has become of it: one snapshot', async (t) => {
+      const accountId = newAccount();
+      const snapshotId = await succeed(t, accountId, {
+        pool: cut,
+        failpoint: async (name) => void (name === 'staged' && proxy.arm('before', 2)),
+      });
+      assert.deepEqual(
+        (await snapshotsOf(accountId)).map(({ id }) => id),
+        [snapshotId],
+      );
+      await assertNothingLeft(accountId);
+    });
+
+    test('of a dry run: nothing is published, and it succeeds', async (t) => {
+      for (const when of ['before', 'after'] as const) {
+        const accountId = newAccount();
+        const first = await succeed(t, accountId);
+        aDayLater();
+        const outcome = await requestSync(
+          deps(t, {
+            pool: cut,
+            failpoint: async (name) => void (name === 'staged' && proxy.arm(when)),
+          }),
+          { accountId, trigger: 'cli', dryRun: true, signal: new AbortController().signal },
+        );
+        assert.ok(outcome.kind === 'ran');
+        assert.equal(outcome.result.error, null);
+        assert.equal(outcome.result.published?.snapshotId, null);
+        assert.deepEqual(
+          (await snapshotsOf(accountId)).map(({ id }) => id),
+          [first],
+        );
+      }
+    });
+  });
+});
