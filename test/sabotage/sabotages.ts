@@ -12,6 +12,7 @@ export type Sabotage = {
 
 const EXACTNESS = 'test/scenarios/exactness.test.ts';
 const CRASH = 'test/scenarios/crash.test.ts';
+const PUBLISH = 'test/sync/publish.test.ts';
 
 export const SABOTAGES: readonly Sabotage[] = [
   {
@@ -21,7 +22,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: 'src/sync/publish.ts',
     find: '  await fence(tx, lease);\n  const staged',
     put: '  const staged',
-    test: CRASH,
+    test: PUBLISH,
   },
   {
     name: 'no-reconciliation',
