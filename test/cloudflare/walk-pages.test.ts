@@ -204,11 +204,11 @@ describe('worlds in which it cannot be', () => {
   });
 
   for (const [title, over, cap] of [
-    ['twice what the total promised, and a hundred more', info(120, 'missing'), 104],
+    ['twice what the total promised, and a hundred more', info(40, 'missing'), 104],
     ['twice the pages that were promised, and a hundred more', info('missing', 3), 106],
   ] as const) {
     test(`new users for ever end at ${title}: PAGING_ENDLESS`, async () => {
-      const outcome = await walkWorld({ ...HONEST, users: 60_000, clamp: 60, info: over });
+      const outcome = await walkWorld({ ...HONEST, users: 10_000, clamp: 20, info: over });
       assert.equal(outcome.error?.code, 'PAGING_ENDLESS');
       assert.equal(outcome.requests.length, cap);
     });
@@ -477,9 +477,12 @@ describe('in any world', () => {
   const isRefused = (world: PagingWorld, perPage: 'auto' | number) =>
     perPage !== 'auto' && world.refuseAbove !== null && perPage > world.refuseAbove;
 
-  /** Page 1 for ever, and the totals (or their absence) fit: nothing shows that there is more. */
+  /** One page is all that shows, and the totals (or their absence) fit: nothing tells that there is more. */
   function isUndetectable(world: PagingWorld, size: number): boolean {
-    if (world.page === 'honoured' || world.everything || world.users <= size) return false;
+    if (world.everything || world.users <= size) return false;
+    // Page 2 in place of page 1, at the very beginning, looks like one page for ever.
+    const showsOnePage = [...world.slips].some(([nth, what]) => nth <= 3 && what !== 'empty');
+    if (world.page === 'honoured' && !showsOnePage) return false;
     const count = world.info?.total_count ?? 'missing';
     const pages = world.info?.total_pages ?? 'missing';
     if (typeof count === 'number') return count <= size;
@@ -519,9 +522,9 @@ describe('in any world', () => {
         assert.equal(verdictOn(outcome), 'partial', `${outcome.met} of ${world.users} were taken for all`);
         assert.equal(pass.oneResponse, false);
       }),
-      { numRuns: 6_000 },
+      { numRuns: 4_000 },
     );
-    assert.ok(ends.whole > 1_000 && ends.error > 100 && ends.partial > 10, JSON.stringify(ends));
+    assert.ok(ends.whole > 500 && ends.error > 50 && ends.partial > 5, JSON.stringify(ends));
   });
 
   test('an account that can be read whole is read whole', async () => {
@@ -551,7 +554,7 @@ describe('in any world', () => {
           assert.ok(world.users <= sizeOf(world, settings.perPage), 'more than one response can have held');
         }
       }),
-      { numRuns: 4_000 },
+      { numRuns: 2_500 },
     );
   });
 
@@ -585,7 +588,7 @@ describe('in any world', () => {
           assert.ok(with_.requests.length <= without.requests.length + 1);
         },
       ),
-      { numRuns: 2_000 },
+      { numRuns: 1_000 },
     );
   });
 });

@@ -28,7 +28,7 @@ describe('a run that dies', { concurrency: false }, () => {
   let script: ChildScript;
   let instant = START;
   // Several pages, and enough changes a day that half a publish would show.
-  const world = createWorld({ seed: 11, users: 400, start: START, days: 60, campaign: null });
+  const world = createWorld({ seed: 11, users: 220, start: START, days: 60, campaign: null });
 
   before(async () => {
     [db, script] = await Promise.all([migratedDatabase(), childScript('sync-child.ts')]);
@@ -36,7 +36,7 @@ describe('a run that dies', { concurrency: false }, () => {
       worlds: world,
       now: () => instant,
       auth: { token: TOKEN, email: 'nobody@example.com', key: 'unused-key' },
-      perPageMax: 25,
+      perPageMax: 8,
       rateLimit: null,
     });
   });
@@ -290,7 +290,7 @@ describe('a run that dies', { concurrency: false }, () => {
     const child = startChild(accountId, [], SHORT);
     child.say('go');
     await child.line('at claimed');
-    for (let look = 0; look < 8; look++) {
+    for (let look = 0; look < 7; look++) {
       await sleep(200);
       const outcome = await requestSync(deps(t, { timing: SHORT }), {
         accountId,
@@ -354,7 +354,7 @@ describe('a run that dies', { concurrency: false }, () => {
     let proxy: CutProxy;
     let cut: Pool;
     before(async () => {
-      proxy = await startCutProxy(db.url, 900);
+      proxy = await startCutProxy(db.url, 700);
       cut = testPool(proxy.url);
     });
     after(async () => {

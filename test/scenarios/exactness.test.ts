@@ -20,7 +20,9 @@ import { recordAnswers, startScriptedApi, type ScriptedApi } from '../support/sc
 import { createWatermarkReader } from '../support/watermark-reader.ts';
 
 const RUNS = Number(process.env['EXACTNESS_RUNS'] ?? 24);
-const SEED = Number(process.env['EXACTNESS_SEED'] ?? Date.now() % 2_147_483_647);
+const SEED = Number(
+  process.env['EXACTNESS_SEED'] ?? fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647,
+);
 
 const DAY = 86_400_000;
 /** Milliseconds from the latest instant so far; a step back does not move it. */
