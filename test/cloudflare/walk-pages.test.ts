@@ -110,6 +110,11 @@ describe('worlds in which the account is read whole', () => {
       { ...slip(2, 1), info: info(60, 'missing') },
       false,
     ],
+    [
+      'an earlier page is echoed where the total says that the end is',
+      { users: 75, clamp: 37, ...slip(4, 1), info: info(74, 'right') },
+      false,
+    ],
   ];
   for (const [title, world, oneResponse] of worlds) {
     for (const concurrency of [1, 4]) {
