@@ -2,10 +2,10 @@
 // The only file that reads process.env.
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { BlockList, isIP } from 'node:net';
 import { parseEnv } from 'node:util';
 import { z } from 'zod';
 import { EXIT, OperatorError } from './errors.ts';
+import { isPrivateHost } from './private-host.ts';
 import { defaultTimeBudget, isTimeZone, scheduleProblems } from './schedule.ts';
 
 /** Variables that hold a secret: each may be given as `<NAME>_FILE` instead, and is scrubbed from all output. */
@@ -274,33 +274,6 @@ function decoded(text: string): string {
   } catch {
     return text;
   }
-}
-
-const PRIVATE = new BlockList();
-for (const [network, bits] of [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.168.0.0', 16],
-] as const) {
-  PRIVATE.addSubnet(network, bits, 'ipv4');
-}
-for (const [network, bits] of [
-  ['::', 127],
-  ['fc00::', 7],
-  ['fe80::', 10],
-] as const) {
-  PRIVATE.addSubnet(network, bits, 'ipv6');
-}
-
-function isPrivateHost(hostname: string): boolean {
-  const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
-  const family = isIP(host);
-  if (family !== 0) return PRIVATE.check(host, family === 4 ? 'ipv4' : 'ipv6');
-  return host === 'localhost' || /\.(localhost|local|internal)$/.test(host);
 }
 
 function deepFreeze<T extends object>(value: T): Readonly<T> {

@@ -88,7 +88,6 @@ test('a line for people is one line, whatever a value holds', () => {
   const hostile = 'a\n00:00:00 error forged\r\u001b[2J\u009b31m\u202e';
   logger.info({ run_id: 7, reason: hostile, list: [hostile] }, `message ${hostile}`);
   assert.equal(text().match(/\n/g)?.length, 1, JSON.stringify(text()));
-  // oxlint-disable-next-line no-control-regex
   assert.doesNotMatch(text().trimEnd(), /[\u0000-\u001f\u007f-\u009f\u202e]/);
   assert.match(text(), /^\d\d:\d\d:\d\d info {2}message .* {2}run_id=7 /);
 });

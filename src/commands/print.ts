@@ -66,7 +66,6 @@ export function table(columns: readonly Column[], rows: readonly Cell[][], inden
 /** Control characters and direction marks cannot reach the terminal. */
 export function printable(value: Cell): string {
   if (typeof value === 'number') return value.toLocaleString('en-US');
-  // oxlint-disable-next-line no-control-regex
   return String(value).replace(
     /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
     '\u{fffd}',

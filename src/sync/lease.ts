@@ -83,33 +83,26 @@ export async function claimLease(pool: Pool, request: ClaimRequest): Promise<Cla
     }
     // The row lock makes the condition certain where a row was there. Where none was, two may insert at once: the
     // second then meets a fresh lease of the first, and the condition keeps it out.
+    const attempt = {
+      owner,
+      trigger: request.trigger,
+      scheduled_for: scheduledFor,
+      started_at: sql`now()`,
+      heartbeat_at: sql`now()`,
+      host: identity.host,
+      process: identity.process,
+    };
     const [mine] = await tx
       .insert(leases)
       .values({
         account_key: accountKey,
         run_id: sql`nextval(${`risk_internal.${runIds.seqName}`})`,
-        owner,
-        trigger: request.trigger,
-        scheduled_for: scheduledFor,
-        started_at: sql`now()`,
-        heartbeat_at: sql`now()`,
-        host: identity.host,
-        process: identity.process,
+        ...attempt,
       })
       .onConflictDoUpdate({
         target: leases.account_key,
         set: foreign
-          ? {
-              run_id: sql`excluded.run_id`,
-              owner,
-              trigger: request.trigger,
-              scheduled_for: scheduledFor,
-              started_at: sql`now()`,
-              heartbeat_at: sql`now()`,
-              host: identity.host,
-              process: identity.process,
-              progress: {},
-            }
+          ? { run_id: sql`excluded.run_id`, progress: {}, ...attempt }
           : { heartbeat_at: sql`now()` },
         setWhere: sql`${leases.owner} = ${foreign ? held.row.owner : owner}`,
       })
