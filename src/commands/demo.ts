@@ -46,8 +46,7 @@ export function demoCommand(io: Io): Command {
         `Demo database ${demoDatabase} on the embedded Postgres at 127.0.0.1:${server.port}, made anew\n`,
       );
       const url = await recreateDatabase(server.url, demoDatabase);
-      // One failed run is part of the story: its log line would only alarm.
-      const logger = openLogger(io, { logLevel: io.stderr.isTTY === true ? 'silent' : 'info', secrets: [] });
+      const logger = openLogger(io, { logLevel: 'info', secrets: [] });
       const pool = createPool({ url, logger });
       try {
         await migrate(pool);
@@ -90,7 +89,8 @@ async function buildHistory(io: Io, pool: RunDeps['pool'], logger: Logger) {
         {
           pool,
           client,
-          logger: logger.child({}, { level: logger.level === 'silent' ? 'silent' : 'error' }),
+          // What goes wrong is part of the story; what goes wrong beyond it is thrown below.
+          logger: logger.child({}, { level: 'silent' }),
           settings: {
             perPage: trouble?.perPage ?? 'auto',
             concurrency: 4,
