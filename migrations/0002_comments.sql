@@ -285,7 +285,7 @@ COMMENT ON TABLE risk_internal.rejected_records IS 'One row per distinct record 
 --> statement-breakpoint
 COMMENT ON COLUMN risk_internal.rejected_records.account_key IS 'The account (risk.accounts).';
 --> statement-breakpoint
-COMMENT ON COLUMN risk_internal.rejected_records.record_hash IS 'SHA-256 of the record and the reason.';
+COMMENT ON COLUMN risk_internal.rejected_records.record_hash IS 'SHA-256 of the reason, the record as kept, and its user.';
 --> statement-breakpoint
 COMMENT ON COLUMN risk_internal.rejected_records.user_id IS 'The user it speaks of, where that could be read: met, never absent.';
 --> statement-breakpoint

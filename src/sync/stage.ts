@@ -141,6 +141,9 @@ async function writeBatch(
               .update(record.reason)
               .update('\0')
               .update(record.raw)
+              // Where the raw text is cut off, two users' records may look alike.
+              .update('\0')
+              .update(record.userId ?? '')
               .digest('hex'),
             user_id: record.userId,
             reason: record.reason,
@@ -184,7 +187,7 @@ function* stagedRows(lease: StagedRun, pages: readonly PageToStage[]): Generator
 function distinctRejected(pages: readonly PageToStage[]): RejectedRecord[] {
   const distinct = new Map<string, RejectedRecord>();
   for (const { rejected } of pages)
-    for (const record of rejected) distinct.set(`${record.reason}\0${record.raw}`, record);
+    for (const record of rejected) distinct.set(`${record.reason}\0${record.raw}\0${record.userId}`, record);
   return [...distinct.values()];
 }
 

@@ -1,0 +1,49 @@
+// Records that cannot be accepted and look alike as far as they are kept still speak of different users: both are met.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createLogger } from '../../src/logger.ts';
+import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { requestSync } from '../../src/sync/request-sync.ts';
+import { migratedDatabase } from '../support/migrated-database.ts';
+import { uuidOf } from '../support/random-world.ts';
+
+const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
+
+const risk = { max_risk_level: 'low', event_count: 1, last_event: '2026-01-01T00:00:00Z' };
+const good = (who: string) => ({ user_id: uuidOf(who), ...risk });
+// The name alone is longer than what is kept of a record, and the user comes after it.
+const tooLong = (who: string) => ({ name: 'x'.repeat(10_001), user_id: uuidOf(who), ...risk });
+
+test('counts two users as met when their rejected records are alike up to where they are cut off', async (t) => {
+  const database = await migratedDatabase();
+  t.after(() => database.close());
+  const sync = async (records: readonly unknown[]) => {
+    const outcome = await requestSync(
+      {
+        pool: database.pool,
+        client: {
+          summaryPage: async ({ page }) => ({
+            records: page === 1 ? [...records] : [],
+            info: { total_count: records.length },
+            bytes: 0,
+            unknownFields: [],
+          }),
+        },
+        logger: quiet,
+        settings: { perPage: 100, concurrency: 1, maxPasses: 2, timeBudgetMs: 10_000 },
+        timing: LEASE_TIMING,
+      },
+      { accountId: 'd'.repeat(32), trigger: 'cli', signal: new AbortController().signal },
+    );
+    assert.ok(outcome.kind === 'ran');
+    assert.equal(outcome.result.error, null);
+    return outcome.result.published;
+  };
+  await sync([good('ada'), good('bob'), good('eve')]);
+  const together = await sync([good('ada'), tooLong('bob'), tooLong('eve')]);
+  const alone = await sync([good('ada'), good('bob'), tooLong('eve')]);
+  assert.deepEqual([together?.verdict, together?.carried], ['complete', 2]);
+  assert.deepEqual([alone?.verdict, alone?.carried], ['complete', 1]);
+  const absent = await database.rows('select user_id from risk.users where absent_since is not null');
+  assert.deepEqual(absent, []);
+});
