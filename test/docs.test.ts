@@ -38,3 +38,7 @@ test('docs/reliability.md lists every sabotage with its test, and no test that i
   for (const [, file] of page.matchAll(/`([a-z/-]+\.test\.ts)`/g))
     assert.ok(read(path.join('test', file ?? '')) !== '', file);
 });
+
+test('every sabotage still finds its place, exactly once', () => {
+  for (const { name, file, find } of SABOTAGES) assert.equal(read(file).split(find).length, 2, name);
+});
