@@ -18,6 +18,13 @@ const wholeNumber = (low: number, high: number) =>
     .transform(Number)
     .refine((n) => n >= low && n <= high, `must be a whole number from ${low} to ${high}`);
 
+const share = (message: string, isAllowed: (n: number) => boolean) =>
+  z
+    .string()
+    .regex(/^(?:0|1|0?\.\d{1,6}|1\.0{1,6})$/, message)
+    .transform(Number)
+    .refine(isAllowed, message);
+
 const DURATION = { s: 1000, m: 60_000, h: 3_600_000 } as const;
 
 /** Every variable this program reads, without its `_FILE` forms. `.env.example` is checked against it. */
@@ -63,6 +70,10 @@ export const Environment = z.object({
     .default('auto'),
   SYNC_CONCURRENCY: wholeNumber(1, 32).default(4),
   SYNC_MAX_PASSES: wholeNumber(1, 20).default(4),
+  SYNC_CONFIRM: z.enum(['lookup', 'walks'], 'must be lookup or walks').default('lookup'),
+  SYNC_CONFIRM_LOOKUPS: wholeNumber(0, 100_000).default(100),
+  SYNC_MAX_CLEARED_RATIO: share('must be a number from 0 to 1, such as 0.5', (n) => n >= 0).default(0.5),
+  SYNC_RATE_SHARE: share('must be a number above 0, 1 at most, such as 0.8', (n) => n > 0).default(0.8),
   SYNC_TIME_BUDGET: z
     .string()
     .regex(/^\d{1,6}[smh]$/, 'must be a duration such as 900s, 30m or 2h')
@@ -98,6 +109,14 @@ export type Config = Readonly<{
     perPage: 'auto' | number;
     concurrency: number;
     maxPasses: number;
+    /** Whether absent users are asked about one by one, or two complete walks are enough. */
+    confirm: 'lookup' | 'walks';
+    /** Absent users asked about in one run, at most. */
+    confirmLookups: number;
+    /** Of the present users; when more would be cleared at once, nobody is. */
+    maxClearedRatio: number;
+    /** Of the request limit that is shared with the dashboard. */
+    rateShare: number;
     timeBudgetMs: number;
   };
   http: { host: string; port: number; token: string | null };
@@ -175,6 +194,10 @@ export function readConfig(source: Source, needs: readonly ('cloudflare' | 'acco
       perPage: e.SYNC_PER_PAGE,
       concurrency: e.SYNC_CONCURRENCY,
       maxPasses: e.SYNC_MAX_PASSES,
+      confirm: e.SYNC_CONFIRM,
+      confirmLookups: e.SYNC_CONFIRM_LOOKUPS,
+      maxClearedRatio: e.SYNC_MAX_CLEARED_RATIO,
+      rateShare: e.SYNC_RATE_SHARE,
       timeBudgetMs: e.SYNC_TIME_BUDGET ?? defaultTimeBudget(e.SYNC_SCHEDULE, e.SYNC_TIMEZONE),
     },
     http: { host: e.HTTP_HOST, port: e.HTTP_PORT, token: e.HTTP_TOKEN ?? null },

@@ -5,8 +5,9 @@ import { VERSION } from '../version.ts';
 import { createDispatcher, exchange, type Answer, type Proxy } from './exchange.ts';
 import { createPacer, parseBudgets, tightestBudget } from './pacing.ts';
 import { AttemptFailure, ExchangeError } from './failures.ts';
-import { createJudge } from './problems.ts';
+import { createJudge, isUserUnknown, type Subject } from './problems.ts';
 import { parseJson, readSummary, type ResultInfo } from './responses.ts';
+import { readUserRecord, type UserRecord } from './user-record.ts';
 import {
   DEFAULT_TIMING,
   defaultSleep,
@@ -43,6 +44,16 @@ export type CloudflareClient = {
     signal: AbortSignal;
     usage: ClientUsage;
   }): Promise<SummaryPage>;
+  /**
+   * The own record of one user; null when there is no such user (404). Waits and retries like a page. Throws LOOKUPS_REFUSED
+   * when the API does not let itself be asked, BAD_ANSWER when what comes back is no record, or what a page would throw.
+   */
+  lookUpUser(request: {
+    accountId: string;
+    userId: string;
+    signal: AbortSignal;
+    usage: ClientUsage;
+  }): Promise<UserRecord | null>;
   /** Drops all connections; whatever is under way fails. */
   close(): Promise<void>;
 };
@@ -93,12 +104,11 @@ export function createCloudflareClient(options: {
     };
   }
 
-  async function readPage(
-    path: string,
-    accountId: string,
-    signal: AbortSignal,
-    usage: ClientUsage,
-  ): Promise<SummaryPage> {
+  /** One attempt. `read` returns undefined for an answer that it cannot read. */
+  async function readOnce<T>(
+    { path, accountId, subject, signal, usage }: Question,
+    read: (json: unknown, bytes: number) => T | undefined,
+  ): Promise<T> {
     let bytes = 0;
     usage.requests += 1;
     const answer = await exchange({
@@ -117,43 +127,67 @@ export function createCloudflareClient(options: {
     });
     pacer.observe(budgetsOf(answer));
     const json = parseJson(answer.text);
-    const failure = judge.ofAnswer(answer, json, accountId);
+    const failure = judge.ofAnswer(answer, json, { accountId, subject });
     if (failure) throw new AttemptFailure(failure.kind, failure.problem, adviceOf(answer));
-    const summary = isJson(answer) ? readSummary(json) : null;
-    if (summary === null) throw judge.ofBadAnswer(answer);
-    return { ...summary, bytes };
+    const value = isJson(answer) ? read(json, bytes) : undefined;
+    if (value === undefined) throw judge.ofBadAnswer(answer, subject);
+    return value;
   }
+
+  /** Waits for its turn, asks, and asks again while that may help. */
+  function ask<T>(question: Question, read: (json: unknown, bytes: number) => T | undefined): Promise<T> {
+    const { accountId, page, signal, usage } = question;
+    const attempt = async () => {
+      const waited = await pacer.turn(signal);
+      if (waited > 0)
+        logger.debug({ account_id: accountId, page, waited_ms: Math.round(waited) }, 'request paced');
+      return readOnce(question, read);
+    };
+    return retryWhole(attempt, {
+      signal,
+      timing,
+      sleep,
+      random: Math.random,
+      pause: (ms) => pacer.pause(ms),
+      onRetry(failure, waitMs) {
+        usage.retries += 1;
+        const cause = failure.problem.cause;
+        logger.warn(
+          {
+            account_id: accountId,
+            page,
+            error_code: failure.problem.code,
+            cause: cause instanceof ExchangeError ? cause.code : undefined,
+            wait_ms: Math.round(waitMs),
+          },
+          failure.kind === 'throttled' ? 'throttled by Cloudflare, waiting' : 'page failed, asking again',
+        );
+      },
+    });
+  }
+
+  const scoring = (accountId: string) =>
+    `${prefix}/accounts/${encodeURIComponent(accountId)}/zt_risk_scoring`;
 
   return {
     summaryPage({ accountId, page, perPage, signal, usage }) {
-      const path = `${prefix}/accounts/${encodeURIComponent(accountId)}/zt_risk_scoring/summary?page=${page}&per_page=${perPage}`;
-      const attempt = async () => {
-        const waited = await pacer.turn(signal);
-        if (waited > 0)
-          logger.debug({ account_id: accountId, page, waited_ms: Math.round(waited) }, 'request paced');
-        return readPage(path, accountId, signal, usage);
-      };
-      return retryWhole(attempt, {
-        signal,
-        timing,
-        sleep,
-        random: Math.random,
-        pause: (ms) => pacer.pause(ms),
-        onRetry(failure, waitMs) {
-          usage.retries += 1;
-          const cause = failure.problem.cause;
-          logger.warn(
-            {
-              account_id: accountId,
-              page,
-              error_code: failure.problem.code,
-              cause: cause instanceof ExchangeError ? cause.code : undefined,
-              wait_ms: Math.round(waitMs),
-            },
-            failure.kind === 'throttled' ? 'throttled by Cloudflare, waiting' : 'page failed, asking again',
-          );
-        },
+      const path = `${scoring(accountId)}/summary?page=${page}&per_page=${perPage}`;
+      return ask({ path, accountId, page, subject: 'summary', signal, usage }, (json, bytes) => {
+        const summary = readSummary(json);
+        return summary === null ? undefined : { ...summary, bytes };
       });
+    },
+    async lookUpUser({ accountId, userId, signal, usage }) {
+      const path = `${scoring(accountId)}/${encodeURIComponent(userId)}`;
+      try {
+        return await ask(
+          { path, accountId, subject: 'user', signal, usage },
+          (json) => readUserRecord(json) ?? undefined,
+        );
+      } catch (error) {
+        if (isUserUnknown(error)) return null;
+        throw error;
+      }
     },
     async close() {
       closed.abort();
@@ -161,6 +195,16 @@ export function createCloudflareClient(options: {
     },
   };
 }
+
+type Question = {
+  path: string;
+  accountId: string;
+  /** For the log; a user's id is not written there. */
+  page?: number;
+  subject: Subject;
+  signal: AbortSignal;
+  usage: ClientUsage;
+};
 
 /** A missing content type is let through: the envelope is checked anyway. */
 function isJson(answer: Answer): boolean {

@@ -10,6 +10,14 @@ export function isPageSizeRefused(error: unknown): boolean {
   return error instanceof OperatorError && error.code === 'REQUEST_REFUSED' && causeOf(error)?.status === 400;
 }
 
+/** What was asked for: a page of the summary, or the own record of one user. */
+export type Subject = 'summary' | 'user';
+
+/** A question about a user was answered by a 404 that speaks of the user, not of the address. */
+export function isUserUnknown(error: unknown): boolean {
+  return error instanceof OperatorError && error.code === USER_UNKNOWN;
+}
+
 /** Gave up because the page took too long, at our end or theirs: a smaller page may help. */
 export function isPageTimeout(error: unknown): boolean {
   if (!(error instanceof OperatorError)) return false;
@@ -22,6 +30,10 @@ const TIMEOUT_STATUSES = new Set([408, 504, 524]);
 const AUTHENTICATION_CODES = new Set([10000, 9109]);
 const KEY_FORMAT_CODES = new Set([6003, 6103]);
 const ACCOUNT_CODE = 7003;
+// "No route for that URI": the address is not there, whoever the user is.
+const NO_ROUTE_CODE = 7000;
+// Never leaves the client: a user who is not there is an answer.
+const USER_UNKNOWN = 'USER_UNKNOWN';
 const THROTTLE_CODES = new Set([971, 10429, 1015]);
 
 const UNCHANGED = 'No snapshot was published; the last one stays as it is';
@@ -29,10 +41,14 @@ const PERMISSION = 'Zero Trust: PII Read';
 
 export type Judge = {
   /** Null: the answer is a page to be read. `json` is its parsed text, undefined when it is not JSON. */
-  ofAnswer(answer: Answer, json: unknown, accountId: string): AttemptFailure | null;
+  ofAnswer(
+    answer: Answer,
+    json: unknown,
+    asked: { accountId: string; subject: Subject },
+  ): AttemptFailure | null;
   ofExchange(error: ExchangeError): AttemptFailure;
-  /** A 200 that is no summary. */
-  ofBadAnswer(answer: Answer): AttemptFailure;
+  /** A 200 that is neither a summary nor a record. */
+  ofBadAnswer(answer: Answer, subject: Subject): AttemptFailure;
 };
 
 /** `secrets` never appear in a text, whoever wrote it; `host` is named when it cannot be reached. */
@@ -102,7 +118,21 @@ export function createJudge(options: {
     });
   }
 
-  function ofAnswer(answer: Answer, json: unknown, accountId: string): AttemptFailure | null {
+  function lookupsRefused(cause: ExchangeError, said: string): AttemptFailure {
+    return fail('final', cause, {
+      code: 'LOOKUPS_REFUSED',
+      exit: EXIT.failed,
+      happened: `Cloudflare does not let single users be asked about (${said})`,
+      means: 'Users who are not in the summary are cleared after two complete walks instead',
+      todo: `Give the credentials the permission ${PERMISSION}, or set SYNC_CONFIRM=walks if this is meant`,
+    });
+  }
+
+  function ofAnswer(
+    answer: Answer,
+    json: unknown,
+    { accountId, subject }: { accountId: string; subject: Subject },
+  ): AttemptFailure | null {
     const { status } = answer;
     if (status >= 300 && status < 400) return redirected(answer);
     const errors = readErrors(json);
@@ -117,6 +147,12 @@ export function createJudge(options: {
 
     const slowDown = known(THROTTLE_CODES);
     if (slowDown) return throttled(cause(slowDown), saying(slowDown));
+    if (subject === 'user' && status >= 400 && status < 500 && status !== 408 && status !== 429) {
+      const speaksOfUser =
+        status === 404 && errors !== null && !known(new Set([ACCOUNT_CODE, NO_ROUTE_CODE]));
+      if (!speaksOfUser) return lookupsRefused(cause(first), said);
+      return fail('final', cause(first), { code: USER_UNKNOWN, exit: EXIT.failed, happened: said, todo: '' });
+    }
     const unknownCaller = known(AUTHENTICATION_CODES);
     if (unknownCaller) return refusedCredentials(cause(unknownCaller), saying(unknownCaller), true);
     const malformed = known(KEY_FORMAT_CODES);
@@ -211,10 +247,10 @@ export function createJudge(options: {
   return {
     ofAnswer,
     ofExchange,
-    ofBadAnswer: (answer) =>
+    ofBadAnswer: (answer, subject) =>
       badAnswer(
         new ExchangeError('BAD_ANSWER', answer.status),
-        `Cloudflare's answer is not a risk summary (${describeBody(answer, clean)})`,
+        `Cloudflare's answer is not ${subject === 'user' ? "a user's record" : 'a risk summary'} (${describeBody(answer, clean)})`,
       ),
   };
 }

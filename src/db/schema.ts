@@ -314,8 +314,27 @@ export const stagedChanges = riskInternal.table(
     event_count: integer(),
     last_event: timestamptz('last_event'),
     absent_since: timestamptz('absent_since'),
+    lookup_outcome: text(),
+    last_reset_time: timestamptz('last_reset_time'),
+    end_reason: text(),
   },
   (t) => [primaryKey({ columns: [t.account_key, t.run_id, t.user_id] })],
+);
+
+/** What the own record of an absent user said when it was last asked. Not in `users`: asking must not touch a user (P5). */
+export const lookups = riskInternal.table(
+  'lookups',
+  {
+    account_key: accountKey(),
+    user_key: userKey(),
+    run_id: int8('run_id').notNull(),
+    asked_at: timestamptz('asked_at').notNull(),
+    outcome: text().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.account_key, t.user_key] }),
+    check('lookups_outcome', sql`${t.outcome} in ('level', 'no_level', 'reset', 'not_found')`),
+  ],
 );
 
 export const rejectedRecords = riskInternal.table(
@@ -328,6 +347,8 @@ export const rejectedRecords = riskInternal.table(
     raw: text().notNull(),
     first_run_id: int8('first_run_id').notNull(),
     last_run_id: int8('last_run_id').notNull(),
+    // Users met are counted per pass, and a rejected record counts as met.
+    last_pass: integer().notNull().default(1),
     first_seen_at: timestamptz('first_seen_at').notNull(),
     last_seen_at: timestamptz('last_seen_at').notNull(),
   },

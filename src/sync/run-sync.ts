@@ -12,11 +12,18 @@ import { recordFailure, type RunFacts } from './record-run.ts';
 import { createStager } from './stage.ts';
 import { walk, type Walk, type WalkProgress, type WalkSettings } from './walk.ts';
 
+export type RunSettings = WalkSettings & {
+  timeBudgetMs: number;
+  confirm: 'lookup' | 'walks';
+  confirmLookups: number;
+  maxClearedRatio: number;
+};
+
 export type RunDeps = {
   pool: Pool;
-  client: Pick<CloudflareClient, 'summaryPage'>;
+  client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'>;
   logger: Logger;
-  settings: WalkSettings & { timeBudgetMs: number };
+  settings: RunSettings;
   timing: LeaseTiming;
   /** Named instants at which tests kill the process; nothing in production. */
   failpoint?: (name: 'claimed' | 'staged' | 'published') => Promise<void>;

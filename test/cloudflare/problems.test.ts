@@ -227,8 +227,9 @@ test('never lets a secret or a record through, wherever the other side puts it',
         header: (name: string) => (name === 'location' ? where : null),
       };
       const failures = [
-        judge.ofAnswer(answer, parseJson(text), accountId),
-        judge.ofBadAnswer(answer),
+        judge.ofAnswer(answer, parseJson(text), { accountId, subject: 'summary' }),
+        judge.ofAnswer(answer, parseJson(text), { accountId, subject: 'user' }),
+        judge.ofBadAnswer(answer, 'summary'),
         judge.ofExchange(new ExchangeError('ENOTFOUND')),
         judge.ofExchange(ExchangeError.from(Object.assign(new Error(text), { code: TOKEN }))),
         judge.ofExchange(ExchangeError.from(new Error(`Proxy response (407) ${TOKEN}`))),

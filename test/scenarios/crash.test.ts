@@ -16,6 +16,7 @@ import { childScript, type Child, type ChildScript } from '../support/child.ts';
 import { startCutProxy, type CutProxy } from '../support/cut-proxy.ts';
 import { migratedDatabase, testPool, type MigratedDatabase } from '../support/migrated-database.ts';
 import type { SyncChild } from '../support/sync-child.ts';
+import { TEST_SETTINGS } from '../support/settings.ts';
 
 const TOKEN = 'crash-test-token';
 const DAY = 86_400_000;
@@ -61,7 +62,7 @@ describe('a run that dies', { concurrency: false }, () => {
       pool: db.pool,
       client,
       logger,
-      settings: { perPage: 'auto', concurrency: 4, maxPasses: 4, timeBudgetMs: 60_000 },
+      settings: TEST_SETTINGS,
       timing: LEASE_TIMING,
       ...over,
     };

@@ -17,6 +17,7 @@ import { createOracle, type Forecast } from '../support/oracle.ts';
 import { listingOf, serving, understood, type Meanings, type Serving } from '../support/random-serving.ts';
 import { apply, change, uuidOf, type Change, type World } from '../support/random-world.ts';
 import { recordAnswers, startScriptedApi, type ScriptedApi } from '../support/scripted-api.ts';
+import { TEST_SETTINGS } from '../support/settings.ts';
 import { createWatermarkReader } from '../support/watermark-reader.ts';
 
 const RUNS = Number(process.env['EXACTNESS_RUNS'] ?? 24);
@@ -104,10 +105,10 @@ async function live(database: MigratedDatabase, past: History, coverage: Coverag
   const recorder = recordAnswers(client);
   const reader = createWatermarkReader(pool);
   const settings = {
+    ...TEST_SETTINGS,
     perPage: past.perPage,
     concurrency: past.concurrency,
     maxPasses: 3,
-    timeBudgetMs: 60_000,
   };
   const deps = { pool, client: recorder.client, logger: quiet, settings, timing: LEASE_TIMING };
   const accounts = ['one', 'two'].map((name): Account => ({

@@ -6,6 +6,7 @@ import { LEASE_TIMING } from '../../src/sync/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
 import { migratedDatabase } from '../support/migrated-database.ts';
 import { uuidOf } from '../support/random-world.ts';
+import { TEST_SETTINGS } from '../support/settings.ts';
 
 const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
 
@@ -28,9 +29,10 @@ test('counts two users as met when their rejected records are alike up to where 
             bytes: 0,
             unknownFields: [],
           }),
+          lookUpUser: async () => null,
         },
         logger: quiet,
-        settings: { perPage: 100, concurrency: 1, maxPasses: 2, timeBudgetMs: 10_000 },
+        settings: { ...TEST_SETTINGS, perPage: 100, concurrency: 1 },
         timing: LEASE_TIMING,
       },
       { accountId: 'd'.repeat(32), trigger: 'cli', signal: new AbortController().signal },

@@ -77,8 +77,8 @@ export type Answer = { reading: number; page: number; total: number | null; reco
 export type Answers = { pages: Answer[]; brokeOff: boolean };
 
 /** Hands every answer on, and keeps them in the order in which they were read. `take` empties what was kept. */
-export function recordAnswers(client: Pick<CloudflareClient, 'summaryPage'>): {
-  client: Pick<CloudflareClient, 'summaryPage'>;
+export function recordAnswers(client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'>): {
+  client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'>;
   take(accountId: string): Answers;
 } {
   const kept = new Map<string, Answers>();
@@ -89,6 +89,7 @@ export function recordAnswers(client: Pick<CloudflareClient, 'summaryPage'>): {
   };
   return {
     client: {
+      lookUpUser: (request) => client.lookUpUser(request),
       async summaryPage(request) {
         const answers = of(request.accountId);
         try {

@@ -6,6 +6,7 @@ import { createPool } from '../../src/db/pool.ts';
 import { createLogger } from '../../src/logger.ts';
 import { LEASE_TIMING, type LeaseTiming } from '../../src/sync/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
+import { TEST_SETTINGS } from './settings.ts';
 
 export type SyncChild = {
   databaseUrl: string;
@@ -39,7 +40,7 @@ const outcome = await requestSync(
     pool,
     client,
     logger,
-    settings: { perPage: 'auto', concurrency: 4, maxPasses: 4, timeBudgetMs: 60_000 },
+    settings: TEST_SETTINGS,
     timing: argument.timing ?? LEASE_TIMING,
     async failpoint(name) {
       say(`at ${name}`);

@@ -1,0 +1,12 @@
+// How the tests sync, unless one of them is about a setting.
+import type { RunDeps } from '../../src/sync/run-sync.ts';
+
+export const TEST_SETTINGS: RunDeps['settings'] = {
+  perPage: 'auto',
+  concurrency: 4,
+  maxPasses: 4,
+  confirm: 'lookup',
+  confirmLookups: 100,
+  maxClearedRatio: 0.5,
+  timeBudgetMs: 60_000,
+};
