@@ -2,11 +2,14 @@
 // history as it was and a record of why.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientUsage, CloudflareClient } from '../cloudflare/client.ts';
+import { pagingChanges } from '../cloudflare/paging-changes.ts';
+import type { Paging } from '../cloudflare/walk-pages.ts';
 import { databaseError } from '../db/database-errors.ts';
 import type { Pool } from '../db/pool.ts';
 import { EXIT, isOperatorError, OperatorError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { askAbsent, type Answers } from './ask-absent.ts';
+import { lastWalk, type LastWalk } from './last-walk.ts';
 import { beat, clearStaged, leaseLost, type Lease, type LeaseTiming } from './lease.ts';
 import { publish, type Published, type PublishRequest } from './publish.ts';
 import { recordFailure, type RunFacts } from './record-run.ts';
@@ -113,6 +116,7 @@ async function walkAndPublish(
   let progress: WalkProgress | Record<string, never> = {};
   const heart = startHeartbeat(deps, lease, abort, () => progress);
   const stager = createStager(pool, lease);
+  const last = await lastWalk(pool, lease.accountKey);
   const began = performance.now();
   let walked: Walk;
   let answers: Answers;
@@ -132,6 +136,7 @@ async function walkAndPublish(
     const { verdict, reasons, expectedUnseen } = walked.judgement;
     result.expectedUnseen = expectedUnseen;
     if (verdict === 'partial') logger.warn({ reasons }, 'walk is partial');
+    notePaging(logger, facts, last);
     await deps.failpoint?.('staged');
     answers = await askAbsent(deps, {
       lease,
@@ -174,6 +179,19 @@ async function walkAndPublish(
   } finally {
     phases.publishMs += performance.now() - publishing;
   }
+}
+
+/** A server that begins to treat paging otherwise may hide part of the account: worth a look before it does harm. */
+function notePaging(logger: Logger, facts: RunFacts, last: LastWalk | null): void {
+  const is = facts.evidence['paging'] as Paging | undefined;
+  if (last === null || is === undefined) return;
+  const changed = pagingChanges(last.paging, is);
+  if (changed.length === 0) return;
+  facts.evidence = { ...facts.evidence, paging_changed: changed };
+  logger.warn(
+    { changed, was: last.paging, is, since_run_id: last.runId },
+    'the server treats paging otherwise than before',
+  );
 }
 
 function startHeartbeat(
