@@ -170,10 +170,7 @@ export async function settle(real: Real): Promise<void> {
   if (real.confirm === 'walks') await syncAndCheck(real, STILL);
   const known = await knownUsers(real);
   const truth = real.account.truth();
-  assert.deepEqual(
-    [...known.values()].map(({ absent: _, ...served }) => served).toSorted(byId),
-    [...truth.values()].toSorted(byId),
-  );
+  assert.deepEqual([...known.values()].map(servedOf).toSorted(byId), [...truth.values()].toSorted(byId));
   assert.ok([...known.values()].every(({ absent }) => !absent));
 }
 
@@ -202,8 +199,9 @@ async function syncAndCheck(real: Real, plan: SyncPlan): Promise<void> {
   }
   for (const [userId, { absent, ...state }] of known) {
     if (served.has(userId)) continue;
-    const { absent: _, ...earlier } = before.get(userId) ?? { absent };
-    assert.deepEqual(state, earlier, 'who was not served stays as they were, and nobody comes from nowhere');
+    const earlier = before.get(userId);
+    assert.ok(earlier !== undefined, 'nobody comes from nowhere');
+    assert.deepEqual(state, servedOf(earlier), 'who was not served stays as they were');
     assert.ok(absent, 'and is marked absent');
   }
   const cleared = [...before.keys()].filter((userId) => !known.has(userId));
@@ -295,6 +293,10 @@ async function knownUsers({ db, accountId }: Real): Promise<Map<string, Known>> 
     [accountId],
   );
   return new Map(rows.map((row) => [row.user_id, row]));
+}
+
+function servedOf({ absent: _absent, ...served }: Known): Served {
+  return served;
 }
 
 function byId(a: Served, b: Served): number {
