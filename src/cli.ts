@@ -4,6 +4,7 @@ import { accountsCommand } from './commands/accounts.ts';
 import { databaseCommand, watcherCommand } from './commands/database.ts';
 import { demoCommand } from './commands/demo.ts';
 import { migrateCommand } from './commands/migrate.ts';
+import { rejectedCommand } from './commands/rejected.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { statusCommand } from './commands/status.ts';
 import { printError, syncCommand } from './commands/sync.ts';
@@ -88,6 +89,7 @@ function createProgram(): Command {
     statusCommand(io),
     trendsCommand(io),
     accountsCommand(io),
+    rejectedCommand(io),
     migrateCommand(io),
     databaseCommand({ stdout: io.stdout, stderr: io.stderr, embedded: dataFolder(io.source) }),
     simulateCommand(io),
