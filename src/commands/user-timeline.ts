@@ -125,7 +125,7 @@ export function inWords(event: TimelineEvent): string {
     case 'lowered':
       return `${event.event} ${previous} → ${level}`;
     case 'cleared':
-      return `cleared, was ${previous}: ${whyCleared(event)}`;
+      return `cleared, was ${previous}: ${whyCleared(event)}${event.run_id === null ? '' : ` (run ${event.run_id})`}`;
     case 'renamed':
       return 'renamed (email or name changed)';
   }
