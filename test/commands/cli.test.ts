@@ -194,6 +194,22 @@ describe('sync', () => {
     assert.equal(await count('select count(*) from risk_internal.leases'), 0);
   });
 
+  it('points to the records that it rejected, and so does status', async () => {
+    simulator.setFaults(['bad-record']);
+    try {
+      const result = await cli(['sync'], withToken());
+      assert.equal(result.code, 0, result.stderr);
+      assert.match(result.stdout, /^  rejected 1 record: zt-risk-sync rejected list$/m);
+      const status = await cli(['status'], target());
+      assert.match(status.stdout, /^  1 rejected record waiting: zt-risk-sync rejected list$/m);
+      const list = await cli(['rejected', 'list'], target());
+      assert.match(list.stdout, /^[0-9a-f]{8}  max_risk_level: unknown level$/m);
+      for (const shown of [result, status, list]) assertDiscreet(shown);
+    } finally {
+      simulator.setFaults([]);
+    }
+  });
+
   it('reads secrets from files, and a .env below the environment', async () => {
     const file = path.join(folder, 'token');
     await writeFile(file, `${AUTH.token}\n`);
