@@ -23,7 +23,7 @@ export function rejectedCommand(io: Io): Command {
 
   command
     .command('list', { isDefault: true })
-    .description('those that wait: the newest complete reading of the pages still met them (the default)')
+    .description('those that wait: the newest walk over all pages still met them (the default)')
     .option('--account <id>', 'only this account')
     .option(...limit('how many'), 50)
     .option('--all', 'also those that are met no more', false)
@@ -114,7 +114,7 @@ async function show(io: Io, pool: Pool, id: string, options: ShowOptions): Promi
     ['user', record.user_id ?? 'cannot be read'],
     ['reason', record.reason],
     ['seen', seen(record)],
-    ['waits', record.waiting ? 'yes: the newest reading of all pages still met it' : 'no: it is met no more'],
+    ['waits', record.waiting ? 'yes: the newest walk over all pages still met it' : 'no: it is met no more'],
   ];
   for (const [name, text] of facts) io.stdout.write(`${name.padEnd(9)}${wrap(printable(text), 9)}\n`);
   if (!options.raw) {
@@ -137,7 +137,7 @@ async function findOne(pool: Pool, id: string, accountId: string | undefined): P
       code: 'RECORD_NOT_FOUND',
       exit: EXIT.failed,
       happened: 'There is no rejected record with this id',
-      means: "Nothing was read: an id is the beginning of a record's hash, 0 to 9 and a to f",
+      means: 'An id is the beginning of a hash: digits from 0 to 9 and a to f',
       todo: 'Run `zt-risk-sync rejected list --all` for the ones there are',
     });
   }
