@@ -26,9 +26,9 @@ const USERS = 440;
 const SIX_HOURS = 21_600_000;
 const AUTH = { token: 'demo-token', email: 'admin@example.com', key: 'demo-key' };
 
-/** What goes wrong, by slot: the list moves while it is read in small pages; the token loses its permission for a while. */
-const TROUBLE = new Map<number, { faults: Fault[]; perPage?: number }>([
-  [101, { faults: ['drift'], perPage: 50 }],
+/** What goes wrong, by slot: the list moves while it is read, once, in small pages; the token loses its permission. */
+const TROUBLE = new Map<number, { faults: Fault[]; perPage?: number; maxPasses?: number }>([
+  [101, { faults: ['drift'], perPage: 50, maxPasses: 1 }],
   [222, { faults: ['forbidden'] }],
 ]);
 
@@ -94,7 +94,7 @@ async function buildHistory(io: Io, pool: RunDeps['pool'], logger: Logger) {
           settings: {
             perPage: trouble?.perPage ?? 'auto',
             concurrency: 4,
-            maxPasses: 4,
+            maxPasses: trouble?.maxPasses ?? 4,
             confirm: 'lookup',
             confirmLookups: 100,
             maxClearedRatio: 0.5,

@@ -1,34 +1,87 @@
-// What becomes of the present users that a walk did not meet. Pure.
+// What becomes of the present users that a walk did not meet: what their own records mean, and who is cleared. Pure.
+import { compareInstants, type UserRecord } from '../cloudflare/user-record.ts';
 import type { Verdict } from './verdict.ts';
+
+/** level: still there. The others: no level now, or one from before a reset. */
+export type LookupOutcome = 'level' | 'no_level' | 'reset' | 'not_found';
+
+export type LookupAnswer = { outcome: LookupOutcome; lastResetTime: string | null };
+
+/**
+ * What a user's own record means. `lastEvent` is the newest event that the summary served (RFC 3339). A reset that is not older
+ * than the newest event known, theirs or ours, has taken the level away, even if the record still shows the old one.
+ */
+export function readOutcome(record: UserRecord | null, lastEvent: string): LookupAnswer {
+  if (record === null) return { outcome: 'not_found', lastResetTime: null };
+  const { riskLevel, lastResetTime, newestEvent } = record;
+  const newest =
+    newestEvent !== null && compareInstants(newestEvent, lastEvent) > 0 ? newestEvent : lastEvent;
+  if (lastResetTime !== null && compareInstants(lastResetTime, newest) >= 0)
+    return { outcome: 'reset', lastResetTime };
+  return { outcome: riskLevel === null ? 'no_level' : 'level', lastResetTime: null };
+}
+
+/**
+ * How absence is confirmed in this run. asked: by the users' own records, and only by them. walks: records cannot be asked,
+ * so that two complete walks in a row decide. later: they could not be reached this time, and the next run asks.
+ */
+export type Confirmation = 'asked' | 'walks' | 'later';
 
 export type AbsenceFacts = {
   verdict: Verdict;
+  /** Records of this walk that do not say whom they speak of: it may be anybody who is missing. */
+  unreadable: number;
   /** Users present before this publish. */
   present: number;
   /** Of those, the ones that the walk did not meet. */
   missing: number;
+  /** Of the missing, those whose own record shows a level. */
+  stillThere: number;
+  /** Of the missing, those whose own record shows none. */
+  gone: number;
   /** Records in the answer, rejected ones included. */
   records: number;
+  confirmation: Confirmation;
   acceptMassClear: boolean;
+  maxClearedRatio: number;
 };
 
 export type AbsenceDecision =
-  /** Clear the missing ones. */
-  | 'clear'
-  /** Keep them, marked as absent. */
-  | 'carry'
-  /** Keep them and call the run a failure: too many at once. */
+  /** Keep them all, marked as absent. */
+  | 'nobody'
+  /** Clear those whose own record shows no level. */
+  | 'gone'
+  /** Clear those who were absent from an earlier complete walk, too, and not met since. */
+  | 'absent_twice'
+  /** Clear them all: a person has said so. */
+  | 'everybody'
+  /** Keep them all and call the run a failure: too many at once. */
   | 'mass_clear'
   /** Publish nothing. */
   | 'empty_answer';
 
 /** Below this many a large share means little: three users of four is an ordinary clean-up. */
 const MASS_CLEAR_LEAST = 20;
-const MASS_CLEAR_RATIO = 0.5;
 
 export function decideAbsence(facts: AbsenceFacts): AbsenceDecision {
-  if (facts.records === 0 && facts.present > 0 && !facts.acceptMassClear) return 'empty_answer';
-  if (facts.verdict === 'partial') return 'carry';
-  const isMass = facts.missing >= MASS_CLEAR_LEAST && facts.missing > facts.present * MASS_CLEAR_RATIO;
-  return isMass && !facts.acceptMassClear ? 'mass_clear' : 'clear';
+  const { confirmation, verdict, acceptMassClear } = facts;
+  const isEmpty = facts.records === 0 && facts.present > 0;
+  if (isEmpty && !acceptMassClear) return 'empty_answer';
+  if (facts.unreadable > 0) return 'nobody';
+  const cleared = wouldBeCleared(facts);
+  const isMass = cleared >= MASS_CLEAR_LEAST && cleared > facts.present * facts.maxClearedRatio;
+  if (isMass && !acceptMassClear) return 'mass_clear';
+  if (confirmation === 'asked') return 'gone';
+  if (confirmation === 'later' || verdict === 'partial') return 'nobody';
+  // The word of a person stands for the second walk, and for a control that an empty account does not offer.
+  return isMass || isEmpty ? 'everybody' : 'absent_twice';
+}
+
+/**
+ * After a complete walk the missing are taken for gone until their records say otherwise: those that wait for an answer
+ * count, or a mass clear would pass in portions.
+ */
+function wouldBeCleared({ confirmation, verdict, missing, stillThere, gone }: AbsenceFacts): number {
+  if (confirmation === 'later') return 0;
+  return verdict === 'complete' ? missing - stillThere : gone;
 }

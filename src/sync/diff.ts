@@ -5,9 +5,17 @@
 // set every xmax and burned identities. Every statement names account_key by equality, so that on Citus each is
 // single-shard.
 import { sql, type SQL } from 'drizzle-orm';
-import { rejectedRecords, stagedChanges, stagedRecords, userIdentities, users } from '../db/schema.ts';
+import {
+  rejectedRecords,
+  snapshots,
+  stagedChanges,
+  stagedRecords,
+  userIdentities,
+  users,
+} from '../db/schema.ts';
 import { columnNames } from '../db/column-names.ts';
 import type { Transaction } from '../db/transaction.ts';
+import type { LookupAnswer } from './absence.ts';
 import type { Lease } from './lease.ts';
 
 export type Run = Pick<Lease, 'accountKey' | 'runId'>;
@@ -19,6 +27,9 @@ export type DiffCounts = {
   met: number;
   /** Present users that the walk did not meet at all. */
   missing: number;
+  /** Of the missing, those whose own record shows a level, and those whose record shows none. */
+  stillThere: number;
+  gone: number;
   /** Users that were marked absent before. */
   absent: number;
   /** Rows of staged_changes. */
@@ -29,10 +40,15 @@ export type DiffCounts = {
   lowered: number;
 };
 
-export async function writeDiff(tx: Transaction, run: Run): Promise<DiffCounts> {
+export async function writeDiff(
+  tx: Transaction,
+  run: Run,
+  answers: ReadonlyMap<string, LookupAnswer>,
+): Promise<DiffCounts> {
   await preferHashJoins(tx, true);
   await tx.execute(metStatement(run));
   await tx.execute(missingStatement(run));
+  if (answers.size > 0) await tx.execute(answersStatement(run, answers));
   const { rows } = await tx.execute<DiffCounts>(countStatement(run));
   const [counts] = rows;
   if (counts === undefined) throw new Error('an aggregate without a row');
@@ -119,6 +135,40 @@ function missingStatement({ accountKey, runId }: Run): SQL {
      where ${u.account_key} = ${accountKey} and ${u.max_risk_level} is not null and not ${wasMet({ accountKey, runId })}`;
 }
 
+/** What the own records of the missing said. */
+function answersStatement({ accountKey, runId }: Run, answers: ReadonlyMap<string, LookupAnswer>): SQL {
+  const c = stagedChanges;
+  const rows = [...answers].map(([userId, answer]) => ({ user_id: userId, ...answer }));
+  return sql`
+    update ${c} set ${columnNames(c.lookup_outcome)} = a.outcome, ${columnNames(c.last_reset_time)} = a."lastResetTime"
+      from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) a(user_id uuid, outcome text, "lastResetTime" timestamptz)
+     where ${c.account_key} = ${accountKey} and ${c.run_id} = ${runId} and ${c.is_missing} and ${c.user_id} = a.user_id`;
+}
+
+/**
+ * Gives those of the missing who are cleared the reason why. Returns how many. `everybody` and `absent_twice` rest on walks,
+ * `gone` on the users' own records; a record that shows a level keeps its user whatever else is said.
+ */
+export async function chooseCleared(
+  tx: Transaction,
+  { accountKey, runId }: Run,
+  decision: 'gone' | 'absent_twice' | 'everybody',
+): Promise<number> {
+  const [c, s] = [stagedChanges, snapshots];
+  const absentTwice = sql`${c.absent_since} <= (select max(${s.observed_at}) from ${s}
+     where ${s.account_key} = ${accountKey} and ${s.verdict} = 'complete')`;
+  const isCleared = {
+    gone: sql`${c.lookup_outcome} in ('no_level', 'reset', 'not_found')`,
+    absent_twice: absentTwice,
+    everybody: sql`true`,
+  }[decision];
+  const { rowCount } = await tx.execute(sql`
+    update ${c} set ${columnNames(c.end_reason)} = case when ${c.lookup_outcome} = 'reset' then 'reset' else 'absent' end
+     where ${c.account_key} = ${accountKey} and ${c.run_id} = ${runId} and ${c.is_missing}
+       and ${c.lookup_outcome} is distinct from 'level' and ${isCleared}`);
+  return rowCount ?? 0;
+}
+
 /**
  * Whether the walk met the user of the surrounding row of `users`, by an accepted record or a rejected one. One EXISTS over
  * both, which becomes a hash join; two joined by OR become a subplan that reads staging once per user.
@@ -143,6 +193,8 @@ function countStatement({ accountKey, runId }: Run): SQL {
            (select count(*)::integer from (select distinct ${s.user_id} from ${s}
              where ${s.account_key} = ${accountKey} and ${s.run_id} = ${runId}) met) as met,
            ${changed(c.is_missing.getSQL())} as missing,
+           ${changed(sql`${c.lookup_outcome} = 'level'`)} as "stillThere",
+           ${changed(sql`${c.lookup_outcome} in ('no_level', 'reset', 'not_found')`)} as gone,
            ${changed(sql`not ${c.is_missing} and ${c.user_key} is null`)} as appeared,
            ${changed(sql`${c.level_changed} and ${c.user_key} is not null and ${c.old_level} is null`)} as returned,
            ${changed(sql`${c.level_changed} and ${rank(c.new_level.getSQL())} > ${rank(c.old_level.getSQL())}`)} as raised,

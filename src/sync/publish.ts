@@ -7,8 +7,9 @@ import type { Pool } from '../db/pool.ts';
 import { feedClock, snapshots, stagedRecords } from '../db/schema.ts';
 import { CommitUnknown, inTransaction, setLimits, type Transaction } from '../db/transaction.ts';
 import { EXIT, OperatorError } from '../errors.ts';
-import { decideAbsence, type AbsenceDecision } from './absence.ts';
-import { writeDiff, type DiffCounts } from './diff.ts';
+import { decideAbsence } from './absence.ts';
+import type { Answers } from './ask-absent.ts';
+import { chooseCleared, writeDiff, type DiffCounts } from './diff.ts';
 import { fence, findPublished, releaseLease, type Lease } from './lease.ts';
 import { recordRun, type RunFacts } from './record-run.ts';
 import type { Verdict } from './verdict.ts';
@@ -24,11 +25,18 @@ export type PublishRequest = {
   acknowledged: ReadonlyMap<number, number>;
   /** Records in the answers, rejected ones included. */
   records: number;
+  /** Of them, those that do not say whom they speak of. */
+  unreadable: number;
+  answers: Pick<Answers, 'confirmation' | 'byUser'>;
   acceptMassClear: boolean;
+  maxClearedRatio: number;
   /** Compare only: the lease is released and nothing else changes. */
   dryRun: boolean;
   facts: RunFacts;
 };
+
+/** A named instant inside the transaction at which tests kill the process; nothing in production. */
+type Failpoint = (name: 'publishing') => Promise<void>;
 
 export type Published = {
   snapshotId: number | null;
@@ -55,12 +63,16 @@ const FIRST_PAUSE_MS = 500;
 const CLOCK_TOLERANCE = '5 minutes';
 
 /** Publishes what was staged. Throws STAGING_LOST, LEASE_LOST, EMPTY_ANSWER, CLOCK_BACKWARDS, or what the database says. */
-export async function publish(pool: Pool, request: PublishRequest): Promise<Published> {
+export async function publish(
+  pool: Pool,
+  request: PublishRequest,
+  failpoint?: Failpoint,
+): Promise<Published> {
   for (let attempt = 1; ; attempt++) {
     let result: Published | undefined;
     try {
       return await inTransaction(pool, LIMITS, async (tx) => {
-        result = await publishIn(tx, request);
+        result = await publishIn(tx, request, failpoint);
         return result;
       });
     } catch (error) {
@@ -97,7 +109,11 @@ async function wasPublished(pool: Pool, lease: Lease): Promise<boolean> {
   }
 }
 
-async function publishIn(tx: Transaction, request: PublishRequest): Promise<Published> {
+async function publishIn(
+  tx: Transaction,
+  request: PublishRequest,
+  failpoint?: Failpoint,
+): Promise<Published> {
   const { lease } = request;
   await fence(tx, lease);
   const staged = await checkStaged(tx, request);
@@ -106,13 +122,24 @@ async function publishIn(tx: Transaction, request: PublishRequest): Promise<Publ
     statementMs: LIMITS.statementMs + Math.round(staged * STATEMENT_MS_PER_ROW),
   });
   const observedAt = await nextInstant(tx, lease, request.observedAt);
-  const diff = await writeDiff(tx, lease);
-  const decision = decideAbsence({ ...request, present: diff.present, missing: diff.missing });
+  const diff = await writeDiff(tx, lease, request.answers.byUser);
+  const decision = decideAbsence({ ...request, ...diff, confirmation: request.answers.confirmation });
   if (decision === 'empty_answer') throw emptyAnswer(lease, diff.present);
-  const verdict = decision === 'mass_clear' ? 'partial' : request.verdict;
+  const guard = decision === 'mass_clear' ? massClear(request, diff) : null;
+  const verdict = guard === null ? request.verdict : 'partial';
+  const cleared =
+    decision === 'nobody' || decision === 'mass_clear' || diff.missing === 0
+      ? 0
+      : await chooseCleared(tx, lease, decision);
+  const result = (snapshotId: number | null): Published => {
+    const users = diff.present + diff.appeared + diff.returned - cleared;
+    const { met, appeared, raised, lowered, returned } = diff;
+    const changes = { appeared, raised, lowered, cleared, returned };
+    return { snapshotId, verdict, users, met, carried: users - met, ...changes, guard };
+  };
   if (request.dryRun) {
     await releaseLease(tx, lease);
-    return summary(request, diff, decision, verdict, null);
+    return result(null);
   }
   // The last lock before the writing begins: while it is held, no other account can publish.
   const snapshotId = await tickFeedClock(tx);
@@ -121,44 +148,20 @@ async function publishIn(tx: Transaction, request: PublishRequest): Promise<Publ
     observedAt,
     verdict,
     expectedUnseen: request.expectedUnseen,
-    clear: decision === 'clear',
+    cleared,
   };
   await writeChanges(tx, lease, facts, diff);
   await writeSnapshot(tx, lease, facts, diff);
-  const published = summary(request, diff, decision, verdict, snapshotId);
+  await failpoint?.('publishing');
   await recordRun(tx, lease, {
     ...request.facts,
     verdict,
     snapshotId,
     expectedUnseen: request.expectedUnseen,
-    error: published.guard,
+    error: guard,
   });
   await releaseLease(tx, lease);
-  return published;
-}
-
-function summary(
-  request: PublishRequest,
-  diff: DiffCounts,
-  decision: AbsenceDecision,
-  verdict: Verdict,
-  snapshotId: number | null,
-): Published {
-  const cleared = decision === 'clear' ? diff.missing : 0;
-  const users = diff.present + diff.appeared + diff.returned - cleared;
-  return {
-    snapshotId,
-    verdict,
-    users,
-    met: diff.met,
-    carried: users - diff.met,
-    appeared: diff.appeared,
-    raised: diff.raised,
-    lowered: diff.lowered,
-    cleared,
-    returned: diff.returned,
-    guard: decision === 'mass_clear' ? massClear(request.lease, diff) : null,
-  };
+  return result(snapshotId);
 }
 
 /** Postgres empties unlogged tables after a crash: half a walk would be gone in silence. Returns the rows there are. */
@@ -233,13 +236,13 @@ function emptyAnswer(lease: Lease, present: number): OperatorError {
   });
 }
 
-function massClear(lease: Lease, diff: DiffCounts): OperatorError {
+function massClear({ lease, maxClearedRatio }: PublishRequest, diff: DiffCounts): OperatorError {
+  const { missing, present, stillThere } = diff;
   return new OperatorError({
     code: 'MASS_CLEAR',
     exit: EXIT.failed,
-    happened: `${diff.missing} of the ${diff.present} present users of account ${lease.accountId} were not in the answer`,
-    means:
-      'That is more than half, so nobody was cleared; the users that were met are published as a partial snapshot',
-    todo: 'If the scores really were reset (or a behaviour was disabled), run `zt-risk-sync sync --accept-mass-clear` once',
+    happened: `${missing - stillThere} of the ${present} present users of account ${lease.accountId} are gone from the answer`,
+    means: `That is more than a share of ${maxClearedRatio}, so nobody was cleared; the users that were met are published as a partial snapshot`,
+    todo: 'If the scores really were reset (or a behaviour was disabled), run `zt-risk-sync sync --accept-mass-clear` once; SYNC_MAX_CLEARED_RATIO sets the share',
   });
 }

@@ -19,6 +19,8 @@ export type RunFacts = {
   rejected: number;
   totalFirst: number | null;
   totalLast: number | null;
+  /** Absent users whose own record was asked. */
+  lookups: number;
   /** Facts behind the verdict. No emails, no names. */
   evidence: Record<string, unknown>;
 };
@@ -53,6 +55,7 @@ export async function recordRun(tx: Transaction, lease: Lease, end: RunEnd): Pro
     rejected: end.rejected,
     total_first: end.totalFirst,
     total_last: end.totalLast,
+    lookups: end.lookups,
     evidence: end.evidence,
     error_code: end.error?.code ?? null,
     error_message: end.error?.message ?? null,

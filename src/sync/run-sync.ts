@@ -2,12 +2,16 @@
 // history as it was and a record of why.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientUsage, CloudflareClient } from '../cloudflare/client.ts';
+import { pagingChanges } from '../cloudflare/paging-changes.ts';
+import type { Paging } from '../cloudflare/walk-pages.ts';
 import { databaseError } from '../db/database-errors.ts';
 import type { Pool } from '../db/pool.ts';
 import { EXIT, isOperatorError, OperatorError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { askAbsent, type Answers } from './ask-absent.ts';
+import { lastWalk, type LastWalk } from './last-walk.ts';
 import { beat, clearStaged, leaseLost, type Lease, type LeaseTiming } from './lease.ts';
-import { publish, type Published } from './publish.ts';
+import { publish, type Published, type PublishRequest } from './publish.ts';
 import { recordFailure, type RunFacts } from './record-run.ts';
 import { createStager } from './stage.ts';
 import { walk, type Walk, type WalkProgress, type WalkSettings } from './walk.ts';
@@ -26,7 +30,7 @@ export type RunDeps = {
   settings: RunSettings;
   timing: LeaseTiming;
   /** Named instants at which tests kill the process; nothing in production. */
-  failpoint?: (name: 'claimed' | 'staged' | 'published') => Promise<void>;
+  failpoint?: (name: 'claimed' | 'staged' | 'asked' | 'publishing' | 'published') => Promise<void>;
 };
 
 export type RunOptions = {
@@ -62,6 +66,7 @@ export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunRe
     rejected: 0,
     totalFirst: null,
     totalLast: null,
+    lookups: 0,
     evidence: {},
   };
   const result: RunResult = {
@@ -105,45 +110,88 @@ async function walkAndPublish(
   const { facts, phases } = result;
   const abort = new AbortController();
   const stop = AbortSignal.any([options.signal, abort.signal]);
-  const budget = setTimeout(() => abort.abort(outOfTime(settings.timeBudgetMs)), settings.timeBudgetMs);
+  const spent = outOfTime(settings.timeBudgetMs);
+  const isOutOfTime = (error: unknown) => error === spent;
+  const budget = setTimeout(() => abort.abort(spent), settings.timeBudgetMs);
   let progress: WalkProgress | Record<string, never> = {};
   const heart = startHeartbeat(deps, lease, abort, () => progress);
   const stager = createStager(pool, lease);
+  const last = await lastWalk(pool, lease.accountKey);
   const began = performance.now();
   let walked: Walk;
+  let answers: Answers;
   try {
-    walked = await walk(deps.client, stager, lease.accountId, settings, stop, { facts, usage }, (now) => {
-      progress = now;
-      options.onProgress(now);
+    walked = await walk(deps.client, stager, settings, {
+      accountId: lease.accountId,
+      signal: stop,
+      facts,
+      usage,
+      timeLeft: () => settings.timeBudgetMs - (performance.now() - began),
+      isOutOfTime,
+      onProgress(now) {
+        progress = now;
+        options.onProgress(now);
+      },
     });
-    stop.throwIfAborted();
+    const { verdict, reasons, expectedUnseen } = walked.judgement;
+    result.expectedUnseen = expectedUnseen;
+    if (verdict === 'partial') logger.warn({ reasons }, 'walk is partial');
+    notePaging(logger, facts, last);
+    await deps.failpoint?.('staged');
+    answers = await askAbsent(deps, {
+      lease,
+      settings,
+      unreadable: walked.unreadable > 0,
+      isComplete: verdict === 'complete',
+      acceptMassClear: options.acceptMassClear,
+      signal: stop,
+      endsAsking: isOutOfTime,
+      usage,
+    });
+    facts.lookups = answers.evidence?.asked ?? 0;
+    if (answers.evidence !== null) facts.evidence = { ...facts.evidence, lookups: answers.evidence };
+    if (stop.aborted && !isOutOfTime(stop.reason)) throw stop.reason;
+    await deps.failpoint?.('asked');
   } finally {
     clearTimeout(budget);
     await heart.stop();
     phases.walkMs += performance.now() - began;
   }
   Object.assign(facts, usage);
-  result.expectedUnseen = walked.expectedUnseen;
-  const { verdict, reasons } = walked.judgement;
-  if (verdict === 'partial') logger.warn({ reasons }, 'walk is partial');
-  await deps.failpoint?.('staged');
   // From here on a signal waits: the publish is short, and ends whole or not at all.
   const publishing = performance.now();
   try {
-    result.published = await publish(pool, {
+    const request: PublishRequest = {
       lease,
       observedAt: options.observedAt,
-      verdict,
-      expectedUnseen: walked.expectedUnseen,
+      verdict: walked.judgement.verdict,
+      expectedUnseen: walked.judgement.expectedUnseen,
       acknowledged: stager.acknowledged(),
       records: walked.records,
+      unreadable: walked.unreadable,
+      answers,
       acceptMassClear: options.acceptMassClear,
+      maxClearedRatio: settings.maxClearedRatio,
       dryRun: options.dryRun,
       facts,
-    });
+    };
+    result.published = await publish(pool, request, deps.failpoint);
   } finally {
     phases.publishMs += performance.now() - publishing;
   }
+}
+
+/** A server that begins to treat paging otherwise may hide part of the account: worth a look before it does harm. */
+function notePaging(logger: Logger, facts: RunFacts, last: LastWalk | null): void {
+  const is = facts.evidence['paging'] as Paging | undefined;
+  if (last === null || is === undefined) return;
+  const changed = pagingChanges(last.paging, is);
+  if (changed.length === 0) return;
+  facts.evidence = { ...facts.evidence, paging_changed: changed };
+  logger.warn(
+    { changed, was: last.paging, is, since_run_id: last.runId },
+    'the server treats paging otherwise than before',
+  );
 }
 
 function startHeartbeat(

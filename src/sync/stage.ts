@@ -28,7 +28,7 @@ export type Stager = {
   /** Waits while a full batch is written: that is what holds the walk back. */
   add(page: PageToStage): Promise<void>;
   flush(): Promise<void>;
-  /** Distinct users met so far, in one pass or in all, rejected records with a readable id included. Flushes. */
+  /** Distinct users met so far, in the newest pass or in all, rejected records with a readable id included. Flushes. */
   countMet(pass?: number): Promise<number>;
   /** Users met in earlier passes only, in this one only, and in both. Flushes. */
   comparePasses(pass: number): Promise<PassOverlap>;
@@ -150,13 +150,18 @@ async function writeBatch(
             raw: record.raw,
             first_run_id: lease.runId,
             last_run_id: lease.runId,
+            last_pass: record.pass,
             first_seen_at: sql`now()`,
             last_seen_at: sql`now()`,
           })),
         )
         .onConflictDoUpdate({
           target: [rejectedRecords.account_key, rejectedRecords.record_hash],
-          set: { last_run_id: lease.runId, last_seen_at: sql`now()` },
+          set: {
+            last_run_id: lease.runId,
+            last_pass: sql`excluded.last_pass`,
+            last_seen_at: sql`now()`,
+          },
         });
     }
   });
@@ -184,15 +189,17 @@ function* stagedRows(lease: StagedRun, pages: readonly PageToStage[]): Generator
 }
 
 // ON CONFLICT cannot touch one row twice in one statement.
-function distinctRejected(pages: readonly PageToStage[]): RejectedRecord[] {
-  const distinct = new Map<string, RejectedRecord>();
-  for (const { rejected } of pages)
-    for (const record of rejected) distinct.set(`${record.reason}\0${record.raw}\0${record.userId}`, record);
+function distinctRejected(pages: readonly PageToStage[]): (RejectedRecord & { pass: number })[] {
+  const distinct = new Map<string, RejectedRecord & { pass: number }>();
+  for (const { rejected, pass } of pages)
+    for (const record of rejected)
+      distinct.set(`${record.reason}\0${record.raw}\0${record.userId}`, { ...record, pass });
   return [...distinct.values()];
 }
 
 async function countMet(pool: Pool, lease: StagedRun, pass?: number): Promise<number> {
   const inPass = pass === undefined ? sql`true` : eq(stagedRecords.pass, pass);
+  const rejectedInPass = pass === undefined ? sql`true` : eq(rejectedRecords.last_pass, pass);
   const { rows } = await drizzle(pool).execute<{ met: number }>(sql`
     select count(*)::integer as met from (
       select ${stagedRecords.user_id} from ${stagedRecords}
@@ -200,7 +207,7 @@ async function countMet(pool: Pool, lease: StagedRun, pass?: number): Promise<nu
       union
       select ${rejectedRecords.user_id} from ${rejectedRecords}
        where ${rejectedRecords.account_key} = ${lease.accountKey} and ${rejectedRecords.last_run_id} = ${lease.runId}
-         and ${rejectedRecords.user_id} is not null) met`);
+         and ${rejectedRecords.user_id} is not null and ${rejectedInPass}) met`);
   return rows[0]?.met ?? 0;
 }
 

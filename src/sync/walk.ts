@@ -6,121 +6,139 @@ import { EXIT, OperatorError } from '../errors.ts';
 import type { UserRisk } from '../user-risk.ts';
 import type { RunFacts } from './record-run.ts';
 import type { RejectedRecord, Stager } from './stage.ts';
-import {
-  estimateUnseen,
-  judgeWalk,
-  needsAnotherPass,
-  tooManyRejected,
-  type Judgement,
-  type WalkFacts,
-} from './verdict.ts';
+import { judgeWalk, needsAnotherPass, tooManyRejected, type Judgement, type PassFacts } from './verdict.ts';
 
 export type WalkSettings = { perPage: 'auto' | number; concurrency: number; maxPasses: number };
 
 export type WalkProgress = { pass: number; pages: number; expectedPages: number | null; records: number };
 
-export type Walk = { judgement: Judgement; records: number; expectedUnseen: number | null };
+export type Walk = { judgement: Judgement; records: number; unreadable: number };
 
-/** Fills `run` as it goes, so that a failed walk is recorded with what was known of it. */
+export type WalkRun = {
+  accountId: string;
+  signal: AbortSignal;
+  /** Filled as the walk goes on, so that a failed walk is recorded with what was known of it. */
+  facts: RunFacts;
+  usage: ClientUsage;
+  /** Milliseconds that the time budget leaves. */
+  timeLeft(): number;
+  /** Whether an abort came from the time budget: what was read by then still counts. */
+  isOutOfTime(error: unknown): boolean;
+  onProgress(progress: WalkProgress): void;
+};
+
+/** Another pass takes about as long as the last one; begun without room for it, its requests would be for nothing. */
+const ROOM_FOR_A_PASS = 1.2;
+
+/** Throws what `walkPages` throws, and TOO_MANY_REJECTED. */
 export async function walk(
   client: Pick<CloudflareClient, 'summaryPage'>,
   stager: Stager,
-  accountId: string,
   settings: WalkSettings,
-  signal: AbortSignal,
-  run: { facts: RunFacts; usage: ClientUsage },
-  onProgress: (progress: WalkProgress) => void,
+  run: WalkRun,
 ): Promise<Walk> {
+  const passes: PassFacts[] = [];
+  const evidence: Record<string, unknown>[] = [];
+  const missingFields = { email: 0, name: 0 };
+  let repeatedPages = 0;
   let readOrder = 0;
-  let rejected = 0;
-  let unreadable = 0;
-  let withoutEmail = 0;
-  let withoutName = 0;
-  let records = 0;
-  let expectedUnseen: number | null = null;
-  const passes: Pass[] = [];
-  for (;;) {
-    const number = passes.length + 1;
-    let unreadableInPass = 0;
+  let judgement: Judgement | null = null;
+  const unreadable = () => passes.reduce((sum, pass) => sum + pass.unreadable, 0);
+
+  async function readPass(number: number): Promise<{ pass: Pass; facts: PassFacts }> {
+    const seen = { rejected: 0, unreadable: 0 };
+    const pagesBefore = run.facts.pages;
     run.facts.passes = number;
     const pass = await walkPages({
       fetchPage: (page, perPage) =>
-        client.summaryPage({ accountId, page, perPage, signal, usage: run.usage }),
+        client.summaryPage({ accountId: run.accountId, page, perPage, signal: run.signal, usage: run.usage }),
       accept: async (page, raw) => {
-        const parsed = parsePage(raw);
-        rejected += parsed.rejected.length;
-        unreadable += parsed.unreadable;
-        unreadableInPass += parsed.unreadable;
-        withoutEmail += parsed.users.filter((user) => user.email === null).length;
-        withoutName += parsed.users.filter((user) => user.name === null).length;
-        run.facts.rejected = rejected;
-        await stager.add({
-          pass: number,
-          page,
-          readOrder: readOrder++,
-          users: parsed.users,
-          rejected: parsed.rejected,
-        });
+        const { users, rejected } = parsePage(raw);
+        seen.rejected += rejected.length;
+        seen.unreadable += rejected.filter((record) => record.userId === null).length;
+        missingFields.email += users.filter((user) => user.email === null).length;
+        missingFields.name += users.filter((user) => user.name === null).length;
+        run.facts.rejected = Math.max(run.facts.rejected, seen.rejected);
+        await stager.add({ pass: number, page, readOrder: readOrder++, users, rejected });
       },
       countMet: () => stager.countMet(number),
       perPage: settings.perPage,
       concurrency: settings.concurrency,
       onPage: (p) => {
-        run.facts.pages = passes.reduce((sum, earlier) => sum + earlier.pages, 0) + p.pages;
+        run.facts.pages = pagesBefore + p.pages;
         // What is known so far: a walk that fails is recorded with it.
         run.facts.totalFirst ??= p.total;
         run.facts.totalLast = p.total ?? run.facts.totalLast;
-        run.facts.evidence = { first_page_size: p.pageSize, repeated_pages: p.repeatedPages };
-        onProgress({ pass: number, pages: p.pages, expectedPages: p.expected, records: p.records });
+        if (number === 1)
+          run.facts.evidence = { first_page_size: p.pageSize, repeated_pages: p.repeatedPages };
+        run.onProgress({ pass: number, pages: p.pages, expectedPages: p.expected, records: p.records });
       },
     });
-    passes.push(pass);
-    records += pass.records - pass.repeatedRecords;
-    if (number > 1) expectedUnseen = estimateUnseen(await stager.comparePasses(number));
+    run.facts.pages = pagesBefore + pass.pages;
+    const { totalFirst, totalLast, totalsMoved, oneResponse } = pass;
+    const records = pass.records - pass.repeatedRecords;
+    const met = await stager.countMet(number);
+    return { pass, facts: { records, ...seen, met, totalFirst, totalLast, totalsMoved, oneResponse } };
+  }
 
-    const met = await stager.countMet();
-    const metInPass = number === 1 ? met : await stager.countMet(number);
-    const facts: WalkFacts = {
-      // Whichever pass held an unreadable record, who is missing is unknown. Those of earlier passes are no duplicates.
-      records: pass.records - pass.repeatedRecords + unreadable - unreadableInPass,
-      rejected,
-      unreadable,
-      met: metInPass,
-      totalFirst: passes[0]?.totalFirst ?? null,
-      totalLast: pass.totalLast,
-      totalsMoved: pass.totalsMoved,
-      oneResponse: pass.oneResponse,
-      expectedUnseen,
-    };
-    const judgement = judgeWalk(facts);
-    Object.assign(run.facts, {
-      pages: passes.reduce((sum, p) => sum + p.pages, 0),
-      usersMet: met,
+  for (;;) {
+    const began = performance.now();
+    const read = await readPass(passes.length + 1).catch((error: unknown) => {
+      if (judgement !== null && run.isOutOfTime(error)) return null;
+      throw error;
+    });
+    if (read === null) {
+      judgement = {
+        ...judgement!,
+        reasons: [...judgement!.reasons, 'the time budget ended in another pass'],
+      };
+      break;
+    }
+    const { pass, facts } = read;
+    passes.push(facts);
+    repeatedPages += pass.repeatedPages;
+    const overlap = passes.length > 1 ? await stager.comparePasses(passes.length) : null;
+    const all = { passes, met: await stager.countMet(), overlap };
+    judgement = judgeWalk(all);
+    const { records, met, totalFirst, totalLast } = facts;
+    evidence.push({
+      records,
+      met,
       duplicates: judgement.duplicates,
-      rejected,
-      totalFirst: facts.totalFirst,
-      totalLast: facts.totalLast,
+      total_first: totalFirst,
+      total_last: totalLast,
+      ...(overlap === null ? {} : { met_before: overlap.both, met_first: overlap.onlyThis }),
+    });
+    Object.assign(run.facts, {
+      usersMet: all.met,
+      duplicates: judgement.duplicates,
+      totalLast,
       evidence: {
         paging: pass.paging,
         reasons: judgement.reasons,
-        repeated_pages: passes.reduce((sum, p) => sum + p.repeatedPages, 0),
+        repeated_pages: repeatedPages,
         one_response: pass.oneResponse,
-        ...(withoutEmail > 0 ? { records_without_email: withoutEmail } : {}),
-        ...(withoutName > 0 ? { records_without_name: withoutName } : {}),
-        ...(unreadable > 0 ? { unreadable_records: unreadable } : {}),
+        ...(passes.length > 1 ? { passes: evidence } : {}),
+        ...(missingFields.email > 0 ? { records_without_email: missingFields.email } : {}),
+        ...(missingFields.name > 0 ? { records_without_name: missingFields.name } : {}),
+        ...(unreadable() > 0 ? { unreadable_records: unreadable() } : {}),
         ...(pass.unknownFields.length > 0 ? { unknown_fields: pass.unknownFields } : {}),
       },
     });
-    if (tooManyRejected({ records, rejected })) throw tooManyRejects(records, rejected);
-    if (!needsAnotherPass(facts, number, settings.maxPasses)) return { judgement, records, expectedUnseen };
+    if (tooManyRejected(facts)) throw tooManyRejects(facts);
+    if (!needsAnotherPass(all, judgement, settings.maxPasses)) break;
+    if (run.timeLeft() < (performance.now() - began) * ROOM_FOR_A_PASS) {
+      const why = 'the time budget left no room for another pass';
+      judgement = { ...judgement, reasons: [...judgement.reasons, why] };
+      break;
+    }
   }
+  run.facts.evidence = { ...run.facts.evidence, reasons: judgement.reasons };
+  const records = passes.reduce((sum, pass) => sum + pass.records, 0);
+  return { judgement, records, unreadable: unreadable() };
 }
 
-function parsePage(raw: readonly unknown[]): {
-  users: UserRisk[];
-  rejected: RejectedRecord[];
-  unreadable: number;
-} {
+function parsePage(raw: readonly unknown[]): { users: UserRisk[]; rejected: RejectedRecord[] } {
   const users: UserRisk[] = [];
   const rejected: RejectedRecord[] = [];
   for (const record of raw) {
@@ -128,16 +146,16 @@ function parsePage(raw: readonly unknown[]): {
     if (parsed.ok) users.push(parsed.user);
     else rejected.push(parsed);
   }
-  return { users, rejected, unreadable: rejected.filter((record) => record.userId === null).length };
+  return { users, rejected };
 }
 
-function tooManyRejects(records: number, rejected: number): OperatorError {
+function tooManyRejects({ records, rejected }: PassFacts): OperatorError {
   return new OperatorError({
     code: 'TOO_MANY_REJECTED',
     exit: EXIT.failed,
     happened: `${rejected} of ${records} records could not be accepted`,
     means:
       'The API has changed or answers wrongly, so nothing was published; the records are kept in risk_internal.rejected_records',
-    todo: 'Look at the reasons there, and look for a newer release of zt-risk-sync',
+    todo: 'Look at the reasons with `zt-risk-sync rejected list`, and look for a newer release of zt-risk-sync',
   });
 }

@@ -3,6 +3,7 @@
 // row stamped with the snapshot_id.
 import { sql, type SQL } from 'drizzle-orm';
 import {
+  lookups,
   snapshotLevels,
   snapshots,
   stagedChanges,
@@ -23,8 +24,8 @@ export type SnapshotFacts = {
   observedAt: string;
   verdict: Verdict;
   expectedUnseen: number | null;
-  /** Whether the missing users are cleared, or carried and marked absent. */
-  clear: boolean;
+  /** Missing users that staged_changes gives an end_reason; the others are carried and marked absent. */
+  cleared: number;
 };
 
 const c = stagedChanges;
@@ -45,7 +46,9 @@ export async function writeChanges(
     await tx.execute(insertActivity(run, facts));
     await tx.execute(updateUsers(run, facts));
   }
-  if (diff.missing > 0) await tx.execute(facts.clear ? clearMissing(run, facts) : markAbsent(run, facts));
+  if (facts.cleared > 0) await tx.execute(clearMissing(run, facts));
+  if (diff.missing > facts.cleared) await tx.execute(markAbsent(run, facts));
+  if (diff.gone + diff.stillThere > 0) await tx.execute(keepAnswers(run));
   if (diff.absent > 0) await tx.execute(endAbsence(run, facts));
 }
 
@@ -78,11 +81,11 @@ function closeLevels(run: Run, facts: SnapshotFacts): SQL {
   return sql`
     update ${l}
        set ${columnNames(l.valid_to)} = ${at(facts)}, ${columnNames(l.snapshot_id)} = ${facts.snapshotId},
-           ${columnNames(l.end_reason)} = case when ${c.is_missing} then 'absent' else 'changed' end,
+           ${columnNames(l.end_reason)} = coalesce(${c.end_reason}, 'changed'), ${columnNames(l.last_reset_time)} = ${c.last_reset_time},
            ${columnNames(l.absent_since)} = case when ${c.is_missing} then coalesce(${c.absent_since}, ${at(facts)}) end
       from ${c}
      where ${changesOf(run)}
-       and (${c.is_missing} and ${facts.clear} or ${c.level_changed} and ${c.old_level} is not null)
+       and (${c.end_reason} is not null or ${c.level_changed} and ${c.old_level} is not null)
        and ${l.account_key} = ${run.accountKey} and ${l.user_key} = ${c.user_key} and ${l.valid_to} is null`;
 }
 
@@ -171,7 +174,7 @@ function clearMissing(run: Run, facts: SnapshotFacts): SQL {
            ${columnNames(u.absent_since)} = null, ${columnNames(u.cleared_at)} = ${at(facts)},
            ${columnNames(u.snapshot_id)} = ${facts.snapshotId}
       from ${c}
-     where ${changesOf(run)} and ${c.is_missing}
+     where ${changesOf(run)} and ${c.end_reason} is not null
        and ${u.account_key} = ${run.accountKey} and ${u.user_key} = ${c.user_key}`;
 }
 
@@ -180,8 +183,21 @@ function markAbsent(run: Run, facts: SnapshotFacts): SQL {
   return sql`
     update ${u} set ${columnNames(u.absent_since)} = ${at(facts)}, ${columnNames(u.snapshot_id)} = ${facts.snapshotId}
       from ${c}
-     where ${changesOf(run)} and ${c.is_missing} and ${c.absent_since} is null
+     where ${changesOf(run)} and ${c.is_missing} and ${c.end_reason} is null and ${c.absent_since} is null
        and ${u.account_key} = ${run.accountKey} and ${u.user_key} = ${c.user_key}`;
+}
+
+/** The latest answer about each user: who is asked next, and what `history` tells. Not in `users`: asking is no change. */
+function keepAnswers(run: Run): SQL {
+  const l = lookups;
+  return sql`
+    insert into ${l} (${columnNames(l.account_key, l.user_key, l.run_id, l.asked_at, l.outcome)})
+    select ${c.account_key}, ${c.user_key}, ${c.run_id}, now(), ${c.lookup_outcome}
+      from ${c} where ${changesOf(run)} and ${c.lookup_outcome} is not null
+     order by ${c.user_key}
+    on conflict (${columnNames(l.account_key, l.user_key)}) do update
+       set ${columnNames(l.run_id)} = excluded.run_id, ${columnNames(l.asked_at)} = excluded.asked_at,
+           ${columnNames(l.outcome)} = excluded.outcome`;
 }
 
 /** Users who were absent and are met again without any other change. */
@@ -200,7 +216,7 @@ export async function writeSnapshot(
   run: Run,
   facts: SnapshotFacts,
   diff: DiffCounts,
-): Promise<{ userCount: number; carried: number; cleared: number }> {
+): Promise<void> {
   const { rows } = await tx.execute<LevelCount>(sql`
     select ${users.max_risk_level} as level, count(*)::integer as users, sum(${users.event_count})::float8 as events
       from ${users}
@@ -210,7 +226,6 @@ export async function writeSnapshot(
     (level) => rows.find((row) => row.level === level) ?? { level, users: 0, events: 0 },
   );
   const userCount = levels.reduce((sum, level) => sum + level.users, 0);
-  const cleared = facts.clear ? diff.missing : 0;
   const carried = userCount - diff.met;
   const s = snapshots;
   await tx.insert(s).values({
@@ -227,7 +242,7 @@ export async function writeSnapshot(
     appeared: diff.appeared,
     raised: diff.raised,
     lowered: diff.lowered,
-    cleared,
+    cleared: facts.cleared,
     returned: diff.returned,
   });
   await tx.insert(snapshotLevels).values(
@@ -239,5 +254,4 @@ export async function writeSnapshot(
       event_count: level.events,
     })),
   );
-  return { userCount, carried, cleared };
 }

@@ -33,16 +33,13 @@ function assertWhole(outcome: Outcome): NonNullable<Outcome['pass']> {
 function verdictOn(outcome: Outcome): 'complete' | 'partial' {
   const { pass } = outcome;
   assert.ok(pass);
+  const { totalFirst, totalLast, totalsMoved, oneResponse } = pass;
+  const records = pass.records - pass.repeatedRecords;
+  const facts = { records, rejected: 0, unreadable: 0, met: outcome.met };
   return judgeWalk({
-    records: pass.records - pass.repeatedRecords,
-    rejected: 0,
-    unreadable: 0,
+    passes: [{ ...facts, totalFirst, totalLast, totalsMoved, oneResponse }],
     met: outcome.met,
-    totalFirst: pass.totalFirst,
-    totalLast: pass.totalLast,
-    totalsMoved: pass.totalsMoved,
-    oneResponse: pass.oneResponse,
-    expectedUnseen: null,
+    overlap: null,
   }).verdict;
 }
 

@@ -49,6 +49,8 @@ const step = fc.record({
 const history = fc.record({
   perPage: fc.constantFrom(7, 25, 100),
   concurrency: fc.constantFrom(1, 3),
+  confirm: fc.constantFrom('lookup' as const, 'lookup', 'walks'),
+  budget: fc.constantFrom(2, 100),
   steps: fc.array(step, { minLength: 20, maxLength: 40, size: 'max' }),
   /** Nearly always more than there are: a failing history shrinks by it to its first steps. */
   length: fc.noBias(fc.nat(1_000)),
@@ -109,6 +111,8 @@ async function live(database: MigratedDatabase, past: History, coverage: Coverag
     perPage: past.perPage,
     concurrency: past.concurrency,
     maxPasses: 3,
+    confirm: past.confirm,
+    confirmLookups: past.budget,
   };
   const deps = { pool, client: recorder.client, logger: quiet, settings, timing: LEASE_TIMING };
   const accounts = ['one', 'two'].map((name): Account => ({
@@ -138,6 +142,8 @@ async function live(database: MigratedDatabase, past: History, coverage: Coverag
       pages: understood(answers.pages, account.meanings),
       brokeOff: answers.brokeOff,
       acceptMassClear: accept,
+      confirm: past.confirm,
+      lookups: answers.lookups,
     };
     const expected = account.oracle.foresee(run);
     const { published, error } = outcome.result;

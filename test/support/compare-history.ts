@@ -50,6 +50,7 @@ export async function compareHistory(
       row.change,
       row.endReason,
       str(row.absentSince),
+      str(row.lastReset),
       str(row.snapshotId),
     ]),
   );
@@ -102,7 +103,7 @@ const USERS = `select user_id, max_risk_level, event_count, ${us('last_event')},
 const BI_USERS = `select user_id, max_risk_level, event_count, ${us('last_event')}, ${us('level_since')}, ${us('first_seen_at')},
   ${us('absent_since')}, ${us('cleared_at')}, is_present from risk_bi.users where account_id = $1`;
 const USER_LEVELS = `select u.user_id, ${us('p.valid_from')}, ${us('p.valid_to')}, p.max_risk_level, p.previous_level, p.change,
-  p.end_reason, ${us('p.absent_since')}, p.snapshot_id from risk.user_levels p ${JOINED}`;
+  p.end_reason, ${us('p.absent_since')}, ${us('p.last_reset_time')}, p.snapshot_id from risk.user_levels p ${JOINED}`;
 const USER_IDENTITIES = `select u.user_id, ${us('p.valid_from')}, ${us('p.valid_to')}, p.email, p.name, p.snapshot_id
   from risk.user_identities p ${JOINED}`;
 const USER_ACTIVITY = `select u.user_id, ${us('p.observed_at')}, p.event_count, ${us('p.last_event')}, p.snapshot_id

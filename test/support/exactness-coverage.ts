@@ -8,6 +8,15 @@ const WANTED = [
   'raised',
   'lowered',
   'cleared',
+  'cleared as reset by their own record',
+  'cleared as absent by their own record',
+  'cleared after two complete walks',
+  'cleared after a partial walk',
+  'a record insists on a level',
+  'waits beyond the budget',
+  'records cannot be asked',
+  'records could not be reached',
+  'two readings that agree',
   'returned with the same counters',
   'returned with other counters',
   'renamed and changed level in one snapshot',
@@ -86,16 +95,33 @@ export function createCoverage() {
     note('duplicate whose last read wins', how.kind === 'duplicate' && isDecisive(run, plan));
     note('partial', plan.verdict === 'partial' && plan.errorCode === null);
     note('MASS_CLEAR', plan.errorCode === 'MASS_CLEAR');
-    note('mass clear accepted', plan.missing.length >= 20 && plan.clears && run.acceptMassClear);
+    note('mass clear accepted', plan.cleared.size >= 20 && run.acceptMassClear);
     note('empty answer accepted', run.pages.every((p) => p.records.length === 0) && plan.missing.length > 0);
     note('partial baseline before the first complete', plan.verdict === 'partial' && !wasComplete);
+    const { confirmation, cleared, missing } = plan;
+    const reasons = [...cleared.values()].map(({ reason }) => reason);
+    const asked = confirmation.kind === 'asked';
+    note('cleared as reset by their own record', asked && reasons.includes('reset'));
+    note('cleared as absent by their own record', asked && reasons.includes('absent'));
+    note('cleared after two complete walks', confirmation.kind === 'walks' && cleared.size > 0);
+    note('cleared after a partial walk', plan.verdict === 'partial' && cleared.size > 0);
+    note('a record insists on a level', asked && confirmation.stillThere.size > 0);
+    note(
+      'waits beyond the budget',
+      asked && confirmation.stillThere.size + confirmation.gone.size < missing.length,
+    );
+    note('records cannot be asked', confirmation.kind === 'walks');
+    note('records could not be reached', confirmation.kind === 'later');
+    note('two readings that agree', (run.pages.at(-1)?.reading ?? 0) > 1 && plan.verdict === 'complete');
     for (const flow of ['appeared', 'raised', 'lowered', 'cleared'] as const)
       note(flow, plan.counts[flow] > 0);
     noteUsers(plan, oracle);
   }
 
   function noteUsers(plan: Plan, { users }: Oracle): void {
-    let changed = plan.missing.some((userId) => plan.clears || users.get(userId)?.absentSince === null);
+    let changed = plan.missing.some(
+      (userId) => plan.cleared.has(userId) || users.get(userId)?.absentSince === null,
+    );
     for (const record of plan.lastRead.values()) {
       const before = users.get(record.userId);
       const sameCounters = before?.eventCount === record.eventCount && before.lastEvent === record.lastEvent;
@@ -116,7 +142,7 @@ export function createCoverage() {
     }
     note(
       'marked absent, then cleared with the earlier instant',
-      plan.clears && plan.missing.some((userId) => (users.get(userId)?.absentSince ?? null) !== null),
+      [...plan.cleared.keys()].some((userId) => (users.get(userId)?.absentSince ?? null) !== null),
     );
     note('nothing changed', !changed);
   }

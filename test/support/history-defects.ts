@@ -16,10 +16,12 @@ export const HISTORY_DEFECTS: Record<string, string> = {
   'a user who was cleared goes on otherwise than by returning': `
     select * from (select p.*, lead(change) over w as next_change
       from risk.user_levels p window w as (partition by account_key, user_key order by valid_from)) p
-     where end_reason = 'absent' and coalesce(next_change, 'returned') <> 'returned'`,
+     where end_reason in ('absent', 'reset') and coalesce(next_change, 'returned') <> 'returned'`,
   'a cleared period does not say since when, or one that changed does': `
-    select * from risk.user_levels where (end_reason = 'absent') is distinct from (absent_since is not null)
+    select * from risk.user_levels where (end_reason in ('absent', 'reset')) is distinct from (absent_since is not null)
        and end_reason is not null`,
+  'a reset that does not say when, or an end that is none and does': `
+    select * from risk.user_levels where (end_reason is not distinct from 'reset') <> (last_reset_time is not null)`,
   'a first period that is not an appearance, or an appearance that is not first': `
     select * from (select p.*, row_number() over w as place
       from risk.user_levels p window w as (partition by account_key, user_key order by valid_from)) p

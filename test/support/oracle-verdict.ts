@@ -23,6 +23,8 @@ export type Served = {
   records: number;
   tooManyRejected: boolean;
   complete: boolean;
+  /** Records that do not say of whom they speak. */
+  unreadable: number;
   /** Of several records of a user the one read last. */
   lastRead: Map<string, GoodRecord>;
   /** Users of rejected records included. */
@@ -33,44 +35,52 @@ export function judgeServed(pages: readonly ServedPage[]): Served {
   const lastRead = new Map<string, GoodRecord>();
   const met = new Set<string>();
   let records = 0;
-  let rejected = 0;
   let unreadable = 0;
-  for (const record of pages.flatMap((page) => page.records)) {
-    records++;
-    if (record.kind === 'rejected') rejected++;
-    if (record.userId === null) unreadable++;
-    else met.add(record.userId);
-    if (record.kind === 'good') lastRead.set(record.userId, record);
+  const readings = new Map<number, { records: number; rejected: number }>();
+  for (const { reading, records: served } of pages) {
+    const tally = readings.get(reading) ?? { records: 0, rejected: 0 };
+    readings.set(reading, tally);
+    for (const record of served) {
+      records++;
+      tally.records++;
+      if (record.kind === 'rejected') tally.rejected++;
+      if (record.userId === null) unreadable++;
+      else met.add(record.userId);
+      if (record.kind === 'good') lastRead.set(record.userId, record);
+    }
   }
   return {
     records,
-    tooManyRejected: rejected >= 20 && rejected / records > 0.05,
+    tooManyRejected: [...readings.values()].some(
+      (tally) => tally.rejected >= 20 && tally.rejected / tally.records > 0.05,
+    ),
     complete: unreadable === 0 && nothingMoved(pages),
+    unreadable,
     lastRead,
     met,
   };
 }
 
-/** One reading: no duplicate, one total, which is the number of users met. Without totals: two readings that agree. */
+/** One reading in which nothing moved; or several that agree, and have met as many as the last one promised. */
 function nothingMoved(pages: readonly ServedPage[]): boolean {
   const last = pages.at(-1)?.reading ?? 0;
   const users = (wanted: (reading: number) => boolean) =>
     pages.filter((page) => wanted(page.reading)).flatMap((page) => page.records.map((r) => r.userId));
   const thisTime = users((reading) => reading === last);
   const distinct = new Set(thisTime);
-  if (distinct.size !== thisTime.length) return false;
-  const totals = new Set(pages.map((page) => page.total));
-  if (totals.size > 1) return false;
-  const [total] = totals;
-  if (total !== null) return distinct.size === total;
-  const answers = new Set(pages.filter((page) => page.records.length > 0).map((page) => page.page));
-  if (answers.size <= 1) return true;
+  const ofLast = pages.filter((page) => page.reading === last);
+  const totals = [...new Set(ofLast.map((page) => page.total))];
+  if (distinct.size === thisTime.length && totals.length <= 1) {
+    const [total = null] = totals;
+    const answers = new Set(ofLast.filter((page) => page.records.length > 0).map((page) => page.page));
+    if (total === null ? answers.size <= 1 : distinct.size === total) return true;
+  }
   if (last < 2) return false;
   const earlier = new Set(users((reading) => reading < last));
-  const onlyEarlier = [...earlier].filter((userId) => !distinct.has(userId)).length;
   const onlyThis = [...distinct].filter((userId) => !earlier.has(userId)).length;
   const both = distinct.size - onlyThis;
   // Chapman: how many there are, less those that were met.
   const there = ((earlier.size + 1) * (distinct.size + 1)) / (both + 1) - 1;
-  return there - (earlier.size + onlyThis) < 0.05 && onlyEarlier + both === earlier.size;
+  const everybody = earlier.size + onlyThis;
+  return there - everybody < 0.05 && everybody >= (ofLast[0]?.total ?? 0);
 }

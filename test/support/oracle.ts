@@ -1,7 +1,8 @@
 // What the history of one account must be, worked out from docs/design alone and a second time: plain loops over maps,
 // no SQL, nothing of src/ but types. Fed with what each run was served, in the order in which it was read.
 import type { RiskLevel } from '../../src/user-risk.ts';
-import { judgeServed, type GoodRecord, type ServedPage } from './oracle-verdict.ts';
+import { confirmationOf, type Confirmation, type Gone, type SeenLookup } from './oracle-absence.ts';
+import { judgeServed, type GoodRecord, type Served, type ServedPage } from './oracle-verdict.ts';
 
 export type ServedRun = {
   /** Microseconds since 1970. */
@@ -10,6 +11,8 @@ export type ServedRun = {
   /** The API refused or went away before the end. */
   brokeOff: boolean;
   acceptMassClear: boolean;
+  confirm: 'lookup' | 'walks';
+  lookups: readonly SeenLookup[];
 };
 
 export type Counts = {
@@ -31,7 +34,8 @@ export type Plan = {
   lastRead: Map<string, GoodRecord>;
   met: Set<string>;
   missing: string[];
-  clears: boolean;
+  confirmation: Confirmation;
+  cleared: Map<string, Gone>;
   counts: Counts;
 };
 /** errorCode null: whatever the API's refusal is called. */
@@ -59,8 +63,9 @@ export type LevelPeriod = {
   level: RiskLevel;
   previous: RiskLevel | null;
   change: 'appeared' | 'raised' | 'lowered' | 'returned';
-  endReason: 'changed' | 'absent' | null;
+  endReason: 'changed' | 'reset' | 'absent' | null;
   absentSince: bigint | null;
+  lastReset: bigint | null;
   snapshotId: number;
 };
 export type IdentityPeriod = {
@@ -112,19 +117,60 @@ export function createOracle() {
     const present = [...users].filter(([, user]) => user.level !== null).map(([userId]) => userId);
     if (served.records === 0 && present.length > 0 && !run.acceptMassClear) return failed('EMPTY_ANSWER');
     const missing = present.filter((userId) => !served.met.has(userId));
-    const isMass = missing.length >= 20 && missing.length * 2 > present.length && !run.acceptMassClear;
-    const clears = served.complete && !isMass;
+    const { met, complete, unreadable } = served;
+    const lastEventOf = (userId: string) =>
+      served.lastRead.get(userId)?.lastEvent ?? users.get(userId)!.lastEvent;
+    const confirmation = confirmationOf({ ...run, missing, met, unreadable, lastEventOf });
+    const decided = decide({ run, served, missing, present: present.length, confirmation });
     const cutToMs = run.observedAt - (run.observedAt % MILLISECOND);
     const plan = {
       at: newest !== undefined && newest >= cutToMs ? newest + MILLISECOND : cutToMs,
-      verdict: clears ? ('complete' as const) : ('partial' as const),
-      errorCode: served.complete && isMass ? ('MASS_CLEAR' as const) : null,
+      verdict: complete && !decided.isMass ? ('complete' as const) : ('partial' as const),
+      errorCode: decided.isMass ? ('MASS_CLEAR' as const) : null,
       lastRead: served.lastRead,
-      met: served.met,
+      met,
       missing,
-      clears,
+      confirmation,
+      cleared: decided.cleared,
     };
     return { kind: 'published', plan: { ...plan, counts: count(plan, present.length) } };
+  }
+
+  /** Who of the missing is cleared, and why; or that they are too many. */
+  function decide(facts: {
+    run: ServedRun;
+    served: Served;
+    missing: string[];
+    present: number;
+    confirmation: Confirmation;
+  }): { isMass: boolean; cleared: Map<string, Gone> } {
+    const { run, served, missing, present, confirmation } = facts;
+    const nobody = new Map<string, Gone>();
+    const absent = (ids: string[]) =>
+      new Map(ids.map((userId) => [userId, { reason: 'absent' as const, resetAt: null }]));
+    if (served.unreadable > 0) return { isMass: false, cleared: nobody };
+    // After a complete walk whoever is missing is taken for gone until their record says otherwise.
+    const candidates =
+      confirmation.kind === 'later'
+        ? 0
+        : confirmation.kind === 'walks'
+          ? served.complete
+            ? missing.length
+            : 0
+          : served.complete
+            ? missing.length - confirmation.stillThere.size
+            : confirmation.gone.size;
+    const isMany = candidates >= 20 && candidates * 2 > present;
+    if (isMany && !run.acceptMassClear) return { isMass: true, cleared: nobody };
+    if (confirmation.kind === 'asked') return { isMass: false, cleared: confirmation.gone };
+    if (confirmation.kind === 'later' || !served.complete) return { isMass: false, cleared: nobody };
+    if (isMany || served.records === 0) return { isMass: false, cleared: absent(missing) };
+    const complete = snapshots.findLast(({ verdict }) => verdict === 'complete')?.at;
+    const twice = missing.filter((userId) => {
+      const since = users.get(userId)?.absentSince ?? null;
+      return since !== null && complete !== undefined && since <= complete;
+    });
+    return { isMass: false, cleared: absent(twice) };
   }
 
   function count(plan: Omit<Plan, 'counts'>, present: number): Counts {
@@ -134,7 +180,7 @@ export function createOracle() {
     const moved = found.map(({ record, before }) =>
       before === undefined || before.level === null ? 0 : RANKS[record.level] - RANKS[before.level],
     );
-    const cleared = plan.clears ? plan.missing.length : 0;
+    const cleared = plan.cleared.size;
     const total = present + appeared + returned - cleared;
     return {
       users: total,
@@ -180,7 +226,8 @@ export function createOracle() {
       before === undefined || before.eventCount !== eventCount || before.lastEvent !== lastEvent;
     if (levelChanged) {
       const previous = before?.level ?? null;
-      if (previous !== null) endLevel(userId, at, 'changed', null, snapshotId);
+      if (previous !== null)
+        endLevel(userId, at, 'changed', { absentSince: null, lastReset: null }, snapshotId);
       levels.push({
         userId,
         from: at,
@@ -190,6 +237,7 @@ export function createOracle() {
         change: changeOf(before, level),
         endReason: null,
         absentSince: null,
+        lastReset: null,
         snapshotId,
       });
     }
@@ -208,23 +256,24 @@ export function createOracle() {
     else change(userId, { ...now, ...since }, snapshotId);
   }
 
-  function miss(userId: string, { at, clears }: Plan, snapshotId: number): void {
+  function miss(userId: string, { at, cleared }: Plan, snapshotId: number): void {
     const absentSince = users.get(userId)?.absentSince ?? at;
-    if (!clears) return change(userId, { absentSince }, snapshotId);
-    endLevel(userId, at, 'absent', absentSince, snapshotId);
+    const gone = cleared.get(userId);
+    if (gone === undefined) return change(userId, { absentSince }, snapshotId);
+    endLevel(userId, at, gone.reason, { absentSince, lastReset: gone.resetAt }, snapshotId);
     change(userId, { level: null, levelSince: null, absentSince: null, clearedAt: at }, snapshotId);
   }
 
   function endLevel(
     userId: string,
     at: bigint,
-    endReason: 'changed' | 'absent',
-    absentSince: bigint | null,
+    endReason: 'changed' | 'reset' | 'absent',
+    why: { absentSince: bigint | null; lastReset: bigint | null },
     snapshotId: number,
   ): void {
     const open = levels.find((row) => row.userId === userId && row.to === null);
     if (open === undefined) throw new Error('the oracle has lost a period');
-    Object.assign(open, { to: at, endReason, absentSince, snapshotId });
+    Object.assign(open, { to: at, endReason, ...why, snapshotId });
   }
 
   return { foresee, publish, users, levels, identities, activity, snapshots };

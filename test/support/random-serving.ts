@@ -9,6 +9,8 @@ import type { Answer, Listing } from './scripted-api.ts';
 const HOW_BAD = ['level', 'count', 'negative', 'event', 'nul', 'surrogate', 'email'] as const;
 const HOW_UNREADABLE = ['missing_id', 'not_a_uuid', 'number', 'null', 'text', 'list'] as const;
 
+const GONE_AS = ['unknown', 'no_level', 'reset', 'old_level_and_reset', 'reset_long_ago'] as const;
+
 export type Serving = {
   kind:
     | 'as_it_is'
@@ -37,6 +39,9 @@ export type Serving = {
   pageLimit: number;
   rotate: number;
   upperCase: boolean;
+  lookups: Listing['records']['mode'];
+  /** How the own record of somebody without a level looks. */
+  goneAs: (typeof GONE_AS)[number];
 };
 
 const WEIGHTS: Record<Serving['kind'], number> = {
@@ -75,6 +80,12 @@ export const serving: fc.Arbitrary<Serving> = fc.record({
   pageLimit: fc.integer({ min: 3, max: 40 }),
   rotate: fc.nat(999),
   upperCase: fc.boolean(),
+  lookups: fc.oneof(
+    { weight: 12, arbitrary: fc.constant('honest' as const) },
+    { weight: 3, arbitrary: fc.constantFrom('refused' as const, 'blind', 'level_less') },
+    { weight: 2, arbitrary: fc.constantFrom('garbled' as const, 'down') },
+  ),
+  goneAs: fc.constantFrom(...GONE_AS),
 });
 
 /** What a served record means, by its JSON: the oracle is told, it does not validate. */
@@ -96,6 +107,7 @@ export function listingOf(world: World, how: Serving, meanings: Meanings): Listi
     movedTotal: null,
     pageLimit: how.pageLimit,
     fault: null,
+    records: { mode: how.lookups, of: (userId) => ownRecord(world, userId, how) },
   };
   switch (how.kind) {
     case 'as_it_is':
@@ -229,6 +241,37 @@ function rawOf(person: Person) {
     event_count: person.eventCount,
     last_event: spell(person.lastEvent),
   };
+}
+
+/** Everybody in the world has one, served or not. */
+function ownRecord(world: World, userId: string, { goneAs }: Serving): unknown {
+  const person = world.people.find((one) => one.userId === userId);
+  if (person === undefined) return null;
+  const { micros } = person.lastEvent;
+  const events = [
+    { id: 'e', name: 'an event', risk_level: person.level, timestamp: spell(person.lastEvent) },
+  ];
+  const record = { email: 'e@example.com', name: 'N', events, risk_level: person.level };
+  if (person.present) return { ...record, last_reset_time: null };
+  const at = (by: bigint) => spell({ micros: clamped(micros + by), spelling: 0 });
+  switch (goneAs) {
+    case 'unknown':
+      return null;
+    case 'no_level':
+      return { ...record, risk_level: null, last_reset_time: null };
+    case 'reset':
+      return { ...record, risk_level: undefined, last_reset_time: at(1n) };
+    case 'old_level_and_reset':
+      return { ...record, last_reset_time: at(0n) };
+    case 'reset_long_ago':
+      return { ...record, risk_level: null, last_reset_time: at(-1_000_000n) };
+  }
+}
+
+/** Within the years that a date-time can have. */
+function clamped(micros: bigint): bigint {
+  const [low, high] = [-62_135_596_800_000_000n, 253_402_300_798_000_000n];
+  return micros < low ? low : micros > high ? high : micros;
 }
 
 function rotated<T>(list: readonly T[], by: number): T[] {

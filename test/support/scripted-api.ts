@@ -3,6 +3,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { CloudflareClient } from '../../src/cloudflare/client.ts';
+import type { UserRecord } from '../../src/cloudflare/user-record.ts';
 
 export type Listing = {
   /** The records as each reading of all pages finds them; the last reading repeats. */
@@ -15,6 +16,13 @@ export type Listing = {
   pageLimit: number;
   /** This page is refused, however often it is asked for. */
   fault: { page: number; status: 403 | 503 } | null;
+  /** What the users' own records say, and whether they can be asked. */
+  records: {
+    /** honest: as `of` says. blind: nobody is known. level_less: nobody has a level. garbled: no record at all. */
+    mode: 'honest' | 'refused' | 'blind' | 'level_less' | 'garbled' | 'down';
+    /** The `result`; null: no such user. */
+    of(userId: string): unknown;
+  };
 };
 
 export type ScriptedApi = {
@@ -29,8 +37,11 @@ export async function startScriptedApi(): Promise<ScriptedApi> {
   const readings = new Map<string, Reading>();
   const server = createServer({ keepAliveTimeout: 120_000 }, (request, response) => {
     const url = new URL(request.url ?? '/', 'http://api');
-    const accountId = /accounts\/([^/]+)\/zt_risk_scoring\/summary$/.exec(url.pathname)?.[1] ?? '';
+    const [, accountId = '', what = ''] =
+      /accounts\/([^/]+)\/zt_risk_scoring\/([^/]+)$/.exec(url.pathname) ?? [];
     const reading = readings.get(accountId);
+    if (reading !== undefined && what !== 'summary')
+      return send(response, ...recordOf(reading.listing.records, what));
     const page = Number(url.searchParams.get('page'));
     if (reading === undefined || !(page >= 1)) return send(response, 404, failure(7003));
     const { fault } = reading.listing;
@@ -64,6 +75,16 @@ function pageOf({ listing, number }: Reading, page: number, perPage: number): un
   return total === null ? envelope : { ...envelope, result_info: info };
 }
 
+function recordOf({ mode, of }: Listing['records'], userId: string): [status: number, body: unknown] {
+  if (mode === 'refused') return [403, failure(9109)];
+  if (mode === 'down') return [503, failure(1003)];
+  if (mode === 'garbled') return [200, { success: true, errors: [], messages: [], result: null }];
+  const result = mode === 'blind' ? null : of(userId);
+  if (result === null) return [404, failure(1002)];
+  const shown = mode === 'level_less' ? { ...(result as object), risk_level: null } : result;
+  return [200, { success: true, errors: [], messages: [], result: shown }];
+}
+
 function failure(code: number): unknown {
   return { success: false, errors: [{ code, message: 'as the test said' }], messages: [], result: null };
 }
@@ -74,7 +95,12 @@ function send(response: ServerResponse, status: number, body: unknown): void {
 }
 
 export type Answer = { reading: number; page: number; total: number | null; records: readonly unknown[] };
-export type Answers = { pages: Answer[]; brokeOff: boolean };
+/** What the client made of one question about a user, in the order in which the answers came. */
+export type Lookup = {
+  userId: string;
+  said: UserRecord | 'unknown' | 'refused' | 'garbled' | 'unanswered';
+};
+export type Answers = { pages: Answer[]; lookups: Lookup[]; brokeOff: boolean };
 
 /** Hands every answer on, and keeps them in the order in which they were read. `take` empties what was kept. */
 export function recordAnswers(client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'>): {
@@ -83,13 +109,25 @@ export function recordAnswers(client: Pick<CloudflareClient, 'summaryPage' | 'lo
 } {
   const kept = new Map<string, Answers>();
   const of = (accountId: string) => {
-    const answers = kept.get(accountId) ?? { pages: [], brokeOff: false };
+    const answers = kept.get(accountId) ?? { pages: [], lookups: [], brokeOff: false };
     kept.set(accountId, answers);
     return answers;
   };
   return {
     client: {
-      lookUpUser: (request) => client.lookUpUser(request),
+      async lookUpUser(request) {
+        const { lookups } = of(request.accountId);
+        const note = (said: Lookup['said']) => void lookups.push({ userId: request.userId, said });
+        try {
+          const record = await client.lookUpUser(request);
+          note(record ?? 'unknown');
+          return record;
+        } catch (error) {
+          const { code } = error as { code?: string };
+          note(code === 'LOOKUPS_REFUSED' ? 'refused' : code === 'BAD_ANSWER' ? 'garbled' : 'unanswered');
+          throw error;
+        }
+      },
       async summaryPage(request) {
         const answers = of(request.accountId);
         try {

@@ -46,7 +46,10 @@ describe('publish', () => {
       expectedUnseen: null,
       acknowledged: stager.acknowledged(),
       records: 1,
+      unreadable: 0,
+      answers: { confirmation: 'asked', byUser: new Map() },
       acceptMassClear: false,
+      maxClearedRatio: 0.5,
       dryRun: false,
       facts: {
         passes: 1,
@@ -59,6 +62,7 @@ describe('publish', () => {
         rejected: 0,
         totalFirst: 1,
         totalLast: 1,
+        lookups: 0,
         evidence: {},
       },
     };

@@ -1,0 +1,17 @@
+// Whether a server treats paging otherwise than it did before. Pure.
+import type { Paging } from './walk-pages.ts';
+
+/**
+ * The names of what differs, empty when nothing does. An account that fits one page says nothing of how pages would be
+ * treated, so only what both walks could tell is compared.
+ */
+export function pagingChanges(was: Paging, is: Paging): (keyof Paging)[] {
+  const changes: (keyof Paging)[] = [];
+  if (was.totals !== is.totals) changes.push('totals');
+  if (was.page === 'not_needed' || is.page === 'not_needed') return changes;
+  if (was.page !== is.page) changes.push('page');
+  if (was.per_page !== is.per_page) changes.push('per_page');
+  const bothClamped = was.per_page === 'clamped' && is.per_page === 'clamped';
+  if (bothClamped && was.page_size !== is.page_size) changes.push('page_size');
+  return changes;
+}

@@ -1,0 +1,64 @@
+// P2, model-based: whatever happens to an account between and during runs, and whatever happens to the runs, nobody is cleared
+// who had a level all the time. With two complete walks instead of lookups that cannot be promised, and is counted.
+// MODEL_SEQUENCES chooses how many; `npm run test:long` runs 10,000.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import fc from 'fast-check';
+import { createLogger } from '../../src/logger.ts';
+import { createLivingAccount, type ResetStyle } from '../support/living-account.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { commands, emptyTally, happening, settle, type Real, type Tally } from '../support/model-commands.ts';
+
+const SEQUENCES = Number(process.env['MODEL_SEQUENCES'] ?? 240);
+/** Side by side: most of the time of a run is waiting for the database. */
+const LANES = 3;
+const SEED = fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647;
+
+let db: MigratedDatabase;
+before(async () => {
+  db = await migratedDatabase();
+});
+after(() => db.close());
+
+const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
+const account = fc.record({
+  style: fc.constantFrom<ResetStyle>('no_level', 'old_level', 'not_found'),
+  people: fc.array(happening, { minLength: 8, maxLength: 30, size: 'max' }),
+  perPage: fc.constantFrom(2, 3, 5),
+  concurrency: fc.constantFrom(1, 2),
+});
+
+async function live(confirm: 'lookup' | 'walks', sequences: number, tally: Tally): Promise<void> {
+  const lane = (index: number) =>
+    fc.assert(
+      fc.asyncProperty(account, commands(confirm), async ({ style, people, ...how }, script) => {
+        const accountId = randomBytes(16).toString('hex');
+        const living = createLivingAccount(accountId, style);
+        for (let one = 0; one < 8; one++) living.happen({ kind: 'arrive', level: 'low' });
+        for (const what of people) living.happen(what);
+        const real: Real = { db, accountId, account: living, confirm, logger, tally, ...how };
+        await fc.asyncModelRun(() => ({ model: {}, real }), script);
+        await settle(real);
+      }),
+      { numRuns: Math.ceil(sequences / LANES), seed: SEED + index },
+    );
+  await Promise.all(Array.from({ length: LANES }, (_, index) => lane(index)));
+}
+
+test('nobody is cleared who had a level all the time, and once the world stands still one run brings the truth', async (t) => {
+  const tally = emptyTally();
+  await live('lookup', SEQUENCES, tally);
+  t.diagnostic(JSON.stringify(tally));
+  assert.equal(tally.falseClears, 0);
+  for (const what of ['complete', 'partial', 'failed', 'cleared', 'takenOver'] as const)
+    assert.ok(tally[what] > SEQUENCES / 60, what);
+});
+
+test('without lookups everything else holds, and two still runs bring the truth', async (t) => {
+  const tally = emptyTally();
+  await live('walks', Math.ceil(SEQUENCES / 3), tally);
+  t.diagnostic(JSON.stringify(tally));
+  for (const what of ['complete', 'partial', 'failed', 'cleared'] as const)
+    assert.ok(tally[what] > SEQUENCES / 180, what);
+});

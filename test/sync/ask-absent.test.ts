@@ -1,0 +1,333 @@
+// Who is asked, in which order, how many, and when the answers are believed: real runs on a real database, with an API whose
+// records say what the test says.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CloudflareClient } from '../../src/cloudflare/client.ts';
+import type { UserRecord } from '../../src/cloudflare/user-record.ts';
+import { EXIT, OperatorError } from '../../src/errors.ts';
+import { createLogger } from '../../src/logger.ts';
+import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { requestSync } from '../../src/sync/request-sync.ts';
+import type { RunDeps, RunResult } from '../../src/sync/run-sync.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { uuidOf } from '../support/random-world.ts';
+import { TEST_SETTINGS } from '../support/settings.ts';
+
+const LEVEL: UserRecord = { riskLevel: 'low', lastResetTime: null, newestEvent: null };
+const NO_LEVEL: UserRecord = { ...LEVEL, riskLevel: null };
+type Said = UserRecord | null | OperatorError;
+type Say = (userId: string, nth: number) => Said | Promise<Said>;
+
+let db: MigratedDatabase;
+before(async () => {
+  db = await migratedDatabase();
+});
+after(() => db.close());
+
+const user = (n: number) => uuidOf(`ask ${n}`);
+/** A record that does not say whom it speaks of. */
+const UNREADABLE = -1;
+const record = (n: number) => ({
+  ...(n === UNREADABLE ? {} : { user_id: user(n) }),
+  max_risk_level: 'low',
+  event_count: 1,
+  last_event: '2026-01-01T00:00:00Z',
+});
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
+
+function problem(code: string): OperatorError {
+  return new OperatorError({
+    code,
+    exit: EXIT.failed,
+    happened: 'told so',
+    means: 'nothing',
+    todo: 'nothing',
+  });
+}
+
+/** An account that is synced again and again: whom the summary shows, and what records say. */
+function createAccount() {
+  const accountId = randomBytes(16).toString('hex');
+  const asked: string[] = [];
+  const logs: string[] = [];
+  const logger = createLogger({
+    level: 'warn',
+    secrets: [],
+    pretty: false,
+    destination: { write: (line: string) => void logs.push(line) },
+  });
+  async function sync(
+    shown: readonly number[],
+    say: Say,
+    over: Partial<RunDeps['settings']> & { total?: number; accept?: boolean; dryRun?: boolean } = {},
+  ): Promise<RunResult & { asked: string[] }> {
+    const { total = shown.length, accept = false, dryRun = false, ...settings } = over;
+    asked.length = 0;
+    const client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'> = {
+      summaryPage: async ({ page, perPage }) => ({
+        records: shown.slice((page - 1) * perPage, page * perPage).map(record),
+        info: { total_count: total },
+        bytes: 0,
+        unknownFields: [],
+      }),
+      lookUpUser: async ({ userId, signal }) => {
+        signal.throwIfAborted();
+        const said = await say(userId, asked.push(userId));
+        if (said instanceof OperatorError) throw said;
+        return said;
+      },
+    };
+    const outcome = await requestSync(
+      {
+        pool: db.pool,
+        client,
+        logger,
+        settings: { ...TEST_SETTINGS, perPage: 1_000, concurrency: 1, ...settings },
+        timing: LEASE_TIMING,
+      },
+      {
+        accountId,
+        trigger: 'cli',
+        acceptMassClear: accept,
+        dryRun,
+        signal: new AbortController().signal,
+      },
+    );
+    assert.ok(outcome.kind === 'ran');
+    return { ...outcome.result, asked: [...asked] };
+  }
+  const column = async (text: string) =>
+    (
+      await db.rows<{ value: string }>(
+        `select ${text} as value from risk.users u join risk.accounts a using (account_key)
+          where a.account_id = $1 order by u.user_key`,
+        [accountId],
+      )
+    ).map(({ value }) => value);
+  return { sync, logs, column, accountId };
+}
+
+const nobodyGone: Say = () => LEVEL;
+/** Those from `n` on have no level any more. */
+const goneFrom =
+  (n: number): Say =>
+  (userId) =>
+    range(0, n).some((one) => user(one) === userId) ? LEVEL : NO_LEVEL;
+const evidenceOf = (result: RunResult) => result.facts.evidence['lookups'] as Record<string, unknown>;
+
+test('nobody is asked when everybody was met', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  const result = await sync(range(0, 12), nobodyGone);
+  assert.deepEqual(result.asked, []);
+  assert.equal(evidenceOf(result), undefined);
+});
+
+test('a user who was met is asked first and once more at the end, and those without a level are cleared at once', async () => {
+  const { sync, column } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  const result = await sync(range(0, 8), goneFrom(8));
+  assert.equal(result.published?.cleared, 2);
+  assert.equal(result.asked.length, 4);
+  const met = range(0, 8).map(user);
+  assert.ok(met.includes(result.asked[0]!) && met.includes(result.asked[3]!));
+  assert.deepEqual(result.asked.slice(1, 3).toSorted(), [user(8), user(9)].toSorted());
+  assert.equal(result.facts.lookups, 2);
+  const { state, asked, no_level, waiting, missing } = evidenceOf(result);
+  assert.deepEqual(
+    { state, asked, no_level, waiting, missing },
+    {
+      state: 'working',
+      asked: 2,
+      no_level: 2,
+      waiting: 0,
+      missing: 2,
+    },
+  );
+  assert.equal((await column('u.cleared_at is null')).filter(Boolean).length, 8);
+});
+
+test('one whose record shows a level stays, and needs no second control', async () => {
+  const { sync, column, accountId } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  const result = await sync(range(0, 9), nobodyGone);
+  assert.deepEqual([result.published?.cleared, result.published?.carried, result.asked.length], [0, 1, 2]);
+  assert.equal((await column('u.absent_since is not null')).filter(Boolean).length, 1);
+  const [answer] = await db.rows(
+    `select outcome from risk_internal.lookups join risk.users using (account_key, user_key)
+       join risk.accounts using (account_key) where account_id = $1 and user_id = $2`,
+    [accountId, user(9)],
+  );
+  assert.deepEqual(answer, { outcome: 'level' });
+});
+
+test('a partial walk clears those whose own record shows no level, and nobody else', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  // The server speaks of one more than it shows.
+  const result = await sync(range(0, 8), goneFrom(9), { total: 9 });
+  assert.equal(result.published?.verdict, 'partial');
+  assert.deepEqual([result.published?.cleared, result.published?.carried], [1, 1]);
+});
+
+test('the budget bounds the questions, and those absent longest come first', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  await sync(range(0, 9), nobodyGone, { confirmLookups: 0 });
+  await sync(range(0, 8), nobodyGone, { confirmLookups: 0 });
+  const result = await sync(range(0, 6), goneFrom(6), { confirmLookups: 2 });
+  assert.deepEqual(result.asked.slice(1, 3), [user(9), user(8)]);
+  assert.equal(result.published?.cleared, 2);
+  assert.equal(evidenceOf(result)['waiting'], 2);
+  const rest = await sync(range(0, 6), goneFrom(6), { confirmLookups: 100 });
+  assert.equal(rest.published?.cleared, 2);
+});
+
+test('records that insist on a level do not use up the budget of those after them', async () => {
+  const { sync } = createAccount();
+  const insists: Say = (userId) => (userId === user(10) || userId === user(11) ? NO_LEVEL : LEVEL);
+  await sync(range(0, 12), nobodyGone);
+  let cleared = 0;
+  for (let run = 0; run < 2; run++)
+    cleared += (await sync(range(0, 8), insists, { confirmLookups: 2 })).published?.cleared ?? 0;
+  assert.equal(cleared, 2);
+});
+
+test('a record that insists on a level through five complete walks is a warning, and no decision', async () => {
+  const { sync, logs } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  for (let walk = 1; walk <= 6; walk++) {
+    const result = await sync(range(0, 9), nobodyGone);
+    assert.equal(evidenceOf(result)['insisting'], walk >= 5 ? 1 : 0, `walk ${walk}`);
+    assert.equal(result.published?.users, 10);
+  }
+  assert.equal(logs.filter((line) => line.includes('insist on a level')).length, 2);
+  assert.ok(!logs.join('').includes(user(9)));
+});
+
+describe('when records cannot be asked, a second complete walk decides:', () => {
+  const reasons: [title: string, say: Say, state: string][] = [
+    ['refused', () => problem('LOOKUPS_REFUSED'), 'refused'],
+    ['nobody has a level, not even those who were met', () => NO_LEVEL, 'control_failed'],
+    ['nobody is known', () => null, 'control_failed'],
+    ['what comes back is no record', () => problem('BAD_ANSWER'), 'control_failed'],
+  ];
+  for (const [title, say, state] of reasons) {
+    test(title, async () => {
+      const { sync } = createAccount();
+      await sync(range(0, 10), nobodyGone);
+      const first = await sync(range(0, 9), say);
+      assert.deepEqual([first.published?.cleared, evidenceOf(first)['state']], [0, state]);
+      // A partial walk in between is no second one.
+      assert.equal((await sync(range(0, 9), say, { total: 10 })).published?.cleared, 0);
+      assert.equal((await sync(range(0, 9), say)).published?.cleared, 1);
+    });
+  }
+
+  test('switched off', async () => {
+    const { sync } = createAccount();
+    await sync(range(0, 10), nobodyGone);
+    const first = await sync(range(0, 9), nobodyGone, { confirm: 'walks' });
+    assert.deepEqual([first.asked.length, first.published?.cleared], [0, 0]);
+    assert.equal(evidenceOf(first)['state'], 'off');
+    // Met again in between: absence begins anew.
+    await sync(range(0, 10), nobodyGone, { confirm: 'walks' });
+    assert.equal((await sync(range(0, 9), nobodyGone, { confirm: 'walks' })).published?.cleared, 0);
+    assert.equal((await sync(range(0, 9), nobodyGone, { confirm: 'walks' })).published?.cleared, 1);
+  });
+});
+
+test('a control who has just been reset is no proof: up to three are asked', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  const result = await sync(range(0, 9), (userId, nth) =>
+    nth <= 2 || userId === user(9) ? NO_LEVEL : LEVEL,
+  );
+  assert.equal(result.published?.cleared, 1);
+});
+
+test('answers are not believed when the control fails after them, and nobody is cleared', async () => {
+  const { sync, logs } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  await sync(range(0, 9), nobodyGone);
+  // From the second question on, the endpoint knows nobody.
+  const result = await sync(range(0, 9), (_, nth) => (nth === 1 ? LEVEL : null));
+  assert.equal(result.published?.cleared, 0);
+  assert.equal(evidenceOf(result)['state'], 'unanswered');
+  assert.match(logs.join(''), /not believed/);
+  assert.equal((await sync(range(0, 9), goneFrom(9))).published?.cleared, 1);
+});
+
+test('an outage before the control leaves everything to the next run, however often they were absent', async () => {
+  const { sync } = createAccount();
+  const down: Say = () => problem('CLOUDFLARE_UNAVAILABLE');
+  await sync(range(0, 10), nobodyGone);
+  for (let run = 0; run < 3; run++) {
+    const result = await sync(range(0, 9), down);
+    assert.equal(result.error, null);
+    assert.deepEqual([result.published?.cleared, result.asked.length], [0, 1]);
+  }
+});
+
+test('an outage in the middle of the questions keeps the answers that came, under the second control', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  const result = await sync(range(0, 6), (userId, nth) =>
+    nth === 3 ? problem('NETWORK') : goneFrom(6)(userId, nth),
+  );
+  assert.equal(result.published?.cleared, 1);
+  assert.equal(evidenceOf(result)['waiting'], 3);
+});
+
+test('a record that nobody can read keeps everybody, and saves the questions', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  for (let run = 0; run < 2; run++) {
+    const result = await sync([...range(0, 8), UNREADABLE], goneFrom(8));
+    assert.deepEqual([result.published?.verdict, result.published?.cleared], ['partial', 0]);
+    assert.deepEqual(result.asked, []);
+  }
+});
+
+test('a mass clear is asked about within the budget, and cleared in one run once it is accepted', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 60), nobodyGone);
+  const refused = await sync(range(0, 20), goneFrom(20), { confirmLookups: 5 });
+  assert.equal(refused.error?.code, 'MASS_CLEAR');
+  assert.deepEqual(
+    [refused.published?.cleared, refused.published?.verdict, refused.asked.length],
+    [0, 'partial', 7],
+  );
+  const accepted = await sync(range(0, 20), goneFrom(20), { confirmLookups: 5, accept: true });
+  assert.equal(accepted.error, null);
+  assert.equal(accepted.published?.cleared, 40);
+});
+
+test('the time budget ends the questions, and what was answered is published', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  const result = await sync(
+    range(0, 6),
+    async (userId, nth) => {
+      // A question that takes until the budget is gone.
+      if (nth === 3) await sleep(1_200);
+      return goneFrom(6)(userId, nth);
+    },
+    { timeBudgetMs: 1_000 },
+  );
+  assert.equal(result.error, null);
+  assert.equal(result.published?.verdict, 'complete');
+  assert.equal(result.published?.cleared, 0, 'the second control could not be asked any more');
+  assert.equal(evidenceOf(result)['state'], 'unanswered');
+});
+
+test('a dry run asks, says whom it would clear, and keeps nothing', async () => {
+  const { sync, column } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  const dry = await sync(range(0, 9), goneFrom(9), { dryRun: true });
+  assert.deepEqual([dry.published?.cleared, dry.published?.snapshotId], [1, null]);
+  assert.equal((await column('u.max_risk_level')).filter((level) => level === 'low').length, 10);
+  assert.deepEqual(await db.rows('select 1 from risk_internal.staged_changes'), []);
+});
