@@ -18,9 +18,13 @@ const Paging = z
   })
   .partial();
 
+const PassEvidence = z.object({ met: z.number(), met_first: z.number().catch(0) });
+
 const Evidence = z
   .object({
     paging: Paging.catch({}),
+    paging_changed: z.array(z.string()).catch([]),
+    passes: z.array(PassEvidence).catch([]),
     reasons: z.array(z.string()).catch([]),
     repeated_pages: z.number().catch(0),
     one_response: z.boolean().catch(false),
@@ -43,6 +47,7 @@ export function explainRun(run: Run): Fact[] {
     ...error(run),
     ['when', when(run)],
     ['walk', walk(run)],
+    ...passes(evidence),
     ...met(run, evidence),
     ...unseen(run),
     ...paging(evidence),
@@ -92,6 +97,14 @@ function walk(run: Run): string {
   ].join(', ');
 }
 
+/** Kept where there were several. */
+function passes({ passes = [] }: Evidence): Fact[] {
+  return passes.map(({ met, met_first: first }, index) => [
+    '',
+    `pass ${index + 1} met ${plural(met, 'user')}${index === 0 ? '' : `, ${first.toLocaleString('en-US')} of them for the first time`}`,
+  ]);
+}
+
 function met(run: Run, evidence: Evidence): Fact[] {
   if (run.pages === 0) return [];
   const facts: Fact[] = [['met', `${plural(run.users_met, 'user')}; ${totals(run, evidence)}`]];
@@ -120,7 +133,12 @@ function unseen(run: Run): Fact[] {
   return [['unseen', text]];
 }
 
-function paging({ paging: p, one_response: whole, first_page_size: first }: Evidence): Fact[] {
+function paging({
+  paging: p,
+  paging_changed: changed = [],
+  one_response: whole,
+  first_page_size: first,
+}: Evidence): Fact[] {
   if (p === undefined || Object.keys(p).length === 0)
     return first === undefined ? [] : [['paging', `the first page held ${plural(first, 'record')}`]];
   const size = p.page_size ?? first;
@@ -144,7 +162,8 @@ function paging({ paging: p, one_response: whole, first_page_size: first }: Evid
           ? 'the whole account came in one response'
           : null;
   const stated = p.totals === undefined ? null : p.totals ? 'it states totals' : 'it states no totals';
-  return [['paging', [how, page, stated].filter((part) => part !== null).join('; ')]];
+  const differs = changed.length === 0 ? null : `otherwise than the run before: ${changed.join(', ')}`;
+  return [['paging', [how, page, stated, differs].filter((part) => part !== null).join('; ')]];
 }
 
 function records(run: Run, e: Evidence): Fact[] {
