@@ -3,7 +3,9 @@ import { Command, CommanderError } from 'commander';
 import { accountsCommand } from './commands/accounts.ts';
 import { databaseCommand, watcherCommand } from './commands/database.ts';
 import { demoCommand } from './commands/demo.ts';
+import { historyCommand } from './commands/history.ts';
 import { migrateCommand } from './commands/migrate.ts';
+import { rejectedCommand } from './commands/rejected.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { statusCommand } from './commands/status.ts';
 import { printError, syncCommand } from './commands/sync.ts';
@@ -72,10 +74,18 @@ async function main(args: readonly string[]): Promise<number> {
       `error UNEXPECTED: Something unforeseen happened (${name}).\n  This is a defect of zt-risk-sync.\n  Run again with LOG_LEVEL=debug for the stack trace, and report it.\n`,
     );
     if (process.argv.length > 0 && io.source.env['LOG_LEVEL'] === 'debug') {
-      process.stderr.write(`${(stack ?? '').split('\n').slice(1).join('\n')}\n`);
+      process.stderr.write(`${framesOf(stack ?? '')}\n`);
     }
     return EXIT.failed;
   }
+}
+
+/** A message may have several lines, and the second one of a failed query holds its parameters. */
+function framesOf(stack: string): string {
+  return stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .join('\n');
 }
 
 function createProgram(): Command {
@@ -87,7 +97,9 @@ function createProgram(): Command {
     syncCommand(io),
     statusCommand(io),
     trendsCommand(io),
+    historyCommand(io),
     accountsCommand(io),
+    rejectedCommand(io),
     migrateCommand(io),
     databaseCommand({ stdout: io.stdout, stderr: io.stderr, embedded: dataFolder(io.source) }),
     simulateCommand(io),

@@ -25,7 +25,9 @@ export function printRows(
     );
     out.write(`${JSON.stringify(objects, null, 2)}\n`);
   } else if (format === 'csv') {
-    out.write(stringify(rows as Cell[][], { header: true, columns: names, escape_formulas: true }));
+    // By default false would be an empty cell, like null.
+    const cast = { boolean: String };
+    out.write(stringify(rows as Cell[][], { header: true, columns: names, escape_formulas: true, cast }));
   } else {
     out.write(`${table(columns, rows)}\n`);
   }

@@ -6,18 +6,21 @@ import { EXIT, OperatorError } from '../errors.ts';
 import { listAccounts, type AccountState } from '../queries/list-accounts.ts';
 import { listRuns, type Run } from '../queries/list-runs.ts';
 import { nextSlots } from '../schedule.ts';
+import { explainRun, type Fact } from './explain-run.ts';
 import {
   ago,
   duration,
   formatOption,
   minute,
   plural,
+  printable,
   printRows,
   table,
   wholeNumber,
   type Cell,
   type Format,
 } from './print.ts';
+import { wrap } from './wrap.ts';
 
 type Options = { run?: number; account?: string; limit: number; format: Format };
 
@@ -83,34 +86,31 @@ function accountLines(state: AccountState): string[] {
   if ((state.carried_count ?? 0) > 0)
     lines.push(`  ${plural(state.carried_count ?? 0, 'user')} carried (present, not met by the last walk)`);
   if (state.rejected_waiting > 0)
-    lines.push(`  ${plural(state.rejected_waiting, 'rejected record')} waiting`);
+    lines.push(`  ${plural(state.rejected_waiting, 'rejected record')} waiting: zt-risk-sync rejected list`);
   return lines;
 }
 
+// 80 columns wide with the longest error code.
 const TABLE_COLUMNS = [
   { name: 'run', right: true },
-  { name: 'started' },
+  { name: 'started (UTC)' },
   { name: 'took', right: true },
-  { name: 'trigger' },
+  { name: 'by' },
+  { name: 'met', right: true },
   { name: 'status' },
-  { name: 'verdict' },
-  { name: 'users met', right: true },
-  { name: 'requests', right: true },
-  { name: 'error' },
+  { name: 'verdict / error' },
 ];
 
 function tableCells(run: Run): Cell[] {
   return [
     // A number, not a quantity: no thousands separator.
     String(run.run_id),
-    minute(run.started_at),
+    minute(run.started_at).replace(' UTC', ''),
     duration(new Date(run.finished_at).getTime() - new Date(run.started_at).getTime()),
     run.trigger,
-    run.status,
-    run.verdict,
     run.users_met,
-    run.requests,
-    run.error_code,
+    run.status,
+    [run.verdict, run.error_code].filter((part) => part !== null).join(' ') || null,
   ];
 }
 
@@ -171,19 +171,11 @@ function printRun(io: Io, options: Options, runs: readonly Run[]): void {
     return;
   }
   if (options.format === 'csv') return printRows(io.stdout, 'csv', RUN_COLUMNS, [runCells(run)]);
-  const cells = runCells(run);
-  const facts = RUN_FIELDS.flatMap((field, index): Cell[][] => {
-    const value = cells[index] ?? null;
-    return value === null ? [] : [[field, typeof value === 'number' ? String(value) : value]];
-  });
-  const { reasons, paging, ...rest } = run.evidence as {
-    reasons?: unknown[];
-    paging?: Record<string, unknown>;
-  };
-  for (const reason of reasons ?? []) facts.push(['partial because', String(reason)]);
-  for (const [name, value] of Object.entries(paging ?? {})) facts.push([`paging: ${name}`, String(value)]);
-  for (const [name, value] of Object.entries(rest))
-    facts.push([name, typeof value === 'object' ? JSON.stringify(value) : String(value)]);
-  const width = Math.max(...facts.map(([name]) => String(name).length));
-  for (const [name, value] of facts) io.stdout.write(`${String(name).padEnd(width)}  ${String(value)}\n`);
+  io.stdout.write(`${explainRun(run).map(factLine).join('\n')}\n`);
+}
+
+const FACT_INDENT = 11;
+
+function factLine([name, text]: Fact): string {
+  return `${name.padEnd(FACT_INDENT)}${wrap(printable(text), FACT_INDENT)}`;
 }

@@ -226,8 +226,7 @@ async function printSummary(io: Io, deps: RunDeps, line: Line, outcome: SyncOutc
   );
   if (published.carried > 0)
     out(`  carried ${published.carried.toLocaleString('en-US')} (present, not met by this walk)`);
-  if (facts.rejected > 0)
-    out(`  rejected ${plural(facts.rejected, 'record')} (kept in risk_internal.rejected_records)`);
+  if (facts.rejected > 0) out(`  rejected ${plural(facts.rejected, 'record')}: zt-risk-sync rejected list`);
   const reasons = facts.evidence['reasons'];
   if (published.verdict === 'partial' && Array.isArray(reasons))
     for (const reason of reasons) out(`  partial: ${String(reason)}`);

@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../db/pool.ts';
 import { accounts, leases, rejectedRecords, snapshots, syncRuns } from '../db/schema.ts';
+import { isWaiting } from './waiting-records.ts';
 
 export type AccountState = {
   account_id: string;
@@ -19,7 +20,7 @@ export type AccountState = {
   running_run_id: number | null;
   running_since: Date | null;
   running_host: string | null;
-  /** Rejected records that the newest finished run met. */
+  /** Rejected records that wait, as `rejected list` shows them. */
   rejected_waiting: number;
 };
 
@@ -36,9 +37,8 @@ export async function listAccounts(pool: Pool): Promise<AccountState[]> {
            and r.run_id > coalesce((select max(ok.run_id) from ${syncRuns} ok
                                      where ok.account_key = a.account_key and ok.status = 'succeeded'), 0)) f on true
       left join lateral (
-        select count(*)::integer as rejected_waiting from ${rejectedRecords} q
-         where q.account_key = a.account_key
-           and q.last_run_id = (select max(run_id) from ${syncRuns} m where m.account_key = a.account_key)) r on true
+        select count(*)::integer as rejected_waiting from ${rejectedRecords}
+         where ${rejectedRecords.account_key} = a.account_key and ${isWaiting()}) r on true
       left join ${leases} l on l.account_key = a.account_key
      order by a.account_key`);
   return rows.map((row) => ({

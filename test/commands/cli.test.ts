@@ -1,7 +1,5 @@
 // The command line as people and scripts meet it: the bundle in a process of its own, the simulated API, a real database.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -9,20 +7,17 @@ import { after, before, describe, it } from 'node:test';
 import { Client } from 'pg';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { createWorld } from '../../src/simulator/world.ts';
+import { runCli, type CliResult } from '../support/cli.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
-const CLI = path.resolve(import.meta.dirname, '../../dist/cli.js');
 const ACCOUNT = '0123456789abcdef0123456789abcdef';
 const AUTH = { token: 'a-token-nobody-may-see', email: 'admin@example.com', key: 'a-key-nobody-may-see' };
-
-type Result = { code: number; stdout: string; stderr: string };
 
 let simulator: Simulator;
 let database: TestDatabase;
 let folder: string;
 
 before(async () => {
-  assert(existsSync(CLI), 'run `npm run build` first (npm test does)');
   folder = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-cli-'));
   database = await createTestDatabase();
   const start = new Date(Date.now() - 40 * 86_400_000);
@@ -39,17 +34,8 @@ after(async () => {
   await database.drop();
 });
 
-/** Runs the command in an empty folder with nothing in the environment but what is given. */
-function cli(args: string[], env: Record<string, string> = {}): Promise<Result> {
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [CLI, ...args],
-      { cwd: folder, env: { PATH: process.env['PATH'] ?? '', ...env } },
-      (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
-    );
-  });
-}
+const cli = (args: string[], env: Record<string, string> = {}): Promise<CliResult> =>
+  runCli(args, env, folder);
 
 function withToken(): Record<string, string> {
   return { ...target(), CLOUDFLARE_API_TOKEN: AUTH.token, CLOUDFLARE_ACCOUNT_ID: ACCOUNT };
@@ -59,7 +45,7 @@ function target(): Record<string, string> {
   return { CLOUDFLARE_BASE_URL: simulator.url, CLOUDFLARE_ALLOW_INSECURE: '1', DATABASE_URL: database.url };
 }
 
-function assertDiscreet(result: Result): void {
+function assertDiscreet(result: CliResult): void {
   for (const text of [result.stdout, result.stderr]) {
     assert(!text.includes(AUTH.token) && !text.includes(AUTH.key), 'a secret was printed');
     assert(!/@example\.com/.test(text), 'an email was printed');
@@ -74,7 +60,9 @@ describe('the command line', () => {
       'sync',
       'status',
       'trends',
+      'history',
       'accounts',
+      'rejected',
       'migrate',
       'database',
       'simulate',
@@ -206,6 +194,22 @@ describe('sync', () => {
     assert.equal(await count('select count(*) from risk_internal.leases'), 0);
   });
 
+  it('points to the records that it rejected, and so does status', async () => {
+    simulator.setFaults(['bad-record']);
+    try {
+      const result = await cli(['sync'], withToken());
+      assert.equal(result.code, 0, result.stderr);
+      assert.match(result.stdout, /^  rejected 1 record: zt-risk-sync rejected list$/m);
+      const status = await cli(['status'], target());
+      assert.match(status.stdout, /^  1 rejected record waiting: zt-risk-sync rejected list$/m);
+      const list = await cli(['rejected', 'list'], target());
+      assert.match(list.stdout, /^[0-9a-f]{8}  max_risk_level: unknown level$/m);
+      for (const shown of [result, status, list]) assertDiscreet(shown);
+    } finally {
+      simulator.setFaults([]);
+    }
+  });
+
   it('reads secrets from files, and a .env below the environment', async () => {
     const file = path.join(folder, 'token');
     await writeFile(file, `${AUTH.token}\n`);
@@ -241,7 +245,7 @@ describe('the reading commands', () => {
     }[];
     assert(runs.length > 3);
     const run = await cli(['status', '--run', String(runs.at(-1)?.run_id)], target());
-    assert.match(run.stdout, /^paging: page_size/m);
+    assert.match(run.stdout, /^paging {5}1,000 a page were asked for/m);
     const trend = JSON.parse((await cli(['trends', '--format', 'json'], target())).stdout) as {
       low: number;
     }[];

@@ -1,0 +1,128 @@
+// `history <user>`: what became of one user, in words.
+import { Command } from 'commander';
+import { readConfig } from '../config.ts';
+import { openDatabase, openLogger, type Io } from '../context.ts';
+import { databaseError } from '../db/database-errors.ts';
+import { requireMigrated } from '../db/migrate.ts';
+import type { Pool } from '../db/pool.ts';
+import { EXIT, OperatorError } from '../errors.ts';
+import { findUsers, type FoundUser } from '../queries/find-users.ts';
+import { identityVersions, type IdentityVersion } from '../queries/identity-versions.ts';
+import { lastLookup } from '../queries/last-lookup.ts';
+import { levelPeriods } from '../queries/level-periods.ts';
+import { mayRead, type MayRead } from '../queries/may-read.ts';
+import { walksSince } from '../queries/walks-since.ts';
+import { printHistory, type UserHistory } from './history-lines.ts';
+import { formatOption, wholeNumber, type Format } from './print.ts';
+import { timeline } from './user-timeline.ts';
+
+type Options = { account?: string; limit: number; identities: boolean; format: Format };
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+export function historyCommand(io: Io): Command {
+  return new Command('history')
+    .description('one user over time: levels, clearings and why, returns, renames')
+    .argument('<user>', 'a user id, or an email when the database role may read emails')
+    .option('--account <id>', 'in this account')
+    .option('--identities', 'show email and name', false)
+    .option('--limit <n>', 'the newest events only', wholeNumber(1, 1_000_000), 100)
+    .addOption(formatOption())
+    .action(async (who: string, options: Options) => {
+      const config = readConfig(io.source);
+      const database = await openDatabase(io, config, openLogger(io, config), 'leave');
+      try {
+        await requireMigratedIfTold(database.pool);
+        printHistory(io.stdout, await readHistory(database.pool, who, options), options);
+      } finally {
+        await database.close();
+      }
+    });
+}
+
+/** A role for reading may not see which migrations were applied: then the history itself must do. */
+async function requireMigratedIfTold(pool: Pool): Promise<void> {
+  try {
+    await requireMigrated(pool);
+  } catch (error) {
+    if (databaseError(error)?.code !== 'DATABASE_PERMISSION') throw error;
+  }
+}
+
+async function readHistory(pool: Pool, who: string, options: Options): Promise<UserHistory> {
+  const may = await mayRead(pool);
+  const user = await findOne(pool, who, options, may);
+  const periods = await levelPeriods(pool, user, options.limit + 1);
+  const versions = may.identities ? await identityVersions(pool, user) : null;
+  const lookup = may.lookups ? await lastLookup(pool, user) : null;
+  const events = timeline({
+    periods,
+    renames: versions === null ? newestRename(user) : versions.slice(1),
+    lookup,
+  });
+  return {
+    user,
+    identity: options.identities ? (versions?.at(-1) ?? null) : null,
+    events: events.slice(-options.limit),
+    leftOut: events.length > options.limit,
+    lookup,
+    may,
+    absentWalks:
+      user.absent_since === null ? null : await walksSince(pool, user.account_key, user.absent_since),
+  };
+}
+
+/** Without the right to read identities, the state still tells when the current one began. */
+function newestRename(user: FoundUser): IdentityVersion[] {
+  const isRenamed = Date.parse(user.identity_since) > Date.parse(user.first_seen_at);
+  return isRenamed ? [{ valid_from: user.identity_since, email: null, name: null }] : [];
+}
+
+async function findOne(pool: Pool, who: string, options: Options, may: MayRead): Promise<FoundUser> {
+  const isId = UUID.test(who);
+  if (!may.identities && (options.identities || !isId)) throw identitiesDenied(isId);
+  const found = await findUsers(pool, isId ? { userId: who } : { email: who }, options.account);
+  const [user] = found;
+  if (user === undefined) throw notFound(isId ? who.toLowerCase() : null, options.account);
+  if (found.length > 1) throw ambiguous(found);
+  return user;
+}
+
+function identitiesDenied(isId: boolean): OperatorError {
+  return new OperatorError({
+    code: 'IDENTITIES_DENIED',
+    exit: EXIT.permission,
+    happened: 'The database user may not read emails and names',
+    means: isId ? 'The history can be shown without them' : 'Only a user id finds a user',
+    todo: isId
+      ? 'Leave --identities out, or grant SELECT on risk.user_identities'
+      : 'Give the user id, or grant SELECT on risk.user_identities',
+  });
+}
+
+// What was typed is not repeated unless it is an id: an email must not reach a log.
+function notFound(userId: string | null, accountId: string | undefined): OperatorError {
+  return new OperatorError({
+    code: 'USER_NOT_FOUND',
+    exit: EXIT.failed,
+    happened: `No user with ${userId === null ? 'this email' : `the id ${userId}`} was ever met${accountId === undefined ? '' : ' in this account'}`,
+    means: 'There is no history of them; a user without a risk level does not appear in the summary',
+    todo: 'Check the id: `select user_id from risk_bi.users` lists the ones there are',
+  });
+}
+
+function ambiguous(found: readonly FoundUser[]): OperatorError {
+  const isSameUser = found.every((one) => one.user_id === found[0]?.user_id);
+  const many = found.length === 10 ? '10 or more' : String(found.length);
+  return new OperatorError({
+    code: 'USER_AMBIGUOUS',
+    exit: EXIT.failed,
+    happened: isSameUser
+      ? `${many} accounts know this user: ${found.map((one) => one.account_id).join(', ')}`
+      : `${many} users have or had this email: ${found.map((one) => `${one.user_id} in account ${one.account_id}`).join(', ')}`,
+    means: 'Which history is meant cannot be told',
+    todo: isSameUser
+      ? 'Name an account with --account'
+      : 'Give one of the user ids, with --account where it is needed',
+  });
+}

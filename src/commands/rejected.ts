@@ -1,0 +1,163 @@
+// `rejected list|show|recheck`: the records that could not be accepted. Reads only; what they hold is shown on request alone.
+import { Command } from 'commander';
+import { readConfig } from '../config.ts';
+import { openDatabase, openLogger, type Io } from '../context.ts';
+import type { Pool } from '../db/pool.ts';
+import { EXIT, OperatorError } from '../errors.ts';
+import { findRejected, type RejectedRecord } from '../queries/find-rejected.ts';
+import { listRejected, type RejectedRow } from '../queries/list-rejected.ts';
+import { formatOption, plural, printable, printRows, wholeNumber, type Cell, type Format } from './print.ts';
+import { printRecheck, type RecheckOptions } from './rejected-recheck.ts';
+import { isCut } from './recheck.ts';
+import { blockOf, byAccount, more, seen } from './rejected-lines.ts';
+import { wrap } from './wrap.ts';
+
+type ListOptions = { account?: string; limit: number; all: boolean; format: Format };
+type ShowOptions = { account?: string; raw: boolean; format: Format };
+
+export function rejectedCommand(io: Io): Command {
+  const command = new Command('rejected').description(
+    'records that could not be accepted; their users keep the last good state',
+  );
+  const limit = (what: string) => [`--limit <n>`, what, wholeNumber(1, 1_000_000)] as const;
+
+  command
+    .command('list', { isDefault: true })
+    .description('those that wait: the newest walk over all pages still met them (the default)')
+    .option('--account <id>', 'only this account')
+    .option(...limit('how many'), 50)
+    .option('--all', 'also those that are met no more', false)
+    .addOption(formatOption())
+    .action((options: ListOptions) => withDatabase(io, (pool) => list(io, pool, options)));
+
+  command
+    .command('show <id>')
+    .description('one of them; the id may be cut short, as long as it is the only one')
+    .option('--account <id>', 'only this account')
+    .option('--raw', 'also the record as it was served: it holds personal data', false)
+    .addOption(formatOption())
+    .action((id: string, options: ShowOptions) => withDatabase(io, (pool) => show(io, pool, id, options)));
+
+  command
+    .command('recheck')
+    .description('which of those that wait this version would accept; changes nothing')
+    .option('--account <id>', 'only this account')
+    .option(...limit('how many a table shows'), 50)
+    .addOption(formatOption())
+    .action((options: RecheckOptions) => withDatabase(io, (pool) => printRecheck(io, pool, options)));
+
+  return command;
+}
+
+async function withDatabase(io: Io, work: (pool: Pool) => Promise<void>): Promise<void> {
+  const config = readConfig(io.source);
+  const database = await openDatabase(io, config, openLogger(io, config), 'refuse');
+  try {
+    await work(database.pool);
+  } finally {
+    await database.close();
+  }
+}
+
+const COLUMNS = [
+  'account_id',
+  'id',
+  'user_id',
+  'reason',
+  'first_seen_at',
+  'last_seen_at',
+  'first_run_id',
+  'last_run_id',
+  'waiting',
+] as const satisfies readonly (keyof RejectedRow)[];
+
+function cells(row: RejectedRow): Cell[] {
+  return COLUMNS.map((name) => (name.endsWith('_at') ? iso(row[name] as string) : row[name]));
+}
+
+const named = (names: readonly string[]) => names.map((name) => ({ name }));
+
+async function list(io: Io, pool: Pool, options: ListOptions): Promise<void> {
+  const { rows, total } = await listRejected(pool, {
+    ...accountOf(options),
+    all: options.all,
+    limit: options.limit,
+  });
+  if (options.format !== 'table')
+    return printRows(io.stdout, options.format, named(COLUMNS), rows.map(cells));
+  if (total === 0) {
+    io.stdout.write(options.all ? 'No record was ever rejected.\n' : 'No rejected record waits.\n');
+    return;
+  }
+  const blocks = rows.map((row) => blockOf(row, row.reason, options.all && !row.waiting));
+  io.stdout.write(
+    `${byAccount(rows, blocks)}\n\n${plural(total, 'rejected record')}${options.all ? '' : ' waiting'}${more(rows.length, total)}.\n` +
+      'One of them: zt-risk-sync rejected show <id>\n',
+  );
+}
+
+async function show(io: Io, pool: Pool, id: string, options: ShowOptions): Promise<void> {
+  const record = await findOne(pool, id, options.account);
+  const columns = [...COLUMNS, 'record_hash', 'raw_is_cut', ...(options.raw ? ['raw'] : [])];
+  if (options.format !== 'table') {
+    const row = [
+      ...cells(record),
+      record.record_hash,
+      isCut(record.raw),
+      ...(options.raw ? [record.raw] : []),
+    ];
+    return printRows(io.stdout, options.format, named(columns), [row]);
+  }
+  const facts: [string, string][] = [
+    ['record', record.record_hash],
+    ['account', record.account_id],
+    ['user', record.user_id ?? 'cannot be read'],
+    ['reason', record.reason],
+    ['seen', seen(record)],
+    ['waits', record.waiting ? 'yes: the newest walk over all pages still met it' : 'no: it is met no more'],
+  ];
+  for (const [name, text] of facts) io.stdout.write(`${name.padEnd(9)}${wrap(printable(text), 9)}\n`);
+  if (!options.raw) {
+    io.stdout.write('\nThe record as served holds personal data: add --raw to see it.\n');
+    return;
+  }
+  io.stdout.write(
+    `\nAs served${isCut(record.raw) ? ', cut where it was kept no further' : ''}:\n${printable(record.raw)}\n`,
+  );
+}
+
+async function findOne(pool: Pool, id: string, accountId: string | undefined): Promise<RejectedRecord> {
+  const prefix = id.toLowerCase();
+  const found = /^[0-9a-f]{1,64}$/.test(prefix)
+    ? await findRejected(pool, { prefix, ...accountOf({ account: accountId }) })
+    : [];
+  const [record] = found;
+  if (record === undefined) {
+    throw new OperatorError({
+      code: 'RECORD_NOT_FOUND',
+      exit: EXIT.failed,
+      happened: 'There is no rejected record with this id',
+      means: 'An id is the beginning of a hash: digits from 0 to 9 and a to f',
+      todo: 'Run `zt-risk-sync rejected list --all` for the ones there are',
+    });
+  }
+  if (found.length === 1) return record;
+  const sameInSeveral = found.every((other) => other.record_hash === record.record_hash);
+  throw new OperatorError({
+    code: 'RECORD_AMBIGUOUS',
+    exit: EXIT.failed,
+    happened: sameInSeveral
+      ? `${found.length} accounts have this record: ${found.map((one) => one.account_id).join(', ')}`
+      : `${found.length === 10 ? '10 or more' : found.length} rejected records begin with these digits: ${found.map((one) => one.record_hash.slice(0, 16)).join(', ')}`,
+    means: 'Which one is meant cannot be told',
+    todo: sameInSeveral ? 'Name one of them with --account' : 'Give more digits',
+  });
+}
+
+function iso(text: string): string {
+  return new Date(text).toISOString();
+}
+
+function accountOf(options: { account?: string | undefined }): { accountId?: string } {
+  return options.account === undefined ? {} : { accountId: options.account };
+}

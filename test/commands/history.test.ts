@@ -1,0 +1,368 @@
+// `history <user>` in a process of its own, over a history written by hand: every way to come, to go and to be found.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, before, describe, it } from 'node:test';
+import { runCli, type CliResult } from '../support/cli.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { uuidOf } from '../support/random-world.ts';
+import { sampleHistory } from '../support/sample-history.ts';
+
+const ONE = '1'.repeat(32);
+const TWO = '2'.repeat(32);
+const day = (n: number, hour = 10) =>
+  `2026-03-${String(n).padStart(2, '0')}T${String(hour).padStart(2, '0')}:00:00Z`;
+const working = { evidence: { lookups: { state: 'working', asked: 1 } } };
+const ROLE = `reader_${randomBytes(6).toString('hex')}`;
+
+let db: MigratedDatabase;
+let readerUrl: string;
+
+before(async () => {
+  db = await migratedDatabase();
+  const sample = sampleHistory(db.pool);
+  const [one, two] = [await sample.account(ONE, 'Head \u001b[2Joffice'), await sample.account(TWO)];
+  const runs: number[] = [];
+  for (const n of [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+    runs.push(
+      await sample.snapshot(one, day(n), {
+        verdict: n === 6 ? 'partial' : 'complete',
+        is_baseline: n === 1,
+        ...(n === 5 || n === 10 || n === 12 ? working : {}),
+      }),
+    );
+  await sample.snapshot(two, day(2), { is_baseline: true });
+
+  // Ada: everything that can happen, and renamed on the way.
+  const ada = await sample.user({
+    account_key: one,
+    user_id: uuidOf('ada'),
+    first_seen_at: day(1),
+    identity_since: day(3),
+    cleared_at: day(12),
+    event_count: 1_234,
+    last_event: '2026-03-11T09:30:00.123456Z',
+  });
+  const of = (user_key: number) => ({ account_key: one, user_key });
+  await sample.levels([
+    {
+      ...of(ada),
+      valid_from: day(1),
+      valid_to: day(2),
+      max_risk_level: 'low',
+      change: 'appeared',
+      end_reason: 'changed',
+    },
+    {
+      ...of(ada),
+      valid_from: day(2),
+      valid_to: day(3),
+      max_risk_level: 'high',
+      previous_level: 'low',
+      change: 'raised',
+      end_reason: 'changed',
+    },
+    {
+      ...of(ada),
+      valid_from: day(3),
+      valid_to: day(5),
+      max_risk_level: 'medium',
+      previous_level: 'high',
+      change: 'lowered',
+      end_reason: 'reset',
+      absent_since: day(5),
+      last_reset_time: day(4, 22),
+    },
+    {
+      ...of(ada),
+      valid_from: day(6),
+      valid_to: day(8),
+      max_risk_level: 'low',
+      change: 'returned',
+      end_reason: 'absent',
+      absent_since: day(7),
+    },
+    {
+      ...of(ada),
+      valid_from: day(9),
+      valid_to: day(10),
+      max_risk_level: 'low',
+      change: 'returned',
+      end_reason: 'absent',
+      absent_since: day(10),
+    },
+    {
+      ...of(ada),
+      valid_from: day(11),
+      valid_to: day(12),
+      max_risk_level: 'low',
+      change: 'returned',
+      end_reason: 'absent',
+      absent_since: day(12),
+    },
+  ]);
+  await sample.lookup({ ...of(ada), run_id: runs[11] ?? 0, asked_at: day(12), outcome: 'no_level' });
+  await sample.identities([
+    { ...of(ada), valid_from: day(1), valid_to: day(3), email: 'ada@example.com', name: 'Ada' },
+    { ...of(ada), valid_from: day(3), email: 'Countess@example.com', name: 'Ada \u001b[31mLovelace' },
+  ]);
+
+  // Bob: absent, and asked. In both accounts.
+  const bob = await sample.user({
+    account_key: one,
+    user_id: uuidOf('bob'),
+    max_risk_level: 'high',
+    level_since: day(2),
+    first_seen_at: day(2),
+    absent_since: day(5),
+  });
+  await sample.levels([{ ...of(bob), valid_from: day(2), max_risk_level: 'high', change: 'appeared' }]);
+  await sample.lookup({ ...of(bob), run_id: runs[10] ?? 0, asked_at: day(11), outcome: 'level' });
+  await sample.identities([{ ...of(bob), valid_from: day(2), email: 'ada@example.com', name: 'Bob' }]);
+  const otherBob = await sample.user({
+    account_key: two,
+    user_id: uuidOf('bob'),
+    max_risk_level: 'low',
+    level_since: day(2),
+    first_seen_at: day(2),
+  });
+  await sample.levels([
+    { account_key: two, user_key: otherBob, valid_from: day(2), max_risk_level: 'low', change: 'appeared' },
+  ]);
+
+  // Eve: no record of hers is left. Joe: absent, never asked.
+  const eve = await sample.user({
+    account_key: one,
+    user_id: uuidOf('eve'),
+    first_seen_at: day(2),
+    cleared_at: day(12),
+  });
+  await sample.levels([
+    {
+      ...of(eve),
+      valid_from: day(2),
+      valid_to: day(12),
+      max_risk_level: 'low',
+      change: 'appeared',
+      end_reason: 'absent',
+      absent_since: day(11),
+    },
+  ]);
+  await sample.lookup({ ...of(eve), run_id: runs[11] ?? 0, asked_at: day(12), outcome: 'not_found' });
+  await sample.identities([{ ...of(eve), valid_from: day(2), email: 'eve@example.com', name: null }]);
+  const joe = await sample.user({
+    account_key: one,
+    user_id: uuidOf('joe'),
+    max_risk_level: 'low',
+    level_since: day(2),
+    first_seen_at: day(2),
+    absent_since: day(6),
+  });
+  await sample.levels([{ ...of(joe), valid_from: day(2), max_risk_level: 'low', change: 'appeared' }]);
+  await sample.identities([{ ...of(joe), valid_from: day(2), email: 'eve@example.com', name: null }]);
+
+  // As README makes a reader without personal data.
+  for (const statement of [
+    `create role ${ROLE} login password 'reader'`,
+    `grant usage on schema risk, risk_bi to ${ROLE}`,
+    `grant select on risk.accounts, risk.sync_runs, risk.snapshots, risk.snapshot_levels, risk.users, risk.user_levels, risk.user_activity to ${ROLE}`,
+  ])
+    await db.pool.query(statement);
+  const url = new URL(db.url);
+  url.username = ROLE;
+  url.password = 'reader';
+  readerUrl = url.href;
+});
+
+after(async () => {
+  await db.pool.query(`drop owned by ${ROLE}`);
+  await db.pool.query(`drop role ${ROLE}`);
+  await db.close();
+});
+
+const history = (...args: string[]): Promise<CliResult> =>
+  runCli(['history', ...args], { DATABASE_URL: db.url });
+const asReader = (...args: string[]): Promise<CliResult> =>
+  runCli(['history', ...args], { DATABASE_URL: readerUrl });
+
+async function text(result: Promise<CliResult>): Promise<string> {
+  const { code, stdout, stderr } = await result;
+  assert.equal(code, 0, stderr);
+  for (const line of stdout.split('\n')) assert.ok(line.length <= 80, `${line.length} columns: ${line}`);
+  assert.doesNotMatch(stdout, /\u001b|undefined|NaN|null/);
+  return stdout;
+}
+
+const events = (stdout: string) => stdout.split('\n').filter((line) => line.startsWith('2026-'));
+/** Wrapped lines joined again. */
+const flat = (stdout: string) => stdout.replace(/\n +/g, ' ');
+
+describe('history', () => {
+  it('tells a life in words, oldest first, without email and name', async () => {
+    const stdout = await text(history(uuidOf('ada').toUpperCase()));
+    assert.doesNotMatch(stdout, /Ada|@/);
+    assert.deepEqual(events(flat(stdout)), [
+      '2026-03-01 10:00 UTC  appeared, low (in the first load of the account)',
+      '2026-03-02 10:00 UTC  raised low → high',
+      '2026-03-03 10:00 UTC  lowered high → medium',
+      '2026-03-03 10:00 UTC  renamed (email or name changed)',
+      '2026-03-05 10:00 UTC  cleared, was medium: reset by an administrator at 2026-03-04 22:00 UTC, as their own record says (run 5)',
+      '2026-03-06 10:00 UTC  returned, low, after 24 h',
+      '2026-03-08 10:00 UTC  cleared, was low: absent since 2026-03-07 10:00 UTC, not met by 2 complete walks (run 8)',
+      '2026-03-09 10:00 UTC  returned, low, after 24 h',
+      '2026-03-10 10:00 UTC  cleared, was low: confirmed by their own record (run 10)',
+      '2026-03-11 10:00 UTC  returned, low, after 24 h',
+      '2026-03-12 10:00 UTC  cleared, was low: their own record shows no level (run 12)',
+    ]);
+    assert.match(
+      flat(stdout),
+      /^now {6}cleared since 2026-03-12 10:00 UTC \(\d+ days\); when last met, 1,234 events, the last at 2026-03-11 09:30 UTC$/m,
+    );
+  });
+
+  it('says of an absent user since when, how many walks lack them, and what their own record said', async () => {
+    const bob = flat(await text(history(uuidOf('bob'), '--account', ONE)));
+    assert.match(
+      bob,
+      /Absent since 2026-03-05 10:00 UTC \(\d+ days\): not met by 7 complete and 1 partial walk\. Their own record was asked at 2026-03-11 10:00 UTC \(run 11\): it shows a level, so they stay\.$/m,
+    );
+    const joe = flat(await text(history(uuidOf('joe'))));
+    assert.match(
+      joe,
+      /not met by 6 complete and 1 partial walk\. Their own record has not been asked yet\.$/m,
+    );
+  });
+
+  it('says when the API has no record of a cleared user', async () => {
+    assert.match(
+      flat(await text(history(uuidOf('eve')))),
+      /absent since 2026-03-11 10:00 UTC, the API no longer has a record of them \(run 12\)$/m,
+    );
+  });
+
+  it('shows email and name with --identities, safe for the terminal', async () => {
+    const stdout = await text(history(uuidOf('ada'), '--identities'));
+    assert.match(stdout, /^known as Ada \ufffd\[31mLovelace, Countess@example\.com$/m);
+    assert.match(stdout, /^2026-03-03 10:00 UTC {2}renamed: Ada /m);
+  });
+
+  it('finds a user by email, the present one before past ones', async () => {
+    assert.match(await text(history('countess@EXAMPLE.com')), new RegExp(`^user {5}${uuidOf('ada')}$`, 'm'));
+    assert.match(await text(history('ada@example.com')), new RegExp(`^user {5}${uuidOf('bob')}$`, 'm'));
+  });
+
+  it('keeps the newest events with --limit, and says that there are earlier ones', async () => {
+    const stdout = await text(history(uuidOf('ada'), '--limit', '2'));
+    assert.match(stdout, /^Earlier events are left out \(--limit\)\.$/m);
+    assert.deepEqual(
+      events(stdout).map((line) => line.slice(0, 10)),
+      ['2026-03-11', '2026-03-12'],
+    );
+    const eleven = await text(history(uuidOf('ada'), '--limit', '11'));
+    assert.equal(events(eleven).length, 11);
+    assert.doesNotMatch(eleven, /left out/);
+  });
+
+  it('is an object in JSON and one row per event in CSV', async () => {
+    const json = JSON.parse((await history(uuidOf('ada'), '--format', 'json')).stdout) as Record<
+      string,
+      unknown
+    > & { events: Record<string, unknown>[] };
+    assert.deepEqual(Object.keys(json), [
+      'account_id',
+      'user_id',
+      'is_present',
+      'max_risk_level',
+      'level_since',
+      'event_count',
+      'last_event',
+      'first_seen_at',
+      'absent_since',
+      'absent_complete_walks',
+      'absent_partial_walks',
+      'cleared_at',
+      'last_lookup',
+      'events',
+      'events_left_out',
+    ]);
+    assert.equal(json['last_event'], '2026-03-11T09:30:00.123456Z');
+    assert.deepEqual(json['last_lookup'], {
+      asked_at: '2026-03-12T10:00:00.000Z',
+      outcome: 'no_level',
+      run_id: 12,
+    });
+    assert.deepEqual(
+      json.events.filter((event) => event['event'] === 'cleared').map((event) => event['reason']),
+      ['reset', 'walks', 'own_record', 'no_level'],
+    );
+    const csv = (await history(uuidOf('ada'), '--format', 'csv')).stdout.trimEnd().split('\n');
+    assert.equal(
+      csv[0],
+      'account_id,user_id,at,event,max_risk_level,previous_level,reason,absent_since,last_reset_time,complete_walks,partial_walks,away_ms,is_baseline,snapshot_id,run_id',
+    );
+    assert.equal(csv.length, 12);
+    assert.equal(csv[1], `${ONE},${uuidOf('ada')},2026-03-01T10:00:00.000Z,appeared,low,,,,,,,,true,1,1`);
+  });
+});
+
+describe('history without a user to tell of', () => {
+  it('says so, and never repeats an email', async () => {
+    const unknown = await history(uuidOf('nobody'));
+    assert.equal(unknown.code, 1);
+    assert.match(
+      unknown.stderr,
+      new RegExp(`^error USER_NOT_FOUND: No user with the id ${uuidOf('nobody')} was ever met\\.`),
+    );
+    for (const who of ['somebody@example.org', 'Some Body']) {
+      const result = await runCli(['history', who], { DATABASE_URL: db.url, LOG_LEVEL: 'debug' });
+      assert.equal(result.code, 1);
+      assert.match(result.stderr, /^error USER_NOT_FOUND: No user with this email/);
+      assert.doesNotMatch(`${result.stdout}${result.stderr}`, /somebody|Some Body/);
+    }
+    assert.equal((await history(uuidOf('ada'), '--account', TWO)).code, 1);
+  });
+
+  it('names the accounts, or the users, when there are several', async () => {
+    const accounts = await history(uuidOf('bob'));
+    assert.equal(accounts.code, 1);
+    assert.match(
+      accounts.stderr,
+      new RegExp(`^error USER_AMBIGUOUS: 2 accounts know this user: ${ONE}, ${TWO}\\.`),
+    );
+    const users = await history('eve@example.com');
+    assert.match(users.stderr, /^error USER_AMBIGUOUS: 2 users have or had this email/);
+    for (const who of ['eve', 'joe']) assert.ok(users.stderr.includes(`${uuidOf(who)} in account ${ONE}`));
+    assert.doesNotMatch(users.stderr, /@/);
+  });
+});
+
+describe('history for a database role that may not read everything', () => {
+  it('still tells why users were cleared, as far as the history itself says', async () => {
+    const stdout = flat(await text(asReader(uuidOf('ada'))));
+    assert.deepEqual(
+      events(stdout)
+        .filter((line) => line.includes('cleared'))
+        .map((line) => line.replace(/^.*: /, '')),
+      [
+        'reset by an administrator at 2026-03-04 22:00 UTC, as their own record says (run 5)',
+        'absent since 2026-03-07 10:00 UTC, not met by 2 complete walks (run 8)',
+        'confirmed by their own record (run 10)',
+        'confirmed by their own record (run 12)',
+      ],
+    );
+    assert.match(stdout, /^2026-03-03 10:00 UTC {2}renamed \(email or name changed\)$/m);
+    assert.match(stdout, /sees the newest only\.$/m);
+    assert.match(
+      flat(await text(asReader(uuidOf('joe')))),
+      /What their own record says, this database user may not see\.$/m,
+    );
+  });
+
+  it('refuses emails and names, with exit 77', async () => {
+    for (const args of [['eve@example.com'], [uuidOf('ada'), '--identities']]) {
+      const result = await asReader(...args);
+      assert.equal(result.code, 77);
+      assert.match(result.stderr, /^error IDENTITIES_DENIED/);
+      assert.doesNotMatch(result.stderr, /@/);
+    }
+  });
+});

@@ -1,0 +1,241 @@
+// `rejected list|show|recheck` in a process of its own, over a real database.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { RAW_MAX_LENGTH } from '../../src/cloudflare/record.ts';
+import { runCli, type CliResult } from '../support/cli.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { uuidOf } from '../support/random-world.ts';
+import { sampleHistory } from '../support/sample-history.ts';
+
+const ONE = '1'.repeat(32);
+const TWO = '2'.repeat(32);
+const HASHES = {
+  acceptable: `aaaa1111${'0'.repeat(56)}`,
+  // Alike for 12 digits.
+  bad: `bbbb2222cccc${'1'.repeat(52)}`,
+  cut: `bbbb2222cccc${'2'.repeat(52)}`,
+  gone: `dddd3333${'0'.repeat(56)}`,
+  everywhere: `eeee4444${'0'.repeat(56)}`,
+};
+
+const served = {
+  user_id: uuidOf('ada'),
+  email: 'ada@example.com',
+  name: '\u001b[31mAda\u202e',
+  max_risk_level: 'low',
+  event_count: 3,
+  last_event: '2026-01-01T09:00:00Z',
+};
+
+let db: MigratedDatabase;
+
+before(async () => {
+  db = await migratedDatabase();
+  const sample = sampleHistory(db.pool);
+  const [one, two] = [await sample.account(ONE), await sample.account(TWO)];
+  const first = await sample.snapshot(one, '2026-01-01T10:00:00Z');
+  const last = await sample.snapshot(one, '2026-01-01T11:00:00Z', { verdict: 'partial' });
+  const other = await sample.snapshot(two, '2026-01-01T11:30:00Z');
+  const record = {
+    account_key: one,
+    last_run_id: last,
+    first_run_id: first,
+    last_seen_at: '2026-01-01T11:00:00Z',
+  };
+  const bad = { ...served, max_risk_level: 'critical' };
+  await sample.rejected({
+    ...record,
+    record_hash: HASHES.acceptable,
+    user_id: uuidOf('ada'),
+    raw: JSON.stringify(served),
+  });
+  await sample.rejected({
+    ...record,
+    record_hash: HASHES.bad,
+    user_id: uuidOf('bob'),
+    raw: JSON.stringify(bad),
+  });
+  await sample.rejected({
+    ...record,
+    record_hash: HASHES.cut,
+    reason: 'name: longer than 10000 characters; user_id: not a uuid',
+    raw: JSON.stringify({ ...served, name: 'x'.repeat(10_001) }).slice(0, RAW_MAX_LENGTH),
+  });
+  await sample.rejected({ ...record, record_hash: HASHES.gone, last_run_id: first, raw: '[not JSON]' });
+  for (const account_key of [one, two])
+    await sample.rejected({ account_key, last_run_id: other, record_hash: HASHES.everywhere, raw: '[]' });
+});
+
+after(() => db.close());
+
+const cli = (...args: string[]): Promise<CliResult> =>
+  runCli(['rejected', ...args], { DATABASE_URL: db.url });
+
+function rowsOf(result: CliResult): Record<string, unknown>[] {
+  assert.equal(result.code, 0, result.stderr);
+  return JSON.parse(result.stdout) as Record<string, unknown>[];
+}
+
+function assertFits(text: string): void {
+  for (const line of text.split('\n')) assert.ok(line.length <= 80, `${line.length} columns: ${line}`);
+}
+
+function assertNothingPersonal(result: CliResult): void {
+  assert.doesNotMatch(`${result.stdout}${result.stderr}`, /@|Ada/);
+}
+
+describe('rejected list', () => {
+  it('shows what waits, by account, without what the records hold', async () => {
+    const result = await cli();
+    assert.equal(result.code, 0, result.stderr);
+    assertFits(result.stdout);
+    assertNothingPersonal(result);
+    assert.match(result.stdout, new RegExp(`^account ${ONE}\n\naaaa1111  max_risk_level: unknown level\n`));
+    assert.match(
+      result.stdout,
+      new RegExp(
+        `^ {10}user ${uuidOf('ada')}\n {10}2026-01-01 10:00 \\(run 1\\) to 2026-01-01 11:00 UTC \\(run 2\\)$`,
+        'm',
+      ),
+    );
+    assert.match(
+      result.stdout,
+      /^bbbb2222cccc2222  name: longer than 10000 characters; user_id: not a uuid\n {18}user cannot be read$/m,
+    );
+    assert.match(result.stdout, /^5 rejected records waiting\.$/m);
+    assert.doesNotMatch(result.stdout, /dddd3333/);
+  });
+
+  it('with --all adds those that are met no more', async () => {
+    assert.match((await cli('list', '--all')).stdout, /^dddd3333 [^]*?, met no more$/m);
+    const rows = rowsOf(await cli('list', '--all', '--format', 'json'));
+    assert.deepEqual(
+      rows.filter((row) => row['waiting'] === false).map((row) => row['id']),
+      ['dddd3333'],
+    );
+  });
+
+  it('is narrowed by --account and --limit, and says what it leaves out', async () => {
+    assert.deepEqual(
+      rowsOf(await cli('list', '--account', TWO, '--format', 'json')).map((row) => row['account_id']),
+      [TWO],
+    );
+    const limited = await cli('list', '--limit', '2');
+    assert.match(limited.stdout, /^5 rejected records waiting, 2 of them shown \(--limit\)\.$/m);
+    assert.equal((await cli('list', '--account', '9'.repeat(32))).stdout, 'No rejected record waits.\n');
+  });
+
+  it('has the same columns in JSON and CSV', async () => {
+    const columns = [
+      'account_id',
+      'id',
+      'user_id',
+      'reason',
+      'first_seen_at',
+      'last_seen_at',
+      'first_run_id',
+      'last_run_id',
+      'waiting',
+    ];
+    const rows = rowsOf(await cli('list', '--format', 'json'));
+    assert.deepEqual(Object.keys(rows[0] ?? {}), columns);
+    assert.deepEqual(rows[0], {
+      account_id: ONE,
+      id: 'aaaa1111',
+      user_id: uuidOf('ada'),
+      reason: 'max_risk_level: unknown level',
+      first_seen_at: '2026-01-01T10:00:00.000Z',
+      last_seen_at: '2026-01-01T11:00:00.000Z',
+      first_run_id: 1,
+      last_run_id: 2,
+      waiting: true,
+    });
+    const csv = (await cli('list', '--all', '--format', 'csv')).stdout.split('\n');
+    assert.equal(csv[0], columns.join(','));
+    assert.ok(
+      csv.some((line) => line.endsWith(',1,1,false')),
+      csv.join('\n'),
+    );
+  });
+});
+
+describe('rejected show', () => {
+  it('finds a record by the beginning of its id, and keeps what it holds to itself', async () => {
+    const result = await cli('show', 'AAAA');
+    assert.equal(result.code, 0, result.stderr);
+    assertFits(result.stdout);
+    assertNothingPersonal(result);
+    assert.match(result.stdout, new RegExp(`^record   ${HASHES.acceptable}$`, 'm'));
+    assert.match(result.stdout, /holds personal data: add --raw/);
+    const [json] = rowsOf(await cli('show', 'aaaa', '--format', 'json'));
+    assert.equal(json?.['record_hash'], HASHES.acceptable);
+    assert.ok(!('raw' in (json ?? {})));
+  });
+
+  it('with --raw shows it last, safe for the terminal', async () => {
+    const { stdout } = await cli('show', 'aaaa', '--raw');
+    assert.match(stdout.trimEnd().split('\n').at(-1) ?? '', /^\{"user_id":.*ada@example\.com.*\}$/);
+    assert.ok(!stdout.includes('\u001b') && !stdout.includes('\u202e'));
+    assert.match((await cli('show', 'bbbb2222cccc2', '--raw')).stdout, /^As served, cut where/m);
+    const [json] = rowsOf(await cli('show', 'aaaa', '--raw', '--format', 'json'));
+    assert.equal(json?.['raw'], JSON.stringify(served));
+  });
+
+  it('says so when there is none, when there are several, and when several accounts have it', async () => {
+    for (const id of ['1234', 'ada@example.com', `${HASHES.bad}0`, '%']) {
+      const none = await cli('show', id);
+      assert.equal(none.code, 1);
+      assert.match(none.stderr, /^error RECORD_NOT_FOUND/);
+      assertNothingPersonal(none);
+    }
+    const several = await cli('show', 'bbbb2222');
+    assert.equal(several.code, 1);
+    assert.match(
+      several.stderr,
+      /^error RECORD_AMBIGUOUS: 2 rejected records .*bbbb2222cccc1111, bbbb2222cccc2222/,
+    );
+    const everywhere = await cli('show', 'eeee4444');
+    assert.match(
+      everywhere.stderr,
+      new RegExp(`^error RECORD_AMBIGUOUS: 2 accounts have this record: ${ONE}, ${TWO}`),
+    );
+    assert.equal((await cli('show', 'eeee4444', '--account', TWO)).code, 0);
+  });
+});
+
+describe('rejected recheck', () => {
+  it('says which records this version accepts, which not, and which cannot be told; and changes nothing', async () => {
+    const state = () =>
+      db.rows(`select ctid::text, xmin::text, xmax::text from risk_internal.rejected_records
+        union all select ctid::text, xmin::text, xmax::text from risk.users order by 1`);
+    const before_ = await state();
+    const result = await cli('recheck');
+    assert.equal(result.code, 0, result.stderr);
+    assertFits(result.stdout);
+    assertNothingPersonal(result);
+    assert.match(result.stdout, /^aaaa1111  would be accepted$/m);
+    assert.match(result.stdout, /^bbbb2222cccc1111  still rejected: max_risk_level: unknown level$/m);
+    assert.match(
+      result.stdout,
+      /^bbbb2222cccc2222  cannot be told: the record was cut at 4,096 characters$/m,
+    );
+    assert.match(result.stdout, /accept 1 of them: the next sync\s+brings them in\./);
+    assert.deepEqual(await state(), before_);
+  });
+
+  it('tells programs the same', async () => {
+    const rows = rowsOf(await cli('recheck', '--format', 'json'));
+    assert.deepEqual(
+      rows.map((row) => [row['id'], row['outcome'], row['reason']]),
+      [
+        ['aaaa1111', 'accepted', null],
+        ['bbbb2222cccc1111', 'rejected', 'max_risk_level: unknown level'],
+        ['bbbb2222cccc2222', 'unknown', 'the record was cut at 4,096 characters'],
+        ['eeee4444', 'rejected', 'record: not an object'],
+        ['eeee4444', 'rejected', 'record: not an object'],
+      ],
+    );
+    const csv = (await cli('recheck', '--format', 'csv')).stdout;
+    assert.match(csv, /^account_id,id,user_id,outcome,reason,rejected_because\n/);
+  });
+});
