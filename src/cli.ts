@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { accountsCommand } from './commands/accounts.ts';
 import { databaseCommand, watcherCommand } from './commands/database.ts';
 import { demoCommand } from './commands/demo.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { statusCommand } from './commands/status.ts';
@@ -86,6 +87,7 @@ function createProgram(): Command {
   const commands = [
     syncCommand(io),
     statusCommand(io),
+    doctorCommand(io),
     trendsCommand(io),
     accountsCommand(io),
     migrateCommand(io),
