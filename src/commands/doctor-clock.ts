@@ -11,9 +11,9 @@ const FAIL_MS = 300_000;
 /** How far each is ahead of this host's clock; null when it is not known. */
 export function judgeClocks(apiMs: number | null, databaseMs: number | null): Line {
   const clocks = [
-    { name: "this host's", ms: 0 },
-    ...(databaseMs === null ? [] : [{ name: "the database's", ms: databaseMs }]),
-    ...(apiMs === null ? [] : [{ name: "Cloudflare's", ms: apiMs }]),
+    { name: 'this host', ms: 0 },
+    ...(databaseMs === null ? [] : [{ name: 'the database', ms: databaseMs }]),
+    ...(apiMs === null ? [] : [{ name: 'Cloudflare', ms: apiMs }]),
   ];
   if (clocks.length === 1) return skipped('clock', 'no other clock could be read');
   const pairs = clocks.flatMap((a, index) =>
@@ -22,17 +22,17 @@ export function judgeClocks(apiMs: number | null, databaseMs: number | null): Li
   const off = pairs.filter(({ apart }) => apart > WARN_MS);
   if (off.length === 0) {
     const most = Math.max(...pairs.map(({ apart }) => apart));
-    return ok('clock', `${clocks.map(({ name }) => name).join(', ')}: at most ${duration(most)} apart`);
+    return ok('clock', `${clocks.map(({ name }) => name).join(', ')}: within ${duration(most)}`);
   }
   const found = off
     .map(({ a, b, apart }) => {
       const [ahead, behind] = a.ms > b.ms ? [a, b] : [b, a];
-      return `${ahead.name} clock is ${duration(apart)} ahead of ${behind.name}`;
+      return `${ahead.name} is ${duration(apart)} ahead of ${behind.name}`;
     })
     .join('; ');
   // The one that differs from both others is wrong, where there are three.
   const wrong = clocks.find((clock) => off.length > 1 && off.every(({ a, b }) => a === clock || b === clock));
-  const mend = `Set ${wrong === undefined ? 'the clock that is wrong' : `${wrong.name} clock`} right, best by NTP`;
+  const mend = `Set ${wrong === undefined ? 'the clock that is wrong' : `the clock of ${wrong.name}`} right, best by NTP`;
   const isGrave = apiMs !== null && databaseMs !== null && Math.abs(apiMs - databaseMs) > FAIL_MS;
   if (isGrave)
     return failed('clock', EXIT.tryLater, found, `${mend}; snapshots would stand for the wrong time`);

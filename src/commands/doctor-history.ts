@@ -27,7 +27,7 @@ export function judgeHistory(health: HistoryHealth): Line {
   )
     .filter(([{ count }]) => count > 0)
     .map(([defect, what]) => `${plural(defect.count, 'user')} with ${what} (${keysOf(defect)})`);
-  if (found.length === 0) return ok('history', 'no periods overlap, and the open ones are the current state');
+  if (found.length === 0) return ok('history', 'no overlaps, and open periods match the state');
   return failed('history', EXIT.failed, found.join('; '), REPORT);
 }
 

@@ -82,7 +82,7 @@ export function judgePaging(probe: PagingProbe, walks: readonly EarlierWalk[]): 
       : now.page === now.per_page
         ? `page and per_page ${now.page}`
         : `page ${now.page}, per_page ${now.per_page}`;
-  const found = `${treated}, ${size.toLocaleString('en-US')} of ${now.asked_per_page.toLocaleString('en-US')} on a page, ${now.totals ? 'totals stated' : 'no totals'}`;
+  const found = `${treated}, ${plural(size, 'user')} to a page (${now.asked_per_page.toLocaleString('en-US')} asked for), ${now.totals ? 'totals stated' : 'no totals'}`;
   const findings: Line[] = [];
   const isCut =
     total !== null ? total > size : isFullPage(size, now.asked_per_page, probe.first.info.per_page);

@@ -62,7 +62,8 @@ async function examine(io: Io, options: Options, report: Report): Promise<void> 
     const credentials = noClient ?? (await checkCredentials(asker, config.cloudflare.auth!, probes));
     report.add(credentials);
     report.add(judgeClocks(asker?.clockMs() ?? null, reached.clockMs));
-    report.add(asker === null ? skipped('rate_budget', noClient.found) : judgeBudget(asker.budgets()));
+    const budget = asker === null ? skipped('rate_budget', noClient.found) : judgeBudget(asker.budgets());
+    report.add(budget);
     for (const accountId of accountIds) {
       io.signal.throwIfAborted();
       const add = (lines: readonly Line[]) => report.add(lines.map((found) => ({ ...found, accountId })));
@@ -70,7 +71,7 @@ async function examine(io: Io, options: Options, report: Report): Promise<void> 
         pool === null ? { known: null, line: null } : await findAccount(pool, accountId);
       const probe = probes.find((p) => p.accountId === accountId);
       if (asker === null || probe === undefined) add(skipAll(SUMMARY_CHECKS, credentials.found));
-      else add(await examineSummary(asker, config, probe, credentials, known));
+      else add(await examineSummary(asker, config, probe, { credentials, budget }, known));
       if (pool === null) add(skipAll(ACCOUNT_CHECKS, why));
       else if (unknown !== null) add(ACCOUNT_CHECKS.map((check) => ({ ...unknown, check })));
       else add(await checkAccount(pool, config, known));
@@ -127,13 +128,19 @@ async function examineSummary(
   asker: Asker,
   config: Config,
   probe: AccountProbe,
-  credentials: Line,
+  { credentials, budget }: { credentials: Line; budget: Line },
   known: KnownAccount | null,
 ): Promise<Line[]> {
   const { sync } = config;
   const account = judgeAccount(probe, credentials);
   if (probe.page === null)
     return [account, ...skipAll(['lookups', 'paging', 'walk_time'], 'the risk summary could not be read')];
+  // The few that are left are for a run, or for people at the dashboard.
+  if (budget.status === 'warning')
+    return [
+      account,
+      ...skipAll(['lookups', 'paging', 'walk_time'], 'few requests are left: see rate_budget'),
+    ];
   const walks = known?.walks ?? [];
   const lookups = await checkLookups(asker, probe, sync.confirm);
   const paging = await probePaging(asker, probe, sync.perPage);

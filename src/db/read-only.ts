@@ -3,12 +3,12 @@
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from './pool.ts';
-import type { Transaction } from './transaction.ts';
+import type { Transaction, TransactionLimits } from './transaction.ts';
 
-/** `statementMs` bounds every statement; a longer one ends with SQLSTATE 57014. */
+/** A statement that takes longer than `statementMs` ends with SQLSTATE 57014, one that waits for a lock for `lockMs` with 55P03. */
 export async function readOnly<T>(
   pool: Pool,
-  statementMs: number,
+  { statementMs, lockMs }: Pick<TransactionLimits, 'statementMs' | 'lockMs'>,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect();
@@ -17,7 +17,7 @@ export async function readOnly<T>(
     await client.query('begin isolation level repeatable read read only');
     const tx = drizzle(client);
     await tx.execute(sql`select set_config('statement_timeout', ${String(statementMs)}, true),
-      set_config('lock_timeout', ${String(statementMs)}, true)`);
+      set_config('lock_timeout', ${String(lockMs)}, true)`);
     return await work(tx);
   } finally {
     // There is nothing to commit.
