@@ -18,7 +18,7 @@ export async function rolePrivileges(tx: Transaction): Promise<RolePrivileges> {
     select has_database_privilege(current_database(), 'create') as "mayCreate",
            coalesce((select array_agg(nspname::text order by nspname) from ours where not pg_has_role(nspowner, 'usage')),
              '{}') as "notOwned",
-           coalesce((select array_agg(format('%s.%s', nspname, relname) order by 1)
+           coalesce((select array_agg(format('%s.%s', nspname, relname) order by nspname, relname)
              from pg_class c join ours n on n.oid = c.relnamespace
             where nspname <> 'risk_bi' and relkind in ('r', 'p') and relname <> 'migrations'
               and not (has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')
