@@ -130,7 +130,7 @@ export function judgeLastRun({
   return warning(
     'last_run',
     `${status} (${when}): ${errorCode ?? 'no code'}${several}`,
-    errorMessage ?? `\`zt-risk-sync status --run ${runId}\` tells what it met`,
+    errorMessage?.replace(/\.$/, '') ?? `\`zt-risk-sync status --run ${runId}\` tells what it met`,
   );
 }
 

@@ -263,6 +263,17 @@ describe('the credentials', () => {
     const good = await p.doctor(env);
     assert.deepEqual(troubles(good), []);
     assert.match(good.line('credentials').found, /email and Global API Key, accepted/);
+    const front = await startFront(t, p.simulator.url);
+    front.answer = (url) =>
+      url.endsWith('/user') ? { status: 200, body: { success: true, result: { suspended: true } } } : null;
+    const suspended = await p.doctor({ ...env, CLOUDFLARE_BASE_URL: front.url });
+    assertOnly(suspended, {
+      check: 'credentials',
+      status: 'failed',
+      code: 77,
+      found: /member of this email and key is suspended/,
+      mend: /API token/,
+    });
     const wrong = await p.doctor({ ...env, CLOUDFLARE_API_KEY: 'deadbeef00' });
     assertLine(wrong, {
       check: 'credentials',
