@@ -4,6 +4,7 @@ import { accountsCommand } from './commands/accounts.ts';
 import { databaseCommand, watcherCommand } from './commands/database.ts';
 import { demoCommand } from './commands/demo.ts';
 import { historyCommand } from './commands/history.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { rejectedCommand } from './commands/rejected.ts';
 import { simulateCommand } from './commands/simulate.ts';
@@ -96,6 +97,7 @@ function createProgram(): Command {
   const commands = [
     syncCommand(io),
     statusCommand(io),
+    doctorCommand(io),
     trendsCommand(io),
     historyCommand(io),
     accountsCommand(io),

@@ -215,11 +215,13 @@ export function dataFolder(source: Source): Config['dataFolder'] {
 
 /** The variables that are set, `.env` below the environment, `_FILE` resolved. An empty variable counts as unset. */
 function collect(source: Source, problems: string[]): Record<string, string> {
-  const fromFile =
-    source.envFile !== null && existsSync(source.envFile)
-      ? parseEnv(readFileSync(source.envFile, 'utf8'))
-      : {};
-  const all: Record<string, string | undefined> = { ...fromFile };
+  const all: Record<string, string | undefined> = {};
+  try {
+    if (source.envFile !== null && existsSync(source.envFile))
+      Object.assign(all, parseEnv(readFileSync(source.envFile, 'utf8')));
+  } catch (error) {
+    problems.push(`.env: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+  }
   for (const [name, value] of Object.entries(source.env))
     if (value !== undefined && value !== '') all[name] = value;
   const values: Record<string, string> = {};

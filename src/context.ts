@@ -8,7 +8,7 @@ import { createPool, type Pool } from './db/pool.ts';
 import { createLogger, createScrubber, type Logger } from './logger.ts';
 
 export type Io = {
-  stdout: NodeJS.WritableStream;
+  stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
   stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
   source: Source;
   /** Aborted by SIGINT and SIGTERM. */
@@ -67,10 +67,14 @@ async function embeddedUrl(io: Io, config: Pick<Config, 'dataFolder'>): Promise<
   return ensureDatabase(server.url, productDatabase);
 }
 
-export function openClient(config: Config, logger: Logger): CloudflareClient {
+export function openClient(
+  config: Config,
+  logger: Logger,
+  extra: Pick<Parameters<typeof createCloudflareClient>[0], 'timing' | 'onAnswer'> = {},
+): CloudflareClient {
   const { auth, baseUrl, proxy } = config.cloudflare;
   if (auth === null) throw new Error('no credentials: readConfig was not asked for them');
-  return createCloudflareClient({ baseUrl, auth, proxy, logger });
+  return createCloudflareClient({ baseUrl, auth, proxy, logger, ...extra });
 }
 
 /** For what is printed past the logger. */

@@ -23,6 +23,16 @@ export function nextSlots(expression: string, timezone: string, count: number): 
   return createTask(expression, () => undefined, { timezone }).getNextRuns(count);
 }
 
+// Of a schedule that looks at every five minutes of office hours, a week and a half.
+const SLOTS_AHEAD = 1_500;
+
+/** The longest time between two slots to come, in milliseconds: at weekends a schedule may rest. */
+export function longestInterval(expression: string, timezone: string): number {
+  const slots = nextSlots(expression, timezone, SLOTS_AHEAD).map((slot) => slot.getTime());
+  const gaps = slots.slice(1).map((slot, index) => slot - (slots[index] ?? slot));
+  return Math.max(MINUTE, ...gaps);
+}
+
 const MINUTE = 60_000;
 
 /** Time that one run may take, in milliseconds: the interval of the schedule, at least 15 min, at most 6 h. */

@@ -3,6 +3,7 @@
 import type { Logger } from '../logger.ts';
 import { VERSION } from '../version.ts';
 import { createDispatcher, exchange, type Answer, type Proxy } from './exchange.ts';
+import { readMember, readTokenState, type TokenState } from './credentials.ts';
 import { createPacer, parseBudgets, tightestBudget } from './pacing.ts';
 import { AttemptFailure, ExchangeError } from './failures.ts';
 import { createJudge, isUserUnknown, type Subject } from './problems.ts';
@@ -54,6 +55,17 @@ export type CloudflareClient = {
     signal: AbortSignal;
     usage: ClientUsage;
   }): Promise<UserRecord | null>;
+  /**
+   * What the API says of the token itself: asked as a user's own token, or as one that `accountId` owns. The two kinds are asked
+   * about at different addresses, and the wrong one refuses a good token. Throws what a page would throw.
+   */
+  verifyToken(request: {
+    accountId: string | null;
+    signal: AbortSignal;
+    usage: ClientUsage;
+  }): Promise<TokenState>;
+  /** Whether the member of an email and a key is suspended. Throws what a page would throw. */
+  verifyKey(request: { signal: AbortSignal; usage: ClientUsage }): Promise<{ suspended: boolean }>;
   /** Drops all connections; whatever is under way fails. */
   close(): Promise<void>;
 };
@@ -67,6 +79,8 @@ export function createCloudflareClient(options: {
   timing?: Partial<Timing>;
   sleep?: Sleep;
   now?: () => number;
+  /** Sees every answer, failed ones included, before it is judged. */
+  onAnswer?: (answer: Pick<Answer, 'status' | 'header'>) => void;
 }): CloudflareClient {
   const { baseUrl, auth, logger } = options;
   const timing: Timing = { ...DEFAULT_TIMING, ...options.timing };
@@ -125,6 +139,7 @@ export function createCloudflareClient(options: {
     }).catch((error: unknown) => {
       throw error instanceof ExchangeError && !closed.signal.aborted ? judge.ofExchange(error) : error;
     });
+    options.onAnswer?.(answer);
     pacer.observe(budgetsOf(answer));
     const json = parseJson(answer.text);
     const failure = judge.ofAnswer(answer, json, { accountId, subject });
@@ -188,6 +203,25 @@ export function createCloudflareClient(options: {
         if (isUserUnknown(error)) return null;
         throw error;
       }
+    },
+    verifyToken({ accountId, signal, usage }) {
+      const owner = accountId === null ? 'user' : `accounts/${encodeURIComponent(accountId)}`;
+      return ask(
+        {
+          path: `${prefix}/${owner}/tokens/verify`,
+          accountId: accountId ?? '',
+          subject: 'credentials',
+          signal,
+          usage,
+        },
+        (json) => readTokenState(json) ?? undefined,
+      );
+    },
+    verifyKey({ signal, usage }) {
+      return ask(
+        { path: `${prefix}/user`, accountId: '', subject: 'credentials', signal, usage },
+        (json) => readMember(json) ?? undefined,
+      );
     },
     async close() {
       closed.abort();

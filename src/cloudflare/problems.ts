@@ -10,8 +10,14 @@ export function isPageSizeRefused(error: unknown): boolean {
   return error instanceof OperatorError && error.code === 'REQUEST_REFUSED' && causeOf(error)?.status === 400;
 }
 
-/** What was asked for: a page of the summary, or the own record of one user. */
-export type Subject = 'summary' | 'user';
+/** What was asked for: a page of the summary, the own record of one user, or what the API knows of the credentials. */
+export type Subject = keyof typeof SUBJECTS;
+
+const SUBJECTS = {
+  summary: 'a risk summary',
+  user: "a user's record",
+  credentials: 'an answer about the credentials',
+};
 
 /** A question about a user was answered by a 404 that speaks of the user, not of the address. */
 export function isUserUnknown(error: unknown): boolean {
@@ -250,7 +256,7 @@ export function createJudge(options: {
     ofBadAnswer: (answer, subject) =>
       badAnswer(
         new ExchangeError('BAD_ANSWER', answer.status),
-        `Cloudflare's answer is not ${subject === 'user' ? "a user's record" : 'a risk summary'} (${describeBody(answer, clean)})`,
+        `Cloudflare's answer is not ${SUBJECTS[subject]} (${describeBody(answer, clean)})`,
       ),
   };
 }

@@ -53,7 +53,8 @@ export type PassRequest = {
   onPage?(progress: PassProgress): void;
 };
 
-const AUTO_SIZES = [1_000, 100, 50];
+/** What SYNC_PER_PAGE=auto asks for, and what it falls back to. */
+export const AUTO_SIZES = [1_000, 100, 50];
 // Without a total there is no expected end to go by: 100,000 pages of 1,000 are more users than any account has.
 const CAP_WITHOUT_TOTAL = 100_000;
 

@@ -68,7 +68,8 @@ export function syncCommand(io: Io): Command {
     });
 }
 
-function chooseAccounts(config: Config, chosen: readonly string[]): readonly string[] {
+/** Throws ACCOUNT_NOT_CONFIGURED (exit 64). */
+export function chooseAccounts(config: Config, chosen: readonly string[]): readonly string[] {
   const configured = config.cloudflare.accountIds;
   if (chosen.length === 0) return configured;
   const wrong = chosen.find((id) => !isAccountId(id) || (configured.length > 0 && !configured.includes(id)));

@@ -10,6 +10,11 @@ export type Credentials = {
   key: string;
   /** The accounts that these credentials may read; all of them when left out. */
   accounts?: readonly string[];
+  /** Who owns the token. Default user. */
+  tokenOwner?: 'user' | 'account';
+  /** Only an active token (the default) is let in; of any it is said when it is asked about itself. */
+  tokenStatus?: 'active' | 'disabled' | 'expired';
+  tokenExpires?: Date;
 };
 
 /** Whose budget a request uses. */

@@ -6,7 +6,7 @@ export const FAULTS = {
   drift:
     'after every page but the last a user not yet served moves to the top: walks meet some twice and miss some',
   unavailable: '503 for everything',
-  forbidden: '403 with code 9109 for everything',
+  forbidden: '403 with code 9109 for every account, though the credentials are good',
   'no-totals': 'result_info without total_count and total_pages',
   'no-info': 'no result_info at all',
   'ignore-page': 'page is ignored: the first page for ever',

@@ -2,6 +2,7 @@
 // no token, key or path comes back in an answer.
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { aboutCredentials, credentialsRouteOf } from './about-credentials.ts';
 import { edgePage, failure, result, throttled } from './answers.ts';
 import type { Answer } from './answers.ts';
 import { identify } from './credentials.ts';
@@ -65,6 +66,10 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     if (faults.has('flaky') && sinceFaults % 7 === 0) return edgePage(502, 'Bad gateway');
     if (faults.has('throttle') && sinceFaults % 10 === 0) return throttled(1);
     if (asker.refusal !== null) return asker.refusal;
+    const credentials = credentialsRouteOf(url.pathname);
+    if (credentials !== null && request.method === 'GET') return aboutCredentials(credentials, asker, auth);
+    if (asker.identity === 'token' && (auth.tokenStatus ?? 'active') !== 'active')
+      return failure(403, 10000, 'Authentication error');
     const route = routeOf(url.pathname);
     if (route === null) return failure(404, 7000, 'No route for that URI');
     if (request.method !== 'GET') return failure(405, 7001, 'Method not available for that URI');

@@ -1,0 +1,29 @@
+// A look at the database that cannot change it: one repeatable-read snapshot, so that what is compared belongs together
+// whatever is published meanwhile. Works behind a transaction pooler.
+import { sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import type { Pool } from './pool.ts';
+import type { Transaction, TransactionLimits } from './transaction.ts';
+
+/** A statement that takes longer than `statementMs` ends with SQLSTATE 57014, one that waits for a lock for `lockMs` with 55P03. */
+export async function readOnly<T>(
+  pool: Pool,
+  { statementMs, lockMs }: Pick<TransactionLimits, 'statementMs' | 'lockMs'>,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('begin isolation level repeatable read read only');
+    const tx = drizzle(client);
+    await tx.execute(sql`select set_config('statement_timeout', ${String(statementMs)}, true),
+      set_config('lock_timeout', ${String(lockMs)}, true)`);
+    return await work(tx);
+  } finally {
+    // There is nothing to commit.
+    await client.query('rollback').catch((error: Error) => {
+      broken = error;
+    });
+    client.release(broken);
+  }
+}

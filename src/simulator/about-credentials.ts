@@ -1,0 +1,35 @@
+// What the stand-in says when it is asked about the credentials themselves. Tokens of a user and tokens of an account are
+// asked about at different addresses; the wrong one does not know a good token.
+import { failure, result, type Answer } from './answers.ts';
+import type { Asker, Credentials } from './credentials.ts';
+
+export type CredentialsRoute = { to: 'user_token' | 'member' } | { to: 'account_token'; accountId: string };
+
+const ACCOUNT_TOKEN = /^\/client\/v4\/accounts\/([^/]+)\/tokens\/verify\/?$/;
+
+/** Null when the path asks for something else. */
+export function credentialsRouteOf(path: string): CredentialsRoute | null {
+  if (/^\/client\/v4\/user\/tokens\/verify\/?$/.test(path)) return { to: 'user_token' };
+  if (/^\/client\/v4\/user\/?$/.test(path)) return { to: 'member' };
+  const accountId = ACCOUNT_TOKEN.exec(path)?.[1];
+  return accountId === undefined ? null : { to: 'account_token', accountId };
+}
+
+/** Of an asker that is known. */
+export function aboutCredentials(route: CredentialsRoute, asker: Asker, known: Credentials): Answer {
+  if (route.to === 'member') {
+    // A token would need a permission of its own for it.
+    if (asker.identity !== 'email') return failure(403, 9109, 'Unauthorized to access requested resource');
+    return result({ id: '7c5dae5552338874e5053f2534d2767a', email: known.email, suspended: false });
+  }
+  if (asker.identity !== 'token') return failure(400, 1001, 'Missing "Authorization" header');
+  const owner = known.tokenOwner ?? 'user';
+  const isKnown =
+    route.to === 'account_token'
+      ? owner === 'account' && (known.accounts?.includes(route.accountId) ?? true)
+      : owner === 'user';
+  if (!isKnown) return failure(401, 1000, 'Invalid API Token');
+  const status = known.tokenStatus ?? 'active';
+  const expires = known.tokenExpires === undefined ? {} : { expires_on: known.tokenExpires.toISOString() };
+  return result({ id: 'ed17574386854bf78a67040be0a770b0', status, ...expires });
+}
