@@ -70,7 +70,7 @@ async function embeddedUrl(io: Io, config: Pick<Config, 'dataFolder'>): Promise<
 export function openClient(config: Config, logger: Logger): CloudflareClient {
   const { auth, baseUrl, proxy } = config.cloudflare;
   if (auth === null) throw new Error('no credentials: readConfig was not asked for them');
-  return createCloudflareClient({ baseUrl, auth, proxy, logger });
+  return createCloudflareClient({ baseUrl, auth, rateShare: config.sync.rateShare, proxy, logger });
 }
 
 /** For what is printed past the logger. */

@@ -3,8 +3,9 @@
 import type { Logger } from '../logger.ts';
 import { VERSION } from '../version.ts';
 import { createDispatcher, exchange, type Answer, type Proxy } from './exchange.ts';
-import { createPacer, parseBudgets, tightestBudget } from './pacing.ts';
+import { CLOUDFLARE_LIMIT, parseBudgets, tightestBudget, type RequestLimit } from './budget.ts';
 import { AttemptFailure, ExchangeError } from './failures.ts';
+import { createPacer, type BudgetLeft } from './pacing.ts';
 import { createJudge, isUserUnknown, type Subject } from './problems.ts';
 import { parseJson, readSummary, type ResultInfo } from './responses.ts';
 import { readUserRecord, type UserRecord } from './user-record.ts';
@@ -54,6 +55,13 @@ export type CloudflareClient = {
     signal: AbortSignal;
     usage: ClientUsage;
   }): Promise<UserRecord | null>;
+  /**
+   * How long that many further requests take at least, in ms, by what is known of the budgets now: 0 while plenty remains.
+   * The time that answers take comes on top.
+   */
+  estimateMs(requests: number): number;
+  /** What may still be asked; null when nothing is known and nothing counted. */
+  budgetLeft(): BudgetLeft | null;
   /** Drops all connections; whatever is under way fails. */
   close(): Promise<void>;
 };
@@ -62,6 +70,10 @@ export type CloudflareClient = {
 export function createCloudflareClient(options: {
   baseUrl: URL;
   auth: CloudflareAuth;
+  /** Requests that all users of these credentials may send together; null: none, where nothing is throttled or time is simulated. */
+  limit?: RequestLimit | null;
+  /** The part of the limit that is ours, above 0, 1 at most; the rest is left to the dashboard. */
+  rateShare?: number;
   proxy?: Proxy;
   logger: Pick<Logger, 'debug' | 'info' | 'warn'>;
   timing?: Partial<Timing>;
@@ -77,6 +89,8 @@ export function createCloudflareClient(options: {
     sleep,
     now: options.now ?? (() => performance.now()),
     maxWaitMs: timing.maxWaitMs,
+    limit: options.limit === undefined ? CLOUDFLARE_LIMIT : options.limit,
+    share: options.rateShare ?? 0.8,
   });
   const judge = createJudge({
     host: baseUrl.host,
@@ -189,6 +203,8 @@ export function createCloudflareClient(options: {
         throw error;
       }
     },
+    estimateMs: (requests) => pacer.estimateMs(requests),
+    budgetLeft: () => pacer.budgetLeft(),
     async close() {
       closed.abort();
       await dispatcher.destroy();

@@ -133,7 +133,7 @@ test('a 429 holds back the other requests of the client', async (t) => {
 });
 
 test('slows down when little of the budget remains', async (t) => {
-  const low = { ratelimit: '"default";r=240;t=180', 'ratelimit-policy': '"default";q=1200;w=300' };
+  const low = { ratelimit: '"default";r=432;t=193', 'ratelimit-policy': '"default";q=1200;w=300' };
   const h = await harness(t, [json(200, PAGE, low)]);
   await h.ask();
   await h.ask();
