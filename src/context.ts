@@ -1,5 +1,5 @@
 // Composition root: from the configuration to a logger, a database and a client. Only commands import it.
-import { type Config, type Source } from './config.ts';
+import { rereadAuth, type Config, type Source } from './config.ts';
 import { createCloudflareClient, type CloudflareClient } from './cloudflare/client.ts';
 import { ensureDatabase, productDatabase } from './db/create-database.ts';
 import { startEmbedded } from './db/embedded-postgres.ts';
@@ -21,7 +21,7 @@ export type Io = {
 
 export type Database = { pool: Pool; close(): Promise<void> };
 
-export function openLogger(io: Io, config: Pick<Config, 'logLevel' | 'secrets'>): Logger {
+export function openLogger(io: Io, config: { logLevel: string; secrets: Iterable<string> }): Logger {
   return createLogger({
     level: config.logLevel,
     secrets: config.secrets,
@@ -70,7 +70,14 @@ async function embeddedUrl(io: Io, config: Pick<Config, 'dataFolder'>): Promise<
 export function openClient(config: Config, logger: Logger): CloudflareClient {
   const { auth, baseUrl, proxy } = config.cloudflare;
   if (auth === null) throw new Error('no credentials: readConfig was not asked for them');
-  return createCloudflareClient({ baseUrl, auth, rateShare: config.sync.rateShare, proxy, logger });
+  return createCloudflareClient({
+    baseUrl,
+    auth,
+    rereadAuth: () => rereadAuth(config),
+    rateShare: config.sync.rateShare,
+    proxy,
+    logger,
+  });
 }
 
 /** For what is printed past the logger. */
