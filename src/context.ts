@@ -22,11 +22,13 @@ export type Io = {
 export type Database = { pool: Pool; close(): Promise<void> };
 
 export function openLogger(io: Io, config: { logLevel: string; secrets: Iterable<string> }): Logger {
+  const isTerminal = io.stderr.isTTY === true;
   return createLogger({
     level: config.logLevel,
     secrets: config.secrets,
-    pretty: io.stderr.isTTY === true,
-    destination: io.stderr,
+    pretty: isTerminal,
+    // A line takes the place of the progress bar, which is drawn again below it.
+    destination: isTerminal ? { write: (line) => io.stderr.write(`\r\u001b[K${line}`) } : io.stderr,
   });
 }
 
