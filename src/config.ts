@@ -97,6 +97,8 @@ export type Config = Readonly<{
   cloudflare: {
     /** Null when no credentials are set; the commands that need them ask for `cloudflare` and never see null. */
     auth: CloudflareAuth | null;
+    /** The file that the token or the key came from; null when it was set directly. */
+    secretFile: string | null;
     accountIds: readonly string[];
     baseUrl: URL;
     proxy: { httpsProxy?: string; httpProxy?: string; noProxy?: string };
@@ -121,8 +123,8 @@ export type Config = Readonly<{
   };
   http: { host: string; port: number; token: string | null };
   logLevel: string;
-  /** Values that must never be printed. */
-  secrets: readonly string[];
+  /** Values that must never be printed. Grows when a secret is read again, so look at it each time. */
+  secrets: ReadonlySet<string>;
   /** Where the embedded Postgres lives. */
   dataFolder: { home: string; dataHome?: string };
 }>;
@@ -147,7 +149,7 @@ export function isAccountId(text: string): boolean {
  */
 export function readConfig(source: Source, needs: readonly ('cloudflare' | 'accounts')[] = []): Config {
   const problems: string[] = [];
-  const values = collect(source, problems);
+  const { values, files } = collect(source, problems);
   const parsed = Environment.safeParse(values);
   if (!parsed.success) {
     for (const issue of parsed.error.issues) problems.push(`${issue.path.join('.')}: ${issue.message}`);
@@ -179,6 +181,8 @@ export function readConfig(source: Source, needs: readonly ('cloudflare' | 'acco
   return deepFreeze({
     cloudflare: {
       auth,
+      secretFile:
+        (auth && files[auth.kind === 'token' ? 'CLOUDFLARE_API_TOKEN' : 'CLOUDFLARE_API_KEY']) ?? null,
       accountIds: e.CLOUDFLARE_ACCOUNT_ID,
       baseUrl: e.CLOUDFLARE_BASE_URL,
       proxy: {
@@ -207,6 +211,26 @@ export function readConfig(source: Source, needs: readonly ('cloudflare' | 'acco
   });
 }
 
+/**
+ * The credentials as their file holds them now, known as a secret from here on; null when they came from no file, or it holds
+ * nothing that could be one. Reads nothing else again.
+ */
+export function rereadAuth({
+  cloudflare: { auth, secretFile },
+  secrets,
+}: Pick<Config, 'cloudflare' | 'secrets'>): CloudflareAuth | null {
+  if (auth === null || secretFile === null) return null;
+  let text: string;
+  try {
+    text = readSecretFile(secretFile);
+  } catch {
+    return null;
+  }
+  if (!HEADER_VALUE.test(text)) return null;
+  for (const secret of scrubbable([text])) (secrets as Set<string>).add(secret);
+  return auth.kind === 'token' ? { ...auth, token: text } : { ...auth, key: text };
+}
+
 /** Needed by `database` and `demo`, which read nothing else. */
 export function dataFolder(source: Source): Config['dataFolder'] {
   const dataHome = source.env['XDG_DATA_HOME'];
@@ -214,7 +238,10 @@ export function dataFolder(source: Source): Config['dataFolder'] {
 }
 
 /** The variables that are set, `.env` below the environment, `_FILE` resolved. An empty variable counts as unset. */
-function collect(source: Source, problems: string[]): Record<string, string> {
+function collect(
+  source: Source,
+  problems: string[],
+): { values: Record<string, string>; files: Partial<Record<(typeof SECRETS)[number], string>> } {
   const all: Record<string, string | undefined> = {};
   try {
     if (source.envFile !== null && existsSync(source.envFile))
@@ -230,6 +257,7 @@ function collect(source: Source, problems: string[]): Record<string, string> {
     const value = all[name] || (name.endsWith('_PROXY') ? all[name.toLowerCase()] : undefined);
     if (value) values[name] = value;
   }
+  const files: Partial<Record<(typeof SECRETS)[number], string>> = {};
   for (const name of SECRETS) {
     const path = all[`${name}_FILE`];
     if (!path) continue;
@@ -238,15 +266,23 @@ function collect(source: Source, problems: string[]): Record<string, string> {
       continue;
     }
     try {
-      const text = readFileSync(path, 'utf8').trim();
+      const text = readSecretFile(path);
       if (text === '') problems.push(`${name}_FILE: the file is empty`);
       else values[name] = text;
+      files[name] = path;
     } catch (error) {
       problems.push(`${name}_FILE: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
     }
   }
-  return values;
+  return { values, files };
 }
+
+function readSecretFile(path: string): string {
+  return readFileSync(path, 'utf8').trim();
+}
+
+// A header value cannot hold anything else, and a pasted line break is the usual mistake.
+const HEADER_VALUE = /^[\x21-\x7e]+$/;
 
 function readAuth(
   values: Record<string, string>,
@@ -256,9 +292,8 @@ function readAuth(
   const token = values['CLOUDFLARE_API_TOKEN'];
   const email = values['CLOUDFLARE_EMAIL'];
   const key = values['CLOUDFLARE_API_KEY'];
-  // A header value cannot hold anything else, and a pasted line break is the usual mistake.
   for (const name of ['CLOUDFLARE_API_TOKEN', 'CLOUDFLARE_EMAIL', 'CLOUDFLARE_API_KEY'] as const) {
-    if (values[name] !== undefined && !/^[\x21-\x7e]+$/.test(values[name])) {
+    if (values[name] !== undefined && !HEADER_VALUE.test(values[name])) {
       problems.push(`${name}: holds a space, a line break or a character outside ASCII`);
     }
   }
@@ -280,7 +315,7 @@ function readAuth(
   return null;
 }
 
-function secretsOf(values: Record<string, string>): string[] {
+function secretsOf(values: Record<string, string>): ReadonlySet<string> {
   const secrets: string[] = [];
   for (const name of SECRETS) if (values[name] !== undefined) secrets.push(values[name]);
   for (const name of ['DATABASE_URL', 'HTTPS_PROXY', 'HTTP_PROXY']) {
@@ -289,7 +324,12 @@ function secretsOf(values: Record<string, string>): string[] {
     const { password } = new URL(text);
     if (password !== '') secrets.push(password, decoded(password));
   }
-  return [...new Set(secrets)].filter((secret) => secret.length >= 4);
+  return new Set(scrubbable(secrets));
+}
+
+/** Shorter ones would be found in every other word. */
+function scrubbable(secrets: readonly string[]): string[] {
+  return secrets.filter((secret) => secret.length >= 4);
 }
 
 /** A % that encodes nothing stands for itself. */

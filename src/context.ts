@@ -1,5 +1,5 @@
 // Composition root: from the configuration to a logger, a database and a client. Only commands import it.
-import { type Config, type Source } from './config.ts';
+import { rereadAuth, type Config, type Source } from './config.ts';
 import { createCloudflareClient, type CloudflareClient } from './cloudflare/client.ts';
 import { ensureDatabase, productDatabase } from './db/create-database.ts';
 import { startEmbedded } from './db/embedded-postgres.ts';
@@ -21,12 +21,14 @@ export type Io = {
 
 export type Database = { pool: Pool; close(): Promise<void> };
 
-export function openLogger(io: Io, config: Pick<Config, 'logLevel' | 'secrets'>): Logger {
+export function openLogger(io: Io, config: { logLevel: string; secrets: Iterable<string> }): Logger {
+  const isTerminal = io.stderr.isTTY === true;
   return createLogger({
     level: config.logLevel,
     secrets: config.secrets,
-    pretty: io.stderr.isTTY === true,
-    destination: io.stderr,
+    pretty: isTerminal,
+    // A line takes the place of the progress bar, which is drawn again below it.
+    destination: isTerminal ? { write: (line) => io.stderr.write(`\r\u001b[K${line}`) } : io.stderr,
   });
 }
 
@@ -74,7 +76,15 @@ export function openClient(
 ): CloudflareClient {
   const { auth, baseUrl, proxy } = config.cloudflare;
   if (auth === null) throw new Error('no credentials: readConfig was not asked for them');
-  return createCloudflareClient({ baseUrl, auth, proxy, logger, ...extra });
+  return createCloudflareClient({
+    baseUrl,
+    auth,
+    rereadAuth: () => rereadAuth(config),
+    rateShare: config.sync.rateShare,
+    proxy,
+    logger,
+    ...extra,
+  });
 }
 
 /** For what is printed past the logger. */

@@ -6,11 +6,11 @@ export type { Logger } from 'pino';
 
 /**
  * Logs go to stderr: JSON lines, or short lines for people on a terminal. `secrets` are replaced wherever they appear,
- * also as they are written inside JSON strings and URLs.
+ * also as they are written inside JSON strings and URLs, and those that are added to them later.
  */
 export function createLogger(options: {
   level: string;
-  secrets: readonly string[];
+  secrets: Iterable<string>;
   pretty: boolean;
   destination: { write(text: string): unknown };
 }): Logger {
@@ -45,15 +45,20 @@ export function createLogger(options: {
   );
 }
 
-export function createScrubber(secrets: readonly string[]): (text: string) => string {
+/** Reads `secrets` for each text: a secret's file may have changed meanwhile. */
+export function createScrubber(secrets: Iterable<string>): (text: string) => string {
+  return (text) => formsOf(secrets).reduce((rest, form) => rest.replaceAll(form, '[secret]'), text);
+}
+
+/** Longest first: a secret may begin with another one. */
+function formsOf(secrets: Iterable<string>): string[] {
   const forms = new Set<string>();
   for (const secret of secrets) {
     const inJson = JSON.stringify(secret).slice(1, -1);
     forms.add(secret).add(inJson).add(JSON.stringify(inJson).slice(1, -1));
     forms.add(encodeURIComponent(secret)).add(encodeURI(secret));
   }
-  const longestFirst = [...forms].toSorted((a, b) => b.length - a.length);
-  return (text) => longestFirst.reduce((rest, form) => rest.replaceAll(form, '[secret]'), text);
+  return [...forms].toSorted((a, b) => b.length - a.length);
 }
 
 /**

@@ -4,8 +4,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Environment, processSource, readConfig, SECRETS, type Config } from '../src/config.ts';
+import { Environment, processSource, readConfig, rereadAuth, SECRETS, type Config } from '../src/config.ts';
 import { OperatorError } from '../src/errors.ts';
+import { createScrubber } from '../src/logger.ts';
 
 const TOKEN = 'tok_0123456789abcdefghij';
 const GOOD = { CLOUDFLARE_API_TOKEN: TOKEN, CLOUDFLARE_ACCOUNT_ID: 'acc1' };
@@ -47,11 +48,15 @@ test('an empty environment is a good one, with the defaults that design and .env
     perPage: 'auto',
     concurrency: 4,
     maxPasses: 4,
+    confirm: 'lookup',
+    confirmLookups: 100,
+    maxClearedRatio: 0.5,
+    rateShare: 0.8,
     timeBudgetMs: 3_600_000,
   });
   assert.deepEqual(config.http, { host: '127.0.0.1', port: 8787, token: null });
   assert.equal(config.logLevel, 'info');
-  assert.deepEqual(config.secrets, []);
+  assert.deepEqual([...config.secrets], []);
 });
 
 test('every variable arrives where it belongs', () => {
@@ -67,6 +72,10 @@ test('every variable arrives where it belongs', () => {
     SYNC_PER_PAGE: '500',
     SYNC_CONCURRENCY: '32',
     SYNC_MAX_PASSES: '1',
+    SYNC_CONFIRM: 'walks',
+    SYNC_CONFIRM_LOOKUPS: '0',
+    SYNC_MAX_CLEARED_RATIO: '.25',
+    SYNC_RATE_SHARE: '1',
     SYNC_TIME_BUDGET: '90m',
     HTTP_HOST: '0.0.0.0',
     HTTP_PORT: '0',
@@ -87,6 +96,10 @@ test('every variable arrives where it belongs', () => {
     perPage: 500,
     concurrency: 32,
     maxPasses: 1,
+    confirm: 'walks',
+    confirmLookups: 0,
+    maxClearedRatio: 0.25,
+    rateShare: 1,
     timeBudgetMs: 5_400_000,
   });
   assert.deepEqual(config.http, { host: '0.0.0.0', port: 0, token: 'http-token' });
@@ -340,7 +353,7 @@ test('an address of the database or the proxy with a stray % does not break the 
       assert.ok(error instanceof OperatorError, `${name}: ${String(error)}`);
       continue;
     }
-    assert.ok(config.secrets.includes('100%'));
+    assert.ok(config.secrets.has('100%'));
   }
 });
 
@@ -382,7 +395,7 @@ describe('files', () => {
     ] as const) {
       const config = read({ CLOUDFLARE_API_TOKEN_FILE: await file(name, text) });
       assert.deepEqual(config.cloudflare.auth, { kind: 'token', token: TOKEN }, name);
-      assert.deepEqual(config.secrets, [TOKEN]);
+      assert.deepEqual([...config.secrets], [TOKEN]);
     }
     const url = 'postgres://u:password@h/d';
     const config = read({
@@ -391,7 +404,48 @@ describe('files', () => {
     });
     assert.equal(config.databaseUrl, url);
     assert.equal(config.http.token, 'http-token');
-    assert.ok(config.secrets.includes('password'));
+    assert.ok(config.secrets.has('password'));
+  });
+
+  test('credentials from a file are read again, and are known as a secret before anybody has them', async () => {
+    const key = { CLOUDFLARE_EMAIL: 'me@example.com' };
+    const name = await file('rotated', 'first-secret');
+    for (const [env, auth] of [
+      [{ CLOUDFLARE_API_TOKEN_FILE: name }, { kind: 'token', token: 'second-secret' }],
+      [
+        { ...key, CLOUDFLARE_API_KEY_FILE: name },
+        { kind: 'key', email: 'me@example.com', key: 'second-secret' },
+      ],
+    ] as const) {
+      await file('rotated', 'first-secret');
+      const config = read(env);
+      assert.equal(config.cloudflare.secretFile, name);
+      assert.deepEqual([...config.secrets], ['first-secret']);
+      const scrub = createScrubber(config.secrets);
+      await file('rotated', 'second-secret\n');
+      assert.deepEqual(rereadAuth(config), auth);
+      assert.deepEqual([...config.secrets], ['first-secret', 'second-secret']);
+      assert.equal(scrub('first-secret, second-secret'), '[secret], [secret]');
+    }
+  });
+
+  test('a file that holds nothing usable when it is read again gives no credentials', async () => {
+    const name = await file('broken', TOKEN);
+    const config = read({ CLOUDFLARE_API_TOKEN_FILE: name });
+    for (const text of ['', ' \n', 'two\nlines', 'ü']) {
+      await file('broken', text);
+      assert.equal(rereadAuth(config), null, JSON.stringify(text));
+    }
+    await rm(name);
+    assert.equal(rereadAuth(config), null);
+    assert.deepEqual([...config.secrets], [TOKEN]);
+  });
+
+  test('credentials that were set directly are not looked for anywhere', async () => {
+    assert.equal(read({}).cloudflare.secretFile, null);
+    const config = read({ ...GOOD, HTTP_TOKEN_FILE: await file('other', 'http-token') });
+    assert.equal(config.cloudflare.secretFile, null);
+    assert.equal(rereadAuth(config), null);
   });
 
   test('both forms of one secret are refused', async () => {
@@ -451,7 +505,7 @@ describe('files', () => {
     assert.equal(config.sync.concurrency, 2);
     assert.equal(config.logLevel, 'debug', 'an empty variable does not hide the one in .env');
     assert.equal(config.cloudflare.auth?.kind, 'token');
-    assert.ok(config.secrets.includes(TOKEN));
+    assert.ok(config.secrets.has(TOKEN));
   });
 
   test('a .env that is not there is none, and null reads none', async () => {

@@ -83,6 +83,16 @@ test('of two secrets where one begins with the other, none leaves a rest behind'
   assert.equal(createScrubber(['abcdefgh', 'abcd'])('abcdefgh abcd'), '[secret] [secret]');
 });
 
+test('a secret that becomes known later is scrubbed from then on, by loggers that were made before, too', () => {
+  const secrets = new Set(['first']);
+  const { logger, text } = capture({ secrets });
+  const child = logger.child({ run_id: 7 });
+  secrets.add('second');
+  child.info({ err: new Error('refused second') }, 'first and second');
+  assert.match(text(), /"message":"\[secret\] and \[secret\]"/);
+  assert.doesNotMatch(text(), /first|second/);
+});
+
 test('a line for people is one line, whatever a value holds', () => {
   const { logger, text } = capture({ pretty: true });
   const hostile = 'a\n00:00:00 error forged\r\u001b[2J\u009b31m\u202e';

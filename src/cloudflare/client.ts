@@ -1,12 +1,14 @@
 // The API client: one page of the risk summary, asked politely and as often as it takes. One per process and credentials;
 // it holds the only connection pool to Cloudflare, and one pace for all requests.
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../logger.ts';
 import { VERSION } from '../version.ts';
 import { createDispatcher, exchange, type Answer, type Proxy } from './exchange.ts';
+import { CLOUDFLARE_LIMIT, parseBudgets, tightestBudget, type RequestLimit } from './budget.ts';
 import { readMember, readTokenState, type TokenState } from './credentials.ts';
-import { createPacer, parseBudgets, tightestBudget } from './pacing.ts';
 import { AttemptFailure, ExchangeError } from './failures.ts';
-import { createJudge, isUserUnknown, type Subject } from './problems.ts';
+import { createPacer, type BudgetLeft } from './pacing.ts';
+import { areCredentialsRefused, createJudge, isUserUnknown, type Subject } from './problems.ts';
 import { parseJson, readSummary, type ResultInfo } from './responses.ts';
 import { readUserRecord, type UserRecord } from './user-record.ts';
 import {
@@ -66,14 +68,29 @@ export type CloudflareClient = {
   }): Promise<TokenState>;
   /** Whether the member of an email and a key is suspended. Throws what a page would throw. */
   verifyKey(request: { signal: AbortSignal; usage: ClientUsage }): Promise<{ suspended: boolean }>;
+  /**
+   * How long that many further requests take at least, in ms, by what is known of the budgets now: 0 while plenty remains.
+   * The time that answers take comes on top.
+   */
+  estimateMs(requests: number): number;
+  /** What may still be asked; null when nothing is known and nothing counted. */
+  budgetLeft(): BudgetLeft | null;
   /** Drops all connections; whatever is under way fails. */
   close(): Promise<void>;
 };
 
-/** Throws PROXY_UNUSABLE when the proxy's address cannot be read. `now` and `sleep` are seams for tests, in ms. */
+/**
+ * Throws PROXY_UNUSABLE when the proxy's address cannot be read. `now` and `sleep` are seams for tests, in ms. `rereadAuth` is asked
+ * when the credentials are refused: what it returns, if it is something else, is used from then on.
+ */
 export function createCloudflareClient(options: {
   baseUrl: URL;
   auth: CloudflareAuth;
+  rereadAuth?: () => CloudflareAuth | null;
+  /** Requests that all users of these credentials may send together; null: none, where nothing is throttled or time is simulated. */
+  limit?: RequestLimit | null;
+  /** The part of the limit that is ours, above 0, 1 at most; the rest is left to the dashboard. */
+  rateShare?: number;
   proxy?: Proxy;
   logger: Pick<Logger, 'debug' | 'info' | 'warn'>;
   timing?: Partial<Timing>;
@@ -82,7 +99,8 @@ export function createCloudflareClient(options: {
   /** Sees every answer, failed ones included, before it is judged. */
   onAnswer?: (answer: Pick<Answer, 'status' | 'header'>) => void;
 }): CloudflareClient {
-  const { baseUrl, auth, logger } = options;
+  const { baseUrl, logger } = options;
+  let { auth } = options;
   const timing: Timing = { ...DEFAULT_TIMING, ...options.timing };
   const sleep = options.sleep ?? defaultSleep;
   const wallClock = options.now ?? Date.now;
@@ -91,19 +109,15 @@ export function createCloudflareClient(options: {
     sleep,
     now: options.now ?? (() => performance.now()),
     maxWaitMs: timing.maxWaitMs,
+    limit: options.limit === undefined ? CLOUDFLARE_LIMIT : options.limit,
+    share: options.rateShare ?? 0.8,
   });
+  const secrets = new Set(secretsOf(auth));
   const judge = createJudge({
     host: baseUrl.host,
     authKind: auth.kind,
-    secrets: auth.kind === 'token' ? [auth.token] : [auth.key, auth.email],
+    secrets,
   });
-  const headers = {
-    accept: 'application/json',
-    'user-agent': `zt-risk-sync/${VERSION}`,
-    ...(auth.kind === 'token'
-      ? { authorization: `Bearer ${auth.token}` }
-      : { 'x-auth-email': auth.email, 'x-auth-key': auth.key }),
-  };
   const prefix = baseUrl.pathname.replace(/\/*$/, '');
   const closed = new AbortController();
 
@@ -121,6 +135,7 @@ export function createCloudflareClient(options: {
   /** One attempt. `read` returns undefined for an answer that it cannot read. */
   async function readOnce<T>(
     { path, accountId, subject, signal, usage }: Question,
+    headers: Record<string, string>,
     read: (json: unknown, bytes: number) => T | undefined,
   ): Promise<T> {
     let bytes = 0;
@@ -149,14 +164,35 @@ export function createCloudflareClient(options: {
     return value;
   }
 
+  /** Whether there are others than those that were `refused`. They are known as secrets before they are used. */
+  function renewAuth(refused: CloudflareAuth): boolean {
+    const fresh = options.rereadAuth?.() ?? null;
+    if (fresh === null || isDeepStrictEqual(fresh, refused)) return false;
+    for (const secret of secretsOf(fresh)) secrets.add(secret);
+    auth = fresh;
+    return true;
+  }
+
   /** Waits for its turn, asks, and asks again while that may help. */
   function ask<T>(question: Question, read: (json: unknown, bytes: number) => T | undefined): Promise<T> {
     const { accountId, page, signal, usage } = question;
     const attempt = async () => {
-      const waited = await pacer.turn(signal);
-      if (waited > 0)
-        logger.debug({ account_id: accountId, page, waited_ms: Math.round(waited) }, 'request paced');
-      return readOnce(question, read);
+      for (;;) {
+        const waited = await pacer.turn(signal);
+        if (waited > 0)
+          logger.debug({ account_id: accountId, page, waited_ms: Math.round(waited) }, 'request paced');
+        const used = auth;
+        try {
+          return await readOnce(question, headersOf(used), read);
+        } catch (error) {
+          if (!areCredentialsRefused(error) || !renewAuth(used)) throw error;
+          usage.retries += 1;
+          logger.warn(
+            { account_id: accountId, page },
+            'credentials were refused, and their file holds others: asking again with those',
+          );
+        }
+      }
     };
     return retryWhole(attempt, {
       signal,
@@ -223,6 +259,8 @@ export function createCloudflareClient(options: {
         (json) => readMember(json) ?? undefined,
       );
     },
+    estimateMs: (requests) => pacer.estimateMs(requests),
+    budgetLeft: () => pacer.budgetLeft(),
     async close() {
       closed.abort();
       await dispatcher.destroy();
@@ -239,6 +277,20 @@ type Question = {
   signal: AbortSignal;
   usage: ClientUsage;
 };
+
+function secretsOf(auth: CloudflareAuth): string[] {
+  return auth.kind === 'token' ? [auth.token] : [auth.key, auth.email];
+}
+
+function headersOf(auth: CloudflareAuth): Record<string, string> {
+  return {
+    accept: 'application/json',
+    'user-agent': `zt-risk-sync/${VERSION}`,
+    ...(auth.kind === 'token'
+      ? { authorization: `Bearer ${auth.token}` }
+      : { 'x-auth-email': auth.email, 'x-auth-key': auth.key }),
+  };
+}
 
 /** A missing content type is let through: the envelope is checked anyway. */
 function isJson(answer: Answer): boolean {

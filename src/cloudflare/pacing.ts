@@ -1,8 +1,21 @@
-// How fast to ask. The budget is shared with the dashboard, and overdrawing it blocks every call for minutes.
+// How fast to ask. The limit is shared with the dashboard, and overdrawing it blocks every call for minutes: headers are
+// believed, and beside them every request is counted here.
+import {
+  budgetDelay,
+  countedBudget,
+  shareOf,
+  tightestBudget,
+  windowDelay,
+  type Budget,
+  type RequestLimit,
+} from './budget.ts';
 import type { Sleep } from './retry.ts';
 
-/** One policy of the `Ratelimit` header: how many requests are left until `resetMs` from now; quota null when unknown. */
-export type Budget = { remaining: number; resetMs: number; quota: number | null };
+/**
+ * What may still be asked: as the headers say, the dashboard's part included ('header'), or else of our own share of the
+ * limit ('own'). `resetMs`: until the header's window ends, or our oldest request leaves ours.
+ */
+export type BudgetLeft = Pick<Budget, 'remaining' | 'quota' | 'resetMs'> & { source: 'header' | 'own' };
 
 export type Pacer = {
   /** Waits until the next request may go. Resolves with the wait in ms; rejects with signal.reason. */
@@ -11,97 +24,130 @@ export type Pacer = {
   observe(budgets: readonly Budget[]): void;
   /** Holds back every request of the client. */
   pause(ms: number): void;
+  /** How long that many further requests take at least, in ms. */
+  estimateMs(requests: number): number;
+  /** Null when nothing is known and nothing counted. */
+  budgetLeft(): BudgetLeft | null;
 };
 
-/**
- * Reads `Ratelimit: "default";r=50;t=30` (several, separated by commas) with the quotas of `Ratelimit-Policy:
- * "default";q=1200;w=300`. A policy of another name counts when it is the only one. What cannot be read is skipped.
- */
-export function parseBudgets(ratelimit: string | null, policy: string | null): Budget[] {
-  const quotas = parseItems(policy).filter((item) => item.numbers.has('q'));
-  return parseItems(ratelimit).flatMap(({ name, numbers }) => {
-    const remaining = numbers.get('r');
-    const seconds = numbers.get('t');
-    if (remaining === undefined || seconds === undefined) return [];
-    const own = quotas.find((item) => item.name === name) ?? (quotas.length === 1 ? quotas[0] : undefined);
-    return [{ remaining, resetMs: seconds * 1000, quota: own?.numbers.get('q') ?? null }];
-  });
-}
-
-/** The budget that runs out first: fewest left, then longest to wait. */
-export function tightestBudget(budgets: readonly Budget[]): Budget | null {
-  return budgets.toSorted((a, b) => a.remaining - b.remaining || b.resetMs - a.resetMs)[0] ?? null;
-}
+/** When a request went, or will go. */
+type Booking = { at: number; gone: boolean };
 
 /**
- * Milliseconds before the next request, when the last one went `sinceLastMs` ago (negative: is booked for later).
- * None while plenty remains (over 20 % of the quota; over 50 when it is unknown), else what remains is spread over the time left,
- * less a reserve for the dashboard: 5 % of the quota, or a quarter of what remains when it is unknown.
+ * One per client. `share` of the limit is ours; `limit` null counts nothing and leaves the pace to the headers. `maxWaitMs` caps
+ * what a header can ask for; `now` in ms, best monotonic.
  */
-export function requestDelay(budget: Budget, sinceLastMs: number): number {
-  const { remaining, resetMs, quota } = budget;
-  if (resetMs <= 0 || remaining > (quota === null ? 50 : quota * 0.2)) return 0;
-  const usable = remaining - Math.floor(quota === null ? remaining / 4 : quota * 0.05);
-  if (usable <= 0) return resetMs;
-  return Math.min(resetMs, Math.max(0, resetMs / usable - sinceLastMs));
-}
-
-/** One per client. `maxWaitMs` caps what a header can ask for; `now` in ms, best monotonic. */
-export function createPacer(options: { sleep: Sleep; now: () => number; maxWaitMs: number }): Pacer {
-  const { sleep, now, maxWaitMs } = options;
-  let budgets: { remaining: number; resetAt: number; quota: number | null }[] = [];
-  let lastStart = Number.NEGATIVE_INFINITY;
+export function createPacer(options: {
+  sleep: Sleep;
+  now: () => number;
+  maxWaitMs: number;
+  limit: RequestLimit | null;
+  share: number;
+}): Pacer {
+  const { sleep, now, maxWaitMs, share } = options;
+  let ceiling = options.limit && { ...options.limit, requests: shareOf(options.limit.requests, share) };
+  let budgets: (Omit<Budget, 'resetMs'> & { resetAt: number })[] = [];
+  /** Ascending. */
+  const bookings: Booking[] = [];
   let pausedUntil = Number.NEGATIVE_INFINITY;
 
+  const stated = (time: number): Budget[] =>
+    budgets.map(({ resetAt, ...budget }) => ({ ...budget, resetMs: resetAt - time }));
+
+  function delay(requests: number, time: number): number {
+    const starts = bookings.map(({ at }) => at);
+    const sinceLastMs = time - (starts.at(-1) ?? Number.NEGATIVE_INFINITY);
+    const delays = stated(time).map((budget) => budgetDelay(budget, { requests, sinceLastMs, share }));
+    if (ceiling !== null) {
+      const own = countedBudget(starts, ceiling, time);
+      // All of the ceiling is ours.
+      delays.push(budgetDelay(own, { requests, sinceLastMs, share: 1 }));
+      delays.push(windowDelay(starts, ceiling, requests, time));
+    }
+    return Math.max(0, pausedUntil - time, ...delays);
+  }
+
   // Booked at once, so that requests that wait at the same time line up behind each other.
-  function book(): number {
+  function book(): Booking {
     const time = now();
-    const delays = budgets.map(({ remaining, resetAt, quota }) =>
-      requestDelay({ remaining, quota, resetMs: resetAt - time }, time - lastStart),
-    );
-    for (const budget of budgets) budget.remaining = Math.max(0, budget.remaining - 1);
-    lastStart = Math.max(time + Math.max(0, ...delays), pausedUntil);
-    return lastStart;
+    const horizon = time - (ceiling?.windowMs ?? 0);
+    while (bookings.length > 1 && bookings[0]!.gone && bookings[0]!.at <= horizon) bookings.shift();
+    const last = bookings.at(-1)?.at ?? Number.NEGATIVE_INFINITY;
+    const booking = { at: Math.max(time + delay(1, time), last), gone: false };
+    bookings.push(booking);
+    for (const budget of budgets) budget.remaining -= 1;
+    return booking;
+  }
+
+  function cancel(booking: Booking): void {
+    bookings.splice(bookings.lastIndexOf(booking), 1);
+    for (const budget of budgets) budget.remaining += 1;
+  }
+
+  /** A timer may have been late: what counts is when the request goes. Nobody behind it goes earlier. */
+  function depart(booking: Booking): void {
+    booking.gone = true;
+    const at = Math.max(booking.at, now());
+    for (let i = bookings.lastIndexOf(booking); i < bookings.length && bookings[i]!.at < at; i++)
+      bookings[i]!.at = at;
   }
 
   return {
     async turn(signal) {
       signal.throwIfAborted();
-      let start = book();
       let waited = 0;
       for (;;) {
-        const wait = start - now();
-        if (wait > 0) {
-          await sleep(wait, signal);
-          waited += wait;
+        const booking = book();
+        const wait = Math.ceil(booking.at - now());
+        try {
+          if (wait > 0) await sleep(wait, signal);
+        } catch (error) {
+          cancel(booking);
+          throw error;
         }
+        waited += Math.max(0, wait);
         // A 429 may have come for somebody else meanwhile.
-        if (pausedUntil <= start) return waited;
-        start = pausedUntil;
+        if (pausedUntil <= booking.at) {
+          depart(booking);
+          return waited;
+        }
+        cancel(booking);
       }
     },
     observe(seen) {
       if (seen.length === 0) return;
-      budgets = seen.map(({ remaining, resetMs, quota }) => ({
-        remaining,
-        resetAt: now() + Math.min(resetMs, maxWaitMs),
-        quota,
+      const time = now();
+      // The server cannot have counted those that have not gone yet.
+      const waiting = bookings.filter(({ at }) => at > time).length;
+      budgets = seen.map(({ resetMs, ...budget }) => ({
+        ...budget,
+        remaining: budget.remaining - waiting,
+        resetAt: time + Math.min(resetMs, maxWaitMs),
       }));
+      // Another limit for the window that is counted here is the one that holds.
+      const quotas = seen.filter(({ windowMs }) => windowMs === ceiling?.windowMs).map(({ quota }) => quota);
+      const quota = Math.min(...quotas.filter((q) => q !== null));
+      if (ceiling !== null && Number.isFinite(quota))
+        ceiling = { ...ceiling, requests: shareOf(quota, share) };
     },
     pause(ms) {
       pausedUntil = Math.max(pausedUntil, now() + Math.min(ms, maxWaitMs));
     },
+    estimateMs: (requests) => (requests <= 0 ? 0 : delay(requests, now())),
+    budgetLeft() {
+      const time = now();
+      const told = tightestBudget(stated(time).filter(({ resetMs }) => resetMs > 0));
+      const left =
+        told ??
+        (ceiling &&
+          countedBudget(
+            bookings.map(({ at }) => at),
+            ceiling,
+            time,
+          ));
+      if (left === null) return null;
+      const { remaining, quota, resetMs } = left;
+      return { remaining: Math.max(0, remaining), quota, resetMs, source: told ? 'header' : 'own' };
+    },
   };
-}
-
-function parseItems(header: string | null): { name: string; numbers: Map<string, number> }[] {
-  return (header ?? '').split(',').map((item) => {
-    const [name = '', ...parameters] = item.split(';');
-    const numbers = new Map<string, number>();
-    for (const parameter of parameters) {
-      const match = /^([a-z]+)=(\d{1,9})$/.exec(parameter.trim());
-      if (match) numbers.set(match[1]!, Number(match[2]));
-    }
-    return { name: name.trim(), numbers };
-  });
 }

@@ -24,6 +24,17 @@ export function isUserUnknown(error: unknown): boolean {
   return error instanceof OperatorError && error.code === USER_UNKNOWN;
 }
 
+/** The API does not know these credentials, or does not let them read this: others may be let. */
+export function areCredentialsRefused(error: unknown): boolean {
+  if (!(error instanceof AttemptFailure)) return false;
+  const { problem } = error;
+  if (problem.code === 'AUTHENTICATION_FAILED' || problem.code === 'PERMISSION_DENIED') return true;
+  const cause = causeOf(problem);
+  if (problem.code !== 'LOOKUPS_REFUSED' || cause === null) return false;
+  const isAuthentication = [...AUTHENTICATION_CODES].some((code) => cause.code === `CLOUDFLARE_${code}`);
+  return cause.status === 401 || cause.status === 403 || isAuthentication;
+}
+
 /** Gave up because the page took too long, at our end or theirs: a smaller page may help. */
 export function isPageTimeout(error: unknown): boolean {
   if (!(error instanceof OperatorError)) return false;
@@ -57,11 +68,11 @@ export type Judge = {
   ofBadAnswer(answer: Answer, subject: Subject): AttemptFailure;
 };
 
-/** `secrets` never appear in a text, whoever wrote it; `host` is named when it cannot be reached. */
+/** `secrets` never appear in a text, whoever wrote it, also those that are added later; `host` is named when it cannot be reached. */
 export function createJudge(options: {
   host: string;
   authKind: 'token' | 'key';
-  secrets: readonly string[];
+  secrets: Iterable<string>;
 }): Judge {
   const { authKind, host } = options;
   const clean = createCleaner(options.secrets);

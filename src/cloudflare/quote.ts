@@ -3,18 +3,24 @@
 import type { Answer } from './exchange.ts';
 import { parseJson } from './responses.ts';
 
-/** One line of at most 120 characters. Cleaned first and scrubbed after: a control character must not hide a secret. */
-export function createCleaner(secrets: readonly string[]): (text: string) => string {
-  const patterns = secrets
+/**
+ * One line of at most 120 characters. Cleaned first and scrubbed after: a control character must not hide a secret. `secrets` is
+ * read for each text: it may have grown.
+ */
+export function createCleaner(secrets: Iterable<string>): (text: string) => string {
+  return (text) => {
+    const line = text.slice(0, 10_000).replace(/\s+/g, ' ').replace(/\p{C}/gu, '');
+    const scrubbed = patternsOf(secrets).reduce((rest, pattern) => rest.replace(pattern, '[secret]'), line);
+    return [...scrubbed.replace(/[^\s@<>"']+@[^\s@<>"']+/g, '[email]').trim()].slice(0, 120).join('').trim();
+  };
+}
+
+function patternsOf(secrets: Iterable<string>): RegExp[] {
+  return [...secrets]
     .filter((secret) => secret !== '')
     .toSorted((a, b) => b.length - a.length)
     .flatMap((secret) => [secret, encodeURIComponent(secret)])
     .map((secret) => new RegExp(secret.replace(/[^0-9a-z]/gi, '\\$&'), 'gi'));
-  return (text) => {
-    const line = text.slice(0, 10_000).replace(/\s+/g, ' ').replace(/\p{C}/gu, '');
-    const scrubbed = patterns.reduce((rest, pattern) => rest.replace(pattern, '[secret]'), line);
-    return [...scrubbed.replace(/[^\s@<>"']+@[^\s@<>"']+/g, '[email]').trim()].slice(0, 120).join('').trim();
-  };
 }
 
 /** A short extract of a body that is not a page. JSON is only described: it may hold records. */

@@ -23,7 +23,7 @@ export type Timing = {
   maxTimeouts: number;
   /** Of them, answers that could not be read. */
   maxBadAnswers: number;
-  /** Answers that told us to slow down. Generous: the run's time budget is the limit. */
+  /** Answers that told us to slow down. So many that a run's time budget ends it first. */
   maxThrottles: number;
   /** The longest wait that an answer can ask for. A full block lasts up to 5 minutes. */
   maxWaitMs: number;
@@ -39,7 +39,8 @@ export const DEFAULT_TIMING: Timing = {
   maxAttempts: 6,
   maxTimeouts: 3,
   maxBadAnswers: 4,
-  maxThrottles: 20,
+  // Told to wait for a second each time, a full block of five minutes takes 300 of them.
+  maxThrottles: 1_000,
   maxWaitMs: 300_000,
 };
 

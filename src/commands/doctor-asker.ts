@@ -1,7 +1,7 @@
 // How `doctor` asks Cloudflare: through the client of every run, but with little patience, and watching what every answer
 // says beside its page: the time, and how many requests are left.
 import type { ClientUsage, CloudflareClient } from '../cloudflare/client.ts';
-import { parseBudgets, type Budget } from '../cloudflare/pacing.ts';
+import { parseBudgets, type Budget } from '../cloudflare/budget.ts';
 import type { Timing } from '../cloudflare/retry.ts';
 import type { Config } from '../config.ts';
 import { openClient, type Io } from '../context.ts';

@@ -1,5 +1,5 @@
 // Clocks and the rate limit, as the answers stated them. Pure.
-import { tightestBudget, type Budget } from '../cloudflare/pacing.ts';
+import { tightestBudget, type Budget } from '../cloudflare/budget.ts';
 import { EXIT } from '../errors.ts';
 import { failed, ok, skipped, warning, type Line } from './doctor-lines.ts';
 import { duration, plural } from './print.ts';

@@ -1,6 +1,7 @@
-// A bar on a terminal, a log line now and then elsewhere.
+// A bar on a terminal, a log line now and then elsewhere; both with the time left once there is something to go by.
 import { Format, SingleBar } from 'cli-progress';
 import type { Logger } from '../logger.ts';
+import { nextTimeLeft, timeLeftText, type TimeLeft } from './time-left.ts';
 
 export type Progress = {
   /** `total` null: not known yet. */
@@ -13,13 +14,26 @@ const LOG_EVERY_MS = 10_000;
 export function createProgress(options: {
   stderr: NodeJS.WritableStream & { isTTY?: boolean };
   logger: Pick<Logger, 'info'>;
+  /** How long that many more take at least, in ms. */
+  leastMs?: (more: number) => number;
 }): Progress {
   const { stderr, logger } = options;
+  let timeLeft: TimeLeft | null = null;
+  function left(done: number, total: number | null): string | null {
+    const at = performance.now();
+    const leastMs = total === null ? 0 : (options.leastMs?.(total - done) ?? 0);
+    timeLeft = nextTimeLeft(timeLeft, { at, done, total, leastMs });
+    return timeLeftText(timeLeft, at);
+  }
   if (stderr.isTTY === true) {
     const bar = new SingleBar({
       stream: stderr,
-      format: (settings, params, payload: { message: string }) =>
-        `${Format.BarFormat(params.progress, settings)} ${Math.floor(params.progress * 100)}%  ${payload.message}`,
+      format: (settings, params, payload: { message: string; left: string | null }) =>
+        [
+          `${Format.BarFormat(params.progress, settings)} ${Math.floor(params.progress * 100)}%`,
+          ...(payload.left === null ? [] : [payload.left]),
+          payload.message,
+        ].join('  '),
       barsize: 30,
       barCompleteChar: '█',
       barIncompleteChar: '░',
@@ -31,10 +45,11 @@ export function createProgress(options: {
     let started = false;
     return {
       to(done, total, message) {
-        if (!started) bar.start(total ?? 0, done, { message });
+        const payload = { message, left: left(done, total) };
+        if (!started) bar.start(total ?? 0, done, payload);
         started = true;
         bar.setTotal(Math.max(total ?? 0, done, 1));
-        bar.update(done, { message });
+        bar.update(done, payload);
       },
       end() {
         if (started) bar.stop();
@@ -44,9 +59,10 @@ export function createProgress(options: {
   let last = Date.now();
   return {
     to(done, total, message) {
+      const text = left(done, total);
       if (Date.now() - last < LOG_EVERY_MS) return;
       last = Date.now();
-      logger.info({ done, total, step: message }, 'progress');
+      logger.info({ done, total, step: message, ...(text === null ? {} : { left: text }) }, 'progress');
     },
     end: () => undefined,
   };

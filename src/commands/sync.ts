@@ -57,7 +57,7 @@ export function syncCommand(io: Io): Command {
           timing: LEASE_TIMING,
         };
         for (const accountId of accountIds) {
-          exits.push(await syncOne(io, deps, options, accountId));
+          exits.push(await syncOne(io, deps, options, accountId, (more) => client.estimateMs(more)));
           if (io.signal.aborted) break;
         }
       } finally {
@@ -85,9 +85,15 @@ export function chooseAccounts(config: Config, chosen: readonly string[]): reado
   });
 }
 
-async function syncOne(io: Io, deps: RunDeps, options: Options, accountId: string): Promise<ExitCode> {
+async function syncOne(
+  io: Io,
+  deps: RunDeps,
+  options: Options,
+  accountId: string,
+  leastMs: (more: number) => number,
+): Promise<ExitCode> {
   const began = performance.now();
-  const bar = createProgress({ stderr: io.stderr, logger: deps.logger });
+  const bar = createProgress({ stderr: io.stderr, logger: deps.logger, leastMs });
   // On a terminal the bar and the summary speak for an ordinary run.
   const quiet = io.stderr.isTTY === true && deps.logger.level === 'info';
   const logger = quiet ? deps.logger.child({}, { level: 'warn' }) : deps.logger;

@@ -45,13 +45,16 @@ export type Simulator = {
   requests(): number;
   /** Replaces all faults; the counting faults start over. */
   setFaults(faults: readonly Fault[]): void;
+  /** Other credentials from now on: the old ones are refused. */
+  setAuth(auth: Credentials): void;
   close(): Promise<void>;
 };
 
 const CLOUDFLARE_LIMIT: RateLimit = { requests: 1200, windowSeconds: 300 };
 
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
-  const { auth, now } = options;
+  const { now } = options;
+  let { auth } = options;
   const limits = { perPageMax: options.perPageMax ?? 1000, defaultPerPage: options.defaultPerPage ?? 20 };
   const rateLimit = options.rateLimit === undefined ? CLOUDFLARE_LIMIT : options.rateLimit;
   const spend = rateLimit === null ? null : createRateLimiter(rateLimit);
@@ -138,6 +141,9 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     setFaults(next) {
       faults = new Set(next);
       sinceFaults = 0;
+    },
+    setAuth(next) {
+      auth = next;
     },
     async close() {
       const closed = new Promise<void>((done) => server.close(() => done()));

@@ -1,82 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createPacer, parseBudgets, requestDelay, tightestBudget } from '../../src/cloudflare/pacing.ts';
+import { CLOUDFLARE_LIMIT } from '../../src/cloudflare/budget.ts';
+import { createPacer, type Pacer } from '../../src/cloudflare/pacing.ts';
+import { virtualClock, type VirtualClock } from '../support/virtual-clock.ts';
 
 const signal = new AbortController().signal;
+const HEADERS_ONLY = { maxWaitMs: 300_000, limit: null, share: 0.8 };
+const MINUTE = 60_000;
 
-test('reads the headers that Cloudflare documents', () => {
-  const rows: [string | null, string | null, ReturnType<typeof parseBudgets>][] = [
-    [null, null, []],
-    ['"default";r=50;t=30', null, [{ remaining: 50, resetMs: 30_000, quota: null }]],
-    ['"default";r=50;t=30', '"burst";q=100;w=60', [{ remaining: 50, resetMs: 30_000, quota: 100 }]],
-    [
-      '"burst";r=1;t=2, "default";r=900;t=200',
-      '"default";q=1200;w=300, "burst";q=10;w=10',
-      [
-        { remaining: 1, resetMs: 2_000, quota: 10 },
-        { remaining: 900, resetMs: 200_000, quota: 1200 },
-      ],
-    ],
-    ['a;r=1;t=2', '"b";q=5;w=1,"c";q=6;w=1', [{ remaining: 1, resetMs: 2_000, quota: null }]],
-    ['default ; t=30 ; r=0 ; x="y"', null, [{ remaining: 0, resetMs: 30_000, quota: null }]],
-    ['"default";r=-1;t=30', null, []],
-    ['"default";r=many;t=30', null, []],
-    ['"default";r=5', null, []],
-    ['limit=5, remaining=4', null, []],
-  ];
-  for (const [ratelimit, policy, expected] of rows) {
-    assert.deepEqual(parseBudgets(ratelimit, policy), expected, String(ratelimit));
-  }
-});
-
-test('takes the tightest of several budgets', () => {
-  const budgets = parseBudgets('a;r=3;t=9, b;r=0;t=2, c;r=0;t=7', null);
-  assert.deepEqual(tightestBudget(budgets), { remaining: 0, resetMs: 7_000, quota: null });
-  assert.equal(tightestBudget([]), null);
-});
-
-test('decides the wait before the next request', () => {
-  const rows: [number, number, number | null, number, number][] = [
-    // remaining, resetMs, quota, sinceLastMs, expected
-    [1200, 300_000, 1200, 0, 0],
-    [241, 300_000, 1200, 0, 0],
-    [240, 180_000, 1200, 0, 1_000], // 60 of 1,200 stay for the dashboard
-    [240, 180_000, 1200, 400, 600],
-    [240, 180_000, 1200, 5_000, 0],
-    [240, 180_000, 1200, -1_000, 2_000], // the one before is booked for a second from now
-    [60, 180_000, 1200, 0, 180_000],
-    [0, 30_000, 1200, 9_000_000, 30_000],
-    [0, 30_000, null, 9_000_000, 30_000],
-    [51, 30_000, null, 0, 0],
-    [40, 30_000, null, 0, 1_000],
-    [1, 30_000, null, 0, 30_000],
-    [0, 0, null, 0, 0], // the window is over
-    [0, -5, null, 0, 0],
-  ];
-  for (const [remaining, resetMs, quota, since, expected] of rows) {
-    assert.equal(requestDelay({ remaining, resetMs, quota }, since), expected, `r=${remaining} q=${quota}`);
-  }
-});
-
-test('never waits beyond the reset, whatever the headers hold', () => {
-  fc.assert(
-    fc.property(
-      fc.string(),
-      fc.string(),
-      fc.nat(),
-      fc.nat(),
-      fc.option(fc.nat()),
-      fc.integer(),
-      (a, b, r, t, q, since) => {
-        parseBudgets(a, b);
-        const ms = requestDelay({ remaining: r, resetMs: t, quota: q }, since);
-        assert.ok(ms >= 0 && ms <= t);
-      },
-    ),
-  );
-});
-
+/** A clock that sleeping moves: for one request after the other. */
 function clock() {
   let time = 1_000;
   const slept: number[] = [];
@@ -90,26 +23,34 @@ function clock() {
   };
 }
 
+/** The most that any window of that length holds; a window may begin at any request. */
+function most(starts: readonly number[], windowMs: number): number {
+  return Math.max(
+    0,
+    ...starts.map((from) => starts.filter((at) => at >= from && at < from + windowMs).length),
+  );
+}
+
+function budget(remaining: number, resetMs: number, quota: number | null = null) {
+  return { remaining, resetMs, quota, windowMs: null };
+}
+
 test('spreads what is left over the window, and stops spreading when it is over', async () => {
   const { slept, now, sleep } = clock();
-  const pacer = createPacer({ sleep, now, maxWaitMs: 300_000 });
+  const pacer = createPacer({ ...HEADERS_ONLY, sleep, now, share: 0.75 });
   assert.equal(await pacer.turn(signal), 0);
-  pacer.observe([{ remaining: 4, resetMs: 9_000, quota: null }]); // 3 to use
+  pacer.observe([budget(4, 9_000)]); // 3 to use
   await pacer.turn(signal);
-  assert.deepEqual(slept, [3_000]);
+  assert.deepEqual(slept, [2_250]);
   for (let i = 0; i < 5; i++) await pacer.turn(signal);
   assert.ok(now() <= 1_000 + 9_000 + 1, 'nothing waits once the window is over');
 });
 
 test('requests at the same time line up behind each other', async () => {
   const waits: number[] = [];
-  const pacer = createPacer({
-    now: () => 0,
-    sleep: async (ms) => void waits.push(ms),
-    maxWaitMs: 300_000,
-  });
+  const pacer = createPacer({ ...HEADERS_ONLY, now: () => 0, sleep: async (ms) => void waits.push(ms) });
   await pacer.turn(signal);
-  pacer.observe([{ remaining: 240, resetMs: 180_000, quota: 1200 }]);
+  pacer.observe([budget(432, 193_000, 1200)]);
   await Promise.all([pacer.turn(signal), pacer.turn(signal), pacer.turn(signal)]);
   assert.deepEqual(
     waits.map((ms) => Math.round(ms / 100) / 10),
@@ -117,30 +58,292 @@ test('requests at the same time line up behind each other', async () => {
   );
 });
 
+test('what waits already is taken off what a header says remains', async () => {
+  const time = virtualClock();
+  const pacer = createPacer({ ...HEADERS_ONLY, ...time, share: 1 });
+  const starts: number[] = [];
+  const ask = async () => {
+    await pacer.turn(signal);
+    starts.push(time.now() - 1_000);
+  };
+  pacer.observe([budget(0, 10_000)]);
+  const asked = [ask(), ask()];
+  pacer.observe([budget(3, 10_000)]);
+  assert.equal(pacer.budgetLeft()?.remaining, 1);
+  await Promise.all([...asked, ask(), ask(), time.run()]);
+  assert.deepEqual(starts, [10_000, 10_000, 10_000, 10_000]);
+});
+
 test('a pause holds back those who are waiting already', async () => {
   const { slept, now, sleep } = clock();
   let pausing = true;
   const pacer = createPacer({
+    ...HEADERS_ONLY,
     now,
-    maxWaitMs: 300_000,
     sleep: async (ms) => {
       await sleep(ms);
       if (pausing) pacer.pause(60_000);
       pausing = false;
     },
   });
-  pacer.observe([{ remaining: 0, resetMs: 5_000, quota: null }]);
+  pacer.observe([budget(0, 5_000)]);
   assert.equal(await pacer.turn(signal), 65_000);
   assert.deepEqual(slept, [5_000, 60_000]);
 });
 
+test('a request that was held back by a pause is counted once', async () => {
+  const time = virtualClock();
+  const pacer = createPacer({
+    ...HEADERS_ONLY,
+    ...time,
+    limit: { requests: 10, windowMs: MINUTE },
+    share: 1,
+  });
+  pacer.observe([budget(0, 1_000)]);
+  const asked = pacer.turn(signal);
+  pacer.pause(5_000);
+  await Promise.all([asked, time.run()]);
+  assert.deepEqual(pacer.budgetLeft(), { remaining: 9, quota: 10, resetMs: MINUTE, source: 'own' });
+});
+
 test('caps what a header can ask for, and refuses to start when aborted', async () => {
   const { slept, now, sleep } = clock();
-  const pacer = createPacer({ sleep, now, maxWaitMs: 300_000 });
-  pacer.observe([{ remaining: 0, resetMs: 1e12, quota: null }]);
+  const pacer = createPacer({ ...HEADERS_ONLY, sleep, now });
+  pacer.observe([budget(0, 1e12)]);
   await pacer.turn(signal);
   pacer.pause(1e12);
   await pacer.turn(signal);
   assert.deepEqual(slept, [300_000, 300_000]);
   await assert.rejects(pacer.turn(AbortSignal.abort(new Error('stop'))), /stop/);
+});
+
+test('a request that was given up while it waited makes nobody wait', async () => {
+  const { now, sleep } = clock();
+  const stop = new Error('stop');
+  let refusing = true;
+  const pacer = createPacer({
+    now,
+    maxWaitMs: 300_000,
+    limit: { requests: 1, windowMs: 1_000 },
+    share: 1,
+    sleep: (ms) => (refusing ? Promise.reject(stop) : sleep(ms)),
+  });
+  await pacer.turn(signal);
+  for (let i = 0; i < 5; i++) await assert.rejects(pacer.turn(signal), stop);
+  refusing = false;
+  assert.equal(await pacer.turn(signal), 1_000);
+});
+
+async function walk(pacer: Pacer, time: VirtualClock, requests: number, answerMs: number): Promise<number[]> {
+  const starts: number[] = [];
+  let asked = 0;
+  const worker = async () => {
+    while (asked++ < requests) {
+      await pacer.turn(signal);
+      starts.push(time.now());
+      await time.sleep(answerMs);
+    }
+  };
+  await Promise.all([worker(), worker(), worker(), worker(), time.run()]);
+  return starts.map((at) => at - 1_000);
+}
+
+test('a walk that stays well below the ceiling never waits', async () => {
+  const time = virtualClock();
+  const pacer = createPacer({ ...HEADERS_ONLY, ...time, limit: CLOUDFLARE_LIMIT });
+  const starts = await walk(pacer, time, 768, 0);
+  assert.equal(starts.length, 768);
+  assert.equal(starts.at(-1), 0);
+});
+
+test('a long walk keeps below 960 requests in any 5 minutes, uses them, and never stands still for long', async () => {
+  const time = virtualClock();
+  const pacer = createPacer({ ...HEADERS_ONLY, ...time, limit: CLOUDFLARE_LIMIT });
+  const starts = await walk(pacer, time, 4_000, 200);
+  assert.equal(most(starts, 5 * MINUTE), 960);
+  // 4,000 are four times 960 and 160 more.
+  assert.ok(starts.at(-1)! >= 20 * MINUTE && starts.at(-1)! < 21 * MINUTE, `${starts.at(-1)}`);
+  const gaps = starts.slice(1).map((at, i) => at - starts[i]!);
+  assert.ok(Math.max(...gaps) < 3_000, `${Math.max(...gaps)}`);
+});
+
+test('a header that states another limit for the same window moves the ceiling', async () => {
+  const time = virtualClock();
+  const pacer = createPacer({ ...HEADERS_ONLY, ...time, limit: CLOUDFLARE_LIMIT });
+  const stated = (quota: number, windowMs: number) => ({ remaining: 1e6, resetMs: 1, quota, windowMs });
+  pacer.observe([stated(100, MINUTE)]);
+  assert.equal(pacer.budgetLeft()?.quota, 100, 'while it lasts, the header speaks');
+  await Promise.all([time.sleep(1), time.run()]);
+  assert.equal(pacer.budgetLeft()?.quota, 960, 'a burst of a minute says nothing about five');
+  pacer.observe([stated(5_000, 5 * MINUTE), stated(3_000, 5 * MINUTE)]);
+  await Promise.all([time.sleep(1), time.run()]);
+  assert.deepEqual(pacer.budgetLeft(), { remaining: 2_400, quota: 2_400, resetMs: 0, source: 'own' });
+  assert.equal(most(await walk(pacer, time, 6_000, 50), 5 * MINUTE), 2_400);
+});
+
+const limits = fc.record({
+  requests: fc.integer({ min: 1, max: 25 }),
+  windowMs: fc.integer({ min: 1, max: 2_000 }),
+});
+const shares = fc.constantFrom(0.1, 0.5, 0.8, 1);
+const seen = fc.array(
+  fc.record({
+    remaining: fc.nat(40),
+    resetMs: fc.nat(3_000),
+    quota: fc.option(fc.nat(60)),
+    // Not a window that is counted: such a header moves the ceiling.
+    windowMs: fc.option(fc.constant(1e9)),
+  }),
+  { maxLength: 2 },
+);
+const events = fc.array(
+  fc.record({
+    gapMs: fc.oneof(fc.constant(0), fc.nat(400)),
+    what: fc.oneof(
+      { weight: 6, arbitrary: fc.constant({ kind: 'ask' as const }) },
+      { weight: 2, arbitrary: seen.map((budgets) => ({ kind: 'observe' as const, budgets })) },
+      { weight: 1, arbitrary: fc.nat(3_000).map((ms) => ({ kind: 'pause' as const, ms })) },
+    ),
+  }),
+  { minLength: 20, maxLength: 120, size: 'max' },
+);
+
+test('never more than the ceiling in any window, whenever it is asked and whatever the headers say', async () => {
+  let waited = 0;
+  await fc.assert(
+    fc.asyncProperty(limits, shares, events, async (limit, share, events) => {
+      const time = virtualClock();
+      const pacer = createPacer({ ...time, maxWaitMs: 300_000, limit, share });
+      const starts: number[] = [];
+      const script = async () => {
+        const asked: Promise<void>[] = [];
+        for (const { gapMs, what } of events) {
+          if (gapMs > 0) await time.sleep(gapMs);
+          if (what.kind === 'observe') pacer.observe(what.budgets);
+          else if (what.kind === 'pause') pacer.pause(what.ms);
+          else
+            asked.push(
+              pacer.turn(signal).then((ms) => {
+                if (ms > 0) waited++;
+                starts.push(time.now());
+              }),
+            );
+        }
+        await Promise.all(asked);
+      };
+      await Promise.all([script(), time.run()]);
+      assert.equal(starts.length, events.filter(({ what }) => what.kind === 'ask').length);
+      assert.ok(most(starts, limit.windowMs) <= Math.max(1, Math.floor(limit.requests * share)));
+    }),
+    { numRuns: 300 },
+  );
+  assert.ok(waited > 1_000, `only ${waited} requests had to wait`);
+});
+
+test('a request alone never waits beyond the end of its window, of the header’s, or of a pause', async () => {
+  await fc.assert(
+    fc.asyncProperty(limits, shares, events, async (limit, share, events) => {
+      const { now, sleep } = clock();
+      const pacer = createPacer({ now, sleep, maxWaitMs: 300_000, limit, share });
+      let headerEnds = 0;
+      let pauseEnds = 0;
+      for (const { gapMs, what } of events) {
+        await sleep(gapMs);
+        if (what.kind === 'observe' && what.budgets.length > 0) {
+          pacer.observe(what.budgets);
+          headerEnds = now() + Math.max(...what.budgets.map(({ resetMs }) => resetMs));
+        } else if (what.kind === 'pause') {
+          pacer.pause(what.ms);
+          pauseEnds = Math.max(pauseEnds, now() + what.ms);
+        } else if (what.kind === 'ask') {
+          const latest = Math.max(now() + limit.windowMs, headerEnds, pauseEnds);
+          await pacer.turn(signal);
+          assert.ok(now() <= latest + 1, `${now()} > ${latest}`);
+        }
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('leaves the dashboard its part of every window that the server counts', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 2, max: 60 }),
+      shares,
+      fc.array(fc.record({ gapMs: fc.nat(80), others: fc.nat(2) }), { maxLength: 150 }),
+      async (quota, share, steps) => {
+        const { now, sleep } = clock();
+        const pacer = createPacer({ now, sleep, maxWaitMs: 300_000, limit: null, share });
+        const windowMs = 2_000;
+        const reserve = quota - Math.max(1, Math.floor(quota * share));
+        let window = { ends: 0, left: quota, told: quota };
+        for (const { gapMs, others } of steps) {
+          await sleep(gapMs);
+          if (now() < window.ends) window.left = Math.max(0, window.left - others);
+          await pacer.turn(signal);
+          if (now() >= window.ends) window = { ends: now() + windowMs, left: quota, told: quota };
+          // What others have used since the last answer cannot be known.
+          assert.ok(window.told > reserve, `${window.told} of ${quota}, ${reserve} to leave`);
+          window.left = Math.max(0, window.left - 1);
+          window.told = window.left;
+          pacer.observe([{ remaining: window.left, resetMs: window.ends - now(), quota, windowMs }]);
+        }
+      },
+    ),
+  );
+});
+
+test('says how long a number of requests takes at least', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      limits,
+      fc.nat(60),
+      fc.option(budgets()),
+      fc.integer({ min: 1, max: 120 }),
+      async (limit, before, header, requests) => {
+        const { now, sleep } = clock();
+        const pacer = createPacer({ now, sleep, maxWaitMs: 300_000, limit, share: 0.8 });
+        for (let i = 0; i < before; i++) await pacer.turn(signal);
+        if (header) pacer.observe([header]);
+        const estimate = pacer.estimateMs(requests);
+        const began = now();
+        for (let i = 0; i < requests; i++) await pacer.turn(signal);
+        const took = now() - began;
+        assert.ok(estimate <= took + 1, `said ${estimate}, took ${took}`);
+        // Below the truth by a window at most, which goes into spreading, the header's, and a millisecond for each timer.
+        const slack = limit.windowMs + (header?.resetMs ?? 0) + requests;
+        assert.ok(took - estimate <= slack, `said ${estimate}, took ${took}`);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+function budgets() {
+  return fc.record({
+    remaining: fc.nat(80),
+    resetMs: fc.nat(3_000),
+    quota: fc.option(fc.integer({ min: 1, max: 80 })),
+    windowMs: fc.constant(null),
+  });
+}
+
+test('knows the budget that is left: of the header while it lasts, else its own count, else none', async () => {
+  const { now, sleep } = clock();
+  const pacer = createPacer({ ...HEADERS_ONLY, now, sleep, limit: CLOUDFLARE_LIMIT });
+  assert.deepEqual(pacer.budgetLeft(), { remaining: 960, quota: 960, resetMs: 0, source: 'own' });
+  assert.equal(pacer.estimateMs(768), 0);
+  assert.equal(pacer.estimateMs(5_000), 5 * 5 * MINUTE);
+  for (let i = 0; i < 10; i++) await pacer.turn(signal);
+  await sleep(1_000);
+  assert.deepEqual(pacer.budgetLeft(), { remaining: 950, quota: 960, resetMs: 299_000, source: 'own' });
+  pacer.observe([budget(7, 2_000, 1200), budget(90, 9_000)]);
+  assert.deepEqual(pacer.budgetLeft(), { remaining: 7, quota: 1200, resetMs: 2_000, source: 'header' });
+  await sleep(9_001);
+  assert.equal(pacer.budgetLeft()?.source, 'own');
+  pacer.pause(30_000);
+  assert.equal(pacer.estimateMs(1), 30_000);
+  assert.equal(pacer.estimateMs(0), 0);
+  assert.equal(createPacer({ ...HEADERS_ONLY, now, sleep }).budgetLeft(), null);
 });

@@ -151,7 +151,7 @@ row('304', text(304, ''), 'REDIRECTED', 78, 1);
 
 for (const [name, expected] of Object.entries(rows)) {
   test(`tells what to do about ${name}`, async (t) => {
-    const h = await harness(t, [expected.reply]);
+    const h = await harness(t, [expected.reply], { timing: { maxThrottles: 20 } });
     const error = await h.refusal();
     assert.deepEqual(
       [error.code, error.exit, h.usage.requests],

@@ -58,6 +58,7 @@ describe('a run that dies', { concurrency: false }, () => {
       baseUrl: new URL(simulator.url),
       auth: { kind: 'token', token: TOKEN },
       logger,
+      limit: null,
     });
     t.after(() => client.close());
     return {

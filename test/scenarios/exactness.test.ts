@@ -68,6 +68,7 @@ before(async () => {
     baseUrl: api.baseUrl,
     auth: { kind: 'token', token: 'a token that nobody checks' },
     logger: quiet,
+    limit: null,
     timing: { backoffBaseMs: 1, backoffCapMs: 1, maxAttempts: 2 },
   });
 });

@@ -31,6 +31,7 @@ const client = createCloudflareClient({
   baseUrl: new URL(argument.apiUrl),
   auth: { kind: 'token', token: argument.token },
   logger,
+  limit: null,
 });
 
 say('ready');

@@ -1,0 +1,126 @@
+// What is left of the request limit, as the answers' headers say and as we count ourselves, and how long that makes a
+// request wait. Pure; pacing.ts acts on it.
+
+/** One policy of the `Ratelimit` header: how many requests are left until `resetMs` from now; null: not stated. */
+export type Budget = {
+  remaining: number;
+  resetMs: number;
+  quota: number | null;
+  windowMs: number | null;
+};
+
+export type RequestLimit = { requests: number; windowMs: number };
+
+/** As Cloudflare documents it, per user or token. */
+export const CLOUDFLARE_LIMIT: RequestLimit = { requests: 1200, windowMs: 300_000 };
+
+// Above this, requests do not wait: a fast walk drifts less.
+const PLENTY = 0.2;
+const PLENTY_OF_UNKNOWN = 50;
+
+/**
+ * Reads `Ratelimit: "default";r=50;t=30` (several, separated by commas) with the quotas of `Ratelimit-Policy:
+ * "default";q=1200;w=300`. A policy of another name counts when it is the only one. What cannot be read is skipped.
+ */
+export function parseBudgets(ratelimit: string | null, policy: string | null): Budget[] {
+  const policies = parseItems(policy).filter((item) => item.numbers.has('q'));
+  return parseItems(ratelimit).flatMap(({ name, numbers }) => {
+    const remaining = numbers.get('r');
+    const seconds = numbers.get('t');
+    if (remaining === undefined || seconds === undefined) return [];
+    const own =
+      policies.find((item) => item.name === name) ?? (policies.length === 1 ? policies[0] : undefined);
+    const window = own?.numbers.get('w');
+    return [
+      {
+        remaining,
+        resetMs: seconds * 1000,
+        quota: own?.numbers.get('q') ?? null,
+        windowMs: window === undefined ? null : window * 1000,
+      },
+    ];
+  });
+}
+
+/** The budget that runs out first: fewest left, then longest to wait. */
+export function tightestBudget(budgets: readonly Budget[]): Budget | null {
+  return budgets.toSorted((a, b) => a.remaining - b.remaining || b.resetMs - a.resetMs)[0] ?? null;
+}
+
+/** What `share` leaves of a number of requests: at least one, or nothing would ever move. */
+export function shareOf(requests: number, share: number): number {
+  return Math.max(1, Math.floor(requests * share));
+}
+
+/**
+ * Milliseconds until the last of `requests` further ones may go, when the newest went `sinceLastMs` ago (negative: is booked
+ * for later). Of the quota, `share` is ours; of an unknown one, `share` of what remains. Nobody waits while more than a fifth of
+ * our part is left (50, when the quota is unknown); what remains then is spread over the time left. Never beyond the reset.
+ */
+export function budgetDelay(
+  budget: Pick<Budget, 'remaining' | 'resetMs' | 'quota'>,
+  facts: { requests: number; sinceLastMs: number; share: number },
+): number {
+  const { remaining, resetMs, quota } = budget;
+  const { requests, sinceLastMs, share } = facts;
+  if (resetMs <= 0 || requests <= 0) return 0;
+  const free = quota === null ? remaining - PLENTY_OF_UNKNOWN : freeOf(quota, remaining, share);
+  if (requests <= free) return 0;
+  const left = remaining - Math.max(0, free);
+  const usable = quota === null ? Math.min(left, shareOf(left, share)) : left - reserveOf(quota, share);
+  if (usable <= 0) return resetMs;
+  // The one after the last of them goes at the reset. Our part of an unknown quota is measured anew each time, so that in the
+  // end nearly all of it may have gone.
+  const last = quota === null ? left : usable;
+  const spread = resetMs * Math.max(1 / (usable + 1), (requests - Math.max(0, free)) / (last + 1));
+  return Math.min(resetMs, Math.max(0, spread - (free > 0 ? 0 : sinceLastMs)));
+}
+
+function reserveOf(quota: number, share: number): number {
+  return quota - shareOf(quota, share);
+}
+
+function freeOf(quota: number, remaining: number, share: number): number {
+  return remaining - reserveOf(quota, share) - Math.floor(shareOf(quota, share) * PLENTY);
+}
+
+/** Our own count of the last window as a budget; `starts` ascending, in ms, also of requests that are booked for later. */
+export function countedBudget(starts: readonly number[], limit: RequestLimit, now: number): Budget {
+  const counted = starts.filter((start) => start > now - limit.windowMs);
+  return {
+    remaining: limit.requests - counted.length,
+    resetMs: counted[0] === undefined ? 0 : counted[0] + limit.windowMs - now,
+    quota: limit.requests,
+    windowMs: limit.windowMs,
+  };
+}
+
+/**
+ * Milliseconds until the last of `requests` further ones may go if no window of `limit` is to hold more than it allows:
+ * each waits for the one that many places before it to leave the window.
+ */
+export function windowDelay(
+  starts: readonly number[],
+  limit: RequestLimit,
+  requests: number,
+  now: number,
+): number {
+  if (requests <= 0) return 0;
+  const rounds = Math.ceil(requests / limit.requests);
+  const before = starts[starts.length + requests - 1 - limit.requests * rounds];
+  return (
+    (rounds - 1) * limit.windowMs + (before === undefined ? 0 : Math.max(0, before + limit.windowMs - now))
+  );
+}
+
+function parseItems(header: string | null): { name: string; numbers: Map<string, number> }[] {
+  return (header ?? '').split(',').map((item) => {
+    const [name = '', ...parameters] = item.split(';');
+    const numbers = new Map<string, number>();
+    for (const parameter of parameters) {
+      const match = /^([a-z]+)=(\d{1,9})$/.exec(parameter.trim());
+      if (match) numbers.set(match[1]!, Number(match[2]));
+    }
+    return { name: name.trim(), numbers };
+  });
+}

@@ -1,0 +1,44 @@
+// How long a walk still takes, from the pages done so far and the time they took. Pure. Says nothing before there is
+// something to go by, and does not change its mind for trifles.
+
+export type TimeLeft = {
+  /** When the counting began, and with how many done. */
+  from: { at: number; done: number };
+  done: number;
+  endsAt: number | null;
+};
+
+const MIN_DONE = 5;
+const MIN_MS = 3_000;
+const TRIFLE_MS = 5_000;
+const TRIFLE = 0.2;
+
+/**
+ * `leastMs` is how long the rest takes at least, whatever the pace was. Times in ms, on any one clock. Counts anew when less is done
+ * than before: another pass has begun.
+ */
+export function nextTimeLeft(
+  before: TimeLeft | null,
+  seen: { at: number; done: number; total: number | null; leastMs: number },
+): TimeLeft {
+  const { at, done, total, leastMs } = seen;
+  if (before === null || done < before.done) return { from: { at, done }, done, endsAt: null };
+  const { from, endsAt } = before;
+  const elapsed = at - from.at;
+  const sofar = done - from.done;
+  if (total === null || sofar < MIN_DONE || elapsed < MIN_MS) return { from, done, endsAt: null };
+  const left = Math.max(leastMs, (elapsed / sofar) * Math.max(0, total - done));
+  const isTrifle = endsAt !== null && Math.abs(at + left - endsAt) <= Math.max(TRIFLE_MS, left * TRIFLE);
+  return { from, done, endsAt: isTrifle ? endsAt : at + left };
+}
+
+/** "about 2 min left"; null when it is not known. */
+export function timeLeftText({ endsAt }: TimeLeft, at: number): string | null {
+  if (endsAt === null) return null;
+  const seconds = (endsAt - at) / 1000;
+  if (seconds <= 10) return 'a few seconds left';
+  if (seconds <= 90) return `about ${Math.ceil(seconds / 10) * 10} s left`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 100) return `about ${minutes} min left`;
+  return `about ${Math.round(minutes / 30) / 2} h left`;
+}

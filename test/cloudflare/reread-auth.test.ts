@@ -1,0 +1,97 @@
+// Credentials that are refused are read again, once per refusal.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { CloudflareAuth } from '../../src/cloudflare/client.ts';
+import { ACCOUNT, failed, harness, json, PAGE, refusalOf, TOKEN, type Reply } from './api-server.ts';
+
+const FRESH = 'v1.0-An0ther-Tok3n_9876543210';
+const token = (text: string): CloudflareAuth => ({ kind: 'token', token: text });
+
+/** Answers the bearer of `good` and refuses everybody else, quoting what was sent. */
+function only(good: string, refuse = (sent: string) => failed(403, 10000, `unknown token ${sent}`)): Reply {
+  return (request, response, index) => {
+    const sent = (request.headers.authorization ?? '').replace('Bearer ', '');
+    (sent === good ? json(200, PAGE) : refuse(sent))(request, response, index);
+  };
+}
+
+test('asks the same again with the token that the file holds by now, and keeps it', async (t) => {
+  for (const refuse of [() => failed(401, 10000), () => failed(403, 9109), () => failed(400, 10000)]) {
+    let reads = 0;
+    const h = await harness(t, [only(FRESH, refuse)], { rereadAuth: () => (reads++, token(FRESH)) });
+    assert.equal((await h.ask()).records.length, 1);
+    assert.equal((await h.ask()).records.length, 1);
+    assert.deepEqual([h.usage.requests, h.usage.retries, reads], [3, 1, 1]);
+    assert.equal(h.requests[0]?.url, h.requests[1]?.url);
+    assert.deepEqual(h.slept, []);
+  }
+});
+
+test('a refused key is read again, too, and the email stays', async (t) => {
+  const auth = { kind: 'key' as const, email: 'me@example.com', key: 'k'.repeat(37) };
+  const reply: Reply = (request, ...rest) =>
+    (request.headers['x-auth-key'] === 'n'.repeat(37) ? json(200, PAGE) : failed(403, 10000))(
+      request,
+      ...rest,
+    );
+  const h = await harness(t, [reply], { auth, rereadAuth: () => ({ ...auth, key: 'n'.repeat(37) }) });
+  await h.ask();
+  assert.equal(h.requests[1]?.headers['x-auth-email'], 'me@example.com');
+});
+
+test('fails as before when there is no file, or it holds the same or nothing', async (t) => {
+  for (const rereadAuth of [undefined, () => token(TOKEN), () => null]) {
+    const h = await harness(t, [failed(401, 10000)], rereadAuth && { rereadAuth });
+    const error = await h.refusal();
+    assert.deepEqual([error.code, error.exit, h.usage.requests], ['AUTHENTICATION_FAILED', 77, 1]);
+  }
+});
+
+test('a new token that is refused as well fails, unless the file has changed yet again', async (t) => {
+  const contents = [FRESH, `${FRESH}-2`, `${FRESH}-3`, `${FRESH}-3`];
+  const h = await harness(t, [only('nobody')], { rereadAuth: () => token(contents.shift() ?? '') });
+  const error = await h.refusal();
+  assert.deepEqual([error.code, h.usage.requests, contents.length], ['PERMISSION_DENIED', 4, 0]);
+});
+
+test('no error and no log line holds the old token or the new one', async (t) => {
+  const h = await harness(t, [only('nobody')], { rereadAuth: () => token(FRESH) });
+  const error = await h.refusal();
+  assert.match(error.happened, /unknown token \[secret\]/);
+  const all = JSON.stringify([h.logs, error, error.message, String(error.cause)]);
+  assert.ok(h.logs.length > 0);
+  for (const secret of [TOKEN, FRESH]) assert.ok(!all.includes(secret), secret);
+});
+
+test('pages that are refused side by side all go on with the new token', async (t) => {
+  const h = await harness(t, [only(FRESH)], { rereadAuth: () => token(FRESH) });
+  const pages = await Promise.all([h.ask(), h.ask(), h.ask(), h.ask()]);
+  assert.ok(pages.every(({ records }) => records.length === 1));
+  assert.ok(h.usage.requests <= 8);
+});
+
+test('a lookup is asked again with the new token, and refused for good with the old one', async (t) => {
+  const record = json(200, { success: true, result: { events: [], risk_level: 'low' } });
+  const reply: Reply = (request, ...rest) =>
+    (request.headers.authorization === `Bearer ${FRESH}` ? record : failed(403, 10000))(request, ...rest);
+  const { signal } = new AbortController();
+  for (const [rereadAuth, requests] of [
+    [() => token(FRESH), 2],
+    [() => token(TOKEN), 1],
+  ] as const) {
+    const h = await harness(t, [reply], { rereadAuth });
+    const asked = h.client.lookUpUser({ accountId: ACCOUNT, userId: 'u', signal, usage: h.usage });
+    if (requests === 2) assert.equal((await asked)?.riskLevel, 'low');
+    else assert.equal((await refusalOf(asked)).code, 'LOOKUPS_REFUSED');
+    assert.equal(h.usage.requests, requests);
+  }
+});
+
+test('what is refused for another reason is not tried with other credentials', async (t) => {
+  for (const reply of [failed(400, 6003), failed(404, 7003), failed(400, 1234)]) {
+    let reads = 0;
+    const h = await harness(t, [reply], { rereadAuth: () => (reads++, token(FRESH)) });
+    await h.refusal();
+    assert.deepEqual([h.usage.requests, reads], [1, 0]);
+  }
+});

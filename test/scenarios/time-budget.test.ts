@@ -1,0 +1,53 @@
+// Waits that the API asks for end with the run's time budget: exit 75, and nothing is published.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { createCloudflareClient } from '../../src/cloudflare/client.ts';
+import { createLogger } from '../../src/logger.ts';
+import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { requestSync } from '../../src/sync/request-sync.ts';
+import { ACCOUNT, failed, listen, text, TOKEN, type Reply } from '../cloudflare/api-server.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { TEST_SETTINGS } from '../support/settings.ts';
+
+let db: MigratedDatabase;
+before(async () => {
+  db = await migratedDatabase();
+});
+after(() => db.close());
+
+const cases: [title: string, reply: Reply][] = [
+  ['a 429 that blocks for five minutes', failed(429, 971, 'slow', { 'retry-after': '300' })],
+  [
+    'a budget of requests that is used up for minutes',
+    text(429, 'slow', { ratelimit: '"default";r=0;t=200' }),
+  ],
+  ['a 503 that asks for a minute', text(503, 'down', { 'retry-after': '60' })],
+  ['an answer that never comes', () => {}],
+];
+for (const [title, reply] of cases) {
+  test(`${title} fails the run when its time is up, not later`, async (t) => {
+    const baseUrl = await listen(t, (request, response) => reply(request, response, 0));
+    const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: process.stderr });
+    const client = createCloudflareClient({ baseUrl, auth: { kind: 'token', token: TOKEN }, logger });
+    t.after(() => client.close());
+    const began = performance.now();
+    const outcome = await requestSync(
+      {
+        pool: db.pool,
+        client,
+        logger,
+        settings: { ...TEST_SETTINGS, timeBudgetMs: 300 },
+        timing: LEASE_TIMING,
+      },
+      { accountId: ACCOUNT, trigger: 'cli', signal: new AbortController().signal },
+    );
+    assert.ok(outcome.kind === 'ran');
+    const { error, published } = outcome.result;
+    assert.deepEqual([error?.code, error?.exit, published], ['TIME_BUDGET', 75, null]);
+    assert.ok(performance.now() - began < 30_000);
+    const left = await db.rows(
+      'select 1 from risk.snapshots union all select 1 from risk_internal.leases union all select 1 from risk_internal.staged_records',
+    );
+    assert.deepEqual(left, []);
+  });
+}

@@ -1,0 +1,27 @@
+// Time that passes only when everybody sleeps. `run` moves it from one timer to the next until none is left.
+import { setImmediate as settled } from 'node:timers/promises';
+
+export type VirtualClock = {
+  now(): number;
+  sleep(ms: number): Promise<void>;
+  run(): Promise<void>;
+};
+
+export function virtualClock(): VirtualClock {
+  let time = 1_000;
+  const timers: { at: number; wake: () => void }[] = [];
+  return {
+    now: () => time,
+    sleep: (ms) => new Promise((wake) => timers.push({ at: time + ms, wake })),
+    async run() {
+      for (;;) {
+        await settled();
+        timers.sort((a, b) => a.at - b.at);
+        const next = timers.shift();
+        if (next === undefined) return;
+        time = Math.max(time, next.at);
+        next.wake();
+      }
+    },
+  };
+}
