@@ -85,8 +85,8 @@ export async function startScenario(options: {
   users?: number;
   /** The largest page that the API serves. */
   perPageMax?: number;
-  /** Speaks instead of the simulated API. */
-  handler?: RequestListener;
+  /** Speaks instead of the simulated API, of this world. */
+  instead?: { handler: RequestListener; world: () => UserRisk[] };
 }): Promise<Scenario> {
   let instant = START;
   const people = createWorld({
@@ -103,7 +103,7 @@ export async function startScenario(options: {
     perPageMax: options.perPageMax ?? 16,
     rateLimit: null,
   });
-  const api = await startFaultServer(options.handler ?? new URL(simulator.url));
+  const api = await startFaultServer(options.instead?.handler ?? new URL(simulator.url));
   const logs: string[] = [];
   // No secret is scrubbed here: the program must not try to say one.
   const logger = createLogger({
@@ -113,7 +113,7 @@ export async function startScenario(options: {
     destination: { write: (line: string) => logs.push(line) },
   });
   const pool = createPool({ url: options.databaseUrl, max: 6, logger });
-  const world = () => people.at(instant);
+  const world = options.instead?.world ?? (() => people.at(instant));
 
   function account(): Account {
     const id = randomBytes(16).toString('hex');

@@ -80,23 +80,18 @@ export async function startFaultServer(upstream: URL | RequestListener): Promise
   let done: Record<string, number> = {};
   let listener: ((asked: Asked) => void | Promise<void>) | null = null;
 
+  /** Every rule counts, whichever of them decides in the end. */
   function choose(one: Asked): Fault | null {
-    for (const [index, rule] of rules.entries()) {
-      if ((rule.kind ?? 'summary') !== one.kind) continue;
-      if (rule.page !== undefined && rule.page !== one.page) continue;
-      if (rule.when !== undefined && !rule.when(one)) continue;
+    // By what is asked and how often, not by when: requests that run side by side arrive in any order.
+    const again = asked.filter((other) => other.kind === one.kind && other.page === one.page).length;
+    const fits = rules.filter((rule, index) => {
+      if ((rule.kind ?? 'summary') !== one.kind) return false;
+      if (rule.page !== undefined && rule.page !== one.page) return false;
+      if (rule.when !== undefined && !rule.when(one)) return false;
       const nth = (met[index] = (met[index] ?? 0) + 1);
-      if (!isNth(rule.nth, nth)) continue;
-      // By what is asked and how often, not by when: requests that run side by side arrive in any order.
-      const again = asked.filter((other) => other.kind === one.kind && other.page === one.page).length;
-      if (
-        rule.chance !== undefined &&
-        draw(seed, index, one.kind, one.page, one.perPage, again) >= rule.chance
-      )
-        continue;
-      return rule.fault;
-    }
-    return null;
+      return isNth(rule.nth, nth) && draw(seed, index, one.kind, one.page, again) < (rule.chance ?? 1);
+    });
+    return fits[0]?.fault ?? null;
   }
 
   async function handle(path: string, headers: IncomingHttpHeaders, response: ServerResponse): Promise<void> {

@@ -46,7 +46,8 @@ export function clockOff(
   return {
     name: 'clock off',
     async run({ upstream, send }) {
-      const clock = (aheadMs: number) => new Date(Date.now() + ms + aheadMs).toUTCString();
+      const reads = Date.now() + ms;
+      const clock = (aheadMs: number) => new Date(reads + aheadMs).toUTCString();
       const said = fault(clock);
       const page = await upstream();
       const date = { date: clock(0) };
@@ -137,9 +138,10 @@ export function huge(bytes: number, lengthStated: boolean): Fault {
   };
 }
 
-/** Zeros that unpack to so many bytes. */
-export function gzipBomb(bytes: number): Fault {
-  const body = gzipSync(Buffer.alloc(bytes));
+/** Zeros that unpack to so many megabytes. */
+export function gzipBomb(megabytes: number): Fault {
+  // Members of gzip may follow one another.
+  const body = Buffer.concat(Array<Buffer>(megabytes).fill(gzipSync(Buffer.alloc(2 ** 20))));
   const headers = { ...JSON_TYPE, 'content-encoding': 'gzip' };
   return { name: 'gzip bomb', run: ({ send }) => send({ status: 200, headers, body }) };
 }
@@ -179,14 +181,18 @@ export function rewritten(name: string, change: (page: Page, asked: Asked) => un
 }
 
 /** Fields of result_info changed, or left out where undefined; null: there is no result_info. */
-export function info(
-  change: Record<string, unknown> | null | ((stated: Record<string, unknown>) => object),
-): Fault {
-  return rewritten('info', ({ result_info: stated = {}, ...page }) =>
-    change === null
-      ? page
-      : { ...page, result_info: { ...stated, ...(typeof change === 'function' ? change(stated) : change) } },
+export function info(change: Record<string, unknown> | null): Fault {
+  return rewritten('info', ({ result_info, ...page }) =>
+    change === null ? page : { ...page, result_info: { ...result_info, ...change } },
   );
+}
+
+/** The total is another one by `by(page)`. */
+export function totals(by: (page: number) => number): Fault {
+  return rewritten('totals', ({ result_info, ...page }, { page: number }) => ({
+    ...page,
+    result_info: { ...result_info, total_count: Number(result_info?.['total_count']) + by(number) },
+  }));
 }
 
 /** Records as `change` makes them; what it returns takes the record's place. */
