@@ -163,9 +163,10 @@ export function clampedTo(perPage: number): Fault {
 
 // JSON that says something else.
 
+export type Fields = Record<string, unknown>;
 export type Page = {
   success: boolean;
-  result: { users: Record<string, unknown>[] };
+  result: { users: Fields[] };
   result_info?: Record<string, unknown>;
 };
 
@@ -196,7 +197,7 @@ export function totals(by: (page: number) => number): Fault {
 }
 
 /** Records as `change` makes them; what it returns takes the record's place. */
-export function records(change: (record: Record<string, unknown>) => unknown): Fault {
+export function records(change: (record: Fields) => unknown): Fault {
   return rewritten('records', (page) => ({ ...page, result: { users: page.result.users.map(change) } }));
 }
 
