@@ -15,7 +15,7 @@ export type Direction = 'to server' | 'to client';
 
 export type FaultProxy = {
   url: string;
-  /** Cuts the next `times` connections that send a statement like this. COPY's data counts as "copy data". */
+  /** Cuts the next `times` connections that send a statement like this. COPY's data, which has no reply, is "copy data". */
   cutAt(statement: RegExp, cut: Cut, times?: number): void;
   /** Cuts the connection over which byte number `bytes` from now on would go, in this direction. */
   cutAfter(bytes: number, direction: Direction): void;
@@ -103,17 +103,29 @@ export async function startFaultProxy(
       else hangUp();
     });
     const read = createMessageReader();
+    // A prepared query is several messages, and is answered once the last of them is there.
+    let doomed: Buffer[] = [];
     client.on('data', (chunk) => {
       for (const message of read(chunk)) {
-        if (cut !== null) return;
-        cut = cutFor(message);
-        if (cut === null) pass(upstream, 'to server', message.bytes);
-        else if (cut === 'before') hangUp();
-        else if (cut === 'after') upstream.write(message.bytes);
-        else {
-          client.destroy();
-          setTimeout(() => upstream.write(message.bytes), options.lateMs ?? 500);
+        if (cut === null) cut = cutFor(message);
+        else if (doomed.length === 0) return;
+        if (cut === null) {
+          pass(upstream, 'to server', message.bytes);
+          continue;
         }
+        if (cut === 'before') return hangUp();
+        doomed.push(message.bytes);
+        if (message.type === 'P' || message.type === 'B' || message.type === 'D' || message.type === 'E')
+          continue;
+        const bytes = Buffer.concat(doomed);
+        doomed = [];
+        if (cut === 'after') {
+          upstream.write(bytes);
+        } else {
+          client.destroy();
+          setTimeout(() => upstream.write(bytes), options.lateMs ?? 500);
+        }
+        return;
       }
     });
     client.on('close', () => {

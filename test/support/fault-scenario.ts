@@ -199,6 +199,8 @@ async function run(
   over: SyncOptions,
 ): Promise<Ran> {
   const slept: number[] = [];
+  const timing = over.lease ?? LEASE_TIMING;
+  const began = performance.now();
   // Waits take no time and move this clock.
   let clock = Date.now();
   const virtual = {
@@ -230,7 +232,7 @@ async function run(
           client,
           logger: place.logger,
           settings: { ...TEST_SETTINGS, ...over.settings },
-          timing: over.lease ?? LEASE_TIMING,
+          timing,
           ...(over.failpoint === undefined ? {} : { failpoint: over.failpoint }),
         },
         {
@@ -243,6 +245,8 @@ async function run(
       );
       // Of a run that could not say that it had failed the lease is still there: the next one waits for it.
       if (outcome.kind === 'already_running') {
+        if (performance.now() - began > timing.leaseMs * 2 + 2_000)
+          throw new Error('a run that has ended keeps its lease alive');
         await pause(50);
         continue;
       }
