@@ -200,7 +200,7 @@ async function unbounded({ pools, pool }: AccountUnderTest): Promise<string[]> {
   for (const used of new Set([...pools, pool])) {
     const max = used.options.max ?? 10;
     // A heartbeat may still be on its way.
-    for (let look = 0; look < 100 && used.idleCount < used.totalCount; look++) await sleep(20);
+    for (let look = 0; look < 50 && used.idleCount < used.totalCount; look++) await sleep(20);
     if (used.totalCount > max) problems.push(`${used.totalCount} connections, of ${max}`);
     if (used.idleCount < used.totalCount) problems.push('connections were not given back to the pool');
     if (used.waitingCount > 0) problems.push('somebody still waits for a connection');
