@@ -9,17 +9,24 @@ import type { PoolClient } from './pool.ts';
 export type CopyValue = string | number | null;
 
 const CHUNK_CHARACTERS = 256 * 1024;
+// The server's own limits do not end a COPY that waits for its client, and TCP notices a dead path after minutes or hours.
+const TIMEOUT_MS = 60_000;
 
-/** Appends `rows` (values in the order of `columns`) to `table`. All or nothing; throws what the server says. */
+/**
+ * Appends `rows` (values in the order of `columns`) to `table`. All or nothing; throws what the server says, or pg's "Query
+ * read timeout" when it has said nothing for too long: then only closing the connection helps.
+ */
 export async function copyRows<T extends PgTable>(
   client: PoolClient,
   table: T,
   columns: readonly (keyof T['_']['columns'] & string)[],
   rows: Iterable<readonly CopyValue[]>,
+  timeoutMs = TIMEOUT_MS,
 ): Promise<void> {
   const { schema } = getTableConfig(table);
   const name = `"${schema}"."${getTableName(table as Table)}"`;
-  const stream = client.query(from(`copy ${name} (${columns.map((c) => `"${c}"`).join(', ')}) from stdin`));
+  const copy = from(`copy ${name} (${columns.map((c) => `"${c}"`).join(', ')}) from stdin`);
+  const stream = client.query(Object.assign(copy, { query_timeout: timeoutMs }));
   await pipeline(Readable.from(chunks(rows)), stream);
 }
 

@@ -114,12 +114,15 @@ export function databaseError(error: unknown): OperatorError | undefined {
   });
 }
 
-/** The connection went away: what was under way was rolled back, or (at COMMIT) may have happened. */
+/**
+ * The connection went away, or a new one is refused as while Postgres restarts: what was under way was rolled back, or (at
+ * COMMIT) may have happened.
+ */
 export function isConnectionLoss(error: unknown): boolean {
   const root = rootCause(error);
   if (!(root instanceof Error) || root instanceof OperatorError) return false;
   return (
-    /^(08|57P|ECONNRESET|EPIPE|ETIMEDOUT)/.test(sqlstateOf(root)) ||
+    /^(08|57P|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT)/.test(sqlstateOf(root)) ||
     /^(Connection terminated|Client has|Query read)/.test(root.message)
   );
 }

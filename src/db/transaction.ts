@@ -2,6 +2,7 @@
 // the reply to COMMIT was lost.
 import { sql } from 'drizzle-orm';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import { isConnectionLoss } from './database-errors.ts';
 import type { Pool, PoolClient } from './pool.ts';
 
 export type Transaction = NodePgDatabase;
@@ -49,6 +50,8 @@ export async function inTransaction<T>(
     if (ended !== 'COMMIT') throw new Error('rolled back at COMMIT: a failed statement was swallowed');
     return result;
   } catch (error) {
+    // Over a connection that is gone or silent, the answer to a ROLLBACK would be waited for in vain.
+    if (isConnectionLoss(error)) broken ??= error as Error;
     if (broken === undefined) {
       await client.query('rollback').catch((failure: Error) => {
         broken = failure;

@@ -5,6 +5,7 @@ import { integer, doublePrecision, pgSchema, text } from 'drizzle-orm/pg-core';
 import { copyRows, type CopyValue } from '../../src/db/copy-rows.ts';
 import type { PoolClient } from '../../src/db/pool.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { startFaultProxy } from '../support/fault-proxy.ts';
 import { testPool } from '../support/migrated-database.ts';
 
 // Names that only work quoted.
@@ -132,6 +133,22 @@ describe('copyRows', () => {
       Array.from({ length: 60 }, (_, position) => position),
     );
     assert.ok(actual.every((row) => row[1] === long));
+  });
+
+  test('a connection that goes silent in the middle is given up, though neither side says so', async (t) => {
+    const proxy = await startFaultProxy(database.url);
+    const pool = testPool(proxy.url);
+    t.after(async () => {
+      await pool.end();
+      await proxy.close();
+    });
+    const client = await pool.connect();
+    function* rows(): Generator<readonly CopyValue[]> {
+      proxy.stall();
+      for (let n = 0; n < 10; n++) yield [n, null, null, null];
+    }
+    await assert.rejects(copyRows(client, table, COLUMNS, rows(), 200), /Query read timeout/);
+    client.release(true);
   });
 
   test('a row that the server refuses leaves none, and the connection is of use', async () => {

@@ -7,6 +7,7 @@ import { createPool, type Pool } from '../../src/db/pool.ts';
 import { databaseError } from '../../src/db/database-errors.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { startCutProxy, type CutProxy } from '../support/cut-proxy.ts';
+import { startFaultProxy } from '../support/fault-proxy.ts';
 import { testPool } from '../support/migrated-database.ts';
 
 const LIMITS = { lockMs: 1_234, idleMs: 2_345, statementMs: 3_456 };
@@ -165,6 +166,28 @@ describe('inTransaction', () => {
     assert.equal(warnings.length, 3);
     await inTransaction(idle, DEFAULT_LIMITS, (tx) => tx.execute(sql`insert into kept values (4)`));
     assert.deepEqual(await kept(), [4]);
+  });
+
+  test('a connection that goes silent in the middle is closed at once: no answer to a ROLLBACK is waited for', async (t) => {
+    const proxy = await startFaultProxy(database.url);
+    const slow = createPool({ url: proxy.url, queryTimeoutMs: 200, logger: { warn() {} } });
+    t.after(async () => {
+      await slow.end();
+      await proxy.close();
+    });
+    const said: unknown[] = [];
+    const work = inTransaction(slow, DEFAULT_LIMITS, async (tx, client) => {
+      const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+      client.query = ((...args: unknown[]) => {
+        said.push(args[0]);
+        return query(...args);
+      }) as typeof client.query;
+      proxy.stall();
+      await tx.execute(sql`select 1`);
+    });
+    await assert.rejects(work, (error: Error) => /Query read timeout/.test(String(error.cause)));
+    assert.equal(said.length, 1);
+    assert.equal(slow.totalCount, 0);
   });
 
   test('a constraint that fails at COMMIT was answered: it is that error, not an unknown end', async () => {

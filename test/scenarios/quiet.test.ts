@@ -13,11 +13,11 @@ import type { RunResult } from '../../src/sync/run-sync.ts';
 import { testPool } from '../support/migrated-database.ts';
 import { startPostgresServer, type PostgresServer } from '../support/postgres-server.ts';
 import { uuidOf } from '../support/random-world.ts';
+import { rowsOfHistory } from '../support/rows-of-history.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 const LARGE = 100_000;
 const WAL_LIMIT = 100_000;
-const TABLES = ['users', 'user_levels', 'user_identities', 'user_activity'] as const;
 const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
 
 let server: PostgresServer;
@@ -44,7 +44,7 @@ test('leaves every row of users and history as it was when nothing changed, howe
   const account = 'a'.repeat(32);
   const everyone = numbers(250).map((n) => record(n));
   await sync(account, everyone, 100);
-  const before = await rowsOfHistory();
+  const before = await rowsOfHistory(pool);
   const same = await sync(account, everyone, 100);
   // Another order, another page size, the same instants under another offset, ids in capitals.
   const respelled = everyone.toReversed().map((user) => ({
@@ -53,7 +53,7 @@ test('leaves every row of users and history as it was when nothing changed, howe
     last_event: user.last_event.replace('T10:', 'T15:').replace('Z', '+05:00'),
   }));
   const reordered = await sync(account, respelled, 30);
-  assert.deepEqual(await rowsOfHistory(), before);
+  assert.deepEqual(await rowsOfHistory(pool), before);
   for (const { published } of [same, reordered]) {
     assert.ok(published?.snapshotId != null);
     assert.deepEqual([published.verdict, published.users, published.met], ['complete', 250, 250]);
@@ -67,9 +67,9 @@ test('leaves every row as it was when a partial walk misses the users that the l
   const half = [...everyone.slice(30), { ...record(20), max_risk_level: 'extreme' }, { user_id: 'nobody' }];
   await sync(account, everyone, 25);
   const first = await sync(account, half, 25, everyone.length);
-  const before = await rowsOfHistory();
+  const before = await rowsOfHistory(pool);
   const second = await sync(account, half, 25, everyone.length);
-  assert.deepEqual(await rowsOfHistory(), before);
+  assert.deepEqual(await rowsOfHistory(pool), before);
   for (const { published } of [first, second])
     assert.deepEqual([published?.verdict, published?.users, published?.met], ['partial', 60, 30]);
   const { rows } = await pool.query(
@@ -84,7 +84,7 @@ test(`writes under ${WAL_LIMIT / 1000} kB of WAL for an unchanged account of 100
   const account = 'c'.repeat(32);
   const load = await timed(() => sync(account, numbers(LARGE), 1_000));
   assert.equal(load.result.published?.appeared, LARGE);
-  const history = await rowsOfHistory();
+  const history = await rowsOfHistory(pool);
   // The worst case, for the record: the first to read new rows marks them as committed, which logs their pages whole.
   await pool.query('checkpoint');
   const first = await timed(() => sync(account, numbers(LARGE), 1_000));
@@ -93,7 +93,7 @@ test(`writes under ${WAL_LIMIT / 1000} kB of WAL for an unchanged account of 100
   // The first writes to a page after a checkpoint log the page whole: a few pages of bookkeeping, not of history.
   const second = await timed(() => sync(account, numbers(LARGE), 1_000));
   const third = await timed(() => sync(account, numbers(LARGE), 1_000));
-  assert.deepEqual(await rowsOfHistory(), history);
+  assert.deepEqual(await rowsOfHistory(pool), history);
   t.diagnostic(`first load: ${load.ms} ms, ${load.wal} bytes of WAL`);
   t.diagnostic(`quiet walk after a checkpoint without a vacuum: ${first.ms} ms, ${first.wal} bytes`);
   t.diagnostic(`quiet walk after vacuum and checkpoint: ${second.ms} ms, ${second.wal} bytes`);
@@ -169,21 +169,4 @@ async function timed(work: () => Promise<RunResult>) {
     from,
   ]);
   return { result, ms, wal: Number(rows[0]?.bytes) };
-}
-
-/** Where each row lies and which transactions have touched it, per table as one digest; and the sequences. */
-async function rowsOfHistory(): Promise<Record<string, unknown>> {
-  const state: Record<string, unknown> = {};
-  for (const table of TABLES) {
-    const { rows } = await pool.query(
-      `select count(*)::integer as rows, md5(string_agg(concat_ws(' ', ctid, xmin, xmax), ',' order by ctid)) as touched from risk.${table}`,
-    );
-    state[table] = rows[0];
-  }
-  const sequences = await pool.query<{ name: string }>(
-    `select schemaname || '.' || sequencename as name from pg_sequences where schemaname = 'risk' order by 1`,
-  );
-  for (const { name } of sequences.rows)
-    state[name] = (await pool.query(`select last_value, is_called from ${name}`)).rows[0];
-  return state;
 }

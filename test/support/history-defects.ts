@@ -1,4 +1,4 @@
-// Queries that return a row for everything that no history may hold. Each names account_key, and none knows the product.
+// Queries that return a row for everything that no history may hold. Each returns account_key, and none knows the product.
 
 /** What is wrong, and the query that finds it. */
 export const HISTORY_DEFECTS: Record<string, string> = {
@@ -42,7 +42,7 @@ export const HISTORY_DEFECTS: Record<string, string> = {
     )
     .join(' union all '),
   'a user without exactly one open identity': `
-    select u.user_key from risk.users u left join risk.user_identities i
+    select u.account_key, u.user_key from risk.users u left join risk.user_identities i
         on i.account_key = u.account_key and i.user_key = u.user_key and i.valid_to is null
      group by u.account_key, u.user_key having count(i.user_key) <> 1`,
   'snapshots whose order by id is not their order by time': `

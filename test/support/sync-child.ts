@@ -15,6 +15,7 @@ export type SyncChild = {
   accountId: string;
   stopAt: string[];
   timing?: LeaseTiming;
+  timeBudgetMs?: number;
 };
 
 const argument = JSON.parse(process.argv[2] ?? '') as SyncChild;
@@ -41,7 +42,10 @@ const outcome = await requestSync(
     pool,
     client,
     logger,
-    settings: TEST_SETTINGS,
+    settings: {
+      ...TEST_SETTINGS,
+      ...(argument.timeBudgetMs === undefined ? {} : { timeBudgetMs: argument.timeBudgetMs }),
+    },
     timing: argument.timing ?? LEASE_TIMING,
     async failpoint(name) {
       say(`at ${name}`);

@@ -22,7 +22,8 @@ export type WatermarkReader = {
   polls(): number;
 };
 
-export function createWatermarkReader(pool: Pool): WatermarkReader {
+/** Of every account, or of one. */
+export function createWatermarkReader(pool: Pool, accountId?: string): WatermarkReader {
   const copies = new Map(TABLES.map((table) => [table, { highest: 0, rows: new Map<string, string>() }]));
   let polls = 0;
 
@@ -38,8 +39,9 @@ export function createWatermarkReader(pool: Pool): WatermarkReader {
 
   async function read(table: keyof typeof KEYS, above: number) {
     const { rows } = await pool.query<{ key: string; content: string; snapshot_id: string }>(
-      `select (${KEYS[table]})::text as key, t::text as content, t.snapshot_id from risk.${table} t where t.snapshot_id > $1`,
-      [above],
+      `select (${KEYS[table]})::text as key, t::text as content, t.snapshot_id from risk.${table} t
+         join risk.accounts a using (account_key) where t.snapshot_id > $1 and ($2::text is null or a.account_id = $2)`,
+      [above, accountId ?? null],
     );
     return rows;
   }

@@ -1,0 +1,335 @@
+// What the API may answer instead of a page: lines 1 to 5, 8, 10 and 15 of the faults in docs/reliability.md. Each ends healed,
+// and every promise is asserted.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { startScenario, TOKEN, type Account, type Scenario } from '../support/fault-scenario.ts';
+import { startFaultServer } from '../support/fault-server.ts';
+import { clockOff, contentType, failure, htmlPage, redirect } from '../support/faults.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+
+let db: MigratedDatabase;
+let scenario: Scenario;
+before(async () => {
+  db = await migratedDatabase();
+  scenario = await startScenario({ databaseUrl: db.url });
+});
+after(async () => {
+  await scenario.close();
+  await db.close();
+});
+
+/** An account with a history that is a day old. */
+async function yesterdays(): Promise<Account> {
+  const account = scenario.account();
+  await account.succeed();
+  scenario.later();
+  return account;
+}
+
+const timesAsked = (page: number) =>
+  scenario.api.asked().filter((asked) => asked.kind === 'summary' && asked.page === page).length;
+
+// 1
+
+for (const [what, headers, waitMs] of [
+  ['in seconds', { 'retry-after': '17' }, 17_000],
+  ['of a whole five-minute block', { 'retry-after': '300' }, 300_000],
+  ['beyond the longest block, which is not believed', { 'retry-after': '86400' }, 300_000],
+] as const) {
+  test(`429 with Retry-After ${what}: waits so long, asks for the same page, and counts it`, async () => {
+    const account = await yesterdays();
+    scenario.api.script([{ page: 3, nth: 1, fault: failure(429, 971, { headers }) }]);
+    const ran = await account.succeed();
+    assert.equal(Math.max(...ran.slept), waitMs);
+    assert.ok(timesAsked(3) >= 2);
+    assert.equal(ran.facts?.retries, 1);
+    const [run] = await db.rows<{ retries: number }>('select retries from risk.sync_runs where run_id = $1', [
+      ran.runId,
+    ]);
+    assert.deepEqual(run, { retries: 1 });
+    await account.assertPromises();
+  });
+}
+
+test('429 with Retry-After as a date: waits until then', async () => {
+  const account = await yesterdays();
+  const slow = clockOff(0, (clock) => ({
+    status: 429,
+    code: 10429,
+    headers: { 'retry-after': clock(42_000) },
+  }));
+  scenario.api.script([{ page: 2, nth: 1, fault: slow }]);
+  assert.equal(Math.max(...(await account.succeed()).slept), 42_000);
+  await account.assertPromises();
+});
+
+// 2
+
+test('429 without Retry-After: waits until the budget of the Ratelimit header is new', async () => {
+  const account = await yesterdays();
+  const headers = { ratelimit: '"default";r=0;t=9' };
+  scenario.api.script([{ page: 2, nth: 1, fault: failure(429, 971, { headers }) }]);
+  assert.equal(Math.max(...(await account.succeed()).slept), 9_000);
+  await account.assertPromises();
+});
+
+test('429 without any header: backs off exponentially with full jitter', async () => {
+  const account = await yesterdays();
+  scenario.api.script([{ page: 1, nth: [1, 2, 3, 4, 5, 6], fault: failure(429, 1015) }]);
+  const { slept } = await account.succeed({ timing: { backoffBaseMs: 100, backoffCapMs: 1_000 } });
+  assert.equal(slept.length, 6);
+  for (const [index, limit] of [100, 200, 400, 800, 1_000, 1_000].entries())
+    assert.ok((slept[index] ?? -1) >= 0 && (slept[index] ?? limit) < limit, `${slept[index]} of ${limit}`);
+  assert.equal(new Set(slept).size, 6);
+  await account.assertPromises();
+});
+
+test('429 for ever: gives up at the time budget with exit 75, and publishes nothing', async () => {
+  const account = await yesterdays();
+  scenario.api.script([{ page: 3, fault: failure(429, 971, { headers: { 'retry-after': '300' } }) }]);
+  await account.fail('TIME_BUDGET', 75, { sleep: 'real', settings: { timeBudgetMs: 400 } });
+  await account.assertPromises();
+});
+
+test('429 for ever within the time budget: gives up as RATE_LIMITED with exit 75', async () => {
+  const account = await yesterdays();
+  scenario.api.script([{ fault: failure(429, 971, { headers: { 'retry-after': '1' } }) }]);
+  const { error } = await account.fail('RATE_LIMITED', 75);
+  assert.match(error.message, /971/);
+  await account.assertPromises();
+});
+
+// 3
+
+const UNWELL = [408, 500, 501, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530];
+
+test(`${UNWELL.join(', ')}: each is answered by asking for the same page again`, async () => {
+  const account = await yesterdays();
+  const pages = 5;
+  const rules = UNWELL.map((status, index) => ({
+    page: 1 + (index % pages),
+    nth: 1 + Math.floor(index / pages),
+    fault: index % 2 === 0 ? htmlPage(status) : failure(status, 1003),
+  }));
+  scenario.api.script(rules);
+  const ran = await account.succeed();
+  assert.equal(ran.facts?.retries, UNWELL.length);
+  for (const { fault } of rules) assert.equal(scenario.api.done()[fault.name], 1, fault.name);
+  await account.assertPromises();
+});
+
+test('an API that stays unwell: the run fails with exit 75 after a few attempts, and publishes nothing', async () => {
+  const account = await yesterdays();
+  for (const fault of [failure(503, 1003), htmlPage(522), htmlPage(530)]) {
+    scenario.api.script([{ page: 4, fault }]);
+    await account.fail('CLOUDFLARE_UNAVAILABLE', 75);
+    assert.ok((scenario.api.done()[fault.name] ?? 0) > 1);
+  }
+  await account.assertPromises();
+});
+
+test('an API that fails every third request: one complete snapshot all the same', async () => {
+  const account = await yesterdays();
+  scenario.api.script([
+    { chance: 0.2, fault: failure(502, 1000) },
+    { chance: 0.15, fault: failure(429, 971) },
+    { kind: 'user', chance: 0.3, fault: failure(503, 1003) },
+  ]);
+  const ran = await account.succeed();
+  assert.ok((ran.facts?.retries ?? 0) > 0);
+  await account.assertPromises();
+});
+
+// 4
+
+for (const [status, code] of [
+  [401, 'AUTHENTICATION_FAILED'],
+  [403, 'PERMISSION_DENIED'],
+] as const) {
+  for (const said of [10000, 9109]) {
+    test(`${status} with code ${said}: no retry, exit 77, the permission is named and the token is not`, async () => {
+      const account = await yesterdays();
+      const fault = failure(status, said, { message: `Bearer ${TOKEN} is not allowed` });
+      scenario.api.script([{ nth: { from: 3 }, fault }]);
+      const { error, facts } = await account.fail(code, 77, { settings: { concurrency: 1 } });
+      assert.equal(scenario.api.done()[fault.name], 1);
+      assert.equal(facts?.retries, 0);
+      assert.match(error.message, /Zero Trust: PII Read/);
+      await account.assertPromises();
+    });
+  }
+}
+
+// 16: a token that is rotated on the way (the file is read again once on 401 and 403) has its scenario here, too.
+
+// 5
+
+for (const [what, fault, code, exit, says] of [
+  ['7003: the account id is named', failure(404, 7003), 'ACCOUNT_NOT_FOUND', 78, /CLOUDFLARE_ACCOUNT_ID/],
+  [
+    '7003 with 400: the account id is named',
+    failure(400, 7003),
+    'ACCOUNT_NOT_FOUND',
+    78,
+    /CLOUDFLARE_ACCOUNT_ID/,
+  ],
+  ['6003: the key is named', failure(400, 6003), 'KEY_FORMAT', 78, /Global API Key/],
+  ['6103: the key is named', failure(400, 6103), 'KEY_FORMAT', 78, /Global API Key/],
+  [
+    '404 of another kind: the address is named',
+    failure(404, 7000),
+    'ENDPOINT_NOT_FOUND',
+    78,
+    /CLOUDFLARE_BASE_URL/,
+  ],
+  [
+    'an unknown 400: the API is quoted',
+    failure(400, 1234, { message: 'the moon is in the wrong house' }),
+    'REQUEST_REFUSED',
+    1,
+    /status 400, code 1234: "the moon is in the wrong house"/,
+  ],
+] as const) {
+  test(`no retry after ${what}`, async () => {
+    const account = await yesterdays();
+    scenario.api.script([{ page: 3, fault }]);
+    const { error, facts } = await account.fail(code, exit);
+    assert.equal(facts?.retries, 0);
+    assert.match(error.message, says);
+    await account.assertPromises();
+  });
+}
+
+test('a per_page that is refused is asked again smaller', async () => {
+  const account = await yesterdays();
+  const fault = failure(400, 1001, { message: 'per_page is too large' });
+  scenario.api.script([{ when: ({ perPage }) => perPage > 50, fault }]);
+  await account.succeed();
+  assert.ok((scenario.api.done()[fault.name] ?? 0) >= 2);
+  await account.assertPromises();
+});
+
+// 8
+
+const NO_PAGES = {
+  'HTML with status 200': [htmlPage(200), /Checking your browser/],
+  'success: false with status 200': [failure(200, 1000, { message: 'try later' }), /try later/],
+  'a wrong content type': [contentType('text/plain'), /JSON/],
+} as const;
+
+for (const [what, [fault, says]] of Object.entries(NO_PAGES)) {
+  test(`${what}, once: the page is asked for again`, async () => {
+    const account = await yesterdays();
+    scenario.api.script([{ page: 2, nth: 1, fault }]);
+    assert.equal((await account.succeed()).facts?.retries, 1);
+    await account.assertPromises();
+  });
+
+  test(`${what}, for ever: a few retries, then exit 75 with what came back, short and clean`, async () => {
+    const account = await yesterdays();
+    scenario.api.script([{ page: 2, fault }]);
+    const { error, facts } = await account.fail('BAD_ANSWER', 75);
+    assert.ok((facts?.retries ?? 0) >= 1 && (facts?.retries ?? 100) < 10);
+    assert.match(error.happened, says);
+    assert.ok(error.happened.length < 300 && !/[<>{}]/.test(error.happened));
+    await account.assertPromises();
+  });
+}
+
+// 10
+
+test('a redirect is not followed, and the host that it leads to is named', async () => {
+  const account = await yesterdays();
+  const elsewhere = await startFaultServer(new URL(scenario.simulator.url));
+  for (const status of [301, 302, 307, 308]) {
+    scenario.api.script([{ page: 2, fault: redirect(`${elsewhere.url.href}/login?next=x`, status) }]);
+    const { error, facts } = await account.fail('REDIRECTED', 78);
+    assert.ok(error.message.includes(elsewhere.url.host));
+    assert.equal(facts?.retries, 0);
+  }
+  assert.deepEqual(elsewhere.asked(), []);
+  await elsewhere.close();
+  await account.assertPromises();
+});
+
+// 15
+
+const HOUR = 3_600_000;
+for (const [what, ms] of [
+  ['behind', -HOUR],
+  ['ahead', HOUR],
+] as const) {
+  test(`a server clock an hour ${what} changes nothing, and a Retry-After date is read by that clock`, async () => {
+    const account = await yesterdays();
+    const slow = clockOff(ms, (clock) => ({
+      status: 429,
+      code: 971,
+      headers: { 'retry-after': clock(30_000) },
+    }));
+    scenario.api.script([{ page: 2, nth: 1, fault: slow }, { fault: clockOff(ms, () => null) }]);
+    const ran = await account.succeed();
+    assert.equal(Math.max(...ran.slept), 30_000);
+    const [snapshot] = await db.rows<{ off: number }>(
+      'select abs(extract(epoch from now() - observed_at))::float8 as off from risk.snapshots where snapshot_id = $1',
+      [ran.published?.snapshotId],
+    );
+    assert.ok((snapshot?.off ?? HOUR) < 60, 'the instant comes from the clock of the database');
+    await account.assertPromises();
+  });
+}
+
+test("a Retry-After date in the server's past: an ordinary back-off", async () => {
+  const account = await yesterdays();
+  const slow = clockOff(0, (clock) => ({
+    status: 429,
+    code: 971,
+    headers: { 'retry-after': clock(-60_000) },
+  }));
+  scenario.api.script([{ page: 1, nth: 1, fault: slow }]);
+  const { slept } = await account.succeed({ timing: { backoffBaseMs: 100 } });
+  assert.equal(slept.length, 1);
+  assert.ok((slept[0] ?? 100) < 100);
+  await account.assertPromises();
+});
+
+// The command
+
+test('the command exits with 75, 77 and 78, says what to do, and prints no secret', async () => {
+  const cli = path.resolve(import.meta.dirname, '../../dist/cli.js');
+  assert.ok(existsSync(cli), 'run `npm run build` first (npm test does)');
+  const folder = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-faults-'));
+  const account = scenario.account();
+  const sync = () =>
+    new Promise<{ code: unknown; output: string }>((resolve) => {
+      const env = {
+        PATH: process.env['PATH'] ?? '',
+        CLOUDFLARE_BASE_URL: scenario.api.url.href,
+        CLOUDFLARE_ALLOW_INSECURE: '1',
+        CLOUDFLARE_API_TOKEN: TOKEN,
+        CLOUDFLARE_ACCOUNT_ID: account.id,
+        DATABASE_URL: db.url,
+        SYNC_TIME_BUDGET: '1s',
+      };
+      execFile(process.execPath, [cli, 'sync', '--json'], { cwd: folder, env }, (error, stdout, stderr) =>
+        resolve({ code: error?.code ?? 0, output: stdout + stderr }),
+      );
+    });
+  for (const [fault, code, says] of [
+    [failure(429, 971, { headers: { 'retry-after': '60' } }), 75, /TIME_BUDGET/],
+    [failure(403, 9109, { message: `no entry for ${TOKEN}` }), 77, /Zero Trust: PII Read/],
+    [failure(404, 7003), 78, /CLOUDFLARE_ACCOUNT_ID/],
+  ] as const) {
+    scenario.api.script([{ fault }]);
+    const ended = await sync();
+    assert.equal(ended.code, code);
+    assert.match(ended.output, says);
+    scenario.logs.push(ended.output);
+  }
+  await rm(folder, { recursive: true });
+  await account.assertPromises();
+});

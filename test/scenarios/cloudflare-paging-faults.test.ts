@@ -1,0 +1,236 @@
+// Paging that is not what it seems, and accounts that do not stand still: lines 12 to 14 of the faults in
+// docs/reliability.md. Nobody is cleared by mistake, and what is published is true, whatever the pages say.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { UserRisk } from '../../src/user-risk.ts';
+import { rebuild } from '../support/assert-promises.ts';
+import { startScenario, type Scenario } from '../support/fault-scenario.ts';
+import type { Rule } from '../support/fault-server.ts';
+import { clampedTo, echoOf, info, rewritten, totals } from '../support/faults.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { uuidOf } from '../support/random-world.ts';
+
+let db: MigratedDatabase;
+let scenario: Scenario;
+before(async () => {
+  db = await migratedDatabase();
+  scenario = await startScenario({ databaseUrl: db.url });
+});
+after(async () => {
+  await scenario.close();
+  await db.close();
+});
+
+// 12
+
+const COMPLETE: Record<string, readonly Rule[]> = {
+  'per_page is clamped': [{ fault: clampedTo(7) }],
+  'the same page comes twice': [{ page: 3, nth: 1, fault: echoOf(2) }],
+  'a page is the echo of a later one': [{ page: 2, nth: 1, fault: echoOf(4) }],
+  'a page is the echo of the first one': [{ page: 5, nth: 1, fault: echoOf(1) }],
+  'total_pages is missing': [{ fault: info({ total_pages: undefined }) }],
+  'total_pages is too small': [{ fault: info({ total_pages: 1 }) }],
+  'total_pages is too large': [{ fault: info({ total_pages: 999 }) }],
+  'total_pages is no number': [{ fault: info({ total_pages: 'many' }) }],
+  'total_count is missing': [{ fault: info({ total_count: undefined }) }],
+  'there are no totals': [{ fault: info({ total_count: undefined, total_pages: undefined }) }],
+  'there is no result_info': [{ fault: info(null) }],
+  'count, page and per_page are wrong': [{ fault: info({ count: 0, page: 1, per_page: 3 }) }],
+};
+
+for (const [what, rules] of Object.entries(COMPLETE)) {
+  test(`${what}: the walk is complete and exact, for a new account and for one with a history`, async () => {
+    const account = scenario.account();
+    for (let turn = 1; turn <= 2; turn++) {
+      scenario.api.script(rules);
+      await account.succeed();
+      const [{ fault } = assert.fail()] = rules;
+      assert.ok((scenario.api.done()[fault.name] ?? 0) > 0);
+      scenario.later();
+    }
+    await account.assertPromises();
+  });
+}
+
+const DOUBTFUL: Record<string, readonly Rule[]> = {
+  'per_page changes on the way': [{ nth: { from: 4 }, fault: clampedTo(5) }],
+  'per_page changes back and forth': [{ nth: [3, 5, 7, 9, 11], fault: clampedTo(11) }],
+  'a page is an echo for ever': [{ page: 4, fault: echoOf(2) }],
+  'a page is empty for ever': [{ page: 3, fault: echoOf(999) }],
+  'the total is too large by some users': [{ fault: totals(() => 3) }],
+  'the total is too small by some users': [{ fault: totals(() => -20) }],
+  // 13
+  'the total grows on the way': [{ fault: totals((page) => page) }],
+  'the total shrinks on the way': [{ fault: totals((page) => -page) }],
+  'the total is zero': [{ fault: info({ total_count: 0 }) }],
+};
+
+for (const [what, rules] of Object.entries(DOUBTFUL)) {
+  test(`${what}: nobody is cleared, what is published is true, and complete is said of the whole alone`, async (t) => {
+    const account = scenario.account();
+    await account.succeed();
+    const fresh = scenario.account();
+    scenario.api.script(rules);
+    for (let turn = 1; turn <= 2; turn++) {
+      const { published, error } = await account.sync();
+      t.diagnostic(error?.code ?? `${published?.verdict}, ${published?.carried} carried`);
+      if (error === null) assert.equal(published?.cleared, 0);
+      else assert.match(error.code, /^PAGING_/);
+    }
+    // Without a history there is nothing to carry: only who was met can be there.
+    scenario.api.script(rules);
+    const { published, error } = await fresh.sync();
+    t.diagnostic(`as a new account: ${error?.code ?? `${published?.verdict}, ${published?.users} users`}`);
+    if (published?.snapshotId != null && published.verdict === 'partial') {
+      const truth = new Set(scenario.world().map(textOf));
+      const state = await rebuild(db.pool, published.snapshotId);
+      for (const user of state) assert.ok(truth.has(textOf(user)));
+      fresh.note(published.snapshotId, state, []);
+    }
+    await account.assertPromises();
+    await fresh.assertPromises();
+  });
+}
+
+test('page is ignored: PAGING_UNUSABLE, exit 1, and nothing is published', async () => {
+  const account = scenario.account();
+  await account.succeed();
+  scenario.later();
+  scenario.api.script([{ fault: echoOf(1) }]);
+  const { error } = await account.fail('PAGING_UNUSABLE', 1);
+  assert.match(error.message, /SYNC_PER_PAGE/);
+  await account.assertPromises();
+});
+
+test('page and per_page are ignored, and everything comes at once: complete', async (t) => {
+  const account = scenario.account();
+  scenario.simulator.setFaults(['everything']);
+  t.after(() => scenario.simulator.setFaults([]));
+  await account.succeed();
+  scenario.api.script([{ fault: info(null) }]);
+  scenario.later();
+  await account.succeed();
+  await account.assertPromises();
+});
+
+// 13
+
+test('users that move between pages: seen twice or not at all, nobody is cleared, and what is published is true', async (t) => {
+  const account = scenario.account();
+  await account.succeed();
+  scenario.later();
+  // Whoever is gone by now is cleared or waits to be asked; the others are all there.
+  await account.succeed();
+  scenario.simulator.setFaults(['drift']);
+  t.after(() => scenario.simulator.setFaults([]));
+  for (let turn = 1; turn <= 3; turn++) {
+    const { published, error, facts } = await account.sync();
+    assert.equal(error, null);
+    assert.equal(published?.cleared, 0);
+    t.diagnostic(`${published?.verdict}, ${facts?.passes} passes, ${published?.carried} carried`);
+  }
+  scenario.simulator.setFaults([]);
+  await account.assertPromises();
+});
+
+test('an account that never stands still: nobody who was there throughout is cleared or missing, and every value was served', async (t) => {
+  const account = scenario.account();
+  await account.succeed();
+  let previous = new Map(scenario.world().map((user) => [user.user_id, user]));
+  for (let turn = 1; turn <= 4; turn++) {
+    const served = new Map<string, Set<string>>();
+    const present = new Set(scenario.world().map((user) => user.user_id));
+    const look = rewritten('look', (page) => {
+      for (const user of page.result.users as unknown as UserRisk[]) {
+        const values = served.get(user.user_id) ?? new Set();
+        served.set(user.user_id, values.add(textOf(user)));
+      }
+      return page;
+    });
+    scenario.api.script([{ fault: look }]);
+    scenario.api.onRequest(() => {
+      scenario.later(2 * 3_600_000);
+      const now = new Set(scenario.world().map((user) => user.user_id));
+      for (const id of present) if (!now.has(id)) present.delete(id);
+    });
+    const { published, error, facts } = await account.sync();
+    scenario.api.onRequest(null);
+    assert.equal(error, null);
+    t.diagnostic(
+      `${published?.verdict}, ${facts?.passes} passes, ${published?.cleared} cleared, ${published?.carried} carried`,
+    );
+    const snapshotId = published?.snapshotId ?? assert.fail();
+    const state = await rebuild(db.pool, snapshotId);
+    for (const user of state) {
+      const values = served.get(user.user_id) ?? new Set([textOf(previous.get(user.user_id))]);
+      assert.ok(values.has(textOf(user)), `a value of ${user.user_id} that was never served`);
+    }
+    const published_ = new Set(state.map((user) => user.user_id));
+    for (const id of present)
+      assert.ok(published_.has(id) || !(previous.has(id) || served.has(id)), `${id} is missing`);
+    account.note(snapshotId, state, present);
+    previous = new Map(state.map((user) => [user.user_id, user]));
+  }
+  await account.assertPromises();
+});
+
+function textOf(u: UserRisk | undefined): string {
+  return JSON.stringify([u?.user_id, u?.email, u?.name, u?.max_risk_level, u?.event_count, u?.last_event]);
+}
+
+// 14
+
+test('an account without users: complete, again and again, and it may fill up later', async (t) => {
+  const account = scenario.account();
+  scenario.simulator.setFaults(['empty']);
+  t.after(() => scenario.simulator.setFaults([]));
+  for (let turn = 1; turn <= 2; turn++) {
+    const { published } = await account.succeed({ state: [] });
+    assert.equal(published?.users, 0);
+  }
+  scenario.simulator.setFaults([]);
+  await account.assertPromises();
+});
+
+test('an account that is suddenly empty: EMPTY_ANSWER, exit 1, nobody is cleared', async (t) => {
+  const account = scenario.account();
+  await account.succeed();
+  scenario.simulator.setFaults(['empty']);
+  t.after(() => scenario.simulator.setFaults([]));
+  for (let turn = 1; turn <= 2; turn++) {
+    const { error } = await account.fail('EMPTY_ANSWER', 1);
+    assert.match(error.message, /--accept-mass-clear/);
+  }
+  scenario.simulator.setFaults([]);
+  await account.assertPromises();
+});
+
+/** New users on every page, however far one goes. */
+const endless = (info: Record<string, unknown> | null) =>
+  rewritten('endless', (page, { page: number }) => {
+    const users = Array.from({ length: 16 }, (_, n) => ({
+      ...page.result.users[n],
+      max_risk_level: 'low',
+      event_count: 1,
+      last_event: '2026-01-01T00:00:00Z',
+      user_id: uuidOf(`endless ${number} ${n}`),
+    }));
+    return { ...page, result: { users }, result_info: info ?? undefined };
+  });
+
+test('pages without an end, far beyond the total: PAGING_ENDLESS, exit 1', async () => {
+  const account = scenario.account();
+  await account.succeed();
+  scenario.api.script([{ fault: endless({ total_count: 40 }) }]);
+  await account.fail('PAGING_ENDLESS', 1);
+  await account.assertPromises();
+});
+
+test('pages without an end or a total: the time budget ends the walk, exit 75', async () => {
+  const account = scenario.account();
+  await account.succeed();
+  scenario.api.script([{ fault: endless(null) }]);
+  const { facts } = await account.fail('TIME_BUDGET', 75, { settings: { timeBudgetMs: 700 } });
+  assert.ok((facts?.pages ?? 0) > 20);
+  await account.assertPromises();
+});

@@ -1,0 +1,76 @@
+// A disk that is really full: line 18 of the faults in docs/reliability.md. The staging table lies on a small file system of
+// its own, which only root can mount; the scenarios with an injected 53100 run everywhere.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { serverAccount } from '../../src/db/embedded-layout.ts';
+import { startScenario } from '../support/fault-scenario.ts';
+import { migratedDatabase } from '../support/migrated-database.ts';
+import { removeFolder, temporaryFolder } from '../support/postgres-server.ts';
+
+const run = promisify(execFile);
+
+test('no disk is left (53100) while staging: exit 75, nothing is published, and with room the next run succeeds', async (t) => {
+  if (process.env['TEST_DATABASE_URL']) return t.skip('the server may be on another host');
+  const disk = await smallDisk(512);
+  if (disk === undefined) return t.skip('mounting a small file system needs root');
+  const tablespace = `small_${process.pid}`;
+  const db = await migratedDatabase();
+  const scenario = await startScenario({ databaseUrl: db.url });
+  t.after(async () => {
+    await scenario.close();
+    await db.close();
+    const other = await migratedDatabase();
+    await other.pool.query(`drop tablespace if exists ${tablespace}`);
+    await other.close();
+    await disk.remove();
+  });
+  await db.pool.query(`create tablespace ${tablespace} location '${disk.folder}'`);
+  await db.pool.query(`alter table risk_internal.staged_records set tablespace ${tablespace}`);
+  const account = scenario.account();
+  await account.succeed();
+  scenario.later();
+  // Gives back the pages that the first run has taken.
+  await db.pool.query('truncate risk_internal.staged_records');
+  await disk.fill();
+  for (let turn = 1; turn <= 2; turn++) {
+    const { error } = await account.fail('DATABASE_FULL', 75);
+    assert.match(error.message, /room/);
+  }
+  await disk.empty();
+  await account.assertPromises();
+});
+
+/** A file system of so many kilobytes with a folder for the server's user. Undefined where it may not be mounted. */
+async function smallDisk(kilobytes: number) {
+  const parent = await temporaryFolder();
+  const mounted = path.join(parent, 'mounted');
+  await mkdir(mounted);
+  const account = await serverAccount();
+  const owner = account ? `,uid=${account.uid},gid=${account.gid}` : '';
+  try {
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${kilobytes}k,mode=700${owner}`, 'tmpfs', mounted]);
+  } catch {
+    await removeFolder(parent);
+    return undefined;
+  }
+  const folder = path.join(mounted, 'tablespace');
+  const filler = path.join(mounted, 'filler');
+  await mkdir(folder, { mode: 0o700 });
+  if (account) await chown(folder, account.uid, account.gid);
+  return {
+    folder,
+    async fill() {
+      const full = writeFile(filler, Buffer.alloc(kilobytes * 1024));
+      await assert.rejects(full, { code: 'ENOSPC' });
+    },
+    empty: () => rm(filler),
+    async remove() {
+      await run('umount', [mounted]);
+      await removeFolder(parent);
+    },
+  };
+}

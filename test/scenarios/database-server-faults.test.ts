@@ -1,0 +1,146 @@
+// A database server that crashes, restarts, or comes back as a standby: lines 17 and 18 of the faults in docs/reliability.md.
+// On a server of its own, which really goes down.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { migrate } from '../../src/db/migrate.ts';
+import { startBreakableServer, type BreakableServer } from '../support/breakable-server.ts';
+import { startScenario, type Scenario } from '../support/fault-scenario.ts';
+import type { Asked } from '../support/fault-server.ts';
+import { testPool } from '../support/migrated-database.ts';
+
+const PAGE = 500;
+/** Rows that are staged at a time. */
+const BATCH = 5_000;
+
+let server: BreakableServer;
+let scenario: Scenario;
+before(async () => {
+  server = await startBreakableServer(process.env['TEST_POSTGRES'] === '15' ? 15 : 18);
+  const pool = testPool(server.url);
+  await migrate(pool);
+  await pool.end();
+  scenario = await startScenario({ databaseUrl: server.url });
+});
+after(async () => {
+  await scenario.close();
+  await server.close();
+});
+
+/** Once, when this page is asked for. */
+function atPage(number: number, work: () => Promise<void>, { api } = scenario): void {
+  let done = false;
+  api.onRequest(async ({ kind, page }: Asked) => {
+    if (done || kind !== 'summary' || page !== number) return;
+    done = true;
+    await work();
+  });
+}
+
+const walkedAgain = ({ logs } = scenario) =>
+  logs.filter((line) => line.includes('staging was lost, walking again')).length;
+const staged = async () =>
+  (
+    await scenario.pool.query<{ n: number }>(
+      'select count(*)::integer as n from risk_internal.staged_records',
+    )
+  ).rows[0]?.n;
+
+test('Postgres crashes between two staging batches: unlogged rows are gone, the run notices, walks again, and publishes once', async (t) => {
+  const large = await startScenario({ databaseUrl: server.url, users: 1.6 * BATCH, perPageMax: PAGE });
+  t.after(() => large.close());
+  const account = large.account();
+  let lost = 0;
+  const crash = async () => {
+    // One batch is there, and the next one is being gathered.
+    while (lost < BATCH) lost = (await staged()) ?? 0;
+    await server.crash();
+    await server.start();
+    assert.equal(await staged(), 0);
+  };
+  atPage(BATCH / PAGE + 4, crash, large);
+  await account.succeed();
+  assert.equal(lost, BATCH);
+  assert.equal(walkedAgain(large), 1);
+  await scenario.pool.query('analyze');
+  await account.assertPromises();
+});
+
+test('Postgres crashes in the middle of the publish: rolled back, walked again, published once', async () => {
+  const account = scenario.account();
+  await account.succeed();
+  scenario.later();
+  const before = walkedAgain();
+  let crashes = 0;
+  await account.succeed({
+    async failpoint(name) {
+      if (name !== 'publishing' || ++crashes > 1) return;
+      await server.crash();
+      await server.start();
+    },
+  });
+  assert.equal(crashes, 2);
+  assert.equal(walkedAgain(), before + 1);
+  await account.assertPromises();
+});
+
+test('Postgres restarts in order during a walk: nothing is lost, and the walk goes on', async () => {
+  const account = scenario.account();
+  const before = walkedAgain();
+  atPage(3, async () => {
+    await server.halt();
+    await server.start();
+  });
+  await account.succeed();
+  assert.equal(walkedAgain(), before);
+  await account.assertPromises();
+});
+
+test('Postgres is starting up (57P03): exit 75 at the claim, and a walk under way waits for it', async () => {
+  const account = scenario.account();
+  await account.succeed();
+  scenario.later();
+  await server.halt();
+  await server.startStandby('cold');
+  await account.fail('DATABASE_UNAVAILABLE', 75);
+  await server.halt();
+  await server.start();
+  atPage(3, async () => {
+    await server.halt();
+    await server.startStandby('cold');
+    // The walk goes on, and meets the database as it is starting up.
+    void sleep(700)
+      .then(() => server.halt())
+      .then(() => server.start());
+  });
+  await account.succeed();
+  await account.assertPromises();
+});
+
+test('the database is a read-only standby (25006): exit 75, nothing is published, and it says to name the primary', async () => {
+  const account = scenario.account();
+  await account.succeed();
+  scenario.later();
+  await server.halt();
+  await server.startStandby('hot');
+  const { error } = await account.fail('DATABASE_READ_ONLY', 75);
+  assert.match(error.message, /primary/);
+  await server.halt();
+  await server.start();
+  await account.assertPromises();
+});
+
+test('the database becomes read-only during a walk: exit 75, and once it is the primary again the next run takes over', async () => {
+  const account = scenario.account();
+  await account.succeed();
+  scenario.later();
+  const lease = { heartbeatMs: 100, leaseMs: 700, pollMs: 50 };
+  atPage(2, async () => {
+    await server.halt();
+    await server.startStandby('hot');
+  });
+  await account.fail('DATABASE_READ_ONLY', 75, { lease });
+  await server.halt();
+  await server.start();
+  await account.assertPromises({ lease });
+});
