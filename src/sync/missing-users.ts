@@ -2,6 +2,7 @@
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../db/pool.ts';
+import { readAgain } from '../db/read-again.ts';
 import { lookups, snapshots, stagedRecords, users } from '../db/schema.ts';
 import { wasMet } from './diff.ts';
 import type { Lease } from './lease.ts';
@@ -24,9 +25,11 @@ const rfc3339 = (column: { getSQL(): ReturnType<typeof sql> }) =>
   sql<string>`to_char(${column} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
 export async function countMissing(pool: Pool, run: Run): Promise<number> {
-  const { rows } = await drizzle(pool).execute<{ missing: number }>(sql`
+  const { rows } = await readAgain(() =>
+    drizzle(pool).execute<{ missing: number }>(sql`
     select count(*)::integer as missing from ${users}
-     where ${users.account_key} = ${run.accountKey} and ${users.max_risk_level} is not null and not ${wasMet(run)}`);
+     where ${users.account_key} = ${run.accountKey} and ${users.max_risk_level} is not null and not ${wasMet(run)}`),
+  );
   return rows[0]?.missing ?? 0;
 }
 
@@ -36,7 +39,8 @@ export async function countMissing(pool: Pool, run: Run): Promise<number> {
  */
 export async function listMissing(pool: Pool, run: Run, limit: number): Promise<MissingUser[]> {
   const [u, l, s] = [users, lookups, snapshots];
-  const { rows } = await drizzle(pool).execute<MissingUser>(sql`
+  const { rows } = await readAgain(() =>
+    drizzle(pool).execute<MissingUser>(sql`
     select ${u.user_id} as "userId", ${rfc3339(u.last_event)} as "lastEvent",
            (select count(*)::integer from (
               select 1 from ${s} where ${s.account_key} = ${run.accountKey} and ${s.verdict} = 'complete'
@@ -46,16 +50,19 @@ export async function listMissing(pool: Pool, run: Run, limit: number): Promise<
         and ${l.asked_at} >= ${u.absent_since}
      where ${u.account_key} = ${run.accountKey} and ${u.max_risk_level} is not null and not ${wasMet(run)}
      order by ${l.asked_at} nulls first, ${u.absent_since} nulls last, ${u.user_key}
-     limit ${limit}`);
+     limit ${limit}`),
+  );
   return rows;
 }
 
 /** Users whose records were read last: the least time to have been reset since. */
 export async function listLastMet(pool: Pool, run: Run, limit: number): Promise<KnownUser[]> {
   const s = stagedRecords;
-  const { rows } = await drizzle(pool).execute<KnownUser>(sql`
+  const { rows } = await readAgain(() =>
+    drizzle(pool).execute<KnownUser>(sql`
     select ${s.user_id} as "userId", ${rfc3339(s.last_event)} as "lastEvent" from ${s}
      where ${s.account_key} = ${run.accountKey} and ${s.run_id} = ${run.runId}
-     order by ${s.read_order} desc, ${s.position} desc limit ${limit}`);
+     order by ${s.read_order} desc, ${s.position} desc limit ${limit}`),
+  );
   return rows;
 }

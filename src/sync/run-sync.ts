@@ -108,6 +108,8 @@ async function walkAndPublish(
   const { pool, logger, settings } = deps;
   const { lease } = options;
   const { facts, phases } = result;
+  // Before the heart beats: what fails from here on must stop it, or it keeps the lease of a run that is over.
+  const last = await lastWalk(pool, lease.accountKey);
   const abort = new AbortController();
   const stop = AbortSignal.any([options.signal, abort.signal]);
   const spent = outOfTime(settings.timeBudgetMs);
@@ -116,7 +118,6 @@ async function walkAndPublish(
   let progress: WalkProgress | Record<string, never> = {};
   const heart = startHeartbeat(deps, lease, abort, () => progress);
   const stager = createStager(pool, lease);
-  const last = await lastWalk(pool, lease.accountKey);
   const began = performance.now();
   let walked: Walk;
   let answers: Answers;

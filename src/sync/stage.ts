@@ -7,6 +7,7 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { copyRows, type CopyValue } from '../db/copy-rows.ts';
 import { isConnectionLoss } from '../db/database-errors.ts';
 import type { Pool } from '../db/pool.ts';
+import { readAgain } from '../db/read-again.ts';
 import { rejectedRecords, stagedRecords } from '../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction } from '../db/transaction.ts';
 import type { UserRisk } from '../user-risk.ts';
@@ -200,25 +201,29 @@ function distinctRejected(pages: readonly PageToStage[]): (RejectedRecord & { pa
 async function countMet(pool: Pool, lease: StagedRun, pass?: number): Promise<number> {
   const inPass = pass === undefined ? sql`true` : eq(stagedRecords.pass, pass);
   const rejectedInPass = pass === undefined ? sql`true` : eq(rejectedRecords.last_pass, pass);
-  const { rows } = await drizzle(pool).execute<{ met: number }>(sql`
+  const { rows } = await readAgain(() =>
+    drizzle(pool).execute<{ met: number }>(sql`
     select count(*)::integer as met from (
       select ${stagedRecords.user_id} from ${stagedRecords}
        where ${stagedRecords.account_key} = ${lease.accountKey} and ${stagedRecords.run_id} = ${lease.runId} and ${inPass}
       union
       select ${rejectedRecords.user_id} from ${rejectedRecords}
        where ${rejectedRecords.account_key} = ${lease.accountKey} and ${rejectedRecords.last_run_id} = ${lease.runId}
-         and ${rejectedRecords.user_id} is not null and ${rejectedInPass}) met`);
+         and ${rejectedRecords.user_id} is not null and ${rejectedInPass}) met`),
+  );
   return rows[0]?.met ?? 0;
 }
 
 async function comparePasses(pool: Pool, lease: StagedRun, pass: number): Promise<PassOverlap> {
   const s = stagedRecords;
-  const { rows } = await drizzle(pool).execute<PassOverlap>(sql`
+  const { rows } = await readAgain(() =>
+    drizzle(pool).execute<PassOverlap>(sql`
     select count(*) filter (where earlier and not this)::integer as "onlyEarlier",
            count(*) filter (where this and not earlier)::integer as "onlyThis",
            count(*) filter (where this and earlier)::integer as "both"
       from (select ${s.user_id}, bool_or(${s.pass} < ${pass}) as earlier, bool_or(${s.pass} = ${pass}) as this from ${s}
-             where ${s.account_key} = ${lease.accountKey} and ${s.run_id} = ${lease.runId} group by 1) met`);
+             where ${s.account_key} = ${lease.accountKey} and ${s.run_id} = ${lease.runId} group by 1) met`),
+  );
   return rows[0] ?? { onlyEarlier: 0, onlyThis: 0, both: 0 };
 }
 
