@@ -135,14 +135,14 @@ test('clocks are compared in pairs, and the one that is wrong is named', () => {
 test('the budget of requests is judged by the tightest of what the answers state', () => {
   assert.match(what(judgeBudget(null)), /^skipped/);
   assert.match(what(judgeBudget([])), /^ok 0 the answers state none/);
-  const many = { remaining: 900, resetMs: 60_000, quota: 1_200 };
+  const many = { remaining: 900, resetMs: 60_000, quota: 1_200, windowMs: 300_000 };
   assert.match(what(judgeBudget([many])), /^ok 0 900 requests left of 1,200 for 1 min$/);
   assert.match(
-    what(judgeBudget([many, { remaining: 20, resetMs: 30_000, quota: 100 }])),
+    what(judgeBudget([many, { remaining: 20, resetMs: 30_000, quota: 100, windowMs: 60_000 }])),
     /^warning 0 20 requests left of 100/,
   );
   assert.match(
-    what(judgeBudget([{ remaining: 50, resetMs: 30_000, quota: null }])),
+    what(judgeBudget([{ remaining: 50, resetMs: 30_000, quota: null, windowMs: null }])),
     /^warning 0 50 requests left for/,
   );
 });
