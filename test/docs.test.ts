@@ -42,3 +42,37 @@ test('docs/reliability.md lists every sabotage with its test, and no test that i
 test('every sabotage still finds its place, exactly once', () => {
   for (const { name, file, find } of SABOTAGES) assert.equal(read(file).split(find).length, 2, name);
 });
+
+test('docs/reliability.md tells a test for every fault, and every title is one', () => {
+  const rows = read('docs/reliability.md')
+    .split('\n')
+    .filter((line) => /^\| \d+ \|/.test(line));
+  const numbers = rows.map((line) => Number(/^\| (\d+)/.exec(line)?.[1]));
+  for (let fault = 1; fault <= 23; fault++) assert.ok(numbers.includes(fault), `fault ${fault}`);
+  let checked = 0;
+  for (const row of rows) {
+    for (const [, file = '', titles = ''] of row.matchAll(
+      /`([a-z0-9/-]+\.test\.ts)` › ((?:"[^"]+"(?:, )?)+)/g,
+    )) {
+      const patterns = titlesIn(read(path.join('test', file)));
+      for (const [, title = ''] of titles.matchAll(/"([^"]+)"/g)) {
+        assert.ok(
+          patterns.some((pattern) => pattern.test(title)),
+          `${file}: ${title}`,
+        );
+        checked++;
+      }
+    }
+  }
+  assert.ok(checked > 70, `${checked} titles`);
+});
+
+/** The titles of a test file: what a template string fills in may be anything. */
+function titlesIn(source: string): RegExp[] {
+  return [...source.matchAll(/\btest\(\s*(?:'((?:[^'\\]|\\.)*)'|"([^"]*)"|`([^`]*)`)/g)].map(
+    ([, a, b, c]) => {
+      const parts = (a ?? b ?? c ?? '').replaceAll("\\'", "'").split(/\$\{(?:[^{}]|\{[^{}]*\})*\}/);
+      return new RegExp(`^${parts.map((part) => part.replace(/[^\w\s]/g, '\\$&')).join('.+')}$`);
+    },
+  );
+}

@@ -25,7 +25,8 @@ export type RunSettings = WalkSettings & {
 
 export type RunDeps = {
   pool: Pool;
-  client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'>;
+  client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'> &
+    Partial<Pick<CloudflareClient, 'estimateMs'>>;
   logger: Logger;
   settings: RunSettings;
   timing: LeaseTiming;
@@ -110,6 +111,7 @@ async function walkAndPublish(
   const { facts, phases } = result;
   // Before the heart beats: what fails from here on must stop it, or it keeps the lease of a run that is over.
   const last = await lastWalk(pool, lease.accountKey);
+  warnOfBudget(deps, last);
   const abort = new AbortController();
   const stop = AbortSignal.any([options.signal, abort.signal]);
   const spent = outOfTime(settings.timeBudgetMs);
@@ -180,6 +182,18 @@ async function walkAndPublish(
   } finally {
     phases.publishMs += performance.now() - publishing;
   }
+}
+
+/** Before the first request, where it can be told: as many pages as the last time, at the pace that is left now. */
+function warnOfBudget({ client, logger, settings }: RunDeps, last: LastWalk | null): void {
+  if (last === null) return;
+  const pages = Math.ceil(last.pages / Math.max(1, last.passes));
+  const leastMs = client.estimateMs?.(pages) ?? 0;
+  if (leastMs <= settings.timeBudgetMs) return;
+  logger.warn(
+    { pages, at_least_s: Math.round(leastMs / 1000), budget_s: Math.round(settings.timeBudgetMs / 1000) },
+    'the walk cannot end within SYNC_TIME_BUDGET',
+  );
 }
 
 /** A server that begins to treat paging otherwise may hide part of the account: worth a look before it does harm. */
