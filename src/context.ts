@@ -72,7 +72,7 @@ async function embeddedUrl(io: Io, config: Pick<Config, 'dataFolder'>): Promise<
 export function openClient(
   config: Config,
   logger: Logger,
-  extra: Pick<Parameters<typeof createCloudflareClient>[0], 'timing' | 'onAnswer'> = {},
+  extra: Pick<Parameters<typeof createCloudflareClient>[0], 'timing' | 'onAnswer' | 'rateShare'> = {},
 ): CloudflareClient {
   const { auth, baseUrl, proxy } = config.cloudflare;
   if (auth === null) throw new Error('no credentials: readConfig was not asked for them');

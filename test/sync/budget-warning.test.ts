@@ -1,0 +1,53 @@
+// A run that cannot finish in its time budget says so before its first page, as far as the last walk and the pace tell.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createLogger } from '../../src/logger.ts';
+import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { requestSync } from '../../src/sync/request-sync.ts';
+import { migratedDatabase } from '../support/migrated-database.ts';
+import { TEST_SETTINGS } from '../support/settings.ts';
+
+test('warns before the first page when as many pages as last time take longer than the budget', async () => {
+  const db = await migratedDatabase();
+  const said: string[] = [];
+  const logger = createLogger({
+    level: 'warn',
+    secrets: [],
+    pretty: false,
+    destination: { write: (line: string) => void said.push(line) },
+  });
+  let perRequestMs = 0;
+  const sync = async () => {
+    said.length = 0;
+    await requestSync(
+      {
+        pool: db.pool,
+        client: {
+          summaryPage: async () => {
+            said.push('a page');
+            return { records: [], info: { total_count: 0 }, bytes: 0, unknownFields: [] };
+          },
+          lookUpUser: async () => null,
+          estimateMs: (requests) => requests * perRequestMs,
+        },
+        logger,
+        settings: { ...TEST_SETTINGS, timeBudgetMs: 60_000 },
+        timing: LEASE_TIMING,
+      },
+      { accountId: 'e'.repeat(32), trigger: 'cli', signal: new AbortController().signal },
+    );
+  };
+  try {
+    perRequestMs = 100_000;
+    await sync();
+    assert.equal(said[0], 'a page', 'nothing is known of a first walk');
+    await sync();
+    assert.match(said[0] ?? '', /cannot end within SYNC_TIME_BUDGET/);
+    assert.match(said[0] ?? '', /"budget_s":60/);
+    perRequestMs = 1;
+    await sync();
+    assert.equal(said[0], 'a page');
+  } finally {
+    await db.close();
+  }
+});
