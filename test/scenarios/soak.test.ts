@@ -42,6 +42,7 @@ test(`${RUNS} runs in one process leave memory, connections and file handles as 
     baseUrl: new URL(simulator.url),
     auth: { kind: 'token', token },
     logger,
+    limit: null,
     timing: { backoffBaseMs: 1, backoffCapMs: 2 },
   });
   const accountId = randomBytes(16).toString('hex');
