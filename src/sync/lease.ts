@@ -70,8 +70,10 @@ export async function claimLease(pool: Pool, request: ClaimRequest): Promise<Cla
       .where(eq(leases.account_key, accountKey))
       .for('update', { skipLocked: true });
     if (held === undefined && current !== undefined && current.row.owner !== owner) {
-      // Of a lease that has run out another claim may hold the lock: the caller looks again.
-      const silentMs = current.silentMs > timing.leaseMs ? current.silentMs : 0;
+      // Of a lease that has run out another claim may hold the lock; of a process that was killed, the server may still be
+      // ending the transaction. Either way the caller looks again.
+      const isOver = current.silentMs > timing.leaseMs || isKnownDead(current.row.process);
+      const silentMs = isOver ? Math.max(current.silentMs, timing.leaseMs + 1) : 0;
       return { kind: 'held', holder: holderOf(current.row, silentMs) };
     }
     const foreign = held !== undefined && held.row.owner !== owner;

@@ -236,6 +236,33 @@ describe('the lease', () => {
     assert.deepEqual(await runs(accountId), []);
   });
 
+  test(
+    'a killed process whose transaction the server has not ended yet is waited for, and not taken for running',
+    onLinux,
+    async () => {
+      const child = spawn('sleep', ['60']);
+      const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8');
+      const begun = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+      const [boot, namespace] = processIdentity().process.split('/');
+      const identity = { host: 'here', process: `${boot}/${namespace}/${child.pid}/${begun}` };
+      const accountId = newAccount();
+      const lease = await claimed(accountId, { identity });
+      await inTransaction(db.pool, DEFAULT_LIMITS, async (tx) => {
+        await fence(tx, lease);
+        const held = async () => {
+          const result = await claim(accountId);
+          assert.ok(result.kind === 'held');
+          return judgeHolder(result.holder, timing, false);
+        };
+        assert.equal(await held(), 'running');
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+        assert.equal(await held(), 'expired');
+      });
+      await release(await claimed(accountId));
+    },
+  );
+
   test('releasing removes what was staged, and never the lease of somebody else', async () => {
     const accountId = newAccount();
     const lease = await claimed(accountId);
