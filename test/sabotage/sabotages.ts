@@ -121,7 +121,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: 'src/sync/ask-absent.ts',
     find: "answers.size === evidence.level ? 'passed'",
     put: "answers.size >= 0 ? 'passed'",
-    test: 'test/scenarios/model.test.ts',
+    test: 'test/sync/ask-absent.test.ts',
   },
   {
     name: 'level-is-no-answer',
