@@ -18,11 +18,18 @@ import { EXIT, isOperatorError, OperatorError } from './errors.ts';
 import { VERSION } from './version.ts';
 
 const interrupted = new AbortController();
+let interruptedAt = 0;
+// Ctrl-C under npm arrives twice: the terminal tells the whole group, and npm tells its child. No person is as fast.
+const SAME_SIGNAL_MS = 500;
 
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.on(name, () => {
-    // The second one does not wait for anything.
-    if (interrupted.signal.aborted) process.exit(EXIT.tryLater);
+    if (interrupted.signal.aborted) {
+      // The second one does not wait for anything.
+      if (performance.now() - interruptedAt > SAME_SIGNAL_MS) process.exit(EXIT.tryLater);
+      return;
+    }
+    interruptedAt = performance.now();
     interrupted.abort(
       new OperatorError({
         code: 'INTERRUPTED',

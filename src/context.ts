@@ -5,7 +5,7 @@ import { ensureDatabase, productDatabase } from './db/create-database.ts';
 import { startEmbedded } from './db/embedded-postgres.ts';
 import { migrate, requireMigrated } from './db/migrate.ts';
 import { createPool, type Pool } from './db/pool.ts';
-import { createLogger, createScrubber, type Logger } from './logger.ts';
+import { createLogger, type Logger } from './logger.ts';
 
 export type Io = {
   stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
@@ -85,9 +85,4 @@ export function openClient(
     logger,
     ...extra,
   });
-}
-
-/** For what is printed past the logger. */
-export function scrubber(config: Pick<Config, 'secrets'>): (text: string) => string {
-  return createScrubber(config.secrets);
 }
