@@ -52,7 +52,11 @@ export function createProgress(options: {
         bar.update(done, payload);
       },
       end() {
-        if (started) bar.stop();
+        if (!started) return;
+        // Stopping goes back to where the cursor was saved at the start, which log lines have scrolled away since: what is
+        // printed next would overwrite them. So this is the place to go back to.
+        stderr.write('\u001b7');
+        bar.stop();
       },
     };
   }
