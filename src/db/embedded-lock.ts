@@ -1,7 +1,7 @@
 // A lock file around start and stop, so that processes that start at once make one server. It saves work and prints
 // a clear message; the data is safe without it (the cluster appears by one rename, and Postgres locks it itself).
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT, OperatorError } from '../errors.ts';
@@ -79,17 +79,22 @@ async function isDead({ holder, silentForMs }: Lock): Promise<boolean> {
   return silentForMs > silentMs;
 }
 
-/** Takes the file away, looks whether it was the dead one, and puts it back if another waiter was quicker. */
+/**
+ * One breaker at a time, who looks again: whoever removes the file after somebody else did would remove the lock of the next
+ * holder. (Renaming it away, looking, and putting it back leaves an instant in which a third one finds the place free.)
+ */
 async function breakLock(file: string, dead: string): Promise<void> {
-  const aside = `${file}.${randomUUID()}`;
+  const breaker = `${file}.break`;
+  if (!(await take(breaker, ''))) {
+    // Its holder keeps it for an instant; one that is older was killed in that instant.
+    if (((await readLock(breaker))?.silentForMs ?? 0) > silentMs) await rm(breaker, { force: true });
+    await sleep(pollMs);
+    return;
+  }
   try {
-    await rename(file, aside);
-    if ((await readFile(aside, 'utf8')) !== dead) await link(aside, file);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOENT' && code !== 'EEXIST') throw error;
+    if ((await readLock(file))?.text === dead) await rm(file, { force: true });
   } finally {
-    await rm(aside, { force: true });
+    await rm(breaker, { force: true });
   }
 }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, appendFile, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
+import { access, appendFile, mkdir, readFile, readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -358,7 +358,7 @@ describe('the lock', () => {
     const file = path.join(folder, 'lock');
     let inside = 0;
     let most = 0;
-    for (let round = 0; round < 5; round += 1) {
+    for (let round = 0; round < 8; round += 1) {
       // This process, but begun at another time: the pid was given away again.
       await writeFile(
         file,
@@ -369,9 +369,20 @@ describe('the lock', () => {
         await sleep(2);
         inside -= 1;
       };
-      await Promise.all(Array.from({ length: 6 }, () => withEmbeddedLock(file, 10_000, work)));
+      await Promise.all(Array.from({ length: 12 }, () => withEmbeddedLock(file, 10_000, work)));
     }
     assert.equal(most, 1);
+    assert.deepEqual(await readdir(folder), []);
+  });
+
+  test('is broken even after the death of one who was breaking it', async () => {
+    const folder = await temporaryFolder();
+    homes.push(folder);
+    const file = path.join(folder, 'lock');
+    await writeFile(file, JSON.stringify({ pid: process.pid, start: '1', host: hostname(), token: 'dead' }));
+    await writeFile(`${file}.break`, '');
+    await utimes(`${file}.break`, new Date(), new Date(Date.now() - 60_000));
+    assert.equal(await withEmbeddedLock(file, 5_000, async () => 'inside'), 'inside');
     assert.deepEqual(await readdir(folder), []);
   });
 });
