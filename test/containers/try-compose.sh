@@ -17,7 +17,7 @@ until_true() { # until_true SECONDS WHAT COMMAND...
   echo "ok  $what"
 }
 status_of() { curl -s -o /dev/null -w '%{http_code}' "$@"; }
-sql() { compose exec -T postgres psql -h 127.0.0.1 -U zt_risk_sync -d zt_risk_sync -Atc "$1"; }
+sql() { compose exec -T postgres psql -U zt_risk_sync -d zt_risk_sync -Atc "$1"; }
 
 work=$(mktemp -d)
 export COMPOSE_PROJECT_NAME=zt-risk-sync-try SECRETS_DIR=$work/secrets WORKER_PORT=${WORKER_PORT:-18787} POSTGRES_PORT=${POSTGRES_PORT:-15432}
