@@ -59,9 +59,12 @@ export async function migrate(pool: Pool, folder = migrationsFolder()): Promise<
 
 /** For commands that only read: they never migrate. Throws DATABASE_BEHIND (exit 78). */
 export async function requireMigrated(pool: Pool): Promise<void> {
-  const { applied, pending } = await checkMigrations(pool);
-  if (pending === 0) return;
-  throw new OperatorError({
+  const state = await checkMigrations(pool);
+  if (state.pending > 0) throw databaseBehind(state);
+}
+
+export function databaseBehind({ applied, pending }: MigrationState): OperatorError {
+  return new OperatorError({
     code: 'DATABASE_BEHIND',
     exit: EXIT.configuration,
     happened:
