@@ -22,7 +22,7 @@ export type Io = {
   watcher: string[];
 };
 
-export type Database = { pool: Pool; close(): Promise<void> };
+export type Database = { url: string; pool: Pool; close(): Promise<void> };
 
 export function openLogger(io: Io, config: { logLevel: string; secrets: Iterable<string> }): Logger {
   const isTerminal = io.stderr.isTTY === true;
@@ -48,7 +48,7 @@ export async function openDatabase(
 ): Promise<Database> {
   const url = config.databaseUrl ?? (await embeddedUrl(io, config));
   const pool = createPool({ url, logger, ...(connections === undefined ? {} : { max: connections }) });
-  const database = { pool, close: () => pool.end() };
+  const database = { url, pool, close: () => pool.end() };
   try {
     if (behind === 'migrate') {
       const { applied } = await migrate(pool);

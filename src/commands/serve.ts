@@ -6,8 +6,8 @@ import { readConfig, type Config, type Need } from '../config.ts';
 import { openClient, openDatabase, openLogger, openSuccessPing, type Io } from '../context.ts';
 import { databaseError } from '../db/database-errors.ts';
 import { migrate, requireMigrated } from '../db/migrate.ts';
-import type { Pool } from '../db/pool.ts';
-import { EXIT, isOperatorError, OperatorError } from '../errors.ts';
+import { createPool, type Pool } from '../db/pool.ts';
+import { EXIT, isOperatorError, type OperatorError } from '../errors.ts';
 import { createApp } from '../http/app.ts';
 import { startHttp } from '../http/server.ts';
 import type { Logger } from '../logger.ts';
@@ -27,6 +27,7 @@ type Options = { account: string[]; migrate: boolean };
 // Beside the walks, which wait for Cloudflare most of the time, there are heartbeats, probes and scrapes.
 const ACCOUNTS_AT_ONCE = 4;
 const CONNECTIONS = 10;
+const READ_MS = 10_000;
 // A publish gets 20 s, its record the rest. Who stops the process should wait a little longer than this.
 const SHUTDOWN_MS = 30_000;
 const HTTP_CLOSE_MS = 2_000;
@@ -64,8 +65,12 @@ async function serve(io: Io, options: Options): Promise<void> {
   const logger = openLogger(io, config);
   const opened = new AsyncDisposableStack();
   try {
-    const { pool, close } = await openDatabase(io, config, logger, 'leave', CONNECTIONS);
-    opened.defer(close);
+    const database = await openDatabase(io, config, logger, 'leave', CONNECTIONS);
+    opened.defer(() => database.close());
+    const { url, pool } = database;
+    // Of their own: probes and scrapes must neither wait for the runs' connections nor take them.
+    const readers = createPool({ url, max: 2, queryTimeoutMs: READ_MS, logger });
+    opened.defer(() => readers.end());
     const metrics = createMetrics({
       version: VERSION,
       poolCounts: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
@@ -103,14 +108,20 @@ async function serve(io: Io, options: Options): Promise<void> {
     });
     const intervalMs = longestInterval(schedule, timezone);
     const app = createApp({
-      pool,
-      metrics,
+      version: VERSION,
+      pool: readers,
+      metrics: {
+        contentType: metrics.contentType,
+        scrape() {
+          metrics.setSchedule({ intervalMs, nextSlot: scheduler.nextSlot() });
+          return metrics.scrape();
+        },
+      },
       logger,
       token: config.http.token,
       accountIds,
       startSync: (accountId) => scheduler.request(accountId),
       staleAfterMs: 2 * intervalMs,
-      beforeScrape: () => metrics.setSchedule({ intervalMs, nextSlot: scheduler.nextSlot() }),
       isStopping: () => io.signal.aborted,
     });
     const http = await startHttp({ app, host: config.http.host, port: config.http.port });
@@ -119,7 +130,9 @@ async function serve(io: Io, options: Options): Promise<void> {
     warnOfSchedule(config, accountIds, logger);
     if (await bringUpToDate(io, pool, logger, options.migrate)) {
       scheduler.start();
-      announce(io, config, accountIds, http.url, scheduler.nextSlot(), logger);
+      const { host } = config.http;
+      const address = `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`;
+      announce(io, config, accountIds, address, scheduler.nextSlot(), logger);
       if (!io.signal.aborted) await once(io.signal, 'abort');
     }
     logger.info('stopping');

@@ -59,8 +59,8 @@ export async function migrate(pool: Pool, folder = migrationsFolder()): Promise<
 
 /** For commands that only read: they never migrate. Throws DATABASE_BEHIND (exit 78). */
 export async function requireMigrated(pool: Pool): Promise<void> {
-  const { applied, pending } = await checkMigrations(pool);
-  if (pending > 0) throw databaseBehind(applied, pending);
+  const state = await checkMigrations(pool);
+  if (state.pending > 0) throw databaseBehind(state);
 }
 
 let known: MigrationMeta[] | undefined;
@@ -76,10 +76,10 @@ export async function holdSchema(tx: Transaction): Promise<void> {
   await tx.execute(sql`select pg_advisory_xact_lock_shared(${LOCK_KEY})`);
   const applied = await readApplied(tx);
   const pending = pendingOf(known, applied).length;
-  if (pending > 0) throw databaseBehind(applied.length, pending);
+  if (pending > 0) throw databaseBehind({ applied: applied.length, pending });
 }
 
-function databaseBehind(applied: number, pending: number): OperatorError {
+export function databaseBehind({ applied, pending }: MigrationState): OperatorError {
   return new OperatorError({
     code: 'DATABASE_BEHIND',
     exit: EXIT.configuration,
