@@ -67,9 +67,9 @@ async function serve(io: Io, options: Options): Promise<void> {
   try {
     const database = await openDatabase(io, config, logger, 'leave', CONNECTIONS);
     opened.defer(() => database.close());
-    const { url, pool } = database;
+    const { pool } = database;
     // Of their own: probes and scrapes must neither wait for the runs' connections nor take them.
-    const readers = createPool({ url, max: 2, queryTimeoutMs: READ_MS, logger });
+    const readers = createPool({ url: database.url, max: 2, queryTimeoutMs: READ_MS, logger });
     opened.defer(() => readers.end());
     const metrics = createMetrics({
       version: VERSION,
@@ -126,13 +126,14 @@ async function serve(io: Io, options: Options): Promise<void> {
     });
     const http = await startHttp({ app, host: config.http.host, port: config.http.port });
     opened.defer(() => http.close(HTTP_CLOSE_MS));
+    const { host } = config.http;
+    const url = `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`;
+    logger.info({ url }, 'listening');
     opened.defer(() => scheduler.stop(io.signal.reason as OperatorError));
     warnOfSchedule(config, accountIds, logger);
     if (await bringUpToDate(io, pool, logger, options.migrate)) {
       scheduler.start();
-      const { host } = config.http;
-      const address = `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`;
-      announce(io, config, accountIds, address, scheduler.nextSlot(), logger);
+      announce(io, config, accountIds, url, scheduler.nextSlot(), logger);
       if (!io.signal.aborted) await once(io.signal, 'abort');
     }
     logger.info('stopping');
@@ -202,7 +203,6 @@ function announce(
   logger.info(
     {
       version: VERSION,
-      url,
       schedule,
       timezone,
       next_slot: next === null ? 'none' : next.toISOString(),

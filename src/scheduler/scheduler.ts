@@ -5,6 +5,7 @@ import { createTask, type ScheduledTask } from 'node-cron';
 import pLimit from 'p-limit';
 import { errorFields, withLogFields, type Logger } from '../logger.ts';
 import { isOperatorError, type OperatorError } from '../errors.ts';
+import { nextSlots } from '../schedule.ts';
 import { slotsBefore } from '../slots.ts';
 import type { SlotFacts } from '../sync/slot-facts.ts';
 import type { SyncOutcome, SyncRequest } from '../sync/request-sync.ts';
@@ -149,20 +150,24 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     return outcome.kind === 'ran' && outcome.result.error !== null ? 0 : timing.lookMs;
   }
 
-  let known: Slot | null = null;
+  // Looking back takes 0.2 s for a yearly schedule, and the answer stays the same until the next slot.
+  let known = { from: Number.POSITIVE_INFINITY, until: 0, slots: [] as Date[] };
 
   /** The newest slot that has begun. */
   function currentSlot(): Slot | null {
-    const [at, before] = slotsBefore(schedule, timezone, new Date(), 2);
+    const now = Date.now();
+    if (now < known.from || now >= known.until) {
+      const slots = slotsBefore(schedule, timezone, new Date(now), 2);
+      const [next] = nextSlots(schedule, timezone, 1);
+      known = { from: slots[0]?.getTime() ?? now, until: next?.getTime() ?? now, slots };
+    }
+    const [at, before] = known.slots;
     // A clock that was set back does not undo the slot that has fired.
-    const newest = fired !== null && (at === undefined || fired >= at) ? fired : at;
-    if (newest === undefined) return null;
-    if (known?.at.getTime() === newest.getTime() && known.hasFired === (newest === fired)) return known;
-    const previous =
-      newest === at ? before : slotsBefore(schedule, timezone, new Date(newest.getTime() - 1), 1)[0];
-    const intervalMs = previous === undefined ? 0 : newest.getTime() - previous.getTime();
-    known = { at: newest, intervalMs, hasFired: newest.getTime() === fired?.getTime() };
-    return known;
+    if (fired !== null && (at === undefined || fired > at))
+      return { at: fired, intervalMs: 0, hasFired: true };
+    if (at === undefined) return null;
+    const intervalMs = before === undefined ? 0 : at.getTime() - before.getTime();
+    return { at, intervalMs, hasFired: at.getTime() === fired?.getTime() };
   }
 
   return {
