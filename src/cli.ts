@@ -7,6 +7,7 @@ import { historyCommand } from './commands/history.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { rejectedCommand } from './commands/rejected.ts';
+import { serveCommand } from './commands/serve.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { statusCommand } from './commands/status.ts';
 import { printError, syncCommand } from './commands/sync.ts';
@@ -20,7 +21,7 @@ import { VERSION } from './version.ts';
 const interrupted = new AbortController();
 let interruptedAt = 0;
 // Ctrl-C under npm arrives twice: the terminal tells the whole group, and npm tells its child. No person is as fast.
-const SAME_SIGNAL_MS = 500;
+const SAME_SIGNAL_MS = 250;
 
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.on(name, () => {
@@ -103,6 +104,7 @@ function createProgram(): Command {
     .showHelpAfterError('(add --help for the options)');
   const commands = [
     syncCommand(io),
+    serveCommand(io),
     statusCommand(io),
     doctorCommand(io),
     trendsCommand(io),

@@ -5,11 +5,17 @@ import { homedir } from 'node:os';
 import { parseEnv } from 'node:util';
 import { z } from 'zod';
 import { EXIT, OperatorError } from './errors.ts';
-import { isPrivateHost } from './private-host.ts';
+import { isLoopbackHost, isPrivateHost } from './private-host.ts';
 import { defaultTimeBudget, isTimeZone, scheduleProblems } from './schedule.ts';
 
 /** Variables that hold a secret: each may be given as `<NAME>_FILE` instead, and is scrubbed from all output. */
-export const SECRETS = ['CLOUDFLARE_API_TOKEN', 'CLOUDFLARE_API_KEY', 'DATABASE_URL', 'HTTP_TOKEN'] as const;
+export const SECRETS = [
+  'CLOUDFLARE_API_TOKEN',
+  'CLOUDFLARE_API_KEY',
+  'DATABASE_URL',
+  'HTTP_TOKEN',
+  'HEARTBEAT_URL',
+] as const;
 
 const wholeNumber = (low: number, high: number) =>
   z
@@ -83,6 +89,12 @@ export const Environment = z.object({
   HTTP_HOST: z.string().default('127.0.0.1'),
   HTTP_PORT: wholeNumber(0, 65_535).default(8787),
   HTTP_TOKEN: z.string().optional(),
+  HEARTBEAT_URL: z
+    .string()
+    .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
+      message: 'must be an http or https URL',
+    })
+    .optional(),
   LOG_LEVEL: z
     .enum(
       ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
@@ -122,6 +134,8 @@ export type Config = Readonly<{
     timeBudgetMs: number;
   };
   http: { host: string; port: number; token: string | null };
+  /** Pinged after each success; `{account_id}` in it stands for the account. Null: nobody is told. */
+  heartbeatUrl: string | null;
   logLevel: string;
   /** Values that must never be printed. Grows when a secret is read again, so look at it each time. */
   secrets: ReadonlySet<string>;
@@ -143,11 +157,11 @@ export function isAccountId(text: string): boolean {
   return /^[0-9A-Za-z_-]{1,64}$/.test(text);
 }
 
-/**
- * Reads and checks the environment. `needs` names what must be set beyond the defaults.
- * Throws CONFIGURATION (exit 78) with every problem at once.
- */
-export function readConfig(source: Source, needs: readonly ('cloudflare' | 'accounts')[] = []): Config {
+/** What a command cannot do without, beyond the defaults. */
+export type Need = 'cloudflare' | 'accounts' | 'database' | 'guarded-http';
+
+/** Reads and checks the environment. Throws CONFIGURATION (exit 78) with every problem at once. */
+export function readConfig(source: Source, needs: readonly Need[] = []): Config {
   const problems: string[] = [];
   const { values, files } = collect(source, problems);
   const parsed = Environment.safeParse(values);
@@ -160,7 +174,18 @@ export function readConfig(source: Source, needs: readonly ('cloudflare' | 'acco
       'No account: set CLOUDFLARE_ACCOUNT_ID (one account id or several, separated by commas), or give --account',
     );
   }
+  if (needs.includes('database') && values['DATABASE_URL'] === undefined) {
+    problems.push(
+      'DATABASE_URL: must be set where there is no terminal: a forgotten one would mean history on a disk that may be thrown away',
+    );
+  }
   if (parsed.success) {
+    const { HTTP_HOST: host, HTTP_TOKEN: token } = parsed.data;
+    if (needs.includes('guarded-http') && token === undefined && !isLoopbackHost(host)) {
+      problems.push(
+        `HTTP_TOKEN: must be set when HTTP_HOST is ${host}: whoever reaches it could read the metrics and start runs`,
+      );
+    }
     const url = parsed.data.CLOUDFLARE_BASE_URL;
     if (!parsed.data.CLOUDFLARE_ALLOW_INSECURE && (url.protocol === 'http:' || isPrivateHost(url.hostname))) {
       problems.push(
@@ -205,6 +230,7 @@ export function readConfig(source: Source, needs: readonly ('cloudflare' | 'acco
       timeBudgetMs: e.SYNC_TIME_BUDGET ?? defaultTimeBudget(e.SYNC_SCHEDULE, e.SYNC_TIMEZONE),
     },
     http: { host: e.HTTP_HOST, port: e.HTTP_PORT, token: e.HTTP_TOKEN ?? null },
+    heartbeatUrl: e.HEARTBEAT_URL ?? null,
     logLevel: e.LOG_LEVEL,
     secrets: secretsOf(values),
     dataFolder: dataFolder(source),

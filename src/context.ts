@@ -1,11 +1,14 @@
 // Composition root: from the configuration to a logger, a database and a client. Only commands import it.
 import { rereadAuth, type Config, type Source } from './config.ts';
 import { createCloudflareClient, type CloudflareClient } from './cloudflare/client.ts';
+import { createDispatcher } from './cloudflare/exchange.ts';
+import { DEFAULT_TIMING } from './cloudflare/retry.ts';
 import { ensureDatabase, productDatabase } from './db/create-database.ts';
 import { startEmbedded } from './db/embedded-postgres.ts';
 import { migrate, requireMigrated } from './db/migrate.ts';
 import { createPool, type Pool } from './db/pool.ts';
 import { createLogger, type Logger } from './logger.ts';
+import { createSuccessPing, type SuccessPing } from './success-ping.ts';
 
 export type Io = {
   stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
@@ -19,7 +22,7 @@ export type Io = {
   watcher: string[];
 };
 
-export type Database = { pool: Pool; close(): Promise<void> };
+export type Database = { url: string; pool: Pool; close(): Promise<void> };
 
 export function openLogger(io: Io, config: { logLevel: string; secrets: Iterable<string> }): Logger {
   const isTerminal = io.stderr.isTTY === true;
@@ -41,10 +44,11 @@ export async function openDatabase(
   config: Pick<Config, 'databaseUrl' | 'dataFolder'>,
   logger: Logger,
   behind: 'migrate' | 'refuse' | 'leave',
+  connections?: number,
 ): Promise<Database> {
   const url = config.databaseUrl ?? (await embeddedUrl(io, config));
-  const pool = createPool({ url, logger });
-  const database = { pool, close: () => pool.end() };
+  const pool = createPool({ url, logger, ...(connections === undefined ? {} : { max: connections }) });
+  const database = { url, pool, close: () => pool.end() };
   try {
     if (behind === 'migrate') {
       const { applied } = await migrate(pool);
@@ -72,7 +76,10 @@ async function embeddedUrl(io: Io, config: Pick<Config, 'dataFolder'>): Promise<
 export function openClient(
   config: Config,
   logger: Logger,
-  extra: Pick<Parameters<typeof createCloudflareClient>[0], 'timing' | 'onAnswer' | 'rateShare'> = {},
+  extra: Pick<
+    Parameters<typeof createCloudflareClient>[0],
+    'timing' | 'onAnswer' | 'onNoAnswer' | 'rateShare'
+  > = {},
 ): CloudflareClient {
   const { auth, baseUrl, proxy } = config.cloudflare;
   if (auth === null) throw new Error('no credentials: readConfig was not asked for them');
@@ -85,4 +92,12 @@ export function openClient(
     logger,
     ...extra,
   });
+}
+
+/** Null when nobody is to be told. */
+export function openSuccessPing(config: Config, logger: Logger): SuccessPing | null {
+  const url = config.heartbeatUrl;
+  if (url === null) return null;
+  const dispatcher = createDispatcher(new URL(url), config.cloudflare.proxy, DEFAULT_TIMING);
+  return createSuccessPing({ url, dispatcher, logger });
 }

@@ -1,8 +1,16 @@
 // pino, with every known secret scrubbed by value on the way out: redaction by path misses what a library quotes.
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { pino, type DestinationStream, type Logger } from 'pino';
 import { isOperatorError } from './errors.ts';
 
 export type { Logger } from 'pino';
+
+const fields = new AsyncLocalStorage<Record<string, unknown>>();
+
+/** Whatever is logged while `work` runs carries these fields, also by those who know nothing of them: client, pool, retries. */
+export function withLogFields<T>(more: Record<string, unknown>, work: () => T): T {
+  return fields.run({ ...fields.getStore(), ...more }, work);
+}
 
 /**
  * Logs go to stderr: JSON lines, or short lines for people on a terminal. `secrets` are replaced wherever they appear,
@@ -28,6 +36,9 @@ export function createLogger(options: {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       messageKey: 'message',
+      mixin: () => ({ ...fields.getStore() }),
+      // Where a line says the same again, the fields are written once.
+      mixinMergeStrategy: (line, more) => ({ ...more, ...line }),
       // Without a message pino takes the error's own, which may quote every parameter of a statement.
       hooks: {
         logMethod(args, method) {

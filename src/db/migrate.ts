@@ -59,9 +59,28 @@ export async function migrate(pool: Pool, folder = migrationsFolder()): Promise<
 
 /** For commands that only read: they never migrate. Throws DATABASE_BEHIND (exit 78). */
 export async function requireMigrated(pool: Pool): Promise<void> {
-  const { applied, pending } = await checkMigrations(pool);
-  if (pending === 0) return;
-  throw new OperatorError({
+  const state = await checkMigrations(pool);
+  if (state.pending > 0) throw databaseBehind(state);
+}
+
+let known: MigrationMeta[] | undefined;
+
+/**
+ * For a transaction that writes: no migration begins before it has ended, and none has passed this version. Without it an
+ * older release, still running beside a newer one, would write to a schema it does not know. Throws DATABASE_NEWER,
+ * DATABASE_BEHIND, MIGRATION_CHANGED.
+ */
+export async function holdSchema(tx: Transaction): Promise<void> {
+  known ??= readMigrationFiles({ migrationsFolder: migrationsFolder() });
+  // Before any other lock, as the migrator does: in another order the two could wait for each other.
+  await tx.execute(sql`select pg_advisory_xact_lock_shared(${LOCK_KEY})`);
+  const applied = await readApplied(tx);
+  const pending = pendingOf(known, applied).length;
+  if (pending > 0) throw databaseBehind({ applied: applied.length, pending });
+}
+
+export function databaseBehind({ applied, pending }: MigrationState): OperatorError {
+  return new OperatorError({
     code: 'DATABASE_BEHIND',
     exit: EXIT.configuration,
     happened:

@@ -6,17 +6,21 @@ import type { Logger } from '../logger.ts';
 export type Pool = pg.Pool;
 export type PoolClient = pg.PoolClient;
 
-/** `queryTimeoutMs` bounds statements outside transactions; transactions set their own limits. */
+/**
+ * `queryTimeoutMs` bounds statements outside transactions; transactions set their own limits. `connectTimeoutMs` bounds the wait
+ * for a connection, of the pool or to the server.
+ */
 export function createPool(options: {
   url: string;
   max?: number;
   queryTimeoutMs?: number;
+  connectTimeoutMs?: number;
   logger: Pick<Logger, 'warn'>;
 }): Pool {
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.max ?? 6,
-    connectionTimeoutMillis: 15_000,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 15_000,
     idleTimeoutMillis: 30_000,
     // A client-side bound: the server-side settings are refused by poolers as start-up parameters.
     query_timeout: options.queryTimeoutMs ?? 600_000,

@@ -23,19 +23,27 @@ export class CommitUnknown extends Error {
   override readonly name = 'CommitUnknown';
 }
 
-/** Runs `work` in one READ COMMITTED transaction. `client` is there for COPY. Throws CommitUnknown, or what `work` threw. */
+/**
+ * Runs `work` in one READ COMMITTED transaction. `client` is there for COPY. Aborting `cancel` ends the statement under way, and with it
+ * the transaction. Throws CommitUnknown, cancel.reason, or what `work` threw.
+ */
 export async function inTransaction<T>(
   pool: Pool,
   limits: TransactionLimits,
   work: (tx: Transaction, client: PoolClient) => Promise<T>,
+  cancel?: AbortSignal,
 ): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
+  let stopCancelling = async (): Promise<void> => undefined;
   try {
     await client.query('begin isolation level read committed');
     const tx = drizzle(client);
     await setLimits(tx, limits);
+    if (cancel) stopCancelling = await cancelOn(cancel, pool, tx);
     const result = await work(tx, client);
+    await stopCancelling();
+    cancel?.throwIfAborted();
     let ended: string;
     try {
       ended = (await client.query('commit')).command;
@@ -50,6 +58,7 @@ export async function inTransaction<T>(
     if (ended !== 'COMMIT') throw new Error('rolled back at COMMIT: a failed statement was swallowed');
     return result;
   } catch (error) {
+    await stopCancelling();
     // Over a connection that is gone or silent, the answer to a ROLLBACK would be waited for in vain.
     if (isConnectionLoss(error)) broken ??= error as Error;
     if (broken === undefined) {
@@ -57,11 +66,37 @@ export async function inTransaction<T>(
         broken = failure;
       });
     }
+    if (cancel?.aborted === true && !(error instanceof CommitUnknown)) throw cancel.reason;
     throw error;
   } finally {
     // A connection in doubt is closed, never reused.
     client.release(broken);
   }
+}
+
+const CANCEL_AGAIN_MS = 200;
+
+/** Asks the server to end what it is doing, again and again: between two statements there is nothing to end. */
+async function cancelOn(cancel: AbortSignal, pool: Pool, tx: Transaction): Promise<() => Promise<void>> {
+  // Asked of the server: behind a pooler the driver knows another number.
+  const { rows } = await tx.execute<{ pid: number }>(sql`select pg_backend_pid() as pid`);
+  let asking: Promise<unknown> = Promise.resolve();
+  let timer: NodeJS.Timeout | undefined;
+  const ask = () => {
+    asking = pool.query('select pg_cancel_backend($1)', [rows[0]?.pid]).catch(() => undefined);
+  };
+  const begin = () => {
+    ask();
+    timer = setInterval(ask, CANCEL_AGAIN_MS);
+  };
+  if (cancel.aborted) begin();
+  else cancel.addEventListener('abort', begin, { once: true });
+  // Waits for the last question: it must not meet whoever uses the connection next.
+  return async () => {
+    clearInterval(timer);
+    cancel.removeEventListener('abort', begin);
+    await asking;
+  };
 }
 
 /** Changes the limits for the rest of the transaction. */

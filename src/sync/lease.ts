@@ -2,6 +2,7 @@
 // No session advisory locks: they break behind transaction poolers.
 import { and, eq, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
+import { holdSchema } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
 import { leases, runIds, snapshots, stagedChanges, stagedRecords, syncRuns } from '../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../db/transaction.ts';
@@ -16,8 +17,15 @@ export type LeaseTiming = {
   /** A lease without a heartbeat for this long may be taken over. */
   leaseMs: number;
   pollMs: number;
+  /** A publish that a signal has met may take this long to end; then it is rolled back. */
+  graceMs: number;
 };
-export const LEASE_TIMING: LeaseTiming = { heartbeatMs: 5_000, leaseMs: 30_000, pollMs: 1_000 };
+export const LEASE_TIMING: LeaseTiming = {
+  heartbeatMs: 5_000,
+  leaseMs: 30_000,
+  pollMs: 1_000,
+  graceMs: 20_000,
+};
 
 export type Lease = {
   accountKey: number;
@@ -60,6 +68,7 @@ export function judgeHolder(
 export async function claimLease(pool: Pool, request: ClaimRequest): Promise<Claim> {
   const { owner, timing, identity } = request;
   return inTransaction(pool, DEFAULT_LIMITS, async (tx): Promise<Claim> => {
+    await holdSchema(tx);
     const accountKey = await ensureAccount(tx, request.accountId);
     const scheduledFor = request.scheduledFor?.toISOString() ?? null;
     const [current] = await tx.select(leaseAndSilence).from(leases).where(eq(leases.account_key, accountKey));

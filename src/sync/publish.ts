@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { desc, eq, sql } from 'drizzle-orm';
 import { isPassing } from '../db/database-errors.ts';
+import { holdSchema } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
 import { feedClock, snapshots, stagedRecords } from '../db/schema.ts';
 import { CommitUnknown, inTransaction, setLimits, type Transaction } from '../db/transaction.ts';
@@ -62,19 +63,28 @@ const ATTEMPTS = 5;
 const FIRST_PAUSE_MS = 500;
 const CLOCK_TOLERANCE = '5 minutes';
 
-/** Publishes what was staged. Throws STAGING_LOST, LEASE_LOST, EMPTY_ANSWER, CLOCK_BACKWARDS, or what the database says. */
+/**
+ * Publishes what was staged. When `cancel` is aborted it is rolled back, unless it is already being committed. Throws STAGING_LOST,
+ * LEASE_LOST, EMPTY_ANSWER, CLOCK_BACKWARDS, cancel.reason, or what the database says.
+ */
 export async function publish(
   pool: Pool,
   request: PublishRequest,
-  failpoint?: Failpoint,
+  { failpoint, cancel }: { failpoint?: Failpoint; cancel?: AbortSignal } = {},
 ): Promise<Published> {
   for (let attempt = 1; ; attempt++) {
     let result: Published | undefined;
+    cancel?.throwIfAborted();
     try {
-      return await inTransaction(pool, LIMITS, async (tx) => {
-        result = await publishIn(tx, request, failpoint);
-        return result;
-      });
+      return await inTransaction(
+        pool,
+        LIMITS,
+        async (tx) => {
+          result = await publishIn(tx, request, failpoint);
+          return result;
+        },
+        cancel,
+      );
     } catch (error) {
       if (error instanceof CommitUnknown && result !== undefined) {
         if (request.dryRun || (await wasPublished(pool, request.lease))) return result;
@@ -115,6 +125,7 @@ async function publishIn(
   failpoint?: Failpoint,
 ): Promise<Published> {
   const { lease } = request;
+  await holdSchema(tx);
   await fence(tx, lease);
   const staged = await checkStaged(tx, request);
   await setLimits(tx, {

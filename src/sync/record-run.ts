@@ -1,5 +1,6 @@
 // The row of sync_runs: written once, when the attempt has ended.
 import { sql } from 'drizzle-orm';
+import { holdSchema } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
 import { syncRuns } from '../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../db/transaction.ts';
@@ -72,6 +73,7 @@ export async function recordFailure(
   dryRun: boolean,
 ): Promise<void> {
   await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
+    await holdSchema(tx);
     await fence(tx, lease);
     if (!dryRun)
       await recordRun(tx, lease, { ...facts, verdict: null, snapshotId: null, expectedUnseen: null, error });

@@ -5,7 +5,8 @@ import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { databaseError, isConnectionLoss } from '../db/database-errors.ts';
 import { EXIT, OperatorError } from '../errors.ts';
-import { claimLease, judgeHolder, type Claim, type Holder, type Trigger } from './lease.ts';
+import { withLogFields } from '../logger.ts';
+import { claimLease, judgeHolder, type Claim, type Holder, type Lease, type Trigger } from './lease.ts';
 import { processIdentity } from './process-identity.ts';
 import { runSync, type RunDeps, type RunResult } from './run-sync.ts';
 import type { WalkProgress } from './walk.ts';
@@ -19,6 +20,7 @@ export type SyncRequest = {
   /** The instant that the snapshot stands for, instead of the database's now: demo, import and tests. */
   observedAt?: Date;
   signal: AbortSignal;
+  onClaimed?: (lease: Lease) => void;
   onProgress?: (progress: WalkProgress) => void;
 };
 
@@ -33,21 +35,35 @@ export async function requestSync(deps: RunDeps, request: SyncRequest): Promise<
   if (claim.kind === 'held') return { kind: 'already_running', holder: claim.holder };
   if (claim.kind === 'slot_done') return claim;
   const { lease } = claim;
-  const logger = deps.logger.child({ run_id: lease.runId, account_id: lease.accountId });
-  if (claim.tookOver !== null)
-    logger.warn({ abandoned_run_id: claim.tookOver }, 'took over from a run that has died');
-  logger.info({ trigger: lease.trigger }, 'run started');
-  const result = await runSync(
-    { ...deps, logger },
-    {
-      lease,
-      observedAt: request.observedAt?.toISOString() ?? lease.startedAt,
-      dryRun: request.dryRun ?? false,
-      acceptMassClear: request.acceptMassClear ?? false,
-      signal: request.signal,
-      onProgress: request.onProgress ?? (() => undefined),
-    },
+  return withLogFields({ run_id: lease.runId, account_id: lease.accountId }, () =>
+    runClaimed(deps, request, lease, claim.tookOver),
   );
+}
+
+async function runClaimed(
+  deps: RunDeps,
+  request: SyncRequest,
+  lease: Lease,
+  tookOver: number | null,
+): Promise<SyncOutcome> {
+  const { logger } = deps;
+  if (tookOver !== null) logger.warn({ abandoned_run_id: tookOver }, 'took over from a run that has died');
+  logger.info(
+    {
+      trigger: lease.trigger,
+      ...(request.scheduledFor ? { scheduled_for: request.scheduledFor.toISOString() } : {}),
+    },
+    'run started',
+  );
+  request.onClaimed?.(lease);
+  const result = await runSync(deps, {
+    lease,
+    observedAt: request.observedAt?.toISOString() ?? lease.startedAt,
+    dryRun: request.dryRun ?? false,
+    acceptMassClear: request.acceptMassClear ?? false,
+    signal: request.signal,
+    onProgress: request.onProgress ?? (() => undefined),
+  });
   if (result.error === null) logger.info(logFields(result), 'run succeeded');
   else logger.error({ error_code: result.error.code, ...logFields(result) }, 'run failed');
   return { kind: 'ran', runId: lease.runId, dryRun: request.dryRun ?? false, result };
@@ -77,7 +93,8 @@ async function claimOrWait(deps: RunDeps, request: SyncRequest): Promise<Claim> 
     }
     if (claim.kind !== 'held') return claim;
     const { holder } = claim;
-    if (judgeHolder(holder, deps.timing, false) === 'running') return claim;
+    // Only a person waits here: serve looks again by itself, and has other accounts to go on with.
+    if (request.trigger !== 'cli' || judgeHolder(holder, deps.timing, false) === 'running') return claim;
     if (silentSince === null) {
       silentSince = holder.silentMs;
       deps.logger.info(

@@ -161,8 +161,9 @@ async function walkAndPublish(
     phases.walkMs += performance.now() - began;
   }
   Object.assign(facts, usage);
-  // From here on a signal waits: the publish is short, and ends whole or not at all.
+  // From here on a signal waits: the publish is short, and ends whole or not at all. One that takes too long is rolled back.
   const publishing = performance.now();
+  const grace = startGrace(options.signal, deps.timing.graceMs);
   try {
     const request: PublishRequest = {
       lease,
@@ -178,8 +179,12 @@ async function walkAndPublish(
       dryRun: options.dryRun,
       facts,
     };
-    result.published = await publish(pool, request, deps.failpoint);
+    result.published = await publish(pool, request, {
+      cancel: grace.over,
+      ...(deps.failpoint ? { failpoint: deps.failpoint } : {}),
+    });
   } finally {
+    grace.end();
     phases.publishMs += performance.now() - publishing;
   }
 }
@@ -229,6 +234,24 @@ function startHeartbeat(
     async stop() {
       clearInterval(timer);
       await Promise.race([beating, sleep(deps.timing.heartbeatMs, undefined, { ref: false })]);
+    },
+  };
+}
+
+/** `over` is aborted when `signal` was, that many milliseconds ago. */
+function startGrace(signal: AbortSignal, ms: number): { over: AbortSignal; end(): void } {
+  const over = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const begin = () => {
+    timer = setTimeout(() => over.abort(signal.reason), ms);
+  };
+  if (signal.aborted) begin();
+  else signal.addEventListener('abort', begin, { once: true });
+  return {
+    over: over.signal,
+    end() {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', begin);
     },
   };
 }

@@ -22,7 +22,7 @@ const TOKEN = 'crash-test-token';
 const DAY = 86_400_000;
 /** 200 in `npm run test:long`. */
 const KILLS = Number(process.env['TEST_KILLS'] ?? 20);
-const SHORT: LeaseTiming = { heartbeatMs: 100, leaseMs: 700, pollMs: 50 };
+const SHORT: LeaseTiming = { heartbeatMs: 100, leaseMs: 700, pollMs: 50, graceMs: 1_000 };
 const START = new Date('2026-02-02T08:00:00Z');
 
 describe('a run that dies', { concurrency: false }, () => {

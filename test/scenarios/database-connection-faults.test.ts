@@ -10,7 +10,7 @@ import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.ts';
 import { startScenario, type Account, type Scenario } from '../support/fault-scenario.ts';
 import { migratedDatabase, testPool, type MigratedDatabase } from '../support/migrated-database.ts';
 
-const LEASE = { heartbeatMs: 100, leaseMs: 700, pollMs: 50 };
+const LEASE = { heartbeatMs: 100, leaseMs: 700, pollMs: 50, graceMs: 1_000 };
 
 let db: MigratedDatabase;
 let scenario: Scenario;

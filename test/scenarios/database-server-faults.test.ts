@@ -134,7 +134,7 @@ test('the database becomes read-only during a walk: exit 75, and once it is the 
   const account = scenario.account();
   await account.succeed();
   scenario.later();
-  const lease = { heartbeatMs: 100, leaseMs: 700, pollMs: 50 };
+  const lease = { heartbeatMs: 100, leaseMs: 700, pollMs: 50, graceMs: 1_000 };
   atPage(2, async () => {
     await server.halt();
     await server.startStandby('hot');

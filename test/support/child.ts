@@ -1,7 +1,7 @@
 // Runs a script of this folder in a process of its own that a test can stop and kill. Bundled first: twenty unbundled
 // ones would take half a second and 280 MB each.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -27,7 +27,9 @@ export type Child = {
 /** `script` is a file name in test/support. It is started with one argument, `argument` as JSON. */
 export async function childScript(script: string): Promise<ChildScript> {
   const folder = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-child-'));
-  const outfile = path.join(folder, 'child.mjs');
+  // As in the package: the migrations lie beside the bundle's folder.
+  const outfile = path.join(folder, 'dist', 'child.mjs');
+  await symlink(fileURLToPath(new URL('../../migrations', import.meta.url)), path.join(folder, 'migrations'));
   await build({
     entryPoints: [fileURLToPath(new URL(script, import.meta.url))],
     outfile,

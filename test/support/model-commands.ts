@@ -243,7 +243,7 @@ async function run(real: Real, plan: SyncPlan): Promise<RunResult | 'taken_over'
     client: account.client,
     logger,
     settings: { ...TEST_SETTINGS, perPage, concurrency, confirm, maxPasses: plan.maxPasses },
-    timing: { heartbeatMs: 60_000, leaseMs: 120_000, pollMs: 10 },
+    timing: { heartbeatMs: 60_000, leaseMs: 120_000, pollMs: 10, graceMs: 1_000 },
     async failpoint(name) {
       if (suffers.kind === 'staging_lost' && name === 'staged' && !lost) {
         lost = true;

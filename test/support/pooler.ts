@@ -30,6 +30,7 @@ export async function startPooler(databaseUrl: string, binary: string, poolSize:
   const folder = await temporaryFolder();
   const [config, users] = [path.join(folder, 'pgbouncer.ini'), path.join(folder, 'users.txt')];
   const port = await freePort();
+  // By default it answers nobody for 15 s after a server that was away.
   // No start-up parameter is ignored: one that a transaction pooler refuses is an error here, too.
   await writeFile(
     config,
@@ -44,6 +45,7 @@ auth_file = ${users}
 pool_mode = transaction
 default_pool_size = ${poolSize}
 max_client_conn = 200
+server_login_retry = 0.2
 `,
   );
   await writeFile(users, `"${target.username}" "${decodeURIComponent(target.password)}"\n`, { mode: 0o600 });

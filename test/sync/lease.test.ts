@@ -24,7 +24,7 @@ import { migratedDatabase, testPool, type MigratedDatabase } from '../support/mi
 const onLinux = { skip: process.platform !== 'linux' };
 
 test('a holder is running, silent or expired by its silence, and expired at once when it is known to be dead', () => {
-  const timing = { heartbeatMs: 5_000, leaseMs: 30_000, pollMs: 1_000 };
+  const timing = { heartbeatMs: 5_000, leaseMs: 30_000, pollMs: 1_000, graceMs: 20_000 };
   const cases: [silentMs: number, dead: boolean, expected: string][] = [
     [0, false, 'running'],
     // A clock of the database that steps back is no silence.
@@ -76,7 +76,7 @@ describe('the lease', () => {
   });
   after(() => db.close());
 
-  const timing = { heartbeatMs: 100, leaseMs: 300, pollMs: 20 };
+  const timing = { heartbeatMs: 100, leaseMs: 300, pollMs: 20, graceMs: 1_000 };
   let accounts = 0;
   const newAccount = () => `account-${++accounts}`;
   const claim = (accountId: string, over: Partial<Parameters<typeof claimLease>[1]> = {}, pool = db.pool) =>

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { claimLease, LEASE_TIMING, type Lease } from '../../src/sync/lease.ts';
 import { publish, type PublishRequest } from '../../src/sync/publish.ts';
 import { createStager } from '../../src/sync/stage.ts';
@@ -104,5 +105,93 @@ describe('publish', () => {
       });
     }
     assert.equal(await published(), 0);
+  });
+
+  /** Runs `work` while another transaction holds what `sql` locks, and publish waits for it. */
+  async function whileWaiting(
+    sql: string,
+    work: (release: () => Promise<void>) => Promise<void>,
+  ): Promise<void> {
+    const other = await db.pool.connect();
+    await other.query('begin');
+    await other.query(sql);
+    let open = true;
+    const release = async () => {
+      if (open) await other.query('rollback');
+      open = false;
+    };
+    try {
+      await work(release);
+    } finally {
+      await release();
+      other.release();
+    }
+  }
+  const isWaiting = async () =>
+    (
+      await db.rows(
+        `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      )
+    ).length > 0;
+  const FEED_CLOCK = 'select 1 from risk_internal.feed_clock for update';
+
+  test('is rolled back when it is cancelled, and the same staging can be published later', async () => {
+    const cancel = new AbortController();
+    const reason = new Error('enough');
+    await whileWaiting(FEED_CLOCK, async () => {
+      const publishing = publish(db.pool, request, { cancel: cancel.signal });
+      publishing.catch(() => undefined);
+      while (!(await isWaiting())) await sleep(5);
+      cancel.abort(reason);
+      await assert.rejects(publishing, (error) => error === reason);
+    });
+    assert.equal(await published(), 0);
+    assert.equal(await isWaiting(), false);
+    assert.notEqual((await publish(db.pool, request)).snapshotId, null);
+  });
+
+  test('that was cancelled between two statements is rolled back, too, and no later statement is hit', async () => {
+    const cancel = new AbortController();
+    const reason = new Error('enough');
+    const failpoint = async () => {
+      cancel.abort(reason);
+      await sleep(250);
+    };
+    await assert.rejects(
+      publish(db.pool, request, { cancel: cancel.signal, failpoint }),
+      (e) => e === reason,
+    );
+    assert.equal(await published(), 0);
+    for (let n = 0; n < 30; n += 1) await db.rows('select 1');
+  });
+
+  test('waits for a migration that is under way, and refuses what it leaves behind', async () => {
+    await whileWaiting(`select pg_advisory_xact_lock(2054451827)`, async (release) => {
+      const publishing = publish(db.pool, request);
+      publishing.catch(() => undefined);
+      while (!(await isWaiting())) await sleep(5);
+      await db.pool.query(
+        `insert into risk_internal.migrations (hash, created_at) values ('of a newer release', 4102444800000)`,
+      );
+      await release();
+      await assert.rejects(publishing, { code: 'DATABASE_NEWER', exit: 78 });
+    });
+    assert.equal(await published(), 0);
+    await db.pool.query(`delete from risk_internal.migrations where hash = 'of a newer release'`);
+  });
+
+  test('is waited for by a migration', async () => {
+    let migrated = false;
+    let migrating: Promise<unknown> = Promise.resolve();
+    const failpoint = async () => {
+      migrating = db.pool
+        .query(`select pg_advisory_lock(2054451827), pg_advisory_unlock(2054451827)`)
+        .then(() => (migrated = true));
+      while (!(await isWaiting())) await sleep(5);
+      assert.equal(migrated, false);
+    };
+    await publish(db.pool, request, { failpoint });
+    await migrating;
+    assert.equal(await published(), 1);
   });
 });

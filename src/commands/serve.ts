@@ -1,0 +1,217 @@
+// `serve`: the schedule and the HTTP side until a signal; then everything ends in the order in which it would be missed.
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Command } from 'commander';
+import { readConfig, type Config, type Need } from '../config.ts';
+import { openClient, openDatabase, openLogger, openSuccessPing, type Io } from '../context.ts';
+import { databaseError } from '../db/database-errors.ts';
+import { migrate, requireMigrated } from '../db/migrate.ts';
+import { createPool, type Pool } from '../db/pool.ts';
+import { EXIT, isOperatorError, type OperatorError } from '../errors.ts';
+import { createApp } from '../http/app.ts';
+import { startHttp } from '../http/server.ts';
+import type { Logger } from '../logger.ts';
+import { createMetrics } from '../metrics.ts';
+import { longestInterval } from '../schedule.ts';
+import { createScheduler } from '../scheduler/scheduler.ts';
+import { clockChanges } from '../slots.ts';
+import { LEASE_TIMING } from '../sync/lease.ts';
+import { requestSync, type SyncOutcome, type SyncRequest } from '../sync/request-sync.ts';
+import { slotFacts } from '../sync/slot-facts.ts';
+import { VERSION } from '../version.ts';
+import { chooseAccounts } from './sync.ts';
+import { minute } from './print.ts';
+
+type Options = { account: string[]; migrate: boolean };
+
+// Beside the walks, which wait for Cloudflare most of the time, there are heartbeats, probes and scrapes.
+const ACCOUNTS_AT_ONCE = 4;
+const CONNECTIONS = 10;
+const READ_MS = 10_000;
+// A publish gets 20 s, its record the rest. Who stops the process should wait a little longer than this.
+const SHUTDOWN_MS = 30_000;
+const HTTP_CLOSE_MS = 2_000;
+
+export function serveCommand(io: Io): Command {
+  return new Command('serve')
+    .description(
+      'sync on SYNC_SCHEDULE, answer on HTTP, until a signal; any number of replicas may share a database',
+    )
+    .option(
+      '--account <id>',
+      'only this account (repeatable)',
+      (id: string, ids: string[]) => [...ids, id],
+      [],
+    )
+    .option('--no-migrate', 'refuse a database that is behind instead of migrating it')
+    .addHelpText(
+      'after',
+      `
+HTTP (HTTP_HOST, HTTP_PORT; HTTP_TOKEN guards what is marked *):
+  GET  /livez      200 while the process works
+  GET  /readyz     200 when the database answers and its schema is this version's
+  GET  /metrics *  for Prometheus
+  POST /sync    *  a run now, of every account or of {"account_id": "..."}`,
+    )
+    .action((options: Options) => serve(io, options));
+}
+
+async function serve(io: Io, options: Options): Promise<void> {
+  const needs: Need[] = ['cloudflare', 'guarded-http'];
+  if (options.account.length === 0) needs.push('accounts');
+  if (io.stdout.isTTY !== true && io.stderr.isTTY !== true) needs.push('database');
+  const config = readConfig(io.source, needs);
+  const accountIds = chooseAccounts(config, options.account);
+  const logger = openLogger(io, config);
+  const opened = new AsyncDisposableStack();
+  try {
+    const database = await openDatabase(io, config, logger, 'leave', CONNECTIONS);
+    opened.defer(() => database.close());
+    const { pool } = database;
+    // Of their own: probes and scrapes must neither wait for the runs' connections nor take them.
+    const readers = createPool({ url: database.url, max: 2, queryTimeoutMs: READ_MS, logger });
+    opened.defer(() => readers.end());
+    const metrics = createMetrics({
+      version: VERSION,
+      poolCounts: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
+      budgetLeft: () => client.budgetLeft(),
+    });
+    const client = openClient(config, logger, {
+      onAnswer: ({ status }) => metrics.recordAnswer(status),
+      onNoAnswer: (why) => metrics.recordAnswer(why),
+    });
+    opened.defer(() => client.close());
+    const ping = openSuccessPing(config, logger);
+    if (ping) opened.defer(() => ping.close());
+
+    const run = async (request: SyncRequest): Promise<SyncOutcome> => {
+      const began = performance.now();
+      const deps = { pool, client, logger, settings: config.sync, timing: LEASE_TIMING };
+      const outcome = await requestSync(deps, request);
+      if (outcome.kind !== 'ran') return outcome;
+      const { accountId, trigger } = request;
+      const durationMs = performance.now() - began;
+      metrics.recordRun({ accountId, trigger, durationMs, result: outcome.result });
+      if (ping && outcome.result.error === null)
+        void ping.send(accountId).then((sent) => metrics.recordHeartbeat(sent));
+      return outcome;
+    };
+    const { schedule, timezone } = config.sync;
+    const scheduler = createScheduler({
+      schedule,
+      timezone,
+      accountIds,
+      atOnce: ACCOUNTS_AT_ONCE,
+      logger,
+      facts: (accountId, slot) => slotFacts(pool, accountId, slot),
+      run,
+    });
+    const intervalMs = longestInterval(schedule, timezone);
+    const app = createApp({
+      version: VERSION,
+      pool: readers,
+      metrics: {
+        contentType: metrics.contentType,
+        scrape() {
+          metrics.setSchedule({ intervalMs, nextSlot: scheduler.nextSlot() });
+          return metrics.scrape();
+        },
+      },
+      logger,
+      token: config.http.token,
+      accountIds,
+      startSync: (accountId) => scheduler.request(accountId),
+      staleAfterMs: 2 * intervalMs,
+      isStopping: () => io.signal.aborted,
+    });
+    const http = await startHttp({ app, host: config.http.host, port: config.http.port });
+    opened.defer(() => http.close(HTTP_CLOSE_MS));
+    const { host } = config.http;
+    const url = `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`;
+    logger.info({ url }, 'listening');
+    opened.defer(() => scheduler.stop(io.signal.reason as OperatorError));
+    warnOfSchedule(config, accountIds, logger);
+    if (await bringUpToDate(io, pool, logger, options.migrate)) {
+      scheduler.start();
+      announce(io, config, accountIds, url, scheduler.nextSlot(), logger);
+      if (!io.signal.aborted) await once(io.signal, 'abort');
+    }
+    logger.info('stopping');
+  } finally {
+    // Whatever hangs now, such as a connection that no longer answers, must not keep the process.
+    setTimeout(() => {
+      logger.error('stopping took too long, leaving');
+      process.exit(EXIT.tryLater);
+    }, SHUTDOWN_MS).unref();
+    await opened.disposeAsync();
+  }
+  logger.info('stopped');
+}
+
+/**
+ * Waits for a database that is not there yet, and for one that a newer release has migrated: either may be on its way back, and
+ * /readyz tells. False: a signal came first. Throws what a person must mend.
+ */
+async function bringUpToDate(io: Io, pool: Pool, logger: Logger, mayMigrate: boolean): Promise<boolean> {
+  for (let attempt = 1; !io.signal.aborted; attempt += 1) {
+    try {
+      if (!mayMigrate) await requireMigrated(pool);
+      else {
+        const { applied } = await migrate(pool);
+        if (applied > 0) logger.info({ applied }, 'database migrated');
+      }
+      return true;
+    } catch (thrown) {
+      const error = isOperatorError(thrown) ? thrown : databaseError(thrown);
+      if (error === undefined || (error.exit !== EXIT.tryLater && error.code !== 'DATABASE_NEWER'))
+        throw thrown;
+      logger.error({ error_code: error.code, problem: error.happened }, 'waiting for the database');
+      const ms = Math.min(30_000, 1_000 * 2 ** (attempt - 1));
+      await sleep(ms, undefined, { signal: io.signal }).catch(() => undefined);
+    }
+  }
+  return false;
+}
+
+function warnOfSchedule(config: Config, accountIds: readonly string[], logger: Logger): void {
+  const { schedule, timezone } = config.sync;
+  for (const { date, times, kind } of clockChanges(schedule, timezone, new Date())) {
+    logger.warn(
+      { date, times: times.join(' '), timezone },
+      kind === 'skipped'
+        ? 'daylight saving skips these times of the schedule'
+        : 'daylight saving repeats these times of the schedule, they run once',
+    );
+  }
+  if (config.heartbeatUrl !== null && accountIds.length > 1 && !/account_id/i.test(config.heartbeatUrl)) {
+    logger.warn(
+      { accounts: accountIds.length },
+      'HEARTBEAT_URL has no {account_id}: one account that works hides another that fails',
+    );
+  }
+}
+
+function announce(
+  io: Io,
+  config: Config,
+  accountIds: readonly string[],
+  url: string,
+  next: Date | null,
+  logger: Logger,
+): void {
+  const { schedule, timezone } = config.sync;
+  logger.info(
+    {
+      version: VERSION,
+      schedule,
+      timezone,
+      next_slot: next === null ? 'none' : next.toISOString(),
+      accounts: accountIds.length,
+    },
+    'serving',
+  );
+  if (io.stderr.isTTY === true) {
+    const when = next === null ? 'no slot ahead' : `next slot ${minute(next)}`;
+    io.stderr.write(`Serving at ${url}, ${when}. Stop with Ctrl-C.\n`);
+  }
+}

@@ -1,0 +1,103 @@
+// The routes of `serve`, without listening: probes for everybody, everything else behind the guard.
+import { Hono, type MiddlewareHandler } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { HTTPException } from 'hono/http-exception';
+import { methodNotAllowed } from 'hono/method-not-allowed';
+import { secureHeaders } from 'hono/secure-headers';
+import { timeout } from 'hono/timeout';
+import type { Pool } from '../db/pool.ts';
+import type { Logger } from '../logger.ts';
+import type { Metrics } from '../metrics.ts';
+import { shared } from './ask-database.ts';
+import { guard } from './auth.ts';
+import { metricsRoute } from './metrics-route.ts';
+import { probes } from './probes.ts';
+import { problem } from './problem.ts';
+import { readiness } from './readiness.ts';
+import { syncRoute, type StartSync } from './sync-route.ts';
+
+export type AppDeps = {
+  version: string;
+  /** Null only where the server listens on loopback. */
+  token: string | null;
+  accountIds: readonly string[];
+  /** Of its own, small and impatient: a probe must neither wait for the runs' connections nor take them. */
+  pool: Pool;
+  metrics: Pick<Metrics, 'scrape' | 'contentType'>;
+  /** Age from which a snapshot counts as stale. */
+  staleAfterMs: number;
+  startSync: StartSync;
+  isStopping(): boolean;
+  logger: Pick<Logger, 'debug' | 'warn' | 'error'>;
+  /** Longest wait for the database, and for any answer. */
+  databaseWaitMs?: number;
+  answerWaitMs?: number;
+};
+
+const PROBES = ['/livez', '/readyz'];
+const PATHS = [...PROBES, '/metrics', '/sync'];
+const BODY_LIMIT = 16 * 1024;
+const READINESS_KEPT_MS = 1_000;
+const ANSWER_WAIT_MS = 20_000;
+
+export function createApp(deps: AppDeps): Hono {
+  const app = new Hono();
+  const ready = shared(READINESS_KEPT_MS, () => readiness(deps));
+  const guarded = guard(deps.token);
+  app
+    .use(accessLog(deps.logger))
+    .use(
+      secureHeaders({
+        contentSecurityPolicy: {
+          defaultSrc: ["'none'"],
+          baseUri: ["'none'"],
+          formAction: ["'none'"],
+          frameAncestors: ["'none'"],
+        },
+        xFrameOptions: 'DENY',
+        // Whoever terminates TLS in front decides that.
+        strictTransportSecurity: false,
+      }),
+    )
+    .use(async (c, next) => {
+      await next();
+      c.res.headers.set('Cache-Control', 'no-store');
+    })
+    .use((c, next) => (PROBES.includes(c.req.path) ? next() : guarded(c, next)))
+    .use(
+      methodNotAllowed({
+        app,
+        onMethodNotAllowed: (c, methods) => problem(c, 'METHOD_NOT_ALLOWED', { Allow: methods.join(', ') }),
+      }),
+    )
+    .use(timeout(deps.answerWaitMs ?? ANSWER_WAIT_MS, new HTTPException(503)))
+    .use(bodyLimit({ maxSize: BODY_LIMIT, onError: (c) => problem(c, 'REQUEST_TOO_LARGE') }))
+    .route('/', probes({ ...deps, readiness: ready }))
+    .route('/', metricsRoute({ ...deps, readiness: ready }))
+    .route('/', syncRoute(deps));
+  app.notFound((c) => problem(c, 'NOT_FOUND'));
+  app.onError((error, c) => {
+    if (error instanceof HTTPException) return problem(c, 'REQUEST_TIMEOUT');
+    deps.logger.error({ err: error }, 'request failed');
+    return problem(c, 'UNEXPECTED');
+  });
+  return app;
+}
+
+function accessLog(logger: Pick<Logger, 'debug'>): MiddlewareHandler {
+  return async (c, next) => {
+    const began = performance.now();
+    await next();
+    const { method, path } = c.req;
+    logger.debug(
+      // A path that is none of ours may hold anything.
+      {
+        method,
+        path: PATHS.includes(path) ? path : 'other',
+        status: c.res.status,
+        ms: Math.round(performance.now() - began),
+      },
+      'request',
+    );
+  };
+}

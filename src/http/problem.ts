@@ -1,0 +1,26 @@
+// The body of every refusal: a stable code for programs, a sentence for people.
+import type { Context } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+
+const PROBLEMS = {
+  UNAUTHORIZED: [401, 'Send Authorization: Bearer with the HTTP_TOKEN of this server'],
+  HOST_REFUSED: [403, 'Without HTTP_TOKEN only requests to a loopback address are answered'],
+  CROSS_ORIGIN_REFUSED: [403, 'Without HTTP_TOKEN no request from the page of another origin is answered'],
+  NOT_FOUND: [404, 'There is nothing at this path'],
+  METHOD_NOT_ALLOWED: [405, 'This path does not take this method'],
+  REQUEST_TOO_LARGE: [413, 'The body is longer than 16 kB'],
+  REQUEST_INVALID: [400, 'The body must be empty, {"account_id": "…"} or {"account_ids": ["…"]}'],
+  ACCOUNT_NOT_CONFIGURED: [400, 'An account that was named is not in CLOUDFLARE_ACCOUNT_ID'],
+  STOPPING: [503, 'This process is stopping'],
+  REQUEST_TIMEOUT: [503, 'The answer took too long; what was asked for may still happen'],
+  UNEXPECTED: [500, 'Something unforeseen happened; the log of the server says what'],
+} as const satisfies Record<string, readonly [ContentfulStatusCode, string]>;
+
+export function problem(
+  c: Context,
+  code: keyof typeof PROBLEMS,
+  headers: Record<string, string> = {},
+): Response {
+  const [status, message] = PROBLEMS[code];
+  return c.json({ error: { code, message } }, status, headers);
+}

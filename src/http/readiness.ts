@@ -1,0 +1,57 @@
+// Whether this process can do its work: the database answers, and its schema is the one of this version. How old the data
+// is stands beside it and decides nothing: taking replicas down does not make it younger.
+import { checkMigrations, databaseBehind } from '../db/migrate.ts';
+import type { Pool } from '../db/pool.ts';
+import { isOperatorError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { freshness, type Freshness } from '../queries/freshness.ts';
+import { answerWithin, DATABASE_WAIT_MS } from './ask-database.ts';
+
+type Failed = { status: 'failed'; code: string; message: string };
+
+export type Readiness = {
+  status: 'ready' | 'not_ready';
+  checks: {
+    database: { status: 'ok' } | Failed;
+    migrations: ({ status: 'ok' | 'unknown' } | Failed) & { applied?: number; pending?: number };
+  };
+  /** Null when it could not be read. */
+  freshness: Freshness | null;
+};
+
+export type ReadinessDeps = {
+  pool: Pool;
+  staleAfterMs: number;
+  logger: Pick<Logger, 'warn'>;
+  databaseWaitMs?: number;
+};
+
+export async function readiness(deps: ReadinessDeps): Promise<Readiness> {
+  try {
+    const { migrations, fresh } = await answerWithin(deps.databaseWaitMs ?? DATABASE_WAIT_MS, () =>
+      look(deps),
+    );
+    const status = migrations.status === 'ok' ? 'ready' : 'not_ready';
+    return { status, checks: { database: { status: 'ok' }, migrations }, freshness: fresh };
+  } catch (error) {
+    if (!isOperatorError(error)) deps.logger.warn({ err: error }, 'readiness could not be found out');
+    const isSchema = isOperatorError(error) && /^(DATABASE_NEWER|MIGRATION_CHANGED)$/.test(error.code);
+    const checks: Readiness['checks'] = isSchema
+      ? { database: { status: 'ok' }, migrations: failed(error) }
+      : { database: failed(error), migrations: { status: 'unknown' } };
+    return { status: 'not_ready', checks, freshness: null };
+  }
+}
+
+async function look({ pool, staleAfterMs }: ReadinessDeps) {
+  const state = await checkMigrations(pool);
+  const migrations: Readiness['checks']['migrations'] =
+    state.pending === 0 ? { status: 'ok', ...state } : { ...failed(databaseBehind(state)), ...state };
+  return { migrations, fresh: state.pending === 0 ? await freshness(pool, staleAfterMs) : null };
+}
+
+function failed(error: unknown): Failed {
+  return isOperatorError(error)
+    ? { status: 'failed', code: error.code, message: error.happened }
+    : { status: 'failed', code: 'UNEXPECTED', message: 'Something unforeseen happened' };
+}

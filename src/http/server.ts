@@ -1,0 +1,89 @@
+// Listens for an app, and stops: no new requests, those under way to their end, and after a grace period not even those.
+import { createServer, type ServerOptions } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import type { Hono } from 'hono';
+import { EXIT, OperatorError } from '../errors.ts';
+
+export type HttpServer = {
+  port: number;
+  /** Resolves when every connection is closed. */
+  close(graceMs: number): Promise<void>;
+};
+
+export type HttpTiming = Pick<
+  Required<ServerOptions>,
+  'headersTimeout' | 'requestTimeout' | 'keepAliveTimeout'
+> & {
+  connectionsCheckingInterval: number;
+};
+
+// Requests are small. A scraper keeps its connection from one scrape to the next, usually a minute.
+const TIMING: HttpTiming = {
+  headersTimeout: 10_000,
+  requestTimeout: 20_000,
+  keepAliveTimeout: 75_000,
+  connectionsCheckingInterval: 2_000,
+};
+const MAX_CONNECTIONS = 256;
+
+/** Throws HTTP_PORT_TAKEN or HTTP_ADDRESS_UNUSABLE (exit 78). Port 0 takes a free one. */
+export async function startHttp(options: {
+  app: Pick<Hono, 'fetch'>;
+  host: string;
+  port: number;
+  timing?: Partial<HttpTiming>;
+}): Promise<HttpServer> {
+  const { app, host, port } = options;
+  const listener = getRequestListener(app.fetch, {
+    hostname: host,
+    // Only of a request that cannot be read, such as one with an impossible Host: the app answers its own errors.
+    errorHandler: () =>
+      Response.json(
+        { error: { code: 'REQUEST_INVALID', message: 'The request cannot be read' } },
+        { status: 400 },
+      ),
+  });
+  const server = createServer({ ...TIMING, ...options.timing, maxHeaderSize: 8_192 }, (request, response) => {
+    void listener(request, response);
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  await new Promise<void>((listening, failed) => {
+    server.once('error', failed);
+    server.listen(port, host, () => {
+      server.off('error', failed);
+      listening();
+    });
+  }).catch((error: NodeJS.ErrnoException) => {
+    throw unusable(error, host, port);
+  });
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close(graceMs) {
+      const closed = new Promise<void>((done) => server.close(() => done()));
+      // A connection that has answered would be kept open for the next request.
+      const sweep = setInterval(() => server.closeIdleConnections(), 50);
+      const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+      await closed;
+      clearInterval(sweep);
+      clearTimeout(cut);
+    },
+  };
+}
+
+function unusable(error: NodeJS.ErrnoException, host: string, port: number): OperatorError {
+  const isTaken = error.code === 'EADDRINUSE';
+  return new OperatorError({
+    code: isTaken ? 'HTTP_PORT_TAKEN' : 'HTTP_ADDRESS_UNUSABLE',
+    exit: EXIT.configuration,
+    happened: isTaken
+      ? `Port ${port} of ${host} is in use by another program`
+      : `Nothing can listen on port ${port} of ${host} (${error.code ?? 'unknown'})`,
+    means: 'The server was not started, and nothing was synced',
+    todo: isTaken
+      ? 'Set HTTP_PORT to a free port, or end the program that has it'
+      : 'Set HTTP_HOST to an address of this machine and HTTP_PORT to a port that this user may open',
+    cause: error,
+  });
+}

@@ -1,0 +1,161 @@
+// What this process counts of its own work, in Prometheus' terms. What the database knows is read at the scrape instead
+// (http/account-metrics.ts), so that every replica tells the same of it.
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+export const PREFIX = 'zt_risk_sync_';
+
+/** RunResult of sync/run-sync.ts, as far as it is counted. */
+export type CountedResult = {
+  published: ({ verdict: string } & Record<Change, number>) | null;
+  facts: { pages: number; retries: number; lookups: number; rejected: number };
+  error: object | null;
+  phases: { walkMs: number; publishMs: number };
+};
+/** Of the pace that the client keeps: what may still be asked, and of how much. */
+export type CountedBudget = { remaining: number; quota: number | null; source: 'header' | 'own' };
+
+export type Metrics = {
+  contentType: string;
+  /** The text that Prometheus reads. */
+  scrape(): Promise<string>;
+  recordRun(run: { accountId: string; trigger: string; durationMs: number; result: CountedResult }): void;
+  /** The status of an answer, or in a word why none came. */
+  recordAnswer(status: number | 'timeout' | 'network'): void;
+  recordHeartbeat(outcome: 'ok' | 'failed'): void;
+  setSchedule(schedule: { intervalMs: number; nextSlot: Date | null }): void;
+};
+
+const CHANGES = ['appeared', 'raised', 'lowered', 'cleared', 'returned'] as const;
+type Change = (typeof CHANGES)[number];
+
+// A small account takes less than a second, a million users under a tight limit more than an hour.
+const DURATIONS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200];
+
+/** The functions are asked at each scrape. */
+export function createMetrics(options: {
+  version: string;
+  poolCounts?: () => { total: number; idle: number; waiting: number };
+  budgetLeft?: () => CountedBudget | null;
+}): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+
+  const counter = <Label extends string = never>(name: string, help: string, labelNames: Label[] = []) =>
+    new Counter({ name: PREFIX + name, help, labelNames, registers });
+  const gauge = <Label extends string = never>(
+    name: string,
+    help: string,
+    labelNames: Label[] = [],
+    collect?: (gauge: Gauge<Label>) => void,
+  ) =>
+    new Gauge<Label>({
+      name: PREFIX + name,
+      help,
+      labelNames,
+      registers,
+      ...(collect && {
+        collect() {
+          collect(this);
+        },
+      }),
+    });
+
+  const runs = counter(
+    'runs_total',
+    'Sync runs that ended in this process. verdict is none when nothing was published.',
+    ['account_id', 'trigger', 'status', 'verdict'],
+  );
+  const duration = new Histogram({
+    name: `${PREFIX}run_duration_seconds`,
+    help: 'Duration of the sync runs of this process. walk includes the questions about absent users, total the claim.',
+    labelNames: ['phase'],
+    buckets: DURATIONS,
+    registers,
+  });
+  const pages = counter('pages_total', 'Pages of the risk summary that were read.');
+  const requests = counter(
+    'cloudflare_requests_total',
+    'Requests to the Cloudflare API by the status of the answer; timeout or network when none came.',
+    ['status'],
+  );
+  const retries = counter('retries_total', 'Requests to the Cloudflare API that repeated an earlier one.');
+  const lookups = counter('lookups_total', 'Absent users whose own record was asked for.');
+  const changes = counter(
+    'changes_total',
+    'Users whose level changed in a published snapshot, by kind of change.',
+    ['account_id', 'kind'],
+  );
+  const rejected = counter(
+    'rejected_records_total',
+    'Records that a walk could not accept; again in each walk that meets them.',
+    ['account_id'],
+  );
+  const pings = counter('heartbeat_pings_total', 'Pings to HEARTBEAT_URL after a success, by outcome.', [
+    'outcome',
+  ]);
+  const interval = gauge('schedule_interval_seconds', 'Longest time between two slots of SYNC_SCHEDULE.');
+  const staleAfter = gauge(
+    'stale_after_seconds',
+    'Age from which data counts as stale: two intervals of the schedule.',
+  );
+  const nextSlot = gauge('next_slot_timestamp_seconds', 'When the next slot of the schedule comes.');
+  gauge('build_info', 'Always 1; the version is the label.', ['version'], (g) =>
+    g.set({ version: options.version }, 1),
+  );
+  const { poolCounts, budgetLeft } = options;
+  if (poolCounts !== undefined)
+    gauge(
+      'pool_connections',
+      'Connections of the pool to the database; waiting are requests for one.',
+      ['state'],
+      (g) => {
+        for (const [state, count] of Object.entries(poolCounts())) g.set({ state }, count);
+      },
+    );
+  if (budgetLeft !== undefined) {
+    const source =
+      'source is header when the API states it (for all programs of the credentials), own when counted here.';
+    gauge('rate_budget_left', `Requests that may still be sent now. ${source}`, ['source'], (g) => {
+      g.reset();
+      const left = budgetLeft();
+      if (left !== null) g.set({ source: left.source }, left.remaining);
+    });
+    gauge('rate_budget_limit', `Requests that may be sent in one window. ${source}`, ['source'], (g) => {
+      g.reset();
+      const left = budgetLeft();
+      if (left !== null && left.quota !== null) g.set({ source: left.source }, left.quota);
+    });
+  }
+  // Absent until they are known, rather than 0.
+  for (const unknown of [interval, staleAfter, nextSlot]) unknown.remove();
+  // There from the start: Prometheus sees no increase in a series that begins with 1.
+  requests.inc({ status: '429' }, 0);
+  for (const outcome of ['ok', 'failed']) pings.inc({ outcome }, 0);
+
+  return {
+    contentType: registry.contentType,
+    scrape: () => registry.metrics(),
+    recordRun({ accountId, trigger, durationMs, result: { published, facts, error, phases } }) {
+      const status = error === null ? 'succeeded' : 'failed';
+      runs.inc({ account_id: accountId, trigger, status, verdict: published?.verdict ?? 'none' });
+      duration.observe({ phase: 'walk' }, phases.walkMs / 1000);
+      // A run that failed before has not begun to publish.
+      if (phases.publishMs > 0) duration.observe({ phase: 'publish' }, phases.publishMs / 1000);
+      duration.observe({ phase: 'total' }, durationMs / 1000);
+      pages.inc(facts.pages);
+      retries.inc(facts.retries);
+      lookups.inc(facts.lookups);
+      rejected.inc({ account_id: accountId }, facts.rejected);
+      for (const kind of CHANGES) changes.inc({ account_id: accountId, kind }, published?.[kind] ?? 0);
+    },
+    recordAnswer: (status) => requests.inc({ status: String(status) }),
+    recordHeartbeat: (outcome) => pings.inc({ outcome }),
+    setSchedule(schedule) {
+      interval.set(schedule.intervalMs / 1000);
+      staleAfter.set((2 * schedule.intervalMs) / 1000);
+      if (schedule.nextSlot === null) nextSlot.remove();
+      else nextSlot.set(schedule.nextSlot.getTime() / 1000);
+    },
+  };
+}

@@ -1,0 +1,219 @@
+// Keeps the accounts synced: node-cron says when a slot begins, the plan says for whom, the claim in the database says which
+// replica. Each account has a loop of its own that looks, acts and rests, so that one that fails holds up no other.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createTask, type ScheduledTask } from 'node-cron';
+import pLimit from 'p-limit';
+import { errorFields, withLogFields, type Logger } from '../logger.ts';
+import { isOperatorError, type OperatorError } from '../errors.ts';
+import { nextSlots } from '../schedule.ts';
+import { slotsBefore } from '../slots.ts';
+import type { SlotFacts } from '../sync/slot-facts.ts';
+import type { SyncOutcome, SyncRequest } from '../sync/request-sync.ts';
+import { planRun, type BackOff, type Slot } from './plan.ts';
+
+export type SchedulerDeps = {
+  schedule: string;
+  timezone: string;
+  accountIds: readonly string[];
+  /** Accounts synced side by side. */
+  atOnce: number;
+  logger: Logger;
+  facts: (accountId: string, slot: Date | null) => Promise<SlotFacts>;
+  run: (request: SyncRequest) => Promise<SyncOutcome>;
+  timing?: Partial<SchedulerTiming>;
+  backOff?: BackOff;
+};
+
+export type SchedulerTiming = {
+  /** How often an account that needs nothing is looked at: a slot whose trigger was lost is found by it. */
+  lookMs: number;
+  /** How often one that another process is syncing is looked at: that process may die. */
+  heldMs: number;
+  firstTroubleMs: number;
+  longestTroubleMs: number;
+};
+
+const TIMING: SchedulerTiming = {
+  lookMs: 60_000,
+  heldMs: 5_000,
+  firstTroubleMs: 5_000,
+  longestTroubleMs: 60_000,
+};
+
+export type SyncStart =
+  | { status: 'started'; run_id: number }
+  | { status: 'already_running'; run_id: number; since: string; host: string }
+  /** Others are ahead of it. */
+  | { status: 'queued' };
+
+export type Scheduler = {
+  start(): void;
+  /** A run outside the schedule. Says how it began; rejects with what kept it from beginning. */
+  request(accountId: string): Promise<SyncStart>;
+  nextSlot(): Date | null;
+  /** Triggers nothing more, aborts what runs, and resolves when all of it has ended. */
+  stop(reason: OperatorError): Promise<void>;
+};
+
+// A caller over HTTP is told "queued" rather than kept waiting.
+const QUEUED_AFTER_MS = 2_000;
+
+export function createScheduler(deps: SchedulerDeps): Scheduler {
+  const { schedule, timezone, logger } = deps;
+  const timing = { ...TIMING, ...deps.timing };
+  const limit = pLimit(deps.atOnce);
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const requested = new Map<string, Promise<unknown>>();
+  const loops: Promise<void>[] = [];
+  const sleepers = new Set<() => void>();
+  let wakes = 0;
+  let fired: Date | null = null;
+  const task: ScheduledTask = createTask(schedule, ({ date }) => wake(date), {
+    timezone,
+    suppressMissedWarning: true,
+    logger: { info: () => undefined, debug: () => undefined, warn: note, error: note },
+  });
+  task.on('execution:missed', ({ date }) => {
+    logger.warn({ slot: date.toISOString() }, 'a slot of the schedule was missed, looking what is due');
+    wake(null);
+  });
+
+  function note(message: string | Error): void {
+    logger.warn(
+      { cause: message instanceof Error ? message.message : message },
+      'the schedule is in trouble',
+    );
+  }
+
+  function wake(slot: Date | null): void {
+    if (slot !== null) fired = slot;
+    wakes += 1;
+    for (const end of sleepers) end();
+  }
+
+  /** Until `wake`. No AbortSignal.any: in a year of minutes, too much would gather on the one that lives as long. */
+  function rest(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        sleepers.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      sleepers.add(end);
+    });
+  }
+
+  async function keepSynced(accountId: string): Promise<void> {
+    let trouble = 0;
+    let lastTrouble = '';
+    while (!signal.aborted) {
+      const wakesBefore = wakes;
+      let pauseMs: number;
+      try {
+        pauseMs = await limit(() => look(accountId));
+        trouble = 0;
+        lastTrouble = '';
+      } catch (error) {
+        if (signal.aborted) return;
+        trouble += 1;
+        pauseMs = Math.min(timing.longestTroubleMs, timing.firstTroubleMs * 2 ** (trouble - 1));
+        const code = isOperatorError(error) ? error.code : 'UNEXPECTED';
+        // Once for each kind of trouble: a database that is away for a night is one line, not a thousand.
+        if (code !== lastTrouble) {
+          logger.error(
+            {
+              error_code: code,
+              ...(isOperatorError(error) ? { problem: error.happened } : errorFields(error)),
+            },
+            'account cannot be synced now, trying again',
+          );
+        }
+        lastTrouble = code;
+      }
+      // A slot that fired meanwhile must not be slept through.
+      if (wakes === wakesBefore) await rest(jittered(pauseMs));
+    }
+  }
+
+  /** Looks at one account, runs it when it is due, and says how long to rest. */
+  async function look(accountId: string): Promise<number> {
+    if (signal.aborted) return 0;
+    const slot = currentSlot();
+    const plan = planRun(slot, await deps.facts(accountId, slot?.at ?? null), deps.backOff);
+    if (plan.do === 'wait') return Math.min(plan.ms, timing.lookMs);
+    if (plan.do === 'rest' || slot === null) return timing.lookMs;
+    const outcome = await deps.run({ accountId, trigger: 'cron', scheduledFor: slot.at, signal });
+    if (outcome.kind === 'already_running') return timing.heldMs;
+    // What failed is looked at again at once: the database says how long to wait.
+    return outcome.kind === 'ran' && outcome.result.error !== null ? 0 : timing.lookMs;
+  }
+
+  // Looking back takes 0.2 s for a yearly schedule, and the answer stays the same until the next slot.
+  let known = { from: Number.POSITIVE_INFINITY, until: 0, slots: [] as Date[] };
+
+  /** The newest slot that has begun. */
+  function currentSlot(): Slot | null {
+    const now = Date.now();
+    if (now < known.from || now >= known.until) {
+      const slots = slotsBefore(schedule, timezone, new Date(now), 2);
+      const [next] = nextSlots(schedule, timezone, 1);
+      known = { from: slots[0]?.getTime() ?? now, until: next?.getTime() ?? now, slots };
+    }
+    const [at, before] = known.slots;
+    // A clock that was set back does not undo the slot that has fired.
+    if (fired !== null && (at === undefined || fired > at))
+      return { at: fired, intervalMs: 0, hasFired: true };
+    if (at === undefined) return null;
+    const intervalMs = before === undefined ? 0 : at.getTime() - before.getTime();
+    return { at, intervalMs, hasFired: at.getTime() === fired?.getTime() };
+  }
+
+  return {
+    start() {
+      void task.start();
+      for (const accountId of deps.accountIds)
+        loops.push(withLogFields({ account_id: accountId }, () => keepSynced(accountId)));
+    },
+    async request(accountId) {
+      if (requested.has(accountId)) return { status: 'queued' };
+      const { promise: claimed, resolve } = Promise.withResolvers<SyncStart>();
+      const run = limit(async () => {
+        const outcome = await deps.run({
+          accountId,
+          trigger: 'http',
+          signal,
+          onClaimed: (lease) => resolve({ status: 'started', run_id: lease.runId }),
+        });
+        if (outcome.kind === 'already_running') {
+          const { runId, startedAt, host } = outcome.holder;
+          resolve({ status: 'already_running', run_id: runId, since: startedAt.toISOString(), host });
+        }
+      });
+      requested.set(accountId, run);
+      const over = () => requested.delete(accountId);
+      run.then(over, over);
+      const ahead = new AbortController();
+      try {
+        const queued = sleep(QUEUED_AFTER_MS, { status: 'queued' } as const, { signal: ahead.signal });
+        queued.catch(() => undefined);
+        return await Promise.race([claimed, queued, run.then(() => claimed)]);
+      } finally {
+        ahead.abort();
+      }
+    },
+    nextSlot: () => task.getNextRun(),
+    async stop(reason) {
+      stopping.abort(reason);
+      await task.destroy();
+      wake(null);
+      await Promise.allSettled([...loops, ...requested.values()]);
+    },
+  };
+}
+
+/** Replicas that were started together would otherwise ask together for ever. */
+function jittered(ms: number): number {
+  return ms * (0.8 + 0.4 * Math.random());
+}

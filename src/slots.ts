@@ -1,0 +1,110 @@
+// The slots of a schedule before an instant, and what daylight saving does to those to come. Pure; node-cron itself only
+// looks ahead from now.
+import { createTask, parse } from 'node-cron';
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+// Every offset from UTC that is in use is a multiple of it, so that within one block the local hour is the same.
+const BLOCK = 15 * MINUTE;
+const DAY = 86_400 * SECOND;
+const LOOK_BACK = 366 * DAY;
+
+/** The newest `count` slots at or before `before`, newest first; fewer when a year holds no more. */
+export function slotsBefore(expression: string, timezone: string, before: Date, count: number): Date[] {
+  const matches = matchersOf(expression, timezone);
+  const slots: Date[] = [];
+  const oldest = before.getTime() - LOOK_BACK;
+  let at = Math.floor(before.getTime() / SECOND) * SECOND;
+  while (slots.length < count && at >= oldest) {
+    const step = !matches.hour(at) ? BLOCK : !matches.minute(at) ? MINUTE : SECOND;
+    const start = Math.floor(at / step) * step;
+    if (step !== SECOND) at = start - SECOND;
+    else {
+      if (matches.second(at)) slots.push(new Date(at));
+      at -= SECOND;
+    }
+  }
+  return slots;
+}
+
+// As node-cron reads them; it does not say what they stand for.
+const NICKNAMES: Readonly<Record<string, string>> = {
+  '@yearly': '0 0 1 1 *',
+  '@annually': '0 0 1 1 *',
+  '@monthly': '0 0 1 * *',
+  '@weekly': '0 0 * * 0',
+  '@daily': '0 0 * * *',
+  '@midnight': '0 0 * * *',
+  '@hourly': '0 * * * *',
+};
+
+/** By hour, by minute and by second, so that a yearly schedule is not searched second by second. */
+function matchersOf(expression: string, timezone: string) {
+  const fields = (NICKNAMES[expression.trim()] ?? expression).trim().split(/\s+/);
+  const [second, minute, hour, ...days] = fields.length === 6 ? fields : ['0', ...fields];
+  const matcher = (...time: string[]) => {
+    const task = createTask([...time, ...days].join(' '), () => undefined, { timezone });
+    return (at: number) => task.match(new Date(at));
+  };
+  const hours = hour ?? '*';
+  return {
+    hour: matcher('*', '*', hours),
+    minute: matcher('*', minute ?? '*', hours),
+    second: matcher(second ?? '0', minute ?? '*', hours),
+  };
+}
+
+export type ClockChange = {
+  /** When the clocks change. */
+  at: Date;
+  /** The local date of it, such as 2027-03-28. */
+  date: string;
+  /** Local times of slots that do not exist on that day, or exist twice and run once; such as 02:30. */
+  times: string[];
+  kind: 'skipped' | 'repeated';
+};
+
+/**
+ * What the changes of the clock in the year from `from` do to the schedule: slots in the hour that is left out do not run, and
+ * those in the hour that comes twice run once. Empty for UTC, and for schedules that rest at those hours.
+ */
+export function clockChanges(expression: string, timezone: string, from: Date): ClockChange[] {
+  const wall = createTask(expression, () => undefined, { timezone: 'UTC' });
+  const { second } = parse(expression);
+  const changes: ClockChange[] = [];
+  for (let at = Math.ceil(from.getTime() / BLOCK) * BLOCK; at < from.getTime() + LOOK_BACK; at += BLOCK) {
+    const [before, after] = [offset(timezone, at - SECOND), offset(timezone, at)];
+    if (before === after) continue;
+    // The clock on the wall, read as if it were UTC.
+    const [start, end] = [at + Math.min(before, after), at + Math.max(before, after)];
+    const times: string[] = [];
+    for (let time = start; time < end; time += MINUTE) {
+      if (second.some((s) => wall.match(new Date(time + s * SECOND))))
+        times.push(new Date(time).toISOString().slice(11, 16));
+    }
+    if (times.length === 0) continue;
+    const date = new Date(start).toISOString().slice(0, 10);
+    changes.push({ at: new Date(at), date, times, kind: after > before ? 'skipped' : 'repeated' });
+  }
+  return changes;
+}
+
+const zones = new Map<string, Intl.DateTimeFormat>();
+
+/** Milliseconds that the zone's clocks are ahead of UTC. */
+function offset(timezone: string, at: number): number {
+  let format = zones.get(timezone);
+  if (format === undefined) {
+    const fields = { year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric' };
+    format = new Intl.DateTimeFormat('en-US', {
+      ...(fields as Intl.DateTimeFormatOptions),
+      second: 'numeric',
+      timeZone: timezone,
+      hourCycle: 'h23',
+    });
+    zones.set(timezone, format);
+  }
+  const parts = Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, Number(value)]));
+  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
+  return Date.UTC(year, month - 1, day, hour, minute, second) - at;
+}

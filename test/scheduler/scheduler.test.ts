@@ -1,0 +1,209 @@
+// The scheduler in this process, against a real database: what is tried again, what runs side by side, what is left alone.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createCloudflareClient } from '../../src/cloudflare/client.ts';
+import { EXIT, OperatorError } from '../../src/errors.ts';
+import { createLogger } from '../../src/logger.ts';
+import { createScheduler, type Scheduler, type SchedulerDeps } from '../../src/scheduler/scheduler.ts';
+import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
+import { createWorld } from '../../src/simulator/world.ts';
+import { retireAccount } from '../../src/sync/accounts.ts';
+import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { requestSync } from '../../src/sync/request-sync.ts';
+import { slotFacts } from '../../src/sync/slot-facts.ts';
+import { startFaultServer, type FaultServer } from '../support/fault-server.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { TEST_SETTINGS } from '../support/settings.ts';
+
+const TOKEN = 'scheduler-test-token';
+const STOPPED = new OperatorError({
+  code: 'INTERRUPTED',
+  exit: EXIT.tryLater,
+  happened: 'Stopped',
+  means: 'Nothing half done was published',
+  todo: 'Nothing',
+});
+const QUICK = { lookMs: 200, heldMs: 50, firstTroubleMs: 20, longestTroubleMs: 100 };
+
+describe('the scheduler', { concurrency: false }, () => {
+  let db: MigratedDatabase;
+  let simulator: Simulator;
+  let api: FaultServer;
+  let scheduler: Scheduler | undefined;
+  const logs: { message: string; account_id?: string; error_code?: string }[] = [];
+  let accounts = 0;
+  const newAccounts = (count: number) =>
+    Array.from({ length: count }, () => (accounts += 1).toString(16).padStart(32, 'd'));
+  const logger = createLogger({
+    level: 'info',
+    secrets: [],
+    pretty: false,
+    destination: { write: (line: string) => logs.push(JSON.parse(line) as (typeof logs)[number]) },
+  });
+  const counted = { now: 0, most: 0 };
+
+  before(async () => {
+    db = await migratedDatabase();
+    const start = new Date('2026-02-02T08:00:00Z');
+    simulator = await startSimulator({
+      worlds: createWorld({ seed: 3, users: 20, start, days: 60, campaign: null }),
+      now: () => start,
+      auth: { token: TOKEN, email: 'nobody@example.com', key: 'unused-key' },
+      perPageMax: 1_000,
+      rateLimit: null,
+    });
+    api = await startFaultServer(new URL(simulator.url));
+  });
+  afterEach(async () => {
+    await scheduler?.stop(STOPPED);
+    scheduler = undefined;
+    api.heal();
+    api.onRequest(null);
+    logs.length = 0;
+  });
+  after(async () => {
+    await api.close();
+    await simulator.close();
+    await db.close();
+  });
+
+  function create(accountIds: string[], over: Partial<SchedulerDeps> = {}): Scheduler {
+    const client = createCloudflareClient({
+      baseUrl: api.url,
+      auth: { kind: 'token', token: TOKEN },
+      logger,
+      limit: null,
+    });
+    scheduler = createScheduler({
+      schedule: '0 0 1 1 *',
+      timezone: 'UTC',
+      accountIds,
+      atOnce: 3,
+      logger,
+      facts: (accountId, slot) => slotFacts(db.pool, accountId, slot),
+      async run(request) {
+        counted.now += 1;
+        counted.most = Math.max(counted.most, counted.now);
+        try {
+          return await requestSync(
+            { pool: db.pool, client, logger, settings: TEST_SETTINGS, timing: LEASE_TIMING },
+            request,
+          );
+        } finally {
+          counted.now -= 1;
+        }
+      },
+      timing: QUICK,
+      backOff: { firstMs: 50, longestMs: 200 },
+      ...over,
+    });
+    return scheduler;
+  }
+
+  const runs = (accountId: string) =>
+    db.rows<{ status: string; slot: Date | null; trigger: string }>(
+      `select status, scheduled_for as slot, trigger from risk.sync_runs join risk.accounts using (account_key)
+        where account_id = $1 order by run_id`,
+      [accountId],
+    );
+  const logged = async (message: string, count = 1) => {
+    while (logs.filter((line) => line.message === message).length < count) await sleep(10);
+  };
+
+  test('a slot that fails is tried again until it succeeds, and then rests', async () => {
+    const [accountId] = newAccounts(1) as [string];
+    let broken = 3;
+    api.script([
+      {
+        when: () => broken > 0,
+        fault: {
+          name: 'refused',
+          run(exchange) {
+            broken -= 1;
+            exchange.send({ status: 403, headers: { 'content-type': 'application/json' }, body: REFUSAL });
+          },
+        },
+      },
+    ]);
+    create([accountId]).start();
+    await logged('run succeeded');
+    await sleep(500);
+    const found = await runs(accountId);
+    assert.deepEqual(
+      found.map((run) => run.status),
+      ['failed', 'failed', 'failed', 'succeeded'],
+    );
+    assert.equal(new Set(found.map((run) => run.slot?.getTime())).size, 1);
+  });
+
+  test('accounts run side by side, as many as allowed, and one that fails holds up no other', async () => {
+    const ids = newAccounts(8);
+    counted.most = 0;
+    api.onRequest(() => sleep(60));
+    await db.pool.query(`insert into risk.accounts (account_id, added_at) values ($1, now())`, [ids[0]]);
+    await retireAccount(db.pool, ids[0]!);
+    create(ids).start();
+    await logged('run succeeded', 7);
+    assert.equal(counted.most, 3);
+    const refused = logs.filter((line) => line.error_code === 'ACCOUNT_RETIRED');
+    assert.deepEqual(
+      refused.map((line) => line.account_id),
+      [ids[0]],
+      'it is said once',
+    );
+  });
+
+  test('a lost trigger is found on looking: the account is run for the newest slot alone', async () => {
+    const [accountId] = newAccounts(1) as [string];
+    // A schedule whose newest slot is minutes old, and of which many were missed.
+    create([accountId], { schedule: '*/10 * * * *' }).start();
+    await logged('run succeeded');
+    const newest = Math.floor(Date.now() / 600_000) * 600_000;
+    assert.deepEqual(
+      (await runs(accountId)).map((run) => [run.status, newest - (run.slot?.getTime() ?? 0) < 600_000]),
+      [['succeeded', true]],
+    );
+  });
+
+  test('a run that somebody else has begun is left to them, and looked after', async () => {
+    const [accountId] = newAccounts(1) as [string];
+    let release = () => undefined as void;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    api.onRequest(() => held);
+    const by = create([accountId]);
+    assert.deepEqual((await by.request(accountId)).status, 'started');
+    by.start();
+    await sleep(300);
+    assert.equal((await runs(accountId)).length, 0);
+    release();
+    await logged('run succeeded', 2);
+    // The slot is run all the same: nobody had run it.
+    assert.deepEqual(
+      (await runs(accountId)).map((run) => [run.trigger, run.status]),
+      [
+        ['http', 'succeeded'],
+        ['cron', 'succeeded'],
+      ],
+    );
+  });
+
+  test('stopping ends what runs, and what waits its turn does not begin', async () => {
+    const ids = newAccounts(6);
+    api.onRequest(() => sleep(60_000, undefined, { ref: false }));
+    const stopped = create(ids);
+    stopped.start();
+    await logged('run started', 3);
+    await stopped.stop(STOPPED);
+    const ended = (await Promise.all(ids.map(runs))).flat();
+    assert.deepEqual(
+      ended.map((run) => run.status),
+      ['failed', 'failed', 'failed'],
+    );
+    assert.equal((await db.rows('select 1 from risk_internal.leases')).length, 0);
+  });
+});
+
+const REFUSAL = Buffer.from(
+  JSON.stringify({ success: false, errors: [{ code: 9109, message: 'Unauthorized' }], result: null }),
+);

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { describe, mock, test } from 'node:test';
+import { createTask } from 'node-cron';
+import { clockChanges, slotsBefore } from '../src/slots.ts';
+
+const iso = (dates: Date[]) => dates.map((date) => date.toISOString().slice(0, 19));
+
+describe('slotsBefore', () => {
+  const at = new Date('2026-11-25T12:34:56.789Z');
+  for (const [expression, timezone, expected] of [
+    ['0 * * * *', 'UTC', ['2026-11-25T12:00:00', '2026-11-25T11:00:00']],
+    ['*/5 * * * *', 'UTC', ['2026-11-25T12:30:00', '2026-11-25T12:25:00']],
+    ['*/20 * * * * *', 'UTC', ['2026-11-25T12:34:40', '2026-11-25T12:34:20']],
+    ['30 2 * * *', 'Europe/Berlin', ['2026-11-25T01:30:00', '2026-11-24T01:30:00']],
+    ['0 9-17 * * 1-5', 'Asia/Kathmandu', ['2026-11-25T11:15:00', '2026-11-25T10:15:00']],
+    ['0 3 1 1 *', 'UTC', ['2026-01-01T03:00:00']],
+    ['0 3 29 2 *', 'UTC', []],
+  ] as const) {
+    test(`${expression} in ${timezone}`, () => {
+      assert.deepEqual(iso(slotsBefore(expression, timezone, at, 2)), expected);
+    });
+  }
+
+  test('a slot is before itself', () => {
+    const slot = new Date('2026-11-25T12:00:00Z');
+    assert.deepEqual(slotsBefore('0 * * * *', 'UTC', slot, 1), [slot]);
+    assert.deepEqual(iso(slotsBefore('0 * * * *', 'UTC', new Date(slot.getTime() - 1), 1)), [
+      '2026-11-25T11:00:00',
+    ]);
+  });
+
+  test('finds what node-cron runs, looked at from the other side', () => {
+    mock.timers.enable({ apis: ['Date'], now: new Date('2026-09-14T00:00:00Z') });
+    try {
+      for (const expression of [
+        '7 */3 * * *',
+        '15,45 6 * * 1',
+        '0 0 1 * *',
+        '10 8-9 * 10-11 *',
+        '@hourly',
+        '@weekly',
+        '@monthly',
+      ]) {
+        for (const timezone of ['UTC', 'America/St_Johns', 'Australia/Lord_Howe']) {
+          const ahead = createTask(expression, () => undefined, { timezone }).getNextRuns(6);
+          assert.deepEqual(
+            slotsBefore(expression, timezone, ahead.at(-1)!, 6),
+            ahead.toReversed(),
+            `${expression} ${timezone}`,
+          );
+        }
+      }
+    } finally {
+      mock.timers.reset();
+    }
+  });
+});
+
+describe('clockChanges', () => {
+  const from = new Date('2026-11-25T12:00:00Z');
+  const inBerlin = (expression: string) =>
+    clockChanges(expression, 'Europe/Berlin', from).map(({ date, kind, times }) => [
+      date,
+      kind,
+      times.join(' '),
+    ]);
+
+  test('names the night that skips a slot and the one that has it twice', () => {
+    assert.deepEqual(inBerlin('30 2 * * *'), [
+      ['2027-03-28', 'skipped', '02:30'],
+      ['2027-10-31', 'repeated', '02:30'],
+    ]);
+  });
+
+  test('says nothing of a schedule that rests at that hour, nor of UTC', () => {
+    assert.deepEqual(inBerlin('0 6 * * *'), []);
+    assert.deepEqual(clockChanges('30 2 * * *', 'UTC', from), []);
+  });
+
+  test('knows half-hour changes and zones on the other half of the globe', () => {
+    assert.deepEqual(
+      clockChanges('*/10 2 * * *', 'Australia/Lord_Howe', from).map((change) => [
+        change.date,
+        change.kind,
+        change.times.join(' '),
+      ]),
+      [['2027-10-03', 'skipped', '02:00 02:10 02:20']],
+    );
+  });
+
+  test('is what node-cron does: it leaves out what is skipped, and runs once what is repeated', () => {
+    for (const [day, kind, runs] of [
+      ['2027-03-27T22:59:00Z', 'skipped', []],
+      ['2027-10-30T21:59:00Z', 'repeated', ['2027-10-31T01:30:00']],
+    ] as const) {
+      mock.timers.enable({ apis: ['Date'], now: new Date(day) });
+      const [next] = createTask('30 2 28,31 3,10 *', () => undefined, {
+        timezone: 'Europe/Berlin',
+      }).getNextRuns(1);
+      mock.timers.reset();
+      const change = inBerlin('30 2 * * *').find((entry) => entry[1] === kind);
+      assert.ok(change);
+      const sameDay = iso(next ? [next] : []).filter((text) => text.startsWith(String(change[0])));
+      assert.deepEqual(sameDay, runs);
+    }
+  });
+});
