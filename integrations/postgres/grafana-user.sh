@@ -14,8 +14,9 @@ select 'create role risk_reader nologin' where not exists (select from pg_roles 
 select 'create role grafana login' where not exists (select from pg_roles where rolname = 'grafana') \gexec
 alter role grafana login nosuperuser nocreatedb nocreaterole password :'password';
 alter role grafana set default_transaction_read_only = on;
--- A dashboard that asks for too much must not hold up the worker.
+-- A dashboard that asks for too much must not hold up the worker. A member of a role does not inherit its settings.
 alter role grafana set statement_timeout = '30s';
+alter role grafana set idle_in_transaction_session_timeout = '1min';
 grant risk_reader to grafana;
 commit;
 SQL

@@ -13,7 +13,7 @@ type Compose = {
 type Service = {
   image: string;
   environment?: Record<string, string>;
-  secrets?: string[];
+  secrets?: (string | { source: string; target: string })[];
   volumes?: string[];
   ports?: string[];
   read_only?: boolean;
@@ -74,7 +74,8 @@ describe('docker-compose.yml', () => {
       const named = Object.values(environment).flatMap((value) => /^\/run\/secrets\/(.+)$/.exec(value) ?? []);
       for (const secret of named.filter((_, index) => index % 2 === 1))
         assert.ok(secrets.includes(secret), `${name}: ${secret}`);
-      for (const secret of secrets) assert.ok(secret in compose.secrets, `${name}: ${secret}`);
+      for (const secret of secrets.map((secret) => (typeof secret === 'string' ? secret : secret.source)))
+        assert.ok(secret in compose.secrets, `${name}: ${secret}`);
       // A file cannot be optional, and most people have no heartbeat.
       for (const variable of SECRETS.filter((secret) => secret !== 'HEARTBEAT_URL'))
         assert.ok(!(variable in environment), `${name}: ${variable}`);
