@@ -21,7 +21,7 @@ sql() { compose exec -T postgres psql -U zt_risk_sync -d zt_risk_sync -Atc "$1";
 
 work=$(mktemp -d)
 export COMPOSE_PROJECT_NAME=zt-risk-sync-try SECRETS_DIR=$work/secrets WORKER_PORT=${WORKER_PORT:-18787} POSTGRES_PORT=${POSTGRES_PORT:-15432}
-trap 'compose down --volumes --timeout 5 >/dev/null 2>&1; rm -rf "$work"' EXIT
+trap 'compose --profile bi down --volumes --remove-orphans --timeout 5 >/dev/null 2>&1; rm -rf "$work"' EXIT
 url=http://127.0.0.1:$WORKER_PORT
 # A strict umask and a user of its own: the containers must be able to read the secrets all the same.
 (umask 077 && CLOUDFLARE_API_TOKEN=simulated-token sh integrations/compose/make-secrets.sh "$SECRETS_DIR")
@@ -53,6 +53,19 @@ for secret in "$token" simulated-token "$(cat "$SECRETS_DIR/postgres_password")"
 done
 echo 'ok  no secret in the configuration or the logs'
 echo "    memory $(docker exec "$worker" sh -c 'grep VmRSS /proc/1/status' | tr -s '\t ' ' '), image $(docker image inspect --format '{{.Size}}' zt-risk-sync) bytes"
+
+# The profile bi without Grafana itself: the roles, its user, and what that may read.
+compose --profile bi up -d grafana-user >"$work/bi.log" 2>&1 || { tail -20 "$work/bi.log" >&2; fail 'profile bi'; }
+as_grafana() {
+  compose --profile bi run --rm --no-deps -e PGUSER=grafana -e PGPASSWORD="$(cat "$SECRETS_DIR/grafana_database_password")" grafana-user \
+    psql -Atc "$1" 2>&1 </dev/null | tr -d '\r' | grep -v '^Creating'
+}
+can_read() { [ "$(as_grafana 'select count(*) > 2 from risk_bi.risk_level_by_snapshot')" = t ]; }
+until_true 30 "Grafana's user can read what the dashboards show" can_read
+for statement in 'select email from risk.user_identities' 'delete from risk.snapshots' 'create table risk_bi.x ()'; do
+  answer=$(as_grafana "$statement" || true)
+  case $answer in ERROR*) echo "ok  and cannot: $statement ($(echo "${answer#ERROR:  }" | head -1))" ;; *) fail "Grafana's user can: $statement" ;; esac
+done
 
 began=$(date +%s%N)
 docker stop --time 45 "$worker" >/dev/null
