@@ -98,6 +98,8 @@ export function createCloudflareClient(options: {
   now?: () => number;
   /** Sees every answer, failed ones included, before it is judged. */
   onAnswer?: (answer: Pick<Answer, 'status' | 'header'>) => void;
+  /** Told of every request to which no whole answer came. */
+  onNoAnswer?: (why: 'timeout' | 'network') => void;
 }): CloudflareClient {
   const { baseUrl, logger } = options;
   let { auth } = options;
@@ -152,7 +154,10 @@ export function createCloudflareClient(options: {
         usage.bytes += count;
       },
     }).catch((error: unknown) => {
-      throw error instanceof ExchangeError && !closed.signal.aborted ? judge.ofExchange(error) : error;
+      if (!(error instanceof ExchangeError) || closed.signal.aborted) throw error;
+      const failure = judge.ofExchange(error);
+      options.onNoAnswer?.(failure.kind === 'timeout' ? 'timeout' : 'network');
+      throw failure;
     });
     options.onAnswer?.(answer);
     pacer.observe(budgetsOf(answer));
