@@ -2,10 +2,11 @@
 import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { request, type Dispatcher } from 'undici';
+import { createPool } from '../../src/db/pool.ts';
 import { createApp, type AppDeps } from '../../src/http/app.ts';
+import { HTTP_POOL } from '../../src/http/ask-database.ts';
 import { startHttp, type HttpServer, type HttpTiming } from '../../src/http/server.ts';
 import { createMetrics, type Metrics } from '../../src/metrics.ts';
-import { testPool } from './migrated-database.ts';
 
 export const TOKEN = 'a-token-that-nobody-guesses';
 
@@ -16,6 +17,7 @@ export type HttpApp = {
   /** Accounts whose sync was asked for, in order. */
   started: string[];
   url(path: string): string;
+  /** Closes its connection: a server that stops is not kept waiting by it. */
   ask(
     method: Dispatcher.HttpMethod,
     path: string,
@@ -33,7 +35,7 @@ export async function startApp(t: TestContext, { databaseUrl, timing, ...given }
   const log = (fields: Record<string, unknown>, message: string) => void logs.push({ fields, message });
   const metrics = createMetrics({ version: '1.2.3', budgetLeft: () => null });
   metrics.setSchedule({ intervalMs: 3_600_000, nextSlot: new Date('2026-11-25T13:00:00Z') });
-  const pool = testPool(databaseUrl, 2);
+  const pool = createPool({ url: databaseUrl, ...HTTP_POOL, logger: { warn() {} } });
   t.after(() => void pool.end().catch(() => undefined));
   const app = createApp({
     version: '1.2.3',
@@ -51,7 +53,7 @@ export async function startApp(t: TestContext, { databaseUrl, timing, ...given }
   t.after(() => http.close(0));
   const url = (path: string) => `http://127.0.0.1:${http.port}${path}`;
   const ask: HttpApp['ask'] = async (method, path, { headers = {}, body } = {}) => {
-    const answer = await request(url(path), { method, headers, body: body ?? null });
+    const answer = await request(url(path), { method, headers, body: body ?? null, reset: true });
     const text = await answer.body.text();
     const isJson = String(answer.headers['content-type']).startsWith('application/json') && text !== '';
     return {
