@@ -16,8 +16,9 @@ before(async () => {
 after(() => db.close());
 
 const seconds = (instant: string) => Date.parse(instant) / 1000;
+const { signal: waiting } = new AbortController();
 const gauges = async (accountId: string) =>
-  (await accountGauges(drizzle(db.pool))).find(({ account_id }) => account_id === accountId);
+  (await accountGauges(drizzle(db.pool), waiting)).find(({ account_id }) => account_id === accountId);
 
 test('tells the newest snapshot, the streaks since the newest success, and what waits', async () => {
   const history = sampleHistory(db.pool);
@@ -98,6 +99,14 @@ test('says nothing of what an account has not had yet', async () => {
     lease_started_at: null,
     lease_heartbeat_age: null,
   });
+});
+
+test('asks about no further account once nobody waits', async () => {
+  await sampleHistory(db.pool).account('unasked');
+  await assert.rejects(
+    accountGauges(drizzle(db.pool), AbortSignal.abort(new Error('late'))),
+    /^Error: late$/,
+  );
 });
 
 test('leaves retired accounts out', async () => {
