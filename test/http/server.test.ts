@@ -83,11 +83,14 @@ test('lets a request that is under way end, and takes no new one', async (t) => 
   const http = await listen(t, app);
   const asked = request(http.url);
   await arrived.promise;
+  const began = performance.now();
   const closing = http.close(60_000);
   await assert.rejects(request(http.url), /ECONNREFUSED/);
   gate.resolve();
   assert.equal(await (await asked).body.text(), 'done');
   await closing;
+  // The client would have kept its connection for a minute.
+  assert.ok(performance.now() - began < 30_000);
 });
 
 test('cuts what has not ended when the grace period is over', async (t) => {
