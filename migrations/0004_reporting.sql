@@ -704,7 +704,7 @@ SELECT a.account_id,
            count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at
              AND q.status = 'succeeded')::integer AS slot_succeeded_count
       FROM risk.sync_runs q
-     WHERE q.account_key = b.account_key AND q.finished_at >= d.starts_at AND q.finished_at < d.ends_at + interval '1 day') r
+     WHERE q.account_key = b.account_key AND q.finished_at >= d.starts_at AND q.finished_at < d.ends_at + interval '24 hours') r
   CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE p.verdict = 'complete')::integer AS complete_count,
            count(*) FILTER (WHERE p.verdict = 'partial')::integer AS partial_count,
@@ -722,7 +722,7 @@ SELECT a.account_id,
               FROM (SELECT DISTINCT t.scheduled_for
                       FROM (SELECT q.scheduled_for FROM risk.sync_runs q
                              WHERE q.account_key = b.account_key AND b.first_slot IS NOT NULL AND q.scheduled_for IS NOT NULL
-                               AND q.finished_at >= d.ends_at - interval '31 days' AND q.finished_at < d.ends_at
+                               AND q.finished_at >= d.ends_at - interval '744 hours' AND q.finished_at < d.ends_at
                              ORDER BY q.finished_at DESC LIMIT 50) t) v) w) e;
 --> statement-breakpoint
 COMMENT ON VIEW risk_bi.sync_coverage IS 'How well every day was covered, from the first run until today or the day on which the account was retired. One row per account and day, days without a run included.';
