@@ -70,7 +70,7 @@ test('whoever may not create roles is told the SQL for somebody who may, and it 
   }
 });
 
-test('twenty processes on two databases make the roles at once', async () => {
+test('twenty callers on two databases make the roles at once', async () => {
   const databases = [await migratedDatabase(), await migratedDatabase()];
   try {
     for (const { pool } of databases) await pool.query('select 1');
