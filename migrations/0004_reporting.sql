@@ -380,27 +380,33 @@ COMMENT ON COLUMN risk_bi.risk_level_daily.observed_at IS 'The instant it stands
 COMMENT ON COLUMN risk_bi.risk_level_daily.verdict IS 'Its verdict: complete or partial.';
 --> statement-breakpoint
 -- The snapshot of a change is found by its instant: a period carries the id of the snapshot that wrote it last.
+-- Whole queries on both sides of UNION ALL: a filter on a user reaches only those.
 CREATE VIEW "risk_bi"."level_changes" WITH (security_invoker = true) AS
 SELECT a.account_id,
        u.user_id,
-       c.changed_at,
-       c.from_level,
-       c.to_level,
-       c.change,
-       c.snapshot_id
-  FROM (
-    SELECT s.account_key, l.user_key, s.observed_at AS changed_at, l.previous_level AS from_level, l.max_risk_level AS to_level,
-           l.change, s.snapshot_id
-      FROM risk.snapshots s
-      JOIN risk.user_levels l ON l.account_key = s.account_key AND l.valid_from = s.observed_at
-     WHERE NOT s.is_baseline
-    UNION ALL
-    SELECT s.account_key, l.user_key, s.observed_at, l.max_risk_level, NULL, 'cleared', s.snapshot_id
-      FROM risk.snapshots s
-      JOIN risk.user_levels l ON l.account_key = s.account_key AND l.valid_to = s.observed_at
-     WHERE NOT s.is_baseline AND l.end_reason <> 'changed') c
-  JOIN risk.users u ON u.account_key = c.account_key AND u.user_key = c.user_key
-  JOIN risk.accounts a ON a.account_key = c.account_key;
+       s.observed_at AS changed_at,
+       l.previous_level AS from_level,
+       l.max_risk_level AS to_level,
+       l.change,
+       s.snapshot_id
+  FROM risk.user_levels l
+  JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_from
+  JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
+  JOIN risk.accounts a ON a.account_key = l.account_key
+ WHERE NOT s.is_baseline
+UNION ALL
+SELECT a.account_id,
+       u.user_id,
+       s.observed_at,
+       l.max_risk_level,
+       NULL,
+       'cleared',
+       s.snapshot_id
+  FROM risk.user_levels l
+  JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_to
+  JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
+  JOIN risk.accounts a ON a.account_key = l.account_key
+ WHERE NOT s.is_baseline AND l.end_reason <> 'changed';
 --> statement-breakpoint
 COMMENT ON VIEW risk_bi.level_changes IS 'Every change of a level, those of the first load (baseline) left out; changes of accounts that were retired later stay. One row per user and change.';
 --> statement-breakpoint
@@ -419,13 +425,23 @@ COMMENT ON COLUMN risk_bi.level_changes.change IS 'appeared (for the first time)
 COMMENT ON COLUMN risk_bi.level_changes.snapshot_id IS 'The snapshot that brought it.';
 --> statement-breakpoint
 CREATE VIEW "risk_bi"."level_transitions_daily" WITH (security_invoker = true) AS
-SELECT c.account_id,
-       c.changed_at::date AS day,
+SELECT a.account_id,
+       c.day,
        coalesce(c.from_level, 'none') AS from_level,
        coalesce(c.to_level, 'none') AS to_level,
        count(*)::integer AS change_count
-  FROM risk_bi.level_changes c
- GROUP BY 1, 2, 3, 4;
+  FROM (
+    SELECT s.account_key, s.observed_at::date AS day, l.previous_level AS from_level, l.max_risk_level AS to_level
+      FROM risk.snapshots s
+      JOIN risk.user_levels l ON l.account_key = s.account_key AND l.valid_from = s.observed_at
+     WHERE NOT s.is_baseline
+    UNION ALL
+    SELECT s.account_key, s.observed_at::date, l.max_risk_level, NULL
+      FROM risk.snapshots s
+      JOIN risk.user_levels l ON l.account_key = s.account_key AND l.valid_to = s.observed_at
+     WHERE NOT s.is_baseline AND l.end_reason <> 'changed') c
+  JOIN risk.accounts a ON a.account_key = c.account_key
+ GROUP BY a.account_key, c.day, c.from_level, c.to_level;
 --> statement-breakpoint
 COMMENT ON VIEW risk_bi.level_transitions_daily IS 'How many changes there were from which level to which, by day; the first load (baseline) left out. One row per account, day and pair of levels that occurred: no row, no change.';
 --> statement-breakpoint
@@ -486,20 +502,32 @@ COMMENT ON COLUMN risk_bi.user_level_history.duration_seconds IS 'The same in se
 --> statement-breakpoint
 COMMENT ON COLUMN risk_bi.user_level_history.is_baseline IS 'Whether it began with the first load: it may really have begun earlier. Null when that snapshot is no longer kept.';
 --> statement-breakpoint
--- Grouped by the keys, which ids depend on: integers hash faster, and a filter on an id still reaches the tables.
+-- Grouped by the keys, which ids depend on: integers hash faster, and a filter on an id still reaches the tables. The
+-- current period is the newest of its level.
 CREATE VIEW "risk_bi"."time_at_level" WITH (security_invoker = true) AS
-SELECT a.account_id,
-       u.user_id,
-       l.max_risk_level,
-       count(*)::integer AS period_count,
-       justify_hours(sum(coalesce(l.valid_to, (SELECT max(n.observed_at) FROM risk.snapshots n WHERE n.account_key = l.account_key)) - l.valid_from)) AS duration,
-       extract(epoch FROM sum(coalesce(l.valid_to, (SELECT max(n.observed_at) FROM risk.snapshots n WHERE n.account_key = l.account_key)) - l.valid_from))::double precision AS duration_seconds,
-       min(l.valid_from) AS first_from,
-       bool_or(l.valid_to IS NULL) AS is_current
-  FROM risk.user_levels l
-  JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
-  JOIN risk.accounts a ON a.account_key = l.account_key
- GROUP BY a.account_key, u.account_key, u.user_key, l.max_risk_level;
+SELECT t.account_id,
+       t.user_id,
+       t.max_risk_level,
+       t.period_count,
+       justify_hours(t.duration) AS duration,
+       extract(epoch FROM t.duration)::double precision AS duration_seconds,
+       t.first_from,
+       t.is_current
+  FROM (
+    SELECT a.account_id,
+           u.user_id,
+           l.max_risk_level,
+           count(*)::integer AS period_count,
+           coalesce(sum(l.valid_to - l.valid_from), interval '0')
+             + CASE WHEN bool_or(l.valid_to IS NULL)
+                 THEN (SELECT max(n.observed_at) FROM risk.snapshots n WHERE n.account_key = u.account_key) - max(l.valid_from)
+                 ELSE interval '0' END AS duration,
+           min(l.valid_from) AS first_from,
+           bool_or(l.valid_to IS NULL) AS is_current
+      FROM risk.user_levels l
+      JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
+      JOIN risk.accounts a ON a.account_key = l.account_key
+     GROUP BY a.account_key, u.account_key, u.user_key, l.max_risk_level) t;
 --> statement-breakpoint
 COMMENT ON VIEW risk_bi.time_at_level IS 'How long each user has been at each level, all periods together, retired accounts included. One row per user and level that they have had.';
 --> statement-breakpoint
