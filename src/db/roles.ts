@@ -18,6 +18,8 @@ export const READER_SETTINGS = [
   "statement_timeout = '30s'",
   "idle_in_transaction_session_timeout = '1min'",
   "idle_session_timeout = '1h'",
+  // Compiling a plan over a whole history takes longer than the answer.
+  'jit = off',
 ] as const;
 
 /** Makes the roles where they are missing, and grants. The database is migrated. Throws ROLES_DENIED (exit 77). */

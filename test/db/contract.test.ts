@@ -109,6 +109,20 @@ describe('the contract', () => {
     );
   });
 
+  test('docs/reporting.md names every view and function for people', async () => {
+    const page = readFileSync(path.resolve(import.meta.dirname, '../../docs/reporting.md'), 'utf8');
+    const all = await names(`
+      select relname as name from pg_class where relnamespace = 'risk_bi'::regnamespace and relkind in ('v', 'm')
+      union all
+      select proname || '(' || array_to_string(proargnames[1:pronargs], ', ') || ')' from pg_proc
+       where pronamespace = 'risk_bi'::regnamespace`);
+    assert.ok(all.length > 20);
+    assert.deepEqual(
+      all.filter((name) => !page.includes(`\`${name}\``)),
+      [],
+    );
+  });
+
   test('readers find real tables, text rather than enums, and no generated columns', async () => {
     assert.deepEqual(
       await names(

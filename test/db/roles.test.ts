@@ -177,6 +177,8 @@ describe('a reader', () => {
 
   test('of one account sees that account alone, by the recipe of docs/reporting.md, and nobody else less', async () => {
     const page = await readFile(path.resolve(import.meta.dirname, '../../docs/reporting.md'), 'utf8');
+    for (const setting of READER_SETTINGS)
+      assert.ok(page.includes(`alter role grafana set ${setting};`), setting);
     const blocks = [...page.matchAll(/```sql\n(do \$\$\n[\s\S]*?)```/g)].map((match) => match[1]!);
     assert.equal(blocks.length, 2);
     const [every, each] = blocks as [string, string];
