@@ -102,13 +102,17 @@ export async function liveThrough(
     assert.equal(snapshotId === null, expected.kind === 'failed');
     if (expected.kind === 'published') account.oracle.publish(expected.plan, snapshotId!);
     const isAbandoned = run === 'abandoned' && snapshotId === null;
+    const slot = observedAt - (observedAt % HOUR);
+    // A slot is run once: what comes after its success was started by hand.
+    const isDone = account.runs.some((r) => r.status === 'succeeded' && r.scheduledFor === slot);
+    const byHand = run === 'cli' || isDone;
     const fact = {
       status: isAbandoned
         ? 'abandoned'
         : expected.kind === 'published' && expected.plan.errorCode === null
           ? 'succeeded'
           : 'failed',
-      scheduledFor: run === 'cli' ? null : observedAt - (observedAt % HOUR),
+      scheduledFor: byHand ? null : slot,
       finishedAt: observedAt + BigInt(took) * 60_000_000n,
     };
     account.runs.push(fact);
@@ -117,7 +121,7 @@ export async function liveThrough(
               trigger = $4, scheduled_for = case when $4 = 'cron' then date_trunc('hour', $2::timestamptz, 'UTC') end,
               status = case when $5 then 'abandoned' else status end
         where run_id = $1`,
-      [outcome.runId, new Date(time), took, run === 'cli' ? 'cli' : 'cron', isAbandoned],
+      [outcome.runId, new Date(time), took, byHand ? 'cli' : 'cron', isAbandoned],
     );
   }
   if (past.retiredAfter !== null)
