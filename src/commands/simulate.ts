@@ -12,13 +12,14 @@ const SIMULATED = { token: 'simulated-token', email: 'admin@example.com', key: '
 const SIMULATED_ACCOUNT = '5e1f0000000000000000000000000001';
 const WARM_UP_DAYS = 90;
 
-type Options = { port: number; users: number; seed: number; speed: number; faults?: string };
+type Options = { host: string; port: number; users: number; seed: number; speed: number; faults?: string };
 
 export function simulateCommand(io: Io): Command {
   const faults = Object.entries(FAULTS).map(([name, meaning]) => `  ${name.padEnd(14)} ${meaning}`);
   return new Command('simulate')
     .description('serve a simulated account as the Cloudflare API would, until a signal')
-    .option('--port <n>', 'port on 127.0.0.1', wholeNumber(0, 65_535), 8788)
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <n>', 'port to listen on', wholeNumber(0, 65_535), 8788)
     .option('--users <n>', 'about how many users have a risk level', wholeNumber(0, 1_000_000), 440)
     .option('--seed <n>', 'the same seed gives the same people and events', wholeNumber(0, 2_147_483_647), 1)
     .option('--speed <n>', 'simulated seconds per second', positive, 1)
@@ -35,6 +36,7 @@ export function simulateCommand(io: Io): Command {
         }),
         now: () => new Date(began + (Date.now() - began) * options.speed),
         auth: SIMULATED,
+        host: options.host,
         port: options.port,
         faults: parseFaults(options.faults ?? ''),
         // Its waits are in simulated seconds: at another speed a client would wait too long or too short.

@@ -135,7 +135,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const port = typeof address === 'object' && address !== null ? address.port : 0;
 
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}/client/v4`,
+    url: `http://${reachable(host)}:${port}/client/v4`,
     port,
     requests: () => requests,
     setFaults(next) {
@@ -151,6 +151,13 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       await closed;
     },
   };
+}
+
+/** Who listens on every address is reached at loopback; not every system connects to 0.0.0.0. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 function send(response: ServerResponse, said: Answer, headers: Record<string, string> = {}): void {

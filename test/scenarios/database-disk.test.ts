@@ -1,5 +1,6 @@
 // A disk that is really full: line 18 of the faults in docs/reliability.md. The staging table lies on a small file system of
-// its own, which only root can mount; the scenarios with an injected 53100 run everywhere.
+// its own, which only root can mount, and which an embedded server of its own can see; the scenarios with an injected 53100 run
+// everywhere.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
@@ -7,34 +8,33 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { serverAccount } from '../../src/db/embedded-layout.ts';
+import { migrate } from '../../src/db/migrate.ts';
 import { startScenario } from '../support/fault-scenario.ts';
-import { migratedDatabase } from '../support/migrated-database.ts';
-import { removeFolder, temporaryFolder } from '../support/postgres-server.ts';
+import { testPool } from '../support/migrated-database.ts';
+import { removeFolder, startPostgresServer, temporaryFolder } from '../support/postgres-server.ts';
 
 const run = promisify(execFile);
 
 test('no disk is left (53100) while staging: exit 75, nothing is published, and with room the next run succeeds', async (t) => {
-  if (process.env['TEST_DATABASE_URL']) return t.skip('the server may be on another host');
   const disk = await smallDisk(512);
   if (disk === undefined) return t.skip('mounting a small file system needs root');
-  const tablespace = `small_${process.pid}`;
-  const db = await migratedDatabase();
-  const scenario = await startScenario({ databaseUrl: db.url });
+  const server = await startPostgresServer(process.env['TEST_POSTGRES'] === '15' ? 15 : 18);
+  const pool = testPool(server.url);
+  const scenario = await startScenario({ databaseUrl: server.url });
   t.after(async () => {
     await scenario.close();
-    await db.close();
-    const other = await migratedDatabase();
-    await other.pool.query(`drop tablespace if exists ${tablespace}`);
-    await other.close();
+    await pool.end();
+    await server.stop();
     await disk.remove();
   });
-  await db.pool.query(`create tablespace ${tablespace} location '${disk.folder}'`);
-  await db.pool.query(`alter table risk_internal.staged_records set tablespace ${tablespace}`);
+  await migrate(pool);
+  await pool.query(`create tablespace small location '${disk.folder}'`);
+  await pool.query('alter table risk_internal.staged_records set tablespace small');
   const account = scenario.account();
   await account.succeed();
   scenario.later();
   // Gives back the pages that the first run has taken.
-  await db.pool.query('truncate risk_internal.staged_records');
+  await pool.query('truncate risk_internal.staged_records');
   await disk.fill();
   for (let turn = 1; turn <= 2; turn++) {
     const { error } = await account.fail('DATABASE_FULL', 75);

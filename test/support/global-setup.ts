@@ -1,24 +1,54 @@
-// One Postgres for the whole test run; TEST_POSTGRES_URL tells the tests where. TEST_DATABASE_URL brings one's own,
-// TEST_POSTGRES (15 or 18) chooses the version of the embedded one.
-import type { PostgresServer } from './postgres-server.ts';
-import { startPostgresServer } from './postgres-server.ts';
+// One Postgres for the whole test run; TEST_POSTGRES_URL tells the tests where. TEST_DATABASE_URL brings one's own. Otherwise
+// TEST_POSTGRES (15 or 18) chooses the version of a server in a container, where an engine answers, or of an embedded one.
+import { Client } from 'pg';
+import type { EmbeddedMajor } from '../../src/db/embedded-layout.ts';
+import { engineAnswers } from './container-engine.ts';
+import { startContainerPostgres } from './container-postgres.ts';
+import { startPostgresServer, type PostgresServer } from './postgres-server.ts';
 
 let server: PostgresServer | undefined;
 
 export async function globalSetup(): Promise<void> {
   const given = process.env['TEST_DATABASE_URL'];
-  if (given) {
-    process.env['TEST_POSTGRES_URL'] = given;
-    process.stdout.write(`tests use the Postgres at ${new URL(given).host} (TEST_DATABASE_URL)\n`);
-    return;
-  }
-  const major = process.env['TEST_POSTGRES'] || '18';
-  if (major !== '15' && major !== '18') throw new Error('TEST_POSTGRES must be 15 or 18');
-  server = await startPostgresServer(major === '15' ? 15 : 18);
-  process.env['TEST_POSTGRES_URL'] = server.url;
-  process.stdout.write(`tests use an embedded Postgres ${major} at ${new URL(server.url).host}\n`);
+  const started = given ? undefined : await start(majorWanted());
+  server = started?.server;
+  const url = given || (server?.url ?? '');
+  process.env['TEST_POSTGRES_URL'] = url;
+  process.stdout.write(
+    `tests use PostgreSQL ${await versionAt(url)} at ${new URL(url).host} (${started?.kind ?? 'TEST_DATABASE_URL'})\n`,
+  );
 }
 
 export async function globalTeardown(): Promise<void> {
   await server?.stop();
+}
+
+function majorWanted(): EmbeddedMajor {
+  const major = process.env['TEST_POSTGRES'] || '18';
+  if (major !== '15' && major !== '18') throw new Error('TEST_POSTGRES must be 15 or 18');
+  return major === '15' ? 15 : 18;
+}
+
+async function start(major: EmbeddedMajor): Promise<{ server: PostgresServer; kind: string }> {
+  let why = 'no container engine answers';
+  if (await engineAnswers()) {
+    try {
+      return { server: await startContainerPostgres(major), kind: `container of postgres:${major}` };
+    } catch (error) {
+      const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+      why = `no container of postgres:${major}: ${reason.slice(0, 200)}`;
+    }
+  }
+  return { server: await startPostgresServer(major), kind: `embedded; ${why}` };
+}
+
+async function versionAt(url: string): Promise<string> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ server_version: string }>('show server_version');
+    return rows[0]?.server_version ?? 'unknown';
+  } finally {
+    await client.end();
+  }
 }

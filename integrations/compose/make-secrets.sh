@@ -1,0 +1,23 @@
+#!/bin/sh
+# Makes the secret files that docker-compose.yml mounts, in ./secrets or in the folder that is named. Keeps what is there.
+#   CLOUDFLARE_API_TOKEN=... sh integrations/compose/make-secrets.sh [folder]
+set -eu
+folder=${1:-secrets}
+mkdir -p "$folder"
+# Compose mounts a file with the owner and the mode it has on the host, and the programs in the containers are other users
+# (1000, 999, 472). So everybody may read the files, and it is the folder that keeps the people of the host out.
+chmod 700 "$folder"
+
+put() {
+  [ -s "$folder/$1" ] || printf '%s' "$2" >"$folder/$1"
+  chmod 644 "$folder/$1"
+}
+random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
+
+put postgres_password "$(random)"
+put http_token "$(random)"
+put grafana_database_password "$(random)"
+put grafana_admin_password "$(random)"
+put database_url "postgres://zt_risk_sync:$(cat "$folder/postgres_password")@postgres:5432/zt_risk_sync"
+put cloudflare_api_token "${CLOUDFLARE_API_TOKEN:-}"
+[ -s "$folder/cloudflare_api_token" ] || echo "Now put the API token into $folder/cloudflare_api_token" >&2

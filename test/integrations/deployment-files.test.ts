@@ -1,0 +1,211 @@
+// The files that people deploy with, held against the program: names of settings, ports, secrets, times.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import { parse, parseAllDocuments } from 'yaml';
+import { Environment, readConfig, SECRETS } from '../../src/config.ts';
+
+type Compose = {
+  services: Record<string, Service>;
+  secrets: Record<string, { file: string }>;
+};
+type Service = {
+  image: string;
+  environment?: Record<string, string>;
+  secrets?: (string | { source: string; target: string })[];
+  volumes?: string[];
+  ports?: string[];
+  read_only?: boolean;
+  stop_grace_period?: string;
+};
+type Probe = { httpGet: { path: string; port: string } };
+type Container = {
+  env: { name: string; value: string }[];
+  ports: { name: string; containerPort: number }[];
+  volumeMounts: { name: string; mountPath: string }[];
+} & Record<'startupProbe' | 'livenessProbe' | 'readinessProbe', Probe>;
+
+const root = path.resolve(import.meta.dirname, '../..');
+const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
+const compose = parse(read('docker-compose.yml'), { merge: true }) as Compose;
+const ours = Object.entries(compose.services).filter(([, service]) => service.image === 'zt-risk-sync');
+const readable = new Set([...Object.keys(Environment.shape), ...SECRETS.map((name) => `${name}_FILE`)]);
+const { port: defaultPort } = readConfig({ env: {}, envFile: null }).http;
+const STOP_SECONDS = 45;
+
+function assertReadable(names: readonly string[], where: string): void {
+  assert.ok(names.length > 0, where);
+  for (const name of names) assert.ok(readable.has(name), `${where}: nothing reads ${name}`);
+}
+
+test('every YAML file of integrations/ can be parsed', () => {
+  const files = readdirSync(path.join(root, 'integrations'), { recursive: true, encoding: 'utf8' }).filter(
+    (file) => /\.ya?ml$/.test(file),
+  );
+  assert.ok(files.length >= 8);
+  for (const file of files)
+    for (const document of parseAllDocuments(read(`integrations/${file}`)))
+      assert.deepEqual(document.errors, [], file);
+});
+
+describe('Dockerfile', () => {
+  const final =
+    read('Dockerfile')
+      .split(/^FROM /m)
+      .at(-1) ?? '';
+  test('ends as a user with a number, on the default port, without a shell', () => {
+    assert.match(final, /^USER [1-9]\d*:[1-9]\d*$/m);
+    assert.match(final, new RegExp(`^EXPOSE ${defaultPort}$`, 'm'));
+    for (const instruction of ['ENTRYPOINT', 'CMD'])
+      for (const [, form = ''] of final.matchAll(new RegExp(`^ *${instruction} (.+)$`, 'gm')))
+        assert.ok(Array.isArray(JSON.parse(form)), form);
+  });
+});
+
+describe('docker-compose.yml', () => {
+  test('sets only what the program reads', () => {
+    for (const [name, { environment = {} }] of ours)
+      if (name !== 'simulator') assertReadable(Object.keys(environment), name);
+  });
+
+  test('gives a service the secrets that its settings name, and a password in no variable', () => {
+    for (const [name, { environment = {}, secrets = [] }] of Object.entries(compose.services)) {
+      const named = Object.values(environment).flatMap((value) => /^\/run\/secrets\/(.+)$/.exec(value) ?? []);
+      for (const secret of named.filter((_, index) => index % 2 === 1))
+        assert.ok(secrets.includes(secret), `${name}: ${secret}`);
+      for (const secret of secrets.map((secret) => (typeof secret === 'string' ? secret : secret.source)))
+        assert.ok(secret in compose.secrets, `${name}: ${secret}`);
+      // A file cannot be optional, and most people have no heartbeat.
+      for (const variable of SECRETS.filter((secret) => secret !== 'HEARTBEAT_URL'))
+        assert.ok(!(variable in environment), `${name}: ${variable}`);
+    }
+  });
+
+  test('takes every secret from a file that make-secrets.sh makes', () => {
+    const made = [...read('integrations/compose/make-secrets.sh').matchAll(/^put ([a-z_]+) /gm)].map(
+      (match) => match[1],
+    );
+    assert.deepEqual(made.toSorted(), Object.keys(compose.secrets).toSorted());
+    for (const [name, { file }] of Object.entries(compose.secrets))
+      assert.equal(file, `\${SECRETS_DIR:-./secrets}/${name}`);
+  });
+
+  test('publishes no port beyond loopback', () => {
+    for (const { ports = [] } of Object.values(compose.services))
+      for (const port of ports) assert.match(port, /^127\.0\.0\.1:/);
+  });
+
+  test('keeps the root file system of our image read-only, and gives the worker time to end', () => {
+    assert.ok(ours.length >= 3);
+    for (const [name, service] of ours) assert.equal(service.read_only, true, name);
+    assert.equal(compose.services['worker']?.stop_grace_period, `${STOP_SECONDS}s`);
+  });
+
+  test('simulator.env sets only what the file takes from outside', () => {
+    const names = [...read('integrations/compose/simulator.env').matchAll(/^([A-Z_]+)=/gm)].map(
+      (match) => match[1] ?? '',
+    );
+    assert.ok(names.length > 5);
+    for (const name of names.filter((name) => !name.startsWith('COMPOSE_')))
+      assert.ok(read('docker-compose.yml').includes(`\${${name}:-`), name);
+  });
+
+  test('mounts what the provisioning of Grafana names', () => {
+    const { secrets = [], volumes = [] } = compose.services['grafana'] ?? assert.fail();
+    const datasource = read('integrations/grafana/provisioning/datasources/zt-risk-sync.yml');
+    const password = /\$__file\{\/run\/secrets\/(\w+)\}/.exec(datasource)?.[1] ?? assert.fail();
+    assert.ok(secrets.includes(password));
+    const provider = parse(read('integrations/grafana/provisioning/dashboards/zt-risk-sync.yml')) as {
+      providers: { options: { path: string } }[];
+    };
+    for (const { options } of provider.providers)
+      assert.ok(volumes.some((volume) => volume.split(':')[1] === options.path));
+  });
+});
+
+describe('integrations/kubernetes', () => {
+  const folder = 'integrations/kubernetes';
+  const yaml = (file: string): unknown => parse(read(`${folder}/${file}`));
+  const { resources, configMapGenerator } = yaml('kustomization.yaml') as {
+    resources: string[];
+    configMapGenerator: { literals: string[] }[];
+  };
+  const { spec } = (
+    yaml('deployment.yaml') as {
+      spec: {
+        template: {
+          spec: {
+            terminationGracePeriodSeconds: number;
+            containers: Container[];
+            volumes: { name: string; secret: { secretName: string } }[];
+          };
+        };
+      };
+    }
+  ).spec.template;
+  const [worker] = spec.containers;
+  assert.ok(worker);
+
+  test('lists every file of the folder, but the one that needs an edit first', () => {
+    const files = readdirSync(path.join(root, folder)).filter((file) => file !== 'kustomization.yaml');
+    assert.deepEqual(files.toSorted(), [...resources, 'network-policy.yaml'].toSorted());
+  });
+
+  test('sets only what the program reads, and no secret', () => {
+    const names = [
+      ...worker.env.map(({ name }) => name),
+      ...configMapGenerator.flatMap(({ literals }) => literals.map((literal) => literal.split('=')[0] ?? '')),
+    ];
+    assertReadable(names, folder);
+    for (const secret of SECRETS) assert.ok(!names.includes(secret), secret);
+  });
+
+  test('mounts the secret where the settings look for it, and says how to make it', () => {
+    const [mount] = worker.volumeMounts;
+    assert.equal(mount?.name, spec.volumes[0]?.name);
+    const files = worker.env.filter(({ name }) => name.endsWith('_FILE')).map(({ value }) => value);
+    assert.equal(files.length, 3);
+    for (const file of files) {
+      assert.equal(path.dirname(file), mount?.mountPath);
+      assert.ok(read(`${folder}/deployment.yaml`).includes(`--from-literal=${path.basename(file)}=`), file);
+    }
+  });
+
+  test('asks /livez whether it lives and /readyz whether it is ready, at the port it listens on', () => {
+    const value = (name: string) => worker.env.find((variable) => variable.name === name)?.value;
+    assert.deepEqual(worker.ports, [{ name: 'http', containerPort: Number(value('HTTP_PORT')) }]);
+    assert.equal(value('HTTP_HOST'), '0.0.0.0');
+    const { startupProbe, livenessProbe, readinessProbe } = worker;
+    assert.deepEqual(startupProbe.httpGet, { path: '/livez', port: 'http' });
+    assert.deepEqual(livenessProbe.httpGet, { path: '/livez', port: 'http' });
+    assert.deepEqual(readinessProbe.httpGet, { path: '/readyz', port: 'http' });
+    assert.equal(spec.terminationGracePeriodSeconds, STOP_SECONDS);
+  });
+});
+
+describe('integrations/systemd/zt-risk-sync.service', () => {
+  const unit = read('integrations/systemd/zt-risk-sync.service');
+  const values = (key: string) =>
+    [...unit.matchAll(new RegExp(`^${key}=(.*)$`, 'gm'))].map((match) => match[1] ?? '');
+
+  test('sets only what the program reads, secrets as credentials that it loads', () => {
+    const settings = values('Environment').map((line) => line.split('='));
+    const own = settings.filter(([name]) => name !== 'NODE_ENV');
+    assertReadable(
+      own.map(([name]) => name ?? ''),
+      'the unit',
+    );
+    const loaded = values('LoadCredential').map((line) => line.split(':')[0]);
+    for (const [name, value] of own) {
+      assert.match(name ?? '', /_FILE$/);
+      assert.ok(loaded.includes(value?.replace('%d/', '')), value);
+    }
+    assert.equal(loaded.length, own.length);
+  });
+
+  test('gives the worker time to end, and does not repeat what cannot work', () => {
+    assert.deepEqual(values('TimeoutStopSec'), [String(STOP_SECONDS)]);
+    assert.deepEqual(values('RestartPreventExitStatus'), ['64 78']);
+  });
+});

@@ -1,0 +1,32 @@
+// Whether a container engine answers, found out without loading a client for one.
+import { request, type RequestOptions } from 'node:http';
+
+const DEFAULT_SOCKET = '/var/run/docker.sock';
+// A local engine answers in milliseconds; a remote one that takes longer is none to run thousands of statements against.
+const PATIENCE_MS = 3000;
+
+export async function engineAnswers(dockerHost = process.env['DOCKER_HOST']): Promise<boolean> {
+  const target = pingTarget(dockerHost);
+  if (target === undefined) return false;
+  return new Promise((resolve) => {
+    const asked = request(
+      { ...target, path: '/_ping', signal: AbortSignal.timeout(PATIENCE_MS) },
+      (answer) => {
+        answer.resume();
+        resolve(answer.statusCode === 200);
+      },
+    );
+    asked.once('error', () => resolve(false));
+    asked.end();
+  });
+}
+
+/** Undefined for what is no address, or one that needs certificates: then there is no engine as far as we are concerned. */
+export function pingTarget(dockerHost: string | undefined): RequestOptions | undefined {
+  if (!dockerHost) return { socketPath: DEFAULT_SOCKET };
+  if (!URL.canParse(dockerHost)) return undefined;
+  const { protocol, hostname, port, pathname } = new URL(dockerHost);
+  if (protocol === 'unix:') return { socketPath: pathname };
+  if (protocol === 'tcp:' || protocol === 'http:') return { hostname, port: port || '2375' };
+  return undefined;
+}
