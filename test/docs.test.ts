@@ -19,7 +19,9 @@ test('docs/runbook.md explains every error code of the source', () => {
     file.endsWith('.ts'),
   );
   const codes = files.flatMap((file) =>
-    [...read(path.join('src', file)).matchAll(/\bcode: '([A-Z][A-Z_]+)'/g)].map((match) => match[1] ?? ''),
+    [...read(path.join('src', file)).matchAll(/(?:\bcode: |\bproblem\(c, )'([A-Z][A-Z_]+)'/g)].map(
+      (match) => match[1] ?? '',
+    ),
   );
   const runbook = read('docs/runbook.md');
   const missing = [...new Set(codes)].filter((code) => !runbook.includes(`\`${code}\``));

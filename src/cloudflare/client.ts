@@ -98,7 +98,7 @@ export function createCloudflareClient(options: {
   now?: () => number;
   /** Sees every answer, failed ones included, before it is judged. */
   onAnswer?: (answer: Pick<Answer, 'status' | 'header'>) => void;
-  /** Hears of every request that brought none. */
+  /** Told of every request to which no whole answer came. */
   onNoAnswer?: (why: 'timeout' | 'network') => void;
 }): CloudflareClient {
   const { baseUrl, logger } = options;

@@ -9,6 +9,7 @@ import { migrate, requireMigrated } from '../db/migrate.ts';
 import { createPool, type Pool } from '../db/pool.ts';
 import { EXIT, isOperatorError, type OperatorError } from '../errors.ts';
 import { createApp } from '../http/app.ts';
+import { HTTP_POOL } from '../http/ask-database.ts';
 import { startHttp } from '../http/server.ts';
 import type { Logger } from '../logger.ts';
 import { createMetrics } from '../metrics.ts';
@@ -27,7 +28,6 @@ type Options = { account: string[]; migrate: boolean };
 // Beside the walks, which wait for Cloudflare most of the time, there are heartbeats, probes and scrapes.
 const ACCOUNTS_AT_ONCE = 4;
 const CONNECTIONS = 10;
-const READ_MS = 10_000;
 // A publish gets 20 s, its record the rest. Who stops the process should wait a little longer than this.
 const SHUTDOWN_MS = 30_000;
 const HTTP_CLOSE_MS = 2_000;
@@ -69,7 +69,7 @@ async function serve(io: Io, options: Options): Promise<void> {
     opened.defer(() => database.close());
     const { pool } = database;
     // Of their own: probes and scrapes must neither wait for the runs' connections nor take them.
-    const readers = createPool({ url: database.url, max: 2, queryTimeoutMs: READ_MS, logger });
+    const readers = createPool({ url: database.url, ...HTTP_POOL, logger });
     opened.defer(() => readers.end());
     const metrics = createMetrics({
       version: VERSION,

@@ -73,6 +73,17 @@ export const syncRuns = risk.table(
   (t) => [
     primaryKey({ columns: [t.account_key, t.run_id] }),
     index('sync_runs_account_key_finished_at').on(t.account_key, t.finished_at),
+    // A slot is run once: the claim looks, this makes it certain.
+    uniqueIndex('sync_runs_slot')
+      .on(t.account_key, t.scheduled_for)
+      .where(sql`${t.status} = 'succeeded'`),
+    // After years of failures the newest success and the newest complete run are still one step away.
+    index('sync_runs_succeeded')
+      .on(t.account_key, t.run_id)
+      .where(sql`${t.status} = 'succeeded'`),
+    index('sync_runs_complete')
+      .on(t.account_key, t.run_id)
+      .where(sql`${t.verdict} = 'complete'`),
     check('sync_runs_trigger', sql`${t.trigger} in ('cron', 'cli', 'http')`),
     check('sync_runs_status', sql`${t.status} in ('succeeded', 'failed', 'abandoned')`),
     check('sync_runs_verdict', sql`${t.verdict} in ('complete', 'partial')`),
@@ -238,6 +249,10 @@ export const userActivity = risk.table(
   },
   (t) => [
     primaryKey({ columns: [t.account_key, t.user_key, t.observed_at] }),
+    // The rows of a day lie side by side, because the table is append-only: 80 kB for five million rows, against 150 MB.
+    index('user_activity_observed_at')
+      .using('brin', t.account_key, t.observed_at)
+      .with({ pages_per_range: 32, autosummarize: true }),
     check('user_activity_event_count', sql`${t.event_count} >= 0`),
   ],
 );

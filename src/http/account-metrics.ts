@@ -22,12 +22,12 @@ const OF_ACCOUNT: [name: string, help: string, value: (account: AccountGauges) =
   ],
   [
     'consecutive_failed_runs',
-    'Runs that failed or were abandoned since the newest success.',
+    'Runs that failed or were abandoned since the newest success; counted up to 1000.',
     (a) => a.failed_runs,
   ],
   [
     'consecutive_partial_runs',
-    'Runs that published a partial snapshot since the newest complete one.',
+    'Runs that published a partial snapshot since the newest complete one; counted up to 1000.',
     (a) => a.partial_runs,
   ],
   [

@@ -21,7 +21,7 @@ export type AppDeps = {
   /** Null only where the server listens on loopback. */
   token: string | null;
   accountIds: readonly string[];
-  /** Of its own, small and impatient: a probe must neither wait for the runs' connections nor take them. */
+  /** One of its own, made with HTTP_POOL. */
   pool: Pool;
   metrics: Pick<Metrics, 'scrape' | 'contentType'>;
   /** Age from which a snapshot counts as stale. */
@@ -78,6 +78,8 @@ export function createApp(deps: AppDeps): Hono {
   app.notFound((c) => problem(c, 'NOT_FOUND'));
   app.onError((error, c) => {
     if (error instanceof HTTPException) return problem(c, 'REQUEST_TIMEOUT');
+    // The client went away before its body was whole; what a database does never gets here.
+    if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') return problem(c, 'REQUEST_INVALID');
     deps.logger.error({ err: error }, 'request failed');
     return problem(c, 'UNEXPECTED');
   });

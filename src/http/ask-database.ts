@@ -4,6 +4,8 @@ import { databaseError } from '../db/database-errors.ts';
 import { EXIT, isOperatorError, OperatorError } from '../errors.ts';
 
 export const DATABASE_WAIT_MS = 3_000;
+/** For the pool that answers probes and scrapes: it neither waits for the connections of the runs nor takes them. */
+export const HTTP_POOL = { max: 2, queryTimeoutMs: DATABASE_WAIT_MS, connectTimeoutMs: DATABASE_WAIT_MS };
 
 /** Throws an OperatorError for what a database may do, and anything else as it is. The work itself goes on to its own limits. */
 export async function answerWithin<T>(ms: number, work: () => Promise<T>): Promise<T> {

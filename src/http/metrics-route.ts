@@ -35,7 +35,8 @@ async function databaseView(deps: MetricsDeps): Promise<DatabaseView> {
   if (!view.up) return view;
   const ms = deps.databaseWaitMs ?? DATABASE_WAIT_MS;
   try {
-    const read = () => readOnly(deps.pool, { statementMs: ms, lockMs: ms }, accountGauges);
+    const late = AbortSignal.timeout(ms);
+    const read = () => readOnly(deps.pool, { statementMs: ms, lockMs: ms }, (tx) => accountGauges(tx, late));
     return { ...view, accounts: await answerWithin(ms, read) };
   } catch (error) {
     // With a schema of another version some statements may fail; that is told by database_migrated.

@@ -37,6 +37,8 @@ export async function startHttp(options: {
   const { app, host, port } = options;
   const listener = getRequestListener(app.fetch, {
     hostname: host,
+    // The global Request and Response are replaced by the adapter's: without that, bodyLimit cannot rebuild a request.
+    overrideGlobalObjects: true,
     // Only of a request that cannot be read, such as one with an impossible Host: the app answers its own errors.
     errorHandler: () =>
       Response.json(

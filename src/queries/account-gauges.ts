@@ -27,7 +27,8 @@ export type AccountGauges = {
 /** A streak is counted row by row. */
 export const STREAK_LIMIT = 1_000;
 
-export async function accountGauges(tx: Transaction): Promise<AccountGauges[]> {
+/** Rejects with signal.reason once nobody waits any more. */
+export async function accountGauges(tx: Transaction, signal: AbortSignal): Promise<AccountGauges[]> {
   const active = await tx
     .select({
       key: accounts.account_key,
@@ -39,6 +40,7 @@ export async function accountGauges(tx: Transaction): Promise<AccountGauges[]> {
     .orderBy(accounts.account_key);
   const gauges: AccountGauges[] = [];
   for (const { key, ...account } of active) {
+    signal.throwIfAborted();
     const { rows } = await tx.execute<Omit<AccountGauges, keyof typeof account>>(gaugesOf(key));
     gauges.push({ ...account, ...rows[0]! });
   }

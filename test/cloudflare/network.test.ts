@@ -86,6 +86,17 @@ async function clientFor(t: TestContext, baseUrl: string) {
   return refusalOf(client.summaryPage({ accountId: ACCOUNT, page: 1, perPage: 5, signal, usage }));
 }
 
+test('tells of every request without an answer whether it was late or cut off', async (t) => {
+  const told: string[] = [];
+  const h = await harness(t, [silent, hangUp, json(200, PAGE)], {
+    timing: { headersMs: 80 },
+    onNoAnswer: (why) => told.push(why),
+    onAnswer: ({ status }) => told.push(String(status)),
+  });
+  await h.ask();
+  assert.deepEqual(told, ['timeout', 'network', '200']);
+});
+
 test('names the cause when nobody is there', async (t) => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

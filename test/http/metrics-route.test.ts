@@ -1,0 +1,118 @@
+// The scrape after real runs against a simulated API: what the database says, what was counted, and nothing of a person.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { createCloudflareClient, type CloudflareClient } from '../../src/cloudflare/client.ts';
+import { createLogger } from '../../src/logger.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
+import { createWorld } from '../../src/simulator/world.ts';
+import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { requestSync } from '../../src/sync/request-sync.ts';
+import { startApp, TOKEN } from '../support/http-app.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { parseScrape } from '../support/scrape.ts';
+import { TEST_SETTINGS } from '../support/settings.ts';
+
+const ACCOUNTS = ['0123456789abcdef0123456789abcdef', 'fedcba9876543210fedcba9876543210'];
+const START = new Date('2026-03-02T00:00:00Z');
+const AUTH = { token: 'an-api-token-nobody-may-see', email: 'admin@example.com', key: 'unused-key' };
+
+let db: MigratedDatabase;
+let simulator: Simulator;
+let client: CloudflareClient;
+let day = 60;
+before(async () => {
+  db = await migratedDatabase();
+  simulator = await startSimulator({
+    worlds: createWorld({ seed: 5, users: 200, start: START, days: 100 }),
+    now: () => new Date(START.getTime() + day * 86_400_000),
+    auth: AUTH,
+  });
+});
+after(async () => {
+  await client.close();
+  await simulator.close();
+  await db.close();
+});
+
+test('says what the database says, and what was counted, of several accounts and runs', async (t) => {
+  const metrics = createMetrics({ version: '1.2.3', budgetLeft: () => client.budgetLeft() });
+  client = createCloudflareClient({
+    baseUrl: new URL(simulator.url),
+    auth: { kind: 'token', token: AUTH.token },
+    logger: { debug() {}, info() {}, warn() {} } as never,
+    onAnswer: ({ status }) => metrics.recordAnswer(status),
+    onNoAnswer: (why) => metrics.recordAnswer(why),
+  });
+  const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
+  const { signal } = new AbortController();
+  let pages = 0;
+  for (day of [60, 63]) {
+    for (const accountId of ACCOUNTS) {
+      const outcome = await requestSync(
+        { pool: db.pool, client, logger, settings: TEST_SETTINGS, timing: LEASE_TIMING },
+        { accountId, trigger: 'cron', signal },
+      );
+      assert.ok(outcome.kind === 'ran' && outcome.result.error === null);
+      pages += outcome.result.facts.pages;
+      metrics.recordRun({ accountId, trigger: 'cron', durationMs: 10, result: outcome.result });
+    }
+  }
+  const app = await startApp(t, { databaseUrl: db.url, metrics });
+  // Side by side, as two Prometheus servers ask: none may see half of it.
+  const texts = await Promise.all(Array.from({ length: 5 }, () => app.scrape()));
+  for (const text of texts) {
+    const scrape = parseScrape(text);
+    const levels = await db.rows<{ account_id: string; max_risk_level: string; count: number }>(
+      'select account_id, max_risk_level, count(*)::integer as count from risk_bi.users where is_present group by 1, 2',
+    );
+    assert.equal(levels.length, 6);
+    for (const { count, ...labels } of levels)
+      assert.equal(scrape.value('zt_risk_sync_users', labels), count);
+    assert.equal(scrape.samples('zt_risk_sync_users').length, 6);
+    const times = await db.rows<{ account_id: string; seconds: number }>(
+      `select account_id, extract(epoch from max(finished_at))::float8 as seconds
+         from risk.sync_runs join risk.accounts using (account_key) group by 1`,
+    );
+    for (const { account_id, seconds } of times)
+      assert.equal(scrape.value('zt_risk_sync_last_success_timestamp_seconds', { account_id }), seconds);
+    const [changed] = await db.rows<Record<string, number>>(
+      `select sum(appeared)::integer as appeared, sum(raised)::integer as raised, sum(lowered)::integer as lowered,
+              sum(cleared)::integer as cleared, sum(returned)::integer as returned from risk.snapshots`,
+    );
+    const counted: Record<string, number> = {};
+    for (const { labels, value } of scrape.samples('zt_risk_sync_changes_total'))
+      counted[String(labels['kind'])] = (counted[String(labels['kind'])] ?? 0) + value;
+    assert.deepEqual(counted, changed);
+    assert.equal(scrape.value('zt_risk_sync_pages_total'), pages);
+    assert.equal(
+      scrape.value('zt_risk_sync_cloudflare_requests_total', { status: '200' }),
+      simulator.requests(),
+    );
+    assert.ok(scrape.value('zt_risk_sync_rate_budget_left', { source: 'header' }));
+  }
+
+  const identities = await db.rows<{ email: string; name: string }>(
+    'select email, name from risk.user_identities where email is not null',
+  );
+  assert.ok(identities.length > 50);
+  const said = [...texts, (await app.ask('GET', '/readyz')).text, JSON.stringify(app.logs)].join('\n');
+  for (const { email, name } of identities) assert.ok(!said.includes(email) && !said.includes(name));
+  for (const secret of [AUTH.token, TOKEN, new URL(db.url).password]) assert.ok(!said.includes(secret));
+  assert.doesNotMatch(said, /@|postgres:/);
+});
+
+test('leaves nothing of an account behind that was retired', async (t) => {
+  const app = await startApp(t, { databaseUrl: db.url });
+  assert.ok((await app.scrape()).includes(ACCOUNTS[0]!));
+  await db.rows('update risk.accounts set retired_at = now() where account_id = $1', [ACCOUNTS[0]]);
+  const later = await app.scrape();
+  assert.ok(!later.includes(ACCOUNTS[0]!));
+  assert.ok(later.includes(ACCOUNTS[1]!));
+});
+
+test('answers in the content type of the text format', async (t) => {
+  const app = await startApp(t, { databaseUrl: db.url });
+  const { headers } = await app.ask('GET', '/metrics', { headers: { authorization: `Bearer ${TOKEN}` } });
+  assert.equal(headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8');
+});

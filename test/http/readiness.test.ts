@@ -1,0 +1,176 @@
+// readyz and the scrape when the database is down, slow, behind or ahead.
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test, type TestContext } from 'node:test';
+import { readMigrationFiles } from 'drizzle-orm/migrator';
+import { migrationsFolder } from '../../src/db/migrate.ts';
+import { createTestDatabase } from '../support/database.ts';
+import { startFaultProxy } from '../support/fault-proxy.ts';
+import { startApp, type HttpApp } from '../support/http-app.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { sampleHistory } from '../support/sample-history.ts';
+import { parseScrape } from '../support/scrape.ts';
+
+async function database(t: TestContext): Promise<MigratedDatabase> {
+  const db = await migratedDatabase();
+  t.after(() => db.close());
+  return db;
+}
+
+type Found = { status: string; checks: Record<string, Record<string, unknown>>; freshness: unknown };
+const readyz = async (app: HttpApp) => {
+  const { status, json } = await app.ask('GET', '/readyz');
+  return { http: status, ...(json as Found) };
+};
+
+const known = readMigrationFiles({ migrationsFolder: migrationsFolder() }).length;
+
+test('is ready with a migrated database, however old the data is', async (t) => {
+  const db = await database(t);
+  const history = sampleHistory(db.pool);
+  await history.snapshot(await history.account('a'), '2026-01-01T00:00:00Z');
+  const app = await startApp(t, { databaseUrl: db.url });
+  const { freshness, ...found } = await readyz(app);
+  assert.deepEqual(found, {
+    http: 200,
+    status: 'ready',
+    checks: { database: { status: 'ok' }, migrations: { status: 'ok', applied: known, pending: 0 } },
+  });
+  const { oldest_snapshot_age_seconds: age, ...counts } = freshness as Record<string, number>;
+  assert.deepEqual(counts, { accounts: 1, stale: 1 });
+  assert.ok(age !== undefined && age > 86_400);
+});
+
+test('is not ready when nothing listens where the database should be', async (t) => {
+  const db = await database(t);
+  const proxy = await startFaultProxy(db.url);
+  t.after(() => proxy.close());
+  await proxy.refuse();
+  const app = await startApp(t, { databaseUrl: proxy.url });
+  const found = await readyz(app);
+  assert.equal(found.http, 503);
+  assert.equal(found.status, 'not_ready');
+  assert.equal(found.checks['database']?.['code'], 'DATABASE_UNAVAILABLE');
+  assert.deepEqual(found.checks['migrations'], { status: 'unknown' });
+  assert.equal(found.freshness, null);
+  assert.equal((await app.ask('GET', '/livez')).status, 200);
+});
+
+test('does not wait for a database that says nothing, still gives a scrape, and recovers', async (t) => {
+  const db = await database(t);
+  const history = sampleHistory(db.pool);
+  await history.snapshot(await history.account('a'), '2026-01-01T00:00:00Z');
+  const proxy = await startFaultProxy(db.url);
+  t.after(() => proxy.close());
+  const app = await startApp(t, { databaseUrl: proxy.url, databaseWaitMs: 200 });
+  assert.equal((await readyz(app)).http, 200);
+  const well = parseScrape(await app.scrape());
+  assert.equal(well.value('zt_risk_sync_database_up'), 1);
+  assert.ok(well.value('zt_risk_sync_last_success_timestamp_seconds', { account_id: 'a' }));
+  proxy.stall();
+  app.metrics.recordAnswer(200);
+  await until(async () => (await readyz(app)).http === 503);
+  const { checks } = await readyz(app);
+  assert.deepEqual(checks['database'], {
+    status: 'failed',
+    code: 'DATABASE_UNAVAILABLE',
+    message: 'The database did not answer within 0.2 s',
+  });
+  const stalled = parseScrape(await app.scrape());
+  assert.equal(stalled.value('zt_risk_sync_database_up'), 0);
+  assert.equal(stalled.value('zt_risk_sync_cloudflare_requests_total', { status: '200' }), 1);
+  assert.deepEqual(stalled.samples('zt_risk_sync_last_success_timestamp_seconds'), []);
+  assert.deepEqual(stalled.samples('zt_risk_sync_database_migrated'), []);
+  await proxy.heal();
+  await until(async () => (await readyz(app)).http === 200);
+  await until(async () => parseScrape(await app.scrape()).value('zt_risk_sync_database_up') === 1);
+});
+
+test('names a database that was never migrated, is behind, newer or changed', async (t) => {
+  const empty = await createTestDatabase();
+  t.after(() => empty.drop());
+  const never = await readyz(await startApp(t, { databaseUrl: empty.url }));
+  assert.equal(never.http, 503);
+  assert.deepEqual(never.checks, {
+    database: { status: 'ok' },
+    migrations: {
+      status: 'failed',
+      code: 'DATABASE_BEHIND',
+      message: 'The database holds no history yet: it was never migrated',
+      applied: 0,
+      pending: known,
+    },
+  });
+  for (const [statement, code] of [
+    [`delete from risk_internal.migrations where id = ${known}`, 'DATABASE_BEHIND'],
+    [`insert into risk_internal.migrations (hash, created_at) values ('x', 1)`, 'DATABASE_NEWER'],
+    [`update risk_internal.migrations set hash = 'x' where id = 2`, 'MIGRATION_CHANGED'],
+  ] as const) {
+    const db = await database(t);
+    await db.rows(statement);
+    const app = await startApp(t, { databaseUrl: db.url });
+    const found = await readyz(app);
+    assert.deepEqual([found.http, found.status], [503, 'not_ready'], code);
+    assert.deepEqual(found.checks['database'], { status: 'ok' }, code);
+    assert.equal(found.checks['migrations']?.['code'], code);
+    assert.match(String(found.checks['migrations']?.['message']), /\w/);
+    const scrape = parseScrape(await app.scrape());
+    assert.equal(scrape.value('zt_risk_sync_database_up'), 1, code);
+    assert.equal(scrape.value('zt_risk_sync_database_migrated'), 0, code);
+  }
+});
+
+test('gives a scrape of a database without tables, too', async (t) => {
+  const empty = await createTestDatabase();
+  t.after(() => empty.drop());
+  const scrape = parseScrape(await (await startApp(t, { databaseUrl: empty.url })).scrape());
+  assert.equal(scrape.value('zt_risk_sync_database_up'), 1);
+  assert.equal(scrape.value('zt_risk_sync_database_migrated'), 0);
+});
+
+test('tells nobody a password, a user or an account', async (t) => {
+  const db = await database(t);
+  const history = sampleHistory(db.pool);
+  await history.snapshot(await history.account('an-account-id'), '2026-01-01T00:00:00Z');
+  assert.ok(
+    !(await (await startApp(t, { databaseUrl: db.url })).ask('GET', '/readyz')).text.includes('an-account'),
+  );
+  const wrong = new URL(db.url);
+  wrong.username = 'alice';
+  wrong.password = 'a-wrong-password';
+  const { status, text } = await (await startApp(t, { databaseUrl: wrong.href })).ask('GET', '/readyz');
+  assert.equal(status, 503);
+  assert.match(text, /DATABASE_REFUSED/);
+  assert.ok(!/alice|a-wrong-password/.test(text));
+});
+
+test('asks the database once for many probes at a time', async (t) => {
+  const db = await database(t);
+  const proxy = await startFaultProxy(db.url, { count: /to_regclass/ });
+  t.after(() => proxy.close());
+  const app = await startApp(t, { databaseUrl: proxy.url });
+  const found = await Promise.all(Array.from({ length: 30 }, () => readyz(app)));
+  assert.ok(found.every(({ http }) => http === 200));
+  // Two, should the machine take more than a second over it.
+  assert.ok(proxy.passed() >= 1 && proxy.passed() <= 2, `${proxy.passed()} checks`);
+  const before = proxy.passed();
+  await until(async () => {
+    await readyz(app);
+    return proxy.passed() > before;
+  });
+});
+
+test('says that it is stopping, and does not ask the database then', async (t) => {
+  const app = await startApp(t, { databaseUrl: 'postgres://127.0.0.1:1/none', isStopping: () => true });
+  const { status, json } = await app.ask('GET', '/readyz');
+  assert.deepEqual([status, json], [503, { status: 'stopping' }]);
+  assert.equal((await app.ask('GET', '/livez')).status, 200);
+});
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  for (let attempt = 0; attempt < 400; attempt++) {
+    if (await isSo()) return;
+    await sleep(50);
+  }
+  throw new Error('it did not come to that');
+}

@@ -1,0 +1,110 @@
+// Listening and stopping: ports, clients that are slow or silent, and requests under way.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net from 'node:net';
+import { test, type TestContext } from 'node:test';
+import { Agent, request } from 'undici';
+import { startHttp, type HttpTiming } from '../../src/http/server.ts';
+import { isOperatorError } from '../../src/errors.ts';
+import { Hono } from 'hono';
+
+const FAST: HttpTiming = {
+  headersTimeout: 150,
+  requestTimeout: 300,
+  keepAliveTimeout: 60_000,
+  connectionsCheckingInterval: 30,
+};
+
+async function listen(t: TestContext, app = new Hono().get('/', (c) => c.text('hello')), timing = FAST) {
+  const http = await startHttp({ app, host: '127.0.0.1', port: 0, timing });
+  t.after(() => http.close(0));
+  return { ...http, url: `http://127.0.0.1:${http.port}/` };
+}
+
+/** What the server sends until it closes the connection. */
+async function converse(port: number, text: string): Promise<string> {
+  const socket = net.connect(port, '127.0.0.1');
+  let said = '';
+  socket.setEncoding('utf8').on('data', (piece: string) => (said += piece));
+  socket.on('error', () => undefined);
+  socket.write(text);
+  await once(socket, 'close');
+  return said;
+}
+
+test('says that its port is taken, and that an address is not of this machine', async (t) => {
+  const { port } = await listen(t);
+  const app = new Hono();
+  const refusal = async (host: string, port: number) => {
+    const error = await startHttp({ app, host, port }).catch((e: unknown) => e);
+    assert.ok(isOperatorError(error));
+    return [error.code, error.exit];
+  };
+  assert.deepEqual(await refusal('127.0.0.1', port), ['HTTP_PORT_TAKEN', 78]);
+  assert.deepEqual(await refusal('203.0.113.77', 0), ['HTTP_ADDRESS_UNUSABLE', 78]);
+});
+
+test('closes on a client that sends its headers, or its body, too slowly', async (t) => {
+  const app = new Hono().post('/', async (c) => c.text(await c.req.text()));
+  const { port } = await listen(t, app);
+  assert.match(await converse(port, 'GET / HTTP/1.1\r\nHost: localhost\r\n'), /^HTTP\/1\.1 408 /);
+  const slowBody = 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc';
+  assert.doesNotMatch(await converse(port, slowBody), / 200 /);
+  assert.equal(await converse(port, ''), 'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n');
+});
+
+test('refuses headers without end, and a Host that cannot be one', async (t) => {
+  const { port } = await listen(t);
+  const long = `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(9_000)}\r\n\r\n`;
+  assert.match(await converse(port, long), /^HTTP\/1\.1 431 /);
+  const odd = await converse(port, 'GET / HTTP/1.1\r\nHost: a/b\r\nConnection: close\r\n\r\n');
+  assert.match(odd, /^HTTP\/1\.1 400 [\s\S]*"code":"REQUEST_INVALID"/);
+});
+
+test('stops without waiting for connections that are kept alive', async (t) => {
+  const http = await listen(t);
+  const agent = new Agent({ keepAliveTimeout: 60_000 });
+  t.after(() => agent.destroy());
+  const { body } = await request(http.url, { dispatcher: agent });
+  assert.equal(await body.text(), 'hello');
+  const began = performance.now();
+  await http.close(60_000);
+  assert.ok(performance.now() - began < 30_000);
+});
+
+test('lets a request that is under way end, and takes no new one', async (t) => {
+  const gate = Promise.withResolvers<void>();
+  const arrived = Promise.withResolvers<void>();
+  const app = new Hono().get('/', async (c) => {
+    arrived.resolve();
+    await gate.promise;
+    return c.text('done');
+  });
+  const http = await listen(t, app);
+  const asked = request(http.url);
+  await arrived.promise;
+  const began = performance.now();
+  const closing = http.close(60_000);
+  await assert.rejects(request(http.url), /ECONNREFUSED/);
+  gate.resolve();
+  assert.equal(await (await asked).body.text(), 'done');
+  await closing;
+  // The client would have kept its connection for a minute.
+  assert.ok(performance.now() - began < 30_000);
+});
+
+test('cuts what has not ended when the grace period is over', async (t) => {
+  const arrived = Promise.withResolvers<void>();
+  const app = new Hono().get('/', () => {
+    arrived.resolve();
+    return new Promise<Response>(() => undefined);
+  });
+  const http = await listen(t, app);
+  const asked = request(http.url).then(
+    () => 'answered',
+    () => 'cut',
+  );
+  await arrived.promise;
+  await http.close(50);
+  assert.equal(await asked, 'cut');
+});
