@@ -1,13 +1,17 @@
-// The dashboards as Grafana meets them: the datasource they name, and every query of theirs against a real database.
+// The dashboards as Grafana meets them: the datasource they name, and every query of theirs against a real database, asked by
+// a member of risk_reader. The server is its own, because roles belong to the whole server.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { parse } from 'yaml';
+import type { Pool } from '../../src/db/pool.ts';
+import { createRoles } from '../../src/db/roles.ts';
 import { snapshotLevels } from '../../src/db/schema.ts';
 import { expandMacros } from '../support/grafana-macros.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { migratedDatabase, testPool, type MigratedDatabase } from '../support/migrated-database.ts';
+import { startPostgresServer, type PostgresServer } from '../support/postgres-server.ts';
 import { sampleHistory } from '../support/sample-history.ts';
 
 type Source = { type: string; uid: string };
@@ -33,13 +37,27 @@ const { datasources } = parse(read('provisioning/datasources/zt-risk-sync.yml'))
 const ACCOUNT = '0123456789abcdef0123456789abcdef';
 const RANGE = { from: new Date('2026-03-02T00:00:00Z'), to: new Date('2026-03-02T06:00:00Z') };
 
+let server: PostgresServer;
 let db: MigratedDatabase;
+let grafana: Pool;
 
 before(async () => {
+  server = await startPostgresServer(process.env['TEST_POSTGRES'] === '15' ? 15 : 18);
+  process.env['TEST_POSTGRES_URL'] = server.url;
   db = await migratedDatabase();
   await writeHistory();
+  await createRoles(db.pool);
+  await db.pool.query(`create role grafana login password 'a password' in role risk_reader`);
+  const url = new URL(db.url);
+  url.username = 'grafana';
+  url.password = 'a password';
+  grafana = testPool(url.href);
 });
-after(() => db.close());
+after(async () => {
+  await grafana.end();
+  await db.close();
+  await server.stop();
+});
 
 describe('every dashboard', () => {
   test('names the provisioned datasource, and nothing else', () => {
@@ -133,10 +151,10 @@ async function ask(dashboard: Dashboard, rawSql: string): Promise<Row[]> {
   const variables: Record<string, string> = {};
   for (const { name, type, query } of dashboard.templating.list) {
     assert.equal(type, 'query', `variable ${name}`);
-    const [first] = await db.rows<{ __value: string }>(query);
+    const [first] = (await grafana.query<{ __value: string }>(query)).rows;
     variables[name] = first?.__value ?? assert.fail(`variable ${name} has no value`);
   }
-  return db.rows<Row>(expandMacros(rawSql, { ...RANGE, interval: '1h', variables }));
+  return (await grafana.query<Row>(expandMacros(rawSql, { ...RANGE, interval: '1h', variables }))).rows;
 }
 
 function assertSeries(rows: readonly Row[]): void {
