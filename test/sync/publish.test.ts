@@ -148,8 +148,11 @@ describe('publish', () => {
       const publishing = publish(db.pool, request, { cancel: cancel.signal });
       publishing.catch(() => undefined);
       await comesToWait();
+      const began = performance.now();
       cancel.abort(reason);
       await assert.rejects(publishing, (error) => error === reason);
+      // The limit on the lock it waits for would have ended it after 20 s.
+      assert.ok(performance.now() - began < 15_000);
     });
     assert.equal(await published(), 0);
     assert.equal(await isWaiting(), false);
