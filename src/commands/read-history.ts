@@ -43,15 +43,19 @@ export async function chooseHistories(pool: Pool, accountId: string | undefined)
   if (accountId === undefined || known.length === 0) return known;
   const chosen = known.filter((account) => account.account_id === accountId);
   if (chosen.length === 0) {
-    throw new OperatorError({
-      code: 'ACCOUNT_UNKNOWN',
-      exit: EXIT.failed,
-      happened: 'No history is kept of the account that --account names',
-      means: 'There is nothing to show of it',
-      todo: 'Run `zt-risk-sync accounts` for the ones there are',
-    });
+    throw accountUnknown();
   }
   return chosen;
+}
+
+export function accountUnknown(): OperatorError {
+  return new OperatorError({
+    code: 'ACCOUNT_UNKNOWN',
+    exit: EXIT.failed,
+    happened: 'No history is kept of the account that --account names',
+    means: 'There is nothing to show of it',
+    todo: 'Run `zt-risk-sync accounts` for the ones there are',
+  });
 }
 
 /** Without those that were retired by then, unless one is named: nobody looked any more. */
