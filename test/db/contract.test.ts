@@ -1,37 +1,28 @@
-// The contract with everybody who reads the database: names, types and order of columns as design section 3 has them.
+// The contract with everybody who reads the database: names, types and order of columns, kept in contract.golden.
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
 
-// Only ever appended to.
-const GOLDEN: Record<string, string> = {
-  'risk.accounts':
-    'account_key integer, account_id text, label text, added_at timestamptz, retired_at timestamptz',
-  'risk.sync_runs':
-    'account_key integer, run_id bigint, trigger text, scheduled_for timestamptz, status text, verdict text, started_at timestamptz, finished_at timestamptz, host text, passes integer, expected_unseen double precision, pages integer, requests integer, retries integer, bytes bigint, users_met integer, duplicates integer, rejected integer, total_first integer, total_last integer, lookups integer, evidence jsonb, error_code text, error_message text, snapshot_id bigint',
-  'risk.snapshots':
-    'account_key integer, snapshot_id bigint, observed_at timestamptz, verdict text, expected_unseen double precision, is_baseline boolean, user_count integer, met_count integer, carried_count integer, event_count bigint, appeared integer, raised integer, lowered integer, cleared integer, returned integer',
-  'risk.snapshot_levels':
-    'account_key integer, snapshot_id bigint, max_risk_level text, user_count integer, event_count bigint',
-  'risk.users':
-    'account_key integer, user_key bigint, user_id uuid, max_risk_level text, event_count integer, last_event timestamptz, level_since timestamptz, identity_since timestamptz, first_seen_at timestamptz, absent_since timestamptz, cleared_at timestamptz, snapshot_id bigint',
-  'risk.user_identities':
-    'account_key integer, user_key bigint, valid_from timestamptz, valid_to timestamptz, email text, name text, snapshot_id bigint',
-  'risk.user_levels':
-    'account_key integer, user_key bigint, valid_from timestamptz, valid_to timestamptz, max_risk_level text, previous_level text, change text, end_reason text, absent_since timestamptz, last_reset_time timestamptz, snapshot_id bigint',
-  'risk.user_activity':
-    'account_key integer, user_key bigint, observed_at timestamptz, event_count integer, last_event timestamptz, snapshot_id bigint',
-  'risk_bi.users':
-    'account_id text, user_id uuid, max_risk_level text, event_count integer, last_event timestamptz, level_since timestamptz, first_seen_at timestamptz, absent_since timestamptz, cleared_at timestamptz, is_present boolean',
-  'risk_bi.risk_level_by_snapshot':
-    'account_id text, snapshot_id bigint, observed_at timestamptz, max_risk_level text, user_count integer, verdict text',
-  'risk_bi.snapshot_users(snapshot_id bigint)':
-    'user_id uuid, email text, name text, max_risk_level text, event_count integer, last_event timestamptz',
-  'risk_bi.users_as_of(account_id text, at timestamptz)':
-    'user_id uuid, max_risk_level text, event_count integer, last_event timestamptz, snapshot_id bigint, observed_at timestamptz',
-};
+const goldenFile = path.join(import.meta.dirname, 'contract.golden');
 
-const short = (text: string) => text.replaceAll('timestamp with time zone', 'timestamptz');
+/** What a person is to do about every difference. */
+function brokenPromises(golden: ReadonlyMap<string, string>, actual: ReadonlyMap<string, string>): string[] {
+  const changed = [...golden].flatMap(([place, was]) => {
+    const is = actual.get(place);
+    if (is === was) return [];
+    return `${place} was ${was} and is ${is ?? 'gone'}: readers rely on it. Put it back, and add what is new as a last column`;
+  });
+  const added = [...actual].filter(([place]) => !golden.has(place));
+  return [
+    ...changed,
+    ...added.map(
+      ([place, type]) =>
+        `${place} is new (${type}): if that is meant, run this test with UPDATE_GOLDEN=1 and commit contract.golden`,
+    ),
+  ];
+}
 
 describe('the contract', () => {
   let db: MigratedDatabase;
@@ -43,23 +34,52 @@ describe('the contract', () => {
   const names = async (text: string) =>
     (await db.rows<{ name: string }>(text)).map((row) => row.name).toSorted();
 
-  test('tables, views and functions for readers have exactly these columns in this order', async () => {
-    const relations = await db.rows<{ name: string; columns: string }>(`
-      select n.nspname || '.' || c.relname as name,
-             string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', ' order by a.attnum) as columns
-        from pg_class c join pg_namespace n on n.oid = c.relnamespace
-        join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-       where n.nspname in ('risk', 'risk_bi') and c.relkind in ('r', 'p', 'v', 'm', 'f')
-       group by 1`);
-    const functions = await db.rows<{ name: string; columns: string }>(`
-      select n.nspname || '.' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')' as name,
-             regexp_replace(pg_get_function_result(p.oid), '^TABLE\\((.*)\\)$', '\\1') as columns
-        from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-       where n.nspname in ('risk', 'risk_bi')`);
-    const actual = Object.fromEntries(
-      [...relations, ...functions].map(({ name, columns }) => [short(name), short(columns)]),
+  test('columns for readers are only ever appended', async () => {
+    const relations = await db.rows<{ place: string; type: string }>(`
+      select format('%s.%s.%s', table_schema, table_name, ordinal_position) as place,
+             column_name || ' ' || case when data_type = 'ARRAY' then udt_name else data_type end as type
+        from information_schema.columns where table_schema in ('risk', 'risk_bi')
+       order by table_schema, table_name, ordinal_position`);
+    const functions = await db.rows<{ place: string; type: string }>(`
+      select format('%s.%s(%s).%s', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid), r.nth) as place,
+             r.name || ' ' || format_type(r.type, null) as type
+        from pg_proc p join pg_namespace n on n.oid = p.pronamespace,
+             unnest(p.proargnames, p.proallargtypes, p.proargmodes) with ordinality as every (name, type, mode, place),
+             lateral (select every.name, every.type, every.place - p.pronargs as nth where every.mode = 't') r
+       where n.nspname in ('risk', 'risk_bi') order by 1, r.nth`);
+    const actual = new Map([...relations, ...functions].map(({ place, type }) => [place, type]));
+    if (process.env['UPDATE_GOLDEN'] === '1')
+      writeFileSync(goldenFile, [...actual].map(([place, type]) => `${place} = ${type}\n`).join(''));
+    const golden = new Map(
+      readFileSync(goldenFile, 'utf8')
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.split(' = ') as [string, string]),
     );
-    assert.deepEqual(actual, GOLDEN);
+    assert.ok(golden.size > 250, `${golden.size} columns`);
+    assert.deepEqual(brokenPromises(golden, actual), []);
+  });
+
+  test('a column that was removed, renamed or retyped is told from one that is new', () => {
+    const golden = new Map([
+      ['risk_bi.v.1', 'a text'],
+      ['risk_bi.v.2', 'b integer'],
+    ]);
+    assert.deepEqual(brokenPromises(golden, new Map(golden)), []);
+    const [retyped, ...more] = brokenPromises(golden, new Map([...golden, ['risk_bi.v.2', 'b bigint']]));
+    assert.match(
+      retyped ?? '',
+      /^risk_bi\.v\.2 was b integer and is b bigint: readers rely on it\. Put it back/,
+    );
+    assert.deepEqual(more, []);
+    assert.match(
+      brokenPromises(golden, new Map([['risk_bi.v.1', 'a text']])).join(),
+      /^risk_bi\.v\.2 was b integer and is gone: .*Put it back/,
+    );
+    assert.match(
+      brokenPromises(golden, new Map([...golden, ['risk_bi.v.3', 'c text']])).join(),
+      /^risk_bi\.v\.3 is new \(c text\): .*UPDATE_GOLDEN=1/,
+    );
   });
 
   test('whatever is in the three schemas says what it is for', async () => {
@@ -89,6 +109,20 @@ describe('the contract', () => {
     );
   });
 
+  test('docs/reporting.md names every view and function for people', async () => {
+    const page = readFileSync(path.resolve(import.meta.dirname, '../../docs/reporting.md'), 'utf8');
+    const all = await names(`
+      select relname as name from pg_class where relnamespace = 'risk_bi'::regnamespace and relkind in ('v', 'm')
+      union all
+      select proname || '(' || array_to_string(proargnames[1:pronargs], ', ') || ')' from pg_proc
+       where pronamespace = 'risk_bi'::regnamespace`);
+    assert.ok(all.length > 20);
+    assert.deepEqual(
+      all.filter((name) => !page.includes(`\`${name}\``)),
+      [],
+    );
+  });
+
   test('readers find real tables, text rather than enums, and no generated columns', async () => {
     assert.deepEqual(
       await names(
@@ -109,10 +143,24 @@ describe('the contract', () => {
     );
   });
 
-  test('every point in time keeps its zone', async () => {
+  test('every point in time keeps its zone; a date is a day of a calendar, and only for people', async () => {
     assert.deepEqual(
       await names(`select table_schema || '.' || table_name || '.' || column_name as name from information_schema.columns
-         where table_schema like 'risk%' and data_type in ('timestamp without time zone', 'date', 'time without time zone')`),
+         where table_schema like 'risk%' and (data_type in ('timestamp without time zone', 'time without time zone')
+           or data_type = 'date' and (table_schema <> 'risk_bi' or column_name not in ('day', 'week_start', 'month_start')))`),
+      [],
+    );
+  });
+
+  test("every view reads with the caller's rights, and so does every function", async () => {
+    assert.deepEqual(
+      await names(`select oid::regclass::text as name from pg_class where relnamespace::regnamespace::text like 'risk%'
+         and relkind in ('v', 'm') and not coalesce('security_invoker=true' = any (reloptions), false)`),
+      [],
+    );
+    assert.deepEqual(
+      await names(`select oid::regprocedure::text as name from pg_proc where pronamespace::regnamespace::text like 'risk%'
+         and prosecdef`),
       [],
     );
   });
@@ -166,6 +214,7 @@ describe('the contract', () => {
              provolatile = 's' and not prosecdef and proconfig @> array['search_path=pg_catalog'] as safe
         from pg_proc where pronamespace = 'risk_bi'::regnamespace order by 1`);
     assert.deepEqual(functions, [
+      { name: 'compare', safe: true },
       { name: 'snapshot_users', safe: true },
       { name: 'users_as_of', safe: true },
     ]);
