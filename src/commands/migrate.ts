@@ -1,8 +1,9 @@
-// `migrate`: bring the database up to this version, or say how far it is.
-import { Command } from 'commander';
+// `migrate`: bring the database up to this version, or say how far it is; make the roles for readers.
+import { Command, Option } from 'commander';
 import { readConfig } from '../config.ts';
 import { openDatabase, openLogger, type Io } from '../context.ts';
 import { checkMigrations, migrate, requireMigrated } from '../db/migrate.ts';
+import { createRoles, PII_READER, READER, READER_SETTINGS } from '../db/roles.ts';
 import { plural } from './print.ts';
 
 export function migrateCommand(io: Io): Command {
@@ -10,8 +11,17 @@ export function migrateCommand(io: Io): Command {
     .description(
       'apply the migrations of this version, under a lock; any number of processes may do so at once',
     )
-    .option('--check', 'change nothing; exit 78 when the database is behind', false)
-    .action(async (options: { check: boolean }) => {
+    .addOption(
+      new Option('--check', 'change nothing; exit 78 when the database is behind')
+        .default(false)
+        .conflicts('roles'),
+    )
+    .option(
+      '--roles',
+      `afterwards make the roles ${READER} (all but emails and names) and ${PII_READER} (those too), and grant`,
+      false,
+    )
+    .action(async (options: { check: boolean; roles: boolean }) => {
       const config = readConfig(io.source);
       const database = await openDatabase(io, config, openLogger(io, config), 'leave');
       try {
@@ -23,8 +33,18 @@ export function migrateCommand(io: Io): Command {
         }
         const { applied } = await migrate(database.pool);
         io.stdout.write(applied === 0 ? 'up to date\n' : `applied ${plural(applied, 'migration')}\n`);
+        if (options.roles) {
+          await createRoles(database.pool);
+          io.stdout.write(ROLES_MADE);
+        }
       } finally {
         await database.close();
       }
     });
 }
+
+const ROLES_MADE = `roles ${READER} (all but emails and names) and ${PII_READER} (those too) are there, and granted
+
+A login for a reader. Its settings are its own: members inherit grants, and no settings.
+  create role <login> login password '...' in role ${READER};
+${READER_SETTINGS.map((setting) => `  alter role <login> set ${setting};\n`).join('')}`;

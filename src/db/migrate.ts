@@ -8,6 +8,7 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { readMigrationFiles, type MigrationMeta } from 'drizzle-orm/migrator';
 import { EXIT, OperatorError } from '../errors.ts';
 import type { Pool } from './pool.ts';
+import { renewGrants } from './roles.ts';
 import { inTransaction, type Transaction } from './transaction.ts';
 
 type Applied = { hash: string; created_at: number };
@@ -53,6 +54,7 @@ export async function migrate(pool: Pool, folder = migrationsFolder()): Promise<
         sql`insert into risk_internal.migrations (hash, created_at) values (${migration.hash}, ${migration.folderMillis})`,
       );
     }
+    if (pending.length > 0) await renewGrants(tx);
     return { applied: pending.length };
   });
 }

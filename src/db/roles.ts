@@ -1,0 +1,106 @@
+// The two roles for readers: risk_reader sees everything but emails and names, risk_pii_reader those too. Who may see what
+// follows from the catalog, so that whatever a later migration adds is granted, or kept back, without anybody thinking of it.
+import { sql } from 'drizzle-orm';
+import { EXIT, OperatorError } from '../errors.ts';
+import { rootCause } from '../logger.ts';
+import type { Pool } from './pool.ts';
+import { DEFAULT_LIMITS, inTransaction, type Transaction } from './transaction.ts';
+
+export const READER = 'risk_reader';
+export const PII_READER = 'risk_pii_reader';
+
+// 'ztrr' in ASCII: grants of two sessions on one object at a time fail with "tuple concurrently updated".
+const LOCK_KEY = 0x7a747272;
+
+/** What a login for readers should have. A member inherits the grants of its groups, but none of their settings. */
+export const READER_SETTINGS = [
+  'default_transaction_read_only = on',
+  "statement_timeout = '30s'",
+  "idle_in_transaction_session_timeout = '1min'",
+  "idle_session_timeout = '1h'",
+  // Compiling a plan over a whole history takes longer than the answer.
+  'jit = off',
+] as const;
+
+/** Makes the roles where they are missing, and grants. The database is migrated. Throws ROLES_DENIED (exit 77). */
+export async function createRoles(pool: Pool): Promise<void> {
+  await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
+    await tx.execute(sql`select pg_advisory_xact_lock(${LOCK_KEY})`);
+    const missing = await missingSql(tx);
+    try {
+      for (const statement of missing) await tx.execute(sql.raw(tolerant(statement)));
+    } catch (error) {
+      if ((rootCause(error) as { code?: unknown } | null)?.code === '42501') throw denied(missing);
+      throw error;
+    }
+    await tx.execute(sql.raw(`grant usage on schema risk, risk_bi to ${READER}`));
+    await grantToReaders(tx);
+  });
+}
+
+/** After a migration: for the roles that were once given to this database. */
+export async function renewGrants(tx: Transaction): Promise<void> {
+  const { rows } = await tx.execute<{ found: boolean }>(sql`
+    select coalesce((select has_schema_privilege(oid, to_regnamespace('risk_bi')::oid, 'usage') from pg_roles where rolname = ${READER}), false)
+       and exists (select from pg_roles where rolname = ${PII_READER}) as found`);
+  if (rows[0]?.found !== true) return;
+  await tx.execute(sql`select pg_advisory_xact_lock(${LOCK_KEY})`);
+  await grantToReaders(tx);
+}
+
+/** Personal data is in whatever has a column, an argument or a result called email or name. */
+async function grantToReaders(tx: Transaction): Promise<void> {
+  const { rows } = await tx.execute<{ right: string; object: string; personal: boolean }>(sql`
+    select 'select' as right, c.oid::regclass::text as object,
+           exists (select from pg_attribute where attrelid = c.oid and attname in ('email', 'name') and not attisdropped)
+             as personal
+      from pg_class c
+     where c.relnamespace in ('risk'::regnamespace, 'risk_bi'::regnamespace) and c.relkind in ('r', 'p', 'v', 'm')
+       and pg_has_role(c.relowner, 'usage')
+    union all
+    select 'execute', 'function ' || p.oid::regprocedure::text, coalesce(p.proargnames && array['email', 'name'], false)
+      from pg_proc p
+     where p.pronamespace in ('risk'::regnamespace, 'risk_bi'::regnamespace) and pg_has_role(p.proowner, 'usage')`);
+  for (const { right, object, personal } of rows) {
+    if (personal) {
+      await tx.execute(sql.raw(`revoke ${right} on ${object} from public, ${READER}`));
+      await tx.execute(sql.raw(`grant ${right} on ${object} to ${PII_READER}`));
+    } else {
+      await tx.execute(sql.raw(`grant ${right} on ${object} to ${READER}`));
+    }
+  }
+}
+
+/** The statements that need a role which may create roles. */
+async function missingSql(tx: Transaction): Promise<string[]> {
+  const { rows } = await tx.execute<{ name: string }>(
+    sql`select rolname as name from pg_roles where rolname in (${READER}, ${PII_READER})`,
+  );
+  const there = new Set(rows.map(({ name }) => name));
+  const statements = [READER, PII_READER]
+    .filter((name) => !there.has(name))
+    .map((name) => `create role ${name} nologin`);
+  const member =
+    statements.length === 0 &&
+    (
+      await tx.execute<{ is: boolean }>(
+        sql`select pg_has_role(${PII_READER}::name, ${READER}::name, 'usage') as is`,
+      )
+    ).rows[0]?.is === true;
+  return member ? [] : [...statements, `grant ${READER} to ${PII_READER}`];
+}
+
+/** Roles belong to the whole server: a process on another of its databases may make them at the same moment. */
+function tolerant(statement: string): string {
+  return `do $$ begin ${statement}; exception when duplicate_object or unique_violation then null; end $$`;
+}
+
+function denied(statements: readonly string[]): OperatorError {
+  return new OperatorError({
+    code: 'ROLES_DENIED',
+    exit: EXIT.permission,
+    happened: 'The database user may not create roles for readers, or not make one a member of the other',
+    means: 'No role was made and nothing was granted; migrations are not affected',
+    todo: `Have somebody who may create roles run \`${statements.join('; ')};\`, then run \`zt-risk-sync migrate --roles\` again`,
+  });
+}

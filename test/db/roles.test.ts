@@ -1,0 +1,371 @@
+// Who may read what: the roles for readers on a server of their own, because roles belong to the whole server.
+import assert from 'node:assert/strict';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { migrate, migrationsFolder } from '../../src/db/migrate.ts';
+import type { Pool } from '../../src/db/pool.ts';
+import { createRoles, READER_SETTINGS } from '../../src/db/roles.ts';
+import { OperatorError } from '../../src/errors.ts';
+import { runCli } from '../support/cli.ts';
+import { createTestDatabase } from '../support/database.ts';
+import { migratedDatabase, testPool, type MigratedDatabase } from '../support/migrated-database.ts';
+import { startPostgresServer, type PostgresServer } from '../support/postgres-server.ts';
+import { sampleHistory } from '../support/sample-history.ts';
+
+const EMAIL = 'personal.data@example.com';
+const NAME = 'Persona Ldata';
+const ACCOUNTS = ['aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb'] as const;
+
+let server: PostgresServer;
+before(async () => {
+  server = await startPostgresServer(process.env['TEST_POSTGRES'] === '15' ? 15 : 18);
+  process.env['TEST_POSTGRES_URL'] = server.url;
+});
+after(() => server.stop());
+
+/** A connection pool of another user on the same database. */
+function as(url: string, user: string): Pool {
+  const changed = new URL(url);
+  changed.username = user;
+  changed.password = 'a password';
+  return testPool(changed.href);
+}
+
+async function login(pool: Pool, name: string, more: string): Promise<void> {
+  await pool.query(`create role ${name} login password 'a password' ${more}`);
+}
+
+test('whoever may not create roles is told the SQL for somebody who may, and it works', async () => {
+  const { url } = await createTestDatabase();
+  const admin = testPool(url);
+  await login(admin, 'worker', '');
+  await admin.query(`alter database "${new URL(url).pathname.slice(1)}" owner to worker`);
+  const worker = as(url, 'worker');
+  try {
+    await migrate(worker);
+    const refusal = await createRoles(worker).catch((error: unknown) => error);
+    assert.ok(refusal instanceof OperatorError, String(refusal));
+    assert.deepEqual([refusal.code, refusal.exit], ['ROLES_DENIED', 77]);
+    const [, statements] = /`(create role [^`]+)`/.exec(refusal.todo) ?? [];
+    assert.equal(
+      statements,
+      'create role risk_reader nologin; create role risk_pii_reader nologin; grant risk_reader to risk_pii_reader;',
+    );
+    await admin.query(statements);
+    await createRoles(worker);
+    await login(admin, 'reader', 'in role risk_reader');
+    const reader = as(url, 'reader');
+    await reader.query('select from risk_bi.users');
+    await reader.end();
+    // Half of it is there: the rest is asked for.
+    await admin.query('revoke risk_reader from risk_pii_reader');
+    await assert.rejects(createRoles(worker), /`grant risk_reader to risk_pii_reader;`/);
+  } finally {
+    await worker.end();
+    await admin.query('drop owned by risk_reader, risk_pii_reader cascade');
+    await admin.query('drop role reader, risk_reader, risk_pii_reader');
+    await admin.end();
+  }
+});
+
+test('twenty callers on two databases make the roles at once', async () => {
+  const databases = [await migratedDatabase(), await migratedDatabase()];
+  try {
+    for (const { pool } of databases) await pool.query('select 1');
+    await Promise.all(Array.from({ length: 20 }, (_, n) => createRoles(databases[n % 2]!.pool)));
+    await createRoles(databases[0]!.pool);
+    assert.deepEqual(
+      await databases[0]!.rows(
+        `select rolname, rolcanlogin, pg_has_role(oid, 'risk_reader', 'usage') as reads from pg_roles where rolname like 'risk%' order by 1 desc`,
+      ),
+      [
+        { rolname: 'risk_reader', rolcanlogin: false, reads: true },
+        { rolname: 'risk_pii_reader', rolcanlogin: false, reads: true },
+      ],
+    );
+  } finally {
+    for (const database of databases) await database.close();
+  }
+});
+
+describe('a reader', () => {
+  let db: MigratedDatabase;
+  let reader: Pool;
+  let piiReader: Pool;
+  before(async () => {
+    db = await migratedDatabase();
+    await createRoles(db.pool);
+    await login(db.pool, 'plain_reader', 'in role risk_reader');
+    await login(db.pool, 'pii_reader', 'in role risk_pii_reader');
+    await login(db.pool, 'one_account', 'in role risk_pii_reader');
+    await fill(db.pool);
+    reader = as(db.url, 'plain_reader');
+    piiReader = as(db.url, 'pii_reader');
+  });
+  after(async () => {
+    await reader.end();
+    await piiReader.end();
+    await db.close();
+  });
+
+  test('without the grant for personal data has no path to an email or a name', async () => {
+    const readable = await everyAnswer(db, reader);
+    for (const [what, answer] of readable) assert.ok(!isPersonal(answer), `${what}: ${answer}`);
+    const personal = ['risk.user_identities', 'risk_bi.snapshot_users', 'risk_bi.user_identities'];
+    const all = (await everything(db)).map(({ name }) => name);
+    const kept = all.filter((name) => !name.startsWith('risk_internal.') && !personal.includes(name));
+    assert.ok(kept.length > 25);
+    assert.deepEqual([...readable.keys()].toSorted(), kept.toSorted());
+    for (const [what, answer] of readable)
+      assert.notEqual(answer, '[]', `${what} is empty: that proves nothing`);
+
+    const { rows } = await reader.query<{ tablename: string }>(
+      "select * from pg_stats where schemaname like 'risk%'",
+    );
+    assert.ok(!isPersonal(JSON.stringify(rows)));
+    assert.deepEqual(
+      rows.filter(({ tablename }) => tablename === 'user_identities'),
+      [],
+    );
+  });
+
+  test('with it reads emails and names where they are meant to be read, and nothing internal', async () => {
+    const readable = await everyAnswer(db, piiReader);
+    assert.deepEqual(
+      [...readable]
+        .filter(([, answer]) => isPersonal(answer))
+        .map(([what]) => what)
+        .toSorted(),
+      ['risk.user_identities', 'risk_bi.snapshot_users', 'risk_bi.user_identities'],
+    );
+    assert.deepEqual(
+      [...readable.keys()].filter((name) => name.startsWith('risk_internal.')),
+      [],
+    );
+  });
+
+  test('may not write, not even to the tables that it reads', async () => {
+    for (const statement of [
+      'delete from risk.snapshots',
+      'update risk.users set event_count = 0',
+      "insert into risk.accounts (account_id) values ('c')",
+      'create table risk_bi.mine (n integer)',
+    ])
+      await assert.rejects(piiReader.query(statement), { code: '42501' }, statement);
+  });
+
+  test('inherits grants from its group and no settings; those that are printed work', async () => {
+    await db.pool.query("alter role risk_reader set statement_timeout = '7s'");
+    const timeout = async (pool: Pool) =>
+      (await pool.query<{ statement_timeout: string }>('show statement_timeout')).rows[0]?.statement_timeout;
+    const unset = as(db.url, 'plain_reader');
+    assert.equal(await timeout(unset), '0');
+    await unset.end();
+    for (const setting of READER_SETTINGS) await db.pool.query(`alter role plain_reader set ${setting}`);
+    const set = as(db.url, 'plain_reader');
+    try {
+      assert.equal(await timeout(set), '30s');
+      await set.query('select from risk_bi.users');
+      await assert.rejects(set.query('create temporary table t (n integer)'), { code: '25006' });
+    } finally {
+      await set.end();
+      await db.pool.query('alter role risk_reader reset all');
+    }
+  });
+
+  test('of one account sees that account alone, by the recipe of docs/reporting.md, and nobody else less', async () => {
+    const page = await readFile(path.resolve(import.meta.dirname, '../../docs/reporting.md'), 'utf8');
+    for (const setting of READER_SETTINGS)
+      assert.ok(page.includes(`alter role grafana set ${setting};`), setting);
+    const blocks = [...page.matchAll(/```sql\n(do \$\$\n[\s\S]*?)```/g)].map((match) => match[1]!);
+    assert.equal(blocks.length, 2);
+    const [every, each] = blocks as [string, string];
+    const before = await everyAnswer(db, piiReader);
+    for (let turn = 0; turn < 2; turn++) {
+      await db.pool.query(every);
+      await db.pool.query(each.replace('the_reader', 'one_account').replace('the account id', ACCOUNTS[1]));
+    }
+    const one = as(db.url, 'one_account');
+    try {
+      const { rows } = await db.pool.query<{ key: number }>(
+        'select account_key as key from risk.accounts where account_id = $1',
+        [ACCOUNTS[1]],
+      );
+      let rowsSeen = 0;
+      for (const [what, answer] of await everyAnswer(db, one)) {
+        for (const row of JSON.parse(answer) as Record<string, unknown>[]) {
+          if ('account_id' in row) assert.equal(row['account_id'], ACCOUNTS[1], what);
+          if ('account_key' in row) assert.equal(row['account_key'], rows[0]?.key, what);
+          if ('account_id' in row || 'account_key' in row) rowsSeen++;
+        }
+      }
+      assert.ok(rowsSeen > 30, `${rowsSeen} rows`);
+      const asOf = 'select * from risk_bi.users_as_of($1, now())';
+      assert.equal((await one.query(asOf, [ACCOUNTS[1]])).rowCount, 1);
+      assert.equal((await one.query(asOf, [ACCOUNTS[0]])).rowCount, 0);
+      assert.equal((await one.query('select * from risk_bi.snapshot_users(1)')).rowCount, 0);
+      assert.deepEqual(
+        [...(await everyAnswer(db, piiReader)).keys()].toSorted(),
+        [...before.keys()].toSorted(),
+      );
+      assert.equal((await piiReader.query(asOf, [ACCOUNTS[0]])).rowCount, 1);
+      // The owner, who is the worker, is not held by it.
+      assert.equal((await db.pool.query('update risk.users set event_count = event_count')).rowCount, 2);
+    } finally {
+      await one.end();
+    }
+  });
+
+  test('is granted what later migrations add, unless it holds an email or a name', async (t) => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-migrations-'));
+    t.after(() => rm(folder, { recursive: true }));
+    await cp(migrationsFolder(), folder, { recursive: true });
+    const file = path.join(folder, 'meta/_journal.json');
+    const journal = JSON.parse(await readFile(file, 'utf8')) as { entries: { idx: number; when: number }[] };
+    const last = journal.entries.at(-1)!;
+    const entry = { ...last, idx: last.idx + 1, when: last.when + 1, tag: '9999_later' };
+    await writeFile(file, JSON.stringify({ ...journal, entries: [...journal.entries, entry] }));
+    await writeFile(
+      path.join(folder, '9999_later.sql'),
+      `create table risk.later (account_key integer primary key);
+       create table risk.later_person (account_key integer primary key, email text);
+       create view risk_bi.later_person with (security_invoker = true) as select email from risk.later_person;
+       create function risk_bi.later_find(email text) returns integer language sql as 'select 1';`,
+    );
+    await migrate(db.pool, folder);
+    const may = async (role: string) =>
+      (
+        await db.rows(
+          `select has_table_privilege($1, 'risk.later', 'select') as later,
+                  has_table_privilege($1, 'risk.later_person', 'select') as person,
+                  has_table_privilege($1, 'risk_bi.later_person', 'select') as view,
+                  has_function_privilege($1, 'risk_bi.later_find(text)', 'execute') as function`,
+          [role],
+        )
+      )[0];
+    assert.deepEqual(await may('risk_reader'), { later: true, person: false, view: false, function: false });
+    assert.deepEqual(await may('risk_pii_reader'), { later: true, person: true, view: true, function: true });
+  });
+});
+
+test('a database that was never given to readers grants nothing when it is migrated', async () => {
+  const { url, pool, close } = await migratedDatabase();
+  try {
+    const may = "select has_schema_privilege('risk_reader', 'risk_bi', 'usage') as may";
+    assert.deepEqual((await pool.query(may)).rows, [{ may: false }]);
+    const env = { DATABASE_URL: url };
+    const { code, stdout } = await runCli(['migrate', '--roles'], env);
+    assert.equal(code, 0);
+    assert.match(
+      stdout,
+      /^up to date\nroles risk_reader .*\n[\s\S]*alter role <login> set statement_timeout = '30s';\n/,
+    );
+    assert.deepEqual((await pool.query(may)).rows, [{ may: true }]);
+    assert.equal((await runCli(['migrate', '--roles', '--check'], env)).code, 64);
+  } finally {
+    await close();
+  }
+});
+
+const isPersonal = (text: string) => text.includes(EMAIL) || text.includes(NAME);
+
+type Thing = { name: string; call: string };
+
+/** Every relation, and every function with arguments that find something. */
+async function everything({ rows }: MigratedDatabase): Promise<Thing[]> {
+  const relations =
+    await rows<Thing>(`select oid::regclass::text as name, oid::regclass::text as call from pg_class
+    where relnamespace::regnamespace::text in ('risk', 'risk_bi', 'risk_internal') and relkind in ('r', 'p', 'v', 'm', 'f')`);
+  const functions = await rows<{ name: string; types: string[] }>(`
+    select format('%s.%s', pronamespace::regnamespace, proname) as name,
+           array(select format_type(t, null) from unnest(proargtypes) t) as types
+      from pg_proc where pronamespace::regnamespace::text in ('risk', 'risk_bi', 'risk_internal')`);
+  const values: Record<string, string[]> = {
+    text: [`'${ACCOUNTS[0]}'`],
+    bigint: ['1'],
+    'timestamp with time zone': ["'2026-01-01T00:00:00Z'", 'now()'],
+  };
+  const calls = functions.map(({ name, types }) => {
+    const given = types.map(
+      (type, nth) => values[type]![type.startsWith('time') && nth === types.length - 1 ? 1 : 0],
+    );
+    return { name, call: `${name}(${given.join(', ')})` };
+  });
+  return [...relations, ...calls];
+}
+
+/** What the role may read, with all that it is told there. Whatever else it meets than a refusal fails. */
+async function everyAnswer(db: MigratedDatabase, pool: Pool): Promise<Map<string, string>> {
+  const answers = new Map<string, string>();
+  for (const { name, call } of await everything(db)) {
+    try {
+      const { rows } = await pool.query<{ all: string }>(
+        `select coalesce(jsonb_agg(t), '[]')::text as all from (select * from ${call} limit 500) t`,
+      );
+      answers.set(name, rows[0]!.all);
+    } catch (error) {
+      assert.equal((error as { code?: string }).code, '42501', `${name}: ${String(error)}`);
+    }
+  }
+  return answers;
+}
+
+/** Two accounts whose every table and view has a row, with personal data wherever it may lie. */
+async function fill(pool: Pool): Promise<void> {
+  const history = sampleHistory(pool);
+  for (const accountId of ACCOUNTS) {
+    const account_key = await history.account(accountId);
+    const times = [
+      '2026-01-01T10:00:00Z',
+      '2026-01-02T10:00:00Z',
+      '2026-01-03T10:00:00Z',
+      '2026-01-04T10:00:00Z',
+    ];
+    for (const [nth, time] of times.entries()) {
+      const snapshot_id = await history.snapshot(account_key, time, { is_baseline: nth === 0 });
+      await pool.query(
+        `insert into risk.snapshot_levels select $1, $2, level, 0, 0 from unnest(array['low', 'medium', 'high']) level`,
+        [account_key, snapshot_id],
+      );
+    }
+    const [first, second, third, fourth] = times as [string, string, string, string];
+    const user_key = await history.user({
+      account_key,
+      user_id: `${accountId.slice(0, 8)}-0000-4000-8000-000000000000`,
+      first_seen_at: first,
+      max_risk_level: 'high',
+      level_since: fourth,
+    });
+    const key = { account_key, user_key };
+    await history.levels([
+      {
+        ...key,
+        valid_from: first,
+        valid_to: second,
+        max_risk_level: 'low',
+        change: 'appeared',
+        end_reason: 'changed',
+      },
+      {
+        ...key,
+        valid_from: second,
+        valid_to: third,
+        max_risk_level: 'high',
+        previous_level: 'low',
+        change: 'raised',
+        end_reason: 'reset',
+      },
+      { ...key, valid_from: fourth, max_risk_level: 'high', change: 'returned' },
+    ]);
+    await history.identities([{ ...key, valid_from: first, email: EMAIL, name: NAME }]);
+    await pool.query(`insert into risk.user_activity values ($1, $2, $3, 1, $3, 1)`, [
+      account_key,
+      user_key,
+      first,
+    ]);
+    await history.rejected({ account_key, record_hash: 'ab', raw: `{"email":"${EMAIL}"}`, last_run_id: 1 });
+  }
+  await pool.query('analyze');
+}
