@@ -1,0 +1,291 @@
+// Every view and function of risk_bi against an oracle that knows the published states alone: random worlds with gaps, partial
+// snapshots, returns and a retired account, in time zones whose clocks change, by REPORTING_WORLDS and REPORTING_SEED.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import fc from 'fast-check';
+import { createCloudflareClient, type CloudflareClient } from '../../src/cloudflare/client.ts';
+import type { PoolClient } from '../../src/db/pool.ts';
+import { createLogger } from '../../src/logger.ts';
+import { createCalendar, HOUR } from '../support/calendar.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { circumstances, liveThrough, randomPast } from '../support/random-past.ts';
+import {
+  expectedComparison,
+  expectedUsers,
+  expectedViews,
+  periodsOf,
+  type Past,
+  type Row,
+} from '../support/reporting-oracle.ts';
+import { difference, readFunction, readView } from '../support/reporting-rows.ts';
+import { startScriptedApi, type ScriptedApi } from '../support/scripted-api.ts';
+
+const WORLDS = Number(process.env['REPORTING_WORLDS'] ?? 4);
+const SEED = Number(
+  process.env['REPORTING_SEED'] ?? fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647,
+);
+// In the Azores clocks are set back from one o'clock to midnight, so that midnight comes twice.
+const ZONES = ['Europe/Berlin', 'America/New_York', 'Asia/Kathmandu', 'Atlantic/Azores'];
+/** Held against the tables themselves below. */
+const PLAIN = ['dates', 'snapshots', 'sync_runs'];
+
+/** Columns whose every value should be met. */
+const TOLD = [
+  'change',
+  'is_observed',
+  'verdict',
+  'end_reason',
+  'ended_by',
+  'is_baseline',
+  'is_retired',
+  'is_current',
+];
+const CHANGES = ['appeared', 'raised', 'lowered', 'cleared', 'returned'];
+const WANTED = [
+  'returned in a baseline',
+  'cleared in a baseline',
+  ...CHANGES.flatMap((change) => [`level_changes change ${change}`, `compare change ${change}`]),
+  ...['risk_level_hourly', 'risk_level_daily'].flatMap((view) =>
+    ['is_observed true', 'is_observed false', 'verdict complete', 'verdict partial'].map(
+      (what) => `${view} ${what}`,
+    ),
+  ),
+  ...['changed', 'reset', 'absent', 'null'].map((reason) => `user_level_history end_reason ${reason}`),
+  ...['lowered', 'reset', 'absent', 'null'].map((end) => `high_risk_episodes ended_by ${end}`),
+  ...['reset', 'absent'].map((reason) => `returned_users end_reason ${reason}`),
+  ...['true', 'false'].flatMap((is) => [
+    `user_level_history is_baseline ${is}`,
+    `accounts is_retired ${is}`,
+    `user_identities is_current ${is}`,
+  ]),
+];
+
+function tell(what: string, rows: readonly Row[], column: string): string[] {
+  return rows[0] === undefined || !(column in rows[0])
+    ? []
+    : [...new Set(rows.map((row) => `${what} ${column} ${String(row[column])}`))];
+}
+
+const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
+let api: ScriptedApi;
+let client: CloudflareClient;
+
+before(async () => {
+  api = await startScriptedApi();
+  client = createCloudflareClient({
+    baseUrl: api.baseUrl,
+    auth: { kind: 'token', token: 'a token that nobody checks' },
+    logger: quiet,
+    limit: null,
+    timing: { backoffBaseMs: 1, backoffCapMs: 1, maxAttempts: 2 },
+  });
+});
+
+after(async () => {
+  await client.close();
+  await api.close();
+});
+
+test('every view and function says what the published states say, in every time zone', async (t) => {
+  const seen = new Map<string, number>();
+  let nth = 0;
+  await fc.assert(
+    fc.asyncProperty(randomPast, async (random) => {
+      const database = await migratedDatabase();
+      try {
+        const pasts = await liveThrough(database, api, client, { ...random, ...circumstances(nth++) });
+        await compareAll(database, pasts, seen);
+      } finally {
+        await database.close();
+      }
+    }),
+    { numRuns: WORLDS, seed: SEED, endOnFailure: true },
+  );
+  t.diagnostic(`seed ${SEED}; comparisons: ${[...seen].map(([what, n]) => `${what} ${n}`).join(', ')}`);
+  // A case that no world has met would prove nothing.
+  assert.deepEqual(
+    WANTED.filter((what) => !seen.has(what)),
+    [],
+  );
+});
+
+/** One snapshot of the database, so that its now stands still. */
+async function compareAll(
+  { pool }: MigratedDatabase,
+  pasts: Past[],
+  seen: Map<string, number>,
+): Promise<void> {
+  const session = await pool.connect();
+  try {
+    await session.query('begin isolation level repeatable read read only');
+    const { rows } = await session.query<{ now: string; name: string }>(
+      `select (extract(epoch from now()) * 1000000)::bigint as now, relname as name from pg_class
+        where relnamespace = 'risk_bi'::regnamespace and relkind = 'v'`,
+    );
+    const now = BigInt(rows[0]!.now);
+    const compare = (what: string, actual: Row[], expected: Row[]) => {
+      const differs = difference(actual, expected);
+      if (differs !== null) assert.fail(`${what}: ${differs}`);
+      for (const name of [what, ...TOLD.flatMap((column) => tell(what, actual, column))])
+        seen.set(name, (seen.get(name) ?? 0) + 1);
+    };
+    for (const zone of ZONES) {
+      await session.query(`set local time zone '${zone}'`);
+      const views = expectedViews(pasts, createCalendar(zone), now);
+      assert.deepEqual([...Object.keys(views), ...PLAIN].toSorted(), rows.map(({ name }) => name).toSorted());
+      // Between the last snapshot and now lie thousands of hours that all look the same.
+      const newest =
+        pasts
+          .flatMap(({ oracle }) => oracle.snapshots.map(({ at }) => at))
+          .toSorted()
+          .at(-1) ?? 0n;
+      const [early, late] = [newest + 50n * HOUR, now - 3n * HOUR];
+      views['risk_level_hourly'] = views['risk_level_hourly']!.filter(
+        ({ hour }) => BigInt(hour as string) < early || BigInt(hour as string) > late,
+      );
+      for (const [view, expected] of Object.entries(views)) {
+        const where =
+          view === 'risk_level_hourly' ? `hour < ${instant(early)} or hour > ${instant(late)}` : 'true';
+        compare(view, await readView(session, view, where), expected);
+      }
+    }
+    const baseline = pasts
+      .flatMap(({ oracle }) => periodsOf(oracle.snapshots))
+      .filter(({ first }) => first.isBaseline);
+    if (baseline.some(({ change }) => change === 'returned')) seen.set('returned in a baseline', 1);
+    if (baseline.some(({ end, cleared }) => cleared && end?.isBaseline)) seen.set('cleared in a baseline', 1);
+    for (const past of pasts) await compareFunctions(session, past, compare);
+    await session.query('commit');
+  } finally {
+    session.release(true);
+  }
+}
+
+test('snapshots and sync_runs are the tables with the account for people', async () => {
+  const database = await migratedDatabase();
+  try {
+    await fc.assert(
+      fc.asyncProperty(randomPast, async (random) => {
+        await liveThrough(database, api, client, { ...random, ...circumstances(0) });
+      }),
+      { numRuns: 1, seed: SEED },
+    );
+    const kept = async (view: string, less: string[]) => {
+      const rows = await database.rows<Row>(
+        `select a.account_id, t.* from risk.${view} t join risk.accounts a using (account_key)`,
+      );
+      return rows.map((row) =>
+        Object.fromEntries(Object.entries(row).filter(([name]) => !less.includes(name))),
+      );
+    };
+    const read = (view: string) => database.rows<Row>(`select * from risk_bi.${view}`);
+    const snapshots = await kept('snapshots', ['account_key']);
+    assert.ok(snapshots.length > 10);
+    assert.equal(difference(await read('snapshots'), snapshots), null);
+    const runs = await kept('sync_runs', ['account_key', 'host', 'evidence']);
+    const timed = runs.map((row) => {
+      const [from, to] = [row['started_at'] as Date, row['finished_at'] as Date];
+      return { ...row, duration_seconds: (to.getTime() - from.getTime()) / 1000 };
+    });
+    assert.equal(difference(await read('sync_runs'), timed), null);
+  } finally {
+    await database.close();
+  }
+});
+
+test('dates are the days of the calendar, and weeks those of ISO 8601', async () => {
+  const database = await migratedDatabase();
+  try {
+    const rows = await database.rows<Row>(
+      'select *, day::text, week_start::text, month_start::text from risk_bi.dates',
+    );
+    const text = (day: Date) => day.toISOString().slice(0, 10);
+    const expected: Row[] = [];
+    const end = Date.UTC(2050, 11, 31);
+    for (let at = Date.UTC(2020, 0, 1); at <= end; at += 86_400_000) {
+      const day = new Date(at);
+      const weekday = day.getUTCDay() === 0 ? 7 : day.getUTCDay();
+      // The week belongs to the year of its Thursday.
+      const thursday = new Date(at + (4 - weekday) * 86_400_000);
+      const name = (what: 'month' | 'weekday') =>
+        new Intl.DateTimeFormat('en', { timeZone: 'UTC', [what]: 'long' }).format(day);
+      expected.push({
+        day: text(day),
+        year: day.getUTCFullYear(),
+        quarter: Math.floor(day.getUTCMonth() / 3) + 1,
+        month: day.getUTCMonth() + 1,
+        month_name: name('month'),
+        day_of_month: day.getUTCDate(),
+        iso_year: thursday.getUTCFullYear(),
+        iso_week:
+          Math.floor((thursday.getTime() - Date.UTC(thursday.getUTCFullYear(), 0, 1)) / 604_800_000) + 1,
+        iso_weekday: weekday,
+        weekday_name: name('weekday'),
+        is_weekend: weekday > 5,
+        week_start: text(new Date(at - (weekday - 1) * 86_400_000)),
+        month_start: `${text(day).slice(0, 8)}01`,
+      });
+    }
+    assert.equal(difference(rows, expected), null);
+  } finally {
+    await database.close();
+  }
+});
+
+test('compare refuses instants in the wrong order, and knows nobody of an account that is not there', async () => {
+  const database = await migratedDatabase();
+  try {
+    const compare = (from: string, to: string) =>
+      database.rows('select * from risk_bi.compare($1, $2, $3)', ['nobody', from, to]);
+    await assert.rejects(compare('2025-01-02', '2025-01-01'), { code: '22023' });
+    assert.deepEqual(await compare('2025-01-01', '2025-01-02'), []);
+  } finally {
+    await database.close();
+  }
+});
+
+const instant = (at: bigint) => `(timestamptz 'epoch' + ${at} * interval '1 microsecond')`;
+const AS_OF = {
+  user_id: 'uuid',
+  max_risk_level: 'text',
+  event_count: 'integer',
+  last_event: 'timestamp with time zone',
+};
+
+async function compareFunctions(
+  session: PoolClient,
+  past: Past,
+  compare: (what: string, actual: Row[], expected: Row[]) => void,
+): Promise<void> {
+  const { snapshots } = past.oracle;
+  const instants = snapshots
+    .flatMap(({ at }) => [at - 1n, at, at + 17n * 60_000_000n])
+    .toSorted((a, b) => Number(a - b));
+  for (const at of instants) {
+    const { asOf, rebuilt } = expectedUsers(past, at);
+    const columns = { ...AS_OF, snapshot_id: 'bigint', observed_at: 'timestamp with time zone' };
+    const call = `users_as_of($1, ${instant(at)})`;
+    compare('users_as_of', await readFunction(session, call, columns, [past.accountId]), asOf);
+    const snapshot = snapshots.find((one) => one.at === at);
+    if (snapshot === undefined) continue;
+    const rows = await readFunction(
+      session,
+      'snapshot_users($1)',
+      { ...AS_OF, email: 'text', name: 'text' },
+      [snapshot.snapshotId],
+    );
+    compare('snapshot_users', rows, rebuilt);
+  }
+  const columns = { user_id: 'uuid', change: 'text', from_level: 'text', to_level: 'text' };
+  // Each with the next ones, and with some far away.
+  for (const [index, from] of instants.entries()) {
+    for (const to of [
+      ...instants.slice(index, index + 4),
+      ...instants.slice(index + 7).filter((_, n) => n % 11 === 0),
+    ]) {
+      const call = `compare($1, ${instant(from)}, ${instant(to)})`;
+      const rows = await readFunction(session, call, columns, [past.accountId]);
+      compare('compare', rows, expectedComparison(past, from, to));
+    }
+  }
+}
