@@ -44,7 +44,8 @@ export function statusCommand(io: Io): Command {
     .addHelpText(
       'after',
       `
-Stale, and when the next slot is, go by SYNC_SCHEDULE and SYNC_TIMEZONE as they are set here: set them as for serve.
+What is stale and when the slots are goes by SYNC_SCHEDULE and SYNC_TIMEZONE as
+they are set here: set them as for serve.
 
   zt-risk-sync status --accounts --format json
   zt-risk-sync status --run 41`,
