@@ -91,8 +91,9 @@ async function printStatus(io: Io, config: Config, pool: Pool, options: Options)
   for (const state of shown) io.stdout.write(`${accountLines(state, schedule).join('\n')}\n`);
   if (schedule.nextSlot !== null) {
     const { schedule: expression, timezone, nextSlot } = schedule;
+    const wait = duration(Math.max(0, nextSlot.getTime() - Date.now()));
     io.stdout.write(
-      `next slot of the schedule (${expression}, ${timezone}): ${minute(nextSlot)}, in ${duration(nextSlot.getTime() - Date.now())}\n`,
+      `${wrap(`next slot of the schedule (${expression}, ${timezone}): ${minute(nextSlot)}, in ${wait}`, 2)}\n`,
     );
   }
   if (!options.accounts)

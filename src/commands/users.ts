@@ -15,6 +15,7 @@ import {
   formatOption,
   plural,
   printRows,
+  shortCount,
   table,
   wholeNumber,
   widthOf,
@@ -242,16 +243,17 @@ function blockOf({ account, snapshot, total, rows }: AccountList, options: Table
     { name: 'events', right: true },
     { name: 'last event', right: !isWide },
   ];
-  const moment = (time: string) =>
-    isWide ? localMinute(time, timezone) : duration(Math.max(0, at.getTime() - Date.parse(time)));
+  const span = (time: string) => at.getTime() - Date.parse(time);
+  const moment = (time: string, ago = '') =>
+    isWide ? localMinute(time, timezone) : span(time) < 0 ? 'to come' : `${duration(span(time))}${ago}`;
   const lines = table(
     columns,
     rows.map((user) => [
       user.user_id,
       `${user.max_risk_level ?? 'cleared'}${user.absent_since === null ? '' : '*'}`,
       moment(user.level_since ?? user.cleared_at ?? user.first_seen_at),
-      user.event_count,
-      `${moment(user.last_event)}${isWide ? '' : ' ago'}`,
+      shortCount(user.event_count),
+      moment(user.last_event, ' ago'),
     ]),
   );
   const foot = [

@@ -143,12 +143,32 @@ describe('a time that is written by hand', () => {
   });
 
   it('never throws, whatever is written', () => {
-    const piece = fc.constantFrom('today', 'yesterday', '2026-03-29', 'T', ' ', '02:30', ':', '7', 'd', ' ago', 'Z', '+', '#');
+    const piece = fc.constantFrom(
+      'today',
+      'yesterday',
+      '2026-03-29',
+      'T',
+      ' ',
+      '02:30',
+      ':',
+      '7',
+      'd',
+      ' ago',
+      'Z',
+      '+',
+      '#',
+    );
     fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.array(piece, { maxLength: 6 }).map((p) => p.join(''))), (text) => {
-        const when = parseWhen(text, { now: NOW, timezone: 'Europe/Berlin' });
-        assert.ok(when === null || when.kind === 'snapshot' || !Number.isNaN(when.at.getTime()));
-      }),
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.array(piece, { maxLength: 6 }).map((p) => p.join('')),
+        ),
+        (text) => {
+          const when = parseWhen(text, { now: NOW, timezone: 'Europe/Berlin' });
+          assert.ok(when === null || when.kind === 'snapshot' || !Number.isNaN(when.at.getTime()));
+        },
+      ),
       { numRuns: 2_000 },
     );
   });
