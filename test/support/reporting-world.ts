@@ -1,0 +1,69 @@
+// A server of its own with one world in it that is always the same, for what reads risk_bi: roles belong to a whole server, so
+// that the one for all tests cannot have them. Reads as a login in risk_reader, unless told otherwise.
+import fc from 'fast-check';
+import { createCloudflareClient } from '../../src/cloudflare/client.ts';
+import type { Pool } from '../../src/db/pool.ts';
+import { createRoles } from '../../src/db/roles.ts';
+import { createLogger } from '../../src/logger.ts';
+import { migratedDatabase, testPool, type MigratedDatabase } from './migrated-database.ts';
+import { startPostgresServer } from './postgres-server.ts';
+import { circumstances, liveThrough, randomPast } from './random-past.ts';
+import type { Past } from './reporting-oracle.ts';
+import { startScriptedApi } from './scripted-api.ts';
+
+const SEED = 20_260_301;
+const PASSWORD = 'a password';
+
+export type ReportingWorld = {
+  database: MigratedDatabase;
+  pasts: Past[];
+  /** As a member of risk_reader: nothing personal. */
+  reader: Pool;
+  /** As a member of risk_pii_reader. */
+  piiReader: Pool;
+  close(): Promise<void>;
+};
+
+export async function reportingWorld(): Promise<ReportingWorld> {
+  const server = await startPostgresServer(process.env['TEST_POSTGRES'] === '15' ? 15 : 18);
+  process.env['TEST_POSTGRES_URL'] = server.url;
+  const database = await migratedDatabase();
+  const pasts = await livePast(database);
+  await createRoles(database.pool);
+  const loginIn = async (role: string): Promise<Pool> => {
+    const name = `login_in_${role}`;
+    await database.pool.query(`create role ${name} login password '${PASSWORD}' in role ${role}`);
+    return testPool(Object.assign(new URL(database.url), { username: name, password: PASSWORD }).href);
+  };
+  const reader = await loginIn('risk_reader');
+  const piiReader = await loginIn('risk_pii_reader');
+  return {
+    database,
+    pasts,
+    reader,
+    piiReader,
+    async close() {
+      await Promise.all([reader.end(), piiReader.end()]);
+      await database.close();
+      await server.stop();
+    },
+  };
+}
+
+async function livePast(database: MigratedDatabase): Promise<Past[]> {
+  const api = await startScriptedApi();
+  const client = createCloudflareClient({
+    baseUrl: api.baseUrl,
+    auth: { kind: 'token', token: 'a token that nobody checks' },
+    logger: createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } }),
+    limit: null,
+    timing: { backoffBaseMs: 1, backoffCapMs: 1, maxAttempts: 2 },
+  });
+  try {
+    const [random] = fc.sample(randomPast, { numRuns: 1, seed: SEED });
+    return await liveThrough(database, api, client, { ...random!, ...circumstances(0) });
+  } finally {
+    await client.close();
+    await api.close();
+  }
+}
