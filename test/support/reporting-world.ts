@@ -1,5 +1,5 @@
-// A server of its own with one world in it that is always the same, for what reads risk_bi: roles belong to a whole server, so
-// that the one for all tests cannot have them. Reads as a login in risk_reader, unless told otherwise.
+// One past, the same in every run but for its date: it ends an hour ago, so that questions about "the last 24 hours" have an
+// answer. On a server of its own, because roles belong to a whole server.
 import fc from 'fast-check';
 import { createCloudflareClient } from '../../src/cloudflare/client.ts';
 import type { Pool } from '../../src/db/pool.ts';
@@ -7,11 +7,12 @@ import { createRoles } from '../../src/db/roles.ts';
 import { createLogger } from '../../src/logger.ts';
 import { migratedDatabase, testPool, type MigratedDatabase } from './migrated-database.ts';
 import { startPostgresServer } from './postgres-server.ts';
-import { circumstances, liveThrough, randomPast } from './random-past.ts';
+import { liveThrough, randomPast, type RandomPast } from './random-past.ts';
 import type { Past } from './reporting-oracle.ts';
 import { startScriptedApi } from './scripted-api.ts';
 
-const SEED = 20_260_301;
+/** Of those that have an answer to every question. */
+const SEED = 7;
 const PASSWORD = 'a password';
 
 export type ReportingWorld = {
@@ -60,8 +61,10 @@ async function livePast(database: MigratedDatabase): Promise<Past[]> {
     timing: { backoffBaseMs: 1, backoffCapMs: 1, maxAttempts: 2 },
   });
   try {
-    const [random] = fc.sample(randomPast, { numRuns: 1, seed: SEED });
-    return await liveThrough(database, api, client, { ...random!, ...circumstances(0) });
+    const [{ steps }] = fc.sample(randomPast, { numRuns: 1, seed: SEED }) as [{ steps: RandomPast['steps'] }];
+    const minutes = steps.reduce((sum, { wait }) => sum + wait, 60);
+    const start = new Date(Math.floor(Date.now() / 60_000 - minutes) * 60_000).toISOString();
+    return await liveThrough(database, api, client, { steps, start, confirm: 'lookup', retiredAfter: 0 });
   } finally {
     await client.close();
     await api.close();
