@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { accountsCommand } from './commands/accounts.ts';
 import { databaseCommand, watcherCommand } from './commands/database.ts';
 import { demoCommand } from './commands/demo.ts';
+import { diffCommand } from './commands/diff.ts';
 import { historyCommand } from './commands/history.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { migrateCommand } from './commands/migrate.ts';
@@ -12,6 +13,7 @@ import { simulateCommand } from './commands/simulate.ts';
 import { statusCommand } from './commands/status.ts';
 import { printError, syncCommand } from './commands/sync.ts';
 import { trendsCommand } from './commands/trends.ts';
+import { usersCommand } from './commands/users.ts';
 import { dataFolder, processSource } from './config.ts';
 import type { Io } from './context.ts';
 import { databaseError } from './db/database-errors.ts';
@@ -108,6 +110,8 @@ function createProgram(): Command {
     statusCommand(io),
     doctorCommand(io),
     trendsCommand(io),
+    usersCommand(io),
+    diffCommand(io),
     historyCommand(io),
     accountsCommand(io),
     rejectedCommand(io),

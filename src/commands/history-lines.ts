@@ -4,7 +4,7 @@ import type { IdentityVersion } from '../queries/identity-versions.ts';
 import type { LastLookup } from '../queries/last-lookup.ts';
 import type { MayRead } from '../queries/may-read.ts';
 import type { Walks } from '../queries/walks-since.ts';
-import { duration, minute, plural, printable, printRows, type Cell, type Format } from './print.ts';
+import { duration, json, minute, plural, printable, printRows, type Cell, type Format } from './print.ts';
 import { inWords, iso, walksInWords, type TimelineEvent } from './user-timeline.ts';
 import { wrap } from './wrap.ts';
 
@@ -28,8 +28,7 @@ export function printHistory(
   history: UserHistory,
   options: { identities: boolean; format: Format },
 ): void {
-  if (options.format === 'json')
-    out.write(`${JSON.stringify(asObject(history, options.identities), null, 2)}\n`);
+  if (options.format === 'json') out.write(`${json(asObject(history, options.identities))}\n`);
   else if (options.format === 'csv') printCsv(out, history, options.identities);
   else printText(out, history, options.identities);
 }

@@ -1,9 +1,6 @@
 // `history <user>`: what became of one user, in words.
 import { Command } from 'commander';
-import { readConfig } from '../config.ts';
-import { openDatabase, openLogger, type Io } from '../context.ts';
-import { databaseError } from '../db/database-errors.ts';
-import { requireMigrated } from '../db/migrate.ts';
+import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { EXIT, OperatorError } from '../errors.ts';
 import { findUsers, type FoundUser } from '../queries/find-users.ts';
@@ -13,7 +10,9 @@ import { levelPeriods } from '../queries/level-periods.ts';
 import { mayRead, type MayRead } from '../queries/may-read.ts';
 import { walksSince } from '../queries/walks-since.ts';
 import { printHistory, type UserHistory } from './history-lines.ts';
+import { identitiesDenied } from './identities-denied.ts';
 import { formatOption, wholeNumber, type Format } from './print.ts';
+import { withHistory } from './read-history.ts';
 import { timeline } from './user-timeline.ts';
 
 type Options = { account?: string; limit: number; identities: boolean; format: Format };
@@ -28,25 +27,18 @@ export function historyCommand(io: Io): Command {
     .option('--identities', 'show email and name', false)
     .option('--limit <n>', 'the newest events only', wholeNumber(1, 1_000_000), 100)
     .addOption(formatOption())
-    .action(async (who: string, options: Options) => {
-      const config = readConfig(io.source);
-      const database = await openDatabase(io, config, openLogger(io, config), 'leave');
-      try {
-        await requireMigratedIfTold(database.pool);
-        printHistory(io.stdout, await readHistory(database.pool, who, options), options);
-      } finally {
-        await database.close();
-      }
-    });
-}
-
-/** A role for reading may not see which migrations were applied: then the history itself must do. */
-async function requireMigratedIfTold(pool: Pool): Promise<void> {
-  try {
-    await requireMigrated(pool);
-  } catch (error) {
-    if (databaseError(error)?.code !== 'DATABASE_PERMISSION') throw error;
-  }
+    .addHelpText(
+      'after',
+      `
+  zt-risk-sync history 3f2504e0-4f89-41d3-9a0c-0305e82c3301
+  zt-risk-sync history ada@example.com --identities
+  zt-risk-sync history ada@example.com --format csv > ada.csv`,
+    )
+    .action((who: string, options: Options) =>
+      withHistory(io, async (pool) =>
+        printHistory(io.stdout, await readHistory(pool, who, options), options),
+      ),
+    );
 }
 
 async function readHistory(pool: Pool, who: string, options: Options): Promise<UserHistory> {
@@ -80,24 +72,15 @@ function newestRename(user: FoundUser): IdentityVersion[] {
 
 async function findOne(pool: Pool, who: string, options: Options, may: MayRead): Promise<FoundUser> {
   const isId = UUID.test(who);
-  if (!may.identities && (options.identities || !isId)) throw identitiesDenied(isId);
+  if (!may.identities && (options.identities || !isId))
+    throw isId
+      ? identitiesDenied('The history can be shown without them', 'Leave --identities out')
+      : identitiesDenied('Only a user id finds a user', 'Give the user id');
   const found = await findUsers(pool, isId ? { userId: who } : { email: who }, options.account);
   const [user] = found;
   if (user === undefined) throw notFound(isId ? who.toLowerCase() : null, options.account);
   if (found.length > 1) throw ambiguous(found);
   return user;
-}
-
-function identitiesDenied(isId: boolean): OperatorError {
-  return new OperatorError({
-    code: 'IDENTITIES_DENIED',
-    exit: EXIT.permission,
-    happened: 'The database user may not read emails and names',
-    means: isId ? 'The history can be shown without them' : 'Only a user id finds a user',
-    todo: isId
-      ? 'Leave --identities out, or grant SELECT on risk.user_identities'
-      : 'Give the user id, or grant SELECT on risk.user_identities',
-  });
 }
 
 // What was typed is not repeated unless it is an id: an email must not reach a log.

@@ -20,10 +20,16 @@ export function printRows(
 ): void {
   const names = columns.map((column) => column.name);
   if (format === 'json') {
-    const objects = rows.map((row) =>
-      Object.fromEntries(names.map((name, index) => [name, row[index] ?? null])),
+    const texts = rows.map((row) =>
+      json(Object.fromEntries(names.map((name, index) => [name, row[index] ?? null]))).replace(/^/gm, '  '),
     );
-    out.write(`${JSON.stringify(objects, null, 2)}\n`);
+    // In parts: one text has an end (512 MiB), and a million users would go beyond it.
+    out.write(texts.length === 0 ? '[]' : '[\n');
+    for (let from = 0; from < texts.length; from += ROWS_AT_ONCE) {
+      const part = texts.slice(from, from + ROWS_AT_ONCE).join(',\n');
+      out.write(from + ROWS_AT_ONCE < texts.length ? `${part},\n` : `${part}\n]`);
+    }
+    out.write('\n');
   } else if (format === 'csv') {
     // By default false would be an empty cell, like null.
     const cast = { boolean: String };
@@ -32,6 +38,19 @@ export function printRows(
     out.write(`${table(columns, rows)}\n`);
   }
 }
+
+const ROWS_AT_ONCE = 5_000;
+
+/** Indented JSON. What printable() takes out of tables is written as an escape here, which means the same to a parser. */
+export function json(value: unknown): string {
+  return JSON.stringify(value, null, 2).replace(
+    UNSAFE_BEYOND_JSON,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+// Line ends are the layout's, and JSON itself escapes the other controls below the blank.
+const UNSAFE_BEYOND_JSON = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /** Columns that line up, without borders; numbers to the right. */
 export function table(columns: readonly Column[], rows: readonly Cell[][], indent = ''): string {
@@ -69,7 +88,7 @@ export function table(columns: readonly Column[], rows: readonly Cell[][], inden
 export function printable(value: Cell): string {
   if (typeof value === 'number') return value.toLocaleString('en-US');
   return String(value).replace(
-    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     '\u{fffd}',
   );
 }
@@ -98,18 +117,6 @@ export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
 }
 
-/** One block per value, lowest to highest of all; flat lines stay flat. */
-export function sparkline(values: readonly number[]): string {
-  const blocks = '▁▂▃▄▅▆▇█';
-  const low = Math.min(...values);
-  const high = Math.max(...values);
-  return values
-    .map(
-      (value) => blocks[high === low ? 0 : Math.round(((value - low) / (high - low)) * (blocks.length - 1))],
-    )
-    .join('');
-}
-
 export function wholeNumber(low: number, high: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
@@ -118,4 +125,19 @@ export function wholeNumber(low: number, high: number): (text: string) => number
     }
     return value;
   };
+}
+
+/** Columns of the terminal; 80 where there is none, unless COLUMNS says otherwise. */
+export function widthOf(io: {
+  stdout: { columns?: number };
+  source: { env: Readonly<Record<string, string | undefined>> };
+}): number {
+  const width = io.stdout.columns ?? Number(io.source.env['COLUMNS']);
+  return Number.isInteger(width) && width > 0 ? width : 80;
+}
+
+/** At most so many characters; what is cut off shows. */
+export function clip(text: string, width: number): string {
+  const characters = Array.from(text);
+  return characters.length <= width ? text : `${characters.slice(0, width - 1).join('')}…`;
 }

@@ -1,18 +1,21 @@
 // `status`: is it fresh, is it running, how did the last runs end; `--run <id>` one run with its evidence.
 import { Command } from 'commander';
-import { readConfig } from '../config.ts';
+import { readConfig, type Config } from '../config.ts';
 import { openDatabase, openLogger, type Io } from '../context.ts';
+import type { Pool } from '../db/pool.ts';
 import { EXIT, OperatorError } from '../errors.ts';
-import { listAccounts, type AccountState } from '../queries/list-accounts.ts';
+import { databaseNow } from '../queries/database-now.ts';
+import { listAccounts } from '../queries/list-accounts.ts';
 import { listRuns, type Run } from '../queries/list-runs.ts';
-import { nextSlots } from '../schedule.ts';
+import { slotRuns } from '../queries/slot-runs.ts';
+import { longestInterval, nextSlots } from '../schedule.ts';
+import { slotsBefore } from '../slots.ts';
 import { explainRun, type Fact } from './explain-run.ts';
 import {
-  ago,
   duration,
   formatOption,
   minute,
-  plural,
+  json,
   printable,
   printRows,
   table,
@@ -20,9 +23,11 @@ import {
   type Cell,
   type Format,
 } from './print.ts';
+import { accountUnknown, NO_ACCOUNT } from './read-history.ts';
+import { ACCOUNT_COLUMNS, accountCells, accountLines, type ScheduleState } from './status-accounts.ts';
 import { wrap } from './wrap.ts';
 
-type Options = { run?: number; account?: string; limit: number; format: Format };
+type Options = { run?: number; account?: string; limit: number; accounts: boolean; format: Format };
 
 export function statusCommand(io: Io): Command {
   return new Command('status')
@@ -35,59 +40,78 @@ export function statusCommand(io: Io): Command {
     .option('--account <id>', 'only this account')
     .option('--limit <n>', 'how many runs', wholeNumber(1, 10_000), 10)
     .addOption(formatOption())
+    .option('--accounts', 'the accounts without their runs; as JSON or CSV a row for each', false)
+    .addHelpText(
+      'after',
+      `
+Stale, and when the next slot is, go by SYNC_SCHEDULE and SYNC_TIMEZONE as they are set here: set them as for serve.
+
+  zt-risk-sync status --accounts --format json
+  zt-risk-sync status --run 41`,
+    )
     .action(async (options: Options) => {
       const config = readConfig(io.source);
       const database = await openDatabase(io, config, openLogger(io, config), 'refuse');
       try {
-        const { account, run, limit } = options;
-        const runs = await listRuns(database.pool, {
-          ...(account === undefined ? {} : { accountId: account }),
-          ...(run === undefined ? {} : { runId: run }),
-          limit,
-        });
-        if (run !== undefined) return printRun(io, options, runs);
-        if (options.format !== 'table')
-          return printRows(io.stdout, options.format, RUN_COLUMNS, runs.map(runCells));
-        const all = await listAccounts(database.pool);
-        const shown = all.filter((state) => account === undefined || state.account_id === account);
-        if (shown.length === 0) {
-          io.stdout.write('No account was ever synced here. Start with: zt-risk-sync sync\n');
-          return;
-        }
-        for (const state of shown) io.stdout.write(`${accountLines(state).join('\n')}\n`);
-        const [next] = nextSlots(config.sync.schedule, config.sync.timezone, 1);
-        if (next)
-          io.stdout.write(
-            `next slot of the schedule (${config.sync.schedule}, ${config.sync.timezone}): ${minute(next)}\n`,
-          );
-        io.stdout.write(`\n${table(TABLE_COLUMNS, runs.map(tableCells))}\n`);
+        await printStatus(io, config, database.pool, options);
       } finally {
         await database.close();
       }
     });
 }
 
-function accountLines(state: AccountState): string[] {
-  const name = state.label === null ? state.account_id : `${state.account_id} (${state.label})`;
-  const lines: string[] = [];
-  if (state.retired_at !== null) lines.push(`${name}  retired ${minute(state.retired_at)}`);
-  else if (state.observed_at === null) lines.push(`${name}  no snapshot yet`);
-  else {
-    lines.push(
-      `${name}  ${plural(state.user_count ?? 0, 'user')}, ${ago(state.observed_at)} (snapshot ${state.snapshot_id}, ${state.verdict})`,
+async function printStatus(io: Io, config: Config, pool: Pool, options: Options): Promise<void> {
+  const { account, run, limit, format } = options;
+  const runs = await listRuns(pool, {
+    ...(account === undefined ? {} : { accountId: account }),
+    ...(run === undefined ? {} : { runId: run }),
+    limit,
+  });
+  if (run !== undefined) return printRun(io, options, runs);
+  if (format !== 'table' && !options.accounts)
+    return printRows(io.stdout, format, RUN_COLUMNS, runs.map(runCells));
+  const all = await listAccounts(pool);
+  const shown = all.filter((state) => account === undefined || state.account_id === account);
+  if (all.length > 0 && shown.length === 0) throw accountUnknown();
+  const schedule = await scheduleState(pool, config);
+  if (format !== 'table') {
+    const columns = ACCOUNT_COLUMNS.map((name) => ({ name }));
+    return printRows(
+      io.stdout,
+      format,
+      columns,
+      shown.map((state) => accountCells(state, schedule)),
     );
   }
-  if (state.running_run_id !== null) {
-    lines.push(
-      `  running: run ${state.running_run_id} since ${minute(state.running_since ?? new Date())} on host ${state.running_host}`,
+  if (shown.length === 0) {
+    io.stdout.write(NO_ACCOUNT);
+    return;
+  }
+  for (const state of shown) io.stdout.write(`${accountLines(state, schedule).join('\n')}\n`);
+  if (schedule.nextSlot !== null) {
+    const { schedule: expression, timezone, nextSlot } = schedule;
+    io.stdout.write(
+      `next slot of the schedule (${expression}, ${timezone}): ${minute(nextSlot)}, in ${duration(nextSlot.getTime() - Date.now())}\n`,
     );
   }
-  if (state.failures_since > 0) lines.push(`  ${plural(state.failures_since, 'run')} failed since`);
-  if ((state.carried_count ?? 0) > 0)
-    lines.push(`  ${plural(state.carried_count ?? 0, 'user')} carried (present, not met by the last walk)`);
-  if (state.rejected_waiting > 0)
-    lines.push(`  ${plural(state.rejected_waiting, 'rejected record')} waiting: zt-risk-sync rejected list`);
-  return lines;
+  if (!options.accounts)
+    io.stdout.write(
+      runs.length === 0 ? '\nNo run has ended yet.\n' : `\n${table(TABLE_COLUMNS, runs.map(tableCells))}\n`,
+    );
+}
+
+async function scheduleState(pool: Pool, config: Config): Promise<ScheduleState> {
+  const { schedule, timezone } = config.sync;
+  const [lastSlot = null] = slotsBefore(schedule, timezone, await databaseNow(pool), 1);
+  const [nextSlot = null] = nextSlots(schedule, timezone, 1);
+  return {
+    schedule,
+    timezone,
+    lastSlot,
+    nextSlot,
+    staleAfterMs: 2 * longestInterval(schedule, timezone),
+    runs: lastSlot === null ? [] : await slotRuns(pool, lastSlot),
+  };
 }
 
 // 80 columns wide with the longest error code.
@@ -167,7 +191,7 @@ function printRun(io: Io, options: Options, runs: readonly Run[]): void {
   }
   if (options.format === 'json') {
     const fields = Object.fromEntries(RUN_FIELDS.map((field, index) => [field, runCells(run)[index]]));
-    io.stdout.write(`${JSON.stringify({ ...fields, evidence: run.evidence }, null, 2)}\n`);
+    io.stdout.write(`${json({ ...fields, evidence: run.evidence })}\n`);
     return;
   }
   if (options.format === 'csv') return printRows(io.stdout, 'csv', RUN_COLUMNS, [runCells(run)]);

@@ -1,118 +1,223 @@
-// `trends`: users per level over time, one line of blocks per level and a row per bucket.
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { readConfig } from '../config.ts';
-import { openDatabase, openLogger, type Io } from '../context.ts';
+// `trends`: users per level over time, drawn for a terminal and told in a row per bucket.
+import { Command, Option } from 'commander';
+import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
+import { DEFAULT_LIMITS, inTransaction } from '../db/transaction.ts';
+import { databaseNow } from '../queries/database-now.ts';
 import { BUCKETS, levelTrend, type Bucket, type TrendPoint } from '../queries/level-trend.ts';
-import { isTimeZone } from '../schedule.ts';
-import { formatOption, printRows, sparkline, table, type Format } from './print.ts';
+import {
+  formatOption,
+  minute,
+  printable,
+  printRows,
+  table,
+  widthOf,
+  type Cell,
+  type Format,
+} from './print.ts';
+import {
+  chooseHistories,
+  NO_ACCOUNT,
+  readableTime,
+  timeOf,
+  timezoneOption,
+  withHistory,
+} from './read-history.ts';
+import {
+  barChart,
+  CARRIED_MARKS,
+  changeInWords,
+  gutterOf,
+  legend,
+  percentOf,
+  sparkline,
+  stretchesOf,
+  timeAxis,
+  type Level,
+} from './trend-chart.ts';
+import { startOfDay, WHEN_HELP } from './when.ts';
+import { wrap } from './wrap.ts';
 
-type Options = { since: Date; bucket: Bucket; account?: string; timezone?: string; format: Format };
+type Options = { since: string; bucket: Bucket; account?: string; timezone?: string; format: Format };
+type TrendOptions = {
+  since: Date;
+  bucket: Bucket;
+  timezone: string;
+  format: Format;
+  account?: string;
+  /** Of a table, the newest only. */
+  rows?: number;
+};
+type TrendIo = Pick<Io, 'stdout' | 'source'>;
+
+const LEVELS: readonly Level[] = ['high', 'medium', 'low'];
 
 export function trendsCommand(io: Io): Command {
   return new Command('trends')
     .description('users per risk level over time')
-    .option(
-      '--since <when>',
-      'a date (2026-03-01), a time, or a span back from now (24h, 30d, 12w)',
-      since,
-      since('30d'),
-    )
+    .option('--since <when>', WHEN_HELP, readableTime, '30d')
     .addOption(new Option('--bucket <size>', 'one row per').choices(BUCKETS).default('day'))
     .option('--account <id>', 'only this account')
-    .option('--timezone <zone>', 'where days begin (default: SYNC_TIMEZONE)', zone)
+    .addOption(timezoneOption('where days begin'))
     .addOption(formatOption())
-    .action(async (options: Options) => {
-      const config = readConfig(io.source);
-      const database = await openDatabase(io, config, openLogger(io, config), 'refuse');
-      try {
-        await printTrend(io, database.pool, {
-          ...options,
-          timezone: options.timezone ?? config.sync.timezone,
-        });
-      } finally {
-        await database.close();
-      }
-    });
+    .addHelpText(
+      'after',
+      `
+A bucket shows the last snapshot up to its end. One without a snapshot of its own carries the state before and is marked
+(is_observed false). On a terminal, and from 100 columns on, levels are drawn as charts; elsewhere as lines of blocks.
+
+  zt-risk-sync trends --since 24h --bucket hour
+  zt-risk-sync trends --since 2026-01-01 --bucket week --timezone Europe/Berlin
+  zt-risk-sync trends --since 90d --format csv > trend.csv`,
+    )
+    .action((options: Options) =>
+      withHistory(io, async (pool, config) => {
+        const timezone = options.timezone ?? config.sync.timezone;
+        const since = timeOf('--since', options.since, { now: await databaseNow(pool), timezone });
+        await printTrend(io, pool, { ...options, since, timezone });
+      }),
+    );
 }
 
-export async function printTrend(
-  io: Pick<Io, 'stdout'>,
-  pool: Pool,
-  options: Omit<Options, 'timezone'> & { timezone: string; rows?: number },
-): Promise<void> {
-  const points = await levelTrend(pool, {
-    ...options,
-    ...(options.account === undefined ? {} : { accountId: options.account }),
-  });
-  const columns = [
-    { name: 'account_id' },
-    { name: options.bucket },
-    { name: 'low', right: true },
-    { name: 'medium', right: true },
-    { name: 'high', right: true },
-    { name: 'verdict' },
-  ];
-  if (options.format !== 'table') {
-    const rows = points.map((p) => [p.account_id, p.bucket, p.low, p.medium, p.high, p.verdict]);
-    return printRows(io.stdout, options.format, columns, rows);
+export async function printTrend(io: TrendIo, pool: Pool, options: TrendOptions): Promise<void> {
+  const accounts = await chooseHistories(pool, options.account);
+  const points = await inTransaction(pool, DEFAULT_LIMITS, (tx) =>
+    levelTrend(tx, {
+      ...options,
+      ...(options.account === undefined ? {} : { accountId: options.account }),
+    }),
+  );
+  if (options.format !== 'table') return printPoints(io, points, options);
+  if (accounts.length === 0) {
+    io.stdout.write(NO_ACCOUNT);
+    return;
   }
   if (points.length === 0) {
     io.stdout.write(
-      `No snapshots since ${options.since.toISOString().slice(0, 10)}. Try an earlier --since, or run: zt-risk-sync sync\n`,
+      accounts.every((account) => account.newest_at === null)
+        ? 'There is no snapshot yet. Make one: zt-risk-sync sync. What went wrong: zt-risk-sync status\n'
+        : `No account was synced any more at ${minute(options.since)}: retired. Try an earlier --since.\n`,
     );
     return;
   }
-  for (const accountId of new Set(points.map((point) => point.account_id))) {
-    const own = points.filter((point) => point.account_id === accountId);
-    io.stdout.write(
-      `account ${accountId}, ${own.at(0)?.bucket} to ${own.at(-1)?.bucket}, by ${options.bucket} (${options.timezone})\n\n`,
-    );
-    for (const level of ['high', 'medium', 'low'] as const) io.stdout.write(`${chart(level, own)}\n`);
-    const rows = own
-      .slice(-(options.rows ?? own.length))
-      .map((p) => [p.bucket, p.low, p.medium, p.high, p.low + p.medium + p.high, p.verdict]);
-    io.stdout.write(
-      `\n${table([...columns.slice(1, 5), { name: 'all', right: true }, { name: 'verdict' }], rows)}\n`,
-    );
+  for (const [nth, account] of accounts.entries()) {
+    const own = points.filter((point) => point.account_id === account.account_id);
+    if (own.length === 0) continue;
+    if (nth > 0) io.stdout.write('\n');
+    const name = account.label === null ? account.account_id : `${account.account_id} (${account.label})`;
+    const span = `${own[0]?.bucket} to ${own.at(-1)?.bucket}, by ${options.bucket} (${options.timezone})`;
+    io.stdout.write(`account ${printable(name)}\n${span}\n\n`);
+    if (own.every((point) => !point.is_observed) && account.newest_at !== null)
+      io.stdout.write(`No snapshot in this span: the newest is of ${minute(account.newest_at)}.\n\n`);
+    drawLevels(io, own, options.bucket);
+    io.stdout.write(`\n${pointTable(own.slice(-(options.rows ?? own.length)), options.bucket)}\n`);
   }
 }
 
-// Fits 80 columns: a longer series shows the highest value of each stretch, so that a peak is never lost.
-const CHART_WIDTH = 60;
-
-function chart(level: 'low' | 'medium' | 'high', points: readonly TrendPoint[]): string {
-  const values = points.map((point) => point[level]);
-  const width = Math.min(CHART_WIDTH, values.length);
-  const shown = Array.from({ length: width }, (_, index) =>
-    Math.max(
-      ...values.slice(
-        Math.floor((index * values.length) / width),
-        Math.floor(((index + 1) * values.length) / width),
-      ),
-    ),
+function printPoints(io: TrendIo, points: readonly TrendPoint[], options: TrendOptions): void {
+  const { bucket, timezone } = options;
+  // A contract: append only.
+  const columns = [
+    'account_id',
+    bucket,
+    'low',
+    'medium',
+    'high',
+    'verdict',
+    'all',
+    'high_share',
+    'is_observed',
+    'starts_at',
+    'snapshot_id',
+    'observed_at',
+  ];
+  const rows = points.map((p): Cell[] => {
+    const all = p.low + p.medium + p.high;
+    return [
+      p.account_id,
+      p.bucket,
+      p.low,
+      p.medium,
+      p.high,
+      p.verdict,
+      all,
+      all === 0 ? null : Number((p.high / all).toFixed(6)),
+      p.is_observed,
+      p.hour_at ?? startOfDay(p.bucket, timezone).toISOString(),
+      p.snapshot_id,
+      p.observed_at,
+    ];
+  });
+  printRows(
+    io.stdout,
+    options.format,
+    columns.map((name) => ({ name })),
+    rows,
   );
-  return `${level.padEnd(7)}${sparkline(shown)}  ${Math.min(...values)}–${Math.max(...values)}`;
 }
 
-const SPAN_MS = { h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
+// A line of blocks takes a glance; a chart takes the room to be read.
+const CHART_FROM = 100;
+const WIDEST = 160;
 
-function since(text: string): Date {
-  const span = /^(\d{1,5})([hdw])$/.exec(text);
-  const date = span
-    ? new Date(Date.now() - Number(span[1]) * SPAN_MS[span[2] as keyof typeof SPAN_MS])
-    : /^\d{4}-\d{2}-\d{2}/.test(text)
-      ? new Date(text)
-      : new Date(Number.NaN);
-  if (Number.isNaN(date.getTime())) {
-    throw new InvalidArgumentError(
-      'must be a date such as 2026-03-01, a time such as 2026-03-01T09:00Z, or a span such as 30d.',
-    );
+function drawLevels(io: TrendIo, points: readonly TrendPoint[], bucket: Bucket): void {
+  const width = Math.min(widthOf(io), WIDEST);
+  const isChart = io.stdout.isTTY === true || width >= CHART_FROM;
+  const share = percentOf(points.at(-1)!, 'high');
+  const shareBefore = percentOf(points[0]!, 'high');
+  const titles = LEVELS.map((level) => {
+    const change = changeInWords(points, level);
+    if (level !== 'high' || share === null) return change;
+    return isChart
+      ? `${change}   ${share} % of all${shareBefore === null || points.length === 1 ? '' : `, was ${shareBefore} %`}`
+      : change;
+  });
+  const gutter = gutterOf(points);
+  const lines: string[] = [];
+  if (isChart) {
+    for (const [index, level] of LEVELS.entries()) {
+      lines.push(`${level.padStart(gutter)}  ${titles[index]}`);
+      lines.push(...barChart(points, level, { width, gutter }));
+    }
+    lines.push(...timeAxis(points, { width, gutter }));
+  } else {
+    const room = width - 9 - Math.max(...titles.map((title) => title.length)) - 1;
+    for (const [index, level] of LEVELS.entries())
+      lines.push(`${level.padEnd(7)}${sparkline(stretchesOf(points, level, room))}  ${titles[index]}`);
+    const marks = stretchesOf(points, 'high', room)
+      .map(({ hasPartial }) => (hasPartial ? 'p' : ' '))
+      .join('');
+    if (marks.trim() !== '') lines.push(`       ${marks}`.trimEnd());
+    if (share !== null)
+      lines.push(
+        `high is ${share} % of all${shareBefore === null || points.length === 1 ? '' : `, was ${shareBefore} %`}`,
+      );
   }
-  return date;
+  const marks = legend(points, isChart ? CARRIED_MARKS.bars : CARRIED_MARKS.line, bucket);
+  lines.push(...marks.map((line) => wrap(line, 2, Math.min(width, 100))));
+  io.stdout.write(`${lines.join('\n')}\n`);
 }
 
-function zone(text: string): string {
-  if (!isTimeZone(text)) throw new InvalidArgumentError('must be a time zone such as Europe/Berlin.');
-  return text;
+function pointTable(points: readonly TrendPoint[], bucket: Bucket): string {
+  const columns = [
+    { name: bucket },
+    { name: 'low', right: true },
+    { name: 'medium', right: true },
+    { name: 'high', right: true },
+    { name: 'high %', right: true },
+    { name: 'all', right: true },
+    { name: 'verdict' },
+  ];
+  return table(
+    columns,
+    points.map((p) => [
+      p.bucket,
+      p.low,
+      p.medium,
+      p.high,
+      percentOf(p, 'high'),
+      p.low + p.medium + p.high,
+      p.is_observed ? p.verdict : 'no snapshot',
+    ]),
+  );
 }

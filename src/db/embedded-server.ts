@@ -11,8 +11,11 @@ import { processCommand } from './processes.ts';
 
 export type ServerProcess = { pid: number; port: number; status: 'ready' | 'starting' | 'stopping' };
 
-/** Held (for the database postgres) by the process that stops an idle server: see embedded-watch.ts. */
-export const watcherLock = 0x7a747273;
+/**
+ * Held (for the database postgres) by the process that stops an idle server: see embedded-watch.ts. Not the lock of
+ * migrations, which every publish waits for: whoever keeps history in that database would wait for ever. 'ztrw' in ASCII.
+ */
+export const watcherLock = 0x7a747277;
 
 const pollMs = 30;
 

@@ -17,9 +17,16 @@ export type AccountState = {
   carried_count: number | null;
   /** Runs that ended otherwise since the newest success. */
   failures_since: number;
+  /** Partial snapshots since the newest complete one, or since the first. */
+  partials_since: number;
+  /** Of the newest complete snapshot. */
+  complete_at: Date | null;
   running_run_id: number | null;
   running_since: Date | null;
   running_host: string | null;
+  /** Ages in milliseconds by the database's clock. */
+  silent_ms: number | null;
+  age_ms: number | null;
   /** Rejected records that wait, as `rejected list` shows them. */
   rejected_waiting: number;
 };
@@ -27,7 +34,9 @@ export type AccountState = {
 export async function listAccounts(pool: Pool): Promise<AccountState[]> {
   const { rows } = await drizzle(pool).execute<Record<string, unknown>>(sql`
     select a.account_id, a.label, a.added_at, a.retired_at, s.snapshot_id::float8 as snapshot_id, s.observed_at, s.verdict, s.user_count,
-           s.carried_count, f.failures_since, l.run_id::float8 as running_run_id, l.started_at as running_since, l.host as running_host,
+           s.carried_count, f.failures_since, p.partials_since, c.complete_at,
+           extract(epoch from clock_timestamp() - l.heartbeat_at)::float8 * 1000 as silent_ms,
+           extract(epoch from clock_timestamp() - s.observed_at)::float8 * 1000 as age_ms, l.run_id::float8 as running_run_id, l.started_at as running_since, l.host as running_host,
            r.rejected_waiting
       from ${accounts} a
       left join lateral (select * from ${snapshots} s where s.account_key = a.account_key order by s.observed_at desc limit 1) s on true
@@ -36,6 +45,12 @@ export async function listAccounts(pool: Pool): Promise<AccountState[]> {
          where r.account_key = a.account_key and r.status <> 'succeeded'
            and r.run_id > coalesce((select max(ok.run_id) from ${syncRuns} ok
                                      where ok.account_key = a.account_key and ok.status = 'succeeded'), 0)) f on true
+      left join lateral (
+        select s.observed_at as complete_at from ${snapshots} s where s.account_key = a.account_key and s.verdict = 'complete'
+         order by s.observed_at desc limit 1) c on true
+      left join lateral (
+        select count(*)::integer as partials_since from ${snapshots} s
+         where s.account_key = a.account_key and s.observed_at > coalesce(c.complete_at, '-infinity')) p on true
       left join lateral (
         select count(*)::integer as rejected_waiting from ${rejectedRecords}
          where ${rejectedRecords.account_key} = a.account_key and ${isWaiting()}) r on true
@@ -46,6 +61,7 @@ export async function listAccounts(pool: Pool): Promise<AccountState[]> {
     added_at: toDate(row['added_at']) ?? new Date(0),
     retired_at: toDate(row['retired_at']),
     observed_at: toDate(row['observed_at']),
+    complete_at: toDate(row['complete_at']),
     running_since: toDate(row['running_since']),
   }));
 }

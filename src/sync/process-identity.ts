@@ -15,10 +15,23 @@ export function isKnownDead(identity: string): boolean {
   const parts = identity.split('/');
   const mine = describe(process.pid)?.split('/');
   if (mine === undefined || parts.length !== 4 || parts[0] !== mine[0] || parts[1] !== mine[1]) return false;
-  return describe(Number(parts[2])) !== identity;
+  const pid = Number(parts[2]);
+  const there = describe(pid);
+  return there === undefined ? !exists(pid) : there !== identity;
 }
 
-function describe(pid: number): string | undefined {
+/** Where /proc hides other users' processes (hidepid, ProtectProc), a living one cannot be looked at, but answers to this. */
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Null: it runs nothing any more. Undefined: it cannot be looked at, most often because it is gone. */
+function describe(pid: number): string | null | undefined {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
     const namespace = readlinkSync('/proc/self/ns/pid').replace(/\D/g, '');
@@ -26,7 +39,7 @@ function describe(pid: number): string | undefined {
     // The command name in parentheses may hold anything; state is field 3, the start time field 22.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     // A zombie runs nothing any more, and in a container without an init it may stay for ever.
-    if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
+    if (fields[0] === 'Z' || fields[0] === 'X') return null;
     return `${boot}/${namespace}/${pid}/${fields[19]}`;
   } catch {
     return undefined;

@@ -65,7 +65,11 @@ async function runClaimed(
     onProgress: request.onProgress ?? (() => undefined),
   });
   if (result.error === null) logger.info(logFields(result), 'run succeeded');
-  else logger.error({ error_code: result.error.code, ...logFields(result) }, 'run failed');
+  else {
+    // Being told to stop is no trouble: the next process goes on.
+    const level = result.error.code === 'INTERRUPTED' ? 'warn' : 'error';
+    logger[level]({ error_code: result.error.code, ...logFields(result) }, 'run failed');
+  }
   return { kind: 'ran', runId: lease.runId, dryRun: request.dryRun ?? false, result };
 }
 

@@ -13,6 +13,14 @@ import { createWorld } from '../../src/simulator/world.ts';
 import { CLI, runCli } from '../support/cli.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
 
+/** Bounded, so that what never comes is a failure and not a test that never ends. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await holds()); tries += 1) {
+    assert.ok(tries < 2_000, 'what was waited for never came');
+    await sleep(20);
+  }
+}
+
 const TOKEN = 'serve-test-token';
 const HTTP_TOKEN = 'serve-http-token';
 /** No slot of these begins while a test lasts. */
@@ -86,10 +94,11 @@ describe('serve', { concurrency: false }, () => {
       lines,
       signal: (name: NodeJS.Signals) => void child.kill(name),
       async logged(message: string, count = 1): Promise<Line> {
-        for (;;) {
+        for (let tries = 0; ; tries += 1) {
           const found = lines().filter((line) => line.message === message);
           if (found.length >= count) return found[count - 1]!;
           if (child.exitCode !== null) assert.fail(`ended without saying "${message}": ${stderr}`);
+          assert.ok(tries < 2_000, `"${message}" was never logged: ${stderr}`);
           await sleep(20);
         }
       },
@@ -180,7 +189,7 @@ describe('serve', { concurrency: false }, () => {
       ),
     );
     assert.match(metrics.text, /zt_risk_sync_cloudflare_requests_total\{status="200"\} [1-9]/);
-    while (pings.length === 0) await sleep(20);
+    await until(async () => pings.length > 0);
     monitor.close();
     assert.deepEqual(pings, [`/hush-hush/${accountId}`]);
     const { code } = await stop(server);
@@ -296,7 +305,7 @@ describe('serve', { concurrency: false }, () => {
       let server: ReturnType<typeof serve> | undefined;
       await withPublishHeld(async () => {
         server = serve(accountId);
-        while ((await waiters()) === 0) await sleep(20);
+        await until(async () => (await waiters()) > 0);
         server.signal('SIGTERM');
         await server.logged('stopping');
         // Long enough to see that it does wait.
@@ -312,7 +321,7 @@ describe('serve', { concurrency: false }, () => {
       const accountId = newAccount();
       await withPublishHeld(async () => {
         const server = serve(accountId);
-        while ((await waiters()) === 0) await sleep(20);
+        await until(async () => (await waiters()) > 0);
         server.signal('SIGTERM');
         await server.logged('stopping');
         await sleep(300);

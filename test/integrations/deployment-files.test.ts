@@ -18,6 +18,7 @@ type Service = {
   ports?: string[];
   read_only?: boolean;
   stop_grace_period?: string;
+  networks?: { default: { aliases: string[] } };
 };
 type Probe = { httpGet: { path: string; port: string } };
 type Container = {
@@ -109,6 +110,27 @@ describe('docker-compose.yml', () => {
     assert.ok(names.length > 5);
     for (const name of names.filter((name) => !name.startsWith('COMPOSE_')))
       assert.ok(read('docker-compose.yml').includes(`\${${name}:-`), name);
+  });
+
+  test('brings Prometheus the worker and the token where its configuration looks for them', () => {
+    const { scrape_configs: jobs } = parse(read('integrations/prometheus/prometheus.yml')) as {
+      scrape_configs: {
+        authorization: { credentials_file: string };
+        static_configs: { targets: string[] }[];
+      }[];
+    };
+    const { prometheus, worker } = compose.services;
+    assert.deepEqual(
+      jobs.flatMap((job) => job.static_configs.flatMap(({ targets }) => targets)),
+      worker?.networks?.default.aliases.map((alias) => `${alias}:${defaultPort}`),
+    );
+    for (const { authorization } of jobs)
+      assert.ok(
+        prometheus?.secrets?.some(
+          (secret) =>
+            typeof secret !== 'string' && `/run/secrets/${secret.target}` === authorization.credentials_file,
+        ),
+      );
   });
 
   test('mounts what the provisioning of Grafana names', () => {

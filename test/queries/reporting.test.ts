@@ -13,6 +13,7 @@ import {
   expectedComparison,
   expectedUsers,
   expectedViews,
+  periodsOf,
   type Past,
   type Row,
 } from '../support/reporting-oracle.ts';
@@ -41,6 +42,8 @@ const TOLD = [
 ];
 const CHANGES = ['appeared', 'raised', 'lowered', 'cleared', 'returned'];
 const WANTED = [
+  'returned in a baseline',
+  'cleared in a baseline',
   ...CHANGES.flatMap((change) => [`level_changes change ${change}`, `compare change ${change}`]),
   ...['risk_level_hourly', 'risk_level_daily'].flatMap((view) =>
     ['is_observed true', 'is_observed false', 'verdict complete', 'verdict partial'].map(
@@ -146,6 +149,11 @@ async function compareAll(
         compare(view, await readView(session, view, where), expected);
       }
     }
+    const baseline = pasts
+      .flatMap(({ oracle }) => periodsOf(oracle.snapshots))
+      .filter(({ first }) => first.isBaseline);
+    if (baseline.some(({ change }) => change === 'returned')) seen.set('returned in a baseline', 1);
+    if (baseline.some(({ end, cleared }) => cleared && end?.isBaseline)) seen.set('cleared in a baseline', 1);
     for (const past of pasts) await compareFunctions(session, past, compare);
     await session.query('commit');
   } finally {

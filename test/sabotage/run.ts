@@ -56,6 +56,9 @@ function run(test: string): boolean {
     spawnSync(process.execPath, args, {
       cwd: folder,
       stdio: 'ignore',
+      // A sabotage may make a test wait for ever.
+      timeout: 400_000,
+      killSignal: 'SIGKILL',
       env: { ...process.env, EXACTNESS_SHRINK: '0', MODEL_SEQUENCES: '240' },
     }).status === 0
   );

@@ -108,7 +108,10 @@ describe('the scheduler', { concurrency: false }, () => {
       [accountId],
     );
   const logged = async (message: string, count = 1) => {
-    while (logs.filter((line) => line.message === message).length < count) await sleep(10);
+    for (let tries = 0; logs.filter((line) => line.message === message).length < count; tries += 1) {
+      assert.ok(tries < 2_000, `"${message}" was never logged`);
+      await sleep(10);
+    }
   };
 
   test('a slot that fails is tried again until it succeeds, and then rests', async () => {

@@ -9,8 +9,8 @@ import { requestSync } from '../../src/sync/request-sync.ts';
 import { HOUR } from './calendar.ts';
 import type { MigratedDatabase } from './migrated-database.ts';
 import { createOracle } from './oracle.ts';
-import { listingOf, serving, understood, type Meanings } from './random-serving.ts';
-import { apply, change, uuidOf, type World } from './random-world.ts';
+import { listingOf, serving, understood, type Meanings, type Serving } from './random-serving.ts';
+import { apply, change, uuidOf, type Change, type World } from './random-world.ts';
 import type { Past, RunFact } from './reporting-oracle.ts';
 import { recordAnswers, type ScriptedApi } from './scripted-api.ts';
 import { TEST_SETTINGS } from './settings.ts';
@@ -41,10 +41,55 @@ const step = fc.record({
 export const randomPast = fc.record({
   steps: fc.array(step, { minLength: 40, maxLength: 60, size: 'max' }),
 });
+/** States more users than there are, whichever page is asked: never complete. */
+const MOVED: Serving = {
+  kind: 'moved_total',
+  who: 1,
+  level: 'low',
+  eventCount: 1,
+  bad: 'level',
+  unreadable: 'null',
+  faultPage: 1,
+  status: 503,
+  pageLimit: 3,
+  rotate: 0,
+  upperCase: false,
+  lookups: 'honest',
+  goneAs: 'unknown',
+};
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 export type RandomPast =
   typeof randomPast extends fc.Arbitrary<infer T>
     ? T & { start: string; confirm: 'lookup' | 'walks'; retiredAfter: number | null }
     : never;
+
+/** A first load in which nobody can tell that it is whole, while somebody is cleared and comes back. */
+const LONG_BASELINE: Step[] = (
+  [
+    [
+      {
+        kind: 'appear',
+        people: (['low', 'medium', 'high'] as const).map((level, nth) => ({
+          email: `${level}@example.com`,
+          name: level,
+          level,
+          eventCount: nth + 1,
+          lastEvent: { micros: 1_740_000_000_000_000n, spelling: nth },
+        })),
+      },
+    ],
+    [{ kind: 'leave', who: 0 }],
+    [{ kind: 'return', who: 0 }],
+  ] satisfies Change[][]
+).map((changes) => ({
+  account: 2,
+  wait: 50,
+  changes,
+  serving: MOVED,
+  accept: false,
+  took: 3,
+  run: 'cron' as const,
+}));
 
 /** What the nth world has whatever is random: no case is left to luck. `retiredAfter`: hours after the last run. */
 export function circumstances(nth: number): Omit<RandomPast, 'steps'> {
@@ -54,6 +99,10 @@ export function circumstances(nth: number): Omit<RandomPast, 'steps'> {
     retiredAfter: [30, null, 0, 200][nth % 4]!,
   };
 }
+
+/** From the start to the last run. */
+export const minutesOf = (steps: readonly Step[]): number =>
+  [...LONG_BASELINE, ...steps].reduce((sum, { wait }) => sum + wait, 0);
 
 const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
 
@@ -74,7 +123,8 @@ export async function liveThrough(
     runs: [] as RunFact[],
   }));
   let time = Date.parse(past.start);
-  for (const { account: which, wait, changes, serving: how, accept, took, run } of past.steps) {
+  const steps = [...LONG_BASELINE, ...past.steps];
+  for (const { account: which, wait, changes, serving: how, accept, took, run } of steps) {
     const account = accounts[which]!;
     time += wait * 60_000;
     for (const what of changes) apply(account.world, what);

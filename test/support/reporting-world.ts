@@ -7,7 +7,7 @@ import { createRoles } from '../../src/db/roles.ts';
 import { createLogger } from '../../src/logger.ts';
 import { migratedDatabase, testPool, type MigratedDatabase } from './migrated-database.ts';
 import { startPostgresServer } from './postgres-server.ts';
-import { liveThrough, randomPast, type RandomPast } from './random-past.ts';
+import { liveThrough, minutesOf, randomPast, type RandomPast } from './random-past.ts';
 import type { Past } from './reporting-oracle.ts';
 import { startScriptedApi } from './scripted-api.ts';
 
@@ -62,8 +62,7 @@ async function livePast(database: MigratedDatabase): Promise<Past[]> {
   });
   try {
     const [{ steps }] = fc.sample(randomPast, { numRuns: 1, seed: SEED }) as [{ steps: RandomPast['steps'] }];
-    const minutes = steps.reduce((sum, { wait }) => sum + wait, 60);
-    const start = new Date(Math.floor(Date.now() / 60_000 - minutes) * 60_000).toISOString();
+    const start = new Date(Math.floor(Date.now() / 60_000 - minutesOf(steps) - 60) * 60_000).toISOString();
     return await liveThrough(database, api, client, { steps, start, confirm: 'lookup', retiredAfter: 0 });
   } finally {
     await client.close();

@@ -49,8 +49,14 @@ describe('a publish that a signal meets', () => {
       { pool: db.pool, client, logger, settings: TEST_SETTINGS, timing: { ...LEASE_TIMING, graceMs: 300 } },
       { accountId: account.id, trigger: 'cron', scheduledFor: new Date(), signal: stop.signal },
     );
-    while ((await db.rows(`select 1 from pg_stat_activity where wait_event_type = 'Lock'`)).length === 0)
+    for (
+      let tries = 0;
+      (await db.rows(`select 1 from pg_stat_activity where wait_event_type = 'Lock'`)).length === 0;
+      tries += 1
+    ) {
+      assert.ok(tries < 2_000, 'the publish never came to wait');
       await sleep(10);
+    }
     const began = performance.now();
     stop.abort(reason);
     const outcome = await running;

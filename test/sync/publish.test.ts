@@ -127,6 +127,12 @@ describe('publish', () => {
       other.release();
     }
   }
+  const comesToWait = async () => {
+    for (let tries = 0; !(await isWaiting()); tries += 1) {
+      assert.ok(tries < 2_000, 'nobody waits');
+      await sleep(5);
+    }
+  };
   const isWaiting = async () =>
     (
       await db.rows(
@@ -141,9 +147,12 @@ describe('publish', () => {
     await whileWaiting(FEED_CLOCK, async () => {
       const publishing = publish(db.pool, request, { cancel: cancel.signal });
       publishing.catch(() => undefined);
-      while (!(await isWaiting())) await sleep(5);
+      await comesToWait();
+      const began = performance.now();
       cancel.abort(reason);
       await assert.rejects(publishing, (error) => error === reason);
+      // The limit on the lock it waits for would have ended it after 20 s.
+      assert.ok(performance.now() - began < 15_000);
     });
     assert.equal(await published(), 0);
     assert.equal(await isWaiting(), false);
@@ -169,7 +178,7 @@ describe('publish', () => {
     await whileWaiting(`select pg_advisory_xact_lock(2054451827)`, async (release) => {
       const publishing = publish(db.pool, request);
       publishing.catch(() => undefined);
-      while (!(await isWaiting())) await sleep(5);
+      await comesToWait();
       await db.pool.query(
         `insert into risk_internal.migrations (hash, created_at) values ('of a newer release', 4102444800000)`,
       );
@@ -187,7 +196,7 @@ describe('publish', () => {
       migrating = db.pool
         .query(`select pg_advisory_lock(2054451827), pg_advisory_unlock(2054451827)`)
         .then(() => (migrated = true));
-      while (!(await isWaiting())) await sleep(5);
+      await comesToWait();
       assert.equal(migrated, false);
     };
     await publish(db.pool, request, { failpoint });

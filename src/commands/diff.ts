@@ -1,0 +1,182 @@
+// `diff <from> <to>`: who appeared, rose, returned, fell or was cleared between two moments.
+import { Command } from 'commander';
+import type { Io } from '../context.ts';
+import type { Pool } from '../db/pool.ts';
+import { EXIT, OperatorError } from '../errors.ts';
+import { compareLevels } from '../queries/compare-levels.ts';
+import { databaseNow } from '../queries/database-now.ts';
+import { findSnapshot } from '../queries/find-snapshot.ts';
+import type { KnownAccount } from '../queries/known-accounts.ts';
+import { levelsOfSnapshot } from '../queries/levels-of-snapshot.ts';
+import { mayRead } from '../queries/may-read.ts';
+import { snapshotAt } from '../queries/snapshot-at.ts';
+import { blockOf, printAll, type Difference } from './diff-lines.ts';
+import { identitiesDenied } from './identities-denied.ts';
+import { formatOption, wholeNumber, type Format } from './print.ts';
+import {
+  accountName,
+  beforeHistory,
+  chooseHistories,
+  livingAt,
+  NO_ACCOUNT,
+  readableTimeOrSnapshot,
+  timeOf,
+  timezoneOption,
+  withHistory,
+} from './read-history.ts';
+import { parseWhen, WHEN_HELP } from './when.ts';
+
+type Options = { account?: string; limit?: number; identities: boolean; timezone?: string; format: Format };
+type Clock = { now: Date; timezone: string };
+/** `accountKey`: whose snapshot was named. */
+type Moment = { at: Date; accountKey: number | null };
+
+const TABLE_LIMIT = 50;
+
+export function diffCommand(io: Io): Command {
+  return new Command('diff')
+    .description('who appeared, rose, returned, fell or was cleared between two moments')
+    .argument('<from>', 'a time or the id of a snapshot', readableTimeOrSnapshot)
+    .argument('[to]', 'the later one', readableTimeOrSnapshot, 'now')
+    .option('--account <id>', 'only this account')
+    .option('--identities', 'show email and name', false)
+    .option(
+      '--limit <n>',
+      `how many users of an account (default: ${TABLE_LIMIT} in a table, all as JSON or CSV)`,
+      wholeNumber(1, 10_000_000),
+    )
+    .addOption(timezoneOption('of times without an offset, and where days begin'))
+    .addOption(formatOption())
+    .addHelpText(
+      'after',
+      `
+A time is ${WHEN_HELP}.
+What is compared are the newest snapshots at or before the two. Who went and came back in between does not differ.
+
+  zt-risk-sync diff yesterday                   since yesterday began
+  zt-risk-sync diff yesterday today             what the day of yesterday changed
+  zt-risk-sync diff "7d ago" --identities
+  zt-risk-sync diff 2026-03-01 2026-04-01 --timezone Europe/Berlin --format csv > march.csv
+  zt-risk-sync diff 352 358                     between two snapshots (status --format json has their ids)`,
+    )
+    .action((from: string, to: string, options: Options) =>
+      withHistory(io, (pool, config) =>
+        printDifferences(io, pool, [from, to], {
+          ...options,
+          timezone: options.timezone ?? config.sync.timezone,
+        }),
+      ),
+    );
+}
+
+async function printDifferences(
+  io: Io,
+  pool: Pool,
+  [fromText, toText]: readonly [string, string],
+  options: Options & { timezone: string },
+): Promise<void> {
+  const { format, identities } = options;
+  if (identities && !(await mayRead(pool)).identities)
+    throw identitiesDenied('Users can be listed without them', 'Leave --identities out');
+  const clock = { now: await databaseNow(pool), timezone: options.timezone };
+  const known = await chooseHistories(pool, options.account);
+  if (known.length === 0 && format === 'table') {
+    io.stdout.write(NO_ACCOUNT);
+    return;
+  }
+  const from = await momentOf(pool, '<from>', fromText, clock, known);
+  const to = await momentOf(pool, '<to>', toText, clock, known);
+  if (from.at > to.at) throw swapped(from.at, to.at);
+  const accounts = accountsOf(livingAt(known, from.at, options.account), from, to, known);
+  const found: Difference[] = [];
+  for (const account of accounts) {
+    const difference = await differenceOf(pool, account, from.at, to.at, identities);
+    if (difference !== null) found.push(difference);
+    else if (accounts.length > 1)
+      io.stderr.write(`account ${accountName(account)}: no snapshot at or before ${from.at.toISOString()}\n`);
+  }
+  if (found.length === 0 && accounts.length > 0) throw beforeHistory('<from>', from.at, accounts);
+  const limit = options.limit ?? (format === 'table' ? TABLE_LIMIT : Number.POSITIVE_INFINITY);
+  if (format !== 'table') return printAll(io.stdout, found, { format, identities, limit });
+  if (accounts.length === 0)
+    io.stdout.write(
+      'Every account was retired by then. Name one with --account to compare its last states.\n',
+    );
+  const asked = { from: from.at, to: to.at, timezone: options.timezone };
+  io.stdout.write(found.map((one) => blockOf(one, asked, { identities, limit })).join('\n'));
+}
+
+async function momentOf(
+  pool: Pool,
+  name: string,
+  text: string,
+  clock: Clock,
+  known: readonly KnownAccount[],
+): Promise<Moment> {
+  const when = parseWhen(text, clock);
+  if (when?.kind !== 'snapshot') return { at: timeOf(name, text, clock), accountKey: null };
+  const snapshot = await findSnapshot(pool, when.id);
+  if (snapshot === null || known.every(({ account_key }) => account_key !== snapshot.account_key)) {
+    throw new OperatorError({
+      code: 'SNAPSHOT_NOT_FOUND',
+      exit: EXIT.failed,
+      happened: `There is no snapshot ${when.id}${snapshot === null ? '' : ' of this account'}`,
+      means:
+        'Not every number is one: runs that publish nothing use some up, and pruning removes old snapshots',
+      todo: '`zt-risk-sync status --format json` tells the snapshot of each run; a time can be given instead',
+    });
+  }
+  return { at: snapshot.observed_at, accountKey: snapshot.account_key };
+}
+
+/** A snapshot that was named narrows the comparison to its account. */
+function accountsOf(
+  living: readonly KnownAccount[],
+  from: Moment,
+  to: Moment,
+  known: readonly KnownAccount[],
+): readonly KnownAccount[] {
+  const key = from.accountKey ?? to.accountKey;
+  if (key === null) return living;
+  if (to.accountKey !== null && to.accountKey !== key) {
+    throw new OperatorError({
+      code: 'SNAPSHOTS_UNRELATED',
+      exit: EXIT.usage,
+      happened: 'The two snapshots are of different accounts',
+      means: 'Their users have nothing to do with each other',
+      todo: 'Give two snapshots of one account, or times',
+    });
+  }
+  return known.filter((account) => account.account_key === key);
+}
+
+async function differenceOf(
+  pool: Pool,
+  account: KnownAccount,
+  from: Date,
+  to: Date,
+  identities: boolean,
+): Promise<Difference | null> {
+  const [first, last] = [
+    await snapshotAt(pool, account.account_key, from),
+    await snapshotAt(pool, account.account_key, to),
+  ];
+  if (first === null || last === null) return null;
+  const span = { from: first.observed_at, to: last.observed_at };
+  return {
+    account,
+    from: { ...first, levels: await levelsOfSnapshot(pool, first.snapshot_id) },
+    to: { ...last, levels: await levelsOfSnapshot(pool, last.snapshot_id) },
+    rows: first.snapshot_id === last.snapshot_id ? [] : await compareLevels(pool, account, span, identities),
+  };
+}
+
+function swapped(from: Date, to: Date): OperatorError {
+  return new OperatorError({
+    code: 'TIMES_SWAPPED',
+    exit: EXIT.usage,
+    happened: `<from> is ${from.toISOString()}, and <to> is earlier: ${to.toISOString()}`,
+    means: 'A difference is told from the earlier state to the later one',
+    todo: 'Give the two the other way round',
+  });
+}

@@ -1,0 +1,143 @@
+// The state of each account as `status` tells it: how old, by the schedule too old, what fails, who is at it. Pure.
+import type { AccountState } from '../queries/list-accounts.ts';
+import type { SlotRun } from '../queries/slot-runs.ts';
+import { ago, duration, minute, plural, printable, type Cell } from './print.ts';
+import { wrap } from './wrap.ts';
+
+export type ScheduleState = {
+  schedule: string;
+  timezone: string;
+  /** The newest that has passed; null when a year holds none. */
+  lastSlot: Date | null;
+  nextSlot: Date | null;
+  /** Age from which a snapshot is stale: two of the longest intervals, as /readyz and /metrics have it. */
+  staleAfterMs: number;
+  /** Runs of the last slot. */
+  runs: readonly SlotRun[];
+};
+
+/** A lease that was silent for so long may be taken over. */
+export const LEASE_SILENT_MS = 30_000;
+
+/** Null for an account that is retired or has no snapshot: there is nothing to be fresh. */
+export function isStale(state: AccountState, { staleAfterMs }: ScheduleState): boolean | null {
+  if (state.retired_at !== null || state.age_ms === null) return null;
+  return state.age_ms > staleAfterMs;
+}
+
+export function accountLines(state: AccountState, schedule: ScheduleState): string[] {
+  const name = printable(state.label === null ? state.account_id : `${state.account_id} (${state.label})`);
+  if (state.retired_at !== null) return [`${name}  retired ${minute(state.retired_at)}`];
+  const lines: string[] = [];
+  if (state.observed_at === null) lines.push(`${name}  no snapshot yet`);
+  else {
+    lines.push(
+      `${name}  ${plural(state.user_count ?? 0, 'user')}, ${ago(state.observed_at)} (snapshot ${state.snapshot_id}, ${state.verdict})`,
+      freshness(state, schedule),
+    );
+  }
+  lines.push(running(state));
+  const slot = lastSlot(state, schedule);
+  if (slot !== null) lines.push(slot);
+  if (state.failures_since > 0)
+    lines.push(
+      `${plural(state.failures_since, 'run')} in a row failed${state.observed_at === null ? '' : ' since'}`,
+    );
+  if (state.partials_since > 0) {
+    const complete =
+      state.complete_at === null
+        ? 'none was complete yet'
+        : `the last complete one is of ${minute(state.complete_at)}`;
+    lines.push(`${plural(state.partials_since, 'snapshot')} in a row partial; ${complete}`);
+  }
+  if ((state.carried_count ?? 0) > 0)
+    lines.push(`${plural(state.carried_count ?? 0, 'user')} carried (present, not met by the last walk)`);
+  if (state.rejected_waiting > 0)
+    lines.push(`${plural(state.rejected_waiting, 'rejected record')} waiting: zt-risk-sync rejected list`);
+  return lines.map((line, index) => (index === 0 ? line : `  ${wrap(printable(line), 4)}`));
+}
+
+function freshness(state: AccountState, schedule: ScheduleState): string {
+  const after = `${duration(schedule.staleAfterMs)} without a snapshot (two intervals of the schedule)`;
+  return isStale(state, schedule) === true ? `STALE: more than ${after}` : `fresh: stale after ${after}`;
+}
+
+function running(state: AccountState): string {
+  if (state.running_run_id === null) return 'nobody is syncing it now';
+  const run = `run ${state.running_run_id} since ${minute(state.running_since ?? new Date())} on host ${state.running_host}`;
+  const silent = state.silent_ms ?? 0;
+  return silent > LEASE_SILENT_MS
+    ? `left behind: ${run}, silent for ${duration(silent)}; the next run takes over`
+    : `running: ${run}`;
+}
+
+/** That no replica of `serve` is at work shows here first. */
+function lastSlot(state: AccountState, { lastSlot, runs }: ScheduleState): string | null {
+  if (lastSlot === null || state.added_at > lastSlot) return null;
+  const slot = `last slot ${minute(lastSlot)}:`;
+  const run = runs.find(({ account_id }) => account_id === state.account_id);
+  if (run !== undefined)
+    return `${slot} ${run.status} in run ${run.run_id} on host ${run.host}${run.error_code === null ? '' : ` (${run.error_code})`}`;
+  return state.running_run_id === null
+    ? `${slot} no run of it; is serve running, with this schedule?`
+    : `${slot} no run of it has ended yet`;
+}
+
+export const ACCOUNT_COLUMNS = [
+  'account_id',
+  'label',
+  'retired_at',
+  'snapshot_id',
+  'observed_at',
+  'verdict',
+  'users',
+  'carried',
+  'age_seconds',
+  'stale_after_seconds',
+  'is_stale',
+  'failed_in_a_row',
+  'partial_in_a_row',
+  'complete_at',
+  'rejected_waiting',
+  'is_running',
+  'running_run_id',
+  'running_since',
+  'running_host',
+  'silent_seconds',
+  'last_slot',
+  'last_slot_status',
+  'last_slot_run_id',
+  'next_slot',
+] as const;
+
+export function accountCells(state: AccountState, schedule: ScheduleState): Cell[] {
+  const iso = (at: Date | null) => at?.toISOString() ?? null;
+  const seconds = (ms: number | null) => (ms === null ? null : Math.round(ms / 1000));
+  const run = schedule.runs.find(({ account_id }) => account_id === state.account_id);
+  return [
+    state.account_id,
+    state.label,
+    iso(state.retired_at),
+    state.snapshot_id,
+    iso(state.observed_at),
+    state.verdict,
+    state.user_count,
+    state.carried_count,
+    seconds(state.age_ms),
+    seconds(schedule.staleAfterMs),
+    isStale(state, schedule),
+    state.failures_since,
+    state.partials_since,
+    iso(state.complete_at),
+    state.rejected_waiting,
+    state.running_run_id !== null && (state.silent_ms ?? 0) <= LEASE_SILENT_MS,
+    state.running_run_id,
+    iso(state.running_since),
+    state.running_host,
+    seconds(state.silent_ms),
+    iso(schedule.lastSlot),
+    run?.status ?? null,
+    run?.run_id ?? null,
+    iso(schedule.nextSlot),
+  ];
+}

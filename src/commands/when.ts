@@ -1,0 +1,119 @@
+// What people write for a moment in time, and what the clock on their wall shows at one. Pure: it is told the time.
+
+export type When = { kind: 'instant'; at: Date } | { kind: 'snapshot'; id: number };
+export type Clock = { now: Date; timezone: string };
+
+export const WHEN_HELP =
+  'a date (2026-03-01: where that day begins), a time (2026-03-01T09:00, "yesterday 18:00"), a span back from now (24h, 7d, 12w), now, today or yesterday';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const SPAN_MS: Readonly<Record<string, number>> = { m: MINUTE, h: HOUR, d: 24 * HOUR, w: 168 * HOUR };
+const SPAN = /^(\d{1,5}) ?(min|minutes?|h|hours?|d|days?|w|weeks?)(?: ago)?$/;
+const DAY = /^(today|yesterday|\d{4}-\d\d-\d\d)(?:[t ](.+))?$/;
+const TIME = /^(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(?: ?(z|utc|[+-]\d\d:?\d\d))?$/;
+const SNAPSHOT = /^#?(\d{1,15})$/;
+
+/**
+ * Null when it cannot be read. Without an offset of its own a time is of `timezone`: one that clocks leave out is the moment
+ * that much later, one that comes twice is the first. A day of a span has 24 hours.
+ */
+export function parseWhen(text: string, { now, timezone }: Clock): When | null {
+  const words = text.trim().toLowerCase().replace(/\s+/g, ' ');
+  if (words === 'now') return instant(now.getTime());
+  const span = SPAN.exec(words);
+  if (span) return instant(now.getTime() - Number(span[1]) * (SPAN_MS[span[2]!.charAt(0)] ?? 0));
+  const id = SNAPSHOT.exec(words);
+  if (id) return { kind: 'snapshot', id: Number(id[1]) };
+  const day = DAY.exec(words);
+  if (!day) return null;
+  const midnight = midnightOf(day[1]!, now, timezone);
+  const time = day[2] === undefined ? { ms: 0, offsetMs: null } : timeOfDay(day[2]);
+  if (midnight === null || time === null) return null;
+  const wall = midnight + time.ms;
+  return instant(time.offsetMs === null ? instantOfWall(wall, timezone) : wall - time.offsetMs);
+}
+
+function instant(ms: number): When {
+  return { kind: 'instant', at: new Date(ms) };
+}
+
+/** On the wall, read as if it were UTC. */
+function midnightOf(day: string, now: Date, timezone: string): number | null {
+  if (day === 'today' || day === 'yesterday') {
+    const wall = wallAt(now.getTime(), timezone);
+    return Math.floor(wall / SPAN_MS['d']!) * SPAN_MS['d']! - (day === 'yesterday' ? SPAN_MS['d']! : 0);
+  }
+  const ms = Date.parse(`${day}T00:00:00Z`);
+  // Date.parse takes the 30th of February for the 2nd of March.
+  const isDay = !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(day) && day >= '1970';
+  return isDay ? ms : null;
+}
+
+function timeOfDay(text: string): { ms: number; offsetMs: number | null } | null {
+  const time = TIME.exec(text);
+  if (!time) return null;
+  const [hour, minute, second] = [Number(time[1]), Number(time[2]), Number(time[3] ?? 0)];
+  if (hour > 23 || minute > 59 || second > 59) return null;
+  const ms =
+    hour * HOUR + minute * MINUTE + second * 1000 + Number((time[4] ?? '0').padEnd(3, '0').slice(0, 3));
+  const zone = time[5];
+  if (zone === undefined) return { ms, offsetMs: null };
+  if (zone === 'z' || zone === 'utc') return { ms, offsetMs: 0 };
+  const [hours, minutes] = [Number(zone.slice(1, 3)), Number(zone.slice(-2))];
+  if (hours > 15 || minutes > 59) return null;
+  return { ms, offsetMs: (zone.startsWith('-') ? -1 : 1) * (hours * HOUR + minutes * MINUTE) };
+}
+
+/** The first instant of a local day, "2026-03-01": midnight, or what comes in its place where clocks leave it out. */
+export function startOfDay(day: string, timezone: string): Date {
+  return new Date(instantOfWall(Date.parse(`${day}T00:00:00Z`), timezone));
+}
+
+/** "2026-03-01 09:00", as clocks of the zone show it. */
+export function localMinute(at: Date | string, timezone: string): string {
+  return new Date(wallAt(new Date(at).getTime(), timezone)).toISOString().slice(0, 16).replace('T', ' ');
+}
+
+// No zone is further from UTC; one change of the clocks lies in between at most.
+const REACH = 26 * HOUR;
+
+function instantOfWall(wall: number, timezone: string): number {
+  const before = offsetAt(wall - REACH, timezone);
+  const after = offsetAt(wall + REACH, timezone);
+  const meant = [wall - before, wall - after].filter((at) => wallAt(at, timezone) === wall);
+  return meant.length === 0 ? wall - before : Math.min(...meant);
+}
+
+function offsetAt(ms: number, timezone: string): number {
+  return wallAt(ms, timezone) - ms;
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+/** What the clock on the wall shows, as if it were UTC. */
+function wallAt(ms: number, timezone: string): number {
+  let format = formats.get(timezone);
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat('en-US', {
+      timeZone: timezone,
+      hourCycle: 'h23',
+      era: 'short',
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
+      second: 'numeric',
+    });
+    formats.set(timezone, format);
+  }
+  const parts = Object.fromEntries(format.formatToParts(ms).map(({ type, value }) => [type, value]));
+  const number = (name: string) => Number(parts[name]);
+  const [month, day] = [number('month') - 1, number('day')];
+  const wall = new Date(0);
+  // Not Date.UTC, which takes the year 99 for 1999.
+  wall.setUTCFullYear(parts['era'] === 'BC' ? 1 - number('year') : number('year'), month, day);
+  wall.setUTCHours(number('hour'), number('minute'), number('second'), ((ms % 1000) + 1000) % 1000);
+  return wall.getTime();
+}
