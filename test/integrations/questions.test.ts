@@ -1,11 +1,12 @@
-// The questions under integrations/ against the oracle: asked as a reader without personal data, and as a subquery, which is
-// what BI tools make of them.
+// The questions under integrations/ and docs/reporting.md against the oracle: asked as a reader without personal data, and as a
+// subquery, which is what BI tools make of them.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { PoolClient } from '../../src/db/pool.ts';
 import { createCalendar } from '../support/calendar.ts';
+import { testPool } from '../support/migrated-database.ts';
 import { expectedAnswers, type Answers } from '../support/question-answers.ts';
 import { expectedComparison, expectedUsers, expectedViews, type Past } from '../support/reporting-oracle.ts';
 import { difference, readQuery } from '../support/reporting-rows.ts';
@@ -115,5 +116,71 @@ describe('questions with variables', () => {
       change: 'raised',
     });
     for (const row of await readQuery(session, changed)) assert.equal(row['change'], 'raised');
+  });
+});
+
+describe('docs/reporting.md', () => {
+  const page = readFileSync(path.resolve(folder, '../docs/reporting.md'), 'utf8');
+  const section = (title: string) =>
+    (page.split(new RegExp(`^## ${title}$`, 'm'))[1] ?? assert.fail(title)).split(/^## /m)[0] ?? '';
+  const questions = section('Twelve questions')
+    .split(/^### /m)
+    .slice(1)
+    .map((text) => ({
+      title: /^\d+\. (.+)$/m.exec(text)?.[1],
+      sql: /^```sql\n(.*?);\n```$/ms.exec(text)?.[1],
+      picture: /^```text\n(.*?)\n```$/ms.exec(text)?.[1]?.split('\n') ?? [],
+    }));
+
+  test('asks the questions of integrations/sql, in their words', () => {
+    assert.deepEqual(
+      questions.map(({ title, sql }) => [title, sql]),
+      filesOf('sql').map((file) => {
+        const [, title, rest] = /^-- ([^\n]+?\?)[^\n]*\n(.*)\n$/s.exec(read(`sql/${file}`)) ?? [];
+        return [title, rest];
+      }),
+    );
+  });
+
+  test('shows answers as psql prints them, with the columns that the questions have', async () => {
+    for (const { sql = '', picture } of questions) {
+      const { fields } = await session.query(`select * from (${sql}) q limit 0`);
+      const [head = '', , ...rows] = picture;
+      assert.deepEqual(
+        head.split('|').map((name) => name.trim()),
+        fields.map(({ name }) => name),
+      );
+      assert.match(rows.at(-1) ?? '', /^\((\d+ of )?\d+ rows?\)$/);
+      for (const row of rows.slice(0, -1)) assert.equal(row.split('|').length, fields.length, row);
+    }
+  });
+
+  test('draws every view, and lines by columns that both ends have', async () => {
+    const { rows } = await world.database.pool.query<{ view: string; columns: string[] }>(
+      `select table_name as view, array_agg(column_name::text) as columns from information_schema.columns
+        where table_schema = 'risk_bi' group by 1`,
+    );
+    const columns = new Map(rows.map((row) => [row.view, row.columns]));
+    const lines = [...page.matchAll(/^ {2}(\w+) \S+--\S+ (\w+) : (.+)$/gm)];
+    for (const [line, one = '', other = '', on = ''] of lines) {
+      const [left = '', right = left] = on.replaceAll('"', '').split(' = ');
+      assert.ok(columns.get(one)?.includes(left) && columns.get(other)?.includes(right), line);
+    }
+    const drawn = new Set(lines.flatMap(([, one, other]) => [one, other]));
+    assert.deepEqual([...drawn].toSorted(), [...columns.keys()].toSorted());
+  });
+
+  test('makes a login that reads and does not write', async () => {
+    const [, sql = ''] = /^```sql\n(create role grafana .*?)^```$/ms.exec(section('Roles')) ?? [];
+    await world.database.pool.query(sql);
+    const pool = testPool(
+      Object.assign(new URL(world.database.url), { username: 'grafana', password: '...' }).href,
+    );
+    try {
+      await pool.query('select from risk_bi.users');
+      await assert.rejects(pool.query('create temporary table t ()'), { code: '25006' });
+    } finally {
+      await pool.end();
+    }
   });
 });
