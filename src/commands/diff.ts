@@ -25,6 +25,7 @@ import {
   withHistory,
 } from './read-history.ts';
 import { parseWhen, WHEN_HELP } from './when.ts';
+import { wrap } from './wrap.ts';
 
 type Options = { account?: string; limit?: number; identities: boolean; timezone?: string; format: Format };
 type Clock = { now: Date; timezone: string };
@@ -50,14 +51,16 @@ export function diffCommand(io: Io): Command {
     .addHelpText(
       'after',
       `
-A time is ${WHEN_HELP}.
-What is compared are the newest snapshots at or before the two. Who went and came back in between does not differ.
+${wrap(`A time is ${WHEN_HELP}.`)}
+What is compared are the newest snapshots at or before the two; whoever went and
+came back in between does not differ.
 
-  zt-risk-sync diff yesterday                   since yesterday began
-  zt-risk-sync diff yesterday today             what the day of yesterday changed
+  zt-risk-sync diff yesterday          since yesterday began
+  zt-risk-sync diff yesterday today    what happened yesterday
   zt-risk-sync diff "7d ago" --identities
-  zt-risk-sync diff 2026-03-01 2026-04-01 --timezone Europe/Berlin --format csv > march.csv
-  zt-risk-sync diff 352 358                     between two snapshots (status --format json has their ids)`,
+  zt-risk-sync diff 2026-03-01 2026-04-01 --format csv > march.csv
+  zt-risk-sync diff 352 358            between two snapshots; their ids are in
+                                       status --format json`,
     )
     .action((from: string, to: string, options: Options) =>
       withHistory(io, (pool, config) =>

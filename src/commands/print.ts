@@ -103,18 +103,26 @@ export function ago(at: Date | string, now = Date.now()): string {
   return `${duration(now - new Date(at).getTime())} ago`;
 }
 
-/** "85 ms", "3.2 s", "14 min", "5 h", "12 days" */
+/** "85 ms", "3.2 s", "14 min", "5 h", "12 days", "3 years" */
 export function duration(ms: number): string {
   const seconds = ms / 1000;
   if (seconds < 1) return `${Math.max(0, Math.round(ms))} ms`;
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
   if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
   if (seconds < 48 * 3600) return `${Math.round(seconds / 3600)} h`;
-  return `${Math.round(seconds / 86_400)} days`;
+  const days = seconds / 86_400;
+  return days < 1_000 ? `${Math.round(days)} days` : `${Math.round(days / 365.25)} years`;
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
+}
+
+/** In seven characters: "999,999", from there on "2,147 M". */
+export function shortCount(value: number): string {
+  return value < 1_000_000
+    ? value.toLocaleString('en-US')
+    : `${Math.floor(value / 1_000_000).toLocaleString('en-US')} M`;
 }
 
 export function wholeNumber(low: number, high: number): (text: string) => number {

@@ -2,7 +2,7 @@
 import type { AccountState } from '../queries/list-accounts.ts';
 import type { SlotRun } from '../queries/slot-runs.ts';
 import { ago, duration, minute, plural, printable, type Cell } from './print.ts';
-import { wrap } from './wrap.ts';
+import { LINE_WIDTH, wrap } from './wrap.ts';
 
 export type ScheduleState = {
   schedule: string;
@@ -54,7 +54,12 @@ export function accountLines(state: AccountState, schedule: ScheduleState): stri
     lines.push(`${plural(state.carried_count ?? 0, 'user')} carried (present, not met by the last walk)`);
   if (state.rejected_waiting > 0)
     lines.push(`${plural(state.rejected_waiting, 'rejected record')} waiting: zt-risk-sync rejected list`);
-  return lines.map((line, index) => (index === 0 ? line : `  ${wrap(printable(line), 4)}`));
+  return lines.map((line, index) => (index === 0 ? firstLine(line) : `  ${wrap(printable(line), 4)}`));
+}
+
+/** One line where it fits: scripts look for it. */
+function firstLine(line: string): string {
+  return line.length <= LINE_WIDTH ? line : wrap(line, 4);
 }
 
 function freshness(state: AccountState, schedule: ScheduleState): string {

@@ -44,7 +44,8 @@ export function statusCommand(io: Io): Command {
     .addHelpText(
       'after',
       `
-Stale, and when the next slot is, go by SYNC_SCHEDULE and SYNC_TIMEZONE as they are set here: set them as for serve.
+What is stale and when the slots are goes by SYNC_SCHEDULE and SYNC_TIMEZONE as
+they are set here: set them as for serve.
 
   zt-risk-sync status --accounts --format json
   zt-risk-sync status --run 41`,
@@ -90,8 +91,9 @@ async function printStatus(io: Io, config: Config, pool: Pool, options: Options)
   for (const state of shown) io.stdout.write(`${accountLines(state, schedule).join('\n')}\n`);
   if (schedule.nextSlot !== null) {
     const { schedule: expression, timezone, nextSlot } = schedule;
+    const wait = duration(Math.max(0, nextSlot.getTime() - Date.now()));
     io.stdout.write(
-      `next slot of the schedule (${expression}, ${timezone}): ${minute(nextSlot)}, in ${duration(nextSlot.getTime() - Date.now())}\n`,
+      `${wrap(`next slot of the schedule (${expression}, ${timezone}): ${minute(nextSlot)}, in ${wait}`, 2)}\n`,
     );
   }
   if (!options.accounts)

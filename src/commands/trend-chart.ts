@@ -72,14 +72,16 @@ export function barChart(
     const label = index === 0 ? number(high) : index === CHART_ROWS - 1 ? number(low) : '';
     const bars = stretches.map((stretch) => {
       const rest = Math.min(8, eighths(stretch) - below);
-      const cell = rest <= 0 ? ' ' : stretch.isObserved ? BLOCKS[rest - 1]! : CARRIED;
+      // The hatch fills cells whole: one that would be less than half full is left out, but for the lowest.
+      const isFilled = rest > (stretch.isObserved || below === 0 ? 0 : 3);
+      const cell = !isFilled ? ' ' : stretch.isObserved ? BLOCKS[rest - 1]! : CARRIED;
       return cell.repeat(barWidth);
     });
     return `${label.padStart(gutter)} ${label === '' ? '│' : '┤'}${bars.join('')}`.trimEnd();
   });
 }
 
-/** The axis of time below the last chart: a mark for partial snapshots, and what the first and the last bucket are called. */
+/** The axis of time below the last chart: a mark for partial snapshots, and the names of the first, a middle and the last bucket. */
 export function timeAxis(
   points: readonly TrendPoint[],
   { width, gutter }: { width: number; gutter: number },
@@ -87,11 +89,20 @@ export function timeAxis(
   const stretches = stretchesOf(points, 'low', width - gutter - 2);
   const barWidth = barWidthOf(stretches.length, width - gutter - 2);
   const marks = stretches.map(({ hasPartial }) => (hasPartial ? 'p' : '─').padEnd(barWidth, '─')).join('');
+  return [`${' '.repeat(gutter)} └${marks}`, `${' '.repeat(gutter + 2)}${names(points, marks.length)}`];
+}
+
+function names(points: readonly TrendPoint[], width: number): string {
   const [first = '', last = ''] = [points[0]?.bucket, points.at(-1)?.bucket];
-  const room = marks.length - first.length - last.length;
-  const names =
-    points.length === 1 ? first : room < 1 ? `${first} … ${last}` : `${first}${' '.repeat(room)}${last}`;
-  return [`${' '.repeat(gutter)} └${marks}`, `${' '.repeat(gutter + 2)}${names}`];
+  const gap = width - first.length - last.length;
+  if (points.length === 1) return first;
+  if (gap < 1) return `${first} … ${last}`;
+  const half = Math.floor(points.length / 2);
+  const middle = points[half]?.bucket ?? '';
+  const at = Math.floor((half * width) / points.length);
+  const isRoomy = at > first.length + 2 && at + middle.length + 2 < width - last.length;
+  const left = isRoomy ? first.padEnd(at) + middle : first;
+  return left.padEnd(width - last.length) + last;
 }
 
 /** What the marks mean, of those that there are; empty when there are none. */

@@ -63,8 +63,9 @@ export function trendsCommand(io: Io): Command {
     .addHelpText(
       'after',
       `
-A bucket shows the last snapshot up to its end. One without a snapshot of its own carries the state before and is marked
-(is_observed false). On a terminal, and from 100 columns on, levels are drawn as charts; elsewhere as lines of blocks.
+A bucket shows the last snapshot up to its end. One without a snapshot of its own
+carries the state before, and is marked (is_observed: false). On a terminal, and
+from 100 columns on, levels are drawn as charts; elsewhere as lines of blocks.
 
   zt-risk-sync trends --since 24h --bucket hour
   zt-risk-sync trends --since 2026-01-01 --bucket week --timezone Europe/Berlin
@@ -159,9 +160,10 @@ function printPoints(io: TrendIo, points: readonly TrendPoint[], options: TrendO
 // A line of blocks takes a glance; a chart takes the room to be read.
 const CHART_FROM = 100;
 const WIDEST = 160;
+const NARROWEST = 50;
 
 function drawLevels(io: TrendIo, points: readonly TrendPoint[], bucket: Bucket): void {
-  const width = Math.min(widthOf(io), WIDEST);
+  const width = Math.max(NARROWEST, Math.min(widthOf(io), WIDEST));
   const isChart = io.stdout.isTTY === true || width >= CHART_FROM;
   const share = percentOf(points.at(-1)!, 'high');
   const shareBefore = percentOf(points[0]!, 'high');
@@ -176,12 +178,12 @@ function drawLevels(io: TrendIo, points: readonly TrendPoint[], bucket: Bucket):
   const lines: string[] = [];
   if (isChart) {
     for (const [index, level] of LEVELS.entries()) {
-      lines.push(`${level.padStart(gutter)}  ${titles[index]}`);
+      lines.push(`${level.padEnd(7)}${titles[index]}`);
       lines.push(...barChart(points, level, { width, gutter }));
     }
     lines.push(...timeAxis(points, { width, gutter }));
   } else {
-    const room = width - 9 - Math.max(...titles.map((title) => title.length)) - 1;
+    const room = Math.max(8, width - 10 - Math.max(...titles.map((title) => title.length)));
     for (const [index, level] of LEVELS.entries())
       lines.push(`${level.padEnd(7)}${sparkline(stretchesOf(points, level, room))}  ${titles[index]}`);
     const marks = stretchesOf(points, 'high', room)

@@ -15,6 +15,7 @@ import {
   formatOption,
   plural,
   printRows,
+  shortCount,
   table,
   wholeNumber,
   widthOf,
@@ -33,6 +34,7 @@ import {
   withHistory,
 } from './read-history.ts';
 import { localMinute, WHEN_HELP } from './when.ts';
+import { wrap } from './wrap.ts';
 
 type Options = {
   level: string[];
@@ -112,9 +114,10 @@ async function printUsers(io: Io, pool: Pool, options: Options & { timezone: str
   for (const account of accounts) {
     const snapshot = await snapshotAt(pool, account.account_key, at);
     if (snapshot === null) {
-      io.stderr.write(
-        `account ${accountName(account)}: no snapshot yet${options.asOf === undefined ? '' : ' then'}\n`,
-      );
+      if (accounts.length > 1)
+        io.stderr.write(
+          `account ${accountName(account)}: no snapshot yet${options.asOf === undefined ? '' : ' then'}\n`,
+        );
       continue;
     }
     const { account_key, account_id } = account;
@@ -240,16 +243,17 @@ function blockOf({ account, snapshot, total, rows }: AccountList, options: Table
     { name: 'events', right: true },
     { name: 'last event', right: !isWide },
   ];
-  const moment = (time: string) =>
-    isWide ? localMinute(time, timezone) : duration(Math.max(0, at.getTime() - Date.parse(time)));
+  const span = (time: string) => at.getTime() - Date.parse(time);
+  const moment = (time: string, ago = '') =>
+    isWide ? localMinute(time, timezone) : span(time) < 0 ? 'to come' : `${duration(span(time))}${ago}`;
   const lines = table(
     columns,
     rows.map((user) => [
       user.user_id,
       `${user.max_risk_level ?? 'cleared'}${user.absent_since === null ? '' : '*'}`,
       moment(user.level_since ?? user.cleared_at ?? user.first_seen_at),
-      user.event_count,
-      `${moment(user.last_event)}${isWide ? '' : ' ago'}`,
+      shortCount(user.event_count),
+      moment(user.last_event, ' ago'),
     ]),
   );
   const foot = [
@@ -263,8 +267,8 @@ function blockOf({ account, snapshot, total, rows }: AccountList, options: Table
 
 function nobody({ level, search, identities }: Options): string {
   const levels = level.length === 0 ? '' : ` at ${level.join(' or ')}`;
-  if (search === undefined || search === '')
-    return `No user${levels}. Users whose score was reset: --level cleared`;
+  const others = level.includes('cleared') ? '' : ' Cleared ones are listed with --level cleared.';
+  if (search === undefined || search === '') return `No user${levels}.${others}`;
   const looked = identities ? 'id, current email or name' : 'id (emails and names: --identities)';
-  return `No user${levels} with such an ${looked}.${level.includes('cleared') ? '' : ' Cleared ones are listed with --level cleared.'}`;
+  return wrap(`No user${levels} with such an ${looked}.${others}`);
 }

@@ -19,7 +19,7 @@ export function runCli(
     execFile(
       process.execPath,
       [CLI, ...args],
-      { cwd: folder, env: { PATH: process.env['PATH'] ?? '', ...env } },
+      { cwd: folder, env: { PATH: process.env['PATH'] ?? '', ...env }, maxBuffer: 67_108_864 },
       (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
     );
   });

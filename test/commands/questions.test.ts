@@ -1,0 +1,429 @@
+// What trends, users and diff say of a random world that was lived through the real walk and publish, against an oracle that
+// knows the published states alone. The world has gaps, partial snapshots, returns, a retired account and clocks that change.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import fc from 'fast-check';
+import { createCloudflareClient } from '../../src/cloudflare/client.ts';
+import { createLogger } from '../../src/logger.ts';
+import { createCalendar, HOUR } from '../support/calendar.ts';
+import { runCli } from '../support/cli.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import type { SnapshotRecord, UserState } from '../support/oracle.ts';
+import { circumstances, liveThrough, randomPast } from '../support/random-past.ts';
+import { expectedComparison, expectedUsers, type Past, type Row } from '../support/reporting-oracle.ts';
+import { startScriptedApi } from '../support/scripted-api.ts';
+
+const SEED = fc.readConfigureGlobal().seed ?? 20261123;
+const ZONE = 'Europe/Berlin';
+const LEVELS = ['high', 'medium', 'low'];
+
+let db: MigratedDatabase;
+let pasts: Past[];
+
+before(async () => {
+  db = await migratedDatabase();
+  const api = await startScriptedApi();
+  const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
+  const client = createCloudflareClient({
+    baseUrl: api.baseUrl,
+    auth: { kind: 'token', token: 'a token that nobody checks' },
+    logger,
+    limit: null,
+    timing: { backoffBaseMs: 1, backoffCapMs: 1, maxAttempts: 2 },
+  });
+  try {
+    const [random] = fc.sample(randomPast, { seed: SEED, numRuns: 1 });
+    pasts = await liveThrough(db, api, client, { ...random!, ...circumstances(0) });
+  } finally {
+    await client.close();
+    await api.close();
+  }
+});
+
+after(() => db.close());
+
+async function ask(...args: string[]): Promise<Row[]> {
+  const result = await runCli([...args, '--format', 'json'], { DATABASE_URL: db.url, SYNC_TIMEZONE: ZONE });
+  assert.equal(result.code, 0, result.stderr);
+  return JSON.parse(result.stdout) as Row[];
+}
+
+const iso = (micros: bigint) => new Date(Number(micros / 1000n)).toISOString();
+const byId = (rows: Row[]) => rows.toSorted((a, b) => (String(a['user_id']) < String(b['user_id']) ? -1 : 1));
+const pick = (row: Row, names: string[]) => Object.fromEntries(names.map((name) => [name, row[name]]));
+const countOf = ({ state }: SnapshotRecord, level: string) =>
+  [...state.values()].filter((user) => user.level === level).length;
+const snapshotsOf = ({ oracle }: Past) => oracle.snapshots;
+/** The account with the most snapshots, which is not the retired one. */
+const main = () =>
+  pasts
+    .filter(({ retiredAt }) => retiredAt === null)
+    .toSorted((a, b) => snapshotsOf(b).length - snapshotsOf(a).length)[0]!;
+
+type Bucket = { name: string; from: bigint; to: bigint };
+
+function expectedTrend(past: Past, buckets: readonly Bucket[]): Row[] {
+  return buckets.flatMap(({ name, from, to }) => {
+    const shown = snapshotsOf(past).findLast(({ at }) => at < to);
+    if (shown === undefined) return [];
+    const [low, medium, high] = ['low', 'medium', 'high'].map((level) => countOf(shown, level)) as [
+      number,
+      number,
+      number,
+    ];
+    const all = low + medium + high;
+    return [
+      {
+        bucket: name,
+        low,
+        medium,
+        high,
+        verdict: shown.verdict,
+        all,
+        high_share: all === 0 ? null : Number((high / all).toFixed(6)),
+        is_observed: shown.at >= from,
+        starts_at: iso(from),
+        snapshot_id: shown.snapshotId,
+        observed_at: iso(shown.at),
+      },
+    ];
+  });
+}
+
+/** Days, and weeks and months made of them. */
+function bucketsOf(past: Past, kind: 'day' | 'week' | 'month', now: bigint): Bucket[] {
+  const calendar = createCalendar(ZONE);
+  const end = past.retiredAt !== null && past.retiredAt < now ? past.retiredAt : now;
+  const buckets: Bucket[] = [];
+  for (const { day, to } of calendar.days(snapshotsOf(past)[0]!.at, end)) {
+    const date = new Date(`${day}T00:00:00Z`);
+    if (kind === 'week') date.setUTCDate(date.getUTCDate() - ((date.getUTCDay() + 6) % 7));
+    if (kind === 'month') date.setUTCDate(1);
+    const name = date.toISOString().slice(0, 10);
+    const last = buckets.at(-1);
+    if (last?.name === name) last.to = to;
+    else {
+      const [start] = calendar.days(...twice(noonOf(name)));
+      buckets.push({ name, from: start!.from, to });
+    }
+  }
+  return buckets;
+}
+
+const noonOf = (day: string) => BigInt(Date.parse(`${day}T12:00:00Z`)) * 1000n;
+const twice = (at: bigint): [bigint, bigint] => [at, at];
+
+describe('trends', () => {
+  for (const bucket of ['day', 'week', 'month'] as const) {
+    it(`by ${bucket} have no holes, and tell what was seen from what was carried forward`, async () => {
+      const rows = await ask('trends', '--since', '2025-01-01', '--bucket', bucket);
+      const now = BigInt(Date.now()) * 1000n;
+      for (const past of pasts) {
+        const actual = rows.filter((row) => row['account_id'] === past.accountId);
+        const expected = expectedTrend(past, bucketsOf(past, bucket, now));
+        assert.deepEqual(
+          actual.map(({ account_id: _id, [bucket]: name, ...rest }) => ({ bucket: name, ...rest })),
+          expected,
+        );
+      }
+      assert.ok(
+        rows.some((row) => row['is_observed'] === true) && rows.some((row) => row['is_observed'] === false),
+      );
+      assert.equal(new Set(pasts.map(({ accountId }) => accountId)).size, 3);
+    });
+  }
+
+  it('by hour name the two hours that clocks repeat alike, and tell them apart by their start', async () => {
+    const past = main();
+    const first = snapshotsOf(past)[0]!.at;
+    const rows = await ask('trends', '--since', iso(first), '--bucket', 'hour', '--account', past.accountId);
+    const calendar = createCalendar(ZONE);
+    const expected = expectedTrend(
+      past,
+      rows.map((_, index) => {
+        const from = calendar.hourOf(first) + BigInt(index) * HOUR;
+        return { name: '', from, to: from + HOUR };
+      }),
+    );
+    assert.deepEqual(
+      rows.map(({ account_id: _id, hour: _hour, ...rest }) => ({ bucket: '', ...rest })),
+      expected,
+    );
+    const twiceNamed = rows.filter((row) => row['hour'] === '2025-10-26 02:00');
+    assert.deepEqual(
+      twiceNamed.map((row) => row['starts_at']),
+      ['2025-10-26T00:00:00.000Z', '2025-10-26T01:00:00.000Z'],
+    );
+  });
+
+  it('begin with the bucket that holds --since, in the time zone that is asked for', async () => {
+    const past = main();
+    const middle = snapshotsOf(past)[Math.floor(snapshotsOf(past).length / 2)]!;
+    for (const zone of ['America/New_York', 'Asia/Kathmandu', '+05:30']) {
+      const args = ['--since', iso(middle.at), '--account', past.accountId, '--timezone', zone];
+      const [first] = await ask('trends', ...args);
+      const [day] = createCalendar(zone).days(middle.at, middle.at);
+      assert.equal(first!['day'], day!.day);
+      assert.equal(first!['starts_at'], iso(day!.from));
+      const shown = snapshotsOf(past).findLast(({ at }) => at < day!.to)!;
+      assert.equal(first!['snapshot_id'], shown.snapshotId);
+    }
+  });
+});
+
+const told = (userId: string, user: UserState): Row => ({
+  user_id: userId,
+  max_risk_level: user.level,
+  event_count: user.eventCount,
+  level_since: user.levelSince === null ? null : iso(user.levelSince),
+  first_seen_at: iso(user.firstSeenAt),
+  absent_since: user.absentSince === null ? null : iso(user.absentSince),
+  cleared_at: user.clearedAt === null ? null : iso(user.clearedAt),
+  is_present: user.level !== null,
+});
+const TOLD = [
+  'user_id',
+  'max_risk_level',
+  'event_count',
+  'level_since',
+  'first_seen_at',
+  'absent_since',
+  'cleared_at',
+  'is_present',
+];
+
+describe('users', () => {
+  it('are those who are present, worst first, without those of a retired account', async () => {
+    const rows = await ask('users');
+    const expected = pasts
+      .filter(({ retiredAt }) => retiredAt === null)
+      .flatMap(({ oracle }) =>
+        [...oracle.users].filter(([, { level }]) => level !== null).map(([id, user]) => told(id, user)),
+      );
+    assert.ok(expected.length > 5);
+    assert.deepEqual(byId(rows.map((row) => pick(row, TOLD))), byId(expected));
+    for (const { accountId } of pasts) {
+      const ranks = rows
+        .filter((row) => row['account_id'] === accountId)
+        .map((row) => LEVELS.indexOf(row['max_risk_level'] as string));
+      assert.deepEqual(
+        ranks,
+        ranks.toSorted((a, b) => a - b),
+      );
+    }
+    assert.ok(rows.every((row) => !('email' in row) && !('name' in row)));
+  });
+
+  it('of one level, or cleared, or of a retired account are listed where that is asked for', async () => {
+    for (const past of pasts) {
+      for (const levels of [['high'], ['cleared'], ['low', 'cleared']]) {
+        const args = levels.flatMap((level) => ['--level', level]);
+        const rows = await ask('users', '--account', past.accountId, ...args);
+        const expected = [...past.oracle.users].filter(([, { level }]) =>
+          levels.includes(level ?? 'cleared'),
+        );
+        assert.deepEqual(
+          byId(rows.map((row) => pick(row, TOLD))),
+          byId(expected.map(([id, user]) => told(id, user))),
+        );
+      }
+    }
+  });
+
+  it('of an earlier time are those of the snapshot that was the newest then, with the names of then', async () => {
+    let named = 0;
+    for (const past of pasts) {
+      const snapshots = snapshotsOf(past);
+      for (const snapshot of [
+        snapshots[0]!,
+        snapshots[Math.floor(snapshots.length / 2)]!,
+        snapshots.at(-1)!,
+      ]) {
+        const instant = snapshot.at + 60_000n;
+        const rows = await ask('users', '--as-of', iso(instant), '--account', past.accountId, '--identities');
+        const expected = expectedUsers(past, snapshot.at);
+        assert.deepEqual(
+          byId(rows.map((row) => pick(row, ['user_id', 'max_risk_level', 'event_count', 'email', 'name']))),
+          byId(
+            expected.rebuilt
+              .map((row) => pick(row, ['user_id', 'max_risk_level', 'event_count', 'email', 'name']))
+              .map((row) => ({ ...row, ...countsOf(expected.asOf, row) })),
+          ),
+        );
+        for (const row of rows) {
+          const user = snapshot.state.get(row['user_id'] as string)!;
+          assert.equal(row['level_since'], iso(user.levelSince!));
+          assert.equal(row['snapshot_id'], snapshot.snapshotId);
+          if (row['email'] !== null) named++;
+        }
+      }
+    }
+    assert.ok(named > 0);
+  });
+
+  it('are sorted by what is asked for, and searched by the beginning of their id', async () => {
+    const past = main();
+    const account = [
+      '--account',
+      past.accountId,
+      '--level',
+      'low',
+      '--level',
+      'medium',
+      '--level',
+      'high',
+      '--level',
+      'cleared',
+    ];
+    const all = await ask('users', ...account);
+    for (const [sort, of] of [
+      ['events', (row: Row) => row['event_count']],
+      ['last-event', (row: Row) => row['last_event']],
+      ['first-seen', (row: Row) => row['first_seen_at']],
+      ['since', (row: Row) => row['level_since'] ?? row['cleared_at']],
+    ] as const) {
+      const rows = await ask('users', ...account, '--sort', sort);
+      assert.equal(rows.length, all.length);
+      const keys = rows.map(of) as (string | number)[];
+      assert.deepEqual(
+        keys,
+        keys.toSorted((a, b) => (a < b ? 1 : a > b ? -1 : 0)),
+        sort,
+      );
+    }
+    for (const length of [1, 2, 9, 14, 36]) {
+      const wanted = String(all[0]!['user_id']).slice(0, length);
+      const rows = await ask('users', ...account, '--search', wanted.toUpperCase());
+      assert.deepEqual(byId(rows), byId(all.filter((row) => String(row['user_id']).startsWith(wanted))));
+    }
+    const limited = await ask('users', ...account, '--sort', 'events', '--limit', '2');
+    assert.equal(limited.length, 2);
+  });
+
+  it('are found by email and name, without regard to case, only where identities are asked for', async () => {
+    const past = main();
+    const known = [...past.oracle.users].filter(([, { email }]) => email !== null && /[a-z]{3}/i.test(email));
+    assert.ok(known.length > 0);
+    const [userId, { email }] = known[0]!;
+    const args = [
+      '--account',
+      past.accountId,
+      '--level',
+      'low',
+      '--level',
+      'medium',
+      '--level',
+      'high',
+      '--level',
+      'cleared',
+    ];
+    const rows = await ask('users', ...args, '--search', email!.toUpperCase(), '--identities');
+    assert.ok(rows.some((row) => row['user_id'] === userId && row['email'] === email));
+    const holds = (text: string | null) => text?.toLowerCase().includes(email!.toLowerCase()) ?? false;
+    assert.equal(
+      rows.length,
+      [...past.oracle.users].filter(([, u]) => holds(u.email) || holds(u.name)).length,
+    );
+    const refused = await runCli(['users', '--search', `${email}`], { DATABASE_URL: db.url });
+    assert.equal(refused.code, 64);
+    assert.match(refused.stderr, /SEARCH_NEEDS_IDENTITIES/);
+    assert.ok(!refused.stderr.includes(email!) && refused.stdout === '');
+  });
+});
+
+/** expectedUsers tells the counters in its other list. */
+function countsOf(asOf: readonly Row[], row: Row): Row {
+  return { event_count: asOf.find((one) => one['user_id'] === row['user_id'])!['event_count'] };
+}
+
+describe('diff', () => {
+  const NAMES = ['user_id', 'change', 'from_level', 'to_level'];
+
+  it('tells who differs between any two snapshots, by time or by id', async () => {
+    const kinds = new Set<unknown>();
+    for (const past of pasts) {
+      const snapshots = snapshotsOf(past);
+      const pairs = [0, 0.2, 0.5, 0.8].map(
+        (part) =>
+          [
+            snapshots[Math.floor(part * snapshots.length)]!,
+            snapshots[Math.min(snapshots.length - 1, Math.floor((part + 0.35) * snapshots.length))]!,
+          ] as const,
+      );
+      for (const [from, to] of pairs) {
+        const expected = byId(expectedComparison(past, from.at, to.at));
+        const byTime = await ask('diff', iso(from.at), iso(to.at + 1_000n), '--account', past.accountId);
+        assert.deepEqual(byId(byTime.map((row) => pick(row, NAMES))), expected);
+        // Ids rise over all accounts: one names its account.
+        const byIds = await ask('diff', `#${from.snapshotId}`, String(to.snapshotId));
+        assert.deepEqual(byIds, byTime);
+        for (const row of byTime) {
+          kinds.add(row['change']);
+          assert.equal(row['from_observed_at'], iso(from.at));
+          assert.equal(row['to_snapshot_id'], to.snapshotId);
+        }
+      }
+    }
+    assert.deepEqual([...kinds].toSorted(), ['appeared', 'cleared', 'lowered', 'raised', 'returned']);
+  });
+
+  it('shows the names of the later moment where they are asked for', async () => {
+    const past = main();
+    const [from, to] = [snapshotsOf(past)[0]!, snapshotsOf(past).at(-1)!];
+    const rows = await ask('diff', iso(from.at), iso(to.at), '--account', past.accountId, '--identities');
+    const present = rows.filter((row) => row['to_level'] !== null);
+    assert.ok(present.length > 0);
+    for (const row of present) {
+      const user = to.state.get(row['user_id'] as string)!;
+      assert.deepEqual([row['email'], row['name']], [user.email, user.name]);
+    }
+  });
+
+  it('takes two snapshots of different accounts for a mistake', async () => {
+    const [one, two] = [pasts[0]!, pasts[1]!].map((past) => snapshotsOf(past)[0]!.snapshotId);
+    const result = await runCli(['diff', String(one), String(two)], { DATABASE_URL: db.url });
+    assert.equal(result.code, 64);
+    assert.match(result.stderr, /SNAPSHOTS_UNRELATED/);
+  });
+});
+
+describe('the tables', () => {
+  it('fit 80 columns and hold nothing that moves a cursor, whatever people are called', async () => {
+    const past = main();
+    const first = iso(snapshotsOf(past)[0]!.at);
+    for (const args of [
+      ['trends', '--since', '2025-01-01', '--bucket', 'week'],
+      ['trends', '--since', first, '--bucket', 'month'],
+      ['users', '--identities', '--limit', '1000'],
+      ['users', '--level', 'cleared'],
+      ['diff', first, '--account', past.accountId, '--identities', '--limit', '1000'],
+      ['status', '--limit', '100'],
+      ['history', [...past.oracle.users.keys()][0]!, '--account', past.accountId, '--identities'],
+    ]) {
+      const result = await runCli(args, { DATABASE_URL: db.url, SYNC_TIMEZONE: ZONE });
+      assert.equal(result.code, 0, result.stderr);
+      for (const line of result.stdout.split('\n'))
+        assert.ok(Array.from(line).length <= 80, `${args[0]}: ${line}`);
+      assert.ok(!/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/.test(result.stdout));
+      assert.ok(result.stdout.length > 100);
+    }
+  });
+
+  it('say how many more there are, and JSON gives all of them', async () => {
+    const past = main();
+    const [from, to] = [snapshotsOf(past)[0]!, snapshotsOf(past).at(-1)!];
+    const args = ['diff', iso(from.at), iso(to.at), '--account', past.accountId];
+    const all = await ask(...args);
+    assert.ok(all.length > 2);
+    const { stdout } = await runCli([...args, '--limit', '2'], { DATABASE_URL: db.url });
+    assert.match(stdout, new RegExp(`^And ${all.length - 2} more: --limit`, 'm'));
+    for (const change of ['raised', 'appeared', 'returned', 'lowered', 'cleared']) {
+      const count = all.filter((row) => row['change'] === change).length;
+      assert.match(stdout, new RegExp(`^${change} +${count}( |$)`, 'm'));
+    }
+    assert.match(
+      stdout,
+      new RegExp(`^high ${countOf(from, 'high')} → ${countOf(to, 'high')}   medium `, 'm'),
+    );
+  });
+});
