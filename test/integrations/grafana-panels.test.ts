@@ -101,6 +101,19 @@ describe('the changes', () => {
         assert.equal(Number(row[`to_${to}`]), sum, `${String(row['from_level'])} to ${to}`);
       }
   });
+
+  test('list who was cleared, and who came back', async () => {
+    const cleared = changes().filter(({ change }) => change === 'cleared');
+    assert.deepEqual(
+      sorted((await panel('Cleared')).map((row) => [Number(row['cleared_at']), row['user_id']])),
+      sorted(cleared.map((row) => [ms(row['changed_at']), row['user_id']])),
+    );
+    const back = mine('returned_users').filter((row) => inRange(row['returned_at']));
+    assert.deepEqual(
+      sorted((await panel('Cleared, and back')).map((row) => [row['user_id'], row['away_seconds']])),
+      sorted(back.map((row) => [row['user_id'], row['away_seconds']])),
+    );
+  });
 });
 
 describe('one user', () => {
@@ -182,6 +195,25 @@ test('the worker has the runs and verdicts that the oracle knows', async () => {
       ['complete', 'partial'].map((verdict) => [
         verdict,
         String(snapshots.filter((one) => one.verdict === verdict).length),
+      ]),
+    ),
+  );
+  const from = range.from.toISOString().slice(0, 10);
+  const days = mine('sync_coverage').filter((row) => (row['day'] as string) >= from);
+  const columns = { runs: 'run_count', failed: 'failed_count', partial: 'partial_count' };
+  assert.deepEqual(
+    sorted(
+      (await ask(sqlOf(dashboardOf('worker.json'), 'Coverage by day'))).map((row) => [
+        row['day'],
+        ...Object.keys(columns).map((name) => row[name]),
+        row['largest_gap'],
+      ]),
+    ),
+    sorted(
+      days.map((row) => [
+        row['day'],
+        ...Object.values(columns).map((name) => row[name]),
+        row['largest_gap_seconds'],
       ]),
     ),
   );
