@@ -1,105 +1,97 @@
-// The dashboards as Grafana meets them: the datasource they name, and every query of theirs against a real database, asked by
-// a member of risk_reader. The server is its own, because roles belong to the whole server.
+// The dashboards as Grafana meets them: the datasource they name, and the numbers of the overview on a history written by hand.
+// What all panels answer on a whole world: grafana-panels.test.ts. Structure alone: no Grafana draws them here.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { parse } from 'yaml';
-import type { Pool } from '../../src/db/pool.ts';
-import { createRoles } from '../../src/db/roles.ts';
 import { snapshotLevels } from '../../src/db/schema.ts';
-import { expandMacros } from '../support/grafana-macros.ts';
-import { migratedDatabase, testPool, type MigratedDatabase } from '../support/migrated-database.ts';
-import { startPostgresServer, type PostgresServer } from '../support/postgres-server.ts';
+import { dashboardOf, dashboards, openDashboard, readGrafana, sqlOf } from '../support/grafana-dashboards.ts';
+import type { Source } from '../support/grafana-dashboards.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
 import { sampleHistory } from '../support/sample-history.ts';
 
-type Source = { type: string; uid: string };
-type Target = { datasource: Source; format: 'table' | 'time_series'; rawSql: string };
-type Panel = { id: number; title: string; datasource?: Source; targets?: Target[]; panels?: Panel[] };
-type Dashboard = {
-  uid: string;
-  templating: { list: { name: string; type: string; datasource: Source; query: string }[] };
-  panels: Panel[];
-};
 type Row = Record<string, unknown>;
 
-const folder = path.resolve(import.meta.dirname, '../../integrations/grafana');
-const read = (file: string): string => readFileSync(path.join(folder, file), 'utf8');
-const dashboards = readdirSync(path.join(folder, 'dashboards')).map((file) => ({
-  file,
-  dashboard: JSON.parse(read(`dashboards/${file}`)) as Dashboard,
-}));
-const { datasources } = parse(read('provisioning/datasources/zt-risk-sync.yml')) as {
+const { datasources } = parse(readGrafana('provisioning/datasources/zt-risk-sync.yml')) as {
   datasources: Source[];
 };
 
 const ACCOUNT = '0123456789abcdef0123456789abcdef';
 const RANGE = { from: new Date('2026-03-02T00:00:00Z'), to: new Date('2026-03-02T06:00:00Z') };
 
-let server: PostgresServer;
 let db: MigratedDatabase;
-let grafana: Pool;
 
 before(async () => {
-  server = await startPostgresServer(process.env['TEST_POSTGRES'] === '15' ? 15 : 18);
-  process.env['TEST_POSTGRES_URL'] = server.url;
   db = await migratedDatabase();
   await writeHistory();
-  await createRoles(db.pool);
-  await db.pool.query(`create role grafana login password 'a password' in role risk_reader`);
-  const url = new URL(db.url);
-  url.username = 'grafana';
-  url.password = 'a password';
-  grafana = testPool(url.href);
 });
-after(async () => {
-  await grafana.end();
-  await db.close();
-  await server.stop();
-});
+after(() => db.close());
 
 describe('every dashboard', () => {
   test('names the provisioned datasource, and nothing else', () => {
     assert.equal(datasources.length, 1);
     const { type, uid } = datasources[0] ?? assert.fail();
-    for (const { file, dashboard } of dashboards) {
+    for (const { file, text, dashboard } of dashboards) {
       const named = [
         ...dashboard.templating.list.map((variable) => variable.datasource),
-        ...panelsOf(dashboard).flatMap((panel) => [panel.datasource, ...targetsOf(panel, 'datasource')]),
-      ].filter((source) => source !== undefined);
-      assert.ok(named.length > 0, file);
+        ...dashboard.panels.flatMap(({ datasource, targets = [] }) => [
+          datasource,
+          ...targets.map((target) => target.datasource),
+        ]),
+      ];
+      assert.equal(named.length, text.split('"datasource":').length - 1, file);
       for (const source of named) assert.deepEqual(source, { type, uid }, file);
     }
   });
 
-  test('has an id of its own, and panels with ids of their own', () => {
+  test('has an id of its own and the tag by which they link each other, and panels with ids of their own', () => {
     const uids = dashboards.map(({ dashboard }) => dashboard.uid);
     assert.equal(new Set(uids).size, uids.length);
     for (const { file, dashboard } of dashboards) {
-      const ids = panelsOf(dashboard).map((panel) => panel.id);
+      assert.deepEqual(dashboard.tags, ['zt-risk-sync'], file);
+      const ids = dashboard.panels.map((panel) => panel.id);
       assert.equal(new Set(ids).size, ids.length, file);
     }
   });
 
-  for (const { file, dashboard } of dashboards) {
-    for (const panel of panelsOf(dashboard).filter((panel) => panel.targets !== undefined)) {
-      test(`${file}: "${panel.title}" can be asked, and answers`, async () => {
-        for (const target of panel.targets ?? []) {
-          const rows = await ask(dashboard, target.rawSql);
-          assert.ok(rows.length > 0);
-          if (target.format === 'time_series') assertSeries(rows);
-        }
-      });
+  test('lays its panels beside each other and not over each other, each with a description', () => {
+    for (const { file, dashboard } of dashboards) {
+      const taken = new Set<string>();
+      for (const { title, description, gridPos } of dashboard.panels) {
+        assert.ok(description, `${file}: ${title}`);
+        assert.ok(gridPos.x + gridPos.w <= 24, `${file}: ${title}`);
+        for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++)
+          for (let y = gridPos.y; y < gridPos.y + gridPos.h; y++) {
+            assert.ok(!taken.has(`${x} ${y}`), `${file}: ${title}`);
+            taken.add(`${x} ${y}`);
+          }
+      }
     }
-  }
+  });
+
+  test('links only dashboards that are there, with variables that they have', () => {
+    let links = 0;
+    for (const { file, text } of dashboards)
+      for (const [link, uid, query = ''] of text.matchAll(/\/d\/([\w-]+)\?([^"]*)/g)) {
+        const there = dashboards.find(({ dashboard }) => dashboard.uid === uid)?.dashboard;
+        assert.ok(there, `${file}: ${link}`);
+        const names = [...query.matchAll(/var-(\w+)=/g)].map((match) => match[1]);
+        assert.deepEqual(
+          names,
+          there.templating.list.map(({ name }) => name),
+        );
+        links++;
+      }
+    assert.ok(links > 0);
+  });
 });
 
 describe('the overview', () => {
-  const overview = dashboards.find(({ file }) => file === 'overview.json')?.dashboard ?? assert.fail();
+  const overview = dashboardOf('overview.json');
   const panel = async (title: string): Promise<Row[]> => {
-    const [target] = panelsOf(overview).find((panel) => panel.title === title)?.targets ?? [];
-    return ask(overview, target?.rawSql ?? assert.fail(title));
+    const { variables, ask } = await openDashboard(overview, (sql) => db.rows<Row>(sql), RANGE);
+    assert.equal(variables['account'], ACCOUNT);
+    return ask(sqlOf(overview, title));
   };
 
   test('shows the last snapshot of each interval, and none outside the range', async () => {
@@ -145,38 +137,6 @@ describe('the overview', () => {
     assert.ok(late >= 0 && late < 60, `${late} s`);
   });
 });
-
-/** What Grafana does when the dashboard is opened: the variables first, each at its first value, then the query. */
-async function ask(dashboard: Dashboard, rawSql: string): Promise<Row[]> {
-  const variables: Record<string, string> = {};
-  for (const { name, type, query } of dashboard.templating.list) {
-    assert.equal(type, 'query', `variable ${name}`);
-    const [first] = (await grafana.query<{ __value: string }>(query)).rows;
-    variables[name] = first?.__value ?? assert.fail(`variable ${name} has no value`);
-  }
-  return (await grafana.query<Row>(expandMacros(rawSql, { ...RANGE, interval: '1h', variables }))).rows;
-}
-
-function assertSeries(rows: readonly Row[]): void {
-  const times = rows.map((row) => Number(row['time']));
-  assert.ok(
-    times.every((time) => time > 0),
-    'a column "time"',
-  );
-  assert.deepEqual(
-    times,
-    times.toSorted((a, b) => a - b),
-    'in order of time',
-  );
-}
-
-function panelsOf(dashboard: Dashboard): Panel[] {
-  return dashboard.panels.flatMap((panel) => [panel, ...(panel.panels ?? [])]);
-}
-
-function targetsOf<Key extends keyof Target>(panel: Panel, key: Key): Target[Key][] {
-  return (panel.targets ?? []).map((target) => target[key]);
-}
 
 const at = (row: Row): string => new Date(Number(row['time']) * 1000).toISOString().slice(11, 16);
 

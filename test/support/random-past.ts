@@ -100,6 +100,10 @@ export function circumstances(nth: number): Omit<RandomPast, 'steps'> {
   };
 }
 
+/** From the start to the last run. */
+export const minutesOf = (steps: readonly Step[]): number =>
+  [...LONG_BASELINE, ...steps].reduce((sum, { wait }) => sum + wait, 0);
+
 const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
 
 export async function liveThrough(

@@ -24,6 +24,22 @@ export async function readFunction(
   return read(client, list, `risk_bi.${call}`, values);
 }
 
+const TYPES: Record<number, string> = {
+  1082: 'date',
+  1184: 'timestamp with time zone',
+  1186: 'interval',
+};
+
+/** Rows of a whole query, which is read as a subquery: BI tools do so. */
+export async function readQuery(client: PoolClient, sql: string): Promise<Row[]> {
+  const { fields } = await client.query(`select * from (\n${sql}\n) q limit 0`);
+  const columns = fields.map(({ name, dataTypeID }) => ({
+    column_name: name,
+    data_type: TYPES[dataTypeID] ?? '',
+  }));
+  return read(client, columns, `(\n${sql}\n) q`);
+}
+
 async function read(
   client: PoolClient,
   columns: readonly Column[],
@@ -31,15 +47,15 @@ async function read(
   values: readonly unknown[] = [],
 ): Promise<Row[]> {
   const list = columns.map(
-    ({ column_name, data_type }) => `${spelled(column_name, data_type)} as ${column_name}`,
+    ({ column_name, data_type }) => `${spelled(column_name, data_type)} as "${column_name}"`,
   );
   return (await client.query<Row>(`select ${list.join(', ')} from ${from}`, [...values])).rows;
 }
 
 function spelled(name: string, type: string): string {
   if (type === 'timestamp with time zone' || type === 'interval')
-    return `(extract(epoch from ${name}) * 1000000)::bigint::text`;
-  return type === 'date' ? `${name}::text` : name;
+    return `(extract(epoch from "${name}") * 1000000)::bigint::text`;
+  return type === 'date' ? `"${name}"::text` : `"${name}"`;
 }
 
 /** Both as sorted lines, those that differ first; null: the same. */

@@ -1,0 +1,2 @@
+select account_id, day, max_risk_level, user_count, share, event_count, is_observed, snapshot_id, observed_at, verdict
+  from {{ source('risk_bi', 'risk_level_daily') }}

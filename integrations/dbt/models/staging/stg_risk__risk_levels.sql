@@ -1,0 +1,2 @@
+select level, rank, label
+  from {{ source('risk_bi', 'risk_levels') }}

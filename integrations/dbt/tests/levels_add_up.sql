@@ -1,0 +1,6 @@
+-- The levels of a day are those of the snapshot that the day shows, all of them.
+select d.account_id, d.day
+  from {{ ref('risk_levels_daily') }} d
+  join {{ ref('stg_risk__snapshots') }} s using (account_id, snapshot_id)
+ group by d.account_id, d.day, s.user_count
+having sum(d.user_count) <> s.user_count or count(*) <> 3

@@ -1,0 +1,7 @@
+-- What is one user's past? Put an id in place of the inner query, which takes whoever changed most often.
+select h.valid_from, h.valid_to, h.max_risk_level, h.change, h.end_reason, h.duration
+  from risk_bi.user_level_history h
+ where (h.account_id, h.user_id) = (
+         select account_id, user_id from risk_bi.level_changes
+          group by account_id, user_id order by count(*) desc, user_id limit 1)
+ order by h.valid_from

@@ -1,0 +1,7 @@
+-- What differs between a week ago and now?
+select coalesce(a.label, a.account_id) as account, c.change, c.from_level, c.to_level, count(*) as users
+  from risk_bi.accounts a
+ cross join lateral risk_bi.compare(a.account_id, now() - interval '7 days', now()) c
+ where not a.is_retired
+ group by a.account_id, a.label, c.change, c.from_level, c.to_level
+ order by account, a.account_id, users desc, c.change, c.from_level, c.to_level

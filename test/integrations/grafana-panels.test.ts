@@ -1,0 +1,233 @@
+// Every query of every dashboard, asked as a reader without personal data, on a world that the oracle knows.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { createCalendar } from '../support/calendar.ts';
+import { dashboardOf, dashboards, openDashboard, sqlOf, type Opened } from '../support/grafana-dashboards.ts';
+import { expectedViews, type Past, type Row } from '../support/reporting-oracle.ts';
+import { reportingWorld, type ReportingWorld } from '../support/reporting-world.ts';
+
+const CHANGES = ['appeared', 'raised', 'lowered', 'cleared', 'returned'] as const;
+const LEVELS = ['low', 'medium', 'high'] as const;
+
+let world: ReportingWorld;
+let past: Past;
+let views: Record<string, Row[]>;
+let range: { from: Date; to: Date };
+
+const ms = (micros: unknown) => (micros === null ? null : Number(BigInt(micros as string) / 1000n));
+const inRange = (micros: unknown) => {
+  const at = ms(micros);
+  return at !== null && at >= range.from.getTime() && at <= range.to.getTime();
+};
+const query = async (sql: string) => (await world.reader.query<Row>(sql)).rows;
+const open = (file: string, variables = {}): Promise<Opened> =>
+  openDashboard(dashboardOf(file), query, { ...range, variables });
+const mine = (view: string) =>
+  (views[view] ?? assert.fail(view)).filter((row) => row['account_id'] === past.accountId);
+const sorted = (rows: unknown[]) => rows.map((row) => JSON.stringify(row)).toSorted();
+
+before(async () => {
+  world = await reportingWorld();
+  const [row] = await world.database.rows<{ now: string; zone: string }>(
+    "select (extract(epoch from now()) * 1000000)::bigint as now, current_setting('timezone') as zone",
+  );
+  assert.ok(row);
+  views = expectedViews(world.pasts, createCalendar(row.zone), BigInt(row.now));
+  // The account that a dashboard opens with, from its third snapshot on: what came before must not count.
+  past = world.pasts
+    .filter(({ retiredAt }) => retiredAt === null)
+    .reduce((a, b) => (b.accountId < a.accountId ? b : a));
+  range = { from: new Date(ms(past.oracle.snapshots[2]?.at) ?? 0), to: new Date() };
+});
+after(() => world.close());
+
+for (const { file, dashboard } of dashboards)
+  for (const panel of dashboard.panels)
+    test(`${file}: "${panel.title}" can be asked without the right to personal data, and answers`, async () => {
+      const { variables, ask } = await open(file);
+      assert.equal(variables['account'], past.accountId);
+      assert.ok(panel.targets?.length);
+      for (const target of panel.targets) {
+        const rows = await ask(target.rawSql);
+        assert.ok(rows.length > 0);
+        if (target.format === 'time_series') assertSeries(rows);
+      }
+    });
+
+describe('the changes', () => {
+  const panel = async (title: string) =>
+    (await open('changes.json')).ask(sqlOf(dashboardOf('changes.json'), title));
+  const changes = () => mine('level_changes').filter((row) => inRange(row['changed_at']));
+
+  test('are as many as the oracle counts, all in all and by interval', async () => {
+    const tally = CHANGES.map((change) => changes().filter((row) => row['change'] === change).length);
+    assert.ok(tally.every((count) => count > 0));
+    const [total] = await panel('Changes');
+    assert.deepEqual(
+      CHANGES.map((change) => Number(total?.[change])),
+      tally,
+    );
+    const intervals = await panel('Changes over time');
+    assert.ok(intervals.length > 3);
+    assert.deepEqual(
+      CHANGES.map((change) => intervals.reduce((sum, row) => sum + Number(row[change]), 0)),
+      tally,
+    );
+  });
+
+  test('name who rose in the last 24 hours', async () => {
+    const since = range.to.getTime() - 86_400_000;
+    const rose = changes().filter(
+      ({ changed_at: at, change, to_level: to }) =>
+        ms(at)! > since &&
+        (change === 'raised' || ((change === 'appeared' || change === 'returned') && to !== 'low')),
+    );
+    assert.deepEqual(
+      sorted((await panel('Who rose in the last 24 hours')).map((row) => [row['user_id'], row['to_level']])),
+      sorted(rose.map((row) => [row['user_id'], row['to_level']])),
+    );
+  });
+
+  test('add up from level to level', async () => {
+    const from = range.from.toISOString().slice(0, 10);
+    const days = mine('level_transitions_daily').filter((row) => (row['day'] as string) >= from);
+    const expected = Map.groupBy(days, (row) => row['from_level']);
+    const rows = await panel('From level to level');
+    assert.equal(rows.length, expected.size);
+    for (const row of rows)
+      for (const to of ['none', ...LEVELS]) {
+        const pairs = expected.get(row['from_level'])?.filter((pair) => pair['to_level'] === to) ?? [];
+        const sum = pairs.reduce((total, pair) => total + Number(pair['change_count']), 0);
+        assert.equal(Number(row[`to_${to}`]), sum, `${String(row['from_level'])} to ${to}`);
+      }
+  });
+
+  test('list who was cleared, and who came back', async () => {
+    const cleared = changes().filter(({ change }) => change === 'cleared');
+    assert.deepEqual(
+      sorted((await panel('Cleared')).map((row) => [Number(row['cleared_at']), row['user_id']])),
+      sorted(cleared.map((row) => [ms(row['changed_at']), row['user_id']])),
+    );
+    const back = mine('returned_users').filter((row) => inRange(row['returned_at']));
+    assert.deepEqual(
+      sorted((await panel('Cleared, and back')).map((row) => [row['user_id'], row['away_seconds']])),
+      sorted(back.map((row) => [row['user_id'], row['away_seconds']])),
+    );
+  });
+});
+
+describe('one user', () => {
+  const wanderer = () =>
+    Map.groupBy(mine('user_level_history'), (row) => row['user_id'] as string)
+      .entries()
+      .filter(([, rows]) =>
+        rows.some((row) => row['end_reason'] === 'reset' || row['end_reason'] === 'absent'),
+      )
+      .toArray()
+      .reduce((a, b) => (b[1].length > a[1].length ? b : a));
+  const panel = async (title: string) =>
+    (await open('user.json', { user_id: wanderer()[0] })).ask(sqlOf(dashboardOf('user.json'), title));
+
+  test('has the periods and the time at each level that the oracle knows', async () => {
+    const [userId, periods] = wanderer();
+    assert.ok(periods.length > 2);
+    const rows = await panel('Periods');
+    assert.deepEqual(
+      sorted(rows.map((row) => [Number(row['valid_from']), row['max_risk_level'], row['duration_seconds']])),
+      sorted(periods.map((row) => [ms(row['valid_from']), row['max_risk_level'], row['duration_seconds']])),
+    );
+    const times = mine('time_at_level').filter((row) => row['user_id'] === userId);
+    const [total] = await panel('Time at each level');
+    for (const level of LEVELS)
+      assert.equal(
+        total?.[level],
+        times.find((row) => row['max_risk_level'] === level)?.['duration_seconds'] ?? 0,
+      );
+  });
+
+  test('is drawn from the start of the range, and with none while cleared', async () => {
+    const [, periods] = wanderer();
+    const inside = periods.filter(({ valid_to: to }) => to === null || ms(to)! > range.from.getTime());
+    const cleared = inside.filter(({ end_reason: end }) => end === 'reset' || end === 'absent');
+    const expected = [
+      ...inside.map((row) => [Math.max(ms(row['valid_from'])!, range.from.getTime()), row['max_risk_level']]),
+      ...cleared.map((row) => [ms(row['valid_to']), 'none']),
+    ];
+    const rows = await panel('Level');
+    assert.deepEqual(sorted(rows.map((row) => [Number(row['time']), row['level']])), sorted(expected));
+  });
+
+  test('has the events of every snapshot in which they changed', async () => {
+    const [userId] = wanderer();
+    let last = '';
+    const expected: unknown[] = [];
+    for (const { at, state } of past.oracle.snapshots) {
+      const user = state.get(userId);
+      if (user === undefined || `${user.eventCount} ${user.lastEvent}` === last) continue;
+      last = `${user.eventCount} ${user.lastEvent}`;
+      if (inRange(at)) expected.push([ms(at), user.eventCount]);
+    }
+    const rows = await panel('Risk events');
+    assert.deepEqual(
+      rows.map((row) => [Number(row['time']), row['events']]),
+      expected,
+    );
+  });
+});
+
+test('the worker has the runs and verdicts that the oracle knows', async () => {
+  const { ask } = await open('worker.json');
+  const panel = async (title: string) => (await ask(sqlOf(dashboardOf('worker.json'), title)))[0] ?? {};
+  const runs = past.runs.filter(({ finishedAt }) => inRange(finishedAt));
+  assert.deepEqual(
+    await panel('Runs'),
+    Object.fromEntries(
+      ['succeeded', 'failed', 'abandoned'].map((status) => [
+        status,
+        String(runs.filter((run) => run.status === status).length),
+      ]),
+    ),
+  );
+  const snapshots = past.oracle.snapshots.filter(({ at }) => inRange(at));
+  assert.deepEqual(
+    await panel('Snapshots'),
+    Object.fromEntries(
+      ['complete', 'partial'].map((verdict) => [
+        verdict,
+        String(snapshots.filter((one) => one.verdict === verdict).length),
+      ]),
+    ),
+  );
+  const from = range.from.toISOString().slice(0, 10);
+  const days = mine('sync_coverage').filter((row) => (row['day'] as string) >= from);
+  const columns = { runs: 'run_count', failed: 'failed_count', partial: 'partial_count' };
+  assert.deepEqual(
+    sorted(
+      (await ask(sqlOf(dashboardOf('worker.json'), 'Coverage by day'))).map((row) => [
+        row['day'],
+        ...Object.keys(columns).map((name) => row[name]),
+        row['largest_gap'],
+      ]),
+    ),
+    sorted(
+      days.map((row) => [
+        row['day'],
+        ...Object.values(columns).map((name) => row[name]),
+        row['largest_gap_seconds'],
+      ]),
+    ),
+  );
+});
+
+function assertSeries(rows: readonly Row[]): void {
+  const times = rows.map((row) => Number(row['time']));
+  assert.ok(
+    times.every((time) => time > 0),
+    'a column "time"',
+  );
+  assert.deepEqual(
+    times,
+    times.toSorted((a, b) => a - b),
+    'in order of time',
+  );
+}
