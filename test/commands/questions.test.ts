@@ -343,11 +343,11 @@ describe('diff', () => {
     const kinds = new Set<unknown>();
     for (const past of pasts) {
       const snapshots = snapshotsOf(past);
-      const pairs = [0, 0.3, 0.6].map(
+      const pairs = [0, 0.2, 0.5, 0.8].map(
         (part) =>
           [
             snapshots[Math.floor(part * snapshots.length)]!,
-            snapshots[Math.min(snapshots.length - 1, Math.floor((part + 0.4) * snapshots.length))]!,
+            snapshots[Math.min(snapshots.length - 1, Math.floor((part + 0.35) * snapshots.length))]!,
           ] as const,
       );
       for (const [from, to] of pairs) {
