@@ -46,8 +46,8 @@ export async function listAccounts(pool: Pool): Promise<AccountState[]> {
            and r.run_id > coalesce((select max(ok.run_id) from ${syncRuns} ok
                                      where ok.account_key = a.account_key and ok.status = 'succeeded'), 0)) f on true
       left join lateral (
-        select s.observed_at as complete_at from ${snapshots} s where s.account_key = a.account_key and s.verdict = 'complete'
-         order by s.observed_at desc limit 1) c on true
+        select max(s.observed_at) as complete_at from ${snapshots} s
+         where s.account_key = a.account_key and s.verdict = 'complete') c on true
       left join lateral (
         select count(*)::integer as partials_since from ${snapshots} s
          where s.account_key = a.account_key and s.observed_at > coalesce(c.complete_at, '-infinity')) p on true

@@ -216,6 +216,16 @@ describe('the tables', () => {
     assert.match(same.stdout, /^There is no snapshot in between/m);
   });
 
+  it('have a block for each account, or for the one that is named', async () => {
+    for (const args of [['diff', '12h'], ['users'], ['trends']]) {
+      const both = (await cli(...args)).stdout;
+      assert.match(both, new RegExp(`^account ${ONE}[^]+\\n\\naccount ${TWO}\\n`), args[0]);
+      const one = (await cli(...args, '--account', TWO)).stdout;
+      assert.match(one, new RegExp(`^account ${TWO}\\n`));
+      assert.ok(!one.includes(ONE));
+    }
+  });
+
   it('mark an absent user, and doubt what a partial snapshot says', async () => {
     const users = (await cli('users', '--account', ONE)).stdout;
     assert.match(users, new RegExp(`^${uuidOf('ada')}  high\\*  +24 h  +2,147 M  `, 'm'));
