@@ -126,6 +126,8 @@ const WHERE_NEXT = `
 Where to look next:
   export DATABASE_URL="$(npm -s start -- database url --demo)"
   npm start -- trends --since 90d --bucket week
+  npm start -- users --level high
+  npm start -- diff yesterday
   npm start -- status
   psql "$DATABASE_URL" -c "select * from risk_bi.users where max_risk_level = 'high' limit 5"
   psql "$DATABASE_URL" -c "select * from risk_bi.users_as_of('${ACCOUNT}', now() - interval '30 days') limit 5"
