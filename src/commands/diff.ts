@@ -92,13 +92,15 @@ async function printDifferences(
   if (from.at > to.at) throw swapped(from.at, to.at);
   const accounts = accountsOf(livingAt(known, from.at, options.account), from, to, known);
   const found: Difference[] = [];
+  const without: KnownAccount[] = [];
   for (const account of accounts) {
     const difference = await differenceOf(pool, account, from.at, to.at, identities);
-    if (difference !== null) found.push(difference);
-    else if (accounts.length > 1)
-      io.stderr.write(`account ${accountName(account)}: no snapshot at or before ${from.at.toISOString()}\n`);
+    if (difference === null) without.push(account);
+    else found.push(difference);
   }
   if (found.length === 0 && accounts.length > 0) throw beforeHistory('<from>', from.at, accounts);
+  for (const account of without)
+    io.stderr.write(`account ${accountName(account)}: no snapshot at or before ${from.at.toISOString()}\n`);
   const limit = options.limit ?? (format === 'table' ? TABLE_LIMIT : Number.POSITIVE_INFINITY);
   if (format !== 'table') return printAll(io.stdout, found, { format, identities, limit });
   if (accounts.length === 0)

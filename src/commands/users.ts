@@ -111,13 +111,11 @@ async function printUsers(io: Io, pool: Pool, options: Options & { timezone: str
   const known = await chooseHistories(pool, options.account);
   const accounts = livingAt(known, at, options.account);
   const lists: AccountList[] = [];
+  const without: KnownAccount[] = [];
   for (const account of accounts) {
     const snapshot = await snapshotAt(pool, account.account_key, at);
     if (snapshot === null) {
-      if (accounts.length > 1)
-        io.stderr.write(
-          `account ${accountName(account)}: no snapshot yet${options.asOf === undefined ? '' : ' then'}\n`,
-        );
+      without.push(account);
       continue;
     }
     const { account_key, account_id } = account;
@@ -138,6 +136,9 @@ async function printUsers(io: Io, pool: Pool, options: Options & { timezone: str
   }
   if (lists.length === 0 && options.asOf !== undefined && accounts.length > 0)
     throw beforeHistory('--as-of', at, accounts);
+  if (lists.length > 0)
+    for (const account of without)
+      io.stderr.write(`account ${accountName(account)}: no snapshot at or before ${at.toISOString()}\n`);
   if (format !== 'table') return printAll(io, lists, options);
   if (known.length === 0) io.stdout.write(NO_ACCOUNT);
   else if (accounts.length === 0)

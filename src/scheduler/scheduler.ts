@@ -137,6 +137,19 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     }
   }
 
+  /** Each run has a signal of its own: what it leaves on it goes with it, and not with the process. */
+  async function run(request: Omit<SyncRequest, 'signal'>): Promise<SyncOutcome> {
+    const own = new AbortController();
+    const onStop = () => own.abort(signal.reason);
+    if (signal.aborted) onStop();
+    signal.addEventListener('abort', onStop, { once: true });
+    try {
+      return await deps.run({ ...request, signal: own.signal });
+    } finally {
+      signal.removeEventListener('abort', onStop);
+    }
+  }
+
   /** Looks at one account, runs it when it is due, and says how long to rest. */
   async function look(accountId: string): Promise<number> {
     if (signal.aborted) return 0;
@@ -144,7 +157,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     const plan = planRun(slot, await deps.facts(accountId, slot?.at ?? null), deps.backOff);
     if (plan.do === 'wait') return Math.min(plan.ms, timing.lookMs);
     if (plan.do === 'rest' || slot === null) return timing.lookMs;
-    const outcome = await deps.run({ accountId, trigger: 'cron', scheduledFor: slot.at, signal });
+    const outcome = await run({ accountId, trigger: 'cron', scheduledFor: slot.at });
     if (outcome.kind === 'already_running') return timing.heldMs;
     // What failed is looked at again at once: the database says how long to wait.
     return outcome.kind === 'ran' && outcome.result.error !== null ? 0 : timing.lookMs;
@@ -179,11 +192,10 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     async request(accountId) {
       if (requested.has(accountId)) return { status: 'queued' };
       const { promise: claimed, resolve } = Promise.withResolvers<SyncStart>();
-      const run = limit(async () => {
-        const outcome = await deps.run({
+      const running = limit(async () => {
+        const outcome = await run({
           accountId,
           trigger: 'http',
-          signal,
           onClaimed: (lease) => resolve({ status: 'started', run_id: lease.runId }),
         });
         if (outcome.kind === 'already_running') {
@@ -191,14 +203,14 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
           resolve({ status: 'already_running', run_id: runId, since: startedAt.toISOString(), host });
         }
       });
-      requested.set(accountId, run);
+      requested.set(accountId, running);
       const over = () => requested.delete(accountId);
-      run.then(over, over);
+      running.then(over, over);
       const ahead = new AbortController();
       try {
         const queued = sleep(QUEUED_AFTER_MS, { status: 'queued' } as const, { signal: ahead.signal });
         queued.catch(() => undefined);
-        return await Promise.race([claimed, queued, run.then(() => claimed)]);
+        return await Promise.race([claimed, queued, running.then(() => claimed)]);
       } finally {
         ahead.abort();
       }

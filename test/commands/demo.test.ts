@@ -26,7 +26,7 @@ test('builds 90 days of history by the real sync, shows the trend, and never loo
     DATABASE_URL: 'postgres://nobody:nothing@127.0.0.1:1/real',
   };
   const { stdout } = await run(process.execPath, [CLI, 'demo'], { env, cwd: folder });
-  assert.match(stdout, /^high {3}[▁▂▃▄▅▆▇█]{60} /mu);
+  assert.match(stdout, /^high {3}[▁▂▃▄▅▆▇█]{40,60} +\d+ → \d+ \(/mu);
   assert.match(stdout, /database url --demo/);
 
   const server = await findEmbedded(place);

@@ -6,12 +6,14 @@ import {
   accounts,
   lookups,
   rejectedRecords,
+  snapshotLevels,
   snapshots,
   syncRuns,
   userIdentities,
   userLevels,
   users,
 } from '../../src/db/schema.ts';
+import { RISK_LEVELS } from '../../src/user-risk.ts';
 
 type Row<Table extends { $inferInsert: object }, Given extends keyof Table['$inferInsert']> = Partial<
   Table['$inferInsert']
@@ -53,11 +55,13 @@ export function sampleHistory(pool: Pool) {
       more: {
         verdict?: 'complete' | 'partial';
         is_baseline?: boolean;
+        /** Users at low, medium and high. */
+        counts?: readonly [number, number, number];
         evidence?: Record<string, unknown>;
       } = {},
     ): Promise<number> {
       const id = next++;
-      const { verdict = 'complete', is_baseline = false, evidence = {} } = more;
+      const { verdict = 'complete', is_baseline = false, evidence = {}, counts } = more;
       const zero = { user_count: 0, met_count: 0, carried_count: 0, event_count: 0 };
       const unchanged = { appeared: 0, raised: 0, lowered: 0, cleared: 0, returned: 0 };
       await db.insert(snapshots).values({
@@ -69,6 +73,16 @@ export function sampleHistory(pool: Pool) {
         ...zero,
         ...unchanged,
       });
+      if (counts !== undefined)
+        await db.insert(snapshotLevels).values(
+          RISK_LEVELS.map((max_risk_level, index) => ({
+            account_key: accountKey,
+            snapshot_id: id,
+            max_risk_level,
+            user_count: counts[index] ?? 0,
+            event_count: 0,
+          })),
+        );
       await this.run({
         account_key: accountKey,
         run_id: id,

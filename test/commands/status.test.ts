@@ -1,0 +1,184 @@
+// What `status` says of accounts in every state, with a schedule of one slot a month: it was the first of the month.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { leases } from '../../src/db/schema.ts';
+import { runCli } from '../support/cli.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { uuidOf } from '../support/random-world.ts';
+import { sampleHistory } from '../support/sample-history.ts';
+
+const DAY = 86_400_000;
+const now = Date.now();
+const ago = (ms: number) => new Date(now - ms).toISOString();
+const FIRST = new Date(
+  Date.UTC(new Date(now).getUTCFullYear(), new Date(now).getUTCMonth(), 1),
+).toISOString();
+const NEXT = new Date(
+  Date.UTC(new Date(now).getUTCFullYear(), new Date(now).getUTCMonth() + 1, 1),
+).toISOString();
+const id = (digit: number) => String(digit).repeat(32);
+const [BUSY, STALE, LEFT, RETIRED, NEW] = [id(1), id(2), id(3), id(4), id(5)];
+
+let db: MigratedDatabase;
+const keys = new Map<string, number>();
+
+before(async () => {
+  db = await migratedDatabase();
+  const sample = sampleHistory(db.pool);
+  for (const account of [BUSY, STALE, LEFT, RETIRED, NEW])
+    keys.set(account, await sample.account(account, account === STALE ? 'Head \u001b[2Joffice' : null));
+  await db.pool.query('update risk.accounts set added_at = $1 where account_id <> $2', [ago(400 * DAY), NEW]);
+  await db.pool.query('update risk.accounts set retired_at = $1 where account_id = $2', [
+    ago(5 * DAY),
+    RETIRED,
+  ]);
+  const key = (account: string) => keys.get(account)!;
+
+  // A partial streak, a run under way, and the slot of the month done.
+  await sample.snapshot(key(BUSY), ago(40 * DAY));
+  await sample.snapshot(key(BUSY), ago(30 * DAY), { verdict: 'partial' });
+  await sample.snapshot(key(BUSY), ago(20 * DAY), { verdict: 'partial' });
+  await db.pool.query(
+    'update risk.sync_runs set scheduled_for = $1, finished_at = $2, host = $3 where run_id = 3',
+    [FIRST, new Date(now).toISOString(), 'host \u009b2J one'],
+  );
+  await lease(BUSY, 900, ago(60_000), new Date(now + 3_600_000).toISOString());
+  await sample.rejected({ account_key: key(BUSY), record_hash: 'a'.repeat(64), raw: '{}', last_run_id: 3 });
+
+  // Three failures since a snapshot of long ago, of which the last was the slot's.
+  await sample.snapshot(key(STALE), ago(100 * DAY));
+  for (const scheduled_for of [null, null, FIRST])
+    await sample.run({
+      account_key: key(STALE),
+      started_at: FIRST,
+      finished_at: new Date(now).toISOString(),
+      status: 'failed',
+      error_code: 'PERMISSION_DENIED',
+      error_message: 'refused',
+      scheduled_for,
+    });
+
+  // A process that died on the way.
+  await sample.snapshot(key(LEFT), ago(10 * DAY), { verdict: 'partial' });
+  await lease(LEFT, 901, ago(2 * DAY), ago(2 * DAY));
+  await sample.snapshot(key(RETIRED), ago(300 * DAY));
+});
+
+after(() => db.close());
+
+async function lease(
+  account: string,
+  run_id: number,
+  started_at: string,
+  heartbeat_at: string,
+): Promise<void> {
+  await drizzle(db.pool)
+    .insert(leases)
+    .values({
+      account_key: keys.get(account)!,
+      run_id,
+      owner: uuidOf(account),
+      trigger: 'cron',
+      started_at,
+      heartbeat_at,
+      host: 'host-two',
+      process: '1',
+    });
+}
+
+async function status(...args: string[]): Promise<string> {
+  const env = { DATABASE_URL: db.url, SYNC_SCHEDULE: '0 0 1 * *', SYNC_TIMEZONE: 'UTC' };
+  const { code, stdout, stderr } = await runCli(['status', ...args], env);
+  assert.equal(code, 0, stderr);
+  return stdout;
+}
+
+/** The lines of one account, unwrapped. */
+async function linesOf(account: string): Promise<string> {
+  const text = (await status('--accounts')).replace(/\n {4}/g, ' ');
+  const lines = text.split('\n');
+  const from = lines.findIndex((line) => line.startsWith(account));
+  const length = lines.slice(from + 1).findIndex((line) => !line.startsWith('  '));
+  return lines.slice(from, from + 1 + length).join('\n');
+}
+
+describe('status', () => {
+  it('tells a fresh account with a run under way, a partial streak and records that wait', async () => {
+    const text = await linesOf(BUSY);
+    assert.match(text, /^1{32}  0 users, 20 days ago \(snapshot 3, partial\)$/m);
+    assert.match(text, /^  fresh: stale after 62 days without a snapshot/m);
+    assert.match(text, /^  running: run 900 since .* on host host-two$/m);
+    assert.match(
+      text,
+      /^  last slot \d{4}-\d\d-01 00:00 UTC: succeeded in run 3 on host host \ufffd2J one$/m,
+    );
+    assert.match(
+      text,
+      new RegExp(
+        `^  2 snapshots in a row partial; the last complete one is of ${ago(40 * DAY).slice(0, 10)}`,
+        'm',
+      ),
+    );
+    assert.match(text, /^  1 rejected record waiting: zt-risk-sync rejected list$/m);
+    assert.doesNotMatch(text, /failed/);
+  });
+
+  it('tells that an account is stale, and what fails in a row', async () => {
+    const text = await linesOf(STALE);
+    assert.match(text, /^2{32} \(Head \ufffd\[2Joffice\)  0 users, 100 days ago/m);
+    assert.match(text, /^  STALE: more than 62 days without a snapshot/m);
+    assert.match(text, /^  nobody is syncing it now$/m);
+    assert.match(text, /^  last slot .*: failed in run 7 on host a-host \(PERMISSION_DENIED\)$/m);
+    assert.match(text, /^  3 runs in a row failed since$/m);
+  });
+
+  it('tells a run that was left behind, and a slot that nobody ran', async () => {
+    const text = await linesOf(LEFT);
+    assert.match(text, /^  left behind: run 901 .*, silent for 2 days; the next run takes over$/m);
+    assert.match(text, /^  last slot .*: no run of it has ended yet$/m);
+    assert.match(text, /^  1 snapshot in a row partial; none was complete yet$/m);
+    await db.pool.query('delete from risk_internal.leases where run_id = 901');
+    assert.match(await linesOf(LEFT), /: no run of it; is serve running, with this schedule\?$/m);
+  });
+
+  it('asks nothing of an account that is retired, and no slot of one that is new', async () => {
+    assert.match(await linesOf(RETIRED), /^4{32}  retired [^\n]+$/);
+    const text = await linesOf(NEW);
+    assert.match(text, /^5{32}  no snapshot yet\n  nobody is syncing it now$/);
+  });
+
+  it('ends with the next slot and the runs, unless the accounts alone are wanted', async () => {
+    const next = `next slot of the schedule (0 0 1 * *, UTC): ${NEXT.slice(0, 10)} 00:00 UTC, in `;
+    const whole = (await status()).replace(/\n {2}(?=\S)/g, ' ');
+    assert.ok(whole.includes(next));
+    assert.match(whole, /^run +started \(UTC\)/m);
+    assert.doesNotMatch(await status('--accounts'), /^run +started/m);
+    for (const line of (await status()).split('\n')) assert.ok(line.length <= 80, line);
+  });
+
+  it('gives a program a row per account', async () => {
+    const rows = JSON.parse(await status('--accounts', '--format', 'json')) as Record<string, unknown>[];
+    const of = (account: string) => rows.find((row) => row['account_id'] === account)!;
+    const some = (row: Record<string, unknown>, names: string[]) => names.map((name) => row[name]);
+    const streaks = ['is_stale', 'failed_in_a_row', 'partial_in_a_row', 'rejected_waiting', 'is_running'];
+    assert.deepEqual(some(of(BUSY), streaks), [false, 0, 2, 1, true]);
+    assert.deepEqual(some(of(STALE), streaks), [true, 3, 0, 0, false]);
+    assert.deepEqual(some(of(RETIRED), streaks), [null, 0, 0, 0, false]);
+    assert.deepEqual(some(of(NEW), streaks), [null, 0, 0, 0, false]);
+    const slot = ['last_slot', 'last_slot_status', 'last_slot_run_id', 'next_slot'];
+    assert.deepEqual(some(of(STALE), slot), [FIRST, 'failed', 7, NEXT]);
+    assert.equal(of(BUSY)['stale_after_seconds'], (62 * DAY) / 1000);
+    const age = of(STALE)['age_seconds'] as number;
+    assert.ok(age >= (100 * DAY) / 1000 && age < (101 * DAY) / 1000);
+    const csv = await status('--accounts', '--format', 'csv', '--account', STALE);
+    assert.equal(csv.split('\n').length, 3);
+    assert.match(csv, /^account_id,label,retired_at,snapshot_id,/);
+  });
+
+  it('without --accounts still gives a program the runs', async () => {
+    const rows = JSON.parse(await status('--format', 'json')) as Record<string, unknown>[];
+    assert.equal(rows.length, 9);
+    assert.deepEqual(Object.keys(rows[0]!).slice(0, 4), ['account_id', 'run_id', 'trigger', 'scheduled_for']);
+  });
+});
