@@ -17,6 +17,8 @@ alter role grafana set default_transaction_read_only = on;
 -- A dashboard that asks for too much must not hold up the worker. A member of a role does not inherit its settings.
 alter role grafana set statement_timeout = '30s';
 alter role grafana set idle_in_transaction_session_timeout = '1min';
+alter role grafana set idle_session_timeout = '1h';
+alter role grafana set jit = off;
 grant risk_reader to grafana;
 commit;
 SQL
