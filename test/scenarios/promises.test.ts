@@ -130,6 +130,8 @@ const DAMAGES: Record<string, { statements: string[]; says: RegExp[] }> = {
   },
   'a slot has succeeded twice': {
     statements: [
+      // The database would refuse it.
+      'drop index if exists risk.sync_runs_slot',
       `update risk.sync_runs set scheduled_for = '2026-01-01' where account_key = ${KEY} and status = 'succeeded'`,
     ],
     says: [/^P6: slot 2026-01-01 \S+ succeeded 4 times$/m],
@@ -154,7 +156,7 @@ for (const [what, { statements, says }] of Object.entries(DAMAGES)) {
       async failpoint(name) {
         // Once the last sync has published: nothing comes after it that might mend the damage.
         if (name !== 'published' || ++syncs < 2) return;
-        for (const text of statements) await db.pool.query(text, [account.id]);
+        for (const text of statements) await db.pool.query(text, text.includes('$1') ? [account.id] : []);
       },
     });
     const message = await said(broken);
