@@ -3,6 +3,7 @@ import type { AccountState } from '../queries/list-accounts.ts';
 import type { SlotRun } from '../queries/slot-runs.ts';
 import { ago, duration, minute, plural, printable, type Cell } from './print.ts';
 import { LINE_WIDTH, wrap } from './wrap.ts';
+import { LEASE_TIMING } from '../sync/lease.ts';
 
 export type ScheduleState = {
   schedule: string;
@@ -15,9 +16,6 @@ export type ScheduleState = {
   /** Runs of the last slot. */
   runs: readonly SlotRun[];
 };
-
-/** A lease that was silent for so long may be taken over. */
-export const LEASE_SILENT_MS = 30_000;
 
 /** Null for an account that is retired or has no snapshot: there is nothing to be fresh. */
 export function isStale(state: AccountState, { staleAfterMs }: ScheduleState): boolean | null {
@@ -71,7 +69,7 @@ function running(state: AccountState): string {
   if (state.running_run_id === null) return 'nobody is syncing it now';
   const run = `run ${state.running_run_id} since ${minute(state.running_since ?? new Date())} on host ${state.running_host}`;
   const silent = state.silent_ms ?? 0;
-  return silent > LEASE_SILENT_MS
+  return silent > LEASE_TIMING.leaseMs
     ? `left behind: ${run}, silent for ${duration(silent)}; the next run takes over`
     : `running: ${run}`;
 }
@@ -135,7 +133,7 @@ export function accountCells(state: AccountState, schedule: ScheduleState): Cell
     state.partials_since,
     iso(state.complete_at),
     state.rejected_waiting,
-    state.running_run_id !== null && (state.silent_ms ?? 0) <= LEASE_SILENT_MS,
+    state.running_run_id !== null && (state.silent_ms ?? 0) <= LEASE_TIMING.leaseMs,
     state.running_run_id,
     iso(state.running_since),
     state.running_host,

@@ -149,7 +149,7 @@ async function printUsers(io: Io, pool: Pool, options: Options & { timezone: str
 }
 
 /** What an id may be, and what an email or a name may hold. Throws SEARCH_NEEDS_IDENTITIES. */
-export function searchOf(
+function searchOf(
   text: string | undefined,
   identities: boolean,
 ): { idRange: [string, string] | null; text: string | null } {

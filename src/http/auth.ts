@@ -1,8 +1,8 @@
 // Who may ask. With a token: whoever knows it. Without one the server listens on loopback alone, and the browsers of this
 // machine are what is to be kept out: pages of other origins, and names that were rebound to 127.0.0.1.
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { isIPv4 } from 'node:net';
 import type { Context, MiddlewareHandler } from 'hono';
+import { isLoopbackHost } from '../private-host.ts';
 import { problem } from './problem.ts';
 
 export function guard(token: string | null): MiddlewareHandler {
@@ -18,19 +18,13 @@ export function guard(token: string | null): MiddlewareHandler {
 
 function loopbackProblem(c: Context): Response | null {
   const host = c.req.header('host') ?? '';
-  if (!isLoopback(host)) return problem(c, 'HOST_REFUSED');
+  if (!isLoopbackHost(host.replace(/:\d{1,5}$/, '').toLowerCase())) return problem(c, 'HOST_REFUSED');
   const origin = c.req.header('origin');
   const site = c.req.header('sec-fetch-site');
   const isOurs =
     (origin === undefined || origin === `http://${host}`) &&
     (site === undefined || /^(same-origin|none)$/.test(site));
   return isOurs ? null : problem(c, 'CROSS_ORIGIN_REFUSED');
-}
-
-/** Of a Host header, port included. */
-export function isLoopback(host: string): boolean {
-  const name = host.replace(/:\d{1,5}$/, '').toLowerCase();
-  return name === 'localhost' || name === '[::1]' || (isIPv4(name) && name.startsWith('127.'));
 }
 
 function digest(text: string): Buffer {
