@@ -31,6 +31,7 @@ const share = (message: string, isAllowed: (n: number) => boolean) =>
     .transform(Number)
     .refine(isAllowed, message);
 
+const LOOPBACK = '127.0.0.1';
 const DURATION = { s: 1000, m: 60_000, h: 3_600_000 } as const;
 
 /** Every variable this program reads, without its `_FILE` forms. `.env.example` is checked against it. */
@@ -86,7 +87,7 @@ export const Environment = z.object({
     .transform((text) => Number(text.slice(0, -1)) * DURATION[text.slice(-1) as keyof typeof DURATION])
     .refine((ms) => ms > 0, 'must be longer than nothing')
     .optional(),
-  HTTP_HOST: z.string().default('127.0.0.1'),
+  HTTP_HOST: z.string().default(LOOPBACK),
   HTTP_PORT: wholeNumber(0, 65_535).default(8787),
   HTTP_TOKEN: z.string().optional(),
   HEARTBEAT_URL: z
@@ -179,15 +180,17 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
       'DATABASE_URL: must be set where there is no terminal: a forgotten one would mean history on a disk that may be thrown away',
     );
   }
-  if (parsed.success) {
-    const { HTTP_HOST: host, HTTP_TOKEN: token } = parsed.data;
-    if (needs.includes('guarded-http') && token === undefined && !isLoopbackHost(host)) {
-      problems.push(
-        `HTTP_TOKEN: must be set when HTTP_HOST is ${host}: whoever reaches it could read the metrics and start runs`,
-      );
-    }
-    const url = parsed.data.CLOUDFLARE_BASE_URL;
-    if (!parsed.data.CLOUDFLARE_ALLOW_INSECURE && (url.protocol === 'http:' || isPrivateHost(url.hostname))) {
+  // Of the values as they stand: what else is wrong must not hide these.
+  const host = values['HTTP_HOST'] ?? LOOPBACK;
+  if (needs.includes('guarded-http') && values['HTTP_TOKEN'] === undefined && !isLoopbackHost(host)) {
+    problems.push(
+      `HTTP_TOKEN: must be set when HTTP_HOST is ${host}: whoever reaches it could read the metrics and start runs`,
+    );
+  }
+  const base = values['CLOUDFLARE_BASE_URL'];
+  if (base !== undefined && URL.canParse(base) && values['CLOUDFLARE_ALLOW_INSECURE'] !== '1') {
+    const { protocol, hostname } = new URL(base);
+    if (protocol === 'http:' || isPrivateHost(hostname)) {
       problems.push(
         'CLOUDFLARE_BASE_URL: plain http and private addresses are refused, because the credentials would go there; set CLOUDFLARE_ALLOW_INSECURE=1 if it is meant',
       );

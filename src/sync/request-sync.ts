@@ -67,8 +67,13 @@ async function runClaimed(
   if (result.error === null) logger.info(logFields(result), 'run succeeded');
   else {
     // Being told to stop is no trouble: the next process goes on.
-    const level = result.error.code === 'INTERRUPTED' ? 'warn' : 'error';
-    logger[level]({ error_code: result.error.code, ...logFields(result) }, 'run failed');
+    const { code, happened, todo } = result.error;
+    // The command line prints the error itself; an unattended run has only its log to say what to do.
+    const words = request.trigger === 'cli' ? {} : { problem: happened, todo };
+    logger[code === 'INTERRUPTED' ? 'warn' : 'error'](
+      { error_code: code, ...words, ...logFields(result) },
+      'run failed',
+    );
   }
   return { kind: 'ran', runId: lease.runId, dryRun: request.dryRun ?? false, result };
 }

@@ -141,6 +141,11 @@ describe('serve', { concurrency: false }, () => {
         { SYNC_SCHEDULE: '61 25 * * *' },
         /SYNC_SCHEDULE: .*61[^]*SYNC_SCHEDULE: .*25/,
       ],
+      [
+        'with everything that is wrong named at once',
+        { SYNC_SCHEDULE: '61 * * * *', HTTP_HOST: '0.0.0.0', DATABASE_URL: '', HEARTBEAT_URL: 'hc-ping' },
+        /4 problems:(?=[^]*SYNC_SCHEDULE)(?=[^]*HTTP_TOKEN)(?=[^]*DATABASE_URL)(?=[^]*HEARTBEAT_URL)/,
+      ],
       ['with a heartbeat that is no address', { HEARTBEAT_URL: 'hc-ping' }, /HEARTBEAT_URL: must be an http/],
     ] as const) {
       test(title, async () => {
@@ -387,6 +392,16 @@ describe('serve', { concurrency: false }, () => {
     assert.equal((await server.ask('/readyz')).status, 200);
     assert.equal((await stop(server)).code, 0);
     door.close();
+  });
+
+  test('a token that is refused is told in the log, with what to do, and not repeated', async () => {
+    const accountId = newAccount();
+    const server = serve(accountId, { CLOUDFLARE_API_TOKEN: 'a-token-of-nobody' });
+    const line = (await server.logged('run failed')) as Line & Record<string, string>;
+    assert.equal(line['error_code'], 'PERMISSION_DENIED');
+    assert.match(`${line['problem']} ${line['todo']}`, /Zero Trust: PII Read/);
+    assert.ok(!server.stderr().includes('a-token-of-nobody'));
+    assert.equal((await stop(server)).code, 0);
   });
 
   test('a local time zone is warned of the nights that skip or repeat a slot', async () => {
