@@ -1,5 +1,6 @@
 // Whether an account is to be synced now. Pure: every replica that looks at the same facts comes to the same answer, and the
 // claim in the database settles who acts on it.
+import type { SlotFacts } from '../sync/slot-facts.ts';
 
 export type Slot = {
   at: Date;
@@ -7,13 +8,6 @@ export type Slot = {
   intervalMs: number;
   /** The schedule has fired for it in this process; otherwise it was found on looking back. */
   hasFired: boolean;
-};
-
-export type Facts = {
-  isDone: boolean;
-  attempts: number;
-  sinceAttemptMs: number | null;
-  sinceSuccessMs: number | null;
 };
 
 export type Plan = { do: 'run' } | { do: 'rest' } | { do: 'wait'; ms: number };
@@ -25,7 +19,7 @@ const BACK_OFF: BackOff = { firstMs: 30_000, longestMs: 900_000 };
  * A slot that has fired is run once. One that was missed is made up for when the newest success is older than the interval, and
  * then only the newest: many missed slots are one run. A failed one is tried again with back-off until the next slot comes.
  */
-export function planRun(slot: Slot | null, facts: Facts, limits: BackOff = BACK_OFF): Plan {
+export function planRun(slot: Slot | null, facts: SlotFacts, limits: BackOff = BACK_OFF): Plan {
   if (slot === null || facts.isDone) return { do: 'rest' };
   const isStale = facts.sinceSuccessMs === null || facts.sinceSuccessMs >= slot.intervalMs;
   if (!slot.hasFired && !isStale) return { do: 'rest' };

@@ -131,8 +131,8 @@ describe(`${REPLICAS} replicas, ${SLOTS} slots, ${ACCOUNTS} accounts`, { concurr
     assert.ok(others.has('ABANDONED'));
     const [left] = (await pool.query('select count(*)::integer as n from risk_internal.leases')).rows;
     assert.deepEqual(left, { n: 0 });
-    const hosts = living.map((child) => /"run succeeded"/.test(child.stderr()));
-    assert.ok(hosts.every(Boolean), 'the work was shared');
+    const worked = living.map((child) => /"run succeeded"/.test(child.stderr()));
+    assert.ok(worked.every(Boolean), 'the work was shared');
   });
 
   test('the promises hold for each account afterwards', async () => {

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { planRun, type Facts, type Slot } from '../../src/scheduler/plan.ts';
+import { planRun, type Slot } from '../../src/scheduler/plan.ts';
+import type { SlotFacts } from '../../src/sync/slot-facts.ts';
 
 const HOUR = 3_600_000;
 const fired: Slot = { at: new Date('2026-11-25T12:00:00Z'), intervalMs: HOUR, hasFired: true };
 const missed: Slot = { ...fired, hasFired: false };
-const fresh: Facts = { isDone: false, attempts: 0, sinceAttemptMs: null, sinceSuccessMs: 10 * 60_000 };
+const fresh: SlotFacts = { isDone: false, attempts: 0, sinceAttemptMs: null, sinceSuccessMs: 10 * 60_000 };
 
 describe('planRun', () => {
   for (const [title, slot, facts, plan] of [
