@@ -27,10 +27,10 @@ const QUESTIONS: [name: string, target: number | null, sql: string][] = [
   [
     'daily trend of a year',
     15,
-    `select day, max_risk_level, user_count from risk_bi.risk_level_daily where ${mine}`,
+    `select day, max_risk_level, user_count from risk_bi.risk_level_daily where ${since('day', 365)}`,
   ],
   ['hourly trend of a week', 500, `select * from risk_bi.risk_level_hourly where ${since('hour', 7)}`],
-  ['hourly trend of a year', 500, `select * from risk_bi.risk_level_hourly where ${mine}`],
+  ['hourly trend of a year', 500, `select * from risk_bi.risk_level_hourly where ${since('hour', 365)}`],
   [
     'risk_level_by_snapshot, 30 days',
     500,
@@ -48,7 +48,10 @@ const QUESTIONS: [name: string, target: number | null, sql: string][] = [
     500,
     `select * from risk_bi.high_risk_episodes where ${mine} and user_id = $1`,
   ],
+  ['users_as_of a year ago', 120, `select * from risk_bi.users_as_of('${ACCOUNT}', '${before(360)}')`],
   ['users_as_of half a year ago', 120, `select * from risk_bi.users_as_of('${ACCOUNT}', '${before(180)}')`],
+  ['users_as_of a quarter ago', 120, `select * from risk_bi.users_as_of('${ACCOUNT}', '${before(90)}')`],
+  ['users_as_of a month ago', 120, `select * from risk_bi.users_as_of('${ACCOUNT}', '${before(30)}')`],
   ['users_as_of yesterday', 120, `select * from risk_bi.users_as_of('${ACCOUNT}', '${before(1)}')`],
   [
     'compare now with a month ago',
@@ -67,7 +70,11 @@ const QUESTIONS: [name: string, target: number | null, sql: string][] = [
     500,
     `select * from risk_bi.level_transitions_daily where ${since('day', 30)}`,
   ],
-  ['level_transitions_daily, a year', 500, `select * from risk_bi.level_transitions_daily where ${mine}`],
+  [
+    'level_transitions_daily, a year',
+    500,
+    `select * from risk_bi.level_transitions_daily where ${since('day', 365)}`,
+  ],
   [
     'user_level_history, all current',
     500,
@@ -88,9 +95,9 @@ const QUESTIONS: [name: string, target: number | null, sql: string][] = [
   [
     'activity_daily, a year without active_users',
     500,
-    `select day, appeared, raised, lowered, cleared, returned from risk_bi.activity_daily where ${mine}`,
+    `select day, appeared, raised, lowered, cleared, returned from risk_bi.activity_daily where ${since('day', 365)}`,
   ],
-  ['sync_coverage, a year', 500, `select * from risk_bi.sync_coverage where ${mine}`],
+  ['sync_coverage, a year', 500, `select * from risk_bi.sync_coverage where ${since('day', 365)}`],
   [
     'users, high first',
     500,
@@ -98,7 +105,7 @@ const QUESTIONS: [name: string, target: number | null, sql: string][] = [
   ],
   ['users, all', 500, `select * from risk_bi.users where ${mine}`],
   ['user_identities, all current', 500, `select * from risk_bi.user_identities where ${mine} and is_current`],
-  ['snapshots, a year', 500, `select * from risk_bi.snapshots where ${mine}`],
+  ['snapshots, a year', 500, `select * from risk_bi.snapshots where ${since('observed_at', 365)}`],
   ['sync_runs, 30 days', 500, `select * from risk_bi.sync_runs where ${since('finished_at', 30)}`],
   ['dates of a year', 500, `select * from risk_bi.dates where year = 2026`],
 ];

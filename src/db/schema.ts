@@ -219,6 +219,10 @@ export const userLevels = risk.table(
     uniqueIndex('user_levels_open')
       .on(t.account_key, t.user_key)
       .where(sql`${t.valid_to} is null`),
+    // Which ended periods hold an instant, however long the history is; the open ones are known from `users`.
+    index('user_levels_ended')
+      .using('gist', sql`tstzrange(${t.valid_from}, ${t.valid_to})`)
+      .where(sql`${t.valid_to} is not null`),
     check('user_levels_valid_to', sql`${t.valid_to} > ${t.valid_from}`),
     check('user_levels_max_risk_level', sql`${t.max_risk_level} in ('low', 'medium', 'high')`),
     check('user_levels_change', sql`${t.change} in ('appeared', 'raised', 'lowered', 'returned')`),
