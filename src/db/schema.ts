@@ -311,7 +311,8 @@ export const stagedRecords = riskInternal.table(
     event_count: integer().notNull(),
     last_event: timestamptz('last_event').notNull(),
   },
-  (t) => [primaryKey({ columns: [t.account_key, t.run_id, t.pass, t.page, t.position] })],
+  // Not by page: the same one may be read, and kept, more than once.
+  (t) => [primaryKey({ columns: [t.account_key, t.run_id, t.pass, t.read_order, t.position] })],
 );
 
 /** UNLOGGED: what a publish is about to change, one row per user, written and removed in its transaction. */
@@ -349,10 +350,12 @@ export const lookups = riskInternal.table(
     run_id: int8('run_id').notNull(),
     asked_at: timestamptz('asked_at').notNull(),
     outcome: text().notNull(),
+    level_at: timestamptz('level_at'),
   },
   (t) => [
     primaryKey({ columns: [t.account_key, t.user_key] }),
-    check('lookups_outcome', sql`${t.outcome} in ('level', 'no_level', 'reset', 'not_found')`),
+    check('lookups_level_at', sql`${t.outcome} <> 'level' or ${t.level_at} is not null`),
+    check('lookups_outcome', sql`${t.outcome} in ('level', 'no_level', 'reset', 'not_found', 'unreadable')`),
   ],
 );
 

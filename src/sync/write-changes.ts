@@ -191,13 +191,14 @@ function markAbsent(run: Run, facts: SnapshotFacts): SQL {
 function keepAnswers(run: Run): SQL {
   const l = lookups;
   return sql`
-    insert into ${l} (${columnNames(l.account_key, l.user_key, l.run_id, l.asked_at, l.outcome)})
-    select ${c.account_key}, ${c.user_key}, ${c.run_id}, now(), ${c.lookup_outcome}
+    insert into ${l} (${columnNames(l.account_key, l.user_key, l.run_id, l.asked_at, l.outcome, l.level_at)})
+    select ${c.account_key}, ${c.user_key}, ${c.run_id}, now(), ${c.lookup_outcome},
+           case when ${c.lookup_outcome} = 'level' then now() end
       from ${c} where ${changesOf(run)} and ${c.lookup_outcome} is not null
      order by ${c.user_key}
     on conflict (${columnNames(l.account_key, l.user_key)}) do update
        set ${columnNames(l.run_id)} = excluded.run_id, ${columnNames(l.asked_at)} = excluded.asked_at,
-           ${columnNames(l.outcome)} = excluded.outcome`;
+           ${columnNames(l.outcome)} = excluded.outcome, ${columnNames(l.level_at)} = coalesce(excluded.level_at, ${l.level_at})`;
 }
 
 /** Users who were absent and are met again without any other change. */

@@ -118,7 +118,7 @@ export function sampleHistory(pool: Pool) {
       await db.insert(userIdentities).values(rows.map((row) => ({ ...row, snapshot_id: 1 })));
     },
     async lookup(row: InferInsertModel<typeof lookups>): Promise<void> {
-      await db.insert(lookups).values(row);
+      await db.insert(lookups).values({ level_at: row.outcome === 'level' ? row.asked_at : null, ...row });
     },
     async rejected(
       row: Row<typeof rejectedRecords, 'account_key' | 'record_hash' | 'raw' | 'last_run_id'>,
