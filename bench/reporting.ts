@@ -24,6 +24,8 @@ const since = (column: string, days: number) => `${mine} and ${column} >= '${bef
 /** What is asked, and in how many milliseconds the median should be. */
 const QUESTIONS: [name: string, target: number | null, sql: string][] = [
   [REFERENCE, null, 'select count(*) from risk.snapshot_levels'],
+  ['accounts', 500, 'select * from risk_bi.accounts'],
+  ['risk_levels', 500, 'select * from risk_bi.risk_levels'],
   [
     'daily trend of a year',
     15,

@@ -6,6 +6,7 @@ import type { Pool } from '../db/pool.ts';
 import { listAccounts } from '../queries/list-accounts.ts';
 import { labelAccount, restoreAccount, retireAccount } from '../sync/accounts.ts';
 import { formatOption, printRows, type Format } from './print.ts';
+import { NO_ACCOUNT, withHistory } from './read-history.ts';
 
 export function accountsCommand(io: Io): Command {
   const command = new Command('accounts').description('the accounts whose history is kept');
@@ -14,7 +15,7 @@ export function accountsCommand(io: Io): Command {
     .command('list', { isDefault: true })
     .description('list them (the default)')
     .addOption(formatOption())
-    .action((options: { format: Format }) => withDatabase(io, (pool) => list(io, pool, options.format)));
+    .action((options: { format: Format }) => withHistory(io, (pool) => list(io, pool, options.format)));
 
   command
     .command('label <account> [text]')
@@ -38,7 +39,7 @@ export function accountsCommand(io: Io): Command {
 
   command
     .command('restore <account>')
-    .description('sync a retired account again')
+    .description('sync a retired account again; the time between counts as a gap in its history')
     .action((id: string) =>
       withDatabase(io, async (pool) => {
         await restoreAccount(pool, id);
@@ -62,7 +63,7 @@ async function withDatabase(io: Io, work: (pool: Pool) => Promise<void>): Promis
 async function list(io: Io, pool: Pool, format: Format): Promise<void> {
   const rows = await listAccounts(pool);
   if (rows.length === 0 && format === 'table') {
-    io.stdout.write('No account was ever synced here. Start with: zt-risk-sync sync\n');
+    io.stdout.write(NO_ACCOUNT);
     return;
   }
   const columns = [

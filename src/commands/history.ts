@@ -12,7 +12,7 @@ import { walksSince } from '../queries/walks-since.ts';
 import { printHistory, type UserHistory } from './history-lines.ts';
 import { identitiesDenied } from './identities-denied.ts';
 import { formatOption, wholeNumber, type Format } from './print.ts';
-import { withHistory } from './read-history.ts';
+import { chooseHistories, withHistory } from './read-history.ts';
 import { timeline } from './user-timeline.ts';
 
 type Options = { account?: string; limit: number; identities: boolean; format: Format };
@@ -42,6 +42,8 @@ export function historyCommand(io: Io): Command {
 }
 
 async function readHistory(pool: Pool, who: string, options: Options): Promise<UserHistory> {
+  // Throws where the account is not known.
+  await chooseHistories(pool, options.account);
   const may = await mayRead(pool);
   const user = await findOne(pool, who, options, may);
   const periods = await levelPeriods(pool, user, options.limit + 1);

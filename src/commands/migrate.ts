@@ -45,6 +45,6 @@ export function migrateCommand(io: Io): Command {
 
 const ROLES_MADE = `roles ${READER} (all but emails and names) and ${PII_READER} (those too) are there, and granted
 
-A login for a reader. Its settings are its own: members inherit grants, and no settings.
+A login for a reader. It needs the settings of the role again: members inherit grants, and no settings.
   create role <login> login password '...' in role ${READER};
 ${READER_SETTINGS.map((setting) => `  alter role <login> set ${setting};\n`).join('')}`;

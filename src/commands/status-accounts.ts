@@ -17,23 +17,24 @@ export type ScheduleState = {
   runs: readonly SlotRun[];
 };
 
-/** Null for an account that is retired or has no snapshot: there is nothing to be fresh. */
+/** Null for an account that is retired, and for one so new that it need not have a snapshot. */
 export function isStale(state: AccountState, { staleAfterMs }: ScheduleState): boolean | null {
-  if (state.retired_at !== null || state.age_ms === null) return null;
-  return state.age_ms > staleAfterMs;
+  if (state.retired_at !== null) return null;
+  if (state.age_ms !== null) return state.age_ms > staleAfterMs;
+  return state.known_ms > staleAfterMs ? true : null;
 }
 
 export function accountLines(state: AccountState, schedule: ScheduleState): string[] {
   const name = printable(state.label === null ? state.account_id : `${state.account_id} (${state.label})`);
   if (state.retired_at !== null) return [`${name}  retired ${minute(state.retired_at)}`];
   const lines: string[] = [];
-  if (state.observed_at === null) lines.push(`${name}  no snapshot yet`);
-  else {
-    lines.push(
-      `${name}  ${plural(state.user_count ?? 0, 'user')}, ${ago(state.observed_at)} (snapshot ${state.snapshot_id}, ${state.verdict})`,
-      freshness(state, schedule),
-    );
-  }
+  lines.push(
+    state.observed_at === null
+      ? `${name}  no snapshot yet`
+      : `${name}  ${plural(state.user_count ?? 0, 'user')}, ${ago(state.observed_at)} (snapshot ${state.snapshot_id}, ${state.verdict})`,
+  );
+  const fresh = freshness(state, schedule);
+  if (fresh !== null) lines.push(fresh);
   lines.push(running(state));
   const slot = lastSlot(state, schedule);
   if (slot !== null) lines.push(slot);
@@ -50,8 +51,10 @@ export function accountLines(state: AccountState, schedule: ScheduleState): stri
   }
   if ((state.carried_count ?? 0) > 0)
     lines.push(`${plural(state.carried_count ?? 0, 'user')} carried (present, not met by the last walk)`);
-  if (state.rejected_waiting > 0)
-    lines.push(`${plural(state.rejected_waiting, 'rejected record')} waiting: zt-risk-sync rejected list`);
+  if ((state.rejected_waiting ?? 0) > 0)
+    lines.push(
+      `${plural(state.rejected_waiting ?? 0, 'rejected record')} waiting: zt-risk-sync rejected list`,
+    );
   return lines.map((line, index) => (index === 0 ? firstLine(line) : `  ${wrap(printable(line), 4)}`));
 }
 
@@ -60,12 +63,16 @@ function firstLine(line: string): string {
   return line.length <= LINE_WIDTH ? line : wrap(line, 4);
 }
 
-function freshness(state: AccountState, schedule: ScheduleState): string {
+function freshness(state: AccountState, schedule: ScheduleState): string | null {
   const after = `${duration(schedule.staleAfterMs)} without a snapshot (two intervals of the schedule)`;
-  return isStale(state, schedule) === true ? `STALE: more than ${after}` : `fresh: stale after ${after}`;
+  const stale = isStale(state, schedule);
+  if (stale === null) return null;
+  return stale ? `STALE: more than ${after}` : `fresh: stale after ${after}`;
 }
 
 function running(state: AccountState): string {
+  if (!state.leases_visible)
+    return 'this database role may not read who is syncing it, nor which records were rejected';
   if (state.running_run_id === null) return 'nobody is syncing it now';
   const run = `run ${state.running_run_id} since ${minute(state.running_since ?? new Date())} on host ${state.running_host}`;
   const silent = state.silent_ms ?? 0;
@@ -81,7 +88,7 @@ function lastSlot(state: AccountState, { lastSlot, runs }: ScheduleState): strin
   const run = runs.find(({ account_id }) => account_id === state.account_id);
   if (run !== undefined)
     return `${slot} ${run.status} in run ${run.run_id} on host ${run.host}${run.error_code === null ? '' : ` (${run.error_code})`}`;
-  return state.running_run_id === null
+  return state.leases_visible && state.running_run_id === null
     ? `${slot} no run of it; is serve running, with this schedule?`
     : `${slot} no run of it has ended yet`;
 }
@@ -133,7 +140,9 @@ export function accountCells(state: AccountState, schedule: ScheduleState): Cell
     state.partials_since,
     iso(state.complete_at),
     state.rejected_waiting,
-    state.running_run_id !== null && (state.silent_ms ?? 0) <= LEASE_TIMING.leaseMs,
+    state.leases_visible
+      ? state.running_run_id !== null && (state.silent_ms ?? 0) <= LEASE_TIMING.leaseMs
+      : null,
     state.running_run_id,
     iso(state.running_since),
     state.running_host,

@@ -1,12 +1,12 @@
 // `status`: is it fresh, is it running, how did the last runs end; `--run <id>` one run with its evidence.
 import { Command } from 'commander';
-import { readConfig, type Config } from '../config.ts';
-import { openDatabase, openLogger, type Io } from '../context.ts';
+import type { Config } from '../config.ts';
+import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { EXIT, OperatorError } from '../errors.ts';
 import { databaseNow } from '../queries/database-now.ts';
-import { listAccounts } from '../queries/list-accounts.ts';
-import { listRuns, type Run } from '../queries/list-runs.ts';
+import { listAccounts, type AccountState } from '../queries/list-accounts.ts';
+import { findRun, listRuns, type Run } from '../queries/list-runs.ts';
 import { slotRuns } from '../queries/slot-runs.ts';
 import { longestInterval, nextSlots } from '../schedule.ts';
 import { slotsBefore } from '../slots.ts';
@@ -23,7 +23,7 @@ import {
   type Cell,
   type Format,
 } from './print.ts';
-import { accountUnknown, NO_ACCOUNT } from './read-history.ts';
+import { accountUnknown, NO_ACCOUNT, withHistory } from './read-history.ts';
 import { ACCOUNT_COLUMNS, accountCells, accountLines, type ScheduleState } from './status-accounts.ts';
 import { wrap } from './wrap.ts';
 
@@ -38,7 +38,7 @@ export function statusCommand(io: Io): Command {
       wholeNumber(1, Number.MAX_SAFE_INTEGER),
     )
     .option('--account <id>', 'only this account')
-    .option('--limit <n>', 'how many runs', wholeNumber(1, 10_000), 10)
+    .option('--limit <n>', 'how many runs of each account', wholeNumber(1, 10_000), 10)
     .addOption(formatOption())
     .option('--accounts', 'the accounts without their runs; as JSON or CSV a row for each', false)
     .addHelpText(
@@ -50,30 +50,22 @@ they are set here: set them as for serve.
   zt-risk-sync status --accounts --format json
   zt-risk-sync status --run 41`,
     )
-    .action(async (options: Options) => {
-      const config = readConfig(io.source);
-      const database = await openDatabase(io, config, openLogger(io, config), 'refuse');
-      try {
-        await printStatus(io, config, database.pool, options);
-      } finally {
-        await database.close();
-      }
-    });
+    .action((options: Options) => withHistory(io, (pool, config) => printStatus(io, config, pool, options)));
 }
 
 async function printStatus(io: Io, config: Config, pool: Pool, options: Options): Promise<void> {
   const { account, run, limit, format } = options;
-  const runs = await listRuns(pool, {
-    ...(account === undefined ? {} : { accountId: account }),
-    ...(run === undefined ? {} : { runId: run }),
-    limit,
-  });
-  if (run !== undefined) return printRun(io, options, runs);
-  if (format !== 'table' && !options.accounts)
-    return printRows(io.stdout, format, RUN_COLUMNS, runs.map(runCells));
+  if (run !== undefined) return printRun(io, options, await findRun(pool, run, account));
   const all = await listAccounts(pool);
   const shown = all.filter((state) => account === undefined || state.account_id === account);
   if (all.length > 0 && shown.length === 0) throw accountUnknown();
+  const runs: Run[] = [];
+  if (!options.accounts)
+    for (const state of shown) runs.push(...(await listRuns(pool, state.account_id, limit)));
+  if (format !== 'table' && !options.accounts) {
+    const newestFirst = runs.toSorted((one, other) => other.run_id - one.run_id);
+    return printRows(io.stdout, format, RUN_COLUMNS, newestFirst.map(runCells));
+  }
   const schedule = await scheduleState(pool, config);
   if (format !== 'table') {
     const columns = ACCOUNT_COLUMNS.map((name) => ({ name }));
@@ -88,7 +80,11 @@ async function printStatus(io: Io, config: Config, pool: Pool, options: Options)
     io.stdout.write(NO_ACCOUNT);
     return;
   }
-  for (const state of shown) io.stdout.write(`${accountLines(state, schedule).join('\n')}\n`);
+  for (const state of shown) {
+    io.stdout.write(`${accountLines(state, schedule).join('\n')}\n`);
+    const isAsked = state.retired_at === null || account !== undefined;
+    if (!options.accounts && isAsked) io.stdout.write(runsOf(state, runs));
+  }
   if (schedule.nextSlot !== null) {
     const { schedule: expression, timezone, nextSlot } = schedule;
     const wait = duration(Math.max(0, nextSlot.getTime() - Date.now()));
@@ -96,10 +92,13 @@ async function printStatus(io: Io, config: Config, pool: Pool, options: Options)
       `${wrap(`next slot of the schedule (${expression}, ${timezone}): ${minute(nextSlot)}, in ${wait}`, 2)}\n`,
     );
   }
-  if (!options.accounts)
-    io.stdout.write(
-      runs.length === 0 ? '\nNo run has ended yet.\n' : `\n${table(TABLE_COLUMNS, runs.map(tableCells))}\n`,
-    );
+}
+
+function runsOf(state: AccountState, runs: readonly Run[]): string {
+  const own = runs.filter(({ account_id }) => account_id === state.account_id);
+  return own.length === 0
+    ? '  no run has ended yet\n\n'
+    : `\n${table(TABLE_COLUMNS, own.map(tableCells))}\n\n`;
 }
 
 async function scheduleState(pool: Pool, config: Config): Promise<ScheduleState> {
@@ -180,8 +179,7 @@ function iso(value: string | null): string | null {
   return value === null ? null : new Date(value).toISOString();
 }
 
-function printRun(io: Io, options: Options, runs: readonly Run[]): void {
-  const [run] = runs;
+function printRun(io: Io, options: Options, run: Run | undefined): void {
   if (run === undefined) {
     throw new OperatorError({
       code: 'RUN_NOT_FOUND',

@@ -5,17 +5,9 @@ import type { Pool } from '../db/pool.ts';
 import { DEFAULT_LIMITS, inTransaction } from '../db/transaction.ts';
 import { databaseNow } from '../queries/database-now.ts';
 import { BUCKETS, levelTrend, type Bucket, type TrendPoint } from '../queries/level-trend.ts';
+import { formatOption, minute, printRows, table, widthOf, type Cell, type Format } from './print.ts';
 import {
-  formatOption,
-  minute,
-  printable,
-  printRows,
-  table,
-  widthOf,
-  type Cell,
-  type Format,
-} from './print.ts';
-import {
+  accountName,
   chooseHistories,
   NO_ACCOUNT,
   readableTime,
@@ -48,7 +40,7 @@ type TrendOptions = {
   /** Of a table, the newest only. */
   rows?: number;
 };
-type TrendIo = Pick<Io, 'stdout' | 'source'>;
+type TrendIo = Pick<Io, 'stdout' | 'stderr' | 'source'>;
 
 const LEVELS: readonly Level[] = ['high', 'medium', 'low'];
 
@@ -88,6 +80,10 @@ export async function printTrend(io: TrendIo, pool: Pool, options: TrendOptions)
       ...(options.account === undefined ? {} : { accountId: options.account }),
     }),
   );
+  if (points.length > 0)
+    for (const account of accounts)
+      if (account.newest_at === null && account.retired_at === null)
+        io.stderr.write(`account ${accountName(account)}: no snapshot yet\n`);
   if (options.format !== 'table') return printPoints(io, points, options);
   if (accounts.length === 0) {
     io.stdout.write(NO_ACCOUNT);
@@ -101,13 +97,13 @@ export async function printTrend(io: TrendIo, pool: Pool, options: TrendOptions)
     );
     return;
   }
-  for (const [nth, account] of accounts.entries()) {
+  let shown = 0;
+  for (const account of accounts) {
     const own = points.filter((point) => point.account_id === account.account_id);
     if (own.length === 0) continue;
-    if (nth > 0) io.stdout.write('\n');
-    const name = account.label === null ? account.account_id : `${account.account_id} (${account.label})`;
+    if (shown++ > 0) io.stdout.write('\n');
     const span = `${own[0]?.bucket} to ${own.at(-1)?.bucket}, by ${options.bucket} (${options.timezone})`;
-    io.stdout.write(`account ${printable(name)}\n${span}\n\n`);
+    io.stdout.write(`account ${accountName(account)}\n${span}\n\n`);
     if (own.every((point) => !point.is_observed) && account.newest_at !== null)
       io.stdout.write(`No snapshot in this span: the newest is of ${minute(account.newest_at)}.\n\n`);
     drawLevels(io, own, options.bucket);

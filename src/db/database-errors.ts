@@ -59,7 +59,7 @@ const BY_SQLSTATE: [RegExp, Meaning][] = [
       code: 'DATABASE_PERMISSION',
       exit: EXIT.permission,
       happened: 'The database user lacks a permission',
-      todo: 'Give it CREATE on the database for migrations, and ownership of the schemas risk, risk_internal and risk_bi',
+      todo: "The worker needs CREATE on the database, and ownership of the schemas risk, risk_internal and risk_bi. A login for readers lacks that on purpose: use the worker's for this command",
     },
   ],
   [

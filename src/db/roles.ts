@@ -12,7 +12,7 @@ export const PII_READER = 'risk_pii_reader';
 // 'ztrr' in ASCII: grants of two sessions on one object at a time fail with "tuple concurrently updated".
 const LOCK_KEY = 0x7a747272;
 
-/** What a login for readers should have. A member inherits the grants of its groups, but none of their settings. */
+/** What the two roles get, and a login for readers should have: a member inherits the grants of its groups, and no settings. */
 export const READER_SETTINGS = [
   'default_transaction_read_only = on',
   "statement_timeout = '30s'",
@@ -33,6 +33,7 @@ export async function createRoles(pool: Pool): Promise<void> {
       if ((rootCause(error) as { code?: unknown } | null)?.code === '42501') throw denied(missing);
       throw error;
     }
+    await setUnlessSet(tx);
     await tx.execute(sql.raw(`grant usage on schema risk, risk_bi to ${READER}`));
     await grantToReaders(tx);
   });
@@ -88,6 +89,22 @@ async function missingSql(tx: Transaction): Promise<string[]> {
       )
     ).rows[0]?.is === true;
   return member ? [] : [...statements, `grant ${READER} to ${PII_READER}`];
+}
+
+/** Settings that somebody has given the roles stay, and so do roles that somebody else has made. */
+async function setUnlessSet(tx: Transaction): Promise<void> {
+  const { rows } = await tx.execute<{ name: string }>(
+    sql`select rolname as name from pg_roles where rolname in (${READER}, ${PII_READER}) and rolconfig is null`,
+  );
+  for (const { name } of rows) {
+    const settings = READER_SETTINGS.map((setting) => `alter role ${name} set ${setting};`).join(' ');
+    // internal_error: a process on another database of the server does the same.
+    await tx.execute(
+      sql.raw(
+        `do $$ begin ${settings} exception when insufficient_privilege or internal_error then null; end $$`,
+      ),
+    );
+  }
 }
 
 /** Roles belong to the whole server: a process on another of its databases may make them at the same moment. */

@@ -1,4 +1,4 @@
-// Finished runs, newest first; or one of them whole.
+// Finished runs of an account, newest first; or one of them.
 import { and, desc, eq, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../db/pool.ts';
@@ -6,19 +6,32 @@ import { accounts, syncRuns } from '../db/schema.ts';
 
 export type Run = typeof syncRuns.$inferSelect & { account_id: string };
 
-export async function listRuns(
+/** The newest runs of an account. */
+export async function listRuns(pool: Pool, accountId: string, limit: number): Promise<Run[]> {
+  return readRuns(pool, eq(accounts.account_id, accountId), limit);
+}
+
+export async function findRun(
   pool: Pool,
-  filter: { accountId?: string; runId?: number; limit: number },
-): Promise<Run[]> {
-  const conditions: SQL[] = [];
-  if (filter.accountId !== undefined) conditions.push(eq(accounts.account_id, filter.accountId));
-  if (filter.runId !== undefined) conditions.push(eq(syncRuns.run_id, filter.runId));
+  runId: number,
+  accountId: string | undefined,
+): Promise<Run | undefined> {
+  const isRun = eq(syncRuns.run_id, runId);
+  const [run] = await readRuns(
+    pool,
+    accountId === undefined ? isRun : and(isRun, eq(accounts.account_id, accountId)),
+    1,
+  );
+  return run;
+}
+
+async function readRuns(pool: Pool, condition: SQL | undefined, limit: number): Promise<Run[]> {
   const rows = await drizzle(pool)
     .select()
     .from(syncRuns)
     .innerJoin(accounts, eq(accounts.account_key, syncRuns.account_key))
-    .where(and(...conditions))
+    .where(condition)
     .orderBy(desc(syncRuns.run_id))
-    .limit(filter.limit);
+    .limit(limit);
   return rows.map((row) => ({ ...row.sync_runs, account_id: row.accounts.account_id }));
 }

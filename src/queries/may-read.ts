@@ -8,6 +8,8 @@ export type MayRead = {
   identities: boolean;
   /** risk_internal.lookups: what the own records of absent users said. */
   lookups: boolean;
+  /** risk_internal.leases and rejected_records: who is syncing now, and what waits. */
+  leases: boolean;
 };
 
 /** Asking about a table of a schema that may not be used is an error: hence the CASE, which keeps the order. */
@@ -15,6 +17,9 @@ export async function mayRead(pool: Pool): Promise<MayRead> {
   const { rows } = await drizzle(pool).execute<MayRead>(sql`
     select has_table_privilege('risk.user_identities', 'select') as identities,
            case when has_schema_privilege('risk_internal', 'usage')
-                then has_table_privilege('risk_internal.lookups', 'select') else false end as lookups`);
-  return rows[0] ?? { identities: false, lookups: false };
+                then has_table_privilege('risk_internal.lookups', 'select') else false end as lookups,
+           case when has_schema_privilege('risk_internal', 'usage')
+                then has_table_privilege('risk_internal.leases', 'select')
+                 and has_table_privilege('risk_internal.rejected_records', 'select') else false end as leases`);
+  return rows[0] ?? { identities: false, lookups: false, leases: false };
 }

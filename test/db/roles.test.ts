@@ -37,6 +37,13 @@ async function login(pool: Pool, name: string, more: string): Promise<void> {
   await pool.query(`create role ${name} login password 'a password' ${more}`);
 }
 
+async function roleSettings(pool: Pool): Promise<(string[] | null)[]> {
+  const { rows } = await pool.query<{ rolconfig: string[] | null }>(
+    "select rolconfig from pg_roles where rolname in ('risk_reader', 'risk_pii_reader') order by rolname desc",
+  );
+  return rows.map(({ rolconfig }) => rolconfig);
+}
+
 test('whoever may not create roles is told the SQL for somebody who may, and it works', async () => {
   const { url } = await createTestDatabase();
   const admin = testPool(url);
@@ -55,6 +62,8 @@ test('whoever may not create roles is told the SQL for somebody who may, and it 
     );
     await admin.query(statements);
     await createRoles(worker);
+    // They are somebody else's roles: it grants, and leaves their settings alone.
+    assert.deepEqual(await roleSettings(admin), [null, null]);
     await login(admin, 'reader', 'in role risk_reader');
     const reader = as(url, 'reader');
     await reader.query('select from risk_bi.users');
@@ -85,6 +94,13 @@ test('twenty callers on two databases make the roles at once', async () => {
         { rolname: 'risk_pii_reader', rolcanlogin: false, reads: true },
       ],
     );
+    const settings = READER_SETTINGS.map((setting) => setting.replaceAll(/[ ']/g, ''));
+    assert.deepEqual(await roleSettings(databases[0]!.pool), [settings, settings]);
+    // What somebody has chosen stays.
+    await databases[0]!.pool.query("alter role risk_reader set statement_timeout = '7s'");
+    await createRoles(databases[1]!.pool);
+    const chosen = settings.map((setting) => setting.replace('timeout=30s', 'timeout=7s'));
+    assert.deepEqual(await roleSettings(databases[0]!.pool), [chosen, settings]);
   } finally {
     for (const database of databases) await database.close();
   }

@@ -58,7 +58,7 @@ test('freshness is that of a column of the source', () => {
   const timed = tables.filter(({ config }) => config !== undefined);
   assert.deepEqual(
     timed.map(({ name, config }) => `${name}.${config?.loaded_at_field}`),
-    ['risk_level_by_snapshot.observed_at', 'snapshots.observed_at', 'sync_runs.finished_at'],
+    ['snapshots.observed_at', 'sync_runs.finished_at'],
   );
 });
 

@@ -54,6 +54,47 @@ for (const { file, dashboard } of dashboards)
       }
     });
 
+test('the overview tells how far its lines can be trusted', async () => {
+  const rows = await (await open('overview.json')).ask(sqlOf(dashboardOf('overview.json'), 'Snapshots'));
+  const told = past.oracle.snapshots.filter(({ at }) => inRange(at));
+  const gaps = told.map(
+    ({ at }, nth) => (ms(told[nth + 1]?.at ?? null) ?? range.to.getTime()) - Number(at / 1000n),
+  );
+  const usual = gaps.toSorted((a, b) => a - b)[Math.ceil(gaps.length / 2) - 1]!;
+  const expected = told.flatMap(({ at, verdict }, nth) => [
+    [ms(at), verdict],
+    ...(gaps[nth]! > 2 * usual ? [[ms(at)! + 2 * usual, 'none']] : []),
+  ]);
+  const states = expected.map(([, state]) => state);
+  for (const state of ['complete', 'partial', 'none']) assert.ok(states.includes(state), state);
+  assert.deepEqual(sorted(rows.map((row) => [Number(row['time']), row['state']])), sorted(expected));
+});
+
+test('days are those of the session, also where they begin long before those of UTC', async () => {
+  const client = await world.reader.connect();
+  try {
+    await client.query("set time zone 'Asia/Tokyo'");
+    // Five in the morning there.
+    const to = new Date(Math.floor(range.to.getTime() / 86_400_000) * 86_400_000 - 4 * 3_600_000);
+    const dashboard = dashboardOf('worker.json');
+    const tokyo = async (sql: string) => (await client.query<Row>(sql)).rows;
+    const { ask } = await openDashboard(dashboard, tokyo, { from: range.from, to, variables: {} });
+    const [newest] = await ask(sqlOf(dashboard, 'Coverage by day'));
+    assert.equal(newest?.['day'], new Date(to.getTime() + 9 * 3_600_000).toISOString().slice(0, 10));
+  } finally {
+    client.release(true);
+  }
+});
+
+test('a dashboard without a user says nothing, and fails nowhere', async () => {
+  const dashboard = dashboardOf('user.json');
+  const { ask } = await open('user.json', { user_id: '' });
+  for (const panel of dashboard.panels)
+    for (const { rawSql } of panel.targets ?? [])
+      for (const row of await ask(rawSql))
+        assert.ok(Object.values(row).every((value) => Number(value) === 0));
+});
+
 describe('the changes', () => {
   const panel = async (title: string) =>
     (await open('changes.json')).ask(sqlOf(dashboardOf('changes.json'), title));

@@ -69,7 +69,8 @@ describe('questions with variables', () => {
     new Date(Number(past.oracle.snapshots.at(nth)!.at / 1000n)).toISOString().slice(0, 10);
   const busiest = () =>
     world.pasts.reduce((a, b) => (b.oracle.snapshots.length > a.oracle.snapshots.length ? b : a));
-  const midnight = (date: string) => BigInt(Date.parse(date)) * 1000n;
+  // As risk_level_daily has it; the session's days are those of UTC.
+  const endOf = (date: string) => BigInt(Date.parse(date) + 86_400_000) * 1000n - 1n;
 
   test('are the same for Metabase and Superset', () => {
     assert.deepEqual(filesOf('metabase'), ['two-dates.sql', 'users-as-of.sql']);
@@ -87,7 +88,7 @@ describe('questions with variables', () => {
         from_date: { date: from },
         to_date: { date: to },
       });
-      const expected = expectedComparison(past, midnight(from), midnight(to));
+      const expected = expectedComparison(past, endOf(from), endOf(to));
       assert.ok(expected.length > 0);
       assert.equal(difference(await readQuery(session, sql), expected), null);
     });
@@ -96,7 +97,7 @@ describe('questions with variables', () => {
       const past = busiest();
       const date = day(past, -1);
       const sql = expand(read(`${tool}/users-as-of.sql`), { account: past.accountId, date: { date } });
-      const expected = expectedUsers(past, midnight(date)).asOf.map(({ snapshot_id: _id, ...row }) => row);
+      const expected = expectedUsers(past, endOf(date)).asOf.map(({ snapshot_id: _id, ...row }) => row);
       assert.ok(expected.length > 0);
       assert.equal(difference(await readQuery(session, sql), expected), null);
     });
@@ -107,7 +108,7 @@ describe('questions with variables', () => {
     const date = day(past, -1);
     const values = { account: past.accountId, date: { date }, level: 'high' };
     const rows = await readQuery(session, expandMetabase(read('metabase/users-as-of.sql'), values));
-    const { asOf } = expectedUsers(past, midnight(date));
+    const { asOf } = expectedUsers(past, endOf(date));
     assert.equal(rows.length, asOf.filter((row) => row['max_risk_level'] === 'high').length);
     const changed = expandMetabase(read('metabase/two-dates.sql'), {
       account: past.accountId,
@@ -168,6 +169,29 @@ describe('docs/reporting.md', () => {
     }
     const drawn = new Set(lines.flatMap(([, one, other]) => [one, other]));
     assert.deepEqual([...drawn].toSorted(), [...columns.keys()].toSorted());
+  });
+
+  test('finds the accounts that never got over their first load', async () => {
+    const [, sql = ''] =
+      /^```sql\n(select account_id.*?);\n```$/ms.exec(section('First load, and retired accounts')) ?? [];
+    const added = 'ab'.repeat(16);
+    const client = await world.database.pool.connect();
+    try {
+      await client.query('begin');
+      await client.query('insert into risk.accounts (account_id) values ($1)', [added]);
+      const { rows } = await client.query<{ account_id: string }>(sql);
+      const never = world.pasts.filter(
+        ({ retiredAt, oracle }) =>
+          retiredAt === null && oracle.snapshots.every(({ verdict }) => verdict === 'partial'),
+      );
+      assert.deepEqual(
+        rows.map((row) => row.account_id).toSorted(),
+        [added, ...never.map(({ accountId }) => accountId)].toSorted(),
+      );
+    } finally {
+      await client.query('rollback');
+      client.release();
+    }
   });
 
   test('makes a login that reads and does not write', async () => {

@@ -8,6 +8,7 @@ import type { PoolClient } from '../../src/db/pool.ts';
 import { createLogger } from '../../src/logger.ts';
 import { createCalendar, HOUR } from '../support/calendar.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { sampleHistory } from '../support/sample-history.ts';
 import { circumstances, liveThrough, randomPast } from '../support/random-past.ts';
 import {
   expectedComparison,
@@ -289,3 +290,38 @@ async function compareFunctions(
     }
   }
 }
+
+test('slots are expected while nothing runs, and no longer a month after runs are made by other means', async () => {
+  const database = await migratedDatabase();
+  try {
+    const sample = sampleHistory(database.pool);
+    const day = (back: number) => new Date(Date.UTC(2025, 5, 30 - back, 12)).toISOString();
+    const [silent, byHand] = [await sample.account('a'.repeat(32)), await sample.account('b'.repeat(32))];
+    for (const account_key of [silent, byHand])
+      for (const back of [62, 61, 60])
+        await sample.run({
+          account_key,
+          started_at: day(back),
+          snapshot_id: 1,
+          verdict: 'complete',
+          scheduled_for: day(back),
+        });
+    for (let back = 59; back >= 0; back--)
+      await sample.run({
+        account_key: byHand,
+        started_at: day(back),
+        snapshot_id: 1,
+        verdict: 'complete',
+        trigger: 'cli',
+      });
+    const expected = (back: number) =>
+      database.rows(
+        `select expected_slot_count as slots from risk_bi.sync_coverage where day = $1 order by account_id`,
+        [day(back).slice(0, 10)],
+      );
+    assert.deepEqual(await expected(50), [{ slots: 1 }, { slots: 1 }]);
+    assert.deepEqual(await expected(20), [{ slots: 1 }, { slots: null }]);
+  } finally {
+    await database.close();
+  }
+});

@@ -37,7 +37,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     name: 'as-of-before',
     breaks: '`<` for `<=`: an as-of at the instant of a snapshot answers with the one before',
     promise: 'P3',
-    file: 'migrations/0008_ended_periods.sql',
+    file: 'migrations/0010_by_time.sql',
     find: 'p.observed_at <= users_as_of.at',
     put: 'p.observed_at < users_as_of.at',
     test: EXACTNESS,

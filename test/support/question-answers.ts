@@ -97,7 +97,7 @@ export function expectedAnswers(
         );
     })(),
     '08-longest-at-high.sql': view('time_at_level')
-      .filter((row) => row['max_risk_level'] === 'high')
+      .filter((row) => row['max_risk_level'] === 'high' && row['is_account_retired'] === false)
       .toSorted(
         (a, b) =>
           Number(BigInt(b['duration'] as string) - BigInt(a['duration'] as string)) ||
@@ -110,7 +110,10 @@ export function expectedAnswers(
       })),
     '09-how-high-ends.sql': groups(
       view('high_risk_episodes').filter(
-        (row) => after('started_at', 90n)(row) && row['is_baseline'] === false,
+        (row) =>
+          after('started_at', 90n)(row) &&
+          row['is_baseline'] === false &&
+          row['is_account_retired'] === false,
       ),
       'ended_by',
     ).map((group) => ({
@@ -126,6 +129,7 @@ export function expectedAnswers(
       })),
     '11-two-dates.sql': pasts
       .filter((past) => !retired.has(past.accountId))
+      .filter((past) => past.oracle.snapshots.some((s) => s.verdict === 'complete' && s.at <= now - 7n * DAY))
       .flatMap((past) =>
         groups(expectedComparison(past, now - 7n * DAY, now), 'change', 'from_level', 'to_level').map(
           (group) => ({

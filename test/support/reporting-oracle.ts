@@ -184,7 +184,7 @@ export function expectedViews(
     }
     return [...tally.values()];
   });
-  views['user_level_history'] = perPeriods(({ oracle }, periods) =>
+  views['user_level_history'] = perPeriods(({ oracle, retiredAt }, periods) =>
     periods.map((p) => {
       const told = oracle.levels.find((row) => row.userId === p.userId && row.from === p.from);
       return {
@@ -199,10 +199,11 @@ export function expectedViews(
         last_reset_time: str(told?.lastReset),
         ...lasting(oracle, p),
         is_baseline: p.first.isBaseline,
+        is_account_retired: retiredAt !== null,
       };
     }),
   );
-  views['time_at_level'] = perPeriods(({ oracle }, periods) => {
+  views['time_at_level'] = perPeriods(({ oracle, retiredAt }, periods) => {
     const groups = Map.groupBy(periods, (p) => `${p.userId} ${p.level}`);
     return [...groups.values()].map((group) => {
       const total = group.reduce((sum, p) => sum + span(oracle, p), 0n);
@@ -214,10 +215,11 @@ export function expectedViews(
         duration_seconds: seconds(total),
         first_from: String(group.map((p) => p.from).reduce((a, b) => (b < a ? b : a))),
         is_current: group.some((p) => p.to === null),
+        is_account_retired: retiredAt !== null,
       };
     });
   });
-  views['high_risk_episodes'] = perPeriods(({ oracle }, periods) =>
+  views['high_risk_episodes'] = perPeriods(({ oracle, retiredAt }, periods) =>
     periods
       .filter(({ level }) => level === 'high')
       .map((p) => ({
@@ -230,6 +232,7 @@ export function expectedViews(
         peak_event_count: p.peak,
         ...lasting(oracle, p),
         is_baseline: p.first.isBaseline,
+        is_account_retired: retiredAt !== null,
       })),
   );
   views['returned_users'] = perPeriods(({ oracle }, periods) =>
@@ -391,12 +394,15 @@ function expectedSlots(
   runs: readonly RunFact[],
   day: { from: bigint; to: bigint; end: bigint; firstSlot: bigint | null },
 ): number | null {
-  const recent = runs
-    .filter((run) => run.scheduledFor !== null && run.finishedAt < day.to)
-    .filter((run) => run.finishedAt >= day.to - 31n * 24n * HOUR)
+  const ended = runs.filter((run) => run.finishedAt < day.to);
+  const newest = ended.reduce((at, run) => (run.finishedAt > at ? run.finishedAt : at), 0n);
+  const recent = ended
+    .filter((run) => run.scheduledFor !== null && run.finishedAt >= newest - 31n * 24n * HOUR)
     .toSorted((a, b) => Number(b.finishedAt - a.finishedAt))
     .slice(0, 50);
-  const slots = [...new Set(recent.map((run) => run.scheduledFor!))].toSorted((a, b) => Number(a - b));
+  const slots = [...new Set(recent.map((run) => run.scheduledFor!))]
+    .toSorted((a, b) => Number(a - b))
+    .slice(-10);
   const gaps = slots.slice(1).map((slot, index) => slot - slots[index]!);
   if (gaps.length === 0) return null;
   const usual = gaps.toSorted((a, b) => Number(a - b))[Math.ceil(gaps.length / 2) - 1]!;
