@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { drizzle } from 'drizzle-orm/node-postgres';
+import { createRoles } from '../../src/db/roles.ts';
 import { leases } from '../../src/db/schema.ts';
 import { runCli } from '../support/cli.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
@@ -88,10 +89,14 @@ async function lease(
 }
 
 async function status(...args: string[]): Promise<string> {
-  const env = { DATABASE_URL: db.url, SYNC_SCHEDULE: '0 0 1 * *', SYNC_TIMEZONE: 'UTC' };
-  const { code, stdout, stderr } = await runCli(['status', ...args], env);
+  const { code, stdout, stderr } = await runStatus(db.url, ...args);
   assert.equal(code, 0, stderr);
   return stdout;
+}
+
+function runStatus(url: string, ...args: string[]) {
+  const env = { DATABASE_URL: url, SYNC_SCHEDULE: '0 0 1 * *', SYNC_TIMEZONE: 'UTC' };
+  return runCli(['status', ...args], env);
 }
 
 /** The lines of one account, unwrapped. */
@@ -146,6 +151,11 @@ describe('status', () => {
     assert.match(await linesOf(RETIRED), /^4{32}  retired [^\n]+$/);
     const text = await linesOf(NEW);
     assert.match(text, /^5{32}  no snapshot yet\n  nobody is syncing it now$/);
+    const added = async (at: string) =>
+      db.pool.query('update risk.accounts set added_at = $1 where account_id = $2', [at, NEW]);
+    await added(ago(63 * DAY));
+    assert.match(await linesOf(NEW), /^5{32}  no snapshot yet\n  STALE: more than 62 days/);
+    await added(ago(0));
   });
 
   it('ends with the next slot and the runs, unless the accounts alone are wanted', async () => {
@@ -155,6 +165,60 @@ describe('status', () => {
     assert.match(whole, /^run +started \(UTC\)/m);
     assert.doesNotMatch(await status('--accounts'), /^run +started/m);
     for (const line of (await status()).split('\n')) assert.ok(line.length <= 80, line);
+  });
+
+  it('shows the runs of each account below it, so that a busy one hides nobody', async () => {
+    const blocks = (await status('--limit', '2')).split(/^(?=\d{32} )/m);
+    const runs = (account: string) => {
+      const block = blocks.find((one) => one.startsWith(account)) ?? assert.fail(account);
+      return [...block.matchAll(/^ *(\d+) +\d{4}-\d\d-\d\d /gm)].map((match) => Number(match[1]));
+    };
+    assert.deepEqual(runs(BUSY), [3, 2]);
+    assert.deepEqual(runs(STALE), [7, 6]);
+    assert.deepEqual(runs(LEFT), [8]);
+    assert.deepEqual(runs(RETIRED), []);
+    assert.match(blocks.find((one) => one.startsWith(NEW)) ?? '', /^  no run has ended yet$/m);
+    assert.match(await status('--account', RETIRED), /^ *9 +\d{4}-/m);
+    const rows = JSON.parse(await status('--limit', '1', '--format', 'json')) as { run_id: number }[];
+    assert.deepEqual(
+      rows.map(({ run_id }) => run_id),
+      [9, 8, 7, 3],
+    );
+  });
+
+  it('knows no account that was mistyped, whatever the format', async () => {
+    for (const format of ['table', 'json', 'csv']) {
+      const { code, stdout, stderr } = await runStatus(db.url, '--account', 'typo', '--format', format);
+      assert.deepEqual([code, stdout], [1, '']);
+      assert.match(stderr, /ACCOUNT_UNKNOWN/);
+    }
+  });
+
+  it('tells a role for readers all but who is syncing, and says so', async () => {
+    await createRoles(db.pool);
+    await db.pool.query("create role status_reader login password 'reader' in role risk_reader");
+    const url = Object.assign(new URL(db.url), { username: 'status_reader', password: 'reader' }).href;
+    try {
+      const { code, stdout, stderr } = await runStatus(url);
+      assert.equal(code, 0, stderr);
+      assert.match(
+        stdout.replaceAll(/\n {4}/g, ' '),
+        /^  this database role may not read who is syncing it/m,
+      );
+      assert.doesNotMatch(stdout, /nobody is syncing|running: run|serve running/);
+      assert.match(stdout, /^ *7 +\d{4}-.* PERMISSION_DENIED$/m);
+      const { stdout: text } = await runStatus(url, '--accounts', '--format', 'json');
+      const [busy] = JSON.parse(text) as Record<string, unknown>[];
+      assert.deepEqual(
+        ['account_id', 'partial_in_a_row', 'is_running', 'running_run_id', 'rejected_waiting'].map(
+          (name) => busy?.[name],
+        ),
+        [BUSY, 2, null, null, null],
+      );
+      assert.match((await runStatus(url, '--run', '7')).stdout, /PERMISSION_DENIED/);
+    } finally {
+      await db.pool.query('drop role status_reader');
+    }
   });
 
   it('gives a program a row per account', async () => {
