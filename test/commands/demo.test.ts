@@ -38,6 +38,8 @@ test('builds 90 days of history by the real sync, shows the trend, and never loo
       select (select count(*) from risk.snapshots)::integer as snapshots,
              (select count(*) from risk.snapshots where verdict = 'partial')::integer as partial,
              (select count(*) from risk.sync_runs where status = 'failed')::integer as failed,
+             (select count(*) from risk_bi.sync_coverage
+               where run_count = 4 and slot_succeeded_count + failed_count = 4)::integer as covered,
              (select min(user_count) from risk.snapshots)::integer as fewest,
              (select extract(day from max(observed_at) - min(observed_at)) from risk.snapshots)::integer as days,
              (select max(user_count) from risk.snapshot_levels where max_risk_level = 'high')::integer as peak,
@@ -48,6 +50,8 @@ test('builds 90 days of history by the real sync, shows the trend, and never loo
     assert.ok((facts['partial'] ?? 0) >= 1 && (facts['failed'] ?? 0) >= 1, JSON.stringify(facts));
     assert.ok((facts['fewest'] ?? 0) >= 400, JSON.stringify(facts));
     assert.equal(facts['days'], 89);
+    // Of the first and the last day only a part.
+    assert.ok((facts['covered'] ?? 0) >= 89, JSON.stringify(facts));
     assert.ok((facts['peak'] ?? 0) > 4 * (facts['usual'] ?? 0), 'the campaign is seen at a glance');
   } finally {
     await client.end();
