@@ -1,6 +1,5 @@
 // One run of a claimed account, phase by phase: walk, validate, stage, verdict, publish. Failing at any point leaves the
 // history as it was and a record of why.
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientUsage, CloudflareClient } from '../cloudflare/client.ts';
 import { pagingChanges } from '../cloudflare/paging-changes.ts';
 import type { Paging } from '../cloudflare/walk-pages.ts';
@@ -9,8 +8,9 @@ import type { Pool } from '../db/pool.ts';
 import { EXIT, isOperatorError, OperatorError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { askAbsent, type Answers } from './ask-absent.ts';
+import { startHeartbeat } from './heartbeat.ts';
 import { lastWalk, type LastWalk } from './last-walk.ts';
-import { beat, clearStaged, leaseLost, type Lease, type LeaseTiming } from './lease.ts';
+import { clearStaged, type Lease, type LeaseTiming } from './lease.ts';
 import { publish, type Published, type PublishRequest } from './publish.ts';
 import { recordFailure, type RunFacts } from './record-run.ts';
 import { createStager } from './stage.ts';
@@ -212,30 +212,6 @@ function notePaging(logger: Logger, facts: RunFacts, last: LastWalk | null): voi
     { changed, was: last.paging, is, since_run_id: last.runId },
     'the server treats paging otherwise than before',
   );
-}
-
-function startHeartbeat(
-  deps: RunDeps,
-  lease: Lease,
-  abort: AbortController,
-  progress: () => Record<string, unknown>,
-) {
-  let beating: Promise<void> = Promise.resolve();
-  const timer = setInterval(() => {
-    beating = beat(deps.pool, lease, progress()).then(
-      (mine) => {
-        if (!mine) abort.abort(leaseLost(lease));
-      },
-      (error: unknown) => deps.logger.warn({ err: error }, 'heartbeat failed'),
-    );
-  }, deps.timing.heartbeatMs);
-  return {
-    /** Publish locks the lease row: a beat under way would wait for it. */
-    async stop() {
-      clearInterval(timer);
-      await Promise.race([beating, sleep(deps.timing.heartbeatMs, undefined, { ref: false })]);
-    },
-  };
 }
 
 /** One for all walks of a run. */
