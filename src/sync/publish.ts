@@ -11,7 +11,7 @@ import { EXIT, OperatorError } from '../errors.ts';
 import { decideAbsence } from './absence.ts';
 import type { Answers } from './ask-absent.ts';
 import { chooseCleared, writeDiff, type DiffCounts } from './diff.ts';
-import { fence, findPublished, releaseLease, type Lease } from './lease.ts';
+import { beat, fence, findPublished, leaseLost, releaseLease, type Lease } from './lease.ts';
 import { recordRun, type RunFacts } from './record-run.ts';
 import type { Verdict } from './verdict.ts';
 import { writeChanges, writeSnapshot } from './write-changes.ts';
@@ -91,6 +91,9 @@ export async function publish(
       }
       const pause = RESTART_PAUSES_MS[attempt];
       if (pause === undefined) throw error;
+      // Nobody holds the lease's row between two attempts, and its last beat is older than the one that has failed. A beat that
+      // does not come through proves nothing: the fence decides.
+      if (!(await beat(pool, lease).catch(() => true))) throw leaseLost(lease);
       await sleep(pause);
     }
   }
