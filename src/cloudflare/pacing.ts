@@ -118,7 +118,7 @@ export function createPacer(options: {
       if (seen.length === 0) return;
       const time = now();
       // The server cannot have counted those that have not gone yet.
-      const waiting = bookings.filter(({ at }) => at > time).length;
+      const waiting = bookings.filter(({ gone }) => !gone).length;
       budgets = seen.map(({ resetMs, ...budget }) => ({
         ...budget,
         remaining: budget.remaining - waiting,

@@ -2,6 +2,9 @@
 import { EXIT, OperatorError, type ExitCode } from '../errors.ts';
 import { rootCause } from '../logger.ts';
 
+/** Between attempts of what passes, in milliseconds: a restart of Postgres takes seconds. */
+export const RESTART_PAUSES_MS = [500, 1_000, 2_000, 4_000];
+
 type Meaning = { code: string; exit: ExitCode; happened: string; todo: string };
 
 const TRY_LATER = 'Once it answers again, the next run succeeds; nothing has to be repaired';
@@ -82,6 +85,9 @@ const BY_SQLSTATE: [RegExp, Meaning][] = [
   ],
 ];
 
+// What the driver and its pool say without a code.
+const NO_ANSWER = /^(Connection terminated|timeout e|Client has|Query read)/;
+
 /** The OperatorError for a database error; undefined when `error` is none. */
 export function databaseError(error: unknown): OperatorError | undefined {
   const root = rootCause(error);
@@ -89,10 +95,7 @@ export function databaseError(error: unknown): OperatorError | undefined {
   const { code, table, constraint } = root as { code?: unknown; table?: string; constraint?: string };
   const text = typeof code === 'string' ? code : '';
   let meaning = BY_SQLSTATE.find(([pattern]) => pattern.test(text))?.[1];
-  if (
-    meaning === undefined &&
-    (/^E[A-Z_]+$/.test(text) || /^(Connection terminated|timeout e|Client has|Query read)/.test(root.message))
-  ) {
+  if (meaning === undefined && (/^E[A-Z_]+$/.test(text) || NO_ANSWER.test(root.message))) {
     meaning = { ...UNAVAILABLE, happened: `The database does not answer${text === '' ? '' : ` (${text})`}` };
   }
   if (meaning === undefined && /^[0-9A-Z]{5}$/.test(text)) {
@@ -115,7 +118,7 @@ export function databaseError(error: unknown): OperatorError | undefined {
 }
 
 /**
- * The connection went away, or a new one is refused as while Postgres restarts: what was under way was rolled back, or (at
+ * The connection went away, or no new one is to be had as while Postgres restarts: what was under way was rolled back, or (at
  * COMMIT) may have happened.
  */
 export function isConnectionLoss(error: unknown): boolean {
@@ -123,8 +126,17 @@ export function isConnectionLoss(error: unknown): boolean {
   if (!(root instanceof Error) || root instanceof OperatorError) return false;
   return (
     /^(08|57P|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT)/.test(sqlstateOf(root)) ||
-    /^(Connection terminated|Client has|Query read)/.test(root.message)
+    NO_ANSWER.test(root.message) ||
+    isHostAway(root)
   );
+}
+
+/**
+ * No way leads to the host, or its name is not known, as that of a container while it restarts. To whoever never had a
+ * connection it is a wrong DATABASE_URL.
+ */
+export function isHostAway(error: unknown): boolean {
+  return /^(ENOTFOUND|EAI_AGAIN|E(HOST|NET)(UNREACH|DOWN))$/.test(sqlstateOf(rootCause(error)));
 }
 
 /** The transaction was rolled back through no fault of its own and may be tried again: deadlock, serialization, lock, connection. */

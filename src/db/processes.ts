@@ -9,12 +9,18 @@ const run = promisify(execFile);
 export async function processStart(pid: number): Promise<string | undefined> {
   if (process.platform === 'linux') {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-    // The name, in brackets, may hold spaces and brackets itself: proc(5), fields 3 (state) and 22 (start time).
-    const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields === undefined || fields[0] === 'Z' ? undefined : fields[19];
+    return stat === undefined ? undefined : startOf(stat);
   }
   if (process.platform === 'win32') return pidIsTaken(pid) ? 'running' : undefined;
   return (await ps(pid, 'lstart='))?.trim();
+}
+
+/** The start time in what `/proc/<pid>/stat` says; undefined when the process runs nothing any more. */
+export function startOf(stat: string): string | undefined {
+  // The name, in brackets, may hold spaces and brackets itself: proc(5), fields 3 (state) and 22 (start time).
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  // A zombie runs nothing any more, and in a container without an init it may stay for ever.
+  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
 }
 
 /** The command line; undefined when the process is gone, empty where the system does not tell. */

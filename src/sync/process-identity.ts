@@ -2,6 +2,7 @@
 // do: process ids are used again, and containers that share a host name each have their own numbers.
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { pidIsTaken, startOf } from '../db/processes.ts';
 
 export type ProcessIdentity = { host: string; process: string };
 
@@ -17,17 +18,8 @@ export function isKnownDead(identity: string): boolean {
   if (mine === undefined || parts.length !== 4 || parts[0] !== mine[0] || parts[1] !== mine[1]) return false;
   const pid = Number(parts[2]);
   const there = describe(pid);
-  return there === undefined ? !exists(pid) : there !== identity;
-}
-
-/** Where /proc hides other users' processes (hidepid, ProtectProc), a living one cannot be looked at, but answers to this. */
-function exists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+  // Where /proc hides other users' processes (hidepid, ProtectProc), a living one cannot be looked at, but its number is taken.
+  return there === undefined ? !pidIsTaken(pid) : there !== identity;
 }
 
 /** Null: it runs nothing any more. Undefined: it cannot be looked at, most often because it is gone. */
@@ -35,12 +27,8 @@ function describe(pid: number): string | null | undefined {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
     const namespace = readlinkSync('/proc/self/ns/pid').replace(/\D/g, '');
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The command name in parentheses may hold anything; state is field 3, the start time field 22.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // A zombie runs nothing any more, and in a container without an init it may stay for ever.
-    if (fields[0] === 'Z' || fields[0] === 'X') return null;
-    return `${boot}/${namespace}/${pid}/${fields[19]}`;
+    const start = startOf(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    return start === undefined ? null : `${boot}/${namespace}/${pid}/${start}`;
   } catch {
     return undefined;
   }

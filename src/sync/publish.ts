@@ -2,7 +2,7 @@
 // the history changes.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { desc, eq, sql } from 'drizzle-orm';
-import { isPassing } from '../db/database-errors.ts';
+import { isPassing, RESTART_PAUSES_MS } from '../db/database-errors.ts';
 import { holdSchema } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
 import { feedClock, snapshots, stagedRecords } from '../db/schema.ts';
@@ -11,7 +11,7 @@ import { EXIT, OperatorError } from '../errors.ts';
 import { decideAbsence } from './absence.ts';
 import type { Answers } from './ask-absent.ts';
 import { chooseCleared, writeDiff, type DiffCounts } from './diff.ts';
-import { fence, findPublished, releaseLease, type Lease } from './lease.ts';
+import { beat, fence, findPublished, leaseLost, releaseLease, type Lease } from './lease.ts';
 import { recordRun, type RunFacts } from './record-run.ts';
 import type { Verdict } from './verdict.ts';
 import { writeChanges, writeSnapshot } from './write-changes.ts';
@@ -58,9 +58,6 @@ export type Published = {
 const LIMITS = { lockMs: 20_000, idleMs: 20_000, statementMs: 25_000 };
 // A first load of 1,000,000 users takes longer than any fixed limit that would still catch a hanging statement.
 const STATEMENT_MS_PER_ROW = 0.2;
-// A restart of Postgres takes seconds: 0.5 + 1 + 2 + 4 s between the attempts.
-const ATTEMPTS = 5;
-const FIRST_PAUSE_MS = 500;
 const CLOCK_TOLERANCE = '5 minutes';
 
 /**
@@ -72,7 +69,8 @@ export async function publish(
   request: PublishRequest,
   { failpoint, cancel }: { failpoint?: Failpoint; cancel?: AbortSignal } = {},
 ): Promise<Published> {
-  for (let attempt = 1; ; attempt++) {
+  const { lease } = request;
+  for (let attempt = 0; ; attempt++) {
     let result: Published | undefined;
     cancel?.throwIfAborted();
     try {
@@ -87,24 +85,29 @@ export async function publish(
       );
     } catch (error) {
       if (error instanceof CommitUnknown && result !== undefined) {
-        if (request.dryRun || (await wasPublished(pool, request.lease))) return result;
+        if (request.dryRun || (await wasPublished(pool, lease))) return result;
       } else if (!isPassing(error)) {
         throw error;
       }
-      if (attempt === ATTEMPTS) throw error;
-      await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1));
+      const pause = RESTART_PAUSES_MS[attempt];
+      if (pause === undefined) throw error;
+      // Nobody holds the lease's row between two attempts, and its last beat is older than the one that has failed. A beat that
+      // does not come through proves nothing: the fence decides.
+      if (!(await beat(pool, lease).catch(() => true))) throw leaseLost(lease);
+      await sleep(pause);
     }
   }
 }
 
-/** Asks until the database answers; throws COMMIT_UNKNOWN when it does not come back. */
+/** Asks, whatever the error, until the database answers; throws COMMIT_UNKNOWN when a restart would long be over. */
 async function wasPublished(pool: Pool, lease: Lease): Promise<boolean> {
-  for (let attempt = 1; ; attempt++) {
+  for (let attempt = 0; ; attempt++) {
     try {
       return (await findPublished(pool, lease)) !== null;
     } catch (error) {
-      if (attempt < ATTEMPTS && isPassing(error)) {
-        await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1));
+      const pause = RESTART_PAUSES_MS[attempt];
+      if (pause !== undefined) {
+        await sleep(pause);
         continue;
       }
       throw new OperatorError({

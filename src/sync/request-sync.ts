@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
-import { databaseError, isConnectionLoss } from '../db/database-errors.ts';
+import { databaseError, isConnectionLoss, isHostAway } from '../db/database-errors.ts';
 import { EXIT, OperatorError } from '../errors.ts';
 import { withLogFields } from '../logger.ts';
 import { claimLease, judgeHolder, type Claim, type Holder, type Lease, type Trigger } from './lease.ts';
@@ -97,7 +97,7 @@ async function claimOrWait(deps: RunDeps, request: SyncRequest): Promise<Claim> 
       });
     } catch (error) {
       // Made again it is the same claim: the owner is the same.
-      if (attempt < 3 && isConnectionLoss(error)) continue;
+      if (attempt < 3 && isConnectionLoss(error) && !isHostAway(error)) continue;
       throw databaseError(error) ?? error;
     }
     if (claim.kind !== 'held') return claim;

@@ -1,6 +1,5 @@
 // One run of a claimed account, phase by phase: walk, validate, stage, verdict, publish. Failing at any point leaves the
 // history as it was and a record of why.
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientUsage, CloudflareClient } from '../cloudflare/client.ts';
 import { pagingChanges } from '../cloudflare/paging-changes.ts';
 import type { Paging } from '../cloudflare/walk-pages.ts';
@@ -9,8 +8,9 @@ import type { Pool } from '../db/pool.ts';
 import { EXIT, isOperatorError, OperatorError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { askAbsent, type Answers } from './ask-absent.ts';
+import { startHeartbeat } from './heartbeat.ts';
 import { lastWalk, type LastWalk } from './last-walk.ts';
-import { beat, clearStaged, leaseLost, type Lease, type LeaseTiming } from './lease.ts';
+import { clearStaged, type Lease, type LeaseTiming } from './lease.ts';
 import { publish, type Published, type PublishRequest } from './publish.ts';
 import { recordFailure, type RunFacts } from './record-run.ts';
 import { createStager } from './stage.ts';
@@ -77,15 +77,16 @@ export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunRe
     error: null,
     phases: { walkMs: 0, publishMs: 0 },
   };
+  const budget = startBudget(deps.settings.timeBudgetMs);
   try {
     await deps.failpoint?.('claimed');
     try {
-      await walkAndPublish(deps, options, usage, result);
+      await walkAndPublish(deps, options, budget, usage, result);
     } catch (error) {
       if (!isOperatorError(error) || error.code !== 'STAGING_LOST') throw error;
       logger.warn('staging was lost, walking again');
       await clearStaged(pool, lease);
-      await walkAndPublish(deps, options, usage, result);
+      await walkAndPublish(deps, options, budget, usage, result);
     }
     result.error = result.published?.guard ?? null;
     await deps.failpoint?.('published');
@@ -96,6 +97,8 @@ export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunRe
       // The lease runs out by itself, and the next run records this one as abandoned.
       logger.warn({ err: failure }, 'could not record the failed run');
     });
+  } finally {
+    budget.end();
   }
   return result;
 }
@@ -103,6 +106,7 @@ export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunRe
 async function walkAndPublish(
   deps: RunDeps,
   options: RunOptions,
+  budget: ReturnType<typeof startBudget>,
   usage: ClientUsage,
   result: RunResult,
 ): Promise<void> {
@@ -113,10 +117,7 @@ async function walkAndPublish(
   const last = await lastWalk(pool, lease.accountKey);
   warnOfBudget(deps, last);
   const abort = new AbortController();
-  const stop = AbortSignal.any([options.signal, abort.signal]);
-  const spent = outOfTime(settings.timeBudgetMs);
-  const isOutOfTime = (error: unknown) => error === spent;
-  const budget = setTimeout(() => abort.abort(spent), settings.timeBudgetMs);
+  const stop = AbortSignal.any([options.signal, abort.signal, budget.over]);
   let progress: WalkProgress | Record<string, never> = {};
   const heart = startHeartbeat(deps, lease, abort, () => progress);
   const stager = createStager(pool, lease);
@@ -129,8 +130,8 @@ async function walkAndPublish(
       signal: stop,
       facts,
       usage,
-      timeLeft: () => settings.timeBudgetMs - (performance.now() - began),
-      isOutOfTime,
+      timeLeft: budget.timeLeft,
+      isOutOfTime: budget.isSpent,
       onProgress(now) {
         progress = now;
         options.onProgress(now);
@@ -148,15 +149,14 @@ async function walkAndPublish(
       isComplete: verdict === 'complete',
       acceptMassClear: options.acceptMassClear,
       signal: stop,
-      endsAsking: isOutOfTime,
+      endsAsking: budget.isSpent,
       usage,
     });
     facts.lookups = answers.evidence?.asked ?? 0;
     if (answers.evidence !== null) facts.evidence = { ...facts.evidence, lookups: answers.evidence };
-    if (stop.aborted && !isOutOfTime(stop.reason)) throw stop.reason;
+    if (stop.aborted && !budget.isSpent(stop.reason)) throw stop.reason;
     await deps.failpoint?.('asked');
   } finally {
-    clearTimeout(budget);
     await heart.stop();
     phases.walkMs += performance.now() - began;
   }
@@ -214,27 +214,18 @@ function notePaging(logger: Logger, facts: RunFacts, last: LastWalk | null): voi
   );
 }
 
-function startHeartbeat(
-  deps: RunDeps,
-  lease: Lease,
-  abort: AbortController,
-  progress: () => Record<string, unknown>,
-) {
-  let beating: Promise<void> = Promise.resolve();
-  const timer = setInterval(() => {
-    beating = beat(deps.pool, lease, progress()).then(
-      (mine) => {
-        if (!mine) abort.abort(leaseLost(lease));
-      },
-      (error: unknown) => deps.logger.warn({ err: error }, 'heartbeat failed'),
-    );
-  }, deps.timing.heartbeatMs);
+/** One for all walks of a run. */
+function startBudget(ms: number) {
+  const over = new AbortController();
+  const spent = outOfTime(ms);
+  const endsAt = performance.now() + ms;
+  const timer = setTimeout(() => over.abort(spent), ms);
   return {
-    /** Publish locks the lease row: a beat under way would wait for it. */
-    async stop() {
-      clearInterval(timer);
-      await Promise.race([beating, sleep(deps.timing.heartbeatMs, undefined, { ref: false })]);
-    },
+    over: over.signal,
+    timeLeft: () => endsAt - performance.now(),
+    /** Whether an abort came from here. */
+    isSpent: (error: unknown) => error === spent,
+    end: () => clearTimeout(timer),
   };
 }
 

@@ -74,6 +74,27 @@ test('what waits already is taken off what a header says remains', async () => {
   assert.deepEqual(starts, [10_000, 10_000, 10_000, 10_000]);
 });
 
+for (const held of [false, true]) {
+  test(`a request whose timer is late has not gone: an answer that comes first leaves it counted once${held ? ', also when a pause holds it back' : ''}`, async () => {
+    const { now, sleep } = clock();
+    let answered = false;
+    const pacer: Pacer = createPacer({
+      ...HEADERS_ONLY,
+      now,
+      async sleep(ms) {
+        await sleep(ms + 1);
+        if (answered) return;
+        answered = true;
+        pacer.observe([budget(5, 60_000)]);
+        if (held) pacer.pause(5_000);
+      },
+    });
+    pacer.observe([budget(0, 1_000)]);
+    await pacer.turn(signal);
+    assert.equal(pacer.budgetLeft()?.remaining, 4);
+  });
+}
+
 test('a pause holds back those who are waiting already', async () => {
   const { slept, now, sleep } = clock();
   let pausing = true;

@@ -2,7 +2,8 @@
 // of line 18 that need no server of their own. Each ends healed, and every promise is asserted.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { after, afterEach, before, test } from 'node:test';
+import dns from 'node:dns';
+import { after, afterEach, before, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { Pool } from '../../src/db/pool.ts';
@@ -175,6 +176,57 @@ test('a database that refuses connections: exit 75 at the claim; in the middle o
   await account.assertPromises({ pool: own });
 });
 
+/** A name for the database that the resolver knows or not, as that of a container which is there or restarts. */
+function nameDatabase(t: TestContext) {
+  const url = new URL(proxy.url);
+  url.hostname = 'database.test';
+  const named = { url: url.href, isKnown: true, asked: 0 };
+  const real = dns.lookup as (...args: unknown[]) => void;
+  t.mock.method(dns, 'lookup', (name: string, options: unknown, answer: (error: Error) => void) => {
+    if (name !== url.hostname) return real(name, options, answer);
+    named.asked += 1;
+    if (named.isKnown) return real('127.0.0.1', options, answer);
+    // What the resolver says of a name that does not exist, without waiting for one.
+    const fields = { code: 'ENOTFOUND', syscall: 'getaddrinfo', hostname: name };
+    return process.nextTick(answer, Object.assign(new Error(`getaddrinfo ENOTFOUND ${name}`), fields));
+  });
+  return named;
+}
+
+test('a database whose name is not known (ENOTFOUND): exit 75 at once where a run begins; in the middle of a walk, and after the COMMIT of a publish, it is waited for', async (t) => {
+  const named = nameDatabase(t);
+  const own = testPool(named.url);
+  t.after(() => own.end());
+  const account = await yesterdays();
+  named.isKnown = false;
+  const { error } = await account.fail('DATABASE_UNAVAILABLE', 75, { pool: own });
+  assert.match(error.message, /ENOTFOUND/);
+  assert.equal(named.asked, 1, 'asked once');
+  named.isKnown = true;
+  // Longer than the first pause.
+  const restart = () => {
+    named.isKnown = false;
+    void sleep(800).then(() => (named.isKnown = true));
+  };
+  let restarts = 0;
+  scenario.api.onRequest(({ page }) => {
+    if (page !== 3 || ++restarts > 1) return;
+    restart();
+    proxy.reset();
+  });
+  await account.succeed({ pool: own });
+  scenario.later();
+  const cuts = proxy.cuts();
+  const failpoint = once('publishing', async () => {
+    await terminate('idle');
+    proxy.cutAt(/^commit$/i, 'after');
+    restart();
+  });
+  await account.succeed({ pool: own, failpoint });
+  assert.equal(proxy.cuts() - cuts, 1);
+  await account.assertPromises({ pool: own });
+});
+
 test('a connection that stalls for longer than the lease: another run takes over, and the stalled one publishes nothing', async () => {
   const account = await yesterdays();
   let other: Awaited<ReturnType<Account['sync']>> | undefined;
@@ -195,19 +247,27 @@ test('a connection that stalls for longer than the lease: another run takes over
 
 // 18
 
+/** A user of its own, whose connections can be limited. */
+async function limitedRole() {
+  const role = `limited_${randomBytes(4).toString('hex')}`;
+  await db.pool.query(`create role ${role} login inherit password 'limited' in role postgres`);
+  return {
+    role,
+    limit: (connections: number) => db.pool.query(`alter role ${role} connection limit ${connections}`),
+    drop: () => db.pool.query(`drop role ${role}`),
+  };
+}
+
 for (const [when, atClaim] of [
   ['at the claim', true],
   ['during a walk', false],
 ] as const) {
   test(`no connection is left (53300) ${when}: exit 75, and once there is one again the next run succeeds`, async () => {
     const account = await yesterdays();
-    const role = `limited_${randomBytes(4).toString('hex')}`;
-    await db.pool.query(`create role ${role} login inherit password 'limited' in role postgres`);
+    const { role, limit, drop } = await limitedRole();
     const url = new URL(db.url);
     [url.username, url.password] = [role, 'limited'];
     const own = testPool(url.href);
-    const limit = (connections: number) =>
-      db.pool.query(`alter role ${role} connection limit ${connections}`);
     const exhaust = async () => {
       await limit(0);
       await terminate('idle');
@@ -226,10 +286,35 @@ for (const [when, atClaim] of [
       // Also where a heart still beats.
       await limit(-1);
       await own.end();
-      await db.pool.query(`drop role ${role}`);
+      await drop();
     }
   });
 }
+
+test('no connection is left (53300) after the reply to the COMMIT of a publish is lost: asked until there is one, and found', async (t) => {
+  const account = await yesterdays();
+  const limited = await limitedRole();
+  const url = new URL(proxy.url);
+  [url.username, url.password] = [limited.role, 'limited'];
+  const own = testPool(url.href);
+  t.after(async () => {
+    await own.end();
+    await limited.drop();
+  });
+  const cuts = proxy.cuts();
+  await account.succeed({
+    pool: own,
+    failpoint: once('publishing', async () => {
+      await limited.limit(0);
+      await terminate('idle');
+      proxy.cutAt(/^commit$/i, 'after');
+      // Longer than the first pause.
+      void sleep(800).then(() => limited.limit(-1));
+    }),
+  });
+  assert.equal(proxy.cuts() - cuts, 1);
+  await account.assertPromises();
+});
 
 test('a deadlock (40P01): the publish that loses it is tried again', async () => {
   const account = await yesterdays();

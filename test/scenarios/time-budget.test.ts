@@ -1,6 +1,8 @@
 // Waits that the API asks for end with the run's time budget: exit 75, and nothing is published.
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createCloudflareClient } from '../../src/cloudflare/client.ts';
 import { createLogger } from '../../src/logger.ts';
 import { LEASE_TIMING } from '../../src/sync/lease.ts';
@@ -14,6 +16,45 @@ before(async () => {
   db = await migratedDatabase();
 });
 after(() => db.close());
+
+test('a second walk, after Postgres lost what was staged, has what the first has left of the budget', async () => {
+  const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: process.stderr });
+  let pages = 0;
+  let walks = 0;
+  const record = {
+    user_id: randomUUID(),
+    max_risk_level: 'high',
+    event_count: 1,
+    last_event: '2026-01-01T00:00:00Z',
+  };
+  const outcome = await requestSync(
+    {
+      pool: db.pool,
+      client: {
+        async summaryPage({ signal, page }) {
+          signal.throwIfAborted();
+          pages += 1;
+          const records = page === 1 ? [record] : [];
+          return { records, info: { total_count: 1 }, bytes: 0, unknownFields: [] };
+        },
+        lookUpUser: async () => null,
+      },
+      logger,
+      settings: { ...TEST_SETTINGS, timeBudgetMs: 1_000 },
+      timing: LEASE_TIMING,
+      async failpoint(name) {
+        if (name !== 'staged' || ++walks > 1) return;
+        await db.rows('delete from risk_internal.staged_records');
+        pages = 0;
+        await sleep(1_000);
+      },
+    },
+    { accountId: ACCOUNT, trigger: 'cli', signal: new AbortController().signal },
+  );
+  assert.ok(outcome.kind === 'ran');
+  assert.deepEqual([outcome.result.error?.code, walks, pages], ['TIME_BUDGET', 1, 0]);
+  assert.deepEqual(await db.rows('select 1 from risk.snapshots'), []);
+});
 
 const cases: [title: string, reply: Reply][] = [
   ['a 429 that blocks for five minutes', failed(429, 971, 'slow', { 'retry-after': '300' })],

@@ -139,6 +139,49 @@ describe('publish', () => {
         `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
       )
     ).length > 0;
+  test('that is tried again and again beats in between: another claimer never finds its lease run out', async () => {
+    // The server refuses two attempts as it does when another account holds the feed clock for too long; a sequence is not rolled back.
+    await db.pool.query(`
+      create sequence public.refused;
+      create function public.refuse() returns trigger language plpgsql as $$ begin
+        if nextval('public.refused') <= 2 then raise exception 'injected' using errcode = '55P03'; end if;
+        return null;
+      end $$;
+      create trigger refuse after insert on risk.snapshots for each statement execute function public.refuse()`);
+    // Longer than each pause (0.5 and 1 s), and shorter than both.
+    const timing = { ...LEASE_TIMING, leaseMs: 1_400 };
+    await db.pool.query('update risk_internal.leases set heartbeat_at = now() where account_key = $1', [
+      lease.accountKey,
+    ]);
+    const ended = new AbortController();
+    const claimer = (async () => {
+      while (!ended.signal.aborted) {
+        const claim = await claimLease(db.pool, {
+          accountId: lease.accountId,
+          owner: randomUUID(),
+          trigger: 'cron',
+          scheduledFor: null,
+          identity: { host: 'there', process: '' },
+          timing,
+        });
+        if (claim.kind === 'claimed') return claim.tookOver ?? 'after the end';
+        await sleep(20);
+      }
+      return 'nothing';
+    })();
+    try {
+      await publish(db.pool, request);
+    } finally {
+      ended.abort();
+      const took = await claimer;
+      await db.pool.query(
+        'drop trigger refuse on risk.snapshots; drop function public.refuse(); drop sequence public.refused',
+      );
+      assert.notEqual(took, lease.runId);
+    }
+    assert.equal(await published(), 1);
+  });
+
   const FEED_CLOCK = 'select 1 from risk_internal.feed_clock for update';
 
   test('is rolled back when it is cancelled, and the same staging can be published later', async () => {
