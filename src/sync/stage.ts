@@ -2,7 +2,7 @@
 // quarantine. Memory stays that of one batch, whatever the size of the account.
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { and, eq, sql } from 'drizzle-orm';
+import { and, eq, lte, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { copyRows, type CopyValue } from '../db/copy-rows.ts';
 import { isConnectionLoss } from '../db/database-errors.ts';
@@ -18,8 +18,10 @@ type StagedRun = Pick<Lease, 'accountKey' | 'runId'>;
 
 export type RejectedRecord = { userId: string | null; reason: string; raw: string };
 export type PageToStage = {
+  /** Of the run: a pass that began again counts as another one. */
   pass: number;
   page: number;
+  /** Rises through all passes: the same page may be staged more than once. */
   readOrder: number;
   users: UserRisk[];
   rejected: RejectedRecord[];
@@ -28,6 +30,7 @@ export type PageToStage = {
 export type Stager = {
   /** Waits while a full batch is written: that is what holds the walk back. */
   add(page: PageToStage): Promise<void>;
+  /** Writes what is still waiting for a full batch. */
   flush(): Promise<void>;
   /** Distinct users met so far, in the newest pass or in all, rejected records with a readable id included. Flushes. */
   countMet(pass?: number): Promise<number>;
@@ -117,7 +120,7 @@ async function writeBatch(
 ): Promise<void> {
   await inTransaction(pool, DEFAULT_LIMITS, async (tx, client) => {
     if (resend) {
-      for (const { pass, page } of pages) {
+      for (const { pass, readOrder } of pages) {
         await tx
           .delete(stagedRecords)
           .where(
@@ -125,7 +128,7 @@ async function writeBatch(
               eq(stagedRecords.account_key, lease.accountKey),
               eq(stagedRecords.run_id, lease.runId),
               eq(stagedRecords.pass, pass),
-              eq(stagedRecords.page, page),
+              eq(stagedRecords.read_order, readOrder),
             ),
           );
       }
@@ -163,6 +166,8 @@ async function writeBatch(
             last_pass: sql`excluded.last_pass`,
             last_seen_at: sql`now()`,
           },
+          // The late batch of a run that lost its lease does not set back what the newer run has noted.
+          setWhere: lte(rejectedRecords.last_run_id, lease.runId),
         });
     }
   });
