@@ -1,10 +1,10 @@
 // One pass over all pages of the summary. Paging is undocumented, so it trusts nothing: it adopts the page size that comes
 // back, asks beyond the expected end, and tells a server that ignores `page` from an account that ends. It hands every page
 // on and keeps none: what it remembers is one fingerprint a page.
-import { createHash } from 'node:crypto';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { EXIT, OperatorError } from '../errors.ts';
 import type { SummaryPage } from './client.ts';
+import { fingerprintPage } from './fingerprint-page.ts';
 import { isPageSizeRefused, isPageTimeout } from './problems.ts';
 
 export type Paging = {
@@ -19,9 +19,6 @@ export type Paging = {
 
 export type Pass = {
   pages: number;
-  records: number;
-  /** Records of pages that repeated an earlier one and add nothing. */
-  repeatedRecords: number;
   repeatedPages: number;
   totalFirst: number | null;
   totalLast: number | null;
@@ -35,6 +32,7 @@ export type Pass = {
 export type PassProgress = {
   pages: number;
   expected: number | null;
+  /** Without those of pages that repeat the users of an earlier one. */
   records: number;
   /** As the newest answer stated it. */
   total: number | null;
@@ -44,11 +42,18 @@ export type PassProgress = {
 
 export type PassRequest = {
   fetchPage(page: number, perPage: number): Promise<SummaryPage>;
-  /** Takes the records of one page; waits when it is busy. Pages come in the order in which they were read. */
-  accept(page: number, records: unknown[]): Promise<void>;
+  /**
+   * Takes the records of one page; waits when it is busy. Pages come in the order in which they were read. `isRepeat`: they speak
+   * of the very users of an earlier page, and may say something newer; no further record is to be counted.
+   */
+  accept(page: number, records: unknown[], isRepeat: boolean): Promise<void>;
+  /** Called before the pass is read again from its beginning, with pages of that size: what was accepted is no part of it. */
+  restart(perPage: number): void;
   /** Distinct users accepted so far in this pass. */
   countMet(): Promise<number>;
   perPage: 'auto' | number;
+  /** In auto mode, larger pages have failed before and are not asked for. */
+  largest: number;
   concurrency: number;
   onPage?(progress: PassProgress): void;
 };
@@ -58,14 +63,42 @@ export const AUTO_SIZES = [1_000, 100, 50];
 // Without a total there is no expected end to go by: 100,000 pages of 1,000 are more users than any account has.
 const CAP_WITHOUT_TOTAL = 100_000;
 
-/** Throws PAGING_UNUSABLE when the account cannot be read whole, PAGING_ENDLESS at the cap, or what `fetchPage` throws. */
+/**
+ * Large pages mean fewer requests and less drift; a server that refuses them, or is too slow for them, gets smaller ones, also
+ * when that shows on a later page. Throws PAGING_UNUSABLE when the account cannot be read whole, PAGING_ENDLESS at the cap, or
+ * what `fetchPage` throws.
+ */
 export async function walkPages(request: PassRequest): Promise<Pass> {
-  const { first, askedPerPage, perPage, reads } = await firstPage(request);
+  const sizes =
+    request.perPage === 'auto' ? AUTO_SIZES.filter((size) => size <= request.largest) : [request.perPage];
+  let perPage = sizes[0]!;
+  for (;;) {
+    // The page size that was in use: less than was asked for at first, where the server clamps.
+    let used = perPage;
+    const fetchPage = (page: number, size: number) => {
+      used = size;
+      return request.fetchPage(page, size);
+    };
+    try {
+      return await readPages({ ...request, fetchPage }, perPage);
+    } catch (error) {
+      const isSizeToBlame = isPageSizeRefused(error) || isPageTimeout(error) || isTooLarge(error);
+      const smaller = isSizeToBlame ? sizes.find((size) => size < used) : undefined;
+      if (smaller === undefined) throw error;
+      perPage = smaller;
+      request.restart(perPage);
+    }
+  }
+}
+
+async function readPages(request: PassRequest, askedPerPage: number): Promise<Pass> {
+  const { first, perPage, reads } = await firstPage(request, askedPerPage);
   const size = first.records.length;
   const totals: (number | null)[] = [];
-  const fingerprints = new Map<string, Set<string>>();
+  const usersOfPages = new Set<string>();
   const unknownFields = new Set<string>();
-  const seen = { pages: reads - 1, records: 0, repeatedRecords: 0, repeatedPages: 0 };
+  const seen = { pages: reads - 1, records: 0, repeatedPages: 0 };
+  let acceptedLast = '';
   let pageIgnored = false;
 
   /** Notes one answer and hands it on. */
@@ -74,19 +107,18 @@ export async function walkPages(request: PassRequest): Promise<Pass> {
     totals.push(page.info.total_count ?? null);
     for (const field of page.unknownFields) unknownFields.add(field);
     if (page.records.length === 0) return 'empty';
-    const ids = fingerprint(page.records.map(idOf).toSorted());
-    const content = fingerprint(page.records);
-    const known = fingerprints.get(ids);
-    seen.records += page.records.length;
-    if (known !== undefined) {
-      seen.repeatedPages++;
-      seen.repeatedRecords += page.records.length;
+    const { users, content } = fingerprintPage(page.records);
+    const isRepeat = usersOfPages.has(users);
+    usersOfPages.add(users);
+    if (isRepeat) seen.repeatedPages++;
+    else seen.records += page.records.length;
+    // The same users once more may carry newer values: the last read wins. What was accepted last carries nothing.
+    if (!isRepeat || content !== acceptedLast) {
+      acceptedLast = content;
+      await request.accept(number, page.records, isRepeat);
     }
-    // The same users once more may carry newer values: the last read wins. The same bytes carry nothing.
-    if (known === undefined || !known.has(content)) await request.accept(number, page.records);
-    fingerprints.set(ids, (known ?? new Set<string>()).add(content));
     request.onPage?.({ ...seen, expected, total: totals.at(-1) ?? null, pageSize: size });
-    return known === undefined ? 'new' : 'repeat';
+    return isRepeat ? 'repeat' : 'new';
   }
 
   /** An empty page, or an echo of another one, may be a slip of the server's: it is believed the second time. */
@@ -97,8 +129,8 @@ export async function walkPages(request: PassRequest): Promise<Pass> {
       const what = await take(number, page);
       const isCertain = what === 'new' || what === before || turn === 3;
       // Everything at once may be large: not read a third time when the total says that it is all.
-      const isAll = what === 'repeat' && fingerprints.size === 1 && (await isCovered());
-      if (isCertain || isAll) return { what, records: page.records.length };
+      const isWhole = what === 'repeat' && usersOfPages.size === 1 && (await isCovered());
+      if (isCertain || isWhole) return { what, records: page.records.length };
       before = what;
     }
   }
@@ -156,36 +188,37 @@ export async function walkPages(request: PassRequest): Promise<Pass> {
   async function isCovered(): Promise<boolean> {
     const total = totals.findLast((t) => t !== null) ?? null;
     if (total === null) return false;
-    return seen.records - seen.repeatedRecords >= total || (await request.countMet()) >= total;
+    return seen.records >= total || (await request.countMet()) >= total;
   }
 
-  /** A full page that repeats an earlier one is no end, unless the total is covered. */
+  /** Whether the totals say that there is no more; without any, whether a page of so many records cannot have been cut off. */
+  async function isAll(records: number): Promise<boolean> {
+    if (totals.some((total) => total !== null)) return isCovered();
+    if (first.info.total_pages !== undefined) return usersOfPages.size >= first.info.total_pages;
+    return !isFullPage(records, askedPerPage, first.info.per_page);
+  }
+
+  /** A full page that repeats an earlier one is no end, unless that is all there is. */
   async function provenEnd(records: number): Promise<boolean> {
-    const total = totals.findLast((t) => t !== null) ?? null;
-    if (total !== null) {
-      if (await isCovered()) return true;
-    } else if (first.info.total_pages !== undefined) {
-      if (fingerprints.size >= first.info.total_pages) return true;
-    } else if (!isFullPage(records, askedPerPage, first.info.per_page)) {
-      return true;
-    }
-    if (records < size) return true;
-    throw unusable(size, total, await request.countMet());
+    if (records < size || (await isAll(records))) return true;
+    throw unusable(size, totals.findLast((total) => total !== null) ?? null, await request.countMet());
   }
 
   const known = totals.filter((total) => total !== null);
   const asked = request.perPage === 'auto' ? AUTO_SIZES[0]! : request.perPage;
+  const hasSeveral = usersOfPages.size > 1;
   return {
-    ...seen,
+    pages: seen.pages,
+    repeatedPages: seen.repeatedPages,
     totalFirst: known[0] ?? null,
     totalLast: known.at(-1) ?? null,
     totalsMoved: new Set(known).size > 1,
-    // Every page after the first was empty or page 1 again, and no total says that there are more or fewer.
-    oneResponse:
-      fingerprints.size <= 1 && known.every((total) => total === seen.records - seen.repeatedRecords),
+    // Every page after the first was empty or page 1 again, which a short failure of the server's looks like, too: something
+    // must say that page 1 is all.
+    oneResponse: !hasSeveral && known.every((total) => total === seen.records) && (await isAll(size)),
     paging: {
-      page: pageIgnored ? 'ignored' : fingerprints.size > 1 ? 'honoured' : 'not_needed',
-      per_page: size > asked ? 'ignored' : fingerprints.size > 1 && size < asked ? 'clamped' : 'honoured',
+      page: pageIgnored ? 'ignored' : hasSeveral ? 'honoured' : 'not_needed',
+      per_page: size > asked ? 'ignored' : hasSeveral && size < asked ? 'clamped' : 'honoured',
       asked_per_page: asked,
       page_size: size,
       totals: known.length > 0,
@@ -194,30 +227,19 @@ export async function walkPages(request: PassRequest): Promise<Pass> {
   };
 }
 
-/** Large pages mean fewer requests and less drift; a server that refuses them, or is too slow for them, gets smaller ones. */
 async function firstPage(
   request: PassRequest,
-): Promise<{ first: SummaryPage; askedPerPage: number; perPage: number; reads: number }> {
-  const sizes = request.perPage === 'auto' ? AUTO_SIZES : [request.perPage];
-  for (const [index, perPage] of sizes.entries()) {
-    try {
-      let first = await request.fetchPage(1, perPage);
-      let reads = 1;
-      if (first.records.length === 0) {
-        first = await request.fetchPage(1, perPage);
-        reads++;
-      }
-      // A clamped page: ask for what comes back, so that page numbers mean the same to both sides.
-      const adopted =
-        first.records.length > 0 && mayHoldMore(first) ? Math.min(perPage, first.records.length) : perPage;
-      return { first, askedPerPage: perPage, perPage: adopted, reads };
-    } catch (error) {
-      const smaller =
-        index + 1 < sizes.length && (isPageSizeRefused(error) || isPageTimeout(error) || isTooLarge(error));
-      if (!smaller) throw error;
-    }
+  perPage: number,
+): Promise<{ first: SummaryPage; perPage: number; reads: number }> {
+  let first = await request.fetchPage(1, perPage);
+  let reads = 1;
+  if (first.records.length === 0) {
+    first = await request.fetchPage(1, perPage);
+    reads++;
   }
-  throw new Error('no page size to ask for');
+  // A clamped page: ask for what comes back, so that page numbers mean the same to both sides.
+  const isClamped = first.records.length > 0 && mayHoldMore(first);
+  return { first, perPage: isClamped ? Math.min(perPage, first.records.length) : perPage, reads };
 }
 
 function isTooLarge(error: unknown): boolean {
@@ -264,16 +286,6 @@ async function allOrFirstError(
   };
   await Promise.all(numbers.map((number) => limit(run, number)));
   if (errors.length > 0) throw errors[0];
-}
-
-function idOf(record: unknown): string {
-  const id =
-    typeof record === 'object' && record !== null ? (record as { user_id?: unknown }).user_id : undefined;
-  return typeof id === 'string' ? id.toLowerCase() : JSON.stringify(record ?? null);
-}
-
-function fingerprint(value: unknown): string {
-  return createHash('sha256').update(JSON.stringify(value)).digest('base64url').slice(0, 22);
 }
 
 function unusable(size: number, total: number | null, met: number): OperatorError {

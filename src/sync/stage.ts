@@ -2,10 +2,10 @@
 // quarantine. Memory stays that of one batch, whatever the size of the account.
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { and, eq, sql } from 'drizzle-orm';
+import { and, eq, lte, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { copyRows, type CopyValue } from '../db/copy-rows.ts';
-import { isConnectionLoss } from '../db/database-errors.ts';
+import { isConnectionLoss, RESTART_PAUSES_MS } from '../db/database-errors.ts';
 import type { Pool } from '../db/pool.ts';
 import { readAgain } from '../db/read-again.ts';
 import { rejectedRecords, stagedRecords } from '../db/schema.ts';
@@ -18,8 +18,10 @@ type StagedRun = Pick<Lease, 'accountKey' | 'runId'>;
 
 export type RejectedRecord = { userId: string | null; reason: string; raw: string };
 export type PageToStage = {
+  /** Of the run: a pass that began again counts as another one. */
   pass: number;
   page: number;
+  /** Rises through all passes: the same page may be staged more than once. */
   readOrder: number;
   users: UserRisk[];
   rejected: RejectedRecord[];
@@ -28,6 +30,7 @@ export type PageToStage = {
 export type Stager = {
   /** Waits while a full batch is written: that is what holds the walk back. */
   add(page: PageToStage): Promise<void>;
+  /** Writes what is still waiting for a full batch. */
   flush(): Promise<void>;
   /** Distinct users met so far, in the newest pass or in all, rejected records with a readable id included. Flushes. */
   countMet(pass?: number): Promise<number>;
@@ -40,9 +43,6 @@ export type Stager = {
 const BATCH_ROWS = 5_000;
 // Nine parameters each, of the 65,535 that a statement may have.
 const REJECTED_AT_ONCE = 1_000;
-// A restart of Postgres takes seconds: 0.5 + 1 + 2 + 4 s between the attempts.
-const ATTEMPTS = 5;
-const FIRST_PAUSE_MS = 500;
 
 const COLUMNS = [
   'account_key',
@@ -67,15 +67,16 @@ export function createStager(pool: Pool, lease: StagedRun): Stager {
   const acknowledged = new Map<number, number>();
 
   async function write(pages: PageToStage[]): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
+    for (let attempt = 0; ; attempt++) {
       try {
-        await writeBatch(pool, lease, pages, attempt > 1);
+        await writeBatch(pool, lease, pages, attempt > 0);
         break;
       } catch (error) {
         // After a lost reply the COMMIT may still have been on its way, and its rows are there by now: deleted next time.
-        const cameLate = attempt > 1 && isDuplicate(error);
-        if (attempt === ATTEMPTS || !(cameLate || isConnectionLoss(error))) throw error;
-        await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1));
+        const cameLate = attempt > 0 && isDuplicate(error);
+        const pause = RESTART_PAUSES_MS[attempt];
+        if (pause === undefined || !(cameLate || isConnectionLoss(error))) throw error;
+        await sleep(pause);
       }
     }
     for (const { pass, users } of pages) acknowledged.set(pass, (acknowledged.get(pass) ?? 0) + users.length);
@@ -117,7 +118,7 @@ async function writeBatch(
 ): Promise<void> {
   await inTransaction(pool, DEFAULT_LIMITS, async (tx, client) => {
     if (resend) {
-      for (const { pass, page } of pages) {
+      for (const { pass, readOrder } of pages) {
         await tx
           .delete(stagedRecords)
           .where(
@@ -125,7 +126,7 @@ async function writeBatch(
               eq(stagedRecords.account_key, lease.accountKey),
               eq(stagedRecords.run_id, lease.runId),
               eq(stagedRecords.pass, pass),
-              eq(stagedRecords.page, page),
+              eq(stagedRecords.read_order, readOrder),
             ),
           );
       }
@@ -163,6 +164,8 @@ async function writeBatch(
             last_pass: sql`excluded.last_pass`,
             last_seen_at: sql`now()`,
           },
+          // The late batch of a run that lost its lease does not set back what the newer run has noted.
+          setWhere: lte(rejectedRecords.last_run_id, lease.runId),
         });
     }
   });

@@ -4,7 +4,7 @@ export type Verdict = 'complete' | 'partial';
 
 /** What one reading of all pages showed. */
 export type PassFacts = {
-  /** Records accepted or rejected, without pages that merely repeated an earlier one. */
+  /** Records accepted or rejected; like the other counts without pages that merely repeated the users of an earlier one. */
   records: number;
   rejected: number;
   /** Rejected records whose user could not be read. */

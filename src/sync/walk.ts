@@ -12,6 +12,7 @@ export type WalkSettings = { perPage: 'auto' | number; concurrency: number; maxP
 
 export type WalkProgress = { pass: number; pages: number; expectedPages: number | null; records: number };
 
+/** Counts are of everything that was read, in a pass that did not come to its end, too: all of it is staged. */
 export type Walk = { judgement: Judgement; records: number; unreadable: number };
 
 export type WalkRun = {
@@ -40,29 +41,56 @@ export async function walk(
   const passes: PassFacts[] = [];
   const evidence: Record<string, unknown>[] = [];
   const missingFields = { email: 0, name: 0 };
+  const walked = { records: 0, unreadable: 0 };
+  // Of the reading under way. Rows are staged by reading: a pass that has to begin again is another one.
+  let seen = { records: 0, rejected: 0, unreadable: 0 };
+  let reading = 0;
+  let began = 0;
+  let pagesBefore = 0;
+  let largest = Number.POSITIVE_INFINITY;
   let repeatedPages = 0;
   let readOrder = 0;
   let judgement: Judgement | null = null;
-  const unreadable = () => passes.reduce((sum, pass) => sum + pass.unreadable, 0);
+  const unreadableRecords = () => (walked.unreadable > 0 ? { unreadable_records: walked.unreadable } : {});
+
+  function beginReading(): void {
+    seen = { records: 0, rejected: 0, unreadable: 0 };
+    reading++;
+    began = performance.now();
+    pagesBefore = run.facts.pages;
+  }
+
+  function count(users: readonly UserRisk[], rejected: readonly RejectedRecord[]): void {
+    const records = users.length + rejected.length;
+    const unreadable = rejected.filter((record) => record.userId === null).length;
+    seen.records += records;
+    seen.rejected += rejected.length;
+    seen.unreadable += unreadable;
+    walked.records += records;
+    walked.unreadable += unreadable;
+    missingFields.email += users.filter((user) => user.email === null).length;
+    missingFields.name += users.filter((user) => user.name === null).length;
+    run.facts.rejected = Math.max(run.facts.rejected, seen.rejected);
+  }
 
   async function readPass(number: number): Promise<{ pass: Pass; facts: PassFacts }> {
-    const seen = { rejected: 0, unreadable: 0 };
-    const pagesBefore = run.facts.pages;
     run.facts.passes = number;
+    beginReading();
     const pass = await walkPages({
       fetchPage: (page, perPage) =>
         client.summaryPage({ accountId: run.accountId, page, perPage, signal: run.signal, usage: run.usage }),
-      accept: async (page, raw) => {
+      accept: async (page, raw, isRepeat) => {
         const { users, rejected } = parsePage(raw);
-        seen.rejected += rejected.length;
-        seen.unreadable += rejected.filter((record) => record.userId === null).length;
-        missingFields.email += users.filter((user) => user.email === null).length;
-        missingFields.name += users.filter((user) => user.name === null).length;
-        run.facts.rejected = Math.max(run.facts.rejected, seen.rejected);
-        await stager.add({ pass: number, page, readOrder: readOrder++, users, rejected });
+        if (!isRepeat) count(users, rejected);
+        await stager.add({ pass: reading, page, readOrder: readOrder++, users, rejected });
       },
-      countMet: () => stager.countMet(number),
+      restart: (perPage) => {
+        largest = perPage;
+        beginReading();
+      },
+      countMet: () => stager.countMet(reading),
       perPage: settings.perPage,
+      largest,
       concurrency: settings.concurrency,
       onPage: (p) => {
         run.facts.pages = pagesBefore + p.pages;
@@ -76,18 +104,19 @@ export async function walk(
     });
     run.facts.pages = pagesBefore + pass.pages;
     const { totalFirst, totalLast, totalsMoved, oneResponse } = pass;
-    const records = pass.records - pass.repeatedRecords;
-    const met = await stager.countMet(number);
-    return { pass, facts: { records, ...seen, met, totalFirst, totalLast, totalsMoved, oneResponse } };
+    const met = await stager.countMet(reading);
+    return { pass, facts: { ...seen, met, totalFirst, totalLast, totalsMoved, oneResponse } };
   }
 
   for (;;) {
-    const began = performance.now();
     const read = await readPass(passes.length + 1).catch((error: unknown) => {
       if (judgement !== null && run.isOutOfTime(error)) return null;
       throw error;
     });
     if (read === null) {
+      if (tooManyRejected(seen)) throw tooManyRejects(seen);
+      await stager.flush();
+      run.facts.usersMet = await stager.countMet();
       judgement = {
         ...judgement!,
         reasons: [...judgement!.reasons, 'the time budget ended in another pass'],
@@ -97,7 +126,7 @@ export async function walk(
     const { pass, facts } = read;
     passes.push(facts);
     repeatedPages += pass.repeatedPages;
-    const overlap = passes.length > 1 ? await stager.comparePasses(passes.length) : null;
+    const overlap = passes.length > 1 ? await stager.comparePasses(reading) : null;
     const all = { passes, met: await stager.countMet(), overlap };
     judgement = judgeWalk(all);
     const { records, met, totalFirst, totalLast } = facts;
@@ -121,7 +150,7 @@ export async function walk(
         ...(passes.length > 1 ? { passes: evidence } : {}),
         ...(missingFields.email > 0 ? { records_without_email: missingFields.email } : {}),
         ...(missingFields.name > 0 ? { records_without_name: missingFields.name } : {}),
-        ...(unreadable() > 0 ? { unreadable_records: unreadable() } : {}),
+        ...unreadableRecords(),
         ...(pass.unknownFields.length > 0 ? { unknown_fields: pass.unknownFields } : {}),
       },
     });
@@ -133,9 +162,8 @@ export async function walk(
       break;
     }
   }
-  run.facts.evidence = { ...run.facts.evidence, reasons: judgement.reasons };
-  const records = passes.reduce((sum, pass) => sum + pass.records, 0);
-  return { judgement, records, unreadable: unreadable() };
+  run.facts.evidence = { ...run.facts.evidence, reasons: judgement.reasons, ...unreadableRecords() };
+  return { judgement, ...walked };
 }
 
 function parsePage(raw: readonly unknown[]): { users: UserRisk[]; rejected: RejectedRecord[] } {
@@ -149,7 +177,7 @@ function parsePage(raw: readonly unknown[]): { users: UserRisk[]; rejected: Reje
   return { users, rejected };
 }
 
-function tooManyRejects({ records, rejected }: PassFacts): OperatorError {
+function tooManyRejects({ records, rejected }: Pick<PassFacts, 'records' | 'rejected'>): OperatorError {
   return new OperatorError({
     code: 'TOO_MANY_REJECTED',
     exit: EXIT.failed,

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { expectedPages, isFullPage, walkPages } from '../../src/cloudflare/walk-pages.ts';
+import {
+  expectedPages,
+  isFullPage,
+  walkPages as walkPagesOf,
+  type Pass,
+  type PassRequest,
+} from '../../src/cloudflare/walk-pages.ts';
 import { OperatorError } from '../../src/errors.ts';
 import { judgeWalk } from '../../src/sync/verdict.ts';
 import {
@@ -19,12 +25,19 @@ const info = (
   total_pages: Info['total_pages'],
   per_page: Info['per_page'] = 'asked',
 ): Info => ({ total_count, total_pages, per_page });
+/** What a server may do to the order and the content of its answers between any two of them. */
+const MOVING = { shuffled: true, restless: true, acts: [3, 129, 64] };
 const NO_TOTALS = info('missing', 'missing');
 const slip = (nth: number, what: number | 'empty') => ({ slips: new Map([[nth, what]]) });
+
+/** None of these begins a pass again. */
+const walkPages = (request: Omit<PassRequest, 'largest' | 'restart'>): Promise<Pass> =>
+  walkPagesOf({ ...request, largest: Number.POSITIVE_INFINITY, restart: () => assert.fail() });
 
 function assertWhole(outcome: Outcome): NonNullable<Outcome['pass']> {
   assert.equal(outcome.error, null);
   assert.ok(outcome.whole, `met ${outcome.met}`);
+  assert.deepEqual(outcome.stale, []);
   assert.ok(outcome.pass);
   return outcome.pass;
 }
@@ -34,8 +47,9 @@ function verdictOn(outcome: Outcome): 'complete' | 'partial' {
   const { pass } = outcome;
   assert.ok(pass);
   const { totalFirst, totalLast, totalsMoved, oneResponse } = pass;
-  const records = pass.records - pass.repeatedRecords;
-  const facts = { records, rejected: 0, unreadable: 0, met: outcome.met };
+  const { records, met } = outcome;
+  assert.ok(records >= met, `${records} records of ${met} users`);
+  const facts = { records, rejected: 0, unreadable: 0, met };
   return judgeWalk({
     passes: [{ ...facts, totalFirst, totalLast, totalsMoved, oneResponse }],
     met: outcome.met,
@@ -70,7 +84,49 @@ describe('worlds in which the account is read whole', () => {
       { users: 1, everything: true, info: null },
       true,
     ],
+    [
+      'everything comes at once, in another order every time',
+      { everything: true, ...MOVING, acts: [] },
+      true,
+    ],
+    [
+      'everything comes at once, and somebody acts between any two reads',
+      { everything: true, ...MOVING },
+      true,
+    ],
+    [
+      'everything comes at once, and somebody acts between any two reads, without result_info',
+      { everything: true, ...MOVING, info: null },
+      true,
+    ],
     ['page is ignored, and one page holds everything', { page: 'ignored', clamp: null }, true],
+    [
+      'page is ignored, and one page holds everything, in another order every time',
+      { page: 'ignored', clamp: null, ...MOVING, info: NO_TOTALS },
+      true,
+    ],
+    [
+      'the first page is repeated beyond the end, and says something newer each time',
+      { beyond: 'first', acts: [0] },
+      false,
+    ],
+    // Of a page that is full, nobody knows whether it was cut off.
+    [
+      'one page holds as many as is customary, without totals',
+      { users: 100, clamp: null, info: null },
+      false,
+    ],
+    ['one page holds as many as is customary', { users: 100, clamp: null }, true],
+    [
+      'one page holds as many as the server says that it holds',
+      { users: 37, clamp: 37, info: info('missing', 'missing', 'right') },
+      false,
+    ],
+    [
+      'one page is all of them, says total_pages',
+      { users: 100, clamp: null, info: info('missing', 'right') },
+      true,
+    ],
     ['the last page is repeated beyond the end', { beyond: 'last' }, false],
     ['the last page is repeated beyond the end, without result_info', { beyond: 'last', info: null }, false],
     ['the last page is repeated beyond the end, and is full', { beyond: 'last', users: 150 }, false],
@@ -283,6 +339,59 @@ describe('page sizes in auto mode', () => {
     }
   });
 
+  test('a later page that takes too long, is too large or is refused begins the pass again with smaller pages', async () => {
+    const tooLarge = new OperatorError({
+      code: 'BODY_TOO_LARGE',
+      exit: 1,
+      happened: '',
+      means: '',
+      todo: '',
+    });
+    for (const error of [refused(0, 'UND_ERR_HEADERS_TIMEOUT'), refused(524), refused(400), tooLarge]) {
+      const world = { ...HONEST, users: 3_500, clamp: null };
+      const outcome = await walkWorld(world, {
+        refuse: (page, size) => (size > 100 && page === 3 ? error : null),
+      });
+      assertWhole(outcome);
+      assert.equal(verdictOn(outcome), 'complete');
+      assert.equal(outcome.restarts, 1);
+      const sizes = outcome.requests.map((request) => request.perPage);
+      assert.deepEqual([...new Set(sizes)], [1_000, 100]);
+      assert.deepEqual(outcome.pass?.paging, {
+        page: 'honoured',
+        per_page: 'clamped',
+        asked_per_page: 1_000,
+        page_size: 100,
+        totals: true,
+      });
+    }
+  });
+
+  test('the size that comes back may be refused when it is asked for: the next smaller one is taken', async () => {
+    const outcome = await walkWorld(
+      { ...HONEST, users: 700, clamp: 333 },
+      { refuse: (_, size) => (size === 333 ? refused(400) : null) },
+    );
+    assertWhole(outcome);
+    assert.deepEqual([...new Set(outcome.requests.map((r) => r.perPage))], [1_000, 333, 100]);
+  });
+
+  test('a page that fails at the smallest size, or at the one that was set, fails the pass', async () => {
+    for (const [settings, clamp, restarts] of [
+      [{}, null, 2],
+      // What the server gives is what would be asked for next.
+      [{}, 50, 0],
+      [{ perPage: 1_000 }, null, 0],
+    ] as const) {
+      const outcome = await walkWorld(
+        { ...HONEST, users: 3_500, clamp },
+        { ...settings, refuse: (page) => (page === 3 ? refused(504) : null) },
+      );
+      assert.equal(outcome.error?.code, 'CLOUDFLARE_UNAVAILABLE');
+      assert.equal(outcome.restarts, restarts);
+    }
+  });
+
   test('anything else is no reason to ask again', async () => {
     for (const error of [refused(0, 'ENOTFOUND'), refused(503), new Error('defect')]) {
       const { sizes, outcome } = await firstSizes(() => error);
@@ -370,7 +479,6 @@ test('the same users once more are handed on when anything about them is new', a
     concurrency: 1,
   }).then((pass) => {
     assert.equal(pass.repeatedPages, 1);
-    assert.equal(pass.records - pass.repeatedRecords, 1);
     assert.deepEqual(pass.unknownFields, ['risk_score']);
   });
   assert.deepEqual(seen, [[{ user_id: 'A', event_count: 1 }], [{ user_id: 'A', event_count: 2 }]]);
@@ -452,52 +560,68 @@ describe('in any world', () => {
         per_page: fc.constantFrom('right' as const, 'asked' as const, 'missing' as const),
       }),
     ),
-    slips: fc
-      .option(
-        fc.tuple(
-          fc.integer({ min: 1, max: 8 }),
-          fc.oneof(fc.constant('empty' as const), fc.integer({ min: 1, max: 6 })),
-        ),
-        {
-          freq: 2,
-        },
-      )
-      .map((pair) => new Map(pair === null ? [] : [pair])),
+    slips: fc.oneof(
+      { weight: 3, arbitrary: fc.constant<PagingWorld['slips']>(new Map()) },
+      {
+        weight: 3,
+        arbitrary: fc
+          .tuple(
+            fc.integer({ min: 1, max: 8 }),
+            fc.oneof(fc.constant('empty' as const), fc.integer({ min: 1, max: 6 })),
+          )
+          .map((pair) => new Map([pair])),
+      },
+      // A short failure: nothing comes, several times in a row.
+      {
+        weight: 1,
+        arbitrary: fc
+          .tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 2, max: 4 }))
+          .map(
+            ([nth, times]) => new Map(Array.from({ length: times }, (_, n) => [nth + n, 'empty' as const])),
+          ),
+      },
+    ),
     refuseAbove: fc.option(fc.constantFrom(50, 100, 999)),
+    acts: fc.oneof(
+      { weight: 4, arbitrary: fc.constant([]) },
+      { weight: 1, arbitrary: fc.array(fc.nat(159), { minLength: 1, maxLength: 6 }) },
+    ),
+    shuffled: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
+    restless: fc.boolean(),
   });
   const anySettings = fc.record({
     perPage: fc.constantFrom('auto' as const, 'auto' as const, 20, 50, 100),
     concurrency: fc.integer({ min: 1, max: 6 }),
   });
+  const autoSize = ({ refuseAbove }: PagingWorld) =>
+    refuseAbove === null ? 1_000 : refuseAbove >= 100 ? 100 : 50;
   const sizeOf = (world: PagingWorld, perPage: 'auto' | number) =>
     world.everything
       ? Math.max(1, world.users)
-      : Math.min(
-          perPage === 'auto' ? Math.min(1_000, world.refuseAbove ?? 1_000) : perPage,
-          world.clamp ?? 1_000,
-        );
+      : Math.min(perPage === 'auto' ? autoSize(world) : perPage, world.clamp ?? 1_000);
   const isRefused = (world: PagingWorld, perPage: 'auto' | number) =>
     perPage !== 'auto' && world.refuseAbove !== null && perPage > world.refuseAbove;
 
-  /** One page is all that shows, and the totals (or their absence) fit: nothing tells that there is more. */
-  function isUndetectable(world: PagingWorld, size: number): boolean {
-    if (world.everything || world.users <= size) return false;
-    // Page 2 in place of page 1, at the very beginning, looks like one page for ever.
-    const showsOnePage = [...world.slips].some(([nth, what]) => nth <= 3 && what !== 'empty');
-    if (world.page === 'honoured' && !showsOnePage) return false;
+  const isStill = ({ acts, shuffled }: PagingWorld) => acts.length === 0 && !shuffled;
+
+  /** The totals are met by chance; or one page is all that shows, and the totals (or their absence) fit. */
+  function isUndetectable(world: PagingWorld, { met, pass }: Outcome, size: number, asked: number): boolean {
     const count = world.info?.total_count ?? 'missing';
     const pages = world.info?.total_pages ?? 'missing';
-    if (typeof count === 'number') return count <= size;
-    if (count === 'right') return false;
-    if (typeof pages === 'number') return pages <= 1;
-    return pages === 'missing';
+    if (typeof count === 'number') return count === met;
+    if (count === 'right' || pass?.paging.page === 'honoured') return false;
+    if (world.page === 'honoured' && world.slips.size === 0 && isStill(world)) return false;
+    if (pages !== 'missing') return pages !== 'right' && pages <= 1;
+    const stated = { right: size, asked, missing: undefined }[world.info?.per_page ?? 'missing'];
+    return !isFullPage(met === 0 ? 0 : size, asked, stated);
   }
 
   /** Whether a slip showed a page other than the one asked for: later pages may then be taken for read. */
-  const onlyEmptySlips = (world: PagingWorld) => [...world.slips.values()].every((what) => what === 'empty');
+  const onlyOneEmptySlip = ({ slips }: PagingWorld) =>
+    slips.size < 2 && [...slips.values()].every((what) => what === 'empty');
 
   test('a walk ends with the whole account, with a verdict that says otherwise, or with an error', async () => {
-    const ends = { whole: 0, partial: 0, error: 0 };
+    const ends = { whole: 0, partial: 0, error: 0, movingComplete: 0, failedShortly: 0 };
     await fc.assert(
       fc.asyncProperty(anyWorld, anySettings, async (world, settings) => {
         const outcome = await walkWorld(world, settings);
@@ -515,35 +639,48 @@ describe('in any world', () => {
         assert.ok(pass);
         const refusedOnes = outcome.requests.filter((r) => r.perPage > (world.refuseAbove ?? Infinity));
         assert.equal(pass.pages, outcome.requests.length - refusedOnes.length);
+        assert.deepEqual(outcome.stale, [], 'the last read wins');
+        const verdict = verdictOn(outcome);
+        const size = sizeOf(world, settings.perPage);
         if (outcome.whole) {
           ends.whole++;
+          if (verdict === 'complete' && !isStill(world)) ends.movingComplete++;
           return;
         }
-        if (isUndetectable(world, sizeOf(world, settings.perPage))) return;
+        const asked = settings.perPage === 'auto' ? autoSize(world) : settings.perPage;
+        if (isUndetectable(world, outcome, size, asked)) return;
         ends.partial++;
-        assert.equal(verdictOn(outcome), 'partial', `${outcome.met} of ${world.users} were taken for all`);
+        if (world.slips.size > 1) ends.failedShortly++;
+        assert.equal(verdict, 'partial', `${outcome.met} of ${world.users} were taken for all`);
         assert.equal(pass.oneResponse, false);
       }),
       { numRuns: 4_000 },
     );
-    assert.ok(ends.whole > 500 && ends.error > 50 && ends.partial > 5, JSON.stringify(ends));
+    assert.ok(
+      ends.whole > 500 && ends.error > 50 && ends.partial > 50 && ends.movingComplete > 50,
+      JSON.stringify(ends),
+    );
+    assert.ok(ends.failedShortly > 20, JSON.stringify(ends));
   });
 
   test('an account that can be read whole is read whole', async () => {
     await fc.assert(
       fc.asyncProperty(anyWorld, anySettings, async (any, settings) => {
-        // Readable: pages are honoured, or one holds everything and the total says so; slips are empty answers; and an
-        // end is an empty page, or the total tells it from a repeated one.
+        // Readable: pages are honoured and nothing moves, or one holds everything and the total says so; slips are empty
+        // answers; and an end is an empty page, or the total tells it from a repeated one.
         const exact = any.info?.total_count === 'right';
-        const honoured: PagingWorld = {
+        const still: PagingWorld = {
           ...any,
           page: 'honoured',
           everything: false,
-          slips: onlyEmptySlips(any) ? any.slips : new Map(),
+          slips: onlyOneEmptySlip(any) ? any.slips : new Map(),
+          acts: [],
+          shuffled: false,
         };
+        const everything = { everything: true, acts: any.acts, shuffled: any.shuffled };
         const world: PagingWorld = exact
-          ? { ...honoured, everything: any.everything }
-          : { ...honoured, beyond: 'empty' };
+          ? { ...still, ...(any.everything ? everything : {}) }
+          : { ...still, beyond: 'empty' };
         fc.pre(!isRefused(world, settings.perPage));
         // A number of pages that is far too small ends in PAGING_ENDLESS, and rightly so.
         const outcome = await walkWorld(world, settings);
@@ -552,6 +689,7 @@ describe('in any world', () => {
           return;
         }
         const pass = assertWhole(outcome);
+        if (world.everything) assert.equal(verdictOn(outcome), 'complete');
         if (pass.oneResponse) {
           assert.ok(world.users <= sizeOf(world, settings.perPage), 'more than one response can have held');
         }
@@ -575,6 +713,8 @@ describe('in any world', () => {
             everything: false,
             beyond: 'empty',
             refuseAbove: null,
+            acts: [],
+            shuffled: false,
             ...slip(nth, nth - back),
           };
           const settings = { concurrency: 1 };

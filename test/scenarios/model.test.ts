@@ -25,6 +25,7 @@ const logger = createLogger({ level: 'silent', secrets: [], pretty: false, desti
 const account = fc.record({
   style: fc.constantFrom<ResetStyle>('no_level', 'old_level', 'not_found'),
   people: fc.array(happening, { minLength: 8, maxLength: 30, size: 'max' }),
+  everything: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
   perPage: fc.constantFrom(2, 3, 5),
   concurrency: fc.constantFrom(1, 2),
 });
@@ -32,9 +33,9 @@ const account = fc.record({
 async function live(confirm: 'lookup' | 'walks', sequences: number, tally: Tally): Promise<void> {
   const lane = (index: number) =>
     fc.assert(
-      fc.asyncProperty(account, commands(confirm), async ({ style, people, ...how }, script) => {
+      fc.asyncProperty(account, commands(confirm), async ({ style, everything, people, ...how }, script) => {
         const accountId = randomBytes(16).toString('hex');
-        const living = createLivingAccount(accountId, style);
+        const living = createLivingAccount(accountId, style, everything);
         for (let one = 0; one < 8; one++) living.happen({ kind: 'arrive', level: 'low' });
         for (const what of people) living.happen(what);
         const real: Real = { db, accountId, account: living, confirm, logger, tally, ...how };

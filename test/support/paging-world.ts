@@ -1,4 +1,5 @@
-// An account and a server for it, as a pure function of page and per_page: paging as it might turn out to work.
+// An account and a server for it, as a pure function of page, per_page and the number of the answer: paging as it might turn out
+// to work, over a list that may move between any two answers.
 import { ExchangeError } from '../../src/cloudflare/failures.ts';
 import type { SummaryPage } from '../../src/cloudflare/client.ts';
 import { walkPages, type Pass } from '../../src/cloudflare/walk-pages.ts';
@@ -23,6 +24,12 @@ export type PagingWorld = {
   slips: ReadonlyMap<number, number | 'empty'>;
   /** A larger per_page is answered by 400. */
   refuseAbove: number | null;
+  /** Before the n-th answer somebody acts, over and over in this order: their count rises, and they come first. Empty: nobody. */
+  acts: readonly number[];
+  /** Rows that tie come in another order in every answer; without acts, all of them tie. */
+  shuffled: boolean;
+  /** Every answer holds a field that nobody knows, and says something else in it each time. */
+  restless: boolean;
 };
 
 /** page and per_page honoured, everything stated and right. */
@@ -35,15 +42,24 @@ export const HONEST: PagingWorld = {
   info: { total_count: 'right', total_pages: 'right', per_page: 'right' },
   slips: new Map(),
   refuseAbove: null,
+  acts: [],
+  shuffled: false,
+  restless: false,
 };
+
+type Row = { user_id: string; event_count: number; asked_nth?: number };
 
 export type Outcome = {
   pass: Pass | null;
   error: (Error & { code?: string }) | null;
-  /** Distinct users accepted. */
+  /** Distinct users accepted, and records without those of repeated pages. */
   met: number;
+  records: number;
   /** Every user of the account was accepted. */
   whole: boolean;
+  /** Users of whom something else was accepted last than was served last. */
+  stale: string[];
+  restarts: number;
   requests: { page: number; perPage: number }[];
   mostAtOnce: number;
   /** Order in which pages were handed on. */
@@ -52,7 +68,7 @@ export type Outcome = {
 
 /** Users on one page of answer number `nth`. */
 export function answer(world: PagingWorld, page: number, perPage: number, nth: number): SummaryPage {
-  const all = Array.from({ length: world.users }, (_, n) => ({ user_id: `user-${n}` }));
+  const all = rowsAt(world, nth);
   const size = world.everything ? Math.max(1, all.length) : Math.min(perPage, world.clamp ?? perPage);
   const last = Math.max(1, Math.ceil(all.length / size));
   const slip = world.slips.get(nth);
@@ -73,6 +89,24 @@ export function answer(world: PagingWorld, page: number, perPage: number, nth: n
   return { records, info, bytes: 1, unknownFields: [] };
 }
 
+function rowsAt({ users, acts, shuffled, restless }: PagingWorld, nth: number): Row[] {
+  const counts = Array.from({ length: users }, () => 0);
+  const newest = Array.from({ length: users }, () => 0);
+  for (let n = 1; acts.length > 0 && users > 0 && n <= nth; n++) {
+    const who = acts[(n - 1) % acts.length]! % users;
+    counts[who]!++;
+    newest[who] = n;
+  }
+  const tie = (who: number) => (shuffled ? (who * 7_919 + nth * 104_729 * (who + 1)) % 1_009 : who);
+  const order = Array.from({ length: users }, (_, who) => who);
+  if (acts.length > 0 || shuffled) order.sort((a, b) => newest[b]! - newest[a]! || tie(a) - tie(b) || a - b);
+  return order.map((who) => ({
+    user_id: `user-${who}`,
+    event_count: counts[who]!,
+    ...(restless ? { asked_nth: nth } : {}),
+  }));
+}
+
 export async function walkWorld(
   world: PagingWorld,
   settings: {
@@ -81,11 +115,14 @@ export async function walkWorld(
     refuse?: (page: number, perPage: number) => Error | null;
   } = {},
 ): Promise<Outcome> {
-  const met = new Set<string>();
+  const served = new Map<string, number>();
+  const accepted = new Map<string, number>();
   const requests: Outcome['requests'] = [];
   const acceptedPages: number[] = [];
   let underWay = 0;
   let mostAtOnce = 0;
+  let records = 0;
+  let restarts = 0;
   const walking = walkPages({
     async fetchPage(page, perPage) {
       const nth = requests.push({ page, perPage });
@@ -96,25 +133,38 @@ export async function walkWorld(
       const refusal = settings.refuse?.(page, perPage);
       if (refusal) throw refusal;
       if (world.refuseAbove !== null && perPage > world.refuseAbove) throw refused(400);
-      return answer(world, page, perPage, nth);
+      const given = answer(world, page, perPage, nth);
+      for (const row of given.records as Row[]) served.set(row.user_id, row.event_count);
+      return given;
     },
-    async accept(page, records) {
+    async accept(page, rows, isRepeat) {
       acceptedPages.push(page);
+      if (!isRepeat) records += rows.length;
+      for (const row of rows as Row[]) accepted.set(row.user_id, row.event_count);
       await Promise.resolve();
-      for (const record of records) met.add((record as { user_id: string }).user_id);
+    },
+    restart() {
+      restarts++;
+      records = 0;
+      accepted.clear();
+      served.clear();
     },
     async countMet() {
-      return met.size;
+      return accepted.size;
     },
     perPage: settings.perPage ?? 'auto',
+    largest: Number.POSITIVE_INFINITY,
     concurrency: settings.concurrency ?? 4,
   });
   const [result] = await Promise.allSettled([walking]);
   return {
     pass: result.status === 'fulfilled' ? result.value : null,
     error: result.status === 'rejected' ? (result.reason as Error) : null,
-    met: met.size,
-    whole: met.size === world.users,
+    met: accepted.size,
+    records,
+    whole: accepted.size === world.users,
+    stale: [...served].filter(([id, count]) => accepted.get(id) !== count).map(([id]) => id),
+    restarts,
     requests,
     mostAtOnce,
     acceptedPages,

@@ -1,0 +1,240 @@
+// Walks through the real staging, of accounts that move between any two answers; read in process, published to a real Postgres.
+import assert from 'node:assert/strict';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import type { SummaryPage } from '../../src/cloudflare/client.ts';
+import { createLogger } from '../../src/logger.ts';
+import { claimLease, LEASE_TIMING } from '../../src/sync/lease.ts';
+import { publish } from '../../src/sync/publish.ts';
+import type { RunFacts } from '../../src/sync/record-run.ts';
+import { requestSync } from '../../src/sync/request-sync.ts';
+import { createStager } from '../../src/sync/stage.ts';
+import { walk } from '../../src/sync/walk.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { refused } from '../support/paging-world.ts';
+import { uuidOf } from '../support/random-world.ts';
+import { TEST_SETTINGS } from '../support/settings.ts';
+
+let db: MigratedDatabase;
+before(async () => {
+  db = await migratedDatabase();
+});
+after(() => db.close());
+
+const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
+const SETTINGS = { ...TEST_SETTINGS, concurrency: 1 };
+
+type Asked = { page: number; perPage: number };
+/** Answer number `nth` of a run, from 1; may throw. */
+type Account = (asked: Asked, nth: number, signal: AbortSignal) => { records: unknown[]; total?: number };
+
+const user = (who: number, over: Record<string, unknown> = {}) => ({
+  user_id: uuidOf(`user ${who}`),
+  email: null,
+  name: null,
+  max_risk_level: 'low',
+  event_count: 1,
+  last_event: '2026-01-01T00:00:00Z',
+  ...over,
+});
+const users = (count: number) => Array.from({ length: count }, (_, who) => user(who));
+const pageOf = (records: unknown[], { page, perPage }: Asked) =>
+  records.slice((page - 1) * perPage, page * perPage);
+
+function clientOf(account: Account) {
+  const asked: Asked[] = [];
+  return {
+    asked,
+    async summaryPage({ page, perPage, signal }: Asked & { signal: AbortSignal }): Promise<SummaryPage> {
+      const nth = asked.push({ page, perPage });
+      const { records, total } = account({ page, perPage }, nth, signal);
+      const info = total === undefined ? {} : { total_count: total };
+      return { records, info, bytes: 0, unknownFields: [] };
+    },
+    lookUpUser: () => assert.fail('nobody was missing'),
+  };
+}
+
+async function sync(account: Account) {
+  const client = clientOf(account);
+  const accountId = randomBytes(16).toString('hex');
+  const outcome = await requestSync(
+    { pool: db.pool, client, logger, settings: SETTINGS, timing: LEASE_TIMING },
+    { accountId, trigger: 'cli', signal: new AbortController().signal },
+  );
+  assert.ok(outcome.kind === 'ran');
+  assert.equal(outcome.result.error, null);
+  const { published, facts } = outcome.result;
+  assert.ok(published !== null);
+  return { published, facts, asked: client.asked, state: await stateOf(accountId) };
+}
+
+const stateOf = (accountId: string) =>
+  db.rows<{ user_id: string; max_risk_level: string; event_count: number; absent: boolean }>(
+    `select user_id, max_risk_level, event_count, absent_since is not null as absent
+       from risk.users join risk.accounts using (account_key) where account_id = $1 order by user_id`,
+    [accountId],
+  );
+
+/** Everything at once; before every answer somebody has acted, and those who tie come in another order. */
+const everything =
+  (count: number, total?: number): Account =>
+  (_, nth) => {
+    const [first, ...others] = users(count);
+    const records = [{ ...first, event_count: nth }, ...(nth % 2 === 0 ? others.toReversed() : others)];
+    return total === undefined ? { records } : { records, total };
+  };
+
+for (const [title, account, requests] of [
+  ['without a total', everything(37), 3],
+  ['with a total', everything(37, 37), 2],
+] as const) {
+  test(`everything at once, in an order and with counts that change between any two answers, ${title}: complete after one pass`, async () => {
+    const { published, facts, asked, state } = await sync(account);
+    assert.equal(published.verdict, 'complete');
+    assert.deepEqual([facts.passes, facts.duplicates, facts.rejected, facts.usersMet], [1, 0, 0, 37]);
+    assert.equal(asked.length, requests);
+    const moved = state.find(({ user_id }) => user_id === user(0).user_id);
+    assert.deepEqual([state.length, moved?.event_count], [37, requests], 'the last read wins');
+  });
+}
+
+test('a last page that is repeated beyond the end, and says something newer each time: complete, and the newest is kept', async () => {
+  const { published, facts, state } = await sync(({ page, perPage }, nth) => {
+    const all = users(3).with(2, user(2, { event_count: nth }));
+    return { records: pageOf(all, { page: Math.min(page, 2), perPage: Math.min(perPage, 2) }), total: 3 };
+  });
+  assert.deepEqual([published.verdict, facts.passes, facts.duplicates], ['complete', 1, 0]);
+  const counts = new Map(state.map((row) => [row.user_id, row.event_count]));
+  assert.deepEqual([counts.size, counts.get(user(2).user_id)], [3, 4]);
+});
+
+test('rejected records of a page that comes again are counted once', async () => {
+  // 3 % are below the limit of 5 %; counted twice they would be above it.
+  const { published, facts } = await sync((_, nth) => {
+    const all = users(1_000).map((one, who) => (who < 30 ? { ...one, max_risk_level: 'severe' } : one));
+    return { records: all.with(999, user(999, { event_count: nth })), total: 1_000 };
+  });
+  assert.deepEqual([published.verdict, published.met], ['complete', 970]);
+  assert.deepEqual([facts.rejected, facts.duplicates, facts.passes], [30, 0, 1]);
+});
+
+test('a page that comes back to what it said before is believed again', async () => {
+  const { state } = await sync((_, nth) => ({
+    records: users(7).with(3, user(3, { event_count: nth % 2 })),
+  }));
+  assert.equal(state.find(({ user_id }) => user_id === user(3).user_id)?.event_count, 1);
+});
+
+test('a short failure that looks like the end, on an account without totals, does not make one page the whole account', async () => {
+  const { published, facts } = await sync(({ page, perPage }, nth) => ({
+    records: nth === 2 || nth === 3 ? [] : pageOf(users(120), { page, perPage: Math.min(perPage, 50) }),
+  }));
+  assert.deepEqual([published.verdict, published.users, facts.passes], ['complete', 120, 2]);
+});
+
+test('a page that is too slow begins its pass again with smaller ones, which counts for itself alone; later passes remember the size', async () => {
+  let restarted = false;
+  const { published, facts, asked, state } = await sync(({ page, perPage }, nth) => {
+    if (page === 2 && perPage > 100) {
+      restarted = true;
+      throw refused(0, 'UND_ERR_HEADERS_TIMEOUT');
+    }
+    // Once the pass has begun again, somebody who had been read is gone, and the total of the first whole pass moves.
+    const all = restarted ? users(150).slice(1) : users(150);
+    return { records: pageOf(all, { page, perPage }), total: nth === 3 ? 150 : all.length };
+  });
+  assert.equal(published.verdict, 'complete');
+  const wholePass = ['1 of 100', '2 of 100', '3 of 100', '3 of 100'];
+  assert.deepEqual(
+    asked.map(({ page, perPage }) => `${page} of ${perPage}`),
+    ['1 of 1000', '2 of 1000', ...wholePass, ...wholePass],
+  );
+  assert.deepEqual([facts.passes, facts.pages, facts.duplicates], [2, 9, 0]);
+  const met = (facts.evidence['passes'] as { met: number }[]).map((pass) => pass.met);
+  assert.deepEqual(met, [149, 149]);
+  // What was read is not thrown away: whoever was met in the pass that ended early was there.
+  assert.deepEqual([facts.usersMet, state.length], [150, 150]);
+});
+
+/** Pass 1 meets four users where five are said to be; pass 2 reads one page, and then the time budget is spent. */
+async function cutOff(lastPage: unknown[]) {
+  const claim = await claimLease(db.pool, {
+    accountId: randomBytes(16).toString('hex'),
+    owner: randomUUID(),
+    trigger: 'cli',
+    scheduledFor: null,
+    identity: { host: 'here', process: '' },
+    timing: LEASE_TIMING,
+  });
+  assert.ok(claim.kind === 'claimed');
+  const { lease } = claim;
+  const stager = createStager(db.pool, lease);
+  const budget = new AbortController();
+  const spent = new Error('time is up');
+  const facts: RunFacts = {
+    passes: 0,
+    pages: 0,
+    requests: 0,
+    retries: 0,
+    bytes: 0,
+    usersMet: 0,
+    duplicates: 0,
+    rejected: 0,
+    totalFirst: null,
+    totalLast: null,
+    lookups: 0,
+    evidence: {},
+  };
+  const client = clientOf(({ page, perPage }, nth, signal) => {
+    if (nth < 5) return { records: pageOf(users(4), { page, perPage }), total: 5 };
+    if (nth === 5) return { records: lastPage, total: 5 };
+    budget.abort(spent);
+    signal.throwIfAborted();
+    return assert.fail();
+  });
+  const settings = { perPage: 2, concurrency: 1, maxPasses: 4 };
+  const walked = await walk(client, stager, settings, {
+    accountId: lease.accountId,
+    signal: budget.signal,
+    facts,
+    usage: { requests: 0, retries: 0, bytes: 0 },
+    timeLeft: () => Number.POSITIVE_INFINITY,
+    isOutOfTime: (error) => error === spent,
+    onProgress() {},
+  });
+  return { lease, stager, facts, walked };
+}
+
+test('a pass that the time budget cuts off counts with all that it has read', async () => {
+  const lastPage = [user(0, { max_risk_level: 'high' }), user(9), { name: 'nobody' }];
+  const { lease, stager, facts, walked } = await cutOff(lastPage);
+  assert.deepEqual([walked.judgement.verdict, walked.records, walked.unreadable], ['partial', 7, 1]);
+  assert.ok(walked.judgement.reasons.includes('the time budget ended in another pass'));
+  assert.deepEqual([facts.usersMet, facts.rejected, facts.evidence['unreadable_records']], [5, 1, 1]);
+  await publish(db.pool, {
+    lease,
+    observedAt: lease.startedAt,
+    verdict: walked.judgement.verdict,
+    expectedUnseen: walked.judgement.expectedUnseen,
+    acknowledged: stager.acknowledged(),
+    records: walked.records,
+    unreadable: walked.unreadable,
+    answers: { confirmation: 'asked', byUser: new Map() },
+    acceptMassClear: false,
+    maxClearedRatio: 0.5,
+    dryRun: false,
+    facts,
+  });
+  const state = await stateOf(lease.accountId);
+  const levels = new Map(state.map((row) => [row.user_id, row.max_risk_level]));
+  assert.deepEqual(
+    [levels.size, levels.get(user(0).user_id), levels.get(user(9).user_id)],
+    [5, 'high', 'low'],
+  );
+});
+
+test('a pass that the time budget cuts off fails the run, too, when too much of it is rejected', async () => {
+  const unknown = Array.from({ length: 20 }, (_, who) => user(who, { max_risk_level: 'severe' }));
+  await assert.rejects(cutOff(unknown), { code: 'TOO_MANY_REJECTED' });
+});
