@@ -61,6 +61,8 @@ export function judgeServed(pages: readonly ServedPage[]): Served {
   };
 }
 
+const PAGE_LIMITS = [10, 20, 25, 30, 50, 100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000];
+
 /** One reading in which nothing moved; or several that agree, and have met as many as the last one promised. */
 function nothingMoved(pages: readonly ServedPage[]): boolean {
   const last = pages.at(-1)?.reading ?? 0;
@@ -72,8 +74,12 @@ function nothingMoved(pages: readonly ServedPage[]): boolean {
   const totals = [...new Set(ofLast.map((page) => page.total))];
   if (distinct.size === thisTime.length && totals.length <= 1) {
     const [total = null] = totals;
-    const answers = new Set(ofLast.filter((page) => page.records.length > 0).map((page) => page.page));
-    if (total === null ? answers.size <= 1 : distinct.size === total) return true;
+    const answers = ofLast.filter((page) => page.records.length > 0);
+    // As many records as some server puts on a page may be a page of more.
+    const isWhole =
+      new Set(answers.map((page) => page.page)).size <= 1 &&
+      answers.every((page) => !PAGE_LIMITS.includes(page.records.length));
+    if (total === null ? isWhole : distinct.size === total) return true;
   }
   if (last < 2) return false;
   const earlier = new Set(users((reading) => reading < last));
