@@ -1,6 +1,7 @@
 // The slots of a schedule before an instant, and what daylight saving does to those to come. Pure; node-cron itself only
 // looks ahead from now.
-import { createTask, parse } from 'node-cron';
+import { parse } from 'node-cron';
+import { readSchedule } from './schedule.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -43,8 +44,8 @@ function matchersOf(expression: string, timezone: string) {
   const fields = (NICKNAMES[expression.trim()] ?? expression).trim().split(/\s+/);
   const [second, minute, hour, ...days] = fields.length === 6 ? fields : ['0', ...fields];
   const matcher = (...time: string[]) => {
-    const task = createTask([...time, ...days].join(' '), () => undefined, { timezone });
-    return (at: number) => task.match(new Date(at));
+    const read = readSchedule([...time, ...days].join(' '), timezone);
+    return (at: number) => read.match(new Date(at));
   };
   const hours = hour ?? '*';
   return {
@@ -69,7 +70,7 @@ export type ClockChange = {
  * those in the hour that comes twice run once. Empty for UTC, and for schedules that rest at those hours.
  */
 export function clockChanges(expression: string, timezone: string, from: Date): ClockChange[] {
-  const wall = createTask(expression, () => undefined, { timezone: 'UTC' });
+  const wall = readSchedule(expression, 'UTC');
   const { second } = parse(expression);
   const changes: ClockChange[] = [];
   for (let at = Math.ceil(from.getTime() / BLOCK) * BLOCK; at < from.getTime() + LOOK_BACK; at += BLOCK) {

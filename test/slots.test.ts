@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, mock, test } from 'node:test';
-import { createTask } from 'node-cron';
+import { createTask, getTasks } from 'node-cron';
+import { longestInterval } from '../src/schedule.ts';
 import { clockChanges, slotsBefore } from '../src/slots.ts';
 
 const iso = (dates: Date[]) => dates.map((date) => date.toISOString().slice(0, 19));
@@ -54,6 +55,14 @@ describe('slotsBefore', () => {
       mock.timers.reset();
     }
   });
+});
+
+test('asking a schedule leaves no task behind', () => {
+  const before = getTasks().size;
+  slotsBefore('0 * * * *', 'Europe/Berlin', new Date(), 2);
+  longestInterval('0 * * * *', 'Europe/Berlin');
+  clockChanges('30 2 * * *', 'Europe/Berlin', new Date());
+  assert.equal(getTasks().size, before);
 });
 
 describe('clockChanges', () => {
