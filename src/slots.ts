@@ -28,30 +28,17 @@ export function slotsBefore(expression: string, timezone: string, before: Date, 
   return slots;
 }
 
-// As node-cron reads them; it does not say what they stand for.
-const NICKNAMES: Readonly<Record<string, string>> = {
-  '@yearly': '0 0 1 1 *',
-  '@annually': '0 0 1 1 *',
-  '@monthly': '0 0 1 * *',
-  '@weekly': '0 0 * * 0',
-  '@daily': '0 0 * * *',
-  '@midnight': '0 0 * * *',
-  '@hourly': '0 * * * *',
-};
-
 /** By hour, by minute and by second, so that a yearly schedule is not searched second by second. */
 function matchersOf(expression: string, timezone: string) {
-  const fields = (NICKNAMES[expression.trim()] ?? expression).trim().split(/\s+/);
-  const [second, minute, hour, ...days] = fields.length === 6 ? fields : ['0', ...fields];
+  const { second, minute, hour, dayOfMonth, month, dayOfWeek } = parse(expression);
   const matcher = (...time: string[]) => {
-    const read = readSchedule([...time, ...days].join(' '), timezone);
+    const read = readSchedule([...time, dayOfMonth, month, dayOfWeek].join(' '), timezone);
     return (at: number) => read.match(new Date(at));
   };
-  const hours = hour ?? '*';
   return {
-    hour: matcher('*', '*', hours),
-    minute: matcher('*', minute ?? '*', hours),
-    second: matcher(second ?? '0', minute ?? '*', hours),
+    hour: matcher('*', '*', `${hour}`),
+    minute: matcher('*', `${minute}`, `${hour}`),
+    second: matcher(`${second}`, `${minute}`, `${hour}`),
   };
 }
 

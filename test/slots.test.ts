@@ -16,6 +16,11 @@ describe('slotsBefore', () => {
     ['0 9-17 * * 1-5', 'Asia/Kathmandu', ['2026-11-25T11:15:00', '2026-11-25T10:15:00']],
     ['0 3 1 1 *', 'UTC', ['2026-01-01T03:00:00']],
     ['0 3 29 2 *', 'UTC', []],
+    // As node-cron reads them: nicknames in any case, names, and its words for days.
+    [' @Hourly ', 'UTC', ['2026-11-25T12:00:00', '2026-11-25T11:00:00']],
+    ['0 12 ? nov Wed,7', 'UTC', ['2026-11-25T12:00:00', '2026-11-22T12:00:00']],
+    ['0 3 L,15W * *', 'UTC', ['2026-11-16T03:00:00', '2026-10-31T03:00:00']],
+    ['0 3 * * 1#2,5L', 'UTC', ['2026-11-09T03:00:00', '2026-10-30T03:00:00']],
   ] as const) {
     test(`${expression} in ${timezone}`, () => {
       assert.deepEqual(iso(slotsBefore(expression, timezone, at, 2)), expected);
