@@ -5,41 +5,40 @@ import { readSchedule } from './schedule.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
-// Every offset from UTC that is in use is a multiple of it, so that within one block the local hour is the same.
+// Every offset from UTC that is in use is a multiple of it: within one block the local hour is the same, and seconds are UTC's.
 const BLOCK = 15 * MINUTE;
 const DAY = 86_400 * SECOND;
 const LOOK_BACK = 366 * DAY;
 
 /** The newest `count` slots at or before `before`, newest first; fewer when a year holds no more. */
 export function slotsBefore(expression: string, timezone: string, before: Date, count: number): Date[] {
-  const matches = matchersOf(expression, timezone);
+  const { second, minute, hour, dayOfMonth, month, dayOfWeek } = parse(expression);
+  const read = (...time: (string | number[])[]) =>
+    readSchedule([...time, dayOfMonth, month, dayOfWeek].join(' '), timezone);
+  // By hour and by minute, so that a yearly schedule is not searched second by second.
+  const hours = read('*', '*', hour);
+  const minutes = read('*', minute, hour);
+  const seconds = [...new Set(second)].toSorted((a, b) => b - a);
   const slots: Date[] = [];
   const oldest = before.getTime() - LOOK_BACK;
-  let at = Math.floor(before.getTime() / SECOND) * SECOND;
+  let at = before.getTime();
   while (slots.length < count && at >= oldest) {
-    const step = !matches.hour(at) ? BLOCK : !matches.minute(at) ? MINUTE : SECOND;
+    const step = hours.match(new Date(at)) ? MINUTE : BLOCK;
     const start = Math.floor(at / step) * step;
-    if (step !== SECOND) at = start - SECOND;
-    else {
-      if (matches.second(at)) slots.push(new Date(at));
-      at -= SECOND;
+    if (step === MINUTE && minutes.match(new Date(at)) && firesAt(timezone, start)) {
+      const begun = seconds.map((second) => start + second * SECOND).filter((slot) => slot <= at);
+      slots.push(...begun.map((slot) => new Date(slot)));
     }
+    at = start - 1;
   }
-  return slots;
+  return slots.slice(0, count);
 }
 
-/** By hour, by minute and by second, so that a yearly schedule is not searched second by second. */
-function matchersOf(expression: string, timezone: string) {
-  const { second, minute, hour, dayOfMonth, month, dayOfWeek } = parse(expression);
-  const matcher = (...time: string[]) => {
-    const read = readSchedule([...time, dayOfMonth, month, dayOfWeek].join(' '), timezone);
-    return (at: number) => read.match(new Date(at));
-  };
-  return {
-    hour: matcher('*', '*', `${hour}`),
-    minute: matcher('*', `${minute}`, `${hour}`),
-    second: matcher(`${second}`, `${minute}`, `${hour}`),
-  };
+/** Of two instants with the same time on the wall node-cron runs one: the later one east of Greenwich, the earlier one west. */
+function firesAt(timezone: string, at: number): boolean {
+  const wall = at + offset(timezone, at);
+  const fired = wall - offset(timezone, wall);
+  return fired === at || fired + offset(timezone, fired) !== wall;
 }
 
 export type ClockChange = {
