@@ -10,8 +10,14 @@ const BLOCK = 15 * MINUTE;
 const DAY = 86_400 * SECOND;
 const LOOK_BACK = 366 * DAY;
 
-/** The newest `count` slots at or before `before`, newest first; fewer when a year holds no more. */
-export function slotsBefore(expression: string, timezone: string, before: Date, count: number): Date[] {
+/** The newest `count` slots at or before `before`, newest first; fewer when there are no more after `after`, or in a year. */
+export function slotsBefore(
+  expression: string,
+  timezone: string,
+  before: Date,
+  count: number,
+  after = new Date(before.getTime() - LOOK_BACK),
+): Date[] {
   const { second, minute, hour, dayOfMonth, month, dayOfWeek } = parse(expression);
   const read = (...time: (string | number[])[]) =>
     readSchedule([...time, dayOfMonth, month, dayOfWeek].join(' '), timezone);
@@ -20,13 +26,15 @@ export function slotsBefore(expression: string, timezone: string, before: Date, 
   const minutes = read('*', minute, hour);
   const seconds = [...new Set(second)].toSorted((a, b) => b - a);
   const slots: Date[] = [];
-  const oldest = before.getTime() - LOOK_BACK;
+  const end = after.getTime();
   let at = before.getTime();
-  while (slots.length < count && at >= oldest) {
+  while (slots.length < count && at > end) {
     const step = hours.match(new Date(at)) ? MINUTE : BLOCK;
     const start = Math.floor(at / step) * step;
     if (step === MINUTE && minutes.match(new Date(at)) && firesAt(timezone, start)) {
-      const begun = seconds.map((second) => start + second * SECOND).filter((slot) => slot <= at);
+      const begun = seconds
+        .map((second) => start + second * SECOND)
+        .filter((slot) => slot <= at && slot > end);
       slots.push(...begun.map((slot) => new Date(slot)));
     }
     at = start - 1;

@@ -113,16 +113,25 @@ describe('slots where the clocks change', () => {
   ] as const) {
     test(`are those that node-cron runs, looked at from the other side: ${timezone}`, () => {
       fc.assert(
-        fc.property(fc.constantFrom(...changes), minutes, hoursOfDay, hours(12), hours(5), (change, ...rest) => {
-          const [minute, hour, before, after] = rest;
-          const expression = `${minute} ${hour} * * *`;
-          // From an hour that comes once: what a process fires that starts in the middle of the other is its own.
-          const from = new Date(Date.parse(change) - 3_600_000 - before);
-          const to = new Date(Date.parse(change) + after);
-          const ahead = walkForward(expression, timezone, from, to);
-          const back = slotsBefore(expression, timezone, to, ahead.length + 1).filter((slot) => slot > from);
-          assert.deepEqual(iso(back), iso(ahead).toReversed(), expression);
-        }),
+        fc.property(
+          fc.constantFrom(...changes),
+          minutes,
+          hoursOfDay,
+          hours(12),
+          hours(5),
+          (change, ...rest) => {
+            const [minute, hour, before, after] = rest;
+            const expression = `${minute} ${hour} * * *`;
+            // From an hour that comes once: what a process fires that starts in the middle of the other is its own.
+            const from = new Date(Date.parse(change) - 3_600_000 - before);
+            const to = new Date(Date.parse(change) + after);
+            const ahead = walkForward(expression, timezone, from, to);
+            const back = slotsBefore(expression, timezone, to, ahead.length + 1).filter(
+              (slot) => slot > from,
+            );
+            assert.deepEqual(iso(back), iso(ahead).toReversed(), expression);
+          },
+        ),
         { numRuns: 20 },
       );
     });

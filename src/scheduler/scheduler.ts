@@ -5,11 +5,10 @@ import { createTask, type ScheduledTask } from 'node-cron';
 import pLimit from 'p-limit';
 import { errorFields, withLogFields, type Logger } from '../logger.ts';
 import { isOperatorError, type OperatorError } from '../errors.ts';
-import { nextSlots } from '../schedule.ts';
 import { slotsBefore } from '../slots.ts';
 import type { SlotFacts } from '../sync/slot-facts.ts';
 import type { SyncOutcome, SyncRequest } from '../sync/request-sync.ts';
-import { planRun, type BackOff, type Slot } from './plan.ts';
+import { CLOCK_TOLERANCE_MS, planRun, type BackOff, type Slot } from './plan.ts';
 
 export type SchedulerDeps = {
   schedule: string;
@@ -163,19 +162,33 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     return outcome.kind === 'ran' && outcome.result.error !== null ? 0 : timing.lookMs;
   }
 
-  // Looking back takes 0.2 s for a yearly schedule, and the answer stays the same until the next slot.
-  let known = { from: Number.POSITIVE_INFINITY, until: 0, slots: [] as Date[] };
+  // How far the wall clock is ahead of the one that nobody sets.
+  let wallAheadMs = Date.now() - performance.now();
+
+  /** Whoever has waited for a time would wait for it again: node-cron, and the slot that has fired. */
+  function heedClock(now: number): void {
+    const setBackMs = wallAheadMs - (now - performance.now());
+    wallAheadMs -= setBackMs;
+    if (setBackMs <= CLOCK_TOLERANCE_MS) return;
+    logger.warn({ set_back_ms: Math.round(setBackMs) }, 'the clock was set back, the schedule begins anew');
+    fired = null;
+    void task.stop();
+    void task.start();
+  }
+
+  // Looking back takes 0.2 s for a yearly schedule: done once, and then from where the last look ended.
+  let known: { until: number; slots: Date[] } = { until: Number.POSITIVE_INFINITY, slots: [] };
 
   /** The newest slot that has begun. */
   function currentSlot(): Slot | null {
     const now = Date.now();
-    if (now < known.from || now >= known.until) {
-      const slots = slotsBefore(schedule, timezone, new Date(now), 2);
-      const [next] = nextSlots(schedule, timezone, 1);
-      known = { from: slots[0]?.getTime() ?? now, until: next?.getTime() ?? now, slots };
-    }
+    heedClock(now);
+    const wentBack = now < known.until;
+    const since = wentBack ? undefined : new Date(known.until);
+    const begun = slotsBefore(schedule, timezone, new Date(now), 2, since);
+    known = { until: now, slots: [...begun, ...(wentBack ? [] : known.slots)].slice(0, 2) };
     const [at, before] = known.slots;
-    // A clock that was set back does not undo the slot that has fired.
+    // A clock that was set back a little does not undo the slot that has fired.
     if (fired !== null && (at === undefined || fired > at))
       return { at: fired, intervalMs: 0, hasFired: true };
     if (at === undefined) return null;

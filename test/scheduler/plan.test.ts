@@ -25,6 +25,18 @@ describe('planRun', () => {
       { ...fresh, sinceSuccessMs: HOUR },
       { do: 'run' },
     ],
+    [
+      'a success a little ahead is of clocks that differ',
+      missed,
+      { ...fresh, sinceSuccessMs: -5 * 60_000 },
+      { do: 'rest' },
+    ],
+    [
+      'one far ahead is of a clock that was wrong, and counts as none',
+      missed,
+      { ...fresh, sinceSuccessMs: -24 * HOUR },
+      { do: 'run' },
+    ],
     ['an account that was never synced is', missed, { ...fresh, sinceSuccessMs: null }, { do: 'run' }],
     [
       'one that was made up for is not once more',
