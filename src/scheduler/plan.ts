@@ -24,12 +24,16 @@ export const CLOCK_TOLERANCE_MS = 300_000;
  */
 export function planRun(slot: Slot | null, facts: SlotFacts, limits: BackOff = BACK_OFF): Plan {
   if (slot === null || facts.isDone) return { do: 'rest' };
-  const since = facts.sinceSuccessMs;
-  // A success that is still to come is of a clock that was ahead, and says nothing of the present.
-  const isStale = since === null || since >= slot.intervalMs || since < -CLOCK_TOLERANCE_MS;
+  const sinceSuccessMs = inThePast(facts.sinceSuccessMs);
+  const isStale = sinceSuccessMs === null || sinceSuccessMs >= slot.intervalMs;
   if (!slot.hasFired && !isStale) return { do: 'rest' };
-  const ms = backOff(facts.attempts, limits) - (facts.sinceAttemptMs ?? Number.POSITIVE_INFINITY);
+  const ms = backOff(facts.attempts, limits) - (inThePast(facts.sinceAttemptMs) ?? Number.POSITIVE_INFINITY);
   return ms > 0 ? { do: 'wait', ms } : { do: 'run' };
+}
+
+/** What is still to come is of a clock that was ahead, and says nothing of the present. */
+function inThePast(sinceMs: number | null): number | null {
+  return sinceMs !== null && sinceMs < -CLOCK_TOLERANCE_MS ? null : sinceMs;
 }
 
 /** After so many failed attempts, in milliseconds: 30 s, doubled each time, 15 min at most. */
