@@ -30,6 +30,8 @@ export type SchedulerTiming = {
   heldMs: number;
   firstTroubleMs: number;
   longestTroubleMs: number;
+  /** A caller over HTTP is told "queued" after it, rather than kept waiting. */
+  queuedMs: number;
 };
 
 const TIMING: SchedulerTiming = {
@@ -37,6 +39,7 @@ const TIMING: SchedulerTiming = {
   heldMs: 5_000,
   firstTroubleMs: 5_000,
   longestTroubleMs: 60_000,
+  queuedMs: 2_000,
 };
 
 export type SyncStart =
@@ -53,9 +56,6 @@ export type Scheduler = {
   /** Triggers nothing more, aborts what runs, and resolves when all of it has ended. */
   stop(reason: OperatorError): Promise<void>;
 };
-
-// A caller over HTTP is told "queued" rather than kept waiting.
-const QUEUED_AFTER_MS = 2_000;
 
 export function createScheduler(deps: SchedulerDeps): Scheduler {
   const { schedule, timezone, logger } = deps;
@@ -118,18 +118,11 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
         if (signal.aborted) return;
         trouble += 1;
         pauseMs = Math.min(timing.longestTroubleMs, timing.firstTroubleMs * 2 ** (trouble - 1));
-        const code = isOperatorError(error) ? error.code : 'UNEXPECTED';
+        const fields = troubleFields(error);
         // Once for each kind of trouble: a database that is away for a night is one line, not a thousand.
-        if (code !== lastTrouble) {
-          logger.error(
-            {
-              error_code: code,
-              ...(isOperatorError(error) ? { problem: error.happened } : errorFields(error)),
-            },
-            'account cannot be synced now, trying again',
-          );
-        }
-        lastTrouble = code;
+        if (fields.error_code !== lastTrouble)
+          logger.error(fields, 'account cannot be synced now, trying again');
+        lastTrouble = fields.error_code;
       }
       // A slot that fired meanwhile must not be slept through.
       if (wakes === wakesBefore) await rest(jittered(pauseMs));
@@ -217,14 +210,22 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
         }
       });
       requested.set(accountId, running);
+      let isAnswered = false;
       const over = () => requested.delete(accountId);
-      running.then(over, over);
+      running.then(over, (error: unknown) => {
+        over();
+        // Being told to stop is no trouble.
+        const level = signal.aborted ? 'warn' : 'error';
+        if (isAnswered)
+          logger[level]({ account_id: accountId, ...troubleFields(error) }, 'requested run failed');
+      });
       const ahead = new AbortController();
       try {
-        const queued = sleep(QUEUED_AFTER_MS, { status: 'queued' } as const, { signal: ahead.signal });
+        const queued = sleep(timing.queuedMs, { status: 'queued' } as const, { signal: ahead.signal });
         queued.catch(() => undefined);
         return await Promise.race([claimed, queued, running.then(() => claimed)]);
       } finally {
+        isAnswered = true;
         ahead.abort();
       }
     },
@@ -236,6 +237,12 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
       await Promise.allSettled([...loops, ...requested.values()]);
     },
   };
+}
+
+function troubleFields(error: unknown) {
+  return isOperatorError(error)
+    ? { error_code: error.code, problem: error.happened }
+    : { error_code: 'UNEXPECTED', ...errorFields(error) };
 }
 
 /** Replicas that were started together would otherwise ask together for ever. */

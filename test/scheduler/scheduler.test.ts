@@ -236,6 +236,33 @@ describe('the scheduler', { concurrency: false }, () => {
     );
   });
 
+  test('a requested run that cannot begin once its turn comes is told in the log', async () => {
+    const [running, waiting] = newAccounts(2) as [string, string];
+    let release = () => undefined as void;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    api.onRequest(() => held);
+    await db.pool.query(`insert into risk.accounts (account_id, added_at) values ($1, now())`, [waiting]);
+    const by = create([running, waiting], { atOnce: 1, timing: { ...QUICK, queuedMs: 50 } });
+    const first = by.request(running);
+    assert.deepEqual(await by.request(waiting), { status: 'queued' });
+    await first;
+    await retireAccount(db.pool, waiting);
+    release();
+    await logged('requested run failed');
+    const said = logs.filter((line) => line.message === 'requested run failed');
+    assert.deepEqual(
+      said.map((line) => [line.account_id, line.error_code]),
+      [[waiting, 'ACCOUNT_RETIRED']],
+    );
+    await by.stop(STOPPED);
+    // Whoever still waits is told, and the log is not.
+    await assert.rejects(
+      create([waiting]).request(waiting),
+      (error) => error instanceof OperatorError && error.code === 'ACCOUNT_RETIRED',
+    );
+    assert.equal(logs.filter((line) => line.message === 'requested run failed').length, 1);
+  });
+
   test('stopping ends what runs, and what waits its turn does not begin', async () => {
     const ids = newAccounts(6);
     api.onRequest(() => sleep(60_000, undefined, { ref: false }));
