@@ -1,5 +1,5 @@
 // What a cron expression means: whether it is valid, its next slot, its interval. Pure; triggers nothing.
-import { createTask, validateDetailed } from 'node-cron';
+import { createTask, validateDetailed, type ScheduledTask } from 'node-cron';
 
 /** Problems of an expression in words; empty when it is valid. */
 export function scheduleProblems(expression: string): string[] {
@@ -18,9 +18,19 @@ export function isTimeZone(name: string): boolean {
   }
 }
 
+/** An expression to be asked, not run. node-cron keeps each task until it is destroyed, and that still answers. */
+export function readSchedule(
+  expression: string,
+  timezone: string,
+): Pick<ScheduledTask, 'match' | 'getNextRuns'> {
+  const task = createTask(expression, () => undefined, { timezone });
+  void task.destroy();
+  return task;
+}
+
 /** The next `count` slots from now. */
 export function nextSlots(expression: string, timezone: string, count: number): Date[] {
-  return createTask(expression, () => undefined, { timezone }).getNextRuns(count);
+  return readSchedule(expression, timezone).getNextRuns(count);
 }
 
 // Of a schedule that looks at every five minutes of office hours, a week and a half.

@@ -1,57 +1,52 @@
 // The slots of a schedule before an instant, and what daylight saving does to those to come. Pure; node-cron itself only
 // looks ahead from now.
-import { createTask, parse } from 'node-cron';
+import { parse } from 'node-cron';
+import { readSchedule } from './schedule.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
-// Every offset from UTC that is in use is a multiple of it, so that within one block the local hour is the same.
+// Every offset from UTC that is in use is a multiple of it: within one block the local hour is the same, and seconds are UTC's.
 const BLOCK = 15 * MINUTE;
 const DAY = 86_400 * SECOND;
 const LOOK_BACK = 366 * DAY;
 
-/** The newest `count` slots at or before `before`, newest first; fewer when a year holds no more. */
-export function slotsBefore(expression: string, timezone: string, before: Date, count: number): Date[] {
-  const matches = matchersOf(expression, timezone);
+/** The newest `count` slots at or before `before`, newest first; fewer when there are no more after `after`, or in a year. */
+export function slotsBefore(
+  expression: string,
+  timezone: string,
+  before: Date,
+  count: number,
+  after = new Date(before.getTime() - LOOK_BACK),
+): Date[] {
+  const { second, minute, hour, dayOfMonth, month, dayOfWeek } = parse(expression);
+  const read = (...time: (string | number[])[]) =>
+    readSchedule([...time, dayOfMonth, month, dayOfWeek].join(' '), timezone);
+  // By hour and by minute, so that a yearly schedule is not searched second by second.
+  const hours = read('*', '*', hour);
+  const minutes = read('*', minute, hour);
+  const seconds = [...new Set(second)].toSorted((a, b) => b - a);
   const slots: Date[] = [];
-  const oldest = before.getTime() - LOOK_BACK;
-  let at = Math.floor(before.getTime() / SECOND) * SECOND;
-  while (slots.length < count && at >= oldest) {
-    const step = !matches.hour(at) ? BLOCK : !matches.minute(at) ? MINUTE : SECOND;
+  const end = after.getTime();
+  let at = before.getTime();
+  while (slots.length < count && at > end) {
+    const step = hours.match(new Date(at)) ? MINUTE : BLOCK;
     const start = Math.floor(at / step) * step;
-    if (step !== SECOND) at = start - SECOND;
-    else {
-      if (matches.second(at)) slots.push(new Date(at));
-      at -= SECOND;
+    if (step === MINUTE && minutes.match(new Date(at)) && firesAt(timezone, start)) {
+      const begun = seconds
+        .map((second) => start + second * SECOND)
+        .filter((slot) => slot <= at && slot > end);
+      slots.push(...begun.map((slot) => new Date(slot)));
     }
+    at = start - 1;
   }
-  return slots;
+  return slots.slice(0, count);
 }
 
-// As node-cron reads them; it does not say what they stand for.
-const NICKNAMES: Readonly<Record<string, string>> = {
-  '@yearly': '0 0 1 1 *',
-  '@annually': '0 0 1 1 *',
-  '@monthly': '0 0 1 * *',
-  '@weekly': '0 0 * * 0',
-  '@daily': '0 0 * * *',
-  '@midnight': '0 0 * * *',
-  '@hourly': '0 * * * *',
-};
-
-/** By hour, by minute and by second, so that a yearly schedule is not searched second by second. */
-function matchersOf(expression: string, timezone: string) {
-  const fields = (NICKNAMES[expression.trim()] ?? expression).trim().split(/\s+/);
-  const [second, minute, hour, ...days] = fields.length === 6 ? fields : ['0', ...fields];
-  const matcher = (...time: string[]) => {
-    const task = createTask([...time, ...days].join(' '), () => undefined, { timezone });
-    return (at: number) => task.match(new Date(at));
-  };
-  const hours = hour ?? '*';
-  return {
-    hour: matcher('*', '*', hours),
-    minute: matcher('*', minute ?? '*', hours),
-    second: matcher(second ?? '0', minute ?? '*', hours),
-  };
+/** Of two instants with the same time on the wall node-cron runs one: the later one east of Greenwich, the earlier one west. */
+function firesAt(timezone: string, at: number): boolean {
+  const wall = at + offset(timezone, at);
+  const fired = wall - offset(timezone, wall);
+  return fired === at || fired + offset(timezone, fired) !== wall;
 }
 
 export type ClockChange = {
@@ -69,7 +64,7 @@ export type ClockChange = {
  * those in the hour that comes twice run once. Empty for UTC, and for schedules that rest at those hours.
  */
 export function clockChanges(expression: string, timezone: string, from: Date): ClockChange[] {
-  const wall = createTask(expression, () => undefined, { timezone: 'UTC' });
+  const wall = readSchedule(expression, 'UTC');
   const { second } = parse(expression);
   const changes: ClockChange[] = [];
   for (let at = Math.ceil(from.getTime() / BLOCK) * BLOCK; at < from.getTime() + LOOK_BACK; at += BLOCK) {

@@ -57,9 +57,11 @@ export function syncCommand(io: Io): Command {
           timing: LEASE_TIMING,
         };
         for (const accountId of accountIds) {
-          exits.push(await syncOne(io, deps, options, accountId, (more) => client.estimateMs(more)));
           if (io.signal.aborted) break;
+          exits.push(await syncOne(io, deps, options, accountId, (more) => client.estimateMs(more)));
         }
+        const left = accountIds.slice(exits.length);
+        if (left.length > 0) exits.push(leaveOut(io, options, left));
       } finally {
         await client.close();
         await database.close();
@@ -125,17 +127,32 @@ async function syncOne(
     bar.end();
     const error = isOperatorError(thrown) ? thrown : databaseError(thrown);
     if (error === undefined) throw thrown;
-    if (options.json) {
-      const failed: Line = {
-        ...emptyLine(accountId, 'failed'),
-        duration_ms: Math.round(performance.now() - began),
-        error: { code: error.code, message: error.message },
-      };
-      io.stdout.write(`${JSON.stringify(failed)}\n`);
-    }
+    if (options.json) printFailed(io, accountId, performance.now() - began, error);
     printError(io, error);
     return error.exit;
   }
+}
+
+/** A signal came before the turn of these. */
+function leaveOut(io: Io, options: Options, accountIds: readonly string[]): ExitCode {
+  const reason = io.signal.reason as OperatorError;
+  const error = new OperatorError({
+    ...reason,
+    happened: `${reason.happened} before the turn of ${accountIds.join(', ')}`,
+    means: `${plural(accountIds.length, 'account')} of this command ${accountIds.length === 1 ? 'was' : 'were'} not synced`,
+  });
+  if (options.json) for (const accountId of accountIds) printFailed(io, accountId, 0, error);
+  printError(io, error);
+  return error.exit;
+}
+
+function printFailed(io: Io, accountId: string, durationMs: number, error: OperatorError): void {
+  const line: Line = {
+    ...emptyLine(accountId, 'failed'),
+    duration_ms: Math.round(durationMs),
+    error: { code: error.code, message: error.message },
+  };
+  io.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
 /** The contract of `sync --json`. */

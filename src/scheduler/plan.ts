@@ -15,16 +15,25 @@ export type Plan = { do: 'run' } | { do: 'rest' } | { do: 'wait'; ms: number };
 export type BackOff = { firstMs: number; longestMs: number };
 const BACK_OFF: BackOff = { firstMs: 30_000, longestMs: 900_000 };
 
+/** As far, publish lets the database's clock be behind the newest snapshot. */
+export const CLOCK_TOLERANCE_MS = 300_000;
+
 /**
  * A slot that has fired is run once. One that was missed is made up for when the newest success is older than the interval, and
  * then only the newest: many missed slots are one run. A failed one is tried again with back-off until the next slot comes.
  */
 export function planRun(slot: Slot | null, facts: SlotFacts, limits: BackOff = BACK_OFF): Plan {
   if (slot === null || facts.isDone) return { do: 'rest' };
-  const isStale = facts.sinceSuccessMs === null || facts.sinceSuccessMs >= slot.intervalMs;
+  const sinceSuccessMs = inThePast(facts.sinceSuccessMs);
+  const isStale = sinceSuccessMs === null || sinceSuccessMs >= slot.intervalMs;
   if (!slot.hasFired && !isStale) return { do: 'rest' };
-  const ms = backOff(facts.attempts, limits) - (facts.sinceAttemptMs ?? Number.POSITIVE_INFINITY);
+  const ms = backOff(facts.attempts, limits) - (inThePast(facts.sinceAttemptMs) ?? Number.POSITIVE_INFINITY);
   return ms > 0 ? { do: 'wait', ms } : { do: 'run' };
+}
+
+/** What is still to come is of a clock that was ahead, and says nothing of the present. */
+function inThePast(sinceMs: number | null): number | null {
+  return sinceMs !== null && sinceMs < -CLOCK_TOLERANCE_MS ? null : sinceMs;
 }
 
 /** After so many failed attempts, in milliseconds: 30 s, doubled each time, 15 min at most. */

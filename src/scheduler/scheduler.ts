@@ -5,11 +5,10 @@ import { createTask, type ScheduledTask } from 'node-cron';
 import pLimit from 'p-limit';
 import { errorFields, withLogFields, type Logger } from '../logger.ts';
 import { isOperatorError, type OperatorError } from '../errors.ts';
-import { nextSlots } from '../schedule.ts';
 import { slotsBefore } from '../slots.ts';
 import type { SlotFacts } from '../sync/slot-facts.ts';
 import type { SyncOutcome, SyncRequest } from '../sync/request-sync.ts';
-import { planRun, type BackOff, type Slot } from './plan.ts';
+import { CLOCK_TOLERANCE_MS, planRun, type BackOff, type Slot } from './plan.ts';
 
 export type SchedulerDeps = {
   schedule: string;
@@ -31,6 +30,8 @@ export type SchedulerTiming = {
   heldMs: number;
   firstTroubleMs: number;
   longestTroubleMs: number;
+  /** A caller over HTTP is told "queued" after it, rather than kept waiting. */
+  queuedMs: number;
 };
 
 const TIMING: SchedulerTiming = {
@@ -38,6 +39,7 @@ const TIMING: SchedulerTiming = {
   heldMs: 5_000,
   firstTroubleMs: 5_000,
   longestTroubleMs: 60_000,
+  queuedMs: 2_000,
 };
 
 export type SyncStart =
@@ -54,9 +56,6 @@ export type Scheduler = {
   /** Triggers nothing more, aborts what runs, and resolves when all of it has ended. */
   stop(reason: OperatorError): Promise<void>;
 };
-
-// A caller over HTTP is told "queued" rather than kept waiting.
-const QUEUED_AFTER_MS = 2_000;
 
 export function createScheduler(deps: SchedulerDeps): Scheduler {
   const { schedule, timezone, logger } = deps;
@@ -119,18 +118,11 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
         if (signal.aborted) return;
         trouble += 1;
         pauseMs = Math.min(timing.longestTroubleMs, timing.firstTroubleMs * 2 ** (trouble - 1));
-        const code = isOperatorError(error) ? error.code : 'UNEXPECTED';
+        const fields = troubleFields(error);
         // Once for each kind of trouble: a database that is away for a night is one line, not a thousand.
-        if (code !== lastTrouble) {
-          logger.error(
-            {
-              error_code: code,
-              ...(isOperatorError(error) ? { problem: error.happened } : errorFields(error)),
-            },
-            'account cannot be synced now, trying again',
-          );
-        }
-        lastTrouble = code;
+        if (fields.error_code !== lastTrouble)
+          logger.error(fields, 'account cannot be synced now, trying again');
+        lastTrouble = fields.error_code;
       }
       // A slot that fired meanwhile must not be slept through.
       if (wakes === wakesBefore) await rest(jittered(pauseMs));
@@ -163,19 +155,33 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     return outcome.kind === 'ran' && outcome.result.error !== null ? 0 : timing.lookMs;
   }
 
-  // Looking back takes 0.2 s for a yearly schedule, and the answer stays the same until the next slot.
-  let known = { from: Number.POSITIVE_INFINITY, until: 0, slots: [] as Date[] };
+  // How far the wall clock is ahead of the one that nobody sets.
+  let wallAheadMs = Date.now() - performance.now();
+
+  /** Whoever has waited for a time would wait for it again: node-cron, and the slot that has fired. */
+  function heedClock(now: number): void {
+    const setBackMs = wallAheadMs - (now - performance.now());
+    wallAheadMs -= setBackMs;
+    if (setBackMs <= CLOCK_TOLERANCE_MS) return;
+    logger.warn({ set_back_ms: Math.round(setBackMs) }, 'the clock was set back, the schedule begins anew');
+    fired = null;
+    void task.stop();
+    void task.start();
+  }
+
+  // Looking back takes 0.2 s for a yearly schedule: done once, and then from where the last look ended.
+  let known: { until: number; slots: Date[] } = { until: Number.POSITIVE_INFINITY, slots: [] };
 
   /** The newest slot that has begun. */
   function currentSlot(): Slot | null {
     const now = Date.now();
-    if (now < known.from || now >= known.until) {
-      const slots = slotsBefore(schedule, timezone, new Date(now), 2);
-      const [next] = nextSlots(schedule, timezone, 1);
-      known = { from: slots[0]?.getTime() ?? now, until: next?.getTime() ?? now, slots };
-    }
+    heedClock(now);
+    const wentBack = now < known.until;
+    const since = wentBack ? undefined : new Date(known.until);
+    const begun = slotsBefore(schedule, timezone, new Date(now), 2, since);
+    known = { until: now, slots: [...begun, ...(wentBack ? [] : known.slots)].slice(0, 2) };
     const [at, before] = known.slots;
-    // A clock that was set back does not undo the slot that has fired.
+    // A clock that was set back a little does not undo the slot that has fired.
     if (fired !== null && (at === undefined || fired > at))
       return { at: fired, intervalMs: 0, hasFired: true };
     if (at === undefined) return null;
@@ -204,14 +210,22 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
         }
       });
       requested.set(accountId, running);
+      let isAnswered = false;
       const over = () => requested.delete(accountId);
-      running.then(over, over);
+      running.then(over, (error: unknown) => {
+        over();
+        // Being told to stop is no trouble.
+        const level = signal.aborted ? 'warn' : 'error';
+        if (isAnswered)
+          logger[level]({ account_id: accountId, ...troubleFields(error) }, 'requested run failed');
+      });
       const ahead = new AbortController();
       try {
-        const queued = sleep(QUEUED_AFTER_MS, { status: 'queued' } as const, { signal: ahead.signal });
+        const queued = sleep(timing.queuedMs, { status: 'queued' } as const, { signal: ahead.signal });
         queued.catch(() => undefined);
         return await Promise.race([claimed, queued, running.then(() => claimed)]);
       } finally {
+        isAnswered = true;
         ahead.abort();
       }
     },
@@ -223,6 +237,12 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
       await Promise.allSettled([...loops, ...requested.values()]);
     },
   };
+}
+
+function troubleFields(error: unknown) {
+  return isOperatorError(error)
+    ? { error_code: error.code, problem: error.happened }
+    : { error_code: 'UNEXPECTED', ...errorFields(error) };
 }
 
 /** Replicas that were started together would otherwise ask together for ever. */

@@ -1,5 +1,5 @@
 // What the database knows of an account and a slot of the schedule: all that replicas need to agree on who does what.
-import { sql } from 'drizzle-orm';
+import { eq, sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { databaseError } from '../db/database-errors.ts';
 import type { Pool } from '../db/pool.ts';
@@ -18,35 +18,40 @@ export type SlotFacts = {
 
 /** Throws an OperatorError when the database does not answer. By its clock throughout. `slot` null: no slot is known, only the success is. */
 export async function slotFacts(pool: Pool, accountId: string, slot: Date | null): Promise<SlotFacts> {
-  const at = slot?.toISOString() ?? null;
+  const db = drizzle(pool);
+  try {
+    const [account] = await db
+      .select({ key: accounts.account_key })
+      .from(accounts)
+      .where(eq(accounts.account_id, accountId));
+    if (account === undefined)
+      return { isDone: false, attempts: 0, sinceAttemptMs: null, sinceSuccessMs: null };
+    const { rows } = await db.execute<SlotFacts>(factsOf(account.key, slot));
+    return rows[0]!;
+  } catch (error) {
+    throw databaseError(error) ?? error;
+  }
+}
+
+// Attempts are looked for among the newest runs: far more of them than the back-off grows by. Not by when they ended: the
+// database's clock may be behind the one that the slot fired by.
+const NEWEST_RUNS = 100;
+
+/** Names the account by equality, and reads as little however long the history is. Exported for a test of its plan. */
+export function factsOf(key: number, slot: Date | null): SQL {
   const r = syncRuns;
-  const { rows } = await drizzle(pool)
-    .execute<{
-      is_done: boolean;
-      attempts: number;
-      since_attempt: number | null;
-      since_success: number | null;
-    }>(sql`
-    select exists (select from ${r} where ${r.account_key} = a.account_key and ${r.scheduled_for} = ${at}::timestamptz
-                      and ${r.status} = 'succeeded') as is_done,
-           f.attempts, extract(epoch from now() - f.ended)::float8 * 1000 as since_attempt,
-           extract(epoch from now() - s.at)::float8 * 1000 as since_success
-      from ${accounts} a
-      left join lateral (
-        select coalesce(${r.scheduled_for}, ${r.started_at}) as at from ${r}
-         where ${r.account_key} = a.account_key and ${r.status} = 'succeeded' order by ${r.run_id} desc limit 1) s on true
-      left join lateral (
-        select count(*)::integer as attempts, max(${r.finished_at}) as ended from ${r}
-         where ${r.account_key} = a.account_key and ${r.scheduled_for} = ${at}::timestamptz and ${r.status} <> 'succeeded') f on true
-     where a.account_id = ${accountId}`)
-    .catch((error: unknown) => {
-      throw databaseError(error) ?? error;
-    });
-  const [row] = rows;
-  return {
-    isDone: row?.is_done ?? false,
-    attempts: row?.attempts ?? 0,
-    sinceAttemptMs: row?.since_attempt ?? null,
-    sinceSuccessMs: row?.since_success ?? null,
-  };
+  const at = sql`${slot?.toISOString() ?? null}::timestamptz`;
+  const msSince = (instant: SQL) => sql`extract(epoch from now() - (${instant}))::float8 * 1000`;
+  return sql`
+    with attempts as (
+      select run_id, finished_at from (
+        select ${r.run_id} as run_id, ${r.finished_at} as finished_at, ${r.scheduled_for} as scheduled_for, ${r.status} as status
+          from ${r} where ${r.account_key} = ${key} order by ${r.run_id} desc limit ${NEWEST_RUNS}) newest
+       where scheduled_for = ${at} and status <> 'succeeded')
+    select exists (select from ${r} where ${r.account_key} = ${key} and ${r.scheduled_for} = ${at}
+                      and ${r.status} = 'succeeded') as "isDone",
+           (select count(*)::integer from attempts) as attempts,
+           ${msSince(sql`select finished_at from attempts order by run_id desc limit 1`)} as "sinceAttemptMs",
+           ${msSince(sql`select coalesce(${r.scheduled_for}, ${r.started_at}) from ${r}
+             where ${r.account_key} = ${key} and ${r.status} = 'succeeded' order by ${r.run_id} desc limit 1`)} as "sinceSuccessMs"`;
 }

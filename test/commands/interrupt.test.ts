@@ -15,41 +15,55 @@ const TOKEN = 'interrupt-test-token';
 describe('a sync that is told to stop in the middle of its walk', { concurrency: false }, () => {
   let db: MigratedDatabase;
   let simulator: Simulator;
+  let quick: Simulator;
   before(async () => {
     db = await migratedDatabase();
     const start = new Date(Date.now() - 40 * 86_400_000);
-    simulator = await startSimulator({
+    const options = {
       worlds: createWorld({ seed: 5, users: 300, start, days: Number.POSITIVE_INFINITY }),
       now: () => new Date(),
       auth: { token: TOKEN, email: 'nobody@example.com', key: 'unused-key' },
-      perPageMax: 5,
+      perPageMax: 1_000,
       rateLimit: null,
+    };
+    quick = await startSimulator(options);
+    simulator = await startSimulator({
+      ...options,
+      perPageMax: 5,
       // A second of waiting for every ten pages: the walk lasts long enough to be interrupted.
       faults: ['throttle'],
     });
   });
   after(async () => {
     await simulator.close();
+    await quick.close();
     await db.close();
   });
 
-  async function start(accountId: string) {
-    const child = spawn(process.execPath, [CLI, 'sync'], {
+  function sync(api: Simulator, accountIds: string, ...options: string[]) {
+    const child = spawn(process.execPath, [CLI, 'sync', ...options], {
       cwd: tmpdir(),
       env: {
         PATH: process.env['PATH'] ?? '',
-        CLOUDFLARE_BASE_URL: simulator.url,
+        CLOUDFLARE_BASE_URL: api.url,
         CLOUDFLARE_ALLOW_INSECURE: '1',
         CLOUDFLARE_API_TOKEN: TOKEN,
-        CLOUDFLARE_ACCOUNT_ID: accountId,
+        CLOUDFLARE_ACCOUNT_ID: accountIds,
         DATABASE_URL: db.url,
       },
     });
+    let stdout = '';
     let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
     const ended = once(child, 'close') as Promise<[code: number | null]>;
-    while (!stderr.includes('throttled')) await sleep(20);
-    return { child, ended, stderr: () => stderr };
+    return { child, ended, stdout: () => stdout, stderr: () => stderr };
+  }
+
+  async function start(accountId: string) {
+    const started = sync(simulator, accountId);
+    while (!started.stderr().includes('throttled')) await sleep(20);
+    return started;
   }
 
   const leasesAndRuns = async (accountId: string) => {
@@ -79,6 +93,38 @@ describe('a sync that is told to stop in the middle of its walk', { concurrency:
       assert.deepEqual(await leasesAndRuns(accountId), { leases: 0, run: 'failed INTERRUPTED' });
     });
   }
+
+  test('one that comes while an account is published lets it end, and names those whose turn did not come', async () => {
+    const [published, ...left] = ['d', 'e', 'f'].map((digit) => digit.repeat(32)) as [string, string, string];
+    const other = await db.pool.connect();
+    try {
+      await other.query('begin');
+      await other.query('select 1 from risk_internal.feed_clock for update');
+      const { child, ended, stdout, stderr } = sync(quick, [published, ...left].join(','), '--json');
+      const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+      while ((await db.rows(waiting)).length === 0) await sleep(20);
+      child.kill('SIGTERM');
+      await other.query('rollback');
+      assert.equal((await ended)[0], 75);
+      assert.match(
+        stderr(),
+        new RegExp(`INTERRUPTED: Stopped by SIGTERM before the turn of ${left.join(', ')}`),
+      );
+      const lines = stdout()
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { account_id: string; status: string; error?: { code: string } });
+      assert.deepEqual(
+        lines.map((line) => [line.account_id, line.status, line.error?.code]),
+        [
+          [published, 'succeeded', undefined],
+          ...left.map((accountId) => [accountId, 'failed', 'INTERRUPTED']),
+        ],
+      );
+    } finally {
+      other.release();
+    }
+  });
 
   test('a second signal, later, ends it at once, whatever it waits for', async () => {
     const accountId = 'c'.repeat(32);

@@ -25,6 +25,18 @@ describe('planRun', () => {
       { ...fresh, sinceSuccessMs: HOUR },
       { do: 'run' },
     ],
+    [
+      'a success a little ahead is of clocks that differ',
+      missed,
+      { ...fresh, sinceSuccessMs: -5 * 60_000 },
+      { do: 'rest' },
+    ],
+    [
+      'one far ahead is of a clock that was wrong, and counts as none',
+      missed,
+      { ...fresh, sinceSuccessMs: -24 * HOUR },
+      { do: 'run' },
+    ],
     ['an account that was never synced is', missed, { ...fresh, sinceSuccessMs: null }, { do: 'run' }],
     [
       'one that was made up for is not once more',
@@ -46,6 +58,12 @@ describe('planRun', () => {
     ],
     ['and 15 min at most', fired, { ...fresh, attempts: 40, sinceAttemptMs: 0 }, { do: 'wait', ms: 900_000 }],
     ['and is then tried again', fired, { ...fresh, attempts: 1, sinceAttemptMs: 30_000 }, { do: 'run' }],
+    [
+      'nor does it wait for an attempt that is still to come',
+      fired,
+      { ...fresh, attempts: 1, sinceAttemptMs: -24 * HOUR },
+      { do: 'run' },
+    ],
     ['without any slot in the last year nothing is made up for', null, fresh, { do: 'rest' }],
   ] as const) {
     test(title, () => assert.deepEqual(planRun(slot, facts), plan));

@@ -1,6 +1,6 @@
 // The scheduler in this process, against a real database: what is tried again, what runs side by side, what is left alone.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, mock, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createCloudflareClient } from '../../src/cloudflare/client.ts';
 import { EXIT, OperatorError } from '../../src/errors.ts';
@@ -58,6 +58,7 @@ describe('the scheduler', { concurrency: false }, () => {
   afterEach(async () => {
     await scheduler?.stop(STOPPED);
     scheduler = undefined;
+    mock.timers.reset();
     api.heal();
     api.onRequest(null);
     logs.length = 0;
@@ -169,6 +170,50 @@ describe('the scheduler', { concurrency: false }, () => {
     );
   });
 
+  // This host's clock stands still and is set; the database's goes on.
+  const HOUR = 3_600_000;
+  const setClock = (at: number) => mock.timers.setTime(at);
+
+  test('a clock that was a day ahead and is set right stops no slot of that day', async () => {
+    const [accountId] = newAccounts(1) as [string];
+    const next = Math.ceil(Date.now() / HOUR) * HOUR;
+    const tomorrow = next + 24 * HOUR;
+    mock.timers.enable({ apis: ['Date'], now: tomorrow - 100 });
+    create([accountId], { schedule: '0 * * * *' }).start();
+    await logged('run succeeded');
+    setClock(tomorrow);
+    await logged('run succeeded', 2);
+    setClock(next - 100);
+    await logged('run succeeded', 3);
+    assert.equal(logs.filter((line) => line.message.startsWith('the clock was set back')).length, 1);
+    // The data is fresh now: this one runs only because node-cron fires.
+    setClock(next);
+    await logged('run succeeded', 4);
+    assert.deepEqual(
+      (await runs(accountId)).map((run) => run.slot?.getTime()),
+      [tomorrow - HOUR, tomorrow, next - HOUR, next],
+    );
+  });
+
+  test('a slot that begins while it is looked for is found on the next look', async () => {
+    const [accountId] = newAccounts(1) as [string];
+    // Of a day ago, so that what is missed is made up for.
+    const slot = Math.ceil(Date.now() / HOUR) * HOUR - 24 * HOUR;
+    mock.timers.enable({ apis: ['Date'], now: slot - 100 });
+    create([accountId], { schedule: '0 * * * *' }).start();
+    const held = mock.method(Date, 'now', () => {
+      held.mock.restore();
+      // Too late for node-cron, which says that it was missed.
+      setClock(slot + 2_000);
+      return slot - 1;
+    });
+    await logged('run succeeded', 2);
+    assert.deepEqual(
+      (await runs(accountId)).map((run) => run.slot?.getTime()),
+      [slot - HOUR, slot],
+    );
+  });
+
   test('a run that somebody else has begun is left to them, and looked after', async () => {
     const [accountId] = newAccounts(1) as [string];
     let release = () => undefined as void;
@@ -189,6 +234,33 @@ describe('the scheduler', { concurrency: false }, () => {
         ['cron', 'succeeded'],
       ],
     );
+  });
+
+  test('a requested run that cannot begin once its turn comes is told in the log', async () => {
+    const [running, waiting] = newAccounts(2) as [string, string];
+    let release = () => undefined as void;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    api.onRequest(() => held);
+    await db.pool.query(`insert into risk.accounts (account_id, added_at) values ($1, now())`, [waiting]);
+    const by = create([running, waiting], { atOnce: 1, timing: { ...QUICK, queuedMs: 50 } });
+    const first = by.request(running);
+    assert.deepEqual(await by.request(waiting), { status: 'queued' });
+    await first;
+    await retireAccount(db.pool, waiting);
+    release();
+    await logged('requested run failed');
+    const said = logs.filter((line) => line.message === 'requested run failed');
+    assert.deepEqual(
+      said.map((line) => [line.account_id, line.error_code]),
+      [[waiting, 'ACCOUNT_RETIRED']],
+    );
+    await by.stop(STOPPED);
+    // Whoever still waits is told, and the log is not.
+    await assert.rejects(
+      create([waiting]).request(waiting),
+      (error) => error instanceof OperatorError && error.code === 'ACCOUNT_RETIRED',
+    );
+    assert.equal(logs.filter((line) => line.message === 'requested run failed').length, 1);
   });
 
   test('stopping ends what runs, and what waits its turn does not begin', async () => {
