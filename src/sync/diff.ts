@@ -6,6 +6,7 @@
 // single-shard.
 import { sql, type SQL } from 'drizzle-orm';
 import {
+  lookups,
   rejectedRecords,
   snapshots,
   stagedChanges,
@@ -154,9 +155,12 @@ export async function chooseCleared(
   { accountKey, runId }: Run,
   decision: 'gone' | 'absent_twice' | 'everybody',
 ): Promise<number> {
-  const [c, s] = [stagedChanges, snapshots];
-  const absentTwice = sql`${c.absent_since} <= (select max(${s.observed_at}) from ${s}
+  const [c, s, l] = [stagedChanges, snapshots, lookups];
+  const lastComplete = sql`(select max(${s.observed_at}) from ${s}
      where ${s.account_key} = ${accountKey} and ${s.verdict} = 'complete')`;
+  // A walk that lacked the user when their own record said that they are there proves nothing.
+  const absentTwice = sql`${c.absent_since} <= ${lastComplete} and not exists (select 1 from ${l}
+     where ${l.account_key} = ${accountKey} and ${l.user_key} = ${c.user_key} and ${l.level_at} >= ${lastComplete})`;
   const isCleared = {
     gone: sql`${c.lookup_outcome} in ('no_level', 'reset', 'not_found')`,
     absent_twice: absentTwice,

@@ -124,6 +124,15 @@ export const SABOTAGES: readonly Sabotage[] = [
     test: 'test/sync/ask-absent.test.ts',
   },
   {
+    name: 'old-absence-counts',
+    breaks: 'a user is cleared by walks from before their own record last showed a level',
+    promise: 'P2',
+    file: 'src/sync/diff.ts',
+    find: '${l.level_at} >= ${lastComplete}',
+    put: 'false',
+    test: EXACTNESS,
+  },
+  {
     name: 'level-is-no-answer',
     breaks: 'a user is cleared after two walks though their own record shows a level',
     promise: 'P2',

@@ -13,6 +13,7 @@ const WANTED = [
   'cleared after two complete walks',
   'cleared after a partial walk',
   'a record insists on a level',
+  'a record that insisted outweighs the walk before',
   'waits beyond the budget',
   'records cannot be asked',
   'records could not be reached',
@@ -109,6 +110,17 @@ export function createCoverage() {
     note(
       'waits beyond the budget',
       asked && confirmation.stillThere.size + confirmation.gone.size < missing.length,
+    );
+    const lastComplete = oracle.snapshots.findLast(({ verdict }) => verdict === 'complete')?.at ?? -1n;
+    const wasAbsent = (userId: string) => {
+      const since = oracle.users.get(userId)?.absentSince ?? null;
+      return since !== null && since <= lastComplete;
+    };
+    note(
+      'a record that insisted outweighs the walk before',
+      confirmation.kind === 'walks' &&
+        plan.verdict === 'complete' &&
+        missing.some((userId) => !cleared.has(userId) && wasAbsent(userId)),
     );
     note('records cannot be asked', confirmation.kind === 'walks');
     note('records could not be reached', confirmation.kind === 'later');

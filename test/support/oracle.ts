@@ -105,6 +105,8 @@ export function createOracle() {
   const identities: IdentityPeriod[] = [];
   const activity: Activity[] = [];
   const snapshots: SnapshotRecord[] = [];
+  /** The snapshot at which a user's own record last showed a level, though the walk lacked them. */
+  const insisted = new Map<string, bigint>();
 
   /** How the run must end. Changes nothing. */
   function foresee(run: ServedRun): Forecast {
@@ -165,10 +167,14 @@ export function createOracle() {
     if (confirmation.kind === 'asked') return { isMass: false, cleared: confirmation.gone };
     if (confirmation.kind === 'later' || !served.complete) return { isMass: false, cleared: nobody };
     if (isMany || served.records === 0) return { isMass: false, cleared: absent(missing) };
-    const complete = snapshots.findLast(({ verdict }) => verdict === 'complete')?.at;
+    // This complete walk and the one before must both lack the user, and both after their record last spoke for them.
+    const before = snapshots.findLast(({ verdict }) => verdict === 'complete')?.at;
     const twice = missing.filter((userId) => {
       const since = users.get(userId)?.absentSince ?? null;
-      return since !== null && complete !== undefined && since <= complete;
+      const spoke = insisted.get(userId);
+      return (
+        before !== undefined && since !== null && since <= before && (spoke === undefined || spoke < before)
+      );
     });
     return { isMass: false, cleared: absent(twice) };
   }
@@ -199,6 +205,8 @@ export function createOracle() {
     for (const record of plan.lastRead.values()) meet(record, plan.at, snapshotId);
     for (const userId of plan.met) change(userId, { absentSince: null }, snapshotId);
     for (const userId of plan.missing) miss(userId, plan, snapshotId);
+    if (plan.confirmation.kind === 'asked')
+      for (const userId of plan.confirmation.stillThere) insisted.set(userId, plan.at);
     snapshots.push({
       snapshotId,
       at: plan.at,

@@ -248,6 +248,19 @@ test('a control who has just been reset is no proof: up to three are asked', asy
   assert.equal(result.published?.cleared, 1);
 });
 
+test('the record of a user who insists on a level is not outweighed by walks from before it was last asked', async () => {
+  const { sync } = createAccount();
+  const refused: Say = () => problem('LOOKUPS_REFUSED');
+  await sync(range(0, 10), nobodyGone);
+  for (let walk = 0; walk < 3; walk++) await sync(range(0, 9), nobodyGone);
+  const first = await sync(range(0, 9), refused);
+  assert.deepEqual([evidenceOf(first)['state'], first.published?.cleared], ['refused', 0]);
+  await sync(range(0, 9), nobodyGone);
+  // Refused again, and again: now two complete walks lack them, and nobody has spoken for them since.
+  assert.equal((await sync(range(0, 9), refused)).published?.cleared, 0);
+  assert.equal((await sync(range(0, 9), refused)).published?.cleared, 1);
+});
+
 test('answers are not believed when the control fails after them, and nobody is cleared', async () => {
   const { sync, logs } = createAccount();
   await sync(range(0, 10), nobodyGone);
