@@ -121,6 +121,7 @@ async function walkAndPublish(
   const heart = startHeartbeat(deps, lease, abort, () => progress);
   const stager = createStager(pool, lease);
   const began = performance.now();
+  const timeLeft = () => settings.timeBudgetMs - (performance.now() - began);
   let walked: Walk;
   let answers: Answers;
   try {
@@ -129,7 +130,7 @@ async function walkAndPublish(
       signal: stop,
       facts,
       usage,
-      timeLeft: () => settings.timeBudgetMs - (performance.now() - began),
+      timeLeft,
       isOutOfTime,
       onProgress(now) {
         progress = now;
@@ -149,6 +150,7 @@ async function walkAndPublish(
       acceptMassClear: options.acceptMassClear,
       signal: stop,
       endsAsking: isOutOfTime,
+      timeLeft,
       usage,
     });
     facts.lookups = answers.evidence?.asked ?? 0;

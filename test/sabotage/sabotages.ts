@@ -110,8 +110,8 @@ export const SABOTAGES: readonly Sabotage[] = [
     breaks: 'a user without a level is cleared though users who were met have none, either',
     promise: 'P2',
     file: 'src/sync/ask-absent.ts',
-    find: "if (answer !== 'unreadable' && answer.outcome === 'level') return 'passed';",
-    put: "if (answer !== 'unreadable') return 'passed';",
+    find: "if (isLevel(answer)) return 'passed';",
+    put: "if (typeof answer !== 'string') return 'passed';",
     test: EXACTNESS,
   },
   {
@@ -119,8 +119,8 @@ export const SABOTAGES: readonly Sabotage[] = [
     breaks: 'answers are believed though the API stopped knowing anybody while it was asked',
     promise: 'P2',
     file: 'src/sync/ask-absent.ts',
-    find: "answers.size === evidence.level ? 'passed'",
-    put: "answers.size >= 0 ? 'passed'",
+    find: "answers.every(([, answer]) => isLevel(answer)) ? 'passed'",
+    put: "answers.length >= 0 ? 'passed'",
     test: 'test/sync/ask-absent.test.ts',
   },
   {

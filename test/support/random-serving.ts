@@ -9,7 +9,7 @@ import type { Answer, Listing } from './scripted-api.ts';
 const HOW_BAD = ['level', 'count', 'negative', 'event', 'nul', 'surrogate', 'email'] as const;
 const HOW_UNREADABLE = ['missing_id', 'not_a_uuid', 'number', 'null', 'text', 'list'] as const;
 
-const GONE_AS = ['unknown', 'no_level', 'reset', 'old_level_and_reset', 'reset_long_ago'] as const;
+const GONE_AS = ['unknown', 'nothing', 'no_level', 'reset', 'old_level_and_reset', 'reset_long_ago'] as const;
 
 export type Serving = {
   kind:
@@ -265,6 +265,8 @@ function ownRecord(world: World, userId: string, { goneAs }: Serving): unknown {
   switch (goneAs) {
     case 'unknown':
       return null;
+    case 'nothing':
+      return undefined;
     case 'no_level':
       return { ...record, risk_level: null, last_reset_time: null };
     case 'reset':
