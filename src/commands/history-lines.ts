@@ -137,6 +137,7 @@ const ANSWERS: Record<string, string> = {
   no_level: 'it shows no level',
   reset: 'it shows a reset',
   not_found: 'there is none',
+  unreadable: 'what came back could not be read, so they stay',
 };
 
 function person(identity: { email: string | null; name: string | null } | null): string {

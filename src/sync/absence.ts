@@ -2,8 +2,8 @@
 import { compareInstants, type UserRecord } from '../cloudflare/user-record.ts';
 import type { Verdict } from './verdict.ts';
 
-/** level: still there. The others: no level now, or one from before a reset. */
-export type LookupOutcome = 'level' | 'no_level' | 'reset' | 'not_found';
+/** level: still there. no_level, reset, not_found: no level now, or one from before a reset. unreadable: it did not say. */
+export type LookupOutcome = 'level' | 'no_level' | 'reset' | 'not_found' | 'unreadable';
 
 export type LookupAnswer = { outcome: LookupOutcome; lastResetTime: string | null };
 
@@ -39,6 +39,8 @@ export type AbsenceFacts = {
   stillThere: number;
   /** Of the missing, those whose own record shows none. */
   gone: number;
+  /** Of the missing, those whose own record was asked, whatever it said. */
+  answered: number;
   /** Records in the answer, rejected ones included. */
   records: number;
   confirmation: Confirmation;
@@ -75,6 +77,12 @@ export function decideAbsence(facts: AbsenceFacts): AbsenceDecision {
   if (confirmation === 'later' || verdict === 'partial') return 'nobody';
   // The word of a person stands for the second walk, and for a control that an empty account does not offer.
   return isMass || isEmpty ? 'everybody' : 'absent_twice';
+}
+
+/** Whether a person has said that all of the missing may go, and some have neither gone nor been asked: it takes another run. */
+export function isUnfinished(facts: AbsenceFacts, decision: AbsenceDecision): boolean {
+  if (!facts.acceptMassClear || facts.answered === facts.missing) return false;
+  return decision === 'gone' || decision === 'nobody';
 }
 
 /**

@@ -21,10 +21,8 @@ export type LookupEvidence = Record<LookupOutcome, number> & {
   state: 'working' | 'off' | 'refused' | 'control_failed' | 'unanswered';
   missing: number;
   asked: number;
-  /** Without an answer: beyond the budget, or not reached. */
+  /** Without an answer that counts: beyond the budget, not reached, or after the last control that passed. */
   waiting: number;
-  /** Answers that were no record. */
-  unreadable: number;
   /** Users whose record insists on a level through complete walks that lack them. */
   insisting: number;
 };
@@ -33,8 +31,10 @@ export type LookupEvidence = Record<LookupOutcome, number> & {
 const INSISTING_WALKS = 5;
 // A user who was met may be reset by the time that their record is asked.
 const CONTROLS = 3;
-// One by one they may be slips; after so many it is the API.
-const MAX_UNREADABLE = 3;
+// Questions between two controls: what an endpoint that breaks down can cost, at half a percent more requests.
+const ROUND = 200;
+/** Of the time that is left, kept for the control after the last question: without it they would have been asked in vain. */
+const RESERVE = { ms: 30_000, share: 1 / 4 };
 
 export type AskRequest = {
   lease: Lease;
@@ -47,6 +47,8 @@ export type AskRequest = {
   signal: AbortSignal;
   /** Whether an abort only ends the asking (the time budget), and not the run. */
   endsAsking: (reason: unknown) => boolean;
+  /** Milliseconds until that abort. */
+  timeLeft: () => number;
   usage: ClientUsage;
 };
 
@@ -77,24 +79,30 @@ export async function askAbsent(
   if (missing === 0) return { confirmation: 'asked', byUser: new Map(), evidence: null };
   if (settings.confirm === 'walks') return end('off', 'walks');
   if (request.unreadable) return end('unanswered', 'later');
-  const asker = createAsker(deps.client, request);
   const metUsers = await listLastMet(deps.pool, lease, CONTROLS);
-  const before = await control(asker, metUsers);
+  const askControl = () => control(createAsker(deps.client, request, request.signal), metUsers);
+  const before = await askControl();
   if (before !== 'passed') return end(before, before === 'unanswered' ? 'later' : 'walks');
 
   const budget = request.acceptMassClear ? missing : settings.confirmLookups;
   const users = await listMissing(deps.pool, lease, budget);
-  const answers = await askAll(asker, users, settings.concurrency, evidence);
-  // Once more: an endpoint that broke down meanwhile would have shown nobody's level.
-  const after = answers.size === evidence.level ? 'passed' : await control(asker, metUsers);
-  if (after !== 'passed') {
-    deps.logger.warn({ control: after }, 'lookups stopped answering, what they said is not believed');
-    return end('unanswered', 'later');
-  }
-  evidence.waiting = missing - answers.size;
+  const questions = startQuestions(request);
+  const ask = createAsker(deps.client, request, questions.signal);
+  const { asked, kept, after } = await askInRounds(ask, askControl, users, settings.concurrency).finally(() =>
+    questions.end(),
+  );
+  if (after !== 'passed')
+    deps.logger.warn(
+      { control: after },
+      'lookups stopped answering, what they said since the last control is not believed',
+    );
+  evidence.asked = asked;
+  evidence.waiting = missing - kept.size;
+  for (const { outcome } of kept.values()) evidence[outcome]++;
+  if (users.length > 0 && kept.size === 0) return end('unanswered', 'later');
   const walks = request.isComplete ? 1 : 0;
   evidence.insisting = users.filter(
-    (user) => answers.get(user.userId)?.outcome === 'level' && user.completeWalks + walks >= INSISTING_WALKS,
+    (user) => kept.get(user.userId)?.outcome === 'level' && user.completeWalks + walks >= INSISTING_WALKS,
   ).length;
   if (evidence.insisting > 0) {
     deps.logger.warn(
@@ -102,60 +110,105 @@ export async function askAbsent(
       'records of users insist on a level, and complete walks lack them',
     );
   }
-  return end('working', 'asked', answers);
+  return end('working', 'asked', kept);
 }
 
-type Asked = LookupAnswer | 'refused' | 'unreadable' | 'unanswered';
+/** Aborts with the run, and so long before its time is up that a control still fits. */
+function startQuestions({ signal, timeLeft }: AskRequest): { signal: AbortSignal; end(): void } {
+  const enough = new AbortController();
+  const left = Math.max(0, timeLeft());
+  const timer = setTimeout(() => enough.abort(), left - Math.min(RESERVE.ms, left * RESERVE.share));
+  return { signal: AbortSignal.any([signal, enough.signal]), end: () => clearTimeout(timer) };
+}
+
+/** refused, unreadable, unanswered: no answer, whether for this user or for all. ended: there was no time to wait for it. */
+type Asked = LookupAnswer | 'refused' | 'unreadable' | 'unanswered' | 'ended';
 type Asker = (user: KnownUser) => Promise<Asked>;
 
-function createAsker(client: Pick<CloudflareClient, 'lookUpUser'>, request: AskRequest): Asker {
-  const { lease, signal, usage } = request;
+function createAsker(
+  client: Pick<CloudflareClient, 'lookUpUser'>,
+  request: AskRequest,
+  signal: AbortSignal,
+): Asker {
+  const { lease, usage } = request;
   return async ({ userId, lastEvent }) => {
     try {
       const record = await client.lookUpUser({ accountId: lease.accountId, userId, signal, usage });
       return readOutcome(record, lastEvent);
     } catch (error) {
-      if (signal.aborted && request.endsAsking(signal.reason)) return 'unanswered';
-      if (signal.aborted || !isOperatorError(error)) throw error;
+      const stop = request.signal;
+      if (stop.aborted && !request.endsAsking(stop.reason)) throw stop.reason;
+      if (signal.aborted) return 'ended';
+      if (!isOperatorError(error)) throw error;
       if (error.code === 'LOOKUPS_REFUSED') return 'refused';
-      return error.code === 'BAD_ANSWER' ? 'unreadable' : 'unanswered';
+      return error.code === 'BAD_ANSWER' || error.code === 'BODY_TOO_LARGE' ? 'unreadable' : 'unanswered';
     }
   };
 }
 
-/** Users who were met must have a level: otherwise the absence of one means nothing. */
-async function control(
-  ask: Asker,
-  users: readonly KnownUser[],
-): Promise<'passed' | 'refused' | 'control_failed' | 'unanswered'> {
+const isLevel = (answer: Asked): boolean => typeof answer !== 'string' && answer.outcome === 'level';
+
+type Control = 'passed' | 'refused' | 'control_failed' | 'unanswered';
+
+/**
+ * Users who were met must have a level: otherwise the absence of one means nothing. One record that is refused or broken is
+ * not the API, so the next is asked; and an outage is no refusal.
+ */
+async function control(ask: Asker, users: readonly KnownUser[]): Promise<Control> {
+  const answers = new Set<Asked>();
   for (const user of users) {
     const answer = await ask(user);
-    if (answer === 'refused' || answer === 'unanswered') return answer;
-    if (answer !== 'unreadable' && answer.outcome === 'level') return 'passed';
+    if (isLevel(answer)) return 'passed';
+    if (answer === 'ended') return 'unanswered';
+    answers.add(answer);
   }
-  return 'control_failed';
+  const isMute = answers.size === 1 && answers.has('unreadable');
+  if (answers.has('unanswered') || isMute) return 'unanswered';
+  return answers.has('refused') ? 'refused' : 'control_failed';
 }
 
-/** Stops at the first that is refused or not answered: the API is unwell, and the others wait for the next run. */
-async function askAll(
+/**
+ * Asks in rounds, each closed by the control unless everybody still has a level. A question without an answer ends the round:
+ * if the control passes, it was that user's record alone, and the next round goes on; if not, nobody else is asked, and of
+ * the round only levels are kept, which clear nobody.
+ */
+async function askInRounds(
+  ask: Asker,
+  askControl: () => Promise<Control>,
+  users: readonly MissingUser[],
+  concurrency: number,
+): Promise<{ asked: number; kept: Map<string, LookupAnswer>; after: Control }> {
+  const kept = new Map<string, LookupAnswer>();
+  let asked = 0;
+  while (asked < users.length) {
+    const round = await askRound(ask, users.slice(asked, asked + ROUND), concurrency);
+    asked += round.size;
+    const answers = [...round].filter(([, answer]) => answer !== 'ended');
+    const after = answers.every(([, answer]) => isLevel(answer)) ? 'passed' : await askControl();
+    for (const [userId, answer] of answers)
+      if (after === 'passed' || isLevel(answer)) kept.set(userId, answerOf(answer));
+    if (after !== 'passed' || answers.length < round.size) return { asked, kept, after };
+  }
+  return { asked, kept, after: 'passed' };
+}
+
+const answerOf = (answer: Asked): LookupAnswer =>
+  typeof answer === 'string' ? { outcome: 'unreadable', lastResetTime: null } : answer;
+
+/** What the first of the users said: all of them, or up to one without an answer and those asked beside it. */
+async function askRound(
   ask: Asker,
   users: readonly MissingUser[],
   concurrency: number,
-  evidence: LookupEvidence,
-): Promise<Map<string, LookupAnswer>> {
-  const answers = new Map<string, LookupAnswer>();
+): Promise<Map<string, Asked>> {
+  const answers = new Map<string, Asked>();
   const limit = pLimit(concurrency);
   let stopped = false;
   const askOne = async (user: MissingUser) => {
     if (stopped) return;
-    evidence.asked++;
     const answer = await ask(user);
-    if (answer === 'unreadable') stopped ||= ++evidence.unreadable >= MAX_UNREADABLE;
-    else if (typeof answer === 'string') stopped = true;
-    else {
-      answers.set(user.userId, answer);
-      evidence[answer.outcome]++;
-    }
+    answers.set(user.userId, answer);
+    stopped ||= typeof answer === 'string';
   };
   const results = await Promise.allSettled(users.map((user) => limit(askOne, user)));
   const failed = results.find((result) => result.status === 'rejected');

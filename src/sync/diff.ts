@@ -6,6 +6,7 @@
 // single-shard.
 import { sql, type SQL } from 'drizzle-orm';
 import {
+  lookups,
   rejectedRecords,
   snapshots,
   stagedChanges,
@@ -30,6 +31,8 @@ export type DiffCounts = {
   /** Of the missing, those whose own record shows a level, and those whose record shows none. */
   stillThere: number;
   gone: number;
+  /** Of the missing, those whose own record was asked, whatever it said. */
+  answered: number;
   /** Users that were marked absent before. */
   absent: number;
   /** Rows of staged_changes. */
@@ -154,9 +157,12 @@ export async function chooseCleared(
   { accountKey, runId }: Run,
   decision: 'gone' | 'absent_twice' | 'everybody',
 ): Promise<number> {
-  const [c, s] = [stagedChanges, snapshots];
-  const absentTwice = sql`${c.absent_since} <= (select max(${s.observed_at}) from ${s}
+  const [c, s, l] = [stagedChanges, snapshots, lookups];
+  const lastComplete = sql`(select max(${s.observed_at}) from ${s}
      where ${s.account_key} = ${accountKey} and ${s.verdict} = 'complete')`;
+  // A walk that lacked the user when their own record said that they are there proves nothing.
+  const absentTwice = sql`${c.absent_since} <= ${lastComplete} and not exists (select 1 from ${l}
+     where ${l.account_key} = ${accountKey} and ${l.user_key} = ${c.user_key} and ${l.level_at} >= ${lastComplete})`;
   const isCleared = {
     gone: sql`${c.lookup_outcome} in ('no_level', 'reset', 'not_found')`,
     absent_twice: absentTwice,
@@ -195,6 +201,7 @@ function countStatement({ accountKey, runId }: Run): SQL {
            ${changed(c.is_missing.getSQL())} as missing,
            ${changed(sql`${c.lookup_outcome} = 'level'`)} as "stillThere",
            ${changed(sql`${c.lookup_outcome} in ('no_level', 'reset', 'not_found')`)} as gone,
+           ${changed(sql`${c.lookup_outcome} is not null`)} as answered,
            ${changed(sql`not ${c.is_missing} and ${c.user_key} is null`)} as appeared,
            ${changed(sql`${c.level_changed} and ${c.user_key} is not null and ${c.old_level} is null`)} as returned,
            ${changed(sql`${c.level_changed} and ${rank(c.new_level.getSQL())} > ${rank(c.old_level.getSQL())}`)} as raised,

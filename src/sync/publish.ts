@@ -8,7 +8,7 @@ import type { Pool } from '../db/pool.ts';
 import { feedClock, snapshots, stagedRecords } from '../db/schema.ts';
 import { CommitUnknown, inTransaction, setLimits, type Transaction } from '../db/transaction.ts';
 import { EXIT, OperatorError } from '../errors.ts';
-import { decideAbsence } from './absence.ts';
+import { decideAbsence, isUnfinished } from './absence.ts';
 import type { Answers } from './ask-absent.ts';
 import { chooseCleared, writeDiff, type DiffCounts } from './diff.ts';
 import { beat, fence, findPublished, leaseLost, releaseLease, type Lease } from './lease.ts';
@@ -50,7 +50,7 @@ export type Published = {
   lowered: number;
   cleared: number;
   returned: number;
-  /** Set when the met users were published and a guard kept the missing ones: the run has failed all the same. */
+  /** Set when the met users were published and the missing ones kept, all or some: the run has failed all the same. */
   guard: OperatorError | null;
 };
 
@@ -137,10 +137,16 @@ async function publishIn(
   });
   const observedAt = await nextInstant(tx, lease, request.observedAt);
   const diff = await writeDiff(tx, lease, request.answers.byUser);
-  const decision = decideAbsence({ ...request, ...diff, confirmation: request.answers.confirmation });
+  const absence = { ...request, ...diff, confirmation: request.answers.confirmation };
+  const decision = decideAbsence(absence);
   if (decision === 'empty_answer') throw emptyAnswer(lease, diff.present);
-  const guard = decision === 'mass_clear' ? massClear(request, diff) : null;
-  const verdict = guard === null ? request.verdict : 'partial';
+  const isMass = decision === 'mass_clear';
+  const verdict = isMass ? 'partial' : request.verdict;
+  const guard = isMass
+    ? massClear(request, diff)
+    : isUnfinished(absence, decision)
+      ? clearPending(request, diff)
+      : null;
   const cleared =
     decision === 'nobody' || decision === 'mass_clear' || diff.missing === 0
       ? 0
@@ -258,5 +264,15 @@ function massClear({ lease, maxClearedRatio }: PublishRequest, diff: DiffCounts)
     happened: `${missing - stillThere} of the ${present} present users of account ${lease.accountId} are gone from the answer`,
     means: `That is more than a share of ${maxClearedRatio}, so nobody was cleared; the users that were met are published as a partial snapshot`,
     todo: 'If the scores really were reset (or a behaviour was disabled), run `zt-risk-sync sync --accept-mass-clear` once; SYNC_MAX_CLEARED_RATIO sets the share',
+  });
+}
+
+function clearPending({ lease }: PublishRequest, { missing, answered, gone }: DiffCounts): OperatorError {
+  return new OperatorError({
+    code: 'CLEAR_PENDING',
+    exit: EXIT.tryLater,
+    happened: `Of the ${missing} present users of account ${lease.accountId} that this walk lacks, ${missing - answered} could not be asked about`,
+    means: `The ${gone} whose own record shows no level are cleared, and the others stay present; what was met is published`,
+    todo: 'Run `zt-risk-sync sync --accept-mass-clear` again: it asks those who wait. If the time was too short (SYNC_TIME_BUDGET), each run settles some',
   });
 }

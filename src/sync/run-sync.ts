@@ -150,6 +150,7 @@ async function walkAndPublish(
       acceptMassClear: options.acceptMassClear,
       signal: stop,
       endsAsking: budget.isSpent,
+      timeLeft: budget.timeLeft,
       usage,
     });
     facts.lookups = answers.evidence?.asked ?? 0;

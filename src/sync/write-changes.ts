@@ -48,7 +48,7 @@ export async function writeChanges(
   }
   if (facts.cleared > 0) await tx.execute(clearMissing(run, facts));
   if (diff.missing > facts.cleared) await tx.execute(markAbsent(run, facts));
-  if (diff.gone + diff.stillThere > 0) await tx.execute(keepAnswers(run));
+  if (diff.answered > 0) await tx.execute(keepAnswers(run, facts));
   if (diff.absent > 0) await tx.execute(endAbsence(run, facts));
 }
 
@@ -187,13 +187,16 @@ function markAbsent(run: Run, facts: SnapshotFacts): SQL {
        and ${u.account_key} = ${run.accountKey} and ${u.user_key} = ${c.user_key}`;
 }
 
-/** The latest answer about each user: who is asked next, and what `history` tells. Not in `users`: asking is no change. */
-function keepAnswers(run: Run): SQL {
+/**
+ * The latest answer about each user: who is asked next, and what `history` tells. Not in `users`: asking is no change. A level
+ * is dated like the walk that lacked the user, with whose like it will be compared.
+ */
+function keepAnswers(run: Run, facts: SnapshotFacts): SQL {
   const l = lookups;
   return sql`
     insert into ${l} (${columnNames(l.account_key, l.user_key, l.run_id, l.asked_at, l.outcome, l.level_at)})
     select ${c.account_key}, ${c.user_key}, ${c.run_id}, now(), ${c.lookup_outcome},
-           case when ${c.lookup_outcome} = 'level' then now() end
+           case when ${c.lookup_outcome} = 'level' then ${at(facts)} end
       from ${c} where ${changesOf(run)} and ${c.lookup_outcome} is not null
      order by ${c.user_key}
     on conflict (${columnNames(l.account_key, l.user_key)}) do update

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import { Client } from 'pg';
 import { CHECKS } from '../../src/commands/doctor-lines.ts';
-import { databaseUrl } from '../../src/db/create-database.ts';
+import { startFront } from '../support/api-front.ts';
 import { runCli } from '../support/cli.ts';
 import { assertLine, assertOnly, skippedAfter, troubles } from '../support/doctor-findings.ts';
 import { ACCOUNT, assertDiscreet, AUTH, OTHER_ACCOUNT, patient } from '../support/doctor-patient.ts';

@@ -219,6 +219,13 @@ describe('absent users in words', () => {
     assert.match(words({ ...all, state: 'control_failed' }), /^3 users were not met; the control failed/);
   });
 
+  it('when some answers could not be read', () => {
+    assert.match(
+      words({ state: 'working', missing: 9, asked: 7, waiting: 2, level: 1, reset: 3, unreadable: 3 }),
+      /: 7 asked, 3 gone \(3 reset\), 1 still there, 3 with an answer that could not be read, 2 wait for the next run;/,
+    );
+  });
+
   it('when records insist on a level', () => {
     assert.match(
       words({ state: 'working', missing: 1, asked: 1, level: 1, insisting: 1 }),

@@ -230,6 +230,17 @@ describe('history', () => {
       joe,
       /not met by 6 complete and 1 partial walk\. Their own record has not been asked yet\.$/m,
     );
+    await db.pool.query(
+      `insert into risk_internal.lookups (account_key, user_key, run_id, asked_at, outcome)
+       select account_key, user_key, 11, $2, 'unreadable' from risk.users where user_id = $1`,
+      [uuidOf('joe'), day(11)],
+    );
+    const asked = flat(await text(history(uuidOf('joe'))));
+    await db.pool.query(`delete from risk_internal.lookups where outcome = 'unreadable'`);
+    assert.match(
+      asked,
+      /asked at 2026-03-11 10:00 UTC \(run 11\): what came back could not be read, so they stay\.$/m,
+    );
   });
 
   it('says when the API has no record of a cleared user', async () => {

@@ -1,4 +1,5 @@
-// Waits that the API asks for end with the run's time budget: exit 75, and nothing is published.
+// Waits that the API asks for end with the run's time budget: exit 75, and nothing is published. Questions that it does not
+// answer end earlier, so that what the others said can be confirmed.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
@@ -7,8 +8,19 @@ import { createCloudflareClient } from '../../src/cloudflare/client.ts';
 import { createLogger } from '../../src/logger.ts';
 import { LEASE_TIMING } from '../../src/sync/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
-import { ACCOUNT, failed, listen, text, TOKEN, type Reply } from '../cloudflare/api-server.ts';
+import {
+  ACCOUNT,
+  failed,
+  json,
+  listen,
+  PAGE,
+  RECORD,
+  text,
+  TOKEN,
+  type Reply,
+} from '../cloudflare/api-server.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { uuidOf } from '../support/random-world.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 let db: MigratedDatabase;
@@ -92,3 +104,49 @@ for (const [title, reply] of cases) {
     assert.deepEqual(left, []);
   });
 }
+
+test('an accepted mass clear whose questions hang clears those who were answered for, and ends with exit 75', async (t) => {
+  // They are asked in the order of their ids.
+  const ids = Array.from({ length: 40 }, (_, n) => uuidOf(`budget ${n}`)).toSorted();
+  const people = ids.map((userId) => ({ ...RECORD, user_id: userId }));
+  let shown = people;
+  const never = new Set(ids.slice(35));
+  const baseUrl = await listen(t, (request, response) => {
+    const asked = request.url?.split('?')[0]?.split('/').at(-1) ?? '';
+    const info = { ...PAGE.result_info, count: shown.length, total_count: shown.length };
+    if (asked === 'summary')
+      return json(200, { ...PAGE, result: { users: shown }, result_info: info })(request, response, 0);
+    if (never.has(asked)) return;
+    if (!shown.some((one) => one.user_id === asked)) return failed(404, 1002)(request, response, 0);
+    json(200, { ...PAGE, result: { risk_level: 'low', last_reset_time: null, events: [] } })(
+      request,
+      response,
+      0,
+    );
+  });
+  const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: process.stderr });
+  const client = createCloudflareClient({ baseUrl, auth: { kind: 'token', token: TOKEN }, logger });
+  t.after(() => client.close());
+  const sync = async (over: { timeBudgetMs?: number } = {}) => {
+    const outcome = await requestSync(
+      {
+        pool: db.pool,
+        client,
+        logger,
+        settings: { ...TEST_SETTINGS, perPage: 50, ...over },
+        timing: LEASE_TIMING,
+      },
+      { accountId: ACCOUNT, trigger: 'cli', acceptMassClear: true, signal: new AbortController().signal },
+    );
+    assert.ok(outcome.kind === 'ran');
+    return outcome.result;
+  };
+  assert.equal((await sync()).error, null);
+  shown = people.slice(0, 10);
+  const cut = await sync({ timeBudgetMs: 1_500 });
+  assert.deepEqual([cut.error?.code, cut.error?.exit], ['CLEAR_PENDING', 75]);
+  assert.deepEqual([cut.published?.cleared, cut.published?.carried], [25, 5]);
+  never.clear();
+  const done = await sync();
+  assert.deepEqual([done.error, done.published?.cleared], [null, 5]);
+});

@@ -13,6 +13,8 @@ const WANTED = [
   'cleared after two complete walks',
   'cleared after a partial walk',
   'a record insists on a level',
+  'a record that insisted outweighs the walk before',
+  'a record that says nothing, beside a control',
   'waits beyond the budget',
   'records cannot be asked',
   'records could not be reached',
@@ -37,6 +39,7 @@ const WANTED = [
   'empty answer accepted',
   'MASS_CLEAR',
   'mass clear accepted',
+  'CLEAR_PENDING',
   'equal instants',
   'an instant before the newest snapshot',
   'two readings for want of totals',
@@ -94,7 +97,7 @@ export function createCoverage() {
     note('two readings for want of totals', (run.pages.at(-1)?.reading ?? 0) > 1);
     note('duplicate whose last read wins', how.kind === 'duplicate' && isDecisive(run, plan));
     note('partial', plan.verdict === 'partial' && plan.errorCode === null);
-    note('MASS_CLEAR', plan.errorCode === 'MASS_CLEAR');
+    if (plan.errorCode !== null) note(plan.errorCode);
     note('mass clear accepted', plan.cleared.size >= 20 && run.acceptMassClear);
     note('empty answer accepted', run.pages.every((p) => p.records.length === 0) && plan.missing.length > 0);
     note('partial baseline before the first complete', plan.verdict === 'partial' && !wasComplete);
@@ -106,9 +109,21 @@ export function createCoverage() {
     note('cleared after two complete walks', confirmation.kind === 'walks' && cleared.size > 0);
     note('cleared after a partial walk', plan.verdict === 'partial' && cleared.size > 0);
     note('a record insists on a level', asked && confirmation.stillThere.size > 0);
+    note('waits beyond the budget', asked && confirmation.answered.size < missing.length);
     note(
-      'waits beyond the budget',
-      asked && confirmation.stillThere.size + confirmation.gone.size < missing.length,
+      'a record that says nothing, beside a control',
+      asked && confirmation.answered.size > confirmation.stillThere.size + confirmation.gone.size,
+    );
+    const lastComplete = oracle.snapshots.findLast(({ verdict }) => verdict === 'complete')?.at ?? -1n;
+    const wasAbsent = (userId: string) => {
+      const since = oracle.users.get(userId)?.absentSince ?? null;
+      return since !== null && since <= lastComplete;
+    };
+    note(
+      'a record that insisted outweighs the walk before',
+      confirmation.kind === 'walks' &&
+        plan.verdict === 'complete' &&
+        missing.some((userId) => !cleared.has(userId) && wasAbsent(userId)),
     );
     note('records cannot be asked', confirmation.kind === 'walks');
     note('records could not be reached', confirmation.kind === 'later');

@@ -45,8 +45,8 @@ export type RunScript = {
   during: readonly { before: number; what: Happening }[];
   /** From this request on the API is down; null: it stays up. */
   downFrom: number | null;
-  /** From this lookup on records say what they should not; null: they stay honest. */
-  lookups: { from: number; mode: 'down' | 'garbled' | 'blind' | 'refused' } | null;
+  /** From this lookup on, so many times, records say what they should not; null: they stay honest. */
+  lookups: { from: number; times: number; mode: 'down' | 'garbled' | 'blind' | 'refused' } | null;
   /** Called before each request, for what the process itself suffers. */
   onRequest?(nth: number): void;
 };
@@ -131,7 +131,7 @@ export function createLivingAccount(name: string, style: ResetStyle, everything 
       beforeAnswer(signal);
       lookups++;
       const fault = script?.lookups;
-      if (fault != null && lookups >= fault.from) {
+      if (fault != null && lookups >= fault.from && lookups < fault.from + fault.times) {
         if (fault.mode === 'blind') return null;
         const codes = { down: 'NETWORK', garbled: 'BAD_ANSWER', refused: 'LOOKUPS_REFUSED' };
         throw failure(codes[fault.mode]);

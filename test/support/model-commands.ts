@@ -95,7 +95,17 @@ function syncPlan(confirm: 'lookup' | 'walks'): fc.Arbitrary<SyncPlan> {
     ),
     downFrom: seldom(12, fc.integer({ min: 1, max: 20 })),
     // The control is the first: whatever fails from there on is a slip, and not an endpoint that cannot be asked.
-    lookups: seldom(4, fc.record({ from: fc.integer({ min: 2, max: 6 }), mode })),
+    lookups: seldom(
+      4,
+      fc
+        .record({
+          from: fc.integer({ min: 2, max: 6 }),
+          times: fc.constantFrom(1, Number.POSITIVE_INFINITY),
+          mode,
+        })
+        // A single record that lies under a control that passes cannot be told from one that does not.
+        .map((fault) => (fault.mode === 'blind' ? { ...fault, times: Number.POSITIVE_INFINITY } : fault)),
+    ),
     suffers: fc.oneof(
       { weight: 14, arbitrary: fc.constant<Suffers>({ kind: 'nothing' }) },
       {

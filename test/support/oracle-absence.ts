@@ -12,7 +12,8 @@ export type SeenLookup = {
 
 export type Gone = { reason: 'reset' | 'absent'; resetAt: bigint | null };
 export type Confirmation =
-  | { kind: 'asked'; stillThere: Set<string>; gone: Map<string, Gone> }
+  /** answered: those who were asked, whatever their record said, if it said anything that counts. */
+  | { kind: 'asked'; stillThere: Set<string>; gone: Map<string, Gone>; answered: Set<string> }
   | { kind: 'walks' }
   | { kind: 'later' };
 
@@ -27,31 +28,42 @@ export type AbsentRun = {
 };
 
 export function confirmationOf(run: AbsentRun): Confirmation {
-  const nobody = { kind: 'asked' as const, stillThere: new Set<string>(), gone: new Map<string, Gone>() };
-  if (run.missing.length === 0) return nobody;
+  const asked = {
+    kind: 'asked' as const,
+    stillThere: new Set<string>(),
+    gone: new Map<string, Gone>(),
+    answered: new Set<string>(),
+  };
+  if (run.missing.length === 0) return asked;
   if (run.confirm === 'walks') return { kind: 'walks' };
   if (run.unreadable > 0) return { kind: 'later' };
-  const isControl = ({ userId }: SeenLookup) => run.met.has(userId);
-  const firstAsked = run.lookups.findIndex((lookup) => !isControl(lookup));
-  const split = firstAsked < 0 ? run.lookups.length : firstAsked;
-  const before = run.lookups.slice(0, split);
-  if (!before.some((lookup) => isLevel(lookup, run))) {
-    const unwell = before.at(-1)?.said === 'unanswered';
-    return { kind: unwell ? 'later' : 'walks' };
+  const isMet = ({ userId }: SeenLookup) => run.met.has(userId);
+  const isProof = (lookup: SeenLookup) => isMet(lookup) && isLevel(lookup, run);
+  const firstProof = run.lookups.findIndex(isProof);
+  if (firstProof < 0) {
+    // Records can be asked, and show nothing; or they are refused. What is not there, or is no record, tells neither.
+    const said = run.lookups.map((lookup) => lookup.said);
+    const isOutage =
+      said.includes('unanswered') || (said.length > 0 && said.every((one) => one === 'garbled'));
+    return { kind: isOutage ? 'later' : 'walks' };
   }
-  const asked = run.lookups.slice(split);
-  const { stillThere, gone } = nobody;
-  for (const lookup of asked.filter((one) => !isControl(one))) {
-    if (typeof lookup.said === 'string' && lookup.said !== 'unknown') continue;
-    const reset = resetOf(lookup, run);
-    if (reset !== null) gone.set(lookup.userId, { reason: 'reset', resetAt: reset });
-    else if (lookup.said === 'unknown' || lookup.said.riskLevel === null)
-      gone.set(lookup.userId, { reason: 'absent', resetAt: null });
-    else stillThere.add(lookup.userId);
+  const lastProof = run.lookups.findLastIndex(isProof);
+  for (const [index, lookup] of run.lookups.entries()) {
+    const { userId, said } = lookup;
+    if (isMet(lookup)) continue;
+    if (index < firstProof) throw new Error('somebody was asked before the control');
+    const isSilent = typeof said === 'string' && said !== 'unknown';
+    const shows = isLevel(lookup, run);
+    // Between two proofs that lookups work, silence is that of one record, and a record without a level is one.
+    if (!shows && index > lastProof) continue;
+    asked.answered.add(userId);
+    if (shows) asked.stillThere.add(userId);
+    else if (!isSilent) {
+      const resetAt = resetOf(lookup, run);
+      asked.gone.set(userId, { reason: resetAt === null ? 'absent' : 'reset', resetAt });
+    }
   }
-  if (gone.size > 0 && !asked.some((lookup) => isControl(lookup) && isLevel(lookup, run)))
-    return { kind: 'later' };
-  return nobody;
+  return asked.answered.size === 0 ? { kind: 'later' } : asked;
 }
 
 function isLevel(lookup: SeenLookup, run: AbsentRun): boolean {

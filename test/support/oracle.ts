@@ -30,7 +30,7 @@ export type Plan = {
   at: bigint;
   verdict: 'complete' | 'partial';
   /** Of a run that publishes and fails all the same. */
-  errorCode: 'MASS_CLEAR' | null;
+  errorCode: 'MASS_CLEAR' | 'CLEAR_PENDING' | null;
   lastRead: Map<string, GoodRecord>;
   met: Set<string>;
   missing: string[];
@@ -105,6 +105,8 @@ export function createOracle() {
   const identities: IdentityPeriod[] = [];
   const activity: Activity[] = [];
   const snapshots: SnapshotRecord[] = [];
+  /** The snapshot at which a user's own record last showed a level, though the walk lacked them. */
+  const insisted = new Map<string, bigint>();
 
   /** How the run must end. Changes nothing. */
   function foresee(run: ServedRun): Forecast {
@@ -126,7 +128,11 @@ export function createOracle() {
     const plan = {
       at: newest !== undefined && newest >= cutToMs ? newest + MILLISECOND : cutToMs,
       verdict: complete && !decided.isMass ? ('complete' as const) : ('partial' as const),
-      errorCode: decided.isMass ? ('MASS_CLEAR' as const) : null,
+      errorCode: decided.isMass
+        ? ('MASS_CLEAR' as const)
+        : run.acceptMassClear && decided.isOpen
+          ? ('CLEAR_PENDING' as const)
+          : null,
       lastRead: served.lastRead,
       met,
       missing,
@@ -136,19 +142,21 @@ export function createOracle() {
     return { kind: 'published', plan: { ...plan, counts: count(plan, present.length) } };
   }
 
-  /** Who of the missing is cleared, and why; or that they are too many. */
+  /** Who of the missing is cleared, and why; or that they are too many; and whether some are left of whom nothing was heard. */
   function decide(facts: {
     run: ServedRun;
     served: Served;
     missing: string[];
     present: number;
     confirmation: Confirmation;
-  }): { isMass: boolean; cleared: Map<string, Gone> } {
+  }): { isMass: boolean; isOpen: boolean; cleared: Map<string, Gone> } {
     const { run, served, missing, present, confirmation } = facts;
     const nobody = new Map<string, Gone>();
     const absent = (ids: string[]) =>
       new Map(ids.map((userId) => [userId, { reason: 'absent' as const, resetAt: null }]));
-    if (served.unreadable > 0) return { isMass: false, cleared: nobody };
+    const heard = confirmation.kind === 'asked' ? confirmation.answered.size : 0;
+    const undecided = { isMass: false, isOpen: heard < missing.length, cleared: nobody };
+    if (served.unreadable > 0) return undecided;
     // After a complete walk whoever is missing is taken for gone until their record says otherwise.
     const candidates =
       confirmation.kind === 'later'
@@ -161,16 +169,21 @@ export function createOracle() {
             ? missing.length - confirmation.stillThere.size
             : confirmation.gone.size;
     const isMany = candidates >= 20 && candidates * 2 > present;
-    if (isMany && !run.acceptMassClear) return { isMass: true, cleared: nobody };
-    if (confirmation.kind === 'asked') return { isMass: false, cleared: confirmation.gone };
-    if (confirmation.kind === 'later' || !served.complete) return { isMass: false, cleared: nobody };
-    if (isMany || served.records === 0) return { isMass: false, cleared: absent(missing) };
-    const complete = snapshots.findLast(({ verdict }) => verdict === 'complete')?.at;
+    if (isMany && !run.acceptMassClear) return { ...undecided, isMass: true };
+    if (confirmation.kind === 'asked') return { ...undecided, cleared: confirmation.gone };
+    if (confirmation.kind === 'later' || !served.complete) return undecided;
+    const byWalks = { isMass: false, isOpen: false };
+    if (isMany || served.records === 0) return { ...byWalks, cleared: absent(missing) };
+    // This complete walk and the one before must both lack the user, and both after their record last spoke for them.
+    const before = snapshots.findLast(({ verdict }) => verdict === 'complete')?.at;
     const twice = missing.filter((userId) => {
       const since = users.get(userId)?.absentSince ?? null;
-      return since !== null && complete !== undefined && since <= complete;
+      const spoke = insisted.get(userId);
+      return (
+        before !== undefined && since !== null && since <= before && (spoke === undefined || spoke < before)
+      );
     });
-    return { isMass: false, cleared: absent(twice) };
+    return { ...byWalks, cleared: absent(twice) };
   }
 
   function count(plan: Omit<Plan, 'counts'>, present: number): Counts {
@@ -199,6 +212,8 @@ export function createOracle() {
     for (const record of plan.lastRead.values()) meet(record, plan.at, snapshotId);
     for (const userId of plan.met) change(userId, { absentSince: null }, snapshotId);
     for (const userId of plan.missing) miss(userId, plan, snapshotId);
+    if (plan.confirmation.kind === 'asked')
+      for (const userId of plan.confirmation.stillThere) insisted.set(userId, plan.at);
     snapshots.push({
       snapshotId,
       at: plan.at,

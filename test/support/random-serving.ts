@@ -9,7 +9,7 @@ import type { Answer, Listing } from './scripted-api.ts';
 const HOW_BAD = ['level', 'count', 'negative', 'event', 'nul', 'surrogate', 'email'] as const;
 const HOW_UNREADABLE = ['missing_id', 'not_a_uuid', 'number', 'null', 'text', 'list'] as const;
 
-const GONE_AS = ['unknown', 'no_level', 'reset', 'old_level_and_reset', 'reset_long_ago'] as const;
+const GONE_AS = ['unknown', 'nothing', 'no_level', 'reset', 'old_level_and_reset', 'reset_long_ago'] as const;
 
 export type Serving = {
   kind:
@@ -26,6 +26,7 @@ export type Serving = {
     | 'rejected_stranger'
     | 'rejected_many'
     | 'unreadable'
+    | 'hidden'
     | 'empty'
     | 'empty_with_total'
     | 'breaks_off';
@@ -58,6 +59,7 @@ const WEIGHTS: Record<Serving['kind'], number> = {
   rejected_stranger: 1,
   rejected_many: 1,
   unreadable: 2,
+  hidden: 3,
   empty: 2,
   empty_with_total: 1,
   breaks_off: 2,
@@ -92,7 +94,12 @@ export const serving: fc.Arbitrary<Serving> = fc.record({
 export type Meanings = Map<string, ServedRecord>;
 
 export function listingOf(world: World, how: Serving, meanings: Meanings): Listing {
-  const people = rotated(presentOf(world), how.rotate);
+  if (how.kind === 'hidden') {
+    const there = presentOf(world);
+    world.hidden = world.hidden === undefined ? there[how.who % Math.max(1, there.length)] : undefined;
+  }
+  const seen = presentOf(world).filter((person) => person !== world.hidden);
+  const people = rotated(seen, how.rotate);
   const chosen = chosenOf(world, people, how);
   const good = (person: Person) => goodRecord(person, how.upperCase, meanings);
   const all = people.map(good);
@@ -111,6 +118,7 @@ export function listingOf(world: World, how: Serving, meanings: Meanings): Listi
   };
   switch (how.kind) {
     case 'as_it_is':
+    case 'hidden':
       return listing;
     case 'no_totals':
       // What changes between two readings is no reason to distrust them: the last read wins.
@@ -257,6 +265,8 @@ function ownRecord(world: World, userId: string, { goneAs }: Serving): unknown {
   switch (goneAs) {
     case 'unknown':
       return null;
+    case 'nothing':
+      return undefined;
     case 'no_level':
       return { ...record, risk_level: null, last_reset_time: null };
     case 'reset':

@@ -21,6 +21,8 @@ export type World = {
   people: Person[];
   /** Whom the run before did not serve, though there. */
   lost: Person | undefined;
+  /** Whom the summary leaves out run after run, though there. */
+  hidden?: Person | undefined;
 };
 
 type Identity = { email: string | null | undefined; name: string | null | undefined };

@@ -20,7 +20,7 @@ export type Listing = {
   records: {
     /** honest: as `of` says. blind: nobody is known. level_less: nobody has a level. garbled: no record at all. */
     mode: 'honest' | 'refused' | 'blind' | 'level_less' | 'garbled' | 'down';
-    /** The `result`; null: no such user. */
+    /** The `result`; null: no such user; undefined: an answer without a record. */
     of(userId: string): unknown;
   };
 };
@@ -78,10 +78,11 @@ function pageOf({ listing, number }: Reading, page: number, perPage: number): un
 function recordOf({ mode, of }: Listing['records'], userId: string): [status: number, body: unknown] {
   if (mode === 'refused') return [403, failure(9109)];
   if (mode === 'down') return [503, failure(1003)];
-  if (mode === 'garbled') return [200, { success: true, errors: [], messages: [], result: null }];
   const result = mode === 'blind' ? null : of(userId);
+  if (mode === 'garbled' || result === undefined)
+    return [200, { success: true, errors: [], messages: [], result: null }];
   if (result === null) return [404, failure(1002)];
-  const shown = mode === 'level_less' ? { ...(result as object), risk_level: null } : result;
+  const shown = mode === 'level_less' ? { ...result, risk_level: null } : result;
   return [200, { success: true, errors: [], messages: [], result: shown }];
 }
 

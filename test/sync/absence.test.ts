@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { UserRecord } from '../../src/cloudflare/user-record.ts';
 import {
   decideAbsence,
+  isUnfinished,
   readOutcome,
   type AbsenceDecision,
   type AbsenceFacts,
@@ -16,6 +17,7 @@ const facts: AbsenceFacts = {
   missing: 1,
   stillThere: 0,
   gone: 1,
+  answered: 1,
   records: 99,
   confirmation: 'asked',
   acceptMassClear: false,
@@ -104,16 +106,19 @@ describe('decideAbsence', () => {
       missing: fc.integer({ min: 0, max: 200 }),
       stillThere: fc.integer({ min: 0, max: 200 }),
       gone: fc.integer({ min: 0, max: 200 }),
+      unclear: fc.integer({ min: 0, max: 20 }),
       records: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 200 })),
       confirmation: fc.constantFrom('asked' as const, 'walks' as const, 'later' as const),
       acceptMassClear: fc.boolean(),
       maxClearedRatio: fc.constantFrom(0, 0.25, 0.5, 1),
     })
-    .map((f) => {
+    .map(({ unclear, ...f }) => {
       const missing = Math.min(f.missing, f.present);
       const asked = f.confirmation === 'asked';
       const gone = asked ? Math.min(f.gone, missing) : 0;
-      return { ...f, missing, gone, stillThere: asked ? Math.min(f.stillThere, missing - gone) : 0 };
+      const stillThere = asked ? Math.min(f.stillThere, missing - gone) : 0;
+      const answered = asked ? Math.min(gone + stillThere + unclear, missing) : 0;
+      return { ...f, missing, gone, stillThere, answered };
     });
 
   test('nobody is cleared without an answer of their own, a second complete walk, or the word of a person', () => {
@@ -129,6 +134,17 @@ describe('decideAbsence', () => {
         if (decision === 'mass_clear') assert.ok(!f.acceptMassClear && f.missing >= 20);
         if (decision === 'empty_answer') assert.ok(f.records === 0 && f.present > 0 && !f.acceptMassClear);
         if (f.confirmation === 'later') assert.ok(decision === 'nobody' || decision === 'empty_answer');
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  test('whoever accepts a mass clear hears of it when some were neither cleared nor asked, and nobody else does', () => {
+    fc.assert(
+      fc.property(any, (f) => {
+        const decision = decideAbsence(f);
+        const isSettled = f.missing === f.answered || decision === 'everybody' || decision === 'absent_twice';
+        assert.equal(isUnfinished(f, decision), f.acceptMassClear && !isSettled);
       }),
       { numRuns: 5_000 },
     );
