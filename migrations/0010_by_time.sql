@@ -186,16 +186,22 @@ SELECT a.account_id,
   -- The usual distance of slots: the median over the ten latest that were run. Counted back from the newest run: what does not
   -- run at all is missed for ever, and what is run by other means has no slots after a month.
   CROSS JOIN LATERAL (
+    SELECT max(z.finished_at) - interval '744 hours' AS since
+      FROM risk.sync_runs z WHERE z.account_key = b.account_key AND z.finished_at < d.ends_at) m
+  CROSS JOIN LATERAL (
     SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY w.gap)) AS slot_seconds
       FROM (SELECT v.scheduled_for - lag(v.scheduled_for) OVER (ORDER BY v.scheduled_for) AS gap
-              FROM (SELECT DISTINCT t.scheduled_for
-                      FROM (SELECT q.scheduled_for FROM risk.sync_runs q
-                             WHERE q.account_key = b.account_key AND b.first_slot IS NOT NULL AND q.scheduled_for IS NOT NULL
-                               AND q.finished_at < d.ends_at
-                               AND q.finished_at >= (SELECT max(z.finished_at) FROM risk.sync_runs z
-                                                      WHERE z.account_key = b.account_key AND z.finished_at < d.ends_at) - interval '744 hours'
-                             ORDER BY q.finished_at DESC LIMIT 50) t
-                     ORDER BY t.scheduled_for DESC LIMIT 10) v) w) e;
+              -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show no other.
+              FROM ((SELECT q.scheduled_for FROM risk.sync_runs q
+                      WHERE q.account_key = b.account_key AND b.first_slot IS NOT NULL AND q.scheduled_for IS NOT NULL
+                        AND q.finished_at < d.ends_at AND q.finished_at >= m.since
+                      ORDER BY q.finished_at DESC LIMIT 50)
+                    UNION
+                    (SELECT q.scheduled_for FROM risk.sync_runs q
+                      WHERE q.account_key = b.account_key AND q.status = 'succeeded'
+                        AND q.scheduled_for < d.ends_at AND q.scheduled_for >= m.since
+                      ORDER BY q.scheduled_for DESC LIMIT 10)
+                    ORDER BY scheduled_for DESC LIMIT 10) v) w) e;
 --> statement-breakpoint
 -- Appended: is_account_retired.
 CREATE OR REPLACE VIEW "risk_bi"."user_level_history" WITH (security_invoker = true) AS

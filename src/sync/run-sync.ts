@@ -84,6 +84,8 @@ export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunRe
       await walkAndPublish(deps, options, budget, usage, result);
     } catch (error) {
       if (!isOperatorError(error) || error.code !== 'STAGING_LOST') throw error;
+      // No time for another: the next run walks again.
+      if (budget.timeLeft() < result.phases.walkMs) throw error;
       logger.warn('staging was lost, walking again');
       await clearStaged(pool, lease);
       await walkAndPublish(deps, options, budget, usage, result);

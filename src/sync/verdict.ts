@@ -50,6 +50,10 @@ export function judgeWalk(facts: WalkFacts): Judgement {
   const expectedUnseen = facts.overlap === null ? null : estimateUnseen(facts.overlap);
   const reasons: string[] = [];
   if (unreadable > 0) reasons.push(`${unreadable} records did not say which user they speak of`);
+  if (pass.met < facts.met * LEAST_SHARE)
+    reasons.push(
+      `the newest reading of all pages met ${pass.met} users, of ${facts.met} that were met in all`,
+    );
   const movements = movementsIn(pass, duplicates);
   const passesAgree =
     expectedUnseen !== null &&
@@ -88,6 +92,12 @@ export type PassOverlap = { onlyEarlier: number; onlyThis: number; both: number 
  * walks, under 0.05 in none of 3,000. docs/reliability.md has the table for this implementation.
  */
 export const UNSEEN_LIMIT = 0.05;
+
+/**
+ * Of the users met in all passes the newest must meet at least so many. One that breaks off early, or is empty while the
+ * server recovers, agrees with whatever came before it: comparing the passes would take it for proof.
+ */
+const LEAST_SHARE = 1 / 2;
 
 /** Present users that no pass met, by capture and recapture (Chapman's estimator). */
 export function estimateUnseen({ onlyEarlier, onlyThis, both }: PassOverlap): number {

@@ -319,6 +319,15 @@ test('slots are expected while nothing runs, and no longer a month after runs ar
         `select expected_slot_count as slots from risk_bi.sync_coverage where day = $1 order by account_id`,
         [day(back).slice(0, 10)],
       );
+    // A slot that is tried a hundred times is one.
+    for (let attempt = 1; attempt <= 100; attempt++)
+      await sample.run({
+        account_key: silent,
+        started_at: new Date(Date.parse(day(55)) + attempt * 60_000).toISOString(),
+        status: 'failed',
+        error_code: 'UNAUTHORIZED',
+        scheduled_for: day(55),
+      });
     assert.deepEqual(await expected(50), [{ slots: 1 }, { slots: 1 }]);
     assert.deepEqual(await expected(20), [{ slots: 1 }, { slots: null }]);
   } finally {

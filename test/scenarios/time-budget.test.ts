@@ -29,7 +29,7 @@ before(async () => {
 });
 after(() => db.close());
 
-test('a second walk, after Postgres lost what was staged, has what the first has left of the budget', async () => {
+test('when Postgres has lost what was staged, and the time budget leaves no room for a second walk, there is none', async () => {
   const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: process.stderr });
   let pages = 0;
   let walks = 0;
@@ -64,7 +64,7 @@ test('a second walk, after Postgres lost what was staged, has what the first has
     { accountId: ACCOUNT, trigger: 'cli', signal: new AbortController().signal },
   );
   assert.ok(outcome.kind === 'ran');
-  assert.deepEqual([outcome.result.error?.code, walks, pages], ['TIME_BUDGET', 1, 0]);
+  assert.deepEqual([outcome.result.error?.code, walks, pages], ['STAGING_LOST', 1, 0]);
   assert.deepEqual(await db.rows('select 1 from risk.snapshots'), []);
 });
 

@@ -71,6 +71,8 @@ function nothingMoved(pages: readonly ServedPage[]): boolean {
   const thisTime = users((reading) => reading === last);
   const distinct = new Set(thisTime);
   const ofLast = pages.filter((page) => page.reading === last);
+  // A reading that met few of those who are there proves nothing.
+  if (2 * distinct.size < new Set(users(() => true)).size) return false;
   const totals = [...new Set(ofLast.map((page) => page.total))];
   if (distinct.size === thisTime.length && totals.length <= 1) {
     const [total = null] = totals;

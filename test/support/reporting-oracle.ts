@@ -396,11 +396,18 @@ function expectedSlots(
 ): number | null {
   const ended = runs.filter((run) => run.finishedAt < day.to);
   const newest = ended.reduce((at, run) => (run.finishedAt > at ? run.finishedAt : at), 0n);
-  const recent = ended
-    .filter((run) => run.scheduledFor !== null && run.finishedAt >= newest - 31n * 24n * HOUR)
+  const since = newest - 31n * 24n * HOUR;
+  // The 50 newest attempts, and the 10 newest slots that succeeded.
+  const attempts = ended
+    .filter((run) => run.scheduledFor !== null && run.finishedAt >= since)
     .toSorted((a, b) => Number(b.finishedAt - a.finishedAt))
     .slice(0, 50);
-  const slots = [...new Set(recent.map((run) => run.scheduledFor!))]
+  const done = runs
+    .filter((run) => run.status === 'succeeded' && run.scheduledFor !== null)
+    .filter((run) => run.scheduledFor! < day.to && run.scheduledFor! >= since)
+    .toSorted((a, b) => Number(b.scheduledFor! - a.scheduledFor!))
+    .slice(0, 10);
+  const slots = [...new Set([...attempts, ...done].map((run) => run.scheduledFor!))]
     .toSorted((a, b) => Number(a - b))
     .slice(-10);
   const gaps = slots.slice(1).map((slot, index) => slot - slots[index]!);

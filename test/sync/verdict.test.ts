@@ -106,6 +106,24 @@ describe('judgeWalk', () => {
       /no total[^]*about 0\.09 users/,
     ],
     [
+      'an empty pass after one that moved is partial: everybody agrees with nobody',
+      {
+        passes: [moved, { ...quiet, ...noTotal, records: 0, met: 0, oneResponse: true }],
+        met: 100,
+        overlap: { onlyEarlier: 100, onlyThis: 0, both: 0 },
+      },
+      /^the newest reading of all pages met 0 users, of 100 that were met in all$/,
+    ],
+    [
+      'a pass that breaks off early is partial, though it met nobody new',
+      {
+        passes: [moved, { ...quiet, ...noTotal, records: 49, met: 49 }],
+        met: 100,
+        overlap: { onlyEarlier: 51, onlyThis: 0, both: 49 },
+      },
+      /^the newest reading of all pages met 49 users, of 100 that were met in all/,
+    ],
+    [
       'a record of the first pass that nobody can read makes it partial, whatever the second shows',
       { passes: [{ ...moved, unreadable: 1 }, quiet], met: 100, overlap: same },
       /1 records did not say/,
