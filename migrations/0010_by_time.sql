@@ -203,7 +203,7 @@ SELECT a.account_id,
                       ORDER BY q.scheduled_for DESC LIMIT 10)
                     ORDER BY scheduled_for DESC LIMIT 10) v) w) e;
 --> statement-breakpoint
--- Appended: is_account_retired.
+-- The newest snapshot is looked up once for each account, and not for each period. Appended: is_account_retired.
 CREATE OR REPLACE VIEW "risk_bi"."user_level_history" WITH (security_invoker = true) AS
 SELECT a.account_id,
        u.user_id,
@@ -215,13 +215,14 @@ SELECT a.account_id,
        l.end_reason,
        l.absent_since,
        l.last_reset_time,
-       coalesce(l.valid_to, (SELECT max(n.observed_at) FROM risk.snapshots n WHERE n.account_key = l.account_key)) - l.valid_from AS duration,
-       extract(epoch FROM coalesce(l.valid_to, (SELECT max(n.observed_at) FROM risk.snapshots n WHERE n.account_key = l.account_key)) - l.valid_from)::double precision AS duration_seconds,
+       coalesce(l.valid_to, n.newest_at) - l.valid_from AS duration,
+       extract(epoch FROM coalesce(l.valid_to, n.newest_at) - l.valid_from)::double precision AS duration_seconds,
        s.is_baseline,
        a.retired_at IS NOT NULL AS is_account_retired
-  FROM risk.user_levels l
+  FROM risk.accounts a
+  CROSS JOIN LATERAL (SELECT max(p.observed_at) AS newest_at FROM risk.snapshots p WHERE p.account_key = a.account_key) n
+  JOIN risk.user_levels l ON l.account_key = a.account_key
   JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
-  JOIN risk.accounts a ON a.account_key = l.account_key
   LEFT JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_from;
 --> statement-breakpoint
 CREATE OR REPLACE VIEW "risk_bi"."time_at_level" WITH (security_invoker = true) AS
@@ -240,16 +241,15 @@ SELECT t.account_id,
            l.max_risk_level,
            count(*)::integer AS period_count,
            coalesce(sum(l.valid_to - l.valid_from), interval '0')
-             + CASE WHEN bool_or(l.valid_to IS NULL)
-                 THEN (SELECT max(n.observed_at) FROM risk.snapshots n WHERE n.account_key = u.account_key) - max(l.valid_from)
-                 ELSE interval '0' END AS duration,
+             + CASE WHEN bool_or(l.valid_to IS NULL) THEN n.newest_at - max(l.valid_from) ELSE interval '0' END AS duration,
            min(l.valid_from) AS first_from,
            bool_or(l.valid_to IS NULL) AS is_current,
            a.retired_at IS NOT NULL AS is_account_retired
-      FROM risk.user_levels l
+      FROM risk.accounts a
+      CROSS JOIN LATERAL (SELECT max(p.observed_at) AS newest_at FROM risk.snapshots p WHERE p.account_key = a.account_key) n
+      JOIN risk.user_levels l ON l.account_key = a.account_key
       JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
-      JOIN risk.accounts a ON a.account_key = l.account_key
-     GROUP BY a.account_key, u.account_key, u.user_key, l.max_risk_level) t;
+     GROUP BY a.account_key, n.newest_at, u.account_key, u.user_key, l.max_risk_level) t;
 --> statement-breakpoint
 CREATE OR REPLACE VIEW "risk_bi"."high_risk_episodes" WITH (security_invoker = true) AS
 SELECT a.account_id,
@@ -265,13 +265,14 @@ SELECT a.account_id,
            AND c.observed_at >= (SELECT max(f.observed_at) FROM risk.user_activity f
                                   WHERE f.account_key = l.account_key AND f.user_key = l.user_key AND f.observed_at <= l.valid_from)
            AND c.observed_at < coalesce(l.valid_to, 'infinity')) AS peak_event_count,
-       coalesce(l.valid_to, (SELECT max(n.observed_at) FROM risk.snapshots n WHERE n.account_key = l.account_key)) - l.valid_from AS duration,
-       extract(epoch FROM coalesce(l.valid_to, (SELECT max(n.observed_at) FROM risk.snapshots n WHERE n.account_key = l.account_key)) - l.valid_from)::double precision AS duration_seconds,
+       coalesce(l.valid_to, n.newest_at) - l.valid_from AS duration,
+       extract(epoch FROM coalesce(l.valid_to, n.newest_at) - l.valid_from)::double precision AS duration_seconds,
        s.is_baseline,
        a.retired_at IS NOT NULL AS is_account_retired
-  FROM risk.user_levels l
+  FROM risk.accounts a
+  CROSS JOIN LATERAL (SELECT max(p.observed_at) AS newest_at FROM risk.snapshots p WHERE p.account_key = a.account_key) n
+  JOIN risk.user_levels l ON l.account_key = a.account_key
   JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
-  JOIN risk.accounts a ON a.account_key = l.account_key
   LEFT JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_from
  WHERE l.max_risk_level = 'high';
 --> statement-breakpoint
