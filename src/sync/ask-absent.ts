@@ -33,6 +33,8 @@ const INSISTING_WALKS = 5;
 const CONTROLS = 3;
 // Questions between two controls: what an endpoint that breaks down can cost, at half a percent more requests.
 const ROUND = 200;
+// A question that fails takes half a minute of patience, so records that always do must not fill the run; the next one goes on.
+const FAILED_ROUNDS = 3;
 /** Of the time that is left, kept for the control after the last question: without it they would have been asked in vain. */
 const RESERVE = { ms: 30_000, share: 1 / 4 };
 
@@ -188,7 +190,8 @@ async function askInRounds(
 ): Promise<{ asked: number; kept: Map<string, LookupAnswer>; after: Control }> {
   const kept = new Map<string, LookupAnswer>();
   let asked = 0;
-  while (asked < users.length) {
+  let failedRounds = 0;
+  while (asked < users.length && failedRounds < FAILED_ROUNDS) {
     const round = await askRound(ask, users.slice(asked, asked + ROUND), concurrency);
     asked += round.size;
     const answers = [...round].filter(([, answer]) => answer !== 'ended');
@@ -196,6 +199,7 @@ async function askInRounds(
     for (const [userId, answer] of answers)
       if (after === 'passed' || isLevel(answer)) kept.set(userId, answerOf(answer));
     if (after !== 'passed' || answers.length < round.size) return { asked, kept, after };
+    if (answers.some(([, answer]) => typeof answer === 'string')) failedRounds++;
   }
   return { asked, kept, after: 'passed' };
 }

@@ -91,3 +91,24 @@ describe('where every own record comes in a shape that nobody can read, two comp
     });
   }
 });
+
+test('records that fail whenever they are asked cost every run a bounded number of requests, and others get their turn', async (t) => {
+  const sync = await createAccount(t, { concurrency: 2 });
+  const [met, gone, broken] = [idsOf('met', 5), idsOf('gone', 4), idsOf('broken', 12)];
+  await sync([...met, ...gone, ...broken], () => LEVEL);
+  const say = (userId: string) =>
+    broken.includes(userId) ? failed(500, 1003) : gone.includes(userId) ? failed(404, 1002) : LEVEL;
+  // The broken ones have been absent longer.
+  await sync([...met, ...gone], say, { confirmLookups: 0 });
+  const runs: RunResult[] = [];
+  for (let run = 0; run < 3; run++) {
+    const result = await sync(met, say);
+    // Three rounds that end with two questions of six attempts each, a control before and one after each round, and the others.
+    assert.ok(result.lookups <= 3 * 2 * 6 + 4 + gone.length, `${result.lookups} requests`);
+    runs.push(result);
+  }
+  assert.deepEqual(
+    runs.map(({ published }) => published?.cleared),
+    [0, 0, 4],
+  );
+});
