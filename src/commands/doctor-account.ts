@@ -134,10 +134,15 @@ export function judgeLastRun({
   );
 }
 
-type LookupFacts = { state?: string; waiting?: number; insisting?: number };
+type LookupFacts = { state?: string; waiting?: number; unreadable?: number; insisting?: number };
 
 export function judgeAbsences(absent: number, walk: Pick<WalkFacts, 'runId' | 'evidence'> | undefined): Line {
-  const { state, waiting = 0, insisting = 0 } = (walk?.evidence['lookups'] ?? {}) as LookupFacts;
+  const {
+    state,
+    waiting = 0,
+    unreadable = 0,
+    insisting = 0,
+  } = (walk?.evidence['lookups'] ?? {}) as LookupFacts;
   if (insisting > 0)
     return warning(
       'absences',
@@ -146,11 +151,23 @@ export function judgeAbsences(absent: number, walk: Pick<WalkFacts, 'runId' | 'e
     );
   const found =
     absent === 0 ? 'nobody is absent' : `${plural(absent, 'user')} absent, ${waiting} waiting to be asked`;
-  if (state !== undefined && state !== 'working' && state !== 'off')
+  if (state === 'unanswered')
+    return warning(
+      'absences',
+      `${found}; run ${walk?.runId} got no answer about them`,
+      'Nobody is cleared, and the next run asks again. If that stays so, see `lookups`, and `status --run` for what the run met',
+    );
+  if (state === 'refused' || state === 'control_failed')
     return warning(
       'absences',
       `${found}; run ${walk?.runId} could not ask about them (${state})`,
-      'See `lookups`: absent users are cleared after two complete walks, or asked by the next run',
+      'See `lookups`: until that is mended, absent users are cleared after two complete walks that lack them',
+    );
+  if (unreadable > 0)
+    return warning(
+      'absences',
+      `${found}; ${plural(unreadable, 'record')} gave run ${walk?.runId} no readable answer`,
+      'They are asked again, and stay present meanwhile. If that stays so, SYNC_CONFIRM=walks lets two complete walks decide',
     );
   return ok('absences', found);
 }

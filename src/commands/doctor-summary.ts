@@ -2,6 +2,7 @@
 import type { SummaryPage } from '../cloudflare/client.ts';
 import { parseRecord } from '../cloudflare/record.ts';
 import type { OperatorError } from '../errors.ts';
+import { isNoRecord } from '../sync/ask-absent.ts';
 import type { Asker } from './doctor-asker.ts';
 import { failedWith, ok, skipped, warning, type Line } from './doctor-lines.ts';
 import { plural } from './print.ts';
@@ -80,10 +81,15 @@ export async function checkLookups(
     const parsed = parseRecord(record);
     return parsed.ok ? [parsed.user.user_id] : [];
   });
+  let noRecord: OperatorError | null = null;
   for (const userId of users.slice(0, ASKED_USERS)) {
     const asked = await asker.ask((client, common) => client.lookUpUser({ accountId, userId, ...common }));
     if ('error' in asked) {
       const { error } = asked;
+      if (isNoRecord(error)) {
+        noRecord = error;
+        continue;
+      }
       if (error.code !== 'LOOKUPS_REFUSED') return failedWith('lookups', error);
       return warning(
         'lookups',
@@ -96,7 +102,7 @@ export async function checkLookups(
   if (users.length === 0) return skipped('lookups', 'no user to ask about');
   return warning(
     'lookups',
-    'own records of users in the summary state no level: what they say is not believed, and absent users are cleared after two complete walks',
+    `own records of users in the summary state no level${noRecord === null ? '' : ` (${noRecord.code}: ${noRecord.happened})`}: what they say is not believed, and absent users are cleared after two complete walks`,
     'Report it; SYNC_CONFIRM=walks saves the questions',
   );
 }

@@ -24,7 +24,7 @@ const WALKS = 'two complete walks that lack a user clear them';
 const STATES: Record<string, string> = {
   working: 'the control answered: a user whom the walk did meet has a level in their own record',
   refused: `the API refused to be asked for single users: ${WALKS}`,
-  control_failed: `the control failed, as users whom the walk did meet have no level in their own records, so that these say nothing: ${WALKS}`,
+  control_failed: `the control failed, as the own records of users whom the walk did meet state no level, or are no records, so that none is believed: ${WALKS}`,
   unanswered: 'their own records gave no answer that counts, and the next run asks again',
   off: `nobody is asked (SYNC_CONFIRM=walks): ${WALKS}`,
 };

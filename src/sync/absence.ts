@@ -39,8 +39,6 @@ export type AbsenceFacts = {
   stillThere: number;
   /** Of the missing, those whose own record shows none. */
   gone: number;
-  /** Of the missing, those whose own record was asked, whatever it said. */
-  answered: number;
   /** Records in the answer, rejected ones included. */
   records: number;
   confirmation: Confirmation;
@@ -79,9 +77,9 @@ export function decideAbsence(facts: AbsenceFacts): AbsenceDecision {
   return isMass || isEmpty ? 'everybody' : 'absent_twice';
 }
 
-/** Whether a person has said that all of the missing may go, and some have neither gone nor been asked: it takes another run. */
+/** Whether a person has said that all of the missing may go, and of some no record has said whether they are gone. */
 export function isUnfinished(facts: AbsenceFacts, decision: AbsenceDecision): boolean {
-  if (!facts.acceptMassClear || facts.answered === facts.missing) return false;
+  if (!facts.acceptMassClear || facts.gone + facts.stillThere === facts.missing) return false;
   return decision === 'gone' || decision === 'nobody';
 }
 

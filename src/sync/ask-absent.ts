@@ -3,7 +3,7 @@
 import pLimit from 'p-limit';
 import type { ClientUsage, CloudflareClient } from '../cloudflare/client.ts';
 import type { Pool } from '../db/pool.ts';
-import { isOperatorError } from '../errors.ts';
+import { isOperatorError, type OperatorError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { readOutcome, type Confirmation, type LookupAnswer, type LookupOutcome } from './absence.ts';
 import type { Lease } from './lease.ts';
@@ -33,6 +33,8 @@ const INSISTING_WALKS = 5;
 const CONTROLS = 3;
 // Questions between two controls: what an endpoint that breaks down can cost, at half a percent more requests.
 const ROUND = 200;
+// A question that fails takes half a minute of patience, so records that always do must not fill the run; the next one goes on.
+const FAILED_ROUNDS = 3;
 /** Of the time that is left, kept for the control after the last question: without it they would have been asked in vain. */
 const RESERVE = { ms: 30_000, share: 1 / 4 };
 
@@ -121,7 +123,13 @@ function startQuestions({ signal, timeLeft }: AskRequest): { signal: AbortSignal
   return { signal: AbortSignal.any([signal, enough.signal]), end: () => clearTimeout(timer) };
 }
 
-/** refused, unreadable, unanswered: no answer, whether for this user or for all. ended: there was no time to wait for it. */
+/** What came back is no record. An outage page with status 200 looks so, too: docs/decisions.md says why that is no outage here. */
+const NO_RECORD = new Set(['BAD_ANSWER', 'BODY_TOO_LARGE', 'REDIRECTED']);
+
+/**
+ * refused: not let. unreadable: what came back is no record. unanswered: nothing came back, or that the API is unwell. Each may
+ * be this user's trouble or everybody's. ended: there was no time to wait for it.
+ */
 type Asked = LookupAnswer | 'refused' | 'unreadable' | 'unanswered' | 'ended';
 type Asker = (user: KnownUser) => Promise<Asked>;
 
@@ -141,10 +149,13 @@ function createAsker(
       if (signal.aborted) return 'ended';
       if (!isOperatorError(error)) throw error;
       if (error.code === 'LOOKUPS_REFUSED') return 'refused';
-      return error.code === 'BAD_ANSWER' || error.code === 'BODY_TOO_LARGE' ? 'unreadable' : 'unanswered';
+      return isNoRecord(error) ? 'unreadable' : 'unanswered';
     }
   };
 }
+
+/** Whether a question about a user was answered by something that is no record. */
+export const isNoRecord = ({ code }: OperatorError): boolean => NO_RECORD.has(code);
 
 const isLevel = (answer: Asked): boolean => typeof answer !== 'string' && answer.outcome === 'level';
 
@@ -152,7 +163,7 @@ type Control = 'passed' | 'refused' | 'control_failed' | 'unanswered';
 
 /**
  * Users who were met must have a level: otherwise the absence of one means nothing. One record that is refused or broken is
- * not the API, so the next is asked; and an outage is no refusal.
+ * not the API, so the next is asked. An outage is no refusal; answers that are no record are a failure, as they may stay so for ever.
  */
 async function control(ask: Asker, users: readonly KnownUser[]): Promise<Control> {
   const answers = new Set<Asked>();
@@ -162,15 +173,14 @@ async function control(ask: Asker, users: readonly KnownUser[]): Promise<Control
     if (answer === 'ended') return 'unanswered';
     answers.add(answer);
   }
-  const isMute = answers.size === 1 && answers.has('unreadable');
-  if (answers.has('unanswered') || isMute) return 'unanswered';
+  if (answers.has('unanswered')) return 'unanswered';
   return answers.has('refused') ? 'refused' : 'control_failed';
 }
 
 /**
  * Asks in rounds, each closed by the control unless everybody still has a level. A question without an answer ends the round:
  * if the control passes, it was that user's record alone, and the next round goes on; if not, nobody else is asked, and of
- * the round only levels are kept, which clear nobody.
+ * the round only levels are kept, which clear nobody. A few such rounds end the asking: those asked come last in the next run.
  */
 async function askInRounds(
   ask: Asker,
@@ -180,7 +190,8 @@ async function askInRounds(
 ): Promise<{ asked: number; kept: Map<string, LookupAnswer>; after: Control }> {
   const kept = new Map<string, LookupAnswer>();
   let asked = 0;
-  while (asked < users.length) {
+  let failedRounds = 0;
+  while (asked < users.length && failedRounds < FAILED_ROUNDS) {
     const round = await askRound(ask, users.slice(asked, asked + ROUND), concurrency);
     asked += round.size;
     const answers = [...round].filter(([, answer]) => answer !== 'ended');
@@ -188,6 +199,7 @@ async function askInRounds(
     for (const [userId, answer] of answers)
       if (after === 'passed' || isLevel(answer)) kept.set(userId, answerOf(answer));
     if (after !== 'passed' || answers.length < round.size) return { asked, kept, after };
+    if (answers.some(([, answer]) => typeof answer === 'string')) failedRounds++;
   }
   return { asked, kept, after: 'passed' };
 }

@@ -32,7 +32,7 @@ export type DiffCounts = {
   stillThere: number;
   gone: number;
   /** Of the missing, those whose own record was asked, whatever it said. */
-  answered: number;
+  asked: number;
   /** Users that were marked absent before. */
   absent: number;
   /** Rows of staged_changes. */
@@ -201,7 +201,7 @@ function countStatement({ accountKey, runId }: Run): SQL {
            ${changed(c.is_missing.getSQL())} as missing,
            ${changed(sql`${c.lookup_outcome} = 'level'`)} as "stillThere",
            ${changed(sql`${c.lookup_outcome} in ('no_level', 'reset', 'not_found')`)} as gone,
-           ${changed(sql`${c.lookup_outcome} is not null`)} as answered,
+           ${changed(sql`${c.lookup_outcome} is not null`)} as asked,
            ${changed(sql`not ${c.is_missing} and ${c.user_key} is null`)} as appeared,
            ${changed(sql`${c.level_changed} and ${c.user_key} is not null and ${c.old_level} is null`)} as returned,
            ${changed(sql`${c.level_changed} and ${rank(c.new_level.getSQL())} > ${rank(c.old_level.getSQL())}`)} as raised,

@@ -10,7 +10,8 @@ import { CommitUnknown, inTransaction, setLimits, type Transaction } from '../db
 import { EXIT, OperatorError } from '../errors.ts';
 import { decideAbsence, isUnfinished } from './absence.ts';
 import type { Answers } from './ask-absent.ts';
-import { chooseCleared, writeDiff, type DiffCounts } from './diff.ts';
+import { chooseCleared, writeDiff } from './diff.ts';
+import { clearPending, emptyAnswer, massClear } from './guards.ts';
 import { beat, fence, findPublished, leaseLost, releaseLease, type Lease } from './lease.ts';
 import { recordRun, type RunFacts } from './record-run.ts';
 import type { Verdict } from './verdict.ts';
@@ -139,14 +140,10 @@ async function publishIn(
   const diff = await writeDiff(tx, lease, request.answers.byUser);
   const absence = { ...request, ...diff, confirmation: request.answers.confirmation };
   const decision = decideAbsence(absence);
-  if (decision === 'empty_answer') throw emptyAnswer(lease, diff.present);
+  if (decision === 'empty_answer') throw emptyAnswer(absence);
   const isMass = decision === 'mass_clear';
   const verdict = isMass ? 'partial' : request.verdict;
-  const guard = isMass
-    ? massClear(request, diff)
-    : isUnfinished(absence, decision)
-      ? clearPending(request, diff)
-      : null;
+  const guard = isMass ? massClear(absence) : isUnfinished(absence, decision) ? clearPending(absence) : null;
   const cleared =
     decision === 'nobody' || decision === 'mass_clear' || diff.missing === 0
       ? 0
@@ -244,35 +241,4 @@ async function tickFeedClock(tx: Transaction): Promise<number> {
     .returning({ snapshotId: feedClock.last_snapshot_id });
   if (tick === undefined) throw new Error('the feed clock has no row');
   return tick.snapshotId;
-}
-
-function emptyAnswer(lease: Lease, present: number): OperatorError {
-  return new OperatorError({
-    code: 'EMPTY_ANSWER',
-    exit: EXIT.failed,
-    happened: `Cloudflare answered with no users at all for account ${lease.accountId}, where ${present} were present`,
-    means: 'An answer that went wrong looks the same, so nothing was published and nobody was cleared',
-    todo: 'Look at the account in the Zero Trust dashboard; if every score really was reset, run `zt-risk-sync sync --accept-mass-clear` once',
-  });
-}
-
-function massClear({ lease, maxClearedRatio }: PublishRequest, diff: DiffCounts): OperatorError {
-  const { missing, present, stillThere } = diff;
-  return new OperatorError({
-    code: 'MASS_CLEAR',
-    exit: EXIT.failed,
-    happened: `${missing - stillThere} of the ${present} present users of account ${lease.accountId} are gone from the answer`,
-    means: `That is more than a share of ${maxClearedRatio}, so nobody was cleared; the users that were met are published as a partial snapshot`,
-    todo: 'If the scores really were reset (or a behaviour was disabled), run `zt-risk-sync sync --accept-mass-clear` once; SYNC_MAX_CLEARED_RATIO sets the share',
-  });
-}
-
-function clearPending({ lease }: PublishRequest, { missing, answered, gone }: DiffCounts): OperatorError {
-  return new OperatorError({
-    code: 'CLEAR_PENDING',
-    exit: EXIT.tryLater,
-    happened: `Of the ${missing} present users of account ${lease.accountId} that this walk lacks, ${missing - answered} could not be asked about`,
-    means: `The ${gone} whose own record shows no level are cleared, and the others stay present; what was met is published`,
-    todo: 'Run `zt-risk-sync sync --accept-mass-clear` again: it asks those who wait. If the time was too short (SYNC_TIME_BUDGET), each run settles some',
-  });
 }

@@ -48,7 +48,7 @@ export async function writeChanges(
   }
   if (facts.cleared > 0) await tx.execute(clearMissing(run, facts));
   if (diff.missing > facts.cleared) await tx.execute(markAbsent(run, facts));
-  if (diff.answered > 0) await tx.execute(keepAnswers(run, facts));
+  if (diff.asked > 0) await tx.execute(keepAnswers(run, facts));
   if (diff.absent > 0) await tx.execute(endAbsence(run, facts));
 }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { describe, test } from 'node:test';
 import type { SummaryPage } from '../../src/cloudflare/client.ts';
+import { judgeAbsences } from '../../src/commands/doctor-account.ts';
 import { judgeBudget, judgeClocks } from '../../src/commands/doctor-clock.ts';
 import { judgeRefusals, judgeToken } from '../../src/commands/doctor-credentials.ts';
 import { exitOf, failed, merged, ok, warning, type Line } from '../../src/commands/doctor-lines.ts';
@@ -145,6 +146,24 @@ test('the budget of requests is judged by the tightest of what the answers state
     what(judgeBudget([{ remaining: 50, resetMs: 30_000, quota: null, windowMs: null }])),
     /^warning 0 50 requests left for/,
   );
+});
+
+test('what becomes of absent users whose records cannot be asked is told as the runs will do it', () => {
+  const judged = (lookups: object) => judgeAbsences(3, { runId: 7, evidence: { lookups } });
+  const cases: [lookups: object, found: RegExp, mend: RegExp][] = [
+    [{ state: 'refused' }, /run 7 could not ask about them \(refused\)$/, /two complete walks/],
+    [{ state: 'control_failed' }, /could not ask about them \(control_failed\)$/, /two complete walks/],
+    [{ state: 'unanswered' }, /run 7 got no answer about them$/, /Nobody is cleared.*next run asks again/],
+    [{ state: 'working', unreadable: 2 }, /2 records gave run 7 no readable answer$/, /SYNC_CONFIRM=walks/],
+  ];
+  for (const [lookups, found, mend] of cases) {
+    const line = judged({ waiting: 1, ...lookups });
+    assert.match(what(line), /^warning 0 3 users absent, 1 waiting to be asked; /);
+    assert.match(line.found, found);
+    assert.match(line.mend ?? '', mend);
+  }
+  assert.equal(what(judged({ state: 'working' })), 'ok 0 3 users absent, 0 waiting to be asked');
+  assert.equal(judged({ state: 'off', waiting: 3 }).status, 'ok');
 });
 
 describe('paging', () => {

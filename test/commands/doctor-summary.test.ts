@@ -89,6 +89,14 @@ describe('the summary of an account', () => {
       found: /state no level/,
       mend: /SYNC_CONFIRM=walks/,
     });
+    front.answer = (url) => (isUser(url) ? { status: 200, body: { success: true, result: [] } } : null);
+    assertOnly(await p.doctor(env), {
+      check: 'lookups',
+      status: 'warning',
+      code: 0,
+      found: /BAD_ANSWER.*two complete walks/,
+      mend: /SYNC_CONFIRM=walks/,
+    });
     assert.deepEqual(troubles(await p.doctor({ ...env, SYNC_CONFIRM: 'walks' })), ['lookups skipped']);
   });
 });

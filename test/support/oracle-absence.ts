@@ -41,10 +41,8 @@ export function confirmationOf(run: AbsentRun): Confirmation {
   const isProof = (lookup: SeenLookup) => isMet(lookup) && isLevel(lookup, run);
   const firstProof = run.lookups.findIndex(isProof);
   if (firstProof < 0) {
-    // Records can be asked, and show nothing; or they are refused. What is not there, or is no record, tells neither.
-    const said = run.lookups.map((lookup) => lookup.said);
-    const isOutage =
-      said.includes('unanswered') || (said.length > 0 && said.every((one) => one === 'garbled'));
+    // Records can be asked, and show no level; or they are refused, or are no records. Only what does not come may come later.
+    const isOutage = run.lookups.some((lookup) => lookup.said === 'unanswered');
     return { kind: isOutage ? 'later' : 'walks' };
   }
   const lastProof = run.lookups.findLastIndex(isProof);

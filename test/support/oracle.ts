@@ -142,7 +142,7 @@ export function createOracle() {
     return { kind: 'published', plan: { ...plan, counts: count(plan, present.length) } };
   }
 
-  /** Who of the missing is cleared, and why; or that they are too many; and whether some are left of whom nothing was heard. */
+  /** Who of the missing is cleared, and why; or that they are too many; and whether some are left of whom nothing is known. */
   function decide(facts: {
     run: ServedRun;
     served: Served;
@@ -154,8 +154,8 @@ export function createOracle() {
     const nobody = new Map<string, Gone>();
     const absent = (ids: string[]) =>
       new Map(ids.map((userId) => [userId, { reason: 'absent' as const, resetAt: null }]));
-    const heard = confirmation.kind === 'asked' ? confirmation.answered.size : 0;
-    const undecided = { isMass: false, isOpen: heard < missing.length, cleared: nobody };
+    const known = confirmation.kind === 'asked' ? confirmation.stillThere.size + confirmation.gone.size : 0;
+    const undecided = { isMass: false, isOpen: known < missing.length, cleared: nobody };
     if (served.unreadable > 0) return undecided;
     // After a complete walk whoever is missing is taken for gone until their record says otherwise.
     const candidates =

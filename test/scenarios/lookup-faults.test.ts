@@ -1,0 +1,114 @@
+// Users' own records that answer as nobody expects, over real HTTP and through the real client: the account comes right all
+// the same, and no run asks without end.
+import assert from 'node:assert/strict';
+import { after, before, describe, test, type TestContext } from 'node:test';
+import { createCloudflareClient } from '../../src/cloudflare/client.ts';
+import { createLogger } from '../../src/logger.ts';
+import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { requestSync } from '../../src/sync/request-sync.ts';
+import type { RunResult, RunSettings } from '../../src/sync/run-sync.ts';
+import { failed, json, listen, PAGE, RECORD, text, TOKEN, type Reply } from '../cloudflare/api-server.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { uuidOf } from '../support/random-world.ts';
+import { TEST_SETTINGS } from '../support/settings.ts';
+
+let db: MigratedDatabase;
+before(async () => {
+  db = await migratedDatabase();
+});
+after(() => db.close());
+
+const idsOf = (name: string, count: number) =>
+  Array.from({ length: count }, (_, n) => uuidOf(`${name} ${n}`));
+const record = (fields: object): Reply => json(200, { success: true, errors: [], messages: [], ...fields });
+const LEVEL = record({ result: { risk_level: 'low', last_reset_time: null, events: [] } });
+
+/** An account of its own, synced again and again: whom the summary shows, and what the record of a user answers. */
+async function createAccount(t: TestContext, settings: Partial<RunSettings> = {}) {
+  let shown: readonly string[] = [];
+  let answer: (userId: string) => Reply = () => LEVEL;
+  let lookups = 0;
+  const baseUrl = await listen(t, (request, response) => {
+    const asked = request.url?.split('?')[0]?.split('/').at(-1) ?? '';
+    const users = shown.map((userId) => ({ ...RECORD, user_id: userId }));
+    const info = { ...PAGE.result_info, count: users.length, total_count: users.length };
+    const page = json(200, { ...PAGE, result: { users }, result_info: info });
+    if (asked !== 'summary') lookups++;
+    return (asked === 'summary' ? page : answer(asked))(request, response, 0);
+  });
+  const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: process.stderr });
+  const client = createCloudflareClient({
+    baseUrl,
+    auth: { kind: 'token', token: TOKEN },
+    logger,
+    limit: null,
+    timing: { backoffBaseMs: 1, backoffCapMs: 1 },
+  });
+  t.after(() => client.close());
+  const accountId = uuidOf(t.fullName).replaceAll('-', '');
+  return async (
+    users: readonly string[],
+    say: (userId: string) => Reply,
+    over: Partial<RunSettings> = {},
+  ): Promise<RunResult & { lookups: number }> => {
+    [shown, answer, lookups] = [users, say, 0];
+    const outcome = await requestSync(
+      {
+        pool: db.pool,
+        client,
+        logger,
+        settings: { ...TEST_SETTINGS, perPage: 50, ...settings, ...over },
+        timing: LEASE_TIMING,
+      },
+      { accountId, trigger: 'cli', signal: new AbortController().signal },
+    );
+    assert.ok(outcome.kind === 'ran');
+    return { ...outcome.result, lookups };
+  };
+}
+
+describe('where every own record comes in a shape that nobody can read, two complete walks clear:', () => {
+  const shapes: [title: string, reply: Reply][] = [
+    [
+      'a reset time without a time',
+      record({ result: { risk_level: 'low', last_reset_time: '', events: [] } }),
+    ],
+    ['a list', record({ result: [] })],
+    ['nothing', record({ result: null })],
+    ['no success, with status 200', failed(200, 1003)],
+    ['a page', text(200, '<html>one moment</html>', { 'content-type': 'text/html' })],
+    ['a login elsewhere', text(302, '', { location: 'https://login.example/' })],
+  ];
+  for (const [title, reply] of shapes) {
+    test(title, async (t) => {
+      const sync = await createAccount(t);
+      const ids = idsOf('shape', 6);
+      await sync(ids, () => LEVEL);
+      const cleared: unknown[] = [];
+      for (let walk = 0; walk < 2; walk++)
+        cleared.push((await sync(ids.slice(0, 5), () => reply)).published?.cleared);
+      assert.deepEqual(cleared, [0, 1]);
+    });
+  }
+});
+
+test('records that fail whenever they are asked cost every run a bounded number of requests, and others get their turn', async (t) => {
+  const sync = await createAccount(t, { concurrency: 2 });
+  const [met, gone, broken] = [idsOf('met', 5), idsOf('gone', 4), idsOf('broken', 12)];
+  await sync([...met, ...gone, ...broken], () => LEVEL);
+  const say = (userId: string) =>
+    broken.includes(userId) ? failed(500, 1003) : gone.includes(userId) ? failed(404, 1002) : LEVEL;
+  // The broken ones have been absent longer.
+  await sync([...met, ...gone], say, { confirmLookups: 0 });
+  const runs: RunResult[] = [];
+  for (let run = 0; run < 3; run++) {
+    const result = await sync(met, say);
+    // Three rounds that end with two questions of six attempts each, a control before and one after each round, and the others.
+    assert.ok(result.lookups <= 3 * 2 * 6 + 4 + gone.length, `${result.lookups} requests`);
+    runs.push(result);
+  }
+  assert.deepEqual(
+    runs.map(({ published }) => published?.cleared),
+    [0, 0, 4],
+  );
+});
