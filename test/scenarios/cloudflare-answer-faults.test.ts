@@ -84,8 +84,12 @@ test('429 without any header: backs off exponentially with full jitter', async (
   const { slept } = await account.succeed({ timing: { backoffBaseMs: 100, backoffCapMs: 1_000 } });
   assert.equal(slept.length, 6);
   for (const [index, limit] of [100, 200, 400, 800, 1_000, 1_000].entries())
-    assert.ok((slept[index] ?? -1) >= 0 && (slept[index] ?? limit) < limit, `${slept[index]} of ${limit}`);
-  assert.equal(new Set(slept).size, 6);
+    assert.ok(
+      (slept[index] ?? -1) >= 0 && (slept[index] ?? Infinity) <= limit,
+      `${slept[index]} of ${limit}`,
+    );
+  // Whole milliseconds, rounded up: two of them may be equal, and six are not.
+  assert.ok(new Set(slept).size > 2, slept.join());
   await account.assertPromises();
 });
 
