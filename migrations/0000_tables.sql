@@ -82,37 +82,27 @@ CREATE TABLE "risk"."snapshots" (
 --> statement-breakpoint
 CREATE UNLOGGED TABLE "risk_internal"."staged_changes" (
 	"account_key" integer NOT NULL,
-	"run_id" bigint NOT NULL,
+	"user_key" integer NOT NULL,
 	"user_id" uuid NOT NULL,
-	"user_key" bigint,
+	"is_new" boolean NOT NULL,
 	"is_missing" boolean NOT NULL,
 	"old_level" text,
 	"new_level" text,
-	"level_changed" boolean NOT NULL,
 	"identity_changed" boolean NOT NULL,
 	"activity_changed" boolean NOT NULL,
 	"email" text,
 	"name" text,
 	"event_count" integer,
 	"last_event" timestamp with time zone,
-	"absent_since" timestamp with time zone,
-	CONSTRAINT "staged_changes_account_key_run_id_user_id_pk" PRIMARY KEY("account_key","run_id","user_id")
+	"lookup_outcome" text,
+	"last_reset_time" timestamp with time zone,
+	"end_reason" text
 );
 --> statement-breakpoint
-CREATE UNLOGGED TABLE "risk_internal"."staged_records" (
-	"account_key" integer NOT NULL,
-	"run_id" bigint NOT NULL,
-	"pass" integer NOT NULL,
-	"page" integer NOT NULL,
-	"position" integer NOT NULL,
-	"read_order" integer NOT NULL,
-	"user_id" uuid NOT NULL,
-	"email" text,
-	"name" text,
-	"max_risk_level" text NOT NULL,
-	"event_count" integer NOT NULL,
-	"last_event" timestamp with time zone NOT NULL,
-	CONSTRAINT "staged_records_account_key_run_id_pass_page_position_pk" PRIMARY KEY("account_key","run_id","pass","page","position")
+CREATE TABLE "risk_internal"."account_writers" (
+	"account_key" integer PRIMARY KEY NOT NULL,
+	"last_user_key" integer NOT NULL,
+	"last_snapshot_id" bigint NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "risk"."sync_runs" (
@@ -152,7 +142,7 @@ CREATE TABLE "risk"."sync_runs" (
 --> statement-breakpoint
 CREATE TABLE "risk"."user_activity" (
 	"account_key" integer NOT NULL,
-	"user_key" bigint NOT NULL,
+	"user_key" integer NOT NULL,
 	"observed_at" timestamp with time zone NOT NULL,
 	"event_count" integer NOT NULL,
 	"last_event" timestamp with time zone NOT NULL,
@@ -163,19 +153,18 @@ CREATE TABLE "risk"."user_activity" (
 --> statement-breakpoint
 CREATE TABLE "risk"."user_identities" (
 	"account_key" integer NOT NULL,
-	"user_key" bigint NOT NULL,
+	"user_key" integer NOT NULL,
 	"valid_from" timestamp with time zone NOT NULL,
 	"valid_to" timestamp with time zone,
 	"email" text,
 	"name" text,
 	"snapshot_id" bigint NOT NULL,
-	CONSTRAINT "user_identities_account_key_user_key_valid_from_pk" PRIMARY KEY("account_key","user_key","valid_from"),
-	CONSTRAINT "user_identities_valid_to" CHECK ("risk"."user_identities"."valid_to" > "risk"."user_identities"."valid_from")
+	CONSTRAINT "user_identities_account_key_user_key_valid_from_pk" PRIMARY KEY("account_key","user_key","valid_from")
 );
 --> statement-breakpoint
 CREATE TABLE "risk"."user_levels" (
 	"account_key" integer NOT NULL,
-	"user_key" bigint NOT NULL,
+	"user_key" integer NOT NULL,
 	"valid_from" timestamp with time zone NOT NULL,
 	"valid_to" timestamp with time zone,
 	"max_risk_level" text NOT NULL,
@@ -199,7 +188,7 @@ CREATE TABLE "risk"."user_levels" (
 --> statement-breakpoint
 CREATE TABLE "risk"."users" (
 	"account_key" integer NOT NULL,
-	"user_key" bigint GENERATED ALWAYS AS IDENTITY (sequence name "risk"."users_user_key_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"user_key" integer NOT NULL,
 	"user_id" uuid NOT NULL,
 	"max_risk_level" text,
 	"event_count" integer NOT NULL,
@@ -220,6 +209,7 @@ CREATE TABLE "risk"."users" (
 );
 --> statement-breakpoint
 ALTER TABLE "risk_internal"."leases" ADD CONSTRAINT "leases_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "risk_internal"."account_writers" ADD CONSTRAINT "account_writers_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "risk"."snapshot_levels" ADD CONSTRAINT "snapshot_levels_snapshots" FOREIGN KEY ("account_key","snapshot_id") REFERENCES "risk"."snapshots"("account_key","snapshot_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "risk"."snapshots" ADD CONSTRAINT "snapshots_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "risk"."sync_runs" ADD CONSTRAINT "sync_runs_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint

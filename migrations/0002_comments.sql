@@ -223,64 +223,6 @@ COMMENT ON COLUMN risk_internal.feed_clock.id IS 'Always 1.';
 --> statement-breakpoint
 COMMENT ON COLUMN risk_internal.feed_clock.last_snapshot_id IS 'The last feed value handed out.';
 --> statement-breakpoint
-COMMENT ON TABLE risk_internal.staged_records IS 'Unlogged. Accepted records of the walks that are under way.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_records.account_key IS 'The account (risk.accounts).';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_records.run_id IS 'The attempt.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_records.pass IS 'Which reading of all pages, from 1.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_records.page IS 'Which page, from 1.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_records.position IS 'Place of the record on its page, from 0.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_records.read_order IS 'Order in which the answers of the run were read; of several records of a user the one read last wins.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_records.user_id IS 'As served.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_records.email IS 'As served; personal data, removed at publish.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_records.name IS 'As served; personal data, removed at publish.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_records.max_risk_level IS 'As served.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_records.event_count IS 'As served.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_records.last_event IS 'As served.';
---> statement-breakpoint
-COMMENT ON TABLE risk_internal.staged_changes IS 'Unlogged. What a publish is about to change, within its transaction.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_changes.account_key IS 'The account (risk.accounts).';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_changes.run_id IS 'The attempt.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_changes.user_id IS 'The user.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_changes.user_key IS 'The user (risk.users); null for a user never met before.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_changes.is_missing IS 'True for a present user that the walk did not meet.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_changes.old_level IS 'Level before; null when not present.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_changes.new_level IS 'Level as met; null when missing.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_changes.level_changed IS 'Whether a level period opens.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_changes.identity_changed IS 'Whether an identity opens.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_changes.activity_changed IS 'Whether the counters differ.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_changes.email IS 'New email; personal data, removed at publish.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_changes.name IS 'New name; personal data, removed at publish.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_changes.event_count IS 'New count.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_changes.last_event IS 'New time.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_changes.absent_since IS 'For a missing user: absent since when, if that was known before.';
---> statement-breakpoint
 COMMENT ON TABLE risk_internal.rejected_records IS 'One row per distinct record that was not accepted. May hold personal data; readable by the worker alone.';
 --> statement-breakpoint
 COMMENT ON COLUMN risk_internal.rejected_records.account_key IS 'The account (risk.accounts).';
@@ -340,6 +282,48 @@ COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.verdict IS 'complete, or partia
 COMMENT ON FUNCTION risk_bi.users_as_of(text, timestamptz) IS 'Users present in the newest snapshot of the account at or before an instant. No personal data. Empty before the first snapshot.';
 --> statement-breakpoint
 COMMENT ON FUNCTION risk_bi.snapshot_users(bigint) IS 'One snapshot rebuilt row for row: the six fields of every present user. Personal data: needs its own grant.';
+--> statement-breakpoint
+COMMENT ON TABLE risk_internal.account_writers IS 'Who wrote the users of an account last, and the highest key given to one of them.';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.account_writers.account_key IS 'The account (risk.accounts).';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.account_writers.last_user_key IS 'Highest user_key that was ever given; none is given twice, also after an erasure.';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.account_writers.last_snapshot_id IS 'Value of the feed clock that the last writer of the account took; 0 before the first.';
+--> statement-breakpoint
+COMMENT ON TABLE risk_internal.staged_changes IS 'Unlogged. What a publish is about to change, within its transaction.';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_changes.account_key IS 'The account (risk.accounts).';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_changes.user_key IS 'The user (risk.users).';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_changes.user_id IS 'The user.';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_changes.is_new IS 'True for a user never met before.';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_changes.is_missing IS 'True for a present user that the walk did not meet.';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_changes.old_level IS 'Level before; null when not present.';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_changes.new_level IS 'Level as met, or as before for a user of a rejected record; null when missing.';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_changes.identity_changed IS 'Whether an identity opens.';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_changes.activity_changed IS 'Whether the counters differ.';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_changes.email IS 'New email; personal data, removed at publish.';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_changes.name IS 'New name; personal data, removed at publish.';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_changes.event_count IS 'Events as met; null when missing.';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_changes.last_event IS 'Newest event as met; null when missing.';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_changes.lookup_outcome IS 'What the own record of a missing user said in this run; null when it was not asked.';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_changes.last_reset_time IS 'When the score of the user was last reset, as their own record says.';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_changes.end_reason IS 'Why a missing user is cleared by this publish: reset or absent. Null: they stay.';
 --> statement-breakpoint
 COMMENT ON TABLE risk_internal.migrations IS 'Migrations that were applied, with the hash of each at that time.';
 --> statement-breakpoint

@@ -1,6 +1,6 @@
 CREATE TABLE "risk_internal"."lookups" (
 	"account_key" integer NOT NULL,
-	"user_key" bigint NOT NULL,
+	"user_key" integer NOT NULL,
 	"run_id" bigint NOT NULL,
 	"asked_at" timestamp with time zone NOT NULL,
 	"outcome" text NOT NULL,
@@ -8,10 +8,6 @@ CREATE TABLE "risk_internal"."lookups" (
 	CONSTRAINT "lookups_outcome" CHECK ("risk_internal"."lookups"."outcome" in ('level', 'no_level', 'reset', 'not_found'))
 );
 --> statement-breakpoint
-ALTER TABLE "risk_internal"."rejected_records" ADD COLUMN "last_pass" integer DEFAULT 1 NOT NULL;--> statement-breakpoint
-ALTER TABLE "risk_internal"."staged_changes" ADD COLUMN "lookup_outcome" text;--> statement-breakpoint
-ALTER TABLE "risk_internal"."staged_changes" ADD COLUMN "last_reset_time" timestamp with time zone;--> statement-breakpoint
-ALTER TABLE "risk_internal"."staged_changes" ADD COLUMN "end_reason" text;--> statement-breakpoint
 COMMENT ON TABLE risk_internal.lookups IS 'The latest question about each user who was absent: what their own record said. One row per user ever asked about.';
 --> statement-breakpoint
 COMMENT ON COLUMN risk_internal.lookups.account_key IS 'The account (risk.accounts).';
@@ -23,13 +19,5 @@ COMMENT ON COLUMN risk_internal.lookups.run_id IS 'The attempt that asked (risk.
 COMMENT ON COLUMN risk_internal.lookups.asked_at IS 'When the answer was written down (database clock).';
 --> statement-breakpoint
 COMMENT ON COLUMN risk_internal.lookups.outcome IS 'level: still there; no_level, reset (a reset not older than the newest event known) and not_found: gone.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.rejected_records.last_pass IS 'Pass of last_run_id in which it was last met.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_changes.lookup_outcome IS 'What the own record of a missing user said in this run; null when it was not asked or did not say.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_changes.last_reset_time IS 'When the user''s score was last reset, as their own record says.';
---> statement-breakpoint
-COMMENT ON COLUMN risk_internal.staged_changes.end_reason IS 'Why a missing user is cleared by this publish: reset or absent. Null: they stay.';
 --> statement-breakpoint
 COMMENT ON COLUMN risk.sync_runs.lookups IS 'Absent users whose own record was asked.';

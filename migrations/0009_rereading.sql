@@ -1,8 +1,3 @@
--- A page that is read twice may be kept twice, when its content has changed: rows are told apart by the order of reading.
-ALTER TABLE "risk_internal"."staged_records" DROP CONSTRAINT "staged_records_account_key_run_id_pass_page_position_pk";
---> statement-breakpoint
-ALTER TABLE "risk_internal"."staged_records" ADD CONSTRAINT "staged_records_account_key_run_id_pass_read_order_position_pk" PRIMARY KEY("account_key","run_id","pass","read_order","position");
---> statement-breakpoint
 -- An answer that nobody can read is kept, too, so that such users do not come first for ever; and when a record last said that
 -- its user is there, so that no absence from before counts against it.
 ALTER TABLE "risk_internal"."lookups" DROP CONSTRAINT "lookups_outcome";

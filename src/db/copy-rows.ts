@@ -1,20 +1,24 @@
-// COPY … FROM STDIN in text format: five to ten times faster than Drizzle's values() for bulk rows.
-import { pipeline } from 'node:stream/promises';
+// COPY … FROM STDIN in binary format: five to ten times faster than Drizzle's values() for bulk rows. Values are encoded by
+// their column's type in the schema. What travels this way is in no statement that the server may log.
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { getTableName, type Table } from 'drizzle-orm';
 import { getTableConfig, type PgTable } from 'drizzle-orm/pg-core';
 import { from } from 'pg-copy-streams';
 import type { PoolClient } from './pool.ts';
+import { encodeInstant, type PostgresInstant } from './postgres-instant.ts';
 
-export type CopyValue = string | number | null;
+/** Bytes are UTF-8 for text, and the 16 of a uuid. */
+export type CopyValue = string | number | boolean | Uint8Array | PostgresInstant | null;
 
-const CHUNK_CHARACTERS = 256 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 // The server's own limits do not end a COPY that waits for its client, and TCP notices a dead path after minutes or hours.
 const TIMEOUT_MS = 60_000;
 
 /**
  * Appends `rows` (values in the order of `columns`) to `table`. All or nothing; throws what the server says, or pg's "Query
- * read timeout" when it has said nothing for too long: then only closing the connection helps.
+ * read timeout" when the whole has taken too long: then only closing the connection helps. A row may be the same array as the
+ * one before it, filled anew.
  */
 export async function copyRows<T extends PgTable>(
   client: PoolClient,
@@ -23,29 +27,92 @@ export async function copyRows<T extends PgTable>(
   rows: Iterable<readonly CopyValue[]>,
   timeoutMs = TIMEOUT_MS,
 ): Promise<void> {
-  const { schema } = getTableConfig(table);
-  const name = `"${schema}"."${getTableName(table as Table)}"`;
-  const copy = from(`copy ${name} (${columns.map((c) => `"${c}"`).join(', ')}) from stdin`);
+  const config = getTableConfig(table);
+  const name = `"${config.schema}"."${getTableName(table as Table)}"`;
+  const types = columns.map((wanted) => {
+    const column = config.columns.find((c) => c.name === wanted);
+    if (column === undefined) throw new Error(`no column ${wanted}`);
+    return column.getSQLType();
+  });
+  const copy = from(`copy ${name} (${columns.map((c) => `"${c}"`).join(', ')}) from stdin (format binary)`);
   const stream = client.query(Object.assign(copy, { query_timeout: timeoutMs }));
-  await pipeline(Readable.from(chunks(rows)), stream);
+  await pipeline(Readable.from(encode(types.map(encoderOf), rows)), stream);
 }
 
-function* chunks(rows: Iterable<readonly CopyValue[]>): Generator<string> {
-  let chunk = '';
+const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
+
+function* encode(encoders: readonly Encoder[], rows: Iterable<readonly CopyValue[]>): Generator<Buffer> {
+  const out: Output = { bytes: Buffer.allocUnsafe(CHUNK_BYTES), end: 0 };
+  out.end += SIGNATURE.copy(out.bytes);
   for (const row of rows) {
-    chunk += `${row.map(field).join('\t')}\n`;
-    if (chunk.length >= CHUNK_CHARACTERS) {
-      yield chunk;
-      chunk = '';
+    reserve(out, 2);
+    out.end = out.bytes.writeInt16BE(encoders.length, out.end);
+    for (let n = 0; n < encoders.length; n++) {
+      const value = row[n];
+      if (value === null || value === undefined) {
+        reserve(out, 4);
+        out.end = out.bytes.writeInt32BE(-1, out.end);
+      } else encoders[n]!(out, value);
+    }
+    if (out.end >= CHUNK_BYTES - SPARE_BYTES) {
+      yield out.bytes.subarray(0, out.end);
+      out.bytes = Buffer.allocUnsafe(CHUNK_BYTES);
+      out.end = 0;
     }
   }
-  if (chunk !== '') yield chunk;
+  reserve(out, 2);
+  out.end = out.bytes.writeInt16BE(-1, out.end);
+  yield out.bytes.subarray(0, out.end);
 }
 
-const ESCAPES: Record<string, string> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+/** An ordinary row fits into what is left of a chunk. */
+const SPARE_BYTES = 1024;
 
-function field(value: CopyValue): string {
-  if (value === null) return '\\N';
-  if (typeof value === 'number') return String(value);
-  return value.replace(/[\\\t\n\r]/g, (character) => ESCAPES[character] ?? character);
+type Output = { bytes: Buffer; end: number };
+/** Writes the length of a field and its bytes. */
+type Encoder = (out: Output, value: Exclude<CopyValue, null>) => void;
+
+function reserve(out: Output, bytes: number): void {
+  if (out.end + bytes <= out.bytes.length) return;
+  const larger = Buffer.allocUnsafe((out.end + bytes) * 2);
+  out.bytes.copy(larger, 0, 0, out.end);
+  out.bytes = larger;
+}
+
+/** An encoder of values of a fixed size. */
+function fixed<V>(size: number, write: (value: V, bytes: Buffer, at: number) => void): Encoder {
+  return (out, value) => {
+    reserve(out, 4 + size);
+    const at = out.bytes.writeInt32BE(size, out.end);
+    write(value as V, out.bytes, at);
+    out.end = at + size;
+  };
+}
+
+const text: Encoder = (out, value) => {
+  const bytes = typeof value === 'string' ? Buffer.byteLength(value) : (value as Uint8Array).length;
+  reserve(out, 4 + bytes);
+  const at = out.bytes.writeInt32BE(bytes, out.end);
+  if (typeof value === 'string') out.bytes.utf8Write(value, at);
+  else out.bytes.set(value as Uint8Array, at);
+  out.end = at + bytes;
+};
+
+const ENCODERS: Record<string, Encoder> = {
+  integer: fixed<number>(4, (value, bytes, at) => bytes.writeInt32BE(value, at)),
+  bigint: fixed<number>(8, (value, bytes, at) => bytes.writeBigInt64BE(BigInt(value), at)),
+  'double precision': fixed<number>(8, (value, bytes, at) => bytes.writeDoubleBE(value, at)),
+  boolean: fixed<boolean>(1, (value, bytes, at) => bytes.writeUInt8(value ? 1 : 0, at)),
+  uuid: fixed<string | Uint8Array>(16, (value, bytes, at) => {
+    if (typeof value === 'string') bytes.hexWrite(value.replaceAll('-', ''), at, 16);
+    else bytes.set(value, at);
+  }),
+  'timestamp with time zone': fixed<PostgresInstant>(8, encodeInstant),
+  text,
+};
+
+function encoderOf(type: string): Encoder {
+  const encoder = ENCODERS[type];
+  if (encoder === undefined) throw new Error(`no encoder for columns of type ${type}`);
+  return encoder;
 }

@@ -144,6 +144,11 @@ export function isPassing(error: unknown): boolean {
   return /^(40P01|40001|55P03)$/.test(sqlstateOf(rootCause(error))) || isConnectionLoss(error);
 }
 
+/** A row with that key is there already. */
+export function isDuplicateKey(error: unknown): boolean {
+  return sqlstateOf(rootCause(error)) === '23505';
+}
+
 function sqlstateOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' ? code : '';

@@ -28,7 +28,7 @@ const timestamptz = (name: string) => timestamp(name, { withTimezone: true, mode
 // 2^53 - 1 snapshots at one a second is 285 million years: a JavaScript number is enough.
 const int8 = (name: string) => bigint(name, { mode: 'number' });
 const accountKey = () => integer('account_key').notNull();
-const userKey = () => int8('user_key').notNull();
+const userKey = () => integer('user_key').notNull();
 const snapshotId = () => int8('snapshot_id').notNull();
 
 export const accounts = risk.table('accounts', {
@@ -156,7 +156,7 @@ export const users = risk.table(
   'users',
   {
     account_key: accountKey(),
-    user_key: int8('user_key').notNull().generatedAlwaysAsIdentity(),
+    user_key: userKey(),
     user_id: uuid().notNull(),
     max_risk_level: text(),
     event_count: integer().notNull(),
@@ -195,7 +195,7 @@ export const userIdentities = risk.table(
     uniqueIndex('user_identities_open')
       .on(t.account_key, t.user_key)
       .where(sql`${t.valid_to} is null`),
-    check('user_identities_valid_to', sql`${t.valid_to} > ${t.valid_from}`),
+    // No CHECK: the server would quote the row, email and name included. `doctor` looks for periods that overlap.
   ],
 );
 
@@ -299,53 +299,40 @@ export const feedClock = riskInternal.table(
   (t) => [check('feed_clock_one_row', sql`${t.id} = 1`)],
 );
 
-/** UNLOGGED (see the migration): every record of the walks that are under way. Postgres empties it after a crash. */
-export const stagedRecords = riskInternal.table(
-  'staged_records',
-  {
-    account_key: accountKey(),
-    run_id: int8('run_id').notNull(),
-    pass: integer().notNull(),
-    page: integer().notNull(),
-    position: integer().notNull(),
-    // The order in which the answers were read. With pages fetched side by side it is not the order of the pages.
-    read_order: integer().notNull(),
-    user_id: uuid().notNull(),
-    email: text(),
-    name: text(),
-    max_risk_level: text().notNull(),
-    event_count: integer().notNull(),
-    last_event: timestamptz('last_event').notNull(),
-  },
-  // Not by page: the same one may be read, and kept, more than once.
-  (t) => [primaryKey({ columns: [t.account_key, t.run_id, t.pass, t.read_order, t.position] })],
-);
+/**
+ * Who wrote an account's users last, and the highest key that was ever given to one of them. A publish compares it with what it
+ * read before its walk: every writer of users takes a value of the feed clock and leaves it here.
+ */
+export const accountWriters = riskInternal.table('account_writers', {
+  account_key: integer()
+    .primaryKey()
+    .references(() => accounts.account_key),
+  last_user_key: integer('last_user_key').notNull(),
+  last_snapshot_id: int8('last_snapshot_id').notNull(),
+});
 
-/** UNLOGGED: what a publish is about to change, one row per user, written and removed in its transaction. */
-export const stagedChanges = riskInternal.table(
-  'staged_changes',
-  {
-    account_key: accountKey(),
-    run_id: int8('run_id').notNull(),
-    user_id: uuid().notNull(),
-    user_key: int8('user_key'),
-    is_missing: boolean().notNull(),
-    old_level: text(),
-    new_level: text(),
-    level_changed: boolean().notNull(),
-    identity_changed: boolean().notNull(),
-    activity_changed: boolean().notNull(),
-    email: text(),
-    name: text(),
-    event_count: integer(),
-    last_event: timestamptz('last_event'),
-    absent_since: timestamptz('absent_since'),
-    lookup_outcome: text(),
-    last_reset_time: timestamptz('last_reset_time'),
-    end_reason: text(),
-  },
-  (t) => [primaryKey({ columns: [t.account_key, t.run_id, t.user_id] })],
-);
+/**
+ * UNLOGGED (see the migration): what a publish is about to change, one row per user, written and removed in its transaction. No
+ * constraint beyond NOT NULL: an error message of the server would quote the row.
+ */
+export const stagedChanges = riskInternal.table('staged_changes', {
+  account_key: accountKey(),
+  user_key: userKey(),
+  user_id: uuid().notNull(),
+  is_new: boolean().notNull(),
+  is_missing: boolean().notNull(),
+  old_level: text(),
+  new_level: text(),
+  identity_changed: boolean().notNull(),
+  activity_changed: boolean().notNull(),
+  email: text(),
+  name: text(),
+  event_count: integer(),
+  last_event: timestamptz('last_event'),
+  lookup_outcome: text(),
+  last_reset_time: timestamptz('last_reset_time'),
+  end_reason: text(),
+});
 
 /** What the own record of an absent user said when it was last asked. Not in `users`: asking must not touch a user (P5). */
 export const lookups = riskInternal.table(
@@ -375,8 +362,6 @@ export const rejectedRecords = riskInternal.table(
     raw: text().notNull(),
     first_run_id: int8('first_run_id').notNull(),
     last_run_id: int8('last_run_id').notNull(),
-    // Users met are counted per pass, and a rejected record counts as met.
-    last_pass: integer().notNull().default(1),
     first_seen_at: timestamptz('first_seen_at').notNull(),
     last_seen_at: timestamptz('last_seen_at').notNull(),
   },

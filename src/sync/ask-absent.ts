@@ -2,16 +2,19 @@
 // back what their own records said, and whether that may be believed.
 import pLimit from 'p-limit';
 import type { ClientUsage, CloudflareClient } from '../cloudflare/client.ts';
-import type { Pool } from '../db/pool.ts';
+import { formatInstant } from '../db/postgres-instant.ts';
 import { isOperatorError, type OperatorError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { readOutcome, type Confirmation, type LookupAnswer, type LookupOutcome } from './absence.ts';
 import type { Lease } from './lease.ts';
-import { countMissing, listLastMet, listMissing, type KnownUser, type MissingUser } from './missing-users.ts';
+import type { MissingUser } from './missing-users.ts';
+import type { UserTable } from './state/user-table.ts';
+import type { KnownUser } from './walk/compare-records.ts';
 
 export type Answers = {
   confirmation: Confirmation;
-  byUser: ReadonlyMap<string, LookupAnswer>;
+  /** By row of the user table. */
+  byRow: ReadonlyMap<number, LookupAnswer>;
   /** Kept with the run; null when nobody was missing. Counts only. */
   evidence: LookupEvidence | null;
 };
@@ -29,8 +32,6 @@ export type LookupEvidence = Record<LookupOutcome, number> & {
 
 /** So many complete walks that lack a user, this one included, while the record insists on a level, are worth a warning. */
 const INSISTING_WALKS = 5;
-// A user who was met may be reset by the time that their record is asked.
-const CONTROLS = 3;
 // Questions between two controls: what an endpoint that breaks down can cost, at half a percent more requests.
 const ROUND = 200;
 // A question that fails takes half a minute of patience, so records that always do must not fill the run; the next one goes on.
@@ -39,7 +40,12 @@ const FAILED_ROUNDS = 3;
 const RESERVE = { ms: 30_000, share: 1 / 4 };
 
 export type AskRequest = {
-  lease: Lease;
+  lease: Pick<Lease, 'accountId'>;
+  table: Pick<UserTable, 'userId' | 'lastEvent'>;
+  /** In the order in which they are to be asked. */
+  missing: readonly MissingUser[];
+  /** Users that were met, the newest first: the controls. A user may be reset after they were met, so there are several. */
+  lastMet: readonly KnownUser[];
   settings: { confirm: 'lookup' | 'walks'; confirmLookups: number; concurrency: number };
   /** Whether there is a record whose user cannot be read: nobody is cleared then, and asking is of no use. */
   unreadable: boolean;
@@ -55,11 +61,11 @@ export type AskRequest = {
 };
 
 export async function askAbsent(
-  deps: { pool: Pool; client: Pick<CloudflareClient, 'lookUpUser'>; logger: Logger },
+  deps: { client: Pick<CloudflareClient, 'lookUpUser'>; logger: Logger },
   request: AskRequest,
 ): Promise<Answers> {
-  const { lease, settings } = request;
-  const missing = await countMissing(deps.pool, lease);
+  const { settings } = request;
+  const missing = request.missing.length;
   const evidence: LookupEvidence = {
     state: 'working',
     missing,
@@ -75,22 +81,23 @@ export async function askAbsent(
   const end = (
     state: LookupEvidence['state'],
     confirmation: Confirmation,
-    byUser: Answers['byUser'] = new Map<string, LookupAnswer>(),
-  ): Answers => ({ confirmation, byUser, evidence: { ...evidence, state } });
+    byRow: Answers['byRow'] = new Map<number, LookupAnswer>(),
+  ): Answers => ({ confirmation, byRow, evidence: { ...evidence, state } });
 
-  if (missing === 0) return { confirmation: 'asked', byUser: new Map(), evidence: null };
+  if (missing === 0) return { confirmation: 'asked', byRow: new Map(), evidence: null };
   if (settings.confirm === 'walks') return end('off', 'walks');
   if (request.unreadable) return end('unanswered', 'later');
-  const metUsers = await listLastMet(deps.pool, lease, CONTROLS);
-  const askControl = () => control(createAsker(deps.client, request, request.signal), metUsers);
+  const askControl = () => control(createAsker(deps.client, request, request.signal), request.lastMet);
   const before = await askControl();
   if (before !== 'passed') return end(before, before === 'unanswered' ? 'later' : 'walks');
 
   const budget = request.acceptMassClear ? missing : settings.confirmLookups;
-  const users = await listMissing(deps.pool, lease, budget);
+  const users = request.missing.slice(0, budget);
   const questions = startQuestions(request);
   const ask = createAsker(deps.client, request, questions.signal);
-  const { asked, kept, after } = await askInRounds(ask, askControl, users, settings.concurrency).finally(() =>
+  const askMissing = ({ row }: MissingUser) =>
+    ask({ userId: request.table.userId(row), lastEvent: formatInstant(request.table.lastEvent(row)) });
+  const { asked, kept, after } = await askInRounds(askMissing, askControl, users, settings.concurrency).finally(() =>
     questions.end(),
   );
   if (after !== 'passed')
@@ -104,7 +111,7 @@ export async function askAbsent(
   if (users.length > 0 && kept.size === 0) return end('unanswered', 'later');
   const walks = request.isComplete ? 1 : 0;
   evidence.insisting = users.filter(
-    (user) => kept.get(user.userId)?.outcome === 'level' && user.completeWalks + walks >= INSISTING_WALKS,
+    (user) => kept.get(user.row)?.outcome === 'level' && user.completeWalks + walks >= INSISTING_WALKS,
   ).length;
   if (evidence.insisting > 0) {
     deps.logger.warn(
@@ -132,6 +139,7 @@ const NO_RECORD = new Set(['BAD_ANSWER', 'BODY_TOO_LARGE', 'REDIRECTED']);
  */
 type Asked = LookupAnswer | 'refused' | 'unreadable' | 'unanswered' | 'ended';
 type Asker = (user: KnownUser) => Promise<Asked>;
+type AskMissing = (user: MissingUser) => Promise<Asked>;
 
 function createAsker(
   client: Pick<CloudflareClient, 'lookUpUser'>,
@@ -183,12 +191,12 @@ async function control(ask: Asker, users: readonly KnownUser[]): Promise<Control
  * the round only levels are kept, which clear nobody. A few such rounds end the asking: those asked come last in the next run.
  */
 async function askInRounds(
-  ask: Asker,
+  ask: AskMissing,
   askControl: () => Promise<Control>,
   users: readonly MissingUser[],
   concurrency: number,
-): Promise<{ asked: number; kept: Map<string, LookupAnswer>; after: Control }> {
-  const kept = new Map<string, LookupAnswer>();
+): Promise<{ asked: number; kept: Map<number, LookupAnswer>; after: Control }> {
+  const kept = new Map<number, LookupAnswer>();
   let asked = 0;
   let failedRounds = 0;
   while (asked < users.length && failedRounds < FAILED_ROUNDS) {
@@ -196,8 +204,8 @@ async function askInRounds(
     asked += round.size;
     const answers = [...round].filter(([, answer]) => answer !== 'ended');
     const after = answers.every(([, answer]) => isLevel(answer)) ? 'passed' : await askControl();
-    for (const [userId, answer] of answers)
-      if (after === 'passed' || isLevel(answer)) kept.set(userId, answerOf(answer));
+    for (const [row, answer] of answers)
+      if (after === 'passed' || isLevel(answer)) kept.set(row, answerOf(answer));
     if (after !== 'passed' || answers.length < round.size) return { asked, kept, after };
     if (answers.some(([, answer]) => typeof answer === 'string')) failedRounds++;
   }
@@ -209,17 +217,17 @@ const answerOf = (answer: Asked): LookupAnswer =>
 
 /** What the first of the users said: all of them, or up to one without an answer and those asked beside it. */
 async function askRound(
-  ask: Asker,
+  ask: AskMissing,
   users: readonly MissingUser[],
   concurrency: number,
-): Promise<Map<string, Asked>> {
-  const answers = new Map<string, Asked>();
+): Promise<Map<number, Asked>> {
+  const answers = new Map<number, Asked>();
   const limit = pLimit(concurrency);
   let stopped = false;
   const askOne = async (user: MissingUser) => {
     if (stopped) return;
     const answer = await ask(user);
-    answers.set(user.userId, answer);
+    answers.set(user.row, answer);
     stopped ||= typeof answer === 'string';
   };
   const results = await Promise.allSettled(users.map((user) => limit(askOne, user)));

@@ -4,7 +4,7 @@ import { and, eq, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { holdSchema } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
-import { leases, runIds, snapshots, stagedChanges, stagedRecords, syncRuns } from '../db/schema.ts';
+import { leases, runIds, snapshots, syncRuns } from '../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../db/transaction.ts';
 import { EXIT, OperatorError } from '../errors.ts';
 import { ensureAccount } from './accounts.ts';
@@ -140,8 +140,6 @@ export async function claimLease(pool: Pool, request: ClaimRequest): Promise<Cla
         return { kind: 'slot_done', runId: done.run_id };
       }
     }
-    // What a dead run left behind is of no use to anybody.
-    await deleteStaged(tx, accountKey);
     return {
       kind: 'claimed',
       tookOver: foreign ? held.row.run_id : null,
@@ -221,21 +219,15 @@ export async function fence(tx: Transaction, lease: Lease): Promise<void> {
 }
 
 export async function releaseLease(tx: Transaction, lease: Lease): Promise<void> {
-  await deleteStaged(tx, lease.accountKey);
   await tx.delete(leases).where(and(eq(leases.account_key, lease.accountKey), eq(leases.owner, lease.owner)));
 }
 
-/** Before a second walk of the same run. */
-export async function clearStaged(pool: Pool, lease: Lease): Promise<void> {
+/** Gives the account free without having written anything. Throws LEASE_LOST. */
+export async function dropLease(pool: Pool, lease: Lease): Promise<void> {
   await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
     await fence(tx, lease);
-    await deleteStaged(tx, lease.accountKey);
+    await releaseLease(tx, lease);
   });
-}
-
-async function deleteStaged(tx: Transaction, accountKey: number): Promise<void> {
-  await tx.delete(stagedRecords).where(eq(stagedRecords.account_key, accountKey));
-  await tx.delete(stagedChanges).where(eq(stagedChanges.account_key, accountKey));
 }
 
 export function leaseLost(lease: Lease): OperatorError {

@@ -1,68 +1,98 @@
-// The present users that the walk of this run has not met, in the order in which they are asked about; and some that it has.
-import { sql } from 'drizzle-orm';
+// The present users that the walk has not met, in the order in which they are asked about.
+import { and, desc, eq, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../db/pool.ts';
 import { readAgain } from '../db/read-again.ts';
-import { lookups, snapshots, stagedRecords, users } from '../db/schema.ts';
-import { wasMet } from './diff.ts';
+import { lookups, snapshots, users } from '../db/schema.ts';
 import type { Lease } from './lease.ts';
+import { stateMoved } from './state/read-state.ts';
+import type { UserTable } from './state/user-table.ts';
 
-type Run = Pick<Lease, 'accountKey' | 'runId'>;
-
-export type KnownUser = {
-  userId: string;
-  /** RFC 3339 in UTC, microseconds. */
-  lastEvent: string;
-};
-
-export type MissingUser = KnownUser & {
+export type MissingUser = {
+  /** Of the user table. */
+  row: number;
+  userKey: number;
   /** Complete walks before this one that lacked the user without one that met them; counted up to `UP_TO`. */
   completeWalks: number;
+  /** Whether the newest complete walk lacked the user, and their own record has not said since that they are there. */
+  absentTwice: boolean;
 };
 
 const UP_TO = 9;
-const rfc3339 = (column: { getSQL(): ReturnType<typeof sql> }) =>
-  sql<string>`to_char(${column} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+const AT_ONCE = 5_000;
 
-export async function countMissing(pool: Pool, run: Run): Promise<number> {
-  const { rows } = await readAgain(() =>
-    drizzle(pool).execute<{ missing: number }>(sql`
-    select count(*)::integer as missing from ${users}
-     where ${users.account_key} = ${run.accountKey} and ${users.max_risk_level} is not null and not ${wasMet(run)}`),
-  );
-  return rows[0]?.missing ?? 0;
+/** Rows of present users that no record spoke of. */
+export function missingRows(table: UserTable): number[] {
+  const rows: number[] = [];
+  for (let row = 0; row < table.size(); row++)
+    if (table.level(row) !== 0 && !table.wasMet(row)) rows.push(row);
+  return rows;
 }
 
 /**
  * First those who have not been asked since they became absent, longest absent first; then the others, the one asked longest
  * ago first: records that insist on a level for ever must not use up the budget of those after them.
  */
-export async function listMissing(pool: Pool, run: Run, limit: number): Promise<MissingUser[]> {
+export async function readMissing(
+  pool: Pool,
+  lease: Lease,
+  table: UserTable,
+  rows: readonly number[],
+): Promise<MissingUser[]> {
   const [u, l, s] = [users, lookups, snapshots];
-  const { rows } = await readAgain(() =>
-    drizzle(pool).execute<MissingUser>(sql`
-    select ${u.user_id} as "userId", ${rfc3339(u.last_event)} as "lastEvent",
-           (select count(*)::integer from (
-              select 1 from ${s} where ${s.account_key} = ${run.accountKey} and ${s.verdict} = 'complete'
-                and ${s.observed_at} >= ${u.absent_since} order by ${s.observed_at} desc limit ${UP_TO}) walks) as "completeWalks"
-      from ${u}
-      left join ${l} on ${l.account_key} = ${run.accountKey} and ${l.user_key} = ${u.user_key}
-        and ${l.asked_at} >= ${u.absent_since}
-     where ${u.account_key} = ${run.accountKey} and ${u.max_risk_level} is not null and not ${wasMet(run)}
-     order by ${l.asked_at} nulls first, ${u.absent_since} nulls last, ${u.user_key}
-     limit ${limit}`),
+  const micros = (column: { getSQL(): ReturnType<typeof sql> }) =>
+    sql<number | null>`(extract(epoch from ${column}) * 1000000)::float8`;
+  const complete = await readAgain(() =>
+    drizzle(pool)
+      .select({ at: micros(s.observed_at), text: sql<string>`${s.observed_at}::text` })
+      .from(s)
+      .where(and(eq(s.account_key, lease.accountKey), eq(s.verdict, 'complete')))
+      .orderBy(desc(s.observed_at))
+      .limit(UP_TO),
   );
-  return rows;
+  const newest = complete[0]?.text ?? null;
+  const found: (MissingUser & { askedAt: number; absentSince: number })[] = [];
+  for (let from = 0; from < rows.length; from += AT_ONCE) {
+    const byKey = new Map(rows.slice(from, from + AT_ONCE).map((row) => [table.key(row), row]));
+    // Keys are named one by one: a join with what was met would be a nested loop where statistics are missing.
+    const asked = await readAgain(() =>
+      drizzle(pool)
+        .select({
+          userKey: u.user_key,
+          absentSince: micros(u.absent_since),
+          askedAt: micros(l.asked_at),
+          absentTwice: sql<boolean>`coalesce(${u.absent_since} <= ${newest}::timestamptz and not coalesce(${l.level_at} >= ${newest}::timestamptz, false), false)`,
+        })
+        .from(u)
+        .leftJoin(l, and(eq(l.account_key, lease.accountKey), eq(l.user_key, u.user_key)))
+        .where(
+          and(
+            eq(u.account_key, lease.accountKey),
+            sql`${u.user_key} = any (${sql.param([...byKey.keys()])}::integer[])`,
+            sql`${u.max_risk_level} is not null`,
+          ),
+        ),
+    );
+    if (asked.length !== byKey.size) throw stateMoved(lease, 'while the pages were read');
+    for (const { userKey, absentSince, askedAt, absentTwice } of asked) {
+      const since = absentSince ?? Number.POSITIVE_INFINITY;
+      found.push({
+        row: byKey.get(userKey) as number,
+        userKey,
+        absentTwice,
+        completeWalks: complete.filter(({ at }) => (at as number) >= since).length,
+        absentSince: since,
+        // An answer from before this absence is none.
+        askedAt: askedAt !== null && askedAt >= since ? askedAt : Number.NEGATIVE_INFINITY,
+      });
+    }
+  }
+  return found.sort(
+    (a, b) => compare(a.askedAt, b.askedAt) || compare(a.absentSince, b.absentSince) || a.userKey - b.userKey,
+  );
 }
 
-/** Users whose records were read last: the least time to have been reset since. */
-export async function listLastMet(pool: Pool, run: Run, limit: number): Promise<KnownUser[]> {
-  const s = stagedRecords;
-  const { rows } = await readAgain(() =>
-    drizzle(pool).execute<KnownUser>(sql`
-    select ${s.user_id} as "userId", ${rfc3339(s.last_event)} as "lastEvent" from ${s}
-     where ${s.account_key} = ${run.accountKey} and ${s.run_id} = ${run.runId}
-     order by ${s.read_order} desc, ${s.position} desc limit ${limit}`),
-  );
-  return rows;
+/** Also of infinities, whose difference is no number. */
+function compare(a: number, b: number): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

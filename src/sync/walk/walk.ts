@@ -1,19 +1,31 @@
-// The walk of one run: its passes over all pages, every record parsed and staged. Knows no history.
-import type { ClientUsage, CloudflareClient } from '../cloudflare/client.ts';
-import { parseRecord } from '../cloudflare/record.ts';
-import { walkPages, type Pass } from '../cloudflare/walk-pages.ts';
-import { EXIT, OperatorError } from '../errors.ts';
-import type { UserRisk } from '../user-risk.ts';
-import type { RunFacts } from './record-run.ts';
-import type { RejectedRecord, Stager } from './stage.ts';
-import { judgeWalk, needsAnotherPass, tooManyRejected, type Judgement, type PassFacts } from './verdict.ts';
+// The walk of one run: its passes over all pages, every record compared as it comes. Knows no database.
+import type { ClientUsage, CloudflareClient } from '../../cloudflare/client.ts';
+import { walkPages, type Pass } from '../../cloudflare/walk-pages.ts';
+import { EXIT, OperatorError } from '../../errors.ts';
+import type { RunFacts } from '../record-run.ts';
+import type { MetCounts, UserTable } from '../state/user-table.ts';
+import { judgeWalk, needsAnotherPass, tooManyRejected, type Judgement,
+  type PassFacts,
+  type PassOverlap,
+} from '../verdict.ts';
+import type { Comparison, PageOutcome } from './compare-records.ts';
+import type { Quarantine } from './quarantine.ts';
 
 export type WalkSettings = { perPage: 'auto' | number; concurrency: number; maxPasses: number };
 
 export type WalkProgress = { pass: number; pages: number; expectedPages: number | null; records: number };
 
-/** Counts are of everything that was read, in a pass that did not come to its end, too: all of it is staged. */
+/** Counts are of everything that was read, also in a pass that did not come to its end. */
 export type Walk = { judgement: Judgement; records: number; unreadable: number };
+
+export type WalkDeps = {
+  client: Pick<CloudflareClient, 'summaryPage'>;
+  comparison: Pick<Comparison, 'openReader' | 'take'>;
+  table: Pick<UserTable, 'beginReading' | 'counts'>;
+  quarantine: Quarantine;
+  /** Throws when the process has no memory for what is kept. */
+  checkMemory(): void;
+};
 
 export type WalkRun = {
   accountId: string;
@@ -31,10 +43,17 @@ export type WalkRun = {
 /** Another pass takes about as long as the last one; begun without room for it, its requests would be for nothing. */
 const ROOM_FOR_A_PASS = 1.2;
 
-/** Throws what `walkPages` throws, and TOO_MANY_REJECTED. */
-export async function walk(
-  client: Pick<CloudflareClient, 'summaryPage'>,
-  stager: Stager,
+/** Throws what `walkPages` throws, and TOO_MANY_REJECTED. Rejected records are written down however it ends. */
+export async function walk(deps: WalkDeps, settings: WalkSettings, run: WalkRun): Promise<Walk> {
+  try {
+    return await readPasses(deps, settings, run);
+  } finally {
+    await deps.quarantine.flush();
+  }
+}
+
+async function readPasses(
+  { client, comparison, table, quarantine, checkMemory }: WalkDeps,
   settings: WalkSettings,
   run: WalkRun,
 ): Promise<Walk> {
@@ -42,34 +61,30 @@ export async function walk(
   const evidence: Record<string, unknown>[] = [];
   const missingFields = { email: 0, name: 0 };
   const walked = { records: 0, unreadable: 0 };
-  // Of the reading under way. Rows are staged by reading: a pass that has to begin again is another one.
+  // Of the reading under way: a pass that has to begin again is another one.
   let seen = { records: 0, rejected: 0, unreadable: 0 };
-  let reading = 0;
   let began = 0;
   let pagesBefore = 0;
   let largest = Number.POSITIVE_INFINITY;
   let repeatedPages = 0;
-  let readOrder = 0;
   let judgement: Judgement | null = null;
   const unreadableRecords = () => (walked.unreadable > 0 ? { unreadable_records: walked.unreadable } : {});
 
   function beginReading(): void {
     seen = { records: 0, rejected: 0, unreadable: 0 };
-    reading++;
+    table.beginReading();
     began = performance.now();
     pagesBefore = run.facts.pages;
   }
 
-  function count(users: readonly UserRisk[], rejected: readonly RejectedRecord[]): void {
-    const records = users.length + rejected.length;
-    const unreadable = rejected.filter((record) => record.userId === null).length;
-    seen.records += records;
-    seen.rejected += rejected.length;
-    seen.unreadable += unreadable;
-    walked.records += records;
-    walked.unreadable += unreadable;
-    missingFields.email += users.filter((user) => user.email === null).length;
-    missingFields.name += users.filter((user) => user.name === null).length;
+  function count(page: PageOutcome): void {
+    seen.records += page.records;
+    seen.rejected += page.rejected.length;
+    seen.unreadable += page.unreadable;
+    walked.records += page.records;
+    walked.unreadable += page.unreadable;
+    missingFields.email += page.withoutEmail;
+    missingFields.name += page.withoutName;
     run.facts.rejected = Math.max(run.facts.rejected, seen.rejected);
   }
 
@@ -78,17 +93,25 @@ export async function walk(
     beginReading();
     const pass = await walkPages({
       fetchPage: (page, perPage) =>
-        client.summaryPage({ accountId: run.accountId, page, perPage, signal: run.signal, usage: run.usage }),
-      accept: async (page, raw, isRepeat) => {
-        const { users, rejected } = parsePage(raw);
-        if (!isRepeat) count(users, rejected);
-        await stager.add({ pass: reading, page, readOrder: readOrder++, users, rejected });
+        client.summaryPage({
+          accountId: run.accountId,
+          page,
+          perPage,
+          signal: run.signal,
+          usage: run.usage,
+          openReader: comparison.openReader,
+        }),
+      accept: async (_page, outcome, isRepeat) => {
+        if (!isRepeat) count(outcome);
+        comparison.take(outcome);
+        checkMemory();
+        await quarantine.add(outcome.rejected);
       },
       restart: (perPage) => {
         largest = perPage;
         beginReading();
       },
-      countMet: () => stager.countMet(reading),
+      countMet: () => table.counts().anyThis,
       perPage: settings.perPage,
       largest,
       concurrency: settings.concurrency,
@@ -104,7 +127,7 @@ export async function walk(
     });
     run.facts.pages = pagesBefore + pass.pages;
     const { totalFirst, totalLast, totalsMoved, oneResponse } = pass;
-    const met = await stager.countMet(reading);
+    const met = table.counts().anyThis;
     return { pass, facts: { ...seen, met, totalFirst, totalLast, totalsMoved, oneResponse } };
   }
 
@@ -115,8 +138,7 @@ export async function walk(
     });
     if (read === null) {
       if (tooManyRejected(seen)) throw tooManyRejects(seen);
-      await stager.flush();
-      run.facts.usersMet = await stager.countMet();
+      run.facts.usersMet = table.counts().anyAll;
       judgement = {
         ...judgement!,
         reasons: [...judgement!.reasons, 'the time budget ended in another pass'],
@@ -126,8 +148,8 @@ export async function walk(
     const { pass, facts } = read;
     passes.push(facts);
     repeatedPages += pass.repeatedPages;
-    const overlap = passes.length > 1 ? await stager.comparePasses(reading) : null;
-    const all = { passes, met: await stager.countMet(), overlap };
+    const overlap = passes.length > 1 ? overlapOf(table.counts()) : null;
+    const all = { passes, met: table.counts().anyAll, overlap };
     judgement = judgeWalk(all);
     const { records, met, totalFirst, totalLast } = facts;
     evidence.push({
@@ -166,15 +188,13 @@ export async function walk(
   return { judgement, ...walked };
 }
 
-function parsePage(raw: readonly unknown[]): { users: UserRisk[]; rejected: RejectedRecord[] } {
-  const users: UserRisk[] = [];
-  const rejected: RejectedRecord[] = [];
-  for (const record of raw) {
-    const parsed = parseRecord(record);
-    if (parsed.ok) users.push(parsed.user);
-    else rejected.push(parsed);
-  }
-  return { users, rejected };
+/** Of accepted records: a rejected one is met for what its user is worth, and tells nothing of how a pass misses. */
+function overlapOf({ acceptedThis, acceptedAll, acceptedBoth }: Readonly<MetCounts>): PassOverlap {
+  return {
+    onlyEarlier: acceptedAll - acceptedThis,
+    onlyThis: acceptedThis - acceptedBoth,
+    both: acceptedBoth,
+  };
 }
 
 function tooManyRejects({ records, rejected }: Pick<PassFacts, 'records' | 'rejected'>): OperatorError {

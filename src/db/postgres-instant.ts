@@ -80,6 +80,13 @@ export function encodeInstant(instant: PostgresInstant, bytes: Buffer, offset: n
   write(bytes, offset, high + carry, rest - carry * TWO_32);
 }
 
+/** RFC 3339 in UTC with microseconds. An infinite instant is the first or the last that PostgreSQL and RFC 3339 both know. */
+export function formatInstant({ seconds, micros }: PostgresInstant): string {
+  if (seconds === Infinity) return '9999-12-31T23:59:59.999999Z';
+  if (seconds === -Infinity) return '0001-01-01T00:00:00.000000Z';
+  return `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${String(micros).padStart(6, '0')}Z`;
+}
+
 function write(bytes: Buffer, offset: number, high: number, low: number): void {
   bytes.writeInt32BE(high, offset);
   bytes.writeUInt32BE(low, offset + 4);

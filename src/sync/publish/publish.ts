@@ -1,0 +1,220 @@
+// One transaction: users, history, counts and the run's record commit together, or nothing does. The only place where
+// the history changes.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { eq, sql } from 'drizzle-orm';
+import { copyRows } from '../../db/copy-rows.ts';
+import { isDuplicateKey, isPassing, RESTART_PAUSES_MS } from '../../db/database-errors.ts';
+import { inline } from '../../db/inline-sql.ts';
+import { holdSchema } from '../../db/migrate.ts';
+import type { Pool } from '../../db/pool.ts';
+import { accountWriters, feedClock, stagedChanges } from '../../db/schema.ts';
+import { CommitUnknown, inTransaction, type Transaction } from '../../db/transaction.ts';
+import { EXIT, OperatorError } from '../../errors.ts';
+import { beat, fence, findPublished, leaseLost, releaseLease, type Lease } from '../lease.ts';
+import { recordRun, type RunFacts } from '../record-run.ts';
+import { stateMoved, type AccountState } from '../state/read-state.ts';
+import type { Verdict } from '../verdict.ts';
+import { CHANGE_COLUMNS, type ChangeCounts, type Changes } from './changes.ts';
+import { changeStatements, snapshotStatements, type SnapshotFacts, type Statement } from './write-changes.ts';
+
+export type PublishRequest = {
+  lease: Lease;
+  /** As it was read before the walk. */
+  state: Pick<AccountState, 'lastWriter' | 'newestAt' | 'hasComplete' | 'present'>;
+  /** The instant that the snapshot stands for, as the database's clock read it when the walk began. */
+  observedAt: string;
+  verdict: Verdict;
+  expectedUnseen: number | null;
+  /** Distinct users with an accepted record. */
+  met: number;
+  /** The changes, and how many rows they are at most. Asked anew for each attempt, and the same each time. */
+  readChanges: () => Changes;
+  changeCount: number;
+  facts: RunFacts;
+  /** Recorded with the run; the met users are published all the same. */
+  guard: OperatorError | null;
+};
+
+export type PublishHooks = {
+  /** Named instants at which tests stop the process; nothing in production. */
+  failpoint?: (name: 'copied' | 'publishing') => Promise<void>;
+  cancel?: AbortSignal;
+  /** Called before the lease's row is locked: a beat under way would wait for it. */
+  beforeFence?: () => Promise<void>;
+};
+
+// A stopped process must let go of the feed clock before its lease runs out: otherwise it blocks every account.
+const LOCK_MS = 20_000;
+const IDLE_MS = 20_000;
+const STATEMENT_MS = 25_000;
+/**
+ * The account that holds the clock may be loading a million users for the first time, which takes half a minute. Whoever waits for
+ * it holds nothing that others want.
+ */
+const CLOCK_WAIT_MS = 300_000;
+// A first load of 1,000,000 users takes longer than any fixed limit that would still catch a hanging statement.
+const MS_PER_ROW = 0.2;
+const COPY_MS = 60_000;
+
+/**
+ * Publishes the changes, and returns the snapshot's id. When `cancel` is aborted it is rolled back, unless it is already being
+ * committed. Throws STATE_MOVED, LEASE_LOST, cancel.reason, or what the database says.
+ */
+export async function publish(
+  pool: Pool,
+  request: PublishRequest,
+  hooks: PublishHooks = {},
+): Promise<{ snapshotId: number; counts: ChangeCounts }> {
+  const { lease } = request;
+  const limits = { lockMs: LOCK_MS, idleMs: IDLE_MS, statementMs: statementMs(request) };
+  for (let attempt = 0; ; attempt++) {
+    let result: { snapshotId: number; counts: ChangeCounts } | undefined;
+    hooks.cancel?.throwIfAborted();
+    try {
+      return await inTransaction(
+        pool,
+        limits,
+        async (tx, client) => {
+          const { counts, rows } = request.readChanges();
+          // Before anything is locked that others wait for: no limit of the server ends a COPY whose client has stopped.
+          if (request.changeCount > 0)
+            await copyRows(client, stagedChanges, CHANGE_COLUMNS, rows, COPY_MS + request.changeCount * MS_PER_ROW);
+          await hooks.failpoint?.('copied');
+          result = { snapshotId: await publishIn(tx, request, counts, hooks), counts };
+          return result;
+        },
+        hooks.cancel,
+      );
+    } catch (error) {
+      if (error instanceof CommitUnknown && result !== undefined) {
+        if (await wasPublished(pool, lease)) return result;
+      } else if (isDuplicateKey(error)) {
+        throw stateMoved(lease, 'while the run was under way', error);
+      } else if (!isPassing(error)) {
+        throw error;
+      }
+      const pause = RESTART_PAUSES_MS[attempt];
+      if (pause === undefined) throw error;
+      // Nobody holds the lease's row between two attempts, and its last beat is older than the one that has failed. A beat that
+      // does not come through proves nothing: the fence decides.
+      if (!(await beat(pool, lease).catch(() => true))) throw leaseLost(lease);
+      await sleep(pause);
+    }
+  }
+}
+
+function statementMs({ changeCount }: PublishRequest): number {
+  return STATEMENT_MS + Math.round(changeCount * MS_PER_ROW);
+}
+
+/** Asks, whatever the error, until the database answers; throws COMMIT_UNKNOWN when a restart would long be over. */
+async function wasPublished(pool: Pool, lease: Lease): Promise<boolean> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return (await findPublished(pool, lease)) !== null;
+    } catch (error) {
+      const pause = RESTART_PAUSES_MS[attempt];
+      if (pause !== undefined) {
+        await sleep(pause);
+        continue;
+      }
+      throw new OperatorError({
+        code: 'COMMIT_UNKNOWN',
+        exit: EXIT.tryLater,
+        happened: `The database went away while run ${lease.runId} was being committed, and has not come back`,
+        means: 'The snapshot was published whole or not at all; which of the two is not known yet',
+        todo: 'Nothing: once the database answers, the next run goes on from what is there (`zt-risk-sync status` shows it)',
+        cause: error,
+      });
+    }
+  }
+}
+
+async function publishIn(
+  tx: Transaction,
+  request: PublishRequest,
+  counts: ChangeCounts,
+  { failpoint, beforeFence }: PublishHooks,
+): Promise<number> {
+  const { lease, state } = request;
+  await holdSchema(tx);
+  await beforeFence?.();
+  await fence(tx, lease);
+  const observedAt = await checkState(tx, request);
+  const isBulk = counts.rows * 20 >= state.present;
+  await tx.execute(
+    sql.raw(
+      `set local lock_timeout = ${CLOCK_WAIT_MS}; set local statement_timeout = ${CLOCK_WAIT_MS}; ${planFor(isBulk)}`,
+    ),
+  );
+  // The last lock before the writing begins: while it is held, no other account can publish.
+  const snapshotId = await tickFeedClock(tx);
+  const facts: SnapshotFacts = {
+    accountKey: lease.accountKey,
+    runId: lease.runId,
+    snapshotId,
+    observedAt,
+    verdict: request.verdict,
+    expectedUnseen: request.expectedUnseen,
+    isBaseline: !state.hasComplete,
+    met: request.met,
+  };
+  await tx.execute(sql.raw(`set local statement_timeout = ${statementMs(request)}`));
+  await runAll(tx, lease, [...changeStatements(facts, counts), ...snapshotStatements(facts, counts)]);
+  await failpoint?.('publishing');
+  await recordRun(tx, lease, {
+    ...request.facts,
+    verdict: request.verdict,
+    snapshotId,
+    expectedUnseen: request.expectedUnseen,
+    error: request.guard,
+  });
+  await releaseLease(tx, lease);
+  return snapshotId;
+}
+
+/**
+ * The writer of the account must be the one whose state was read. Returns observed_at, which rises by at least a millisecond per
+ * account. Throws STATE_MOVED.
+ */
+async function checkState(tx: Transaction, { lease, state, observedAt }: PublishRequest): Promise<string> {
+  const w = accountWriters;
+  const [now] = await tx
+    .select({
+      lastWriter: w.last_snapshot_id,
+      next: sql<string>`greatest(date_trunc('milliseconds', ${observedAt}::timestamptz), ${state.newestAt}::timestamptz + interval '1 millisecond')::text`,
+    })
+    .from(w)
+    .where(eq(w.account_key, lease.accountKey));
+  if (now === undefined || now.lastWriter !== state.lastWriter)
+    throw stateMoved(lease, 'while the run was under way');
+  return now.next;
+}
+
+/**
+ * The sizes are known here, and not to the planner: of an account that is new or has just been loaded its statistics know
+ * nothing, and 100,000 changes met 100,000 users in a nested loop (measured: minutes instead of 2 s). Compiling such plans
+ * (jit) costs more than running them.
+ */
+function planFor(isBulk: boolean): string {
+  const joins = isBulk ? ['enable_nestloop'] : ['enable_hashjoin', 'enable_mergejoin'];
+  return [...joins, 'jit'].map((setting) => `set local ${setting} = off`).join('; ');
+}
+
+async function tickFeedClock(tx: Transaction): Promise<number> {
+  const [tick] = await tx
+    .update(feedClock)
+    .set({ last_snapshot_id: sql`${feedClock.last_snapshot_id} + 1` })
+    .where(eq(feedClock.id, 1))
+    .returning({ snapshotId: feedClock.last_snapshot_id });
+  if (tick === undefined) throw new Error('the feed clock has no row');
+  return tick.snapshotId;
+}
+
+/** In one round trip. A statement that touches other rows than the comparison said meets another state: STATE_MOVED. */
+async function runAll(tx: Transaction, lease: Lease, statements: readonly Statement[]): Promise<void> {
+  const result: unknown = await tx.execute(sql.raw(statements.map((one) => inline(one.sql)).join(';\n')));
+  const results = (Array.isArray(result) ? result : [result]) as { rowCount: number | null }[];
+  if (statements.some(({ rows }, n) => results[n]?.rowCount !== rows))
+    throw stateMoved(lease, 'while the run was under way');
+}

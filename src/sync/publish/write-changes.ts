@@ -1,0 +1,260 @@
+// The statements that bring staged_changes into users and their three histories, each with the rows that it must touch. They
+// are set-based, in key order, and every row is stamped with the snapshot_id. They hold no parameter, so that they travel
+// together: while the feed clock is held, a round trip is time that every account waits.
+import { sql, type SQL } from 'drizzle-orm';
+import { columnNames } from '../../db/column-names.ts';
+import { instant, whole } from '../../db/inline-sql.ts';
+import {
+  accountWriters,
+  lookups,
+  snapshotLevels,
+  snapshots,
+  stagedChanges,
+  userActivity,
+  userIdentities,
+  userLevels,
+  users,
+} from '../../db/schema.ts';
+import { RISK_LEVELS } from '../../user-risk.ts';
+import { total } from '../state/read-state.ts';
+import type { Verdict } from '../verdict.ts';
+import type { ChangeCounts } from './changes.ts';
+
+export type SnapshotFacts = {
+  accountKey: number;
+  runId: number;
+  snapshotId: number;
+  /** timestamptz as text, whole milliseconds. */
+  observedAt: string;
+  verdict: Verdict;
+  expectedUnseen: number | null;
+  isBaseline: boolean;
+  /** Distinct users with an accepted record. */
+  met: number;
+};
+
+export type Statement = {
+  sql: SQL;
+  /** Rows that it touches if the state is the one that was read. */
+  rows: number;
+};
+
+const c = stagedChanges;
+
+/** In the order in which they run. Those that would touch nothing are left out. */
+export function changeStatements(facts: SnapshotFacts, counts: ChangeCounts): Statement[] {
+  const levelChanges = counts.raised + counts.lowered;
+  const opened = counts.appeared + counts.returned + levelChanges;
+  return [
+    // Old periods are closed before new ones open: two open rows of one user violate the partial unique index.
+    { sql: insertUsers(facts), rows: counts.appeared },
+    { sql: closeLevels(facts), rows: levelChanges + counts.cleared },
+    { sql: openLevels(facts), rows: opened },
+    { sql: closeIdentities(facts), rows: counts.renamed },
+    { sql: openIdentities(facts), rows: counts.appeared + counts.renamed },
+    { sql: insertActivity(facts), rows: counts.appeared + counts.acted },
+    { sql: updateUsers(facts), rows: counts.updated },
+    { sql: clearMissing(facts), rows: counts.cleared },
+    { sql: markAbsent(facts), rows: counts.newlyAbsent },
+    { sql: keepAnswers(facts), rows: counts.asked },
+    { sql: sql`delete from ${c} where ${staged(facts)}`, rows: counts.rows },
+  ].filter(({ rows }) => rows > 0);
+}
+
+/** The snapshot, its levels, and the mark of the account's writer. */
+export function snapshotStatements(facts: SnapshotFacts, counts: ChangeCounts): Statement[] {
+  const { accountKey, snapshotId } = facts;
+  const all = total(counts.sums);
+  const [s, l, w] = [snapshots, snapshotLevels, accountWriters];
+  const levels = RISK_LEVELS.map((level) => {
+    const { users: userCount, events } = counts.sums[level];
+    return sql`(${whole(accountKey)}, ${whole(snapshotId)}, ${sql.raw(`'${level}'`)}, ${whole(userCount)}, ${whole(events)})`;
+  });
+  return [
+    {
+      sql: sql`insert into ${s} (${columnNames(
+        s.account_key,
+        s.snapshot_id,
+        s.observed_at,
+        s.verdict,
+        s.expected_unseen,
+        s.is_baseline,
+        s.user_count,
+        s.met_count,
+        s.carried_count,
+        s.event_count,
+        s.appeared,
+        s.raised,
+        s.lowered,
+        s.cleared,
+        s.returned,
+      )}) values (${whole(accountKey)}, ${whole(snapshotId)}, ${instant(facts.observedAt)}, ${sql.raw(`'${facts.verdict}'`)},
+        ${facts.expectedUnseen === null ? sql`null` : sql.raw(String(facts.expectedUnseen))}, ${sql.raw(String(facts.isBaseline))},
+        ${whole(all.users)}, ${whole(facts.met)}, ${whole(all.users - facts.met)}, ${whole(all.events)}, ${whole(counts.appeared)},
+        ${whole(counts.raised)}, ${whole(counts.lowered)}, ${whole(counts.cleared)}, ${whole(counts.returned)})`,
+      rows: 1,
+    },
+    {
+      sql: sql`insert into ${l} (${columnNames(l.account_key, l.snapshot_id, l.max_risk_level, l.user_count, l.event_count)})
+        values ${sql.join(levels, sql`, `)}`,
+      rows: levels.length,
+    },
+    {
+      sql: sql`update ${w} set ${columnNames(w.last_user_key)} = ${whole(counts.lastUserKey)},
+        ${columnNames(w.last_snapshot_id)} = ${whole(snapshotId)} where ${w.account_key} = ${whole(accountKey)}`,
+      rows: 1,
+    },
+  ];
+}
+
+const staged = ({ accountKey }: SnapshotFacts): SQL => sql`${c.account_key} = ${whole(accountKey)}`;
+const at = ({ observedAt }: SnapshotFacts): SQL => instant(observedAt);
+const stamp = ({ snapshotId }: SnapshotFacts): SQL => sql`${whole(snapshotId)}::bigint`;
+
+function insertUsers(facts: SnapshotFacts): SQL {
+  const u = users;
+  return sql`
+    insert into ${u} (${columnNames(
+      u.account_key,
+      u.user_key,
+      u.user_id,
+      u.max_risk_level,
+      u.event_count,
+      u.last_event,
+      u.level_since,
+      u.identity_since,
+      u.first_seen_at,
+      u.snapshot_id,
+    )})
+    select ${c.account_key}, ${c.user_key}, ${c.user_id}, ${c.new_level}, ${c.event_count}, ${c.last_event}, ${at(facts)}, ${at(facts)},
+           ${at(facts)}, ${stamp(facts)}
+      from ${c} where ${staged(facts)} and ${c.is_new}`;
+}
+
+function closeLevels(facts: SnapshotFacts): SQL {
+  const l = userLevels;
+  return sql`
+    update ${l}
+       set ${columnNames(l.valid_to)} = ${at(facts)}, ${columnNames(l.snapshot_id)} = ${stamp(facts)},
+           ${columnNames(l.end_reason)} = coalesce(${c.end_reason}, 'changed'), ${columnNames(l.last_reset_time)} = ${c.last_reset_time},
+           ${columnNames(l.absent_since)} = case when ${c.is_missing} then coalesce(
+             (select ${users.absent_since} from ${users} where ${users.account_key} = ${whole(facts.accountKey)} and ${users.user_key} = ${c.user_key}),
+             ${at(facts)}) end
+      from ${c}
+     where ${staged(facts)}
+       and (${c.end_reason} is not null or not ${c.is_missing} and ${c.new_level} <> ${c.old_level})
+       and ${l.account_key} = ${whole(facts.accountKey)} and ${l.user_key} = ${c.user_key} and ${l.valid_to} is null
+       and ${l.max_risk_level} = ${c.old_level}`;
+}
+
+function openLevels(facts: SnapshotFacts): SQL {
+  const l = userLevels;
+  return sql`
+    insert into ${l} (${columnNames(
+      l.account_key,
+      l.user_key,
+      l.valid_from,
+      l.max_risk_level,
+      l.previous_level,
+      l.change,
+      l.snapshot_id,
+    )})
+    select ${c.account_key}, ${c.user_key}, ${at(facts)}, ${c.new_level}, ${c.old_level},
+           case when ${c.is_new} then 'appeared'
+                when ${c.old_level} is null then 'returned'
+                when ${rank(c.new_level.getSQL())} > ${rank(c.old_level.getSQL())} then 'raised'
+                else 'lowered' end,
+           ${stamp(facts)}
+      from ${c}
+     where ${staged(facts)} and not ${c.is_missing} and ${c.new_level} is distinct from ${c.old_level}
+     order by ${c.user_key}`;
+}
+
+function closeIdentities(facts: SnapshotFacts): SQL {
+  const i = userIdentities;
+  return sql`
+    update ${i} set ${columnNames(i.valid_to)} = ${at(facts)}, ${columnNames(i.snapshot_id)} = ${stamp(facts)}
+      from ${c}
+     where ${staged(facts)} and ${c.identity_changed} and not ${c.is_new}
+       and ${i.account_key} = ${whole(facts.accountKey)} and ${i.user_key} = ${c.user_key} and ${i.valid_to} is null`;
+}
+
+function openIdentities(facts: SnapshotFacts): SQL {
+  const i = userIdentities;
+  return sql`
+    insert into ${i} (${columnNames(i.account_key, i.user_key, i.valid_from, i.email, i.name, i.snapshot_id)})
+    select ${c.account_key}, ${c.user_key}, ${at(facts)}, ${c.email}, ${c.name}, ${stamp(facts)}
+      from ${c} where ${staged(facts)} and ${c.identity_changed}
+     order by ${c.user_key}`;
+}
+
+function insertActivity(facts: SnapshotFacts): SQL {
+  const a = userActivity;
+  return sql`
+    insert into ${a} (${columnNames(a.account_key, a.user_key, a.observed_at, a.event_count, a.last_event, a.snapshot_id)})
+    select ${c.account_key}, ${c.user_key}, ${at(facts)}, ${c.event_count}, ${c.last_event}, ${stamp(facts)}
+      from ${c} where ${staged(facts)} and ${c.activity_changed}
+     order by ${c.user_key}`;
+}
+
+/** A row without counters only ends an absence. */
+function updateUsers(facts: SnapshotFacts): SQL {
+  const u = users;
+  return sql`
+    update ${u}
+       set ${columnNames(u.max_risk_level)} = ${c.new_level},
+           ${columnNames(u.event_count)} = coalesce(${c.event_count}, ${u.event_count}),
+           ${columnNames(u.last_event)} = coalesce(${c.last_event}, ${u.last_event}),
+           ${columnNames(u.level_since)} = case when ${c.new_level} is distinct from ${c.old_level} then ${at(facts)} else ${u.level_since} end,
+           ${columnNames(u.identity_since)} = case when ${c.identity_changed} then ${at(facts)} else ${u.identity_since} end,
+           ${columnNames(u.absent_since)} = null, ${columnNames(u.cleared_at)} = null, ${columnNames(u.snapshot_id)} = ${stamp(facts)}
+      from ${c}
+     where ${staged(facts)} and not ${c.is_missing} and not ${c.is_new} and ${sameUser(facts)}`;
+}
+
+function clearMissing(facts: SnapshotFacts): SQL {
+  const u = users;
+  return sql`
+    update ${u}
+       set ${columnNames(u.max_risk_level)} = null, ${columnNames(u.level_since)} = null,
+           ${columnNames(u.absent_since)} = null, ${columnNames(u.cleared_at)} = ${at(facts)},
+           ${columnNames(u.snapshot_id)} = ${stamp(facts)}
+      from ${c} where ${staged(facts)} and ${c.end_reason} is not null and ${sameUser(facts)}`;
+}
+
+function markAbsent(facts: SnapshotFacts): SQL {
+  const u = users;
+  return sql`
+    update ${u} set ${columnNames(u.absent_since)} = ${at(facts)}, ${columnNames(u.snapshot_id)} = ${stamp(facts)}
+      from ${c}
+     where ${staged(facts)} and ${c.is_missing} and ${c.end_reason} is null and ${u.absent_since} is null and ${sameUser(facts)}`;
+}
+
+/** The user of the staged row, as long as their level is still the one that was read. */
+function sameUser({ accountKey }: SnapshotFacts): SQL {
+  const u = users;
+  return sql`${u.account_key} = ${whole(accountKey)} and ${u.user_key} = ${c.user_key}
+    and ${u.max_risk_level} is not distinct from ${c.old_level}`;
+}
+
+/**
+ * The latest answer about each user: who is asked next, and what `history` tells. Not in `users`: asking is no change.
+ * `level_at` uses the walk's clock, because it is compared with the times of other walks.
+ */
+function keepAnswers(facts: SnapshotFacts): SQL {
+  const l = lookups;
+  return sql`
+    insert into ${l} (${columnNames(l.account_key, l.user_key, l.run_id, l.asked_at, l.outcome, l.level_at)})
+    select ${c.account_key}, ${c.user_key}, ${whole(facts.runId)}, now(), ${c.lookup_outcome},
+           case when ${c.lookup_outcome} = 'level' then ${at(facts)} end
+      from ${c} where ${staged(facts)} and ${c.lookup_outcome} is not null
+     order by ${c.user_key}
+    on conflict (${columnNames(l.account_key, l.user_key)}) do update
+       set ${columnNames(l.run_id)} = excluded.run_id, ${columnNames(l.asked_at)} = excluded.asked_at,
+           ${columnNames(l.outcome)} = excluded.outcome, ${columnNames(l.level_at)} = coalesce(excluded.level_at, ${l.level_at})`;
+}
+
+/** 1 low, 2 medium, 3 high; null stays null. */
+function rank(level: SQL): SQL {
+  return sql`array_position(array['low', 'medium', 'high'], ${level})`;
+}

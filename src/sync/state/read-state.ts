@@ -1,0 +1,244 @@
+// Reads the account's present users from the database, once, while the first pages are fetched. The holder of the lease is
+// the account's only writer, so what is read here stays true until it publishes; the publish checks that.
+import { isDeepStrictEqual } from 'node:util';
+import { sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { inline, whole } from '../../db/inline-sql.ts';
+import { decodeInstant } from '../../db/postgres-instant.ts';
+import type { Pool } from '../../db/pool.ts';
+import { readAgain } from '../../db/read-again.ts';
+import { readCopy } from '../../db/read-copy.ts';
+import { accountWriters, snapshotLevels, snapshots, userIdentities, users } from '../../db/schema.ts';
+import { EXIT, OperatorError } from '../../errors.ts';
+import { RISK_LEVELS, type RiskLevel } from '../../user-risk.ts';
+import type { Lease } from '../lease.ts';
+import { keyedHash, type HashKey } from './keyed-hash.ts';
+import type { LevelRank, UserTable, UserValues } from './user-table.ts';
+
+/** Users and events of each level, as they are counted in a snapshot. */
+export type LevelSums = Record<RiskLevel, { users: number; events: number }>;
+
+export type AccountState = {
+  /** Highest key ever given to a user of the account. */
+  lastUserKey: number;
+  /** The clock's value of the account's last writer. */
+  lastWriter: number;
+  present: number;
+  sums: LevelSums;
+  /** When the newest snapshot was observed, in text; null before the first. */
+  newestAt: string | null;
+  /** Whether a snapshot of the account is complete. */
+  hasComplete: boolean;
+};
+
+type Header = Omit<AccountState, 'present' | 'sums'> & { recorded: LevelSums };
+
+/** Seams for tests: called between two ranges. */
+type StateDeps = { pool: Pool; table: UserTable; key: HashKey; onRange?: () => Promise<void> };
+
+// Users of one statement: about half a megabyte with their identities.
+const ROWS = 5_000;
+const MAX_BYTES = 1024 * 1024;
+const CLOCK_TOLERANCE = '5 minutes';
+
+/**
+ * Fills `table`. A stopped worker holds no snapshot and no lock meanwhile; a lost connection repeats one range. Throws
+ * STATE_BROKEN (exit 1) when users and newest snapshot contradict each other, STATE_MOVED (exit 75) when somebody wrote
+ * meanwhile, CLOCK_BACKWARDS (exit 75), signal.reason.
+ */
+export async function readState(
+  { pool, table, key, onRange }: StateDeps,
+  lease: Lease,
+  observedAt: string,
+  signal: AbortSignal,
+): Promise<AccountState> {
+  const header = await readHeader(pool, lease, observedAt);
+  const expected = total(header.recorded);
+  const sums = emptySums();
+  const id = new Int32Array(4);
+  const values: UserValues = {
+    level: 0,
+    eventCount: 0,
+    lastEvent: { seconds: 0, micros: 0 },
+    hash: new Uint32Array(2),
+  };
+  if (expected.users > 0) {
+    await readUsers();
+    const now = await readHeader(pool, lease, observedAt);
+    if (now.lastWriter !== header.lastWriter) throw stateMoved(lease, 'while its users were read');
+  }
+  if (!isDeepStrictEqual(sums, header.recorded)) throw stateBroken(lease, sums, header.recorded);
+  const { recorded: _, ...state } = header;
+  return { ...state, present: expected.users, sums };
+
+  /** By ranges of keys: an upper bound and a limit keep each of them small, whatever the planner believes of the account. */
+  async function readUsers(): Promise<void> {
+    const width = Math.ceil((ROWS * header.lastUserKey) / expected.users);
+    let rows = ROWS;
+    for (let after = 0; after < header.lastUserKey; ) {
+      signal.throwIfAborted();
+      await onRange?.();
+      const upTo = Math.min(header.lastUserKey, after + width);
+      const range = await readAgain(() => readRange(after, upTo, rows));
+      for (const row of range.rows) {
+        const level = RISK_LEVELS[table.level(row) - 1];
+        if (level === undefined) continue;
+        sums[level].users++;
+        sums[level].events += table.eventCount(row);
+      }
+      // Names of ten thousand characters make rows a hundred times as long.
+      const perRow = range.bytes / Math.max(1, range.rows.length);
+      rows = Math.max(50, Math.min(ROWS, Math.floor(MAX_BYTES / Math.max(1, perRow))));
+      after = range.upTo;
+    }
+  }
+
+  async function readRange(
+    after: number,
+    upTo: number,
+    limit: number,
+  ): Promise<{ rows: number[]; upTo: number; bytes: number }> {
+    const found: number[] = [];
+    let bytes = await readCopy(pool, usersQuery(lease.accountKey, after, upTo, limit), 6, (row) => {
+      readUuid(row.bytes, row.start[1] as number, id);
+      values.level = RANKS.get(row.bytes[row.start[2] as number]) ?? 0;
+      values.eventCount = row.bytes.readInt32BE(row.start[3]);
+      decodeInstant(row.bytes, row.start[4] as number, values.lastEvent);
+      const isAbsent = row.bytes[row.start[5] as number] === 1;
+      const at = table.findOrAdd(id);
+      table.setKnown(at, row.bytes.readInt32BE(row.start[0]), values, isAbsent);
+      found.push(at);
+    });
+    const end = found.length < limit ? upTo : table.key(found.at(-1) as number);
+    if (found.length === 0) return { rows: found, upTo: end, bytes };
+    // Both come in the order of keys.
+    let next = 0;
+    let matched = 0;
+    const keys = found.map((at) => table.key(at));
+    bytes += await readCopy(pool, identitiesQuery(lease.accountKey, after, end, keys), 3, (row) => {
+      const userKey = row.bytes.readInt32BE(row.start[0]);
+      while (next < keys.length && (keys[next] as number) < userKey) next++;
+      if (keys[next] !== userKey) return;
+      keyedHash(key, row.bytes, (row.start[1] as number) - 4, row.end, values.hash, 0);
+      table.setIdentity(found[next++] as number, values.hash);
+      matched++;
+    });
+    if (matched < found.length) throw brokenIdentities(lease, found.length - matched);
+    return { rows: found, upTo: end, bytes };
+  }
+}
+
+/** By the first letter of the level. */
+const RANKS: ReadonlyMap<number | undefined, LevelRank> = new Map(
+  RISK_LEVELS.map((level, n) => [level.charCodeAt(0), (n + 1) as LevelRank]),
+);
+
+export function readUuid(bytes: Buffer, at: number, into: Int32Array): void {
+  for (let n = 0; n < 4; n++) into[n] = bytes.readInt32BE(at + 4 * n);
+}
+
+function usersQuery(accountKey: number, after: number, upTo: number, limit: number): string {
+  const u = users;
+  return inline(sql`
+    select ${u.user_key}, ${u.user_id}, ${u.max_risk_level}, ${u.event_count}, ${u.last_event}, ${u.absent_since} is not null
+      from ${u}
+     where ${u.account_key} = ${whole(accountKey)} and ${u.user_key} > ${whole(after)} and ${u.user_key} <= ${whole(upTo)}
+       and ${u.max_risk_level} is not null
+     order by ${u.user_key} limit ${whole(limit)}`);
+}
+
+/** Those of cleared users stay open: where they are many, the keys are named. No join: without statistics it may be a nested loop. */
+function identitiesQuery(accountKey: number, after: number, upTo: number, keys: readonly number[]): string {
+  const i = userIdentities;
+  const isSparse = upTo - after > 2 * keys.length;
+  const which = isSparse
+    ? sql`${i.user_key} = any (${sql.raw(`'{${keys.map(Number).join(',')}}'`)})`
+    : sql`${i.user_key} > ${whole(after)} and ${i.user_key} <= ${whole(upTo)}`;
+  return inline(sql`
+    select ${i.user_key}, ${i.email}, ${i.name} from ${i}
+     where ${i.account_key} = ${whole(accountKey)} and ${which} and ${i.valid_to} is null
+     order by ${i.user_key}`);
+}
+
+async function readHeader(pool: Pool, lease: Lease, observedAt: string): Promise<Header> {
+  const [w, s, l] = [accountWriters, snapshots, snapshotLevels];
+  const { rows } = await readAgain(() =>
+    drizzle(pool).execute<{
+      lastUserKey: number;
+      lastWriter: number;
+      newestAt: string | null;
+      backwards: boolean | null;
+      hasComplete: boolean;
+      levels: Partial<LevelSums> | null;
+    }>(sql`
+    select ${w.last_user_key} as "lastUserKey", ${w.last_snapshot_id}::float8 as "lastWriter", newest.observed_at::text as "newestAt",
+           newest.observed_at - ${observedAt}::timestamptz > ${CLOCK_TOLERANCE}::interval as backwards,
+           exists (select from ${s} where ${s.account_key} = ${lease.accountKey} and ${s.verdict} = 'complete') as "hasComplete",
+           (select jsonb_object_agg(${l.max_risk_level}, jsonb_build_object('users', ${l.user_count}, 'events', ${l.event_count})) from ${l}
+             where ${l.account_key} = ${lease.accountKey} and ${l.snapshot_id} = newest.snapshot_id) as levels
+      from ${w}
+      left join (select ${s.snapshot_id} as snapshot_id, ${s.observed_at} as observed_at from ${s}
+                  where ${s.account_key} = ${lease.accountKey} order by ${s.observed_at} desc limit 1) newest on true
+     where ${w.account_key} = ${lease.accountKey}`),
+  );
+  const [row] = rows;
+  if (row === undefined) throw new Error('the account has no row in account_writers');
+  if (row.backwards === true) throw clockBackwards(observedAt, row.newestAt);
+  return { ...row, recorded: { ...emptySums(), ...row.levels } };
+}
+
+export function emptySums(): LevelSums {
+  return { low: { users: 0, events: 0 }, medium: { users: 0, events: 0 }, high: { users: 0, events: 0 } };
+}
+
+export function total(sums: LevelSums): { users: number; events: number } {
+  const all = Object.values(sums);
+  return {
+    users: all.reduce((sum, { users }) => sum + users, 0),
+    events: all.reduce((sum, { events }) => sum + events, 0),
+  };
+}
+
+function clockBackwards(observedAt: string, newestAt: string | null): OperatorError {
+  return new OperatorError({
+    code: 'CLOCK_BACKWARDS',
+    exit: EXIT.tryLater,
+    happened: `The database's clock read ${observedAt} when the walk began, and the newest snapshot is of ${newestAt}`,
+    means: 'A snapshot from before the newest one would rewrite history, so nothing was published',
+    todo: "Check the clock of the database's host; once it is right, the next run succeeds",
+  });
+}
+
+/** Somebody else wrote the account's users, or the database lost what it had committed. */
+export function stateMoved({ accountId }: Pick<Lease, 'accountId'>, when: string, cause?: unknown): OperatorError {
+  return new OperatorError({
+    code: 'STATE_MOVED',
+    exit: EXIT.tryLater,
+    happened: `The users of account ${accountId} were changed ${when}: by hand, by a restore, or by a failover that lost the newest commits`,
+    means: 'What the run has compared is no longer what is there, so nothing was published',
+    todo: 'Nothing: the next run reads the users anew. If it happens every time, run `zt-risk-sync doctor`',
+    cause,
+  });
+}
+
+function stateBroken({ accountId }: Lease, found: LevelSums, recorded: LevelSums): OperatorError {
+  const inWords = (sums: LevelSums) =>
+    RISK_LEVELS.map((level) => `${level} ${sums[level].users} (${sums[level].events} events)`).join(', ');
+  return broken(
+    `The users of account ${accountId} are ${inWords(found)}, and the newest snapshot counted ${inWords(recorded)}`,
+  );
+}
+
+function brokenIdentities({ accountId }: Lease, users: number): OperatorError {
+  return broken(`${users} present users of account ${accountId} have no current identity`);
+}
+
+function broken(happened: string): OperatorError {
+  return new OperatorError({
+    code: 'STATE_BROKEN',
+    exit: EXIT.failed,
+    happened,
+    means: 'The history was changed or damaged from outside, so nothing is compared with it and nothing was published',
+    todo: 'Run `zt-risk-sync doctor`: it names what contradicts what. Restore the database, or undo the change that was made by hand',
+  });
+}

@@ -1,0 +1,295 @@
+// What the worker knows of an account's users while it walks: one row of 64 bytes a user, and an index over their ids. Pure
+// memory; it knows no database and no record.
+import { getRandomValues } from 'node:crypto';
+import type { PostgresInstant } from '../../db/postgres-instant.ts';
+
+/** A row's level: 0 for a user who is not present, otherwise the rank in RISK_LEVELS, from 1. */
+export type LevelRank = 0 | 1 | 2 | 3;
+
+/** What the history holds of a user, or what a record says. `hash` covers email and name. */
+export type UserValues = {
+  level: LevelRank;
+  eventCount: number;
+  lastEvent: PostgresInstant;
+  /** Two words. */
+  hash: Uint32Array;
+};
+
+/** Distinct users, counted as records are noted. A reading is one attempt to read all pages. */
+export type MetCounts = {
+  /** Met by any record: in this reading, and in all. */
+  anyThis: number;
+  anyAll: number;
+  /** Met by an accepted record: in this reading, in all, and in this one as well as in an earlier one. */
+  acceptedThis: number;
+  acceptedAll: number;
+  acceptedBoth: number;
+};
+
+export type UserTable = {
+  /** Rows; their numbers are 0 to size - 1. */
+  size(): number;
+  /** Bytes that rows and index take. */
+  bytes(): number;
+  /** The row of a user id (16 bytes in four words), -1 when there is none. */
+  find(id: Int32Array): number;
+  /** The same, made when there is none. */
+  findOrAdd(id: Int32Array): number;
+  /** Writes what the history holds of a user. */
+  setKnown(row: number, key: number, values: UserValues, isAbsent: boolean): void;
+  setIdentity(row: number, hash: Uint32Array): void;
+  /** 0 for a user whom the history does not know. */
+  key(row: number): number;
+  /** The user id in lower case. */
+  userId(row: number): string;
+  writeUserId(row: number, into: Uint8Array): void;
+  /** As the history holds them. */
+  level(row: number): LevelRank;
+  eventCount(row: number): number;
+  lastEvent(row: number): PostgresInstant;
+  /** Whether the history says that the user is absent. */
+  isAbsent(row: number): boolean;
+  /** Which parts of a record differ from the history: any of the bits below. A user who is not known or not present differs in LEVEL. */
+  compare(row: number, values: UserValues): number;
+
+  /** A new reading begins: what was met so far counts as met earlier. */
+  beginReading(): void;
+  /** Notes that a record spoke of the user. */
+  note(row: number, isAccepted: boolean): void;
+  counts(): Readonly<MetCounts>;
+  wasMet(row: number): boolean;
+  wasAccepted(row: number): boolean;
+
+  /** Number of the change that the last accepted record made, 0 for none; a change that was taken back keeps its number. */
+  change(row: number): number;
+  /** Whether that change stands. */
+  isChanged(row: number): boolean;
+  /** Whether a change with that hash has been kept for the user. */
+  holdsChange(row: number, hash: Uint32Array): boolean;
+  setChange(row: number, change: number, hash: Uint32Array): void;
+  /** The last accepted record says what the history holds. */
+  takeBackChange(row: number): void;
+};
+
+/** Parts of a record, as bits. */
+export const LEVEL = 1;
+export const ACTIVITY = 2;
+export const IDENTITY = 4;
+
+// A row: words 0-3 user id, 4 key, 5 event_count, 6-7 seconds of last_event, 8 its microseconds, 9-10 hash of the identity,
+// 11 change, 12-13 hash of the change, 14 flags, 15 free. 64 bytes are one cache line.
+const WORDS = 16;
+const ROW_BYTES = WORDS * 4;
+// Rows are added in pieces of 4 MB: growing one large array would hold it twice for a moment.
+const SEGMENT_BITS = 16;
+const SEGMENT_ROWS = 1 << SEGMENT_BITS;
+const SEGMENT_MASK = SEGMENT_ROWS - 1;
+
+const LEVEL_BITS = 3;
+const ABSENT = 1 << 2;
+const ACCEPTED_THIS = 1 << 3;
+const ANY_THIS = 1 << 4;
+const ACCEPTED_EARLIER = 1 << 5;
+const ANY_EARLIER = 1 << 6;
+const CHANGED = 1 << 7;
+const THIS = ACCEPTED_THIS | ANY_THIS;
+
+export function createUserTable(): UserTable {
+  const segments: Int32Array[] = [];
+  const doubles: Float64Array[] = [];
+  let rows = 0;
+  // Open addressing: the row's number plus one. At most three quarters full.
+  let index = new Int32Array(1024);
+  // Ids are chosen by others: without a key they could be made to collide.
+  const [mix0 = 1, mix1 = 1, mix2 = 1, mix3 = 1] = getRandomValues(new Int32Array(4)).map((word) => word | 1);
+  const counts: MetCounts = { anyThis: 0, anyAll: 0, acceptedThis: 0, acceptedAll: 0, acceptedBoth: 0 };
+
+  const words = (row: number): Int32Array => segments[row >>> SEGMENT_BITS] as Int32Array;
+  const at = (row: number): number => (row & SEGMENT_MASK) * WORDS;
+  const flags = (row: number): number => words(row)[at(row) + 14] as number;
+  const setFlags = (row: number, value: number): void => {
+    words(row)[at(row) + 14] = value;
+  };
+  const secondsOf = (row: number): number =>
+    (doubles[row >>> SEGMENT_BITS] as Float64Array)[(row & SEGMENT_MASK) * (WORDS / 2) + 3] as number;
+
+  function slotOf(w0: number, w1: number, w2: number, w3: number): number {
+    let hash =
+      Math.imul(w0, mix0) ^ Math.imul(w1, mix1) ^ Math.imul(w2 ^ (w2 >>> 15), mix2) ^ Math.imul(w3, mix3);
+    hash = Math.imul(hash ^ (hash >>> 16), mix0);
+    return (hash ^ (hash >>> 13)) & (index.length - 1);
+  }
+
+  function find(id: Int32Array): number {
+    const w0 = id[0] as number;
+    const w1 = id[1] as number;
+    const w2 = id[2] as number;
+    const w3 = id[3] as number;
+    const mask = index.length - 1;
+    for (let slot = slotOf(w0, w1, w2, w3); ; slot = (slot + 1) & mask) {
+      const row = (index[slot] as number) - 1;
+      if (row < 0) return -1;
+      const from = at(row);
+      const found = words(row);
+      if (found[from] === w0 && found[from + 1] === w1 && found[from + 2] === w2 && found[from + 3] === w3)
+        return row;
+    }
+  }
+
+  function enter(row: number): void {
+    const from = at(row);
+    const w = words(row);
+    const mask = index.length - 1;
+    let slot = slotOf(
+      w[from] as number,
+      w[from + 1] as number,
+      w[from + 2] as number,
+      w[from + 3] as number,
+    );
+    while (index[slot] !== 0) slot = (slot + 1) & mask;
+    index[slot] = row + 1;
+  }
+
+  function add(id: Int32Array): number {
+    if ((rows + 1) * 4 > index.length * 3) {
+      index = new Int32Array(index.length * 2);
+      for (let row = 0; row < rows; row++) enter(row);
+    }
+    if (rows >>> SEGMENT_BITS === segments.length) {
+      const buffer = new ArrayBuffer(SEGMENT_ROWS * ROW_BYTES);
+      segments.push(new Int32Array(buffer));
+      doubles.push(new Float64Array(buffer));
+    }
+    const row = rows++;
+    words(row).set(id, at(row));
+    enter(row);
+    return row;
+  }
+
+  return {
+    size: () => rows,
+    bytes: () => segments.length * SEGMENT_ROWS * ROW_BYTES + index.byteLength,
+    find,
+    findOrAdd(id) {
+      const row = find(id);
+      return row < 0 ? add(id) : row;
+    },
+    setKnown(row, key, { level, eventCount, lastEvent, hash }, isAbsent) {
+      const w = words(row);
+      const from = at(row);
+      w[from + 4] = key;
+      w[from + 5] = eventCount;
+      (doubles[row >>> SEGMENT_BITS] as Float64Array)[(row & SEGMENT_MASK) * (WORDS / 2) + 3] = lastEvent.seconds;
+      w[from + 8] = lastEvent.micros;
+      w[from + 9] = hash[0] as number;
+      w[from + 10] = hash[1] as number;
+      setFlags(row, (flags(row) & ~(LEVEL_BITS | ABSENT)) | level | (isAbsent ? ABSENT : 0));
+    },
+    setIdentity(row, hash) {
+      words(row)[at(row) + 9] = hash[0] as number;
+      words(row)[at(row) + 10] = hash[1] as number;
+    },
+    key: (row) => words(row)[at(row) + 4] as number,
+    userId(row) {
+      const w = words(row);
+      const from = at(row);
+      const hex = [0, 1, 2, 3].map((n) => ((w[from + n] as number) >>> 0).toString(16).padStart(8, '0')).join('');
+      return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+    },
+    writeUserId(row, into) {
+      const w = words(row);
+      const from = at(row);
+      for (let n = 0; n < 16; n++) into[n] = (w[from + (n >> 2)] as number) >>> (24 - 8 * (n & 3));
+    },
+    level: (row) => (flags(row) & LEVEL_BITS) as LevelRank,
+    eventCount: (row) => words(row)[at(row) + 5] as number,
+    lastEvent: (row) => ({ seconds: secondsOf(row), micros: words(row)[at(row) + 8] as number }),
+    isAbsent: (row) => (flags(row) & ABSENT) !== 0,
+    compare(row, { level, eventCount, lastEvent, hash }) {
+      const w = words(row);
+      const from = at(row);
+      if (w[from + 4] === 0) return LEVEL | ACTIVITY | IDENTITY;
+      let parts = 0;
+      if (((w[from + 14] as number) & LEVEL_BITS) !== level) parts |= LEVEL;
+      if (
+        w[from + 5] !== eventCount ||
+        w[from + 8] !== lastEvent.micros ||
+        secondsOf(row) !== lastEvent.seconds
+      )
+        parts |= ACTIVITY;
+      if (w[from + 9] !== ((hash[0] as number) | 0) || w[from + 10] !== ((hash[1] as number) | 0))
+        parts |= IDENTITY;
+      return parts;
+    },
+
+    beginReading() {
+      for (let row = 0; row < rows; row++) {
+        const f = flags(row);
+        // The bits of earlier readings stand two places above those of this one.
+        if ((f & THIS) !== 0) setFlags(row, (f & ~THIS) | ((f & THIS) << 2));
+      }
+      counts.anyThis = 0;
+      counts.acceptedThis = 0;
+      counts.acceptedBoth = 0;
+    },
+    note(row, isAccepted) {
+      const f = flags(row);
+      let next = f | ANY_THIS;
+      if ((f & ANY_THIS) === 0) {
+        counts.anyThis++;
+        if ((f & ANY_EARLIER) === 0) counts.anyAll++;
+      }
+      if (isAccepted && (f & ACCEPTED_THIS) === 0) {
+        next |= ACCEPTED_THIS;
+        counts.acceptedThis++;
+        if ((f & ACCEPTED_EARLIER) === 0) counts.acceptedAll++;
+        else counts.acceptedBoth++;
+      }
+      if (next !== f) setFlags(row, next);
+    },
+    counts: () => counts,
+    wasMet: (row) => (flags(row) & (ANY_THIS | ANY_EARLIER)) !== 0,
+    wasAccepted: (row) => (flags(row) & (ACCEPTED_THIS | ACCEPTED_EARLIER)) !== 0,
+
+    change: (row) => words(row)[at(row) + 11] as number,
+    isChanged: (row) => (flags(row) & CHANGED) !== 0,
+    holdsChange(row, hash) {
+      const w = words(row);
+      const from = at(row);
+      return (
+        w[from + 11] !== 0 &&
+        w[from + 12] === ((hash[0] as number) | 0) &&
+        w[from + 13] === ((hash[1] as number) | 0)
+      );
+    },
+    setChange(row, change, hash) {
+      const w = words(row);
+      const from = at(row);
+      w[from + 11] = change;
+      w[from + 12] = hash[0] as number;
+      w[from + 13] = hash[1] as number;
+      setFlags(row, flags(row) | CHANGED);
+    },
+    takeBackChange(row) {
+      const f = flags(row);
+      if ((f & CHANGED) !== 0) setFlags(row, f & ~CHANGED);
+    },
+  };
+}
+
+/** Reads a uuid of 36 characters, hexadecimal in either case, into four words. */
+export function readUserId(text: string, into: Int32Array): void {
+  into[0] = hex4(text, 0) << 16 | hex4(text, 4);
+  into[1] = hex4(text, 9) << 16 | hex4(text, 14);
+  into[2] = hex4(text, 19) << 16 | hex4(text, 24);
+  into[3] = hex4(text, 28) << 16 | hex4(text, 32);
+}
+
+function hex4(text: string, from: number): number {
+  return (digit(text, from) << 12) | (digit(text, from + 1) << 8) | (digit(text, from + 2) << 4) | digit(text, from + 3);
+}
+
+function digit(text: string, place: number): number {
+  const code = text.charCodeAt(place);
+  return code <= 57 ? code - 48 : (code | 32) - 87;
+}

@@ -1,0 +1,162 @@
+// Compares the records of a walk with the account's state as they come. What is unchanged is dropped at once; what changed is
+// kept in the change log. An answer takes effect as a whole, when it has come to its end.
+import { parseRecord } from '../../cloudflare/record.ts';
+import type { OpenReader } from '../../cloudflare/record-reader.ts';
+import { readInstant } from '../../db/postgres-instant.ts';
+import { RISK_LEVELS, type RiskLevel } from '../../user-risk.ts';
+import { encodeIdentity, IDENTITY_MAX_BYTES } from '../state/encode-identity.ts';
+import { keyedHash, type HashKey } from '../state/keyed-hash.ts';
+import { readUserId, type LevelRank, type UserTable, type UserValues } from '../state/user-table.ts';
+import type { ChangeLog } from './change-log.ts';
+import type { RejectedRecord } from './quarantine.ts';
+
+/** A user of the account, as a question about their own record needs them. */
+export type KnownUser = {
+  userId: string;
+  /** RFC 3339. */
+  lastEvent: string;
+};
+
+/** What one answer says, set aside until it takes effect. */
+export type PageOutcome = {
+  records: number;
+  unreadable: number;
+  withoutEmail: number;
+  withoutName: number;
+  rejected: RejectedRecord[];
+  /** The newest few of the accepted. */
+  lastMet: KnownUser[];
+  /** For each record its row in the user table, -1 where the user cannot be read. */
+  rows: number[];
+  /** UNCHANGED, REJECTED, or a number of the change log with its hash. */
+  changes: number[];
+  hashes: number[];
+};
+
+const UNCHANGED = 0;
+const REJECTED = -1;
+/** Users to ask as controls: one who was met may be reset by the time that their record is asked. */
+const LAST_MET = 3;
+
+export type Comparison = {
+  /** Waits until the state is whole: nothing is compared before. */
+  openReader: OpenReader<PageOutcome>;
+  /** Lets an answer take effect. Of several records of a user the one that comes last wins. */
+  take(outcome: PageOutcome): void;
+  /** Users whose records were read last: the least time to have been reset since. */
+  lastMet(): readonly KnownUser[];
+};
+
+/** `whole` resolves when `table` holds the account's present users. */
+export function createComparison(state: {
+  table: UserTable;
+  key: HashKey;
+  log: ChangeLog;
+  whole: Promise<unknown>;
+}): Comparison {
+  const { table, log } = state;
+  const id = new Int32Array(4);
+  const identity = Buffer.allocUnsafeSlow(IDENTITY_MAX_BYTES);
+  const fingerprint = Buffer.alloc(25);
+  const changeHash = new Uint32Array(2);
+  const values: UserValues = {
+    level: 0,
+    eventCount: 0,
+    lastEvent: { seconds: 0, micros: 0 },
+    hash: new Uint32Array(2),
+  };
+  let lastMet: KnownUser[] = [];
+
+  /** Of everything that a record says of its user. */
+  function hashChange(): void {
+    fingerprint.writeUInt8(values.level, 0);
+    fingerprint.writeInt32LE(values.eventCount, 1);
+    fingerprint.writeDoubleLE(values.lastEvent.seconds, 5);
+    fingerprint.writeInt32LE(values.lastEvent.micros, 13);
+    fingerprint.writeUInt32LE(values.hash[0] as number, 17);
+    fingerprint.writeUInt32LE(values.hash[1] as number, 21);
+    keyedHash(state.key, fingerprint, 0, fingerprint.length, changeHash, 0);
+  }
+
+  function add(outcome: PageOutcome, raw: unknown): void {
+    outcome.records++;
+    const parsed = parseRecord(raw);
+    if (!parsed.ok) {
+      outcome.rejected.push({ userId: parsed.userId, reason: parsed.reason, raw: parsed.raw });
+      if (parsed.userId === null) outcome.unreadable++;
+      else readUserId(parsed.userId, id);
+      outcome.rows.push(parsed.userId === null ? -1 : table.findOrAdd(id));
+      outcome.changes.push(REJECTED);
+      outcome.hashes.push(0, 0);
+      return;
+    }
+    const { user } = parsed;
+    if (user.email === null) outcome.withoutEmail++;
+    if (user.name === null) outcome.withoutName++;
+    readUserId(user.user_id, id);
+    const row = table.findOrAdd(id);
+    const end = encodeIdentity(user.email, user.name, identity, 0);
+    keyedHash(state.key, identity, 0, end, values.hash, 0);
+    values.level = rankOf(user.max_risk_level);
+    values.eventCount = user.event_count;
+    readInstant(user.last_event, values.lastEvent);
+    outcome.rows.push(row);
+    if (outcome.lastMet.length === LAST_MET) outcome.lastMet.shift();
+    outcome.lastMet.push({ userId: user.user_id, lastEvent: user.last_event });
+    if (table.compare(row, values) === 0) {
+      outcome.changes.push(UNCHANGED);
+      outcome.hashes.push(0, 0);
+      return;
+    }
+    hashChange();
+    // Another pass says the same again: it is kept once.
+    const change = table.holdsChange(row, changeHash)
+      ? table.change(row)
+      : log.append(row, values, identity, end);
+    outcome.changes.push(change);
+    outcome.hashes.push(changeHash[0] as number, changeHash[1] as number);
+  }
+
+  return {
+    async openReader() {
+      await state.whole;
+      const outcome: PageOutcome = {
+        records: 0,
+        unreadable: 0,
+        withoutEmail: 0,
+        withoutName: 0,
+        rejected: [],
+        lastMet: [],
+        rows: [],
+        changes: [],
+        hashes: [],
+      };
+      return { add: (record) => add(outcome, record), end: () => outcome };
+    },
+    take({ rows, changes, hashes, lastMet: newest }) {
+      for (let n = 0; n < rows.length; n++) {
+        const row = rows[n] as number;
+        const change = changes[n] as number;
+        if (row < 0) continue;
+        table.note(row, change !== REJECTED);
+        if (change === UNCHANGED) table.takeBackChange(row);
+        if (change > UNCHANGED) {
+          changeHash[0] = hashes[2 * n] as number;
+          changeHash[1] = hashes[2 * n + 1] as number;
+          table.setChange(row, change, changeHash);
+        }
+      }
+      if (newest.length > 0) lastMet = [...lastMet, ...newest].slice(-LAST_MET);
+    },
+    lastMet: () => lastMet.toReversed(),
+  };
+}
+
+export function rankOf(level: RiskLevel): LevelRank {
+  return (RISK_LEVELS.indexOf(level) + 1) as LevelRank;
+}
+
+/** Null for a user who is not present. */
+export function levelOf(rank: LevelRank): RiskLevel | null {
+  return RISK_LEVELS[rank - 1] ?? null;
+}
