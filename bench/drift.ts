@@ -9,6 +9,7 @@ import { ensureDatabase } from '../src/db/create-database.ts';
 import { LEASE_TIMING } from '../src/sync/lease.ts';
 import { requestSync } from '../src/sync/request-sync.ts';
 import { startPostgresServer } from '../test/support/postgres-server.ts';
+import { serveRecords } from '../test/support/serve-records.ts';
 import { TEST_SETTINGS } from '../test/support/settings.ts';
 import { createDriftingList, type DriftingList, type Row } from './drifting-list.ts';
 
@@ -95,10 +96,10 @@ async function sync(database: Pool, accountId: string, list: DriftingList) {
     {
       pool: database,
       client: {
-        summaryPage: async ({ page, perPage }) => {
-          const answer = list.page(page, perPage);
-          for (const one of answer.records) served.set(one.user_id, valueOf(one));
-          return answer;
+        summaryPage: async ({ page, perPage, openReader }) => {
+          const { records, info } = list.page(page, perPage);
+          for (const one of records) served.set(one.user_id, valueOf(one));
+          return serveRecords(records, info, openReader);
         },
         lookUpUser: async ({ userId }) => list.record(userId),
       },

@@ -53,11 +53,11 @@ export function createDriftingList(users: number, movesPerPage: number, seed: nu
     presentSince: (userId: string, since: number) =>
       list.some((row) => row.user_id === userId) && (without.get(userId) ?? 0) < since,
     /** One answer; then the list moves on. */
-    page(page: number, perPage: number): Omit<SummaryPage, 'records'> & { records: Row[] } {
+    page(page: number, perPage: number): { records: Row[]; info: SummaryPage<unknown>['info'] } {
       const records = list.slice((page - 1) * perPage, page * perPage);
       const info = { page, per_page: perPage, total_count: list.length };
       if (moving) for (due += movesPerPage; due >= 1 - random(); due--) move();
-      return { records, info, bytes: 0, unknownFields: [] };
+      return { records, info };
     },
     record(userId: string): UserRecord | null {
       const row = list.find((one) => one.user_id === userId);

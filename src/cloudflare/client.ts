@@ -9,7 +9,11 @@ import { readMember, readTokenState, type TokenState } from './credentials.ts';
 import { AttemptFailure, ExchangeError } from './failures.ts';
 import { createPacer, type BudgetLeft } from './pacing.ts';
 import { areCredentialsRefused, createJudge, isUserUnknown, type Subject } from './problems.ts';
+import { orAborted } from './or-aborted.ts';
+import type { OpenReader } from './record-reader.ts';
 import { parseJson, readSummary, type ResultInfo } from './responses.ts';
+import { tallyPage, type PageTally } from './tally-page.ts';
+import { createTurns } from './turns.ts';
 import { readUserRecord, type UserRecord } from './user-record.ts';
 import {
   DEFAULT_TIMING,
@@ -22,14 +26,10 @@ import {
 
 export type CloudflareAuth = { kind: 'token'; token: string } | { kind: 'key'; email: string; key: string };
 
-export type SummaryPage = {
-  /** As served, unchecked; [] when the API left them out. */
-  records: unknown[];
+export type SummaryPage<T> = PageTally<T> & {
   info: ResultInfo;
   /** Of this page's body. */
   bytes: number;
-  /** Names of record fields that this version does not know; sorted, distinct. */
-  unknownFields: string[];
 };
 
 /** Counted up by the client as a run goes on; bytes are of bodies, failed answers included. */
@@ -38,15 +38,18 @@ export type ClientUsage = { requests: number; retries: number; bytes: number };
 export type CloudflareClient = {
   /**
    * Waits for its turn, asks, and asks again while that may help. Rejects with signal.reason at once when aborted, else with an
-   * OperatorError (`isPageSizeRefused` and `isPageTimeout` in problems.ts tell whether a smaller page is worth a try).
+   * OperatorError (`isPageSizeRefused` and `isPageTimeout` in problems.ts tell whether a smaller page is worth a try), or with
+   * what the reader threw. `openReader` may keep the page waiting; a reader serves one attempt. Pages of an account that are
+   * asked for side by side resolve in the order in which their bodies ended.
    */
-  summaryPage(request: {
+  summaryPage<T>(request: {
     accountId: string;
     page: number;
     perPage: number;
     signal: AbortSignal;
     usage: ClientUsage;
-  }): Promise<SummaryPage>;
+    openReader: OpenReader<T>;
+  }): Promise<SummaryPage<T>>;
   /**
    * The own record of one user; null when there is no such user (404). Waits and retries like a page. Throws LOOKUPS_REFUSED
    * when the API does not let itself be asked, BAD_ANSWER when what comes back is no record, or what a page would throw.
@@ -122,6 +125,7 @@ export function createCloudflareClient(options: {
   });
   const prefix = baseUrl.pathname.replace(/\/*$/, '');
   const closed = new AbortController();
+  const takeTurn = createTurns();
 
   function budgetsOf(answer: Answer) {
     return parseBudgets(answer.header('ratelimit'), answer.header('ratelimit-policy'));
@@ -134,11 +138,11 @@ export function createCloudflareClient(options: {
     };
   }
 
-  /** One attempt. `read` returns undefined for an answer that it cannot read. */
+  /** One attempt. */
   async function readOnce<T>(
     { path, accountId, subject, signal, usage }: Question,
     headers: Record<string, string>,
-    read: (json: unknown, bytes: number) => T | undefined,
+    read: Read<T>,
   ): Promise<T> {
     let bytes = 0;
     usage.requests += 1;
@@ -164,7 +168,7 @@ export function createCloudflareClient(options: {
     const json = parseJson(answer.text);
     const failure = judge.ofAnswer(answer, json, { accountId, subject });
     if (failure) throw new AttemptFailure(failure.kind, failure.problem, adviceOf(answer));
-    const value = isJson(answer) ? read(json, bytes) : undefined;
+    const value = isJson(answer) ? await read(json, bytes) : undefined;
     if (value === undefined) throw judge.ofBadAnswer(answer, subject);
     return value;
   }
@@ -179,7 +183,7 @@ export function createCloudflareClient(options: {
   }
 
   /** Waits for its turn, asks, and asks again while that may help. */
-  function ask<T>(question: Question, read: (json: unknown, bytes: number) => T | undefined): Promise<T> {
+  function ask<T>(question: Question, read: Read<T>): Promise<T> {
     const { accountId, page, signal, usage } = question;
     const attempt = async () => {
       for (;;) {
@@ -226,11 +230,22 @@ export function createCloudflareClient(options: {
     `${prefix}/accounts/${encodeURIComponent(accountId)}/zt_risk_scoring`;
 
   return {
-    summaryPage({ accountId, page, perPage, signal, usage }) {
+    summaryPage({ accountId, page, perPage, signal, usage, openReader }) {
       const path = `${scoring(accountId)}/summary?page=${page}&per_page=${perPage}`;
-      return ask({ path, accountId, page, subject: 'summary', signal, usage }, (json, bytes) => {
+      return ask({ path, accountId, page, subject: 'summary', signal, usage }, async (json, bytes) => {
         const summary = readSummary(json);
-        return summary === null ? undefined : { ...summary, bytes };
+        if (summary === null) return undefined;
+        // Taken before anything waits: the body has ended just now.
+        const turn = takeTurn(accountId);
+        try {
+          const reader = tallyPage(await orAborted(Promise.resolve(openReader()), signal));
+          for (const record of summary.records) reader.add(record);
+          const page = { ...reader.end(), info: summary.info, bytes };
+          await orAborted(turn.come, signal);
+          return page;
+        } finally {
+          turn.over();
+        }
       });
     },
     async lookUpUser({ accountId, userId, signal, usage }) {
@@ -272,6 +287,9 @@ export function createCloudflareClient(options: {
     },
   };
 }
+
+/** Undefined: the answer cannot be read. */
+type Read<T> = (json: unknown, bytes: number) => T | undefined | Promise<T | undefined>;
 
 type Question = {
   path: string;

@@ -1,16 +1,11 @@
 // What one record of the summary means: a user, or a reason why it is set aside. A reason never quotes a value.
 import { z } from 'zod';
 import { RISK_LEVELS, type UserRisk } from '../user-risk.ts';
+import { checkRecord, EMAIL_MAX_LENGTH, INT4_MAX, longerThan, NAME_MAX_LENGTH } from './check-record.ts';
+import { isDateTime } from './date-time.ts';
 
-/** Characters (code points). The longest address SMTP can carry. */
-export const EMAIL_MAX_LENGTH = 320;
-/** Characters (code points). */
-export const NAME_MAX_LENGTH = 10_000;
 /** UTF-16 units of a rejected record's JSON that are kept. */
 export const RAW_MAX_LENGTH = 4_096;
-const INT4_MAX = 2_147_483_647;
-// Postgres refuses date-times of more than 128 characters; 30 leave room for everything but the fraction.
-const FRACTION_MAX_DIGITS = 98;
 
 export type ParsedRecord =
   | { ok: true; user: UserRisk }
@@ -64,6 +59,12 @@ export const RECORD_FIELDS: ReadonlySet<string> = new Set(Object.keys(SummaryRec
  * without values; `userId` is null when even the uuid cannot be read; `raw` is capped and safe for a text column.
  */
 export function parseRecord(raw: unknown): ParsedRecord {
+  const user = checkRecord(raw);
+  return user === null ? parseBySchema(raw) : { ok: true, user };
+}
+
+/** All of it by the schema, which alone gives reasons. */
+export function parseBySchema(raw: unknown): ParsedRecord {
   const parsed = SummaryRecord.safeParse(raw);
   if (parsed.success) return { ok: true, user: parsed.data };
   const reasons = parsed.error.issues.map((issue) =>
@@ -76,47 +77,6 @@ export function parseRecord(raw: unknown): ParsedRecord {
     reason: [...new Set(reasons)].join('; '),
     raw: rawText(raw),
   };
-}
-
-/**
- * RFC 3339 as Postgres's timestamptz takes it: a day of the calendar, no leap second, an offset within 15:59 hours,
- * and an instant that stays within the years 1 to 9999 once it is UTC.
- */
-export function isDateTime(text: string): boolean {
-  const match = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:Z|([+-])(\d\d):(\d\d))$/i.exec(
-    text,
-  );
-  if (match === null) return false;
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const offsetHours = Number(match[9] ?? 0);
-  const offsetMinutes = Number(match[10] ?? 0);
-  if (year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return false;
-  if (hour > 23 || minute > 59 || second > 59 || offsetHours > 15 || offsetMinutes > 59) return false;
-  if ((match[7]?.length ?? 0) > FRACTION_MAX_DIGITS) return false;
-  const offset = (offsetHours * 60 + offsetMinutes) * (match[8] === '-' ? -60_000 : 60_000);
-  const utc = new Date(0).setUTCFullYear(year, month - 1, day) + ((hour * 60 + minute) * 60 + second) * 1000;
-  return utc - offset >= FIRST_INSTANT && utc - offset < LAST_SECOND;
-}
-
-const FIRST_INSTANT = Date.parse('0001-01-01T00:00:00Z');
-// The last second itself is left out: its fraction may round up into year 10000.
-const LAST_SECOND = Date.parse('9999-12-31T23:59:59Z');
-
-function daysIn(year: number, month: number): number {
-  if (month === 2) return (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0 ? 29 : 28;
-  return [4, 6, 9, 11].includes(month) ? 30 : 31;
-}
-
-function longerThan(text: string, maxLength: number): boolean {
-  if (text.length <= maxLength) return false;
-  return text.length > 2 * maxLength || [...text].length > maxLength;
 }
 
 /** JSON.stringify escapes NUL and lone surrogates by itself; the cut may leave half a pair. */

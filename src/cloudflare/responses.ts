@@ -1,6 +1,5 @@
 // The envelope of the API, read loosely: everything but `success` may be missing. Records are handed on as they came.
 import { z } from 'zod';
-import { RECORD_FIELDS } from './record.ts';
 
 /** Every number may be missing, and none has proved trustworthy (never stop a walk on one of them alone). */
 export type ResultInfo = {
@@ -11,7 +10,7 @@ export type ResultInfo = {
   total_pages?: number;
 };
 export type ApiError = { code: number | null; message: string };
-export type Summary = { records: unknown[]; info: ResultInfo; unknownFields: string[] };
+export type Summary = { records: unknown[]; info: ResultInfo };
 
 const wholeNumber = z.int().nonnegative().optional().catch(undefined);
 
@@ -56,7 +55,7 @@ export function readSummary(json: unknown): Summary | null {
   if (!parsed.success) return null;
   const records = parsed.data.result?.users ?? [];
   const info = Object.entries(parsed.data.result_info ?? {}).filter(([, value]) => value !== undefined);
-  return { records, info: Object.fromEntries(info), unknownFields: unknownFields(records) };
+  return { records, info: Object.fromEntries(info) };
 }
 
 /** What `errors` of a failed envelope says, causes included, outermost first; null when this is no failed envelope. */
@@ -87,17 +86,4 @@ export function parseJson(text: string): unknown {
 function readEntry(entry: unknown): ErrorEntry | null {
   const parsed = ErrorEntry.safeParse(entry);
   return parsed.success ? parsed.data : null;
-}
-
-function unknownFields(records: readonly unknown[]): string[] {
-  const names = new Set<string>();
-  for (const record of records) {
-    if (typeof record !== 'object' || record === null || Array.isArray(record)) continue;
-    for (const name in record) {
-      // Names are written to logs: whatever does not look like a field name is not quoted.
-      if (!RECORD_FIELDS.has(name)) names.add(/^\w{1,64}$/.test(name) ? name : '(unprintable)');
-      if (names.size >= 50) return [...names].toSorted();
-    }
-  }
-  return [...names].toSorted();
 }

@@ -1,10 +1,9 @@
 // One pass over all pages of the summary. Paging is undocumented, so it trusts nothing: it adopts the page size that comes
-// back, asks beyond the expected end, and tells a server that ignores `page` from an account that ends. It hands every page
-// on and keeps none: what it remembers is one fingerprint a page.
+// back, asks beyond the expected end, and tells a server that ignores `page` from an account that ends. It hands on what was
+// read of every page, and looks into none of it: what it remembers is one fingerprint a page.
 import pLimit, { type LimitFunction } from 'p-limit';
 import { EXIT, OperatorError } from '../errors.ts';
 import type { SummaryPage } from './client.ts';
-import { fingerprintPage } from './fingerprint-page.ts';
 import { isPageSizeRefused, isPageTimeout } from './problems.ts';
 
 export type Paging = {
@@ -40,17 +39,17 @@ export type PassProgress = {
   repeatedPages: number;
 };
 
-export type PassRequest = {
-  fetchPage(page: number, perPage: number): Promise<SummaryPage>;
+export type PassRequest<T> = {
+  fetchPage(page: number, perPage: number): Promise<SummaryPage<T>>;
   /**
-   * Takes the records of one page; waits when it is busy. Pages come in the order in which they were read. `isRepeat`: they speak
-   * of the very users of an earlier page, and may say something newer; no further record is to be counted.
+   * Takes what was read of one page that is not empty. Pages come in the order in which their bodies ended. `isRepeat`: the page
+   * has the same users as an earlier one, perhaps with newer values; do not count its records again.
    */
-  accept(page: number, records: unknown[], isRepeat: boolean): Promise<void>;
+  accept(page: number, content: T, isRepeat: boolean): void | Promise<void>;
   /** Called before the pass is read again from its beginning, with pages of that size: what was accepted is no part of it. */
   restart(perPage: number): void;
   /** Distinct users accepted so far in this pass. */
-  countMet(): Promise<number>;
+  countMet(): number | Promise<number>;
   perPage: 'auto' | number;
   /** In auto mode, larger pages have failed before and are not asked for. */
   largest: number;
@@ -68,7 +67,7 @@ const CAP_WITHOUT_TOTAL = 100_000;
  * when that shows on a later page. Throws PAGING_UNUSABLE when the account cannot be read whole, PAGING_ENDLESS at the cap, or
  * what `fetchPage` throws.
  */
-export async function walkPages(request: PassRequest): Promise<Pass> {
+export async function walkPages<T>(request: PassRequest<T>): Promise<Pass> {
   const sizes =
     request.perPage === 'auto' ? AUTO_SIZES.filter((size) => size <= request.largest) : [request.perPage];
   let perPage = sizes[0]!;
@@ -91,32 +90,26 @@ export async function walkPages(request: PassRequest): Promise<Pass> {
   }
 }
 
-async function readPages(request: PassRequest, askedPerPage: number): Promise<Pass> {
+async function readPages<T>(request: PassRequest<T>, askedPerPage: number): Promise<Pass> {
   const { first, perPage, reads } = await firstPage(request, askedPerPage);
-  const size = first.records.length;
+  const size = first.count;
   const totals: (number | null)[] = [];
   const usersOfPages = new Set<string>();
   const unknownFields = new Set<string>();
   const seen = { pages: reads - 1, records: 0, repeatedPages: 0 };
-  let acceptedLast = '';
   let pageIgnored = false;
 
   /** Notes one answer and hands it on. */
-  async function take(number: number, page: SummaryPage): Promise<'new' | 'empty' | 'repeat'> {
+  async function take(number: number, page: SummaryPage<T>): Promise<'new' | 'empty' | 'repeat'> {
     seen.pages++;
     totals.push(page.info.total_count ?? null);
     for (const field of page.unknownFields) unknownFields.add(field);
-    if (page.records.length === 0) return 'empty';
-    const { users, content } = fingerprintPage(page.records);
-    const isRepeat = usersOfPages.has(users);
-    usersOfPages.add(users);
+    if (page.count === 0) return 'empty';
+    const isRepeat = usersOfPages.has(page.users);
+    usersOfPages.add(page.users);
     if (isRepeat) seen.repeatedPages++;
-    else seen.records += page.records.length;
-    // The same users once more may carry newer values: the last read wins. What was accepted last carries nothing.
-    if (!isRepeat || content !== acceptedLast) {
-      acceptedLast = content;
-      await request.accept(number, page.records, isRepeat);
-    }
+    else seen.records += page.count;
+    await request.accept(number, page.content, isRepeat);
     request.onPage?.({ ...seen, expected, total: totals.at(-1) ?? null, pageSize: size });
     return isRepeat ? 'repeat' : 'new';
   }
@@ -130,7 +123,7 @@ async function readPages(request: PassRequest, askedPerPage: number): Promise<Pa
       const isCertain = what === 'new' || what === before || turn === 3;
       // Everything at once may be large: not read a third time when the total says that it is all.
       const isWhole = what === 'repeat' && usersOfPages.size === 1 && (await isCovered());
-      if (isCertain || isWhole) return { what, records: page.records.length };
+      if (isCertain || isWhole) return { what, records: page.count };
       before = what;
     }
   }
@@ -148,7 +141,7 @@ async function readPages(request: PassRequest, askedPerPage: number): Promise<Pa
     const upTo: number = next === 2 ? 2 : expected;
     const numbers = Array.from({ length: upTo - next + 1 }, (_, index) => next + index);
     next = upTo + 1;
-    // Within the limit until it is staged: pages that are read faster than the database takes them do not pile up.
+    // Within the limit until it is accepted: pages that come faster than they are taken do not pile up.
     await allOrFirstError(limit, numbers, async (number) => {
       // A total may promise far too much.
       if (number > emptyFrom) return;
@@ -175,8 +168,8 @@ async function readPages(request: PassRequest, askedPerPage: number): Promise<Pa
       // Beyond the end that the totals promise: users that were all met already have only moved.
       end = (await request.countMet()) === before;
     } else if (isPowerOfTwo(next)) {
-      // Without totals: a server that shuffles the same users for ever brings no new one. Looked at ever more rarely,
-      // because counting costs as much as there are users.
+      // Without totals: a server that shuffles the same users for ever brings no new one. Looked at ever more rarely, because
+      // a few pages without a new user are no proof.
       const met = await request.countMet();
       if (met === metAtLastCheck) throw unusable(size, null, met);
       metAtLastCheck = met;
@@ -227,32 +220,32 @@ async function readPages(request: PassRequest, askedPerPage: number): Promise<Pa
   };
 }
 
-async function firstPage(
-  request: PassRequest,
+async function firstPage<T>(
+  request: PassRequest<T>,
   perPage: number,
-): Promise<{ first: SummaryPage; perPage: number; reads: number }> {
+): Promise<{ first: SummaryPage<T>; perPage: number; reads: number }> {
   let first = await request.fetchPage(1, perPage);
   let reads = 1;
-  if (first.records.length === 0) {
+  if (first.count === 0) {
     first = await request.fetchPage(1, perPage);
     reads++;
   }
   // A clamped page: ask for what comes back, so that page numbers mean the same to both sides.
-  const isClamped = first.records.length > 0 && mayHoldMore(first);
-  return { first, perPage: isClamped ? Math.min(perPage, first.records.length) : perPage, reads };
+  const isClamped = first.count > 0 && mayHoldMore(first);
+  return { first, perPage: isClamped ? Math.min(perPage, first.count) : perPage, reads };
 }
 
 function isTooLarge(error: unknown): boolean {
   return error instanceof OperatorError && error.code === 'BODY_TOO_LARGE';
 }
 
-function mayHoldMore(first: SummaryPage): boolean {
+function mayHoldMore(first: Pick<SummaryPage<unknown>, 'info' | 'count'>): boolean {
   const { total_count: total, total_pages: pages } = first.info;
-  return total === undefined ? pages === undefined || pages > 1 : total > first.records.length;
+  return total === undefined ? pages === undefined || pages > 1 : total > first.count;
 }
 
 /** How many pages the totals promise; null when there are none to go by. Pure. */
-export function expectedPages(first: Pick<SummaryPage, 'info'>, size: number): number | null {
+export function expectedPages(first: Pick<SummaryPage<unknown>, 'info'>, size: number): number | null {
   const { total_count: total, total_pages: stated } = first.info;
   const pages = total !== undefined && size > 0 ? Math.ceil(total / size) : stated;
   // A promise beyond the cap is none.

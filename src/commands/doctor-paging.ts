@@ -2,6 +2,7 @@
 import type { SummaryPage } from '../cloudflare/client.ts';
 import { pagingChanges } from '../cloudflare/paging-changes.ts';
 import { isPageSizeRefused, isPageTimeout } from '../cloudflare/problems.ts';
+import { collectRecords } from '../cloudflare/record-reader.ts';
 import { AUTO_SIZES, isFullPage, type Paging } from '../cloudflare/walk-pages.ts';
 import type { Config } from '../config.ts';
 import { EXIT } from '../errors.ts';
@@ -12,9 +13,9 @@ import { duration, plural } from './print.ts';
 
 /** `small` and `second`: pages 1 and 2 of a few records; `first`: page 1 as a walk asks for it. */
 export type PagingProbe = {
-  small: SummaryPage;
-  second: SummaryPage;
-  first: SummaryPage;
+  small: SummaryPage<unknown>;
+  second: SummaryPage<unknown>;
+  first: SummaryPage<unknown>;
   asked: number;
   firstMs: number;
 };
@@ -28,8 +29,16 @@ export async function probePaging(
   perPage: 'auto' | number,
 ): Promise<PagingProbe | Line> {
   if (small === null) return skipped('paging', 'the risk summary could not be read');
-  const page = (number: number, size: number): Promise<Asked<SummaryPage>> =>
-    asker.ask((client, common) => client.summaryPage({ accountId, page: number, perPage: size, ...common }));
+  const page = (number: number, size: number): Promise<Asked<SummaryPage<unknown>>> =>
+    asker.ask((client, common) =>
+      client.summaryPage({
+        accountId,
+        page: number,
+        perPage: size,
+        ...common,
+        openReader: () => collectRecords(0),
+      }),
+    );
   const second = await page(2, PROBE_SIZE);
   if ('error' in second) return failedWith('paging', second.error);
   const sizes = perPage === 'auto' ? AUTO_SIZES : [perPage];
@@ -47,12 +56,12 @@ export async function probePaging(
 
 /** In the words of a walk, so that it can be compared with what walks recorded. */
 export function describePaging({ small, second, first, asked }: PagingProbe): Paging {
-  const size = first.records.length;
+  const size = first.count;
   const total = first.info.total_count;
-  const isRepeated = second.records.length > 0 && idsOf(second) === idsOf(small);
+  const isRepeated = second.count > 0 && second.users === small.users;
   const page = isRepeated
     ? 'ignored'
-    : second.records.length === 0 && small.records.length < PROBE_SIZE
+    : second.count === 0 && small.count < PROBE_SIZE
       ? 'not_needed'
       : 'honoured';
   const several = page === 'honoured' && (total === undefined ? size >= PROBE_SIZE : total > size);
@@ -64,12 +73,6 @@ export function describePaging({ small, second, first, asked }: PagingProbe): Pa
     page_size: size,
     totals: total !== undefined,
   };
-}
-
-function idsOf(page: SummaryPage): string {
-  return JSON.stringify(
-    page.records.map((record) => (record as { user_id?: unknown } | null)?.user_id ?? record),
-  );
 }
 
 export function judgePaging(probe: PagingProbe, walks: readonly EarlierWalk[]): Line {

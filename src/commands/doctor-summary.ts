@@ -1,6 +1,7 @@
 // Whether the summary of each account can be read, and whether its users can be asked about one by one.
 import type { SummaryPage } from '../cloudflare/client.ts';
 import { parseRecord } from '../cloudflare/record.ts';
+import { collectRecords } from '../cloudflare/record-reader.ts';
 import type { OperatorError } from '../errors.ts';
 import { isNoRecord } from '../sync/ask-absent.ts';
 import type { Asker } from './doctor-asker.ts';
@@ -10,7 +11,7 @@ import { plural } from './print.ts';
 export type AccountProbe = {
   accountId: string;
   /** Page 1, a few records; null when it could not be read, or was not asked for. */
-  page: SummaryPage | null;
+  page: SummaryPage<unknown[]> | null;
   /** Null without a page: not asked, because nothing is answered. */
   error: OperatorError | null;
   isUnreachable: boolean;
@@ -36,7 +37,14 @@ export async function probeAccounts(asker: Asker, accountIds: readonly string[])
       continue;
     }
     const asked = await asker.ask((client, common) =>
-      client.summaryPage({ accountId, page: 1, perPage: PROBE_SIZE, ...common }),
+      client.summaryPage({
+        accountId,
+        page: 1,
+        perPage: PROBE_SIZE,
+        ...common,
+        // The server may answer with everybody.
+        openReader: () => collectRecords(PROBE_SIZE),
+      }),
     );
     if ('value' in asked) probes.push({ accountId, page: asked.value, error: null, isUnreachable: false });
     else {
@@ -52,7 +60,7 @@ const CREDENTIAL_CODES = new Set(['AUTHENTICATION_FAILED', 'PERMISSION_DENIED', 
 export function judgeAccount({ page, error }: AccountProbe, credentials: Line): Line {
   if (page !== null) {
     const total = page.info.total_count;
-    if (page.records.length === 0) return ok('account', 'its risk summary can be read, and is empty');
+    if (page.count === 0) return ok('account', 'its risk summary can be read, and is empty');
     return ok(
       'account',
       total === undefined
@@ -77,7 +85,7 @@ export async function checkLookups(
 ): Promise<Line> {
   if (confirm === 'walks') return skipped('lookups', 'SYNC_CONFIRM=walks: nobody is asked about');
   if (page === null) return skipped('lookups', 'the risk summary could not be read');
-  const users = page.records.flatMap((record) => {
+  const users = page.content.flatMap((record) => {
     const parsed = parseRecord(record);
     return parsed.ok ? [parsed.user.user_id] : [];
   });

@@ -6,7 +6,9 @@ import {
   createCloudflareClient,
   type CloudflareClient,
   type ClientUsage,
+  type SummaryPage,
 } from '../../src/cloudflare/client.ts';
+import { collectRecords } from '../../src/cloudflare/record-reader.ts';
 import type { OperatorError } from '../../src/errors.ts';
 
 export const TOKEN = 'v1.0-Sup3rS3cret-Tok3n_0123456789';
@@ -65,7 +67,7 @@ export type Harness = {
   slept: number[];
   logs: { message: string; fields: Record<string, unknown> }[];
   usage: ClientUsage;
-  ask: (signal?: AbortSignal) => ReturnType<CloudflareClient['summaryPage']>;
+  ask: (signal?: AbortSignal) => Promise<SummaryPage<unknown[]>>;
   refusal: () => Promise<OperatorError>;
 };
 
@@ -99,7 +101,14 @@ export async function harness(
   });
   t.after(() => client.close());
   const ask = (signal = new AbortController().signal) =>
-    client.summaryPage({ accountId: ACCOUNT, page: 2, perPage: 50, signal, usage });
+    client.summaryPage({
+      accountId: ACCOUNT,
+      page: 2,
+      perPage: 50,
+      signal,
+      usage,
+      openReader: collectRecords,
+    });
   const refusal = () => refusalOf(ask());
   return { client, baseUrl, requests, slept, logs, usage, ask, refusal };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as after } from 'node:timers/promises';
 import { test } from 'node:test';
 import { createCloudflareClient } from '../../src/cloudflare/client.ts';
+import { collectRecords } from '../../src/cloudflare/record-reader.ts';
 import { VERSION } from '../../src/version.ts';
 import {
   ACCOUNT,
@@ -21,7 +22,15 @@ const hold: Reply = () => {};
 test('asks for a page with the token and returns it with what it cost', async (t) => {
   const h = await harness(t, [json(200, PAGE)]);
   const bytes = Buffer.byteLength(JSON.stringify(PAGE));
-  assert.deepEqual(await h.ask(), { records: [RECORD], info: PAGE.result_info, bytes, unknownFields: [] });
+  const { users, ...page } = await h.ask();
+  assert.deepEqual(page, {
+    content: [RECORD],
+    count: 1,
+    info: PAGE.result_info,
+    bytes,
+    unknownFields: [],
+  });
+  assert.match(users, /^1:/);
   assert.deepEqual(h.usage, { requests: 1, retries: 0, bytes });
   const { url, headers } = h.requests[0]!;
   assert.equal(url, `/client/v4/accounts/${ACCOUNT}/zt_risk_scoring/summary?page=2&per_page=50`);
@@ -52,7 +61,14 @@ test('joins the path to the base URL whatever its slashes, and escapes the accou
       logger: { debug() {}, info() {}, warn() {} } as never,
     });
     const { signal } = new AbortController();
-    await client.summaryPage({ accountId: 'a/b?c', page: 1, perPage: 5, signal, usage: h.usage });
+    await client.summaryPage({
+      accountId: 'a/b?c',
+      page: 1,
+      perPage: 5,
+      signal,
+      usage: h.usage,
+      openReader: collectRecords,
+    });
     await client.close();
   }
   const tail = 'accounts/a%2Fb%3Fc/zt_risk_scoring/summary?page=1&per_page=5';
@@ -64,7 +80,7 @@ test('joins the path to the base URL whatever its slashes, and escapes the accou
 
 test('waits out a 429 as Retry-After says and asks for the same page', async (t) => {
   const h = await harness(t, [failed(429, 971, 'slow', { 'retry-after': '17' }), json(200, PAGE)]);
-  assert.equal((await h.ask()).records.length, 1);
+  assert.equal((await h.ask()).count, 1);
   assert.deepEqual(h.slept, [17_000]);
   assert.equal(h.requests[0]!.url, h.requests[1]!.url);
   assert.deepEqual([h.usage.requests, h.usage.retries], [2, 1]);
@@ -105,7 +121,7 @@ test('a throttle code counts as a 429 whatever the status', async (t) => {
 test('outlasts a block of five minutes that is told second by second, and else gives up as RATE_LIMITED', async (t) => {
   const slow = failed(429, 971, 'slow', { 'retry-after': '1' });
   const patient = await harness(t, [...Array<Reply>(300).fill(slow), json(200, PAGE)]);
-  assert.equal((await patient.ask()).records.length, 1);
+  assert.equal((await patient.ask()).count, 1);
   const h = await harness(t, [slow], { timing: { maxThrottles: 3 } });
   const error = await h.refusal();
   assert.deepEqual([error.code, error.exit, h.usage.requests], ['RATE_LIMITED', 75, 3]);
@@ -189,6 +205,7 @@ test('rejects with the reason at once when aborted before, during and between re
       perPage: 5,
       signal: sleeping.signal,
       usage: real.usage,
+      openReader: collectRecords,
     });
     while (real.usage.retries === 0) await after(1);
     await after(20);

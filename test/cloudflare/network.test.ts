@@ -6,6 +6,7 @@ import { test, type TestContext } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { createCloudflareClient } from '../../src/cloudflare/client.ts';
 import { isPageTimeout } from '../../src/cloudflare/problems.ts';
+import { collectRecords } from '../../src/cloudflare/record-reader.ts';
 import { ACCOUNT, harness, json, PAGE, refusalOf, TOKEN, type Reply } from './api-server.ts';
 
 const BODY = JSON.stringify(PAGE);
@@ -41,7 +42,7 @@ for (const [name, reply] of Object.entries({ cutBody, cutChunks, hangUp, truncat
   test(`fetches the whole page again after: ${name}`, async (t) => {
     const h = await harness(t, [reply, reply, json(200, PAGE)]);
     const page = await h.ask();
-    assert.deepEqual(page.records, PAGE.result.users);
+    assert.deepEqual(page.content, PAGE.result.users);
     assert.equal(page.bytes, BODY.length);
     assert.equal(h.usage.retries, 2);
     for (const { headers } of h.requests) assert.equal(headers.range, undefined);
@@ -83,7 +84,16 @@ async function clientFor(t: TestContext, baseUrl: string) {
   });
   t.after(() => client.close());
   const { signal } = new AbortController();
-  return refusalOf(client.summaryPage({ accountId: ACCOUNT, page: 1, perPage: 5, signal, usage }));
+  return refusalOf(
+    client.summaryPage({
+      accountId: ACCOUNT,
+      page: 1,
+      perPage: 5,
+      signal,
+      usage,
+      openReader: collectRecords,
+    }),
+  );
 }
 
 test('tells of every request without an answer whether it was late or cut off', async (t) => {
@@ -172,7 +182,7 @@ test('refuses a compressed body without unpacking it', async (t) => {
   assert.equal(error.code, 'BAD_ANSWER');
   assert.match(error.happened, /compressed body that was not asked for/);
   const healed = await harness(t, [bomb, json(200, PAGE, { 'content-encoding': 'identity' })]);
-  assert.equal((await healed.ask()).records.length, 1);
+  assert.equal((await healed.ask()).count, 1);
 });
 
 test('survives a keep-alive connection that is closed between pages', async (t) => {
@@ -181,7 +191,7 @@ test('survives a keep-alive connection that is closed between pages', async (t) 
     response.on('finish', () => setTimeout(() => request.socket.destroy(), 1));
   };
   const h = await harness(t, [closing]);
-  for (let page = 0; page < 10; page++) assert.equal((await h.ask()).records.length, 1);
+  for (let page = 0; page < 10; page++) assert.equal((await h.ask()).count, 1);
 });
 
 test('reads text that is split inside a character, and a byte order mark', async (t) => {
@@ -201,5 +211,5 @@ test('reads text that is split inside a character, and a byte order mark', async
     }, 1);
   };
   const h = await harness(t, [split]);
-  assert.deepEqual((await h.ask()).records, [{ name: 'Ådå 😀' }]);
+  assert.deepEqual((await h.ask()).content, [{ name: 'Ådå 😀' }]);
 });

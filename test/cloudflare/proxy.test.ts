@@ -53,7 +53,7 @@ test('goes through the proxy for its protocol, with its password', async (t) => 
   const proxy = await startProxy(t);
   const withPassword = proxy.url.replace('//', '//user:p%40ss@');
   const h = await harness(t, [json(200, PAGE)], { proxy: { httpProxy: withPassword } });
-  assert.equal((await h.ask()).records.length, 1);
+  assert.equal((await h.ask()).count, 1);
   assert.equal(proxy.seen.length, 1);
   assert.equal(proxy.authorization[0], `Basic ${Buffer.from('user:p@ss').toString('base64')}`);
   assert.equal(h.requests[0]!.headers['authorization'], `Bearer ${TOKEN}`);
@@ -68,7 +68,7 @@ test('goes directly where NO_PROXY says so, or when the proxy is for another pro
     {},
   ]) {
     const h = await harness(t, [json(200, PAGE)], { proxy: settings });
-    assert.equal((await h.ask()).records.length, 1);
+    assert.equal((await h.ask()).count, 1);
   }
   assert.deepEqual(proxy.seen, []);
 });
@@ -84,9 +84,9 @@ test('never takes a proxy from the environment of the process', async (t) => {
   });
   process.env['http_proxy'] = process.env['HTTP_PROXY'] = 'http://127.0.0.1:9';
   process.env['no_proxy'] = process.env['NO_PROXY'] = '*';
-  assert.equal((await (await harness(t, [json(200, PAGE)])).ask()).records.length, 1);
+  assert.equal((await (await harness(t, [json(200, PAGE)])).ask()).count, 1);
   const h = await harness(t, [json(200, PAGE)], { proxy: { httpProxy: proxy.url } });
-  assert.equal((await h.ask()).records.length, 1);
+  assert.equal((await h.ask()).count, 1);
   assert.equal(proxy.seen.length, 1);
 });
 
@@ -120,6 +120,7 @@ test('refuses a proxy address that it cannot read, without quoting it', () => {
 
 const CHILD = `
 const { createCloudflareClient } = await import(process.argv[1]);
+const openReader = () => ({ add() {}, end() {} });
 const client = createCloudflareClient({
   baseUrl: new URL(process.argv[2]), auth: { kind: 'token', token: 't'.repeat(40) }, sleep: async () => {},
   logger: { debug() {}, info() {}, warn() {} }, ...(process.argv[3] ? { proxy: { httpsProxy: process.argv[3] } } : {}),
@@ -127,8 +128,8 @@ const client = createCloudflareClient({
 const usage = { requests: 0, retries: 0, bytes: 0 };
 const { signal } = new AbortController();
 try {
-  const page = await client.summaryPage({ accountId: 'a', page: 1, perPage: 5, signal, usage });
-  console.log('records', page.records.length);
+  const page = await client.summaryPage({ accountId: 'a', page: 1, perPage: 5, signal, usage, openReader });
+  console.log('records', page.count);
 } catch (error) {
   console.log(error.code, error.message);
 }

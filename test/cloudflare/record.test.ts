@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import {
-  EMAIL_MAX_LENGTH,
-  isDateTime,
-  NAME_MAX_LENGTH,
-  parseRecord,
-  RAW_MAX_LENGTH,
-} from '../../src/cloudflare/record.ts';
+import { EMAIL_MAX_LENGTH, NAME_MAX_LENGTH } from '../../src/cloudflare/check-record.ts';
+import { isDateTime } from '../../src/cloudflare/date-time.ts';
+import { parseRecord, RAW_MAX_LENGTH } from '../../src/cloudflare/record.ts';
 import { RECORD } from './api-server.ts';
 
 const reasonOf = (raw: unknown) => {

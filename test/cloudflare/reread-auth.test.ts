@@ -19,8 +19,8 @@ test('asks the same again with the token that the file holds by now, and keeps i
   for (const refuse of [() => failed(401, 10000), () => failed(403, 9109), () => failed(400, 10000)]) {
     let reads = 0;
     const h = await harness(t, [only(FRESH, refuse)], { rereadAuth: () => (reads++, token(FRESH)) });
-    assert.equal((await h.ask()).records.length, 1);
-    assert.equal((await h.ask()).records.length, 1);
+    assert.equal((await h.ask()).count, 1);
+    assert.equal((await h.ask()).count, 1);
     assert.deepEqual([h.usage.requests, h.usage.retries, reads], [3, 1, 1]);
     assert.equal(h.requests[0]?.url, h.requests[1]?.url);
     assert.deepEqual(h.slept, []);
@@ -66,7 +66,7 @@ test('no error and no log line holds the old token or the new one', async (t) =>
 test('pages that are refused side by side all go on with the new token', async (t) => {
   const h = await harness(t, [only(FRESH)], { rereadAuth: () => token(FRESH) });
   const pages = await Promise.all([h.ask(), h.ask(), h.ask(), h.ask()]);
-  assert.ok(pages.every(({ records }) => records.length === 1));
+  assert.ok(pages.every(({ count }) => count === 1));
   assert.ok(h.usage.requests <= 8);
 });
 

@@ -8,6 +8,7 @@ import {
   type Pass,
   type PassRequest,
 } from '../../src/cloudflare/walk-pages.ts';
+import { collectRecords } from '../../src/cloudflare/record-reader.ts';
 import { OperatorError } from '../../src/errors.ts';
 import { judgeWalk } from '../../src/sync/verdict.ts';
 import {
@@ -18,6 +19,7 @@ import {
   type Outcome,
   type PagingWorld,
 } from '../support/paging-world.ts';
+import { pageOf } from '../support/serve-records.ts';
 
 type Info = NonNullable<PagingWorld['info']>;
 const info = (
@@ -31,7 +33,7 @@ const NO_TOTALS = info('missing', 'missing');
 const slip = (nth: number, what: number | 'empty') => ({ slips: new Map([[nth, what]]) });
 
 /** None of these begins a pass again. */
-const walkPages = (request: Omit<PassRequest, 'largest' | 'restart'>): Promise<Pass> =>
+const walkPages = (request: Omit<PassRequest<unknown[]>, 'largest' | 'restart'>): Promise<Pass> =>
   walkPagesOf({ ...request, largest: Number.POSITIVE_INFINITY, restart: () => assert.fail() });
 
 function assertWhole(outcome: Outcome): NonNullable<Outcome['pass']> {
@@ -247,7 +249,7 @@ describe('worlds in which it cannot be', () => {
         fetchPage: async () => {
           turns++;
           const records = [...users.slice(turns % 50), ...users.slice(0, turns % 50)].slice(0, 49);
-          return { records, info: {}, bytes: 1, unknownFields: [] };
+          return pageOf(records, {}, collectRecords());
         },
         accept: async (_page, records) => {
           for (const record of records) met.add((record as { user_id: string }).user_id);
@@ -278,7 +280,7 @@ describe('worlds in which it cannot be', () => {
       walkPages({
         fetchPage: async (page) => {
           fetched++;
-          return { records: [{ user_id: `user-${page}` }], info: {}, bytes: 1, unknownFields: [] };
+          return pageOf([{ user_id: `user-${page}` }], {}, collectRecords());
         },
         accept: async () => undefined,
         countMet: async () => fetched,
@@ -463,16 +465,16 @@ test('pages that the database is slow to take hold back further requests', async
   assert.ok(most <= 3, `${most} pages read and not yet staged`);
 });
 
-test('the same users once more are handed on when anything about them is new', async () => {
+test('the same users once more are handed on, because they may say something newer', async () => {
   const seen: unknown[][] = [];
   let count = 0;
   await walkPages({
-    fetchPage: async () => ({
-      records: [{ user_id: 'A', event_count: Math.min(++count, 2) }],
-      info: { total_count: 1 },
-      bytes: 1,
-      unknownFields: ['risk_score'],
-    }),
+    fetchPage: async () =>
+      pageOf(
+        [{ user_id: 'A', event_count: Math.min(++count, 2), risk_score: 1 }],
+        { total_count: 1 },
+        collectRecords(),
+      ),
     accept: async (_page, records) => void seen.push(records),
     countMet: async () => 1,
     perPage: 'auto',
@@ -481,7 +483,10 @@ test('the same users once more are handed on when anything about them is new', a
     assert.equal(pass.repeatedPages, 1);
     assert.deepEqual(pass.unknownFields, ['risk_score']);
   });
-  assert.deepEqual(seen, [[{ user_id: 'A', event_count: 1 }], [{ user_id: 'A', event_count: 2 }]]);
+  assert.deepEqual(
+    seen.flat().map((record) => (record as { event_count: number }).event_count),
+    [1, 2],
+  );
 });
 
 test('totals that change on the way are noted', async () => {
@@ -503,7 +508,7 @@ test('totals that change on the way are noted', async () => {
 test('a record whose user cannot be read does not make everything at once unusable', async () => {
   const records = [{ user_id: 'A' }, { name: 'nobody' }, { user_id: 'B' }];
   const pass = await walkPages({
-    fetchPage: async () => ({ records, info: { total_count: 3 }, bytes: 1, unknownFields: [] }),
+    fetchPage: async () => pageOf(records, { total_count: 3 }, collectRecords()),
     accept: async () => undefined,
     countMet: async () => 2,
     perPage: 'auto',

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { describe, test } from 'node:test';
 import type { SummaryPage } from '../../src/cloudflare/client.ts';
+import { collectRecords } from '../../src/cloudflare/record-reader.ts';
 import { judgeAbsences } from '../../src/commands/doctor-account.ts';
 import { judgeBudget, judgeClocks } from '../../src/commands/doctor-clock.ts';
 import { judgeRefusals, judgeToken } from '../../src/commands/doctor-credentials.ts';
@@ -19,6 +20,7 @@ import { judgePrivileges, judgeServer, judgeSettings } from '../../src/commands/
 import { EXIT, OperatorError } from '../../src/errors.ts';
 import type { ServerFacts } from '../../src/queries/server-facts.ts';
 import { longestInterval } from '../../src/schedule.ts';
+import { pageOf } from '../support/serve-records.ts';
 
 const GOOD: ServerFacts = {
   version: 180_004,
@@ -167,12 +169,12 @@ test('what becomes of absent users whose records cannot be asked is told as the 
 });
 
 describe('paging', () => {
-  const page = (from: number, records: number, info: SummaryPage['info'] = {}): SummaryPage => ({
-    records: Array.from({ length: records }, (_, index) => ({ user_id: `user-${from + index}` })),
-    info,
-    bytes: 0,
-    unknownFields: [],
-  });
+  const page = (from: number, records: number, info: SummaryPage<unknown>['info'] = {}) =>
+    pageOf(
+      Array.from({ length: records }, (_, index) => ({ user_id: `user-${from + index}` })),
+      info,
+      collectRecords(0),
+    );
   const probe = (parts: Partial<PagingProbe>): PagingProbe => ({
     small: page(0, 5),
     second: page(5, 5),

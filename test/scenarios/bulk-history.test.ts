@@ -9,6 +9,7 @@ import { LEASE_TIMING } from '../../src/sync/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
 import type { RiskLevel } from '../../src/user-risk.ts';
 import { migratedDatabase } from '../support/migrated-database.ts';
+import { serveRecords } from '../support/serve-records.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 const ACCOUNT = '0123456789abcdef0123456789abcdef';
@@ -36,7 +37,7 @@ test('a history written in bulk has the rows that publishing writes', async () =
       to_char(last_event at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at from bulk_acts order by snapshot_no`);
     const present = new Map<string, Act & { level: RiskLevel }>();
     const client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'> = {
-      async summaryPage({ page, perPage }) {
+      async summaryPage({ page, perPage, openReader }) {
         const records = [...present.values()]
           .slice((page - 1) * perPage, page * perPage)
           .map(({ user_id, level, event_count, at }) => ({
@@ -47,7 +48,7 @@ test('a history written in bulk has the rows that publishing writes', async () =
             event_count,
             last_event: at,
           }));
-        return { records, info: { total_count: present.size }, bytes: 0, unknownFields: [] };
+        return serveRecords(records, { total_count: present.size }, openReader);
       },
       async lookUpUser({ userId }) {
         const user = present.get(userId);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Client } from 'pg';
-import type { CloudflareClient, SummaryPage } from '../../src/cloudflare/client.ts';
+import type { CloudflareClient } from '../../src/cloudflare/client.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import type { Pool } from '../../src/db/pool.ts';
 import { createLogger } from '../../src/logger.ts';
@@ -14,6 +14,7 @@ import { testPool } from '../support/migrated-database.ts';
 import { startPostgresServer, type PostgresServer } from '../support/postgres-server.ts';
 import { uuidOf } from '../support/random-world.ts';
 import { rowsOfHistory } from '../support/rows-of-history.ts';
+import { serveRecords } from '../support/serve-records.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 const LARGE = 100_000;
@@ -133,14 +134,12 @@ const insist: CloudflareClient['lookUpUser'] = async () => ({
 });
 
 function serve(people: readonly (number | object)[], total: number): CloudflareClient['summaryPage'] {
-  return async ({ page, perPage }): Promise<SummaryPage> => ({
-    records: people
+  return ({ page, perPage, openReader }) => {
+    const records = people
       .slice((page - 1) * perPage, page * perPage)
-      .map((one) => (typeof one === 'number' ? record(one) : one)),
-    info: { page, per_page: perPage, total_count: total },
-    bytes: 0,
-    unknownFields: [],
-  });
+      .map((one) => (typeof one === 'number' ? record(one) : one));
+    return serveRecords(records, { page, per_page: perPage, total_count: total }, openReader);
+  };
 }
 
 function record(n: number): Served & Record<string, unknown> {

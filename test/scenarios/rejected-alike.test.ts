@@ -6,6 +6,7 @@ import { LEASE_TIMING } from '../../src/sync/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
 import { migratedDatabase } from '../support/migrated-database.ts';
 import { uuidOf } from '../support/random-world.ts';
+import { serveRecords } from '../support/serve-records.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
@@ -23,12 +24,8 @@ test('counts two users as met when their rejected records are alike up to where 
       {
         pool: database.pool,
         client: {
-          summaryPage: async ({ page }) => ({
-            records: page === 1 ? [...records] : [],
-            info: { total_count: records.length },
-            bytes: 0,
-            unknownFields: [],
-          }),
+          summaryPage: ({ page, openReader }) =>
+            serveRecords(page === 1 ? records : [], { total_count: records.length }, openReader),
           lookUpUser: async () => null,
         },
         logger: quiet,

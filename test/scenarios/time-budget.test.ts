@@ -21,6 +21,7 @@ import {
 } from '../cloudflare/api-server.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
 import { uuidOf } from '../support/random-world.ts';
+import { serveRecords } from '../support/serve-records.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 let db: MigratedDatabase;
@@ -43,11 +44,10 @@ test('when Postgres has lost what was staged, and the time budget leaves no room
     {
       pool: db.pool,
       client: {
-        async summaryPage({ signal, page }) {
+        async summaryPage({ signal, page, openReader }) {
           signal.throwIfAborted();
           pages += 1;
-          const records = page === 1 ? [record] : [];
-          return { records, info: { total_count: 1 }, bytes: 0, unknownFields: [] };
+          return serveRecords(page === 1 ? [record] : [], { total_count: 1 }, openReader);
         },
         lookUpUser: async () => null,
       },

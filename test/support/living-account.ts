@@ -1,11 +1,12 @@
 // A small account that lives while it is read: a list in the order of the newest event, cut into pages, and every user's own
 // record. What happens is scripted by request, so that a run's every request may find another account. Remembers what was
 // true when, and what was served: that is all that an oracle may know. In process, because thousands of runs ask it.
-import type { CloudflareClient, SummaryPage } from '../../src/cloudflare/client.ts';
+import type { CloudflareClient } from '../../src/cloudflare/client.ts';
 import type { UserRecord } from '../../src/cloudflare/user-record.ts';
 import { EXIT, OperatorError } from '../../src/errors.ts';
 import { RISK_LEVELS, type RiskLevel } from '../../src/user-risk.ts';
 import { uuidOf } from './random-world.ts';
+import { serveRecords } from './serve-records.ts';
 
 export type Served = {
   user_id: string;
@@ -119,13 +120,13 @@ export function createLivingAccount(name: string, style: ResetStyle, everything 
   }
 
   const client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'> = {
-    async summaryPage({ page, perPage, signal }): Promise<SummaryPage> {
+    async summaryPage({ page, perPage, signal, openReader }) {
       beforeAnswer(signal);
       const list = present().toSorted((a, b) => b.lastEvent - a.lastEvent);
       const rows = everything ? list : list.slice((page - 1) * perPage, page * perPage);
       const records = rows.map(recordOf);
       for (const record of records) served.set(record.user_id, record);
-      return { records, info: { total_count: list.length }, bytes: 0, unknownFields: [] };
+      return serveRecords(records, { total_count: list.length }, openReader);
     },
     async lookUpUser({ userId, signal }): Promise<UserRecord | null> {
       beforeAnswer(signal);

@@ -2,8 +2,10 @@
 // to work, over a list that may move between any two answers.
 import { ExchangeError } from '../../src/cloudflare/failures.ts';
 import type { SummaryPage } from '../../src/cloudflare/client.ts';
+import { collectRecords } from '../../src/cloudflare/record-reader.ts';
 import { walkPages, type Pass } from '../../src/cloudflare/walk-pages.ts';
 import { OperatorError } from '../../src/errors.ts';
+import { pageOf } from './serve-records.ts';
 
 export type PagingWorld = {
   users: number;
@@ -67,7 +69,12 @@ export type Outcome = {
 };
 
 /** Users on one page of answer number `nth`. */
-export function answer(world: PagingWorld, page: number, perPage: number, nth: number): SummaryPage {
+export function answer(
+  world: PagingWorld,
+  page: number,
+  perPage: number,
+  nth: number,
+): SummaryPage<unknown[]> {
   const all = rowsAt(world, nth);
   const size = world.everything ? Math.max(1, all.length) : Math.min(perPage, world.clamp ?? perPage);
   const last = Math.max(1, Math.ceil(all.length / size));
@@ -76,7 +83,7 @@ export function answer(world: PagingWorld, page: number, perPage: number, nth: n
   if (world.everything || world.page === 'ignored') number = 1;
   if (number > last && world.beyond !== 'empty') number = world.beyond === 'last' ? last : 1;
   const records = slip === 'empty' ? [] : all.slice((number - 1) * size, number * size);
-  const info: SummaryPage['info'] = {};
+  const info: SummaryPage<unknown>['info'] = {};
   if (world.info !== null) {
     const { total_count, total_pages, per_page } = world.info;
     info.page = page;
@@ -86,7 +93,7 @@ export function answer(world: PagingWorld, page: number, perPage: number, nth: n
       info.total_pages = total_pages === 'right' ? Math.ceil(all.length / size) : total_pages;
     if (per_page !== 'missing') info.per_page = per_page === 'right' ? size : perPage;
   }
-  return { records, info, bytes: 1, unknownFields: [] };
+  return pageOf(records, info, collectRecords());
 }
 
 function rowsAt({ users, acts, shuffled, restless }: PagingWorld, nth: number): Row[] {
@@ -134,7 +141,7 @@ export async function walkWorld(
       if (refusal) throw refusal;
       if (world.refuseAbove !== null && perPage > world.refuseAbove) throw refused(400);
       const given = answer(world, page, perPage, nth);
-      for (const row of given.records as Row[]) served.set(row.user_id, row.event_count);
+      for (const row of given.content as Row[]) served.set(row.user_id, row.event_count);
       return given;
     },
     async accept(page, rows, isRepeat) {

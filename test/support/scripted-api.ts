@@ -132,14 +132,29 @@ export function recordAnswers(client: Pick<CloudflareClient, 'summaryPage' | 'lo
       async summaryPage(request) {
         const answers = of(request.accountId);
         try {
-          const answer = await client.summaryPage(request);
+          let records: unknown[] = [];
+          const openReader: typeof request.openReader = async () => {
+            const reader = await request.openReader();
+            const heard: unknown[] = [];
+            return {
+              add(record) {
+                heard.push(record);
+                reader.add(record);
+              },
+              end() {
+                records = heard;
+                return reader.end();
+              },
+            };
+          };
+          const answer = await client.summaryPage({ ...request, openReader });
           const last = answers.pages.at(-1);
           const again = request.page === 1 && (answers.pages.length === 0 || (last?.page ?? 1) > 1);
           answers.pages.push({
             reading: (last?.reading ?? 0) + (again ? 1 : 0),
             page: request.page,
             total: answer.info.total_count ?? null,
-            records: answer.records,
+            records,
           });
           return answer;
         } catch (error) {

@@ -14,6 +14,7 @@ import { requestSync } from '../../src/sync/request-sync.ts';
 import type { RunDeps, RunResult } from '../../src/sync/run-sync.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
 import { uuidOf } from '../support/random-world.ts';
+import { serveRecords } from '../support/serve-records.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 const LEVEL: UserRecord = { riskLevel: 'low', lastResetTime: null, newestEvent: null };
@@ -67,12 +68,10 @@ function createAccount() {
     const { total = shown.length, accept = false, dryRun = false, ...settings } = over;
     asked.length = 0;
     const client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'> = {
-      summaryPage: async ({ page, perPage }) => ({
-        records: shown.slice((page - 1) * perPage, page * perPage).map(record),
-        info: { total_count: total },
-        bytes: 0,
-        unknownFields: [],
-      }),
+      summaryPage: ({ page, perPage, openReader }) => {
+        const records = shown.slice((page - 1) * perPage, page * perPage).map(record);
+        return serveRecords(records, { total_count: total }, openReader);
+      },
       lookUpUser: async ({ userId, signal }) => {
         signal.throwIfAborted();
         const said = await say(userId, asked.push(userId), signal);

@@ -5,6 +5,7 @@ import { createLogger } from '../../src/logger.ts';
 import { LEASE_TIMING } from '../../src/sync/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
 import { migratedDatabase } from '../support/migrated-database.ts';
+import { serveRecords } from '../support/serve-records.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 test('warns before the first page when as many pages as last time take longer than the budget', async () => {
@@ -23,9 +24,9 @@ test('warns before the first page when as many pages as last time take longer th
       {
         pool: db.pool,
         client: {
-          summaryPage: async () => {
+          summaryPage: async ({ openReader }) => {
             said.push('a page');
-            return { records: [], info: { total_count: 0 }, bytes: 0, unknownFields: [] };
+            return serveRecords([], { total_count: 0 }, openReader);
           },
           lookUpUser: async () => null,
           estimateMs: (requests) => requests * perRequestMs,

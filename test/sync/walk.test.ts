@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import type { SummaryPage } from '../../src/cloudflare/client.ts';
+import type { OpenReader } from '../../src/cloudflare/record-reader.ts';
 import { createLogger } from '../../src/logger.ts';
 import { claimLease, LEASE_TIMING } from '../../src/sync/lease.ts';
 import { publish } from '../../src/sync/publish.ts';
@@ -13,6 +14,7 @@ import { walk } from '../../src/sync/walk.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
 import { refused } from '../support/paging-world.ts';
 import { uuidOf } from '../support/random-world.ts';
+import { serveRecords } from '../support/serve-records.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 let db: MigratedDatabase;
@@ -45,11 +47,16 @@ function clientOf(account: Account) {
   const asked: Asked[] = [];
   return {
     asked,
-    async summaryPage({ page, perPage, signal }: Asked & { signal: AbortSignal }): Promise<SummaryPage> {
+    async summaryPage<T>({
+      page,
+      perPage,
+      signal,
+      openReader,
+    }: Asked & { signal: AbortSignal; openReader: OpenReader<T> }): Promise<SummaryPage<T>> {
       const nth = asked.push({ page, perPage });
       const { records, total } = account({ page, perPage }, nth, signal);
       const info = total === undefined ? {} : { total_count: total };
-      return { records, info, bytes: 0, unknownFields: [] };
+      return serveRecords(records, info, openReader);
     },
     lookUpUser: () => assert.fail('nobody was missing'),
   };

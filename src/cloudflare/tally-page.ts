@@ -1,0 +1,48 @@
+// What a pass must know of a page beside its content, noted while the records go by. Keeps no record.
+import { createUsersFingerprint } from './fingerprint-page.ts';
+import { RECORD_FIELDS } from './record.ts';
+import type { RecordReader } from './record-reader.ts';
+
+export type PageTally<T> = {
+  /** What the reader made of the records. */
+  content: T;
+  /** Records, the unreadable ones included. */
+  count: number;
+  /** Which users the page speaks of: alike for the same users in any order, whatever else the page says. */
+  users: string;
+  /** Names of record fields that this version does not know; sorted, distinct. */
+  unknownFields: string[];
+};
+
+/** Names beyond this many say no more: the API has become another one. */
+const UNKNOWN_FIELDS_MAX = 50;
+
+export function tallyPage<T>(reader: RecordReader<T>): RecordReader<PageTally<T>> {
+  const fingerprint = createUsersFingerprint();
+  const names = new Set<string>();
+  let count = 0;
+  return {
+    add(record) {
+      count++;
+      fingerprint.add(record);
+      if (names.size < UNKNOWN_FIELDS_MAX) noteUnknownFields(record, names);
+      reader.add(record);
+    },
+    end: () => ({
+      content: reader.end(),
+      count,
+      users: fingerprint.end(),
+      unknownFields: [...names].toSorted(),
+    }),
+  };
+}
+
+function noteUnknownFields(record: unknown, names: Set<string>): void {
+  if (typeof record !== 'object' || record === null || Array.isArray(record)) return;
+  for (const name in record) {
+    if (RECORD_FIELDS.has(name)) continue;
+    // Names are written to logs: a name that does not look like a field is not quoted.
+    names.add(/^\w{1,64}$/.test(name) ? name : '(unprintable)');
+    if (names.size >= UNKNOWN_FIELDS_MAX) return;
+  }
+}

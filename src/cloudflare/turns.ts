@@ -1,0 +1,23 @@
+// Lets work that was begun in one order finish in that order, however long each takes. One queue per key.
+
+export type Turn = {
+  /** Resolves once every turn that was taken earlier is over. Never rejects. */
+  come: Promise<void>;
+  /** Must be called, also when the work failed: the next turn waits for it. */
+  over(): void;
+};
+
+export function createTurns(): (key: string) => Turn {
+  const last = new Map<string, Promise<void>>();
+  return (key) => {
+    const come = last.get(key) ?? Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const ended = come
+      .then(() => promise)
+      .then(() => {
+        if (last.get(key) === ended) last.delete(key);
+      });
+    last.set(key, ended);
+    return { come, over: resolve };
+  };
+}

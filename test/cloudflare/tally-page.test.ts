@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { collectRecords } from '../../src/cloudflare/record-reader.ts';
+import { tallyPage } from '../../src/cloudflare/tally-page.ts';
+import { RECORD } from './api-server.ts';
+
+function tally(records: readonly unknown[]) {
+  const page = tallyPage(collectRecords());
+  for (const record of records) page.add(record);
+  return page.end();
+}
+
+test('hands every record on as it came, and counts them all', () => {
+  const records = [RECORD, null, 7, [], {}];
+  const { content, count } = tally(records);
+  assert.deepEqual([content, count], [records, 5]);
+});
+
+test('names the record fields it does not know, sorted, once, and never odd ones', () => {
+  const users = [
+    { ...RECORD, zeta: 1 },
+    { alpha: 1 },
+    { alpha: 2, 'ada@example.com': 1, 'x y': 1 },
+    null,
+    [1],
+    'x',
+  ];
+  assert.deepEqual(tally(users).unknownFields, ['(unprintable)', 'alpha', 'zeta']);
+  const many = Array.from({ length: 80 }, (_, n) => ({ [`field_${n}`]: n }));
+  assert.equal(tally(many).unknownFields.length, 50);
+  assert.equal(tally([Object.assign({}, ...many)]).unknownFields.length, 50);
+});
+
+test('the users of a page are told apart by their ids alone, in any order and case', () => {
+  const id = fc.oneof(fc.uuid(), fc.string({ unit: 'binary', maxLength: 5 }));
+  fc.assert(
+    fc.property(fc.array(id, { maxLength: 20 }), fc.array(id, { maxLength: 20 }), fc.integer(), (a, b, n) => {
+      const users = (ids: string[], count: number) =>
+        tally(ids.map((user_id, index) => ({ user_id, event_count: count + index }))).users;
+      assert.equal(users(a, n), users(a.map((one) => one.toLowerCase()).toReversed(), 0));
+      const same = JSON.stringify(lowerSorted(a)) === JSON.stringify(lowerSorted(b));
+      assert.equal(users(a, 0) === users(b, 0), same);
+    }),
+  );
+});
+
+test('a user more or less, twice, or with half an id is another page', () => {
+  const ids = ['a', 'b', 'ab', 'ba', '', '\0', '\0\0', 'a\0', 'abc', 'abcd'].map((user_id) => ({ user_id }));
+  const pages = [[], ...ids.map((one) => [one]), ...ids.map((one) => [one, one]), ids, ids.slice(1)];
+  assert.equal(new Set(pages.map((page) => tally(page).users)).size, pages.length);
+});
+
+test('a record without an id is known by its JSON', () => {
+  const users = (record: unknown) => tally([record]).users;
+  assert.equal(users({ name: 'x' }), users({ name: 'x' }));
+  assert.notEqual(users({ name: 'x' }), users({ name: 'y' }));
+  assert.equal(users({ user_id: 7 }), users({ user_id: 7 }));
+  assert.equal(users(null), users(undefined));
+  assert.notEqual(users(null), users([]));
+});
+
+function lowerSorted(ids: readonly string[]): string[] {
+  return ids.map((id) => id.toLowerCase()).toSorted();
+}
