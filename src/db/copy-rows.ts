@@ -93,7 +93,7 @@ const text: Encoder = (out, value) => {
   const bytes = typeof value === 'string' ? Buffer.byteLength(value) : (value as Uint8Array).length;
   reserve(out, 4 + bytes);
   const at = out.bytes.writeInt32BE(bytes, out.end);
-  if (typeof value === 'string') out.bytes.utf8Write(value, at);
+  if (typeof value === 'string') out.bytes.write(value, at, 'utf8');
   else out.bytes.set(value as Uint8Array, at);
   out.end = at + bytes;
 };
@@ -104,7 +104,7 @@ const ENCODERS: Record<string, Encoder> = {
   'double precision': fixed<number>(8, (value, bytes, at) => bytes.writeDoubleBE(value, at)),
   boolean: fixed<boolean>(1, (value, bytes, at) => bytes.writeUInt8(value ? 1 : 0, at)),
   uuid: fixed<string | Uint8Array>(16, (value, bytes, at) => {
-    if (typeof value === 'string') bytes.hexWrite(value.replaceAll('-', ''), at, 16);
+    if (typeof value === 'string') bytes.write(value.replaceAll('-', ''), at, 'hex');
     else bytes.set(value, at);
   }),
   'timestamp with time zone': fixed<PostgresInstant>(8, encodeInstant),

@@ -7,8 +7,8 @@ import type { Pool } from './pool.ts';
 export type CopiedRow = { bytes: Buffer; start: Int32Array; length: Int32Array; end: number };
 
 const SIGNATURE_BYTES = 19;
-/** A server that says nothing for so long is taken for gone. */
-const SILENCE_MS = 60_000;
+// TCP notices a dead path after minutes or hours.
+const TIMEOUT_MS = 60_000;
 
 /**
  * Runs `copy (query) to stdout` in a statement of its own, and hands every row to `visit` when all have come: the object is
@@ -25,21 +25,16 @@ export async function readCopy(
   let broken: Error | undefined;
   let bytes: Buffer;
   try {
-    const stream = client.query(to(`copy (${query}) to stdout (format binary)`));
+    const copy = to(`copy (${query}) to stdout (format binary)`);
+    // pg replaces `callback` by one that ends its timer, and copy-to never calls it.
+    const timed = Object.assign(copy, { query_timeout: TIMEOUT_MS, callback: () => undefined });
+    const stream = client.query(timed);
     const chunks: Buffer[] = [];
-    let timer = setTimeout(silent, SILENCE_MS);
-    function silent(): void {
-      stream.destroy(new Error('Query read timeout'));
-    }
-    stream.on('data', (chunk: Buffer) => {
-      chunks.push(chunk);
-      clearTimeout(timer);
-      timer = setTimeout(silent, SILENCE_MS);
-    });
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
     try {
       await once(stream, 'end');
     } finally {
-      clearTimeout(timer);
+      timed.callback();
     }
     bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
   } catch (error) {

@@ -97,9 +97,12 @@ export async function askAbsent(
   const ask = createAsker(deps.client, request, questions.signal);
   const askMissing = ({ row }: MissingUser) =>
     ask({ userId: request.table.userId(row), lastEvent: formatInstant(request.table.lastEvent(row)) });
-  const { asked, kept, after } = await askInRounds(askMissing, askControl, users, settings.concurrency).finally(() =>
-    questions.end(),
-  );
+  const { asked, kept, after } = await askInRounds(
+    askMissing,
+    askControl,
+    users,
+    settings.concurrency,
+  ).finally(() => questions.end());
   if (after !== 'passed')
     deps.logger.warn(
       { control: after },

@@ -9,7 +9,7 @@ import { withLogFields } from '../logger.ts';
 import { claimLease, judgeHolder, type Claim, type Holder, type Lease, type Trigger } from './lease.ts';
 import { processIdentity } from './process-identity.ts';
 import { runSync, type RunDeps, type RunResult } from './run-sync.ts';
-import type { WalkProgress } from './walk.ts';
+import type { WalkProgress } from './walk/walk.ts';
 
 export type SyncRequest = {
   accountId: string;

@@ -45,7 +45,15 @@ export type RunDeps = {
   failpoint?: (name: Failpoint) => Promise<void>;
 };
 
-type Failpoint = 'claimed' | 'reading' | 'walked' | 'asked' | 'copying' | 'copied' | 'publishing' | 'published';
+type Failpoint =
+  | 'claimed'
+  | 'reading'
+  | 'walked'
+  | 'asked'
+  | 'copying'
+  | 'copied'
+  | 'publishing'
+  | 'published';
 
 export type Published = {
   /** Null after a dry run. */
@@ -142,7 +150,7 @@ async function walkAndPublish(
   let progress: WalkProgress | Record<string, never> = {};
   const heart = startHeartbeat(deps, lease, abort, () => progress);
   try {
-    let began = performance.now();
+    const began = performance.now();
     const seen = await look(deps, options, {
       budget,
       usage,
@@ -153,13 +161,14 @@ async function walkAndPublish(
         progress = now;
         options.onProgress(now);
       },
+    }).finally(() => {
+      phases.walkMs = performance.now() - began;
     });
-    phases.walkMs = performance.now() - began;
     Object.assign(facts, usage);
     const decided = decide(deps, options, seen);
     result.expectedUnseen = seen.walked.judgement.expectedUnseen;
     // From here on a signal waits: the publish is short, and ends whole or not at all. One that takes too long is rolled back.
-    began = performance.now();
+    const publishing = performance.now();
     const grace = startGrace(options.signal, deps.timing.graceMs);
     try {
       result.published = options.dryRun
@@ -167,7 +176,7 @@ async function walkAndPublish(
         : await publishSeen(deps, options, { seen, decided, facts, cancel: grace.over, heart });
     } finally {
       grace.end();
-      phases.publishMs = performance.now() - began;
+      phases.publishMs = performance.now() - publishing;
     }
   } finally {
     await heart.stop();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { isDateTime } from '../../src/cloudflare/record.ts';
+import { isDateTime } from '../../src/cloudflare/date-time.ts';
 import {
   decodeInstant,
   encodeInstant,

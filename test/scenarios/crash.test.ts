@@ -172,7 +172,7 @@ describe('a run that dies', { concurrency: false }, () => {
 
   for (const [failpoint, publishes] of [
     ['claimed', false],
-    ['staged', false],
+    ['walked', false],
     ['asked', false],
     ['publishing', false],
     ['published', true],
@@ -261,7 +261,7 @@ describe('a run that dies', { concurrency: false }, () => {
     );
   });
 
-  for (const failpoint of ['claimed', 'staged', 'asked']) {
+  for (const failpoint of ['claimed', 'walked', 'asked']) {
     test(`stopped when ${failpoint}, past its lease: another run publishes, and the stopped one cannot`, async (t) => {
       const accountId = newAccount();
       await succeed(t, accountId);
@@ -327,7 +327,7 @@ describe('a run that dies', { concurrency: false }, () => {
       const accountId = newAccount();
       let walks = 0;
       const snapshotId = await succeed(t, accountId, {
-        failpoint: async (name) => void (name === 'staged' && ++walks === 1 && (await loseStaged(accountId))),
+        failpoint: async (name) => void (name === 'walked' && ++walks === 1 && (await loseStaged(accountId))),
       });
       assert.equal(walks, 2);
       await assertSnapshot(snapshotId, instant);
@@ -342,7 +342,7 @@ describe('a run that dies', { concurrency: false }, () => {
       const first = await succeed(t, accountId);
       aDayLater();
       const result = await sync(t, accountId, {
-        failpoint: async (name) => void (name === 'staged' && (await loseStaged(accountId))),
+        failpoint: async (name) => void (name === 'walked' && (await loseStaged(accountId))),
       });
       assert.equal(result.error?.code, 'STAGING_LOST');
       assert.equal(result.error?.exit, 75);
@@ -386,13 +386,13 @@ describe('a run that dies', { concurrency: false }, () => {
             async failpoint(name) {
               failpoints.push(name);
               if (name === 'claimed' && phase === 'staging') proxy.arm(when);
-              if (name === 'staged' && phase === 'publish') proxy.arm(when);
+              if (name === 'walked' && phase === 'publish') proxy.arm(when);
             },
           });
           assert.equal(proxy.cuts() - before, 1);
           // The transaction of a publish may be made more than once.
           const once = failpoints.filter((name) => name !== 'publishing');
-          assert.deepEqual(once, ['claimed', 'staged', 'asked', 'published']);
+          assert.deepEqual(once, ['claimed', 'walked', 'asked', 'published']);
           assert.deepEqual(await runsOf(accountId), ['succeeded', 'succeeded']);
           const snapshots = await snapshotsOf(accountId);
           assert.equal(snapshots.length, 2);
@@ -408,7 +408,7 @@ describe('a run that dies', { concurrency: false }, () => {
       const accountId = newAccount();
       const snapshotId = await succeed(t, accountId, {
         pool: cut,
-        failpoint: async (name) => void (name === 'staged' && proxy.arm('before', 2)),
+        failpoint: async (name) => void (name === 'walked' && proxy.arm('before', 2)),
       });
       assert.deepEqual(
         (await snapshotsOf(accountId)).map(({ id }) => id),
@@ -425,7 +425,7 @@ describe('a run that dies', { concurrency: false }, () => {
         const outcome = await requestSync(
           deps(t, {
             pool: cut,
-            failpoint: async (name) => void (name === 'staged' && proxy.arm(when)),
+            failpoint: async (name) => void (name === 'walked' && proxy.arm(when)),
           }),
           { accountId, trigger: 'cli', dryRun: true, signal: new AbortController().signal },
         );

@@ -55,7 +55,7 @@ test('when Postgres has lost what was staged, and the time budget leaves no room
       settings: { ...TEST_SETTINGS, timeBudgetMs: 1_000 },
       timing: LEASE_TIMING,
       async failpoint(name) {
-        if (name !== 'staged' || ++walks > 1) return;
+        if (name !== 'walked' || ++walks > 1) return;
         await db.rows('delete from risk_internal.staged_records');
         pages = 0;
         await sleep(1_000);

@@ -157,7 +157,6 @@ async function leftovers(account: AccountUnderTest): Promise<string[]> {
   const rows = await ask(
     account,
     `select 'a lease is left over' as problem from risk_internal.leases ${ACCOUNT}
-     union all select distinct 'staged records are left over' from risk_internal.staged_records ${ACCOUNT}
      union all select distinct 'staged changes are left over' from risk_internal.staged_changes ${ACCOUNT}
      union all select 'slot ' || scheduled_for || ' succeeded ' || count(*) || ' times' from risk.sync_runs ${ACCOUNT}
         and status = 'succeeded' and scheduled_for is not null group by scheduled_for having count(*) > 1`,
@@ -206,7 +205,7 @@ async function unbounded({ pools, pool }: AccountUnderTest): Promise<string[]> {
     if (used.waitingCount > 0) problems.push('somebody still waits for a connection');
   }
   const { rows } = await pool.query<{ rows: number }>(
-    `select (select count(*) from risk_internal.staged_records)::integer + (select count(*) from risk_internal.staged_changes)::integer as rows`,
+    `select count(*)::integer as rows from risk_internal.staged_changes`,
   );
   if ((rows[0]?.rows ?? 0) > 0) problems.push(`${rows[0]?.rows} rows have gathered in staging`);
   return problems;

@@ -49,8 +49,7 @@ export const HISTORY_DEFECTS: Record<string, string> = {
     select * from (select s.*, lag(observed_at) over (partition by account_key order by snapshot_id) as before
       from risk.snapshots s) s where observed_at <= before`,
   'a lease or staged rows that outlived the run': `
-    select account_key from risk_internal.leases union all select account_key from risk_internal.staged_records
-    union all select account_key from risk_internal.staged_changes`,
+    select account_key from risk_internal.leases union all select account_key from risk_internal.staged_changes`,
 };
 
 function overlap(table: string): string {

@@ -73,9 +73,9 @@ type Suffers =
   /** Stopped by a signal before this request. */
   | { kind: 'interrupted'; before: number }
   /** Paused at this point for longer than its lease, while another run takes over; then it goes on. */
-  | { kind: 'paused'; at: 'claimed' | 'staged' | 'asked' }
-  /** The database loses what was staged. */
-  | { kind: 'staging_lost' };
+  | { kind: 'paused'; at: 'claimed' | 'walked' | 'asked' | 'copied' }
+  /** The server closes every connection at this point. */
+  | { kind: 'cut_off'; at: 'walked' | 'asked' | 'copied' };
 
 type SyncPlan = RunScript & { suffers: Suffers; accept: boolean; maxPasses: number };
 
@@ -119,10 +119,16 @@ function syncPlan(confirm: 'lookup' | 'walks'): fc.Arbitrary<SyncPlan> {
         weight: 1,
         arbitrary: fc.record({
           kind: fc.constant('paused' as const),
-          at: fc.constantFrom('claimed' as const, 'staged', 'asked'),
+          at: fc.constantFrom('claimed' as const, 'walked', 'asked', 'copied'),
         }),
       },
-      { weight: 1, arbitrary: fc.constant<Suffers>({ kind: 'staging_lost' }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({
+          kind: fc.constant('cut_off' as const),
+          at: fc.constantFrom('walked' as const, 'asked', 'copied'),
+        }),
+      },
     ),
     accept: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
     maxPasses: fc.constantFrom(1, 2, 4, 4),
@@ -246,7 +252,7 @@ async function run(real: Real, plan: SyncPlan): Promise<RunResult | 'taken_over'
       if (suffers.kind === 'interrupted' && nth === suffers.before) interrupt.abort(new Error('a signal'));
     },
   });
-  let lost = false;
+  let wasCut = false;
   let takenOver = false;
   const deps: RunDeps = {
     pool: db.pool,
@@ -255,12 +261,10 @@ async function run(real: Real, plan: SyncPlan): Promise<RunResult | 'taken_over'
     settings: { ...TEST_SETTINGS, perPage, concurrency, confirm, maxPasses: plan.maxPasses },
     timing: { heartbeatMs: 60_000, leaseMs: 120_000, pollMs: 10, graceMs: 1_000 },
     async failpoint(name) {
-      if (suffers.kind === 'staging_lost' && name === 'staged' && !lost) {
-        lost = true;
-        account.forget();
+      if (suffers.kind === 'cut_off' && name === suffers.at && !wasCut) {
+        wasCut = true;
         await db.pool.query(
-          `delete from risk_internal.staged_records where account_key = (select account_key from risk.accounts where account_id = $1)`,
-          [accountId],
+          `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
         );
       }
       if (suffers.kind === 'paused' && name === suffers.at && !takenOver) {

@@ -1,5 +1,5 @@
 // Rows of a history written by hand: what a command says of states that a test cannot easily bring about by syncing.
-import type { InferInsertModel } from 'drizzle-orm';
+import { sql, type InferInsertModel } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../src/db/pool.ts';
 import {
@@ -98,6 +98,7 @@ export function sampleHistory(pool: Pool) {
       const [inserted] = await db
         .insert(users)
         .values({
+          user_key: sql`(select coalesce(max(${users.user_key}), 0) + 1 from ${users})`,
           max_risk_level: null,
           event_count: 3,
           last_event: '2026-01-01T09:00:00Z',

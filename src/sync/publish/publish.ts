@@ -78,7 +78,13 @@ export async function publish(
           const { counts, rows } = request.readChanges();
           // Before anything is locked that others wait for: no limit of the server ends a COPY whose client has stopped.
           if (request.changeCount > 0)
-            await copyRows(client, stagedChanges, CHANGE_COLUMNS, rows, COPY_MS + request.changeCount * MS_PER_ROW);
+            await copyRows(
+              client,
+              stagedChanges,
+              CHANGE_COLUMNS,
+              rows,
+              COPY_MS + request.changeCount * MS_PER_ROW,
+            );
           await hooks.failpoint?.('copied');
           result = { snapshotId: await publishIn(tx, request, counts, hooks), counts };
           return result;

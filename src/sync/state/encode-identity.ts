@@ -1,7 +1,7 @@
 // Email and name as the bytes that a binary COPY carries for two text columns: a length of four bytes (-1 for null), then
 // UTF-8. The same bytes come from the database, are hashed, kept, and sent back. Lengths keep null from '' and 'a' + 'bc'
 // from 'ab' + 'c'.
-import { EMAIL_MAX_LENGTH, NAME_MAX_LENGTH } from '../../cloudflare/record.ts';
+import { EMAIL_MAX_LENGTH, NAME_MAX_LENGTH } from '../../cloudflare/check-record.ts';
 
 /** Four bytes of UTF-8 for each character at most. */
 export const IDENTITY_MAX_BYTES = 8 + 4 * (EMAIL_MAX_LENGTH + NAME_MAX_LENGTH);
@@ -13,7 +13,7 @@ export function encodeIdentity(email: string | null, name: string | null, into: 
 
 function encodeText(text: string | null, into: Buffer, at: number): number {
   if (text === null) return into.writeInt32BE(-1, at);
-  const length = into.utf8Write(text, at + 4);
+  const length = into.write(text, at + 4, 'utf8');
   into.writeInt32BE(length, at);
   return at + 4 + length;
 }

@@ -75,7 +75,7 @@ export async function readState(
   async function readUsers(): Promise<void> {
     const width = Math.ceil((ROWS * header.lastUserKey) / expected.users);
     let rows = ROWS;
-    for (let after = 0; after < header.lastUserKey; ) {
+    for (let after = 0; after < header.lastUserKey;) {
       signal.throwIfAborted();
       await onRange?.();
       const upTo = Math.min(header.lastUserKey, after + width);
@@ -210,7 +210,11 @@ function clockBackwards(observedAt: string, newestAt: string | null): OperatorEr
 }
 
 /** Somebody else wrote the account's users, or the database lost what it had committed. */
-export function stateMoved({ accountId }: Pick<Lease, 'accountId'>, when: string, cause?: unknown): OperatorError {
+export function stateMoved(
+  { accountId }: Pick<Lease, 'accountId'>,
+  when: string,
+  cause?: unknown,
+): OperatorError {
   return new OperatorError({
     code: 'STATE_MOVED',
     exit: EXIT.tryLater,
@@ -238,7 +242,8 @@ function broken(happened: string): OperatorError {
     code: 'STATE_BROKEN',
     exit: EXIT.failed,
     happened,
-    means: 'The history was changed or damaged from outside, so nothing is compared with it and nothing was published',
+    means:
+      'The history was changed or damaged from outside, so nothing is compared with it and nothing was published',
     todo: 'Run `zt-risk-sync doctor`: it names what contradicts what. Restore the database, or undo the change that was made by hand',
   });
 }

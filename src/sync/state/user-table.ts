@@ -140,12 +140,7 @@ export function createUserTable(): UserTable {
     const from = at(row);
     const w = words(row);
     const mask = index.length - 1;
-    let slot = slotOf(
-      w[from] as number,
-      w[from + 1] as number,
-      w[from + 2] as number,
-      w[from + 3] as number,
-    );
+    let slot = slotOf(w[from] as number, w[from + 1] as number, w[from + 2] as number, w[from + 3] as number);
     while (index[slot] !== 0) slot = (slot + 1) & mask;
     index[slot] = row + 1;
   }
@@ -179,7 +174,8 @@ export function createUserTable(): UserTable {
       const from = at(row);
       w[from + 4] = key;
       w[from + 5] = eventCount;
-      (doubles[row >>> SEGMENT_BITS] as Float64Array)[(row & SEGMENT_MASK) * (WORDS / 2) + 3] = lastEvent.seconds;
+      (doubles[row >>> SEGMENT_BITS] as Float64Array)[(row & SEGMENT_MASK) * (WORDS / 2) + 3] =
+        lastEvent.seconds;
       w[from + 8] = lastEvent.micros;
       w[from + 9] = hash[0] as number;
       w[from + 10] = hash[1] as number;
@@ -193,7 +189,9 @@ export function createUserTable(): UserTable {
     userId(row) {
       const w = words(row);
       const from = at(row);
-      const hex = [0, 1, 2, 3].map((n) => ((w[from + n] as number) >>> 0).toString(16).padStart(8, '0')).join('');
+      const hex = [0, 1, 2, 3]
+        .map((n) => ((w[from + n] as number) >>> 0).toString(16).padStart(8, '0'))
+        .join('');
       return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
     },
     writeUserId(row, into) {
@@ -279,14 +277,19 @@ export function createUserTable(): UserTable {
 
 /** Reads a uuid of 36 characters, hexadecimal in either case, into four words. */
 export function readUserId(text: string, into: Int32Array): void {
-  into[0] = hex4(text, 0) << 16 | hex4(text, 4);
-  into[1] = hex4(text, 9) << 16 | hex4(text, 14);
-  into[2] = hex4(text, 19) << 16 | hex4(text, 24);
-  into[3] = hex4(text, 28) << 16 | hex4(text, 32);
+  into[0] = (hex4(text, 0) << 16) | hex4(text, 4);
+  into[1] = (hex4(text, 9) << 16) | hex4(text, 14);
+  into[2] = (hex4(text, 19) << 16) | hex4(text, 24);
+  into[3] = (hex4(text, 28) << 16) | hex4(text, 32);
 }
 
 function hex4(text: string, from: number): number {
-  return (digit(text, from) << 12) | (digit(text, from + 1) << 8) | (digit(text, from + 2) << 4) | digit(text, from + 3);
+  return (
+    (digit(text, from) << 12) |
+    (digit(text, from + 1) << 8) |
+    (digit(text, from + 2) << 4) |
+    digit(text, from + 3)
+  );
 }
 
 function digit(text: string, place: number): number {

@@ -74,7 +74,7 @@ export function createChangeLog(): ChangeLog {
         name: null,
       };
       function* readPiece(bytes: Buffer): Generator<LoggedChange> {
-        for (let at = 0; at < bytes.length; ) {
+        for (let at = 0; at < bytes.length;) {
           change.change++;
           change.row = bytes.readUInt32LE(at);
           change.level = bytes.readUInt8(at + 4) as LevelRank;

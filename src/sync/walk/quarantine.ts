@@ -44,14 +44,16 @@ export function createQuarantine(pool: Pool, lease: Pick<Lease, 'accountKey' | '
 }
 
 function hashOf({ userId, reason, raw }: RejectedRecord): string {
-  return createHash('sha256')
-    .update(reason)
-    .update('\0')
-    .update(raw)
-    // Where the raw text is cut off, two users' records may look alike.
-    .update('\0')
-    .update(userId ?? '')
-    .digest('hex');
+  return (
+    createHash('sha256')
+      .update(reason)
+      .update('\0')
+      .update(raw)
+      // Where the raw text is cut off, two users' records may look alike.
+      .update('\0')
+      .update(userId ?? '')
+      .digest('hex')
+  );
 }
 
 async function writeAgain(

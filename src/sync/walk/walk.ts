@@ -4,7 +4,11 @@ import { walkPages, type Pass } from '../../cloudflare/walk-pages.ts';
 import { EXIT, OperatorError } from '../../errors.ts';
 import type { RunFacts } from '../record-run.ts';
 import type { MetCounts, UserTable } from '../state/user-table.ts';
-import { judgeWalk, needsAnotherPass, tooManyRejected, type Judgement,
+import {
+  judgeWalk,
+  needsAnotherPass,
+  tooManyRejected,
+  type Judgement,
   type PassFacts,
   type PassOverlap,
 } from '../verdict.ts';
@@ -45,11 +49,16 @@ const ROOM_FOR_A_PASS = 1.2;
 
 /** Throws what `walkPages` throws, and TOO_MANY_REJECTED. Rejected records are written down however it ends. */
 export async function walk(deps: WalkDeps, settings: WalkSettings, run: WalkRun): Promise<Walk> {
+  let walked: Walk;
   try {
-    return await readPasses(deps, settings, run);
-  } finally {
-    await deps.quarantine.flush();
+    walked = await readPasses(deps, settings, run);
+  } catch (error) {
+    // What keeps them from being written is not what ended the walk.
+    await deps.quarantine.flush().catch(() => undefined);
+    throw error;
   }
+  await deps.quarantine.flush();
+  return walked;
 }
 
 async function readPasses(
