@@ -236,8 +236,8 @@ function stateBroken({ accountId }: Lease, found: LevelSums, recorded: LevelSums
   );
 }
 
-function brokenIdentities({ accountId }: Lease, users: number): OperatorError {
-  return broken(`${users} present users of account ${accountId} have no current identity`);
+export function brokenIdentities({ accountId }: Lease, users: number): OperatorError {
+  return broken(`${users} users of account ${accountId} have no current identity`);
 }
 
 function broken(happened: string): OperatorError {
