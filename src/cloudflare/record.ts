@@ -1,5 +1,5 @@
 // What one record of the summary means: a user, or a reason why it is set aside. A reason never quotes a value.
-import { z } from 'zod';
+import * as z from 'zod';
 import { RISK_LEVELS, type UserRisk } from '../user-risk.ts';
 
 /** Characters (code points). The longest address SMTP can carry. */

@@ -19,7 +19,7 @@ const LOCK_KEY = 0x7a747273;
 // A migration may rewrite tables; twenty processes may queue behind it.
 const LIMITS = { lockMs: 300_000, idleMs: 60_000, statementMs: 600_000 };
 
-/** From source this file is in src/db, bundled it is dist/cli.js. */
+/** From source this file is in src/db, bundled it is a file of dist. */
 export function migrationsFolder(): string {
   const candidates = ['../migrations', '../../migrations'].map((path) =>
     fileURLToPath(new URL(path, import.meta.url)),
