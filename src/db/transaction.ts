@@ -37,9 +37,9 @@ export async function inTransaction<T>(
   let broken: Error | undefined;
   let stopCancelling = async (): Promise<void> => undefined;
   try {
-    await client.query('begin isolation level read committed');
+    // In one question: a database may be 10 ms away, and every unit of work begins here.
+    await client.query(`begin isolation level read committed; ${limitsSql(limits)}`);
     const tx = drizzle(client);
-    await setLimits(tx, limits);
     if (cancel) stopCancelling = await cancelOn(cancel, pool, tx);
     const result = await work(tx, client);
     await stopCancelling();
@@ -101,7 +101,10 @@ async function cancelOn(cancel: AbortSignal, pool: Pool, tx: Transaction): Promi
 
 /** Changes the limits for the rest of the transaction. */
 export async function setLimits(tx: Transaction, limits: TransactionLimits): Promise<void> {
-  await tx.execute(sql`select set_config('lock_timeout', ${String(limits.lockMs)}, true),
-    set_config('idle_in_transaction_session_timeout', ${String(limits.idleMs)}, true),
-    set_config('statement_timeout', ${String(limits.statementMs)}, true)`);
+  await tx.execute(sql.raw(limitsSql(limits)));
+}
+
+/** SET takes no parameters; numbers need no quoting. */
+function limitsSql({ lockMs, idleMs, statementMs }: TransactionLimits): string {
+  return `set local lock_timeout = ${lockMs}; set local idle_in_transaction_session_timeout = ${idleMs}; set local statement_timeout = ${statementMs}`;
 }
