@@ -1,9 +1,10 @@
 // The life of one account, as the suites measure it: loaded, read again after a checkpoint, read again, changed in part, changed
-// whole. A fresh database each time.
+// whole. A fresh database each time. Nobody has analysed it when it is read for the first time after its load.
 import type { Bench } from '../harness/bench.ts';
 import type { Figures } from '../harness/measure.ts';
 import type { References } from '../harness/row.ts';
 import { bareCopy, bareWalk } from '../harness/references.ts';
+import { settle } from '../harness/postgres.ts';
 import { migrate, sync, type SyncRequest } from '../harness/sync.ts';
 
 export const ACCOUNT = '5e1f0000000000000000000000000001';
@@ -49,6 +50,7 @@ export async function live(bench: Bench, options: LifeOptions): Promise<Life> {
   await run('first after a checkpoint', 0);
   const { walkMs } = await bareWalk(bench, ACCOUNT, perPage);
   const { copyMs } = await bareCopy(bench, databaseUrl);
+  await settle(databaseUrl);
   await run('unchanged', 0);
   await change(0.05);
   await run('5 % changed', Math.round(users * 0.05));

@@ -26,6 +26,8 @@ export async function syncSuite(bench: Bench): Promise<void> {
         );
       await report.add({
         case: 'migrations alone',
+        users,
+        per_page: perPage,
         wall_ms: median(lives.map(({ migrateMs }) => migrateMs)),
       });
     }

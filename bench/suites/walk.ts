@@ -2,6 +2,7 @@
 // BENCH_USERS, BENCH_LATENCY_MS; the limit is a twentieth of Cloudflare's per window, in windows of a thirtieth.
 import { numbersOf, type Bench } from '../harness/bench.ts';
 import { median } from '../harness/median.ts';
+import { settle } from '../harness/postgres.ts';
 import { createReport, type Report } from '../harness/report.ts';
 import { migrate, sync, type Synced } from '../harness/sync.ts';
 import { ACCOUNT } from './life.ts';
@@ -21,6 +22,7 @@ export async function walkSuite(bench: Bench): Promise<void> {
   await bench.api.control({ account: ACCOUNT, create: { users: users!, seed: 1 }, prepare: PER_PAGE });
   const request = { databaseUrl, accountId: ACCOUNT, perPage: PER_PAGE };
   await sync(bench, request);
+  await settle(databaseUrl);
   const rounds = async () => {
     const all: Synced[] = [];
     for (let round = 0; round < bench.rounds; round++) all.push(await sync(bench, request));
