@@ -83,9 +83,13 @@ function control(order: Control): void {
   if (order.limit !== undefined) limit = createRateLimit(order.limit);
   if (order.create !== undefined) {
     const account = createAccount(order.create);
+    drifting.delete(accountId);
     still.set(accountId, { account, pages: createPages(account, order.create.oneAnswer === true) });
   }
-  if (order.drift !== undefined) drifting.set(accountId, createDriftingAccount(order.drift));
+  if (order.drift !== undefined) {
+    still.delete(accountId);
+    drifting.set(accountId, createDriftingAccount(order.drift));
+  }
   if (order.changeShare !== undefined) stillOf(accountId).account.change(order.changeShare);
   if (order.removeShare !== undefined) stillOf(accountId).account.remove(order.removeShare);
   if (order.keepFirst !== undefined) stillOf(accountId).account.keepFirst(order.keepFirst);

@@ -1,4 +1,5 @@
 // `npm run bench:peers`: this product beside what people would pick instead. Same API, same server, same machine, same run.
+// With `-- costs` or `-- rows`: one half alone.
 // BENCH_USERS, BENCH_ROUNDS, BENCH_DRIFT_USERS; BENCH_PEERS: parts of names, separated by commas, of those who take part.
 import { numbersOf, withBench, type Bench } from '../harness/bench.ts';
 import type { Figures } from '../harness/measure.ts';
@@ -15,8 +16,8 @@ const MOVES_PER_PAGE = 0.1;
 
 const peers = chosen(peersOf(await installPeers()));
 await withBench(async (bench) => {
-  await costs(bench);
-  await correctness(bench);
+  if (wants('costs')) await costs(bench);
+  if (wants('rows')) await correctness(bench);
 });
 
 async function costs(bench: Bench): Promise<void> {
@@ -79,26 +80,32 @@ async function add(
   });
 }
 
+const LOOKED_AT = {
+  wallMs: 'wall, ms',
+  clientCpuMs: 'client CPU, ms',
+  serverCpuMs: 'server CPU, ms',
+  peakMb: 'memory, MB',
+  walMb: 'WAL, MB',
+} as const;
+
+/** One line a case and figure, in which somebody needs less. */
 function winsOf(users: number, figures: Map<string, Record<Case, Figures>>): string[] {
   const ours = figures.get(OURS);
   if (ours === undefined) return [];
-  const looked = {
-    wallMs: 'ms of wall',
-    clientCpuMs: 'ms of client CPU',
-    serverCpuMs: 'ms of server CPU',
-    peakMb: 'MB of memory',
-    walMb: 'MB of WAL',
-  } as const;
   return CASES.flatMap((one) =>
-    [...figures].flatMap(([name, theirs]) =>
-      (Object.keys(looked) as (keyof typeof looked)[])
-        .filter((figure) => theirs[one][figure] < ours[one][figure])
-        .map(
-          (figure) =>
-            `${name}, ${users} users, ${one}: ${Math.round(theirs[one][figure])} ${looked[figure]}, against ${Math.round(ours[one][figure])}`,
-        ),
-    ),
+    Object.entries(LOOKED_AT).flatMap(([key, what]) => {
+      const figure = key as keyof typeof LOOKED_AT;
+      const better = [...figures]
+        .filter(([, theirs]) => theirs[one][figure] < ours[one][figure])
+        .map(([name, theirs]) => `${name}: ${round(theirs[one][figure])}`);
+      if (better.length === 0) return [];
+      return [`${one}, ${users} users, ${what} (here ${round(ours[one][figure])}): ${better.join('; ')}`];
+    }),
   );
+}
+
+function round(value: number): string {
+  return value.toFixed(value < 10 ? 2 : 0);
 }
 
 async function correctness(bench: Bench): Promise<void> {
@@ -129,6 +136,10 @@ async function correctness(bench: Bench): Promise<void> {
     });
   }
   report.print();
+}
+
+function wants(half: 'costs' | 'rows'): boolean {
+  return process.argv.length === 2 || process.argv.includes(half);
 }
 
 function chosen(all: Peer[]): Peer[] {
