@@ -42,6 +42,8 @@ const server = createServer((request, response) => {
     send(response, 500, failure(1000, 'the server failed'));
   });
 });
+// Whoever started it is gone.
+process.stdin.resume().on('end', () => process.exit());
 server.listen(0, '127.0.0.1', () => {
   process.stdout.write(`http://127.0.0.1:${(server.address() as AddressInfo).port}\n`);
 });

@@ -13,7 +13,7 @@ export type Truth = { now: number; users: { user_id: string; event_count: number
 export async function startApi() {
   const script = fileURLToPath(new URL('../api/server.ts', import.meta.url));
   const child = spawn(process.execPath, ['--max-old-space-size=4096', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
   const url = String((await once(createInterface({ input: child.stdout }), 'line'))[0]);
 

@@ -4,13 +4,19 @@ import { startPostgres, type Postgres } from './postgres.ts';
 
 export type Bench = { postgres: Postgres; api: Api; rounds: number };
 
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
 /** Starts both, and stops both whatever happens. */
 export async function withBench(work: (bench: Bench) => Promise<void>): Promise<void> {
   const postgres = await startPostgres();
   const api = await startApi();
+  // The API ends with this process; the server would run on.
+  const giveUp = () => void postgres.stop().finally(() => process.exit(1));
+  for (const signal of SIGNALS) process.once(signal, giveUp);
   try {
     await work({ postgres, api, rounds: numbersOf('BENCH_ROUNDS', [5])[0]! });
   } finally {
+    for (const signal of SIGNALS) process.off(signal, giveUp);
     await api.stop();
     await postgres.stop();
   }

@@ -4,3 +4,5 @@ import { startDelayProxy } from './delay-proxy.ts';
 const [host = '', port = '', ms = ''] = process.argv.slice(2);
 const proxy = await startDelayProxy({ host, port: Number(port) }, Number(ms));
 process.stdout.write(`${proxy.port}\n`);
+// Whoever started it is gone.
+process.stdin.resume().on('end', () => process.exit());

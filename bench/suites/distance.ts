@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { numbersOf, type Bench } from '../harness/bench.ts';
 import { median } from '../harness/median.ts';
 import { createReport } from '../harness/report.ts';
-import { CASES, figuresOf, live, type Life } from './life.ts';
+import { chosenCases, figuresOf, live, type Life } from './life.ts';
 
 const PER_PAGE = 1_000;
 const proxyScript = fileURLToPath(new URL('../harness/delay-process.ts', import.meta.url));
@@ -25,7 +25,7 @@ export async function distanceSuite(bench: Bench): Promise<void> {
     process.execPath,
     [proxyScript, server.hostname, server.port, String(distanceMs! / 2)],
     {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['pipe', 'pipe', 'inherit'],
     },
   );
   try {
@@ -38,7 +38,7 @@ export async function distanceSuite(bench: Bench): Promise<void> {
         here.push(await live(bench, { users, perPage: PER_PAGE }));
         away.push(await live(bench, { users, perPage: PER_PAGE, via }));
       }
-      for (const name of CASES) {
+      for (const name of chosenCases()) {
         const [near, far] = [here, away].map((lives) =>
           median(figuresOf(lives, name).map(({ wallMs }) => wallMs)),
         );

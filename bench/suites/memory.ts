@@ -3,7 +3,7 @@
 import { numbersOf, type Bench } from '../harness/bench.ts';
 import { median } from '../harness/median.ts';
 import { createReport } from '../harness/report.ts';
-import { CASES, figuresOf, live, type Life } from './life.ts';
+import { chosenCases, figuresOf, live, type Life } from './life.ts';
 
 const PER_PAGE = 1_000;
 
@@ -18,7 +18,7 @@ export async function memorySuite(bench: Bench): Promise<void> {
     const lives: Life[] = [];
     for (let round = 0; round < rounds; round++)
       lives.push(await live(bench, { users, perPage: PER_PAGE, oneAnswer }));
-    for (const name of CASES) {
+    for (const name of chosenCases()) {
       const figures = figuresOf(lives, name);
       await report.add({
         case: name,

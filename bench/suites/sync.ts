@@ -5,7 +5,7 @@ import { caseRow } from '../harness/row.ts';
 import { createReport } from '../harness/report.ts';
 import { median } from '../harness/median.ts';
 import { afterMassClear, besideLargeAccount, fourSideBySide } from './beside-others.ts';
-import { CASES, figuresOf, live, type Life } from './life.ts';
+import { chosenCases, figuresOf, live, type Life } from './life.ts';
 
 export async function syncSuite(bench: Bench): Promise<void> {
   const sizes = numbersOf('BENCH_USERS', [1_000, 20_000, 100_000]);
@@ -20,7 +20,7 @@ export async function syncSuite(bench: Bench): Promise<void> {
       const lives: Life[] = [];
       for (let round = 0; round < bench.rounds; round++) lives.push(await live(bench, { users, perPage }));
       const references = lives.map((life) => life.references);
-      for (const name of CASES)
+      for (const name of chosenCases())
         await report.add(
           caseRow({ case: name, users, per_page: perPage }, figuresOf(lives, name), references),
         );
