@@ -1,6 +1,6 @@
 // A table for people and a file for programs. The name of a column carries its unit: `_ms`, `_mb`, `_x` (times a reference).
 import { mkdir, writeFile } from 'node:fs/promises';
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 
 export type Cell = string | number | null | readonly number[];
 export type Row = Record<string, Cell>;
@@ -18,6 +18,8 @@ export function createReport(suite: string, settings: Row) {
     memory_mb: Math.round(totalmem() / 2 ** 20),
     node: process.version,
     postgres: 18,
+    // Of the last minute: whoever else is at work here shows in every wall time.
+    load_at_start: loadavg()[0]!,
   };
   return {
     /** Written at once: a run that is stopped keeps what it has measured. */
@@ -30,7 +32,7 @@ export function createReport(suite: string, settings: Row) {
     },
     print(): void {
       process.stdout.write(
-        `\n${suite} (${machine.cores} cores, ${machine.cpu}, Node ${machine.node}, PostgreSQL 18; ${line(settings)})\n\n${table(rows)}\n${file}\n`,
+        `\n${suite} (${machine.cores} cores, ${machine.cpu}, Node ${machine.node}, PostgreSQL 18, load ${machine.load_at_start.toFixed(1)} before; ${line(settings)})\n\n${table(rows)}\n${file}\n`,
       );
     },
   };

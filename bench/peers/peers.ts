@@ -62,12 +62,11 @@ export function peersOf(installed: Installed): Peer[] {
       current: 'select user_id, event_count from risk_bi.users where is_present',
     },
     dlt('dlt scd2, csv', 'csv', {}),
-    // Several files, so that both cores normalize and load side by side.
+    // Its performance page: processes to normalize, and files small enough that there is one for each. It loads 20 files side by
+    // side without being told.
     dlt('dlt scd2, csv, 2 workers', 'csv', {
       NORMALIZE__WORKERS: '2',
-      LOAD__WORKERS: '2',
-      EXTRACT__DATA_WRITER__FILE_MAX_ITEMS: '50000',
-      NORMALIZE__DATA_WRITER__FILE_MAX_ITEMS: '50000',
+      DATA_WRITER__FILE_MAX_ITEMS: '25000',
     }),
     dlt('dlt scd2, arrow', 'arrow', {}),
     node('fetch, upserts of 1,000', 'fetch-upserts'),
