@@ -8,6 +8,7 @@ import { levelsOfSnapshot } from '../queries/levels-of-snapshot.ts';
 import { LEASE_TIMING } from '../sync/lease.ts';
 import { requestSync, type SyncOutcome } from '../sync/request-sync.ts';
 import type { RunDeps } from '../sync/run-sync.ts';
+import { printError } from './print-error.ts';
 import { createProgress } from './progress.ts';
 import { duration, minute, plural } from './print.ts';
 
@@ -257,8 +258,4 @@ async function printSummary(io: Io, deps: RunDeps, line: Line, outcome: SyncOutc
   out(
     `  run ${outcome.runId}: ${plural(facts.requests, 'request')}, ${plural(facts.passes, 'pass', 'passes')}, ${duration(Number(line['duration_ms']))}`,
   );
-}
-
-export function printError(io: Pick<Io, 'stderr'>, error: OperatorError): void {
-  io.stderr.write(`error ${error.code}: ${error.happened}.\n  ${error.means}.\n  ${error.todo}.\n`);
 }

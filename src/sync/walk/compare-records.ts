@@ -112,7 +112,7 @@ export function createComparison(state: {
     // Another pass says the same again: it is kept once.
     const change = table.holdsChange(row, changeHash)
       ? table.change(row)
-      : log.append(row, values, identity, end);
+      : log.append(row, id, values, identity, end);
     outcome.changes.push(change);
     outcome.hashes.push(changeHash[0] as number, changeHash[1] as number);
   }
