@@ -24,6 +24,8 @@ export type SyncOver = {
   beside?: readonly unknown[];
   /** Called before a page is answered; what it throws is the answer. Passes count from 1. */
   onPage?: (request: { pass: number; page: number; perPage: number }) => Promise<void>;
+  /** The largest page that is served. */
+  pageLimit?: number;
   /** The total that a pass states, from 1; the number of people otherwise. */
   total?: (pass: number) => number;
 };
@@ -117,7 +119,7 @@ export function servedAccount(
 
 function clientOf(
   account: ServedAccount,
-  { beside = [], onPage, total }: SyncOver,
+  { beside = [], onPage, total, pageLimit = 1_000 }: SyncOver,
 ): Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'> {
   let pass = 0;
   return {
@@ -126,9 +128,10 @@ function clientOf(
       const now = pass;
       await onPage?.({ pass: now, page, perPage });
       const all = [...account.people, ...beside];
-      const records = all.slice((page - 1) * perPage, page * perPage);
+      const size = Math.min(perPage, pageLimit);
+      const records = all.slice((page - 1) * size, page * size);
       const totalCount = total?.(now) ?? all.length;
-      return serveRecords(records, { page, per_page: perPage, total_count: totalCount }, openReader);
+      return serveRecords(records, { page, per_page: size, total_count: totalCount }, openReader);
     },
     /** Whoever is not in the list has no level any more. */
     async lookUpUser({ userId }) {
