@@ -38,6 +38,8 @@ type StateDeps = { pool: Pool; table: UserTable; key: HashKey; onRange?: () => P
 
 // Users of one statement: about half a megabyte with their identities.
 const ROWS = 5_000;
+// With names of ten thousand characters they make two megabytes; how long names are is known after the first range.
+const FIRST_ROWS = 50;
 const MAX_BYTES = 1024 * 1024;
 const CLOCK_TOLERANCE = '5 minutes';
 
@@ -62,7 +64,8 @@ export async function readState(
     lastEvent: { seconds: 0, micros: 0 },
     hash: new Uint32Array(2),
   };
-  if (expected.users > 0) {
+  // Also where the snapshot counts nobody: users who are there all the same must be noticed.
+  if (header.lastUserKey > 0) {
     await readUsers();
     const now = await readHeader(pool, lease, observedAt);
     if (now.lastWriter !== header.lastWriter) throw stateMoved(lease, 'while its users were read');
@@ -73,8 +76,8 @@ export async function readState(
 
   /** By ranges of keys: an upper bound and a limit keep each of them small, whatever the planner believes of the account. */
   async function readUsers(): Promise<void> {
-    const width = Math.ceil((ROWS * header.lastUserKey) / expected.users);
-    let rows = ROWS;
+    const width = Math.ceil((ROWS * header.lastUserKey) / Math.max(1, expected.users));
+    let rows = FIRST_ROWS;
     for (let after = 0; after < header.lastUserKey;) {
       signal.throwIfAborted();
       await onRange?.();
@@ -88,7 +91,7 @@ export async function readState(
       }
       // Names of ten thousand characters make rows a hundred times as long.
       const perRow = range.bytes / Math.max(1, range.rows.length);
-      rows = Math.max(50, Math.min(ROWS, Math.floor(MAX_BYTES / Math.max(1, perRow))));
+      rows = Math.max(FIRST_ROWS, Math.min(ROWS, rows * 10, Math.floor(MAX_BYTES / Math.max(1, perRow))));
       after = range.upTo;
     }
   }
@@ -233,8 +236,8 @@ function stateBroken({ accountId }: Lease, found: LevelSums, recorded: LevelSums
   );
 }
 
-function brokenIdentities({ accountId }: Lease, users: number): OperatorError {
-  return broken(`${users} present users of account ${accountId} have no current identity`);
+export function brokenIdentities({ accountId }: Lease, users: number): OperatorError {
+  return broken(`${users} users of account ${accountId} have no current identity`);
 }
 
 function broken(happened: string): OperatorError {
