@@ -12,7 +12,7 @@ import { askAbsent, type Answers } from './ask-absent.ts';
 import { clearPending, emptyAnswer, massClear } from './guards.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { lastWalk, type LastWalk } from './last-walk.ts';
-import { dropLease, type Lease, type LeaseTiming } from './lease.ts';
+import { beat, dropLease, leaseLost, type Lease, type LeaseTiming } from './lease.ts';
 import { missingRows, readMissing, type MissingUser } from './missing-users.ts';
 import { countRows, readChanges, type ChangeCounts, type ChangeInputs } from './publish/changes.ts';
 import { publish } from './publish/publish.ts';
@@ -121,7 +121,7 @@ export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunRe
     await deps.failpoint?.('published');
   } catch (error) {
     Object.assign(facts, usage);
-    result.error = explain(error);
+    result.error = await findCause(deps.pool, lease, explain(error));
     await recordFailure(deps.pool, lease, facts, result.error, options.dryRun).catch((failure: unknown) => {
       // The lease runs out by itself, and the next run records this one as abandoned.
       deps.logger.warn({ err: failure }, 'could not record the failed run');
@@ -422,6 +422,12 @@ function startGrace(signal: AbortSignal, ms: number): { over: AbortSignal; end()
       signal.removeEventListener('abort', begin);
     },
   };
+}
+
+/** Whoever has taken the account over has moved its state, too. Before the publish nothing has asked for the lease yet. */
+async function findCause(pool: Pool, lease: Lease, error: OperatorError): Promise<OperatorError> {
+  if (error.code !== 'STATE_MOVED') return error;
+  return (await beat(pool, lease).catch(() => true)) ? error : leaseLost(lease);
 }
 
 function explain(error: unknown): OperatorError {
