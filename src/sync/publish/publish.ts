@@ -12,7 +12,8 @@ import { CommitUnknown, inTransaction, type Transaction } from '../../db/transac
 import { EXIT, OperatorError } from '../../errors.ts';
 import { beat, fence, findPublished, leaseLost, releaseLease, type Lease } from '../lease.ts';
 import { recordRun, type RunFacts } from '../record-run.ts';
-import { stateMoved, type AccountState } from '../state/read-state.ts';
+import type { AccountState } from '../state/read-state.ts';
+import { stateMoved } from '../state/state-errors.ts';
 import type { Verdict } from '../verdict.ts';
 import { CHANGE_COLUMNS, type ChangeCounts, type Changes } from './changes.ts';
 import { changeStatements, snapshotStatements, type SnapshotFacts, type Statement } from './write-changes.ts';

@@ -94,7 +94,8 @@ describe('readChanges', () => {
     const identity = Buffer.alloc(IDENTITY_MAX_BYTES);
     const users = 30_000;
     for (let n = 0; n < users; n++) {
-      const row = table.findOrAdd(Int32Array.of(Math.imul(n, 0x9e37_79b1), n, 0, 0));
+      const id = Int32Array.of(Math.imul(n, 0x9e37_79b1), n, 0, 0);
+      const row = table.findOrAdd(id);
       const values = {
         level: ((n % 3) + 1) as LevelRank,
         eventCount: n,
@@ -107,6 +108,7 @@ describe('readChanges', () => {
       for (const again of n % 3 === 1 ? [1, 2] : [1]) {
         const change = log.append(
           row,
+          id,
           values,
           identity,
           encodeIdentity(`user${n}-${again}@example.com`, null, identity, 0),
