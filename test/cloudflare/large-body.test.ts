@@ -309,19 +309,26 @@ const manyRecords = function* () {
   yield* repeated(',{"user_id":"a"}', 200 * MIB);
 };
 
-for (const [title, pieces, code, extra] of [
-  ['30 MB of opening brackets', () => repeated('[', 30 * MIB), 'BAD_ANSWER', {}],
-  ['30 MB of opening braces', () => repeated('{"a":', 30 * MIB), 'BAD_ANSWER', {}],
-  ['one record of 200 MB', oneLongRecord, 'BODY_TOO_LARGE', {}],
-  ['200 MB beside the records', longEnvelope, 'BODY_TOO_LARGE', {}],
-  ['white space without end', () => repeated(' ', 200 * MIB), 'BODY_TOO_LARGE', {}],
-  ['more than any summary', manyRecords, 'BODY_TOO_LARGE', { bodyLimits: { summaryBytes: 20 * MIB } }],
+for (const [title, pieces, code, said, extra] of [
+  ['30 MB of opening brackets', () => repeated('[', 30 * MIB), 'BAD_ANSWER', /not JSON/, {}],
+  ['30 MB of opening braces', () => repeated('{"a":', 30 * MIB), 'BAD_ANSWER', /not JSON/, {}],
+  ['one record of 200 MB', oneLongRecord, 'BODY_TOO_LARGE', /a record of more than 1 MiB/, {}],
+  ['200 MB beside the records', longEnvelope, 'BODY_TOO_LARGE', /more than 1 MiB beside its records/, {}],
+  ['white space without end', () => repeated(' ', 200 * MIB), 'BODY_TOO_LARGE', /beside its records/, {}],
+  [
+    'more than any summary',
+    manyRecords,
+    'BODY_TOO_LARGE',
+    /longer than any/,
+    { bodyLimits: { summaryBytes: 20 * MIB } },
+  ],
 ] as const) {
   test(`${title}: refused as ${code} before it is all there, in little memory`, async (t: TestContext) => {
     const h = await harness(t, [(...args) => sending(pieces())(...args)], extra);
     const megabytes = await grown(async () => {
       const error = await refusalOf(ask(h, () => ({ add() {}, end() {} })));
       assert.equal(error.code, code);
+      assert.match(error.happened, said);
     });
     const bytes = h.usage.bytes / h.usage.requests;
     assert.ok(bytes < 21 * MIB, `${bytes} bytes`);
