@@ -14,11 +14,7 @@ import type { OperatorError } from '../../src/errors.ts';
 export const TOKEN = 'v1.0-Sup3rS3cret-Tok3n_0123456789';
 export const ACCOUNT = '0123456789abcdef0123456789abcdef';
 
-export type Reply = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  index: number,
-) => void | Promise<void>;
+export type Reply = (request: IncomingMessage, response: ServerResponse, index: number) => void;
 
 export const RECORD = {
   user_id: '182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e',
@@ -87,7 +83,7 @@ export async function harness(
   const usage: ClientUsage = { requests: 0, retries: 0, bytes: 0 };
   const baseUrl = await listen(t, (request, response) => {
     const index = requests.push({ url: request.url ?? '', headers: request.headers }) - 1;
-    void replies[Math.min(index, replies.length - 1)]!(request, response, index);
+    replies[Math.min(index, replies.length - 1)]!(request, response, index);
   });
   let time = Date.parse('2026-11-01T00:00:00Z');
   const log = (fields: Record<string, unknown>, message: string) => void logs.push({ message, fields });

@@ -49,15 +49,18 @@ function ask<T>(h: Harness, openReader: OpenReader<T>, signal = new AbortControl
   });
 }
 
-/** Piece after piece, as long as the client takes them. */
-function sending(pieces: Iterable<string | Buffer>, head: Record<string, string> = jsonHead): Reply {
-  return async (_request, response) => {
+/** Piece after piece, as fast as the client takes them, or with a pause after each. */
+function sending(pieces: Iterable<string | Buffer>, head = jsonHead, pauseMs = 0): Reply {
+  return (_request, response) => {
     response.writeHead(200, head);
-    for (const piece of pieces) {
-      if (response.destroyed) return;
-      if (!response.write(piece)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
-    }
-    response.end();
+    void (async () => {
+      for (const piece of pieces) {
+        if (response.destroyed) return;
+        if (!response.write(piece)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+        if (pauseMs > 0) await after(pauseMs);
+      }
+      response.end();
+    })();
   };
 }
 
@@ -94,20 +97,8 @@ test('a streamed body that comes byte by byte is read as it is', async (t) => {
   const body = Buffer.from(
     `\ufeff${JSON.stringify({ success: true, result: { users: [{ name: 'Ådå 😀' }] } })}`,
   );
-  const h = await harness(
-    t,
-    [
-      async (_request, response) => {
-        response.writeHead(200, jsonHead);
-        for (const byte of body) {
-          response.write(Buffer.of(byte));
-          await after(1);
-        }
-        response.end();
-      },
-    ],
-    STREAM,
-  );
+  const bytes = [...body].map((byte) => Buffer.of(byte));
+  const h = await harness(t, [sending(bytes, jsonHead, 1)], STREAM);
   assert.deepEqual((await h.ask()).content, [{ name: 'Ådå 😀' }]);
 });
 
@@ -169,19 +160,12 @@ test('a streamed body that is cut is asked for again, and what had come of it is
 });
 
 test('a streamed body may take longer than a page as long as it keeps coming', async (t) => {
-  const body = JSON.stringify(pageOf(1_000));
-  const steadily: Reply = async (_request, response) => {
-    response.writeHead(200, jsonHead);
-    for (let at = 0; at < body.length; at += 10_000) {
-      response.write(body.slice(at, at + 10_000));
-      await after(20);
-    }
-    response.end();
-  };
-  const timing = { pageMs: 100 };
+  const body = JSON.stringify(pageOf(3_000));
+  const steadily = sending(body.match(/.{1,10000}/g) ?? [], jsonHead, 20);
+  const timing = { pageMs: 400 };
   const bytesPerSecond = 100_000;
   const h = await harness(t, [steadily], { bodyLimits: { heldBytes: 0, bytesPerSecond }, timing });
-  assert.equal((await h.ask()).count, 1_000);
+  assert.equal((await h.ask()).count, 3_000);
   const late = await harness(t, [steadily], {
     bodyLimits: { heldBytes: 0, bytesPerSecond: 5_000_000 },
     timing,
@@ -309,19 +293,26 @@ const manyRecords = function* () {
   yield* repeated(',{"user_id":"a"}', 200 * MIB);
 };
 
-for (const [title, pieces, code, extra] of [
-  ['30 MB of opening brackets', () => repeated('[', 30 * MIB), 'BAD_ANSWER', {}],
-  ['30 MB of opening braces', () => repeated('{"a":', 30 * MIB), 'BAD_ANSWER', {}],
-  ['one record of 200 MB', oneLongRecord, 'BODY_TOO_LARGE', {}],
-  ['200 MB beside the records', longEnvelope, 'BODY_TOO_LARGE', {}],
-  ['white space without end', () => repeated(' ', 200 * MIB), 'BODY_TOO_LARGE', {}],
-  ['more than any summary', manyRecords, 'BODY_TOO_LARGE', { bodyLimits: { summaryBytes: 20 * MIB } }],
+for (const [title, pieces, code, said, extra] of [
+  ['30 MB of opening brackets', () => repeated('[', 30 * MIB), 'BAD_ANSWER', /not JSON/, {}],
+  ['30 MB of opening braces', () => repeated('{"a":', 30 * MIB), 'BAD_ANSWER', /not JSON/, {}],
+  ['one record of 200 MB', oneLongRecord, 'BODY_TOO_LARGE', /a record of more than 1 MiB/, {}],
+  ['200 MB beside the records', longEnvelope, 'BODY_TOO_LARGE', /more than 1 MiB beside its records/, {}],
+  ['white space without end', () => repeated(' ', 200 * MIB), 'BODY_TOO_LARGE', /beside its records/, {}],
+  [
+    'more than any summary',
+    manyRecords,
+    'BODY_TOO_LARGE',
+    /longer than any/,
+    { bodyLimits: { summaryBytes: 20 * MIB } },
+  ],
 ] as const) {
   test(`${title}: refused as ${code} before it is all there, in little memory`, async (t: TestContext) => {
     const h = await harness(t, [(...args) => sending(pieces())(...args)], extra);
     const megabytes = await grown(async () => {
       const error = await refusalOf(ask(h, () => ({ add() {}, end() {} })));
       assert.equal(error.code, code);
+      assert.match(error.happened, said);
     });
     const bytes = h.usage.bytes / h.usage.requests;
     assert.ok(bytes < 21 * MIB, `${bytes} bytes`);
@@ -378,7 +369,7 @@ test('200,000 users in one answer are read in a few megabytes', async (t) => {
       }
       yield `]},"result_info":{"total_count":${count}}}`;
     };
-    void sending(body())(request, response, 0);
+    sending(body())(request, response, 0);
   });
   const client = new URL('../../src/cloudflare/client.ts', import.meta.url).href;
   const read = async (how: 'held' | 'streamed') => {

@@ -187,7 +187,7 @@ test('refuses a compressed body without unpacking it', async (t) => {
 
 test('survives a keep-alive connection that is closed between pages', async (t) => {
   const closing: Reply = (request, response, index) => {
-    void json(200, PAGE)(request, response, index);
+    json(200, PAGE)(request, response, index);
     response.on('finish', () => setTimeout(() => request.socket.destroy(), 1));
   };
   const h = await harness(t, [closing]);

@@ -11,7 +11,7 @@ const token = (text: string): CloudflareAuth => ({ kind: 'token', token: text })
 function only(good: string, refuse = (sent: string) => failed(403, 10000, `unknown token ${sent}`)): Reply {
   return (request, response, index) => {
     const sent = (request.headers.authorization ?? '').replace('Bearer ', '');
-    void (sent === good ? json(200, PAGE) : refuse(sent))(request, response, index);
+    (sent === good ? json(200, PAGE) : refuse(sent))(request, response, index);
   };
 }
 
