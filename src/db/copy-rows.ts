@@ -29,14 +29,15 @@ export async function copyRows<T extends PgTable>(
 ): Promise<void> {
   const config = getTableConfig(table);
   const name = `"${config.schema}"."${getTableName(table as Table)}"`;
-  const types = columns.map((wanted) => {
+  // Before the server expects a row.
+  const encoders = columns.map((wanted) => {
     const column = config.columns.find((c) => c.name === wanted);
     if (column === undefined) throw new Error(`no column ${wanted}`);
-    return column.getSQLType();
+    return encoderOf(column.getSQLType());
   });
   const copy = from(`copy ${name} (${columns.map((c) => `"${c}"`).join(', ')}) from stdin (format binary)`);
   const stream = client.query(Object.assign(copy, { query_timeout: timeoutMs }));
-  const chunks = encode(types.map(encoderOf), rows);
+  const chunks = encode(encoders, rows);
   await pipeline(Readable.from(beforeChunk ? paused(chunks, beforeChunk) : chunks), stream);
 }
 

@@ -220,9 +220,9 @@ function startGrace(signal: AbortSignal, ms: number): { over: AbortSignal; end()
   };
 }
 
-/** Whoever has taken the account over has moved its state, too. Before the publish nothing has asked for the lease yet. */
+/** What is decided on the state that was read is void once another run has the account: the fence comes only afterwards. */
 async function findCause(pool: Pool, lease: Lease, error: OperatorError): Promise<OperatorError> {
-  if (error.code !== 'STATE_MOVED') return error;
+  if (error.code !== 'STATE_MOVED' && error.code !== 'EMPTY_ANSWER') return error;
   return (await beat(pool, lease).catch(() => true)) ? error : leaseLost(lease);
 }
 
