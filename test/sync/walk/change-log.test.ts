@@ -1,4 +1,4 @@
-// Whatever is appended comes back, however it falls on the borders of the log's pieces.
+// Whatever is appended comes back in the order of user ids, however it falls on the borders of the log's pieces.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -6,7 +6,7 @@ import { encodeIdentity, IDENTITY_MAX_BYTES } from '../../../src/sync/state/enco
 import type { LevelRank, UserValues } from '../../../src/sync/state/user-table.ts';
 import { createChangeLog, type ChangeLog } from '../../../src/sync/walk/change-log.ts';
 
-type Entry = { row: number; values: UserValues; email: string | null; name: string | null };
+type Entry = { row: number; id: Int32Array; values: UserValues; email: string | null; name: string | null };
 
 // What is read has a prototype.
 const plain = { noNullPrototype: true };
@@ -25,6 +25,10 @@ const longName = fc
 const entry: fc.Arbitrary<Entry> = fc.record(
   {
     row: word,
+    // Most share a bucket, and some an id.
+    id: fc
+      .tuple(fc.constantFrom(0, 1, -1, 0x7fff_ffff, -0x8000_0000), fc.nat(2), fc.constant(0), fc.integer())
+      .map((words) => Int32Array.from(words)),
     values: fc.record(
       {
         level: fc.constantFrom<LevelRank>(0, 1, 2, 3),
@@ -48,25 +52,14 @@ const entry: fc.Arbitrary<Entry> = fc.record(
 
 const into = Buffer.alloc(IDENTITY_MAX_BYTES);
 
-/** Scattered over the buckets, as user ids are. */
-function idOf(row: number): Int32Array {
-  return Int32Array.of(Math.imul(row, 0x9e37_79b1), row, -1, row >> 1);
-}
-
-/** Entries of one user stay as they came. */
-function byId<T extends { row: number }>(entries: readonly T[]): T[] {
-  const first = ({ row }: T) => Math.imul(row, 0x9e37_79b1) >>> 0;
-  return entries.toSorted((a, b) => first(a) - first(b) || a.row - b.row);
-}
-
-function append(log: ChangeLog, { row, values, email, name }: Entry): number {
-  return log.append(row, idOf(row), values, into, encodeIdentity(email, name, into, 0));
+function append(log: ChangeLog, { row, id, values, email, name }: Entry): number {
+  return log.append(row, id, values, into, encodeIdentity(email, name, into, 0));
 }
 
 /** One object carries every change. */
-function readAll(log: ChangeLog) {
+function readAll(log: ChangeLog, isWanted: (row: number, change: number) => boolean = () => true) {
   const read: unknown[] = [];
-  for (const change of log.read(() => true))
+  for (const change of log.read(isWanted))
     read.push({
       change: change.change,
       row: change.row,
@@ -82,8 +75,16 @@ function readAll(log: ChangeLog) {
   return read;
 }
 
+/** By the text of the user id; of one user in the order in which they were appended. */
+function inOrder(entries: readonly (Entry & { change: number })[]) {
+  const hex = ({ id }: Entry) => [...id].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
+  return entries
+    .toSorted((a, b) => (hex(a) < hex(b) ? -1 : hex(a) > hex(b) ? 1 : a.change - b.change))
+    .map(({ id: _, ...rest }) => rest);
+}
+
 describe('the change log', () => {
-  test('gives back what was appended, in the order of user ids, as often as it is read and while it grows', () => {
+  test('gives back what was appended and is wanted, in order of user ids, as often as it is read and while it grows', () => {
     const some = fc.array(entry, { maxLength: 30 });
     fc.assert(
       fc.property(some, some, (first, then) => {
@@ -95,8 +96,12 @@ describe('the change log', () => {
             wanted.push({ change, ...one });
             assert.equal(change, wanted.length);
           }
-          assert.deepEqual(readAll(log), byId(wanted));
-          assert.deepEqual(readAll(log), byId(wanted));
+          assert.deepEqual(readAll(log), inOrder(wanted));
+          const isWanted = (row: number, change: number) => (row + change) % 3 !== 0;
+          assert.deepEqual(
+            readAll(log, isWanted),
+            inOrder(wanted.filter(({ row, change }) => isWanted(row, change))),
+          );
         }
       }),
       { numRuns: 200 },
@@ -111,26 +116,14 @@ describe('the change log', () => {
       const name = `${'x'.repeat(n % 7)}${'👩'.repeat(10_000 - (n % 7))}`;
       return {
         row: n,
+        id: Int32Array.of(n % 2, n, 0, 0),
         values: { ...values, hash: Uint32Array.of(n, 1) },
         email: n % 2 === 0 ? null : '',
         name,
       };
     });
     for (const one of entries) append(log, one);
-    assert.deepEqual(readAll(log), byId(entries.map((one, n) => ({ change: n + 1, ...one }))));
-  });
-
-  test('leaves out what is not wanted', () => {
-    const log = createChangeLog();
-    const values = {
-      level: 1,
-      eventCount: 1,
-      lastEvent: { seconds: 1, micros: 1 },
-      hash: Uint32Array.of(1, 2),
-    } as const;
-    for (let row = 0; row < 1_000; row++) append(log, { row, values, email: null, name: null });
-    const found = [...log.read((row, change) => row % 3 === 0 && change > 10)].length;
-    assert.equal(found, 330);
+    assert.deepEqual(readAll(log), inOrder(entries.map((one, n) => ({ change: n + 1, ...one }))));
   });
 
   test('two who read it at once do not disturb each other', () => {
@@ -140,12 +133,13 @@ describe('the change log', () => {
     for (const row of rows)
       append(log, {
         row,
+        id: Int32Array.of(row, 0, 0, 0),
         values: { ...values, hash: Uint32Array.of(row, row) },
         email: `user${row}@example.com`,
         name: null,
       });
     const [one, other] = [log.read(() => true), log.read(() => true)];
-    for (const { row } of byId(rows.map((row) => ({ row })))) {
+    for (const row of rows) {
       for (const { value } of [one.next(), other.next()]) {
         assert.equal(value?.row, row);
         assert.equal(value?.email?.toString('utf8'), `user${row}@example.com`);
@@ -153,12 +147,13 @@ describe('the change log', () => {
     }
   });
 
-  test('holds a first load of 100,000 users in 8 MB, of which 4 are for any load', () => {
+  test('holds a first load of 100,000 users in 8 MB, of which half is room for more', () => {
     const log = createChangeLog();
     const rng = (n: number) => (Math.imul(n, 0x9e37_79b1) ^ (n << 7)) >>> 0;
     for (let row = 0; row < 100_000; row++)
       append(log, {
         row,
+        id: Int32Array.of(rng(row + 4), row, 0, 0),
         values: {
           level: ((row % 3) + 1) as LevelRank,
           eventCount: rng(row) % 50,
