@@ -26,6 +26,7 @@ export async function comparePeer(bench: Bench, peer: Peer, users: number): Prom
       if (CHANGES[name] > 0)
         await bench.api.control({ account: ACCOUNT, changeShare: CHANGES[name], prepare: PER_PAGE });
       figures[name] = await run(bench, peer, task);
+      process.stderr.write(`${peer.name}, ${users} users, ${name}: ${Math.round(figures[name].wallMs)} ms\n`);
       await settle(task.databaseUrl);
       const rows = await currentRows(peer, task);
       if (rows.length !== users) throw new Error(`${peer.name}, ${name}: ${rows.length} rows, not ${users}`);

@@ -5,6 +5,7 @@ import { numbersOf, withBench, type Bench } from '../harness/bench.ts';
 import type { Figures } from '../harness/measure.ts';
 import { medians } from '../harness/median.ts';
 import { createReport, type Report } from '../harness/report.ts';
+import { winsOf } from './wins.ts';
 import { CASES, comparePeer, driftPeer, type Case } from './compare.ts';
 import { installPeers } from './install.ts';
 import { OURS, peersOf, type Peer } from './peers.ts';
@@ -78,34 +79,6 @@ async function add(
     peak_mb: of.peakMb,
     wal_mb: of.walMb,
   });
-}
-
-const LOOKED_AT = {
-  wallMs: 'wall, ms',
-  clientCpuMs: 'client CPU, ms',
-  serverCpuMs: 'server CPU, ms',
-  peakMb: 'memory, MB',
-  walMb: 'WAL, MB',
-} as const;
-
-/** One line a case and figure, in which somebody needs less. */
-function winsOf(users: number, figures: Map<string, Record<Case, Figures>>): string[] {
-  const ours = figures.get(OURS);
-  if (ours === undefined) return [];
-  return CASES.flatMap((one) =>
-    Object.entries(LOOKED_AT).flatMap(([key, what]) => {
-      const figure = key as keyof typeof LOOKED_AT;
-      const better = [...figures]
-        .filter(([, theirs]) => theirs[one][figure] < ours[one][figure])
-        .map(([name, theirs]) => `${name}: ${round(theirs[one][figure])}`);
-      if (better.length === 0) return [];
-      return [`${one}, ${users} users, ${what} (here ${round(ours[one][figure])}): ${better.join('; ')}`];
-    }),
-  );
-}
-
-function round(value: number): string {
-  return value.toFixed(value < 10 ? 2 : 0);
 }
 
 async function correctness(bench: Bench): Promise<void> {
