@@ -84,12 +84,14 @@ function statements({ accountId, users, snapshots, start, actsPerUser, seed }: B
        select user_no, user_id, snapshot_no as from_no, until_no, level, level_before, nth = 1 as is_first, until_no is not null and next_level is null as is_cleared
          from turns where level is not null`,
     `create temp table bulk_ids on commit drop as select last_snapshot_id as before from risk_internal.feed_clock`,
-    `insert into risk.users (account_key, user_id, max_risk_level, event_count, last_event, level_since, identity_since, first_seen_at, cleared_at, snapshot_id)
+    // Numbered as a publish would: users of one snapshot by their id.
+    `insert into risk.users (account_key, user_key, user_id, max_risk_level, event_count, last_event, level_since, identity_since, first_seen_at, cleared_at, snapshot_id)
+       overriding system value
        with served as (select distinct on (user_no) user_no, event_count, last_event from bulk_acts where level is not null order by user_no, snapshot_no desc),
             newest as (select distinct on (user_no) user_no, user_id, level, snapshot_no from bulk_acts order by user_no, snapshot_no desc),
             first as (select user_no, min(snapshot_no) as first_no from bulk_acts group by user_no),
             open as (select user_no, from_no from bulk_periods where until_no is null)
-       select ${key}, user_id, level, event_count, last_event, ${at('from_no')}, ${at('first_no')}, ${at('first_no')},
+       select ${key}, row_number() over (order by first_no, user_id), user_id, level, event_count, last_event, ${at('from_no')}, ${at('first_no')}, ${at('first_no')},
               case when level is null then ${at('snapshot_no')} end, snapshot_no + 1 + before
          from newest join served using (user_no) join first using (user_no) left join open using (user_no), bulk_ids
         order by first_no, user_id`,

@@ -49,6 +49,12 @@ export function createDriftingList(users: number, movesPerPage: number, seed: nu
     now: () => tick,
     ids: () => list.map((row) => row.user_id),
     stop: () => void (moving = false),
+    start: () => void (moving = true),
+    moveOn(moves: number): void {
+      for (let n = 0; n < moves; n++) move();
+    },
+    /** The first instant from which a present user has had a level without a break. */
+    presentFrom: (userId: string) => (without.get(userId) ?? -1) + 1,
     /** Whether the user had a level at every instant since. */
     presentSince: (userId: string, since: number) =>
       list.some((row) => row.user_id === userId) && (without.get(userId) ?? 0) < since,

@@ -1,128 +1,29 @@
-// The only entry: arguments to commands, errors to messages and exit codes, signals to an orderly end.
-import { Command, CommanderError } from 'commander';
-import { accountsCommand } from './commands/accounts.ts';
-import { databaseCommand, watcherCommand } from './commands/database.ts';
-import { demoCommand } from './commands/demo.ts';
-import { diffCommand } from './commands/diff.ts';
-import { historyCommand } from './commands/history.ts';
-import { doctorCommand } from './commands/doctor.ts';
-import { migrateCommand } from './commands/migrate.ts';
-import { rejectedCommand } from './commands/rejected.ts';
-import { serveCommand } from './commands/serve.ts';
-import { simulateCommand } from './commands/simulate.ts';
-import { statusCommand } from './commands/status.ts';
-import { printError, syncCommand } from './commands/sync.ts';
-import { trendsCommand } from './commands/trends.ts';
-import { usersCommand } from './commands/users.ts';
-import { dataFolder, processSource } from './config.ts';
-import type { Io } from './context.ts';
-import { databaseError } from './db/database-errors.ts';
-import { EXIT, isOperatorError, OperatorError } from './errors.ts';
-import { VERSION } from './version.ts';
+// The file that people start: looks at Node, keeps compiled code, and hands over to main.ts. It is bundled apart, without any
+// import but Node's own, so that a Node which cannot read the rest says so in our words.
+import module from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { printError } from './commands/print-error.ts';
+import { EXIT, OperatorError } from './errors.ts';
 
-const interrupted = new AbortController();
-let interruptedAt = 0;
-// Ctrl-C under npm arrives twice: the terminal tells the whole group, and npm tells its child. No person is as fast.
-const SAME_SIGNAL_MS = 250;
+const OLDEST_NODE = 24;
 
-for (const name of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(name, () => {
-    if (interrupted.signal.aborted) {
-      // The second one does not wait for anything.
-      if (performance.now() - interruptedAt > SAME_SIGNAL_MS) process.exit(EXIT.tryLater);
-      return;
-    }
-    interruptedAt = performance.now();
-    interrupted.abort(
-      new OperatorError({
-        code: 'INTERRUPTED',
-        exit: EXIT.tryLater,
-        happened: `Stopped by ${name}`,
-        means: 'Nothing half done was published',
-        todo: 'Start it again when you like',
-      }),
-    );
-  });
-}
-
-// A reader that has seen enough (`| head`) is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
-
-const io: Io = {
-  stdout: process.stdout,
-  stderr: process.stderr,
-  source: processSource(),
-  signal: interrupted.signal,
-  exit: (code) => {
-    process.exitCode = code;
-  },
-  watcher: watcherCommand(),
-};
-
-process.exitCode = await main(process.argv.slice(2));
-
-async function main(args: readonly string[]): Promise<number> {
-  const program = createProgram();
-  try {
-    if (args.length === 0) {
-      process.stderr.write(program.helpInformation());
-      return EXIT.usage;
-    }
-    await program.parseAsync(args, { from: 'user' });
-    return Number(process.exitCode ?? EXIT.done);
-  } catch (thrown) {
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.done : EXIT.usage;
-    const error = isOperatorError(thrown) ? thrown : databaseError(thrown);
-    if (error !== undefined) {
-      printError(io, error);
-      return error.exit;
-    }
-    // A defect. Its message may hold anything, its stack names only our own places.
-    const { name, stack } = thrown instanceof Error ? thrown : new Error('not an error');
-    process.stderr.write(
-      `error UNEXPECTED: Something unforeseen happened (${name}).\n  This is a defect of zt-risk-sync.\n  Run again with LOG_LEVEL=debug for the stack trace, and report it.\n`,
-    );
-    if (process.argv.length > 0 && io.source.env['LOG_LEVEL'] === 'debug') {
-      process.stderr.write(`${framesOf(stack ?? '')}\n`);
-    }
-    return EXIT.failed;
-  }
-}
-
-/** A message may have several lines, and the second one of a failed query holds its parameters. */
-function framesOf(stack: string): string {
-  return stack
-    .split('\n')
-    .filter((line) => /^\s+at /.test(line))
-    .join('\n');
-}
-
-function createProgram(): Command {
-  const program = new Command('zt-risk-sync')
-    .description('Keeps the history of Cloudflare Zero Trust user risk levels in Postgres.')
-    .version(VERSION)
-    .showHelpAfterError('(add --help for the options)');
-  const commands = [
-    syncCommand(io),
-    serveCommand(io),
-    statusCommand(io),
-    doctorCommand(io),
-    trendsCommand(io),
-    usersCommand(io),
-    diffCommand(io),
-    historyCommand(io),
-    accountsCommand(io),
-    rejectedCommand(io),
-    migrateCommand(io),
-    databaseCommand({ stdout: io.stdout, stderr: io.stderr, embedded: dataFolder(io.source) }),
-    simulateCommand(io),
-    demoCommand(io),
-  ];
-  for (const command of commands) program.addCommand(command);
-  for (const command of [program, ...commands, ...commands.flatMap((c) => c.commands)]) {
-    command.exitOverride().showHelpAfterError('(add --help for the options)').helpCommand(false);
-  }
-  return program;
+const { node } = process.versions;
+if (Number.parseInt(node, 10) < OLDEST_NODE) {
+  printError(
+    process,
+    new OperatorError({
+      code: 'NODE_TOO_OLD',
+      exit: EXIT.configuration,
+      happened: `This is Node ${node}, and zt-risk-sync needs ${OLDEST_NODE} or newer`,
+      means: 'Nothing was started',
+      todo: `Install Node ${OLDEST_NODE}; in a checkout, \`npm start -- <command>\` uses the one that npm ci brought`,
+    }),
+  );
+  process.exitCode = EXIT.configuration;
+} else {
+  // Beside the program, where whoever may write may change the program as well: a folder that everybody shares, such as Node's
+  // default below /tmp, could hand us another user's code. Where it cannot be written, nothing is kept, and nothing fails.
+  module.enableCompileCache(fileURLToPath(new URL('../dist/compile-cache', import.meta.url)));
+  const { main } = await import('./main.ts');
+  process.exitCode = await main(process.argv.slice(2));
 }

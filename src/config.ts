@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { parseEnv } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { EXIT, OperatorError } from './errors.ts';
 import { isLoopbackHost, isPrivateHost } from './private-host.ts';
 import { defaultTimeBudget, isTimeZone, scheduleProblems } from './schedule.ts';

@@ -1,7 +1,7 @@
 // A dead man's switch: after each success a monitor outside is told, and raises the alarm when it hears nothing. A ping that
 // fails is a warning, never a failed run.
 import { ConstantBackoff, handleAll, retry } from 'cockatiel';
-import { request, type Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import { errorFields, type Logger } from './logger.ts';
 
 export type SuccessPing = {
@@ -27,8 +27,10 @@ export function createSuccessPing(options: {
   });
 
   async function attempt(url: string): Promise<void> {
-    const { statusCode, body } = await request(url, {
-      dispatcher: options.dispatcher,
+    const { origin, pathname, search } = new URL(url);
+    const { statusCode, body } = await options.dispatcher.request({
+      origin,
+      path: pathname + search,
       method: 'GET',
       signal: AbortSignal.any([closing.signal, AbortSignal.timeout(ATTEMPT_MS)]),
     });

@@ -4,15 +4,16 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../logger.ts';
 import { VERSION } from '../version.ts';
 import { createDispatcher, exchange, type Answer, type Proxy } from './exchange.ts';
+import { BODY_LIMITS, type BodyLimits } from './body-limits.ts';
 import { CLOUDFLARE_LIMIT, parseBudgets, tightestBudget, type RequestLimit } from './budget.ts';
 import { readMember, readTokenState, type TokenState } from './credentials.ts';
 import { AttemptFailure, ExchangeError } from './failures.ts';
 import { createPacer, type BudgetLeft } from './pacing.ts';
 import { areCredentialsRefused, createJudge, isUserUnknown, type Subject } from './problems.ts';
-import { orAborted } from './or-aborted.ts';
 import type { OpenReader } from './record-reader.ts';
-import { parseJson, readSummary, type ResultInfo } from './responses.ts';
-import { tallyPage, type PageTally } from './tally-page.ts';
+import { parseJson, type ResultInfo } from './responses.ts';
+import { createSummaryIntake, type Intake } from './summary-intake.ts';
+import type { PageTally } from './tally-page.ts';
 import { createTurns } from './turns.ts';
 import { readUserRecord, type UserRecord } from './user-record.ts';
 import {
@@ -92,6 +93,8 @@ export function createCloudflareClient(options: {
   rereadAuth?: () => CloudflareAuth | null;
   /** Requests that all users of these credentials may send together; null: none, where nothing is throttled or time is simulated. */
   limit?: RequestLimit | null;
+  /** Seam for tests. */
+  bodyLimits?: Partial<BodyLimits>;
   /** The part of the limit that is ours, above 0, 1 at most; the rest is left to the dashboard. */
   rateShare?: number;
   proxy?: Proxy;
@@ -107,6 +110,7 @@ export function createCloudflareClient(options: {
   const { baseUrl, logger } = options;
   let { auth } = options;
   const timing: Timing = { ...DEFAULT_TIMING, ...options.timing };
+  const limits: BodyLimits = { ...BODY_LIMITS, ...options.bodyLimits };
   const sleep = options.sleep ?? defaultSleep;
   const wallClock = options.now ?? Date.now;
   const dispatcher = createDispatcher(baseUrl, options.proxy, timing);
@@ -142,7 +146,7 @@ export function createCloudflareClient(options: {
   async function readOnce<T>(
     { path, accountId, subject, signal, usage }: Question,
     headers: Record<string, string>,
-    read: Read<T>,
+    intake: Intake<T>,
   ): Promise<T> {
     let bytes = 0;
     usage.requests += 1;
@@ -153,6 +157,8 @@ export function createCloudflareClient(options: {
       headers,
       signal,
       pageMs: timing.pageMs,
+      limits,
+      openLarge: intake.openLarge,
       onBytes(count) {
         bytes += count;
         usage.bytes += count;
@@ -165,10 +171,10 @@ export function createCloudflareClient(options: {
     });
     options.onAnswer?.(answer);
     pacer.observe(budgetsOf(answer));
-    const json = parseJson(answer.text);
+    const json = answer.body === 'broken' ? undefined : parseJson(answer.text);
     const failure = judge.ofAnswer(answer, json, { accountId, subject });
     if (failure) throw new AttemptFailure(failure.kind, failure.problem, adviceOf(answer));
-    const value = isJson(answer) ? await read(json, bytes) : undefined;
+    const value = isJson(answer) ? await intake.read(json, bytes) : undefined;
     if (value === undefined) throw judge.ofBadAnswer(answer, subject);
     return value;
   }
@@ -183,7 +189,7 @@ export function createCloudflareClient(options: {
   }
 
   /** Waits for its turn, asks, and asks again while that may help. */
-  function ask<T>(question: Question, read: Read<T>): Promise<T> {
+  function ask<T>(question: Question, beginIntake: () => Intake<T>): Promise<T> {
     const { accountId, page, signal, usage } = question;
     const attempt = async () => {
       for (;;) {
@@ -192,7 +198,7 @@ export function createCloudflareClient(options: {
           logger.debug({ account_id: accountId, page, waited_ms: Math.round(waited) }, 'request paced');
         const used = auth;
         try {
-          return await readOnce(question, headersOf(used), read);
+          return await readOnce(question, headersOf(used), beginIntake());
         } catch (error) {
           if (!areCredentialsRefused(error) || !renewAuth(used)) throw error;
           usage.retries += 1;
@@ -232,29 +238,14 @@ export function createCloudflareClient(options: {
   return {
     summaryPage({ accountId, page, perPage, signal, usage, openReader }) {
       const path = `${scoring(accountId)}/summary?page=${page}&per_page=${perPage}`;
-      return ask({ path, accountId, page, subject: 'summary', signal, usage }, async (json, bytes) => {
-        const summary = readSummary(json);
-        if (summary === null) return undefined;
-        // Taken before anything waits: the body has ended just now.
-        const turn = takeTurn(accountId);
-        try {
-          const reader = tallyPage(await orAborted(Promise.resolve(openReader()), signal));
-          for (const record of summary.records) reader.add(record);
-          const page = { ...reader.end(), info: summary.info, bytes };
-          await orAborted(turn.come, signal);
-          return page;
-        } finally {
-          turn.over();
-        }
-      });
+      return ask({ path, accountId, page, subject: 'summary', signal, usage }, () =>
+        createSummaryIntake({ openReader, signal, takeTurn: () => takeTurn(accountId) }),
+      );
     },
     async lookUpUser({ accountId, userId, signal, usage }) {
       const path = `${scoring(accountId)}/${encodeURIComponent(userId)}`;
       try {
-        return await ask(
-          { path, accountId, subject: 'user', signal, usage },
-          (json) => readUserRecord(json) ?? undefined,
-        );
+        return await ask({ path, accountId, subject: 'user', signal, usage }, held(readUserRecord));
       } catch (error) {
         if (isUserUnknown(error)) return null;
         throw error;
@@ -270,13 +261,13 @@ export function createCloudflareClient(options: {
           signal,
           usage,
         },
-        (json) => readTokenState(json) ?? undefined,
+        held(readTokenState),
       );
     },
     verifyKey({ signal, usage }) {
       return ask(
         { path: `${prefix}/user`, accountId: '', subject: 'credentials', signal, usage },
-        (json) => readMember(json) ?? undefined,
+        held(readMember),
       );
     },
     estimateMs: (requests) => pacer.estimateMs(requests),
@@ -288,9 +279,6 @@ export function createCloudflareClient(options: {
   };
 }
 
-/** Undefined: the answer cannot be read. */
-type Read<T> = (json: unknown, bytes: number) => T | undefined | Promise<T | undefined>;
-
 type Question = {
   path: string;
   accountId: string;
@@ -300,6 +288,11 @@ type Question = {
   signal: AbortSignal;
   usage: ClientUsage;
 };
+
+/** Of answers that are never large: null from `read` means that this is no such answer. */
+function held<T>(read: (json: unknown) => T | null): () => Intake<T> {
+  return () => ({ openLarge: null, read: (json) => read(json) ?? undefined });
+}
 
 function secretsOf(auth: CloudflareAuth): string[] {
   return auth.kind === 'token' ? [auth.token] : [auth.key, auth.email];

@@ -1,6 +1,6 @@
 // What the API says of the credentials themselves. Documented, and unproven against the live server: what it answers to a
 // token of the other kind (reports say 401 or 403), and whether an expired token is still told that it is one.
-import { z } from 'zod';
+import * as z from 'zod';
 import { isDateTime } from './date-time.ts';
 
 export type TokenState = {

@@ -1,20 +1,27 @@
-// One GET: headers and a bounded body under a deadline. Knows nothing of the API, retries nothing, follows nothing.
+// One GET: headers and a bounded body under a deadline, held or handed on as it comes. Judges nothing, retries nothing, follows
+// nothing.
 import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici';
 import { EXIT, OperatorError } from '../errors.ts';
+import type { BodyLimits } from './body-limits.ts';
+import { createDeadline, type Deadline } from './deadline.ts';
 import { ExchangeError } from './failures.ts';
 import type { Timing } from './retry.ts';
-
-/** A million users in one answer would fit several times; more is not a page. */
-export const BODY_MAX_BYTES = 64 * 1024 * 1024;
-// Of an answer that is no page, only the errors or the first words matter.
-const ERROR_BODY_MAX_BYTES = 64 * 1024;
+import { createSummaryScanner, NOT_A_SUMMARY } from './scan-summary.ts';
 
 export type Answer = {
   status: number;
   header(name: string): string | null;
   /** Decoded as UTF-8; empty when the body was encoded (compressed), which was not asked for. */
   text: string;
+  /** streamed: `text` lacks the users, who were handed on. broken: `text` is how a body began that proved to be no summary. */
+  body: 'held' | 'streamed' | 'broken';
 };
+
+type Body = Pick<Answer, 'text' | 'body'>;
+type Pieces = Dispatcher.ResponseData['body'];
+
+/** Of a body that is broken, only the first words matter. */
+const BEGINNING_BYTES = 20_000;
 
 export type Proxy = { httpProxy?: string; httpsProxy?: string; noProxy?: string };
 
@@ -48,8 +55,8 @@ export function createDispatcher(baseUrl: URL, proxy: Proxy | undefined, timing:
 }
 
 /**
- * Rejects with signal.reason when aborted, else with an ExchangeError (network, timeouts, a cut or endless body).
- * `onBytes` hears of every piece of body, of failed answers, too.
+ * Rejects with signal.reason when aborted, with what the reader threw, else with an ExchangeError (network, timeouts, a cut or
+ * endless body). `onBytes` hears of every piece of body, of failed answers, too.
  */
 export async function exchange(options: {
   dispatcher: Dispatcher;
@@ -58,14 +65,17 @@ export async function exchange(options: {
   headers: Record<string, string>;
   signal: AbortSignal;
   pageMs: number;
+  limits: BodyLimits;
+  /** Called once, for a body that is too large to be held: takes its records. The deadline does not run meanwhile. */
+  openLarge: (() => Promise<(record: unknown) => void>) | null;
   onBytes: (bytes: number) => void;
 }): Promise<Answer> {
-  const { dispatcher, origin, path, headers, signal } = options;
+  const { dispatcher, origin, path, headers, signal, limits, openLarge } = options;
   signal.throwIfAborted();
   // Not AbortSignal.any and .timeout: a run's signal outlives millions of requests, and nothing may gather on it.
   const stop = new AbortController();
   const onAbort = () => stop.abort(signal.reason);
-  const deadline = setTimeout(() => stop.abort(new ExchangeError('PAGE_DEADLINE')), options.pageMs);
+  const deadline = createDeadline(options.pageMs, () => stop.abort(new ExchangeError('PAGE_DEADLINE')));
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     const {
@@ -84,44 +94,132 @@ export async function exchange(options: {
       return Array.isArray(value) ? value.join(', ') : (value ?? null);
     };
     const encoding = header('content-encoding')?.trim().toLowerCase() ?? '';
-    const length = Number(header('content-length') ?? 0);
-    if (statusCode === 200 && length > BODY_MAX_BYTES)
+    const stated = Number(header('content-length') ?? 0);
+    if (statusCode === 200 && stated > (openLarge === null ? limits.otherBytes : limits.summaryBytes))
       throw discard(body, new ExchangeError('BODY_TOO_LARGE'));
     if (encoding !== '' && encoding !== 'identity') {
       discard(body);
-      return { status: statusCode, header, text: '' };
+      return { status: statusCode, header, text: '', body: 'held' };
     }
-    return { status: statusCode, header, text: await readText(body, statusCode === 200, options.onBytes) };
+    const pieces = metered(body, options.onBytes);
+    const read =
+      statusCode === 200
+        ? await readPage(pieces, { stated, limits, openLarge, deadline })
+        : await readError(pieces, limits);
+    return { status: statusCode, header, ...read };
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     if (stop.signal.aborted) throw stop.signal.reason;
+    if (error instanceof ReaderError) throw error.cause;
     throw ExchangeError.from(error);
   } finally {
-    clearTimeout(deadline);
+    deadline.clear();
     signal.removeEventListener('abort', onAbort);
   }
 }
 
-async function readText(
-  body: Dispatcher.ResponseData['body'],
-  isPage: boolean,
-  onBytes: (bytes: number) => void,
-): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = '';
-  let bytes = 0;
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    bytes += chunk.byteLength;
-    onBytes(chunk.byteLength);
-    if (isPage && bytes > BODY_MAX_BYTES) throw new ExchangeError('BODY_TOO_LARGE');
-    text += decoder.decode(chunk, { stream: true });
-    if (!isPage && bytes > ERROR_BODY_MAX_BYTES) break;
+/** Carries what the reader threw past everything that is an error of the exchange. */
+class ReaderError extends Error {}
+
+async function* metered(body: Pieces, onBytes: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+  for await (const piece of body as AsyncIterable<Uint8Array>) {
+    onBytes(piece.byteLength);
+    yield piece;
   }
-  return text + decoder.decode();
+}
+
+async function readError(pieces: AsyncIterable<Uint8Array>, limits: BodyLimits): Promise<Body> {
+  const held: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of pieces) {
+    held.push(piece);
+    bytes += piece.byteLength;
+    if (bytes > limits.errorBytes) break;
+  }
+  return { text: textOf(held), body: 'held' };
+}
+
+type PageOptions = {
+  stated: number;
+  limits: BodyLimits;
+  openLarge: (() => Promise<(record: unknown) => void>) | null;
+  deadline: Deadline;
+};
+
+async function readPage(pieces: AsyncIterable<Uint8Array>, options: PageOptions): Promise<Body> {
+  const { stated, limits, openLarge, deadline } = options;
+  const held: Uint8Array[] = [];
+  let bytes = 0;
+  let large: ReturnType<typeof scanLarge> | null = null;
+  for await (const piece of pieces) {
+    bytes += piece.byteLength;
+    if (bytes > (openLarge === null ? limits.otherBytes : limits.summaryBytes))
+      throw new ExchangeError('BODY_TOO_LARGE');
+    if (large !== null) {
+      deadline.putOff((piece.byteLength / limits.bytesPerSecond) * 1000);
+      if (!large.push(piece)) return large.end();
+      continue;
+    }
+    held.push(piece);
+    if (openLarge === null || Math.max(bytes, stated) <= limits.heldBytes) continue;
+    deadline.pause();
+    const onRecord = await openLarge().catch((error: unknown) => {
+      throw new ReaderError('reader', { cause: error });
+    });
+    deadline.resume();
+    large = scanLarge(limits, onRecord);
+    while (held.length > 0) if (!large.push(held.shift()!)) return large.end();
+  }
+  return large === null ? { text: textOf(held), body: 'held' } : large.end();
+}
+
+/** `push` says whether the body may still be a summary. */
+function scanLarge(limits: BodyLimits, onRecord: (record: unknown) => void) {
+  const beginning: Uint8Array[] = [];
+  let kept = 0;
+  let isBroken = false;
+  const scanner = createSummaryScanner(limits, (record) => {
+    try {
+      onRecord(record);
+    } catch (error) {
+      throw new ReaderError('reader', { cause: error });
+    }
+  });
+
+  /** Undefined when the body is broken. */
+  function unlessBroken<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof ExchangeError) || error.code !== NOT_A_SUMMARY) throw error;
+      isBroken = true;
+      return undefined;
+    }
+  }
+
+  return {
+    push(piece: Uint8Array): boolean {
+      if (kept < BEGINNING_BYTES) {
+        const part = Uint8Array.from(piece.subarray(0, BEGINNING_BYTES - kept));
+        beginning.push(part);
+        kept += part.length;
+      }
+      unlessBroken(() => scanner.push(piece));
+      return !isBroken;
+    },
+    end(): Body {
+      const text = isBroken ? undefined : unlessBroken(() => scanner.end());
+      return text === undefined ? { text: textOf(beginning), body: 'broken' } : { text, body: 'streamed' };
+    },
+  };
+}
+
+function textOf(pieces: readonly Uint8Array[]): string {
+  return new TextDecoder().decode(Buffer.concat(pieces));
 }
 
 /** Closes the connection under a body that nobody reads; without a listener the abort would surface as uncaught. */
-function discard<T>(body: Dispatcher.ResponseData['body'], then?: T): T {
+function discard<T>(body: Pieces, then?: T): T {
   body.on('error', () => {});
   body.destroy();
   return then as T;

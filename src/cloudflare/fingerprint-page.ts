@@ -27,7 +27,12 @@ export function createUsersFingerprint(): { add(record: unknown): void; end(): s
 function idOf(record: unknown): string {
   const id =
     typeof record === 'object' && record !== null ? (record as { user_id?: unknown }).user_id : undefined;
-  return typeof id === 'string' ? id.toLowerCase() : JSON.stringify(record ?? null);
+  if (typeof id === 'string') return id.toLowerCase();
+  try {
+    return JSON.stringify(record ?? null);
+  } catch {
+    return 'nested too deeply to be written again';
+  }
 }
 
 /**

@@ -53,6 +53,12 @@ const NO_ROUTE_CODE = 7000;
 const USER_UNKNOWN = 'USER_UNKNOWN';
 const THROTTLE_CODES = new Set([971, 10429, 1015]);
 
+const TOO_LARGE: Readonly<Record<string, string>> = {
+  BODY_TOO_LARGE: 'An answer was longer than any that is read',
+  RECORD_TOO_LARGE: 'An answer held a record of more than 1 MiB',
+  ENVELOPE_TOO_LARGE: 'An answer held more than 1 MiB beside its records',
+};
+
 const UNCHANGED = 'No snapshot was published; the last one stays as it is';
 const PERMISSION = 'Zero Trust: PII Read';
 
@@ -234,11 +240,12 @@ export function createJudge(options: {
   }
 
   function ofExchange(error: ExchangeError): AttemptFailure {
-    if (error.code === 'BODY_TOO_LARGE') {
+    const tooLarge = TOO_LARGE[error.code];
+    if (tooLarge !== undefined) {
       return fail('final', error, {
         code: 'BODY_TOO_LARGE',
         exit: EXIT.failed,
-        happened: 'An answer was longer than 64 MiB and was not read to its end',
+        happened: `${tooLarge}, so it was not read to its end`,
         todo: 'Set SYNC_PER_PAGE to a smaller number, and check that CLOUDFLARE_BASE_URL is really the API',
       });
     }

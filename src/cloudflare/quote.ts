@@ -36,7 +36,7 @@ export function describeBody(answer: Answer, clean: (text: string) => string): s
       .replace(/[{["][^]*$/, ''),
   );
   if (words !== '') return `"${words}"`;
-  return parseJson(answer.text) === undefined
+  return answer.body === 'broken' || parseJson(answer.text) === undefined
     ? 'text that is not JSON, or JSON that breaks off'
     : 'JSON of another shape';
 }

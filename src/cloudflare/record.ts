@@ -1,5 +1,5 @@
 // What one record of the summary means: a user, or a reason why it is set aside. A reason never quotes a value.
-import { z } from 'zod';
+import * as z from 'zod';
 import { RISK_LEVELS, type UserRisk } from '../user-risk.ts';
 import { checkRecord, EMAIL_MAX_LENGTH, INT4_MAX, longerThan, NAME_MAX_LENGTH } from './check-record.ts';
 import { isDateTime } from './date-time.ts';

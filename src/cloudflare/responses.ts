@@ -1,5 +1,5 @@
 // The envelope of the API, read loosely: everything but `success` may be missing. Records are handed on as they came.
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Every number may be missing, and none has proved trustworthy (never stop a walk on one of them alone). */
 export type ResultInfo = {

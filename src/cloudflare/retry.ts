@@ -13,7 +13,7 @@ export type Timing = {
   headersMs: number;
   /** Between two pieces of the body. */
   bodyMs: number;
-  /** One attempt from the first byte sent to the last one read: against a body that drips. */
+  /** One attempt from the first byte sent to the last one read: against a body that drips. A large body earns more as it comes. */
   pageMs: number;
   backoffBaseMs: number;
   backoffCapMs: number;

@@ -1,5 +1,5 @@
 // What the own record of one user says, as far as it decides whether the user has a level. Knows no summary and no history.
-import { z } from 'zod';
+import * as z from 'zod';
 import { isDateTime } from './date-time.ts';
 
 /** The part of a user's own record that matters here. Its other fields are never looked at. */

@@ -9,9 +9,10 @@ export type DatabaseCommandIo = {
   stdout: NodeJS.WritableStream;
   stderr: NodeJS.WritableStream;
   embedded: { dataHome?: string | undefined; home: string };
+  watcher: string[];
 };
 
-export function databaseCommand({ stdout, stderr, embedded }: DatabaseCommandIo): Command {
+export function databaseCommand({ stdout, stderr, embedded, watcher }: DatabaseCommandIo): Command {
   const command = new Command('database').description(
     'the embedded Postgres, used when DATABASE_URL is not set',
   );
@@ -22,7 +23,7 @@ export function databaseCommand({ stdout, stderr, embedded }: DatabaseCommandIo)
     .action(async () => {
       const server = await startEmbedded({
         ...embedded,
-        watcher: watcherCommand(),
+        watcher,
         onProgress: (message) => stderr.write(`${message}\n`),
       });
       await ensureDatabase(server.url, productDatabase);
@@ -57,11 +58,6 @@ export function databaseCommand({ stdout, stderr, embedded }: DatabaseCommandIo)
     });
 
   return command;
-}
-
-/** For `startEmbedded`, from any command: this program, told to watch. */
-export function watcherCommand(): string[] {
-  return [process.argv[1] ?? '', 'database', 'watch'];
 }
 
 function notRunning(): OperatorError {

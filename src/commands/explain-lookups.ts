@@ -1,5 +1,5 @@
 // What became of the users a walk did not meet, in words. Pure.
-import { z } from 'zod';
+import * as z from 'zod';
 import { plural } from './print.ts';
 
 const count = z.number().catch(0);

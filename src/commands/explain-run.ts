@@ -1,6 +1,6 @@
 // A finished run in words: how it ended, why it is partial, how the server paged, what became of the users it did not meet.
 // Pure. Whatever evidence holds may be missing: earlier versions kept less, and a run that failed may have kept none.
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Run } from '../queries/list-runs.ts';
 import { explainLookups, Lookups } from './explain-lookups.ts';
 import { duration, minute, plural } from './print.ts';

@@ -39,7 +39,7 @@ export function createProgress(options: {
       barIncompleteChar: '░',
       clearOnComplete: true,
       hideCursor: true,
-      // Signals are for cli.ts: a run that is interrupted is recorded first.
+      // Signals are for main.ts: a run that is interrupted is recorded first.
       gracefulExit: false,
     });
     let started = false;

@@ -3,11 +3,13 @@ import { Command } from 'commander';
 import { isAccountId, readConfig, type Config } from '../config.ts';
 import { openClient, openDatabase, openLogger, type Io } from '../context.ts';
 import { databaseError } from '../db/database-errors.ts';
+import { boundGarbage } from '../heap.ts';
 import { EXIT, isOperatorError, OperatorError, worstExit, type ExitCode } from '../errors.ts';
 import { levelsOfSnapshot } from '../queries/levels-of-snapshot.ts';
 import { LEASE_TIMING } from '../sync/lease.ts';
 import { requestSync, type SyncOutcome } from '../sync/request-sync.ts';
 import type { RunDeps } from '../sync/run-sync.ts';
+import { printError } from './print-error.ts';
 import { createProgress } from './progress.ts';
 import { duration, minute, plural } from './print.ts';
 
@@ -48,6 +50,7 @@ export function syncCommand(io: Io): Command {
       const exits: ExitCode[] = [];
       const database = await openDatabase(io, config, logger, options.migrate ? 'migrate' : 'refuse');
       const client = openClient(config, logger);
+      boundGarbage();
       try {
         const deps: RunDeps = {
           pool: database.pool,
@@ -257,8 +260,4 @@ async function printSummary(io: Io, deps: RunDeps, line: Line, outcome: SyncOutc
   out(
     `  run ${outcome.runId}: ${plural(facts.requests, 'request')}, ${plural(facts.passes, 'pass', 'passes')}, ${duration(Number(line['duration_ms']))}`,
   );
-}
-
-export function printError(io: Pick<Io, 'stderr'>, error: OperatorError): void {
-  io.stderr.write(`error ${error.code}: ${error.happened}.\n  ${error.means}.\n  ${error.todo}.\n`);
 }

@@ -18,14 +18,14 @@ const TIMEOUT_MS = 60_000;
 /**
  * Appends `rows` (values in the order of `columns`) to `table`. All or nothing; throws what the server says, or pg's "Query
  * read timeout" when the whole has taken too long: then only closing the connection helps. A row may be the same array as the
- * one before it, filled anew.
+ * one before it, filled anew. `beforeChunk` is a seam for tests: the server waits in COPY meanwhile.
  */
 export async function copyRows<T extends PgTable>(
   client: PoolClient,
   table: T,
   columns: readonly (keyof T['_']['columns'] & string)[],
   rows: Iterable<readonly CopyValue[]>,
-  timeoutMs = TIMEOUT_MS,
+  { timeoutMs = TIMEOUT_MS, beforeChunk }: { timeoutMs?: number; beforeChunk?: () => Promise<void> } = {},
 ): Promise<void> {
   const config = getTableConfig(table);
   const name = `"${config.schema}"."${getTableName(table as Table)}"`;
@@ -37,7 +37,15 @@ export async function copyRows<T extends PgTable>(
   });
   const copy = from(`copy ${name} (${columns.map((c) => `"${c}"`).join(', ')}) from stdin (format binary)`);
   const stream = client.query(Object.assign(copy, { query_timeout: timeoutMs }));
-  await pipeline(Readable.from(encode(encoders, rows)), stream);
+  const chunks = encode(encoders, rows);
+  await pipeline(Readable.from(beforeChunk ? paused(chunks, beforeChunk) : chunks), stream);
+}
+
+async function* paused(chunks: Iterable<Buffer>, pause: () => Promise<void>): AsyncGenerator<Buffer> {
+  for (const chunk of chunks) {
+    await pause();
+    yield chunk;
+  }
 }
 
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
@@ -81,11 +89,11 @@ function reserve(out: Output, bytes: number): void {
 }
 
 /** An encoder of values of a fixed size. */
-function fixed<V>(size: number, write: (value: V, bytes: Buffer, at: number) => void): Encoder {
+function fixed(size: number, write: (value: never, bytes: Buffer, at: number) => void): Encoder {
   return (out, value) => {
     reserve(out, 4 + size);
     const at = out.bytes.writeInt32BE(size, out.end);
-    write(value as V, out.bytes, at);
+    write(value as never, out.bytes, at);
     out.end = at + size;
   };
 }
@@ -100,15 +108,15 @@ const text: Encoder = (out, value) => {
 };
 
 const ENCODERS: Record<string, Encoder> = {
-  integer: fixed<number>(4, (value, bytes, at) => bytes.writeInt32BE(value, at)),
-  bigint: fixed<number>(8, (value, bytes, at) => bytes.writeBigInt64BE(BigInt(value), at)),
-  'double precision': fixed<number>(8, (value, bytes, at) => bytes.writeDoubleBE(value, at)),
-  boolean: fixed<boolean>(1, (value, bytes, at) => bytes.writeUInt8(value ? 1 : 0, at)),
-  uuid: fixed<string | Uint8Array>(16, (value, bytes, at) => {
+  integer: fixed(4, (value: number, bytes, at) => bytes.writeInt32BE(value, at)),
+  bigint: fixed(8, (value: number, bytes, at) => bytes.writeBigInt64BE(BigInt(value), at)),
+  'double precision': fixed(8, (value: number, bytes, at) => bytes.writeDoubleBE(value, at)),
+  boolean: fixed(1, (value: boolean, bytes, at) => bytes.writeUInt8(value ? 1 : 0, at)),
+  uuid: fixed(16, (value: string | Uint8Array, bytes, at) => {
     if (typeof value === 'string') bytes.write(value.replaceAll('-', ''), at, 'hex');
     else bytes.set(value, at);
   }),
-  'timestamp with time zone': fixed<PostgresInstant>(8, encodeInstant),
+  'timestamp with time zone': fixed(8, encodeInstant),
   text,
 };
 

@@ -7,9 +7,13 @@ import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { readMigrationFiles, type MigrationMeta } from 'drizzle-orm/migrator';
 import { EXIT, OperatorError } from '../errors.ts';
+import { rootCause } from '../logger.ts';
 import type { Pool } from './pool.ts';
 import { renewGrants } from './roles.ts';
 import { inTransaction, type Transaction } from './transaction.ts';
+
+// Also where the schema is missing.
+const UNDEFINED_TABLE = '42P01';
 
 type Applied = { hash: string; created_at: number };
 export type MigrationState = { applied: number; pending: number };
@@ -19,7 +23,7 @@ const LOCK_KEY = 0x7a747273;
 // A migration may rewrite tables; twenty processes may queue behind it.
 const LIMITS = { lockMs: 300_000, idleMs: 60_000, statementMs: 600_000 };
 
-/** From source this file is in src/db, bundled it is dist/cli.js. */
+/** From source this file is in src/db, bundled it is a file of dist. */
 export function migrationsFolder(): string {
   const candidates = ['../migrations', '../../migrations'].map((path) =>
     fileURLToPath(new URL(path, import.meta.url)),
@@ -31,7 +35,7 @@ export function migrationsFolder(): string {
 
 /** How far the database is. Throws when it is newer than this program or was changed. Takes no lock, writes nothing. */
 export async function checkMigrations(pool: Pool, folder = migrationsFolder()): Promise<MigrationState> {
-  const known = readMigrationFiles({ migrationsFolder: folder });
+  const known = readKnown(folder);
   const applied = await readApplied(drizzle(pool));
   return { applied: applied.length, pending: pendingOf(known, applied).length };
 }
@@ -39,7 +43,7 @@ export async function checkMigrations(pool: Pool, folder = migrationsFolder()): 
 /** Brings the database up to date; any number of processes may do so at once. Returns how many migrations it applied. */
 export async function migrate(pool: Pool, folder = migrationsFolder()): Promise<{ applied: number }> {
   if ((await checkMigrations(pool, folder)).pending === 0) return { applied: 0 };
-  const known = readMigrationFiles({ migrationsFolder: folder });
+  const known = readKnown(folder);
   return inTransaction(pool, LIMITS, async (tx, client) => {
     await tx.execute(sql`select pg_advisory_xact_lock(${LOCK_KEY})`);
     await tx.execute(sql`create schema if not exists risk_internal`);
@@ -65,7 +69,14 @@ export async function requireMigrated(pool: Pool): Promise<void> {
   if (state.pending > 0) throw databaseBehind(state);
 }
 
-let known: MigrationMeta[] | undefined;
+const read = new Map<string, MigrationMeta[]>();
+
+/** From the disk once: the files belong to this program, and each unit of work that writes asks for them. */
+function readKnown(folder: string): readonly MigrationMeta[] {
+  const known = read.get(folder) ?? readMigrationFiles({ migrationsFolder: folder });
+  read.set(folder, known);
+  return known;
+}
 
 /**
  * For a transaction that writes: no migration begins before it has ended, and none has passed this version. Without it an
@@ -73,10 +84,9 @@ let known: MigrationMeta[] | undefined;
  * DATABASE_BEHIND, MIGRATION_CHANGED.
  */
 export async function holdSchema(tx: Transaction): Promise<void> {
-  known ??= readMigrationFiles({ migrationsFolder: migrationsFolder() });
+  const known = readKnown(migrationsFolder());
   // Before any other lock, as the migrator does: in another order the two could wait for each other.
-  await tx.execute(sql`select pg_advisory_xact_lock_shared(${LOCK_KEY})`);
-  const applied = await readApplied(tx);
+  const applied = await readApplied(tx, `select pg_advisory_xact_lock_shared(${LOCK_KEY})`);
   const pending = pendingOf(known, applied).length;
   if (pending > 0) throw databaseBehind({ applied: applied.length, pending });
 }
@@ -94,15 +104,24 @@ export function databaseBehind({ applied, pending }: MigrationState): OperatorEr
   });
 }
 
-async function readApplied(tx: Transaction): Promise<Applied[]> {
-  const exists = await tx.execute<{ found: boolean }>(
-    sql`select to_regclass('risk_internal.migrations') is not null as found`,
-  );
-  if (exists.rows[0]?.found !== true) return [];
-  const { rows } = await tx.execute<{ hash: string; created_at: string }>(
-    sql`select hash, created_at from risk_internal.migrations order by id`,
-  );
-  return rows.map((row) => ({ hash: row.hash, created_at: Number(row.created_at) }));
+/**
+ * None where the table is missing, which fails the transaction. `first` goes with the question, one round trip for both;
+ * what is read is what was committed when `first` had ended.
+ */
+async function readApplied(tx: Transaction, first?: string): Promise<Applied[]> {
+  const question = 'select hash, created_at from risk_internal.migrations order by id';
+  try {
+    const text = first === undefined ? question : `${first}; ${question}`;
+    // Of several statements pg returns several results, which Drizzle's types do not know.
+    const results = [await tx.execute<{ hash: string; created_at: string }>(sql.raw(text))].flat();
+    return (results.at(-1)?.rows ?? []).map((row) => ({
+      hash: row.hash,
+      created_at: Number(row.created_at),
+    }));
+  } catch (error) {
+    if ((rootCause(error) as { code?: unknown } | null)?.code === UNDEFINED_TABLE) return [];
+    throw error;
+  }
 }
 
 /** Pure: what is left to apply. The applied ones must be exactly the first ones known. */

@@ -1,6 +1,6 @@
 // POST /sync: starts a run of the accounts that are named, or of all, and does not wait for their end.
 import { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import { EXIT, isOperatorError, type ExitCode } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { problem } from './problem.ts';

@@ -1,8 +1,9 @@
 // One lease per account: at most one run at a time, whatever triggers it. Publish checks it once more: that is the fence.
 // No session advisory locks: they break behind transaction poolers.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { and, eq, sql } from 'drizzle-orm';
+import { and, eq, getTableColumns, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
+import { unionAll } from 'drizzle-orm/pg-core';
 import { isConnectionLoss, RESTART_PAUSES_MS } from '../db/database-errors.ts';
 import { holdSchema } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
@@ -73,26 +74,20 @@ export async function claimLease(pool: Pool, request: ClaimRequest): Promise<Cla
     await holdSchema(tx);
     const accountKey = await ensureAccount(tx, request.accountId);
     const scheduledFor = request.scheduledFor?.toISOString() ?? null;
-    const [current] = await tx.select(leaseAndSilence).from(leases).where(eq(leases.account_key, accountKey));
-    // Skipping a locked row: its holder is publishing or beating this very moment, and waiting would end in a second run.
-    const [held] = await tx
-      .select(leaseAndSilence)
-      .from(leases)
-      .where(eq(leases.account_key, accountKey))
-      .for('update', { skipLocked: true });
-    if (held === undefined && current !== undefined && current.row.owner !== owner) {
+    const { held, current } = await lookAtLease(tx, accountKey);
+    if (held === undefined && current !== undefined && current.owner !== owner) {
       // Of a lease that has run out another claim may hold the lock; of a process that was killed, the server may still be
       // ending the transaction. Either way the caller looks again.
-      const isOver = current.silentMs > timing.leaseMs || isKnownDead(current.row.process);
+      const isOver = current.silentMs > timing.leaseMs || isKnownDead(current.process);
       const silentMs = isOver ? Math.max(current.silentMs, timing.leaseMs + 1) : 0;
-      return { kind: 'held', holder: holderOf(current.row, silentMs) };
+      return { kind: 'held', holder: holderOf(current, silentMs) };
     }
-    const foreign = held !== undefined && held.row.owner !== owner;
+    const foreign = held !== undefined && held.owner !== owner;
     if (foreign) {
-      const holder = holderOf(held.row, held.silentMs);
+      const holder = holderOf(held, held.silentMs);
       if (judgeHolder(holder, timing, isKnownDead(holder.process)) !== 'expired')
         return { kind: 'held', holder };
-      await recordAbandoned(tx, held.row);
+      await recordAbandoned(tx, held);
     }
     // The row lock makes the condition certain where a row was there. Where none was, two may insert at once: the
     // second then meets a fresh lease of the first, and the condition keeps it out.
@@ -117,7 +112,7 @@ export async function claimLease(pool: Pool, request: ClaimRequest): Promise<Cla
         set: foreign
           ? { run_id: sql`excluded.run_id`, progress: {}, ...attempt }
           : { heartbeat_at: sql`now()` },
-        setWhere: sql`${leases.owner} = ${foreign ? held.row.owner : owner}`,
+        setWhere: sql`${leases.owner} = ${foreign ? held.owner : owner}`,
       })
       .returning();
     if (mine === undefined) {
@@ -144,7 +139,7 @@ export async function claimLease(pool: Pool, request: ClaimRequest): Promise<Cla
     }
     return {
       kind: 'claimed',
-      tookOver: foreign ? held.row.run_id : null,
+      tookOver: foreign ? held.run_id : null,
       lease: {
         accountKey,
         accountId: request.accountId,
@@ -159,10 +154,33 @@ export async function claimLease(pool: Pool, request: ClaimRequest): Promise<Cla
   });
 }
 
-const leaseAndSilence = {
-  row: leases,
-  silentMs: sql<number>`extract(epoch from now() - ${leases.heartbeat_at})::float8 * 1000`,
-};
+/**
+ * The lease as it stands, and once more, locked, where nobody else holds the lock. Skipping a locked row: its holder is publishing
+ * or beating this very moment, and waiting would end in a second run.
+ */
+async function lookAtLease(tx: Transaction, accountKey: number) {
+  const ofAccount = eq(leases.account_key, accountKey);
+  const columns = {
+    ...getTableColumns(leases),
+    silentMs: sql<number>`extract(epoch from now() - ${leases.heartbeat_at})::float8 * 1000`.as('silent_ms'),
+  };
+  // In a WITH: UNION takes no FOR UPDATE.
+  const locked = tx.$with('locked').as(
+    tx
+      .select({ ...columns, isLocked: sql<boolean>`true`.as('is_locked') })
+      .from(leases)
+      .where(ofAccount)
+      .for('update', { skipLocked: true }),
+  );
+  const rows = await unionAll(
+    tx.with(locked).select().from(locked),
+    tx
+      .select({ ...columns, isLocked: sql<boolean>`false`.as('is_locked') })
+      .from(leases)
+      .where(ofAccount),
+  );
+  return { held: rows.find((row) => row.isLocked), current: rows.find((row) => !row.isLocked) };
+}
 
 function holderOf(row: typeof leases.$inferSelect, silentMs: number): Holder {
   return {

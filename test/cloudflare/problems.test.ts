@@ -224,6 +224,7 @@ test('never lets a secret or a record through, wherever the other side puts it',
       const answer = {
         status: answerStatus,
         text,
+        body: 'held' as const,
         header: (name: string) => (name === 'location' ? where : null),
       };
       const failures = [

@@ -291,7 +291,7 @@ describe('copyRows', () => {
       proxy.stall();
       for (let n = 0; n < 10; n++) yield [n, null, null, null];
     }
-    await assert.rejects(copyRows(client, table, COLUMNS, rows(), 200), /Query read timeout/);
+    await assert.rejects(copyRows(client, table, COLUMNS, rows(), { timeoutMs: 200 }), /Query read timeout/);
     client.release(true);
   });
 

@@ -112,6 +112,11 @@ export function readChanges(accountKey: number, inputs: ChangeInputs): Changes {
     return values;
   }
 
+  /** Not superseded by a later record, nor taken back by one. */
+  function stands(row: number, change: number): boolean {
+    return table.change(row) === change && table.isChanged(row);
+  }
+
   function move(from: LevelRank, fromEvents: number, to: LevelRank, toEvents: number): void {
     const [old, now] = [RISK_LEVELS[from - 1], RISK_LEVELS[to - 1]];
     if (old !== undefined) {
@@ -125,10 +130,8 @@ export function readChanges(accountKey: number, inputs: ChangeInputs): Changes {
   }
 
   function* changed(): Generator<readonly CopyValue[]> {
-    for (const change of log.read()) {
+    for (const change of log.read(stands)) {
       const { row, level } = change;
-      // Superseded by a later record, or taken back by one.
-      if (table.change(row) !== change.change || !table.isChanged(row)) continue;
       const isNew = table.key(row) === 0;
       const old = table.level(row);
       const parts = table.compare(row, change);

@@ -12,7 +12,8 @@ import { CommitUnknown, inTransaction, type Transaction } from '../../db/transac
 import { EXIT, OperatorError } from '../../errors.ts';
 import { beat, fence, findPublished, leaseLost, releaseLease, type Lease } from '../lease.ts';
 import { recordRun, type RunFacts } from '../record-run.ts';
-import { stateMoved, type AccountState } from '../state/read-state.ts';
+import type { AccountState } from '../state/read-state.ts';
+import { stateMoved } from '../state/state-errors.ts';
 import type { Verdict } from '../verdict.ts';
 import { CHANGE_COLUMNS, type ChangeCounts, type Changes } from './changes.ts';
 import { changeStatements, snapshotStatements, type SnapshotFacts, type Statement } from './write-changes.ts';
@@ -37,7 +38,7 @@ export type PublishRequest = {
 
 export type PublishHooks = {
   /** Named instants at which tests stop the process; nothing in production. */
-  failpoint?: (name: 'copied' | 'publishing') => Promise<void>;
+  failpoint?: (name: 'copying' | 'copied' | 'publishing') => Promise<void>;
   cancel?: AbortSignal;
   /** Called before the lease's row is locked: a beat under way would wait for it. */
   beforeFence?: () => Promise<void>;
@@ -66,6 +67,7 @@ export async function publish(
   hooks: PublishHooks = {},
 ): Promise<{ snapshotId: number; counts: ChangeCounts }> {
   const { lease } = request;
+  const { failpoint } = hooks;
   const limits = { lockMs: LOCK_MS, idleMs: IDLE_MS, statementMs: statementMs(request) };
   for (let attempt = 0; ; attempt++) {
     let result: { snapshotId: number; counts: ChangeCounts } | undefined;
@@ -78,14 +80,11 @@ export async function publish(
           const { counts, rows } = request.readChanges();
           // Before anything is locked that others wait for: no limit of the server ends a COPY whose client has stopped.
           if (request.changeCount > 0)
-            await copyRows(
-              client,
-              stagedChanges,
-              CHANGE_COLUMNS,
-              rows,
-              COPY_MS + request.changeCount * MS_PER_ROW,
-            );
-          await hooks.failpoint?.('copied');
+            await copyRows(client, stagedChanges, CHANGE_COLUMNS, rows, {
+              timeoutMs: COPY_MS + request.changeCount * MS_PER_ROW,
+              ...(failpoint ? { beforeChunk: () => failpoint('copying') } : {}),
+            });
+          await failpoint?.('copied');
           result = { snapshotId: await publishIn(tx, request, counts, hooks), counts };
           return result;
         },

@@ -1,6 +1,7 @@
 // The statements that bring staged_changes into users and their three histories, each with the rows that it must touch. They
-// are set-based, in key order, and every row is stamped with the snapshot_id. They hold no parameter, so that they travel
-// together: while the feed clock is held, a round trip is time that every account waits.
+// are set-based, and every row is stamped with the snapshot_id. They hold no parameter, so that they travel
+// together: while the feed clock is held, a round trip is time that every account waits. Nothing is sorted: the rows were
+// copied in the order of user ids, which is that of the keys but for users who came later.
 import { sql, type SQL } from 'drizzle-orm';
 import { columnNames } from '../../db/column-names.ts';
 import { instant, whole } from '../../db/inline-sql.ts';
@@ -166,8 +167,7 @@ function openLevels(facts: SnapshotFacts): SQL {
                 else 'lowered' end,
            ${stamp(facts)}
       from ${c}
-     where ${staged(facts)} and not ${c.is_missing} and ${c.new_level} is distinct from ${c.old_level}
-     order by ${c.user_key}`;
+     where ${staged(facts)} and not ${c.is_missing} and ${c.new_level} is distinct from ${c.old_level}`;
 }
 
 function closeIdentities(facts: SnapshotFacts): SQL {
@@ -184,8 +184,7 @@ function openIdentities(facts: SnapshotFacts): SQL {
   return sql`
     insert into ${i} (${columnNames(i.account_key, i.user_key, i.valid_from, i.email, i.name, i.snapshot_id)})
     select ${c.account_key}, ${c.user_key}, ${at(facts)}, ${c.email}, ${c.name}, ${stamp(facts)}
-      from ${c} where ${staged(facts)} and ${c.identity_changed}
-     order by ${c.user_key}`;
+      from ${c} where ${staged(facts)} and ${c.identity_changed}`;
 }
 
 function insertActivity(facts: SnapshotFacts): SQL {
@@ -193,8 +192,7 @@ function insertActivity(facts: SnapshotFacts): SQL {
   return sql`
     insert into ${a} (${columnNames(a.account_key, a.user_key, a.observed_at, a.event_count, a.last_event, a.snapshot_id)})
     select ${c.account_key}, ${c.user_key}, ${at(facts)}, ${c.event_count}, ${c.last_event}, ${stamp(facts)}
-      from ${c} where ${staged(facts)} and ${c.activity_changed}
-     order by ${c.user_key}`;
+      from ${c} where ${staged(facts)} and ${c.activity_changed}`;
 }
 
 /** A row without counters only ends an absence. */

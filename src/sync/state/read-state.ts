@@ -9,10 +9,10 @@ import type { Pool } from '../../db/pool.ts';
 import { readAgain } from '../../db/read-again.ts';
 import { readCopy } from '../../db/read-copy.ts';
 import { accountWriters, snapshotLevels, snapshots, userIdentities, users } from '../../db/schema.ts';
-import { EXIT, OperatorError } from '../../errors.ts';
 import { RISK_LEVELS, type RiskLevel } from '../../user-risk.ts';
 import type { Lease } from '../lease.ts';
 import { keyedHash, type HashKey } from './keyed-hash.ts';
+import { brokenIdentities, brokenSums, clockBackwards, stateMoved } from './state-errors.ts';
 import type { LevelRank, UserTable, UserValues } from './user-table.ts';
 
 /** Users and events of each level, as they are counted in a snapshot. */
@@ -38,6 +38,8 @@ type StateDeps = { pool: Pool; table: UserTable; key: HashKey; onRange?: () => P
 
 // Users of one statement: about half a megabyte with their identities.
 const ROWS = 5_000;
+// With names of ten thousand characters they make two megabytes; how long names are is known after the first range.
+const FIRST_ROWS = 50;
 const MAX_BYTES = 1024 * 1024;
 const CLOCK_TOLERANCE = '5 minutes';
 
@@ -62,19 +64,20 @@ export async function readState(
     lastEvent: { seconds: 0, micros: 0 },
     hash: new Uint32Array(2),
   };
-  if (expected.users > 0) {
+  // Also where the snapshot counts nobody: users who are there all the same must be noticed.
+  if (header.lastUserKey > 0) {
     await readUsers();
     const now = await readHeader(pool, lease, observedAt);
     if (now.lastWriter !== header.lastWriter) throw stateMoved(lease, 'while its users were read');
   }
-  if (!isDeepStrictEqual(sums, header.recorded)) throw stateBroken(lease, sums, header.recorded);
+  if (!isDeepStrictEqual(sums, header.recorded)) throw brokenSums(lease, sums, header.recorded);
   const { recorded: _, ...state } = header;
   return { ...state, present: expected.users, sums };
 
   /** By ranges of keys: an upper bound and a limit keep each of them small, whatever the planner believes of the account. */
   async function readUsers(): Promise<void> {
-    const width = Math.ceil((ROWS * header.lastUserKey) / expected.users);
-    let rows = ROWS;
+    const width = Math.ceil((ROWS * header.lastUserKey) / Math.max(1, expected.users));
+    let rows = FIRST_ROWS;
     for (let after = 0; after < header.lastUserKey;) {
       signal.throwIfAborted();
       await onRange?.();
@@ -88,7 +91,7 @@ export async function readState(
       }
       // Names of ten thousand characters make rows a hundred times as long.
       const perRow = range.bytes / Math.max(1, range.rows.length);
-      rows = Math.max(50, Math.min(ROWS, Math.floor(MAX_BYTES / Math.max(1, perRow))));
+      rows = Math.max(FIRST_ROWS, Math.min(ROWS, rows * 10, Math.floor(MAX_BYTES / Math.max(1, perRow))));
       after = range.upTo;
     }
   }
@@ -197,53 +200,4 @@ export function total(sums: LevelSums): { users: number; events: number } {
     users: all.reduce((sum, { users }) => sum + users, 0),
     events: all.reduce((sum, { events }) => sum + events, 0),
   };
-}
-
-function clockBackwards(observedAt: string, newestAt: string | null): OperatorError {
-  return new OperatorError({
-    code: 'CLOCK_BACKWARDS',
-    exit: EXIT.tryLater,
-    happened: `The database's clock read ${observedAt} when the walk began, and the newest snapshot is of ${newestAt}`,
-    means: 'A snapshot from before the newest one would rewrite history, so nothing was published',
-    todo: "Check the clock of the database's host; once it is right, the next run succeeds",
-  });
-}
-
-/** Somebody else wrote the account's users, or the database lost what it had committed. */
-export function stateMoved(
-  { accountId }: Pick<Lease, 'accountId'>,
-  when: string,
-  cause?: unknown,
-): OperatorError {
-  return new OperatorError({
-    code: 'STATE_MOVED',
-    exit: EXIT.tryLater,
-    happened: `The users of account ${accountId} were changed ${when}: by hand, by a restore, or by a failover that lost the newest commits`,
-    means: 'What the run has compared is no longer what is there, so nothing was published',
-    todo: 'Nothing: the next run reads the users anew. If it happens every time, run `zt-risk-sync doctor`',
-    cause,
-  });
-}
-
-function stateBroken({ accountId }: Lease, found: LevelSums, recorded: LevelSums): OperatorError {
-  const inWords = (sums: LevelSums) =>
-    RISK_LEVELS.map((level) => `${level} ${sums[level].users} (${sums[level].events} events)`).join(', ');
-  return broken(
-    `The users of account ${accountId} are ${inWords(found)}, and the newest snapshot counted ${inWords(recorded)}`,
-  );
-}
-
-function brokenIdentities({ accountId }: Lease, users: number): OperatorError {
-  return broken(`${users} present users of account ${accountId} have no current identity`);
-}
-
-function broken(happened: string): OperatorError {
-  return new OperatorError({
-    code: 'STATE_BROKEN',
-    exit: EXIT.failed,
-    happened,
-    means:
-      'The history was changed or damaged from outside, so nothing is compared with it and nothing was published',
-    todo: 'Run `zt-risk-sync doctor`: it names what contradicts what. Restore the database, or undo the change that was made by hand',
-  });
 }

@@ -9,12 +9,13 @@ import { inline, whole } from '../../db/inline-sql.ts';
 import { userIdentities, users } from '../../db/schema.ts';
 import type { Lease } from '../lease.ts';
 import { keyedHash, type HashKey } from './keyed-hash.ts';
-import { readUuid, stateMoved, type AccountState } from './read-state.ts';
+import { readUuid, type AccountState } from './read-state.ts';
+import { brokenIdentities, stateMoved } from './state-errors.ts';
 import type { UserTable, UserValues } from './user-table.ts';
 
 const AT_ONCE = 5_000;
 
-/** Gives every accepted user that was cleared before their key, and what the history holds. Throws STATE_MOVED. */
+/** Gives every accepted user that was cleared before their key, and what the history holds. Throws STATE_MOVED and STATE_BROKEN. */
 export async function resolveUnknown(
   { pool, table, key }: { pool: Pool; table: UserTable; key: HashKey },
   lease: Lease,
@@ -74,8 +75,10 @@ export async function resolveUnknown(
           if (at === undefined) return;
           keyedHash(key, row.bytes, (row.start[1] as number) - 4, row.end, values.hash, 0);
           table.setIdentity(at, values.hash);
+          keys.delete(table.key(at));
         },
       ),
     );
+    if (keys.size > 0) throw brokenIdentities(lease, keys.size);
   }
 }

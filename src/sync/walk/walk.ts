@@ -28,7 +28,7 @@ export type WalkDeps = {
   table: Pick<UserTable, 'beginReading' | 'counts'>;
   quarantine: Quarantine;
   /** Throws when the process has no memory for what is kept. */
-  checkMemory(): void;
+  checkMemory: () => void;
 };
 
 export type WalkRun = {

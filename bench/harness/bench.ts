@@ -1,0 +1,33 @@
+// What a suite has at hand: a server, an API, and its settings from the environment.
+import { startApi, type Api } from './api.ts';
+import { startPostgres, type Postgres } from './postgres.ts';
+
+export type Bench = { postgres: Postgres; api: Api; rounds: number };
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+/** Starts both, and stops both whatever happens. */
+export async function withBench(work: (bench: Bench) => Promise<void>): Promise<void> {
+  const postgres = await startPostgres();
+  const api = await startApi();
+  // The API ends with this process; the server would run on.
+  const giveUp = () => void postgres.stop().finally(() => process.exit(1));
+  for (const signal of SIGNALS) process.once(signal, giveUp);
+  try {
+    await work({ postgres, api, rounds: numbersOf('BENCH_ROUNDS', [5])[0]! });
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, giveUp);
+    await api.stop();
+    await postgres.stop();
+  }
+}
+
+/** A variable that holds one whole number or several, separated by commas. */
+export function numbersOf(variable: string, otherwise: readonly number[]): number[] {
+  const text = process.env[variable] ?? '';
+  if (text === '') return [...otherwise];
+  const numbers = text.split(',').map(Number);
+  if (numbers.some((n) => !Number.isInteger(n) || n < 1))
+    throw new Error(`${variable} must be whole numbers: ${text}`);
+  return numbers;
+}

@@ -1,0 +1,21 @@
+// `npm run bench [-- <suite> ...]`: the suites of bench/suites, all of them without a name. Each prints a table, and writes
+// bench/results/<suite>.json.
+import { withBench, type Bench } from './harness/bench.ts';
+import { distanceSuite } from './suites/distance.ts';
+import { historySuite } from './suites/history.ts';
+import { memorySuite } from './suites/memory.ts';
+import { syncSuite } from './suites/sync.ts';
+import { walkSuite } from './suites/walk.ts';
+
+const SUITES: Record<string, (bench: Bench) => Promise<void>> = {
+  sync: syncSuite,
+  memory: memorySuite,
+  walk: walkSuite,
+  distance: distanceSuite,
+  history: historySuite,
+};
+
+const chosen = process.argv.slice(2);
+const unknown = chosen.find((name) => SUITES[name] === undefined);
+if (unknown !== undefined) throw new Error(`no suite ${unknown}: ${Object.keys(SUITES).join(', ')}`);
+for (const name of chosen.length === 0 ? Object.keys(SUITES) : chosen) await withBench(SUITES[name]!);

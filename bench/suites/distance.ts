@@ -1,0 +1,61 @@
+// Suite `distance`: the life of an account with the database 10 ms away, beside the same with the database here.
+// BENCH_USERS (several), BENCH_DISTANCE_MS: there and back.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { numbersOf, type Bench } from '../harness/bench.ts';
+import { median } from '../harness/median.ts';
+import { createReport } from '../harness/report.ts';
+import { chosenCases, figuresOf, live, type Life } from './life.ts';
+
+const PER_PAGE = 1_000;
+const proxyScript = fileURLToPath(new URL('../harness/delay-process.ts', import.meta.url));
+
+export async function distanceSuite(bench: Bench): Promise<void> {
+  const sizes = numbersOf('BENCH_USERS', [1_000, 20_000, 100_000]);
+  const [distanceMs] = numbersOf('BENCH_DISTANCE_MS', [10]);
+  const report = createReport('distance', {
+    users: sizes.join(' '),
+    distance_ms: distanceMs!,
+    rounds: bench.rounds,
+  });
+  const server = new URL(bench.postgres.urlOf('postgres'));
+  const proxy = spawn(
+    process.execPath,
+    [proxyScript, server.hostname, server.port, String(distanceMs! / 2)],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  );
+  try {
+    const port = String((await once(createInterface({ input: proxy.stdout }), 'line'))[0]);
+    const via = (databaseUrl: string) => Object.assign(new URL(databaseUrl), { port }).href;
+    for (const users of sizes) {
+      const here: Life[] = [];
+      const away: Life[] = [];
+      for (let round = 0; round < bench.rounds; round++) {
+        here.push(await live(bench, { users, perPage: PER_PAGE }));
+        away.push(await live(bench, { users, perPage: PER_PAGE, via }));
+      }
+      for (const name of chosenCases()) {
+        const [near, far] = [here, away].map((lives) =>
+          median(figuresOf(lives, name).map(({ wallMs }) => wallMs)),
+        );
+        await report.add({
+          case: name,
+          users,
+          here_ms: near!,
+          away_ms: far!,
+          here_x: far! / near!,
+          // What the distance cost, in times there and back.
+          round_trips: (far! - near!) / distanceMs!,
+        });
+      }
+    }
+    report.print();
+  } finally {
+    proxy.kill();
+    await once(proxy, 'close');
+  }
+}

@@ -1,0 +1,132 @@
+// Arguments to a command, errors to messages and exit codes, signals to an orderly end. Loads the command that was asked for, and no
+// other: all of them together take 100 ms and 15 MB more.
+import { Command, CommanderError } from 'commander';
+import { printError } from './commands/print-error.ts';
+import { dataFolder, processSource } from './config.ts';
+import type { Io } from './context.ts';
+import { databaseError } from './db/database-errors.ts';
+import { EXIT, isOperatorError, OperatorError } from './errors.ts';
+import { VERSION } from './version.ts';
+
+// Ctrl-C under npm arrives twice: the terminal tells the whole group, and npm tells its child. No person is as fast.
+const SAME_SIGNAL_MS = 250;
+
+const COMMANDS: Readonly<Record<string, (io: Io) => Promise<Command>>> = {
+  sync: async (io) => (await import('./commands/sync.ts')).syncCommand(io),
+  serve: async (io) => (await import('./commands/serve.ts')).serveCommand(io),
+  status: async (io) => (await import('./commands/status.ts')).statusCommand(io),
+  doctor: async (io) => (await import('./commands/doctor.ts')).doctorCommand(io),
+  trends: async (io) => (await import('./commands/trends.ts')).trendsCommand(io),
+  users: async (io) => (await import('./commands/users.ts')).usersCommand(io),
+  diff: async (io) => (await import('./commands/diff.ts')).diffCommand(io),
+  history: async (io) => (await import('./commands/history.ts')).historyCommand(io),
+  accounts: async (io) => (await import('./commands/accounts.ts')).accountsCommand(io),
+  rejected: async (io) => (await import('./commands/rejected.ts')).rejectedCommand(io),
+  migrate: async (io) => (await import('./commands/migrate.ts')).migrateCommand(io),
+  database: async (io) => {
+    const { databaseCommand } = await import('./commands/database.ts');
+    return databaseCommand({
+      stdout: io.stdout,
+      stderr: io.stderr,
+      embedded: dataFolder(io.source),
+      watcher: io.watcher,
+    });
+  },
+  simulate: async (io) => (await import('./commands/simulate.ts')).simulateCommand(io),
+  demo: async (io) => (await import('./commands/demo.ts')).demoCommand(io),
+};
+
+/** Runs the command, and returns what the process exits with. */
+export async function main(args: readonly string[]): Promise<number> {
+  const io = createIo();
+  try {
+    const program = await createProgram(io, args[0]);
+    if (args.length === 0) {
+      process.stderr.write(program.helpInformation());
+      return EXIT.usage;
+    }
+    await program.parseAsync(args, { from: 'user' });
+    return Number(process.exitCode ?? EXIT.done);
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.done : EXIT.usage;
+    const error = isOperatorError(thrown) ? thrown : databaseError(thrown);
+    if (error !== undefined) {
+      printError(io, error);
+      return error.exit;
+    }
+    // A defect. Its message may hold anything, its stack names only our own places.
+    const { name, stack } = thrown instanceof Error ? thrown : new Error('not an error');
+    process.stderr.write(
+      `error UNEXPECTED: Something unforeseen happened (${name}).\n  This is a defect of zt-risk-sync.\n  Run again with LOG_LEVEL=debug for the stack trace, and report it.\n`,
+    );
+    if (io.source.env['LOG_LEVEL'] === 'debug') process.stderr.write(`${framesOf(stack ?? '')}\n`);
+    return EXIT.failed;
+  }
+}
+
+function createIo(): Io {
+  // A reader that has seen enough (`| head`) is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+  return {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    source: processSource(),
+    signal: abortOnSignals(),
+    exit: (code) => {
+      process.exitCode = code;
+    },
+    watcher: [process.argv[1] ?? '', 'database', 'watch'],
+  };
+}
+
+/** Aborted by the first SIGINT or SIGTERM; a second one ends the process. */
+function abortOnSignals(): AbortSignal {
+  const interrupted = new AbortController();
+  let interruptedAt = 0;
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      if (interrupted.signal.aborted) {
+        // The second one does not wait for anything.
+        if (performance.now() - interruptedAt > SAME_SIGNAL_MS) process.exit(EXIT.tryLater);
+        return;
+      }
+      interruptedAt = performance.now();
+      interrupted.abort(
+        new OperatorError({
+          code: 'INTERRUPTED',
+          exit: EXIT.tryLater,
+          happened: `Stopped by ${name}`,
+          means: 'Nothing half done was published',
+          todo: 'Start it again when you like',
+        }),
+      );
+    });
+  }
+  return interrupted.signal;
+}
+
+/** A message may have several lines, and the second one of a failed query holds its parameters. */
+function framesOf(stack: string): string {
+  return stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .join('\n');
+}
+
+/** With the one command that `name` names; with all of them where it names none, for the help and for suggestions. */
+async function createProgram(io: Io, name = ''): Promise<Command> {
+  const program = new Command('zt-risk-sync')
+    .description('Keeps the history of Cloudflare Zero Trust user risk levels in Postgres.')
+    .version(VERSION)
+    .showHelpAfterError('(add --help for the options)');
+  const named = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  const chosen = named === undefined ? Object.values(COMMANDS) : [named];
+  const commands = await Promise.all(chosen.map((load) => load(io)));
+  for (const command of commands) program.addCommand(command);
+  for (const command of [program, ...commands, ...commands.flatMap((c) => c.commands)]) {
+    command.exitOverride().showHelpAfterError('(add --help for the options)').helpCommand(false);
+  }
+  return program;
+}

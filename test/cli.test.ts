@@ -1,0 +1,85 @@
+// The bundle as a whole: what it does before any command, and what it leaves out.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { CLI, runCli, type CliResult } from './support/cli.ts';
+
+const DIST = path.dirname(CLI);
+
+async function scratch(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-bundle-'));
+  t.after(() => rm(folder, { recursive: true }));
+  await writeFile(path.join(folder, 'package.json'), '{ "type": "module" }');
+  return folder;
+}
+
+function start(...args: string[]): Promise<CliResult> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, args, { cwd: tmpdir() }, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+    );
+  });
+}
+
+test('a Node that is too old is told so before the rest of the program is read', async (t) => {
+  const folder = await scratch(t);
+  // Alone: whatever else it wanted to load is not there.
+  await cp(CLI, path.join(folder, 'dist/cli.js'));
+  const pretend = `Object.defineProperty(process.versions, 'node', { value: '22.99.0' });`;
+  const { code, stdout, stderr } = await start(
+    `--import=data:text/javascript,${encodeURIComponent(pretend)}`,
+    path.join(folder, 'dist/cli.js'),
+    'sync',
+  );
+  assert.equal(code, 78);
+  assert.equal(stdout, '');
+  assert.match(
+    stderr,
+    /^error NODE_TOO_OLD: This is Node 22\.99\.0, .*24 or newer\.\n  Nothing was started\.\n/,
+  );
+});
+
+test('the first file imports nothing but Node, and nothing that an old one lacks', async () => {
+  const text = await readFile(CLI, 'utf8');
+  assert.deepEqual(
+    [...text.matchAll(/^import (.*) from "(.*)";$/gm)].map(([, names, from]) => [names, from]),
+    [
+      ['module', 'node:module'],
+      ['{ fileURLToPath }', 'node:url'],
+    ],
+  );
+});
+
+test('works where compiled code cannot be kept', async (t) => {
+  const folder = await scratch(t);
+  await cp(DIST, path.join(folder, 'dist'), { recursive: true });
+  await rm(path.join(folder, 'dist/compile-cache'), { recursive: true, force: true });
+  await writeFile(path.join(folder, 'dist/compile-cache'), 'in the way');
+  const { code, stdout, stderr } = await start(path.join(folder, 'dist/cli.js'), '--version');
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+test('every command of the help can be asked for alone', async () => {
+  const { stdout } = await runCli(['--help']);
+  const names = [...stdout.matchAll(/^  ([a-z]+) .*/gm)].map((match) => match[1] ?? '');
+  assert.ok(names.length >= 14, stdout);
+  for (const name of names) {
+    const { code, stdout: help, stderr } = await runCli([name, '--help']);
+    assert.equal(code, 0, stderr);
+    assert.match(help, new RegExp(`^Usage: zt-risk-sync ${name} `));
+  }
+});
+
+test('the bundle leaves out what no command asks for and every start would pay for', async () => {
+  const files = (await readdir(DIST)).filter((name) => name.endsWith('.js'));
+  for (const name of files) {
+    const text = await readFile(path.join(DIST, name), 'utf8');
+    // `import { z }` instead of `import * as z` brings all of zod.
+    for (const part of ['zod/v4/locales/fr.js', 'undici/lib/mock/', 'undici/lib/web/websocket/'])
+      assert.ok(!text.includes(part), `${part} in ${name}`);
+  }
+});

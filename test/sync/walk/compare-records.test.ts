@@ -1,0 +1,222 @@
+// What the comparison finds equals what a naive one over Maps finds, for random accounts and whatever is read of them.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setImmediate as tick } from 'node:timers/promises';
+import fc from 'fast-check';
+import { missingRows } from '../../../src/sync/missing-users.ts';
+import { countRows, readChanges } from '../../../src/sync/publish/changes.ts';
+import { randomHashKey } from '../../../src/sync/state/keyed-hash.ts';
+import { naiveComparison, type Heard, type Known } from '../../support/naive-comparison.ts';
+import { story, type Story } from '../../support/random-reading.ts';
+import {
+  changedOf,
+  inputsOf,
+  replayStep,
+  resolveCleared,
+  startReplay,
+  takenOrder,
+  type Replayed,
+} from '../../support/replay-reading.ts';
+import { uuidOf } from '../../support/random-world.ts';
+
+const RUNS = Number(process.env['TEST_READINGS'] ?? 400);
+
+function changesOf(replayed: Replayed, story: Story) {
+  const inputs = inputsOf(replayed, story);
+  const { counts, rows } = readChanges(1, inputs);
+  // One array carries every row.
+  const found = [...mapRows(rows)];
+  return { inputs, counts, found };
+}
+
+function* mapRows(rows: ReturnType<typeof readChanges>['rows']) {
+  for (const row of rows) yield changedOf(row);
+}
+
+async function compareWithNaive(story: Story): Promise<void> {
+  const { known, lastUserKey, steps, ruling } = story;
+  const replayed = startReplay(known, randomHashKey(), Promise.resolve());
+  const { table, comparison } = replayed;
+  const naive = naiveComparison(known);
+  for (const step of steps) {
+    await replayStep(replayed, step);
+    if (step.kind === 'begin') naive.beginReading();
+    else for (const { records } of takenOrder(step.answers)) naive.take(records.map(({ heard }) => heard));
+    assert.deepEqual({ ...table.counts() }, naive.met());
+  }
+  assert.deepEqual(
+    comparison.lastMet().map(({ userId }) => userId),
+    naive.lastMet(),
+  );
+  resolveCleared(replayed, known);
+  assert.deepEqual(
+    missingRows(table)
+      .map((row) => table.userId(row))
+      .toSorted(),
+    naive.missing().toSorted(),
+  );
+
+  const { inputs, counts, found } = changesOf(replayed, story);
+  const { changes, counts: counted, sums } = naive.publish(ruling);
+  const byId = (a: [string, unknown], b: [string, unknown]) => (a[0] < b[0] ? -1 : 1);
+  assert.deepEqual(
+    found.map(({ userId, changed }) => [userId, changed] as [string, unknown]).toSorted(byId),
+    [...changes].toSorted(byId),
+  );
+  assert.deepEqual(counts, { ...counted, sums, lastUserKey: lastUserKey + counted.appeared });
+  assert.ok(countRows(inputs) >= counted.rows, 'there are more rows than the limits of the publish know');
+  // New users are numbered from the highest key ever given, in the order of their ids.
+  assert.deepEqual(
+    found.flatMap(({ userId, key, changed }) => (changed.isNew ? [[userId, key]] : [])),
+    [...changes]
+      .flatMap(([userId, { isNew }]) => (isNew ? [userId] : []))
+      .toSorted()
+      .map((userId, n) => [userId, lastUserKey + 1 + n]),
+  );
+  // A publish that is tried again sends the same.
+  assert.deepEqual(changesOf(replayed, story).found, found);
+}
+
+describe('the comparison', () => {
+  test('finds what a naive one over maps finds, whatever is read in whatever order', async () => {
+    await fc.assert(fc.asyncProperty(story, compareWithNaive), { numRuns: RUNS });
+  });
+
+  test('waits until the state is whole, and passes on why it never will be', async () => {
+    let resolve = (): void => undefined;
+    const whole = new Promise<void>((done) => (resolve = done));
+    const { comparison } = startReplay([], randomHashKey(), whole);
+    let isOpen = false;
+    const opening = Promise.resolve(comparison.openReader()).then(() => (isOpen = true));
+    await tick();
+    assert.equal(isOpen, false);
+    resolve();
+    await opening;
+
+    const why = new Error('no state');
+    const failed = Promise.reject(why);
+    failed.catch(() => undefined);
+    const other = startReplay([], randomHashKey(), failed).comparison;
+    await assert.rejects(async () => other.openReader(), why);
+  });
+
+  const ada: Known = {
+    userId: uuidOf('ada'),
+    key: 7,
+    level: 'low',
+    eventCount: 3,
+    lastEvent: 1_767_225_600_000_001n,
+    email: 'ada@example.com',
+    name: 'Ada',
+    isAbsent: false,
+  };
+  const served = {
+    user_id: ada.userId,
+    email: ada.email,
+    name: ada.name,
+    max_risk_level: 'low',
+    event_count: 3,
+    last_event: '2026-01-01T00:00:00.000001Z',
+  };
+  const nobodyAsked = { decision: 'nobody', answers: new Map(), absentTwice: new Set<string>() } as const;
+
+  /** What a publish would change after each list of records has been read in a reading of its own. */
+  async function after(known: readonly Known[], ...readings: readonly (readonly object[])[]) {
+    const replayed = startReplay(known, randomHashKey(), Promise.resolve());
+    for (const records of readings) {
+      await replayStep(replayed, { kind: 'begin' });
+      const heard: Heard = { userId: null, contents: null };
+      const answer = { records: records.map((raw) => ({ raw, heard })), brokeAfter: null, turn: 0 };
+      await replayStep(replayed, { kind: 'answers', interleave: [], answers: [answer] });
+    }
+    const story = { known, lastUserKey: 7, steps: [], ruling: nobodyAsked };
+    return { ...changesOf(replayed, story), log: replayed.log };
+  }
+
+  test('of two records of a user believes the one read last, also when it says again what the history holds', async () => {
+    const other = { ...served, max_risk_level: 'high', email: null, event_count: 9 };
+    assert.equal((await after([ada], [other], [served])).found.length, 0);
+    assert.equal((await after([ada], [other, served])).found.length, 0);
+    const { found } = await after([ada], [served, other]);
+    assert.deepEqual(
+      found.map(({ changed }) => [changed.newLevel, changed.email, changed.identityChanged]),
+      [['high', null, true]],
+    );
+    // And again: a change that was taken back comes back.
+    assert.deepEqual((await after([ada], [other, served, other])).found, found);
+  });
+
+  test('a later rejected record takes nothing back', async () => {
+    const flawed = { ...served, event_count: -1 };
+    const { found } = await after([ada], [{ ...served, max_risk_level: 'high' }], [flawed]);
+    assert.deepEqual(
+      found.map(({ changed }) => changed.newLevel),
+      ['high'],
+    );
+  });
+
+  test('an equal record ends an absence, and so does a rejected one', async () => {
+    const absent = { ...ada, isAbsent: true };
+    for (const record of [served, { ...served, event_count: -1 }]) {
+      const { found, counts } = await after([absent], [record]);
+      assert.deepEqual(
+        found.map(({ key, changed }) => [key, changed.oldLevel, changed.newLevel, changed.eventCount]),
+        [[7, 'low', 'low', null]],
+      );
+      assert.equal(counts.updated, 1);
+    }
+  });
+
+  test('null is not an empty text, and what belongs to the email is not the name’s', async () => {
+    for (const [was, is] of [
+      [
+        { email: null, name: 'Ada' },
+        { email: '', name: 'Ada' },
+      ],
+      [
+        { email: 'a', name: 'bc' },
+        { email: 'ab', name: 'c' },
+      ],
+      [
+        { email: 'a', name: null },
+        { email: null, name: 'a' },
+      ],
+      [
+        { email: 'a', name: '' },
+        { email: 'a', name: null },
+      ],
+    ] as const) {
+      const { found } = await after([{ ...ada, ...was }], [{ ...served, ...is }]);
+      assert.deepEqual(
+        found.map(({ changed }) => [
+          changed.identityChanged,
+          changed.activityChanged,
+          changed.email,
+          changed.name,
+        ]),
+        [[true, false, is.email, is.name]],
+      );
+    }
+  });
+
+  test('keeps a change once that several passes tell', async () => {
+    const other = { ...served, max_risk_level: 'high' };
+    const once = (await after([ada], [other])).log;
+    const often = (await after([ada], [other], [other], [other])).log;
+    assert.equal([...often.read(() => true)].length, 1);
+    assert.equal(often.bytes(), once.bytes());
+  });
+
+  test('infinity in the history equals no record', async () => {
+    for (const lastEvent of ['infinity', '-infinity'] as const) {
+      const { found } = await after(
+        [{ ...ada, lastEvent }],
+        [{ ...served, last_event: '9999-12-31T23:59:58.999999Z' }],
+      );
+      assert.deepEqual(
+        found.map(({ changed }) => [changed.activityChanged, changed.lastEvent]),
+        [[true, 253_402_300_798_999_999n]],
+      );
+    }
+  });
+});
