@@ -43,7 +43,9 @@ const users = (count: number) => Array.from({ length: count }, (_, who) => user(
 const pageOf = (records: unknown[], { page, perPage }: Asked) =>
   records.slice((page - 1) * perPage, page * perPage);
 
-function clientOf(account: Account) {
+type BreakOff = (openReader: OpenReader<unknown>) => Promise<void>;
+
+function clientOf(account: Account, breakOff: BreakOff = async () => undefined) {
   const asked: Asked[] = [];
   return {
     asked,
@@ -54,6 +56,7 @@ function clientOf(account: Account) {
       openReader,
     }: Asked & { signal: AbortSignal; openReader: OpenReader<T> }): Promise<SummaryPage<T>> {
       const nth = asked.push({ page, perPage });
+      await breakOff(openReader);
       const { records, total } = account({ page, perPage }, nth, signal);
       const info = total === undefined ? {} : { total_count: total };
       return serveRecords(records, info, openReader);
@@ -62,9 +65,9 @@ function clientOf(account: Account) {
   };
 }
 
-async function sync(account: Account) {
-  const client = clientOf(account);
-  const accountId = randomBytes(16).toString('hex');
+async function sync(account: Account, over: { accountId?: string; breakOff?: BreakOff } = {}) {
+  const client = clientOf(account, over.breakOff);
+  const { accountId = randomBytes(16).toString('hex') } = over;
   const outcome = await requestSync(
     { pool: db.pool, client, logger, settings: SETTINGS, timing: LEASE_TIMING },
     { accountId, trigger: 'cli', signal: new AbortController().signal },
@@ -131,6 +134,41 @@ test('a page that comes back to what it said before is believed again', async ()
     records: users(7).with(3, user(3, { event_count: nth % 2 })),
   }));
   assert.equal(state.find(({ user_id }) => user_id === user(3).user_id)?.event_count, 1);
+});
+
+test('what an answer has said that broke off takes no effect: it is asked again, and says otherwise', async () => {
+  const accountId = randomBytes(16).toString('hex');
+  let attempts = 0;
+  const { published, facts, state } = await sync(
+    ({ page }) => ({ records: page === 1 ? users(3) : [], total: 3 }),
+    {
+      accountId,
+      // The client hands records on as they come, and tries again with a new reader.
+      async breakOff(openReader) {
+        attempts++;
+        const reader = await openReader();
+        for (const record of [
+          user(7),
+          user(1, { event_count: 9 }),
+          user(2, { max_risk_level: 'severe' }),
+          {},
+        ])
+          reader.add(record);
+      },
+    },
+  );
+  assert.ok(attempts >= 1);
+  assert.deepEqual([published.verdict, published.met, published.appeared], ['complete', 3, 3]);
+  assert.deepEqual([facts.usersMet, facts.duplicates, facts.rejected, facts.passes], [3, 0, 0, 1]);
+  assert.deepEqual(
+    state.map((row) => row.event_count),
+    [1, 1, 1],
+  );
+  const rejected = await db.rows(
+    'select from risk_internal.rejected_records join risk.accounts using (account_key) where account_id = $1',
+    [accountId],
+  );
+  assert.equal(rejected.length, 0);
 });
 
 test('a short failure that looks like the end, on an account without totals, does not make one page the whole account', async () => {
