@@ -1,6 +1,5 @@
 // `node bench/harness/bare-walk.ts <url> <account> <per page>`: every page once, parsed, counted and forgotten.
-import { Agent } from 'node:http';
-import { get } from 'node:http';
+import { Agent, get } from 'node:http';
 import { text } from 'node:stream/consumers';
 
 type Page = { result: { users: unknown[] }; result_info: { total_pages: number } };

@@ -5,6 +5,7 @@ import { numbersOf, withBench, type Bench } from '../harness/bench.ts';
 import type { Figures } from '../harness/measure.ts';
 import { medians } from '../harness/median.ts';
 import { createReport, type Report } from '../harness/report.ts';
+import { winsOf } from './wins.ts';
 import { CASES, comparePeer, driftPeer, type Case } from './compare.ts';
 import { installPeers } from './install.ts';
 import { OURS, peersOf, type Peer } from './peers.ts';
@@ -80,34 +81,6 @@ async function add(
   });
 }
 
-const LOOKED_AT = {
-  wallMs: 'wall, ms',
-  clientCpuMs: 'client CPU, ms',
-  serverCpuMs: 'server CPU, ms',
-  peakMb: 'memory, MB',
-  walMb: 'WAL, MB',
-} as const;
-
-/** One line a case and figure, in which somebody needs less. */
-function winsOf(users: number, figures: Map<string, Record<Case, Figures>>): string[] {
-  const ours = figures.get(OURS);
-  if (ours === undefined) return [];
-  return CASES.flatMap((one) =>
-    Object.entries(LOOKED_AT).flatMap(([key, what]) => {
-      const figure = key as keyof typeof LOOKED_AT;
-      const better = [...figures]
-        .filter(([, theirs]) => theirs[one][figure] < ours[one][figure])
-        .map(([name, theirs]) => `${name}: ${round(theirs[one][figure])}`);
-      if (better.length === 0) return [];
-      return [`${one}, ${users} users, ${what} (here ${round(ours[one][figure])}): ${better.join('; ')}`];
-    }),
-  );
-}
-
-function round(value: number): string {
-  return value.toFixed(value < 10 ? 2 : 0);
-}
-
 async function correctness(bench: Bench): Promise<void> {
   const movesBefore = Math.round(DRIFT_USERS * 0.03);
   const report = createReport('peers-drift', {
@@ -119,9 +92,11 @@ async function correctness(bench: Bench): Promise<void> {
   });
   for (const peer of peers) {
     const sums = { right: 0, missing: 0, wronglyRetired: 0, stale: 0, doubled: 0, keptThoughGone: 0 };
+    const walks: Figures[] = [];
     for (let round = 0; round < bench.rounds; round++) {
       const world = { users: DRIFT_USERS, movesPerPage: MOVES_PER_PAGE, movesBefore, seed: 100 + round };
-      const judged = await driftPeer(bench, peer, world);
+      const { judged, figures } = await driftPeer(bench, peer, world);
+      walks.push(figures);
       for (const what of Object.keys(sums) as (keyof typeof sums)[]) sums[what] += judged[what];
     }
     const { right, missing, wronglyRetired, stale, doubled, keptThoughGone } = sums;
@@ -133,6 +108,9 @@ async function correctness(bench: Bench): Promise<void> {
       stale,
       doubled,
       kept_though_gone: keptThoughGone,
+      // What it cost: reading again is how a moving list is read right.
+      requests: medians(walks).requests,
+      wall_ms: medians(walks).wallMs,
     });
   }
   report.print();

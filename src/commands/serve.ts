@@ -8,6 +8,7 @@ import { databaseError } from '../db/database-errors.ts';
 import { migrate, requireMigrated } from '../db/migrate.ts';
 import { createPool, type Pool } from '../db/pool.ts';
 import { EXIT, isOperatorError, type OperatorError } from '../errors.ts';
+import { boundGarbage } from '../heap.ts';
 import { createApp } from '../http/app.ts';
 import { HTTP_POOL } from '../http/ask-database.ts';
 import { startHttp } from '../http/server.ts';
@@ -81,6 +82,7 @@ async function serve(io: Io, options: Options): Promise<void> {
       onNoAnswer: (why) => metrics.recordAnswer(why),
     });
     opened.defer(() => client.close());
+    boundGarbage();
     const ping = openSuccessPing(config, logger);
     if (ping) opened.defer(() => ping.close());
 

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { isAccountId, readConfig, type Config } from '../config.ts';
 import { openClient, openDatabase, openLogger, type Io } from '../context.ts';
 import { databaseError } from '../db/database-errors.ts';
+import { boundGarbage } from '../heap.ts';
 import { EXIT, isOperatorError, OperatorError, worstExit, type ExitCode } from '../errors.ts';
 import { levelsOfSnapshot } from '../queries/levels-of-snapshot.ts';
 import { LEASE_TIMING } from '../sync/lease.ts';
@@ -49,6 +50,7 @@ export function syncCommand(io: Io): Command {
       const exits: ExitCode[] = [];
       const database = await openDatabase(io, config, logger, options.migrate ? 'migrate' : 'refuse');
       const client = openClient(config, logger);
+      boundGarbage();
       try {
         const deps: RunDeps = {
           pool: database.pool,
@@ -113,7 +115,8 @@ async function syncOne(
           bar.to(
             p.pages,
             p.expectedPages,
-            `Account ${accountId}: page ${p.pages}${p.expectedPages === null ? '' : ` of ${p.expectedPages}`}, ${plural(p.records, 'record')}`,
+            () =>
+              `Account ${accountId}: page ${p.pages}${p.expectedPages === null ? '' : ` of ${p.expectedPages}`}, ${plural(p.records, 'record')}`,
           ),
       },
     );

@@ -1,12 +1,14 @@
 // One lease per account: at most one run at a time, whatever triggers it. Publish checks it once more: that is the fence.
 // No session advisory locks: they break behind transaction poolers.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { and, eq, getTableColumns, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { unionAll } from 'drizzle-orm/pg-core';
+import { isConnectionLoss, RESTART_PAUSES_MS } from '../db/database-errors.ts';
 import { holdSchema } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
 import { leases, runIds, snapshots, syncRuns } from '../db/schema.ts';
-import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../db/transaction.ts';
+import { CommitUnknown, DEFAULT_LIMITS, inTransaction, type Transaction } from '../db/transaction.ts';
 import { EXIT, OperatorError } from '../errors.ts';
 import { ensureAccount } from './accounts.ts';
 import { isKnownDead, type ProcessIdentity } from './process-identity.ts';
@@ -242,10 +244,21 @@ export async function releaseLease(tx: Transaction, lease: Lease): Promise<void>
 
 /** Gives the account free without having written anything. Throws LEASE_LOST. */
 export async function dropLease(pool: Pool, lease: Lease): Promise<void> {
-  await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
-    await fence(tx, lease);
-    await releaseLease(tx, lease);
-  });
+  let wasOurs = false;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
+        // After a COMMIT without a reply the lease may be gone because it was given back.
+        if (!wasOurs) await fence(tx, lease);
+        await releaseLease(tx, lease);
+      });
+    } catch (error) {
+      wasOurs ||= error instanceof CommitUnknown;
+      const pause = RESTART_PAUSES_MS[attempt];
+      if (pause === undefined || !isConnectionLoss(error)) throw error;
+      await sleep(pause);
+    }
+  }
 }
 
 export function leaseLost(lease: Lease): OperatorError {

@@ -5,7 +5,7 @@ import type { Pool } from '../db/pool.ts';
 import { readAgain } from '../db/read-again.ts';
 import { lookups, snapshots, users } from '../db/schema.ts';
 import type { Lease } from './lease.ts';
-import { stateMoved } from './state/read-state.ts';
+import { stateMoved } from './state/state-errors.ts';
 import type { UserTable } from './state/user-table.ts';
 
 export type MissingUser = {

@@ -1,5 +1,5 @@
-// One run of a claimed account, phase by phase: read the state, walk and compare, verdict, ask the absent, publish. Failing at
-// any point leaves the history as it was and a record of why.
+// One run of a claimed account, phase by phase: look, decide, publish. Failing at any point leaves the history as it was and a
+// record of why.
 import type { ClientUsage, CloudflareClient } from '../cloudflare/client.ts';
 import { pagingChanges } from '../cloudflare/paging-changes.ts';
 import type { Paging } from '../cloudflare/walk-pages.ts';
@@ -7,30 +7,17 @@ import { databaseError } from '../db/database-errors.ts';
 import type { Pool } from '../db/pool.ts';
 import { EXIT, isOperatorError, OperatorError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { decideAbsence, isUnfinished } from './absence.ts';
-import { askAbsent, type Answers } from './ask-absent.ts';
-import { clearPending, emptyAnswer, massClear } from './guards.ts';
+import { decide } from './decide.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { lastWalk, type LastWalk } from './last-walk.ts';
-import { dropLease, type Lease, type LeaseTiming } from './lease.ts';
-import { missingRows, readMissing, type MissingUser } from './missing-users.ts';
-import { countRows, readChanges, type ChangeCounts, type ChangeInputs } from './publish/changes.ts';
-import { publish } from './publish/publish.ts';
+import { beat, leaseLost, type Lease, type LeaseTiming } from './lease.ts';
+import { look, type LookDeps } from './look.ts';
+import { leaveUnpublished, publishSeen, type Published } from './publish/publish-seen.ts';
 import { recordFailure, type RunFacts } from './record-run.ts';
-import { randomHashKey } from './state/keyed-hash.ts';
-import { readState, total, type AccountState } from './state/read-state.ts';
-import { resolveUnknown } from './state/resolve-unknown.ts';
-import { createUserTable, type UserTable } from './state/user-table.ts';
-import type { Verdict } from './verdict.ts';
-import { createChangeLog, type ChangeLog } from './walk/change-log.ts';
-import { createComparison } from './walk/compare-records.ts';
-import { createQuarantine } from './walk/quarantine.ts';
-import { walk, type Walk, type WalkProgress, type WalkSettings } from './walk/walk.ts';
+import type { WalkProgress } from './walk/walk.ts';
 
-export type RunSettings = WalkSettings & {
+export type RunSettings = LookDeps['settings'] & {
   timeBudgetMs: number;
-  confirm: 'lookup' | 'walks';
-  confirmLookups: number;
   maxClearedRatio: number;
 };
 
@@ -54,22 +41,6 @@ type Failpoint =
   | 'copied'
   | 'publishing'
   | 'published';
-
-export type Published = {
-  /** Null after a dry run. */
-  snapshotId: number | null;
-  verdict: Verdict;
-  users: number;
-  met: number;
-  carried: number;
-  appeared: number;
-  raised: number;
-  lowered: number;
-  cleared: number;
-  returned: number;
-  /** Set when the met users were published and the missing ones kept, all or some: the run has failed all the same. */
-  guard: OperatorError | null;
-};
 
 export type RunOptions = {
   lease: Lease;
@@ -121,7 +92,7 @@ export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunRe
     await deps.failpoint?.('published');
   } catch (error) {
     Object.assign(facts, usage);
-    result.error = explain(error);
+    result.error = await findCause(deps.pool, lease, explain(error));
     await recordFailure(deps.pool, lease, facts, result.error, options.dryRun).catch((failure: unknown) => {
       // The lease runs out by itself, and the next run records this one as abandoned.
       deps.logger.warn({ err: failure }, 'could not record the failed run');
@@ -139,41 +110,49 @@ async function walkAndPublish(
   usage: ClientUsage,
   result: RunResult,
 ): Promise<void> {
-  const { pool } = deps;
+  const { pool, logger } = deps;
   const { lease } = options;
   const { facts, phases } = result;
-  // Before the heart beats: what fails from here on must stop it, or it keeps the lease of a run that is over.
-  const last = await lastWalk(pool, lease.accountKey);
-  warnOfBudget(deps, last);
   const abort = new AbortController();
   const stop = AbortSignal.any([options.signal, abort.signal, budget.over]);
   let progress: WalkProgress | Record<string, never> = {};
   const heart = startHeartbeat(deps, lease, abort, () => progress);
   try {
     const began = performance.now();
-    const seen = await look(deps, options, {
-      budget,
+    const last = lastWalk(pool, lease.accountKey).then((found) => {
+      warnOfBudget(deps, found);
+      return found;
+    });
+    last.catch(() => undefined);
+    const looking = look(deps, {
+      ...options,
+      facts,
       usage,
-      result,
-      last,
       stop,
+      timeLeft: budget.timeLeft,
+      isOutOfTime: budget.isSpent,
       onProgress(now) {
         progress = now;
         options.onProgress(now);
       },
-    }).finally(() => {
+      async onWalked({ judgement }) {
+        result.expectedUnseen = judgement.expectedUnseen;
+        if (judgement.verdict === 'partial') logger.warn({ reasons: judgement.reasons }, 'walk is partial');
+        notePaging(logger, facts, await last);
+      },
+    });
+    const seen = await looking.finally(() => {
       phases.walkMs = performance.now() - began;
     });
     Object.assign(facts, usage);
-    const decided = decide(deps, options, seen);
-    result.expectedUnseen = seen.walked.judgement.expectedUnseen;
+    const { dryRun } = options;
+    const decided = decide(seen, { ...options, maxClearedRatio: deps.settings.maxClearedRatio });
     // From here on a signal waits: the publish is short, and ends whole or not at all. One that takes too long is rolled back.
     const publishing = performance.now();
     const grace = startGrace(options.signal, deps.timing.graceMs);
     try {
-      result.published = options.dryRun
-        ? await leaveUnpublished(deps, lease, seen, decided)
-        : await publishSeen(deps, options, { seen, decided, facts, cancel: grace.over, heart });
+      const run = { ...options, seen, decided, facts, cancel: grace.over, beforeFence: () => heart.stop() };
+      result.published = dryRun ? await leaveUnpublished(pool, run) : await publishSeen(deps, run);
     } finally {
       grace.end();
       phases.publishMs = performance.now() - publishing;
@@ -181,189 +160,6 @@ async function walkAndPublish(
   } finally {
     await heart.stop();
   }
-}
-
-/** What a run knows when it has looked: at the account's state, at all pages, and at the records of the absent. */
-type Seen = {
-  state: AccountState;
-  table: UserTable;
-  log: ChangeLog;
-  walked: Walk;
-  missing: MissingUser[];
-  answers: Answers;
-};
-
-async function look(
-  deps: RunDeps,
-  options: RunOptions,
-  run: {
-    budget: ReturnType<typeof startBudget>;
-    usage: ClientUsage;
-    result: RunResult;
-    last: LastWalk | null;
-    stop: AbortSignal;
-    onProgress(progress: WalkProgress): void;
-  },
-): Promise<Seen> {
-  const { pool, logger, settings } = deps;
-  const { lease } = options;
-  const { budget, usage, stop } = run;
-  const { facts } = run.result;
-  const table = createUserTable();
-  const log = createChangeLog();
-  const key = randomHashKey();
-  const { failpoint } = deps;
-  const reading = readState(
-    { pool, table, key, ...(failpoint ? { onRange: () => failpoint('reading') } : {}) },
-    lease,
-    options.observedAt,
-    stop,
-  );
-  // Whoever waits for it hears of its failure: until then it is nobody's.
-  reading.catch(() => undefined);
-  const comparison = createComparison({ table, key, log, whole: reading });
-  const walked = await walk(
-    {
-      client: deps.client,
-      comparison,
-      table,
-      quarantine: createQuarantine(pool, lease),
-      checkMemory: () => undefined,
-    },
-    settings,
-    {
-      accountId: lease.accountId,
-      signal: stop,
-      facts,
-      usage,
-      timeLeft: budget.timeLeft,
-      isOutOfTime: budget.isSpent,
-      onProgress: (now) => run.onProgress(now),
-    },
-  ).catch(async (error: unknown) => {
-    // It goes on in the background otherwise, into the next run.
-    await reading.catch(() => undefined);
-    throw error;
-  });
-  const state = await reading;
-  run.result.expectedUnseen = walked.judgement.expectedUnseen;
-  if (walked.judgement.verdict === 'partial')
-    logger.warn({ reasons: walked.judgement.reasons }, 'walk is partial');
-  notePaging(logger, facts, run.last);
-  await deps.failpoint?.('walked');
-  await resolveUnknown({ pool, table, key }, lease, state);
-  const rows = missingRows(table);
-  const missing = rows.length === 0 ? [] : await readMissing(pool, lease, table, rows);
-  const answers = await askAbsent(deps, {
-    lease,
-    table,
-    missing,
-    lastMet: comparison.lastMet(),
-    settings,
-    unreadable: walked.unreadable > 0,
-    isComplete: walked.judgement.verdict === 'complete',
-    acceptMassClear: options.acceptMassClear,
-    signal: stop,
-    endsAsking: budget.isSpent,
-    timeLeft: budget.timeLeft,
-    usage,
-  });
-  facts.duplicates = walked.judgement.duplicates;
-  facts.lookups = answers.evidence?.asked ?? 0;
-  if (answers.evidence !== null) facts.evidence = { ...facts.evidence, lookups: answers.evidence };
-  if (stop.aborted && !budget.isSpent(stop.reason)) throw stop.reason;
-  await deps.failpoint?.('asked');
-  return { state, table, log, walked, missing, answers };
-}
-
-type Decided = { verdict: Verdict; guard: OperatorError | null; inputs: ChangeInputs };
-
-/** Throws EMPTY_ANSWER. */
-function decide(deps: RunDeps, options: RunOptions, seen: Seen): Decided {
-  const { state, table, log, walked, missing, answers } = seen;
-  const outcomes = [...answers.byRow.values()].map(({ outcome }) => outcome);
-  const facts = {
-    lease: options.lease,
-    verdict: walked.judgement.verdict,
-    records: walked.records,
-    unreadable: walked.unreadable,
-    present: state.present,
-    missing: missing.length,
-    asked: outcomes.length,
-    stillThere: outcomes.filter((outcome) => outcome === 'level').length,
-    gone: outcomes.filter((outcome) => outcome !== 'level' && outcome !== 'unreadable').length,
-    confirmation: answers.confirmation,
-    acceptMassClear: options.acceptMassClear,
-    maxClearedRatio: deps.settings.maxClearedRatio,
-    dryRun: options.dryRun,
-  };
-  const decision = decideAbsence(facts);
-  if (decision === 'empty_answer') throw emptyAnswer(facts);
-  const isMass = decision === 'mass_clear';
-  return {
-    verdict: isMass ? 'partial' : facts.verdict,
-    guard: isMass ? massClear(facts) : isUnfinished(facts, decision) ? clearPending(facts) : null,
-    inputs: { state, table, log, missing, answers: answers.byRow, decision },
-  };
-}
-
-/** A dry run: the changes are counted, and the lease is given back. */
-async function leaveUnpublished(
-  { pool }: RunDeps,
-  lease: Lease,
-  { table }: Seen,
-  { verdict, guard, inputs }: Decided,
-): Promise<Published> {
-  const { counts, rows } = readChanges(lease.accountKey, inputs);
-  for (const _ of rows);
-  await dropLease(pool, lease);
-  return describe(null, counts, table, { verdict, guard });
-}
-
-async function publishSeen(
-  deps: RunDeps,
-  { lease, observedAt }: RunOptions,
-  run: {
-    seen: Seen;
-    decided: Decided;
-    facts: RunFacts;
-    cancel: AbortSignal;
-    heart: { stop(): Promise<void> };
-  },
-): Promise<Published> {
-  const { state, table, walked } = run.seen;
-  const { verdict, guard, inputs } = run.decided;
-  const { failpoint } = deps;
-  const { snapshotId, counts } = await publish(
-    deps.pool,
-    {
-      lease,
-      state,
-      observedAt,
-      verdict,
-      expectedUnseen: walked.judgement.expectedUnseen,
-      met: table.counts().acceptedAll,
-      readChanges: () => readChanges(lease.accountKey, inputs),
-      changeCount: countRows(inputs),
-      facts: run.facts,
-      guard,
-    },
-    { cancel: run.cancel, beforeFence: () => run.heart.stop(), ...(failpoint ? { failpoint } : {}) },
-  );
-  return describe(snapshotId, counts, table, { verdict, guard });
-}
-
-function describe(
-  snapshotId: number | null,
-  counts: ChangeCounts,
-  table: UserTable,
-  { verdict, guard }: Pick<Decided, 'verdict' | 'guard'>,
-): Published {
-  const { appeared, raised, lowered, cleared, returned } = counts;
-  const { users } = total(counts.sums);
-  const met = table.counts().acceptedAll;
-  const changes = { appeared, raised, lowered, cleared, returned };
-  return { snapshotId, verdict, users, met, carried: users - met, ...changes, guard };
 }
 
 /** Before the first request, where it can be told: as many pages as the last time, at the pace that is left now. */
@@ -422,6 +218,12 @@ function startGrace(signal: AbortSignal, ms: number): { over: AbortSignal; end()
       signal.removeEventListener('abort', begin);
     },
   };
+}
+
+/** What is decided on the state that was read is void once another run has the account: the fence comes only afterwards. */
+async function findCause(pool: Pool, lease: Lease, error: OperatorError): Promise<OperatorError> {
+  if (error.code !== 'STATE_MOVED' && error.code !== 'EMPTY_ANSWER') return error;
+  return (await beat(pool, lease).catch(() => true)) ? error : leaseLost(lease);
 }
 
 function explain(error: unknown): OperatorError {

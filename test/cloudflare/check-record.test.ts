@@ -197,7 +197,8 @@ function isDateTimeByPattern(text: string): boolean {
   if (match === null) return false;
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number);
   const [hours, minutes] = [Number(match[9] ?? 0), Number(match[10] ?? 0)];
-  if (hour! > 23 || minute! > 59 || second! > 59 || hours > 15 || minutes > 59) return false;
+  // Postgres knows no year 0, whatever it is in UTC.
+  if (year! < 1 || hour! > 23 || minute! > 59 || second! > 59 || hours > 15 || minutes > 59) return false;
   const local = new Date(0);
   local.setUTCFullYear(year!, month! - 1, day);
   if (local.getUTCMonth() !== month! - 1 || local.getUTCDate() !== day) return false;

@@ -55,10 +55,7 @@ function write(tree: Tree, odd: () => number): string {
     let out = '"';
     for (let at = 0; at < text.length; at++) {
       const plain = JSON.stringify(text[at]).slice(1, -1);
-      const escaped = `\\u${text
-        .charCodeAt(at)
-        .toString(16)
-        .padStart(4, '0')}`;
+      const escaped = `\\u${text.charCodeAt(at).toString(16).padStart(4, '0')}`;
       out += odd() < 0.1 ? escaped : text[at] === '/' && odd() < 0.5 ? '\\/' : plain;
     }
     return `${out}"`;

@@ -169,7 +169,24 @@ describe('the contract', () => {
     assert.deepEqual(
       await names(`select relnamespace::regnamespace::text || '.' || relname as name from pg_class
          where relnamespace::regnamespace::text like 'risk%' and relkind = 'r' and relpersistence = 'u'`),
-      ['risk_internal.staged_changes', 'risk_internal.staged_records'],
+      ['risk_internal.staged_changes'],
+    );
+  });
+
+  test('no CHECK stands on a table that holds emails and names: its failure would print the row into the log of the server', async () => {
+    const tables =
+      await names(`select attrelid::regclass::text as name from pg_attribute join pg_class c on c.oid = attrelid
+       where c.relnamespace::regnamespace::text in ('risk', 'risk_internal') and relkind = 'r' and attname in ('email', 'name', 'raw')
+       group by 1`);
+    assert.deepEqual(tables, [
+      'risk.user_identities',
+      'risk_internal.rejected_records',
+      'risk_internal.staged_changes',
+    ]);
+    assert.deepEqual(
+      await names(`select conname as name from pg_constraint where contype = 'c' and conrelid::regclass::text in
+         ('risk.user_identities', 'risk_internal.rejected_records', 'risk_internal.staged_changes')`),
+      [],
     );
   });
 
@@ -227,6 +244,7 @@ describe('the contract', () => {
       user: (over: Record<string, string> = {}) =>
         insert('risk.users', {
           account_key: '1',
+          user_key: '(select count(*) + 1 from risk.users)',
           user_id: 'gen_random_uuid()',
           max_risk_level: "'low'",
           event_count: '1',
@@ -317,6 +335,12 @@ describe('the contract', () => {
         [row.user({ user_id: "'00000000-0000-4000-8000-000000000001'" })],
         row.user({ user_id: "'00000000-0000-4000-8000-000000000001'" }),
         'users_account_key_user_id',
+      ],
+      [
+        'two users of one key',
+        [row.user({ user_key: '7' })],
+        row.user({ user_key: '7' }),
+        'users_account_key_user_key_pk',
       ],
       ['two open levels', [row.level()], row.level({ valid_from: later }), 'user_levels_open'],
       ['two open identities', [row.identity()], row.identity({ valid_from: later }), 'user_identities_open'],

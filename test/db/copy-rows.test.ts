@@ -1,9 +1,20 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { integer, doublePrecision, pgSchema, text } from 'drizzle-orm/pg-core';
+import {
+  bigint,
+  boolean,
+  doublePrecision,
+  integer,
+  jsonb,
+  pgSchema,
+  text,
+  timestamp,
+  uuid,
+} from 'drizzle-orm/pg-core';
 import { copyRows, type CopyValue } from '../../src/db/copy-rows.ts';
 import type { PoolClient } from '../../src/db/pool.ts';
+import type { PostgresInstant } from '../../src/db/postgres-instant.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
 import { testPool } from '../support/migrated-database.ts';
@@ -14,11 +25,24 @@ const table = pgSchema('Odd schema').table('copy', {
   order: text('order'),
   label: text('label'),
   amount: doublePrecision('amount'),
+  large: bigint('large', { mode: 'number' }),
+  flag: boolean('flag'),
+  who: uuid('who'),
+  at: timestamp('at', { withTimezone: true, mode: 'string' }),
+  more: jsonb('more'),
 });
 const COLUMNS = ['position', 'order', 'label', 'amount'] as const;
+const ALL = [...COLUMNS, 'large', 'flag', 'who', 'at'] as const;
 type Row = [position: number, order: string | null, label: string | null, amount: number | null];
+type WholeRow = [
+  ...Row,
+  large: number | null,
+  flag: boolean | null,
+  who: string | null,
+  at: PostgresInstant | null,
+];
 
-// What COPY's text format gives a meaning to, and what a byte-wise reader could take for one of these.
+// What COPY's text format, which was used before, gives a meaning to, and what a byte-wise reader could take for one of these.
 const piece = fc.oneof(
   fc.constantFrom(
     '\\',
@@ -57,12 +81,34 @@ const anyText = fc.oneof(
   fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join('')),
   fc.constantFrom('\\.', '\\N', '', '\n\\.\n', '\\', '\t', 'null', 'NULL'),
 );
-const anyRow: fc.Arbitrary<Row> = fc.tuple(
+// From 4713 before Christ to 294276: what timestamptz knows.
+const anyInstant: fc.Arbitrary<PostgresInstant> = fc.oneof(
+  { weight: 8, arbitrary: instantIn(-210_866_803_200, 9_224_318_015_999) },
+  { weight: 4, arbitrary: instantIn(946_684_790, 946_684_810) },
+  fc.constantFrom({ seconds: Infinity, micros: 0 }, { seconds: -Infinity, micros: 0 }),
+);
+const anyRow: fc.Arbitrary<WholeRow> = fc.tuple(
   fc.integer({ min: -2_147_483_648, max: 2_147_483_647 }),
   fc.option(anyText),
   fc.option(anyText),
-  fc.option(fc.double({ noNaN: true, noDefaultInfinity: true })),
+  fc.option(fc.double({ noNaN: true })),
+  fc.option(fc.maxSafeInteger()),
+  fc.option(fc.boolean()),
+  fc.option(fc.uuid()),
+  fc.option(anyInstant),
 );
+
+function instantIn(min: number, max: number): fc.Arbitrary<PostgresInstant> {
+  return fc.record({ seconds: fc.integer({ min, max }), micros: fc.nat(999_999) });
+}
+
+/** As the server says it; in one number it would round times of the far future. */
+function inWords(instant: PostgresInstant | null): string | null {
+  if (instant === null) return null;
+  const { seconds, micros } = instant;
+  if (!Number.isFinite(seconds)) return seconds > 0 ? 'infinity' : '-infinity';
+  return `${seconds} s ${micros} µs`;
+}
 
 describe('copyRows', () => {
   let database: TestDatabase;
@@ -73,7 +119,8 @@ describe('copyRows', () => {
     pool = testPool(database.url, 1);
     client = await pool.connect();
     await client.query(
-      `create schema "Odd schema"; create table "Odd schema".copy (id serial, position integer not null, "order" text, label text, amount double precision)`,
+      `create schema "Odd schema"; create table "Odd schema".copy (id serial, position integer not null, "order" text, label text, amount double precision,
+         large bigint, flag boolean, who uuid, at timestamptz, more jsonb)`,
     );
   });
   after(async () => {
@@ -92,16 +139,103 @@ describe('copyRows', () => {
     return result.rows;
   }
 
-  test('any text, null and number comes back as it went', async () => {
+  /** Every column as the server says it. */
+  async function allThereAndBack(rows: Iterable<readonly CopyValue[]>): Promise<unknown[][]> {
+    await client.query('truncate "Odd schema".copy restart identity');
+    await copyRows(client, table, ALL, rows);
+    const result = await client.query<unknown[]>({
+      text: `select position, "order", label, amount, large::text, flag, who::text,
+                    case when isfinite(at) then trunc(extract(epoch from date_trunc('second', at)))::text || ' s '
+                      || extract(microseconds from at)::bigint % 1000000 || ' µs' else at::text end
+               from "Odd schema".copy order by id`,
+      rowMode: 'array',
+    });
+    return result.rows;
+  }
+  const asSaid = ([position, order, label, amount, large, flag, who, at]: WholeRow) => [
+    position,
+    order,
+    label,
+    amount,
+    large === null ? null : String(large),
+    flag,
+    who,
+    inWords(at),
+  ];
+  // Postgres knows -0, and JSON-like readers do not care.
+  const withoutMinusZero = (rows: unknown[][]) =>
+    rows.map((row) => row.map((value) => (value === 0 ? 0 : value)));
+
+  test('any value of every type that has an encoder, and null, comes back as it went', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyRow, { maxLength: 20 }), async (rows) => {
-        // Postgres knows -0, and JSON-like readers do not care.
-        const expected = rows.map((row) => row.map((value) => (value === 0 ? 0 : value)));
-        const actual = (await thereAndBack(rows)).map((row) => row.map((value) => (value === 0 ? 0 : value)));
-        assert.deepEqual(actual, expected);
+        assert.deepEqual(withoutMinusZero(await allThereAndBack(rows)), withoutMinusZero(rows.map(asSaid)));
       }),
       { numRuns: 300 },
     );
+  });
+
+  test('bytes are as good as the text they stand for, and one array that is filled anew as good as many', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyRow, { maxLength: 10 }), async (rows) => {
+        const filled: CopyValue[] = [];
+        const id = new Uint8Array(16);
+        function* inBytes(): Generator<readonly CopyValue[]> {
+          for (const row of rows) {
+            filled.splice(0, filled.length, ...row);
+            for (const column of [1, 2]) {
+              const said = row[column] as string | null;
+              filled[column] = said === null ? null : Buffer.from(said);
+            }
+            if (row[6] !== null) {
+              id.set(Buffer.from(row[6].replaceAll('-', ''), 'hex'));
+              filled[6] = id;
+            }
+            yield filled;
+          }
+        }
+        assert.deepEqual(
+          withoutMinusZero(await allThereAndBack(inBytes())),
+          withoutMinusZero(rows.map(asSaid)),
+        );
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test('infinities, the ends of each type, and ids in capitals', async () => {
+    const first: WholeRow = [
+      -2_147_483_648,
+      null,
+      null,
+      -Infinity,
+      Number.MIN_SAFE_INTEGER,
+      false,
+      'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF',
+      { seconds: -Infinity, micros: 0 },
+    ];
+    const last: WholeRow = [
+      2_147_483_647,
+      null,
+      null,
+      Infinity,
+      Number.MAX_SAFE_INTEGER,
+      true,
+      '00000000-0000-0000-0000-000000000000',
+      { seconds: Infinity, micros: 0 },
+    ];
+    const said = [first, last].map(asSaid);
+    said[0]![6] = String(said[0]![6]).toLowerCase();
+    assert.deepEqual(await allThereAndBack([first, last]), said);
+  });
+
+  test('a column that is not there and one whose type has no encoder are defects, and send nothing', async () => {
+    await assert.rejects(
+      copyRows(client, table, ['position', 'nowhere' as 'label'], [[1, 'a']]),
+      /no column nowhere/,
+    );
+    await assert.rejects(copyRows(client, table, ['position', 'more'], [[1, '{}']]), /no encoder .* jsonb/);
+    assert.deepEqual(await thereAndBack([[1, 'a', null, null]]), [[1, 'a', null, null]]);
   });
 
   test('an empty string is not null, and the text for null is not null either', async () => {
@@ -135,6 +269,16 @@ describe('copyRows', () => {
     assert.ok(actual.every((row) => row[1] === long));
   });
 
+  test('a row of any length finds its room where a chunk ends', async () => {
+    // A chunk is 256 kB; an ordinary row fits into the last one of them.
+    const lengths = Array.from({ length: 60 }, (_, n) => 256 * 1024 - 1_500 + 37 * n);
+    const actual = await thereAndBack(lengths.map((length, n) => [n, 'x'.repeat(length), `row ${n}`, n]));
+    assert.deepEqual(
+      actual.map(([position, order, label, amount]) => [position, String(order).length, label, amount]),
+      lengths.map((length, n) => [n, length, `row ${n}`, n]),
+    );
+  });
+
   test('a connection that goes silent in the middle is given up, though neither side says so', async (t) => {
     const proxy = await startFaultProxy(database.url);
     const pool = testPool(proxy.url);
@@ -147,7 +291,7 @@ describe('copyRows', () => {
       proxy.stall();
       for (let n = 0; n < 10; n++) yield [n, null, null, null];
     }
-    await assert.rejects(copyRows(client, table, COLUMNS, rows(), 200), /Query read timeout/);
+    await assert.rejects(copyRows(client, table, COLUMNS, rows(), { timeoutMs: 200 }), /Query read timeout/);
     client.release(true);
   });
 
@@ -160,6 +304,14 @@ describe('copyRows', () => {
     await assert.rejects(copyRows(client, table, COLUMNS, rows), { code: '23502' });
     const { rows: left } = await client.query('select 1 from "Odd schema".copy');
     assert.equal(left.length, 0);
+    assert.deepEqual(await thereAndBack([[1, 'a', null, null]]), [[1, 'a', null, null]]);
+  });
+
+  test('text that is no UTF-8 is refused by the server', async () => {
+    await client.query('truncate "Odd schema".copy');
+    await assert.rejects(copyRows(client, table, COLUMNS, [[1, new Uint8Array([0x61, 0xff]), null, null]]), {
+      code: '22021',
+    });
     assert.deepEqual(await thereAndBack([[1, 'a', null, null]]), [[1, 'a', null, null]]);
   });
 

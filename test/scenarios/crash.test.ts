@@ -152,7 +152,7 @@ describe('a run that dies', { concurrency: false }, () => {
   }
 
   async function assertNothingLeft(accountId: string): Promise<void> {
-    for (const table of ['staged_records', 'staged_changes', 'leases']) {
+    for (const table of ['staged_changes', 'leases']) {
       const left = await db.rows(
         `select 1 from risk_internal.${table} join risk.accounts using (account_key) where account_id = $1`,
         [accountId],
@@ -172,8 +172,10 @@ describe('a run that dies', { concurrency: false }, () => {
 
   for (const [failpoint, publishes] of [
     ['claimed', false],
+    ['reading', false],
     ['walked', false],
     ['asked', false],
+    ['copied', false],
     ['publishing', false],
     ['published', true],
   ] as const) {
@@ -261,7 +263,7 @@ describe('a run that dies', { concurrency: false }, () => {
     );
   });
 
-  for (const failpoint of ['claimed', 'walked', 'asked']) {
+  for (const failpoint of ['claimed', 'reading', 'walked', 'asked', 'copied']) {
     test(`stopped when ${failpoint}, past its lease: another run publishes, and the stopped one cannot`, async (t) => {
       const accountId = newAccount();
       await succeed(t, accountId);
@@ -282,7 +284,6 @@ describe('a run that dies', { concurrency: false }, () => {
       assert.deepEqual(await runsOf(accountId), ['succeeded', 'abandoned ABANDONED', 'succeeded']);
       await assertSnapshot(other, instant);
       await assertConsistent(accountId);
-      // What the stopped one staged before it noticed goes with the next claim.
       assert.ok((await succeed(t, accountId)) > other);
       await assertNothingLeft(accountId);
     });
@@ -310,49 +311,81 @@ describe('a run that dies', { concurrency: false }, () => {
     await assertNothingLeft(accountId);
   });
 
-  for (const [what, where] of [
-    ['everything', 'true'],
-    ['a single record', 'position = 0 and page = 2'],
-  ] as const) {
-    const loseStaged = async (accountId: string) => {
-      const { rowCount } = await db.pool.query(
-        `delete from risk_internal.staged_records s using risk.accounts a
-          where a.account_key = s.account_key and a.account_id = $1 and ${where}`,
-        [accountId],
-      );
-      assert.ok(rowCount);
-    };
+  const account = `account_key = (select account_key from risk.accounts where account_id = $1)`;
 
-    test(`Postgres lost ${what} that was staged: the run walks again, and publishes once`, async (t) => {
-      const accountId = newAccount();
-      let walks = 0;
-      const snapshotId = await succeed(t, accountId, {
-        failpoint: async (name) => void (name === 'walked' && ++walks === 1 && (await loseStaged(accountId))),
-      });
-      assert.equal(walks, 2);
-      await assertSnapshot(snapshotId, instant);
-      assert.deepEqual(await runsOf(accountId), ['succeeded']);
-      await assertConsistent(accountId);
-      await assertNothingLeft(accountId);
+  test('somebody else has written the users before it publishes: STATE_MOVED, nothing is published, and the next run succeeds', async (t) => {
+    const accountId = newAccount();
+    const yesterday = instant;
+    const first = await succeed(t, accountId);
+    aDayLater();
+    const result = await sync(t, accountId, {
+      async failpoint(name) {
+        // As an erasure does it: with a value of the feed clock.
+        if (name === 'walked')
+          await db.pool.query(
+            `with tick as (update risk_internal.feed_clock set last_snapshot_id = last_snapshot_id + 1 returning last_snapshot_id)
+             update risk_internal.account_writers w set last_snapshot_id = tick.last_snapshot_id from tick where ${account}`,
+            [accountId],
+          );
+      },
     });
+    assert.deepEqual([result.error?.code, result.error?.exit, result.published], ['STATE_MOVED', 75, null]);
+    assert.equal((await snapshotsOf(accountId)).length, 1);
+    await assertSnapshot(first, yesterday);
+    await assertConsistent(accountId);
+    await assertNothingLeft(accountId);
+    await assertSnapshot(await succeed(t, accountId), instant);
+    assert.deepEqual(await runsOf(accountId), ['succeeded', 'failed STATE_MOVED', 'succeeded']);
+  });
 
-    test(`Postgres lost ${what} that was staged, twice: STAGING_LOST, nothing is published, and the next run succeeds`, async (t) => {
+  for (const [what, lose] of [
+    ['every user', `delete from risk.users where ${account}`],
+    ['a single user who has changed', `delete from risk.users where ${account} and user_id = $2`],
+  ] as const) {
+    test(`Postgres lost ${what} before it publishes: STATE_MOVED; every run after it says what is broken, and with the row back the next one succeeds`, async (t) => {
       const accountId = newAccount();
       const yesterday = instant;
+      const before = new Map(truth(yesterday).map((user) => [user.user_id, user.event_count]));
       const first = await succeed(t, accountId);
       aDayLater();
+      const changed = truth(instant).find(
+        (user) => before.has(user.user_id) && before.get(user.user_id) !== user.event_count,
+      );
+      assert.ok(changed);
+      await db.pool.query(
+        `create table public.kept as select * from risk.users where ${account}`.replace(
+          '$1',
+          `'${accountId}'`,
+        ),
+      );
       const result = await sync(t, accountId, {
-        failpoint: async (name) => void (name === 'walked' && (await loseStaged(accountId))),
+        async failpoint(name) {
+          if (name !== 'walked') return;
+          const { rowCount } = await db.pool.query(
+            lose,
+            lose.includes('$2') ? [accountId, changed.user_id] : [accountId],
+          );
+          assert.ok(rowCount);
+        },
       });
-      assert.equal(result.error?.code, 'STAGING_LOST');
-      assert.equal(result.error?.exit, 75);
-      assert.equal(result.published, null);
+      assert.deepEqual([result.error?.code, result.error?.exit, result.published], ['STATE_MOVED', 75, null]);
+      const again = await sync(t, accountId);
+      assert.deepEqual([again.error?.code, again.error?.exit, again.published], ['STATE_BROKEN', 1, null]);
+      assert.match(again.error?.message ?? '', /doctor/);
       assert.equal((await snapshotsOf(accountId)).length, 1);
+      await db.pool.query(
+        'insert into risk.users select * from public.kept on conflict do nothing; drop table public.kept',
+      );
       await assertSnapshot(first, yesterday);
       await assertConsistent(accountId);
       await assertNothingLeft(accountId);
       await assertSnapshot(await succeed(t, accountId), instant);
-      assert.deepEqual(await runsOf(accountId), ['succeeded', 'failed STAGING_LOST', 'succeeded']);
+      assert.deepEqual(await runsOf(accountId), [
+        'succeeded',
+        'failed STATE_MOVED',
+        'failed STATE_BROKEN',
+        'succeeded',
+      ]);
     });
   }
 
@@ -368,7 +401,7 @@ describe('a run that dies', { concurrency: false }, () => {
       await proxy.close();
     });
 
-    for (const phase of ['the claim', 'staging', 'publish'] as const) {
+    for (const phase of ['the claim', 'publish'] as const) {
       for (const [when, title] of [
         ['before', 'before the server has seen it'],
         ['after', 'and the reply is lost'],
@@ -385,13 +418,14 @@ describe('a run that dies', { concurrency: false }, () => {
             pool: cut,
             async failpoint(name) {
               failpoints.push(name);
-              if (name === 'claimed' && phase === 'staging') proxy.arm(when);
               if (name === 'walked' && phase === 'publish') proxy.arm(when);
             },
           });
           assert.equal(proxy.cuts() - before, 1);
-          // The transaction of a publish may be made more than once.
-          const once = failpoints.filter((name) => name !== 'publishing');
+          // The transaction of a publish may be made more than once, and the state is read beside the walk.
+          const often = ['reading', 'copied', 'publishing'];
+          for (const name of often) assert.ok(failpoints.includes(name), name);
+          const once = failpoints.filter((name) => !often.includes(name));
           assert.deepEqual(once, ['claimed', 'walked', 'asked', 'published']);
           assert.deepEqual(await runsOf(accountId), ['succeeded', 'succeeded']);
           const snapshots = await snapshotsOf(accountId);

@@ -67,6 +67,7 @@ async function terminate(state: string): Promise<number> {
 // 17
 
 for (const [where, statement] of [
+  ['as the state is read', /^copy \(.*to stdout/s],
   ['in the middle of COPY', /^copy data$/],
   ['as the feed clock advances', /update "risk_internal"\."feed_clock"/],
   ['as users are written', /update "risk"\."users"/],
@@ -108,7 +109,7 @@ test('a session that is terminated in the middle of a publish: rolled back and t
   await account.assertPromises();
 });
 
-for (const point of ['claimed', 'staged', 'asked'] as const) {
+for (const point of ['claimed', 'reading', 'walked', 'asked'] as const) {
   test(`idle connections of the pool that are terminated when ${point}: replaced, and the run goes on`, async (t) => {
     const account = await yesterdays();
     const own = testPool(db.url);
@@ -233,7 +234,7 @@ test('a connection that stalls for longer than the lease: another run takes over
   const stalled = await account.sync({
     pool,
     lease: LEASE,
-    failpoint: once('staged', async () => {
+    failpoint: once('walked', async () => {
       proxy.stall();
       await sleep(LEASE.leaseMs + 100);
       other = await account.succeed({ lease: LEASE });
@@ -373,7 +374,7 @@ for (const sqlstate of ['40001', '40P01', '55P03'] as const) {
 }
 
 for (const [where, table] of [
-  ['while staging', 'risk_internal.staged_records'],
+  ['for the changes of a publish', 'risk_internal.staged_changes'],
   ['in a publish', 'risk.user_activity'],
 ] as const) {
   test(`no disk is left (53100, injected) ${where}: exit 75, nothing is published, and with room the next run succeeds`, async () => {

@@ -1,5 +1,5 @@
-// A disk that is really full: line 18 of the faults in docs/reliability.md. The staging table lies on a small file system of
-// its own, which only root can mount, and which an embedded server of its own can see; the scenarios with an injected 53100 run
+// A disk that is really full: line 18 of the faults in docs/reliability.md. The table that a publish copies its changes into lies on a small file
+// system of its own, which only root can mount, and which an embedded server of its own can see; the scenarios with an injected 53100 run
 // everywhere.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -15,7 +15,7 @@ import { removeFolder, startPostgresServer, temporaryFolder } from '../support/p
 
 const run = promisify(execFile);
 
-test('no disk is left (53100) while staging: exit 75, nothing is published, and with room the next run succeeds', async (t) => {
+test('no disk is left (53100) for the changes of a publish: exit 75, nothing is published, and with room the next run succeeds', async (t) => {
   const disk = await smallDisk(512);
   if (disk === undefined) return t.skip('mounting a small file system needs root');
   const server = await startPostgresServer(process.env['TEST_POSTGRES'] === '15' ? 15 : 18);
@@ -29,12 +29,12 @@ test('no disk is left (53100) while staging: exit 75, nothing is published, and 
   });
   await migrate(pool);
   await pool.query(`create tablespace small location '${disk.folder}'`);
-  await pool.query('alter table risk_internal.staged_records set tablespace small');
+  await pool.query('alter table risk_internal.staged_changes set tablespace small');
   const account = scenario.account();
   await account.succeed();
   scenario.later();
   // Gives back the pages that the first run has taken.
-  await pool.query('truncate risk_internal.staged_records');
+  await pool.query('truncate risk_internal.staged_changes');
   await disk.fill();
   for (let turn = 1; turn <= 2; turn++) {
     const { error } = await account.fail('DATABASE_FULL', 75);

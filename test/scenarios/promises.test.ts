@@ -86,8 +86,8 @@ const DAMAGES: Record<string, { statements: string[]; says: RegExp[] }> = {
   },
   'somebody is published who was never served': {
     statements: [
-      `insert into risk.users (account_key, user_id, event_count, last_event, max_risk_level, level_since, identity_since, first_seen_at, snapshot_id)
-         select ${KEY}, gen_random_uuid(), 1, now(), 'low', now(), now(), now(), ${NEWEST}`,
+      `insert into risk.users (account_key, user_key, user_id, event_count, last_event, max_risk_level, level_since, identity_since, first_seen_at, snapshot_id)
+         select ${KEY}, 1000, gen_random_uuid(), 1, now(), 'low', now(), now(), now(), ${NEWEST}`,
     ],
     says: [/^P1: a user without exactly one open identity$/m],
   },
@@ -109,11 +109,11 @@ const DAMAGES: Record<string, { statements: string[]; says: RegExp[] }> = {
     ],
     says: [/^P5: one more sync of the same world touches users$/m],
   },
-  'an identity is burned': {
+  'a key is burned': {
     statements: [
-      `select nextval(pg_get_serial_sequence('risk.users', 'user_key')) from risk.accounts where account_id = $1`,
+      `update risk_internal.account_writers set last_user_key = last_user_key + 1 where account_key = ${KEY}`,
     ],
-    says: [/^P5: one more sync of the same world touches risk\.users_user_key_seq$/m],
+    says: [/^P5: one more sync of the same world touches user keys$/m],
   },
   'a lease is left over': {
     statements: [
@@ -122,11 +122,12 @@ const DAMAGES: Record<string, { statements: string[]; says: RegExp[] }> = {
     ],
     says: [/^P6: a lease is left over$/m],
   },
-  'staged records are left over': {
+  'staged changes are left over': {
     statements: [
-      `insert into risk_internal.staged_records select ${KEY}, 1, 1, 1, 1, 1, gen_random_uuid(), null, null, 'low', 1, now()`,
+      `insert into risk_internal.staged_changes (account_key, user_key, user_id, is_new, is_missing, identity_changed, activity_changed)
+         select ${KEY}, 1, gen_random_uuid(), false, false, false, false`,
     ],
-    says: [/^P6: staged records are left over$/m, /^P9: 1 rows have gathered in staging$/m],
+    says: [/^P6: staged changes are left over$/m, /^P9: 1 rows have gathered in staging$/m],
   },
   'a slot has succeeded twice': {
     statements: [
@@ -222,5 +223,5 @@ async function said(assertion: Promise<void>): Promise<string> {
 
 /** What a damaged account has left must not be found with the next one. */
 async function forget(accountId: string): Promise<void> {
-  await db.pool.query(`delete from risk_internal.staged_records where account_key = ${KEY}`, [accountId]);
+  await db.pool.query(`delete from risk_internal.staged_changes where account_key = ${KEY}`, [accountId]);
 }

@@ -81,6 +81,34 @@ test('leaves every row as it was when a partial walk misses the users that the l
   assert.deepEqual(rows, [{ absent: 29 }]);
 });
 
+test('a dry run in which everybody has changed touches no row, no clock and no sequence, and writes next to no WAL', async () => {
+  const account = 'd'.repeat(32);
+  const [all, gone, fresh] = [3_000, 10, 500];
+  await sync(account, numbers(all), 1_000);
+  // Somebody is absent already, and somebody waits for an answer: also what was asked is not kept.
+  await sync(account, numbers(all - 1), 1_000, all);
+  const changed = numbers(all + fresh)
+    .slice(gone)
+    .map((n) => ({ ...record(n), email: `other${n}@example.com`, max_risk_level: 'high', event_count: 99 }));
+  await pool.query('vacuum (freeze, analyze)');
+  await pool.query('checkpoint');
+  const before = await everything();
+  const { result, wal } = await timed(() => sync(account, changed, 1_000, changed.length, true));
+  assert.deepEqual(await everything(), before);
+  const { published } = result;
+  assert.ok(published !== null && published.snapshotId === null);
+  assert.deepEqual([published.appeared, published.met, published.carried], [fresh, all + fresh - gone, gone]);
+  assert.ok(published.raised > 1_900);
+  assert.ok(wal < WAL_LIMIT, `${wal} bytes of WAL`);
+  // The same, published.
+  const real = await timed(() => sync(account, changed, 1_000));
+  const { snapshotId: _, ...counts } = published;
+  const { snapshotId, ...published2 } = real.result.published ?? assert.fail();
+  assert.ok(snapshotId !== null);
+  assert.deepEqual(published2, counts);
+  assert.ok(real.wal > 10 * WAL_LIMIT, `${real.wal} bytes of WAL: the limit proves nothing`);
+});
+
 test(`writes under ${WAL_LIMIT / 1000} kB of WAL for an unchanged account of 100,000 users`, async (t) => {
   const account = 'c'.repeat(32);
   const load = await timed(() => sync(account, numbers(LARGE), 1_000));
@@ -110,6 +138,7 @@ async function sync(
   people: readonly (number | object)[],
   perPage: number,
   total = people.length,
+  dryRun = false,
 ): Promise<RunResult> {
   const outcome = await requestSync(
     {
@@ -119,11 +148,33 @@ async function sync(
       settings: { ...TEST_SETTINGS, perPage, timeBudgetMs: 120_000 },
       timing: LEASE_TIMING,
     },
-    { accountId, trigger: 'cli', signal: new AbortController().signal },
+    { accountId, trigger: 'cli', dryRun, signal: new AbortController().signal },
   );
   assert.ok(outcome.kind === 'ran');
   assert.equal(outcome.result.error, null);
   return outcome.result;
+}
+
+/** Where every row lies that a publish writes, and which transactions have touched it. */
+async function everything(): Promise<Record<string, unknown>> {
+  const state: Record<string, unknown> = await rowsOfHistory(pool);
+  for (const table of [
+    'risk.sync_runs',
+    'risk.snapshots',
+    'risk.snapshot_levels',
+    'risk_internal.feed_clock',
+    'risk_internal.account_writers',
+    'risk_internal.lookups',
+    'risk_internal.leases',
+  ]) {
+    const { rows } = await pool.query<object>(
+      `select count(*)::integer as rows, md5(string_agg(concat_ws(' ', t.ctid, t.xmin, t.xmax), ',' order by t.ctid)) as touched from ${table} t`,
+    );
+    state[table] = rows[0];
+  }
+  const { rows } = await pool.query(`select pg_relation_size('risk_internal.staged_changes') as bytes`);
+  state['staged'] = rows;
+  return state;
 }
 
 /** The own record of everybody says that they are still there. */

@@ -1,7 +1,7 @@
 // Waits that the API asks for end with the run's time budget: exit 75, and nothing is published. Questions that it does not
 // answer end earlier, so that what the others said can be confirmed.
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createCloudflareClient } from '../../src/cloudflare/client.ts';
@@ -30,42 +30,54 @@ before(async () => {
 });
 after(() => db.close());
 
-test('when Postgres has lost what was staged, and the time budget leaves no room for a second walk, there is none', async () => {
+test('the time budget also ends a run that is still reading the users it knows: nothing is published', async () => {
   const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: process.stderr });
-  let pages = 0;
-  let walks = 0;
+  const accountId = randomBytes(16).toString('hex');
   const record = {
     user_id: randomUUID(),
     max_risk_level: 'high',
     event_count: 1,
     last_event: '2026-01-01T00:00:00Z',
   };
-  const outcome = await requestSync(
-    {
-      pool: db.pool,
-      client: {
-        async summaryPage({ signal, page, openReader }) {
-          signal.throwIfAborted();
-          pages += 1;
-          return serveRecords(page === 1 ? [record] : [], { total_count: 1 }, openReader);
+  let pages = 0;
+  const sync = async (failpoint: (name: string) => Promise<void>) => {
+    const outcome = await requestSync(
+      {
+        pool: db.pool,
+        client: {
+          async summaryPage({ signal, page, openReader }) {
+            const served = await serveRecords(page === 1 ? [record] : [], { total_count: 1 }, openReader);
+            signal.throwIfAborted();
+            pages += 1;
+            return served;
+          },
+          lookUpUser: async () => null,
         },
-        lookUpUser: async () => null,
+        logger,
+        settings: { ...TEST_SETTINGS, timeBudgetMs: 1_000 },
+        timing: LEASE_TIMING,
+        failpoint,
       },
-      logger,
-      settings: { ...TEST_SETTINGS, timeBudgetMs: 1_000 },
-      timing: LEASE_TIMING,
-      async failpoint(name) {
-        if (name !== 'walked' || ++walks > 1) return;
-        await db.rows('delete from risk_internal.staged_records');
-        pages = 0;
-        await sleep(1_000);
-      },
-    },
-    { accountId: ACCOUNT, trigger: 'cli', signal: new AbortController().signal },
+      { accountId, trigger: 'cli', signal: new AbortController().signal },
+    );
+    assert.ok(outcome.kind === 'ran');
+    return outcome.result;
+  };
+  assert.equal((await sync(async () => undefined)).error, null);
+  pages = 0;
+  const { error, published } = await sync(async (name) => {
+    if (name === 'reading') await sleep(1_100);
+  });
+  assert.deepEqual([error?.code, error?.exit, published, pages], ['TIME_BUDGET', 75, null, 0]);
+  assert.equal(
+    (
+      await db.rows(
+        'select from risk.snapshots join risk.accounts using (account_key) where account_id = $1',
+        [accountId],
+      )
+    ).length,
+    1,
   );
-  assert.ok(outcome.kind === 'ran');
-  assert.deepEqual([outcome.result.error?.code, walks, pages], ['STAGING_LOST', 1, 0]);
-  assert.deepEqual(await db.rows('select 1 from risk.snapshots'), []);
 });
 
 const cases: [title: string, reply: Reply][] = [
@@ -99,7 +111,9 @@ for (const [title, reply] of cases) {
     assert.deepEqual([error?.code, error?.exit, published], ['TIME_BUDGET', 75, null]);
     assert.ok(performance.now() - began < 30_000);
     const left = await db.rows(
-      'select 1 from risk.snapshots union all select 1 from risk_internal.leases union all select 1 from risk_internal.staged_records',
+      `select from risk.snapshots join risk.accounts using (account_key) where account_id = $1
+        union all select from risk_internal.leases union all select from risk_internal.staged_changes`,
+      [ACCOUNT],
     );
     assert.deepEqual(left, []);
   });

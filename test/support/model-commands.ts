@@ -7,7 +7,7 @@ import { requestSync } from '../../src/sync/request-sync.ts';
 import type { RunDeps, RunResult } from '../../src/sync/run-sync.ts';
 import type { RiskLevel } from '../../src/user-risk.ts';
 import type { Happening, LivingAccount, RunScript, Served } from './living-account.ts';
-import type { MigratedDatabase } from './migrated-database.ts';
+import { testPool, type MigratedDatabase } from './migrated-database.ts';
 import { TEST_SETTINGS } from './settings.ts';
 
 export type Real = {
@@ -74,7 +74,7 @@ type Suffers =
   | { kind: 'interrupted'; before: number }
   /** Paused at this point for longer than its lease, while another run takes over; then it goes on. */
   | { kind: 'paused'; at: 'claimed' | 'walked' | 'asked' | 'copied' }
-  /** The server closes every connection at this point. */
+  /** The server closes every connection of the run at this point. */
   | { kind: 'cut_off'; at: 'walked' | 'asked' | 'copied' };
 
 type SyncPlan = RunScript & { suffers: Suffers; accept: boolean; maxPasses: number };
@@ -254,8 +254,10 @@ async function run(real: Real, plan: SyncPlan): Promise<RunResult | 'taken_over'
   });
   let wasCut = false;
   let takenOver = false;
+  // Other accounts are synced beside this one, and the test asks, too.
+  const pool = suffers.kind === 'cut_off' ? testPool(named(db.url, accountId)) : db.pool;
   const deps: RunDeps = {
-    pool: db.pool,
+    pool,
     client: account.client,
     logger,
     settings: { ...TEST_SETTINGS, perPage, concurrency, confirm, maxPasses: plan.maxPasses },
@@ -264,7 +266,8 @@ async function run(real: Real, plan: SyncPlan): Promise<RunResult | 'taken_over'
       if (suffers.kind === 'cut_off' && name === suffers.at && !wasCut) {
         wasCut = true;
         await db.pool.query(
-          `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
+          `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = $1`,
+          [accountId],
         );
       }
       if (suffers.kind === 'paused' && name === suffers.at && !takenOver) {
@@ -278,12 +281,21 @@ async function run(real: Real, plan: SyncPlan): Promise<RunResult | 'taken_over'
     trigger: 'cli',
     acceptMassClear: plan.accept,
     signal: interrupt.signal,
+  }).finally(async () => {
+    if (pool !== db.pool) await pool.end();
   });
   assert.ok(outcome.kind === 'ran');
   if (!takenOver) return outcome.result;
   assert.equal(outcome.result.error?.code, 'LEASE_LOST');
   assert.equal(outcome.result.published, null);
   return 'taken_over';
+}
+
+/** The server knows connections of this URL by that name. */
+function named(url: string, name: string): string {
+  const named = new URL(url);
+  named.searchParams.set('application_name', name);
+  return named.href;
 }
 
 /** The lease has run out; another run takes the account over and finishes. */

@@ -14,6 +14,7 @@ import { requestSync } from '../../src/sync/request-sync.ts';
 import type { RunDeps, RunResult } from '../../src/sync/run-sync.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
 import { uuidOf } from '../support/random-world.ts';
+import { rowsOfHistory } from '../support/rows-of-history.ts';
 import { serveRecords } from '../support/serve-records.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
@@ -527,9 +528,16 @@ test('a dry run that meets a mass clear does not say that anything was published
 });
 
 test('a dry run asks, says whom it would clear, and keeps nothing', async () => {
-  const { sync, column } = createAccount();
+  const { sync, column, accountId } = createAccount();
   await sync(range(0, 10), nobodyGone);
+  const kept = async () => [
+    await rowsOfHistory(db.pool, accountId),
+    await db.rows('select last_snapshot_id from risk_internal.feed_clock'),
+    await db.rows('select account_key, run_id from risk_internal.lookups order by 1, 2'),
+  ];
+  const before = await kept();
   const dry = await sync(range(0, 9), goneFrom(9), { dryRun: true });
+  assert.deepEqual(await kept(), before);
   assert.deepEqual([dry.published?.cleared, dry.published?.snapshotId], [1, null]);
   assert.equal((await column('u.max_risk_level')).filter((level) => level === 'low').length, 10);
   assert.deepEqual(await db.rows('select 1 from risk_internal.staged_changes'), []);

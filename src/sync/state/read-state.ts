@@ -9,14 +9,12 @@ import type { Pool } from '../../db/pool.ts';
 import { readAgain } from '../../db/read-again.ts';
 import { readCopy } from '../../db/read-copy.ts';
 import { accountWriters, snapshotLevels, snapshots, userIdentities, users } from '../../db/schema.ts';
-import { EXIT, OperatorError } from '../../errors.ts';
-import { RISK_LEVELS, type RiskLevel } from '../../user-risk.ts';
+import { RISK_LEVELS } from '../../user-risk.ts';
 import type { Lease } from '../lease.ts';
 import { keyedHash, type HashKey } from './keyed-hash.ts';
+import { emptySums, total, type LevelSums } from './level-sums.ts';
+import { brokenIdentities, brokenSums, clockBackwards, stateMoved } from './state-errors.ts';
 import type { LevelRank, UserTable, UserValues } from './user-table.ts';
-
-/** Users and events of each level, as they are counted in a snapshot. */
-export type LevelSums = Record<RiskLevel, { users: number; events: number }>;
 
 export type AccountState = {
   /** Highest key ever given to a user of the account. */
@@ -36,8 +34,8 @@ type Header = Omit<AccountState, 'present' | 'sums'> & { recorded: LevelSums };
 /** Seams for tests: called between two ranges. */
 type StateDeps = { pool: Pool; table: UserTable; key: HashKey; onRange?: () => Promise<void> };
 
-// Users of one statement: about half a megabyte with their identities.
-const ROWS = 5_000;
+// Users of one statement: about 0.7 MB, and their identities as much again.
+const ROWS = 10_000;
 // With names of ten thousand characters they make two megabytes; how long names are is known after the first range.
 const FIRST_ROWS = 50;
 const MAX_BYTES = 1024 * 1024;
@@ -70,19 +68,32 @@ export async function readState(
     const now = await readHeader(pool, lease, observedAt);
     if (now.lastWriter !== header.lastWriter) throw stateMoved(lease, 'while its users were read');
   }
-  if (!isDeepStrictEqual(sums, header.recorded)) throw stateBroken(lease, sums, header.recorded);
+  if (!isDeepStrictEqual(sums, header.recorded)) throw brokenSums(lease, sums, header.recorded);
   const { recorded: _, ...state } = header;
   return { ...state, present: expected.users, sums };
 
-  /** By ranges of keys: an upper bound and a limit keep each of them small, whatever the planner believes of the account. */
+  /**
+   * By ranges of keys: an upper bound and a limit keep each of them small, whatever the planner believes of the account. The
+   * server works on the next range while the identities of this one come.
+   */
   async function readUsers(): Promise<void> {
+    table.reserve(expected.users);
     const width = Math.ceil((ROWS * header.lastUserKey) / Math.max(1, expected.users));
     let rows = FIRST_ROWS;
-    for (let after = 0; after < header.lastUserKey;) {
+    const begin = (after: number) => {
+      const limit = rows;
+      const users = readAgain(() => readRange(after, Math.min(header.lastUserKey, after + width), limit));
+      // Awaited a round later: until then its failure is nobody's.
+      users.catch(() => undefined);
+      return users;
+    };
+    let next: Promise<Range> | null = begin(0);
+    while (next !== null) {
       signal.throwIfAborted();
       await onRange?.();
-      const upTo = Math.min(header.lastUserKey, after + width);
-      const range = await readAgain(() => readRange(after, upTo, rows));
+      const range: Range = await next;
+      next = range.end < header.lastUserKey ? begin(range.end) : null;
+      const identityBytes = await readAgain(() => readIdentities(range));
       for (const row of range.rows) {
         const level = RISK_LEVELS[table.level(row) - 1];
         if (level === undefined) continue;
@@ -90,19 +101,14 @@ export async function readState(
         sums[level].events += table.eventCount(row);
       }
       // Names of ten thousand characters make rows a hundred times as long.
-      const perRow = range.bytes / Math.max(1, range.rows.length);
+      const perRow = Math.max(range.bytes, identityBytes) / Math.max(1, range.rows.length);
       rows = Math.max(FIRST_ROWS, Math.min(ROWS, rows * 10, Math.floor(MAX_BYTES / Math.max(1, perRow))));
-      after = range.upTo;
     }
   }
 
-  async function readRange(
-    after: number,
-    upTo: number,
-    limit: number,
-  ): Promise<{ rows: number[]; upTo: number; bytes: number }> {
+  async function readRange(after: number, upTo: number, limit: number): Promise<Range> {
     const found: number[] = [];
-    let bytes = await readCopy(pool, usersQuery(lease.accountKey, after, upTo, limit), 6, (row) => {
+    const bytes = await readCopy(pool, usersQuery(lease.accountKey, after, upTo, limit), 6, (row) => {
       readUuid(row.bytes, row.start[1] as number, id);
       values.level = RANKS.get(row.bytes[row.start[2] as number]) ?? 0;
       values.eventCount = row.bytes.readInt32BE(row.start[3]);
@@ -113,23 +119,30 @@ export async function readState(
       found.push(at);
     });
     const end = found.length < limit ? upTo : table.key(found.at(-1) as number);
-    if (found.length === 0) return { rows: found, upTo: end, bytes };
-    // Both come in the order of keys.
+    return { rows: found, after, end, bytes };
+  }
+
+  /** Users and identities come in the order of keys. Returns the bytes that came. */
+  async function readIdentities({ rows, after, end }: Range): Promise<number> {
+    if (rows.length === 0) return 0;
     let next = 0;
     let matched = 0;
-    const keys = found.map((at) => table.key(at));
-    bytes += await readCopy(pool, identitiesQuery(lease.accountKey, after, end, keys), 3, (row) => {
+    const keys = rows.map((at) => table.key(at));
+    const bytes = await readCopy(pool, identitiesQuery(lease.accountKey, after, end, keys), 3, (row) => {
       const userKey = row.bytes.readInt32BE(row.start[0]);
       while (next < keys.length && (keys[next] as number) < userKey) next++;
       if (keys[next] !== userKey) return;
       keyedHash(key, row.bytes, (row.start[1] as number) - 4, row.end, values.hash, 0);
-      table.setIdentity(found[next++] as number, values.hash);
+      table.setIdentity(rows[next++] as number, values.hash);
       matched++;
     });
-    if (matched < found.length) throw brokenIdentities(lease, found.length - matched);
-    return { rows: found, upTo: end, bytes };
+    if (matched < rows.length) throw brokenIdentities(lease, rows.length - matched);
+    return bytes;
   }
 }
+
+/** Present users with keys above `after` up to `end`, as rows of the user table. */
+type Range = { rows: number[]; after: number; end: number; bytes: number };
 
 /** By the first letter of the level. */
 const RANKS: ReadonlyMap<number | undefined, LevelRank> = new Map(
@@ -174,79 +187,18 @@ async function readHeader(pool: Pool, lease: Lease, observedAt: string): Promise
       hasComplete: boolean;
       levels: Partial<LevelSums> | null;
     }>(sql`
-    select ${w.last_user_key} as "lastUserKey", ${w.last_snapshot_id}::float8 as "lastWriter", newest.observed_at::text as "newestAt",
+    select coalesce(${w.last_user_key}, 0) as "lastUserKey", coalesce(${w.last_snapshot_id}, 0)::float8 as "lastWriter", newest.observed_at::text as "newestAt",
            newest.observed_at - ${observedAt}::timestamptz > ${CLOCK_TOLERANCE}::interval as backwards,
            exists (select from ${s} where ${s.account_key} = ${lease.accountKey} and ${s.verdict} = 'complete') as "hasComplete",
            (select jsonb_object_agg(${l.max_risk_level}, jsonb_build_object('users', ${l.user_count}, 'events', ${l.event_count})) from ${l}
              where ${l.account_key} = ${lease.accountKey} and ${l.snapshot_id} = newest.snapshot_id) as levels
-      from ${w}
+      from (select) one
+      left join ${w} on ${w.account_key} = ${lease.accountKey}
       left join (select ${s.snapshot_id} as snapshot_id, ${s.observed_at} as observed_at from ${s}
-                  where ${s.account_key} = ${lease.accountKey} order by ${s.observed_at} desc limit 1) newest on true
-     where ${w.account_key} = ${lease.accountKey}`),
+                  where ${s.account_key} = ${lease.accountKey} order by ${s.observed_at} desc limit 1) newest on true`),
   );
   const [row] = rows;
-  if (row === undefined) throw new Error('the account has no row in account_writers');
+  if (row === undefined) throw new Error('a select without a row');
   if (row.backwards === true) throw clockBackwards(observedAt, row.newestAt);
   return { ...row, recorded: { ...emptySums(), ...row.levels } };
-}
-
-export function emptySums(): LevelSums {
-  return { low: { users: 0, events: 0 }, medium: { users: 0, events: 0 }, high: { users: 0, events: 0 } };
-}
-
-export function total(sums: LevelSums): { users: number; events: number } {
-  const all = Object.values(sums);
-  return {
-    users: all.reduce((sum, { users }) => sum + users, 0),
-    events: all.reduce((sum, { events }) => sum + events, 0),
-  };
-}
-
-function clockBackwards(observedAt: string, newestAt: string | null): OperatorError {
-  return new OperatorError({
-    code: 'CLOCK_BACKWARDS',
-    exit: EXIT.tryLater,
-    happened: `The database's clock read ${observedAt} when the walk began, and the newest snapshot is of ${newestAt}`,
-    means: 'A snapshot from before the newest one would rewrite history, so nothing was published',
-    todo: "Check the clock of the database's host; once it is right, the next run succeeds",
-  });
-}
-
-/** Somebody else wrote the account's users, or the database lost what it had committed. */
-export function stateMoved(
-  { accountId }: Pick<Lease, 'accountId'>,
-  when: string,
-  cause?: unknown,
-): OperatorError {
-  return new OperatorError({
-    code: 'STATE_MOVED',
-    exit: EXIT.tryLater,
-    happened: `The users of account ${accountId} were changed ${when}: by hand, by a restore, or by a failover that lost the newest commits`,
-    means: 'What the run has compared is no longer what is there, so nothing was published',
-    todo: 'Nothing: the next run reads the users anew. If it happens every time, run `zt-risk-sync doctor`',
-    cause,
-  });
-}
-
-function stateBroken({ accountId }: Lease, found: LevelSums, recorded: LevelSums): OperatorError {
-  const inWords = (sums: LevelSums) =>
-    RISK_LEVELS.map((level) => `${level} ${sums[level].users} (${sums[level].events} events)`).join(', ');
-  return broken(
-    `The users of account ${accountId} are ${inWords(found)}, and the newest snapshot counted ${inWords(recorded)}`,
-  );
-}
-
-export function brokenIdentities({ accountId }: Lease, users: number): OperatorError {
-  return broken(`${users} users of account ${accountId} have no current identity`);
-}
-
-function broken(happened: string): OperatorError {
-  return new OperatorError({
-    code: 'STATE_BROKEN',
-    exit: EXIT.failed,
-    happened,
-    means:
-      'The history was changed or damaged from outside, so nothing is compared with it and nothing was published',
-    todo: 'Run `zt-risk-sync doctor`: it names what contradicts what. Restore the database, or undo the change that was made by hand',
-  });
 }

@@ -9,7 +9,8 @@ import { inline, whole } from '../../db/inline-sql.ts';
 import { userIdentities, users } from '../../db/schema.ts';
 import type { Lease } from '../lease.ts';
 import { keyedHash, type HashKey } from './keyed-hash.ts';
-import { brokenIdentities, readUuid, stateMoved, type AccountState } from './read-state.ts';
+import { readUuid, type AccountState } from './read-state.ts';
+import { brokenIdentities, stateMoved } from './state-errors.ts';
 import type { UserTable, UserValues } from './user-table.ts';
 
 const AT_ONCE = 5_000;

@@ -3,7 +3,7 @@
 import { parseRecord } from '../../cloudflare/record.ts';
 import type { OpenReader } from '../../cloudflare/record-reader.ts';
 import { readInstant } from '../../db/postgres-instant.ts';
-import { RISK_LEVELS, type RiskLevel } from '../../user-risk.ts';
+import { RISK_LEVELS, type RiskLevel, type UserRisk } from '../../user-risk.ts';
 import { encodeIdentity, IDENTITY_MAX_BYTES } from '../state/encode-identity.ts';
 import { keyedHash, type HashKey } from '../state/keyed-hash.ts';
 import { readUserId, type LevelRank, type UserTable, type UserValues } from '../state/user-table.ts';
@@ -24,12 +24,14 @@ export type PageOutcome = {
   withoutEmail: number;
   withoutName: number;
   rejected: RejectedRecord[];
-  /** The newest few of the accepted. */
-  lastMet: KnownUser[];
+  /** The newest few of the accepted, as a ring. */
+  lastMet: (UserRisk | undefined)[];
+  accepted: number;
   /** For each record its row in the user table, -1 where the user cannot be read. */
   rows: number[];
-  /** UNCHANGED, REJECTED, or a number of the change log with its hash. */
+  /** UNCHANGED, REJECTED, or a number of the change log. */
   changes: number[];
+  /** Two words for each of these numbers. */
   hashes: number[];
 };
 
@@ -87,7 +89,6 @@ export function createComparison(state: {
       else readUserId(parsed.userId, id);
       outcome.rows.push(parsed.userId === null ? -1 : table.findOrAdd(id));
       outcome.changes.push(REJECTED);
-      outcome.hashes.push(0, 0);
       return;
     }
     const { user } = parsed;
@@ -101,11 +102,9 @@ export function createComparison(state: {
     values.eventCount = user.event_count;
     readInstant(user.last_event, values.lastEvent);
     outcome.rows.push(row);
-    if (outcome.lastMet.length === LAST_MET) outcome.lastMet.shift();
-    outcome.lastMet.push({ userId: user.user_id, lastEvent: user.last_event });
+    outcome.lastMet[outcome.accepted++ % LAST_MET] = user;
     if (table.compare(row, values) === 0) {
       outcome.changes.push(UNCHANGED);
-      outcome.hashes.push(0, 0);
       return;
     }
     hashChange();
@@ -127,13 +126,16 @@ export function createComparison(state: {
         withoutName: 0,
         rejected: [],
         lastMet: [],
+        accepted: 0,
         rows: [],
         changes: [],
         hashes: [],
       };
       return { add: (record) => add(outcome, record), end: () => outcome };
     },
-    take({ rows, changes, hashes, lastMet: newest }) {
+    take(outcome) {
+      const { rows, changes, hashes } = outcome;
+      let hash = 0;
       for (let n = 0; n < rows.length; n++) {
         const row = rows[n] as number;
         const change = changes[n] as number;
@@ -141,15 +143,22 @@ export function createComparison(state: {
         table.note(row, change !== REJECTED);
         if (change === UNCHANGED) table.takeBackChange(row);
         if (change > UNCHANGED) {
-          changeHash[0] = hashes[2 * n] as number;
-          changeHash[1] = hashes[2 * n + 1] as number;
+          changeHash[0] = hashes[hash++] as number;
+          changeHash[1] = hashes[hash++] as number;
           table.setChange(row, change, changeHash);
         }
       }
-      if (newest.length > 0) lastMet = [...lastMet, ...newest].slice(-LAST_MET);
+      lastMet = [...lastMet, ...newestOf(outcome)].slice(-LAST_MET);
     },
     lastMet: () => lastMet.toReversed(),
   };
+}
+
+function newestOf({ lastMet, accepted }: PageOutcome): KnownUser[] {
+  return lastMet
+    .map((_, n) => lastMet[(accepted + n) % lastMet.length])
+    .filter((user) => user !== undefined)
+    .map((user) => ({ userId: user.user_id, lastEvent: user.last_event }));
 }
 
 export function rankOf(level: RiskLevel): LevelRank {

@@ -1,21 +1,21 @@
-// Walks through the real staging, of accounts that move between any two answers; read in process, published to a real Postgres.
+// Walks through the real comparison, of accounts that move between any two answers; read in process, published to a real Postgres.
 import assert from 'node:assert/strict';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import type { SummaryPage } from '../../src/cloudflare/client.ts';
-import type { OpenReader } from '../../src/cloudflare/record-reader.ts';
-import { createLogger } from '../../src/logger.ts';
-import { claimLease, LEASE_TIMING } from '../../src/sync/lease.ts';
-import { publish } from '../../src/sync/publish.ts';
-import type { RunFacts } from '../../src/sync/record-run.ts';
-import { requestSync } from '../../src/sync/request-sync.ts';
-import { createStager } from '../../src/sync/stage.ts';
-import { walk } from '../../src/sync/walk.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { refused } from '../support/paging-world.ts';
-import { uuidOf } from '../support/random-world.ts';
-import { serveRecords } from '../support/serve-records.ts';
-import { TEST_SETTINGS } from '../support/settings.ts';
+import type { SummaryPage } from '../../../src/cloudflare/client.ts';
+import type { OpenReader } from '../../../src/cloudflare/record-reader.ts';
+import { createLogger } from '../../../src/logger.ts';
+import { LEASE_TIMING } from '../../../src/sync/lease.ts';
+import { publish } from '../../../src/sync/publish/publish.ts';
+import { requestSync } from '../../../src/sync/request-sync.ts';
+import { createQuarantine } from '../../../src/sync/walk/quarantine.ts';
+import { walk } from '../../../src/sync/walk/walk.ts';
+import { migratedDatabase, type MigratedDatabase } from '../../support/migrated-database.ts';
+import { refused } from '../../support/paging-world.ts';
+import { claimAccount, emptyFacts, lookAt } from '../../support/publish-request.ts';
+import { uuidOf } from '../../support/random-world.ts';
+import { serveRecords } from '../../support/serve-records.ts';
+import { TEST_SETTINGS } from '../../support/settings.ts';
 
 let db: MigratedDatabase;
 before(async () => {
@@ -43,7 +43,9 @@ const users = (count: number) => Array.from({ length: count }, (_, who) => user(
 const pageOf = (records: unknown[], { page, perPage }: Asked) =>
   records.slice((page - 1) * perPage, page * perPage);
 
-function clientOf(account: Account) {
+type BreakOff = (openReader: OpenReader<unknown>) => Promise<void>;
+
+function clientOf(account: Account, breakOff: BreakOff = async () => undefined) {
   const asked: Asked[] = [];
   return {
     asked,
@@ -54,6 +56,7 @@ function clientOf(account: Account) {
       openReader,
     }: Asked & { signal: AbortSignal; openReader: OpenReader<T> }): Promise<SummaryPage<T>> {
       const nth = asked.push({ page, perPage });
+      await breakOff(openReader);
       const { records, total } = account({ page, perPage }, nth, signal);
       const info = total === undefined ? {} : { total_count: total };
       return serveRecords(records, info, openReader);
@@ -62,9 +65,9 @@ function clientOf(account: Account) {
   };
 }
 
-async function sync(account: Account) {
-  const client = clientOf(account);
-  const accountId = randomBytes(16).toString('hex');
+async function sync(account: Account, over: { accountId?: string; breakOff?: BreakOff } = {}) {
+  const client = clientOf(account, over.breakOff);
+  const { accountId = randomBytes(16).toString('hex') } = over;
   const outcome = await requestSync(
     { pool: db.pool, client, logger, settings: SETTINGS, timing: LEASE_TIMING },
     { accountId, trigger: 'cli', signal: new AbortController().signal },
@@ -133,6 +136,41 @@ test('a page that comes back to what it said before is believed again', async ()
   assert.equal(state.find(({ user_id }) => user_id === user(3).user_id)?.event_count, 1);
 });
 
+test('what an answer has said that broke off takes no effect: it is asked again, and says otherwise', async () => {
+  const accountId = randomBytes(16).toString('hex');
+  let attempts = 0;
+  const { published, facts, state } = await sync(
+    ({ page }) => ({ records: page === 1 ? users(3) : [], total: 3 }),
+    {
+      accountId,
+      // The client hands records on as they come, and tries again with a new reader.
+      async breakOff(openReader) {
+        attempts++;
+        const reader = await openReader();
+        for (const record of [
+          user(7),
+          user(1, { event_count: 9 }),
+          user(2, { max_risk_level: 'severe' }),
+          {},
+        ])
+          reader.add(record);
+      },
+    },
+  );
+  assert.ok(attempts >= 1);
+  assert.deepEqual([published.verdict, published.met, published.appeared], ['complete', 3, 3]);
+  assert.deepEqual([facts.usersMet, facts.duplicates, facts.rejected, facts.passes], [3, 0, 0, 1]);
+  assert.deepEqual(
+    state.map((row) => row.event_count),
+    [1, 1, 1],
+  );
+  const rejected = await db.rows(
+    'select from risk_internal.rejected_records join risk.accounts using (account_key) where account_id = $1',
+    [accountId],
+  );
+  assert.equal(rejected.length, 0);
+});
+
 test('a short failure that looks like the end, on an account without totals, does not make one page the whole account', async () => {
   const { published, facts } = await sync(({ page, perPage }, nth) => ({
     records: nth === 2 || nth === 3 ? [] : pageOf(users(120), { page, perPage: Math.min(perPage, 50) }),
@@ -166,33 +204,11 @@ test('a page that is too slow begins its pass again with smaller ones, which cou
 
 /** Pass 1 meets four users where five are said to be; pass 2 reads one page, and then the time budget is spent. */
 async function cutOff(lastPage: unknown[]) {
-  const claim = await claimLease(db.pool, {
-    accountId: randomBytes(16).toString('hex'),
-    owner: randomUUID(),
-    trigger: 'cli',
-    scheduledFor: null,
-    identity: { host: 'here', process: '' },
-    timing: LEASE_TIMING,
-  });
-  assert.ok(claim.kind === 'claimed');
-  const { lease } = claim;
-  const stager = createStager(db.pool, lease);
+  const lease = await claimAccount(db.pool);
+  const look = await lookAt(db.pool, lease);
   const budget = new AbortController();
   const spent = new Error('time is up');
-  const facts: RunFacts = {
-    passes: 0,
-    pages: 0,
-    requests: 0,
-    retries: 0,
-    bytes: 0,
-    usersMet: 0,
-    duplicates: 0,
-    rejected: 0,
-    totalFirst: null,
-    totalLast: null,
-    lookups: 0,
-    evidence: {},
-  };
+  const facts = emptyFacts();
   const client = clientOf(({ page, perPage }, nth, signal) => {
     if (nth < 5) return { records: pageOf(users(4), { page, perPage }), total: 5 };
     if (nth === 5) return { records: lastPage, total: 5 };
@@ -201,38 +217,30 @@ async function cutOff(lastPage: unknown[]) {
     return assert.fail();
   });
   const settings = { perPage: 2, concurrency: 1, maxPasses: 4 };
-  const walked = await walk(client, stager, settings, {
-    accountId: lease.accountId,
-    signal: budget.signal,
-    facts,
-    usage: { requests: 0, retries: 0, bytes: 0 },
-    timeLeft: () => Number.POSITIVE_INFINITY,
-    isOutOfTime: (error) => error === spent,
-    onProgress() {},
-  });
-  return { lease, stager, facts, walked };
+  const walked = await walk(
+    { client, ...look, quarantine: createQuarantine(db.pool, lease), checkMemory() {} },
+    settings,
+    {
+      accountId: lease.accountId,
+      signal: budget.signal,
+      facts,
+      usage: { requests: 0, retries: 0, bytes: 0 },
+      timeLeft: () => Number.POSITIVE_INFINITY,
+      isOutOfTime: (error) => error === spent,
+      onProgress() {},
+    },
+  );
+  return { lease, look, facts, walked };
 }
 
 test('a pass that the time budget cuts off counts with all that it has read', async () => {
   const lastPage = [user(0, { max_risk_level: 'high' }), user(9), { name: 'nobody' }];
-  const { lease, stager, facts, walked } = await cutOff(lastPage);
+  const { lease, look, facts, walked } = await cutOff(lastPage);
   assert.deepEqual([walked.judgement.verdict, walked.records, walked.unreadable], ['partial', 7, 1]);
   assert.ok(walked.judgement.reasons.includes('the time budget ended in another pass'));
   assert.deepEqual([facts.usersMet, facts.rejected, facts.evidence['unreadable_records']], [5, 1, 1]);
-  await publish(db.pool, {
-    lease,
-    observedAt: lease.startedAt,
-    verdict: walked.judgement.verdict,
-    expectedUnseen: walked.judgement.expectedUnseen,
-    acknowledged: stager.acknowledged(),
-    records: walked.records,
-    unreadable: walked.unreadable,
-    answers: { confirmation: 'asked', byUser: new Map() },
-    acceptMassClear: false,
-    maxClearedRatio: 0.5,
-    dryRun: false,
-    facts,
-  });
+  const { verdict, expectedUnseen } = walked.judgement;
+  await publish(db.pool, await look.request({ verdict, expectedUnseen, facts }));
   const state = await stateOf(lease.accountId);
   const levels = new Map(state.map((row) => [row.user_id, row.max_risk_level]));
   assert.deepEqual(

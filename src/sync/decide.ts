@@ -1,0 +1,48 @@
+// What a run makes of all that it has seen: the verdict of the snapshot, who is cleared, and the guard that speaks up. Pure.
+import type { OperatorError } from '../errors.ts';
+import { decideAbsence, isUnfinished } from './absence.ts';
+import { clearPending, emptyAnswer, massClear } from './guards.ts';
+import type { Seen } from './look.ts';
+import type { ChangeInputs } from './publish/changes.ts';
+import type { Verdict } from './verdict.ts';
+
+export type Decided = {
+  verdict: Verdict;
+  /** Set when the met users are published and the missing ones kept, all or some: the run has failed all the same. */
+  guard: OperatorError | null;
+  inputs: ChangeInputs;
+};
+
+/** Throws EMPTY_ANSWER. */
+export function decide(
+  seen: Seen,
+  options: {
+    lease: { accountId: string };
+    acceptMassClear: boolean;
+    maxClearedRatio: number;
+    dryRun: boolean;
+  },
+): Decided {
+  const { state, table, log, walked, missing, answers } = seen;
+  const outcomes = [...answers.byRow.values()].map(({ outcome }) => outcome);
+  const facts = {
+    ...options,
+    verdict: walked.judgement.verdict,
+    records: walked.records,
+    unreadable: walked.unreadable,
+    present: state.present,
+    missing: missing.length,
+    asked: outcomes.length,
+    stillThere: outcomes.filter((outcome) => outcome === 'level').length,
+    gone: outcomes.filter((outcome) => outcome !== 'level' && outcome !== 'unreadable').length,
+    confirmation: answers.confirmation,
+  };
+  const decision = decideAbsence(facts);
+  if (decision === 'empty_answer') throw emptyAnswer(facts);
+  const isMass = decision === 'mass_clear';
+  return {
+    verdict: isMass ? 'partial' : facts.verdict,
+    guard: isMass ? massClear(facts) : isUnfinished(facts, decision) ? clearPending(facts) : null,
+    inputs: { state, table, log, missing, answers: answers.byRow, decision },
+  };
+}

@@ -1,0 +1,86 @@
+// From what a run has seen and decided to a published snapshot, or to the counts of a dry run.
+import type { Pool } from '../../db/pool.ts';
+import type { OperatorError } from '../../errors.ts';
+import type { Decided } from '../decide.ts';
+import { dropLease, type Lease } from '../lease.ts';
+import type { Seen } from '../look.ts';
+import type { RunFacts } from '../record-run.ts';
+import { total } from '../state/level-sums.ts';
+import { brokenPublish } from '../state/state-errors.ts';
+import type { Verdict } from '../verdict.ts';
+import { countRows, readChanges, type ChangeCounts } from './changes.ts';
+import { publish, type PublishHooks } from './publish.ts';
+import { readBack } from './read-back.ts';
+
+export type Published = {
+  /** Null after a dry run. */
+  snapshotId: number | null;
+  verdict: Verdict;
+  users: number;
+  met: number;
+  carried: number;
+  appeared: number;
+  raised: number;
+  lowered: number;
+  cleared: number;
+  returned: number;
+  /** The run has failed all the same: missing users were kept, or what was written is not what was counted. */
+  guard: OperatorError | null;
+};
+
+type Run = { lease: Lease; seen: Seen; decided: Decided };
+
+/** Counts the changes and gives the lease back. */
+export async function leaveUnpublished(pool: Pool, { lease, seen, decided }: Run): Promise<Published> {
+  const { counts, rows } = readChanges(lease.accountKey, decided.inputs);
+  for (const _ of rows);
+  await dropLease(pool, lease);
+  return describe(null, counts, seen, decided);
+}
+
+/** Throws what `publish` throws. */
+export async function publishSeen(
+  { pool, failpoint }: { pool: Pool; failpoint?: PublishHooks['failpoint'] },
+  run: Run & {
+    observedAt: string;
+    facts: RunFacts;
+    cancel: AbortSignal;
+    beforeFence: () => Promise<void>;
+  },
+): Promise<Published> {
+  const { lease, seen, decided, observedAt, facts, cancel, beforeFence } = run;
+  const { snapshotId, counts } = await publish(
+    pool,
+    {
+      lease,
+      state: seen.state,
+      observedAt,
+      verdict: decided.verdict,
+      expectedUnseen: seen.walked.judgement.expectedUnseen,
+      met: seen.table.counts().acceptedAll,
+      readChanges: () => readChanges(lease.accountKey, decided.inputs),
+      changeCount: countRows(decided.inputs),
+      facts,
+      guard: decided.guard,
+    },
+    { cancel, beforeFence, ...(failpoint ? { failpoint } : {}) },
+  );
+  // The snapshot is published: a connection that is lost now takes nothing away.
+  const there = await readBack(pool, lease.accountKey, seen.state.lastUserKey, counts).catch(() => null);
+  const isWhole = there === null || there.every((rows) => rows === counts.appeared);
+  const guard = isWhole ? decided.guard : brokenPublish(lease, counts.appeared, there);
+  return describe(snapshotId, counts, seen, { ...decided, guard });
+}
+
+function describe(
+  snapshotId: number | null,
+  counts: ChangeCounts,
+  { table }: Seen,
+  { verdict, guard }: Pick<Decided, 'verdict' | 'guard'>,
+): Published {
+  const { appeared, raised, lowered, cleared, returned } = counts;
+  const { users } = total(counts.sums);
+  const met = table.counts().acceptedAll;
+  const changes = { appeared, raised, lowered, cleared, returned };
+  return { snapshotId, verdict, users, met, carried: users - met, ...changes, guard };
+}

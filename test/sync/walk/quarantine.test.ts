@@ -1,0 +1,150 @@
+// What becomes of rejected records when a reply is lost, when a batch comes late, and when two runs meet the same ones.
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { after, before, beforeEach, test } from 'node:test';
+import { Client } from 'pg';
+import type { Lease } from '../../../src/sync/lease.ts';
+import { createQuarantine, type RejectedRecord } from '../../../src/sync/walk/quarantine.ts';
+import { startCutProxy } from '../../support/cut-proxy.ts';
+import { startFaultProxy } from '../../support/fault-proxy.ts';
+import { migratedDatabase, testPool, type MigratedDatabase } from '../../support/migrated-database.ts';
+import { claimAccount } from '../../support/publish-request.ts';
+
+let db: MigratedDatabase;
+let lease: Lease;
+before(async () => {
+  db = await migratedDatabase();
+});
+after(() => db.close());
+beforeEach(async () => {
+  lease = await claimAccount(db.pool);
+});
+
+const rejected = (over: Partial<RejectedRecord> = {}): RejectedRecord => ({
+  userId: randomUUID(),
+  reason: 'email: not text',
+  raw: '{"email":1}',
+  ...over,
+});
+
+async function write(
+  records: readonly RejectedRecord[],
+  over: { pool?: typeof db.pool; runId?: number } = {},
+) {
+  const { pool = db.pool, runId = lease.runId } = over;
+  const quarantine = createQuarantine(pool, { accountKey: lease.accountKey, runId });
+  await quarantine.add(records);
+  await quarantine.flush();
+}
+
+const kept = () =>
+  db.rows<{ user_id: string | null; first_run_id: string; last_run_id: string }>(
+    `select user_id, reason, raw, first_run_id, last_run_id, last_seen_at >= first_seen_at as in_order
+       from risk_internal.rejected_records where account_key = $1 order by user_id, raw`,
+    [lease.accountKey],
+  );
+const runsOf = async () => (await kept()).map((row) => [Number(row.first_run_id), Number(row.last_run_id)]);
+
+test('records come back as they were given, each once, and the next batch is another one', async () => {
+  // What COPY's text format gives a meaning to, and a record whose user cannot be read.
+  const first = rejected({ userId: null, raw: '{"email":"\\\\N\\t\\n\u{1f600}"}' });
+  const second = rejected({ reason: 'name: longer than 1,024 characters' });
+  const quarantine = createQuarantine(db.pool, lease);
+  await quarantine.add([first, second, first]);
+  await quarantine.flush();
+  await quarantine.add([second]);
+  await quarantine.flush();
+  await quarantine.flush();
+  const runs = { first_run_id: String(lease.runId), last_run_id: String(lease.runId), in_order: true };
+  assert.deepEqual(
+    await kept(),
+    [second, first].map(({ userId, reason, raw }) => ({ user_id: userId, reason, raw, ...runs })),
+  );
+});
+
+test('a full batch is written while the walk goes on, and pages that are read side by side lose none', async () => {
+  const quarantine = createQuarantine(db.pool, lease);
+  const pages = Array.from({ length: 30 }, () => Array.from({ length: 100 }, () => rejected()));
+  await Promise.all(pages.map((page) => quarantine.add(page)));
+  assert.ok((await kept()).length >= 1_000);
+  await quarantine.flush();
+  assert.equal((await kept()).length, 3_000);
+});
+
+for (const [when, title] of [
+  ['before', 'before the server has seen it'],
+  ['after', 'and the reply is lost'],
+  ['late', 'and it arrives later'],
+] as const) {
+  test(`a batch whose connection breaks at COMMIT, ${title}, is sent again and is there once`, async (t) => {
+    const proxy = await startCutProxy(db.url);
+    const pool = testPool(proxy.url);
+    t.after(async () => {
+      await pool.end();
+      await proxy.close();
+    });
+    const records = [rejected(), rejected()];
+    await write([records[0]!], { pool });
+    proxy.arm(when);
+    await write(records, { pool });
+    assert.equal(proxy.cuts(), 1);
+    assert.equal((await kept()).length, 2);
+  });
+}
+
+test('a batch whose connection breaks in the middle of COPY is sent again and is there once', async (t) => {
+  const proxy = await startFaultProxy(db.url);
+  const pool = testPool(proxy.url);
+  t.after(async () => {
+    await pool.end();
+    await proxy.close();
+  });
+  proxy.cutAt(/^copy data$/, 'before');
+  await write([rejected(), rejected()], { pool });
+  assert.equal(proxy.cuts(), 1);
+  assert.equal((await kept()).length, 2);
+});
+
+test('the late batch of a run that has lost its lease does not set back what is known of a rejected record', async () => {
+  const records = [rejected()];
+  for (const runId of [7, 9, 8]) await write(records, { runId });
+  assert.deepEqual(await runsOf(), [[7, 9]]);
+});
+
+test('a record that two runs meet is one row with the first and the last of them', async () => {
+  const record = rejected();
+  await write([record], { runId: 7 });
+  await write([record, rejected({ userId: record.userId, raw: '{"email":2}' })], { runId: 8 });
+  assert.deepEqual(await runsOf(), [
+    [7, 8],
+    [8, 8],
+  ]);
+});
+
+test('a record that two batches write for the first time at the same moment is there once', async () => {
+  const records = Array.from({ length: 500 }, () => rejected());
+  await Promise.all([8, 9].map((runId) => write(records, { runId })));
+  const runs = await runsOf();
+  assert.equal(runs.length, 500);
+  assert.ok(runs.every(([first, last]) => (first === 8 || first === 9) && last === 9));
+});
+
+test('nothing of a record is in the text or a parameter of a statement: the server may log these', async (t) => {
+  const said: string[] = [];
+  const { query } = Client.prototype;
+  t.mock.method(Client.prototype, 'query', function (this: Client, ...args: unknown[]) {
+    said.push(JSON.stringify(args.filter((arg) => typeof arg !== 'function')));
+    return Reflect.apply(query, this, args);
+  });
+  const record = rejected({
+    reason: 'email: not text, but {"of":"ada"}',
+    raw: '{"email":"ada@example.com","name":"Ada Lovelace"}',
+  });
+  await write([record], { runId: 7 });
+  await write([record, rejected()], { runId: 8 });
+  t.mock.restoreAll();
+  assert.deepEqual(await runsOf().then((runs) => runs.length), 2);
+  const all = said.join('\n');
+  assert.match(all, /rejected_records/);
+  for (const word of ['ada', 'Lovelace', 'not text', record.userId!]) assert.ok(!all.includes(word), word);
+});
