@@ -200,6 +200,29 @@ describe('a run whose account is changed from outside', () => {
     await account.fail('STATE_BROKEN', 1);
   });
 
+  test('infinity as a last event, put there by hand, is a change when the user is met and no reason to fail when not', async () => {
+    const account = servedAccount(db.pool, 30);
+    await account.succeed();
+    const key = await keyOf(account);
+    for (const [n, instant] of [
+      [3, 'infinity'],
+      [4, '-infinity'],
+      [5, 'infinity'],
+    ] as const) {
+      const user = [instant, account.people[n]!.user_id];
+      await db.pool.query(
+        `with u as (update risk.users set last_event = $1 where account_key = ${key} and user_id = $2 returning user_key)
+         update risk.user_activity a set last_event = $1 from u where account_key = ${key} and a.user_key = u.user_key`,
+        user,
+      );
+    }
+    const [gone] = account.people.splice(5, 1);
+    const { raised, lowered, cleared } = await account.succeed();
+    assert.deepEqual([raised, lowered, cleared], [0, 0, 1]);
+    account.people.push(gone!);
+    assert.equal((await account.succeed()).returned, 1);
+  });
+
   test('the highest key is erased: it is never given again', async () => {
     const account = servedAccount(db.pool, 25);
     await account.succeed();
