@@ -50,6 +50,8 @@ describe('the user table', () => {
         assert.fail(`user ${n} is not found again`);
       if (table.find(at(half + n)) !== -1) assert.fail('a user is found who is not there');
     }
+    table.reserve(10);
+    table.reserve(2 * half);
     for (let n = half; n < 2 * half; n++) assert.equal(table.findOrAdd(at(n)), n);
     for (let n = 0; n < 2 * half; n++) if (table.find(at(n)) !== n) assert.fail(`user ${n} is lost`);
     assert.equal(table.size(), 2 * half);
@@ -161,10 +163,16 @@ describe('the user table', () => {
     }
   });
 
-  for (const users of [100_000, 200_000, 1_000_000])
-    test(`takes at most ${BYTES_PER_USER} bytes a user for ${users} users, counted and as the process sees it`, (t) => {
+  for (const [users, isReserved] of [
+    [100_000, false],
+    [100_000, true],
+    [200_000, false],
+    [1_000_000, true],
+  ] as const)
+    test(`takes at most ${BYTES_PER_USER} bytes a user for ${users} users, ${isReserved ? 'expected' : 'unexpected'}, counted and as the process sees it`, (t) => {
       const before = process.memoryUsage().arrayBuffers;
       const table = createUserTable();
+      if (isReserved) table.reserve(users);
       const id = new Int32Array(4);
       for (let n = 0; n < users; n++) {
         id[0] = n;
