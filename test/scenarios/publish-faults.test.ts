@@ -6,7 +6,7 @@ import { startFaultProxy } from '../support/fault-proxy.ts';
 import { migratedDatabase, testPool, type MigratedDatabase } from '../support/migrated-database.ts';
 import { personOf, servedAccount } from '../support/served-account.ts';
 
-const CUTS = Number(process.env['TEST_CUTS'] ?? 15);
+const CUTS = Number(process.env['TEST_CUTS'] ?? 10);
 
 describe('a publish', () => {
   let db: MigratedDatabase;
@@ -110,6 +110,37 @@ describe('a publish', () => {
     );
     t.diagnostic(`${cuts} of ${CUTS} were cut off`);
     assert.ok(cuts > CUTS / 2);
+  });
+
+  test('after a state read whose connection was cut after any byte is exact', async (t) => {
+    const proxy = await startFaultProxy(db.url);
+    const pool = testPool(proxy.url);
+    t.after(async () => {
+      await pool.end();
+      await proxy.close();
+    });
+    const account = servedAccount(db.pool, 3_000);
+    await account.succeed();
+    let turn = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.nat(9_999), async (place) => {
+        turn++;
+        account.people = account.people.map((user, n) =>
+          n % 10 === turn % 10 ? { ...user, name: `Name ${n} of turn ${turn}`, event_count: turn } : user,
+        );
+        // The state is 330 kB, and nothing else that comes back is large.
+        await account.succeed({
+          pool,
+          failpoint: async (name) => {
+            if (name === 'claimed') proxy.cutAfter(Math.floor((place / 10_000) * 330_000), 'to client');
+          },
+        });
+        await proxy.heal();
+      }),
+      { numRuns: CUTS, endOnFailure: true },
+    );
+    t.diagnostic(`${proxy.cuts()} of ${CUTS} were cut off`);
+    assert.ok(proxy.cuts() > CUTS / 2);
   });
 
   test('of a first load that is cut off in its COPY is exact, and gives every key once', async (t) => {
