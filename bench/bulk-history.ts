@@ -86,7 +86,6 @@ function statements({ accountId, users, snapshots, start, actsPerUser, seed }: B
     `create temp table bulk_ids on commit drop as select last_snapshot_id as before from risk_internal.feed_clock`,
     // Numbered as a publish would: users of one snapshot by their id.
     `insert into risk.users (account_key, user_key, user_id, max_risk_level, event_count, last_event, level_since, identity_since, first_seen_at, cleared_at, snapshot_id)
-       overriding system value
        with served as (select distinct on (user_no) user_no, event_count, last_event from bulk_acts where level is not null order by user_no, snapshot_no desc),
             newest as (select distinct on (user_no) user_no, user_id, level, snapshot_no from bulk_acts order by user_no, snapshot_no desc),
             first as (select user_no, min(snapshot_no) as first_no from bulk_acts group by user_no),
@@ -142,6 +141,8 @@ function statements({ accountId, users, snapshots, start, actsPerUser, seed }: B
        select account_key, nextval('risk_internal.run_ids'), 'cron', observed_at, 'succeeded', verdict, observed_at, observed_at + interval '1 minute',
               'bulk', 1, user_count, snapshot_id
          from risk.snapshots where account_key = ${key} order by snapshot_id`,
+    `insert into risk_internal.account_writers (account_key, last_user_key, last_snapshot_id)
+       select ${key}, max(user_key), max(before) + ${snapshots} from risk.users, bulk_ids where account_key = ${key}`,
     `update risk_internal.feed_clock set last_snapshot_id = last_snapshot_id + ${snapshots} where id = 1`,
   ];
 }

@@ -11,6 +11,7 @@ export type Command = { file: string; args: readonly string[]; env: Record<strin
 export type Figures = {
   wallMs: number;
   startMs: number;
+  requests: number;
   clientCpuMs: number;
   serverCpuMs: number;
   apiCpuMs: number;
@@ -34,12 +35,13 @@ export async function measure(
   const runs = await Promise.all(commands.map(run));
   const wallMs = performance.now() - began;
   const after = await counters();
-  const { firstRequestAt } = await api.asked();
+  const { firstRequestAt, requests } = await api.asked();
   return {
     ended: runs,
     figures: {
       wallMs,
       startMs: firstRequestAt === null ? Number.NaN : firstRequestAt - startedAt,
+      requests,
       clientCpuMs: after.client - before.client,
       serverCpuMs: after.server - before.server,
       apiCpuMs: after.api - before.api,

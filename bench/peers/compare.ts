@@ -40,7 +40,7 @@ export async function driftPeer(
   bench: Bench,
   peer: Peer,
   world: { users: number; movesPerPage: number; movesBefore: number; seed: number },
-): Promise<Judged> {
+): Promise<{ judged: Judged; figures: Figures }> {
   const { users, movesPerPage, movesBefore, seed } = world;
   const { api } = bench;
   await api.control({ account: ACCOUNT, drift: { users, seed, movesPerPage } });
@@ -51,9 +51,10 @@ export async function driftPeer(
     const truthBefore = await api.truth(ACCOUNT);
     const rowsBefore = await currentRows(peer, task);
     await api.control({ account: ACCOUNT, startMoving: true });
-    await run(bench, peer, task);
+    const figures = await run(bench, peer, task);
     const truth = { before: truthBefore, after: await api.truth(ACCOUNT) };
-    return judgeRows(truth, { before: rowsBefore, after: await currentRows(peer, task) });
+    const rowsAfter = await currentRows(peer, task);
+    return { judged: judgeRows(truth, { before: rowsBefore, after: rowsAfter }), figures };
   });
 }
 

@@ -92,9 +92,11 @@ async function correctness(bench: Bench): Promise<void> {
   });
   for (const peer of peers) {
     const sums = { right: 0, missing: 0, wronglyRetired: 0, stale: 0, doubled: 0, keptThoughGone: 0 };
+    const walks: Figures[] = [];
     for (let round = 0; round < bench.rounds; round++) {
       const world = { users: DRIFT_USERS, movesPerPage: MOVES_PER_PAGE, movesBefore, seed: 100 + round };
-      const judged = await driftPeer(bench, peer, world);
+      const { judged, figures } = await driftPeer(bench, peer, world);
+      walks.push(figures);
       for (const what of Object.keys(sums) as (keyof typeof sums)[]) sums[what] += judged[what];
     }
     const { right, missing, wronglyRetired, stale, doubled, keptThoughGone } = sums;
@@ -106,6 +108,9 @@ async function correctness(bench: Bench): Promise<void> {
       stale,
       doubled,
       kept_though_gone: keptThoughGone,
+      // What it cost: reading again is how a moving list is read right.
+      requests: medians(walks).requests,
+      wall_ms: medians(walks).wallMs,
     });
   }
   report.print();

@@ -5,7 +5,7 @@ import type { Decided } from '../decide.ts';
 import { dropLease, type Lease } from '../lease.ts';
 import type { Seen } from '../look.ts';
 import type { RunFacts } from '../record-run.ts';
-import { total } from '../state/read-state.ts';
+import { total } from '../state/level-sums.ts';
 import { brokenPublish } from '../state/state-errors.ts';
 import type { Verdict } from '../verdict.ts';
 import { countRows, readChanges, type ChangeCounts } from './changes.ts';

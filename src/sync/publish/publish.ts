@@ -184,13 +184,12 @@ async function publishIn(
  */
 async function checkState(tx: Transaction, { lease, state, observedAt }: PublishRequest): Promise<string> {
   const w = accountWriters;
-  const [now] = await tx
-    .select({
-      lastWriter: w.last_snapshot_id,
-      next: sql<string>`greatest(date_trunc('milliseconds', ${observedAt}::timestamptz), ${state.newestAt}::timestamptz + interval '1 millisecond')::text`,
-    })
-    .from(w)
-    .where(eq(w.account_key, lease.accountKey));
+  const { rows } = await tx.execute<{ lastWriter: number; next: string }>(sql`
+    select coalesce((select ${w.last_snapshot_id} from ${w} where ${w.account_key} = ${lease.accountKey}), 0)::float8 as "lastWriter",
+           -- Whatever DateStyle the session has.
+           to_char(greatest(date_trunc('milliseconds', ${observedAt}::timestamptz),
+             ${state.newestAt}::timestamptz + interval '1 millisecond') at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as next`);
+  const [now] = rows;
   if (now === undefined || now.lastWriter !== state.lastWriter)
     throw stateMoved(lease, 'while the run was under way');
   return now.next;

@@ -17,7 +17,7 @@ import {
   users,
 } from '../../db/schema.ts';
 import { RISK_LEVELS } from '../../user-risk.ts';
-import { total } from '../state/read-state.ts';
+import { total } from '../state/level-sums.ts';
 import type { Verdict } from '../verdict.ts';
 import type { ChangeCounts } from './changes.ts';
 
@@ -101,8 +101,10 @@ export function snapshotStatements(facts: SnapshotFacts, counts: ChangeCounts): 
       rows: levels.length,
     },
     {
-      sql: sql`update ${w} set ${columnNames(w.last_user_key)} = ${whole(counts.lastUserKey)},
-        ${columnNames(w.last_snapshot_id)} = ${whole(snapshotId)} where ${w.account_key} = ${whole(accountKey)}`,
+      sql: sql`insert into ${w} (${columnNames(w.account_key, w.last_user_key, w.last_snapshot_id)})
+        values (${whole(accountKey)}, ${whole(counts.lastUserKey)}, ${whole(snapshotId)})
+        on conflict (${columnNames(w.account_key)}) do update set ${columnNames(w.last_user_key)} = excluded.last_user_key,
+          ${columnNames(w.last_snapshot_id)} = excluded.last_snapshot_id`,
       rows: 1,
     },
   ];

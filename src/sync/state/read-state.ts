@@ -9,14 +9,12 @@ import type { Pool } from '../../db/pool.ts';
 import { readAgain } from '../../db/read-again.ts';
 import { readCopy } from '../../db/read-copy.ts';
 import { accountWriters, snapshotLevels, snapshots, userIdentities, users } from '../../db/schema.ts';
-import { RISK_LEVELS, type RiskLevel } from '../../user-risk.ts';
+import { RISK_LEVELS } from '../../user-risk.ts';
 import type { Lease } from '../lease.ts';
 import { keyedHash, type HashKey } from './keyed-hash.ts';
+import { emptySums, total, type LevelSums } from './level-sums.ts';
 import { brokenIdentities, brokenSums, clockBackwards, stateMoved } from './state-errors.ts';
 import type { LevelRank, UserTable, UserValues } from './user-table.ts';
-
-/** Users and events of each level, as they are counted in a snapshot. */
-export type LevelSums = Record<RiskLevel, { users: number; events: number }>;
 
 export type AccountState = {
   /** Highest key ever given to a user of the account. */
@@ -174,30 +172,18 @@ async function readHeader(pool: Pool, lease: Lease, observedAt: string): Promise
       hasComplete: boolean;
       levels: Partial<LevelSums> | null;
     }>(sql`
-    select ${w.last_user_key} as "lastUserKey", ${w.last_snapshot_id}::float8 as "lastWriter", newest.observed_at::text as "newestAt",
+    select coalesce(${w.last_user_key}, 0) as "lastUserKey", coalesce(${w.last_snapshot_id}, 0)::float8 as "lastWriter", newest.observed_at::text as "newestAt",
            newest.observed_at - ${observedAt}::timestamptz > ${CLOCK_TOLERANCE}::interval as backwards,
            exists (select from ${s} where ${s.account_key} = ${lease.accountKey} and ${s.verdict} = 'complete') as "hasComplete",
            (select jsonb_object_agg(${l.max_risk_level}, jsonb_build_object('users', ${l.user_count}, 'events', ${l.event_count})) from ${l}
              where ${l.account_key} = ${lease.accountKey} and ${l.snapshot_id} = newest.snapshot_id) as levels
-      from ${w}
+      from (select) one
+      left join ${w} on ${w.account_key} = ${lease.accountKey}
       left join (select ${s.snapshot_id} as snapshot_id, ${s.observed_at} as observed_at from ${s}
-                  where ${s.account_key} = ${lease.accountKey} order by ${s.observed_at} desc limit 1) newest on true
-     where ${w.account_key} = ${lease.accountKey}`),
+                  where ${s.account_key} = ${lease.accountKey} order by ${s.observed_at} desc limit 1) newest on true`),
   );
   const [row] = rows;
-  if (row === undefined) throw new Error('the account has no row in account_writers');
+  if (row === undefined) throw new Error('a select without a row');
   if (row.backwards === true) throw clockBackwards(observedAt, row.newestAt);
   return { ...row, recorded: { ...emptySums(), ...row.levels } };
-}
-
-export function emptySums(): LevelSums {
-  return { low: { users: 0, events: 0 }, medium: { users: 0, events: 0 }, high: { users: 0, events: 0 } };
-}
-
-export function total(sums: LevelSums): { users: number; events: number } {
-  const all = Object.values(sums);
-  return {
-    users: all.reduce((sum, { users }) => sum + users, 0),
-    events: all.reduce((sum, { events }) => sum + events, 0),
-  };
 }

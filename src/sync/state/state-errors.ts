@@ -1,7 +1,7 @@
 // What is said when an account's state is not what it must be: moved while the run was under way, or broken.
 import { EXIT, OperatorError } from '../../errors.ts';
 import { RISK_LEVELS } from '../../user-risk.ts';
-import type { LevelSums } from './read-state.ts';
+import type { LevelSums } from './level-sums.ts';
 
 type Account = { accountId: string };
 
