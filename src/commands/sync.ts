@@ -115,7 +115,8 @@ async function syncOne(
           bar.to(
             p.pages,
             p.expectedPages,
-            `Account ${accountId}: page ${p.pages}${p.expectedPages === null ? '' : ` of ${p.expectedPages}`}, ${plural(p.records, 'record')}`,
+            () =>
+              `Account ${accountId}: page ${p.pages}${p.expectedPages === null ? '' : ` of ${p.expectedPages}`}, ${plural(p.records, 'record')}`,
           ),
       },
     );

@@ -11,7 +11,9 @@ import { encodeInstant, type PostgresInstant } from './postgres-instant.ts';
 /** Bytes are UTF-8 for text, and the 16 of a uuid. */
 export type CopyValue = string | number | boolean | Uint8Array | PostgresInstant | null;
 
-const CHUNK_BYTES = 256 * 1024;
+// Few of them are under way at a time: the stream would queue sixteen by itself.
+const CHUNK_BYTES = 64 * 1024;
+const CHUNKS_AHEAD = 4;
 // The server's own limits do not end a COPY that waits for its client, and TCP notices a dead path after minutes or hours.
 const TIMEOUT_MS = 60_000;
 
@@ -38,7 +40,10 @@ export async function copyRows<T extends PgTable>(
   const copy = from(`copy ${name} (${columns.map((c) => `"${c}"`).join(', ')}) from stdin (format binary)`);
   const stream = client.query(Object.assign(copy, { query_timeout: timeoutMs }));
   const chunks = encode(encoders, rows);
-  await pipeline(Readable.from(beforeChunk ? paused(chunks, beforeChunk) : chunks), stream);
+  await pipeline(
+    Readable.from(beforeChunk ? paused(chunks, beforeChunk) : chunks, { highWaterMark: CHUNKS_AHEAD }),
+    stream,
+  );
 }
 
 async function* paused(chunks: Iterable<Buffer>, pause: () => Promise<void>): AsyncGenerator<Buffer> {

@@ -34,8 +34,8 @@ type Header = Omit<AccountState, 'present' | 'sums'> & { recorded: LevelSums };
 /** Seams for tests: called between two ranges. */
 type StateDeps = { pool: Pool; table: UserTable; key: HashKey; onRange?: () => Promise<void> };
 
-// Users of one statement: about half a megabyte with their identities.
-const ROWS = 5_000;
+// Users of one statement: about 0.7 MB, and their identities as much again.
+const ROWS = 10_000;
 // With names of ten thousand characters they make two megabytes; how long names are is known after the first range.
 const FIRST_ROWS = 50;
 const MAX_BYTES = 1024 * 1024;
@@ -72,15 +72,28 @@ export async function readState(
   const { recorded: _, ...state } = header;
   return { ...state, present: expected.users, sums };
 
-  /** By ranges of keys: an upper bound and a limit keep each of them small, whatever the planner believes of the account. */
+  /**
+   * By ranges of keys: an upper bound and a limit keep each of them small, whatever the planner believes of the account. The
+   * server works on the next range while the identities of this one come.
+   */
   async function readUsers(): Promise<void> {
+    table.reserve(expected.users);
     const width = Math.ceil((ROWS * header.lastUserKey) / Math.max(1, expected.users));
     let rows = FIRST_ROWS;
-    for (let after = 0; after < header.lastUserKey;) {
+    const begin = (after: number) => {
+      const limit = rows;
+      const users = readAgain(() => readRange(after, Math.min(header.lastUserKey, after + width), limit));
+      // Awaited a round later: until then its failure is nobody's.
+      users.catch(() => undefined);
+      return users;
+    };
+    let next: Promise<Range> | null = begin(0);
+    while (next !== null) {
       signal.throwIfAborted();
       await onRange?.();
-      const upTo = Math.min(header.lastUserKey, after + width);
-      const range = await readAgain(() => readRange(after, upTo, rows));
+      const range: Range = await next;
+      next = range.end < header.lastUserKey ? begin(range.end) : null;
+      const identityBytes = await readAgain(() => readIdentities(range));
       for (const row of range.rows) {
         const level = RISK_LEVELS[table.level(row) - 1];
         if (level === undefined) continue;
@@ -88,19 +101,14 @@ export async function readState(
         sums[level].events += table.eventCount(row);
       }
       // Names of ten thousand characters make rows a hundred times as long.
-      const perRow = range.bytes / Math.max(1, range.rows.length);
+      const perRow = Math.max(range.bytes, identityBytes) / Math.max(1, range.rows.length);
       rows = Math.max(FIRST_ROWS, Math.min(ROWS, rows * 10, Math.floor(MAX_BYTES / Math.max(1, perRow))));
-      after = range.upTo;
     }
   }
 
-  async function readRange(
-    after: number,
-    upTo: number,
-    limit: number,
-  ): Promise<{ rows: number[]; upTo: number; bytes: number }> {
+  async function readRange(after: number, upTo: number, limit: number): Promise<Range> {
     const found: number[] = [];
-    let bytes = await readCopy(pool, usersQuery(lease.accountKey, after, upTo, limit), 6, (row) => {
+    const bytes = await readCopy(pool, usersQuery(lease.accountKey, after, upTo, limit), 6, (row) => {
       readUuid(row.bytes, row.start[1] as number, id);
       values.level = RANKS.get(row.bytes[row.start[2] as number]) ?? 0;
       values.eventCount = row.bytes.readInt32BE(row.start[3]);
@@ -111,23 +119,30 @@ export async function readState(
       found.push(at);
     });
     const end = found.length < limit ? upTo : table.key(found.at(-1) as number);
-    if (found.length === 0) return { rows: found, upTo: end, bytes };
-    // Both come in the order of keys.
+    return { rows: found, after, end, bytes };
+  }
+
+  /** Users and identities come in the order of keys. Returns the bytes that came. */
+  async function readIdentities({ rows, after, end }: Range): Promise<number> {
+    if (rows.length === 0) return 0;
     let next = 0;
     let matched = 0;
-    const keys = found.map((at) => table.key(at));
-    bytes += await readCopy(pool, identitiesQuery(lease.accountKey, after, end, keys), 3, (row) => {
+    const keys = rows.map((at) => table.key(at));
+    const bytes = await readCopy(pool, identitiesQuery(lease.accountKey, after, end, keys), 3, (row) => {
       const userKey = row.bytes.readInt32BE(row.start[0]);
       while (next < keys.length && (keys[next] as number) < userKey) next++;
       if (keys[next] !== userKey) return;
       keyedHash(key, row.bytes, (row.start[1] as number) - 4, row.end, values.hash, 0);
-      table.setIdentity(found[next++] as number, values.hash);
+      table.setIdentity(rows[next++] as number, values.hash);
       matched++;
     });
-    if (matched < found.length) throw brokenIdentities(lease, found.length - matched);
-    return { rows: found, upTo: end, bytes };
+    if (matched < rows.length) throw brokenIdentities(lease, rows.length - matched);
+    return bytes;
   }
 }
+
+/** Present users with keys above `after` up to `end`, as rows of the user table. */
+type Range = { rows: number[]; after: number; end: number; bytes: number };
 
 /** By the first letter of the level. */
 const RANKS: ReadonlyMap<number | undefined, LevelRank> = new Map(

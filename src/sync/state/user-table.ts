@@ -31,6 +31,8 @@ export type UserTable = {
   size(): number;
   /** Bytes that rows and index take. */
   bytes(): number;
+  /** Makes room in the index for so many users, so that it need not grow step by step. */
+  reserve(users: number): void;
   /** The row of a user id (16 bytes in four words), -1 when there is none. */
   find(id: Int32Array): number;
   /** The same, made when there is none. */
@@ -120,54 +122,64 @@ export function createUserTable(): UserTable {
     return (hash ^ (hash >>> 13)) & (index.length - 1);
   }
 
-  function find(id: Int32Array): number {
+  /** The slot that holds the user, or the empty one where they belong. */
+  function slotFor(id: Int32Array): number {
     const w0 = id[0] as number;
     const w1 = id[1] as number;
     const w2 = id[2] as number;
     const w3 = id[3] as number;
-    const mask = index.length - 1;
+    const slots = index;
+    const mask = slots.length - 1;
     for (let slot = slotOf(w0, w1, w2, w3); ; slot = (slot + 1) & mask) {
-      const row = (index[slot] as number) - 1;
-      if (row < 0) return -1;
+      const row = (slots[slot] as number) - 1;
+      if (row < 0) return slot;
       const from = at(row);
       const found = words(row);
       if (found[from] === w0 && found[from + 1] === w1 && found[from + 2] === w2 && found[from + 3] === w3)
-        return row;
+        return slot;
     }
   }
 
-  function enter(row: number): void {
-    const from = at(row);
-    const w = words(row);
-    const mask = index.length - 1;
-    let slot = slotOf(w[from] as number, w[from + 1] as number, w[from + 2] as number, w[from + 3] as number);
-    while (index[slot] !== 0) slot = (slot + 1) & mask;
-    index[slot] = row + 1;
+  function resizeIndex(slots: number): void {
+    index = new Int32Array(slots);
+    const id = new Int32Array(4);
+    for (let row = 0; row < rows; row++) {
+      const from = at(row);
+      const w = words(row);
+      for (let n = 0; n < 4; n++) id[n] = w[from + n] as number;
+      index[slotFor(id)] = row + 1;
+    }
   }
 
   function add(id: Int32Array): number {
-    if ((rows + 1) * 4 > index.length * 3) {
-      index = new Int32Array(index.length * 2);
-      for (let row = 0; row < rows; row++) enter(row);
-    }
     if (rows >>> SEGMENT_BITS === segments.length) {
       const buffer = new ArrayBuffer(SEGMENT_ROWS * ROW_BYTES);
       segments.push(new Int32Array(buffer));
       doubles.push(new Float64Array(buffer));
     }
     const row = rows++;
-    words(row).set(id, at(row));
-    enter(row);
+    const w = words(row);
+    const from = at(row);
+    for (let n = 0; n < 4; n++) w[from + n] = id[n] as number;
     return row;
   }
 
   return {
     size: () => rows,
     bytes: () => segments.length * SEGMENT_ROWS * ROW_BYTES + index.byteLength,
-    find,
+    reserve(users) {
+      let slots = index.length;
+      while (users * 4 > slots * 3) slots *= 2;
+      if (slots > index.length) resizeIndex(slots);
+    },
+    find: (id) => (index[slotFor(id)] as number) - 1,
     findOrAdd(id) {
-      const row = find(id);
-      return row < 0 ? add(id) : row;
+      if ((rows + 1) * 4 > index.length * 3) resizeIndex(index.length * 2);
+      const slot = slotFor(id);
+      const row = (index[slot] as number) - 1;
+      if (row >= 0) return row;
+      index[slot] = rows + 1;
+      return add(id);
     },
     setKnown(row, key, { level, eventCount, lastEvent, hash }, isAbsent) {
       const w = words(row);
@@ -283,6 +295,13 @@ export function readUserId(text: string, into: Int32Array): void {
   into[3] = (hex4(text, 28) << 16) | hex4(text, 32);
 }
 
+/** By character code. */
+const DIGITS = new Uint8Array(128);
+for (const [value, digit] of [...'0123456789abcdef'].entries()) {
+  DIGITS[digit.charCodeAt(0)] = value;
+  DIGITS[digit.toUpperCase().charCodeAt(0)] = value;
+}
+
 function hex4(text: string, from: number): number {
   return (
     (digit(text, from) << 12) |
@@ -293,6 +312,5 @@ function hex4(text: string, from: number): number {
 }
 
 function digit(text: string, place: number): number {
-  const code = text.charCodeAt(place);
-  return code <= 57 ? code - 48 : (code | 32) - 87;
+  return DIGITS[text.charCodeAt(place)] as number;
 }
