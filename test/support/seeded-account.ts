@@ -82,9 +82,8 @@ export async function seedAccount(pool: Pool, lease: Lease, seed: Seed): Promise
              case when not is_present then 'absent' end, case when not is_present then ${at} end, snapshot from seed;
       insert into risk.user_activity (account_key, user_key, observed_at, event_count, last_event, snapshot_id)
       select ${account}, key, ${at} - interval '1 day', events, last_event, snapshot from seed;
-      update risk_internal.account_writers
-         set last_user_key = ${keys}, last_snapshot_id = (select last_snapshot_id from risk_internal.feed_clock)
-       where account_key = ${account}`);
+      insert into risk_internal.account_writers (account_key, last_user_key, last_snapshot_id)
+      select ${account}, ${keys}, last_snapshot_id from risk_internal.feed_clock`);
     await client.query('commit');
   } catch (error) {
     await client.query('rollback');
