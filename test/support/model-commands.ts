@@ -276,14 +276,14 @@ async function run(real: Real, plan: SyncPlan): Promise<RunResult | 'taken_over'
       }
     },
   };
-  const outcome = await requestSync(deps, {
+  const request = {
     accountId,
-    trigger: 'cli',
+    trigger: 'cli' as const,
     acceptMassClear: plan.accept,
     signal: interrupt.signal,
-  }).finally(async () => {
-    if (pool !== db.pool) await pool.end();
-  });
+  };
+  const outcome = await requestSync(deps, request);
+  if (pool !== db.pool) await pool.end();
   assert.ok(outcome.kind === 'ran');
   if (!takenOver) return outcome.result;
   assert.equal(outcome.result.error?.code, 'LEASE_LOST');

@@ -80,7 +80,7 @@ function inOrder(entries: readonly (Entry & { change: number })[]) {
   const hex = ({ id }: Entry) => [...id].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
   return entries
     .toSorted((a, b) => (hex(a) < hex(b) ? -1 : hex(a) > hex(b) ? 1 : a.change - b.change))
-    .map(({ id: _, ...rest }) => rest);
+    .map(({ id: _id, ...rest }) => rest);
 }
 
 describe('the change log', () => {
