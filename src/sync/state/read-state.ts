@@ -19,7 +19,7 @@ import type { LevelRank, UserTable, UserValues } from './user-table.ts';
 export type AccountState = {
   /** Highest key ever given to a user of the account. */
   lastUserKey: number;
-  /** The clock's value of the account's last writer. */
+  /** The clock's value of the account's last writer; -1 where none was ever noted. */
   lastWriter: number;
   present: number;
   sums: LevelSums;
@@ -187,7 +187,7 @@ async function readHeader(pool: Pool, lease: Lease, observedAt: string): Promise
       hasComplete: boolean;
       levels: Partial<LevelSums> | null;
     }>(sql`
-    select coalesce(${w.last_user_key}, 0) as "lastUserKey", coalesce(${w.last_snapshot_id}, 0)::float8 as "lastWriter", newest.observed_at::text as "newestAt",
+    select coalesce(${w.last_user_key}, 0) as "lastUserKey", coalesce(${w.last_snapshot_id}, -1)::float8 as "lastWriter", newest.observed_at::text as "newestAt",
            newest.observed_at - ${observedAt}::timestamptz > ${CLOCK_TOLERANCE}::interval as backwards,
            exists (select from ${s} where ${s.account_key} = ${lease.accountKey} and ${s.verdict} = 'complete') as "hasComplete",
            (select jsonb_object_agg(${l.max_risk_level}, jsonb_build_object('users', ${l.user_count}, 'events', ${l.event_count})) from ${l}

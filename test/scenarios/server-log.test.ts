@@ -1,0 +1,181 @@
+// P8: whatever the database server is told to log, and however a run ends, no email and no name is in its log. They travel by COPY
+// alone, and no constraint that can print them is in their way.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { migrate } from '../../src/db/migrate.ts';
+import type { Pool } from '../../src/db/pool.ts';
+import type { UserRisk } from '../../src/user-risk.ts';
+import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.ts';
+import { testPool } from '../support/migrated-database.ts';
+import { personOf, servedAccount, type ServedAccount } from '../support/served-account.ts';
+import { startTalkativeServer, type TalkativeServer } from '../support/talkative-server.ts';
+
+describe('the server’s log', () => {
+  let server: TalkativeServer;
+  let proxy: FaultProxy;
+  let pool: Pool;
+  let direct: Pool;
+  const said = new Set<string>();
+
+  before(async () => {
+    server = await startTalkativeServer(process.env['TEST_POSTGRES'] === '15' ? 15 : 18);
+    proxy = await startFaultProxy(server.url);
+    direct = testPool(server.url);
+    pool = testPool(proxy.url);
+    await migrate(direct);
+  });
+  after(async () => {
+    await Promise.all([pool.end(), direct.end()]);
+    await proxy.close();
+    await server.stop();
+  });
+  afterEach(async () => {
+    const log = (await server.log()).toLowerCase();
+    const found = [...said].filter((text) => log.includes(text.toLowerCase()));
+    assert.deepEqual(
+      found.slice(0, 3),
+      [],
+      `${found.length} of ${said.size} emails and names are in the log`,
+    );
+    assert.ok(said.size > 100);
+  });
+
+  async function assertLogged(...texts: string[]): Promise<void> {
+    const log = await server.log();
+    for (const text of texts) assert.ok(log.includes(text), `not in the log: ${text}`);
+  }
+
+  function note(people: readonly UserRisk[]): void {
+    for (const { email, name } of people) for (const text of [email, name]) if (text) said.add(text);
+  }
+
+  function account(users: number): ServedAccount {
+    const one = servedAccount(pool, users);
+    note(one.people);
+    return one;
+  }
+
+  async function renamed(one: ServedAccount): Promise<void> {
+    one.people = one.people.map((user, n) => ({
+      ...user,
+      name: `Changed ${n} in ${one.id.slice(0, 6)}`,
+      email: `changed${n}.in.${one.id.slice(0, 6)}@example.com`,
+    }));
+    note(one.people);
+  }
+
+  const flawed = (one: ServedAccount, count: number) =>
+    Array.from({ length: count }, (_, n) => {
+      const person = {
+        ...personOf(one.id, n),
+        email: `flawed${n}.of.${one.id.slice(0, 6)}@example.com`,
+        name: `Flawed ${n} of ${one.id.slice(0, 6)}`,
+      };
+      note([person]);
+      return { ...person, event_count: -1 };
+    });
+
+  test('holds statements, parameters and rows of errors, so that the others prove something', async () => {
+    await assert.rejects(
+      direct.query(`select $1::text || pg_sleep(0)::text, 1 / 0, $2::integer`, ['a parameter', 3]),
+    );
+    await direct.query('create table public.loud (n integer check (n > 0), said text)');
+    await assert.rejects(direct.query(`insert into public.loud select -1, 'row of an ' || 'error'`));
+    await assertLogged('a parameter', 'Failing row contains (-1, row of an error)', 'select $1::text');
+    note(account(200).people);
+  });
+
+  test('holds no email and no name after a first load, renames, absences and returns', async () => {
+    const one = account(300);
+    await one.succeed();
+    await renamed(one);
+    await one.succeed();
+    const gone = one.people.splice(0, 20);
+    await one.succeed();
+    one.people.push(...gone);
+    await one.succeed();
+    await assertLogged('copy "risk_internal"."staged_changes"');
+  });
+
+  test('nor after rejected records, whose raw text holds both, written twice and cut off', async () => {
+    const one = account(300);
+    for (const count of [12, 12, 14]) {
+      if (count === 14) proxy.cutAt(/^copy data$/, 'before');
+      const { error } = await one.sync({ beside: flawed(one, count) });
+      assert.equal(error, null);
+    }
+    const { rows } = await direct.query('select raw from risk_internal.rejected_records');
+    assert.ok(rows.length >= 14);
+  });
+
+  test('nor after a connection that is cut in the middle of the changes', async () => {
+    const one = account(3_000);
+    let [chunks, copied] = [0, 0];
+    await one.succeed({
+      failpoint: async (name) =>
+        void (name === 'copying' && ++chunks === 2 && proxy.cutAfter(30_000, 'to server')),
+    });
+    await renamed(one);
+    await one.succeed({
+      failpoint: async (name) => void (name === 'copied' && ++copied === 1 && proxy.cutAfter(0, 'to client')),
+    });
+    // The second of these would be a LOG: it was not in the middle of data.
+    await assertLogged('ERROR:  08006: unexpected EOF on client connection with an open transaction');
+  });
+
+  test('nor after a publish that is refused by a constraint that is shipped', async () => {
+    const one = account(50);
+    await one.succeed();
+    const key = `(select account_key from risk.accounts where account_id = '${one.id}')`;
+    await renamed(one);
+    one.people.push(personOf(one.id, 800));
+    note(one.people);
+    const refusals: [what: string, sql: string, undo: string][] = [
+      [
+        'an identity that is open already',
+        `insert into risk.user_identities (account_key, user_key, valid_from, snapshot_id) values (${key}, 51, '2020-01-01', 1)`,
+        `delete from risk.user_identities where account_key = ${key} and user_key = 51`,
+      ],
+      [
+        'a user with that key',
+        `insert into risk.users select account_key, 51, gen_random_uuid(), max_risk_level, event_count, last_event, level_since, identity_since, first_seen_at, absent_since, cleared_at, snapshot_id from risk.users where account_key = ${key} and user_key = 1`,
+        `delete from risk.users where account_key = ${key} and user_key = 51`,
+      ],
+      [
+        'a level that is open already',
+        `insert into risk.user_levels (account_key, user_key, valid_from, max_risk_level, change, snapshot_id) values (${key}, 51, '2020-01-01', 'low', 'appeared', 1)`,
+        `delete from risk.user_levels where account_key = ${key} and user_key = 51`,
+      ],
+    ];
+    for (const [what, sql, undo] of refusals) {
+      const { error } = await one.sync({
+        failpoint: async (name) => void (name === 'asked' && (await direct.query(sql))),
+      });
+      assert.equal(error?.code, 'STATE_MOVED', what);
+      await direct.query(undo);
+    }
+    await assertLogged('user_identities_open', 'Key (account_key, user_key)=');
+    await one.succeed();
+  });
+
+  test('nor after a dry run, a failed run, and one that waited for a lock and was cancelled', async () => {
+    const one = account(200);
+    await one.sync({ dryRun: true, beside: flawed(one, 5) });
+    await one.fail('TOO_MANY_REJECTED', 1, { beside: flawed(one, 250) });
+    await one.succeed();
+    await renamed(one);
+    const holder = await direct.connect();
+    await holder.query('begin; select 1 from risk_internal.feed_clock for update');
+    const waiting = one.sync();
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const { rows } = await direct.query<{ pid: number }>(
+      `select pid from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'zt-risk-sync'`,
+    );
+    assert.ok(rows.length > 0, 'nobody waits');
+    for (const { pid } of rows) await direct.query('select pg_cancel_backend($1)', [pid]);
+    await waiting;
+    await holder.query('rollback');
+    holder.release();
+    await one.succeed();
+  });
+});
