@@ -170,7 +170,8 @@ describe('publish', () => {
 
   test('refuses a first publish where another one has been first', async () => {
     await db.pool.query(
-      `insert into risk_internal.account_writers (account_key, last_user_key, last_snapshot_id) values ($1, 1, 1)`,
+      `insert into risk_internal.account_writers (account_key, last_user_key, last_snapshot_id) values ($1, 1, 1)
+         on conflict (account_key) do update set last_user_key = 1, last_snapshot_id = 1`,
       [lease.accountKey],
     );
     await assert.rejects(publish(db.pool, request), { code: 'STATE_MOVED' });
