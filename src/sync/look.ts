@@ -53,7 +53,7 @@ export type LookRun = {
   isOutOfTime: (reason: unknown) => boolean;
   onProgress: (progress: WalkProgress) => void;
   /** Called when all pages were read, before anybody is asked about. */
-  onWalked: (walked: Walk) => Promise<void>;
+  onWalked: (walked: Walk) => void;
 };
 
 export async function look(deps: LookDeps, run: LookRun): Promise<Seen> {
@@ -89,7 +89,7 @@ export async function look(deps: LookDeps, run: LookRun): Promise<Seen> {
     throw error;
   });
   const state = await reading;
-  await run.onWalked(walked);
+  run.onWalked(walked);
   await failpoint?.('walked');
 
   await resolveUnknown({ pool, table, key }, lease, state);
