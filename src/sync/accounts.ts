@@ -2,7 +2,7 @@
 import { eq, sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../db/pool.ts';
-import { accounts } from '../db/schema.ts';
+import { accounts, accountWriters } from '../db/schema.ts';
 import type { Transaction } from '../db/transaction.ts';
 import { EXIT, OperatorError } from '../errors.ts';
 
@@ -16,6 +16,11 @@ export async function ensureAccount(tx: Transaction, accountId: string): Promise
       .values({ account_id: accountId, added_at: sql`now()` })
       .onConflictDoNothing();
     [account] = await find();
+    if (account !== undefined)
+      await tx
+        .insert(accountWriters)
+        .values({ account_key: account.account_key, last_user_key: 0, last_snapshot_id: 0 })
+        .onConflictDoNothing();
   }
   if (account === undefined) throw new Error('an account that was just added is not there');
   if (account.retired_at !== null) {

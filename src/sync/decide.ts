@@ -23,7 +23,7 @@ export function decide(
     dryRun: boolean;
   },
 ): Decided {
-  const { state, table, log, walked, missing, answers } = seen;
+  const { state, table, key, log, walked, missing, answers } = seen;
   const outcomes = [...answers.byRow.values()].map(({ outcome }) => outcome);
   const facts = {
     ...options,
@@ -43,6 +43,6 @@ export function decide(
   return {
     verdict: isMass ? 'partial' : facts.verdict,
     guard: isMass ? massClear(facts) : isUnfinished(facts, decision) ? clearPending(facts) : null,
-    inputs: { state, table, log, missing, answers: answers.byRow, decision },
+    inputs: { state, table, key, log, missing, answers: answers.byRow, decision },
   };
 }

@@ -9,7 +9,7 @@ import type { Lease } from './lease.ts';
 import { missingRows, readMissing, type MissingUser } from './missing-users.ts';
 import type { RunFacts } from './record-run.ts';
 import { createMemoryCheck } from './state/check-memory.ts';
-import { randomHashKey } from './state/keyed-hash.ts';
+import { randomHashKey, type HashKey } from './state/keyed-hash.ts';
 import { readState, type AccountState } from './state/read-state.ts';
 import { resolveUnknown } from './state/resolve-unknown.ts';
 import { createUserTable, type UserTable } from './state/user-table.ts';
@@ -22,6 +22,8 @@ import { walk, type Walk, type WalkProgress, type WalkSettings } from './walk/wa
 export type Seen = {
   state: AccountState;
   table: UserTable;
+  /** Of the hashes in the table. */
+  key: HashKey;
   log: ChangeLog;
   walked: Walk;
   missing: MissingUser[];
@@ -51,7 +53,7 @@ export type LookRun = {
   isOutOfTime: (reason: unknown) => boolean;
   onProgress: (progress: WalkProgress) => void;
   /** Called when all pages were read, before anybody is asked about. */
-  onWalked: (walked: Walk) => Promise<void>;
+  onWalked: (walked: Walk) => void;
 };
 
 export async function look(deps: LookDeps, run: LookRun): Promise<Seen> {
@@ -87,7 +89,7 @@ export async function look(deps: LookDeps, run: LookRun): Promise<Seen> {
     throw error;
   });
   const state = await reading;
-  await run.onWalked(walked);
+  run.onWalked(walked);
   await failpoint?.('walked');
 
   await resolveUnknown({ pool, table, key }, lease, state);
@@ -111,5 +113,5 @@ export async function look(deps: LookDeps, run: LookRun): Promise<Seen> {
   if (answers.evidence !== null) facts.evidence = { ...facts.evidence, lookups: answers.evidence };
   if (stop.aborted && !run.isOutOfTime(stop.reason)) throw stop.reason;
   await failpoint?.('asked');
-  return { state, table, log, walked, missing, answers };
+  return { state, table, key, log, walked, missing, answers };
 }

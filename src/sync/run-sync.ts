@@ -119,11 +119,8 @@ async function walkAndPublish(
   const heart = startHeartbeat(deps, lease, abort, () => progress);
   try {
     const began = performance.now();
-    const last = lastWalk(pool, lease.accountKey).then((found) => {
-      warnOfBudget(deps, found);
-      return found;
-    });
-    last.catch(() => undefined);
+    const last = await lastWalk(pool, lease.accountKey);
+    warnOfBudget(deps, last);
     const looking = look(deps, {
       ...options,
       facts,
@@ -135,10 +132,10 @@ async function walkAndPublish(
         progress = now;
         options.onProgress(now);
       },
-      async onWalked({ judgement }) {
+      onWalked({ judgement }) {
         result.expectedUnseen = judgement.expectedUnseen;
         if (judgement.verdict === 'partial') logger.warn({ reasons: judgement.reasons }, 'walk is partial');
-        notePaging(logger, facts, await last);
+        notePaging(logger, facts, last);
       },
     });
     const seen = await looking.finally(() => {

@@ -249,7 +249,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: 'src/sync/state/keyed-hash.ts',
     find: 'for (let shift = 0; next < to; shift += 8) word |= (bytes[next++] as number) << shift;',
     put: '',
-    test: EXACTNESS,
+    test: 'test/sync/state/keyed-hash.test.ts',
   },
   {
     name: 'lost-last-read',
@@ -258,7 +258,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: 'src/sync/walk/compare-records.ts',
     find: 'if (change === UNCHANGED) table.takeBackChange(row);',
     put: '',
-    test: EXACTNESS,
+    test: WALK,
   },
   {
     name: 'bit-of-the-wrong-pass',

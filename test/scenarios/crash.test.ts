@@ -175,6 +175,7 @@ describe('a run that dies', { concurrency: false }, () => {
     ['reading', false],
     ['walked', false],
     ['asked', false],
+    ['copying', false],
     ['copied', false],
     ['publishing', false],
     ['published', true],
@@ -263,7 +264,7 @@ describe('a run that dies', { concurrency: false }, () => {
     );
   });
 
-  for (const failpoint of ['claimed', 'reading', 'walked', 'asked', 'copied']) {
+  for (const failpoint of ['claimed', 'reading', 'walked', 'asked', 'copying', 'copied']) {
     test(`stopped when ${failpoint}, past its lease: another run publishes, and the stopped one cannot`, async (t) => {
       const accountId = newAccount();
       await succeed(t, accountId);
@@ -423,7 +424,7 @@ describe('a run that dies', { concurrency: false }, () => {
           });
           assert.equal(proxy.cuts() - before, 1);
           // The transaction of a publish may be made more than once, and the state is read beside the walk.
-          const often = ['reading', 'copied', 'publishing'];
+          const often = ['reading', 'copying', 'copied', 'publishing'];
           for (const name of often) assert.ok(failpoints.includes(name), name);
           const once = failpoints.filter((name) => !often.includes(name));
           assert.deepEqual(once, ['claimed', 'walked', 'asked', 'published']);

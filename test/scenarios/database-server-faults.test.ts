@@ -61,7 +61,7 @@ test('Postgres crashes between two ranges of the state: the run reads on, walks 
       await server.start();
     },
   });
-  assert.equal(ranges, 2);
+  assert.ok(ranges > 2, `${ranges} ranges`);
   assert.deepEqual([facts?.passes, pages.asked], [1, facts?.pages]);
   await scenario.pool.query('analyze');
   await account.assertPromises();

@@ -73,9 +73,9 @@ type Suffers =
   /** Stopped by a signal before this request. */
   | { kind: 'interrupted'; before: number }
   /** Paused at this point for longer than its lease, while another run takes over; then it goes on. */
-  | { kind: 'paused'; at: 'claimed' | 'walked' | 'asked' | 'copied' }
+  | { kind: 'paused'; at: 'claimed' | 'walked' | 'asked' | 'copying' | 'copied' }
   /** The server closes every connection of the run at this point. */
-  | { kind: 'cut_off'; at: 'walked' | 'asked' | 'copied' };
+  | { kind: 'cut_off'; at: 'walked' | 'asked' | 'copying' | 'copied' };
 
 type SyncPlan = RunScript & { suffers: Suffers; accept: boolean; maxPasses: number };
 
@@ -119,14 +119,14 @@ function syncPlan(confirm: 'lookup' | 'walks'): fc.Arbitrary<SyncPlan> {
         weight: 1,
         arbitrary: fc.record({
           kind: fc.constant('paused' as const),
-          at: fc.constantFrom('claimed' as const, 'walked', 'asked', 'copied'),
+          at: fc.constantFrom('claimed' as const, 'walked', 'asked', 'copying', 'copied'),
         }),
       },
       {
         weight: 1,
         arbitrary: fc.record({
           kind: fc.constant('cut_off' as const),
-          at: fc.constantFrom('walked' as const, 'asked', 'copied'),
+          at: fc.constantFrom('walked' as const, 'asked', 'copying', 'copied'),
         }),
       },
     ),
@@ -276,14 +276,14 @@ async function run(real: Real, plan: SyncPlan): Promise<RunResult | 'taken_over'
       }
     },
   };
-  const outcome = await requestSync(deps, {
+  const request = {
     accountId,
-    trigger: 'cli',
+    trigger: 'cli' as const,
     acceptMassClear: plan.accept,
     signal: interrupt.signal,
-  }).finally(async () => {
-    if (pool !== db.pool) await pool.end();
-  });
+  };
+  const outcome = await requestSync(deps, request);
+  if (pool !== db.pool) await pool.end();
   assert.ok(outcome.kind === 'ran');
   if (!takenOver) return outcome.result;
   assert.equal(outcome.result.error?.code, 'LEASE_LOST');

@@ -76,6 +76,7 @@ export async function lookAt(pool: Pool, lease: Lease): Promise<Look> {
       const inputs: ChangeInputs = {
         state,
         table,
+        key,
         log,
         missing: rows.length === 0 ? [] : await readMissing(pool, lease, table, rows),
         answers: new Map(),

@@ -86,7 +86,7 @@ export function resolveCleared({ table, key }: Replayed, known: readonly Known[]
   }
 }
 
-export function inputsOf({ table, log }: Replayed, { known, lastUserKey, ruling }: Story): ChangeInputs {
+export function inputsOf({ table, key, log }: Replayed, { known, lastUserKey, ruling }: Story): ChangeInputs {
   const missing = missingRows(table).map((row) => ({
     row,
     userKey: table.key(row),
@@ -101,7 +101,7 @@ export function inputsOf({ table, log }: Replayed, { known, lastUserKey, ruling 
     answers.set(row, { outcome, lastResetTime: resetAt === null ? null : formatInstant(instantOf(resetAt)) });
   }
   const sums = sumsOf(new Map(known.map((user) => [user.userId, user])));
-  return { state: { lastUserKey, sums }, table, log, missing, answers, decision: ruling.decision };
+  return { state: { lastUserKey, sums }, table, key, log, missing, answers, decision: ruling.decision };
 }
 
 /** The row of staged_changes in the words of the naive comparison, with its user and the key that it carries. */

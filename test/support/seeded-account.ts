@@ -84,7 +84,7 @@ export async function seedAccount(pool: Pool, lease: Lease, seed: Seed): Promise
       select ${account}, key, ${at} - interval '1 day', events, last_event, snapshot from seed;
       insert into risk_internal.account_writers (account_key, last_user_key, last_snapshot_id)
       select ${account}, ${keys}, last_snapshot_id from risk_internal.feed_clock
-      on conflict (account_key) do update set last_user_key = excluded.last_user_key, last_snapshot_id = excluded.last_snapshot_id`);
+          on conflict (account_key) do update set last_user_key = excluded.last_user_key, last_snapshot_id = excluded.last_snapshot_id`);
     await client.query('commit');
   } catch (error) {
     await client.query('rollback');

@@ -1,4 +1,4 @@
-// A run that cannot finish in its time budget says so before its first page, as far as the last walk and the pace tell.
+// A run that cannot finish in its time budget says so before its first page is asked for, as far as the last walk and the pace tell.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createLogger } from '../../src/logger.ts';
@@ -8,7 +8,7 @@ import { migratedDatabase } from '../support/migrated-database.ts';
 import { serveRecords } from '../support/serve-records.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
-test('warns before the first page when as many pages as last time take longer than the budget', async () => {
+test('warns before the first page is asked for when as many pages as last time take longer than the budget', async () => {
   const db = await migratedDatabase();
   const said: string[] = [];
   const logger = createLogger({

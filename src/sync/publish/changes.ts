@@ -5,6 +5,7 @@ import { readInstant, type PostgresInstant } from '../../db/postgres-instant.ts'
 import { RISK_LEVELS } from '../../user-risk.ts';
 import type { AbsenceDecision, LookupAnswer } from '../absence.ts';
 import type { MissingUser } from '../missing-users.ts';
+import { keyedHash, type HashKey } from '../state/keyed-hash.ts';
 import type { LevelSums } from '../state/level-sums.ts';
 import type { AccountState } from '../state/read-state.ts';
 import { ACTIVITY, IDENTITY, type LevelRank, type UserTable } from '../state/user-table.ts';
@@ -14,6 +15,8 @@ import { levelOf } from '../walk/compare-records.ts';
 export type ChangeInputs = {
   state: Pick<AccountState, 'lastUserKey' | 'sums'>;
   table: UserTable;
+  /** The one that hashed the identities of the table. */
+  key: HashKey;
   log: Pick<ChangeLog, 'read'>;
   missing: readonly MissingUser[];
   answers: ReadonlyMap<number, LookupAnswer>;
@@ -79,7 +82,7 @@ export function countRows({ table, missing }: Pick<ChangeInputs, 'table' | 'miss
 
 /** Each call reads everything anew: a publish that is tried again sends the same bytes. */
 export function readChanges(accountKey: number, inputs: ChangeInputs): Changes {
-  const { state, table, log, missing, answers, decision } = inputs;
+  const { state, table, key, log, missing, answers, decision } = inputs;
   const counts: ChangeCounts = {
     rows: 0,
     appeared: 0,
@@ -96,14 +99,15 @@ export function readChanges(accountKey: number, inputs: ChangeInputs): Changes {
     lastUserKey: state.lastUserKey,
   };
   const userId = new Uint8Array(16);
+  const hash = new Uint32Array(2);
   const values: CopyValue[] = CHANGE_COLUMNS.map(() => null);
   values[0] = accountKey;
   values[2] = userId;
 
-  function fill(row: number, key: number): CopyValue[] {
+  function fill(row: number, userKey: number): CopyValue[] {
     counts.rows++;
     values.fill(null, 3);
-    values[1] = key;
+    values[1] = userKey;
     table.writeUserId(row, userId);
     values[3] = table.key(row) === 0;
     values[4] = false;
@@ -131,11 +135,17 @@ export function readChanges(accountKey: number, inputs: ChangeInputs): Changes {
   }
 
   function* changed(): Generator<readonly CopyValue[]> {
-    for (const change of log.read(stands)) {
+    for (const change of log.read(stands, (row, other) => table.compareIds(row, other))) {
       const { row, level } = change;
+      keyedHash(key, change.identity, 0, change.identity.length, hash, 0);
       const isNew = table.key(row) === 0;
       const old = table.level(row);
-      const parts = table.compare(row, change);
+      const parts = table.compare(row, {
+        level,
+        eventCount: change.eventCount,
+        lastEvent: change.lastEvent,
+        hash,
+      });
       fill(row, isNew ? ++counts.lastUserKey : table.key(row));
       if (isNew) counts.appeared++;
       else {

@@ -185,7 +185,7 @@ async function publishIn(
 async function checkState(tx: Transaction, { lease, state, observedAt }: PublishRequest): Promise<string> {
   const w = accountWriters;
   const { rows } = await tx.execute<{ lastWriter: number; next: string }>(sql`
-    select coalesce((select ${w.last_snapshot_id} from ${w} where ${w.account_key} = ${lease.accountKey}), 0)::float8 as "lastWriter",
+    select coalesce((select ${w.last_snapshot_id} from ${w} where ${w.account_key} = ${lease.accountKey}), -1)::float8 as "lastWriter",
            -- Whatever DateStyle the session has.
            to_char(greatest(date_trunc('milliseconds', ${observedAt}::timestamptz),
              ${state.newestAt}::timestamptz + interval '1 millisecond') at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as next`);

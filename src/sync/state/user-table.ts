@@ -45,6 +45,8 @@ export type UserTable = {
   /** The user id in lower case. */
   userId(row: number): string;
   writeUserId(row: number, into: Uint8Array): void;
+  /** Below 0, 0 or above 0, as the user ids of two rows are ordered: like their bytes. */
+  compareIds(row: number, other: number): number;
   /** As the history holds them. */
   level(row: number): LevelRank;
   eventCount(row: number): number;
@@ -210,6 +212,15 @@ export function createUserTable(): UserTable {
       const w = words(row);
       const from = at(row);
       for (let n = 0; n < 16; n++) into[n] = (w[from + (n >> 2)] as number) >>> (24 - 8 * (n & 3));
+    },
+    compareIds(row, other) {
+      const [w, o] = [words(row), words(other)];
+      const [from, otherFrom] = [at(row), at(other)];
+      for (let n = 0; n < 4; n++) {
+        const difference = ((w[from + n] as number) >>> 0) - ((o[otherFrom + n] as number) >>> 0);
+        if (difference !== 0) return difference;
+      }
+      return 0;
     },
     level: (row) => (flags(row) & LEVEL_BITS) as LevelRank,
     eventCount: (row) => words(row)[at(row) + 5] as number,

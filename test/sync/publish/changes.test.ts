@@ -5,11 +5,13 @@ import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import type { LookupOutcome } from '../../../src/sync/absence.ts';
 import { countRows, readChanges, type ChangeInputs } from '../../../src/sync/publish/changes.ts';
+import { randomHashKey } from '../../../src/sync/state/keyed-hash.ts';
 import { createUserTable, type LevelRank } from '../../../src/sync/state/user-table.ts';
 import { createChangeLog } from '../../../src/sync/walk/change-log.ts';
 import { encodeIdentity, IDENTITY_MAX_BYTES } from '../../../src/sync/state/encode-identity.ts';
 import { changedOf } from '../../support/replay-reading.ts';
 
+const key = randomHashKey();
 const lastEvent = { seconds: 1_767_225_600, micros: 1 };
 const DECISIONS = ['nobody', 'gone', 'absent_twice', 'everybody', 'mass_clear'] as const;
 const OUTCOMES = [null, 'level', 'no_level', 'reset', 'not_found', 'unreadable'] as const;
@@ -28,6 +30,7 @@ function oneMissing(
   return {
     state: { lastUserKey: 9, sums: { low: none, medium: none, high: { users: 1, events: 5 } } },
     table,
+    key,
     log: createChangeLog(),
     missing: [{ row, userKey: 9, completeWalks: 0, absentTwice }],
     answers: new Map(
@@ -122,6 +125,7 @@ describe('readChanges', () => {
     const inputs: ChangeInputs = {
       state: { lastUserKey: users, sums: { low: { users: users / 3, events: 0 }, medium: none, high: none } },
       table,
+      key,
       log,
       missing: [],
       answers: new Map(),

@@ -168,6 +168,16 @@ describe('publish', () => {
     }
   });
 
+  test('refuses a first publish where another one has been first', async () => {
+    await db.pool.query(
+      `insert into risk_internal.account_writers (account_key, last_user_key, last_snapshot_id) values ($1, 1, 1)
+         on conflict (account_key) do update set last_user_key = 1, last_snapshot_id = 1`,
+      [lease.accountKey],
+    );
+    await assert.rejects(publish(db.pool, request), { code: 'STATE_MOVED' });
+    assert.equal(await published(), 0);
+  });
+
   describe('refuses staged changes that are not as many as were sent:', () => {
     const lose = `create function public.lose() returns trigger language plpgsql as $$ begin return null; end $$;
       create trigger lose before insert on risk_internal.staged_changes for each row execute function public.lose()`;

@@ -14,6 +14,7 @@ import { migratedDatabase, type MigratedDatabase } from '../../support/migrated-
 import { refused } from '../../support/paging-world.ts';
 import { claimAccount, emptyFacts, lookAt } from '../../support/publish-request.ts';
 import { uuidOf } from '../../support/random-world.ts';
+import { rowsOfHistory } from '../../support/rows-of-history.ts';
 import { serveRecords } from '../../support/serve-records.ts';
 import { TEST_SETTINGS } from '../../support/settings.ts';
 
@@ -134,6 +135,24 @@ test('a page that comes back to what it said before is believed again', async ()
     records: users(7).with(3, user(3, { event_count: nth % 2 })),
   }));
   assert.equal(state.find(({ user_id }) => user_id === user(3).user_id)?.event_count, 1);
+});
+
+test('a record that says again what the database holds takes back what was read before it', async () => {
+  const accountId = randomBytes(16).toString('hex');
+  await sync(() => ({ records: users(7) }), { accountId });
+  const before = await rowsOfHistory(db.pool, accountId);
+  const { published, asked } = await sync(
+    (_, nth) => ({
+      records: users(7).with(
+        3,
+        user(3, nth === 1 ? { max_risk_level: 'high', event_count: 9, name: 'Another' } : {}),
+      ),
+    }),
+    { accountId },
+  );
+  assert.ok(asked.length > 1);
+  assert.deepEqual([published.users, published.met, published.raised], [7, 7, 0]);
+  assert.deepEqual(await rowsOfHistory(db.pool, accountId), before);
 });
 
 test('what an answer has said that broke off takes no effect: it is asked again, and says otherwise', async () => {
