@@ -99,6 +99,14 @@ CREATE UNLOGGED TABLE "risk_internal"."staged_changes" (
 	"end_reason" text
 );
 --> statement-breakpoint
+CREATE UNLOGGED TABLE "risk_internal"."staged_rejected" (
+	"account_key" integer NOT NULL,
+	"record_hash" text NOT NULL,
+	"user_id" uuid,
+	"reason" text NOT NULL,
+	"raw" text NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "risk_internal"."account_writers" (
 	"account_key" integer PRIMARY KEY NOT NULL,
 	"last_user_key" integer NOT NULL,

@@ -325,6 +325,18 @@ COMMENT ON COLUMN risk_internal.staged_changes.last_reset_time IS 'When the scor
 --> statement-breakpoint
 COMMENT ON COLUMN risk_internal.staged_changes.end_reason IS 'Why a missing user is cleared by this publish: reset or absent. Null: they stay.';
 --> statement-breakpoint
+COMMENT ON TABLE risk_internal.staged_rejected IS 'Unlogged. Rejected records on their way into quarantine, within one transaction. Personal data.';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_rejected.account_key IS 'The account (risk.accounts).';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_rejected.record_hash IS 'As in rejected_records.';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_rejected.user_id IS 'The user, if the record says which; null otherwise.';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_rejected.reason IS 'Why it was not accepted.';
+--> statement-breakpoint
+COMMENT ON COLUMN risk_internal.staged_rejected.raw IS 'The record as JSON, cut at 4,096 characters; personal data.';
+--> statement-breakpoint
 COMMENT ON TABLE risk_internal.migrations IS 'Migrations that were applied, with the hash of each at that time.';
 --> statement-breakpoint
 COMMENT ON COLUMN risk_internal.migrations.id IS 'Order of application.';

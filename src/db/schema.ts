@@ -334,6 +334,18 @@ export const stagedChanges = riskInternal.table('staged_changes', {
   end_reason: text(),
 });
 
+/**
+ * UNLOGGED (see the migration): rejected records on their way into quarantine, written and removed in one transaction. Without a
+ * constraint: a COPY whose client has stopped holds nothing here that anybody waits for.
+ */
+export const stagedRejected = riskInternal.table('staged_rejected', {
+  account_key: accountKey(),
+  record_hash: text().notNull(),
+  user_id: uuid(),
+  reason: text().notNull(),
+  raw: text().notNull(),
+});
+
 /** What the own record of an absent user said when it was last asked. Not in `users`: asking must not touch a user (P5). */
 export const lookups = riskInternal.table(
   'lookups',

@@ -31,7 +31,12 @@ const root = path.resolve(import.meta.dirname, '../..');
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
 const compose = parse(read('docker-compose.yml'), { merge: true }) as Compose;
 const ours = Object.entries(compose.services).filter(([, service]) => service.image === 'zt-risk-sync');
-const readable = new Set([...Object.keys(Environment.shape), ...SECRETS.map((name) => `${name}_FILE`)]);
+const readable = new Set([
+  ...Object.keys(Environment.shape),
+  ...SECRETS.map((name) => `${name}_FILE`),
+  // Of the C library.
+  'MALLOC_ARENA_MAX',
+]);
 const { port: defaultPort } = readConfig({ env: {}, envFile: null }).http;
 const STOP_SECONDS = 45;
 
@@ -213,7 +218,7 @@ describe('integrations/systemd/zt-risk-sync.service', () => {
 
   test('sets only what the program reads, secrets as credentials that it loads', () => {
     const settings = values('Environment').map((line) => line.split('='));
-    const own = settings.filter(([name]) => name !== 'NODE_ENV');
+    const own = settings.filter(([name]) => name !== 'NODE_ENV' && name !== 'MALLOC_ARENA_MAX');
     assertReadable(
       own.map(([name]) => name ?? ''),
       'the unit',

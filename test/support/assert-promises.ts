@@ -158,6 +158,7 @@ async function leftovers(account: AccountUnderTest): Promise<string[]> {
     account,
     `select 'a lease is left over' as problem from risk_internal.leases ${ACCOUNT}
      union all select distinct 'staged changes are left over' from risk_internal.staged_changes ${ACCOUNT}
+     union all select distinct 'staged rejected records are left over' from risk_internal.staged_rejected ${ACCOUNT}
      union all select 'slot ' || scheduled_for || ' succeeded ' || count(*) || ' times' from risk.sync_runs ${ACCOUNT}
         and status = 'succeeded' and scheduled_for is not null group by scheduled_for having count(*) > 1`,
   );

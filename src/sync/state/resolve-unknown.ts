@@ -13,7 +13,10 @@ import { readUuid, type AccountState } from './read-state.ts';
 import { brokenIdentities, stateMoved } from './state-errors.ts';
 import type { UserTable, UserValues } from './user-table.ts';
 
-const AT_ONCE = 5_000;
+// With names of ten thousand characters these make two megabytes; how long names are is known after the first statement.
+const FIRST = 50;
+const MOST = 5_000;
+const MAX_BYTES = 1024 * 1024;
 
 /** Gives every accepted user that was cleared before their key, and what the history holds. Throws STATE_MOVED and STATE_BROKEN. */
 export async function resolveUnknown(
@@ -23,16 +26,19 @@ export async function resolveUnknown(
 ): Promise<void> {
   // Everybody who ever got a key is present.
   if (state.lastUserKey === state.present) return;
+  let atOnce = FIRST;
   let rows: number[] = [];
   for (let row = 0; row < table.size(); row++) {
     if (table.key(row) === 0 && table.wasAccepted(row)) rows.push(row);
-    if (rows.length === AT_ONCE || (row === table.size() - 1 && rows.length > 0)) {
-      await resolve(rows);
-      rows = [];
-    }
+    if (rows.length < atOnce && row < table.size() - 1) continue;
+    if (rows.length === 0) continue;
+    const bytes = await resolve(rows);
+    atOnce = Math.max(FIRST, Math.min(MOST, atOnce * 10, Math.floor((MAX_BYTES * rows.length) / bytes)));
+    rows = [];
   }
 
-  async function resolve(unknown: readonly number[]): Promise<void> {
+  /** Returns the bytes that came. */
+  async function resolve(unknown: readonly number[]): Promise<number> {
     const ids = unknown.map((row) => `'${table.userId(row)}'`).join(',');
     const found: number[] = [];
     const id = new Int32Array(4);
@@ -43,7 +49,7 @@ export async function resolveUnknown(
       hash: new Uint32Array(2),
     };
     const u = users;
-    await readAgain(() =>
+    const bytes = await readAgain(() =>
       readCopy(
         pool,
         inline(sql`select ${u.user_key}, ${u.user_id}, ${u.event_count}, ${u.last_event}, ${u.max_risk_level} is null from ${u}
@@ -60,10 +66,10 @@ export async function resolveUnknown(
         },
       ),
     );
-    if (found.length === 0) return;
+    if (found.length === 0) return bytes;
     const keys = new Map(found.map((row) => [table.key(row), row]));
     const i = userIdentities;
-    await readAgain(() =>
+    const identityBytes = await readAgain(() =>
       readCopy(
         pool,
         inline(sql`select ${i.user_key}, ${i.email}, ${i.name} from ${i}
@@ -80,5 +86,6 @@ export async function resolveUnknown(
       ),
     );
     if (keys.size > 0) throw brokenIdentities(lease, keys.size);
+    return Math.max(bytes, identityBytes);
   }
 }

@@ -1,12 +1,14 @@
 // Writes rejected records down while the walk goes on, in batches: also those of a run that fails or is dry. Their raw text
-// holds emails and names, so it travels by COPY alone: parameters may be logged by the server.
+// holds emails and names, so it travels by COPY alone: parameters may be logged by the server. Nothing is locked meanwhile that
+// another run of the account could wait for.
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { and, eq, inArray, lte, sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
+import { columnNames } from '../../db/column-names.ts';
 import { copyRows, type CopyValue } from '../../db/copy-rows.ts';
-import { isConnectionLoss, isDuplicateKey, RESTART_PAUSES_MS } from '../../db/database-errors.ts';
+import { isPassing, RESTART_PAUSES_MS } from '../../db/database-errors.ts';
 import type { Pool } from '../../db/pool.ts';
-import { rejectedRecords } from '../../db/schema.ts';
+import { rejectedRecords, stagedRejected } from '../../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction } from '../../db/transaction.ts';
 import type { Lease } from '../lease.ts';
 
@@ -65,64 +67,45 @@ async function writeAgain(
     try {
       return await write(pool, lease, records);
     } catch (error) {
-      // The late batch of a run that lost its lease may have written the same record a moment ago.
       const pause = RESTART_PAUSES_MS[attempt];
-      if (pause === undefined || !(isConnectionLoss(error) || isDuplicateKey(error))) throw error;
+      if (pause === undefined || !isPassing(error)) throw error;
       await sleep(pause);
     }
   }
 }
 
-const COLUMNS = [
-  'account_key',
-  'record_hash',
-  'user_id',
-  'reason',
-  'raw',
-  'first_run_id',
-  'last_run_id',
-  'first_seen_at',
-  'last_seen_at',
-] as const;
+const COLUMNS = ['account_key', 'record_hash', 'user_id', 'reason', 'raw'] as const;
 
 async function write(
   pool: Pool,
   { accountKey, runId }: Pick<Lease, 'accountKey' | 'runId'>,
   records: ReadonlyMap<string, RejectedRecord>,
 ): Promise<void> {
-  const r = rejectedRecords;
+  function* rows(): Generator<readonly CopyValue[]> {
+    for (const [hash, { userId, reason, raw }] of records) yield [accountKey, hash, userId, reason, raw];
+  }
+  const [r, s] = [rejectedRecords, stagedRejected];
   await inTransaction(pool, DEFAULT_LIMITS, async (tx, client) => {
-    const known = await tx
-      .select({ hash: r.record_hash, now: sql<number>`extract(epoch from now())::float8` })
-      .from(r)
-      .where(and(eq(r.account_key, accountKey), inArray(r.record_hash, [...records.keys()])));
-    if (known.length > 0)
-      await tx
-        .update(r)
-        .set({ last_run_id: runId, last_seen_at: sql`now()` })
-        .where(
-          and(
-            eq(r.account_key, accountKey),
-            inArray(
-              r.record_hash,
-              known.map(({ hash }) => hash),
-            ),
-            // The late batch of a run that lost its lease does not set back what the newer run has noted.
-            lte(r.last_run_id, runId),
-          ),
-        );
-    const fresh = new Map(records);
-    for (const { hash } of known) fresh.delete(hash);
-    if (fresh.size === 0) return;
-    const { rows } = await tx.execute<{ seconds: number; micros: number }>(
-      sql`select floor(extract(epoch from now()))::float8 as seconds, extract(microseconds from now())::integer % 1000000 as micros`,
-    );
-    const now = rows[0];
-    if (now === undefined) throw new Error('a select without a row');
-    await copyRows(client, r, COLUMNS, rowsOf());
-    function* rowsOf(): Generator<readonly CopyValue[]> {
-      for (const [hash, { userId, reason, raw }] of fresh)
-        yield [accountKey, hash, userId, reason, raw, runId, runId, now!, now!];
-    }
+    await copyRows(client, s, COLUMNS, rows());
+    // In one order, so that two writers do not wait for each other in a circle.
+    await tx.execute(sql`
+      insert into ${r} (${columnNames(
+        r.account_key,
+        r.record_hash,
+        r.user_id,
+        r.reason,
+        r.raw,
+        r.first_run_id,
+        r.last_run_id,
+        r.first_seen_at,
+        r.last_seen_at,
+      )})
+      select ${s.account_key}, ${s.record_hash}, ${s.user_id}, ${s.reason}, ${s.raw}, ${runId}::bigint, ${runId}::bigint, now(), now()
+        from ${s} where ${s.account_key} = ${accountKey} order by ${s.record_hash}
+      on conflict (${columnNames(r.account_key, r.record_hash)}) do update
+         set ${columnNames(r.last_run_id)} = excluded.last_run_id, ${columnNames(r.last_seen_at)} = excluded.last_seen_at
+       -- The late batch of a run that lost its lease does not set back what the newer run has noted.
+       where ${r.last_run_id} <= excluded.last_run_id`);
+    await tx.delete(s).where(eq(s.account_key, accountKey));
   });
 }
