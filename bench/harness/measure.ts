@@ -21,7 +21,7 @@ export type Figures = {
 
 export type Ended = { code: number; out: string; log: string };
 
-const LOOK_EVERY_MS = 10;
+const LOOK_EVERY_MS = 40;
 
 /** `peakMb` is the highest of any one command; times and WAL are of all together. */
 export async function measure(

@@ -56,6 +56,8 @@ const CLOCK_WAIT_MS = 300_000;
 // A first load of 1,000,000 users takes longer than any fixed limit that would still catch a hanging statement.
 const MS_PER_ROW = 0.2;
 const COPY_MS = 60_000;
+// One change in so many users: a probe by index takes 3 µs, and a hash join reads everybody.
+const BULK_SHARE = 5;
 
 /**
  * Publishes the changes, and returns the snapshot's id. When `cancel` is aborted it is rolled back, unless it is already being
@@ -146,7 +148,7 @@ async function publishIn(
   await beforeFence?.();
   await fence(tx, lease);
   const observedAt = await checkState(tx, request);
-  const isBulk = counts.rows * 20 >= state.present;
+  const isBulk = counts.rows * BULK_SHARE >= state.present;
   await tx.execute(
     sql.raw(
       `set local lock_timeout = ${CLOCK_WAIT_MS}; set local statement_timeout = ${CLOCK_WAIT_MS}; ${planFor(isBulk)}`,

@@ -1,14 +1,21 @@
 // Reads the account's present users from the database, once, while the first pages are fetched. The holder of the lease is
 // the account's only writer, so what is read here stays true until it publishes; the publish checks that.
 import { isDeepStrictEqual } from 'node:util';
-import { sql } from 'drizzle-orm';
+import { sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { inline, whole } from '../../db/inline-sql.ts';
 import { decodeInstant } from '../../db/postgres-instant.ts';
 import type { Pool } from '../../db/pool.ts';
 import { readAgain } from '../../db/read-again.ts';
 import { readCopy } from '../../db/read-copy.ts';
-import { accountWriters, snapshotLevels, snapshots, userIdentities, users } from '../../db/schema.ts';
+import {
+  accountWriters,
+  snapshotLevels,
+  snapshots,
+  userIdentities,
+  userLevels,
+  users,
+} from '../../db/schema.ts';
 import { RISK_LEVELS } from '../../user-risk.ts';
 import type { Lease } from '../lease.ts';
 import { keyedHash, type HashKey } from './keyed-hash.ts';
@@ -39,6 +46,8 @@ const ROWS = 5_000;
 // With names of ten thousand characters they make two megabytes; how long names are is known after the first range.
 const FIRST_ROWS = 50;
 const MAX_BYTES = 1024 * 1024;
+// Keys for each present user, from which on it is quicker to look the present ones up.
+const SPARSE = 2;
 const CLOCK_TOLERANCE = '5 minutes';
 
 /**
@@ -73,16 +82,15 @@ export async function readState(
   return { ...state, present: expected.users, sums };
 
   /**
-   * By ranges of keys: an upper bound and a limit keep each of them small, whatever the planner believes of the account. The
-   * server works on the next range while the identities of this one come.
+   * By ranges of keys, each of them small whatever the planner believes of the account. The server works on the next range while the identities of this one come.
    */
   async function readUsers(): Promise<void> {
     table.reserve(expected.users);
-    const width = Math.ceil((ROWS * header.lastUserKey) / Math.max(1, expected.users));
+    const isSparse = expected.users > 0 && header.lastUserKey > expected.users * SPARSE;
     let rows = FIRST_ROWS;
     const begin = (after: number) => {
       const limit = rows;
-      const users = readAgain(() => readRange(after, Math.min(header.lastUserKey, after + width), limit));
+      const users = readAgain(() => (isSparse ? readSparse(after, limit) : readDense(after, limit)));
       // Awaited a round later: until then its failure is nobody's.
       users.catch(() => undefined);
       return users;
@@ -106,9 +114,32 @@ export async function readState(
     }
   }
 
-  async function readRange(after: number, upTo: number, limit: number): Promise<Range> {
+  /** Most keys belong to present users: a range of keys. */
+  async function readDense(after: number, limit: number): Promise<Range> {
+    const end = Math.min(header.lastUserKey, after + limit);
+    const keys = sql`${users.user_key} > ${whole(after)} and ${users.user_key} <= ${whole(end)}`;
+    const identities = sql`${userIdentities.user_key} > ${whole(after)} and ${userIdentities.user_key} <= ${whole(end)}`;
+    return { ...(await readByKeys(keys)), end, identities };
+  }
+
+  /** Most users were cleared: the keys of the others come from their open periods, which have an index of their own. */
+  async function readSparse(after: number, limit: number): Promise<Range> {
+    const keys: number[] = [];
+    await readCopy(pool, presentKeysQuery(lease.accountKey, after, limit), 1, (row) => {
+      keys.push(row.bytes.readInt32BE(row.start[0]));
+    });
+    const named = sql`any (${sql.raw(`'{${keys.join(',')}}'`)})`;
+    const end = keys.length < limit ? header.lastUserKey : (keys.at(-1) as number);
+    return {
+      ...(await readByKeys(sql`${users.user_key} = ${named}`)),
+      end,
+      identities: sql`${userIdentities.user_key} = ${named}`,
+    };
+  }
+
+  async function readByKeys(keys: SQL): Promise<Pick<Range, 'rows' | 'bytes'>> {
     const found: number[] = [];
-    const bytes = await readCopy(pool, usersQuery(lease.accountKey, after, upTo, limit), 6, (row) => {
+    const bytes = await readCopy(pool, usersQuery(lease.accountKey, keys), 6, (row) => {
       readUuid(row.bytes, row.start[1] as number, id);
       values.level = RANKS.get(row.bytes[row.start[2] as number]) ?? 0;
       values.eventCount = row.bytes.readInt32BE(row.start[3]);
@@ -118,17 +149,16 @@ export async function readState(
       table.setKnown(at, row.bytes.readInt32BE(row.start[0]), values, isAbsent);
       found.push(at);
     });
-    const end = found.length < limit ? upTo : table.key(found.at(-1) as number);
-    return { rows: found, after, end, bytes };
+    return { rows: found, bytes };
   }
 
   /** Users and identities come in the order of keys. Returns the bytes that came. */
-  async function readIdentities({ rows, after, end }: Range): Promise<number> {
+  async function readIdentities({ rows, identities }: Range): Promise<number> {
     if (rows.length === 0) return 0;
     let next = 0;
     let matched = 0;
     const keys = rows.map((at) => table.key(at));
-    const bytes = await readCopy(pool, identitiesQuery(lease.accountKey, after, end, keys), 3, (row) => {
+    const bytes = await readCopy(pool, identitiesQuery(lease.accountKey, identities), 3, (row) => {
       const userKey = row.bytes.readInt32BE(row.start[0]);
       while (next < keys.length && (keys[next] as number) < userKey) next++;
       if (keys[next] !== userKey) return;
@@ -141,8 +171,8 @@ export async function readState(
   }
 }
 
-/** Present users with keys above `after` up to `end`, as rows of the user table. */
-type Range = { rows: number[]; after: number; end: number; bytes: number };
+/** Present users with keys up to `end`, as rows of the user table, and the condition that finds their identities. */
+type Range = { rows: number[]; end: number; bytes: number; identities: SQL };
 
 /** By the first letter of the level. */
 const RANKS: ReadonlyMap<number | undefined, LevelRank> = new Map(
@@ -153,26 +183,29 @@ export function readUuid(bytes: Buffer, at: number, into: Int32Array): void {
   for (let n = 0; n < 4; n++) into[n] = bytes.readInt32BE(at + 4 * n);
 }
 
-function usersQuery(accountKey: number, after: number, upTo: number, limit: number): string {
+function usersQuery(accountKey: number, keys: SQL): string {
   const u = users;
   return inline(sql`
     select ${u.user_key}, ${u.user_id}, ${u.max_risk_level}, ${u.event_count}, ${u.last_event}, ${u.absent_since} is not null
       from ${u}
-     where ${u.account_key} = ${whole(accountKey)} and ${u.user_key} > ${whole(after)} and ${u.user_key} <= ${whole(upTo)}
-       and ${u.max_risk_level} is not null
-     order by ${u.user_key} limit ${whole(limit)}`);
+     where ${u.account_key} = ${whole(accountKey)} and ${keys} and ${u.max_risk_level} is not null
+     order by ${u.user_key}`);
 }
 
-/** Those of cleared users stay open: where they are many, the keys are named. No join: without statistics it may be a nested loop. */
-function identitiesQuery(accountKey: number, after: number, upTo: number, keys: readonly number[]): string {
+function presentKeysQuery(accountKey: number, after: number, limit: number): string {
+  const l = userLevels;
+  return inline(sql`
+    select ${l.user_key} from ${l}
+     where ${l.account_key} = ${whole(accountKey)} and ${l.user_key} > ${whole(after)} and ${l.valid_to} is null
+     order by ${l.user_key} limit ${whole(limit)}`);
+}
+
+/** No join with users: without statistics it may be a nested loop. */
+function identitiesQuery(accountKey: number, keys: SQL): string {
   const i = userIdentities;
-  const isSparse = upTo - after > 2 * keys.length;
-  const which = isSparse
-    ? sql`${i.user_key} = any (${sql.raw(`'{${keys.map(Number).join(',')}}'`)})`
-    : sql`${i.user_key} > ${whole(after)} and ${i.user_key} <= ${whole(upTo)}`;
   return inline(sql`
     select ${i.user_key}, ${i.email}, ${i.name} from ${i}
-     where ${i.account_key} = ${whole(accountKey)} and ${which} and ${i.valid_to} is null
+     where ${i.account_key} = ${whole(accountKey)} and ${keys} and ${i.valid_to} is null
      order by ${i.user_key}`);
 }
 
