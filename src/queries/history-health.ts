@@ -25,14 +25,14 @@ export async function historyHealth(tx: Transaction, accountKey: number): Promis
   };
 }
 
-/** Sorted by their beginning, periods that overlap at all make some period overlap the next one. */
+/** Sorted by their beginning, periods that overlap at all make some period overlap the next one. One that ends before it begins counts too. */
 function overlap(table: typeof l | typeof i, accountKey: number): SQL {
   return sql`
     select distinct user_key from (
-      select ${table.user_key} as user_key, ${table.valid_to} as valid_to,
+      select ${table.user_key} as user_key, ${table.valid_from} as valid_from, ${table.valid_to} as valid_to,
              lead(${table.valid_from}) over (partition by ${table.user_key} order by ${table.valid_from}) as next_from
         from ${table} where ${table.account_key} = ${accountKey}) periods
-     where next_from < coalesce(valid_to, 'infinity')`;
+     where next_from < coalesce(valid_to, 'infinity') or valid_to <= valid_from`;
 }
 
 function contradictedLevels(accountKey: number): SQL {

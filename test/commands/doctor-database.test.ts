@@ -196,6 +196,13 @@ describe('the history', () => {
       /^5 users with overlapping identities \(user_key \d+, \d+, \d+, …\)$/,
     ],
     [
+      'an identity that ends before it begins',
+      `insert into risk.user_identities (account_key, user_key, valid_from, valid_to, email, name, snapshot_id)
+       select account_key, user_key, valid_from - interval '1 day', valid_from - interval '2 days', email, name, snapshot_id
+         from risk.user_identities where user_key = ${user}`,
+      /^1 user with overlapping identities \(user_key \d+\)$/,
+    ],
+    [
       'a present user without an open period',
       `delete from risk.user_levels where user_key = ${user}`,
       /^1 user with a level period that contradicts the current state/,
