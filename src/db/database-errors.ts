@@ -75,6 +75,15 @@ const BY_SQLSTATE: [RegExp, Meaning][] = [
     },
   ],
   [
+    /^40(001|P01)$/,
+    {
+      ...UNAVAILABLE,
+      code: 'DATABASE_BUSY',
+      happened: 'Other transactions of the database stood in the way, again and again',
+      todo: TRY_LATER,
+    },
+  ],
+  [
     /^57014$/,
     {
       ...UNAVAILABLE,

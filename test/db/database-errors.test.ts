@@ -53,3 +53,10 @@ test('what the server says about a statement is no lost connection, and passes o
     );
   }
 });
+
+test('whoever was rolled back for the sake of others, and gave up, is told to try later', () => {
+  for (const sqlstate of ['40P01', '40001', '55P03']) {
+    const error = databaseError(coded(sqlstate));
+    assert.deepEqual([error?.code, error?.exit], ['DATABASE_BUSY', EXIT.tryLater], sqlstate);
+  }
+});
