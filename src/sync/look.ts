@@ -9,7 +9,7 @@ import type { Lease } from './lease.ts';
 import { missingRows, readMissing, type MissingUser } from './missing-users.ts';
 import type { RunFacts } from './record-run.ts';
 import { createMemoryCheck } from './state/check-memory.ts';
-import { randomHashKey, type HashKey } from './state/keyed-hash.ts';
+import { randomHashKey, type HashKey } from '../keyed-hash.ts';
 import { readState, type AccountState } from './state/read-state.ts';
 import { resolveUnknown } from './state/resolve-unknown.ts';
 import { createUserTable, type UserTable } from './state/user-table.ts';

@@ -246,10 +246,10 @@ export const SABOTAGES: readonly Sabotage[] = [
     name: 'hash-without-its-tail',
     breaks: 'the last bytes of a name are not hashed: a rename within them is not seen',
     promise: 'P3',
-    file: 'src/sync/state/keyed-hash.ts',
+    file: 'src/keyed-hash.ts',
     find: 'for (let shift = 0; next < to; shift += 8) word |= (bytes[next++] as number) << shift;',
     put: '',
-    test: 'test/sync/state/keyed-hash.test.ts',
+    test: 'test/keyed-hash.test.ts',
   },
   {
     name: 'lost-last-read',

@@ -7,7 +7,7 @@ import { missingRows, readMissing } from '../../src/sync/missing-users.ts';
 import { countRows, readChanges, type ChangeInputs } from '../../src/sync/publish/changes.ts';
 import type { PublishRequest } from '../../src/sync/publish/publish.ts';
 import type { RunFacts } from '../../src/sync/record-run.ts';
-import { randomHashKey } from '../../src/sync/state/keyed-hash.ts';
+import { randomHashKey } from '../../src/keyed-hash.ts';
 import { readState, type AccountState } from '../../src/sync/state/read-state.ts';
 import { resolveUnknown } from '../../src/sync/state/resolve-unknown.ts';
 import { createUserTable, type UserTable } from '../../src/sync/state/user-table.ts';

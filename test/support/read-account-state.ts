@@ -4,7 +4,7 @@ import type { Pool } from '../../src/db/pool.ts';
 import type { PostgresInstant } from '../../src/db/postgres-instant.ts';
 import type { Lease } from '../../src/sync/lease.ts';
 import { encodeIdentity, IDENTITY_MAX_BYTES } from '../../src/sync/state/encode-identity.ts';
-import { keyedHash, randomHashKey } from '../../src/sync/state/keyed-hash.ts';
+import { keyedHash, randomHashKey } from '../../src/keyed-hash.ts';
 import { readState, type AccountState } from '../../src/sync/state/read-state.ts';
 import { createUserTable, readUserId, type UserTable } from '../../src/sync/state/user-table.ts';
 import { rankOf } from '../../src/sync/walk/compare-records.ts';

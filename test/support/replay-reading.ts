@@ -6,7 +6,7 @@ import type { LookupAnswer } from '../../src/sync/absence.ts';
 import { missingRows } from '../../src/sync/missing-users.ts';
 import { CHANGE_COLUMNS, type ChangeInputs } from '../../src/sync/publish/changes.ts';
 import { encodeIdentity, IDENTITY_MAX_BYTES } from '../../src/sync/state/encode-identity.ts';
-import { keyedHash, type HashKey } from '../../src/sync/state/keyed-hash.ts';
+import { keyedHash, type HashKey } from '../../src/keyed-hash.ts';
 import { createUserTable, readUserId, type UserTable } from '../../src/sync/state/user-table.ts';
 import { createChangeLog, type ChangeLog } from '../../src/sync/walk/change-log.ts';
 import {

@@ -5,7 +5,7 @@ import { readInstant, type PostgresInstant } from '../../db/postgres-instant.ts'
 import { RISK_LEVELS } from '../../user-risk.ts';
 import type { AbsenceDecision, LookupAnswer } from '../absence.ts';
 import type { MissingUser } from '../missing-users.ts';
-import { keyedHash, type HashKey } from '../state/keyed-hash.ts';
+import { keyedHash, type HashKey } from '../../keyed-hash.ts';
 import type { LevelSums } from '../state/level-sums.ts';
 import type { AccountState } from '../state/read-state.ts';
 import { ACTIVITY, IDENTITY, type LevelRank, type UserTable } from '../state/user-table.ts';

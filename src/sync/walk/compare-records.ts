@@ -5,7 +5,7 @@ import type { OpenReader } from '../../cloudflare/record-reader.ts';
 import { readInstant } from '../../db/postgres-instant.ts';
 import { RISK_LEVELS, type RiskLevel, type UserRisk } from '../../user-risk.ts';
 import { encodeIdentity, IDENTITY_MAX_BYTES } from '../state/encode-identity.ts';
-import { keyedHash, type HashKey } from '../state/keyed-hash.ts';
+import { keyedHash, type HashKey } from '../../keyed-hash.ts';
 import { readUserId, type LevelRank, type UserTable, type UserValues } from '../state/user-table.ts';
 import type { ChangeLog } from './change-log.ts';
 import type { RejectedRecord } from './quarantine.ts';

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import type { LookupOutcome } from '../../../src/sync/absence.ts';
 import { countRows, readChanges, type ChangeInputs } from '../../../src/sync/publish/changes.ts';
-import { randomHashKey } from '../../../src/sync/state/keyed-hash.ts';
+import { randomHashKey } from '../../../src/keyed-hash.ts';
 import { createUserTable, type LevelRank } from '../../../src/sync/state/user-table.ts';
 import { createChangeLog } from '../../../src/sync/walk/change-log.ts';
 import { encodeIdentity, IDENTITY_MAX_BYTES } from '../../../src/sync/state/encode-identity.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Lease } from '../../../src/sync/lease.ts';
 import { encodeIdentity, IDENTITY_MAX_BYTES } from '../../../src/sync/state/encode-identity.ts';
-import { keyedHash } from '../../../src/sync/state/keyed-hash.ts';
+import { keyedHash } from '../../../src/keyed-hash.ts';
 import { resolveUnknown } from '../../../src/sync/state/resolve-unknown.ts';
 import {
   ACTIVITY,

@@ -5,7 +5,7 @@ import { setImmediate as tick } from 'node:timers/promises';
 import fc from 'fast-check';
 import { missingRows } from '../../../src/sync/missing-users.ts';
 import { countRows, readChanges } from '../../../src/sync/publish/changes.ts';
-import { randomHashKey } from '../../../src/sync/state/keyed-hash.ts';
+import { randomHashKey } from '../../../src/keyed-hash.ts';
 import { naiveComparison, type Heard, type Known } from '../../support/naive-comparison.ts';
 import { story, type Story } from '../../support/random-reading.ts';
 import {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { keyedHash, randomHashKey, type HashKey } from '../../../src/sync/state/keyed-hash.ts';
+import { keyedHash, randomHashKey, type HashKey } from '../src/keyed-hash.ts';
 
 // Published with HalfSipHash: the key is 00 01 … 07, the input 00 01 … of this length, the output has 64 bits.
 const PUBLISHED: [length: number, output: string][] = [
