@@ -2,7 +2,7 @@
 // import but Node's own, so that a Node which cannot read the rest says so in our words.
 import module from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { printError } from './commands/print-error.ts';
+import { printError } from './terminal/print-error.ts';
 import { EXIT, OperatorError } from './errors.ts';
 
 const OLDEST_NODE = 24;

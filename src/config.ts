@@ -5,8 +5,8 @@ import { homedir } from 'node:os';
 import { parseEnv } from 'node:util';
 import * as z from 'zod';
 import { EXIT, OperatorError } from './errors.ts';
-import { isLoopbackHost, isPrivateHost } from './private-host.ts';
-import { defaultTimeBudget, isTimeZone, scheduleProblems } from './schedule.ts';
+import { isLoopbackHost, isPrivateHost } from './net/private-host.ts';
+import { defaultTimeBudget, isTimeZone, scheduleProblems } from './time/schedule.ts';
 
 /** Variables that hold a secret: each may be given as `<NAME>_FILE` instead, and is scrubbed from all output. */
 export const SECRETS = [

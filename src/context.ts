@@ -4,11 +4,11 @@ import { createCloudflareClient, type CloudflareClient } from './cloudflare/clie
 import { createDispatcher } from './cloudflare/exchange.ts';
 import { DEFAULT_TIMING } from './cloudflare/retry.ts';
 import { ensureDatabase, productDatabase } from './db/create-database.ts';
-import { startEmbedded } from './db/embedded-postgres.ts';
+import { startEmbedded } from './db/embedded/embedded-postgres.ts';
 import { migrate, requireMigrated } from './db/migrate.ts';
 import { createPool, type Pool } from './db/pool.ts';
 import { createLogger, type Logger } from './logger.ts';
-import { createSuccessPing, type SuccessPing } from './success-ping.ts';
+import { createSuccessPing, type SuccessPing } from './net/success-ping.ts';
 
 export type Io = {
   stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };

@@ -1,7 +1,7 @@
 // Arguments to a command, errors to messages and exit codes, signals to an orderly end. Loads the command that was asked for, and no
 // other: all of them together take 100 ms and 15 MB more.
 import { Command, CommanderError } from 'commander';
-import { printError } from './commands/print-error.ts';
+import { printError } from './terminal/print-error.ts';
 import { dataFolder, processSource } from './config.ts';
 import type { Io } from './context.ts';
 import { databaseError } from './db/database-errors.ts';
@@ -15,7 +15,7 @@ const COMMANDS: Readonly<Record<string, (io: Io) => Promise<Command>>> = {
   sync: async (io) => (await import('./commands/sync.ts')).syncCommand(io),
   serve: async (io) => (await import('./commands/serve.ts')).serveCommand(io),
   status: async (io) => (await import('./commands/status.ts')).statusCommand(io),
-  doctor: async (io) => (await import('./commands/doctor.ts')).doctorCommand(io),
+  doctor: async (io) => (await import('./commands/doctor/doctor.ts')).doctorCommand(io),
   trends: async (io) => (await import('./commands/trends.ts')).trendsCommand(io),
   users: async (io) => (await import('./commands/users.ts')).usersCommand(io),
   diff: async (io) => (await import('./commands/diff.ts')).diffCommand(io),

@@ -6,7 +6,7 @@ import { accounts } from '../src/db/schema.ts';
 import { databaseError } from '../src/db/database-errors.ts';
 import { EXIT, OperatorError } from '../src/errors.ts';
 import { createLogger, createScrubber, errorFields, rootCause, type Logger } from '../src/logger.ts';
-import { migratedDatabase, type MigratedDatabase } from './support/migrated-database.ts';
+import { migratedDatabase, type MigratedDatabase } from './support/database/migrated-database.ts';
 
 const SECRET = 'p"a\\s s/w:rd+1\n€';
 

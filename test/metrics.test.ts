@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { OperatorError } from '../src/errors.ts';
 import { createMetrics, type CountedBudget } from '../src/metrics.ts';
 import type { RunResult } from '../src/sync/run-sync.ts';
-import { parseScrape } from './support/scrape.ts';
+import { parseScrape } from './support/api/scrape.ts';
 
 /** As a real run ends, so that the shape that is counted cannot drift from it. */
 function result(more: Partial<RunResult> = {}): RunResult {

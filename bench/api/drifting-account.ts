@@ -1,5 +1,5 @@
 // An account whose list moves after every answer, as an account of the benchmark's API. The truth is known at every request.
-import { createDriftingList, type Row } from '../drifting-list.ts';
+import { createDriftingList, type Row } from '../drift/drifting-list.ts';
 
 export type DriftingAccount = ReturnType<typeof createDriftingAccount>;
 

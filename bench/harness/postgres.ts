@@ -4,15 +4,15 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { databaseUrl, recreateDatabase } from '../../src/db/create-database.ts';
-import { startEmbedded, stopEmbedded } from '../../src/db/embedded-postgres.ts';
+import { startEmbedded, stopEmbedded } from '../../src/db/embedded/embedded-postgres.ts';
 import { createPool, type Pool } from '../../src/db/pool.ts';
-import { removeFolder, temporaryFolder } from '../../test/support/postgres-server.ts';
+import { removeFolder, temporaryFolder } from '../../test/support/database/postgres-server.ts';
 import { cpuOfTree } from './proc.ts';
 
 export type Postgres = Awaited<ReturnType<typeof startPostgres>>;
 
 /** Ends the server of a benchmark that was killed. */
-const watcher = fileURLToPath(new URL('../../test/support/watch-embedded.ts', import.meta.url));
+const watcher = fileURLToPath(new URL('../../test/support/database/watch-embedded.ts', import.meta.url));
 
 export async function startPostgres() {
   const folder = await temporaryFolder();

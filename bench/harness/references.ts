@@ -1,7 +1,7 @@
 // What the same rows cost with nothing around them, on this machine and in this run: a bare COPY into one keyed table, and a bare
 // walk that parses every page and keeps nothing.
 import { fileURLToPath } from 'node:url';
-import { copyText } from '../copy-text.ts';
+import { copyText } from './copy-text.ts';
 import type { Bench } from './bench.ts';
 import { measure } from './measure.ts';
 import { openPool } from './postgres.ts';

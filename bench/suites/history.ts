@@ -5,7 +5,7 @@ import { numbersOf, type Bench } from '../harness/bench.ts';
 import { openPool } from '../harness/postgres.ts';
 import { createReport } from '../harness/report.ts';
 import { migrate } from '../harness/sync.ts';
-import { writeBulkHistory } from '../bulk-history.ts';
+import { writeBulkHistory } from '../reporting/bulk-history.ts';
 import type { Pool } from '../../src/db/pool.ts';
 import { ACCOUNT } from './life.ts';
 

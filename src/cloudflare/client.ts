@@ -6,16 +6,16 @@ import { VERSION } from '../version.ts';
 import { createDispatcher, exchange, type Answer, type Proxy } from './exchange.ts';
 import { BODY_LIMITS, type BodyLimits } from './body-limits.ts';
 import { CLOUDFLARE_LIMIT, parseBudgets, tightestBudget, type RequestLimit } from './budget.ts';
-import { readMember, readTokenState, type TokenState } from './credentials.ts';
+import { readMember, readTokenState, type TokenState } from './endpoints/credentials.ts';
 import { AttemptFailure, ExchangeError } from './failures.ts';
 import { createPacer, type BudgetLeft } from './pacing.ts';
 import { areCredentialsRefused, createJudge, isUserUnknown, type Subject } from './problems.ts';
-import type { OpenReader } from './record-reader.ts';
+import type { OpenReader } from './endpoints/summary/record-reader.ts';
 import { parseJson, type ResultInfo } from './responses.ts';
-import { createSummaryIntake, type Intake } from './summary-intake.ts';
+import { createSummaryIntake, type Intake } from './endpoints/summary/summary-intake.ts';
 import type { PageTally } from './tally-page.ts';
 import { createTurns } from './turns.ts';
-import { readUserRecord, type UserRecord } from './user-record.ts';
+import { readUserRecord, type UserRecord } from './endpoints/user-record.ts';
 import {
   DEFAULT_TIMING,
   defaultSleep,

@@ -6,7 +6,7 @@ import type { BodyLimits } from './body-limits.ts';
 import { createDeadline, type Deadline } from './deadline.ts';
 import { ExchangeError } from './failures.ts';
 import type { Timing } from './retry.ts';
-import { createSummaryScanner, NOT_A_SUMMARY } from './scan-summary.ts';
+import { createSummaryScanner, NOT_A_SUMMARY } from './endpoints/summary/scan-summary.ts';
 
 export type Answer = {
   status: number;

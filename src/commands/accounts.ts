@@ -3,9 +3,9 @@ import { Command } from 'commander';
 import { readConfig } from '../config.ts';
 import { openDatabase, openLogger, type Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
-import { listAccounts } from '../queries/list-accounts.ts';
-import { labelAccount, restoreAccount, retireAccount } from '../sync/accounts.ts';
-import { formatOption, printRows, type Format } from './print.ts';
+import { listAccounts } from '../queries/accounts/list-accounts.ts';
+import { labelAccount, restoreAccount, retireAccount } from '../sync/claim/accounts.ts';
+import { formatOption, printRows, type Format } from '../terminal/print.ts';
 import { NO_ACCOUNT, withHistory } from './read-history.ts';
 
 export function accountsCommand(io: Io): Command {

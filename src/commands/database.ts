@@ -1,8 +1,8 @@
 // `database start|stop|url`: the embedded Postgres by hand. `watch` is what start leaves behind (embedded-watch.ts).
 import { Command } from 'commander';
 import { databaseUrl, demoDatabase, ensureDatabase, productDatabase } from '../db/create-database.ts';
-import { findEmbedded, startEmbedded, stopEmbedded } from '../db/embedded-postgres.ts';
-import { watchEmbedded } from '../db/embedded-watch.ts';
+import { findEmbedded, startEmbedded, stopEmbedded } from '../db/embedded/embedded-postgres.ts';
+import { watchEmbedded } from '../db/embedded/watch.ts';
 import { EXIT, OperatorError } from '../errors.ts';
 
 export type DatabaseCommandIo = {

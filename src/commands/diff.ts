@@ -3,16 +3,16 @@ import { Command } from 'commander';
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { EXIT, OperatorError } from '../errors.ts';
-import { compareLevels } from '../queries/compare-levels.ts';
-import { databaseNow } from '../queries/database-now.ts';
-import { findSnapshot } from '../queries/find-snapshot.ts';
-import type { KnownAccount } from '../queries/known-accounts.ts';
-import { levelsOfSnapshot } from '../queries/levels-of-snapshot.ts';
-import { mayRead } from '../queries/may-read.ts';
-import { snapshotAt } from '../queries/snapshot-at.ts';
-import { blockOf, printAll, type Difference } from './diff-lines.ts';
+import { compareLevels } from '../queries/levels/compare-levels.ts';
+import { databaseNow } from '../queries/health/database-now.ts';
+import { findSnapshot } from '../queries/snapshots/find-snapshot.ts';
+import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
+import { levelsOfSnapshot } from '../queries/levels/levels-of-snapshot.ts';
+import { mayRead } from '../queries/health/may-read.ts';
+import { snapshotAt } from '../queries/snapshots/snapshot-at.ts';
+import { blockOf, printAll, type Difference } from '../terminal/print-diff.ts';
 import { identitiesDenied } from './identities-denied.ts';
-import { formatOption, wholeNumber, type Format } from './print.ts';
+import { formatOption, wholeNumber, type Format } from '../terminal/print.ts';
 import {
   accountName,
   beforeHistory,
@@ -24,8 +24,8 @@ import {
   timezoneOption,
   withHistory,
 } from './read-history.ts';
-import { parseWhen, WHEN_HELP } from './when.ts';
-import { wrap } from './wrap.ts';
+import { parseWhen, WHEN_HELP } from '../time/when.ts';
+import { wrap } from '../terminal/wrap.ts';
 
 type Options = { account?: string; limit?: number; identities: boolean; timezone?: string; format: Format };
 type Clock = { now: Date; timezone: string };

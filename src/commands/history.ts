@@ -3,17 +3,17 @@ import { Command } from 'commander';
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { EXIT, OperatorError } from '../errors.ts';
-import { findUsers, type FoundUser } from '../queries/find-users.ts';
-import { identityVersions, type IdentityVersion } from '../queries/identity-versions.ts';
-import { lastLookup } from '../queries/last-lookup.ts';
-import { levelPeriods } from '../queries/level-periods.ts';
-import { mayRead, type MayRead } from '../queries/may-read.ts';
-import { walksSince } from '../queries/walks-since.ts';
-import { printHistory, type UserHistory } from './history-lines.ts';
+import { findUsers, type FoundUser } from '../queries/users/find-users.ts';
+import { identityVersions, type IdentityVersion } from '../queries/users/identity-versions.ts';
+import { lastLookup } from '../queries/users/last-lookup.ts';
+import { levelPeriods } from '../queries/levels/level-periods.ts';
+import { mayRead, type MayRead } from '../queries/health/may-read.ts';
+import { walksSince } from '../queries/runs/walks-since.ts';
+import { printHistory, type UserHistory } from '../terminal/print-history.ts';
 import { identitiesDenied } from './identities-denied.ts';
-import { formatOption, wholeNumber, type Format } from './print.ts';
+import { formatOption, wholeNumber, type Format } from '../terminal/print.ts';
 import { chooseHistories, withHistory } from './read-history.ts';
-import { timeline } from './user-timeline.ts';
+import { timeline } from '../answers/user-timeline.ts';
 
 type Options = { account?: string; limit: number; identities: boolean; format: Format };
 

@@ -7,10 +7,10 @@ import { databaseError } from '../db/database-errors.ts';
 import { requireMigrated } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
 import { EXIT, OperatorError } from '../errors.ts';
-import { knownAccounts, type KnownAccount } from '../queries/known-accounts.ts';
-import { isTimeZone } from '../schedule.ts';
-import { printable } from './print.ts';
-import { parseWhen, WHEN_HELP } from './when.ts';
+import { knownAccounts, type KnownAccount } from '../queries/accounts/known-accounts.ts';
+import { isTimeZone } from '../time/schedule.ts';
+import { printable } from '../terminal/print.ts';
+import { parseWhen, WHEN_HELP } from '../time/when.ts';
 
 export async function withHistory(
   io: Io,

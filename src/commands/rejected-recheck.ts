@@ -1,12 +1,12 @@
 // `rejected recheck`: reads what waits again with this version's eyes, and prints what became of each.
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
-import type { RejectedRow } from '../queries/list-rejected.ts';
-import { waitingRaw } from '../queries/waiting-raw.ts';
-import { plural, printRows, type Cell, type Format } from './print.ts';
-import { recheck, type Recheck } from './recheck.ts';
-import { blockOf, byAccount, more } from './rejected-lines.ts';
-import { wrap } from './wrap.ts';
+import type { RejectedRow } from '../queries/rejected/list-rejected.ts';
+import { waitingRaw } from '../queries/rejected/waiting-raw.ts';
+import { plural, printRows, type Cell, type Format } from '../terminal/print.ts';
+import { recheck, type Recheck } from '../upkeep/recheck.ts';
+import { blockOf, byAccount, more } from '../terminal/print-rejected.ts';
+import { wrap } from '../terminal/wrap.ts';
 
 export type RecheckOptions = { account?: string; limit: number; format: Format };
 

@@ -4,13 +4,21 @@ import { readConfig } from '../config.ts';
 import { openDatabase, openLogger, type Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { EXIT, OperatorError } from '../errors.ts';
-import { findRejected, type RejectedRecord } from '../queries/find-rejected.ts';
-import { listRejected, type RejectedRow } from '../queries/list-rejected.ts';
-import { formatOption, plural, printable, printRows, wholeNumber, type Cell, type Format } from './print.ts';
+import { findRejected, type RejectedRecord } from '../queries/rejected/find-rejected.ts';
+import { listRejected, type RejectedRow } from '../queries/rejected/list-rejected.ts';
+import {
+  formatOption,
+  plural,
+  printable,
+  printRows,
+  wholeNumber,
+  type Cell,
+  type Format,
+} from '../terminal/print.ts';
 import { printRecheck, type RecheckOptions } from './rejected-recheck.ts';
-import { isCut } from './recheck.ts';
-import { blockOf, byAccount, more, seen } from './rejected-lines.ts';
-import { wrap } from './wrap.ts';
+import { isCut } from '../upkeep/recheck.ts';
+import { blockOf, byAccount, more, seen } from '../terminal/print-rejected.ts';
+import { wrap } from '../terminal/wrap.ts';
 
 type ListOptions = { account?: string; limit: number; all: boolean; format: Format };
 type ShowOptions = { account?: string; raw: boolean; format: Format };

@@ -8,21 +8,21 @@ import { databaseError } from '../db/database-errors.ts';
 import { migrate, requireMigrated } from '../db/migrate.ts';
 import { createPool, type Pool } from '../db/pool.ts';
 import { EXIT, isOperatorError, type OperatorError } from '../errors.ts';
-import { boundGarbage } from '../heap.ts';
+import { boundGarbage } from '../host/heap.ts';
 import { createApp } from '../http/app.ts';
 import { HTTP_POOL } from '../http/ask-database.ts';
 import { startHttp } from '../http/server.ts';
 import type { Logger } from '../logger.ts';
 import { createMetrics } from '../metrics.ts';
-import { longestInterval } from '../schedule.ts';
+import { longestInterval } from '../time/schedule.ts';
 import { createScheduler } from '../scheduler/scheduler.ts';
-import { clockChanges } from '../slots.ts';
-import { LEASE_TIMING } from '../sync/lease.ts';
+import { clockChanges } from '../time/slots.ts';
+import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { requestSync, type SyncOutcome, type SyncRequest } from '../sync/request-sync.ts';
-import { slotFacts } from '../sync/slot-facts.ts';
+import { slotFacts } from '../sync/claim/slot-facts.ts';
 import { VERSION } from '../version.ts';
 import { chooseAccounts } from './sync.ts';
-import { minute } from './print.ts';
+import { minute } from '../terminal/print.ts';
 
 type Options = { account: string[]; migrate: boolean };
 

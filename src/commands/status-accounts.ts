@@ -1,9 +1,9 @@
 // The state of each account as `status` tells it: how old, by the schedule too old, what fails, who is at it. Pure.
-import type { AccountState } from '../queries/list-accounts.ts';
-import type { SlotRun } from '../queries/slot-runs.ts';
-import { ago, duration, minute, plural, printable, type Cell } from './print.ts';
-import { LINE_WIDTH, wrap } from './wrap.ts';
-import { LEASE_TIMING } from '../sync/lease.ts';
+import type { AccountState } from '../queries/accounts/list-accounts.ts';
+import type { SlotRun } from '../queries/runs/slot-runs.ts';
+import { ago, duration, minute, plural, printable, type Cell } from '../terminal/print.ts';
+import { LINE_WIDTH, wrap } from '../terminal/wrap.ts';
+import { LEASE_TIMING } from '../sync/claim/lease.ts';
 
 export type ScheduleState = {
   schedule: string;

@@ -4,13 +4,13 @@ import type { Config } from '../config.ts';
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { EXIT, OperatorError } from '../errors.ts';
-import { databaseNow } from '../queries/database-now.ts';
-import { listAccounts, type AccountState } from '../queries/list-accounts.ts';
-import { findRun, listRuns, type Run } from '../queries/list-runs.ts';
-import { slotRuns } from '../queries/slot-runs.ts';
-import { longestInterval, nextSlots } from '../schedule.ts';
-import { slotsBefore } from '../slots.ts';
-import { explainRun, type Fact } from './explain-run.ts';
+import { databaseNow } from '../queries/health/database-now.ts';
+import { listAccounts, type AccountState } from '../queries/accounts/list-accounts.ts';
+import { findRun, listRuns, type Run } from '../queries/runs/list-runs.ts';
+import { slotRuns } from '../queries/runs/slot-runs.ts';
+import { longestInterval, nextSlots } from '../time/schedule.ts';
+import { slotsBefore } from '../time/slots.ts';
+import { explainRun, type Fact } from '../answers/explain-run.ts';
 import {
   duration,
   formatOption,
@@ -22,10 +22,10 @@ import {
   wholeNumber,
   type Cell,
   type Format,
-} from './print.ts';
+} from '../terminal/print.ts';
 import { accountUnknown, NO_ACCOUNT, withHistory } from './read-history.ts';
 import { ACCOUNT_COLUMNS, accountCells, accountLines, type ScheduleState } from './status-accounts.ts';
-import { wrap } from './wrap.ts';
+import { wrap } from '../terminal/wrap.ts';
 
 type Options = { run?: number; account?: string; limit: number; accounts: boolean; format: Format };
 

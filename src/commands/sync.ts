@@ -3,15 +3,15 @@ import { Command } from 'commander';
 import { isAccountId, readConfig, type Config } from '../config.ts';
 import { openClient, openDatabase, openLogger, type Io } from '../context.ts';
 import { databaseError } from '../db/database-errors.ts';
-import { boundGarbage } from '../heap.ts';
+import { boundGarbage } from '../host/heap.ts';
 import { EXIT, isOperatorError, OperatorError, worstExit, type ExitCode } from '../errors.ts';
-import { levelsOfSnapshot } from '../queries/levels-of-snapshot.ts';
-import { LEASE_TIMING } from '../sync/lease.ts';
+import { levelsOfSnapshot } from '../queries/levels/levels-of-snapshot.ts';
+import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { requestSync, type SyncOutcome } from '../sync/request-sync.ts';
 import type { RunDeps } from '../sync/run-sync.ts';
-import { printError } from './print-error.ts';
-import { createProgress } from './progress.ts';
-import { duration, minute, plural } from './print.ts';
+import { printError } from '../terminal/print-error.ts';
+import { createProgress } from '../terminal/progress.ts';
+import { duration, minute, plural } from '../terminal/print.ts';
 
 type Options = {
   account: string[];

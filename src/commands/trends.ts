@@ -3,9 +3,17 @@ import { Command, Option } from 'commander';
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { DEFAULT_LIMITS, inTransaction } from '../db/transaction.ts';
-import { databaseNow } from '../queries/database-now.ts';
-import { BUCKETS, levelTrend, type Bucket, type TrendPoint } from '../queries/level-trend.ts';
-import { formatOption, minute, printRows, table, widthOf, type Cell, type Format } from './print.ts';
+import { databaseNow } from '../queries/health/database-now.ts';
+import { BUCKETS, levelTrend, type Bucket, type TrendPoint } from '../queries/levels/level-trend.ts';
+import {
+  formatOption,
+  minute,
+  printRows,
+  table,
+  widthOf,
+  type Cell,
+  type Format,
+} from '../terminal/print.ts';
 import {
   accountName,
   chooseHistories,
@@ -26,9 +34,9 @@ import {
   stretchesOf,
   timeAxis,
   type Level,
-} from './trend-chart.ts';
-import { startOfDay, WHEN_HELP } from './when.ts';
-import { wrap } from './wrap.ts';
+} from '../terminal/trend-chart.ts';
+import { startOfDay, WHEN_HELP } from '../time/when.ts';
+import { wrap } from '../terminal/wrap.ts';
 
 type Options = { since: string; bucket: Bucket; account?: string; timezone?: string; format: Format };
 type TrendOptions = {

@@ -3,13 +3,13 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { EXIT, OperatorError } from '../errors.ts';
-import { databaseNow } from '../queries/database-now.ts';
-import type { KnownAccount } from '../queries/known-accounts.ts';
-import { listUsers, USER_SORTS, type ListedUser, type UserSort } from '../queries/list-users.ts';
-import { mayRead } from '../queries/may-read.ts';
-import { snapshotAt, type SnapshotAt } from '../queries/snapshot-at.ts';
+import { databaseNow } from '../queries/health/database-now.ts';
+import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
+import { listUsers, USER_SORTS, type ListedUser, type UserSort } from '../queries/users/list-users.ts';
+import { mayRead } from '../queries/health/may-read.ts';
+import { snapshotAt, type SnapshotAt } from '../queries/snapshots/snapshot-at.ts';
 import { identitiesDenied } from './identities-denied.ts';
-import { withPersons } from './person-lines.ts';
+import { withPersons } from '../terminal/person-lines.ts';
 import {
   duration,
   formatOption,
@@ -21,7 +21,7 @@ import {
   widthOf,
   type Cell,
   type Format,
-} from './print.ts';
+} from '../terminal/print.ts';
 import {
   accountName,
   beforeHistory,
@@ -33,8 +33,8 @@ import {
   timezoneOption,
   withHistory,
 } from './read-history.ts';
-import { localMinute, WHEN_HELP } from './when.ts';
-import { wrap } from './wrap.ts';
+import { localMinute, WHEN_HELP } from '../time/when.ts';
+import { wrap } from '../terminal/wrap.ts';
 
 type Options = {
   level: string[];

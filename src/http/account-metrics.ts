@@ -2,7 +2,7 @@
 // was retired must not leave its last values behind.
 import { Gauge, Registry } from 'prom-client';
 import { PREFIX } from '../metrics.ts';
-import type { AccountGauges } from '../queries/account-gauges.ts';
+import type { AccountGauges } from '../queries/accounts/account-gauges.ts';
 
 export type DatabaseView = { up: boolean; migrated: boolean; accounts: readonly AccountGauges[] };
 

@@ -2,7 +2,7 @@
 // machine are what is to be kept out: pages of other origins, and names that were rebound to 127.0.0.1.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Context, MiddlewareHandler } from 'hono';
-import { isLoopbackHost } from '../private-host.ts';
+import { isLoopbackHost } from '../net/private-host.ts';
 import { problem } from './problem.ts';
 
 export function guard(token: string | null): MiddlewareHandler {

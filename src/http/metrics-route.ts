@@ -4,7 +4,7 @@ import type { Pool } from '../db/pool.ts';
 import { readOnly } from '../db/read-only.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
-import { accountGauges } from '../queries/account-gauges.ts';
+import { accountGauges } from '../queries/accounts/account-gauges.ts';
 import { accountMetrics, type DatabaseView } from './account-metrics.ts';
 import { answerWithin, DATABASE_WAIT_MS, shared } from './ask-database.ts';
 import type { Readiness } from './readiness.ts';

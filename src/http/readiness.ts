@@ -4,7 +4,7 @@ import { checkMigrations, databaseBehind } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
 import { isOperatorError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { freshness, type Freshness } from '../queries/freshness.ts';
+import { freshness, type Freshness } from '../queries/accounts/freshness.ts';
 import { answerWithin, DATABASE_WAIT_MS } from './ask-database.ts';
 
 type Failed = { status: 'failed'; code: string; message: string };

@@ -1,6 +1,6 @@
 // Whether an account is to be synced now. Pure: every replica that looks at the same facts comes to the same answer, and the
 // claim in the database settles who acts on it.
-import type { SlotFacts } from '../sync/slot-facts.ts';
+import type { SlotFacts } from '../sync/claim/slot-facts.ts';
 
 export type Slot = {
   at: Date;

@@ -5,8 +5,8 @@ import { createTask, type ScheduledTask } from 'node-cron';
 import pLimit from 'p-limit';
 import { errorFields, withLogFields, type Logger } from '../logger.ts';
 import { isOperatorError, type OperatorError } from '../errors.ts';
-import { slotsBefore } from '../slots.ts';
-import type { SlotFacts } from '../sync/slot-facts.ts';
+import { slotsBefore } from '../time/slots.ts';
+import type { SlotFacts } from '../sync/claim/slot-facts.ts';
 import type { SyncOutcome, SyncRequest } from '../sync/request-sync.ts';
 import { CLOCK_TOLERANCE_MS, planRun, type BackOff, type Slot } from './plan.ts';
 

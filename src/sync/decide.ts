@@ -1,10 +1,10 @@
 // What a run makes of all that it has seen: the verdict of the snapshot, who is cleared, and the guard that speaks up. Pure.
 import type { OperatorError } from '../errors.ts';
-import { decideAbsence, isUnfinished } from './absence.ts';
-import { clearPending, emptyAnswer, massClear } from './guards.ts';
+import { decideAbsence, isUnfinished } from './absence/absence.ts';
+import { clearPending, emptyAnswer, massClear } from './absence/guards.ts';
 import type { Seen } from './look.ts';
 import type { ChangeInputs } from './publish/changes.ts';
-import type { Verdict } from './verdict.ts';
+import type { Verdict } from './walk/verdict.ts';
 
 export type Decided = {
   verdict: Verdict;

@@ -2,11 +2,11 @@
 // ask Cloudflare about the absent. Nothing is written but rejected records.
 import type { ClientUsage, CloudflareClient } from '../cloudflare/client.ts';
 import type { Pool } from '../db/pool.ts';
-import { memoryLimitBytes } from '../host-memory.ts';
+import { memoryLimitBytes } from '../host/host-memory.ts';
 import type { Logger } from '../logger.ts';
-import { askAbsent, type Answers } from './ask-absent.ts';
-import type { Lease } from './lease.ts';
-import { missingRows, readMissing, type MissingUser } from './missing-users.ts';
+import { askAbsent, type Answers } from './absence/ask-absent.ts';
+import type { Lease } from './claim/lease.ts';
+import { missingRows, readMissing, type MissingUser } from './absence/missing-users.ts';
 import type { RunFacts } from './record-run.ts';
 import { createMemoryCheck } from './state/check-memory.ts';
 import { randomHashKey, type HashKey } from '../keyed-hash.ts';

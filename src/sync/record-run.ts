@@ -5,8 +5,8 @@ import type { Pool } from '../db/pool.ts';
 import { syncRuns } from '../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../db/transaction.ts';
 import type { OperatorError } from '../errors.ts';
-import { fence, releaseLease, type Lease } from './lease.ts';
-import type { Verdict } from './verdict.ts';
+import { fence, releaseLease, type Lease } from './claim/lease.ts';
+import type { Verdict } from './walk/verdict.ts';
 
 /** What is known of an attempt whether it published or failed. */
 export type RunFacts = {

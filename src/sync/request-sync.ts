@@ -6,8 +6,8 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { databaseError, isConnectionLoss, isHostAway } from '../db/database-errors.ts';
 import { EXIT, OperatorError } from '../errors.ts';
 import { withLogFields } from '../logger.ts';
-import { claimLease, judgeHolder, type Claim, type Holder, type Lease, type Trigger } from './lease.ts';
-import { processIdentity } from './process-identity.ts';
+import { claimLease, judgeHolder, type Claim, type Holder, type Lease, type Trigger } from './claim/lease.ts';
+import { processIdentity } from '../host/process-identity.ts';
 import { runSync, type RunDeps, type RunResult } from './run-sync.ts';
 import type { WalkProgress } from './walk/walk.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as after } from 'node:timers/promises';
 import { test } from 'node:test';
 import { createCloudflareClient } from '../../src/cloudflare/client.ts';
-import { collectRecords } from '../../src/cloudflare/record-reader.ts';
+import { collectRecords } from '../../src/cloudflare/endpoints/summary/record-reader.ts';
 import { VERSION } from '../../src/version.ts';
 import {
   ACCOUNT,
@@ -15,7 +15,7 @@ import {
   text,
   TOKEN,
   type Reply,
-} from './api-server.ts';
+} from '../support/api/api-server.ts';
 
 const hold: Reply = () => {};
 

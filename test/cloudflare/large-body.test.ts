@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { setTimeout as after } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
-import { collectRecords, type OpenReader } from '../../src/cloudflare/record-reader.ts';
-import { uuidOf } from '../support/random-world.ts';
+import { collectRecords, type OpenReader } from '../../src/cloudflare/endpoints/summary/record-reader.ts';
+import { uuidOf } from '../support/world/random-world.ts';
 import {
   ACCOUNT,
   failed,
@@ -19,7 +19,7 @@ import {
   text,
   type Harness,
   type Reply,
-} from './api-server.ts';
+} from '../support/api/api-server.ts';
 
 const MIB = 1024 * 1024;
 const jsonHead = { 'content-type': 'application/json' };

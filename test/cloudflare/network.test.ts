@@ -6,8 +6,8 @@ import { test, type TestContext } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { createCloudflareClient } from '../../src/cloudflare/client.ts';
 import { isPageTimeout } from '../../src/cloudflare/problems.ts';
-import { collectRecords } from '../../src/cloudflare/record-reader.ts';
-import { ACCOUNT, harness, json, PAGE, refusalOf, TOKEN, type Reply } from './api-server.ts';
+import { collectRecords } from '../../src/cloudflare/endpoints/summary/record-reader.ts';
+import { ACCOUNT, harness, json, PAGE, refusalOf, TOKEN, type Reply } from '../support/api/api-server.ts';
 
 const BODY = JSON.stringify(PAGE);
 const jsonHead = { 'content-type': 'application/json' };

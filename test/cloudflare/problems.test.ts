@@ -6,7 +6,17 @@ import { createJudge, isPageSizeRefused, isPageTimeout } from '../../src/cloudfl
 import { createCleaner } from '../../src/cloudflare/quote.ts';
 import { parseJson } from '../../src/cloudflare/responses.ts';
 import { OperatorError } from '../../src/errors.ts';
-import { ACCOUNT, failed, harness, json, PAGE, RECORD, text, TOKEN, type Reply } from './api-server.ts';
+import {
+  ACCOUNT,
+  failed,
+  harness,
+  json,
+  PAGE,
+  RECORD,
+  text,
+  TOKEN,
+  type Reply,
+} from '../support/api/api-server.ts';
 
 const html = (status: number, title = 'Just a moment...') =>
   text(status, `<!DOCTYPE html><html lang="en"><title>${title}</title><script>if(a<b){}</script></html>`, {

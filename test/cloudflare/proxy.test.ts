@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { createCloudflareClient } from '../../src/cloudflare/client.ts';
-import { harness, json, PAGE, TOKEN } from './api-server.ts';
+import { harness, json, PAGE, TOKEN } from '../support/api/api-server.ts';
 
 type Proxy = { url: string; seen: string[]; authorization: (string | undefined)[] };
 

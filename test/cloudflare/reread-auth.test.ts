@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CloudflareAuth } from '../../src/cloudflare/client.ts';
-import { ACCOUNT, failed, harness, json, PAGE, refusalOf, TOKEN, type Reply } from './api-server.ts';
+import {
+  ACCOUNT,
+  failed,
+  harness,
+  json,
+  PAGE,
+  refusalOf,
+  TOKEN,
+  type Reply,
+} from '../support/api/api-server.ts';
 
 const FRESH = 'v1.0-An0ther-Tok3n_9876543210';
 const token = (text: string): CloudflareAuth => ({ kind: 'token', token: text });

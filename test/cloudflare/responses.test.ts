@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { readErrors, readSummary } from '../../src/cloudflare/responses.ts';
-import { PAGE, RECORD } from './api-server.ts';
+import { PAGE, RECORD } from '../support/api/api-server.ts';
 
 test('reads a page with everything in it', () => {
   assert.deepEqual(readSummary(PAGE), { records: [RECORD], info: PAGE.result_info });

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { collectRecords } from '../../src/cloudflare/record-reader.ts';
+import { collectRecords } from '../../src/cloudflare/endpoints/summary/record-reader.ts';
 import { tallyPage } from '../../src/cloudflare/tally-page.ts';
-import { RECORD } from './api-server.ts';
+import { RECORD } from '../support/api/api-server.ts';
 
 function tally(records: readonly unknown[]) {
   const page = tallyPage(collectRecords());

@@ -8,9 +8,9 @@ import {
   type Pass,
   type PassRequest,
 } from '../../src/cloudflare/walk-pages.ts';
-import { collectRecords } from '../../src/cloudflare/record-reader.ts';
+import { collectRecords } from '../../src/cloudflare/endpoints/summary/record-reader.ts';
 import { OperatorError } from '../../src/errors.ts';
-import { judgeWalk } from '../../src/sync/verdict.ts';
+import { judgeWalk } from '../../src/sync/walk/verdict.ts';
 import {
   answer,
   HONEST,
@@ -18,8 +18,8 @@ import {
   walkWorld,
   type Outcome,
   type PagingWorld,
-} from '../support/paging-world.ts';
-import { pageOf } from '../support/serve-records.ts';
+} from '../support/api/paging-world.ts';
+import { pageOf } from '../support/api/serve-records.ts';
 
 type Info = NonNullable<PagingWorld['info']>;
 const info = (

@@ -8,7 +8,7 @@ import { Client } from 'pg';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { createWorld } from '../../src/simulator/world.ts';
 import { runCli, type CliResult } from '../support/cli.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database/test-database.ts';
 
 const ACCOUNT = '0123456789abcdef0123456789abcdef';
 const AUTH = { token: 'a-token-nobody-may-see', email: 'admin@example.com', key: 'a-key-nobody-may-see' };

@@ -6,8 +6,8 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { demoDatabase, databaseUrl } from '../../src/db/create-database.ts';
-import { findEmbedded, stopEmbedded } from '../../src/db/embedded-postgres.ts';
-import { removeFolder, temporaryFolder } from '../support/postgres-server.ts';
+import { findEmbedded, stopEmbedded } from '../../src/db/embedded/embedded-postgres.ts';
+import { removeFolder, temporaryFolder } from '../support/database/postgres-server.ts';
 
 const CLI = path.resolve(import.meta.dirname, '../../dist/cli.js');
 const run = promisify(execFile);

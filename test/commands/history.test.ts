@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { runCli, type CliResult } from '../support/cli.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { uuidOf } from '../support/random-world.ts';
-import { sampleHistory } from '../support/sample-history.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { uuidOf } from '../support/world/random-world.ts';
+import { sampleHistory } from '../support/database/sample-history.ts';
 
 const ONE = '1'.repeat(32);
 const TWO = '2'.repeat(32);

@@ -6,9 +6,9 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { CLI, runCli, type CliResult } from '../support/cli.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { uuidOf } from '../support/random-world.ts';
-import { sampleHistory } from '../support/sample-history.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { uuidOf } from '../support/world/random-world.ts';
+import { sampleHistory } from '../support/database/sample-history.ts';
 
 const ONE = '1'.repeat(32);
 const TWO = '2'.repeat(32);

@@ -5,13 +5,18 @@ import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { createCloudflareClient } from '../../src/cloudflare/client.ts';
 import { createLogger } from '../../src/logger.ts';
-import { createCalendar, HOUR } from '../support/calendar.ts';
+import { createCalendar, HOUR } from '../support/oracle/calendar.ts';
 import { runCli } from '../support/cli.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import type { SnapshotRecord, UserState } from '../support/oracle.ts';
-import { circumstances, liveThrough, randomPast } from '../support/random-past.ts';
-import { expectedComparison, expectedUsers, type Past, type Row } from '../support/reporting-oracle.ts';
-import { startScriptedApi } from '../support/scripted-api.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import type { SnapshotRecord, UserState } from '../support/oracle/oracle.ts';
+import { circumstances, liveThrough, randomPast } from '../support/world/random-past.ts';
+import {
+  expectedComparison,
+  expectedUsers,
+  type Past,
+  type Row,
+} from '../support/oracle/reporting-oracle.ts';
+import { startScriptedApi } from '../support/api/scripted-api.ts';
 
 const SEED = fc.readConfigureGlobal().seed ?? 20261123;
 const ZONE = 'Europe/Berlin';

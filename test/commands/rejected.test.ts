@@ -1,11 +1,11 @@
 // `rejected list|show|recheck` in a process of its own, over a real database.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { RAW_MAX_LENGTH } from '../../src/cloudflare/record.ts';
+import { RAW_MAX_LENGTH } from '../../src/cloudflare/endpoints/summary/record.ts';
 import { runCli, type CliResult } from '../support/cli.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { uuidOf } from '../support/random-world.ts';
-import { sampleHistory } from '../support/sample-history.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { uuidOf } from '../support/world/random-world.ts';
+import { sampleHistory } from '../support/database/sample-history.ts';
 
 const ONE = '1'.repeat(32);
 const TWO = '2'.repeat(32);

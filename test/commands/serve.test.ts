@@ -11,7 +11,7 @@ import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import type { Fault } from '../../src/simulator/faults.ts';
 import { createWorld } from '../../src/simulator/world.ts';
 import { CLI, runCli } from '../support/cli.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 
 /** Bounded, so that what never comes is a failure and not a test that never ends. */
 async function until(holds: () => Promise<boolean>): Promise<void> {

@@ -5,9 +5,9 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { createRoles } from '../../src/db/roles.ts';
 import { leases } from '../../src/db/schema.ts';
 import { runCli } from '../support/cli.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { uuidOf } from '../support/random-world.ts';
-import { sampleHistory } from '../support/sample-history.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { uuidOf } from '../support/world/random-world.ts';
+import { sampleHistory } from '../support/database/sample-history.ts';
 
 const DAY = 86_400_000;
 const now = Date.now();

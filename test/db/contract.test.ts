@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 
 const goldenFile = path.join(import.meta.dirname, 'contract.golden');
 

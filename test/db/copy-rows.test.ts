@@ -15,9 +15,9 @@ import {
 import { copyRows, type CopyValue } from '../../src/db/copy-rows.ts';
 import type { PoolClient } from '../../src/db/pool.ts';
 import type { PostgresInstant } from '../../src/db/postgres-instant.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { startFaultProxy } from '../support/fault-proxy.ts';
-import { testPool } from '../support/migrated-database.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database/test-database.ts';
+import { startFaultProxy } from '../support/faults/fault-proxy.ts';
+import { testPool } from '../support/database/migrated-database.ts';
 
 // Names that only work quoted.
 const table = pgSchema('Odd schema').table('copy', {

@@ -13,8 +13,8 @@ import {
 import type { Pool } from '../../src/db/pool.ts';
 import { OperatorError } from '../../src/errors.ts';
 import { childScript, type Child, type ChildScript } from '../support/child.ts';
-import { createTestDatabase } from '../support/database.ts';
-import { testPool } from '../support/migrated-database.ts';
+import { createTestDatabase } from '../support/database/test-database.ts';
+import { testPool } from '../support/database/migrated-database.ts';
 
 type Journal = {
   entries: { idx: number; when: number; tag: string; version: string; breakpoints: boolean }[];
@@ -80,7 +80,7 @@ describe('twenty migrators at once', () => {
   let script: ChildScript;
   let migrators: Child[];
   before(async () => {
-    script = await childScript('migrate-child.ts');
+    script = await childScript('database/migrate-child.ts');
     migrators = Array.from({ length: 20 }, () => script.start({}));
     await Promise.all(migrators.map((migrator) => migrator.line('ready')));
   });

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { isDateTime } from '../../src/cloudflare/date-time.ts';
+import { isDateTime } from '../../src/cloudflare/endpoints/summary/date-time.ts';
 import {
   decodeInstant,
   encodeInstant,
   readInstant,
   type PostgresInstant,
 } from '../../src/db/postgres-instant.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { testPool } from '../support/migrated-database.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database/test-database.ts';
+import { testPool } from '../support/database/migrated-database.ts';
 
 const two = (value: number) => String(value).padStart(2, '0');
 const six = (value: number) => String(value).padStart(6, '0');

@@ -9,10 +9,10 @@ import type { Pool } from '../../src/db/pool.ts';
 import { createRoles, READER_SETTINGS } from '../../src/db/roles.ts';
 import { OperatorError } from '../../src/errors.ts';
 import { runCli } from '../support/cli.ts';
-import { createTestDatabase } from '../support/database.ts';
-import { migratedDatabase, testPool, type MigratedDatabase } from '../support/migrated-database.ts';
-import { startPostgresServer, type PostgresServer } from '../support/postgres-server.ts';
-import { sampleHistory } from '../support/sample-history.ts';
+import { createTestDatabase } from '../support/database/test-database.ts';
+import { migratedDatabase, testPool, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { startPostgresServer, type PostgresServer } from '../support/database/postgres-server.ts';
+import { sampleHistory } from '../support/database/sample-history.ts';
 
 const EMAIL = 'personal.data@example.com';
 const NAME = 'Persona Ldata';

@@ -5,10 +5,10 @@ import { sql } from 'drizzle-orm';
 import { CommitUnknown, DEFAULT_LIMITS, inTransaction } from '../../src/db/transaction.ts';
 import { createPool, type Pool } from '../../src/db/pool.ts';
 import { databaseError } from '../../src/db/database-errors.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { startCutProxy, type CutProxy } from '../support/cut-proxy.ts';
-import { startFaultProxy } from '../support/fault-proxy.ts';
-import { testPool } from '../support/migrated-database.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database/test-database.ts';
+import { startCutProxy, type CutProxy } from '../support/faults/cut-proxy.ts';
+import { startFaultProxy } from '../support/faults/fault-proxy.ts';
+import { testPool } from '../support/database/migrated-database.ts';
 
 const LIMITS = { lockMs: 1_234, idleMs: 2_345, statementMs: 3_456 };
 

@@ -5,10 +5,10 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { createMetrics } from '../../src/metrics.ts';
-import { startApp } from '../support/http-app.ts';
-import { migratedDatabase } from '../support/migrated-database.ts';
-import { sampleHistory } from '../support/sample-history.ts';
-import { parseScrape } from '../support/scrape.ts';
+import { startApp } from '../support/api/http-app.ts';
+import { migratedDatabase } from '../support/database/migrated-database.ts';
+import { sampleHistory } from '../support/database/sample-history.ts';
+import { parseScrape } from '../support/api/scrape.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const folder = path.join(root, 'integrations/prometheus');

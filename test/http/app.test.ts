@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, test } from 'node:test';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { startApp, TOKEN } from '../support/http-app.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { startApp, TOKEN } from '../support/api/http-app.ts';
 
 let db: MigratedDatabase;
 before(async () => {

@@ -1,8 +1,8 @@
 // Who is let in: the token where one is set; without one, this machine, but not its browsers' other pages.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { startApp, TOKEN, type HttpApp } from '../support/http-app.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { startApp, TOKEN, type HttpApp } from '../support/api/http-app.ts';
 
 let db: MigratedDatabase;
 before(async () => {

@@ -6,11 +6,11 @@ import { createLogger } from '../../src/logger.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { createWorld } from '../../src/simulator/world.ts';
-import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
-import { startApp, TOKEN } from '../support/http-app.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { parseScrape } from '../support/scrape.ts';
+import { startApp, TOKEN } from '../support/api/http-app.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { parseScrape } from '../support/api/scrape.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 const ACCOUNTS = ['0123456789abcdef0123456789abcdef', 'fedcba9876543210fedcba9876543210'];

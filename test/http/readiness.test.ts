@@ -4,12 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
 import { migrationsFolder } from '../../src/db/migrate.ts';
-import { createTestDatabase } from '../support/database.ts';
-import { startFaultProxy } from '../support/fault-proxy.ts';
-import { startApp, type HttpApp } from '../support/http-app.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { sampleHistory } from '../support/sample-history.ts';
-import { parseScrape } from '../support/scrape.ts';
+import { createTestDatabase } from '../support/database/test-database.ts';
+import { startFaultProxy } from '../support/faults/fault-proxy.ts';
+import { startApp, type HttpApp } from '../support/api/http-app.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { sampleHistory } from '../support/database/sample-history.ts';
+import { parseScrape } from '../support/api/scrape.ts';
 
 async function database(t: TestContext): Promise<MigratedDatabase> {
   const db = await migratedDatabase();

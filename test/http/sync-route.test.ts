@@ -4,8 +4,8 @@ import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { OperatorError, type ExitCode } from '../../src/errors.ts';
 import type { SyncStart } from '../../src/http/sync-route.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { startApp, TOKEN, type HttpApp } from '../support/http-app.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { startApp, TOKEN, type HttpApp } from '../support/api/http-app.ts';
 
 let db: MigratedDatabase;
 before(async () => {

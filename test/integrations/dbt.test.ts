@@ -8,12 +8,12 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
-import { createCalendar, HOUR } from '../support/calendar.ts';
-import { dbtFolder, filesUnder, modelsInOrder, readDbt, resolve } from '../support/dbt-models.ts';
-import { testPool } from '../support/migrated-database.ts';
-import { expectedViews, type Row } from '../support/reporting-oracle.ts';
-import { difference, readQuery } from '../support/reporting-rows.ts';
-import { reportingWorld, type ReportingWorld } from '../support/reporting-world.ts';
+import { createCalendar, HOUR } from '../support/oracle/calendar.ts';
+import { dbtFolder, filesUnder, modelsInOrder, readDbt, resolve } from './dbt-models.ts';
+import { testPool } from '../support/database/migrated-database.ts';
+import { expectedViews, type Row } from '../support/oracle/reporting-oracle.ts';
+import { difference, readQuery } from '../support/oracle/reporting-rows.ts';
+import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
 
 type Column = { name: string; description?: string; data_tests?: unknown[] };
 type Described = { name: string; description: string; columns?: Column[]; data_tests?: unknown[] };

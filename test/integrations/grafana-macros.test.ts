@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { expandMacros } from '../support/grafana-macros.ts';
+import { expandMacros } from './grafana-macros.ts';
 
 const dashboard = {
   from: new Date('2026-03-01T00:00:00Z'),

@@ -1,10 +1,10 @@
 // Every query of every dashboard, asked as a reader without personal data, on a world that the oracle knows.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { createCalendar } from '../support/calendar.ts';
-import { dashboardOf, dashboards, openDashboard, sqlOf, type Opened } from '../support/grafana-dashboards.ts';
-import { expectedViews, type Past, type Row } from '../support/reporting-oracle.ts';
-import { reportingWorld, type ReportingWorld } from '../support/reporting-world.ts';
+import { createCalendar } from '../support/oracle/calendar.ts';
+import { dashboardOf, dashboards, openDashboard, sqlOf, type Opened } from './grafana-dashboards.ts';
+import { expectedViews, type Past, type Row } from '../support/oracle/reporting-oracle.ts';
+import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
 
 const CHANGES = ['appeared', 'raised', 'lowered', 'cleared', 'returned'] as const;
 const LEVELS = ['low', 'medium', 'high'] as const;

@@ -5,10 +5,10 @@ import { after, before, describe, test } from 'node:test';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { parse } from 'yaml';
 import { snapshotLevels } from '../../src/db/schema.ts';
-import { dashboardOf, dashboards, openDashboard, readGrafana, sqlOf } from '../support/grafana-dashboards.ts';
-import type { Source } from '../support/grafana-dashboards.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { sampleHistory } from '../support/sample-history.ts';
+import { dashboardOf, dashboards, openDashboard, readGrafana, sqlOf } from './grafana-dashboards.ts';
+import type { Source } from './grafana-dashboards.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { sampleHistory } from '../support/database/sample-history.ts';
 
 type Row = Record<string, unknown>;
 

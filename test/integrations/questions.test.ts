@@ -5,13 +5,18 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { PoolClient } from '../../src/db/pool.ts';
-import { createCalendar } from '../support/calendar.ts';
-import { testPool } from '../support/migrated-database.ts';
-import { expectedAnswers, type Answers } from '../support/question-answers.ts';
-import { expectedComparison, expectedUsers, expectedViews, type Past } from '../support/reporting-oracle.ts';
-import { difference, readQuery } from '../support/reporting-rows.ts';
-import { reportingWorld, type ReportingWorld } from '../support/reporting-world.ts';
-import { expandMetabase, expandSuperset } from '../support/template-variables.ts';
+import { createCalendar } from '../support/oracle/calendar.ts';
+import { testPool } from '../support/database/migrated-database.ts';
+import { expectedAnswers, type Answers } from '../support/oracle/question-answers.ts';
+import {
+  expectedComparison,
+  expectedUsers,
+  expectedViews,
+  type Past,
+} from '../support/oracle/reporting-oracle.ts';
+import { difference, readQuery } from '../support/oracle/reporting-rows.ts';
+import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
+import { expandMetabase, expandSuperset } from './template-variables.ts';
 
 const folder = path.resolve(import.meta.dirname, '../../integrations');
 const filesOf = (name: string) =>

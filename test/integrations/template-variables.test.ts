@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { expandMetabase, expandSuperset } from '../support/template-variables.ts';
+import { expandMetabase, expandSuperset } from './template-variables.ts';
 
 const values = { account: "o'brien", since: { date: '2026-03-01' } };
 

@@ -4,10 +4,10 @@ import { after, before, test } from 'node:test';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { sql } from 'drizzle-orm';
 import { leases, snapshotLevels, snapshots } from '../../src/db/schema.ts';
-import { accountGauges, gaugesOf, STREAK_LIMIT } from '../../src/queries/account-gauges.ts';
-import { freshness } from '../../src/queries/freshness.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { sampleHistory } from '../support/sample-history.ts';
+import { accountGauges, gaugesOf, STREAK_LIMIT } from '../../src/queries/accounts/account-gauges.ts';
+import { freshness } from '../../src/queries/accounts/freshness.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { sampleHistory } from '../support/database/sample-history.ts';
 
 let db: MigratedDatabase;
 before(async () => {

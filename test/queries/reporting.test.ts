@@ -6,10 +6,10 @@ import fc from 'fast-check';
 import { createCloudflareClient, type CloudflareClient } from '../../src/cloudflare/client.ts';
 import type { PoolClient } from '../../src/db/pool.ts';
 import { createLogger } from '../../src/logger.ts';
-import { createCalendar, HOUR } from '../support/calendar.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { sampleHistory } from '../support/sample-history.ts';
-import { circumstances, liveThrough, randomPast } from '../support/random-past.ts';
+import { createCalendar, HOUR } from '../support/oracle/calendar.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { sampleHistory } from '../support/database/sample-history.ts';
+import { circumstances, liveThrough, randomPast } from '../support/world/random-past.ts';
 import {
   expectedComparison,
   expectedUsers,
@@ -17,9 +17,9 @@ import {
   periodsOf,
   type Past,
   type Row,
-} from '../support/reporting-oracle.ts';
-import { difference, readFunction, readView } from '../support/reporting-rows.ts';
-import { startScriptedApi, type ScriptedApi } from '../support/scripted-api.ts';
+} from '../support/oracle/reporting-oracle.ts';
+import { difference, readFunction, readView } from '../support/oracle/reporting-rows.ts';
+import { startScriptedApi, type ScriptedApi } from '../support/api/scripted-api.ts';
 
 const WORLDS = Number(process.env['REPORTING_WORLDS'] ?? 4);
 const SEED = Number(

@@ -1,15 +1,15 @@
-// The histories that bench/reporting.ts reads are written by SQL. Here a small one is lived through once more, by walk and
+// The histories that bench/reporting/run.ts reads are written by SQL. Here a small one is lived through once more, by walk and
 // publish, and both databases hold the same rows.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { writeBulkHistory } from '../../bench/bulk-history.ts';
+import { writeBulkHistory } from '../../bench/reporting/bulk-history.ts';
 import type { CloudflareClient } from '../../src/cloudflare/client.ts';
 import { createLogger } from '../../src/logger.ts';
-import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
 import type { RiskLevel } from '../../src/user-risk.ts';
-import { migratedDatabase } from '../support/migrated-database.ts';
-import { serveRecords } from '../support/serve-records.ts';
+import { migratedDatabase } from '../support/database/migrated-database.ts';
+import { serveRecords } from '../support/api/serve-records.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 const ACCOUNT = '0123456789abcdef0123456789abcdef';

@@ -7,10 +7,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { startScenario, TOKEN, type Account, type Scenario } from '../support/fault-scenario.ts';
-import { startFaultServer } from '../support/fault-server.ts';
-import { clockOff, contentType, failure, htmlPage, redirect } from '../support/faults.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { startScenario, TOKEN, type Account, type Scenario } from '../support/faults/fault-scenario.ts';
+import { startFaultServer } from '../support/faults/fault-server.ts';
+import { clockOff, contentType, failure, htmlPage, redirect } from '../support/faults/faults.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 
 let db: MigratedDatabase;
 let scenario: Scenario;

@@ -5,12 +5,12 @@ import { readFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { test } from 'node:test';
 import type { UserRisk } from '../../src/user-risk.ts';
-import { rebuild } from '../support/assert-promises.ts';
+import { rebuild } from '../support/oracle/assert-promises.ts';
 import { childScript } from '../support/child.ts';
-import { startScenario, TOKEN } from '../support/fault-scenario.ts';
-import { migratedDatabase } from '../support/migrated-database.ts';
-import type { SyncChild } from '../support/sync-child.ts';
-import { wholeness } from '../support/wholeness.ts';
+import { startScenario, TOKEN } from '../support/faults/fault-scenario.ts';
+import { migratedDatabase } from '../support/database/migrated-database.ts';
+import type { SyncChild } from '../support/world/sync-child.ts';
+import { wholeness } from '../support/oracle/wholeness.ts';
 
 const LARGE = Number(process.env['LARGE_ACCOUNT'] ?? 30_000);
 const SMALL = 3_000;
@@ -26,7 +26,7 @@ test(
     timeout: 1_800_000,
   },
   async (t) => {
-    const [db, script] = await Promise.all([migratedDatabase(), childScript('sync-child.ts')]);
+    const [db, script] = await Promise.all([migratedDatabase(), childScript('world/sync-child.ts')]);
     const sizes = new Map<string, number>();
     const scenario = await startScenario({
       databaseUrl: db.url,

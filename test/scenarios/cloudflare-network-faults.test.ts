@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
-import { startScenario, type Account, type Scenario } from '../support/fault-scenario.ts';
+import { startScenario, type Account, type Scenario } from '../support/faults/fault-scenario.ts';
 import {
   closeAfter,
   cutBody,
@@ -16,8 +16,8 @@ import {
   stall,
   truncatedJson,
   wrongLength,
-} from '../support/faults.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+} from '../support/faults/faults.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 
 const MIB = 2 ** 20;
 

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { UserRisk } from '../../src/user-risk.ts';
-import { rebuild } from '../support/assert-promises.ts';
-import { startScenario, type Scenario } from '../support/fault-scenario.ts';
-import type { Rule } from '../support/fault-server.ts';
-import { clampedTo, echoOf, info, rewritten, totals } from '../support/faults.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { uuidOf } from '../support/random-world.ts';
+import { rebuild } from '../support/oracle/assert-promises.ts';
+import { startScenario, type Scenario } from '../support/faults/fault-scenario.ts';
+import type { Rule } from '../support/faults/fault-server.ts';
+import { clampedTo, echoOf, info, rewritten, totals } from '../support/faults/faults.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { uuidOf } from '../support/world/random-world.ts';
 
 let db: MigratedDatabase;
 let scenario: Scenario;

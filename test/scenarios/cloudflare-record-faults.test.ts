@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { UserRisk } from '../../src/user-risk.ts';
-import { startScenario, type Scenario } from '../support/fault-scenario.ts';
-import { records, type Fields } from '../support/faults.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { startScenario, type Scenario } from '../support/faults/fault-scenario.ts';
+import { records, type Fields } from '../support/faults/faults.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 
 let db: MigratedDatabase;
 let scenario: Scenario;

@@ -8,14 +8,14 @@ import type { Pool } from '../../src/db/pool.ts';
 import { createLogger } from '../../src/logger.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { createWorld } from '../../src/simulator/world.ts';
-import { LEASE_TIMING, type LeaseTiming } from '../../src/sync/lease.ts';
+import { LEASE_TIMING, type LeaseTiming } from '../../src/sync/claim/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
 import type { RunDeps, RunResult } from '../../src/sync/run-sync.ts';
 import type { UserRisk } from '../../src/user-risk.ts';
 import { childScript, type Child, type ChildScript } from '../support/child.ts';
-import { startCutProxy, type CutProxy } from '../support/cut-proxy.ts';
-import { migratedDatabase, testPool, type MigratedDatabase } from '../support/migrated-database.ts';
-import type { SyncChild } from '../support/sync-child.ts';
+import { startCutProxy, type CutProxy } from '../support/faults/cut-proxy.ts';
+import { migratedDatabase, testPool, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import type { SyncChild } from '../support/world/sync-child.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 const TOKEN = 'crash-test-token';
@@ -34,7 +34,7 @@ describe('a run that dies', { concurrency: false }, () => {
   const world = createWorld({ seed: 11, users: 220, start: START, days: 60, campaign: null });
 
   before(async () => {
-    [db, script] = await Promise.all([migratedDatabase(), childScript('sync-child.ts')]);
+    [db, script] = await Promise.all([migratedDatabase(), childScript('world/sync-child.ts')]);
     simulator = await startSimulator({
       worlds: world,
       now: () => instant,

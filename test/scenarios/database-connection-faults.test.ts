@@ -7,9 +7,9 @@ import { after, afterEach, before, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { Pool } from '../../src/db/pool.ts';
-import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.ts';
-import { startScenario, type Account, type Scenario } from '../support/fault-scenario.ts';
-import { migratedDatabase, testPool, type MigratedDatabase } from '../support/migrated-database.ts';
+import { startFaultProxy, type FaultProxy } from '../support/faults/fault-proxy.ts';
+import { startScenario, type Account, type Scenario } from '../support/faults/fault-scenario.ts';
+import { migratedDatabase, testPool, type MigratedDatabase } from '../support/database/migrated-database.ts';
 
 const LEASE = { heartbeatMs: 100, leaseMs: 700, pollMs: 50, graceMs: 1_000 };
 

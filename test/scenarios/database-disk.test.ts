@@ -7,11 +7,11 @@ import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { serverAccount } from '../../src/db/embedded-layout.ts';
+import { serverAccount } from '../../src/db/embedded/layout.ts';
 import { migrate } from '../../src/db/migrate.ts';
-import { startScenario } from '../support/fault-scenario.ts';
-import { testPool } from '../support/migrated-database.ts';
-import { removeFolder, startPostgresServer, temporaryFolder } from '../support/postgres-server.ts';
+import { startScenario } from '../support/faults/fault-scenario.ts';
+import { testPool } from '../support/database/migrated-database.ts';
+import { removeFolder, startPostgresServer, temporaryFolder } from '../support/database/postgres-server.ts';
 
 const run = promisify(execFile);
 

@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { migrate } from '../../src/db/migrate.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { startScenario, type Scenario } from '../support/fault-scenario.ts';
-import { testPool } from '../support/migrated-database.ts';
-import { findPgBouncer, startPooler, type Pooler } from '../support/pooler.ts';
-import { createWatermarkReader } from '../support/watermark-reader.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database/test-database.ts';
+import { startScenario, type Scenario } from '../support/faults/fault-scenario.ts';
+import { testPool } from '../support/database/migrated-database.ts';
+import { findPgBouncer, startPooler, type Pooler } from '../support/database/pooler.ts';
+import { createWatermarkReader } from '../support/oracle/watermark-reader.ts';
 
 const binary = findPgBouncer();
 

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Client } from 'pg';
-import { startScenario, type Scenario } from '../support/fault-scenario.ts';
-import { migratedDatabase, testPool, type MigratedDatabase } from '../support/migrated-database.ts';
-import { createWatermarkReader } from '../support/watermark-reader.ts';
+import { startScenario, type Scenario } from '../support/faults/fault-scenario.ts';
+import { migratedDatabase, testPool, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { createWatermarkReader } from '../support/oracle/watermark-reader.ts';
 
 let db: MigratedDatabase;
 let scenario: Scenario;

@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { migrate } from '../../src/db/migrate.ts';
-import { startBreakableServer, type BreakableServer } from '../support/breakable-server.ts';
-import { startScenario, type Scenario } from '../support/fault-scenario.ts';
-import type { Asked } from '../support/fault-server.ts';
-import { testPool } from '../support/migrated-database.ts';
+import { startBreakableServer, type BreakableServer } from '../support/database/breakable-server.ts';
+import { startScenario, type Scenario } from '../support/faults/fault-scenario.ts';
+import type { Asked } from '../support/faults/fault-server.ts';
+import { testPool } from '../support/database/migrated-database.ts';
 
 const PAGE = 1_000;
 /** Users whose rows are read at a time. */

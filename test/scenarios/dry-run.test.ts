@@ -5,10 +5,10 @@ import { after, before, test } from 'node:test';
 import { Client } from 'pg';
 import { migrate } from '../../src/db/migrate.ts';
 import type { Pool } from '../../src/db/pool.ts';
-import { testPool } from '../support/migrated-database.ts';
-import { startPostgresServer, type PostgresServer } from '../support/postgres-server.ts';
-import { rowsOfHistory } from '../support/rows-of-history.ts';
-import { personOf, servedAccount, type ServedAccount, type SyncOver } from '../support/served-account.ts';
+import { testPool } from '../support/database/migrated-database.ts';
+import { startPostgresServer, type PostgresServer } from '../support/database/postgres-server.ts';
+import { rowsOfHistory } from '../support/database/rows-of-history.ts';
+import { personOf, servedAccount, type ServedAccount, type SyncOver } from '../support/api/served-account.ts';
 
 let server: PostgresServer;
 let pool: Pool;

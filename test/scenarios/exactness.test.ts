@@ -7,18 +7,24 @@ import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { createCloudflareClient, type CloudflareClient } from '../../src/cloudflare/client.ts';
 import { createLogger } from '../../src/logger.ts';
-import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
-import { compareHistory } from '../support/compare-history.ts';
-import { createCoverage, type Coverage } from '../support/exactness-coverage.ts';
-import { HISTORY_DEFECTS } from '../support/history-defects.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { createOracle, type Forecast } from '../support/oracle.ts';
-import { listingOf, serving, understood, type Meanings, type Serving } from '../support/random-serving.ts';
-import { apply, change, uuidOf, type Change, type World } from '../support/random-world.ts';
-import { recordAnswers, startScriptedApi, type ScriptedApi } from '../support/scripted-api.ts';
+import { compareHistory } from '../support/oracle/compare-history.ts';
+import { createCoverage, type Coverage } from '../support/world/exactness-coverage.ts';
+import { HISTORY_DEFECTS } from '../support/oracle/history-defects.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { createOracle, type Forecast } from '../support/oracle/oracle.ts';
+import {
+  listingOf,
+  serving,
+  understood,
+  type Meanings,
+  type Serving,
+} from '../support/world/random-serving.ts';
+import { apply, change, uuidOf, type Change, type World } from '../support/world/random-world.ts';
+import { recordAnswers, startScriptedApi, type ScriptedApi } from '../support/api/scripted-api.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
-import { createWatermarkReader } from '../support/watermark-reader.ts';
+import { createWatermarkReader } from '../support/oracle/watermark-reader.ts';
 
 const RUNS = Number(process.env['EXACTNESS_RUNS'] ?? 24);
 const SEED = Number(

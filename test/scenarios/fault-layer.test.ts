@@ -1,8 +1,8 @@
 // The layer that the fault scenarios stand on: it passes on what it is not told to spoil, and spoils the same again.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startFaultServer, type Rule } from '../support/fault-server.ts';
-import { failure, hangUp } from '../support/faults.ts';
+import { startFaultServer, type Rule } from '../support/faults/fault-server.ts';
+import { failure, hangUp } from '../support/faults/faults.ts';
 
 const USER = '182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e';
 const summary = (page: number) => `/accounts/a/zt_risk_scoring/summary?page=${page}&per_page=5`;

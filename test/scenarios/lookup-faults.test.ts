@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { createCloudflareClient } from '../../src/cloudflare/client.ts';
 import { createLogger } from '../../src/logger.ts';
-import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
 import type { RunResult, RunSettings } from '../../src/sync/run-sync.ts';
-import { failed, json, listen, PAGE, RECORD, text, TOKEN, type Reply } from '../cloudflare/api-server.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { uuidOf } from '../support/random-world.ts';
+import { failed, json, listen, PAGE, RECORD, text, TOKEN, type Reply } from '../support/api/api-server.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { uuidOf } from '../support/world/random-world.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 let db: MigratedDatabase;

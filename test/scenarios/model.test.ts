@@ -6,9 +6,16 @@ import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { createLogger } from '../../src/logger.ts';
-import { createLivingAccount, type ResetStyle } from '../support/living-account.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { commands, emptyTally, happening, settle, type Real, type Tally } from '../support/model-commands.ts';
+import { createLivingAccount, type ResetStyle } from '../support/api/living-account.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import {
+  commands,
+  emptyTally,
+  happening,
+  settle,
+  type Real,
+  type Tally,
+} from '../support/world/model-commands.ts';
 
 const SEQUENCES = Number(process.env['MODEL_SEQUENCES'] ?? 240);
 /** Side by side: most of the time of a run is waiting for the database. */

@@ -1,8 +1,8 @@
 // What is asserted after every fault can fail: a history that is damaged on purpose, and the promise that says so.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { startScenario, TOKEN, type Scenario } from '../support/fault-scenario.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { startScenario, TOKEN, type Scenario } from '../support/faults/fault-scenario.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 
 let db: MigratedDatabase;
 let scenario: Scenario;

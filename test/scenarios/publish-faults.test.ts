@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { startFaultProxy } from '../support/fault-proxy.ts';
-import { migratedDatabase, testPool, type MigratedDatabase } from '../support/migrated-database.ts';
-import { personOf, servedAccount } from '../support/served-account.ts';
+import { startFaultProxy } from '../support/faults/fault-proxy.ts';
+import { migratedDatabase, testPool, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { personOf, servedAccount } from '../support/api/served-account.ts';
 
 const CUTS = Number(process.env['TEST_CUTS'] ?? 10);
 

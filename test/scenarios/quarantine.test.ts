@@ -4,13 +4,13 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { createCloudflareClient } from '../../src/cloudflare/client.ts';
 import { createLogger } from '../../src/logger.ts';
-import { listRejected } from '../../src/queries/list-rejected.ts';
-import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { listRejected } from '../../src/queries/rejected/list-rejected.ts';
+import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
 import type { RunResult } from '../../src/sync/run-sync.ts';
-import { listen } from '../cloudflare/api-server.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { uuidOf } from '../support/random-world.ts';
+import { listen } from '../support/api/api-server.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { uuidOf } from '../support/world/random-world.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createLogger } from '../../src/logger.ts';
-import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
-import { migratedDatabase } from '../support/migrated-database.ts';
-import { uuidOf } from '../support/random-world.ts';
-import { serveRecords } from '../support/serve-records.ts';
+import { migratedDatabase } from '../support/database/migrated-database.ts';
+import { uuidOf } from '../support/world/random-world.ts';
+import { serveRecords } from '../support/api/serve-records.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LeaseTiming } from '../../src/sync/lease.ts';
-import { startFaultProxy } from '../support/fault-proxy.ts';
-import { migratedDatabase, testPool, type MigratedDatabase } from '../support/migrated-database.ts';
-import { personOf, servedAccount } from '../support/served-account.ts';
+import type { LeaseTiming } from '../../src/sync/claim/lease.ts';
+import { startFaultProxy } from '../support/faults/fault-proxy.ts';
+import { migratedDatabase, testPool, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { personOf, servedAccount } from '../support/api/served-account.ts';
 
 const SHORT: LeaseTiming = { heartbeatMs: 100, leaseMs: 900, pollMs: 50, graceMs: 1_000 };
 

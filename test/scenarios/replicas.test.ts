@@ -8,18 +8,18 @@ import type { Pool } from '../../src/db/pool.ts';
 import { createLogger } from '../../src/logger.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { createWorld } from '../../src/simulator/world.ts';
-import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
 import type { UserRisk } from '../../src/user-risk.ts';
-import { assertPromises, rebuild, type SnapshotTruth } from '../support/assert-promises.ts';
-import { startBreakableServer, type BreakableServer } from '../support/breakable-server.ts';
+import { assertPromises, rebuild, type SnapshotTruth } from '../support/oracle/assert-promises.ts';
+import { startBreakableServer, type BreakableServer } from '../support/database/breakable-server.ts';
 import { childScript, type Child, type ChildScript } from '../support/child.ts';
-import { startFaultServer, type FaultServer } from '../support/fault-server.ts';
-import { testPool } from '../support/migrated-database.ts';
-import { findPgBouncer, startPooler, type Pooler } from '../support/pooler.ts';
-import type { ServeChild } from '../support/serve-child.ts';
+import { startFaultServer, type FaultServer } from '../support/faults/fault-server.ts';
+import { testPool } from '../support/database/migrated-database.ts';
+import { findPgBouncer, startPooler, type Pooler } from '../support/database/pooler.ts';
+import type { ServeChild } from '../support/world/serve-child.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
-import { createWatermarkReader } from '../support/watermark-reader.ts';
+import { createWatermarkReader } from '../support/oracle/watermark-reader.ts';
 
 const TOKEN = 'replica-test-token';
 const SLOT_MS = 3_000;
@@ -45,7 +45,7 @@ describe(`${REPLICAS} replicas, ${SLOTS} slots, ${ACCOUNTS} accounts`, { concurr
   const ids = Array.from({ length: ACCOUNTS }, (_, n) => (n + 1).toString(16).padStart(32, 'e'));
 
   before(async () => {
-    [server, script] = await Promise.all([startBreakableServer(18), childScript('serve-child.ts')]);
+    [server, script] = await Promise.all([startBreakableServer(18), childScript('world/serve-child.ts')]);
     pool = testPool(server.url, 10);
     await migrate(pool);
     if (binary !== undefined) pooler = await startPooler(server.url, binary, 12);

@@ -5,10 +5,10 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { migrate } from '../../src/db/migrate.ts';
 import type { Pool } from '../../src/db/pool.ts';
 import type { UserRisk } from '../../src/user-risk.ts';
-import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.ts';
-import { testPool } from '../support/migrated-database.ts';
-import { personOf, servedAccount, type ServedAccount } from '../support/served-account.ts';
-import { startTalkativeServer, type TalkativeServer } from '../support/talkative-server.ts';
+import { startFaultProxy, type FaultProxy } from '../support/faults/fault-proxy.ts';
+import { testPool } from '../support/database/migrated-database.ts';
+import { personOf, servedAccount, type ServedAccount } from '../support/api/served-account.ts';
+import { startTalkativeServer, type TalkativeServer } from '../support/database/talkative-server.ts';
 
 describe('the server’s log', () => {
   let server: TalkativeServer;

@@ -11,9 +11,9 @@ import { createLogger } from '../../src/logger.ts';
 import type { Fault } from '../../src/simulator/faults.ts';
 import { startSimulator } from '../../src/simulator/server.ts';
 import { createWorld } from '../../src/simulator/world.ts';
-import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
-import { migratedDatabase } from '../support/migrated-database.ts';
+import { migratedDatabase } from '../support/database/migrated-database.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 const RUNS = Number(process.env['SOAK_RUNS'] ?? 120);

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LEASE_TIMING, type LeaseTiming } from '../../src/sync/lease.ts';
+import { LEASE_TIMING, type LeaseTiming } from '../../src/sync/claim/lease.ts';
 import type { UserRisk } from '../../src/user-risk.ts';
-import { rebuild } from '../support/assert-promises.ts';
+import { rebuild } from '../support/oracle/assert-promises.ts';
 import { childScript, type Child, type ChildScript } from '../support/child.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { startScriptedApi, type ScriptedApi } from '../support/scripted-api.ts';
-import { personOf, servedAccount, type ServedAccount } from '../support/served-account.ts';
-import type { SyncChild } from '../support/sync-child.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { startScriptedApi, type ScriptedApi } from '../support/api/scripted-api.ts';
+import { personOf, servedAccount, type ServedAccount } from '../support/api/served-account.ts';
+import type { SyncChild } from '../support/world/sync-child.ts';
 
 const SHORT: LeaseTiming = { heartbeatMs: 100, leaseMs: 900, pollMs: 50, graceMs: 1_000 };
 /** Several ranges of the state, and several chunks of the COPY. */
@@ -26,7 +26,7 @@ describe('a process that dies or stops', { concurrency: false }, () => {
     [db, api, script] = await Promise.all([
       migratedDatabase(),
       startScriptedApi(),
-      childScript('sync-child.ts'),
+      childScript('world/sync-child.ts'),
     ]);
   });
   after(async () => {

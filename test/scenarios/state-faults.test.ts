@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Pool } from '../../src/db/pool.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { personOf, servedAccount, type ServedAccount } from '../support/served-account.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { personOf, servedAccount, type ServedAccount } from '../support/api/served-account.ts';
 
 describe('a run whose account is changed from outside', () => {
   let db: MigratedDatabase;

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { EXIT, OperatorError } from '../../src/errors.ts';
-import { migratedDatabase, testPool, type MigratedDatabase } from '../support/migrated-database.ts';
-import { personOf, servedAccount } from '../support/served-account.ts';
-import { claimAccount, seedAccount } from '../support/seeded-account.ts';
+import { migratedDatabase, testPool, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { personOf, servedAccount } from '../support/api/served-account.ts';
+import { claimAccount, seedAccount } from '../support/database/seeded-account.ts';
 
 /** 100000 for the size that the worker is made for: a fifth of the users is missing then. */
 const LARGE = Number(process.env['TEST_LARGE'] ?? 20_000);

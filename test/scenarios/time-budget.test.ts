@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createCloudflareClient } from '../../src/cloudflare/client.ts';
 import { createLogger } from '../../src/logger.ts';
-import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
 import {
   ACCOUNT,
@@ -18,10 +18,10 @@ import {
   text,
   TOKEN,
   type Reply,
-} from '../cloudflare/api-server.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
-import { uuidOf } from '../support/random-world.ts';
-import { serveRecords } from '../support/serve-records.ts';
+} from '../support/api/api-server.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { uuidOf } from '../support/world/random-world.ts';
+import { serveRecords } from '../support/api/serve-records.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 let db: MigratedDatabase;

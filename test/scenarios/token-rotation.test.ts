@@ -9,10 +9,10 @@ import { readConfig } from '../../src/config.ts';
 import { openClient, openLogger } from '../../src/context.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { createWorld } from '../../src/simulator/world.ts';
-import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
 import type { RunResult } from '../../src/sync/run-sync.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 const START = new Date('2026-03-02T00:00:00Z');

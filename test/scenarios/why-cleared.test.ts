@@ -5,10 +5,10 @@ import { createCloudflareClient } from '../../src/cloudflare/client.ts';
 import { createLogger } from '../../src/logger.ts';
 import { startSimulator } from '../../src/simulator/server.ts';
 import { createWorld } from '../../src/simulator/world.ts';
-import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
 import { runCli } from '../support/cli.ts';
-import { migratedDatabase } from '../support/migrated-database.ts';
+import { migratedDatabase } from '../support/database/migrated-database.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });

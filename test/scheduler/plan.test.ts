@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { planRun, type Slot } from '../../src/scheduler/plan.ts';
-import type { SlotFacts } from '../../src/sync/slot-facts.ts';
+import type { SlotFacts } from '../../src/sync/claim/slot-facts.ts';
 
 const HOUR = 3_600_000;
 const fired: Slot = { at: new Date('2026-11-25T12:00:00Z'), intervalMs: HOUR, hasFired: true };

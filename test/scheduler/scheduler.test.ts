@@ -8,12 +8,12 @@ import { createLogger } from '../../src/logger.ts';
 import { createScheduler, type Scheduler, type SchedulerDeps } from '../../src/scheduler/scheduler.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { createWorld } from '../../src/simulator/world.ts';
-import { retireAccount } from '../../src/sync/accounts.ts';
-import { LEASE_TIMING } from '../../src/sync/lease.ts';
+import { retireAccount } from '../../src/sync/claim/accounts.ts';
+import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
-import { slotFacts } from '../../src/sync/slot-facts.ts';
-import { startFaultServer, type FaultServer } from '../support/fault-server.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/migrated-database.ts';
+import { slotFacts } from '../../src/sync/claim/slot-facts.ts';
+import { startFaultServer, type FaultServer } from '../support/faults/fault-server.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 const TOKEN = 'scheduler-test-token';

@@ -1,10 +1,10 @@
 // One Postgres for the whole test run; TEST_POSTGRES_URL tells the tests where. TEST_DATABASE_URL brings one's own. Otherwise
 // TEST_POSTGRES (15 or 18) chooses the version of a server in a container, where an engine answers, or of an embedded one.
 import { Client } from 'pg';
-import type { EmbeddedMajor } from '../../src/db/embedded-layout.ts';
-import { engineAnswers } from './container-engine.ts';
-import { startContainerPostgres } from './container-postgres.ts';
-import { startPostgresServer, type PostgresServer } from './postgres-server.ts';
+import type { EmbeddedMajor } from '../../src/db/embedded/layout.ts';
+import { engineAnswers } from './database/container-engine.ts';
+import { startContainerPostgres } from './database/container-postgres.ts';
+import { startPostgresServer, type PostgresServer } from './database/postgres-server.ts';
 
 let server: PostgresServer | undefined;
 

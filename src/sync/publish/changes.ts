@@ -3,8 +3,8 @@
 import type { CopyValue } from '../../db/copy-rows.ts';
 import { readInstant, type PostgresInstant } from '../../db/postgres-instant.ts';
 import { RISK_LEVELS } from '../../user-risk.ts';
-import type { AbsenceDecision, LookupAnswer } from '../absence.ts';
-import type { MissingUser } from '../missing-users.ts';
+import type { AbsenceDecision, LookupAnswer } from '../absence/absence.ts';
+import type { MissingUser } from '../absence/missing-users.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
 import type { LevelSums } from '../state/level-sums.ts';
 import type { AccountState } from '../state/read-state.ts';

@@ -2,12 +2,12 @@
 import type { Pool } from '../../db/pool.ts';
 import type { OperatorError } from '../../errors.ts';
 import type { Decided } from '../decide.ts';
-import { dropLease, type Lease } from '../lease.ts';
+import { dropLease, type Lease } from '../claim/lease.ts';
 import type { Seen } from '../look.ts';
 import type { RunFacts } from '../record-run.ts';
 import { total } from '../state/level-sums.ts';
 import { brokenPublish } from '../state/state-errors.ts';
-import type { Verdict } from '../verdict.ts';
+import type { Verdict } from '../walk/verdict.ts';
 import { countRows, readChanges, type ChangeCounts } from './changes.ts';
 import { publish, type PublishHooks } from './publish.ts';
 import { readBack } from './read-back.ts';

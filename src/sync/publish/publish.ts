@@ -10,11 +10,11 @@ import type { Pool } from '../../db/pool.ts';
 import { accountWriters, feedClock, stagedChanges } from '../../db/schema.ts';
 import { CommitUnknown, inTransaction, type Transaction } from '../../db/transaction.ts';
 import { EXIT, OperatorError } from '../../errors.ts';
-import { beat, fence, findPublished, leaseLost, releaseLease, type Lease } from '../lease.ts';
+import { beat, fence, findPublished, leaseLost, releaseLease, type Lease } from '../claim/lease.ts';
 import { recordRun, type RunFacts } from '../record-run.ts';
 import type { AccountState } from '../state/read-state.ts';
 import { stateMoved } from '../state/state-errors.ts';
-import type { Verdict } from '../verdict.ts';
+import type { Verdict } from '../walk/verdict.ts';
 import { CHANGE_COLUMNS, type ChangeCounts, type Changes } from './changes.ts';
 import { changeStatements, snapshotStatements, type SnapshotFacts, type Statement } from './write-changes.ts';
 

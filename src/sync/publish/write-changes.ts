@@ -18,7 +18,7 @@ import {
 } from '../../db/schema.ts';
 import { RISK_LEVELS } from '../../user-risk.ts';
 import { total } from '../state/level-sums.ts';
-import type { Verdict } from '../verdict.ts';
+import type { Verdict } from '../walk/verdict.ts';
 import type { ChangeCounts } from './changes.ts';
 
 export type SnapshotFacts = {

@@ -1,7 +1,7 @@
 // Email and name as the bytes that a binary COPY carries for two text columns: a length of four bytes (-1 for null), then
 // UTF-8. The same bytes come from the database, are hashed, kept, and sent back. Lengths keep null from '' and 'a' + 'bc'
 // from 'ab' + 'c'.
-import { EMAIL_MAX_LENGTH, NAME_MAX_LENGTH } from '../../cloudflare/check-record.ts';
+import { EMAIL_MAX_LENGTH, NAME_MAX_LENGTH } from '../../cloudflare/endpoints/summary/check-record.ts';
 
 /** Four bytes of UTF-8 for each character at most. */
 export const IDENTITY_MAX_BYTES = 8 + 4 * (EMAIL_MAX_LENGTH + NAME_MAX_LENGTH);

@@ -17,7 +17,7 @@ import {
   users,
 } from '../../db/schema.ts';
 import { RISK_LEVELS } from '../../user-risk.ts';
-import type { Lease } from '../lease.ts';
+import type { Lease } from '../claim/lease.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
 import { emptySums, total, type LevelSums } from './level-sums.ts';
 import { brokenIdentities, brokenSums, clockBackwards, stateMoved } from './state-errors.ts';

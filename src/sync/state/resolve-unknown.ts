@@ -7,7 +7,7 @@ import { readAgain } from '../../db/read-again.ts';
 import { readCopy } from '../../db/read-copy.ts';
 import { inline, whole } from '../../db/inline-sql.ts';
 import { userIdentities, users } from '../../db/schema.ts';
-import type { Lease } from '../lease.ts';
+import type { Lease } from '../claim/lease.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
 import { readUuid, type AccountState } from './read-state.ts';
 import { brokenIdentities, stateMoved } from './state-errors.ts';

@@ -1,7 +1,7 @@
 // Compares the records of a walk with the account's state as they come. What is unchanged is dropped at once; what changed is
 // kept in the change log. An answer takes effect as a whole, when it has come to its end.
-import { parseRecord } from '../../cloudflare/record.ts';
-import type { OpenReader } from '../../cloudflare/record-reader.ts';
+import { parseRecord } from '../../cloudflare/endpoints/summary/record.ts';
+import type { OpenReader } from '../../cloudflare/endpoints/summary/record-reader.ts';
 import { readInstant } from '../../db/postgres-instant.ts';
 import { RISK_LEVELS, type RiskLevel, type UserRisk } from '../../user-risk.ts';
 import { encodeIdentity, IDENTITY_MAX_BYTES } from '../state/encode-identity.ts';

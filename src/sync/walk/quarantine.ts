@@ -10,7 +10,7 @@ import { isPassing, RESTART_PAUSES_MS } from '../../db/database-errors.ts';
 import type { Pool } from '../../db/pool.ts';
 import { rejectedRecords, stagedRejected } from '../../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction } from '../../db/transaction.ts';
-import type { Lease } from '../lease.ts';
+import type { Lease } from '../claim/lease.ts';
 
 export type RejectedRecord = { userId: string | null; reason: string; raw: string };
 

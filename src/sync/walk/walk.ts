@@ -11,7 +11,7 @@ import {
   type Judgement,
   type PassFacts,
   type PassOverlap,
-} from '../verdict.ts';
+} from './verdict.ts';
 import type { Comparison, PageOutcome } from './compare-records.ts';
 import type { Quarantine } from './quarantine.ts';
 

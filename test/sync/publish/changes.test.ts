@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
-import type { LookupOutcome } from '../../../src/sync/absence.ts';
+import type { LookupOutcome } from '../../../src/sync/absence/absence.ts';
 import { countRows, readChanges, type ChangeInputs } from '../../../src/sync/publish/changes.ts';
 import { randomHashKey } from '../../../src/keyed-hash.ts';
 import { createUserTable, type LevelRank } from '../../../src/sync/state/user-table.ts';
 import { createChangeLog } from '../../../src/sync/walk/change-log.ts';
 import { encodeIdentity, IDENTITY_MAX_BYTES } from '../../../src/sync/state/encode-identity.ts';
-import { changedOf } from '../../support/replay-reading.ts';
+import { changedOf } from '../../support/world/replay-reading.ts';
 
 const key = randomHashKey();
 const lastEvent = { seconds: 1_767_225_600, micros: 1 };

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { claimLease, LEASE_TIMING, type Lease } from '../../../src/sync/lease.ts';
+import { claimLease, LEASE_TIMING, type Lease } from '../../../src/sync/claim/lease.ts';
 import { publish, type PublishRequest } from '../../../src/sync/publish/publish.ts';
-import { migratedDatabase, type MigratedDatabase } from '../../support/migrated-database.ts';
-import { claimAccount, lookAt } from '../../support/publish-request.ts';
+import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
+import { claimAccount, lookAt } from '../../support/world/publish-request.ts';
 
 const record = (over: Record<string, unknown> = {}) => ({
   user_id: randomUUID(),

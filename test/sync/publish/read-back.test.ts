@@ -1,8 +1,8 @@
 // After a large publish the worker reads the new rows once: a database that loses some at COMMIT is noticed at once.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { migratedDatabase, type MigratedDatabase } from '../../support/migrated-database.ts';
-import { servedAccount } from '../../support/served-account.ts';
+import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
+import { servedAccount } from '../../support/api/served-account.ts';
 
 let db: MigratedDatabase;
 before(async () => {

@@ -3,11 +3,15 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { isOperatorError } from '../../../src/errors.ts';
-import type { Lease } from '../../../src/sync/lease.ts';
-import { startFaultProxy } from '../../support/fault-proxy.ts';
-import { migratedDatabase, testPool, type MigratedDatabase } from '../../support/migrated-database.ts';
-import { assertStateIsExact, readAccountState } from '../../support/read-account-state.ts';
-import { claimAccount, seedAccount, SEEDED_AT, type Seed } from '../../support/seeded-account.ts';
+import type { Lease } from '../../../src/sync/claim/lease.ts';
+import { startFaultProxy } from '../../support/faults/fault-proxy.ts';
+import {
+  migratedDatabase,
+  testPool,
+  type MigratedDatabase,
+} from '../../support/database/migrated-database.ts';
+import { assertStateIsExact, readAccountState } from '../../support/database/read-account-state.ts';
+import { claimAccount, seedAccount, SEEDED_AT, type Seed } from '../../support/database/seeded-account.ts';
 
 describe('the state read', () => {
   let db: MigratedDatabase;

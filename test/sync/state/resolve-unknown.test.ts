@@ -1,7 +1,7 @@
 // Users whom the state lacks: those who were cleared come back with their key, the others are new.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { Lease } from '../../../src/sync/lease.ts';
+import type { Lease } from '../../../src/sync/claim/lease.ts';
 import { encodeIdentity, IDENTITY_MAX_BYTES } from '../../../src/sync/state/encode-identity.ts';
 import { keyedHash } from '../../../src/keyed-hash.ts';
 import { resolveUnknown } from '../../../src/sync/state/resolve-unknown.ts';
@@ -12,10 +12,14 @@ import {
   readUserId,
   type UserValues,
 } from '../../../src/sync/state/user-table.ts';
-import { startFaultProxy } from '../../support/fault-proxy.ts';
-import { migratedDatabase, testPool, type MigratedDatabase } from '../../support/migrated-database.ts';
-import { readAccountState, type Reading } from '../../support/read-account-state.ts';
-import { claimAccount, seedAccount, userIdOf } from '../../support/seeded-account.ts';
+import { startFaultProxy } from '../../support/faults/fault-proxy.ts';
+import {
+  migratedDatabase,
+  testPool,
+  type MigratedDatabase,
+} from '../../support/database/migrated-database.ts';
+import { readAccountState, type Reading } from '../../support/database/read-account-state.ts';
+import { claimAccount, seedAccount, userIdOf } from '../../support/database/seeded-account.ts';
 
 describe('users whom the state lacks', () => {
   let db: MigratedDatabase;

@@ -4,12 +4,16 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
-import type { Lease } from '../../../src/sync/lease.ts';
-import { startFaultProxy, type FaultProxy } from '../../support/fault-proxy.ts';
-import { migratedDatabase, testPool, type MigratedDatabase } from '../../support/migrated-database.ts';
-import { assertStateIsExact, readAccountState } from '../../support/read-account-state.ts';
-import { claimAccount, seedAccount } from '../../support/seeded-account.ts';
-import { startStallingProxy } from '../../support/stalling-proxy.ts';
+import type { Lease } from '../../../src/sync/claim/lease.ts';
+import { startFaultProxy, type FaultProxy } from '../../support/faults/fault-proxy.ts';
+import {
+  migratedDatabase,
+  testPool,
+  type MigratedDatabase,
+} from '../../support/database/migrated-database.ts';
+import { assertStateIsExact, readAccountState } from '../../support/database/read-account-state.ts';
+import { claimAccount, seedAccount } from '../../support/database/seeded-account.ts';
+import { startStallingProxy } from '../../support/faults/stalling-proxy.ts';
 
 const CUTS = Number(process.env['TEST_CUTS'] ?? 25);
 

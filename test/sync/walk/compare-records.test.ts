@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as tick } from 'node:timers/promises';
 import fc from 'fast-check';
-import { missingRows } from '../../../src/sync/missing-users.ts';
+import { missingRows } from '../../../src/sync/absence/missing-users.ts';
 import { countRows, readChanges } from '../../../src/sync/publish/changes.ts';
 import { randomHashKey } from '../../../src/keyed-hash.ts';
-import { naiveComparison, type Heard, type Known } from '../../support/naive-comparison.ts';
-import { story, type Story } from '../../support/random-reading.ts';
+import { naiveComparison, type Heard, type Known } from '../../support/oracle/naive-comparison.ts';
+import { story, type Story } from '../../support/world/random-reading.ts';
 import {
   changedOf,
   inputsOf,
@@ -16,8 +16,8 @@ import {
   startReplay,
   takenOrder,
   type Replayed,
-} from '../../support/replay-reading.ts';
-import { uuidOf } from '../../support/random-world.ts';
+} from '../../support/world/replay-reading.ts';
+import { uuidOf } from '../../support/world/random-world.ts';
 
 const RUNS = Number(process.env['TEST_READINGS'] ?? 400);
 

@@ -3,12 +3,16 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
 import { Client } from 'pg';
-import type { Lease } from '../../../src/sync/lease.ts';
+import type { Lease } from '../../../src/sync/claim/lease.ts';
 import { createQuarantine, type RejectedRecord } from '../../../src/sync/walk/quarantine.ts';
-import { startCutProxy } from '../../support/cut-proxy.ts';
-import { startFaultProxy } from '../../support/fault-proxy.ts';
-import { migratedDatabase, testPool, type MigratedDatabase } from '../../support/migrated-database.ts';
-import { claimAccount } from '../../support/publish-request.ts';
+import { startCutProxy } from '../../support/faults/cut-proxy.ts';
+import { startFaultProxy } from '../../support/faults/fault-proxy.ts';
+import {
+  migratedDatabase,
+  testPool,
+  type MigratedDatabase,
+} from '../../support/database/migrated-database.ts';
+import { claimAccount } from '../../support/world/publish-request.ts';
 
 let db: MigratedDatabase;
 let lease: Lease;

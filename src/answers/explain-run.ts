@@ -1,0 +1,195 @@
+// A finished run in words: how it ended, why it is partial, how the server paged, what became of the users it did not meet.
+// Pure. Whatever evidence holds may be missing: earlier versions kept less, and a run that failed may have kept none.
+import * as z from 'zod';
+import type { Run } from '../queries/runs/list-runs.ts';
+import { explainLookups, Lookups } from './explain-lookups.ts';
+import { duration, minute, plural } from '../terminal/print.ts';
+
+/** A short name, and a sentence or two. */
+export type Fact = [name: string, text: string];
+
+const Paging = z
+  .object({
+    page: z.string(),
+    per_page: z.string(),
+    asked_per_page: z.number(),
+    page_size: z.number(),
+    totals: z.boolean(),
+  })
+  .partial();
+
+const PassEvidence = z.object({ met: z.number(), met_first: z.number().catch(0) });
+
+const Evidence = z
+  .object({
+    paging: Paging.catch({}),
+    paging_changed: z.array(z.string()).catch([]),
+    passes: z.array(PassEvidence).catch([]),
+    reasons: z.array(z.string()).catch([]),
+    repeated_pages: z.number().catch(0),
+    one_response: z.boolean().catch(false),
+    first_page_size: z.number().optional().catch(undefined),
+    unreadable_records: z.number().catch(0),
+    records_without_email: z.number().catch(0),
+    records_without_name: z.number().catch(0),
+    unknown_fields: z.array(z.string()).catch([]),
+    lookups: Lookups.optional().catch(undefined),
+  })
+  .partial();
+type Evidence = z.infer<typeof Evidence>;
+
+export function explainRun(run: Run): Fact[] {
+  const evidence = Evidence.catch({}).parse(run.evidence);
+  return [
+    ['run', `${run.run_id} of account ${run.account_id}`],
+    ['result', result(run)],
+    ...why(run, evidence),
+    ...error(run),
+    ['when', when(run)],
+    ['walk', walk(run)],
+    ...passes(evidence),
+    ...met(run, evidence),
+    ...unseen(run),
+    ...paging(evidence),
+    ...(evidence.lookups === undefined ? [] : [['absent', explainLookups(evidence.lookups)] satisfies Fact]),
+    ...records(run, evidence),
+  ];
+}
+
+function result(run: Run): string {
+  const published = run.snapshot_id === null ? 'nothing was published' : `snapshot ${run.snapshot_id}`;
+  const verdict = run.verdict === null ? '' : `, ${run.verdict}`;
+  return `${run.status}${run.status === 'abandoned' ? ' (its process died)' : ''}${verdict}: ${published}`;
+}
+
+function why(run: Run, { reasons }: Evidence): Fact[] {
+  if (reasons !== undefined && reasons.length > 0)
+    return reasons.map((reason, index) => [
+      index > 0 ? '' : run.verdict === null ? 'doubts' : 'partial',
+      reason,
+    ]);
+  if (run.verdict === 'partial' && run.error_code !== null)
+    return [['partial', 'the walk was complete; a guard kept the users it lacks (see error)']];
+  return [];
+}
+
+function error(run: Run): Fact[] {
+  if (run.error_code === null) return [];
+  return [
+    ['error', run.error_code],
+    ...(run.error_message === null ? [] : [['', run.error_message] satisfies Fact]),
+  ];
+}
+
+function when(run: Run): string {
+  const took = duration(Date.parse(run.finished_at) - Date.parse(run.started_at));
+  const slot = run.scheduled_for === null ? '' : `, for the slot of ${minute(run.scheduled_for)}`;
+  return `${minute(run.started_at)}, took ${took}; started by ${run.trigger}${slot}, on host ${run.host}`;
+}
+
+function walk(run: Run): string {
+  const retries = run.retries === 0 ? '' : ` (${run.retries.toLocaleString('en-US')} of them again)`;
+  return [
+    plural(run.passes, 'pass', 'passes'),
+    plural(run.pages, 'page'),
+    `${plural(run.requests, 'request')}${retries}`,
+    size(run.bytes),
+  ].join(', ');
+}
+
+/** Kept where there were several. */
+function passes({ passes = [] }: Evidence): Fact[] {
+  return passes.map(({ met, met_first: first }, index) => [
+    '',
+    `pass ${index + 1} met ${plural(met, 'user')}${index === 0 ? '' : `, ${first.toLocaleString('en-US')} of them for the first time`}`,
+  ]);
+}
+
+function met(run: Run, evidence: Evidence): Fact[] {
+  if (run.pages === 0) return [];
+  const facts: Fact[] = [['met', `${plural(run.users_met, 'user')}; ${totals(run, evidence)}`]];
+  if (run.duplicates > 0) facts.push(['', `${plural(run.duplicates, 'record')} came twice`]);
+  const repeated = evidence.repeated_pages ?? 0;
+  if (repeated > 0) facts.push(['', `${plural(repeated, 'page')} repeated an earlier one`]);
+  return facts;
+}
+
+function totals({ total_first: first, total_last: last }: Run, evidence: Evidence): string {
+  const number = (n: number) => n.toLocaleString('en-US');
+  if (first === null && last === null)
+    return evidence.paging?.totals === true ? 'the total is not known' : 'the server stated no total';
+  if (first === last || first === null || last === null)
+    return `the server spoke of ${number(last ?? first ?? 0)}`;
+  return `the server spoke of ${number(first)} at first and of ${number(last)} at the end`;
+}
+
+function unseen(run: Run): Fact[] {
+  if (run.expected_unseen === null) return [];
+  const estimate = run.expected_unseen;
+  const text =
+    estimate === 0
+      ? 'the passes met the same users: none is expected to be missing'
+      : `comparing the passes, ${estimate < 0.001 ? 'less than 0.001' : `about ${estimate.toPrecision(2)}`} present users were met by none of them`;
+  return [['unseen', text]];
+}
+
+function paging({
+  paging: p,
+  paging_changed: changed = [],
+  one_response: whole,
+  first_page_size: first,
+}: Evidence): Fact[] {
+  if (p === undefined || Object.keys(p).length === 0)
+    return first === undefined ? [] : [['paging', `the first page held ${plural(first, 'record')}`]];
+  const size = p.page_size ?? first;
+  const held = size === undefined ? '' : `, and the first page held ${plural(size, 'record')}`;
+  const asked =
+    p.asked_per_page === undefined
+      ? 'a page size was asked for'
+      : `${p.asked_per_page.toLocaleString('en-US')} a page were asked for`;
+  const how =
+    p.per_page === 'clamped'
+      ? `${asked}, and no more than ${size?.toLocaleString('en-US') ?? 'fewer'} came`
+      : p.per_page === 'ignored'
+        ? `${asked}, and the server ignored it${held}`
+        : `${asked}${held}`;
+  const page =
+    p.page === 'ignored'
+      ? 'the server ignores which page is asked for'
+      : p.page === 'honoured'
+        ? 'the server gives the page that is asked for'
+        : whole === true
+          ? 'the whole account came in one response'
+          : null;
+  const stated = p.totals === undefined ? null : p.totals ? 'it states totals' : 'it states no totals';
+  const differs = changed.length === 0 ? null : `otherwise than the run before: ${changed.join(', ')}`;
+  return [['paging', [how, page, stated, differs].filter((part) => part !== null).join('; ')]];
+}
+
+function records(run: Run, e: Evidence): Fact[] {
+  const facts: Fact[] = [];
+  if (run.rejected > 0) {
+    const unreadable = e.unreadable_records ?? 0;
+    const which =
+      unreadable > 0 ? `, ${unreadable.toLocaleString('en-US')} of them without a readable user` : '';
+    facts.push(['rejected', `${plural(run.rejected, 'record')}${which}: zt-risk-sync rejected list`]);
+  }
+  const without = [
+    ...((e.records_without_email ?? 0) > 0
+      ? [`${plural(e.records_without_email ?? 0, 'record')} without an email`]
+      : []),
+    ...((e.records_without_name ?? 0) > 0
+      ? [`${plural(e.records_without_name ?? 0, 'record')} without a name`]
+      : []),
+    ...((e.unknown_fields?.length ?? 0) > 0
+      ? [`fields that this version does not know: ${e.unknown_fields?.join(', ')}`]
+      : []),
+  ];
+  if (without.length > 0) facts.push(['noted', without.join('; ')]);
+  return facts;
+}
+
+function size(bytes: number): string {
+  if (bytes < 1_000) return plural(bytes, 'byte');
+  return bytes < 1_000_000 ? `${(bytes / 1_000).toFixed(0)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+}

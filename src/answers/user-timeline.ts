@@ -1,0 +1,166 @@
+// One user's history as events, oldest first, and each in words. Pure.
+import type { IdentityVersion } from '../queries/users/identity-versions.ts';
+import type { LastLookup } from '../queries/users/last-lookup.ts';
+import type { LevelPeriod } from '../queries/levels/level-periods.ts';
+import { duration, minute, plural } from '../terminal/print.ts';
+
+/**
+ * Why a user was cleared. reset, no_level, not_found: as their own record says. own_record: it confirmed the absence, and
+ * which of these it said is no longer known, or not for this database role. walks: it was not asked, or could not be.
+ */
+export type ClearedBecause = 'reset' | 'no_level' | 'not_found' | 'own_record' | 'walks';
+
+export type TimelineEvent = {
+  /** ISO 8601, as every time here. */
+  at: string;
+  event: 'appeared' | 'raised' | 'lowered' | 'cleared' | 'returned' | 'renamed';
+  /** From then on; null when cleared. */
+  max_risk_level: string | null;
+  previous_level: string | null;
+  reason: ClearedBecause | null;
+  absent_since: string | null;
+  last_reset_time: string | null;
+  complete_walks: number | null;
+  partial_walks: number | null;
+  /** Of a user who returned: since they were cleared. */
+  away_ms: number | null;
+  is_baseline: boolean | null;
+  snapshot_id: number | null;
+  run_id: number | null;
+  email: string | null;
+  name: string | null;
+};
+
+export type TimelineFacts = {
+  /** Newest first. */
+  periods: readonly LevelPeriod[];
+  /** The identities after the first. */
+  renames: readonly IdentityVersion[];
+  lookup: LastLookup | null;
+};
+
+export function timeline({ periods, renames, lookup }: TimelineFacts): TimelineEvent[] {
+  const events: TimelineEvent[] = [];
+  for (const [index, period] of [...periods].reverse().entries()) {
+    const before = periods[periods.length - index];
+    events.push(opened(period, before));
+    if (period.end_reason === 'reset' || period.end_reason === 'absent') events.push(cleared(period, lookup));
+  }
+  for (const rename of renames) {
+    events.push({
+      ...NOTHING,
+      at: iso(rename.valid_from),
+      event: 'renamed',
+      email: rename.email,
+      name: rename.name,
+    });
+  }
+  // The sort is stable: a new level comes before a new name of the same instant.
+  return events.sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
+}
+
+const NOTHING = {
+  max_risk_level: null,
+  previous_level: null,
+  reason: null,
+  absent_since: null,
+  last_reset_time: null,
+  complete_walks: null,
+  partial_walks: null,
+  away_ms: null,
+  is_baseline: null,
+  snapshot_id: null,
+  run_id: null,
+  email: null,
+  name: null,
+} as const;
+
+function opened(period: LevelPeriod, before: LevelPeriod | undefined): TimelineEvent {
+  const left = period.change === 'returned' ? before?.valid_to : undefined;
+  return {
+    ...NOTHING,
+    at: iso(period.valid_from),
+    event: period.change as TimelineEvent['event'],
+    max_risk_level: period.max_risk_level,
+    previous_level: period.previous_level,
+    away_ms: left == null ? null : Date.parse(period.valid_from) - Date.parse(left),
+    is_baseline: period.is_baseline,
+    snapshot_id: period.from_snapshot_id,
+    run_id: period.from_run_id,
+  };
+}
+
+function cleared(period: LevelPeriod, lookup: LastLookup | null): TimelineEvent {
+  return {
+    ...NOTHING,
+    at: iso(period.valid_to ?? period.valid_from),
+    event: 'cleared',
+    previous_level: period.max_risk_level,
+    reason: becauseOf(period, lookup),
+    absent_since: period.absent_since === null ? null : iso(period.absent_since),
+    last_reset_time: period.last_reset_time === null ? null : iso(period.last_reset_time),
+    complete_walks: period.complete_walks,
+    partial_walks: period.partial_walks,
+    snapshot_id: period.to_snapshot_id,
+    run_id: period.to_run_id,
+  };
+}
+
+function becauseOf(period: LevelPeriod, lookup: LastLookup | null): ClearedBecause {
+  if (period.end_reason === 'reset') return 'reset';
+  // Only the latest answer about a user is kept: it may belong to a later absence.
+  const answer = lookup !== null && lookup.run_id === period.to_run_id ? lookup.outcome : null;
+  if (answer === 'no_level' || answer === 'not_found') return answer;
+  return period.lookup_state === 'working' ? 'own_record' : 'walks';
+}
+
+export function inWords(event: TimelineEvent): string {
+  const { max_risk_level: level, previous_level: previous } = event;
+  switch (event.event) {
+    case 'appeared':
+      return `appeared, ${level}${event.is_baseline === true ? ' (in the first load of the account)' : ''}`;
+    case 'returned':
+      return `returned, ${level}${event.away_ms === null ? '' : `, after ${duration(event.away_ms)}`}`;
+    case 'raised':
+    case 'lowered':
+      return `${event.event} ${previous} → ${level}`;
+    case 'cleared':
+      return `cleared, was ${previous}: ${whyCleared(event)}${event.run_id === null ? '' : ` (run ${event.run_id})`}`;
+    case 'renamed':
+      return 'renamed (email or name changed)';
+  }
+}
+
+function whyCleared(event: TimelineEvent): string {
+  if (event.reason === 'reset') {
+    return event.last_reset_time === null
+      ? 'reset by an administrator, as their own record says'
+      : `reset by an administrator at ${minute(event.last_reset_time)}, as their own record says`;
+  }
+  // Absent and cleared in one snapshot: its time is at the beginning of the line.
+  const since =
+    event.absent_since === null || event.absent_since === event.at
+      ? ''
+      : `absent since ${minute(event.absent_since)}, `;
+  switch (event.reason) {
+    case 'no_level':
+      return `${since}their own record shows no level`;
+    case 'not_found':
+      return `${since}the API no longer has a record of them`;
+    case 'own_record':
+      return `${since}confirmed by their own record`;
+    default:
+      return `${since}not met by ${walksInWords(event.complete_walks ?? 0, event.partial_walks ?? 0)}`;
+  }
+}
+
+/** "2 complete walks", "1 complete and 3 partial walks" */
+export function walksInWords(complete: number, partial: number): string {
+  if (partial === 0) return plural(complete, 'complete walk');
+  if (complete === 0) return plural(partial, 'partial walk');
+  return `${complete.toLocaleString('en-US')} complete and ${plural(partial, 'partial walk')}`;
+}
+
+export function iso(text: string): string {
+  return new Date(text).toISOString();
+}

@@ -1,0 +1,91 @@
+// What one record of the summary means: a user, or a reason why it is set aside. A reason never quotes a value.
+import * as z from 'zod';
+import { RISK_LEVELS, type UserRisk } from '../../../user-risk.ts';
+import { checkRecord, EMAIL_MAX_LENGTH, INT4_MAX, longerThan, NAME_MAX_LENGTH } from './check-record.ts';
+import { isDateTime } from './date-time.ts';
+
+/** UTF-16 units of a rejected record's JSON that are kept. */
+export const RAW_MAX_LENGTH = 4_096;
+
+export type ParsedRecord =
+  | { ok: true; user: UserRisk }
+  | { ok: false; userId: string | null; reason: string; raw: string };
+
+const missingOr = (text: string) => (issue: { input?: unknown }) =>
+  issue.input === undefined ? 'missing' : text;
+
+const Uuid = z
+  .string({ error: missingOr('not a uuid') })
+  .regex(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, 'not a uuid')
+  .transform((text) => text.toLowerCase());
+
+const optionalText = (maxLength: number) =>
+  z
+    .string({ error: 'not text' })
+    .refine((text) => !longerThan(text, maxLength), {
+      error: `longer than ${maxLength} characters`,
+      abort: true,
+    })
+    .refine((text) => !text.includes('\0'), 'holds a NUL character')
+    .refine((text) => text.isWellFormed(), 'holds a lone surrogate')
+    .nullish()
+    .transform((text) => text ?? null);
+
+const SummaryRecord = z.object(
+  {
+    user_id: Uuid,
+    email: optionalText(EMAIL_MAX_LENGTH),
+    name: optionalText(NAME_MAX_LENGTH),
+    max_risk_level: z.enum(RISK_LEVELS, { error: missingOr('unknown level') }),
+    event_count: z
+      .number({ error: missingOr('not a number') })
+      .refine(
+        (count) => Number.isInteger(count) && count >= 0 && count <= INT4_MAX,
+        `not a whole number from 0 to ${INT4_MAX}`,
+      )
+      .transform((count) => (count === 0 ? 0 : count)), // -0 is an integer, too
+    last_event: z
+      .string({ error: missingOr('not a date-time') })
+      .refine(isDateTime, 'not an RFC 3339 date-time from year 1 to 9999'),
+  },
+  { error: 'not an object' },
+);
+
+/** The fields this version knows; any other is reported once and ignored. */
+export const RECORD_FIELDS: ReadonlySet<string> = new Set(Object.keys(SummaryRecord.shape));
+
+/**
+ * Strict where Postgres and the history are: a good record is ready for COPY as it stands. `reason` is stable text
+ * without values; `userId` is null when even the uuid cannot be read; `raw` is capped and safe for a text column.
+ */
+export function parseRecord(raw: unknown): ParsedRecord {
+  const user = checkRecord(raw);
+  return user === null ? parseBySchema(raw) : { ok: true, user };
+}
+
+/** All of it by the schema, which alone gives reasons. */
+export function parseBySchema(raw: unknown): ParsedRecord {
+  const parsed = SummaryRecord.safeParse(raw);
+  if (parsed.success) return { ok: true, user: parsed.data };
+  const reasons = parsed.error.issues.map((issue) =>
+    issue.path.length === 0 ? `record: ${issue.message}` : `${issue.path.join('.')}: ${issue.message}`,
+  );
+  const userId = Uuid.safeParse((raw as { user_id?: unknown } | null | undefined)?.user_id);
+  return {
+    ok: false,
+    userId: userId.success ? userId.data : null,
+    reason: [...new Set(reasons)].join('; '),
+    raw: rawText(raw),
+  };
+}
+
+/** JSON.stringify escapes NUL and lone surrogates by itself; the cut may leave half a pair. */
+function rawText(raw: unknown): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(raw);
+  } catch {
+    // Nested too deeply to be written again.
+  }
+  return (text ?? '[not JSON]').slice(0, RAW_MAX_LENGTH).toWellFormed();
+}

@@ -1,0 +1,247 @@
+// Reads a summary that is too large to be held, piece by piece: hands on the elements of `result.users`, and keeps the rest of
+// the text. Knows just enough of JSON to find them; JSON.parse judges every part, so that together they are valid exactly when
+// the whole text is.
+import type { BodyLimits } from '../../body-limits.ts';
+import { ExchangeError } from '../../failures.ts';
+
+export type SummaryScanner = {
+  /** Pieces may end anywhere. Throws an ExchangeError: see below; or what `onRecord` threw. */
+  push(piece: Uint8Array): void;
+  /** The text without the elements of `result.users`, unjudged. */
+  end(): string;
+};
+
+/** The text cannot be JSON, nests too deeply, or names `result` or `users` twice: which of them is meant cannot be told. */
+export const NOT_A_SUMMARY = 'NOT_A_SUMMARY';
+/** Beyond a limit of BodyLimits. */
+export const RECORD_TOO_LARGE = 'RECORD_TOO_LARGE';
+export const ENVELOPE_TOO_LARGE = 'ENVELOPE_TOO_LARGE';
+
+const QUOTE = 34;
+const COMMA = 44;
+const BACKSLASH = 92;
+const OPEN_BRACKET = 91;
+const CLOSE_BRACKET = 93;
+const OPEN_BRACE = 123;
+// Both brackets become braces with this bit.
+const BRACE_BIT = 32;
+const CLOSE_BRACE = 125;
+// Six escaped characters and two quotes: a longer key is neither of the two.
+const KEY_MAX_BYTES = 38;
+
+const EMPTY_LIST = Buffer.from('[]');
+const LIST_START = Buffer.from('[');
+const LIST_END = Buffer.from(']');
+
+type Limits = Pick<BodyLimits, 'recordBytes' | 'envelopeBytes' | 'depth' | 'batchBytes'>;
+
+export function createSummaryScanner(limits: Limits, onRecord: (record: unknown) => void): SummaryScanner {
+  const envelope = createBytes(4096);
+  const batch = createBytes(limits.batchBytes + 65_536);
+  // Where the text stands at the end of a piece.
+  let inUsers = false;
+  let inString = false;
+  let escaped = false;
+  let depth = 0;
+  // Of the envelope: keys matter at depth 1 of a root object, and at depth 2 of its `result`.
+  let isRootObject = false;
+  let inResult = false;
+  let isKeyNext = false;
+  let isKey = false;
+  let stringStart = 0;
+  let key = '';
+  let resultSeen = false;
+  let usersSeen = false;
+  // Of the users: where the record begins in the batch, and whether another must come.
+  let recordStart = 0;
+  let isOwed = false;
+
+  /** Reads on in the envelope; returns where it stopped: at the end of the piece, or within the users. */
+  function scanEnvelope(piece: Uint8Array, start: number): number {
+    const end = piece.length;
+    let from = start;
+    let at = start;
+    const keep = () => {
+      envelope.append(piece, from, at);
+      if (envelope.length() > limits.envelopeBytes) throw new ExchangeError(ENVELOPE_TOO_LARGE);
+      from = at;
+    };
+    while (at < end) {
+      if (inString) {
+        at = skipString(piece, at);
+        if (!inString && isKey) {
+          keep();
+          takeKey();
+        }
+        continue;
+      }
+      const code = piece[at]!;
+      if (code === QUOTE) {
+        inString = true;
+        isKey = isKeyNext && (depth === 1 ? isRootObject : depth === 2 && inResult);
+        isKeyNext = false;
+        if (isKey) {
+          keep();
+          stringStart = envelope.length();
+        }
+      } else if (code === COMMA) {
+        isKeyNext = true;
+        if (depth <= 2) key = '';
+      } else if ((code | BRACE_BIT) === OPEN_BRACE) {
+        if (code === OPEN_BRACKET && depth === 2 && inResult && key === 'users') {
+          keep();
+          envelope.append(EMPTY_LIST, 0, EMPTY_LIST.length);
+          key = '';
+          inUsers = true;
+          depth = 0;
+          return at + 1;
+        }
+        if (code === OPEN_BRACE && depth === 0) isRootObject = true;
+        if (code === OPEN_BRACE && depth === 1 && isRootObject && key === 'result') inResult = true;
+        key = '';
+        isKeyNext = true;
+        if (++depth > limits.depth) throw new ExchangeError(NOT_A_SUMMARY);
+      } else if ((code | BRACE_BIT) === CLOSE_BRACE) {
+        if (--depth < 0) throw new ExchangeError(NOT_A_SUMMARY);
+        if (depth < 2) inResult = false;
+      }
+      at++;
+    }
+    keep();
+    return at;
+  }
+
+  /** From within a string to behind its end, or to the end of the piece. */
+  function skipString(piece: Uint8Array, start: number): number {
+    const end = piece.length;
+    let at = start;
+    if (escaped) {
+      escaped = false;
+      at++;
+    }
+    while (at < end) {
+      const code = piece[at++]!;
+      if (code === QUOTE) {
+        inString = false;
+        break;
+      }
+      if (code === BACKSLASH) {
+        if (at === end) escaped = true;
+        else at++;
+      }
+    }
+    return at;
+  }
+
+  function takeKey(): void {
+    const bytes = envelope.slice(stringStart);
+    key = '';
+    if (bytes.length > KEY_MAX_BYTES) return;
+    const parsed = parse(bytes.toString());
+    if (depth === 1 && parsed === 'result') {
+      if (resultSeen) throw new ExchangeError(NOT_A_SUMMARY);
+      resultSeen = true;
+      key = 'result';
+    } else if (depth === 2 && parsed === 'users') {
+      if (usersSeen) throw new ExchangeError(NOT_A_SUMMARY);
+      usersSeen = true;
+      key = 'users';
+    }
+  }
+
+  /** As scanEnvelope, within the users: 0.3 microseconds for a record that JSON.parse takes 0.6 for. */
+  function scanUsers(piece: Uint8Array, start: number): number {
+    const end = piece.length;
+    let level = depth;
+    let from = start;
+    let at = start;
+    while (at < end) {
+      if (inString) {
+        at = skipString(piece, at);
+        continue;
+      }
+      const code = piece[at++]!;
+      if (code === QUOTE) {
+        inString = true;
+      } else if (code === COMMA) {
+        if (level > 0) continue;
+        const length = batch.length() + at - from;
+        if (length - recordStart > limits.recordBytes) throw new ExchangeError(RECORD_TOO_LARGE);
+        recordStart = length;
+        if (length < limits.batchBytes) continue;
+        batch.append(piece, from, at - 1);
+        from = at;
+        handOn(true);
+      } else if ((code | BRACE_BIT) === OPEN_BRACE) {
+        if (++level > limits.depth) throw new ExchangeError(NOT_A_SUMMARY);
+      } else if ((code | BRACE_BIT) === CLOSE_BRACE) {
+        if (--level >= 0) continue;
+        if (code !== CLOSE_BRACKET) throw new ExchangeError(NOT_A_SUMMARY);
+        batch.append(piece, from, at - 1);
+        if (batch.length() - recordStart > limits.recordBytes) throw new ExchangeError(RECORD_TOO_LARGE);
+        handOn(false);
+        inUsers = false;
+        depth = 2;
+        return at;
+      }
+    }
+    batch.append(piece, from, end);
+    if (batch.length() - recordStart > limits.recordBytes) throw new ExchangeError(RECORD_TOO_LARGE);
+    depth = level;
+    return end;
+  }
+
+  /** The comma behind a batch is gone, and with it what says that a record stands on either side of it. */
+  function handOn(isMoreOwed: boolean): void {
+    const records = parse(Buffer.concat([LIST_START, batch.slice(0), LIST_END]).toString()) as unknown[];
+    if (records.length === 0 && (isOwed || isMoreOwed)) throw new ExchangeError(NOT_A_SUMMARY);
+    batch.clear();
+    recordStart = 0;
+    isOwed = isMoreOwed;
+    for (const record of records) onRecord(record);
+  }
+
+  return {
+    push(piece) {
+      let at = 0;
+      while (at < piece.length) at = inUsers ? scanUsers(piece, at) : scanEnvelope(piece, at);
+    },
+    end() {
+      if (inUsers) throw new ExchangeError(NOT_A_SUMMARY);
+      // Drops a byte order mark, as it is dropped from a body that is held.
+      return new TextDecoder().decode(envelope.slice(0));
+    },
+  };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new ExchangeError(NOT_A_SUMMARY);
+  }
+}
+
+/** Bytes that grow. Copied into one place: a body may come in pieces of one byte, and an object for each would cost a hundred. */
+function createBytes(size: number) {
+  let bytes = Buffer.allocUnsafeSlow(size);
+  let length = 0;
+  return {
+    length: () => length,
+    append(from: Uint8Array, start: number, end: number): void {
+      const needed = length + end - start;
+      if (needed > bytes.length) {
+        const larger = Buffer.allocUnsafeSlow(Math.max(needed, bytes.length * 2));
+        bytes.copy(larger, 0, 0, length);
+        bytes = larger;
+      }
+      bytes.set(from.subarray(start, end), length);
+      length = needed;
+    },
+    /** Until the next append. */
+    slice: (start: number) => bytes.subarray(start, length),
+    clear(): void {
+      length = 0;
+    },
+  };
+}

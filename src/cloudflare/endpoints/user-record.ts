@@ -1,0 +1,57 @@
+// What the own record of one user says, as far as it decides whether the user has a level. Knows no summary and no history.
+import * as z from 'zod';
+import { isDateTime } from './summary/date-time.ts';
+
+/** The part of a user's own record that matters here. Its other fields are never looked at. */
+export type UserRecord = {
+  /** As served: any text counts as a level. Null: none. */
+  riskLevel: string | null;
+  /** RFC 3339, as served. */
+  lastResetTime: string | null;
+  /** The newest event that can be read, RFC 3339 as served; null when there is none. */
+  newestEvent: string | null;
+};
+
+const dateTime = z.string().refine(isDateTime);
+
+const RecordEnvelope = z.object({
+  success: z.literal(true),
+  // An answer without a record says nothing of the user: it is no answer.
+  result: z.object({
+    risk_level: z.string().min(1).nullish(),
+    last_reset_time: dateTime.nullish(),
+    events: z.array(z.unknown()).nullish(),
+  }),
+});
+
+const Event = z.object({ timestamp: dateTime });
+
+/** Null when the JSON is no record: it then says neither that the user has a level nor that they have none. */
+export function readUserRecord(json: unknown): UserRecord | null {
+  const parsed = RecordEnvelope.safeParse(json);
+  if (!parsed.success) return null;
+  const { risk_level, last_reset_time, events } = parsed.data.result;
+  let newestEvent: string | null = null;
+  for (const event of events ?? []) {
+    const read = Event.safeParse(event);
+    if (read.success && (newestEvent === null || compareInstants(read.data.timestamp, newestEvent) > 0)) {
+      newestEvent = read.data.timestamp;
+    }
+  }
+  return { riskLevel: risk_level ?? null, lastResetTime: last_reset_time ?? null, newestEvent };
+}
+
+/** Below 0, 0 or above 0, as the first instant is earlier, the same or later: RFC 3339 date-times, to the last digit served. */
+export function compareInstants(a: string, b: string): number {
+  const [left, right] = [instantOf(a), instantOf(b)];
+  if (left.second !== right.second) return left.second - right.second;
+  const digits = Math.max(left.fraction.length, right.fraction.length);
+  const [x, y] = [left.fraction.padEnd(digits, '0'), right.fraction.padEnd(digits, '0')];
+  return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/** Date has milliseconds only. */
+function instantOf(text: string): { second: number; fraction: string } {
+  const [, whole = '', fraction = '', offset = ''] = /^(.{19})(?:\.(\d+))?(.*)$/.exec(text) ?? [];
+  return { second: Date.parse(`${whole}${offset}`.toUpperCase()) / 1000, fraction };
+}

@@ -1,0 +1,85 @@
+// How `doctor` asks Cloudflare: through the client of every run, but with little patience, and watching what every answer
+// says beside its page: the time, and how many requests are left.
+import type { ClientUsage, CloudflareClient } from '../../cloudflare/client.ts';
+import { parseBudgets, type Budget } from '../../cloudflare/budget.ts';
+import type { Timing } from '../../cloudflare/retry.ts';
+import type { Config } from '../../config.ts';
+import { openClient, type Io } from '../../context.ts';
+import { EXIT, isOperatorError, OperatorError } from '../../errors.ts';
+import type { Logger } from '../../logger.ts';
+
+export type Asked<T> = { value: T; ms: number } | { error: OperatorError };
+
+export type Asker = {
+  /** Every question has a deadline, the wait for a turn included. Rejects only when the command is interrupted, or for a defect. */
+  ask<T>(question: (client: CloudflareClient, common: Common) => Promise<T>): Promise<Asked<T>>;
+  /** How far the API's clock is ahead of this host's, in ms, to the second; null before the first answer. */
+  clockMs(): number | null;
+  /** As the newest answer that stated any; null before the first answer. */
+  budgets(): Budget[] | null;
+  close(): Promise<void>;
+};
+
+type Common = { signal: AbortSignal; usage: ClientUsage };
+
+const DEADLINE_MS = 45_000;
+// Someone is waiting, and an answer that does not come is a finding.
+const TIMING: Partial<Timing> = {
+  headersMs: 30_000,
+  pageMs: 40_000,
+  backoffBaseMs: 500,
+  backoffCapMs: 2_000,
+  maxAttempts: 3,
+  maxTimeouts: 1,
+  maxBadAnswers: 2,
+  maxThrottles: 1,
+};
+
+export function createAsker(io: Pick<Io, 'signal'>, config: Config, logger: Logger): Asker {
+  let clockMs: number | null = null;
+  let budgets: Budget[] | null = null;
+  const client = openClient(config, logger, {
+    timing: TIMING,
+    // A handful of questions that somebody waits for: they do not wait behind the dashboard's share.
+    rateShare: 1,
+    onAnswer({ header }) {
+      // The header has whole seconds: on average half of one has passed.
+      const date = Date.parse(header('date') ?? '');
+      if (!Number.isNaN(date)) clockMs = date + 500 - Date.now();
+      const stated = parseBudgets(header('ratelimit'), header('ratelimit-policy'));
+      if (stated.length > 0 || budgets === null) budgets = stated;
+    },
+  });
+  return {
+    async ask(question) {
+      const deadline = new AbortController();
+      const timer = setTimeout(() => deadline.abort(noAnswer()), DEADLINE_MS);
+      const began = performance.now();
+      try {
+        const value = await question(client, {
+          signal: AbortSignal.any([io.signal, deadline.signal]),
+          usage: { requests: 0, retries: 0, bytes: 0 },
+        });
+        return { value, ms: performance.now() - began };
+      } catch (error) {
+        if (io.signal.aborted || !isOperatorError(error)) throw error;
+        return { error };
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+    clockMs: () => clockMs,
+    budgets: () => budgets,
+    close: () => client.close(),
+  };
+}
+
+function noAnswer(): OperatorError {
+  return new OperatorError({
+    code: 'CLOUDFLARE_UNAVAILABLE',
+    exit: EXIT.tryLater,
+    happened: `No answer within ${DEADLINE_MS / 1000} seconds, or no turn to ask within the rate limit`,
+    means: 'Nothing is known of what was asked',
+    todo: 'Try again later; https://www.cloudflarestatus.com shows known incidents',
+  });
+}

@@ -1,0 +1,55 @@
+// Clocks and the rate limit, as the answers stated them. Pure.
+import { tightestBudget, type Budget } from '../../cloudflare/budget.ts';
+import { EXIT } from '../../errors.ts';
+import { failed, ok, skipped, warning, type Line } from './lines.ts';
+import { duration, plural } from '../../terminal/print.ts';
+
+const WARN_MS = 60_000;
+/** As far behind the newest snapshot, a database's clock makes runs fail with CLOCK_BACKWARDS. */
+const FAIL_MS = 300_000;
+
+/** How far each is ahead of this host's clock; null when it is not known. */
+export function judgeClocks(apiMs: number | null, databaseMs: number | null): Line {
+  const clocks = [
+    { name: 'this host', ms: 0 },
+    ...(databaseMs === null ? [] : [{ name: 'the database', ms: databaseMs }]),
+    ...(apiMs === null ? [] : [{ name: 'Cloudflare', ms: apiMs }]),
+  ];
+  if (clocks.length === 1) return skipped('clock', 'no other clock could be read');
+  const pairs = clocks.flatMap((a, index) =>
+    clocks.slice(index + 1).map((b) => ({ a, b, apart: Math.abs(a.ms - b.ms) })),
+  );
+  const off = pairs.filter(({ apart }) => apart > WARN_MS);
+  if (off.length === 0) {
+    const most = Math.max(...pairs.map(({ apart }) => apart));
+    return ok('clock', `${clocks.map(({ name }) => name).join(', ')}: within ${duration(most)}`);
+  }
+  const found = off
+    .map(({ a, b, apart }) => {
+      const [ahead, behind] = a.ms > b.ms ? [a, b] : [b, a];
+      return `${ahead.name} is ${duration(apart)} ahead of ${behind.name}`;
+    })
+    .join('; ');
+  // The one that differs from both others is wrong, where there are three.
+  const wrong = clocks.find((clock) => off.length > 1 && off.every(({ a, b }) => a === clock || b === clock));
+  const mend = `Set ${wrong === undefined ? 'the clock that is wrong' : `the clock of ${wrong.name}`} right, best by NTP`;
+  const isGrave = apiMs !== null && databaseMs !== null && Math.abs(apiMs - databaseMs) > FAIL_MS;
+  if (isGrave)
+    return failed('clock', EXIT.tryLater, found, `${mend}; snapshots would stand for the wrong time`);
+  return warning('clock', found, mend);
+}
+
+export function judgeBudget(budgets: readonly Budget[] | null): Line {
+  if (budgets === null) return skipped('rate_budget', 'Cloudflare could not be asked');
+  const budget = tightestBudget(budgets);
+  if (budget === null)
+    return ok('rate_budget', 'the answers state none: 1,200 requests in 5 minutes are assumed');
+  const { remaining, quota, resetMs } = budget;
+  const found = `${plural(remaining, 'request')} left${quota === null ? '' : ` of ${quota.toLocaleString('en-US')}`} for ${duration(resetMs)}`;
+  if (remaining > (quota === null ? 50 : quota * 0.2)) return ok('rate_budget', found);
+  return warning(
+    'rate_budget',
+    found,
+    'Wait that long; the limit is shared with the dashboard and every other program of the same user',
+  );
+}

@@ -1,0 +1,105 @@
+// Whether the settings are right, and what in them is probably not meant. Prints no value.
+import { readFileSync, statSync } from 'node:fs';
+import { parseEnv } from 'node:util';
+import { Environment, readConfig, SECRETS, type Config, type Source } from '../../config.ts';
+import { isOperatorError } from '../../errors.ts';
+import { failedWith, merged, warning, type Line } from './lines.ts';
+import { plural } from '../../terminal/print.ts';
+
+export type Configured = {
+  line: Line;
+  /** What of it can be used all the same: without credentials the database can still be looked at. Null: nothing. */
+  config: Config | null;
+};
+
+/** `offline`: nothing is asked of Cloudflare, and missing credentials are no failure. */
+export function checkConfiguration(
+  source: Source,
+  options: { offline: boolean; accountGiven: boolean },
+): Configured {
+  const needs = options.accountGiven ? (['cloudflare'] as const) : (['cloudflare', 'accounts'] as const);
+  try {
+    const config = readConfig(source, options.offline ? [] : needs);
+    return { line: merged('configuration', describe(config), oddities(source, config)), config };
+  } catch (error) {
+    if (!isOperatorError(error)) throw error;
+    return { line: failedWith('configuration', error), config: usable(source) };
+  }
+}
+
+function usable(source: Source): Config | null {
+  try {
+    return readConfig(source);
+  } catch {
+    return null;
+  }
+}
+
+function describe({ cloudflare, databaseUrl, sync }: Config): string {
+  const credentials =
+    cloudflare.auth === null
+      ? 'no credentials'
+      : cloudflare.auth.kind === 'token'
+        ? 'API token'
+        : 'email and Global API Key';
+  return [
+    credentials,
+    plural(cloudflare.accountIds.length, 'account'),
+    databaseUrl === null ? 'embedded database' : 'DATABASE_URL',
+    `schedule ${sync.schedule} (${sync.timezone})`,
+  ].join(', ');
+}
+
+/** All of it works; but somebody probably meant something else. */
+function oddities(source: Source, config: Config): Line[] {
+  const found: Line[] = [];
+  const add = (text: string, mend: string) => void found.push(warning('configuration', text, mend));
+  const file = readEnvFile(source);
+  const unknown = [
+    ...Object.keys(file.values).filter((name) => /^(CLOUDFLARE|SYNC|DATABASE)_/.test(name)),
+    // The environment is shared with other programs.
+    ...Object.keys(source.env).filter((name) => /^(CLOUDFLARE|SYNC)_/.test(name)),
+  ].filter((name) => !KNOWN.has(name));
+  if (unknown.length > 0) {
+    add(
+      `no setting of this program: ${[...new Set(unknown)].toSorted().join(', ')}`,
+      'Compare the names with .env.example, or remove them',
+    );
+  }
+  const shadowed = Object.entries(file.values)
+    .filter(([name, value]) => KNOWN.has(name) && value !== '' && isOther(source.env[name], value))
+    .map(([name]) => name);
+  if (shadowed.length > 0) {
+    add(
+      `set in .env and, with another value, in the environment, which wins: ${shadowed.join(', ')}`,
+      'Keep one of them',
+    );
+  }
+  if (file.isPublic && Object.keys(file.values).some((name) => SECRET_NAMES.has(name))) {
+    add('.env holds a secret and can be read by everybody on this machine', 'chmod 600 .env');
+  }
+  if (config.cloudflare.auth === null) {
+    add('no credentials: `sync` could not run here', 'Set CLOUDFLARE_API_TOKEN where syncs run');
+  }
+  return found;
+}
+
+const SECRET_NAMES = new Set<string>(SECRETS);
+const KNOWN = new Set([...Object.keys(Environment.shape), ...SECRETS.map((name) => `${name}_FILE`)]);
+
+function isOther(set: string | undefined, value: string | undefined): boolean {
+  return set !== undefined && set !== '' && set !== value;
+}
+
+function readEnvFile(source: Source): { values: Record<string, string | undefined>; isPublic: boolean } {
+  try {
+    if (source.envFile === null) return { values: {}, isPublic: false };
+    const values = parseEnv(readFileSync(source.envFile, 'utf8'));
+    // Windows has no such bits, and reports every file as open to all.
+    const isPublic = process.platform !== 'win32' && (statSync(source.envFile).mode & 0o004) !== 0;
+    return { values, isPublic };
+  } catch {
+    // There is none: one that cannot be read has failed the configuration.
+    return { values: {}, isPublic: false };
+  }
+}

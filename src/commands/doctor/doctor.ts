@@ -1,0 +1,144 @@
+// `doctor`: names what is wrong and how to mend it. Changes nothing, and fails for none of the things that it is there to find.
+import { Command } from 'commander';
+import type { Config } from '../../config.ts';
+import { openLogger, type Io } from '../../context.ts';
+import type { Pool } from '../../db/pool.ts';
+import { isOperatorError } from '../../errors.ts';
+import type { Logger } from '../../logger.ts';
+import { ACCOUNT_CHECKS, checkAccount, findAccount, keptAccounts, type KnownAccount } from './account.ts';
+import { createAsker, type Asker } from './asker.ts';
+import { judgeBudget, judgeClocks } from './clock.ts';
+import { checkConfiguration } from './configuration.ts';
+import { checkCredentials } from './credentials.ts';
+import { checkPrivileges, lookAtMigrations, reachDatabase, type Reached } from './database.ts';
+import { CHECKS, exitOf, failedWith, skipped, type Check, type Line } from './lines.ts';
+import { judgePaging, judgeWalkTime, probePaging } from './paging.ts';
+import { createReport, type Report } from './print.ts';
+import { judgeSettings } from './server.ts';
+import { checkLookups, judgeAccount, probeAccounts, type AccountProbe } from './summary.ts';
+import { chooseAccounts } from '../sync.ts';
+
+type Options = { account: string[]; offline: boolean; json: boolean };
+
+export function doctorCommand(io: Io): Command {
+  return new Command('doctor')
+    .description('name what is wrong and how to mend it; changes nothing')
+    .option(
+      '--account <id>',
+      'only this account (repeatable)',
+      (id: string, ids: string[]) => [...ids, id],
+      [],
+    )
+    .option('--offline', 'ask nothing of Cloudflare', false)
+    .option('--json', 'print a JSON array: check, status, account_id, found, mend', false)
+    .action(async (options: Options) => {
+      const report = createReport(io, options.json ? 'json' : 'table');
+      await examine(io, options, report);
+      io.exit(exitOf(report.end()));
+    });
+}
+
+async function examine(io: Io, options: Options, report: Report): Promise<void> {
+  const accountGiven = options.account.length > 0;
+  const { config, line } = checkConfiguration(io.source, { offline: options.offline, accountGiven });
+  // Before the first line: a wrong --account is a mistake at this prompt, and no finding.
+  const chosen = config === null ? [] : chooseAccounts(config, options.account);
+  report.add(line);
+  if (config === null) return report.add(skipAll(CHECKS.slice(1), 'the configuration is wrong'));
+  const logger = openLogger(io, config);
+  const reached = await reachDatabase(io, config, logger);
+  report.add(reached.line);
+  const { asker, line: noClient } = openAsker(io, config, logger, options);
+  try {
+    const { pool, why } = await examineDatabase(reached, report);
+    const accountIds = chosen.length > 0 || pool === null ? chosen : await keptAccounts(pool);
+    const probes = asker === null ? [] : await probeAccounts(asker, accountIds);
+    const credentials = noClient ?? (await checkCredentials(asker, config.cloudflare.auth!, probes));
+    report.add(credentials);
+    report.add(judgeClocks(asker?.clockMs() ?? null, reached.clockMs));
+    const budget = asker === null ? skipped('rate_budget', noClient.found) : judgeBudget(asker.budgets());
+    report.add(budget);
+    for (const accountId of accountIds) {
+      io.signal.throwIfAborted();
+      const add = (lines: readonly Line[]) => report.add(lines.map((found) => ({ ...found, accountId })));
+      const { known, line: unknown } =
+        pool === null ? { known: null, line: null } : await findAccount(pool, accountId);
+      const probe = probes.find((p) => p.accountId === accountId);
+      if (asker === null || probe === undefined) add(skipAll(SUMMARY_CHECKS, credentials.found));
+      else add(await examineSummary(asker, config, probe, { credentials, budget }, known));
+      if (pool === null) add(skipAll(ACCOUNT_CHECKS, why));
+      else if (unknown !== null) add(ACCOUNT_CHECKS.map((check) => ({ ...unknown, check })));
+      else add(await checkAccount(pool, config, known));
+    }
+  } finally {
+    await asker?.close();
+    await reached.database?.close();
+  }
+}
+
+const SUMMARY_CHECKS = ['account', 'lookups', 'paging', 'walk_time'] as const satisfies readonly Check[];
+
+function skipAll(checks: readonly Check[], why: string): Line[] {
+  return checks.map((check) => skipped(check, why));
+}
+
+/** Without an asker, `line` says why. */
+function openAsker(
+  io: Io,
+  config: Config,
+  logger: Logger,
+  { offline }: Options,
+): { asker: Asker; line: null } | { asker: null; line: Line } {
+  if (offline) return { asker: null, line: skipped('credentials', '--offline') };
+  if (config.cloudflare.auth === null)
+    return { asker: null, line: skipped('credentials', 'there are no credentials') };
+  try {
+    return { asker: createAsker(io, config, logger), line: null };
+  } catch (error) {
+    if (!isOperatorError(error)) throw error;
+    return { asker: null, line: failedWith('credentials', error) };
+  }
+}
+
+/** `pool` is null when the tables cannot be looked at; `why` says so. */
+async function examineDatabase(
+  { database, facts }: Reached,
+  report: Report,
+): Promise<{ pool: Pool | null; why: string }> {
+  if (database === null || facts === null) {
+    const why = 'the database cannot be reached';
+    report.add(skipAll(['settings', 'privileges', 'migrations'], why));
+    return { pool: null, why };
+  }
+  const { pool } = database;
+  const migrations = await lookAtMigrations(pool);
+  report.add(judgeSettings(facts));
+  report.add(await checkPrivileges(pool, migrations.isBehind));
+  report.add(migrations.line);
+  return { pool: migrations.isUsable ? pool : null, why: 'the migrations come first' };
+}
+
+async function examineSummary(
+  asker: Asker,
+  config: Config,
+  probe: AccountProbe,
+  { credentials, budget }: { credentials: Line; budget: Line },
+  known: KnownAccount | null,
+): Promise<Line[]> {
+  const { sync } = config;
+  const account = judgeAccount(probe, credentials);
+  if (probe.page === null)
+    return [account, ...skipAll(['lookups', 'paging', 'walk_time'], 'the risk summary could not be read')];
+  // The few that are left are for a run, or for people at the dashboard.
+  if (budget.status === 'warning')
+    return [
+      account,
+      ...skipAll(['lookups', 'paging', 'walk_time'], 'few requests are left: see rate_budget'),
+    ];
+  const walks = known?.walks ?? [];
+  const lookups = await checkLookups(asker, probe, sync.confirm);
+  const paging = await probePaging(asker, probe, sync.perPage);
+  return 'check' in paging
+    ? [account, lookups, paging, skipped('walk_time', 'how the server pages is not known')]
+    : [account, lookups, judgePaging(paging, walks), judgeWalkTime(paging, walks, sync)];
+}

@@ -1,0 +1,59 @@
+// Whether the history of one account contradicts itself. Keys of users are named, and nothing else of them.
+import type { Pool } from '../../db/pool.ts';
+import { EXIT } from '../../errors.ts';
+import { historyHealth, type Defect, type HistoryHealth } from '../../queries/health/history-health.ts';
+import { recount, type Recount } from '../../queries/health/recount.ts';
+import { look } from './database.ts';
+import { failed, ok, skipped, type Line } from './lines.ts';
+import { plural } from '../../terminal/print.ts';
+
+const REPORT =
+  'Must never happen: keep a dump of this database (pg_dump) and report it; a backup from before is whole';
+
+export function checkHistory(pool: Pool, accountKey: number): Promise<Line> {
+  return look(pool, 'history', 'risk.users, user_levels and user_identities', async (tx) =>
+    judgeHistory(await historyHealth(tx, accountKey)),
+  );
+}
+
+export function judgeHistory(health: HistoryHealth): Line {
+  const found = (
+    [
+      [health.overlappingLevels, 'overlapping level periods'],
+      [health.overlappingIdentities, 'overlapping identities'],
+      [health.contradictedLevels, 'a level period that contradicts the current state'],
+      [health.contradictedIdentities, 'an identity that contradicts the current state'],
+    ] as [Defect, string][]
+  )
+    .filter(([{ count }]) => count > 0)
+    .map(([defect, what]) => `${plural(defect.count, 'user')} with ${what} (${keysOf(defect)})`);
+  if (found.length === 0) return ok('history', 'no overlaps, and open periods match the state');
+  return failed('history', EXIT.failed, found.join('; '), REPORT);
+}
+
+function keysOf({ count, keys }: Defect): string {
+  return `user_key ${keys.join(', ')}${count > keys.length ? ', …' : ''}`;
+}
+
+export function checkCounts(pool: Pool, accountKey: number): Promise<Line> {
+  return look(pool, 'counts', 'risk.snapshots, snapshot_levels and users', async (tx) =>
+    judgeCounts(await recount(tx, accountKey)),
+  );
+}
+
+export function judgeCounts(rows: readonly Recount[]): Line {
+  const [first] = rows;
+  if (first === undefined) return skipped('counts', 'no snapshot yet');
+  const wrong = rows.flatMap((row) => {
+    const what = row.level ?? 'all levels';
+    const users = `${what}: ${plural(row.recordedUsers, 'user')} recorded, ${row.countedUsers} counted`;
+    const events = `${what}: ${plural(row.recordedEvents, 'event')} recorded, ${row.countedEvents} counted`;
+    return [
+      row.recordedUsers === row.countedUsers ? '' : users,
+      row.recordedEvents === row.countedEvents ? '' : events,
+    ].filter(Boolean);
+  });
+  const snapshot = `snapshot ${first.snapshotId}`;
+  if (wrong.length === 0) return ok('counts', `those of ${snapshot} are what a recount finds`);
+  return failed('counts', EXIT.failed, `${snapshot}: ${wrong.join('; ')}`, REPORT);
+}

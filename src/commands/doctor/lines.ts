@@ -1,0 +1,76 @@
+// What a check of `doctor` says: one line each, and the exit code of them all. Pure.
+import { EXIT, worstExit, type ExitCode, type OperatorError } from '../../errors.ts';
+
+/** Stable: scripts read them. In the order in which they are looked at. */
+export const CHECKS = [
+  'configuration',
+  'database',
+  'settings',
+  'privileges',
+  'migrations',
+  'credentials',
+  'clock',
+  'rate_budget',
+  'account',
+  'lookups',
+  'paging',
+  'walk_time',
+  'lease',
+  'freshness',
+  'last_run',
+  'history',
+  'counts',
+  'absences',
+  'rejected',
+] as const;
+export type Check = (typeof CHECKS)[number];
+
+export type Status = 'ok' | 'warning' | 'failed' | 'skipped';
+
+export type Line = {
+  check: Check;
+  status: Status;
+  accountId?: string;
+  found: string;
+  mend?: string;
+  /** What the program would exit with for this alone. */
+  exit: ExitCode;
+};
+
+export function ok(check: Check, found: string): Line {
+  return { check, status: 'ok', found, exit: EXIT.done };
+}
+
+export function warning(check: Check, found: string, mend: string): Line {
+  return { check, status: 'warning', found, mend, exit: EXIT.done };
+}
+
+export function failed(check: Check, exit: ExitCode, found: string, mend: string): Line {
+  return { check, status: 'failed', found, mend, exit };
+}
+
+export function failedWith(check: Check, error: OperatorError): Line {
+  return failed(check, error.exit, `${error.code}: ${error.happened}`, error.todo);
+}
+
+export function skipped(check: Check, why: string): Line {
+  return { check, status: 'skipped', found: why, exit: EXIT.done };
+}
+
+/** Several findings of one check as one line: the gravest decides, and each brings its mend. */
+export function merged(check: Check, whenGood: string, findings: readonly Line[]): Line {
+  if (findings.length === 0) return ok(check, whenGood);
+  const mends = findings.flatMap(({ mend }) => (mend === undefined ? [] : [mend]));
+  return {
+    check,
+    status: findings.some(({ status }) => status === 'failed') ? 'failed' : 'warning',
+    found: findings.map(({ found }) => found).join('; '),
+    mend: [...new Set(mends)].join('; '),
+    exit: worstExit(findings.map(({ exit }) => exit)),
+  };
+}
+
+/** 0 unless something failed. */
+export function exitOf(lines: readonly Line[]): ExitCode {
+  return worstExit(lines.map(({ exit }) => exit));
+}

@@ -1,0 +1,81 @@
+// How the findings of `doctor` look: aligned lines that appear as they are found, or one JSON array at the end.
+import { styleText } from 'node:util';
+import type { Io } from '../../context.ts';
+import type { Line, Status } from './lines.ts';
+import { printable } from '../../terminal/print.ts';
+import { wrap } from '../../terminal/wrap.ts';
+
+export type Report = { add(lines: Line | readonly Line[]): void; end(): Line[] };
+
+const STYLES = { ok: 'green', warning: 'yellow', failed: 'red', skipped: 'dim' } as const;
+const STATUS_WIDTH = 9;
+const INDENT = STATUS_WIDTH + 15;
+/** Wider lines are not read more easily. */
+const WIDEST = 120;
+const NARROWEST = 60;
+
+export function createReport(io: Pick<Io, 'stdout' | 'source'>, format: 'table' | 'json'): Report {
+  const lines: Line[] = [];
+  const width = Math.min(Math.max(io.stdout.columns ?? 80, NARROWEST), WIDEST);
+  const paint = painter(io);
+  let accountId: string | undefined;
+  return {
+    add(found) {
+      for (const line of [found].flat()) {
+        lines.push(line);
+        if (format === 'json') continue;
+        if (line.accountId !== undefined && line.accountId !== accountId)
+          io.stdout.write(`\naccount ${printable(line.accountId)}\n`);
+        accountId = line.accountId;
+        io.stdout.write(`${textOf(line, width, paint)}\n`);
+      }
+    },
+    end() {
+      if (format === 'json') io.stdout.write(`${JSON.stringify(lines.map(jsonOf), null, 2)}\n`);
+      else io.stdout.write(`\n${summary(lines)}\n`);
+      return lines;
+    },
+  };
+}
+
+function textOf(line: Line, width: number, paint: Painter): string {
+  const head = `${paint(line.status, line.status.padEnd(STATUS_WIDTH))}${line.check.padEnd(INDENT - STATUS_WIDTH)}`;
+  const mend = line.mend === undefined ? [] : [`→ ${line.mend}`];
+  const paragraphs = [line.found, ...mend].flatMap((text) => text.split('\n'));
+  const blank = ' '.repeat(INDENT);
+  return `${head}${paragraphs.map((text) => wrap(printable(text.trim()), INDENT, width)).join(`\n${blank}`)}`;
+}
+
+function jsonOf({ check, status, accountId, found, mend }: Line): object {
+  return {
+    check,
+    status,
+    ...(accountId === undefined ? {} : { account_id: accountId }),
+    found,
+    ...(mend === undefined ? {} : { mend }),
+  };
+}
+
+/** "1 failed, 2 warnings, 14 ok, 3 skipped" */
+export function summary(lines: readonly Pick<Line, 'status'>[]): string {
+  const count = (status: Status) => lines.filter((line) => line.status === status).length;
+  const warnings = count('warning');
+  return [
+    [count('failed'), 'failed'],
+    [warnings, warnings === 1 ? 'warning' : 'warnings'],
+    [count('ok'), 'ok'],
+    [count('skipped'), 'skipped'],
+  ]
+    .filter(([number]) => number !== 0)
+    .map((part) => part.join(' '))
+    .join(', ');
+}
+
+type Painter = (status: Status, text: string) => string;
+
+/** Only on a terminal, and not against NO_COLOR (https://no-color.org). */
+function painter({ stdout, source }: Pick<Io, 'stdout' | 'source'>): Painter {
+  const { NO_COLOR: noColor = '', TERM: term } = source.env;
+  if (stdout.isTTY !== true || noColor !== '' || term === 'dumb') return (_status, text) => text;
+  return (status, text) => styleText(STYLES[status], text, { validateStream: false });
+}

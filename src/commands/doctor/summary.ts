@@ -1,0 +1,116 @@
+// Whether the summary of each account can be read, and whether its users can be asked about one by one.
+import type { SummaryPage } from '../../cloudflare/client.ts';
+import { parseRecord } from '../../cloudflare/endpoints/summary/record.ts';
+import { collectRecords } from '../../cloudflare/endpoints/summary/record-reader.ts';
+import type { OperatorError } from '../../errors.ts';
+import { isNoRecord } from '../../sync/absence/ask-absent.ts';
+import type { Asker } from './asker.ts';
+import { failedWith, ok, skipped, warning, type Line } from './lines.ts';
+import { plural } from '../../terminal/print.ts';
+
+export type AccountProbe = {
+  accountId: string;
+  /** Page 1, a few records; null when it could not be read, or was not asked for. */
+  page: SummaryPage<unknown[]> | null;
+  /** Null without a page: not asked, because nothing is answered. */
+  error: OperatorError | null;
+  isUnreachable: boolean;
+};
+
+/** Few records tell as much as many, and are personal data. */
+export const PROBE_SIZE = 5;
+
+/** Codes after which asking about another account is of no use. */
+const UNREACHABLE = new Set([
+  'NETWORK',
+  'RATE_LIMITED',
+  'CLOUDFLARE_UNAVAILABLE',
+  'REDIRECTED',
+  'PROXY_REFUSED',
+]);
+
+export async function probeAccounts(asker: Asker, accountIds: readonly string[]): Promise<AccountProbe[]> {
+  const probes: AccountProbe[] = [];
+  for (const accountId of accountIds) {
+    if (probes.some(({ isUnreachable }) => isUnreachable)) {
+      probes.push({ accountId, page: null, error: null, isUnreachable: true });
+      continue;
+    }
+    const asked = await asker.ask((client, common) =>
+      client.summaryPage({
+        accountId,
+        page: 1,
+        perPage: PROBE_SIZE,
+        ...common,
+        // The server may answer with everybody.
+        openReader: () => collectRecords(PROBE_SIZE),
+      }),
+    );
+    if ('value' in asked) probes.push({ accountId, page: asked.value, error: null, isUnreachable: false });
+    else {
+      const isUnreachable = UNREACHABLE.has(asked.error.code);
+      probes.push({ accountId, page: null, error: asked.error, isUnreachable });
+    }
+  }
+  return probes;
+}
+
+const CREDENTIAL_CODES = new Set(['AUTHENTICATION_FAILED', 'PERMISSION_DENIED', 'KEY_FORMAT']);
+
+export function judgeAccount({ page, error }: AccountProbe, credentials: Line): Line {
+  if (page !== null) {
+    const total = page.info.total_count;
+    if (page.count === 0) return ok('account', 'its risk summary can be read, and is empty');
+    return ok(
+      'account',
+      total === undefined
+        ? 'its risk summary can be read; no total is stated'
+        : `its risk summary can be read: ${plural(total, 'user')}`,
+    );
+  }
+  if (error === null) return skipped('account', 'not asked: Cloudflare did not answer for another account');
+  // One cause, one failure.
+  if (credentials.status === 'failed' && CREDENTIAL_CODES.has(error.code))
+    return skipped('account', 'the credentials are not accepted');
+  return failedWith('account', error);
+}
+
+/** Two users: one may have been reset between the page and the question. */
+const ASKED_USERS = 2;
+
+export async function checkLookups(
+  asker: Asker,
+  { accountId, page }: AccountProbe,
+  confirm: 'lookup' | 'walks',
+): Promise<Line> {
+  if (confirm === 'walks') return skipped('lookups', 'SYNC_CONFIRM=walks: nobody is asked about');
+  if (page === null) return skipped('lookups', 'the risk summary could not be read');
+  const users = page.content.flatMap((record) => {
+    const parsed = parseRecord(record);
+    return parsed.ok ? [parsed.user.user_id] : [];
+  });
+  let noRecord: OperatorError | null = null;
+  for (const userId of users.slice(0, ASKED_USERS)) {
+    const asked = await asker.ask((client, common) => client.lookUpUser({ accountId, userId, ...common }));
+    if ('error' in asked) {
+      const { error } = asked;
+      if (isNoRecord(error)) {
+        noRecord = error;
+        continue;
+      }
+      if (error.code !== 'LOOKUPS_REFUSED') return failedWith('lookups', error);
+      return warning(
+        'lookups',
+        `${error.code}: ${error.happened}; absent users are cleared after two complete walks`,
+        error.todo,
+      );
+    }
+    if (asked.value?.riskLevel != null) return ok('lookups', "a user's own record states the level");
+  }
+  if (users.length === 0) return skipped('lookups', 'no user to ask about');
+  return warning(
+    'lookups',
+    `own records of users in the summary state no level${noRecord === null ? '' : ` (${noRecord.code}: ${noRecord.happened})`}: what they say is not believed, and absent users are cleared after two complete walks`,
+    'Report it; SYNC_CONFIRM=walks saves the questions',
+  );
+}

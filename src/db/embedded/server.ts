@@ -1,0 +1,122 @@
+// The server process of one data directory: recognise it, launch it, wait for it, stop it. Takes no lock.
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import { EXIT, OperatorError } from '../../errors.ts';
+import type { Launch, Launched } from './launch.ts';
+import { launchServer } from './launch.ts';
+import type { EmbeddedLayout } from './layout.ts';
+import { logTail } from './log.ts';
+import { processCommand } from '../../host/processes.ts';
+
+export type ServerProcess = { pid: number; port: number; status: 'ready' | 'starting' | 'stopping' };
+
+/**
+ * Held (for the database postgres) by the process that stops an idle server: see embedded-watch.ts. Not the lock of
+ * migrations, which every publish waits for: whoever keeps history in that database would wait for ever. 'ztrw' in ASCII.
+ */
+export const watcherLock = 0x7a747277;
+
+const pollMs = 30;
+
+/** The live server of this data directory, by its postmaster.pid; undefined when that is missing or stale. */
+export async function findServer(layout: EmbeddedLayout): Promise<ServerProcess | undefined> {
+  const text = await readFile(layout.pidFile, 'utf8').catch(() => undefined);
+  // Lines of postmaster.pid: 1 pid, 4 port, 8 status ("ready", "standby", "starting", "stopping").
+  const lines = text?.split('\n').map((line) => line.trim()) ?? [];
+  const pid = Number(lines[0]);
+  if (!Number.isInteger(pid) || pid <= 1 || !(await isPostmaster(pid, layout))) return undefined;
+  const status = lines[7] === 'ready' || lines[7] === 'stopping' ? lines[7] : 'starting';
+  return { pid, port: Number(lines[3]), status };
+}
+
+async function isPostmaster(pid: number, layout: EmbeddedLayout): Promise<boolean> {
+  const command = await processCommand(pid);
+  return command !== undefined && (command.includes(layout.dataDir) || process.platform === 'win32');
+}
+
+/**
+ * Waits until a server answers on a real connection, launching one whenever there is none.
+ * Throws EMBEDDED_START with the last lines of the log after five failed launches or `waitMs`.
+ */
+export async function bringUp(
+  layout: EmbeddedLayout,
+  launch: () => Promise<Launch>,
+  options: { password: () => Promise<string>; waitMs: number },
+): Promise<{ server: ServerProcess; started: boolean; watched: boolean }> {
+  const deadline = performance.now() + options.waitMs;
+  let launched: Launched | undefined;
+  let launches = 0;
+  while (performance.now() < deadline) {
+    const server = await findServer(layout);
+    if (server?.status === 'ready') {
+      const answer = await ask(serverUrl(server.port, await options.password()));
+      if (answer) return { server, started: server.pid === launched?.pid, watched: answer.watched };
+    } else if (server === undefined && (launched === undefined || launched.ended())) {
+      if (launches === 5) break;
+      // The port may have been taken meanwhile, or a killed server's children still be on their way out.
+      if (launches > 0) await sleep(200 * launches);
+      launches += 1;
+      launched = await launchServer(layout, await launch(), { newPort: launches > 1 });
+    }
+    await sleep(pollMs);
+  }
+  throw new OperatorError({
+    code: 'EMBEDDED_START',
+    exit: EXIT.failed,
+    happened: `The embedded Postgres does not start: ${launched?.error() ?? (await logTail(layout))}`,
+    means: 'The data is as it was',
+    todo: `Read ${layout.logFile}, or set DATABASE_URL`,
+  });
+}
+
+/** With the password. Without sslmode, PGSSLMODE of the environment would decide. */
+export function serverUrl(port: number, password: string, database = 'postgres'): string {
+  return `postgres://postgres:${password}@127.0.0.1:${port}/${database}?sslmode=disable`;
+}
+
+async function ask(url: string): Promise<{ watched: boolean } | undefined> {
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000, query_timeout: 5_000 });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ watched: boolean }>(
+      `select exists (select from pg_locks where locktype = 'advisory' and objid = $1 and classid = 0) as watched`,
+      [watcherLock],
+    );
+    return rows[0];
+  } catch (cause) {
+    if (!String((cause as { code?: string }).code).startsWith('28')) return undefined;
+    throw new OperatorError({
+      code: 'EMBEDDED_PASSWORD',
+      exit: EXIT.configuration,
+      happened: 'The embedded Postgres refuses the password that was kept beside its data',
+      means: 'Somebody changed it, and nobody can connect',
+      todo: 'Give the user postgres that password again, or set DATABASE_URL',
+      cause,
+    });
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** A fast shutdown: sessions are ended, data is written out. Throws EMBEDDED_STOP after `waitMs`. */
+export async function stopServer(layout: EmbeddedLayout, waitMs: number): Promise<boolean> {
+  const server = await findServer(layout);
+  if (server === undefined) return false;
+  process.kill(server.pid, 'SIGINT');
+  const deadline = performance.now() + waitMs;
+  while ((await processCommand(server.pid))?.includes(layout.dataDir)) {
+    if (performance.now() > deadline) {
+      throw new OperatorError({
+        code: 'EMBEDDED_STOP',
+        exit: EXIT.failed,
+        happened: `The embedded Postgres (process ${server.pid}) does not end`,
+        means: 'It was told to, and may still do so',
+        todo: `Look at ${layout.logFile} and try again`,
+      });
+    }
+    await sleep(pollMs);
+  }
+  return true;
+}

@@ -1,0 +1,92 @@
+// Stops the embedded Postgres once nobody has used it for a while, and keeps its log short. Runs as a process of its
+// own, because the server outlives whoever started it. It reads the password from its file: nothing secret in argv.
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import { readPassword, serverEnvironment } from './cluster.ts';
+import type { EmbeddedLayout, EmbeddedOptions } from './layout.ts';
+import { embeddedLayout } from './layout.ts';
+import { withEmbeddedLock } from './lock.ts';
+import { trimLog } from './log.ts';
+import { findServer, serverUrl, stopServer, watcherLock } from './server.ts';
+
+export type WatchOptions = EmbeddedOptions & { idleMs?: number | undefined; everyMs?: number | undefined };
+
+/** Node arguments after which `watchEmbedded` runs, such as `['/…/dist/cli.js', 'database', 'watch']`. */
+export type WatcherCommand = readonly string[];
+
+/** Starts a watcher that outlives this process; `--data-home <folder>` is added to its arguments. */
+export function spawnWatcher(layout: EmbeddedLayout, command: WatcherCommand): void {
+  // A watcher needs little: without the limits, Node lets the heap grow before it collects.
+  const node = ['--max-old-space-size=48', '--max-semi-space-size=1'];
+  const child = spawn(process.execPath, [...node, ...command, '--data-home', path.dirname(layout.folder)], {
+    cwd: layout.folder,
+    env: serverEnvironment,
+    detached: true,
+    windowsHide: true,
+    stdio: 'ignore',
+  });
+  // No watcher only means that the server is left running.
+  child.on('error', () => undefined);
+  child.unref();
+}
+
+/** Resolves when the server was stopped or is gone, or at once when another watcher is there. */
+export async function watchEmbedded(options: WatchOptions): Promise<'stopped' | 'gone' | 'watched'> {
+  const { idleMs = 30 * 60_000, everyMs = 60_000 } = options;
+  const layout = await embeddedLayout(options);
+  const server = await findServer(layout);
+  if (server === undefined) return 'gone';
+  const connectionString = serverUrl(server.port, await readPassword(layout));
+  const client = new Client({ connectionString, application_name: 'zt-risk-sync database watch' });
+  const gone = new AbortController();
+  client.on('error', () => gone.abort());
+  client.on('end', () => gone.abort());
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ mine: boolean }>('select pg_try_advisory_lock($1) as mine', [
+      watcherLock,
+    ]);
+    if (rows[0]?.mine !== true) return 'watched';
+    return await watch(layout, client, { idleMs, everyMs, signal: gone.signal });
+  } catch (error) {
+    if (gone.signal.aborted) return 'gone';
+    throw error;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+async function watch(
+  layout: EmbeddedLayout,
+  client: Client,
+  { idleMs, everyMs, signal }: { idleMs: number; everyMs: number; signal: AbortSignal },
+): Promise<'stopped'> {
+  let usage = await readUsage(client);
+  let idleSince = performance.now();
+  for (;;) {
+    await sleep(everyMs, undefined, { signal });
+    await trimLog(layout);
+    const before = usage;
+    usage = await readUsage(client);
+    if (usage.clients > 0 || usage.sessions !== before.sessions) idleSince = performance.now();
+    if (performance.now() - idleSince < idleMs) continue;
+    // Under the lock, so that nobody is told of a server that is about to end.
+    const stopped = await withEmbeddedLock(layout.lockFile, 1_000, async () => {
+      const now = await readUsage(client);
+      if (now.clients > 0 || now.sessions !== usage.sessions) return false;
+      return stopServer(layout, 60_000);
+    }).catch(() => false);
+    if (stopped) return 'stopped';
+  }
+}
+
+/** `sessions` counts all that ever connected: it shows the short ones between two looks. */
+async function readUsage(client: Client): Promise<{ clients: number; sessions: string }> {
+  const { rows } = await client.query<{ clients: number; sessions: string }>(`
+    select (select count(*)::int from pg_stat_activity
+             where backend_type in ('client backend', 'walsender') and pid <> pg_backend_pid()) as clients,
+           (select sum(sessions)::text from pg_stat_database) as sessions`);
+  return rows[0]!;
+}

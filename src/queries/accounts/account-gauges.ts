@@ -1,0 +1,88 @@
+// What a scrape tells of each account that is not retired. One statement for each account, which names it by equality:
+// however long the history, each part goes by an index to the newest rows.
+import { isNull, sql, type SQL } from 'drizzle-orm';
+import { accounts, leases, rejectedRecords, snapshotLevels, snapshots, syncRuns } from '../../db/schema.ts';
+import type { Transaction } from '../../db/transaction.ts';
+import { newestWholeWalk } from '../rejected/waiting-records.ts';
+
+/** Times in seconds since 1970, null where there was none. */
+export type AccountGauges = {
+  account_id: string;
+  added_at: number;
+  /** Of the newest snapshot: users by level, and those of them that its walk did not meet. */
+  users: Record<string, number>;
+  users_carried: number | null;
+  observed_at: number | null;
+  last_success_at: number | null;
+  last_complete_at: number | null;
+  /** Runs that ended otherwise since the newest success, STREAK_LIMIT at most. */
+  failed_runs: number;
+  /** Runs that published a partial snapshot since the newest complete one, STREAK_LIMIT at most. */
+  partial_runs: number;
+  rejected_waiting: number;
+  lease_started_at: number | null;
+  lease_heartbeat_age: number | null;
+};
+
+/** A streak is counted row by row. */
+export const STREAK_LIMIT = 1_000;
+
+/** Rejects with signal.reason once nobody waits any more. */
+export async function accountGauges(tx: Transaction, signal: AbortSignal): Promise<AccountGauges[]> {
+  const active = await tx
+    .select({
+      key: accounts.account_key,
+      account_id: accounts.account_id,
+      added_at: epoch(accounts.added_at),
+    })
+    .from(accounts)
+    .where(isNull(accounts.retired_at))
+    .orderBy(accounts.account_key);
+  const gauges: AccountGauges[] = [];
+  for (const { key, ...account } of active) {
+    signal.throwIfAborted();
+    const { rows } = await tx.execute<Omit<AccountGauges, keyof typeof account>>(gaugesOf(key));
+    gauges.push({ ...account, ...rows[0]! });
+  }
+  return gauges;
+}
+
+/** Exported for a test of its plan. */
+export function gaugesOf(key: number): SQL {
+  const r = syncRuns;
+  const runs = (condition: SQL) => sql`${r} where ${r.account_key} = ${key} and ${condition}`;
+  const newestRun = (
+    condition: SQL,
+  ) => sql`(select ${r.run_id} as run_id, ${r.finished_at} as finished_at from ${runs(condition)}
+    order by ${r.run_id} desc limit 1)`;
+  const streak = (since: SQL, condition: SQL) =>
+    sql`(select count(*)::integer from (select from ${runs(
+      sql`${r.run_id} > coalesce((select run_id from ${since}), 0) and ${condition}`,
+    )} order by ${r.run_id} desc limit ${STREAK_LIMIT}) newer)`;
+  const success = sql.raw('success');
+  const complete = sql.raw('complete');
+  return sql`
+    with newest as (select ${snapshots.snapshot_id} as snapshot_id, ${snapshots.observed_at} as observed_at, ${snapshots.carried_count} as carried
+           from ${snapshots} where ${snapshots.account_key} = ${key} order by ${snapshots.observed_at} desc limit 1),
+         success as ${newestRun(sql`${r.status} = 'succeeded'`)},
+         complete as ${newestRun(sql`${r.verdict} = 'complete'`)},
+         lease as (select ${leases.started_at} as started_at, ${leases.heartbeat_at} as heartbeat_at
+           from ${leases} where ${leases.account_key} = ${key})
+    select coalesce((select jsonb_object_agg(${snapshotLevels.max_risk_level}, ${snapshotLevels.user_count}) from ${snapshotLevels}
+              where ${snapshotLevels.account_key} = ${key}
+                and ${snapshotLevels.snapshot_id} = (select snapshot_id from newest)), '{}') as users,
+           (select carried from newest) as users_carried,
+           ${epoch(sql`(select observed_at from newest)`)} as observed_at,
+           ${epoch(sql`(select finished_at from success)`)} as last_success_at,
+           ${epoch(sql`(select finished_at from complete)`)} as last_complete_at,
+           ${streak(success, sql`${r.status} <> 'succeeded'`)} as failed_runs,
+           ${streak(complete, sql`${r.verdict} = 'partial'`)} as partial_runs,
+           (select count(*)::integer from ${rejectedRecords} where ${rejectedRecords.account_key} = ${key}
+               and ${rejectedRecords.last_run_id} >= ${newestWholeWalk(key)}) as rejected_waiting,
+           ${epoch(sql`(select started_at from lease)`)} as lease_started_at,
+           (select extract(epoch from now() - heartbeat_at)::float8 from lease) as lease_heartbeat_age`;
+}
+
+function epoch(at: SQL | typeof accounts.added_at): SQL<number> {
+  return sql<number>`extract(epoch from ${at})::float8`;
+}

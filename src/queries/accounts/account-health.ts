@@ -1,0 +1,108 @@
+// One account as its last runs left it: newest snapshot, runs that failed since, what the newest walks found. Reads schema
+// `risk` alone.
+import { and, desc, eq, isNull, sql } from 'drizzle-orm';
+import { accounts, snapshots, syncRuns, users } from '../../db/schema.ts';
+import type { Transaction } from '../../db/transaction.ts';
+
+export type AccountHealth = {
+  accountKey: number;
+  isRetired: boolean;
+  /** Null: none yet. `ageMs` by the database's clock. */
+  snapshot: { snapshotId: number; ageMs: number } | null;
+  /** Runs that ended otherwise since the newest success. */
+  failuresSince: number;
+  newestRun: {
+    runId: number;
+    status: string;
+    errorCode: string | null;
+    errorMessage: string | null;
+    ageMs: number;
+  } | null;
+};
+
+/** Those that are not retired, in the order in which they were added. */
+export async function activeAccounts(tx: Transaction): Promise<string[]> {
+  const rows = await tx
+    .select({ id: accounts.account_id })
+    .from(accounts)
+    .where(isNull(accounts.retired_at))
+    .orderBy(accounts.account_key);
+  return rows.map(({ id }) => id);
+}
+
+/** Null when this database knows no such account. */
+export async function accountHealth(tx: Transaction, accountId: string): Promise<AccountHealth | null> {
+  const age = (at: typeof snapshots.observed_at | typeof syncRuns.finished_at) =>
+    sql<number>`extract(epoch from now() - ${at})::float8 * 1000`;
+  const [account] = await tx.select().from(accounts).where(eq(accounts.account_id, accountId));
+  if (account === undefined) return null;
+  const accountKey = account.account_key;
+  const [snapshot] = await tx
+    .select({ snapshotId: snapshots.snapshot_id, ageMs: age(snapshots.observed_at) })
+    .from(snapshots)
+    .where(eq(snapshots.account_key, accountKey))
+    .orderBy(desc(snapshots.observed_at))
+    .limit(1);
+  const [newestRun] = await tx
+    .select({
+      runId: syncRuns.run_id,
+      status: syncRuns.status,
+      errorCode: syncRuns.error_code,
+      errorMessage: syncRuns.error_message,
+      ageMs: age(syncRuns.finished_at),
+    })
+    .from(syncRuns)
+    .where(eq(syncRuns.account_key, accountKey))
+    .orderBy(desc(syncRuns.run_id))
+    .limit(1);
+  const [failures] = await tx
+    .select({ count: sql<number>`count(*)::integer` })
+    .from(syncRuns)
+    .where(
+      and(
+        eq(syncRuns.account_key, accountKey),
+        sql`${syncRuns.run_id} > coalesce((select max(ok.run_id) from ${syncRuns} ok
+          where ok.account_key = ${accountKey} and ok.status = 'succeeded'), 0)`,
+      ),
+    );
+  return {
+    accountKey,
+    isRetired: account.retired_at !== null,
+    snapshot: snapshot ?? null,
+    failuresSince: failures?.count ?? 0,
+    newestRun: newestRun ?? null,
+  };
+}
+
+export type WalkFacts = {
+  runId: number;
+  pages: number;
+  passes: number;
+  usersMet: number;
+  evidence: Record<string, unknown>;
+};
+
+/** The newest runs whose walk came to its end, newest first. */
+export async function newestWalks(tx: Transaction, accountKey: number, limit: number): Promise<WalkFacts[]> {
+  return tx
+    .select({
+      runId: syncRuns.run_id,
+      pages: syncRuns.pages,
+      passes: syncRuns.passes,
+      usersMet: syncRuns.users_met,
+      evidence: syncRuns.evidence,
+    })
+    .from(syncRuns)
+    .where(and(eq(syncRuns.account_key, accountKey), sql`${syncRuns.evidence} ? 'paging'`))
+    .orderBy(desc(syncRuns.run_id))
+    .limit(limit);
+}
+
+/** Present users that the newest walk did not meet. */
+export async function countAbsent(tx: Transaction, accountKey: number): Promise<number> {
+  const [row] = await tx
+    .select({ count: sql<number>`count(*)::integer` })
+    .from(users)
+    .where(and(eq(users.account_key, accountKey), sql`${users.absent_since} is not null`));
+  return row?.count ?? 0;
+}

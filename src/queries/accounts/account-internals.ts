@@ -1,0 +1,39 @@
+// What the worker keeps for itself about one account: who is syncing it now, and the records that wait. Reads schema
+// `risk_internal`, which not every role may.
+import { and, eq, sql } from 'drizzle-orm';
+import { leases, rejectedRecords } from '../../db/schema.ts';
+import type { Transaction } from '../../db/transaction.ts';
+import { isWaiting } from '../rejected/waiting-records.ts';
+
+export type LeaseHolder = {
+  runId: number;
+  host: string;
+  /** Names it so that the same host can tell whether it lives (sync/process-identity.ts). */
+  process: string;
+  startedAt: string;
+  silentMs: number;
+};
+
+/** Null: nobody. */
+export async function leaseHolder(tx: Transaction, accountKey: number): Promise<LeaseHolder | null> {
+  const [holder] = await tx
+    .select({
+      runId: leases.run_id,
+      host: leases.host,
+      process: leases.process,
+      startedAt: leases.started_at,
+      silentMs: sql<number>`extract(epoch from now() - ${leases.heartbeat_at})::float8 * 1000`,
+    })
+    .from(leases)
+    .where(eq(leases.account_key, accountKey));
+  return holder ?? null;
+}
+
+/** Rejected records that wait, as `rejected list` shows them. */
+export async function countWaiting(tx: Transaction, accountKey: number): Promise<number> {
+  const [row] = await tx
+    .select({ count: sql<number>`count(*)::integer` })
+    .from(rejectedRecords)
+    .where(and(eq(rejectedRecords.account_key, accountKey), isWaiting()));
+  return row?.count ?? 0;
+}

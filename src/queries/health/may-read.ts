@@ -1,0 +1,25 @@
+// What the database role may read beyond the history without personal data.
+import { sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import type { Pool } from '../../db/pool.ts';
+
+export type MayRead = {
+  /** risk.user_identities: emails and names. */
+  identities: boolean;
+  /** risk_internal.lookups: what the own records of absent users said. */
+  lookups: boolean;
+  /** risk_internal.leases and rejected_records: who is syncing now, and what waits. */
+  leases: boolean;
+};
+
+/** Asking about a table of a schema that may not be used is an error: hence the CASE, which keeps the order. */
+export async function mayRead(pool: Pool): Promise<MayRead> {
+  const { rows } = await drizzle(pool).execute<MayRead>(sql`
+    select has_table_privilege('risk.user_identities', 'select') as identities,
+           case when has_schema_privilege('risk_internal', 'usage')
+                then has_table_privilege('risk_internal.lookups', 'select') else false end as lookups,
+           case when has_schema_privilege('risk_internal', 'usage')
+                then has_table_privilege('risk_internal.leases', 'select')
+                 and has_table_privilege('risk_internal.rejected_records', 'select') else false end as leases`);
+  return rows[0] ?? { identities: false, lookups: false, leases: false };
+}

@@ -1,0 +1,41 @@
+// Whose level differs between two snapshots of an account, the gravest first: risk_bi.compare, with the email and name of the
+// later one only where they are asked for.
+import { sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import type { Pool } from '../../db/pool.ts';
+import { userIdentities as i, users as u } from '../../db/schema.ts';
+
+export const CHANGES = ['raised', 'appeared', 'returned', 'lowered', 'cleared'] as const;
+export type Change = (typeof CHANGES)[number];
+
+export type LevelDifference = {
+  change: Change;
+  user_id: string;
+  /** Null: not present. */
+  from_level: string | null;
+  to_level: string | null;
+  email: string | null;
+  name: string | null;
+};
+
+export async function compareLevels(
+  pool: Pool,
+  account: { account_key: number; account_id: string },
+  span: { from: Date; to: Date },
+  identities: boolean,
+): Promise<LevelDifference[]> {
+  const [from, to] = [span.from.toISOString(), span.to.toISOString()];
+  const named = sql`
+    left join ${u} on ${u.account_key} = ${account.account_key} and ${u.user_id} = c.user_id
+    left join ${i} on ${i.account_key} = ${account.account_key} and ${i.user_key} = ${u.user_key}
+          and ${i.valid_from} <= ${to}::timestamptz and (${i.valid_to} is null or ${i.valid_to} > ${to}::timestamptz)`;
+  const rank = (level: string) =>
+    sql`array_position(array['high', 'medium', 'low'], ${sql.raw(`c.${level}`)}) nulls last`;
+  const { rows } = await drizzle(pool).execute<LevelDifference>(sql`
+    select c.change, c.user_id, c.from_level, c.to_level,
+           ${identities ? sql`${i.email}, ${i.name}` : sql`null as email, null as name`}
+      from risk_bi.compare(${account.account_id}, ${from}::timestamptz, ${to}::timestamptz) c
+      ${identities ? named : sql``}
+     order by array_position(${sql.param([...CHANGES])}::text[], c.change), ${rank('to_level')}, ${rank('from_level')}, c.user_id`);
+  return rows;
+}

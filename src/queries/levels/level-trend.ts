@@ -1,0 +1,73 @@
+// Users per level over time, one row per account and bucket, without holes: the last snapshot up to the end of the bucket.
+// Reads the counts of snapshots through risk_level_hourly and risk_level_daily, never the history of users.
+import { sql } from 'drizzle-orm';
+import type { Transaction } from '../../db/transaction.ts';
+
+export const BUCKETS = ['hour', 'day', 'week', 'month'] as const;
+export type Bucket = (typeof BUCKETS)[number];
+
+export type TrendPoint = {
+  account_id: string;
+  /** Start of the bucket in the asked time zone, "2026-11-23" or "2026-11-23 18:00". */
+  bucket: string;
+  low: number;
+  medium: number;
+  high: number;
+  /** Of the snapshot that is shown. */
+  verdict: string;
+  /** False: no snapshot was taken in the bucket, and an earlier one is carried forward. */
+  is_observed: boolean;
+  snapshot_id: number;
+  observed_at: string;
+  /** Of an hour, when it began: where clocks are set back, two have one name. */
+  hour_at: string | null;
+};
+
+/** From the bucket that holds `since`. Sets the time zone of the transaction. */
+export async function levelTrend(
+  tx: Transaction,
+  filter: { since: Date; bucket: Bucket; timezone: string; accountId?: string },
+): Promise<TrendPoint[]> {
+  const { bucket, timezone } = filter;
+  const since = sql`${filter.since.toISOString()}::timestamptz`;
+  const account = filter.accountId === undefined ? sql`true` : sql`account_id = ${filter.accountId}`;
+  // Readers compile no plans: it takes longer than to run them.
+  await tx.execute(
+    sql`select set_config('TimeZone', ${postgresZone(timezone)}, true), set_config('jit', 'off', true)`,
+  );
+  const parts =
+    bucket === 'hour'
+      ? sql`select account_id, hour as bucket_at, to_char(hour, 'YYYY-MM-DD HH24:MI') as bucket, hour as hour_at, max_risk_level,
+                   user_count, is_observed, snapshot_id, observed_at, verdict
+              from risk_bi.risk_level_hourly where ${account} and hour >= date_trunc('hour', ${since})`
+      : sql`select account_id, date_trunc(${bucket}, day::timestamp) as bucket_at,
+                   to_char(date_trunc(${bucket}, day::timestamp), 'YYYY-MM-DD') as bucket, null::timestamptz as hour_at, max_risk_level,
+                   user_count, is_observed, snapshot_id, observed_at, verdict
+              from risk_bi.risk_level_daily where ${account} and day >= date_trunc(${bucket}, ${since}::timestamp)::date`;
+  const { rows } = await tx.execute<TrendPoint>(sql`
+    with parts as (${parts}),
+         states as (
+      select account_id, bucket_at, bucket, hour_at, snapshot_id, observed_at, verdict, bool_or(is_observed) as is_observed,
+             max(user_count) filter (where max_risk_level = 'low') as low,
+             max(user_count) filter (where max_risk_level = 'medium') as medium,
+             max(user_count) filter (where max_risk_level = 'high') as high
+        from parts group by 1, 2, 3, 4, 5, 6, 7)
+    select distinct on (account_id, bucket_at) account_id, bucket, coalesce(low, 0) as low, coalesce(medium, 0) as medium,
+           coalesce(high, 0) as high, verdict, bool_or(is_observed) over (partition by account_id, bucket_at) as is_observed,
+           snapshot_id::float8 as snapshot_id, observed_at, hour_at
+      from states order by account_id, bucket_at, observed_at desc`);
+  const iso = (at: string) => new Date(at).toISOString();
+  return rows.map((row) => ({
+    ...row,
+    observed_at: iso(row.observed_at),
+    hour_at: row.hour_at === null ? null : iso(row.hour_at),
+  }));
+}
+
+/** Postgres reads a bare offset the other way round: as hours west of Greenwich. */
+function postgresZone(timezone: string): string {
+  const offset = /^([+-])(\d\d):?(\d\d)?$/.exec(timezone);
+  if (!offset) return timezone;
+  const [, sign, hours, minutes = '00'] = offset;
+  return `<${sign}${hours}:${minutes}>${sign === '+' ? '-' : '+'}${hours}:${minutes}`;
+}

@@ -1,0 +1,24 @@
+// The rejected records whose id begins with what was given, each whole.
+import { and, asc, eq, sql, type SQL } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import type { Pool } from '../../db/pool.ts';
+import { accounts, rejectedRecords as r } from '../../db/schema.ts';
+import { REJECTED_COLUMNS, type RejectedRow } from './list-rejected.ts';
+
+export type RejectedRecord = RejectedRow & { record_hash: string; raw: string };
+
+/** `prefix`: lower-case hexadecimal digits. At most ten: more are no use to anybody. */
+export async function findRejected(
+  pool: Pool,
+  filter: { prefix: string; accountId?: string },
+): Promise<RejectedRecord[]> {
+  const conditions: SQL[] = [sql`starts_with(${r.record_hash}, ${filter.prefix})`];
+  if (filter.accountId !== undefined) conditions.push(eq(accounts.account_id, filter.accountId));
+  return drizzle(pool)
+    .select({ ...REJECTED_COLUMNS, record_hash: r.record_hash, raw: r.raw })
+    .from(r)
+    .innerJoin(accounts, eq(accounts.account_key, r.account_key))
+    .where(and(...conditions))
+    .orderBy(asc(r.account_key), asc(r.record_hash))
+    .limit(10);
+}

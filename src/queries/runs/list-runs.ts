@@ -1,0 +1,37 @@
+// Finished runs of an account, newest first; or one of them.
+import { and, desc, eq, type SQL } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import type { Pool } from '../../db/pool.ts';
+import { accounts, syncRuns } from '../../db/schema.ts';
+
+export type Run = typeof syncRuns.$inferSelect & { account_id: string };
+
+/** The newest runs of an account. */
+export async function listRuns(pool: Pool, accountId: string, limit: number): Promise<Run[]> {
+  return readRuns(pool, eq(accounts.account_id, accountId), limit);
+}
+
+export async function findRun(
+  pool: Pool,
+  runId: number,
+  accountId: string | undefined,
+): Promise<Run | undefined> {
+  const isRun = eq(syncRuns.run_id, runId);
+  const [run] = await readRuns(
+    pool,
+    accountId === undefined ? isRun : and(isRun, eq(accounts.account_id, accountId)),
+    1,
+  );
+  return run;
+}
+
+async function readRuns(pool: Pool, condition: SQL | undefined, limit: number): Promise<Run[]> {
+  const rows = await drizzle(pool)
+    .select()
+    .from(syncRuns)
+    .innerJoin(accounts, eq(accounts.account_key, syncRuns.account_key))
+    .where(condition)
+    .orderBy(desc(syncRuns.run_id))
+    .limit(limit);
+  return rows.map((row) => ({ ...row.sync_runs, account_id: row.accounts.account_id }));
+}

@@ -1,0 +1,35 @@
+// What became of one slot of the schedule: for each account its newest finished run.
+import { and, desc, eq, sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import type { Pool } from '../../db/pool.ts';
+import { accounts, syncRuns } from '../../db/schema.ts';
+
+export type SlotRun = {
+  account_id: string;
+  run_id: number;
+  status: string;
+  error_code: string | null;
+  host: string;
+};
+
+/** Accounts without a run of the slot are left out. A run ends after its slot: by that, an index finds them. */
+export async function slotRuns(pool: Pool, slot: Date): Promise<SlotRun[]> {
+  const at = slot.toISOString();
+  return drizzle(pool)
+    .selectDistinctOn([syncRuns.account_key], {
+      account_id: accounts.account_id,
+      run_id: syncRuns.run_id,
+      status: syncRuns.status,
+      error_code: syncRuns.error_code,
+      host: syncRuns.host,
+    })
+    .from(syncRuns)
+    .innerJoin(accounts, eq(accounts.account_key, syncRuns.account_key))
+    .where(
+      and(
+        sql`${syncRuns.finished_at} >= ${at}::timestamptz`,
+        sql`${syncRuns.scheduled_for} = ${at}::timestamptz`,
+      ),
+    )
+    .orderBy(syncRuns.account_key, desc(syncRuns.run_id));
+}

@@ -1,0 +1,20 @@
+// How many walks an account has had since an instant, that one included: of an absent user, the walks that lacked them.
+import { and, eq, sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import type { Pool } from '../../db/pool.ts';
+import { snapshots } from '../../db/schema.ts';
+
+export type Walks = { complete: number; partial: number };
+
+export async function walksSince(pool: Pool, accountKey: number, since: string): Promise<Walks> {
+  const [row] = await drizzle(pool)
+    .select({
+      complete: sql<number>`(count(*) filter (where ${snapshots.verdict} = 'complete'))::integer`,
+      partial: sql<number>`(count(*) filter (where ${snapshots.verdict} = 'partial'))::integer`,
+    })
+    .from(snapshots)
+    .where(
+      and(eq(snapshots.account_key, accountKey), sql`${snapshots.observed_at} >= ${since}::timestamptz`),
+    );
+  return row ?? { complete: 0, partial: 0 };
+}

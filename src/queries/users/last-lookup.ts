@@ -1,0 +1,18 @@
+// What one user's own record said when it was last asked. Needs to read risk_internal.
+import { and, eq } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import type { Pool } from '../../db/pool.ts';
+import { lookups } from '../../db/schema.ts';
+
+export type LastLookup = { run_id: number; asked_at: string; outcome: string };
+
+export async function lastLookup(
+  pool: Pool,
+  user: { account_key: number; user_key: number },
+): Promise<LastLookup | null> {
+  const [row] = await drizzle(pool)
+    .select({ run_id: lookups.run_id, asked_at: lookups.asked_at, outcome: lookups.outcome })
+    .from(lookups)
+    .where(and(eq(lookups.account_key, user.account_key), eq(lookups.user_key, user.user_key)));
+  return row ?? null;
+}

@@ -1,0 +1,136 @@
+// Users of one account with their state, as it is now or as a snapshot had it; emails and names only where they are asked for.
+import { sql, type SQL } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import type { Pool } from '../../db/pool.ts';
+import { snapshots as n, userIdentities as i, userLevels as l, users as u } from '../../db/schema.ts';
+
+export const USER_SORTS = ['level', 'events', 'last-event', 'since', 'first-seen'] as const;
+export type UserSort = (typeof USER_SORTS)[number];
+
+export type ListedUser = {
+  user_id: string;
+  /** Null: cleared. */
+  max_risk_level: string | null;
+  event_count: number;
+  /** To the microsecond, ISO 8601. */
+  last_event: string;
+  level_since: string | null;
+  first_seen_at: string;
+  absent_since: string | null;
+  cleared_at: string | null;
+  /** The snapshot that left them so, or was asked for. */
+  snapshot_id: number;
+  observed_at: string;
+  /** Null as well where identities were not asked for: then nothing reads them. */
+  email: string | null;
+  name: string | null;
+};
+
+export type UserFilter = {
+  account_key: number;
+  account_id: string;
+  /** low, medium, high; null for those who are cleared. */
+  levels: readonly (string | null)[];
+  /** The lowest and the highest id that begin as the search does; null when none does. */
+  idRange: readonly [string, string] | null;
+  /** Looked for in email and name, without regard to case; with `identities` alone. */
+  text: string | null;
+  identities: boolean;
+  sort: UserSort;
+  limit: number | null;
+  /** The instant of a snapshot; null: now. Of an earlier time the present ones alone are known, and not who was absent. */
+  asOf: string | null;
+};
+
+/** `total` counts those beyond the limit too. */
+export async function listUsers(
+  pool: Pool,
+  filter: UserFilter,
+): Promise<{ total: number; rows: ListedUser[] }> {
+  const { rows } = await drizzle(pool).execute<ListedUser & { total: number }>(sql`
+    select s.user_id, s.max_risk_level, s.event_count,
+           to_char(s.last_event at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_event,
+           s.level_since, s.first_seen_at, s.absent_since, s.cleared_at,
+           s.snapshot_id::float8 as snapshot_id, s.observed_at,
+           ${filter.identities ? sql`i.email, i.name` : sql`null as email, null as name`}, count(*) over ()::integer as total
+      from (${filter.asOf === null ? stateNow(filter) : stateAsOf(filter, filter.asOf)}) s
+      ${filter.identities ? identityOf(filter) : sql``}
+     where ${ofLevels(filter.levels)} and ${found(filter)}
+     order by ${ORDERS[filter.sort]}, s.user_id
+     limit ${filter.limit}`);
+  const iso = (at: string | null) => (at === null ? null : new Date(at).toISOString());
+  return {
+    total: rows[0]?.total ?? 0,
+    rows: rows.map((row) => ({
+      user_id: row.user_id,
+      max_risk_level: row.max_risk_level,
+      event_count: row.event_count,
+      last_event: row.last_event,
+      level_since: iso(row.level_since),
+      first_seen_at: iso(row.first_seen_at) ?? '',
+      absent_since: iso(row.absent_since),
+      cleared_at: iso(row.cleared_at),
+      snapshot_id: row.snapshot_id,
+      observed_at: iso(row.observed_at) ?? '',
+      email: row.email,
+      name: row.name,
+    })),
+  };
+}
+
+function stateNow({ account_key }: UserFilter): SQL {
+  return sql`
+    select ${u.user_key}, ${u.user_id}, ${u.max_risk_level}, ${u.event_count}, ${u.last_event}, ${u.level_since}, ${u.first_seen_at},
+           ${u.absent_since}, ${u.cleared_at}, n.snapshot_id, n.observed_at
+      from ${u}
+      cross join (select ${n.snapshot_id}, ${n.observed_at} from ${n} where ${n.account_key} = ${account_key}
+                   order by ${n.observed_at} desc limit 1) n
+     where ${u.account_key} = ${account_key}`;
+}
+
+function stateAsOf({ account_id, account_key }: UserFilter, at: string): SQL {
+  return sql`
+    select ${u.user_key}, ${u.user_id}, a.max_risk_level, a.event_count, a.last_event, ${l.valid_from} as level_since, ${u.first_seen_at},
+           null::timestamptz as absent_since, null::timestamptz as cleared_at, a.snapshot_id, a.observed_at
+      from risk_bi.users_as_of(${account_id}, ${at}::timestamptz) a
+      join ${u} on ${u.account_key} = ${account_key} and ${u.user_id} = a.user_id
+      join ${l} on ${l.account_key} = ${account_key} and ${l.user_key} = ${u.user_key}
+       and ${l.valid_from} <= a.observed_at and (${l.valid_to} is null or ${l.valid_to} > a.observed_at)`;
+}
+
+function identityOf({ account_key, asOf }: UserFilter): SQL {
+  const version =
+    asOf === null
+      ? sql`${i.valid_to} is null`
+      : sql`${i.valid_from} <= ${asOf}::timestamptz and (${i.valid_to} is null or ${i.valid_to} > ${asOf}::timestamptz)`;
+  return sql`left join (select ${i.user_key}, ${i.email}, ${i.name} from ${i}
+    where ${i.account_key} = ${account_key} and ${version}) i on i.user_key = s.user_key`;
+}
+
+function ofLevels(levels: readonly (string | null)[]): SQL {
+  const named = levels.filter((level) => level !== null);
+  const present = sql`s.max_risk_level = any(${sql.param(named)}::text[])`;
+  return levels.includes(null) ? sql`(s.max_risk_level is null or ${present})` : present;
+}
+
+function found({ idRange, text, identities }: UserFilter): SQL {
+  if (idRange === null && text === null) return sql`true`;
+  const ways: SQL[] = [];
+  if (idRange !== null) ways.push(sql`s.user_id between ${idRange[0]}::uuid and ${idRange[1]}::uuid`);
+  // Not LIKE: what is looked for may hold its signs.
+  if (text !== null && identities)
+    ways.push(
+      sql`strpos(lower(i.email), lower(${text}::text)) > 0`,
+      sql`strpos(lower(i.name), lower(${text}::text)) > 0`,
+    );
+  return ways.length === 0 ? sql`false` : sql`(${sql.join(ways, sql` or `)})`;
+}
+
+const RANK = sql`array_position(array['high', 'medium', 'low'], s.max_risk_level)`;
+const ORDERS: Readonly<Record<UserSort, SQL>> = {
+  level: sql`${RANK} nulls last, s.last_event desc`,
+  events: sql`s.event_count desc, ${RANK} nulls last`,
+  'last-event': sql`s.last_event desc`,
+  since: sql`coalesce(s.level_since, s.cleared_at) desc`,
+  'first-seen': sql`s.first_seen_at desc`,
+};

@@ -1,0 +1,240 @@
+// Asks about the present users that the walk did not meet, one by one, between walk and publish. Decides nothing: it brings
+// back what their own records said, and whether that may be believed.
+import pLimit from 'p-limit';
+import type { ClientUsage, CloudflareClient } from '../../cloudflare/client.ts';
+import { formatInstant } from '../../db/postgres-instant.ts';
+import { isOperatorError, type OperatorError } from '../../errors.ts';
+import type { Logger } from '../../logger.ts';
+import { readOutcome, type Confirmation, type LookupAnswer, type LookupOutcome } from './absence.ts';
+import type { Lease } from '../claim/lease.ts';
+import type { MissingUser } from './missing-users.ts';
+import type { UserTable } from '../state/user-table.ts';
+import type { KnownUser } from '../walk/compare-records.ts';
+
+export type Answers = {
+  confirmation: Confirmation;
+  /** By row of the user table. */
+  byRow: ReadonlyMap<number, LookupAnswer>;
+  /** Kept with the run; null when nobody was missing. Counts only. */
+  evidence: LookupEvidence | null;
+};
+
+export type LookupEvidence = Record<LookupOutcome, number> & {
+  /** off: not to be asked. refused, control_failed: two walks decide. unanswered: the next run asks. */
+  state: 'working' | 'off' | 'refused' | 'control_failed' | 'unanswered';
+  missing: number;
+  asked: number;
+  /** Without an answer that counts: beyond the budget, not reached, or after the last control that passed. */
+  waiting: number;
+  /** Users whose record insists on a level through complete walks that lack them. */
+  insisting: number;
+};
+
+/** So many complete walks that lack a user, this one included, while the record insists on a level, are worth a warning. */
+const INSISTING_WALKS = 5;
+// Questions between two controls: what an endpoint that breaks down can cost, at half a percent more requests.
+const ROUND = 200;
+// A question that fails takes half a minute of patience, so records that always do must not fill the run; the next one goes on.
+const FAILED_ROUNDS = 3;
+/** Of the time that is left, kept for the control after the last question: without it they would have been asked in vain. */
+const RESERVE = { ms: 30_000, share: 1 / 4 };
+
+export type AskRequest = {
+  lease: Pick<Lease, 'accountId'>;
+  table: Pick<UserTable, 'userId' | 'lastEvent'>;
+  /** In the order in which they are to be asked. */
+  missing: readonly MissingUser[];
+  /** Users that were met, the newest first: the controls. A user may be reset after they were met, so there are several. */
+  lastMet: readonly KnownUser[];
+  settings: { confirm: 'lookup' | 'walks'; confirmLookups: number; concurrency: number };
+  /** Whether there is a record whose user cannot be read: nobody is cleared then, and asking is of no use. */
+  unreadable: boolean;
+  isComplete: boolean;
+  /** A person has said that most are gone: the budget is lifted, so that one run can settle it. */
+  acceptMassClear: boolean;
+  signal: AbortSignal;
+  /** Whether an abort only ends the asking (the time budget), and not the run. */
+  endsAsking: (reason: unknown) => boolean;
+  /** Milliseconds until that abort. */
+  timeLeft: () => number;
+  usage: ClientUsage;
+};
+
+export async function askAbsent(
+  deps: { client: Pick<CloudflareClient, 'lookUpUser'>; logger: Logger },
+  request: AskRequest,
+): Promise<Answers> {
+  const { settings } = request;
+  const missing = request.missing.length;
+  const evidence: LookupEvidence = {
+    state: 'working',
+    missing,
+    asked: 0,
+    waiting: missing,
+    level: 0,
+    no_level: 0,
+    reset: 0,
+    not_found: 0,
+    unreadable: 0,
+    insisting: 0,
+  };
+  const end = (
+    state: LookupEvidence['state'],
+    confirmation: Confirmation,
+    byRow: Answers['byRow'] = new Map<number, LookupAnswer>(),
+  ): Answers => ({ confirmation, byRow, evidence: { ...evidence, state } });
+
+  if (missing === 0) return { confirmation: 'asked', byRow: new Map(), evidence: null };
+  if (settings.confirm === 'walks') return end('off', 'walks');
+  if (request.unreadable) return end('unanswered', 'later');
+  const askControl = () => control(createAsker(deps.client, request, request.signal), request.lastMet);
+  const before = await askControl();
+  if (before !== 'passed') return end(before, before === 'unanswered' ? 'later' : 'walks');
+
+  const budget = request.acceptMassClear ? missing : settings.confirmLookups;
+  const users = request.missing.slice(0, budget);
+  const questions = startQuestions(request);
+  const ask = createAsker(deps.client, request, questions.signal);
+  const askMissing = ({ row }: MissingUser) =>
+    ask({ userId: request.table.userId(row), lastEvent: formatInstant(request.table.lastEvent(row)) });
+  const { asked, kept, after } = await askInRounds(
+    askMissing,
+    askControl,
+    users,
+    settings.concurrency,
+  ).finally(() => questions.end());
+  if (after !== 'passed')
+    deps.logger.warn(
+      { control: after },
+      'lookups stopped answering, what they said since the last control is not believed',
+    );
+  evidence.asked = asked;
+  evidence.waiting = missing - kept.size;
+  for (const { outcome } of kept.values()) evidence[outcome]++;
+  if (users.length > 0 && kept.size === 0) return end('unanswered', 'later');
+  const walks = request.isComplete ? 1 : 0;
+  evidence.insisting = users.filter(
+    (user) => kept.get(user.row)?.outcome === 'level' && user.completeWalks + walks >= INSISTING_WALKS,
+  ).length;
+  if (evidence.insisting > 0) {
+    deps.logger.warn(
+      { users: evidence.insisting, complete_walks: INSISTING_WALKS },
+      'records of users insist on a level, and complete walks lack them',
+    );
+  }
+  return end('working', 'asked', kept);
+}
+
+/** Aborts with the run, and so long before its time is up that a control still fits. */
+function startQuestions({ signal, timeLeft }: AskRequest): { signal: AbortSignal; end(): void } {
+  const enough = new AbortController();
+  const left = Math.max(0, timeLeft());
+  const timer = setTimeout(() => enough.abort(), left - Math.min(RESERVE.ms, left * RESERVE.share));
+  return { signal: AbortSignal.any([signal, enough.signal]), end: () => clearTimeout(timer) };
+}
+
+/** What came back is no record. An outage page with status 200 looks so, too: docs/decisions.md says why that is no outage here. */
+const NO_RECORD = new Set(['BAD_ANSWER', 'BODY_TOO_LARGE', 'REDIRECTED']);
+
+/**
+ * refused: not let. unreadable: what came back is no record. unanswered: nothing came back, or that the API is unwell. Each may
+ * be this user's trouble or everybody's. ended: there was no time to wait for it.
+ */
+type Asked = LookupAnswer | 'refused' | 'unreadable' | 'unanswered' | 'ended';
+type Asker = (user: KnownUser) => Promise<Asked>;
+type AskMissing = (user: MissingUser) => Promise<Asked>;
+
+function createAsker(
+  client: Pick<CloudflareClient, 'lookUpUser'>,
+  request: AskRequest,
+  signal: AbortSignal,
+): Asker {
+  const { lease, usage } = request;
+  return async ({ userId, lastEvent }) => {
+    try {
+      const record = await client.lookUpUser({ accountId: lease.accountId, userId, signal, usage });
+      return readOutcome(record, lastEvent);
+    } catch (error) {
+      const stop = request.signal;
+      if (stop.aborted && !request.endsAsking(stop.reason)) throw stop.reason;
+      if (signal.aborted) return 'ended';
+      if (!isOperatorError(error)) throw error;
+      if (error.code === 'LOOKUPS_REFUSED') return 'refused';
+      return isNoRecord(error) ? 'unreadable' : 'unanswered';
+    }
+  };
+}
+
+/** Whether a question about a user was answered by something that is no record. */
+export const isNoRecord = ({ code }: OperatorError): boolean => NO_RECORD.has(code);
+
+const isLevel = (answer: Asked): boolean => typeof answer !== 'string' && answer.outcome === 'level';
+
+type Control = 'passed' | 'refused' | 'control_failed' | 'unanswered';
+
+/**
+ * Users who were met must have a level: otherwise the absence of one means nothing. One record that is refused or broken is
+ * not the API, so the next is asked. An outage is no refusal; answers that are no record are a failure, as they may stay so for ever.
+ */
+async function control(ask: Asker, users: readonly KnownUser[]): Promise<Control> {
+  const answers = new Set<Asked>();
+  for (const user of users) {
+    const answer = await ask(user);
+    if (isLevel(answer)) return 'passed';
+    if (answer === 'ended') return 'unanswered';
+    answers.add(answer);
+  }
+  if (answers.has('unanswered')) return 'unanswered';
+  return answers.has('refused') ? 'refused' : 'control_failed';
+}
+
+/**
+ * Asks in rounds, each closed by the control unless everybody still has a level. A question without an answer ends the round:
+ * if the control passes, it was that user's record alone, and the next round goes on; if not, nobody else is asked, and of
+ * the round only levels are kept, which clear nobody. A few such rounds end the asking: those asked come last in the next run.
+ */
+async function askInRounds(
+  ask: AskMissing,
+  askControl: () => Promise<Control>,
+  users: readonly MissingUser[],
+  concurrency: number,
+): Promise<{ asked: number; kept: Map<number, LookupAnswer>; after: Control }> {
+  const kept = new Map<number, LookupAnswer>();
+  let asked = 0;
+  let failedRounds = 0;
+  while (asked < users.length && failedRounds < FAILED_ROUNDS) {
+    const round = await askRound(ask, users.slice(asked, asked + ROUND), concurrency);
+    asked += round.size;
+    const answers = [...round].filter(([, answer]) => answer !== 'ended');
+    const after = answers.every(([, answer]) => isLevel(answer)) ? 'passed' : await askControl();
+    for (const [row, answer] of answers)
+      if (after === 'passed' || isLevel(answer)) kept.set(row, answerOf(answer));
+    if (after !== 'passed' || answers.length < round.size) return { asked, kept, after };
+    if (answers.some(([, answer]) => typeof answer === 'string')) failedRounds++;
+  }
+  return { asked, kept, after: 'passed' };
+}
+
+const answerOf = (answer: Asked): LookupAnswer =>
+  typeof answer === 'string' ? { outcome: 'unreadable', lastResetTime: null } : answer;
+
+/** What the first of the users said: all of them, or up to one without an answer and those asked beside it. */
+async function askRound(
+  ask: AskMissing,
+  users: readonly MissingUser[],
+  concurrency: number,
+): Promise<Map<number, Asked>> {
+  const answers = new Map<number, Asked>();
+  const limit = pLimit(concurrency);
+  let stopped = false;
+  const askOne = async (user: MissingUser) => {
+    if (stopped) return;
+    const answer = await ask(user);
+    answers.set(user.row, answer);
+    stopped ||= typeof answer === 'string';
+  };
+  const results = await Promise.allSettled(users.map((user) => limit(askOne, user)));
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  return answers;
+}

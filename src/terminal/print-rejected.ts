@@ -1,0 +1,34 @@
+// Rejected records as a terminal shows them, without what they hold.
+import type { RejectedRow } from '../queries/rejected/list-rejected.ts';
+import { minute, printable } from './print.ts';
+import { wrap } from './wrap.ts';
+
+/** Three lines: a table with user ids and reasons does not fit 80 columns. */
+export function blockOf(row: RejectedRow, what: string, isGone = false): string {
+  const indent = row.id.length + 2;
+  const lines = [
+    `${row.id}  ${wrap(printable(what), indent)}`,
+    row.user_id === null ? 'user cannot be read' : `user ${row.user_id}`,
+    `${seen(row)}${isGone ? ', met no more' : ''}`,
+  ];
+  return lines.join(`\n${' '.repeat(indent)}`);
+}
+
+export function byAccount(rows: readonly RejectedRow[], blocks: readonly string[]): string {
+  const ids = [...new Set(rows.map((row) => row.account_id))];
+  return ids
+    .map((id) =>
+      [`account ${id}`, ...blocks.filter((_, index) => rows[index]?.account_id === id)].join('\n\n'),
+    )
+    .join('\n\n');
+}
+
+export function seen(row: RejectedRow): string {
+  if (row.first_run_id === row.last_run_id) return `${minute(row.last_seen_at)} (run ${row.last_run_id})`;
+  const from = minute(row.first_seen_at).replace(' UTC', '');
+  return `${from} (run ${row.first_run_id}) to ${minute(row.last_seen_at)} (run ${row.last_run_id})`;
+}
+
+export function more(shown: number, total: number): string {
+  return shown < total ? `, ${shown.toLocaleString('en-US')} of them shown (--limit)` : '';
+}

@@ -1,0 +1,29 @@
+// What this version would make of a record that was rejected, as far as its text was kept. Pure.
+import { parseRecord, RAW_MAX_LENGTH } from '../cloudflare/endpoints/summary/record.ts';
+
+export type Recheck =
+  /** This version accepts it. */
+  | { outcome: 'accepted'; reason: null }
+  /** This version rejects it, too; `reason` is today's. */
+  | { outcome: 'rejected'; reason: string }
+  /** Too little of it was kept. */
+  | { outcome: 'unknown'; reason: string };
+
+export function recheck(raw: string): Recheck {
+  let record: unknown;
+  try {
+    record = JSON.parse(raw);
+  } catch {
+    const cut = `the record was cut at ${RAW_MAX_LENGTH.toLocaleString('en-US')} characters`;
+    return {
+      outcome: 'unknown',
+      reason: isCut(raw) ? cut : 'the record could not be kept as text',
+    };
+  }
+  const parsed = parseRecord(record);
+  return parsed.ok ? { outcome: 'accepted', reason: null } : { outcome: 'rejected', reason: parsed.reason };
+}
+
+export function isCut(raw: string): boolean {
+  return raw.length >= RAW_MAX_LENGTH;
+}

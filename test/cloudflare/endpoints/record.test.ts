@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { EMAIL_MAX_LENGTH, NAME_MAX_LENGTH } from '../../../src/cloudflare/endpoints/summary/check-record.ts';
+import { isDateTime } from '../../../src/cloudflare/endpoints/summary/date-time.ts';
+import { parseRecord, RAW_MAX_LENGTH } from '../../../src/cloudflare/endpoints/summary/record.ts';
+import { RECORD } from '../../support/api/api-server.ts';
+
+const reasonOf = (raw: unknown) => {
+  const parsed = parseRecord(raw);
+  return parsed.ok ? null : parsed.reason;
+};
+const without = (field: keyof typeof RECORD) => {
+  const { [field]: _, ...rest } = RECORD;
+  return rest;
+};
+
+test('takes a record as served, in lower case, without fields it does not know', () => {
+  const raw = { ...RECORD, user_id: RECORD.user_id.toUpperCase(), risk_trend: { deep: [1] } };
+  assert.deepEqual(parseRecord(raw), { ok: true, user: RECORD });
+});
+
+test('takes missing or null email and name as null', () => {
+  for (const raw of [without('email'), { ...RECORD, email: null }]) {
+    assert.deepEqual(parseRecord(raw), { ok: true, user: { ...RECORD, email: null } });
+  }
+  for (const raw of [without('name'), { ...RECORD, name: null }]) {
+    assert.deepEqual(parseRecord(raw), { ok: true, user: { ...RECORD, name: null } });
+  }
+});
+
+test('says which rule a record breaks, without its values', () => {
+  const count = 'event_count: not a whole number from 0 to 2147483647';
+  const date = 'last_event: not an RFC 3339 date-time from year 1 to 9999';
+  const rows: [unknown, string][] = [
+    [null, 'record: not an object'],
+    ['text', 'record: not an object'],
+    [[RECORD], 'record: not an object'],
+    [without('user_id'), 'user_id: missing'],
+    [{ ...RECORD, user_id: 7 }, 'user_id: not a uuid'],
+    [{ ...RECORD, user_id: `${RECORD.user_id} ` }, 'user_id: not a uuid'],
+    [{ ...RECORD, user_id: `{${RECORD.user_id}}` }, 'user_id: not a uuid'],
+    [{ ...RECORD, user_id: RECORD.user_id.replaceAll('-', '') }, 'user_id: not a uuid'],
+    [without('max_risk_level'), 'max_risk_level: missing'],
+    [{ ...RECORD, max_risk_level: null }, 'max_risk_level: unknown level'],
+    [{ ...RECORD, max_risk_level: 'critical' }, 'max_risk_level: unknown level'],
+    [{ ...RECORD, max_risk_level: 'LOW' }, 'max_risk_level: unknown level'],
+    [without('event_count'), 'event_count: missing'],
+    [{ ...RECORD, event_count: '3' }, 'event_count: not a number'],
+    [{ ...RECORD, event_count: null }, 'event_count: not a number'],
+    [{ ...RECORD, event_count: -1 }, count],
+    [{ ...RECORD, event_count: 1.5 }, count],
+    [{ ...RECORD, event_count: 2 ** 31 }, count],
+    [without('last_event'), 'last_event: missing'],
+    [{ ...RECORD, last_event: 1_700_000_000 }, 'last_event: not a date-time'],
+    [{ ...RECORD, last_event: '2026-02-30T00:00:00Z' }, date],
+    [{ ...RECORD, email: 7 }, 'email: not text'],
+    [
+      { ...RECORD, email: 'x'.repeat(EMAIL_MAX_LENGTH + 1) },
+      `email: longer than ${EMAIL_MAX_LENGTH} characters`,
+    ],
+    [{ ...RECORD, name: 'x'.repeat(1 << 20) }, `name: longer than ${NAME_MAX_LENGTH} characters`],
+    [{ ...RECORD, name: 'secret\0name' }, 'name: holds a NUL character'],
+    [{ ...RECORD, name: 'secret\ud800name' }, 'name: holds a lone surrogate'],
+    [{ ...RECORD, name: false, event_count: -1 }, `name: not text; ${count}`],
+  ];
+  for (const [raw, reason] of rows) assert.equal(reasonOf(raw), reason);
+});
+
+test('takes the extremes that are allowed', () => {
+  for (const raw of [
+    { ...RECORD, event_count: 2 ** 31 - 1 },
+    { ...RECORD, event_count: 0 },
+    { ...RECORD, email: 'x'.repeat(EMAIL_MAX_LENGTH) },
+    { ...RECORD, name: '😀'.repeat(NAME_MAX_LENGTH) },
+    { ...RECORD, name: '=cmd|"/c calc"!A1 <script>\u202e\u001b[31m' },
+    { ...RECORD, name: '', email: '' },
+    { ...RECORD, user_id: '00000000-0000-0000-0000-000000000000' },
+  ]) {
+    assert.deepEqual(parseRecord(raw), { ok: true, user: raw });
+  }
+  const zero = parseRecord({ ...RECORD, event_count: -0 });
+  assert.ok(zero.ok && Object.is(zero.user.event_count, 0));
+});
+
+test('names the user of a rejected record when its uuid can be read', () => {
+  const parsed = parseRecord({ ...RECORD, user_id: RECORD.user_id.toUpperCase(), max_risk_level: 'none' });
+  assert.ok(!parsed.ok);
+  assert.equal(parsed.userId, RECORD.user_id);
+  for (const raw of [null, 7, [], {}, { user_id: null }, { user_id: 'x' }]) {
+    const rejected = parseRecord(raw);
+    assert.ok(!rejected.ok && rejected.userId === null);
+  }
+});
+
+test('keeps the raw text of a rejected record short and safe for Postgres', () => {
+  const raws: unknown[] = [
+    { name: '\0\ud800' },
+    { name: '😀'.repeat(5000) },
+    { name: `x${'😀'.repeat(5000)}` },
+    'a'.repeat(9000),
+    undefined,
+    nested(100_000),
+  ];
+  for (const raw of raws) {
+    const parsed = parseRecord(raw);
+    assert.ok(!parsed.ok);
+    assert.ok(parsed.raw.length > 0 && parsed.raw.length <= RAW_MAX_LENGTH);
+    assert.ok(parsed.raw.isWellFormed() && !parsed.raw.includes('\0'));
+  }
+});
+
+test('accepts and refuses date-times as RFC 3339 and Postgres do', () => {
+  const good = [
+    '2019-12-27T18:11:19.117Z',
+    '2019-12-27t18:11:19z',
+    '2024-02-29T00:00:00Z',
+    '2000-02-29T23:59:59.999999999999+15:59',
+    '0001-01-01T00:00:00Z',
+    '9999-12-31T23:59:58.999999Z',
+    '2019-12-27T18:11:19-00:00',
+    '2019-12-27T18:11:19-15:59',
+    `2019-12-27T18:11:19.${'1'.repeat(98)}Z`,
+  ];
+  const bad = [
+    '',
+    '2019-12-27',
+    '2019-12-27 18:11:19Z',
+    '2019-12-27T18:11:19',
+    '2019-12-27T18:11Z',
+    '2019-12-27T18:11:19.Z',
+    '2019-12-27T18:11:19,1Z',
+    '2019-12-27T18:11:19Z\n',
+    '2019-12-27T18:11:60Z',
+    '2016-12-31T23:59:60Z',
+    '2019-12-27T24:00:00Z',
+    '2019-12-27T18:60:00Z',
+    '2019-13-01T00:00:00Z',
+    '2019-00-01T00:00:00Z',
+    '2019-01-00T00:00:00Z',
+    '2019-04-31T00:00:00Z',
+    '2023-02-29T00:00:00Z',
+    '1900-02-29T00:00:00Z',
+    '0000-01-01T00:00:00Z',
+    '+02019-01-01T00:00:00Z',
+    '-0044-03-15T00:00:00Z',
+    '12019-01-01T00:00:00Z',
+    '2019-12-27T18:11:19+16:00',
+    '2019-12-27T18:11:19+01:60',
+    '2019-12-27T18:11:19+0100',
+    '2019-12-27T18:11:19 Europe/Berlin',
+    '0001-01-01T00:00:00+00:01',
+    '9999-12-31T23:59:00-00:01',
+    '9999-12-31T23:59:59.9999999Z',
+    `2019-12-27T18:11:19.${'1'.repeat(99)}Z`,
+    '٢٠١٩-12-27T18:11:19Z',
+    'infinity',
+    'now',
+  ];
+  for (const text of good) assert.ok(isDateTime(text), text);
+  for (const text of bad) assert.ok(!isDateTime(text), text);
+});
+
+const dateTimeLike = fc
+  .tuple(
+    fc.integer({ min: 0, max: 9999 }),
+    fc.integer({ min: 0, max: 13 }),
+    fc.integer({ min: 0, max: 32 }),
+    fc.integer({ min: 0, max: 24 }),
+    fc.integer({ min: 0, max: 60 }),
+    fc.integer({ min: 0, max: 60 }),
+    fc.stringMatching(/^(\.\d{1,9})?$/),
+    fc.oneof(fc.constant('Z'), fc.stringMatching(/^[+-][01]\d:[0-6]\d$/)),
+  )
+  .map(([year, month, day, hour, minute, second, fraction, zone]) => {
+    const two = (n: number) => String(n).padStart(2, '0');
+    return `${String(year).padStart(4, '0')}-${two(month)}-${two(day)}T${two(hour)}:${two(minute)}:${two(second)}${fraction}${zone}`;
+  });
+
+test('every accepted date-time is the same to an independent reader', () => {
+  fc.assert(
+    fc.property(dateTimeLike, (text) => {
+      if (!isDateTime(text)) return;
+      const [, local, zone] = /^(.{19})(?:\.\d+)?(.*)$/.exec(text)!;
+      const instant = new Date(`${local}${zone}`);
+      assert.ok(!Number.isNaN(instant.getTime()), text);
+      assert.ok(instant.getUTCFullYear() >= 1 && instant.getUTCFullYear() <= 9999, text);
+      // V8 rolls 30 February over without a word: read the local clock back.
+      const back = new Date(new Date(`${local}Z`).getTime()).toISOString();
+      assert.equal(back.slice(0, 19), local);
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+test('never throws, never quotes a value, and what it accepts it accepts again', () => {
+  const field = <T>(good: fc.Arbitrary<T>) => fc.oneof(good, fc.anything(), fc.constant(undefined));
+  const recordLike = fc.record(
+    {
+      user_id: field(fc.uuid()),
+      email: field(fc.string({ unit: 'binary' })),
+      name: field(fc.string({ unit: 'binary', maxLength: 200 })),
+      max_risk_level: field(fc.constantFrom('low', 'medium', 'high')),
+      event_count: field(fc.integer()),
+      last_event: field(dateTimeLike),
+    },
+    { requiredKeys: [] },
+  );
+  const known =
+    /^(?:(?:record|user_id|email|name|max_risk_level|event_count|last_event): [A-Za-z0-9 -]+(?:; |$))+$/;
+  fc.assert(
+    fc.property(fc.oneof(recordLike, fc.anything(), fc.jsonValue()), (raw) => {
+      const parsed = parseRecord(raw);
+      if (parsed.ok) {
+        assert.deepEqual(parseRecord(parsed.user), parsed);
+        for (const text of [parsed.user.email, parsed.user.name]) {
+          assert.ok(text === null || (text.isWellFormed() && !text.includes('\0')));
+        }
+      } else {
+        assert.match(parsed.reason, known);
+        assert.ok(
+          parsed.raw.isWellFormed() && !parsed.raw.includes('\0') && parsed.raw.length <= RAW_MAX_LENGTH,
+        );
+      }
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+function nested(depth: number): unknown {
+  return JSON.parse('['.repeat(depth) + ']'.repeat(depth)) as unknown;
+}

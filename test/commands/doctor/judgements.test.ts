@@ -1,0 +1,343 @@
+// What `doctor` makes of facts that a test cannot bring about: other servers, other clocks, answers that nobody has seen yet.
+import assert from 'node:assert/strict';
+import { Writable } from 'node:stream';
+import { describe, test } from 'node:test';
+import type { SummaryPage } from '../../../src/cloudflare/client.ts';
+import { collectRecords } from '../../../src/cloudflare/endpoints/summary/record-reader.ts';
+import { judgeAbsences } from '../../../src/commands/doctor/account.ts';
+import { judgeBudget, judgeClocks } from '../../../src/commands/doctor/clock.ts';
+import { judgeRefusals, judgeToken } from '../../../src/commands/doctor/credentials.ts';
+import { exitOf, failed, merged, ok, warning, type Line } from '../../../src/commands/doctor/lines.ts';
+import {
+  describePaging,
+  judgePaging,
+  judgeWalkTime,
+  passTime,
+  type PagingProbe,
+} from '../../../src/commands/doctor/paging.ts';
+import { createReport, summary } from '../../../src/commands/doctor/print.ts';
+import { judgePrivileges, judgeServer, judgeSettings } from '../../../src/commands/doctor/server.ts';
+import { EXIT, OperatorError } from '../../../src/errors.ts';
+import type { ServerFacts } from '../../../src/queries/health/server-facts.ts';
+import { longestInterval } from '../../../src/time/schedule.ts';
+import { pageOf } from '../../support/api/serve-records.ts';
+
+const GOOD: ServerFacts = {
+  version: 180_004,
+  encoding: 'UTF8',
+  isStandby: false,
+  readOnly: false,
+  fsync: true,
+  fullPageWrites: true,
+  synchronousCommit: true,
+  connectionsLeft: 90,
+  maxConnections: 100,
+  statementTimeoutMs: 0,
+  idleInTransactionMs: 0,
+  transactionTimeoutMs: 0,
+};
+
+const what = ({ status, exit, found }: Line): string => `${status} ${exit} ${found}`;
+
+test('PostgreSQL 15 to 18 are fine, an older one fails, a newer or a slow one is a warning', () => {
+  assert.equal(what(judgeServer('here', 150_018, 1)), 'ok 0 PostgreSQL 15.18, here, answers in 1.0 ms');
+  assert.match(what(judgeServer('here', 140_011, 1)), /^failed 78 PostgreSQL 14\.11.*too old/);
+  assert.match(what(judgeServer('here', 190_000, 1)), /^warning 0 PostgreSQL 19\.0.*newer than was tested$/);
+  assert.match(what(judgeServer('here', 180_004, 300)), /^warning 0 PostgreSQL 18\.4.*300\.0 ms; slow$/);
+  assert.match(what(judgeServer('here', 190_000, 300)), /newer than was tested; slow$/);
+});
+
+test('each setting of the server that matters is named', () => {
+  const cases: [Partial<ServerFacts>, RegExp][] = [
+    [{}, /^ok 0 safe and writable, 90 connections left$/],
+    [{ isStandby: true, readOnly: true }, /^failed 75 the server is a standby: nothing can be written$/],
+    [{ readOnly: true }, /^failed 75 default_transaction_read_only is on/],
+    [{ encoding: 'SQL_ASCII' }, /^failed 78 the database is encoded in SQL_ASCII/],
+    [
+      { isStandby: true, encoding: 'LATIN1' },
+      /^failed 78 the server is a standby.*; the database is encoded/,
+    ],
+    [{ fsync: false }, /^warning 0 fsync off/],
+    [{ fsync: false, fullPageWrites: false }, /^warning 0 fsync and full_page_writes off/],
+    [{ synchronousCommit: false }, /^warning 0 synchronous_commit is off/],
+    [{ connectionsLeft: 8 }, /^ok 0/],
+    [{ connectionsLeft: 7 }, /^warning 0 7 connections left of 100/],
+    [{ connectionsLeft: -2 }, /^warning 0 0 connections left of 100/],
+    [{ statementTimeoutMs: 4_999 }, /^warning 0 statement_timeout is 4\.999 s/],
+    [{ statementTimeoutMs: 5_000 }, /^ok/],
+    [{ idleInTransactionMs: 1_000 }, /^warning 0 idle_in_transaction_session_timeout is 1 s/],
+    [{ idleInTransactionMs: 10_000 }, /^ok/],
+    [{ transactionTimeoutMs: 60_000 }, /^warning 0 transaction_timeout is 60 s/],
+  ];
+  for (const [facts, expected] of cases) assert.match(what(judgeSettings({ ...GOOD, ...facts })), expected);
+});
+
+test('a role that may not migrate fails only when there is something to migrate', () => {
+  const role = { mayCreate: true, notOwned: ['risk'], notWritable: [] };
+  assert.match(what(judgePrivileges(role, false)), /^warning 0 does not own risk/);
+  assert.match(what(judgePrivileges(role, true)), /^failed 77 DATABASE_PERMISSION: does not own risk/);
+  assert.match(
+    what(judgePrivileges({ ...role, mayCreate: false }, true)),
+    /^failed 77 .*may not create schemas/,
+  );
+  const tables = { ...role, notWritable: ['risk.a', 'risk.b', 'risk.c', 'risk.d', 'risk.e'] };
+  assert.match(what(judgePrivileges(tables, false)), /^failed 77 .*risk\.a, risk\.b, risk\.c and 2 more/);
+});
+
+describe('a token', () => {
+  const now = Date.parse('2026-11-25T12:00:00Z');
+  const active = { status: 'active', expiresOn: null, notBefore: null };
+
+  test('is judged by its status and by its dates', () => {
+    const cases: [Partial<typeof active> | { expiresOn: string } | { notBefore: string }, RegExp][] = [
+      [{}, /^ok 0 API token of a user, active, never expires$/],
+      [{ expiresOn: '2026-12-31T00:00:00Z' }, /^ok 0 .*expires on 2026-12-31 \(in 36 days\)$/],
+      [{ expiresOn: '2026-12-01T00:00:00Z' }, /^warning 0 .*expires on 2026-12-01/],
+      [{ expiresOn: '2026-11-25T12:00:00Z' }, /^failed 77 .*expired on 2026-11-25$/],
+      [{ status: 'expired' }, /^failed 77 .*expired$/],
+      [{ status: 'disabled' }, /^failed 77 .*disabled$/],
+      [{ notBefore: '2026-11-26T00:00:00Z' }, /^failed 77 .*not valid before 2026-11-26$/],
+      [{ notBefore: '2026-11-01T00:00:00Z' }, /^ok 0/],
+      [{ status: 'sleeping' }, /^warning 0 .*not known here: sleeping$/],
+    ];
+    for (const [state, expected] of cases)
+      assert.match(what(judgeToken({ ...active, ...state }, 'user', now)), expected);
+  });
+
+  test('that nothing is known of is left to the summary; one that is refused fails unless the summary took it', () => {
+    const error = (code: string, exit = EXIT.permission as OperatorError['exit']) =>
+      new OperatorError({ code, exit, happened: 'it happened', means: '', todo: 'mend it' });
+    const unknown = [error('ENDPOINT_NOT_FOUND', 78), error('ACCOUNT_NOT_FOUND', 78)];
+    const refused = [error('AUTHENTICATION_FAILED'), error('PERMISSION_DENIED')];
+    assert.match(what(judgeRefusals(unknown, false, 'API token')), /^skipped 0 .*only the summary can tell$/);
+    assert.match(what(judgeRefusals(refused, false, 'API token')), /^failed 77 AUTHENTICATION_FAILED/);
+    assert.match(what(judgeRefusals(refused, true, 'API token')), /^ok 0 .*accepted by the risk summary/);
+    assert.match(
+      what(judgeRefusals([error('NETWORK', 75)], false, 'API token')),
+      /^failed 75 NETWORK: it happened$/,
+    );
+  });
+});
+
+test('clocks are compared in pairs, and the one that is wrong is named', () => {
+  assert.match(what(judgeClocks(null, null)), /^skipped/);
+  assert.match(what(judgeClocks(null, 59_000)), /^ok 0 this host, the database: within 59\.0 s$/);
+  const database = judgeClocks(500, 360_000);
+  assert.match(
+    what(database),
+    /^failed 75 the database is 6 min ahead of this host; the database is 6 min ahead of Cloudflare$/,
+  );
+  assert.match(database.mend ?? '', /the clock of the database right/);
+  const here = judgeClocks(-400_000, -400_500);
+  assert.equal(here.status, 'warning', 'API and database agree: snapshots stand for the right time');
+  assert.match(here.mend ?? '', /the clock of this host right/);
+  assert.match(judgeClocks(null, 600_000).mend ?? '', /the clock that is wrong right/);
+  assert.equal(judgeClocks(null, 600_000).status, 'warning', 'without the API nobody knows which');
+});
+
+test('the budget of requests is judged by the tightest of what the answers state', () => {
+  assert.match(what(judgeBudget(null)), /^skipped/);
+  assert.match(what(judgeBudget([])), /^ok 0 the answers state none/);
+  const many = { remaining: 900, resetMs: 60_000, quota: 1_200, windowMs: 300_000 };
+  assert.match(what(judgeBudget([many])), /^ok 0 900 requests left of 1,200 for 1 min$/);
+  assert.match(
+    what(judgeBudget([many, { remaining: 20, resetMs: 30_000, quota: 100, windowMs: 60_000 }])),
+    /^warning 0 20 requests left of 100/,
+  );
+  assert.match(
+    what(judgeBudget([{ remaining: 50, resetMs: 30_000, quota: null, windowMs: null }])),
+    /^warning 0 50 requests left for/,
+  );
+});
+
+test('what becomes of absent users whose records cannot be asked is told as the runs will do it', () => {
+  const judged = (lookups: object) => judgeAbsences(3, { runId: 7, evidence: { lookups } });
+  const cases: [lookups: object, found: RegExp, mend: RegExp][] = [
+    [{ state: 'refused' }, /run 7 could not ask about them \(refused\)$/, /two complete walks/],
+    [{ state: 'control_failed' }, /could not ask about them \(control_failed\)$/, /two complete walks/],
+    [{ state: 'unanswered' }, /run 7 got no answer about them$/, /Nobody is cleared.*next run asks again/],
+    [{ state: 'working', unreadable: 2 }, /2 records gave run 7 no readable answer$/, /SYNC_CONFIRM=walks/],
+  ];
+  for (const [lookups, found, mend] of cases) {
+    const line = judged({ waiting: 1, ...lookups });
+    assert.match(what(line), /^warning 0 3 users absent, 1 waiting to be asked; /);
+    assert.match(line.found, found);
+    assert.match(line.mend ?? '', mend);
+  }
+  assert.equal(what(judged({ state: 'working' })), 'ok 0 3 users absent, 0 waiting to be asked');
+  assert.equal(judged({ state: 'off', waiting: 3 }).status, 'ok');
+});
+
+describe('paging', () => {
+  const page = (from: number, records: number, info: SummaryPage<unknown>['info'] = {}) =>
+    pageOf(
+      Array.from({ length: records }, (_, index) => ({ user_id: `user-${from + index}` })),
+      info,
+      collectRecords(0),
+    );
+  const probe = (parts: Partial<PagingProbe>): PagingProbe => ({
+    small: page(0, 5),
+    second: page(5, 5),
+    first: page(0, 1_000, { total_count: 2_500 }),
+    asked: 1_000,
+    firstMs: 100,
+    ...parts,
+  });
+  const run = (paging: object) => ({ runId: 7, usersMet: 2_500, evidence: { paging } });
+  const usual = describePaging(probe({}));
+
+  test('is described in the words of a walk', () => {
+    assert.deepEqual(usual, {
+      page: 'honoured',
+      per_page: 'honoured',
+      asked_per_page: 1_000,
+      page_size: 1_000,
+      totals: true,
+    });
+    const clamped = describePaging(probe({ first: page(0, 50, { total_count: 2_500 }) }));
+    assert.deepEqual([clamped.page, clamped.per_page], ['honoured', 'clamped']);
+    const one = describePaging(probe({ first: page(0, 400, { total_count: 400 }) }));
+    assert.deepEqual([one.page, one.per_page], ['honoured', 'honoured']);
+    const everything = describePaging(
+      probe({ small: page(0, 1_200), second: page(0, 1_200), first: page(0, 1_200) }),
+    );
+    assert.deepEqual(
+      [everything.page, everything.per_page, everything.totals],
+      ['ignored', 'ignored', false],
+    );
+    const few = describePaging(
+      probe({ small: page(0, 3), second: page(0, 0), first: page(0, 3, { total_count: 3 }) }),
+    );
+    assert.equal(few.page, 'not_needed');
+  });
+
+  test('that was otherwise in the last runs is a warning that names what and since when', () => {
+    assert.match(
+      what(judgePaging(probe({}), [run(usual), run(usual)])),
+      /^ok 0 page and per_page honoured, 1,000 users to a page/,
+    );
+    assert.match(
+      what(judgePaging(probe({}), [run({ ...usual, per_page: 'clamped', page_size: 100 })])),
+      /^warning 0 changed since run 7: per_page was clamped, is honoured$/,
+    );
+    const unlike = [run(usual), { ...run({ ...usual, totals: false }), runId: 6 }];
+    assert.match(
+      what(judgePaging(probe({}), unlike)),
+      /^warning 0 changed from run 6 to 7: totals was false, is true$/,
+    );
+  });
+
+  test('that is ignored fails when the total says that users are missing, and warns when nothing says so', () => {
+    const ignored = { small: page(0, 50), second: page(0, 50) };
+    const first = page(0, 50, { total_count: 120 });
+    assert.match(
+      what(judgePaging(probe({ ...ignored, first }), [])),
+      /^failed 1 PAGING_UNUSABLE: .*and there are 120 users$/,
+    );
+    assert.match(
+      what(judgePaging(probe({ ...ignored, first: page(0, 50) }), [])),
+      /^warning 0 .*cannot be told$/,
+    );
+    assert.match(what(judgePaging(probe({ ...ignored, first: page(0, 47) }), [])), /^ok 0/);
+  });
+
+  test('takes as long as its pages take side by side, or as the rate limit allows', () => {
+    assert.equal(passTime({ pages: 100, pageMs: 400, concurrency: 4, rateShare: 0.8 }), 10_000);
+    assert.equal(passTime({ pages: 1, pageMs: 400, concurrency: 4, rateShare: 0.8 }), 400);
+    // 960 at once, and the other 1,920 at 960 in five minutes.
+    assert.equal(passTime({ pages: 2_880, pageMs: 1, concurrency: 4, rateShare: 0.8 }), 600_000);
+  });
+
+  test('is measured against the time budget, and without any number of users it is not known', () => {
+    const sync = { concurrency: 4, rateShare: 0.8, timeBudgetMs: 60_000 };
+    assert.match(what(judgeWalkTime(probe({}), [], sync)), /^ok 0 about 100 ms for 4 pages, of 1 min$/);
+    assert.match(
+      what(judgeWalkTime(probe({ firstMs: 45_000 }), [], sync)),
+      /^warning 0 .*no room for a second pass/,
+    );
+    assert.match(
+      what(judgeWalkTime(probe({ firstMs: 61_000 }), [], sync)),
+      /^warning 0 .*a walk cannot end in its time$/,
+    );
+    const without = probe({ first: page(0, 1_000) });
+    assert.match(what(judgeWalkTime(without, [], sync)), /^skipped/);
+    assert.match(what(judgeWalkTime(without, [run(usual)], sync)), /4 pages/);
+  });
+});
+
+describe('the report', () => {
+  const lines = [
+    ok('database', 'well'),
+    failed('clock', EXIT.tryLater, 'a b', 'c d'),
+    warning('paging', 'x', 'y'),
+  ];
+
+  function shown(terminal: { isTTY?: boolean; columns?: number }, env: Record<string, string>): string {
+    let text = '';
+    const stdout = Object.assign(
+      new Writable({
+        write(chunk: Buffer, _encoding, done) {
+          text += chunk.toString();
+          done();
+        },
+      }),
+      terminal,
+    );
+    const report = createReport({ stdout, source: { env, envFile: null } }, 'table');
+    report.add(lines);
+    report.add({ ...warning('counts', 'word '.repeat(40).trim(), 'mend'), accountId: 'evil\u001b[31m' });
+    report.end();
+    return text;
+  }
+
+  test('has colours on a terminal, and none with NO_COLOR, on a dumb terminal or in a file', () => {
+    assert.match(shown({ isTTY: true }, {}), /\u001b\[31mfailed/);
+    for (const [terminal, env] of [
+      [{ isTTY: true }, { NO_COLOR: '1' }],
+      [{ isTTY: true }, { TERM: 'dumb' }],
+      [{}, {}],
+    ] as const) {
+      assert.ok(!shown(terminal, env).includes('\u001b'), 'not even those of an account id');
+    }
+    assert.match(shown({ isTTY: true }, { NO_COLOR: '' }), /\u001b\[31mfailed/, 'empty counts as unset');
+  });
+
+  test('fits the terminal, 80 columns without one and 120 at most', () => {
+    for (const [columns, widest] of [
+      [undefined, 80],
+      [100, 100],
+      [300, 120],
+      [20, 60],
+    ] as const) {
+      const text = shown(columns === undefined ? {} : { columns }, {});
+      const longest = Math.max(...text.split('\n').map((line) => line.length));
+      assert.ok(longest <= widest && longest > widest - 6, `${longest} of ${widest}`);
+    }
+  });
+
+  test('ends with the sum, and exits with the gravest of what failed', () => {
+    assert.match(shown({}, {}), /\n\n1 failed, 2 warnings, 1 ok\n$/);
+    assert.equal(summary([]), '');
+    assert.equal(exitOf([lines[0]!, lines[2]!]), 0);
+    assert.equal(exitOf(lines), 75);
+    const exits = [EXIT.tryLater, EXIT.failed, EXIT.permission, EXIT.configuration];
+    for (const [index, exit] of exits.entries())
+      assert.equal(exitOf(exits.slice(0, index + 1).map((each) => failed('clock', each, '', ''))), exit);
+  });
+
+  test('makes one line of several findings, with every mend once', () => {
+    const line = merged('settings', 'good', [
+      warning('settings', 'a', 'm'),
+      failed('settings', EXIT.failed, 'b', 'm'),
+    ]);
+    assert.deepEqual(line, { check: 'settings', status: 'failed', found: 'a; b', mend: 'm', exit: 1 });
+    assert.equal(merged('settings', 'good', []).found, 'good');
+  });
+});
+
+test('the interval of a schedule is its longest rest', () => {
+  const hour = 3_600_000;
+  assert.equal(longestInterval('0 * * * *', 'UTC'), hour);
+  assert.equal(longestInterval('0 8-18 * * 1-5', 'UTC'), 62 * hour);
+  assert.equal(longestInterval('*/15 * * * *', 'UTC'), hour / 4);
+});

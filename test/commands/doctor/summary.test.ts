@@ -1,0 +1,222 @@
+// `doctor` of an API that does not serve as it should: a real process, the simulated API, a real database.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { startFront } from '../../support/api/api-front.ts';
+import { assertLine, assertOnly, troubles } from '../../support/world/doctor-findings.ts';
+import { ACCOUNT, OTHER_ACCOUNT, patient } from '../../support/world/doctor-patient.ts';
+
+describe('the summary of an account', () => {
+  test('that may not be read fails with exit 77 and names the permission; the token itself is alive', async (t) => {
+    const p = await patient(t);
+    p.simulator.setFaults(['forbidden']);
+    const diagnosis = await p.doctor();
+    assertLine(diagnosis, {
+      check: 'account',
+      status: 'failed',
+      code: 77,
+      found: /PERMISSION_DENIED/,
+      mend: /Zero Trust: PII Read/,
+    });
+    assert.equal(diagnosis.line('credentials').status, 'ok');
+    assert.equal(diagnosis.line('paging').status, 'skipped');
+  });
+
+  test('of an account that is not there fails with exit 78, and the others are examined; --account narrows', async (t) => {
+    const p = await patient(t);
+    const env = { CLOUDFLARE_ACCOUNT_ID: `not-an-account,${ACCOUNT}` };
+    const both = await p.doctor(env);
+    assert.equal(both.code, 78);
+    const accounts = both.lines.filter(({ check }) => check === 'account');
+    assert.deepEqual(
+      accounts.map(({ account_id, status }) => [account_id, status]),
+      [
+        ['not-an-account', 'failed'],
+        [ACCOUNT, 'ok'],
+      ],
+    );
+    assert.match(accounts[0]?.found ?? '', /ACCOUNT_NOT_FOUND/);
+    const never = both.lines.find(({ check, account_id }) => check === 'freshness' && account_id !== ACCOUNT);
+    assert.match(never?.found ?? '', /never synced/);
+    const narrowed = await p.doctor(env, ['--account', ACCOUNT]);
+    assert.deepEqual(troubles(narrowed), []);
+    assert.equal(narrowed.code, 0);
+  });
+
+  test('of a Cloudflare that is down fails once with exit 75, and the database is examined', async (t) => {
+    const p = await patient(t);
+    p.simulator.setFaults(['unavailable']);
+    const diagnosis = await p.doctor({ CLOUDFLARE_ACCOUNT_ID: `${ACCOUNT},${OTHER_ACCOUNT}` });
+    assert.equal(diagnosis.code, 75);
+    const failures = diagnosis.lines.filter(({ status }) => status === 'failed');
+    assert.deepEqual(
+      failures.map(({ check, account_id }) => [check, account_id]),
+      [['account', ACCOUNT]],
+    );
+    assert.match(failures[0]?.found ?? '', /CLOUDFLARE_UNAVAILABLE/);
+    assert.equal(diagnosis.line('credentials').status, 'skipped');
+    assert.ok(diagnosis.lines.some(({ check, status }) => check === 'counts' && status === 'ok'));
+  });
+
+  test('where nobody answers at all fails with the network', async (t) => {
+    const p = await patient(t);
+    const diagnosis = await p.doctor({ CLOUDFLARE_BASE_URL: 'http://127.0.0.1:1/client/v4' });
+    assertLine(diagnosis, { check: 'account', status: 'failed', code: 75, found: /NETWORK: .*ECONNREFUSED/ });
+    assert.equal(diagnosis.line('rate_budget').status, 'skipped');
+  });
+
+  test('whose users may not be asked about, or say nothing, warns that two walks must do', async (t) => {
+    const p = await patient(t);
+    const front = await startFront(t, p.simulator.url);
+    const isUser = (url: string) => /zt_risk_scoring\/[0-9a-f-]{36}$/.test(url);
+    const failure = { success: false, errors: [{ code: 9109, message: 'Unauthorized' }], result: null };
+    front.answer = (url) => (isUser(url) ? { status: 403, body: failure } : null);
+    const env = { CLOUDFLARE_BASE_URL: front.url };
+    const refused = await p.doctor(env);
+    assertOnly(refused, {
+      check: 'lookups',
+      status: 'warning',
+      code: 0,
+      found: /LOOKUPS_REFUSED.*two complete walks/,
+      mend: /SYNC_CONFIRM=walks/,
+    });
+    front.answer = (url) =>
+      isUser(url) ? { status: 200, body: { success: true, result: { events: [] } } } : null;
+    const silent = await p.doctor(env);
+    assertOnly(silent, {
+      check: 'lookups',
+      status: 'warning',
+      code: 0,
+      found: /state no level/,
+      mend: /SYNC_CONFIRM=walks/,
+    });
+    front.answer = (url) => (isUser(url) ? { status: 200, body: { success: true, result: [] } } : null);
+    assertOnly(await p.doctor(env), {
+      check: 'lookups',
+      status: 'warning',
+      code: 0,
+      found: /BAD_ANSWER.*two complete walks/,
+      mend: /SYNC_CONFIRM=walks/,
+    });
+    assert.deepEqual(troubles(await p.doctor({ ...env, SYNC_CONFIRM: 'walks' })), ['lookups skipped']);
+  });
+});
+
+describe('paging', () => {
+  test('that is ignored, where one page does not hold everybody, fails with exit 1', async (t) => {
+    const p = await patient(t);
+    p.simulator.setFaults(['ignore-page']);
+    const diagnosis = await p.doctor({ SYNC_PER_PAGE: '50' });
+    assertOnly(diagnosis, {
+      check: 'paging',
+      status: 'failed',
+      code: 1,
+      found: /PAGING_UNUSABLE: page ignored.*and there are \d+ users/,
+      mend: /SYNC_PER_PAGE/,
+    });
+    assert.deepEqual(troubles(await p.doctor()), [], 'a page of 1,000 holds everybody');
+  });
+
+  test('that has changed since the last runs is a warning, and so is a change between them', async (t) => {
+    const p = await patient(t, { synced: false });
+    await p.sync({ SYNC_PER_PAGE: '50' });
+    p.simulator.setFaults(['no-totals']);
+    const env = { SYNC_PER_PAGE: '50' };
+    const first = await p.doctor(env);
+    assertOnly(first, {
+      check: 'paging',
+      status: 'warning',
+      code: 0,
+      found: /^changed since run \d+: totals was true, is false$/,
+      mend: /complete/,
+    });
+    await p.sync(env);
+    assertOnly(await p.doctor(env), {
+      check: 'paging',
+      status: 'warning',
+      code: 0,
+      found: /^changed from run \d+ to \d+: totals was true, is false$/,
+      mend: /complete/,
+    });
+    await p.sync(env);
+    assert.deepEqual(troubles(await p.doctor(env)), [], 'two runs alike: it is as it is');
+  });
+
+  test('with smaller pages than were asked for is said, and a refused size is asked smaller', async (t) => {
+    const p = await patient(t);
+    p.simulator.setFaults(['clamp-50']);
+    assert.match(
+      (await p.doctor()).line('paging').found,
+      /page honoured, per_page clamped, 50 users to a page \(1,000 asked for\)/,
+    );
+    p.simulator.setFaults(['refuse-large']);
+    assert.match((await p.doctor()).line('paging').found, /100 users to a page/);
+  });
+
+  test('in pages so small that a walk cannot end in its time is a warning', async (t) => {
+    const p = await patient(t);
+    const env = { SYNC_PER_PAGE: '1', SYNC_RATE_SHARE: '0.05', SYNC_TIME_BUDGET: '1m' };
+    assertOnly(await p.doctor(env), {
+      check: 'walk_time',
+      status: 'warning',
+      code: 0,
+      found: /a walk cannot end in its time/,
+      mend: /SYNC_TIME_BUDGET/,
+    });
+    assertOnly(await p.doctor({ ...env, SYNC_TIME_BUDGET: '8m' }), {
+      check: 'walk_time',
+      status: 'warning',
+      code: 0,
+      found: /no room for a second pass/,
+      mend: /SYNC_TIME_BUDGET/,
+    });
+  });
+});
+
+describe('the rate limit and the clocks', () => {
+  test('few requests left is a warning, and the last ones are left to others', async (t) => {
+    const p = await patient(t, { rateLimit: { requests: 2, windowSeconds: 300 }, synced: false });
+    const diagnosis = await p.doctor();
+    assert.equal(diagnosis.line('rate_budget').status, 'warning');
+    assert.match(diagnosis.line('rate_budget').found, /0 requests left of 2/);
+    assert.match(diagnosis.line('paging').found, /few requests are left/);
+    assert.equal(p.simulator.requests(), 2);
+  });
+
+  test('no requests left fails with exit 75 at once', async (t) => {
+    const p = await patient(t);
+    const front = await startFront(t, p.simulator.url);
+    const failure = { success: false, errors: [{ code: 971, message: 'throttle' }], result: null };
+    front.answer = () => ({ status: 429, body: failure });
+    const diagnosis = await p.doctor({ CLOUDFLARE_BASE_URL: front.url });
+    assertLine(diagnosis, {
+      check: 'account',
+      status: 'failed',
+      code: 75,
+      found: /RATE_LIMITED/,
+      mend: /5 minutes/,
+    });
+    assert.equal(front.requests().length, 1);
+  });
+
+  test('clocks more than a minute apart are a warning; API and database more than five apart fail', async (t) => {
+    const p = await patient(t);
+    const front = await startFront(t, p.simulator.url);
+    front.clockMs = 120_000;
+    const env = { CLOUDFLARE_BASE_URL: front.url };
+    assertOnly(await p.doctor(env), {
+      check: 'clock',
+      status: 'warning',
+      code: 0,
+      found: /Cloudflare is 2 min ahead of this host; Cloudflare is 2 min ahead of the database/,
+      mend: /the clock of Cloudflare/,
+    });
+    front.clockMs = -600_000;
+    assertOnly(await p.doctor(env), {
+      check: 'clock',
+      status: 'failed',
+      code: 75,
+      found: /the database is 10 min ahead of Cloudflare/,
+      mend: /NTP/,
+    });
+  });
+});

@@ -1,0 +1,396 @@
+// The embedded Postgres as people meet it: real processes in temporary folders, killed at awkward moments.
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, appendFile, mkdir, readFile, readdir, stat, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Client } from 'pg';
+import { ensureDatabase, productDatabase, recreateDatabase } from '../../../src/db/create-database.ts';
+import { serverAccount } from '../../../src/db/embedded/layout.ts';
+import { withEmbeddedLock } from '../../../src/db/embedded/lock.ts';
+import { findEmbedded, startEmbedded, stopEmbedded } from '../../../src/db/embedded/embedded-postgres.ts';
+import { watchEmbedded } from '../../../src/db/embedded/watch.ts';
+import { removeFolder, temporaryFolder } from '../../support/database/postgres-server.ts';
+
+const client = fileURLToPath(new URL('../../support/database/start-embedded.ts', import.meta.url));
+const onLinux = { skip: process.platform !== 'linux' };
+
+async function query<Row extends object>(url: string, sql: string): Promise<Row[]> {
+  const connection = new Client({ connectionString: url });
+  try {
+    await connection.connect();
+    return (await connection.query<Row>(sql)).rows;
+  } finally {
+    await connection.end();
+  }
+}
+
+async function postmasterPid(dataDir: string): Promise<number> {
+  return Number.parseInt(await readFile(path.join(dataDir, 'postmaster.pid'), 'utf8'), 10);
+}
+
+async function isGone(file: string): Promise<boolean> {
+  return access(file).then(
+    () => false,
+    () => true,
+  );
+}
+
+/** Folders of this file: whatever runs in them is stopped, then they are removed. */
+const homes: string[] = [];
+async function newHome(): Promise<{ dataHome: string; home: string }> {
+  const dataHome = await temporaryFolder();
+  homes.push(dataHome);
+  return { dataHome, home: dataHome };
+}
+
+after(async () => {
+  for (const dataHome of homes) {
+    await stopEmbedded({ dataHome, home: dataHome });
+    await removeFolder(dataHome);
+  }
+});
+
+function startClient(place: { dataHome: string }, env: Record<string, string> = {}): ChildProcess {
+  return spawn(process.execPath, [client, place.dataHome], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+describe('a running embedded server', () => {
+  let place: { dataHome: string; home: string };
+  let url: string;
+  let port: number;
+  let dataDir: string;
+
+  before(async () => {
+    place = await newHome();
+    const starting = startClient(place, { CLOUDFLARE_API_TOKEN: 'not-for-the-server' });
+    const server = JSON.parse(await text(starting.stdout!)) as Awaited<ReturnType<typeof startEmbedded>>;
+    assert.equal(server.started, true);
+    ({ url, port, dataDir } = server);
+  });
+
+  test('is version 18 with UTF-8 and UTC, and answers to its password', async () => {
+    const [row] = await query<Record<string, string>>(
+      url,
+      `select current_setting('server_version_num') as version, current_setting('server_encoding') as encoding,
+              current_setting('timezone') as timezone, current_setting('fsync') as fsync`,
+    );
+    assert.match(row!['version']!, /^18/);
+    assert.deepEqual(
+      { ...row, version: '18' },
+      { version: '18', encoding: 'UTF8', timezone: 'UTC', fsync: 'on' },
+    );
+  });
+
+  test('refuses a wrong password, and no password', async () => {
+    for (const password of ['wrong', '']) {
+      const wrong = new URL(url);
+      wrong.password = password;
+      await assert.rejects(query(wrong.href, 'select 1'), /password/);
+    }
+  });
+
+  test('keeps its password in a file that only the caller can read', async () => {
+    const file = path.join(path.dirname(dataDir), 'password');
+    const { mode, uid } = await stat(file);
+    assert.equal(mode & 0o777, 0o600);
+    assert.equal(uid, process.getuid?.());
+    assert.equal(await readFile(file, 'utf8'), new URL(url).password);
+    assert.match(new URL(url).password, /^[\w-]{43}$/);
+    assert.deepEqual((await readdir(path.dirname(dataDir))).sort(), ['data', 'password', 'port']);
+  });
+
+  test('listens on loopback only, and on no socket file', onLinux, async () => {
+    const hex = port.toString(16).toUpperCase().padStart(4, '0');
+    const tables = await Promise.all(['tcp', 'tcp6'].map((name) => readFile(`/proc/net/${name}`, 'utf8')));
+    const listening = tables
+      .flatMap((table) => table.split('\n').map((line) => line.trim().split(/\s+/)))
+      .filter((fields) => fields[1]?.endsWith(`:${hex}`) && fields[3] === '0A')
+      .map((fields) => fields[1]);
+    assert.deepEqual(listening, [`0100007F:${hex}`]);
+    assert.equal(await isGone(`/tmp/.s.PGSQL.${port}`), true);
+  });
+
+  test(
+    'holds no secret of its caller in its environment, and no password in its arguments',
+    onLinux,
+    async () => {
+      const pid = await postmasterPid(dataDir);
+      const environ = await readFile(`/proc/${pid}/environ`, 'utf8');
+      const names = environ.split('\0').flatMap((entry) => entry.split('=')[0] || []);
+      assert.deepEqual(names.filter((name) => !name.startsWith('PG')).sort(), ['LC_ALL', 'PATH', 'TZ']);
+      assert.doesNotMatch(environ, /not-for-the-server/);
+      assert.equal((await readFile(`/proc/${pid}/cmdline`, 'utf8')).includes(new URL(url).password), false);
+    },
+  );
+
+  test('keeps statements, and with them emails and names, out of its log', async () => {
+    await query(url, 'create temporary table t (email text primary key)');
+    await assert.rejects(query(url, `select 'ada@example.com'::int`));
+    await assert.rejects(
+      query(
+        url,
+        `create table t (email text unique); insert into t values ('bob@example.com'), ('bob@example.com')`,
+      ),
+    );
+    assert.doesNotMatch(await readFile(`${path.dirname(dataDir)}.log`, 'utf8'), /bob@|select/);
+  });
+
+  test('is found by the next start', async () => {
+    const { started, ...next } = await startEmbedded(place);
+    assert.equal(started, false);
+    assert.deepEqual(next, { url, port, dataDir });
+    assert.deepEqual(await findEmbedded(place), next);
+  });
+
+  test('gets databases: made once, or made anew', async () => {
+    const made = await Promise.all([1, 2, 3].map(() => ensureDatabase(url, productDatabase)));
+    assert.equal(new Set(made).size, 1);
+    await query(made[0]!, 'create table kept (n int)');
+    await ensureDatabase(url, productDatabase);
+    assert.deepEqual(await query(made[0]!, 'select * from kept'), []);
+    const demo = await recreateDatabase(url, 'zt_risk_demo');
+    await query(demo, 'create table forgotten (n int)');
+    const inTheWay = new Client({ connectionString: demo });
+    inTheWay.on('error', () => undefined);
+    await inTheWay.connect();
+    await recreateDatabase(url, 'zt_risk_demo');
+    await assert.rejects(query(demo, 'select * from forgotten'), /does not exist/);
+  });
+
+  test('comes back with its data after kill -9', async () => {
+    await query(url, 'create table survivor (n int); insert into survivor values (7)');
+    process.kill(await postmasterPid(dataDir), 'SIGKILL');
+    const again = await startEmbedded(place);
+    assert.equal(again.started, true);
+    assert.deepEqual(await query(again.url, 'select n from survivor'), [{ n: 7 }]);
+    ({ url, port } = again);
+  });
+
+  test('comes back when the pid of the killed server belongs to another process by now', async () => {
+    const pidFile = path.join(dataDir, 'postmaster.pid');
+    process.kill(await postmasterPid(dataDir), 'SIGKILL');
+    const other = spawn('sleep', ['60'], { ...(await serverAccount()) });
+    const lines = (await readFile(pidFile, 'utf8')).split('\n');
+    await writeFile(pidFile, [other.pid, ...lines.slice(1)].join('\n'));
+    assert.equal(await findEmbedded(place), undefined);
+    const again = await startEmbedded(place);
+    assert.deepEqual(await query(again.url, 'select n from survivor'), [{ n: 7 }]);
+    assert.equal(other.exitCode ?? other.signalCode, null);
+    other.kill('SIGKILL');
+    ({ url, port } = again);
+  });
+
+  test('takes another port when its own is taken, and keeps it', async () => {
+    assert.equal(await stopEmbedded(place), true);
+    const { createServer } = await import('node:net');
+    const squatter = createServer().listen(port, '127.0.0.1');
+    await once(squatter, 'listening');
+    const other = await startEmbedded(place);
+    squatter.close();
+    assert.notEqual(other.port, port);
+    await stopEmbedded(place);
+    assert.equal((await startEmbedded(place)).port, other.port);
+    ({ url, port } = other);
+  });
+
+  test('stops once, and is not found afterwards', async () => {
+    assert.equal(await stopEmbedded(place), true);
+    assert.equal(await stopEmbedded(place), false);
+    assert.equal(await findEmbedded(place), undefined);
+    await assert.rejects(query(url, 'select 1'), { code: 'ECONNREFUSED' });
+  });
+
+  test('says what is wrong when its data is broken', async () => {
+    await writeFile(path.join(dataDir, 'postgresql.auto.conf'), 'no_such_setting = on\n');
+    await assert.rejects(startEmbedded(place), { code: 'EMBEDDED_START', message: /no_such_setting/ });
+    await writeFile(path.join(dataDir, 'postgresql.auto.conf'), '');
+  });
+});
+
+test('five processes that start at once make one server', async () => {
+  const place = await newHome();
+  const starts = await Promise.all(Array.from({ length: 5 }, () => text(startClient(place).stdout!)));
+  const servers = starts.map((output) => JSON.parse(output) as { started: boolean; url: string });
+  assert.equal(servers.filter((server) => server.started).length, 1);
+  assert.equal(new Set(servers.map((server) => server.url)).size, 1);
+  await stopEmbedded(place);
+});
+
+describe('a client killed in the middle of the start leaves nothing to mend', () => {
+  const instants: [string, RegExp | undefined, number][] = [
+    ['before it begins', undefined, 60],
+    ['while it copies the binaries', /copying/, 20],
+    ['as initdb starts', /creating/, 5],
+    ['while initdb works', /creating/, 150],
+    ['later in initdb', /creating/, 400],
+    ['around the launch', /creating/, 680],
+    ['while the server starts', /creating/, 740],
+  ];
+  for (const [title, message, delayMs] of instants) {
+    test(title, async (t) => {
+      const place = await newHome();
+      const killed = startClient(place);
+      const closed = once(killed, 'close');
+      if (message) {
+        for await (const chunk of killed.stderr!) if (message.test(String(chunk))) break;
+      }
+      await sleep(delayMs);
+      killed.kill('SIGKILL');
+      await closed;
+      const folder = path.join(place.dataHome, 'zt-risk-sync');
+      t.diagnostic((await readdir(folder).catch(() => [])).join(' '));
+      const { url } = await startEmbedded(place);
+      assert.deepEqual(await query(url, 'select 1 as n'), [{ n: 1 }]);
+      await stopEmbedded(place);
+      // The killed client's initdb may have gone on for a while: what it left goes with the next launch.
+      await startEmbedded(place);
+      await stopEmbedded(place);
+      assert.deepEqual((await readdir(folder)).sort(), ['binaries', 'postgres-18', 'postgres-18.log']);
+      assert.equal((await readdir(path.join(folder, 'binaries'))).length, 1);
+    });
+  }
+});
+
+describe('the watcher', () => {
+  test('stops an idle server, but not a used one, keeps its log short, and is alone', async () => {
+    const place = await newHome();
+    const { url, dataDir } = await startEmbedded(place);
+    const limits = { ...place, idleMs: 900, everyMs: 100 };
+    const log = `${path.dirname(dataDir)}.log`;
+    await appendFile(log, 'x'.repeat(5_000_000));
+    const watching = watchEmbedded(limits);
+    await sleep(100);
+    assert.equal(await watchEmbedded(limits), 'watched');
+    const user = new Client({ connectionString: url });
+    await user.connect();
+    await sleep(1_500);
+    await user.end();
+    // Short visits count too, although nobody is connected when the watcher looks.
+    for (let visit = 0; visit < 8; visit += 1) {
+      await sleep(250);
+      assert.deepEqual(await query(url, 'select 1 as n'), [{ n: 1 }]);
+    }
+    assert.equal(await watching, 'stopped');
+    assert.ok((await stat(log)).size < 100_000);
+    assert.ok((await stat(`${log}.1`)).size > 5_000_000);
+    assert.match(await readFile(log, 'utf8'), /^\d{4}-.*database system is shut down\n$/s);
+    assert.equal(await findEmbedded(place), undefined);
+    assert.equal(await isGone(path.join(dataDir, 'postmaster.pid')), true);
+    assert.equal(await watchEmbedded(limits), 'gone');
+  });
+
+  test('runs as a process that start leaves behind, comes back with the next start, and ends with the server', async () => {
+    const place = await newHome();
+    const script = path.join(place.dataHome, 'watch.ts');
+    const module = new URL('../../../src/db/embedded/watch.ts', import.meta.url).href;
+    await writeFile(
+      script,
+      `import { watchEmbedded } from '${module}';
+       await watchEmbedded({ dataHome: process.argv[3], home: '/', idleMs: 60_000, everyMs: 100 });`,
+    );
+    const watcherPid = async (url: string) => {
+      for (let attempt = 0; attempt < 100; attempt += 1, await sleep(50)) {
+        const rows = await query<{ n: number }>(
+          url,
+          `select 1 as n from pg_locks l join pg_stat_activity a using (pid)
+            where l.locktype = 'advisory' and a.application_name = 'zt-risk-sync database watch'`,
+        );
+        if (rows.length > 0) return processesOf(script);
+      }
+      return assert.fail('no watcher');
+    };
+    const { url } = await startEmbedded({ ...place, watcher: [script] });
+    const first = await watcherPid(url);
+    assert.equal(first.length, 1);
+    assert.equal(
+      (await readFile(`/proc/${first[0]}/cmdline`, 'utf8')).includes(new URL(url).password),
+      false,
+    );
+    await startEmbedded({ ...place, watcher: [script] });
+    assert.deepEqual(await watcherPid(url), first);
+    process.kill(first[0]!, 'SIGKILL');
+    await sleep(100);
+    await startEmbedded({ ...place, watcher: [script] });
+    const second = await watcherPid(url);
+    assert.equal(second.length, 1);
+    await stopEmbedded(place);
+    for (let attempt = 0; attempt < 60 && (await processesOf(script)).length > 0; attempt += 1)
+      await sleep(50);
+    assert.deepEqual(await processesOf(script), []);
+  });
+});
+
+async function processesOf(script: string): Promise<number[]> {
+  const pids = (await readdir('/proc')).map(Number).filter(Number.isInteger);
+  const lines = await Promise.all(
+    pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
+  );
+  return pids.filter((_, index) => lines[index]!.split('\0').includes(script));
+}
+
+describe('the lock', () => {
+  test('is waited for, and names who holds it when that takes too long', async () => {
+    const folder = await temporaryFolder();
+    homes.push(folder);
+    const file = path.join(folder, 'lock');
+    await withEmbeddedLock(file, 1_000, async () => {
+      await assert.rejects(
+        withEmbeddedLock(file, 200, async () => assert.fail('two holders')),
+        { code: 'EMBEDDED_LOCKED', exit: 75, message: new RegExp(`process ${process.pid}`) },
+      );
+    });
+    assert.equal(await isGone(file), true);
+  });
+
+  test('of a dead process is broken, by one of many waiters at a time', async () => {
+    const folder = await temporaryFolder();
+    homes.push(folder);
+    const file = path.join(folder, 'lock');
+    let inside = 0;
+    let most = 0;
+    for (let round = 0; round < 8; round += 1) {
+      // This process, but begun at another time: the pid was given away again.
+      await writeFile(
+        file,
+        JSON.stringify({ pid: process.pid, start: '1', host: hostname(), token: String(round) }),
+      );
+      const work = async () => {
+        most = Math.max(most, (inside += 1));
+        await sleep(2);
+        inside -= 1;
+      };
+      await Promise.all(Array.from({ length: 12 }, () => withEmbeddedLock(file, 10_000, work)));
+    }
+    assert.equal(most, 1);
+    assert.deepEqual(await readdir(folder), []);
+  });
+
+  test('is broken even after the death of one who was breaking it', async () => {
+    const folder = await temporaryFolder();
+    homes.push(folder);
+    const file = path.join(folder, 'lock');
+    await writeFile(file, JSON.stringify({ pid: process.pid, start: '1', host: hostname(), token: 'dead' }));
+    await writeFile(`${file}.break`, '');
+    await utimes(`${file}.break`, new Date(), new Date(Date.now() - 60_000));
+    assert.equal(await withEmbeddedLock(file, 5_000, async () => 'inside'), 'inside');
+    assert.deepEqual(await readdir(folder), []);
+  });
+});
+
+test('says so when the folder is closed to the user that Postgres runs as', async (t) => {
+  if (process.getuid?.() !== 0) return t.skip('only root hands the server to another user');
+  const place = await newHome();
+  const closed = path.join(place.dataHome, 'closed');
+  await mkdir(closed, { mode: 0o700 });
+  await assert.rejects(startEmbedded({ ...place, dataHome: closed }), { code: 'EMBEDDED_FOLDER', exit: 78 });
+});

@@ -1,0 +1,204 @@
+// A small account that lives while it is read: a list in the order of the newest event, cut into pages, and every user's own
+// record. What happens is scripted by request, so that a run's every request may find another account. Remembers what was
+// true when, and what was served: that is all that an oracle may know. In process, because thousands of runs ask it.
+import type { CloudflareClient } from '../../../src/cloudflare/client.ts';
+import type { UserRecord } from '../../../src/cloudflare/endpoints/user-record.ts';
+import { EXIT, OperatorError } from '../../../src/errors.ts';
+import { RISK_LEVELS, type RiskLevel } from '../../../src/user-risk.ts';
+import { uuidOf } from '../world/random-world.ts';
+import { serveRecords } from './serve-records.ts';
+
+export type Served = {
+  user_id: string;
+  email: string;
+  name: string;
+  max_risk_level: RiskLevel;
+  event_count: number;
+  last_event: string;
+};
+
+export type Happening =
+  | { kind: 'act'; who: number; level: RiskLevel }
+  | { kind: 'reset'; who: number }
+  | { kind: 'arrive'; level: RiskLevel }
+  | { kind: 'leave'; who: number }
+  | { kind: 'rename'; who: number };
+
+type Inhabitant = {
+  userId: string;
+  name: string;
+  level: RiskLevel | null;
+  events: number;
+  lastEvent: number;
+  lastReset: number | null;
+  /** The level before the last reset: some servers may go on showing it. */
+  oldLevel: RiskLevel | null;
+  left: boolean;
+  /** Ticks at which the user had no level, from and up to; the last may be open. */
+  without: { from: number; to: number }[];
+};
+
+/** How the record of a user who was reset looks. */
+export type ResetStyle = 'no_level' | 'old_level' | 'not_found';
+
+export type RunScript = {
+  /** What happens before the n-th request of the run (from 1). */
+  during: readonly { before: number; what: Happening }[];
+  /** From this request on the API is down; null: it stays up. */
+  downFrom: number | null;
+  /** From this lookup on, so many times, records say what they should not; null: they stay honest. */
+  lookups: { from: number; times: number; mode: 'down' | 'garbled' | 'blind' | 'refused' } | null;
+  /** Called before each request, for what the process itself suffers. */
+  onRequest?(nth: number): void;
+};
+
+const START = Date.parse('2026-01-01T00:00:00Z');
+
+export type LivingAccount = ReturnType<typeof createLivingAccount>;
+
+/** `everything`: the whole list is every answer, whatever page is asked for. */
+export function createLivingAccount(name: string, style: ResetStyle, everything = false) {
+  const people: Inhabitant[] = [];
+  let tick = 0;
+  let script: RunScript | null = null;
+  let requests = 0;
+  let lookups = 0;
+  let served = new Map<string, Served>();
+
+  const present = () => people.filter((one) => one.level !== null);
+
+  function happen(what: Happening): void {
+    tick++;
+    if (what.kind === 'arrive') {
+      const userId = uuidOf(`${name}/${people.length}`);
+      const inhabitant: Inhabitant = {
+        userId,
+        name: `user ${people.length}`,
+        level: null,
+        events: 0,
+        lastEvent: 0,
+        lastReset: null,
+        oldLevel: null,
+        left: false,
+        without: [{ from: 0, to: Number.POSITIVE_INFINITY }],
+      };
+      people.push(inhabitant);
+      return act(inhabitant, what.level);
+    }
+    const candidates = people.filter((one) => !one.left && (what.kind === 'act' || one.level !== null));
+    const who = candidates[what.who % Math.max(1, candidates.length)];
+    if (who === undefined) return;
+    if (what.kind === 'act') act(who, what.level);
+    if (what.kind === 'rename') who.name = `${who.name}'`;
+    if (what.kind === 'reset' || what.kind === 'leave') {
+      who.oldLevel = who.level;
+      who.level = null;
+      who.events = 0;
+      who.lastReset = tick;
+      who.left = what.kind === 'leave';
+      who.without.push({ from: tick, to: Number.POSITIVE_INFINITY });
+    }
+  }
+
+  function act(who: Inhabitant, level: RiskLevel): void {
+    const rank = (one: RiskLevel | null) => (one === null ? -1 : RISK_LEVELS.indexOf(one));
+    const open = who.without.at(-1);
+    if (who.level === null && open !== undefined) open.to = tick;
+    who.level = rank(level) > rank(who.level) ? level : who.level;
+    who.events++;
+    who.lastEvent = tick;
+  }
+
+  /** What the worker cannot see coming: the world moves on before every answer. */
+  function beforeAnswer(signal: AbortSignal): void {
+    requests++;
+    tick++;
+    for (const { before, what } of script?.during ?? []) if (before === requests) happen(what);
+    script?.onRequest?.(requests);
+    signal.throwIfAborted();
+    if (script?.downFrom != null && requests >= script.downFrom) throw failure('CLOUDFLARE_UNAVAILABLE');
+  }
+
+  const client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'> = {
+    async summaryPage({ page, perPage, signal, openReader }) {
+      beforeAnswer(signal);
+      const list = present().toSorted((a, b) => b.lastEvent - a.lastEvent);
+      const rows = everything ? list : list.slice((page - 1) * perPage, page * perPage);
+      const records = rows.map(recordOf);
+      for (const record of records) served.set(record.user_id, record);
+      return serveRecords(records, { total_count: list.length }, openReader);
+    },
+    async lookUpUser({ userId, signal }): Promise<UserRecord | null> {
+      beforeAnswer(signal);
+      lookups++;
+      const fault = script?.lookups;
+      if (fault != null && lookups >= fault.from && lookups < fault.from + fault.times) {
+        if (fault.mode === 'blind') return null;
+        const codes = { down: 'NETWORK', garbled: 'BAD_ANSWER', refused: 'LOOKUPS_REFUSED' };
+        throw failure(codes[fault.mode]);
+      }
+      const who = people.find((one) => one.userId === userId);
+      if (who === undefined || who.left) return null;
+      if (who.level === null && style === 'not_found') return null;
+      const shown = who.level ?? (style === 'old_level' ? who.oldLevel : null);
+      return {
+        riskLevel: shown,
+        lastResetTime: who.lastReset === null ? null : instant(who.lastReset),
+        newestEvent: who.lastEvent === 0 ? null : instant(who.lastEvent),
+      };
+    },
+  };
+
+  return {
+    client,
+    happen,
+    /** Begins a run; what it is served is noted from here on. */
+    begin(next: RunScript): void {
+      script = next;
+      requests = 0;
+      lookups = 0;
+      served = new Map();
+    },
+    /** What was served so far is lost, and will be read again. */
+    forget(): void {
+      served = new Map();
+    },
+    now: () => tick,
+    /** The record last served for each user in this run. */
+    served: () => served as ReadonlyMap<string, Served>,
+    /** What the summary would say, were it read in one instant. */
+    truth: () => new Map(present().map((one) => [one.userId, recordOf(one)])),
+    /** Whether the user was without a level at some instant of the span, ends included. */
+    wasWithout(userId: string, from: number, to: number): boolean {
+      const who = people.find((one) => one.userId === userId);
+      return who === undefined || who.without.some((span) => span.from <= to && span.to > from);
+    },
+  };
+}
+
+function recordOf(who: Inhabitant): Served {
+  return {
+    user_id: who.userId,
+    email: `${who.userId}@example.com`,
+    name: who.name,
+    max_risk_level: who.level!,
+    event_count: who.events,
+    last_event: instant(who.lastEvent),
+  };
+}
+
+/** A tick is a microsecond. */
+function instant(ticks: number): string {
+  const ms = Math.floor(ticks / 1000);
+  return `${new Date(START + ms).toISOString().slice(0, -1)}${String(ticks % 1000).padStart(3, '0')}Z`;
+}
+
+function failure(code: string): OperatorError {
+  return new OperatorError({
+    code,
+    exit: EXIT.tryLater,
+    happened: 'told so',
+    means: 'nothing',
+    todo: 'nothing',
+  });
+}

@@ -1,0 +1,143 @@
+// An account whose list a test holds in its hands: synced in the test's own process, without HTTP, and compared row for row.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import type { CloudflareClient } from '../../../src/cloudflare/client.ts';
+import type { Pool } from '../../../src/db/pool.ts';
+import { createLogger } from '../../../src/logger.ts';
+import { LEASE_TIMING, type LeaseTiming } from '../../../src/sync/claim/lease.ts';
+import { requestSync } from '../../../src/sync/request-sync.ts';
+import type { Published } from '../../../src/sync/publish/publish-seen.ts';
+import type { RunDeps, RunResult } from '../../../src/sync/run-sync.ts';
+import { RISK_LEVELS, type UserRisk } from '../../../src/user-risk.ts';
+import { rebuild } from '../oracle/assert-promises.ts';
+import { uuidOf } from '../world/random-world.ts';
+import { serveRecords } from './serve-records.ts';
+import { TEST_SETTINGS } from '../settings.ts';
+import { wholeness } from '../oracle/wholeness.ts';
+
+export type SyncOver = {
+  pool?: Pool;
+  settings?: Partial<RunDeps['settings']>;
+  timing?: LeaseTiming;
+  failpoint?: RunDeps['failpoint'];
+  dryRun?: boolean;
+  /** Served beside the people: records that are no good. */
+  beside?: readonly unknown[];
+  /** Called before a page is answered; what it throws is the answer. Passes count from 1. */
+  onPage?: (request: { pass: number; page: number; perPage: number }) => Promise<void>;
+  /** The largest page that is served. */
+  pageLimit?: number;
+  /** The total that a pass states, from 1; the number of people otherwise. */
+  total?: (pass: number) => number;
+};
+
+export type ServedAccount = {
+  id: string;
+  /** In the order in which they are served. */
+  people: UserRisk[];
+  sync(over?: SyncOver): Promise<RunResult>;
+  /** A sync that publishes a complete snapshot, which is `people`. */
+  succeed(over?: SyncOver): Promise<Published & { snapshotId: number }>;
+  /** A sync that fails so, and leaves users and history as they were. */
+  fail(code: string, exit: number, over?: SyncOver): Promise<RunResult>;
+  /** The snapshot is `people`, and the history has no defect. */
+  assertExact(snapshotId: number): Promise<void>;
+};
+
+const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
+
+/** As the API serves it, with microseconds. */
+export function personOf(account: string, n: number): UserRisk {
+  const day = String((n % 28) + 1).padStart(2, '0');
+  return {
+    user_id: uuidOf(`${account}/${n}`),
+    email: n % 13 === 0 ? null : `person${n}.of.${account.slice(0, 6)}@example.com`,
+    name: n % 17 === 0 ? null : `Person ${n} of ${account.slice(0, 6)}`,
+    max_risk_level: RISK_LEVELS[n % 3] ?? 'low',
+    event_count: n % 40,
+    last_event: `2026-01-${day}T10:00:00.${String(n % 1_000_000).padStart(6, '0')}Z`,
+  };
+}
+
+export function servedAccount(
+  pool: Pool,
+  users: number,
+  id = randomBytes(16).toString('hex'),
+): ServedAccount {
+  const account: ServedAccount = {
+    id,
+    people: Array.from({ length: users }, (_, n) => personOf(id, n)),
+    async sync(over = {}) {
+      const outcome = await requestSync(
+        {
+          pool: over.pool ?? pool,
+          client: clientOf(account, over),
+          logger: quiet,
+          settings: { ...TEST_SETTINGS, perPage: 1_000, ...over.settings },
+          timing: over.timing ?? LEASE_TIMING,
+          ...(over.failpoint === undefined ? {} : { failpoint: over.failpoint }),
+        },
+        {
+          accountId: id,
+          trigger: 'cli',
+          dryRun: over.dryRun ?? false,
+          signal: new AbortController().signal,
+        },
+      );
+      assert.ok(outcome.kind === 'ran', outcome.kind);
+      return outcome.result;
+    },
+    async succeed(over) {
+      const { error, published } = await account.sync(over);
+      assert.equal(error, null, `${error?.code}: ${error?.message}`);
+      assert.ok(published !== null);
+      assert.equal(published.verdict, 'complete');
+      const { snapshotId } = published;
+      assert.ok(snapshotId !== null);
+      await account.assertExact(snapshotId);
+      return { ...published, snapshotId };
+    },
+    async fail(code, exit, over) {
+      const result = await account.sync(over);
+      assert.deepEqual([result.error?.code, result.error?.exit], [code, exit], result.error?.message);
+      assert.equal(result.published, null);
+      return result;
+    },
+    async assertExact(snapshotId) {
+      const byId = (a: UserRisk, b: UserRisk) => (a.user_id < b.user_id ? -1 : 1);
+      assert.deepEqual(await rebuild(pool, snapshotId), account.people.toSorted(byId));
+      assert.deepEqual(await wholeness(pool, id), []);
+      const left = await pool.query(
+        `select 1 from risk_internal.staged_changes union all
+         select 1 from risk_internal.leases join risk.accounts using (account_key) where account_id = $1`,
+        [id],
+      );
+      assert.equal(left.rowCount, 0, 'a lease or staged changes are left over');
+    },
+  };
+  return account;
+}
+
+function clientOf(
+  account: ServedAccount,
+  { beside = [], onPage, total, pageLimit = 1_000 }: SyncOver,
+): Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'> {
+  let pass = 0;
+  return {
+    async summaryPage({ page, perPage, openReader }) {
+      if (page === 1) pass++;
+      const now = pass;
+      await onPage?.({ pass: now, page, perPage });
+      const all = [...account.people, ...beside];
+      const size = Math.min(perPage, pageLimit);
+      const records = all.slice((page - 1) * size, page * size);
+      const totalCount = total?.(now) ?? all.length;
+      return serveRecords(records, { page, per_page: size, total_count: totalCount }, openReader);
+    },
+    /** Whoever is not in the list has no level any more. */
+    async lookUpUser({ userId }) {
+      const riskLevel = account.people.find((user) => user.user_id === userId)?.max_risk_level ?? null;
+      return { riskLevel, lastResetTime: null, newestEvent: null };
+    },
+  };
+}

@@ -1,0 +1,84 @@
+// A Postgres server of one's own that can crash, restart, and come back as a standby, on the same port.
+import { chown, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import { installBinaries, locateBinaries } from '../../../src/db/embedded/binaries.ts';
+import { launchServer } from '../../../src/db/embedded/launch.ts';
+import { embeddedLayout, serverAccount, type EmbeddedMajor } from '../../../src/db/embedded/layout.ts';
+import { startEmbedded, stopEmbedded } from '../../../src/db/embedded/embedded-postgres.ts';
+import { pidIsTaken } from '../../../src/host/processes.ts';
+import { removeFolder, temporaryFolder } from './postgres-server.ts';
+
+export type BreakableServer = {
+  url: string;
+  /** Ends at once, as a crash does: what comes next is recovery, and unlogged tables are empty after it. */
+  crash(): Promise<void>;
+  /** Ends in order. */
+  halt(): Promise<void>;
+  /** Starts again as it was. */
+  start(): Promise<void>;
+  /**
+   * Starts as a standby that follows nobody. hot: it can be read (25006 for writes). cold: it turns everybody away, as a
+   * server that is starting up does (57P03).
+   */
+  startStandby(kind: 'hot' | 'cold'): Promise<void>;
+  close(): Promise<void>;
+};
+
+const SETTINGS = { fsync: 'off', shared_buffers: '64MB', max_connections: '60' };
+
+export async function startBreakableServer(major: EmbeddedMajor): Promise<BreakableServer> {
+  const folder = await temporaryFolder();
+  const place = { dataHome: folder, home: folder, major };
+  const layout = await embeddedLayout(place);
+  const signal = path.join(layout.dataDir, 'standby.signal');
+  // Without a watcher: it would hold a connection that stands in the way of nothing but a quick end.
+  const start = async () => startEmbedded({ ...place, throwAway: SETTINGS });
+  const { url } = await start();
+
+  async function end(how: 'SIGQUIT' | 'SIGINT'): Promise<void> {
+    const pid = Number.parseInt(await readFile(layout.pidFile, 'utf8'), 10);
+    process.kill(pid, how);
+    while (pidIsTaken(pid)) await sleep(10);
+  }
+
+  return {
+    url,
+    crash: () => end('SIGQUIT'),
+    halt: () => end('SIGINT'),
+    async start() {
+      await rm(signal, { force: true });
+      const again = await start();
+      if (again.url !== url) throw new Error('the server came back at another address');
+    },
+    async startStandby(kind) {
+      const account = await serverAccount();
+      await writeFile(signal, '');
+      if (account) await chown(signal, account.uid, account.gid);
+      const binaries = await installBinaries(layout, await locateBinaries(major), () => undefined);
+      const settings = { ...SETTINGS, hot_standby: kind === 'hot' ? 'on' : 'off' };
+      await launchServer(layout, { binaries, account, settings }, { newPort: false });
+      const wanted = kind === 'hot' ? 'ready' : '57P03';
+      while ((await answer(url)) !== wanted) await sleep(20);
+    },
+    async close() {
+      await stopEmbedded(place);
+      await removeFolder(folder);
+    },
+  };
+}
+
+async function answer(url: string): Promise<string> {
+  const client = new Client({ connectionString: url });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    // A cold standby says 57P03 before it is cold, too: while it is still starting.
+    return 'ready';
+  } catch (error) {
+    return String((error as { code?: unknown }).code);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}

@@ -1,0 +1,50 @@
+// A throw-away Postgres in a container, with the settings of the embedded one.
+import { randomBytes } from 'node:crypto';
+import type { EmbeddedMajor } from '../../../src/db/embedded/layout.ts';
+import type { PostgresServer } from './postgres-server.ts';
+
+// The image may have to be fetched first.
+const PATIENCE_MS = 180_000;
+const SETTINGS = ['fsync=off', 'shared_buffers=128MB', 'max_connections=200'];
+
+/** Rejects where the image cannot be had, or the server does not come up. */
+export async function startContainerPostgres(major: EmbeddedMajor): Promise<PostgresServer> {
+  // Loading it takes most of a second, so only where it is used.
+  const { GenericContainer, Wait } = await import('testcontainers');
+  const password = randomBytes(12).toString('hex');
+  const container = await within(
+    PATIENCE_MS,
+    new GenericContainer(`postgres:${major}`)
+      .withEnvironment({
+        POSTGRES_PASSWORD: password,
+        // The image's own locale would sort text otherwise than the embedded server does.
+        POSTGRES_INITDB_ARGS: '--encoding=UTF8 --locale=C',
+      })
+      .withCommand(['postgres', ...SETTINGS.flatMap((setting) => ['-c', setting])])
+      .withSharedMemorySize(256 * 1024 * 1024)
+      .withExposedPorts(5432)
+      // Over TCP: while the image initialises the data directory, its server listens on the socket alone.
+      .withWaitStrategy(Wait.forSuccessfulCommand('pg_isready --quiet --host=127.0.0.1'))
+      .withStartupTimeout(60_000)
+      .start(),
+  );
+  const host = container.getHost() === 'localhost' ? '127.0.0.1' : container.getHost();
+  return {
+    url: `postgres://postgres:${password}@${host}:${container.getMappedPort(5432)}/postgres`,
+    async stop() {
+      await container.stop();
+    },
+  };
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not there after ${ms / 1000} s`)), ms);
+  });
+  try {
+    return await Promise.race([work, tooLate]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

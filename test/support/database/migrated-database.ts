@@ -1,0 +1,34 @@
+// A database of its own with the schema in it, and a pool on it; both gone after the test file or test.
+import type { Pool } from '../../../src/db/pool.ts';
+import { createPool } from '../../../src/db/pool.ts';
+import { migrate } from '../../../src/db/migrate.ts';
+import { createTestDatabase } from './test-database.ts';
+
+export type MigratedDatabase = {
+  url: string;
+  pool: Pool;
+  /** Rows of one statement, as the driver reads them. */
+  rows<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  close(): Promise<void>;
+};
+
+export async function migratedDatabase(): Promise<MigratedDatabase> {
+  const database = await createTestDatabase();
+  const pool = testPool(database.url);
+  await migrate(pool);
+  return {
+    url: database.url,
+    pool,
+    async rows<Row extends object>(text: string, values: readonly unknown[] = []) {
+      return (await pool.query<Row>(text, [...values])).rows;
+    },
+    async close() {
+      await pool.end();
+      await database.drop();
+    },
+  };
+}
+
+export function testPool(url: string, max = 6): Pool {
+  return createPool({ url, max, logger: { warn() {} } });
+}

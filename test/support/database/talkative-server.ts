@@ -1,0 +1,39 @@
+// A Postgres that logs everything it can be told to log: every statement, its duration, its parameters, and the statement and the
+// row of every error.
+import { readFile } from 'node:fs/promises';
+import { embeddedLayout, type EmbeddedMajor } from '../../../src/db/embedded/layout.ts';
+import { startEmbedded, stopEmbedded } from '../../../src/db/embedded/embedded-postgres.ts';
+import { removeFolder, temporaryFolder } from './postgres-server.ts';
+
+export type TalkativeServer = { url: string; log(): Promise<string>; stop(): Promise<void> };
+
+const SETTINGS = {
+  fsync: 'off',
+  shared_buffers: '64MB',
+  max_connections: '60',
+  log_statement: 'all',
+  log_min_duration_statement: '0',
+  log_parameter_max_length: '-1',
+  log_parameter_max_length_on_error: '-1',
+  log_min_error_statement: 'debug5',
+  log_error_verbosity: 'verbose',
+  log_min_messages: 'info',
+  log_lock_waits: 'on',
+  deadlock_timeout: '50ms',
+  log_temp_files: '0',
+};
+
+export async function startTalkativeServer(major: EmbeddedMajor): Promise<TalkativeServer> {
+  const folder = await temporaryFolder();
+  const place = { dataHome: folder, home: folder, major };
+  const { url } = await startEmbedded({ ...place, throwAway: SETTINGS });
+  const { logFile } = await embeddedLayout(place);
+  return {
+    url,
+    log: () => readFile(logFile, 'utf8'),
+    async stop() {
+      await stopEmbedded(place);
+      await removeFolder(folder);
+    },
+  };
+}

@@ -1,0 +1,94 @@
+// The oracle's reading of what was served: who was met, and whether the walk can be trusted. From docs/design alone.
+import type { RiskLevel } from '../../../src/user-risk.ts';
+
+export type ServedRecord =
+  | {
+      kind: 'good';
+      userId: string;
+      email: string | null;
+      name: string | null;
+      level: RiskLevel;
+      eventCount: number;
+      /** Microseconds since 1970. */
+      lastEvent: bigint;
+    }
+  /** userId null: it does not say of whom it speaks. */
+  | { kind: 'rejected'; userId: string | null };
+export type GoodRecord = Extract<ServedRecord, { kind: 'good' }>;
+
+export type ServedPage = { reading: number; page: number; total: number | null; records: ServedRecord[] };
+
+export type Served = {
+  /** Rejected ones included. */
+  records: number;
+  tooManyRejected: boolean;
+  complete: boolean;
+  /** Records that do not say of whom they speak. */
+  unreadable: number;
+  /** Of several records of a user the one read last. */
+  lastRead: Map<string, GoodRecord>;
+  /** Users of rejected records included. */
+  met: Set<string>;
+};
+
+export function judgeServed(pages: readonly ServedPage[]): Served {
+  const lastRead = new Map<string, GoodRecord>();
+  const met = new Set<string>();
+  let records = 0;
+  let unreadable = 0;
+  const readings = new Map<number, { records: number; rejected: number }>();
+  for (const { reading, records: served } of pages) {
+    const tally = readings.get(reading) ?? { records: 0, rejected: 0 };
+    readings.set(reading, tally);
+    for (const record of served) {
+      records++;
+      tally.records++;
+      if (record.kind === 'rejected') tally.rejected++;
+      if (record.userId === null) unreadable++;
+      else met.add(record.userId);
+      if (record.kind === 'good') lastRead.set(record.userId, record);
+    }
+  }
+  return {
+    records,
+    tooManyRejected: [...readings.values()].some(
+      (tally) => tally.rejected >= 20 && tally.rejected / tally.records > 0.05,
+    ),
+    complete: unreadable === 0 && nothingMoved(pages),
+    unreadable,
+    lastRead,
+    met,
+  };
+}
+
+const PAGE_LIMITS = [10, 20, 25, 30, 50, 100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000];
+
+/** One reading in which nothing moved; or several that agree, and have met as many as the last one promised. */
+function nothingMoved(pages: readonly ServedPage[]): boolean {
+  const last = pages.at(-1)?.reading ?? 0;
+  const users = (wanted: (reading: number) => boolean) =>
+    pages.filter((page) => wanted(page.reading)).flatMap((page) => page.records.map((r) => r.userId));
+  const thisTime = users((reading) => reading === last);
+  const distinct = new Set(thisTime);
+  const ofLast = pages.filter((page) => page.reading === last);
+  // A reading that met few of those who are there proves nothing.
+  if (2 * distinct.size < new Set(users(() => true)).size) return false;
+  const totals = [...new Set(ofLast.map((page) => page.total))];
+  if (distinct.size === thisTime.length && totals.length <= 1) {
+    const [total = null] = totals;
+    const answers = ofLast.filter((page) => page.records.length > 0);
+    // As many records as some server puts on a page may be a page of more.
+    const isWhole =
+      new Set(answers.map((page) => page.page)).size <= 1 &&
+      answers.every((page) => !PAGE_LIMITS.includes(page.records.length));
+    if (total === null ? isWhole : distinct.size === total) return true;
+  }
+  if (last < 2) return false;
+  const earlier = new Set(users((reading) => reading < last));
+  const onlyThis = [...distinct].filter((userId) => !earlier.has(userId)).length;
+  const both = distinct.size - onlyThis;
+  // Chapman: how many there are, less those that were met.
+  const there = ((earlier.size + 1) * (distinct.size + 1)) / (both + 1) - 1;
+  const everybody = earlier.size + onlyThis;
+  return there - everybody < 0.05 && everybody >= (ofLast[0]?.total ?? 0);
+}

@@ -1,0 +1,68 @@
+// A warehouse feed in small: remembers the highest snapshot_id it has seen of each table, asks for what is above it, and
+// keeps the newest version of each row. If P4 holds, what it keeps is the table.
+import assert from 'node:assert/strict';
+import type { Pool } from '../../../src/db/pool.ts';
+
+const KEYS = {
+  users: "(account_key, user_key, '')",
+  user_levels: '(account_key, user_key, valid_from)',
+  user_identities: '(account_key, user_key, valid_from)',
+  user_activity: '(account_key, user_key, observed_at)',
+  snapshots: "(account_key, snapshot_id, '')",
+  snapshot_levels: '(account_key, snapshot_id, max_risk_level)',
+};
+const TABLES = Object.keys(KEYS) as (keyof typeof KEYS)[];
+
+export type WatermarkReader = {
+  poll(): Promise<void>;
+  /** Polls without a pause until `work` has ended. */
+  pollDuring<T>(work: Promise<T>): Promise<T>;
+  /** Polls once more, and asserts that what was gathered is what the tables hold. */
+  verify(): Promise<void>;
+  polls(): number;
+};
+
+/** Of every account, or of one. */
+export function createWatermarkReader(pool: Pool, accountId?: string): WatermarkReader {
+  const copies = new Map(TABLES.map((table) => [table, { highest: 0, rows: new Map<string, string>() }]));
+  let polls = 0;
+
+  async function poll(): Promise<void> {
+    polls++;
+    for (const [table, copy] of copies) {
+      for (const row of await read(table, copy.highest)) {
+        copy.rows.set(row.key, row.content);
+        copy.highest = Math.max(copy.highest, Number(row.snapshot_id));
+      }
+    }
+  }
+
+  async function read(table: keyof typeof KEYS, above: number) {
+    const { rows } = await pool.query<{ key: string; content: string; snapshot_id: string }>(
+      `select (${KEYS[table]})::text as key, t::text as content, t.snapshot_id from risk.${table} t
+         join risk.accounts a using (account_key) where t.snapshot_id > $1 and ($2::text is null or a.account_id = $2)`,
+      [above, accountId ?? null],
+    );
+    return rows;
+  }
+
+  return {
+    poll,
+    async pollDuring(work) {
+      let over = false;
+      const ended = work.finally(() => (over = true));
+      // Whoever awaits `ended` below hears of a failure; until then it is not an unhandled one.
+      ended.catch(() => undefined);
+      while (!over) await poll();
+      return ended;
+    },
+    async verify() {
+      await poll();
+      for (const [table, copy] of copies) {
+        const truth = new Map((await read(table, 0)).map((row) => [row.key, row.content]));
+        assert.deepEqual(copy.rows, truth, `a reader by watermark has missed something in ${table}`);
+      }
+    },
+    polls: () => polls,
+  };
+}

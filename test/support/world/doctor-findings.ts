@@ -1,0 +1,36 @@
+// What the tests of `doctor` say of its lines.
+import assert from 'node:assert/strict';
+import { CHECKS } from '../../../src/commands/doctor/lines.ts';
+import type { Diagnosis } from './doctor-patient.ts';
+
+/** The checks that are neither ok nor, because the server of the tests works without fsync, `settings`. */
+export const troubles = ({ lines }: Diagnosis): string[] =>
+  lines
+    .filter(
+      ({ check, status, found }) =>
+        status !== 'ok' && !(check === 'settings' && found.startsWith('fsync off')),
+    )
+    .map(({ check, status }) => `${check} ${status}`);
+
+export const skippedAfter = (check: (typeof CHECKS)[number]): string[] =>
+  CHECKS.slice(CHECKS.indexOf(check) + 1).map((name) => `${name} skipped`);
+
+/** A finding alone decides the exit code and nothing else is touched. */
+export function assertOnly(
+  diagnosis: Diagnosis,
+  expected: { check: string; status: string; code: number; found: RegExp; mend: RegExp },
+): void {
+  assert.deepEqual(troubles(diagnosis), [`${expected.check} ${expected.status}`]);
+  assertLine(diagnosis, expected);
+}
+
+export function assertLine(
+  diagnosis: Diagnosis,
+  expected: { check: string; status: string; code: number; found: RegExp; mend?: RegExp },
+): void {
+  const line = diagnosis.line(expected.check);
+  assert.equal(line.status, expected.status, line.found);
+  assert.match(line.found, expected.found);
+  if (expected.mend !== undefined) assert.match(line.mend ?? '', expected.mend);
+  assert.equal(diagnosis.code, expected.code);
+}

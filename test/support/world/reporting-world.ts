@@ -1,0 +1,71 @@
+// One past, the same in every run but for its date: it ends an hour ago, so that questions about "the last 24 hours" have an
+// answer. On a server of its own, because roles belong to a whole server.
+import fc from 'fast-check';
+import { createCloudflareClient } from '../../../src/cloudflare/client.ts';
+import type { Pool } from '../../../src/db/pool.ts';
+import { createRoles } from '../../../src/db/roles.ts';
+import { createLogger } from '../../../src/logger.ts';
+import { migratedDatabase, testPool, type MigratedDatabase } from '../database/migrated-database.ts';
+import { startPostgresServer } from '../database/postgres-server.ts';
+import { liveThrough, minutesOf, randomPast, type RandomPast } from './random-past.ts';
+import type { Past } from '../oracle/reporting-oracle.ts';
+import { startScriptedApi } from '../api/scripted-api.ts';
+
+/** Of those that have an answer to every question. */
+const SEED = 7;
+const PASSWORD = 'a password';
+
+export type ReportingWorld = {
+  database: MigratedDatabase;
+  pasts: Past[];
+  /** As a member of risk_reader: nothing personal. */
+  reader: Pool;
+  /** As a member of risk_pii_reader. */
+  piiReader: Pool;
+  close(): Promise<void>;
+};
+
+export async function reportingWorld(): Promise<ReportingWorld> {
+  const server = await startPostgresServer(process.env['TEST_POSTGRES'] === '15' ? 15 : 18);
+  process.env['TEST_POSTGRES_URL'] = server.url;
+  const database = await migratedDatabase();
+  const pasts = await livePast(database);
+  await createRoles(database.pool);
+  const loginIn = async (role: string): Promise<Pool> => {
+    const name = `login_in_${role}`;
+    await database.pool.query(`create role ${name} login password '${PASSWORD}' in role ${role}`);
+    return testPool(Object.assign(new URL(database.url), { username: name, password: PASSWORD }).href);
+  };
+  const reader = await loginIn('risk_reader');
+  const piiReader = await loginIn('risk_pii_reader');
+  return {
+    database,
+    pasts,
+    reader,
+    piiReader,
+    async close() {
+      await Promise.all([reader.end(), piiReader.end()]);
+      await database.close();
+      await server.stop();
+    },
+  };
+}
+
+async function livePast(database: MigratedDatabase): Promise<Past[]> {
+  const api = await startScriptedApi();
+  const client = createCloudflareClient({
+    baseUrl: api.baseUrl,
+    auth: { kind: 'token', token: 'a token that nobody checks' },
+    logger: createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } }),
+    limit: null,
+    timing: { backoffBaseMs: 1, backoffCapMs: 1, maxAttempts: 2 },
+  });
+  try {
+    const [{ steps }] = fc.sample(randomPast, { numRuns: 1, seed: SEED }) as [{ steps: RandomPast['steps'] }];
+    const start = new Date(Math.floor(Date.now() / 60_000 - minutesOf(steps) - 60) * 60_000).toISOString();
+    return await liveThrough(database, api, client, { steps, start, confirm: 'lookup', retiredAfter: 0 });
+  } finally {
+    await client.close();
+    await api.close();
+  }
+}

@@ -1,0 +1,72 @@
+// One replica in a process of its own: the scheduler and the runs as `serve` composes them, with a short lease. Says "ready",
+// "ran <slot> <account> <status>" after each run, and "stopped" after SIGTERM. Run by test/support/child.ts.
+import { createCloudflareClient } from '../../../src/cloudflare/client.ts';
+import { createPool } from '../../../src/db/pool.ts';
+import { EXIT, OperatorError } from '../../../src/errors.ts';
+import { createLogger } from '../../../src/logger.ts';
+import { createScheduler } from '../../../src/scheduler/scheduler.ts';
+import type { LeaseTiming } from '../../../src/sync/claim/lease.ts';
+import { requestSync } from '../../../src/sync/request-sync.ts';
+import { slotFacts } from '../../../src/sync/claim/slot-facts.ts';
+import { TEST_SETTINGS } from '../settings.ts';
+
+export type ServeChild = {
+  databaseUrl: string;
+  apiUrl: string;
+  token: string;
+  accountIds: string[];
+  schedule: string;
+  timing: LeaseTiming;
+};
+
+const argument = JSON.parse(process.argv[2] ?? '') as ServeChild;
+const logger = createLogger({
+  level: 'info',
+  secrets: [argument.token],
+  pretty: false,
+  destination: process.stderr,
+});
+const pool = createPool({ url: argument.databaseUrl, logger });
+const client = createCloudflareClient({
+  baseUrl: new URL(argument.apiUrl),
+  auth: { kind: 'token', token: argument.token },
+  logger,
+  limit: null,
+});
+const scheduler = createScheduler({
+  schedule: argument.schedule,
+  timezone: 'UTC',
+  accountIds: argument.accountIds,
+  atOnce: 4,
+  logger,
+  facts: (accountId, slot) => slotFacts(pool, accountId, slot),
+  async run(request) {
+    const outcome = await requestSync(
+      { pool, client, logger, settings: TEST_SETTINGS, timing: argument.timing },
+      request,
+    );
+    if (outcome.kind === 'ran') {
+      const status = outcome.result.error?.code ?? 'succeeded';
+      process.stdout.write(`ran ${request.scheduledFor?.toISOString()} ${request.accountId} ${status}\n`);
+    }
+    return outcome;
+  },
+  timing: { lookMs: 1_000, heldMs: 200, firstTroubleMs: 50, longestTroubleMs: 400 },
+  backOff: { firstMs: 100, longestMs: 1_000 },
+});
+process.once('SIGTERM', () => {
+  const reason = new OperatorError({
+    code: 'INTERRUPTED',
+    exit: EXIT.tryLater,
+    happened: 'Stopped',
+    means: 'Nothing half done was published',
+    todo: 'Nothing',
+  });
+  void scheduler.stop(reason).then(async () => {
+    await client.close();
+    await pool.end();
+    process.stdout.write('stopped\n');
+  });
+});
+scheduler.start();
+process.stdout.write('ready\n');

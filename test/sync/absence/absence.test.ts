@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import type { UserRecord } from '../../../src/cloudflare/endpoints/user-record.ts';
+import {
+  decideAbsence,
+  isUnfinished,
+  readOutcome,
+  type AbsenceDecision,
+  type AbsenceFacts,
+} from '../../../src/sync/absence/absence.ts';
+
+const facts: AbsenceFacts = {
+  verdict: 'complete',
+  unreadable: 0,
+  present: 100,
+  missing: 1,
+  stillThere: 0,
+  gone: 1,
+  records: 99,
+  confirmation: 'asked',
+  acceptMassClear: false,
+  maxClearedRatio: 0.5,
+};
+const walks = { confirmation: 'walks', gone: 0 } as const;
+
+describe('decideAbsence', () => {
+  const cases: [title: string, over: Partial<AbsenceFacts>, expected: AbsenceDecision][] = [
+    ['a missing user is cleared on the word of their own record', {}, 'gone'],
+    ['a partial walk changes nothing about that', { verdict: 'partial' }, 'gone'],
+    ['where records cannot be asked, a second complete walk is', walks, 'absent_twice'],
+    ['a partial walk is not that second walk', { ...walks, verdict: 'partial' }, 'nobody'],
+    ['records that could not be reached are asked by the next run', { confirmation: 'later' }, 'nobody'],
+    ['a record that nobody can read may be anybody’s', { unreadable: 1 }, 'nobody'],
+    ['half of them is not more than half', { missing: 50, gone: 50, records: 50 }, 'gone'],
+    ['more than half is a mass clear', { missing: 51, gone: 51, records: 49 }, 'mass_clear'],
+    [
+      'so it is when most of them wait to be asked: it must not pass in portions',
+      { missing: 60, gone: 10, records: 40 },
+      'mass_clear',
+    ],
+    [
+      'those whose record shows a level are no part of it',
+      { missing: 60, stillThere: 15, gone: 45, records: 40 },
+      'gone',
+    ],
+    [
+      'after a partial walk only those count whose record shows no level',
+      { verdict: 'partial', missing: 90, stillThere: 5, gone: 50, records: 10 },
+      'gone',
+    ],
+    [
+      'and they can be too many, too',
+      { verdict: 'partial', missing: 90, gone: 51, records: 10 },
+      'mass_clear',
+    ],
+    ['an accepted mass clear clears who is gone', { missing: 51, gone: 51, acceptMassClear: true }, 'gone'],
+    [
+      'where records cannot be asked, a person’s word stands for the second walk',
+      { ...walks, missing: 51, acceptMassClear: true },
+      'everybody',
+    ],
+    [
+      'for a mass clear, and not for one user who may have been overlooked',
+      { ...walks, acceptMassClear: true },
+      'absent_twice',
+    ],
+    [
+      'and not after a partial walk',
+      { ...walks, missing: 51, acceptMassClear: true, verdict: 'partial' },
+      'nobody',
+    ],
+    ['where records cannot be asked, the first walk already warns', { ...walks, missing: 51 }, 'mass_clear'],
+    ['19 of 20 are few', { present: 20, missing: 19, gone: 19, records: 1 }, 'gone'],
+    ['20 of 39 are many', { present: 39, missing: 20, gone: 20, records: 19 }, 'mass_clear'],
+    ['the share is a setting', { missing: 30, gone: 30, maxClearedRatio: 0.25 }, 'mass_clear'],
+    ['a share of 1 lets everything pass', { missing: 100, gone: 100, maxClearedRatio: 1 }, 'gone'],
+    [
+      'an empty answer where anyone was present publishes nothing',
+      { ...walks, missing: 100, records: 0 },
+      'empty_answer',
+    ],
+    ['one present user is enough for that', { ...walks, present: 1, missing: 1, records: 0 }, 'empty_answer'],
+    [
+      'an accepted empty answer clears everybody, though nobody was there to ask for control',
+      { ...walks, missing: 100, records: 0, acceptMassClear: true },
+      'everybody',
+    ],
+    [
+      'an account that was empty and still is has nothing to guard',
+      { present: 0, missing: 0, gone: 0, records: 0 },
+      'gone',
+    ],
+    ['everybody replaced by others is a mass clear', { missing: 100, gone: 100, records: 100 }, 'mass_clear'],
+  ];
+  for (const [title, over, expected] of cases) {
+    test(title, () => assert.equal(decideAbsence({ ...facts, ...over }), expected));
+  }
+
+  const any: fc.Arbitrary<AbsenceFacts> = fc
+    .record({
+      verdict: fc.constantFrom('complete' as const, 'partial' as const),
+      unreadable: fc.constantFrom(0, 0, 0, 1),
+      present: fc.integer({ min: 0, max: 200 }),
+      missing: fc.integer({ min: 0, max: 200 }),
+      stillThere: fc.integer({ min: 0, max: 200 }),
+      gone: fc.integer({ min: 0, max: 200 }),
+      records: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 200 })),
+      confirmation: fc.constantFrom('asked' as const, 'walks' as const, 'later' as const),
+      acceptMassClear: fc.boolean(),
+      maxClearedRatio: fc.constantFrom(0, 0.25, 0.5, 1),
+    })
+    .map((f) => {
+      const missing = Math.min(f.missing, f.present);
+      const asked = f.confirmation === 'asked';
+      const gone = asked ? Math.min(f.gone, missing) : 0;
+      const stillThere = asked ? Math.min(f.stillThere, missing - gone) : 0;
+      return { ...f, missing, gone, stillThere };
+    });
+
+  test('nobody is cleared without an answer of their own, a second complete walk, or the word of a person', () => {
+    fc.assert(
+      fc.property(any, (f) => {
+        const decision = decideAbsence(f);
+        if (decision === 'gone') assert.equal(f.confirmation, 'asked');
+        if (decision === 'absent_twice' || decision === 'everybody')
+          assert.ok(f.confirmation === 'walks' && f.verdict === 'complete' && f.unreadable === 0);
+        if (decision === 'everybody') assert.ok(f.acceptMassClear);
+        if (decision === 'gone' && !f.acceptMassClear)
+          assert.ok(f.gone < 20 || f.gone <= f.present * f.maxClearedRatio);
+        if (decision === 'mass_clear') assert.ok(!f.acceptMassClear && f.missing >= 20);
+        if (decision === 'empty_answer') assert.ok(f.records === 0 && f.present > 0 && !f.acceptMassClear);
+        if (f.confirmation === 'later') assert.ok(decision === 'nobody' || decision === 'empty_answer');
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  test('whoever accepts a mass clear hears of it when some were not cleared and have no record that says why, and nobody else does', () => {
+    fc.assert(
+      fc.property(any, (f) => {
+        const decision = decideAbsence(f);
+        const byWalks = decision === 'everybody' || decision === 'absent_twice';
+        const isSettled = f.missing === f.gone + f.stillThere || byWalks;
+        assert.equal(isUnfinished(f, decision), f.acceptMassClear && !isSettled);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+});
+
+describe('readOutcome', () => {
+  const record: UserRecord = { riskLevel: 'high', lastResetTime: null, newestEvent: null };
+  const OURS = '2026-03-01T10:00:00.000002Z';
+  const cases: [title: string, record: UserRecord | null, outcome: string, resetKept?: boolean][] = [
+    ['no such user is gone', null, 'not_found'],
+    ['a level is a level', record, 'level'],
+    ['a level that this version does not know is one, too', { ...record, riskLevel: 'critical' }, 'level'],
+    ['no level is gone', { ...record, riskLevel: null }, 'no_level'],
+    [
+      'no level since a reset is a reset',
+      { ...record, riskLevel: null, lastResetTime: '2026-03-01T11:00:00Z' },
+      'reset',
+      true,
+    ],
+    [
+      'an old level that is still shown after a reset is none',
+      { ...record, lastResetTime: '2026-03-01T13:00:00+02:00', newestEvent: '2026-03-01T09:59:59Z' },
+      'reset',
+      true,
+    ],
+    [
+      'a reset at the very instant of the newest event has taken the level away',
+      { ...record, lastResetTime: '2026-03-01T11:00:00.000002+01:00' },
+      'reset',
+      true,
+    ],
+    [
+      'a microsecond before it, it has not',
+      { ...record, lastResetTime: '2026-03-01T11:00:00.000001+01:00' },
+      'level',
+    ],
+    [
+      'an event after the reset, which only their record knows, gives a level back',
+      { ...record, lastResetTime: '2026-03-01T11:00:00Z', newestEvent: '2026-03-01T11:00:00.000001Z' },
+      'level',
+    ],
+    [
+      'a reset before the newest event says nothing of a missing level',
+      { ...record, riskLevel: null, lastResetTime: '2026-02-01T00:00:00Z' },
+      'no_level',
+    ],
+  ];
+  for (const [title, given, outcome, resetKept = false] of cases) {
+    test(title, () => {
+      const answer = readOutcome(given, OURS);
+      assert.equal(answer.outcome, outcome);
+      assert.equal(answer.lastResetTime, resetKept ? given?.lastResetTime : null);
+    });
+  }
+});

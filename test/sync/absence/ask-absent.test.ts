@@ -1,0 +1,544 @@
+// Who is asked, in which order, how many, and when the answers are believed: real runs on a real database, with an API whose
+// records say what the test says.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CloudflareClient } from '../../../src/cloudflare/client.ts';
+import type { UserRecord } from '../../../src/cloudflare/endpoints/user-record.ts';
+import { EXIT, OperatorError } from '../../../src/errors.ts';
+import { createLogger } from '../../../src/logger.ts';
+import { LEASE_TIMING } from '../../../src/sync/claim/lease.ts';
+import { requestSync } from '../../../src/sync/request-sync.ts';
+import type { RunDeps, RunResult } from '../../../src/sync/run-sync.ts';
+import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
+import { uuidOf } from '../../support/world/random-world.ts';
+import { rowsOfHistory } from '../../support/database/rows-of-history.ts';
+import { serveRecords } from '../../support/api/serve-records.ts';
+import { TEST_SETTINGS } from '../../support/settings.ts';
+
+const LEVEL: UserRecord = { riskLevel: 'low', lastResetTime: null, newestEvent: null };
+const NO_LEVEL: UserRecord = { ...LEVEL, riskLevel: null };
+type Said = UserRecord | null | OperatorError;
+type Say = (userId: string, nth: number, signal?: AbortSignal) => Said | Promise<Said>;
+
+let db: MigratedDatabase;
+before(async () => {
+  db = await migratedDatabase();
+});
+after(() => db.close());
+
+const user = (n: number) => uuidOf(`ask ${n}`);
+/** A record that does not say whom it speaks of. */
+const UNREADABLE = -1;
+const record = (n: number) => ({
+  ...(n === UNREADABLE ? {} : { user_id: user(n) }),
+  max_risk_level: 'low',
+  event_count: 1,
+  last_event: '2026-01-01T00:00:00Z',
+});
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
+
+function problem(code: string): OperatorError {
+  return new OperatorError({
+    code,
+    exit: EXIT.failed,
+    happened: 'told so',
+    means: 'nothing',
+    todo: 'nothing',
+  });
+}
+
+/** An account that is synced again and again: whom the summary shows, and what records say. */
+function createAccount() {
+  const accountId = randomBytes(16).toString('hex');
+  const asked: string[] = [];
+  const logs: string[] = [];
+  const logger = createLogger({
+    level: 'warn',
+    secrets: [],
+    pretty: false,
+    destination: { write: (line: string) => void logs.push(line) },
+  });
+  async function sync(
+    shown: readonly number[],
+    say: Say,
+    over: Partial<RunDeps['settings']> & { total?: number; accept?: boolean; dryRun?: boolean } = {},
+  ): Promise<RunResult & { asked: string[] }> {
+    const { total = shown.length, accept = false, dryRun = false, ...settings } = over;
+    asked.length = 0;
+    const client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'> = {
+      summaryPage: ({ page, perPage, openReader }) => {
+        const records = shown.slice((page - 1) * perPage, page * perPage).map(record);
+        return serveRecords(records, { total_count: total }, openReader);
+      },
+      lookUpUser: async ({ userId, signal }) => {
+        signal.throwIfAborted();
+        const said = await say(userId, asked.push(userId), signal);
+        signal.throwIfAborted();
+        if (said instanceof OperatorError) throw said;
+        return said;
+      },
+    };
+    const outcome = await requestSync(
+      {
+        pool: db.pool,
+        client,
+        logger,
+        settings: { ...TEST_SETTINGS, perPage: 1_000, concurrency: 1, ...settings },
+        timing: LEASE_TIMING,
+      },
+      {
+        accountId,
+        trigger: 'cli',
+        acceptMassClear: accept,
+        dryRun,
+        signal: new AbortController().signal,
+      },
+    );
+    assert.ok(outcome.kind === 'ran');
+    return { ...outcome.result, asked: [...asked] };
+  }
+  const column = async (text: string) =>
+    (
+      await db.rows<{ value: string }>(
+        `select ${text} as value from risk.users u join risk.accounts a using (account_key)
+          where a.account_id = $1 order by u.user_key`,
+        [accountId],
+      )
+    ).map(({ value }) => value);
+  return { sync, logs, column, accountId };
+}
+
+const nobodyGone: Say = () => LEVEL;
+/** Those from `n` on have no level any more. */
+const goneFrom =
+  (n: number): Say =>
+  (userId) =>
+    range(0, n).some((one) => user(one) === userId) ? LEVEL : NO_LEVEL;
+const evidenceOf = (result: RunResult) => result.facts.evidence['lookups'] as Record<string, unknown>;
+
+test('nobody is asked when everybody was met', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  const result = await sync(range(0, 12), nobodyGone);
+  assert.deepEqual(result.asked, []);
+  assert.equal(evidenceOf(result), undefined);
+});
+
+test('a user who was met is asked first and once more at the end, and those without a level are cleared at once', async () => {
+  const { sync, column } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  const result = await sync(range(0, 8), goneFrom(8));
+  assert.equal(result.published?.cleared, 2);
+  assert.equal(result.asked.length, 4);
+  const met = range(0, 8).map(user);
+  assert.ok(met.includes(result.asked[0]!) && met.includes(result.asked[3]!));
+  assert.deepEqual(result.asked.slice(1, 3).toSorted(), [user(8), user(9)].toSorted());
+  assert.equal(result.facts.lookups, 2);
+  const { state, asked, no_level, waiting, missing } = evidenceOf(result);
+  assert.deepEqual(
+    { state, asked, no_level, waiting, missing },
+    {
+      state: 'working',
+      asked: 2,
+      no_level: 2,
+      waiting: 0,
+      missing: 2,
+    },
+  );
+  assert.equal((await column('u.cleared_at is null')).filter(Boolean).length, 8);
+});
+
+test('one whose record shows a level stays, and needs no second control', async () => {
+  const { sync, column, accountId } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  const result = await sync(range(0, 9), nobodyGone);
+  assert.deepEqual([result.published?.cleared, result.published?.carried, result.asked.length], [0, 1, 2]);
+  assert.equal((await column('u.absent_since is not null')).filter(Boolean).length, 1);
+  const [answer] = await db.rows(
+    `select outcome from risk_internal.lookups join risk.users using (account_key, user_key)
+       join risk.accounts using (account_key) where account_id = $1 and user_id = $2`,
+    [accountId, user(9)],
+  );
+  assert.deepEqual(answer, { outcome: 'level' });
+});
+
+test('a partial walk clears those whose own record shows no level, and nobody else', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  // The server speaks of one more than it shows.
+  const result = await sync(range(0, 8), goneFrom(9), { total: 9 });
+  assert.equal(result.published?.verdict, 'partial');
+  assert.deepEqual([result.published?.cleared, result.published?.carried], [1, 1]);
+});
+
+test('the budget bounds the questions, and those absent longest come first', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  await sync(range(0, 9), nobodyGone, { confirmLookups: 0 });
+  await sync(range(0, 8), nobodyGone, { confirmLookups: 0 });
+  const result = await sync(range(0, 6), goneFrom(6), { confirmLookups: 2 });
+  assert.deepEqual(result.asked.slice(1, 3), [user(9), user(8)]);
+  assert.equal(result.published?.cleared, 2);
+  assert.equal(evidenceOf(result)['waiting'], 2);
+  const rest = await sync(range(0, 6), goneFrom(6), { confirmLookups: 100 });
+  assert.equal(rest.published?.cleared, 2);
+});
+
+test('records that insist on a level do not use up the budget of those after them', async () => {
+  const { sync } = createAccount();
+  const insists: Say = (userId) => (userId === user(10) || userId === user(11) ? NO_LEVEL : LEVEL);
+  await sync(range(0, 12), nobodyGone);
+  let cleared = 0;
+  for (let run = 0; run < 2; run++)
+    cleared += (await sync(range(0, 8), insists, { confirmLookups: 2 })).published?.cleared ?? 0;
+  assert.equal(cleared, 2);
+});
+
+test('a record that insists on a level through five complete walks is a warning, and no decision', async () => {
+  const { sync, logs } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  for (let walk = 1; walk <= 6; walk++) {
+    const result = await sync(range(0, 9), nobodyGone);
+    assert.equal(evidenceOf(result)['insisting'], walk >= 5 ? 1 : 0, `walk ${walk}`);
+    assert.equal(result.published?.users, 10);
+  }
+  assert.equal(logs.filter((line) => line.includes('insist on a level')).length, 2);
+  assert.ok(!logs.join('').includes(user(9)));
+});
+
+describe('when records cannot be asked, a second complete walk decides:', () => {
+  const reasons: [title: string, say: Say, state: string][] = [
+    ['refused', () => problem('LOOKUPS_REFUSED'), 'refused'],
+    ['nobody has a level, not even those who were met', () => NO_LEVEL, 'control_failed'],
+    ['nobody is known', () => null, 'control_failed'],
+    // It may stay so for ever: a shape that this version does not know, or a page from something in between.
+    ['what comes back is no record', () => problem('BAD_ANSWER'), 'control_failed'],
+    ['it is too long to be read', () => problem('BODY_TOO_LARGE'), 'control_failed'],
+    ['it leads elsewhere', () => problem('REDIRECTED'), 'control_failed'],
+  ];
+  for (const [title, say, state] of reasons) {
+    test(title, async () => {
+      const { sync } = createAccount();
+      await sync(range(0, 10), nobodyGone);
+      const first = await sync(range(0, 9), say);
+      assert.deepEqual([first.published?.cleared, evidenceOf(first)['state']], [0, state]);
+      // A partial walk in between is no second one.
+      assert.equal((await sync(range(0, 9), say, { total: 10 })).published?.cleared, 0);
+      assert.equal((await sync(range(0, 9), say)).published?.cleared, 1);
+    });
+  }
+
+  test('switched off', async () => {
+    const { sync } = createAccount();
+    await sync(range(0, 10), nobodyGone);
+    const first = await sync(range(0, 9), nobodyGone, { confirm: 'walks' });
+    assert.deepEqual([first.asked.length, first.published?.cleared], [0, 0]);
+    assert.equal(evidenceOf(first)['state'], 'off');
+    // Met again in between: absence begins anew.
+    await sync(range(0, 10), nobodyGone, { confirm: 'walks' });
+    assert.equal((await sync(range(0, 9), nobodyGone, { confirm: 'walks' })).published?.cleared, 0);
+    assert.equal((await sync(range(0, 9), nobodyGone, { confirm: 'walks' })).published?.cleared, 1);
+  });
+});
+
+describe('one control is no proof, up to three are asked:', () => {
+  const slips: [title: string, said: Said][] = [
+    ['they may have been reset meanwhile', NO_LEVEL],
+    ['their record may be broken', problem('BAD_ANSWER')],
+    ['it may be too long', problem('BODY_TOO_LARGE')],
+    ['it may fail whenever it is asked', problem('CLOUDFLARE_UNAVAILABLE')],
+    ['something in between may refuse this address', problem('LOOKUPS_REFUSED')],
+  ];
+  for (const [title, said] of slips) {
+    test(title, async () => {
+      const { sync } = createAccount();
+      await sync(range(0, 10), nobodyGone);
+      const result = await sync(range(0, 9), (userId, nth) =>
+        nth <= 2 ? said : userId === user(9) ? NO_LEVEL : LEVEL,
+      );
+      assert.deepEqual([evidenceOf(result)['state'], result.published?.cleared], ['working', 1]);
+    });
+  }
+});
+
+test('the record of a user who insists on a level is not outweighed by walks from before it was last asked', async () => {
+  const { sync } = createAccount();
+  const refused: Say = () => problem('LOOKUPS_REFUSED');
+  await sync(range(0, 10), nobodyGone);
+  for (let walk = 0; walk < 3; walk++) await sync(range(0, 9), nobodyGone);
+  const first = await sync(range(0, 9), refused);
+  assert.deepEqual([evidenceOf(first)['state'], first.published?.cleared], ['refused', 0]);
+  await sync(range(0, 9), nobodyGone);
+  // Refused again, and again: now two complete walks lack them, and nobody has spoken for them since.
+  assert.equal((await sync(range(0, 9), refused)).published?.cleared, 0);
+  assert.equal((await sync(range(0, 9), refused)).published?.cleared, 1);
+});
+
+test('answers are not believed when the control fails after them, and nobody is cleared', async () => {
+  const { sync, logs } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  await sync(range(0, 9), nobodyGone);
+  // From the second question on, the endpoint knows nobody.
+  const result = await sync(range(0, 9), (_, nth) => (nth === 1 ? LEVEL : null));
+  assert.equal(result.published?.cleared, 0);
+  assert.equal(evidenceOf(result)['state'], 'unanswered');
+  assert.match(logs.join(''), /not believed/);
+  assert.equal((await sync(range(0, 9), goneFrom(9))).published?.cleared, 1);
+});
+
+describe('an outage is no refusal, and leaves everything to the next run, however often they were absent:', () => {
+  for (const code of ['CLOUDFLARE_UNAVAILABLE', 'NETWORK', 'RATE_LIMITED']) {
+    test(code, async () => {
+      const { sync } = createAccount();
+      await sync(range(0, 10), nobodyGone);
+      for (let run = 0; run < 3; run++) {
+        const result = await sync(range(0, 9), () => problem(code));
+        assert.equal(result.error, null);
+        assert.deepEqual(
+          [evidenceOf(result)['state'], result.published?.cleared, result.asked.length],
+          ['unanswered', 0, 3],
+        );
+      }
+    });
+  }
+});
+
+test('an outage in the middle of the questions keeps what was answered before the last control that passed', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 500), nobodyGone);
+  // A control, 200 questions, the control again; 20 questions more, then nothing.
+  const result = await sync(
+    range(0, 260),
+    (userId, nth) => (nth > 222 ? problem('NETWORK') : goneFrom(260)(userId, nth)),
+    { confirmLookups: 400 },
+  );
+  assert.equal(result.published?.cleared, 200);
+  const { state, no_level, asked, waiting } = evidenceOf(result);
+  assert.deepEqual(
+    { state, no_level, asked, waiting },
+    { state: 'working', no_level: 200, asked: 221, waiting: 40 },
+  );
+  assert.equal((await sync(range(0, 260), goneFrom(260))).published?.cleared, 40);
+});
+
+describe('an answer that fails for one user alone stops nobody else:', () => {
+  for (const code of [
+    'BAD_ANSWER',
+    'BODY_TOO_LARGE',
+    'CLOUDFLARE_UNAVAILABLE',
+    'NETWORK',
+    'LOOKUPS_REFUSED',
+  ]) {
+    test(code, async () => {
+      const { sync, column } = createAccount();
+      await sync(range(0, 20), nobodyGone);
+      // More of them than can be asked in one run, and all of them absent longest.
+      const broken = range(14, 20).map(user);
+      const say: Say = (userId, nth) => (broken.includes(userId) ? problem(code) : goneFrom(10)(userId, nth));
+      await sync(range(0, 14), say, { confirmLookups: 0 });
+      const cleared: unknown[] = [];
+      const unreadable: unknown[] = [];
+      for (let run = 0; run < 4; run++) {
+        const result = await sync(range(0, 10), say, { confirmLookups: 4, concurrency: 2 });
+        cleared.push(result.published?.cleared);
+        unreadable.push(evidenceOf(result)['unreadable']);
+      }
+      assert.deepEqual(
+        [cleared, unreadable],
+        [
+          [0, 2, 2, 0],
+          [4, 2, 2, 4],
+        ],
+      );
+      assert.equal((await column('u.max_risk_level')).filter((level) => level === null).length, 4);
+    });
+  }
+});
+
+test('a record that nobody can read keeps everybody, and saves the questions', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  for (let run = 0; run < 2; run++) {
+    const result = await sync([...range(0, 8), UNREADABLE], goneFrom(8));
+    assert.deepEqual([result.published?.verdict, result.published?.cleared], ['partial', 0]);
+    assert.deepEqual(result.asked, []);
+  }
+});
+
+test('a mass clear is asked about within the budget, and cleared in one run once it is accepted', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 60), nobodyGone);
+  const refused = await sync(range(0, 20), goneFrom(20), { confirmLookups: 5 });
+  assert.equal(refused.error?.code, 'MASS_CLEAR');
+  assert.deepEqual(
+    [refused.published?.cleared, refused.published?.verdict, refused.asked.length],
+    [0, 'partial', 7],
+  );
+  const accepted = await sync(range(0, 20), goneFrom(20), { confirmLookups: 5, accept: true });
+  assert.equal(accepted.error, null);
+  assert.equal(accepted.published?.cleared, 40);
+});
+
+/** Answers like `say`; the `nth` question takes until nobody waits for it any more, and those after it take a moment. */
+function hangingAt(nth: number, say: Say): Say {
+  return async (userId, now, signal) => {
+    if (now === nth && signal !== undefined && !signal.aborted) await once(signal, 'abort');
+    if (now > nth) await sleep(100);
+    return say(userId, now, signal);
+  };
+}
+
+test('the time budget ends the questions in time for the control, and what was answered is published', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  const result = await sync(range(0, 6), hangingAt(4, goneFrom(6)), { timeBudgetMs: 1_500 });
+  assert.equal(result.error, null);
+  assert.deepEqual([result.published?.verdict, result.published?.cleared], ['complete', 2]);
+  const { state, asked, waiting } = evidenceOf(result);
+  assert.deepEqual({ state, asked, waiting }, { state: 'working', asked: 3, waiting: 2 });
+});
+
+test('a control that does not answer until the time is up confirms nobody, and levels are kept all the same', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  const say: Say = (userId) => (userId === user(6) ? NO_LEVEL : LEVEL);
+  const result = await sync(range(0, 6), hangingAt(6, say), { timeBudgetMs: 1_000 });
+  assert.deepEqual([result.error, result.published?.cleared], [null, 0]);
+  const { level, no_level, waiting } = evidenceOf(result);
+  assert.deepEqual({ level, no_level, waiting }, { level: 3, no_level: 0, waiting: 1 });
+  // The one who waits comes first.
+  const next = await sync(range(0, 6), say, { confirmLookups: 1 });
+  assert.deepEqual([next.asked[1], next.published?.cleared], [user(6), 1]);
+});
+
+test('an accepted mass clear that runs out of time clears who was asked, says so, and the next one goes on', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 60), nobodyGone);
+  const first = await sync(range(0, 20), hangingAt(27, goneFrom(20)), { timeBudgetMs: 1_500, accept: true });
+  assert.deepEqual([first.error?.code, first.error?.exit], ['CLEAR_PENDING', EXIT.tryLater]);
+  assert.match(first.error?.message ?? '', /Of the 40 .* 15 could not be asked/);
+  assert.deepEqual([first.published?.verdict, first.published?.cleared], ['complete', 25]);
+  const [run] = await db.rows(
+    'select status, verdict, error_code from risk.sync_runs where snapshot_id = $1',
+    [first.published?.snapshotId],
+  );
+  assert.deepEqual(run, { status: 'failed', verdict: 'complete', error_code: 'CLEAR_PENDING' });
+  const second = await sync(range(0, 20), goneFrom(20), { accept: true });
+  assert.deepEqual([second.error, second.published?.cleared, second.published?.carried], [null, 15, 0]);
+});
+
+test('an accepted mass clear during an outage clears nobody, and says so', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 60), nobodyGone);
+  const result = await sync(range(0, 20), () => problem('NETWORK'), { accept: true });
+  assert.deepEqual([result.error?.code, result.published?.cleared], ['CLEAR_PENDING', 0]);
+});
+
+test('an accepted mass clear is not done while a record gives no readable answer, and walks can settle it', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 60), nobodyGone);
+  const say: Say = (userId, nth) => (userId === user(59) ? problem('BAD_ANSWER') : goneFrom(20)(userId, nth));
+  const result = await sync(range(0, 20), say, { accept: true });
+  assert.deepEqual(
+    [result.error?.code, result.published?.cleared, result.published?.carried],
+    ['CLEAR_PENDING', 39, 1],
+  );
+  assert.match(result.error?.message ?? '', /lacks, the own records of 1 gave .*SYNC_CONFIRM=walks/);
+  const walks = await sync(range(0, 20), say, { confirm: 'walks' });
+  assert.deepEqual([walks.error, walks.published?.cleared], [null, 1]);
+});
+
+test('an accepted mass clear in which some questions fail for a moment is finished by the next one', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 60), nobodyGone);
+  const say: Say = (userId, nth) => (nth === 5 || nth === 7 ? problem('NETWORK') : goneFrom(20)(userId, nth));
+  const first = await sync(range(0, 20), say, { accept: true });
+  assert.deepEqual([first.error?.code, first.published?.cleared], ['CLEAR_PENDING', 38]);
+  const second = await sync(range(0, 20), goneFrom(20), { accept: true });
+  assert.deepEqual([second.error, second.published?.cleared], [null, 2]);
+});
+
+test('a mass clear of users whose records give no readable answer comes to an end', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 100), nobodyGone);
+  const say: Say = (userId) =>
+    range(0, 40).some((one) => user(one) === userId) ? LEVEL : problem('BAD_ANSWER');
+  assert.equal((await sync(range(0, 40), say)).error?.code, 'MASS_CLEAR');
+  const accepted = await sync(range(0, 40), say, { accept: true });
+  assert.deepEqual([accepted.error?.code, accepted.published?.cleared], ['CLEAR_PENDING', 0]);
+  assert.match(
+    accepted.error?.message ?? '',
+    /57 could not be asked about, and the own records of 3 gave .*SYNC_CONFIRM=walks/,
+  );
+  const walks = await sync(range(0, 40), say, { accept: true, confirm: 'walks' });
+  assert.deepEqual([walks.error, walks.published?.cleared], [null, 60]);
+  assert.equal((await sync(range(0, 40), say)).error, null);
+});
+
+describe('an accepted mass clear that is not finished says why, and what will finish it:', () => {
+  const shown = range(0, 20);
+  const refused: Say = () => problem('LOOKUPS_REFUSED');
+  const cases: [title: string, run: Parameters<ReturnType<typeof createAccount>['sync']>, says: RegExp][] = [
+    [
+      'a record that may be anybody’s',
+      [[...shown, UNREADABLE], goneFrom(20), {}],
+      /none can be cleared: 1 of the records .* which user .*what was met is published.*rejected list/,
+    ],
+    [
+      'a partial walk where nobody is to be asked',
+      [shown, nobodyGone, { confirm: 'walks', total: 21 }],
+      /the walk is partial.*what was met is published.*complete walk/,
+    ],
+    [
+      'a partial walk where questions are refused',
+      [shown, refused, { total: 21 }],
+      /the walk is partial.*what was met is published.*complete walk/,
+    ],
+    [
+      'an outage',
+      [shown, () => problem('NETWORK'), {}],
+      /40 could not be asked about\. .*again; it asks those who wait/,
+    ],
+    [
+      'a dry run, which has done nothing',
+      [shown, (id, nth) => (nth === 5 ? problem('NETWORK') : goneFrom(20)(id, nth)), { dryRun: true }],
+      /The 39 .* would be cleared.*a dry run publishes nothing/,
+    ],
+  ];
+  for (const [title, [users, say, over], says] of cases) {
+    test(title, async () => {
+      const { sync } = createAccount();
+      await sync(range(0, 60), nobodyGone);
+      const { error } = await sync(users, say, { ...over, accept: true });
+      assert.equal(error?.code, 'CLEAR_PENDING');
+      assert.match(error?.message ?? '', says);
+    });
+  }
+});
+
+test('a dry run that meets a mass clear does not say that anything was published', async () => {
+  const { sync } = createAccount();
+  await sync(range(0, 60), nobodyGone);
+  const { error } = await sync(range(0, 20), goneFrom(20), { dryRun: true });
+  assert.equal(error?.code, 'MASS_CLEAR');
+  assert.match(error?.message ?? '', /nobody would be cleared; a dry run publishes nothing/);
+});
+
+test('a dry run asks, says whom it would clear, and keeps nothing', async () => {
+  const { sync, column, accountId } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  const kept = async () => [
+    await rowsOfHistory(db.pool, accountId),
+    await db.rows('select last_snapshot_id from risk_internal.feed_clock'),
+    await db.rows('select account_key, run_id from risk_internal.lookups order by 1, 2'),
+  ];
+  const before = await kept();
+  const dry = await sync(range(0, 9), goneFrom(9), { dryRun: true });
+  assert.deepEqual(await kept(), before);
+  assert.deepEqual([dry.published?.cleared, dry.published?.snapshotId], [1, null]);
+  assert.equal((await column('u.max_risk_level')).filter((level) => level === 'low').length, 10);
+  assert.deepEqual(await db.rows('select 1 from risk_internal.staged_changes'), []);
+});

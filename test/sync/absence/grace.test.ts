@@ -1,0 +1,77 @@
+// A signal that comes while a run publishes: the run gets its grace, and when that is over it is undone and recorded.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EXIT, OperatorError } from '../../../src/errors.ts';
+import { createCloudflareClient } from '../../../src/cloudflare/client.ts';
+import { createLogger } from '../../../src/logger.ts';
+import { LEASE_TIMING } from '../../../src/sync/claim/lease.ts';
+import { requestSync } from '../../../src/sync/request-sync.ts';
+import { startScenario, TOKEN, type Scenario } from '../../support/faults/fault-scenario.ts';
+import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
+import { TEST_SETTINGS } from '../../support/settings.ts';
+
+describe('a publish that a signal meets', () => {
+  let db: MigratedDatabase;
+  let scenario: Scenario;
+  before(async () => {
+    db = await migratedDatabase();
+    scenario = await startScenario({ databaseUrl: db.url });
+  });
+  after(async () => {
+    await scenario.close();
+    await db.close();
+  });
+
+  test('and that does not end within its grace is rolled back, recorded, and succeeds the next time', async () => {
+    const account = scenario.account();
+    await account.succeed();
+    scenario.later();
+    const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: process.stderr });
+    const client = createCloudflareClient({
+      baseUrl: scenario.api.url,
+      auth: { kind: 'token', token: TOKEN },
+      logger,
+    });
+    const stop = new AbortController();
+    const reason = new OperatorError({
+      code: 'INTERRUPTED',
+      exit: EXIT.tryLater,
+      happened: 'Stopped',
+      means: 'Nothing half done was published',
+      todo: 'Start it again',
+    });
+    const other = await db.pool.connect();
+    await other.query('begin');
+    await other.query('select 1 from risk_internal.feed_clock for update');
+    const before = await db.rows('select * from risk.users order by user_key');
+    const running = requestSync(
+      { pool: db.pool, client, logger, settings: TEST_SETTINGS, timing: { ...LEASE_TIMING, graceMs: 300 } },
+      { accountId: account.id, trigger: 'cron', scheduledFor: new Date(), signal: stop.signal },
+    );
+    for (
+      let tries = 0;
+      (await db.rows(`select 1 from pg_stat_activity where wait_event_type = 'Lock'`)).length === 0;
+      tries += 1
+    ) {
+      assert.ok(tries < 2_000, 'the publish never came to wait');
+      await sleep(10);
+    }
+    const began = performance.now();
+    stop.abort(reason);
+    const outcome = await running;
+    assert.ok(performance.now() - began >= 300, 'it had its grace');
+    await other.query('rollback');
+    other.release();
+    await client.close();
+    assert.ok(outcome.kind === 'ran');
+    assert.equal(outcome.result.error, reason);
+    assert.equal(outcome.result.published, null);
+    assert.deepEqual(await db.rows('select * from risk.users order by user_key'), before);
+    assert.deepEqual(
+      await db.rows(`select status, error_code, trigger from risk.sync_runs order by run_id desc limit 1`),
+      [{ status: 'failed', error_code: 'INTERRUPTED', trigger: 'cron' }],
+    );
+    await account.assertPromises();
+  });
+});

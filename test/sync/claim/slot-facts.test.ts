@@ -1,0 +1,91 @@
+// What replicas learn of a slot, and that it costs the same however long the history is.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { sql } from 'drizzle-orm';
+import { factsOf, slotFacts } from '../../../src/sync/claim/slot-facts.ts';
+import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
+import { sampleHistory } from '../../support/database/sample-history.ts';
+
+let db: MigratedDatabase;
+before(async () => {
+  db = await migratedDatabase();
+});
+after(() => db.close());
+
+const MINUTE = 60_000;
+const ago = (minutes: number) => new Date(Date.now() - minutes * MINUTE).toISOString();
+const about = (found: number | null, minutes: number) =>
+  assert.ok(found !== null && Math.abs(found - minutes * MINUTE) < MINUTE, `${found} ms`);
+
+test('counts the attempts for the slot alone, the newest of them by the order of runs', async () => {
+  const history = sampleHistory(db.pool);
+  const key = await history.account('busy');
+  const slot = new Date(ago(-3));
+  const attempt = {
+    account_key: key,
+    status: 'failed',
+    error_code: 'NETWORK',
+    scheduled_for: slot.toISOString(),
+  };
+  await history.snapshot(key, ago(90));
+  await history.run({ ...attempt, started_at: ago(60), scheduled_for: ago(60) });
+  // While the database's clock was ahead; and as it is: behind the clock that the slot fired by.
+  await history.run({ ...attempt, started_at: ago(-500) });
+  await history.run({ ...attempt, started_at: ago(2), status: 'abandoned' });
+  await history.run({ ...attempt, started_at: ago(1), scheduled_for: null });
+  const found = await slotFacts(db.pool, 'busy', slot);
+  assert.deepEqual([found.isDone, found.attempts], [false, 2]);
+  about(found.sinceAttemptMs, 2);
+  about(found.sinceSuccessMs, 90);
+
+  await db.pool.query('update risk.sync_runs set scheduled_for = $1 where snapshot_id is not null', [slot]);
+  const done = await slotFacts(db.pool, 'busy', slot);
+  assert.equal(done.isDone, true);
+  about(done.sinceSuccessMs, -3);
+  assert.equal((await slotFacts(db.pool, 'busy', null)).isDone, false);
+  assert.deepEqual(await slotFacts(db.pool, 'nobody', slot), {
+    isDone: false,
+    attempts: 0,
+    sinceAttemptMs: null,
+    sinceSuccessMs: null,
+  });
+});
+
+test('reads the newest runs of an account that has failed for years', async () => {
+  const key = await sampleHistory(db.pool).account('failing');
+  await db.rows(
+    `insert into risk.sync_runs (account_key, run_id, trigger, status, scheduled_for, started_at, finished_at, host, error_code)
+     select $1, 1000000 + n, 'cron', 'failed', at, at, at, 'a-host', 'NETWORK'
+       from (select n, date_trunc('hour', now()) - (50000 - n) * interval '1 hour' as at from generate_series(1, 50000) n) hours`,
+    [key],
+  );
+  await db.rows('analyze risk.sync_runs');
+  const slot = new Date(Math.floor(Date.now() / (60 * MINUTE)) * 60 * MINUTE);
+  assert.equal((await slotFacts(db.pool, 'failing', slot)).attempts, 1);
+  const { rows } = await drizzle(db.pool).execute<{ 'QUERY PLAN': { Plan: Plan }[] }>(
+    sql`explain (analyze, format json) ${factsOf(key, slot)}`,
+  );
+  const scans = scansOf(rows[0]!['QUERY PLAN'][0]!.Plan);
+  assert.ok(scans.length >= 3);
+  assert.deepEqual(
+    scans.filter(({ node, read }) => node === 'Seq Scan' || read > 100),
+    [],
+  );
+});
+
+type Plan = {
+  'Node Type': string;
+  'Relation Name'?: string;
+  'Actual Rows': number;
+  'Actual Loops': number;
+  'Rows Removed by Filter'?: number;
+  Plans?: Plan[];
+};
+
+/** How each scan of a table looked for rows, and how many it looked at. */
+function scansOf(plan: Plan): { node: string; read: number }[] {
+  const read = (plan['Actual Rows'] + (plan['Rows Removed by Filter'] ?? 0)) * plan['Actual Loops'];
+  const own = plan['Relation Name'] === undefined ? [] : [{ node: plan['Node Type'], read }];
+  return [...own, ...(plan.Plans ?? []).flatMap(scansOf)];
+}

@@ -1,0 +1,79 @@
+// What two complete walks cannot know, made to happen: in every pass somebody who has been read is reset, and the user at the
+// edge of the next page slips into the page before it, unread. docs/reliability.md, "Two complete walks".
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import { createLogger } from '../../../src/logger.ts';
+import { LEASE_TIMING } from '../../../src/sync/claim/lease.ts';
+import { requestSync } from '../../../src/sync/request-sync.ts';
+import { createLivingAccount, type Happening, type RunScript } from '../../support/api/living-account.ts';
+import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
+import { TEST_SETTINGS } from '../../support/settings.ts';
+
+let db: MigratedDatabase;
+before(async () => {
+  db = await migratedDatabase();
+});
+after(() => db.close());
+
+const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
+const STILL: RunScript = { during: [], downFrom: null, lookups: null };
+/** Of those present, the one who is there longest. */
+const resetFirst: Happening = { kind: 'reset', who: 0 };
+/** Pages of two, A B · C D · X. Pass 1: A is reset once C and D are read; pass 2: B and C, once they are. */
+const SLIPS: RunScript = {
+  ...STILL,
+  during: [
+    { before: 3, what: resetFirst },
+    { before: 6, what: resetFirst },
+    { before: 6, what: resetFirst },
+  ],
+};
+
+async function twoWalks(confirm: 'lookup' | 'walks') {
+  const accountId = randomBytes(16).toString('hex');
+  const account = createLivingAccount(accountId, 'no_level');
+  const newestFirst = () => {
+    for (const who of [3, 2, 1, 0]) account.happen({ kind: 'act', who, level: 'low' });
+  };
+  const sync = async (script: RunScript) => {
+    account.begin(script);
+    const outcome = await requestSync(
+      {
+        pool: db.pool,
+        client: account.client,
+        logger,
+        settings: { ...TEST_SETTINGS, perPage: 2, concurrency: 1, confirm },
+        timing: LEASE_TIMING,
+      },
+      { accountId, trigger: 'cli', signal: new AbortController().signal },
+    );
+    assert.ok(outcome.kind === 'ran');
+    assert.equal(outcome.result.error, null);
+    return outcome.result.published?.verdict;
+  };
+  for (let person = 0; person < 5; person++) account.happen({ kind: 'arrive', level: 'low' });
+  newestFirst();
+  assert.equal(await sync(STILL), 'complete');
+  const since = account.now();
+  const verdicts = [await sync(SLIPS)];
+  newestFirst();
+  verdicts.push(await sync(SLIPS));
+  const x = [...account.truth().keys()].find(
+    (userId) => !account.wasWithout(userId, since, account.now()) && !account.served().has(userId),
+  );
+  assert.ok(x !== undefined, 'somebody was there all the time and was never read');
+  const [row] = await db.rows<{ max_risk_level: string | null }>(
+    'select max_risk_level from risk.users join risk.accounts using (account_key) where account_id = $1 and user_id = $2',
+    [accountId, x],
+  );
+  return { verdicts, level: row?.max_risk_level };
+}
+
+test('two complete walks in a row can miss the same user, who is then cleared wrongly: that is what they cannot know', async () => {
+  assert.deepEqual(await twoWalks('walks'), { verdicts: ['complete', 'complete'], level: null });
+});
+
+test('asked, the record of that user says that they are still there, and they stay', async () => {
+  assert.deepEqual(await twoWalks('lookup'), { verdicts: ['complete', 'complete'], level: 'low' });
+});
