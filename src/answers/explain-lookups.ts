@@ -1,6 +1,6 @@
 // What became of the users a walk did not meet, in words. Pure.
 import * as z from 'zod';
-import { plural } from '../terminal/print.ts';
+import { plural } from '../words.ts';
 
 const count = z.number().catch(0);
 

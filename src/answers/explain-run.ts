@@ -3,7 +3,7 @@
 import * as z from 'zod';
 import type { Run } from '../queries/runs/list-runs.ts';
 import { explainLookups, Lookups } from './explain-lookups.ts';
-import { duration, minute, plural } from '../terminal/print.ts';
+import { duration, minute, plural } from '../words.ts';
 
 /** A short name, and a sentence or two. */
 export type Fact = [name: string, text: string];

@@ -2,7 +2,7 @@
 import type { IdentityVersion } from '../queries/users/identity-versions.ts';
 import type { LastLookup } from '../queries/users/last-lookup.ts';
 import type { LevelPeriod } from '../queries/levels/level-periods.ts';
-import { duration, minute, plural } from '../terminal/print.ts';
+import { duration, minute, plural } from '../words.ts';
 
 /**
  * Why a user was cleared. reset, no_level, not_found: as their own record says. own_record: it confirmed the absence, and

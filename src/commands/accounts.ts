@@ -5,8 +5,9 @@ import { openDatabase, openLogger, type Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { listAccounts } from '../queries/accounts/list-accounts.ts';
 import { labelAccount, restoreAccount, retireAccount } from '../sync/claim/accounts.ts';
-import { formatOption, printRows, type Format } from '../terminal/print.ts';
-import { NO_ACCOUNT, withHistory } from './read-history.ts';
+import { formatOption } from './options/format.ts';
+import { printRows, type Format } from '../terminal/table.ts';
+import { NO_ACCOUNT, withHistory } from './options/with-history.ts';
 
 export function accountsCommand(io: Io): Command {
   const command = new Command('accounts').description('the accounts whose history is kept');

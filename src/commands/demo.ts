@@ -19,7 +19,7 @@ import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { requestSync } from '../sync/request-sync.ts';
 import type { RunDeps } from '../sync/run-sync.ts';
 import { createProgress } from '../terminal/progress.ts';
-import { duration, plural } from '../terminal/print.ts';
+import { duration, plural } from '../words.ts';
 import { printTrend } from './trends.ts';
 
 const ACCOUNT = '5e1f00000000000000000000000000de';

@@ -11,19 +11,12 @@ import { levelsOfSnapshot } from '../queries/levels/levels-of-snapshot.ts';
 import { mayRead } from '../queries/health/may-read.ts';
 import { snapshotAt } from '../queries/snapshots/snapshot-at.ts';
 import { blockOf, printAll, type Difference } from '../terminal/print-diff.ts';
-import { identitiesDenied } from './identities-denied.ts';
-import { formatOption, wholeNumber, type Format } from '../terminal/print.ts';
-import {
-  accountName,
-  beforeHistory,
-  chooseHistories,
-  livingAt,
-  NO_ACCOUNT,
-  readableTimeOrSnapshot,
-  timeOf,
-  timezoneOption,
-  withHistory,
-} from './read-history.ts';
+import { identitiesDenied } from '../answers/identities-denied.ts';
+import { formatOption, wholeNumber } from './options/format.ts';
+import type { Format } from '../terminal/table.ts';
+import { accountName, beforeHistory, chooseHistories, livingAt } from '../answers/choose-histories.ts';
+import { NO_ACCOUNT, withHistory } from './options/with-history.ts';
+import { readableTimeOrSnapshot, timeOf, timezoneOption } from './options/times.ts';
 import { parseWhen, WHEN_HELP } from '../time/when.ts';
 import { wrap } from '../terminal/wrap.ts';
 

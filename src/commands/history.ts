@@ -10,9 +10,11 @@ import { levelPeriods } from '../queries/levels/level-periods.ts';
 import { mayRead, type MayRead } from '../queries/health/may-read.ts';
 import { walksSince } from '../queries/runs/walks-since.ts';
 import { printHistory, type UserHistory } from '../terminal/print-history.ts';
-import { identitiesDenied } from './identities-denied.ts';
-import { formatOption, wholeNumber, type Format } from '../terminal/print.ts';
-import { chooseHistories, withHistory } from './read-history.ts';
+import { identitiesDenied } from '../answers/identities-denied.ts';
+import { formatOption, wholeNumber } from './options/format.ts';
+import type { Format } from '../terminal/table.ts';
+import { chooseHistories } from '../answers/choose-histories.ts';
+import { withHistory } from './options/with-history.ts';
 import { timeline } from '../answers/user-timeline.ts';
 
 type Options = { account?: string; limit: number; identities: boolean; format: Format };

@@ -4,7 +4,7 @@ import { readConfig } from '../config.ts';
 import { openDatabase, openLogger, type Io } from '../context.ts';
 import { checkMigrations, migrate, requireMigrated } from '../db/migrate.ts';
 import { createRoles, PII_READER, READER, READER_SETTINGS } from '../db/roles.ts';
-import { plural } from '../terminal/print.ts';
+import { plural } from '../words.ts';
 
 export function migrateCommand(io: Io): Command {
   return new Command('migrate')

@@ -6,15 +6,9 @@ import type { Pool } from '../db/pool.ts';
 import { EXIT, OperatorError } from '../errors.ts';
 import { findRejected, type RejectedRecord } from '../queries/rejected/find-rejected.ts';
 import { listRejected, type RejectedRow } from '../queries/rejected/list-rejected.ts';
-import {
-  formatOption,
-  plural,
-  printable,
-  printRows,
-  wholeNumber,
-  type Cell,
-  type Format,
-} from '../terminal/print.ts';
+import { formatOption, wholeNumber } from './options/format.ts';
+import { plural, printable } from '../words.ts';
+import { printRows, type Cell, type Format } from '../terminal/table.ts';
 import { printRecheck, type RecheckOptions } from './rejected-recheck.ts';
 import { isCut } from '../upkeep/recheck.ts';
 import { blockOf, byAccount, more, seen } from '../terminal/print-rejected.ts';

@@ -21,8 +21,8 @@ import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { requestSync, type SyncOutcome, type SyncRequest } from '../sync/request-sync.ts';
 import { slotFacts } from '../sync/claim/slot-facts.ts';
 import { VERSION } from '../version.ts';
-import { chooseAccounts } from './sync.ts';
-import { minute } from '../terminal/print.ts';
+import { chooseAccounts } from './options/choose-accounts.ts';
+import { minute } from '../words.ts';
 
 type Options = { account: string[]; migrate: boolean };
 

@@ -5,7 +5,7 @@ import type { Io } from '../context.ts';
 import { FAULTS, parseFaults } from '../simulator/faults.ts';
 import { startSimulator } from '../simulator/server.ts';
 import { createWorld } from '../simulator/world.ts';
-import { wholeNumber } from '../terminal/print.ts';
+import { wholeNumber } from './options/format.ts';
 
 /** Of no use anywhere else, so they are printed. */
 const SIMULATED = { token: 'simulated-token', email: 'admin@example.com', key: 'simulated-key' };

@@ -1,7 +1,8 @@
 // The state of each account as `status` tells it: how old, by the schedule too old, what fails, who is at it. Pure.
 import type { AccountState } from '../queries/accounts/list-accounts.ts';
 import type { SlotRun } from '../queries/runs/slot-runs.ts';
-import { ago, duration, minute, plural, printable, type Cell } from '../terminal/print.ts';
+import { ago, duration, minute, plural, printable } from '../words.ts';
+import type { Cell } from '../terminal/table.ts';
 import { LINE_WIDTH, wrap } from '../terminal/wrap.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
 

@@ -11,19 +11,11 @@ import { slotRuns } from '../queries/runs/slot-runs.ts';
 import { longestInterval, nextSlots } from '../time/schedule.ts';
 import { slotsBefore } from '../time/slots.ts';
 import { explainRun, type Fact } from '../answers/explain-run.ts';
-import {
-  duration,
-  formatOption,
-  minute,
-  json,
-  printable,
-  printRows,
-  table,
-  wholeNumber,
-  type Cell,
-  type Format,
-} from '../terminal/print.ts';
-import { accountUnknown, NO_ACCOUNT, withHistory } from './read-history.ts';
+import { duration, minute, printable } from '../words.ts';
+import { formatOption, wholeNumber } from './options/format.ts';
+import { json, printRows, table, type Cell, type Format } from '../terminal/table.ts';
+import { accountUnknown } from '../answers/choose-histories.ts';
+import { NO_ACCOUNT, withHistory } from './options/with-history.ts';
 import { ACCOUNT_COLUMNS, accountCells, accountLines, type ScheduleState } from './status-accounts.ts';
 import { wrap } from '../terminal/wrap.ts';
 

@@ -1,6 +1,6 @@
 // `sync`: one run per account, now.
 import { Command } from 'commander';
-import { isAccountId, readConfig, type Config } from '../config.ts';
+import { readConfig } from '../config.ts';
 import { openClient, openDatabase, openLogger, type Io } from '../context.ts';
 import { databaseError } from '../db/database-errors.ts';
 import { boundGarbage } from '../host/heap.ts';
@@ -9,9 +9,10 @@ import { levelsOfSnapshot } from '../queries/levels/levels-of-snapshot.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { requestSync, type SyncOutcome } from '../sync/request-sync.ts';
 import type { RunDeps } from '../sync/run-sync.ts';
+import { chooseAccounts } from './options/choose-accounts.ts';
 import { printError } from '../terminal/print-error.ts';
 import { createProgress } from '../terminal/progress.ts';
-import { duration, minute, plural } from '../terminal/print.ts';
+import { duration, minute, plural } from '../words.ts';
 
 type Options = {
   account: string[];
@@ -71,23 +72,6 @@ export function syncCommand(io: Io): Command {
       }
       io.exit(worstExit(exits));
     });
-}
-
-/** Throws ACCOUNT_NOT_CONFIGURED (exit 64). */
-export function chooseAccounts(config: Config, chosen: readonly string[]): readonly string[] {
-  const configured = config.cloudflare.accountIds;
-  if (chosen.length === 0) return configured;
-  const wrong = chosen.find((id) => !isAccountId(id) || (configured.length > 0 && !configured.includes(id)));
-  if (wrong === undefined) return [...new Set(chosen)];
-  throw new OperatorError({
-    code: 'ACCOUNT_NOT_CONFIGURED',
-    exit: EXIT.usage,
-    happened: isAccountId(wrong)
-      ? `Account ${wrong} is not in CLOUDFLARE_ACCOUNT_ID`
-      : '--account was not given an account id',
-    means: 'Nothing was started: --account narrows the configured list',
-    todo: 'Give one of its ids, or add this one to CLOUDFLARE_ACCOUNT_ID',
-  });
 }
 
 async function syncOne(

@@ -5,24 +5,13 @@ import type { Pool } from '../db/pool.ts';
 import { DEFAULT_LIMITS, inTransaction } from '../db/transaction.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
 import { BUCKETS, levelTrend, type Bucket, type TrendPoint } from '../queries/levels/level-trend.ts';
-import {
-  formatOption,
-  minute,
-  printRows,
-  table,
-  widthOf,
-  type Cell,
-  type Format,
-} from '../terminal/print.ts';
-import {
-  accountName,
-  chooseHistories,
-  NO_ACCOUNT,
-  readableTime,
-  timeOf,
-  timezoneOption,
-  withHistory,
-} from './read-history.ts';
+import { formatOption } from './options/format.ts';
+import { minute } from '../words.ts';
+import { printRows, table, type Cell, type Format } from '../terminal/table.ts';
+import { widthOf } from '../terminal/wrap.ts';
+import { accountName, chooseHistories } from '../answers/choose-histories.ts';
+import { NO_ACCOUNT, withHistory } from './options/with-history.ts';
+import { readableTime, timeOf, timezoneOption } from './options/times.ts';
 import {
   barChart,
   CARRIED_MARKS,

@@ -8,31 +8,15 @@ import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { listUsers, USER_SORTS, type ListedUser, type UserSort } from '../queries/users/list-users.ts';
 import { mayRead } from '../queries/health/may-read.ts';
 import { snapshotAt, type SnapshotAt } from '../queries/snapshots/snapshot-at.ts';
-import { identitiesDenied } from './identities-denied.ts';
+import { identitiesDenied } from '../answers/identities-denied.ts';
 import { withPersons } from '../terminal/person-lines.ts';
-import {
-  duration,
-  formatOption,
-  plural,
-  printRows,
-  shortCount,
-  table,
-  wholeNumber,
-  widthOf,
-  type Cell,
-  type Format,
-} from '../terminal/print.ts';
-import {
-  accountName,
-  beforeHistory,
-  chooseHistories,
-  livingAt,
-  NO_ACCOUNT,
-  readableTime,
-  timeOf,
-  timezoneOption,
-  withHistory,
-} from './read-history.ts';
+import { duration, plural, shortCount } from '../words.ts';
+import { formatOption, wholeNumber } from './options/format.ts';
+import { printRows, table, type Cell, type Format } from '../terminal/table.ts';
+import { widthOf } from '../terminal/wrap.ts';
+import { accountName, beforeHistory, chooseHistories, livingAt } from '../answers/choose-histories.ts';
+import { NO_ACCOUNT, withHistory } from './options/with-history.ts';
+import { readableTime, timeOf, timezoneOption } from './options/times.ts';
 import { localMinute, WHEN_HELP } from '../time/when.ts';
 import { wrap } from '../terminal/wrap.ts';
 

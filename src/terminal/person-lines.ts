@@ -1,5 +1,5 @@
 // Email and name below each row of a table of users: beside an id they would not fit 80 columns.
-import { clip, printable } from './print.ts';
+import { clip, printable } from '../words.ts';
 import { LINE_WIDTH } from './wrap.ts';
 
 type Person = { email: string | null; name: string | null };

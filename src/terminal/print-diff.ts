@@ -4,8 +4,8 @@ import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import type { LevelCount } from '../queries/levels/levels-of-snapshot.ts';
 import type { SnapshotAt } from '../queries/snapshots/snapshot-at.ts';
 import { withPersons } from './person-lines.ts';
-import { printRows, table, type Cell, type Format } from './print.ts';
-import { accountName } from '../commands/read-history.ts';
+import { printRows, table, type Cell, type Format } from './table.ts';
+import { accountName } from '../answers/choose-histories.ts';
 import { localMinute } from '../time/when.ts';
 import { wrap } from './wrap.ts';
 

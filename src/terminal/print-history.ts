@@ -4,7 +4,8 @@ import type { IdentityVersion } from '../queries/users/identity-versions.ts';
 import type { LastLookup } from '../queries/users/last-lookup.ts';
 import type { MayRead } from '../queries/health/may-read.ts';
 import type { Walks } from '../queries/runs/walks-since.ts';
-import { duration, json, minute, plural, printable, printRows, type Cell, type Format } from './print.ts';
+import { duration, minute, plural, printable } from '../words.ts';
+import { json, printRows, type Cell, type Format } from './table.ts';
 import { inWords, iso, walksInWords, type TimelineEvent } from '../answers/user-timeline.ts';
 import { wrap } from './wrap.ts';
 

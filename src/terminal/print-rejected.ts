@@ -1,6 +1,6 @@
 // Rejected records as a terminal shows them, without what they hold.
 import type { RejectedRow } from '../queries/rejected/list-rejected.ts';
-import { minute, printable } from './print.ts';
+import { minute, printable } from '../words.ts';
 import { wrap } from './wrap.ts';
 
 /** Three lines: a table with user ids and reasons does not fit 80 columns. */

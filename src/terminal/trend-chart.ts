@@ -1,6 +1,6 @@
 // One level over time as a picture of characters, without colour: a bar chart with its axes, or a line of blocks. Pure.
 import type { TrendPoint } from '../queries/levels/level-trend.ts';
-import { plural } from './print.ts';
+import { plural } from '../words.ts';
 
 export type Level = 'low' | 'medium' | 'high';
 export type Stretch = {

@@ -1,4 +1,4 @@
-// Sentences in 80 columns.
+// How wide a line may be, and sentences that keep to it.
 
 export const LINE_WIDTH = 80;
 
@@ -16,4 +16,13 @@ export function wrap(text: string, indent = 0, width = LINE_WIDTH): string {
     }
   }
   return [...lines, line].join(`\n${' '.repeat(indent)}`);
+}
+
+/** Columns of the terminal; 80 where there is none, unless COLUMNS says otherwise. */
+export function widthOf(io: {
+  stdout: { columns?: number };
+  source: { env: Readonly<Record<string, string | undefined>> };
+}): number {
+  const width = io.stdout.columns ?? Number(io.source.env['COLUMNS']);
+  return Number.isInteger(width) && width > 0 ? width : 80;
 }

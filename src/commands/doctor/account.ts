@@ -18,7 +18,7 @@ import { isKnownDead } from '../../host/process-identity.ts';
 import { look } from './database.ts';
 import { checkCounts, checkHistory } from './history.ts';
 import { failed, ok, skipped, warning, type Check, type Line } from './lines.ts';
-import { duration, minute, plural, printable } from '../../terminal/print.ts';
+import { duration, minute, plural, printable } from '../../words.ts';
 
 export const ACCOUNT_CHECKS = [
   'lease',

@@ -2,7 +2,7 @@
 import { tightestBudget, type Budget } from '../../cloudflare/budget.ts';
 import { EXIT } from '../../errors.ts';
 import { failed, ok, skipped, warning, type Line } from './lines.ts';
-import { duration, plural } from '../../terminal/print.ts';
+import { duration, plural } from '../../words.ts';
 
 const WARN_MS = 60_000;
 /** As far behind the newest snapshot, a database's clock makes runs fail with CLOCK_BACKWARDS. */

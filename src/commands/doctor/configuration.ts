@@ -4,7 +4,7 @@ import { parseEnv } from 'node:util';
 import { Environment, readConfig, SECRETS, type Config, type Source } from '../../config.ts';
 import { isOperatorError } from '../../errors.ts';
 import { failedWith, merged, warning, type Line } from './lines.ts';
-import { plural } from '../../terminal/print.ts';
+import { plural } from '../../words.ts';
 
 export type Configured = {
   line: Line;

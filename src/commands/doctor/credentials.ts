@@ -6,7 +6,7 @@ import { EXIT, type OperatorError } from '../../errors.ts';
 import type { AccountProbe } from './summary.ts';
 import type { Asker } from './asker.ts';
 import { failed, failedWith, ok, skipped, warning, type Line } from './lines.ts';
-import { duration } from '../../terminal/print.ts';
+import { duration } from '../../words.ts';
 
 export async function checkCredentials(
   asker: Asker,

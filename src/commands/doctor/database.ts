@@ -12,7 +12,7 @@ import { rolePrivileges } from '../../queries/health/role-privileges.ts';
 import { databaseClock, serverFacts, type ServerFacts } from '../../queries/health/server-facts.ts';
 import { failed, failedWith, ok, skipped, warning, type Check, type Line } from './lines.ts';
 import { judgePrivileges, judgeServer } from './server.ts';
-import { plural, printable } from '../../terminal/print.ts';
+import { plural, printable } from '../../words.ts';
 
 /** Long enough for a million periods (measured: under 2 s), short enough to wait for. */
 const LIMITS = { statementMs: 15_000, lockMs: 3_000 };

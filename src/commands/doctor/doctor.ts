@@ -16,7 +16,7 @@ import { judgePaging, judgeWalkTime, probePaging } from './paging.ts';
 import { createReport, type Report } from './print.ts';
 import { judgeSettings } from './server.ts';
 import { checkLookups, judgeAccount, probeAccounts, type AccountProbe } from './summary.ts';
-import { chooseAccounts } from '../sync.ts';
+import { chooseAccounts } from '../options/choose-accounts.ts';
 
 type Options = { account: string[]; offline: boolean; json: boolean };
 

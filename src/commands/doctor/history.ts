@@ -5,7 +5,7 @@ import { historyHealth, type Defect, type HistoryHealth } from '../../queries/he
 import { recount, type Recount } from '../../queries/health/recount.ts';
 import { look } from './database.ts';
 import { failed, ok, skipped, type Line } from './lines.ts';
-import { plural } from '../../terminal/print.ts';
+import { plural } from '../../words.ts';
 
 const REPORT =
   'Must never happen: keep a dump of this database (pg_dump) and report it; a backup from before is whole';

@@ -9,7 +9,7 @@ import { EXIT } from '../../errors.ts';
 import { PROBE_SIZE, type AccountProbe } from './summary.ts';
 import type { Asked, Asker } from './asker.ts';
 import { failed, failedWith, merged, ok, skipped, warning, type Line } from './lines.ts';
-import { duration, plural } from '../../terminal/print.ts';
+import { duration, plural } from '../../words.ts';
 
 /** `small` and `second`: pages 1 and 2 of a few records; `first`: page 1 as a walk asks for it. */
 export type PagingProbe = {

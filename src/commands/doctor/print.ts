@@ -2,7 +2,7 @@
 import { styleText } from 'node:util';
 import type { Io } from '../../context.ts';
 import type { Line, Status } from './lines.ts';
-import { printable } from '../../terminal/print.ts';
+import { printable } from '../../words.ts';
 import { wrap } from '../../terminal/wrap.ts';
 
 export type Report = { add(lines: Line | readonly Line[]): void; end(): Line[] };

@@ -3,7 +3,7 @@ import { EXIT } from '../../errors.ts';
 import type { RolePrivileges } from '../../queries/health/role-privileges.ts';
 import type { ServerFacts } from '../../queries/health/server-facts.ts';
 import { failed, merged, ok, warning, type Line } from './lines.ts';
-import { plural } from '../../terminal/print.ts';
+import { plural } from '../../words.ts';
 
 const OLDEST = 15;
 const NEWEST = 18;

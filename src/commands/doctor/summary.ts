@@ -6,7 +6,7 @@ import type { OperatorError } from '../../errors.ts';
 import { isNoRecord } from '../../sync/absence/ask-absent.ts';
 import type { Asker } from './asker.ts';
 import { failedWith, ok, skipped, warning, type Line } from './lines.ts';
-import { plural } from '../../terminal/print.ts';
+import { plural } from '../../words.ts';
 
 export type AccountProbe = {
   accountId: string;

@@ -1,15 +1,11 @@
-// How results look: tables that line up, JSON, CSV; ages and numbers as people write them. Names from outside are made safe.
+// How results look: tables that line up, JSON, CSV. Text from outside is made safe.
 import Table from 'cli-table3';
 import { stringify } from 'csv-stringify/sync';
-import { InvalidArgumentError, Option } from 'commander';
+import { printable } from '../words.ts';
 
 export type Format = 'table' | 'json' | 'csv';
 export type Cell = string | number | boolean | null;
 export type Column = { name: string; right?: boolean };
-
-export function formatOption(): Option {
-  return new Option('--format <format>', 'how to print').choices(['table', 'json', 'csv']).default('table');
-}
 
 /** Rows in the chosen format. Times stay ISO 8601 in JSON and CSV; in tables they are shortened by the caller. */
 export function printRows(
@@ -82,70 +78,4 @@ export function table(columns: readonly Column[], rows: readonly Cell[][], inden
     .split('\n')
     .map((line) => `${indent}${line.trimEnd()}`)
     .join('\n');
-}
-
-/** Control characters and direction marks cannot reach the terminal. */
-export function printable(value: Cell): string {
-  if (typeof value === 'number') return value.toLocaleString('en-US');
-  return String(value).replace(
-    /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
-    '\u{fffd}',
-  );
-}
-
-/** "2026-11-23 18:04 UTC" */
-export function minute(at: Date | string): string {
-  return `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-}
-
-/** "3 min ago", of a moment that has passed. */
-export function ago(at: Date | string, now = Date.now()): string {
-  return `${duration(now - new Date(at).getTime())} ago`;
-}
-
-/** "85 ms", "3.2 s", "14 min", "5 h", "12 days", "3 years" */
-export function duration(ms: number): string {
-  const seconds = ms / 1000;
-  if (seconds < 1) return `${Math.max(0, Math.round(ms))} ms`;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
-  if (seconds < 48 * 3600) return `${Math.round(seconds / 3600)} h`;
-  const days = seconds / 86_400;
-  return days < 1_000 ? `${Math.round(days)} days` : `${Math.round(days / 365.25)} years`;
-}
-
-export function plural(count: number, one: string, many = `${one}s`): string {
-  return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
-}
-
-/** In seven characters: "999,999", from there on "2,147 M". */
-export function shortCount(value: number): string {
-  return value < 1_000_000
-    ? value.toLocaleString('en-US')
-    : `${Math.floor(value / 1_000_000).toLocaleString('en-US')} M`;
-}
-
-export function wholeNumber(low: number, high: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < low || value > high) {
-      throw new InvalidArgumentError(`must be a whole number from ${low} to ${high}.`);
-    }
-    return value;
-  };
-}
-
-/** Columns of the terminal; 80 where there is none, unless COLUMNS says otherwise. */
-export function widthOf(io: {
-  stdout: { columns?: number };
-  source: { env: Readonly<Record<string, string | undefined>> };
-}): number {
-  const width = io.stdout.columns ?? Number(io.source.env['COLUMNS']);
-  return Number.isInteger(width) && width > 0 ? width : 80;
-}
-
-/** At most so many characters; what is cut off shows. */
-export function clip(text: string, width: number): string {
-  const characters = Array.from(text);
-  return characters.length <= width ? text : `${characters.slice(0, width - 1).join('')}…`;
 }

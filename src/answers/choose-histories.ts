@@ -1,0 +1,56 @@
+// Which of the accounts that have a history are meant, and what is said of one that has none.
+import type { Pool } from '../db/pool.ts';
+import { EXIT, OperatorError } from '../errors.ts';
+import { knownAccounts, type KnownAccount } from '../queries/accounts/known-accounts.ts';
+import { printable } from '../words.ts';
+
+/** Those that are wanted, in the order in which they were added; empty in a database that has none at all. */
+export async function chooseHistories(pool: Pool, accountId: string | undefined): Promise<KnownAccount[]> {
+  const known = await knownAccounts(pool);
+  if (accountId === undefined || known.length === 0) return known;
+  const chosen = known.filter((account) => account.account_id === accountId);
+  if (chosen.length === 0) {
+    throw accountUnknown();
+  }
+  return chosen;
+}
+
+export function accountUnknown(): OperatorError {
+  return new OperatorError({
+    code: 'ACCOUNT_UNKNOWN',
+    exit: EXIT.failed,
+    happened: 'No history is kept of the account that --account names',
+    means: 'There is nothing to show of it',
+    todo: 'Run `zt-risk-sync accounts` for the ones there are',
+  });
+}
+
+/** Without those that were retired by then, unless one is named: nobody looked any more. */
+export function livingAt(
+  accounts: readonly KnownAccount[],
+  at: Date,
+  accountId: string | undefined,
+): KnownAccount[] {
+  return accounts.filter(
+    (account) => accountId !== undefined || account.retired_at === null || account.retired_at > at,
+  );
+}
+
+/** No account has a snapshot so early. */
+export function beforeHistory(name: string, at: Date, accounts: readonly KnownAccount[]): OperatorError {
+  const firsts = accounts.flatMap(({ first_at }) => (first_at === null ? [] : [first_at.getTime()]));
+  return new OperatorError({
+    code: 'BEFORE_HISTORY',
+    exit: EXIT.failed,
+    happened: `${name} is ${at.toISOString()}, and there is no snapshot so early`,
+    means:
+      firsts.length === 0
+        ? 'There is no snapshot at all yet'
+        : `The history begins at ${new Date(Math.min(...firsts)).toISOString()}`,
+    todo: firsts.length === 0 ? 'Make one with `zt-risk-sync sync`' : 'Give a time from then on',
+  });
+}
+
+export function accountName({ account_id, label }: KnownAccount): string {
+  return printable(label === null ? account_id : `${account_id} (${label})`);
+}

@@ -1,0 +1,20 @@
+// Which of the configured accounts a command works on.
+import { isAccountId, type Config } from '../../config.ts';
+import { EXIT, OperatorError } from '../../errors.ts';
+
+/** Throws ACCOUNT_NOT_CONFIGURED (exit 64). */
+export function chooseAccounts(config: Config, chosen: readonly string[]): readonly string[] {
+  const configured = config.cloudflare.accountIds;
+  if (chosen.length === 0) return configured;
+  const wrong = chosen.find((id) => !isAccountId(id) || (configured.length > 0 && !configured.includes(id)));
+  if (wrong === undefined) return [...new Set(chosen)];
+  throw new OperatorError({
+    code: 'ACCOUNT_NOT_CONFIGURED',
+    exit: EXIT.usage,
+    happened: isAccountId(wrong)
+      ? `Account ${wrong} is not in CLOUDFLARE_ACCOUNT_ID`
+      : '--account was not given an account id',
+    means: 'Nothing was started: --account narrows the configured list',
+    todo: 'Give one of its ids, or add this one to CLOUDFLARE_ACCOUNT_ID',
+  });
+}

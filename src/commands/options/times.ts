@@ -1,0 +1,42 @@
+// Options and arguments that name a time.
+import { InvalidArgumentError, Option } from 'commander';
+import { EXIT, OperatorError } from '../../errors.ts';
+import { isTimeZone } from '../../time/schedule.ts';
+import { parseWhen, WHEN_HELP } from '../../time/when.ts';
+
+export function timezoneOption(what: string): Option {
+  return new Option('--timezone <zone>', `${what} (default: SYNC_TIMEZONE)`).argParser((text) => {
+    if (!isTimeZone(text)) throw new InvalidArgumentError('must be a time zone such as Europe/Berlin.');
+    return text;
+  });
+}
+
+/** Of an argument or option: what parseWhen can read. What it means is known once the database has told its time. */
+export function readableTime(text: string): string {
+  if (parseWhen(text, SOME_TIME)?.kind !== 'instant') throw new InvalidArgumentError(`must be ${WHEN_HELP}.`);
+  return text;
+}
+
+export function readableTimeOrSnapshot(text: string): string {
+  if (parseWhen(text, SOME_TIME) === null)
+    throw new InvalidArgumentError(`must be ${WHEN_HELP}, or the id of a snapshot.`);
+  return text;
+}
+
+const SOME_TIME = { now: new Date(0), timezone: 'UTC' };
+
+/** Of a text that readableTime has let pass. Throws TIME_IN_FUTURE. */
+export function timeOf(name: string, text: string, clock: { now: Date; timezone: string }): Date {
+  const when = parseWhen(text, clock);
+  if (when?.kind !== 'instant') throw new Error(`${name} was not checked`);
+  if (when.at > clock.now) {
+    throw new OperatorError({
+      code: 'TIME_IN_FUTURE',
+      exit: EXIT.usage,
+      happened: `${name} is ${when.at.toISOString()}, and the database's clock reads ${clock.now.toISOString()}`,
+      means: 'Nobody knows yet what will be then',
+      todo: `Give a time that has passed; one without an offset is of ${clock.timezone} (--timezone)`,
+    });
+  }
+  return when.at;
+}
