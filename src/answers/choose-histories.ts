@@ -4,6 +4,8 @@ import { EXIT, OperatorError } from '../errors.ts';
 import { knownAccounts, type KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { printable } from '../words.ts';
 
+export const NO_ACCOUNT = 'No account was ever synced here. Start with: zt-risk-sync sync\n';
+
 /** Those that are wanted, in the order in which they were added; empty in a database that has none at all. */
 export async function chooseHistories(pool: Pool, accountId: string | undefined): Promise<KnownAccount[]> {
   const known = await knownAccounts(pool);

@@ -1,13 +1,13 @@
 // `accounts`: list, label, retire, restore.
+import { NO_ACCOUNT } from '../answers/choose-histories.ts';
 import { Command } from 'commander';
-import { readConfig } from '../config.ts';
-import { openDatabase, openLogger, type Io } from '../context.ts';
+import { type Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { listAccounts } from '../queries/accounts/list-accounts.ts';
 import { labelAccount, restoreAccount, retireAccount } from '../sync/claim/accounts.ts';
 import { formatOption } from './options/format.ts';
 import { printRows, type Format } from '../terminal/table.ts';
-import { NO_ACCOUNT, withHistory } from './options/with-history.ts';
+import { withDatabase, withHistory } from './options/with-history.ts';
 
 export function accountsCommand(io: Io): Command {
   const command = new Command('accounts').description('the accounts whose history is kept');
@@ -49,16 +49,6 @@ export function accountsCommand(io: Io): Command {
     );
 
   return command;
-}
-
-async function withDatabase(io: Io, work: (pool: Pool) => Promise<void>): Promise<void> {
-  const config = readConfig(io.source);
-  const database = await openDatabase(io, config, openLogger(io, config), 'refuse');
-  try {
-    await work(database.pool);
-  } finally {
-    await database.close();
-  }
 }
 
 async function list(io: Io, pool: Pool, format: Format): Promise<void> {

@@ -20,7 +20,8 @@ import { requestSync } from '../sync/request-sync.ts';
 import type { RunDeps } from '../sync/run-sync.ts';
 import { createProgress } from '../terminal/progress.ts';
 import { duration, plural } from '../words.ts';
-import { printTrend } from './trends.ts';
+import { trendSince } from '../answers/trend.ts';
+import { printTrend } from '../terminal/print-trend.ts';
 
 const ACCOUNT = '5e1f00000000000000000000000000de';
 const DAYS = 90;
@@ -59,7 +60,8 @@ export function demoCommand(io: Io): Command {
           `\n${DAYS} days of ${plural(USERS, 'user')}: ${plural(counts.succeeded, 'snapshot')} (${counts.partial} partial), ${plural(counts.failed, 'failed run')}, in ${duration(performance.now() - began)}\n\n`,
         );
         const since = new Date(Date.now() - (DAYS + 1) * 86_400_000);
-        await printTrend(io, pool, { since, bucket: 'day', timezone: 'UTC', format: 'table', rows: 7 });
+        const trend = await trendSince(pool, { since, bucket: 'day', timezone: 'UTC' });
+        printTrend(io, trend, { format: 'table', rows: 7 });
         io.stdout.write(WHERE_NEXT);
       } finally {
         await pool.end();

@@ -1,21 +1,25 @@
 // `diff <from> <to>`: who appeared, rose, returned, fell or was cleared between two moments.
+import { differenceOf, type Difference } from '../answers/difference.ts';
 import { Command } from 'commander';
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { EXIT, OperatorError } from '../errors.ts';
-import { compareLevels } from '../queries/levels/compare-levels.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
 import { findSnapshot } from '../queries/snapshots/find-snapshot.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
-import { levelsOfSnapshot } from '../queries/levels/levels-of-snapshot.ts';
 import { mayRead } from '../queries/health/may-read.ts';
-import { snapshotAt } from '../queries/snapshots/snapshot-at.ts';
-import { blockOf, printAll, type Difference } from '../terminal/print-diff.ts';
+import { blockOf, printAll } from '../terminal/print-diff.ts';
 import { identitiesDenied } from '../answers/identities-denied.ts';
 import { formatOption, wholeNumber } from './options/format.ts';
 import type { Format } from '../terminal/table.ts';
-import { accountName, beforeHistory, chooseHistories, livingAt } from '../answers/choose-histories.ts';
-import { NO_ACCOUNT, withHistory } from './options/with-history.ts';
+import {
+  accountName,
+  beforeHistory,
+  chooseHistories,
+  livingAt,
+  NO_ACCOUNT,
+} from '../answers/choose-histories.ts';
+import { withHistory } from './options/with-history.ts';
 import { readableTimeOrSnapshot, timeOf, timezoneOption } from './options/times.ts';
 import { parseWhen, WHEN_HELP } from '../time/when.ts';
 import { wrap } from '../terminal/wrap.ts';
@@ -146,27 +150,6 @@ function accountsOf(
     });
   }
   return known.filter((account) => account.account_key === key);
-}
-
-async function differenceOf(
-  pool: Pool,
-  account: KnownAccount,
-  from: Date,
-  to: Date,
-  identities: boolean,
-): Promise<Difference | null> {
-  const [first, last] = [
-    await snapshotAt(pool, account.account_key, from),
-    await snapshotAt(pool, account.account_key, to),
-  ];
-  if (first === null || last === null) return null;
-  const span = { from: first.observed_at, to: last.observed_at };
-  return {
-    account,
-    from: { ...first, levels: await levelsOfSnapshot(pool, first.snapshot_id) },
-    to: { ...last, levels: await levelsOfSnapshot(pool, last.snapshot_id) },
-    rows: first.snapshot_id === last.snapshot_id ? [] : await compareLevels(pool, account, span, identities),
-  };
 }
 
 function swapped(from: Date, to: Date): OperatorError {

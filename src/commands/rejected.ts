@@ -1,7 +1,7 @@
 // `rejected list|show|recheck`: the records that could not be accepted. Reads only; what they hold is shown on request alone.
+import { withDatabase } from './options/with-history.ts';
 import { Command } from 'commander';
-import { readConfig } from '../config.ts';
-import { openDatabase, openLogger, type Io } from '../context.ts';
+import { type Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { EXIT, OperatorError } from '../errors.ts';
 import { findRejected, type RejectedRecord } from '../queries/rejected/find-rejected.ts';
@@ -9,12 +9,14 @@ import { listRejected, type RejectedRow } from '../queries/rejected/list-rejecte
 import { formatOption, wholeNumber } from './options/format.ts';
 import { plural, printable } from '../words.ts';
 import { printRows, type Cell, type Format } from '../terminal/table.ts';
-import { printRecheck, type RecheckOptions } from './rejected-recheck.ts';
+import { printRecheck } from '../terminal/print-recheck.ts';
+import { recheckWaiting } from '../upkeep/recheck-waiting.ts';
 import { isCut } from '../upkeep/recheck.ts';
 import { blockOf, byAccount, more, seen } from '../terminal/print-rejected.ts';
 import { wrap } from '../terminal/wrap.ts';
 
 type ListOptions = { account?: string; limit: number; all: boolean; format: Format };
+type RecheckOptions = { account?: string; limit: number; format: Format };
 type ShowOptions = { account?: string; raw: boolean; format: Format };
 
 export function rejectedCommand(io: Io): Command {
@@ -46,19 +48,13 @@ export function rejectedCommand(io: Io): Command {
     .option('--account <id>', 'only this account')
     .option(...limit('how many a table shows'), 50)
     .addOption(formatOption())
-    .action((options: RecheckOptions) => withDatabase(io, (pool) => printRecheck(io, pool, options)));
+    .action((options: RecheckOptions) =>
+      withDatabase(io, async (pool) =>
+        printRecheck(io.stdout, await recheckWaiting(pool, options.account), options),
+      ),
+    );
 
   return command;
-}
-
-async function withDatabase(io: Io, work: (pool: Pool) => Promise<void>): Promise<void> {
-  const config = readConfig(io.source);
-  const database = await openDatabase(io, config, openLogger(io, config), 'refuse');
-  try {
-    await work(database.pool);
-  } finally {
-    await database.close();
-  }
 }
 
 const COLUMNS = [

@@ -1,22 +1,20 @@
 // `status`: is it fresh, is it running, how did the last runs end; `--run <id>` one run with its evidence.
+import { LEASE_TIMING } from '../sync/claim/lease.ts';
+import { scheduleState } from '../answers/account-states.ts';
 import { Command } from 'commander';
 import type { Config } from '../config.ts';
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { EXIT, OperatorError } from '../errors.ts';
-import { databaseNow } from '../queries/health/database-now.ts';
 import { listAccounts, type AccountState } from '../queries/accounts/list-accounts.ts';
 import { findRun, listRuns, type Run } from '../queries/runs/list-runs.ts';
-import { slotRuns } from '../queries/runs/slot-runs.ts';
-import { longestInterval, nextSlots } from '../time/schedule.ts';
-import { slotsBefore } from '../time/slots.ts';
 import { explainRun, type Fact } from '../answers/explain-run.ts';
 import { duration, minute, printable } from '../words.ts';
 import { formatOption, wholeNumber } from './options/format.ts';
 import { json, printRows, table, type Cell, type Format } from '../terminal/table.ts';
-import { accountUnknown } from '../answers/choose-histories.ts';
-import { NO_ACCOUNT, withHistory } from './options/with-history.ts';
-import { ACCOUNT_COLUMNS, accountCells, accountLines, type ScheduleState } from './status-accounts.ts';
+import { accountUnknown, NO_ACCOUNT } from '../answers/choose-histories.ts';
+import { withHistory } from './options/with-history.ts';
+import { ACCOUNT_COLUMNS, accountCells, accountLines } from '../terminal/print-status.ts';
 import { wrap } from '../terminal/wrap.ts';
 
 type Options = { run?: number; account?: string; limit: number; accounts: boolean; format: Format };
@@ -58,7 +56,7 @@ async function printStatus(io: Io, config: Config, pool: Pool, options: Options)
     const newestFirst = runs.toSorted((one, other) => other.run_id - one.run_id);
     return printRows(io.stdout, format, RUN_COLUMNS, newestFirst.map(runCells));
   }
-  const schedule = await scheduleState(pool, config);
+  const schedule = await scheduleState(pool, { ...config.sync, leaseMs: LEASE_TIMING.leaseMs });
   if (format !== 'table') {
     const columns = ACCOUNT_COLUMNS.map((name) => ({ name }));
     return printRows(
@@ -91,20 +89,6 @@ function runsOf(state: AccountState, runs: readonly Run[]): string {
   return own.length === 0
     ? '  no run has ended yet\n\n'
     : `\n${table(TABLE_COLUMNS, own.map(tableCells))}\n\n`;
-}
-
-async function scheduleState(pool: Pool, config: Config): Promise<ScheduleState> {
-  const { schedule, timezone } = config.sync;
-  const [lastSlot = null] = slotsBefore(schedule, timezone, await databaseNow(pool), 1);
-  const [nextSlot = null] = nextSlots(schedule, timezone, 1);
-  return {
-    schedule,
-    timezone,
-    lastSlot,
-    nextSlot,
-    staleAfterMs: 2 * longestInterval(schedule, timezone),
-    runs: lastSlot === null ? [] : await slotRuns(pool, lastSlot),
-  };
 }
 
 // 80 columns wide with the longest error code.

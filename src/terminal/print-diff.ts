@@ -1,6 +1,6 @@
 // What differs between two snapshots as text, JSON or CSV.
+import type { Difference } from '../answers/difference.ts';
 import { CHANGES, type Change, type LevelDifference } from '../queries/levels/compare-levels.ts';
-import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import type { LevelCount } from '../queries/levels/levels-of-snapshot.ts';
 import type { SnapshotAt } from '../queries/snapshots/snapshot-at.ts';
 import { withPersons } from './person-lines.ts';
@@ -8,13 +8,6 @@ import { printRows, table, type Cell, type Format } from './table.ts';
 import { accountName } from '../answers/choose-histories.ts';
 import { localMinute } from '../time/when.ts';
 import { wrap } from './wrap.ts';
-
-export type Difference = {
-  account: KnownAccount;
-  from: SnapshotAt & { levels: LevelCount[] };
-  to: SnapshotAt & { levels: LevelCount[] };
-  rows: LevelDifference[];
-};
 
 const COLUMNS = [
   'account_id',

@@ -1,26 +1,10 @@
 // The history of one user as text, JSON or CSV.
+import type { UserHistory } from '../answers/user-history.ts';
 import type { FoundUser } from '../queries/users/find-users.ts';
-import type { IdentityVersion } from '../queries/users/identity-versions.ts';
-import type { LastLookup } from '../queries/users/last-lookup.ts';
-import type { MayRead } from '../queries/health/may-read.ts';
-import type { Walks } from '../queries/runs/walks-since.ts';
 import { duration, minute, plural, printable } from '../words.ts';
 import { json, printRows, type Cell, type Format } from './table.ts';
 import { inWords, iso, walksInWords, type TimelineEvent } from '../answers/user-timeline.ts';
 import { wrap } from './wrap.ts';
-
-export type UserHistory = {
-  user: FoundUser;
-  /** The current one, where it was asked for. */
-  identity: IdentityVersion | null;
-  events: readonly TimelineEvent[];
-  /** Whether there are earlier events. */
-  leftOut: boolean;
-  lookup: LastLookup | null;
-  may: MayRead;
-  /** Of a user who is absent now: the walks that lacked them. */
-  absentWalks: Walks | null;
-};
 
 type Out = { write(text: string): unknown };
 

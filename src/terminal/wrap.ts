@@ -18,11 +18,13 @@ export function wrap(text: string, indent = 0, width = LINE_WIDTH): string {
   return [...lines, line].join(`\n${' '.repeat(indent)}`);
 }
 
-/** Columns of the terminal; 80 where there is none, unless COLUMNS says otherwise. */
-export function widthOf(io: {
-  stdout: { columns?: number };
+export type Terminal = {
+  stdout: { columns?: number; isTTY?: boolean };
   source: { env: Readonly<Record<string, string | undefined>> };
-}): number {
+};
+
+/** Columns of the terminal; 80 where there is none, unless COLUMNS says otherwise. */
+export function widthOf(io: Terminal): number {
   const width = io.stdout.columns ?? Number(io.source.env['COLUMNS']);
   return Number.isInteger(width) && width > 0 ? width : 80;
 }

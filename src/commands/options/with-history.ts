@@ -5,8 +5,6 @@ import { databaseError } from '../../db/database-errors.ts';
 import { requireMigrated } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
 
-export const NO_ACCOUNT = 'No account was ever synced here. Start with: zt-risk-sync sync\n';
-
 export async function withHistory(
   io: Io,
   work: (pool: Pool, config: Config) => Promise<void>,
@@ -27,5 +25,16 @@ async function requireMigratedIfTold(pool: Pool): Promise<void> {
     await requireMigrated(pool);
   } catch (error) {
     if (databaseError(error)?.code !== 'DATABASE_PERMISSION') throw error;
+  }
+}
+
+/** For commands that write, or that read what the worker keeps for itself: the schema must be that of this version. */
+export async function withDatabase(io: Io, work: (pool: Pool) => Promise<void>): Promise<void> {
+  const config = readConfig(io.source);
+  const database = await openDatabase(io, config, openLogger(io, config), 'refuse');
+  try {
+    await work(database.pool);
+  } finally {
+    await database.close();
   }
 }

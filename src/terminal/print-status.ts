@@ -1,29 +1,9 @@
 // The state of each account as `status` tells it: how old, by the schedule too old, what fails, who is at it. Pure.
+import { isStale, type ScheduleState } from '../answers/account-states.ts';
 import type { AccountState } from '../queries/accounts/list-accounts.ts';
-import type { SlotRun } from '../queries/runs/slot-runs.ts';
 import { ago, duration, minute, plural, printable } from '../words.ts';
 import type { Cell } from '../terminal/table.ts';
 import { LINE_WIDTH, wrap } from '../terminal/wrap.ts';
-import { LEASE_TIMING } from '../sync/claim/lease.ts';
-
-export type ScheduleState = {
-  schedule: string;
-  timezone: string;
-  /** The newest that has passed; null when a year holds none. */
-  lastSlot: Date | null;
-  nextSlot: Date | null;
-  /** Age from which a snapshot is stale: two of the longest intervals, as /readyz and /metrics have it. */
-  staleAfterMs: number;
-  /** Runs of the last slot. */
-  runs: readonly SlotRun[];
-};
-
-/** Null for an account that is retired, and for one so new that it need not have a snapshot. */
-export function isStale(state: AccountState, { staleAfterMs }: ScheduleState): boolean | null {
-  if (state.retired_at !== null) return null;
-  if (state.age_ms !== null) return state.age_ms > staleAfterMs;
-  return state.known_ms > staleAfterMs ? true : null;
-}
 
 export function accountLines(state: AccountState, schedule: ScheduleState): string[] {
   const name = printable(state.label === null ? state.account_id : `${state.account_id} (${state.label})`);
@@ -36,7 +16,7 @@ export function accountLines(state: AccountState, schedule: ScheduleState): stri
   );
   const fresh = freshness(state, schedule);
   if (fresh !== null) lines.push(fresh);
-  lines.push(running(state));
+  lines.push(running(state, schedule));
   const slot = lastSlot(state, schedule);
   if (slot !== null) lines.push(slot);
   if (state.failures_since > 0)
@@ -71,13 +51,13 @@ function freshness(state: AccountState, schedule: ScheduleState): string | null 
   return stale ? `STALE: more than ${after}` : `fresh: stale after ${after}`;
 }
 
-function running(state: AccountState): string {
+function running(state: AccountState, { leaseMs }: ScheduleState): string {
   if (!state.leases_visible)
     return 'this database role may not read who is syncing it, nor which records were rejected';
   if (state.running_run_id === null) return 'nobody is syncing it now';
   const run = `run ${state.running_run_id} since ${minute(state.running_since ?? new Date())} on host ${state.running_host}`;
   const silent = state.silent_ms ?? 0;
-  return silent > LEASE_TIMING.leaseMs
+  return silent > leaseMs
     ? `left behind: ${run}, silent for ${duration(silent)}; the next run takes over`
     : `running: ${run}`;
 }
@@ -141,9 +121,7 @@ export function accountCells(state: AccountState, schedule: ScheduleState): Cell
     state.partials_since,
     iso(state.complete_at),
     state.rejected_waiting,
-    state.leases_visible
-      ? state.running_run_id !== null && (state.silent_ms ?? 0) <= LEASE_TIMING.leaseMs
-      : null,
+    state.leases_visible ? state.running_run_id !== null && (state.silent_ms ?? 0) <= schedule.leaseMs : null,
     state.running_run_id,
     iso(state.running_since),
     state.running_host,

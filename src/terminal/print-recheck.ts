@@ -1,23 +1,16 @@
-// `rejected recheck`: reads what waits again with this version's eyes, and prints what became of each.
-import type { Io } from '../context.ts';
-import type { Pool } from '../db/pool.ts';
-import type { RejectedRow } from '../queries/rejected/list-rejected.ts';
-import { waitingRaw } from '../queries/rejected/waiting-raw.ts';
+// What became of each rejected record that was read again, as text, JSON or CSV.
+import type { Recheck } from '../upkeep/recheck.ts';
+import type { Rechecked } from '../upkeep/recheck-waiting.ts';
 import { plural } from '../words.ts';
-import { printRows, type Cell, type Format } from '../terminal/table.ts';
-import { recheck, type Recheck } from '../upkeep/recheck.ts';
-import { blockOf, byAccount, more } from '../terminal/print-rejected.ts';
-import { wrap } from '../terminal/wrap.ts';
+import { blockOf, byAccount, more } from './print-rejected.ts';
+import { printRows, type Cell, type Format } from './table.ts';
+import { wrap } from './wrap.ts';
 
-export type RecheckOptions = { account?: string; limit: number; format: Format };
-
-export async function printRecheck(io: Io, pool: Pool, options: RecheckOptions): Promise<void> {
-  const rows: (RejectedRow & { now: Recheck })[] = [];
-  for await (const { raw, ...row } of waitingRaw(
-    pool,
-    options.account === undefined ? {} : { accountId: options.account },
-  ))
-    rows.push({ ...row, now: recheck(raw) });
+export function printRecheck(
+  out: NodeJS.WritableStream,
+  rows: readonly Rechecked[],
+  options: { limit: number; format: Format },
+): void {
   if (options.format !== 'table') {
     const columns = ['account_id', 'id', 'user_id', 'outcome', 'reason', 'rejected_because'];
     const lines = rows.map((row): Cell[] => [
@@ -29,14 +22,14 @@ export async function printRecheck(io: Io, pool: Pool, options: RecheckOptions):
       row.reason,
     ]);
     return printRows(
-      io.stdout,
+      out,
       options.format,
       columns.map((name) => ({ name })),
       lines,
     );
   }
   if (rows.length === 0) {
-    io.stdout.write('No rejected record waits.\n');
+    out.write('No rejected record waits.\n');
     return;
   }
   const shown = rows.slice(0, options.limit);
@@ -51,7 +44,7 @@ export async function printRecheck(io: Io, pool: Pool, options: RecheckOptions):
     ...(rejected > 0 ? [`Still rejected: ${rejected.toLocaleString('en-US')}.`] : []),
     ...(unknown > 0 ? [`Cannot be told: ${unknown.toLocaleString('en-US')}; the next sync will.`] : []),
   ];
-  io.stdout.write(`${byAccount(shown, blocks)}\n\n${wrap(told.join(' '))}\n`);
+  out.write(`${byAccount(shown, blocks)}\n\n${wrap(told.join(' '))}\n`);
 }
 
 function inWords({ outcome, reason }: Recheck): string {

@@ -1,0 +1,23 @@
+// Users per level over time, with the accounts that the points belong to.
+import type { Pool } from '../db/pool.ts';
+import { DEFAULT_LIMITS, inTransaction } from '../db/transaction.ts';
+import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
+import { levelTrend, type Bucket, type TrendPoint } from '../queries/levels/level-trend.ts';
+import { chooseHistories } from './choose-histories.ts';
+
+export type TrendFilter = { since: Date; bucket: Bucket; timezone: string; account?: string };
+
+/** `points` in the order of accounts and time; an account without a snapshot has none. */
+export type Trend = TrendFilter & { accounts: readonly KnownAccount[]; points: readonly TrendPoint[] };
+
+/** Throws ACCOUNT_UNKNOWN. */
+export async function trendSince(pool: Pool, filter: TrendFilter): Promise<Trend> {
+  const accounts = await chooseHistories(pool, filter.account);
+  const points = await inTransaction(pool, DEFAULT_LIMITS, (tx) =>
+    levelTrend(tx, {
+      ...filter,
+      ...(filter.account === undefined ? {} : { accountId: filter.account }),
+    }),
+  );
+  return { ...filter, accounts, points };
+}

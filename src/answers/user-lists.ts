@@ -1,0 +1,123 @@
+// The users of each account that are wanted, as they are now or were at an earlier time.
+import type { Pool } from '../db/pool.ts';
+import { EXIT, OperatorError } from '../errors.ts';
+import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
+import { databaseNow } from '../queries/health/database-now.ts';
+import { mayRead } from '../queries/health/may-read.ts';
+import { snapshotAt, type SnapshotAt } from '../queries/snapshots/snapshot-at.ts';
+import { listUsers, type ListedUser, type UserSort } from '../queries/users/list-users.ts';
+import { RISK_LEVELS } from '../user-risk.ts';
+import { beforeHistory, chooseHistories, livingAt } from './choose-histories.ts';
+import { identitiesDenied } from './identities-denied.ts';
+
+export type UserFilter = {
+  /** Levels, or `cleared`; none stands for all levels. */
+  level: readonly string[];
+  sort: UserSort;
+  search?: string;
+  /** Users of an account; null for all. */
+  limit: number | null;
+  account?: string;
+  /** Also email and name, and search them. */
+  identities: boolean;
+  /** Null for now. */
+  asOf: Date | null;
+};
+
+export type UserList = {
+  account: KnownAccount;
+  snapshot: SnapshotAt;
+  /** Of all that are wanted, beyond the limit as well. */
+  total: number;
+  rows: ListedUser[];
+};
+
+export type UserLists = {
+  lists: UserList[];
+  /** Accounts without a snapshot so early. */
+  without: KnownAccount[];
+  known: KnownAccount[];
+  /** Those of them that were synced then. */
+  accounts: KnownAccount[];
+  /** What the lists are of: `asOf`, or the database's clock. */
+  at: Date;
+};
+
+/** Throws AS_OF_CLEARED, SEARCH_NEEDS_IDENTITIES, IDENTITIES_DENIED, ACCOUNT_UNKNOWN, BEFORE_HISTORY. */
+export async function userLists(pool: Pool, filter: UserFilter): Promise<UserLists> {
+  const { identities, asOf } = filter;
+  if (asOf !== null && filter.level.includes('cleared')) throw asOfCleared();
+  const search = searchOf(filter.search, identities);
+  if (identities && !(await mayRead(pool)).identities)
+    throw identitiesDenied('Users can be listed without them', 'Leave --identities out');
+  const at = asOf ?? (await databaseNow(pool));
+  const known = await chooseHistories(pool, filter.account);
+  const accounts = livingAt(known, at, filter.account);
+  const lists: UserList[] = [];
+  const without: KnownAccount[] = [];
+  for (const account of accounts) {
+    const snapshot = await snapshotAt(pool, account.account_key, at);
+    if (snapshot === null) {
+      without.push(account);
+      continue;
+    }
+    const { account_key, account_id } = account;
+    const listed = await listUsers(pool, {
+      account_key,
+      account_id,
+      levels: levelsOf(filter.level),
+      ...search,
+      identities,
+      sort: filter.sort,
+      limit: filter.limit,
+      asOf: asOf === null ? null : snapshot.observed_at.toISOString(),
+    });
+    lists.push({ account, snapshot, ...listed });
+  }
+  if (lists.length === 0 && asOf !== null && accounts.length > 0)
+    throw beforeHistory('--as-of', at, accounts);
+  return { lists, without, known, accounts, at };
+}
+
+/** Null stands for cleared. */
+function levelsOf(wanted: readonly string[]): (string | null)[] {
+  const levels = wanted.length === 0 ? RISK_LEVELS : wanted;
+  return levels.map((level) => (level === 'cleared' ? null : level));
+}
+
+const UUID_SHAPE = '00000000-0000-0000-0000-000000000000';
+
+/** What an id may be, and what an email or a name may hold. Throws SEARCH_NEEDS_IDENTITIES. */
+function searchOf(
+  text: string | undefined,
+  identities: boolean,
+): { idRange: [string, string] | null; text: string | null } {
+  if (text === undefined || text === '') return { idRange: null, text: null };
+  const digits = text.toLowerCase().replaceAll('-', '');
+  const isId =
+    /^[0-9a-f-]{1,36}$/i.test(text) &&
+    digits !== '' &&
+    UUID_SHAPE.startsWith(text.replace(/[0-9a-f]/gi, '0'));
+  if (!isId && !identities) {
+    throw new OperatorError({
+      code: 'SEARCH_NEEDS_IDENTITIES',
+      exit: EXIT.usage,
+      happened: 'What --search was given is not how a user id begins',
+      means: 'Emails and names are looked at only where they are asked for',
+      todo: 'Add --identities, or give the beginning of a user id',
+    });
+  }
+  const uuid = (fill: string) =>
+    digits.padEnd(32, fill).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  return { idRange: isId ? [uuid('0'), uuid('f')] : null, text: identities ? text : null };
+}
+
+export function asOfCleared(): OperatorError {
+  return new OperatorError({
+    code: 'AS_OF_CLEARED',
+    exit: EXIT.usage,
+    happened: '--as-of was asked for cleared users',
+    means: 'At an earlier time the users who were present then are known',
+    todo: 'Leave --level cleared out; who was cleared since then: `zt-risk-sync diff`',
+  });
+}

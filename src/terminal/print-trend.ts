@@ -1,0 +1,170 @@
+// Users per level over time: drawn for a terminal with a row per bucket, or as JSON or CSV.
+import type { Trend } from '../answers/trend.ts';
+import type { Bucket, TrendPoint } from '../queries/levels/level-trend.ts';
+import { accountName, NO_ACCOUNT } from '../answers/choose-histories.ts';
+import { startOfDay } from '../time/when.ts';
+import { minute } from '../words.ts';
+import { printRows, table, type Cell, type Format } from './table.ts';
+import {
+  barChart,
+  CARRIED_MARKS,
+  changeInWords,
+  gutterOf,
+  legend,
+  percentOf,
+  sparkline,
+  stretchesOf,
+  timeAxis,
+  type Level,
+} from './trend-chart.ts';
+import { widthOf, wrap, type Terminal } from './wrap.ts';
+
+type TrendIo = Terminal & { stdout: NodeJS.WritableStream; stderr: { write(text: string): unknown } };
+type TrendPrintOptions = {
+  format: Format;
+  /** Of a table, the newest only. */
+  rows?: number;
+};
+
+const LEVELS: readonly Level[] = ['high', 'medium', 'low'];
+
+export function printTrend(io: TrendIo, trend: Trend, options: TrendPrintOptions): void {
+  const { accounts, points } = trend;
+  if (points.length > 0)
+    for (const account of accounts)
+      if (account.newest_at === null && account.retired_at === null)
+        io.stderr.write(`account ${accountName(account)}: no snapshot yet\n`);
+  if (options.format !== 'table') return printPoints(io, trend, options.format);
+  if (accounts.length === 0) {
+    io.stdout.write(NO_ACCOUNT);
+    return;
+  }
+  if (points.length === 0) {
+    io.stdout.write(
+      accounts.every((account) => account.newest_at === null)
+        ? 'There is no snapshot yet. Make one: zt-risk-sync sync. What went wrong: zt-risk-sync status\n'
+        : `No account was synced any more at ${minute(trend.since)}: retired. Try an earlier --since.\n`,
+    );
+    return;
+  }
+  let shown = 0;
+  for (const account of accounts) {
+    const own = points.filter((point) => point.account_id === account.account_id);
+    if (own.length === 0) continue;
+    if (shown++ > 0) io.stdout.write('\n');
+    const span = `${own[0]?.bucket} to ${own.at(-1)?.bucket}, by ${trend.bucket} (${trend.timezone})`;
+    io.stdout.write(`account ${accountName(account)}\n${span}\n\n`);
+    if (own.every((point) => !point.is_observed) && account.newest_at !== null)
+      io.stdout.write(`No snapshot in this span: the newest is of ${minute(account.newest_at)}.\n\n`);
+    drawLevels(io, own, trend.bucket);
+    io.stdout.write(`\n${pointTable(own.slice(-(options.rows ?? own.length)), trend.bucket)}\n`);
+  }
+}
+
+function printPoints(io: TrendIo, { points, bucket, timezone }: Trend, format: Format): void {
+  // A contract: append only.
+  const columns = [
+    'account_id',
+    bucket,
+    'low',
+    'medium',
+    'high',
+    'verdict',
+    'all',
+    'high_share',
+    'is_observed',
+    'starts_at',
+    'snapshot_id',
+    'observed_at',
+  ];
+  const rows = points.map((p): Cell[] => {
+    const all = p.low + p.medium + p.high;
+    return [
+      p.account_id,
+      p.bucket,
+      p.low,
+      p.medium,
+      p.high,
+      p.verdict,
+      all,
+      all === 0 ? null : Number((p.high / all).toFixed(6)),
+      p.is_observed,
+      p.hour_at ?? startOfDay(p.bucket, timezone).toISOString(),
+      p.snapshot_id,
+      p.observed_at,
+    ];
+  });
+  printRows(
+    io.stdout,
+    format,
+    columns.map((name) => ({ name })),
+    rows,
+  );
+}
+
+// A line of blocks takes a glance; a chart takes the room to be read.
+const CHART_FROM = 100;
+const WIDEST = 160;
+const NARROWEST = 50;
+
+function drawLevels(io: TrendIo, points: readonly TrendPoint[], bucket: Bucket): void {
+  const width = Math.max(NARROWEST, Math.min(widthOf(io), WIDEST));
+  const isChart = io.stdout.isTTY === true || width >= CHART_FROM;
+  const share = percentOf(points.at(-1)!, 'high');
+  const shareBefore = percentOf(points[0]!, 'high');
+  const titles = LEVELS.map((level) => {
+    const change = changeInWords(points, level);
+    if (level !== 'high' || share === null) return change;
+    return isChart
+      ? `${change}   ${share} % of all${shareBefore === null || points.length === 1 ? '' : `, was ${shareBefore} %`}`
+      : change;
+  });
+  const gutter = gutterOf(points);
+  const lines: string[] = [];
+  if (isChart) {
+    for (const [index, level] of LEVELS.entries()) {
+      lines.push(`${level.padEnd(7)}${titles[index]}`);
+      lines.push(...barChart(points, level, { width, gutter }));
+    }
+    lines.push(...timeAxis(points, { width, gutter }));
+  } else {
+    const room = Math.max(8, width - 10 - Math.max(...titles.map((title) => title.length)));
+    for (const [index, level] of LEVELS.entries())
+      lines.push(`${level.padEnd(7)}${sparkline(stretchesOf(points, level, room))}  ${titles[index]}`);
+    const marks = stretchesOf(points, 'high', room)
+      .map(({ hasPartial }) => (hasPartial ? 'p' : ' '))
+      .join('');
+    if (marks.trim() !== '') lines.push(`       ${marks}`.trimEnd());
+    if (share !== null)
+      lines.push(
+        `high is ${share} % of all${shareBefore === null || points.length === 1 ? '' : `, was ${shareBefore} %`}`,
+      );
+  }
+  const marks = legend(points, isChart ? CARRIED_MARKS.bars : CARRIED_MARKS.line, bucket);
+  lines.push(...marks.map((line) => wrap(line, 2, Math.min(width, 100))));
+  io.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function pointTable(points: readonly TrendPoint[], bucket: Bucket): string {
+  const columns = [
+    { name: bucket },
+    { name: 'low', right: true },
+    { name: 'medium', right: true },
+    { name: 'high', right: true },
+    { name: 'high %', right: true },
+    { name: 'all', right: true },
+    { name: 'verdict' },
+  ];
+  return table(
+    columns,
+    points.map((p) => [
+      p.bucket,
+      p.low,
+      p.medium,
+      p.high,
+      percentOf(p, 'high'),
+      p.low + p.medium + p.high,
+      p.is_observed ? p.verdict : 'no snapshot',
+    ]),
+  );
+}
