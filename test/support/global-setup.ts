@@ -5,6 +5,7 @@ import type { EmbeddedMajor } from '../../src/db/embedded/layout.ts';
 import { engineAnswers } from './database/container-engine.ts';
 import { startContainerPostgres } from './database/container-postgres.ts';
 import { startPostgresServer, type PostgresServer } from './database/postgres-server.ts';
+import { dropTemplate, newTemplateName } from './database/test-database.ts';
 
 let server: PostgresServer | undefined;
 
@@ -14,12 +15,15 @@ export async function globalSetup(): Promise<void> {
   server = started?.server;
   const url = given || (server?.url ?? '');
   process.env['TEST_POSTGRES_URL'] = url;
+  process.env['TEST_TEMPLATE'] = newTemplateName();
   process.stdout.write(
     `tests use PostgreSQL ${await versionAt(url)} at ${new URL(url).host} (${started?.kind ?? 'TEST_DATABASE_URL'})\n`,
   );
 }
 
 export async function globalTeardown(): Promise<void> {
+  // A server of one's own goes on without it.
+  if (server === undefined) await dropTemplate();
   await server?.stop();
 }
 

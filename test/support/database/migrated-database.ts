@@ -1,8 +1,7 @@
 // A database of its own with the schema in it, and a pool on it; both gone after the test file or test.
 import type { Pool } from '../../../src/db/pool.ts';
 import { createPool } from '../../../src/db/pool.ts';
-import { migrate } from '../../../src/db/migrate.ts';
-import { createTestDatabase } from './test-database.ts';
+import { cloneTemplate } from './test-database.ts';
 
 export type MigratedDatabase = {
   url: string;
@@ -13,9 +12,8 @@ export type MigratedDatabase = {
 };
 
 export async function migratedDatabase(): Promise<MigratedDatabase> {
-  const database = await createTestDatabase();
+  const database = await cloneTemplate();
   const pool = testPool(database.url);
-  await migrate(pool);
   return {
     url: database.url,
     pool,

@@ -1,27 +1,89 @@
 // A database of its own for each test file or test.
 import { randomBytes } from 'node:crypto';
-import { Client } from 'pg';
-import { databaseUrl, recreateDatabase } from '../../../src/db/create-database.ts';
+import { Client, escapeIdentifier } from 'pg';
+import { databaseUrl } from '../../../src/db/create-database.ts';
+import { migrate } from '../../../src/db/migrate.ts';
+import { createPool } from '../../../src/db/pool.ts';
 
 export type TestDatabase = { url: string; drop(): Promise<void> };
 
+// Any number will do, as long as nothing else in the admin's database uses it: 'ztrt' in ASCII.
+const TEMPLATE_LOCK = 0x7a747274;
+
 /** Empty, from template0. */
-export async function createTestDatabase(): Promise<TestDatabase> {
-  const admin = adminUrl();
+export function createTestDatabase(): Promise<TestDatabase> {
+  return asAdmin((admin) => createFrom(admin, 'template0'));
+}
+
+/** With the schema in it: a copy of the run's template, which the first to ask makes. */
+export function cloneTemplate(): Promise<TestDatabase> {
+  return asAdmin(async (admin) => {
+    const template = templateName();
+    await makeTemplate(admin, template);
+    return createFrom(admin, template);
+  });
+}
+
+/** At the end of a run. What a killed run leaves behind has a name that no other run uses. */
+export function dropTemplate(): Promise<void> {
+  return asAdmin((admin) => dropDatabase(admin, templateName()));
+}
+
+/** For the environment of a run's test files. */
+export function newTemplateName(): string {
+  return `test_template_${process.pid}_${randomBytes(6).toString('hex')}`;
+}
+
+/** The run's, or this process's own where there is no run. */
+function templateName(): string {
+  return (process.env['TEST_TEMPLATE'] ||= newTemplateName());
+}
+
+/**
+ * Ready when nobody may connect to it, which a server wants of a template while it is copied. One that is not ready was
+ * left by a test file that was killed half way.
+ */
+async function makeTemplate(admin: Client, name: string): Promise<void> {
+  await admin.query('select pg_advisory_lock($1)', [TEMPLATE_LOCK]);
+  try {
+    const ready = 'select from pg_database where datname = $1 and not datallowconn';
+    if ((await admin.query(ready, [name])).rowCount === 1) return;
+    await dropDatabase(admin, name);
+    await admin.query(`create database ${escapeIdentifier(name)} encoding 'UTF8' template template0`);
+    const pool = createPool({ url: databaseUrl(adminUrl(), name), max: 1, logger: { warn() {} } });
+    try {
+      await migrate(pool);
+    } finally {
+      await pool.end();
+    }
+    await admin.query(`alter database ${escapeIdentifier(name)} allow_connections false`);
+  } finally {
+    await admin.query('select pg_advisory_unlock($1)', [TEMPLATE_LOCK]);
+  }
+}
+
+async function createFrom(admin: Client, template: string): Promise<TestDatabase> {
   const name = `test_${process.pid}_${randomBytes(6).toString('hex')}`;
-  await recreateDatabase(admin, name);
-  return {
-    url: databaseUrl(admin, name),
-    async drop() {
-      const client = new Client({ connectionString: admin });
-      try {
-        await client.connect();
-        await client.query(`drop database if exists ${name} with (force)`);
-      } finally {
-        await client.end();
-      }
-    },
-  };
+  const strategy = template === 'template0' ? '' : 'strategy file_copy';
+  await admin.query(
+    `create database ${name} encoding 'UTF8' template ${escapeIdentifier(template)} ${strategy}`,
+  );
+  const url = adminUrl();
+  return { url: databaseUrl(url, name), drop: () => asAdmin((again) => dropDatabase(again, name), url) };
+}
+
+async function dropDatabase(admin: Client, name: string): Promise<void> {
+  await admin.query(`drop database if exists ${escapeIdentifier(name)} with (force)`);
+}
+
+async function asAdmin<T>(work: (admin: Client) => Promise<T>, url = adminUrl()): Promise<T> {
+  const admin = new Client({ connectionString: url });
+  try {
+    await admin.connect();
+    return await work(admin);
+  } finally {
+    await admin.end();
+  }
 }
 
 function adminUrl(): string {
