@@ -14,7 +14,7 @@ export const SECRETS = [
   'CLOUDFLARE_API_KEY',
   'DATABASE_URL',
   'HTTP_TOKEN',
-  'HEARTBEAT_URL',
+  'PING_URL',
 ] as const;
 
 const wholeNumber = (low: number, high: number) =>
@@ -90,7 +90,7 @@ export const Environment = z.object({
   HTTP_HOST: z.string().default(LOOPBACK),
   HTTP_PORT: wholeNumber(0, 65_535).default(8787),
   HTTP_TOKEN: z.string().optional(),
-  HEARTBEAT_URL: z
+  PING_URL: z
     .string()
     .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
       message: 'must be an http or https URL',
@@ -136,7 +136,7 @@ export type Config = Readonly<{
   };
   http: { host: string; port: number; token: string | null };
   /** Pinged after each success; `{account_id}` in it stands for the account. Null: nobody is told. */
-  heartbeatUrl: string | null;
+  pingUrl: string | null;
   logLevel: string;
   /** Values that must never be printed. Grows when a secret is read again, so look at it each time. */
   secrets: ReadonlySet<string>;
@@ -233,7 +233,7 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
       timeBudgetMs: e.SYNC_TIME_BUDGET ?? defaultTimeBudget(e.SYNC_SCHEDULE, e.SYNC_TIMEZONE),
     },
     http: { host: e.HTTP_HOST, port: e.HTTP_PORT, token: e.HTTP_TOKEN ?? null },
-    heartbeatUrl: e.HEARTBEAT_URL ?? null,
+    pingUrl: e.PING_URL ?? null,
     logLevel: e.LOG_LEVEL,
     secrets: secretsOf(values),
     dataFolder: dataFolder(source),

@@ -96,7 +96,7 @@ export function openClient(
 
 /** Null when nobody is to be told. */
 export function openSuccessPing(config: Config, logger: Logger): SuccessPing | null {
-  const url = config.heartbeatUrl;
+  const url = config.pingUrl;
   if (url === null) return null;
   const dispatcher = createDispatcher(new URL(url), config.cloudflare.proxy, DEFAULT_TIMING);
   return createSuccessPing({ url, dispatcher, logger });

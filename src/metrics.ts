@@ -21,7 +21,7 @@ export type Metrics = {
   recordRun(run: { accountId: string; trigger: string; durationMs: number; result: CountedResult }): void;
   /** The status of an answer, or in a word why none came. */
   recordAnswer(status: number | 'timeout' | 'network'): void;
-  recordHeartbeat(outcome: 'ok' | 'failed'): void;
+  recordPing(outcome: 'ok' | 'failed'): void;
   setSchedule(schedule: { intervalMs: number; nextSlot: Date | null }): void;
 };
 
@@ -91,9 +91,7 @@ export function createMetrics(options: {
     'Records that a walk could not accept; again in each walk that meets them.',
     ['account_id'],
   );
-  const pings = counter('heartbeat_pings_total', 'Pings to HEARTBEAT_URL after a success, by outcome.', [
-    'outcome',
-  ]);
+  const pings = counter('success_pings_total', 'Pings to PING_URL after a success, by outcome.', ['outcome']);
   const interval = gauge('schedule_interval_seconds', 'Longest time between two slots of SYNC_SCHEDULE.');
   const staleAfter = gauge(
     'stale_after_seconds',
@@ -150,7 +148,7 @@ export function createMetrics(options: {
       for (const kind of CHANGES) changes.inc({ account_id: accountId, kind }, published?.[kind] ?? 0);
     },
     recordAnswer: (status) => requests.inc({ status: String(status) }),
-    recordHeartbeat: (outcome) => pings.inc({ outcome }),
+    recordPing: (outcome) => pings.inc({ outcome }),
     setSchedule(schedule) {
       interval.set(schedule.intervalMs / 1000);
       staleAfter.set((2 * schedule.intervalMs) / 1000);

@@ -84,7 +84,7 @@ test('counts a run by account, trigger, status and verdict, and what it did', as
 test('counts requests by the status of the answer, or by why none came', async () => {
   const metrics = createMetrics({ version: '1.2.3' });
   for (const status of [200, 200, 429, 'timeout', 'network'] as const) metrics.recordAnswer(status);
-  for (const outcome of ['ok', 'ok', 'failed'] as const) metrics.recordHeartbeat(outcome);
+  for (const outcome of ['ok', 'ok', 'failed'] as const) metrics.recordPing(outcome);
   const scrape = parseScrape(await metrics.scrape());
   const requests = scrape.samples('zt_risk_sync_cloudflare_requests_total');
   assert.deepEqual(Object.fromEntries(requests.map(({ labels, value }) => [labels['status'], value])), {
@@ -93,8 +93,8 @@ test('counts requests by the status of the answer, or by why none came', async (
     timeout: 1,
     network: 1,
   });
-  assert.equal(scrape.value('zt_risk_sync_heartbeat_pings_total', { outcome: 'ok' }), 2);
-  assert.equal(scrape.value('zt_risk_sync_heartbeat_pings_total', { outcome: 'failed' }), 1);
+  assert.equal(scrape.value('zt_risk_sync_success_pings_total', { outcome: 'ok' }), 2);
+  assert.equal(scrape.value('zt_risk_sync_success_pings_total', { outcome: 'failed' }), 1);
 });
 
 test('asks for pool and budget at each scrape, and says nothing of what is not known', async () => {

@@ -95,7 +95,7 @@ async function serve(io: Io, options: Options): Promise<void> {
       const durationMs = performance.now() - began;
       metrics.recordRun({ accountId, trigger, durationMs, result: outcome.result });
       if (ping && outcome.result.error === null)
-        void ping.send(accountId).then((sent) => metrics.recordHeartbeat(sent));
+        void ping.send(accountId).then((sent) => metrics.recordPing(sent));
       return outcome;
     };
     const { schedule, timezone } = config.sync;
@@ -185,10 +185,10 @@ function warnOfSchedule(config: Config, accountIds: readonly string[], logger: L
         : 'daylight saving repeats these times of the schedule, they run once',
     );
   }
-  if (config.heartbeatUrl !== null && accountIds.length > 1 && !/account_id/i.test(config.heartbeatUrl)) {
+  if (config.pingUrl !== null && accountIds.length > 1 && !/account_id/i.test(config.pingUrl)) {
     logger.warn(
       { accounts: accountIds.length },
-      'HEARTBEAT_URL has no {account_id}: one account that works hides another that fails',
+      'PING_URL has no {account_id}: one account that works hides another that fails',
     );
   }
 }

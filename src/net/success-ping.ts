@@ -45,10 +45,7 @@ export function createSuccessPing(options: {
         await again.execute(() => attempt(url), closing.signal);
         return 'ok';
       } catch (error) {
-        options.logger.warn(
-          { account_id: accountId, ...errorFields(error) },
-          'HEARTBEAT_URL could not be pinged',
-        );
+        options.logger.warn({ account_id: accountId, ...errorFields(error) }, 'PING_URL could not be pinged');
         return 'failed';
       }
     },

@@ -143,10 +143,10 @@ describe('serve', { concurrency: false }, () => {
       ],
       [
         'with everything that is wrong named at once',
-        { SYNC_SCHEDULE: '61 * * * *', HTTP_HOST: '0.0.0.0', DATABASE_URL: '', HEARTBEAT_URL: 'hc-ping' },
-        /4 problems:(?=[^]*SYNC_SCHEDULE)(?=[^]*HTTP_TOKEN)(?=[^]*DATABASE_URL)(?=[^]*HEARTBEAT_URL)/,
+        { SYNC_SCHEDULE: '61 * * * *', HTTP_HOST: '0.0.0.0', DATABASE_URL: '', PING_URL: 'hc-ping' },
+        /4 problems:(?=[^]*SYNC_SCHEDULE)(?=[^]*HTTP_TOKEN)(?=[^]*DATABASE_URL)(?=[^]*PING_URL)/,
       ],
-      ['with a heartbeat that is no address', { HEARTBEAT_URL: 'hc-ping' }, /HEARTBEAT_URL: must be an http/],
+      ['with a PING_URL that is no address', { PING_URL: 'hc-ping' }, /PING_URL: must be an http/],
     ] as const) {
       test(title, async () => {
         const result = await runCli(['serve'], environment(newAccount(), more));
@@ -178,7 +178,7 @@ describe('serve', { concurrency: false }, () => {
     const server = serve(accountId, {
       HTTP_TOKEN,
       LOG_LEVEL: 'debug',
-      HEARTBEAT_URL: `http://127.0.0.1:${(monitor.address() as AddressInfo).port}/hush-hush/{account_id}`,
+      PING_URL: `http://127.0.0.1:${(monitor.address() as AddressInfo).port}/hush-hush/{account_id}`,
     });
     const done = await server.logged('run succeeded');
     assert.equal((await server.ask('/livez')).status, 200);
