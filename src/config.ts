@@ -266,20 +266,17 @@ export function dataFolder(source: Source): Config['dataFolder'] {
   return { home: homedir(), ...(dataHome === undefined || dataHome === '' ? {} : { dataHome }) };
 }
 
+/** Never throws: a defect is explained also where the configuration cannot be read. */
+export function wantsStackTraces(source: Source): boolean {
+  return ['debug', 'trace'].includes(variables(source, [])['LOG_LEVEL'] ?? '');
+}
+
 /** The variables that are set, `.env` below the environment, `_FILE` resolved. An empty variable counts as unset. */
 function collect(
   source: Source,
   problems: string[],
 ): { values: Record<string, string>; files: Partial<Record<(typeof SECRETS)[number], string>> } {
-  const all: Record<string, string | undefined> = {};
-  try {
-    if (source.envFile !== null && existsSync(source.envFile))
-      Object.assign(all, parseEnv(readFileSync(source.envFile, 'utf8')));
-  } catch (error) {
-    problems.push(`.env: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
-  }
-  for (const [name, value] of Object.entries(source.env))
-    if (value !== undefined && value !== '') all[name] = value;
+  const all = variables(source, problems);
   const values: Record<string, string> = {};
   for (const name of Object.keys(Environment.shape)) {
     // Proxies are customarily written in lower case, too.
@@ -304,6 +301,19 @@ function collect(
     }
   }
   return { values, files };
+}
+
+function variables(source: Source, problems: string[]): Record<string, string | undefined> {
+  const all: Record<string, string | undefined> = {};
+  try {
+    if (source.envFile !== null && existsSync(source.envFile))
+      Object.assign(all, parseEnv(readFileSync(source.envFile, 'utf8')));
+  } catch (error) {
+    problems.push(`.env: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+  }
+  for (const [name, value] of Object.entries(source.env))
+    if (value !== undefined && value !== '') all[name] = value;
+  return all;
 }
 
 function readSecretFile(path: string): string {

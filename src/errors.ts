@@ -48,6 +48,29 @@ export function isOperatorError(error: unknown): error is OperatorError {
   return error instanceof OperatorError;
 }
 
+// A chain of causes may close into a ring.
+const MOST_CAUSES = 10;
+
+/** Where an error and its causes came from, for developers: names and places. No message, because one may quote anything. */
+export function stackOf(error: unknown): string {
+  const parts: string[] = [];
+  let cause = error;
+  while (cause instanceof Error && parts.length < MOST_CAUSES) {
+    const name = parts.length === 0 ? cause.name : `caused by ${cause.name}`;
+    parts.push([name, ...framesOf(cause)].join('\n'));
+    cause = cause.cause;
+  }
+  return parts.join('\n');
+}
+
+/** A message may have several lines, and one of them may look like a place. */
+function framesOf({ stack = '', message }: Error): string[] {
+  const start = stack.indexOf(message);
+  if (start < 0) return [];
+  const lines = stack.slice(start + message.length).split('\n');
+  return lines.filter((line) => /^\s+at /.test(line));
+}
+
 /** Over several accounts the gravest that occurred decides: 78, 77, 1, 75, 0. */
 export function worstExit(codes: readonly ExitCode[]): ExitCode {
   const order: ExitCode[] = [EXIT.configuration, EXIT.usage, EXIT.permission, EXIT.failed, EXIT.tryLater];

@@ -1,7 +1,7 @@
 // pino, with every known secret scrubbed by value on the way out: redaction by path misses what a library quotes.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { pino, type DestinationStream, type Logger } from 'pino';
-import { isOperatorError } from './errors.ts';
+import { isOperatorError, stackOf } from './errors.ts';
 
 export type { Logger } from 'pino';
 
@@ -89,14 +89,8 @@ export function errorFields(error: unknown, withStack = false): Record<string, u
     ...(constraint === undefined ? {} : { constraint }),
     // The message of a database error may quote a value; the detail always does.
     ...(isDatabase ? {} : { message: root.message }),
-    ...(withStack ? { stack: framesOf(root) } : {}),
+    ...(withStack ? { stack: stackOf(error) } : {}),
   };
-}
-
-/** The stack without the message, which may have several lines. */
-function framesOf({ stack = '', message }: Error): string {
-  const start = stack.indexOf(message);
-  return start < 0 ? '' : stack.slice(start + message.length).replace(/^\n/, '');
 }
 
 /** The innermost cause: what the driver or the socket said. */

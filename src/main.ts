@@ -2,10 +2,10 @@
 // other: all of them together take 100 ms and 15 MB more.
 import { Command, CommanderError } from 'commander';
 import { printError } from './terminal/print-error.ts';
-import { dataFolder, processSource } from './config.ts';
+import { dataFolder, processSource, wantsStackTraces } from './config.ts';
 import type { Io } from './context.ts';
 import { databaseError } from './db/database-errors.ts';
-import { EXIT, isOperatorError, OperatorError } from './errors.ts';
+import { EXIT, isOperatorError, OperatorError, stackOf } from './errors.ts';
 import { VERSION } from './version.ts';
 
 // Ctrl-C under npm arrives twice: the terminal tells the whole group, and npm tells its child. No person is as fast.
@@ -52,16 +52,22 @@ export async function main(args: readonly string[]): Promise<number> {
     const error = isOperatorError(thrown) ? thrown : databaseError(thrown);
     if (error !== undefined) {
       printError(io, error);
+      if (error.code === 'UNEXPECTED') printStack(io, error.cause);
       return error.exit;
     }
-    // A defect. Its message may hold anything, its stack names only our own places.
-    const { name, stack } = thrown instanceof Error ? thrown : new Error('not an error');
+    // A defect. Its message may hold anything.
+    const name = thrown instanceof Error ? thrown.name : typeof thrown;
     process.stderr.write(
       `error UNEXPECTED: Something unforeseen happened (${name}).\n  This is a defect of zt-risk-sync.\n  Run again with LOG_LEVEL=debug for the stack trace, and report it.\n`,
     );
-    if (io.source.env['LOG_LEVEL'] === 'debug') process.stderr.write(`${framesOf(stack ?? '')}\n`);
+    printStack(io, thrown);
     return EXIT.failed;
   }
+}
+
+/** Where LOG_LEVEL asks for it. */
+function printStack(io: Io, error: unknown): void {
+  if (wantsStackTraces(io.source)) io.stderr.write(`${stackOf(error)}\n`);
 }
 
 function createIo(): Io {
@@ -105,14 +111,6 @@ function abortOnSignals(): AbortSignal {
     });
   }
   return interrupted.signal;
-}
-
-/** A message may have several lines, and the second one of a failed query holds its parameters. */
-function framesOf(stack: string): string {
-  return stack
-    .split('\n')
-    .filter((line) => /^\s+at /.test(line))
-    .join('\n');
 }
 
 /** With the one command that `name` names; with all of them where it names none, for the help and for suggestions. */

@@ -118,7 +118,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
         if (signal.aborted) return;
         trouble += 1;
         pauseMs = Math.min(timing.longestTroubleMs, timing.firstTroubleMs * 2 ** (trouble - 1));
-        const fields = troubleFields(error);
+        const fields = troubleFields(error, logger);
         // Once for each kind of trouble: a database that is away for a night is one line, not a thousand.
         if (fields.error_code !== lastTrouble)
           logger.error(fields, 'account cannot be synced now, trying again');
@@ -217,7 +217,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
         // Being told to stop is no trouble.
         const level = signal.aborted ? 'warn' : 'error';
         if (isAnswered)
-          logger[level]({ account_id: accountId, ...troubleFields(error) }, 'requested run failed');
+          logger[level]({ account_id: accountId, ...troubleFields(error, logger) }, 'requested run failed');
       });
       const ahead = new AbortController();
       try {
@@ -239,10 +239,10 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   };
 }
 
-function troubleFields(error: unknown) {
+function troubleFields(error: unknown, logger: Pick<Logger, 'isLevelEnabled'>) {
   return isOperatorError(error)
     ? { error_code: error.code, problem: error.happened }
-    : { error_code: 'UNEXPECTED', ...errorFields(error) };
+    : { error_code: 'UNEXPECTED', ...errorFields(error, logger.isLevelEnabled('debug')) };
 }
 
 /** Replicas that were started together would otherwise ask together for ever. */

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { databaseError, isConnectionLoss, isHostAway } from '../db/database-errors.ts';
-import { EXIT, OperatorError } from '../errors.ts';
+import { EXIT, OperatorError, stackOf } from '../errors.ts';
 import { withLogFields } from '../logger.ts';
 import { claimLease, judgeHolder, type Claim, type Holder, type Lease, type Trigger } from './claim/lease.ts';
 import { processIdentity } from '../host/process-identity.ts';
@@ -67,11 +67,13 @@ async function runClaimed(
   if (result.error === null) logger.info(logFields(result), 'run succeeded');
   else {
     // Being told to stop is no trouble: the next process goes on.
-    const { code, happened, todo } = result.error;
+    const { code, happened, todo, cause } = result.error;
     // The command line prints the error itself; an unattended run has only its log to say what to do.
     const words = request.trigger === 'cli' ? {} : { problem: happened, todo };
+    // The message of a defect promises it, wherever the error is printed.
+    const stack = code === 'UNEXPECTED' && logger.isLevelEnabled('debug') ? { stack: stackOf(cause) } : {};
     logger[code === 'INTERRUPTED' ? 'warn' : 'error'](
-      { error_code: code, ...words, ...logFields(result) },
+      { error_code: code, ...words, ...logFields(result), ...stack },
       'run failed',
     );
   }

@@ -1,0 +1,63 @@
+// Messages promise a stack trace with LOG_LEVEL=debug: from the environment and from `.env`, and also while the configuration is
+// still being read. It names places, and never the message of the defect, which may quote anything.
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, test, type TestContext } from 'node:test';
+import { runCli, type CliResult } from '../support/cli.ts';
+
+const ADDRESS = 'ada@example.com';
+/** The first thing that every command asks the system for is the home folder, while it reads the configuration. */
+const DEFECT = `import os from 'node:os';
+import { syncBuiltinESMExports } from 'node:module';
+os.homedir = function homeless() { throw new RangeError('${ADDRESS}\\n    at ${ADDRESS}') };
+syncBuiltinESMExports();`;
+
+async function withDefect(
+  t: TestContext,
+  { args = ['status'], env = {}, dotEnv }: { args?: string[]; env?: Record<string, string>; dotEnv?: string },
+): Promise<CliResult> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-stack-'));
+  t.after(() => rm(folder, { recursive: true }));
+  if (dotEnv !== undefined) await writeFile(path.join(folder, '.env'), dotEnv);
+  const preload = `--import=data:text/javascript,${encodeURIComponent(DEFECT)}`;
+  return runCli(args, { NODE_OPTIONS: preload, ...env }, folder);
+}
+
+describe('a defect while the configuration is read', () => {
+  for (const [title, isTraced, asked] of [
+    ['with LOG_LEVEL=debug in the environment', true, { env: { LOG_LEVEL: 'debug' } }],
+    ['with LOG_LEVEL=debug in .env', true, { dotEnv: 'LOG_LEVEL=debug\n' }],
+    ['with LOG_LEVEL=trace in .env', true, { dotEnv: 'LOG_LEVEL="trace" # all of it\n' }],
+    [
+      'of a command that reads no configuration',
+      true,
+      { dotEnv: 'LOG_LEVEL=debug\n', args: ['database', 'url'] },
+    ],
+    [
+      'with an empty LOG_LEVEL over the one in .env',
+      true,
+      { dotEnv: 'LOG_LEVEL=debug', env: { LOG_LEVEL: '' } },
+    ],
+    [
+      'with a level of the environment over the one in .env',
+      false,
+      { dotEnv: 'LOG_LEVEL=debug', env: { LOG_LEVEL: 'info' } },
+    ],
+    ['without LOG_LEVEL', false, {}],
+  ] as const) {
+    test(`${title} shows ${isTraced ? 'its' : 'no'} stack trace`, async (t) => {
+      const { code, stdout, stderr } = await withDefect(t, {
+        ...asked,
+        args: [...('args' in asked ? asked.args : ['status'])],
+      });
+      assert.deepEqual([code, stdout], [1, '']);
+      assert.match(stderr, /^error UNEXPECTED: Something unforeseen happened \(RangeError\)\.\n/);
+      assert.match(stderr, /LOG_LEVEL=debug/);
+      assert.equal(/^    at .*homeless/m.test(stderr), isTraced, stderr);
+      assert.equal(/^    at .*dataFolder/m.test(stderr), isTraced, stderr);
+      assert.ok(!stderr.includes(ADDRESS), stderr);
+    });
+  }
+});
