@@ -1,6 +1,7 @@
 // Arguments to a command, errors to messages and exit codes, signals to an orderly end. Loads the command that was asked for, and no
 // other: all of them together take 100 ms and 15 MB more.
 import { Command, CommanderError } from 'commander';
+import { offerJson } from './commands/options/format.ts';
 import { printError } from './terminal/print-error.ts';
 import { dataFolder, processSource, wantsStackTraces } from './config.ts';
 import type { Io } from './context.ts';
@@ -114,7 +115,7 @@ function abortOnSignals(): AbortSignal {
 }
 
 /** With the one command that `name` names; with all of them where it names none, for the help and for suggestions. */
-async function createProgram(io: Io, name = ''): Promise<Command> {
+export async function createProgram(io: Io, name = ''): Promise<Command> {
   const program = new Command('zt-risk-sync')
     .description('Keeps the history of Cloudflare Zero Trust user risk levels in Postgres.')
     .version(VERSION)
@@ -125,6 +126,7 @@ async function createProgram(io: Io, name = ''): Promise<Command> {
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands, ...commands.flatMap((c) => c.commands)]) {
     command.exitOverride().showHelpAfterError('(add --help for the options)').helpCommand(false);
+    offerJson(command);
   }
   return program;
 }

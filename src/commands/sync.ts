@@ -10,6 +10,7 @@ import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { requestSync, type SyncOutcome } from '../sync/request-sync.ts';
 import type { RunDeps } from '../sync/run-sync.ts';
 import { chooseAccounts } from './options/choose-accounts.ts';
+import { formatOption } from './options/format.ts';
 import { printError } from '../terminal/print-error.ts';
 import { createProgress } from '../terminal/progress.ts';
 import { duration, minute, plural } from '../words.ts';
@@ -18,7 +19,7 @@ type Options = {
   account: string[];
   dryRun: boolean;
   acceptMassClear: boolean;
-  json: boolean;
+  format: 'table' | 'json';
   migrate: boolean;
 };
 
@@ -39,7 +40,7 @@ export function syncCommand(io: Io): Command {
       'accept that most users, or all, are gone (after a clean-up that was meant)',
       false,
     )
-    .option('--json', 'print one line of JSON per account', false)
+    .addOption(formatOption(['table', 'json'], 'how to print; json: one line for each account'))
     .option('--no-migrate', 'refuse a database that is behind instead of migrating it')
     .action(async (options: Options) => {
       const config = readConfig(
@@ -107,7 +108,7 @@ async function syncOne(
     const line = toLine(accountId, outcome, performance.now() - began);
     const error = outcome.kind === 'ran' ? outcome.result.error : null;
     bar.end();
-    if (options.json) io.stdout.write(`${JSON.stringify(line)}\n`);
+    if (options.format === 'json') io.stdout.write(`${JSON.stringify(line)}\n`);
     else await printSummary(io, deps, line, outcome);
     if (error !== null) printError(io, error);
     return error?.exit ?? EXIT.done;
@@ -115,7 +116,7 @@ async function syncOne(
     bar.end();
     const error = isOperatorError(thrown) ? thrown : databaseError(thrown);
     if (error === undefined) throw thrown;
-    if (options.json) printFailed(io, accountId, performance.now() - began, error);
+    if (options.format === 'json') printFailed(io, accountId, performance.now() - began, error);
     printError(io, error);
     return error.exit;
   }
@@ -129,7 +130,7 @@ function leaveOut(io: Io, options: Options, accountIds: readonly string[]): Exit
     happened: `${reason.happened} before the turn of ${accountIds.join(', ')}`,
     means: `${plural(accountIds.length, 'account')} of this command ${accountIds.length === 1 ? 'was' : 'were'} not synced`,
   });
-  if (options.json) for (const accountId of accountIds) printFailed(io, accountId, 0, error);
+  if (options.format === 'json') for (const accountId of accountIds) printFailed(io, accountId, 0, error);
   printError(io, error);
   return error.exit;
 }

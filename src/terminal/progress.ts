@@ -1,5 +1,6 @@
 // A bar on a terminal, a log line now and then elsewhere; both with the time left once there is something to go by.
-import { Format, SingleBar } from 'cli-progress';
+// The default export: Node does not find the name Format in this CommonJS package.
+import cliProgress from 'cli-progress';
 import type { Logger } from '../logger.ts';
 import { nextTimeLeft, timeLeftText, type TimeLeft } from './time-left.ts';
 
@@ -26,11 +27,11 @@ export function createProgress(options: {
     return timeLeftText(timeLeft, at);
   }
   if (stderr.isTTY === true) {
-    const bar = new SingleBar({
+    const bar = new cliProgress.SingleBar({
       stream: stderr,
       format: (settings, params, payload: { message: string; left: string | null }) =>
         [
-          `${Format.BarFormat(params.progress, settings)} ${Math.floor(params.progress * 100)}%`,
+          `${cliProgress.Format.BarFormat(params.progress, settings)} ${Math.floor(params.progress * 100)}%`,
           ...(payload.left === null ? [] : [payload.left]),
           payload.message,
         ].join('  '),

@@ -17,8 +17,10 @@ import { createReport, type Report } from './print.ts';
 import { judgeSettings } from './server.ts';
 import { checkLookups, judgeAccount, probeAccounts, type AccountProbe } from './summary.ts';
 import { chooseAccounts } from '../options/choose-accounts.ts';
+import { formatOption } from '../options/format.ts';
+import type { Format } from '../../terminal/table.ts';
 
-type Options = { account: string[]; offline: boolean; json: boolean };
+type Options = { account: string[]; offline: boolean; format: Format };
 
 export function doctorCommand(io: Io): Command {
   return new Command('doctor')
@@ -30,9 +32,9 @@ export function doctorCommand(io: Io): Command {
       [],
     )
     .option('--offline', 'ask nothing of Cloudflare', false)
-    .option('--json', 'print a JSON array: check, status, account_id, found, mend', false)
+    .addOption(formatOption(undefined, 'how to print: check, status, account_id, found, mend'))
     .action(async (options: Options) => {
-      const report = createReport(io, options.json ? 'json' : 'table');
+      const report = createReport(io, options.format);
       await examine(io, options, report);
       io.exit(exitOf(report.end()));
     });

@@ -1,8 +1,9 @@
-// How the findings of `doctor` look: aligned lines that appear as they are found, or one JSON array at the end.
+// How the findings of `doctor` look: aligned lines that appear as they are found, or JSON or CSV at the end.
 import { styleText } from 'node:util';
 import type { Io } from '../../context.ts';
 import type { Line, Status } from './lines.ts';
 import { printable } from '../../words.ts';
+import { printRows, type Cell, type Format } from '../../terminal/table.ts';
 import { wrap } from '../../terminal/wrap.ts';
 
 export type Report = { add(lines: Line | readonly Line[]): void; end(): Line[] };
@@ -14,7 +15,7 @@ const INDENT = STATUS_WIDTH + 15;
 const WIDEST = 120;
 const NARROWEST = 60;
 
-export function createReport(io: Pick<Io, 'stdout' | 'source'>, format: 'table' | 'json'): Report {
+export function createReport(io: Pick<Io, 'stdout' | 'source'>, format: Format): Report {
   const lines: Line[] = [];
   const width = Math.min(Math.max(io.stdout.columns ?? 80, NARROWEST), WIDEST);
   const paint = painter(io);
@@ -23,7 +24,7 @@ export function createReport(io: Pick<Io, 'stdout' | 'source'>, format: 'table' 
     add(found) {
       for (const line of [found].flat()) {
         lines.push(line);
-        if (format === 'json') continue;
+        if (format !== 'table') continue;
         if (line.accountId !== undefined && line.accountId !== accountId)
           io.stdout.write(`\naccount ${printable(line.accountId)}\n`);
         accountId = line.accountId;
@@ -32,6 +33,7 @@ export function createReport(io: Pick<Io, 'stdout' | 'source'>, format: 'table' 
     },
     end() {
       if (format === 'json') io.stdout.write(`${JSON.stringify(lines.map(jsonOf), null, 2)}\n`);
+      else if (format === 'csv') printRows(io.stdout, 'csv', COLUMNS, lines.map(cellsOf));
       else io.stdout.write(`\n${summary(lines)}\n`);
       return lines;
     },
@@ -44,6 +46,12 @@ function textOf(line: Line, width: number, paint: Painter): string {
   const paragraphs = [line.found, ...mend].flatMap((text) => text.split('\n'));
   const blank = ' '.repeat(INDENT);
   return `${head}${paragraphs.map((text) => wrap(printable(text.trim()), INDENT, width)).join(`\n${blank}`)}`;
+}
+
+const COLUMNS = ['check', 'status', 'account_id', 'found', 'mend'].map((name) => ({ name }));
+
+function cellsOf({ check, status, accountId, found, mend }: Line): Cell[] {
+  return [check, status, accountId ?? null, found, mend ?? null];
 }
 
 function jsonOf({ check, status, accountId, found, mend }: Line): object {

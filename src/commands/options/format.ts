@@ -1,8 +1,28 @@
 // The options that say how much is printed, and how.
-import { InvalidArgumentError, Option } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { Format } from '../../terminal/table.ts';
 
-export function formatOption(): Option {
-  return new Option('--format <format>', 'how to print').choices(['table', 'json', 'csv']).default('table');
+/** The command gets `--json` beside it: see offerJson. */
+export function formatOption(
+  choices: readonly Format[] = ['table', 'json', 'csv'],
+  what = 'how to print',
+): Option {
+  return new Option('--format <format>', what).choices(choices).default('table');
+}
+
+/** `--json`, short for `--format json`, on a command that has a format. */
+export function offerJson(command: Command): void {
+  if (!command.options.some(({ long }) => long === '--format')) return;
+  command.option('--json', 'short for --format json').hook('preAction', () => {
+    const { json, format } = command.opts<{ json?: true; format: Format }>();
+    if (json !== true) return;
+    if (command.getOptionValueSource('format') === 'cli' && format !== 'json') {
+      command.error(`error: option '--json' cannot be used with option '--format ${format}'`, {
+        code: 'commander.conflictingOption',
+      });
+    }
+    command.setOptionValueWithSource('format', 'json', 'implied');
+  });
 }
 
 export function wholeNumber(low: number, high: number): (text: string) => number {

@@ -272,7 +272,11 @@ describe('the report', () => {
     warning('paging', 'x', 'y'),
   ];
 
-  function shown(terminal: { isTTY?: boolean; columns?: number }, env: Record<string, string>): string {
+  function shown(
+    terminal: { isTTY?: boolean; columns?: number },
+    env: Record<string, string>,
+    format: 'table' | 'csv' = 'table',
+  ): string {
     let text = '';
     const stdout = Object.assign(
       new Writable({
@@ -283,7 +287,7 @@ describe('the report', () => {
       }),
       terminal,
     );
-    const report = createReport({ stdout, source: { env, envFile: null } }, 'table');
+    const report = createReport({ stdout, source: { env, envFile: null } }, format);
     report.add(lines);
     report.add({ ...warning('counts', 'word '.repeat(40).trim(), 'mend'), accountId: 'evil\u001b[31m' });
     report.end();
@@ -313,6 +317,17 @@ describe('the report', () => {
       const longest = Math.max(...text.split('\n').map((line) => line.length));
       assert.ok(longest <= widest && longest > widest - 6, `${longest} of ${widest}`);
     }
+  });
+
+  test('is a row for each check as CSV', () => {
+    const rows = shown({ isTTY: true }, {}, 'csv').split('\n');
+    assert.deepEqual(rows.slice(0, 4), [
+      'check,status,account_id,found,mend',
+      'database,ok,,well,',
+      'clock,failed,,a b,c d',
+      'paging,warning,,x,y',
+    ]);
+    assert.match(rows[4] ?? '', /^counts,warning,evil/);
   });
 
   test('ends with the sum, and exits with the gravest of what failed', () => {
