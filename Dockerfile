@@ -12,7 +12,7 @@ COPY src src
 COPY migrations migrations
 COPY LICENSE ./
 # A checkout made under a strict umask would otherwise give the image files that its user cannot read.
-RUN node scripts/build.ts && rm dist/*.map && chmod -R a+rX dist migrations package.json LICENSE
+RUN node scripts/build.ts && chmod -R a+rX dist migrations package.json LICENSE
 
 FROM ${NODE_IMAGE}
 ARG VERSION=unknown

@@ -27,7 +27,6 @@ const shared: BuildOptions = {
   platform: 'node',
   format: 'esm',
   outdir: 'dist',
-  sourcemap: 'linked',
   logLevel: 'warning',
   metafile: true,
 };

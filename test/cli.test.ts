@@ -1,10 +1,11 @@
 // The bundle as a whole: what it does before any command, and what it leaves out.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { transform } from 'esbuild';
 import { CLI, runCli, type CliResult } from './support/cli.ts';
 
 const DIST = path.dirname(CLI);
@@ -52,6 +53,45 @@ test('the first file imports nothing but Node, and nothing that an old one lacks
     ],
   );
 });
+
+test('the first file is written in what Node 16 can read', async () => {
+  const text = await readFile(CLI, 'utf8');
+  const [asWritten, lowered] = await Promise.all(
+    ['esnext', 'node16'].map((target) => transform(text, { target, format: 'esm' })),
+  );
+  assert.equal(lowered?.code, asWritten?.code);
+});
+
+const older = olderNode();
+test(
+  'an older Node of this host says in one message that it is too old',
+  {
+    skip: older === undefined && 'there is none beside ours',
+  },
+  async () => {
+    const result = await new Promise<CliResult>((resolve) => {
+      execFile(older ?? '', [CLI, 'status'], { cwd: tmpdir(), env: {} }, (error, stdout, stderr) =>
+        resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+      );
+    });
+    assert.deepEqual([result.code, result.stdout], [78, '']);
+    assert.match(result.stderr, /^error NODE_TOO_OLD: [^\n]+\n  [^\n]+\n  [^\n]+\n$/);
+  },
+);
+
+/** CI starts on the oldest Node that npm ci works on, and a person's own may be older than ours as well. */
+function olderNode(): string | undefined {
+  const candidates = (process.env['PATH'] ?? '')
+    .split(path.delimiter)
+    .map((folder) => path.join(folder, 'node'));
+  return candidates.find((candidate) => {
+    try {
+      return Number(execFileSync(candidate, ['--version'], { encoding: 'utf8' }).slice(1, 3)) < 24;
+    } catch {
+      return false;
+    }
+  });
+}
 
 test('works where compiled code cannot be kept', async (t) => {
   const folder = await scratch(t);

@@ -18,6 +18,7 @@ import { createWorld } from '../simulator/world.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { requestSync } from '../sync/request-sync.ts';
 import type { RunDeps } from '../sync/run-sync.ts';
+import { howToRun } from './how-to-run.ts';
 import { createProgress } from '../terminal/progress.ts';
 import { duration, plural } from '../words.ts';
 import { trendSince } from '../answers/trend.ts';
@@ -62,7 +63,7 @@ export function demoCommand(io: Io): Command {
         const since = new Date(Date.now() - (DAYS + 1) * 86_400_000);
         const trend = await trendSince(pool, { since, bucket: 'day', timezone: 'UTC' });
         printTrend(io, trend, { format: 'table', rows: 7 });
-        io.stdout.write(WHERE_NEXT);
+        io.stdout.write(whereNext(io));
       } finally {
         await pool.end();
       }
@@ -146,14 +147,17 @@ async function buildHistory(io: Io, pool: RunDeps['pool'], logger: Logger) {
   return counts;
 }
 
-const WHERE_NEXT = `
+function whereNext({ source }: Io): string {
+  const { command, quiet } = howToRun(source);
+  return `
 Where to look next:
-  export DATABASE_URL="$(npm -s start -- database url --demo)"
-  npm start -- trends --since 90d --bucket week
-  npm start -- users --level high
-  npm start -- diff yesterday
-  SYNC_SCHEDULE='0 */6 * * *' npm start -- status
+  export DATABASE_URL="$(${quiet} database url --demo)"
+  ${command} trends --since 90d --bucket week
+  ${command} users --level high
+  ${command} diff yesterday
+  SYNC_SCHEDULE='0 */6 * * *' ${command} status
   psql "$DATABASE_URL" -c "select * from risk_bi.users where max_risk_level = 'high' limit 5"
   psql "$DATABASE_URL" -c "select * from risk_bi.users_as_of('${ACCOUNT}', now() - interval '30 days') limit 5"
 The first real sync: README.md, "The first real sync".
 `;
+}

@@ -5,6 +5,7 @@ import type { Io } from '../context.ts';
 import { FAULTS, parseFaults } from '../simulator/faults.ts';
 import { startSimulator } from '../simulator/server.ts';
 import { createWorld } from '../simulator/world.ts';
+import { howToRun } from './how-to-run.ts';
 import { wholeNumber } from './options/format.ts';
 
 /** Of no use anywhere else, so they are printed. */
@@ -49,7 +50,7 @@ export function simulateCommand(io: Io): Command {
           '',
           `  export CLOUDFLARE_BASE_URL=${simulator.url} CLOUDFLARE_ALLOW_INSECURE=1`,
           `  export CLOUDFLARE_API_TOKEN=${SIMULATED.token} CLOUDFLARE_ACCOUNT_ID=${SIMULATED_ACCOUNT}`,
-          '  npm start -- sync',
+          `  ${howToRun(io.source).command} sync`,
           '',
           'Stop with Ctrl-C.',
           '',

@@ -1,15 +1,14 @@
-// The demo as a newcomer runs it, in a data folder of its own.
+// The demo as a newcomer runs it from an installed package, in a data folder of its own.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import path from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { demoDatabase, databaseUrl } from '../../src/db/create-database.ts';
 import { findEmbedded, stopEmbedded } from '../../src/db/embedded/embedded-postgres.ts';
+import { installPackage } from '../support/installed-package.ts';
 import { removeFolder, temporaryFolder } from '../support/database/postgres-server.ts';
 
-const CLI = path.resolve(import.meta.dirname, '../../dist/cli.js');
 const run = promisify(execFile);
 
 test('builds 90 days of history by the real sync, shows the trend, and never looks at DATABASE_URL', async (t) => {
@@ -25,9 +24,10 @@ test('builds 90 days of history by the real sync, shows the trend, and never loo
     XDG_DATA_HOME: folder,
     DATABASE_URL: 'postgres://nobody:nothing@127.0.0.1:1/real',
   };
-  const { stdout } = await run(process.execPath, [CLI, 'demo'], { env, cwd: folder });
+  const { bin } = await installPackage(folder);
+  const { stdout } = await run(bin, ['demo'], { env, cwd: folder });
   assert.match(stdout, /^high {3}[▁▂▃▄▅▆▇█]{40,60} +\d+ → \d+ \(/mu);
-  assert.match(stdout, /database url --demo/);
+  assert.match(stdout, /^ {2}export DATABASE_URL="\$\(zt-risk-sync database url --demo\)"$/m);
 
   const server = await findEmbedded(place);
   assert.ok(server, 'the embedded server is left running');

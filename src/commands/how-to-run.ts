@@ -1,0 +1,12 @@
+// How people start this program where it runs now, for commands that print what to type next.
+import type { Source } from '../config.ts';
+
+/** `quiet` keeps npm's banner from stdout. */
+export function howToRun({ env }: Pick<Source, 'env'>): { command: string; quiet: string } {
+  const { npm_lifecycle_event: script = '', npm_package_name: project } = env;
+  // In a checkout. Another project may have installed this one, and start it by a script of its own.
+  if (project === 'zt-risk-sync' && ['start', 'demo'].includes(script))
+    return { command: 'npm start --', quiet: 'npm -s start --' };
+  const command = script === 'npx' ? 'npx zt-risk-sync' : 'zt-risk-sync';
+  return { command, quiet: command };
+}

