@@ -1,27 +1,10 @@
 // What became of the users a walk did not meet, in words. Pure.
-import * as z from 'zod';
+import type { Lookups } from '../evidence.ts';
 import { plural } from '../words.ts';
-
-const count = z.number().catch(0);
-
-/** evidence.lookups. `state` is absent when nobody had to be asked. */
-export const Lookups = z.object({
-  state: z.string().optional().catch(undefined),
-  missing: count,
-  asked: count,
-  waiting: count,
-  level: count,
-  no_level: count,
-  reset: count,
-  not_found: count,
-  unreadable: count,
-  insisting: count,
-});
-export type Lookups = z.infer<typeof Lookups>;
 
 const WALKS = 'two complete walks that lack a user clear them';
 
-const STATES: Record<string, string> = {
+const STATES: Record<NonNullable<Lookups['state']>, string> = {
   working: 'the control answered: a user whom the walk did meet has a level in their own record',
   refused: `the API refused to be asked for single users: ${WALKS}`,
   control_failed: `the control failed, as the own records of users whom the walk did meet state no level, or are no records, so that none is believed: ${WALKS}`,
@@ -32,7 +15,7 @@ const STATES: Record<string, string> = {
 /** "12 users were not met: 9 asked, 7 gone (5 reset, 2 not found), 2 still there, 3 wait for the next run; the control answered …" */
 export function explainLookups(lookups: Lookups): string {
   const { state, missing, insisting } = lookups;
-  if (missing === 0) return state === undefined ? 'nobody' : (STATES[state] ?? state);
+  if (missing === 0) return state === undefined ? 'nobody' : STATES[state];
   const outcome = state === 'working' ? `: ${outcomes(lookups).join(', ')}` : '';
   const insist =
     insisting > 0
@@ -40,7 +23,7 @@ export function explainLookups(lookups: Lookups): string {
       : null;
   return [
     `${plural(missing, 'user was', 'users were')} not met${outcome}`,
-    state === undefined ? null : (STATES[state] ?? state),
+    state === undefined ? null : STATES[state],
     insist,
   ]
     .filter((part) => part !== null)

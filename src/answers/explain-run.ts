@@ -1,45 +1,15 @@
 // A finished run in words: how it ended, why it is partial, how the server paged, what became of the users it did not meet.
 // Pure. Whatever evidence holds may be missing: earlier versions kept less, and a run that failed may have kept none.
-import * as z from 'zod';
+import { readEvidence, type Evidence } from '../evidence.ts';
 import type { Run } from '../queries/runs/list-runs.ts';
-import { explainLookups, Lookups } from './explain-lookups.ts';
+import { explainLookups } from './explain-lookups.ts';
 import { duration, minute, plural } from '../words.ts';
 
 /** A short name, and a sentence or two. */
 export type Fact = [name: string, text: string];
 
-const Paging = z
-  .object({
-    page: z.string(),
-    per_page: z.string(),
-    asked_per_page: z.number(),
-    page_size: z.number(),
-    totals: z.boolean(),
-  })
-  .partial();
-
-const PassEvidence = z.object({ met: z.number(), met_first: z.number().catch(0) });
-
-const Evidence = z
-  .object({
-    paging: Paging.catch({}),
-    paging_changed: z.array(z.string()).catch([]),
-    passes: z.array(PassEvidence).catch([]),
-    reasons: z.array(z.string()).catch([]),
-    repeated_pages: z.number().catch(0),
-    one_response: z.boolean().catch(false),
-    first_page_size: z.number().optional().catch(undefined),
-    unreadable_records: z.number().catch(0),
-    records_without_email: z.number().catch(0),
-    records_without_name: z.number().catch(0),
-    unknown_fields: z.array(z.string()).catch([]),
-    lookups: Lookups.optional().catch(undefined),
-  })
-  .partial();
-type Evidence = z.infer<typeof Evidence>;
-
 export function explainRun(run: Run): Fact[] {
-  const evidence = Evidence.catch({}).parse(run.evidence);
+  const evidence = readEvidence(run.evidence);
   return [
     ['run', `${run.run_id} of account ${run.account_id}`],
     ['result', result(run)],
@@ -99,7 +69,7 @@ function walk(run: Run): string {
 
 /** Kept where there were several. */
 function passes({ passes = [] }: Evidence): Fact[] {
-  return passes.map(({ met, met_first: first }, index) => [
+  return passes.map(({ met, met_first: first = 0 }, index) => [
     '',
     `pass ${index + 1} met ${plural(met, 'user')}${index === 0 ? '' : `, ${first.toLocaleString('en-US')} of them for the first time`}`,
   ]);

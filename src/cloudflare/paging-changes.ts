@@ -1,11 +1,11 @@
 // Whether a server treats paging otherwise than it did before. Pure.
-import type { Paging } from './walk-pages.ts';
+import type { KeptPaging, Paging } from '../evidence.ts';
 
 /**
  * The names of what differs, empty when nothing does. An account that fits one page says nothing of how pages would be
  * treated, so only what both walks could tell is compared.
  */
-export function pagingChanges(was: Paging, is: Paging): (keyof Paging)[] {
+export function pagingChanges(was: KeptPaging, is: KeptPaging): (keyof Paging)[] {
   const changes: (keyof Paging)[] = [];
   if (was.totals !== is.totals) changes.push('totals');
   if (was.page === 'not_needed' || is.page === 'not_needed') return changes;

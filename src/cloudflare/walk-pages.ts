@@ -3,18 +3,9 @@
 // read of every page, and looks into none of it: what it remembers is one fingerprint a page.
 import pLimit, { type LimitFunction } from 'p-limit';
 import { EXIT, OperatorError } from '../errors.ts';
+import type { Paging } from '../evidence.ts';
 import type { SummaryPage } from './client.ts';
 import { isPageSizeRefused, isPageTimeout } from './problems.ts';
-
-export type Paging = {
-  /** How the server treated page and per_page. */
-  page: 'honoured' | 'ignored' | 'not_needed';
-  per_page: 'honoured' | 'clamped' | 'ignored';
-  asked_per_page: number;
-  /** Records on the first page. */
-  page_size: number;
-  totals: boolean;
-};
 
 export type Pass = {
   pages: number;

@@ -240,9 +240,8 @@ async function printSummary(io: Io, deps: RunDeps, line: Line, outcome: SyncOutc
   if (published.carried > 0)
     out(`  carried ${published.carried.toLocaleString('en-US')} (present, not met by this walk)`);
   if (facts.rejected > 0) out(`  rejected ${plural(facts.rejected, 'record')}: zt-risk-sync rejected list`);
-  const reasons = facts.evidence['reasons'];
-  if (published.verdict === 'partial' && Array.isArray(reasons))
-    for (const reason of reasons) out(`  partial: ${String(reason)}`);
+  if (published.verdict === 'partial')
+    for (const reason of facts.evidence.reasons ?? []) out(`  partial: ${reason}`);
   out(
     `  run ${outcome.runId}: ${plural(facts.requests, 'request')}, ${plural(facts.passes, 'pass', 'passes')}, ${duration(Number(line['duration_ms']))}`,
   );

@@ -19,6 +19,7 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
+import type { Evidence } from '../evidence.ts';
 
 export const risk = pgSchema('risk');
 export const riskInternal = pgSchema('risk_internal');
@@ -65,7 +66,7 @@ export const syncRuns = risk.table(
     total_first: integer(),
     total_last: integer(),
     lookups: integer().notNull().default(0),
-    evidence: jsonb().$type<Record<string, unknown>>().notNull().default({}),
+    evidence: jsonb().$type<Evidence>().notNull().default({}),
     error_code: text(),
     error_message: text(),
     snapshot_id: int8('snapshot_id'),

@@ -5,6 +5,7 @@ import type { Pool } from '../db/pool.ts';
 import { syncRuns } from '../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../db/transaction.ts';
 import type { OperatorError } from '../errors.ts';
+import type { Evidence } from '../evidence.ts';
 import { fence, releaseLease, type Lease } from './claim/lease.ts';
 import type { Verdict } from './walk/verdict.ts';
 
@@ -23,7 +24,7 @@ export type RunFacts = {
   /** Absent users whose own record was asked. */
   lookups: number;
   /** Facts behind the verdict. No emails, no names. */
-  evidence: Record<string, unknown>;
+  evidence: Evidence;
 };
 
 export type RunEnd = RunFacts & {

@@ -2,7 +2,6 @@
 // record of why.
 import type { ClientUsage, CloudflareClient } from '../cloudflare/client.ts';
 import { pagingChanges } from '../cloudflare/paging-changes.ts';
-import type { Paging } from '../cloudflare/walk-pages.ts';
 import { databaseError } from '../db/database-errors.ts';
 import type { Pool } from '../db/pool.ts';
 import { EXIT, isOperatorError, OperatorError } from '../errors.ts';
@@ -173,7 +172,7 @@ function warnOfBudget({ client, logger, settings }: RunDeps, last: LastWalk | nu
 
 /** A server that begins to treat paging otherwise may hide part of the account: worth a look before it does harm. */
 function notePaging(logger: Logger, facts: RunFacts, last: LastWalk | null): void {
-  const is = facts.evidence['paging'] as Paging | undefined;
+  const is = facts.evidence.paging;
   if (last === null || is === undefined) return;
   const changed = pagingChanges(last.paging, is);
   if (changed.length === 0) return;

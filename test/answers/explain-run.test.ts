@@ -1,8 +1,9 @@
 // What `status --run` says of a run, over the shapes that its evidence has had: of this version, of earlier ones, of failures.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { explainLookups, Lookups } from '../../src/answers/explain-lookups.ts';
+import { explainLookups } from '../../src/answers/explain-lookups.ts';
 import { explainRun } from '../../src/answers/explain-run.ts';
+import { Lookups } from '../../src/evidence.ts';
 import type { Run } from '../../src/queries/runs/list-runs.ts';
 
 const RUN: Run = {
@@ -39,7 +40,7 @@ const RUN: Run = {
 };
 
 /** One line a fact; a name that is missing stands for the one before. */
-const told = (over: Partial<Run>): string =>
+const told = (over: Partial<Omit<Run, 'evidence'>> & { evidence?: object }): string =>
   explainRun({ ...RUN, ...over })
     .map(([name, text]) => `${name}: ${text}`)
     .join('\n');
@@ -184,7 +185,7 @@ paging: 1,000 a page were asked for, and no more than 50 came; the server gives 
       { reasons: 'none', paging: 7, lookups: [], unknown_fields: [1] },
       { paging: {}, lookups: {} },
       { lookups: { state: 'something new', asked: 'two' } },
-    ] as Record<string, unknown>[]) {
+    ] as object[]) {
       const text = told({ evidence });
       assert.match(text, /^met: 1,200 users/m);
       assert.doesNotMatch(text, /undefined|NaN|\[object|null/);

@@ -117,7 +117,7 @@ test('fields that nobody knows do no harm, and are noted once', async () => {
   ]);
   const ran = await account.succeed();
   assert.equal(ran.facts?.rejected, 0);
-  assert.deepEqual(ran.facts?.evidence['unknown_fields'], ['department', 'tags']);
+  assert.deepEqual(ran.facts?.evidence.unknown_fields, ['department', 'tags']);
   assert.ok(!JSON.stringify(ran.facts).includes('Sales'));
   await account.assertPromises();
 });

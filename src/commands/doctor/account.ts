@@ -3,13 +3,14 @@
 import type { Config } from '../../config.ts';
 import type { Pool } from '../../db/pool.ts';
 import { EXIT } from '../../errors.ts';
+import type { Lookups } from '../../evidence.ts';
 import {
   accountHealth,
   activeAccounts,
   countAbsent,
   newestWalks,
   type AccountHealth,
-  type WalkFacts,
+  type EndedWalk,
 } from '../../queries/accounts/account-health.ts';
 import { countWaiting, leaseHolder, type LeaseHolder } from '../../queries/accounts/account-internals.ts';
 import { longestInterval } from '../../time/schedule.ts';
@@ -30,7 +31,7 @@ export const ACCOUNT_CHECKS = [
   'rejected',
 ] as const satisfies readonly Check[];
 
-export type KnownAccount = { health: AccountHealth; walks: WalkFacts[] };
+export type KnownAccount = { health: AccountHealth; walks: EndedWalk[] };
 
 /** What the other checks go by: `known` is null for an account that this database does not know, `line` says why it cannot tell. */
 export async function findAccount(
@@ -134,15 +135,13 @@ export function judgeLastRun({
   );
 }
 
-type LookupFacts = { state?: string; waiting?: number; unreadable?: number; insisting?: number };
-
-export function judgeAbsences(absent: number, walk: Pick<WalkFacts, 'runId' | 'evidence'> | undefined): Line {
+export function judgeAbsences(absent: number, walk: Pick<EndedWalk, 'runId' | 'evidence'> | undefined): Line {
   const {
     state,
     waiting = 0,
     unreadable = 0,
     insisting = 0,
-  } = (walk?.evidence['lookups'] ?? {}) as LookupFacts;
+  }: Partial<Lookups> = walk?.evidence.lookups ?? {};
   if (insisting > 0)
     return warning(
       'absences',

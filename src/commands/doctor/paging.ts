@@ -3,9 +3,11 @@ import type { SummaryPage } from '../../cloudflare/client.ts';
 import { pagingChanges } from '../../cloudflare/paging-changes.ts';
 import { isPageSizeRefused, isPageTimeout } from '../../cloudflare/problems.ts';
 import { collectRecords } from '../../cloudflare/endpoints/summary/record-reader.ts';
-import { AUTO_SIZES, isFullPage, type Paging } from '../../cloudflare/walk-pages.ts';
+import { AUTO_SIZES, isFullPage } from '../../cloudflare/walk-pages.ts';
 import type { Config } from '../../config.ts';
 import { EXIT } from '../../errors.ts';
+import type { KeptPaging, Paging } from '../../evidence.ts';
+import type { EndedWalk } from '../../queries/accounts/account-health.ts';
 import { PROBE_SIZE, type AccountProbe } from './summary.ts';
 import type { Asked, Asker } from './asker.ts';
 import { failed, failedWith, merged, ok, skipped, warning, type Line } from './lines.ts';
@@ -20,7 +22,7 @@ export type PagingProbe = {
   firstMs: number;
 };
 
-export type EarlierWalk = { runId: number; usersMet: number; evidence: Record<string, unknown> };
+export type EarlierWalk = Pick<EndedWalk, 'runId' | 'usersMet' | 'evidence'>;
 
 /** Two more requests; three or four where large pages are refused. A line instead, when one of them fails. */
 export async function probePaging(
@@ -104,7 +106,7 @@ export function judgePaging(probe: PagingProbe, walks: readonly EarlierWalk[]): 
   }
   const [newest, before] = walks.map(({ runId, evidence }) => ({
     runId,
-    paging: evidence['paging'] as Paging,
+    paging: evidence.paging ?? {},
   }));
   const mend = 'Look whether the next runs are complete; what changed may change back';
   if (newest !== undefined) {
@@ -122,7 +124,7 @@ export function judgePaging(probe: PagingProbe, walks: readonly EarlierWalk[]): 
   return merged('paging', found, findings);
 }
 
-function changesBetween(was: Paging, is: Paging): string {
+function changesBetween(was: KeptPaging, is: KeptPaging): string {
   return pagingChanges(was, is)
     .map((name) => `${name} was ${String(was[name])}, is ${String(is[name])}`)
     .join(', ');

@@ -1,8 +1,10 @@
 // One account as its last runs left it: newest snapshot, runs that failed since, what the newest walks found. Reads schema
 // `risk` alone.
 import { and, desc, eq, isNull, sql } from 'drizzle-orm';
+import { keeps } from '../../db/evidence-sql.ts';
 import { accounts, snapshots, syncRuns, users } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
+import { readEvidence, type Evidence } from '../../evidence.ts';
 
 export type AccountHealth = {
   accountKey: number;
@@ -74,17 +76,17 @@ export async function accountHealth(tx: Transaction, accountId: string): Promise
   };
 }
 
-export type WalkFacts = {
+export type EndedWalk = {
   runId: number;
   pages: number;
   passes: number;
   usersMet: number;
-  evidence: Record<string, unknown>;
+  evidence: Evidence;
 };
 
 /** The newest runs whose walk came to its end, newest first. */
-export async function newestWalks(tx: Transaction, accountKey: number, limit: number): Promise<WalkFacts[]> {
-  return tx
+export async function newestWalks(tx: Transaction, accountKey: number, limit: number): Promise<EndedWalk[]> {
+  const walks = await tx
     .select({
       runId: syncRuns.run_id,
       pages: syncRuns.pages,
@@ -93,9 +95,10 @@ export async function newestWalks(tx: Transaction, accountKey: number, limit: nu
       evidence: syncRuns.evidence,
     })
     .from(syncRuns)
-    .where(and(eq(syncRuns.account_key, accountKey), sql`${syncRuns.evidence} ? 'paging'`))
+    .where(and(eq(syncRuns.account_key, accountKey), keeps(syncRuns.evidence, 'paging')))
     .orderBy(desc(syncRuns.run_id))
     .limit(limit);
+  return walks.map((walk) => ({ ...walk, evidence: readEvidence(walk.evidence) }));
 }
 
 /** Present users that the newest walk did not meet. */

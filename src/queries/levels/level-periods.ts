@@ -2,6 +2,7 @@
 // the user before the end.
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
+import { evidenceText } from '../../db/evidence-sql.ts';
 import type { Pool } from '../../db/pool.ts';
 import { snapshots, syncRuns, userLevels } from '../../db/schema.ts';
 
@@ -21,7 +22,7 @@ export type LevelPeriod = {
   /** Of the snapshot that ended it. */
   to_snapshot_id: number | null;
   to_run_id: number | null;
-  /** How that run asked the users it had not met: evidence.lookups.state; null when it asked nobody. */
+  /** How that run asked the users it had not met: the state of its lookups; null when it asked nobody. */
   lookup_state: string | null;
   /** Complete and partial walks from absent_since to the end, both included; 0 when the period ended otherwise. */
   complete_walks: number;
@@ -38,7 +39,7 @@ export async function levelPeriods(
   const { rows } = await drizzle(pool).execute<LevelPeriod>(sql`
     select p.*, opening.snapshot_id::float8 as from_snapshot_id, opener.run_id::float8 as from_run_id, opening.is_baseline,
            ending.snapshot_id::float8 as to_snapshot_id, ender.run_id::float8 as to_run_id,
-           ender.evidence #>> '{lookups,state}' as lookup_state, walks.complete_walks, walks.partial_walks
+           ${evidenceText(sql`ender.evidence`, 'lookups', 'state')} as lookup_state, walks.complete_walks, walks.partial_walks
       from (select ${l.valid_from}, ${l.valid_to}, ${l.max_risk_level}, ${l.previous_level}, ${l.change}, ${l.end_reason},
                    ${l.absent_since}, ${l.last_reset_time}
               from ${l} where ${l.account_key} = ${key} and ${l.user_key} = ${user.user_key}

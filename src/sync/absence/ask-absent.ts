@@ -4,8 +4,9 @@ import pLimit from 'p-limit';
 import type { ClientUsage, CloudflareClient } from '../../cloudflare/client.ts';
 import { formatInstant } from '../../db/postgres-instant.ts';
 import { isOperatorError, type OperatorError } from '../../errors.ts';
+import type { Lookups } from '../../evidence.ts';
 import type { Logger } from '../../logger.ts';
-import { readOutcome, type Confirmation, type LookupAnswer, type LookupOutcome } from './absence.ts';
+import { readOutcome, type Confirmation, type LookupAnswer } from './absence.ts';
 import type { Lease } from '../claim/lease.ts';
 import type { MissingUser } from './missing-users.ts';
 import type { UserTable } from '../state/user-table.ts';
@@ -16,18 +17,7 @@ export type Answers = {
   /** By row of the user table. */
   byRow: ReadonlyMap<number, LookupAnswer>;
   /** Kept with the run; null when nobody was missing. Counts only. */
-  evidence: LookupEvidence | null;
-};
-
-export type LookupEvidence = Record<LookupOutcome, number> & {
-  /** off: not to be asked. refused, control_failed: two walks decide. unanswered: the next run asks. */
-  state: 'working' | 'off' | 'refused' | 'control_failed' | 'unanswered';
-  missing: number;
-  asked: number;
-  /** Without an answer that counts: beyond the budget, not reached, or after the last control that passed. */
-  waiting: number;
-  /** Users whose record insists on a level through complete walks that lack them. */
-  insisting: number;
+  evidence: Lookups | null;
 };
 
 /** So many complete walks that lack a user, this one included, while the record insists on a level, are worth a warning. */
@@ -66,7 +56,7 @@ export async function askAbsent(
 ): Promise<Answers> {
   const { settings } = request;
   const missing = request.missing.length;
-  const evidence: LookupEvidence = {
+  const evidence: Lookups = {
     state: 'working',
     missing,
     asked: 0,
@@ -79,7 +69,7 @@ export async function askAbsent(
     insisting: 0,
   };
   const end = (
-    state: LookupEvidence['state'],
+    state: Lookups['state'],
     confirmation: Confirmation,
     byRow: Answers['byRow'] = new Map<number, LookupAnswer>(),
   ): Answers => ({ confirmation, byRow, evidence: { ...evidence, state } });

@@ -2,6 +2,7 @@
 import type { ClientUsage, CloudflareClient } from '../../cloudflare/client.ts';
 import { walkPages, type Pass } from '../../cloudflare/walk-pages.ts';
 import { EXIT, OperatorError } from '../../errors.ts';
+import type { PassEvidence } from '../../evidence.ts';
 import type { RunFacts } from '../record-run.ts';
 import type { MetCounts, UserTable } from '../state/user-table.ts';
 import {
@@ -67,7 +68,7 @@ async function readPasses(
   run: WalkRun,
 ): Promise<Walk> {
   const passes: PassFacts[] = [];
-  const evidence: Record<string, unknown>[] = [];
+  const evidence: PassEvidence[] = [];
   const missingFields = { email: 0, name: 0 };
   const walked = { records: 0, unreadable: 0 };
   // Of the reading under way: a pass that has to begin again is another one.

@@ -18,6 +18,7 @@ import {
 import { createReport, summary } from '../../../src/commands/doctor/print.ts';
 import { judgePrivileges, judgeServer, judgeSettings } from '../../../src/commands/doctor/server.ts';
 import { EXIT, OperatorError } from '../../../src/errors.ts';
+import { readEvidence } from '../../../src/evidence.ts';
 import type { ServerFacts } from '../../../src/queries/health/server-facts.ts';
 import { longestInterval } from '../../../src/time/schedule.ts';
 import { pageOf } from '../../support/api/serve-records.ts';
@@ -151,7 +152,7 @@ test('the budget of requests is judged by the tightest of what the answers state
 });
 
 test('what becomes of absent users whose records cannot be asked is told as the runs will do it', () => {
-  const judged = (lookups: object) => judgeAbsences(3, { runId: 7, evidence: { lookups } });
+  const judged = (lookups: object) => judgeAbsences(3, { runId: 7, evidence: readEvidence({ lookups }) });
   const cases: [lookups: object, found: RegExp, mend: RegExp][] = [
     [{ state: 'refused' }, /run 7 could not ask about them \(refused\)$/, /two complete walks/],
     [{ state: 'control_failed' }, /could not ask about them \(control_failed\)$/, /two complete walks/],
@@ -183,7 +184,7 @@ describe('paging', () => {
     firstMs: 100,
     ...parts,
   });
-  const run = (paging: object) => ({ runId: 7, usersMet: 2_500, evidence: { paging } });
+  const run = (paging: object) => ({ runId: 7, usersMet: 2_500, evidence: readEvidence({ paging }) });
   const usual = describePaging(probe({}));
 
   test('is described in the words of a walk', () => {

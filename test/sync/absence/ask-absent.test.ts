@@ -117,7 +117,7 @@ const goneFrom =
   (n: number): Say =>
   (userId) =>
     range(0, n).some((one) => user(one) === userId) ? LEVEL : NO_LEVEL;
-const evidenceOf = (result: RunResult) => result.facts.evidence['lookups'] as Record<string, unknown>;
+const evidenceOf = (result: RunResult) => result.facts.evidence.lookups!;
 
 test('nobody is asked when everybody was met', async () => {
   const { sync } = createAccount();
