@@ -12,7 +12,7 @@ const sabotages = SABOTAGES.filter(({ name }) => chosen.length === 0 || chosen.i
 const folder = await temporaryFolder();
 let survived = 0;
 try {
-  for (const entry of ['src', 'test', 'migrations', 'package.json', 'tsconfig.json']) {
+  for (const entry of ['src', 'test', 'scripts', 'migrations', 'package.json', 'tsconfig.json']) {
     cpSync(path.join(root, entry), path.join(folder, entry), { recursive: true });
   }
   symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
@@ -44,10 +44,22 @@ function withSabotage(sabotage: Sabotage): boolean {
     original.replace(sabotage.find, () => sabotage.put),
   );
   try {
+    writeViews(sabotage);
     return run(sabotage.test);
   } finally {
     writeFileSync(file, original);
+    writeViews(sabotage);
   }
+}
+
+/** The database knows a view by the migrations alone. */
+function writeViews({ name, file }: Sabotage): void {
+  if (!file.startsWith('src/db/views/')) return;
+  const { status } = spawnSync(process.execPath, ['scripts/write-views.ts'], {
+    cwd: folder,
+    stdio: 'ignore',
+  });
+  if (status !== 0) throw new Error(`${name}: ${file} did not reach the migrations`);
 }
 
 function run(test: string): boolean {

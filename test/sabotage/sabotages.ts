@@ -39,7 +39,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     name: 'as-of-before',
     breaks: '`<` for `<=`: an as-of at the instant of a snapshot answers with the one before',
     promise: 'P3',
-    file: 'migrations/0010_by_time.sql',
+    file: 'src/db/views/users_as_of.sql',
     find: 'p.observed_at <= users_as_of.at',
     put: 'p.observed_at < users_as_of.at',
     test: EXACTNESS,

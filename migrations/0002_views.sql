@@ -1,0 +1,859 @@
+-- Written by `npm run db:views` from src/db/views: edit there.
+-- src/db/views/accounts.sql
+-- Without account_key: people and dashboards know the account by its id and its label.
+CREATE OR REPLACE VIEW risk_bi.accounts WITH (security_invoker = true) AS
+SELECT a.account_id,
+       a.label,
+       a.added_at,
+       a.retired_at,
+       a.retired_at IS NOT NULL AS is_retired
+  FROM risk.accounts a;
+
+COMMENT ON VIEW risk_bi.accounts IS 'One row per account.';
+COMMENT ON COLUMN risk_bi.accounts.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.accounts.label IS 'A name for people, set with the accounts command.';
+COMMENT ON COLUMN risk_bi.accounts.added_at IS 'When this database first met the account.';
+COMMENT ON COLUMN risk_bi.accounts.retired_at IS 'When the account was retired: its history stays, it is no longer synced. Null while active.';
+COMMENT ON COLUMN risk_bi.accounts.is_retired IS 'Whether it is retired now.';
+--> statement-breakpoint
+-- src/db/views/activity_daily.sql
+-- active_users is a subquery of its own: a query that does not select it does not pay for it. It finds the day's
+-- activity by the ids of the day's snapshots, because user_activity has an index on those. Midnight that comes twice
+-- (clocks set back over it) is the first of the two: hence the CASE. OFFSET 0: it is worked out once per day, not
+-- once per row that is compared with it.
+CREATE OR REPLACE VIEW risk_bi.activity_daily WITH (security_invoker = true) AS
+SELECT a.account_id,
+       d.day,
+       s.snapshot_count,
+       s.appeared,
+       s.raised,
+       s.lowered,
+       s.cleared,
+       s.returned,
+       (SELECT count(DISTINCT c.user_key)::integer
+          FROM risk.user_activity c
+         WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) AS active_users
+  FROM risk.accounts a
+  CROSS JOIN LATERAL (
+    SELECT min(f.observed_at) AS first_at FROM risk.snapshots f WHERE f.account_key = a.account_key) b
+  CROSS JOIN LATERAL (
+    SELECT g::date AS day,
+           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
+           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
+      FROM generate_series(date_trunc('day', b.first_at::timestamp), least(now(), a.retired_at)::timestamp, interval '1 day') g
+    OFFSET 0) d
+  CROSS JOIN LATERAL (
+    SELECT count(*)::integer AS snapshot_count,
+           coalesce(sum(p.appeared) FILTER (WHERE NOT p.is_baseline), 0)::integer AS appeared,
+           coalesce(sum(p.raised) FILTER (WHERE NOT p.is_baseline), 0)::integer AS raised,
+           coalesce(sum(p.lowered) FILTER (WHERE NOT p.is_baseline), 0)::integer AS lowered,
+           coalesce(sum(p.cleared) FILTER (WHERE NOT p.is_baseline), 0)::integer AS cleared,
+           coalesce(sum(p.returned) FILTER (WHERE NOT p.is_baseline), 0)::integer AS returned,
+           min(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS first_news,
+           max(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS last_news
+      FROM risk.snapshots p
+     WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at) s;
+
+COMMENT ON VIEW risk_bi.activity_daily IS 'What happened on every day, from the first snapshot until today or the day on which the account was retired; the first load (baseline) left out of all counts but snapshot_count. One row per account and day, zeros included.';
+COMMENT ON COLUMN risk_bi.activity_daily.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.activity_daily.day IS 'The day in the session''s time zone; 23 or 25 hours long when clocks are changed.';
+COMMENT ON COLUMN risk_bi.activity_daily.snapshot_count IS 'Snapshots of the day. 0: the zeros beside it mean that nobody looked.';
+COMMENT ON COLUMN risk_bi.activity_daily.appeared IS 'Users present for the first time.';
+COMMENT ON COLUMN risk_bi.activity_daily.raised IS 'Times that a level rose.';
+COMMENT ON COLUMN risk_bi.activity_daily.lowered IS 'Times that a level fell.';
+COMMENT ON COLUMN risk_bi.activity_daily.cleared IS 'Times that a user was cleared.';
+COMMENT ON COLUMN risk_bi.activity_daily.returned IS 'Times that a user came back.';
+COMMENT ON COLUMN risk_bi.activity_daily.active_users IS 'Users whose event count or newest event changed, or who came with new ones. Reads the history of users: select it for spans of weeks rather than years.';
+--> statement-breakpoint
+-- src/db/views/compare.sql
+-- In plpgsql, which resolves account_key first: the planner then knows the key, and Citus routes the query to one
+-- shard.
+CREATE OR REPLACE FUNCTION risk_bi.compare(account_id text, from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (user_id uuid, change text, from_level text, to_level text)
+LANGUAGE plpgsql STABLE SECURITY INVOKER
+SET search_path = pg_catalog
+AS $$
+#variable_conflict use_column
+DECLARE
+  k integer;
+  t1 timestamptz;
+  t2 timestamptz;
+BEGIN
+  IF compare.from_at > compare.to_at THEN
+    RAISE EXCEPTION 'compare: from_at is later than to_at' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  SELECT a.account_key INTO k FROM risk.accounts a WHERE a.account_id = compare.account_id;
+  SELECT max(p.observed_at) INTO t1 FROM risk.snapshots p WHERE p.account_key = k AND p.observed_at <= compare.from_at;
+  SELECT max(p.observed_at) INTO t2 FROM risk.snapshots p WHERE p.account_key = k AND p.observed_at <= compare.to_at;
+  IF t2 IS NULL THEN
+    RETURN;
+  END IF;
+  t1 := coalesce(t1, '-infinity');
+  RETURN QUERY
+  SELECT c.user_id,
+         CASE WHEN c.level_at_from IS NULL AND c.first_seen_at > t1 THEN 'appeared'
+              WHEN c.level_at_from IS NULL THEN 'returned'
+              WHEN c.level_at_to IS NULL THEN 'cleared'
+              WHEN array_position(array['low', 'medium', 'high'], c.level_at_to)
+                 > array_position(array['low', 'medium', 'high'], c.level_at_from) THEN 'raised'
+              ELSE 'lowered' END,
+         c.level_at_from,
+         c.level_at_to
+    FROM (
+      -- Whoever had no new period in between is in the one period at both instants: no second look.
+      SELECT u.user_id, u.first_seen_at,
+             CASE WHEN y.valid_from > t1 THEN CASE WHEN x.valid_to > t1 THEN x.max_risk_level END
+                  WHEN y.valid_to IS NULL OR y.valid_to > t1 THEN y.max_risk_level END AS level_at_from,
+             CASE WHEN y.valid_to IS NULL OR y.valid_to > t2 THEN y.max_risk_level END AS level_at_to
+        FROM risk.users u
+        CROSS JOIN LATERAL (
+          SELECT p.valid_from, p.valid_to, p.max_risk_level FROM risk.user_levels p
+           WHERE p.account_key = k AND p.user_key = u.user_key AND p.valid_from <= t2
+           ORDER BY p.valid_from DESC LIMIT 1) y
+        LEFT JOIN LATERAL (
+          SELECT p.valid_to, p.max_risk_level FROM risk.user_levels p
+           WHERE p.account_key = k AND p.user_key = u.user_key AND p.valid_from <= t1 AND y.valid_from > t1
+           ORDER BY p.valid_from DESC LIMIT 1) x ON true
+       WHERE u.account_key = k) c
+   WHERE c.level_at_from IS DISTINCT FROM c.level_at_to;
+END
+$$;
+
+COMMENT ON FUNCTION risk_bi.compare(text, timestamptz, timestamptz) IS 'Whose level differs between the newest snapshots at or before two instants: appeared (not known before from_at), raised, lowered, cleared, or returned (known before, absent at from_at). Before the first snapshot nobody is present. No personal data.';
+--> statement-breakpoint
+-- src/db/views/dates.sql
+-- Tools that draw a calendar, or want days without a row, join with it.
+CREATE OR REPLACE VIEW risk_bi.dates WITH (security_invoker = true) AS
+SELECT d.day,
+       extract(year FROM d.day)::integer AS year,
+       extract(quarter FROM d.day)::integer AS quarter,
+       extract(month FROM d.day)::integer AS month,
+       to_char(d.day, 'FMMonth') AS month_name,
+       extract(day FROM d.day)::integer AS day_of_month,
+       extract(isoyear FROM d.day)::integer AS iso_year,
+       extract(week FROM d.day)::integer AS iso_week,
+       extract(isodow FROM d.day)::integer AS iso_weekday,
+       to_char(d.day, 'FMDay') AS weekday_name,
+       extract(isodow FROM d.day) > 5 AS is_weekend,
+       d.day - (extract(isodow FROM d.day)::integer - 1) AS week_start,
+       d.day - (extract(day FROM d.day)::integer - 1) AS month_start
+  FROM (SELECT date '2020-01-01' + g AS day FROM generate_series(0, 11322) g) d;
+
+COMMENT ON VIEW risk_bi.dates IS 'The days from 2020 to 2050, to join with the day of other views. One row per day.';
+COMMENT ON COLUMN risk_bi.dates.day IS 'The day.';
+COMMENT ON COLUMN risk_bi.dates.year IS 'Year.';
+COMMENT ON COLUMN risk_bi.dates.quarter IS 'Quarter, 1 to 4.';
+COMMENT ON COLUMN risk_bi.dates.month IS 'Month, 1 to 12.';
+COMMENT ON COLUMN risk_bi.dates.month_name IS 'Month in English.';
+COMMENT ON COLUMN risk_bi.dates.day_of_month IS 'Day of the month, 1 to 31.';
+COMMENT ON COLUMN risk_bi.dates.iso_year IS 'Year that the ISO week belongs to.';
+COMMENT ON COLUMN risk_bi.dates.iso_week IS 'ISO week, 1 to 53.';
+COMMENT ON COLUMN risk_bi.dates.iso_weekday IS '1 Monday to 7 Sunday.';
+COMMENT ON COLUMN risk_bi.dates.weekday_name IS 'Day of the week in English.';
+COMMENT ON COLUMN risk_bi.dates.is_weekend IS 'Saturday or Sunday.';
+COMMENT ON COLUMN risk_bi.dates.week_start IS 'Monday of its week.';
+COMMENT ON COLUMN risk_bi.dates.month_start IS 'First day of its month.';
+--> statement-breakpoint
+-- src/db/views/high_risk_episodes.sql
+-- The counters in force at its start were written at or before it: hence the inner max. The newest snapshot is looked
+-- up once for each account, and not for each period.
+CREATE OR REPLACE VIEW risk_bi.high_risk_episodes WITH (security_invoker = true) AS
+SELECT a.account_id,
+       u.user_id,
+       l.valid_from AS started_at,
+       l.valid_to AS ended_at,
+       l.change,
+       l.previous_level AS from_level,
+       CASE l.end_reason WHEN 'changed' THEN 'lowered' ELSE l.end_reason END AS ended_by,
+       (SELECT max(c.event_count)
+          FROM risk.user_activity c
+         WHERE c.account_key = l.account_key AND c.user_key = l.user_key
+           AND c.observed_at >= (SELECT max(f.observed_at) FROM risk.user_activity f
+                                  WHERE f.account_key = l.account_key AND f.user_key = l.user_key AND f.observed_at <= l.valid_from)
+           AND c.observed_at < coalesce(l.valid_to, 'infinity')) AS peak_event_count,
+       coalesce(l.valid_to, n.newest_at) - l.valid_from AS duration,
+       extract(epoch FROM coalesce(l.valid_to, n.newest_at) - l.valid_from)::double precision AS duration_seconds,
+       s.is_baseline,
+       a.retired_at IS NOT NULL AS is_account_retired
+  FROM risk.accounts a
+  CROSS JOIN LATERAL (SELECT max(p.observed_at) AS newest_at FROM risk.snapshots p WHERE p.account_key = a.account_key) n
+  JOIN risk.user_levels l ON l.account_key = a.account_key
+  JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
+  LEFT JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_from
+ WHERE l.max_risk_level = 'high';
+
+COMMENT ON VIEW risk_bi.high_risk_episodes IS 'Every period of a user at level high, retired accounts included. One row per user and period.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.started_at IS 'Instant of the snapshot that found the user at high.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.ended_at IS 'Instant of the snapshot that ended it; null while it lasts.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.change IS 'How it began: appeared, raised or returned.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.from_level IS 'The level before; null when the user was not present.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.ended_by IS 'lowered, reset or absent (cleared); null while it lasts.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.peak_event_count IS 'Highest number of risk events that was served during it.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.duration IS 'How long it lasted; a current one is measured to the newest snapshot.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.duration_seconds IS 'The same in seconds.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.is_baseline IS 'Whether it began with the first load: it may really have begun earlier. Null when that snapshot is no longer kept.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.is_account_retired IS 'Whether its account was retired: what lasts there has not been looked at since.';
+--> statement-breakpoint
+-- src/db/views/level_changes.sql
+-- The snapshot of a change is found by its instant: a period carries the id of the snapshot that wrote it last. Whole
+-- queries on both sides of UNION ALL: a filter on a user reaches only those.
+CREATE OR REPLACE VIEW risk_bi.level_changes WITH (security_invoker = true) AS
+SELECT a.account_id,
+       u.user_id,
+       s.observed_at AS changed_at,
+       l.previous_level AS from_level,
+       l.max_risk_level AS to_level,
+       l.change,
+       s.snapshot_id
+  FROM risk.user_levels l
+  JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_from
+  JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
+  JOIN risk.accounts a ON a.account_key = l.account_key
+ WHERE NOT s.is_baseline
+UNION ALL
+SELECT a.account_id,
+       u.user_id,
+       s.observed_at,
+       l.max_risk_level,
+       NULL,
+       'cleared',
+       s.snapshot_id
+  FROM risk.user_levels l
+  JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_to
+  JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
+  JOIN risk.accounts a ON a.account_key = l.account_key
+ WHERE NOT s.is_baseline AND l.end_reason <> 'changed';
+
+COMMENT ON VIEW risk_bi.level_changes IS 'Every change of a level, those of the first load (baseline) left out; changes of accounts that were retired later stay. One row per user and change.';
+COMMENT ON COLUMN risk_bi.level_changes.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.level_changes.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
+COMMENT ON COLUMN risk_bi.level_changes.changed_at IS 'Instant of the snapshot that brought the change.';
+COMMENT ON COLUMN risk_bi.level_changes.from_level IS 'The level before; null when the user was not present.';
+COMMENT ON COLUMN risk_bi.level_changes.to_level IS 'The level after; null when the user was cleared.';
+COMMENT ON COLUMN risk_bi.level_changes.change IS 'appeared (for the first time), raised, lowered, cleared, or returned (after having been cleared).';
+COMMENT ON COLUMN risk_bi.level_changes.snapshot_id IS 'The snapshot that brought it.';
+--> statement-breakpoint
+-- src/db/views/level_transitions_daily.sql
+-- Day by day: only the days that are asked for are read, and only of the account. Midnight that comes twice (clocks
+-- set back over it) is the first of the two: hence the CASE. OFFSET 0: it is worked out once per day, not once per
+-- row that is compared with it.
+CREATE OR REPLACE VIEW risk_bi.level_transitions_daily WITH (security_invoker = true) AS
+SELECT a.account_id,
+       d.day,
+       coalesce(c.from_level, 'none') AS from_level,
+       coalesce(c.to_level, 'none') AS to_level,
+       c.change_count
+  FROM risk.accounts a
+  -- The first load comes before everything else.
+  CROSS JOIN LATERAL (
+    SELECT (SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline) AS first_news_at,
+           (SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key) AS newest_at) b
+  CROSS JOIN LATERAL (
+    SELECT g::date AS day,
+           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
+           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
+      FROM generate_series(date_trunc('day', b.first_news_at::timestamp), b.newest_at::timestamp, interval '1 day') g
+    OFFSET 0) d
+  CROSS JOIN LATERAL (
+    SELECT e.from_level, e.to_level, count(*)::integer AS change_count
+      FROM (
+        SELECT l.previous_level AS from_level, l.max_risk_level AS to_level
+          FROM risk.user_levels l
+         WHERE l.account_key = a.account_key AND l.valid_from >= b.first_news_at
+           AND l.valid_from >= d.starts_at AND l.valid_from < d.ends_at
+        UNION ALL
+        SELECT l.max_risk_level, NULL
+          FROM risk.user_levels l
+         WHERE l.account_key = a.account_key AND l.valid_to >= b.first_news_at AND l.end_reason <> 'changed'
+           AND l.valid_to >= d.starts_at AND l.valid_to < d.ends_at) e
+     GROUP BY e.from_level, e.to_level) c;
+
+COMMENT ON VIEW risk_bi.level_transitions_daily IS 'How many changes there were from which level to which, by day; the first load (baseline) left out. One row per account, day and pair of levels that occurred: no row, no change.';
+COMMENT ON COLUMN risk_bi.level_transitions_daily.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.level_transitions_daily.day IS 'The day in the session''s time zone.';
+COMMENT ON COLUMN risk_bi.level_transitions_daily.from_level IS 'The level before: low, medium, high, or none (not present).';
+COMMENT ON COLUMN risk_bi.level_transitions_daily.to_level IS 'The level after: low, medium, high, or none (cleared).';
+COMMENT ON COLUMN risk_bi.level_transitions_daily.change_count IS 'Changes. A user whose level rises and falls on one day counts twice.';
+--> statement-breakpoint
+-- src/db/views/returned_users.sql
+-- The period before the return is found by index, one step back for each return.
+CREATE OR REPLACE VIEW risk_bi.returned_users WITH (security_invoker = true) AS
+SELECT a.account_id,
+       u.user_id,
+       p.valid_to AS cleared_at,
+       p.end_reason,
+       p.max_risk_level AS level_before,
+       l.valid_from AS returned_at,
+       l.max_risk_level AS level_after,
+       l.valid_from - p.valid_to AS away,
+       extract(epoch FROM l.valid_from - p.valid_to)::double precision AS away_seconds,
+       s.snapshot_id
+  FROM risk.user_levels l
+  JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_from
+  CROSS JOIN LATERAL (
+    SELECT q.valid_to, q.end_reason, q.max_risk_level
+      FROM risk.user_levels q
+     WHERE q.account_key = l.account_key AND q.user_key = l.user_key AND q.valid_from < l.valid_from
+     ORDER BY q.valid_from DESC LIMIT 1) p
+  JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
+  JOIN risk.accounts a ON a.account_key = l.account_key
+ WHERE l.change = 'returned' AND NOT s.is_baseline;
+
+COMMENT ON VIEW risk_bi.returned_users IS 'Users who were cleared and are back, after how long; the first load (baseline) left out. One row per user and return.';
+COMMENT ON COLUMN risk_bi.returned_users.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.returned_users.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
+COMMENT ON COLUMN risk_bi.returned_users.cleared_at IS 'Instant of the snapshot that cleared the user.';
+COMMENT ON COLUMN risk_bi.returned_users.end_reason IS 'Why: reset or absent.';
+COMMENT ON COLUMN risk_bi.returned_users.level_before IS 'The level when cleared.';
+COMMENT ON COLUMN risk_bi.returned_users.returned_at IS 'Instant of the snapshot that found the user again.';
+COMMENT ON COLUMN risk_bi.returned_users.level_after IS 'The level on return.';
+COMMENT ON COLUMN risk_bi.returned_users.away IS 'From cleared_at to returned_at.';
+COMMENT ON COLUMN risk_bi.returned_users.away_seconds IS 'The same in seconds.';
+COMMENT ON COLUMN risk_bi.returned_users.snapshot_id IS 'The snapshot that found the user again.';
+--> statement-breakpoint
+-- src/db/views/risk_level_by_snapshot.sql
+-- The counts were written with the snapshot: no trend reads the history of users.
+CREATE OR REPLACE VIEW risk_bi.risk_level_by_snapshot WITH (security_invoker = true) AS
+SELECT a.account_id,
+       s.snapshot_id,
+       s.observed_at,
+       l.max_risk_level,
+       l.user_count,
+       s.verdict,
+       l.user_count::double precision / nullif(s.user_count, 0) AS share,
+       l.event_count,
+       s.is_baseline
+  FROM risk.snapshots s
+  JOIN risk.snapshot_levels l USING (account_key, snapshot_id)
+  JOIN risk.accounts a USING (account_key);
+
+COMMENT ON VIEW risk_bi.risk_level_by_snapshot IS 'Users per level for every snapshot: the base of every trend. One row per snapshot and level, zeros included.';
+COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.snapshot_id IS 'The snapshot.';
+COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.observed_at IS 'The instant it stands for.';
+COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.max_risk_level IS 'low, medium or high.';
+COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.user_count IS 'Present users with this level.';
+COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.verdict IS 'complete, or partial (users not met are carried with their last state).';
+COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.share IS 'Their share of all present users, 0 to 1; null when nobody is present.';
+COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.event_count IS 'Sum of their risk events.';
+COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.is_baseline IS 'Whether the snapshot is of the first load: up to and including the first complete one.';
+--> statement-breakpoint
+-- src/db/views/risk_level_daily.sql
+-- Each day finds its last snapshot by index: a window over all snapshots would read them all, whatever the filter.
+-- Midnight that comes twice (clocks set back over it) is the first of the two: hence the CASE. OFFSET 0: it is worked
+-- out once per day, not once per row that is compared with it.
+CREATE OR REPLACE VIEW risk_bi.risk_level_daily WITH (security_invoker = true) AS
+SELECT a.account_id,
+       d.day,
+       l.max_risk_level,
+       l.user_count,
+       l.user_count::double precision / nullif(s.user_count, 0) AS share,
+       l.event_count,
+       s.observed_at >= d.starts_at AS is_observed,
+       s.snapshot_id,
+       s.observed_at,
+       s.verdict
+  FROM risk.accounts a
+  -- By GROUP BY and not by LIMIT: a lateral with LIMIT must not refer to accounts (Citus).
+  CROSS JOIN LATERAL (
+    SELECT f.account_key, min(f.observed_at) AS first_at
+      FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
+  CROSS JOIN LATERAL (
+    SELECT g::date AS day,
+           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
+           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
+      FROM generate_series(date_trunc('day', b.first_at::timestamp), least(now(), a.retired_at)::timestamp, interval '1 day') g
+    OFFSET 0) d
+  CROSS JOIN LATERAL (
+    SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
+      FROM risk.snapshots p
+     WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
+     ORDER BY p.observed_at DESC LIMIT 1) s
+  JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
+
+COMMENT ON VIEW risk_bi.risk_level_daily IS 'Users per level at the end of every day, from the first snapshot until today or the day on which the account was retired: the last snapshot up to then, zeros included. One row per account, day and level.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.day IS 'The day in the session''s time zone; 23 or 25 hours long when clocks are changed.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.max_risk_level IS 'low, medium or high.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.user_count IS 'Present users with this level.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.share IS 'Their share of all present users, 0 to 1; null when nobody is present.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.event_count IS 'Sum of their risk events.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.is_observed IS 'Whether a snapshot was taken in the day. False: the state is carried forward over a gap.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.snapshot_id IS 'The snapshot that the row shows.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.observed_at IS 'The instant it stands for.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.verdict IS 'Its verdict: complete or partial.';
+--> statement-breakpoint
+-- src/db/views/risk_level_hourly.sql
+-- Each hour finds its last snapshot by index: a window over all snapshots would read them all, whatever the filter.
+CREATE OR REPLACE VIEW risk_bi.risk_level_hourly WITH (security_invoker = true) AS
+SELECT a.account_id,
+       d.hour,
+       l.max_risk_level,
+       l.user_count,
+       l.user_count::double precision / nullif(s.user_count, 0) AS share,
+       l.event_count,
+       s.observed_at >= d.hour AS is_observed,
+       s.snapshot_id,
+       s.observed_at,
+       s.verdict
+  FROM risk.accounts a
+  -- By GROUP BY and not by LIMIT: a lateral with LIMIT must not refer to accounts (Citus).
+  CROSS JOIN LATERAL (
+    SELECT f.account_key, min(f.observed_at) AS first_at
+      FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
+  CROSS JOIN LATERAL generate_series(date_trunc('hour', b.first_at), least(now(), a.retired_at), interval '1 hour') AS d (hour)
+  CROSS JOIN LATERAL (
+    SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
+      FROM risk.snapshots p
+     WHERE p.account_key = b.account_key AND p.observed_at < d.hour + interval '1 hour'
+     ORDER BY p.observed_at DESC LIMIT 1) s
+  JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
+
+COMMENT ON VIEW risk_bi.risk_level_hourly IS 'Users per level at the end of every hour, from the first snapshot until now or the hour in which the account was retired: the last snapshot up to then, zeros included. One row per account, hour and level.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.hour IS 'Start of the hour in the session''s time zone. Every hour has 60 minutes; when clocks are set back, one o''clock may come twice.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.max_risk_level IS 'low, medium or high.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.user_count IS 'Present users with this level.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.share IS 'Their share of all present users, 0 to 1; null when nobody is present.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.event_count IS 'Sum of their risk events.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.is_observed IS 'Whether a snapshot was taken in the hour. False: the state is carried forward over a gap.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.snapshot_id IS 'The snapshot that the row shows.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.observed_at IS 'The instant it stands for.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.verdict IS 'Its verdict: complete or partial.';
+--> statement-breakpoint
+-- src/db/views/risk_levels.sql
+-- Levels are text: without it, tools would sort them by the alphabet.
+CREATE OR REPLACE VIEW risk_bi.risk_levels WITH (security_invoker = true) AS
+SELECT v.level, v.rank, v.label
+  FROM (VALUES ('low', 1, 'Low'), ('medium', 2, 'Medium'), ('high', 3, 'High')) AS v (level, rank, label);
+
+COMMENT ON VIEW risk_bi.risk_levels IS 'The levels with their order and a name for display.';
+COMMENT ON COLUMN risk_bi.risk_levels.level IS 'low, medium or high, as every other view has it.';
+COMMENT ON COLUMN risk_bi.risk_levels.rank IS '1 low, 2 medium, 3 high: to sort by.';
+COMMENT ON COLUMN risk_bi.risk_levels.label IS 'The level for display.';
+--> statement-breakpoint
+-- src/db/views/snapshot_users.sql
+-- In plpgsql, which resolves account_key first: the planner then knows the key, and Citus routes the query to one
+-- shard. Personal data has its own grant: nobody executes this by default.
+CREATE OR REPLACE FUNCTION risk_bi.snapshot_users(snapshot_id bigint)
+RETURNS TABLE (user_id uuid, email text, name text, max_risk_level text, event_count integer, last_event timestamptz)
+LANGUAGE plpgsql STABLE SECURITY INVOKER
+SET search_path = pg_catalog
+AS $$
+#variable_conflict use_column
+DECLARE
+  k integer;
+  t timestamptz;
+BEGIN
+  SELECT p.account_key, p.observed_at INTO k, t
+    FROM risk.snapshots p WHERE p.snapshot_id = snapshot_users.snapshot_id;
+  IF k IS NULL THEN
+    RETURN;
+  END IF;
+  RETURN QUERY
+  SELECT u.user_id, i.email, i.name, l.max_risk_level, c.event_count, c.last_event
+    FROM risk.users u
+    CROSS JOIN LATERAL (
+      SELECT p.max_risk_level, p.valid_to FROM risk.user_levels p
+       WHERE p.account_key = k AND p.user_key = u.user_key AND p.valid_from <= t
+       ORDER BY p.valid_from DESC LIMIT 1) l
+    CROSS JOIN LATERAL (
+      SELECT p.event_count, p.last_event FROM risk.user_activity p
+       WHERE p.account_key = k AND p.user_key = u.user_key AND p.observed_at <= t
+       ORDER BY p.observed_at DESC LIMIT 1) c
+    CROSS JOIN LATERAL (
+      SELECT p.email, p.name FROM risk.user_identities p
+       WHERE p.account_key = k AND p.user_key = u.user_key AND p.valid_from <= t
+       ORDER BY p.valid_from DESC LIMIT 1) i
+   WHERE u.account_key = k AND (l.valid_to IS NULL OR l.valid_to > t);
+END
+$$;
+
+REVOKE ALL ON FUNCTION risk_bi.snapshot_users(bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION risk_bi.snapshot_users(bigint) IS 'One snapshot rebuilt row for row: the six fields of every present user. Personal data: needs its own grant.';
+--> statement-breakpoint
+-- src/db/views/snapshots.sql
+-- With the id of the account for people, instead of account_key.
+CREATE OR REPLACE VIEW risk_bi.snapshots WITH (security_invoker = true) AS
+SELECT a.account_id,
+       s.snapshot_id,
+       s.observed_at,
+       s.verdict,
+       s.expected_unseen,
+       s.is_baseline,
+       s.user_count,
+       s.met_count,
+       s.carried_count,
+       s.event_count,
+       s.appeared,
+       s.raised,
+       s.lowered,
+       s.cleared,
+       s.returned
+  FROM risk.snapshots s
+  JOIN risk.accounts a USING (account_key);
+
+COMMENT ON VIEW risk_bi.snapshots IS 'One row per published snapshot, with its counts of users and of changes.';
+COMMENT ON COLUMN risk_bi.snapshots.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.snapshots.snapshot_id IS 'The snapshot; rises in commit order.';
+COMMENT ON COLUMN risk_bi.snapshots.observed_at IS 'The instant it stands for.';
+COMMENT ON COLUMN risk_bi.snapshots.verdict IS 'complete, or partial: users that were not met are carried with their last state.';
+COMMENT ON COLUMN risk_bi.snapshots.expected_unseen IS 'Estimate of the present users that no pass met; null when it was not estimated.';
+COMMENT ON COLUMN risk_bi.snapshots.is_baseline IS 'Up to and including the account''s first complete snapshot: its changes are a first load, not news.';
+COMMENT ON COLUMN risk_bi.snapshots.user_count IS 'Present users: met and carried.';
+COMMENT ON COLUMN risk_bi.snapshots.met_count IS 'Present users that this walk met.';
+COMMENT ON COLUMN risk_bi.snapshots.carried_count IS 'Present users carried with their last state.';
+COMMENT ON COLUMN risk_bi.snapshots.event_count IS 'Sum of the risk events of all present users.';
+COMMENT ON COLUMN risk_bi.snapshots.appeared IS 'Users present for the first time.';
+COMMENT ON COLUMN risk_bi.snapshots.raised IS 'Users whose level rose.';
+COMMENT ON COLUMN risk_bi.snapshots.lowered IS 'Users whose level fell.';
+COMMENT ON COLUMN risk_bi.snapshots.cleared IS 'Users who are no longer present.';
+COMMENT ON COLUMN risk_bi.snapshots.returned IS 'Users present again after having been cleared.';
+--> statement-breakpoint
+-- src/db/views/sync_coverage.sql
+-- Midnight that comes twice (clocks set back over it) is the first of the two: hence the CASE. OFFSET 0: it is worked
+-- out once per day, not once per row that is compared with it.
+CREATE OR REPLACE VIEW risk_bi.sync_coverage WITH (security_invoker = true) AS
+SELECT a.account_id,
+       d.day,
+       r.run_count,
+       r.succeeded_count,
+       r.failed_count,
+       r.abandoned_count,
+       s.complete_count,
+       s.partial_count,
+       CASE WHEN e.slot_seconds IS NOT NULL THEN
+         greatest(0, least(round(extract(epoch FROM d.ends_at - d.starts_at) / e.slot_seconds),
+           ceil(extract(epoch FROM least(d.ends_at, now(), a.retired_at) - greatest(d.starts_at, b.first_slot)) / e.slot_seconds)))::integer
+       END AS expected_slot_count,
+       r.slot_count,
+       r.slot_succeeded_count,
+       s.largest_gap,
+       extract(epoch FROM s.largest_gap)::double precision AS largest_gap_seconds,
+       least(d.ends_at, now(), a.retired_at) - n.newest_at AS age_at_end,
+       extract(epoch FROM least(d.ends_at, now(), a.retired_at) - n.newest_at)::double precision AS age_at_end_seconds
+  FROM risk.accounts a
+  CROSS JOIN LATERAL (
+    SELECT f.account_key, min(f.finished_at) AS first_at, min(f.scheduled_for) AS first_slot
+      FROM risk.sync_runs f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
+  CROSS JOIN LATERAL (
+    SELECT g::date AS day,
+           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
+           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
+      FROM generate_series(date_trunc('day', b.first_at::timestamp), least(now(), a.retired_at)::timestamp, interval '1 day') g
+    OFFSET 0) d
+  CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE q.finished_at < d.ends_at)::integer AS run_count,
+           count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'succeeded')::integer AS succeeded_count,
+           count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'failed')::integer AS failed_count,
+           count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'abandoned')::integer AS abandoned_count,
+           count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at)::integer AS slot_count,
+           count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at
+             AND q.status = 'succeeded')::integer AS slot_succeeded_count
+      FROM risk.sync_runs q
+     WHERE q.account_key = b.account_key AND q.finished_at >= d.starts_at AND q.finished_at < d.ends_at + interval '24 hours') r
+  CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE p.verdict = 'complete')::integer AS complete_count,
+           count(*) FILTER (WHERE p.verdict = 'partial')::integer AS partial_count,
+           max(p.observed_at - (SELECT max(o.observed_at) FROM risk.snapshots o
+                                 WHERE o.account_key = p.account_key AND o.observed_at < p.observed_at)) AS largest_gap
+      FROM risk.snapshots p
+     WHERE p.account_key = b.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at) s
+  CROSS JOIN LATERAL (
+    SELECT max(p.observed_at) AS newest_at
+      FROM risk.snapshots p WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at) n
+  -- The usual distance of slots: the median over the ten latest that were run. Counted back from the newest run: what does not
+  -- run at all is missed for ever, and what is run by other means has no slots after a month.
+  CROSS JOIN LATERAL (
+    SELECT max(z.finished_at) - interval '744 hours' AS since
+      FROM risk.sync_runs z WHERE z.account_key = b.account_key AND z.finished_at < d.ends_at) m
+  CROSS JOIN LATERAL (
+    SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY w.gap)) AS slot_seconds
+      FROM (SELECT v.scheduled_for - lag(v.scheduled_for) OVER (ORDER BY v.scheduled_for) AS gap
+              -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show no other.
+              FROM ((SELECT q.scheduled_for FROM risk.sync_runs q
+                      WHERE q.account_key = b.account_key AND b.first_slot IS NOT NULL AND q.scheduled_for IS NOT NULL
+                        AND q.finished_at < d.ends_at AND q.finished_at >= m.since
+                      ORDER BY q.finished_at DESC LIMIT 50)
+                    UNION
+                    (SELECT q.scheduled_for FROM risk.sync_runs q
+                      WHERE q.account_key = b.account_key AND q.status = 'succeeded'
+                        AND q.scheduled_for < d.ends_at AND q.scheduled_for >= m.since
+                      ORDER BY q.scheduled_for DESC LIMIT 10)
+                    ORDER BY scheduled_for DESC LIMIT 10) v) w) e;
+
+COMMENT ON VIEW risk_bi.sync_coverage IS 'How well every day was covered, from the first run until today or the day on which the account was retired. One row per account and day, days without a run included.';
+COMMENT ON COLUMN risk_bi.sync_coverage.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.sync_coverage.day IS 'The day in the session''s time zone; 23 or 25 hours long when clocks are changed.';
+COMMENT ON COLUMN risk_bi.sync_coverage.run_count IS 'Attempts that ended on the day.';
+COMMENT ON COLUMN risk_bi.sync_coverage.succeeded_count IS 'Of them, those that succeeded.';
+COMMENT ON COLUMN risk_bi.sync_coverage.failed_count IS 'Of them, those that failed.';
+COMMENT ON COLUMN risk_bi.sync_coverage.abandoned_count IS 'Of them, those whose process died.';
+COMMENT ON COLUMN risk_bi.sync_coverage.complete_count IS 'Complete snapshots of the day.';
+COMMENT ON COLUMN risk_bi.sync_coverage.partial_count IS 'Partial snapshots of the day.';
+COMMENT ON COLUMN risk_bi.sync_coverage.expected_slot_count IS 'How many slots the day should have had so far, by the median distance of the ten slots that were run last before its end. Null when fewer than two are known, and a month after the last one where runs are made by other means.';
+COMMENT ON COLUMN risk_bi.sync_coverage.slot_count IS 'Slots of the day for which there was a run.';
+COMMENT ON COLUMN risk_bi.sync_coverage.slot_succeeded_count IS 'Slots of the day for which a run succeeded.';
+COMMENT ON COLUMN risk_bi.sync_coverage.largest_gap IS 'Longest time between a snapshot of the day and the one before it; null without a snapshot, and for the very first.';
+COMMENT ON COLUMN risk_bi.sync_coverage.largest_gap_seconds IS 'The same in seconds.';
+COMMENT ON COLUMN risk_bi.sync_coverage.age_at_end IS 'How old the newest snapshot was when the day ended, or is now: freshness. Null before the first snapshot.';
+COMMENT ON COLUMN risk_bi.sync_coverage.age_at_end_seconds IS 'The same in seconds.';
+--> statement-breakpoint
+-- src/db/views/sync_runs.sql
+-- Host and evidence stay away: they are for operators, and may name machines.
+CREATE OR REPLACE VIEW risk_bi.sync_runs WITH (security_invoker = true) AS
+SELECT a.account_id,
+       r.run_id,
+       r.trigger,
+       r.scheduled_for,
+       r.status,
+       r.verdict,
+       r.started_at,
+       r.finished_at,
+       extract(epoch FROM r.finished_at - r.started_at)::double precision AS duration_seconds,
+       r.passes,
+       r.expected_unseen,
+       r.pages,
+       r.requests,
+       r.retries,
+       r.bytes,
+       r.users_met,
+       r.duplicates,
+       r.rejected,
+       r.total_first,
+       r.total_last,
+       r.lookups,
+       r.error_code,
+       r.error_message,
+       r.snapshot_id
+  FROM risk.sync_runs r
+  JOIN risk.accounts a USING (account_key);
+
+COMMENT ON VIEW risk_bi.sync_runs IS 'One row per finished attempt to sync an account. Without host and evidence, which are for operators.';
+COMMENT ON COLUMN risk_bi.sync_runs.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.sync_runs.run_id IS 'Number of the attempt, rising; gaps mean nothing.';
+COMMENT ON COLUMN risk_bi.sync_runs.trigger IS 'What started it: cron, cli or http.';
+COMMENT ON COLUMN risk_bi.sync_runs.scheduled_for IS 'The slot of the schedule it ran for; null when started by hand.';
+COMMENT ON COLUMN risk_bi.sync_runs.status IS 'succeeded, failed, or abandoned (its process died and another took over).';
+COMMENT ON COLUMN risk_bi.sync_runs.verdict IS 'complete or partial; null when nothing was published.';
+COMMENT ON COLUMN risk_bi.sync_runs.started_at IS 'When the attempt claimed the account.';
+COMMENT ON COLUMN risk_bi.sync_runs.finished_at IS 'When it published, failed, or was found abandoned.';
+COMMENT ON COLUMN risk_bi.sync_runs.duration_seconds IS 'From started_at to finished_at.';
+COMMENT ON COLUMN risk_bi.sync_runs.passes IS 'How many times all pages were read.';
+COMMENT ON COLUMN risk_bi.sync_runs.expected_unseen IS 'Estimate of the present users that no pass met; null when it was not estimated.';
+COMMENT ON COLUMN risk_bi.sync_runs.pages IS 'Pages read.';
+COMMENT ON COLUMN risk_bi.sync_runs.requests IS 'HTTP requests sent, retries included.';
+COMMENT ON COLUMN risk_bi.sync_runs.retries IS 'Requests that were repeated after a failure.';
+COMMENT ON COLUMN risk_bi.sync_runs.bytes IS 'Bytes of answers read.';
+COMMENT ON COLUMN risk_bi.sync_runs.users_met IS 'Distinct users met, those of rejected records with a readable id included.';
+COMMENT ON COLUMN risk_bi.sync_runs.duplicates IS 'Records beyond the first of their user in the last pass.';
+COMMENT ON COLUMN risk_bi.sync_runs.rejected IS 'Records that were not accepted.';
+COMMENT ON COLUMN risk_bi.sync_runs.total_first IS 'Total number of users as the first answer stated it; null when it stated none.';
+COMMENT ON COLUMN risk_bi.sync_runs.total_last IS 'The same of the last answer.';
+COMMENT ON COLUMN risk_bi.sync_runs.lookups IS 'Absent users whose own record was asked.';
+COMMENT ON COLUMN risk_bi.sync_runs.error_code IS 'Stable code of the error (docs/runbook.md); null when there was none.';
+COMMENT ON COLUMN risk_bi.sync_runs.error_message IS 'The error in words, without personal data.';
+COMMENT ON COLUMN risk_bi.sync_runs.snapshot_id IS 'The snapshot that it published; null when none.';
+--> statement-breakpoint
+-- src/db/views/time_at_level.sql
+-- Grouped by the keys, which ids depend on: integers hash faster, and a filter on an id still reaches the tables. The
+-- current period is the newest of its level. The newest snapshot is looked up once for each account, and not for each
+-- period.
+CREATE OR REPLACE VIEW risk_bi.time_at_level WITH (security_invoker = true) AS
+SELECT t.account_id,
+       t.user_id,
+       t.max_risk_level,
+       t.period_count,
+       justify_hours(t.duration) AS duration,
+       extract(epoch FROM t.duration)::double precision AS duration_seconds,
+       t.first_from,
+       t.is_current,
+       t.is_account_retired
+  FROM (
+    SELECT a.account_id,
+           u.user_id,
+           l.max_risk_level,
+           count(*)::integer AS period_count,
+           coalesce(sum(l.valid_to - l.valid_from), interval '0')
+             + CASE WHEN bool_or(l.valid_to IS NULL) THEN n.newest_at - max(l.valid_from) ELSE interval '0' END AS duration,
+           min(l.valid_from) AS first_from,
+           bool_or(l.valid_to IS NULL) AS is_current,
+           a.retired_at IS NOT NULL AS is_account_retired
+      FROM risk.accounts a
+      CROSS JOIN LATERAL (SELECT max(p.observed_at) AS newest_at FROM risk.snapshots p WHERE p.account_key = a.account_key) n
+      JOIN risk.user_levels l ON l.account_key = a.account_key
+      JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
+     GROUP BY a.account_key, n.newest_at, u.account_key, u.user_key, l.max_risk_level) t;
+
+COMMENT ON VIEW risk_bi.time_at_level IS 'How long each user has been at each level, all periods together, retired accounts included. One row per user and level that they have had.';
+COMMENT ON COLUMN risk_bi.time_at_level.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.time_at_level.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
+COMMENT ON COLUMN risk_bi.time_at_level.max_risk_level IS 'low, medium or high.';
+COMMENT ON COLUMN risk_bi.time_at_level.period_count IS 'Periods at this level.';
+COMMENT ON COLUMN risk_bi.time_at_level.duration IS 'How long it lasted; a current one is measured to the newest snapshot.';
+COMMENT ON COLUMN risk_bi.time_at_level.duration_seconds IS 'The same in seconds.';
+COMMENT ON COLUMN risk_bi.time_at_level.first_from IS 'When the first of them began.';
+COMMENT ON COLUMN risk_bi.time_at_level.is_current IS 'Whether this is the user''s level in the newest snapshot of the account.';
+COMMENT ON COLUMN risk_bi.time_at_level.is_account_retired IS 'Whether the account was retired: what is current there has not been looked at since.';
+--> statement-breakpoint
+-- src/db/views/user_identities.sql
+-- Personal data, and nothing else: a grant of its own decides who reads it.
+CREATE OR REPLACE VIEW risk_bi.user_identities WITH (security_invoker = true) AS
+SELECT a.account_id,
+       u.user_id,
+       i.valid_from,
+       i.valid_to,
+       i.email,
+       i.name,
+       i.valid_to IS NULL AS is_current
+  FROM risk.user_identities i
+  JOIN risk.users u USING (account_key, user_key)
+  JOIN risk.accounts a USING (account_key);
+
+COMMENT ON VIEW risk_bi.user_identities IS 'Personal data: every email and name that a user has had. One row per user and version. Needs its own grant.';
+COMMENT ON COLUMN risk_bi.user_identities.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.user_identities.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
+COMMENT ON COLUMN risk_bi.user_identities.valid_from IS 'Instant of the snapshot that brought this version.';
+COMMENT ON COLUMN risk_bi.user_identities.valid_to IS 'Instant of the snapshot that brought the next one; null for the current version, which stays while the user is cleared.';
+COMMENT ON COLUMN risk_bi.user_identities.email IS 'Personal data: the email; null when none was served.';
+COMMENT ON COLUMN risk_bi.user_identities.name IS 'Personal data: the name; null when none was served.';
+COMMENT ON COLUMN risk_bi.user_identities.is_current IS 'Whether this is the current version.';
+--> statement-breakpoint
+-- src/db/views/user_level_history.sql
+-- The newest snapshot is looked up once for each account, and not for each period.
+CREATE OR REPLACE VIEW risk_bi.user_level_history WITH (security_invoker = true) AS
+SELECT a.account_id,
+       u.user_id,
+       l.valid_from,
+       l.valid_to,
+       l.max_risk_level,
+       l.previous_level,
+       l.change,
+       l.end_reason,
+       l.absent_since,
+       l.last_reset_time,
+       coalesce(l.valid_to, n.newest_at) - l.valid_from AS duration,
+       extract(epoch FROM coalesce(l.valid_to, n.newest_at) - l.valid_from)::double precision AS duration_seconds,
+       s.is_baseline,
+       a.retired_at IS NOT NULL AS is_account_retired
+  FROM risk.accounts a
+  CROSS JOIN LATERAL (SELECT max(p.observed_at) AS newest_at FROM risk.snapshots p WHERE p.account_key = a.account_key) n
+  JOIN risk.user_levels l ON l.account_key = a.account_key
+  JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
+  LEFT JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_from;
+
+COMMENT ON VIEW risk_bi.user_level_history IS 'Every period of a user at one level, retired accounts included. One row per user and period. A current period is measured to the newest snapshot, not to now: what came after has not been seen.';
+COMMENT ON COLUMN risk_bi.user_level_history.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.user_level_history.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
+COMMENT ON COLUMN risk_bi.user_level_history.valid_from IS 'Instant of the snapshot that opened the period.';
+COMMENT ON COLUMN risk_bi.user_level_history.valid_to IS 'Instant of the snapshot that ended it, not included; null for the current one.';
+COMMENT ON COLUMN risk_bi.user_level_history.max_risk_level IS 'The level of the period.';
+COMMENT ON COLUMN risk_bi.user_level_history.previous_level IS 'The level before; null when the user was not present.';
+COMMENT ON COLUMN risk_bi.user_level_history.change IS 'How it began: appeared, raised, lowered or returned.';
+COMMENT ON COLUMN risk_bi.user_level_history.end_reason IS 'How it ended: changed (another level), reset or absent (cleared); null for the current one.';
+COMMENT ON COLUMN risk_bi.user_level_history.absent_since IS 'Of a period that ended by clearing: since when the user had not been met.';
+COMMENT ON COLUMN risk_bi.user_level_history.last_reset_time IS 'When the score was reset, as the user''s own record says; null when it does not say.';
+COMMENT ON COLUMN risk_bi.user_level_history.duration IS 'How long it lasted; a current one is measured to the newest snapshot.';
+COMMENT ON COLUMN risk_bi.user_level_history.duration_seconds IS 'The same in seconds.';
+COMMENT ON COLUMN risk_bi.user_level_history.is_baseline IS 'Whether it began with the first load: it may really have begun earlier. Null when that snapshot is no longer kept.';
+COMMENT ON COLUMN risk_bi.user_level_history.is_account_retired IS 'Whether its account was retired: what is current there has not been looked at since.';
+--> statement-breakpoint
+-- src/db/views/users.sql
+-- Everybody ever met, so that every row of another view finds its user here.
+CREATE OR REPLACE VIEW risk_bi.users WITH (security_invoker = true) AS
+SELECT a.account_id,
+       u.user_id,
+       u.max_risk_level,
+       u.event_count,
+       u.last_event,
+       u.level_since,
+       u.first_seen_at,
+       u.absent_since,
+       u.cleared_at,
+       u.max_risk_level IS NOT NULL AS is_present,
+       a.retired_at IS NOT NULL AS is_account_retired
+  FROM risk.users u
+  JOIN risk.accounts a USING (account_key);
+
+COMMENT ON VIEW risk_bi.users IS 'Current state of every user ever met, those of retired accounts included. No personal data beyond the id.';
+COMMENT ON COLUMN risk_bi.users.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.users.user_id IS 'Cloudflare''s id of the user.';
+COMMENT ON COLUMN risk_bi.users.max_risk_level IS 'Current level: low, medium or high; null once cleared.';
+COMMENT ON COLUMN risk_bi.users.event_count IS 'Risk events as last served.';
+COMMENT ON COLUMN risk_bi.users.last_event IS 'Time of the latest risk event as last served.';
+COMMENT ON COLUMN risk_bi.users.level_since IS 'Since when the current level holds; null once cleared.';
+COMMENT ON COLUMN risk_bi.users.first_seen_at IS 'Instant of the first snapshot with this user.';
+COMMENT ON COLUMN risk_bi.users.absent_since IS 'Since when this still present user was not met; null when met.';
+COMMENT ON COLUMN risk_bi.users.cleared_at IS 'Instant of the snapshot that cleared the user; null while present.';
+COMMENT ON COLUMN risk_bi.users.is_present IS 'Whether the user has a level now.';
+COMMENT ON COLUMN risk_bi.users.is_account_retired IS 'Whether the account is retired: leave such users out of totals of today.';
+--> statement-breakpoint
+-- src/db/views/users_as_of.sql
+-- In plpgsql, which resolves account_key first: the planner then knows the key, and Citus routes the query to one
+-- shard. What has not changed since then is taken from the current state. Levels that have ended since are found by
+-- user_levels_ended, all at once: probing user_levels for each user (15,000 of 20,000, half a year ago) took 60 ms,
+-- this takes 25. Where row-level security keeps the index from being asked, the whole table is read. The activity of
+-- two days is found by the ids of its snapshots: a probe per user into a year of hourly activity took 360 to 480 ms,
+-- this 90 to 175.
+CREATE OR REPLACE FUNCTION risk_bi.users_as_of(account_id text, at timestamptz)
+RETURNS TABLE (user_id uuid, max_risk_level text, event_count integer, last_event timestamptz, snapshot_id bigint, observed_at timestamptz)
+LANGUAGE plpgsql STABLE SECURITY INVOKER
+SET search_path = pg_catalog
+AS $$
+#variable_conflict use_column
+DECLARE
+  k integer;
+  s bigint;
+  t timestamptz;
+  before bigint;
+BEGIN
+  SELECT a.account_key INTO k FROM risk.accounts a WHERE a.account_id = users_as_of.account_id;
+  SELECT p.snapshot_id, p.observed_at INTO s, t
+    FROM risk.snapshots p
+   WHERE p.account_key = k AND p.observed_at <= users_as_of.at
+   ORDER BY p.observed_at DESC LIMIT 1;
+  IF s IS NULL THEN
+    RETURN;
+  END IF;
+  SELECT p.snapshot_id INTO before
+    FROM risk.snapshots p
+   WHERE p.account_key = k AND p.observed_at <= t - interval '2 days'
+   ORDER BY p.observed_at DESC LIMIT 1;
+  RETURN QUERY
+  SELECT p.user_id,
+         p.max_risk_level,
+         CASE WHEN p.counters_known THEN p.event_count ELSE c.event_count END,
+         CASE WHEN p.counters_known THEN p.last_event ELSE c.last_event END,
+         s, t
+    FROM (
+      SELECT u.user_key,
+             u.user_id,
+             coalesce(l.max_risk_level, u.max_risk_level) AS max_risk_level,
+             u.snapshot_id <= s OR d.user_key IS NOT NULL AS counters_known,
+             CASE WHEN u.snapshot_id <= s THEN u.event_count ELSE d.event_count END AS event_count,
+             CASE WHEN u.snapshot_id <= s THEN u.last_event ELSE d.last_event END AS last_event
+        FROM risk.users u
+        LEFT JOIN risk.user_levels l
+          ON l.account_key = k AND l.user_key = u.user_key
+         AND l.valid_to IS NOT NULL AND tstzrange(l.valid_from, l.valid_to) @> t
+        -- Whoever acted in the two days before is read as a whole.
+        LEFT JOIN (
+          SELECT DISTINCT ON (a.user_key) a.user_key, a.event_count, a.last_event
+            FROM risk.user_activity a
+           WHERE a.account_key = k AND a.snapshot_id > coalesce(before, 0) AND a.snapshot_id <= s
+           ORDER BY a.user_key, a.observed_at DESC) d ON d.user_key = u.user_key
+       WHERE u.account_key = k AND (u.level_since <= t OR l.user_key IS NOT NULL)
+       -- In the order of the index that is probed below: 90 ms instead of 105.
+       ORDER BY u.user_key) p
+    LEFT JOIN LATERAL (
+      SELECT a.event_count, a.last_event FROM risk.user_activity a
+       WHERE NOT p.counters_known
+         AND a.account_key = k AND a.user_key = p.user_key AND a.observed_at <= t
+       ORDER BY a.observed_at DESC LIMIT 1) c ON true;
+END;
+$$;
+
+COMMENT ON FUNCTION risk_bi.users_as_of(text, timestamptz) IS 'Users present in the newest snapshot of the account at or before an instant. No personal data. Empty before the first snapshot.';

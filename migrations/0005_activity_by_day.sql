@@ -1,1 +1,0 @@
-CREATE INDEX "user_activity_observed_at" ON "risk"."user_activity" USING brin ("account_key","observed_at") WITH (pages_per_range=32,autosummarize=true);

@@ -1,3 +1,0 @@
-CREATE UNIQUE INDEX "sync_runs_slot" ON "risk"."sync_runs" USING btree ("account_key","scheduled_for") WHERE "risk"."sync_runs"."status" = 'succeeded';--> statement-breakpoint
-CREATE INDEX "sync_runs_succeeded" ON "risk"."sync_runs" USING btree ("account_key","run_id") WHERE "risk"."sync_runs"."status" = 'succeeded';--> statement-breakpoint
-CREATE INDEX "sync_runs_complete" ON "risk"."sync_runs" USING btree ("account_key","run_id") WHERE "risk"."sync_runs"."verdict" = 'complete';

@@ -1,0 +1,62 @@
+// The files of src/db/views: one view or function of risk_bi each, with its comments. Pure, but for the reading.
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+export type ViewFile = {
+  name: string;
+  kind: 'VIEW' | 'FUNCTION';
+  text: string;
+  /** Of a function: arguments and result, which CREATE OR REPLACE cannot change. */
+  signature: string;
+  /** Other views and functions that it names. */
+  uses: readonly string[];
+};
+
+/** As drizzle-kit writes it between statements. */
+export const BREAKPOINT = '--> statement-breakpoint';
+
+export function readViewFiles(folder: string): ViewFile[] {
+  return readdirSync(folder)
+    .filter((file) => file.endsWith('.sql'))
+    .map((file) => parseViewFile(path.basename(file, '.sql'), readFileSync(path.join(folder, file), 'utf8')));
+}
+
+/** Throws where the file does not begin with its one definition, which replaces what is there. */
+export function parseViewFile(name: string, text: string): ViewFile {
+  const [, kind, created] = /^(?:--.*\n)*CREATE OR REPLACE (VIEW|FUNCTION) risk_bi\.(\w+)\b/.exec(text) ?? [];
+  if ((kind !== 'VIEW' && kind !== 'FUNCTION') || created !== name)
+    throw new Error(`${name}.sql must begin with CREATE OR REPLACE VIEW or FUNCTION risk_bi.${name}`);
+  if (text.includes(BREAKPOINT)) throw new Error(`${name}.sql must not hold a statement breakpoint`);
+  // What a remark or a COMMENT tells is no dependency.
+  const code = text.replaceAll(/--.*|'(?:[^']|'')*'/g, '');
+  const signature = kind === 'VIEW' ? '' : (/risk_bi\.\w+([\s\S]*?)\bLANGUAGE\b/.exec(code)?.[1] ?? '');
+  const named = [...code.matchAll(/\brisk_bi\.(\w+)/g)].map(([, used = '']) => used);
+  return {
+    name,
+    kind,
+    text,
+    signature: signature.replaceAll(/\s+/g, ' '),
+    uses: [...new Set(named)].filter((used) => used !== name),
+  };
+}
+
+/** Each after those that it names; otherwise by name. Throws where one is named that no file makes, and at a circle. */
+export function inOrder(files: readonly ViewFile[]): ViewFile[] {
+  const waiting = new Map(files.toSorted(byName).map((file) => [file.name, file]));
+  for (const { name, uses } of files) {
+    const unknown = uses.find((used) => !waiting.has(used));
+    if (unknown !== undefined) throw new Error(`${name}.sql names risk_bi.${unknown}, which no file makes`);
+  }
+  const ordered: ViewFile[] = [];
+  while (waiting.size > 0) {
+    const next = [...waiting.values()].find(({ uses }) => !uses.some((used) => waiting.has(used)));
+    if (next === undefined) throw new Error(`views in a circle: ${[...waiting.keys()].join(', ')}`);
+    waiting.delete(next.name);
+    ordered.push(next);
+  }
+  return ordered;
+}
+
+function byName(a: ViewFile, b: ViewFile): number {
+  return a.name < b.name ? -1 : 1;
+}

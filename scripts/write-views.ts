@@ -1,0 +1,5 @@
+// `npm run db:views`: brings what was edited in src/db/views into the migrations.
+import { readViewFiles } from './migrations/view-files.ts';
+import { writeViewMigration } from './migrations/view-migration.ts';
+
+process.stdout.write(`${writeViewMigration('migrations', readViewFiles('src/db/views'))}\n`);

@@ -1,0 +1,15 @@
+-- Without account_key: people and dashboards know the account by its id and its label.
+CREATE OR REPLACE VIEW risk_bi.accounts WITH (security_invoker = true) AS
+SELECT a.account_id,
+       a.label,
+       a.added_at,
+       a.retired_at,
+       a.retired_at IS NOT NULL AS is_retired
+  FROM risk.accounts a;
+
+COMMENT ON VIEW risk_bi.accounts IS 'One row per account.';
+COMMENT ON COLUMN risk_bi.accounts.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.accounts.label IS 'A name for people, set with the accounts command.';
+COMMENT ON COLUMN risk_bi.accounts.added_at IS 'When this database first met the account.';
+COMMENT ON COLUMN risk_bi.accounts.retired_at IS 'When the account was retired: its history stays, it is no longer synced. Null while active.';
+COMMENT ON COLUMN risk_bi.accounts.is_retired IS 'Whether it is retired now.';

@@ -1,0 +1,37 @@
+-- The snapshot of a change is found by its instant: a period carries the id of the snapshot that wrote it last. Whole
+-- queries on both sides of UNION ALL: a filter on a user reaches only those.
+CREATE OR REPLACE VIEW risk_bi.level_changes WITH (security_invoker = true) AS
+SELECT a.account_id,
+       u.user_id,
+       s.observed_at AS changed_at,
+       l.previous_level AS from_level,
+       l.max_risk_level AS to_level,
+       l.change,
+       s.snapshot_id
+  FROM risk.user_levels l
+  JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_from
+  JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
+  JOIN risk.accounts a ON a.account_key = l.account_key
+ WHERE NOT s.is_baseline
+UNION ALL
+SELECT a.account_id,
+       u.user_id,
+       s.observed_at,
+       l.max_risk_level,
+       NULL,
+       'cleared',
+       s.snapshot_id
+  FROM risk.user_levels l
+  JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_to
+  JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
+  JOIN risk.accounts a ON a.account_key = l.account_key
+ WHERE NOT s.is_baseline AND l.end_reason <> 'changed';
+
+COMMENT ON VIEW risk_bi.level_changes IS 'Every change of a level, those of the first load (baseline) left out; changes of accounts that were retired later stay. One row per user and change.';
+COMMENT ON COLUMN risk_bi.level_changes.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.level_changes.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
+COMMENT ON COLUMN risk_bi.level_changes.changed_at IS 'Instant of the snapshot that brought the change.';
+COMMENT ON COLUMN risk_bi.level_changes.from_level IS 'The level before; null when the user was not present.';
+COMMENT ON COLUMN risk_bi.level_changes.to_level IS 'The level after; null when the user was cleared.';
+COMMENT ON COLUMN risk_bi.level_changes.change IS 'appeared (for the first time), raised, lowered, cleared, or returned (after having been cleared).';
+COMMENT ON COLUMN risk_bi.level_changes.snapshot_id IS 'The snapshot that brought it.';

@@ -1,0 +1,40 @@
+-- Day by day: only the days that are asked for are read, and only of the account. Midnight that comes twice (clocks
+-- set back over it) is the first of the two: hence the CASE. OFFSET 0: it is worked out once per day, not once per
+-- row that is compared with it.
+CREATE OR REPLACE VIEW risk_bi.level_transitions_daily WITH (security_invoker = true) AS
+SELECT a.account_id,
+       d.day,
+       coalesce(c.from_level, 'none') AS from_level,
+       coalesce(c.to_level, 'none') AS to_level,
+       c.change_count
+  FROM risk.accounts a
+  -- The first load comes before everything else.
+  CROSS JOIN LATERAL (
+    SELECT (SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline) AS first_news_at,
+           (SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key) AS newest_at) b
+  CROSS JOIN LATERAL (
+    SELECT g::date AS day,
+           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
+           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
+      FROM generate_series(date_trunc('day', b.first_news_at::timestamp), b.newest_at::timestamp, interval '1 day') g
+    OFFSET 0) d
+  CROSS JOIN LATERAL (
+    SELECT e.from_level, e.to_level, count(*)::integer AS change_count
+      FROM (
+        SELECT l.previous_level AS from_level, l.max_risk_level AS to_level
+          FROM risk.user_levels l
+         WHERE l.account_key = a.account_key AND l.valid_from >= b.first_news_at
+           AND l.valid_from >= d.starts_at AND l.valid_from < d.ends_at
+        UNION ALL
+        SELECT l.max_risk_level, NULL
+          FROM risk.user_levels l
+         WHERE l.account_key = a.account_key AND l.valid_to >= b.first_news_at AND l.end_reason <> 'changed'
+           AND l.valid_to >= d.starts_at AND l.valid_to < d.ends_at) e
+     GROUP BY e.from_level, e.to_level) c;
+
+COMMENT ON VIEW risk_bi.level_transitions_daily IS 'How many changes there were from which level to which, by day; the first load (baseline) left out. One row per account, day and pair of levels that occurred: no row, no change.';
+COMMENT ON COLUMN risk_bi.level_transitions_daily.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.level_transitions_daily.day IS 'The day in the session''s time zone.';
+COMMENT ON COLUMN risk_bi.level_transitions_daily.from_level IS 'The level before: low, medium, high, or none (not present).';
+COMMENT ON COLUMN risk_bi.level_transitions_daily.to_level IS 'The level after: low, medium, high, or none (cleared).';
+COMMENT ON COLUMN risk_bi.level_transitions_daily.change_count IS 'Changes. A user whose level rises and falls on one day counts twice.';

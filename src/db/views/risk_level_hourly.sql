@@ -1,0 +1,36 @@
+-- Each hour finds its last snapshot by index: a window over all snapshots would read them all, whatever the filter.
+CREATE OR REPLACE VIEW risk_bi.risk_level_hourly WITH (security_invoker = true) AS
+SELECT a.account_id,
+       d.hour,
+       l.max_risk_level,
+       l.user_count,
+       l.user_count::double precision / nullif(s.user_count, 0) AS share,
+       l.event_count,
+       s.observed_at >= d.hour AS is_observed,
+       s.snapshot_id,
+       s.observed_at,
+       s.verdict
+  FROM risk.accounts a
+  -- By GROUP BY and not by LIMIT: a lateral with LIMIT must not refer to accounts (Citus).
+  CROSS JOIN LATERAL (
+    SELECT f.account_key, min(f.observed_at) AS first_at
+      FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
+  CROSS JOIN LATERAL generate_series(date_trunc('hour', b.first_at), least(now(), a.retired_at), interval '1 hour') AS d (hour)
+  CROSS JOIN LATERAL (
+    SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
+      FROM risk.snapshots p
+     WHERE p.account_key = b.account_key AND p.observed_at < d.hour + interval '1 hour'
+     ORDER BY p.observed_at DESC LIMIT 1) s
+  JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
+
+COMMENT ON VIEW risk_bi.risk_level_hourly IS 'Users per level at the end of every hour, from the first snapshot until now or the hour in which the account was retired: the last snapshot up to then, zeros included. One row per account, hour and level.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.hour IS 'Start of the hour in the session''s time zone. Every hour has 60 minutes; when clocks are set back, one o''clock may come twice.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.max_risk_level IS 'low, medium or high.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.user_count IS 'Present users with this level.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.share IS 'Their share of all present users, 0 to 1; null when nobody is present.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.event_count IS 'Sum of their risk events.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.is_observed IS 'Whether a snapshot was taken in the hour. False: the state is carried forward over a gap.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.snapshot_id IS 'The snapshot that the row shows.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.observed_at IS 'The instant it stands for.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.verdict IS 'Its verdict: complete or partial.';
