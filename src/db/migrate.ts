@@ -9,6 +9,7 @@ import { readMigrationFiles, type MigrationMeta } from 'drizzle-orm/migrator';
 import { EXIT, OperatorError } from '../errors.ts';
 import { rootCause } from '../logger.ts';
 import type { Pool } from './pool.ts';
+import { readReleased, type ReleasedMigration } from './released-migrations.ts';
 import { renewGrants } from './roles.ts';
 import { inTransaction, type Transaction } from './transaction.ts';
 
@@ -16,6 +17,7 @@ import { inTransaction, type Transaction } from './transaction.ts';
 const UNDEFINED_TABLE = '42P01';
 
 type Applied = { hash: string; created_at: number };
+type Known = { migrations: readonly MigrationMeta[]; released: readonly ReleasedMigration[] };
 export type MigrationState = { applied: number; pending: number };
 
 // Any number will do, as long as nothing else in the database uses it: 'ztrs' in ASCII.
@@ -37,7 +39,7 @@ export function migrationsFolder(): string {
 export async function checkMigrations(pool: Pool, folder = migrationsFolder()): Promise<MigrationState> {
   const known = readKnown(folder);
   const applied = await readApplied(drizzle(pool));
-  return { applied: applied.length, pending: pendingOf(known, applied).length };
+  return { applied: applied.length, pending: pendingOf(known.migrations, applied, known.released).length };
 }
 
 /** Brings the database up to date; any number of processes may do so at once. Returns how many migrations it applied. */
@@ -50,7 +52,7 @@ export async function migrate(pool: Pool, folder = migrationsFolder()): Promise<
     await tx.execute(
       sql`create table if not exists risk_internal.migrations (id serial primary key, hash text not null, created_at bigint not null)`,
     );
-    const pending = pendingOf(known, await readApplied(tx));
+    const pending = pendingOf(known.migrations, await readApplied(tx), known.released);
     for (const migration of pending) {
       // Without parameters, so that one file may hold any statement.
       for (const statement of migration.sql) await client.query(statement);
@@ -69,11 +71,14 @@ export async function requireMigrated(pool: Pool): Promise<void> {
   if (state.pending > 0) throw databaseBehind(state);
 }
 
-const read = new Map<string, MigrationMeta[]>();
+const read = new Map<string, Known>();
 
 /** From the disk once: the files belong to this program, and each unit of work that writes asks for them. */
-function readKnown(folder: string): readonly MigrationMeta[] {
-  const known = read.get(folder) ?? readMigrationFiles({ migrationsFolder: folder });
+function readKnown(folder: string): Known {
+  const known = read.get(folder) ?? {
+    migrations: readMigrationFiles({ migrationsFolder: folder }),
+    released: readReleased(folder),
+  };
   read.set(folder, known);
   return known;
 }
@@ -87,7 +92,7 @@ export async function holdSchema(tx: Transaction): Promise<void> {
   const known = readKnown(migrationsFolder());
   // Before any other lock, as the migrator does: in another order the two could wait for each other.
   const applied = await readApplied(tx, `select pg_advisory_xact_lock_shared(${LOCK_KEY})`);
-  const pending = pendingOf(known, applied).length;
+  const pending = pendingOf(known.migrations, applied, known.released).length;
   if (pending > 0) throw databaseBehind({ applied: applied.length, pending });
 }
 
@@ -125,21 +130,45 @@ async function readApplied(tx: Transaction, first?: string): Promise<Applied[]> 
 }
 
 /** Pure: what is left to apply. The applied ones must be exactly the first ones known. */
-export function pendingOf(known: readonly MigrationMeta[], applied: readonly Applied[]): MigrationMeta[] {
+export function pendingOf(
+  known: readonly MigrationMeta[],
+  applied: readonly Applied[],
+  released: readonly ReleasedMigration[],
+): MigrationMeta[] {
   for (const [index, row] of applied.entries()) {
     const migration = known[index];
     if (migration === undefined) throw databaseNewer(applied.length - known.length);
     if (migration.folderMillis !== row.created_at || migration.hash !== row.hash) {
-      throw new OperatorError({
-        code: 'MIGRATION_CHANGED',
-        exit: EXIT.configuration,
-        happened: `Migration ${index + 1} of this version is not the one that was applied to the database`,
-        means: 'The schema may differ from what this version expects, so nothing was written',
-        todo: 'Run the release that migrated this database, or restore the migration file as it was',
-      });
+      const record = released[index];
+      const isWhole =
+        record === undefined || (record.sha256 === migration.hash && record.when === migration.folderMillis);
+      const wasReleased = released.some(({ sha256, when }) => sha256 === row.hash && when === row.created_at);
+      throw isWhole && !wasReleased ? databaseUnreleased() : migrationChanged(index);
     }
   }
   return known.slice(applied.length);
+}
+
+/** What was applied is known to no release, and the files of this one are as they were released. */
+function databaseUnreleased(): OperatorError {
+  return new OperatorError({
+    code: 'MIGRATION_CHANGED',
+    exit: EXIT.configuration,
+    happened:
+      'The database was made by an unreleased version, such as a checkout from before the first release',
+    means: 'No release can bring its schema up to date, so nothing was read or written',
+    todo: 'Sync into a new database, or go on with the checkout that made this one',
+  });
+}
+
+function migrationChanged(index: number): OperatorError {
+  return new OperatorError({
+    code: 'MIGRATION_CHANGED',
+    exit: EXIT.configuration,
+    happened: `Migration ${index + 1} of this version is not the one that was applied to the database`,
+    means: 'The schema may differ from what this version expects, so nothing was written',
+    todo: 'Run the release that migrated this database, or restore the migration file as it was',
+  });
 }
 
 function databaseNewer(by: number): OperatorError {

@@ -11,7 +11,10 @@ import {
   requireMigrated,
 } from '../../src/db/migrate.ts';
 import type { Pool } from '../../src/db/pool.ts';
+import { readReleased, releasedFile } from '../../src/db/released-migrations.ts';
 import { OperatorError } from '../../src/errors.ts';
+import { readMigrations } from '../../scripts/migrations/folder.ts';
+import { releaseAll } from '../../scripts/migrations/released.ts';
 import { childScript, type Child, type ChildScript } from '../support/child.ts';
 import { createTestDatabase } from '../support/database/test-database.ts';
 import { testPool } from '../support/database/migrated-database.ts';
@@ -32,6 +35,13 @@ async function folderWith(t: TestContext, count: number): Promise<string> {
   const entries = journal.entries.slice(0, count);
   for (const { tag } of entries) await cp(path.join(whole, `${tag}.sql`), path.join(folder, `${tag}.sql`));
   await writeFile(path.join(folder, 'meta/_journal.json'), JSON.stringify({ ...journal, entries }));
+  return folder;
+}
+
+/** As after a release of all that is in it. */
+async function releasedFolder(t: TestContext): Promise<string> {
+  const folder = await folderWith(t, all);
+  await writeFile(releasedFile(folder), JSON.stringify(releaseAll(readMigrations(folder))));
   return folder;
 }
 
@@ -172,10 +182,10 @@ test('a failing migration leaves a database that was behind as it was', async (t
   await pool.query('select from risk.users');
 });
 
-test('a migration that was changed after it was applied is refused', async (t) => {
+test('a released migration that was changed after it was applied is refused', async (t) => {
   const { pool } = await emptyDatabase(t);
   await migrate(pool);
-  const folder = await folderWith(t, all);
+  const folder = await releasedFolder(t);
   await appendFile(path.join(folder, `${journal.entries[1]?.tag}.sql`), '\n-- a harmless remark\n');
   for (const work of [migrate, checkMigrations]) {
     const error = await refusal(work(pool, folder));
@@ -183,6 +193,27 @@ test('a migration that was changed after it was applied is refused', async (t) =
     assert.equal(error.exit, 78);
     assert.match(error.message, /Migration 2 /);
   }
+});
+
+test('a database that an unreleased version made is refused, before and after that is released', async (t) => {
+  const { pool } = await emptyDatabase(t);
+  const unreleased = await folderWith(t, all);
+  await appendFile(path.join(unreleased, `${journal.entries[0]?.tag}.sql`), '\n-- an earlier draft\n');
+  await migrate(pool, unreleased);
+  for (const folder of [await folderWith(t, all), await releasedFolder(t)]) {
+    for (const work of [migrate, checkMigrations]) {
+      const error = await refusal(work(pool, folder));
+      assert.equal(error.code, 'MIGRATION_CHANGED');
+      assert.equal(error.exit, 78);
+      assert.match(error.message, /made by an unreleased version.*Sync into a new database/s);
+    }
+  }
+  // To its own version it is as good as any.
+  assert.deepEqual(await checkMigrations(pool, unreleased), { applied: all, pending: 0 });
+});
+
+test('a folder without a record has released nothing', async (t) => {
+  assert.deepEqual(readReleased(await folderWith(t, all)), []);
 });
 
 test('a changed migration is refused before a pending one is applied', async (t) => {
@@ -247,14 +278,32 @@ test('what is pending follows from what is known and what was applied', () => {
     // Changed and newer at once: the first difference is named.
     [[a], [applied('q', 1), y], 'MIGRATION_CHANGED'],
   ];
+  const release = ({ hash, folderMillis }: typeof a) => ({
+    file: `${hash}.sql`,
+    sha256: hash,
+    when: folderMillis,
+  });
   for (const [migrations, rows, expected] of cases) {
     if (typeof expected === 'string') {
-      assert.throws(() => pendingOf(migrations, rows), { code: expected, exit: 78 });
+      assert.throws(() => pendingOf(migrations, rows, []), { code: expected, exit: 78 });
     } else {
       assert.deepEqual(
-        pendingOf(migrations, rows).map((migration) => migration.hash),
+        pendingOf(migrations, rows, []).map((migration) => migration.hash),
         expected,
       );
     }
   }
+  const blamed: [(typeof a)[], (typeof x)[], (typeof a)[], RegExp][] = [
+    [[a, b], [applied('q', 1)], [], /unreleased version/],
+    [[a, b], [applied('q', 1)], [a, b], /unreleased version/],
+    [[a, b], [x, applied('q', 2)], [a], /unreleased version/],
+    // This program's own file is not what was released.
+    [[known('q', 1)], [x], [a], /Migration 1 /],
+    [[known('q', 1)], [applied('r', 1)], [a], /Migration 1 /],
+    [[known('a', 9)], [x], [a], /Migration 1 /],
+    // Released, and in another place.
+    [[a, b], [y], [a, b], /Migration 1 /],
+  ];
+  for (const [migrations, rows, released, message] of blamed)
+    assert.throws(() => pendingOf(migrations, rows, released.map(release)), { message });
 });
