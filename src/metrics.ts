@@ -1,6 +1,7 @@
 // What this process counts of its own work, in Prometheus' terms. What the database knows is read at the scrape instead
 // (http/account-metrics.ts), so that every replica tells the same of it.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { CHANGES, type Change } from './user-risk.ts';
 
 export const PREFIX = 'zt_risk_sync_';
 
@@ -24,9 +25,6 @@ export type Metrics = {
   recordPing(outcome: 'ok' | 'failed'): void;
   setSchedule(schedule: { intervalMs: number; nextSlot: Date | null }): void;
 };
-
-const CHANGES = ['appeared', 'raised', 'lowered', 'cleared', 'returned'] as const;
-type Change = (typeof CHANGES)[number];
 
 // A small account takes less than a second, a million users under a tight limit more than an hour.
 const DURATIONS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200];

@@ -4,6 +4,10 @@
 export const RISK_LEVELS = ['low', 'medium', 'high'] as const;
 export type RiskLevel = (typeof RISK_LEVELS)[number];
 
+/** What may become of a user from one snapshot to the next. */
+export const CHANGES = ['appeared', 'raised', 'lowered', 'cleared', 'returned'] as const;
+export type Change = (typeof CHANGES)[number];
+
 /** The six fields that the summary serves for a user. */
 export type UserRisk = {
   /** Lower-case uuid. */

@@ -1,6 +1,7 @@
 // The API client: one page of the risk summary, asked politely and as often as it takes. One per process and credentials;
 // it holds the only connection pool to Cloudflare, and one pace for all requests.
 import { isDeepStrictEqual } from 'node:util';
+import type { CloudflareAuth } from '../config.ts';
 import type { Logger } from '../logger.ts';
 import { VERSION } from '../version.ts';
 import { createDispatcher, exchange, type Answer, type Proxy } from './exchange.ts';
@@ -24,8 +25,6 @@ import {
   type Sleep,
   type Timing,
 } from './retry.ts';
-
-export type CloudflareAuth = { kind: 'token'; token: string } | { kind: 'key'; email: string; key: string };
 
 export type SummaryPage<T> = PageTally<T> & {
   info: ResultInfo;

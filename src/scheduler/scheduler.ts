@@ -42,7 +42,7 @@ const TIMING: SchedulerTiming = {
   queuedMs: 2_000,
 };
 
-export type SyncStart =
+export type RunStart =
   | { status: 'started'; run_id: number }
   | { status: 'already_running'; run_id: number; since: string; host: string }
   /** Others are ahead of it. */
@@ -51,7 +51,7 @@ export type SyncStart =
 export type Scheduler = {
   start(): void;
   /** A run outside the schedule. Says how it began; rejects with what kept it from beginning. */
-  request(accountId: string): Promise<SyncStart>;
+  request(accountId: string): Promise<RunStart>;
   nextSlot(): Date | null;
   /** Triggers nothing more, aborts what runs, and resolves when all of it has ended. */
   stop(reason: OperatorError): Promise<void>;
@@ -197,7 +197,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     },
     async request(accountId) {
       if (requested.has(accountId)) return { status: 'queued' };
-      const { promise: claimed, resolve } = Promise.withResolvers<SyncStart>();
+      const { promise: claimed, resolve } = Promise.withResolvers<RunStart>();
       const running = limit(async () => {
         const outcome = await run({
           accountId,

@@ -1,7 +1,7 @@
 // What the stand-in says when it is asked about the credentials themselves. Tokens of a user and tokens of an account are
 // asked about at different addresses; the wrong one does not know a good token.
 import { failure, result, type Answer } from './answers.ts';
-import type { Asker, Credentials } from './credentials.ts';
+import type { Caller, Credentials } from './credentials.ts';
 
 export type CredentialsRoute = { to: 'user_token' | 'member' } | { to: 'account_token'; accountId: string };
 
@@ -15,14 +15,14 @@ export function credentialsRouteOf(path: string): CredentialsRoute | null {
   return accountId === undefined ? null : { to: 'account_token', accountId };
 }
 
-/** Of an asker that is known. */
-export function aboutCredentials(route: CredentialsRoute, asker: Asker, known: Credentials): Answer {
+/** Of a caller that is known. */
+export function aboutCredentials(route: CredentialsRoute, caller: Caller, known: Credentials): Answer {
   if (route.to === 'member') {
     // A token would need a permission of its own for it.
-    if (asker.identity !== 'email') return failure(403, 9109, 'Unauthorized to access requested resource');
+    if (caller.identity !== 'email') return failure(403, 9109, 'Unauthorized to access requested resource');
     return result({ id: '7c5dae5552338874e5053f2534d2767a', email: known.email, suspended: false });
   }
-  if (asker.identity !== 'token') return failure(400, 1001, 'Missing "Authorization" header');
+  if (caller.identity !== 'token') return failure(400, 1001, 'Missing "Authorization" header');
   const owner = known.tokenOwner ?? 'user';
   const isKnown =
     route.to === 'account_token'

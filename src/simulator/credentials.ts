@@ -20,9 +20,9 @@ export type Credentials = {
 /** Whose budget a request uses. */
 export type Identity = 'token' | 'email' | 'anonymous';
 
-export type Asker = { identity: Identity; refusal: Answer | null };
+export type Caller = { identity: Identity; refusal: Answer | null };
 
-export function identify(headers: IncomingHttpHeaders, known: Credentials): Asker {
+export function identify(headers: IncomingHttpHeaders, known: Credentials): Caller {
   if (headers.authorization !== undefined) return byToken(headers.authorization, known);
   const key = headers['x-auth-key'];
   const email = headers['x-auth-email'];
@@ -30,7 +30,7 @@ export function identify(headers: IncomingHttpHeaders, known: Credentials): Aske
   return refused(401, 10000, 'Authentication error');
 }
 
-function byToken(header: string, known: Credentials): Asker {
+function byToken(header: string, known: Credentials): Caller {
   const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
   if (token === undefined || same(token, known.key)) {
     return refused(400, 6003, 'Invalid request headers: invalid format for Authorization header');
@@ -39,7 +39,7 @@ function byToken(header: string, known: Credentials): Asker {
   return { identity: 'token', refusal: null };
 }
 
-function byKey(email: string, key: string, known: Credentials): Asker {
+function byKey(email: string, key: string, known: Credentials): Caller {
   if (same(key, known.token)) return refused(400, 6103, 'Invalid format for X-Auth-Key header');
   if (!/^[\w-]+$/.test(key) || !email.includes('@')) return refused(400, 6003, 'Invalid request headers');
   const both = same(key, known.key) && same(email.toLowerCase(), known.email.toLowerCase());
@@ -47,7 +47,7 @@ function byKey(email: string, key: string, known: Credentials): Asker {
   return { identity: 'email', refusal: null };
 }
 
-function refused(status: number, code: number, message: string): Asker {
+function refused(status: number, code: number, message: string): Caller {
   return { identity: 'anonymous', refusal: failure(status, code, message) };
 }
 

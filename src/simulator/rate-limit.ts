@@ -1,4 +1,4 @@
-// A budget of requests per window and asker, on the clock that it is handed: simulated time, not the machine's.
+// A budget of requests per window and caller, on the clock that it is handed: simulated time, not the machine's.
 
 export type RateLimit = { requests: number; windowSeconds: number };
 
@@ -10,16 +10,16 @@ export type Spent = {
   exceeded: boolean;
 };
 
-/** Counts one request of `asker`. The window opens with its first request; an earlier clock opens a new one. */
-export function createRateLimiter(limit: RateLimit): (asker: string, now: Date) => Spent {
+/** Counts one request of `caller`. The window opens with its first request; an earlier clock opens a new one. */
+export function createRateLimiter(limit: RateLimit): (caller: string, now: Date) => Spent {
   const windows = new Map<string, { opened: number; spent: number }>();
   const length = limit.windowSeconds * 1000;
-  return (asker, now) => {
+  return (caller, now) => {
     const ms = now.getTime();
-    let window = windows.get(asker);
+    let window = windows.get(caller);
     if (window === undefined || ms < window.opened || ms >= window.opened + length) {
       window = { opened: ms, spent: 0 };
-      windows.set(asker, window);
+      windows.set(caller, window);
     }
     window.spent += 1;
     return {

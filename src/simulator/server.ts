@@ -6,7 +6,7 @@ import { aboutCredentials, credentialsRouteOf } from './about-credentials.ts';
 import { edgePage, failure, result, throttled } from './answers.ts';
 import type { Answer } from './answers.ts';
 import { identify } from './credentials.ts';
-import type { Asker, Credentials } from './credentials.ts';
+import type { Caller, Credentials } from './credentials.ts';
 import type { Fault } from './faults.ts';
 import { createListing } from './listing.ts';
 import type { Listing } from './listing.ts';
@@ -32,7 +32,7 @@ export type SimulatorOptions = {
   perPageMax?: number;
   /** Default 20. */
   defaultPerPage?: number;
-  /** Per asker, in simulated time. Default 1200 in 300 s; null for none. */
+  /** Per caller, in simulated time. Default 1200 in 300 s; null for none. */
   rateLimit?: RateLimit | null;
   faults?: readonly Fault[];
 };
@@ -64,14 +64,14 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   let requests = 0;
   let sinceFaults = 0;
 
-  function answer(request: IncomingMessage, url: URL, asker: Asker, instant: Date): Answer {
+  function answer(request: IncomingMessage, url: URL, caller: Caller, instant: Date): Answer {
     if (faults.has('unavailable')) return failure(503, 1003, 'Service temporarily unavailable');
     if (faults.has('flaky') && sinceFaults % 7 === 0) return edgePage(502, 'Bad gateway');
     if (faults.has('throttle') && sinceFaults % 10 === 0) return throttled(1);
-    if (asker.refusal !== null) return asker.refusal;
+    if (caller.refusal !== null) return caller.refusal;
     const credentials = credentialsRouteOf(url.pathname);
-    if (credentials !== null && request.method === 'GET') return aboutCredentials(credentials, asker, auth);
-    if (asker.identity === 'token' && (auth.tokenStatus ?? 'active') !== 'active')
+    if (credentials !== null && request.method === 'GET') return aboutCredentials(credentials, caller, auth);
+    if (caller.identity === 'token' && (auth.tokenStatus ?? 'active') !== 'active')
       return failure(403, 10000, 'Authentication error');
     const route = routeOf(url.pathname);
     if (route === null) return failure(404, 7000, 'No route for that URI');
@@ -103,12 +103,12 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     sinceFaults += 1;
     request.resume();
     const instant = now();
-    const asker = identify(request.headers, auth);
-    const spent = spend?.(asker.identity, instant);
+    const caller = identify(request.headers, auth);
+    const spent = spend?.(caller.identity, instant);
     const rate = rateLimit === null || spent === undefined ? {} : rateHeaders(rateLimit, spent);
     const url = new URL(request.url ?? '/', 'http://simulator');
     const said =
-      spent?.exceeded === true ? throttled(spent.resetSeconds) : answer(request, url, asker, instant);
+      spent?.exceeded === true ? throttled(spent.resetSeconds) : answer(request, url, caller, instant);
     send(response, said, rate);
   }
 

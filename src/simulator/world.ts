@@ -30,7 +30,7 @@ export type WorldOptions = {
 
 export type UserEvent = { id: string; name: string; risk_level: RiskLevel; timestamp: string };
 
-export type UserRecord = {
+export type OwnRecord = {
   email: string;
   name: string;
   /** Missing while the user is reset. */
@@ -44,7 +44,7 @@ export type World = {
   /** Newest `last_event` first. A new array of shared, frozen rows. */
   at(instant: Date): UserRisk[];
   /** Null: never seen, or has left. */
-  user(userId: string, instant: Date): UserRecord | null;
+  user(userId: string, instant: Date): OwnRecord | null;
 };
 
 // At `start` the company has been running for a while, so that levels and counters are already what they stay like.
@@ -152,7 +152,7 @@ function rowOf(life: Life): UserRisk | null {
 }
 
 // Lives one seat again rather than keeping every event of everybody.
-function recordOf(plan: Plan, userId: string, until: number): UserRecord | null {
+function recordOf(plan: Plan, userId: string, until: number): OwnRecord | null {
   const seat = seatOf(plan.seed, userId);
   if (!(seat < plan.seats)) return null;
   const events: UserEvent[] = [];

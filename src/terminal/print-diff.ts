@@ -1,12 +1,13 @@
 // What differs between two snapshots as text, JSON or CSV.
 import type { Difference } from '../answers/difference.ts';
-import { CHANGES, type Change, type LevelDifference } from '../queries/levels/compare-levels.ts';
+import { CHANGE_ORDER, type LevelDifference } from '../queries/levels/compare-levels.ts';
 import type { LevelCount } from '../queries/levels/levels-of-snapshot.ts';
 import type { SnapshotAt } from '../queries/snapshots/snapshot-at.ts';
 import { withPersons } from './person-lines.ts';
 import { printRows, table, type Cell, type Format } from './table.ts';
 import { accountName } from '../answers/choose-histories.ts';
 import { localMinute } from '../time/when.ts';
+import type { Change } from '../user-risk.ts';
 import { wrap } from './wrap.ts';
 
 const COLUMNS = [
@@ -93,7 +94,7 @@ export function blockOf(
 
 /** A line for each kind of change, those that did not occur too, with the levels that it went from and to. */
 function summary(rows: readonly LevelDifference[]): string {
-  return CHANGES.map((change) => {
+  return CHANGE_ORDER.map((change) => {
     const own = rows.filter((row) => row.change === change);
     const counts = new Map<string, number>();
     for (const row of own) counts.set(way(change, row), (counts.get(way(change, row)) ?? 0) + 1);

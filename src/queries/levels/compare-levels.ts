@@ -4,9 +4,10 @@ import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
 import { userIdentities as i, users as u } from '../../db/schema.ts';
+import type { Change } from '../../user-risk.ts';
 
-export const CHANGES = ['raised', 'appeared', 'returned', 'lowered', 'cleared'] as const;
-export type Change = (typeof CHANGES)[number];
+/** The gravest first. */
+export const CHANGE_ORDER: readonly Change[] = ['raised', 'appeared', 'returned', 'lowered', 'cleared'];
 
 export type LevelDifference = {
   change: Change;
@@ -36,6 +37,6 @@ export async function compareLevels(
            ${identities ? sql`${i.email}, ${i.name}` : sql`null as email, null as name`}
       from risk_bi.compare(${account.account_id}, ${from}::timestamptz, ${to}::timestamptz) c
       ${identities ? named : sql``}
-     order by array_position(${sql.param([...CHANGES])}::text[], c.change), ${rank('to_level')}, ${rank('from_level')}, c.user_id`);
+     order by array_position(${sql.param([...CHANGE_ORDER])}::text[], c.change), ${rank('to_level')}, ${rank('from_level')}, c.user_id`);
   return rows;
 }

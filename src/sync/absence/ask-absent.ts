@@ -131,14 +131,14 @@ const NO_RECORD = new Set(['BAD_ANSWER', 'BODY_TOO_LARGE', 'REDIRECTED']);
  * be this user's trouble or everybody's. ended: there was no time to wait for it.
  */
 type Asked = LookupAnswer | 'refused' | 'unreadable' | 'unanswered' | 'ended';
-type Asker = (user: KnownUser) => Promise<Asked>;
+type AskUser = (user: KnownUser) => Promise<Asked>;
 type AskMissing = (user: MissingUser) => Promise<Asked>;
 
 function createAsker(
   client: Pick<CloudflareClient, 'lookUpUser'>,
   request: AskRequest,
   signal: AbortSignal,
-): Asker {
+): AskUser {
   const { lease, usage } = request;
   return async ({ userId, lastEvent }) => {
     try {
@@ -166,7 +166,7 @@ type Control = 'passed' | 'refused' | 'control_failed' | 'unanswered';
  * Users who were met must have a level: otherwise the absence of one means nothing. One record that is refused or broken is
  * not the API, so the next is asked. An outage is no refusal; answers that are no record are a failure, as they may stay so for ever.
  */
-async function control(ask: Asker, users: readonly KnownUser[]): Promise<Control> {
+async function control(ask: AskUser, users: readonly KnownUser[]): Promise<Control> {
   const answers = new Set<Asked>();
   for (const user of users) {
     const answer = await ask(user);

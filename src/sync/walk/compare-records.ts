@@ -8,7 +8,7 @@ import { encodeIdentity, IDENTITY_MAX_BYTES } from '../state/encode-identity.ts'
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
 import { readUserId, type LevelRank, type UserTable, type UserValues } from '../state/user-table.ts';
 import type { ChangeLog } from './change-log.ts';
-import type { RejectedRecord } from './quarantine.ts';
+import type { Rejection } from './quarantine.ts';
 
 /** A user of the account, as a question about their own record needs them. */
 export type KnownUser = {
@@ -23,7 +23,7 @@ export type PageOutcome = {
   unreadable: number;
   withoutEmail: number;
   withoutName: number;
-  rejected: RejectedRecord[];
+  rejected: Rejection[];
   /** The newest few of the accepted, as a ring. */
   lastMet: (UserRisk | undefined)[];
   accepted: number;

@@ -12,11 +12,11 @@ import { rejectedRecords, stagedRejected } from '../../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction } from '../../db/transaction.ts';
 import type { Lease } from '../claim/lease.ts';
 
-export type RejectedRecord = { userId: string | null; reason: string; raw: string };
+export type Rejection = { userId: string | null; reason: string; raw: string };
 
 export type Quarantine = {
   /** Waits while a full batch is written: that holds the walk back. */
-  add(records: readonly RejectedRecord[]): Promise<void>;
+  add(records: readonly Rejection[]): Promise<void>;
   /** Writes what is left. */
   flush(): Promise<void>;
 };
@@ -25,7 +25,7 @@ export type Quarantine = {
 const BATCH_RECORDS = 1_000;
 
 export function createQuarantine(pool: Pool, lease: Pick<Lease, 'accountKey' | 'runId'>): Quarantine {
-  let batch = new Map<string, RejectedRecord>();
+  let batch = new Map<string, Rejection>();
   // One batch at a time: pages read side by side queue up here.
   let tail: Promise<void> = Promise.resolve();
 
@@ -45,7 +45,7 @@ export function createQuarantine(pool: Pool, lease: Pick<Lease, 'accountKey' | '
   };
 }
 
-function hashOf({ userId, reason, raw }: RejectedRecord): string {
+function hashOf({ userId, reason, raw }: Rejection): string {
   return (
     createHash('sha256')
       .update(reason)
@@ -61,7 +61,7 @@ function hashOf({ userId, reason, raw }: RejectedRecord): string {
 async function writeAgain(
   pool: Pool,
   lease: Pick<Lease, 'accountKey' | 'runId'>,
-  records: ReadonlyMap<string, RejectedRecord>,
+  records: ReadonlyMap<string, Rejection>,
 ): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     try {
@@ -79,7 +79,7 @@ const COLUMNS = ['account_key', 'record_hash', 'user_id', 'reason', 'raw'] as co
 async function write(
   pool: Pool,
   { accountKey, runId }: Pick<Lease, 'accountKey' | 'runId'>,
-  records: ReadonlyMap<string, RejectedRecord>,
+  records: ReadonlyMap<string, Rejection>,
 ): Promise<void> {
   function* rows(): Generator<readonly CopyValue[]> {
     for (const [hash, { userId, reason, raw }] of records) yield [accountKey, hash, userId, reason, raw];

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
 import { Client } from 'pg';
 import type { Lease } from '../../../src/sync/claim/lease.ts';
-import { createQuarantine, type RejectedRecord } from '../../../src/sync/walk/quarantine.ts';
+import { createQuarantine, type Rejection } from '../../../src/sync/walk/quarantine.ts';
 import { startCutProxy } from '../../support/faults/cut-proxy.ts';
 import { startFaultProxy } from '../../support/faults/fault-proxy.ts';
 import {
@@ -24,17 +24,14 @@ beforeEach(async () => {
   lease = await claimAccount(db.pool);
 });
 
-const rejected = (over: Partial<RejectedRecord> = {}): RejectedRecord => ({
+const rejected = (over: Partial<Rejection> = {}): Rejection => ({
   userId: randomUUID(),
   reason: 'email: not text',
   raw: '{"email":1}',
   ...over,
 });
 
-async function write(
-  records: readonly RejectedRecord[],
-  over: { pool?: typeof db.pool; runId?: number } = {},
-) {
+async function write(records: readonly Rejection[], over: { pool?: typeof db.pool; runId?: number } = {}) {
   const { pool = db.pool, runId = lease.runId } = over;
   const quarantine = createQuarantine(pool, { accountKey: lease.accountKey, runId });
   await quarantine.add(records);
