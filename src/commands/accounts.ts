@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { type Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { listAccounts } from '../queries/accounts/list-accounts.ts';
-import { labelAccount, restoreAccount, retireAccount } from '../sync/claim/accounts.ts';
+import { labelAccount, restoreAccount, retireAccount } from '../upkeep/accounts.ts';
 import { formatOption } from './options/format.ts';
 import { printRows, type Format } from '../terminal/table.ts';
 import { withDatabase, withHistory } from './options/with-history.ts';

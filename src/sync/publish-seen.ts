@@ -1,37 +1,33 @@
 // From what a run has seen and decided to a published snapshot, or to the counts of a dry run.
-import type { Pool } from '../../db/pool.ts';
-import type { OperatorError } from '../../errors.ts';
-import type { Decided } from '../decide.ts';
-import { dropLease, type Lease } from '../claim/lease.ts';
-import type { Seen } from '../look.ts';
-import type { RunFacts } from '../record-run.ts';
-import { total } from '../state/level-sums.ts';
-import { brokenPublish } from '../state/state-errors.ts';
-import type { Verdict } from '../walk/verdict.ts';
-import { countRows, readChanges, type ChangeCounts } from './changes.ts';
-import { publish, type PublishHooks } from './publish.ts';
-import { readBack } from './read-back.ts';
+import type { Pool } from '../db/pool.ts';
+import type { OperatorError } from '../errors.ts';
+import type { Change } from '../user-risk.ts';
+import type { Decided } from './decide.ts';
+import { dropLease, type Lease } from './claim/lease.ts';
+import type { Seen } from './look.ts';
+import type { RunFacts } from './record-run.ts';
+import { total } from './state/level-sums.ts';
+import { brokenPublish } from './state/state-errors.ts';
+import type { Verdict } from './walk/verdict.ts';
+import { countRows, readChanges, type ChangeCounts } from './publish/changes.ts';
+import { publish, type PublishHooks } from './publish/publish.ts';
+import { readBack } from './publish/read-back.ts';
 
-export type Published = {
+export type Published = Record<Change, number> & {
   /** Null after a dry run. */
   snapshotId: number | null;
   verdict: Verdict;
   users: number;
   met: number;
   carried: number;
-  appeared: number;
-  raised: number;
-  lowered: number;
-  cleared: number;
-  returned: number;
   /** The run has failed all the same: missing users were kept, or what was written is not what was counted. */
   guard: OperatorError | null;
 };
 
-type Run = { lease: Lease; seen: Seen; decided: Decided };
+type DecidedRun = { lease: Lease; seen: Seen; decided: Decided };
 
 /** Counts the changes and gives the lease back. */
-export async function leaveUnpublished(pool: Pool, { lease, seen, decided }: Run): Promise<Published> {
+export async function leaveUnpublished(pool: Pool, { lease, seen, decided }: DecidedRun): Promise<Published> {
   const { counts, rows } = readChanges(lease.accountKey, decided.inputs);
   for (const _ of rows);
   await dropLease(pool, lease);
@@ -41,7 +37,7 @@ export async function leaveUnpublished(pool: Pool, { lease, seen, decided }: Run
 /** Throws what `publish` throws. */
 export async function publishSeen(
   { pool, failpoint }: { pool: Pool; failpoint?: PublishHooks['failpoint'] },
-  run: Run & {
+  run: DecidedRun & {
     observedAt: string;
     facts: RunFacts;
     cancel: AbortSignal;

@@ -11,7 +11,7 @@ import { startHeartbeat } from './claim/heartbeat.ts';
 import { lastWalk, type LastWalk } from './walk/last-walk.ts';
 import { beat, leaseLost, type Lease, type LeaseTiming } from './claim/lease.ts';
 import { look, type LookDeps } from './look.ts';
-import { leaveUnpublished, publishSeen, type Published } from './publish/publish-seen.ts';
+import { leaveUnpublished, publishSeen, type Published } from './publish-seen.ts';
 import { recordFailure, type RunFacts } from './record-run.ts';
 import type { WalkProgress } from './walk/walk.ts';
 

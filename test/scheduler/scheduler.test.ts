@@ -8,7 +8,7 @@ import { createLogger } from '../../src/logger.ts';
 import { createScheduler, type Scheduler, type SchedulerDeps } from '../../src/scheduler/scheduler.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { createWorld } from '../../src/simulator/world.ts';
-import { retireAccount } from '../../src/sync/claim/accounts.ts';
+import { retireAccount } from '../../src/upkeep/accounts.ts';
 import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
 import { slotFacts } from '../../src/sync/claim/slot-facts.ts';

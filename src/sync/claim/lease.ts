@@ -10,7 +10,7 @@ import type { Pool } from '../../db/pool.ts';
 import { leases, runIds, snapshots, syncRuns } from '../../db/schema.ts';
 import { CommitUnknown, DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
 import { EXIT, OperatorError } from '../../errors.ts';
-import { ensureAccount } from './accounts.ts';
+import { ensureAccount } from './ensure-account.ts';
 import { isKnownDead, type ProcessIdentity } from '../../host/process-identity.ts';
 
 export type Trigger = 'cron' | 'cli' | 'http';

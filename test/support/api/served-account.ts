@@ -6,7 +6,7 @@ import type { Pool } from '../../../src/db/pool.ts';
 import { createLogger } from '../../../src/logger.ts';
 import { LEASE_TIMING, type LeaseTiming } from '../../../src/sync/claim/lease.ts';
 import { requestSync } from '../../../src/sync/request-sync.ts';
-import type { Published } from '../../../src/sync/publish/publish-seen.ts';
+import type { Published } from '../../../src/sync/publish-seen.ts';
 import type { RunDeps, RunResult } from '../../../src/sync/run-sync.ts';
 import { RISK_LEVELS, type UserRisk } from '../../../src/user-risk.ts';
 import { rebuild } from '../oracle/assert-promises.ts';

@@ -13,7 +13,7 @@ import { createLogger, type Logger } from '../../../src/logger.ts';
 import { startSimulator, type Simulator } from '../../../src/simulator/server.ts';
 import { createWorld } from '../../../src/simulator/world.ts';
 import { LEASE_TIMING, type LeaseTiming } from '../../../src/sync/claim/lease.ts';
-import type { Published } from '../../../src/sync/publish/publish-seen.ts';
+import type { Published } from '../../../src/sync/publish-seen.ts';
 import type { RunFacts } from '../../../src/sync/record-run.ts';
 import { requestSync } from '../../../src/sync/request-sync.ts';
 import type { RunDeps } from '../../../src/sync/run-sync.ts';

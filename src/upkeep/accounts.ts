@@ -1,0 +1,37 @@
+// What people change about an account by hand: label it, retire it, restore it.
+import { eq, sql, type SQL } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import type { Pool } from '../db/pool.ts';
+import { accounts } from '../db/schema.ts';
+import { EXIT, OperatorError } from '../errors.ts';
+
+export async function labelAccount(pool: Pool, accountId: string, label: string | null): Promise<void> {
+  await changeAccount(pool, accountId, { label });
+}
+
+/** A retired account keeps its history and is synced no more. */
+export async function retireAccount(pool: Pool, accountId: string): Promise<void> {
+  await changeAccount(pool, accountId, { retired_at: sql`coalesce(${accounts.retired_at}, now())` });
+}
+
+export async function restoreAccount(pool: Pool, accountId: string): Promise<void> {
+  await changeAccount(pool, accountId, { retired_at: null });
+}
+
+type AccountChange = { label: string | null } | { retired_at: SQL | null };
+
+async function changeAccount(pool: Pool, accountId: string, change: AccountChange): Promise<void> {
+  const rows = await drizzle(pool)
+    .update(accounts)
+    .set(change)
+    .where(eq(accounts.account_id, accountId))
+    .returning();
+  if (rows.length > 0) return;
+  throw new OperatorError({
+    code: 'ACCOUNT_UNKNOWN',
+    exit: EXIT.failed,
+    happened: `No history is kept of an account ${accountId}`,
+    means: 'Nothing was changed',
+    todo: 'Run `zt-risk-sync accounts` for the ones there are',
+  });
+}
