@@ -13,7 +13,6 @@ if (Number.parseInt(node, 10) < OLDEST_NODE) {
     process,
     new OperatorError({
       code: 'NODE_TOO_OLD',
-      exit: EXIT.configuration,
       happened: `This is Node ${node}, and zt-risk-sync needs ${OLDEST_NODE} or newer`,
       means: 'Nothing was started',
       todo: `Install Node ${OLDEST_NODE}; in a checkout, \`npm start -- <command>\` uses the one that npm ci brought`,

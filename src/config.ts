@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { parseEnv } from 'node:util';
 import * as z from 'zod';
-import { EXIT, OperatorError } from './errors.ts';
+import { OperatorError } from './errors.ts';
 import { isLoopbackHost, isPrivateHost } from './net/private-host.ts';
 import { defaultTimeBudget, isTimeZone, scheduleProblems } from './time/schedule.ts';
 
@@ -199,7 +199,6 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
   if (!parsed.success || problems.length > 0) {
     throw new OperatorError({
       code: 'CONFIGURATION',
-      exit: EXIT.configuration,
       happened: `The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((p) => `  - ${p}`).join('\n')}`,
       means: 'Nothing was started',
       todo: 'Set the variables in the environment or in .env; .env.example explains each',

@@ -12,10 +12,96 @@ export const EXIT = {
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
+/**
+ * Every code, and what a command exits with for it. Both are a contract: docs/runbook.md explains each code, and
+ * sync_runs.error_code keeps it. A code read from there is text, because another version may have written it.
+ */
+export const ERRORS = {
+  UNEXPECTED: EXIT.failed,
+  DATABASE_ERROR: EXIT.failed,
+  EMPTY_ANSWER: EXIT.failed,
+  MASS_CLEAR: EXIT.failed,
+  TOO_MANY_REJECTED: EXIT.failed,
+  PAGING_UNUSABLE: EXIT.failed,
+  PAGING_ENDLESS: EXIT.failed,
+  REQUEST_REFUSED: EXIT.failed,
+  LOOKUPS_REFUSED: EXIT.failed,
+  BODY_TOO_LARGE: EXIT.failed,
+  STATE_BROKEN: EXIT.failed,
+  ACCOUNT_UNKNOWN: EXIT.failed,
+  BEFORE_HISTORY: EXIT.failed,
+  SNAPSHOT_NOT_FOUND: EXIT.failed,
+  USER_NOT_FOUND: EXIT.failed,
+  USER_AMBIGUOUS: EXIT.failed,
+  RECORD_NOT_FOUND: EXIT.failed,
+  RECORD_AMBIGUOUS: EXIT.failed,
+  RUN_NOT_FOUND: EXIT.failed,
+  EMBEDDED_INITDB: EXIT.failed,
+  EMBEDDED_START: EXIT.failed,
+  EMBEDDED_STOP: EXIT.failed,
+  EMBEDDED_NOT_RUNNING: EXIT.failed,
+
+  ACCOUNT_NOT_CONFIGURED: EXIT.usage,
+  FAULTS_UNKNOWN: EXIT.usage,
+  TIME_IN_FUTURE: EXIT.usage,
+  TIMES_SWAPPED: EXIT.usage,
+  SNAPSHOTS_UNRELATED: EXIT.usage,
+  SEARCH_NEEDS_IDENTITIES: EXIT.usage,
+  AS_OF_CLEARED: EXIT.usage,
+  FUTURE_INSTANT: EXIT.usage,
+
+  RATE_LIMITED: EXIT.tryLater,
+  CLOUDFLARE_UNAVAILABLE: EXIT.tryLater,
+  BAD_ANSWER: EXIT.tryLater,
+  NETWORK: EXIT.tryLater,
+  CLEAR_PENDING: EXIT.tryLater,
+  TIME_BUDGET: EXIT.tryLater,
+  INTERRUPTED: EXIT.tryLater,
+  LEASE_LOST: EXIT.tryLater,
+  STATE_MOVED: EXIT.tryLater,
+  COMMIT_UNKNOWN: EXIT.tryLater,
+  CLOCK_BACKWARDS: EXIT.tryLater,
+  DATABASE_UNAVAILABLE: EXIT.tryLater,
+  DATABASE_FULL: EXIT.tryLater,
+  DATABASE_READ_ONLY: EXIT.tryLater,
+  DATABASE_BUSY: EXIT.tryLater,
+  DATABASE_SLOW: EXIT.tryLater,
+  EMBEDDED_LOCKED: EXIT.tryLater,
+
+  AUTHENTICATION_FAILED: EXIT.permission,
+  PERMISSION_DENIED: EXIT.permission,
+  IDENTITIES_DENIED: EXIT.permission,
+  ROLES_DENIED: EXIT.permission,
+  DATABASE_PERMISSION: EXIT.permission,
+
+  CONFIGURATION: EXIT.configuration,
+  MEMORY_TOO_SMALL: EXIT.configuration,
+  NODE_TOO_OLD: EXIT.configuration,
+  ACCOUNT_NOT_FOUND: EXIT.configuration,
+  ACCOUNT_RETIRED: EXIT.configuration,
+  KEY_FORMAT: EXIT.configuration,
+  ENDPOINT_NOT_FOUND: EXIT.configuration,
+  REDIRECTED: EXIT.configuration,
+  PROXY_REFUSED: EXIT.configuration,
+  PROXY_UNUSABLE: EXIT.configuration,
+  DATABASE_REFUSED: EXIT.configuration,
+  DATABASE_BEHIND: EXIT.configuration,
+  DATABASE_NEWER: EXIT.configuration,
+  MIGRATION_CHANGED: EXIT.configuration,
+  HTTP_PORT_TAKEN: EXIT.configuration,
+  HTTP_ADDRESS_UNUSABLE: EXIT.configuration,
+  EMBEDDED_MISSING: EXIT.configuration,
+  EMBEDDED_ACCOUNT: EXIT.configuration,
+  EMBEDDED_FOLDER: EXIT.configuration,
+  EMBEDDED_PASSWORD: EXIT.configuration,
+
+  // Inside the client only: that a user is not there is an answer, and no error.
+  USER_UNKNOWN: EXIT.failed,
+} as const satisfies Record<string, ExitCode>;
+export type ErrorCode = keyof typeof ERRORS;
+
 export type OperatorErrorParts = {
-  /** Stable, upper snake case; documented in docs/runbook.md and stored in sync_runs.error_code. */
-  code: string;
-  exit: ExitCode;
+  code: ErrorCode;
   /** What happened, one sentence without a full stop. Never a secret, an email or a name. */
   happened: string;
   /** What it means for the data, one sentence. */
@@ -28,7 +114,7 @@ export type OperatorErrorParts = {
 /** The one error class that carries a message for people. Anything else that escapes is a defect. */
 export class OperatorError extends Error {
   override readonly name = 'OperatorError';
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly exit: ExitCode;
   readonly happened: string;
   readonly means: string;
@@ -37,7 +123,7 @@ export class OperatorError extends Error {
   constructor(parts: OperatorErrorParts) {
     super(`${parts.happened}. ${parts.means}. ${parts.todo}.`, { cause: parts.cause });
     this.code = parts.code;
-    this.exit = parts.exit;
+    this.exit = ERRORS[parts.code];
     this.happened = parts.happened;
     this.means = parts.means;
     this.todo = parts.todo;

@@ -103,7 +103,6 @@ function abortOnSignals(): AbortSignal {
       interrupted.abort(
         new OperatorError({
           code: 'INTERRUPTED',
-          exit: EXIT.tryLater,
           happened: `Stopped by ${name}`,
           means: 'Nothing half done was published',
           todo: 'Start it again when you like',

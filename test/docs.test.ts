@@ -4,6 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Environment } from '../src/config.ts';
+import { ERRORS, EXIT, type ErrorCode } from '../src/errors.ts';
+import { PROBLEMS } from '../src/http/problem.ts';
 import { SABOTAGES } from './sabotage/sabotages.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -14,19 +16,42 @@ test('.env.example names exactly the variables that are read', () => {
   assert.deepEqual(named.toSorted(), Object.keys(Environment.shape).toSorted());
 });
 
-test('docs/runbook.md explains every error code of the source', () => {
-  const files = readdirSync(path.join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) =>
-    file.endsWith('.ts'),
+test('docs/runbook.md explains every error code, under the exit that it leads to', () => {
+  const sections = read('docs/runbook.md').split(/^## /m);
+  for (const exit of [EXIT.failed, EXIT.usage, EXIT.tryLater, EXIT.permission, EXIT.configuration]) {
+    const section = sections.find((text) => text.startsWith(`Exit ${exit}:`)) ?? '';
+    const explained = [...section.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, code]) => code);
+    const thrown = Object.entries(ERRORS).filter(([code, of]) => of === exit && code !== NEVER_SEEN);
+    assert.deepEqual(explained.toSorted(), thrown.map(([code]) => code).toSorted(), `exit ${exit}`);
+  }
+});
+
+/** It does not leave the client: that a user is not there is an answer. */
+const NEVER_SEEN: ErrorCode = 'USER_UNKNOWN';
+
+test('docs/runbook.md explains every code of the HTTP server', () => {
+  const section = read('docs/runbook.md')
+    .split(/^## /m)
+    .find((text) => text.startsWith('Answers of the HTTP'));
+  for (const code of Object.keys(PROBLEMS)) {
+    if (!(code in ERRORS)) assert.ok(section?.includes(`\`${code}\``), code);
+  }
+});
+
+test('every error code is thrown somewhere, and SQL compares with no other', () => {
+  const files = readdirSync(path.join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter(
+    (file) => file.endsWith('.ts') && file !== 'errors.ts',
   );
-  const codes = files.flatMap((file) =>
-    [...read(path.join('src', file)).matchAll(/(?:\bcode: |\bproblem\(c, )'([A-Z][A-Z_]+)'/g)].map(
-      (match) => match[1] ?? '',
-    ),
+  const source = files.map((file) => read(path.join('src', file))).join('\n');
+  for (const code of Object.keys(ERRORS)) assert.match(source, new RegExp(`'${code}'`));
+  const compared = [...source.matchAll(/error_code\b\}? *(?:=|<>) *'([A-Z_]+)'/g)].map(
+    ([, code = '']) => code,
   );
-  const runbook = read('docs/runbook.md');
-  const missing = [...new Set(codes)].filter((code) => !runbook.includes(`\`${code}\``));
-  assert.ok(codes.length > 30);
-  assert.deepEqual(missing, []);
+  assert.ok(compared.length > 0);
+  assert.deepEqual(
+    compared.filter((code) => !(code in ERRORS)),
+    [],
+  );
 });
 
 test('docs/reliability.md lists every sabotage with its test, and no test that is not there', () => {

@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { accounts } from '../src/db/schema.ts';
 import { databaseError } from '../src/db/database-errors.ts';
-import { EXIT, OperatorError } from '../src/errors.ts';
+import { OperatorError } from '../src/errors.ts';
 import { createLogger, createScrubber, errorFields, rootCause, type Logger } from '../src/logger.ts';
 import { migratedDatabase, type MigratedDatabase } from './support/database/migrated-database.ts';
 
@@ -203,7 +203,6 @@ describe('errors', () => {
 test('an OperatorError speaks for itself: what lies beneath is not dug up', () => {
   const error = new OperatorError({
     code: 'DATABASE_BUSY',
-    exit: EXIT.tryLater,
     happened: 'Waited',
     means: 'Nothing',
     todo: 'Wait',

@@ -43,7 +43,7 @@ function result(more: Partial<RunResult> = {}): RunResult {
   };
 }
 
-const FAILURE = new OperatorError({ code: 'NETWORK', exit: 75, happened: 'x', means: 'x', todo: 'x' });
+const FAILURE = new OperatorError({ code: 'NETWORK', happened: 'x', means: 'x', todo: 'x' });
 
 test('counts a run by account, trigger, status and verdict, and what it did', async () => {
   const metrics = createMetrics({ version: '1.2.3' });

@@ -1,6 +1,6 @@
 // Which of the accounts that have a history are meant, and what is said of one that has none.
 import type { Pool } from '../db/pool.ts';
-import { EXIT, OperatorError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { knownAccounts, type KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { printable } from '../words.ts';
 
@@ -20,7 +20,6 @@ export async function chooseHistories(pool: Pool, accountId: string | undefined)
 export function accountUnknown(): OperatorError {
   return new OperatorError({
     code: 'ACCOUNT_UNKNOWN',
-    exit: EXIT.failed,
     happened: 'No history is kept of the account that --account names',
     means: 'There is nothing to show of it',
     todo: 'Run `zt-risk-sync accounts` for the ones there are',
@@ -43,7 +42,6 @@ export function beforeHistory(name: string, at: Date, accounts: readonly KnownAc
   const firsts = accounts.flatMap(({ first_at }) => (first_at === null ? [] : [first_at.getTime()]));
   return new OperatorError({
     code: 'BEFORE_HISTORY',
-    exit: EXIT.failed,
     happened: `${name} is ${at.toISOString()}, and there is no snapshot so early`,
     means:
       firsts.length === 0

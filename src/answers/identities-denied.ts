@@ -1,11 +1,10 @@
 // The database role may not read emails and names, and the command needs them.
-import { EXIT, OperatorError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 
 /** `without`: what can be had all the same, and `todo`: by doing what. */
 export function identitiesDenied(without: string, todo: string): OperatorError {
   return new OperatorError({
     code: 'IDENTITIES_DENIED',
-    exit: EXIT.permission,
     happened: 'The database user may not read emails and names',
     means: without,
     todo: `${todo}, or grant SELECT on risk.user_identities`,

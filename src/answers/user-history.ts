@@ -1,6 +1,6 @@
 // What became of one user, who is named by an id or, where that may be read, by an email.
 import type { Pool } from '../db/pool.ts';
-import { EXIT, OperatorError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { mayRead, type MayRead } from '../queries/health/may-read.ts';
 import { levelPeriods } from '../queries/levels/level-periods.ts';
 import { walksSince, type Walks } from '../queries/runs/walks-since.ts';
@@ -82,7 +82,6 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 function notFound(userId: string | null, accountId: string | undefined): OperatorError {
   return new OperatorError({
     code: 'USER_NOT_FOUND',
-    exit: EXIT.failed,
     happened: `No user with ${userId === null ? 'this email' : `the id ${userId}`} was ever met${accountId === undefined ? '' : ' in this account'}`,
     means: 'There is no history of them; a user without a risk level does not appear in the summary',
     todo: 'Check the id: `select user_id from risk_bi.users` lists the ones there are',
@@ -94,7 +93,6 @@ function ambiguous(found: readonly FoundUser[]): OperatorError {
   const many = found.length === 10 ? '10 or more' : String(found.length);
   return new OperatorError({
     code: 'USER_AMBIGUOUS',
-    exit: EXIT.failed,
     happened: isSameUser
       ? `${many} accounts know this user: ${found.map((one) => one.account_id).join(', ')}`
       : `${many} users have or had this email: ${found.map((one) => `${one.user_id} in account ${one.account_id}`).join(', ')}`,

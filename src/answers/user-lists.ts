@@ -1,6 +1,6 @@
 // The users of each account that are wanted, as they are now or were at an earlier time.
 import type { Pool } from '../db/pool.ts';
-import { EXIT, OperatorError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
 import { mayRead } from '../queries/health/may-read.ts';
@@ -101,7 +101,6 @@ function searchOf(
   if (!isId && !identities) {
     throw new OperatorError({
       code: 'SEARCH_NEEDS_IDENTITIES',
-      exit: EXIT.usage,
       happened: 'What --search was given is not how a user id begins',
       means: 'Emails and names are looked at only where they are asked for',
       todo: 'Add --identities, or give the beginning of a user id',
@@ -115,7 +114,6 @@ function searchOf(
 export function asOfCleared(): OperatorError {
   return new OperatorError({
     code: 'AS_OF_CLEARED',
-    exit: EXIT.usage,
     happened: '--as-of was asked for cleared users',
     means: 'At an earlier time the users who were present then are known',
     todo: 'Leave --level cleared out; who was cleared since then: `zt-risk-sync diff`',

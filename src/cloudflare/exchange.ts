@@ -1,7 +1,7 @@
 // One GET: headers and a bounded body under a deadline, held or handed on as it comes. Judges nothing, retries nothing, follows
 // nothing.
 import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici';
-import { EXIT, OperatorError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import type { BodyLimits } from './body-limits.ts';
 import { createDeadline, type Deadline } from './deadline.ts';
 import { ExchangeError } from './failures.ts';
@@ -40,7 +40,6 @@ export function createDispatcher(baseUrl: URL, proxy: Proxy | undefined, timing:
   if (!URL.canParse(uri) || !/^https?:$/.test(new URL(uri).protocol)) {
     throw new OperatorError({
       code: 'PROXY_UNUSABLE',
-      exit: EXIT.configuration,
       happened: `${isHttps ? 'HTTPS_PROXY' : 'HTTP_PROXY'} is not the address of a proxy`,
       means: 'Nothing was asked of Cloudflare',
       todo: 'Write it like http://proxy.example.net:3128, or unset it',

@@ -1,5 +1,5 @@
 // What an answer (or none) means for a person: Cloudflare's code decides first, then the status.
-import { EXIT, OperatorError, type OperatorErrorParts } from '../errors.ts';
+import { OperatorError, type OperatorErrorParts } from '../errors.ts';
 import type { Answer } from './exchange.ts';
 import { AttemptFailure, ExchangeError, type FailureKind } from './failures.ts';
 import { createCleaner, describeBody } from './quote.ts';
@@ -104,7 +104,6 @@ export function createJudge(options: {
         : `Check CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY, and that this member holds the permission ${PERMISSION} on this account`;
     return fail('final', cause, {
       code: denied ? 'PERMISSION_DENIED' : 'AUTHENTICATION_FAILED',
-      exit: EXIT.permission,
       happened: denied
         ? `Cloudflare does not let these credentials read the risk summary (${said})`
         : `Cloudflare did not accept the credentials (${said})`,
@@ -117,7 +116,6 @@ export function createJudge(options: {
   function throttled(cause: ExchangeError, said: string): AttemptFailure {
     return fail('throttled', cause, {
       code: 'RATE_LIMITED',
-      exit: EXIT.tryLater,
       happened: `Cloudflare kept answering that there were too many requests (${said})`,
       todo: 'Try again in 5 minutes; the limit (1,200 requests per 5 minutes) is shared with the dashboard and every other program of the same user',
     });
@@ -126,7 +124,6 @@ export function createJudge(options: {
   function unavailable(cause: ExchangeError, said: string): AttemptFailure {
     return fail('unavailable', cause, {
       code: 'CLOUDFLARE_UNAVAILABLE',
-      exit: EXIT.tryLater,
       happened: `Cloudflare is unwell: it kept answering with an error (${said})`,
       todo: 'Try again later; https://www.cloudflarestatus.com shows known incidents',
     });
@@ -135,7 +132,6 @@ export function createJudge(options: {
   function badAnswer(cause: ExchangeError, happened: string): AttemptFailure {
     return fail('bad_answer', cause, {
       code: 'BAD_ANSWER',
-      exit: EXIT.tryLater,
       happened,
       todo: 'Try again later; if it stays so, check CLOUDFLARE_BASE_URL and whether a proxy answers instead of Cloudflare',
     });
@@ -144,7 +140,6 @@ export function createJudge(options: {
   function lookupsRefused(cause: ExchangeError, said: string): AttemptFailure {
     return fail('final', cause, {
       code: 'LOOKUPS_REFUSED',
-      exit: EXIT.failed,
       happened: `Cloudflare does not let single users be asked about (${said})`,
       means: 'Users who are not in the summary are cleared after two complete walks instead',
       todo: `Give the credentials the permission ${PERMISSION}, or set SYNC_CONFIRM=walks if this is meant`,
@@ -174,7 +169,7 @@ export function createJudge(options: {
       const speaksOfUser =
         status === 404 && errors !== null && !known(new Set([ACCOUNT_CODE, NO_ROUTE_CODE]));
       if (!speaksOfUser) return lookupsRefused(cause(first), said);
-      return fail('final', cause(first), { code: USER_UNKNOWN, exit: EXIT.failed, happened: said, todo: '' });
+      return fail('final', cause(first), { code: USER_UNKNOWN, happened: said, todo: '' });
     }
     const unknownCaller = known(AUTHENTICATION_CODES);
     if (unknownCaller) return refusedCredentials(cause(unknownCaller), saying(unknownCaller), true);
@@ -182,7 +177,6 @@ export function createJudge(options: {
     if (malformed) {
       return fail('final', cause(malformed), {
         code: 'KEY_FORMAT',
-        exit: EXIT.configuration,
         happened: `Cloudflare cannot read the credentials as they were sent (${saying(malformed)})`,
         todo:
           authKind === 'key'
@@ -194,7 +188,6 @@ export function createJudge(options: {
     if (noRoute) {
       return fail('final', cause(noRoute), {
         code: 'ACCOUNT_NOT_FOUND',
-        exit: EXIT.configuration,
         happened: `Cloudflare knows no account ${clean(accountId)} (${saying(noRoute)})`,
         todo: 'Set CLOUDFLARE_ACCOUNT_ID to the 32-character id that the dashboard shows in its address and under "Account ID"',
       });
@@ -204,7 +197,6 @@ export function createJudge(options: {
     if (status === 404) {
       return fail('final', cause(first), {
         code: 'ENDPOINT_NOT_FOUND',
-        exit: EXIT.configuration,
         happened: `There is no risk summary at this address (${said})`,
         todo: 'Check CLOUDFLARE_BASE_URL; Cloudflare itself is https://api.cloudflare.com/client/v4',
       });
@@ -214,7 +206,6 @@ export function createJudge(options: {
     if (status >= 400) {
       return fail('final', cause(first), {
         code: 'REQUEST_REFUSED',
-        exit: EXIT.failed,
         happened: `Cloudflare refused the request (${errors === null ? `${said}, ${describeBody(answer, clean)}` : said})`,
         todo: 'Read what it says; if it speaks of per_page, set SYNC_PER_PAGE to a smaller number',
       });
@@ -232,7 +223,6 @@ export function createJudge(options: {
     const target = location !== null && URL.canParse(location) ? clean(new URL(location).host) : '';
     return fail('final', new ExchangeError(`HTTP_${answer.status}`, answer.status), {
       code: 'REDIRECTED',
-      exit: EXIT.configuration,
       happened: `The API sent us elsewhere (status ${answer.status}), to ${target === '' ? 'another path or nowhere' : target}`,
       means: `The redirect was not followed, because the credentials would have gone there. ${UNCHANGED}`,
       todo: 'Set CLOUDFLARE_BASE_URL to the final address if you trust it, or look for a proxy or a login page in between',
@@ -244,7 +234,6 @@ export function createJudge(options: {
     if (tooLarge !== undefined) {
       return fail('final', error, {
         code: 'BODY_TOO_LARGE',
-        exit: EXIT.failed,
         happened: `${tooLarge}, so it was not read to its end`,
         todo: 'Set SYNC_PER_PAGE to a smaller number, and check that CLOUDFLARE_BASE_URL is really the API',
       });
@@ -252,7 +241,6 @@ export function createJudge(options: {
     if (error.code === 'PROXY_407') {
       return fail('final', error, {
         code: 'PROXY_REFUSED',
-        exit: EXIT.configuration,
         happened: 'The proxy asks for a user and a password (status 407)',
         todo: 'Write them into HTTPS_PROXY (http://user:password@proxy:port), or list the host in NO_PROXY',
       });
@@ -260,7 +248,6 @@ export function createJudge(options: {
     const isTls = /CERT|SELF_SIGNED|VERIFY|SSL|TLS/.test(error.code);
     return fail(TIMEOUT_CODES.has(error.code) ? 'timeout' : 'network', error, {
       code: 'NETWORK',
-      exit: EXIT.tryLater,
       happened: `No whole answer came from ${clean(host)} (${error.code})`,
       todo: isTls
         ? 'If a proxy inspects TLS here, name its certificate authority in NODE_EXTRA_CA_CERTS; else check CLOUDFLARE_BASE_URL'

@@ -2,7 +2,7 @@
 // back, asks beyond the expected end, and tells a server that ignores `page` from an account that ends. It hands on what was
 // read of every page, and looks into none of it: what it remembers is one fingerprint a page.
 import pLimit, { type LimitFunction } from 'p-limit';
-import { EXIT, OperatorError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import type { Paging } from '../evidence.ts';
 import type { SummaryPage } from './client.ts';
 import { isPageSizeRefused, isPageTimeout } from './problems.ts';
@@ -275,7 +275,6 @@ async function allOrFirstError(
 function unusable(size: number, total: number | null, met: number): OperatorError {
   return new OperatorError({
     code: 'PAGING_UNUSABLE',
-    exit: EXIT.failed,
     happened: `Cloudflare answers with the same ${size} users for every page, and ${
       total === null ? 'states no total' : `says that there are ${total} (met: ${met})`
     }`,
@@ -287,7 +286,6 @@ function unusable(size: number, total: number | null, met: number): OperatorErro
 function endless(cap: number): OperatorError {
   return new OperatorError({
     code: 'PAGING_ENDLESS',
-    exit: EXIT.failed,
     happened: `After ${cap} pages Cloudflare still answers with new users, far more than it said there are`,
     means: 'There is no end to go by, so nothing was published',
     todo: 'Run `zt-risk-sync sync` again; if it repeats, report the paging behaviour to the project',

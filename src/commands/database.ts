@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { databaseUrl, demoDatabase, ensureDatabase, productDatabase } from '../db/create-database.ts';
 import { findEmbedded, startEmbedded, stopEmbedded } from '../db/embedded/embedded-postgres.ts';
 import { watchEmbedded } from '../db/embedded/watch.ts';
-import { EXIT, OperatorError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 
 export type DatabaseCommandIo = {
   stdout: NodeJS.WritableStream;
@@ -63,7 +63,6 @@ export function databaseCommand({ stdout, stderr, embedded, watcher }: DatabaseC
 function notRunning(): OperatorError {
   return new OperatorError({
     code: 'EMBEDDED_NOT_RUNNING',
-    exit: EXIT.failed,
     happened: 'The embedded Postgres is not running',
     means: 'There is no URL to connect to',
     todo: 'Start it with: zt-risk-sync database start',

@@ -3,7 +3,7 @@ import { differenceOf, type Difference } from '../answers/difference.ts';
 import { Command } from 'commander';
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
-import { EXIT, OperatorError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
 import { findSnapshot } from '../queries/snapshots/find-snapshot.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
@@ -121,7 +121,6 @@ async function momentOf(
   if (snapshot === null || known.every(({ account_key }) => account_key !== snapshot.account_key)) {
     throw new OperatorError({
       code: 'SNAPSHOT_NOT_FOUND',
-      exit: EXIT.failed,
       happened: `There is no snapshot ${when.id}${snapshot === null ? '' : ' of this account'}`,
       means:
         'Not every number is one: runs that publish nothing use some up, and pruning removes old snapshots',
@@ -143,7 +142,6 @@ function accountsOf(
   if (to.accountKey !== null && to.accountKey !== key) {
     throw new OperatorError({
       code: 'SNAPSHOTS_UNRELATED',
-      exit: EXIT.usage,
       happened: 'The two snapshots are of different accounts',
       means: 'Their users have nothing to do with each other',
       todo: 'Give two snapshots of one account, or times',
@@ -155,7 +153,6 @@ function accountsOf(
 function swapped(from: Date, to: Date): OperatorError {
   return new OperatorError({
     code: 'TIMES_SWAPPED',
-    exit: EXIT.usage,
     happened: `<from> is ${from.toISOString()}, and <to> is earlier: ${to.toISOString()}`,
     means: 'A difference is told from the earlier state to the later one',
     todo: 'Give the two the other way round',

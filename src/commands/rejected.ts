@@ -3,7 +3,7 @@ import { withDatabase } from './options/with-history.ts';
 import { Command } from 'commander';
 import { type Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
-import { EXIT, OperatorError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { findRejected, type RejectedRecord } from '../queries/rejected/find-rejected.ts';
 import { listRejected, type RejectedRow } from '../queries/rejected/list-rejected.ts';
 import { formatOption, wholeNumber } from './options/format.ts';
@@ -133,7 +133,6 @@ async function findOne(pool: Pool, id: string, accountId: string | undefined): P
   if (record === undefined) {
     throw new OperatorError({
       code: 'RECORD_NOT_FOUND',
-      exit: EXIT.failed,
       happened: 'There is no rejected record with this id',
       means: 'An id is the beginning of a hash: digits from 0 to 9 and a to f',
       todo: 'Run `zt-risk-sync rejected list --all` for the ones there are',
@@ -143,7 +142,6 @@ async function findOne(pool: Pool, id: string, accountId: string | undefined): P
   const sameInSeveral = found.every((other) => other.record_hash === record.record_hash);
   throw new OperatorError({
     code: 'RECORD_AMBIGUOUS',
-    exit: EXIT.failed,
     happened: sameInSeveral
       ? `${found.length} accounts have this record: ${found.map((one) => one.account_id).join(', ')}`
       : `${found.length === 10 ? '10 or more' : found.length} rejected records begin with these digits: ${found.map((one) => one.record_hash.slice(0, 16)).join(', ')}`,

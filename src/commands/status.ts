@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import type { Config } from '../config.ts';
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
-import { EXIT, OperatorError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { listAccounts, type AccountState } from '../queries/accounts/list-accounts.ts';
 import { findRun, listRuns, type Run } from '../queries/runs/list-runs.ts';
 import { explainRun, type Fact } from '../answers/explain-run.ts';
@@ -159,7 +159,6 @@ function printRun(io: Io, options: Options, run: Run | undefined): void {
   if (run === undefined) {
     throw new OperatorError({
       code: 'RUN_NOT_FOUND',
-      exit: EXIT.failed,
       happened: `There is no finished run ${options.run}`,
       means: 'It may still be running, or its number was handed out and not used',
       todo: 'Run `zt-risk-sync status` for the runs there are',

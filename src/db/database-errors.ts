@@ -1,16 +1,15 @@
 // What a database error means for a person. Its own message is never shown: it may quote a value.
-import { EXIT, OperatorError, type ExitCode } from '../errors.ts';
+import { OperatorError, type ErrorCode } from '../errors.ts';
 import { rootCause } from '../logger.ts';
 
 /** Between attempts of what passes, in milliseconds: a restart of Postgres takes seconds. */
 export const RESTART_PAUSES_MS = [500, 1_000, 2_000, 4_000];
 
-type Meaning = { code: string; exit: ExitCode; happened: string; todo: string };
+type Meaning = { code: ErrorCode; happened: string; todo: string };
 
 const TRY_LATER = 'Once it answers again, the next run succeeds; nothing has to be repaired';
 const UNAVAILABLE: Meaning = {
   code: 'DATABASE_UNAVAILABLE',
-  exit: EXIT.tryLater,
   happened: 'The database does not answer',
   todo: 'Check that it runs and that DATABASE_URL names the right host and port. Once it answers, run the command again',
 };
@@ -42,7 +41,6 @@ const BY_SQLSTATE: [RegExp, Meaning][] = [
     /^25006$/,
     {
       code: 'DATABASE_READ_ONLY',
-      exit: EXIT.tryLater,
       happened: 'The database is read-only',
       todo: 'DATABASE_URL names a standby, or a failover is under way: name the primary',
     },
@@ -51,7 +49,6 @@ const BY_SQLSTATE: [RegExp, Meaning][] = [
     /^(28|3D000)/,
     {
       code: 'DATABASE_REFUSED',
-      exit: EXIT.configuration,
       happened: 'The database refused the user, the password or the database name',
       todo: 'Check DATABASE_URL',
     },
@@ -60,7 +57,6 @@ const BY_SQLSTATE: [RegExp, Meaning][] = [
     /^42501$/,
     {
       code: 'DATABASE_PERMISSION',
-      exit: EXIT.permission,
       happened: 'The database user lacks a permission',
       todo: "The worker needs CREATE on the database, and ownership of the schemas risk, risk_internal and risk_bi. A login for readers lacks that on purpose: use the worker's for this command",
     },
@@ -113,7 +109,6 @@ export function databaseError(error: unknown): OperatorError | undefined {
       .join(', ');
     meaning = {
       code: 'DATABASE_ERROR',
-      exit: EXIT.failed,
       happened: `The database refused a statement (SQLSTATE ${text}${where === '' ? '' : `, ${where}`})`,
       todo: 'This is a defect: report it with these words',
     };

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { readMigrationFiles, type MigrationMeta } from 'drizzle-orm/migrator';
-import { EXIT, OperatorError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { rootCause } from '../logger.ts';
 import type { Pool } from './pool.ts';
 import { readReleased, type ReleasedMigration } from './released-migrations.ts';
@@ -99,7 +99,6 @@ export async function holdSchema(tx: Transaction): Promise<void> {
 export function databaseBehind({ applied, pending }: MigrationState): OperatorError {
   return new OperatorError({
     code: 'DATABASE_BEHIND',
-    exit: EXIT.configuration,
     happened:
       applied === 0
         ? 'The database holds no history yet: it was never migrated'
@@ -153,7 +152,6 @@ export function pendingOf(
 function databaseUnreleased(): OperatorError {
   return new OperatorError({
     code: 'MIGRATION_CHANGED',
-    exit: EXIT.configuration,
     happened:
       'The database was made by an unreleased version, such as a checkout from before the first release',
     means: 'No release can bring its schema up to date, so nothing was read or written',
@@ -164,7 +162,6 @@ function databaseUnreleased(): OperatorError {
 function migrationChanged(index: number): OperatorError {
   return new OperatorError({
     code: 'MIGRATION_CHANGED',
-    exit: EXIT.configuration,
     happened: `Migration ${index + 1} of this version is not the one that was applied to the database`,
     means: 'The schema may differ from what this version expects, so nothing was written',
     todo: 'Run the release that migrated this database, or restore the migration file as it was',
@@ -174,7 +171,6 @@ function migrationChanged(index: number): OperatorError {
 function databaseNewer(by: number): OperatorError {
   return new OperatorError({
     code: 'DATABASE_NEWER',
-    exit: EXIT.configuration,
     happened: `The database is ${by} migration${by === 1 ? '' : 's'} ahead of this version`,
     means:
       'A newer release has migrated it, and this one could damage what it does not know; nothing was written',

@@ -1,7 +1,7 @@
 // The two roles for readers: risk_reader sees everything but emails and names, risk_pii_reader those too. Who may see what
 // follows from the catalog, so that whatever a later migration adds is granted, or kept back, without anybody thinking of it.
 import { sql } from 'drizzle-orm';
-import { EXIT, OperatorError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { rootCause } from '../logger.ts';
 import type { Pool } from './pool.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from './transaction.ts';
@@ -115,7 +115,6 @@ function tolerant(statement: string): string {
 function denied(statements: readonly string[]): OperatorError {
   return new OperatorError({
     code: 'ROLES_DENIED',
-    exit: EXIT.permission,
     happened: 'The database user may not create roles for readers, or not make one a member of the other',
     means: 'No role was made and nothing was granted; migrations are not affected',
     todo: `Have somebody who may create roles run \`${statements.join('; ')};\`, then run \`zt-risk-sync migrate --roles\` again`,

@@ -1,7 +1,7 @@
 // A question to the database that somebody waits for: an answer or an error within a few seconds, and never more than one
 // of a kind under way, however many ask.
 import { databaseError } from '../db/database-errors.ts';
-import { EXIT, isOperatorError, OperatorError } from '../errors.ts';
+import { isOperatorError, OperatorError } from '../errors.ts';
 
 export const DATABASE_WAIT_MS = 3_000;
 /** For the pool that answers probes and scrapes: it neither waits for the connections of the runs nor takes them. */
@@ -40,7 +40,6 @@ export function shared<T>(keepMs: number, ask: () => Promise<T>): () => Promise<
 function noAnswer(ms: number): OperatorError {
   return new OperatorError({
     code: 'DATABASE_UNAVAILABLE',
-    exit: EXIT.tryLater,
     happened: `The database did not answer within ${ms / 1000} s`,
     means: 'What it holds is not known',
     todo: 'Check that it runs and how busy it is',

@@ -2,7 +2,8 @@
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 
-const PROBLEMS = {
+/** Codes with the status and what they say. Those of commands, which this may say too, are in errors.ts. */
+export const PROBLEMS = {
   UNAUTHORIZED: [401, 'Send Authorization: Bearer with the HTTP_TOKEN of this server'],
   HOST_REFUSED: [403, 'Without HTTP_TOKEN only requests to a loopback address are answered'],
   CROSS_ORIGIN_REFUSED: [403, 'Without HTTP_TOKEN no request from the page of another origin is answered'],

@@ -2,12 +2,12 @@
 // is stands beside it and decides nothing: taking replicas down does not make it younger.
 import { checkMigrations, databaseBehind } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
-import { isOperatorError } from '../errors.ts';
+import { isOperatorError, type ErrorCode } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { freshness, type Freshness } from '../queries/accounts/freshness.ts';
 import { answerWithin, DATABASE_WAIT_MS } from './ask-database.ts';
 
-type Failed = { status: 'failed'; code: string; message: string };
+type Failed = { status: 'failed'; code: ErrorCode; message: string };
 
 export type Readiness = {
   status: 'ready' | 'not_ready';
@@ -35,7 +35,8 @@ export async function readiness(deps: ReadinessDeps): Promise<Readiness> {
     return { status, checks: { database: { status: 'ok' }, migrations }, freshness: fresh };
   } catch (error) {
     if (!isOperatorError(error)) deps.logger.warn({ err: error }, 'readiness could not be found out');
-    const isSchema = isOperatorError(error) && /^(DATABASE_NEWER|MIGRATION_CHANGED)$/.test(error.code);
+    const isSchema =
+      isOperatorError(error) && (error.code === 'DATABASE_NEWER' || error.code === 'MIGRATION_CHANGED');
     const checks: Readiness['checks'] = isSchema
       ? { database: { status: 'ok' }, migrations: failed(error) }
       : { database: failed(error), migrations: { status: 'unknown' } };

@@ -3,7 +3,7 @@ import { createServer, type ServerOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
-import { EXIT, OperatorError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 
 export type HttpServer = {
   port: number;
@@ -78,7 +78,6 @@ function unusable(error: NodeJS.ErrnoException, host: string, port: number): Ope
   const isTaken = error.code === 'EADDRINUSE';
   return new OperatorError({
     code: isTaken ? 'HTTP_PORT_TAKEN' : 'HTTP_ADDRESS_UNUSABLE',
-    exit: EXIT.configuration,
     happened: isTaken
       ? `Port ${port} of ${host} is in use by another program`
       : `Nothing can listen on port ${port} of ${host} (${error.code ?? 'unknown'})`,

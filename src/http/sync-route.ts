@@ -1,7 +1,7 @@
 // POST /sync: starts a run of the accounts that are named, or of all, and does not wait for their end.
 import { Hono } from 'hono';
 import * as z from 'zod';
-import { EXIT, isOperatorError, type ExitCode } from '../errors.ts';
+import { EXIT, isOperatorError, type ErrorCode, type ExitCode } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { problem } from './problem.ts';
 
@@ -60,14 +60,14 @@ function namedIn(text: string): string[] | null | undefined {
 type Outcome = {
   account: { account_id: string } & (
     | SyncStart
-    | { status: 'failed'; error: { code: string; message: string } }
+    | { status: 'failed'; error: { code: ErrorCode; message: string } }
   );
   /** Of the error; null when there is none. */
   exit: ExitCode | null;
 };
 
 async function start({ startSync, logger }: SyncDeps, accountId: string): Promise<Outcome> {
-  const failed = (code: string, message: string, exit: ExitCode): Outcome => ({
+  const failed = (code: ErrorCode, message: string, exit: ExitCode): Outcome => ({
     account: { account_id: accountId, status: 'failed', error: { code, message } },
     exit,
   });

@@ -1,5 +1,5 @@
 // What can be wrong with the stand-in on request. The names are what people type after `--faults`.
-import { EXIT, OperatorError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 
 /** Names with one line each, for help texts. */
 export const FAULTS = {
@@ -31,7 +31,6 @@ export function parseFaults(text: string): Fault[] {
   if (unknown.length > 0) {
     throw new OperatorError({
       code: 'FAULTS_UNKNOWN',
-      exit: EXIT.usage,
       happened: `The simulator knows no fault named ${unknown.map((name) => `"${name}"`).join(', ')}`,
       means: 'Nothing was started',
       todo: `Choose from ${Object.keys(FAULTS).join(', ')}`,

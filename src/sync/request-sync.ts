@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { databaseError, isConnectionLoss, isHostAway } from '../db/database-errors.ts';
-import { EXIT, OperatorError, stackOf } from '../errors.ts';
+import { OperatorError, stackOf } from '../errors.ts';
 import { withLogFields } from '../logger.ts';
 import { claimLease, judgeHolder, type Claim, type Holder, type Lease, type Trigger } from './claim/lease.ts';
 import { processIdentity } from '../host/process-identity.ts';
@@ -131,7 +131,6 @@ async function refuseFuture(deps: RunDeps, observedAt: Date): Promise<void> {
   if (rows[0]?.future !== true) return;
   throw new OperatorError({
     code: 'FUTURE_INSTANT',
-    exit: EXIT.usage,
     happened: `${observedAt.toISOString()} is later than the database's clock`,
     means: 'A snapshot from the future would keep every later run out',
     todo: 'Give an instant that has passed',

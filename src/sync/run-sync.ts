@@ -4,7 +4,7 @@ import type { ClientUsage, CloudflareClient } from '../cloudflare/client.ts';
 import { pagingChanges } from '../cloudflare/paging-changes.ts';
 import { databaseError } from '../db/database-errors.ts';
 import type { Pool } from '../db/pool.ts';
-import { EXIT, isOperatorError, OperatorError } from '../errors.ts';
+import { isOperatorError, OperatorError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { decide } from './decide.ts';
 import { startHeartbeat } from './claim/heartbeat.ts';
@@ -230,7 +230,6 @@ function explain(error: unknown): OperatorError {
 function unexpected(error: unknown): OperatorError {
   return new OperatorError({
     code: 'UNEXPECTED',
-    exit: EXIT.failed,
     happened: `Something unforeseen happened (${error instanceof Error ? error.name : typeof error})`,
     means: 'Nothing was published; the last snapshot stays as it is',
     todo: 'This is a defect: run again with LOG_LEVEL=debug and report the stack trace',
@@ -241,7 +240,6 @@ function unexpected(error: unknown): OperatorError {
 function outOfTime(ms: number): OperatorError {
   return new OperatorError({
     code: 'TIME_BUDGET',
-    exit: EXIT.tryLater,
     happened: `The walk was not done after ${Math.round(ms / 1000)} seconds`,
     means: 'Nothing was published',
     todo: 'Raise SYNC_TIME_BUDGET, or SYNC_PER_PAGE if pages are small; the budget of requests may be used up by the dashboard',

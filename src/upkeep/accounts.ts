@@ -3,7 +3,7 @@ import { eq, sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../db/pool.ts';
 import { accounts } from '../db/schema.ts';
-import { EXIT, OperatorError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 
 export async function labelAccount(pool: Pool, accountId: string, label: string | null): Promise<void> {
   await changeAccount(pool, accountId, { label });
@@ -29,7 +29,6 @@ async function changeAccount(pool: Pool, accountId: string, change: AccountChang
   if (rows.length > 0) return;
   throw new OperatorError({
     code: 'ACCOUNT_UNKNOWN',
-    exit: EXIT.failed,
     happened: `No history is kept of an account ${accountId}`,
     means: 'Nothing was changed',
     todo: 'Run `zt-risk-sync accounts` for the ones there are',

@@ -5,7 +5,7 @@ import { ExchangeError } from '../../src/cloudflare/failures.ts';
 import { createJudge, isPageSizeRefused, isPageTimeout } from '../../src/cloudflare/problems.ts';
 import { createCleaner } from '../../src/cloudflare/quote.ts';
 import { parseJson } from '../../src/cloudflare/responses.ts';
-import { OperatorError } from '../../src/errors.ts';
+import { OperatorError, type ErrorCode } from '../../src/errors.ts';
 import {
   ACCOUNT,
   failed,
@@ -25,7 +25,7 @@ const html = (status: number, title = 'Just a moment...') =>
 
 type Row = {
   reply: Reply;
-  code: string;
+  code: ErrorCode;
   exit: number;
   requests: number;
   says: RegExp[];
@@ -35,7 +35,14 @@ type Row = {
 
 const PERMISSION = /Zero Trust: PII Read/;
 const rows: Record<string, Row> = {};
-const row = (name: string, reply: Reply, code: string, exit: number, requests: number, ...says: RegExp[]) => {
+const row = (
+  name: string,
+  reply: Reply,
+  code: ErrorCode,
+  exit: number,
+  requests: number,
+  ...says: RegExp[]
+) => {
   rows[name] = { reply, code, exit, requests, says };
 };
 
@@ -185,7 +192,7 @@ test('names the variables of the scheme in use', async (t) => {
 });
 
 test('the predicates are false for anything else', () => {
-  const other = new OperatorError({ code: 'REQUEST_REFUSED', exit: 1, happened: 'a', means: 'b', todo: 'c' });
+  const other = new OperatorError({ code: 'REQUEST_REFUSED', happened: 'a', means: 'b', todo: 'c' });
   for (const error of [null, undefined, 'x', new Error('x'), other]) {
     assert.equal(isPageSizeRefused(error), false);
     assert.equal(isPageTimeout(error), false);

@@ -329,7 +329,6 @@ describe('page sizes in auto mode', () => {
   test('a page that takes too long or is too large is asked for smaller', async () => {
     const tooLarge = new OperatorError({
       code: 'BODY_TOO_LARGE',
-      exit: 1,
       happened: '',
       means: '',
       todo: '',
@@ -344,7 +343,6 @@ describe('page sizes in auto mode', () => {
   test('a later page that takes too long, is too large or is refused begins the pass again with smaller pages', async () => {
     const tooLarge = new OperatorError({
       code: 'BODY_TOO_LARGE',
-      exit: 1,
       happened: '',
       means: '',
       todo: '',

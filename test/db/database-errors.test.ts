@@ -40,8 +40,7 @@ test('what the server says about a statement is no lost connection, and passes o
     );
   }
   const own = new OperatorError({
-    code: 'ENOTFOUND',
-    exit: EXIT.failed,
+    code: 'ENDPOINT_NOT_FOUND',
     happened: 'timeout expired',
     means: 'ours',
     todo: 'none',

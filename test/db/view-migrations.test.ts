@@ -15,8 +15,8 @@ import { migrate, migrationsFolder } from '../../src/db/migrate.ts';
 import type { Pool } from '../../src/db/pool.ts';
 import { releasedFile } from '../../src/db/released-migrations.ts';
 import * as schema from '../../src/db/schema.ts';
-import { createTestDatabase } from '../support/database.ts';
-import { testPool } from '../support/migrated-database.ts';
+import { createTestDatabase } from '../support/database/test-database.ts';
+import { testPool } from '../support/database/migrated-database.ts';
 
 const files = readViewFiles(path.resolve(import.meta.dirname, '../../src/db/views'));
 

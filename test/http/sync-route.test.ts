@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
-import { OperatorError, type ExitCode } from '../../src/errors.ts';
+import { OperatorError, type ErrorCode } from '../../src/errors.ts';
 import type { SyncStart } from '../../src/http/sync-route.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { startApp, TOKEN, type HttpApp } from '../support/api/http-app.ts';
@@ -17,8 +17,8 @@ const headers = { authorization: `Bearer ${TOKEN}` };
 const sync = (app: HttpApp, body?: string | Readable) =>
   app.ask('POST', '/sync', { headers, ...(body === undefined ? {} : { body }) });
 
-function failure(code: string, exit: ExitCode): OperatorError {
-  return new OperatorError({ code, exit, happened: 'It happened', means: 'It means', todo: 'Do it' });
+function failure(code: ErrorCode): OperatorError {
+  return new OperatorError({ code, happened: 'It happened', means: 'It means', todo: 'Do it' });
 }
 
 test('starts all configured accounts, or those that are named, each once', async (t) => {
@@ -114,7 +114,7 @@ test('tells of each account that could not be started why, and fails only when n
       return { status: 'queued' };
     },
   });
-  errors['a'] = failure('ACCOUNT_RETIRED', 78);
+  errors['a'] = failure('ACCOUNT_RETIRED');
   const mixed = await sync(app);
   assert.equal(mixed.status, 202);
   assert.deepEqual(mixed.json, {
@@ -127,9 +127,9 @@ test('tells of each account that could not be started why, and fails only when n
       { account_id: 'b', status: 'queued' },
     ],
   });
-  errors['b'] = failure('DATABASE_UNAVAILABLE', 75);
+  errors['b'] = failure('DATABASE_UNAVAILABLE');
   assert.equal((await sync(app)).status, 500);
-  errors['a'] = failure('DATABASE_UNAVAILABLE', 75);
+  errors['a'] = failure('DATABASE_UNAVAILABLE');
   assert.equal((await sync(app)).status, 503);
   errors['a'] = new Error(`a defect that quotes alice@example.com and ${TOKEN}`);
   const defect = await sync(app, '{"account_id":"a"}');

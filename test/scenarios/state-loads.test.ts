@@ -2,7 +2,7 @@
 // again, the smallest pool, and somebody who loads first.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { EXIT, OperatorError } from '../../src/errors.ts';
+import { OperatorError } from '../../src/errors.ts';
 import { migratedDatabase, testPool, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { personOf, servedAccount } from '../support/api/served-account.ts';
 import { claimAccount, seedAccount } from '../support/database/seeded-account.ts';
@@ -111,7 +111,6 @@ describe('an account', () => {
     let begunAgain = 0;
     const tooLarge = new OperatorError({
       code: 'BODY_TOO_LARGE',
-      exit: EXIT.failed,
       happened: 'The answer is too large',
       means: 'Nothing was published',
       todo: 'Nothing',

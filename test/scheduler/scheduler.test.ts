@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, mock, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createCloudflareClient } from '../../src/cloudflare/client.ts';
-import { EXIT, OperatorError } from '../../src/errors.ts';
+import { OperatorError } from '../../src/errors.ts';
 import { createLogger } from '../../src/logger.ts';
 import { createScheduler, type Scheduler, type SchedulerDeps } from '../../src/scheduler/scheduler.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
@@ -19,7 +19,6 @@ import { TEST_SETTINGS } from '../support/settings.ts';
 const TOKEN = 'scheduler-test-token';
 const STOPPED = new OperatorError({
   code: 'INTERRUPTED',
-  exit: EXIT.tryLater,
   happened: 'Stopped',
   means: 'Nothing half done was published',
   todo: 'Nothing',

@@ -5,7 +5,7 @@ import { parseBudgets, type Budget } from '../../cloudflare/budget.ts';
 import type { Timing } from '../../cloudflare/retry.ts';
 import type { Config } from '../../config.ts';
 import { openClient, type Io } from '../../context.ts';
-import { EXIT, isOperatorError, OperatorError } from '../../errors.ts';
+import { isOperatorError, OperatorError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 
 export type Asked<T> = { value: T; ms: number } | { error: OperatorError };
@@ -77,7 +77,6 @@ export function createAsker(io: Pick<Io, 'signal'>, config: Config, logger: Logg
 function noAnswer(): OperatorError {
   return new OperatorError({
     code: 'CLOUDFLARE_UNAVAILABLE',
-    exit: EXIT.tryLater,
     happened: `No answer within ${DEADLINE_MS / 1000} seconds, or no turn to ask within the rate limit`,
     means: 'Nothing is known of what was asked',
     todo: 'Try again later; https://www.cloudflarestatus.com shows known incidents',

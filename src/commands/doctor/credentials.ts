@@ -2,7 +2,7 @@
 // addresses that speak of tokens are documented, and unproven.
 import type { TokenState } from '../../cloudflare/endpoints/credentials.ts';
 import type { CloudflareAuth } from '../../config.ts';
-import { EXIT, type OperatorError } from '../../errors.ts';
+import { EXIT, type ErrorCode, type OperatorError } from '../../errors.ts';
 import type { AccountProbe } from './summary.ts';
 import type { Asker } from './asker.ts';
 import { failed, failedWith, ok, skipped, warning, type Line } from './lines.ts';
@@ -49,7 +49,7 @@ async function checkToken(asker: Asker, isAccepted: boolean, probes: readonly Ac
 const MOST_OWNERS = 3;
 
 /** Codes that may only mean: the wrong kind of token for this address. */
-const REFUSALS = new Set([
+const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'AUTHENTICATION_FAILED',
   'PERMISSION_DENIED',
   'ENDPOINT_NOT_FOUND',

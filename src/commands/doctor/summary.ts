@@ -2,7 +2,7 @@
 import type { SummaryPage } from '../../cloudflare/client.ts';
 import { parseRecord } from '../../cloudflare/endpoints/summary/record.ts';
 import { collectRecords } from '../../cloudflare/endpoints/summary/record-reader.ts';
-import type { OperatorError } from '../../errors.ts';
+import type { ErrorCode, OperatorError } from '../../errors.ts';
 import { isNoRecord } from '../../sync/absence/ask-absent.ts';
 import type { Asker } from './asker.ts';
 import { failedWith, ok, skipped, warning, type Line } from './lines.ts';
@@ -21,7 +21,7 @@ export type AccountProbe = {
 export const PROBE_SIZE = 5;
 
 /** Codes after which asking about another account is of no use. */
-const UNREACHABLE = new Set([
+const UNREACHABLE: ReadonlySet<ErrorCode> = new Set([
   'NETWORK',
   'RATE_LIMITED',
   'CLOUDFLARE_UNAVAILABLE',
@@ -55,7 +55,11 @@ export async function probeAccounts(asker: Asker, accountIds: readonly string[])
   return probes;
 }
 
-const CREDENTIAL_CODES = new Set(['AUTHENTICATION_FAILED', 'PERMISSION_DENIED', 'KEY_FORMAT']);
+const CREDENTIAL_CODES: ReadonlySet<ErrorCode> = new Set([
+  'AUTHENTICATION_FAILED',
+  'PERMISSION_DENIED',
+  'KEY_FORMAT',
+]);
 
 export function judgeAccount({ page, error }: AccountProbe, credentials: Line): Line {
   if (page !== null) {

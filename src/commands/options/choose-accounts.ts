@@ -1,6 +1,6 @@
 // Which of the configured accounts a command works on.
 import { isAccountId, type Config } from '../../config.ts';
-import { EXIT, OperatorError } from '../../errors.ts';
+import { OperatorError } from '../../errors.ts';
 
 /** Throws ACCOUNT_NOT_CONFIGURED (exit 64). */
 export function chooseAccounts(config: Config, chosen: readonly string[]): readonly string[] {
@@ -10,7 +10,6 @@ export function chooseAccounts(config: Config, chosen: readonly string[]): reado
   if (wrong === undefined) return [...new Set(chosen)];
   throw new OperatorError({
     code: 'ACCOUNT_NOT_CONFIGURED',
-    exit: EXIT.usage,
     happened: isAccountId(wrong)
       ? `Account ${wrong} is not in CLOUDFLARE_ACCOUNT_ID`
       : '--account was not given an account id',

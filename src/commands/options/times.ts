@@ -1,6 +1,6 @@
 // Options and arguments that name a time.
 import { InvalidArgumentError, Option } from 'commander';
-import { EXIT, OperatorError } from '../../errors.ts';
+import { OperatorError } from '../../errors.ts';
 import { isTimeZone } from '../../time/schedule.ts';
 import { parseWhen, WHEN_HELP } from '../../time/when.ts';
 
@@ -32,7 +32,6 @@ export function timeOf(name: string, text: string, clock: { now: Date; timezone:
   if (when.at > clock.now) {
     throw new OperatorError({
       code: 'TIME_IN_FUTURE',
-      exit: EXIT.usage,
       happened: `${name} is ${when.at.toISOString()}, and the database's clock reads ${clock.now.toISOString()}`,
       means: 'Nobody knows yet what will be then',
       todo: `Give a time that has passed; one without an offset is of ${clock.timezone} (--timezone)`,

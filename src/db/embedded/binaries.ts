@@ -15,7 +15,7 @@ import {
 } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { EXIT, OperatorError } from '../../errors.ts';
+import { OperatorError } from '../../errors.ts';
 import type { EmbeddedLayout, EmbeddedMajor } from './layout.ts';
 
 /** The package's `native` folder and its version. Throws EMBEDDED_MISSING. */
@@ -33,7 +33,6 @@ export async function locateBinaries(major: EmbeddedMajor): Promise<{ native: st
   } catch (cause) {
     throw new OperatorError({
       code: 'EMBEDDED_MISSING',
-      exit: EXIT.configuration,
       happened: `The embedded Postgres (${wrapper} with ${name}) is not installed`,
       means: 'There is no database to work with',
       todo: 'Set DATABASE_URL, or install the optional dependencies (npm install --include=optional)',

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { EXIT, OperatorError } from '../../errors.ts';
+import { OperatorError } from '../../errors.ts';
 import type { EmbeddedLayout, ServerAccount } from './layout.ts';
 import { lastLines } from './log.ts';
 
@@ -79,7 +79,6 @@ function initdbError(cause: unknown): OperatorError {
   const { stderr, message } = cause as { stderr?: string; message: string };
   return new OperatorError({
     code: 'EMBEDDED_INITDB',
-    exit: EXIT.failed,
     happened: `The embedded Postgres could not create its data directory: ${lastLines(stderr || message)}`,
     means: 'There is no database to work with, and nothing was left behind',
     todo: 'Mend what initdb says, or set DATABASE_URL',
@@ -92,7 +91,6 @@ export async function readPassword(layout: EmbeddedLayout): Promise<string> {
   return readFile(layout.passwordFile, 'utf8').catch((cause: unknown) => {
     throw new OperatorError({
       code: 'EMBEDDED_PASSWORD',
-      exit: EXIT.configuration,
       happened: `The password of the embedded Postgres cannot be read from ${layout.passwordFile}`,
       means: 'Its data is there, but nobody can connect',
       todo: `Restore the file, run as the user who owns it, or move ${layout.cluster} away to begin with an empty database`,

@@ -1,7 +1,7 @@
 // Where the embedded Postgres keeps its files, and as which user it runs. Starts nothing.
 import { chmod, mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { EXIT, OperatorError } from '../../errors.ts';
+import { OperatorError } from '../../errors.ts';
 
 export type EmbeddedMajor = 15 | 18;
 
@@ -85,7 +85,6 @@ export async function prepareFolder(
 function folderError(happened: string, cause?: unknown): OperatorError {
   return new OperatorError({
     code: 'EMBEDDED_FOLDER',
-    exit: EXIT.configuration,
     happened,
     means: 'The embedded Postgres has no place for its data',
     todo: 'Set DATABASE_URL, or point XDG_DATA_HOME to a folder that it can use',
@@ -106,7 +105,6 @@ export async function serverAccount(): Promise<ServerAccount> {
   }
   throw new OperatorError({
     code: 'EMBEDDED_ACCOUNT',
-    exit: EXIT.configuration,
     happened: 'This is root, and there is neither a user postgres nor a user nobody',
     means: 'Postgres refuses to run as root, so the embedded server cannot be started',
     todo: 'Run as another user, add a user postgres, or set DATABASE_URL',

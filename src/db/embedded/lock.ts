@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT, OperatorError } from '../../errors.ts';
+import { OperatorError } from '../../errors.ts';
 import { processStart } from '../../host/processes.ts';
 
 type Holder = { pid: number; start: string | undefined; host: string; token: string };
@@ -102,7 +102,6 @@ function lockedError(file: string, holder: Holder | undefined): OperatorError {
   const who = holder ? `process ${holder.pid} on ${holder.host}` : 'another process';
   return new OperatorError({
     code: 'EMBEDDED_LOCKED',
-    exit: EXIT.tryLater,
     happened: `The embedded Postgres is being started or stopped by ${who}, and that takes too long`,
     means: 'Nothing was changed',
     todo: `Try again; if that process hangs, end it (the lock is ${file})`,

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import { EXIT, OperatorError } from '../../errors.ts';
+import { OperatorError } from '../../errors.ts';
 import type { Launch, Launched } from './launch.ts';
 import { launchServer } from './launch.ts';
 import type { EmbeddedLayout } from './layout.ts';
@@ -63,7 +63,6 @@ export async function bringUp(
   }
   throw new OperatorError({
     code: 'EMBEDDED_START',
-    exit: EXIT.failed,
     happened: `The embedded Postgres does not start: ${launched?.error() ?? (await logTail(layout))}`,
     means: 'The data is as it was',
     todo: `Read ${layout.logFile}, or set DATABASE_URL`,
@@ -89,7 +88,6 @@ async function ask(url: string): Promise<{ watched: boolean } | undefined> {
     if (!String((cause as { code?: string }).code).startsWith('28')) return undefined;
     throw new OperatorError({
       code: 'EMBEDDED_PASSWORD',
-      exit: EXIT.configuration,
       happened: 'The embedded Postgres refuses the password that was kept beside its data',
       means: 'Somebody changed it, and nobody can connect',
       todo: 'Give the user postgres that password again, or set DATABASE_URL',
@@ -110,7 +108,6 @@ export async function stopServer(layout: EmbeddedLayout, waitMs: number): Promis
     if (performance.now() > deadline) {
       throw new OperatorError({
         code: 'EMBEDDED_STOP',
-        exit: EXIT.failed,
         happened: `The embedded Postgres (process ${server.pid}) does not end`,
         means: 'It was told to, and may still do so',
         todo: `Look at ${layout.logFile} and try again`,

@@ -3,7 +3,7 @@
 import pLimit from 'p-limit';
 import type { ClientUsage, CloudflareClient } from '../../cloudflare/client.ts';
 import { formatInstant } from '../../db/postgres-instant.ts';
-import { isOperatorError, type OperatorError } from '../../errors.ts';
+import { isOperatorError, type ErrorCode, type OperatorError } from '../../errors.ts';
 import type { Lookups } from '../../evidence.ts';
 import type { Logger } from '../../logger.ts';
 import { readOutcome, type Confirmation, type LookupAnswer } from './absence.ts';
@@ -124,7 +124,7 @@ function startQuestions({ signal, timeLeft }: AskRequest): { signal: AbortSignal
 }
 
 /** What came back is no record. An outage page with status 200 looks so, too: docs/decisions.md says why that is no outage here. */
-const NO_RECORD = new Set(['BAD_ANSWER', 'BODY_TOO_LARGE', 'REDIRECTED']);
+const NO_RECORD: ReadonlySet<ErrorCode> = new Set(['BAD_ANSWER', 'BODY_TOO_LARGE', 'REDIRECTED']);
 
 /**
  * refused: not let. unreadable: what came back is no record. unanswered: nothing came back, or that the API is unwell. Each may

@@ -1,5 +1,5 @@
 // What a run says that keeps users though the walk lacks them: what stopped it, and the way out. Words only; absence.ts decides.
-import { EXIT, OperatorError } from '../../errors.ts';
+import { OperatorError } from '../../errors.ts';
 import type { AbsenceFacts } from './absence.ts';
 
 export type GuardFacts = AbsenceFacts & {
@@ -12,7 +12,6 @@ export type GuardFacts = AbsenceFacts & {
 export function emptyAnswer({ lease, present }: GuardFacts): OperatorError {
   return new OperatorError({
     code: 'EMPTY_ANSWER',
-    exit: EXIT.failed,
     happened: `Cloudflare answered with no users at all for account ${lease.accountId}, where ${present} were present`,
     means: 'An answer that went wrong looks the same, so nothing was published and nobody was cleared',
     todo: 'Look at the account in the Zero Trust dashboard; if every score really was reset, run `zt-risk-sync sync --accept-mass-clear` once',
@@ -26,7 +25,6 @@ export function massClear(facts: GuardFacts): OperatorError {
     : 'the users that were met are published as a partial snapshot';
   return new OperatorError({
     code: 'MASS_CLEAR',
-    exit: EXIT.failed,
     happened: `${missing - stillThere} of the ${present} present users of account ${lease.accountId} are gone from the answer`,
     means: `That is more than a share of ${maxClearedRatio}, so nobody ${dryRun ? 'would be' : 'was'} cleared; ${rest}`,
     todo: 'If the scores really were reset (or a behaviour was disabled), run `zt-risk-sync sync --accept-mass-clear` once; SYNC_MAX_CLEARED_RATIO sets the share',
@@ -39,7 +37,6 @@ export function clearPending(facts: GuardFacts): OperatorError {
   const { happened, means, todo } = whyPending(facts);
   return new OperatorError({
     code: 'CLEAR_PENDING',
-    exit: EXIT.tryLater,
     happened: `Of the ${missing} present users of account ${lease.accountId} that this walk lacks, ${happened}`,
     means: `${means}; ${dryRun ? 'a dry run publishes nothing' : 'what was met is published'}`,
     todo,

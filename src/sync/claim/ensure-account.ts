@@ -2,7 +2,7 @@
 import { eq, sql } from 'drizzle-orm';
 import { accounts, accountWriters } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
-import { EXIT, OperatorError } from '../../errors.ts';
+import { OperatorError } from '../../errors.ts';
 
 /** Finds or adds the account; a failed insert would burn an identity, so it looks first. Returns account_key. Throws ACCOUNT_RETIRED (exit 78): a retired account is not synced. */
 export async function ensureAccount(tx: Transaction, accountId: string): Promise<number> {
@@ -24,7 +24,6 @@ export async function ensureAccount(tx: Transaction, accountId: string): Promise
   if (account.retired_at !== null) {
     throw new OperatorError({
       code: 'ACCOUNT_RETIRED',
-      exit: EXIT.configuration,
       happened: `Account ${accountId} was retired`,
       means: 'Its history stays, and it is not synced',
       todo: `Run \`zt-risk-sync accounts restore ${accountId}\` to sync it again, or take it out of CLOUDFLARE_ACCOUNT_ID`,

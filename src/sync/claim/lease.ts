@@ -9,7 +9,7 @@ import { holdSchema } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
 import { leases, runIds, snapshots, syncRuns } from '../../db/schema.ts';
 import { CommitUnknown, DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
-import { EXIT, OperatorError } from '../../errors.ts';
+import { OperatorError } from '../../errors.ts';
 import { ensureAccount } from './ensure-account.ts';
 import { isKnownDead, type ProcessIdentity } from '../../host/process-identity.ts';
 
@@ -264,7 +264,6 @@ export async function dropLease(pool: Pool, lease: Lease): Promise<void> {
 export function leaseLost(lease: Lease): OperatorError {
   return new OperatorError({
     code: 'LEASE_LOST',
-    exit: EXIT.tryLater,
     happened: `Run ${lease.runId} was silent for too long, and another run has taken the account over`,
     means: 'Nothing of this run was published',
     todo: 'Nothing, unless it happens often: then look for a paused machine or a database that does not answer',

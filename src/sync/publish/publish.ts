@@ -9,7 +9,7 @@ import { holdSchema } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
 import { accountWriters, feedClock, stagedChanges } from '../../db/schema.ts';
 import { CommitUnknown, inTransaction, type Transaction } from '../../db/transaction.ts';
-import { EXIT, OperatorError } from '../../errors.ts';
+import { OperatorError } from '../../errors.ts';
 import { beat, fence, findPublished, leaseLost, releaseLease, type Lease } from '../claim/lease.ts';
 import { recordRun, type RunFacts } from '../record-run.ts';
 import type { AccountState } from '../state/read-state.ts';
@@ -127,7 +127,6 @@ async function wasPublished(pool: Pool, lease: Lease): Promise<boolean> {
       }
       throw new OperatorError({
         code: 'COMMIT_UNKNOWN',
-        exit: EXIT.tryLater,
         happened: `The database went away while run ${lease.runId} was being committed, and has not come back`,
         means: 'The snapshot was published whole or not at all; which of the two is not known yet',
         todo: 'Nothing: once the database answers, the next run goes on from what is there (`zt-risk-sync status` shows it)',

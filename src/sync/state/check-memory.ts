@@ -1,5 +1,5 @@
 // Ends a run before the system kills it for its memory. Pure but for the limit, which is handed in.
-import { EXIT, OperatorError } from '../../errors.ts';
+import { OperatorError } from '../../errors.ts';
 
 /** The program, its heap with garbage, connections and answers under way: measured 95 to 115 MB, whatever the account. */
 export const FIXED_BYTES = 120 * 1024 * 1024;
@@ -11,7 +11,6 @@ export function createMemoryCheck(limitBytes: number, held: () => number): () =>
     if (needed <= limitBytes) return;
     throw new OperatorError({
       code: 'MEMORY_TOO_SMALL',
-      exit: EXIT.configuration,
       happened: `The run needs more than ${mb(needed)} MB of memory, and this process may have ${mb(limitBytes)} MB`,
       means: 'It would be killed before its end, so it stopped, and nothing was published',
       todo: 'Raise the memory limit of the container or service: 250 MB are enough for 1,000,000 users',

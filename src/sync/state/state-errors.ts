@@ -1,5 +1,5 @@
 // What is said when an account's state is not what it must be: moved while the run was under way, or broken.
-import { EXIT, OperatorError } from '../../errors.ts';
+import { OperatorError } from '../../errors.ts';
 import { RISK_LEVELS } from '../../user-risk.ts';
 import type { LevelSums } from './level-sums.ts';
 
@@ -8,7 +8,6 @@ type Account = { accountId: string };
 export function clockBackwards(observedAt: string, newestAt: string | null): OperatorError {
   return new OperatorError({
     code: 'CLOCK_BACKWARDS',
-    exit: EXIT.tryLater,
     happened: `The database's clock read ${observedAt} when the walk began, and the newest snapshot is of ${newestAt}`,
     means: 'A snapshot from before the newest one would rewrite history, so nothing was published',
     todo: "Check the clock of the database's host; once it is right, the next run succeeds",
@@ -19,7 +18,6 @@ export function clockBackwards(observedAt: string, newestAt: string | null): Ope
 export function stateMoved({ accountId }: Account, when: string, cause?: unknown): OperatorError {
   return new OperatorError({
     code: 'STATE_MOVED',
-    exit: EXIT.tryLater,
     happened: `The users of account ${accountId} were changed ${when}: by hand, by a restore, or by a failover that lost the newest commits`,
     means: 'What the run has compared is no longer what is there, so nothing was published',
     todo: 'Nothing: the next run reads the users anew. If it happens every time, run `zt-risk-sync doctor`',
@@ -57,7 +55,6 @@ function broken(
 ): OperatorError {
   return new OperatorError({
     code: 'STATE_BROKEN',
-    exit: EXIT.failed,
     happened,
     means,
     todo: 'Run `zt-risk-sync doctor`: it names what contradicts what. Restore the database, or undo the change that was made by hand',

@@ -1,7 +1,7 @@
 // The walk of one run: its passes over all pages, every record compared as it comes. Knows no database.
 import type { ClientUsage, CloudflareClient } from '../../cloudflare/client.ts';
 import { walkPages, type Pass } from '../../cloudflare/walk-pages.ts';
-import { EXIT, OperatorError } from '../../errors.ts';
+import { OperatorError } from '../../errors.ts';
 import type { PassEvidence } from '../../evidence.ts';
 import type { RunFacts } from '../record-run.ts';
 import type { MetCounts, UserTable } from '../state/user-table.ts';
@@ -210,7 +210,6 @@ function overlapOf({ acceptedThis, acceptedAll, acceptedBoth }: Readonly<MetCoun
 function tooManyRejects({ records, rejected }: Pick<PassFacts, 'records' | 'rejected'>): OperatorError {
   return new OperatorError({
     code: 'TOO_MANY_REJECTED',
-    exit: EXIT.failed,
     happened: `${rejected} of ${records} records could not be accepted`,
     means:
       'The API has changed or answers wrongly, so nothing was published; the records are kept in risk_internal.rejected_records',

@@ -17,7 +17,7 @@ import {
 } from '../../../src/commands/doctor/paging.ts';
 import { createReport, summary } from '../../../src/commands/doctor/print.ts';
 import { judgePrivileges, judgeServer, judgeSettings } from '../../../src/commands/doctor/server.ts';
-import { EXIT, OperatorError } from '../../../src/errors.ts';
+import { EXIT, OperatorError, type ErrorCode } from '../../../src/errors.ts';
 import { readEvidence } from '../../../src/evidence.ts';
 import type { ServerFacts } from '../../../src/queries/health/server-facts.ts';
 import { longestInterval } from '../../../src/time/schedule.ts';
@@ -106,15 +106,15 @@ describe('a token', () => {
   });
 
   test('that nothing is known of is left to the summary; one that is refused fails unless the summary took it', () => {
-    const error = (code: string, exit = EXIT.permission as OperatorError['exit']) =>
-      new OperatorError({ code, exit, happened: 'it happened', means: '', todo: 'mend it' });
-    const unknown = [error('ENDPOINT_NOT_FOUND', 78), error('ACCOUNT_NOT_FOUND', 78)];
+    const error = (code: ErrorCode) =>
+      new OperatorError({ code, happened: 'it happened', means: '', todo: 'mend it' });
+    const unknown = [error('ENDPOINT_NOT_FOUND'), error('ACCOUNT_NOT_FOUND')];
     const refused = [error('AUTHENTICATION_FAILED'), error('PERMISSION_DENIED')];
     assert.match(what(judgeRefusals(unknown, false, 'API token')), /^skipped 0 .*only the summary can tell$/);
     assert.match(what(judgeRefusals(refused, false, 'API token')), /^failed 77 AUTHENTICATION_FAILED/);
     assert.match(what(judgeRefusals(refused, true, 'API token')), /^ok 0 .*accepted by the risk summary/);
     assert.match(
-      what(judgeRefusals([error('NETWORK', 75)], false, 'API token')),
+      what(judgeRefusals([error('NETWORK')], false, 'API token')),
       /^failed 75 NETWORK: it happened$/,
     );
   });

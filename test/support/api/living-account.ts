@@ -3,7 +3,7 @@
 // true when, and what was served: that is all that an oracle may know. In process, because thousands of runs ask it.
 import type { CloudflareClient } from '../../../src/cloudflare/client.ts';
 import type { UserRecord } from '../../../src/cloudflare/endpoints/user-record.ts';
-import { EXIT, OperatorError } from '../../../src/errors.ts';
+import { OperatorError, type ErrorCode } from '../../../src/errors.ts';
 import { RISK_LEVELS, type RiskLevel } from '../../../src/user-risk.ts';
 import { uuidOf } from '../world/random-world.ts';
 import { serveRecords } from './serve-records.ts';
@@ -134,7 +134,7 @@ export function createLivingAccount(name: string, style: ResetStyle, everything 
       const fault = script?.lookups;
       if (fault != null && lookups >= fault.from && lookups < fault.from + fault.times) {
         if (fault.mode === 'blind') return null;
-        const codes = { down: 'NETWORK', garbled: 'BAD_ANSWER', refused: 'LOOKUPS_REFUSED' };
+        const codes = { down: 'NETWORK', garbled: 'BAD_ANSWER', refused: 'LOOKUPS_REFUSED' } as const;
         throw failure(codes[fault.mode]);
       }
       const who = people.find((one) => one.userId === userId);
@@ -193,10 +193,9 @@ function instant(ticks: number): string {
   return `${new Date(START + ms).toISOString().slice(0, -1)}${String(ticks % 1000).padStart(3, '0')}Z`;
 }
 
-function failure(code: string): OperatorError {
+function failure(code: ErrorCode): OperatorError {
   return new OperatorError({
     code,
-    exit: EXIT.tryLater,
     happened: 'told so',
     means: 'nothing',
     todo: 'nothing',

@@ -182,7 +182,6 @@ export async function walkWorld(
 export function refused(status: number, code = `HTTP_${status}`): OperatorError {
   return new OperatorError({
     code: status === 400 ? 'REQUEST_REFUSED' : status === 0 ? 'NETWORK' : 'CLOUDFLARE_UNAVAILABLE',
-    exit: 1,
     happened: 'told so',
     means: 'nothing',
     todo: 'nothing',

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import type { CloudflareClient } from '../../../src/cloudflare/client.ts';
 import type { Pool } from '../../../src/db/pool.ts';
+import type { ErrorCode } from '../../../src/errors.ts';
 import { createLogger } from '../../../src/logger.ts';
 import { LEASE_TIMING, type LeaseTiming } from '../../../src/sync/claim/lease.ts';
 import { requestSync } from '../../../src/sync/request-sync.ts';
@@ -39,7 +40,7 @@ export type ServedAccount = {
   /** A sync that publishes a complete snapshot, which is `people`. */
   succeed(over?: SyncOver): Promise<Published & { snapshotId: number }>;
   /** A sync that fails so, and leaves users and history as they were. */
-  fail(code: string, exit: number, over?: SyncOver): Promise<RunResult>;
+  fail(code: ErrorCode, exit: number, over?: SyncOver): Promise<RunResult>;
   /** The snapshot is `people`, and the history has no defect. */
   assertExact(snapshotId: number): Promise<void>;
 };

@@ -8,7 +8,7 @@ import { createCloudflareClient } from '../../../src/cloudflare/client.ts';
 import { DEFAULT_TIMING, defaultSleep, type Timing } from '../../../src/cloudflare/retry.ts';
 import { databaseError } from '../../../src/db/database-errors.ts';
 import { createPool, type Pool } from '../../../src/db/pool.ts';
-import { isOperatorError, type OperatorError } from '../../../src/errors.ts';
+import { isOperatorError, type ErrorCode, type OperatorError } from '../../../src/errors.ts';
 import { createLogger, type Logger } from '../../../src/logger.ts';
 import { startSimulator, type Simulator } from '../../../src/simulator/server.ts';
 import { createWorld } from '../../../src/simulator/world.ts';
@@ -60,7 +60,7 @@ export type Account = {
   /** A sync that must publish a complete snapshot, which is the world as it is. */
   succeed(options?: SyncOptions): Promise<Ran>;
   /** A sync that must fail so and publish nothing. */
-  fail(code: string, exit: number, options?: SyncOptions): Promise<Ran & { error: OperatorError }>;
+  fail(code: ErrorCode, exit: number, options?: SyncOptions): Promise<Ran & { error: OperatorError }>;
   /** Notes what a snapshot must hold from now on, as somebody has found it to be right. */
   note(snapshotId: number, state: readonly UserRisk[], present: Iterable<string>): void;
   /** Heals the API, and asserts P1 to P9. `options` for the further syncs that it makes. */

@@ -2,7 +2,7 @@
 // "ran <slot> <account> <status>" after each run, and "stopped" after SIGTERM. Run by test/support/child.ts.
 import { createCloudflareClient } from '../../../src/cloudflare/client.ts';
 import { createPool } from '../../../src/db/pool.ts';
-import { EXIT, OperatorError } from '../../../src/errors.ts';
+import { OperatorError } from '../../../src/errors.ts';
 import { createLogger } from '../../../src/logger.ts';
 import { createScheduler } from '../../../src/scheduler/scheduler.ts';
 import type { LeaseTiming } from '../../../src/sync/claim/lease.ts';
@@ -57,7 +57,6 @@ const scheduler = createScheduler({
 process.once('SIGTERM', () => {
   const reason = new OperatorError({
     code: 'INTERRUPTED',
-    exit: EXIT.tryLater,
     happened: 'Stopped',
     means: 'Nothing half done was published',
     todo: 'Nothing',

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CloudflareClient } from '../../../src/cloudflare/client.ts';
 import type { UserRecord } from '../../../src/cloudflare/endpoints/user-record.ts';
-import { EXIT, OperatorError } from '../../../src/errors.ts';
+import { EXIT, OperatorError, type ErrorCode } from '../../../src/errors.ts';
 import { createLogger } from '../../../src/logger.ts';
 import { LEASE_TIMING } from '../../../src/sync/claim/lease.ts';
 import { requestSync } from '../../../src/sync/request-sync.ts';
@@ -40,10 +40,9 @@ const record = (n: number) => ({
 });
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
 
-function problem(code: string): OperatorError {
+function problem(code: ErrorCode): OperatorError {
   return new OperatorError({
     code,
-    exit: EXIT.failed,
     happened: 'told so',
     means: 'nothing',
     todo: 'nothing',
@@ -290,7 +289,7 @@ test('answers are not believed when the control fails after them, and nobody is 
 });
 
 describe('an outage is no refusal, and leaves everything to the next run, however often they were absent:', () => {
-  for (const code of ['CLOUDFLARE_UNAVAILABLE', 'NETWORK', 'RATE_LIMITED']) {
+  for (const code of ['CLOUDFLARE_UNAVAILABLE', 'NETWORK', 'RATE_LIMITED'] as const) {
     test(code, async () => {
       const { sync } = createAccount();
       await sync(range(0, 10), nobodyGone);
@@ -331,7 +330,7 @@ describe('an answer that fails for one user alone stops nobody else:', () => {
     'CLOUDFLARE_UNAVAILABLE',
     'NETWORK',
     'LOOKUPS_REFUSED',
-  ]) {
+  ] as const) {
     test(code, async () => {
       const { sync, column } = createAccount();
       await sync(range(0, 20), nobodyGone);

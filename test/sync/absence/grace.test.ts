@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT, OperatorError } from '../../../src/errors.ts';
+import { OperatorError } from '../../../src/errors.ts';
 import { createCloudflareClient } from '../../../src/cloudflare/client.ts';
 import { createLogger } from '../../../src/logger.ts';
 import { LEASE_TIMING } from '../../../src/sync/claim/lease.ts';
@@ -36,7 +36,6 @@ describe('a publish that a signal meets', () => {
     const stop = new AbortController();
     const reason = new OperatorError({
       code: 'INTERRUPTED',
-      exit: EXIT.tryLater,
       happened: 'Stopped',
       means: 'Nothing half done was published',
       todo: 'Start it again',
