@@ -18,7 +18,7 @@ import { createWorld } from '../simulator/world.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { requestSync } from '../sync/request-sync.ts';
 import type { RunDeps } from '../sync/run-sync.ts';
-import { howToRun } from './how-to-run.ts';
+import { howToRun } from './options/how-to-run.ts';
 import { createProgress } from '../terminal/progress.ts';
 import { duration, plural } from '../words.ts';
 import { trendSince } from '../answers/trend.ts';

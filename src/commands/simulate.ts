@@ -5,7 +5,7 @@ import type { Io } from '../context.ts';
 import { FAULTS, parseFaults } from '../simulator/faults.ts';
 import { startSimulator } from '../simulator/server.ts';
 import { createWorld } from '../simulator/world.ts';
-import { howToRun } from './how-to-run.ts';
+import { howToRun } from './options/how-to-run.ts';
 import { wholeNumber } from './options/format.ts';
 
 /** Of no use anywhere else, so they are printed. */

@@ -193,7 +193,7 @@ describe('in a database', () => {
 
   test('while the newest migration of views is not released it is written anew, and goes with its last change', async (t) => {
     const folder = await copyOfMigrations(t);
-    const [first, second] = [await readMigrations(folder).length, await readFile(journal(folder), 'utf8')];
+    const [first, second] = [readMigrations(folder).length, await readFile(journal(folder), 'utf8')];
     assert.match(writeViewMigration(folder, other), /^0002_views\.sql is not released/);
     assert.equal(await readFile(journal(folder), 'utf8'), second);
     assert.deepEqual(await wrong(t, other, await copyOf(t, folder)), []);

@@ -1,7 +1,7 @@
 // What people are told to type works where they are: in a checkout, under npx, and where the command is on the PATH.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { howToRun } from '../../src/commands/how-to-run.ts';
+import { howToRun } from '../../../src/commands/options/how-to-run.ts';
 
 for (const [title, env, command, quiet] of [
   [
