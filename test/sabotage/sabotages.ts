@@ -37,7 +37,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'as-of-before',
-    breaks: '`<` for `<=`: an as-of at the instant of a snapshot answers with the one before',
+    breaks: '`<` instead of `<=`: an as-of at the instant of a snapshot answers with the snapshot before it',
     promise: 'P3',
     file: 'src/db/views/users_as_of.sql',
     find: 'p.observed_at <= users_as_of.at',
@@ -64,7 +64,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'first-read-wins',
-    breaks: 'of two records of a user the one read first is kept',
+    breaks: 'if a user has two records, the one read first is kept',
     promise: 'P3',
     file: 'src/sync/walk/compare-records.ts',
     find: 'if (change > UNCHANGED) {',
@@ -100,7 +100,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'total-not-covered',
-    breaks: 'passes that agree are believed though the server speaks of more users',
+    breaks: 'passes that agree are believed although the server states more users',
     promise: 'P2',
     file: 'src/sync/walk/verdict.ts',
     find: '(pass.totalFirst === null || facts.met >= pass.totalFirst)',
@@ -109,7 +109,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'answers-without-control',
-    breaks: 'a user without a level is cleared though users who were met have none, either',
+    breaks: 'a user without a level is cleared although users who were met also have no level',
     promise: 'P2',
     file: 'src/sync/absence/ask-absent.ts',
     find: "if (isLevel(answer)) return 'passed';",
@@ -118,7 +118,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'no-control-afterwards',
-    breaks: 'answers are believed though the API stopped knowing anybody while it was asked',
+    breaks: 'answers are believed although the API stopped knowing any user during the lookups',
     promise: 'P2',
     file: 'src/sync/absence/ask-absent.ts',
     find: "answers.every(([, answer]) => isLevel(answer)) ? 'passed'",
@@ -127,7 +127,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'old-absence-counts',
-    breaks: 'a user is cleared by walks from before their own record last showed a level',
+    breaks: 'walks from before the last lookup that showed a level clear the user',
     promise: 'P2',
     file: 'src/sync/absence/missing-users.ts',
     find: '${l.level_at} >= ${newest}::timestamptz',
@@ -136,7 +136,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'level-is-no-answer',
-    breaks: 'a user is cleared after two walks though their own record shows a level',
+    breaks: 'a user is cleared after two walks although their own record shows a level',
     promise: 'P2',
     file: 'src/sync/absence/absence.ts',
     find: "return { outcome: riskLevel === null ? 'no_level' : 'level', lastResetTime: null };",
@@ -154,7 +154,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'rows-not-counted',
-    breaks: 'publish does not look how many rows its statements have touched',
+    breaks: 'publish does not check how many rows its statements touched',
     promise: 'P1',
     file: 'src/sync/publish/publish.ts',
     find: 'results[n]?.rowCount !== rows',
@@ -172,7 +172,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'dead-process-lives',
-    breaks: 'a killed process on this host is waited for as if it were alive',
+    breaks: 'a claim waits for a killed process on this host as if it were alive',
     promise: 'P7',
     file: 'src/sync/claim/lease.ts',
     find: 'if (knownDead || holder.silentMs',
@@ -199,7 +199,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'older-release-publishes',
-    breaks: 'publish does not look whether a newer release has migrated',
+    breaks: 'publish does not check whether a newer release has migrated',
     promise: 'P1',
     file: 'src/sync/publish/publish.ts',
     find: 'await holdSchema(tx);',
@@ -208,7 +208,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'missed-slot-forgotten',
-    breaks: 'a slot whose trigger was lost is never made up for',
+    breaks: 'a slot with a lost trigger is never made up for',
     promise: 'P7',
     file: 'src/scheduler/plan.ts',
     find: 'if (!slot.hasFired && !isStale)',
@@ -226,7 +226,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'stale-state',
-    breaks: 'publish does not look who has written the account since its state was read',
+    breaks: 'publish does not check who has written the account since its state was read',
     promise: 'P1',
     file: 'src/sync/publish/publish.ts',
     find: 'now === undefined || now.lastWriter !== state.lastWriter',
@@ -235,7 +235,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'wrong-hash',
-    breaks: 'email and name are hashed otherwise where they come from the database',
+    breaks: 'email and name from the database are hashed in a different way',
     promise: 'P5',
     file: 'src/sync/state/read-state.ts',
     find: 'keyedHash(key, row.bytes, (row.start[1] as number) - 4, row.end',
@@ -253,7 +253,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'lost-last-read',
-    breaks: 'a record that says again what the database holds does not take back what was read before it',
+    breaks: 'a record that repeats what the database holds does not undo the change read before it',
     promise: 'P3',
     file: 'src/sync/walk/compare-records.ts',
     find: 'if (change === UNCHANGED) table.takeBackChange(row);',
@@ -262,7 +262,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'bit-of-the-wrong-pass',
-    breaks: 'whom an earlier pass has met counts as met by the one under way',
+    breaks: 'a user met by an earlier pass counts as met by the current pass',
     promise: 'P2',
     file: 'src/sync/state/user-table.ts',
     find: 'setFlags(row, (f & ~THIS) | ((f & THIS) << 2))',
@@ -271,7 +271,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     name: 'cut-body-counts',
-    breaks: 'a record counts as soon as it is read, though its answer may break off',
+    breaks: 'a record counts as soon as it is read, although its answer may break off',
     promise: 'P2',
     file: 'src/sync/walk/compare-records.ts',
     find: '    const row = table.findOrAdd(id);\n',
