@@ -65,6 +65,58 @@ COMMENT ON COLUMN risk_bi.activity_daily.cleared IS 'Times that a user was clear
 COMMENT ON COLUMN risk_bi.activity_daily.returned IS 'Times that a user came back.';
 COMMENT ON COLUMN risk_bi.activity_daily.active_users IS 'Users whose event count or newest event changed, or who came with new ones. Reads the history of users: select it for spans of weeks rather than years.';
 --> statement-breakpoint
+-- src/db/views/activity_daily_in.sql
+-- The query of the view activity_daily, in a time zone that is named. A change of one is a change of both.
+-- PostgreSQL inlines it, so that a filter on the account or the day reaches the tables: hence SQL, STABLE, no SET clause.
+-- BEGIN ATOMIC resolves names once, when the function is made, whatever search_path the caller brings.
+CREATE OR REPLACE FUNCTION risk_bi.activity_daily_in(time_zone text)
+RETURNS TABLE (
+  account_id text, day date, snapshot_count integer, appeared integer, raised integer, lowered integer,
+  cleared integer, returned integer, active_users integer)
+LANGUAGE sql STABLE SECURITY INVOKER
+BEGIN ATOMIC
+  SELECT a.account_id,
+         d.day,
+         s.snapshot_count,
+         s.appeared,
+         s.raised,
+         s.lowered,
+         s.cleared,
+         s.returned,
+         (SELECT count(DISTINCT c.user_key)::integer
+            FROM risk.user_activity c
+           WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) AS active_users
+    FROM risk.accounts a
+    CROSS JOIN LATERAL (
+      SELECT min(f.observed_at) AS first_at FROM risk.snapshots f WHERE f.account_key = a.account_key) b
+    CROSS JOIN LATERAL (
+      SELECT g::date AS day,
+             CASE WHEN ((g AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date = g::date
+                  THEN g AT TIME ZONE time_zone - interval '1 hour'
+                  ELSE g AT TIME ZONE time_zone END AS starts_at,
+             CASE WHEN (((g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date
+                       = (g + interval '1 day')::date
+                  THEN (g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour'
+                  ELSE (g + interval '1 day') AT TIME ZONE time_zone END AS ends_at
+        FROM generate_series(date_trunc('day', b.first_at AT TIME ZONE time_zone),
+                             least(now(), a.retired_at) AT TIME ZONE time_zone,
+                             interval '1 day') g
+      OFFSET 0) d
+    CROSS JOIN LATERAL (
+      SELECT count(*)::integer AS snapshot_count,
+             coalesce(sum(p.appeared) FILTER (WHERE NOT p.is_baseline), 0)::integer AS appeared,
+             coalesce(sum(p.raised) FILTER (WHERE NOT p.is_baseline), 0)::integer AS raised,
+             coalesce(sum(p.lowered) FILTER (WHERE NOT p.is_baseline), 0)::integer AS lowered,
+             coalesce(sum(p.cleared) FILTER (WHERE NOT p.is_baseline), 0)::integer AS cleared,
+             coalesce(sum(p.returned) FILTER (WHERE NOT p.is_baseline), 0)::integer AS returned,
+             min(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS first_news,
+             max(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS last_news
+        FROM risk.snapshots p
+       WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at) s;
+END;
+
+COMMENT ON FUNCTION risk_bi.activity_daily_in(text) IS 'As the view activity_daily, with the days of the time zone that is named, such as Europe/Berlin, instead of the session''s.';
+--> statement-breakpoint
 -- src/db/views/compare.sql
 -- In plpgsql, which resolves account_key first: the planner then knows the key, and Citus routes the query to one
 -- shard.
@@ -277,6 +329,54 @@ COMMENT ON COLUMN risk_bi.level_transitions_daily.from_level IS 'The level befor
 COMMENT ON COLUMN risk_bi.level_transitions_daily.to_level IS 'The level after: low, medium, high, or none (cleared).';
 COMMENT ON COLUMN risk_bi.level_transitions_daily.change_count IS 'Changes. A user whose level rises and falls on one day counts twice.';
 --> statement-breakpoint
+-- src/db/views/level_transitions_daily_in.sql
+-- The query of the view level_transitions_daily, in a time zone that is named. A change of one is a change of both.
+-- PostgreSQL inlines it, so that a filter on the account or the day reaches the tables: hence SQL, STABLE, no SET clause.
+-- BEGIN ATOMIC resolves names once, when the function is made, whatever search_path the caller brings.
+CREATE OR REPLACE FUNCTION risk_bi.level_transitions_daily_in(time_zone text)
+RETURNS TABLE (
+  account_id text, day date, from_level text, to_level text, change_count integer)
+LANGUAGE sql STABLE SECURITY INVOKER
+BEGIN ATOMIC
+  SELECT a.account_id,
+         d.day,
+         coalesce(c.from_level, 'none') AS from_level,
+         coalesce(c.to_level, 'none') AS to_level,
+         c.change_count
+    FROM risk.accounts a
+    -- The first load comes before everything else.
+    CROSS JOIN LATERAL (
+      SELECT (SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline) AS first_news_at,
+             (SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key) AS newest_at) b
+    CROSS JOIN LATERAL (
+      SELECT g::date AS day,
+             CASE WHEN ((g AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date = g::date
+                  THEN g AT TIME ZONE time_zone - interval '1 hour'
+                  ELSE g AT TIME ZONE time_zone END AS starts_at,
+             CASE WHEN (((g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date
+                       = (g + interval '1 day')::date
+                  THEN (g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour'
+                  ELSE (g + interval '1 day') AT TIME ZONE time_zone END AS ends_at
+        FROM generate_series(date_trunc('day', b.first_news_at AT TIME ZONE time_zone), b.newest_at AT TIME ZONE time_zone,
+                             interval '1 day') g
+      OFFSET 0) d
+    CROSS JOIN LATERAL (
+      SELECT e.from_level, e.to_level, count(*)::integer AS change_count
+        FROM (
+          SELECT l.previous_level AS from_level, l.max_risk_level AS to_level
+            FROM risk.user_levels l
+           WHERE l.account_key = a.account_key AND l.valid_from >= b.first_news_at
+             AND l.valid_from >= d.starts_at AND l.valid_from < d.ends_at
+          UNION ALL
+          SELECT l.max_risk_level, NULL
+            FROM risk.user_levels l
+           WHERE l.account_key = a.account_key AND l.valid_to >= b.first_news_at AND l.end_reason <> 'changed'
+             AND l.valid_to >= d.starts_at AND l.valid_to < d.ends_at) e
+       GROUP BY e.from_level, e.to_level) c;
+END;
+
+COMMENT ON FUNCTION risk_bi.level_transitions_daily_in(text) IS 'As the view level_transitions_daily, with the days of the time zone that is named, such as Europe/Berlin, instead of the session''s.';
+--> statement-breakpoint
 -- src/db/views/returned_users.sql
 -- The period before the return is found by index, one step back for each return.
 CREATE OR REPLACE VIEW risk_bi.returned_users WITH (security_invoker = true) AS
@@ -385,6 +485,54 @@ COMMENT ON COLUMN risk_bi.risk_level_daily.snapshot_id IS 'The snapshot that the
 COMMENT ON COLUMN risk_bi.risk_level_daily.observed_at IS 'The instant it stands for.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.verdict IS 'Its verdict: complete or partial.';
 --> statement-breakpoint
+-- src/db/views/risk_level_daily_in.sql
+-- The query of the view risk_level_daily, in a time zone that is named. A change of one is a change of both.
+-- PostgreSQL inlines it, so that a filter on the account or the day reaches the tables: hence SQL, STABLE, no SET clause.
+-- BEGIN ATOMIC resolves names once, when the function is made, whatever search_path the caller brings.
+CREATE OR REPLACE FUNCTION risk_bi.risk_level_daily_in(time_zone text)
+RETURNS TABLE (
+  account_id text, day date, max_risk_level text, user_count integer, share double precision,
+  event_count bigint, is_observed boolean, snapshot_id bigint, observed_at timestamptz, verdict text)
+LANGUAGE sql STABLE SECURITY INVOKER
+BEGIN ATOMIC
+  SELECT a.account_id,
+         d.day,
+         l.max_risk_level,
+         l.user_count,
+         l.user_count::double precision / nullif(s.user_count, 0) AS share,
+         l.event_count,
+         s.observed_at >= d.starts_at AS is_observed,
+         s.snapshot_id,
+         s.observed_at,
+         s.verdict
+    FROM risk.accounts a
+    -- By GROUP BY and not by LIMIT: a lateral with LIMIT must not refer to accounts (Citus).
+    CROSS JOIN LATERAL (
+      SELECT f.account_key, min(f.observed_at) AS first_at
+        FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
+    CROSS JOIN LATERAL (
+      SELECT g::date AS day,
+             CASE WHEN ((g AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date = g::date
+                  THEN g AT TIME ZONE time_zone - interval '1 hour'
+                  ELSE g AT TIME ZONE time_zone END AS starts_at,
+             CASE WHEN (((g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date
+                       = (g + interval '1 day')::date
+                  THEN (g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour'
+                  ELSE (g + interval '1 day') AT TIME ZONE time_zone END AS ends_at
+        FROM generate_series(date_trunc('day', b.first_at AT TIME ZONE time_zone),
+                             least(now(), a.retired_at) AT TIME ZONE time_zone,
+                             interval '1 day') g
+      OFFSET 0) d
+    CROSS JOIN LATERAL (
+      SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
+        FROM risk.snapshots p
+       WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
+       ORDER BY p.observed_at DESC LIMIT 1) s
+    JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
+END;
+
+COMMENT ON FUNCTION risk_bi.risk_level_daily_in(text) IS 'As the view risk_level_daily, with the days of the time zone that is named, such as Europe/Berlin, instead of the session''s.';
+--> statement-breakpoint
 -- src/db/views/risk_level_hourly.sql
 -- Each hour finds its last snapshot by index: a window over all snapshots would read them all, whatever the filter.
 CREATE OR REPLACE VIEW risk_bi.risk_level_hourly WITH (security_invoker = true) AS
@@ -422,6 +570,44 @@ COMMENT ON COLUMN risk_bi.risk_level_hourly.is_observed IS 'Whether a snapshot w
 COMMENT ON COLUMN risk_bi.risk_level_hourly.snapshot_id IS 'The snapshot that the row shows.';
 COMMENT ON COLUMN risk_bi.risk_level_hourly.observed_at IS 'The instant it stands for.';
 COMMENT ON COLUMN risk_bi.risk_level_hourly.verdict IS 'Its verdict: complete or partial.';
+--> statement-breakpoint
+-- src/db/views/risk_level_hourly_in.sql
+-- The query of the view risk_level_hourly, in a time zone that is named. A change of one is a change of both.
+-- PostgreSQL inlines it, so that a filter on the account or the hour reaches the tables: hence SQL, STABLE, no SET clause.
+-- BEGIN ATOMIC resolves names once, when the function is made, whatever search_path the caller brings.
+CREATE OR REPLACE FUNCTION risk_bi.risk_level_hourly_in(time_zone text)
+RETURNS TABLE (
+  account_id text, hour timestamptz, max_risk_level text, user_count integer, share double precision,
+  event_count bigint, is_observed boolean, snapshot_id bigint, observed_at timestamptz, verdict text)
+LANGUAGE sql STABLE SECURITY INVOKER
+BEGIN ATOMIC
+  SELECT a.account_id,
+         d.hour,
+         l.max_risk_level,
+         l.user_count,
+         l.user_count::double precision / nullif(s.user_count, 0) AS share,
+         l.event_count,
+         s.observed_at >= d.hour AS is_observed,
+         s.snapshot_id,
+         s.observed_at,
+         s.verdict
+    FROM risk.accounts a
+    -- By GROUP BY and not by LIMIT: a lateral with LIMIT must not refer to accounts (Citus).
+    CROSS JOIN LATERAL (
+      SELECT f.account_key, min(f.observed_at) AS first_at
+        FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
+    CROSS JOIN LATERAL generate_series(date_trunc('hour', b.first_at, time_zone),
+                                       least(now(), a.retired_at),
+                                       interval '1 hour') AS d (hour)
+    CROSS JOIN LATERAL (
+      SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
+        FROM risk.snapshots p
+       WHERE p.account_key = b.account_key AND p.observed_at < d.hour + interval '1 hour'
+       ORDER BY p.observed_at DESC LIMIT 1) s
+    JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
+END;
+
+COMMENT ON FUNCTION risk_bi.risk_level_hourly_in(text) IS 'As the view risk_level_hourly, with the hours of the time zone that is named, such as Europe/Berlin, instead of the session''s.';
 --> statement-breakpoint
 -- src/db/views/risk_levels.sql
 -- Levels are text: without it, tools would sort them by the alphabet.
@@ -601,6 +787,96 @@ COMMENT ON COLUMN risk_bi.sync_coverage.largest_gap IS 'Longest time between a s
 COMMENT ON COLUMN risk_bi.sync_coverage.largest_gap_seconds IS 'The same in seconds.';
 COMMENT ON COLUMN risk_bi.sync_coverage.age_at_end IS 'How old the newest snapshot was when the day ended, or is now: freshness. Null before the first snapshot.';
 COMMENT ON COLUMN risk_bi.sync_coverage.age_at_end_seconds IS 'The same in seconds.';
+--> statement-breakpoint
+-- src/db/views/sync_coverage_in.sql
+-- The query of the view sync_coverage, in a time zone that is named. A change of one is a change of both.
+-- PostgreSQL inlines it, so that a filter on the account or the day reaches the tables: hence SQL, STABLE, no SET clause.
+-- BEGIN ATOMIC resolves names once, when the function is made, whatever search_path the caller brings.
+CREATE OR REPLACE FUNCTION risk_bi.sync_coverage_in(time_zone text)
+RETURNS TABLE (
+  account_id text, day date, run_count integer, succeeded_count integer, failed_count integer,
+  abandoned_count integer, complete_count integer, partial_count integer, expected_slot_count integer,
+  slot_count integer, slot_succeeded_count integer, largest_gap interval,
+  largest_gap_seconds double precision, age_at_end interval, age_at_end_seconds double precision)
+LANGUAGE sql STABLE SECURITY INVOKER
+BEGIN ATOMIC
+  SELECT a.account_id,
+         d.day,
+         r.run_count,
+         r.succeeded_count,
+         r.failed_count,
+         r.abandoned_count,
+         s.complete_count,
+         s.partial_count,
+         CASE WHEN e.slot_seconds IS NOT NULL THEN
+           greatest(0, least(round(extract(epoch FROM d.ends_at - d.starts_at) / e.slot_seconds),
+             ceil(extract(epoch FROM least(d.ends_at, now(), a.retired_at) - greatest(d.starts_at, b.first_slot)) / e.slot_seconds)))::integer
+         END AS expected_slot_count,
+         r.slot_count,
+         r.slot_succeeded_count,
+         s.largest_gap,
+         extract(epoch FROM s.largest_gap)::double precision AS largest_gap_seconds,
+         least(d.ends_at, now(), a.retired_at) - n.newest_at AS age_at_end,
+         extract(epoch FROM least(d.ends_at, now(), a.retired_at) - n.newest_at)::double precision AS age_at_end_seconds
+    FROM risk.accounts a
+    CROSS JOIN LATERAL (
+      SELECT f.account_key, min(f.finished_at) AS first_at, min(f.scheduled_for) AS first_slot
+        FROM risk.sync_runs f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
+    CROSS JOIN LATERAL (
+      SELECT g::date AS day,
+             CASE WHEN ((g AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date = g::date
+                  THEN g AT TIME ZONE time_zone - interval '1 hour'
+                  ELSE g AT TIME ZONE time_zone END AS starts_at,
+             CASE WHEN (((g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date
+                       = (g + interval '1 day')::date
+                  THEN (g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour'
+                  ELSE (g + interval '1 day') AT TIME ZONE time_zone END AS ends_at
+        FROM generate_series(date_trunc('day', b.first_at AT TIME ZONE time_zone),
+                             least(now(), a.retired_at) AT TIME ZONE time_zone,
+                             interval '1 day') g
+      OFFSET 0) d
+    CROSS JOIN LATERAL (
+      SELECT count(*) FILTER (WHERE q.finished_at < d.ends_at)::integer AS run_count,
+             count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'succeeded')::integer AS succeeded_count,
+             count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'failed')::integer AS failed_count,
+             count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'abandoned')::integer AS abandoned_count,
+             count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at)::integer AS slot_count,
+             count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at
+               AND q.status = 'succeeded')::integer AS slot_succeeded_count
+        FROM risk.sync_runs q
+       WHERE q.account_key = b.account_key AND q.finished_at >= d.starts_at AND q.finished_at < d.ends_at + interval '24 hours') r
+    CROSS JOIN LATERAL (
+      SELECT count(*) FILTER (WHERE p.verdict = 'complete')::integer AS complete_count,
+             count(*) FILTER (WHERE p.verdict = 'partial')::integer AS partial_count,
+             max(p.observed_at - (SELECT max(o.observed_at) FROM risk.snapshots o
+                                   WHERE o.account_key = p.account_key AND o.observed_at < p.observed_at)) AS largest_gap
+        FROM risk.snapshots p
+       WHERE p.account_key = b.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at) s
+    CROSS JOIN LATERAL (
+      SELECT max(p.observed_at) AS newest_at
+        FROM risk.snapshots p WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at) n
+    -- The usual distance of slots: the median over the ten latest that were run. Counted back from the newest run: what does not
+    -- run at all is missed for ever, and what is run by other means has no slots after a month.
+    CROSS JOIN LATERAL (
+      SELECT max(z.finished_at) - interval '744 hours' AS since
+        FROM risk.sync_runs z WHERE z.account_key = b.account_key AND z.finished_at < d.ends_at) m
+    CROSS JOIN LATERAL (
+      SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY w.gap)) AS slot_seconds
+        FROM (SELECT v.scheduled_for - lag(v.scheduled_for) OVER (ORDER BY v.scheduled_for) AS gap
+                -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show no other.
+                FROM ((SELECT q.scheduled_for FROM risk.sync_runs q
+                        WHERE q.account_key = b.account_key AND b.first_slot IS NOT NULL AND q.scheduled_for IS NOT NULL
+                          AND q.finished_at < d.ends_at AND q.finished_at >= m.since
+                        ORDER BY q.finished_at DESC LIMIT 50)
+                      UNION
+                      (SELECT q.scheduled_for FROM risk.sync_runs q
+                        WHERE q.account_key = b.account_key AND q.status = 'succeeded'
+                          AND q.scheduled_for < d.ends_at AND q.scheduled_for >= m.since
+                        ORDER BY q.scheduled_for DESC LIMIT 10)
+                      ORDER BY scheduled_for DESC LIMIT 10) v) w) e;
+END;
+
+COMMENT ON FUNCTION risk_bi.sync_coverage_in(text) IS 'As the view sync_coverage, with the days of the time zone that is named, such as Europe/Berlin, instead of the session''s.';
 --> statement-breakpoint
 -- src/db/views/sync_runs.sql
 -- Host and evidence stay away: they are for operators, and may name machines.

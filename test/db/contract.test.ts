@@ -229,13 +229,29 @@ describe('the contract', () => {
   test('functions resolve names whatever search_path the caller brings, and write nothing', async () => {
     const functions = await db.rows<{ name: string; safe: boolean }>(`
       select proname as name,
-             provolatile = 's' and not prosecdef and proconfig @> array['search_path=pg_catalog'] as safe
+             provolatile = 's' and not prosecdef
+               and (proconfig @> array['search_path=pg_catalog'] or prosqlbody is not null) as safe
         from pg_proc where pronamespace = 'risk_bi'::regnamespace order by 1`);
-    assert.deepEqual(functions, [
-      { name: 'compare', safe: true },
-      { name: 'snapshot_users', safe: true },
-      { name: 'users_as_of', safe: true },
-    ]);
+    const zoned = ['activity_daily', 'level_transitions_daily', 'risk_level_daily', 'risk_level_hourly'];
+    const all = [...zoned, 'sync_coverage'].map((view) => `${view}_in`);
+    assert.deepEqual(
+      functions,
+      [...all, 'compare', 'snapshot_users', 'users_as_of'].toSorted().map((name) => ({ name, safe: true })),
+    );
+  });
+
+  test('a function that is told the time zone is read like its view, filters and all', async () => {
+    const functions = await db.rows<{ name: string }>(`
+      select proname as name from pg_proc where pronamespace = 'risk_bi'::regnamespace and proname like '%\\_in'`);
+    assert.ok(functions.length > 3);
+    for (const { name } of functions) {
+      const plan = await db.rows<{ 'QUERY PLAN': string }>(
+        `explain select * from risk_bi.${name}('Asia/Tokyo') where account_id = 'acc'`,
+      );
+      const text = plan.map((row) => row['QUERY PLAN']).join('\n');
+      assert.doesNotMatch(text, /Function Scan on \w*_in/, name);
+      assert.match(text, /account_id = 'acc'/, name);
+    }
   });
 
   describe('constraints', () => {

@@ -297,16 +297,18 @@ async function everything({ rows }: MigratedDatabase): Promise<Thing[]> {
     where relnamespace::regnamespace::text in ('risk', 'risk_bi', 'risk_internal') and relkind in ('r', 'p', 'v', 'm', 'f')`);
   const functions = await rows<{ name: string; types: string[] }>(`
     select format('%s.%s', pronamespace::regnamespace, proname) as name,
-           array(select format_type(t, null) from unnest(proargtypes) t) as types
+           array(select case when name = 'time_zone' then name else format_type(type, null) end
+                   from unnest(proargtypes, proargnames[1:pronargs]) as a (type, name)) as types
       from pg_proc where pronamespace::regnamespace::text in ('risk', 'risk_bi', 'risk_internal')`);
   const values: Record<string, string[]> = {
     text: [`'${ACCOUNTS[0]}'`],
+    time_zone: ["'Asia/Tokyo'"],
     bigint: ['1'],
     'timestamp with time zone': ["'2026-01-01T00:00:00Z'", 'now()'],
   };
   const calls = functions.map(({ name, types }) => {
     const given = types.map(
-      (type, nth) => values[type]![type.startsWith('time') && nth === types.length - 1 ? 1 : 0],
+      (type, nth) => values[type]![type.startsWith('timestamp') && nth === types.length - 1 ? 1 : 0],
     );
     return { name, call: `${name}(${given.join(', ')})` };
   });

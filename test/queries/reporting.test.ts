@@ -27,6 +27,14 @@ const SEED = Number(
 );
 // In the Azores clocks are set back from one o'clock to midnight, so that midnight comes twice.
 const ZONES = ['Europe/Berlin', 'America/New_York', 'Asia/Kathmandu', 'Atlantic/Azores'];
+/** These have days or hours, so there is a function for each that is told the zone. */
+const ZONED = [
+  'risk_level_hourly',
+  'risk_level_daily',
+  'level_transitions_daily',
+  'activity_daily',
+  'sync_coverage',
+];
 /** Held against the tables themselves below. */
 const PLAIN = ['dates', 'snapshots', 'sync_runs'];
 
@@ -45,6 +53,7 @@ const CHANGES = ['appeared', 'raised', 'lowered', 'cleared', 'returned'];
 const WANTED = [
   'returned in a baseline',
   'cleared in a baseline',
+  ...ZONED.map((view) => `${view} otherwise elsewhere`),
   ...CHANGES.flatMap((change) => [`level_changes change ${change}`, `compare change ${change}`]),
   ...['risk_level_hourly', 'risk_level_daily'].flatMap((view) =>
     ['is_observed true', 'is_observed false', 'verdict complete', 'verdict partial'].map(
@@ -148,7 +157,20 @@ async function compareAll(
         const where =
           view === 'risk_level_hourly' ? `hour < ${instant(early)} or hour > ${instant(late)}` : 'true';
         compare(view, await readView(session, view, where), expected);
+        if (!ZONED.includes(view)) continue;
+        await session.query("set local time zone 'Pacific/Apia'");
+        const call = `${view}_in('${zone}')`;
+        compare(`${view}_in`, await readView(session, view, where, call), expected);
+        await session.query(`set local time zone '${zone}'`);
       }
+    }
+    for (const view of ZONED) {
+      await session.query("set local time zone 'Asia/Tokyo'");
+      const rows = await readView(session, view);
+      await session.query("set local time zone 'Asia/Kathmandu'");
+      compare(`${view}_in Tokyo`, await readView(session, view, 'true', `${view}_in('Asia/Tokyo')`), rows);
+      if (difference(await readView(session, view), rows) !== null)
+        seen.set(`${view} otherwise elsewhere`, 1);
     }
     const baseline = pasts
       .flatMap(({ oracle }) => periodsOf(oracle.snapshots))

@@ -4,14 +4,19 @@ import type { Row } from './reporting-oracle.ts';
 
 type Column = { column_name: string; data_type: string };
 
-/** All rows of a view, or those that a condition chooses. */
-export async function readView(client: PoolClient, view: string, where = 'true'): Promise<Row[]> {
+/** All rows of a view, or those that a condition chooses. `call`: a function with the columns of the view. */
+export async function readView(
+  client: PoolClient,
+  view: string,
+  where = 'true',
+  call = view,
+): Promise<Row[]> {
   const { rows: columns } = await client.query<Column>(
     `select column_name, data_type from information_schema.columns where table_schema = 'risk_bi' and table_name = $1`,
     [view],
   );
   if (columns.length === 0) throw new Error(`no view ${view}`);
-  return read(client, columns, `risk_bi.${view} where ${where}`);
+  return read(client, columns, `risk_bi.${call} where ${where}`);
 }
 
 export async function readFunction(

@@ -1,0 +1,36 @@
+-- The query of the view risk_level_hourly, in a time zone that is named. A change of one is a change of both.
+-- PostgreSQL inlines it, so that a filter on the account or the hour reaches the tables: hence SQL, STABLE, no SET clause.
+-- BEGIN ATOMIC resolves names once, when the function is made, whatever search_path the caller brings.
+CREATE OR REPLACE FUNCTION risk_bi.risk_level_hourly_in(time_zone text)
+RETURNS TABLE (
+  account_id text, hour timestamptz, max_risk_level text, user_count integer, share double precision,
+  event_count bigint, is_observed boolean, snapshot_id bigint, observed_at timestamptz, verdict text)
+LANGUAGE sql STABLE SECURITY INVOKER
+BEGIN ATOMIC
+  SELECT a.account_id,
+         d.hour,
+         l.max_risk_level,
+         l.user_count,
+         l.user_count::double precision / nullif(s.user_count, 0) AS share,
+         l.event_count,
+         s.observed_at >= d.hour AS is_observed,
+         s.snapshot_id,
+         s.observed_at,
+         s.verdict
+    FROM risk.accounts a
+    -- By GROUP BY and not by LIMIT: a lateral with LIMIT must not refer to accounts (Citus).
+    CROSS JOIN LATERAL (
+      SELECT f.account_key, min(f.observed_at) AS first_at
+        FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
+    CROSS JOIN LATERAL generate_series(date_trunc('hour', b.first_at, time_zone),
+                                       least(now(), a.retired_at),
+                                       interval '1 hour') AS d (hour)
+    CROSS JOIN LATERAL (
+      SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
+        FROM risk.snapshots p
+       WHERE p.account_key = b.account_key AND p.observed_at < d.hour + interval '1 hour'
+       ORDER BY p.observed_at DESC LIMIT 1) s
+    JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
+END;
+
+COMMENT ON FUNCTION risk_bi.risk_level_hourly_in(text) IS 'As the view risk_level_hourly, with the hours of the time zone that is named, such as Europe/Berlin, instead of the session''s.';

@@ -1,0 +1,88 @@
+-- The query of the view sync_coverage, in a time zone that is named. A change of one is a change of both.
+-- PostgreSQL inlines it, so that a filter on the account or the day reaches the tables: hence SQL, STABLE, no SET clause.
+-- BEGIN ATOMIC resolves names once, when the function is made, whatever search_path the caller brings.
+CREATE OR REPLACE FUNCTION risk_bi.sync_coverage_in(time_zone text)
+RETURNS TABLE (
+  account_id text, day date, run_count integer, succeeded_count integer, failed_count integer,
+  abandoned_count integer, complete_count integer, partial_count integer, expected_slot_count integer,
+  slot_count integer, slot_succeeded_count integer, largest_gap interval,
+  largest_gap_seconds double precision, age_at_end interval, age_at_end_seconds double precision)
+LANGUAGE sql STABLE SECURITY INVOKER
+BEGIN ATOMIC
+  SELECT a.account_id,
+         d.day,
+         r.run_count,
+         r.succeeded_count,
+         r.failed_count,
+         r.abandoned_count,
+         s.complete_count,
+         s.partial_count,
+         CASE WHEN e.slot_seconds IS NOT NULL THEN
+           greatest(0, least(round(extract(epoch FROM d.ends_at - d.starts_at) / e.slot_seconds),
+             ceil(extract(epoch FROM least(d.ends_at, now(), a.retired_at) - greatest(d.starts_at, b.first_slot)) / e.slot_seconds)))::integer
+         END AS expected_slot_count,
+         r.slot_count,
+         r.slot_succeeded_count,
+         s.largest_gap,
+         extract(epoch FROM s.largest_gap)::double precision AS largest_gap_seconds,
+         least(d.ends_at, now(), a.retired_at) - n.newest_at AS age_at_end,
+         extract(epoch FROM least(d.ends_at, now(), a.retired_at) - n.newest_at)::double precision AS age_at_end_seconds
+    FROM risk.accounts a
+    CROSS JOIN LATERAL (
+      SELECT f.account_key, min(f.finished_at) AS first_at, min(f.scheduled_for) AS first_slot
+        FROM risk.sync_runs f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
+    CROSS JOIN LATERAL (
+      SELECT g::date AS day,
+             CASE WHEN ((g AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date = g::date
+                  THEN g AT TIME ZONE time_zone - interval '1 hour'
+                  ELSE g AT TIME ZONE time_zone END AS starts_at,
+             CASE WHEN (((g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date
+                       = (g + interval '1 day')::date
+                  THEN (g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour'
+                  ELSE (g + interval '1 day') AT TIME ZONE time_zone END AS ends_at
+        FROM generate_series(date_trunc('day', b.first_at AT TIME ZONE time_zone),
+                             least(now(), a.retired_at) AT TIME ZONE time_zone,
+                             interval '1 day') g
+      OFFSET 0) d
+    CROSS JOIN LATERAL (
+      SELECT count(*) FILTER (WHERE q.finished_at < d.ends_at)::integer AS run_count,
+             count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'succeeded')::integer AS succeeded_count,
+             count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'failed')::integer AS failed_count,
+             count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'abandoned')::integer AS abandoned_count,
+             count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at)::integer AS slot_count,
+             count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at
+               AND q.status = 'succeeded')::integer AS slot_succeeded_count
+        FROM risk.sync_runs q
+       WHERE q.account_key = b.account_key AND q.finished_at >= d.starts_at AND q.finished_at < d.ends_at + interval '24 hours') r
+    CROSS JOIN LATERAL (
+      SELECT count(*) FILTER (WHERE p.verdict = 'complete')::integer AS complete_count,
+             count(*) FILTER (WHERE p.verdict = 'partial')::integer AS partial_count,
+             max(p.observed_at - (SELECT max(o.observed_at) FROM risk.snapshots o
+                                   WHERE o.account_key = p.account_key AND o.observed_at < p.observed_at)) AS largest_gap
+        FROM risk.snapshots p
+       WHERE p.account_key = b.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at) s
+    CROSS JOIN LATERAL (
+      SELECT max(p.observed_at) AS newest_at
+        FROM risk.snapshots p WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at) n
+    -- The usual distance of slots: the median over the ten latest that were run. Counted back from the newest run: what does not
+    -- run at all is missed for ever, and what is run by other means has no slots after a month.
+    CROSS JOIN LATERAL (
+      SELECT max(z.finished_at) - interval '744 hours' AS since
+        FROM risk.sync_runs z WHERE z.account_key = b.account_key AND z.finished_at < d.ends_at) m
+    CROSS JOIN LATERAL (
+      SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY w.gap)) AS slot_seconds
+        FROM (SELECT v.scheduled_for - lag(v.scheduled_for) OVER (ORDER BY v.scheduled_for) AS gap
+                -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show no other.
+                FROM ((SELECT q.scheduled_for FROM risk.sync_runs q
+                        WHERE q.account_key = b.account_key AND b.first_slot IS NOT NULL AND q.scheduled_for IS NOT NULL
+                          AND q.finished_at < d.ends_at AND q.finished_at >= m.since
+                        ORDER BY q.finished_at DESC LIMIT 50)
+                      UNION
+                      (SELECT q.scheduled_for FROM risk.sync_runs q
+                        WHERE q.account_key = b.account_key AND q.status = 'succeeded'
+                          AND q.scheduled_for < d.ends_at AND q.scheduled_for >= m.since
+                        ORDER BY q.scheduled_for DESC LIMIT 10)
+                      ORDER BY scheduled_for DESC LIMIT 10) v) w) e;
+END;
+
+COMMENT ON FUNCTION risk_bi.sync_coverage_in(text) IS 'As the view sync_coverage, with the days of the time zone that is named, such as Europe/Berlin, instead of the session''s.';
