@@ -1,9 +1,9 @@
 // One Postgres for the whole test run; TEST_POSTGRES_URL tells the tests where. TEST_DATABASE_URL brings one's own. Otherwise
-// TEST_POSTGRES (15 or 18) chooses the version of a server in a container, where an engine answers, or of an embedded one.
+// TEST_POSTGRES (15 to 18) chooses the version of a server in a container, where an engine answers. Without an engine an embedded one
+// is started, of which there are 15 and 18.
 import { Client } from 'pg';
-import type { EmbeddedMajor } from '../../src/db/embedded/layout.ts';
 import { engineAnswers } from './database/container-engine.ts';
-import { startContainerPostgres } from './database/container-postgres.ts';
+import { startContainerPostgres, type PostgresMajor } from './database/container-postgres.ts';
 import { startPostgresServer, type PostgresServer } from './database/postgres-server.ts';
 import { dropTemplate, newTemplateName } from './database/test-database.ts';
 
@@ -27,13 +27,14 @@ export async function globalTeardown(): Promise<void> {
   await server?.stop();
 }
 
-function majorWanted(): EmbeddedMajor {
-  const major = process.env['TEST_POSTGRES'] || '18';
-  if (major !== '15' && major !== '18') throw new Error('TEST_POSTGRES must be 15 or 18');
-  return major === '15' ? 15 : 18;
+function majorWanted(): PostgresMajor {
+  const asked = process.env['TEST_POSTGRES'] || '18';
+  const major = ([15, 16, 17, 18] as const).find((one) => String(one) === asked);
+  if (major === undefined) throw new Error('TEST_POSTGRES must be a number from 15 to 18');
+  return major;
 }
 
-async function start(major: EmbeddedMajor): Promise<{ server: PostgresServer; kind: string }> {
+async function start(major: PostgresMajor): Promise<{ server: PostgresServer; kind: string }> {
   let why = 'no container engine answers';
   if (await engineAnswers()) {
     try {
@@ -43,6 +44,7 @@ async function start(major: EmbeddedMajor): Promise<{ server: PostgresServer; ki
       why = `no container of postgres:${major}: ${reason.slice(0, 200)}`;
     }
   }
+  if (major !== 15 && major !== 18) throw new Error(`there is no embedded PostgreSQL ${major}, and ${why}`);
   return { server: await startPostgresServer(major), kind: `embedded; ${why}` };
 }
 

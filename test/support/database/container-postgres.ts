@@ -1,14 +1,15 @@
 // A throw-away Postgres in a container, with the settings of the embedded one.
 import { randomBytes } from 'node:crypto';
-import type { EmbeddedMajor } from '../../../src/db/embedded/layout.ts';
 import type { PostgresServer } from './postgres-server.ts';
+
+export type PostgresMajor = 15 | 16 | 17 | 18;
 
 // The image may have to be fetched first.
 const PATIENCE_MS = 180_000;
 const SETTINGS = ['fsync=off', 'shared_buffers=128MB', 'max_connections=200'];
 
 /** Rejects where the image cannot be had, or the server does not come up. */
-export async function startContainerPostgres(major: EmbeddedMajor): Promise<PostgresServer> {
+export async function startContainerPostgres(major: PostgresMajor): Promise<PostgresServer> {
   // Loading it takes most of a second, so only where it is used.
   const { GenericContainer, Wait } = await import('testcontainers');
   const password = randomBytes(12).toString('hex');
