@@ -34,6 +34,7 @@ test('the package holds the bundle, the migrations and what people read', () => 
     'LICENSE',
     'README.md',
     'migrations/meta/_journal.json',
+    'migrations/released.json',
     'package.json',
   ]);
   const entry = installed.files.find((file) => file.path === 'dist/cli.js');
