@@ -18,6 +18,7 @@ import type { PostgresInstant } from '../../src/db/postgres-instant.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database/test-database.ts';
 import { startFaultProxy } from '../support/faults/fault-proxy.ts';
 import { testPool } from '../support/database/migrated-database.ts';
+import { anyText } from '../support/world/any-text.ts';
 
 // Names that only work quoted.
 const table = pgSchema('Odd schema').table('copy', {
@@ -75,9 +76,9 @@ const piece = fc.oneof(
     '\x7f',
     '\x01',
   ),
-  fc.string({ unit: 'binary' }).map((word) => word.replaceAll('\0', '')),
+  anyText().map((word) => word.replaceAll('\0', '')),
 );
-const anyText = fc.oneof(
+const anyCell = fc.oneof(
   fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join('')),
   fc.constantFrom('\\.', '\\N', '', '\n\\.\n', '\\', '\t', 'null', 'NULL'),
 );
@@ -89,8 +90,8 @@ const anyInstant: fc.Arbitrary<PostgresInstant> = fc.oneof(
 );
 const anyRow: fc.Arbitrary<WholeRow> = fc.tuple(
   fc.integer({ min: -2_147_483_648, max: 2_147_483_647 }),
-  fc.option(anyText),
-  fc.option(anyText),
+  fc.option(anyCell),
+  fc.option(anyCell),
   fc.option(fc.double({ noNaN: true })),
   fc.option(fc.maxSafeInteger()),
   fc.option(fc.boolean()),

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { BODY_LIMITS } from '../../../src/cloudflare/body-limits.ts';
 import { parseJson, readErrors, readSummary } from '../../../src/cloudflare/responses.ts';
 import { createSummaryScanner } from '../../../src/cloudflare/endpoints/summary/scan-summary.ts';
+import { anyText } from '../../support/world/any-text.ts';
 
 type Reading = { records: unknown[]; info: object; errors: unknown } | 'refused';
 
@@ -99,7 +100,7 @@ const words = fc.oneof(
     '\\',
     '\\"',
   ),
-  fc.string({ unit: 'binary', maxLength: 6 }),
+  anyText({ maxLength: 6 }),
   fc.string({ unit: 'grapheme', maxLength: 6 }),
 );
 const leaf = fc.oneof(words, fc.constantFrom(null, true, false, 0, -1.5e-7, 1e21), fc.integer()).map(value);

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { encodeIdentity, IDENTITY_MAX_BYTES } from '../../../src/sync/state/encode-identity.ts';
 import type { LevelRank, UserValues } from '../../../src/sync/state/user-table.ts';
 import { createChangeLog, type ChangeLog } from '../../../src/sync/walk/change-log.ts';
+import { anyText } from '../../support/world/any-text.ts';
 
 type Values = Omit<UserValues, 'hash'>;
 type Entry = { row: number; values: Values; email: string | null; name: string | null };
@@ -29,7 +30,7 @@ function hex(row: number): string {
 const plain = { noNullPrototype: true };
 const text = fc.oneof(
   fc.constantFrom(null, '', 'a', '\u{10ffff}', 'ada@example.com', 'a'.repeat(320)),
-  fc.string({ unit: 'binary', maxLength: 40 }),
+  anyText({ maxLength: 40 }),
 );
 /** The longest names that a record may have: 40,000 bytes, so that a few fill a piece. */
 const longName = fc
