@@ -22,6 +22,8 @@ const TOKEN = 'crash-test-token';
 const DAY = 86_400_000;
 /** 200 in `npm run test:long`. */
 const KILLS = Number(process.env['TEST_KILLS'] ?? 20);
+/** Whoever waits for such a lease waits until the test fails. */
+const ENDLESS: LeaseTiming = { ...LEASE_TIMING, leaseMs: 3_600_000 };
 const SHORT: LeaseTiming = { heartbeatMs: 100, leaseMs: 700, pollMs: 50, graceMs: 1_000 };
 const START = new Date('2026-02-02T08:00:00Z');
 
@@ -187,7 +189,7 @@ describe('a run that dies', { concurrency: false }, () => {
       await assertSnapshot(first, yesterday);
 
       aDayLater();
-      const child = startChild(accountId, [failpoint]);
+      const child = startChild(accountId, [failpoint], ENDLESS);
       child.say('go');
       await child.line(`at ${failpoint}`);
       child.kill('SIGKILL');
@@ -198,9 +200,7 @@ describe('a run that dies', { concurrency: false }, () => {
       await assertSnapshot(seen.at(-1)?.id ?? 0, publishes ? instant : yesterday);
       await assertConsistent(accountId);
 
-      const began = performance.now();
-      const next = await succeed(t, accountId);
-      assert.ok(performance.now() - began < 5_000, 'no lease was waited for');
+      const next = await succeed(t, accountId, { timing: ENDLESS });
       await assertSnapshot(next, instant);
       await assertSnapshot(first, yesterday);
       await assertConsistent(accountId);
@@ -233,7 +233,7 @@ describe('a run that dies', { concurrency: false }, () => {
       yesterday = instant;
       const known = await snapshotsOf(accountId);
       aDayLater();
-      const child = startChild(accountId);
+      const child = startChild(accountId, [], ENDLESS);
       await child.line('ready');
       const delay = ((round + Math.random()) / rounds) * typical;
       child.say('go');
@@ -244,9 +244,7 @@ describe('a run that dies', { concurrency: false }, () => {
       const isPublished = seen.length > known.length;
       await assertSnapshot(seen.at(-1)?.id ?? 0, isPublished ? instant : yesterday);
 
-      const start = performance.now();
-      const next = await succeed(t, accountId);
-      assert.ok(performance.now() - start < 5_000, `killed after ${delay} ms: a lease was waited for`);
+      const next = await succeed(t, accountId, { timing: ENDLESS });
       await assertSnapshot(next, instant);
       // A COMMIT that was on its way when the process died may have come after the look above.
       const all = await snapshotsOf(accountId);
@@ -258,10 +256,6 @@ describe('a run that dies', { concurrency: false }, () => {
         `killed after ${delay.toFixed(0)} of ${typical.toFixed(0)} ms: ${isPublished ? 'published' : (await runsOf(accountId)).at(-2)}`,
       );
     }
-    assert.ok(
-      (await runsOf(accountId)).includes('abandoned ABANDONED'),
-      'at least one was killed in its run',
-    );
   });
 
   for (const failpoint of ['claimed', 'reading', 'walked', 'asked', 'copying', 'copied']) {

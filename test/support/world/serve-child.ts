@@ -1,5 +1,7 @@
 // One replica in a process of its own: the scheduler and the runs as `serve` composes them, with a short lease. Says "ready",
-// "ran <slot> <account> <status>" after each run, and "stopped" after SIGTERM. Run by test/support/child.ts.
+// "ran <slot> <account> <status>" after each run, and "stopped" after SIGTERM. After the line "hold <word> <failpoint>" its runs
+// say "holding <word> <slot> <account>" there and wait for the line "go on". Run by test/support/child.ts.
+import { createInterface } from 'node:readline';
 import { createCloudflareClient } from '../../../src/cloudflare/client.ts';
 import { createPool } from '../../../src/db/pool.ts';
 import { OperatorError } from '../../../src/errors.ts';
@@ -33,6 +35,15 @@ const client = createCloudflareClient({
   logger,
   limit: null,
 });
+let hold = { word: '', at: '' };
+let release = Promise.withResolvers<void>();
+const lines = createInterface({ input: process.stdin }).on('line', (line) => {
+  const [order, word = '', at = ''] = line.split(' ');
+  hold = order === 'hold' ? { word, at } : { word: '', at: '' };
+  if (order === 'hold') return;
+  release.resolve();
+  release = Promise.withResolvers();
+});
 const scheduler = createScheduler({
   schedule: argument.schedule,
   timezone: 'UTC',
@@ -41,14 +52,18 @@ const scheduler = createScheduler({
   logger,
   facts: (accountId, slot) => slotFacts(pool, accountId, slot),
   async run(request) {
+    const whose = `${request.scheduledFor?.toISOString()} ${request.accountId}`;
+    const failpoint = async (name: string) => {
+      if (name !== hold.at) return;
+      process.stdout.write(`holding ${hold.word} ${whose}\n`);
+      await release.promise;
+    };
     const outcome = await requestSync(
-      { pool, client, logger, settings: TEST_SETTINGS, timing: argument.timing },
+      { pool, client, logger, settings: TEST_SETTINGS, timing: argument.timing, failpoint },
       request,
     );
-    if (outcome.kind === 'ran') {
-      const status = outcome.result.error?.code ?? 'succeeded';
-      process.stdout.write(`ran ${request.scheduledFor?.toISOString()} ${request.accountId} ${status}\n`);
-    }
+    if (outcome.kind === 'ran')
+      process.stdout.write(`ran ${whose} ${outcome.result.error?.code ?? 'succeeded'}\n`);
     return outcome;
   },
   timing: { lookMs: 1_000, heldMs: 200, firstTroubleMs: 50, longestTroubleMs: 400 },
@@ -64,6 +79,7 @@ process.once('SIGTERM', () => {
   void scheduler.stop(reason).then(async () => {
     await client.close();
     await pool.end();
+    lines.close();
     process.stdout.write('stopped\n');
   });
 });
