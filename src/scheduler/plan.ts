@@ -1,6 +1,7 @@
 // Whether an account is to be synced now. Pure: every replica that looks at the same facts comes to the same answer, and the
 // claim in the database settles who acts on it.
 import type { SlotFacts } from '../sync/claim/slot-facts.ts';
+import { CLOCK_TOLERANCE_MS } from '../time/clock-tolerance.ts';
 
 export type Slot = {
   at: Date;
@@ -15,9 +16,6 @@ export type Plan = { do: 'run' } | { do: 'rest' } | { do: 'wait'; ms: number };
 export type BackOff = { firstMs: number; longestMs: number };
 const BACK_OFF: BackOff = { firstMs: 30_000, longestMs: 900_000 };
 
-/** As far, publish lets the database's clock be behind the newest snapshot. */
-export const CLOCK_TOLERANCE_MS = 300_000;
-
 /**
  * A slot that has fired is run once. One that was missed is made up for when the newest success is older than the interval, and
  * then only the newest: many missed slots are one run. A failed one is tried again with back-off until the next slot comes.
@@ -31,7 +29,7 @@ export function planRun(slot: Slot | null, facts: SlotFacts, limits: BackOff = B
   return ms > 0 ? { do: 'wait', ms } : { do: 'run' };
 }
 
-/** What is still to come is of a clock that was ahead, and says nothing of the present. */
+/** A time in the future comes from a wrong clock: ignore it. */
 function inThePast(sinceMs: number | null): number | null {
   return sinceMs !== null && sinceMs < -CLOCK_TOLERANCE_MS ? null : sinceMs;
 }

@@ -5,10 +5,11 @@ import { createTask, type ScheduledTask } from 'node-cron';
 import pLimit from 'p-limit';
 import { errorFields, withLogFields, type Logger } from '../logger.ts';
 import { isOperatorError, type OperatorError } from '../errors.ts';
+import { CLOCK_TOLERANCE_MS } from '../time/clock-tolerance.ts';
 import { slotsBefore } from '../time/slots.ts';
 import type { SlotFacts } from '../sync/claim/slot-facts.ts';
 import type { SyncOutcome, SyncRequest } from '../sync/request-sync.ts';
-import { CLOCK_TOLERANCE_MS, planRun, type BackOff, type Slot } from './plan.ts';
+import { planRun, type BackOff, type Slot } from './plan.ts';
 
 export type SchedulerDeps = {
   schedule: string;

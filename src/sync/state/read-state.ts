@@ -17,6 +17,7 @@ import {
   users,
 } from '../../db/schema.ts';
 import { RISK_LEVELS } from '../../user-risk.ts';
+import { CLOCK_TOLERANCE_MS } from '../../time/clock-tolerance.ts';
 import type { Lease } from '../claim/lease.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
 import { emptySums, total, type LevelSums } from './level-sums.ts';
@@ -48,7 +49,6 @@ const FIRST_ROWS = 50;
 const MAX_BYTES = 1024 * 1024;
 // Keys for each present user, from which on it is quicker to look the present ones up.
 const SPARSE = 2;
-const CLOCK_TOLERANCE = '5 minutes';
 
 /**
  * Fills `table`. A stopped worker holds no snapshot and no lock meanwhile; a lost connection repeats one range. Throws
@@ -221,7 +221,7 @@ async function readHeader(pool: Pool, lease: Lease, observedAt: string): Promise
       levels: Partial<LevelSums> | null;
     }>(sql`
     select coalesce(${w.last_user_key}, 0) as "lastUserKey", coalesce(${w.last_snapshot_id}, -1)::float8 as "lastWriter", newest.observed_at::text as "newestAt",
-           newest.observed_at - ${observedAt}::timestamptz > ${CLOCK_TOLERANCE}::interval as backwards,
+           newest.observed_at - ${observedAt}::timestamptz > ${CLOCK_TOLERANCE_MS}::float8 * interval '1 millisecond' as backwards,
            exists (select from ${s} where ${s.account_key} = ${lease.accountKey} and ${s.verdict} = 'complete') as "hasComplete",
            (select jsonb_object_agg(${l.max_risk_level}, jsonb_build_object('users', ${l.user_count}, 'events', ${l.event_count})) from ${l}
              where ${l.account_key} = ${lease.accountKey} and ${l.snapshot_id} = newest.snapshot_id) as levels
