@@ -14,6 +14,11 @@ export type RequestLimit = { requests: number; windowMs: number };
 /** As Cloudflare documents it, per user or token. */
 export const CLOUDFLARE_LIMIT: RequestLimit = { requests: 1200, windowMs: 300_000 };
 
+/** "1,200 requests per 5 minutes" */
+export function limitInWords({ requests, windowMs } = CLOUDFLARE_LIMIT): string {
+  return `${requests.toLocaleString('en-US')} requests per ${windowMs / 60_000} minutes`;
+}
+
 // Above this, requests do not wait: a fast walk drifts less.
 const PLENTY = 0.2;
 const PLENTY_OF_UNKNOWN = 50;
@@ -45,6 +50,11 @@ export function parseBudgets(ratelimit: string | null, policy: string | null): B
 /** The budget that runs out first: fewest left, then longest to wait. */
 export function tightestBudget(budgets: readonly Budget[]): Budget | null {
   return budgets.toSorted((a, b) => a.remaining - b.remaining || b.resetMs - a.resetMs)[0] ?? null;
+}
+
+/** More than a fifth of the quota is left (more than 50, when the quota is unknown). */
+export function isPlentyLeft({ remaining, quota }: Pick<Budget, 'remaining' | 'quota'>): boolean {
+  return quota === null ? remaining > PLENTY_OF_UNKNOWN : freeOf(quota, remaining, 1) > 0;
 }
 
 /** What `share` leaves of a number of requests: at least one, or nothing would ever move. */
@@ -111,6 +121,11 @@ export function windowDelay(
   return (
     (rounds - 1) * limit.windowMs + (before === undefined ? 0 : Math.max(0, before + limit.windowMs - now))
   );
+}
+
+/** Milliseconds from the first to the last of `requests` at least, when our `share` of the limit is whole at the start. */
+export function leastTime(requests: number, share: number, limit = CLOUDFLARE_LIMIT): number {
+  return windowDelay([], { ...limit, requests: shareOf(limit.requests, share) }, requests, 0);
 }
 
 function parseItems(header: string | null): { name: string; numbers: Map<string, number> }[] {

@@ -1,5 +1,6 @@
 // What an answer (or none) means for a person: Cloudflare's code decides first, then the status.
 import { OperatorError, type OperatorErrorParts } from '../errors.ts';
+import { limitInWords } from './budget.ts';
 import type { Answer } from './exchange.ts';
 import { AttemptFailure, ExchangeError, type FailureKind } from './failures.ts';
 import { createCleaner, describeBody } from './quote.ts';
@@ -117,7 +118,7 @@ export function createJudge(options: {
     return fail('throttled', cause, {
       code: 'RATE_LIMITED',
       happened: `Cloudflare kept answering that there were too many requests (${said})`,
-      todo: 'Try again in 5 minutes; the limit (1,200 requests per 5 minutes) is shared with the dashboard and every other program of the same user',
+      todo: `Try again in 5 minutes; the limit (${limitInWords()}) is shared with the dashboard and every other program of the same user`,
     });
   }
 

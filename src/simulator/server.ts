@@ -50,6 +50,7 @@ export type Simulator = {
   close(): Promise<void>;
 };
 
+// Stated again on purpose: the simulator shares no code with the client that is tested against it.
 const CLOUDFLARE_LIMIT: RateLimit = { requests: 1200, windowSeconds: 300 };
 
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {

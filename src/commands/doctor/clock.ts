@@ -1,12 +1,11 @@
 // Clocks and the rate limit, as the answers stated them. Pure.
-import { tightestBudget, type Budget } from '../../cloudflare/budget.ts';
+import { isPlentyLeft, limitInWords, tightestBudget, type Budget } from '../../cloudflare/budget.ts';
 import { EXIT } from '../../errors.ts';
+import { CLOCK_TOLERANCE_MS } from '../../time/clock-tolerance.ts';
 import { failed, ok, skipped, warning, type Line } from './lines.ts';
 import { duration, plural } from '../../words.ts';
 
 const WARN_MS = 60_000;
-/** As far behind the newest snapshot, a database's clock makes runs fail with CLOCK_BACKWARDS. */
-const FAIL_MS = 300_000;
 
 /** How far each is ahead of this host's clock; null when it is not known. */
 export function judgeClocks(apiMs: number | null, databaseMs: number | null): Line {
@@ -33,7 +32,7 @@ export function judgeClocks(apiMs: number | null, databaseMs: number | null): Li
   // The one that differs from both others is wrong, where there are three.
   const wrong = clocks.find((clock) => off.length > 1 && off.every(({ a, b }) => a === clock || b === clock));
   const mend = `Set ${wrong === undefined ? 'the clock that is wrong' : `the clock of ${wrong.name}`} right, best by NTP`;
-  const isGrave = apiMs !== null && databaseMs !== null && Math.abs(apiMs - databaseMs) > FAIL_MS;
+  const isGrave = apiMs !== null && databaseMs !== null && Math.abs(apiMs - databaseMs) > CLOCK_TOLERANCE_MS;
   if (isGrave)
     return failed('clock', EXIT.tryLater, found, `${mend}; snapshots would stand for the wrong time`);
   return warning('clock', found, mend);
@@ -42,11 +41,10 @@ export function judgeClocks(apiMs: number | null, databaseMs: number | null): Li
 export function judgeBudget(budgets: readonly Budget[] | null): Line {
   if (budgets === null) return skipped('rate_budget', 'Cloudflare could not be asked');
   const budget = tightestBudget(budgets);
-  if (budget === null)
-    return ok('rate_budget', 'the answers state none: 1,200 requests in 5 minutes are assumed');
+  if (budget === null) return ok('rate_budget', `the answers state none: ${limitInWords()} are assumed`);
   const { remaining, quota, resetMs } = budget;
   const found = `${plural(remaining, 'request')} left${quota === null ? '' : ` of ${quota.toLocaleString('en-US')}`} for ${duration(resetMs)}`;
-  if (remaining > (quota === null ? 50 : quota * 0.2)) return ok('rate_budget', found);
+  if (isPlentyLeft(budget)) return ok('rate_budget', found);
   return warning(
     'rate_budget',
     found,

@@ -1,4 +1,5 @@
 // How the server treats paging now, beside how the last walks found it; and whether a walk can end in its time.
+import { leastTime } from '../../cloudflare/budget.ts';
 import type { SummaryPage } from '../../cloudflare/client.ts';
 import { pagingChanges } from '../../cloudflare/paging-changes.ts';
 import { isPageSizeRefused, isPageTimeout } from '../../cloudflare/problems.ts';
@@ -130,9 +131,6 @@ function changesBetween(was: KeptPaging, is: KeptPaging): string {
     .join(', ');
 }
 
-/** Cloudflare's limit, where no header states another: so many requests in so many seconds. */
-const LIMIT = { requests: 1_200, seconds: 300 };
-
 /**
  * Milliseconds for one pass over all pages: as fast as the pages come side by side, or, beyond what may be asked at once,
  * as fast as the share of the rate limit allows.
@@ -144,9 +142,7 @@ export function passTime(facts: {
   rateShare: number;
 }): number {
   const { pages, pageMs, concurrency, rateShare } = facts;
-  const burst = LIMIT.requests * rateShare;
-  const paced = (Math.max(0, pages - burst) / burst) * LIMIT.seconds * 1000;
-  return Math.max((pages * pageMs) / Math.min(concurrency, pages), paced);
+  return Math.max((pages * pageMs) / Math.min(concurrency, pages), leastTime(pages, rateShare));
 }
 
 export function judgeWalkTime(

@@ -245,7 +245,9 @@ describe('paging', () => {
   test('takes as long as its pages take side by side, or as the rate limit allows', () => {
     assert.equal(passTime({ pages: 100, pageMs: 400, concurrency: 4, rateShare: 0.8 }), 10_000);
     assert.equal(passTime({ pages: 1, pageMs: 400, concurrency: 4, rateShare: 0.8 }), 400);
-    // 960 at once, and the other 1,920 at 960 in five minutes.
+    // 960 at once, and 960 more whenever five minutes have passed.
+    assert.equal(passTime({ pages: 960, pageMs: 1, concurrency: 4, rateShare: 0.8 }), 240);
+    assert.equal(passTime({ pages: 961, pageMs: 1, concurrency: 4, rateShare: 0.8 }), 300_000);
     assert.equal(passTime({ pages: 2_880, pageMs: 1, concurrency: 4, rateShare: 0.8 }), 600_000);
   });
 
