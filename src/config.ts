@@ -6,7 +6,8 @@ import { parseEnv } from 'node:util';
 import * as z from 'zod';
 import { OperatorError } from './errors.ts';
 import { isLoopbackHost, isPrivateHost } from './net/private-host.ts';
-import { defaultTimeBudget, isTimeZone, scheduleProblems } from './time/schedule.ts';
+import { defaultTimeBudget, scheduleProblems } from './time/schedule.ts';
+import { isTimeZone } from './time/zones.ts';
 
 /** Variables that hold a secret: each may be given as `<NAME>_FILE` instead, and is scrubbed from all output. */
 export const SECRETS = [

@@ -9,17 +9,6 @@ export function scheduleProblems(expression: string): string[] {
   return problems.length > 0 ? problems : ['not a cron expression'];
 }
 
-export function isTimeZone(name: string): boolean {
-  // The default, for which Intl need not be loaded: 12 ms of a start.
-  if (name === 'UTC') return true;
-  try {
-    Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** An expression to be asked, not run. node-cron keeps each task until it is destroyed, and that still answers. */
 export function readSchedule(
   expression: string,

@@ -2,6 +2,7 @@
 // looks ahead from now.
 import { parse } from 'node-cron';
 import { readSchedule } from './schedule.ts';
+import { offsetAt } from './zones.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -44,9 +45,9 @@ export function slotsBefore(
 
 /** Of two instants with the same time on the wall node-cron runs one: the later one east of Greenwich, the earlier one west. */
 function firesAt(timezone: string, at: number): boolean {
-  const wall = at + offset(timezone, at);
-  const fired = wall - offset(timezone, wall);
-  return fired === at || fired + offset(timezone, fired) !== wall;
+  const wall = at + offsetAt(at, timezone);
+  const fired = wall - offsetAt(wall, timezone);
+  return fired === at || fired + offsetAt(fired, timezone) !== wall;
 }
 
 export type ClockChange = {
@@ -68,7 +69,7 @@ export function clockChanges(expression: string, timezone: string, from: Date): 
   const { second } = parse(expression);
   const changes: ClockChange[] = [];
   for (let at = Math.ceil(from.getTime() / BLOCK) * BLOCK; at < from.getTime() + LOOK_BACK; at += BLOCK) {
-    const [before, after] = [offset(timezone, at - SECOND), offset(timezone, at)];
+    const [before, after] = [offsetAt(at - SECOND, timezone), offsetAt(at, timezone)];
     if (before === after) continue;
     // The clock on the wall, read as if it were UTC.
     const [start, end] = [at + Math.min(before, after), at + Math.max(before, after)];
@@ -82,24 +83,4 @@ export function clockChanges(expression: string, timezone: string, from: Date): 
     changes.push({ at: new Date(at), date, times, kind: after > before ? 'skipped' : 'repeated' });
   }
   return changes;
-}
-
-const zones = new Map<string, Intl.DateTimeFormat>();
-
-/** Milliseconds that the zone's clocks are ahead of UTC. */
-function offset(timezone: string, at: number): number {
-  let format = zones.get(timezone);
-  if (format === undefined) {
-    const fields = { year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric' };
-    format = new Intl.DateTimeFormat('en-US', {
-      ...(fields as Intl.DateTimeFormatOptions),
-      second: 'numeric',
-      timeZone: timezone,
-      hourCycle: 'h23',
-    });
-    zones.set(timezone, format);
-  }
-  const parts = Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, Number(value)]));
-  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
-  return Date.UTC(year, month - 1, day, hour, minute, second) - at;
 }

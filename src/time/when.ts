@@ -1,4 +1,5 @@
 // What people write for a moment in time, and what the clock on their wall shows at one. Pure: it is told the time.
+import { instantOfWall, wallAt } from './zones.ts';
 
 export type When = { kind: 'instant'; at: Date } | { kind: 'snapshot'; id: number };
 export type Clock = { now: Date; timezone: string };
@@ -73,47 +74,4 @@ export function startOfDay(day: string, timezone: string): Date {
 /** "2026-03-01 09:00", as clocks of the zone show it. */
 export function localMinute(at: Date | string, timezone: string): string {
   return new Date(wallAt(new Date(at).getTime(), timezone)).toISOString().slice(0, 16).replace('T', ' ');
-}
-
-// No zone is further from UTC; one change of the clocks lies in between at most.
-const REACH = 26 * HOUR;
-
-function instantOfWall(wall: number, timezone: string): number {
-  const before = offsetAt(wall - REACH, timezone);
-  const after = offsetAt(wall + REACH, timezone);
-  const meant = [wall - before, wall - after].filter((at) => wallAt(at, timezone) === wall);
-  return meant.length === 0 ? wall - before : Math.min(...meant);
-}
-
-function offsetAt(ms: number, timezone: string): number {
-  return wallAt(ms, timezone) - ms;
-}
-
-const formats = new Map<string, Intl.DateTimeFormat>();
-
-/** What the clock on the wall shows, as if it were UTC. */
-function wallAt(ms: number, timezone: string): number {
-  let format = formats.get(timezone);
-  if (format === undefined) {
-    format = new Intl.DateTimeFormat('en-US', {
-      timeZone: timezone,
-      hourCycle: 'h23',
-      era: 'short',
-      year: 'numeric',
-      month: 'numeric',
-      day: 'numeric',
-      hour: 'numeric',
-      minute: 'numeric',
-      second: 'numeric',
-    });
-    formats.set(timezone, format);
-  }
-  const parts = Object.fromEntries(format.formatToParts(ms).map(({ type, value }) => [type, value]));
-  const number = (name: string) => Number(parts[name]);
-  const [month, day] = [number('month') - 1, number('day')];
-  const wall = new Date(0);
-  // Not Date.UTC, which takes the year 99 for 1999.
-  wall.setUTCFullYear(parts['era'] === 'BC' ? 1 - number('year') : number('year'), month, day);
-  wall.setUTCHours(number('hour'), number('minute'), number('second'), ((ms % 1000) + 1000) % 1000);
-  return wall.getTime();
 }

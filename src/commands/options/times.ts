@@ -1,7 +1,7 @@
 // Options and arguments that name a time.
 import { InvalidArgumentError, Option } from 'commander';
 import { OperatorError } from '../../errors.ts';
-import { isTimeZone } from '../../time/schedule.ts';
+import { isTimeZone } from '../../time/zones.ts';
 import { parseWhen, WHEN_HELP } from '../../time/when.ts';
 
 export function timezoneOption(what: string): Option {
