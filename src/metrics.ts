@@ -23,7 +23,7 @@ export type Metrics = {
   /** The status of an answer, or in a word why none came. */
   recordAnswer(status: number | 'timeout' | 'network'): void;
   recordPing(outcome: 'ok' | 'failed'): void;
-  setSchedule(schedule: { intervalMs: number; nextSlot: Date | null }): void;
+  setSchedule(schedule: { intervalMs: number; staleAfterMs: number; nextSlot: Date | null }): void;
 };
 
 // A small account takes less than a second, a million users under a tight limit more than an hour.
@@ -149,7 +149,7 @@ export function createMetrics(options: {
     recordPing: (outcome) => pings.inc({ outcome }),
     setSchedule(schedule) {
       interval.set(schedule.intervalMs / 1000);
-      staleAfter.set((2 * schedule.intervalMs) / 1000);
+      staleAfter.set(schedule.staleAfterMs / 1000);
       if (schedule.nextSlot === null) nextSlot.remove();
       else nextSlot.set(schedule.nextSlot.getTime() / 1000);
     },

@@ -123,7 +123,11 @@ test('asks for pool and budget at each scrape, and says nothing of what is not k
 
 test('tells the schedule, and from which age data is stale', async () => {
   const metrics = createMetrics({ version: '1.2.3' });
-  metrics.setSchedule({ intervalMs: 3_600_000, nextSlot: new Date(1_795_600_000_000) });
+  metrics.setSchedule({
+    intervalMs: 3_600_000,
+    staleAfterMs: 7_200_000,
+    nextSlot: new Date(1_795_600_000_000),
+  });
   const scrape = parseScrape(await metrics.scrape());
   assert.equal(scrape.value('zt_risk_sync_schedule_interval_seconds'), 3_600);
   assert.equal(scrape.value('zt_risk_sync_stale_after_seconds'), 7_200);

@@ -3,7 +3,7 @@ import type { Pool } from '../db/pool.ts';
 import type { AccountState } from '../queries/accounts/list-accounts.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
 import { slotRuns, type SlotRun } from '../queries/runs/slot-runs.ts';
-import { longestInterval, nextSlots } from '../time/schedule.ts';
+import { longestInterval, nextSlots, staleAfter } from '../time/schedule.ts';
 import { slotsBefore } from '../time/slots.ts';
 
 export type ScheduleState = {
@@ -31,7 +31,7 @@ export async function scheduleState(
     timezone,
     lastSlot,
     nextSlot,
-    staleAfterMs: 2 * longestInterval(schedule, timezone),
+    staleAfterMs: staleAfter(longestInterval(schedule, timezone)),
     leaseMs,
     runs: lastSlot === null ? [] : await slotRuns(pool, lastSlot),
   };

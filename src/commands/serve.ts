@@ -14,7 +14,7 @@ import { HTTP_POOL } from '../http/ask-database.ts';
 import { startHttp } from '../http/server.ts';
 import type { Logger } from '../logger.ts';
 import { createMetrics } from '../metrics.ts';
-import { longestInterval } from '../time/schedule.ts';
+import { longestInterval, staleAfter } from '../time/schedule.ts';
 import { createScheduler } from '../scheduler/scheduler.ts';
 import { clockChanges } from '../time/slots.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
@@ -109,13 +109,14 @@ async function serve(io: Io, options: Options): Promise<void> {
       run,
     });
     const intervalMs = longestInterval(schedule, timezone);
+    const staleAfterMs = staleAfter(intervalMs);
     const app = createApp({
       version: VERSION,
       pool: readers,
       metrics: {
         contentType: metrics.contentType,
         scrape() {
-          metrics.setSchedule({ intervalMs, nextSlot: scheduler.nextSlot() });
+          metrics.setSchedule({ intervalMs, staleAfterMs, nextSlot: scheduler.nextSlot() });
           return metrics.scrape();
         },
       },
@@ -123,7 +124,7 @@ async function serve(io: Io, options: Options): Promise<void> {
       token: config.http.token,
       accountIds,
       startSync: (accountId) => scheduler.request(accountId),
-      staleAfterMs: 2 * intervalMs,
+      staleAfterMs,
       isStopping: () => io.signal.aborted,
     });
     const http = await startHttp({ app, host: config.http.host, port: config.http.port });

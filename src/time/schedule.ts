@@ -36,6 +36,14 @@ export function longestInterval(expression: string, timezone: string): number {
 
 const MINUTE = 60_000;
 
+/**
+ * Age from which data counts as stale, in milliseconds. A snapshot stands for the instant at which its walk began, and one run
+ * may fail: data that is two intervals old is not yet late.
+ */
+export function staleAfter(longestIntervalMs: number): number {
+  return 2 * longestIntervalMs;
+}
+
 /** Time that one run may take, in milliseconds: the interval of the schedule, at least 15 min, at most 6 h. */
 export function defaultTimeBudget(expression: string, timezone: string): number {
   // The default, for which node-cron need not be asked: 12 ms of a start.

@@ -37,7 +37,7 @@ async function realScrape(t: TestContext): Promise<string> {
     poolCounts: () => ({ total: 1, idle: 1, waiting: 0 }),
     budgetLeft: () => ({ remaining: 900, quota: 1_200, source: 'header' }),
   });
-  metrics.setSchedule({ intervalMs: 3_600_000, nextSlot: new Date() });
+  metrics.setSchedule({ intervalMs: 3_600_000, staleAfterMs: 7_200_000, nextSlot: new Date() });
   metrics.recordRun({
     accountId: 'a',
     trigger: 'cron',

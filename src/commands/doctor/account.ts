@@ -13,7 +13,7 @@ import {
   type EndedWalk,
 } from '../../queries/accounts/account-health.ts';
 import { countWaiting, leaseHolder, type LeaseHolder } from '../../queries/accounts/account-internals.ts';
-import { longestInterval } from '../../time/schedule.ts';
+import { longestInterval, staleAfter } from '../../time/schedule.ts';
 import { LEASE_TIMING } from '../../sync/claim/lease.ts';
 import { isKnownDead } from '../../host/process-identity.ts';
 import { look } from './database.ts';
@@ -96,7 +96,6 @@ export function judgeLease(holder: LeaseHolder | null): Line {
   return ok('lease', `${found}, last sign of life ${duration(silentMs)} ago`);
 }
 
-/** A snapshot stands for the instant at which its walk began, and one run may fail: two intervals are not yet late. */
 export function judgeFreshness(
   health: Pick<AccountHealth, 'isRetired' | 'snapshot'>,
   intervalMs: number,
@@ -111,7 +110,7 @@ export function judgeFreshness(
     );
   if (snapshot === null) return warning('freshness', 'no snapshot yet', 'Run `zt-risk-sync sync`');
   const found = `newest snapshot (${snapshot.snapshotId}) ${duration(snapshot.ageMs)} old`;
-  if (snapshot.ageMs <= 2 * intervalMs) return ok('freshness', found);
+  if (snapshot.ageMs <= staleAfter(intervalMs)) return ok('freshness', found);
   return warning(
     'freshness',
     `${found}: more than twice the schedule's interval (${duration(intervalMs)})`,

@@ -34,7 +34,11 @@ export async function startApp(t: TestContext, { databaseUrl, timing, ...given }
   const started: string[] = [];
   const log = (fields: Record<string, unknown>, message: string) => void logs.push({ fields, message });
   const metrics = createMetrics({ version: '1.2.3', budgetLeft: () => null });
-  metrics.setSchedule({ intervalMs: 3_600_000, nextSlot: new Date('2026-11-25T13:00:00Z') });
+  metrics.setSchedule({
+    intervalMs: 3_600_000,
+    staleAfterMs: 7_200_000,
+    nextSlot: new Date('2026-11-25T13:00:00Z'),
+  });
   const pool = createPool({ url: databaseUrl, ...HTTP_POOL, logger: { warn() {} } });
   t.after(() => void pool.end().catch(() => undefined));
   const app = createApp({
