@@ -4,6 +4,7 @@ import { isNull, sql, type SQL } from 'drizzle-orm';
 import { accounts, leases, rejectedRecords, snapshotLevels, snapshots, syncRuns } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
 import { newestWholeWalk } from '../rejected/waiting-records.ts';
+import { failuresSince } from './failures-since.ts';
 
 /** Times in seconds since 1970, null where there was none. */
 export type AccountGauges = {
@@ -55,12 +56,9 @@ export function gaugesOf(key: number): SQL {
     condition: SQL,
   ) => sql`(select ${r.run_id} as run_id, ${r.finished_at} as finished_at from ${runs(condition)}
     order by ${r.run_id} desc limit 1)`;
-  const streak = (since: SQL, condition: SQL) =>
-    sql`(select count(*)::integer from (select from ${runs(
-      sql`${r.run_id} > coalesce((select run_id from ${since}), 0) and ${condition}`,
-    )} order by ${r.run_id} desc limit ${STREAK_LIMIT}) newer)`;
-  const success = sql.raw('success');
-  const complete = sql.raw('complete');
+  const newer = runs(
+    sql`${r.run_id} > coalesce((select run_id from complete), 0) and ${r.verdict} = 'partial'`,
+  );
   return sql`
     with newest as (select ${snapshots.snapshot_id} as snapshot_id, ${snapshots.observed_at} as observed_at, ${snapshots.carried_count} as carried
            from ${snapshots} where ${snapshots.account_key} = ${key} order by ${snapshots.observed_at} desc limit 1),
@@ -75,8 +73,8 @@ export function gaugesOf(key: number): SQL {
            ${epoch(sql`(select observed_at from newest)`)} as observed_at,
            ${epoch(sql`(select finished_at from success)`)} as last_success_at,
            ${epoch(sql`(select finished_at from complete)`)} as last_complete_at,
-           ${streak(success, sql`${r.status} <> 'succeeded'`)} as failed_runs,
-           ${streak(complete, sql`${r.verdict} = 'partial'`)} as partial_runs,
+           ${failuresSince(key, STREAK_LIMIT)} as failed_runs,
+           (select count(*)::integer from (select from ${newer} order by ${r.run_id} desc limit ${STREAK_LIMIT}) newer) as partial_runs,
            (select count(*)::integer from ${rejectedRecords} where ${rejectedRecords.account_key} = ${key}
                and ${rejectedRecords.last_run_id} >= ${newestWholeWalk(key)}) as rejected_waiting,
            ${epoch(sql`(select started_at from lease)`)} as lease_started_at,

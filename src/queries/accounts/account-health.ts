@@ -5,6 +5,7 @@ import { keeps } from '../../db/evidence-sql.ts';
 import { accounts, snapshots, syncRuns, users } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
 import { readEvidence, type Evidence } from '../../evidence.ts';
+import { failuresSince } from './failures-since.ts';
 
 export type AccountHealth = {
   accountKey: number;
@@ -57,21 +58,12 @@ export async function accountHealth(tx: Transaction, accountId: string): Promise
     .where(eq(syncRuns.account_key, accountKey))
     .orderBy(desc(syncRuns.run_id))
     .limit(1);
-  const [failures] = await tx
-    .select({ count: sql<number>`count(*)::integer` })
-    .from(syncRuns)
-    .where(
-      and(
-        eq(syncRuns.account_key, accountKey),
-        sql`${syncRuns.run_id} > coalesce((select max(ok.run_id) from ${syncRuns} ok
-          where ok.account_key = ${accountKey} and ok.status = 'succeeded'), 0)`,
-      ),
-    );
+  const { rows } = await tx.execute<{ count: number }>(sql`select ${failuresSince(accountKey)} as count`);
   return {
     accountKey,
     isRetired: account.retired_at !== null,
     snapshot: snapshot ?? null,
-    failuresSince: failures?.count ?? 0,
+    failuresSince: rows[0]?.count ?? 0,
     newestRun: newestRun ?? null,
   };
 }

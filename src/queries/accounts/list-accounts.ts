@@ -2,9 +2,10 @@
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
-import { accounts, leases, rejectedRecords, snapshots, syncRuns } from '../../db/schema.ts';
+import { accounts, leases, rejectedRecords, snapshots } from '../../db/schema.ts';
 import { mayRead } from '../health/may-read.ts';
 import { isWaiting } from '../rejected/waiting-records.ts';
+import { failuresSince } from './failures-since.ts';
 
 export type AccountState = {
   account_id: string;
@@ -49,18 +50,13 @@ export async function listAccounts(pool: Pool): Promise<AccountState[]> {
       cross join (select null::bigint as run_id, null::timestamptz as started_at, null::timestamptz as heartbeat_at, null as host) l`;
   const { rows } = await drizzle(pool).execute<Record<string, unknown>>(sql`
     select a.account_id, a.label, a.added_at, a.retired_at, s.snapshot_id::float8 as snapshot_id, s.observed_at, s.verdict, s.user_count,
-           s.carried_count, f.failures_since, p.partials_since, c.complete_at,
+           s.carried_count, ${failuresSince(sql`a.account_key`)} as failures_since, p.partials_since, c.complete_at,
            extract(epoch from clock_timestamp() - l.heartbeat_at)::float8 * 1000 as silent_ms,
            extract(epoch from clock_timestamp() - s.observed_at)::float8 * 1000 as age_ms,
            extract(epoch from clock_timestamp() - a.added_at)::float8 * 1000 as known_ms, l.run_id::float8 as running_run_id, l.started_at as running_since, l.host as running_host,
            r.rejected_waiting
       from ${accounts} a
       left join lateral (select * from ${snapshots} s where s.account_key = a.account_key order by s.observed_at desc limit 1) s on true
-      left join lateral (
-        select count(*)::integer as failures_since from ${syncRuns} r
-         where r.account_key = a.account_key and r.status <> 'succeeded'
-           and r.run_id > coalesce((select max(ok.run_id) from ${syncRuns} ok
-                                     where ok.account_key = a.account_key and ok.status = 'succeeded'), 0)) f on true
       left join lateral (
         select max(s.observed_at) as complete_at from ${snapshots} s
          where s.account_key = a.account_key and s.verdict = 'complete') c on true
