@@ -3,6 +3,7 @@ import type { Trend } from '../answers/trend.ts';
 import type { Bucket, TrendPoint } from '../queries/levels/level-trend.ts';
 import { accountName, NO_ACCOUNT } from '../answers/choose-histories.ts';
 import { startOfDay } from '../time/when.ts';
+import { RISK_LEVELS } from '../user-risk.ts';
 import { minute } from '../words.ts';
 import { printRows, table, type Cell, type Format } from './table.ts';
 import {
@@ -26,7 +27,8 @@ type TrendPrintOptions = {
   rows?: number;
 };
 
-const LEVELS: readonly Level[] = ['high', 'medium', 'low'];
+/** As columns and rows show them: the worst first. */
+const LEVELS: readonly Level[] = RISK_LEVELS.toReversed();
 
 export function printTrend(io: TrendIo, trend: Trend, options: TrendPrintOptions): void {
   const { accounts, points } = trend;

@@ -2,6 +2,7 @@
 // later one only where they are asked for.
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
+import { levelRank } from '../../db/level-rank.ts';
 import type { Pool } from '../../db/pool.ts';
 import { userIdentities as i, users as u } from '../../db/schema.ts';
 import type { Change } from '../../user-risk.ts';
@@ -30,13 +31,12 @@ export async function compareLevels(
     left join ${u} on ${u.account_key} = ${account.account_key} and ${u.user_id} = c.user_id
     left join ${i} on ${i.account_key} = ${account.account_key} and ${i.user_key} = ${u.user_key}
           and ${i.valid_from} <= ${to}::timestamptz and (${i.valid_to} is null or ${i.valid_to} > ${to}::timestamptz)`;
-  const rank = (level: string) =>
-    sql`array_position(array['high', 'medium', 'low'], ${sql.raw(`c.${level}`)}) nulls last`;
+  const worst = (level: string) => sql`${levelRank(sql.raw(`c.${level}`))} desc nulls last`;
   const { rows } = await drizzle(pool).execute<LevelDifference>(sql`
     select c.change, c.user_id, c.from_level, c.to_level,
            ${identities ? sql`${i.email}, ${i.name}` : sql`null as email, null as name`}
       from risk_bi.compare(${account.account_id}, ${from}::timestamptz, ${to}::timestamptz) c
       ${identities ? named : sql``}
-     order by array_position(${sql.param([...CHANGE_ORDER])}::text[], c.change), ${rank('to_level')}, ${rank('from_level')}, c.user_id`);
+     order by array_position(${sql.param([...CHANGE_ORDER])}::text[], c.change), ${worst('to_level')}, ${worst('from_level')}, c.user_id`);
   return rows;
 }

@@ -1,6 +1,7 @@
 // Users of one account with their state, as it is now or as a snapshot had it; emails and names only where they are asked for.
 import { sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
+import { levelRank } from '../../db/level-rank.ts';
 import type { Pool } from '../../db/pool.ts';
 import { snapshots as n, userIdentities as i, userLevels as l, users as u } from '../../db/schema.ts';
 
@@ -126,10 +127,10 @@ function found({ idRange, text, identities }: UserFilter): SQL {
   return ways.length === 0 ? sql`false` : sql`(${sql.join(ways, sql` or `)})`;
 }
 
-const RANK = sql`array_position(array['high', 'medium', 'low'], s.max_risk_level)`;
+const WORST = sql`${levelRank(sql.raw('s.max_risk_level'))} desc nulls last`;
 const ORDERS: Readonly<Record<UserSort, SQL>> = {
-  level: sql`${RANK} nulls last, s.last_event desc`,
-  events: sql`s.event_count desc, ${RANK} nulls last`,
+  level: sql`${WORST}, s.last_event desc`,
+  events: sql`s.event_count desc, ${WORST}`,
   'last-event': sql`s.last_event desc`,
   since: sql`coalesce(s.level_since, s.cleared_at) desc`,
   'first-seen': sql`s.first_seen_at desc`,

@@ -5,6 +5,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 import { columnNames } from '../../db/column-names.ts';
 import { instant, whole } from '../../db/inline-sql.ts';
+import { levelRank } from '../../db/level-rank.ts';
 import {
   accountWriters,
   lookups,
@@ -165,7 +166,7 @@ function openLevels(facts: SnapshotFacts): SQL {
     select ${c.account_key}, ${c.user_key}, ${at(facts)}, ${c.new_level}, ${c.old_level},
            case when ${c.is_new} then 'appeared'
                 when ${c.old_level} is null then 'returned'
-                when ${rank(c.new_level.getSQL())} > ${rank(c.old_level.getSQL())} then 'raised'
+                when ${levelRank(c.new_level.getSQL())} > ${levelRank(c.old_level.getSQL())} then 'raised'
                 else 'lowered' end,
            ${stamp(facts)}
       from ${c}
@@ -252,9 +253,4 @@ function keepAnswers(facts: SnapshotFacts): SQL {
     on conflict (${columnNames(l.account_key, l.user_key)}) do update
        set ${columnNames(l.run_id)} = excluded.run_id, ${columnNames(l.asked_at)} = excluded.asked_at,
            ${columnNames(l.outcome)} = excluded.outcome, ${columnNames(l.level_at)} = coalesce(excluded.level_at, ${l.level_at})`;
-}
-
-/** 1 low, 2 medium, 3 high; null stays null. */
-function rank(level: SQL): SQL {
-  return sql`array_position(array['low', 'medium', 'high'], ${level})`;
 }
