@@ -7,6 +7,8 @@ export type RiskLevel = (typeof RISK_LEVELS)[number];
 /** What may become of a user from one snapshot to the next. */
 export const CHANGES = ['appeared', 'raised', 'lowered', 'cleared', 'returned'] as const;
 export type Change = (typeof CHANGES)[number];
+/** As they are listed: the gravest first. */
+export const CHANGE_ORDER: readonly Change[] = ['raised', 'appeared', 'returned', 'lowered', 'cleared'];
 
 /** The six fields that the summary serves for a user. */
 export type UserRisk = {

@@ -1,13 +1,13 @@
 // What differs between two snapshots as text, JSON or CSV.
 import type { Difference } from '../answers/difference.ts';
-import { CHANGE_ORDER, type LevelDifference } from '../queries/levels/compare-levels.ts';
+import type { LevelDifference } from '../queries/levels/compare-levels.ts';
 import type { LevelCount } from '../queries/levels/levels-of-snapshot.ts';
 import type { SnapshotAt } from '../queries/snapshots/snapshot-at.ts';
 import { withPersons } from './person-lines.ts';
 import { printRows, table, type Cell, type Format } from './table.ts';
 import { accountName } from '../answers/choose-histories.ts';
 import { localMinute } from '../time/when.ts';
-import type { Change } from '../user-risk.ts';
+import { CHANGE_ORDER, type Change } from '../user-risk.ts';
 import { wrap } from './wrap.ts';
 
 const COLUMNS = [

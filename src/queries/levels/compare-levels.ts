@@ -5,10 +5,7 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { levelRank } from '../../db/level-rank.ts';
 import type { Pool } from '../../db/pool.ts';
 import { userIdentities as i, users as u } from '../../db/schema.ts';
-import type { Change } from '../../user-risk.ts';
-
-/** The gravest first. */
-export const CHANGE_ORDER: readonly Change[] = ['raised', 'appeared', 'returned', 'lowered', 'cleared'];
+import { CHANGE_ORDER, type Change } from '../../user-risk.ts';
 
 export type LevelDifference = {
   change: Change;
