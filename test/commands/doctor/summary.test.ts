@@ -162,7 +162,7 @@ describe('paging', () => {
       found: /a walk cannot end in its time/,
       mend: /SYNC_TIME_BUDGET/,
     });
-    assertOnly(await p.doctor({ ...env, SYNC_TIME_BUDGET: '8m' }), {
+    assertOnly(await p.doctor({ ...env, SYNC_TIME_BUDGET: '12m' }), {
       check: 'walk_time',
       status: 'warning',
       code: 0,
