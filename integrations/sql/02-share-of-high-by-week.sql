@@ -1,4 +1,4 @@
--- Is the share of users at high rising? At the end of each week.
+-- Is the share of users at high rising? Each row shows the end of a week.
 select distinct on (a.account_id, t.week_start)
        coalesce(a.label, a.account_id) as account, t.week_start, d.user_count as high,
        round(100 * d.share::numeric, 2) as percent

@@ -1,4 +1,4 @@
--- Whose level rose in the last 24 hours, or who came with a level above low?
+-- Who rose in the last 24 hours, or appeared or returned with a level above low?
 select coalesce(a.label, a.account_id) as account, c.changed_at, c.user_id, c.change, c.from_level, c.to_level
   from risk_bi.level_changes c
   join risk_bi.risk_levels l on l.level = c.to_level

@@ -1,4 +1,4 @@
--- From which level to which did users move?
+-- How often did users move from one level to another?
 select t.from_level,
        coalesce(sum(t.change_count) filter (where t.to_level = 'none'), 0) as to_none,
        coalesce(sum(t.change_count) filter (where t.to_level = 'low'), 0) as to_low,

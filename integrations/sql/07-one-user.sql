@@ -1,4 +1,4 @@
--- What is one user's past? Put an id in place of the inner query, which takes whoever changed most often.
+-- What is the history of one user? The inner query takes the user with the most changes: put two ids in its place.
 select h.valid_from, h.valid_to, h.max_risk_level, h.change, h.end_reason, h.duration
   from risk_bi.user_level_history h
  where (h.account_id, h.user_id) = (

@@ -1,4 +1,4 @@
--- How do periods at high end, and after how long? Those of the first load began earlier than anybody saw.
+-- How do periods at high end, and after how long? Without the first load: its periods may have begun earlier.
 select coalesce(e.ended_by, 'lasts') as ended_by,
        count(*) as episodes,
        round((percentile_cont(0.5) within group (order by e.duration_seconds) / 86400)::numeric, 1) as median_days

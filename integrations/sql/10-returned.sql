@@ -1,4 +1,4 @@
--- Who was cleared and is back, after how long?
+-- Who was cleared and came back, and after how long?
 select coalesce(a.label, a.account_id) as account, r.user_id,
        r.level_before, r.cleared_at, r.returned_at, r.away, r.level_after
   from risk_bi.returned_users r

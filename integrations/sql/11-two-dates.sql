@@ -1,4 +1,4 @@
--- What differs between a week ago and now? Of accounts whose first load was over by then: it is no news.
+-- What differs between a week ago and now? Without accounts whose first load was not complete by then: it is not news.
 select coalesce(a.label, a.account_id) as account, c.change, c.from_level, c.to_level, count(*) as users
   from risk_bi.accounts a
  cross join lateral risk_bi.compare(a.account_id, now() - interval '7 days', now()) c
