@@ -1,4 +1,4 @@
--- `dbt source freshness` sees the newest row of all accounts; one account may stop while others go on.
+-- `dbt source freshness` sees only the newest row of all accounts, but one account may stop while others go on.
 {{ config(severity = 'warn') }}
 select a.account_id, max(s.observed_at) as newest
   from {{ ref('stg_risk__accounts') }} a

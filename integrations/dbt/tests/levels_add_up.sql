@@ -1,4 +1,4 @@
--- The levels of a day are those of the snapshot that the day shows, all of them.
+-- A day shows exactly the three levels of its snapshot, and they add up to the users of that snapshot.
 select d.account_id, d.day
   from {{ ref('risk_levels_daily') }} d
   join {{ ref('stg_risk__snapshots') }} s using (account_id, snapshot_id)
