@@ -1,11 +1,11 @@
 #!/bin/sh
-# Makes the secret files that docker-compose.yml mounts, in ./secrets or in the folder that is named. Keeps what is there.
+# Makes the secret files that docker-compose.yml mounts, in ./secrets or in the given folder. Keeps existing files.
 #   CLOUDFLARE_API_TOKEN=... sh integrations/compose/make-secrets.sh [folder]
 set -eu
 folder=${1:-secrets}
 mkdir -p "$folder"
-# Compose mounts a file with the owner and the mode it has on the host, and the programs in the containers are other users
-# (1000, 999, 472). So everybody may read the files, and it is the folder that keeps the people of the host out.
+# Compose mounts a file with the owner and mode that it has on the host. The programs in the containers run as other
+# users (1000, 999, 472). So everybody may read the files, and the folder keeps other users of the host out.
 chmod 700 "$folder"
 
 put() {
