@@ -1,4 +1,4 @@
--- Who differs between the ends of two days? Variables: account (text), from_date and to_date (date); change (text) is optional.
+-- Whose level differs between the ends of two days? Variables: account (text), from_date and to_date (date); change (text) is optional.
 select c.change, c.from_level, c.to_level, c.user_id
   from risk_bi.compare({{account}},
          ({{from_date}}::date + 1)::timestamptz - interval '1 microsecond',
