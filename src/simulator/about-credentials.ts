@@ -1,5 +1,5 @@
-// What the stand-in says when it is asked about the credentials themselves. Tokens of a user and tokens of an account are
-// asked about at different addresses; the wrong one does not know a good token.
+// The simulator's answers about the credentials themselves. User tokens and account tokens are verified at different
+// paths; the wrong path does not know a valid token.
 import { failure, result, type Answer } from './answers.ts';
 import type { Caller, Credentials } from './credentials.ts';
 
@@ -7,7 +7,7 @@ export type CredentialsRoute = { to: 'user_token' | 'member' } | { to: 'account_
 
 const ACCOUNT_TOKEN = /^\/client\/v4\/accounts\/([^/]+)\/tokens\/verify\/?$/;
 
-/** Null when the path asks for something else. */
+/** Null when the path is not about credentials. */
 export function credentialsRouteOf(path: string): CredentialsRoute | null {
   if (/^\/client\/v4\/user\/tokens\/verify\/?$/.test(path)) return { to: 'user_token' };
   if (/^\/client\/v4\/user\/?$/.test(path)) return { to: 'member' };
@@ -15,10 +15,10 @@ export function credentialsRouteOf(path: string): CredentialsRoute | null {
   return accountId === undefined ? null : { to: 'account_token', accountId };
 }
 
-/** Of a caller that is known. */
+/** The caller must be identified already. */
 export function aboutCredentials(route: CredentialsRoute, caller: Caller, known: Credentials): Answer {
   if (route.to === 'member') {
-    // A token would need a permission of its own for it.
+    // A token would need an extra permission for this path.
     if (caller.identity !== 'email') return failure(403, 9109, 'Unauthorized to access requested resource');
     return result({ id: '7c5dae5552338874e5053f2534d2767a', email: known.email, suspended: false });
   }

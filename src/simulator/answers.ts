@@ -1,4 +1,4 @@
-// The shapes of what the stand-in says: Cloudflare's envelope around results and errors. Never echoes what was sent.
+// The shapes of the simulator's answers: Cloudflare's envelope around results and errors. Never echoes the request.
 
 export type Answer = { status: number; body: string; type: string; headers?: Record<string, string> };
 
@@ -30,7 +30,7 @@ export function throttled(retryAfterSeconds: number): Answer {
   });
 }
 
-/** What the edge shows when the machine behind it did not answer. */
+/** The page that Cloudflare's edge shows when the server behind it did not answer. */
 export function edgePage(status: number, title: string): Answer {
   const body = `<!DOCTYPE html>\n<html><head><title>${status}: ${title}</title></head><body><h1>${title}</h1></body></html>\n`;
   return { status, body, type: 'text/html; charset=UTF-8' };

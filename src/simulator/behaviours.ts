@@ -1,4 +1,4 @@
-// The risk behaviours that the invented account has switched on, and how often each of them is what a user does.
+// The risk behaviours that the simulated account has enabled, and how often each of them occurs.
 import type { RiskLevel } from '../user-risk.ts';
 
 export type Behaviour = { id: string; name: string; risk_level: RiskLevel };
@@ -13,7 +13,7 @@ const table: readonly (Behaviour & { perThousand: number })[] = [
   { id: 'sentinel_one', name: 'SentinelOne threat detected on device', risk_level: 'high', perThousand: 2 },
 ];
 
-/** What the campaign makes of its victims. */
+/** The behaviour of users who fall for the phishing campaign. */
 export const PHISHED: Behaviour = {
   id: 'phished',
   name: 'Credentials entered on a phishing page',

@@ -1,4 +1,4 @@
-// Who is asking, by either of Cloudflare's two schemes, and how it refuses those that it does not know.
+// Identifies who is asking, by API token or by email and key. Refuses unknown credentials as Cloudflare does.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { failure } from './answers.ts';
@@ -8,16 +8,16 @@ export type Credentials = {
   token: string;
   email: string;
   key: string;
-  /** The accounts that these credentials may read; all of them when left out. */
+  /** The accounts that these credentials may read; all accounts when left out. */
   accounts?: readonly string[];
   /** Who owns the token. Default user. */
   tokenOwner?: 'user' | 'account';
-  /** Only an active token (the default) is let in; of any it is said when it is asked about itself. */
+  /** Default active. A token with another status is refused, except when it asks about itself. */
   tokenStatus?: 'active' | 'disabled' | 'expired';
   tokenExpires?: Date;
 };
 
-/** Whose budget a request uses. */
+/** The budget that a request counts against. */
 export type Identity = 'token' | 'email' | 'anonymous';
 
 export type Caller = { identity: Identity; refusal: Answer | null };

@@ -1,6 +1,6 @@
-// One seat of the invented company, lived forward in time: somebody is hired, misbehaves, is reset, renamed, leaves,
-// and is replaced. Everything is drawn from the seat's own generator in the order in which it happens, so that the
-// same seat at the same instant is the same whatever was asked before.
+// One seat (position) of the simulated company over time: a person is hired, misbehaves, is reset, renamed, leaves, and
+// is replaced. All random values come from the seat's own generator, in order of time. So the state of a seat at an
+// instant does not depend on earlier questions.
 import { RISK_LEVELS } from '../user-risk.ts';
 import { PHISHED, pickBehaviour } from './behaviours.ts';
 import type { Behaviour } from './behaviours.ts';
@@ -14,9 +14,9 @@ import { afterBusyDays, DAY, HOUR } from './rhythm.ts';
 export type Plan = {
   seed: number;
   seats: number;
-  /** Before this nothing has happened. */
+  /** Nothing happens before this. */
   beginning: number;
-  /** Everybody hired at the beginning has been seen by then. */
+  /** By then, everybody hired at the beginning has had an event. */
   settled: number;
   /** `from` is a midnight; `share` of all seats are victims. */
   campaign: { from: number; share: number; cleanUpDays: number } | null;
@@ -25,15 +25,15 @@ export type Plan = {
 export type Life = {
   readonly seat: number;
   readonly rng: Rng;
-  /** How many people sat here before. */
+  /** How many people held this seat before. */
   generation: number;
   person: Person | null;
-  /** Behaviours per busy day, and hours ahead of UTC. */
+  /** Behaviours per busy day; below it, hours ahead of UTC. */
   rate: number;
   offset: number;
-  /** Index into RISK_LEVELS; -1 while the user has no score. */
+  /** Index into RISK_LEVELS; -1 while the user has no level. */
   level: number;
-  /** Since the last reset: a reset starts the counter anew. */
+  /** Since the last reset, which sets it back to 0. */
   eventCount: number;
   lastEvent: number;
   lastReset: number | null;
@@ -48,12 +48,12 @@ export type Life = {
 export type Witness = { behaved(life: Life, behaviour: Behaviour, at: number): void; hired(): void };
 
 const NEVER = Number.POSITIVE_INFINITY;
-// An administrator deals with a high user within days and with a medium one in weeks; a low one is hardly ever reset.
+// Administrators reset high users within days and medium users within weeks. They hardly ever reset low users.
 const RESET_AFTER_BUSY_DAYS = [400, 20, 4.5];
 const TENURE_DAYS = 900;
 const RENAME_EVERY_DAYS = 1500;
 const VACANT_BUSY_DAYS = 12;
-// Most sit in Europe, so that the rhythm of a working day shows in UTC.
+// Most users are in Europe, so that working hours are visible in UTC.
 const OFFSETS = [1, 1, 1, 1, 0, 0, 2, -5, -5, 8];
 
 export function beginLife(plan: Plan, seat: number): Life {
@@ -77,12 +77,12 @@ export function beginLife(plan: Plan, seat: number): Life {
   };
 }
 
-/** When the next thing happens in this seat. */
+/** The time of the next thing that happens in this seat. */
 export function nextMoment(life: Life): number {
   return Math.min(life.hireAt, life.behaveAt, life.resetAt, life.renameAt, life.leaveAt, life.lureAt);
 }
 
-/** Lives everything that happens up to and including `until`. Returns when the next thing will happen. */
+/** Applies everything that happens up to and including `until`. Returns the time of the next thing. */
 export function liveUntil(life: Life, plan: Plan, until: number, witness?: Witness): number {
   let at = nextMoment(life);
   while (at <= until) {
@@ -104,7 +104,7 @@ function hire(life: Life, plan: Plan, at: number, witness?: Witness): void {
   const { rng } = life;
   life.generation += 1;
   life.person = hirePerson(plan.seed, plan.seats, life.seat, life.generation);
-  // Few users make most of the events.
+  // A few users cause most events.
   life.rate = Math.min(5, Math.max(0.08, 0.35 * Math.exp(0.9 * normal(rng))));
   life.offset = OFFSETS[Math.floor(uniform(rng) * OFFSETS.length)] ?? 0;
   life.hireAt = NEVER;
@@ -153,12 +153,12 @@ function fallForIt(life: Life, plan: Plan, at: number, witness?: Witness): void 
   life.lureAt = NEVER;
   if (life.person === null || plan.campaign === null) return;
   behave(life, PHISHED, at, witness);
-  // Cleaned up in office hours: half a busy hour moves a reset that falls in the night to the next morning.
+  // Clean-up happens in office hours: a small part of a busy day moves a reset at night to the next morning.
   const cleaned = at + (0.8 + uniform(life.rng) * plan.campaign.cleanUpDays) * DAY;
   life.resetAt = afterBusyDays(Math.floor(cleaned), 0.05, life.offset);
 }
 
-// Drawn from a generator of its own, so that the same world with and without a campaign is the same before it.
+// Uses a separate generator, so that a campaign changes nothing before it begins.
 function lureTime(plan: Plan, seat: number): number {
   if (plan.campaign === null) return NEVER;
   const rng: Rng = { state: hash(plan.seed, seat, 2) };

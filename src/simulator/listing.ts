@@ -1,5 +1,5 @@
-// The account's users in the order in which pages are cut from it. Kept from request to request while the simulated
-// instant stands still, because a walk asks for hundreds of pages of the same list.
+// The account's users in the order of the pages. Cached while the simulated clock stands still, because a walk asks for
+// hundreds of pages of the same list.
 import { RISK_LEVELS } from '../user-risk.ts';
 import type { UserRisk } from '../user-risk.ts';
 import { hash, uniform } from './random.ts';
@@ -8,7 +8,7 @@ import type { World } from './world.ts';
 
 export type Listing = {
   rows(instant: Date, orderBy: string | null, direction: string | null): readonly UserRisk[];
-  /** Moves somebody from position `from` or later to the top, for good: what a row does whose user acts. */
+  /** Moves a random user from position `from` or later to the top, for good, as a new event of that user would. */
   drift(from: number): void;
 };
 
@@ -17,7 +17,7 @@ type Sorted = { orderBy: string; direction: string; rows: UserRisk[] };
 export function createListing(world: World): Listing {
   let instant = Number.NaN;
   let sorted: Sorted | null = null;
-  // Only the order drifts: what is served of each user stays the truth of the instant, so that it can be compared.
+  // Only the order drifts. The values of each user stay those of the instant, so that they can be compared.
   const drifted = new Map<string, number>();
   let moves = 0;
   const rng: Rng = { state: hash(7) };
@@ -51,7 +51,7 @@ export function createListing(world: World): Listing {
   };
 }
 
-/** In place; `rows` come newest first. Unknown keys are ignored, as undocumented parameters are. */
+/** Sorts in place; `rows` arrive newest first. Ignores unknown keys, like other undocumented parameters. */
 function sort(rows: UserRisk[], orderBy: string, direction: string): void {
   if (orderBy === 'event_count') rows.sort((a, b) => b.event_count - a.event_count);
   if (orderBy === 'max_risk_level') rows.sort((a, b) => rank(b) - rank(a));

@@ -19,14 +19,14 @@ const FAMILY = (
   'Yılmaz Zhang Zhou'
 ).split(' ');
 
-// Letters that Unicode does not take apart into a base letter and an accent.
+// Letters that Unicode does not split into a base letter and an accent.
 const LETTERS: Record<string, string> = { ø: 'o', ı: 'i' };
 
 /** The `generation`-th person in this seat of a world of `seats` seats. */
 export function hirePerson(seed: number, seats: number, seat: number, generation: number): Person {
   const pairs = GIVEN.length * FAMILY.length;
   const nth = generation * seats + seat;
-  // A stride that shares no factor with the number of pairs visits every pair once before any comes again.
+  // A stride that shares no factor with the number of pairs visits every pair once before any pair repeats.
   const pair = ((hash(seed) % pairs) + (nth % pairs) * strideFor(pairs)) % pairs;
   const given = GIVEN[pair % GIVEN.length] ?? '';
   const family = FAMILY[Math.floor(pair / GIVEN.length)] ?? '';
@@ -39,7 +39,7 @@ export function hirePerson(seed: number, seats: number, seat: number, generation
   };
 }
 
-/** Marries: a second family name, in the name and in the address. `choice` is at least 0 and below 1. */
+/** Adds a second family name, as after a wedding, to the name and the address. `choice` is at least 0 and below 1. */
 export function renamePerson(person: Person, choice: number): Person {
   const added = FAMILY[Math.floor(choice * FAMILY.length)] ?? '';
   const single = person.name.split('-')[0] ?? person.name;
@@ -48,7 +48,7 @@ export function renamePerson(person: Person, choice: number): Person {
   return { userId: person.userId, ...renamed };
 }
 
-/** The seat that an id may belong to: a candidate, to be compared with the person who sits there. */
+/** The seat that an id may belong to. Only a candidate: compare the id with the id of the person in that seat. */
 export function seatOf(seed: number, userId: string): number {
   return readSealed(seed, userId);
 }

@@ -1,7 +1,7 @@
-// Seeded randomness that costs a few nanoseconds: a hash over numbers, a 32-bit generator, and ids made of both.
+// Seeded random values that cost a few nanoseconds each: a hash over numbers, a 32-bit generator, and ids made of both.
 // Not for secrets.
 
-/** A generator's whole state, so that a life can keep its own inside its own object. */
+/** The whole state of a generator, so that each life can hold its own. */
 export type Rng = { state: number };
 
 /** Mixes numbers (taken as 32-bit integers) into one unsigned 32-bit number. */
@@ -27,7 +27,7 @@ export function uniform(rng: Rng): number {
   return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
 }
 
-/** Waiting time until the next of events that come at random, `mean` apart. */
+/** The time until the next of random events that are `mean` apart on average. */
 export function exponential(rng: Rng, mean: number): number {
   return -Math.log(1 - uniform(rng)) * mean;
 }
@@ -51,13 +51,13 @@ export function uuid(...key: number[]): string {
   ].join('-');
 }
 
-/** A uuid with a number in its last eight digits that only `readSealed` can tell from noise. */
+/** A uuid that hides a number in its last eight digits. Only `readSealed` can read the number. */
 export function sealedUuid(seed: number, sealed: number, ...key: number[]): string {
   const open = uuid(seed, sealed, ...key).slice(0, 28);
   return open + hex8((sealed ^ hashText(seed, open)) >>> 0);
 }
 
-/** The number that `sealedUuid` put in; of any other uuid some number, so the caller compares the whole id. */
+/** The number that `sealedUuid` hid. Any other uuid gives an arbitrary number, so the caller compares the whole id. */
 export function readSealed(seed: number, id: string): number {
   return (Number.parseInt(id.slice(28), 16) ^ hashText(seed, id.slice(0, 28))) >>> 0;
 }

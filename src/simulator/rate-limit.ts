@@ -1,4 +1,4 @@
-// A budget of requests per window and caller, on the clock that it is handed: simulated time, not the machine's.
+// A budget of requests per window and caller. Uses the clock passed to it: simulated time, not the machine's.
 
 export type RateLimit = { requests: number; windowSeconds: number };
 
@@ -10,7 +10,7 @@ export type Spent = {
   exceeded: boolean;
 };
 
-/** Counts one request of `caller`. The window opens with its first request; an earlier clock opens a new one. */
+/** Counts one request of `caller`. A window opens with its first request. A clock that goes back opens a new window. */
 export function createRateLimiter(limit: RateLimit): (caller: string, now: Date) => Spent {
   const windows = new Map<string, { opened: number; spent: number }>();
   const length = limit.windowSeconds * 1000;

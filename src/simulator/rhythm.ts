@@ -1,5 +1,6 @@
-// Time as people spend it: busy on weekday mornings, quiet at night and at weekends. Instants are whole microseconds
-// since 1970 (exact in a double until the year 2255), because the API serves microseconds and Date has none.
+// When people are active: busy on weekday mornings, quiet at night and at weekends. Instants are whole microseconds
+// since 1970, because the API serves microseconds and Date has only milliseconds. A double holds them exactly until
+// 2255.
 
 const SECOND = 1_000_000;
 export const HOUR = 3600 * SECOND;
@@ -8,7 +9,7 @@ const WEEK = 7 * DAY;
 // 1970 began on a Thursday; weeks here begin on Monday.
 const FIRST_MONDAY = -3 * DAY;
 
-// How busy each hour of a working day is. Never zero: some work at night, and time must be invertible.
+// How busy each hour of a working day is. Never zero: some people work at night, and time must be invertible.
 const WORKDAY = [1, 1, 1, 1, 1, 2, 4, 10, 22, 28, 28, 24, 16, 22, 26, 24, 20, 14, 8, 6, 5, 4, 3, 2];
 const WEEKEND_SHARE = 0.12;
 
@@ -17,14 +18,14 @@ const hours = Array.from(
   (_, hour) => (WORKDAY[hour % 24] ?? 1) * (hour < 120 ? 1 : WEEKEND_SHARE),
 );
 const scale = 7 / hours.reduce((sum, weight) => sum + weight, 0);
-// Busy days gone by since Monday 00:00 at the start of each hour; a whole week is 7.
+// Busy days from Monday 00:00 to the start of each hour; a whole week has 7.
 const gone = new Float64Array(169);
 for (let hour = 0; hour < 168; hour += 1) gone[hour + 1] = (gone[hour] ?? 0) + (hours[hour] ?? 0) * scale;
 gone[168] = 7;
 
 /**
- * The instant at which `busyDays` of activity have gone by since `from`, for somebody whose clock is `offsetHours`
- * ahead of UTC. A week holds 7 busy days, nearly all of them in office hours. Always later than `from`.
+ * The instant `busyDays` of activity after `from`, for a person whose clock is `offsetHours` ahead of UTC. A week has 7
+ * busy days, nearly all in office hours. The result is always later than `from`.
  */
 export function afterBusyDays(from: number, busyDays: number, offsetHours: number): number {
   const local = from + offsetHours * HOUR - FIRST_MONDAY;
@@ -68,7 +69,7 @@ export function isoMicros(instant: number): string {
   return `${new Date(ms).toISOString().slice(0, -1)}${String(micros).padStart(3, '0')}Z`;
 }
 
-/** Throws a RangeError for an invalid date, which would otherwise compare as neither before nor after anything. */
+/** Throws a RangeError for an invalid date, because such a date is neither before nor after any other. */
 export function microsOf(date: Date): number {
   const ms = date.getTime();
   if (Number.isNaN(ms)) throw new RangeError('the simulated instant is not a valid date');

@@ -1,5 +1,5 @@
-// A stand-in for the Cloudflare API that speaks for invented accounts over HTTP. Says nothing of what it was sent:
-// no token, key or path comes back in an answer.
+// Simulates the Cloudflare API over HTTP for invented accounts. Never repeats what it was sent: no token, key or path
+// appears in an answer.
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { aboutCredentials, credentialsRouteOf } from './about-credentials.ts';
@@ -19,20 +19,20 @@ import type { World } from './world.ts';
 export type Worlds = World | ReadonlyMap<string, World> | ((accountId: string) => World | undefined);
 
 export type SimulatorOptions = {
-  /** By account id; a single world speaks for every id of 32 hexadecimal digits. */
+  /** Worlds by account id. A single world answers for every id of 32 hexadecimal digits. */
   worlds: Worlds;
   /** The simulated clock. */
   now: () => Date;
   auth: Credentials;
   /** Default 127.0.0.1. */
   host?: string;
-  /** Default 0: a free one. */
+  /** Default 0: any free port. */
   port?: number;
   /** A larger per_page is clamped to this. Default 1000. */
   perPageMax?: number;
   /** Default 20. */
   defaultPerPage?: number;
-  /** Per caller, in simulated time. Default 1200 in 300 s; null for none. */
+  /** Per caller, in simulated time. Default 1200 in 300 s; null: no limit. */
   rateLimit?: RateLimit | null;
   faults?: readonly Fault[];
 };
@@ -41,11 +41,11 @@ export type Simulator = {
   /** The base URL, ending in /client/v4. */
   url: string;
   port: number;
-  /** Answered so far, refusals and faults included. */
+  /** Requests answered so far, refusals and faults included. */
   requests(): number;
-  /** Replaces all faults; the counting faults start over. */
+  /** Replaces all faults. Faults that count requests start again at 0. */
   setFaults(faults: readonly Fault[]): void;
-  /** Other credentials from now on: the old ones are refused. */
+  /** Replaces the credentials: the old ones are refused from now on. */
   setAuth(auth: Credentials): void;
   close(): Promise<void>;
 };
@@ -113,15 +113,19 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     send(response, said, rate);
   }
 
-  // A client that pauses between two walks keeps its connection; node would close it after 5 s, often just in time
-  // to break the next request.
+  // Clients keep their connection between two walks. Node would close it after 5 s, often exactly when the next request
+  // arrives.
   const server = createServer({ keepAliveTimeout: 120_000 }, (request, response) => {
     try {
       handle(request, response);
     } catch {
-      // Without its message, which might quote the request.
+      // Without the error's message, which may quote the request.
       if (response.headersSent) response.destroy();
-      else send(response, failure(500, 1000, 'The simulator failed: a defect, or a clock that is no date'));
+      else
+        send(
+          response,
+          failure(500, 1000, 'The simulator failed: a defect, or its clock is not a valid date'),
+        );
     }
   });
   const host = options.host ?? '127.0.0.1';
@@ -154,7 +158,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   };
 }
 
-/** Who listens on every address is reached at loopback; not every system connects to 0.0.0.0. */
+/** A server that listens on all addresses is reached at loopback: not every system can connect to 0.0.0.0. */
 function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';

@@ -1,4 +1,4 @@
-// Cuts the page that was asked for from the account's users, the way the endpoint does, or the way a fault makes it.
+// Cuts the requested page from the account's users, as the endpoint does, or as a fault makes it.
 import type { UserRisk } from '../user-risk.ts';
 import { failure, result } from './answers.ts';
 import type { Answer } from './answers.ts';
@@ -27,7 +27,7 @@ export function summaryPage(
   const perPage = everything
     ? Math.max(1, whole.length)
     : Math.min(maximum, asked.perPage === 0 ? limits.defaultPerPage : asked.perPage);
-  // page=0 answers page 1.
+  // page=0 means page 1.
   const page = everything || faults.has('ignore-page') ? 1 : Math.max(1, asked.page);
 
   const users = whole.slice((page - 1) * perPage, page * perPage);
@@ -39,19 +39,19 @@ export function summaryPage(
     per_page: perPage,
     ...(faults.has('no-totals') ? {} : totals),
   };
-  // After cutting, so that it shows from the next page on.
+  // After the page is cut, so that the drift shows from the next page on.
   if (faults.has('drift')) listing.drift(page * perPage);
   return result({ users: served }, faults.has('no-info') ? undefined : info);
 }
 
-/** The same user on whatever page: the one with the smallest id of the account. */
+/** Spoils always the same user, the one with the account's smallest id, whichever page holds it. */
 function spoil(users: readonly UserRisk[], whole: readonly UserRisk[]): object[] {
   let victim = '~';
   for (const { user_id: id } of whole) if (id < victim) victim = id;
   return users.map((user) => (user.user_id === victim ? { ...user, max_risk_level: 'critical' } : user));
 }
 
-/** Null when it is something else. */
+/** Null when the text is not a whole number. */
 function wholeNumber(text: string | null, missing: number): number | null {
   if (text === null || text === '') return missing;
   return /^\d{1,9}$/.test(text) ? Number(text) : null;

@@ -1,5 +1,5 @@
-// The invented account over time: at any instant, what the summary would truthfully serve. Pure in seed and instant.
-// Asked in rising order it only lives what is new; asked for an earlier instant it lives again from the beginning.
+// The simulated account over time: what the summary would serve at any instant. Depends on seed and instant alone. For
+// a later instant it computes only what is new; for an earlier one it starts again from the beginning.
 import { RISK_LEVELS } from '../user-risk.ts';
 import type { RiskLevel, UserRisk } from '../user-risk.ts';
 import { beginLife, liveUntil, nextMoment } from './life.ts';
@@ -9,22 +9,25 @@ import { uuid } from './random.ts';
 import { DAY, isoMicros, microsOf, earlyInWeek } from './rhythm.ts';
 
 export type Campaign = {
-  /** Days after `start`; moved on to a Monday when it falls on a Thursday or later. */
+  /** Days after `start`. Moves to the next Monday when it falls on a Thursday or later. */
   day?: number;
-  /** Share of all users that fall for it. */
+  /** Share of all users who fall for it. */
   share?: number;
-  /** The clean-up is over so many days after each victim's mistake. */
+  /** Each victim is reset within about this many days after the mistake. */
   cleanUpDays?: number;
 };
 
 export type WorldOptions = {
   seed: number;
-  /** Users present at a time, about: the world is steady. People come and go. */
+  /** About how many users are present at any time. People come and go, but the number stays steady. */
   users: number;
   start: Date;
-  /** Only places the campaign (two thirds in; none below 14 days). The world goes on after it: may be Infinity. */
+  /**
+   * Only decides when the campaign begins: after two thirds; no campaign below 14 days. The world goes on afterwards,
+   * so Infinity is allowed.
+   */
   days: number;
-  /** Null for none. */
+  /** Null: no campaign. */
   campaign?: Campaign | null;
 };
 
@@ -33,23 +36,23 @@ export type UserEvent = { id: string; name: string; risk_level: RiskLevel; times
 export type OwnRecord = {
   email: string;
   name: string;
-  /** Missing while the user is reset. */
+  /** Left out after a reset, until the next event. */
   risk_level?: RiskLevel;
   last_reset_time: string | null;
-  /** Newest first, at most 100, those before the last reset too. */
+  /** Newest first, at most 100. Includes events before the last reset. */
   events: UserEvent[];
 };
 
 export type World = {
   /** Newest `last_event` first. A new array of shared, frozen rows. */
   at(instant: Date): UserRisk[];
-  /** Null: never seen, or has left. */
+  /** Null: the user was never seen, or has left. */
   user(userId: string, instant: Date): OwnRecord | null;
 };
 
-// At `start` the company has been running for a while, so that levels and counters are already what they stay like.
+// The company runs for a while before `start`, so that levels and counters are typical from the start on.
 const WARM_UP_DAYS = 45;
-// Some seats are vacant and some users reset at any time (measured over 90 days without a campaign).
+// At any time some seats are vacant and some users are reset (measured over 90 days without a campaign).
 const SEATS_PER_USER = 1.06;
 const EVENTS_KEPT = 100;
 
@@ -91,7 +94,10 @@ function planOf(options: WorldOptions): Plan {
   };
 }
 
-/** All lives at one instant, and the summary of it. `order` holds the seats of those present as they are listed. */
+/**
+ * All lives at one instant, and their summary. `order` holds the seats of the present users in the order of the
+ * listing.
+ */
 type Story = {
   until: number;
   lives: Life[];
@@ -123,7 +129,7 @@ function tellUntil(story: Story, plan: Plan, until: number): void {
     if (life.level >= 0 && life.lastEvent > before) acted.push(life);
   }
   if (!changed) return;
-  // Whoever acted since is newer than all who did not, so the rest keeps its order and nothing else is sorted.
+  // Users with newer events come before all others. The others keep their order, so only the newer ones are sorted.
   acted.sort((a, b) => b.lastEvent - a.lastEvent || a.seat - b.seat);
   const order = acted.map((life) => life.seat);
   for (const seat of story.order) {
@@ -151,7 +157,7 @@ function rowOf(life: Life): UserRisk | null {
   });
 }
 
-// Lives one seat again rather than keeping every event of everybody.
+// Replays one seat from the beginning, so that no past events need to be kept.
 function recordOf(plan: Plan, userId: string, until: number): OwnRecord | null {
   const seat = seatOf(plan.seed, userId);
   if (!(seat < plan.seats)) return null;
