@@ -1,4 +1,4 @@
-// The routes of `serve`, without listening: probes for everybody, everything else behind the guard.
+// The routes of `serve`; server.ts listens. Probes are open to everybody, all other routes are behind the guard.
 import { Hono, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
@@ -21,7 +21,7 @@ export type AppDeps = {
   /** Null only where the server listens on loopback. */
   token: string | null;
   accountIds: readonly string[];
-  /** One of its own, made with HTTP_POOL. */
+  /** A separate pool, made with HTTP_POOL. */
   pool: Pool;
   metrics: Pick<Metrics, 'scrape' | 'contentType'>;
   /** Age from which a snapshot counts as stale. */
@@ -29,7 +29,7 @@ export type AppDeps = {
   startSync: StartSync;
   isStopping(): boolean;
   logger: Pick<Logger, 'debug' | 'warn' | 'error'>;
-  /** Longest wait for the database, and for any answer. */
+  /** Longest wait for the database; below it, for any answer. */
   databaseWaitMs?: number;
   answerWaitMs?: number;
 };
@@ -55,7 +55,7 @@ export function createApp(deps: AppDeps): Hono {
           frameAncestors: ["'none'"],
         },
         xFrameOptions: 'DENY',
-        // Whoever terminates TLS in front decides that.
+        // The proxy that terminates TLS decides this.
         strictTransportSecurity: false,
       }),
     )
@@ -78,7 +78,7 @@ export function createApp(deps: AppDeps): Hono {
   app.notFound((c) => problem(c, 'NOT_FOUND'));
   app.onError((error, c) => {
     if (error instanceof HTTPException) return problem(c, 'REQUEST_TIMEOUT');
-    // The client went away before its body was whole; what a database does never gets here.
+    // The client disconnected before its body was complete. Database errors never get here.
     if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') return problem(c, 'REQUEST_INVALID');
     deps.logger.error({ err: error }, 'request failed');
     return problem(c, 'UNEXPECTED');
@@ -92,7 +92,7 @@ function accessLog(logger: Pick<Logger, 'debug'>): MiddlewareHandler {
     await next();
     const { method, path } = c.req;
     logger.debug(
-      // A path that is none of ours may hold anything.
+      // An unknown path may hold anything.
       {
         method,
         path: PATHS.includes(path) ? path : 'other',

@@ -1,13 +1,16 @@
-// A question to the database that somebody waits for: an answer or an error within a few seconds, and never more than one
-// of a kind under way, however many ask.
+// Questions to the database that somebody waits for: an answer or an error within a few seconds, and never more than
+// one question of a kind at a time.
 import { databaseError } from '../db/database-errors.ts';
 import { isOperatorError, OperatorError } from '../errors.ts';
 
 export const DATABASE_WAIT_MS = 3_000;
-/** For the pool that answers probes and scrapes: it neither waits for the connections of the runs nor takes them. */
+/** For the pool of probes and scrapes: it neither waits for the connections of the runs nor uses them up. */
 export const HTTP_POOL = { max: 2, queryTimeoutMs: DATABASE_WAIT_MS, connectTimeoutMs: DATABASE_WAIT_MS };
 
-/** Throws an OperatorError for what a database may do, and anything else as it is. The work itself goes on to its own limits. */
+/**
+ * Throws an OperatorError for database errors, and any other error unchanged. A timeout does not stop the work, which
+ * goes on to its own limits.
+ */
 export async function answerWithin<T>(ms: number, work: () => Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_, reject) => {
@@ -22,7 +25,7 @@ export async function answerWithin<T>(ms: number, work: () => Promise<T>): Promi
   }
 }
 
-/** Whoever asks while an answer is awaited gets the same one, and for `keepMs` after it, too. */
+/** Callers share one answer: all that ask while it is awaited, or within `keepMs` after it. */
 export function shared<T>(keepMs: number, ask: () => Promise<T>): () => Promise<T> {
   let current: Promise<T> | null = null;
   return () => {
@@ -41,7 +44,7 @@ function noAnswer(ms: number): OperatorError {
   return new OperatorError({
     code: 'DATABASE_UNAVAILABLE',
     happened: `The database did not answer within ${ms / 1000} s`,
-    means: 'What it holds is not known',
-    todo: 'Check that it runs and how busy it is',
+    means: 'The state of the data is not known',
+    todo: 'Check that the database is running and how busy it is',
   });
 }

@@ -1,5 +1,5 @@
-// Who may ask. With a token: whoever knows it. Without one the server listens on loopback alone, and the browsers of this
-// machine are what is to be kept out: pages of other origins, and names that were rebound to 127.0.0.1.
+// Who may send requests. With a token: every client that knows it. Without a token the server listens on loopback only,
+// and keeps out the browsers of this machine: pages of other origins, and DNS names rebound to 127.0.0.1.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Context, MiddlewareHandler } from 'hono';
 import { isLoopbackHost } from '../net/private-host.ts';
@@ -10,7 +10,7 @@ export function guard(token: string | null): MiddlewareHandler {
   const expected = digest(token);
   return async (c, next) => {
     const given = /^Bearer +([\x21-\x7e]+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
-    // Of digests, because timingSafeEqual would tell the length.
+    // Compares digests, because comparing the tokens themselves would reveal the length.
     if (given !== undefined && timingSafeEqual(digest(given), expected)) return next();
     return problem(c, 'UNAUTHORIZED', { 'WWW-Authenticate': 'Bearer realm="zt-risk-sync"' });
   };

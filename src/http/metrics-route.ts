@@ -1,4 +1,4 @@
-// The scrape: what this process counted, and what the database says. Without the database it still answers.
+// The scrape: what this process counted, and what the database knows. Answers even without the database.
 import { Hono } from 'hono';
 import type { Pool } from '../db/pool.ts';
 import { readOnly } from '../db/read-only.ts';
@@ -39,7 +39,8 @@ async function databaseView(deps: MetricsDeps): Promise<DatabaseView> {
     const read = () => readOnly(deps.pool, { statementMs: ms, lockMs: ms }, (tx) => accountGauges(tx, late));
     return { ...view, accounts: await answerWithin(ms, read) };
   } catch (error) {
-    // With a schema of another version some statements may fail; that is told by database_migrated.
+    // With the schema of another version, statements may fail. database_migrated reports that, so the database counts
+    // as up.
     deps.logger.warn({ err: error }, 'accounts could not be read for the metrics');
     return { ...view, up: !view.migrated };
   }

@@ -1,4 +1,4 @@
-// What orchestrators ask, open to everybody: no account, user or secret is in the answers.
+// The probes of orchestrators. Open to everybody, so the answers hold no account, user or secret.
 import { Hono } from 'hono';
 import type { Readiness } from './readiness.ts';
 

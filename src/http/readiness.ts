@@ -1,5 +1,5 @@
-// Whether this process can do its work: the database answers, and its schema is the one of this version. How old the data
-// is stands beside it and decides nothing: taking replicas down does not make it younger.
+// Whether this process can work: the database answers, and its schema is the one of this version. The age of the data
+// is reported and decides nothing: taking replicas down does not make the data newer.
 import { checkMigrations, databaseBehind } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
 import { isOperatorError, type ErrorCode } from '../errors.ts';
@@ -34,7 +34,7 @@ export async function readiness(deps: ReadinessDeps): Promise<Readiness> {
     const status = migrations.status === 'ok' ? 'ready' : 'not_ready';
     return { status, checks: { database: { status: 'ok' }, migrations }, freshness: fresh };
   } catch (error) {
-    if (!isOperatorError(error)) deps.logger.warn({ err: error }, 'readiness could not be found out');
+    if (!isOperatorError(error)) deps.logger.warn({ err: error }, 'the readiness check failed');
     const isSchema =
       isOperatorError(error) && (error.code === 'DATABASE_NEWER' || error.code === 'MIGRATION_CHANGED');
     const checks: Readiness['checks'] = isSchema
@@ -54,5 +54,5 @@ async function look({ pool, staleAfterMs }: ReadinessDeps) {
 function failed(error: unknown): Failed {
   return isOperatorError(error)
     ? { status: 'failed', code: error.code, message: error.happened }
-    : { status: 'failed', code: 'UNEXPECTED', message: 'Something unforeseen happened' };
+    : { status: 'failed', code: 'UNEXPECTED', message: 'An unexpected error occurred' };
 }

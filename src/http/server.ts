@@ -1,4 +1,5 @@
-// Listens for an app, and stops: no new requests, those under way to their end, and after a grace period not even those.
+// Starts and stops the HTTP server. To stop, it refuses new requests, lets running ones finish, and cuts them off after
+// a grace period.
 import { createServer, type ServerOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
@@ -37,9 +38,9 @@ export async function startHttp(options: {
   const { app, host, port } = options;
   const listener = getRequestListener(app.fetch, {
     hostname: host,
-    // The global Request and Response are replaced by the adapter's: without that, bodyLimit cannot rebuild a request.
+    // Replaces the global Request and Response by the adapter's. Otherwise bodyLimit cannot rebuild a request.
     overrideGlobalObjects: true,
-    // Only of a request that cannot be read, such as one with an impossible Host: the app answers its own errors.
+    // Only for a request that cannot be read, such as one with an impossible Host. The app answers its own errors.
     errorHandler: () =>
       Response.json(
         { error: { code: 'REQUEST_INVALID', message: 'The request cannot be read' } },
@@ -64,7 +65,7 @@ export async function startHttp(options: {
     port: (server.address() as AddressInfo).port,
     async close(graceMs) {
       const closed = new Promise<void>((done) => server.close(() => done()));
-      // A connection that has answered would be kept open for the next request.
+      // Otherwise a connection that has answered stays open for the next request.
       const sweep = setInterval(() => server.closeIdleConnections(), 50);
       const cut = setTimeout(() => server.closeAllConnections(), graceMs);
       await closed;
@@ -79,11 +80,11 @@ function unusable(error: NodeJS.ErrnoException, host: string, port: number): Ope
   return new OperatorError({
     code: isTaken ? 'HTTP_PORT_TAKEN' : 'HTTP_ADDRESS_UNUSABLE',
     happened: isTaken
-      ? `Port ${port} of ${host} is in use by another program`
-      : `Nothing can listen on port ${port} of ${host} (${error.code ?? 'unknown'})`,
+      ? `Port ${port} on ${host} is in use by another program`
+      : `Cannot listen on port ${port} of ${host} (${error.code ?? 'unknown'})`,
     means: 'The server was not started, and nothing was synced',
     todo: isTaken
-      ? 'Set HTTP_PORT to a free port, or end the program that has it'
+      ? 'Set HTTP_PORT to a free port, or end the program that uses this one'
       : 'Set HTTP_HOST to an address of this machine and HTTP_PORT to a port that this user may open',
     cause: error,
   });

@@ -1,18 +1,20 @@
-// POST /sync: starts a run of the accounts that are named, or of all, and does not wait for their end.
+// POST /sync: starts a run for each named account, or for all accounts. Does not wait for the runs to end.
 import { Hono } from 'hono';
 import * as z from 'zod';
 import { EXIT, isOperatorError, type ErrorCode, type ExitCode } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { problem } from './problem.ts';
 
-/** `started` has a run_id; `already_running` names the run that is under way; `queued` waits for another account's run to end. */
+/**
+ * `started` has a run_id; `already_running` names the run in progress; `queued` waits until another account's run ends.
+ */
 export type SyncStart = {
   status: 'started' | 'already_running' | 'queued';
   run_id?: number;
   since?: string;
   host?: string;
 };
-/** Resolves once it is known what became of the wish. Throws an OperatorError. */
+/** Resolves when it is known whether the run started. Throws an OperatorError. */
 export type StartSync = (accountId: string) => Promise<SyncStart>;
 
 export type SyncDeps = {
@@ -42,7 +44,7 @@ export function syncRoute(deps: SyncDeps): Hono {
   });
 }
 
-/** Null: none is named. Undefined: it is no such body. */
+/** Null: the body names no account. Undefined: the body is not valid. */
 function namedIn(text: string): string[] | null | undefined {
   if (text.trim() === '') return null;
   let json: unknown;
@@ -62,7 +64,7 @@ type Outcome = {
     | SyncStart
     | { status: 'failed'; error: { code: ErrorCode; message: string } }
   );
-  /** Of the error; null when there is none. */
+  /** Exit code of the error; null when there is none. */
   exit: ExitCode | null;
 };
 
@@ -76,6 +78,6 @@ async function start({ startSync, logger }: SyncDeps, accountId: string): Promis
   } catch (error) {
     if (isOperatorError(error)) return failed(error.code, error.message, error.exit);
     logger.error({ err: error, account_id: accountId }, 'sync could not be started');
-    return failed('UNEXPECTED', 'Something unforeseen happened; the log says what', EXIT.failed);
+    return failed('UNEXPECTED', 'An unexpected error occurred; the server log has the details', EXIT.failed);
   }
 }

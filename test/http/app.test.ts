@@ -90,7 +90,7 @@ test('keeps the message of a defect to itself', async (t) => {
   assert.deepEqual(answer.json, {
     error: {
       code: 'UNEXPECTED',
-      message: 'Something unforeseen happened; the log of the server says what',
+      message: 'An unexpected error occurred; the server log has the details',
     },
   });
   assert.equal(answer.status, 500);
