@@ -1,5 +1,5 @@
-// What a scrape tells of each account that is not retired. One statement for each account, which names it by equality:
-// however long the history, each part goes by an index to the newest rows.
+// The metrics of each account that is not retired. One statement per account, with account_key by equality: however
+// long the history, an index leads each part to the newest rows.
 import { isNull, sql, type SQL } from 'drizzle-orm';
 import { accounts, leases, rejectedRecords, snapshotLevels, snapshots, syncRuns } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
@@ -10,25 +10,25 @@ import { failuresSince } from './failures-since.ts';
 export type AccountGauges = {
   account_id: string;
   added_at: number;
-  /** Of the newest snapshot: users by level, and those of them that its walk did not meet. */
+  /** In the newest snapshot: users by level, and users that its walk did not meet. */
   users: Record<string, number>;
   users_carried: number | null;
   observed_at: number | null;
   last_success_at: number | null;
   last_complete_at: number | null;
-  /** Runs that ended otherwise since the newest success, STREAK_LIMIT at most. */
+  /** Runs without success since the newest success, at most STREAK_LIMIT. */
   failed_runs: number;
-  /** Runs that published a partial snapshot since the newest complete one, STREAK_LIMIT at most. */
+  /** Runs that published a partial snapshot since the newest complete one, at most STREAK_LIMIT. */
   partial_runs: number;
   rejected_waiting: number;
   lease_started_at: number | null;
   lease_heartbeat_age: number | null;
 };
 
-/** A streak is counted row by row. */
+/** Limited, because a streak is counted row by row. */
 export const STREAK_LIMIT = 1_000;
 
-/** Rejects with signal.reason once nobody waits any more. */
+/** Rejects with signal.reason between two accounts when nobody waits for the answer any more. */
 export async function accountGauges(tx: Transaction, signal: AbortSignal): Promise<AccountGauges[]> {
   const active = await tx
     .select({
@@ -48,7 +48,7 @@ export async function accountGauges(tx: Transaction, signal: AbortSignal): Promi
   return gauges;
 }
 
-/** Exported for a test of its plan. */
+/** Exported for a test of its query plan. */
 export function gaugesOf(key: number): SQL {
   const r = syncRuns;
   const runs = (condition: SQL) => sql`${r} where ${r.account_key} = ${key} and ${condition}`;

@@ -1,5 +1,5 @@
-// One account as its last runs left it: newest snapshot, runs that failed since, what the newest walks found. Reads schema
-// `risk` alone.
+// The health of one account: its newest snapshot, failed runs since the last success, and what the newest walks found.
+// Reads only schema `risk`.
 import { and, desc, eq, isNull, sql } from 'drizzle-orm';
 import { keeps } from '../../db/evidence-sql.ts';
 import { accounts, snapshots, syncRuns, users } from '../../db/schema.ts';
@@ -10,9 +10,9 @@ import { failuresSince } from './failures-since.ts';
 export type AccountHealth = {
   accountKey: number;
   isRetired: boolean;
-  /** Null: none yet. `ageMs` by the database's clock. */
+  /** Null: no snapshot yet. `ageMs` by the database's clock. */
   snapshot: { snapshotId: number; ageMs: number } | null;
-  /** Runs that ended otherwise since the newest success. */
+  /** Runs without success since the newest success. */
   failuresSince: number;
   newestRun: {
     runId: number;
@@ -23,7 +23,7 @@ export type AccountHealth = {
   } | null;
 };
 
-/** Those that are not retired, in the order in which they were added. */
+/** Accounts that are not retired, in the order in which they were added. */
 export async function activeAccounts(tx: Transaction): Promise<string[]> {
   const rows = await tx
     .select({ id: accounts.account_id })
@@ -33,7 +33,7 @@ export async function activeAccounts(tx: Transaction): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-/** Null when this database knows no such account. */
+/** Null when the database does not know the account. */
 export async function accountHealth(tx: Transaction, accountId: string): Promise<AccountHealth | null> {
   const age = (at: typeof snapshots.observed_at | typeof syncRuns.finished_at) =>
     sql<number>`extract(epoch from now() - ${at})::float8 * 1000`;
@@ -76,7 +76,7 @@ export type EndedWalk = {
   evidence: Evidence;
 };
 
-/** The newest runs whose walk came to its end, newest first. */
+/** The newest runs with a finished walk, newest first. */
 export async function newestWalks(tx: Transaction, accountKey: number, limit: number): Promise<EndedWalk[]> {
   const walks = await tx
     .select({

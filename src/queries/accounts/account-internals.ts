@@ -1,5 +1,5 @@
-// What the worker keeps for itself about one account: who is syncing it now, and the records that wait. Reads schema
-// `risk_internal`, which not every role may.
+// What the worker keeps about one account: the run in progress, and the rejected records that wait. Reads schema
+// `risk_internal`, which not every role may read.
 import { and, eq, sql } from 'drizzle-orm';
 import { leases, rejectedRecords } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
@@ -8,13 +8,13 @@ import { isWaiting } from '../rejected/waiting-records.ts';
 export type LeaseHolder = {
   runId: number;
   host: string;
-  /** Names it so that the same host can tell whether it lives (sync/process-identity.ts). */
+  /** Identifies the process, so that the same host can tell whether it is alive (host/process-identity.ts). */
   process: string;
   startedAt: string;
   silentMs: number;
 };
 
-/** Null: nobody. */
+/** Null: no run is in progress. */
 export async function leaseHolder(tx: Transaction, accountKey: number): Promise<LeaseHolder | null> {
   const [holder] = await tx
     .select({

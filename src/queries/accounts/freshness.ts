@@ -1,4 +1,5 @@
-// How old the newest snapshots are, over all accounts that are not retired: for a probe that anybody may ask, so it names none.
+// How old the newest snapshots of all accounts are, without the retired ones. For a probe that is open to everybody, so
+// it names no account.
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
@@ -6,15 +7,16 @@ import { accounts, snapshots } from '../../db/schema.ts';
 
 export type Freshness = {
   accounts: number;
-  /** Of them, those without a snapshot as young as `staleAfterMs`. */
+  /** Accounts without a snapshot, or with one older than `staleAfterMs`. */
   stale: number;
   /** Null when no account has a snapshot. By the database's clock. */
   oldest_snapshot_age_seconds: number | null;
 };
 
-/** max() goes by the index to one entry for each account. */
+/** max() reads one index entry per account. */
 export async function freshness(pool: Pool, staleAfterMs: number): Promise<Freshness> {
-  // Not a Drizzle select: of one table it writes columns without their table, and the inner ones would mean themselves.
+  // Not a Drizzle select: for a single table it writes columns without their table, and both sides of the inner
+  // condition would mean the same column.
   const { rows } = await drizzle(pool).execute<{ age: number | null }>(sql`
     select (select extract(epoch from now() - max(${snapshots.observed_at}))::float8 from ${snapshots}
              where ${snapshots.account_key} = ${accounts.account_key}) as age

@@ -1,4 +1,4 @@
-// Every account that has a history here, with the span of its snapshots.
+// Every account in this database, with the time span of its snapshots.
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
@@ -9,7 +9,7 @@ export type KnownAccount = {
   account_id: string;
   label: string | null;
   retired_at: Date | null;
-  /** Of its snapshots; null before the first. */
+  /** The first and the newest snapshot; null before the first. */
   first_at: Date | null;
   newest_at: Date | null;
 };
@@ -20,7 +20,7 @@ export async function knownAccounts(pool: Pool): Promise<KnownAccount[]> {
            (select min(${s.observed_at}) from ${s} where ${s.account_key} = ${a.account_key}) as first_at,
            (select max(${s.observed_at}) from ${s} where ${s.account_key} = ${a.account_key}) as newest_at
       from ${a} order by ${a.account_key}`);
-  // Drizzle hands timestamps of raw SQL through as Postgres writes them.
+  // Drizzle returns the timestamps of raw SQL as Postgres' text.
   const date = (value: string | number | null) => (value === null ? null : new Date(value));
   return rows.map((row) => ({
     ...(row as unknown as KnownAccount),

@@ -1,4 +1,4 @@
-// Every account with its newest snapshot, its last runs' outcome, and who is syncing it now.
+// Every account with its newest snapshot, the outcome of its last runs, and the run in progress.
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
@@ -17,23 +17,26 @@ export type AccountState = {
   verdict: string | null;
   user_count: number | null;
   carried_count: number | null;
-  /** Runs that ended otherwise since the newest success. */
+  /** Runs without success since the newest success. */
   failures_since: number;
   /** Partial snapshots since the newest complete one, or since the first. */
   partials_since: number;
-  /** Of the newest complete snapshot. */
+  /** Time of the newest complete snapshot. */
   complete_at: Date | null;
-  /** Whether the database role may read what follows. A role for readers may not: then all of it is null. */
+  /**
+   * Whether the database role may read leases and rejected records. A role for readers may not: then the fields about
+   * the run in progress and `rejected_waiting` are null.
+   */
   leases_visible: boolean;
   running_run_id: number | null;
   running_since: Date | null;
   running_host: string | null;
-  /** Ages in milliseconds by the database's clock. */
+  /** Time since the last heartbeat. All ages are in milliseconds by the database's clock. */
   silent_ms: number | null;
   /** Rejected records that wait, as `rejected list` shows them. */
   rejected_waiting: number | null;
   age_ms: number | null;
-  /** Since the account was added. */
+  /** Time since the account was added. */
   known_ms: number;
 };
 
@@ -76,7 +79,7 @@ export async function listAccounts(pool: Pool): Promise<AccountState[]> {
   }));
 }
 
-// Drizzle hands timestamps of raw SQL through as Postgres writes them.
+// Drizzle returns the timestamps of raw SQL as Postgres' text.
 function toDate(value: unknown): Date | null {
   return value === null || value === undefined ? null : new Date(value as string);
 }

@@ -1,11 +1,11 @@
-// What the database's clock reads: the one that snapshots go by.
+// The time on the database's clock, which snapshots also use.
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
 
 export async function databaseNow(pool: Pool): Promise<Date> {
   const { rows } = await drizzle(pool).execute<{ ms: number }>(
-    // Rounded up: a snapshot of the same millisecond is not later than now.
+    // Rounded up, so that a snapshot of the same millisecond is not later than now.
     sql`select ceil(extract(epoch from clock_timestamp()) * 1000)::float8 as ms`,
   );
   return new Date(rows[0]?.ms ?? Date.now());

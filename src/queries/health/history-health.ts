@@ -1,18 +1,18 @@
-// What no history of an account may hold: periods that overlap, and open periods that contradict the current state. Keys
-// only, never a person. One index scan per table and account, in key order.
+// Finds contradictions in the history of an account: periods that overlap, and open periods that do not match the
+// current state. Returns keys, never personal data. One index scan per table and account, in key order.
 import { sql, type SQL } from 'drizzle-orm';
 import { userIdentities as i, userLevels as l, users as u } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
 
-/** How many users, and the first of their keys. */
+/** How many users are affected, and the first three keys. */
 export type Defect = { count: number; keys: number[] };
 
 export type HistoryHealth = {
   overlappingLevels: Defect;
   overlappingIdentities: Defect;
-  /** Present without an open period of their level and time, or with one though cleared or unknown. */
+  /** Present users without an open period of their level and time; cleared or unknown users with an open period. */
   contradictedLevels: Defect;
-  /** Without exactly one open identity of the time in the state, or with one though unknown. */
+  /** Users without exactly one open identity from identity_since on; unknown users with an open identity. */
   contradictedIdentities: Defect;
 };
 
@@ -25,7 +25,10 @@ export async function historyHealth(tx: Transaction, accountKey: number): Promis
   };
 }
 
-/** Sorted by their beginning, periods that overlap at all make some period overlap the next one. One that ends before it begins counts too. */
+/**
+ * If any two periods overlap, then some period overlaps the next one in order of start. A period that does not end
+ * after its start also counts.
+ */
 function overlap(table: typeof l | typeof i, accountKey: number): SQL {
   return sql`
     select distinct user_key from (

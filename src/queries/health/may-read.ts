@@ -1,4 +1,4 @@
-// What the database role may read beyond the history without personal data.
+// What the database role may read besides the history without personal data.
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
@@ -6,13 +6,16 @@ import type { Pool } from '../../db/pool.ts';
 export type MayRead = {
   /** risk.user_identities: emails and names. */
   identities: boolean;
-  /** risk_internal.lookups: what the own records of absent users said. */
+  /** risk_internal.lookups: what the records of absent users said when they were asked. */
   lookups: boolean;
-  /** risk_internal.leases and rejected_records: who is syncing now, and what waits. */
+  /** risk_internal.leases and rejected_records: which run is in progress, and which records wait. */
   leases: boolean;
 };
 
-/** Asking about a table of a schema that may not be used is an error: hence the CASE, which keeps the order. */
+/**
+ * Asking about a table in a schema that the role may not use is an error. CASE makes sure that the schema is asked
+ * first.
+ */
 export async function mayRead(pool: Pool): Promise<MayRead> {
   const { rows } = await drizzle(pool).execute<MayRead>(sql`
     select has_table_privilege('risk.user_identities', 'select') as identities,

@@ -1,12 +1,12 @@
-// The counts of the newest snapshot beside a recount of the state that it left: they must be the same until the next one.
-// Everything in one statement, so that no publish comes in between.
+// The counts of the newest snapshot beside a recount of the current state: they must be equal until the next snapshot.
+// One statement does it all, so that no publish comes in between.
 import { sql } from 'drizzle-orm';
 import { snapshotLevels as sl, snapshots as s, users as u } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
 
 export type Recount = {
   snapshotId: number;
-  /** Null: of all levels together. */
+  /** Null: all levels together. */
   level: string | null;
   recordedUsers: number;
   countedUsers: number;

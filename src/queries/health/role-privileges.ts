@@ -1,17 +1,17 @@
-// What the database role may do, of what syncs and migrations need.
+// Which of the privileges that syncs and migrations need the database role has.
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../../db/transaction.ts';
 
 export type RolePrivileges = {
-  /** On the database: migrations create schemas. */
+  /** CREATE on the database: migrations create schemas. */
   mayCreate: boolean;
-  /** Schemas of this program that belong to somebody else. */
+  /** Schemas of this program that another role owns. */
   notOwned: string[];
   /** Tables of this program that a sync could not write. */
   notWritable: string[];
 };
 
-/** By oid and not by name: asking about a name in a schema that may not be used is an error. */
+/** By oid, not by name: asking about a name in a schema that the role may not use is an error. */
 export async function rolePrivileges(tx: Transaction): Promise<RolePrivileges> {
   const { rows } = await tx.execute<RolePrivileges>(sql`
     with ours as (select oid, nspname, nspowner from pg_namespace where nspname in ('risk', 'risk_internal', 'risk_bi'))
@@ -25,6 +25,6 @@ export async function rolePrivileges(tx: Transaction): Promise<RolePrivileges> {
                 and has_table_privilege(c.oid, case relname when 'feed_clock' then 'update' else 'insert' end))), '{}')
              as "notWritable"`);
   const [privileges] = rows;
-  if (privileges === undefined) throw new Error('a select without a row');
+  if (privileges === undefined) throw new Error('the select returned no row');
   return privileges;
 }

@@ -1,4 +1,4 @@
-// The server behind the connection: version, settings that matter to this program, room for connections, clock.
+// Facts about the server: version, settings that matter to this program, connections left, clock.
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../../db/transaction.ts';
 
@@ -7,7 +7,7 @@ export type ServerFacts = {
   version: number;
   encoding: string;
   isStandby: boolean;
-  /** New transactions of this role are read-only unless they say otherwise. */
+  /** Whether new transactions of this role are read-only by default. */
   readOnly: boolean;
   fsync: boolean;
   fullPageWrites: boolean;
@@ -15,10 +15,10 @@ export type ServerFacts = {
   /** Connections that this role may still open. */
   connectionsLeft: number;
   maxConnections: number;
-  /** In milliseconds; 0 is none. Of the role, in force where this program sets no limit of its own. */
+  /** In milliseconds; 0: no limit. The role's limits, in force where this program sets none. */
   statementTimeoutMs: number;
   idleInTransactionMs: number;
-  /** Of PostgreSQL 17 and newer; 0 before. */
+  /** PostgreSQL 17 and newer; otherwise 0. */
   transactionTimeoutMs: number;
 };
 

@@ -1,5 +1,5 @@
-// Whose level differs between two snapshots of an account, the gravest first: risk_bi.compare, with the email and name of the
-// later one only where they are asked for.
+// Users whose level differs between two snapshots of an account, gravest changes first (risk_bi.compare). Email and
+// name are those at the later snapshot, and are read only on request.
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { levelRank } from '../../db/level-rank.ts';

@@ -1,5 +1,5 @@
-// One user's periods at each level, newest first, with the snapshots that opened and ended them and the walks that lacked
-// the user before the end.
+// One user's periods at each level, newest first: with the snapshots that opened and ended each period, and with the
+// walks that did not meet the user before its end.
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { evidenceText } from '../../db/evidence-sql.ts';
@@ -15,16 +15,16 @@ export type LevelPeriod = {
   end_reason: string | null;
   absent_since: string | null;
   last_reset_time: string | null;
-  /** Of the snapshot that opened the period; null when it was pruned. */
+  /** The snapshot that opened the period; null when it was pruned. */
   from_snapshot_id: number | null;
   from_run_id: number | null;
   is_baseline: boolean | null;
-  /** Of the snapshot that ended it. */
+  /** The snapshot that ended the period. */
   to_snapshot_id: number | null;
   to_run_id: number | null;
-  /** How that run asked the users it had not met: the state of its lookups; null when it asked nobody. */
+  /** How that run asked about missing users: the state of its lookups; null when it asked about nobody. */
   lookup_state: string | null;
-  /** Complete and partial walks from absent_since to the end, both included; 0 when the period ended otherwise. */
+  /** Complete and partial walks from absent_since to the end, both included; 0 without absent_since. */
   complete_walks: number;
   partial_walks: number;
 };

@@ -1,5 +1,5 @@
-// Users per level over time, one row per account and bucket, without holes: the last snapshot up to the end of the bucket.
-// Reads the counts of snapshots through risk_level_hourly and risk_level_daily, never the history of users.
+// Users per level over time: one row per account and bucket, without gaps, from the last snapshot up to the bucket's
+// end. Reads the counts of snapshots through risk_level_hourly and risk_level_daily, never the history of users.
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../../db/transaction.ts';
 
@@ -8,22 +8,22 @@ export type Bucket = (typeof BUCKETS)[number];
 
 export type TrendPoint = {
   account_id: string;
-  /** Start of the bucket in the asked time zone, "2026-11-23" or "2026-11-23 18:00". */
+  /** Start of the bucket in the requested time zone, "2026-11-23" or "2026-11-23 18:00". */
   bucket: string;
   low: number;
   medium: number;
   high: number;
-  /** Of the snapshot that is shown. */
+  /** Verdict of the snapshot that is shown. */
   verdict: string;
   /** False: no snapshot was taken in the bucket, and an earlier one is carried forward. */
   is_observed: boolean;
   snapshot_id: number;
   observed_at: string;
-  /** Of an hour, when it began: where clocks are set back, two have one name. */
+  /** Start of an hourly bucket: when clocks go back, two hours have the same name. */
   hour_at: string | null;
 };
 
-/** From the bucket that holds `since`. Sets the time zone of the transaction. */
+/** Starts with the bucket that holds `since`. Sets the time zone of the transaction. */
 export async function levelTrend(
   tx: Transaction,
   filter: { since: Date; bucket: Bucket; timezone: string; accountId?: string },
@@ -31,7 +31,7 @@ export async function levelTrend(
   const { bucket, timezone } = filter;
   const since = sql`${filter.since.toISOString()}::timestamptz`;
   const account = filter.accountId === undefined ? sql`true` : sql`account_id = ${filter.accountId}`;
-  // Readers compile no plans: it takes longer than to run them.
+  // No JIT: compiling these queries takes longer than running them.
   await tx.execute(
     sql`select set_config('TimeZone', ${postgresZone(timezone)}, true), set_config('jit', 'off', true)`,
   );
@@ -64,7 +64,7 @@ export async function levelTrend(
   }));
 }
 
-/** Postgres reads a bare offset the other way round: as hours west of Greenwich. */
+/** Postgres reads a bare offset with the opposite sign: as hours west of Greenwich. */
 function postgresZone(timezone: string): string {
   const offset = /^([+-])(\d\d):?(\d\d)?$/.exec(timezone);
   if (!offset) return timezone;

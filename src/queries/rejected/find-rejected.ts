@@ -1,4 +1,4 @@
-// The rejected records whose id begins with what was given, each whole.
+// Rejected records whose id begins with the given digits, with their raw text.
 import { and, asc, eq, sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
@@ -7,7 +7,7 @@ import { REJECTED_COLUMNS, type RejectedRow } from './list-rejected.ts';
 
 export type RejectedRecord = RejectedRow & { record_hash: string; raw: string };
 
-/** `prefix`: lower-case hexadecimal digits. At most ten: more are no use to anybody. */
+/** `prefix`: lower-case hexadecimal digits. Returns at most ten records: more would help nobody. */
 export async function findRejected(
   pool: Pool,
   filter: { prefix: string; accountId?: string },

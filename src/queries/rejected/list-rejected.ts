@@ -1,4 +1,4 @@
-// Rejected records without what they hold, newest first.
+// Rejected records without their raw text, newest first.
 import { and, asc, desc, eq, sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
@@ -7,7 +7,7 @@ import { isWaiting } from './waiting-records.ts';
 
 export type RejectedRow = {
   account_id: string;
-  /** The shortest of 8 or 16 digits of record_hash that no other record of the account begins with. */
+  /** The first 8 digits of record_hash, or 16 when another record of the account begins with the same 8. */
   id: string;
   user_id: string | null;
   reason: string;
@@ -18,7 +18,7 @@ export type RejectedRow = {
   waiting: boolean;
 };
 
-/** `total` counts them all, whatever the limit. */
+/** `total` counts all matching records, whatever the limit. */
 export async function listRejected(
   pool: Pool,
   filter: { accountId?: string; all: boolean; limit: number },
@@ -38,7 +38,10 @@ export async function listRejected(
 
 const eight = sql`left(${r.record_hash}, 8)`;
 
-/** Every digit of a hash sorts before "g", in any collation: the range is read from the primary key. */
+/**
+ * The condition on other records is a range of the primary key: every digit of a hash sorts before "g", in any
+ * collation.
+ */
 export const REJECTED_COLUMNS = {
   account_id: accounts.account_id,
   id: sql<string>`case when exists (

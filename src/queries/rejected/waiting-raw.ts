@@ -1,4 +1,4 @@
-// The waiting records with their raw text, a batch at a time in key order: each may be 4,096 characters long.
+// The waiting records with their raw text, in batches in key order, because a text may be 4,096 characters long.
 import { and, asc, eq, gt, sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';

@@ -1,11 +1,12 @@
-// Which rejected records wait: those that the account's newest walk which came to its end has met, or a later attempt.
-// Condition and count for the other queries.
+// Which rejected records wait: those that the account's newest walk over all pages met, or a later attempt. Conditions
+// for the other queries.
 import { sql, type SQL } from 'drizzle-orm';
 import { rejectedRecords as r, syncRuns } from '../../db/schema.ts';
 
 /**
- * Of a row of rejected_records. A run that broke off (or a dry run, which leaves no record) met only some of the records,
- * and makes none of them obsolete: hence at or after the newest run that read all pages, and not of the newest run.
+ * Condition on a row of rejected_records: met at or after the newest run that read all pages. The newest run of all
+ * would be wrong. A run that stopped early met only some of the records, and a dry run leaves no row in sync_runs.
+ * Neither makes a record obsolete.
  */
 export function isWaiting(): SQL<boolean> {
   return sql<boolean>`${r.last_run_id} >= ${newestWholeWalk(r.account_key)}`;

@@ -6,7 +6,6 @@ import { accounts, syncRuns } from '../../db/schema.ts';
 
 export type Run = typeof syncRuns.$inferSelect & { account_id: string };
 
-/** The newest runs of an account. */
 export async function listRuns(pool: Pool, accountId: string, limit: number): Promise<Run[]> {
   return readRuns(pool, eq(accounts.account_id, accountId), limit);
 }

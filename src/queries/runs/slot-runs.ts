@@ -1,4 +1,4 @@
-// What became of one slot of the schedule: for each account its newest finished run.
+// The outcome of one slot of the schedule: for each account its newest finished run.
 import { and, desc, eq, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
@@ -12,7 +12,10 @@ export type SlotRun = {
   host: string;
 };
 
-/** Accounts without a run of the slot are left out. A run ends after its slot: by that, an index finds them. */
+/**
+ * Accounts without a run for the slot are left out. A run ends after its slot begins: the condition on finished_at lets
+ * an index find the runs.
+ */
 export async function slotRuns(pool: Pool, slot: Date): Promise<SlotRun[]> {
   const at = slot.toISOString();
   return drizzle(pool)

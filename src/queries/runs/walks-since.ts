@@ -1,4 +1,5 @@
-// How many walks an account has had since an instant, that one included: of an absent user, the walks that lacked them.
+// How many walks an account has had since an instant, included. Since absent_since, they are the walks that did not
+// meet the user.
 import { and, eq, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';

@@ -1,4 +1,4 @@
-// One snapshot by its id, and whose it is.
+// One snapshot by its id, with its account.
 import { eq } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';

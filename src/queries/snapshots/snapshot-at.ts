@@ -6,7 +6,7 @@ import { snapshots as s } from '../../db/schema.ts';
 
 export type SnapshotAt = { snapshot_id: number; observed_at: Date; verdict: string };
 
-/** Null: there is none so early. */
+/** Null: no snapshot is so early. */
 export async function snapshotAt(pool: Pool, accountKey: number, at: Date): Promise<SnapshotAt | null> {
   const [row] = await drizzle(pool)
     .select({ snapshot_id: s.snapshot_id, observed_at: s.observed_at, verdict: s.verdict })

@@ -1,4 +1,4 @@
-// The users of an id, or of an email, over all accounts: their state now, without email and name.
+// Users with a given id or email, over all accounts: their current state, without email and name.
 import { and, asc, eq, exists, isNull, sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
@@ -21,7 +21,10 @@ export type FoundUser = {
   cleared_at: string | null;
 };
 
-/** An email is that of now, or else one of the past; reading it needs the grant on user_identities. At most ten users. */
+/**
+ * At most ten users. An email is compared with current emails, and only when none matches with past ones. That needs
+ * the grant on user_identities.
+ */
 export async function findUsers(
   pool: Pool,
   by: { userId: string } | { email: string },

@@ -1,4 +1,4 @@
-// When one user's email or name changed, oldest first, with both texts. Needs the grant on user_identities.
+// The versions of one user's email and name, oldest first. Needs the grant on user_identities.
 import { and, asc, eq } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';

@@ -1,4 +1,4 @@
-// What one user's own record said when it was last asked. Needs to read risk_internal.
+// The answer to the last lookup of one user. Needs the right to read risk_internal.
 import { and, eq } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';

@@ -1,4 +1,4 @@
-// Users of one account with their state, as it is now or as a snapshot had it; emails and names only where they are asked for.
+// Users of one account with their state, now or as of a snapshot. Emails and names are read only on request.
 import { sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { levelRank } from '../../db/level-rank.ts';
@@ -19,10 +19,10 @@ export type ListedUser = {
   first_seen_at: string;
   absent_since: string | null;
   cleared_at: string | null;
-  /** The snapshot that left them so, or was asked for. */
+  /** The newest snapshot, or the requested one. */
   snapshot_id: number;
   observed_at: string;
-  /** Null as well where identities were not asked for: then nothing reads them. */
+  /** Also null when identities were not requested, because then they are not read. */
   email: string | null;
   name: string | null;
 };
@@ -30,20 +30,22 @@ export type ListedUser = {
 export type UserFilter = {
   account_key: number;
   account_id: string;
-  /** low, medium, high; null for those who are cleared. */
+  /** low, medium, high; null for cleared users. */
   levels: readonly (string | null)[];
-  /** The lowest and the highest id that begin as the search does; null when none does. */
+  /** The lowest and the highest id that begin with the search text; null when no id can begin with it. */
   idRange: readonly [string, string] | null;
-  /** Looked for in email and name, without regard to case; with `identities` alone. */
+  /** Searched for in email and name, ignoring case; only with `identities`. */
   text: string | null;
   identities: boolean;
   sort: UserSort;
   limit: number | null;
-  /** The instant of a snapshot; null: now. Of an earlier time the present ones alone are known, and not who was absent. */
+  /**
+   * The instant of a snapshot; null: now. Of an earlier time only the present users are known, and not who was absent.
+   */
   asOf: string | null;
 };
 
-/** `total` counts those beyond the limit too. */
+/** `total` also counts users beyond the limit. */
 export async function listUsers(
   pool: Pool,
   filter: UserFilter,
@@ -118,7 +120,7 @@ function found({ idRange, text, identities }: UserFilter): SQL {
   if (idRange === null && text === null) return sql`true`;
   const ways: SQL[] = [];
   if (idRange !== null) ways.push(sql`s.user_id between ${idRange[0]}::uuid and ${idRange[1]}::uuid`);
-  // Not LIKE: what is looked for may hold its signs.
+  // Not LIKE: the search text may hold % or _.
   if (text !== null && identities)
     ways.push(
       sql`strpos(lower(i.email), lower(${text}::text)) > 0`,
