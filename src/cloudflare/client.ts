@@ -1,39 +1,29 @@
 // The API client: one page of the risk summary, asked politely and as often as it takes. One per process and credentials;
 // it holds the only connection pool to Cloudflare, and one pace for all requests.
-import { isDeepStrictEqual } from 'node:util';
 import type { CloudflareAuth } from '../config.ts';
 import type { Logger } from '../logger.ts';
-import { VERSION } from '../version.ts';
-import { createDispatcher, exchange, type Answer, type Proxy } from './exchange.ts';
+import { ask, type AskDeps } from './ask.ts';
+import { createDispatcher, type Answer, type Proxy } from './exchange.ts';
 import { BODY_LIMITS, type BodyLimits } from './body-limits.ts';
-import { CLOUDFLARE_LIMIT, parseBudgets, tightestBudget, type RequestLimit } from './budget.ts';
+import { CLOUDFLARE_LIMIT, type RequestLimit } from './budget.ts';
+import { createCredentials } from './credentials-in-use.ts';
 import { readMember, readTokenState, type TokenState } from './endpoints/credentials.ts';
-import { AttemptFailure, ExchangeError } from './failures.ts';
 import { createPacer, type BudgetLeft } from './pacing.ts';
-import { areCredentialsRefused, createJudge, isUserUnknown, type Subject } from './problems.ts';
+import { createJudge, isUserUnknown } from './problems.ts';
 import type { OpenReader } from './endpoints/summary/record-reader.ts';
-import { parseJson, type ResultInfo } from './responses.ts';
+import type { ResultInfo } from './responses.ts';
 import { createSummaryIntake, type Intake } from './endpoints/summary/summary-intake.ts';
 import type { PageTally } from './tally-page.ts';
 import { createTurns } from './turns.ts';
+import type { CountUse } from './usage.ts';
 import { readUserRecord, type UserRecord } from './endpoints/user-record.ts';
-import {
-  DEFAULT_TIMING,
-  defaultSleep,
-  parseRetryAfter,
-  retryWhole,
-  type Sleep,
-  type Timing,
-} from './retry.ts';
+import { DEFAULT_TIMING, defaultSleep, type Sleep, type Timing } from './retry.ts';
 
 export type SummaryPage<T> = PageTally<T> & {
   info: ResultInfo;
   /** Of this page's body. */
   bytes: number;
 };
-
-/** Counted up by the client as a run goes on; bytes are of bodies, failed answers included. */
-export type ClientUsage = { requests: number; retries: number; bytes: number };
 
 export type CloudflareClient = {
   /**
@@ -47,7 +37,7 @@ export type CloudflareClient = {
     page: number;
     perPage: number;
     signal: AbortSignal;
-    usage: ClientUsage;
+    countUse: CountUse;
     openReader: OpenReader<T>;
   }): Promise<SummaryPage<T>>;
   /**
@@ -58,7 +48,7 @@ export type CloudflareClient = {
     accountId: string;
     userId: string;
     signal: AbortSignal;
-    usage: ClientUsage;
+    countUse: CountUse;
   }): Promise<UserRecord | null>;
   /**
    * What the API says of the token itself: asked as a user's own token, or as one that `accountId` owns. The two kinds are asked
@@ -67,10 +57,10 @@ export type CloudflareClient = {
   verifyToken(request: {
     accountId: string | null;
     signal: AbortSignal;
-    usage: ClientUsage;
+    countUse: CountUse;
   }): Promise<TokenState>;
   /** Whether the member of an email and a key is suspended. Throws what a page would throw. */
-  verifyKey(request: { signal: AbortSignal; usage: ClientUsage }): Promise<{ suspended: boolean }>;
+  verifyKey(request: { signal: AbortSignal; countUse: CountUse }): Promise<{ suspended: boolean }>;
   /**
    * How long that many further requests take at least, in ms, by what is known of the budgets now: 0 while plenty remains.
    * The time that answers take comes on top.
@@ -82,11 +72,7 @@ export type CloudflareClient = {
   close(): Promise<void>;
 };
 
-/**
- * Throws PROXY_UNUSABLE when the proxy's address cannot be read. `now` and `sleep` are seams for tests, in ms. `rereadAuth` is asked
- * when the credentials are refused: what it returns, if it is something else, is used from then on.
- */
-export function createCloudflareClient(options: {
+export type ClientOptions = {
   baseUrl: URL;
   auth: CloudflareAuth;
   rereadAuth?: () => CloudflareAuth | null;
@@ -105,14 +91,16 @@ export function createCloudflareClient(options: {
   onAnswer?: (answer: Pick<Answer, 'status' | 'header'>) => void;
   /** Told of every request to which no whole answer came. */
   onNoAnswer?: (why: 'timeout' | 'network') => void;
-}): CloudflareClient {
-  const { baseUrl, logger } = options;
-  let { auth } = options;
+};
+
+/**
+ * Throws PROXY_UNUSABLE when the proxy's address cannot be read. `now` and `sleep` are seams for tests, in ms. `rereadAuth` is asked
+ * when the credentials are refused: what it returns, if it is something else, is used from then on.
+ */
+export function createCloudflareClient(options: ClientOptions): CloudflareClient {
+  const { baseUrl } = options;
   const timing: Timing = { ...DEFAULT_TIMING, ...options.timing };
-  const limits: BodyLimits = { ...BODY_LIMITS, ...options.bodyLimits };
   const sleep = options.sleep ?? defaultSleep;
-  const wallClock = options.now ?? Date.now;
-  const dispatcher = createDispatcher(baseUrl, options.proxy, timing);
   const pacer = createPacer({
     sleep,
     now: options.now ?? (() => performance.now()),
@@ -120,155 +108,30 @@ export function createCloudflareClient(options: {
     limit: options.limit === undefined ? CLOUDFLARE_LIMIT : options.limit,
     share: options.rateShare ?? 0.8,
   });
-  const secrets = new Set(secretsOf(auth));
-  const judge = createJudge({
-    host: baseUrl.host,
-    authKind: auth.kind,
-    secrets,
-  });
-  const prefix = baseUrl.pathname.replace(/\/*$/, '');
+  const credentials = createCredentials(options.auth, options.rereadAuth);
+  const dispatcher = createDispatcher(baseUrl, options.proxy, timing);
   const closed = new AbortController();
-  const takeTurn = createTurns();
-
-  function budgetsOf(answer: Answer) {
-    return parseBudgets(answer.header('ratelimit'), answer.header('ratelimit-policy'));
-  }
-
-  function adviceOf(answer: Answer) {
-    return {
-      retryAfterMs: parseRetryAfter(answer.header('retry-after'), answer.header('date'), wallClock()),
-      resetMs: tightestBudget(budgetsOf(answer))?.resetMs ?? null,
-    };
-  }
-
-  /** One attempt. */
-  async function readOnce<T>(
-    { path, accountId, subject, signal, usage }: Question,
-    headers: Record<string, string>,
-    intake: Intake<T>,
-  ): Promise<T> {
-    let bytes = 0;
-    usage.requests += 1;
-    const answer = await exchange({
-      dispatcher,
-      origin: baseUrl.origin,
-      path,
-      headers,
-      signal,
-      pageMs: timing.pageMs,
-      limits,
-      openLarge: intake.openLarge,
-      onBytes(count) {
-        bytes += count;
-        usage.bytes += count;
-      },
-    }).catch((error: unknown) => {
-      if (!(error instanceof ExchangeError) || closed.signal.aborted) throw error;
-      const failure = judge.ofExchange(error);
-      options.onNoAnswer?.(failure.kind === 'timeout' ? 'timeout' : 'network');
-      throw failure;
-    });
-    options.onAnswer?.(answer);
-    pacer.observe(budgetsOf(answer));
-    const json = answer.body === 'broken' ? undefined : parseJson(answer.text);
-    const failure = judge.ofAnswer(answer, json, { accountId, subject });
-    if (failure) throw new AttemptFailure(failure.kind, failure.problem, adviceOf(answer));
-    const value = isJson(answer) ? await intake.read(json, bytes) : undefined;
-    if (value === undefined) throw judge.ofBadAnswer(answer, subject);
-    return value;
-  }
-
-  /** Whether there are others than those that were `refused`. They are known as secrets before they are used. */
-  function renewAuth(refused: CloudflareAuth): boolean {
-    const fresh = options.rereadAuth?.() ?? null;
-    if (fresh === null || isDeepStrictEqual(fresh, refused)) return false;
-    for (const secret of secretsOf(fresh)) secrets.add(secret);
-    auth = fresh;
-    return true;
-  }
-
-  /** Waits for its turn, asks, and asks again while that may help. */
-  function ask<T>(question: Question, beginIntake: () => Intake<T>): Promise<T> {
-    const { accountId, page, signal, usage } = question;
-    const attempt = async () => {
-      for (;;) {
-        const waited = await pacer.turn(signal);
-        if (waited > 0)
-          logger.debug({ account_id: accountId, page, waited_ms: Math.round(waited) }, 'request paced');
-        const used = auth;
-        try {
-          return await readOnce(question, headersOf(used), beginIntake());
-        } catch (error) {
-          if (!areCredentialsRefused(error) || !renewAuth(used)) throw error;
-          usage.retries += 1;
-          logger.warn(
-            { account_id: accountId, page },
-            'credentials were refused, and their file holds others: asking again with those',
-          );
-        }
-      }
-    };
-    return retryWhole(attempt, {
-      signal,
-      timing,
-      sleep,
-      random: Math.random,
-      pause: (ms) => pacer.pause(ms),
-      onRetry(failure, waitMs) {
-        usage.retries += 1;
-        const cause = failure.problem.cause;
-        logger.warn(
-          {
-            account_id: accountId,
-            page,
-            error_code: failure.problem.code,
-            cause: cause instanceof ExchangeError ? cause.code : undefined,
-            wait_ms: Math.round(waitMs),
-          },
-          failure.kind === 'throttled' ? 'throttled by Cloudflare, waiting' : 'page failed, asking again',
-        );
-      },
-    });
-  }
-
-  const scoring = (accountId: string) =>
-    `${prefix}/accounts/${encodeURIComponent(accountId)}/zt_risk_scoring`;
-
+  const deps: AskDeps = {
+    dispatcher,
+    origin: baseUrl.origin,
+    timing,
+    limits: { ...BODY_LIMITS, ...options.bodyLimits },
+    judge: createJudge({
+      host: baseUrl.host,
+      authKind: options.auth.kind,
+      secrets: credentials.secrets,
+    }),
+    pacer,
+    credentials,
+    sleep,
+    logger: options.logger,
+    wallClock: options.now ?? Date.now,
+    isClosed: () => closed.signal.aborted,
+    onAnswer: options.onAnswer,
+    onNoAnswer: options.onNoAnswer,
+  };
   return {
-    summaryPage({ accountId, page, perPage, signal, usage, openReader }) {
-      const path = `${scoring(accountId)}/summary?page=${page}&per_page=${perPage}`;
-      return ask({ path, accountId, page, subject: 'summary', signal, usage }, () =>
-        createSummaryIntake({ openReader, signal, takeTurn: () => takeTurn(accountId) }),
-      );
-    },
-    async lookUpUser({ accountId, userId, signal, usage }) {
-      const path = `${scoring(accountId)}/${encodeURIComponent(userId)}`;
-      try {
-        return await ask({ path, accountId, subject: 'user', signal, usage }, held(readUserRecord));
-      } catch (error) {
-        if (isUserUnknown(error)) return null;
-        throw error;
-      }
-    },
-    verifyToken({ accountId, signal, usage }) {
-      const owner = accountId === null ? 'user' : `accounts/${encodeURIComponent(accountId)}`;
-      return ask(
-        {
-          path: `${prefix}/${owner}/tokens/verify`,
-          accountId: accountId ?? '',
-          subject: 'credentials',
-          signal,
-          usage,
-        },
-        held(readTokenState),
-      );
-    },
-    verifyKey({ signal, usage }) {
-      return ask(
-        { path: `${prefix}/user`, accountId: '', subject: 'credentials', signal, usage },
-        held(readMember),
-      );
-    },
+    ...endpointsOf(deps, baseUrl),
     estimateMs: (requests) => pacer.estimateMs(requests),
     budgetLeft: () => pacer.budgetLeft(),
     async close() {
@@ -278,37 +141,56 @@ export function createCloudflareClient(options: {
   };
 }
 
-type Question = {
-  path: string;
-  accountId: string;
-  /** For the log; a user's id is not written there. */
-  page?: number;
-  subject: Subject;
-  signal: AbortSignal;
-  usage: ClientUsage;
-};
+type Endpoints = Pick<CloudflareClient, 'summaryPage' | 'lookUpUser' | 'verifyToken' | 'verifyKey'>;
+
+function endpointsOf(deps: AskDeps, baseUrl: URL): Endpoints {
+  const prefix = baseUrl.pathname.replace(/\/*$/, '');
+  const takeTurn = createTurns();
+  const scoring = (accountId: string) =>
+    `${prefix}/accounts/${encodeURIComponent(accountId)}/zt_risk_scoring`;
+  return {
+    summaryPage({ accountId, page, perPage, signal, countUse, openReader }) {
+      const path = `${scoring(accountId)}/summary?page=${page}&per_page=${perPage}`;
+      return ask(deps, { path, accountId, page, subject: 'summary', signal, countUse }, () =>
+        createSummaryIntake({ openReader, signal, takeTurn: () => takeTurn(accountId) }),
+      );
+    },
+    async lookUpUser({ accountId, userId, signal, countUse }) {
+      const path = `${scoring(accountId)}/${encodeURIComponent(userId)}`;
+      const question = { path, accountId, subject: 'user', signal, countUse } as const;
+      try {
+        return await ask(deps, question, held(readUserRecord));
+      } catch (error) {
+        if (isUserUnknown(error)) return null;
+        throw error;
+      }
+    },
+    verifyToken({ accountId, signal, countUse }) {
+      const owner = accountId === null ? 'user' : `accounts/${encodeURIComponent(accountId)}`;
+      const path = `${prefix}/${owner}/tokens/verify`;
+      const question = {
+        path,
+        accountId: accountId ?? '',
+        subject: 'credentials',
+        signal,
+        countUse,
+      } as const;
+      return ask(deps, question, held(readTokenState));
+    },
+    verifyKey({ signal, countUse }) {
+      const question = {
+        path: `${prefix}/user`,
+        accountId: '',
+        subject: 'credentials',
+        signal,
+        countUse,
+      } as const;
+      return ask(deps, question, held(readMember));
+    },
+  };
+}
 
 /** Of answers that are never large: null from `read` means that this is no such answer. */
 function held<T>(read: (json: unknown) => T | null): () => Intake<T> {
   return () => ({ openLarge: null, read: (json) => read(json) ?? undefined });
-}
-
-function secretsOf(auth: CloudflareAuth): string[] {
-  return auth.kind === 'token' ? [auth.token] : [auth.key, auth.email];
-}
-
-function headersOf(auth: CloudflareAuth): Record<string, string> {
-  return {
-    accept: 'application/json',
-    'user-agent': `zt-risk-sync/${VERSION}`,
-    ...(auth.kind === 'token'
-      ? { authorization: `Bearer ${auth.token}` }
-      : { 'x-auth-email': auth.email, 'x-auth-key': auth.key }),
-  };
-}
-
-/** A missing content type is let through: the envelope is checked anyway. */
-function isJson(answer: Answer): boolean {
-  const type = answer.header('content-type');
-  return type === null || /^application\/(?:[\w.+-]*\+)?json\s*(?:;|$)/i.test(type.trim());
 }

@@ -1,20 +1,20 @@
 // The phases of a run that only look: read the state, walk all pages and compare, ask the database about whom the state lacks,
 // ask Cloudflare about the absent. Nothing is written but rejected records.
-import type { ClientUsage, CloudflareClient } from '../cloudflare/client.ts';
+import type { CloudflareClient } from '../cloudflare/client.ts';
 import type { Pool } from '../db/pool.ts';
 import { memoryLimitBytes } from '../host/host-memory.ts';
 import type { Logger } from '../logger.ts';
 import { askAbsent, type Answers } from './absence/ask-absent.ts';
 import type { Lease } from './claim/lease.ts';
 import { missingRows, readMissing, type MissingUser } from './absence/missing-users.ts';
-import type { RunFacts } from './record-run.ts';
 import { createMemoryCheck } from './state/check-memory.ts';
 import { randomHashKey, type HashKey } from '../keyed-hash.ts';
 import { readState, type AccountState } from './state/read-state.ts';
 import { resolveUnknown } from './state/resolve-unknown.ts';
+import type { Tally } from './tally.ts';
 import { createUserTable, type UserTable } from './state/user-table.ts';
 import { createChangeLog, type ChangeLog } from './walk/change-log.ts';
-import { createComparison } from './walk/compare-records.ts';
+import { createComparison, type Comparison } from './walk/compare-records.ts';
 import { createQuarantine } from './walk/quarantine.ts';
 import { walk, type Walk, type WalkProgress, type WalkSettings } from './walk/walk.ts';
 
@@ -43,9 +43,7 @@ export type LookRun = {
   lease: Lease;
   observedAt: string;
   acceptMassClear: boolean;
-  /** Filled as the run goes on. */
-  facts: RunFacts;
-  usage: ClientUsage;
+  tally: Pick<Tally, 'countUse' | 'noteWalk' | 'addEvidence'>;
   /** Ends the run: a signal, a lost lease, or the time budget. */
   stop: AbortSignal;
   /** Milliseconds that the time budget leaves, and whether an abort came from it. */
@@ -57,11 +55,29 @@ export type LookRun = {
 };
 
 export async function look(deps: LookDeps, run: LookRun): Promise<Seen> {
-  const { pool, settings, failpoint } = deps;
-  const { lease, facts, stop } = run;
-  const table = createUserTable();
-  const log = createChangeLog();
-  const key = randomHashKey();
+  const { failpoint } = deps;
+  const memory = { table: createUserTable(), key: randomHashKey(), log: createChangeLog() };
+  const { state, walked, comparison } = await readAndWalk(deps, run, memory);
+  run.onWalked(walked);
+  await failpoint?.('walked');
+  await resolveUnknown({ pool: deps.pool, ...memory }, run.lease, state);
+  const missing = await findMissing(deps.pool, run.lease, memory.table);
+  const answers = await askAbout(deps, run, { table: memory.table, missing, walked, comparison });
+  await failpoint?.('asked');
+  return { state, ...memory, walked, missing, answers };
+}
+
+type Memory = Pick<Seen, 'table' | 'key' | 'log'>;
+
+/** Side by side: the state is read while the first pages are fetched, and nothing is compared before it is whole. */
+async function readAndWalk(
+  deps: LookDeps,
+  run: LookRun,
+  memory: Memory,
+): Promise<{ state: AccountState; walked: Walk; comparison: Comparison }> {
+  const { pool, client, settings, failpoint } = deps;
+  const { lease, stop, tally } = run;
+  const { table, log } = memory;
   const checkMemory = createMemoryCheck(memoryLimitBytes(), () => table.bytes() + log.bytes());
   const onRange = async () => {
     checkMemory();
@@ -69,49 +85,60 @@ export async function look(deps: LookDeps, run: LookRun): Promise<Seen> {
   };
   const failed = new AbortController();
   const untilFailed = AbortSignal.any([stop, failed.signal]);
-  const reading = readState({ pool, table, key, onRange }, lease, run.observedAt, untilFailed);
+  const reading = readState({ pool, ...memory, onRange }, lease, run.observedAt, untilFailed);
   // Whoever waits for it hears of its failure: until then it is nobody's.
   reading.catch(() => undefined);
-  const comparison = createComparison({ table, key, log, whole: reading });
+  const comparison = createComparison({ ...memory, whole: reading });
   const quarantine = createQuarantine(pool, lease);
-  const walked = await walk({ client: deps.client, comparison, table, quarantine, checkMemory }, settings, {
-    accountId: lease.accountId,
-    signal: stop,
-    facts,
-    usage: run.usage,
-    timeLeft: run.timeLeft,
-    isOutOfTime: run.isOutOfTime,
-    onProgress: run.onProgress,
-  }).catch(async (error: unknown) => {
+  try {
+    const walked = await walk({ client, comparison, table, quarantine, checkMemory }, settings, {
+      accountId: lease.accountId,
+      signal: stop,
+      countUse: tally.countUse,
+      report: tally.noteWalk,
+      timeLeft: run.timeLeft,
+      isOutOfTime: run.isOutOfTime,
+      onProgress: run.onProgress,
+    });
+    return { state: await reading, walked, comparison };
+  } catch (error) {
     // It goes on in the background otherwise, into the next run.
     failed.abort(error);
     await reading.catch(() => undefined);
     throw error;
-  });
-  const state = await reading;
-  run.onWalked(walked);
-  await failpoint?.('walked');
+  }
+}
 
-  await resolveUnknown({ pool, table, key }, lease, state);
+async function findMissing(pool: Pool, lease: Lease, table: UserTable): Promise<MissingUser[]> {
   const rows = missingRows(table);
-  const missing = rows.length === 0 ? [] : await readMissing(pool, lease, table, rows);
+  return rows.length === 0 ? [] : readMissing(pool, lease, table, rows);
+}
+
+async function askAbout(
+  deps: LookDeps,
+  run: LookRun,
+  {
+    table,
+    missing,
+    walked,
+    comparison,
+  }: Pick<Seen, 'table' | 'missing' | 'walked'> & { comparison: Comparison },
+): Promise<Answers> {
   const answers = await askAbsent(deps, {
-    lease,
+    lease: run.lease,
     table,
     missing,
     lastMet: comparison.lastMet(),
-    settings,
+    settings: deps.settings,
     unreadable: walked.unreadable > 0,
     isComplete: walked.judgement.verdict === 'complete',
     acceptMassClear: run.acceptMassClear,
-    signal: stop,
+    signal: run.stop,
     endsAsking: run.isOutOfTime,
     timeLeft: run.timeLeft,
-    usage: run.usage,
+    countUse: run.tally.countUse,
   });
-  facts.lookups = answers.evidence?.asked ?? 0;
-  if (answers.evidence !== null) facts.evidence = { ...facts.evidence, lookups: answers.evidence };
-  if (stop.aborted && !run.isOutOfTime(stop.reason)) throw stop.reason;
-  await failpoint?.('asked');
-  return { state, table, key, log, walked, missing, answers };
+  if (answers.evidence !== null) run.tally.addEvidence({ lookups: answers.evidence });
+  if (run.stop.aborted && !run.isOutOfTime(run.stop.reason)) throw run.stop.reason;
+  return answers;
 }

@@ -1,31 +1,21 @@
 // The row of sync_runs: written once, when the attempt has ended.
 import { sql } from 'drizzle-orm';
+import type { ClientUsage } from '../cloudflare/usage.ts';
 import { holdSchema } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
 import { syncRuns } from '../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../db/transaction.ts';
 import type { OperatorError } from '../errors.ts';
-import type { Evidence } from '../evidence.ts';
 import { fence, releaseLease, type Lease } from './claim/lease.ts';
+import type { WalkCounts } from './walk/count-walk.ts';
 import type { Verdict } from './walk/verdict.ts';
 
 /** What is known of an attempt whether it published or failed. */
-export type RunFacts = {
-  passes: number;
-  pages: number;
-  requests: number;
-  retries: number;
-  bytes: number;
-  usersMet: number;
-  duplicates: number;
-  rejected: number;
-  totalFirst: number | null;
-  totalLast: number | null;
-  /** Absent users whose own record was asked. */
-  lookups: number;
-  /** Facts behind the verdict. No emails, no names. */
-  evidence: Evidence;
-};
+export type RunFacts = ClientUsage &
+  WalkCounts & {
+    /** Absent users whose own record was asked. */
+    lookups: number;
+  };
 
 export type RunEnd = RunFacts & {
   verdict: Verdict | null;

@@ -1,18 +1,19 @@
 // One run of a claimed account, phase by phase: look, decide, publish. Failing at any point leaves the history as it was and a
 // record of why.
-import type { ClientUsage, CloudflareClient } from '../cloudflare/client.ts';
+import type { CloudflareClient } from '../cloudflare/client.ts';
 import { pagingChanges } from '../cloudflare/paging-changes.ts';
 import { databaseError } from '../db/database-errors.ts';
 import type { Pool } from '../db/pool.ts';
 import { isOperatorError, OperatorError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { decide } from './decide.ts';
+import { decide, type Decided } from './decide.ts';
 import { startHeartbeat } from './claim/heartbeat.ts';
 import { lastWalk, type LastWalk } from './walk/last-walk.ts';
 import { beat, leaseLost, type Lease, type LeaseTiming } from './claim/lease.ts';
-import { look, type LookDeps } from './look.ts';
+import { look, type LookDeps, type Seen } from './look.ts';
 import { leaveUnpublished, publishSeen, type Published } from './publish-seen.ts';
 import { recordFailure, type RunFacts } from './record-run.ts';
+import { createTally, type Phases, type Tally } from './tally.ts';
 import type { WalkProgress } from './walk/walk.ts';
 
 export type RunSettings = LookDeps['settings'] & {
@@ -55,106 +56,99 @@ export type RunResult = {
   facts: RunFacts;
   expectedUnseen: number | null;
   error: OperatorError | null;
-  phases: { walkMs: number; publishMs: number };
+  phases: Phases;
 };
 
 /** Never throws for what a run may meet: the error is in the result, and recorded. */
 export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunResult> {
   const { lease } = options;
-  const usage: ClientUsage = { requests: 0, retries: 0, bytes: 0 };
-  const facts: RunFacts = {
-    passes: 0,
-    pages: 0,
-    requests: 0,
-    retries: 0,
-    bytes: 0,
-    usersMet: 0,
-    duplicates: 0,
-    rejected: 0,
-    totalFirst: null,
-    totalLast: null,
-    lookups: 0,
-    evidence: {},
-  };
-  const result: RunResult = {
-    published: null,
-    facts,
-    expectedUnseen: null,
-    error: null,
-    phases: { walkMs: 0, publishMs: 0 },
-  };
+  const tally = createTally();
   const budget = startBudget(deps.settings.timeBudgetMs);
+  let published: Published | null = null;
+  let error: OperatorError | null;
   try {
     await deps.failpoint?.('claimed');
-    await walkAndPublish(deps, options, budget, usage, result);
-    result.error = result.published?.guard ?? null;
+    published = await lookAndPublish(deps, options, budget, tally);
+    error = published.guard;
     await deps.failpoint?.('published');
-  } catch (error) {
-    Object.assign(facts, usage);
-    result.error = await findCause(deps.pool, lease, explain(error));
-    await recordFailure(deps.pool, lease, facts, result.error, options.dryRun).catch((failure: unknown) => {
+  } catch (thrown) {
+    error = await findCause(deps.pool, lease, explain(thrown));
+    await recordFailure(deps.pool, lease, tally.facts(), error, options.dryRun).catch((failure: unknown) => {
       // The lease runs out by itself, and the next run records this one as abandoned.
       deps.logger.warn({ err: failure }, 'could not record the failed run');
     });
   } finally {
     budget.end();
   }
-  return result;
+  const facts = tally.facts();
+  return { published, facts, expectedUnseen: tally.expectedUnseen(), error, phases: tally.phases() };
 }
 
-async function walkAndPublish(
+/** Look, decide, publish, with signs of life until the publish locks the lease. */
+async function lookAndPublish(
   deps: RunDeps,
   options: RunOptions,
-  budget: ReturnType<typeof startBudget>,
-  usage: ClientUsage,
-  result: RunResult,
-): Promise<void> {
-  const { pool, logger } = deps;
-  const { lease } = options;
-  const { facts, phases } = result;
+  budget: Budget,
+  tally: Tally,
+): Promise<Published> {
   const abort = new AbortController();
   const stop = AbortSignal.any([options.signal, abort.signal, budget.over]);
   let progress: WalkProgress | Record<string, never> = {};
-  const heart = startHeartbeat(deps, lease, abort, () => progress);
+  const heart = startHeartbeat(deps, options.lease, abort, () => progress);
+  const onProgress = (now: WalkProgress) => {
+    progress = now;
+    options.onProgress(now);
+  };
   try {
-    const began = performance.now();
-    const last = await lastWalk(pool, lease.accountKey);
-    warnOfBudget(deps, last);
-    const looking = look(deps, {
-      ...options,
-      facts,
-      usage,
-      stop,
-      timeLeft: budget.timeLeft,
-      isOutOfTime: budget.isSpent,
-      onProgress(now) {
-        progress = now;
-        options.onProgress(now);
-      },
-      onWalked({ judgement }) {
-        result.expectedUnseen = judgement.expectedUnseen;
-        if (judgement.verdict === 'partial') logger.warn({ reasons: judgement.reasons }, 'walk is partial');
-        notePaging(logger, facts, last);
-      },
-    });
-    const seen = await looking.finally(() => {
-      phases.walkMs = performance.now() - began;
-    });
-    Object.assign(facts, usage);
-    const { dryRun } = options;
+    const seen = await tally.time('walkMs', () =>
+      lookFor(deps, { ...options, stop, onProgress }, budget, tally),
+    );
     const decided = decide(seen, { ...options, maxClearedRatio: deps.settings.maxClearedRatio });
-    // From here on a signal waits: the publish is short, and ends whole or not at all. One that takes too long is rolled back.
-    const publishing = performance.now();
-    const grace = startGrace(options.signal, deps.timing.graceMs);
-    try {
-      const run = { ...options, seen, decided, facts, cancel: grace.over, beforeFence: () => heart.stop() };
-      result.published = dryRun ? await leaveUnpublished(pool, run) : await publishSeen(deps, run);
-    } finally {
-      grace.end();
-      phases.publishMs = performance.now() - publishing;
-    }
+    return await tally.time('publishMs', () =>
+      publishOrCount(deps, options, { seen, decided, facts: tally.facts(), beforeFence: () => heart.stop() }),
+    );
   } finally {
     await heart.stop();
+  }
+}
+
+async function lookFor(
+  deps: RunDeps,
+  run: RunOptions & { stop: AbortSignal },
+  budget: Budget,
+  tally: Tally,
+): Promise<Seen> {
+  const last = await lastWalk(deps.pool, run.lease.accountKey);
+  warnOfBudget(deps, last);
+  return look(deps, {
+    ...run,
+    tally,
+    timeLeft: budget.timeLeft,
+    isOutOfTime: budget.isSpent,
+    onWalked({ judgement }) {
+      const { verdict, reasons, expectedUnseen } = judgement;
+      tally.noteUnseen(expectedUnseen);
+      if (verdict === 'partial') deps.logger.warn({ reasons }, 'walk is partial');
+      notePaging(deps.logger, tally, last);
+    },
+  });
+}
+
+/**
+ * From here on a signal waits: the publish is short, and ends whole or not at all. One that takes too long is rolled back. A dry
+ * run only counts.
+ */
+async function publishOrCount(
+  deps: RunDeps,
+  options: RunOptions,
+  made: { seen: Seen; decided: Decided; facts: RunFacts; beforeFence: () => Promise<void> },
+): Promise<Published> {
+  const grace = startGrace(options.signal, deps.timing.graceMs);
+  try {
+    const run = { ...options, ...made, cancel: grace.over };
+    return options.dryRun ? await leaveUnpublished(deps.pool, run) : await publishSeen(deps, run);
+  } finally {
+    grace.end();
   }
 }
 
@@ -171,17 +165,19 @@ function warnOfBudget({ client, logger, settings }: RunDeps, last: LastWalk | nu
 }
 
 /** A server that begins to treat paging otherwise may hide part of the account: worth a look before it does harm. */
-function notePaging(logger: Logger, facts: RunFacts, last: LastWalk | null): void {
-  const is = facts.evidence.paging;
+function notePaging(logger: Logger, tally: Tally, last: LastWalk | null): void {
+  const is = tally.facts().evidence.paging;
   if (last === null || is === undefined) return;
   const changed = pagingChanges(last.paging, is);
   if (changed.length === 0) return;
-  facts.evidence = { ...facts.evidence, paging_changed: changed };
+  tally.addEvidence({ paging_changed: changed });
   logger.warn(
     { changed, was: last.paging, is, since_run_id: last.runId },
     'the server treats paging otherwise than before',
   );
 }
+
+type Budget = ReturnType<typeof startBudget>;
 
 /** One for all walks of a run. */
 function startBudget(ms: number) {

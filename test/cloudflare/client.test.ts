@@ -66,7 +66,7 @@ test('joins the path to the base URL whatever its slashes, and escapes the accou
       page: 1,
       perPage: 5,
       signal,
-      usage: h.usage,
+      countUse: h.countUse,
       openReader: collectRecords,
     });
     await client.close();
@@ -204,7 +204,7 @@ test('rejects with the reason at once when aborted before, during and between re
       page: 1,
       perPage: 5,
       signal: sleeping.signal,
-      usage: real.usage,
+      countUse: real.countUse,
       openReader: collectRecords,
     });
     while (real.usage.retries === 0) await after(1);

@@ -44,7 +44,7 @@ function ask<T>(h: Harness, openReader: OpenReader<T>, signal = new AbortControl
     page: 1,
     perPage: 50,
     signal,
-    usage: h.usage,
+    countUse: h.countUse,
     openReader,
   });
 }
@@ -324,7 +324,7 @@ test("a user's own record is held, and refused when it is too long for that", as
   const h = await harness(t, [(...args) => sending(repeated(' ', 200 * MIB))(...args)]);
   const { signal } = new AbortController();
   const error = await refusalOf(
-    h.client.lookUpUser({ accountId: ACCOUNT, userId: 'a', signal, usage: h.usage }),
+    h.client.lookUpUser({ accountId: ACCOUNT, userId: 'a', signal, countUse: h.countUse }),
   );
   assert.equal(error.code, 'BODY_TOO_LARGE');
   assert.ok(h.usage.bytes < 18 * MIB);
@@ -337,10 +337,10 @@ const client = createCloudflareClient({
   baseUrl: new URL(process.argv[2]), auth: { kind: 'token', token: 't'.repeat(40) },
   logger: { debug() {}, info() {}, warn() {} }, ...(held ? { bodyLimits: { heldBytes: 2 ** 30 } } : {}),
 });
-const usage = { requests: 0, retries: 0, bytes: 0 };
+const countUse = () => undefined;
 const { signal } = new AbortController();
 const page = (accountId) => client.summaryPage({
-  accountId, page: 1, perPage: 5, signal, usage, openReader: () => ({ add() {}, end() {} }),
+  accountId, page: 1, perPage: 5, signal, countUse, openReader: () => ({ add() {}, end() {} }),
 });
 await page('small');
 const before = process.resourceUsage().maxRSS;

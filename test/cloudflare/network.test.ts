@@ -74,7 +74,6 @@ for (const [name, reply, cause, timing] of [
 }
 
 async function clientFor(t: TestContext, baseUrl: string) {
-  const usage = { requests: 0, retries: 0, bytes: 0 };
   const client = createCloudflareClient({
     baseUrl: new URL(baseUrl),
     auth: { kind: 'token', token: TOKEN },
@@ -90,7 +89,7 @@ async function clientFor(t: TestContext, baseUrl: string) {
       page: 1,
       perPage: 5,
       signal,
-      usage,
+      countUse() {},
       openReader: collectRecords,
     }),
   );

@@ -125,10 +125,10 @@ const client = createCloudflareClient({
   baseUrl: new URL(process.argv[2]), auth: { kind: 'token', token: 't'.repeat(40) }, sleep: async () => {},
   logger: { debug() {}, info() {}, warn() {} }, ...(process.argv[3] ? { proxy: { httpsProxy: process.argv[3] } } : {}),
 });
-const usage = { requests: 0, retries: 0, bytes: 0 };
+const countUse = () => undefined;
 const { signal } = new AbortController();
 try {
-  const page = await client.summaryPage({ accountId: 'a', page: 1, perPage: 5, signal, usage, openReader });
+  const page = await client.summaryPage({ accountId: 'a', page: 1, perPage: 5, signal, countUse, openReader });
   console.log('records', page.count);
 } catch (error) {
   console.log(error.code, error.message);

@@ -89,7 +89,7 @@ test('a lookup is asked again with the new token, and refused for good with the 
     [() => token(TOKEN), 1],
   ] as const) {
     const h = await harness(t, [reply], { rereadAuth });
-    const asked = h.client.lookUpUser({ accountId: ACCOUNT, userId: 'u', signal, usage: h.usage });
+    const asked = h.client.lookUpUser({ accountId: ACCOUNT, userId: 'u', signal, countUse: h.countUse });
     if (requests === 2) assert.equal((await asked)?.riskLevel, 'low');
     else assert.equal((await refusalOf(asked)).code, 'LOOKUPS_REFUSED');
     assert.equal(h.usage.requests, requests);

@@ -1,8 +1,9 @@
 // How `doctor` asks Cloudflare: through the client of every run, but with little patience, and watching what every answer
 // says beside its page: the time, and how many requests are left.
-import type { ClientUsage, CloudflareClient } from '../../cloudflare/client.ts';
+import type { CloudflareClient } from '../../cloudflare/client.ts';
 import { parseBudgets, type Budget } from '../../cloudflare/budget.ts';
 import type { Timing } from '../../cloudflare/retry.ts';
+import type { CountUse } from '../../cloudflare/usage.ts';
 import type { Config } from '../../config.ts';
 import { openClient, type Io } from '../../context.ts';
 import { isOperatorError, OperatorError } from '../../errors.ts';
@@ -20,7 +21,7 @@ export type Asker = {
   close(): Promise<void>;
 };
 
-type Common = { signal: AbortSignal; usage: ClientUsage };
+type Common = { signal: AbortSignal; countUse: CountUse };
 
 const DEADLINE_MS = 45_000;
 // Someone is waiting, and an answer that does not come is a finding.
@@ -58,7 +59,7 @@ export function createAsker(io: Pick<Io, 'signal'>, config: Config, logger: Logg
       try {
         const value = await question(client, {
           signal: AbortSignal.any([io.signal, deadline.signal]),
-          usage: { requests: 0, retries: 0, bytes: 0 },
+          countUse: () => undefined,
         });
         return { value, ms: performance.now() - began };
       } catch (error) {

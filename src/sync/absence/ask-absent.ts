@@ -1,7 +1,8 @@
 // Asks about the present users that the walk did not meet, one by one, between walk and publish. Decides nothing: it brings
 // back what their own records said, and whether that may be believed.
 import pLimit from 'p-limit';
-import type { ClientUsage, CloudflareClient } from '../../cloudflare/client.ts';
+import type { CloudflareClient } from '../../cloudflare/client.ts';
+import type { CountUse } from '../../cloudflare/usage.ts';
 import { formatInstant } from '../../db/postgres-instant.ts';
 import { isOperatorError, type ErrorCode, type OperatorError } from '../../errors.ts';
 import type { Lookups } from '../../evidence.ts';
@@ -47,7 +48,7 @@ export type AskRequest = {
   endsAsking: (reason: unknown) => boolean;
   /** Milliseconds until that abort. */
   timeLeft: () => number;
-  usage: ClientUsage;
+  countUse: CountUse;
 };
 
 export async function askAbsent(
@@ -139,10 +140,10 @@ function createAsker(
   request: AskRequest,
   signal: AbortSignal,
 ): AskUser {
-  const { lease, usage } = request;
+  const { lease, countUse } = request;
   return async ({ userId, lastEvent }) => {
     try {
-      const record = await client.lookUpUser({ accountId: lease.accountId, userId, signal, usage });
+      const record = await client.lookUpUser({ accountId: lease.accountId, userId, signal, countUse });
       return readOutcome(record, lastEvent);
     } catch (error) {
       const stop = request.signal;

@@ -1,9 +1,8 @@
 // The walk of one run: its passes over all pages, every record compared as it comes. Knows no database.
-import type { ClientUsage, CloudflareClient } from '../../cloudflare/client.ts';
+import type { CloudflareClient } from '../../cloudflare/client.ts';
+import type { CountUse } from '../../cloudflare/usage.ts';
 import { walkPages, type Pass } from '../../cloudflare/walk-pages.ts';
 import { OperatorError } from '../../errors.ts';
-import type { PassEvidence } from '../../evidence.ts';
-import type { RunFacts } from '../record-run.ts';
 import type { MetCounts, UserTable } from '../state/user-table.ts';
 import {
   judgeWalk,
@@ -13,7 +12,8 @@ import {
   type PassFacts,
   type PassOverlap,
 } from './verdict.ts';
-import type { Comparison, PageOutcome } from './compare-records.ts';
+import type { Comparison } from './compare-records.ts';
+import { createWalkCounter, type WalkCounter, type WalkCounts } from './count-walk.ts';
 import type { Quarantine } from './quarantine.ts';
 
 export type WalkSettings = { perPage: 'auto' | number; concurrency: number; maxPasses: number };
@@ -35,14 +35,14 @@ export type WalkDeps = {
 export type WalkRun = {
   accountId: string;
   signal: AbortSignal;
-  /** Filled as the walk goes on, so that a failed walk is recorded with what was known of it. */
-  facts: RunFacts;
-  usage: ClientUsage;
+  countUse: CountUse;
+  /** Told what is known by now, after every step: a walk that fails is recorded with what it told last. */
+  report: (counts: WalkCounts) => void;
   /** Milliseconds that the time budget leaves. */
   timeLeft(): number;
   /** Whether an abort came from the time budget: what was read by then still counts. */
   isOutOfTime(error: unknown): boolean;
-  onProgress(progress: WalkProgress): void;
+  onProgress: (progress: WalkProgress) => void;
 };
 
 /** Another pass takes about as long as the last one; begun without room for it, its requests would be for nothing. */
@@ -62,57 +62,67 @@ export async function walk(deps: WalkDeps, settings: WalkSettings, run: WalkRun)
   return walked;
 }
 
-async function readPasses(
+async function readPasses(deps: WalkDeps, settings: WalkSettings, run: WalkRun): Promise<Walk> {
+  const { table } = deps;
+  const counter = createWalkCounter(run.report);
+  const readPass = createPassReader(deps, settings, run, counter);
+  const passes: PassFacts[] = [];
+  let judgement: Judgement | null = null;
+  for (;;) {
+    const read = await readPass(passes.length + 1).catch((error: unknown) => {
+      if (judgement !== null && run.isOutOfTime(error)) return null;
+      throw error;
+    });
+    if (read === null) {
+      refuseManyRejected(counter.reading());
+      judgement = doubt(judgement!, 'the time budget ended in another pass');
+      break;
+    }
+    passes.push(read.facts);
+    const overlap = passes.length > 1 ? overlapOf(table.counts()) : null;
+    const all = { passes, met: table.counts().anyAll, overlap };
+    judgement = judgeWalk(all);
+    counter.endPass({ ...read, overlap, usersMet: all.met, judgement });
+    refuseManyRejected(read.facts);
+    if (!needsAnotherPass(all, judgement, settings.maxPasses)) break;
+    if (run.timeLeft() < read.ms * ROOM_FOR_A_PASS) {
+      judgement = doubt(judgement, 'the time budget left no room for another pass');
+      break;
+    }
+  }
+  counter.endWalk({ usersMet: table.counts().anyAll, reasons: judgement.reasons });
+  return { judgement, ...counter.all() };
+}
+
+type ReadPass = (number: number) => Promise<{ pass: Pass; facts: PassFacts; ms: number }>;
+
+/** Reads all pages once: every answer is counted, takes effect, and leaves its rejected records in the quarantine. */
+function createPassReader(
   { client, comparison, table, quarantine, checkMemory }: WalkDeps,
   settings: WalkSettings,
-  run: WalkRun,
-): Promise<Walk> {
-  const passes: PassFacts[] = [];
-  const evidence: PassEvidence[] = [];
-  const missingFields = { email: 0, name: 0 };
-  const walked = { records: 0, unreadable: 0 };
-  // Of the reading under way: a pass that has to begin again is another one.
-  let seen = { records: 0, rejected: 0, unreadable: 0 };
-  let began = 0;
-  let pagesBefore = 0;
+  { accountId, signal, countUse, onProgress }: WalkRun,
+  counter: WalkCounter,
+): ReadPass {
   let largest = Number.POSITIVE_INFINITY;
-  let repeatedPages = 0;
-  let judgement: Judgement | null = null;
-  const unreadableRecords = () => (walked.unreadable > 0 ? { unreadable_records: walked.unreadable } : {});
+  let began = 0;
 
   function beginReading(): void {
-    seen = { records: 0, rejected: 0, unreadable: 0 };
+    counter.beginReading();
     table.beginReading();
     began = performance.now();
-    pagesBefore = run.facts.pages;
   }
 
-  function count(page: PageOutcome): void {
-    seen.records += page.records;
-    seen.rejected += page.rejected.length;
-    seen.unreadable += page.unreadable;
-    walked.records += page.records;
-    walked.unreadable += page.unreadable;
-    missingFields.email += page.withoutEmail;
-    missingFields.name += page.withoutName;
-    run.facts.rejected = Math.max(run.facts.rejected, seen.rejected);
-  }
-
-  async function readPass(number: number): Promise<{ pass: Pass; facts: PassFacts }> {
-    run.facts.passes = number;
+  return async (number) => {
+    counter.beginPass(number);
     beginReading();
     const pass = await walkPages({
+      perPage: settings.perPage,
+      largest,
+      concurrency: settings.concurrency,
       fetchPage: (page, perPage) =>
-        client.summaryPage({
-          accountId: run.accountId,
-          page,
-          perPage,
-          signal: run.signal,
-          usage: run.usage,
-          openReader: comparison.openReader,
-        }),
+        client.summaryPage({ accountId, page, perPage, signal, countUse, openReader: comparison.openReader }),
       accept: async (_page, outcome, isRepeat) => {
-        if (!isRepeat) count(outcome);
+        if (!isRepeat) counter.countPage(outcome);
         comparison.take(outcome);
         checkMemory();
         await quarantine.add(outcome.rejected);
@@ -122,80 +132,23 @@ async function readPasses(
         beginReading();
       },
       countMet: () => table.counts().anyThis,
-      perPage: settings.perPage,
-      largest,
-      concurrency: settings.concurrency,
-      onPage: (p) => {
-        run.facts.pages = pagesBefore + p.pages;
-        // What is known so far: a walk that fails is recorded with it.
-        run.facts.totalFirst ??= p.total;
-        run.facts.totalLast = p.total ?? run.facts.totalLast;
-        if (number === 1)
-          run.facts.evidence = { first_page_size: p.pageSize, repeated_pages: p.repeatedPages };
-        run.onProgress({ pass: number, pages: p.pages, expectedPages: p.expected, records: p.records });
+      onPage: (progress) => {
+        counter.noteProgress(progress);
+        const { pages, expected, records } = progress;
+        onProgress({ pass: number, pages, expectedPages: expected, records });
       },
     });
-    run.facts.pages = pagesBefore + pass.pages;
+    counter.notePages(pass);
     const { totalFirst, totalLast, totalsMoved, oneResponse } = pass;
     const met = table.counts().anyThis;
-    return { pass, facts: { ...seen, met, totalFirst, totalLast, totalsMoved, oneResponse } };
-  }
+    const facts = { ...counter.reading(), met, totalFirst, totalLast, totalsMoved, oneResponse };
+    return { pass, facts, ms: performance.now() - began };
+  };
+}
 
-  for (;;) {
-    const read = await readPass(passes.length + 1).catch((error: unknown) => {
-      if (judgement !== null && run.isOutOfTime(error)) return null;
-      throw error;
-    });
-    if (read === null) {
-      if (tooManyRejected(seen)) throw tooManyRejects(seen);
-      run.facts.usersMet = table.counts().anyAll;
-      judgement = {
-        ...judgement!,
-        reasons: [...judgement!.reasons, 'the time budget ended in another pass'],
-      };
-      break;
-    }
-    const { pass, facts } = read;
-    passes.push(facts);
-    repeatedPages += pass.repeatedPages;
-    const overlap = passes.length > 1 ? overlapOf(table.counts()) : null;
-    const all = { passes, met: table.counts().anyAll, overlap };
-    judgement = judgeWalk(all);
-    const { records, met, totalFirst, totalLast } = facts;
-    evidence.push({
-      records,
-      met,
-      duplicates: judgement.duplicates,
-      total_first: totalFirst,
-      total_last: totalLast,
-      ...(overlap === null ? {} : { met_before: overlap.both, met_first: overlap.onlyThis }),
-    });
-    Object.assign(run.facts, {
-      usersMet: all.met,
-      duplicates: judgement.duplicates,
-      totalLast,
-      evidence: {
-        paging: pass.paging,
-        reasons: judgement.reasons,
-        repeated_pages: repeatedPages,
-        one_response: pass.oneResponse,
-        ...(passes.length > 1 ? { passes: evidence } : {}),
-        ...(missingFields.email > 0 ? { records_without_email: missingFields.email } : {}),
-        ...(missingFields.name > 0 ? { records_without_name: missingFields.name } : {}),
-        ...unreadableRecords(),
-        ...(pass.unknownFields.length > 0 ? { unknown_fields: pass.unknownFields } : {}),
-      },
-    });
-    if (tooManyRejected(facts)) throw tooManyRejects(facts);
-    if (!needsAnotherPass(all, judgement, settings.maxPasses)) break;
-    if (run.timeLeft() < (performance.now() - began) * ROOM_FOR_A_PASS) {
-      const why = 'the time budget left no room for another pass';
-      judgement = { ...judgement, reasons: [...judgement.reasons, why] };
-      break;
-    }
-  }
-  run.facts.evidence = { ...run.facts.evidence, reasons: judgement.reasons, ...unreadableRecords() };
-  return { judgement, ...walked };
+/** The same judgement with one more reason to call the walk partial. */
+function doubt(judgement: Judgement, reason: string): Judgement {
+  return { ...judgement, reasons: [...judgement.reasons, reason] };
 }
 
 /** Of accepted records: a rejected one is met for what its user is worth, and tells nothing of how a pass misses. */
@@ -207,8 +160,10 @@ function overlapOf({ acceptedThis, acceptedAll, acceptedBoth }: Readonly<MetCoun
   };
 }
 
-function tooManyRejects({ records, rejected }: Pick<PassFacts, 'records' | 'rejected'>): OperatorError {
-  return new OperatorError({
+function refuseManyRejected(counts: Pick<PassFacts, 'records' | 'rejected'>): void {
+  if (!tooManyRejected(counts)) return;
+  const { records, rejected } = counts;
+  throw new OperatorError({
     code: 'TOO_MANY_REJECTED',
     happened: `${rejected} of ${records} records could not be accepted`,
     means:

@@ -16,9 +16,9 @@ test("asks about a user's token and about an account's at their own addresses, a
   const h = await harness(t, [failed(401, 1000, 'Invalid API Token'), json(200, STATE)], {
     onAnswer: ({ status }) => void statuses.push(status),
   });
-  const error = await refusalOf(h.client.verifyToken({ accountId: null, signal, usage: h.usage }));
+  const error = await refusalOf(h.client.verifyToken({ accountId: null, signal, countUse: h.countUse }));
   assert.equal(error.code, 'AUTHENTICATION_FAILED');
-  assert.deepEqual(await h.client.verifyToken({ accountId: ACCOUNT, signal, usage: h.usage }), {
+  assert.deepEqual(await h.client.verifyToken({ accountId: ACCOUNT, signal, countUse: h.countUse }), {
     status: 'active',
     expiresOn: '2027-01-01T00:00:00Z',
     notBefore: null,
@@ -35,13 +35,13 @@ test('asks whether a member is suspended, and reads nothing else of them', async
   const h = await harness(t, [json(200, member)], {
     auth: { kind: 'key', email: 'me@example.com', key: 'k'.repeat(37) },
   });
-  assert.deepEqual(await h.client.verifyKey({ signal, usage: h.usage }), { suspended: true });
+  assert.deepEqual(await h.client.verifyKey({ signal, countUse: h.countUse }), { suspended: true });
   assert.equal(h.requests[0]?.url, '/client/v4/user');
 });
 
 test('an answer that says nothing of credentials is a bad one', async (t) => {
   const h = await harness(t, [json(200, { success: true, result: { users: [] } })]);
-  const error = await refusalOf(h.client.verifyToken({ accountId: null, signal, usage: h.usage }));
+  const error = await refusalOf(h.client.verifyToken({ accountId: null, signal, countUse: h.countUse }));
   assert.equal(error.code, 'BAD_ANSWER');
   assert.match(error.happened, /is not an answer about the credentials/);
 });

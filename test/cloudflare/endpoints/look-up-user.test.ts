@@ -23,7 +23,7 @@ async function look(t: TestContext, replies: readonly Reply[]) {
     accountId: ACCOUNT,
     userId: USER,
     signal: new AbortController().signal,
-    usage: h.usage,
+    countUse: h.countUse,
   });
   return { h, asking };
 }

@@ -5,9 +5,9 @@ import type { TestContext } from 'node:test';
 import {
   createCloudflareClient,
   type CloudflareClient,
-  type ClientUsage,
   type SummaryPage,
 } from '../../../src/cloudflare/client.ts';
+import type { ClientUsage, CountUse } from '../../../src/cloudflare/usage.ts';
 import { collectRecords } from '../../../src/cloudflare/endpoints/summary/record-reader.ts';
 import type { OperatorError } from '../../../src/errors.ts';
 
@@ -67,6 +67,7 @@ export type Harness = {
   slept: number[];
   logs: { message: string; fields: Record<string, unknown> }[];
   usage: ClientUsage;
+  countUse: CountUse;
   ask: (signal?: AbortSignal) => Promise<SummaryPage<unknown[]>>;
   refusal: () => Promise<OperatorError>;
 };
@@ -81,6 +82,9 @@ export async function harness(
   const slept: number[] = [];
   const logs: Harness['logs'] = [];
   const usage: ClientUsage = { requests: 0, retries: 0, bytes: 0 };
+  const countUse: CountUse = (of, by) => {
+    usage[of] += by;
+  };
   const baseUrl = await listen(t, (request, response) => {
     const index = requests.push({ url: request.url ?? '', headers: request.headers }) - 1;
     replies[Math.min(index, replies.length - 1)]!(request, response, index);
@@ -106,11 +110,11 @@ export async function harness(
       page: 2,
       perPage: 50,
       signal,
-      usage,
+      countUse,
       openReader: collectRecords,
     });
   const refusal = () => refusalOf(ask());
-  return { client, baseUrl, requests, slept, logs, usage, ask, refusal };
+  return { client, baseUrl, requests, slept, logs, usage, countUse, ask, refusal };
 }
 
 export async function refusalOf(asking: Promise<unknown>): Promise<OperatorError> {

@@ -8,6 +8,7 @@ import { createLogger } from '../../../src/logger.ts';
 import { LEASE_TIMING } from '../../../src/sync/claim/lease.ts';
 import { publish } from '../../../src/sync/publish/publish.ts';
 import { requestSync } from '../../../src/sync/request-sync.ts';
+import type { WalkCounts } from '../../../src/sync/walk/count-walk.ts';
 import { createQuarantine } from '../../../src/sync/walk/quarantine.ts';
 import { walk } from '../../../src/sync/walk/walk.ts';
 import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
@@ -227,7 +228,7 @@ async function cutOff(lastPage: unknown[]) {
   const look = await lookAt(db.pool, lease);
   const budget = new AbortController();
   const spent = new Error('time is up');
-  const facts = emptyFacts();
+  let counts: WalkCounts | null = null;
   const client = clientOf(({ page, perPage }, nth, signal) => {
     if (nth < 5) return { records: pageOf(users(4), { page, perPage }), total: 5 };
     if (nth === 5) return { records: lastPage, total: 5 };
@@ -242,14 +243,16 @@ async function cutOff(lastPage: unknown[]) {
     {
       accountId: lease.accountId,
       signal: budget.signal,
-      facts,
-      usage: { requests: 0, retries: 0, bytes: 0 },
+      countUse() {},
+      report(now) {
+        counts = now;
+      },
       timeLeft: () => Number.POSITIVE_INFINITY,
       isOutOfTime: (error) => error === spent,
       onProgress() {},
     },
   );
-  return { lease, look, facts, walked };
+  return { lease, look, facts: { ...emptyFacts(), ...counts! }, walked };
 }
 
 test('a pass that the time budget cuts off counts with all that it has read', async () => {

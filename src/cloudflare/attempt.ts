@@ -1,0 +1,98 @@
+// One attempt at a question: sends the request, counts what it costs, notes what the answer says of the pace, and judges it.
+import type { Dispatcher } from 'undici';
+import type { BodyLimits } from './body-limits.ts';
+import { parseBudgets, tightestBudget } from './budget.ts';
+import type { Intake } from './endpoints/summary/summary-intake.ts';
+import { exchange, type Answer } from './exchange.ts';
+import { AttemptFailure, ExchangeError, type WaitAdvice } from './failures.ts';
+import type { Pacer } from './pacing.ts';
+import type { Judge, Subject } from './problems.ts';
+import { parseJson } from './responses.ts';
+import { parseRetryAfter, type Timing } from './retry.ts';
+import type { CountUse } from './usage.ts';
+
+export type Question = {
+  path: string;
+  accountId: string;
+  /** For the log; a user's id is not written there. */
+  page?: number;
+  subject: Subject;
+  signal: AbortSignal;
+  countUse: CountUse;
+};
+
+export type AttemptDeps = {
+  dispatcher: Dispatcher;
+  origin: string;
+  timing: Timing;
+  limits: BodyLimits;
+  judge: Judge;
+  pacer: Pick<Pacer, 'observe'>;
+  /** Milliseconds since 1970. */
+  wallClock: () => number;
+  /** Whether the client drops its connections: what fails then says nothing of the API. */
+  isClosed: () => boolean;
+  onAnswer: ((answer: Pick<Answer, 'status' | 'header'>) => void) | undefined;
+  onNoAnswer: ((why: 'timeout' | 'network') => void) | undefined;
+};
+
+/** Throws an AttemptFailure, signal.reason, or what the reader threw. */
+export async function attempt<T>(
+  deps: AttemptDeps,
+  question: Question,
+  headers: Record<string, string>,
+  intake: Intake<T>,
+): Promise<T> {
+  const { judge } = deps;
+  const { accountId, subject } = question;
+  const { answer, bytes } = await send(deps, question, headers, intake);
+  deps.onAnswer?.(answer);
+  deps.pacer.observe(budgetsOf(answer));
+  const json = answer.body === 'broken' ? undefined : parseJson(answer.text);
+  const failure = judge.ofAnswer(answer, json, { accountId, subject });
+  if (failure) throw new AttemptFailure(failure.kind, failure.problem, adviceOf(answer, deps.wallClock()));
+  const value = isJson(answer) ? await intake.read(json, bytes) : undefined;
+  if (value === undefined) throw judge.ofBadAnswer(answer, subject);
+  return value;
+}
+
+async function send(
+  { dispatcher, origin, timing, limits, judge, isClosed, onNoAnswer }: AttemptDeps,
+  { path, signal, countUse }: Question,
+  headers: Record<string, string>,
+  { openLarge }: Pick<Intake<unknown>, 'openLarge'>,
+): Promise<{ answer: Answer; bytes: number }> {
+  let bytes = 0;
+  const onBytes = (count: number) => {
+    bytes += count;
+    countUse('bytes', count);
+  };
+  countUse('requests', 1);
+  const { pageMs } = timing;
+  try {
+    const request = { dispatcher, origin, path, headers, signal, pageMs, limits, openLarge, onBytes };
+    return { answer: await exchange(request), bytes };
+  } catch (error) {
+    if (!(error instanceof ExchangeError) || isClosed()) throw error;
+    const failure = judge.ofExchange(error);
+    onNoAnswer?.(failure.kind === 'timeout' ? 'timeout' : 'network');
+    throw failure;
+  }
+}
+
+function budgetsOf(answer: Answer) {
+  return parseBudgets(answer.header('ratelimit'), answer.header('ratelimit-policy'));
+}
+
+function adviceOf(answer: Answer, nowMs: number): WaitAdvice {
+  return {
+    retryAfterMs: parseRetryAfter(answer.header('retry-after'), answer.header('date'), nowMs),
+    resetMs: tightestBudget(budgetsOf(answer))?.resetMs ?? null,
+  };
+}
+
+/** A missing content type is let through: the envelope is checked anyway. */
+function isJson(answer: Answer): boolean {
+  const type = answer.header('content-type');
+  return type === null || /^application\/(?:[\w.+-]*\+)?json\s*(?:;|$)/i.test(type.trim());
+}

@@ -1,0 +1,45 @@
+// The credentials that requests are sent with, and how they are renewed once the API has refused them.
+import { isDeepStrictEqual } from 'node:util';
+import type { CloudflareAuth } from '../config.ts';
+import { VERSION } from '../version.ts';
+
+export type CredentialsInUse = {
+  current(): CloudflareAuth;
+  /** Never to appear in a text; it grows when the credentials are renewed. */
+  secrets: ReadonlySet<string>;
+  /** Whether there are others than those that were `refused`. They are known as secrets before they are used. */
+  renew(refused: CloudflareAuth): boolean;
+};
+
+export function createCredentials(
+  auth: CloudflareAuth,
+  reread: (() => CloudflareAuth | null) | undefined,
+): CredentialsInUse {
+  let current = auth;
+  const secrets = new Set(secretsOf(auth));
+  return {
+    current: () => current,
+    secrets,
+    renew(refused) {
+      const fresh = reread?.() ?? null;
+      if (fresh === null || isDeepStrictEqual(fresh, refused)) return false;
+      for (const secret of secretsOf(fresh)) secrets.add(secret);
+      current = fresh;
+      return true;
+    },
+  };
+}
+
+function secretsOf(auth: CloudflareAuth): string[] {
+  return auth.kind === 'token' ? [auth.token] : [auth.key, auth.email];
+}
+
+export function headersOf(auth: CloudflareAuth): Record<string, string> {
+  return {
+    accept: 'application/json',
+    'user-agent': `zt-risk-sync/${VERSION}`,
+    ...(auth.kind === 'token'
+      ? { authorization: `Bearer ${auth.token}` }
+      : { 'x-auth-email': auth.email, 'x-auth-key': auth.key }),
+  };
+}

@@ -1,0 +1,10 @@
+// What a run costs at the API. The client tells of each use as it happens; whoever asked adds them up.
+export type ClientUsage = {
+  requests: number;
+  retries: number;
+  /** Of bodies, failed answers included. */
+  bytes: number;
+};
+
+/** Called with every request, every retry and every piece of a body. */
+export type CountUse = (of: keyof ClientUsage, by: number) => void;

@@ -1,0 +1,61 @@
+// What a run has counted by now. The run owns it and the phases report to it, so that a run that fails at any point is recorded
+// with what was known by then. Whoever reads it gets a copy.
+import type { ClientUsage, CountUse } from '../cloudflare/usage.ts';
+import type { Evidence } from '../evidence.ts';
+import type { RunFacts } from './record-run.ts';
+import { NOTHING_COUNTED, type WalkCounts } from './walk/count-walk.ts';
+
+export type Phases = { walkMs: number; publishMs: number };
+
+export type Tally = {
+  countUse: CountUse;
+  /** What the walk knows by now: takes the place of what it told before. */
+  noteWalk: (counts: WalkCounts) => void;
+  /** Facts that come from elsewhere than the walk. */
+  addEvidence(part: Evidence): void;
+  /** When the walk has come to its end. */
+  noteUnseen(expected: number | null): void;
+  /** How long a phase takes, whether it ends well or not. */
+  time<T>(phase: keyof Phases, work: () => Promise<T>): Promise<T>;
+  facts(): RunFacts;
+  expectedUnseen(): number | null;
+  phases(): Phases;
+};
+
+export function createTally(): Tally {
+  const usage: ClientUsage = { requests: 0, retries: 0, bytes: 0 };
+  const phases: Phases = { walkMs: 0, publishMs: 0 };
+  let walk = NOTHING_COUNTED;
+  let more: Evidence = {};
+  let expectedUnseen: number | null = null;
+  return {
+    countUse(of, by) {
+      usage[of] += by;
+    },
+    noteWalk(counts) {
+      walk = counts;
+    },
+    addEvidence(part) {
+      more = { ...more, ...part };
+    },
+    noteUnseen(expected) {
+      expectedUnseen = expected;
+    },
+    async time(phase, work) {
+      const began = performance.now();
+      try {
+        return await work();
+      } finally {
+        phases[phase] = performance.now() - began;
+      }
+    },
+    facts: () => ({
+      ...walk,
+      ...usage,
+      lookups: more.lookups?.asked ?? 0,
+      evidence: { ...walk.evidence, ...more },
+    }),
+    expectedUnseen: () => expectedUnseen,
+    phases: () => ({ ...phases }),
+  };
+}

@@ -1,0 +1,147 @@
+// What a walk has counted by now: of the reading under way, and of all of them. It reports after every step, so that a walk
+// that fails is recorded with what was known of it.
+import type { Pass, PassProgress } from '../../cloudflare/walk-pages.ts';
+import type { Evidence, PassEvidence } from '../../evidence.ts';
+import type { PageOutcome } from './compare-records.ts';
+import type { Judgement, PassFacts, PassOverlap } from './verdict.ts';
+
+export type WalkCounts = {
+  passes: number;
+  pages: number;
+  /** Distinct users, over all passes. */
+  usersMet: number;
+  /** Of the newest pass. */
+  duplicates: number;
+  /** Of the pass with the most. */
+  rejected: number;
+  totalFirst: number | null;
+  totalLast: number | null;
+  /** Facts behind the verdict. No emails, no names. */
+  evidence: Evidence;
+};
+
+export const NOTHING_COUNTED: WalkCounts = {
+  passes: 0,
+  pages: 0,
+  usersMet: 0,
+  duplicates: 0,
+  rejected: 0,
+  totalFirst: null,
+  totalLast: null,
+  evidence: {},
+};
+
+/** Of one reading, without pages that merely repeat an earlier one. */
+type ReadingCounts = Pick<PassFacts, 'records' | 'rejected' | 'unreadable'>;
+
+/** A pass that has come to its end, and what the walk looks like with it. */
+export type EndedPass = {
+  pass: Pass;
+  facts: PassFacts;
+  overlap: PassOverlap | null;
+  usersMet: number;
+  judgement: Judgement;
+};
+
+export type WalkCounter = {
+  beginPass(number: number): void;
+  /** A pass is read from its beginning: the first time, or again with smaller pages. */
+  beginReading(): void;
+  countPage(page: PageOutcome): void;
+  noteProgress(progress: PassProgress): void;
+  notePages(pass: Pick<Pass, 'pages'>): void;
+  endPass(ended: EndedPass): void;
+  endWalk(end: { usersMet: number; reasons: string[] }): void;
+  reading(): Readonly<ReadingCounts>;
+  /** Of everything that was read, also in a pass that did not come to its end. */
+  all(): { records: number; unreadable: number };
+};
+
+/** `report` is given a new object each time. */
+export function createWalkCounter(report: (counts: WalkCounts) => void): WalkCounter {
+  let counts = NOTHING_COUNTED;
+  let reading: ReadingCounts = { records: 0, rejected: 0, unreadable: 0 };
+  let pagesBefore = 0;
+  let repeatedPages = 0;
+  const passes: PassEvidence[] = [];
+  const all = { records: 0, unreadable: 0, withoutEmail: 0, withoutName: 0 };
+
+  function note(news: Partial<WalkCounts>): void {
+    counts = { ...counts, ...news };
+    report(counts);
+  }
+
+  return {
+    beginPass: (number) => note({ passes: number }),
+    beginReading() {
+      reading = { records: 0, rejected: 0, unreadable: 0 };
+      pagesBefore = counts.pages;
+    },
+    countPage(page) {
+      reading.records += page.records;
+      reading.rejected += page.rejected.length;
+      reading.unreadable += page.unreadable;
+      all.records += page.records;
+      all.unreadable += page.unreadable;
+      all.withoutEmail += page.withoutEmail;
+      all.withoutName += page.withoutName;
+      note({ rejected: Math.max(counts.rejected, reading.rejected) });
+    },
+    noteProgress({ pages, total, pageSize, repeatedPages: repeated }) {
+      note({
+        pages: pagesBefore + pages,
+        totalFirst: counts.totalFirst ?? total,
+        totalLast: total ?? counts.totalLast,
+        ...(counts.passes === 1 ? { evidence: { first_page_size: pageSize, repeated_pages: repeated } } : {}),
+      });
+    },
+    notePages: ({ pages }) => note({ pages: pagesBefore + pages }),
+    endPass(ended) {
+      const { pass, usersMet, judgement } = ended;
+      repeatedPages += pass.repeatedPages;
+      passes.push(evidenceOfPass(ended));
+      note({
+        usersMet,
+        duplicates: judgement.duplicates,
+        totalLast: pass.totalLast,
+        evidence: {
+          paging: pass.paging,
+          reasons: judgement.reasons,
+          repeated_pages: repeatedPages,
+          one_response: pass.oneResponse,
+          ...(passes.length > 1 ? { passes: [...passes] } : {}),
+          ...lacksOf(all),
+          ...(pass.unknownFields.length > 0 ? { unknown_fields: pass.unknownFields } : {}),
+        },
+      });
+    },
+    endWalk: ({ usersMet, reasons }) =>
+      note({ usersMet, evidence: { ...counts.evidence, reasons, ...unreadableOf(all) } }),
+    reading: () => reading,
+    all: () => ({ records: all.records, unreadable: all.unreadable }),
+  };
+}
+
+function evidenceOfPass({ facts, overlap, judgement }: EndedPass): PassEvidence {
+  return {
+    records: facts.records,
+    met: facts.met,
+    duplicates: judgement.duplicates,
+    total_first: facts.totalFirst,
+    total_last: facts.totalLast,
+    ...(overlap === null ? {} : { met_before: overlap.both, met_first: overlap.onlyThis }),
+  };
+}
+
+function unreadableOf({ unreadable }: { unreadable: number }): Evidence {
+  return unreadable > 0 ? { unreadable_records: unreadable } : {};
+}
+
+/** What records lacked; nothing where they lacked nothing. */
+function lacksOf(all: { unreadable: number; withoutEmail: number; withoutName: number }): Evidence {
+  return {
+    ...(all.withoutEmail > 0 ? { records_without_email: all.withoutEmail } : {}),
+    ...(all.withoutName > 0 ? { records_without_name: all.withoutName } : {}),
+    ...unreadableOf(all),
+  };
+}
