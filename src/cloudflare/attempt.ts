@@ -6,7 +6,7 @@ import type { Intake } from './endpoints/summary/summary-intake.ts';
 import { exchange, type Answer } from './exchange.ts';
 import { AttemptFailure, ExchangeError, type WaitAdvice } from './failures.ts';
 import type { Pacer } from './pacing.ts';
-import type { Judge, Subject } from './problems.ts';
+import type { Judge, Subject } from './problems/judge.ts';
 import { parseJson } from './responses.ts';
 import { parseRetryAfter, type Timing } from './retry.ts';
 import type { CountUse } from './usage.ts';

@@ -9,7 +9,8 @@ import { CLOUDFLARE_LIMIT, type RequestLimit } from './budget.ts';
 import { createCredentials } from './credentials-in-use.ts';
 import { readMember, readTokenState, type TokenState } from './endpoints/credentials.ts';
 import { createPacer, type BudgetLeft } from './pacing.ts';
-import { createJudge, isUserUnknown } from './problems.ts';
+import { createJudge } from './problems/judge.ts';
+import { isUserUnknown } from './problems/meanings.ts';
 import type { OpenReader } from './endpoints/summary/record-reader.ts';
 import type { ResultInfo } from './responses.ts';
 import { createSummaryIntake, type Intake } from './endpoints/summary/summary-intake.ts';
@@ -28,7 +29,7 @@ export type SummaryPage<T> = PageTally<T> & {
 export type CloudflareClient = {
   /**
    * Waits for its turn, asks, and asks again while that may help. Rejects with signal.reason at once when aborted, else with an
-   * OperatorError (`isPageSizeRefused` and `isPageTimeout` in problems.ts tell whether a smaller page is worth a try), or with
+   * OperatorError (`isPageSizeRefused` and `isPageTimeout` in problems/meanings.ts tell whether a smaller page is worth a try), or with
    * what the reader threw. `openReader` may keep the page waiting; a reader serves one attempt. Pages of an account that are
    * asked for side by side resolve in the order in which their bodies ended.
    */

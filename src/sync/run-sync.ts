@@ -1,7 +1,7 @@
 // One run of a claimed account, phase by phase: look, decide, publish. Failing at any point leaves the history as it was and a
 // record of why.
 import type { CloudflareClient } from '../cloudflare/client.ts';
-import { pagingChanges } from '../cloudflare/paging-changes.ts';
+import { pagingChanges } from '../cloudflare/paging/paging-changes.ts';
 import { databaseError } from '../db/database-errors.ts';
 import type { Pool } from '../db/pool.ts';
 import { isOperatorError, OperatorError } from '../errors.ts';

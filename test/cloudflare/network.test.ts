@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { createCloudflareClient } from '../../src/cloudflare/client.ts';
-import { isPageTimeout } from '../../src/cloudflare/problems.ts';
+import { isPageTimeout } from '../../src/cloudflare/problems/meanings.ts';
 import { collectRecords } from '../../src/cloudflare/endpoints/summary/record-reader.ts';
 import { ACCOUNT, harness, json, PAGE, refusalOf, TOKEN, type Reply } from '../support/api/api-server.ts';
 

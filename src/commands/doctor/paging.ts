@@ -1,10 +1,11 @@
 // How the server treats paging now, beside how the last walks found it; and whether a walk can end in its time.
 import { leastTime } from '../../cloudflare/budget.ts';
 import type { SummaryPage } from '../../cloudflare/client.ts';
-import { pagingChanges } from '../../cloudflare/paging-changes.ts';
-import { isPageSizeRefused, isPageTimeout } from '../../cloudflare/problems.ts';
+import { pagingChanges } from '../../cloudflare/paging/paging-changes.ts';
+import { isPageSizeRefused, isPageTimeout } from '../../cloudflare/problems/meanings.ts';
 import { collectRecords } from '../../cloudflare/endpoints/summary/record-reader.ts';
-import { AUTO_SIZES, isFullPage } from '../../cloudflare/walk-pages.ts';
+import { isFullPage } from '../../cloudflare/paging/page-size.ts';
+import { AUTO_SIZES } from '../../cloudflare/paging/pass.ts';
 import type { Config } from '../../config.ts';
 import { EXIT } from '../../errors.ts';
 import type { KeptPaging, Paging } from '../../evidence.ts';

@@ -1,6 +1,6 @@
 // What a walk has counted by now: of the reading under way, and of all of them. It reports after every step, so that a walk
 // that fails is recorded with what was known of it.
-import type { Pass, PassProgress } from '../../cloudflare/walk-pages.ts';
+import type { Pass, PassProgress } from '../../cloudflare/paging/pass.ts';
 import type { Evidence, PassEvidence } from '../../evidence.ts';
 import type { PageOutcome } from './compare-records.ts';
 import type { Judgement, PassFacts, PassOverlap } from './verdict.ts';

@@ -1,7 +1,8 @@
 // The walk of one run: its passes over all pages, every record compared as it comes. Knows no database.
 import type { CloudflareClient } from '../../cloudflare/client.ts';
 import type { CountUse } from '../../cloudflare/usage.ts';
-import { walkPages, type Pass } from '../../cloudflare/walk-pages.ts';
+import type { Pass } from '../../cloudflare/paging/pass.ts';
+import { walkPages } from '../../cloudflare/paging/walk-pages.ts';
 import { OperatorError } from '../../errors.ts';
 import type { MetCounts, UserTable } from '../state/user-table.ts';
 import {

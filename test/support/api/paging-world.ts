@@ -3,7 +3,8 @@
 import { ExchangeError } from '../../../src/cloudflare/failures.ts';
 import type { SummaryPage } from '../../../src/cloudflare/client.ts';
 import { collectRecords } from '../../../src/cloudflare/endpoints/summary/record-reader.ts';
-import { walkPages, type Pass } from '../../../src/cloudflare/walk-pages.ts';
+import type { Pass } from '../../../src/cloudflare/paging/pass.ts';
+import { walkPages } from '../../../src/cloudflare/paging/walk-pages.ts';
 import { OperatorError } from '../../../src/errors.ts';
 import { pageOf } from './serve-records.ts';
 

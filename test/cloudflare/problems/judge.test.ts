@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ExchangeError } from '../../src/cloudflare/failures.ts';
-import { createJudge, isPageSizeRefused, isPageTimeout } from '../../src/cloudflare/problems.ts';
-import { createCleaner } from '../../src/cloudflare/quote.ts';
-import { parseJson } from '../../src/cloudflare/responses.ts';
-import { OperatorError, type ErrorCode } from '../../src/errors.ts';
+import { ExchangeError } from '../../../src/cloudflare/failures.ts';
+import { createJudge } from '../../../src/cloudflare/problems/judge.ts';
+import { isPageSizeRefused, isPageTimeout } from '../../../src/cloudflare/problems/meanings.ts';
+import { createCleaner } from '../../../src/cloudflare/quote.ts';
+import { parseJson } from '../../../src/cloudflare/responses.ts';
+import { OperatorError, type ErrorCode } from '../../../src/errors.ts';
 import {
   ACCOUNT,
   failed,
@@ -16,7 +17,7 @@ import {
   text,
   TOKEN,
   type Reply,
-} from '../support/api/api-server.ts';
+} from '../../support/api/api-server.ts';
 
 const html = (status: number, title = 'Just a moment...') =>
   text(status, `<!DOCTYPE html><html lang="en"><title>${title}</title><script>if(a<b){}</script></html>`, {

@@ -1,5 +1,5 @@
 // Whether a server treats paging otherwise than it did before. Pure.
-import type { KeptPaging, Paging } from '../evidence.ts';
+import type { KeptPaging, Paging } from '../../evidence.ts';
 
 /**
  * The names of what differs, empty when nothing does. An account that fits one page says nothing of how pages would be

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { pagingChanges } from '../../src/cloudflare/paging-changes.ts';
-import type { Paging } from '../../src/evidence.ts';
+import { pagingChanges } from '../../../src/cloudflare/paging/paging-changes.ts';
+import type { Paging } from '../../../src/evidence.ts';
 
 const clamped: Paging = {
   page: 'honoured',

@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import {
-  expectedPages,
-  isFullPage,
-  walkPages as walkPagesOf,
-  type Pass,
-  type PassRequest,
-} from '../../src/cloudflare/walk-pages.ts';
-import { collectRecords } from '../../src/cloudflare/endpoints/summary/record-reader.ts';
-import { OperatorError } from '../../src/errors.ts';
-import { judgeWalk } from '../../src/sync/walk/verdict.ts';
+import { expectedPages, isFullPage } from '../../../src/cloudflare/paging/page-size.ts';
+import type { Pass, PassRequest } from '../../../src/cloudflare/paging/pass.ts';
+import { walkPages as walkPagesOf } from '../../../src/cloudflare/paging/walk-pages.ts';
+import { collectRecords } from '../../../src/cloudflare/endpoints/summary/record-reader.ts';
+import { OperatorError } from '../../../src/errors.ts';
+import { judgeWalk } from '../../../src/sync/walk/verdict.ts';
 import {
   answer,
   HONEST,
@@ -18,8 +14,8 @@ import {
   walkWorld,
   type Outcome,
   type PagingWorld,
-} from '../support/api/paging-world.ts';
-import { pageOf } from '../support/api/serve-records.ts';
+} from '../../support/api/paging-world.ts';
+import { pageOf } from '../../support/api/serve-records.ts';
 
 type Info = NonNullable<PagingWorld['info']>;
 const info = (

@@ -1,0 +1,201 @@
+// Reads all pages once, at one size: the first, those that the totals promise side by side, and one at a time beyond them until
+// the end is proven.
+import pLimit, { type LimitFunction } from 'p-limit';
+import type { SummaryPage } from '../client.ts';
+import { createLedger, type Ledger, type Noted } from './ledger.ts';
+import { expectedPages, isFullPage, mayHoldMore, pageCap } from './page-size.ts';
+import { pagingEndless, pagingUnusable } from './paging-errors.ts';
+import { AUTO_SIZES, type Pass, type PassRequest } from './pass.ts';
+
+type OpenPass<T> = {
+  request: PassRequest<T>;
+  first: SummaryPage<T>;
+  /** Records on the first page. */
+  size: number;
+  /** The page size that was wanted, and the one that the server keeps to. */
+  askedPerPage: number;
+  perPage: number;
+  expectedPages: number | null;
+  ledger: Ledger;
+  /** Page 2 was page 1 again. */
+  isPageIgnored: boolean;
+};
+
+export async function readPages<T>(request: PassRequest<T>, askedPerPage: number): Promise<Pass> {
+  const { first, perPage, reads } = await readFirst(request, askedPerPage);
+  const size = first.count;
+  const pass: OpenPass<T> = {
+    request,
+    first,
+    size,
+    askedPerPage,
+    perPage,
+    expectedPages: expectedPages(first, size),
+    ledger: createLedger(reads - 1),
+    isPageIgnored: false,
+  };
+  await take(pass, 1, first);
+  const isOver = size === 0 || (await readPromised(pass));
+  if (!isOver) await readBeyond(pass, (pass.expectedPages ?? 1) + 1);
+  return describe(pass);
+}
+
+async function readFirst<T>(
+  request: PassRequest<T>,
+  perPage: number,
+): Promise<{ first: SummaryPage<T>; perPage: number; reads: number }> {
+  let first = await request.fetchPage(1, perPage);
+  let reads = 1;
+  if (first.count === 0) {
+    first = await request.fetchPage(1, perPage);
+    reads++;
+  }
+  // A clamped page: ask for what comes back, so that page numbers mean the same to both sides.
+  const isClamped = first.count > 0 && mayHoldMore(first);
+  return { first, perPage: isClamped ? Math.min(perPage, first.count) : perPage, reads };
+}
+
+/** Notes one answer and hands it on. */
+async function take<T>(pass: OpenPass<T>, number: number, page: SummaryPage<T>): Promise<Noted> {
+  const { request, ledger, size, expectedPages: expected } = pass;
+  const what = ledger.note(page);
+  if (what === 'empty') return what;
+  await request.accept(number, page.content, what === 'repeat');
+  request.onPage?.({ ...ledger.counts(), expected, total: ledger.newestTotal(), pageSize: size });
+  return what;
+}
+
+/** An empty page, or an echo of another one, may be a slip of the server's: it is believed the second time. */
+async function read<T>(pass: OpenPass<T>, number: number): Promise<{ what: Noted; records: number }> {
+  const { request, perPage, ledger } = pass;
+  let before: Noted | null = null;
+  for (let turn = 1; ; turn++) {
+    const page = await request.fetchPage(number, perPage);
+    const what = await take(pass, number, page);
+    const isCertain = what === 'new' || what === before || turn === 3;
+    // Everything at once may be large: not read a third time when the total says that it is all.
+    const isWhole = what === 'repeat' && ledger.distinctPages() === 1 && (await isCovered(pass));
+    if (isCertain || isWhole) {
+      if (number === 2 && what === 'repeat') pass.isPageIgnored = true;
+      return { what, records: page.count };
+    }
+    before = what;
+  }
+}
+
+/** The pages that the totals promise. Returns whether the end was met among them. */
+async function readPromised<T>(pass: OpenPass<T>): Promise<boolean> {
+  const { expectedPages: expected, request, size } = pass;
+  if (expected === null) return false;
+  const limit = pLimit(request.concurrency);
+  let emptyFrom = Number.POSITIVE_INFINITY;
+  // Page 2 goes first: if it is page 1 again, the rest need not be asked for.
+  for (const numbers of [range(2, Math.min(2, expected)), range(3, expected)]) {
+    // Within the limit until it is accepted: pages that come faster than they are taken do not pile up.
+    await allOrFirstError(limit, numbers, async (number) => {
+      // A total may promise far too much.
+      if (number > emptyFrom) return;
+      const { what } = await read(pass, number);
+      if (what === 'empty') emptyFrom = Math.min(emptyFrom, number);
+    });
+    if (pass.isPageIgnored) await proveEnd(pass, size);
+    if (pass.isPageIgnored || emptyFrom <= expected) return true;
+  }
+  return false;
+}
+
+/** One at a time, until the end is proven. Throws PAGING_ENDLESS and PAGING_UNUSABLE. */
+async function readBeyond<T>(pass: OpenPass<T>, from: number): Promise<void> {
+  const { request, size, expectedPages: expected } = pass;
+  const cap = pageCap(expected);
+  let metAtLastCheck = -1;
+  for (let number = from; ; number++) {
+    if (number > cap) throw pagingEndless(cap);
+    const before = expected === null ? null : await request.countMet();
+    const { what, records } = await read(pass, number);
+    if (what === 'empty') return;
+    if (what === 'repeat') return proveEnd(pass, records);
+    if (before !== null) {
+      // Beyond the end that the totals promise: users that were all met already have only moved.
+      if ((await request.countMet()) === before) return;
+    } else if (isPowerOfTwo(number)) {
+      // Without totals: a server that shuffles the same users for ever brings no new one. Looked at ever more rarely, because
+      // a few pages without a new user are no proof.
+      const met = await request.countMet();
+      if (met === metAtLastCheck) throw pagingUnusable(size, null, met);
+      metAtLastCheck = met;
+    }
+  }
+}
+
+/** Whether there is a total, and as much was read. A record whose user cannot be read is met by nobody's count. */
+async function isCovered<T>({ request, ledger }: OpenPass<T>): Promise<boolean> {
+  const total = ledger.totals().at(-1);
+  if (total === undefined) return false;
+  return ledger.counts().records >= total || (await request.countMet()) >= total;
+}
+
+/** Whether the totals say that there is no more; without any, whether a page of so many records cannot have been cut off. */
+async function isAll<T>(pass: OpenPass<T>, records: number): Promise<boolean> {
+  const { ledger, first, askedPerPage } = pass;
+  if (ledger.totals().length > 0) return isCovered(pass);
+  if (first.info.total_pages !== undefined) return ledger.distinctPages() >= first.info.total_pages;
+  return !isFullPage(records, askedPerPage, first.info.per_page);
+}
+
+/** A full page that repeats an earlier one is no end, unless that is all there is. Throws PAGING_UNUSABLE. */
+async function proveEnd<T>(pass: OpenPass<T>, records: number): Promise<void> {
+  const { size, ledger, request } = pass;
+  if (records < size || (await isAll(pass, records))) return;
+  throw pagingUnusable(size, ledger.totals().at(-1) ?? null, await request.countMet());
+}
+
+async function describe<T>(pass: OpenPass<T>): Promise<Pass> {
+  const { request, ledger, size } = pass;
+  const { pages, records, repeatedPages } = ledger.counts();
+  const totals = ledger.totals();
+  const asked = request.perPage === 'auto' ? AUTO_SIZES[0]! : request.perPage;
+  const hasSeveral = ledger.distinctPages() > 1;
+  return {
+    pages,
+    repeatedPages,
+    totalFirst: totals[0] ?? null,
+    totalLast: totals.at(-1) ?? null,
+    totalsMoved: new Set(totals).size > 1,
+    // Every page after the first was empty or page 1 again, which a short failure of the server's looks like, too: something
+    // must say that page 1 is all.
+    oneResponse: !hasSeveral && totals.every((total) => total === records) && (await isAll(pass, size)),
+    paging: {
+      page: pass.isPageIgnored ? 'ignored' : hasSeveral ? 'honoured' : 'not_needed',
+      per_page: size > asked ? 'ignored' : hasSeveral && size < asked ? 'clamped' : 'honoured',
+      asked_per_page: asked,
+      page_size: size,
+      totals: totals.length > 0,
+    },
+    unknownFields: ledger.unknownFields(),
+  };
+}
+
+/** Whole numbers from `from` to `to`, both included. */
+function range(from: number, to: number): number[] {
+  return Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index);
+}
+
+function isPowerOfTwo(n: number): boolean {
+  return (n & (n - 1)) === 0;
+}
+
+/** Runs all; after the first error no further one starts, and it is thrown once those under way have ended. */
+async function allOrFirstError(
+  limit: LimitFunction,
+  numbers: number[],
+  work: (number: number) => Promise<void>,
+): Promise<void> {
+  const errors: unknown[] = [];
+  const run = async (number: number) => {
+    // Asked when its turn has come: all of them wait in the queue by the time that the first one fails.
+    if (errors.length === 0) await work(number).catch((error: unknown) => errors.push(error));
+  };
+  await Promise.all(numbers.map((number) => limit(run, number)));
+  if (errors.length > 0) throw errors[0];
+}

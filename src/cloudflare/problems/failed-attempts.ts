@@ -1,0 +1,158 @@
+// Each way in which an attempt can fail, in words for people. Pure: which of them it is, judge.ts decides.
+import { limitInWords } from '../budget.ts';
+import { OperatorError, type OperatorErrorParts } from '../../errors.ts';
+import { AttemptFailure, ExchangeError, type FailureKind } from '../failures.ts';
+import { TIMEOUT_CODES } from './api-codes.ts';
+
+/** What the other side said: the bare fact, and a clean quotation of it. */
+export type Told = { cause: ExchangeError; said: string };
+export type AuthKind = 'token' | 'key';
+
+const UNCHANGED = 'No snapshot was published; the last one stays as it is';
+const PERMISSION = 'Zero Trust: PII Read';
+
+function fail(
+  kind: FailureKind,
+  cause: ExchangeError,
+  parts: Omit<OperatorErrorParts, 'means' | 'cause'> & { means?: string },
+): AttemptFailure {
+  return new AttemptFailure(kind, new OperatorError({ means: UNCHANGED, ...parts, cause }));
+}
+
+export function throttled({ cause, said }: Told): AttemptFailure {
+  return fail('throttled', cause, {
+    code: 'RATE_LIMITED',
+    happened: `Cloudflare kept answering that there were too many requests (${said})`,
+    todo: `Try again in 5 minutes; the limit (${limitInWords()}) is shared with the dashboard and every other program of the same user`,
+  });
+}
+
+export function unavailable({ cause, said }: Told): AttemptFailure {
+  return fail('unavailable', cause, {
+    code: 'CLOUDFLARE_UNAVAILABLE',
+    happened: `Cloudflare is unwell: it kept answering with an error (${said})`,
+    todo: 'Try again later; https://www.cloudflarestatus.com shows known incidents',
+  });
+}
+
+export function badAnswer(cause: ExchangeError, happened: string): AttemptFailure {
+  return fail('bad_answer', cause, {
+    code: 'BAD_ANSWER',
+    happened,
+    todo: 'Try again later; if it stays so, check CLOUDFLARE_BASE_URL and whether a proxy answers instead of Cloudflare',
+  });
+}
+
+/** `isApi`: the answer was the API's usual JSON. */
+export function refusedCredentials(
+  { cause, said }: Told,
+  authKind: AuthKind,
+  isApi: boolean,
+): AttemptFailure {
+  const denied = cause.status === 403;
+  const credentials =
+    authKind === 'token'
+      ? `Check that CLOUDFLARE_API_TOKEN is valid, not expired, made for this account, and holds the permission ${PERMISSION} (Zero Trust Read is not enough)`
+      : `Check CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY, and that this member holds the permission ${PERMISSION} on this account`;
+  return fail('final', cause, {
+    code: denied ? 'PERMISSION_DENIED' : 'AUTHENTICATION_FAILED',
+    happened: denied
+      ? `Cloudflare does not let these credentials read the risk summary (${said})`
+      : `Cloudflare did not accept the credentials (${said})`,
+    todo: isApi
+      ? credentials
+      : `${credentials}; as the answer was not the API's usual JSON, a proxy or a firewall may have refused instead`,
+  });
+}
+
+export function keyFormat({ cause, said }: Told, authKind: AuthKind): AttemptFailure {
+  return fail('final', cause, {
+    code: 'KEY_FORMAT',
+    happened: `Cloudflare cannot read the credentials as they were sent (${said})`,
+    todo:
+      authKind === 'key'
+        ? 'CLOUDFLARE_API_KEY holds something that is not a Global API Key, most likely an API token: set it as CLOUDFLARE_API_TOKEN and unset CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY'
+        : 'CLOUDFLARE_API_TOKEN holds something that is not an API token: copy the token again, or if it is a Global API Key, set CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY instead',
+  });
+}
+
+export function accountNotFound({ cause, said }: Told, account: string): AttemptFailure {
+  return fail('final', cause, {
+    code: 'ACCOUNT_NOT_FOUND',
+    happened: `Cloudflare knows no account ${account} (${said})`,
+    todo: 'Set CLOUDFLARE_ACCOUNT_ID to the 32-character id that the dashboard shows in its address and under "Account ID"',
+  });
+}
+
+export function endpointNotFound({ cause, said }: Told): AttemptFailure {
+  return fail('final', cause, {
+    code: 'ENDPOINT_NOT_FOUND',
+    happened: `There is no risk summary at this address (${said})`,
+    todo: 'Check CLOUDFLARE_BASE_URL; Cloudflare itself is https://api.cloudflare.com/client/v4',
+  });
+}
+
+export function requestRefused({ cause, said }: Told): AttemptFailure {
+  return fail('final', cause, {
+    code: 'REQUEST_REFUSED',
+    happened: `Cloudflare refused the request (${said})`,
+    todo: 'Read what it says; if it speaks of per_page, set SYNC_PER_PAGE to a smaller number',
+  });
+}
+
+export function lookupsRefused({ cause, said }: Told): AttemptFailure {
+  return fail('final', cause, {
+    code: 'LOOKUPS_REFUSED',
+    happened: `Cloudflare does not let single users be asked about (${said})`,
+    means: 'Users who are not in the summary are cleared after two complete walks instead',
+    todo: `Give the credentials the permission ${PERMISSION}, or set SYNC_CONFIRM=walks if this is meant`,
+  });
+}
+
+/** Never leaves the client: a user who is not there is an answer. */
+export function userUnknown({ cause, said }: Told): AttemptFailure {
+  return fail('final', cause, { code: 'USER_UNKNOWN', happened: said, todo: '' });
+}
+
+/** `target`: a clean host name; empty for none. */
+export function redirected(status: number, target: string): AttemptFailure {
+  return fail('final', new ExchangeError(`HTTP_${status}`, status), {
+    code: 'REDIRECTED',
+    happened: `The API sent us elsewhere (status ${status}), to ${target === '' ? 'another path or nowhere' : target}`,
+    means: `The redirect was not followed, because the credentials would have gone there. ${UNCHANGED}`,
+    todo: 'Set CLOUDFLARE_BASE_URL to the final address if you trust it, or look for a proxy or a login page in between',
+  });
+}
+
+const TOO_LARGE: Readonly<Record<string, string>> = {
+  BODY_TOO_LARGE: 'An answer was longer than any that is read',
+  RECORD_TOO_LARGE: 'An answer held a record of more than 1 MiB',
+  ENVELOPE_TOO_LARGE: 'An answer held more than 1 MiB beside its records',
+};
+
+/** No whole answer came. `host`: clean. */
+export function noAnswer(error: ExchangeError, host: string): AttemptFailure {
+  const tooLarge = TOO_LARGE[error.code];
+  if (tooLarge !== undefined) {
+    return fail('final', error, {
+      code: 'BODY_TOO_LARGE',
+      happened: `${tooLarge}, so it was not read to its end`,
+      todo: 'Set SYNC_PER_PAGE to a smaller number, and check that CLOUDFLARE_BASE_URL is really the API',
+    });
+  }
+  if (error.code === 'PROXY_407') {
+    return fail('final', error, {
+      code: 'PROXY_REFUSED',
+      happened: 'The proxy asks for a user and a password (status 407)',
+      todo: 'Write them into HTTPS_PROXY (http://user:password@proxy:port), or list the host in NO_PROXY',
+    });
+  }
+  const isTls = /CERT|SELF_SIGNED|VERIFY|SSL|TLS/.test(error.code);
+  return fail(TIMEOUT_CODES.has(error.code) ? 'timeout' : 'network', error, {
+    code: 'NETWORK',
+    happened: `No whole answer came from ${host} (${error.code})`,
+    todo: isTls
+      ? 'If a proxy inspects TLS here, name its certificate authority in NODE_EXTRA_CA_CERTS; else check CLOUDFLARE_BASE_URL'
+      : 'Check DNS, the network, HTTPS_PROXY and CLOUDFLARE_BASE_URL from this host, and try again later',
+  });
+}

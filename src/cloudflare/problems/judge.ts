@@ -1,0 +1,142 @@
+// What an answer (or none) means: Cloudflare's code decides first, then the status.
+import type { Answer } from '../exchange.ts';
+import { ExchangeError, type AttemptFailure } from '../failures.ts';
+import { createCleaner, describeBody } from '../quote.ts';
+import { readErrors, type ApiError } from '../responses.ts';
+import {
+  ACCOUNT_CODES,
+  ADDRESS_CODES,
+  AUTHENTICATION_CODES,
+  KEY_FORMAT_CODES,
+  THROTTLE_CODES,
+} from './api-codes.ts';
+import * as failed from './failed-attempts.ts';
+import type { AuthKind, Told } from './failed-attempts.ts';
+
+/** What was asked for: a page of the summary, the own record of one user, or what the API knows of the credentials. */
+export type Subject = keyof typeof SUBJECTS;
+
+const SUBJECTS = {
+  summary: 'a risk summary',
+  user: "a user's record",
+  credentials: 'an answer about the credentials',
+};
+
+export type Judge = {
+  /** Null: the answer is a page to be read. `json` is its parsed text, undefined when it is not JSON. */
+  ofAnswer(
+    answer: Answer,
+    json: unknown,
+    asked: { accountId: string; subject: Subject },
+  ): AttemptFailure | null;
+  ofExchange(error: ExchangeError): AttemptFailure;
+  /** A 200 that is neither a summary nor a record. */
+  ofBadAnswer(answer: Answer, subject: Subject): AttemptFailure;
+};
+
+type Clean = (text: string) => string;
+
+/** `secrets` never appear in a text, whoever wrote it, also those that are added later; `host` is named when it cannot be reached. */
+export function createJudge(options: { host: string; authKind: AuthKind; secrets: Iterable<string> }): Judge {
+  const { authKind } = options;
+  const clean = createCleaner(options.secrets);
+  const ofExchange = (error: ExchangeError) => failed.noAnswer(error, clean(options.host));
+  return {
+    ofExchange,
+    ofAnswer(answer, json, { accountId, subject }) {
+      const { status } = answer;
+      if (status >= 300 && status < 400) return failed.redirected(status, targetOf(answer, clean));
+      const errors = readErrors(json);
+      if (status === 200 && errors === null) return null;
+      const refusal = readRefusal(answer, errors, clean);
+      const slowDown = refusal.known(THROTTLE_CODES);
+      if (slowDown) return failed.throttled(slowDown);
+      if (subject === 'user' && isRefused(status)) return aboutUser(refusal);
+      const coded = byCode(refusal, authKind, clean(accountId));
+      if (coded !== null) return coded;
+      if (status === 407) return ofExchange(new ExchangeError('PROXY_407', status));
+      return byStatus(refusal, authKind);
+    },
+    ofBadAnswer: (answer, subject) =>
+      failed.badAnswer(
+        new ExchangeError('BAD_ANSWER', answer.status),
+        `Cloudflare's answer is not ${SUBJECTS[subject]} (${describeBody(answer, clean)})`,
+      ),
+  };
+}
+
+/** An answer that is no success, as far as its meaning depends on it. */
+type Refusal = {
+  status: number;
+  /** Whether it was the API's usual JSON. */
+  isApi: boolean;
+  /** The first of the errors, or the bare status. */
+  first: Told;
+  /** The first of the errors that has one of these codes. */
+  known: (codes: ReadonlySet<number>) => Told | null;
+  /** What was served instead of the API's JSON. */
+  body: () => string;
+};
+
+function readRefusal(answer: Answer, errors: readonly ApiError[] | null, clean: Clean): Refusal {
+  const { status } = answer;
+  const told = (error: ApiError | undefined): Told => ({
+    cause: new ExchangeError(error?.code != null ? `CLOUDFLARE_${error.code}` : `HTTP_${status}`, status),
+    said: error === undefined ? `status ${status}` : `status ${status}, ${quote(error, clean)}`,
+  });
+  return {
+    status,
+    isApi: errors !== null,
+    first: told(errors?.[0]),
+    known(codes) {
+      const error = errors?.find(({ code }) => code !== null && codes.has(code));
+      return error === undefined ? null : told(error);
+    },
+    body: () => describeBody(answer, clean),
+  };
+}
+
+function quote({ code, message }: ApiError, clean: Clean): string {
+  const text = clean(message);
+  return [code === null ? '' : `code ${code}`, text === '' ? '' : `"${text}"`].filter(Boolean).join(': ');
+}
+
+/** A refusal that will be the same the next time. */
+function isRefused(status: number): boolean {
+  return status >= 400 && status < 500 && status !== 408 && status !== 429;
+}
+
+function aboutUser({ status, isApi, first, known }: Refusal): AttemptFailure {
+  const speaksOfUser = status === 404 && isApi && known(ADDRESS_CODES) === null;
+  return speaksOfUser ? failed.userUnknown(first) : failed.lookupsRefused(first);
+}
+
+function byCode({ known }: Refusal, authKind: AuthKind, account: string): AttemptFailure | null {
+  const unknownCaller = known(AUTHENTICATION_CODES);
+  if (unknownCaller) return failed.refusedCredentials(unknownCaller, authKind, true);
+  const malformed = known(KEY_FORMAT_CODES);
+  if (malformed) return failed.keyFormat(malformed, authKind);
+  const noAccount = known(ACCOUNT_CODES);
+  return noAccount && failed.accountNotFound(noAccount, account);
+}
+
+function byStatus({ status, isApi, first, body }: Refusal, authKind: AuthKind): AttemptFailure {
+  const { cause, said } = first;
+  if (status === 429) return failed.throttled(first);
+  if (status === 401 || status === 403) return failed.refusedCredentials(first, authKind, isApi);
+  if (status === 404) return failed.endpointNotFound(first);
+  if (status === 408 || status >= 500) return failed.unavailable(first);
+  if (status >= 400) return failed.requestRefused(isApi ? first : { cause, said: `${said}, ${body()}` });
+  return failed.badAnswer(
+    cause,
+    isApi
+      ? `Cloudflare answered that it did not succeed (${said})`
+      : `Cloudflare's answer is not a page (${said}, ${body()})`,
+  );
+}
+
+/** The host that a redirect names, clean; empty for none. */
+function targetOf(answer: Answer, clean: Clean): string {
+  const location = answer.header('location');
+  return location !== null && URL.canParse(location) ? clean(new URL(location).host) : '';
+}

@@ -1,0 +1,36 @@
+// What a failed question tells whoever asked: whether a smaller page may help, other credentials, or nothing at all.
+import { OperatorError } from '../../errors.ts';
+import { AttemptFailure, ExchangeError } from '../failures.ts';
+import { AUTHENTICATION_CODES, TIMEOUT_CODES, TIMEOUT_STATUSES } from './api-codes.ts';
+
+/** A 400 that is none of the known problems: asking for a smaller per_page may help. */
+export function isPageSizeRefused(error: unknown): boolean {
+  return error instanceof OperatorError && error.code === 'REQUEST_REFUSED' && causeOf(error)?.status === 400;
+}
+
+/** A question about a user was answered by a 404 that speaks of the user, not of the address. */
+export function isUserUnknown(error: unknown): boolean {
+  return error instanceof OperatorError && error.code === 'USER_UNKNOWN';
+}
+
+/** The API does not know these credentials, or does not let them read this: others may be let. */
+export function areCredentialsRefused(error: unknown): boolean {
+  if (!(error instanceof AttemptFailure)) return false;
+  const { problem } = error;
+  if (problem.code === 'AUTHENTICATION_FAILED' || problem.code === 'PERMISSION_DENIED') return true;
+  const cause = causeOf(problem);
+  if (problem.code !== 'LOOKUPS_REFUSED' || cause === null) return false;
+  const isAuthentication = [...AUTHENTICATION_CODES].some((code) => cause.code === `CLOUDFLARE_${code}`);
+  return cause.status === 401 || cause.status === 403 || isAuthentication;
+}
+
+/** Gave up because the page took too long, at our end or theirs: a smaller page may help. */
+export function isPageTimeout(error: unknown): boolean {
+  if (!(error instanceof OperatorError)) return false;
+  const cause = causeOf(error);
+  return cause !== null && (TIMEOUT_CODES.has(cause.code) || TIMEOUT_STATUSES.has(cause.status ?? 0));
+}
+
+function causeOf(error: OperatorError): ExchangeError | null {
+  return error.cause instanceof ExchangeError ? error.cause : null;
+}
