@@ -2,7 +2,6 @@
 // small pure functions.
 import type { Config } from '../../config.ts';
 import type { Pool } from '../../db/pool.ts';
-import { EXIT } from '../../errors.ts';
 import type { Lookups } from '../../evidence.ts';
 import {
   accountHealth,
@@ -18,7 +17,7 @@ import { LEASE_TIMING } from '../../sync/claim/lease.ts';
 import { isKnownDead } from '../../host/process-identity.ts';
 import { look } from './database.ts';
 import { checkCounts, checkHistory } from './history.ts';
-import { failed, ok, skipped, warning, type Check, type Line } from './lines.ts';
+import { failedAs, ok, skipped, warning, type Check, type Line } from './lines.ts';
 import { duration, minute, plural, printable } from '../../words.ts';
 
 export const ACCOUNT_CHECKS = [
@@ -102,10 +101,10 @@ export function judgeFreshness(
 ): Line {
   const { snapshot } = health;
   if (health.isRetired)
-    return failed(
+    return failedAs(
       'freshness',
-      EXIT.configuration,
-      'ACCOUNT_RETIRED: the account was retired, and is synced no more',
+      'ACCOUNT_RETIRED',
+      'the account was retired, and is synced no more',
       'Take it out of CLOUDFLARE_ACCOUNT_ID, or `zt-risk-sync accounts restore`',
     );
   if (snapshot === null) return warning('freshness', 'no snapshot yet', 'Run `zt-risk-sync sync`');

@@ -2,10 +2,10 @@
 // addresses that speak of tokens are documented, and unproven.
 import type { TokenState } from '../../cloudflare/endpoints/credentials.ts';
 import type { CloudflareAuth } from '../../config.ts';
-import { EXIT, type ErrorCode, type OperatorError } from '../../errors.ts';
+import type { ErrorCode, OperatorError } from '../../errors.ts';
 import type { AccountProbe } from './summary.ts';
 import type { Asker } from './asker.ts';
-import { failed, failedWith, ok, skipped, warning, type Line } from './lines.ts';
+import { failedAs, failedWith, ok, skipped, warning, type Line } from './lines.ts';
 import { duration } from '../../words.ts';
 
 export async function checkCredentials(
@@ -23,10 +23,10 @@ async function checkKey(asker: Asker, isAccepted: boolean): Promise<Line> {
   const asked = await asker.ask((client, common) => client.verifyKey(common));
   if ('error' in asked) return judgeRefusals([asked.error], isAccepted, 'email and Global API Key');
   if (!asked.value.suspended) return ok('credentials', 'email and Global API Key, accepted');
-  return failed(
+  return failedAs(
     'credentials',
-    EXIT.permission,
-    'AUTHENTICATION_FAILED: the member of this email and key is suspended',
+    'AUTHENTICATION_FAILED',
+    'the member of this email and key is suspended',
     'Use an API token, or the key of another member',
   );
 }
@@ -67,10 +67,10 @@ export function judgeRefusals(errors: readonly OperatorError[], isAccepted: bool
       'credentials',
       `${kind}: this API does not speak of credentials; only the summary can tell`,
     );
-  return failed(
+  return failedAs(
     'credentials',
-    EXIT.permission,
-    `AUTHENTICATION_FAILED: Cloudflare does not know this ${kind}`,
+    'AUTHENTICATION_FAILED',
+    `Cloudflare does not know this ${kind}`,
     kind === 'API token'
       ? 'Look whether CLOUDFLARE_API_TOKEN is mistyped, was rolled or deleted; make one with the permission Zero Trust: PII Read'
       : 'Look whether CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY are mistyped, or belong to different members',
@@ -88,20 +88,15 @@ export function judgeToken(state: TokenState, owner: 'user' | 'account', now: nu
   const on = (at: number) => new Date(at).toISOString().slice(0, 10);
   if (state.status === 'expired' || (expires !== null && expires <= now)) {
     const when = expires === null ? '' : ` on ${on(expires)}`;
-    return failed('credentials', EXIT.permission, `AUTHENTICATION_FAILED: ${kind}, expired${when}`, renew);
+    return failedAs('credentials', 'AUTHENTICATION_FAILED', `${kind}, expired${when}`, renew);
   }
   if (state.status === 'disabled')
-    return failed(
-      'credentials',
-      EXIT.permission,
-      `AUTHENTICATION_FAILED: ${kind}, disabled`,
-      `Enable it. ${renew}`,
-    );
+    return failedAs('credentials', 'AUTHENTICATION_FAILED', `${kind}, disabled`, `Enable it. ${renew}`);
   if (begins !== null && begins > now)
-    return failed(
+    return failedAs(
       'credentials',
-      EXIT.permission,
-      `AUTHENTICATION_FAILED: ${kind}, not valid before ${on(begins)}`,
+      'AUTHENTICATION_FAILED',
+      `${kind}, not valid before ${on(begins)}`,
       'Wait until then, or make another one',
     );
   if (state.status !== 'active')

@@ -6,11 +6,11 @@ import { checkMigrations } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
 import { readOnly } from '../../db/read-only.ts';
 import type { Transaction } from '../../db/transaction.ts';
-import { EXIT, isOperatorError, type OperatorError } from '../../errors.ts';
+import { isOperatorError, type OperatorError } from '../../errors.ts';
 import { rootCause, type Logger } from '../../logger.ts';
 import { rolePrivileges } from '../../queries/health/role-privileges.ts';
 import { databaseClock, serverFacts, type ServerFacts } from '../../queries/health/server-facts.ts';
-import { failed, failedWith, ok, skipped, warning, type Check, type Line } from './lines.ts';
+import { failedAs, failedWith, ok, skipped, warning, type Check, type Line } from './lines.ts';
 import { judgePrivileges, judgeServer } from './server.ts';
 import { plural, printable } from '../../words.ts';
 
@@ -112,7 +112,7 @@ export async function lookAtMigrations(
       applied === 0
         ? 'the database was never migrated'
         : `${plural(pending, 'migration')} behind this version`;
-    const line = failed('migrations', EXIT.configuration, `DATABASE_BEHIND: ${found}`, MIGRATE);
+    const line = failedAs('migrations', 'DATABASE_BEHIND', found, MIGRATE);
     return { line, isBehind, isUsable };
   } catch (error) {
     const sqlstate = (rootCause(error) as { code?: unknown } | null)?.code;

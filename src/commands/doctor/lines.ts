@@ -1,5 +1,5 @@
 // What a check of `doctor` says: one line each, and the exit code of them all. Pure.
-import { EXIT, worstExit, type ExitCode, type OperatorError } from '../../errors.ts';
+import { ERRORS, EXIT, worstExit, type ErrorCode, type ExitCode, type OperatorError } from '../../errors.ts';
 
 /** Stable: scripts read them. In the order in which they are looked at. */
 export const CHECKS = [
@@ -49,8 +49,13 @@ export function failed(check: Check, exit: ExitCode, found: string, mend: string
   return { check, status: 'failed', found, mend, exit };
 }
 
+/** As a run would fail with this code. */
+export function failedAs(check: Check, code: ErrorCode, found: string, mend: string): Line {
+  return failed(check, ERRORS[code], `${code}: ${found}`, mend);
+}
+
 export function failedWith(check: Check, error: OperatorError): Line {
-  return failed(check, error.exit, `${error.code}: ${error.happened}`, error.todo);
+  return failedAs(check, error.code, error.happened, error.todo);
 }
 
 export function skipped(check: Check, why: string): Line {

@@ -7,12 +7,11 @@ import { collectRecords } from '../../cloudflare/endpoints/summary/record-reader
 import { isFullPage } from '../../cloudflare/paging/page-size.ts';
 import { AUTO_SIZES } from '../../cloudflare/paging/pass.ts';
 import type { Config } from '../../config.ts';
-import { EXIT } from '../../errors.ts';
 import type { KeptPaging, Paging } from '../../evidence.ts';
 import type { EndedWalk } from '../../queries/accounts/account-health.ts';
 import { PROBE_SIZE, type AccountProbe } from './summary.ts';
 import type { Asked, Asker } from './asker.ts';
-import { failed, failedWith, merged, ok, skipped, warning, type Line } from './lines.ts';
+import { failedAs, failedWith, merged, ok, skipped, warning, type Line } from './lines.ts';
 import { duration, plural } from '../../words.ts';
 
 /** `small` and `second`: pages 1 and 2 of a few records; `first`: page 1 as a walk asks for it. */
@@ -98,12 +97,7 @@ export function judgePaging(probe: PagingProbe, walks: readonly EarlierWalk[]): 
     findings.push(
       total === null
         ? warning('paging', `${found}: whether this page holds everybody cannot be told`, mend)
-        : failed(
-            'paging',
-            EXIT.failed,
-            `PAGING_UNUSABLE: ${found}, and there are ${plural(total, 'user')}`,
-            mend,
-          ),
+        : failedAs('paging', 'PAGING_UNUSABLE', `${found}, and there are ${plural(total, 'user')}`, mend),
     );
   }
   const [newest, before] = walks.map(({ runId, evidence }) => ({

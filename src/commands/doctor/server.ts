@@ -2,7 +2,7 @@
 import { EXIT } from '../../errors.ts';
 import type { RolePrivileges } from '../../queries/health/role-privileges.ts';
 import type { ServerFacts } from '../../queries/health/server-facts.ts';
-import { failed, merged, ok, warning, type Line } from './lines.ts';
+import { failed, failedAs, merged, ok, warning, type Line } from './lines.ts';
 import { plural } from '../../words.ts';
 
 const OLDEST = 15;
@@ -102,10 +102,10 @@ export function judgeSettings(facts: ServerFacts): Line {
 export function judgePrivileges(privileges: RolePrivileges, isBehind: boolean): Line {
   const { mayCreate, notOwned, notWritable } = privileges;
   if (notWritable.length > 0)
-    return failed(
+    return failedAs(
       'privileges',
-      EXIT.permission,
-      `DATABASE_PERMISSION: the role may not write ${named(notWritable)}: \`sync\` would fail`,
+      'DATABASE_PERMISSION',
+      `the role may not write ${named(notWritable)}: \`sync\` would fail`,
       'Use the role that owns the schemas risk, risk_internal and risk_bi',
     );
   if (mayCreate && notOwned.length === 0) return ok('privileges', 'may sync and migrate');
@@ -115,7 +115,7 @@ export function judgePrivileges(privileges: RolePrivileges, isBehind: boolean): 
   const mend =
     'GRANT CREATE on the database and ownership of the schemas, or `migrate` with a role that has them';
   return isBehind
-    ? failed('privileges', EXIT.permission, `DATABASE_PERMISSION: ${found}`, mend)
+    ? failedAs('privileges', 'DATABASE_PERMISSION', found, mend)
     : warning('privileges', found, mend);
 }
 
