@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { parseEnv } from 'node:util';
 import * as z from 'zod';
+import type { CloudflareAuth } from './cloudflare/credentials-in-use.ts';
 import { OperatorError } from './errors.ts';
 import { isLoopbackHost, isPrivateHost } from './net/private-host.ts';
 import { defaultTimeBudget, scheduleProblems } from './time/schedule.ts';
@@ -104,8 +105,6 @@ export const Environment = z.object({
     )
     .default('info'),
 });
-
-export type CloudflareAuth = { kind: 'token'; token: string } | { kind: 'key'; email: string; key: string };
 
 export type Config = Readonly<{
   cloudflare: {

@@ -1,12 +1,11 @@
 // The API client: one page of the risk summary, asked politely and as often as it takes. One per process and credentials;
 // it holds the only connection pool to Cloudflare, and one pace for all requests.
-import type { CloudflareAuth } from '../config.ts';
 import type { Logger } from '../logger.ts';
 import { ask, type AskDeps } from './ask.ts';
 import { createDispatcher, type Answer, type Proxy } from './exchange.ts';
 import { BODY_LIMITS, type BodyLimits } from './body-limits.ts';
 import { CLOUDFLARE_LIMIT, type RequestLimit } from './budget.ts';
-import { createCredentials } from './credentials-in-use.ts';
+import { createCredentials, type CloudflareAuth } from './credentials-in-use.ts';
 import { readMember, readTokenState, type TokenState } from './endpoints/credentials.ts';
 import { createPacer, type BudgetLeft } from './pacing.ts';
 import { createJudge } from './problems/judge.ts';

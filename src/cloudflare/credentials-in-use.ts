@@ -1,7 +1,8 @@
 // The credentials that requests are sent with, and how they are renewed once the API has refused them.
 import { isDeepStrictEqual } from 'node:util';
-import type { CloudflareAuth } from '../config.ts';
 import { VERSION } from '../version.ts';
+
+export type CloudflareAuth = { kind: 'token'; token: string } | { kind: 'key'; email: string; key: string };
 
 export type CredentialsInUse = {
   current(): CloudflareAuth;

@@ -1,7 +1,7 @@
 // Credentials that are refused are read again, once per refusal.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CloudflareAuth } from '../../src/config.ts';
+import type { CloudflareAuth } from '../../src/cloudflare/credentials-in-use.ts';
 import {
   ACCOUNT,
   failed,

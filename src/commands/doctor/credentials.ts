@@ -1,7 +1,7 @@
 // Whether the credentials are alive, and of which kind. That a page of the summary could be read is the best proof: the
 // addresses that speak of tokens are documented, and unproven.
 import type { TokenState } from '../../cloudflare/endpoints/credentials.ts';
-import type { CloudflareAuth } from '../../config.ts';
+import type { CloudflareAuth } from '../../cloudflare/credentials-in-use.ts';
 import type { ErrorCode, OperatorError } from '../../errors.ts';
 import type { AccountProbe } from './summary.ts';
 import type { Asker } from './asker.ts';
