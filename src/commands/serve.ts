@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
+import type { CloudflareClient } from '../cloudflare/client.ts';
 import { readConfig, type Config, type Need } from '../config.ts';
 import { openClient, openDatabase, openLogger, openSuccessPing, type Io } from '../context.ts';
 import { databaseError } from '../db/database-errors.ts';
@@ -13,9 +14,10 @@ import { createApp } from '../http/app.ts';
 import { HTTP_POOL } from '../http/ask-database.ts';
 import { startHttp } from '../http/server.ts';
 import type { Logger } from '../logger.ts';
-import { createMetrics } from '../metrics.ts';
+import { createMetrics, type Metrics } from '../metrics.ts';
+import type { SuccessPing } from '../net/success-ping.ts';
 import { longestInterval, staleAfter } from '../time/schedule.ts';
-import { createScheduler } from '../scheduler/scheduler.ts';
+import { createScheduler, type Scheduler } from '../scheduler/scheduler.ts';
 import { clockChanges } from '../time/slots.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { requestSync, type SyncOutcome, type SyncRequest } from '../sync/request-sync.ts';
@@ -58,97 +60,131 @@ HTTP (HTTP_HOST, HTTP_PORT; HTTP_TOKEN guards what is marked *):
 }
 
 async function serve(io: Io, options: Options): Promise<void> {
-  const needs: Need[] = ['cloudflare', 'guarded-http'];
-  if (options.account.length === 0) needs.push('accounts');
-  if (io.stdout.isTTY !== true && io.stderr.isTTY !== true) needs.push('database');
-  const config = readConfig(io.source, needs);
+  const config = readConfig(io.source, needsOf(io, options));
   const accountIds = chooseAccounts(config, options.account);
   const logger = openLogger(io, config);
   const opened = new AsyncDisposableStack();
   try {
-    const database = await openDatabase(io, config, logger, 'leave', CONNECTIONS);
-    opened.defer(() => database.close());
-    const { pool } = database;
-    // Of their own: probes and scrapes must neither wait for the runs' connections nor take them.
-    const readers = createPool({ url: database.url, ...HTTP_POOL, logger });
-    opened.defer(() => readers.end());
-    const metrics = createMetrics({
-      version: VERSION,
-      poolCounts: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
-      budgetLeft: () => client.budgetLeft(),
-    });
-    const client = openClient(config, logger, {
-      onAnswer: ({ status }) => metrics.recordAnswer(status),
-      onNoAnswer: (why) => metrics.recordAnswer(why),
-    });
-    opened.defer(() => client.close());
-    boundGarbage();
-    const ping = openSuccessPing(config, logger);
-    if (ping) opened.defer(() => ping.close());
-
-    const run = async (request: SyncRequest): Promise<SyncOutcome> => {
-      const began = performance.now();
-      const deps = { pool, client, logger, settings: config.sync, timing: LEASE_TIMING };
-      const outcome = await requestSync(deps, request);
-      if (outcome.kind !== 'ran') return outcome;
-      const { accountId, trigger } = request;
-      const durationMs = performance.now() - began;
-      metrics.recordRun({ accountId, trigger, durationMs, result: outcome.result });
-      if (ping && outcome.result.error === null)
-        void ping.send(accountId).then((sent) => metrics.recordPing(sent));
-      return outcome;
-    };
-    const { schedule, timezone } = config.sync;
+    const parts = await openParts({ io, config, accountIds, logger }, opened);
     const scheduler = createScheduler({
-      schedule,
-      timezone,
+      schedule: config.sync.schedule,
+      timezone: config.sync.timezone,
       accountIds,
       atOnce: ACCOUNTS_AT_ONCE,
       logger,
-      facts: (accountId, slot) => slotFacts(pool, accountId, slot),
-      run,
+      facts: (accountId, slot) => slotFacts(parts.pool, accountId, slot),
+      run: (request) => runMeasured(parts, request),
     });
-    const intervalMs = longestInterval(schedule, timezone);
-    const staleAfterMs = staleAfter(intervalMs);
-    const app = createApp({
-      version: VERSION,
-      pool: readers,
-      metrics: {
-        contentType: metrics.contentType,
-        scrape() {
-          metrics.setSchedule({ intervalMs, staleAfterMs, nextSlot: scheduler.nextSlot() });
-          return metrics.scrape();
-        },
-      },
-      logger,
-      token: config.http.token,
-      accountIds,
-      startSync: (accountId) => scheduler.request(accountId),
-      staleAfterMs,
-      isStopping: () => io.signal.aborted,
-    });
-    const http = await startHttp({ app, host: config.http.host, port: config.http.port });
-    opened.defer(() => http.close(HTTP_CLOSE_MS));
-    const { host } = config.http;
-    const url = `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`;
+    const url = await listen(parts, scheduler, opened);
     logger.info({ url }, 'listening');
     opened.defer(() => scheduler.stop(io.signal.reason as OperatorError));
     warnOfSchedule(config, accountIds, logger);
-    if (await bringUpToDate(io, pool, logger, options.migrate)) {
+    if (await bringUpToDate(io, parts.pool, logger, options.migrate)) {
       scheduler.start();
       announce(io, config, accountIds, url, scheduler.nextSlot(), logger);
       if (!io.signal.aborted) await once(io.signal, 'abort');
     }
     logger.info('stopping');
   } finally {
-    // Whatever hangs now, such as a connection that no longer answers, must not keep the process.
-    setTimeout(() => {
-      logger.error('stopping took too long, leaving');
-      process.exit(EXIT.tryLater);
-    }, SHUTDOWN_MS).unref();
+    leaveAnyway(logger);
     await opened.disposeAsync();
   }
   logger.info('stopped');
+}
+
+function needsOf(io: Io, options: Options): Need[] {
+  const needs: Need[] = ['cloudflare', 'guarded-http'];
+  if (options.account.length === 0) needs.push('accounts');
+  if (io.stdout.isTTY !== true && io.stderr.isTTY !== true) needs.push('database');
+  return needs;
+}
+
+type Base = { io: Io; config: Config; accountIds: readonly string[]; logger: Logger };
+
+type Parts = Base & {
+  pool: Pool;
+  /** Of their own: probes and scrapes must neither wait for the runs' connections nor take them. */
+  readers: Pool;
+  client: CloudflareClient;
+  metrics: Metrics;
+  ping: SuccessPing | null;
+};
+
+/** What a run and an answer over HTTP are made with. `opened` closes it. */
+async function openParts(base: Base, opened: AsyncDisposableStack): Promise<Parts> {
+  const { io, config, logger } = base;
+  const database = await openDatabase(io, config, logger, 'leave', CONNECTIONS);
+  opened.defer(() => database.close());
+  const { pool } = database;
+  const readers = createPool({ url: database.url, ...HTTP_POOL, logger });
+  opened.defer(() => readers.end());
+  const metrics = createMetrics({
+    version: VERSION,
+    poolCounts: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
+    budgetLeft: () => client.budgetLeft(),
+  });
+  const client = openClient(config, logger, {
+    onAnswer: ({ status }) => metrics.recordAnswer(status),
+    onNoAnswer: (why) => metrics.recordAnswer(why),
+  });
+  opened.defer(() => client.close());
+  boundGarbage();
+  const ping = openSuccessPing(config, logger);
+  if (ping) opened.defer(() => ping.close());
+  return { ...base, pool, readers, client, metrics, ping };
+}
+
+/** One run, counted, and told to whoever watches for successes. */
+async function runMeasured(
+  { pool, client, logger, config, metrics, ping }: Parts,
+  request: SyncRequest,
+): Promise<SyncOutcome> {
+  const began = performance.now();
+  const deps = { pool, client, logger, settings: config.sync, timing: LEASE_TIMING };
+  const outcome = await requestSync(deps, request);
+  if (outcome.kind !== 'ran') return outcome;
+  const { accountId, trigger } = request;
+  const durationMs = performance.now() - began;
+  metrics.recordRun({ accountId, trigger, durationMs, result: outcome.result });
+  if (ping && outcome.result.error === null)
+    void ping.send(accountId).then((sent) => metrics.recordPing(sent));
+  return outcome;
+}
+
+/** Returns the address. `opened` closes the server. */
+async function listen(parts: Parts, scheduler: Scheduler, opened: AsyncDisposableStack): Promise<string> {
+  const { io, config, accountIds, logger, readers, metrics } = parts;
+  const intervalMs = longestInterval(config.sync.schedule, config.sync.timezone);
+  const staleAfterMs = staleAfter(intervalMs);
+  const app = createApp({
+    version: VERSION,
+    pool: readers,
+    metrics: {
+      contentType: metrics.contentType,
+      scrape() {
+        metrics.setSchedule({ intervalMs, staleAfterMs, nextSlot: scheduler.nextSlot() });
+        return metrics.scrape();
+      },
+    },
+    logger,
+    token: config.http.token,
+    accountIds,
+    startSync: (accountId) => scheduler.request(accountId),
+    staleAfterMs,
+    isStopping: () => io.signal.aborted,
+  });
+  const { host } = config.http;
+  const http = await startHttp({ app, host, port: config.http.port });
+  opened.defer(() => http.close(HTTP_CLOSE_MS));
+  return `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`;
+}
+
+/** Whatever hangs when all is to end, such as a connection that no longer answers, must not keep the process. */
+function leaveAnyway(logger: Logger): void {
+  setTimeout(() => {
+    logger.error('stopping took too long, leaving');
+    process.exit(EXIT.tryLater);
+  }, SHUTDOWN_MS).unref();
 }
 
 /**

@@ -2,7 +2,8 @@
 // that counts them. Runs may go on from it.
 import { randomUUID } from 'node:crypto';
 import type { Pool } from '../../../src/db/pool.ts';
-import { claimLease, LEASE_TIMING, type Lease } from '../../../src/sync/claim/lease.ts';
+import { claimLease } from '../../../src/sync/claim/claim-lease.ts';
+import { LEASE_TIMING, type Lease } from '../../../src/sync/claim/lease.ts';
 
 /** SQL expressions over the number `n` of a user, from 1. A number is a key when `keep` says so. */
 export type Seed = {

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Pool } from '../../../src/db/pool.ts';
-import { claimLease, LEASE_TIMING, type Lease } from '../../../src/sync/claim/lease.ts';
+import { claimLease } from '../../../src/sync/claim/claim-lease.ts';
+import { LEASE_TIMING, type Lease } from '../../../src/sync/claim/lease.ts';
 import { missingRows, readMissing } from '../../../src/sync/absence/missing-users.ts';
 import { countRows, readChanges, type ChangeInputs } from '../../../src/sync/publish/changes.ts';
 import type { PublishRequest } from '../../../src/sync/publish/publish.ts';

@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from '../../../src/db/pool.ts';
 import { createLogger } from '../../../src/logger.ts';
 import { startHeartbeat } from '../../../src/sync/claim/heartbeat.ts';
-import { claimLease, type Lease } from '../../../src/sync/claim/lease.ts';
+import { claimLease } from '../../../src/sync/claim/claim-lease.ts';
+import { type Lease } from '../../../src/sync/claim/lease.ts';
 import { startFaultProxy, type FaultProxy } from '../../support/faults/fault-proxy.ts';
 import {
   migratedDatabase,

@@ -7,15 +7,13 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import { DEFAULT_LIMITS, inTransaction } from '../../../src/db/transaction.ts';
+import { claimLease, judgeHolder, type Claim } from '../../../src/sync/claim/claim-lease.ts';
 import {
   beat,
-  claimLease,
   fence,
   findPublished,
-  judgeHolder,
   LEASE_TIMING,
   releaseLease,
-  type Claim,
   type Lease,
 } from '../../../src/sync/claim/lease.ts';
 import { isKnownDead, processIdentity } from '../../../src/host/process-identity.ts';

@@ -1,0 +1,87 @@
+// The loop of one account: looks, acts, and rests until there may be something to do. Trouble makes it rest longer.
+import type { Logger } from '../logger.ts';
+import type { SlotFacts } from '../sync/claim/slot-facts.ts';
+import type { SyncOutcome, SyncRequest } from '../sync/request-sync.ts';
+import type { Alarm } from './alarm.ts';
+import { planRun, type BackOff, type Slot } from './plan.ts';
+import { troubleFields } from './trouble.ts';
+
+export type LoopTiming = {
+  /** How often an account that needs nothing is looked at: a slot whose trigger was lost is found by it. */
+  lookMs: number;
+  /** How often one that another process is syncing is looked at: that process may die. */
+  heldMs: number;
+  firstTroubleMs: number;
+  longestTroubleMs: number;
+};
+
+export type LoopDeps = {
+  timing: LoopTiming;
+  backOff: BackOff | undefined;
+  logger: Pick<Logger, 'error' | 'isLevelEnabled'>;
+  signal: AbortSignal;
+  alarm: Pick<Alarm, 'rings' | 'rest'>;
+  currentSlot: () => Slot | null;
+  facts: (accountId: string, slot: Date | null) => Promise<SlotFacts>;
+  run: (request: Omit<SyncRequest, 'signal'>) => Promise<SyncOutcome>;
+  /** Waits until there is room for another account. */
+  inTurn: <T>(work: () => Promise<T>) => Promise<T>;
+};
+
+/** Resolves when `signal` is aborted and nothing runs any more. */
+export async function keepSynced(deps: LoopDeps, accountId: string): Promise<void> {
+  const { signal, alarm } = deps;
+  const trouble = createTrouble(deps);
+  while (!signal.aborted) {
+    const ringsBefore = alarm.rings();
+    let pauseMs: number;
+    try {
+      pauseMs = await deps.inTurn(() => look(deps, accountId));
+      trouble.over();
+    } catch (error) {
+      if (signal.aborted) return;
+      pauseMs = trouble.met(error);
+    }
+    // A slot that fired meanwhile must not be slept through.
+    if (alarm.rings() === ringsBefore) await alarm.rest(jittered(pauseMs));
+  }
+}
+
+/** Looks at one account, runs it when it is due, and says how long to rest, in milliseconds. */
+async function look(deps: LoopDeps, accountId: string): Promise<number> {
+  const { timing } = deps;
+  if (deps.signal.aborted) return 0;
+  const slot = deps.currentSlot();
+  const plan = planRun(slot, await deps.facts(accountId, slot?.at ?? null), deps.backOff);
+  if (plan.do === 'wait') return Math.min(plan.ms, timing.lookMs);
+  if (plan.do === 'rest' || slot === null) return timing.lookMs;
+  const outcome = await deps.run({ accountId, trigger: 'cron', scheduledFor: slot.at });
+  if (outcome.kind === 'already_running') return timing.heldMs;
+  // What failed is looked at again at once: the database says how long to wait.
+  return outcome.kind === 'ran' && outcome.result.error !== null ? 0 : timing.lookMs;
+}
+
+/** Trouble that lasts is looked at ever more rarely. Logged once for each kind: a database that is away for a night is one line, not a thousand. */
+function createTrouble({ timing, logger }: Pick<LoopDeps, 'timing' | 'logger'>) {
+  let times = 0;
+  let lastCode = '';
+  return {
+    over() {
+      times = 0;
+      lastCode = '';
+    },
+    /** Returns how long to rest, in milliseconds. */
+    met(error: unknown): number {
+      times += 1;
+      const fields = troubleFields(error, logger);
+      if (fields.error_code !== lastCode) logger.error(fields, 'account cannot be synced now, trying again');
+      lastCode = fields.error_code;
+      return Math.min(timing.longestTroubleMs, timing.firstTroubleMs * 2 ** (times - 1));
+    },
+  };
+}
+
+/** Replicas that were started together would otherwise ask together for ever. */
+function jittered(ms: number): number {
+  return ms * (0.8 + 0.4 * Math.random());
+}

@@ -1,0 +1,64 @@
+// The newest slot that has begun: as the schedule fired for it, or as looking back finds it. Notices a clock that was set back.
+import { CLOCK_TOLERANCE_MS } from '../time/clock-tolerance.ts';
+import { slotsBefore } from '../time/slots.ts';
+import type { Slot } from './plan.ts';
+
+export type SlotClock = {
+  /** The schedule has fired for this slot. */
+  fire(slot: Date): void;
+  current(): Slot | null;
+};
+
+/** `onSetBack`: whoever waits for a time of the clock would wait for it again. */
+export function createSlotClock(
+  { schedule, timezone }: { schedule: string; timezone: string },
+  onSetBack: (ms: number) => void,
+): SlotClock {
+  let fired: Date | null = null;
+  const setBackMs = createSetBackMeter();
+  // Looking back takes 0.2 s for a yearly schedule: done once, and then from where the last look ended.
+  let known: { until: number; slots: Date[] } = { until: Number.POSITIVE_INFINITY, slots: [] };
+
+  /** The newest two, by the clock. */
+  function slotsUntil(now: number): Date[] {
+    const wentBack = now < known.until;
+    const since = wentBack ? undefined : new Date(known.until);
+    const begun = slotsBefore(schedule, timezone, new Date(now), 2, since);
+    known = { until: now, slots: [...begun, ...(wentBack ? [] : known.slots)].slice(0, 2) };
+    return known.slots;
+  }
+
+  return {
+    fire(slot) {
+      fired = slot;
+    },
+    current() {
+      const now = Date.now();
+      const back = setBackMs(now);
+      if (back > CLOCK_TOLERANCE_MS) {
+        fired = null;
+        onSetBack(back);
+      }
+      return newestSlot(slotsUntil(now), fired);
+    },
+  };
+}
+
+function newestSlot([at, before]: readonly Date[], fired: Date | null): Slot | null {
+  // A clock that was set back a little does not undo the slot that has fired.
+  if (fired !== null && (at === undefined || fired > at)) return { at: fired, intervalMs: 0, hasFired: true };
+  if (at === undefined) return null;
+  const intervalMs = before === undefined ? 0 : at.getTime() - before.getTime();
+  return { at, intervalMs, hasFired: at.getTime() === fired?.getTime() };
+}
+
+/** How far the wall clock was set back since it was last asked; negative when it was put forward. */
+function createSetBackMeter(): (now: number) => number {
+  // How far it is ahead of the clock that nobody sets.
+  let aheadMs = Date.now() - performance.now();
+  return (now) => {
+    const setBackMs = aheadMs - (now - performance.now());
+    aheadMs -= setBackMs;
+    return setBackMs;
+  };
+}

@@ -1,0 +1,215 @@
+// Claims an account: takes the lease where nobody holds it, where its holder has died, or where it is mine already.
+import { and, eq, getTableColumns, sql } from 'drizzle-orm';
+import { unionAll } from 'drizzle-orm/pg-core';
+import { holdSchema } from '../../db/migrate.ts';
+import type { Pool } from '../../db/pool.ts';
+import { leases, runIds, syncRuns } from '../../db/schema.ts';
+import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
+import { isKnownDead, type ProcessIdentity } from '../../host/process-identity.ts';
+import { ensureAccount } from './ensure-account.ts';
+import type { Lease, LeaseTiming, Trigger } from './lease.ts';
+
+export type Holder = { runId: number; startedAt: Date; host: string; silentMs: number; process: string };
+
+export type Claim =
+  | { kind: 'claimed'; lease: Lease; tookOver: number | null }
+  | { kind: 'held'; holder: Holder }
+  | { kind: 'slot_done'; runId: number };
+
+type ClaimRequest = {
+  accountId: string;
+  owner: string;
+  trigger: Trigger;
+  scheduledFor: Date | null;
+  identity: ProcessIdentity;
+  timing: LeaseTiming;
+};
+
+/** What to make of somebody else's lease. Pure. */
+export function judgeHolder(
+  holder: Holder,
+  timing: LeaseTiming,
+  knownDead: boolean,
+): 'running' | 'silent' | 'expired' {
+  if (knownDead || holder.silentMs > timing.leaseMs) return 'expired';
+  return holder.silentMs > timing.heartbeatMs * 1.5 ? 'silent' : 'running';
+}
+
+/** One attempt to take the lease. A claim whose reply was lost is simply made again: with the same owner it is mine. */
+export async function claimLease(pool: Pool, request: ClaimRequest): Promise<Claim> {
+  const { owner, timing } = request;
+  return inTransaction(pool, DEFAULT_LIMITS, async (tx): Promise<Claim> => {
+    await holdSchema(tx);
+    const accountKey = await ensureAccount(tx, request.accountId);
+    const { held, current } = await lookAtLease(tx, accountKey);
+    const holder = keptBy(held, current, owner, timing);
+    if (holder !== null) return { kind: 'held', holder };
+    const foreign = held !== undefined && held.owner !== owner ? held : null;
+    if (foreign !== null) await recordAbandoned(tx, foreign);
+    const mine = await takeLease(tx, accountKey, request, foreign);
+    if (mine === undefined) return { kind: 'held', holder: await winnerOf(tx, accountKey) };
+    // Only now: whoever finished the slot has released the lease in the same transaction.
+    const runId = await findSlotRun(tx, accountKey, request);
+    if (runId !== null) {
+      await tx.delete(leases).where(and(eq(leases.account_key, accountKey), eq(leases.owner, owner)));
+      return { kind: 'slot_done', runId };
+    }
+    return { kind: 'claimed', tookOver: foreign?.run_id ?? null, lease: leaseOf(mine, request) };
+  });
+}
+
+type LeaseRow = typeof leases.$inferSelect;
+type SeenRow = LeaseRow & { silentMs: number };
+
+/** The holder who keeps the lease; null where it may be taken. `held`: the row, where this transaction has locked it. */
+function keptBy(
+  held: SeenRow | undefined,
+  current: SeenRow | undefined,
+  owner: string,
+  timing: LeaseTiming,
+): Holder | null {
+  if (held === undefined) {
+    if (current === undefined || current.owner === owner) return null;
+    // Of a lease that has run out another claim may hold the lock; of a process that was killed, the server may still be
+    // ending the transaction. Either way the caller looks again.
+    const isOver = current.silentMs > timing.leaseMs || isKnownDead(current.process);
+    return holderOf(current, isOver ? Math.max(current.silentMs, timing.leaseMs + 1) : 0);
+  }
+  if (held.owner === owner) return null;
+  const holder = holderOf(held, held.silentMs);
+  return judgeHolder(holder, timing, isKnownDead(holder.process)) === 'expired' ? null : holder;
+}
+
+/**
+ * Undefined when another one was quicker. The row lock makes the condition certain where a row was there. Where none was, two
+ * may insert at once: the second then meets a fresh lease of the first, and the condition keeps it out.
+ */
+async function takeLease(
+  tx: Transaction,
+  accountKey: number,
+  { owner, trigger, scheduledFor, identity }: ClaimRequest,
+  foreign: LeaseRow | null,
+): Promise<LeaseRow | undefined> {
+  const attempt = {
+    owner,
+    trigger,
+    scheduled_for: scheduledFor?.toISOString() ?? null,
+    started_at: sql`now()`,
+    heartbeat_at: sql`now()`,
+    host: identity.host,
+    process: identity.process,
+  };
+  const [mine] = await tx
+    .insert(leases)
+    .values({
+      account_key: accountKey,
+      run_id: sql`nextval(${`risk_internal.${runIds.seqName}`})`,
+      ...attempt,
+    })
+    .onConflictDoUpdate({
+      target: leases.account_key,
+      set:
+        foreign === null
+          ? { heartbeat_at: sql`now()` }
+          : { run_id: sql`excluded.run_id`, progress: {}, ...attempt },
+      setWhere: sql`${leases.owner} = ${foreign?.owner ?? owner}`,
+    })
+    .returning();
+  return mine;
+}
+
+async function winnerOf(tx: Transaction, accountKey: number): Promise<Holder> {
+  const [winner] = await tx.select().from(leases).where(eq(leases.account_key, accountKey));
+  if (winner === undefined) throw new Error('a lease that stood in the way is not there');
+  return holderOf(winner, 0);
+}
+
+/** The run that has succeeded for the slot of the claim; null when there is none, or no slot. */
+async function findSlotRun(
+  tx: Transaction,
+  accountKey: number,
+  { scheduledFor }: Pick<ClaimRequest, 'scheduledFor'>,
+): Promise<number | null> {
+  if (scheduledFor === null) return null;
+  const [done] = await tx
+    .select({ run_id: syncRuns.run_id })
+    .from(syncRuns)
+    .where(
+      and(
+        eq(syncRuns.account_key, accountKey),
+        eq(syncRuns.scheduled_for, scheduledFor.toISOString()),
+        eq(syncRuns.status, 'succeeded'),
+      ),
+    );
+  return done?.run_id ?? null;
+}
+
+function leaseOf(mine: LeaseRow, { accountId, owner, trigger, scheduledFor }: ClaimRequest): Lease {
+  return {
+    accountKey: mine.account_key,
+    accountId,
+    runId: mine.run_id,
+    owner,
+    trigger,
+    scheduledFor: scheduledFor?.toISOString() ?? null,
+    startedAt: mine.started_at,
+    host: mine.host,
+  };
+}
+
+/**
+ * The lease as it stands, and once more, locked, where nobody else holds the lock. Skipping a locked row: its holder is publishing
+ * or beating this very moment, and waiting would end in a second run.
+ */
+async function lookAtLease(tx: Transaction, accountKey: number) {
+  const ofAccount = eq(leases.account_key, accountKey);
+  const columns = {
+    ...getTableColumns(leases),
+    silentMs: sql<number>`extract(epoch from now() - ${leases.heartbeat_at})::float8 * 1000`.as('silent_ms'),
+  };
+  // In a WITH: UNION takes no FOR UPDATE.
+  const locked = tx.$with('locked').as(
+    tx
+      .select({ ...columns, isLocked: sql<boolean>`true`.as('is_locked') })
+      .from(leases)
+      .where(ofAccount)
+      .for('update', { skipLocked: true }),
+  );
+  const rows = await unionAll(
+    tx.with(locked).select().from(locked),
+    tx
+      .select({ ...columns, isLocked: sql<boolean>`false`.as('is_locked') })
+      .from(leases)
+      .where(ofAccount),
+  );
+  return { held: rows.find((row) => row.isLocked), current: rows.find((row) => !row.isLocked) };
+}
+
+function holderOf(row: LeaseRow, silentMs: number): Holder {
+  return {
+    runId: row.run_id,
+    startedAt: new Date(row.started_at),
+    host: row.host,
+    silentMs,
+    process: row.process,
+  };
+}
+
+async function recordAbandoned(tx: Transaction, row: LeaseRow): Promise<void> {
+  await tx
+    .insert(syncRuns)
+    .values({
+      account_key: row.account_key,
+      run_id: row.run_id,
+      trigger: row.trigger,
+      scheduled_for: row.scheduled_for,
+      status: 'abandoned',
+      started_at: row.started_at,
+      finished_at: sql`now()`,
+      host: row.host,
+      evidence: { last_heartbeat_at: row.heartbeat_at, progress: row.progress },
+      error_code: 'ABANDONED',
+      error_message: `The process on ${row.host} stopped without finishing. Nothing of this run was published. Nothing to do: the next run started over.`,
+    })
+    .onConflictDoNothing();
+}
