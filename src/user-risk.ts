@@ -23,3 +23,27 @@ export type UserRisk = {
   /** RFC 3339, as served: text until Postgres has it, so that microseconds survive. */
   last_event: string;
 };
+
+/**
+ * Which history keeps a field: the parts of a record change at different rates, and each has a table of its own. A field that is
+ * added to UserRisk has to be named here; columns of statements, bits of the comparison and checks follow from it.
+ */
+export const HISTORY_OF = {
+  email: 'identity',
+  name: 'identity',
+  max_risk_level: 'level',
+  event_count: 'activity',
+  last_event: 'activity',
+} as const satisfies Record<Exclude<keyof UserRisk, 'user_id'>, string>;
+
+export type UserField = keyof typeof HISTORY_OF;
+export type History = (typeof HISTORY_OF)[UserField];
+export type FieldOf<H extends History> = {
+  [F in UserField]: (typeof HISTORY_OF)[F] extends H ? F : never;
+}[UserField];
+
+/** In the order above, which is that of their columns. */
+export function fieldsOf<H extends History>(history: H): FieldOf<H>[] {
+  const fields = Object.keys(HISTORY_OF) as UserField[];
+  return fields.filter((field): field is FieldOf<H> => HISTORY_OF[field] === history);
+}

@@ -2,7 +2,7 @@
 // log and the decision about the missing. Read again, it gives the same rows and the same keys.
 import type { CopyValue } from '../../db/copy-rows.ts';
 import { readInstant, type PostgresInstant } from '../../db/postgres-instant.ts';
-import { RISK_LEVELS } from '../../user-risk.ts';
+import { fieldsOf, RISK_LEVELS, type Change } from '../../user-risk.ts';
 import type { AbsenceDecision, LookupAnswer } from '../absence/absence.ts';
 import type { MissingUser } from '../absence/missing-users.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
@@ -34,24 +34,24 @@ export const CHANGE_COLUMNS = [
   'new_level',
   'identity_changed',
   'activity_changed',
-  'email',
-  'name',
-  'event_count',
-  'last_event',
+  ...fieldsOf('identity'),
+  ...fieldsOf('activity'),
   'lookup_outcome',
   'last_reset_time',
   'end_reason',
 ] as const;
 
+type ChangeColumn = (typeof CHANGE_COLUMNS)[number];
+/** Where a column stands in a row. */
+const AT = Object.fromEntries(CHANGE_COLUMNS.map((column, at) => [column, at])) as Record<
+  ChangeColumn,
+  number
+>;
+
 /** Counted while the rows are read; whole once they have come to their end. */
-export type ChangeCounts = {
+export type ChangeCounts = Record<Change, number> & {
   /** Rows of staged_changes. */
   rows: number;
-  appeared: number;
-  returned: number;
-  raised: number;
-  lowered: number;
-  cleared: number;
   /** Users of before whose email or name changed, and whose counters changed. */
   renamed: number;
   acted: number;
@@ -82,8 +82,19 @@ export function countRows({ table, missing }: Pick<ChangeInputs, 'table' | 'miss
 
 /** Each call reads everything anew: a publish that is tried again sends the same bytes. */
 export function readChanges(accountKey: number, inputs: ChangeInputs): Changes {
-  const { state, table, key, log, missing, answers, decision } = inputs;
-  const counts: ChangeCounts = {
+  const userId = new Uint8Array(16);
+  const row: CopyValue[] = CHANGE_COLUMNS.map(() => null);
+  row[AT.account_key] = accountKey;
+  row[AT.user_id] = userId;
+  const reading: Reading = { inputs, counts: startCounts(inputs.state), row, userId };
+  return { counts: reading.counts, rows: rowsOf(reading) };
+}
+
+/** One way through all changes: `row` is filled anew for each of them. */
+type Reading = { inputs: ChangeInputs; counts: ChangeCounts; row: CopyValue[]; userId: Uint8Array };
+
+function startCounts(state: ChangeInputs['state']): ChangeCounts {
+  return {
     rows: 0,
     appeared: 0,
     returned: 0,
@@ -98,121 +109,117 @@ export function readChanges(accountKey: number, inputs: ChangeInputs): Changes {
     sums: structuredClone(state.sums),
     lastUserKey: state.lastUserKey,
   };
-  const userId = new Uint8Array(16);
+}
+
+function* rowsOf(reading: Reading): Generator<readonly CopyValue[]> {
+  yield* changed(reading);
+  yield* absentNoMore(reading);
+  yield* absent(reading);
+}
+
+/** Begins the row of a user; what is not said of them stays null. */
+function begin({ inputs: { table }, counts, row, userId }: Reading, at: number, userKey: number): void {
+  counts.rows++;
+  row.fill(null, AT.is_new);
+  row[AT.user_key] = userKey;
+  table.writeUserId(at, userId);
+  row[AT.is_new] = table.key(at) === 0;
+  row[AT.is_missing] = false;
+  row[AT.old_level] = levelOf(table.level(at));
+  row[AT.identity_changed] = false;
+  row[AT.activity_changed] = false;
+}
+
+function* changed(reading: Reading): Generator<readonly CopyValue[]> {
+  const { inputs, counts, row } = reading;
+  const { table, key, log } = inputs;
   const hash = new Uint32Array(2);
-  const values: CopyValue[] = CHANGE_COLUMNS.map(() => null);
-  values[0] = accountKey;
-  values[2] = userId;
-
-  function fill(row: number, userKey: number): CopyValue[] {
-    counts.rows++;
-    values.fill(null, 3);
-    values[1] = userKey;
-    table.writeUserId(row, userId);
-    values[3] = table.key(row) === 0;
-    values[4] = false;
-    values[5] = levelOf(table.level(row));
-    values[7] = false;
-    values[8] = false;
-    return values;
-  }
-
-  /** Not superseded by a later record, nor taken back by one. */
-  function stands(row: number, change: number): boolean {
-    return table.change(row) === change && table.isChanged(row);
-  }
-
-  function move(from: LevelRank, fromEvents: number, to: LevelRank, toEvents: number): void {
-    const [old, now] = [RISK_LEVELS[from - 1], RISK_LEVELS[to - 1]];
-    if (old !== undefined) {
-      counts.sums[old].users--;
-      counts.sums[old].events -= fromEvents;
+  // Not superseded by a later record, nor taken back by one.
+  const stands = (at: number, change: number) => table.change(at) === change && table.isChanged(at);
+  for (const change of log.read(stands, (at, other) => table.compareIds(at, other))) {
+    const { row: at, level, eventCount, lastEvent } = change;
+    keyedHash(key, change.identity, 0, change.identity.length, hash, 0);
+    const isNew = table.key(at) === 0;
+    const old = table.level(at);
+    const parts = table.compare(at, { level, eventCount, lastEvent, hash });
+    begin(reading, at, isNew ? ++counts.lastUserKey : table.key(at));
+    if (isNew) counts.appeared++;
+    else countChanged(counts, parts, old, level);
+    move(counts.sums, old, table.eventCount(at), level, eventCount);
+    row[AT.new_level] = levelOf(level);
+    if ((parts & IDENTITY) !== 0) {
+      row[AT.identity_changed] = true;
+      row[AT.email] = change.email;
+      row[AT.name] = change.name;
     }
-    if (now !== undefined) {
-      counts.sums[now].users++;
-      counts.sums[now].events += toEvents;
-    }
+    row[AT.activity_changed] = (parts & ACTIVITY) !== 0;
+    row[AT.event_count] = eventCount;
+    row[AT.last_event] = lastEvent;
+    yield row;
   }
+}
 
-  function* changed(): Generator<readonly CopyValue[]> {
-    for (const change of log.read(stands, (row, other) => table.compareIds(row, other))) {
-      const { row, level } = change;
-      keyedHash(key, change.identity, 0, change.identity.length, hash, 0);
-      const isNew = table.key(row) === 0;
-      const old = table.level(row);
-      const parts = table.compare(row, {
-        level,
-        eventCount: change.eventCount,
-        lastEvent: change.lastEvent,
-        hash,
-      });
-      fill(row, isNew ? ++counts.lastUserKey : table.key(row));
-      if (isNew) counts.appeared++;
-      else {
-        counts.updated++;
-        if (old === 0) counts.returned++;
-        else if (level > old) counts.raised++;
-        else if (level < old) counts.lowered++;
-        if ((parts & IDENTITY) !== 0) counts.renamed++;
-        if ((parts & ACTIVITY) !== 0) counts.acted++;
+/** A user of before. `parts`: bits of the comparison. */
+function countChanged(counts: ChangeCounts, parts: number, old: LevelRank, level: LevelRank): void {
+  counts.updated++;
+  if (old === 0) counts.returned++;
+  else if (level > old) counts.raised++;
+  else if (level < old) counts.lowered++;
+  if ((parts & IDENTITY) !== 0) counts.renamed++;
+  if ((parts & ACTIVITY) !== 0) counts.acted++;
+}
+
+function move(sums: LevelSums, from: LevelRank, fromEvents: number, to: LevelRank, toEvents: number): void {
+  const [old, now] = [RISK_LEVELS[from - 1], RISK_LEVELS[to - 1]];
+  if (old !== undefined) {
+    sums[old].users--;
+    sums[old].events -= fromEvents;
+  }
+  if (now !== undefined) {
+    sums[now].users++;
+    sums[now].events += toEvents;
+  }
+}
+
+/** Met again without any other change, also by a record that was rejected. */
+function* absentNoMore(reading: Reading): Generator<readonly CopyValue[]> {
+  const { inputs, counts, row } = reading;
+  const { table } = inputs;
+  for (let at = 0; at < table.size(); at++) {
+    if (!table.isAbsent(at) || !table.wasMet(at) || table.isChanged(at)) continue;
+    begin(reading, at, table.key(at));
+    row[AT.new_level] = row[AT.old_level] as string;
+    counts.updated++;
+    yield row;
+  }
+}
+
+function* absent(reading: Reading): Generator<readonly CopyValue[]> {
+  const { inputs, counts, row } = reading;
+  const { table, missing, answers, decision } = inputs;
+  const resetTime: PostgresInstant = { seconds: 0, micros: 0 };
+  for (const user of missing) {
+    const at = user.row;
+    const answer = answers.get(at);
+    const isCleared = isClearedBy(decision, user, answer);
+    if (!isCleared && answer === undefined && table.isAbsent(at)) continue;
+    begin(reading, at, user.userKey);
+    row[AT.is_missing] = true;
+    if (answer !== undefined) {
+      counts.asked++;
+      row[AT.lookup_outcome] = answer.outcome;
+      if (answer.lastResetTime !== null) {
+        readInstant(answer.lastResetTime, resetTime);
+        row[AT.last_reset_time] = resetTime;
       }
-      move(old, table.eventCount(row), level, change.eventCount);
-      values[6] = levelOf(level);
-      if ((parts & IDENTITY) !== 0) {
-        values[7] = true;
-        values[9] = change.email;
-        values[10] = change.name;
-      }
-      values[8] = (parts & ACTIVITY) !== 0;
-      values[11] = change.eventCount;
-      values[12] = change.lastEvent;
-      yield values;
     }
+    if (isCleared) {
+      counts.cleared++;
+      row[AT.end_reason] = answer?.outcome === 'reset' ? 'reset' : 'absent';
+      move(counts.sums, table.level(at), table.eventCount(at), 0, 0);
+    } else if (!table.isAbsent(at)) counts.newlyAbsent++;
+    yield row;
   }
-
-  /** Met again without any other change, also by a record that was rejected. */
-  function* absentNoMore(): Generator<readonly CopyValue[]> {
-    for (let row = 0; row < table.size(); row++) {
-      if (!table.isAbsent(row) || !table.wasMet(row) || table.isChanged(row)) continue;
-      fill(row, table.key(row));
-      values[6] = values[5] as string;
-      counts.updated++;
-      yield values;
-    }
-  }
-
-  function* absent(): Generator<readonly CopyValue[]> {
-    const resetTime: PostgresInstant = { seconds: 0, micros: 0 };
-    for (const user of missing) {
-      const { row } = user;
-      const answer = answers.get(row);
-      const isCleared = isClearedBy(decision, user, answer);
-      if (!isCleared && answer === undefined && table.isAbsent(row)) continue;
-      fill(row, user.userKey);
-      values[4] = true;
-      if (answer !== undefined) {
-        counts.asked++;
-        values[13] = answer.outcome;
-        if (answer.lastResetTime !== null) {
-          readInstant(answer.lastResetTime, resetTime);
-          values[14] = resetTime;
-        }
-      }
-      if (isCleared) {
-        counts.cleared++;
-        values[15] = answer?.outcome === 'reset' ? 'reset' : 'absent';
-        move(table.level(row), table.eventCount(row), 0, 0);
-      } else if (!table.isAbsent(row)) counts.newlyAbsent++;
-      yield values;
-    }
-  }
-
-  function* rows(): Generator<readonly CopyValue[]> {
-    yield* changed();
-    yield* absentNoMore();
-    yield* absent();
-  }
-  return { counts, rows: rows() };
 }
 
 /**

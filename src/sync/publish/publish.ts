@@ -16,7 +16,8 @@ import type { AccountState } from '../state/read-state.ts';
 import { stateMoved } from '../state/state-errors.ts';
 import type { Verdict } from '../walk/verdict.ts';
 import { CHANGE_COLUMNS, type ChangeCounts, type Changes } from './changes.ts';
-import { changeStatements, snapshotStatements, type SnapshotFacts, type Statement } from './write-changes.ts';
+import { changeStatements } from './write-changes.ts';
+import { snapshotStatements, type SnapshotFacts, type Statement } from './write-snapshot.ts';
 
 export type PublishRequest = {
   lease: Lease;

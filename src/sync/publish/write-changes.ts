@@ -3,45 +3,19 @@
 // together: while the feed clock is held, a round trip is time that every account waits. Nothing is sorted: the rows were
 // copied in the order of user ids, which is that of the keys but for users who came later.
 import { sql, type SQL } from 'drizzle-orm';
-import { columnNames } from '../../db/column-names.ts';
+import type { AnyPgColumn } from 'drizzle-orm/pg-core';
+import { columnList, columnNames } from '../../db/column-names.ts';
 import { instant, whole } from '../../db/inline-sql.ts';
 import { levelRank } from '../../db/level-rank.ts';
-import {
-  accountWriters,
-  lookups,
-  snapshotLevels,
-  snapshots,
-  stagedChanges,
-  userActivity,
-  userIdentities,
-  userLevels,
-  users,
-} from '../../db/schema.ts';
-import { RISK_LEVELS } from '../../user-risk.ts';
-import { total } from '../state/level-sums.ts';
-import type { Verdict } from '../walk/verdict.ts';
+import { lookups, stagedChanges, userActivity, userIdentities, userLevels, users } from '../../db/schema.ts';
+import { fieldColumns } from '../../db/user-columns.ts';
+import { fieldsOf, type History, type UserField } from '../../user-risk.ts';
 import type { ChangeCounts } from './changes.ts';
-
-export type SnapshotFacts = {
-  accountKey: number;
-  runId: number;
-  snapshotId: number;
-  /** timestamptz as text, whole milliseconds. */
-  observedAt: string;
-  verdict: Verdict;
-  expectedUnseen: number | null;
-  isBaseline: boolean;
-  /** Distinct users with an accepted record. */
-  met: number;
-};
-
-export type Statement = {
-  sql: SQL;
-  /** Rows that it touches if the state is the one that was read. */
-  rows: number;
-};
+import type { SnapshotFacts, Statement } from './write-snapshot.ts';
 
 const c = stagedChanges;
+/** What the fields of a user are from now on. */
+const now: Record<UserField, AnyPgColumn> = { ...c, max_risk_level: c.new_level };
 
 /** In the order in which they run. Those that would touch nothing are left out. */
 export function changeStatements(facts: SnapshotFacts, counts: ChangeCounts): Statement[] {
@@ -63,52 +37,20 @@ export function changeStatements(facts: SnapshotFacts, counts: ChangeCounts): St
   ].filter(({ rows }) => rows > 0);
 }
 
-/** The snapshot, its levels, and the mark of the account's writer. */
-export function snapshotStatements(facts: SnapshotFacts, counts: ChangeCounts): Statement[] {
-  const { accountKey, snapshotId } = facts;
-  const all = total(counts.sums);
-  const [s, l, w] = [snapshots, snapshotLevels, accountWriters];
-  const levels = RISK_LEVELS.map((level) => {
-    const { users: userCount, events } = counts.sums[level];
-    return sql`(${whole(accountKey)}, ${whole(snapshotId)}, ${sql.raw(`'${level}'`)}, ${whole(userCount)}, ${whole(events)})`;
-  });
-  return [
-    {
-      sql: sql`insert into ${s} (${columnNames(
-        s.account_key,
-        s.snapshot_id,
-        s.observed_at,
-        s.verdict,
-        s.expected_unseen,
-        s.is_baseline,
-        s.user_count,
-        s.met_count,
-        s.carried_count,
-        s.event_count,
-        s.appeared,
-        s.raised,
-        s.lowered,
-        s.cleared,
-        s.returned,
-      )}) values (${whole(accountKey)}, ${whole(snapshotId)}, ${instant(facts.observedAt)}, ${sql.raw(`'${facts.verdict}'`)},
-        ${facts.expectedUnseen === null ? sql`null` : sql.raw(String(facts.expectedUnseen))}, ${sql.raw(String(facts.isBaseline))},
-        ${whole(all.users)}, ${whole(facts.met)}, ${whole(all.users - facts.met)}, ${whole(all.events)}, ${whole(counts.appeared)},
-        ${whole(counts.raised)}, ${whole(counts.lowered)}, ${whole(counts.cleared)}, ${whole(counts.returned)})`,
-      rows: 1,
-    },
-    {
-      sql: sql`insert into ${l} (${columnNames(l.account_key, l.snapshot_id, l.max_risk_level, l.user_count, l.event_count)})
-        values ${sql.join(levels, sql`, `)}`,
-      rows: levels.length,
-    },
-    {
-      sql: sql`insert into ${w} (${columnNames(w.account_key, w.last_user_key, w.last_snapshot_id)})
-        values (${whole(accountKey)}, ${whole(counts.lastUserKey)}, ${whole(snapshotId)})
-        on conflict (${columnNames(w.account_key)}) do update set ${columnNames(w.last_user_key)} = excluded.last_user_key,
-          ${columnNames(w.last_snapshot_id)} = excluded.last_snapshot_id`,
-      rows: 1,
-    },
-  ];
+/** Whether the staged row changes what this history holds. Not of missing users. */
+function changes(history: History): SQL {
+  if (history === 'level') return sql`not ${c.is_missing} and ${c.new_level} is distinct from ${c.old_level}`;
+  return sql`${history === 'identity' ? c.identity_changed : c.activity_changed}`;
+}
+
+/** Fields of users in an update: the staged value, or where the row brings none the old one. */
+function setOrKeep(history: 'activity'): SQL {
+  return sql.join(
+    fieldsOf(history).map(
+      (field) => sql`${columnNames(users[field])} = coalesce(${now[field]}, ${users[field]})`,
+    ),
+    sql`, `,
+  );
 }
 
 const staged = ({ accountKey }: SnapshotFacts): SQL => sql`${c.account_key} = ${whole(accountKey)}`;
@@ -122,16 +64,15 @@ function insertUsers(facts: SnapshotFacts): SQL {
       u.account_key,
       u.user_key,
       u.user_id,
-      u.max_risk_level,
-      u.event_count,
-      u.last_event,
+      ...fieldColumns(u, 'level'),
+      ...fieldColumns(u, 'activity'),
       u.level_since,
       u.identity_since,
       u.first_seen_at,
       u.snapshot_id,
     )})
-    select ${c.account_key}, ${c.user_key}, ${c.user_id}, ${c.new_level}, ${c.event_count}, ${c.last_event}, ${at(facts)}, ${at(facts)},
-           ${at(facts)}, ${stamp(facts)}
+    select ${c.account_key}, ${c.user_key}, ${c.user_id}, ${columnList(...fieldColumns(now, 'level'), ...fieldColumns(now, 'activity'))},
+           ${at(facts)}, ${at(facts)}, ${at(facts)}, ${stamp(facts)}
       from ${c} where ${staged(facts)} and ${c.is_new}`;
 }
 
@@ -158,19 +99,19 @@ function openLevels(facts: SnapshotFacts): SQL {
       l.account_key,
       l.user_key,
       l.valid_from,
-      l.max_risk_level,
+      ...fieldColumns(l, 'level'),
       l.previous_level,
       l.change,
       l.snapshot_id,
     )})
-    select ${c.account_key}, ${c.user_key}, ${at(facts)}, ${c.new_level}, ${c.old_level},
+    select ${c.account_key}, ${c.user_key}, ${at(facts)}, ${columnList(...fieldColumns(now, 'level'))}, ${c.old_level},
            case when ${c.is_new} then 'appeared'
                 when ${c.old_level} is null then 'returned'
                 when ${levelRank(c.new_level.getSQL())} > ${levelRank(c.old_level.getSQL())} then 'raised'
                 else 'lowered' end,
            ${stamp(facts)}
       from ${c}
-     where ${staged(facts)} and not ${c.is_missing} and ${c.new_level} is distinct from ${c.old_level}`;
+     where ${staged(facts)} and ${changes('level')}`;
 }
 
 function closeIdentities(facts: SnapshotFacts): SQL {
@@ -178,24 +119,24 @@ function closeIdentities(facts: SnapshotFacts): SQL {
   return sql`
     update ${i} set ${columnNames(i.valid_to)} = ${at(facts)}, ${columnNames(i.snapshot_id)} = ${stamp(facts)}
       from ${c}
-     where ${staged(facts)} and ${c.identity_changed} and not ${c.is_new}
+     where ${staged(facts)} and ${changes('identity')} and not ${c.is_new}
        and ${i.account_key} = ${whole(facts.accountKey)} and ${i.user_key} = ${c.user_key} and ${i.valid_to} is null`;
 }
 
 function openIdentities(facts: SnapshotFacts): SQL {
   const i = userIdentities;
   return sql`
-    insert into ${i} (${columnNames(i.account_key, i.user_key, i.valid_from, i.email, i.name, i.snapshot_id)})
-    select ${c.account_key}, ${c.user_key}, ${at(facts)}, ${c.email}, ${c.name}, ${stamp(facts)}
-      from ${c} where ${staged(facts)} and ${c.identity_changed}`;
+    insert into ${i} (${columnNames(i.account_key, i.user_key, i.valid_from, ...fieldColumns(i, 'identity'), i.snapshot_id)})
+    select ${c.account_key}, ${c.user_key}, ${at(facts)}, ${columnList(...fieldColumns(now, 'identity'))}, ${stamp(facts)}
+      from ${c} where ${staged(facts)} and ${changes('identity')}`;
 }
 
 function insertActivity(facts: SnapshotFacts): SQL {
   const a = userActivity;
   return sql`
-    insert into ${a} (${columnNames(a.account_key, a.user_key, a.observed_at, a.event_count, a.last_event, a.snapshot_id)})
-    select ${c.account_key}, ${c.user_key}, ${at(facts)}, ${c.event_count}, ${c.last_event}, ${stamp(facts)}
-      from ${c} where ${staged(facts)} and ${c.activity_changed}`;
+    insert into ${a} (${columnNames(a.account_key, a.user_key, a.observed_at, ...fieldColumns(a, 'activity'), a.snapshot_id)})
+    select ${c.account_key}, ${c.user_key}, ${at(facts)}, ${columnList(...fieldColumns(now, 'activity'))}, ${stamp(facts)}
+      from ${c} where ${staged(facts)} and ${changes('activity')}`;
 }
 
 /** A row without counters only ends an absence. */
@@ -204,8 +145,7 @@ function updateUsers(facts: SnapshotFacts): SQL {
   return sql`
     update ${u}
        set ${columnNames(u.max_risk_level)} = ${c.new_level},
-           ${columnNames(u.event_count)} = coalesce(${c.event_count}, ${u.event_count}),
-           ${columnNames(u.last_event)} = coalesce(${c.last_event}, ${u.last_event}),
+           ${setOrKeep('activity')},
            ${columnNames(u.level_since)} = case when ${c.new_level} is distinct from ${c.old_level} then ${at(facts)} else ${u.level_since} end,
            ${columnNames(u.identity_since)} = case when ${c.identity_changed} then ${at(facts)} else ${u.identity_since} end,
            ${columnNames(u.absent_since)} = null, ${columnNames(u.cleared_at)} = null, ${columnNames(u.snapshot_id)} = ${stamp(facts)}

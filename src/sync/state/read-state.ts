@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
+import { columnList } from '../../db/column-names.ts';
 import { inline, whole } from '../../db/inline-sql.ts';
 import { decodeInstant } from '../../db/postgres-instant.ts';
 import type { Pool } from '../../db/pool.ts';
@@ -16,6 +17,7 @@ import {
   userLevels,
   users,
 } from '../../db/schema.ts';
+import { fieldColumns } from '../../db/user-columns.ts';
 import { RISK_LEVELS } from '../../user-risk.ts';
 import { CLOCK_TOLERANCE_MS } from '../../time/clock-tolerance.ts';
 import type { Lease } from '../claim/lease.ts';
@@ -204,7 +206,7 @@ function presentKeysQuery(accountKey: number, after: number, limit: number): str
 function identitiesQuery(accountKey: number, keys: SQL): string {
   const i = userIdentities;
   return inline(sql`
-    select ${i.user_key}, ${i.email}, ${i.name} from ${i}
+    select ${columnList(i.user_key, ...fieldColumns(i, 'identity'))} from ${i}
      where ${i.account_key} = ${whole(accountKey)} and ${keys} and ${i.valid_to} is null
      order by ${i.user_key}`);
 }

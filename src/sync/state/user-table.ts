@@ -2,6 +2,7 @@
 // memory; it knows no database and no record.
 import { getRandomValues } from 'node:crypto';
 import type { PostgresInstant } from '../../db/postgres-instant.ts';
+import type { History } from '../../user-risk.ts';
 
 /** A row's level: 0 for a user who is not present, otherwise the rank in RISK_LEVELS, from 1. */
 export type LevelRank = 0 | 1 | 2 | 3;
@@ -75,10 +76,12 @@ export type UserTable = {
   takeBackChange(row: number): void;
 };
 
-/** Parts of a record, as bits. */
-export const LEVEL = 1;
-export const ACTIVITY = 2;
-export const IDENTITY = 4;
+/** Parts of a record, as bits: one for each history. */
+const BIT_OF = { level: 1, activity: 2, identity: 4 } as const satisfies Record<History, number>;
+export const LEVEL = BIT_OF.level;
+export const ACTIVITY = BIT_OF.activity;
+export const IDENTITY = BIT_OF.identity;
+const EVERYTHING = LEVEL | ACTIVITY | IDENTITY;
 
 // A row: words 0-3 user id, 4 key, 5 event_count, 6-7 seconds of last_event, 8 its microseconds, 9-10 hash of the identity,
 // 11 change, 12-13 hash of the change, 14 flags, 15 free. 64 bytes are one cache line.
@@ -229,7 +232,7 @@ export function createUserTable(): UserTable {
     compare(row, { level, eventCount, lastEvent, hash }) {
       const w = words(row);
       const from = at(row);
-      if (w[from + 4] === 0) return LEVEL | ACTIVITY | IDENTITY;
+      if (w[from + 4] === 0) return EVERYTHING;
       let parts = 0;
       if (((w[from + 14] as number) & LEVEL_BITS) !== level) parts |= LEVEL;
       if (

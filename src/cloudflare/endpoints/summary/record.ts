@@ -47,7 +47,7 @@ const SummaryRecord = z.object(
     last_event: z
       .string({ error: missingOr('not a date-time') })
       .refine(isDateTime, 'not an RFC 3339 date-time from year 1 to 9999'),
-  },
+  } satisfies Record<keyof UserRisk, z.ZodType>,
   { error: 'not an object' },
 );
 
