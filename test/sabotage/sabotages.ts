@@ -237,7 +237,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     name: 'wrong-hash',
     breaks: 'email and name from the database are hashed in a different way',
     promise: 'P5',
-    file: 'src/sync/state/read-state.ts',
+    file: 'src/sync/state/read-range.ts',
     find: 'keyedHash(key, row.bytes, (row.start[1] as number) - 4, row.end',
     put: 'keyedHash(key, row.bytes, row.start[1] as number, row.end',
     test: QUIET,

@@ -301,6 +301,16 @@ export function createUserTable(): UserTable {
   };
 }
 
+/** Nobody's: to be filled. */
+export function emptyValues(): UserValues {
+  return { level: 0, eventCount: 0, lastEvent: { seconds: 0, micros: 0 }, hash: new Uint32Array(2) };
+}
+
+/** Reads a uuid of 16 bytes into four words. */
+export function readUuid(bytes: Buffer, at: number, into: Int32Array): void {
+  for (let n = 0; n < 4; n++) into[n] = bytes.readInt32BE(at + 4 * n);
+}
+
 /** Reads a uuid of 36 characters, hexadecimal in either case, into four words. */
 export function readUserId(text: string, into: Int32Array): void {
   into[0] = (hex4(text, 0) << 16) | hex4(text, 4);

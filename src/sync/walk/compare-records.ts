@@ -6,7 +6,7 @@ import { readInstant } from '../../db/postgres-instant.ts';
 import { RISK_LEVELS, type RiskLevel, type UserRisk } from '../../user-risk.ts';
 import { encodeIdentity, IDENTITY_MAX_BYTES } from '../state/encode-identity.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
-import { readUserId, type LevelRank, type UserTable, type UserValues } from '../state/user-table.ts';
+import { emptyValues, readUserId, type LevelRank, type UserTable } from '../state/user-table.ts';
 import type { ChangeLog } from './change-log.ts';
 import type { Rejection } from './quarantine.ts';
 
@@ -61,12 +61,7 @@ export function createComparison(state: {
   const identity = Buffer.allocUnsafeSlow(IDENTITY_MAX_BYTES);
   const fingerprint = Buffer.alloc(25);
   const changeHash = new Uint32Array(2);
-  const values: UserValues = {
-    level: 0,
-    eventCount: 0,
-    lastEvent: { seconds: 0, micros: 0 },
-    hash: new Uint32Array(2),
-  };
+  const values = emptyValues();
   let lastMet: KnownUser[] = [];
 
   /** Of everything that a record says of its user. */
