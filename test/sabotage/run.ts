@@ -19,18 +19,22 @@ try {
 
   const tests = [...new Set(sabotages.map(({ test }) => test))];
   for (const test of tests) {
+    const began = performance.now();
     if (!run(test)) throw new Error(`${test} fails without any sabotage`);
-    say('green', test, 'without sabotage');
+    say('green', test, `without sabotage, after ${seconds(began)}`);
   }
   for (const sabotage of sabotages) {
+    const began = performance.now();
     const noticed = !withSabotage(sabotage);
     if (!noticed) survived++;
-    say(noticed ? 'noticed' : 'SURVIVED', sabotage.name, sabotage.breaks);
+    say(noticed ? 'noticed' : 'SURVIVED', sabotage.name, `after ${seconds(began)}: ${sabotage.breaks}`);
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-process.stdout.write(`${sabotages.length - survived} of ${sabotages.length} sabotages noticed\n`);
+process.stdout.write(
+  `${sabotages.length - survived} of ${sabotages.length} sabotages noticed, in ${seconds(0)} altogether\n`,
+);
 process.exitCode = survived === 0 ? 0 : 1;
 
 /** Whether the test passes with the sabotage in place. */
@@ -63,7 +67,9 @@ function writeViews({ name, file }: Sabotage): void {
 }
 
 function run(test: string): boolean {
-  const args = ['--test', '--test-global-setup=test/support/global-setup.ts', '--test-timeout=150000', test];
+  const preloads = ['bundled-drizzle', 'fast-check-seed'].map((name) => `--import=./test/support/${name}.ts`);
+  const setup = '--test-global-setup=test/support/global-setup.ts';
+  const args = ['--test', ...preloads, setup, '--test-timeout=150000', test];
   return (
     spawnSync(process.execPath, args, {
       cwd: folder,
@@ -74,6 +80,11 @@ function run(test: string): boolean {
       env: { ...process.env, EXACTNESS_SHRINK: '0', MODEL_SEQUENCES: '240' },
     }).status === 0
   );
+}
+
+/** From then to now; 0 is when this process began. */
+function seconds(began: number): string {
+  return `${((performance.now() - began) / 1000).toFixed(1)} s`;
 }
 
 function say(...words: string[]): void {

@@ -1,12 +1,11 @@
 // A throw-away Postgres in a container, with the settings of the embedded one.
 import { randomBytes } from 'node:crypto';
-import type { PostgresServer } from './postgres-server.ts';
+import { SHARED, type PostgresServer } from './postgres-server.ts';
 
 export type PostgresMajor = 15 | 16 | 17 | 18;
 
 // The image may have to be fetched first.
 const PATIENCE_MS = 180_000;
-const SETTINGS = ['fsync=off', 'shared_buffers=128MB', 'max_connections=200'];
 
 /** Rejects where the image cannot be had, or the server does not come up. */
 export async function startContainerPostgres(major: PostgresMajor): Promise<PostgresServer> {
@@ -21,7 +20,10 @@ export async function startContainerPostgres(major: PostgresMajor): Promise<Post
         // The image's own locale would sort text otherwise than the embedded server does.
         POSTGRES_INITDB_ARGS: '--encoding=UTF8 --locale=C',
       })
-      .withCommand(['postgres', ...SETTINGS.flatMap((setting) => ['-c', setting])])
+      .withCommand([
+        'postgres',
+        ...Object.entries(SHARED).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+      ])
       .withSharedMemorySize(256 * 1024 * 1024)
       .withExposedPorts(5432)
       // Over TCP: while the image initialises the data directory, its server listens on the socket alone.
