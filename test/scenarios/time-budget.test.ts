@@ -125,13 +125,17 @@ test('an accepted mass clear whose questions hang clears those who were answered
   const people = ids.map((userId) => ({ ...RECORD, user_id: userId }));
   let shown = people;
   const never = new Set(ids.slice(35));
+  const answered = new Set<string>();
   const baseUrl = await listen(t, (request, response) => {
     const asked = request.url?.split('?')[0]?.split('/').at(-1) ?? '';
     const info = { ...PAGE.result_info, count: shown.length, total_count: shown.length };
     if (asked === 'summary')
       return json(200, { ...PAGE, result: { users: shown }, result_info: info })(request, response, 0);
     if (never.has(asked)) return;
-    if (!shown.some((one) => one.user_id === asked)) return failed(404, 1002)(request, response, 0);
+    if (!shown.some((one) => one.user_id === asked)) {
+      answered.add(asked);
+      return failed(404, 1002)(request, response, 0);
+    }
     json(200, { ...PAGE, result: { risk_level: 'low', last_reset_time: null, events: [] } })(
       request,
       response,
@@ -159,8 +163,12 @@ test('an accepted mass clear whose questions hang clears those who were answered
   shown = people.slice(0, 10);
   const cut = await sync({ timeBudgetMs: 1_500 });
   assert.deepEqual([cut.error?.code, cut.error?.exit], ['CLEAR_PENDING', 75]);
-  assert.deepEqual([cut.published?.cleared, cut.published?.carried], [25, 5]);
+  const { cleared = 0, carried = 0 } = cut.published ?? {};
+  // How many are asked in that time depends on the machine. An answer that was under way as time was up does not count.
+  const unheard = answered.size - cleared;
+  assert.ok(cleared > 0 && unheard >= 0 && unheard <= TEST_SETTINGS.concurrency, `${cleared} cleared`);
+  assert.equal(cleared + carried, 30);
   never.clear();
   const done = await sync();
-  assert.deepEqual([done.error, done.published?.cleared], [null, 5]);
+  assert.deepEqual([done.error, done.published?.cleared], [null, carried]);
 });
