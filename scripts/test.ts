@@ -1,13 +1,14 @@
 // `npm test`: everything on PostgreSQL 18, and what may differ on 15 too; or everything on the one that is chosen, and no other.
-// Two rows of test runs side by side, each run on a server of its own: the scenarios take seven minutes on two cores, and all the
-// rest eight. One after the other it was 15.
+// Two rows of test runs side by side, each run on a server of its own and two files at a time: a test file waits about as long as
+// it computes, so four of them keep two cores busy.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
 const isChosen = Boolean(process.env['TEST_POSTGRES'] || process.env['TEST_DATABASE_URL']);
+const AT_ONCE = '--test-concurrency=2';
 const ROWS = [
-  [['test:files', '--', 'test/scenarios/**/*.test.ts'], ...(isChosen ? [] : [['test:15']])],
-  [['test:files', '--', 'test/*.test.ts', 'test/!(scenarios)/**/*.test.ts']],
+  [['test:files', '--', AT_ONCE, 'test/scenarios/**/*.test.ts'], ...(isChosen ? [] : [['test:15']])],
+  [['test:files', '--', AT_ONCE, 'test/*.test.ts', 'test/!(scenarios)/**/*.test.ts']],
 ];
 
 /** One row is heard while it runs; what the other has said comes when a run of it has ended. */

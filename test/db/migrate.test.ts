@@ -130,7 +130,8 @@ describe('twenty migrators at once', () => {
 
   test('all fail alike when the last migration is broken, and leave nothing', async (t) => {
     const { url, pool } = await emptyDatabase(t);
-    const folder = await folderWith(t, all);
+    // One before it is as good as all: each of them applies it, and takes it back.
+    const folder = await folderWith(t, 1);
     await addMigration(
       folder,
       '9999_broken',

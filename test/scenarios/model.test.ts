@@ -21,6 +21,8 @@ const SEQUENCES = Number(process.env['MODEL_SEQUENCES'] ?? 240);
 /** Side by side: most of the time of a run is waiting for the database. */
 const LANES = 3;
 const SEED = fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647;
+/** What other sequences meet is chance: see fast-check-seed.ts. */
+const isRandom = process.env['FC_SEED'] !== undefined;
 
 let db: MigratedDatabase;
 before(async () => {
@@ -59,14 +61,16 @@ test('nobody is cleared who had a level all the time, and once the world stands 
   await live('lookup', SEQUENCES, tally);
   t.diagnostic(JSON.stringify(tally));
   assert.equal(tally.falseClears, 0);
-  for (const what of ['complete', 'partial', 'failed', 'cleared', 'takenOver'] as const)
-    assert.ok(tally[what] > SEQUENCES / 60, what);
+  if (!isRandom)
+    for (const what of ['complete', 'partial', 'failed', 'cleared', 'takenOver'] as const)
+      assert.ok(tally[what] > SEQUENCES / 60, what);
 });
 
 test('without lookups everything else holds, and two still runs bring the truth', async (t) => {
   const tally = emptyTally();
   await live('walks', Math.ceil(SEQUENCES / 3), tally);
   t.diagnostic(JSON.stringify(tally));
-  for (const what of ['complete', 'partial', 'failed', 'cleared'] as const)
-    assert.ok(tally[what] > SEQUENCES / 180, what);
+  if (!isRandom)
+    for (const what of ['complete', 'partial', 'failed', 'cleared'] as const)
+      assert.ok(tally[what] > SEQUENCES / 180, what);
 });

@@ -17,7 +17,8 @@ import { rowsOfHistory } from '../support/database/rows-of-history.ts';
 import { serveRecords } from '../support/api/serve-records.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
-const LARGE = 100_000;
+/** 100,000 in `npm run test:long`. A row written for each user would pass the limit at 20,000 as well. */
+const LARGE = Number(process.env['QUIET_USERS'] ?? 20_000);
 const WAL_LIMIT = 100_000;
 const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
 
@@ -107,7 +108,7 @@ test('a dry run in which everybody has changed touches no row, no clock and no s
   assert.ok(real.wal > 10 * WAL_LIMIT, `${real.wal} bytes of WAL: the limit proves nothing`);
 });
 
-test(`writes under ${WAL_LIMIT / 1000} kB of WAL for an unchanged account of 100,000 users`, async (t) => {
+test(`writes under ${WAL_LIMIT / 1000} kB of WAL for an unchanged account of ${LARGE} users`, async (t) => {
   const account = 'c'.repeat(32);
   const load = await timed(() => sync(account, numbers(LARGE), 1_000));
   assert.equal(load.result.published?.appeared, LARGE);

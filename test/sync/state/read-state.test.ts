@@ -35,11 +35,11 @@ describe('the state read', () => {
   const SHAPES: [what: string, seed: Seed][] = [
     ['an account without a snapshot that counts anybody', { keys: 1, keep: 'false' }],
     ['one user', { keys: 1 }],
-    ['23,000 users, a tenth of them absent', { keys: 23_000, absent: 'n % 10 = 0' }],
-    ['gaps between keys of users who were erased', { keys: 30_000, keep: 'n % 7 = 0 or n > 29000' }],
-    ['the present all at the lowest keys', { keys: 30_000, present: 'n <= 6000' }],
-    ['the present all at the highest keys', { keys: 30_000, present: 'n > 24000' }],
-    ['nobody present but one in the middle', { keys: 20_000, present: 'n = 10007' }],
+    ['12,000 users, a tenth of them absent', { keys: 12_000, absent: 'n % 10 = 0' }],
+    ['gaps between keys of users who were erased', { keys: 13_000, keep: 'n % 7 = 0 or n > 12000' }],
+    ['the present all at the lowest keys', { keys: 12_000, present: 'n <= 6000' }],
+    ['the present all at the highest keys', { keys: 12_000, present: 'n > 6000' }],
+    ['nobody present but one in the middle', { keys: 12_000, present: 'n = 7007' }],
     ['every second one cleared', { keys: 12_000, present: 'n % 2 = 0' }],
     [
       'identities that are null or empty',
@@ -71,11 +71,11 @@ describe('the state read', () => {
     const pool = testPool(proxy.url);
     try {
       const lease = await assertReads(
-        { keys: 60_000, present: 'n % 200 = 3', name: `repeat('x', 300) || n` },
+        { keys: 20_000, present: 'n % 200 = 3', name: `repeat('x', 300) || n` },
         pool,
       );
       assert.ok(proxy.passed() > 0, 'no keys were named');
-      // Read whole, the identities of the cleared would be 19 MB.
+      // Read whole, the identities of the cleared would be 6 MB.
       await assertStateIsExact(db.pool, lease, await readAccountState(pool, lease));
     } finally {
       await pool.end();
