@@ -1,4 +1,4 @@
-// The state of each account beside the schedule: how old, whether that is too old, and what became of the last slot.
+// The state of each account compared with the schedule: its age, whether it is stale, and the outcome of the last slot.
 import type { Pool } from '../db/pool.ts';
 import type { AccountState } from '../queries/accounts/list-accounts.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
@@ -9,14 +9,14 @@ import { slotsBefore } from '../time/slots.ts';
 export type ScheduleState = {
   schedule: string;
   timezone: string;
-  /** The newest that has passed; null when a year holds none. */
+  /** The newest slot that has passed; null when there was none within a year. */
   lastSlot: Date | null;
   nextSlot: Date | null;
-  /** Age from which a snapshot is stale: two of the longest intervals, as /readyz and /metrics have it. */
+  /** Age from which a snapshot is stale: two of the longest intervals, as in /readyz and /metrics. */
   staleAfterMs: number;
   /** Runs of the last slot. */
   runs: readonly SlotRun[];
-  /** A holder of a lease that has been silent for longer is gone. */
+  /** The holder of a lease counts as dead when it has been silent for longer. */
   leaseMs: number;
 };
 
@@ -37,7 +37,7 @@ export async function scheduleState(
   };
 }
 
-/** Null for an account that is retired, and for one so new that it need not have a snapshot. */
+/** Null for a retired account, and for one so new that it need not have a snapshot yet. */
 export function isStale(state: AccountState, { staleAfterMs }: ScheduleState): boolean | null {
   if (state.retired_at !== null) return null;
   if (state.age_ms !== null) return state.age_ms > staleAfterMs;

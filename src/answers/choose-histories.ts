@@ -1,4 +1,4 @@
-// Which of the accounts that have a history are meant, and what is said of one that has none.
+// Chooses among the accounts that have a history, and reports an account or a time without one.
 import type { Pool } from '../db/pool.ts';
 import { OperatorError } from '../errors.ts';
 import { knownAccounts, type KnownAccount } from '../queries/accounts/known-accounts.ts';
@@ -6,7 +6,7 @@ import { printable } from '../words.ts';
 
 export const NO_ACCOUNT = 'No account was ever synced here. Start with: zt-risk-sync sync\n';
 
-/** Those that are wanted, in the order in which they were added; empty in a database that has none at all. */
+/** The chosen accounts, in the order in which they were added; empty when the database has no account at all. */
 export async function chooseHistories(pool: Pool, accountId: string | undefined): Promise<KnownAccount[]> {
   const known = await knownAccounts(pool);
   if (accountId === undefined || known.length === 0) return known;
@@ -20,13 +20,13 @@ export async function chooseHistories(pool: Pool, accountId: string | undefined)
 export function accountUnknown(): OperatorError {
   return new OperatorError({
     code: 'ACCOUNT_UNKNOWN',
-    happened: 'No history is kept of the account that --account names',
-    means: 'There is nothing to show of it',
-    todo: 'Run `zt-risk-sync accounts` for the ones there are',
+    happened: 'There is no history of the account given with --account',
+    means: 'There is nothing to show',
+    todo: 'Run `zt-risk-sync accounts` to list the known accounts',
   });
 }
 
-/** Without those that were retired by then, unless one is named: nobody looked any more. */
+/** Leaves out accounts that were retired by then, because they were no longer synced. A named account always stays. */
 export function livingAt(
   accounts: readonly KnownAccount[],
   at: Date,
@@ -42,12 +42,12 @@ export function beforeHistory(name: string, at: Date, accounts: readonly KnownAc
   const firsts = accounts.flatMap(({ first_at }) => (first_at === null ? [] : [first_at.getTime()]));
   return new OperatorError({
     code: 'BEFORE_HISTORY',
-    happened: `${name} is ${at.toISOString()}, and there is no snapshot so early`,
+    happened: `${name} is ${at.toISOString()}, and there is no snapshot that early`,
     means:
       firsts.length === 0
         ? 'There is no snapshot at all yet'
         : `The history begins at ${new Date(Math.min(...firsts)).toISOString()}`,
-    todo: firsts.length === 0 ? 'Make one with `zt-risk-sync sync`' : 'Give a time from then on',
+    todo: firsts.length === 0 ? 'Make one with `zt-risk-sync sync`' : 'Give that time or a later one',
   });
 }
 

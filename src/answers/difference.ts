@@ -1,4 +1,4 @@
-// Who differs between two snapshots of an account, and how many there were at each level.
+// Users who differ between two snapshots of an account, and the number of users at each level.
 import type { Pool } from '../db/pool.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { compareLevels, type LevelDifference } from '../queries/levels/compare-levels.ts';
@@ -12,7 +12,7 @@ export type Difference = {
   rows: LevelDifference[];
 };
 
-/** Between the newest snapshots at or before the two instants; null where there is none so early. */
+/** Compares the newest snapshots at or before the two instants; null when one of them does not exist. */
 export async function differenceOf(
   pool: Pool,
   account: KnownAccount,

@@ -1,25 +1,28 @@
-// What became of the users a walk did not meet, in words. Pure.
+// Explains what happened to the users that a walk did not meet. Pure.
 import type { Lookups } from '../evidence.ts';
 import { plural } from '../words.ts';
 
-const WALKS = 'two complete walks that lack a user clear them';
+const WALKS = 'users are cleared after two complete walks without them';
 
 const STATES: Record<NonNullable<Lookups['state']>, string> = {
-  working: 'the control answered: a user whom the walk did meet has a level in their own record',
-  refused: `the API refused to be asked for single users: ${WALKS}`,
-  control_failed: `the control failed, as the own records of users whom the walk did meet state no level, or are no records, so that none is believed: ${WALKS}`,
-  unanswered: 'their own records gave no answer that counts, and the next run asks again',
-  off: `nobody is asked (SYNC_CONFIRM=walks): ${WALKS}`,
+  working: 'the control passed: a user whom the walk met has a level in their own record',
+  refused: `the API refused to answer about single users: ${WALKS}`,
+  control_failed: `the control failed: own records of users whom the walk met show no level or are not valid, so no record is believed: ${WALKS}`,
+  unanswered: 'the API gave no usable answer about them, and the next run asks again',
+  off: `the API is not asked about them (SYNC_CONFIRM=walks): ${WALKS}`,
 };
 
-/** "12 users were not met: 9 asked, 7 gone (5 reset, 2 not found), 2 still there, 3 wait for the next run; the control answered …" */
+/**
+ * "12 users were not met: 9 asked, 7 gone (5 reset, 2 not found), 2 still there, 3 wait for the next run; the control
+ * passed …"
+ */
 export function explainLookups(lookups: Lookups): string {
   const { state, missing, insisting } = lookups;
-  if (missing === 0) return state === undefined ? 'nobody' : STATES[state];
+  if (missing === 0) return state === undefined ? 'none' : STATES[state];
   const outcome = state === 'working' ? `: ${outcomes(lookups).join(', ')}` : '';
   const insist =
     insisting > 0
-      ? `${plural(insisting, 'own record insists', 'own records insist')} on a level through five complete walks that lack the user`
+      ? `${plural(insisting, 'own record still shows', 'own records still show')} a level after five complete walks without the user`
       : null;
   return [
     `${plural(missing, 'user was', 'users were')} not met${outcome}`,
@@ -43,7 +46,7 @@ function outcomes(l: Lookups): string[] {
     `${number(l.asked)} asked`,
     ...(gone > 0 ? [`${number(gone)} gone (${named.join(', ')})`] : []),
     ...(l.level > 0 ? [`${number(l.level)} still there`] : []),
-    ...(l.unreadable > 0 ? [`${number(l.unreadable)} with an answer that could not be read`] : []),
+    ...(l.unreadable > 0 ? [`${number(l.unreadable)} with an unreadable answer`] : []),
     ...(l.waiting > 0 ? [`${number(l.waiting)} wait for the next run`] : []),
   ];
 }

@@ -1,5 +1,5 @@
-// A finished run in words: how it ended, why it is partial, how the server paged, what became of the users it did not meet.
-// Pure. Whatever evidence holds may be missing: earlier versions kept less, and a run that failed may have kept none.
+// Explains a finished run: how it ended, why it is partial, how the server paged, what happened to the users it did not
+// meet. Pure. Any part of the evidence may be missing: earlier versions kept less, and a failed run may have kept none.
 import { readEvidence, type Evidence } from '../evidence.ts';
 import type { Run } from '../queries/runs/list-runs.ts';
 import { explainLookups } from './explain-lookups.ts';
@@ -39,7 +39,7 @@ function why(run: Run, { reasons }: Evidence): Fact[] {
       reason,
     ]);
   if (run.verdict === 'partial' && run.error_code !== null)
-    return [['partial', 'the walk was complete; a guard kept the users it lacks (see error)']];
+    return [['partial', 'the walk was complete; a guard kept the users it did not meet (see error)']];
   return [];
 }
 
@@ -58,7 +58,7 @@ function when(run: Run): string {
 }
 
 function walk(run: Run): string {
-  const retries = run.retries === 0 ? '' : ` (${run.retries.toLocaleString('en-US')} of them again)`;
+  const retries = run.retries === 0 ? '' : ` (${run.retries.toLocaleString('en-US')} of them retries)`;
   return [
     plural(run.passes, 'pass', 'passes'),
     plural(run.pages, 'page'),
@@ -67,7 +67,7 @@ function walk(run: Run): string {
   ].join(', ');
 }
 
-/** Kept where there were several. */
+/** Passes are kept as evidence only when there were several. */
 function passes({ passes = [] }: Evidence): Fact[] {
   return passes.map(({ met, met_first: first = 0 }, index) => [
     '',
@@ -89,8 +89,8 @@ function totals({ total_first: first, total_last: last }: Run, evidence: Evidenc
   if (first === null && last === null)
     return evidence.paging?.totals === true ? 'the total is not known' : 'the server stated no total';
   if (first === last || first === null || last === null)
-    return `the server spoke of ${number(last ?? first ?? 0)}`;
-  return `the server spoke of ${number(first)} at first and of ${number(last)} at the end`;
+    return `the server stated a total of ${number(last ?? first ?? 0)}`;
+  return `the server stated a total of ${number(first)} at first and of ${number(last)} at the end`;
 }
 
 function unseen(run: Run): Fact[] {
@@ -99,7 +99,7 @@ function unseen(run: Run): Fact[] {
   const text =
     estimate === 0
       ? 'the passes met the same users: none is expected to be missing'
-      : `comparing the passes, ${estimate < 0.001 ? 'less than 0.001' : `about ${estimate.toPrecision(2)}`} present users were met by none of them`;
+      : `comparing the passes, ${estimate < 0.001 ? 'less than 0.001' : `about ${estimate.toPrecision(2)}`} present users were missed by all of them`;
   return [['unseen', text]];
 }
 
@@ -115,24 +115,24 @@ function paging({
   const held = size === undefined ? '' : `, and the first page held ${plural(size, 'record')}`;
   const asked =
     p.asked_per_page === undefined
-      ? 'a page size was asked for'
-      : `${p.asked_per_page.toLocaleString('en-US')} a page were asked for`;
+      ? 'a page size was requested'
+      : `${p.asked_per_page.toLocaleString('en-US')} a page were requested`;
   const how =
     p.per_page === 'clamped'
-      ? `${asked}, and no more than ${size?.toLocaleString('en-US') ?? 'fewer'} came`
+      ? `${asked}, and at most ${size?.toLocaleString('en-US') ?? 'fewer'} came`
       : p.per_page === 'ignored'
         ? `${asked}, and the server ignored it${held}`
         : `${asked}${held}`;
   const page =
     p.page === 'ignored'
-      ? 'the server ignores which page is asked for'
+      ? 'the server ignores the page number'
       : p.page === 'honoured'
-        ? 'the server gives the page that is asked for'
+        ? 'the server returns the requested page'
         : whole === true
           ? 'the whole account came in one response'
           : null;
   const stated = p.totals === undefined ? null : p.totals ? 'it states totals' : 'it states no totals';
-  const differs = changed.length === 0 ? null : `otherwise than the run before: ${changed.join(', ')}`;
+  const differs = changed.length === 0 ? null : `different from the run before: ${changed.join(', ')}`;
   return [['paging', [how, page, stated, differs].filter((part) => part !== null).join('; ')]];
 }
 

@@ -1,11 +1,11 @@
 // The database role may not read emails and names, and the command needs them.
 import { OperatorError } from '../errors.ts';
 
-/** `without`: what can be had all the same, and `todo`: by doing what. */
+/** `without`: what works without that right. `todo`: how to ask for that. */
 export function identitiesDenied(without: string, todo: string): OperatorError {
   return new OperatorError({
     code: 'IDENTITIES_DENIED',
-    happened: 'The database user may not read emails and names',
+    happened: 'The database role may not read emails and names',
     means: without,
     todo: `${todo}, or grant SELECT on risk.user_identities`,
   });

@@ -1,4 +1,4 @@
-// What became of one user, who is named by an id or, where that may be read, by an email.
+// The history of one user, found by id, or by email where the database role may read emails.
 import type { Pool } from '../db/pool.ts';
 import { OperatorError } from '../errors.ts';
 import { mayRead, type MayRead } from '../queries/health/may-read.ts';
@@ -13,27 +13,27 @@ import { timeline, type TimelineEvent } from './user-timeline.ts';
 
 export type UserHistory = {
   user: FoundUser;
-  /** The current one, where it was asked for. */
+  /** The current email and name, if requested. */
   identity: IdentityVersion | null;
   events: readonly TimelineEvent[];
   /** Whether there are earlier events. */
   leftOut: boolean;
   lookup: LastLookup | null;
   may: MayRead;
-  /** Of a user who is absent now: the walks that lacked them. */
+  /** For a user who is absent now: the walks that did not meet them. */
   absentWalks: Walks | null;
 };
 
 export type HistoryOptions = {
   account?: string;
-  /** The newest events only. */
+  /** At most this many of the newest events. */
   limit: number;
   /** Also the current email and name. */
   identities: boolean;
 };
 
 export async function userHistory(pool: Pool, who: string, options: HistoryOptions): Promise<UserHistory> {
-  // Throws where the account is not known.
+  // Throws when the account is not known.
   await chooseHistories(pool, options.account);
   const may = await mayRead(pool);
   const user = await findOne(pool, who, options, may);
@@ -57,7 +57,7 @@ export async function userHistory(pool: Pool, who: string, options: HistoryOptio
   };
 }
 
-/** Without the right to read identities, the state still tells when the current one began. */
+/** Without the right to read identities, the state still shows when the current one began. */
 function newestRename(user: FoundUser): IdentityVersion[] {
   const isRenamed = Date.parse(user.identity_since) > Date.parse(user.first_seen_at);
   return isRenamed ? [{ valid_from: user.identity_since, email: null, name: null }] : [];
@@ -68,7 +68,7 @@ async function findOne(pool: Pool, who: string, options: HistoryOptions, may: Ma
   if (!may.identities && (options.identities || !isId))
     throw isId
       ? identitiesDenied('The history can be shown without them', 'Leave --identities out')
-      : identitiesDenied('Only a user id finds a user', 'Give the user id');
+      : identitiesDenied('A user can be found by id only', 'Give the user id');
   const found = await findUsers(pool, isId ? { userId: who } : { email: who }, options.account);
   const [user] = found;
   if (user === undefined) throw notFound(isId ? who.toLowerCase() : null, options.account);
@@ -78,13 +78,13 @@ async function findOne(pool: Pool, who: string, options: HistoryOptions, may: Ma
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-// What was typed is not repeated unless it is an id: an email must not reach a log.
+// Repeats the input only when it is an id: an email must not reach a log.
 function notFound(userId: string | null, accountId: string | undefined): OperatorError {
   return new OperatorError({
     code: 'USER_NOT_FOUND',
     happened: `No user with ${userId === null ? 'this email' : `the id ${userId}`} was ever met${accountId === undefined ? '' : ' in this account'}`,
-    means: 'There is no history of them; a user without a risk level does not appear in the summary',
-    todo: 'Check the id: `select user_id from risk_bi.users` lists the ones there are',
+    means: 'There is no history of this user; a user without a risk level is not in the summary',
+    todo: 'Check the id: `select user_id from risk_bi.users` lists the known ids',
   });
 }
 
@@ -96,9 +96,9 @@ function ambiguous(found: readonly FoundUser[]): OperatorError {
     happened: isSameUser
       ? `${many} accounts know this user: ${found.map((one) => one.account_id).join(', ')}`
       : `${many} users have or had this email: ${found.map((one) => `${one.user_id} in account ${one.account_id}`).join(', ')}`,
-    means: 'Which history is meant cannot be told',
+    means: 'It is not clear which history to show',
     todo: isSameUser
       ? 'Name an account with --account'
-      : 'Give one of the user ids, with --account where it is needed',
+      : 'Give one of the user ids, with --account if needed',
   });
 }

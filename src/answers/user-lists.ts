@@ -1,4 +1,4 @@
-// The users of each account that are wanted, as they are now or were at an earlier time.
+// The requested users of each account, now or at an earlier time.
 import type { Pool } from '../db/pool.ts';
 import { OperatorError } from '../errors.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
@@ -11,14 +11,14 @@ import { beforeHistory, chooseHistories, livingAt } from './choose-histories.ts'
 import { identitiesDenied } from './identities-denied.ts';
 
 export type UserFilter = {
-  /** Levels, or `cleared`; none stands for all levels. */
+  /** Levels, or `cleared`; empty: all levels. */
   level: readonly string[];
   sort: UserSort;
   search?: string;
-  /** Users of an account; null for all. */
+  /** Most users per account; null: all. */
   limit: number | null;
   account?: string;
-  /** Also email and name, and search them. */
+  /** Also read email and name, and search them. */
   identities: boolean;
   /** Null for now. */
   asOf: Date | null;
@@ -27,7 +27,7 @@ export type UserFilter = {
 export type UserList = {
   account: KnownAccount;
   snapshot: SnapshotAt;
-  /** Of all that are wanted, beyond the limit as well. */
+  /** All matching users, also those beyond the limit. */
   total: number;
   rows: ListedUser[];
 };
@@ -37,9 +37,9 @@ export type UserLists = {
   /** Accounts without a snapshot so early. */
   without: KnownAccount[];
   known: KnownAccount[];
-  /** Those of them that were synced then. */
+  /** Those of `known` that were synced then. */
   accounts: KnownAccount[];
-  /** What the lists are of: `asOf`, or the database's clock. */
+  /** The time of the lists: `asOf`, or the database's clock. */
   at: Date;
 };
 
@@ -87,7 +87,7 @@ function levelsOf(wanted: readonly string[]): (string | null)[] {
 
 const UUID_SHAPE = '00000000-0000-0000-0000-000000000000';
 
-/** What an id may be, and what an email or a name may hold. Throws SEARCH_NEEDS_IDENTITIES. */
+/** Turns the search text into a range of ids and a text for email and name. Throws SEARCH_NEEDS_IDENTITIES. */
 function searchOf(
   text: string | undefined,
   identities: boolean,
@@ -101,8 +101,8 @@ function searchOf(
   if (!isId && !identities) {
     throw new OperatorError({
       code: 'SEARCH_NEEDS_IDENTITIES',
-      happened: 'What --search was given is not how a user id begins',
-      means: 'Emails and names are looked at only where they are asked for',
+      happened: 'The text of --search is not the beginning of a user id',
+      means: 'Emails and names are searched only with --identities',
       todo: 'Add --identities, or give the beginning of a user id',
     });
   }
@@ -114,8 +114,8 @@ function searchOf(
 export function asOfCleared(): OperatorError {
   return new OperatorError({
     code: 'AS_OF_CLEARED',
-    happened: '--as-of was asked for cleared users',
-    means: 'At an earlier time the users who were present then are known',
-    todo: 'Leave --level cleared out; who was cleared since then: `zt-risk-sync diff`',
+    happened: '--as-of cannot list cleared users',
+    means: 'For an earlier time, only the users who were present then are known',
+    todo: 'Leave out --level cleared; `zt-risk-sync diff` shows who was cleared since then',
   });
 }

@@ -5,16 +5,17 @@ import type { LevelPeriod } from '../queries/levels/level-periods.ts';
 import { duration, minute, plural } from '../words.ts';
 
 /**
- * Why a user was cleared. reset, no_level, not_found: as their own record says. own_record: it confirmed the absence, and
- * which of these it said is no longer known, or not for this database role. walks: it was not asked, or could not be.
+ * Why a user was cleared. reset, no_level, not_found: the user's own record said so. own_record: the record confirmed
+ * the absence, but which of the three it said is no longer known, or not for this database role. walks: the record was
+ * not asked for, or could not be.
  */
 export type ClearedBecause = 'reset' | 'no_level' | 'not_found' | 'own_record' | 'walks';
 
 export type TimelineEvent = {
-  /** ISO 8601, as every time here. */
+  /** ISO 8601, like all times here. */
   at: string;
   event: 'appeared' | 'raised' | 'lowered' | 'cleared' | 'returned' | 'renamed';
-  /** From then on; null when cleared. */
+  /** Level after the event; null when cleared. */
   max_risk_level: string | null;
   previous_level: string | null;
   reason: ClearedBecause | null;
@@ -22,7 +23,7 @@ export type TimelineEvent = {
   last_reset_time: string | null;
   complete_walks: number | null;
   partial_walks: number | null;
-  /** Of a user who returned: since they were cleared. */
+  /** For a user who returned: the time since they were cleared. */
   away_ms: number | null;
   is_baseline: boolean | null;
   snapshot_id: number | null;
@@ -34,7 +35,7 @@ export type TimelineEvent = {
 export type TimelineFacts = {
   /** Newest first. */
   periods: readonly LevelPeriod[];
-  /** The identities after the first. */
+  /** All identities but the first. */
   renames: readonly IdentityVersion[];
   lookup: LastLookup | null;
 };
@@ -137,7 +138,7 @@ function whyCleared(event: TimelineEvent): string {
       ? 'reset by an administrator, as their own record says'
       : `reset by an administrator at ${minute(event.last_reset_time)}, as their own record says`;
   }
-  // Absent and cleared in one snapshot: its time is at the beginning of the line.
+  // Absent since the snapshot that cleared the user: the line already begins with its time.
   const since =
     event.absent_since === null || event.absent_since === event.at
       ? ''

@@ -1,4 +1,5 @@
-// `rejected list|show|recheck`: the records that could not be accepted. Reads only; what they hold is shown on request alone.
+// `rejected list|show|recheck`: records that could not be accepted. Only reads, and shows their content only on
+// request.
 import { withDatabase } from './options/with-history.ts';
 import { Command } from 'commander';
 import { type Io } from '../context.ts';
@@ -27,16 +28,16 @@ export function rejectedCommand(io: Io): Command {
 
   command
     .command('list', { isDefault: true })
-    .description('those that wait: the newest walk over all pages still met them (the default)')
+    .description('waiting records: the newest walk over all pages still met them (default)')
     .option('--account <id>', 'only this account')
-    .option(...limit('how many'), 50)
-    .option('--all', 'also those that are met no more', false)
+    .option(...limit('at most this many records'), 50)
+    .option('--all', 'also records that are no longer met', false)
     .addOption(formatOption())
     .action((options: ListOptions) => withDatabase(io, (pool) => list(io, pool, options)));
 
   command
     .command('show <id>')
-    .description('one of them; the id may be cut short, as long as it is the only one')
+    .description('one record; the id may be shortened as long as it is unique')
     .option('--account <id>', 'only this account')
     .option('--raw', 'also the record as it was served: it holds personal data', false)
     .addOption(formatOption())
@@ -44,9 +45,9 @@ export function rejectedCommand(io: Io): Command {
 
   command
     .command('recheck')
-    .description('which of those that wait this version would accept; changes nothing')
+    .description('check which waiting records this version would accept; changes nothing')
     .option('--account <id>', 'only this account')
-    .option(...limit('how many a table shows'), 50)
+    .option(...limit('at most this many records in a table'), 50)
     .addOption(formatOption())
     .action((options: RecheckOptions) =>
       withDatabase(io, async (pool) =>
@@ -84,13 +85,13 @@ async function list(io: Io, pool: Pool, options: ListOptions): Promise<void> {
   if (options.format !== 'table')
     return printRows(io.stdout, options.format, named(COLUMNS), rows.map(cells));
   if (total === 0) {
-    io.stdout.write(options.all ? 'No record was ever rejected.\n' : 'No rejected record waits.\n');
+    io.stdout.write(options.all ? 'No record was ever rejected.\n' : 'No rejected records are waiting.\n');
     return;
   }
   const blocks = rows.map((row) => blockOf(row, row.reason, options.all && !row.waiting));
   io.stdout.write(
     `${byAccount(rows, blocks)}\n\n${plural(total, 'rejected record')}${options.all ? '' : ' waiting'}${more(rows.length, total)}.\n` +
-      'One of them: zt-risk-sync rejected show <id>\n',
+      'To see one: zt-risk-sync rejected show <id>\n',
   );
 }
 
@@ -112,7 +113,10 @@ async function show(io: Io, pool: Pool, id: string, options: ShowOptions): Promi
     ['user', record.user_id ?? 'cannot be read'],
     ['reason', record.reason],
     ['seen', seen(record)],
-    ['waits', record.waiting ? 'yes: the newest walk over all pages still met it' : 'no: it is met no more'],
+    [
+      'waiting',
+      record.waiting ? 'yes: the newest walk over all pages still met it' : 'no: it is no longer met',
+    ],
   ];
   for (const [name, text] of facts) io.stdout.write(`${name.padEnd(9)}${wrap(printable(text), 9)}\n`);
   if (!options.raw) {
@@ -120,7 +124,7 @@ async function show(io: Io, pool: Pool, id: string, options: ShowOptions): Promi
     return;
   }
   io.stdout.write(
-    `\nAs served${isCut(record.raw) ? ', cut where it was kept no further' : ''}:\n${printable(record.raw)}\n`,
+    `\nAs served${isCut(record.raw) ? ', cut at the length that is kept' : ''}:\n${printable(record.raw)}\n`,
   );
 }
 
@@ -135,7 +139,7 @@ async function findOne(pool: Pool, id: string, accountId: string | undefined): P
       code: 'RECORD_NOT_FOUND',
       happened: 'There is no rejected record with this id',
       means: 'An id is the beginning of a hash: digits from 0 to 9 and a to f',
-      todo: 'Run `zt-risk-sync rejected list --all` for the ones there are',
+      todo: 'Run `zt-risk-sync rejected list --all` to list all records',
     });
   }
   if (found.length === 1) return record;
@@ -145,7 +149,7 @@ async function findOne(pool: Pool, id: string, accountId: string | undefined): P
     happened: sameInSeveral
       ? `${found.length} accounts have this record: ${found.map((one) => one.account_id).join(', ')}`
       : `${found.length === 10 ? '10 or more' : found.length} rejected records begin with these digits: ${found.map((one) => one.record_hash.slice(0, 16)).join(', ')}`,
-    means: 'Which one is meant cannot be told',
+    means: 'It is not clear which one to show',
     todo: sameInSeveral ? 'Name one of them with --account' : 'Give more digits',
   });
 }

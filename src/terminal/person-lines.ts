@@ -1,10 +1,10 @@
-// Email and name below each row of a table of users: beside an id they would not fit 80 columns.
+// Email and name below each row of a table of users: beside an id they do not fit into 80 columns.
 import { clip, printable } from '../words.ts';
 import { LINE_WIDTH } from './wrap.ts';
 
 type Person = { email: string | null; name: string | null };
 
-/** `text` has a line of titles, then one for each person. */
+/** `text` is a line of column titles, then one line per person. */
 export function withPersons(text: string, persons: readonly Person[]): string {
   const [head = '', ...rows] = text.split('\n');
   return [

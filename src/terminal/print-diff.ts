@@ -63,20 +63,20 @@ export function blockOf(
     `account ${accountName(account)}`,
     end('from', asked.from, from),
     end('to', asked.to, to),
-    `times are of ${asked.timezone}`,
+    `times are in ${asked.timezone}`,
     '',
   ];
   if (from.snapshot_id === to.snapshot_id) {
-    lines.push('There is no snapshot in between: at both moments this one is the newest.');
+    lines.push('There is no snapshot in between: this one is the newest at both times.');
     return `${lines.join('\n')}\n`;
   }
   lines.push(summary(rows), '', levels(from.levels, to.levels));
   if (from.verdict === 'partial')
-    lines.push('', wrap('The earlier snapshot is partial: who appeared may have been there before.'));
+    lines.push('', wrap('The earlier snapshot is partial: users who appeared may have been present before.'));
   if (to.verdict === 'partial')
     lines.push(
       '',
-      wrap('The later snapshot is partial: who was not met is shown with the last state known.'),
+      wrap('The later snapshot is partial: users it did not meet are shown with their last known state.'),
     );
   if (rows.length > 0) {
     const shown = rows.slice(0, limit);
@@ -87,12 +87,12 @@ export function blockOf(
     lines.push('', identities ? withPersons(text, shown) : text);
     const more = rows.length - shown.length;
     if (more > 0)
-      lines.push('', `And ${more.toLocaleString('en-US')} more: --limit, or --format csv for all.`);
+      lines.push('', `And ${more.toLocaleString('en-US')} more: use --limit, or --format csv for all.`);
   }
   return `${lines.join('\n')}\n`;
 }
 
-/** A line for each kind of change, those that did not occur too, with the levels that it went from and to. */
+/** One line per kind of change, including kinds that did not occur, with the levels before and after. */
 function summary(rows: readonly LevelDifference[]): string {
   return CHANGE_ORDER.map((change) => {
     const own = rows.filter((row) => row.change === change);

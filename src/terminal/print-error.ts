@@ -1,4 +1,4 @@
-// How every command says what went wrong. Imports nothing that runs: an old Node must be able to read it.
+// Prints an error, the same way for every command. Imports only types: an old Node must be able to read this file.
 import type { OperatorError } from '../errors.ts';
 
 export function printError(io: { stderr: { write(text: string): unknown } }, error: OperatorError): void {

@@ -97,32 +97,32 @@ function printText(out: Out, history: UserHistory, identities: boolean): void {
   line('now', now(user));
   if (user.absent_since !== null) line('', absence(history, user.absent_since));
   if (!history.may.identities && events.some((event) => event.event === 'renamed'))
-    line('', 'Of changes of email and name this database user sees the newest only.');
+    line('', 'This database role may see only the newest change of email or name.');
 }
 
 function now(user: FoundUser): string {
   const events = `${plural(user.event_count, 'event')}, the last at ${minute(user.last_event)}`;
   if (user.max_risk_level !== null && user.level_since !== null)
     return `${user.max_risk_level} since ${minute(user.level_since)} (${age(user.level_since)}); ${events}`;
-  return `cleared since ${minute(user.cleared_at ?? user.first_seen_at)} (${age(user.cleared_at ?? user.first_seen_at)}); when last met, ${events}`;
+  return `cleared since ${minute(user.cleared_at ?? user.first_seen_at)} (${age(user.cleared_at ?? user.first_seen_at)}); last met with ${events}`;
 }
 
 function absence({ absentWalks, lookup, may }: UserHistory, since: string): string {
   const walks = absentWalks ?? { complete: 0, partial: 0 };
   const lacked = `Absent since ${minute(since)} (${age(since)}): not met by ${walksInWords(walks.complete, walks.partial)}.`;
-  if (!may.lookups) return `${lacked} What their own record says, this database user may not see.`;
-  // An answer from an earlier absence says nothing of this one.
+  if (!may.lookups) return `${lacked} This database role may not see what the user's own record says.`;
+  // An answer from an earlier absence says nothing about this one.
   if (lookup === null || Date.parse(lookup.asked_at) < Date.parse(since))
-    return `${lacked} Their own record has not been asked yet.`;
-  return `${lacked} Their own record was asked at ${minute(lookup.asked_at)} (run ${lookup.run_id}): ${ANSWERS[lookup.outcome] ?? lookup.outcome}.`;
+    return `${lacked} The user's own record has not been asked for yet.`;
+  return `${lacked} The user's own record was asked for at ${minute(lookup.asked_at)} (run ${lookup.run_id}): ${ANSWERS[lookup.outcome] ?? lookup.outcome}.`;
 }
 
 const ANSWERS: Record<string, string> = {
-  level: 'it shows a level, so they stay',
+  level: 'it shows a level, so the user stays present',
   no_level: 'it shows no level',
   reset: 'it shows a reset',
-  not_found: 'there is none',
-  unreadable: 'what came back could not be read, so they stay',
+  not_found: 'there is no record',
+  unreadable: 'the answer could not be read, so the user stays present',
 };
 
 function person(identity: { email: string | null; name: string | null } | null): string {

@@ -1,4 +1,4 @@
-// What became of each rejected record that was read again, as text, JSON or CSV.
+// The outcome for each rejected record that was checked again, as text, JSON or CSV.
 import type { Recheck } from '../upkeep/recheck.ts';
 import type { Rechecked } from '../upkeep/recheck-waiting.ts';
 import { plural } from '../words.ts';
@@ -29,7 +29,7 @@ export function printRecheck(
     );
   }
   if (rows.length === 0) {
-    out.write('No rejected record waits.\n');
+    out.write('No rejected records are waiting.\n');
     return;
   }
   const shown = rows.slice(0, options.limit);
@@ -39,15 +39,15 @@ export function printRecheck(
   const told = [
     `${plural(rows.length, 'rejected record')} waiting${more(shown.length, rows.length)}.`,
     accepted > 0
-      ? `This version would accept ${accepted.toLocaleString('en-US')} of them: the next sync brings them in.`
+      ? `This version would accept ${accepted.toLocaleString('en-US')} of them: the next sync adds them.`
       : 'This version would accept none of them.',
     ...(rejected > 0 ? [`Still rejected: ${rejected.toLocaleString('en-US')}.`] : []),
-    ...(unknown > 0 ? [`Cannot be told: ${unknown.toLocaleString('en-US')}; the next sync will.`] : []),
+    ...(unknown > 0 ? [`Unknown: ${unknown.toLocaleString('en-US')}; the next sync decides.`] : []),
   ];
   out.write(`${byAccount(shown, blocks)}\n\n${wrap(told.join(' '))}\n`);
 }
 
 function inWords({ outcome, reason }: Recheck): string {
   if (outcome === 'accepted') return 'would be accepted';
-  return outcome === 'rejected' ? `still rejected: ${reason}` : `cannot be told: ${reason}`;
+  return outcome === 'rejected' ? `still rejected: ${reason}` : `unknown: ${reason}`;
 }

@@ -1,15 +1,15 @@
-// Rejected records as a terminal shows them, without what they hold.
+// Rejected records as text for a terminal, without their content.
 import type { RejectedRow } from '../queries/rejected/list-rejected.ts';
 import { minute, printable } from '../words.ts';
 import { wrap } from './wrap.ts';
 
-/** Three lines: a table with user ids and reasons does not fit 80 columns. */
+/** Three lines per record: a table with user ids and reasons does not fit into 80 columns. */
 export function blockOf(row: RejectedRow, what: string, isGone = false): string {
   const indent = row.id.length + 2;
   const lines = [
     `${row.id}  ${wrap(printable(what), indent)}`,
     row.user_id === null ? 'user cannot be read' : `user ${row.user_id}`,
-    `${seen(row)}${isGone ? ', met no more' : ''}`,
+    `${seen(row)}${isGone ? ', no longer met' : ''}`,
   ];
   return lines.join(`\n${' '.repeat(indent)}`);
 }

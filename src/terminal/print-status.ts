@@ -1,4 +1,5 @@
-// The state of each account as `status` tells it: how old, by the schedule too old, what fails, who is at it. Pure.
+// The state of each account for `status`: its age, whether it is stale by the schedule, what fails, which run is in
+// progress. Pure.
 import { isStale, type ScheduleState } from '../answers/account-states.ts';
 import type { AccountState } from '../queries/accounts/list-accounts.ts';
 import { ago, duration, minute, plural, printable } from '../words.ts';
@@ -21,14 +22,14 @@ export function accountLines(state: AccountState, schedule: ScheduleState): stri
   if (slot !== null) lines.push(slot);
   if (state.failures_since > 0)
     lines.push(
-      `${plural(state.failures_since, 'run')} in a row failed${state.observed_at === null ? '' : ' since'}`,
+      `failed runs in a row${state.observed_at === null ? '' : ' since then'}: ${state.failures_since.toLocaleString('en-US')}`,
     );
   if (state.partials_since > 0) {
     const complete =
       state.complete_at === null
-        ? 'none was complete yet'
-        : `the last complete one is of ${minute(state.complete_at)}`;
-    lines.push(`${plural(state.partials_since, 'snapshot')} in a row partial; ${complete}`);
+        ? 'no complete one yet'
+        : `the last complete one was at ${minute(state.complete_at)}`;
+    lines.push(`partial snapshots in a row: ${state.partials_since.toLocaleString('en-US')}; ${complete}`);
   }
   if ((state.carried_count ?? 0) > 0)
     lines.push(`${plural(state.carried_count ?? 0, 'user')} carried (present, not met by the last walk)`);
@@ -39,30 +40,33 @@ export function accountLines(state: AccountState, schedule: ScheduleState): stri
   return lines.map((line, index) => (index === 0 ? firstLine(line) : `  ${wrap(printable(line), 4)}`));
 }
 
-/** One line where it fits: scripts look for it. */
+/** One line if it fits, because scripts look for it. */
 function firstLine(line: string): string {
   return line.length <= LINE_WIDTH ? line : wrap(line, 4);
 }
 
 function freshness(state: AccountState, schedule: ScheduleState): string | null {
-  const after = `${duration(schedule.staleAfterMs)} without a snapshot (two intervals of the schedule)`;
+  const limit = duration(schedule.staleAfterMs);
+  const intervals = '(two intervals of the schedule)';
   const stale = isStale(state, schedule);
   if (stale === null) return null;
-  return stale ? `STALE: more than ${after}` : `fresh: stale after ${after}`;
+  return stale
+    ? `STALE: no snapshot for more than ${limit} ${intervals}`
+    : `fresh: stale after ${limit} without a snapshot ${intervals}`;
 }
 
 function running(state: AccountState, { leaseMs }: ScheduleState): string {
   if (!state.leases_visible)
-    return 'this database role may not read who is syncing it, nor which records were rejected';
-  if (state.running_run_id === null) return 'nobody is syncing it now';
+    return 'this database role may not read which sync is running or which records were rejected';
+  if (state.running_run_id === null) return 'no sync is running';
   const run = `run ${state.running_run_id} since ${minute(state.running_since ?? new Date())} on host ${state.running_host}`;
   const silent = state.silent_ms ?? 0;
   return silent > leaseMs
-    ? `left behind: ${run}, silent for ${duration(silent)}; the next run takes over`
+    ? `silent: ${run}, no heartbeat for ${duration(silent)}; the next run takes over`
     : `running: ${run}`;
 }
 
-/** That no replica of `serve` is at work shows here first. */
+/** This line is the first to show that no replica of `serve` is working. */
 function lastSlot(state: AccountState, { lastSlot, runs }: ScheduleState): string | null {
   if (lastSlot === null || state.added_at > lastSlot) return null;
   const slot = `last slot ${minute(lastSlot)}:`;
@@ -70,8 +74,8 @@ function lastSlot(state: AccountState, { lastSlot, runs }: ScheduleState): strin
   if (run !== undefined)
     return `${slot} ${run.status} in run ${run.run_id} on host ${run.host}${run.error_code === null ? '' : ` (${run.error_code})`}`;
   return state.leases_visible && state.running_run_id === null
-    ? `${slot} no run of it; is serve running, with this schedule?`
-    : `${slot} no run of it has ended yet`;
+    ? `${slot} no run for it; is serve running with this schedule?`
+    : `${slot} no run for it has ended yet`;
 }
 
 export const ACCOUNT_COLUMNS = [

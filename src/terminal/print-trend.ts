@@ -1,4 +1,4 @@
-// Users per level over time: drawn for a terminal with a row per bucket, or as JSON or CSV.
+// Users per level over time: a chart and a table with one row per bucket, or JSON or CSV.
 import type { Trend } from '../answers/trend.ts';
 import type { Bucket, TrendPoint } from '../queries/levels/level-trend.ts';
 import { accountName, NO_ACCOUNT } from '../answers/choose-histories.ts';
@@ -23,7 +23,7 @@ import { widthOf, wrap, type Terminal } from './wrap.ts';
 type TrendIo = Terminal & { stdout: NodeJS.WritableStream; stderr: { write(text: string): unknown } };
 type TrendPrintOptions = {
   format: Format;
-  /** Of a table, the newest only. */
+  /** How many rows the table shows: the newest ones. Default all. */
   rows?: number;
 };
 
@@ -45,7 +45,7 @@ export function printTrend(io: TrendIo, trend: Trend, options: TrendPrintOptions
     io.stdout.write(
       accounts.every((account) => account.newest_at === null)
         ? 'There is no snapshot yet. Make one: zt-risk-sync sync. What went wrong: zt-risk-sync status\n'
-        : `No account was synced any more at ${minute(trend.since)}: retired. Try an earlier --since.\n`,
+        : `Every account with snapshots was retired before ${minute(trend.since)}. Try an earlier --since.\n`,
     );
     return;
   }
@@ -57,14 +57,14 @@ export function printTrend(io: TrendIo, trend: Trend, options: TrendPrintOptions
     const span = `${own[0]?.bucket} to ${own.at(-1)?.bucket}, by ${trend.bucket} (${trend.timezone})`;
     io.stdout.write(`account ${accountName(account)}\n${span}\n\n`);
     if (own.every((point) => !point.is_observed) && account.newest_at !== null)
-      io.stdout.write(`No snapshot in this span: the newest is of ${minute(account.newest_at)}.\n\n`);
+      io.stdout.write(`No snapshot in this span: the newest was taken at ${minute(account.newest_at)}.\n\n`);
     drawLevels(io, own, trend.bucket);
     io.stdout.write(`\n${pointTable(own.slice(-(options.rows ?? own.length)), trend.bucket)}\n`);
   }
 }
 
 function printPoints(io: TrendIo, { points, bucket, timezone }: Trend, format: Format): void {
-  // A contract: append only.
+  // A contract for scripts: only append.
   const columns = [
     'account_id',
     bucket,
@@ -104,7 +104,7 @@ function printPoints(io: TrendIo, { points, bucket, timezone }: Trend, format: F
   );
 }
 
-// A line of blocks takes a glance; a chart takes the room to be read.
+// A chart needs this width to be readable, unless it is on a terminal. Below it, a line of blocks is drawn.
 const CHART_FROM = 100;
 const WIDEST = 160;
 const NARROWEST = 50;

@@ -1,4 +1,4 @@
-// Lists of users: a block of lines for each account, or a row for each user as JSON or CSV.
+// Lists of users: a block of lines per account, or a row per user as JSON or CSV.
 import { accountName, NO_ACCOUNT } from '../answers/choose-histories.ts';
 import type { UserList, UserLists } from '../answers/user-lists.ts';
 import { localMinute } from '../time/when.ts';
@@ -14,7 +14,7 @@ export type UserPrintOptions = {
   identities: boolean;
   level: readonly string[];
   search?: string;
-  /** Whether the lists are of now: then their age is told. */
+  /** Whether the lists show the current state: then their age is printed. */
   isNow: boolean;
 };
 
@@ -78,7 +78,7 @@ function printAll(
   );
 }
 
-// With times instead of spans a line has 90 columns.
+// From this width on, times are shown instead of spans: a line then has 90 columns.
 const WIDE = 100;
 
 function blockOf(
@@ -99,7 +99,7 @@ function blockOf(
   ];
   const span = (time: string) => at.getTime() - Date.parse(time);
   const moment = (time: string, ago = '') =>
-    isWide ? localMinute(time, timezone) : span(time) < 0 ? 'to come' : `${duration(span(time))}${ago}`;
+    isWide ? localMinute(time, timezone) : span(time) < 0 ? 'future' : `${duration(span(time))}${ago}`;
   const lines = table(
     columns,
     rows.map((user) => [
@@ -113,7 +113,7 @@ function blockOf(
   const foot = [
     `${plural(total, 'user')}${total > rows.length ? `, ${rows.length.toLocaleString('en-US')} of them shown (--limit, or --format csv for all)` : ''}.`,
     ...(rows.some((user) => user.absent_since !== null)
-      ? ['* not met by the newest walk; present until it is known that they were cleared.']
+      ? ['* not met by the newest walk; counts as present until cleared.']
       : []),
   ];
   return `${head}\n${identities ? withPersons(lines, rows) : lines}\n\n${foot.join('\n')}\n`;
@@ -121,8 +121,10 @@ function blockOf(
 
 function nobody({ level, search, identities }: UserPrintOptions): string {
   const levels = level.length === 0 ? '' : ` at ${level.join(' or ')}`;
-  const others = level.includes('cleared') ? '' : ' Cleared ones are listed with --level cleared.';
+  const others = level.includes('cleared') ? '' : ' To list cleared users: --level cleared.';
   if (search === undefined || search === '') return `No user${levels}.${others}`;
-  const looked = identities ? 'id, current email or name' : 'id (emails and names: --identities)';
-  return wrap(`No user${levels} with such an ${looked}.${others}`);
+  const looked = identities
+    ? 'id, current email or name'
+    : 'id (add --identities to search emails and names)';
+  return wrap(`No user${levels} has a matching ${looked}.${others}`);
 }

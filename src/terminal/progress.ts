@@ -1,11 +1,11 @@
-// A bar on a terminal, a log line now and then elsewhere; both with the time left once there is something to go by.
+// A bar on a terminal, elsewhere a log line every 10 seconds. Both show the time left once it can be estimated.
 // The default export: Node does not find the name Format in this CommonJS package.
 import cliProgress from 'cli-progress';
 import type { Logger } from '../logger.ts';
 import { nextTimeLeft, timeLeftText, type TimeLeft } from './time-left.ts';
 
 export type Progress = {
-  /** `total` null: not known yet. `message` is asked for when it is shown: a walk has thousands of pages. */
+  /** `total` null: not known yet. `message` is called only when it is shown: a walk has thousands of pages. */
   to(done: number, total: number | null, message: () => string): void;
   end(): void;
 };
@@ -15,7 +15,7 @@ const LOG_EVERY_MS = 10_000;
 export function createProgress(options: {
   stderr: NodeJS.WritableStream & { isTTY?: boolean };
   logger: Pick<Logger, 'info'>;
-  /** How long that many more take at least, in ms. */
+  /** The least time in ms that `more` further pages take. */
   leastMs?: (more: number) => number;
 }): Progress {
   const { stderr, logger } = options;
@@ -40,7 +40,7 @@ export function createProgress(options: {
       barIncompleteChar: '░',
       clearOnComplete: true,
       hideCursor: true,
-      // Signals are for main.ts: a run that is interrupted is recorded first.
+      // main.ts handles signals: an interrupted run is recorded first.
       gracefulExit: false,
     });
     let started = false;
@@ -54,8 +54,8 @@ export function createProgress(options: {
       },
       end() {
         if (!started) return;
-        // Stopping goes back to where the cursor was saved at the start, which log lines have scrolled away since: what is
-        // printed next would overwrite them. So this is the place to go back to.
+        // stop() moves the cursor to the position saved at the start. Log lines have scrolled since, so the next output
+        // would overwrite them. This saves the current position instead.
         stderr.write('\u001b7');
         bar.stop();
       },

@@ -1,4 +1,4 @@
-// How results look: tables that line up, JSON, CSV. Text from outside is made safe.
+// Prints results as aligned tables, JSON or CSV. Text from outside is made safe.
 import Table from 'cli-table3';
 import { stringify } from 'csv-stringify/sync';
 import { printable } from '../words.ts';
@@ -7,7 +7,7 @@ export type Format = 'table' | 'json' | 'csv';
 export type Cell = string | number | boolean | null;
 export type Column = { name: string; right?: boolean };
 
-/** Rows in the chosen format. Times stay ISO 8601 in JSON and CSV; in tables they are shortened by the caller. */
+/** Rows in the chosen format. Times stay ISO 8601 in JSON and CSV; the caller shortens them for tables. */
 export function printRows(
   out: NodeJS.WritableStream,
   format: Format,
@@ -19,7 +19,7 @@ export function printRows(
     const texts = rows.map((row) =>
       json(Object.fromEntries(names.map((name, index) => [name, row[index] ?? null]))).replace(/^/gm, '  '),
     );
-    // In parts: one text has an end (512 MiB), and a million users would go beyond it.
+    // In parts, because a string holds at most 512 MiB, and a million users would need more.
     out.write(texts.length === 0 ? '[]' : '[\n');
     for (let from = 0; from < texts.length; from += ROWS_AT_ONCE) {
       const part = texts.slice(from, from + ROWS_AT_ONCE).join(',\n');
@@ -27,7 +27,7 @@ export function printRows(
     }
     out.write('\n');
   } else if (format === 'csv') {
-    // By default false would be an empty cell, like null.
+    // By default, false would become an empty cell, like null.
     const cast = { boolean: String };
     out.write(stringify(rows as Cell[][], { header: true, columns: names, escape_formulas: true, cast }));
   } else {
@@ -37,7 +37,9 @@ export function printRows(
 
 const ROWS_AT_ONCE = 5_000;
 
-/** Indented JSON. What printable() takes out of tables is written as an escape here, which means the same to a parser. */
+/**
+ * Indented JSON. Characters that printable() replaces in tables become escapes here, which mean the same to a parser.
+ */
 export function json(value: unknown): string {
   return JSON.stringify(value, null, 2).replace(
     UNSAFE_BEYOND_JSON,
@@ -45,10 +47,10 @@ export function json(value: unknown): string {
   );
 }
 
-// Line ends are the layout's, and JSON itself escapes the other controls below the blank.
+// Line ends belong to the layout. JSON itself escapes the other control characters below the space.
 const UNSAFE_BEYOND_JSON = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
-/** Columns that line up, without borders; numbers to the right. */
+/** Aligned columns without borders; numbers to the right. */
 export function table(columns: readonly Column[], rows: readonly Cell[][], indent = ''): string {
   const t = new Table({
     head: columns.map((column) => column.name),

@@ -1,8 +1,8 @@
-// How long a walk still takes, from the pages done so far and the time they took. Pure. Says nothing before there is
-// something to go by, and does not change its mind for trifles.
+// Estimates how long a walk still takes, from the pages done so far and the time they took. Pure. Gives no estimate
+// before there is enough to go by, and ignores small changes.
 
 export type TimeLeft = {
-  /** When the counting began, and with how many done. */
+  /** When counting began, and how many were done then. */
   from: { at: number; done: number };
   done: number;
   endsAt: number | null;
@@ -14,8 +14,8 @@ const TRIFLE_MS = 5_000;
 const TRIFLE = 0.2;
 
 /**
- * `leastMs` is how long the rest takes at least, whatever the pace was. Times in ms, on any one clock. Counts anew when less is done
- * than before: another pass has begun.
+ * `leastMs` is the least time that the rest takes, whatever the pace was. Times are in ms, on any one clock. Counting
+ * restarts when fewer are done than before, because another pass has begun.
  */
 export function nextTimeLeft(
   before: TimeLeft | null,

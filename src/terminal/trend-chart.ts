@@ -1,11 +1,11 @@
-// One level over time as a picture of characters, without colour: a bar chart with its axes, or a line of blocks. Pure.
+// Draws one level over time with characters, without colour: a bar chart with its axes, or a line of blocks. Pure.
 import type { TrendPoint } from '../queries/levels/level-trend.ts';
 import { plural } from '../words.ts';
 
 export type Level = 'low' | 'medium' | 'high';
 export type Stretch = {
   value: number;
-  /** Whether anything of it was seen. */
+  /** Whether any of its buckets has a snapshot. */
   isObserved: boolean;
   hasPartial: boolean;
 };
@@ -28,7 +28,9 @@ export function stretchesOf(points: readonly TrendPoint[], level: Level, count: 
   });
 }
 
-/** A block per stretch, lowest to highest of all; flat lines stay flat, and a dot stands for what nobody saw. */
+/**
+ * One block per stretch, scaled from the lowest value to the highest. Flat lines stay flat. A dot means: no snapshot.
+ */
 export function sparkline(stretches: readonly Stretch[]): string {
   const values = stretches.map(({ value }) => value);
   const [low, high] = [Math.min(...values), Math.max(...values)];
@@ -37,7 +39,7 @@ export function sparkline(stretches: readonly Stretch[]): string {
   return stretches.map(({ value, isObserved }) => (isObserved ? block(value) : '·')).join('');
 }
 
-/** "high  41 → 44 (+3, +7.3 %)" with the share of all, where there were any. */
+/** "41 → 44 (+3, +7.3 %)"; without the percentage when the first value is 0 or nothing changed. */
 export function changeInWords(points: readonly TrendPoint[], level: Level): string {
   const [first, last] = [points[0], points.at(-1)];
   if (first === undefined || last === undefined) return '';
@@ -47,15 +49,15 @@ export function changeInWords(points: readonly TrendPoint[], level: Level): stri
   return `${number(from)} → ${number(to)} (${to === from ? '±0' : signed(to - from)}${percent})`;
 }
 
-/** Their part of all users in per cent, with one decimal; null without users. */
+/** The level's share of all users in per cent, with one decimal; null without users. */
 export function percentOf(point: Pick<TrendPoint, Level>, level: Level): string | null {
   const all = point.low + point.medium + point.high;
   return all === 0 ? null : ((100 * point[level]) / all).toFixed(1);
 }
 
 /**
- * Bars between a lower and an upper bound, which the axis names; hatched where the state was carried forward. `width` is that of
- * the whole line, `gutter` of the numbers.
+ * Bars between a lower and an upper bound, which the axis shows. Hatched where the state was carried forward. `width`
+ * is the width of the whole line, `gutter` that of the numbers.
  */
 export function barChart(
   points: readonly TrendPoint[],
@@ -72,7 +74,7 @@ export function barChart(
     const label = index === 0 ? number(high) : index === CHART_ROWS - 1 ? number(low) : '';
     const bars = stretches.map((stretch) => {
       const rest = Math.min(8, eighths(stretch) - below);
-      // The hatch fills cells whole: one that would be less than half full is left out, but for the lowest.
+      // A hatched cell is always full: a cell that would be less than half full stays empty, except the lowest.
       const isFilled = rest > (stretch.isObserved || below === 0 ? 0 : 3);
       const cell = !isFilled ? ' ' : stretch.isObserved ? BLOCKS[rest - 1]! : CARRIED;
       return cell.repeat(barWidth);
@@ -81,7 +83,10 @@ export function barChart(
   });
 }
 
-/** The axis of time below the last chart: a mark for partial snapshots, and the names of the first, a middle and the last bucket. */
+/**
+ * The time axis below the last chart: marks for partial snapshots, and the names of the first, a middle and the last
+ * bucket.
+ */
 export function timeAxis(
   points: readonly TrendPoint[],
   { width, gutter }: { width: number; gutter: number },
@@ -105,17 +110,19 @@ function names(points: readonly TrendPoint[], width: number): string {
   return left.padEnd(width - last.length) + last;
 }
 
-/** What the marks mean, of those that there are; empty when there are none. */
+/** Explains the marks that occur; empty when none does. */
 export function legend(points: readonly TrendPoint[], carriedMark: string, bucket: string): string[] {
   const gaps = points.filter((point) => !point.is_observed).length;
   const partials = points.filter((point) => point.is_observed && point.verdict === 'partial').length;
   return [
     ...(gaps === 0
       ? []
-      : [`${carriedMark} without a snapshot (${plural(gaps, bucket)}): the state before is carried forward`]),
+      : [`${carriedMark} no snapshot (${plural(gaps, bucket)}): the state before is carried forward`]),
     ...(partials === 0
       ? []
-      : [`p partial snapshot (${plural(partials, bucket)}): who was not met is carried with the last state`]),
+      : [
+          `p partial snapshot (${plural(partials, bucket)}): users who were not met are carried with their last state`,
+        ]),
   ];
 }
 
@@ -130,12 +137,12 @@ export function gutterOf(points: readonly TrendPoint[]): number {
   );
 }
 
-/** Wider bars where there is room, so that a week fills the line as a quarter does. */
+/** Wider bars where there is room, so that a week fills the line just as a quarter does. */
 function barWidthOf(count: number, room: number): number {
   return Math.max(1, Math.min(6, Math.floor(room / count)));
 }
 
-/** From zero, unless that would flatten what there is to see. */
+/** Starts at zero, unless that would flatten the differences. */
 function bounds(values: readonly number[]): [number, number] {
   const [least, most] = [Math.min(...values), Math.max(...values)];
   const low = least < most * 0.6 ? 0 : Math.max(0, least - Math.max(1, Math.ceil((most - least) / 4)));

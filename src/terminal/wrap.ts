@@ -1,8 +1,11 @@
-// How wide a line may be, and sentences that keep to it.
+// The width of a line, and sentences wrapped to it.
 
 export const LINE_WIDTH = 80;
 
-/** Lines of at most `width` columns; a word that is longer gets a line of its own. Every line but the first begins with `indent` blanks. */
+/**
+ * Lines of at most `width` columns; a longer word gets a line of its own. Every line but the first begins with `indent`
+ * spaces.
+ */
 export function wrap(text: string, indent = 0, width = LINE_WIDTH): string {
   const lines: string[] = [];
   let line = '';
@@ -23,7 +26,7 @@ export type Terminal = {
   source: { env: Readonly<Record<string, string | undefined>> };
 };
 
-/** Columns of the terminal; 80 where there is none, unless COLUMNS says otherwise. */
+/** Columns of the terminal. Without a terminal: COLUMNS, or 80. */
 export function widthOf(io: Terminal): number {
   const width = io.stdout.columns ?? Number(io.source.env['COLUMNS']);
   return Number.isInteger(width) && width > 0 ? width : 80;

@@ -52,10 +52,10 @@ describe('a run in words', () => {
       `run: 41 of account ${'1'.repeat(32)}
 result: succeeded, complete: snapshot 37
 when: 2026-01-01 10:00 UTC, took 6.2 s; started by cron, for the slot of 2026-01-01 10:00 UTC, on host worker-1
-walk: 2 passes, 26 pages, 30 requests (2 of them again), 1.2 MB
-met: 1,200 users; the server spoke of 1,200
-unseen: comparing the passes, about 0.012 present users were met by none of them
-paging: 1,000 a page were asked for, and no more than 50 came; the server gives the page that is asked for; it states totals`,
+walk: 2 passes, 26 pages, 30 requests (2 of them retries), 1.2 MB
+met: 1,200 users; the server stated a total of 1,200
+unseen: comparing the passes, about 0.012 present users were missed by all of them
+paging: 1,000 a page were requested, and at most 50 came; the server returns the requested page; it states totals`,
     );
   });
 
@@ -87,11 +87,11 @@ paging: 1,000 a page were asked for, and no more than 50 came; the server gives 
     assert.match(text, /^partial: 3 records came twice\n: the total changed$/m);
     assert.match(
       text,
-      /the server spoke of 440 at first and of 438 at the end\n: 3 records came twice\n: 1 page repeated an earlier one$/m,
+      /the server stated a total of 440 at first and of 438 at the end\n: 3 records came twice\n: 1 page repeated an earlier one$/m,
     );
     assert.match(
       text,
-      /^absent: 12 users were not met: 9 asked, 7 gone \(5 reset, 2 not found\), 2 still there, 3 wait for the next run; the control answered/m,
+      /^absent: 12 users were not met: 9 asked, 7 gone \(5 reset, 2 not found\), 2 still there, 3 wait for the next run; the control passed/m,
     );
     assert.match(
       text,
@@ -123,7 +123,7 @@ paging: 1,000 a page were asked for, and no more than 50 came; the server gives 
       text,
       /^walk: .*\n: pass 1 met 437 users\n: pass 2 met 438 users, 2 of them for the first time\nmet:/m,
     );
-    assert.match(text, /it states no totals; otherwise than the run before: totals$/m);
+    assert.match(text, /it states no totals; different from the run before: totals$/m);
   });
 
   it('that a guard made partial', () => {
@@ -174,7 +174,7 @@ paging: 1,000 a page were asked for, and no more than 50 came; the server gives 
     assert.match(text, /^unseen: the passes met the same users/m);
     assert.match(
       text,
-      /^paging: 50 a page were asked for, and the server ignored it, and the first page held 120 records; the server ignores which page is asked for; it states no totals$/m,
+      /^paging: 50 a page were requested, and the server ignored it, and the first page held 120 records; the server ignores the page number; it states no totals$/m,
     );
   });
 
@@ -207,7 +207,7 @@ describe('absent users in words', () => {
     const all = { missing: 3, waiting: 3 };
     assert.equal(
       words({ ...all, state: 'off' }),
-      '3 users were not met; nobody is asked (SYNC_CONFIRM=walks): two complete walks that lack a user clear them',
+      '3 users were not met; the API is not asked about them (SYNC_CONFIRM=walks): users are cleared after two complete walks without them',
     );
     assert.match(
       words({ ...all, state: 'refused' }),
@@ -215,7 +215,7 @@ describe('absent users in words', () => {
     );
     assert.match(
       words({ ...all, state: 'unanswered', asked: 3, no_level: 3 }),
-      /^3 users were not met; their own records gave no answer that counts, and the next run asks again$/,
+      /^3 users were not met; the API gave no usable answer about them, and the next run asks again$/,
     );
     assert.match(words({ ...all, state: 'control_failed' }), /^3 users were not met; the control failed/);
   });
@@ -223,14 +223,14 @@ describe('absent users in words', () => {
   it('when some answers could not be read', () => {
     assert.match(
       words({ state: 'working', missing: 9, asked: 7, waiting: 2, level: 1, reset: 3, unreadable: 3 }),
-      /: 7 asked, 3 gone \(3 reset\), 1 still there, 3 with an answer that could not be read, 2 wait for the next run;/,
+      /: 7 asked, 3 gone \(3 reset\), 1 still there, 3 with an unreadable answer, 2 wait for the next run;/,
     );
   });
 
   it('when records insist on a level', () => {
     assert.match(
       words({ state: 'working', missing: 1, asked: 1, level: 1, insisting: 1 }),
-      /1 own record insists on a level through five complete walks that lack the user$/,
+      /1 own record still shows a level after five complete walks without the user$/,
     );
   });
 });

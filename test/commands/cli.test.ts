@@ -247,7 +247,7 @@ describe('the reading commands', () => {
     }[];
     assert(runs.length > 3);
     const run = await cli(['status', '--run', String(runs.at(-1)?.run_id)], target());
-    assert.match(run.stdout, /^paging {5}1,000 a page were asked for/m);
+    assert.match(run.stdout, /^paging {5}1,000 a page were requested/m);
     const trend = JSON.parse((await cli(['trends', '--format', 'json'], target())).stdout) as {
       low: number;
     }[];

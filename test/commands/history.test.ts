@@ -215,7 +215,7 @@ describe('history', () => {
     ]);
     assert.match(
       flat(stdout),
-      /^now {6}cleared since 2026-03-12 10:00 UTC \(\d+ days\); when last met, 1,234 events, the last at 2026-03-11 09:30 UTC$/m,
+      /^now {6}cleared since 2026-03-12 10:00 UTC \(\d+ days\); last met with 1,234 events, the last at 2026-03-11 09:30 UTC$/m,
     );
   });
 
@@ -223,12 +223,12 @@ describe('history', () => {
     const bob = flat(await text(history(uuidOf('bob'), '--account', ONE)));
     assert.match(
       bob,
-      /Absent since 2026-03-05 10:00 UTC \(\d+ days\): not met by 7 complete and 1 partial walk\. Their own record was asked at 2026-03-11 10:00 UTC \(run 11\): it shows a level, so they stay\.$/m,
+      /Absent since 2026-03-05 10:00 UTC \(\d+ days\): not met by 7 complete and 1 partial walk\. The user's own record was asked for at 2026-03-11 10:00 UTC \(run 11\): it shows a level, so the user stays present\.$/m,
     );
     const joe = flat(await text(history(uuidOf('joe'))));
     assert.match(
       joe,
-      /not met by 6 complete and 1 partial walk\. Their own record has not been asked yet\.$/m,
+      /not met by 6 complete and 1 partial walk\. The user's own record has not been asked for yet\.$/m,
     );
     await db.pool.query(
       `insert into risk_internal.lookups (account_key, user_key, run_id, asked_at, outcome)
@@ -239,7 +239,7 @@ describe('history', () => {
     await db.pool.query(`delete from risk_internal.lookups where outcome = 'unreadable'`);
     assert.match(
       asked,
-      /asked at 2026-03-11 10:00 UTC \(run 11\): what came back could not be read, so they stay\.$/m,
+      /asked for at 2026-03-11 10:00 UTC \(run 11\): the answer could not be read, so the user stays present\.$/m,
     );
   });
 
@@ -361,10 +361,10 @@ describe('history for a database role that may not read everything', () => {
       ],
     );
     assert.match(stdout, /^2026-03-03 10:00 UTC {2}renamed \(email or name changed\)$/m);
-    assert.match(stdout, /sees the newest only\.$/m);
+    assert.match(stdout, /may see only the newest change of email or name\.$/m);
     assert.match(
       flat(await text(asReader(uuidOf('joe')))),
-      /What their own record says, this database user may not see\.$/m,
+      /This database role may not see what the user's own record says\.$/m,
     );
   });
 

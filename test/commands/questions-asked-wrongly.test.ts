@@ -208,7 +208,10 @@ describe('what people are called', () => {
 describe('the tables', () => {
   it('say that nothing was found, and what to try', async () => {
     const none = await cli('users', '--account', ONE, '--search', 'ffffffff-ffff');
-    assert.match(none.stdout, /^No user with such an id \(emails and names: --identities\)\./m);
+    assert.match(
+      none.stdout,
+      /^No user has a matching id \(add --identities to search emails and names\)\./m,
+    );
     assert.match(none.stdout, /--level cleared/);
     assert.match((await cli('users', '--account', ONE, '--level', 'medium')).stdout, /^No user at medium\./m);
     const same = await cli('diff', '1h', '--account', ONE);

@@ -425,7 +425,7 @@ describe('the tables', () => {
     const all = await ask(...args);
     assert.ok(all.length > 2);
     const { stdout } = await runCli([...args, '--limit', '2'], { DATABASE_URL: db.url });
-    assert.match(stdout, new RegExp(`^And ${all.length - 2} more: --limit`, 'm'));
+    assert.match(stdout, new RegExp(`^And ${all.length - 2} more: use --limit`, 'm'));
     for (const change of ['raised', 'appeared', 'returned', 'lowered', 'cleared']) {
       const count = all.filter((row) => row['change'] === change).length;
       assert.match(stdout, new RegExp(`^${change} +${count}( |$)`, 'm'));

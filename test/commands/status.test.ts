@@ -121,7 +121,7 @@ describe('status', () => {
     assert.match(
       text,
       new RegExp(
-        `^  2 snapshots in a row partial; the last complete one is of ${ago(40 * DAY).slice(0, 10)}`,
+        `^  partial snapshots in a row: 2; the last complete one was at ${ago(40 * DAY).slice(0, 10)}`,
         'm',
       ),
     );
@@ -132,29 +132,29 @@ describe('status', () => {
   it('tells that an account is stale, and what fails in a row', async () => {
     const text = await linesOf(STALE);
     assert.match(text, /^2{32} \(Head \ufffd\[2Joffice\)  0 users, 100 days ago/m);
-    assert.match(text, /^  STALE: more than 62 days without a snapshot/m);
-    assert.match(text, /^  nobody is syncing it now$/m);
+    assert.match(text, /^  STALE: no snapshot for more than 62 days/m);
+    assert.match(text, /^  no sync is running$/m);
     assert.match(text, /^  last slot .*: failed in run 7 on host a-host \(PERMISSION_DENIED\)$/m);
-    assert.match(text, /^  3 runs in a row failed since$/m);
+    assert.match(text, /^  failed runs in a row since then: 3$/m);
   });
 
   it('tells a run that was left behind, and a slot that nobody ran', async () => {
     const text = await linesOf(LEFT);
-    assert.match(text, /^  left behind: run 901 .*, silent for 2 days; the next run takes over$/m);
-    assert.match(text, /^  last slot .*: no run of it has ended yet$/m);
-    assert.match(text, /^  1 snapshot in a row partial; none was complete yet$/m);
+    assert.match(text, /^  silent: run 901 .*, no heartbeat for 2 days; the next run takes over$/m);
+    assert.match(text, /^  last slot .*: no run for it has ended yet$/m);
+    assert.match(text, /^  partial snapshots in a row: 1; no complete one yet$/m);
     await db.pool.query('delete from risk_internal.leases where run_id = 901');
-    assert.match(await linesOf(LEFT), /: no run of it; is serve running, with this schedule\?$/m);
+    assert.match(await linesOf(LEFT), /: no run for it; is serve running with this schedule\?$/m);
   });
 
   it('asks nothing of an account that is retired, and no slot of one that is new', async () => {
     assert.match(await linesOf(RETIRED), /^4{32}  retired [^\n]+$/);
     const text = await linesOf(NEW);
-    assert.match(text, /^5{32}  no snapshot yet\n  nobody is syncing it now$/);
+    assert.match(text, /^5{32}  no snapshot yet\n  no sync is running$/);
     const added = async (at: string) =>
       db.pool.query('update risk.accounts set added_at = $1 where account_id = $2', [at, NEW]);
     await added(ago(63 * DAY));
-    assert.match(await linesOf(NEW), /^5{32}  no snapshot yet\n  STALE: more than 62 days/);
+    assert.match(await linesOf(NEW), /^5{32}  no snapshot yet\n  STALE: no snapshot for more than 62 days/);
     await added(ago(0));
   });
 
@@ -203,9 +203,9 @@ describe('status', () => {
       assert.equal(code, 0, stderr);
       assert.match(
         stdout.replaceAll(/\n {4}/g, ' '),
-        /^  this database role may not read who is syncing it/m,
+        /^  this database role may not read which sync is running/m,
       );
-      assert.doesNotMatch(stdout, /nobody is syncing|running: run|serve running/);
+      assert.doesNotMatch(stdout, /no sync is running|running: run|serve running/);
       assert.match(stdout, /^ *7 +\d{4}-.* PERMISSION_DENIED$/m);
       const { stdout: text } = await runStatus(url, '--accounts', '--format', 'json');
       const [busy] = JSON.parse(text) as Record<string, unknown>[];

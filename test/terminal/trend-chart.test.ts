@@ -120,7 +120,7 @@ describe('the words beside', () => {
     assert.deepEqual(legend([point(1)], '·', 'day'), []);
     const lines = legend([point(1), point(1, gap), point(1, gap), point(1, partial)], '·', 'day');
     assert.equal(lines.length, 2);
-    assert.match(lines[0]!, /^· without a snapshot \(2 days\)/);
+    assert.match(lines[0]!, /^· no snapshot \(2 days\)/);
     assert.match(lines[1]!, /^p partial snapshot \(1 day\)/);
   });
 });
