@@ -14,13 +14,13 @@ export function accountsCommand(io: Io): Command {
 
   command
     .command('list', { isDefault: true })
-    .description('list them (the default)')
+    .description('list the accounts (default)')
     .addOption(formatOption())
     .action((options: { format: Format }) => withHistory(io, (pool) => list(io, pool, options.format)));
 
   command
     .command('label <account> [text]')
-    .description('give an account a name for people; without a text, take it away')
+    .description('give an account a readable name; without a text, remove the name')
     .action((id: string, text?: string) =>
       withDatabase(io, async (pool) => {
         await labelAccount(pool, id, text ?? null);
@@ -30,7 +30,7 @@ export function accountsCommand(io: Io): Command {
 
   command
     .command('retire <account>')
-    .description('keep its history, sync it no more')
+    .description('stop syncing an account; its history stays')
     .action((id: string) =>
       withDatabase(io, async (pool) => {
         await retireAccount(pool, id);
@@ -40,7 +40,7 @@ export function accountsCommand(io: Io): Command {
 
   command
     .command('restore <account>')
-    .description('sync a retired account again; the time between counts as a gap in its history')
+    .description('sync a retired account again; the time in between is a gap in its history')
     .action((id: string) =>
       withDatabase(io, async (pool) => {
         await restoreAccount(pool, id);

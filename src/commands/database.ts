@@ -1,4 +1,5 @@
-// `database start|stop|url`: the embedded Postgres by hand. `watch` is what start leaves behind (embedded-watch.ts).
+// `database start|stop|url`: controls the embedded Postgres by hand. `start` leaves a `watch` process behind
+// (db/embedded/watch.ts).
 import { Command } from 'commander';
 import { databaseUrl, demoDatabase, ensureDatabase, productDatabase } from '../db/create-database.ts';
 import { findEmbedded, startEmbedded, stopEmbedded } from '../db/embedded/embedded-postgres.ts';
@@ -19,7 +20,7 @@ export function databaseCommand({ stdout, stderr, embedded, watcher }: DatabaseC
 
   command
     .command('start')
-    .description('start it, or say where it runs (it stops after 30 idle minutes)')
+    .description('start it, or print where it runs (it stops after 30 idle minutes)')
     .action(async () => {
       const server = await startEmbedded({
         ...embedded,
@@ -41,7 +42,7 @@ export function databaseCommand({ stdout, stderr, embedded, watcher }: DatabaseC
   command
     .command('url')
     .description('print its URL, with the password')
-    .option('--demo', 'of the database that `demo` made', false)
+    .option('--demo', 'the URL of the database that `demo` made', false)
     .action(async (options: { demo: boolean }) => {
       const server = await findEmbedded(embedded);
       if (server === undefined) throw notRunning();
@@ -51,8 +52,8 @@ export function databaseCommand({ stdout, stderr, embedded, watcher }: DatabaseC
   command
     .command('watch', { hidden: true })
     .requiredOption('--data-home <folder>')
-    .option('--idle-ms <number>', 'stop after', Number)
-    .option('--every-ms <number>', 'look every', Number)
+    .option('--idle-ms <number>', 'stop after this idle time', Number)
+    .option('--every-ms <number>', 'check this often', Number)
     .action(async (options: { dataHome: string; idleMs?: number; everyMs?: number }) => {
       await watchEmbedded({ ...options, home: embedded.home });
     });

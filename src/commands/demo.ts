@@ -1,5 +1,6 @@
-// `demo`: 90 days of history, built by running the real sync against the simulated API at simulated times, in a database
-// of its own on the embedded server. Fiction never meets real data: DATABASE_URL and .env are not read.
+// `demo`: 90 days of history, built by running the real sync against the simulated API at simulated times, in a
+// separate database on the embedded server. Simulated data never mixes with real data: DATABASE_URL and .env are not
+// read.
 import { Command } from 'commander';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
@@ -31,7 +32,9 @@ const USERS = 440;
 const SIX_HOURS = 21_600_000;
 const AUTH = { token: 'demo-token', email: 'admin@example.com', key: 'demo-key' };
 
-/** What goes wrong, by slot: the list moves while it is read, once, in small pages; the token loses its permission. */
+/**
+ * Faults by slot. In one run the list moves while it is read in small pages; in another the token lacks its permission.
+ */
 const TROUBLE = new Map<number, { faults: Fault[]; perPage?: number; maxPasses?: number }>([
   [101, { faults: ['drift'], perPage: 50, maxPasses: 1 }],
   [222, { faults: ['forbidden'] }],
@@ -48,7 +51,7 @@ export function demoCommand(io: Io): Command {
         onProgress: (message) => io.stderr.write(`${message}\n`),
       });
       io.stderr.write(
-        `Demo database ${demoDatabase} on the embedded Postgres at 127.0.0.1:${server.port}, made anew\n`,
+        `Demo database ${demoDatabase} on the embedded Postgres at 127.0.0.1:${server.port}, newly made\n`,
       );
       const url = await recreateDatabase(server.url, demoDatabase);
       const logger = openLogger(io, { logLevel: 'info', secrets: [] });
@@ -70,7 +73,7 @@ export function demoCommand(io: Io): Command {
     });
 }
 
-/** The runs took place within the last minute. They are told at the times of their slots, as if `serve` had made them. */
+/** All runs took place within the last minute. This dates them at their slots, as if `serve` had made them. */
 async function dateRuns(pool: RunDeps['pool']): Promise<void> {
   const r = syncRuns;
   await drizzle(pool)
@@ -86,7 +89,7 @@ async function dateRuns(pool: RunDeps['pool']): Promise<void> {
 
 async function buildHistory(io: Io, pool: RunDeps['pool'], logger: Logger) {
   const slots = DAYS * PER_DAY;
-  // The last slot has just passed: an instant of the future is refused.
+  // The last slot has just passed, because a time in the future is refused.
   const start = Math.floor(Date.now() / SIX_HOURS) * SIX_HOURS - (slots - 1) * SIX_HOURS;
   let now = new Date(start);
   const simulator = await startSimulator({
@@ -97,7 +100,7 @@ async function buildHistory(io: Io, pool: RunDeps['pool'], logger: Logger) {
   const client = createCloudflareClient({
     baseUrl: new URL(simulator.url),
     auth: { kind: 'token', token: AUTH.token },
-    // Its five-minute windows pass in simulated time.
+    // The simulator's five-minute windows pass in simulated time.
     limit: null,
     logger,
   });
@@ -112,7 +115,7 @@ async function buildHistory(io: Io, pool: RunDeps['pool'], logger: Logger) {
         {
           pool,
           client,
-          // What goes wrong is part of the story; what goes wrong beyond it is thrown below.
+          // Silent, because the planned faults belong to the story. Any other error is thrown below.
           logger: logger.child({}, { level: 'silent' }),
           settings: {
             perPage: trouble?.perPage ?? 'auto',

@@ -1,4 +1,4 @@
-// `diff <from> <to>`: who appeared, rose, returned, fell or was cleared between two moments.
+// `diff <from> <to>`: users who appeared, were raised, returned, were lowered or cleared between two times.
 import { differenceOf, type Difference } from '../answers/difference.ts';
 import { Command } from 'commander';
 import type { Io } from '../context.ts';
@@ -26,33 +26,33 @@ import { wrap } from '../terminal/wrap.ts';
 
 type Options = { account?: string; limit?: number; identities: boolean; timezone?: string; format: Format };
 type Clock = { now: Date; timezone: string };
-/** `accountKey`: whose snapshot was named. */
+/** `accountKey`: the account of the snapshot that was named. */
 type Moment = { at: Date; accountKey: number | null };
 
 const TABLE_LIMIT = 50;
 
 export function diffCommand(io: Io): Command {
   return new Command('diff')
-    .description('who appeared, rose, returned, fell or was cleared between two moments')
+    .description('users who appeared, were raised, returned, were lowered or cleared between two times')
     .argument('<from>', 'a time or the id of a snapshot', readableTimeOrSnapshot)
-    .argument('[to]', 'the later one', readableTimeOrSnapshot, 'now')
+    .argument('[to]', 'the later time or snapshot', readableTimeOrSnapshot, 'now')
     .option('--account <id>', 'only this account')
     .option('--identities', 'show email and name', false)
     .option(
       '--limit <n>',
-      `how many users of an account (default: ${TABLE_LIMIT} in a table, all as JSON or CSV)`,
+      `at most this many users per account (default: ${TABLE_LIMIT} in a table, all as JSON or CSV)`,
       wholeNumber(1, 10_000_000),
     )
-    .addOption(timezoneOption('of times without an offset, and where days begin'))
+    .addOption(timezoneOption('time zone of times without an offset, and in which days begin'))
     .addOption(formatOption())
     .addHelpText(
       'after',
       `
 ${wrap(`A time is ${WHEN_HELP}.`)}
-What is compared are the newest snapshots at or before the two; whoever went and
-came back in between does not differ.
+Compares the newest snapshots at or before the two times. Users who left and
+came back in between do not differ.
 
-  zt-risk-sync diff yesterday          since yesterday began
+  zt-risk-sync diff yesterday          since the start of yesterday
   zt-risk-sync diff yesterday today    what happened yesterday
   zt-risk-sync diff "7d ago" --identities
   zt-risk-sync diff 2026-03-01 2026-04-01 --format csv > march.csv
@@ -123,14 +123,14 @@ async function momentOf(
       code: 'SNAPSHOT_NOT_FOUND',
       happened: `There is no snapshot ${when.id}${snapshot === null ? '' : ' of this account'}`,
       means:
-        'Not every number is one: runs that publish nothing use some up, and pruning removes old snapshots',
-      todo: '`zt-risk-sync status --format json` tells the snapshot of each run; a time can be given instead',
+        'Some numbers have no snapshot: runs that publish nothing use numbers up, and pruning removes old snapshots',
+      todo: '`zt-risk-sync status --format json` shows the snapshot of each run; or give a time instead',
     });
   }
   return { at: snapshot.observed_at, accountKey: snapshot.account_key };
 }
 
-/** A snapshot that was named narrows the comparison to its account. */
+/** A named snapshot narrows the comparison to its account. */
 function accountsOf(
   living: readonly KnownAccount[],
   from: Moment,
@@ -142,8 +142,8 @@ function accountsOf(
   if (to.accountKey !== null && to.accountKey !== key) {
     throw new OperatorError({
       code: 'SNAPSHOTS_UNRELATED',
-      happened: 'The two snapshots are of different accounts',
-      means: 'Their users have nothing to do with each other',
+      happened: 'The two snapshots belong to different accounts',
+      means: 'Users of different accounts cannot be compared',
       todo: 'Give two snapshots of one account, or times',
     });
   }
@@ -154,7 +154,7 @@ function swapped(from: Date, to: Date): OperatorError {
   return new OperatorError({
     code: 'TIMES_SWAPPED',
     happened: `<from> is ${from.toISOString()}, and <to> is earlier: ${to.toISOString()}`,
-    means: 'A difference is told from the earlier state to the later one',
-    todo: 'Give the two the other way round',
+    means: 'A difference goes from the earlier state to the later one',
+    todo: 'Swap the two',
   });
 }

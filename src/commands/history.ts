@@ -1,4 +1,4 @@
-// `history <user>`: what became of one user, in words.
+// `history <user>`: the history of one user, in words.
 import { userHistory, type HistoryOptions } from '../answers/user-history.ts';
 import { Command } from 'commander';
 import type { Io } from '../context.ts';
@@ -13,9 +13,9 @@ export function historyCommand(io: Io): Command {
   return new Command('history')
     .description('one user over time: levels, clearings and why, returns, renames')
     .argument('<user>', 'a user id, or an email when the database role may read emails')
-    .option('--account <id>', 'in this account')
+    .option('--account <id>', 'only this account')
     .option('--identities', 'show email and name', false)
-    .option('--limit <n>', 'the newest events only', wholeNumber(1, 1_000_000), 100)
+    .option('--limit <n>', 'at most this many of the newest events', wholeNumber(1, 1_000_000), 100)
     .addOption(formatOption())
     .addHelpText(
       'after',

@@ -1,4 +1,4 @@
-// `migrate`: bring the database up to this version, or say how far it is; make the roles for readers.
+// `migrate`: brings the database to this version, or reports how far behind it is; makes the roles for readers.
 import { Command, Option } from 'commander';
 import { readConfig } from '../config.ts';
 import { openDatabase, openLogger, type Io } from '../context.ts';
@@ -8,9 +8,7 @@ import { plural } from '../words.ts';
 
 export function migrateCommand(io: Io): Command {
   return new Command('migrate')
-    .description(
-      'apply the migrations of this version, under a lock; any number of processes may do so at once',
-    )
+    .description('apply the migrations of this version under a lock; several processes may run it at once')
     .addOption(
       new Option('--check', 'change nothing; exit 78 when the database is behind')
         .default(false)
@@ -18,7 +16,7 @@ export function migrateCommand(io: Io): Command {
     )
     .option(
       '--roles',
-      `afterwards make the roles ${READER} (all but emails and names) and ${PII_READER} (those too), and grant`,
+      `then make the roles ${READER} (all but emails and names) and ${PII_READER} (emails and names as well), with their grants`,
       false,
     )
     .action(async (options: { check: boolean; roles: boolean }) => {
@@ -43,8 +41,9 @@ export function migrateCommand(io: Io): Command {
     });
 }
 
-const ROLES_MADE = `roles ${READER} (all but emails and names) and ${PII_READER} (those too) are there, and granted
+const ROLES_MADE = `the roles exist, with their grants: ${READER} (all but emails and names) and
+${PII_READER} (emails and names as well)
 
-A login for a reader. It needs the settings of the role again: members inherit grants, and no settings.
+To make a login for a reader (members inherit grants, but not settings):
   create role <login> login password '...' in role ${READER};
 ${READER_SETTINGS.map((setting) => `  alter role <login> set ${setting};\n`).join('')}`;

@@ -1,4 +1,4 @@
-// `serve`: the schedule and the HTTP side until a signal; then everything ends in the order in which it would be missed.
+// `serve`: runs the schedule and the HTTP server until a signal, then closes everything in reverse order.
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
@@ -28,17 +28,19 @@ import { minute } from '../words.ts';
 
 type Options = { account: string[]; migrate: boolean };
 
-// Beside the walks, which wait for Cloudflare most of the time, there are heartbeats, probes and scrapes.
+// For the runs and their heartbeats. Walks wait for Cloudflare most of the time; probes and scrapes have their own
+// pool.
 const ACCOUNTS_AT_ONCE = 4;
 const CONNECTIONS = 10;
-// A publish gets 20 s, its record the rest. Who stops the process should wait a little longer than this.
+// A publish gets 20 s, recording the run gets the rest. An orchestrator should wait a little longer than this before it
+// kills the process.
 const SHUTDOWN_MS = 30_000;
 const HTTP_CLOSE_MS = 2_000;
 
 export function serveCommand(io: Io): Command {
   return new Command('serve')
     .description(
-      'sync on SYNC_SCHEDULE, answer on HTTP, until a signal; any number of replicas may share a database',
+      'sync on SYNC_SCHEDULE and serve HTTP until a signal; any number of replicas may share a database',
     )
     .option(
       '--account <id>',
@@ -50,11 +52,11 @@ export function serveCommand(io: Io): Command {
     .addHelpText(
       'after',
       `
-HTTP (HTTP_HOST, HTTP_PORT; HTTP_TOKEN guards what is marked *):
+HTTP (HTTP_HOST, HTTP_PORT; HTTP_TOKEN protects the paths marked *):
   GET  /livez      200 while the process works
-  GET  /readyz     200 when the database answers and its schema is this version's
+  GET  /readyz     200 when the database answers and has this version's schema
   GET  /metrics *  for Prometheus
-  POST /sync    *  a run now, of every account or of {"account_id": "..."}`,
+  POST /sync    *  start a run now, of all accounts or of {"account_id": "..."}`,
     )
     .action((options: Options) => serve(io, options));
 }
@@ -179,17 +181,17 @@ async function listen(parts: Parts, scheduler: Scheduler, opened: AsyncDisposabl
   return `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`;
 }
 
-/** Whatever hangs when all is to end, such as a connection that no longer answers, must not keep the process. */
+/** Anything that hangs at the end, such as a dead connection, must not keep the process alive. */
 function leaveAnyway(logger: Logger): void {
   setTimeout(() => {
-    logger.error('stopping took too long, leaving');
+    logger.error('stopping took too long, exiting');
     process.exit(EXIT.tryLater);
   }, SHUTDOWN_MS).unref();
 }
 
 /**
- * Waits for a database that is not there yet, and for one that a newer release has migrated: either may be on its way back, and
- * /readyz tells. False: a signal came first. Throws what a person must mend.
+ * Waits for a database that is not there yet, or that a newer release has migrated: both may come back, and /readyz
+ * reports them. False: a signal came first. Throws errors that a person must fix.
  */
 async function bringUpToDate(io: Io, pool: Pool, logger: Logger, mayMigrate: boolean): Promise<boolean> {
   for (let attempt = 1; !io.signal.aborted; attempt += 1) {
@@ -250,7 +252,7 @@ function announce(
     'serving',
   );
   if (io.stderr.isTTY === true) {
-    const when = next === null ? 'no slot ahead' : `next slot ${minute(next)}`;
+    const when = next === null ? 'no next slot' : `next slot ${minute(next)}`;
     io.stderr.write(`Serving at ${url}, ${when}. Stop with Ctrl-C.\n`);
   }
 }

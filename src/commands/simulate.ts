@@ -1,4 +1,4 @@
-// `simulate`: a stand-in for the Cloudflare API, to try everything without an account.
+// `simulate`: a simulated Cloudflare API, to try everything without an account.
 import { once } from 'node:events';
 import { Command, InvalidArgumentError } from 'commander';
 import type { Io } from '../context.ts';
@@ -8,7 +8,7 @@ import { createWorld } from '../simulator/world.ts';
 import { howToRun } from './options/how-to-run.ts';
 import { wholeNumber } from './options/format.ts';
 
-/** Of no use anywhere else, so they are printed. */
+/** Printed, because they are of no use anywhere else. */
 const SIMULATED = { token: 'simulated-token', email: 'admin@example.com', key: 'simulated-key' };
 const SIMULATED_ACCOUNT = '5e1f0000000000000000000000000001';
 const WARM_UP_DAYS = 90;
@@ -24,7 +24,7 @@ export function simulateCommand(io: Io): Command {
     .option('--users <n>', 'about how many users have a risk level', wholeNumber(0, 1_000_000), 440)
     .option('--seed <n>', 'the same seed gives the same people and events', wholeNumber(0, 2_147_483_647), 1)
     .option('--speed <n>', 'simulated seconds per second', positive, 1)
-    .option('--faults <names>', 'what goes wrong, separated by commas (see below)')
+    .option('--faults <names>', 'faults to simulate, separated by commas (see below)')
     .addHelpText('after', `\nFaults:\n${faults.join('\n')}`)
     .action(async (options: Options) => {
       const began = Date.now();
@@ -40,7 +40,8 @@ export function simulateCommand(io: Io): Command {
         host: options.host,
         port: options.port,
         faults: parseFaults(options.faults ?? ''),
-        // Its waits are in simulated seconds: at another speed a client would wait too long or too short.
+        // The rate limit's waits are in simulated seconds: at another speed a client would wait too long or not long
+        // enough.
         ...(options.speed === 1 ? {} : { rateLimit: null }),
       });
       io.stdout.write(
@@ -65,7 +66,7 @@ export function simulateCommand(io: Io): Command {
 function positive(text: string): number {
   const value = Number(text);
   if (!Number.isFinite(value) || value <= 0 || value > 1_000_000) {
-    throw new InvalidArgumentError('must be a number above 0, 1,000,000 at most.');
+    throw new InvalidArgumentError('must be a number above 0 and at most 1,000,000.');
   }
   return value;
 }

@@ -1,4 +1,5 @@
-// `status`: is it fresh, is it running, how did the last runs end; `--run <id>` one run with its evidence.
+// `status`: how fresh each account is, which sync is running, how the last runs ended; `--run <id>`: one run with its
+// evidence.
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { scheduleState } from '../answers/account-states.ts';
 import { Command } from 'commander';
@@ -28,14 +29,14 @@ export function statusCommand(io: Io): Command {
       wholeNumber(1, Number.MAX_SAFE_INTEGER),
     )
     .option('--account <id>', 'only this account')
-    .option('--limit <n>', 'how many runs of each account', wholeNumber(1, 10_000), 10)
+    .option('--limit <n>', 'at most this many runs per account', wholeNumber(1, 10_000), 10)
     .addOption(formatOption())
-    .option('--accounts', 'the accounts without their runs; as JSON or CSV a row for each', false)
+    .option('--accounts', 'accounts without their runs; in JSON and CSV one row per account', false)
     .addHelpText(
       'after',
       `
-What is stale and when the slots are goes by SYNC_SCHEDULE and SYNC_TIMEZONE as
-they are set here: set them as for serve.
+SYNC_SCHEDULE and SYNC_TIMEZONE of this command decide what is stale and when
+the slots are: set them as for serve.
 
   zt-risk-sync status --accounts --format json
   zt-risk-sync status --run 41`,
@@ -104,7 +105,7 @@ const TABLE_COLUMNS = [
 
 function tableCells(run: Run): Cell[] {
   return [
-    // A number, not a quantity: no thousands separator.
+    // An id, not a quantity: no thousands separator.
     String(run.run_id),
     minute(run.started_at).replace(' UTC', ''),
     duration(new Date(run.finished_at).getTime() - new Date(run.started_at).getTime()),
@@ -160,8 +161,8 @@ function printRun(io: Io, options: Options, run: Run | undefined): void {
     throw new OperatorError({
       code: 'RUN_NOT_FOUND',
       happened: `There is no finished run ${options.run}`,
-      means: 'It may still be running, or its number was handed out and not used',
-      todo: 'Run `zt-risk-sync status` for the runs there are',
+      means: 'It may still be running, or its number was never used',
+      todo: 'Run `zt-risk-sync status` to list the runs',
     });
   }
   if (options.format === 'json') {

@@ -37,7 +37,7 @@ export function syncCommand(io: Io): Command {
     .option('--dry-run', 'walk and compare, print what would change, publish nothing', false)
     .option(
       '--accept-mass-clear',
-      'accept that most users, or all, are gone (after a clean-up that was meant)',
+      'accept that most or all users are gone (after an intended clean-up)',
       false,
     )
     .addOption(formatOption(['table', 'json'], 'how to print; json: one line for each account'))
@@ -84,7 +84,7 @@ async function syncOne(
 ): Promise<ExitCode> {
   const began = performance.now();
   const bar = createProgress({ stderr: io.stderr, logger: deps.logger, leastMs });
-  // On a terminal the bar and the summary speak for an ordinary run.
+  // On a terminal, the bar and the summary are enough for an ordinary run.
   const quiet = io.stderr.isTTY === true && deps.logger.level === 'info';
   const logger = quiet ? deps.logger.child({}, { level: 'warn' }) : deps.logger;
   try {
@@ -122,12 +122,12 @@ async function syncOne(
   }
 }
 
-/** A signal came before the turn of these. */
+/** A signal came before these accounts were synced. */
 function leaveOut(io: Io, options: Options, accountIds: readonly string[]): ExitCode {
   const reason = io.signal.reason as OperatorError;
   const error = new OperatorError({
     ...reason,
-    happened: `${reason.happened} before the turn of ${accountIds.join(', ')}`,
+    happened: `${reason.happened} before the sync of ${accountIds.join(', ')}`,
     means: `${plural(accountIds.length, 'account')} of this command ${accountIds.length === 1 ? 'was' : 'were'} not synced`,
   });
   if (options.format === 'json') for (const accountId of accountIds) printFailed(io, accountId, 0, error);

@@ -1,4 +1,4 @@
-// `trends`: users per level over time, drawn for a terminal and told in a row per bucket.
+// `trends`: users per level over time, as a chart and as one row per bucket.
 import { Command, Option } from 'commander';
 import type { Io } from '../context.ts';
 import { trendSince } from '../answers/trend.ts';
@@ -19,14 +19,15 @@ export function trendsCommand(io: Io): Command {
     .option('--since <when>', WHEN_HELP, readableTime, '30d')
     .addOption(new Option('--bucket <size>', 'one row per').choices(BUCKETS).default('day'))
     .option('--account <id>', 'only this account')
-    .addOption(timezoneOption('where days begin'))
+    .addOption(timezoneOption('time zone in which days begin'))
     .addOption(formatOption())
     .addHelpText(
       'after',
       `
-A bucket shows the last snapshot up to its end. One without a snapshot of its own
-carries the state before, and is marked (is_observed: false). On a terminal, and
-from 100 columns on, levels are drawn as charts; elsewhere as lines of blocks.
+A bucket shows the last snapshot up to its end. A bucket without a snapshot of
+its own carries the state before, and is marked (is_observed: false). On a
+terminal, or from 100 columns on, levels are drawn as charts, otherwise as lines
+of blocks.
 
   zt-risk-sync trends --since 24h --bucket hour
   zt-risk-sync trends --since 2026-01-01 --bucket week --timezone Europe/Berlin

@@ -30,23 +30,26 @@ const LEVELS = [...RISK_LEVELS.toReversed(), 'cleared'];
 
 export function usersCommand(io: Io): Command {
   return new Command('users')
-    .description('users and their risk level: the present ones, worst first')
+    .description('present users and their risk level, worst first')
     .addOption(
       new Option('--level <level>', 'high, medium, low or cleared (repeatable)')
         .argParser(oneMoreLevel)
         .default([], 'high, medium and low'),
     )
     .addOption(new Option('--sort <by>', 'worst, most or newest first').choices(USER_SORTS).default('level'))
-    .option('--search <text>', 'ids that begin so; with --identities also emails and names that hold it')
+    .option(
+      '--search <text>',
+      'ids that begin with this text; with --identities also emails and names that contain it',
+    )
     .option(
       '--limit <n>',
-      `how many of an account (default: ${TABLE_LIMIT} in a table, all as JSON or CSV)`,
+      `at most this many users per account (default: ${TABLE_LIMIT} in a table, all as JSON or CSV)`,
       wholeNumber(1, 10_000_000),
     )
     .option('--account <id>', 'only this account')
     .option('--identities', 'show email and name, and search them', false)
-    .option('--as-of <when>', `who was present at an earlier time: ${WHEN_HELP}`, readableTime)
-    .addOption(timezoneOption('of times without an offset, and where days begin'))
+    .option('--as-of <when>', `users who were present at an earlier time: ${WHEN_HELP}`, readableTime)
+    .addOption(timezoneOption('time zone of times without an offset, and in which days begin'))
     .addOption(formatOption())
     .addHelpText(
       'after',

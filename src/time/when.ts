@@ -1,11 +1,11 @@
-// What people write for a moment in time, and what the clock on their wall shows at one. Pure: it is told the time.
+// Reads the times that people write, and tells the local time of an instant. Pure: the caller passes the current time.
 import { instantOfWall, wallAt } from './zones.ts';
 
 export type When = { kind: 'instant'; at: Date } | { kind: 'snapshot'; id: number };
 export type Clock = { now: Date; timezone: string };
 
 export const WHEN_HELP =
-  'a date (2026-03-01: where that day begins), a time (2026-03-01T09:00, "yesterday 18:00"), a span back from now (24h, 7d, 12w), now, today or yesterday';
+  'a date (2026-03-01: the start of that day), a time (2026-03-01T09:00, "yesterday 18:00"), a span back from now (24h, 7d, 12w), now, today or yesterday';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -16,8 +16,8 @@ const TIME = /^(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(?: ?(z|utc|[+-]\d\d:?\d
 const SNAPSHOT = /^#?(\d{1,15})$/;
 
 /**
- * Null when it cannot be read. Without an offset of its own a time is of `timezone`: one that clocks leave out is the moment
- * that much later, one that comes twice is the first. A day of a span has 24 hours.
+ * Null when the text cannot be read. A time without an offset is in `timezone`. A time that clocks skip is later by the
+ * change; a time that comes twice is the first. In a span, a day has 24 hours.
  */
 export function parseWhen(text: string, { now, timezone }: Clock): When | null {
   const words = text.trim().toLowerCase().replace(/\s+/g, ' ');
@@ -39,7 +39,7 @@ function instant(ms: number): When {
   return { kind: 'instant', at: new Date(ms) };
 }
 
-/** On the wall, read as if it were UTC. */
+/** Local time, read as if it were UTC. */
 function midnightOf(day: string, now: Date, timezone: string): number | null {
   if (day === 'today' || day === 'yesterday') {
     const wall = wallAt(now.getTime(), timezone);
@@ -66,12 +66,14 @@ function timeOfDay(text: string): { ms: number; offsetMs: number | null } | null
   return { ms, offsetMs: (zone.startsWith('-') ? -1 : 1) * (hours * HOUR + minutes * MINUTE) };
 }
 
-/** The first instant of a local day, "2026-03-01": midnight, or what comes in its place where clocks leave it out. */
+/**
+ * The first instant of a local day, "2026-03-01": midnight, or the first instant after it when clocks skip midnight.
+ */
 export function startOfDay(day: string, timezone: string): Date {
   return new Date(instantOfWall(Date.parse(`${day}T00:00:00Z`), timezone));
 }
 
-/** "2026-03-01 09:00", as clocks of the zone show it. */
+/** "2026-03-01 09:00", the local time in the zone. */
 export function localMinute(at: Date | string, timezone: string): string {
   return new Date(wallAt(new Date(at).getTime(), timezone)).toISOString().slice(0, 16).replace('T', ' ');
 }

@@ -108,7 +108,7 @@ describe('a sync that is told to stop in the middle of its walk', { concurrency:
       assert.equal((await ended)[0], 75);
       assert.match(
         stderr(),
-        new RegExp(`INTERRUPTED: Stopped by SIGTERM before the turn of ${left.join(', ')}`),
+        new RegExp(`INTERRUPTED: Stopped by SIGTERM before the sync of ${left.join(', ')}`),
       );
       const lines = stdout()
         .trim()

@@ -277,7 +277,7 @@ test('a database that was never given to readers grants nothing when it is migra
     assert.equal(code, 0);
     assert.match(
       stdout,
-      /^up to date\nroles risk_reader .*\n[\s\S]*alter role <login> set statement_timeout = '30s';\n/,
+      /^up to date\nthe roles exist, with their grants: risk_reader .*\n[\s\S]*alter role <login> set statement_timeout = '30s';\n/,
     );
     assert.deepEqual((await pool.query(may)).rows, [{ may: true }]);
     assert.equal((await runCli(['migrate', '--roles', '--check'], env)).code, 64);

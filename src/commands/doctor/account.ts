@@ -1,5 +1,5 @@
-// One account in the database: who is syncing it, how fresh it is, how its runs ended, what waits. Looks, and judges in
-// small pure functions.
+// Checks one account in the database: running sync, freshness, last runs, history, waiting records. Judges in small
+// pure functions.
 import type { Config } from '../../config.ts';
 import type { Pool } from '../../db/pool.ts';
 import type { Lookups } from '../../evidence.ts';
@@ -32,7 +32,10 @@ export const ACCOUNT_CHECKS = [
 
 export type KnownAccount = { health: AccountHealth; walks: EndedWalk[] };
 
-/** What the other checks go by: `known` is null for an account that this database does not know, `line` says why it cannot tell. */
+/**
+ * The facts for the other checks. `known` is null for an account that the database does not know; `line` says why the
+ * database could not be asked.
+ */
 export async function findAccount(
   pool: Pool,
   accountId: string,
@@ -46,7 +49,7 @@ export async function findAccount(
   return { known: found.known, line: line.status === 'ok' ? null : line };
 }
 
-/** When none is configured, all that this database keeps. */
+/** The accounts to check when none is configured: all in the database that are not retired. */
 export async function keptAccounts(pool: Pool): Promise<string[]> {
   const found: string[] = [];
   await look(pool, 'freshness', 'schema risk', async (tx) => {
@@ -64,7 +67,7 @@ export async function checkAccount(
   if (known === null) {
     const never = warning('freshness', 'never synced into this database', 'Run `zt-risk-sync sync`');
     return ACCOUNT_CHECKS.map((check) =>
-      check === 'freshness' ? never : skipped(check, 'there is no history of it yet'),
+      check === 'freshness' ? never : skipped(check, 'there is no history yet'),
     );
   }
   const { health, walks } = known;
@@ -85,14 +88,22 @@ export async function checkAccount(
 }
 
 export function judgeLease(holder: LeaseHolder | null): Line {
-  if (holder === null) return ok('lease', 'no run is under way');
+  if (holder === null) return ok('lease', 'no sync is running');
   const { runId, startedAt, host, silentMs } = holder;
   const found = `run ${runId} since ${minute(startedAt)} on host ${printable(host)}`;
   if (isKnownDead(holder.process))
-    return warning('lease', `${found}; its process has died`, 'Nothing: the next run takes over at once');
+    return warning(
+      'lease',
+      `${found}; its process has died`,
+      'Nothing to do: the next run takes over at once',
+    );
   if (silentMs > LEASE_TIMING.leaseMs)
-    return warning('lease', `${found}, silent for ${duration(silentMs)}`, 'Nothing: the next run takes over');
-  return ok('lease', `${found}, last sign of life ${duration(silentMs)} ago`);
+    return warning(
+      'lease',
+      `${found}, no heartbeat for ${duration(silentMs)}`,
+      'Nothing to do: the next run takes over',
+    );
+  return ok('lease', `${found}, last heartbeat ${duration(silentMs)} ago`);
 }
 
 export function judgeFreshness(
@@ -104,8 +115,8 @@ export function judgeFreshness(
     return failedAs(
       'freshness',
       'ACCOUNT_RETIRED',
-      'the account was retired, and is synced no more',
-      'Take it out of CLOUDFLARE_ACCOUNT_ID, or `zt-risk-sync accounts restore`',
+      'the account was retired, and is no longer synced',
+      'Remove it from CLOUDFLARE_ACCOUNT_ID, or run `zt-risk-sync accounts restore`',
     );
   if (snapshot === null) return warning('freshness', 'no snapshot yet', 'Run `zt-risk-sync sync`');
   const found = `newest snapshot (${snapshot.snapshotId}) ${duration(snapshot.ageMs)} old`;
@@ -113,7 +124,7 @@ export function judgeFreshness(
   return warning(
     'freshness',
     `${found}: more than twice the schedule's interval (${duration(intervalMs)})`,
-    'See that something starts `zt-risk-sync sync` on that schedule, and how the last runs ended: `zt-risk-sync status`',
+    'Check that something starts `zt-risk-sync sync` on that schedule, and how the last runs ended: `zt-risk-sync status`',
   );
 }
 
@@ -125,11 +136,11 @@ export function judgeLastRun({
   const { runId, status, errorCode, errorMessage, ageMs } = newestRun;
   const when = `run ${runId}, ${duration(ageMs)} ago`;
   if (failuresSince === 0) return ok('last_run', `succeeded (${when})`);
-  const several = failuresSince > 1 ? `; ${plural(failuresSince, 'run')} without a success` : '';
+  const several = failuresSince > 1 ? `; ${plural(failuresSince, 'failed run')} in a row` : '';
   return warning(
     'last_run',
     `${status} (${when}): ${errorCode ?? 'no code'}${several}`,
-    errorMessage?.replace(/\.$/, '') ?? `\`zt-risk-sync status --run ${runId}\` tells what it met`,
+    errorMessage?.replace(/\.$/, '') ?? `\`zt-risk-sync status --run ${runId}\` shows what happened`,
   );
 }
 
@@ -143,34 +154,36 @@ export function judgeAbsences(absent: number, walk: Pick<EndedWalk, 'runId' | 'e
   if (insisting > 0)
     return warning(
       'absences',
-      `the records of ${plural(insisting, 'user')} insist on a level through five complete walks that lack them`,
-      'Nothing is decided: they stay present. Compare one of them with the Zero Trust dashboard, and report what you see',
+      `the own records of ${plural(insisting, 'user')} still show a level after five complete walks without them`,
+      'Nothing is decided: these users stay present. Compare one of them with the Zero Trust dashboard, and report what you see',
     );
   const found =
-    absent === 0 ? 'nobody is absent' : `${plural(absent, 'user')} absent, ${waiting} waiting to be asked`;
+    absent === 0
+      ? 'no user is absent'
+      : `${plural(absent, 'user')} absent, ${waiting} waiting to be asked about`;
   if (state === 'unanswered')
     return warning(
       'absences',
-      `${found}; run ${walk?.runId} got no answer about them`,
-      'Nobody is cleared, and the next run asks again. If that stays so, see `lookups`, and `status --run` for what the run met',
+      `${found}; run ${walk?.runId} got no answer about absent users`,
+      'No user is cleared, and the next run asks again. If this continues, see `lookups`, and `status --run` for what happened',
     );
   if (state === 'refused' || state === 'control_failed')
     return warning(
       'absences',
-      `${found}; run ${walk?.runId} could not ask about them (${state})`,
-      'See `lookups`: until that is mended, absent users are cleared after two complete walks that lack them',
+      `${found}; run ${walk?.runId} could not ask about absent users (${state})`,
+      'See `lookups`: until this is fixed, absent users are cleared after two complete walks without them',
     );
   if (unreadable > 0)
     return warning(
       'absences',
-      `${found}; ${plural(unreadable, 'record')} gave run ${walk?.runId} no readable answer`,
-      'They are asked again, and stay present meanwhile. If that stays so, SYNC_CONFIRM=walks lets two complete walks decide',
+      `${found}; run ${walk?.runId} got no readable answer about ${plural(unreadable, 'user')}`,
+      'The next run asks again, and they stay present meanwhile. If this continues, SYNC_CONFIRM=walks lets two complete walks decide',
     );
   return ok('absences', found);
 }
 
 export function judgeRejected(waiting: number): Line {
-  if (waiting === 0) return ok('rejected', 'no record waits');
+  if (waiting === 0) return ok('rejected', 'no rejected records are waiting');
   return warning(
     'rejected',
     `${plural(waiting, 'rejected record')} waiting; their users keep the last good state`,

@@ -1,5 +1,5 @@
-// How `doctor` asks Cloudflare: through the client of every run, but with little patience, and watching what every answer
-// says beside its page: the time, and how many requests are left.
+// How `doctor` asks Cloudflare: through the same client as every run, but with short waits. It also notes what every
+// answer states besides its page: the time, and how many requests are left.
 import type { CloudflareClient } from '../../cloudflare/client.ts';
 import { parseBudgets, type Budget } from '../../cloudflare/budget.ts';
 import type { Timing } from '../../cloudflare/retry.ts';
@@ -12,11 +12,14 @@ import type { Logger } from '../../logger.ts';
 export type Asked<T> = { value: T; ms: number } | { error: OperatorError };
 
 export type Asker = {
-  /** Every question has a deadline, the wait for a turn included. Rejects only when the command is interrupted, or for a defect. */
+  /**
+   * Every question has a deadline, which includes the wait for a turn. Rejects only when the command is interrupted, or
+   * for a defect.
+   */
   ask<T>(question: (client: CloudflareClient, common: Common) => Promise<T>): Promise<Asked<T>>;
   /** How far the API's clock is ahead of this host's, in ms, to the second; null before the first answer. */
   clockMs(): number | null;
-  /** As the newest answer that stated any; null before the first answer. */
+  /** From the newest answer that stated any; null before the first answer. */
   budgets(): Budget[] | null;
   close(): Promise<void>;
 };
@@ -24,7 +27,7 @@ export type Asker = {
 type Common = { signal: AbortSignal; countUse: CountUse };
 
 const DEADLINE_MS = 45_000;
-// Someone is waiting, and an answer that does not come is a finding.
+// Short, because a person is waiting, and a missing answer is a finding.
 const TIMING: Partial<Timing> = {
   headersMs: 30_000,
   pageMs: 40_000,
@@ -41,10 +44,10 @@ export function createAsker(io: Pick<Io, 'signal'>, config: Config, logger: Logg
   let budgets: Budget[] | null = null;
   const client = openClient(config, logger, {
     timing: TIMING,
-    // A handful of questions that somebody waits for: they do not wait behind the dashboard's share.
+    // The whole limit may be used: only a few questions, and a person is waiting.
     rateShare: 1,
     onAnswer({ header }) {
-      // The header has whole seconds: on average half of one has passed.
+      // The header has whole seconds: on average, half a second has passed since.
       const date = Date.parse(header('date') ?? '');
       if (!Number.isNaN(date)) clockMs = date + 500 - Date.now();
       const stated = parseBudgets(header('ratelimit'), header('ratelimit-policy'));
@@ -78,8 +81,8 @@ export function createAsker(io: Pick<Io, 'signal'>, config: Config, logger: Logg
 function noAnswer(): OperatorError {
   return new OperatorError({
     code: 'CLOUDFLARE_UNAVAILABLE',
-    happened: `No answer within ${DEADLINE_MS / 1000} seconds, or no turn to ask within the rate limit`,
-    means: 'Nothing is known of what was asked',
+    happened: `No answer within ${DEADLINE_MS / 1000} seconds, or the rate limit left no turn to ask`,
+    means: 'The question has no answer',
     todo: 'Try again later; https://www.cloudflarestatus.com shows known incidents',
   });
 }

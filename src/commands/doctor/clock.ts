@@ -1,4 +1,4 @@
-// Clocks and the rate limit, as the answers stated them. Pure.
+// Judges the clocks and the rate limit from what the answers stated. Pure.
 import { isPlentyLeft, limitInWords, tightestBudget, type Budget } from '../../cloudflare/budget.ts';
 import { EXIT } from '../../errors.ts';
 import { CLOCK_TOLERANCE_MS } from '../../time/clock-tolerance.ts';
@@ -7,7 +7,7 @@ import { duration, plural } from '../../words.ts';
 
 const WARN_MS = 60_000;
 
-/** How far each is ahead of this host's clock; null when it is not known. */
+/** How far each clock is ahead of this host's; null when it is not known. */
 export function judgeClocks(apiMs: number | null, databaseMs: number | null): Line {
   const clocks = [
     { name: 'this host', ms: 0 },
@@ -29,19 +29,19 @@ export function judgeClocks(apiMs: number | null, databaseMs: number | null): Li
       return `${ahead.name} is ${duration(apart)} ahead of ${behind.name}`;
     })
     .join('; ');
-  // The one that differs from both others is wrong, where there are three.
+  // Of three clocks, the one that differs from both others is wrong.
   const wrong = clocks.find((clock) => off.length > 1 && off.every(({ a, b }) => a === clock || b === clock));
-  const mend = `Set ${wrong === undefined ? 'the clock that is wrong' : `the clock of ${wrong.name}`} right, best by NTP`;
+  const mend = `Correct ${wrong === undefined ? 'the wrong clock' : `the clock of ${wrong.name}`}, preferably with NTP`;
   const isGrave = apiMs !== null && databaseMs !== null && Math.abs(apiMs - databaseMs) > CLOCK_TOLERANCE_MS;
   if (isGrave)
-    return failed('clock', EXIT.tryLater, found, `${mend}; snapshots would stand for the wrong time`);
+    return failed('clock', EXIT.tryLater, found, `${mend}; otherwise snapshots stand for the wrong time`);
   return warning('clock', found, mend);
 }
 
 export function judgeBudget(budgets: readonly Budget[] | null): Line {
   if (budgets === null) return skipped('rate_budget', 'Cloudflare could not be asked');
   const budget = tightestBudget(budgets);
-  if (budget === null) return ok('rate_budget', `the answers state none: ${limitInWords()} are assumed`);
+  if (budget === null) return ok('rate_budget', `the answers state no limit: ${limitInWords()} are assumed`);
   const { remaining, quota, resetMs } = budget;
   const found = `${plural(remaining, 'request')} left${quota === null ? '' : ` of ${quota.toLocaleString('en-US')}`} for ${duration(resetMs)}`;
   if (isPlentyLeft(budget)) return ok('rate_budget', found);

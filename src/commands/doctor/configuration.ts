@@ -1,4 +1,4 @@
-// Whether the settings are right, and what in them is probably not meant. Prints no value.
+// Checks the settings, and warns of probable mistakes. Prints no value.
 import { readFileSync, statSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { Environment, readConfig, SECRETS, type Config, type Source } from '../../config.ts';
@@ -8,11 +8,11 @@ import { plural } from '../../words.ts';
 
 export type Configured = {
   line: Line;
-  /** What of it can be used all the same: without credentials the database can still be looked at. Null: nothing. */
+  /** The part that can still be used: without credentials, the database can be checked. Null: nothing. */
   config: Config | null;
 };
 
-/** `offline`: nothing is asked of Cloudflare, and missing credentials are no failure. */
+/** `offline`: Cloudflare is not asked, and missing credentials are no failure. */
 export function checkConfiguration(
   source: Source,
   options: { offline: boolean; accountGiven: boolean },
@@ -50,19 +50,19 @@ function describe({ cloudflare, databaseUrl, sync }: Config): string {
   ].join(', ');
 }
 
-/** All of it works; but somebody probably meant something else. */
+/** Settings that work, but are probably a mistake. */
 function oddities(source: Source, config: Config): Line[] {
   const found: Line[] = [];
   const add = (text: string, mend: string) => void found.push(warning('configuration', text, mend));
   const file = readEnvFile(source);
   const unknown = [
     ...Object.keys(file.values).filter((name) => /^(CLOUDFLARE|SYNC|DATABASE)_/.test(name)),
-    // The environment is shared with other programs.
+    // Without DATABASE_, because the environment is shared with other programs.
     ...Object.keys(source.env).filter((name) => /^(CLOUDFLARE|SYNC)_/.test(name)),
   ].filter((name) => !KNOWN.has(name));
   if (unknown.length > 0) {
     add(
-      `no setting of this program: ${[...new Set(unknown)].toSorted().join(', ')}`,
+      `unknown settings: ${[...new Set(unknown)].toSorted().join(', ')}`,
       'Compare the names with .env.example, or remove them',
     );
   }
@@ -71,7 +71,7 @@ function oddities(source: Source, config: Config): Line[] {
     .map(([name]) => name);
   if (shadowed.length > 0) {
     add(
-      `set in .env and, with another value, in the environment, which wins: ${shadowed.join(', ')}`,
+      `set in .env and with another value in the environment, which wins: ${shadowed.join(', ')}`,
       'Keep one of them',
     );
   }
@@ -79,7 +79,7 @@ function oddities(source: Source, config: Config): Line[] {
     add('.env holds a secret and can be read by everybody on this machine', 'chmod 600 .env');
   }
   if (config.cloudflare.auth === null) {
-    add('no credentials: `sync` could not run here', 'Set CLOUDFLARE_API_TOKEN where syncs run');
+    add('no credentials: `sync` cannot run here', 'Set CLOUDFLARE_API_TOKEN where syncs run');
   }
   return found;
 }
@@ -95,11 +95,11 @@ function readEnvFile(source: Source): { values: Record<string, string | undefine
   try {
     if (source.envFile === null) return { values: {}, isPublic: false };
     const values = parseEnv(readFileSync(source.envFile, 'utf8'));
-    // Windows has no such bits, and reports every file as open to all.
+    // Windows has no such bits, and reports every file as readable by all.
     const isPublic = process.platform !== 'win32' && (statSync(source.envFile).mode & 0o004) !== 0;
     return { values, isPublic };
   } catch {
-    // There is none: one that cannot be read has failed the configuration.
+    // There is no file: an unreadable file has failed the configuration before.
     return { values: {}, isPublic: false };
   }
 }

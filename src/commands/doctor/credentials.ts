@@ -1,5 +1,5 @@
-// Whether the credentials are alive, and of which kind. That a page of the summary could be read is the best proof: the
-// addresses that speak of tokens are documented, and unproven.
+// Checks whether the credentials are valid, and of which kind. The best proof is a page of the summary that could be
+// read: the endpoints about tokens are documented, but unproven.
 import type { TokenState } from '../../cloudflare/endpoints/credentials.ts';
 import type { CloudflareAuth } from '../../cloudflare/credentials-in-use.ts';
 import type { ErrorCode, OperatorError } from '../../errors.ts';
@@ -26,15 +26,15 @@ async function checkKey(asker: Asker, isAccepted: boolean): Promise<Line> {
   return failedAs(
     'credentials',
     'AUTHENTICATION_FAILED',
-    'the member of this email and key is suspended',
+    'the member with this email and key is suspended',
     'Use an API token, or the key of another member',
   );
 }
 
-/** A user's token first; one that belongs to an account is known at the account's address alone. */
+/** Asks about a user's token first. A token that belongs to an account is known only at the account's endpoint. */
 async function checkToken(asker: Asker, isAccepted: boolean, probes: readonly AccountProbe[]): Promise<Line> {
   const refusals: OperatorError[] = [];
-  // The owner of a token can read its own summary, if anybody's.
+  // If a token can read any summary, then that of the account that owns it.
   const readable = probes.filter(({ page }) => page !== null);
   const owners = (readable.length > 0 ? readable : probes).slice(0, MOST_OWNERS);
   for (const accountId of [null, ...owners.map((probe) => probe.accountId)]) {
@@ -48,7 +48,7 @@ async function checkToken(asker: Asker, isAccepted: boolean, probes: readonly Ac
 
 const MOST_OWNERS = 3;
 
-/** Codes that may only mean: the wrong kind of token for this address. */
+/** Codes that may only mean: the wrong kind of token for this endpoint. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'AUTHENTICATION_FAILED',
   'PERMISSION_DENIED',
@@ -59,21 +59,21 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
 
 export function judgeRefusals(errors: readonly OperatorError[], isAccepted: boolean, kind: string): Line {
   if (isAccepted)
-    return ok('credentials', `${kind}, accepted by the risk summary; Cloudflare does not say more of it`);
+    return ok('credentials', `${kind}, accepted by the risk summary; Cloudflare gives no details`);
   const other = errors.find(({ code }) => !REFUSALS.has(code));
   if (other !== undefined) return failedWith('credentials', other);
   if (errors.every(({ code }) => code === 'ENDPOINT_NOT_FOUND' || code === 'ACCOUNT_NOT_FOUND'))
     return skipped(
       'credentials',
-      `${kind}: this API does not speak of credentials; only the summary can tell`,
+      `${kind}: this API has no endpoint about credentials; only the summary shows whether they work`,
     );
   return failedAs(
     'credentials',
     'AUTHENTICATION_FAILED',
     `Cloudflare does not know this ${kind}`,
     kind === 'API token'
-      ? 'Look whether CLOUDFLARE_API_TOKEN is mistyped, was rolled or deleted; make one with the permission Zero Trust: PII Read'
-      : 'Look whether CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY are mistyped, or belong to different members',
+      ? 'Check whether CLOUDFLARE_API_TOKEN is mistyped, or was rolled or deleted; make one with the permission Zero Trust: PII Read'
+      : 'Check whether CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY are mistyped, or belong to different members',
   );
 }
 
@@ -100,7 +100,7 @@ export function judgeToken(state: TokenState, owner: 'user' | 'account', now: nu
       'Wait until then, or make another one',
     );
   if (state.status !== 'active')
-    return warning('credentials', `${kind}, in a state that is not known here: ${state.status}`, renew);
+    return warning('credentials', `${kind}, in an unknown state: ${state.status}`, renew);
   if (expires === null) return ok('credentials', `${kind}, active, never expires`);
   const found = `${kind}, active, expires on ${on(expires)} (in ${duration(expires - now)})`;
   return expires - now > SOON_MS ? ok('credentials', found) : warning('credentials', found, renew);

@@ -1,4 +1,5 @@
-// The database as a whole: reachable and how fast, its settings, what its role may do, its migrations.
+// Checks the database as a whole: whether it can be reached and how fast, its settings, the privileges of the role, the
+// migrations.
 import type { Config } from '../../config.ts';
 import { openDatabase, type Database, type Io } from '../../context.ts';
 import { databaseError } from '../../db/database-errors.ts';
@@ -14,12 +15,12 @@ import { failedAs, failedWith, ok, skipped, warning, type Check, type Line } fro
 import { judgePrivileges, judgeServer } from './server.ts';
 import { plural, printable } from '../../words.ts';
 
-/** Long enough for a million periods (measured: under 2 s), short enough to wait for. */
+/** Long enough for a million periods (measured: under 2 s), and short enough to wait for. */
 const LIMITS = { statementMs: 15_000, lockMs: 3_000 };
 
 /**
- * Runs one check in a read-only snapshot. What the role may not read (`reads` names it), and what takes too long, is a line
- * like any other; throws only for defects of this program.
+ * Runs one check in a read-only snapshot. A check becomes a line even if the role may not read a table (`reads` names
+ * it) or if it takes too long. Throws only for defects of this program.
  */
 export async function look(
   pool: Pool,
@@ -38,7 +39,7 @@ export async function look(
       const why =
         sqlstate === '57014'
           ? `it took longer than ${LIMITS.statementMs / 1000} seconds`
-          : 'a lock is in the way';
+          : 'another session holds a lock';
       return warning(check, `not known: ${why}`, 'Try again when the database is less busy');
     }
     return failedWith(check, explained(error));
@@ -58,7 +59,10 @@ export type Reached = {
   clockMs: number | null;
 };
 
-/** Connects, starts the embedded server if it must, and looks at the server. `clockMs`: how far its clock is ahead of this host's. */
+/**
+ * Connects, starts the embedded server if needed, and checks the server. `clockMs`: how far its clock is ahead of this
+ * host's.
+ */
 export async function reachDatabase(io: Io, config: Config, logger: Logger): Promise<Reached> {
   let database: Database | null = null;
   try {
@@ -97,7 +101,7 @@ export async function checkPrivileges(pool: Pool, isBehind: boolean): Promise<Li
   );
 }
 
-/** `usable`: the tables are those of this version. */
+/** `isUsable`: the tables are those of this version. */
 export async function lookAtMigrations(
   pool: Pool,
 ): Promise<{ line: Line; isBehind: boolean; isUsable: boolean }> {
@@ -116,7 +120,7 @@ export async function lookAtMigrations(
     return { line, isBehind, isUsable };
   } catch (error) {
     const sqlstate = (rootCause(error) as { code?: unknown } | null)?.code;
-    // The history is perhaps readable all the same.
+    // The history may still be readable.
     if (sqlstate === '42501') {
       const line = skipped('migrations', 'the database role may not read risk_internal.migrations');
       return { line, isBehind, isUsable: true };

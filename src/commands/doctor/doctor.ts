@@ -1,4 +1,4 @@
-// `doctor`: names what is wrong and how to mend it. Changes nothing, and fails for none of the things that it is there to find.
+// `doctor`: reports what is wrong and how to fix it. Changes nothing, and survives all the problems that it looks for.
 import { Command } from 'commander';
 import type { Config } from '../../config.ts';
 import { openLogger, type Io } from '../../context.ts';
@@ -24,14 +24,14 @@ type Options = { account: string[]; offline: boolean; format: Format };
 
 export function doctorCommand(io: Io): Command {
   return new Command('doctor')
-    .description('name what is wrong and how to mend it; changes nothing')
+    .description('report what is wrong and how to fix it; changes nothing')
     .option(
       '--account <id>',
       'only this account (repeatable)',
       (id: string, ids: string[]) => [...ids, id],
       [],
     )
-    .option('--offline', 'ask nothing of Cloudflare', false)
+    .option('--offline', 'do not ask Cloudflare', false)
     .addOption(formatOption(undefined, 'how to print: check, status, account_id, found, mend'))
     .action(async (options: Options) => {
       const report = createReport(io, options.format);
@@ -43,7 +43,7 @@ export function doctorCommand(io: Io): Command {
 async function examine(io: Io, options: Options, report: Report): Promise<void> {
   const accountGiven = options.account.length > 0;
   const { config, line } = checkConfiguration(io.source, { offline: options.offline, accountGiven });
-  // Before the first line: a wrong --account is a mistake at this prompt, and no finding.
+  // Before the first line: a wrong --account is a usage error, not a finding.
   const chosen = config === null ? [] : chooseAccounts(config, options.account);
   report.add(line);
   if (config === null) return report.add(skipAll(CHECKS.slice(1), 'the configuration is wrong'));
@@ -102,7 +102,7 @@ function openAsker(
   }
 }
 
-/** `pool` is null when the tables cannot be looked at; `why` says so. */
+/** `pool` is null when the tables cannot be checked; `why` says why. */
 async function examineDatabase(
   { database, facts }: Reached,
   report: Report,
@@ -117,7 +117,7 @@ async function examineDatabase(
   report.add(judgeSettings(facts));
   report.add(await checkPrivileges(pool, migrations.isBehind));
   report.add(migrations.line);
-  return { pool: migrations.isUsable ? pool : null, why: 'the migrations come first' };
+  return { pool: migrations.isUsable ? pool : null, why: 'the migrations must be right first' };
 }
 
 async function examineSummary(
@@ -131,7 +131,7 @@ async function examineSummary(
   const account = judgeAccount(probe, credentials);
   if (probe.page === null)
     return [account, ...skipAll(['lookups', 'paging', 'walk_time'], 'the risk summary could not be read')];
-  // The few that are left are for a run, or for people at the dashboard.
+  // The few requests left are for a run, or for people at the dashboard.
   if (budget.status === 'warning')
     return [
       account,
@@ -141,6 +141,6 @@ async function examineSummary(
   const lookups = await checkLookups(asker, probe, sync.confirm);
   const paging = await probePaging(asker, probe, sync.perPage);
   return 'check' in paging
-    ? [account, lookups, paging, skipped('walk_time', 'how the server pages is not known')]
+    ? [account, lookups, paging, skipped('walk_time', 'it is not known how the server pages')]
     : [account, lookups, judgePaging(paging, walks), judgeWalkTime(paging, walks, sync)];
 }

@@ -1,4 +1,4 @@
-// Whether the history of one account contradicts itself. Keys of users are named, and nothing else of them.
+// Checks whether the history of one account contradicts itself. Names the keys of users, and nothing else about them.
 import type { Pool } from '../../db/pool.ts';
 import { EXIT } from '../../errors.ts';
 import { historyHealth, type Defect, type HistoryHealth } from '../../queries/health/history-health.ts';
@@ -8,7 +8,7 @@ import { failed, ok, skipped, type Line } from './lines.ts';
 import { plural } from '../../words.ts';
 
 const REPORT =
-  'Must never happen: keep a dump of this database (pg_dump) and report it; a backup from before is whole';
+  'This must never happen: keep a dump of this database (pg_dump) and report it; an earlier backup is intact';
 
 export function checkHistory(pool: Pool, accountKey: number): Promise<Line> {
   return look(pool, 'history', 'risk.users, user_levels and user_identities', async (tx) =>
@@ -54,6 +54,6 @@ export function judgeCounts(rows: readonly Recount[]): Line {
     ].filter(Boolean);
   });
   const snapshot = `snapshot ${first.snapshotId}`;
-  if (wrong.length === 0) return ok('counts', `those of ${snapshot} are what a recount finds`);
+  if (wrong.length === 0) return ok('counts', `the counts of ${snapshot} match a recount`);
   return failed('counts', EXIT.failed, `${snapshot}: ${wrong.join('; ')}`, REPORT);
 }

@@ -1,7 +1,7 @@
-// What a check of `doctor` says: one line each, and the exit code of them all. Pure.
+// The lines that the checks of `doctor` report, and the exit code of all lines. Pure.
 import { ERRORS, EXIT, worstExit, type ErrorCode, type ExitCode, type OperatorError } from '../../errors.ts';
 
-/** Stable: scripts read them. In the order in which they are looked at. */
+/** Stable, because scripts read them. In the order of the checks. */
 export const CHECKS = [
   'configuration',
   'database',
@@ -33,7 +33,7 @@ export type Line = {
   accountId?: string;
   found: string;
   mend?: string;
-  /** What the program would exit with for this alone. */
+  /** The exit code if this were the only line. */
   exit: ExitCode;
 };
 
@@ -62,7 +62,7 @@ export function skipped(check: Check, why: string): Line {
   return { check, status: 'skipped', found: why, exit: EXIT.done };
 }
 
-/** Several findings of one check as one line: the gravest decides, and each brings its mend. */
+/** Several findings of one check as one line: the gravest decides, and all mends are kept. */
 export function merged(check: Check, whenGood: string, findings: readonly Line[]): Line {
   if (findings.length === 0) return ok(check, whenGood);
   const mends = findings.flatMap(({ mend }) => (mend === undefined ? [] : [mend]));

@@ -1,4 +1,4 @@
-// How the server treats paging now, beside how the last walks found it; and whether a walk can end in its time.
+// How the server treats paging now, compared with the last walks, and whether a walk can finish in its time.
 import { leastTime } from '../../cloudflare/budget.ts';
 import type { SummaryPage } from '../../cloudflare/client.ts';
 import { pagingChanges } from '../../cloudflare/paging/paging-changes.ts';
@@ -14,7 +14,7 @@ import type { Asked, Asker } from './asker.ts';
 import { failedAs, failedWith, merged, ok, skipped, warning, type Line } from './lines.ts';
 import { duration, plural } from '../../words.ts';
 
-/** `small` and `second`: pages 1 and 2 of a few records; `first`: page 1 as a walk asks for it. */
+/** `small` and `second`: pages 1 and 2 with a few records; `first`: page 1 as a walk asks for it. */
 export type PagingProbe = {
   small: SummaryPage<unknown>;
   second: SummaryPage<unknown>;
@@ -25,7 +25,7 @@ export type PagingProbe = {
 
 export type EarlierWalk = Pick<EndedWalk, 'runId' | 'usersMet' | 'evidence'>;
 
-/** Two more requests; three or four where large pages are refused. A line instead, when one of them fails. */
+/** Sends two requests; three or four when large pages are refused. Returns a line when one of them fails. */
 export async function probePaging(
   asker: Asker,
   { accountId, page: small }: AccountProbe,
@@ -57,7 +57,7 @@ export async function probePaging(
   throw new Error('no page size to ask for');
 }
 
-/** In the words of a walk, so that it can be compared with what walks recorded. */
+/** Describes paging in the words of a walk, so that it can be compared with what walks recorded. */
 export function describePaging({ small, second, first, asked }: PagingProbe): Paging {
   const size = first.count;
   const total = first.info.total_count;
@@ -84,11 +84,11 @@ export function judgePaging(probe: PagingProbe, walks: readonly EarlierWalk[]): 
   const total = probe.first.info.total_count ?? null;
   const treated =
     now.page === 'not_needed'
-      ? 'too few users to tell how page is treated'
+      ? 'too few users to tell how the server treats page'
       : now.page === now.per_page
         ? `page and per_page ${now.page}`
         : `page ${now.page}, per_page ${now.per_page}`;
-  const found = `${treated}, ${plural(size, 'user')} to a page (${now.asked_per_page.toLocaleString('en-US')} asked for), ${now.totals ? 'totals stated' : 'no totals'}`;
+  const found = `${treated}, ${plural(size, 'user')} per page (${now.asked_per_page.toLocaleString('en-US')} requested), ${now.totals ? 'totals stated' : 'no totals'}`;
   const findings: Line[] = [];
   const isCut =
     total !== null ? total > size : isFullPage(size, now.asked_per_page, probe.first.info.per_page);
@@ -96,7 +96,7 @@ export function judgePaging(probe: PagingProbe, walks: readonly EarlierWalk[]): 
     const mend = 'Set SYNC_PER_PAGE to more than the number of users; if that does not help, report it';
     findings.push(
       total === null
-        ? warning('paging', `${found}: whether this page holds everybody cannot be told`, mend)
+        ? warning('paging', `${found}: it is not known whether this page holds all users`, mend)
         : failedAs('paging', 'PAGING_UNUSABLE', `${found}, and there are ${plural(total, 'user')}`, mend),
     );
   }
@@ -104,7 +104,7 @@ export function judgePaging(probe: PagingProbe, walks: readonly EarlierWalk[]): 
     runId,
     paging: evidence.paging ?? {},
   }));
-  const mend = 'Look whether the next runs are complete; what changed may change back';
+  const mend = 'Check whether the next runs are complete; the server may change back';
   if (newest !== undefined) {
     const changes = changesBetween(newest.paging, now);
     if (changes !== '')
@@ -127,8 +127,8 @@ function changesBetween(was: KeptPaging, is: KeptPaging): string {
 }
 
 /**
- * Milliseconds for one pass over all pages: as fast as the pages come side by side, or, beyond what may be asked at once,
- * as fast as the share of the rate limit allows.
+ * Milliseconds for one pass over all pages: the time for the pages side by side. With more requests than one burst
+ * allows, the share of the rate limit may need longer.
  */
 export function passTime(facts: {
   pages: number;
@@ -149,12 +149,12 @@ export function judgeWalkTime(
   const total = probe.first.info.total_count ?? walks[0]?.usersMet ?? null;
   if (total === null)
     return skipped('walk_time', 'no total is stated, and no walk has counted the users yet');
-  // One page beyond the end is asked for as well.
+  // A walk also asks for one page beyond the end.
   const pages = now.page_size === 0 || now.page === 'ignored' ? 2 : Math.ceil(total / now.page_size) + 1;
   const ms = passTime({ pages, pageMs: probe.firstMs, ...sync });
   const found = `about ${duration(ms)} for ${plural(pages, 'page')}, of ${duration(sync.timeBudgetMs)}`;
   const mend = 'Raise SYNC_TIME_BUDGET, or SYNC_PER_PAGE if pages are small';
-  if (ms > sync.timeBudgetMs) return warning('walk_time', `${found}: a walk cannot end in its time`, mend);
+  if (ms > sync.timeBudgetMs) return warning('walk_time', `${found}: a walk cannot finish in time`, mend);
   if (ms * 2 > sync.timeBudgetMs)
     return warning('walk_time', `${found}: no room for a second pass, so a busy account stays partial`, mend);
   return ok('walk_time', found);

@@ -1,4 +1,4 @@
-// How the findings of `doctor` look: aligned lines that appear as they are found, or JSON or CSV at the end.
+// Prints the findings of `doctor`: aligned lines as they are found, or JSON or CSV at the end.
 import { styleText } from 'node:util';
 import type { Io } from '../../context.ts';
 import type { Line, Status } from './lines.ts';
@@ -11,7 +11,7 @@ export type Report = { add(lines: Line | readonly Line[]): void; end(): Line[] }
 const STYLES = { ok: 'green', warning: 'yellow', failed: 'red', skipped: 'dim' } as const;
 const STATUS_WIDTH = 9;
 const INDENT = STATUS_WIDTH + 15;
-/** Wider lines are not read more easily. */
+/** Wider lines are harder to read. */
 const WIDEST = 120;
 const NARROWEST = 60;
 
@@ -81,7 +81,7 @@ export function summary(lines: readonly Pick<Line, 'status'>[]): string {
 
 type Painter = (status: Status, text: string) => string;
 
-/** Only on a terminal, and not against NO_COLOR (https://no-color.org). */
+/** Colours only on a terminal, and not with NO_COLOR (https://no-color.org). */
 function painter({ stdout, source }: Pick<Io, 'stdout' | 'source'>): Painter {
   const { NO_COLOR: noColor = '', TERM: term } = source.env;
   if (stdout.isTTY !== true || noColor !== '' || term === 'dumb') return (_status, text) => text;

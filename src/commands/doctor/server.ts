@@ -1,4 +1,4 @@
-// What `doctor` makes of the server, its settings and the role's privileges. Pure.
+// Judges the server, its settings and the privileges of the role. Pure.
 import { EXIT } from '../../errors.ts';
 import type { RolePrivileges } from '../../queries/health/role-privileges.ts';
 import type { ServerFacts } from '../../queries/health/server-facts.ts';
@@ -24,7 +24,7 @@ export function judgeServer(place: string, version: number, latencyMs: number): 
     findings.push(
       warning(
         'database',
-        `${found}; newer than was tested`,
+        `${found}; newer than the tested versions`,
         `Use PostgreSQL ${OLDEST} to ${NEWEST}, or a newer release of zt-risk-sync`,
       ),
     );
@@ -33,19 +33,19 @@ export function judgeServer(place: string, version: number, latencyMs: number): 
       warning(
         'database',
         findings.length > 0 ? 'slow' : `${found}; slow`,
-        'Run this program nearer to its database',
+        'Run this program closer to its database',
       ),
     );
   return merged('database', found, findings);
 }
 
-/** A sync uses up to six, and a person at a prompt one or two. */
+/** A sync uses up to six connections, and a person at a prompt one or two. */
 const CONNECTIONS_WANTED = 8;
-/** A statement outside a transaction of this program takes milliseconds. */
+/** This program's statements outside of transactions take milliseconds. */
 const STATEMENT_LEAST_MS = 5_000;
-/** Inside its transactions the program sets limits of its own; until it has, the role's are in force. */
+/** The program sets its own limits inside transactions. Before that, the limits of the role apply. */
 const IDLE_LEAST_MS = 2_000;
-/** A publish of a large account. The program sets no limit of this kind, so that the role's is in force. */
+/** Long enough to publish a large account. The program sets no limit of this kind, so the limit of the role applies. */
 const TRANSACTION_LEAST_MS = 120_000;
 
 export function judgeSettings(facts: ServerFacts): Line {
@@ -68,8 +68,8 @@ export function judgeSettings(facts: ServerFacts): Line {
   if (facts.encoding !== 'UTF8')
     fail(
       EXIT.configuration,
-      `the database is encoded in ${facts.encoding}, which cannot hold every name`,
-      "Make one with encoding 'UTF8', and name it in DATABASE_URL",
+      `the encoding of the database is ${facts.encoding}, which cannot hold every name`,
+      "Make a database with encoding 'UTF8', and name it in DATABASE_URL",
     );
   const unsafe = [facts.fsync ? '' : 'fsync', facts.fullPageWrites ? '' : 'full_page_writes'].filter(Boolean);
   if (unsafe.length > 0)
@@ -79,7 +79,7 @@ export function judgeSettings(facts: ServerFacts): Line {
     );
   if (!facts.synchronousCommit)
     warn(
-      'synchronous_commit is off: a crash can take back the newest snapshots',
+      'synchronous_commit is off: a crash can lose the newest snapshots',
       'Set synchronous_commit to on for this role',
     );
   if (facts.connectionsLeft < CONNECTIONS_WANTED)

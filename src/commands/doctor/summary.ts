@@ -1,4 +1,4 @@
-// Whether the summary of each account can be read, and whether its users can be asked about one by one.
+// Checks whether the summary of each account can be read, and whether the API answers about single users.
 import type { SummaryPage } from '../../cloudflare/client.ts';
 import { parseRecord } from '../../cloudflare/endpoints/summary/record.ts';
 import { collectRecords } from '../../cloudflare/endpoints/summary/record-reader.ts';
@@ -10,17 +10,17 @@ import { plural } from '../../words.ts';
 
 export type AccountProbe = {
   accountId: string;
-  /** Page 1, a few records; null when it could not be read, or was not asked for. */
+  /** Page 1 with a few records; null when it could not be read, or was not asked for. */
   page: SummaryPage<unknown[]> | null;
-  /** Null without a page: not asked, because nothing is answered. */
+  /** Null although `page` is null: not asked, because Cloudflare does not answer. */
   error: OperatorError | null;
   isUnreachable: boolean;
 };
 
-/** Few records tell as much as many, and are personal data. */
+/** A few records are enough, and they are personal data. */
 export const PROBE_SIZE = 5;
 
-/** Codes after which asking about another account is of no use. */
+/** Codes after which it is useless to ask about another account. */
 const UNREACHABLE: ReadonlySet<ErrorCode> = new Set([
   'NETWORK',
   'RATE_LIMITED',
@@ -42,7 +42,7 @@ export async function probeAccounts(asker: Asker, accountIds: readonly string[])
         page: 1,
         perPage: PROBE_SIZE,
         ...common,
-        // The server may answer with everybody.
+        // The server may answer with all users.
         openReader: () => collectRecords(PROBE_SIZE),
       }),
     );
@@ -73,7 +73,7 @@ export function judgeAccount({ page, error }: AccountProbe, credentials: Line): 
     );
   }
   if (error === null) return skipped('account', 'not asked: Cloudflare did not answer for another account');
-  // One cause, one failure.
+  // One cause is reported as one failure.
   if (credentials.status === 'failed' && CREDENTIAL_CODES.has(error.code))
     return skipped('account', 'the credentials are not accepted');
   return failedWith('account', error);
@@ -87,7 +87,8 @@ export async function checkLookups(
   { accountId, page }: AccountProbe,
   confirm: 'lookup' | 'walks',
 ): Promise<Line> {
-  if (confirm === 'walks') return skipped('lookups', 'SYNC_CONFIRM=walks: nobody is asked about');
+  if (confirm === 'walks')
+    return skipped('lookups', 'SYNC_CONFIRM=walks: the API is not asked about single users');
   if (page === null) return skipped('lookups', 'the risk summary could not be read');
   const users = page.content.flatMap((record) => {
     const parsed = parseRecord(record);
@@ -114,7 +115,7 @@ export async function checkLookups(
   if (users.length === 0) return skipped('lookups', 'no user to ask about');
   return warning(
     'lookups',
-    `own records of users in the summary state no level${noRecord === null ? '' : ` (${noRecord.code}: ${noRecord.happened})`}: what they say is not believed, and absent users are cleared after two complete walks`,
-    'Report it; SYNC_CONFIRM=walks saves the questions',
+    `own records of users in the summary show no level${noRecord === null ? '' : ` (${noRecord.code}: ${noRecord.happened})`}: these records are not believed, and absent users are cleared after two complete walks`,
+    'Report it; SYNC_CONFIRM=walks avoids these requests',
   );
 }

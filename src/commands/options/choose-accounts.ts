@@ -12,8 +12,8 @@ export function chooseAccounts(config: Config, chosen: readonly string[]): reado
     code: 'ACCOUNT_NOT_CONFIGURED',
     happened: isAccountId(wrong)
       ? `Account ${wrong} is not in CLOUDFLARE_ACCOUNT_ID`
-      : '--account was not given an account id',
-    means: 'Nothing was started: --account narrows the configured list',
-    todo: 'Give one of its ids, or add this one to CLOUDFLARE_ACCOUNT_ID',
+      : '--account is not an account id',
+    means: 'Nothing was started: --account selects from the configured accounts',
+    todo: 'Give an id from CLOUDFLARE_ACCOUNT_ID, or add this one to it',
   });
 }

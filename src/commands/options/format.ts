@@ -1,11 +1,11 @@
-// The options that say how much is printed, and how.
+// The options for the format and the amount of output.
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Format } from '../../terminal/table.ts';
 
 /** The command gets `--json` beside it: see offerJson. */
 export function formatOption(
   choices: readonly Format[] = ['table', 'json', 'csv'],
-  what = 'how to print',
+  what = 'output format',
 ): Option {
   return new Option('--format <format>', what).choices(choices).default('table');
 }

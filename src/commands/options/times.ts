@@ -11,7 +11,10 @@ export function timezoneOption(what: string): Option {
   });
 }
 
-/** Of an argument or option: what parseWhen can read. What it means is known once the database has told its time. */
+/**
+ * Checks that parseWhen can read an argument or option. The time itself is known only after the database's clock was
+ * read.
+ */
 export function readableTime(text: string): string {
   if (parseWhen(text, SOME_TIME)?.kind !== 'instant') throw new InvalidArgumentError(`must be ${WHEN_HELP}.`);
   return text;
@@ -25,7 +28,7 @@ export function readableTimeOrSnapshot(text: string): string {
 
 const SOME_TIME = { now: new Date(0), timezone: 'UTC' };
 
-/** Of a text that readableTime has let pass. Throws TIME_IN_FUTURE. */
+/** For a text that readableTime has accepted. Throws TIME_IN_FUTURE. */
 export function timeOf(name: string, text: string, clock: { now: Date; timezone: string }): Date {
   const when = parseWhen(text, clock);
   if (when?.kind !== 'instant') throw new Error(`${name} was not checked`);
@@ -33,8 +36,8 @@ export function timeOf(name: string, text: string, clock: { now: Date; timezone:
     throw new OperatorError({
       code: 'TIME_IN_FUTURE',
       happened: `${name} is ${when.at.toISOString()}, and the database's clock reads ${clock.now.toISOString()}`,
-      means: 'Nobody knows yet what will be then',
-      todo: `Give a time that has passed; one without an offset is of ${clock.timezone} (--timezone)`,
+      means: 'There is no data for a time in the future',
+      todo: `Give a time in the past; times without an offset are in ${clock.timezone} (--timezone)`,
     });
   }
   return when.at;

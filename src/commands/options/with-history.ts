@@ -1,4 +1,4 @@
-// What the commands that ask the history have in common: a database that a role for readers may read.
+// Opens the database for commands. Commands that only read the history also work with a role for readers.
 import { readConfig, type Config } from '../../config.ts';
 import { openDatabase, openLogger, type Io } from '../../context.ts';
 import { databaseError } from '../../db/database-errors.ts';
@@ -19,7 +19,7 @@ export async function withHistory(
   }
 }
 
-/** A role for reading may not see which migrations were applied: then the history itself must do. */
+/** A role for readers may not see which migrations were applied. The command then goes on without this check. */
 async function requireMigratedIfTold(pool: Pool): Promise<void> {
   try {
     await requireMigrated(pool);
@@ -28,7 +28,7 @@ async function requireMigratedIfTold(pool: Pool): Promise<void> {
   }
 }
 
-/** For commands that write, or that read what the worker keeps for itself: the schema must be that of this version. */
+/** For commands that write, or that read the worker's own tables: the schema must be the one of this version. */
 export async function withDatabase(io: Io, work: (pool: Pool) => Promise<void>): Promise<void> {
   const config = readConfig(io.source);
   const database = await openDatabase(io, config, openLogger(io, config), 'refuse');

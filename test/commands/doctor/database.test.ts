@@ -112,7 +112,7 @@ describe('the database', () => {
       check: 'settings',
       status: 'failed',
       code: 78,
-      found: /encoded in LATIN1/,
+      found: /encoding of the database is LATIN1/,
       mend: /UTF8/,
     });
   });
@@ -172,7 +172,7 @@ describe('the database', () => {
       check: 'history',
       status: 'warning',
       code: 0,
-      found: /not known: a lock is in the way/,
+      found: /not known: another session holds a lock/,
       mend: /less busy/,
     });
   });
@@ -258,13 +258,13 @@ describe('the runs', () => {
     await p.sql(lease('3 seconds', ''));
     const live = await p.doctor();
     assert.deepEqual(troubles(live), []);
-    assert.match(live.line('lease').found, /run 41 since .* on host elsewhere, last sign of life \d/);
+    assert.match(live.line('lease').found, /run 41 since .* on host elsewhere, last heartbeat \d/);
     await p.sql("update risk_internal.leases set heartbeat_at = now() - interval '1 minute'");
     assertOnly(await p.doctor(), {
       check: 'lease',
       status: 'warning',
       code: 0,
-      found: /run 41 .*silent for 1 min/,
+      found: /run 41 .*no heartbeat for 1 min/,
       mend: /next run takes over/,
     });
     const [boot, namespace] = processIdentity().process.split('/');
@@ -303,7 +303,7 @@ describe('the runs', () => {
       check: 'last_run',
       status: 'warning',
       code: 0,
-      found: /^failed \(run 3, .* ago\): PERMISSION_DENIED; 2 runs without a success$/,
+      found: /^failed \(run 3, .* ago\): PERMISSION_DENIED; 2 failed runs in a row$/,
       mend: /Zero Trust: PII Read/,
     });
   });
@@ -345,7 +345,7 @@ describe('the runs', () => {
       check: 'absences',
       status: 'warning',
       code: 0,
-      found: /records of 2 users insist on a level/,
+      found: /records of 2 users still show a level/,
       mend: /stay present/,
     });
     await evidence({ state: 'refused', waiting: 1, insisting: 0 });
@@ -356,7 +356,7 @@ describe('the runs', () => {
       check: 'absences',
       status: 'warning',
       code: 0,
-      found: /1 user absent, 1 waiting to be asked; run 1 could not ask about them \(refused\)/,
+      found: /1 user absent, 1 waiting to be asked about; run 1 could not ask about absent users \(refused\)/,
       mend: /lookups/,
     });
   });

@@ -115,7 +115,7 @@ describe('the configuration', () => {
     await chmod(file, 0o644);
     const { status, found } = (await p.doctor()).line('configuration');
     assert.equal(status, 'warning');
-    assert.match(found, /no setting of this program: SYNC_SHEDULE/);
+    assert.match(found, /unknown settings: SYNC_SHEDULE/);
     assert.match(found, /in the environment, which wins: CLOUDFLARE_API_TOKEN/);
     assert.match(found, /can be read by everybody/);
     assert.ok(!found.includes('another-token'));
@@ -230,7 +230,7 @@ describe('the credentials', () => {
       check: 'credentials',
       status: 'failed',
       code: 77,
-      found: /member of this email and key is suspended/,
+      found: /member with this email and key is suspended/,
       mend: /API token/,
     });
     const wrong = await p.doctor({ ...env, CLOUDFLARE_API_KEY: 'deadbeef00' });

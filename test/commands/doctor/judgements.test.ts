@@ -43,9 +43,12 @@ const what = ({ status, exit, found }: Line): string => `${status} ${exit} ${fou
 test('PostgreSQL 15 to 18 are fine, an older one fails, a newer or a slow one is a warning', () => {
   assert.equal(what(judgeServer('here', 150_018, 1)), 'ok 0 PostgreSQL 15.18, here, answers in 1.0 ms');
   assert.match(what(judgeServer('here', 140_011, 1)), /^failed 78 PostgreSQL 14\.11.*too old/);
-  assert.match(what(judgeServer('here', 190_000, 1)), /^warning 0 PostgreSQL 19\.0.*newer than was tested$/);
+  assert.match(
+    what(judgeServer('here', 190_000, 1)),
+    /^warning 0 PostgreSQL 19\.0.*newer than the tested versions$/,
+  );
   assert.match(what(judgeServer('here', 180_004, 300)), /^warning 0 PostgreSQL 18\.4.*300\.0 ms; slow$/);
-  assert.match(what(judgeServer('here', 190_000, 300)), /newer than was tested; slow$/);
+  assert.match(what(judgeServer('here', 190_000, 300)), /newer than the tested versions; slow$/);
 });
 
 test('each setting of the server that matters is named', () => {
@@ -53,10 +56,10 @@ test('each setting of the server that matters is named', () => {
     [{}, /^ok 0 safe and writable, 90 connections left$/],
     [{ isStandby: true, readOnly: true }, /^failed 75 the server is a standby: nothing can be written$/],
     [{ readOnly: true }, /^failed 75 default_transaction_read_only is on/],
-    [{ encoding: 'SQL_ASCII' }, /^failed 78 the database is encoded in SQL_ASCII/],
+    [{ encoding: 'SQL_ASCII' }, /^failed 78 the encoding of the database is SQL_ASCII/],
     [
       { isStandby: true, encoding: 'LATIN1' },
-      /^failed 78 the server is a standby.*; the database is encoded/,
+      /^failed 78 the server is a standby.*; the encoding of the database/,
     ],
     [{ fsync: false }, /^warning 0 fsync off/],
     [{ fsync: false, fullPageWrites: false }, /^warning 0 fsync and full_page_writes off/],
@@ -99,7 +102,7 @@ describe('a token', () => {
       [{ status: 'disabled' }, /^failed 77 .*disabled$/],
       [{ notBefore: '2026-11-26T00:00:00Z' }, /^failed 77 .*not valid before 2026-11-26$/],
       [{ notBefore: '2026-11-01T00:00:00Z' }, /^ok 0/],
-      [{ status: 'sleeping' }, /^warning 0 .*not known here: sleeping$/],
+      [{ status: 'sleeping' }, /^warning 0 .*unknown state: sleeping$/],
     ];
     for (const [state, expected] of cases)
       assert.match(what(judgeToken({ ...active, ...state }, 'user', now)), expected);
@@ -110,7 +113,10 @@ describe('a token', () => {
       new OperatorError({ code, happened: 'it happened', means: '', todo: 'mend it' });
     const unknown = [error('ENDPOINT_NOT_FOUND'), error('ACCOUNT_NOT_FOUND')];
     const refused = [error('AUTHENTICATION_FAILED'), error('PERMISSION_DENIED')];
-    assert.match(what(judgeRefusals(unknown, false, 'API token')), /^skipped 0 .*only the summary can tell$/);
+    assert.match(
+      what(judgeRefusals(unknown, false, 'API token')),
+      /^skipped 0 .*only the summary shows whether they work$/,
+    );
     assert.match(what(judgeRefusals(refused, false, 'API token')), /^failed 77 AUTHENTICATION_FAILED/);
     assert.match(what(judgeRefusals(refused, true, 'API token')), /^ok 0 .*accepted by the risk summary/);
     assert.match(
@@ -128,17 +134,17 @@ test('clocks are compared in pairs, and the one that is wrong is named', () => {
     what(database),
     /^failed 75 the database is 6 min ahead of this host; the database is 6 min ahead of Cloudflare$/,
   );
-  assert.match(database.mend ?? '', /the clock of the database right/);
+  assert.match(database.mend ?? '', /Correct the clock of the database/);
   const here = judgeClocks(-400_000, -400_500);
   assert.equal(here.status, 'warning', 'API and database agree: snapshots stand for the right time');
-  assert.match(here.mend ?? '', /the clock of this host right/);
-  assert.match(judgeClocks(null, 600_000).mend ?? '', /the clock that is wrong right/);
+  assert.match(here.mend ?? '', /Correct the clock of this host/);
+  assert.match(judgeClocks(null, 600_000).mend ?? '', /Correct the wrong clock/);
   assert.equal(judgeClocks(null, 600_000).status, 'warning', 'without the API nobody knows which');
 });
 
 test('the budget of requests is judged by the tightest of what the answers state', () => {
   assert.match(what(judgeBudget(null)), /^skipped/);
-  assert.match(what(judgeBudget([])), /^ok 0 the answers state none/);
+  assert.match(what(judgeBudget([])), /^ok 0 the answers state no limit/);
   const many = { remaining: 900, resetMs: 60_000, quota: 1_200, windowMs: 300_000 };
   assert.match(what(judgeBudget([many])), /^ok 0 900 requests left of 1,200 for 1 min$/);
   assert.match(
@@ -154,18 +160,30 @@ test('the budget of requests is judged by the tightest of what the answers state
 test('what becomes of absent users whose records cannot be asked is told as the runs will do it', () => {
   const judged = (lookups: object) => judgeAbsences(3, { runId: 7, evidence: readEvidence({ lookups }) });
   const cases: [lookups: object, found: RegExp, mend: RegExp][] = [
-    [{ state: 'refused' }, /run 7 could not ask about them \(refused\)$/, /two complete walks/],
-    [{ state: 'control_failed' }, /could not ask about them \(control_failed\)$/, /two complete walks/],
-    [{ state: 'unanswered' }, /run 7 got no answer about them$/, /Nobody is cleared.*next run asks again/],
-    [{ state: 'working', unreadable: 2 }, /2 records gave run 7 no readable answer$/, /SYNC_CONFIRM=walks/],
+    [{ state: 'refused' }, /run 7 could not ask about absent users \(refused\)$/, /two complete walks/],
+    [
+      { state: 'control_failed' },
+      /could not ask about absent users \(control_failed\)$/,
+      /two complete walks/,
+    ],
+    [
+      { state: 'unanswered' },
+      /run 7 got no answer about absent users$/,
+      /No user is cleared.*next run asks again/,
+    ],
+    [
+      { state: 'working', unreadable: 2 },
+      /run 7 got no readable answer about 2 users$/,
+      /SYNC_CONFIRM=walks/,
+    ],
   ];
   for (const [lookups, found, mend] of cases) {
     const line = judged({ waiting: 1, ...lookups });
-    assert.match(what(line), /^warning 0 3 users absent, 1 waiting to be asked; /);
+    assert.match(what(line), /^warning 0 3 users absent, 1 waiting to be asked about; /);
     assert.match(line.found, found);
     assert.match(line.mend ?? '', mend);
   }
-  assert.equal(what(judged({ state: 'working' })), 'ok 0 3 users absent, 0 waiting to be asked');
+  assert.equal(what(judged({ state: 'working' })), 'ok 0 3 users absent, 0 waiting to be asked about');
   assert.equal(judged({ state: 'off', waiting: 3 }).status, 'ok');
 });
 
@@ -215,7 +233,7 @@ describe('paging', () => {
   test('that was otherwise in the last runs is a warning that names what and since when', () => {
     assert.match(
       what(judgePaging(probe({}), [run(usual), run(usual)])),
-      /^ok 0 page and per_page honoured, 1,000 users to a page/,
+      /^ok 0 page and per_page honoured, 1,000 users per page/,
     );
     assert.match(
       what(judgePaging(probe({}), [run({ ...usual, per_page: 'clamped', page_size: 100 })])),
@@ -237,7 +255,7 @@ describe('paging', () => {
     );
     assert.match(
       what(judgePaging(probe({ ...ignored, first: page(0, 50) }), [])),
-      /^warning 0 .*cannot be told$/,
+      /^warning 0 .*it is not known whether this page holds all users$/,
     );
     assert.match(what(judgePaging(probe({ ...ignored, first: page(0, 47) }), [])), /^ok 0/);
   });
@@ -260,7 +278,7 @@ describe('paging', () => {
     );
     assert.match(
       what(judgeWalkTime(probe({ firstMs: 61_000 }), [], sync)),
-      /^warning 0 .*a walk cannot end in its time$/,
+      /^warning 0 .*a walk cannot finish in time$/,
     );
     const without = probe({ first: page(0, 1_000) });
     assert.match(what(judgeWalkTime(without, [], sync)), /^skipped/);

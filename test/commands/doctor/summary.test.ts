@@ -86,7 +86,7 @@ describe('the summary of an account', () => {
       check: 'lookups',
       status: 'warning',
       code: 0,
-      found: /state no level/,
+      found: /show no level/,
       mend: /SYNC_CONFIRM=walks/,
     });
     front.answer = (url) => (isUser(url) ? { status: 200, body: { success: true, result: [] } } : null);
@@ -146,10 +146,10 @@ describe('paging', () => {
     p.simulator.setFaults(['clamp-50']);
     assert.match(
       (await p.doctor()).line('paging').found,
-      /page honoured, per_page clamped, 50 users to a page \(1,000 asked for\)/,
+      /page honoured, per_page clamped, 50 users per page \(1,000 requested\)/,
     );
     p.simulator.setFaults(['refuse-large']);
-    assert.match((await p.doctor()).line('paging').found, /100 users to a page/);
+    assert.match((await p.doctor()).line('paging').found, /100 users per page/);
   });
 
   test('in pages so small that a walk cannot end in its time is a warning', async (t) => {
@@ -159,7 +159,7 @@ describe('paging', () => {
       check: 'walk_time',
       status: 'warning',
       code: 0,
-      found: /a walk cannot end in its time/,
+      found: /a walk cannot finish in time/,
       mend: /SYNC_TIME_BUDGET/,
     });
     assertOnly(await p.doctor({ ...env, SYNC_TIME_BUDGET: '12m' }), {
