@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Something that differs between two processes that had the same pid; undefined when it is gone (or a zombie). */
+/** A text that differs between two processes that had the same pid; undefined when the process is gone or a zombie. */
 export async function processStart(pid: number): Promise<string | undefined> {
   if (process.platform === 'linux') {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
@@ -15,15 +15,15 @@ export async function processStart(pid: number): Promise<string | undefined> {
   return (await ps(pid, 'lstart='))?.trim();
 }
 
-/** The start time in what `/proc/<pid>/stat` says; undefined when the process runs nothing any more. */
+/** The start time in `/proc/<pid>/stat`; undefined when the process has ended. */
 export function startOf(stat: string): string | undefined {
-  // The name, in brackets, may hold spaces and brackets itself: proc(5), fields 3 (state) and 22 (start time).
+  // The name in brackets may itself hold spaces and brackets. See proc(5): fields 3 (state) and 22 (start time).
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  // A zombie runs nothing any more, and in a container without an init it may stay for ever.
+  // A zombie has ended, and in a container without an init process it may stay until the container stops.
   return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
 }
 
-/** The command line; undefined when the process is gone, empty where the system does not tell. */
+/** The command line; undefined when the process is gone, empty when the system does not provide it. */
 export async function processCommand(pid: number): Promise<string | undefined> {
   if (process.platform === 'linux') {
     const cmdline = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => undefined);
@@ -40,7 +40,7 @@ async function ps(pid: number, column: string): Promise<string | undefined> {
   );
 }
 
-/** Whether any process, or the zombie of one, has this pid. */
+/** Whether a process, or a zombie, has this pid. */
 export function pidIsTaken(pid: number): boolean {
   try {
     return process.kill(pid, 0);

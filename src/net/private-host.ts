@@ -1,4 +1,4 @@
-// Whether a host is on this machine or in a private network, as far as its name tells. Credentials go there only on purpose.
+// Whether a host is on this machine or in a private network, judged by its name. Credentials go there only on purpose.
 import { BlockList, isIP } from 'node:net';
 
 const PRIVATE = new BlockList();
@@ -21,7 +21,7 @@ for (const [network, bits] of [
   PRIVATE.addSubnet(network, bits, 'ipv6');
 }
 
-/** Whether only this machine can reach it, as far as its name tells. */
+/** Whether only this machine can reach the host, judged by its name. */
 export function isLoopbackHost(hostname: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, '');
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));

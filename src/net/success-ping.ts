@@ -1,5 +1,5 @@
-// A dead man's switch: after each success a monitor outside is told, and raises the alarm when it hears nothing. A ping that
-// fails is a warning, never a failed run.
+// A dead man's switch: each success pings a monitor outside, which raises an alarm when pings stop. A failed ping is a
+// warning, never a failed run.
 import { ConstantBackoff, handleAll, retry } from 'cockatiel';
 import type { Dispatcher } from 'undici';
 import { errorFields, type Logger } from '../logger.ts';
@@ -13,7 +13,7 @@ export type SuccessPing = {
 const ATTEMPT_MS = 10_000;
 const RETRIES = 2;
 
-/** `url` may hold `{account_id}`. It is a secret: it is neither logged nor quoted. */
+/** `url` may hold `{account_id}`. The URL is a secret: it is neither logged nor quoted. */
 export function createSuccessPing(options: {
   url: string;
   dispatcher: Dispatcher;

@@ -9,7 +9,7 @@ export function scheduleProblems(expression: string): string[] {
   return problems.length > 0 ? problems : ['not a cron expression'];
 }
 
-/** An expression to be asked, not run. node-cron keeps each task until it is destroyed, and that still answers. */
+/** A task to ask, not to run. node-cron keeps each task until it is destroyed, and a destroyed task still answers. */
 export function readSchedule(
   expression: string,
   timezone: string,
@@ -24,10 +24,10 @@ export function nextSlots(expression: string, timezone: string, count: number): 
   return readSchedule(expression, timezone).getNextRuns(count);
 }
 
-// Of a schedule that looks at every five minutes of office hours, a week and a half.
+// For a schedule that fires every five minutes in office hours, this is a week and a half.
 const SLOTS_AHEAD = 1_500;
 
-/** The longest time between two slots to come, in milliseconds: at weekends a schedule may rest. */
+/** The longest time between two coming slots, in milliseconds: at weekends a schedule may rest. */
 export function longestInterval(expression: string, timezone: string): number {
   const slots = nextSlots(expression, timezone, SLOTS_AHEAD).map((slot) => slot.getTime());
   const gaps = slots.slice(1).map((slot, index) => slot - (slots[index] ?? slot));
@@ -44,9 +44,9 @@ export function staleAfter(longestIntervalMs: number): number {
   return 2 * longestIntervalMs;
 }
 
-/** Time that one run may take, in milliseconds: the interval of the schedule, at least 15 min, at most 6 h. */
+/** The time that one run may take, in milliseconds: the interval of the schedule, at least 15 min, at most 6 h. */
 export function defaultTimeBudget(expression: string, timezone: string): number {
-  // The default, for which node-cron need not be asked: 12 ms of a start.
+  // The default, without asking node-cron: this saves 12 ms at the start.
   if (expression === '0 * * * *') return 60 * MINUTE;
   const [first, second] = nextSlots(expression, timezone, 2);
   const interval = first && second ? second.getTime() - first.getTime() : 60 * MINUTE;

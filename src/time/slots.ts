@@ -1,17 +1,21 @@
-// The slots of a schedule before an instant, and what daylight saving does to those to come. Pure; node-cron itself only
-// looks ahead from now.
+// The slots of a schedule before an instant, and the effect of daylight saving on coming slots. Pure. node-cron itself
+// only looks ahead from now.
 import { parse } from 'node-cron';
 import { readSchedule } from './schedule.ts';
 import { offsetAt } from './zones.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
-// Every offset from UTC that is in use is a multiple of it: within one block the local hour is the same, and seconds are UTC's.
+// Every offset from UTC in use is a multiple of this. So the local hour is the same within one block, and seconds are
+// those of UTC.
 const BLOCK = 15 * MINUTE;
 const DAY = 86_400 * SECOND;
 const LOOK_BACK = 366 * DAY;
 
-/** The newest `count` slots at or before `before`, newest first; fewer when there are no more after `after`, or in a year. */
+/**
+ * The newest `count` slots at or before `before`, newest first. Fewer when there are no more after `after`, by default
+ * a year earlier.
+ */
 export function slotsBefore(
   expression: string,
   timezone: string,
@@ -43,7 +47,10 @@ export function slotsBefore(
   return slots.slice(0, count);
 }
 
-/** Of two instants with the same time on the wall node-cron runs one: the later one east of Greenwich, the earlier one west. */
+/**
+ * When two instants have the same local time, node-cron runs one: the later one east of Greenwich, the earlier one
+ * west.
+ */
 function firesAt(timezone: string, at: number): boolean {
   const wall = at + offsetAt(at, timezone);
   const fired = wall - offsetAt(wall, timezone);
@@ -53,7 +60,7 @@ function firesAt(timezone: string, at: number): boolean {
 export type ClockChange = {
   /** When the clocks change. */
   at: Date;
-  /** The local date of it, such as 2027-03-28. */
+  /** The local date, such as 2027-03-28. */
   date: string;
   /** Local times of slots that do not exist on that day, or exist twice and run once; such as 02:30. */
   times: string[];
@@ -61,8 +68,8 @@ export type ClockChange = {
 };
 
 /**
- * What the changes of the clock in the year from `from` do to the schedule: slots in the hour that is left out do not run, and
- * those in the hour that comes twice run once. Empty for UTC, and for schedules that rest at those hours.
+ * How clock changes in the year from `from` affect the schedule: slots in a skipped hour do not run, and slots in a
+ * repeated hour run once. Empty for UTC, and for schedules without slots in those hours.
  */
 export function clockChanges(expression: string, timezone: string, from: Date): ClockChange[] {
   const wall = readSchedule(expression, 'UTC');
@@ -71,7 +78,7 @@ export function clockChanges(expression: string, timezone: string, from: Date): 
   for (let at = Math.ceil(from.getTime() / BLOCK) * BLOCK; at < from.getTime() + LOOK_BACK; at += BLOCK) {
     const [before, after] = [offsetAt(at - SECOND, timezone), offsetAt(at, timezone)];
     if (before === after) continue;
-    // The clock on the wall, read as if it were UTC.
+    // Local time, read as if it were UTC.
     const [start, end] = [at + Math.min(before, after), at + Math.max(before, after)];
     const times: string[] = [];
     for (let time = start; time < end; time += MINUTE) {

@@ -1,4 +1,4 @@
-// The rejected records that wait, read again with this version's eyes.
+// Checks the waiting rejected records again, with the rules of this version.
 import type { Pool } from '../db/pool.ts';
 import type { RejectedRow } from '../queries/rejected/list-rejected.ts';
 import { waitingRaw } from '../queries/rejected/waiting-raw.ts';
@@ -6,7 +6,7 @@ import { recheck, type Recheck } from './recheck.ts';
 
 export type Rechecked = RejectedRow & { now: Recheck };
 
-/** Without what they hold. */
+/** Without the content of the records. */
 export async function recheckWaiting(pool: Pool, accountId: string | undefined): Promise<Rechecked[]> {
   const rows: Rechecked[] = [];
   for await (const { raw, ...row } of waitingRaw(pool, accountId === undefined ? {} : { accountId }))

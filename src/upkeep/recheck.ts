@@ -1,12 +1,12 @@
-// What this version would make of a record that was rejected, as far as its text was kept. Pure.
+// Checks whether this version would accept a rejected record, if enough of its text was kept. Pure.
 import { parseRecord, RAW_MAX_LENGTH } from '../cloudflare/endpoints/summary/record.ts';
 
 export type Recheck =
   /** This version accepts it. */
   | { outcome: 'accepted'; reason: null }
-  /** This version rejects it, too; `reason` is today's. */
+  /** This version also rejects it; `reason` is the one of this version. */
   | { outcome: 'rejected'; reason: string }
-  /** Too little of it was kept. */
+  /** Too little of its text was kept. */
   | { outcome: 'unknown'; reason: string };
 
 export function recheck(raw: string): Recheck {
