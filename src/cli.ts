@@ -1,5 +1,6 @@
-// The file that people start: looks at Node, keeps compiled code, and hands over to main.ts. It is bundled apart, without any
-// import but Node's own, so that a Node which cannot read the rest says so in our words.
+// The file that people start: checks the version of Node, enables the compile cache, and calls main.ts. Bundled
+// separately and with no imports but Node's own, so that an old Node that cannot read the rest still prints our
+// message.
 import module from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { printError } from './terminal/print-error.ts';
@@ -15,13 +16,14 @@ if (Number.parseInt(node, 10) < OLDEST_NODE) {
       code: 'NODE_TOO_OLD',
       happened: `This is Node ${node}, and zt-risk-sync needs ${OLDEST_NODE} or newer`,
       means: 'Nothing was started',
-      todo: `Install Node ${OLDEST_NODE}; in a checkout, \`npm start -- <command>\` uses the one that npm ci brought`,
+      todo: `Install Node ${OLDEST_NODE}; in a checkout, \`npm start -- <command>\` uses the Node that npm ci installed`,
     }),
   );
   process.exitCode = EXIT.configuration;
 } else {
-  // Beside the program, where whoever may write may change the program as well: a folder that everybody shares, such as Node's
-  // default below /tmp, could hand us another user's code. Where it cannot be written, nothing is kept, and nothing fails.
+  // Beside the program, because anyone who can write there can change the program as well. A shared folder, such as
+  // Node's default below /tmp, could give us another user's code. Without the right to write, nothing is cached, and
+  // nothing fails.
   module.enableCompileCache(fileURLToPath(new URL('../dist/compile-cache', import.meta.url)));
   const { main } = await import('./main.ts');
   process.exitCode = await main(process.argv.slice(2));

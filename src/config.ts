@@ -1,5 +1,5 @@
-// The environment, read once: process.env, `.env` and `*_FILE`, checked by one zod schema, all problems at once.
-// The only file that reads process.env.
+// Reads the environment once: process.env, `.env` and `*_FILE`. One zod schema checks it, and all problems are reported
+// at once. The only file that reads process.env.
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { parseEnv } from 'node:util';
@@ -10,7 +10,9 @@ import { isLoopbackHost, isPrivateHost } from './net/private-host.ts';
 import { defaultTimeBudget, scheduleProblems } from './time/schedule.ts';
 import { isTimeZone } from './time/zones.ts';
 
-/** Variables that hold a secret: each may be given as `<NAME>_FILE` instead, and is scrubbed from all output. */
+/**
+ * Variables that hold a secret. Each may be given as `<NAME>_FILE` instead, and its value is removed from all output.
+ */
 export const SECRETS = [
   'CLOUDFLARE_API_TOKEN',
   'CLOUDFLARE_API_KEY',
@@ -82,12 +84,12 @@ export const Environment = z.object({
   SYNC_CONFIRM: z.enum(['lookup', 'walks'], 'must be lookup or walks').default('lookup'),
   SYNC_CONFIRM_LOOKUPS: wholeNumber(0, 100_000).default(100),
   SYNC_MAX_CLEARED_RATIO: share('must be a number from 0 to 1, such as 0.5', (n) => n >= 0).default(0.5),
-  SYNC_RATE_SHARE: share('must be a number above 0, 1 at most, such as 0.8', (n) => n > 0).default(0.8),
+  SYNC_RATE_SHARE: share('must be a number above 0 and at most 1, such as 0.8', (n) => n > 0).default(0.8),
   SYNC_TIME_BUDGET: z
     .string()
     .regex(/^\d{1,6}[smh]$/, 'must be a duration such as 900s, 30m or 2h')
     .transform((text) => Number(text.slice(0, -1)) * DURATION[text.slice(-1) as keyof typeof DURATION])
-    .refine((ms) => ms > 0, 'must be longer than nothing')
+    .refine((ms) => ms > 0, 'must be longer than 0')
     .optional(),
   HTTP_HOST: z.string().default(LOOPBACK),
   HTTP_PORT: wholeNumber(0, 65_535).default(8787),
@@ -108,7 +110,7 @@ export const Environment = z.object({
 
 export type Config = Readonly<{
   cloudflare: {
-    /** Null when no credentials are set; the commands that need them ask for `cloudflare` and never see null. */
+    /** Null when no credentials are set. Commands that need credentials ask for `cloudflare`, and never get null. */
     auth: CloudflareAuth | null;
     /** The file that the token or the key came from; null when it was set directly. */
     secretFile: string | null;
@@ -126,19 +128,19 @@ export type Config = Readonly<{
     maxPasses: number;
     /** Whether absent users are asked about one by one, or two complete walks are enough. */
     confirm: 'lookup' | 'walks';
-    /** Absent users asked about in one run, at most. */
+    /** At most this many absent users are asked about in one run. */
     confirmLookups: number;
-    /** Of the present users; when more would be cleared at once, nobody is. */
+    /** A share of the present users: if more would be cleared at once, nobody is. */
     maxClearedRatio: number;
-    /** Of the request limit that is shared with the dashboard. */
+    /** A share of the request limit, which the dashboard uses as well. */
     rateShare: number;
     timeBudgetMs: number;
   };
   http: { host: string; port: number; token: string | null };
-  /** Pinged after each success; `{account_id}` in it stands for the account. Null: nobody is told. */
+  /** Pinged after each success; `{account_id}` in it stands for the account. Null: no ping. */
   pingUrl: string | null;
   logLevel: string;
-  /** Values that must never be printed. Grows when a secret is read again, so look at it each time. */
+  /** Values that must never be printed. The set grows when a secret is read again, so read it each time. */
   secrets: ReadonlySet<string>;
   /** Where the embedded Postgres lives. */
   dataFolder: { home: string; dataHome?: string };
@@ -158,7 +160,7 @@ export function isAccountId(text: string): boolean {
   return /^[0-9A-Za-z_-]{1,64}$/.test(text);
 }
 
-/** What a command cannot do without, beyond the defaults. */
+/** What a command needs beyond the defaults. */
 export type Need = 'cloudflare' | 'accounts' | 'database' | 'guarded-http';
 
 /** Reads and checks the environment. Throws CONFIGURATION (exit 78) with every problem at once. */
@@ -177,14 +179,14 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
   }
   if (needs.includes('database') && values['DATABASE_URL'] === undefined) {
     problems.push(
-      'DATABASE_URL: must be set where there is no terminal: a forgotten one would mean history on a disk that may be thrown away',
+      'DATABASE_URL: must be set when there is no terminal: otherwise the history would go to a disk that may be thrown away',
     );
   }
-  // Of the values as they stand: what else is wrong must not hide these.
+  // Checks the raw values, so that other problems do not hide these.
   const host = values['HTTP_HOST'] ?? LOOPBACK;
   if (needs.includes('guarded-http') && values['HTTP_TOKEN'] === undefined && !isLoopbackHost(host)) {
     problems.push(
-      `HTTP_TOKEN: must be set when HTTP_HOST is ${host}: whoever reaches it could read the metrics and start runs`,
+      `HTTP_TOKEN: must be set when HTTP_HOST is ${host}: everybody who reaches it could read the metrics and start runs`,
     );
   }
   const base = values['CLOUDFLARE_BASE_URL'];
@@ -192,7 +194,7 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
     const { protocol, hostname } = new URL(base);
     if (protocol === 'http:' || isPrivateHost(hostname)) {
       problems.push(
-        'CLOUDFLARE_BASE_URL: plain http and private addresses are refused, because the credentials would go there; set CLOUDFLARE_ALLOW_INSECURE=1 if it is meant',
+        'CLOUDFLARE_BASE_URL: plain http and private addresses are refused, because the credentials would go there; set CLOUDFLARE_ALLOW_INSECURE=1 if this is intended',
       );
     }
   }
@@ -240,8 +242,8 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
 }
 
 /**
- * The credentials as their file holds them now, known as a secret from here on; null when they came from no file, or it holds
- * nothing that could be one. Reads nothing else again.
+ * Reads the credentials from their file again, and adds them to `secrets`. Null when they did not come from a file, or
+ * when the file holds nothing that could be a credential. Reads no other setting again.
  */
 export function rereadAuth({
   cloudflare: { auth, secretFile },
@@ -259,7 +261,7 @@ export function rereadAuth({
   return auth.kind === 'token' ? { ...auth, token: text } : { ...auth, key: text };
 }
 
-/** Needed by `database` and `demo`, which read nothing else. */
+/** Needed by `database` and `demo`, which read no other setting. */
 export function dataFolder(source: Source): Config['dataFolder'] {
   const dataHome = source.env['XDG_DATA_HOME'];
   return { home: homedir(), ...(dataHome === undefined || dataHome === '' ? {} : { dataHome }) };
@@ -270,7 +272,10 @@ export function wantsStackTraces(source: Source): boolean {
   return ['debug', 'trace'].includes(variables(source, [])['LOG_LEVEL'] ?? '');
 }
 
-/** The variables that are set, `.env` below the environment, `_FILE` resolved. An empty variable counts as unset. */
+/**
+ * The variables that are set. The environment wins over `.env`, and `_FILE` forms are resolved. An empty variable
+ * counts as unset.
+ */
 function collect(
   source: Source,
   problems: string[],
@@ -278,7 +283,7 @@ function collect(
   const all = variables(source, problems);
   const values: Record<string, string> = {};
   for (const name of Object.keys(Environment.shape)) {
-    // Proxies are customarily written in lower case, too.
+    // Proxy variables are often written in lower case.
     const value = all[name] || (name.endsWith('_PROXY') ? all[name.toLowerCase()] : undefined);
     if (value) values[name] = value;
   }
@@ -343,8 +348,8 @@ function readAuth(
   }
   if (token !== undefined) return { kind: 'token', token };
   if (email !== undefined && key !== undefined) return { kind: 'key', email, key };
-  if (email !== undefined) problems.push('CLOUDFLARE_API_KEY: missing beside CLOUDFLARE_EMAIL');
-  else if (key !== undefined) problems.push('CLOUDFLARE_EMAIL: missing beside CLOUDFLARE_API_KEY');
+  if (email !== undefined) problems.push('CLOUDFLARE_API_KEY: missing, though CLOUDFLARE_EMAIL is set');
+  else if (key !== undefined) problems.push('CLOUDFLARE_EMAIL: missing, though CLOUDFLARE_API_KEY is set');
   else if (required) {
     problems.push(
       'No credentials: set CLOUDFLARE_API_TOKEN (an API token with the permission Zero Trust: PII Read), or CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY',
@@ -365,12 +370,12 @@ function secretsOf(values: Record<string, string>): ReadonlySet<string> {
   return new Set(scrubbable(secrets));
 }
 
-/** Shorter ones would be found in every other word. */
+/** Shorter secrets would match inside ordinary words. */
 function scrubbable(secrets: readonly string[]): string[] {
   return secrets.filter((secret) => secret.length >= 4);
 }
 
-/** A % that encodes nothing stands for itself. */
+/** A text with a % that encodes nothing stays as it is. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -1,4 +1,4 @@
-// Composition root: from the configuration to a logger, a database and a client. Only commands import it.
+// Composition root: makes the logger, the database and the client from the configuration. Only commands import it.
 import { rereadAuth, type Config, type Source } from './config.ts';
 import { createCloudflareClient, type CloudflareClient } from './cloudflare/client.ts';
 import { createDispatcher } from './cloudflare/exchange.ts';
@@ -16,7 +16,7 @@ export type Io = {
   source: Source;
   /** Aborted by SIGINT and SIGTERM. */
   signal: AbortSignal;
-  /** The command sets what the process exits with. */
+  /** Sets the exit code of the process. */
   exit(code: number): void;
   /** Node arguments that start the embedded server's watcher. */
   watcher: string[];
@@ -30,14 +30,14 @@ export function openLogger(io: Io, config: { logLevel: string; secrets: Iterable
     level: config.logLevel,
     secrets: config.secrets,
     pretty: isTerminal,
-    // A line takes the place of the progress bar, which is drawn again below it.
+    // A log line replaces the progress bar, which is drawn again below it.
     destination: isTerminal ? { write: (line) => io.stderr.write(`\r\u001b[K${line}`) } : io.stderr,
   });
 }
 
 /**
- * Connects to DATABASE_URL or to the embedded Postgres. `behind` says what becomes of a database that lacks migrations:
- * commands that write bring it up to date, those that read refuse it.
+ * Connects to DATABASE_URL or to the embedded Postgres. `behind` says what to do with a database that lacks migrations:
+ * migrate it, refuse it, or leave it to the command.
  */
 export async function openDatabase(
   io: Io,
@@ -94,7 +94,7 @@ export function openClient(
   });
 }
 
-/** Null when nobody is to be told. */
+/** Null without HEARTBEAT_URL. */
 export function openSuccessPing(config: Config, logger: Logger): SuccessPing | null {
   const url = config.pingUrl;
   if (url === null) return null;

@@ -1,4 +1,4 @@
-// pino, with every known secret scrubbed by value on the way out: redaction by path misses what a library quotes.
+// pino, with every known secret removed from the output by value: redaction by path misses what a library quotes.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { pino, type DestinationStream, type Logger } from 'pino';
 import { isOperatorError, stackOf } from './errors.ts';
@@ -7,14 +7,17 @@ export type { Logger } from 'pino';
 
 const fields = new AsyncLocalStorage<Record<string, unknown>>();
 
-/** Whatever is logged while `work` runs carries these fields, also by those who know nothing of them: client, pool, retries. */
+/**
+ * Everything logged while `work` runs carries these fields, also lines of code that does not know them: client, pool,
+ * retries.
+ */
 export function withLogFields<T>(more: Record<string, unknown>, work: () => T): T {
   return fields.run({ ...fields.getStore(), ...more }, work);
 }
 
 /**
  * Logs go to stderr: JSON lines, or short lines for people on a terminal. `secrets` are replaced wherever they appear,
- * also as they are written inside JSON strings and URLs, and those that are added to them later.
+ * also in the forms they have inside JSON strings and URLs. Secrets that are added later are replaced as well.
  */
 export function createLogger(options: {
   level: string;
@@ -37,9 +40,9 @@ export function createLogger(options: {
       formatters: { level: (label) => ({ level: label }) },
       messageKey: 'message',
       mixin: () => ({ ...fields.getStore() }),
-      // Where a line says the same again, the fields are written once.
+      // A field that the line names itself is written once.
       mixinMergeStrategy: (line, more) => ({ ...more, ...line }),
-      // Without a message pino takes the error's own, which may quote every parameter of a statement.
+      // Without a message, pino uses the error's own, which may quote every parameter of a statement.
       hooks: {
         logMethod(args, method) {
           const [first, message] = args as [unknown, unknown];
@@ -47,7 +50,7 @@ export function createLogger(options: {
           else method.apply(this, args);
         },
       },
-      // The stack is for developers: only with LOG_LEVEL=debug.
+      // The stack is for developers: only with LOG_LEVEL=debug or trace.
       serializers: {
         err: (error: unknown) => errorFields(error, options.level === 'debug' || options.level === 'trace'),
       },
@@ -73,8 +76,8 @@ function formsOf(secrets: Iterable<string>): string[] {
 }
 
 /**
- * What may be said of an error. A DrizzleQueryError's message holds every parameter, emails included: of database
- * errors only the code, table and constraint are kept.
+ * The fields of an error that may be logged. The message of a DrizzleQueryError holds every parameter, also emails: of
+ * database errors only the code, table and constraint are kept.
  */
 export function errorFields(error: unknown, withStack = false): Record<string, unknown> {
   const root = rootCause(error);
@@ -111,7 +114,7 @@ function prettyLine(line: string): string {
   return `${text.replace(UNPRINTABLE, escaped)}\n`;
 }
 
-// A line break would forge a line, an escape sequence or a right-to-left mark the terminal.
+// A line break could forge a line. An escape sequence or a right-to-left mark could change what the terminal shows.
 const UNPRINTABLE = /[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu;
 
 function escaped(character: string): string {

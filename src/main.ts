@@ -1,5 +1,5 @@
-// Arguments to a command, errors to messages and exit codes, signals to an orderly end. Loads the command that was asked for, and no
-// other: all of them together take 100 ms and 15 MB more.
+// Turns arguments into a command, errors into messages and exit codes, and signals into an orderly end. Loads only the
+// requested command: all of them together take 100 ms and 15 MB more.
 import { Command, CommanderError } from 'commander';
 import { offerJson } from './commands/options/format.ts';
 import { printError } from './terminal/print-error.ts';
@@ -9,7 +9,8 @@ import { databaseError } from './db/database-errors.ts';
 import { EXIT, isOperatorError, OperatorError, stackOf } from './errors.ts';
 import { VERSION } from './version.ts';
 
-// Ctrl-C under npm arrives twice: the terminal tells the whole group, and npm tells its child. No person is as fast.
+// Ctrl-C under npm arrives twice: the terminal signals the whole group, and npm signals its child. No person is that
+// fast.
 const SAME_SIGNAL_MS = 250;
 
 const COMMANDS: Readonly<Record<string, (io: Io) => Promise<Command>>> = {
@@ -59,7 +60,7 @@ export async function main(args: readonly string[]): Promise<number> {
     // A defect. Its message may hold anything.
     const name = thrown instanceof Error ? thrown.name : typeof thrown;
     process.stderr.write(
-      `error UNEXPECTED: Something unforeseen happened (${name}).\n  This is a defect of zt-risk-sync.\n  Run again with LOG_LEVEL=debug for the stack trace, and report it.\n`,
+      `error UNEXPECTED: An unexpected error occurred (${name}).\n  This is a defect of zt-risk-sync.\n  Run again with LOG_LEVEL=debug for the stack trace, and report it.\n`,
     );
     printStack(io, thrown);
     return EXIT.failed;
@@ -72,7 +73,7 @@ function printStack(io: Io, error: unknown): void {
 }
 
 function createIo(): Io {
-  // A reader that has seen enough (`| head`) is no error.
+  // A reader that stops early (`| head`) is no error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
   });
@@ -95,7 +96,6 @@ function abortOnSignals(): AbortSignal {
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {
       if (interrupted.signal.aborted) {
-        // The second one does not wait for anything.
         if (performance.now() - interruptedAt > SAME_SIGNAL_MS) process.exit(EXIT.tryLater);
         return;
       }
@@ -104,8 +104,8 @@ function abortOnSignals(): AbortSignal {
         new OperatorError({
           code: 'INTERRUPTED',
           happened: `Stopped by ${name}`,
-          means: 'Nothing half done was published',
-          todo: 'Start it again when you like',
+          means: 'Nothing unfinished was published',
+          todo: 'Start it again at any time',
         }),
       );
     });
@@ -113,7 +113,7 @@ function abortOnSignals(): AbortSignal {
   return interrupted.signal;
 }
 
-/** With the one command that `name` names; with all of them where it names none, for the help and for suggestions. */
+/** With only the command `name`. When there is no such command, with all of them, for the help and for suggestions. */
 export async function createProgram(io: Io, name = ''): Promise<Command> {
   const program = new Command('zt-risk-sync')
     .description('Keeps the history of Cloudflare Zero Trust user risk levels in Postgres.')

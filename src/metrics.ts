@@ -1,18 +1,18 @@
-// What this process counts of its own work, in Prometheus' terms. What the database knows is read at the scrape instead
-// (http/account-metrics.ts), so that every replica tells the same of it.
+// What this process counts of its own work, in Prometheus' format. Facts from the database are read at each scrape
+// instead (http/account-metrics.ts), so that every replica reports the same.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { CHANGES, type Change } from './user-risk.ts';
 
 export const PREFIX = 'zt_risk_sync_';
 
-/** RunResult of sync/run-sync.ts, as far as it is counted. */
+/** The part of RunResult (sync/run-sync.ts) that is counted. */
 export type CountedResult = {
   published: ({ verdict: string } & Record<Change, number>) | null;
   facts: { pages: number; retries: number; lookups: number; rejected: number };
   error: object | null;
   phases: { walkMs: number; publishMs: number };
 };
-/** Of the pace that the client keeps: what may still be asked, and of how much. */
+/** The request budget that the client keeps: how many requests are left, and of how many. */
 export type CountedBudget = { remaining: number; quota: number | null; source: 'header' | 'own' };
 
 export type Metrics = {
@@ -20,7 +20,7 @@ export type Metrics = {
   /** The text that Prometheus reads. */
   scrape(): Promise<string>;
   recordRun(run: { accountId: string; trigger: string; durationMs: number; result: CountedResult }): void;
-  /** The status of an answer, or in a word why none came. */
+  /** The status of an answer, or the reason why none came. */
   recordAnswer(status: number | 'timeout' | 'network'): void;
   recordPing(outcome: 'ok' | 'failed'): void;
   setSchedule(schedule: { intervalMs: number; staleAfterMs: number; nextSlot: Date | null }): void;
@@ -29,7 +29,7 @@ export type Metrics = {
 // A small account takes less than a second, a million users under a tight limit more than an hour.
 const DURATIONS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200];
 
-/** The functions are asked at each scrape. */
+/** The functions are called at each scrape. */
 export function createMetrics(options: {
   version: string;
   poolCounts?: () => { total: number; idle: number; waiting: number };
@@ -66,7 +66,7 @@ export function createMetrics(options: {
   );
   const duration = new Histogram({
     name: `${PREFIX}run_duration_seconds`,
-    help: 'Duration of the sync runs of this process. walk includes the questions about absent users, total the claim.',
+    help: 'Duration of the sync runs of this process. walk includes asking about absent users, total includes the claim.',
     labelNames: ['phase'],
     buckets: DURATIONS,
     registers,
@@ -86,7 +86,7 @@ export function createMetrics(options: {
   );
   const rejected = counter(
     'rejected_records_total',
-    'Records that a walk could not accept; again in each walk that meets them.',
+    'Records that a walk could not accept; counted again in each walk that meets them.',
     ['account_id'],
   );
   const pings = counter('success_pings_total', 'Pings to PING_URL after a success, by outcome.', ['outcome']);
@@ -95,7 +95,7 @@ export function createMetrics(options: {
     'stale_after_seconds',
     'Age from which data counts as stale: two intervals of the schedule.',
   );
-  const nextSlot = gauge('next_slot_timestamp_seconds', 'When the next slot of the schedule comes.');
+  const nextSlot = gauge('next_slot_timestamp_seconds', 'When the next slot of the schedule begins.');
   gauge('build_info', 'Always 1; the version is the label.', ['version'], (g) =>
     g.set({ version: options.version }, 1),
   );
@@ -103,7 +103,7 @@ export function createMetrics(options: {
   if (poolCounts !== undefined)
     gauge(
       'pool_connections',
-      'Connections of the pool to the database; waiting are requests for one.',
+      'Connections of the pool to the database; waiting counts the requests for one.',
       ['state'],
       (g) => {
         for (const [state, count] of Object.entries(poolCounts())) g.set({ state }, count);
@@ -111,7 +111,7 @@ export function createMetrics(options: {
     );
   if (budgetLeft !== undefined) {
     const source =
-      'source is header when the API states it (for all programs of the credentials), own when counted here.';
+      'source is header when the API states it (for all programs with these credentials), own when this process counts it.';
     gauge('rate_budget_left', `Requests that may still be sent now. ${source}`, ['source'], (g) => {
       g.reset();
       const left = budgetLeft();
@@ -123,9 +123,9 @@ export function createMetrics(options: {
       if (left !== null && left.quota !== null) g.set({ source: left.source }, left.quota);
     });
   }
-  // Absent until they are known, rather than 0.
+  // Without a value until they are known, rather than 0.
   for (const unknown of [interval, staleAfter, nextSlot]) unknown.remove();
-  // There from the start: Prometheus sees no increase in a series that begins with 1.
+  // Present from the start: Prometheus sees no increase in a series that begins with 1.
   requests.inc({ status: '429' }, 0);
   for (const outcome of ['ok', 'failed']) pings.inc({ outcome }, 0);
 
@@ -136,7 +136,7 @@ export function createMetrics(options: {
       const status = error === null ? 'succeeded' : 'failed';
       runs.inc({ account_id: accountId, trigger, status, verdict: published?.verdict ?? 'none' });
       duration.observe({ phase: 'walk' }, phases.walkMs / 1000);
-      // A run that failed before has not begun to publish.
+      // A run that failed earlier did not begin to publish.
       if (phases.publishMs > 0) duration.observe({ phase: 'publish' }, phases.publishMs / 1000);
       duration.observe({ phase: 'total' }, durationMs / 1000);
       pages.inc(facts.pages);

@@ -1,4 +1,4 @@
-// What the summary says of one user. Imports nothing; every side of the program speaks these words.
+// What the summary says about one user. Imports nothing; every part of the program uses these words.
 
 /** Risk levels in rising order. Between two resets a user's level only rises (Cloudflare: the highest behaviour counts). */
 export const RISK_LEVELS = ['low', 'medium', 'high'] as const;
@@ -20,7 +20,7 @@ export type UserRisk = {
   max_risk_level: RiskLevel;
   /** 0 to 2^31 - 1. */
   event_count: number;
-  /** RFC 3339, as served: text until Postgres has it, so that microseconds survive. */
+  /** RFC 3339, as served. Kept as text until Postgres stores it, so that microseconds survive. */
   last_event: string;
 };
 

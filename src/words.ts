@@ -1,10 +1,10 @@
-// How counts, spans and times read, and how text from outside is made safe to show. Pure; imports nothing.
+// Formats counts, spans and times, and makes text from outside safe to show. Pure; imports nothing.
 
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
 }
 
-/** In seven characters: "999,999", from there on "2,147 M". */
+/** At most seven characters: up to "999,999", then "2,147 M". */
 export function shortCount(value: number): string {
   return value < 1_000_000
     ? value.toLocaleString('en-US')
@@ -22,7 +22,7 @@ export function duration(ms: number): string {
   return days < 1_000 ? `${Math.round(days)} days` : `${Math.round(days / 365.25)} years`;
 }
 
-/** "3 min ago", of a moment that has passed. */
+/** "3 min ago", for a time in the past. */
 export function ago(at: Date | string, now = Date.now()): string {
   return `${duration(now - new Date(at).getTime())} ago`;
 }
@@ -32,7 +32,7 @@ export function minute(at: Date | string): string {
   return `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }
 
-/** Control characters and direction marks cannot reach the terminal. */
+/** Replaces control characters and direction marks, so that they cannot reach the terminal. */
 export function printable(value: string | number | boolean | null): string {
   if (typeof value === 'number') return value.toLocaleString('en-US');
   return String(value).replace(
@@ -41,7 +41,7 @@ export function printable(value: string | number | boolean | null): string {
   );
 }
 
-/** At most so many characters; what is cut off shows. */
+/** At most `width` characters; "…" shows where text was cut off. */
 export function clip(text: string, width: number): string {
   const characters = Array.from(text);
   return characters.length <= width ? text : `${characters.slice(0, width - 1).join('')}…`;

@@ -246,10 +246,10 @@ describe('authentication', () => {
 
   test('half of a pair names the other half', () => {
     assert.deepEqual(problems({ CLOUDFLARE_EMAIL: 'me@example.com' }), [
-      'CLOUDFLARE_API_KEY: missing beside CLOUDFLARE_EMAIL',
+      'CLOUDFLARE_API_KEY: missing, though CLOUDFLARE_EMAIL is set',
     ]);
     assert.deepEqual(problems({ CLOUDFLARE_API_KEY: 'key4' }), [
-      'CLOUDFLARE_EMAIL: missing beside CLOUDFLARE_API_KEY',
+      'CLOUDFLARE_EMAIL: missing, though CLOUDFLARE_API_KEY is set',
     ]);
   });
 

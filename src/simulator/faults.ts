@@ -10,7 +10,7 @@ export const FAULTS = {
   'no-totals': 'result_info without total_count and total_pages',
   'no-info': 'no result_info at all',
   'ignore-page': 'page is ignored: every answer is the first page',
-  everything: 'page and per_page are ignored: every answer holds the whole account',
+  everything: 'page and per_page are ignored: all users in every answer',
   'clamp-50': 'at most 50 users per page, even if per_page asks for more',
   'refuse-large': '400 for a per_page above 100',
   empty: 'an account without users',

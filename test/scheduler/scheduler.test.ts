@@ -20,7 +20,7 @@ const TOKEN = 'scheduler-test-token';
 const STOPPED = new OperatorError({
   code: 'INTERRUPTED',
   happened: 'Stopped',
-  means: 'Nothing half done was published',
+  means: 'Nothing unfinished was published',
   todo: 'Nothing',
 });
 const QUICK = { lookMs: 200, heldMs: 50, firstTroubleMs: 20, longestTroubleMs: 100 };

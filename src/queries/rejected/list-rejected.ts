@@ -18,7 +18,7 @@ export type RejectedRow = {
   waiting: boolean;
 };
 
-/** `total` counts all matching records, whatever the limit. */
+/** `total` also counts records beyond the limit. */
 export async function listRejected(
   pool: Pool,
   filter: { accountId?: string; all: boolean; limit: number },

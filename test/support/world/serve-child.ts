@@ -73,7 +73,7 @@ process.once('SIGTERM', () => {
   const reason = new OperatorError({
     code: 'INTERRUPTED',
     happened: 'Stopped',
-    means: 'Nothing half done was published',
+    means: 'Nothing unfinished was published',
     todo: 'Nothing',
   });
   void scheduler.stop(reason).then(async () => {

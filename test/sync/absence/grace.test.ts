@@ -37,7 +37,7 @@ describe('a publish that a signal meets', () => {
     const reason = new OperatorError({
       code: 'INTERRUPTED',
       happened: 'Stopped',
-      means: 'Nothing half done was published',
+      means: 'Nothing unfinished was published',
       todo: 'Start it again',
     });
     const other = await db.pool.connect();
