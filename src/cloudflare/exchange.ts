@@ -53,11 +53,7 @@ export function createDispatcher(baseUrl: URL, proxy: Proxy | undefined, timing:
   });
 }
 
-/**
- * Rejects with signal.reason when aborted, with what the reader threw, else with an ExchangeError (network, timeouts, a cut or
- * endless body). `onBytes` hears of every piece of body, of failed answers, too.
- */
-export async function exchange(options: {
+export type ExchangeRequest = {
   dispatcher: Dispatcher;
   origin: string;
   path: string;
@@ -68,44 +64,23 @@ export async function exchange(options: {
   /** Called once, for a body that is too large to be held: takes its records. The deadline does not run meanwhile. */
   openLarge: (() => Promise<(record: unknown) => void>) | null;
   onBytes: (bytes: number) => void;
-}): Promise<Answer> {
-  const { dispatcher, origin, path, headers, signal, limits, openLarge } = options;
+};
+
+/**
+ * Rejects with signal.reason when aborted, with what the reader threw, else with an ExchangeError (network, timeouts, a cut or
+ * endless body). `onBytes` hears of every piece of body, of failed answers, too.
+ */
+export async function exchange(request: ExchangeRequest): Promise<Answer> {
+  const { dispatcher, origin, path, headers, signal } = request;
   signal.throwIfAborted();
   // Not AbortSignal.any and .timeout: a run's signal outlives millions of requests, and nothing may gather on it.
   const stop = new AbortController();
   const onAbort = () => stop.abort(signal.reason);
-  const deadline = createDeadline(options.pageMs, () => stop.abort(new ExchangeError('PAGE_DEADLINE')));
+  const deadline = createDeadline(request.pageMs, () => stop.abort(new ExchangeError('PAGE_DEADLINE')));
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    const {
-      statusCode,
-      headers: received,
-      body,
-    } = await dispatcher.request({
-      origin,
-      path,
-      method: 'GET',
-      headers,
-      signal: stop.signal,
-    });
-    const header = (name: string) => {
-      const value = received[name];
-      return Array.isArray(value) ? value.join(', ') : (value ?? null);
-    };
-    const encoding = header('content-encoding')?.trim().toLowerCase() ?? '';
-    const stated = Number(header('content-length') ?? 0);
-    if (statusCode === 200 && stated > (openLarge === null ? limits.otherBytes : limits.summaryBytes))
-      throw discard(body, new ExchangeError('BODY_TOO_LARGE'));
-    if (encoding !== '' && encoding !== 'identity') {
-      discard(body);
-      return { status: statusCode, header, text: '', body: 'held' };
-    }
-    const pieces = metered(body, options.onBytes);
-    const read =
-      statusCode === 200
-        ? await readPage(pieces, { stated, limits, openLarge, deadline })
-        : await readError(pieces, limits);
-    return { status: statusCode, header, ...read };
+    const sent = { origin, path, method: 'GET', headers, signal: stop.signal } as const;
+    return await readAnswer(await dispatcher.request(sent), request, deadline);
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     if (stop.signal.aborted) throw stop.signal.reason;
@@ -115,6 +90,31 @@ export async function exchange(options: {
     deadline.clear();
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+async function readAnswer(
+  { statusCode: status, headers, body }: Dispatcher.ResponseData,
+  { limits, openLarge, onBytes }: ExchangeRequest,
+  deadline: Deadline,
+): Promise<Answer> {
+  const header = (name: string) => {
+    const value = headers[name];
+    return Array.isArray(value) ? value.join(', ') : (value ?? null);
+  };
+  const encoding = header('content-encoding')?.trim().toLowerCase() ?? '';
+  const stated = Number(header('content-length') ?? 0);
+  if (status === 200 && stated > (openLarge === null ? limits.otherBytes : limits.summaryBytes))
+    throw discard(body, new ExchangeError('BODY_TOO_LARGE'));
+  if (encoding !== '' && encoding !== 'identity') {
+    discard(body);
+    return { status, header, text: '', body: 'held' };
+  }
+  const pieces = metered(body, onBytes);
+  const read =
+    status === 200
+      ? await readPage(pieces, { stated, limits, openLarge, deadline })
+      : await readError(pieces, limits);
+  return { status, header, ...read };
 }
 
 /** Carries what the reader threw past everything that is an error of the exchange. */

@@ -9,6 +9,7 @@ import {
   type Budget,
   type RequestLimit,
 } from './budget.ts';
+import { createBookings, type Booking } from './bookings.ts';
 import type { Sleep } from './retry.ts';
 
 /**
@@ -30,105 +31,65 @@ export type Pacer = {
   budgetLeft(): BudgetLeft | null;
 };
 
-/** When a request went, or will go. */
-type Booking = { at: number; gone: boolean };
-
-/**
- * One per client. `share` of the limit is ours; `limit` null counts nothing and leaves the pace to the headers. `maxWaitMs` caps
- * what a header can ask for; `now` in ms, best monotonic.
- */
-export function createPacer(options: {
+export type PacerOptions = {
   sleep: Sleep;
+  /** In ms, best monotonic. */
   now: () => number;
+  /** Caps what a header can ask for. */
   maxWaitMs: number;
+  /** Null counts nothing, and leaves the pace to the headers. */
   limit: RequestLimit | null;
+  /** Of the limit, this is ours. */
   share: number;
-}): Pacer {
+};
+
+/** One per client. */
+export function createPacer(options: PacerOptions): Pacer {
   const { sleep, now, maxWaitMs, share } = options;
+  const bookings = createBookings();
+  const stated = createStatedBudgets(maxWaitMs);
   let ceiling = options.limit && { ...options.limit, requests: shareOf(options.limit.requests, share) };
-  let budgets: (Omit<Budget, 'resetMs'> & { resetAt: number })[] = [];
-  /** Ascending. */
-  const bookings: Booking[] = [];
   let pausedUntil = Number.NEGATIVE_INFINITY;
 
-  const stated = (time: number): Budget[] =>
-    budgets.map(({ resetAt, ...budget }) => ({ ...budget, resetMs: resetAt - time }));
-
-  function delay(requests: number, time: number): number {
-    const starts = bookings.map(({ at }) => at);
-    const sinceLastMs = time - (starts.at(-1) ?? Number.NEGATIVE_INFINITY);
-    const delays = stated(time).map((budget) => budgetDelay(budget, { requests, sinceLastMs, share }));
-    if (ceiling !== null) {
-      const own = countedBudget(starts, ceiling, time);
-      // All of the ceiling is ours.
-      delays.push(budgetDelay(own, { requests, sinceLastMs, share: 1 }));
-      delays.push(windowDelay(starts, ceiling, requests, time));
-    }
-    return Math.max(0, pausedUntil - time, ...delays);
-  }
+  const delay = (requests: number, time: number): number =>
+    Math.max(
+      0,
+      pausedUntil - time,
+      ...delaysOf({ requests, share, ceiling, starts: bookings.starts(), budgets: stated.at(time), time }),
+    );
 
   // Booked at once, so that requests that wait at the same time line up behind each other.
   function book(): Booking {
     const time = now();
-    const horizon = time - (ceiling?.windowMs ?? 0);
-    while (bookings.length > 1 && bookings[0]!.gone && bookings[0]!.at <= horizon) bookings.shift();
-    const last = bookings.at(-1)?.at ?? Number.NEGATIVE_INFINITY;
-    const booking = { at: Math.max(time + delay(1, time), last), gone: false };
-    bookings.push(booking);
-    for (const budget of budgets) budget.remaining -= 1;
+    bookings.forget(time - (ceiling?.windowMs ?? 0));
+    const booking = bookings.add(time + delay(1, time));
+    stated.spend(1);
     return booking;
   }
 
   function cancel(booking: Booking): void {
-    bookings.splice(bookings.lastIndexOf(booking), 1);
-    for (const budget of budgets) budget.remaining += 1;
-  }
-
-  /** A timer may have been late: what counts is when the request goes. Nobody behind it goes earlier. */
-  function depart(booking: Booking): void {
-    booking.gone = true;
-    const at = Math.max(booking.at, now());
-    for (let i = bookings.lastIndexOf(booking); i < bookings.length && bookings[i]!.at < at; i++)
-      bookings[i]!.at = at;
+    bookings.cancel(booking);
+    stated.spend(-1);
   }
 
   return {
-    async turn(signal) {
-      signal.throwIfAborted();
-      let waited = 0;
-      for (;;) {
-        const booking = book();
-        const wait = Math.ceil(booking.at - now());
-        try {
-          if (wait > 0) await sleep(wait, signal);
-        } catch (error) {
-          cancel(booking);
-          throw error;
-        }
-        waited += Math.max(0, wait);
-        // A 429 may have come for somebody else meanwhile.
-        if (pausedUntil <= booking.at) {
-          depart(booking);
-          return waited;
-        }
-        cancel(booking);
-      }
-    },
+    turn: (signal) =>
+      waitForTurn(
+        {
+          now,
+          sleep,
+          book,
+          cancel,
+          depart: (booking) => bookings.depart(booking, now()),
+          isPaused: ({ at }) => pausedUntil > at,
+        },
+        signal,
+      ),
     observe(seen) {
       if (seen.length === 0) return;
-      const time = now();
       // The server cannot have counted those that have not gone yet.
-      const waiting = bookings.filter(({ gone }) => !gone).length;
-      budgets = seen.map(({ resetMs, ...budget }) => ({
-        ...budget,
-        remaining: budget.remaining - waiting,
-        resetAt: time + Math.min(resetMs, maxWaitMs),
-      }));
-      // Another limit for the window that is counted here is the one that holds.
-      const quotas = seen.filter(({ windowMs }) => windowMs === ceiling?.windowMs).map(({ quota }) => quota);
-      const quota = Math.min(...quotas.filter((q) => q !== null));
-      if (ceiling !== null && Number.isFinite(quota))
-        ceiling = { ...ceiling, requests: shareOf(quota, share) };
+      stated.replace(seen, now(), bookings.waiting());
+      if (ceiling !== null) ceiling = asStated(ceiling, seen, share);
     },
     pause(ms) {
       pausedUntil = Math.max(pausedUntil, now() + Math.min(ms, maxWaitMs));
@@ -136,18 +97,100 @@ export function createPacer(options: {
     estimateMs: (requests) => (requests <= 0 ? 0 : delay(requests, now())),
     budgetLeft() {
       const time = now();
-      const told = tightestBudget(stated(time).filter(({ resetMs }) => resetMs > 0));
-      const left =
-        told ??
-        (ceiling &&
-          countedBudget(
-            bookings.map(({ at }) => at),
-            ceiling,
-            time,
-          ));
-      if (left === null) return null;
-      const { remaining, quota, resetMs } = left;
-      return { remaining: Math.max(0, remaining), quota, resetMs, source: told ? 'header' : 'own' };
+      return leftOf(stated.at(time), ceiling && countedBudget(bookings.starts(), ceiling, time));
     },
+  };
+}
+
+type Waiting = {
+  now: () => number;
+  sleep: Sleep;
+  book: () => Booking;
+  cancel: (booking: Booking) => void;
+  depart: (booking: Booking) => void;
+  /** Whether all requests are held back beyond the time that is booked. */
+  isPaused: (booking: Booking) => boolean;
+};
+
+/** Returns the milliseconds that it took. */
+async function waitForTurn(
+  { now, sleep, book, cancel, depart, isPaused }: Waiting,
+  signal: AbortSignal,
+): Promise<number> {
+  signal.throwIfAborted();
+  let waited = 0;
+  for (;;) {
+    const booking = book();
+    const wait = Math.ceil(booking.at - now());
+    try {
+      if (wait > 0) await sleep(wait, signal);
+    } catch (error) {
+      cancel(booking);
+      throw error;
+    }
+    waited += Math.max(0, wait);
+    // A 429 may have come for somebody else meanwhile.
+    if (!isPaused(booking)) {
+      depart(booking);
+      return waited;
+    }
+    cancel(booking);
+  }
+}
+
+/** Another limit for the window that is counted here is the one that holds. */
+function asStated(ceiling: RequestLimit, seen: readonly Budget[], share: number): RequestLimit {
+  const quotas = seen.filter(({ windowMs }) => windowMs === ceiling.windowMs).map(({ quota }) => quota);
+  const quota = Math.min(...quotas.filter((q) => q !== null));
+  return Number.isFinite(quota) ? { ...ceiling, requests: shareOf(quota, share) } : ceiling;
+}
+
+/** What every known limit makes the last of `requests` wait, in ms. */
+function delaysOf(facts: {
+  requests: number;
+  share: number;
+  /** Ours alone. */
+  ceiling: RequestLimit | null;
+  starts: readonly number[];
+  budgets: readonly Budget[];
+  time: number;
+}): number[] {
+  const { requests, share, ceiling, starts, budgets, time } = facts;
+  const sinceLastMs = time - (starts.at(-1) ?? Number.NEGATIVE_INFINITY);
+  const delays = budgets.map((budget) => budgetDelay(budget, { requests, sinceLastMs, share }));
+  if (ceiling !== null) {
+    const own = countedBudget(starts, ceiling, time);
+    // All of the ceiling is ours.
+    delays.push(budgetDelay(own, { requests, sinceLastMs, share: 1 }));
+    delays.push(windowDelay(starts, ceiling, requests, time));
+  }
+  return delays;
+}
+
+function leftOf(stated: readonly Budget[], counted: Budget | null): BudgetLeft | null {
+  const told = tightestBudget(stated.filter(({ resetMs }) => resetMs > 0));
+  const left = told ?? counted;
+  if (left === null) return null;
+  const { remaining, quota, resetMs } = left;
+  return { remaining: Math.max(0, remaining), quota, resetMs, source: told ? 'header' : 'own' };
+}
+
+/** The budgets that the newest answer stated, counted down until the next one. */
+function createStatedBudgets(maxWaitMs: number) {
+  let budgets: (Omit<Budget, 'resetMs'> & { resetAt: number })[] = [];
+  return {
+    /** `waiting` requests will still be counted against them. */
+    replace(seen: readonly Budget[], time: number, waiting: number): void {
+      budgets = seen.map(({ resetMs, ...budget }) => ({
+        ...budget,
+        remaining: budget.remaining - waiting,
+        resetAt: time + Math.min(resetMs, maxWaitMs),
+      }));
+    },
+    spend(requests: number): void {
+      for (const budget of budgets) budget.remaining -= requests;
+    },
+    at: (time: number): Budget[] =>
+      budgets.map(({ resetAt, ...budget }) => ({ ...budget, resetMs: resetAt - time })),
   };
 }

@@ -1,7 +1,7 @@
 // Asks for a page again, always as a whole: "request + read + parse". Decides how often and how long to wait.
 import { setTimeout as timer } from 'node:timers/promises';
 import { DelegateBackoff, handleWhen, retry, type IRetryBackoffContext } from 'cockatiel';
-import { AttemptFailure } from './failures.ts';
+import { AttemptFailure, type FailureKind } from './failures.ts';
 
 /** Resolves after `ms`; rejects with signal.reason as soon as the signal aborts. */
 export type Sleep = (ms: number, signal: AbortSignal) => Promise<void>;
@@ -84,46 +84,31 @@ export function parseRetryAfter(value: string | null, date: string | null, nowMs
   return until - (parseHttpDate(date ?? '') ?? nowMs);
 }
 
+export type RetryOptions = {
+  signal: AbortSignal;
+  timing: Timing;
+  sleep: Sleep;
+  random: () => number;
+  pause: (ms: number) => void;
+  onRetry: (failure: AttemptFailure, waitMs: number) => void;
+};
+
 /**
  * Runs `attempt` until it succeeds, fails for good, or the allowance of its kind of failure is used up. Throws the failure's
  * OperatorError, or whatever else the attempt threw (signal.reason above all). `pause` holds every request of the client.
  */
-export async function retryWhole<T>(
-  attempt: () => Promise<T>,
-  options: {
-    signal: AbortSignal;
-    timing: Timing;
-    sleep: Sleep;
-    random: () => number;
-    pause: (ms: number) => void;
-    onRetry: (failure: AttemptFailure, waitMs: number) => void;
-  },
-): Promise<T> {
+export async function retryWhole<T>(attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
   const { signal, timing } = options;
-  const seen = { throttled: 0, unavailable: 0, network: 0, timeout: 0, bad_answer: 0, final: 0 };
-  const errors = () => seen.unavailable + seen.network + seen.timeout + seen.bad_answer;
-  const mayRetry = handleWhen(
-    (error) =>
-      error instanceof AttemptFailure &&
-      seen.final === 0 &&
-      errors() < timing.maxAttempts &&
-      seen.timeout < timing.maxTimeouts &&
-      seen.bad_answer < timing.maxBadAnswers &&
-      seen.throttled < timing.maxThrottles,
-  );
+  const allowance = createAllowance(timing);
+  const mayRetry = handleWhen((error) => error instanceof AttemptFailure && allowance.isLeft());
   // Cockatiel's own delay can be neither aborted nor replaced: it is told 0, and the wait is the first thing that an attempt does.
   let waitMs = 0;
   const backoff = new DelegateBackoff<IRetryBackoffContext<unknown>>(({ result }) => {
     const failure = 'error' in result ? result.error : undefined;
     if (!(failure instanceof AttemptFailure)) return 0;
     const throttled = failure.kind === 'throttled';
-    const delay = retryDelay({
-      ...failure.advice,
-      attempt: throttled ? seen.throttled : errors(),
-      throttled,
-      random: options.random(),
-      timing,
-    });
+    const attempt = allowance.used(throttled);
+    const delay = retryDelay({ ...failure.advice, attempt, throttled, random: options.random(), timing });
     options.onRetry(failure, delay);
     if (throttled) options.pause(delay);
     else waitMs = delay;
@@ -137,13 +122,31 @@ export async function retryWhole<T>(
       try {
         return await attempt();
       } catch (error) {
-        if (error instanceof AttemptFailure) seen[error.kind] += 1;
+        if (error instanceof AttemptFailure) allowance.note(error.kind);
         throw error;
       }
     });
   } catch (error) {
     throw error instanceof AttemptFailure ? error.problem : error;
   }
+}
+
+/** What one question may still cost: each kind of failure has a limit, and so have all of them but throttling. */
+function createAllowance(timing: Timing) {
+  const seen = { throttled: 0, unavailable: 0, network: 0, timeout: 0, bad_answer: 0, final: 0 };
+  const errors = () => seen.unavailable + seen.network + seen.timeout + seen.bad_answer;
+  return {
+    note(kind: FailureKind): void {
+      seen[kind] += 1;
+    },
+    used: (throttled: boolean): number => (throttled ? seen.throttled : errors()),
+    isLeft: (): boolean =>
+      seen.final === 0 &&
+      errors() < timing.maxAttempts &&
+      seen.timeout < timing.maxTimeouts &&
+      seen.bad_answer < timing.maxBadAnswers &&
+      seen.throttled < timing.maxThrottles,
+  };
 }
 
 /** IMF-fixdate, the one form that servers may send today; Date.parse alone takes almost anything, "300x" included. */

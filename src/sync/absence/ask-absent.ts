@@ -51,69 +51,76 @@ export type AskRequest = {
   countUse: CountUse;
 };
 
-export async function askAbsent(
-  deps: { client: Pick<CloudflareClient, 'lookUpUser'>; logger: Logger },
-  request: AskRequest,
-): Promise<Answers> {
+type AskDeps = { client: Pick<CloudflareClient, 'lookUpUser'>; logger: Logger };
+
+export async function askAbsent(deps: AskDeps, request: AskRequest): Promise<Answers> {
   const { settings } = request;
   const missing = request.missing.length;
-  const evidence: Lookups = {
-    state: 'working',
-    missing,
-    asked: 0,
-    waiting: missing,
-    level: 0,
-    no_level: 0,
-    reset: 0,
-    not_found: 0,
-    unreadable: 0,
-    insisting: 0,
-  };
-  const end = (
-    state: Lookups['state'],
-    confirmation: Confirmation,
-    byRow: Answers['byRow'] = new Map<number, LookupAnswer>(),
-  ): Answers => ({ confirmation, byRow, evidence: { ...evidence, state } });
-
   if (missing === 0) return { confirmation: 'asked', byRow: new Map(), evidence: null };
-  if (settings.confirm === 'walks') return end('off', 'walks');
-  if (request.unreadable) return end('unanswered', 'later');
+  if (settings.confirm === 'walks') return nobodyAsked('off', 'walks', missing);
+  if (request.unreadable) return nobodyAsked('unanswered', 'later', missing);
   const askControl = () => control(createAsker(deps.client, request, request.signal), request.lastMet);
   const before = await askControl();
-  if (before !== 'passed') return end(before, before === 'unanswered' ? 'later' : 'walks');
+  if (before !== 'passed') return nobodyAsked(before, before === 'unanswered' ? 'later' : 'walks', missing);
 
-  const budget = request.acceptMassClear ? missing : settings.confirmLookups;
-  const users = request.missing.slice(0, budget);
-  const questions = startQuestions(request);
-  const ask = createAsker(deps.client, request, questions.signal);
-  const askMissing = ({ row }: MissingUser) =>
-    ask({ userId: request.table.userId(row), lastEvent: formatInstant(request.table.lastEvent(row)) });
-  const { asked, kept, after } = await askInRounds(
-    askMissing,
-    askControl,
-    users,
-    settings.concurrency,
-  ).finally(() => questions.end());
+  const users = request.missing.slice(0, request.acceptMassClear ? missing : settings.confirmLookups);
+  const { asked, kept, after } = await askUsers(deps, request, users, askControl);
   if (after !== 'passed')
     deps.logger.warn(
       { control: after },
       'lookups stopped answering, what they said since the last control is not believed',
     );
-  evidence.asked = asked;
-  evidence.waiting = missing - kept.size;
-  for (const { outcome } of kept.values()) evidence[outcome]++;
-  if (users.length > 0 && kept.size === 0) return end('unanswered', 'later');
-  const walks = request.isComplete ? 1 : 0;
-  evidence.insisting = users.filter(
-    (user) => kept.get(user.row)?.outcome === 'level' && user.completeWalks + walks >= INSISTING_WALKS,
-  ).length;
-  if (evidence.insisting > 0) {
+  const evidence = countAnswers(missing, asked, kept);
+  if (users.length > 0 && kept.size === 0)
+    return { confirmation: 'later', byRow: new Map(), evidence: { ...evidence, state: 'unanswered' } };
+  const insisting = countInsisting(users, kept, request.isComplete);
+  if (insisting > 0) {
     deps.logger.warn(
-      { users: evidence.insisting, complete_walks: INSISTING_WALKS },
+      { users: insisting, complete_walks: INSISTING_WALKS },
       'records of users insist on a level, and complete walks lack them',
     );
   }
-  return end('working', 'asked', kept);
+  return { confirmation: 'asked', byRow: kept, evidence: { ...evidence, insisting } };
+}
+
+function nobodyAsked(state: Lookups['state'], confirmation: Confirmation, missing: number): Answers {
+  return { confirmation, byRow: new Map(), evidence: { ...countAnswers(missing, 0, new Map()), state } };
+}
+
+async function askUsers(
+  deps: AskDeps,
+  request: AskRequest,
+  users: readonly MissingUser[],
+  askControl: () => Promise<Control>,
+): ReturnType<typeof askInRounds> {
+  const { table, settings } = request;
+  const questions = startQuestions(request);
+  const ask = createAsker(deps.client, request, questions.signal);
+  const askMissing = ({ row }: MissingUser) =>
+    ask({ userId: table.userId(row), lastEvent: formatInstant(table.lastEvent(row)) });
+  try {
+    return await askInRounds(askMissing, askControl, users, settings.concurrency);
+  } finally {
+    questions.end();
+  }
+}
+
+function countAnswers(missing: number, asked: number, kept: ReadonlyMap<number, LookupAnswer>): Lookups {
+  const outcomes = { level: 0, no_level: 0, reset: 0, not_found: 0, unreadable: 0 };
+  for (const { outcome } of kept.values()) outcomes[outcome]++;
+  return { state: 'working', missing, asked, waiting: missing - kept.size, ...outcomes, insisting: 0 };
+}
+
+/** Users whose record shows a level though so many complete walks lack them. */
+function countInsisting(
+  users: readonly MissingUser[],
+  kept: ReadonlyMap<number, LookupAnswer>,
+  isComplete: boolean,
+): number {
+  const walks = isComplete ? 1 : 0;
+  return users.filter(
+    (user) => kept.get(user.row)?.outcome === 'level' && user.completeWalks + walks >= INSISTING_WALKS,
+  ).length;
 }
 
 /** Aborts with the run, and so long before its time is up that a control still fits. */

@@ -1,5 +1,5 @@
 // The present users that the walk has not met, in the order in which they are asked about.
-import { and, desc, eq, sql } from 'drizzle-orm';
+import { and, desc, eq, sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
 import { readAgain } from '../../db/read-again.ts';
@@ -39,57 +39,90 @@ export async function readMissing(
   table: UserTable,
   rows: readonly number[],
 ): Promise<MissingUser[]> {
-  const [u, l, s] = [users, lookups, snapshots];
-  const micros = (column: { getSQL(): ReturnType<typeof sql> }) =>
-    sql<number | null>`(extract(epoch from ${column}) * 1000000)::float8`;
-  const complete = await readAgain(() =>
-    drizzle(pool)
-      .select({ at: micros(s.observed_at), text: sql<string>`${s.observed_at}::text` })
-      .from(s)
-      .where(and(eq(s.account_key, lease.accountKey), eq(s.verdict, 'complete')))
-      .orderBy(desc(s.observed_at))
-      .limit(UP_TO),
-  );
-  const newest = complete[0]?.text ?? null;
-  const found: (MissingUser & { askedAt: number; absentSince: number })[] = [];
+  const complete = await completeWalks(pool, lease);
+  const found: Ordered[] = [];
   for (let from = 0; from < rows.length; from += AT_ONCE) {
     const byKey = new Map(rows.slice(from, from + AT_ONCE).map((row) => [table.key(row), row]));
-    // Keys are named one by one: a join with what was met would be a nested loop where statistics are missing.
-    const asked = await readAgain(() =>
-      drizzle(pool)
-        .select({
-          userKey: u.user_key,
-          absentSince: micros(u.absent_since),
-          askedAt: micros(l.asked_at),
-          absentTwice: sql<boolean>`coalesce(${u.absent_since} <= ${newest}::timestamptz and not coalesce(${l.level_at} >= ${newest}::timestamptz, false), false)`,
-        })
-        .from(u)
-        .leftJoin(l, and(eq(l.account_key, lease.accountKey), eq(l.user_key, u.user_key)))
-        .where(
-          and(
-            eq(u.account_key, lease.accountKey),
-            sql`${u.user_key} = any (${sql.param([...byKey.keys()])}::integer[])`,
-            sql`${u.max_risk_level} is not null`,
-          ),
-        ),
-    );
-    if (asked.length !== byKey.size) throw stateMoved(lease, 'while the pages were read');
-    for (const { userKey, absentSince, askedAt, absentTwice } of asked) {
-      const since = absentSince ?? Number.POSITIVE_INFINITY;
-      found.push({
-        row: byKey.get(userKey) as number,
-        userKey,
-        absentTwice,
-        completeWalks: complete.filter(({ at }) => (at as number) >= since).length,
-        absentSince: since,
-        // An answer from before this absence is none.
-        askedAt: askedAt !== null && askedAt >= since ? askedAt : Number.NEGATIVE_INFINITY,
-      });
-    }
+    const absences = await readAbsences(pool, lease, [...byKey.keys()], complete[0]?.text ?? null);
+    if (absences.length !== byKey.size) throw stateMoved(lease, 'while the pages were read');
+    for (const absence of absences)
+      found.push(describe(byKey.get(absence.userKey) as number, absence, complete));
   }
   return found.sort(
     (a, b) => compare(a.askedAt, b.askedAt) || compare(a.absentSince, b.absentSince) || a.userKey - b.userKey,
   );
+}
+
+/** Times in microseconds since 1970; infinite where there is none. */
+type Ordered = MissingUser & { askedAt: number; absentSince: number };
+type CompleteWalk = { at: number | null; text: string };
+
+const micros = (column: { getSQL(): SQL }) =>
+  sql<number | null>`(extract(epoch from ${column}) * 1000000)::float8`;
+
+/** The newest ones. */
+function completeWalks(pool: Pool, { accountKey }: Lease): Promise<CompleteWalk[]> {
+  const s = snapshots;
+  return readAgain(() =>
+    drizzle(pool)
+      .select({ at: micros(s.observed_at), text: sql<string>`${s.observed_at}::text` })
+      .from(s)
+      .where(and(eq(s.account_key, accountKey), eq(s.verdict, 'complete')))
+      .orderBy(desc(s.observed_at))
+      .limit(UP_TO),
+  );
+}
+
+type Absence = {
+  userKey: number;
+  absentSince: number | null;
+  askedAt: number | null;
+  absentTwice: boolean;
+};
+
+/** `newest`: when the newest complete walk was observed. Keys are named one by one: a join with what was met would be a nested loop where statistics are missing. */
+function readAbsences(
+  pool: Pool,
+  { accountKey }: Lease,
+  keys: readonly number[],
+  newest: string | null,
+): Promise<Absence[]> {
+  const [u, l] = [users, lookups];
+  return readAgain(() =>
+    drizzle(pool)
+      .select({
+        userKey: u.user_key,
+        absentSince: micros(u.absent_since),
+        askedAt: micros(l.asked_at),
+        absentTwice: sql<boolean>`coalesce(${u.absent_since} <= ${newest}::timestamptz and not coalesce(${l.level_at} >= ${newest}::timestamptz, false), false)`,
+      })
+      .from(u)
+      .leftJoin(l, and(eq(l.account_key, accountKey), eq(l.user_key, u.user_key)))
+      .where(
+        and(
+          eq(u.account_key, accountKey),
+          sql`${u.user_key} = any (${sql.param([...keys])}::integer[])`,
+          sql`${u.max_risk_level} is not null`,
+        ),
+      ),
+  );
+}
+
+function describe(
+  row: number,
+  { userKey, absentSince, askedAt, absentTwice }: Absence,
+  complete: readonly CompleteWalk[],
+): Ordered {
+  const since = absentSince ?? Number.POSITIVE_INFINITY;
+  return {
+    row,
+    userKey,
+    absentTwice,
+    completeWalks: complete.filter(({ at }) => (at as number) >= since).length,
+    absentSince: since,
+    // An answer from before this absence is none.
+    askedAt: askedAt !== null && askedAt >= since ? askedAt : Number.NEGATIVE_INFINITY,
+  };
 }
 
 /** Also of infinities, whose difference is no number. */

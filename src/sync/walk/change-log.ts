@@ -47,38 +47,11 @@ const HEAD_BYTES = 4 + 4 + 1 + 4 + 12;
 const LEVEL_1 = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 export function createChangeLog(): ChangeLog {
-  const buckets: (Bucket | undefined)[] = Array.from({ length: BUCKETS });
-  let bytes = 0;
+  const buckets = createBuckets();
   let changes = 0;
-
-  /** Of the bucket's tail, with room for so many bytes more. */
-  function room(of: number, wanted: number): Bucket {
-    let bucket = buckets[of];
-    if (bucket === undefined) {
-      bucket = { pieces: [], tail: Buffer.allocUnsafeSlow(PIECE_BYTES), end: 0 };
-      buckets[of] = bucket;
-      bytes += PIECE_BYTES;
-    }
-    if (bucket.end + wanted > bucket.tail.length && bucket.end > 0) {
-      // Node hands out a piece of a larger buffer, which would be kept whole.
-      const compressed = zstdCompressSync(bucket.tail.subarray(0, bucket.end), LEVEL_1);
-      const piece = Buffer.allocUnsafeSlow(compressed.length);
-      compressed.copy(piece);
-      bucket.pieces.push(piece);
-      bytes += piece.length;
-      bucket.end = 0;
-    }
-    // A name of ten thousand characters.
-    if (wanted > bucket.tail.length) {
-      bytes += wanted - bucket.tail.length;
-      bucket.tail = Buffer.allocUnsafeSlow(wanted);
-    }
-    return bucket;
-  }
-
   return {
     append(row, id, { level, eventCount, lastEvent }, identity, identityEnd) {
-      const bucket = room((id[0] as number) >>> 24, HEAD_BYTES + identityEnd);
+      const bucket = buckets.room((id[0] as number) >>> 24, HEAD_BYTES + identityEnd);
       const into = bucket.tail;
       let at = into.writeUInt32LE(++changes, bucket.end);
       at = into.writeUInt32LE(row, at);
@@ -90,7 +63,7 @@ export function createChangeLog(): ChangeLog {
       bucket.end = at + identityEnd;
       return changes;
     },
-    bytes: () => bytes,
+    bytes: () => buckets.bytes(),
     *read(isWanted, byId) {
       const change: LoggedChange = {
         row: 0,
@@ -101,29 +74,71 @@ export function createChangeLog(): ChangeLog {
         email: null,
         name: null,
       };
-      for (const bucket of buckets) {
-        if (bucket === undefined) continue;
-        const { pieces, tail, end } = bucket;
-        const all = Buffer.concat([
-          ...pieces.map((piece) => zstdDecompressSync(piece)),
-          tail.subarray(0, end),
-        ]);
-        for (const at of wantedIn(all, isWanted, byId)) {
-          const identity = at + HEAD_BYTES;
-          const name = endOfText(all, identity);
-          change.row = all.readUInt32LE(at + 4);
-          change.level = all.readUInt8(at + 8) as LevelRank;
-          change.eventCount = all.readInt32LE(at + 9);
-          change.lastEvent.seconds = all.readDoubleLE(at + 13);
-          change.lastEvent.micros = all.readInt32LE(at + 21);
-          change.identity = all.subarray(identity, endOfText(all, name));
-          change.email = decodeText(all, identity);
-          change.name = decodeText(all, name);
+      for (const bytes of buckets.contents()) {
+        for (const at of wantedIn(bytes, isWanted, byId)) {
+          readChange(bytes, at, change);
           yield change;
         }
       }
     },
   };
+}
+
+/** As `append` wrote it at `at`. */
+function readChange(bytes: Buffer, at: number, into: LoggedChange): void {
+  const identity = at + HEAD_BYTES;
+  const name = endOfText(bytes, identity);
+  into.row = bytes.readUInt32LE(at + 4);
+  into.level = bytes.readUInt8(at + 8) as LevelRank;
+  into.eventCount = bytes.readInt32LE(at + 9);
+  into.lastEvent.seconds = bytes.readDoubleLE(at + 13);
+  into.lastEvent.micros = bytes.readInt32LE(at + 21);
+  into.identity = bytes.subarray(identity, endOfText(bytes, name));
+  into.email = decodeText(bytes, identity);
+  into.name = decodeText(bytes, name);
+}
+
+function createBuckets() {
+  const buckets: (Bucket | undefined)[] = Array.from({ length: BUCKETS });
+  let held = 0;
+  return {
+    bytes: () => held,
+    /** The bucket, with room for so many bytes more in its tail. */
+    room(number: number, wanted: number): Bucket {
+      let bucket = buckets[number];
+      if (bucket === undefined) {
+        bucket = { pieces: [], tail: Buffer.allocUnsafeSlow(PIECE_BYTES), end: 0 };
+        buckets[number] = bucket;
+        held += PIECE_BYTES;
+      }
+      if (bucket.end + wanted > bucket.tail.length && bucket.end > 0) held += compressTail(bucket);
+      // A name of ten thousand characters.
+      if (wanted > bucket.tail.length) {
+        held += wanted - bucket.tail.length;
+        bucket.tail = Buffer.allocUnsafeSlow(wanted);
+      }
+      return bucket;
+    },
+    /** Of each bucket that is in use, in the order of their numbers. */
+    *contents(): Generator<Buffer> {
+      for (const bucket of buckets) {
+        if (bucket === undefined) continue;
+        const { pieces, tail, end } = bucket;
+        yield Buffer.concat([...pieces.map((piece) => zstdDecompressSync(piece)), tail.subarray(0, end)]);
+      }
+    },
+  };
+}
+
+/** Returns the bytes that it takes from now on. */
+function compressTail(bucket: Bucket): number {
+  // Node hands out a piece of a larger buffer, which would be kept whole.
+  const compressed = zstdCompressSync(bucket.tail.subarray(0, bucket.end), LEVEL_1);
+  const piece = Buffer.allocUnsafeSlow(compressed.length);
+  compressed.copy(piece);
+  bucket.pieces.push(piece);
+  bucket.end = 0;
+  return piece.length;
 }
 
 /** Where in a bucket's bytes the wanted changes begin, by user id. */

@@ -6,7 +6,13 @@ import { readInstant } from '../../db/postgres-instant.ts';
 import { RISK_LEVELS, type RiskLevel, type UserRisk } from '../../user-risk.ts';
 import { encodeIdentity, IDENTITY_MAX_BYTES } from '../state/encode-identity.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
-import { emptyValues, readUserId, type LevelRank, type UserTable } from '../state/user-table.ts';
+import {
+  emptyValues,
+  readUserId,
+  type LevelRank,
+  type UserTable,
+  type UserValues,
+} from '../state/user-table.ts';
 import type { ChangeLog } from './change-log.ts';
 import type { Rejection } from './quarantine.ts';
 
@@ -49,33 +55,50 @@ export type Comparison = {
   lastMet(): readonly KnownUser[];
 };
 
+type Compared = { table: UserTable; key: HashKey; log: ChangeLog };
+
 /** `whole` resolves when `table` holds the account's present users. */
-export function createComparison(state: {
-  table: UserTable;
-  key: HashKey;
-  log: ChangeLog;
-  whole: Promise<unknown>;
-}): Comparison {
-  const { table, log } = state;
+export function createComparison(state: Compared & { whole: Promise<unknown> }): Comparison {
+  const add = createAdder(state);
+  let lastMet: KnownUser[] = [];
+  return {
+    async openReader() {
+      await state.whole;
+      const outcome = emptyOutcome();
+      return { add: (record) => add(outcome, record), end: () => outcome };
+    },
+    take(outcome) {
+      takeChanges(state.table, outcome);
+      lastMet = [...lastMet, ...newestOf(outcome)].slice(-LAST_MET);
+    },
+    lastMet: () => lastMet.toReversed(),
+  };
+}
+
+function emptyOutcome(): PageOutcome {
+  return {
+    records: 0,
+    unreadable: 0,
+    withoutEmail: 0,
+    withoutName: 0,
+    rejected: [],
+    lastMet: [],
+    accepted: 0,
+    rows: [],
+    changes: [],
+    hashes: [],
+  };
+}
+
+/** Compares one record, and notes in the outcome what comes of it. Called for every record: what it needs is made once. */
+function createAdder({ table, key, log }: Compared): (outcome: PageOutcome, raw: unknown) => void {
   const id = new Int32Array(4);
   const identity = Buffer.allocUnsafeSlow(IDENTITY_MAX_BYTES);
-  const fingerprint = Buffer.alloc(25);
   const changeHash = new Uint32Array(2);
   const values = emptyValues();
-  let lastMet: KnownUser[] = [];
+  const hashChange = createChangeHasher(key);
 
-  /** Of everything that a record says of its user. */
-  function hashChange(): void {
-    fingerprint.writeUInt8(values.level, 0);
-    fingerprint.writeInt32LE(values.eventCount, 1);
-    fingerprint.writeDoubleLE(values.lastEvent.seconds, 5);
-    fingerprint.writeInt32LE(values.lastEvent.micros, 13);
-    fingerprint.writeUInt32LE(values.hash[0] as number, 17);
-    fingerprint.writeUInt32LE(values.hash[1] as number, 21);
-    keyedHash(state.key, fingerprint, 0, fingerprint.length, changeHash, 0);
-  }
-
-  function add(outcome: PageOutcome, raw: unknown): void {
+  return (outcome, raw) => {
     outcome.records++;
     const parsed = parseRecord(raw);
     if (!parsed.ok) {
@@ -92,7 +115,7 @@ export function createComparison(state: {
     readUserId(user.user_id, id);
     const row = table.findOrAdd(id);
     const end = encodeIdentity(user.email, user.name, identity, 0);
-    keyedHash(state.key, identity, 0, end, values.hash, 0);
+    keyedHash(key, identity, 0, end, values.hash, 0);
     values.level = rankOf(user.max_risk_level);
     values.eventCount = user.event_count;
     readInstant(user.last_event, values.lastEvent);
@@ -102,51 +125,46 @@ export function createComparison(state: {
       outcome.changes.push(UNCHANGED);
       return;
     }
-    hashChange();
+    hashChange(values, changeHash);
     // Another pass says the same again: it is kept once.
     const change = table.holdsChange(row, changeHash)
       ? table.change(row)
       : log.append(row, id, values, identity, end);
     outcome.changes.push(change);
     outcome.hashes.push(changeHash[0] as number, changeHash[1] as number);
-  }
-
-  return {
-    async openReader() {
-      await state.whole;
-      const outcome: PageOutcome = {
-        records: 0,
-        unreadable: 0,
-        withoutEmail: 0,
-        withoutName: 0,
-        rejected: [],
-        lastMet: [],
-        accepted: 0,
-        rows: [],
-        changes: [],
-        hashes: [],
-      };
-      return { add: (record) => add(outcome, record), end: () => outcome };
-    },
-    take(outcome) {
-      const { rows, changes, hashes } = outcome;
-      let hash = 0;
-      for (let n = 0; n < rows.length; n++) {
-        const row = rows[n] as number;
-        const change = changes[n] as number;
-        if (row < 0) continue;
-        table.note(row, change !== REJECTED);
-        if (change === UNCHANGED) table.takeBackChange(row);
-        if (change > UNCHANGED) {
-          changeHash[0] = hashes[hash++] as number;
-          changeHash[1] = hashes[hash++] as number;
-          table.setChange(row, change, changeHash);
-        }
-      }
-      lastMet = [...lastMet, ...newestOf(outcome)].slice(-LAST_MET);
-    },
-    lastMet: () => lastMet.toReversed(),
   };
+}
+
+/** Of everything that a record says of its user. */
+function createChangeHasher(key: HashKey): (values: UserValues, into: Uint32Array) => void {
+  const fingerprint = Buffer.alloc(25);
+  return ({ level, eventCount, lastEvent, hash }, into) => {
+    fingerprint.writeUInt8(level, 0);
+    fingerprint.writeInt32LE(eventCount, 1);
+    fingerprint.writeDoubleLE(lastEvent.seconds, 5);
+    fingerprint.writeInt32LE(lastEvent.micros, 13);
+    fingerprint.writeUInt32LE(hash[0] as number, 17);
+    fingerprint.writeUInt32LE(hash[1] as number, 21);
+    keyedHash(key, fingerprint, 0, fingerprint.length, into, 0);
+  };
+}
+
+/** An answer has ended: of several records of a user the one that comes last wins. */
+function takeChanges(table: UserTable, { rows, changes, hashes }: PageOutcome): void {
+  const changeHash = new Uint32Array(2);
+  let hash = 0;
+  for (let n = 0; n < rows.length; n++) {
+    const row = rows[n] as number;
+    const change = changes[n] as number;
+    if (row < 0) continue;
+    table.note(row, change !== REJECTED);
+    if (change === UNCHANGED) table.takeBackChange(row);
+    if (change > UNCHANGED) {
+      changeHash[0] = hashes[hash++] as number;
+      changeHash[1] = hashes[hash++] as number;
+      table.setChange(row, change, changeHash);
+    }
+  }
 }
 
 function newestOf({ lastMet, accepted }: PageOutcome): KnownUser[] {

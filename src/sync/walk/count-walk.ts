@@ -57,6 +57,9 @@ export type WalkCounter = {
   all(): { records: number; unreadable: number };
 };
 
+/** Of everything that was read. */
+type AllCounts = { records: number; unreadable: number; withoutEmail: number; withoutName: number };
+
 /** `report` is given a new object each time. */
 export function createWalkCounter(report: (counts: WalkCounts) => void): WalkCounter {
   let counts = NOTHING_COUNTED;
@@ -64,7 +67,7 @@ export function createWalkCounter(report: (counts: WalkCounts) => void): WalkCou
   let pagesBefore = 0;
   let repeatedPages = 0;
   const passes: PassEvidence[] = [];
-  const all = { records: 0, unreadable: 0, withoutEmail: 0, withoutName: 0 };
+  const all: AllCounts = { records: 0, unreadable: 0, withoutEmail: 0, withoutName: 0 };
 
   function note(news: Partial<WalkCounts>): void {
     counts = { ...counts, ...news };
@@ -78,13 +81,7 @@ export function createWalkCounter(report: (counts: WalkCounts) => void): WalkCou
       pagesBefore = counts.pages;
     },
     countPage(page) {
-      reading.records += page.records;
-      reading.rejected += page.rejected.length;
-      reading.unreadable += page.unreadable;
-      all.records += page.records;
-      all.unreadable += page.unreadable;
-      all.withoutEmail += page.withoutEmail;
-      all.withoutName += page.withoutName;
+      addPage(page, reading, all);
       note({ rejected: Math.max(counts.rejected, reading.rejected) });
     },
     noteProgress({ pages, total, pageSize, repeatedPages: repeated }) {
@@ -104,21 +101,39 @@ export function createWalkCounter(report: (counts: WalkCounts) => void): WalkCou
         usersMet,
         duplicates: judgement.duplicates,
         totalLast: pass.totalLast,
-        evidence: {
-          paging: pass.paging,
-          reasons: judgement.reasons,
-          repeated_pages: repeatedPages,
-          one_response: pass.oneResponse,
-          ...(passes.length > 1 ? { passes: [...passes] } : {}),
-          ...lacksOf(all),
-          ...(pass.unknownFields.length > 0 ? { unknown_fields: pass.unknownFields } : {}),
-        },
+        evidence: evidenceOfWalk(ended, passes, { ...all, repeatedPages }),
       });
     },
     endWalk: ({ usersMet, reasons }) =>
       note({ usersMet, evidence: { ...counts.evidence, reasons, ...unreadableOf(all) } }),
     reading: () => reading,
     all: () => ({ records: all.records, unreadable: all.unreadable }),
+  };
+}
+
+function addPage(page: PageOutcome, reading: ReadingCounts, all: AllCounts): void {
+  reading.records += page.records;
+  reading.rejected += page.rejected.length;
+  reading.unreadable += page.unreadable;
+  all.records += page.records;
+  all.unreadable += page.unreadable;
+  all.withoutEmail += page.withoutEmail;
+  all.withoutName += page.withoutName;
+}
+
+function evidenceOfWalk(
+  { pass, judgement }: EndedPass,
+  passes: readonly PassEvidence[],
+  all: AllCounts & { repeatedPages: number },
+): Evidence {
+  return {
+    paging: pass.paging,
+    reasons: judgement.reasons,
+    repeated_pages: all.repeatedPages,
+    one_response: pass.oneResponse,
+    ...(passes.length > 1 ? { passes: [...passes] } : {}),
+    ...lacksOf(all),
+    ...(pass.unknownFields.length > 0 ? { unknown_fields: pass.unknownFields } : {}),
   };
 }
 
@@ -133,12 +148,12 @@ function evidenceOfPass({ facts, overlap, judgement }: EndedPass): PassEvidence 
   };
 }
 
-function unreadableOf({ unreadable }: { unreadable: number }): Evidence {
+function unreadableOf({ unreadable }: Pick<AllCounts, 'unreadable'>): Evidence {
   return unreadable > 0 ? { unreadable_records: unreadable } : {};
 }
 
 /** What records lacked; nothing where they lacked nothing. */
-function lacksOf(all: { unreadable: number; withoutEmail: number; withoutName: number }): Evidence {
+function lacksOf(all: AllCounts): Evidence {
   return {
     ...(all.withoutEmail > 0 ? { records_without_email: all.withoutEmail } : {}),
     ...(all.withoutName > 0 ? { records_without_name: all.withoutName } : {}),
