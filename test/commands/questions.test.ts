@@ -3,8 +3,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { createCloudflareClient } from '../../src/cloudflare/client.ts';
-import { createLogger } from '../../src/logger.ts';
 import { createCalendar, HOUR } from '../support/oracle/calendar.ts';
 import { runCli } from '../support/cli.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
@@ -28,19 +26,10 @@ let pasts: Past[];
 before(async () => {
   db = await migratedDatabase();
   const api = await startScriptedApi();
-  const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
-  const client = createCloudflareClient({
-    baseUrl: api.baseUrl,
-    auth: { kind: 'token', token: 'a token that nobody checks' },
-    logger,
-    limit: null,
-    timing: { backoffBaseMs: 1, backoffCapMs: 1, maxAttempts: 2 },
-  });
   try {
     const [random] = fc.sample(randomPast, { seed: SEED, numRuns: 1 });
-    pasts = await liveThrough(db, api, client, { ...random!, ...circumstances(0) });
+    pasts = await liveThrough(db, api, { ...random!, ...circumstances(0) });
   } finally {
-    await client.close();
     await api.close();
   }
 });

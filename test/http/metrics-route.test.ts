@@ -2,16 +2,13 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { createCloudflareClient, type CloudflareClient } from '../../src/cloudflare/client.ts';
-import { createLogger } from '../../src/logger.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { createWorld } from '../../src/simulator/world.ts';
-import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
-import { requestSync } from '../../src/sync/request-sync.ts';
 import { startApp, TOKEN } from '../support/api/http-app.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { parseScrape } from '../support/api/scrape.ts';
-import { TEST_SETTINGS } from '../support/settings.ts';
+import { runSyncOf } from '../support/stage.ts';
 
 const ACCOUNTS = ['0123456789abcdef0123456789abcdef', 'fedcba9876543210fedcba9876543210'];
 const START = new Date('2026-03-02T00:00:00Z');
@@ -44,18 +41,14 @@ test('says what the database says, and what was counted, of several accounts and
     onAnswer: ({ status }) => metrics.recordAnswer(status),
     onNoAnswer: (why) => metrics.recordAnswer(why),
   });
-  const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
   const { signal } = new AbortController();
   let pages = 0;
   for (day of [60, 63]) {
     for (const accountId of ACCOUNTS) {
-      const outcome = await requestSync(
-        { pool: db.pool, client, logger, settings: TEST_SETTINGS, timing: LEASE_TIMING },
-        { accountId, trigger: 'cron', signal },
-      );
-      assert.ok(outcome.kind === 'ran' && outcome.result.error === null);
-      pages += outcome.result.facts.pages;
-      metrics.recordRun({ accountId, trigger: 'cron', durationMs: 10, result: outcome.result });
+      const outcome = await runSyncOf(accountId, { pool: db.pool, client }, { trigger: 'cron', signal });
+      assert.ok(outcome.error === null);
+      pages += outcome.facts.pages;
+      metrics.recordRun({ accountId, trigger: 'cron', durationMs: 10, result: outcome });
     }
   }
   const app = await startApp(t, { databaseUrl: db.url, metrics });

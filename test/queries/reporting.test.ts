@@ -3,9 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
-import { createCloudflareClient, type CloudflareClient } from '../../src/cloudflare/client.ts';
 import type { PoolClient } from '../../src/db/pool.ts';
-import { createLogger } from '../../src/logger.ts';
 import { createCalendar, HOUR } from '../support/oracle/calendar.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { sampleHistory } from '../support/database/sample-history.ts';
@@ -75,24 +73,13 @@ function tell(what: string, rows: readonly Row[], column: string): string[] {
     ? []
     : [...new Set(rows.map((row) => `${what} ${column} ${String(row[column])}`))];
 }
-
-const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
 let api: ScriptedApi;
-let client: CloudflareClient;
 
 before(async () => {
   api = await startScriptedApi();
-  client = createCloudflareClient({
-    baseUrl: api.baseUrl,
-    auth: { kind: 'token', token: 'a token that nobody checks' },
-    logger: quiet,
-    limit: null,
-    timing: { backoffBaseMs: 1, backoffCapMs: 1, maxAttempts: 2 },
-  });
 });
 
 after(async () => {
-  await client.close();
   await api.close();
 });
 
@@ -103,7 +90,7 @@ test('every view and function says what the published states say, in every time 
     fc.asyncProperty(randomPast, async (random) => {
       const database = await migratedDatabase();
       try {
-        const pasts = await liveThrough(database, api, client, { ...random, ...circumstances(nth++) });
+        const pasts = await liveThrough(database, api, { ...random, ...circumstances(nth++) });
         await compareAll(database, pasts, seen);
       } finally {
         await database.close();
@@ -189,7 +176,7 @@ test('snapshots and sync_runs are the tables with the account for people', async
   try {
     await fc.assert(
       fc.asyncProperty(randomPast, async (random) => {
-        await liveThrough(database, api, client, { ...random, ...circumstances(0) });
+        await liveThrough(database, api, { ...random, ...circumstances(0) });
       }),
       { numRuns: 1, seed: SEED },
     );

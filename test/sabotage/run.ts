@@ -80,7 +80,7 @@ function run(test: string, patienceMs: number): boolean {
       cwd: folder,
       stdio: 'ignore',
       // For what the timeout of the tests does not end: their servers.
-      timeout: patienceMs + 60_000,
+      timeout: Math.round(patienceMs) + 60_000,
       killSignal: 'SIGKILL',
       env: { ...process.env, EXACTNESS_SHRINK: '0', MODEL_SEQUENCES: '240' },
     }).status === 0

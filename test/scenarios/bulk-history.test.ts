@@ -4,13 +4,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { writeBulkHistory } from '../../bench/reporting/bulk-history.ts';
 import type { CloudflareClient } from '../../src/cloudflare/client.ts';
-import { createLogger } from '../../src/logger.ts';
-import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
-import { requestSync } from '../../src/sync/request-sync.ts';
 import type { RiskLevel } from '../../src/user-risk.ts';
 import { migratedDatabase } from '../support/database/migrated-database.ts';
 import { serveRecords } from '../support/api/serve-records.ts';
-import { TEST_SETTINGS } from '../support/settings.ts';
+import { runSyncOf } from '../support/stage.ts';
 
 const ACCOUNT = '0123456789abcdef0123456789abcdef';
 const START = '2025-03-28T00:00:00Z';
@@ -57,27 +54,14 @@ test('a history written in bulk has the rows that publishing writes', async () =
           : { riskLevel: user.level, lastResetTime: null, newestEvent: user.at };
       },
     };
-    const deps = {
-      pool: lived.pool,
-      client,
-      logger: createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } }),
-      settings: TEST_SETTINGS,
-      timing: LEASE_TIMING,
-    };
     for (let n = 0; n < SNAPSHOTS; n++) {
       for (const act of acts.filter(({ snapshot_no }) => snapshot_no === n)) {
         if (act.level === null) present.delete(act.user_id);
         else present.set(act.user_id, { ...act, level: act.level });
       }
-      const outcome = await requestSync(deps, {
-        accountId: ACCOUNT,
-        trigger: 'cli',
-        observedAt: new Date(Date.parse(START) + n * 3_600_000),
-        acceptMassClear: false,
-        dryRun: false,
-        signal: new AbortController().signal,
-      });
-      assert.ok(outcome.kind === 'ran' && outcome.result.error === null, JSON.stringify(outcome));
+      const observedAt = new Date(Date.parse(START) + n * 3_600_000);
+      const { error } = await runSyncOf(ACCOUNT, { pool: lived.pool, client }, { observedAt });
+      assert.equal(error, null);
     }
     for (const table of TABLES) {
       const [ours, theirs] = await Promise.all(

@@ -3,9 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createCloudflareClient } from '../../src/cloudflare/client.ts';
 import type { Pool } from '../../src/db/pool.ts';
-import { createLogger } from '../../src/logger.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { createWorld } from '../../src/simulator/world.ts';
 import { LEASE_TIMING, type LeaseTiming } from '../../src/sync/claim/lease.ts';
@@ -17,6 +15,7 @@ import { startCutProxy, type CutProxy } from '../support/faults/cut-proxy.ts';
 import { migratedDatabase, testPool, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import type { SyncChild } from '../support/world/sync-child.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
+import { clientOf, quiet, runSyncOf } from '../support/stage.ts';
 
 const TOKEN = 'crash-test-token';
 const DAY = 86_400_000;
@@ -25,6 +24,7 @@ const KILLS = Number(process.env['TEST_KILLS'] ?? 20);
 /** Whoever waits for such a lease waits until the test fails. */
 const ENDLESS: LeaseTiming = { ...LEASE_TIMING, leaseMs: 3_600_000 };
 const SHORT: LeaseTiming = { heartbeatMs: 100, leaseMs: 700, pollMs: 50, graceMs: 1_000 };
+type Over = Partial<Pick<RunDeps, 'pool' | 'timing' | 'failpoint'>> & { dryRun?: boolean };
 const START = new Date('2026-02-02T08:00:00Z');
 
 describe('a run that dies', { concurrency: false }, () => {
@@ -54,36 +54,14 @@ describe('a run that dies', { concurrency: false }, () => {
   const aDayLater = () => (instant = new Date(instant.getTime() + DAY));
   const newAccount = () => randomBytes(16).toString('hex');
 
-  function deps(t: TestContext, over: Partial<RunDeps> = {}): RunDeps {
-    const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: process.stderr });
-    const client = createCloudflareClient({
-      baseUrl: new URL(simulator.url),
-      auth: { kind: 'token', token: TOKEN },
-      logger,
-      limit: null,
-    });
-    t.after(() => client.close());
-    return {
-      pool: db.pool,
-      client,
-      logger,
-      settings: TEST_SETTINGS,
-      timing: LEASE_TIMING,
-      ...over,
-    };
+  const clientFor = (t: TestContext) => clientOf(t, simulator.url, { token: TOKEN, limit: null });
+
+  async function sync(t: TestContext, accountId: string, over: Over = {}): Promise<RunResult> {
+    const { dryRun = false, ...deps } = over;
+    return runSyncOf(accountId, { pool: db.pool, client: clientFor(t), ...deps }, { dryRun });
   }
 
-  async function sync(t: TestContext, accountId: string, over: Partial<RunDeps> = {}): Promise<RunResult> {
-    const outcome = await requestSync(deps(t, over), {
-      accountId,
-      trigger: 'cli',
-      signal: new AbortController().signal,
-    });
-    assert.equal(outcome.kind, 'ran');
-    return outcome.result;
-  }
-
-  async function succeed(t: TestContext, accountId: string, over: Partial<RunDeps> = {}): Promise<number> {
+  async function succeed(t: TestContext, accountId: string, over: Over = {}): Promise<number> {
     const result = await sync(t, accountId, over);
     assert.equal(result.error, null);
     assert.equal(result.published?.verdict, 'complete');
@@ -294,11 +272,10 @@ describe('a run that dies', { concurrency: false }, () => {
     await child.line('at claimed');
     for (let look = 0; look < 7; look++) {
       await sleep(200);
-      const outcome = await requestSync(deps(t, { timing: SHORT }), {
-        accountId,
-        trigger: 'cli',
-        signal: new AbortController().signal,
-      });
+      const outcome = await requestSync(
+        { pool: db.pool, client: clientFor(t), logger: quiet, settings: TEST_SETTINGS, timing: SHORT },
+        { accountId, trigger: 'cli', signal: new AbortController().signal },
+      );
       assert.equal(outcome.kind, 'already_running');
     }
     assert.match(await child.line('ended'), /"error_code":null/);
@@ -451,16 +428,12 @@ describe('a run that dies', { concurrency: false }, () => {
         const accountId = newAccount();
         const first = await succeed(t, accountId);
         aDayLater();
-        const outcome = await requestSync(
-          deps(t, {
-            pool: cut,
-            failpoint: async (name) => void (name === 'walked' && proxy.arm(when)),
-          }),
-          { accountId, trigger: 'cli', dryRun: true, signal: new AbortController().signal },
-        );
-        assert.ok(outcome.kind === 'ran');
-        assert.equal(outcome.result.error, null);
-        assert.equal(outcome.result.published?.snapshotId, null);
+        const { error, published } = await sync(t, accountId, {
+          pool: cut,
+          failpoint: async (name) => void (name === 'walked' && proxy.arm(when)),
+          dryRun: true,
+        });
+        assert.deepEqual([error, published?.snapshotId], [null, null]);
         assert.deepEqual(
           (await snapshotsOf(accountId)).map(({ id }) => id),
           [first],

@@ -5,10 +5,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
-import { createCloudflareClient, type CloudflareClient } from '../../src/cloudflare/client.ts';
-import { createLogger } from '../../src/logger.ts';
-import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
-import { requestSync } from '../../src/sync/request-sync.ts';
 import { compareHistory } from '../support/oracle/compare-history.ts';
 import { createCoverage, type Coverage } from '../support/world/exactness-coverage.ts';
 import { HISTORY_DEFECTS } from '../support/oracle/history-defects.ts';
@@ -23,8 +19,8 @@ import {
 } from '../support/world/random-serving.ts';
 import { apply, change, uuidOf, type Change, type World } from '../support/world/random-world.ts';
 import { recordAnswers, startScriptedApi, type ScriptedApi } from '../support/api/scripted-api.ts';
-import { TEST_SETTINGS } from '../support/settings.ts';
 import { createWatermarkReader } from '../support/oracle/watermark-reader.ts';
+import { runSyncOf } from '../support/stage.ts';
 
 const RUNS = Number(process.env['EXACTNESS_RUNS'] ?? 12);
 const SEED = Number(
@@ -66,24 +62,13 @@ const history = fc.record({
 });
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 type History = typeof history extends fc.Arbitrary<infer T> ? T : never;
-
-const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
 let api: ScriptedApi;
-let client: CloudflareClient;
 
 before(async () => {
   api = await startScriptedApi();
-  client = createCloudflareClient({
-    baseUrl: api.baseUrl,
-    auth: { kind: 'token', token: 'a token that nobody checks' },
-    logger: quiet,
-    limit: null,
-    timing: { backoffBaseMs: 1, backoffCapMs: 1, maxAttempts: 2 },
-  });
 });
 
 after(async () => {
-  await client.close();
   await api.close();
 });
 
@@ -114,17 +99,16 @@ type Account = { id: string; world: World; oracle: ReturnType<typeof createOracl
 /** One history of two accounts from beginning to end. */
 async function live(database: MigratedDatabase, past: History, coverage: Coverage): Promise<void> {
   const { pool } = database;
-  const recorder = recordAnswers(client);
+  const recorder = recordAnswers(api.client);
   const reader = createWatermarkReader(pool);
   const settings = {
-    ...TEST_SETTINGS,
     perPage: past.perPage,
     concurrency: past.concurrency,
     maxPasses: 3,
     confirm: past.confirm,
     confirmLookups: past.budget,
   };
-  const deps = { pool, client: recorder.client, logger: quiet, settings, timing: LEASE_TIMING };
+  const deps = { pool, client: recorder.client, settings };
   const accounts = ['one', 'two'].map((name): Account => ({
     id: uuidOf(name).replaceAll('-', ''),
     world: { name, people: [], lost: undefined },
@@ -137,15 +121,11 @@ async function live(database: MigratedDatabase, past: History, coverage: Coverag
   async function sync(account: Account, { changes, serving: how, accept, dryRun }: Turn, at: number) {
     for (const what of changes) apply(account.world, what);
     api.serve(account.id, listingOf(account.world, how, account.meanings));
-    const outcome = await requestSync(deps, {
-      accountId: account.id,
-      trigger: 'cli',
+    const outcome = await runSyncOf(account.id, deps, {
       observedAt: new Date(at),
       acceptMassClear: accept,
       dryRun,
-      signal: new AbortController().signal,
     });
-    assert.ok(outcome.kind === 'ran');
     const answers = recorder.take(account.id);
     const run = {
       observedAt: BigInt(at) * 1000n,
@@ -156,7 +136,7 @@ async function live(database: MigratedDatabase, past: History, coverage: Coverag
       lookups: answers.lookups,
     };
     const expected = account.oracle.foresee(run);
-    const { published, error } = outcome.result;
+    const { published, error } = outcome;
     assert.equal(error?.code ?? null, errorOf(expected, error?.code));
     coverage.ran({ expected, run, dryRun, how, oracle: account.oracle });
     if (expected.kind === 'failed') {

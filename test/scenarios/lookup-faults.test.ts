@@ -2,15 +2,11 @@
 // the same, and no run asks without end.
 import assert from 'node:assert/strict';
 import { after, before, describe, test, type TestContext } from 'node:test';
-import { createCloudflareClient } from '../../src/cloudflare/client.ts';
-import { createLogger } from '../../src/logger.ts';
-import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
-import { requestSync } from '../../src/sync/request-sync.ts';
 import type { RunResult, RunSettings } from '../../src/sync/run-sync.ts';
 import { failed, json, listen, PAGE, RECORD, text, TOKEN, type Reply } from '../support/api/api-server.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { uuidOf } from '../support/world/random-world.ts';
-import { TEST_SETTINGS } from '../support/settings.ts';
+import { clientOf, runSyncOf } from '../support/stage.ts';
 
 let db: MigratedDatabase;
 before(async () => {
@@ -36,15 +32,11 @@ async function createAccount(t: TestContext, settings: Partial<RunSettings> = {}
     if (asked !== 'summary') lookups++;
     return (asked === 'summary' ? page : answer(asked))(request, response, 0);
   });
-  const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: process.stderr });
-  const client = createCloudflareClient({
-    baseUrl,
-    auth: { kind: 'token', token: TOKEN },
-    logger,
+  const client = clientOf(t, baseUrl, {
+    token: TOKEN,
     limit: null,
     timing: { backoffBaseMs: 1, backoffCapMs: 1 },
   });
-  t.after(() => client.close());
   const accountId = uuidOf(t.fullName).replaceAll('-', '');
   return async (
     users: readonly string[],
@@ -52,18 +44,12 @@ async function createAccount(t: TestContext, settings: Partial<RunSettings> = {}
     over: Partial<RunSettings> = {},
   ): Promise<RunResult & { lookups: number }> => {
     [shown, answer, lookups] = [users, say, 0];
-    const outcome = await requestSync(
-      {
-        pool: db.pool,
-        client,
-        logger,
-        settings: { ...TEST_SETTINGS, perPage: 50, ...settings, ...over },
-        timing: LEASE_TIMING,
-      },
-      { accountId, trigger: 'cli', signal: new AbortController().signal },
-    );
-    assert.ok(outcome.kind === 'ran');
-    return { ...outcome.result, lookups };
+    const outcome = await runSyncOf(accountId, {
+      pool: db.pool,
+      client,
+      settings: { perPage: 50, ...settings, ...over },
+    });
+    return { ...outcome, lookups };
   };
 }
 

@@ -5,7 +5,6 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
-import { createLogger } from '../../src/logger.ts';
 import { createLivingAccount, type ResetStyle } from '../support/api/living-account.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import {
@@ -16,6 +15,7 @@ import {
   type Real,
   type Tally,
 } from '../support/world/model-commands.ts';
+import { quiet } from '../support/stage.ts';
 
 const SEQUENCES = Number(process.env['MODEL_SEQUENCES'] ?? 240);
 /** Side by side: most of the time of a run is waiting for the database. */
@@ -29,8 +29,6 @@ before(async () => {
   db = await migratedDatabase();
 });
 after(() => db.close());
-
-const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
 const account = fc.record({
   style: fc.constantFrom<ResetStyle>('no_level', 'old_level', 'not_found'),
   people: fc.array(happening, { minLength: 8, maxLength: 30, size: 'max' }),
@@ -47,7 +45,7 @@ async function live(confirm: 'lookup' | 'walks', sequences: number, tally: Tally
         const living = createLivingAccount(accountId, style, everything);
         for (let one = 0; one < 8; one++) living.happen({ kind: 'arrive', level: 'low' });
         for (const what of people) living.happen(what);
-        const real: Real = { db, accountId, account: living, confirm, logger, tally, ...how };
+        const real: Real = { db, accountId, account: living, confirm, logger: quiet, tally, ...how };
         await fc.asyncModelRun(() => ({ model: {}, real }), script);
         await settle(real);
       }),

@@ -2,18 +2,12 @@
 // this file's own over real HTTP, which knows who is really there, whatever it serves of them.
 import assert from 'node:assert/strict';
 import { after, before, describe, test, type TestContext } from 'node:test';
-import { createCloudflareClient } from '../../src/cloudflare/client.ts';
-import { createLogger } from '../../src/logger.ts';
 import { listRejected } from '../../src/queries/rejected/list-rejected.ts';
-import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
-import { requestSync } from '../../src/sync/request-sync.ts';
 import type { RunResult } from '../../src/sync/run-sync.ts';
 import { listen } from '../support/api/api-server.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { uuidOf } from '../support/world/random-world.ts';
-import { TEST_SETTINGS } from '../support/settings.ts';
-
-const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
+import { clientOf, runSyncOf } from '../support/stage.ts';
 
 type Person = { user_id: string; max_risk_level: string; event_count: number; last_event: string };
 type Account = {
@@ -69,26 +63,15 @@ describe('a rejected record', { concurrency: false }, () => {
       const events = [{ id: 'e', name: 'n', risk_level: truth.max_risk_level, timestamp: truth.last_event }];
       return { success: true, result: { events, risk_level: truth.max_risk_level, last_reset_time: null } };
     }
-    const client = createCloudflareClient({ baseUrl, auth: { kind: 'token', token: 'x' }, logger: quiet });
-    t.after(() => client.close());
+    const client = clientOf(t, baseUrl);
     const self: Account = {
       id,
       people,
       spoilt,
       breaksOff: false,
       async sync(dryRun = false) {
-        const outcome = await requestSync(
-          {
-            pool: db.pool,
-            client,
-            logger: quiet,
-            settings: { ...TEST_SETTINGS, perPage: 25 },
-            timing: LEASE_TIMING,
-          },
-          { accountId: id, trigger: 'cli', dryRun, signal: new AbortController().signal },
-        );
-        assert.ok(outcome.kind === 'ran');
-        return { ...outcome.result, runId: outcome.runId };
+        const outcome = await runSyncOf(id, { pool: db.pool, client, settings: { perPage: 25 } }, { dryRun });
+        return { ...outcome, runId: outcome.runId };
       },
     };
     return self;

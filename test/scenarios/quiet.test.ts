@@ -6,21 +6,17 @@ import { Client } from 'pg';
 import type { CloudflareClient } from '../../src/cloudflare/client.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import type { Pool } from '../../src/db/pool.ts';
-import { createLogger } from '../../src/logger.ts';
-import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
-import { requestSync } from '../../src/sync/request-sync.ts';
 import type { RunResult } from '../../src/sync/run-sync.ts';
 import { testPool } from '../support/database/migrated-database.ts';
 import { startPostgresServer, type PostgresServer } from '../support/database/postgres-server.ts';
 import { uuidOf } from '../support/world/random-world.ts';
 import { rowsOfHistory } from '../support/database/rows-of-history.ts';
 import { serveRecords } from '../support/api/serve-records.ts';
-import { TEST_SETTINGS } from '../support/settings.ts';
+import { runSyncOf } from '../support/stage.ts';
 
 /** 100,000 in `npm run test:long`. A row written for each user would pass the limit at 20,000 as well. */
 const LARGE = Number(process.env['QUIET_USERS'] ?? 20_000);
 const WAL_LIMIT = 100_000;
-const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
 
 let server: PostgresServer;
 let pool: Pool;
@@ -139,19 +135,17 @@ async function sync(
   total = people.length,
   dryRun = false,
 ): Promise<RunResult> {
-  const outcome = await requestSync(
+  const outcome = await runSyncOf(
+    accountId,
     {
       pool,
       client: { summaryPage: serve(people, total), lookUpUser: insist },
-      logger: quiet,
-      settings: { ...TEST_SETTINGS, perPage, timeBudgetMs: 120_000 },
-      timing: LEASE_TIMING,
+      settings: { perPage, timeBudgetMs: 120_000 },
     },
-    { accountId, trigger: 'cli', dryRun, signal: new AbortController().signal },
+    { dryRun },
   );
-  assert.ok(outcome.kind === 'ran');
-  assert.equal(outcome.result.error, null);
-  return outcome.result;
+  assert.equal(outcome.error, null);
+  return outcome;
 }
 
 /** Where every row lies that a publish writes, and which transactions have touched it. */

@@ -1,15 +1,10 @@
 // Records that cannot be accepted and look alike as far as they are kept still speak of different users: both are met.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createLogger } from '../../src/logger.ts';
-import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
-import { requestSync } from '../../src/sync/request-sync.ts';
 import { migratedDatabase } from '../support/database/migrated-database.ts';
 import { uuidOf } from '../support/world/random-world.ts';
 import { serveRecords } from '../support/api/serve-records.ts';
-import { TEST_SETTINGS } from '../support/settings.ts';
-
-const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
+import { runSyncOf } from '../support/stage.ts';
 
 const risk = { max_risk_level: 'low', event_count: 1, last_event: '2026-01-01T00:00:00Z' };
 const good = (who: string) => ({ user_id: uuidOf(who), ...risk });
@@ -20,23 +15,17 @@ test('counts two users as met when their rejected records are alike up to where 
   const database = await migratedDatabase();
   t.after(() => database.close());
   const sync = async (records: readonly unknown[]) => {
-    const outcome = await requestSync(
-      {
-        pool: database.pool,
-        client: {
-          summaryPage: ({ page, openReader }) =>
-            serveRecords(page === 1 ? records : [], { total_count: records.length }, openReader),
-          lookUpUser: async () => null,
-        },
-        logger: quiet,
-        settings: { ...TEST_SETTINGS, perPage: 100, concurrency: 1 },
-        timing: LEASE_TIMING,
+    const outcome = await runSyncOf('d'.repeat(32), {
+      pool: database.pool,
+      client: {
+        summaryPage: ({ page, openReader }) =>
+          serveRecords(page === 1 ? records : [], { total_count: records.length }, openReader),
+        lookUpUser: async () => null,
       },
-      { accountId: 'd'.repeat(32), trigger: 'cli', signal: new AbortController().signal },
-    );
-    assert.ok(outcome.kind === 'ran');
-    assert.equal(outcome.result.error, null);
-    return outcome.result.published;
+      settings: { perPage: 100, concurrency: 1 },
+    });
+    assert.equal(outcome.error, null);
+    return outcome.published;
   };
   await sync([good('ada'), good('bob'), good('eve')]);
   const together = await sync([good('ada'), tooLong('bob'), tooLong('eve')]);

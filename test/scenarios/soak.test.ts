@@ -7,14 +7,11 @@ import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createCloudflareClient } from '../../src/cloudflare/client.ts';
-import { createLogger } from '../../src/logger.ts';
 import type { Fault } from '../../src/simulator/faults.ts';
 import { startSimulator } from '../../src/simulator/server.ts';
 import { createWorld } from '../../src/simulator/world.ts';
-import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
-import { requestSync } from '../../src/sync/request-sync.ts';
 import { migratedDatabase } from '../support/database/migrated-database.ts';
-import { TEST_SETTINGS } from '../support/settings.ts';
+import { quiet, runSyncOf } from '../support/stage.ts';
 
 const RUNS = Number(process.env['SOAK_RUNS'] ?? 120);
 const USERS = 200;
@@ -37,11 +34,10 @@ test(`${RUNS} runs in one process leave memory, connections and file handles as 
     auth: { token, email: 'nobody@example.com', key: 'unused-key' },
     rateLimit: null,
   });
-  const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: process.stderr });
   const client = createCloudflareClient({
     baseUrl: new URL(simulator.url),
     auth: { kind: 'token', token },
-    logger,
+    logger: quiet,
     limit: null,
     timing: { backoffBaseMs: 1, backoffCapMs: 2 },
   });
@@ -66,18 +62,12 @@ test(`${RUNS} runs in one process leave memory, connections and file handles as 
     for (let run = 1; run <= RUNS; run++) {
       now = new Date(now.getTime() + HOUR);
       simulator.setFaults(TROUBLE[run % TROUBLE.length] ?? []);
-      const outcome = await requestSync(
-        {
-          pool: db.pool,
-          client,
-          logger,
-          settings: { ...TEST_SETTINGS, perPage: 50 },
-          timing: LEASE_TIMING,
-        },
-        { accountId, trigger: 'cron', signal: new AbortController().signal },
+      const outcome = await runSyncOf(
+        accountId,
+        { pool: db.pool, client, settings: { perPage: 50 } },
+        { trigger: 'cron' },
       );
-      assert.ok(outcome.kind === 'ran');
-      if (outcome.result.error === null) ended.succeeded++;
+      if (outcome.error === null) ended.succeeded++;
       else ended.failed++;
       if (run % Math.ceil(RUNS / 10) === 0) readings.push(await read());
     }

@@ -4,10 +4,6 @@ import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createCloudflareClient } from '../../src/cloudflare/client.ts';
-import { createLogger } from '../../src/logger.ts';
-import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
-import { requestSync } from '../../src/sync/request-sync.ts';
 import {
   ACCOUNT,
   failed,
@@ -23,6 +19,7 @@ import { migratedDatabase, type MigratedDatabase } from '../support/database/mig
 import { uuidOf } from '../support/world/random-world.ts';
 import { serveRecords } from '../support/api/serve-records.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
+import { clientOf, runSyncOf } from '../support/stage.ts';
 
 let db: MigratedDatabase;
 before(async () => {
@@ -31,7 +28,6 @@ before(async () => {
 after(() => db.close());
 
 test('the time budget also ends a run that is still reading the users it knows: nothing is published', async () => {
-  const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: process.stderr });
   const accountId = randomBytes(16).toString('hex');
   const record = {
     user_id: randomUUID(),
@@ -41,27 +37,21 @@ test('the time budget also ends a run that is still reading the users it knows: 
   };
   let pages = 0;
   const sync = async (failpoint: (name: string) => Promise<void>) => {
-    const outcome = await requestSync(
-      {
-        pool: db.pool,
-        client: {
-          async summaryPage({ signal, page, openReader }) {
-            const served = await serveRecords(page === 1 ? [record] : [], { total_count: 1 }, openReader);
-            signal.throwIfAborted();
-            pages += 1;
-            return served;
-          },
-          lookUpUser: async () => null,
+    const outcome = await runSyncOf(accountId, {
+      pool: db.pool,
+      client: {
+        async summaryPage({ signal, page, openReader }) {
+          const served = await serveRecords(page === 1 ? [record] : [], { total_count: 1 }, openReader);
+          signal.throwIfAborted();
+          pages += 1;
+          return served;
         },
-        logger,
-        settings: { ...TEST_SETTINGS, timeBudgetMs: 1_000 },
-        timing: LEASE_TIMING,
-        failpoint,
+        lookUpUser: async () => null,
       },
-      { accountId, trigger: 'cli', signal: new AbortController().signal },
-    );
-    assert.ok(outcome.kind === 'ran');
-    return outcome.result;
+      settings: { timeBudgetMs: 1_000 },
+      failpoint,
+    });
+    return outcome;
   };
   assert.equal((await sync(async () => undefined)).error, null);
   pages = 0;
@@ -92,23 +82,15 @@ const cases: [title: string, reply: Reply][] = [
 for (const [title, reply] of cases) {
   test(`${title} fails the run when its time is up, not later`, async (t) => {
     const baseUrl = await listen(t, (request, response) => reply(request, response, 0));
-    const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: process.stderr });
-    const client = createCloudflareClient({ baseUrl, auth: { kind: 'token', token: TOKEN }, logger });
-    t.after(() => client.close());
+    const client = clientOf(t, baseUrl, { token: TOKEN });
     const began = performance.now();
-    const outcome = await requestSync(
-      {
-        pool: db.pool,
-        client,
-        logger,
-        settings: { ...TEST_SETTINGS, timeBudgetMs: 300 },
-        timing: LEASE_TIMING,
-      },
-      { accountId: ACCOUNT, trigger: 'cli', signal: new AbortController().signal },
-    );
-    assert.ok(outcome.kind === 'ran');
-    const { error, published } = outcome.result;
+    const { error, published } = await runSyncOf(ACCOUNT, {
+      pool: db.pool,
+      client,
+      settings: { timeBudgetMs: 300 },
+    });
     assert.deepEqual([error?.code, error?.exit, published], ['TIME_BUDGET', 75, null]);
+    // The waits that were asked for take a minute and more.
     assert.ok(performance.now() - began < 30_000);
     const left = await db.rows(
       `select from risk.snapshots join risk.accounts using (account_key) where account_id = $1
@@ -142,22 +124,14 @@ test('an accepted mass clear whose questions hang clears those who were answered
       0,
     );
   });
-  const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: process.stderr });
-  const client = createCloudflareClient({ baseUrl, auth: { kind: 'token', token: TOKEN }, logger });
-  t.after(() => client.close());
+  const client = clientOf(t, baseUrl, { token: TOKEN });
   const sync = async (over: { timeBudgetMs?: number } = {}) => {
-    const outcome = await requestSync(
-      {
-        pool: db.pool,
-        client,
-        logger,
-        settings: { ...TEST_SETTINGS, perPage: 50, ...over },
-        timing: LEASE_TIMING,
-      },
-      { accountId: ACCOUNT, trigger: 'cli', acceptMassClear: true, signal: new AbortController().signal },
+    const outcome = await runSyncOf(
+      ACCOUNT,
+      { pool: db.pool, client, settings: { perPage: 50, ...over } },
+      { acceptMassClear: true },
     );
-    assert.ok(outcome.kind === 'ran');
-    return outcome.result;
+    return outcome;
   };
   assert.equal((await sync()).error, null);
   shown = people.slice(0, 10);

@@ -9,11 +9,9 @@ import { readConfig } from '../../src/config.ts';
 import { openClient, openLogger } from '../../src/context.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { createWorld } from '../../src/simulator/world.ts';
-import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
-import { requestSync } from '../../src/sync/request-sync.ts';
 import type { RunResult } from '../../src/sync/run-sync.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
-import { TEST_SETTINGS } from '../support/settings.ts';
+import { runSyncOf } from '../support/stage.ts';
 
 const START = new Date('2026-03-02T00:00:00Z');
 const OLD = 'T0ken-before-the-rotation';
@@ -63,31 +61,25 @@ async function runRotated(t: TestContext, then: (file: string) => Promise<void>)
   const client = openClient(config, logger);
   t.after(() => client.close());
   let pages = 0;
-  const outcome = await requestSync(
-    {
-      pool: db.pool,
-      logger,
-      settings: TEST_SETTINGS,
-      timing: LEASE_TIMING,
-      client: {
-        lookUpUser: (request) => client.lookUpUser(request),
-        async summaryPage(request) {
-          if (++pages === 10) {
-            // In this order: a page that is under way must not find the old file refused.
-            await then(file);
-            simulator.setAuth(credentials(NEW));
-          }
-          return client.summaryPage(request);
-        },
+  const outcome = await runSyncOf(accountId, {
+    pool: db.pool,
+    logger,
+    client: {
+      lookUpUser: (request) => client.lookUpUser(request),
+      async summaryPage(request) {
+        if (++pages === 10) {
+          // In this order: a page that is under way must not find the old file refused.
+          await then(file);
+          simulator.setAuth(credentials(NEW));
+        }
+        return client.summaryPage(request);
       },
     },
-    { accountId, trigger: 'cli', signal: new AbortController().signal },
-  );
-  assert.ok(outcome.kind === 'ran');
+  });
   assert.ok(pages >= 10, 'the token was replaced');
   // Whoever quotes a token after the rotation is not written down with it either.
   logger.info({ quoted: `${OLD} ${NEW}` }, 'line of the test');
-  return { accountId, result: outcome.result, logs };
+  return { accountId, result: outcome, logs };
 }
 
 async function snapshotsOf(accountId: string): Promise<number> {

@@ -1,17 +1,11 @@
 // "Why cleared?" from end to end: a simulated account over ten days, synced for real, and what `history` says of its users.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createCloudflareClient } from '../../src/cloudflare/client.ts';
-import { createLogger } from '../../src/logger.ts';
 import { startSimulator } from '../../src/simulator/server.ts';
 import { createWorld } from '../../src/simulator/world.ts';
-import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
-import { requestSync } from '../../src/sync/request-sync.ts';
 import { runCli } from '../support/cli.ts';
 import { migratedDatabase } from '../support/database/migrated-database.ts';
-import { TEST_SETTINGS } from '../support/settings.ts';
-
-const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
+import { clientOf, runSyncOf } from '../support/stage.ts';
 const DAY = 86_400_000;
 
 test('history gives the reason that the run went by: their own records, or two walks where these cannot be asked', async (t) => {
@@ -26,33 +20,17 @@ test('history gives the reason that the run went by: their own records, or two w
     rateLimit: null,
   });
   t.after(() => simulator.close());
-  const client = createCloudflareClient({
-    baseUrl: new URL(simulator.url),
-    auth: { kind: 'token', token: 'x' },
-    logger: quiet,
-  });
-  t.after(() => client.close());
+  const client = clientOf(t, simulator.url);
   const accounts = { lookup: 'a'.repeat(32), walks: 'b'.repeat(32) };
   for (let day = 0; day < 10; day++) {
     now = new Date(start.getTime() + day * DAY);
     for (const confirm of ['lookup', 'walks'] as const) {
-      const outcome = await requestSync(
-        {
-          pool: db.pool,
-          client,
-          logger: quiet,
-          settings: { ...TEST_SETTINGS, confirm },
-          timing: LEASE_TIMING,
-        },
-        {
-          accountId: accounts[confirm],
-          trigger: 'cron',
-          observedAt: now,
-          signal: new AbortController().signal,
-        },
+      const outcome = await runSyncOf(
+        accounts[confirm],
+        { pool: db.pool, client, settings: { confirm } },
+        { trigger: 'cron', observedAt: now },
       );
-      assert.ok(outcome.kind === 'ran');
-      assert.equal(outcome.result.error, null);
+      assert.equal(outcome.error, null);
     }
   }
 

@@ -2,11 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createLogger } from '../../src/logger.ts';
-import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
-import { requestSync } from '../../src/sync/request-sync.ts';
 import { migratedDatabase } from '../support/database/migrated-database.ts';
 import { serveRecords } from '../support/api/serve-records.ts';
-import { TEST_SETTINGS } from '../support/settings.ts';
+import { runSyncOf } from '../support/stage.ts';
 
 test('warns before the first page is asked for when as many pages as last time take longer than the budget', async () => {
   const db = await migratedDatabase();
@@ -20,23 +18,19 @@ test('warns before the first page is asked for when as many pages as last time t
   let perRequestMs = 0;
   const sync = async () => {
     said.length = 0;
-    await requestSync(
-      {
-        pool: db.pool,
-        client: {
-          summaryPage: async ({ openReader }) => {
-            said.push('a page');
-            return serveRecords([], { total_count: 0 }, openReader);
-          },
-          lookUpUser: async () => null,
-          estimateMs: (requests) => requests * perRequestMs,
+    await runSyncOf('e'.repeat(32), {
+      pool: db.pool,
+      client: {
+        summaryPage: async ({ openReader }) => {
+          said.push('a page');
+          return serveRecords([], { total_count: 0 }, openReader);
         },
-        logger,
-        settings: { ...TEST_SETTINGS, timeBudgetMs: 60_000 },
-        timing: LEASE_TIMING,
+        lookUpUser: async () => null,
+        estimateMs: (requests) => requests * perRequestMs,
       },
-      { accountId: 'e'.repeat(32), trigger: 'cli', signal: new AbortController().signal },
-    );
+      logger,
+      settings: { timeBudgetMs: 60_000 },
+    });
   };
   try {
     perRequestMs = 100_000;

@@ -2,8 +2,9 @@
 // it states, and where it breaks. Also takes down every answer as the walk read it: that is what an oracle may know.
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { CloudflareClient } from '../../../src/cloudflare/client.ts';
+import { createCloudflareClient, type CloudflareClient } from '../../../src/cloudflare/client.ts';
 import type { UserRecord } from '../../../src/cloudflare/endpoints/user-record.ts';
+import { quiet } from '../stage.ts';
 
 export type Listing = {
   /** The records as each reading of all pages finds them; the last reading repeats. */
@@ -27,6 +28,8 @@ export type Listing = {
 
 export type ScriptedApi = {
   baseUrl: URL;
+  /** Tries again at once, and once. */
+  client: CloudflareClient;
   serve(accountId: string, listing: Listing): void;
   close(): Promise<void>;
 };
@@ -52,12 +55,22 @@ export async function startScriptedApi(): Promise<ScriptedApi> {
     send(response, 200, pageOf(reading, page, Number(url.searchParams.get('per_page'))));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const baseUrl = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/client/v4`);
+  const client = createCloudflareClient({
+    baseUrl,
+    auth: { kind: 'token', token: 'a token that nobody checks' },
+    logger: quiet,
+    limit: null,
+    timing: { backoffBaseMs: 1, backoffCapMs: 1, maxAttempts: 2 },
+  });
   return {
-    baseUrl: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/client/v4`),
+    baseUrl,
+    client,
     serve(accountId, listing) {
       readings.set(accountId, { listing, number: 1, lastPage: 0 });
     },
     async close() {
+      await client.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },

@@ -4,17 +4,15 @@ import { randomBytes } from 'node:crypto';
 import type { CloudflareClient } from '../../../src/cloudflare/client.ts';
 import type { Pool } from '../../../src/db/pool.ts';
 import type { ErrorCode } from '../../../src/errors.ts';
-import { createLogger } from '../../../src/logger.ts';
 import { LEASE_TIMING, type LeaseTiming } from '../../../src/sync/claim/lease.ts';
-import { requestSync } from '../../../src/sync/request-sync.ts';
 import type { Published } from '../../../src/sync/publish-seen.ts';
 import type { RunDeps, RunResult } from '../../../src/sync/run-sync.ts';
 import { RISK_LEVELS, type UserRisk } from '../../../src/user-risk.ts';
 import { rebuild } from '../oracle/assert-promises.ts';
 import { uuidOf } from '../world/random-world.ts';
 import { serveRecords } from './serve-records.ts';
-import { TEST_SETTINGS } from '../settings.ts';
 import { wholeness } from '../oracle/wholeness.ts';
+import { runSyncOf } from '../stage.ts';
 
 export type SyncOver = {
   pool?: Pool;
@@ -45,8 +43,6 @@ export type ServedAccount = {
   assertExact(snapshotId: number): Promise<void>;
 };
 
-const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
-
 /** As the API serves it, with microseconds. */
 export function personOf(account: string, n: number): UserRisk {
   const day = String((n % 28) + 1).padStart(2, '0');
@@ -69,24 +65,18 @@ export function servedAccount(
     id,
     people: Array.from({ length: users }, (_, n) => personOf(id, n)),
     async sync(over = {}) {
-      const outcome = await requestSync(
+      const outcome = await runSyncOf(
+        id,
         {
           pool: over.pool ?? pool,
           client: clientOf(account, over),
-          logger: quiet,
-          settings: { ...TEST_SETTINGS, perPage: 1_000, ...over.settings },
+          settings: { perPage: 1_000, ...over.settings },
           timing: over.timing ?? LEASE_TIMING,
           ...(over.failpoint === undefined ? {} : { failpoint: over.failpoint }),
         },
-        {
-          accountId: id,
-          trigger: 'cli',
-          dryRun: over.dryRun ?? false,
-          signal: new AbortController().signal,
-        },
+        { dryRun: over.dryRun ?? false },
       );
-      assert.ok(outcome.kind === 'ran', outcome.kind);
-      return outcome.result;
+      return outcome;
     },
     async succeed(over) {
       const { error, published } = await account.sync(over);

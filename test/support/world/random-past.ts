@@ -2,10 +2,6 @@
 // now, whatever instant their snapshots stand for: their times are moved there afterwards.
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { CloudflareClient } from '../../../src/cloudflare/client.ts';
-import { createLogger } from '../../../src/logger.ts';
-import { LEASE_TIMING } from '../../../src/sync/claim/lease.ts';
-import { requestSync } from '../../../src/sync/request-sync.ts';
 import { HOUR } from '../oracle/calendar.ts';
 import type { MigratedDatabase } from '../database/migrated-database.ts';
 import { createOracle } from '../oracle/oracle.ts';
@@ -13,7 +9,7 @@ import { listingOf, serving, understood, type Meanings, type Serving } from './r
 import { apply, change, uuidOf, type Change, type World } from './random-world.ts';
 import type { Past, RunFact } from '../oracle/reporting-oracle.ts';
 import { recordAnswers, type ScriptedApi } from '../api/scripted-api.ts';
-import { TEST_SETTINGS } from '../settings.ts';
+import { runSyncOf } from '../stage.ts';
 
 /** Clocks change in Berlin, the Azores (over midnight), New York; and in none of them. */
 const STARTS = [
@@ -104,17 +100,14 @@ export function circumstances(nth: number): Omit<RandomPast, 'steps'> {
 export const minutesOf = (steps: readonly Step[]): number =>
   [...LONG_BASELINE, ...steps].reduce((sum, { wait }) => sum + wait, 0);
 
-const quiet = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
-
 export async function liveThrough(
   { pool, rows }: MigratedDatabase,
   api: ScriptedApi,
-  client: CloudflareClient,
   past: RandomPast,
 ): Promise<Past[]> {
-  const recorder = recordAnswers(client);
-  const settings = { ...TEST_SETTINGS, perPage: 25, maxPasses: 2, confirm: past.confirm };
-  const deps = { pool, client: recorder.client, logger: quiet, settings, timing: LEASE_TIMING };
+  const recorder = recordAnswers(api.client);
+  const settings = { perPage: 25, maxPasses: 2, confirm: past.confirm };
+  const deps = { pool, client: recorder.client, settings };
   const accounts = ['one', 'two', 'three'].map((name) => ({
     id: uuidOf(name).replaceAll('-', ''),
     world: { name, people: [], lost: undefined } as World,
@@ -129,15 +122,10 @@ export async function liveThrough(
     time += wait * 60_000;
     for (const what of changes) apply(account.world, what);
     api.serve(account.id, listingOf(account.world, how, account.meanings));
-    const outcome = await requestSync(deps, {
-      accountId: account.id,
-      trigger: 'cli',
+    const outcome = await runSyncOf(account.id, deps, {
       observedAt: new Date(time),
       acceptMassClear: accept,
-      dryRun: false,
-      signal: new AbortController().signal,
     });
-    assert.ok(outcome.kind === 'ran');
     const answers = recorder.take(account.id);
     const observedAt = BigInt(time) * 1000n;
     const expected = account.oracle.foresee({
@@ -148,7 +136,7 @@ export async function liveThrough(
       confirm: past.confirm,
       lookups: answers.lookups,
     });
-    const snapshotId = outcome.result.published?.snapshotId ?? null;
+    const snapshotId = outcome.published?.snapshotId ?? null;
     assert.equal(snapshotId === null, expected.kind === 'failed');
     if (expected.kind === 'published') account.oracle.publish(expected.plan, snapshotId!);
     const isAbandoned = run === 'abandoned' && snapshotId === null;

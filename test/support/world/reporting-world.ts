@@ -1,10 +1,8 @@
 // One past, the same in every run but for its date: it ends an hour ago, so that questions about "the last 24 hours" have an
 // answer. On a server of its own, because roles belong to a whole server.
 import fc from 'fast-check';
-import { createCloudflareClient } from '../../../src/cloudflare/client.ts';
 import type { Pool } from '../../../src/db/pool.ts';
 import { createRoles } from '../../../src/db/roles.ts';
-import { createLogger } from '../../../src/logger.ts';
 import { migratedDatabase, testPool, type MigratedDatabase } from '../database/migrated-database.ts';
 import { startPostgresServer } from '../database/postgres-server.ts';
 import { liveThrough, minutesOf, randomPast, type RandomPast } from './random-past.ts';
@@ -53,19 +51,11 @@ export async function reportingWorld(): Promise<ReportingWorld> {
 
 async function livePast(database: MigratedDatabase): Promise<Past[]> {
   const api = await startScriptedApi();
-  const client = createCloudflareClient({
-    baseUrl: api.baseUrl,
-    auth: { kind: 'token', token: 'a token that nobody checks' },
-    logger: createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } }),
-    limit: null,
-    timing: { backoffBaseMs: 1, backoffCapMs: 1, maxAttempts: 2 },
-  });
   try {
     const [{ steps }] = fc.sample(randomPast, { numRuns: 1, seed: SEED }) as [{ steps: RandomPast['steps'] }];
     const start = new Date(Math.floor(Date.now() / 60_000 - minutesOf(steps) - 60) * 60_000).toISOString();
-    return await liveThrough(database, api, client, { steps, start, confirm: 'lookup', retiredAfter: 0 });
+    return await liveThrough(database, api, { steps, start, confirm: 'lookup', retiredAfter: 0 });
   } finally {
-    await client.close();
     await api.close();
   }
 }

@@ -9,14 +9,12 @@ import type { CloudflareClient } from '../../../src/cloudflare/client.ts';
 import type { UserRecord } from '../../../src/cloudflare/endpoints/user-record.ts';
 import { EXIT, OperatorError, type ErrorCode } from '../../../src/errors.ts';
 import { createLogger } from '../../../src/logger.ts';
-import { LEASE_TIMING } from '../../../src/sync/claim/lease.ts';
-import { requestSync } from '../../../src/sync/request-sync.ts';
 import type { RunDeps, RunResult } from '../../../src/sync/run-sync.ts';
 import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
 import { uuidOf } from '../../support/world/random-world.ts';
 import { rowsOfHistory } from '../../support/database/rows-of-history.ts';
 import { serveRecords } from '../../support/api/serve-records.ts';
-import { TEST_SETTINGS } from '../../support/settings.ts';
+import { runSyncOf } from '../../support/stage.ts';
 
 const LEVEL: UserRecord = { riskLevel: 'low', lastResetTime: null, newestEvent: null };
 const NO_LEVEL: UserRecord = { ...LEVEL, riskLevel: null };
@@ -80,24 +78,12 @@ function createAccount() {
         return said;
       },
     };
-    const outcome = await requestSync(
-      {
-        pool: db.pool,
-        client,
-        logger,
-        settings: { ...TEST_SETTINGS, perPage: 1_000, concurrency: 1, ...settings },
-        timing: LEASE_TIMING,
-      },
-      {
-        accountId,
-        trigger: 'cli',
-        acceptMassClear: accept,
-        dryRun,
-        signal: new AbortController().signal,
-      },
+    const outcome = await runSyncOf(
+      accountId,
+      { pool: db.pool, client, logger, settings: { perPage: 1_000, concurrency: 1, ...settings } },
+      { acceptMassClear: accept, dryRun },
     );
-    assert.ok(outcome.kind === 'ran');
-    return { ...outcome.result, asked: [...asked] };
+    return { ...outcome, asked: [...asked] };
   }
   const column = async (text: string) =>
     (

@@ -3,13 +3,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorError } from '../../../src/errors.ts';
-import { createCloudflareClient } from '../../../src/cloudflare/client.ts';
-import { createLogger } from '../../../src/logger.ts';
 import { LEASE_TIMING } from '../../../src/sync/claim/lease.ts';
-import { requestSync } from '../../../src/sync/request-sync.ts';
 import { startScenario, TOKEN, type Scenario } from '../../support/faults/fault-scenario.ts';
 import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
-import { TEST_SETTINGS } from '../../support/settings.ts';
+import { clientOf, runSyncOf } from '../../support/stage.ts';
 
 describe('a publish that a signal meets', () => {
   let db: MigratedDatabase;
@@ -23,16 +20,11 @@ describe('a publish that a signal meets', () => {
     await db.close();
   });
 
-  test('and that does not end within its grace is rolled back, recorded, and succeeds the next time', async () => {
+  test('and that does not end within its grace is rolled back, recorded, and succeeds the next time', async (t) => {
     const account = scenario.account();
     await account.succeed();
     scenario.later();
-    const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: process.stderr });
-    const client = createCloudflareClient({
-      baseUrl: scenario.api.url,
-      auth: { kind: 'token', token: TOKEN },
-      logger,
-    });
+    const client = clientOf(t, scenario.api.url, { token: TOKEN });
     const stop = new AbortController();
     const reason = new OperatorError({
       code: 'INTERRUPTED',
@@ -44,9 +36,10 @@ describe('a publish that a signal meets', () => {
     await other.query('begin');
     await other.query('select 1 from risk_internal.feed_clock for update');
     const before = await db.rows('select * from risk.users order by user_key');
-    const running = requestSync(
-      { pool: db.pool, client, logger, settings: TEST_SETTINGS, timing: { ...LEASE_TIMING, graceMs: 300 } },
-      { accountId: account.id, trigger: 'cron', scheduledFor: new Date(), signal: stop.signal },
+    const running = runSyncOf(
+      account.id,
+      { pool: db.pool, client, timing: { ...LEASE_TIMING, graceMs: 300 } },
+      { trigger: 'cron', scheduledFor: new Date(), signal: stop.signal },
     );
     for (
       let tries = 0;
@@ -62,10 +55,8 @@ describe('a publish that a signal meets', () => {
     assert.ok(performance.now() - began >= 300, 'it had its grace');
     await other.query('rollback');
     other.release();
-    await client.close();
-    assert.ok(outcome.kind === 'ran');
-    assert.equal(outcome.result.error, reason);
-    assert.equal(outcome.result.published, null);
+    assert.equal(outcome.error, reason);
+    assert.equal(outcome.published, null);
     assert.deepEqual(await db.rows('select * from risk.users order by user_key'), before);
     assert.deepEqual(
       await db.rows(`select status, error_code, trigger from risk.sync_runs order by run_id desc limit 1`),

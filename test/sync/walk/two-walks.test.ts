@@ -3,20 +3,15 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { createLogger } from '../../../src/logger.ts';
-import { LEASE_TIMING } from '../../../src/sync/claim/lease.ts';
-import { requestSync } from '../../../src/sync/request-sync.ts';
 import { createLivingAccount, type Happening, type RunScript } from '../../support/api/living-account.ts';
 import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
-import { TEST_SETTINGS } from '../../support/settings.ts';
+import { runSyncOf } from '../../support/stage.ts';
 
 let db: MigratedDatabase;
 before(async () => {
   db = await migratedDatabase();
 });
 after(() => db.close());
-
-const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
 const STILL: RunScript = { during: [], downFrom: null, lookups: null };
 /** Of those present, the one who is there longest. */
 const resetFirst: Happening = { kind: 'reset', who: 0 };
@@ -38,19 +33,13 @@ async function twoWalks(confirm: 'lookup' | 'walks') {
   };
   const sync = async (script: RunScript) => {
     account.begin(script);
-    const outcome = await requestSync(
-      {
-        pool: db.pool,
-        client: account.client,
-        logger,
-        settings: { ...TEST_SETTINGS, perPage: 2, concurrency: 1, confirm },
-        timing: LEASE_TIMING,
-      },
-      { accountId, trigger: 'cli', signal: new AbortController().signal },
-    );
-    assert.ok(outcome.kind === 'ran');
-    assert.equal(outcome.result.error, null);
-    return outcome.result.published?.verdict;
+    const outcome = await runSyncOf(accountId, {
+      pool: db.pool,
+      client: account.client,
+      settings: { perPage: 2, concurrency: 1, confirm },
+    });
+    assert.equal(outcome.error, null);
+    return outcome.published?.verdict;
   };
   for (let person = 0; person < 5; person++) account.happen({ kind: 'arrive', level: 'low' });
   newestFirst();

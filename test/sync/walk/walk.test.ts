@@ -4,10 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import type { SummaryPage } from '../../../src/cloudflare/client.ts';
 import type { OpenReader } from '../../../src/cloudflare/endpoints/summary/record-reader.ts';
-import { createLogger } from '../../../src/logger.ts';
-import { LEASE_TIMING } from '../../../src/sync/claim/lease.ts';
 import { publish } from '../../../src/sync/publish/publish.ts';
-import { requestSync } from '../../../src/sync/request-sync.ts';
 import type { WalkCounts } from '../../../src/sync/walk/count-walk.ts';
 import { createQuarantine } from '../../../src/sync/walk/quarantine.ts';
 import { walk } from '../../../src/sync/walk/walk.ts';
@@ -18,14 +15,13 @@ import { uuidOf } from '../../support/world/random-world.ts';
 import { rowsOfHistory } from '../../support/database/rows-of-history.ts';
 import { serveRecords } from '../../support/api/serve-records.ts';
 import { TEST_SETTINGS } from '../../support/settings.ts';
+import { runSyncOf } from '../../support/stage.ts';
 
 let db: MigratedDatabase;
 before(async () => {
   db = await migratedDatabase();
 });
 after(() => db.close());
-
-const logger = createLogger({ level: 'silent', secrets: [], pretty: false, destination: { write() {} } });
 const SETTINGS = { ...TEST_SETTINGS, concurrency: 1 };
 
 type Asked = { page: number; perPage: number };
@@ -70,13 +66,9 @@ function clientOf(account: Account, breakOff: BreakOff = async () => undefined) 
 async function sync(account: Account, over: { accountId?: string; breakOff?: BreakOff } = {}) {
   const client = clientOf(account, over.breakOff);
   const { accountId = randomBytes(16).toString('hex') } = over;
-  const outcome = await requestSync(
-    { pool: db.pool, client, logger, settings: SETTINGS, timing: LEASE_TIMING },
-    { accountId, trigger: 'cli', signal: new AbortController().signal },
-  );
-  assert.ok(outcome.kind === 'ran');
-  assert.equal(outcome.result.error, null);
-  const { published, facts } = outcome.result;
+  const outcome = await runSyncOf(accountId, { pool: db.pool, client, settings: SETTINGS });
+  assert.equal(outcome.error, null);
+  const { published, facts } = outcome;
   assert.ok(published !== null);
   return { published, facts, asked: client.asked, state: await stateOf(accountId) };
 }
