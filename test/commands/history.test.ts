@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { runCli, type CliResult } from '../support/cli.ts';
+import { type CliResult } from '../support/cli.ts';
+import { runCommand } from '../support/run-command.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { uuidOf } from '../support/world/random-world.ts';
 import { sampleHistory } from '../support/database/sample-history.ts';
@@ -180,9 +181,9 @@ after(async () => {
 });
 
 const history = (...args: string[]): Promise<CliResult> =>
-  runCli(['history', ...args], { DATABASE_URL: db.url });
+  runCommand(['history', ...args], { DATABASE_URL: db.url });
 const asReader = (...args: string[]): Promise<CliResult> =>
-  runCli(['history', ...args], { DATABASE_URL: readerUrl });
+  runCommand(['history', ...args], { DATABASE_URL: readerUrl });
 
 async function text(result: Promise<CliResult>): Promise<string> {
   const { code, stdout, stderr } = await result;
@@ -324,7 +325,7 @@ describe('history without a user to tell of', () => {
       new RegExp(`^error USER_NOT_FOUND: No user with the id ${uuidOf('nobody')} was ever met\\.`),
     );
     for (const who of ['somebody@example.org', 'Some Body']) {
-      const result = await runCli(['history', who], { DATABASE_URL: db.url, LOG_LEVEL: 'debug' });
+      const result = await runCommand(['history', who], { DATABASE_URL: db.url, LOG_LEVEL: 'debug' });
       assert.equal(result.code, 1);
       assert.match(result.stderr, /^error USER_NOT_FOUND: No user with this email/);
       assert.doesNotMatch(`${result.stdout}${result.stderr}`, /somebody|Some Body/);

@@ -5,7 +5,8 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
-import { CLI, runCli, type CliResult } from '../support/cli.ts';
+import { CLI, type CliResult } from '../support/cli.ts';
+import { runCommand } from '../support/run-command.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { uuidOf } from '../support/world/random-world.ts';
 import { sampleHistory } from '../support/database/sample-history.ts';
@@ -80,7 +81,7 @@ after(async () => {
   await empty.close();
 });
 
-const cli = (...args: string[]) => runCli(args, { DATABASE_URL: db.url });
+const cli = (...args: string[]) => runCommand(args, { DATABASE_URL: db.url });
 
 async function refused(code: string, exit: number, ...args: string[]): Promise<CliResult> {
   const result = await cli(...args);
@@ -93,12 +94,12 @@ async function refused(code: string, exit: number, ...args: string[]): Promise<C
 describe('a database without a history', () => {
   it('is told as such, with what to do, and is an empty list in pipes', async () => {
     for (const args of [['trends'], ['users'], ['diff', 'yesterday'], ['status']]) {
-      const table = await runCli(args, { DATABASE_URL: empty.url });
+      const table = await runCommand(args, { DATABASE_URL: empty.url });
       assert.equal(table.code, 0, table.stderr);
       assert.match(table.stdout, /^No account was ever synced here. Start with: zt-risk-sync sync$/m);
-      const list = await runCli([...args, '--format', 'json'], { DATABASE_URL: empty.url });
+      const list = await runCommand([...args, '--format', 'json'], { DATABASE_URL: empty.url });
       assert.equal(list.stdout, '[]\n');
-      const csv = await runCli([...args, '--format', 'csv'], { DATABASE_URL: empty.url });
+      const csv = await runCommand([...args, '--format', 'csv'], { DATABASE_URL: empty.url });
       assert.match(csv.stdout, /^account_id,[a-z_,]+\n$/);
     }
   });
@@ -167,7 +168,7 @@ describe('what people are called', () => {
   it('is neither read nor shown unless it is asked for', async () => {
     for (const args of [['users'], ['diff', '72h'], ['trends'], ['status'], ['accounts', 'list']]) {
       for (const format of ['table', 'json', 'csv']) {
-        const { code, stdout, stderr } = await runCli([...args, '--format', format], {
+        const { code, stdout, stderr } = await runCommand([...args, '--format', format], {
           DATABASE_URL: readerUrl,
         });
         assert.equal(code, 0, stderr);
@@ -178,7 +179,7 @@ describe('what people are called', () => {
       ['users', '--identities'],
       ['diff', '72h', '--identities'],
     ]) {
-      const result = await runCli(args, { DATABASE_URL: readerUrl });
+      const result = await runCommand(args, { DATABASE_URL: readerUrl });
       assert.equal(result.code, 77);
       assert.match(result.stderr, /^error IDENTITIES_DENIED/);
     }
@@ -242,7 +243,7 @@ describe('the tables', () => {
     const args = ['trends', '--since', '72h', '--account', ONE];
     const narrow = await cli(...args);
     assert.match(narrow.stdout, /^high   [▁█·]+ /m);
-    const wide = await runCli(args, { DATABASE_URL: db.url, COLUMNS: '100' });
+    const wide = await runCommand(args, { DATABASE_URL: db.url, COLUMNS: '100' });
     assert.match(wide.stdout, /^ +0 ┤/m);
     assert.match(wide.stdout, /^ +└[─p]+$/m);
   });

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { createCalendar, HOUR } from '../support/oracle/calendar.ts';
-import { runCli } from '../support/cli.ts';
+import { runCommand } from '../support/run-command.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import type { SnapshotRecord, UserState } from '../support/oracle/oracle.ts';
 import { circumstances, liveThrough, randomPast } from '../support/world/random-past.ts';
@@ -37,7 +37,10 @@ before(async () => {
 after(() => db.close());
 
 async function ask(...args: string[]): Promise<Row[]> {
-  const result = await runCli([...args, '--format', 'json'], { DATABASE_URL: db.url, SYNC_TIMEZONE: ZONE });
+  const result = await runCommand([...args, '--format', 'json'], {
+    DATABASE_URL: db.url,
+    SYNC_TIMEZONE: ZONE,
+  });
   assert.equal(result.code, 0, result.stderr);
   return JSON.parse(result.stdout) as Row[];
 }
@@ -321,7 +324,7 @@ describe('users', () => {
       rows.length,
       [...past.oracle.users].filter(([, u]) => holds(u.email) || holds(u.name)).length,
     );
-    const refused = await runCli(['users', '--search', `${email}`], { DATABASE_URL: db.url });
+    const refused = await runCommand(['users', '--search', `${email}`], { DATABASE_URL: db.url });
     assert.equal(refused.code, 64);
     assert.match(refused.stderr, /SEARCH_NEEDS_IDENTITIES/);
     assert.ok(!refused.stderr.includes(email!) && refused.stdout === '');
@@ -379,7 +382,7 @@ describe('diff', () => {
 
   it('takes two snapshots of different accounts for a mistake', async () => {
     const [one, two] = [pasts[0]!, pasts[1]!].map((past) => snapshotsOf(past)[0]!.snapshotId);
-    const result = await runCli(['diff', String(one), String(two)], { DATABASE_URL: db.url });
+    const result = await runCommand(['diff', String(one), String(two)], { DATABASE_URL: db.url });
     assert.equal(result.code, 64);
     assert.match(result.stderr, /SNAPSHOTS_UNRELATED/);
   });
@@ -398,7 +401,7 @@ describe('the tables', () => {
       ['status', '--limit', '100'],
       ['history', [...past.oracle.users.keys()][0]!, '--account', past.accountId, '--identities'],
     ]) {
-      const result = await runCli(args, { DATABASE_URL: db.url, SYNC_TIMEZONE: ZONE });
+      const result = await runCommand(args, { DATABASE_URL: db.url, SYNC_TIMEZONE: ZONE });
       assert.equal(result.code, 0, result.stderr);
       for (const line of result.stdout.split('\n'))
         assert.ok(Array.from(line).length <= 80, `${args[0]}: ${line}`);
@@ -413,7 +416,7 @@ describe('the tables', () => {
     const args = ['diff', iso(from.at), iso(to.at), '--account', past.accountId];
     const all = await ask(...args);
     assert.ok(all.length > 2);
-    const { stdout } = await runCli([...args, '--limit', '2'], { DATABASE_URL: db.url });
+    const { stdout } = await runCommand([...args, '--limit', '2'], { DATABASE_URL: db.url });
     assert.match(stdout, new RegExp(`^And ${all.length - 2} more: use --limit`, 'm'));
     for (const change of ['raised', 'appeared', 'returned', 'lowered', 'cleared']) {
       const count = all.filter((row) => row['change'] === change).length;

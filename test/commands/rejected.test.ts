@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { RAW_MAX_LENGTH } from '../../src/cloudflare/endpoints/summary/record.ts';
-import { runCli, type CliResult } from '../support/cli.ts';
+import { type CliResult } from '../support/cli.ts';
+import { runCommand } from '../support/run-command.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { uuidOf } from '../support/world/random-world.ts';
 import { sampleHistory } from '../support/database/sample-history.ts';
@@ -69,7 +70,7 @@ before(async () => {
 after(() => db.close());
 
 const cli = (...args: string[]): Promise<CliResult> =>
-  runCli(['rejected', ...args], { DATABASE_URL: db.url });
+  runCommand(['rejected', ...args], { DATABASE_URL: db.url });
 
 function rowsOf(result: CliResult): Record<string, unknown>[] {
   assert.equal(result.code, 0, result.stderr);

@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { createRoles } from '../../src/db/roles.ts';
 import { leases } from '../../src/db/schema.ts';
-import { runCli } from '../support/cli.ts';
+import { runCommand } from '../support/run-command.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { uuidOf } from '../support/world/random-world.ts';
 import { sampleHistory } from '../support/database/sample-history.ts';
@@ -96,7 +96,7 @@ async function status(...args: string[]): Promise<string> {
 
 function runStatus(url: string, ...args: string[]) {
   const env = { DATABASE_URL: url, SYNC_SCHEDULE: '0 0 1 * *', SYNC_TIMEZONE: 'UTC' };
-  return runCli(['status', ...args], env);
+  return runCommand(['status', ...args], env);
 }
 
 /** The lines of one account, unwrapped. */

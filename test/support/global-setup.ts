@@ -4,7 +4,7 @@
 import { Client } from 'pg';
 import { engineAnswers } from './database/container-engine.ts';
 import { startContainerPostgres, type PostgresMajor } from './database/container-postgres.ts';
-import { SHARED, startPostgresServer, type PostgresServer } from './database/postgres-server.ts';
+import { startPostgresServer, type PostgresServer } from './database/postgres-server.ts';
 import { dropTemplate, newTemplateName } from './database/test-database.ts';
 
 let server: PostgresServer | undefined;
@@ -45,7 +45,7 @@ async function start(major: PostgresMajor): Promise<{ server: PostgresServer; ki
     }
   }
   if (major !== 15 && major !== 18) throw new Error(`there is no embedded PostgreSQL ${major}, and ${why}`);
-  return { server: await startPostgresServer(major, SHARED), kind: `embedded; ${why}` };
+  return { server: await startPostgresServer(major), kind: `embedded; ${why}` };
 }
 
 async function versionAt(url: string): Promise<string> {

@@ -4,7 +4,7 @@ import { describe, test, type TestContext } from 'node:test';
 import { Client } from 'pg';
 import { databaseUrl } from '../../../src/db/create-database.ts';
 import { processIdentity } from '../../../src/host/process-identity.ts';
-import { runCli } from '../../support/cli.ts';
+import { runCommand } from '../../support/run-command.ts';
 import { createTestDatabase } from '../../support/database/test-database.ts';
 import { assertLine, assertOnly, troubles } from '../../support/world/doctor-findings.ts';
 import { ACCOUNT, patient, type Patient } from '../../support/world/doctor-patient.ts';
@@ -297,7 +297,7 @@ describe('the runs', () => {
   test('failed runs are a warning with the code and what to do', async (t) => {
     const p = await patient(t);
     p.simulator.setFaults(['forbidden']);
-    for (let turn = 0; turn < 2; turn++) assert.equal((await runCli(['sync'], p.env, p.folder)).code, 77);
+    for (let turn = 0; turn < 2; turn++) assert.equal((await runCommand(['sync'], p.env, p.folder)).code, 77);
     p.simulator.setFaults([]);
     assertOnly(await p.doctor(), {
       check: 'last_run',
@@ -310,7 +310,7 @@ describe('the runs', () => {
 
   test('a retired account fails with exit 78', async (t) => {
     const p = await patient(t);
-    assert.equal((await runCli(['accounts', 'retire', ACCOUNT], p.env, p.folder)).code, 0);
+    assert.equal((await runCommand(['accounts', 'retire', ACCOUNT], p.env, p.folder)).code, 0);
     assertOnly(await p.doctor(), {
       check: 'freshness',
       status: 'failed',

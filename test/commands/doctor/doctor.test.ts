@@ -7,7 +7,7 @@ import { describe, test } from 'node:test';
 import { Client } from 'pg';
 import { CHECKS } from '../../../src/commands/doctor/lines.ts';
 import { startFront } from '../../support/api/api-front.ts';
-import { runCli } from '../../support/cli.ts';
+import { runCommand } from '../../support/run-command.ts';
 import { assertLine, assertOnly, skippedAfter, troubles } from '../../support/world/doctor-findings.ts';
 import { ACCOUNT, assertDiscreet, AUTH, OTHER_ACCOUNT, patient } from '../../support/world/doctor-patient.ts';
 
@@ -33,7 +33,7 @@ describe('an account that is well', () => {
 
   test('is shown as lines that fit 80 columns, without colours where there is no terminal', async (t) => {
     const { env, folder } = await patient(t);
-    const said = await runCli(['doctor'], env, folder);
+    const said = await runCommand(['doctor'], env, folder);
     assertDiscreet(said);
     assert.equal(said.code, 0);
     assert.ok(!said.stdout.includes('\u001b'));

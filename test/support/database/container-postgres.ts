@@ -1,6 +1,6 @@
 // A throw-away Postgres in a container, with the settings of the embedded one.
 import { randomBytes } from 'node:crypto';
-import { SHARED, type PostgresServer } from './postgres-server.ts';
+import { THROW_AWAY, type PostgresServer } from './postgres-server.ts';
 
 export type PostgresMajor = 15 | 16 | 17 | 18;
 
@@ -22,7 +22,7 @@ export async function startContainerPostgres(major: PostgresMajor): Promise<Post
       })
       .withCommand([
         'postgres',
-        ...Object.entries(SHARED).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+        ...Object.entries(THROW_AWAY).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
       ])
       .withSharedMemorySize(256 * 1024 * 1024)
       .withExposedPorts(5432)

@@ -8,30 +8,22 @@ import { startEmbedded, stopEmbedded } from '../../../src/db/embedded/embedded-p
 
 export type PostgresServer = { url: string; stop(): Promise<void> };
 
-/** For a server whose data nobody will miss. */
-export const THROW_AWAY = { fsync: 'off', shared_buffers: '128MB', max_connections: '200' };
-/**
- * For the one that all test files share: each of its databases that is created or dropped makes it write out a checkpoint, and
- * after it whole pages. A server of a test's own writes what it would write in production, because some measure it.
- */
-export const SHARED = {
-  ...THROW_AWAY,
-  full_page_writes: 'off',
-  synchronous_commit: 'off',
+/** For a server whose data nobody will miss. Each database that is created or dropped makes it write a checkpoint as it is. */
+export const THROW_AWAY = {
+  fsync: 'off',
+  shared_buffers: '128MB',
+  max_connections: '200',
   max_wal_size: '4GB',
 };
 
 const watchScript = fileURLToPath(new URL('watch-embedded.ts', import.meta.url));
 
-export async function startPostgresServer(
-  major: EmbeddedMajor,
-  settings: Readonly<Record<string, string>> = THROW_AWAY,
-): Promise<PostgresServer> {
+export async function startPostgresServer(major: EmbeddedMajor): Promise<PostgresServer> {
   const folder = await temporaryFolder();
   const place = { dataHome: folder, home: folder, major };
   const { url } = await startEmbedded({
     ...place,
-    throwAway: settings,
+    throwAway: THROW_AWAY,
     watcher: [watchScript, String(major)],
   });
   return {

@@ -8,7 +8,7 @@ import { Client } from 'pg';
 import type { Credentials } from '../../../src/simulator/credentials.ts';
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../../src/simulator/server.ts';
 import { createWorld } from '../../../src/simulator/world.ts';
-import { runCli } from '../cli.ts';
+import { runCommand } from '../run-command.ts';
 import { createTestDatabase } from '../database/test-database.ts';
 
 export const ACCOUNT = '0123456789abcdef0123456789abcdef';
@@ -93,11 +93,11 @@ export async function patient(
       }
     },
     async sync(more = {}) {
-      const { code, stderr } = await runCli(['sync'], { ...env, ...more }, folder);
+      const { code, stderr } = await runCommand(['sync'], { ...env, ...more }, folder);
       assert.equal(code, 0, stderr);
     },
     async doctor(more = {}, args = []) {
-      const said = await runCli(['doctor', '--json', ...args], { ...env, ...more }, folder);
+      const said = await runCommand(['doctor', '--json', ...args], { ...env, ...more }, folder);
       assertDiscreet(said);
       const lines = JSON.parse(said.stdout === '' ? '[]' : said.stdout) as Line[];
       const line = (check: string) => {
