@@ -1,6 +1,7 @@
 // Bundles the sources into dist/: cli.js, which people start, and main.js with a file for each command and for what commands share.
 // Importing from node_modules costs 283 MB of memory and 0.5 s; parts that a command does not need cost nothing.
-import { chmod, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
 
 const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
@@ -61,9 +62,25 @@ const entry = await build({
   banner: { js: '#!/usr/bin/env node' },
 });
 await chmod('dist/cli.js', 0o755);
+await writeFile('dist/LICENSES.txt', await licensesOf(Object.keys(program.metafile?.inputs ?? {})));
 
 // What an earlier build has left. Afterwards: a process that starts meanwhile finds one build or the other whole.
 const written = new Set([program, entry].flatMap(({ metafile }) => Object.keys(metafile?.outputs ?? {})));
+written.add('dist/LICENSES.txt');
 for (const name of await readdir('dist')) {
   if (!written.has(`dist/${name}`)) await rm(`dist/${name}`, { recursive: true });
+}
+
+/** The bundle holds code of other packages, and their licenses ask to go with it. `inputs` are the files that were bundled. */
+async function licensesOf(inputs: readonly string[]): Promise<string> {
+  const folders = inputs.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? []);
+  const texts = [...new Set(folders)].toSorted().map(async (folder) => {
+    const { name, version, license } = JSON.parse(
+      await readFile(path.join(folder, 'package.json'), 'utf8'),
+    ) as Record<string, string>;
+    const file = (await readdir(folder)).find((entry) => /^(licen[sc]e|copying)/i.test(entry));
+    const text = file === undefined ? '' : await readFile(path.join(folder, file), 'utf8');
+    return `${name} ${version} (${license})\n\n${text.trim()}`;
+  });
+  return `${(await Promise.all(texts)).join(`\n\n${'-'.repeat(80)}\n\n`)}\n`;
 }

@@ -33,6 +33,7 @@ test('the package holds the bundle, the migrations and what people read', () => 
     'CHANGELOG.md',
     'LICENSE',
     'README.md',
+    'dist/LICENSES.txt',
     'migrations/meta/_journal.json',
     'migrations/released.json',
     'package.json',
@@ -52,6 +53,15 @@ test('every file that a file of the package names is in it', async () => {
     ].map((match) => path.posix.join('dist', match[1] ?? ''));
     for (const other of named) assert.ok(names.has(other), `${name} names ${other}`);
   }
+});
+
+test('the licenses of what is bundled are in the package, each with its text', async () => {
+  const parts = (await readFile(path.join(installed.root, 'dist/LICENSES.txt'), 'utf8')).split(/^-{80}$/m);
+  const text = parts.find((part) => /^undici \d/m.test(part)) ?? '';
+  assert.match(text, /Permission is hereby granted/);
+  const names = parts.map((part) => part.trim().split(' ')[0]);
+  for (const name of ['drizzle-orm', 'hono', 'node-cron', 'pg', 'pino', 'zod'])
+    assert.ok(names.includes(name), name);
 });
 
 test('the package asks for no other package but the optional PostgreSQL', async () => {
