@@ -9,7 +9,7 @@ import type { Credentials } from '../../../src/simulator/credentials.ts';
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../../src/simulator/server.ts';
 import { createWorld } from '../../../src/simulator/world.ts';
 import { runCommand } from '../run-command.ts';
-import { createTestDatabase } from '../database/test-database.ts';
+import { cloneTemplate, createTestDatabase } from '../database/test-database.ts';
 
 export const ACCOUNT = '0123456789abcdef0123456789abcdef';
 export const OTHER_ACCOUNT = 'fedcba9876543210fedcba9876543210';
@@ -56,7 +56,7 @@ export async function patient(
 ): Promise<Patient> {
   const { auth, synced = true, ...rest } = options;
   const folder = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-doctor-'));
-  const database = await createTestDatabase();
+  const database = await (synced ? cloneTemplate() : createTestDatabase());
   // It stands still: what moves between two questions is not what these tests are about.
   const now = new Date();
   const simulator = await startSimulator({
