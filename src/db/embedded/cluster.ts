@@ -1,5 +1,5 @@
-// Creates the data directory and its password. They appear together, by one rename: a process that is killed half
-// way leaves a folder that the next one removes.
+// Creates the data directory and its password. One rename makes both appear together. If a process is killed before
+// that, it leaves a folder, which the next start removes.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -11,7 +11,10 @@ import { lastLines } from './log.ts';
 
 const run = promisify(execFile);
 
-/** All that the server and its tools get to see: none of the caller's environment, which holds the API token. */
+/**
+ * The whole environment of the server and its tools. It has nothing from the caller, whose environment holds the API
+ * token.
+ */
 export const serverEnvironment: Record<string, string> =
   process.platform === 'win32'
     ? { SystemRoot: 'C:\\Windows', PATH: 'C:\\Windows\\System32', LC_ALL: 'C', TZ: 'UTC' }
@@ -65,7 +68,8 @@ async function createCluster(
 }
 
 function initdbArguments(layout: EmbeddedLayout, dataDir: string, pwfile: string, sync: boolean): string[] {
-  // The C library's locales change their order with its version, and indexes break: builtin ones do not. Since 17.
+  // A new version of the C library may sort differently, and then indexes break. Built-in locales do not change.
+  // PostgreSQL has them since 17.
   const locale =
     layout.major >= 17
       ? ['--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C']
@@ -80,19 +84,19 @@ function initdbError(cause: unknown): OperatorError {
   return new OperatorError({
     code: 'EMBEDDED_INITDB',
     happened: `The embedded Postgres could not create its data directory: ${lastLines(stderr || message)}`,
-    means: 'There is no database to work with, and nothing was left behind',
-    todo: 'Mend what initdb says, or set DATABASE_URL',
+    means: 'There is no database to use, and nothing was left behind',
+    todo: 'Fix what initdb reports, or set DATABASE_URL',
     cause,
   });
 }
 
-/** Throws EMBEDDED_PASSWORD when the file was lost. */
+/** Throws EMBEDDED_PASSWORD if the file cannot be read. */
 export async function readPassword(layout: EmbeddedLayout): Promise<string> {
   return readFile(layout.passwordFile, 'utf8').catch((cause: unknown) => {
     throw new OperatorError({
       code: 'EMBEDDED_PASSWORD',
       happened: `The password of the embedded Postgres cannot be read from ${layout.passwordFile}`,
-      means: 'Its data is there, but nobody can connect',
+      means: 'The data is still there, but nobody can connect',
       todo: `Restore the file, run as the user who owns it, or move ${layout.cluster} away to begin with an empty database`,
       cause,
     });
@@ -102,7 +106,7 @@ export async function readPassword(layout: EmbeddedLayout): Promise<string> {
 async function removeLeftovers(layout: EmbeddedLayout): Promise<void> {
   for (const name of await readdir(layout.folder)) {
     if (!name.startsWith(`${path.basename(layout.cluster)}.new-`)) continue;
-    // The initdb of a killed client may still be writing there: a later launch gets the rest.
+    // The initdb of a killed client may still be writing there. A later start removes the rest.
     await rm(path.join(layout.folder, name), { recursive: true, force: true }).catch(() => undefined);
   }
 }

@@ -1,5 +1,5 @@
-// An embedded Postgres for those who have set no DATABASE_URL: started when needed, shared by whoever comes next,
-// left running. The password is in the URL and in its 0600 file, and nowhere else.
+// The embedded PostgreSQL, used when DATABASE_URL is not set. It starts when needed, serves all later commands, and is
+// left running. The password is in the URL and in its file with mode 0600, and nowhere else.
 import { installBinaries, locateBinaries } from './binaries.ts';
 import { createClusterIfMissing, readPassword } from './cluster.ts';
 import type { EmbeddedOptions } from './layout.ts';
@@ -10,7 +10,7 @@ import type { WatcherCommand } from './watch.ts';
 import { spawnWatcher } from './watch.ts';
 
 export type EmbeddedServer = {
-  /** Of the superuser on the database `postgres`, with the password. */
+  /** URL of the superuser for the database `postgres`, with the password. */
   url: string;
   port: number;
   dataDir: string;
@@ -18,9 +18,9 @@ export type EmbeddedServer = {
 
 export type StartOptions = EmbeddedOptions & {
   onProgress?: ((message: string) => void) | undefined;
-  /** What stops the server once it is idle. Without one it runs until `stopEmbedded`. */
+  /** The command that stops the server once it is idle. Without one, the server runs until `stopEmbedded`. */
   watcher?: WatcherCommand | undefined;
-  /** Settings for the server when it has to be launched, and no fsync while its cluster is made: for tests. */
+  /** For tests: settings for a server that has to be launched. Its cluster is then made without fsync. */
   throwAway?: Readonly<Record<string, string>> | undefined;
 };
 
@@ -29,7 +29,7 @@ const readyWaitMs = 60_000;
 const stopWaitMs = 60_000;
 
 /**
- * The running server, launched if there is none (`started`).
+ * Returns the running server. If there is none, launches one, and `started` is true.
  * Throws OperatorError: EMBEDDED_MISSING, _ACCOUNT, _FOLDER, _LOCKED, _INITDB, _PASSWORD, _START.
  */
 export async function startEmbedded(options: StartOptions): Promise<EmbeddedServer & { started: boolean }> {
@@ -55,7 +55,7 @@ export async function startEmbedded(options: StartOptions): Promise<EmbeddedServ
   });
 }
 
-/** The server if it is running and ready. Starts nothing, changes nothing. */
+/** Returns the server if it is running and ready. Starts nothing and changes nothing. */
 export async function findEmbedded(options: EmbeddedOptions): Promise<EmbeddedServer | undefined> {
   const layout = await embeddedLayout(options);
   const server = await findServer(layout);
@@ -67,7 +67,10 @@ export async function findEmbedded(options: EmbeddedOptions): Promise<EmbeddedSe
   };
 }
 
-/** True when it was running. Open sessions are ended. Throws OperatorError: EMBEDDED_LOCKED, EMBEDDED_STOP. */
+/**
+ * Stops the server and ends open sessions. Returns false if it was not running. Throws OperatorError: EMBEDDED_LOCKED,
+ * EMBEDDED_STOP.
+ */
 export async function stopEmbedded(options: EmbeddedOptions): Promise<boolean> {
   const layout = await embeddedLayout(options);
   if ((await findServer(layout)) === undefined) return false;

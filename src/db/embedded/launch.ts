@@ -1,4 +1,5 @@
-// Launches a server process on a data directory that has none (the caller has looked). Does not wait for it.
+// Launches a server process on a data directory that has none (the caller has checked this). Does not wait until the
+// server is ready.
 import { spawn } from 'node:child_process';
 import { chown, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -27,7 +28,7 @@ export async function launchServer(
   const settings = {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
-    // A client that stops half way through its login holds up DROP DATABASE (measured: for the default minute).
+    // A client that stops in the middle of its login blocks DROP DATABASE (measured: for a minute, the default).
     authentication_timeout: '5s',
     timezone: 'UTC',
     log_timezone: 'UTC',
@@ -64,9 +65,10 @@ export async function launchServer(
 }
 
 /**
- * Postgres handles a postmaster.pid whose process is gone. When its pid was given to another process of the same user
- * it refuses to start (measured), and so it would for a zombie. The file also names the shared memory that proves the
- * last backends gone, so it is not removed: only the pid is replaced, by one that Postgres ignores, its parent's.
+ * PostgreSQL copes with a postmaster.pid whose process is gone. But it refuses to start if the pid now belongs to
+ * another process of the same user (measured), and it would also refuse for a zombie. The file must stay, because it
+ * also names the shared memory by which PostgreSQL makes sure that the last backends are gone. So only the pid is
+ * replaced, by one that PostgreSQL ignores: the pid of its parent.
  */
 async function disownStalePid(layout: EmbeddedLayout, account: ServerAccount): Promise<void> {
   const text = await readFile(layout.pidFile, 'utf8').catch(() => undefined);

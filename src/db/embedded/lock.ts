@@ -1,5 +1,6 @@
-// A lock file around start and stop, so that processes that start at once make one server. It saves work and prints
-// a clear message; the data is safe without it (the cluster appears by one rename, and Postgres locks it itself).
+// A lock file around start and stop, so that processes that start at the same time make one server. It saves work and
+// allows a clear message. The data is safe without it: the cluster appears by one rename, and PostgreSQL locks the
+// cluster itself.
 import { randomUUID } from 'node:crypto';
 import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -11,10 +12,10 @@ type Holder = { pid: number; start: string | undefined; host: string; token: str
 
 const pollMs = 50;
 const touchMs = 3_000;
-// For holders that cannot be looked at: in another container, or killed before they wrote their name.
+// For holders that cannot be checked: one in another container, or one that was killed before it wrote its name.
 const silentMs = 15_000;
 
-/** Runs `work` while holding the lock. Throws EMBEDDED_LOCKED when it stays taken for `waitMs`. */
+/** Runs `work` while holding the lock. Throws EMBEDDED_LOCKED if another process holds it for longer than `waitMs`. */
 export async function withEmbeddedLock<T>(file: string, waitMs: number, work: () => Promise<T>): Promise<T> {
   const holder: Holder = {
     pid: process.pid,
@@ -80,13 +81,14 @@ async function isDead({ holder, silentForMs }: Lock): Promise<boolean> {
 }
 
 /**
- * One breaker at a time, who looks again: whoever removes the file after somebody else did would remove the lock of the next
- * holder. (Renaming it away, looking, and putting it back leaves an instant in which a third one finds the place free.)
+ * Removes the lock of a dead holder. Only one process does so at a time, and it reads the lock again first. Otherwise a
+ * second process could remove the lock of the next holder. (It does not help to rename the lock away, read it and put
+ * it back: meanwhile a third process may find no lock.)
  */
 async function breakLock(file: string, dead: string): Promise<void> {
   const breaker = `${file}.break`;
   if (!(await take(breaker, ''))) {
-    // Its holder keeps it for an instant; one that is older was killed in that instant.
+    // A process keeps this file only for a moment. If the file is older, its process was killed in that moment.
     if (((await readLock(breaker))?.silentForMs ?? 0) > silentMs) await rm(breaker, { force: true });
     await sleep(pollMs);
     return;
@@ -102,8 +104,8 @@ function lockedError(file: string, holder: Holder | undefined): OperatorError {
   const who = holder ? `process ${holder.pid} on ${holder.host}` : 'another process';
   return new OperatorError({
     code: 'EMBEDDED_LOCKED',
-    happened: `The embedded Postgres is being started or stopped by ${who}, and that takes too long`,
+    happened: `The embedded Postgres is locked: ${who} has been starting or stopping it for too long`,
     means: 'Nothing was changed',
-    todo: `Try again; if that process hangs, end it (the lock is ${file})`,
+    todo: `Try again. If that process hangs, end it (the lock is ${file})`,
   });
 }

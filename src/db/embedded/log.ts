@@ -1,17 +1,17 @@
-// The server's log file: bounded, and readable for the error that quotes it.
+// The server's log file: limits its size, and reads its last lines for the error that quotes them.
 import type { FileHandle } from 'node:fs/promises';
 import { open, readFile, stat, writeFile } from 'node:fs/promises';
 import type { EmbeddedLayout } from './layout.ts';
 
 const logLimitBytes = 4 * 1024 * 1024;
 
-/** The log is opened for appending, so that it may be cut while the server writes to it. */
+/** Opens the log for appending, so that it can be truncated while the server writes to it. */
 export async function openLog(layout: EmbeddedLayout): Promise<FileHandle> {
   await trimLog(layout);
   return open(layout.logFile, 'a', 0o600);
 }
 
-/** Above 4 MB the log is emptied; the file `.1` keeps what was in it. */
+/** Empties a log above 4 MB. The file `.1` keeps its text. */
 export async function trimLog(layout: EmbeddedLayout): Promise<void> {
   const size = await stat(layout.logFile).then(
     (file) => file.size,

@@ -1,4 +1,4 @@
-// The server process of one data directory: recognise it, launch it, wait for it, stop it. Takes no lock.
+// The server process of one data directory: recognises it, launches it, waits for it, stops it. Takes no lock.
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
@@ -12,14 +12,17 @@ import { processCommand } from '../../host/processes.ts';
 export type ServerProcess = { pid: number; port: number; status: 'ready' | 'starting' | 'stopping' };
 
 /**
- * Held (for the database postgres) by the process that stops an idle server: see embedded-watch.ts. Not the lock of
- * migrations, which every publish waits for: whoever keeps history in that database would wait for ever. 'ztrw' in ASCII.
+ * The lock, in the database postgres, of the process that stops an idle server (watch.ts). 'ztrw' in ASCII. It must
+ * differ from the lock of migrations, because every publish waits for that one: a history in the database postgres
+ * could never be published.
  */
 export const watcherLock = 0x7a747277;
 
 const pollMs = 30;
 
-/** The live server of this data directory, by its postmaster.pid; undefined when that is missing or stale. */
+/**
+ * The live server of this data directory, according to its postmaster.pid. Undefined if that file is missing or stale.
+ */
 export async function findServer(layout: EmbeddedLayout): Promise<ServerProcess | undefined> {
   const text = await readFile(layout.pidFile, 'utf8').catch(() => undefined);
   // Lines of postmaster.pid: 1 pid, 4 port, 8 status ("ready", "standby", "starting", "stopping").
@@ -36,8 +39,8 @@ async function isPostmaster(pid: number, layout: EmbeddedLayout): Promise<boolea
 }
 
 /**
- * Waits until a server answers on a real connection, launching one whenever there is none.
- * Throws EMBEDDED_START with the last lines of the log after five failed launches or `waitMs`.
+ * Waits until a server answers on a real connection. Launches one whenever there is none.
+ * Throws EMBEDDED_START, with the last lines of the log, after five failed launches or after `waitMs`.
  */
 export async function bringUp(
   layout: EmbeddedLayout,
@@ -54,7 +57,7 @@ export async function bringUp(
       if (answer) return { server, started: server.pid === launched?.pid, watched: answer.watched };
     } else if (server === undefined && (launched === undefined || launched.ended())) {
       if (launches === 5) break;
-      // The port may have been taken meanwhile, or a killed server's children still be on their way out.
+      // Perhaps another program has taken the port, or the children of a killed server have not ended yet.
       if (launches > 0) await sleep(200 * launches);
       launches += 1;
       launched = await launchServer(layout, await launch(), { newPort: launches > 1 });
@@ -64,12 +67,12 @@ export async function bringUp(
   throw new OperatorError({
     code: 'EMBEDDED_START',
     happened: `The embedded Postgres does not start: ${launched?.error() ?? (await logTail(layout))}`,
-    means: 'The data is as it was',
+    means: 'The data is unchanged',
     todo: `Read ${layout.logFile}, or set DATABASE_URL`,
   });
 }
 
-/** With the password. Without sslmode, PGSSLMODE of the environment would decide. */
+/** The URL with the password. Without sslmode, PGSSLMODE from the environment would decide. */
 export function serverUrl(port: number, password: string, database = 'postgres'): string {
   return `postgres://postgres:${password}@127.0.0.1:${port}/${database}?sslmode=disable`;
 }
@@ -88,9 +91,9 @@ async function ask(url: string): Promise<{ watched: boolean } | undefined> {
     if (!String((cause as { code?: string }).code).startsWith('28')) return undefined;
     throw new OperatorError({
       code: 'EMBEDDED_PASSWORD',
-      happened: 'The embedded Postgres refuses the password that was kept beside its data',
-      means: 'Somebody changed it, and nobody can connect',
-      todo: 'Give the user postgres that password again, or set DATABASE_URL',
+      happened: 'The embedded Postgres refuses the password that is stored beside its data',
+      means: 'Somebody changed the password, so nobody can connect',
+      todo: 'Give the user postgres the stored password again, or set DATABASE_URL',
       cause,
     });
   } finally {
@@ -98,7 +101,7 @@ async function ask(url: string): Promise<{ watched: boolean } | undefined> {
   }
 }
 
-/** A fast shutdown: sessions are ended, data is written out. Throws EMBEDDED_STOP after `waitMs`. */
+/** A fast shutdown: ends sessions and writes out data. Throws EMBEDDED_STOP after `waitMs`. */
 export async function stopServer(layout: EmbeddedLayout, waitMs: number): Promise<boolean> {
   const server = await findServer(layout);
   if (server === undefined) return false;
@@ -108,9 +111,9 @@ export async function stopServer(layout: EmbeddedLayout, waitMs: number): Promis
     if (performance.now() > deadline) {
       throw new OperatorError({
         code: 'EMBEDDED_STOP',
-        happened: `The embedded Postgres (process ${server.pid}) does not end`,
-        means: 'It was told to, and may still do so',
-        todo: `Look at ${layout.logFile} and try again`,
+        happened: `The embedded Postgres (process ${server.pid}) does not stop`,
+        means: 'It was told to stop, and may still do so',
+        todo: `Read ${layout.logFile}, and try again`,
       });
     }
     await sleep(pollMs);

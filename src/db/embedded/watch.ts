@@ -1,5 +1,6 @@
-// Stops the embedded Postgres once nobody has used it for a while, and keeps its log short. Runs as a process of its
-// own, because the server outlives whoever started it. It reads the password from its file: nothing secret in argv.
+// Stops the embedded PostgreSQL once it has been idle for a while, and keeps its log short. Runs as its own process,
+// because the server outlives the process that started it. Reads the password from its file, so that argv holds no
+// secret.
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,12 +14,12 @@ import { findServer, serverUrl, stopServer, watcherLock } from './server.ts';
 
 export type WatchOptions = EmbeddedOptions & { idleMs?: number | undefined; everyMs?: number | undefined };
 
-/** Node arguments after which `watchEmbedded` runs, such as `['/…/dist/cli.js', 'database', 'watch']`. */
+/** Arguments for Node that run `watchEmbedded`, such as `['/…/dist/cli.js', 'database', 'watch']`. */
 export type WatcherCommand = readonly string[];
 
-/** Starts a watcher that outlives this process; `--data-home <folder>` is added to its arguments. */
+/** Starts a watcher that outlives this process. Adds `--data-home <folder>` to its arguments. */
 export function spawnWatcher(layout: EmbeddedLayout, command: WatcherCommand): void {
-  // A watcher needs little: without the limits, Node lets the heap grow before it collects.
+  // A watcher needs little memory. Without these limits, Node lets the heap grow before it collects garbage.
   const node = ['--max-old-space-size=48', '--max-semi-space-size=1'];
   const child = spawn(process.execPath, [...node, ...command, '--data-home', path.dirname(layout.folder)], {
     cwd: layout.folder,
@@ -27,12 +28,12 @@ export function spawnWatcher(layout: EmbeddedLayout, command: WatcherCommand): v
     windowsHide: true,
     stdio: 'ignore',
   });
-  // No watcher only means that the server is left running.
+  // Without a watcher, the server is only left running.
   child.on('error', () => undefined);
   child.unref();
 }
 
-/** Resolves when the server was stopped or is gone, or at once when another watcher is there. */
+/** Resolves when the server has stopped or is gone, or at once if another watcher runs. */
 export async function watchEmbedded(options: WatchOptions): Promise<'stopped' | 'gone' | 'watched'> {
   const { idleMs = 30 * 60_000, everyMs = 60_000 } = options;
   const layout = await embeddedLayout(options);
@@ -72,7 +73,7 @@ async function watch(
     usage = await readUsage(client);
     if (usage.clients > 0 || usage.sessions !== before.sessions) idleSince = performance.now();
     if (performance.now() - idleSince < idleMs) continue;
-    // Under the lock, so that nobody is told of a server that is about to end.
+    // Under the lock, so that no command gets the URL of a server that is about to stop.
     const stopped = await withEmbeddedLock(layout.lockFile, 1_000, async () => {
       const now = await readUsage(client);
       if (now.clients > 0 || now.sessions !== usage.sessions) return false;
@@ -82,7 +83,7 @@ async function watch(
   }
 }
 
-/** `sessions` counts all that ever connected: it shows the short ones between two looks. */
+/** `sessions` counts all sessions so far, so it also shows short ones between two checks. */
 async function readUsage(client: Client): Promise<{ clients: number; sessions: string }> {
   const { rows } = await client.query<{ clients: number; sessions: string }>(`
     select (select count(*)::int from pg_stat_activity
