@@ -1,5 +1,5 @@
-// COPY … FROM STDIN in binary format: five to ten times faster than Drizzle's values() for bulk rows. Values are encoded by
-// their column's type in the schema. What travels this way is in no statement that the server may log.
+// COPY … FROM STDIN in binary format: five to ten times faster than Drizzle's values() for bulk rows. The column's type
+// in the schema decides how a value is encoded. The server may log statements, but no statement contains these values.
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { getTableName, type Table } from 'drizzle-orm';
@@ -8,19 +8,20 @@ import { from } from 'pg-copy-streams';
 import type { PoolClient } from './pool.ts';
 import { encodeInstant, type PostgresInstant } from './postgres-instant.ts';
 
-/** Bytes are UTF-8 for text, and the 16 of a uuid. */
+/** A `Uint8Array` holds UTF-8 for a text column, or the 16 bytes of a uuid. */
 export type CopyValue = string | number | boolean | Uint8Array | PostgresInstant | null;
 
-// Few of them are under way at a time: the stream would queue sixteen by itself.
+// At most four chunks are queued. By itself, the stream would queue 16.
 const CHUNK_BYTES = 64 * 1024;
 const CHUNKS_AHEAD = 4;
-// The server's own limits do not end a COPY that waits for its client, and TCP notices a dead path after minutes or hours.
+// No limit of the server ends a COPY that waits for its client. TCP notices a broken path only after minutes or hours.
 const TIMEOUT_MS = 60_000;
 
 /**
- * Appends `rows` (values in the order of `columns`) to `table`. All or nothing; throws what the server says, or pg's "Query
- * read timeout" when the whole has taken too long: then only closing the connection helps. A row may be the same array as the
- * one before it, filled anew. `beforeChunk` is a seam for tests: the server waits in COPY meanwhile.
+ * Appends `rows` (values in the order of `columns`) to `table`: all rows, or none. Throws the server's error, or pg's
+ * "Query read timeout" if the whole COPY takes longer than `timeoutMs`. After such a timeout, only closing the
+ * connection helps. The caller may fill one array again for every row. `beforeChunk` is a seam for tests: while it
+ * runs, the server waits in COPY.
  */
 export async function copyRows<T extends PgTable>(
   client: PoolClient,
@@ -31,7 +32,7 @@ export async function copyRows<T extends PgTable>(
 ): Promise<void> {
   const config = getTableConfig(table);
   const name = `"${config.schema}"."${getTableName(table as Table)}"`;
-  // Before the server expects a row.
+  // Before COPY begins: if a column is wrong, the server must not already be waiting for rows.
   const encoders = columns.map((wanted) => {
     const column = config.columns.find((c) => c.name === wanted);
     if (column === undefined) throw new Error(`no column ${wanted}`);
@@ -79,11 +80,11 @@ function* encode(encoders: readonly Encoder[], rows: Iterable<readonly CopyValue
   yield out.bytes.subarray(0, out.end);
 }
 
-/** An ordinary row fits into what is left of a chunk. */
+/** Bytes that stay free at the end of a chunk: an ordinary row fits into them. */
 const SPARE_BYTES = 1024;
 
 type Output = { bytes: Buffer; end: number };
-/** Writes the length of a field and its bytes. */
+/** Writes one field: its length, then its bytes. */
 type Encoder = (out: Output, value: Exclude<CopyValue, null>) => void;
 
 function reserve(out: Output, bytes: number): void {
@@ -93,7 +94,7 @@ function reserve(out: Output, bytes: number): void {
   out.bytes = larger;
 }
 
-/** An encoder of values of a fixed size. */
+/** An encoder for values of a fixed size. */
 function fixed(size: number, write: (value: never, bytes: Buffer, at: number) => void): Encoder {
   return (out, value) => {
     reserve(out, 4 + size);

@@ -1,10 +1,10 @@
-// Databases on the embedded server: the product's own, and the one that `demo` makes anew each time.
+// Databases on the embedded server: the product's own, and the one that each `demo` creates again.
 import { Client, escapeIdentifier } from 'pg';
 
 export const productDatabase = 'zt_risk_sync';
 export const demoDatabase = 'zt_risk_demo';
 
-/** Creates the database `name` unless it is there. Returns `url` with its name in place of the one it had. */
+/** Creates the database `name` if it does not exist. Returns `url` with `name` as its database. */
 export async function ensureDatabase(url: string, name: string): Promise<string> {
   await withClient(url, async (client) => {
     const { rowCount } = await client.query('select from pg_database where datname = $1', [name]);
@@ -13,7 +13,7 @@ export async function ensureDatabase(url: string, name: string): Promise<string>
   return databaseUrl(url, name);
 }
 
-/** Drops the database `name`, ending its sessions, and creates it empty. */
+/** Drops the database `name`, ends its sessions, and creates it empty. Returns `url` with `name` as its database. */
 export async function recreateDatabase(url: string, name: string): Promise<string> {
   await withClient(url, async (client) => {
     await client.query(`drop database if exists ${escapeIdentifier(name)} with (force)`);
@@ -32,7 +32,7 @@ async function createDatabase(client: Client, name: string): Promise<void> {
   await client.query(`create database ${escapeIdentifier(name)} encoding 'UTF8' template template0`);
 }
 
-/** Two processes may create it at the same time: the second one meets either error. */
+/** Two processes may create it at the same time. The second one then gets one of these two errors. */
 function ignoreDuplicate(error: unknown): void {
   const { code } = error as { code?: string };
   if (code !== '42P04' && code !== '23505') throw error;

@@ -1,30 +1,30 @@
-// What a database error means for a person. Its own message is never shown: it may quote a value.
+// Says in plain words what a database error means. Never shows the error's own message, which may quote a value.
 import { OperatorError, type ErrorCode } from '../errors.ts';
 import { rootCause } from '../logger.ts';
 
-/** Between attempts of what passes, in milliseconds: a restart of Postgres takes seconds. */
+/** Pauses between attempts after a temporary failure, in milliseconds. A restart of PostgreSQL takes seconds. */
 export const RESTART_PAUSES_MS = [500, 1_000, 2_000, 4_000];
 
 type Meaning = { code: ErrorCode; happened: string; todo: string };
 
-const TRY_LATER = 'Once it answers again, the next run succeeds; nothing has to be repaired';
+const TRY_LATER = 'The next run succeeds once the database answers again. Nothing has to be repaired';
 const UNAVAILABLE: Meaning = {
   code: 'DATABASE_UNAVAILABLE',
   happened: 'The database does not answer',
-  todo: 'Check that it runs and that DATABASE_URL names the right host and port. Once it answers, run the command again',
+  todo: 'Check that the database runs, and that DATABASE_URL names the right host and port. Once it answers, run the command again',
 };
 
 const BY_SQLSTATE: [RegExp, Meaning][] = [
   [
     /^(57P|08)/,
-    { ...UNAVAILABLE, happened: 'The database is starting up, stopping, or has closed the connection' },
+    { ...UNAVAILABLE, happened: 'The database is starting, is stopping, or has closed the connection' },
   ],
   [
     /^53300$/,
     {
       ...UNAVAILABLE,
       code: 'DATABASE_FULL',
-      happened: 'The database has no connection left',
+      happened: 'The database has no free connection left',
       todo: TRY_LATER,
     },
   ],
@@ -33,8 +33,8 @@ const BY_SQLSTATE: [RegExp, Meaning][] = [
     {
       ...UNAVAILABLE,
       code: 'DATABASE_FULL',
-      happened: 'The database is out of disk or memory',
-      todo: `Give it room. ${TRY_LATER}`,
+      happened: 'The database has no disk space or memory left',
+      todo: `Free some, or give it more. ${TRY_LATER}`,
     },
   ],
   [
@@ -42,7 +42,7 @@ const BY_SQLSTATE: [RegExp, Meaning][] = [
     {
       code: 'DATABASE_READ_ONLY',
       happened: 'The database is read-only',
-      todo: 'DATABASE_URL names a standby, or a failover is under way: name the primary',
+      todo: 'DATABASE_URL names a standby, or a failover is under way. Name the primary, or wait for the failover',
     },
   ],
   [
@@ -58,7 +58,7 @@ const BY_SQLSTATE: [RegExp, Meaning][] = [
     {
       code: 'DATABASE_PERMISSION',
       happened: 'The database user lacks a permission',
-      todo: "The worker needs CREATE on the database, and ownership of the schemas risk, risk_internal and risk_bi. A login for readers lacks that on purpose: use the worker's for this command",
+      todo: "The worker needs CREATE on the database, and ownership of the schemas risk, risk_internal and risk_bi. A reader's login does not have these rights, by design: use the worker's login for this command",
     },
   ],
   [
@@ -66,7 +66,7 @@ const BY_SQLSTATE: [RegExp, Meaning][] = [
     {
       ...UNAVAILABLE,
       code: 'DATABASE_BUSY',
-      happened: 'Waited too long for a lock in the database',
+      happened: 'A statement waited too long for a lock in the database',
       todo: TRY_LATER,
     },
   ],
@@ -75,7 +75,7 @@ const BY_SQLSTATE: [RegExp, Meaning][] = [
     {
       ...UNAVAILABLE,
       code: 'DATABASE_BUSY',
-      happened: 'Other transactions of the database stood in the way, again and again',
+      happened: 'The transaction was rolled back several times because of other transactions',
       todo: TRY_LATER,
     },
   ],
@@ -84,16 +84,16 @@ const BY_SQLSTATE: [RegExp, Meaning][] = [
     {
       ...UNAVAILABLE,
       code: 'DATABASE_SLOW',
-      happened: 'A statement took longer than it may',
+      happened: 'A statement exceeded its time limit',
       todo: TRY_LATER,
     },
   ],
 ];
 
-// What the driver and its pool say without a code.
+// Messages of the driver and its pool that come without a code.
 const NO_ANSWER = /^(Connection terminated|timeout e|Client has|Query read)/;
 
-/** The OperatorError for a database error; undefined when `error` is none. */
+/** The OperatorError for a database error; undefined if `error` is not one. */
 export function databaseError(error: unknown): OperatorError | undefined {
   const root = rootCause(error);
   if (!(root instanceof Error) || root instanceof OperatorError) return undefined;
@@ -110,7 +110,7 @@ export function databaseError(error: unknown): OperatorError | undefined {
     meaning = {
       code: 'DATABASE_ERROR',
       happened: `The database refused a statement (SQLSTATE ${text}${where === '' ? '' : `, ${where}`})`,
-      todo: 'This is a defect: report it with these words',
+      todo: 'This is a defect: report it with this message',
     };
   }
   if (meaning === undefined) return undefined;
@@ -122,8 +122,8 @@ export function databaseError(error: unknown): OperatorError | undefined {
 }
 
 /**
- * The connection went away, or no new one is to be had as while Postgres restarts: what was under way was rolled back, or (at
- * COMMIT) may have happened.
+ * Whether the connection is lost, or no new one can be made, for example while PostgreSQL restarts. The work in
+ * progress was rolled back. Only a COMMIT may have happened.
  */
 export function isConnectionLoss(error: unknown): boolean {
   const root = rootCause(error);
@@ -136,19 +136,22 @@ export function isConnectionLoss(error: unknown): boolean {
 }
 
 /**
- * No way leads to the host, or its name is not known, as that of a container while it restarts. To whoever never had a
- * connection it is a wrong DATABASE_URL.
+ * Whether the host cannot be reached or its name is unknown, for example while a container restarts. Before the first
+ * connection, this means a wrong DATABASE_URL.
  */
 export function isHostAway(error: unknown): boolean {
   return /^(ENOTFOUND|EAI_AGAIN|E(HOST|NET)(UNREACH|DOWN))$/.test(sqlstateOf(rootCause(error)));
 }
 
-/** The transaction was rolled back through no fault of its own and may be tried again: deadlock, serialization, lock, connection. */
+/**
+ * Whether the transaction was rolled back for reasons outside it, so that it can be retried: deadlock, serialization
+ * failure, lock timeout, lost connection.
+ */
 export function isPassing(error: unknown): boolean {
   return /^(40P01|40001|55P03)$/.test(sqlstateOf(rootCause(error))) || isConnectionLoss(error);
 }
 
-/** A row with that key is there already. */
+/** Whether a row with this key already exists. */
 export function isDuplicateKey(error: unknown): boolean {
   return sqlstateOf(rootCause(error)) === '23505';
 }

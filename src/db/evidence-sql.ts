@@ -1,4 +1,4 @@
-// Where SQL looks into `sync_runs.evidence`: the names are checked against its type, so that renaming a part breaks the build.
+// SQL that reads `sync_runs.evidence`. Its type checks the names, so renaming a part breaks the build.
 import { sql, type SQL, type SQLWrapper } from 'drizzle-orm';
 import type { Evidence } from '../evidence.ts';
 
@@ -7,7 +7,7 @@ export function keeps(evidence: SQLWrapper, part: keyof Evidence): SQL {
   return sql`${evidence} ? ${sql.raw(`'${part}'`)}`;
 }
 
-/** One value of a part, as text; null where it is missing. */
+/** One value of a part, as text; null if it is missing. */
 export function evidenceText<P extends keyof Evidence>(
   evidence: SQLWrapper,
   part: P,

@@ -1,14 +1,14 @@
-// SQL without parameters, for statements that cannot have any: COPY, and several statements that travel together. Only numbers
-// and times are written into it.
+// SQL without parameters, for what cannot have any: COPY, and several statements that are sent together. Only numbers
+// and times become literals.
 import { sql, type SQL } from 'drizzle-orm';
 import { PgDialect } from 'drizzle-orm/pg-core';
 
 const dialect = new PgDialect();
 
-/** The text of a statement made of columns, tables and the literals below. Throws where a parameter is left. */
+/** The text of a statement that consists of columns, tables and the literals below. Throws if a parameter is left. */
 export function inline(statement: SQL): string {
   const { sql: text, params } = dialect.sqlToQuery(statement);
-  if (params.length > 0) throw new Error('a statement without parameters has some');
+  if (params.length > 0) throw new Error('inline SQL must not contain parameters');
   return text;
 }
 
@@ -18,7 +18,7 @@ export function whole(value: number): SQL {
   return sql.raw(String(value));
 }
 
-/** A time as a literal, as PostgreSQL or RFC 3339 writes it. */
+/** A time as a literal. `text` must be a time in the format of PostgreSQL or RFC 3339. */
 export function instant(text: string): SQL {
   if (!/^[\dTZ :.+-]{10,40}$/.test(text)) throw new Error('not a time');
   return sql.raw(`'${text}'::timestamptz`);

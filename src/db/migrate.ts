@@ -1,6 +1,6 @@
-// Applies the migrations of this version, all in one transaction under a transaction-level lock. Drizzle's own migrator
-// takes no lock, compares no hashes, skips what is older-dated in silence and does not notice a newer database: only its
-// reader of migration files is used here.
+// Applies the migrations of this version, all in one transaction under a transaction-level lock. Of Drizzle's migrator,
+// only the reader of migration files is used. The rest of it takes no lock, compares no hashes, silently skips a
+// migration with an older date, and does not notice a newer database.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'drizzle-orm';
@@ -13,19 +13,19 @@ import { readReleased, type ReleasedMigration } from './released-migrations.ts';
 import { renewGrants } from './roles.ts';
 import { inTransaction, type Transaction } from './transaction.ts';
 
-// Also where the schema is missing.
+// PostgreSQL also gives this code if the schema is missing.
 const UNDEFINED_TABLE = '42P01';
 
 type Applied = { hash: string; created_at: number };
 type Known = { migrations: readonly MigrationMeta[]; released: readonly ReleasedMigration[] };
 export type MigrationState = { applied: number; pending: number };
 
-// Any number will do, as long as nothing else in the database uses it: 'ztrs' in ASCII.
+// 'ztrs' in ASCII. Any number works, as long as nothing else in the database uses it.
 const LOCK_KEY = 0x7a747273;
-// A migration may rewrite tables; twenty processes may queue behind it.
+// A migration may rewrite tables, and twenty processes may wait for it.
 const LIMITS = { lockMs: 300_000, idleMs: 60_000, statementMs: 600_000 };
 
-/** From source this file is in src/db, bundled it is a file of dist. */
+/** This file is in src/db when it runs from source, and in dist when it is bundled. */
 export function migrationsFolder(): string {
   const candidates = ['../migrations', '../../migrations'].map((path) =>
     fileURLToPath(new URL(path, import.meta.url)),
@@ -35,14 +35,20 @@ export function migrationsFolder(): string {
   return found;
 }
 
-/** How far the database is. Throws when it is newer than this program or was changed. Takes no lock, writes nothing. */
+/**
+ * Counts the applied and the pending migrations. Throws if the database is newer than this program, or was changed.
+ * Takes no lock and writes nothing.
+ */
 export async function checkMigrations(pool: Pool, folder = migrationsFolder()): Promise<MigrationState> {
   const known = readKnown(folder);
   const applied = await readApplied(drizzle(pool));
   return { applied: applied.length, pending: pendingOf(known.migrations, applied, known.released).length };
 }
 
-/** Brings the database up to date; any number of processes may do so at once. Returns how many migrations it applied. */
+/**
+ * Brings the database up to date. Several processes may do so at the same time. Returns how many migrations this call
+ * applied.
+ */
 export async function migrate(pool: Pool, folder = migrationsFolder()): Promise<{ applied: number }> {
   if ((await checkMigrations(pool, folder)).pending === 0) return { applied: 0 };
   const known = readKnown(folder);
@@ -73,7 +79,9 @@ export async function requireMigrated(pool: Pool): Promise<void> {
 
 const read = new Map<string, Known>();
 
-/** From the disk once: the files belong to this program, and each unit of work that writes asks for them. */
+/**
+ * Read from disk once: the files do not change while this program runs, and each unit of work that writes needs them.
+ */
 function readKnown(folder: string): Known {
   const known = read.get(folder) ?? {
     migrations: readMigrationFiles({ migrationsFolder: folder }),
@@ -84,13 +92,13 @@ function readKnown(folder: string): Known {
 }
 
 /**
- * For a transaction that writes: no migration begins before it has ended, and none has passed this version. Without it an
- * older release, still running beside a newer one, would write to a schema it does not know. Throws DATABASE_NEWER,
- * DATABASE_BEHIND, MIGRATION_CHANGED.
+ * For a transaction that writes. Keeps migrations waiting until it ends, and checks that no newer version has migrated
+ * the database. Without this, an older release that still runs beside a newer one would write to a schema that it does
+ * not know. Throws DATABASE_NEWER, DATABASE_BEHIND or MIGRATION_CHANGED.
  */
 export async function holdSchema(tx: Transaction): Promise<void> {
   const known = readKnown(migrationsFolder());
-  // Before any other lock, as the migrator does: in another order the two could wait for each other.
+  // Taken before any other lock, as in the migrator. In another order, the two could wait for each other.
   const applied = await readApplied(tx, `select pg_advisory_xact_lock_shared(${LOCK_KEY})`);
   const pending = pendingOf(known.migrations, applied, known.released).length;
   if (pending > 0) throw databaseBehind({ applied: applied.length, pending });
@@ -109,14 +117,14 @@ export function databaseBehind({ applied, pending }: MigrationState): OperatorEr
 }
 
 /**
- * None where the table is missing, which fails the transaction. `first` goes with the question, one round trip for both;
- * what is read is what was committed when `first` had ended.
+ * The applied migrations. If the table is missing, the list is empty and the transaction has failed. `first` is a
+ * statement to run before the query, in the same round trip. The query sees what was committed when `first` ended.
  */
 async function readApplied(tx: Transaction, first?: string): Promise<Applied[]> {
   const question = 'select hash, created_at from risk_internal.migrations order by id';
   try {
     const text = first === undefined ? question : `${first}; ${question}`;
-    // Of several statements pg returns several results, which Drizzle's types do not know.
+    // For several statements, pg returns several results. The types of Drizzle do not know this.
     const results = [await tx.execute<{ hash: string; created_at: string }>(sql.raw(text))].flat();
     return (results.at(-1)?.rows ?? []).map((row) => ({
       hash: row.hash,
@@ -128,7 +136,9 @@ async function readApplied(tx: Transaction, first?: string): Promise<Applied[]> 
   }
 }
 
-/** Pure: what is left to apply. The applied ones must be exactly the first ones known. */
+/**
+ * Pure: the migrations that are still to be applied. The applied ones must be the first known ones, in the same order.
+ */
 export function pendingOf(
   known: readonly MigrationMeta[],
   applied: readonly Applied[],
@@ -148,14 +158,13 @@ export function pendingOf(
   return known.slice(applied.length);
 }
 
-/** What was applied is known to no release, and the files of this one are as they were released. */
+/** The applied migration is in no release, and the files of this version are as they were released. */
 function databaseUnreleased(): OperatorError {
   return new OperatorError({
     code: 'MIGRATION_CHANGED',
-    happened:
-      'The database was made by an unreleased version, such as a checkout from before the first release',
+    happened: 'An unreleased version made the database, such as a checkout from before the first release',
     means: 'No release can bring its schema up to date, so nothing was read or written',
-    todo: 'Sync into a new database, or go on with the checkout that made this one',
+    todo: 'Sync into a new database, or continue with the checkout that made this one',
   });
 }
 
@@ -164,7 +173,7 @@ function migrationChanged(index: number): OperatorError {
     code: 'MIGRATION_CHANGED',
     happened: `Migration ${index + 1} of this version is not the one that was applied to the database`,
     means: 'The schema may differ from what this version expects, so nothing was written',
-    todo: 'Run the release that migrated this database, or restore the migration file as it was',
+    todo: 'Run the release that migrated this database, or restore the original migration file',
   });
 }
 
@@ -173,7 +182,7 @@ function databaseNewer(by: number): OperatorError {
     code: 'DATABASE_NEWER',
     happened: `The database is ${by} migration${by === 1 ? '' : 's'} ahead of this version`,
     means:
-      'A newer release has migrated it, and this one could damage what it does not know; nothing was written',
+      'A newer release has migrated it. This version could damage what it does not know, so nothing was written',
     todo: 'Run the newer release everywhere',
   });
 }

@@ -1,5 +1,5 @@
-// The one place that makes a connection pool. Works behind a transaction pooler: no start-up parameters beyond the
-// application name, no named statements, no session state.
+// The only place that makes a connection pool. The pool works behind a transaction pooler: it uses no start-up
+// parameters except the application name, no named statements and no session state.
 import pg from 'pg';
 import type { Logger } from '../logger.ts';
 
@@ -7,8 +7,8 @@ export type Pool = pg.Pool;
 export type PoolClient = pg.PoolClient;
 
 /**
- * `queryTimeoutMs` bounds statements outside transactions; transactions set their own limits. `connectTimeoutMs` bounds the wait
- * for a connection, of the pool or to the server.
+ * `queryTimeoutMs` limits statements outside transactions; transactions set their own limits. `connectTimeoutMs` limits
+ * the wait for a connection, either from the pool or to the server.
  */
 export function createPool(options: {
   url: string;
@@ -22,12 +22,12 @@ export function createPool(options: {
     max: options.max ?? 6,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 15_000,
     idleTimeoutMillis: 30_000,
-    // A client-side bound: the server-side settings are refused by poolers as start-up parameters.
+    // A limit in the client, because poolers refuse the server's settings as start-up parameters.
     query_timeout: options.queryTimeoutMs ?? 600_000,
     application_name: 'zt-risk-sync',
     keepAlive: true,
   });
-  // Without a listener an idle connection that dies takes the process with it; so does one that dies between two
+  // Without these listeners, a connection that breaks would end the process: while it is idle, or between two
   // statements of a transaction.
   pool.on('error', () => options.logger.warn('database connection lost'));
   pool.on('connect', (client) => {

@@ -1,8 +1,8 @@
-// A read whose connection went away is made again: unlike a write, it cannot have happened twice.
+// Retries a read after its connection was lost. Unlike a write, a read may safely happen twice.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isConnectionLoss, RESTART_PAUSES_MS } from './database-errors.ts';
 
-// The first loss is most often an idle connection.
+// No pause before the first retry: most often, only an idle connection was lost.
 const PAUSES_MS = [0, ...RESTART_PAUSES_MS];
 
 export async function readAgain<T>(read: () => Promise<T>): Promise<T> {

@@ -1,19 +1,23 @@
-// COPY … TO STDOUT in binary format: rows as bytes, without a text or an object for each value.
+// COPY … TO STDOUT in binary format: rows as bytes, without a string or an object for each value.
 import { once } from 'node:events';
 import { to } from 'pg-copy-streams';
 import type { Pool } from './pool.ts';
 
-/** Fields of one row. Offsets are into `bytes`; the length of field n stands in the four bytes before `start[n]`, -1 for null. */
+/**
+ * The fields of one row. Offsets are into `bytes`. The four bytes before `start[n]` hold the length of field n, or -1
+ * for null.
+ */
 export type CopiedRow = { bytes: Buffer; start: Int32Array; length: Int32Array; end: number };
 
 const SIGNATURE_BYTES = 19;
-// TCP notices a dead path after minutes or hours.
+// TCP notices a broken path only after minutes or hours.
 const TIMEOUT_MS = 60_000;
 
 /**
- * Runs `copy (query) to stdout` in a statement of its own, and hands every row to `visit` when all have come: the object is
- * the same each time. For results of about a megabyte, which fit the buffers of a connection: then the server never waits for
- * a client that has stopped, and keeps neither snapshot nor lock for it. Returns the bytes that came.
+ * Runs `copy (query) to stdout` in its own statement. When all rows have arrived, passes each one to `visit`, in the
+ * same object every time. Use it for results of about a megabyte, which fit into the buffers of a connection. Then the
+ * server never waits for a client that has stopped, and holds no snapshot or lock for it. Returns the number of bytes
+ * received.
  */
 export async function readCopy(
   pool: Pool,
@@ -26,7 +30,7 @@ export async function readCopy(
   let bytes: Buffer;
   try {
     const copy = to(`copy (${query}) to stdout (format binary)`);
-    // pg replaces `callback` by one that ends its timer, and copy-to never calls it.
+    // pg replaces `callback` with one that stops its timer. copy-to never calls it, so this function does.
     const timed = Object.assign(copy, { query_timeout: TIMEOUT_MS, callback: () => undefined });
     const stream = client.query(timed);
     const chunks: Buffer[] = [];

@@ -1,11 +1,14 @@
-// A look at the database that cannot change it: one repeatable-read snapshot, so that what is compared belongs together
-// whatever is published meanwhile. Works behind a transaction pooler.
+// Reads the database without changing it. All reads see one repeatable-read snapshot, so they fit together even if a
+// run publishes meanwhile. Works behind a transaction pooler.
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from './pool.ts';
 import type { Transaction, TransactionLimits } from './transaction.ts';
 
-/** A statement that takes longer than `statementMs` ends with SQLSTATE 57014, one that waits for a lock for `lockMs` with 55P03. */
+/**
+ * A statement that takes longer than `statementMs` fails with SQLSTATE 57014. One that waits longer than `lockMs` for a
+ * lock fails with 55P03.
+ */
 export async function readOnly<T>(
   pool: Pool,
   { statementMs, lockMs }: Pick<TransactionLimits, 'statementMs' | 'lockMs'>,

@@ -1,8 +1,8 @@
-// The record of released migrations: a migration may change until it stands there, and never afterwards.
+// The record of released migrations. A migration may change until it is in this record, and never afterwards.
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-/** The date of the journal belongs to it: a database knows a migration by both. */
+/** `when` is the date in the journal. A database identifies a migration by its date and its hash. */
 export type ReleasedMigration = { file: string; when: number; sha256: string };
 
 /** In the order in which they are applied. */

@@ -1,5 +1,5 @@
-// The two roles for readers: risk_reader sees everything but emails and names, risk_pii_reader those too. Who may see what
-// follows from the catalog, so that whatever a later migration adds is granted, or kept back, without anybody thinking of it.
+// The two roles for readers. risk_reader sees everything except emails and names; risk_pii_reader sees those as well.
+// The catalog decides who may see what. So whatever a later migration adds is granted or withheld automatically.
 import { sql } from 'drizzle-orm';
 import { OperatorError } from '../errors.ts';
 import { rootCause } from '../logger.ts';
@@ -9,20 +9,25 @@ import { DEFAULT_LIMITS, inTransaction, type Transaction } from './transaction.t
 export const READER = 'risk_reader';
 export const PII_READER = 'risk_pii_reader';
 
-// 'ztrr' in ASCII: grants of two sessions on one object at a time fail with "tuple concurrently updated".
+// 'ztrr' in ASCII. If two sessions grant on one object at the same time, one fails with "tuple concurrently updated".
 const LOCK_KEY = 0x7a747272;
 
-/** What the two roles get, and a login for readers should have: a member inherits the grants of its groups, and no settings. */
+/**
+ * The settings of the two roles. A reader's login should have them as well: a member inherits the grants of its groups,
+ * but not their settings.
+ */
 export const READER_SETTINGS = [
   'default_transaction_read_only = on',
   "statement_timeout = '30s'",
   "idle_in_transaction_session_timeout = '1min'",
   "idle_session_timeout = '1h'",
-  // Compiling a plan over a whole history takes longer than the answer.
+  // For a query over a whole history, compiling the plan takes longer than the query itself.
   'jit = off',
 ] as const;
 
-/** Makes the roles where they are missing, and grants. The database is migrated. Throws ROLES_DENIED (exit 77). */
+/**
+ * Creates the roles that are missing, and grants. The database must already be migrated. Throws ROLES_DENIED (exit 77).
+ */
 export async function createRoles(pool: Pool): Promise<void> {
   await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
     await tx.execute(sql`select pg_advisory_xact_lock(${LOCK_KEY})`);
@@ -39,7 +44,7 @@ export async function createRoles(pool: Pool): Promise<void> {
   });
 }
 
-/** After a migration: for the roles that were once given to this database. */
+/** For after a migration. Does nothing if the roles were never set up for this database. */
 export async function renewGrants(tx: Transaction): Promise<void> {
   const { rows } = await tx.execute<{ found: boolean }>(sql`
     select coalesce((select has_schema_privilege(oid, to_regnamespace('risk_bi')::oid, 'usage') from pg_roles where rolname = ${READER}), false)
@@ -49,7 +54,7 @@ export async function renewGrants(tx: Transaction): Promise<void> {
   await grantToReaders(tx);
 }
 
-/** Personal data is in whatever has a column, an argument or a result called email or name. */
+/** An object holds personal data if one of its columns, arguments or results is called email or name. */
 async function grantToReaders(tx: Transaction): Promise<void> {
   const { rows } = await tx.execute<{ right: string; object: string; personal: boolean }>(sql`
     select 'select' as right, c.oid::regclass::text as object,
@@ -72,7 +77,7 @@ async function grantToReaders(tx: Transaction): Promise<void> {
   }
 }
 
-/** The statements that need a role which may create roles. */
+/** The statements that only a user who may create roles can run. */
 async function missingSql(tx: Transaction): Promise<string[]> {
   const { rows } = await tx.execute<{ name: string }>(
     sql`select rolname as name from pg_roles where rolname in (${READER}, ${PII_READER})`,
@@ -91,14 +96,14 @@ async function missingSql(tx: Transaction): Promise<string[]> {
   return member ? [] : [...statements, `grant ${READER} to ${PII_READER}`];
 }
 
-/** Settings that somebody has given the roles stay, and so do roles that somebody else has made. */
+/** Leaves settings that somebody has given to a role, and roles that belong to somebody else. */
 async function setUnlessSet(tx: Transaction): Promise<void> {
   const { rows } = await tx.execute<{ name: string }>(
     sql`select rolname as name from pg_roles where rolname in (${READER}, ${PII_READER}) and rolconfig is null`,
   );
   for (const { name } of rows) {
     const settings = READER_SETTINGS.map((setting) => `alter role ${name} set ${setting};`).join(' ');
-    // internal_error: a process on another database of the server does the same.
+    // internal_error: a process in another database of the server sets them at the same moment.
     await tx.execute(
       sql.raw(
         `do $$ begin ${settings} exception when insufficient_privilege or internal_error then null; end $$`,
@@ -107,7 +112,7 @@ async function setUnlessSet(tx: Transaction): Promise<void> {
   }
 }
 
-/** Roles belong to the whole server: a process on another of its databases may make them at the same moment. */
+/** Roles belong to the whole server: a process in another database may create them at the same moment. */
 function tolerant(statement: string): string {
   return `do $$ begin ${statement}; exception when duplicate_object or unique_violation then null; end $$`;
 }
@@ -115,8 +120,9 @@ function tolerant(statement: string): string {
 function denied(statements: readonly string[]): OperatorError {
   return new OperatorError({
     code: 'ROLES_DENIED',
-    happened: 'The database user may not create roles for readers, or not make one a member of the other',
-    means: 'No role was made and nothing was granted; migrations are not affected',
-    todo: `Have somebody who may create roles run \`${statements.join('; ')};\`, then run \`zt-risk-sync migrate --roles\` again`,
+    happened:
+      'The database user may not create the roles for readers, or may not make one a member of the other',
+    means: 'No role was created and nothing was granted. Migrations are not affected',
+    todo: `Ask a database administrator to run \`${statements.join('; ')};\`. Then run \`zt-risk-sync migrate --roles\` again`,
   });
 }

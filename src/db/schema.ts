@@ -1,6 +1,6 @@
-// Every table of zt-risk-sync, as Drizzle objects. Edit here, then `npm run db:generate`, read the SQL, commit both.
-// Schema `risk` is the contract for extractors; `risk_internal` belongs to the worker alone. Comments on tables and
-// columns live in the migrations, and a test fails when one lacks its comment.
+// Every table of zt-risk-sync, as Drizzle objects. To change one, edit this file, run `npm run db:generate`, read the
+// SQL, and commit both. Schema `risk` is the contract for extractors; `risk_internal` is for the worker alone. The
+// comments of tables and columns are in a migration. A test fails if one is missing.
 import { sql } from 'drizzle-orm';
 import {
   bigint,
@@ -24,9 +24,9 @@ import type { Evidence } from '../evidence.ts';
 export const risk = pgSchema('risk');
 export const riskInternal = pgSchema('risk_internal');
 
-// Timestamps are read as text: a Date would cut microseconds.
+// Timestamps are read as text, because a Date would lose the microseconds.
 const timestamptz = (name: string) => timestamp(name, { withTimezone: true, mode: 'string' });
-// 2^53 - 1 snapshots at one a second is 285 million years: a JavaScript number is enough.
+// A JavaScript number is enough: 2^53 - 1 snapshots, one a second, take 285 million years.
 const int8 = (name: string) => bigint(name, { mode: 'number' });
 const accountKey = () => integer('account_key').notNull();
 const userKey = () => integer('user_key').notNull();
@@ -74,11 +74,11 @@ export const syncRuns = risk.table(
   (t) => [
     primaryKey({ columns: [t.account_key, t.run_id] }),
     index('sync_runs_account_key_finished_at').on(t.account_key, t.finished_at),
-    // A slot is run once: the claim looks, this makes it certain.
+    // A slot succeeds once: the claim checks it, and this index guarantees it.
     uniqueIndex('sync_runs_slot')
       .on(t.account_key, t.scheduled_for)
       .where(sql`${t.status} = 'succeeded'`),
-    // After years of failures the newest success and the newest complete run are still one step away.
+    // Both find their newest run (success, complete) in one step, even after years of failures.
     index('sync_runs_succeeded')
       .on(t.account_key, t.run_id)
       .where(sql`${t.status} = 'succeeded'`),
@@ -119,7 +119,8 @@ export const snapshots = risk.table(
   (t) => [
     primaryKey({ columns: [t.account_key, t.snapshot_id] }),
     unique('snapshots_account_key_observed_at').on(t.account_key, t.observed_at),
-    // snapshot_users(snapshot_id) resolves its account by it. Not unique: Citus allows that only with the account.
+    // snapshot_users(snapshot_id) finds its account with it. Not unique: Citus allows a unique index only if it
+    // includes the account.
     index('snapshots_snapshot_id').on(t.snapshot_id),
     check('snapshots_verdict', sql`${t.verdict} in ('complete', 'partial')`),
     check('snapshots_user_count', sql`${t.user_count} = ${t.met_count} + ${t.carried_count}`),
@@ -196,7 +197,8 @@ export const userIdentities = risk.table(
     uniqueIndex('user_identities_open')
       .on(t.account_key, t.user_key)
       .where(sql`${t.valid_to} is null`),
-    // No CHECK: the server would quote the row, email and name included. `doctor` looks for periods that overlap.
+    // No CHECK, because the server would quote the row with its email and name. `doctor` looks for overlapping periods
+    // instead.
   ],
 );
 
@@ -220,12 +222,13 @@ export const userLevels = risk.table(
     uniqueIndex('user_levels_open')
       .on(t.account_key, t.user_key)
       .where(sql`${t.valid_to} is null`),
-    // What began, and who was cleared, in a span of time: without these every question of a week reads all of history.
+    // For the periods that began, and the users who were cleared, within a span of time. Without these two indexes, a
+    // question about one week reads the whole history.
     index('user_levels_valid_from').on(t.account_key, t.valid_from),
     index('user_levels_cleared')
       .on(t.account_key, t.valid_to)
       .where(sql`${t.end_reason} <> 'changed'`),
-    // Which ended periods hold an instant, however long the history is; the open ones are known from `users`.
+    // Finds the ended periods that contain an instant, however long the history is. `users` has the open ones.
     index('user_levels_ended')
       .using('gist', sql`tstzrange(${t.valid_from}, ${t.valid_to})`)
       .where(sql`${t.valid_to} is not null`),
@@ -259,8 +262,9 @@ export const userActivity = risk.table(
   },
   (t) => [
     primaryKey({ columns: [t.account_key, t.user_key, t.observed_at] }),
-    // The rows of a snapshot lie side by side, because the table is append-only: 80 kB for five million rows, against 150 MB.
-    // Not by observed_at: there PostgreSQL 18 prefers to skip through the primary key, which takes 30 times as long.
+    // The table is append-only, so the rows of a snapshot lie side by side. The index takes 80 kB for five million
+    // rows, instead of 150 MB. It is not on observed_at: PostgreSQL 18 would then prefer a skip scan of the primary
+    // key, which takes 30 times as long.
     index('user_activity_snapshot_id')
       .using('brin', t.snapshot_id)
       .with({ pages_per_range: 32, autosummarize: true }),
@@ -268,7 +272,7 @@ export const userActivity = risk.table(
   ],
 );
 
-/** Hands out run ids. Gaps mean nothing: a claim that met a live lease has taken one. */
+/** Hands out run ids. Gaps have no meaning: a claim that finds a live lease has used up an id. */
 export const runIds = riskInternal.sequence('run_ids');
 
 export const leases = riskInternal.table(
@@ -290,7 +294,7 @@ export const leases = riskInternal.table(
   (t) => [check('leases_trigger', sql`${t.trigger} in ('cron', 'cli', 'http')`)],
 );
 
-/** One row. Its row lock orders the publishes of all accounts, so that snapshot_id rises in commit order. */
+/** One row. Its lock orders the publishes of all accounts, so that snapshot_id rises in commit order. */
 export const feedClock = riskInternal.table(
   'feed_clock',
   {
@@ -301,8 +305,8 @@ export const feedClock = riskInternal.table(
 );
 
 /**
- * Who wrote an account's users last, and the highest key that was ever given to one of them. A publish compares it with what it
- * read before its walk: every writer of users takes a value of the feed clock and leaves it here.
+ * The last writer of an account's users, and the highest key ever given to one of them. Every writer of users takes a
+ * value of the feed clock and stores it here. A publish compares it with the value that was read before the walk.
  */
 export const accountWriters = riskInternal.table('account_writers', {
   account_key: integer()
@@ -313,8 +317,8 @@ export const accountWriters = riskInternal.table('account_writers', {
 });
 
 /**
- * UNLOGGED (see the migration): what a publish is about to change, one row per user, written and removed in its transaction. No
- * constraint beyond NOT NULL: an error message of the server would quote the row.
+ * What a publish is about to change: one row per user, written and removed in its transaction. UNLOGGED (see the
+ * migration). No constraint except NOT NULL, because the server's error message would quote the row.
  */
 export const stagedChanges = riskInternal.table('staged_changes', {
   account_key: accountKey(),
@@ -336,8 +340,8 @@ export const stagedChanges = riskInternal.table('staged_changes', {
 });
 
 /**
- * UNLOGGED (see the migration): rejected records on their way into quarantine, written and removed in one transaction. Without a
- * constraint: a COPY whose client has stopped holds nothing here that anybody waits for.
+ * Rejected records on their way into quarantine, written and removed in one transaction. UNLOGGED (see the migration).
+ * No constraint, so that nobody waits for a lock of a COPY whose client has stopped.
  */
 export const stagedRejected = riskInternal.table('staged_rejected', {
   account_key: accountKey(),
@@ -347,7 +351,10 @@ export const stagedRejected = riskInternal.table('staged_rejected', {
   raw: text().notNull(),
 });
 
-/** What the own record of an absent user said when it was last asked. Not in `users`: asking must not touch a user (P5). */
+/**
+ * What the own record of an absent user said at the last lookup. Not in `users`, because a lookup must not touch a user
+ * (P5).
+ */
 export const lookups = riskInternal.table(
   'lookups',
   {

@@ -1,5 +1,5 @@
-// One database transaction with its limits, told apart by how it ended: committed, rolled back, or unknown because
-// the reply to COMMIT was lost.
+// One database transaction with its limits. It has three possible ends: committed, rolled back, or unknown because the
+// reply to COMMIT was lost.
 import { sql } from 'drizzle-orm';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { isConnectionLoss } from './database-errors.ts';
@@ -10,7 +10,9 @@ export type Transaction = NodePgDatabase;
 export type TransactionLimits = {
   /** Longest wait for one lock, in milliseconds. */
   lockMs: number;
-  /** Longest silence of this client inside the transaction, in milliseconds: a stopped process lets go of its locks. */
+  /**
+   * Longest silence of this client inside the transaction, in milliseconds. It frees the locks of a stopped process.
+   */
   idleMs: number;
   /** Longest single statement, in milliseconds. */
   statementMs: number;
@@ -18,14 +20,14 @@ export type TransactionLimits = {
 
 export const DEFAULT_LIMITS: TransactionLimits = { lockMs: 10_000, idleMs: 15_000, statementMs: 25_000 };
 
-/** COMMIT was sent and no reply came back. Whether it happened must be read from the database. */
+/** COMMIT was sent and no reply came back. Only the database can tell whether it happened. */
 export class CommitUnknown extends Error {
   override readonly name = 'CommitUnknown';
 }
 
 /**
- * Runs `work` in one READ COMMITTED transaction. `client` is there for COPY. Aborting `cancel` ends the statement under way, and with it
- * the transaction. Throws CommitUnknown, cancel.reason, or what `work` threw.
+ * Runs `work` in one READ COMMITTED transaction. `client` is for COPY. Aborting `cancel` ends the current statement,
+ * and with it the transaction. Throws CommitUnknown, cancel.reason, or what `work` threw.
  */
 export async function inTransaction<T>(
   pool: Pool,
@@ -49,17 +51,19 @@ export async function inTransaction<T>(
       ended = (await client.query('commit')).command;
     } catch (error) {
       broken = error as Error;
-      // With an SQLSTATE the server answered: it rolled back. Class 57 and 08 speak of a connection going away.
+      // An SQLSTATE means that the server answered, and rolled back. Classes 57 and 08 mean that the connection is
+      // going away.
       const sqlstate = (error as { code?: string }).code ?? '';
       if (/^[0-9A-Z]{5}$/.test(sqlstate) && !/^(57|08)/.test(sqlstate)) throw error;
       throw new CommitUnknown('no reply to COMMIT', { cause: error });
     }
-    // Postgres answers ROLLBACK, and no error, when a statement had failed and `work` did not say so.
-    if (ended !== 'COMMIT') throw new Error('rolled back at COMMIT: a failed statement was swallowed');
+    // If a statement failed and `work` did not throw, PostgreSQL answers ROLLBACK without an error.
+    if (ended !== 'COMMIT')
+      throw new Error('rolled back at COMMIT: the error of a failed statement was ignored');
     return result;
   } catch (error) {
     await stopCancelling();
-    // Over a connection that is gone or silent, the answer to a ROLLBACK would be waited for in vain.
+    // On a lost or silent connection, ROLLBACK would never get an answer.
     if (isConnectionLoss(error)) broken ??= error as Error;
     if (broken === undefined) {
       await client.query('rollback').catch((failure: Error) => {
@@ -69,16 +73,18 @@ export async function inTransaction<T>(
     if (cancel?.aborted === true && !(error instanceof CommitUnknown)) throw cancel.reason;
     throw error;
   } finally {
-    // A connection in doubt is closed, never reused.
+    // A connection in an unknown state is closed, never reused.
     client.release(broken);
   }
 }
 
 const CANCEL_AGAIN_MS = 200;
 
-/** Asks the server to end what it is doing, again and again: between two statements there is nothing to end. */
+/**
+ * Asks the server to cancel the current statement, and repeats this: between two statements there is nothing to cancel.
+ */
 async function cancelOn(cancel: AbortSignal, pool: Pool, tx: Transaction): Promise<() => Promise<void>> {
-  // Asked of the server: behind a pooler the driver knows another number.
+  // The server knows the right pid. Behind a pooler, the driver knows another one.
   const { rows } = await tx.execute<{ pid: number }>(sql`select pg_backend_pid() as pid`);
   let asking: Promise<unknown> = Promise.resolve();
   let timer: NodeJS.Timeout | undefined;
@@ -91,7 +97,7 @@ async function cancelOn(cancel: AbortSignal, pool: Pool, tx: Transaction): Promi
   };
   if (cancel.aborted) begin();
   else cancel.addEventListener('abort', begin, { once: true });
-  // Waits for the last question: it must not meet whoever uses the connection next.
+  // Waits for the last request, which must not cancel the next user of the connection.
   return async () => {
     clearInterval(timer);
     cancel.removeEventListener('abort', begin);
@@ -99,7 +105,7 @@ async function cancelOn(cancel: AbortSignal, pool: Pool, tx: Transaction): Promi
   };
 }
 
-/** Not set_config: on Citus that never reaches the workers. */
+/** Not set_config: on Citus it never reaches the workers. */
 function setLocal({ lockMs, idleMs, statementMs }: TransactionLimits): string {
   return `set local lock_timeout = ${Math.round(lockMs)}; set local idle_in_transaction_session_timeout = ${Math.round(idleMs)};
     set local statement_timeout = ${Math.round(statementMs)}`;

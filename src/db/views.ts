@@ -1,4 +1,5 @@
-// The views of risk_bi that the queries read. src/db/views makes them; this only names their columns.
+// The views of risk_bi that the queries read. The files in src/db/views create them; this file only names their
+// columns.
 import { bigint, integer, pgSchema, text, timestamp } from 'drizzle-orm/pg-core';
 
 const riskBi = pgSchema('risk_bi');

@@ -381,7 +381,7 @@ for (const [where, table] of [
     const account = await yesterdays();
     const mend = await refuseRows(table, '53100', 1_000);
     const { error } = await account.fail('DATABASE_FULL', 75);
-    assert.match(error.message, /room/);
+    assert.match(error.message, /disk space/);
     await mend();
     await account.assertPromises();
   });

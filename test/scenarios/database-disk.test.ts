@@ -38,7 +38,7 @@ test('no disk is left (53100) for the changes of a publish: exit 75, nothing is 
   await disk.fill();
   for (let turn = 1; turn <= 2; turn++) {
     const { error } = await account.fail('DATABASE_FULL', 75);
-    assert.match(error.message, /room/);
+    assert.match(error.message, /disk space/);
   }
   await disk.empty();
   await account.assertPromises();
