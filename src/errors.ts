@@ -1,5 +1,5 @@
 // Errors that a person can act on: a stable code, what happened, what it means, what to do, and the exit code.
-// Imports nothing, so that every folder may throw them.
+// Imports nothing, so that every folder can throw them.
 
 /** Exit codes of the command line (sysexits.h where one fits). */
 export const EXIT = {
@@ -13,8 +13,9 @@ export const EXIT = {
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /**
- * Every code, and what a command exits with for it. Both are a contract: docs/runbook.md explains each code, and
- * sync_runs.error_code keeps it. A code read from there is text, because another version may have written it.
+ * Every code, and the exit code of a command that fails with it. Both are a contract: docs/runbook.md explains each
+ * code, and sync_runs.error_code stores it. A code read from the database is plain text, because another version may
+ * have written it.
  */
 export const ERRORS = {
   UNEXPECTED: EXIT.failed,
@@ -95,7 +96,7 @@ export const ERRORS = {
   EMBEDDED_FOLDER: EXIT.configuration,
   EMBEDDED_PASSWORD: EXIT.configuration,
 
-  // Inside the client only: that a user is not there is an answer, and no error.
+  // Never leaves the client: there, "the user does not exist" is an answer, not an error.
   USER_UNKNOWN: EXIT.failed,
 } as const satisfies Record<string, ExitCode>;
 export type ErrorCode = keyof typeof ERRORS;
@@ -111,7 +112,7 @@ export type OperatorErrorParts = {
   cause?: unknown;
 };
 
-/** The one error class that carries a message for people. Anything else that escapes is a defect. */
+/** The only error class with a message for people. Any other error that escapes is a defect. */
 export class OperatorError extends Error {
   override readonly name = 'OperatorError';
   readonly code: ErrorCode;
@@ -134,10 +135,13 @@ export function isOperatorError(error: unknown): error is OperatorError {
   return error instanceof OperatorError;
 }
 
-// A chain of causes may close into a ring.
+// A chain of causes can be a cycle.
 const MOST_CAUSES = 10;
 
-/** Where an error and its causes came from, for developers: names and places. No message, because one may quote anything. */
+/**
+ * Where an error and its causes were thrown, for developers: only names and places. A message may quote anything, so
+ * none is included.
+ */
 export function stackOf(error: unknown): string {
   const parts: string[] = [];
   let cause = error;
@@ -149,7 +153,7 @@ export function stackOf(error: unknown): string {
   return parts.join('\n');
 }
 
-/** A message may have several lines, and one of them may look like a place. */
+/** Starts after the message, which may have several lines, and one of them may look like a stack frame. */
 function framesOf({ stack = '', message }: Error): string[] {
   const start = stack.indexOf(message);
   if (start < 0) return [];
@@ -157,7 +161,7 @@ function framesOf({ stack = '', message }: Error): string[] {
   return lines.filter((line) => /^\s+at /.test(line));
 }
 
-/** Over several accounts the gravest that occurred decides: 78, 77, 1, 75, 0. */
+/** For several accounts, the most serious exit code decides, in the order 78, 64, 77, 1, 75, 0. */
 export function worstExit(codes: readonly ExitCode[]): ExitCode {
   const order: ExitCode[] = [EXIT.configuration, EXIT.usage, EXIT.permission, EXIT.failed, EXIT.tryLater];
   return order.find((code) => codes.includes(code)) ?? EXIT.done;

@@ -1,13 +1,13 @@
-// What the summary says about one user. Imports nothing; every part of the program uses these words.
+// What the summary says about one user: the words that every part of the program uses. Imports nothing.
 
 /** Risk levels in rising order. Between two resets a user's level only rises (Cloudflare: the highest behaviour counts). */
 export const RISK_LEVELS = ['low', 'medium', 'high'] as const;
 export type RiskLevel = (typeof RISK_LEVELS)[number];
 
-/** What may become of a user from one snapshot to the next. */
+/** What can happen to a user from one snapshot to the next. */
 export const CHANGES = ['appeared', 'raised', 'lowered', 'cleared', 'returned'] as const;
 export type Change = (typeof CHANGES)[number];
-/** As they are listed: the gravest first. */
+/** The order in lists: the most serious first. */
 export const CHANGE_ORDER: readonly Change[] = ['raised', 'appeared', 'returned', 'lowered', 'cleared'];
 
 /** The six fields that the summary serves for a user. */
@@ -20,7 +20,7 @@ export type UserRisk = {
   max_risk_level: RiskLevel;
   /** 0 to 2^31 - 1. */
   event_count: number;
-  /** RFC 3339, as served. Kept as text until Postgres stores it, so that microseconds survive. */
+  /** RFC 3339, as served. It stays text, because a Date would lose the microseconds. */
   last_event: string;
 };
 
