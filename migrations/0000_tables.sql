@@ -1,4 +1,5 @@
--- Every table of src/db/schema.ts, as drizzle-kit writes them. By hand: IF NOT EXISTS, UNLOGGED, and what follows the indexes.
+-- Every table of src/db/schema.ts, written by drizzle-kit. Added by hand: IF NOT EXISTS, UNLOGGED, and everything after
+-- the indexes.
 CREATE SCHEMA IF NOT EXISTS "risk";
 --> statement-breakpoint
 CREATE SCHEMA IF NOT EXISTS "risk_internal";
@@ -247,14 +248,15 @@ CREATE INDEX "user_levels_valid_from" ON "risk"."user_levels" USING btree ("acco
 CREATE INDEX "user_levels_cleared" ON "risk"."user_levels" USING btree ("account_key","valid_to") WHERE "risk"."user_levels"."end_reason" <> 'changed';--> statement-breakpoint
 CREATE INDEX "user_levels_ended" ON "risk"."user_levels" USING gist (tstzrange("valid_from", "valid_to")) WHERE "risk"."user_levels"."valid_to" is not null;
 --> statement-breakpoint
--- The reading side: its views and functions come from src/db/views.
+-- The schema for readers. Its views and functions come from src/db/views.
 CREATE SCHEMA IF NOT EXISTS "risk_bi";
 --> statement-breakpoint
--- Room for a tenth of a page's rows to be updated in place: without it every update of a user writes both indexes again.
+-- Keeps a tenth of each page free, so that rows can be updated in place. Without it, every update of a user writes both
+-- indexes again.
 ALTER TABLE "risk"."users" SET (fillfactor = 90);
 --> statement-breakpoint
--- Autovacuum would never analyze so few rows. The planner then takes 710 accounts for granted, expects hardly any row of each,
--- and joins the rows of a whole account by nested loop.
+-- Autovacuum would never analyze so few rows. The planner would then assume 710 accounts, expect hardly any rows for
+-- each, and join the rows of a whole account by nested loop.
 ALTER TABLE "risk"."accounts" SET (autovacuum_analyze_threshold = 0, autovacuum_analyze_scale_factor = 0);
 --> statement-breakpoint
 ANALYZE "risk"."accounts";

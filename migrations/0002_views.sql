@@ -1,6 +1,6 @@
 -- Written by `npm run db:views` from src/db/views: edit there.
 -- src/db/views/accounts.sql
--- Without account_key: people and dashboards know the account by its id and its label.
+-- Has no account_key: people and dashboards know an account by its id and its label.
 CREATE OR REPLACE VIEW risk_bi.accounts WITH (security_invoker = true) AS
 SELECT a.account_id,
        a.label,
@@ -11,16 +11,16 @@ SELECT a.account_id,
 
 COMMENT ON VIEW risk_bi.accounts IS 'One row per account.';
 COMMENT ON COLUMN risk_bi.accounts.account_id IS 'Cloudflare''s account id.';
-COMMENT ON COLUMN risk_bi.accounts.label IS 'A name for people, set with the accounts command.';
-COMMENT ON COLUMN risk_bi.accounts.added_at IS 'When this database first met the account.';
-COMMENT ON COLUMN risk_bi.accounts.retired_at IS 'When the account was retired: its history stays, it is no longer synced. Null while active.';
-COMMENT ON COLUMN risk_bi.accounts.is_retired IS 'Whether it is retired now.';
+COMMENT ON COLUMN risk_bi.accounts.label IS 'A name for display, set with the accounts command.';
+COMMENT ON COLUMN risk_bi.accounts.added_at IS 'When the account was added to this database.';
+COMMENT ON COLUMN risk_bi.accounts.retired_at IS 'When the account was retired. It keeps its history and is no longer synced. Null while the account is active.';
+COMMENT ON COLUMN risk_bi.accounts.is_retired IS 'Whether the account is retired.';
 --> statement-breakpoint
 -- src/db/views/activity_daily.sql
--- active_users is a subquery of its own: a query that does not select it does not pay for it. It finds the day's
--- activity by the ids of the day's snapshots, because user_activity has an index on those. Midnight that comes twice
--- (clocks set back over it) is the first of the two: hence the CASE. OFFSET 0: it is worked out once per day, not
--- once per row that is compared with it.
+-- active_users is its own subquery, so a query that does not select it does not pay for it. It finds the day's activity
+-- by the ids of the day's snapshots, because user_activity has an index on these ids.
+-- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
+-- OFFSET 0: PostgreSQL computes this once per day, not once per row that is compared with it.
 CREATE OR REPLACE VIEW risk_bi.activity_daily WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,
@@ -54,21 +54,22 @@ SELECT a.account_id,
       FROM risk.snapshots p
      WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at) s;
 
-COMMENT ON VIEW risk_bi.activity_daily IS 'What happened on every day, from the first snapshot until today or the day on which the account was retired; the first load (baseline) left out of all counts but snapshot_count. One row per account and day, zeros included.';
+COMMENT ON VIEW risk_bi.activity_daily IS 'What happened on each day, from the first snapshot to today, or to the day on which the account was retired. Only snapshot_count includes the first load (baseline). One row per account and day, zeros included.';
 COMMENT ON COLUMN risk_bi.activity_daily.account_id IS 'Cloudflare''s account id.';
-COMMENT ON COLUMN risk_bi.activity_daily.day IS 'The day in the session''s time zone; 23 or 25 hours long when clocks are changed.';
-COMMENT ON COLUMN risk_bi.activity_daily.snapshot_count IS 'Snapshots of the day. 0: the zeros beside it mean that nobody looked.';
+COMMENT ON COLUMN risk_bi.activity_daily.day IS 'The day, in the session''s time zone. It has 23 or 25 hours when the clocks change.';
+COMMENT ON COLUMN risk_bi.activity_daily.snapshot_count IS 'Number of snapshots on the day. If it is 0, the other zeros only mean that nothing was observed.';
 COMMENT ON COLUMN risk_bi.activity_daily.appeared IS 'Users present for the first time.';
-COMMENT ON COLUMN risk_bi.activity_daily.raised IS 'Times that a level rose.';
-COMMENT ON COLUMN risk_bi.activity_daily.lowered IS 'Times that a level fell.';
-COMMENT ON COLUMN risk_bi.activity_daily.cleared IS 'Times that a user was cleared.';
-COMMENT ON COLUMN risk_bi.activity_daily.returned IS 'Times that a user came back.';
-COMMENT ON COLUMN risk_bi.activity_daily.active_users IS 'Users whose event count or newest event changed, or who came with new ones. Reads the history of users: select it for spans of weeks rather than years.';
+COMMENT ON COLUMN risk_bi.activity_daily.raised IS 'How often a level rose.';
+COMMENT ON COLUMN risk_bi.activity_daily.lowered IS 'How often a level fell.';
+COMMENT ON COLUMN risk_bi.activity_daily.cleared IS 'How often a user was cleared.';
+COMMENT ON COLUMN risk_bi.activity_daily.returned IS 'How often a cleared user came back.';
+COMMENT ON COLUMN risk_bi.activity_daily.active_users IS 'Users whose event count or newest event changed on the day, including users who appeared or returned with new ones. This column reads the history of users, so select it for weeks rather than years.';
 --> statement-breakpoint
 -- src/db/views/activity_daily_in.sql
--- The query of the view activity_daily, in a time zone that is named. A change of one is a change of both.
--- PostgreSQL inlines it, so that a filter on the account or the day reaches the tables: hence SQL, STABLE, no SET clause.
--- BEGIN ATOMIC resolves names once, when the function is made, whatever search_path the caller brings.
+-- The query of the view activity_daily, in a given time zone. Change both together.
+-- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the day reaches
+-- the tables.
+-- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
 CREATE OR REPLACE FUNCTION risk_bi.activity_daily_in(time_zone text)
 RETURNS TABLE (
   account_id text, day date, snapshot_count integer, appeared integer, raised integer, lowered integer,
@@ -115,10 +116,10 @@ BEGIN ATOMIC
        WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at) s;
 END;
 
-COMMENT ON FUNCTION risk_bi.activity_daily_in(text) IS 'As the view activity_daily, with the days of the time zone that is named, such as Europe/Berlin, instead of the session''s.';
+COMMENT ON FUNCTION risk_bi.activity_daily_in(text) IS 'Like the view activity_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
 --> statement-breakpoint
 -- src/db/views/compare.sql
--- In plpgsql, which resolves account_key first: the planner then knows the key, and Citus routes the query to one
+-- In plpgsql, which resolves account_key first. The planner then knows the key, and Citus routes the query to one
 -- shard.
 CREATE OR REPLACE FUNCTION risk_bi.compare(account_id text, from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (user_id uuid, change text, from_level text, to_level text)
@@ -152,7 +153,7 @@ BEGIN
          c.level_at_from,
          c.level_at_to
     FROM (
-      -- Whoever had no new period in between is in the one period at both instants: no second look.
+      -- A user without a new period in between is in the same period at both instants, and needs no second lookup.
       SELECT u.user_id, u.first_seen_at,
              CASE WHEN y.valid_from > t1 THEN CASE WHEN x.valid_to > t1 THEN x.max_risk_level END
                   WHEN y.valid_to IS NULL OR y.valid_to > t1 THEN y.max_risk_level END AS level_at_from,
@@ -171,10 +172,10 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION risk_bi.compare(text, timestamptz, timestamptz) IS 'Whose level differs between the newest snapshots at or before two instants: appeared (not known before from_at), raised, lowered, cleared, or returned (known before, absent at from_at). Before the first snapshot nobody is present. No personal data.';
+COMMENT ON FUNCTION risk_bi.compare(text, timestamptz, timestamptz) IS 'Users whose level differs between two instants. Each instant stands for the newest snapshot at or before it. change is appeared (not known before from_at), raised, lowered, cleared, or returned (known before, but not present at from_at). Before the first snapshot nobody is present. No personal data.';
 --> statement-breakpoint
 -- src/db/views/dates.sql
--- Tools that draw a calendar, or want days without a row, join with it.
+-- For tools that draw a calendar or must show days without a row: they join with this view.
 CREATE OR REPLACE VIEW risk_bi.dates WITH (security_invoker = true) AS
 SELECT d.day,
        extract(year FROM d.day)::integer AS year,
@@ -200,15 +201,15 @@ COMMENT ON COLUMN risk_bi.dates.month_name IS 'Month in English.';
 COMMENT ON COLUMN risk_bi.dates.day_of_month IS 'Day of the month, 1 to 31.';
 COMMENT ON COLUMN risk_bi.dates.iso_year IS 'Year that the ISO week belongs to.';
 COMMENT ON COLUMN risk_bi.dates.iso_week IS 'ISO week, 1 to 53.';
-COMMENT ON COLUMN risk_bi.dates.iso_weekday IS '1 Monday to 7 Sunday.';
+COMMENT ON COLUMN risk_bi.dates.iso_weekday IS '1 (Monday) to 7 (Sunday).';
 COMMENT ON COLUMN risk_bi.dates.weekday_name IS 'Day of the week in English.';
 COMMENT ON COLUMN risk_bi.dates.is_weekend IS 'Saturday or Sunday.';
-COMMENT ON COLUMN risk_bi.dates.week_start IS 'Monday of its week.';
-COMMENT ON COLUMN risk_bi.dates.month_start IS 'First day of its month.';
+COMMENT ON COLUMN risk_bi.dates.week_start IS 'Monday of the week.';
+COMMENT ON COLUMN risk_bi.dates.month_start IS 'First day of the month.';
 --> statement-breakpoint
 -- src/db/views/high_risk_episodes.sql
--- The counters in force at its start were written at or before it: hence the inner max. The newest snapshot is looked
--- up once for each account, and not for each period.
+-- The inner max finds the counters that held when the period began: they were written at that instant or before. The
+-- newest snapshot is looked up once per account, not once per period.
 CREATE OR REPLACE VIEW risk_bi.high_risk_episodes WITH (security_invoker = true) AS
 SELECT a.account_id,
        u.user_id,
@@ -237,20 +238,20 @@ SELECT a.account_id,
 COMMENT ON VIEW risk_bi.high_risk_episodes IS 'Every period of a user at level high, retired accounts included. One row per user and period.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.started_at IS 'Instant of the snapshot that found the user at high.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.ended_at IS 'Instant of the snapshot that ended it; null while it lasts.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.change IS 'How it began: appeared, raised or returned.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.from_level IS 'The level before; null when the user was not present.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.ended_by IS 'lowered, reset or absent (cleared); null while it lasts.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.peak_event_count IS 'Highest number of risk events that was served during it.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.duration IS 'How long it lasted; a current one is measured to the newest snapshot.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.duration_seconds IS 'The same in seconds.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.is_baseline IS 'Whether it began with the first load: it may really have begun earlier. Null when that snapshot is no longer kept.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.is_account_retired IS 'Whether its account was retired: what lasts there has not been looked at since.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.started_at IS 'Instant of the snapshot that began the period.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.ended_at IS 'Instant of the snapshot that ended the period; null while it lasts.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.change IS 'How the period began: appeared, raised or returned.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.from_level IS 'The level before; null if the user was not present.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.ended_by IS 'How the period ended: lowered, reset or absent. reset and absent mean that the user was cleared. Null while it lasts.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.peak_event_count IS 'Highest number of risk events that was served during the period.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.duration IS 'Length of the period. A current period is measured up to the newest snapshot.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.duration_seconds IS 'The column duration, in seconds.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.is_baseline IS 'Whether the period began in the first load. If so, it may really have begun earlier. Null if its first snapshot is no longer kept.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.is_account_retired IS 'Whether the account is retired. If so, periods that still last have not been checked since.';
 --> statement-breakpoint
 -- src/db/views/level_changes.sql
--- The snapshot of a change is found by its instant: a period carries the id of the snapshot that wrote it last. Whole
--- queries on both sides of UNION ALL: a filter on a user reaches only those.
+-- The snapshot of a change is found by its instant, because a period carries the id of the snapshot that wrote it last.
+-- Both sides of UNION ALL are complete queries: only then does a filter on a user reach their tables.
 CREATE OR REPLACE VIEW risk_bi.level_changes WITH (security_invoker = true) AS
 SELECT a.account_id,
        u.user_id,
@@ -278,19 +279,19 @@ SELECT a.account_id,
   JOIN risk.accounts a ON a.account_key = l.account_key
  WHERE NOT s.is_baseline AND l.end_reason <> 'changed';
 
-COMMENT ON VIEW risk_bi.level_changes IS 'Every change of a level, those of the first load (baseline) left out; changes of accounts that were retired later stay. One row per user and change.';
+COMMENT ON VIEW risk_bi.level_changes IS 'Every change of a level, except in the first load (baseline). Changes of accounts that were retired later are included. One row per user and change.';
 COMMENT ON COLUMN risk_bi.level_changes.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.level_changes.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
-COMMENT ON COLUMN risk_bi.level_changes.changed_at IS 'Instant of the snapshot that brought the change.';
-COMMENT ON COLUMN risk_bi.level_changes.from_level IS 'The level before; null when the user was not present.';
-COMMENT ON COLUMN risk_bi.level_changes.to_level IS 'The level after; null when the user was cleared.';
+COMMENT ON COLUMN risk_bi.level_changes.changed_at IS 'Instant of the snapshot that recorded the change.';
+COMMENT ON COLUMN risk_bi.level_changes.from_level IS 'The level before; null if the user was not present.';
+COMMENT ON COLUMN risk_bi.level_changes.to_level IS 'The level after; null if the user was cleared.';
 COMMENT ON COLUMN risk_bi.level_changes.change IS 'appeared (for the first time), raised, lowered, cleared, or returned (after having been cleared).';
-COMMENT ON COLUMN risk_bi.level_changes.snapshot_id IS 'The snapshot that brought it.';
+COMMENT ON COLUMN risk_bi.level_changes.snapshot_id IS 'The snapshot that recorded the change.';
 --> statement-breakpoint
 -- src/db/views/level_transitions_daily.sql
--- Day by day: only the days that are asked for are read, and only of the account. Midnight that comes twice (clocks
--- set back over it) is the first of the two: hence the CASE. OFFSET 0: it is worked out once per day, not once per
--- row that is compared with it.
+-- Works day by day, so it reads only the days and the account that are asked for.
+-- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
+-- OFFSET 0: PostgreSQL computes this once per day, not once per row that is compared with it.
 CREATE OR REPLACE VIEW risk_bi.level_transitions_daily WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,
@@ -298,7 +299,7 @@ SELECT a.account_id,
        coalesce(c.to_level, 'none') AS to_level,
        c.change_count
   FROM risk.accounts a
-  -- The first load comes before everything else.
+  -- The first load comes before all other snapshots.
   CROSS JOIN LATERAL (
     SELECT (SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline) AS first_news_at,
            (SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key) AS newest_at) b
@@ -322,17 +323,18 @@ SELECT a.account_id,
            AND l.valid_to >= d.starts_at AND l.valid_to < d.ends_at) e
      GROUP BY e.from_level, e.to_level) c;
 
-COMMENT ON VIEW risk_bi.level_transitions_daily IS 'How many changes there were from which level to which, by day; the first load (baseline) left out. One row per account, day and pair of levels that occurred: no row, no change.';
+COMMENT ON VIEW risk_bi.level_transitions_daily IS 'Number of changes from each level to each other level, by day, except in the first load (baseline). One row per account, day and pair of levels that occurred. No row means no change.';
 COMMENT ON COLUMN risk_bi.level_transitions_daily.account_id IS 'Cloudflare''s account id.';
-COMMENT ON COLUMN risk_bi.level_transitions_daily.day IS 'The day in the session''s time zone.';
+COMMENT ON COLUMN risk_bi.level_transitions_daily.day IS 'The day, in the session''s time zone.';
 COMMENT ON COLUMN risk_bi.level_transitions_daily.from_level IS 'The level before: low, medium, high, or none (not present).';
 COMMENT ON COLUMN risk_bi.level_transitions_daily.to_level IS 'The level after: low, medium, high, or none (cleared).';
-COMMENT ON COLUMN risk_bi.level_transitions_daily.change_count IS 'Changes. A user whose level rises and falls on one day counts twice.';
+COMMENT ON COLUMN risk_bi.level_transitions_daily.change_count IS 'Number of changes. A user whose level rises and falls on one day counts twice.';
 --> statement-breakpoint
 -- src/db/views/level_transitions_daily_in.sql
--- The query of the view level_transitions_daily, in a time zone that is named. A change of one is a change of both.
--- PostgreSQL inlines it, so that a filter on the account or the day reaches the tables: hence SQL, STABLE, no SET clause.
--- BEGIN ATOMIC resolves names once, when the function is made, whatever search_path the caller brings.
+-- The query of the view level_transitions_daily, in a given time zone. Change both together.
+-- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the day reaches
+-- the tables.
+-- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
 CREATE OR REPLACE FUNCTION risk_bi.level_transitions_daily_in(time_zone text)
 RETURNS TABLE (
   account_id text, day date, from_level text, to_level text, change_count integer)
@@ -344,7 +346,7 @@ BEGIN ATOMIC
          coalesce(c.to_level, 'none') AS to_level,
          c.change_count
     FROM risk.accounts a
-    -- The first load comes before everything else.
+    -- The first load comes before all other snapshots.
     CROSS JOIN LATERAL (
       SELECT (SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline) AS first_news_at,
              (SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key) AS newest_at) b
@@ -375,10 +377,10 @@ BEGIN ATOMIC
        GROUP BY e.from_level, e.to_level) c;
 END;
 
-COMMENT ON FUNCTION risk_bi.level_transitions_daily_in(text) IS 'As the view level_transitions_daily, with the days of the time zone that is named, such as Europe/Berlin, instead of the session''s.';
+COMMENT ON FUNCTION risk_bi.level_transitions_daily_in(text) IS 'Like the view level_transitions_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
 --> statement-breakpoint
 -- src/db/views/returned_users.sql
--- The period before the return is found by index, one step back for each return.
+-- For each return, the index finds the period before it in one step.
 CREATE OR REPLACE VIEW risk_bi.returned_users WITH (security_invoker = true) AS
 SELECT a.account_id,
        u.user_id,
@@ -401,20 +403,20 @@ SELECT a.account_id,
   JOIN risk.accounts a ON a.account_key = l.account_key
  WHERE l.change = 'returned' AND NOT s.is_baseline;
 
-COMMENT ON VIEW risk_bi.returned_users IS 'Users who were cleared and are back, after how long; the first load (baseline) left out. One row per user and return.';
+COMMENT ON VIEW risk_bi.returned_users IS 'Users who were cleared and came back, and how long they were away. Returns in the first load (baseline) are left out. One row per user and return.';
 COMMENT ON COLUMN risk_bi.returned_users.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.returned_users.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
 COMMENT ON COLUMN risk_bi.returned_users.cleared_at IS 'Instant of the snapshot that cleared the user.';
-COMMENT ON COLUMN risk_bi.returned_users.end_reason IS 'Why: reset or absent.';
-COMMENT ON COLUMN risk_bi.returned_users.level_before IS 'The level when cleared.';
+COMMENT ON COLUMN risk_bi.returned_users.end_reason IS 'Why the user was cleared: reset or absent.';
+COMMENT ON COLUMN risk_bi.returned_users.level_before IS 'The level before the user was cleared.';
 COMMENT ON COLUMN risk_bi.returned_users.returned_at IS 'Instant of the snapshot that found the user again.';
 COMMENT ON COLUMN risk_bi.returned_users.level_after IS 'The level on return.';
-COMMENT ON COLUMN risk_bi.returned_users.away IS 'From cleared_at to returned_at.';
-COMMENT ON COLUMN risk_bi.returned_users.away_seconds IS 'The same in seconds.';
+COMMENT ON COLUMN risk_bi.returned_users.away IS 'Time from cleared_at to returned_at.';
+COMMENT ON COLUMN risk_bi.returned_users.away_seconds IS 'The column away, in seconds.';
 COMMENT ON COLUMN risk_bi.returned_users.snapshot_id IS 'The snapshot that found the user again.';
 --> statement-breakpoint
 -- src/db/views/risk_level_by_snapshot.sql
--- The counts were written with the snapshot: no trend reads the history of users.
+-- The counts are stored with each snapshot, so a trend does not read the history of users.
 CREATE OR REPLACE VIEW risk_bi.risk_level_by_snapshot WITH (security_invoker = true) AS
 SELECT a.account_id,
        s.snapshot_id,
@@ -432,18 +434,19 @@ SELECT a.account_id,
 COMMENT ON VIEW risk_bi.risk_level_by_snapshot IS 'Users per level for every snapshot: the base of every trend. One row per snapshot and level, zeros included.';
 COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.snapshot_id IS 'The snapshot.';
-COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.observed_at IS 'The instant it stands for.';
+COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.observed_at IS 'The instant of the snapshot.';
 COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.max_risk_level IS 'low, medium or high.';
 COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.user_count IS 'Present users with this level.';
-COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.verdict IS 'complete, or partial (users not met are carried with their last state).';
-COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.share IS 'Their share of all present users, 0 to 1; null when nobody is present.';
-COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.event_count IS 'Sum of their risk events.';
-COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.is_baseline IS 'Whether the snapshot is of the first load: up to and including the first complete one.';
+COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.verdict IS 'complete, or partial (some users may have been missed). Users who were not met are carried with their last known state.';
+COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.share IS 'Share of users with this level among all present users, 0 to 1; null if nobody is present.';
+COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.event_count IS 'Sum of the risk events of present users with this level.';
+COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.is_baseline IS 'Whether the snapshot belongs to the first load, which ends with the account''s first complete snapshot.';
 --> statement-breakpoint
 -- src/db/views/risk_level_daily.sql
--- Each day finds its last snapshot by index: a window over all snapshots would read them all, whatever the filter.
--- Midnight that comes twice (clocks set back over it) is the first of the two: hence the CASE. OFFSET 0: it is worked
--- out once per day, not once per row that is compared with it.
+-- For each day, the index finds the last snapshot. A window over all snapshots would read them all, whatever the
+-- filter.
+-- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
+-- OFFSET 0: PostgreSQL computes this once per day, not once per row that is compared with it.
 CREATE OR REPLACE VIEW risk_bi.risk_level_daily WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,
@@ -456,7 +459,7 @@ SELECT a.account_id,
        s.observed_at,
        s.verdict
   FROM risk.accounts a
-  -- By GROUP BY and not by LIMIT: a lateral with LIMIT must not refer to accounts (Citus).
+  -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
   CROSS JOIN LATERAL (
     SELECT f.account_key, min(f.observed_at) AS first_at
       FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
@@ -473,22 +476,23 @@ SELECT a.account_id,
      ORDER BY p.observed_at DESC LIMIT 1) s
   JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
 
-COMMENT ON VIEW risk_bi.risk_level_daily IS 'Users per level at the end of every day, from the first snapshot until today or the day on which the account was retired: the last snapshot up to then, zeros included. One row per account, day and level.';
+COMMENT ON VIEW risk_bi.risk_level_daily IS 'Users per level at the end of each day, from the first snapshot to today, or to the day on which the account was retired. Each day shows the newest snapshot before its end. One row per account, day and level, zeros included.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.account_id IS 'Cloudflare''s account id.';
-COMMENT ON COLUMN risk_bi.risk_level_daily.day IS 'The day in the session''s time zone; 23 or 25 hours long when clocks are changed.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.day IS 'The day, in the session''s time zone. It has 23 or 25 hours when the clocks change.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.max_risk_level IS 'low, medium or high.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.user_count IS 'Present users with this level.';
-COMMENT ON COLUMN risk_bi.risk_level_daily.share IS 'Their share of all present users, 0 to 1; null when nobody is present.';
-COMMENT ON COLUMN risk_bi.risk_level_daily.event_count IS 'Sum of their risk events.';
-COMMENT ON COLUMN risk_bi.risk_level_daily.is_observed IS 'Whether a snapshot was taken in the day. False: the state is carried forward over a gap.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.share IS 'Share of users with this level among all present users, 0 to 1; null if nobody is present.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.event_count IS 'Sum of the risk events of present users with this level.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.is_observed IS 'Whether a snapshot was taken on the day. False: the state is carried forward over a gap.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.snapshot_id IS 'The snapshot that the row shows.';
-COMMENT ON COLUMN risk_bi.risk_level_daily.observed_at IS 'The instant it stands for.';
-COMMENT ON COLUMN risk_bi.risk_level_daily.verdict IS 'Its verdict: complete or partial.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.observed_at IS 'The instant of the snapshot that the row shows.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.verdict IS 'Verdict of the snapshot that the row shows: complete or partial.';
 --> statement-breakpoint
 -- src/db/views/risk_level_daily_in.sql
--- The query of the view risk_level_daily, in a time zone that is named. A change of one is a change of both.
--- PostgreSQL inlines it, so that a filter on the account or the day reaches the tables: hence SQL, STABLE, no SET clause.
--- BEGIN ATOMIC resolves names once, when the function is made, whatever search_path the caller brings.
+-- The query of the view risk_level_daily, in a given time zone. Change both together.
+-- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the day reaches
+-- the tables.
+-- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
 CREATE OR REPLACE FUNCTION risk_bi.risk_level_daily_in(time_zone text)
 RETURNS TABLE (
   account_id text, day date, max_risk_level text, user_count integer, share double precision,
@@ -506,7 +510,7 @@ BEGIN ATOMIC
          s.observed_at,
          s.verdict
     FROM risk.accounts a
-    -- By GROUP BY and not by LIMIT: a lateral with LIMIT must not refer to accounts (Citus).
+    -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
     CROSS JOIN LATERAL (
       SELECT f.account_key, min(f.observed_at) AS first_at
         FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
@@ -531,10 +535,11 @@ BEGIN ATOMIC
     JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
 END;
 
-COMMENT ON FUNCTION risk_bi.risk_level_daily_in(text) IS 'As the view risk_level_daily, with the days of the time zone that is named, such as Europe/Berlin, instead of the session''s.';
+COMMENT ON FUNCTION risk_bi.risk_level_daily_in(text) IS 'Like the view risk_level_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
 --> statement-breakpoint
 -- src/db/views/risk_level_hourly.sql
--- Each hour finds its last snapshot by index: a window over all snapshots would read them all, whatever the filter.
+-- For each hour, the index finds the last snapshot. A window over all snapshots would read them all, whatever the
+-- filter.
 CREATE OR REPLACE VIEW risk_bi.risk_level_hourly WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.hour,
@@ -547,7 +552,7 @@ SELECT a.account_id,
        s.observed_at,
        s.verdict
   FROM risk.accounts a
-  -- By GROUP BY and not by LIMIT: a lateral with LIMIT must not refer to accounts (Citus).
+  -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
   CROSS JOIN LATERAL (
     SELECT f.account_key, min(f.observed_at) AS first_at
       FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
@@ -559,22 +564,23 @@ SELECT a.account_id,
      ORDER BY p.observed_at DESC LIMIT 1) s
   JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
 
-COMMENT ON VIEW risk_bi.risk_level_hourly IS 'Users per level at the end of every hour, from the first snapshot until now or the hour in which the account was retired: the last snapshot up to then, zeros included. One row per account, hour and level.';
+COMMENT ON VIEW risk_bi.risk_level_hourly IS 'Users per level at the end of each hour, from the first snapshot to now, or to the hour in which the account was retired. Each hour shows the newest snapshot before its end. One row per account, hour and level, zeros included.';
 COMMENT ON COLUMN risk_bi.risk_level_hourly.account_id IS 'Cloudflare''s account id.';
-COMMENT ON COLUMN risk_bi.risk_level_hourly.hour IS 'Start of the hour in the session''s time zone. Every hour has 60 minutes; when clocks are set back, one o''clock may come twice.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.hour IS 'Start of the hour, in the session''s time zone. Every hour has 60 minutes. When the clocks are set back, an hour such as one o''clock may come twice.';
 COMMENT ON COLUMN risk_bi.risk_level_hourly.max_risk_level IS 'low, medium or high.';
 COMMENT ON COLUMN risk_bi.risk_level_hourly.user_count IS 'Present users with this level.';
-COMMENT ON COLUMN risk_bi.risk_level_hourly.share IS 'Their share of all present users, 0 to 1; null when nobody is present.';
-COMMENT ON COLUMN risk_bi.risk_level_hourly.event_count IS 'Sum of their risk events.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.share IS 'Share of users with this level among all present users, 0 to 1; null if nobody is present.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.event_count IS 'Sum of the risk events of present users with this level.';
 COMMENT ON COLUMN risk_bi.risk_level_hourly.is_observed IS 'Whether a snapshot was taken in the hour. False: the state is carried forward over a gap.';
 COMMENT ON COLUMN risk_bi.risk_level_hourly.snapshot_id IS 'The snapshot that the row shows.';
-COMMENT ON COLUMN risk_bi.risk_level_hourly.observed_at IS 'The instant it stands for.';
-COMMENT ON COLUMN risk_bi.risk_level_hourly.verdict IS 'Its verdict: complete or partial.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.observed_at IS 'The instant of the snapshot that the row shows.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.verdict IS 'Verdict of the snapshot that the row shows: complete or partial.';
 --> statement-breakpoint
 -- src/db/views/risk_level_hourly_in.sql
--- The query of the view risk_level_hourly, in a time zone that is named. A change of one is a change of both.
--- PostgreSQL inlines it, so that a filter on the account or the hour reaches the tables: hence SQL, STABLE, no SET clause.
--- BEGIN ATOMIC resolves names once, when the function is made, whatever search_path the caller brings.
+-- The query of the view risk_level_hourly, in a given time zone. Change both together.
+-- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the hour reaches
+-- the tables.
+-- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
 CREATE OR REPLACE FUNCTION risk_bi.risk_level_hourly_in(time_zone text)
 RETURNS TABLE (
   account_id text, hour timestamptz, max_risk_level text, user_count integer, share double precision,
@@ -592,7 +598,7 @@ BEGIN ATOMIC
          s.observed_at,
          s.verdict
     FROM risk.accounts a
-    -- By GROUP BY and not by LIMIT: a lateral with LIMIT must not refer to accounts (Citus).
+    -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
     CROSS JOIN LATERAL (
       SELECT f.account_key, min(f.observed_at) AS first_at
         FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
@@ -607,22 +613,23 @@ BEGIN ATOMIC
     JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
 END;
 
-COMMENT ON FUNCTION risk_bi.risk_level_hourly_in(text) IS 'As the view risk_level_hourly, with the hours of the time zone that is named, such as Europe/Berlin, instead of the session''s.';
+COMMENT ON FUNCTION risk_bi.risk_level_hourly_in(text) IS 'Like the view risk_level_hourly, but with hours in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
 --> statement-breakpoint
 -- src/db/views/risk_levels.sql
--- Levels are text: without it, tools would sort them by the alphabet.
+-- Levels are text: without this view, tools would sort them alphabetically.
 CREATE OR REPLACE VIEW risk_bi.risk_levels WITH (security_invoker = true) AS
 SELECT v.level, v.rank, v.label
   FROM (VALUES ('low', 1, 'Low'), ('medium', 2, 'Medium'), ('high', 3, 'High')) AS v (level, rank, label);
 
 COMMENT ON VIEW risk_bi.risk_levels IS 'The levels with their order and a name for display.';
-COMMENT ON COLUMN risk_bi.risk_levels.level IS 'low, medium or high, as every other view has it.';
-COMMENT ON COLUMN risk_bi.risk_levels.rank IS '1 low, 2 medium, 3 high: to sort by.';
+COMMENT ON COLUMN risk_bi.risk_levels.level IS 'low, medium or high, as in all other views.';
+COMMENT ON COLUMN risk_bi.risk_levels.rank IS 'For sorting: 1 low, 2 medium, 3 high.';
 COMMENT ON COLUMN risk_bi.risk_levels.label IS 'The level for display.';
 --> statement-breakpoint
 -- src/db/views/snapshot_users.sql
--- In plpgsql, which resolves account_key first: the planner then knows the key, and Citus routes the query to one
--- shard. Personal data has its own grant: nobody executes this by default.
+-- In plpgsql, which resolves account_key first. The planner then knows the key, and Citus routes the query to one
+-- shard.
+-- Personal data has its own grant: by default, nobody may execute this function.
 CREATE OR REPLACE FUNCTION risk_bi.snapshot_users(snapshot_id bigint)
 RETURNS TABLE (user_id uuid, email text, name text, max_risk_level text, event_count integer, last_event timestamptz)
 LANGUAGE plpgsql STABLE SECURITY INVOKER
@@ -659,10 +666,10 @@ $$;
 
 REVOKE ALL ON FUNCTION risk_bi.snapshot_users(bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION risk_bi.snapshot_users(bigint) IS 'One snapshot rebuilt row for row: the six fields of every present user. Personal data: needs its own grant.';
+COMMENT ON FUNCTION risk_bi.snapshot_users(bigint) IS 'One snapshot, rebuilt row by row: the six fields of every present user. Personal data: needs its own grant.';
 --> statement-breakpoint
 -- src/db/views/snapshots.sql
--- With the id of the account for people, instead of account_key.
+-- Has the account id, which people know, instead of account_key.
 CREATE OR REPLACE VIEW risk_bi.snapshots WITH (security_invoker = true) AS
 SELECT a.account_id,
        s.snapshot_id,
@@ -684,24 +691,24 @@ SELECT a.account_id,
 
 COMMENT ON VIEW risk_bi.snapshots IS 'One row per published snapshot, with its counts of users and of changes.';
 COMMENT ON COLUMN risk_bi.snapshots.account_id IS 'Cloudflare''s account id.';
-COMMENT ON COLUMN risk_bi.snapshots.snapshot_id IS 'The snapshot; rises in commit order.';
-COMMENT ON COLUMN risk_bi.snapshots.observed_at IS 'The instant it stands for.';
-COMMENT ON COLUMN risk_bi.snapshots.verdict IS 'complete, or partial: users that were not met are carried with their last state.';
-COMMENT ON COLUMN risk_bi.snapshots.expected_unseen IS 'Estimate of the present users that no pass met; null when it was not estimated.';
-COMMENT ON COLUMN risk_bi.snapshots.is_baseline IS 'Up to and including the account''s first complete snapshot: its changes are a first load, not news.';
-COMMENT ON COLUMN risk_bi.snapshots.user_count IS 'Present users: met and carried.';
-COMMENT ON COLUMN risk_bi.snapshots.met_count IS 'Present users that this walk met.';
-COMMENT ON COLUMN risk_bi.snapshots.carried_count IS 'Present users carried with their last state.';
+COMMENT ON COLUMN risk_bi.snapshots.snapshot_id IS 'The snapshot. Ids rise in commit order.';
+COMMENT ON COLUMN risk_bi.snapshots.observed_at IS 'The instant of the snapshot.';
+COMMENT ON COLUMN risk_bi.snapshots.verdict IS 'complete, or partial (some users may have been missed). Users who were not met are carried with their last known state.';
+COMMENT ON COLUMN risk_bi.snapshots.expected_unseen IS 'Estimate of the present users that no pass met; null if there is no estimate.';
+COMMENT ON COLUMN risk_bi.snapshots.is_baseline IS 'True up to and including the account''s first complete snapshot. The changes of such snapshots are a first load, not news.';
+COMMENT ON COLUMN risk_bi.snapshots.user_count IS 'Present users: met_count + carried_count.';
+COMMENT ON COLUMN risk_bi.snapshots.met_count IS 'Present users with an accepted record in this run.';
+COMMENT ON COLUMN risk_bi.snapshots.carried_count IS 'Present users without an accepted record in this run, kept with their last known state.';
 COMMENT ON COLUMN risk_bi.snapshots.event_count IS 'Sum of the risk events of all present users.';
 COMMENT ON COLUMN risk_bi.snapshots.appeared IS 'Users present for the first time.';
 COMMENT ON COLUMN risk_bi.snapshots.raised IS 'Users whose level rose.';
 COMMENT ON COLUMN risk_bi.snapshots.lowered IS 'Users whose level fell.';
-COMMENT ON COLUMN risk_bi.snapshots.cleared IS 'Users who are no longer present.';
-COMMENT ON COLUMN risk_bi.snapshots.returned IS 'Users present again after having been cleared.';
+COMMENT ON COLUMN risk_bi.snapshots.cleared IS 'Users who were present before and are no longer present.';
+COMMENT ON COLUMN risk_bi.snapshots.returned IS 'Users who were cleared before and are present again.';
 --> statement-breakpoint
 -- src/db/views/sync_coverage.sql
--- Midnight that comes twice (clocks set back over it) is the first of the two: hence the CASE. OFFSET 0: it is worked
--- out once per day, not once per row that is compared with it.
+-- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
+-- OFFSET 0: PostgreSQL computes this once per day, not once per row that is compared with it.
 CREATE OR REPLACE VIEW risk_bi.sync_coverage WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,
@@ -751,15 +758,17 @@ SELECT a.account_id,
   CROSS JOIN LATERAL (
     SELECT max(p.observed_at) AS newest_at
       FROM risk.snapshots p WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at) n
-  -- The usual distance of slots: the median over the ten latest that were run. Counted back from the newest run: what does not
-  -- run at all is missed for ever, and what is run by other means has no slots after a month.
+  -- The usual distance between slots: the median over the ten newest slots that had a run. The month is counted back
+  -- from the newest run. So if nothing runs at all, slots stay missed without end. If runs go on without slots, no slot
+  -- is expected after a month.
   CROSS JOIN LATERAL (
     SELECT max(z.finished_at) - interval '744 hours' AS since
       FROM risk.sync_runs z WHERE z.account_key = b.account_key AND z.finished_at < d.ends_at) m
   CROSS JOIN LATERAL (
     SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY w.gap)) AS slot_seconds
       FROM (SELECT v.scheduled_for - lag(v.scheduled_for) OVER (ORDER BY v.scheduled_for) AS gap
-              -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show no other.
+              -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show only this
+              -- slot.
               FROM ((SELECT q.scheduled_for FROM risk.sync_runs q
                       WHERE q.account_key = b.account_key AND b.first_slot IS NOT NULL AND q.scheduled_for IS NOT NULL
                         AND q.finished_at < d.ends_at AND q.finished_at >= m.since
@@ -771,27 +780,28 @@ SELECT a.account_id,
                       ORDER BY q.scheduled_for DESC LIMIT 10)
                     ORDER BY scheduled_for DESC LIMIT 10) v) w) e;
 
-COMMENT ON VIEW risk_bi.sync_coverage IS 'How well every day was covered, from the first run until today or the day on which the account was retired. One row per account and day, days without a run included.';
+COMMENT ON VIEW risk_bi.sync_coverage IS 'How well each day was covered by runs, from the first run to today, or to the day on which the account was retired. One row per account and day, including days without a run.';
 COMMENT ON COLUMN risk_bi.sync_coverage.account_id IS 'Cloudflare''s account id.';
-COMMENT ON COLUMN risk_bi.sync_coverage.day IS 'The day in the session''s time zone; 23 or 25 hours long when clocks are changed.';
-COMMENT ON COLUMN risk_bi.sync_coverage.run_count IS 'Attempts that ended on the day.';
-COMMENT ON COLUMN risk_bi.sync_coverage.succeeded_count IS 'Of them, those that succeeded.';
-COMMENT ON COLUMN risk_bi.sync_coverage.failed_count IS 'Of them, those that failed.';
-COMMENT ON COLUMN risk_bi.sync_coverage.abandoned_count IS 'Of them, those whose process died.';
+COMMENT ON COLUMN risk_bi.sync_coverage.day IS 'The day, in the session''s time zone. It has 23 or 25 hours when the clocks change.';
+COMMENT ON COLUMN risk_bi.sync_coverage.run_count IS 'Runs that ended on the day.';
+COMMENT ON COLUMN risk_bi.sync_coverage.succeeded_count IS 'Runs of the day that succeeded.';
+COMMENT ON COLUMN risk_bi.sync_coverage.failed_count IS 'Runs of the day that failed.';
+COMMENT ON COLUMN risk_bi.sync_coverage.abandoned_count IS 'Runs of the day whose process died.';
 COMMENT ON COLUMN risk_bi.sync_coverage.complete_count IS 'Complete snapshots of the day.';
 COMMENT ON COLUMN risk_bi.sync_coverage.partial_count IS 'Partial snapshots of the day.';
-COMMENT ON COLUMN risk_bi.sync_coverage.expected_slot_count IS 'How many slots the day should have had so far, by the median distance of the ten slots that were run last before its end. Null when fewer than two are known, and a month after the last one where runs are made by other means.';
-COMMENT ON COLUMN risk_bi.sync_coverage.slot_count IS 'Slots of the day for which there was a run.';
-COMMENT ON COLUMN risk_bi.sync_coverage.slot_succeeded_count IS 'Slots of the day for which a run succeeded.';
-COMMENT ON COLUMN risk_bi.sync_coverage.largest_gap IS 'Longest time between a snapshot of the day and the one before it; null without a snapshot, and for the very first.';
-COMMENT ON COLUMN risk_bi.sync_coverage.largest_gap_seconds IS 'The same in seconds.';
-COMMENT ON COLUMN risk_bi.sync_coverage.age_at_end IS 'How old the newest snapshot was when the day ended, or is now: freshness. Null before the first snapshot.';
-COMMENT ON COLUMN risk_bi.sync_coverage.age_at_end_seconds IS 'The same in seconds.';
+COMMENT ON COLUMN risk_bi.sync_coverage.expected_slot_count IS 'How many slots the day should have had so far. The estimate uses the median distance between the ten newest slots that had a run before the end of the day. Null if fewer than two such slots are known from the month before the newest run. So it becomes null a month after the last slot if later runs were started by other means.';
+COMMENT ON COLUMN risk_bi.sync_coverage.slot_count IS 'Slots of the day that had a run.';
+COMMENT ON COLUMN risk_bi.sync_coverage.slot_succeeded_count IS 'Slots of the day with a run that succeeded.';
+COMMENT ON COLUMN risk_bi.sync_coverage.largest_gap IS 'Longest time between a snapshot of the day and the snapshot before it. Null if the day has no snapshot, or only the very first one.';
+COMMENT ON COLUMN risk_bi.sync_coverage.largest_gap_seconds IS 'The column largest_gap, in seconds.';
+COMMENT ON COLUMN risk_bi.sync_coverage.age_at_end IS 'Freshness: age of the newest snapshot at the end of the day, when the account was retired, or now, whichever comes first. Null before the first snapshot.';
+COMMENT ON COLUMN risk_bi.sync_coverage.age_at_end_seconds IS 'The column age_at_end, in seconds.';
 --> statement-breakpoint
 -- src/db/views/sync_coverage_in.sql
--- The query of the view sync_coverage, in a time zone that is named. A change of one is a change of both.
--- PostgreSQL inlines it, so that a filter on the account or the day reaches the tables: hence SQL, STABLE, no SET clause.
--- BEGIN ATOMIC resolves names once, when the function is made, whatever search_path the caller brings.
+-- The query of the view sync_coverage, in a given time zone. Change both together.
+-- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the day reaches
+-- the tables.
+-- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
 CREATE OR REPLACE FUNCTION risk_bi.sync_coverage_in(time_zone text)
 RETURNS TABLE (
   account_id text, day date, run_count integer, succeeded_count integer, failed_count integer,
@@ -855,15 +865,17 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL (
       SELECT max(p.observed_at) AS newest_at
         FROM risk.snapshots p WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at) n
-    -- The usual distance of slots: the median over the ten latest that were run. Counted back from the newest run: what does not
-    -- run at all is missed for ever, and what is run by other means has no slots after a month.
+    -- The usual distance between slots: the median over the ten newest slots that had a run. The month is counted back
+    -- from the newest run. So if nothing runs at all, slots stay missed without end. If runs go on without slots, no
+    -- slot is expected after a month.
     CROSS JOIN LATERAL (
       SELECT max(z.finished_at) - interval '744 hours' AS since
         FROM risk.sync_runs z WHERE z.account_key = b.account_key AND z.finished_at < d.ends_at) m
     CROSS JOIN LATERAL (
       SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY w.gap)) AS slot_seconds
         FROM (SELECT v.scheduled_for - lag(v.scheduled_for) OVER (ORDER BY v.scheduled_for) AS gap
-                -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show no other.
+                -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show only this
+                -- slot.
                 FROM ((SELECT q.scheduled_for FROM risk.sync_runs q
                         WHERE q.account_key = b.account_key AND b.first_slot IS NOT NULL AND q.scheduled_for IS NOT NULL
                           AND q.finished_at < d.ends_at AND q.finished_at >= m.since
@@ -876,10 +888,10 @@ BEGIN ATOMIC
                       ORDER BY scheduled_for DESC LIMIT 10) v) w) e;
 END;
 
-COMMENT ON FUNCTION risk_bi.sync_coverage_in(text) IS 'As the view sync_coverage, with the days of the time zone that is named, such as Europe/Berlin, instead of the session''s.';
+COMMENT ON FUNCTION risk_bi.sync_coverage_in(text) IS 'Like the view sync_coverage, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
 --> statement-breakpoint
 -- src/db/views/sync_runs.sql
--- Host and evidence stay away: they are for operators, and may name machines.
+-- Host and evidence are left out: they are for operators, and may name machines.
 CREATE OR REPLACE VIEW risk_bi.sync_runs WITH (security_invoker = true) AS
 SELECT a.account_id,
        r.run_id,
@@ -908,35 +920,35 @@ SELECT a.account_id,
   FROM risk.sync_runs r
   JOIN risk.accounts a USING (account_key);
 
-COMMENT ON VIEW risk_bi.sync_runs IS 'One row per finished attempt to sync an account. Without host and evidence, which are for operators.';
+COMMENT ON VIEW risk_bi.sync_runs IS 'One row per finished run (attempt to sync an account). Host and evidence are left out, because they are for operators.';
 COMMENT ON COLUMN risk_bi.sync_runs.account_id IS 'Cloudflare''s account id.';
-COMMENT ON COLUMN risk_bi.sync_runs.run_id IS 'Number of the attempt, rising; gaps mean nothing.';
-COMMENT ON COLUMN risk_bi.sync_runs.trigger IS 'What started it: cron, cli or http.';
-COMMENT ON COLUMN risk_bi.sync_runs.scheduled_for IS 'The slot of the schedule it ran for; null when started by hand.';
-COMMENT ON COLUMN risk_bi.sync_runs.status IS 'succeeded, failed, or abandoned (its process died and another took over).';
-COMMENT ON COLUMN risk_bi.sync_runs.verdict IS 'complete or partial; null when nothing was published.';
-COMMENT ON COLUMN risk_bi.sync_runs.started_at IS 'When the attempt claimed the account.';
-COMMENT ON COLUMN risk_bi.sync_runs.finished_at IS 'When it published, failed, or was found abandoned.';
-COMMENT ON COLUMN risk_bi.sync_runs.duration_seconds IS 'From started_at to finished_at.';
+COMMENT ON COLUMN risk_bi.sync_runs.run_id IS 'Number of the run, rising. Gaps have no meaning.';
+COMMENT ON COLUMN risk_bi.sync_runs.trigger IS 'What started the run: cron, cli or http.';
+COMMENT ON COLUMN risk_bi.sync_runs.scheduled_for IS 'The slot of the schedule that the run is for; null if the run was started by hand.';
+COMMENT ON COLUMN risk_bi.sync_runs.status IS 'succeeded, failed, or abandoned (the process of the run died, and a later run took over).';
+COMMENT ON COLUMN risk_bi.sync_runs.verdict IS 'complete or partial; null if nothing was published.';
+COMMENT ON COLUMN risk_bi.sync_runs.started_at IS 'When the run claimed the account.';
+COMMENT ON COLUMN risk_bi.sync_runs.finished_at IS 'When the run published, failed, or was found abandoned.';
+COMMENT ON COLUMN risk_bi.sync_runs.duration_seconds IS 'Seconds from started_at to finished_at.';
 COMMENT ON COLUMN risk_bi.sync_runs.passes IS 'How many times all pages were read.';
-COMMENT ON COLUMN risk_bi.sync_runs.expected_unseen IS 'Estimate of the present users that no pass met; null when it was not estimated.';
+COMMENT ON COLUMN risk_bi.sync_runs.expected_unseen IS 'Estimate of the present users that no pass met; null if there is no estimate.';
 COMMENT ON COLUMN risk_bi.sync_runs.pages IS 'Pages read.';
 COMMENT ON COLUMN risk_bi.sync_runs.requests IS 'HTTP requests sent, retries included.';
 COMMENT ON COLUMN risk_bi.sync_runs.retries IS 'Requests that were repeated after a failure.';
-COMMENT ON COLUMN risk_bi.sync_runs.bytes IS 'Bytes of answers read.';
-COMMENT ON COLUMN risk_bi.sync_runs.users_met IS 'Distinct users met, those of rejected records with a readable id included.';
-COMMENT ON COLUMN risk_bi.sync_runs.duplicates IS 'Records beyond the first of their user in the last pass.';
+COMMENT ON COLUMN risk_bi.sync_runs.bytes IS 'Bytes of the answers that were read.';
+COMMENT ON COLUMN risk_bi.sync_runs.users_met IS 'Distinct users met, including users of rejected records with a readable id.';
+COMMENT ON COLUMN risk_bi.sync_runs.duplicates IS 'Records in the last pass beyond the first of each user.';
 COMMENT ON COLUMN risk_bi.sync_runs.rejected IS 'Records that were not accepted.';
-COMMENT ON COLUMN risk_bi.sync_runs.total_first IS 'Total number of users as the first answer stated it; null when it stated none.';
-COMMENT ON COLUMN risk_bi.sync_runs.total_last IS 'The same of the last answer.';
-COMMENT ON COLUMN risk_bi.sync_runs.lookups IS 'Absent users whose own record was asked.';
-COMMENT ON COLUMN risk_bi.sync_runs.error_code IS 'Stable code of the error (docs/runbook.md); null when there was none.';
+COMMENT ON COLUMN risk_bi.sync_runs.total_first IS 'Total number of users that the first answer stated; null if it stated none.';
+COMMENT ON COLUMN risk_bi.sync_runs.total_last IS 'Total number of users that the last answer stated; null if it stated none.';
+COMMENT ON COLUMN risk_bi.sync_runs.lookups IS 'Absent users whose own record was looked up.';
+COMMENT ON COLUMN risk_bi.sync_runs.error_code IS 'Stable code of the error (docs/runbook.md); null if there was none.';
 COMMENT ON COLUMN risk_bi.sync_runs.error_message IS 'The error in words, without personal data.';
-COMMENT ON COLUMN risk_bi.sync_runs.snapshot_id IS 'The snapshot that it published; null when none.';
+COMMENT ON COLUMN risk_bi.sync_runs.snapshot_id IS 'The snapshot that the run published; null if nothing was published.';
 --> statement-breakpoint
 -- src/db/views/time_at_level.sql
--- Grouped by the keys, which ids depend on: integers hash faster, and a filter on an id still reaches the tables. The
--- current period is the newest of its level. The newest snapshot is looked up once for each account, and not for each
+-- Groups by the keys, which determine the ids: integers hash faster, and a filter on an id still reaches the tables.
+-- The current period is the newest one of its level. The newest snapshot is looked up once per account, not once per
 -- period.
 CREATE OR REPLACE VIEW risk_bi.time_at_level WITH (security_invoker = true) AS
 SELECT t.account_id,
@@ -964,19 +976,19 @@ SELECT t.account_id,
       JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
      GROUP BY a.account_key, n.newest_at, u.account_key, u.user_key, l.max_risk_level) t;
 
-COMMENT ON VIEW risk_bi.time_at_level IS 'How long each user has been at each level, all periods together, retired accounts included. One row per user and level that they have had.';
+COMMENT ON VIEW risk_bi.time_at_level IS 'How long each user has been at each level, over all periods, retired accounts included. One row per user and level that the user has had.';
 COMMENT ON COLUMN risk_bi.time_at_level.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.time_at_level.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
 COMMENT ON COLUMN risk_bi.time_at_level.max_risk_level IS 'low, medium or high.';
 COMMENT ON COLUMN risk_bi.time_at_level.period_count IS 'Periods at this level.';
-COMMENT ON COLUMN risk_bi.time_at_level.duration IS 'How long it lasted; a current one is measured to the newest snapshot.';
-COMMENT ON COLUMN risk_bi.time_at_level.duration_seconds IS 'The same in seconds.';
-COMMENT ON COLUMN risk_bi.time_at_level.first_from IS 'When the first of them began.';
+COMMENT ON COLUMN risk_bi.time_at_level.duration IS 'Total time at this level. A current period is measured up to the newest snapshot.';
+COMMENT ON COLUMN risk_bi.time_at_level.duration_seconds IS 'The column duration, in seconds.';
+COMMENT ON COLUMN risk_bi.time_at_level.first_from IS 'When the first period at this level began.';
 COMMENT ON COLUMN risk_bi.time_at_level.is_current IS 'Whether this is the user''s level in the newest snapshot of the account.';
-COMMENT ON COLUMN risk_bi.time_at_level.is_account_retired IS 'Whether the account was retired: what is current there has not been looked at since.';
+COMMENT ON COLUMN risk_bi.time_at_level.is_account_retired IS 'Whether the account is retired. If so, current levels have not been checked since.';
 --> statement-breakpoint
 -- src/db/views/user_identities.sql
--- Personal data, and nothing else: a grant of its own decides who reads it.
+-- Holds only personal data, so that its own grant decides who may read it.
 CREATE OR REPLACE VIEW risk_bi.user_identities WITH (security_invoker = true) AS
 SELECT a.account_id,
        u.user_id,
@@ -992,14 +1004,14 @@ SELECT a.account_id,
 COMMENT ON VIEW risk_bi.user_identities IS 'Personal data: every email and name that a user has had. One row per user and version. Needs its own grant.';
 COMMENT ON COLUMN risk_bi.user_identities.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.user_identities.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
-COMMENT ON COLUMN risk_bi.user_identities.valid_from IS 'Instant of the snapshot that brought this version.';
-COMMENT ON COLUMN risk_bi.user_identities.valid_to IS 'Instant of the snapshot that brought the next one; null for the current version, which stays while the user is cleared.';
-COMMENT ON COLUMN risk_bi.user_identities.email IS 'Personal data: the email; null when none was served.';
-COMMENT ON COLUMN risk_bi.user_identities.name IS 'Personal data: the name; null when none was served.';
+COMMENT ON COLUMN risk_bi.user_identities.valid_from IS 'Instant of the snapshot that first showed this version.';
+COMMENT ON COLUMN risk_bi.user_identities.valid_to IS 'Instant of the snapshot that first showed the next version; null for the current version. A cleared user keeps the current version.';
+COMMENT ON COLUMN risk_bi.user_identities.email IS 'Personal data: the email; null if none was served.';
+COMMENT ON COLUMN risk_bi.user_identities.name IS 'Personal data: the name; null if none was served.';
 COMMENT ON COLUMN risk_bi.user_identities.is_current IS 'Whether this is the current version.';
 --> statement-breakpoint
 -- src/db/views/user_level_history.sql
--- The newest snapshot is looked up once for each account, and not for each period.
+-- The newest snapshot is looked up once per account, not once per period.
 CREATE OR REPLACE VIEW risk_bi.user_level_history WITH (security_invoker = true) AS
 SELECT a.account_id,
        u.user_id,
@@ -1021,24 +1033,24 @@ SELECT a.account_id,
   JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
   LEFT JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_from;
 
-COMMENT ON VIEW risk_bi.user_level_history IS 'Every period of a user at one level, retired accounts included. One row per user and period. A current period is measured to the newest snapshot, not to now: what came after has not been seen.';
+COMMENT ON VIEW risk_bi.user_level_history IS 'Every period of a user at one level, retired accounts included. One row per user and period. A current period is measured up to the newest snapshot, not up to now, because nothing after that snapshot has been observed.';
 COMMENT ON COLUMN risk_bi.user_level_history.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.user_level_history.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
 COMMENT ON COLUMN risk_bi.user_level_history.valid_from IS 'Instant of the snapshot that opened the period.';
-COMMENT ON COLUMN risk_bi.user_level_history.valid_to IS 'Instant of the snapshot that ended it, not included; null for the current one.';
+COMMENT ON COLUMN risk_bi.user_level_history.valid_to IS 'Instant of the snapshot that ended the period. This instant is no longer part of the period. Null for the current period.';
 COMMENT ON COLUMN risk_bi.user_level_history.max_risk_level IS 'The level of the period.';
-COMMENT ON COLUMN risk_bi.user_level_history.previous_level IS 'The level before; null when the user was not present.';
-COMMENT ON COLUMN risk_bi.user_level_history.change IS 'How it began: appeared, raised, lowered or returned.';
-COMMENT ON COLUMN risk_bi.user_level_history.end_reason IS 'How it ended: changed (another level), reset or absent (cleared); null for the current one.';
-COMMENT ON COLUMN risk_bi.user_level_history.absent_since IS 'Of a period that ended by clearing: since when the user had not been met.';
-COMMENT ON COLUMN risk_bi.user_level_history.last_reset_time IS 'When the score was reset, as the user''s own record says; null when it does not say.';
-COMMENT ON COLUMN risk_bi.user_level_history.duration IS 'How long it lasted; a current one is measured to the newest snapshot.';
-COMMENT ON COLUMN risk_bi.user_level_history.duration_seconds IS 'The same in seconds.';
-COMMENT ON COLUMN risk_bi.user_level_history.is_baseline IS 'Whether it began with the first load: it may really have begun earlier. Null when that snapshot is no longer kept.';
-COMMENT ON COLUMN risk_bi.user_level_history.is_account_retired IS 'Whether its account was retired: what is current there has not been looked at since.';
+COMMENT ON COLUMN risk_bi.user_level_history.previous_level IS 'The level before; null if the user was not present.';
+COMMENT ON COLUMN risk_bi.user_level_history.change IS 'How the period began: appeared, raised, lowered or returned.';
+COMMENT ON COLUMN risk_bi.user_level_history.end_reason IS 'How the period ended: changed (to another level), reset (cleared after an administrator reset the score) or absent (cleared in any other case). Null for the current period.';
+COMMENT ON COLUMN risk_bi.user_level_history.absent_since IS 'If the period ended because the user was cleared: since when no walk had met the user.';
+COMMENT ON COLUMN risk_bi.user_level_history.last_reset_time IS 'When the score was reset, as the user''s own record says; null if the record does not say.';
+COMMENT ON COLUMN risk_bi.user_level_history.duration IS 'Length of the period. A current period is measured up to the newest snapshot.';
+COMMENT ON COLUMN risk_bi.user_level_history.duration_seconds IS 'The column duration, in seconds.';
+COMMENT ON COLUMN risk_bi.user_level_history.is_baseline IS 'Whether the period began in the first load. If so, it may really have begun earlier. Null if its first snapshot is no longer kept.';
+COMMENT ON COLUMN risk_bi.user_level_history.is_account_retired IS 'Whether the account is retired. If so, current periods have not been checked since.';
 --> statement-breakpoint
 -- src/db/views/users.sql
--- Everybody ever met, so that every row of another view finds its user here.
+-- Every user ever met, so that each row of another view finds its user here.
 CREATE OR REPLACE VIEW risk_bi.users WITH (security_invoker = true) AS
 SELECT a.account_id,
        u.user_id,
@@ -1054,26 +1066,27 @@ SELECT a.account_id,
   FROM risk.users u
   JOIN risk.accounts a USING (account_key);
 
-COMMENT ON VIEW risk_bi.users IS 'Current state of every user ever met, those of retired accounts included. No personal data beyond the id.';
+COMMENT ON VIEW risk_bi.users IS 'Current state of every user ever met, retired accounts included. No personal data except the id.';
 COMMENT ON COLUMN risk_bi.users.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.users.user_id IS 'Cloudflare''s id of the user.';
-COMMENT ON COLUMN risk_bi.users.max_risk_level IS 'Current level: low, medium or high; null once cleared.';
-COMMENT ON COLUMN risk_bi.users.event_count IS 'Risk events as last served.';
-COMMENT ON COLUMN risk_bi.users.last_event IS 'Time of the latest risk event as last served.';
-COMMENT ON COLUMN risk_bi.users.level_since IS 'Since when the current level holds; null once cleared.';
+COMMENT ON COLUMN risk_bi.users.max_risk_level IS 'Current level: low, medium or high; null if the user is cleared.';
+COMMENT ON COLUMN risk_bi.users.event_count IS 'Number of risk events, as last served.';
+COMMENT ON COLUMN risk_bi.users.last_event IS 'Time of the newest risk event, as last served.';
+COMMENT ON COLUMN risk_bi.users.level_since IS 'Since when the user has had the current level; null if the user is cleared.';
 COMMENT ON COLUMN risk_bi.users.first_seen_at IS 'Instant of the first snapshot with this user.';
-COMMENT ON COLUMN risk_bi.users.absent_since IS 'Since when this still present user was not met; null when met.';
-COMMENT ON COLUMN risk_bi.users.cleared_at IS 'Instant of the snapshot that cleared the user; null while present.';
+COMMENT ON COLUMN risk_bi.users.absent_since IS 'Since when no walk has met this present user; null while the user is met, and if the user is cleared.';
+COMMENT ON COLUMN risk_bi.users.cleared_at IS 'Instant of the snapshot that cleared the user; null while the user is present.';
 COMMENT ON COLUMN risk_bi.users.is_present IS 'Whether the user has a level now.';
-COMMENT ON COLUMN risk_bi.users.is_account_retired IS 'Whether the account is retired: leave such users out of totals of today.';
+COMMENT ON COLUMN risk_bi.users.is_account_retired IS 'Whether the account is retired. Leave the users of retired accounts out of current totals.';
 --> statement-breakpoint
 -- src/db/views/users_as_of.sql
--- In plpgsql, which resolves account_key first: the planner then knows the key, and Citus routes the query to one
--- shard. What has not changed since then is taken from the current state. Levels that have ended since are found by
--- user_levels_ended, all at once: probing user_levels for each user (15,000 of 20,000, half a year ago) took 60 ms,
--- this takes 25. Where row-level security keeps the index from being asked, the whole table is read. The activity of
--- two days is found by the ids of its snapshots: a probe per user into a year of hourly activity took 360 to 480 ms,
--- this 90 to 175.
+-- In plpgsql, which resolves account_key first. The planner then knows the key, and Citus routes the query to one
+-- shard.
+-- Values that have not changed since the instant come from the current state. The index user_levels_ended finds all
+-- levels that have ended since, in one scan: this takes 25 ms. A probe of user_levels for each user (15,000 of 20,000,
+-- half a year ago) took 60 ms. If row-level security rules out the index, the whole table is read.
+-- The activity of two days is found by the ids of its snapshots: this takes 90 to 175 ms. A probe per user into a year
+-- of hourly activity took 360 to 480 ms.
 CREATE OR REPLACE FUNCTION risk_bi.users_as_of(account_id text, at timestamptz)
 RETURNS TABLE (user_id uuid, max_risk_level text, event_count integer, last_event timestamptz, snapshot_id bigint, observed_at timestamptz)
 LANGUAGE plpgsql STABLE SECURITY INVOKER
@@ -1115,14 +1128,14 @@ BEGIN
         LEFT JOIN risk.user_levels l
           ON l.account_key = k AND l.user_key = u.user_key
          AND l.valid_to IS NOT NULL AND tstzrange(l.valid_from, l.valid_to) @> t
-        -- Whoever acted in the two days before is read as a whole.
+        -- Users who acted in the two days before are read all at once.
         LEFT JOIN (
           SELECT DISTINCT ON (a.user_key) a.user_key, a.event_count, a.last_event
             FROM risk.user_activity a
            WHERE a.account_key = k AND a.snapshot_id > coalesce(before, 0) AND a.snapshot_id <= s
            ORDER BY a.user_key, a.observed_at DESC) d ON d.user_key = u.user_key
        WHERE u.account_key = k AND (u.level_since <= t OR l.user_key IS NOT NULL)
-       -- In the order of the index that is probed below: 90 ms instead of 105.
+       -- In the order of the index that the next join probes: 90 ms instead of 105.
        ORDER BY u.user_key) p
     LEFT JOIN LATERAL (
       SELECT a.event_count, a.last_event FROM risk.user_activity a

@@ -1,4 +1,4 @@
--- Without account_key: people and dashboards know the account by its id and its label.
+-- Has no account_key: people and dashboards know an account by its id and its label.
 CREATE OR REPLACE VIEW risk_bi.accounts WITH (security_invoker = true) AS
 SELECT a.account_id,
        a.label,
@@ -9,7 +9,7 @@ SELECT a.account_id,
 
 COMMENT ON VIEW risk_bi.accounts IS 'One row per account.';
 COMMENT ON COLUMN risk_bi.accounts.account_id IS 'Cloudflare''s account id.';
-COMMENT ON COLUMN risk_bi.accounts.label IS 'A name for people, set with the accounts command.';
-COMMENT ON COLUMN risk_bi.accounts.added_at IS 'When this database first met the account.';
-COMMENT ON COLUMN risk_bi.accounts.retired_at IS 'When the account was retired: its history stays, it is no longer synced. Null while active.';
-COMMENT ON COLUMN risk_bi.accounts.is_retired IS 'Whether it is retired now.';
+COMMENT ON COLUMN risk_bi.accounts.label IS 'A name for display, set with the accounts command.';
+COMMENT ON COLUMN risk_bi.accounts.added_at IS 'When the account was added to this database.';
+COMMENT ON COLUMN risk_bi.accounts.retired_at IS 'When the account was retired. It keeps its history and is no longer synced. Null while the account is active.';
+COMMENT ON COLUMN risk_bi.accounts.is_retired IS 'Whether the account is retired.';

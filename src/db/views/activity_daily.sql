@@ -1,7 +1,7 @@
--- active_users is a subquery of its own: a query that does not select it does not pay for it. It finds the day's
--- activity by the ids of the day's snapshots, because user_activity has an index on those. Midnight that comes twice
--- (clocks set back over it) is the first of the two: hence the CASE. OFFSET 0: it is worked out once per day, not
--- once per row that is compared with it.
+-- active_users is its own subquery, so a query that does not select it does not pay for it. It finds the day's activity
+-- by the ids of the day's snapshots, because user_activity has an index on these ids.
+-- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
+-- OFFSET 0: PostgreSQL computes this once per day, not once per row that is compared with it.
 CREATE OR REPLACE VIEW risk_bi.activity_daily WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,
@@ -35,13 +35,13 @@ SELECT a.account_id,
       FROM risk.snapshots p
      WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at) s;
 
-COMMENT ON VIEW risk_bi.activity_daily IS 'What happened on every day, from the first snapshot until today or the day on which the account was retired; the first load (baseline) left out of all counts but snapshot_count. One row per account and day, zeros included.';
+COMMENT ON VIEW risk_bi.activity_daily IS 'What happened on each day, from the first snapshot to today, or to the day on which the account was retired. Only snapshot_count includes the first load (baseline). One row per account and day, zeros included.';
 COMMENT ON COLUMN risk_bi.activity_daily.account_id IS 'Cloudflare''s account id.';
-COMMENT ON COLUMN risk_bi.activity_daily.day IS 'The day in the session''s time zone; 23 or 25 hours long when clocks are changed.';
-COMMENT ON COLUMN risk_bi.activity_daily.snapshot_count IS 'Snapshots of the day. 0: the zeros beside it mean that nobody looked.';
+COMMENT ON COLUMN risk_bi.activity_daily.day IS 'The day, in the session''s time zone. It has 23 or 25 hours when the clocks change.';
+COMMENT ON COLUMN risk_bi.activity_daily.snapshot_count IS 'Number of snapshots on the day. If it is 0, the other zeros only mean that nothing was observed.';
 COMMENT ON COLUMN risk_bi.activity_daily.appeared IS 'Users present for the first time.';
-COMMENT ON COLUMN risk_bi.activity_daily.raised IS 'Times that a level rose.';
-COMMENT ON COLUMN risk_bi.activity_daily.lowered IS 'Times that a level fell.';
-COMMENT ON COLUMN risk_bi.activity_daily.cleared IS 'Times that a user was cleared.';
-COMMENT ON COLUMN risk_bi.activity_daily.returned IS 'Times that a user came back.';
-COMMENT ON COLUMN risk_bi.activity_daily.active_users IS 'Users whose event count or newest event changed, or who came with new ones. Reads the history of users: select it for spans of weeks rather than years.';
+COMMENT ON COLUMN risk_bi.activity_daily.raised IS 'How often a level rose.';
+COMMENT ON COLUMN risk_bi.activity_daily.lowered IS 'How often a level fell.';
+COMMENT ON COLUMN risk_bi.activity_daily.cleared IS 'How often a user was cleared.';
+COMMENT ON COLUMN risk_bi.activity_daily.returned IS 'How often a cleared user came back.';
+COMMENT ON COLUMN risk_bi.activity_daily.active_users IS 'Users whose event count or newest event changed on the day, including users who appeared or returned with new ones. This column reads the history of users, so select it for weeks rather than years.';

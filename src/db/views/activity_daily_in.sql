@@ -1,6 +1,7 @@
--- The query of the view activity_daily, in a time zone that is named. A change of one is a change of both.
--- PostgreSQL inlines it, so that a filter on the account or the day reaches the tables: hence SQL, STABLE, no SET clause.
--- BEGIN ATOMIC resolves names once, when the function is made, whatever search_path the caller brings.
+-- The query of the view activity_daily, in a given time zone. Change both together.
+-- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the day reaches
+-- the tables.
+-- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
 CREATE OR REPLACE FUNCTION risk_bi.activity_daily_in(time_zone text)
 RETURNS TABLE (
   account_id text, day date, snapshot_count integer, appeared integer, raised integer, lowered integer,
@@ -47,4 +48,4 @@ BEGIN ATOMIC
        WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at) s;
 END;
 
-COMMENT ON FUNCTION risk_bi.activity_daily_in(text) IS 'As the view activity_daily, with the days of the time zone that is named, such as Europe/Berlin, instead of the session''s.';
+COMMENT ON FUNCTION risk_bi.activity_daily_in(text) IS 'Like the view activity_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';

@@ -1,4 +1,4 @@
--- In plpgsql, which resolves account_key first: the planner then knows the key, and Citus routes the query to one
+-- In plpgsql, which resolves account_key first. The planner then knows the key, and Citus routes the query to one
 -- shard.
 CREATE OR REPLACE FUNCTION risk_bi.compare(account_id text, from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (user_id uuid, change text, from_level text, to_level text)
@@ -32,7 +32,7 @@ BEGIN
          c.level_at_from,
          c.level_at_to
     FROM (
-      -- Whoever had no new period in between is in the one period at both instants: no second look.
+      -- A user without a new period in between is in the same period at both instants, and needs no second lookup.
       SELECT u.user_id, u.first_seen_at,
              CASE WHEN y.valid_from > t1 THEN CASE WHEN x.valid_to > t1 THEN x.max_risk_level END
                   WHEN y.valid_to IS NULL OR y.valid_to > t1 THEN y.max_risk_level END AS level_at_from,
@@ -51,4 +51,4 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION risk_bi.compare(text, timestamptz, timestamptz) IS 'Whose level differs between the newest snapshots at or before two instants: appeared (not known before from_at), raised, lowered, cleared, or returned (known before, absent at from_at). Before the first snapshot nobody is present. No personal data.';
+COMMENT ON FUNCTION risk_bi.compare(text, timestamptz, timestamptz) IS 'Users whose level differs between two instants. Each instant stands for the newest snapshot at or before it. change is appeared (not known before from_at), raised, lowered, cleared, or returned (known before, but not present at from_at). Before the first snapshot nobody is present. No personal data.';

@@ -1,4 +1,4 @@
--- Tools that draw a calendar, or want days without a row, join with it.
+-- For tools that draw a calendar or must show days without a row: they join with this view.
 CREATE OR REPLACE VIEW risk_bi.dates WITH (security_invoker = true) AS
 SELECT d.day,
        extract(year FROM d.day)::integer AS year,
@@ -24,8 +24,8 @@ COMMENT ON COLUMN risk_bi.dates.month_name IS 'Month in English.';
 COMMENT ON COLUMN risk_bi.dates.day_of_month IS 'Day of the month, 1 to 31.';
 COMMENT ON COLUMN risk_bi.dates.iso_year IS 'Year that the ISO week belongs to.';
 COMMENT ON COLUMN risk_bi.dates.iso_week IS 'ISO week, 1 to 53.';
-COMMENT ON COLUMN risk_bi.dates.iso_weekday IS '1 Monday to 7 Sunday.';
+COMMENT ON COLUMN risk_bi.dates.iso_weekday IS '1 (Monday) to 7 (Sunday).';
 COMMENT ON COLUMN risk_bi.dates.weekday_name IS 'Day of the week in English.';
 COMMENT ON COLUMN risk_bi.dates.is_weekend IS 'Saturday or Sunday.';
-COMMENT ON COLUMN risk_bi.dates.week_start IS 'Monday of its week.';
-COMMENT ON COLUMN risk_bi.dates.month_start IS 'First day of its month.';
+COMMENT ON COLUMN risk_bi.dates.week_start IS 'Monday of the week.';
+COMMENT ON COLUMN risk_bi.dates.month_start IS 'First day of the month.';

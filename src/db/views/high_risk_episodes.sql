@@ -1,5 +1,5 @@
--- The counters in force at its start were written at or before it: hence the inner max. The newest snapshot is looked
--- up once for each account, and not for each period.
+-- The inner max finds the counters that held when the period began: they were written at that instant or before. The
+-- newest snapshot is looked up once per account, not once per period.
 CREATE OR REPLACE VIEW risk_bi.high_risk_episodes WITH (security_invoker = true) AS
 SELECT a.account_id,
        u.user_id,
@@ -28,13 +28,13 @@ SELECT a.account_id,
 COMMENT ON VIEW risk_bi.high_risk_episodes IS 'Every period of a user at level high, retired accounts included. One row per user and period.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.started_at IS 'Instant of the snapshot that found the user at high.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.ended_at IS 'Instant of the snapshot that ended it; null while it lasts.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.change IS 'How it began: appeared, raised or returned.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.from_level IS 'The level before; null when the user was not present.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.ended_by IS 'lowered, reset or absent (cleared); null while it lasts.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.peak_event_count IS 'Highest number of risk events that was served during it.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.duration IS 'How long it lasted; a current one is measured to the newest snapshot.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.duration_seconds IS 'The same in seconds.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.is_baseline IS 'Whether it began with the first load: it may really have begun earlier. Null when that snapshot is no longer kept.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.is_account_retired IS 'Whether its account was retired: what lasts there has not been looked at since.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.started_at IS 'Instant of the snapshot that began the period.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.ended_at IS 'Instant of the snapshot that ended the period; null while it lasts.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.change IS 'How the period began: appeared, raised or returned.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.from_level IS 'The level before; null if the user was not present.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.ended_by IS 'How the period ended: lowered, reset or absent. reset and absent mean that the user was cleared. Null while it lasts.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.peak_event_count IS 'Highest number of risk events that was served during the period.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.duration IS 'Length of the period. A current period is measured up to the newest snapshot.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.duration_seconds IS 'The column duration, in seconds.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.is_baseline IS 'Whether the period began in the first load. If so, it may really have begun earlier. Null if its first snapshot is no longer kept.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.is_account_retired IS 'Whether the account is retired. If so, periods that still last have not been checked since.';

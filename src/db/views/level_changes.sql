@@ -1,5 +1,5 @@
--- The snapshot of a change is found by its instant: a period carries the id of the snapshot that wrote it last. Whole
--- queries on both sides of UNION ALL: a filter on a user reaches only those.
+-- The snapshot of a change is found by its instant, because a period carries the id of the snapshot that wrote it last.
+-- Both sides of UNION ALL are complete queries: only then does a filter on a user reach their tables.
 CREATE OR REPLACE VIEW risk_bi.level_changes WITH (security_invoker = true) AS
 SELECT a.account_id,
        u.user_id,
@@ -27,11 +27,11 @@ SELECT a.account_id,
   JOIN risk.accounts a ON a.account_key = l.account_key
  WHERE NOT s.is_baseline AND l.end_reason <> 'changed';
 
-COMMENT ON VIEW risk_bi.level_changes IS 'Every change of a level, those of the first load (baseline) left out; changes of accounts that were retired later stay. One row per user and change.';
+COMMENT ON VIEW risk_bi.level_changes IS 'Every change of a level, except in the first load (baseline). Changes of accounts that were retired later are included. One row per user and change.';
 COMMENT ON COLUMN risk_bi.level_changes.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.level_changes.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
-COMMENT ON COLUMN risk_bi.level_changes.changed_at IS 'Instant of the snapshot that brought the change.';
-COMMENT ON COLUMN risk_bi.level_changes.from_level IS 'The level before; null when the user was not present.';
-COMMENT ON COLUMN risk_bi.level_changes.to_level IS 'The level after; null when the user was cleared.';
+COMMENT ON COLUMN risk_bi.level_changes.changed_at IS 'Instant of the snapshot that recorded the change.';
+COMMENT ON COLUMN risk_bi.level_changes.from_level IS 'The level before; null if the user was not present.';
+COMMENT ON COLUMN risk_bi.level_changes.to_level IS 'The level after; null if the user was cleared.';
 COMMENT ON COLUMN risk_bi.level_changes.change IS 'appeared (for the first time), raised, lowered, cleared, or returned (after having been cleared).';
-COMMENT ON COLUMN risk_bi.level_changes.snapshot_id IS 'The snapshot that brought it.';
+COMMENT ON COLUMN risk_bi.level_changes.snapshot_id IS 'The snapshot that recorded the change.';

@@ -1,6 +1,6 @@
--- Day by day: only the days that are asked for are read, and only of the account. Midnight that comes twice (clocks
--- set back over it) is the first of the two: hence the CASE. OFFSET 0: it is worked out once per day, not once per
--- row that is compared with it.
+-- Works day by day, so it reads only the days and the account that are asked for.
+-- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
+-- OFFSET 0: PostgreSQL computes this once per day, not once per row that is compared with it.
 CREATE OR REPLACE VIEW risk_bi.level_transitions_daily WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,
@@ -8,7 +8,7 @@ SELECT a.account_id,
        coalesce(c.to_level, 'none') AS to_level,
        c.change_count
   FROM risk.accounts a
-  -- The first load comes before everything else.
+  -- The first load comes before all other snapshots.
   CROSS JOIN LATERAL (
     SELECT (SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline) AS first_news_at,
            (SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key) AS newest_at) b
@@ -32,9 +32,9 @@ SELECT a.account_id,
            AND l.valid_to >= d.starts_at AND l.valid_to < d.ends_at) e
      GROUP BY e.from_level, e.to_level) c;
 
-COMMENT ON VIEW risk_bi.level_transitions_daily IS 'How many changes there were from which level to which, by day; the first load (baseline) left out. One row per account, day and pair of levels that occurred: no row, no change.';
+COMMENT ON VIEW risk_bi.level_transitions_daily IS 'Number of changes from each level to each other level, by day, except in the first load (baseline). One row per account, day and pair of levels that occurred. No row means no change.';
 COMMENT ON COLUMN risk_bi.level_transitions_daily.account_id IS 'Cloudflare''s account id.';
-COMMENT ON COLUMN risk_bi.level_transitions_daily.day IS 'The day in the session''s time zone.';
+COMMENT ON COLUMN risk_bi.level_transitions_daily.day IS 'The day, in the session''s time zone.';
 COMMENT ON COLUMN risk_bi.level_transitions_daily.from_level IS 'The level before: low, medium, high, or none (not present).';
 COMMENT ON COLUMN risk_bi.level_transitions_daily.to_level IS 'The level after: low, medium, high, or none (cleared).';
-COMMENT ON COLUMN risk_bi.level_transitions_daily.change_count IS 'Changes. A user whose level rises and falls on one day counts twice.';
+COMMENT ON COLUMN risk_bi.level_transitions_daily.change_count IS 'Number of changes. A user whose level rises and falls on one day counts twice.';

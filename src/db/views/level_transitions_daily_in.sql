@@ -1,6 +1,7 @@
--- The query of the view level_transitions_daily, in a time zone that is named. A change of one is a change of both.
--- PostgreSQL inlines it, so that a filter on the account or the day reaches the tables: hence SQL, STABLE, no SET clause.
--- BEGIN ATOMIC resolves names once, when the function is made, whatever search_path the caller brings.
+-- The query of the view level_transitions_daily, in a given time zone. Change both together.
+-- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the day reaches
+-- the tables.
+-- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
 CREATE OR REPLACE FUNCTION risk_bi.level_transitions_daily_in(time_zone text)
 RETURNS TABLE (
   account_id text, day date, from_level text, to_level text, change_count integer)
@@ -12,7 +13,7 @@ BEGIN ATOMIC
          coalesce(c.to_level, 'none') AS to_level,
          c.change_count
     FROM risk.accounts a
-    -- The first load comes before everything else.
+    -- The first load comes before all other snapshots.
     CROSS JOIN LATERAL (
       SELECT (SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline) AS first_news_at,
              (SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key) AS newest_at) b
@@ -43,4 +44,4 @@ BEGIN ATOMIC
        GROUP BY e.from_level, e.to_level) c;
 END;
 
-COMMENT ON FUNCTION risk_bi.level_transitions_daily_in(text) IS 'As the view level_transitions_daily, with the days of the time zone that is named, such as Europe/Berlin, instead of the session''s.';
+COMMENT ON FUNCTION risk_bi.level_transitions_daily_in(text) IS 'Like the view level_transitions_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';

@@ -1,4 +1,4 @@
--- The period before the return is found by index, one step back for each return.
+-- For each return, the index finds the period before it in one step.
 CREATE OR REPLACE VIEW risk_bi.returned_users WITH (security_invoker = true) AS
 SELECT a.account_id,
        u.user_id,
@@ -21,14 +21,14 @@ SELECT a.account_id,
   JOIN risk.accounts a ON a.account_key = l.account_key
  WHERE l.change = 'returned' AND NOT s.is_baseline;
 
-COMMENT ON VIEW risk_bi.returned_users IS 'Users who were cleared and are back, after how long; the first load (baseline) left out. One row per user and return.';
+COMMENT ON VIEW risk_bi.returned_users IS 'Users who were cleared and came back, and how long they were away. Returns in the first load (baseline) are left out. One row per user and return.';
 COMMENT ON COLUMN risk_bi.returned_users.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.returned_users.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
 COMMENT ON COLUMN risk_bi.returned_users.cleared_at IS 'Instant of the snapshot that cleared the user.';
-COMMENT ON COLUMN risk_bi.returned_users.end_reason IS 'Why: reset or absent.';
-COMMENT ON COLUMN risk_bi.returned_users.level_before IS 'The level when cleared.';
+COMMENT ON COLUMN risk_bi.returned_users.end_reason IS 'Why the user was cleared: reset or absent.';
+COMMENT ON COLUMN risk_bi.returned_users.level_before IS 'The level before the user was cleared.';
 COMMENT ON COLUMN risk_bi.returned_users.returned_at IS 'Instant of the snapshot that found the user again.';
 COMMENT ON COLUMN risk_bi.returned_users.level_after IS 'The level on return.';
-COMMENT ON COLUMN risk_bi.returned_users.away IS 'From cleared_at to returned_at.';
-COMMENT ON COLUMN risk_bi.returned_users.away_seconds IS 'The same in seconds.';
+COMMENT ON COLUMN risk_bi.returned_users.away IS 'Time from cleared_at to returned_at.';
+COMMENT ON COLUMN risk_bi.returned_users.away_seconds IS 'The column away, in seconds.';
 COMMENT ON COLUMN risk_bi.returned_users.snapshot_id IS 'The snapshot that found the user again.';

@@ -1,6 +1,7 @@
--- Each day finds its last snapshot by index: a window over all snapshots would read them all, whatever the filter.
--- Midnight that comes twice (clocks set back over it) is the first of the two: hence the CASE. OFFSET 0: it is worked
--- out once per day, not once per row that is compared with it.
+-- For each day, the index finds the last snapshot. A window over all snapshots would read them all, whatever the
+-- filter.
+-- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
+-- OFFSET 0: PostgreSQL computes this once per day, not once per row that is compared with it.
 CREATE OR REPLACE VIEW risk_bi.risk_level_daily WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,
@@ -13,7 +14,7 @@ SELECT a.account_id,
        s.observed_at,
        s.verdict
   FROM risk.accounts a
-  -- By GROUP BY and not by LIMIT: a lateral with LIMIT must not refer to accounts (Citus).
+  -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
   CROSS JOIN LATERAL (
     SELECT f.account_key, min(f.observed_at) AS first_at
       FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
@@ -30,14 +31,14 @@ SELECT a.account_id,
      ORDER BY p.observed_at DESC LIMIT 1) s
   JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
 
-COMMENT ON VIEW risk_bi.risk_level_daily IS 'Users per level at the end of every day, from the first snapshot until today or the day on which the account was retired: the last snapshot up to then, zeros included. One row per account, day and level.';
+COMMENT ON VIEW risk_bi.risk_level_daily IS 'Users per level at the end of each day, from the first snapshot to today, or to the day on which the account was retired. Each day shows the newest snapshot before its end. One row per account, day and level, zeros included.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.account_id IS 'Cloudflare''s account id.';
-COMMENT ON COLUMN risk_bi.risk_level_daily.day IS 'The day in the session''s time zone; 23 or 25 hours long when clocks are changed.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.day IS 'The day, in the session''s time zone. It has 23 or 25 hours when the clocks change.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.max_risk_level IS 'low, medium or high.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.user_count IS 'Present users with this level.';
-COMMENT ON COLUMN risk_bi.risk_level_daily.share IS 'Their share of all present users, 0 to 1; null when nobody is present.';
-COMMENT ON COLUMN risk_bi.risk_level_daily.event_count IS 'Sum of their risk events.';
-COMMENT ON COLUMN risk_bi.risk_level_daily.is_observed IS 'Whether a snapshot was taken in the day. False: the state is carried forward over a gap.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.share IS 'Share of users with this level among all present users, 0 to 1; null if nobody is present.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.event_count IS 'Sum of the risk events of present users with this level.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.is_observed IS 'Whether a snapshot was taken on the day. False: the state is carried forward over a gap.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.snapshot_id IS 'The snapshot that the row shows.';
-COMMENT ON COLUMN risk_bi.risk_level_daily.observed_at IS 'The instant it stands for.';
-COMMENT ON COLUMN risk_bi.risk_level_daily.verdict IS 'Its verdict: complete or partial.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.observed_at IS 'The instant of the snapshot that the row shows.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.verdict IS 'Verdict of the snapshot that the row shows: complete or partial.';

@@ -1,6 +1,7 @@
--- The query of the view risk_level_daily, in a time zone that is named. A change of one is a change of both.
--- PostgreSQL inlines it, so that a filter on the account or the day reaches the tables: hence SQL, STABLE, no SET clause.
--- BEGIN ATOMIC resolves names once, when the function is made, whatever search_path the caller brings.
+-- The query of the view risk_level_daily, in a given time zone. Change both together.
+-- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the day reaches
+-- the tables.
+-- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
 CREATE OR REPLACE FUNCTION risk_bi.risk_level_daily_in(time_zone text)
 RETURNS TABLE (
   account_id text, day date, max_risk_level text, user_count integer, share double precision,
@@ -18,7 +19,7 @@ BEGIN ATOMIC
          s.observed_at,
          s.verdict
     FROM risk.accounts a
-    -- By GROUP BY and not by LIMIT: a lateral with LIMIT must not refer to accounts (Citus).
+    -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
     CROSS JOIN LATERAL (
       SELECT f.account_key, min(f.observed_at) AS first_at
         FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
@@ -43,4 +44,4 @@ BEGIN ATOMIC
     JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
 END;
 
-COMMENT ON FUNCTION risk_bi.risk_level_daily_in(text) IS 'As the view risk_level_daily, with the days of the time zone that is named, such as Europe/Berlin, instead of the session''s.';
+COMMENT ON FUNCTION risk_bi.risk_level_daily_in(text) IS 'Like the view risk_level_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';

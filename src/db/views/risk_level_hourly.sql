@@ -1,4 +1,5 @@
--- Each hour finds its last snapshot by index: a window over all snapshots would read them all, whatever the filter.
+-- For each hour, the index finds the last snapshot. A window over all snapshots would read them all, whatever the
+-- filter.
 CREATE OR REPLACE VIEW risk_bi.risk_level_hourly WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.hour,
@@ -11,7 +12,7 @@ SELECT a.account_id,
        s.observed_at,
        s.verdict
   FROM risk.accounts a
-  -- By GROUP BY and not by LIMIT: a lateral with LIMIT must not refer to accounts (Citus).
+  -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
   CROSS JOIN LATERAL (
     SELECT f.account_key, min(f.observed_at) AS first_at
       FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
@@ -23,14 +24,14 @@ SELECT a.account_id,
      ORDER BY p.observed_at DESC LIMIT 1) s
   JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
 
-COMMENT ON VIEW risk_bi.risk_level_hourly IS 'Users per level at the end of every hour, from the first snapshot until now or the hour in which the account was retired: the last snapshot up to then, zeros included. One row per account, hour and level.';
+COMMENT ON VIEW risk_bi.risk_level_hourly IS 'Users per level at the end of each hour, from the first snapshot to now, or to the hour in which the account was retired. Each hour shows the newest snapshot before its end. One row per account, hour and level, zeros included.';
 COMMENT ON COLUMN risk_bi.risk_level_hourly.account_id IS 'Cloudflare''s account id.';
-COMMENT ON COLUMN risk_bi.risk_level_hourly.hour IS 'Start of the hour in the session''s time zone. Every hour has 60 minutes; when clocks are set back, one o''clock may come twice.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.hour IS 'Start of the hour, in the session''s time zone. Every hour has 60 minutes. When the clocks are set back, an hour such as one o''clock may come twice.';
 COMMENT ON COLUMN risk_bi.risk_level_hourly.max_risk_level IS 'low, medium or high.';
 COMMENT ON COLUMN risk_bi.risk_level_hourly.user_count IS 'Present users with this level.';
-COMMENT ON COLUMN risk_bi.risk_level_hourly.share IS 'Their share of all present users, 0 to 1; null when nobody is present.';
-COMMENT ON COLUMN risk_bi.risk_level_hourly.event_count IS 'Sum of their risk events.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.share IS 'Share of users with this level among all present users, 0 to 1; null if nobody is present.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.event_count IS 'Sum of the risk events of present users with this level.';
 COMMENT ON COLUMN risk_bi.risk_level_hourly.is_observed IS 'Whether a snapshot was taken in the hour. False: the state is carried forward over a gap.';
 COMMENT ON COLUMN risk_bi.risk_level_hourly.snapshot_id IS 'The snapshot that the row shows.';
-COMMENT ON COLUMN risk_bi.risk_level_hourly.observed_at IS 'The instant it stands for.';
-COMMENT ON COLUMN risk_bi.risk_level_hourly.verdict IS 'Its verdict: complete or partial.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.observed_at IS 'The instant of the snapshot that the row shows.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.verdict IS 'Verdict of the snapshot that the row shows: complete or partial.';

@@ -1,5 +1,6 @@
--- In plpgsql, which resolves account_key first: the planner then knows the key, and Citus routes the query to one
--- shard. Personal data has its own grant: nobody executes this by default.
+-- In plpgsql, which resolves account_key first. The planner then knows the key, and Citus routes the query to one
+-- shard.
+-- Personal data has its own grant: by default, nobody may execute this function.
 CREATE OR REPLACE FUNCTION risk_bi.snapshot_users(snapshot_id bigint)
 RETURNS TABLE (user_id uuid, email text, name text, max_risk_level text, event_count integer, last_event timestamptz)
 LANGUAGE plpgsql STABLE SECURITY INVOKER
@@ -36,4 +37,4 @@ $$;
 
 REVOKE ALL ON FUNCTION risk_bi.snapshot_users(bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION risk_bi.snapshot_users(bigint) IS 'One snapshot rebuilt row for row: the six fields of every present user. Personal data: needs its own grant.';
+COMMENT ON FUNCTION risk_bi.snapshot_users(bigint) IS 'One snapshot, rebuilt row by row: the six fields of every present user. Personal data: needs its own grant.';

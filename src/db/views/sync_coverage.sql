@@ -1,5 +1,5 @@
--- Midnight that comes twice (clocks set back over it) is the first of the two: hence the CASE. OFFSET 0: it is worked
--- out once per day, not once per row that is compared with it.
+-- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
+-- OFFSET 0: PostgreSQL computes this once per day, not once per row that is compared with it.
 CREATE OR REPLACE VIEW risk_bi.sync_coverage WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,
@@ -49,15 +49,17 @@ SELECT a.account_id,
   CROSS JOIN LATERAL (
     SELECT max(p.observed_at) AS newest_at
       FROM risk.snapshots p WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at) n
-  -- The usual distance of slots: the median over the ten latest that were run. Counted back from the newest run: what does not
-  -- run at all is missed for ever, and what is run by other means has no slots after a month.
+  -- The usual distance between slots: the median over the ten newest slots that had a run. The month is counted back
+  -- from the newest run. So if nothing runs at all, slots stay missed without end. If runs go on without slots, no slot
+  -- is expected after a month.
   CROSS JOIN LATERAL (
     SELECT max(z.finished_at) - interval '744 hours' AS since
       FROM risk.sync_runs z WHERE z.account_key = b.account_key AND z.finished_at < d.ends_at) m
   CROSS JOIN LATERAL (
     SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY w.gap)) AS slot_seconds
       FROM (SELECT v.scheduled_for - lag(v.scheduled_for) OVER (ORDER BY v.scheduled_for) AS gap
-              -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show no other.
+              -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show only this
+              -- slot.
               FROM ((SELECT q.scheduled_for FROM risk.sync_runs q
                       WHERE q.account_key = b.account_key AND b.first_slot IS NOT NULL AND q.scheduled_for IS NOT NULL
                         AND q.finished_at < d.ends_at AND q.finished_at >= m.since
@@ -69,19 +71,19 @@ SELECT a.account_id,
                       ORDER BY q.scheduled_for DESC LIMIT 10)
                     ORDER BY scheduled_for DESC LIMIT 10) v) w) e;
 
-COMMENT ON VIEW risk_bi.sync_coverage IS 'How well every day was covered, from the first run until today or the day on which the account was retired. One row per account and day, days without a run included.';
+COMMENT ON VIEW risk_bi.sync_coverage IS 'How well each day was covered by runs, from the first run to today, or to the day on which the account was retired. One row per account and day, including days without a run.';
 COMMENT ON COLUMN risk_bi.sync_coverage.account_id IS 'Cloudflare''s account id.';
-COMMENT ON COLUMN risk_bi.sync_coverage.day IS 'The day in the session''s time zone; 23 or 25 hours long when clocks are changed.';
-COMMENT ON COLUMN risk_bi.sync_coverage.run_count IS 'Attempts that ended on the day.';
-COMMENT ON COLUMN risk_bi.sync_coverage.succeeded_count IS 'Of them, those that succeeded.';
-COMMENT ON COLUMN risk_bi.sync_coverage.failed_count IS 'Of them, those that failed.';
-COMMENT ON COLUMN risk_bi.sync_coverage.abandoned_count IS 'Of them, those whose process died.';
+COMMENT ON COLUMN risk_bi.sync_coverage.day IS 'The day, in the session''s time zone. It has 23 or 25 hours when the clocks change.';
+COMMENT ON COLUMN risk_bi.sync_coverage.run_count IS 'Runs that ended on the day.';
+COMMENT ON COLUMN risk_bi.sync_coverage.succeeded_count IS 'Runs of the day that succeeded.';
+COMMENT ON COLUMN risk_bi.sync_coverage.failed_count IS 'Runs of the day that failed.';
+COMMENT ON COLUMN risk_bi.sync_coverage.abandoned_count IS 'Runs of the day whose process died.';
 COMMENT ON COLUMN risk_bi.sync_coverage.complete_count IS 'Complete snapshots of the day.';
 COMMENT ON COLUMN risk_bi.sync_coverage.partial_count IS 'Partial snapshots of the day.';
-COMMENT ON COLUMN risk_bi.sync_coverage.expected_slot_count IS 'How many slots the day should have had so far, by the median distance of the ten slots that were run last before its end. Null when fewer than two are known, and a month after the last one where runs are made by other means.';
-COMMENT ON COLUMN risk_bi.sync_coverage.slot_count IS 'Slots of the day for which there was a run.';
-COMMENT ON COLUMN risk_bi.sync_coverage.slot_succeeded_count IS 'Slots of the day for which a run succeeded.';
-COMMENT ON COLUMN risk_bi.sync_coverage.largest_gap IS 'Longest time between a snapshot of the day and the one before it; null without a snapshot, and for the very first.';
-COMMENT ON COLUMN risk_bi.sync_coverage.largest_gap_seconds IS 'The same in seconds.';
-COMMENT ON COLUMN risk_bi.sync_coverage.age_at_end IS 'How old the newest snapshot was when the day ended, or is now: freshness. Null before the first snapshot.';
-COMMENT ON COLUMN risk_bi.sync_coverage.age_at_end_seconds IS 'The same in seconds.';
+COMMENT ON COLUMN risk_bi.sync_coverage.expected_slot_count IS 'How many slots the day should have had so far. The estimate uses the median distance between the ten newest slots that had a run before the end of the day. Null if fewer than two such slots are known from the month before the newest run. So it becomes null a month after the last slot if later runs were started by other means.';
+COMMENT ON COLUMN risk_bi.sync_coverage.slot_count IS 'Slots of the day that had a run.';
+COMMENT ON COLUMN risk_bi.sync_coverage.slot_succeeded_count IS 'Slots of the day with a run that succeeded.';
+COMMENT ON COLUMN risk_bi.sync_coverage.largest_gap IS 'Longest time between a snapshot of the day and the snapshot before it. Null if the day has no snapshot, or only the very first one.';
+COMMENT ON COLUMN risk_bi.sync_coverage.largest_gap_seconds IS 'The column largest_gap, in seconds.';
+COMMENT ON COLUMN risk_bi.sync_coverage.age_at_end IS 'Freshness: age of the newest snapshot at the end of the day, when the account was retired, or now, whichever comes first. Null before the first snapshot.';
+COMMENT ON COLUMN risk_bi.sync_coverage.age_at_end_seconds IS 'The column age_at_end, in seconds.';

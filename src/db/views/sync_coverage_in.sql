@@ -1,6 +1,7 @@
--- The query of the view sync_coverage, in a time zone that is named. A change of one is a change of both.
--- PostgreSQL inlines it, so that a filter on the account or the day reaches the tables: hence SQL, STABLE, no SET clause.
--- BEGIN ATOMIC resolves names once, when the function is made, whatever search_path the caller brings.
+-- The query of the view sync_coverage, in a given time zone. Change both together.
+-- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the day reaches
+-- the tables.
+-- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
 CREATE OR REPLACE FUNCTION risk_bi.sync_coverage_in(time_zone text)
 RETURNS TABLE (
   account_id text, day date, run_count integer, succeeded_count integer, failed_count integer,
@@ -64,15 +65,17 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL (
       SELECT max(p.observed_at) AS newest_at
         FROM risk.snapshots p WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at) n
-    -- The usual distance of slots: the median over the ten latest that were run. Counted back from the newest run: what does not
-    -- run at all is missed for ever, and what is run by other means has no slots after a month.
+    -- The usual distance between slots: the median over the ten newest slots that had a run. The month is counted back
+    -- from the newest run. So if nothing runs at all, slots stay missed without end. If runs go on without slots, no
+    -- slot is expected after a month.
     CROSS JOIN LATERAL (
       SELECT max(z.finished_at) - interval '744 hours' AS since
         FROM risk.sync_runs z WHERE z.account_key = b.account_key AND z.finished_at < d.ends_at) m
     CROSS JOIN LATERAL (
       SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY w.gap)) AS slot_seconds
         FROM (SELECT v.scheduled_for - lag(v.scheduled_for) OVER (ORDER BY v.scheduled_for) AS gap
-                -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show no other.
+                -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show only this
+                -- slot.
                 FROM ((SELECT q.scheduled_for FROM risk.sync_runs q
                         WHERE q.account_key = b.account_key AND b.first_slot IS NOT NULL AND q.scheduled_for IS NOT NULL
                           AND q.finished_at < d.ends_at AND q.finished_at >= m.since
@@ -85,4 +88,4 @@ BEGIN ATOMIC
                       ORDER BY scheduled_for DESC LIMIT 10) v) w) e;
 END;
 
-COMMENT ON FUNCTION risk_bi.sync_coverage_in(text) IS 'As the view sync_coverage, with the days of the time zone that is named, such as Europe/Berlin, instead of the session''s.';
+COMMENT ON FUNCTION risk_bi.sync_coverage_in(text) IS 'Like the view sync_coverage, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';

@@ -1,5 +1,5 @@
--- Grouped by the keys, which ids depend on: integers hash faster, and a filter on an id still reaches the tables. The
--- current period is the newest of its level. The newest snapshot is looked up once for each account, and not for each
+-- Groups by the keys, which determine the ids: integers hash faster, and a filter on an id still reaches the tables.
+-- The current period is the newest one of its level. The newest snapshot is looked up once per account, not once per
 -- period.
 CREATE OR REPLACE VIEW risk_bi.time_at_level WITH (security_invoker = true) AS
 SELECT t.account_id,
@@ -27,13 +27,13 @@ SELECT t.account_id,
       JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
      GROUP BY a.account_key, n.newest_at, u.account_key, u.user_key, l.max_risk_level) t;
 
-COMMENT ON VIEW risk_bi.time_at_level IS 'How long each user has been at each level, all periods together, retired accounts included. One row per user and level that they have had.';
+COMMENT ON VIEW risk_bi.time_at_level IS 'How long each user has been at each level, over all periods, retired accounts included. One row per user and level that the user has had.';
 COMMENT ON COLUMN risk_bi.time_at_level.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.time_at_level.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
 COMMENT ON COLUMN risk_bi.time_at_level.max_risk_level IS 'low, medium or high.';
 COMMENT ON COLUMN risk_bi.time_at_level.period_count IS 'Periods at this level.';
-COMMENT ON COLUMN risk_bi.time_at_level.duration IS 'How long it lasted; a current one is measured to the newest snapshot.';
-COMMENT ON COLUMN risk_bi.time_at_level.duration_seconds IS 'The same in seconds.';
-COMMENT ON COLUMN risk_bi.time_at_level.first_from IS 'When the first of them began.';
+COMMENT ON COLUMN risk_bi.time_at_level.duration IS 'Total time at this level. A current period is measured up to the newest snapshot.';
+COMMENT ON COLUMN risk_bi.time_at_level.duration_seconds IS 'The column duration, in seconds.';
+COMMENT ON COLUMN risk_bi.time_at_level.first_from IS 'When the first period at this level began.';
 COMMENT ON COLUMN risk_bi.time_at_level.is_current IS 'Whether this is the user''s level in the newest snapshot of the account.';
-COMMENT ON COLUMN risk_bi.time_at_level.is_account_retired IS 'Whether the account was retired: what is current there has not been looked at since.';
+COMMENT ON COLUMN risk_bi.time_at_level.is_account_retired IS 'Whether the account is retired. If so, current levels have not been checked since.';

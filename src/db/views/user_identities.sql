@@ -1,4 +1,4 @@
--- Personal data, and nothing else: a grant of its own decides who reads it.
+-- Holds only personal data, so that its own grant decides who may read it.
 CREATE OR REPLACE VIEW risk_bi.user_identities WITH (security_invoker = true) AS
 SELECT a.account_id,
        u.user_id,
@@ -14,8 +14,8 @@ SELECT a.account_id,
 COMMENT ON VIEW risk_bi.user_identities IS 'Personal data: every email and name that a user has had. One row per user and version. Needs its own grant.';
 COMMENT ON COLUMN risk_bi.user_identities.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.user_identities.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
-COMMENT ON COLUMN risk_bi.user_identities.valid_from IS 'Instant of the snapshot that brought this version.';
-COMMENT ON COLUMN risk_bi.user_identities.valid_to IS 'Instant of the snapshot that brought the next one; null for the current version, which stays while the user is cleared.';
-COMMENT ON COLUMN risk_bi.user_identities.email IS 'Personal data: the email; null when none was served.';
-COMMENT ON COLUMN risk_bi.user_identities.name IS 'Personal data: the name; null when none was served.';
+COMMENT ON COLUMN risk_bi.user_identities.valid_from IS 'Instant of the snapshot that first showed this version.';
+COMMENT ON COLUMN risk_bi.user_identities.valid_to IS 'Instant of the snapshot that first showed the next version; null for the current version. A cleared user keeps the current version.';
+COMMENT ON COLUMN risk_bi.user_identities.email IS 'Personal data: the email; null if none was served.';
+COMMENT ON COLUMN risk_bi.user_identities.name IS 'Personal data: the name; null if none was served.';
 COMMENT ON COLUMN risk_bi.user_identities.is_current IS 'Whether this is the current version.';

@@ -1,4 +1,4 @@
--- Everybody ever met, so that every row of another view finds its user here.
+-- Every user ever met, so that each row of another view finds its user here.
 CREATE OR REPLACE VIEW risk_bi.users WITH (security_invoker = true) AS
 SELECT a.account_id,
        u.user_id,
@@ -14,15 +14,15 @@ SELECT a.account_id,
   FROM risk.users u
   JOIN risk.accounts a USING (account_key);
 
-COMMENT ON VIEW risk_bi.users IS 'Current state of every user ever met, those of retired accounts included. No personal data beyond the id.';
+COMMENT ON VIEW risk_bi.users IS 'Current state of every user ever met, retired accounts included. No personal data except the id.';
 COMMENT ON COLUMN risk_bi.users.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.users.user_id IS 'Cloudflare''s id of the user.';
-COMMENT ON COLUMN risk_bi.users.max_risk_level IS 'Current level: low, medium or high; null once cleared.';
-COMMENT ON COLUMN risk_bi.users.event_count IS 'Risk events as last served.';
-COMMENT ON COLUMN risk_bi.users.last_event IS 'Time of the latest risk event as last served.';
-COMMENT ON COLUMN risk_bi.users.level_since IS 'Since when the current level holds; null once cleared.';
+COMMENT ON COLUMN risk_bi.users.max_risk_level IS 'Current level: low, medium or high; null if the user is cleared.';
+COMMENT ON COLUMN risk_bi.users.event_count IS 'Number of risk events, as last served.';
+COMMENT ON COLUMN risk_bi.users.last_event IS 'Time of the newest risk event, as last served.';
+COMMENT ON COLUMN risk_bi.users.level_since IS 'Since when the user has had the current level; null if the user is cleared.';
 COMMENT ON COLUMN risk_bi.users.first_seen_at IS 'Instant of the first snapshot with this user.';
-COMMENT ON COLUMN risk_bi.users.absent_since IS 'Since when this still present user was not met; null when met.';
-COMMENT ON COLUMN risk_bi.users.cleared_at IS 'Instant of the snapshot that cleared the user; null while present.';
+COMMENT ON COLUMN risk_bi.users.absent_since IS 'Since when no walk has met this present user; null while the user is met, and if the user is cleared.';
+COMMENT ON COLUMN risk_bi.users.cleared_at IS 'Instant of the snapshot that cleared the user; null while the user is present.';
 COMMENT ON COLUMN risk_bi.users.is_present IS 'Whether the user has a level now.';
-COMMENT ON COLUMN risk_bi.users.is_account_retired IS 'Whether the account is retired: leave such users out of totals of today.';
+COMMENT ON COLUMN risk_bi.users.is_account_retired IS 'Whether the account is retired. Leave the users of retired accounts out of current totals.';
