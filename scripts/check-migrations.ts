@@ -1,4 +1,4 @@
-// `npm run db:check`: the migrations are what src/db says, and those that are released are as they were.
+// `npm run db:check`: checks that the migrations make what src/db says, and that released migrations are unchanged.
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
@@ -18,17 +18,20 @@ const files = readViewFiles(path.join('src', 'db', 'views'));
 
 const wrong = brokenReleases(readReleased(MIGRATIONS), readMigrations(MIGRATIONS));
 if (planViewMigration(MIGRATIONS, files).do !== 'nothing')
-  wrong.push('src/db/views was edited: run `npm run db:views`, read the SQL, commit both');
+  wrong.push('src/db/views was changed: run `npm run db:views`, read the SQL, commit both');
 if (asksForMigration())
-  wrong.push('src/db/schema.ts asks for a migration: run `npm run db:generate`, read the SQL, commit both');
-// What is broken already would only be told again, at length.
+  wrong.push('src/db/schema.ts needs a migration: run `npm run db:generate`, read the SQL, commit both');
+// After an error, this would only report the same again, at length.
 if (wrong.length === 0) wrong.push(...(await lookAtDatabase()));
 for (const line of wrong) process.stderr.write(`${line}\n`);
 if (wrong.length > 0) process.exitCode = 1;
 
-/** `drizzle-kit check` alone does not notice a schema that has moved on, so `generate` must leave no new file. */
+/**
+ * `drizzle-kit check` does not notice a schema that has changed. So `generate` runs as well, and must write no new
+ * file.
+ */
 function asksForMigration(): boolean {
-  // Inside the checkout, because drizzle-kit takes paths from there only.
+  // Inside the checkout, because drizzle-kit accepts only paths from there.
   const folder = mkdtempSync('.migrations-check-');
   try {
     cpSync(MIGRATIONS, folder, { recursive: true });

@@ -1,4 +1,4 @@
-// `npm run db:release`: from now on the migrations are released, and never change again.
+// `npm run db:release`: records all migrations as released. After that they must never change.
 import { writeFileSync } from 'node:fs';
 import { readReleased, releasedFile } from '../src/db/released-migrations.ts';
 import { readMigrations } from './migrations/folder.ts';
@@ -14,5 +14,7 @@ if (broken.length > 0) {
 } else {
   const now = releaseAll(migrations);
   writeFileSync(releasedFile(folder), `${JSON.stringify(now, null, 2)}\n`);
-  process.stdout.write(`${now.length - before.length} migrations more are released, ${now.length} in all\n`);
+  process.stdout.write(
+    `${now.length - before.length} more migrations are released, ${now.length} in total\n`,
+  );
 }

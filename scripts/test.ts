@@ -1,6 +1,6 @@
-// `npm test`: everything on PostgreSQL 18, and what may differ on 15 too; or everything on the one that is chosen, and no other.
-// Two rows of test runs side by side, each run on a server of its own and two files at a time: a test file waits about as long as
-// it computes, so four of them keep two cores busy.
+// `npm test`: runs all tests on PostgreSQL 18, and those that may differ on 15 as well. If a server or a version is
+// chosen, all tests run only there. Two rows of test runs work side by side, each run on its own server, two files at a
+// time. A test file waits about as long as it computes, so four files keep two cores busy.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
@@ -11,7 +11,7 @@ const ROWS = [
   [['test:files', '--', AT_ONCE, 'test/*.test.ts', 'test/!(scenarios)/**/*.test.ts']],
 ];
 
-/** One row is heard while it runs; what the other has said comes when a run of it has ended. */
+/** Prints the output while the runs go on, or (not `isHeard`) the output of each run after it has ended. */
 async function runAll(row: readonly string[][], isHeard: boolean): Promise<number> {
   let worst = 0;
   for (const args of row) {

@@ -1,4 +1,4 @@
-// `npm run db:views`: brings what was edited in src/db/views into the migrations.
+// `npm run db:views`: writes the changes of src/db/views into the migrations.
 import { readViewFiles } from './migrations/view-files.ts';
 import { writeViewMigration } from './migrations/view-migration.ts';
 

@@ -1,5 +1,5 @@
-// Applies the migrations to an empty database, and compares it with src/db/views and src/db/schema.ts. Both sides are read from
-// PostgreSQL, which alone knows when two texts mean the same.
+// Applies the migrations to an empty database, and compares it with src/db/views and src/db/schema.ts. PostgreSQL
+// prints both sides of the views, because only PostgreSQL knows whether two texts mean the same.
 import { getTableName, is } from 'drizzle-orm';
 import { getTableConfig, PgTable } from 'drizzle-orm/pg-core';
 import { migrate, migrationsFolder } from '../../src/db/migrate.ts';
@@ -31,7 +31,7 @@ const COLUMNS = `
    where n.nspname in ('risk', 'risk_internal') and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
      and c.oid <> 'risk_internal.migrations'::regclass`;
 
-/** What is wrong, one line each. Two empty databases: one for the migrations, one for the files. */
+/** Returns what is wrong, one line each. Needs two empty databases: one for the migrations, one for the view files. */
 export async function wrongInCatalogue(
   databases: { migrated: Pool; fromFiles: Pool },
   files: readonly ViewFile[],
@@ -40,14 +40,14 @@ export async function wrongInCatalogue(
 ): Promise<string[]> {
   const { migrated, fromFiles } = databases;
   await migrate(migrated, folder);
-  // For the tables.
+  // Makes the tables that the views need.
   await migrate(fromFiles, folder);
   await fromFiles.query('drop schema risk_bi cascade; create schema risk_bi');
   for (const { text } of inOrder(files)) await fromFiles.query(text);
   const views = await read(fromFiles, FACTS);
   return [
-    ...differences(views, await read(migrated, FACTS), (name) => `risk_bi.${name}`, 'src/db/views says'),
-    ...differences(columnsOf(schema), await read(migrated, COLUMNS), (name) => name, 'src/db/schema.ts says'),
+    ...differences(views, await read(migrated, FACTS), (name) => `risk_bi.${name}`, 'src/db/views'),
+    ...differences(columnsOf(schema), await read(migrated, COLUMNS), (name) => name, 'src/db/schema.ts'),
   ];
 }
 
@@ -60,10 +60,9 @@ export function differences(
   return [...new Set([...wanted.keys(), ...found.keys()])].toSorted().flatMap((key) => {
     const [is, was] = [wanted.get(key), found.get(key)];
     if (is === was) return [];
-    if (was === undefined)
-      return [`${name(key)}: ${who} that it is there, and the migrations do not make it`];
-    if (is === undefined) return [`${name(key)}: the migrations make it, and it is not what ${who}`];
-    return [`${name(key)}: ${who}\n  ${is}\nand the migrations make\n  ${was}`];
+    if (was === undefined) return [`${name(key)}: ${who} defines it, but the migrations do not make it`];
+    if (is === undefined) return [`${name(key)}: the migrations make it, but ${who} does not define it`];
+    return [`${name(key)}: ${who} defines\n  ${is}\nbut the migrations make\n  ${was}`];
   });
 }
 

@@ -1,4 +1,5 @@
-// The folder of migrations as drizzle-kit keeps it: files of SQL, a journal that orders them, a snapshot of the schema for each.
+// The migrations folder in the format of drizzle-kit: SQL files, a journal with their order, and a snapshot of the
+// schema for each.
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -17,11 +18,11 @@ export function readMigrations(folder: string): Migration[] {
   });
 }
 
-/** One that leaves the tables alone: its snapshot is that of the one before it. Returns its file. */
+/** Adds a migration that does not change the tables, so its snapshot equals the one before. Returns its file name. */
 export function appendMigration(folder: string, name: string, text: string): string {
   const journal = readJournal(folder);
   const last = journal.entries.at(-1);
-  if (last === undefined) throw new Error('the journal is empty: begin with drizzle-kit');
+  if (last === undefined) throw new Error('the journal is empty: make the first migration with drizzle-kit');
   const idx = last.idx + 1;
   const tag = `${nth(idx)}_${name}`;
   const when = Math.max(Date.now(), last.when + 1);
@@ -62,7 +63,7 @@ function readJson(file: string): unknown {
   return JSON.parse(readFileSync(file, 'utf8'));
 }
 
-/** As drizzle-kit does, so that it changes nothing when it writes next. */
+/** Writes in the format of drizzle-kit, so that its next write changes nothing else. */
 function writeJson(file: string, value: unknown): void {
   writeFileSync(file, JSON.stringify(value, null, 2));
 }

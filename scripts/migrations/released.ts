@@ -1,7 +1,7 @@
-// Holds the record of released migrations against the files, and adds to it. Pure.
+// Compares the record of released migrations with the files, and adds to the record. Pure.
 import type { ReleasedMigration } from '../../src/db/released-migrations.ts';
 
-/** What is wrong, one line each. The released ones must be the first of the journal, as they were. */
+/** Returns what is wrong, one line each. The released migrations must be the first of the journal, and unchanged. */
 export function brokenReleases(
   released: readonly ReleasedMigration[],
   migrations: readonly ReleasedMigration[],
@@ -9,11 +9,11 @@ export function brokenReleases(
   return released.flatMap(({ file, when, sha256 }, index) => {
     const place = migrations.findIndex((migration) => migration.file === file);
     const found = migrations[place];
-    const frozen = 'databases out there have applied it. Put it back, and write a new migration instead';
-    if (found === undefined) return [`migrations/${file} is released and gone: ${frozen}`];
-    if (found.sha256 !== sha256) return [`migrations/${file} is released and was changed: ${frozen}`];
+    const frozen = 'databases have applied it. Restore it, and write a new migration instead';
+    if (found === undefined) return [`migrations/${file} is released, but missing: ${frozen}`];
+    if (found.sha256 !== sha256) return [`migrations/${file} is released, but was changed: ${frozen}`];
     if (found.when !== when || place !== index)
-      return [`migrations/${file} is released, and its place or date in the journal was changed: ${frozen}`];
+      return [`migrations/${file} is released, but its place or date in the journal was changed: ${frozen}`];
     return [];
   });
 }

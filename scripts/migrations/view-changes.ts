@@ -1,4 +1,4 @@
-// From the views as earlier migrations made them to the views of now, as SQL, and back again. Pure.
+// Writes the SQL that turns the views of earlier migrations into the current views, and reads such SQL back. Pure.
 import { BREAKPOINT, inOrder, parseViewFile, type ViewFile } from './view-files.ts';
 
 const WRITTEN = '-- Written by `npm run db:views` from src/db/views: edit there.';
@@ -8,15 +8,16 @@ export function isViewMigration(text: string): boolean {
 }
 
 /**
- * The text of the migration; null where nothing is to be done. What CREATE OR REPLACE can do is left to it: views of other
- * people may stand on ours, and hold grants. A view that drops, renames or retypes a column breaks the contract, and PostgreSQL
- * refuses it. A function with other arguments or results must be dropped, and whatever names it goes and comes with it.
+ * Returns the text of the migration; null if nothing is to be done. CREATE OR REPLACE does what it can, because views
+ * of other people may use ours, and ours hold grants. A view that drops, renames or retypes a column breaks the
+ * contract, and PostgreSQL refuses it. A function with other arguments or results must be dropped. Everything that uses
+ * it is dropped and made again with it.
  */
 export function viewChanges(before: readonly ViewFile[], now: readonly ViewFile[]): string | null {
   const old = new Map(before.map((file) => [file.name, file]));
   const current = new Map(now.map((file) => [file.name, file]));
   const dropped = new Set<string>();
-  // In order, so that whatever an object names has been looked at before it.
+  // In order, so that the objects that an object uses come before it.
   for (const { name, kind, signature, uses } of inOrder(before)) {
     const next = current.get(name);
     const isKept = next !== undefined && next.kind === kind && next.signature === signature;
@@ -36,7 +37,7 @@ export function viewChanges(before: readonly ViewFile[], now: readonly ViewFile[
   return `${WRITTEN}\n${pieces.join(`${BREAKPOINT}\n`)}`;
 }
 
-/** What the migrations leave behind, given in the order in which they are applied. */
+/** The views that exist after these migrations, which must be in the order in which they are applied. */
 export function viewsAfter(migrations: readonly string[]): ViewFile[] {
   const files = new Map<string, ViewFile>();
   for (const piece of migrations.filter(isViewMigration).flatMap((text) => text.split(`${BREAKPOINT}\n`))) {
@@ -49,7 +50,7 @@ export function viewsAfter(migrations: readonly string[]): ViewFile[] {
   return [...files.values()];
 }
 
-/** Without the remarks at its head: the database does not keep them. */
+/** The text without the comments at its head, which the database does not store. */
 function definition({ text }: ViewFile): string {
   return text.replace(/^(?:--.*\n)*/, '').trimEnd();
 }

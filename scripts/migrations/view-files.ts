@@ -1,4 +1,5 @@
-// The files of src/db/views: one view or function of risk_bi each, with its comments. Pure, but for the reading.
+// The files of src/db/views: each defines one view or function of risk_bi, with its comments. Pure, except that it
+// reads files.
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -6,9 +7,9 @@ export type ViewFile = {
   name: string;
   kind: 'VIEW' | 'FUNCTION';
   text: string;
-  /** Of a function: arguments and result, which CREATE OR REPLACE cannot change. */
+  /** For a function: its arguments and result, which CREATE OR REPLACE cannot change. */
   signature: string;
-  /** Other views and functions that it names. */
+  /** Other views and functions that the file names. */
   uses: readonly string[];
 };
 
@@ -21,13 +22,13 @@ export function readViewFiles(folder: string): ViewFile[] {
     .map((file) => parseViewFile(path.basename(file, '.sql'), readFileSync(path.join(folder, file), 'utf8')));
 }
 
-/** Throws where the file does not begin with its one definition, which replaces what is there. */
+/** Throws unless the file begins with its only definition: a CREATE OR REPLACE with the name of the file. */
 export function parseViewFile(name: string, text: string): ViewFile {
   const [, kind, created] = /^(?:--.*\n)*CREATE OR REPLACE (VIEW|FUNCTION) risk_bi\.(\w+)\b/.exec(text) ?? [];
   if ((kind !== 'VIEW' && kind !== 'FUNCTION') || created !== name)
     throw new Error(`${name}.sql must begin with CREATE OR REPLACE VIEW or FUNCTION risk_bi.${name}`);
   if (text.includes(BREAKPOINT)) throw new Error(`${name}.sql must not hold a statement breakpoint`);
-  // What a remark or a COMMENT tells is no dependency.
+  // Names in comments and COMMENT texts are no dependencies.
   const code = text.replaceAll(/--.*|'(?:[^']|'')*'/g, '');
   const signature = kind === 'VIEW' ? '' : (/risk_bi\.\w+([\s\S]*?)\bLANGUAGE\b/.exec(code)?.[1] ?? '');
   const named = [...code.matchAll(/\brisk_bi\.(\w+)/g)].map(([, used = '']) => used);
@@ -40,7 +41,10 @@ export function parseViewFile(name: string, text: string): ViewFile {
   };
 }
 
-/** Each after those that it names; otherwise by name. Throws where one is named that no file makes, and at a circle. */
+/**
+ * Sorts each file after those that it names, and otherwise by name. Throws if a name has no file, or if files name each
+ * other in a cycle.
+ */
 export function inOrder(files: readonly ViewFile[]): ViewFile[] {
   const waiting = new Map(files.toSorted(byName).map((file) => [file.name, file]));
   for (const { name, uses } of files) {
@@ -50,7 +54,7 @@ export function inOrder(files: readonly ViewFile[]): ViewFile[] {
   const ordered: ViewFile[] = [];
   while (waiting.size > 0) {
     const next = [...waiting.values()].find(({ uses }) => !uses.some((used) => waiting.has(used)));
-    if (next === undefined) throw new Error(`views in a circle: ${[...waiting.keys()].join(', ')}`);
+    if (next === undefined) throw new Error(`views in a cycle: ${[...waiting.keys()].join(', ')}`);
     waiting.delete(next.name);
     ordered.push(next);
   }

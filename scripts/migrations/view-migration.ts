@@ -1,4 +1,5 @@
-// Which file of migrations says what src/db/views says: the last one, while it is ours and not released, or else a new one.
+// Which migration gets the current src/db/views: the last one, if `db:views` wrote it and it is not released, or else a
+// new one.
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { readReleased } from '../../src/db/released-migrations.ts';
@@ -31,14 +32,14 @@ export function writeViewMigration(folder: string, now: readonly ViewFile[]): st
   const plan = planViewMigration(folder, now);
   switch (plan.do) {
     case 'nothing':
-      return 'The migrations say what src/db/views says: nothing to write';
+      return 'The migrations match src/db/views: nothing to write';
     case 'rewrite':
       writeFileSync(path.join(folder, plan.file), plan.text);
-      return `${plan.file} is not released, and was written anew: read the SQL`;
+      return `${plan.file} is not released, so it was rewritten: read the SQL`;
     case 'append':
       return `${appendMigration(folder, 'views', plan.text)} is new: read the SQL`;
     case 'remove':
       removeLastMigration(folder);
-      return `${plan.file} was not released, changed nothing any more, and is gone`;
+      return `${plan.file} was not released and no longer changed anything, so it was deleted`;
   }
 }

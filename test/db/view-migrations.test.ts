@@ -56,7 +56,7 @@ describe('a file of src/db/views', () => {
     assert.throws(
       () => inOrder([view('e', 'SELECT * FROM risk_bi.f'), view('f', 'SELECT * FROM risk_bi.e')]),
       {
-        message: 'views in a circle: e, f',
+        message: 'views in a cycle: e, f',
       },
     );
   });
@@ -202,7 +202,7 @@ describe('in a database', () => {
     await release(folder);
     writeViewMigration(folder, changed);
     assert.match(writeViewMigration(folder, other), /^0003_views\.sql is not released/);
-    assert.match(writeViewMigration(folder, files), /^0003_views\.sql was not released.*gone/);
+    assert.match(writeViewMigration(folder, files), /^0003_views\.sql was not released.*deleted/);
     assert.equal(readMigrations(folder).length, first);
     assert.equal(await readFile(journal(folder), 'utf8'), second);
     assert.match(writeViewMigration(folder, files), /nothing to write/);
@@ -253,13 +253,13 @@ test('a released migration that was changed, moved or lost is named', () => {
   const broken = (changed: typeof released) =>
     brokenReleases(released, changed).map((line) => line.split(':')[0]);
   assert.deepEqual(broken(released.with(1, { ...second, sha256: 'abc' })), [
-    `migrations/${second.file} is released and was changed`,
+    `migrations/${second.file} is released, but was changed`,
   ]);
   assert.deepEqual(broken(released.filter((entry) => entry !== first)).slice(0, 1), [
-    `migrations/${first.file} is released and gone`,
+    `migrations/${first.file} is released, but missing`,
   ]);
   assert.deepEqual(broken(released.with(1, { ...second, when: 1 })), [
-    `migrations/${second.file} is released, and its place or date in the journal was changed`,
+    `migrations/${second.file} is released, but its place or date in the journal was changed`,
   ]);
   assert.equal(broken([later, ...released]).length, 3);
 });
