@@ -1,5 +1,5 @@
-// `npm run bench [-- <suite> ...]`: the suites of bench/suites, all of them without a name. Each prints a table, and writes
-// bench/results/<suite>.json.
+// `npm run bench [-- <suite> ...]`: runs the named suites of bench/suites, or all of them. Each prints a table, and
+// writes bench/results/<suite>.json.
 import { withBench, type Bench } from './harness/bench.ts';
 import { distanceSuite } from './suites/distance.ts';
 import { historySuite } from './suites/history.ts';
@@ -17,5 +17,6 @@ const SUITES: Record<string, (bench: Bench) => Promise<void>> = {
 
 const chosen = process.argv.slice(2);
 const unknown = chosen.find((name) => SUITES[name] === undefined);
-if (unknown !== undefined) throw new Error(`no suite ${unknown}: ${Object.keys(SUITES).join(', ')}`);
+if (unknown !== undefined)
+  throw new Error(`unknown suite ${unknown}; known are: ${Object.keys(SUITES).join(', ')}`);
 for (const name of chosen.length === 0 ? Object.keys(SUITES) : chosen) await withBench(SUITES[name]!);

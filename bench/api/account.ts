@@ -1,5 +1,5 @@
-// An invented account in typed arrays, the same for the same seed. It changes by exact shares, so that two runs of a benchmark
-// meet the same work. Knows no paging and no HTTP.
+// An invented account in typed arrays; the same seed gives the same account. It changes by exact shares, so that two
+// runs of a benchmark do the same work. Knows nothing about paging and HTTP.
 export type AccountOptions = { users: number; seed: number };
 export type Account = ReturnType<typeof createAccount>;
 
@@ -40,7 +40,10 @@ export function createAccount({ users, seed }: AccountOptions) {
   }
 
   return {
-    /** Exactly so large a share of all users gets another level, name, count and newest event. */
+    /**
+     * Gives exactly this share of all users another level, name, count and newest event. Returns how many users that
+     * is.
+     */
     change(share: number): number {
       step++;
       let changed = 0;
@@ -54,15 +57,15 @@ export function createAccount({ users, seed }: AccountOptions) {
       }
       return changed;
     },
-    /** Exactly so large a share is reset, and no longer listed. */
+    /** Resets exactly this share of all users, who are then no longer listed. */
     remove(share: number): void {
       for (let user = 0; user < users; user++) if (isChosen(user, share)) isPresent[user] = 0;
     },
-    /** All others are reset. */
+    /** Resets all users except the first `count`. */
     keepFirst(count: number): void {
       isPresent.fill(0, count);
     },
-    /** Who is present, the newest event first. */
+    /** The present users, newest event first. */
     listed(): Uint32Array {
       const order = Uint32Array.from({ length: users }, (_, user) => user).filter(
         (user) => isPresent[user] === 1,
@@ -70,7 +73,7 @@ export function createAccount({ users, seed }: AccountOptions) {
       return order.sort((a, b) => lastEvents[b]! - lastEvents[a]! || a - b);
     },
     recordOf,
-    /** The user's own record; null for nobody's id. */
+    /** The user's own record; null for an unknown id. */
     lookUp(userId: string) {
       indexes ??= new Map(Array.from({ length: users }, (_, user) => [idOf(user), user]));
       const user = indexes.get(userId);
@@ -83,14 +86,14 @@ export function createAccount({ users, seed }: AccountOptions) {
     },
   };
 
-  /** Spread evenly: of every 20 users in a row, one for a share of 0.05, another one at each step. */
+  /** Spreads the share evenly: for 0.05, one of every 20 users in a row, and another one at each step. */
   function isChosen(user: number, share: number): boolean {
     const turn = user + step * 7;
     return Math.floor((turn + 1) * share) > Math.floor(turn * share);
   }
 }
 
-/** 32 bits that depend on all three; the finalizer of MurmurHash3. */
+/** 32 bits that depend on all three arguments: the finalizer of MurmurHash3. */
 function mix(user: number, seed: number, salt: number): number {
   let hash =
     Math.imul(user + 1, 0x9e37_79b1) ^ Math.imul(seed + 1, 0x85eb_ca6b) ^ Math.imul(salt + 1, 0xc2b2_ae35);

@@ -1,4 +1,5 @@
-// An account whose list moves after every answer, as an account of the benchmark's API. The truth is known at every request.
+// An account of the benchmark's API with a list that moves after every answer. The true state is known at every
+// request.
 import { createDriftingList, type Row } from '../drift/drifting-list.ts';
 
 export type DriftingAccount = ReturnType<typeof createDriftingAccount>;
@@ -30,9 +31,9 @@ export function createDriftingAccount(options: { users: number; seed: number; mo
     },
     present: () => list.ids().length,
     start: () => list.start(),
-    /** As many moves at once as the pages of one walk bring. */
+    /** Makes this many moves at once. */
     moveOn: (moves: number) => list.moveOn(moves),
-    /** Stands still from here on: every user present, and since when without a break. */
+    /** Stops the list. Returns every present user, and since when the user has been present without a break. */
     truth() {
       list.stop();
       return {

@@ -1,9 +1,10 @@
-// The answers of the summary, written once and kept: the server's own work must not show in what is measured.
+// The answers of the summary. They are written once and kept, so that the server's own work does not affect the
+// figures.
 import type { Account } from './account.ts';
 
 export type Pages = ReturnType<typeof createPages>;
 
-/** `oneAnswer`: the server ignores paging, and answers with everyone. */
+/** `oneAnswer`: the server ignores paging, and answers with all users. */
 export function createPages(account: Account, oneAnswer: boolean) {
   let order = account.listed();
   const kept = new Map<string, Buffer>();
@@ -35,7 +36,7 @@ export function createPages(account: Account, oneAnswer: boolean) {
   return {
     page,
     present: () => order.length,
-    /** After a change: the list is sorted again, and all its pages of that size are written. */
+    /** For after a change: sorts the list again, and writes all its pages of this size. */
     prepare(perPage: number): void {
       kept.clear();
       order = account.listed();

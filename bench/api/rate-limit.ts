@@ -1,5 +1,6 @@
-// A fixed window of requests, and the headers that state it. Without a limit, a quota that nobody can use up is stated: the
-// product would else keep to the documented 1,200 requests in five minutes, and the benchmark would measure waiting.
+// A fixed window of requests, and the headers that state it. Without a limit, the headers state a quota that no client
+// can use up. Otherwise the product would keep to the documented 1,200 requests in five minutes, and the benchmark
+// would measure waiting.
 export type Limit = { requests: number; windowMs: number };
 export type RateLimit = ReturnType<typeof createRateLimit>;
 
@@ -10,7 +11,7 @@ export function createRateLimit(limit: Limit | null) {
   let windowEnds = 0;
   let used = 0;
   return {
-    /** Counts one request. `isRefused`: it is over the limit. */
+    /** Counts one request. `isRefused`: the request is over the limit. */
     take(now: number): { isRefused: boolean; headers: Record<string, string> } {
       if (now >= windowEnds) {
         windowEnds = now + windowMs;

@@ -1,5 +1,5 @@
-// `node bench/api/server.ts`: the API of the benchmarks, a process of its own. Prints its address. Accounts are made and changed
-// by POST /control; GET /control says what was asked of it.
+// `node bench/api/server.ts`: the API of the benchmarks, in its own process. Prints its address. POST /control makes
+// and changes accounts. GET /control says how many requests have come.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json as readJson } from 'node:stream/consumers';
@@ -9,7 +9,7 @@ import { createDriftingAccount, type DriftingAccount } from './drifting-account.
 import { createPages, type Pages } from './pages.ts';
 import { createRateLimit, type Limit } from './rate-limit.ts';
 
-/** What POST /control takes: each part that is there is done, in this order. */
+/** The body of POST /control. Each part that is present is done, in this order. */
 export type Control = {
   latencyMs?: number;
   limit?: Limit | null;
@@ -21,11 +21,11 @@ export type Control = {
   keepFirst?: number;
   moveOn?: number;
   startMoving?: boolean;
-  /** Page size in which the list is written out; needed after every change. */
+  /** Writes the list out in pages of this size. Needed after every change. */
   prepare?: number;
 };
 
-/** What GET /control answers; counted since the last POST. `firstRequestAt` in ms since 1970. */
+/** The answer of GET /control: counts since the last POST. `firstRequestAt` is in ms since 1970. */
 export type Asked = { requests: number; firstRequestAt: number | null };
 
 type Still = { account: Account; pages: Pages };
@@ -42,7 +42,7 @@ const server = createServer((request, response) => {
     send(response, 500, failure(1000, 'the server failed'));
   });
 });
-// Whoever started it is gone.
+// The process that started this one is gone.
 process.stdin.resume().on('end', () => process.exit());
 server.listen(0, '127.0.0.1', () => {
   process.stdout.write(`http://127.0.0.1:${(server.address() as AddressInfo).port}\n`);

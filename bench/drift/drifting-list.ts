@@ -1,5 +1,6 @@
-// A list in the order of the newest event that moves while it is read: so many users a page act and go to the top, one in fifty
-// of them is reset instead, and one in fifty is somebody new. Knows the truth at every request.
+// A list in the order of the newest event, which moves while it is read. For each page, some users act and go to the
+// top. In one of fifty moves, a user is reset instead; in another one of fifty, a new user arrives. Knows the true
+// state at every request.
 import { createHash } from 'node:crypto';
 import type { SummaryPage } from '../../src/cloudflare/client.ts';
 import type { UserRecord } from '../../src/cloudflare/endpoints/user-record.ts';
@@ -13,12 +14,12 @@ const START = Date.parse('2026-01-01T00:00:00Z');
 
 export function createDriftingList(users: number, movesPerPage: number, seed: number) {
   let state = seed;
-  // Park and Miller: enough for who moves next, and the same on every machine.
+  // Park and Miller: good enough to choose who moves next, and the same on every machine.
   const random = () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
   let tick = 1;
   let arrivals = 0;
   const list: Row[] = [];
-  /** Ticks at which a user was last without a level; users never reset are not in it. */
+  /** The last tick at which each user had no level. */
   const without = new Map<string, number>();
   const resets = new Map<string, number>();
   let moving = movesPerPage > 0;
@@ -53,12 +54,12 @@ export function createDriftingList(users: number, movesPerPage: number, seed: nu
     moveOn(moves: number): void {
       for (let n = 0; n < moves; n++) move();
     },
-    /** The first instant from which a present user has had a level without a break. */
+    /** The tick from which a present user has had a level without a break. */
     presentFrom: (userId: string) => (without.get(userId) ?? -1) + 1,
-    /** Whether the user had a level at every instant since. */
+    /** Whether the user has had a level at every tick from `since` on. */
     presentSince: (userId: string, since: number) =>
       list.some((row) => row.user_id === userId) && (without.get(userId) ?? 0) < since,
-    /** One answer; then the list moves on. */
+    /** Returns one answer; then the list moves on. */
     page(page: number, perPage: number): { records: Row[]; info: SummaryPage<unknown>['info'] } {
       const records = list.slice((page - 1) * perPage, page * perPage);
       const info = { page, per_page: perPage, total_count: list.length };

@@ -1,6 +1,6 @@
-// `npm run bench:drift`: what a list that moves while it is read does to a naive walk, and to this one. Whole runs of the real
-// sync on a real PostgreSQL; the table in docs/reliability.md comes from here. Then what a cheaper second pass would miss.
-// DRIFT_TRIALS multiplies the trials.
+// `npm run bench:drift`: compares a naive walk with this product's walk on a list that moves while it is read. Makes
+// whole runs of the real sync on a real PostgreSQL, and then shows what a cheaper second pass would miss. Prints the
+// tables in docs/reliability.md. DRIFT_TRIALS multiplies the trials.
 import { randomBytes } from 'node:crypto';
 import { createLogger } from '../../src/logger.ts';
 import { migrate } from '../../src/db/migrate.ts';
@@ -24,7 +24,7 @@ type Trial = {
   naiveMissed: number;
   naiveDoubled: number;
   verdict: 'complete' | 'partial';
-  /** Present throughout, and met by no pass. */
+  /** Users who were present throughout, and whom no pass met. */
   unseen: number;
   estimate: number | null;
   falseClears: number;
@@ -39,7 +39,7 @@ const pool = createPool({ url: await ensureDatabase(server.url, 'drift'), logger
 try {
   await migrate(pool);
   say(
-    '| users | moves a page | trials | naive: misses somebody | naive: counts somebody twice | complete | partial | false clears | values never served | complete, and somebody unseen | estimate, mean | unseen, mean | passes | requests a run |',
+    '| users | moves per page | trials | naive: misses users | naive: counts users twice | complete | partial | false clears | values never served | complete, but users unseen | mean estimate | mean unseen | passes | requests per run |',
   );
   say('|---|---|---|---|---|---|---|---|---|---|---|---|---|---|');
   for (const cell of CELLS) say(row(cell, await trialsOf(cell)));
@@ -48,9 +48,13 @@ try {
   await server.stop();
 }
 say('');
-say('A cheaper second pass: users present throughout that nobody met, mean a walk, and requests.');
+say(
+  'A cheaper second pass: users who were present throughout and were not met (mean per walk), and requests.',
+);
 say('');
-say('| users | moves a page | one pass | and the head again | two passes | requests: one, with head, two |');
+say(
+  '| users | moves per page | one pass | one pass and the head again | two passes | requests: one pass, with head, two passes |',
+);
 say('|---|---|---|---|---|---|');
 for (const { users, moves, trials } of CELLS) say(cheaper(users, moves, trials));
 
@@ -59,7 +63,7 @@ async function trialsOf({ users, moves, trials }: (typeof CELLS)[number]): Promi
   const list = createDriftingList(users, 0, users + moves * 7);
   const results: Trial[] = [];
   await sync(pool, accountId, list);
-  // The account begins as it was published, and then never stands still.
+  // The list begins as it was published, and then never stands still.
   const moving = createDriftingList(users, moves, users + moves * 7);
   for (let trial = 0; trial < trials; trial++) results.push(await oneTrial(accountId, moving));
   return results;
@@ -127,7 +131,7 @@ async function known(accountId: string): Promise<Map<string, string>> {
   return new Map(rows.map(({ id, value }) => [id, value]));
 }
 
-/** Pages 1 to the number that the first answer promises, once. */
+/** Reads pages 1 to the number that the first answer states, once. */
 function naiveWalk(list: DriftingList): Pick<Trial, 'naiveMissed' | 'naiveDoubled'> {
   const since = list.now();
   const there = list.ids();
@@ -160,7 +164,7 @@ function unseenOf(
   return there.filter((userId) => !met.has(userId) && list.presentSince(userId, since)).length;
 }
 
-/** The head is read again until a page brings nobody who acted since the walk began. */
+/** Reads the head again until a page shows no user who acted since the walk began. */
 function cheaper(users: number, moves: number, trials: number): string {
   const sums = { one: 0, head: 0, two: 0, requestsOne: 0, requestsHead: 0, requestsTwo: 0 };
   const list = createDriftingList(users, moves, users + moves * 7);

@@ -1,4 +1,4 @@
-// Starts the API of the benchmarks as a process of its own, and tells it what world to be.
+// Starts the API of the benchmarks in its own process, and controls it.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -27,7 +27,7 @@ export async function startApi() {
   return {
     url,
     cpuMs: () => cpuOfTree(child.pid!),
-    /** Also counts anew. */
+    /** Also resets the counts. */
     control: (order: Control) => ask<Asked>('/control', order),
     asked: () => ask<Asked>('/control'),
     truth: (accountId: string) => ask<Truth>(`/control/truth/${accountId}`),

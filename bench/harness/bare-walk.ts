@@ -1,4 +1,5 @@
-// `node bench/harness/bare-walk.ts <url> <account> <per page>`: every page once, parsed, counted and forgotten.
+// `node bench/harness/bare-walk.ts <url> <account> <per page>`: reads, parses and counts every page once, and keeps
+// nothing.
 import { Agent, get } from 'node:http';
 import { text } from 'node:stream/consumers';
 

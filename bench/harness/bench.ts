@@ -1,4 +1,4 @@
-// What a suite has at hand: a server, an API, and its settings from the environment.
+// What every suite gets: a server, an API, and its settings from the environment.
 import { startApi, type Api } from './api.ts';
 import { startPostgres, type Postgres } from './postgres.ts';
 
@@ -6,11 +6,11 @@ export type Bench = { postgres: Postgres; api: Api; rounds: number };
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
-/** Starts both, and stops both whatever happens. */
+/** Starts both, and stops both in any case. */
 export async function withBench(work: (bench: Bench) => Promise<void>): Promise<void> {
   const postgres = await startPostgres();
   const api = await startApi();
-  // The API ends with this process; the server would run on.
+  // The API ends with this process, but the server would keep running.
   const giveUp = () => void postgres.stop().finally(() => process.exit(1));
   for (const signal of SIGNALS) process.once(signal, giveUp);
   try {
@@ -22,7 +22,7 @@ export async function withBench(work: (bench: Bench) => Promise<void>): Promise<
   }
 }
 
-/** A variable that holds one whole number or several, separated by commas. */
+/** Reads a variable with one or more whole numbers, separated by commas. */
 export function numbersOf(variable: string, otherwise: readonly number[]): number[] {
   const text = process.env[variable] ?? '';
   if (text === '') return [...otherwise];

@@ -1,4 +1,4 @@
-// A COPY with nothing around it: what the fastest possible load of the same rows costs here.
+// A plain COPY: the cost of the fastest possible load of the same rows on this machine.
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { from } from 'pg-copy-streams';

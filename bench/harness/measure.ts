@@ -7,7 +7,7 @@ import { cpuOfEndedChildren, peakOfTree } from './proc.ts';
 
 export type Command = { file: string; args: readonly string[]; env: Record<string, string>; cwd?: string };
 
-/** `startMs`: from the start of the process to its first request of the API. */
+/** `startMs`: from the start of the process to its first request to the API. */
 export type Figures = {
   wallMs: number;
   startMs: number;
@@ -23,7 +23,7 @@ export type Ended = { code: number; out: string; log: string };
 
 const LOOK_EVERY_MS = 40;
 
-/** `peakMb` is the highest of any one command; times and WAL are of all together. */
+/** `peakMb` is the highest of any single command. Times and WAL are for all commands together. */
 export async function measure(
   { postgres, api }: { postgres: Postgres; api: Api },
   commands: readonly Command[],

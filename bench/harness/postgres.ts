@@ -1,4 +1,4 @@
-// The PostgreSQL 18 of a benchmark: default settings, in a temporary folder, gone afterwards.
+// The PostgreSQL 18 of a benchmark: default settings, in a temporary folder that is removed afterwards.
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,7 +11,7 @@ import { cpuOfTree } from './proc.ts';
 
 export type Postgres = Awaited<ReturnType<typeof startPostgres>>;
 
-/** Ends the server of a benchmark that was killed. */
+/** Stops the server if the benchmark is killed. */
 const watcher = fileURLToPath(new URL('../../test/support/database/watch-embedded.ts', import.meta.url));
 
 export async function startPostgres() {
@@ -27,7 +27,7 @@ export async function startPostgres() {
   }
 
   return {
-    /** An empty database of that name, whatever there was. */
+    /** Creates an empty database with this name, and drops an existing one first. */
     async emptyDatabase(name: string): Promise<string> {
       return recreateDatabase(url, name);
     },
@@ -37,7 +37,7 @@ export async function startPostgres() {
     urlOf: (name: string) => databaseUrl(url, name),
     checkpoint: async () => void (await admin.query('checkpoint')),
     walBytes: () => number("select pg_current_wal_insert_lsn() - '0/0' as n"),
-    /** Of all its processes since it started, in ms; waits until no client is left but this one. */
+    /** CPU time of all server processes since the start, in ms. First waits until no other client is connected. */
     async cpuMs(): Promise<number> {
       const others = `select count(*) as n from pg_stat_activity
         where backend_type = 'client backend' and pid <> pg_backend_pid() and application_name <> '${OWN}'
@@ -55,7 +55,7 @@ export async function startPostgres() {
 
 const OWN = 'benchmark';
 
-/** One connection, for what a benchmark asks by itself. */
+/** One connection, for the queries that the benchmark itself makes. */
 export function openPool(url: string): Pool {
   const named = new URL(url);
   named.searchParams.set('application_name', OWN);
@@ -67,7 +67,10 @@ export function openPool(url: string): Pool {
   });
 }
 
-/** What autovacuum does within minutes of a load. Without it, rounds would meet it at work, or plans made without statistics. */
+/**
+ * Does what autovacuum would do within minutes of a load. Otherwise rounds would run beside autovacuum, or with plans
+ * that were made without statistics.
+ */
 export async function settle(databaseUrl: string): Promise<void> {
   const pool = openPool(databaseUrl);
   await pool.query('vacuum analyze');

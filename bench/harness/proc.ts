@@ -1,4 +1,4 @@
-// What Linux says of processes under /proc: processor time and memory. On other systems every figure is NaN.
+// Processor time and memory of processes, from /proc on Linux. On other systems every figure is NaN.
 import { readdirSync, readFileSync } from 'node:fs';
 
 // USER_HZ: 100 on every Linux that Node runs on.
@@ -6,7 +6,7 @@ const TICK_MS = 10;
 
 type Times = { ownMs: number; reapedMs: number };
 
-/** User and system time of the process, and of those children that it has waited for. */
+/** User and system time of the process, and of the children that it has waited for. */
 function timesOf(pid: number | 'self'): Times {
   const stat = read(`/proc/${pid}/stat`);
   if (stat === null) return { ownMs: Number.NaN, reapedMs: Number.NaN };
@@ -19,12 +19,18 @@ function timesOf(pid: number | 'self'): Times {
   return { ownMs: (utime + stime) * TICK_MS, reapedMs: (cutime + cstime) * TICK_MS };
 }
 
-/** Of all children of this process that have ended: the kernel adds it up when a child is waited for, so nothing is missed. */
+/**
+ * CPU time of all children of this process that have ended. The kernel adds it up when a child is waited for, so
+ * nothing is missed.
+ */
 export function cpuOfEndedChildren(): number {
   return timesOf('self').reapedMs;
 }
 
-/** Of a process and all that it started: the living ones by themselves, the ended ones through whoever waited for them. */
+/**
+ * CPU time of a process and of all that it started. Running processes count by themselves. Ended ones count in the
+ * process that waited for them.
+ */
 export function cpuOfTree(pid: number): number {
   return treeOf(pid)
     .map(timesOf)
@@ -33,8 +39,8 @@ export function cpuOfTree(pid: number): number {
 }
 
 /**
- * The highest resident memory so far of a process and of its living children, in MB. Of VmHWM, because `ru_maxrss` of a child
- * begins with what its parent held when it was started.
+ * Peak resident memory of a process and its running children, in MB. Taken from VmHWM, because `ru_maxrss` of a child
+ * begins with the memory that its parent held at that time.
  */
 export function peakOfTree(pid: number): number {
   let kb = 0;
@@ -47,7 +53,7 @@ function treeOf(pid: number): number[] {
   return [pid, ...childrenOf(pid).flatMap(treeOf)];
 }
 
-/** A child belongs to the thread that started it. */
+/** /proc lists a child under the thread that started it. */
 function childrenOf(pid: number): number[] {
   try {
     return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
@@ -58,7 +64,7 @@ function childrenOf(pid: number): number[] {
   }
 }
 
-/** Null when there is no such process any more. */
+/** Null if the process no longer exists. */
 function read(file: string): string | null {
   try {
     return readFileSync(file, 'utf8');

@@ -1,4 +1,4 @@
-// What the same rows cost with nothing around them, on this machine and in this run: a bare COPY into one keyed table, and a bare
+// The references, from this machine and this run: a bare COPY of the same rows into one table with a key, and a bare
 // walk that parses every page and keeps nothing.
 import { fileURLToPath } from 'node:url';
 import { copyText } from './copy-text.ts';
@@ -8,7 +8,10 @@ import { openPool } from './postgres.ts';
 
 const walkScript = fileURLToPath(new URL('bare-walk.ts', import.meta.url));
 
-/** Of the present users of the newest snapshot, in the order of the API's pages; wall in ms, and MB of WAL. */
+/**
+ * Copies the present users of the newest snapshot, in the order of the API's pages. Returns the wall time in ms, and MB
+ * of WAL.
+ */
 export async function bareCopy(
   bench: Bench,
   databaseUrl: string,
@@ -35,7 +38,10 @@ export async function bareCopy(
   }
 }
 
-/** A process of its own, four requests side by side: its start is in the figure, as it is in that of the command. */
+/**
+ * Runs in its own process, with four requests side by side. The figure includes the start of the process, as the figure
+ * of the command does.
+ */
 export async function bareWalk(
   bench: Bench,
   accountId: string,

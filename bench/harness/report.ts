@@ -1,4 +1,5 @@
-// A table for people and a file for programs. The name of a column carries its unit: `_ms`, `_mb`, `_x` (times a reference).
+// Prints a table for people, and writes a file for programs. The name of a column ends in its unit: `_ms`, `_mb`, `_x`
+// (times a reference).
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus, loadavg, totalmem } from 'node:os';
 
@@ -8,7 +9,7 @@ export type Report = ReturnType<typeof createReport>;
 
 const RESULTS = 'bench/results';
 
-/** Lists of numbers go into the file alone: the single rounds. */
+/** Lists of numbers (the single rounds) go only into the file. */
 export function createReport(suite: string, settings: Row) {
   const rows: Row[] = [];
   const file = `${RESULTS}/${suite}.json`;
@@ -18,11 +19,11 @@ export function createReport(suite: string, settings: Row) {
     memory_mb: Math.round(totalmem() / 2 ** 20),
     node: process.version,
     postgres: 18,
-    // Of the last minute: whoever else is at work here shows in every wall time.
+    // Over the last minute. Other work on this machine shows in every wall time.
     load_at_start: loadavg()[0]!,
   };
   return {
-    /** Written at once: a run that is stopped keeps what it has measured. */
+    /** Writes the file at once, so that a run that is stopped keeps its figures. */
     async add(row: Row): Promise<void> {
       rows.push(row);
       process.stderr.write(`${suite}: ${line(row)}\n`);
@@ -32,7 +33,7 @@ export function createReport(suite: string, settings: Row) {
     },
     print(): void {
       process.stdout.write(
-        `\n${suite} (${machine.cores} cores, ${machine.cpu}, Node ${machine.node}, PostgreSQL 18, load ${machine.load_at_start.toFixed(1)} before; ${line(settings)})\n\n${table(rows)}\n${file}\n`,
+        `\n${suite} (${machine.cores} cores, ${machine.cpu}, Node ${machine.node}, PostgreSQL 18, load ${machine.load_at_start.toFixed(1)} at the start; ${line(settings)})\n\n${table(rows)}\n${file}\n`,
       );
     },
   };

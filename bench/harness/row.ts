@@ -1,9 +1,9 @@
-// One line of a report: the medians of the rounds of a case, beside their references from the same run.
+// One row of a report: the medians over the rounds of a case, with references from the same run.
 import type { Figures } from './measure.ts';
 import { median, medians } from './median.ts';
 import type { Row } from './report.ts';
 
-/** NaN: not taken in this suite. */
+/** NaN if the suite does not measure it. */
 export type References = { copyMs: number; walkMs: number };
 
 export function caseRow(

@@ -1,11 +1,11 @@
-// The real command, `sync --json`, on a database and an account of the benchmark.
+// Runs the real command, `sync --json`, with a database and an account of the benchmark.
 import type { Bench } from './bench.ts';
 import { measure, type Command, type Ended, type Figures } from './measure.ts';
 
 export type SyncRequest = {
   databaseUrl: string;
   accountId: string;
-  /** What the API is asked for. */
+  /** The page size that the API is asked for. */
   perPage: number;
   env?: Record<string, string>;
   args?: readonly string[];
@@ -16,13 +16,13 @@ export type Synced = { figures: Figures; users: number; changes: number; request
 
 const CHANGES = ['appeared', 'raised', 'lowered', 'cleared', 'returned'];
 
-/** Throws when it does not end with a complete snapshot: a failed run has no figures. */
+/** Throws if the run does not end with a complete snapshot: a failed run has no figures. */
 export async function sync(bench: Bench, request: SyncRequest): Promise<Synced> {
   const [synced] = await syncTogether(bench, [request]);
   return synced!;
 }
 
-/** All started at once. The figures of each are those of all together. */
+/** Starts all of them at once. Each gets the figures of all together. */
 export async function syncTogether(bench: Bench, requests: readonly SyncRequest[]): Promise<Synced[]> {
   const { figures, ended } = await measure(
     bench,
@@ -31,7 +31,7 @@ export async function syncTogether(bench: Bench, requests: readonly SyncRequest[
   return ended.map((one) => ({ figures, ...readLine(one) }));
 }
 
-/** Once in the life of a database. In milliseconds. */
+/** Needed once for each database. Returns milliseconds. */
 export async function migrate(bench: Bench, databaseUrl: string): Promise<number> {
   const env = { PATH: process.env['PATH'] ?? '', DATABASE_URL: databaseUrl };
   const { figures, ended } = await measure(bench, [

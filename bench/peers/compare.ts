@@ -1,4 +1,5 @@
-// One peer through the same life as the others: an empty database, loaded, read again, changed in part, changed whole.
+// Takes one peer through the same steps as the others: an empty database is loaded, read again, changed in part, and
+// changed completely.
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -17,7 +18,7 @@ const PER_PAGE = 1_000;
 const DRIFT_PER_PAGE = 50;
 const CHANGES = { cold: 0, unchanged: 0, '5 % changed': 0.05, 'everything changed': 1 } as const;
 
-/** What comes once in the life of a database, such as migrations, is part of `cold`, for everybody. */
+/** For every peer, `cold` includes what happens once for each database, such as migrations. */
 export async function comparePeer(bench: Bench, peer: Peer, users: number): Promise<Record<Case, Figures>> {
   await bench.api.control({ account: ACCOUNT, create: { users, seed: 1 }, prepare: PER_PAGE });
   return withTask(bench, PER_PAGE, async (task) => {
@@ -35,7 +36,7 @@ export async function comparePeer(bench: Bench, peer: Peer, users: number): Prom
   });
 }
 
-/** The list is loaded while it stands still; users act and are reset; then it is read once more while it moves. */
+/** Loads the list while it stands still. Then users act and are reset. Then reads the list once more while it moves. */
 export async function driftPeer(
   bench: Bench,
   peer: Peer,

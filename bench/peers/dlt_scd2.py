@@ -1,7 +1,7 @@
 """dlt, merge strategy scd2: dlt_scd2.py <api> <account> <per page> <database url> <folder> csv|arrow
 
-Pages are yielded whole, as dlt's performance page advises. `arrow` hands over Arrow tables, with the row hash that its page on
-scd2 asks for. Workers are set by the caller, in dlt's own variables.
+Yields whole pages, as dlt's performance page advises. `arrow` yields Arrow tables, with the row hash that dlt's page on
+scd2 requires. The caller sets the workers, in dlt's own variables.
 """
 import sys
 

@@ -7,7 +7,7 @@ const ROWS = 1_000;
 type Page = { success: boolean; result: { users: User[] }; result_info: { total_pages: number } };
 
 const table = await openUsers(database);
-// By id: one statement may not touch a row twice.
+// By id, because one statement must not touch a row twice.
 let waiting = new Map<string, User>();
 for (let page = 1, pages = 1; page <= pages; page++) {
   const response = await fetch(

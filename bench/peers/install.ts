@@ -1,5 +1,5 @@
-// Brings the peers into bench/.peers, once: a virtual environment of pinned Python packages, the SDK, and the Node programs as
-// bundles, because the product is one as well.
+// Installs the peers into bench/.peers, once: a virtual environment with pinned Python packages, the SDK, and the Node
+// programs. These are bundled, because the product is bundled as well.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -44,7 +44,7 @@ export async function installPeers(): Promise<Installed> {
   };
 }
 
-/** Again only when what is asked for has changed. */
+/** Installs again only if `wanted` has changed. */
 function once(name: string, wanted: string, install: () => void): void {
   const stamp = path.join(HERE, `${name}.installed`);
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;

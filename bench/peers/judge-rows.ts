@@ -1,20 +1,20 @@
-// What a walk over a moving list left in a table, against the truth before and after. Pure.
+// Compares the rows that a walk over a moving list left in a table with the true state before and after. Pure.
 import type { Truth } from '../harness/api.ts';
 
 export type Current = { user_id: string; event_count: number }[];
 
-/** Of users: present all the while, or gone before the walk began. Of others nothing is asked. */
+/** Counts of users who were present throughout, or gone before the walk began. Other users are not judged. */
 export type Judged = {
   right: number;
-  /** Present all the while, and no current row; never had one. */
+  /** Present throughout, but without a current row, and never had one. */
   missing: number;
-  /** The same, and had one before: the walk retired a user who was there. */
+  /** Present throughout, but without a current row, and had one before: the walk retired a present user. */
   wronglyRetired: number;
-  /** A value that the user did not have at any time of the walk. */
+  /** The row has a value that the user did not have at any time of the walk. */
   stale: number;
   /** More than one current row. */
   doubled: number;
-  /** Gone before the walk began, and still current. */
+  /** Gone before the walk began, but still has a current row. */
   keptThoughGone: number;
 };
 

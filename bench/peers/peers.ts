@@ -1,4 +1,4 @@
-// Who is compared: how each is started, and how its current rows are read. Each is set up as its own documentation advises.
+// The peers: how each is started, and how its current rows are read. Each is set up as its own documentation advises.
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from '../harness/measure.ts';
@@ -10,24 +10,24 @@ export type Task = {
   accountId: string;
   perPage: number;
   databaseUrl: string;
-  /** For what the peer keeps between two runs. */
+  /** For the files that the peer keeps between two runs. */
   folder: string;
 };
 
 export type Peer = {
   name: string;
   keepsHistory: boolean;
-  /** More users would take too long. */
+  /** The largest number of users: more would take too long. */
   most?: number;
   command(task: Task): Command;
-  /** SQL: user_id and event_count of every row that is current. */
+  /** SQL that returns user_id and event_count of every current row. */
   current: string;
 };
 
 export const OURS = 'this product';
 
 export function peersOf(installed: Installed): Peer[] {
-  // No settings of whoever runs this, and nothing left behind in their home.
+  // Does not use the settings of the person who runs this, and leaves nothing in their home folder.
   const environment = (folder: string) => ({
     PATH: `${installed.bin}:${process.env['PATH'] ?? ''}`,
     HOME: folder,
@@ -62,8 +62,8 @@ export function peersOf(installed: Installed): Peer[] {
       current: 'select user_id, event_count from risk_bi.users where is_present',
     },
     dlt('dlt scd2, csv', 'csv', {}),
-    // Its performance page: processes to normalize, and files small enough that there is one for each. It loads 20 files side by
-    // side without being told.
+    // As dlt's performance page advises: processes that normalize, and files small enough that each process gets one.
+    // Loading already uses 20 files side by side.
     dlt('dlt scd2, csv, 2 workers', 'csv', {
       NORMALIZE__WORKERS: '2',
       DATA_WRITER__FILE_MAX_ITEMS: '25000',
@@ -91,7 +91,7 @@ export function peersOf(installed: Installed): Peer[] {
   ];
 }
 
-/** COPY instead of INSERT, and the psycopg 3 that its documentation recommends. */
+/** Uses COPY instead of INSERT, and psycopg 3, which the documentation of target-postgres recommends. */
 function targetConfig(folder: string, databaseUrl: string): string {
   const file = path.join(folder, 'target.json');
   const url = databaseUrl.replace(/^postgres(ql)?:/, 'postgresql+psycopg:');

@@ -1,6 +1,6 @@
-// `npm run bench:peers`: this product beside what people would pick instead. Same API, same server, same machine, same run.
-// With `-- costs` or `-- rows`: one half alone.
-// BENCH_USERS, BENCH_ROUNDS, BENCH_DRIFT_USERS; BENCH_PEERS: parts of names, separated by commas, of those who take part.
+// `npm run bench:peers`: compares this product with its alternatives, on the same API, server and machine, in the same
+// run. `-- costs` or `-- rows` runs only one half.
+// BENCH_USERS, BENCH_ROUNDS, BENCH_DRIFT_USERS. BENCH_PEERS chooses peers: parts of their names, separated by commas.
 import { numbersOf, withBench, type Bench } from '../harness/bench.ts';
 import type { Figures } from '../harness/measure.ts';
 import { medians } from '../harness/median.ts';
@@ -12,7 +12,7 @@ import { OURS, peersOf, type Peer } from './peers.ts';
 
 const USERS = numbersOf('BENCH_USERS', [100_000])[0]!;
 const DRIFT_USERS = numbersOf('BENCH_DRIFT_USERS', [20_000])[0]!;
-// A tenth of a move a page: at four pages a second, as when 7 % of 20,000 users act in an hour.
+// 0.1 moves per page. At four pages a second, this is as if 7 % of 20,000 users act in an hour.
 const MOVES_PER_PAGE = 0.1;
 
 const peers = chosen(peersOf(await installPeers()));
@@ -28,13 +28,13 @@ async function costs(bench: Bench): Promise<void> {
   );
   const wins: string[] = [];
   for (const users of sizes) {
-    // Those who cannot do the full size are compared at their own, with this product beside them.
+    // Peers that cannot handle the full size are compared at their own size, beside this product.
     const together = peers.filter(
       ({ name, most }) => users === Math.min(USERS, most ?? USERS) || name === OURS,
     );
     const figures = new Map<string, Record<Case, Figures>>();
     const lives = new Map<string, Record<Case, Figures>[]>(together.map(({ name }) => [name, []]));
-    // Round by round, so that a slow quarter of an hour is everybody's.
+    // Round by round, so that a slow quarter of an hour affects all peers.
     for (let round = 0; round < bench.rounds; round++)
       for (const peer of together) lives.get(peer.name)!.push(await comparePeer(bench, peer, users));
     for (const [name, all] of lives)
@@ -108,7 +108,7 @@ async function correctness(bench: Bench): Promise<void> {
       stale,
       doubled,
       kept_though_gone: keptThoughGone,
-      // What it cost: reading again is how a moving list is read right.
+      // The cost: to read a moving list correctly, it must be read again.
       requests: medians(walks).requests,
       wall_ms: medians(walks).wallMs,
     });

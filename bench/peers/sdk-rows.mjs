@@ -1,5 +1,5 @@
-// Cloudflare's SDK, one upsert a row: sdk-rows <api> <account> <per page> <database url>
-// The SDK hands over `result` without `result_info`, so the end is the first page without users.
+// Cloudflare's SDK, one upsert per row: sdk-rows <api> <account> <per page> <database url>
+// The SDK returns `result` without `result_info`, so the walk ends at the first page without users.
 import Cloudflare from 'cloudflare';
 import { openUsers } from './users-table.ts';
 

@@ -1,4 +1,4 @@
-"""A Singer tap of its own, as small as one is written in an afternoon: tap_risk.py <api> <account> <per page>"""
+"""A small Singer tap, as a person could write it in an afternoon: tap_risk.py <api> <account> <per page>"""
 import json
 import sys
 from http.client import HTTPConnection

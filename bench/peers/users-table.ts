@@ -1,4 +1,4 @@
-// The table of the peers that are written with Drizzle: the users as they are now. It keeps no history.
+// The table of the peers that use Drizzle: the users as they are now. It keeps no history.
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { sql } from 'drizzle-orm';
 import { integer, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core';
@@ -21,7 +21,7 @@ export async function openUsers(url: string) {
   await db.execute(sql`create table if not exists users (user_id uuid primary key, email text, name text,
     max_risk_level text not null, event_count integer not null, last_event timestamptz not null)`);
   return {
-    /** In one statement. No user twice. */
+    /** Upserts all rows in one statement. No user may be in `rows` twice. */
     async upsert(rows: User[]): Promise<void> {
       await db
         .insert(users)

@@ -1,4 +1,4 @@
-// Fairness: in what somebody needs less than this product does.
+// For fairness: lists the figures in which a peer needs less than this product.
 import type { Figures } from '../harness/measure.ts';
 import { CASES, type Case } from './compare.ts';
 import { OURS } from './peers.ts';
@@ -11,7 +11,7 @@ const LOOKED_AT = {
   walMb: 'WAL, MB',
 } as const;
 
-/** One line a case and figure, in which somebody needs less. */
+/** One line for each case and figure in which a peer needs less. */
 export function winsOf(users: number, figures: Map<string, Record<Case, Figures>>): string[] {
   const ours = figures.get(OURS);
   if (ours === undefined) return [];

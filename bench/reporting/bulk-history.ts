@@ -1,20 +1,24 @@
-// A long history of an invented account, written by SQL straight into the tables: a year of hourly snapshots takes minutes
-// instead of a day of syncs. test/scenarios/bulk-history.test.ts proves that the rows are those that publishing would write.
+// Writes a long history of an invented account with SQL, straight into the tables: a year of hourly snapshots takes
+// minutes, where syncs would take a day. test/scenarios/bulk-history.test.ts proves that publishing would write the
+// same rows.
 import type { Pool } from '../../src/db/pool.ts';
 
 export type BulkHistory = {
   accountId: string;
   users: number;
-  /** An hour apart. */
+  /** Number of snapshots, an hour apart. */
   snapshots: number;
   /** Instant of the first one, in whole milliseconds. */
   start: string;
-  /** How often a user acts, on average, in acts per user over the whole history. */
+  /** Average acts per user over the whole history. */
   actsPerUser: number;
   seed: number;
 };
 
-/** Adds the account and its history. Leaves the table `bulk_acts`: what each user did at which snapshot; null: cleared. */
+/**
+ * Adds the account and its history. Leaves the table `bulk_acts`: what each user did at each snapshot. A null level
+ * means that the user was cleared.
+ */
 export async function writeBulkHistory(pool: Pool, history: BulkHistory): Promise<void> {
   const client = await pool.connect();
   try {
@@ -50,12 +54,14 @@ function statements({ accountId, users, snapshots, start, actsPerUser, seed }: B
   return [
     `insert into risk.accounts (account_id, label, added_at) values ('${accountId}', 'Bulk', '${start}')`,
     `drop table if exists bulk_acts`,
-    // A few users make most of the moves: the third power of an even number has a mean of a quarter.
+    // A few users make most of the moves: the third power of an evenly distributed number from 0 to 1 has a mean of a
+    // quarter.
     `create temp table bulk_users on commit drop as
        select u as user_no, md5('${accountId}/' || u)::uuid as user_id,
               1 + floor(${actsPerUser} * 4 * (${random('u', 1)}) ^ 3)::integer as acts
          from generate_series(1::bigint, ${users}) u`,
-    // Nine of ten are there from the beginning. One act in ten may change the level, one in sixty is a clearing.
+    // Nine of ten users are present from the beginning. One act in ten may change the level, and one in sixty clears
+    // the user.
     `create table bulk_acts as
        with chosen as (
               select distinct user_no, user_id,
@@ -84,7 +90,7 @@ function statements({ accountId, users, snapshots, start, actsPerUser, seed }: B
        select user_no, user_id, snapshot_no as from_no, until_no, level, level_before, nth = 1 as is_first, until_no is not null and next_level is null as is_cleared
          from turns where level is not null`,
     `create temp table bulk_ids on commit drop as select last_snapshot_id as before from risk_internal.feed_clock`,
-    // Numbered as a publish would: users of one snapshot by their id.
+    // Keys are numbered as in a publish: users of one snapshot by their id.
     `insert into risk.users (account_key, user_key, user_id, max_risk_level, event_count, last_event, level_since, identity_since, first_seen_at, cleared_at, snapshot_id)
        with served as (select distinct on (user_no) user_no, event_count, last_event from bulk_acts where level is not null order by user_no, snapshot_no desc),
             newest as (select distinct on (user_no) user_no, user_id, level, snapshot_no from bulk_acts order by user_no, snapshot_no desc),
@@ -108,7 +114,7 @@ function statements({ accountId, users, snapshots, start, actsPerUser, seed }: B
        select account_key, user_key, ${at('snapshot_no')}, b.event_count, b.last_event, snapshot_no + 1 + before
          from bulk_acts b join risk.users u using (user_id), bulk_ids
         where u.account_key = ${key} and level is not null order by snapshot_no, user_key`,
-    // What each act adds to a level and takes from the one before it.
+    // What each act adds to its level, and takes from the level before it.
     `create temp table bulk_deltas on commit drop as
        with before as (
               select *, lag(level) over w as old_level, lag(event_count) over w as old_count
@@ -136,7 +142,7 @@ function statements({ accountId, users, snapshots, start, actsPerUser, seed }: B
          from totals left join begun using (snapshot_no) left join ended using (snapshot_no), bulk_ids order by snapshot_no`,
     `insert into risk.snapshot_levels (account_key, snapshot_id, max_risk_level, user_count, event_count)
        select ${key}, snapshot_no + 1 + before, level, users, events from bulk_counts, bulk_ids order by snapshot_no, level`,
-    // The runs take a minute each and are of every slot; nothing of the publish path is claimed for them.
+    // Each run takes a minute, and every slot has one. The test does not compare these rows with those of publishing.
     `insert into risk.sync_runs (account_key, run_id, trigger, scheduled_for, status, verdict, started_at, finished_at, host, passes, users_met, snapshot_id)
        select account_key, nextval('risk_internal.run_ids'), 'cron', observed_at, 'succeeded', verdict, observed_at, observed_at + interval '1 minute',
               'bulk', 1, user_count, snapshot_id

@@ -1,7 +1,8 @@
-// `npm run bench:reporting`: every view and function as a BI tool would ask it, for one of two accounts, over a history that
-// bench/reporting/bulk-history.ts writes. Prints p50 and p95 as the client sees them, rows included, and the ratio of the median to that of
-// reading all current users in the same run: milliseconds differ by a factor of two between machines, and the ratios do not.
-// BENCH_USERS and BENCH_SNAPSHOTS choose the size, BENCH_ROUNDS how often.
+// `npm run bench:reporting`: runs every view and function as a BI tool would, for one of two accounts, over a history
+// from bench/reporting/bulk-history.ts. Prints p50 and p95 as the client sees them, rows included. Also prints the
+// ratio of the median to that of reading all current users in the same run: milliseconds differ by a factor of two
+// between machines, but the ratios do not.
+// BENCH_USERS and BENCH_SNAPSHOTS set the size, BENCH_ROUNDS the number of rounds.
 import { cpus } from 'node:os';
 import { ensureDatabase } from '../../src/db/create-database.ts';
 import { startEmbedded, stopEmbedded } from '../../src/db/embedded/embedded-postgres.ts';
@@ -20,12 +21,12 @@ const HOUR = 3_600_000;
 const end = Math.floor(Date.now() / HOUR) * HOUR;
 const before = (days: number) => new Date(end - days * 24 * HOUR).toISOString();
 const REFERENCE = `select * from risk_bi.users where account_id = '${ACCOUNT}' and is_present`;
-/** Times the reference, at most; another one stands beside its question. */
+/** The highest allowed ratio to the reference. Some questions below have their own. */
 const MOST = 8;
 
 const mine = `account_id = '${ACCOUNT}'`;
 const since = (column: string, days: number) => `${mine} and ${column} >= '${before(days)}'`;
-/** What is asked, and how often the reference its median may take. */
+/** The questions, and the highest allowed ratio of the median to the reference. */
 const QUESTIONS: [name: string, most: number, sql: string][] = [
   ['all current users', MOST, REFERENCE],
   ['accounts', MOST, 'select * from risk_bi.accounts'],
@@ -116,7 +117,7 @@ const QUESTIONS: [name: string, most: number, sql: string][] = [
   ['dates of a year', MOST, `select * from risk_bi.dates where year = 2026`],
 ];
 
-// Making dates of texts would be measured, too.
+// Otherwise the time to make dates from texts would be measured as well.
 const AS_TEXT = { getTypeParser: () => (text: unknown) => text };
 
 const folder = await temporaryFolder();
@@ -130,7 +131,7 @@ const pool = createPool({
 try {
   await migrate(pool);
   const began = performance.now();
-  // A user acts as often as in an account where 3 % act in an hour.
+  // As often as in an account where 3 % of the users act in an hour.
   const actsPerUser = SNAPSHOTS * 0.03;
   const start = new Date(end - SNAPSHOTS * HOUR).toISOString();
   const shared = { snapshots: SNAPSHOTS, start, actsPerUser };
@@ -143,7 +144,7 @@ try {
       where relnamespace = 'risk'::regnamespace and relkind = 'r' order by reltuples desc limit 3`,
   );
   print(
-    `${USERS.toLocaleString('en-US')} users, ${SNAPSHOTS.toLocaleString('en-US')} snapshots, a second account of a tenth of that; ` +
+    `${USERS.toLocaleString('en-US')} users, ${SNAPSHOTS.toLocaleString('en-US')} snapshots, a second account with a tenth of the users; ` +
       `${rows.map((row) => `${Number(row.rows).toLocaleString('en-US')} ${row.table}`).join(', ')}\n` +
       `${cpus().length} cores, PostgreSQL 18, ${ROUNDS} rounds; written in ${((performance.now() - began) / 1000).toFixed(0)} s\n\n`,
   );
@@ -163,7 +164,7 @@ async function measure(pool: Pool): Promise<void> {
   let missed = 0;
   for (const [name, most, sql] of QUESTIONS) {
     const values = sql.includes('$1') ? [rows[0]?.user_id] : [];
-    // Just before each question: a busy minute then falls on both.
+    // The reference runs just before each question, so that a busy minute affects both.
     const reference = await ask(pool, REFERENCE, []);
     const { rows: found, times } = await ask(pool, sql, values);
     const p95 = times[Math.ceil(times.length * 0.95) - 1] ?? Number.NaN;
@@ -173,10 +174,10 @@ async function measure(pool: Pool): Promise<void> {
       `${name.padEnd(46)} ${String(found).padStart(5)} ${ms(median(times))} ${ms(p95)} ${ratio.toFixed(3).padStart(7)} ${String(most).padStart(6)}  ${ratio > most ? 'miss' : 'pass'}\n`,
     );
   }
-  print(`\n${missed} of ${QUESTIONS.length} missed\n`);
+  print(`\n${missed} of ${QUESTIONS.length} questions exceed their limit\n`);
 }
 
-/** Milliseconds of every round, ascending. The first one warms the cache, and is not counted. */
+/** Milliseconds of every round, ascending. The first round warms the cache and does not count. */
 async function ask(pool: Pool, sql: string, values: unknown[]): Promise<{ rows: number; times: number[] }> {
   const times: number[] = [];
   let found = 0;

@@ -1,5 +1,5 @@
-// An account that is not alone: beside a large one, beside its own cleared users, beside three that are synced at the same time.
-// BENCH_LARGE, BENCH_SMALL and BENCH_CLEARED choose the sizes.
+// An account that is not alone: beside a large account, beside its own cleared users, or beside three accounts that are
+// synced at the same time. BENCH_LARGE, BENCH_SMALL and BENCH_CLEARED set the sizes.
 import { numbersOf, type Bench } from '../harness/bench.ts';
 import type { Figures } from '../harness/measure.ts';
 import { median } from '../harness/median.ts';
@@ -15,7 +15,10 @@ const SMALL = numbersOf('BENCH_SMALL', [20_000])[0]!;
 const LARGE = numbersOf('BENCH_LARGE', [100_000])[0]!;
 const CLEARED = numbersOf('BENCH_CLEARED', [500_000])[0]!;
 
-/** A large account is loaded; then a small one is, and at once read again with a fifth of its users missing. No statistics. */
+/**
+ * Loads a large account and then a small one. At once reads the small one again, with a fifth of its users missing. The
+ * tables have no statistics.
+ */
 export async function besideLargeAccount(bench: Bench, report: Report): Promise<void> {
   const [large, small] = [account(11), account(12)];
   const loads: Figures[] = [];
@@ -39,7 +42,7 @@ export async function besideLargeAccount(bench: Bench, report: Report): Promise<
   await report.add(caseRow(name('the same, a fifth missing'), readings, references));
 }
 
-/** Users who are gone must cost nothing: an unchanged run of the present ones, with and without the cleared. */
+/** Cleared users must cost nothing. Compares an unchanged run of the present users with and without cleared users. */
 export async function afterMassClear(bench: Bench, report: Report): Promise<void> {
   const [alone, beside] = [account(21), account(22)];
   const database = await prepared(bench, [
@@ -56,7 +59,8 @@ export async function afterMassClear(bench: Bench, report: Report): Promise<void
   await settle(database);
   await bench.api.control({ account: beside, keepFirst: SMALL, prepare: PER_PAGE });
   const clearing = { ...request(beside), env: { SYNC_CONFIRM: 'walks' }, args: ['--accept-mass-clear'] };
-  // Without lookups, it takes complete walks that lack them, and the flag that accepts so many.
+  // Without lookups, clearing needs complete walks that do not meet these users, and the flag that accepts so many
+  // clears.
   let cleared = 0;
   for (let turn = 0; turn < 3 && cleared < CLEARED; turn++) cleared += (await sync(bench, clearing)).changes;
   if (cleared !== CLEARED) throw new Error(`${cleared} users were cleared, not ${CLEARED}`);
@@ -78,7 +82,7 @@ export async function afterMassClear(bench: Bench, report: Report): Promise<void
   );
 }
 
-/** Four processes at once against one, on the same server. */
+/** Compares four processes at once with one process, on the same server. */
 export async function fourSideBySide(bench: Bench, report: Report): Promise<void> {
   const accounts = [31, 32, 33, 34].map(account);
   const references: References[] = [];
@@ -137,7 +141,7 @@ async function referencesOf(bench: Bench, databaseUrl: string, accountId: string
   return { walkMs, copyMs };
 }
 
-/** Autovacuum would analyse the tables at a moment that differs from run to run. */
+/** Autovacuum would analyse the tables at a different moment in each run. */
 async function neverAnalyse(databaseUrl: string): Promise<void> {
   const pool = openPool(databaseUrl);
   await pool.query(

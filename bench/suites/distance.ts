@@ -1,5 +1,5 @@
-// Suite `distance`: the life of an account with the database 10 ms away, beside the same with the database here.
-// BENCH_USERS (several), BENCH_DISTANCE_MS: there and back.
+// Suite `distance`: the life of an account with the database 10 ms away, compared with a local database.
+// BENCH_USERS (one or more), BENCH_DISTANCE_MS: the round trip.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -48,7 +48,7 @@ export async function distanceSuite(bench: Bench): Promise<void> {
           here_ms: near!,
           away_ms: far!,
           here_x: far! / near!,
-          // What the distance cost, in times there and back.
+          // What the distance costs, in round trips.
           round_trips: (far! - near!) / distanceMs!,
         });
       }

@@ -1,5 +1,5 @@
-// Suite `history`: what 90 days of hourly snapshots take on disk, beside a full copy a snapshot and beside the layout of dlt's
-// scd2. The history is written by SQL; the copies of a few snapshots stand for all, because each takes the same.
+// Suite `history`: disk use of 90 days of hourly snapshots, compared with a full copy for each snapshot and with the
+// layout of dlt's scd2. SQL writes the history. Each copy takes the same space, so a few copies stand for all.
 // BENCH_USERS, BENCH_SNAPSHOTS.
 import { numbersOf, type Bench } from '../harness/bench.ts';
 import { openPool } from '../harness/postgres.ts';
@@ -46,7 +46,7 @@ export async function historySuite(bench: Bench): Promise<void> {
     const factor = snapshots! / Math.min(COPIES, snapshots!);
     const copies = { rows: some.rows * factor, mb: some.mb * factor };
     await report.add({
-      layout: 'a full copy a snapshot, extrapolated',
+      layout: 'a full copy for each snapshot, extrapolated',
       ...perUser(copies, users!),
       ours_x: copies.mb / ours.mb,
     });
@@ -72,7 +72,7 @@ async function sizeOf(pool: Pool, which: string): Promise<Size> {
   return { rows: Number(rows[0]?.rows), mb: Number(rows[0]?.bytes) / 1e6 };
 }
 
-/** The columns, types and constraint that dlt makes; one row whenever a user's values changed. */
+/** A table with the columns, types and constraint that dlt makes. It has one row for each change of a user's values. */
 async function scd2(pool: Pool): Promise<void> {
   await pool.query(`create table bench_scd2 (_dlt_valid_from timestamptz, _dlt_valid_to timestamptz, email varchar, event_count bigint,
     last_event timestamptz, max_risk_level varchar, name varchar, user_id varchar, _dlt_load_id varchar not null, _dlt_id varchar not null unique)`);
@@ -88,7 +88,7 @@ async function scd2(pool: Pool): Promise<void> {
   await pool.query('vacuum analyze bench_scd2');
 }
 
-/** One keyed table, a row a user and snapshot. */
+/** One table with a key: one row for each user and snapshot. */
 async function fullCopies(pool: Pool, count: number): Promise<void> {
   await pool.query(`create table bench_copies (snapshot_id integer, user_id uuid, email text, name text, max_risk_level text,
     event_count integer, last_event timestamptz, primary key (snapshot_id, user_id))`);

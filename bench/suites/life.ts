@@ -1,6 +1,7 @@
-// The life of one account, as the suites measure it: loaded, read again after a checkpoint, read again, changed in part, changed
-// whole. A fresh database each time. Nobody has analysed it when it is read for the first time after its load.
-// BENCH_CASES: names of cases, separated by commas, to run no others.
+// The life of one account, as the suites measure it: loaded, read again after a checkpoint, read again, changed in
+// part, changed completely. Each life has a new database. The tables are not analysed before they are read for the
+// first time after the load.
+// BENCH_CASES: the names of the cases to run, separated by commas.
 import type { Bench } from '../harness/bench.ts';
 import type { Figures } from '../harness/measure.ts';
 import type { References } from '../harness/row.ts';
@@ -17,7 +18,7 @@ type LifeOptions = {
   users: number;
   perPage: number;
   oneAnswer?: boolean;
-  /** Where the command connects to, when not to the server itself. */
+  /** The URL that the command connects to, if not that of the server itself. */
   via?: (databaseUrl: string) => string;
 };
 
@@ -29,7 +30,7 @@ export async function live(bench: Bench, options: LifeOptions): Promise<Life> {
   await api.control({ account: ACCOUNT, create: { users, seed: users, oneAnswer }, prepare: perPage });
   const figures: Life['figures'] = {};
   const run = async (name: Case, changes: number) => {
-    // Without a load there is nothing to read again.
+    // The load always runs: without it there is nothing to read again.
     if (name !== 'cold' && !chosenCases().includes(name)) return;
     const synced = await sync(bench, request);
     if (synced.users !== users || synced.changes !== changes)
@@ -64,7 +65,7 @@ export function chosenCases(): Case[] {
   return CASES.filter((name) => names.length === 0 || names.includes(name));
 }
 
-/** Of each life, in their order. */
+/** The figures of this case from each life, in the order of the lives. */
 export function figuresOf(lives: readonly Life[], name: Case): Figures[] {
   return lives.flatMap(({ figures }) => figures[name] ?? []);
 }

@@ -1,5 +1,5 @@
-// Suite `memory`: the highest resident memory of the command. BENCH_USERS (several), BENCH_ONE_ANSWER: users of an account that
-// comes in one answer, whatever page is asked for.
+// Suite `memory`: peak resident memory of the command. BENCH_USERS (one or more). BENCH_ONE_ANSWER: users of an account
+// that comes in one answer, whatever page is asked for.
 import { numbersOf, type Bench } from '../harness/bench.ts';
 import { median } from '../harness/median.ts';
 import { createReport } from '../harness/report.ts';
@@ -10,7 +10,7 @@ const PER_PAGE = 1_000;
 export async function memorySuite(bench: Bench): Promise<void> {
   const sizes = numbersOf('BENCH_USERS', [100_000, 1_000_000]);
   const [whole] = numbersOf('BENCH_ONE_ANSWER', [200_000]);
-  // Memory varies less than time does, and the large accounts take minutes.
+  // Memory varies less than time, and the large accounts take minutes.
   const rounds = Math.min(bench.rounds, 3);
   const report = createReport('memory', { users: sizes.join(' '), one_answer: whole!, rounds });
   const worlds = [...sizes.map((users) => ({ users, oneAnswer: false })), { users: whole!, oneAnswer: true }];

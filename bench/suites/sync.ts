@@ -1,5 +1,5 @@
 // Suite `sync`: one account through its life, at several sizes and page sizes; then accounts beside others.
-// BENCH_USERS (several), BENCH_PER_PAGE (several).
+// BENCH_USERS and BENCH_PER_PAGE (one or more each).
 import { numbersOf, type Bench } from '../harness/bench.ts';
 import { caseRow } from '../harness/row.ts';
 import { createReport } from '../harness/report.ts';

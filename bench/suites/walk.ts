@@ -1,5 +1,6 @@
-// Suite `walk`: an unchanged run against a slow and a limited API, beside the least time that arithmetic allows.
-// BENCH_USERS, BENCH_LATENCY_MS; the limit is a twentieth of Cloudflare's per window, in windows of a thirtieth.
+// Suite `walk`: an unchanged run against a slow API and a rate-limited API, compared with the least time that is
+// possible by arithmetic.
+// BENCH_USERS, BENCH_LATENCY_MS. The limit allows a twentieth of Cloudflare's requests, in windows a thirtieth as long.
 import { numbersOf, type Bench } from '../harness/bench.ts';
 import { median } from '../harness/median.ts';
 import { settle } from '../harness/postgres.ts';
@@ -33,9 +34,14 @@ export async function walkSuite(bench: Bench): Promise<void> {
   const quick = await rounds();
   await add(report, 'no latency, no limit', quick, Number.NaN);
   await bench.api.control({ latencyMs: latencyMs! });
-  await add(report, `${latencyMs} ms an answer`, await rounds(), Math.ceil(pages / CONCURRENCY) * latencyMs!);
+  await add(
+    report,
+    `${latencyMs} ms per answer`,
+    await rounds(),
+    Math.ceil(pages / CONCURRENCY) * latencyMs!,
+  );
   await bench.api.control({ latencyMs: 0, limit: LIMIT });
-  // Every full window of our share must have passed before the last request may go.
+  // All full windows of our share must pass before the last request may go.
   const limited = (requests: number) =>
     Math.floor((requests - 1) / Math.floor(LIMIT.requests * SHARE)) * LIMIT.windowMs;
   const slow = await rounds();
