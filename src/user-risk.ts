@@ -25,8 +25,8 @@ export type UserRisk = {
 };
 
 /**
- * Which history keeps a field: the parts of a record change at different rates, and each has a table of its own. A field that is
- * added to UserRisk has to be named here; columns of statements, bits of the comparison and checks follow from it.
+ * Which history stores a field. The parts of a record change at different rates, so each has its own table. A new field
+ * of UserRisk must be named here. Columns of statements, bits of the comparison and checks follow from this list.
  */
 export const HISTORY_OF = {
   email: 'identity',
@@ -42,7 +42,7 @@ export type FieldOf<H extends History> = {
   [F in UserField]: (typeof HISTORY_OF)[F] extends H ? F : never;
 }[UserField];
 
-/** In the order above, which is that of their columns. */
+/** In the order above, which is also the order of their columns. */
 export function fieldsOf<H extends History>(history: H): FieldOf<H>[] {
   const fields = Object.keys(HISTORY_OF) as UserField[];
   return fields.filter((field): field is FieldOf<H> => HISTORY_OF[field] === history);

@@ -10,7 +10,7 @@ export function columnNames(...columns: AnyPgColumn[]): SQL {
   );
 }
 
-/** Columns with their tables, as a select lists them. */
+/** Columns with their tables, for a SELECT list. */
 export function columnList(...columns: AnyPgColumn[]): SQL {
   return sql.join(
     columns.map((column) => sql`${column}`),

@@ -1,8 +1,8 @@
-// The columns that keep a part of a user, in the tables that have them: named once, in user-risk.ts.
+// For each part of a user, the columns that store it. user-risk.ts names the fields once.
 import type { AnyPgColumn } from 'drizzle-orm/pg-core';
 import { fieldsOf, type FieldOf, type History } from '../user-risk.ts';
 
-/** In the order of the fields. The build breaks where the table lacks one. */
+/** In the order of the fields. If the table lacks one, the build breaks. */
 export function fieldColumns<H extends History>(
   table: Record<FieldOf<H>, AnyPgColumn>,
   history: H,
