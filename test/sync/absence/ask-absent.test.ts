@@ -1,108 +1,31 @@
 // Who is asked, in which order, how many, and when the answers are believed: real runs on a real database, with an API whose
 // records say what the test says.
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { CloudflareClient } from '../../../src/cloudflare/client.ts';
-import type { UserRecord } from '../../../src/cloudflare/endpoints/user-record.ts';
-import { EXIT, OperatorError, type ErrorCode } from '../../../src/errors.ts';
-import { createLogger } from '../../../src/logger.ts';
-import type { RunDeps, RunResult } from '../../../src/sync/run-sync.ts';
 import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
-import { uuidOf } from '../../support/world/random-world.ts';
 import { rowsOfHistory } from '../../support/database/rows-of-history.ts';
-import { serveRecords } from '../../support/api/serve-records.ts';
-import { runSyncOf } from '../../support/stage.ts';
-
-const LEVEL: UserRecord = { riskLevel: 'low', lastResetTime: null, newestEvent: null };
-const NO_LEVEL: UserRecord = { ...LEVEL, riskLevel: null };
-type Said = UserRecord | null | OperatorError;
-type Say = (userId: string, nth: number, signal?: AbortSignal) => Said | Promise<Said>;
+import {
+  LEVEL,
+  NO_LEVEL,
+  user,
+  UNREADABLE,
+  range,
+  problem,
+  nobodyGone,
+  goneFrom,
+  evidenceOf,
+  hangingAt,
+  type Said,
+  type Say,
+  askedAccount,
+} from '../../support/world/asked-account.ts';
 
 let db: MigratedDatabase;
 before(async () => {
   db = await migratedDatabase();
 });
 after(() => db.close());
-
-const user = (n: number) => uuidOf(`ask ${n}`);
-/** A record that does not say whom it speaks of. */
-const UNREADABLE = -1;
-const record = (n: number) => ({
-  ...(n === UNREADABLE ? {} : { user_id: user(n) }),
-  max_risk_level: 'low',
-  event_count: 1,
-  last_event: '2026-01-01T00:00:00Z',
-});
-const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
-
-function problem(code: ErrorCode): OperatorError {
-  return new OperatorError({
-    code,
-    happened: 'told so',
-    means: 'nothing',
-    todo: 'nothing',
-  });
-}
-
-/** An account that is synced again and again: whom the summary shows, and what records say. */
-function createAccount() {
-  const accountId = randomBytes(16).toString('hex');
-  const asked: string[] = [];
-  const logs: string[] = [];
-  const logger = createLogger({
-    level: 'warn',
-    secrets: [],
-    pretty: false,
-    destination: { write: (line: string) => void logs.push(line) },
-  });
-  async function sync(
-    shown: readonly number[],
-    say: Say,
-    over: Partial<RunDeps['settings']> & { total?: number; accept?: boolean; dryRun?: boolean } = {},
-  ): Promise<RunResult & { asked: string[] }> {
-    const { total = shown.length, accept = false, dryRun = false, ...settings } = over;
-    asked.length = 0;
-    const client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'> = {
-      summaryPage: ({ page, perPage, openReader }) => {
-        const records = shown.slice((page - 1) * perPage, page * perPage).map(record);
-        return serveRecords(records, { total_count: total }, openReader);
-      },
-      lookUpUser: async ({ userId, signal }) => {
-        signal.throwIfAborted();
-        const said = await say(userId, asked.push(userId), signal);
-        signal.throwIfAborted();
-        if (said instanceof OperatorError) throw said;
-        return said;
-      },
-    };
-    const outcome = await runSyncOf(
-      accountId,
-      { pool: db.pool, client, logger, settings: { perPage: 1_000, concurrency: 1, ...settings } },
-      { acceptMassClear: accept, dryRun },
-    );
-    return { ...outcome, asked: [...asked] };
-  }
-  const column = async (text: string) =>
-    (
-      await db.rows<{ value: string }>(
-        `select ${text} as value from risk.users u join risk.accounts a using (account_key)
-          where a.account_id = $1 order by u.user_key`,
-        [accountId],
-      )
-    ).map(({ value }) => value);
-  return { sync, logs, column, accountId };
-}
-
-const nobodyGone: Say = () => LEVEL;
-/** Those from `n` on have no level any more. */
-const goneFrom =
-  (n: number): Say =>
-  (userId) =>
-    range(0, n).some((one) => user(one) === userId) ? LEVEL : NO_LEVEL;
-const evidenceOf = (result: RunResult) => result.facts.evidence.lookups!;
+const createAccount = () => askedAccount(db);
 
 test('nobody is asked when everybody was met', async () => {
   const { sync } = createAccount();
@@ -353,29 +276,6 @@ test('a record that nobody can read keeps everybody, and saves the questions', a
   }
 });
 
-test('a mass clear is asked about within the budget, and cleared in one run once it is accepted', async () => {
-  const { sync } = createAccount();
-  await sync(range(0, 60), nobodyGone);
-  const refused = await sync(range(0, 20), goneFrom(20), { confirmLookups: 5 });
-  assert.equal(refused.error?.code, 'MASS_CLEAR');
-  assert.deepEqual(
-    [refused.published?.cleared, refused.published?.verdict, refused.asked.length],
-    [0, 'partial', 7],
-  );
-  const accepted = await sync(range(0, 20), goneFrom(20), { confirmLookups: 5, accept: true });
-  assert.equal(accepted.error, null);
-  assert.equal(accepted.published?.cleared, 40);
-});
-
-/** Answers like `say`; the `nth` question takes until nobody waits for it any more, and those after it take a moment. */
-function hangingAt(nth: number, say: Say): Say {
-  return async (userId, now, signal) => {
-    if (now === nth && signal !== undefined && !signal.aborted) await once(signal, 'abort');
-    if (now > nth) await sleep(100);
-    return say(userId, now, signal);
-  };
-}
-
 test('the time budget ends the questions in time for the control, and what was answered is published', async () => {
   const { sync } = createAccount();
   await sync(range(0, 10), nobodyGone);
@@ -397,111 +297,6 @@ test('a control that does not answer until the time is up confirms nobody, and l
   // The one who waits comes first.
   const next = await sync(range(0, 6), say, { confirmLookups: 1 });
   assert.deepEqual([next.asked[1], next.published?.cleared], [user(6), 1]);
-});
-
-test('an accepted mass clear that runs out of time clears who was asked, says so, and the next one goes on', async () => {
-  const { sync } = createAccount();
-  await sync(range(0, 60), nobodyGone);
-  const first = await sync(range(0, 20), hangingAt(27, goneFrom(20)), { timeBudgetMs: 1_500, accept: true });
-  assert.deepEqual([first.error?.code, first.error?.exit], ['CLEAR_PENDING', EXIT.tryLater]);
-  assert.match(first.error?.message ?? '', /Of the 40 .* 15 could not be asked/);
-  assert.deepEqual([first.published?.verdict, first.published?.cleared], ['complete', 25]);
-  const [run] = await db.rows(
-    'select status, verdict, error_code from risk.sync_runs where snapshot_id = $1',
-    [first.published?.snapshotId],
-  );
-  assert.deepEqual(run, { status: 'failed', verdict: 'complete', error_code: 'CLEAR_PENDING' });
-  const second = await sync(range(0, 20), goneFrom(20), { accept: true });
-  assert.deepEqual([second.error, second.published?.cleared, second.published?.carried], [null, 15, 0]);
-});
-
-test('an accepted mass clear during an outage clears nobody, and says so', async () => {
-  const { sync } = createAccount();
-  await sync(range(0, 60), nobodyGone);
-  const result = await sync(range(0, 20), () => problem('NETWORK'), { accept: true });
-  assert.deepEqual([result.error?.code, result.published?.cleared], ['CLEAR_PENDING', 0]);
-});
-
-test('an accepted mass clear is not done while a record gives no readable answer, and walks can settle it', async () => {
-  const { sync } = createAccount();
-  await sync(range(0, 60), nobodyGone);
-  const say: Say = (userId, nth) => (userId === user(59) ? problem('BAD_ANSWER') : goneFrom(20)(userId, nth));
-  const result = await sync(range(0, 20), say, { accept: true });
-  assert.deepEqual(
-    [result.error?.code, result.published?.cleared, result.published?.carried],
-    ['CLEAR_PENDING', 39, 1],
-  );
-  assert.match(result.error?.message ?? '', /lacks, the own records of 1 gave .*SYNC_CONFIRM=walks/);
-  const walks = await sync(range(0, 20), say, { confirm: 'walks' });
-  assert.deepEqual([walks.error, walks.published?.cleared], [null, 1]);
-});
-
-test('an accepted mass clear in which some questions fail for a moment is finished by the next one', async () => {
-  const { sync } = createAccount();
-  await sync(range(0, 60), nobodyGone);
-  const say: Say = (userId, nth) => (nth === 5 || nth === 7 ? problem('NETWORK') : goneFrom(20)(userId, nth));
-  const first = await sync(range(0, 20), say, { accept: true });
-  assert.deepEqual([first.error?.code, first.published?.cleared], ['CLEAR_PENDING', 38]);
-  const second = await sync(range(0, 20), goneFrom(20), { accept: true });
-  assert.deepEqual([second.error, second.published?.cleared], [null, 2]);
-});
-
-test('a mass clear of users whose records give no readable answer comes to an end', async () => {
-  const { sync } = createAccount();
-  await sync(range(0, 100), nobodyGone);
-  const say: Say = (userId) =>
-    range(0, 40).some((one) => user(one) === userId) ? LEVEL : problem('BAD_ANSWER');
-  assert.equal((await sync(range(0, 40), say)).error?.code, 'MASS_CLEAR');
-  const accepted = await sync(range(0, 40), say, { accept: true });
-  assert.deepEqual([accepted.error?.code, accepted.published?.cleared], ['CLEAR_PENDING', 0]);
-  assert.match(
-    accepted.error?.message ?? '',
-    /57 could not be asked about, and the own records of 3 gave .*SYNC_CONFIRM=walks/,
-  );
-  const walks = await sync(range(0, 40), say, { accept: true, confirm: 'walks' });
-  assert.deepEqual([walks.error, walks.published?.cleared], [null, 60]);
-  assert.equal((await sync(range(0, 40), say)).error, null);
-});
-
-describe('an accepted mass clear that is not finished says why, and what will finish it:', () => {
-  const shown = range(0, 20);
-  const refused: Say = () => problem('LOOKUPS_REFUSED');
-  const cases: [title: string, run: Parameters<ReturnType<typeof createAccount>['sync']>, says: RegExp][] = [
-    [
-      'a record that may be anybody’s',
-      [[...shown, UNREADABLE], goneFrom(20), {}],
-      /none can be cleared: 1 of the records .* which user .*what was met is published.*rejected list/,
-    ],
-    [
-      'a partial walk where nobody is to be asked',
-      [shown, nobodyGone, { confirm: 'walks', total: 21 }],
-      /the walk is partial.*what was met is published.*complete walk/,
-    ],
-    [
-      'a partial walk where questions are refused',
-      [shown, refused, { total: 21 }],
-      /the walk is partial.*what was met is published.*complete walk/,
-    ],
-    [
-      'an outage',
-      [shown, () => problem('NETWORK'), {}],
-      /40 could not be asked about\. .*again; it asks those who wait/,
-    ],
-    [
-      'a dry run, which has done nothing',
-      [shown, (id, nth) => (nth === 5 ? problem('NETWORK') : goneFrom(20)(id, nth)), { dryRun: true }],
-      /The 39 .* would be cleared.*a dry run publishes nothing/,
-    ],
-  ];
-  for (const [title, [users, say, over], says] of cases) {
-    test(title, async () => {
-      const { sync } = createAccount();
-      await sync(range(0, 60), nobodyGone);
-      const { error } = await sync(users, say, { ...over, accept: true });
-      assert.equal(error?.code, 'CLEAR_PENDING');
-      assert.match(error?.message ?? '', says);
-    });
-  }
 });
 
 test('a dry run that meets a mass clear does not say that anything was published', async () => {

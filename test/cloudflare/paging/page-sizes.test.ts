@@ -1,0 +1,153 @@
+// Which page size is asked for, and what is done when it is refused, too slow or too large.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { expectedPages, isFullPage } from '../../../src/cloudflare/paging/page-size.ts';
+import { OperatorError } from '../../../src/errors.ts';
+import { HONEST, refused, walkWorld } from '../../support/api/paging-world.ts';
+import { assertWhole, verdictOn } from '../../support/api/walked-worlds.ts';
+
+describe('page sizes in auto mode', () => {
+  const firstSizes = async (refuse: (perPage: number) => Error | null, perPage: 'auto' | number = 'auto') => {
+    const outcome = await walkWorld(
+      { ...HONEST, clamp: null },
+      { perPage, refuse: (page, size) => (page === 1 ? refuse(size) : null) },
+    );
+    return { sizes: outcome.requests.filter(({ page }) => page === 1).map((r) => r.perPage), outcome };
+  };
+
+  test('a refused size falls back to 100 and then to 50', async () => {
+    for (const [limit, sizes] of [
+      [1_000, [1_000]],
+      [999, [1_000, 100]],
+      [99, [1_000, 100, 50]],
+    ] as const) {
+      const outcome = await walkWorld({ ...HONEST, clamp: null, refuseAbove: limit });
+      assertWhole(outcome);
+      assert.deepEqual(
+        outcome.requests.filter(({ page }) => page === 1).map((r) => r.perPage),
+        sizes,
+      );
+    }
+  });
+
+  test('a server that refuses even 50 is quoted', async () => {
+    const { error, requests } = await walkWorld({ ...HONEST, refuseAbove: 49 });
+    assert.equal(error?.code, 'REQUEST_REFUSED');
+    assert.deepEqual(
+      requests.map((r) => r.perPage),
+      [1_000, 100, 50],
+    );
+  });
+
+  test('a page that takes too long or is too large is asked for smaller', async () => {
+    const tooLarge = new OperatorError({
+      code: 'BODY_TOO_LARGE',
+      happened: '',
+      means: '',
+      todo: '',
+    });
+    for (const error of [refused(0, 'PAGE_DEADLINE'), refused(504), refused(524), tooLarge]) {
+      const { sizes, outcome } = await firstSizes((size) => (size > 100 ? error : null));
+      assert.deepEqual(sizes, [1_000, 100]);
+      assertWhole(outcome);
+    }
+  });
+
+  test('a later page that takes too long, is too large or is refused begins the pass again with smaller pages', async () => {
+    const tooLarge = new OperatorError({
+      code: 'BODY_TOO_LARGE',
+      happened: '',
+      means: '',
+      todo: '',
+    });
+    for (const error of [refused(0, 'UND_ERR_HEADERS_TIMEOUT'), refused(524), refused(400), tooLarge]) {
+      const world = { ...HONEST, users: 3_500, clamp: null };
+      const outcome = await walkWorld(world, {
+        refuse: (page, size) => (size > 100 && page === 3 ? error : null),
+      });
+      assertWhole(outcome);
+      assert.equal(verdictOn(outcome), 'complete');
+      assert.equal(outcome.restarts, 1);
+      const sizes = outcome.requests.map((request) => request.perPage);
+      assert.deepEqual([...new Set(sizes)], [1_000, 100]);
+      assert.deepEqual(outcome.pass?.paging, {
+        page: 'honoured',
+        per_page: 'clamped',
+        asked_per_page: 1_000,
+        page_size: 100,
+        totals: true,
+      });
+    }
+  });
+
+  test('the size that comes back may be refused when it is asked for: the next smaller one is taken', async () => {
+    const outcome = await walkWorld(
+      { ...HONEST, users: 700, clamp: 333 },
+      { refuse: (_, size) => (size === 333 ? refused(400) : null) },
+    );
+    assertWhole(outcome);
+    assert.deepEqual([...new Set(outcome.requests.map((r) => r.perPage))], [1_000, 333, 100]);
+  });
+
+  test('a page that fails at the smallest size, or at the one that was set, fails the pass', async () => {
+    for (const [settings, clamp, restarts] of [
+      [{}, null, 2],
+      // What the server gives is what would be asked for next.
+      [{}, 50, 0],
+      [{ perPage: 1_000 }, null, 0],
+    ] as const) {
+      const outcome = await walkWorld(
+        { ...HONEST, users: 3_500, clamp },
+        { ...settings, refuse: (page) => (page === 3 ? refused(504) : null) },
+      );
+      assert.equal(outcome.error?.code, 'CLOUDFLARE_UNAVAILABLE');
+      assert.equal(outcome.restarts, restarts);
+    }
+  });
+
+  test('anything else is no reason to ask again', async () => {
+    for (const error of [refused(0, 'ENOTFOUND'), refused(503), new Error('defect')]) {
+      const { sizes, outcome } = await firstSizes(() => error);
+      assert.deepEqual(sizes, [1_000]);
+      assert.equal(outcome.error, error);
+    }
+  });
+
+  test('a size that was set is asked for and no other', async () => {
+    const { outcome, sizes } = await firstSizes(() => refused(400), 70);
+    assert.deepEqual(sizes, [70]);
+    assert.equal(outcome.error?.code, 'REQUEST_REFUSED');
+    const good = await walkWorld({ ...HONEST, clamp: null }, { perPage: 70 });
+    assertWhole(good);
+    assert.deepEqual([...new Set(good.requests.map((r) => r.perPage))], [70]);
+  });
+});
+
+test('how many pages the totals promise', () => {
+  const cases: [Parameters<typeof expectedPages>[0]['info'], size: number, expected: number | null][] = [
+    [{}, 50, null],
+    [{ total_count: 0 }, 50, 1],
+    [{ total_count: 50 }, 50, 1],
+    [{ total_count: 51 }, 50, 2],
+    [{ total_count: 51, total_pages: 9 }, 50, 2],
+    [{ total_pages: 9 }, 50, 9],
+    [{ total_pages: 0 }, 50, 1],
+    [{ total_count: 130, total_pages: 3 }, 0, 3],
+    [{ total_count: 130 }, 0, null],
+    [{ total_count: 5_000_000 }, 50, 100_000],
+    [{ total_count: 5_000_001 }, 50, null],
+    [{ total_pages: Number.MAX_SAFE_INTEGER }, 50, null],
+  ];
+  for (const [given, size, expected] of cases) {
+    assert.equal(expectedPages({ info: given }, size), expected, JSON.stringify([given, size]));
+  }
+});
+
+test('whether a page may have been cut off at its size', () => {
+  assert.equal(isFullPage(120, 50, undefined), false);
+  assert.equal(isFullPage(120, 50, 50), false);
+  assert.equal(isFullPage(100, 50, undefined), true);
+  assert.equal(isFullPage(37, 37, undefined), true);
+  assert.equal(isFullPage(37, 1_000, 37), true);
+  assert.equal(isFullPage(37, 1_000, undefined), false);
+});
