@@ -1,4 +1,5 @@
-// Waits for its turn, asks, and asks again while that may help: with renewed credentials at once, after a failure later.
+// Waits for its turn, sends the request, and repeats it while that may help: at once with renewed credentials, after a
+// pause if the request failed.
 import type { Logger } from '../logger.ts';
 import { attempt, type AttemptDeps, type Question } from './attempt.ts';
 import { headersOf, type CredentialsInUse } from './credentials-in-use.ts';
@@ -32,7 +33,9 @@ export function ask<T>(deps: AskDeps, question: Question, beginIntake: () => Int
   });
 }
 
-/** Once, and at once again for as long as the credentials' file holds others than those that were refused. */
+/**
+ * One attempt. If the credentials are refused and their file holds different ones, it asks again at once with those.
+ */
 async function askOnce<T>(deps: AskDeps, question: Question, beginIntake: () => Intake<T>): Promise<T> {
   const { pacer, credentials, logger } = deps;
   const { accountId, page, signal, countUse } = question;
@@ -48,7 +51,7 @@ async function askOnce<T>(deps: AskDeps, question: Question, beginIntake: () => 
       countUse('retries', 1);
       logger.warn(
         { account_id: accountId, page },
-        'credentials were refused, and their file holds others: asking again with those',
+        'credentials were refused, asking again with the new ones from their file',
       );
     }
   }
@@ -69,6 +72,6 @@ function warnOfRetry(
       cause: cause instanceof ExchangeError ? cause.code : undefined,
       wait_ms: Math.round(waitMs),
     },
-    kind === 'throttled' ? 'throttled by Cloudflare, waiting' : 'page failed, asking again',
+    kind === 'throttled' ? 'throttled by Cloudflare, waiting' : 'request failed, asking again',
   );
 }

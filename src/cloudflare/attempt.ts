@@ -1,4 +1,5 @@
-// One attempt at a question: sends the request, counts what it costs, notes what the answer says of the pace, and judges it.
+// One attempt at a question: sends the request, counts what it costs, tells the pacer the budgets in the answer, and
+// judges the answer.
 import type { Dispatcher } from 'undici';
 import type { BodyLimits } from './body-limits.ts';
 import { parseBudgets, tightestBudget } from './budget.ts';
@@ -14,7 +15,7 @@ import type { CountUse } from './usage.ts';
 export type Question = {
   path: string;
   accountId: string;
-  /** For the log; a user's id is not written there. */
+  /** For the log. Lookups have none: the id of a user is not logged. */
   page?: number;
   subject: Subject;
   signal: AbortSignal;
@@ -30,7 +31,7 @@ export type AttemptDeps = {
   pacer: Pick<Pacer, 'observe'>;
   /** Milliseconds since 1970. */
   wallClock: () => number;
-  /** Whether the client drops its connections: what fails then says nothing of the API. */
+  /** Whether the client is closing: a request that fails then says nothing about the API. */
   isClosed: () => boolean;
   onAnswer: ((answer: Pick<Answer, 'status' | 'header'>) => void) | undefined;
   onNoAnswer: ((why: 'timeout' | 'network') => void) | undefined;
@@ -91,7 +92,7 @@ function adviceOf(answer: Answer, nowMs: number): WaitAdvice {
   };
 }
 
-/** A missing content type is let through: the envelope is checked anyway. */
+/** A missing content type is accepted, because the envelope is checked anyway. */
 function isJson(answer: Answer): boolean {
   const type = answer.header('content-type');
   return type === null || /^application\/(?:[\w.+-]*\+)?json\s*(?:;|$)/i.test(type.trim());

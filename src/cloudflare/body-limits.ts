@@ -1,45 +1,45 @@
-// How large a body may be, and each of its parts. An account of 1,000,000 users in one answer takes 250 to 300 MB.
+// The size limits of a body and of its parts. One answer with 1,000,000 users takes 250 to 300 MB.
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
 export type BodyLimits = {
-  /** A body of the summary that is longer is not held: its records are handed on while it comes. */
+  /** A longer summary is not held: its records are handed on as they come. */
   heldBytes: number;
-  /** No summary is longer. */
+  /** A longer summary is refused. */
   summaryBytes: number;
-  /** Any other answer is held whole, so it may not be as long. */
+  /** Limit of any other answer. Lower, because such an answer is held whole. */
   otherBytes: number;
-  /** Of a failed answer, only the errors or the first words matter. */
+  /** Limit of a failed answer: only its errors or its first words matter. */
   errorBytes: number;
   /** One record of a streamed body. */
   recordBytes: number;
-  /** All of a streamed body but its records. */
+  /** A streamed body without its records. */
   envelopeBytes: number;
-  /** Brackets within brackets in a streamed body. */
+  /** Nested brackets in a streamed body. */
   depth: number;
-  /** Records of a streamed body that are parsed together. */
+  /** The records of a streamed body are parsed in batches of this size. */
   batchBytes: number;
-  /** A streamed body must come at this rate at least: every byte of it puts the page's deadline off. */
+  /** The slowest rate allowed for a streamed body: each byte that arrives extends the deadline of the page. */
   bytesPerSecond: number;
 };
 
 export const BODY_LIMITS: BodyLimits = {
-  // 16,000 users: parsed, they take 5 MB more, and four pages may be under way.
+  // 16,000 users. Parsed, they take 5 MB more, and four pages may be under way.
   heldBytes: 4 * MIB,
-  // Three to four times what a million users take. Memory does not depend on it; only an endless body needs a limit.
+  // Three to four times what a million users take. Memory does not depend on it: the limit stops an endless body.
   summaryBytes: 1024 * MIB,
-  // A user's own record lists events: tens of thousands fit.
+  // A user's own record lists events: tens of thousands of events fit.
   otherBytes: 16 * MIB,
   errorBytes: 64 * KIB,
   // Eight times the longest record that could be accepted, with every character escaped.
   recordBytes: MIB,
   // Errors, messages and totals take a few hundred bytes.
   envelopeBytes: MIB,
-  // The answer as documented nests four deep. A million brackets would cost nothing to send, and much to parse.
+  // The documented answer nests four levels deep. A million brackets would cost nothing to send, and much to parse.
   depth: 1_000,
-  // 300 records: one by one they take half as long again, and larger batches gain nothing.
+  // 300 records. Parsing them one by one takes 1.5 times as long; larger batches gain nothing.
   batchBytes: 64 * KIB,
-  // A million users then have 20 minutes, while a body that drips is refused after `pageMs`.
+  // At this rate a million users may take 20 minutes. A body that trickles in is refused after `pageMs`.
   bytesPerSecond: 256 * KIB,
 };

@@ -1,18 +1,19 @@
-// When requests went, and when those that wait will go. They keep their order: nobody goes before whoever booked earlier.
+// The times of the requests that went, and of those that wait. Requests keep their order: none goes before one that was
+// booked earlier.
 
 export type Booking = { at: number; gone: boolean };
 
 export type Bookings = {
-  /** Drops what went at `horizon` or before, but for the newest. */
+  /** Drops the requests that went at `horizon` or before, except the newest one. */
   forget(horizon: number): void;
-  /** For `earliest`, or when the newest one goes, if that is later. */
+  /** Books for `earliest`, or for the time of the newest booking if that is later. */
   add(earliest: number): Booking;
   cancel(booking: Booking): void;
-  /** A timer may have been late: what counts is when the request goes. Nobody behind it goes earlier. */
+  /** A timer may be late: what counts is the time when the request goes. No request behind it goes earlier. */
   depart(booking: Booking, now: number): void;
   /** Ascending. */
   starts(): number[];
-  /** Those that have not gone yet. */
+  /** How many have not gone yet. */
   waiting(): number;
 };
 

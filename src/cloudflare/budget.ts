@@ -1,7 +1,7 @@
-// What is left of the request limit, as the answers' headers say and as we count ourselves, and how long that makes a
-// request wait. Pure; pacing.ts acts on it.
+// How much of the request limit is left, by the answers' headers and by our own count, and how long a request must
+// wait. Pure; pacing.ts acts on it.
 
-/** One policy of the `Ratelimit` header: how many requests are left until `resetMs` from now; null: not stated. */
+/** One policy of the `Ratelimit` header: `remaining` requests are left for the next `resetMs`. Null: not stated. */
 export type Budget = {
   remaining: number;
   resetMs: number;
@@ -19,13 +19,14 @@ export function limitInWords({ requests, windowMs } = CLOUDFLARE_LIMIT): string 
   return `${requests.toLocaleString('en-US')} requests per ${windowMs / 60_000} minutes`;
 }
 
-// Above this, requests do not wait: a fast walk drifts less.
+// While more than this is left, requests do not wait: a fast walk drifts less.
 const PLENTY = 0.2;
 const PLENTY_OF_UNKNOWN = 50;
 
 /**
- * Reads `Ratelimit: "default";r=50;t=30` (several, separated by commas) with the quotas of `Ratelimit-Policy:
- * "default";q=1200;w=300`. A policy of another name counts when it is the only one. What cannot be read is skipped.
+ * Reads `Ratelimit: "default";r=50;t=30` (several policies are separated by commas), and the quotas in
+ * `Ratelimit-Policy: "default";q=1200;w=300`. A quota belongs to the policy with its name. If there is only one quota,
+ * it counts for every policy. Unreadable parts are skipped.
  */
 export function parseBudgets(ratelimit: string | null, policy: string | null): Budget[] {
   const policies = parseItems(policy).filter((item) => item.numbers.has('q'));
@@ -47,7 +48,7 @@ export function parseBudgets(ratelimit: string | null, policy: string | null): B
   });
 }
 
-/** The budget that runs out first: fewest left, then longest to wait. */
+/** The budget that runs out first: the one with the fewest requests left, then with the longest wait. */
 export function tightestBudget(budgets: readonly Budget[]): Budget | null {
   return budgets.toSorted((a, b) => a.remaining - b.remaining || b.resetMs - a.resetMs)[0] ?? null;
 }
@@ -57,15 +58,16 @@ export function isPlentyLeft({ remaining, quota }: Pick<Budget, 'remaining' | 'q
   return quota === null ? remaining > PLENTY_OF_UNKNOWN : freeOf(quota, remaining, 1) > 0;
 }
 
-/** What `share` leaves of a number of requests: at least one, or nothing would ever move. */
+/** Our `share` of a number of requests. At least one, because otherwise no request would ever be sent. */
 export function shareOf(requests: number, share: number): number {
   return Math.max(1, Math.floor(requests * share));
 }
 
 /**
- * Milliseconds until the last of `requests` further ones may go, when the newest went `sinceLastMs` ago (negative: is booked
- * for later). Of the quota, `share` is ours; of an unknown one, `share` of what remains. Nobody waits while more than a fifth of
- * our part is left (50, when the quota is unknown); what remains then is spread over the time left. Never beyond the reset.
+ * Milliseconds until the last of the next `requests` may go. The newest one went `sinceLastMs` ago; a negative value
+ * means that it is booked for later. Our part is `share` of the quota. If the quota is unknown, our part is `share` of
+ * what remains. Requests do not wait while more than a fifth of our part is left (50 requests, if the quota is
+ * unknown). What remains then is spread over the time left. No wait goes beyond the reset.
  */
 export function budgetDelay(
   budget: Pick<Budget, 'remaining' | 'resetMs' | 'quota'>,
@@ -79,8 +81,8 @@ export function budgetDelay(
   const left = remaining - Math.max(0, free);
   const usable = quota === null ? Math.min(left, shareOf(left, share)) : left - reserveOf(quota, share);
   if (usable <= 0) return resetMs;
-  // The one after the last of them goes at the reset. Our part of an unknown quota is measured anew each time, so that in the
-  // end nearly all of it may have gone.
+  // The request after the last one goes at the reset, hence the `+ 1`. If the quota is unknown, our part is computed
+  // again for each request, so nearly all of `left` may be gone in the end.
   const last = quota === null ? left : usable;
   const spread = resetMs * Math.max(1 / (usable + 1), (requests - Math.max(0, free)) / (last + 1));
   return Math.min(resetMs, Math.max(0, spread - (free > 0 ? 0 : sinceLastMs)));
@@ -94,7 +96,10 @@ function freeOf(quota: number, remaining: number, share: number): number {
   return remaining - reserveOf(quota, share) - Math.floor(shareOf(quota, share) * PLENTY);
 }
 
-/** Our own count of the last window as a budget; `starts` ascending, in ms, also of requests that are booked for later. */
+/**
+ * Our own count of the last window, as a budget. `starts`: ascending, in ms; includes requests that are booked for
+ * later.
+ */
 export function countedBudget(starts: readonly number[], limit: RequestLimit, now: number): Budget {
   const counted = starts.filter((start) => start > now - limit.windowMs);
   return {
@@ -106,8 +111,8 @@ export function countedBudget(starts: readonly number[], limit: RequestLimit, no
 }
 
 /**
- * Milliseconds until the last of `requests` further ones may go if no window of `limit` is to hold more than it allows:
- * each waits for the one that many places before it to leave the window.
+ * Milliseconds until the last of the next `requests` may go, so that no window holds more requests than `limit` allows.
+ * Each request waits until the one `limit.requests` places before it has left the window.
  */
 export function windowDelay(
   starts: readonly number[],
@@ -123,7 +128,10 @@ export function windowDelay(
   );
 }
 
-/** Milliseconds from the first to the last of `requests` at least, when our `share` of the limit is whole at the start. */
+/**
+ * The least time from the first to the last of `requests`, in ms, if all of our `share` of the limit is left at the
+ * start.
+ */
 export function leastTime(requests: number, share: number, limit = CLOUDFLARE_LIMIT): number {
   return windowDelay([], { ...limit, requests: shareOf(limit.requests, share) }, requests, 0);
 }

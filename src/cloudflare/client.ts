@@ -1,5 +1,6 @@
-// The API client: one page of the risk summary, asked politely and as often as it takes. One per process and credentials;
-// it holds the only connection pool to Cloudflare, and one pace for all requests.
+// The API client: asks for pages of the risk summary and for the own records of users, at a polite pace and with
+// retries. There is one client per process and set of credentials. It holds the only connection pool to Cloudflare, and
+// one pacer for all requests.
 import type { Logger } from '../logger.ts';
 import { ask, type AskDeps } from './ask.ts';
 import { createDispatcher, type Answer, type Proxy } from './exchange.ts';
@@ -21,16 +22,17 @@ import { DEFAULT_TIMING, defaultSleep, type Sleep, type Timing } from './retry.t
 
 export type SummaryPage<T> = PageTally<T> & {
   info: ResultInfo;
-  /** Of this page's body. */
+  /** Size of the body of this page. */
   bytes: number;
 };
 
 export type CloudflareClient = {
   /**
-   * Waits for its turn, asks, and asks again while that may help. Rejects with signal.reason at once when aborted, else with an
-   * OperatorError (`isPageSizeRefused` and `isPageTimeout` in problems/meanings.ts tell whether a smaller page is worth a try), or with
-   * what the reader threw. `openReader` may keep the page waiting; a reader serves one attempt. Pages of an account that are
-   * asked for side by side resolve in the order in which their bodies ended.
+   * Waits for its turn, asks, and asks again while that may help. When aborted, it rejects with signal.reason at once.
+   * Otherwise it rejects with an OperatorError, or with what the reader threw. `isPageSizeRefused` and `isPageTimeout`
+   * in problems/meanings.ts tell whether a smaller page may help. Each attempt has its own reader, and `openReader` may
+   * keep the page waiting. If several pages of an account are under way, they resolve in the order in which their
+   * bodies ended.
    */
   summaryPage<T>(request: {
     accountId: string;
@@ -41,8 +43,8 @@ export type CloudflareClient = {
     openReader: OpenReader<T>;
   }): Promise<SummaryPage<T>>;
   /**
-   * The own record of one user; null when there is no such user (404). Waits and retries like a page. Throws LOOKUPS_REFUSED
-   * when the API does not let itself be asked, BAD_ANSWER when what comes back is no record, or what a page would throw.
+   * The user's own record; null if there is no such user (404). Waits and retries like a page. Throws LOOKUPS_REFUSED
+   * if the API does not allow lookups, BAD_ANSWER if the answer is not a record, or what a page would throw.
    */
   lookUpUser(request: {
     accountId: string;
@@ -51,24 +53,25 @@ export type CloudflareClient = {
     countUse: CountUse;
   }): Promise<UserRecord | null>;
   /**
-   * What the API says of the token itself: asked as a user's own token, or as one that `accountId` owns. The two kinds are asked
-   * about at different addresses, and the wrong one refuses a good token. Throws what a page would throw.
+   * What the API says about the token itself. `accountId` null: the token belongs to a user; otherwise it belongs to
+   * that account. Each kind has its own address, and the wrong address refuses a good token. Throws what a page would
+   * throw.
    */
   verifyToken(request: {
     accountId: string | null;
     signal: AbortSignal;
     countUse: CountUse;
   }): Promise<TokenState>;
-  /** Whether the member of an email and a key is suspended. Throws what a page would throw. */
+  /** Whether the member with this email and key is suspended. Throws what a page would throw. */
   verifyKey(request: { signal: AbortSignal; countUse: CountUse }): Promise<{ suspended: boolean }>;
   /**
-   * How long that many further requests take at least, in ms, by what is known of the budgets now: 0 while plenty remains.
-   * The time that answers take comes on top.
+   * The least time that this many more requests take, in ms, by the budgets known now; 0 while plenty is left. The time
+   * until the answers come is not included.
    */
   estimateMs(requests: number): number;
-  /** What may still be asked; null when nothing is known and nothing counted. */
+  /** How many requests may still go; null if nothing is known and nothing is counted. */
   budgetLeft(): BudgetLeft | null;
-  /** Drops all connections; whatever is under way fails. */
+  /** Drops all connections. Requests under way fail. */
   close(): Promise<void>;
 };
 
@@ -76,26 +79,29 @@ export type ClientOptions = {
   baseUrl: URL;
   auth: CloudflareAuth;
   rereadAuth?: () => CloudflareAuth | null;
-  /** Requests that all users of these credentials may send together; null: none, where nothing is throttled or time is simulated. */
+  /**
+   * The request limit, which everybody with these credentials shares. Null: nothing is counted, because nothing is
+   * throttled or time is simulated.
+   */
   limit?: RequestLimit | null;
   /** Seam for tests. */
   bodyLimits?: Partial<BodyLimits>;
-  /** The part of the limit that is ours, above 0, 1 at most; the rest is left to the dashboard. */
+  /** Our share of the limit: above 0, at most 1. The rest is left to the dashboard. */
   rateShare?: number;
   proxy?: Proxy;
   logger: Pick<Logger, 'debug' | 'info' | 'warn'>;
   timing?: Partial<Timing>;
   sleep?: Sleep;
   now?: () => number;
-  /** Sees every answer, failed ones included, before it is judged. */
+  /** Called with every answer, failed answers included, before it is judged. */
   onAnswer?: (answer: Pick<Answer, 'status' | 'header'>) => void;
-  /** Told of every request to which no whole answer came. */
+  /** Called for every request that got no complete answer. */
   onNoAnswer?: (why: 'timeout' | 'network') => void;
 };
 
 /**
- * Throws PROXY_UNUSABLE when the proxy's address cannot be read. `now` and `sleep` are seams for tests, in ms. `rereadAuth` is asked
- * when the credentials are refused: what it returns, if it is something else, is used from then on.
+ * Throws PROXY_UNUSABLE if the address of the proxy cannot be read. `now` and `sleep` are seams for tests, in ms.
+ * `rereadAuth` is called when the credentials are refused. If it returns different ones, they are used from then on.
  */
 export function createCloudflareClient(options: ClientOptions): CloudflareClient {
   const { baseUrl } = options;
@@ -190,7 +196,7 @@ function endpointsOf(deps: AskDeps, baseUrl: URL): Endpoints {
   };
 }
 
-/** Of answers that are never large: null from `read` means that this is no such answer. */
+/** For answers that are never large. `read` returns null if the JSON is not the expected answer. */
 function held<T>(read: (json: unknown) => T | null): () => Intake<T> {
   return () => ({ openLarge: null, read: (json) => read(json) ?? undefined });
 }

@@ -6,9 +6,9 @@ export type CloudflareAuth = { kind: 'token'; token: string } | { kind: 'key'; e
 
 export type CredentialsInUse = {
   current(): CloudflareAuth;
-  /** Never to appear in a text; it grows when the credentials are renewed. */
+  /** Must not appear in any text. Grows when the credentials are renewed. */
   secrets: ReadonlySet<string>;
-  /** Whether there are others than those that were `refused`. They are known as secrets before they are used. */
+  /** Whether there are credentials other than the `refused` ones. New ones are in `secrets` before they are used. */
   renew(refused: CloudflareAuth): boolean;
 };
 

@@ -1,4 +1,4 @@
-// A deadline that can be put off, and that does not run while something else is waited for.
+// A deadline that can be extended, and paused while something else is awaited.
 
 export type Deadline = {
   putOff(ms: number): void;
@@ -7,7 +7,7 @@ export type Deadline = {
   clear(): void;
 };
 
-/** Calls `onPassed` once, when `ms` and all that was put off are over. */
+/** Calls `onPassed` once, after `ms` and all extensions. The time of a pause does not count. */
 export function createDeadline(ms: number, onPassed: () => void): Deadline {
   let leftMs = ms;
   let since = performance.now();
@@ -15,7 +15,7 @@ export function createDeadline(ms: number, onPassed: () => void): Deadline {
 
   function look(): void {
     spend();
-    // Put off meanwhile; a timer may also be early by a fraction of a millisecond.
+    // The deadline was extended, or the timer fired a fraction of a millisecond too early.
     if (leftMs >= 1) timer = setTimeout(look, leftMs);
     else onPassed();
   }

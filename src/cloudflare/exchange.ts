@@ -1,5 +1,5 @@
-// One GET: headers and a bounded body under a deadline, held or handed on as it comes. Judges nothing, retries nothing, follows
-// nothing.
+// One GET: headers and a bounded body, under a deadline. The body is held, or its records are handed on as they come.
+// Does not judge, retry or follow redirects.
 import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici';
 import { OperatorError } from '../errors.ts';
 import type { BodyLimits } from './body-limits.ts';
@@ -11,27 +11,33 @@ import { createSummaryScanner, NOT_A_SUMMARY } from './endpoints/summary/scan-su
 export type Answer = {
   status: number;
   header(name: string): string | null;
-  /** Decoded as UTF-8; empty when the body was encoded (compressed), which was not asked for. */
+  /** Decoded as UTF-8. Empty if the body was compressed, because compression was not asked for. */
   text: string;
-  /** streamed: `text` lacks the users, who were handed on. broken: `text` is how a body began that proved to be no summary. */
+  /**
+   * streamed: the users were handed on, and `text` lacks them. broken: the body is not a summary, and `text` is its
+   * beginning.
+   */
   body: 'held' | 'streamed' | 'broken';
 };
 
 type Body = Pick<Answer, 'text' | 'body'>;
 type Pieces = Dispatcher.ResponseData['body'];
 
-/** Of a body that is broken, only the first words matter. */
+/** How much of a broken body is kept: only its first words matter. */
 const BEGINNING_BYTES = 20_000;
 
 export type Proxy = { httpProxy?: string; httpsProxy?: string; noProxy?: string };
 
-/** One dispatcher per client. The proxy comes from here alone: undici would read the process's environment for what is left out. */
+/**
+ * One dispatcher per client. All proxy options are set: undici would read an option that is left out from the
+ * environment.
+ */
 export function createDispatcher(baseUrl: URL, proxy: Proxy | undefined, timing: Timing): Dispatcher {
   const options = {
     connectTimeout: timing.connectMs,
     headersTimeout: timing.headersMs,
     bodyTimeout: timing.bodyMs,
-    // Some four requests at a time need no multiplexing, and a cut body is told apart more surely in HTTP/1.1.
+    // About four requests at a time need no multiplexing, and HTTP/1.1 shows a cut body more reliably.
     allowH2: false,
   };
   const isHttps = baseUrl.protocol === 'https:';
@@ -40,9 +46,9 @@ export function createDispatcher(baseUrl: URL, proxy: Proxy | undefined, timing:
   if (!URL.canParse(uri) || !/^https?:$/.test(new URL(uri).protocol)) {
     throw new OperatorError({
       code: 'PROXY_UNUSABLE',
-      happened: `${isHttps ? 'HTTPS_PROXY' : 'HTTP_PROXY'} is not the address of a proxy`,
-      means: 'Nothing was asked of Cloudflare',
-      todo: 'Write it like http://proxy.example.net:3128, or unset it',
+      happened: `${isHttps ? 'HTTPS_PROXY' : 'HTTP_PROXY'} is not a proxy address`,
+      means: 'No request was sent to Cloudflare',
+      todo: 'Set it to an address such as http://proxy.example.net:3128, or unset it',
     });
   }
   return new EnvHttpProxyAgent({
@@ -61,19 +67,22 @@ export type ExchangeRequest = {
   signal: AbortSignal;
   pageMs: number;
   limits: BodyLimits;
-  /** Called once, for a body that is too large to be held: takes its records. The deadline does not run meanwhile. */
+  /**
+   * Called once for a body that is too large to hold. Returns the function that takes its records. The deadline is
+   * paused until then.
+   */
   openLarge: (() => Promise<(record: unknown) => void>) | null;
   onBytes: (bytes: number) => void;
 };
 
 /**
- * Rejects with signal.reason when aborted, with what the reader threw, else with an ExchangeError (network, timeouts, a cut or
- * endless body). `onBytes` hears of every piece of body, of failed answers, too.
+ * Rejects with signal.reason when aborted, with what the reader threw, or with an ExchangeError (network, timeouts, a
+ * cut or endless body). `onBytes` is called for every piece of a body, failed answers included.
  */
 export async function exchange(request: ExchangeRequest): Promise<Answer> {
   const { dispatcher, origin, path, headers, signal } = request;
   signal.throwIfAborted();
-  // Not AbortSignal.any and .timeout: a run's signal outlives millions of requests, and nothing may gather on it.
+  // Not AbortSignal.any and .timeout: the signal of a run outlives millions of requests, and nothing may pile up on it.
   const stop = new AbortController();
   const onAbort = () => stop.abort(signal.reason);
   const deadline = createDeadline(request.pageMs, () => stop.abort(new ExchangeError('PAGE_DEADLINE')));
@@ -117,7 +126,7 @@ async function readAnswer(
   return { status, header, ...read };
 }
 
-/** Carries what the reader threw past everything that is an error of the exchange. */
+/** Wraps what the reader threw, so that it is not taken for an error of the exchange. */
 class ReaderError extends Error {}
 
 async function* metered(body: Pieces, onBytes: (bytes: number) => void): AsyncGenerator<Uint8Array> {
@@ -172,7 +181,7 @@ async function readPage(pieces: AsyncIterable<Uint8Array>, options: PageOptions)
   return large === null ? { text: textOf(held), body: 'held' } : large.end();
 }
 
-/** `push` says whether the body may still be a summary. */
+/** `push` returns whether the body may still be a summary. */
 function scanLarge(limits: BodyLimits, onRecord: (record: unknown) => void) {
   const beginning: Uint8Array[] = [];
   let kept = 0;
@@ -185,7 +194,7 @@ function scanLarge(limits: BodyLimits, onRecord: (record: unknown) => void) {
     }
   });
 
-  /** Undefined when the body is broken. */
+  /** Undefined if the body is broken. */
   function unlessBroken<T>(work: () => T): T | undefined {
     try {
       return work();
@@ -217,7 +226,7 @@ function textOf(pieces: readonly Uint8Array[]): string {
   return new TextDecoder().decode(Buffer.concat(pieces));
 }
 
-/** Closes the connection under a body that nobody reads; without a listener the abort would surface as uncaught. */
+/** Closes the connection of a body that is not read. Without a listener, the abort would be an uncaught error. */
 function discard<T>(body: Pieces, then?: T): T {
   body.on('error', () => {});
   body.destroy();

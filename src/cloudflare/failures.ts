@@ -1,12 +1,12 @@
-// How one attempt at a page can fail: the bare fact (ExchangeError), and what is to be done about it (AttemptFailure).
+// How one attempt at a page can fail: the plain fact (ExchangeError), and what to do about it (AttemptFailure).
 import type { OperatorError } from '../errors.ts';
 
 export type FailureKind = 'throttled' | 'unavailable' | 'network' | 'timeout' | 'bad_answer' | 'final';
 
-/** What the answer's headers said about waiting; null where they said nothing. */
+/** What the headers of the answer said about waiting; null if they said nothing. */
 export type WaitAdvice = { retryAfterMs: number | null; resetMs: number | null };
 
-/** One attempt failed. `problem` is what a person hears if it was the last one. */
+/** One attempt failed. `problem` is the error that people see if this was the last attempt. */
 export class AttemptFailure extends Error {
   override readonly name = 'AttemptFailure';
   readonly kind: FailureKind;
@@ -21,7 +21,10 @@ export class AttemptFailure extends Error {
   }
 }
 
-/** The bare fact behind an OperatorError, as its cause. Libraries' own errors are not kept: they may quote what was sent. */
+/**
+ * The plain fact behind an OperatorError, kept as its cause. Errors of libraries are not kept: they may quote the
+ * request.
+ */
 export class ExchangeError extends Error {
   override readonly name = 'ExchangeError';
   /** ENOTFOUND, UND_ERR_HEADERS_TIMEOUT, HTTP_524 and the like. */
@@ -29,14 +32,14 @@ export class ExchangeError extends Error {
   readonly status: number | null;
 
   constructor(code: string, status: number | null = null) {
-    super(status === null ? 'no whole answer' : `status ${status}`);
+    super(status === null ? 'no complete answer' : `status ${status}`);
     this.code = code;
     this.status = status;
   }
 
   static from(error: unknown): ExchangeError {
     if (error instanceof ExchangeError) return error;
-    // undici: 407 from the proxy comes in two shapes, neither with a code of its own.
+    // undici reports a 407 from the proxy in two forms, and neither has its own code.
     const message = error instanceof Error ? error.message : '';
     if (/\b407\b/.test(message) && /proxy/i.test(message)) return new ExchangeError('PROXY_407');
     for (let current = error; current instanceof Error; current = current.cause) {

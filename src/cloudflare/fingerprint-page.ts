@@ -1,12 +1,13 @@
-// Tells whether a page speaks of the same users as an earlier one, whatever their order. Keeps no id.
+// Tells whether a page has the same users as an earlier page, in any order. Keeps no id.
 import { keyedHash, randomHashKey, type HashKey } from '../keyed-hash.ts';
 
-// Keyed, so that nobody can make one list of users look like another. Only fingerprints of one process are compared.
+// Keyed, so that nobody can make one list of users look like another. Only fingerprints of the same process are
+// compared.
 let key: HashKey | undefined;
 
 /**
- * The sum of a 64-bit hash per record: of its user's id in any case, or of its JSON where there is no id. A sum does not depend
- * on order, because rows that tie come in another one every time.
+ * Adds up one 64-bit hash per record: of the user id in lower case, or of the whole JSON if there is no id. A sum does
+ * not depend on order, because the server may return ties in varying order.
  */
 export function createUsersFingerprint(): { add(record: unknown): void; end(): string } {
   const hash = new Uint32Array(2);
@@ -18,7 +19,7 @@ export function createUsersFingerprint(): { add(record: unknown): void; end(): s
   return {
     add(record) {
       const text = idOf(record);
-      // Most are uuids, for which no buffer need be made.
+      // Most ids are uuids. They share one buffer.
       const isUuidLong = Buffer.byteLength(text) === UUID_BYTES;
       if (isUuidLong) id.write(text);
       const bytes = isUuidLong ? id : Buffer.from(text);

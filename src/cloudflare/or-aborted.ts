@@ -1,6 +1,6 @@
-// Waits for something that knows no signal, and stops waiting when the signal aborts.
+// Waits for work that takes no signal, and stops waiting when the signal aborts.
 
-/** Rejects with signal.reason as soon as it aborts; what becomes of `work` after that is nobody's concern. */
+/** Rejects with signal.reason as soon as the signal aborts. The result of `work` is ignored after that. */
 export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason as Error);

@@ -1,5 +1,5 @@
-// How fast to ask. The limit is shared with the dashboard, and overdrawing it blocks every call for minutes: headers are
-// believed, and beside them every request is counted here.
+// Decides how fast to ask. The limit is shared with the dashboard, and exceeding it blocks every call for minutes. So
+// the headers are believed, and every request is counted here as well.
 import {
   budgetDelay,
   countedBudget,
@@ -13,33 +13,34 @@ import { createBookings, type Booking } from './bookings.ts';
 import type { Sleep } from './retry.ts';
 
 /**
- * What may still be asked: as the headers say, the dashboard's part included ('header'), or else of our own share of the
- * limit ('own'). `resetMs`: until the header's window ends, or our oldest request leaves ours.
+ * How many requests may still go. 'header': as the headers say, with the dashboard's requests included. 'own': without
+ * headers, what is left of our own share of the limit. `resetMs`: the time until the header's window ends, or until our
+ * oldest request leaves our own window.
  */
 export type BudgetLeft = Pick<Budget, 'remaining' | 'quota' | 'resetMs'> & { source: 'header' | 'own' };
 
 export type Pacer = {
   /** Waits until the next request may go. Resolves with the wait in ms; rejects with signal.reason. */
   turn(signal: AbortSignal): Promise<number>;
-  /** Takes the budgets that an answer brought. */
+  /** Stores the budgets that an answer brought. */
   observe(budgets: readonly Budget[]): void;
-  /** Holds back every request of the client. */
+  /** Holds back every request of the client for `ms`. */
   pause(ms: number): void;
-  /** How long that many further requests take at least, in ms. */
+  /** The least time that this many more requests take, in ms. */
   estimateMs(requests: number): number;
-  /** Null when nothing is known and nothing counted. */
+  /** Null if nothing is known and nothing is counted. */
   budgetLeft(): BudgetLeft | null;
 };
 
 export type PacerOptions = {
   sleep: Sleep;
-  /** In ms, best monotonic. */
+  /** In ms, if possible monotonic. */
   now: () => number;
-  /** Caps what a header can ask for. */
+  /** Caps the wait that a header can ask for. */
   maxWaitMs: number;
-  /** Null counts nothing, and leaves the pace to the headers. */
+  /** Null: nothing is counted, and only the headers set the pace. */
   limit: RequestLimit | null;
-  /** Of the limit, this is ours. */
+  /** Our share of the limit. */
   share: number;
 };
 
@@ -58,7 +59,7 @@ export function createPacer(options: PacerOptions): Pacer {
       ...delaysOf({ requests, share, ceiling, starts: bookings.starts(), budgets: stated.at(time), time }),
     );
 
-  // Booked at once, so that requests that wait at the same time line up behind each other.
+  // Booked before the wait, so that waiting requests line up behind each other.
   function book(): Booking {
     const time = now();
     bookings.forget(time - (ceiling?.windowMs ?? 0));
@@ -87,7 +88,7 @@ export function createPacer(options: PacerOptions): Pacer {
       ),
     observe(seen) {
       if (seen.length === 0) return;
-      // The server cannot have counted those that have not gone yet.
+      // The server has not counted requests that have not gone yet.
       stated.replace(seen, now(), bookings.waiting());
       if (ceiling !== null) ceiling = asStated(ceiling, seen, share);
     },
@@ -108,11 +109,11 @@ type Waiting = {
   book: () => Booking;
   cancel: (booking: Booking) => void;
   depart: (booking: Booking) => void;
-  /** Whether all requests are held back beyond the time that is booked. */
+  /** Whether every request is held back beyond the booked time. */
   isPaused: (booking: Booking) => boolean;
 };
 
-/** Returns the milliseconds that it took. */
+/** Waits for a turn. Returns how long that took, in ms. */
 async function waitForTurn(
   { now, sleep, book, cancel, depart, isPaused }: Waiting,
   signal: AbortSignal,
@@ -129,7 +130,7 @@ async function waitForTurn(
       throw error;
     }
     waited += Math.max(0, wait);
-    // A 429 may have come for somebody else meanwhile.
+    // Another request may have received a 429 meanwhile.
     if (!isPaused(booking)) {
       depart(booking);
       return waited;
@@ -138,18 +139,18 @@ async function waitForTurn(
   }
 }
 
-/** Another limit for the window that is counted here is the one that holds. */
+/** If the headers state a different quota for the window that is counted here, their quota is the limit. */
 function asStated(ceiling: RequestLimit, seen: readonly Budget[], share: number): RequestLimit {
   const quotas = seen.filter(({ windowMs }) => windowMs === ceiling.windowMs).map(({ quota }) => quota);
   const quota = Math.min(...quotas.filter((q) => q !== null));
   return Number.isFinite(quota) ? { ...ceiling, requests: shareOf(quota, share) } : ceiling;
 }
 
-/** What every known limit makes the last of `requests` wait, in ms. */
+/** How long each known limit makes the last of `requests` wait, in ms. */
 function delaysOf(facts: {
   requests: number;
   share: number;
-  /** Ours alone. */
+  /** The limit that we count, already reduced to our share. */
   ceiling: RequestLimit | null;
   starts: readonly number[];
   budgets: readonly Budget[];
@@ -160,7 +161,7 @@ function delaysOf(facts: {
   const delays = budgets.map((budget) => budgetDelay(budget, { requests, sinceLastMs, share }));
   if (ceiling !== null) {
     const own = countedBudget(starts, ceiling, time);
-    // All of the ceiling is ours.
+    // The ceiling is already our share of the limit.
     delays.push(budgetDelay(own, { requests, sinceLastMs, share: 1 }));
     delays.push(windowDelay(starts, ceiling, requests, time));
   }
@@ -179,7 +180,7 @@ function leftOf(stated: readonly Budget[], counted: Budget | null): BudgetLeft |
 function createStatedBudgets(maxWaitMs: number) {
   let budgets: (Omit<Budget, 'resetMs'> & { resetAt: number })[] = [];
   return {
-    /** `waiting` requests will still be counted against them. */
+    /** `waiting`: requests that the server has not counted yet. */
     replace(seen: readonly Budget[], time: number, waiting: number): void {
       budgets = seen.map(({ resetMs, ...budget }) => ({
         ...budget,

@@ -1,11 +1,11 @@
-// Quotes the other side's words for people: one short line without control characters, secrets, addresses or anything that
-// could be a record.
+// Quotes the server's words for people: one short line without control characters, secrets, email addresses, or
+// anything that could be a record.
 import type { Answer } from './exchange.ts';
 import { parseJson } from './responses.ts';
 
 /**
- * One line of at most 120 characters. Cleaned first and scrubbed after: a control character must not hide a secret. `secrets` is
- * read for each text: it may have grown.
+ * One line of at most 120 characters. Control characters are removed before secrets, because they could hide a secret.
+ * `secrets` is read for each text, because it may have grown.
  */
 export function createCleaner(secrets: Iterable<string>): (text: string) => string {
   return (text) => {
@@ -23,10 +23,10 @@ function patternsOf(secrets: Iterable<string>): RegExp[] {
     .map((secret) => new RegExp(secret.replace(/[^0-9a-z]/gi, '\\$&'), 'gi'));
 }
 
-/** A short extract of a body that is not a page. JSON is only described: it may hold records. */
+/** A short extract of a body that is not a page. JSON is only described, because it may hold records. */
 export function describeBody(answer: Answer, clean: (text: string) => string): string {
   if (answer.header('content-encoding') !== null && answer.text === '')
-    return 'a compressed body that was not asked for';
+    return 'a compressed body, although compression was not asked for';
   if (answer.text.trim() === '') return 'an empty body';
   const words = clean(
     answer.text
@@ -37,6 +37,6 @@ export function describeBody(answer: Answer, clean: (text: string) => string): s
   );
   if (words !== '') return `"${words}"`;
   return answer.body === 'broken' || parseJson(answer.text) === undefined
-    ? 'text that is not JSON, or JSON that breaks off'
-    : 'JSON of another shape';
+    ? 'text that is not JSON, or incomplete JSON'
+    : 'JSON of an unexpected form';
 }

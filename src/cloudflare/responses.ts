@@ -1,7 +1,8 @@
-// The envelope of the API, read loosely: everything but `success` may be missing. Records are handed on as they came.
+// The envelope of the API, read tolerantly: everything except `success` may be missing. Records are handed on
+// unchanged.
 import * as z from 'zod';
 
-/** Every number may be missing, and none has proved trustworthy (never stop a walk on one of them alone). */
+/** Every number may be missing, and none has proved reliable: never end a walk because of one of them alone. */
 export type ResultInfo = {
   page?: number;
   per_page?: number;
@@ -26,7 +27,8 @@ const Info = z
 
 const SummaryEnvelope = z.object({
   success: z.literal(true),
-  // Optional in the specification; `users` was in 2024, too. An empty answer is judged by who knows the history.
+  // `result` is optional in the specification; in 2024, `users` was optional as well. Code that knows the history
+  // judges an empty answer.
   result: z.object({ users: z.array(z.unknown()).nullish() }).nullish(),
   result_info: Info.optional(),
 });
@@ -49,7 +51,7 @@ const ErrorEntry = z.object({
 
 const FailureEnvelope = z.object({ success: z.unknown().optional(), errors: z.array(z.unknown()).nullish() });
 
-/** The page, or null when the JSON is not a successful summary. */
+/** The page, or null if the JSON is not a successful summary. */
 export function readSummary(json: unknown): Summary | null {
   const parsed = SummaryEnvelope.safeParse(json);
   if (!parsed.success) return null;
@@ -58,7 +60,7 @@ export function readSummary(json: unknown): Summary | null {
   return { records, info: Object.fromEntries(info) };
 }
 
-/** What `errors` of a failed envelope says, causes included, outermost first; null when this is no failed envelope. */
+/** The `errors` of a failed envelope, causes included, outermost first. Null if the JSON is not a failed envelope. */
 export function readErrors(json: unknown): ApiError[] | null {
   const parsed = FailureEnvelope.safeParse(json);
   if (!parsed.success || parsed.data.success === true) return null;
@@ -74,7 +76,7 @@ export function readErrors(json: unknown): ApiError[] | null {
   });
 }
 
-/** Undefined when the text is not JSON (which JSON cannot say). */
+/** Undefined if the text is not JSON: no JSON text stands for undefined. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;

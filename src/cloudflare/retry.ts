@@ -1,4 +1,4 @@
-// Asks for a page again, always as a whole: "request + read + parse". Decides how often and how long to wait.
+// Asks for a page again, always as a whole: "request + read + parse". Decides how often, and how long to wait.
 import { setTimeout as timer } from 'node:timers/promises';
 import { DelegateBackoff, handleWhen, retry, type IRetryBackoffContext } from 'cockatiel';
 import { AttemptFailure, type FailureKind } from './failures.ts';
@@ -9,21 +9,24 @@ export type Sleep = (ms: number, signal: AbortSignal) => Promise<void>;
 /** All in milliseconds, except the numbers of attempts. */
 export type Timing = {
   connectMs: number;
-  /** Until the headers are there; the server builds the page in this time. */
+  /** Until the headers arrive: the server builds the page in this time. */
   headersMs: number;
   /** Between two pieces of the body. */
   bodyMs: number;
-  /** One attempt from the first byte sent to the last one read: against a body that drips. A large body earns more as it comes. */
+  /**
+   * One attempt, from the first byte sent to the last byte read. Stops a body that trickles in. A streamed body gets
+   * more time as its bytes arrive.
+   */
   pageMs: number;
   backoffBaseMs: number;
   backoffCapMs: number;
-  /** Attempts that may fail before giving up, whatever the reason (throttling aside). */
+  /** How many attempts may fail before we give up, for any reason except throttling. */
   maxAttempts: number;
-  /** Of them, timeouts on our side: each has cost a minute, and a smaller page may help. */
+  /** How many of them may be timeouts on our side: each has cost a minute, and a smaller page may help. */
   maxTimeouts: number;
-  /** Of them, answers that could not be read. */
+  /** How many of them may be unreadable answers. */
   maxBadAnswers: number;
-  /** Answers that told us to slow down. So many that a run's time budget ends it first. */
+  /** Answers that told us to slow down. So many that the time budget of a run ends it first. */
   maxThrottles: number;
   /** The longest wait that an answer can ask for. A full block lasts up to 5 minutes. */
   maxWaitMs: number;
@@ -39,7 +42,7 @@ export const DEFAULT_TIMING: Timing = {
   maxAttempts: 6,
   maxTimeouts: 3,
   maxBadAnswers: 4,
-  // Told to wait for a second each time, a full block of five minutes takes 300 of them.
+  // If each answer says to wait for one second, a full block of five minutes brings 300 of them.
   maxThrottles: 1_000,
   maxWaitMs: 300_000,
 };
@@ -53,8 +56,9 @@ export const defaultSleep: Sleep = async (ms, signal) => {
 };
 
 /**
- * Milliseconds before attempt number `attempt` + 1 (`attempt` counts the failures, from 1): Retry-After if it is ahead of us, for
- * throttling the reset of the `Ratelimit` header, both capped; else exponential back-off with full jitter (`random` in [0, 1)).
+ * Milliseconds to wait before the next attempt. `attempt` counts the failures, from 1. Retry-After decides if it is in
+ * the future. If not, and the request was throttled, the reset of the `Ratelimit` header decides. Both are capped.
+ * Without either: exponential back-off with full jitter (`random` in [0, 1)).
  */
 export function retryDelay(facts: {
   attempt: number;
@@ -73,8 +77,9 @@ export function retryDelay(facts: {
 }
 
 /**
- * `Retry-After` in milliseconds (may be negative for a date in the past), null when missing or unreadable. A date is judged by the
- * server's own `Date` header, because either clock may be wrong; by `nowMs` only without one.
+ * `Retry-After` in milliseconds: negative for a date in the past, null if missing or unreadable. A date is compared
+ * with the `Date` header of the same answer, because the clock on either side may be wrong. Only without that header,
+ * it is compared with `nowMs`.
  */
 export function parseRetryAfter(value: string | null, date: string | null, nowMs: number): number | null {
   const text = value?.trim() ?? '';
@@ -94,14 +99,15 @@ export type RetryOptions = {
 };
 
 /**
- * Runs `attempt` until it succeeds, fails for good, or the allowance of its kind of failure is used up. Throws the failure's
- * OperatorError, or whatever else the attempt threw (signal.reason above all). `pause` holds every request of the client.
+ * Runs `attempt` until it succeeds, fails for good, or has no retry left for its kind of failure. Throws the
+ * OperatorError of the failure, or whatever else the attempt threw (mostly signal.reason). `pause` holds back every
+ * request of the client.
  */
 export async function retryWhole<T>(attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
   const { signal, timing } = options;
   const allowance = createAllowance(timing);
   const mayRetry = handleWhen((error) => error instanceof AttemptFailure && allowance.isLeft());
-  // Cockatiel's own delay can be neither aborted nor replaced: it is told 0, and the wait is the first thing that an attempt does.
+  // Cockatiel's own delay can be neither aborted nor replaced. So it gets 0, and each attempt begins with the wait.
   let waitMs = 0;
   const backoff = new DelegateBackoff<IRetryBackoffContext<unknown>>(({ result }) => {
     const failure = 'error' in result ? result.error : undefined;
@@ -131,7 +137,10 @@ export async function retryWhole<T>(attempt: () => Promise<T>, options: RetryOpt
   }
 }
 
-/** What one question may still cost: each kind of failure has a limit, and so have all of them but throttling. */
+/**
+ * The failures that one question may still have: each kind has a limit, and so have all of them together, except
+ * throttling.
+ */
 function createAllowance(timing: Timing) {
   const seen = { throttled: 0, unavailable: 0, network: 0, timeout: 0, bad_answer: 0, final: 0 };
   const errors = () => seen.unavailable + seen.network + seen.timeout + seen.bad_answer;
@@ -149,7 +158,7 @@ function createAllowance(timing: Timing) {
   };
 }
 
-/** IMF-fixdate, the one form that servers may send today; Date.parse alone takes almost anything, "300x" included. */
+/** IMF-fixdate, the only form that servers may send today. Date.parse alone accepts almost anything, even "300x". */
 function parseHttpDate(text: string): number | null {
   if (!/^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(text.trim())) return null;
   const time = Date.parse(text);

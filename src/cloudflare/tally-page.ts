@@ -1,20 +1,20 @@
-// What a pass must know of a page beside its content, noted while the records go by. Keeps no record.
+// What a pass must know about a page besides its content, noted while the records go by. Keeps no record.
 import { createUsersFingerprint } from './fingerprint-page.ts';
 import { RECORD_FIELDS } from './endpoints/summary/record.ts';
 import type { RecordReader } from './endpoints/summary/record-reader.ts';
 
 export type PageTally<T> = {
-  /** What the reader made of the records. */
+  /** The result of the reader. */
   content: T;
-  /** Records, the unreadable ones included. */
+  /** Number of records, unreadable ones included. */
   count: number;
-  /** Which users the page speaks of: alike for the same users in any order, whatever else the page says. */
+  /** Fingerprint of the users of the page: the same for the same users in any order, whatever else the page says. */
   users: string;
   /** Names of record fields that this version does not know; sorted, distinct. */
   unknownFields: string[];
 };
 
-/** Names beyond this many say no more: the API has become another one. */
+/** More names tell nothing new: by then the API is a different one. */
 const UNKNOWN_FIELDS_MAX = 50;
 
 export function tallyPage<T>(reader: RecordReader<T>): RecordReader<PageTally<T>> {
@@ -41,7 +41,7 @@ function noteUnknownFields(record: unknown, names: Set<string>): void {
   if (typeof record !== 'object' || record === null || Array.isArray(record)) return;
   for (const name in record) {
     if (RECORD_FIELDS.has(name)) continue;
-    // Names are written to logs: a name that does not look like a field is not quoted.
+    // Names go to the log, so a name that does not look like a field is not quoted.
     names.add(/^\w{1,64}$/.test(name) ? name : '(unprintable)');
     if (names.size >= UNKNOWN_FIELDS_MAX) return;
   }

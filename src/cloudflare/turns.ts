@@ -1,9 +1,9 @@
-// Lets work that was begun in one order finish in that order, however long each takes. One queue per key.
+// Makes work end in the order in which it began, however long each part takes. One queue per key.
 
 export type Turn = {
-  /** Resolves once every turn that was taken earlier is over. Never rejects. */
+  /** Resolves when all earlier turns are over. Never rejects. */
   come: Promise<void>;
-  /** Must be called, also when the work failed: the next turn waits for it. */
+  /** Must be called, even if the work failed: the next turn waits for it. */
   over(): void;
 };
 

@@ -1,8 +1,8 @@
-// What a run costs at the API. The client tells of each use as it happens; whoever asked adds them up.
+// What a run costs at the API. The client reports each use as it happens; the caller adds them up.
 export type ClientUsage = {
   requests: number;
   retries: number;
-  /** Of bodies, failed answers included. */
+  /** Bytes of bodies, failed answers included. */
   bytes: number;
 };
 

@@ -102,7 +102,7 @@ test('a run whose token is replaced while it walks goes on with the new one and 
   assert.ok(run.result.facts.pages > 15, 'in the middle of the walk');
   assert.equal(await snapshotsOf(run.accountId), 1);
   assert.ok(run.result.facts.retries >= 1);
-  assert.match(run.logs, /their file holds others/);
+  assert.match(run.logs, /the new ones from their file/);
   assert.match(run.logs, /"quoted":"\[secret\] \[secret\]"/);
   assertDiscreet(run, [OLD, NEW]);
 });

@@ -1,12 +1,13 @@
-// What the API says of the credentials themselves. Documented, and unproven against the live server: what it answers to a
-// token of the other kind (reports say 401 or 403), and whether an expired token is still told that it is one.
+// What the API says about the credentials themselves. This is documented, but two points are not proven against the
+// live server. One is the answer to a token of the other kind (reports say 401 or 403). The other is whether the API
+// still says of an expired token that it is expired.
 import * as z from 'zod';
 import { isDateTime } from './summary/date-time.ts';
 
 export type TokenState = {
   /** As served: active, disabled and expired are documented. */
   status: string;
-  /** RFC 3339; null: never, or not before any time. */
+  /** RFC 3339. Null: no end, or no beginning. */
   expiresOn: string | null;
   notBefore: string | null;
 };
@@ -18,13 +19,13 @@ const TokenEnvelope = z.object({
   result: z.object({ status: z.string().regex(/^\w{1,40}$/), expires_on: dateTime, not_before: dateTime }),
 });
 
-// Of the member nothing else is looked at: the rest is personal.
+// Only this field of the member is read: the rest is personal.
 const MemberEnvelope = z.object({
   success: z.literal(true),
   result: z.object({ suspended: z.boolean().nullish().catch(null) }),
 });
 
-/** Null when the JSON says nothing of a token. */
+/** Null if the JSON does not describe a token. */
 export function readTokenState(json: unknown): TokenState | null {
   const parsed = TokenEnvelope.safeParse(json);
   if (!parsed.success) return null;
@@ -32,7 +33,7 @@ export function readTokenState(json: unknown): TokenState | null {
   return { status, expiresOn: expires_on ?? null, notBefore: not_before ?? null };
 }
 
-/** Null when the JSON says nothing of a member. */
+/** Null if the JSON does not describe a member. */
 export function readMember(json: unknown): { suspended: boolean } | null {
   const parsed = MemberEnvelope.safeParse(json);
   return parsed.success ? { suspended: parsed.data.result.suspended === true } : null;

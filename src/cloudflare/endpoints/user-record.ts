@@ -1,14 +1,14 @@
-// What the own record of one user says, as far as it decides whether the user has a level. Knows no summary and no history.
+// Reads from a user's own record what decides whether the user has a level. Knows no summary and no history.
 import * as z from 'zod';
 import { isDateTime } from './summary/date-time.ts';
 
-/** The part of a user's own record that matters here. Its other fields are never looked at. */
+/** The part of a user's own record that matters here. Its other fields are never read. */
 export type UserRecord = {
-  /** As served: any text counts as a level. Null: none. */
+  /** As served: any text counts as a level. Null: no level. */
   riskLevel: string | null;
   /** RFC 3339, as served. */
   lastResetTime: string | null;
-  /** The newest event that can be read, RFC 3339 as served; null when there is none. */
+  /** The time of the newest readable event, RFC 3339 as served; null if there is none. */
   newestEvent: string | null;
 };
 
@@ -16,7 +16,7 @@ const dateTime = z.string().refine(isDateTime);
 
 const RecordEnvelope = z.object({
   success: z.literal(true),
-  // An answer without a record says nothing of the user: it is no answer.
+  // An answer without a record says nothing about the user, so it is not accepted.
   result: z.object({
     risk_level: z.string().min(1).nullish(),
     last_reset_time: dateTime.nullish(),
@@ -26,7 +26,7 @@ const RecordEnvelope = z.object({
 
 const Event = z.object({ timestamp: dateTime });
 
-/** Null when the JSON is no record: it then says neither that the user has a level nor that they have none. */
+/** Null if the JSON is not a record. It then says neither that the user has a level, nor that the user has none. */
 export function readUserRecord(json: unknown): UserRecord | null {
   const parsed = RecordEnvelope.safeParse(json);
   if (!parsed.success) return null;
@@ -41,7 +41,10 @@ export function readUserRecord(json: unknown): UserRecord | null {
   return { riskLevel: risk_level ?? null, lastResetTime: last_reset_time ?? null, newestEvent };
 }
 
-/** Below 0, 0 or above 0, as the first instant is earlier, the same or later: RFC 3339 date-times, to the last digit served. */
+/**
+ * Below 0, 0 or above 0 if the first instant is earlier, the same or later. Compares RFC 3339 date-times to the last
+ * digit served.
+ */
 export function compareInstants(a: string, b: string): number {
   const [left, right] = [instantOf(a), instantOf(b)];
   if (left.second !== right.second) return left.second - right.second;

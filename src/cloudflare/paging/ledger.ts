@@ -1,4 +1,5 @@
-// What a pass remembers of its pages: counts, the totals that were stated, and one fingerprint a page. No record.
+// What a pass remembers about its pages: counts, the totals that the server stated, and one fingerprint per page. No
+// records.
 import type { SummaryPage } from '../client.ts';
 
 export type Noted = 'new' | 'empty' | 'repeat';
@@ -7,16 +8,16 @@ export type Ledger = {
   /** repeat: the page has the same users as an earlier one. */
   note(page: Pick<SummaryPage<unknown>, 'info' | 'count' | 'users' | 'unknownFields'>): Noted;
   counts(): { pages: number; records: number; repeatedPages: number };
-  /** Pages that differ in their users. */
+  /** Number of pages with different users. */
   distinctPages(): number;
-  /** Those that were stated, in the order of the answers. */
+  /** The totals that the server stated, in the order of the answers. */
   totals(): number[];
-  /** As the newest answer stated it. */
+  /** The total in the newest answer. */
   newestTotal(): number | null;
   unknownFields(): string[];
 };
 
-/** `pagesBefore` were read, and left out of everything but the count of pages. */
+/** `pagesBefore`: pages that were read already. They count as pages, and for nothing else. */
 export function createLedger(pagesBefore: number): Ledger {
   const totals: (number | null)[] = [];
   const usersOfPages = new Set<string>();

@@ -1,9 +1,9 @@
-// Whether a server treats paging otherwise than it did before. Pure.
+// Whether a server handles paging differently than before. Pure.
 import type { KeptPaging, Paging } from '../../evidence.ts';
 
 /**
- * The names of what differs, empty when nothing does. An account that fits one page says nothing of how pages would be
- * treated, so only what both walks could tell is compared.
+ * The names of the facts that differ. An account that fits on one page does not show how the server handles pages. So
+ * only facts that both walks could observe are compared.
  */
 export function pagingChanges(was: KeptPaging, is: KeptPaging): (keyof Paging)[] {
   const changes: (keyof Paging)[] = [];

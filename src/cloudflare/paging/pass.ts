@@ -1,4 +1,4 @@
-// One pass over all pages of the summary: what it needs, what it tells on the way, and what it found.
+// One pass over all pages of the summary: what it needs, what it reports on the way, and its result.
 import type { Paging } from '../../evidence.ts';
 import type { SummaryPage } from '../client.ts';
 
@@ -17,9 +17,9 @@ export type Pass = {
 export type PassProgress = {
   pages: number;
   expected: number | null;
-  /** Without those of pages that repeat the users of an earlier one. */
+  /** Without the records of pages that repeat the users of an earlier page. */
   records: number;
-  /** As the newest answer stated it. */
+  /** The total in the newest answer. */
   total: number | null;
   pageSize: number;
   repeatedPages: number;
@@ -28,20 +28,23 @@ export type PassProgress = {
 export type PassRequest<T> = {
   fetchPage(page: number, perPage: number): Promise<SummaryPage<T>>;
   /**
-   * Takes what was read of one page that is not empty. Pages come in the order in which their bodies ended. `isRepeat`: the page
-   * has the same users as an earlier one, perhaps with newer values; do not count its records again.
+   * Takes the content of one page that is not empty. Pages come in the order in which their bodies ended. `isRepeat`:
+   * the page has the same users as an earlier page, perhaps with newer values; do not count its records again.
    */
   accept(page: number, content: T, isRepeat: boolean): void | Promise<void>;
-  /** Called before the pass is read again from its beginning, with pages of that size: what was accepted is no part of it. */
+  /**
+   * Called before the pass starts again from its first page, with pages of that size. What was accepted until then does
+   * not belong to the pass.
+   */
   restart(perPage: number): void;
   /** Distinct users accepted so far in this pass. */
   countMet(): number | Promise<number>;
   perPage: 'auto' | number;
-  /** In auto mode, larger pages have failed before and are not asked for. */
+  /** The largest page size to ask for in auto mode, because larger pages have failed before. */
   largest: number;
   concurrency: number;
   onPage?(progress: PassProgress): void;
 };
 
-/** What SYNC_PER_PAGE=auto asks for, and what it falls back to. */
+/** The page sizes of SYNC_PER_PAGE=auto: the first one, and what it falls back to. */
 export const AUTO_SIZES = [1_000, 100, 50];

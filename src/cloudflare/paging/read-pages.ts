@@ -1,5 +1,5 @@
-// Reads all pages once, at one size: the first, those that the totals promise side by side, and one at a time beyond them until
-// the end is proven.
+// Reads all pages once, at one page size: first page 1, then the pages that the totals promise, side by side, then one
+// page at a time until the end is proven.
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { SummaryPage } from '../client.ts';
 import { createLedger, type Ledger, type Noted } from './ledger.ts';
@@ -12,12 +12,12 @@ type OpenPass<T> = {
   first: SummaryPage<T>;
   /** Records on the first page. */
   size: number;
-  /** The page size that was wanted, and the one that the server keeps to. */
+  /** The page size that was asked for, and the one that the server uses. */
   askedPerPage: number;
   perPage: number;
   expectedPages: number | null;
   ledger: Ledger;
-  /** Page 2 was page 1 again. */
+  /** Page 2 had the same users as page 1. */
   isPageIgnored: boolean;
 };
 
@@ -50,7 +50,8 @@ async function readFirst<T>(
     first = await request.fetchPage(1, perPage);
     reads++;
   }
-  // A clamped page: ask for what comes back, so that page numbers mean the same to both sides.
+  // If the server clamps the page size, ask for the size that it returns. Page numbers then mean the same on both
+  // sides.
   const isClamped = first.count > 0 && mayHoldMore(first);
   return { first, perPage: isClamped ? Math.min(perPage, first.count) : perPage, reads };
 }
@@ -65,7 +66,9 @@ async function take<T>(pass: OpenPass<T>, number: number, page: SummaryPage<T>):
   return what;
 }
 
-/** An empty page, or an echo of another one, may be a slip of the server's: it is believed the second time. */
+/**
+ * An empty page, or one that repeats an earlier page, may be an error of the server: it is believed the second time.
+ */
 async function read<T>(pass: OpenPass<T>, number: number): Promise<{ what: Noted; records: number }> {
   const { request, perPage, ledger } = pass;
   let before: Noted | null = null;
@@ -73,7 +76,7 @@ async function read<T>(pass: OpenPass<T>, number: number): Promise<{ what: Noted
     const page = await request.fetchPage(number, perPage);
     const what = await take(pass, number, page);
     const isCertain = what === 'new' || what === before || turn === 3;
-    // Everything at once may be large: not read a third time when the total says that it is all.
+    // A page that is the whole account may be large. It is not read a third time if the total says that this is all.
     const isWhole = what === 'repeat' && ledger.distinctPages() === 1 && (await isCovered(pass));
     if (isCertain || isWhole) {
       if (number === 2 && what === 'repeat') pass.isPageIgnored = true;
@@ -83,7 +86,7 @@ async function read<T>(pass: OpenPass<T>, number: number): Promise<{ what: Noted
   }
 }
 
-/** The pages that the totals promise. Returns whether the end was met among them. */
+/** Reads the pages that the totals promise. Returns whether the end was found among them. */
 async function readPromised<T>(pass: OpenPass<T>): Promise<boolean> {
   const { expectedPages: expected, request, size } = pass;
   if (expected === null) return false;
@@ -91,7 +94,8 @@ async function readPromised<T>(pass: OpenPass<T>): Promise<boolean> {
   let emptyFrom = Number.POSITIVE_INFINITY;
   // Page 2 goes first: if it is page 1 again, the rest need not be asked for.
   for (const numbers of [range(2, Math.min(2, expected)), range(3, expected)]) {
-    // Within the limit until it is accepted: pages that come faster than they are taken do not pile up.
+    // A page keeps its place in the limit until it is accepted, so that pages do not pile up if they come faster than
+    // they are accepted.
     await allOrFirstError(limit, numbers, async (number) => {
       // A total may promise far too much.
       if (number > emptyFrom) return;
@@ -116,11 +120,11 @@ async function readBeyond<T>(pass: OpenPass<T>, from: number): Promise<void> {
     if (what === 'empty') return;
     if (what === 'repeat') return proveEnd(pass, records);
     if (before !== null) {
-      // Beyond the end that the totals promise: users that were all met already have only moved.
+      // This page is beyond the promised end. If all of its users were met already, they have only moved.
       if ((await request.countMet()) === before) return;
     } else if (isPowerOfTwo(number)) {
-      // Without totals: a server that shuffles the same users for ever brings no new one. Looked at ever more rarely, because
-      // a few pages without a new user are no proof.
+      // Without totals, a server that shuffles the same users endlessly brings no new user. The check comes more and
+      // more rarely, because a few pages without a new user prove nothing.
       const met = await request.countMet();
       if (met === metAtLastCheck) throw pagingUnusable(size, null, met);
       metAtLastCheck = met;
@@ -128,14 +132,20 @@ async function readBeyond<T>(pass: OpenPass<T>, from: number): Promise<void> {
   }
 }
 
-/** Whether there is a total, and as much was read. A record whose user cannot be read is met by nobody's count. */
+/**
+ * Whether there is a total, and that many records or users were read. Records count as well, because a record without a
+ * readable user is missing from the users met.
+ */
 async function isCovered<T>({ request, ledger }: OpenPass<T>): Promise<boolean> {
   const total = ledger.totals().at(-1);
   if (total === undefined) return false;
   return ledger.counts().records >= total || (await request.countMet()) >= total;
 }
 
-/** Whether the totals say that there is no more; without any, whether a page of so many records cannot have been cut off. */
+/**
+ * Whether the totals say that there is no more. Without totals: whether a page with so many records cannot have been
+ * cut off.
+ */
 async function isAll<T>(pass: OpenPass<T>, records: number): Promise<boolean> {
   const { ledger, first, askedPerPage } = pass;
   if (ledger.totals().length > 0) return isCovered(pass);
@@ -143,7 +153,7 @@ async function isAll<T>(pass: OpenPass<T>, records: number): Promise<boolean> {
   return !isFullPage(records, askedPerPage, first.info.per_page);
 }
 
-/** A full page that repeats an earlier one is no end, unless that is all there is. Throws PAGING_UNUSABLE. */
+/** A full page that repeats an earlier page is not an end, unless everything has been read. Throws PAGING_UNUSABLE. */
 async function proveEnd<T>(pass: OpenPass<T>, records: number): Promise<void> {
   const { size, ledger, request } = pass;
   if (records < size || (await isAll(pass, records))) return;
@@ -162,8 +172,8 @@ async function describe<T>(pass: OpenPass<T>): Promise<Pass> {
     totalFirst: totals[0] ?? null,
     totalLast: totals.at(-1) ?? null,
     totalsMoved: new Set(totals).size > 1,
-    // Every page after the first was empty or page 1 again, which a short failure of the server's looks like, too: something
-    // must say that page 1 is all.
+    // Every page after the first was empty or repeated page 1. A short failure of the server looks the same, so
+    // something else must say that page 1 is all.
     oneResponse: !hasSeveral && totals.every((total) => total === records) && (await isAll(pass, size)),
     paging: {
       page: pass.isPageIgnored ? 'ignored' : hasSeveral ? 'honoured' : 'not_needed',
@@ -185,7 +195,9 @@ function isPowerOfTwo(n: number): boolean {
   return (n & (n - 1)) === 0;
 }
 
-/** Runs all; after the first error no further one starts, and it is thrown once those under way have ended. */
+/**
+ * Runs all of them. After the first error, no further one starts. The error is thrown when those under way have ended.
+ */
 async function allOrFirstError(
   limit: LimitFunction,
   numbers: number[],
@@ -193,7 +205,7 @@ async function allOrFirstError(
 ): Promise<void> {
   const errors: unknown[] = [];
   const run = async (number: number) => {
-    // Asked when its turn has come: all of them wait in the queue by the time that the first one fails.
+    // Checked when the turn comes: all of them are in the queue before the first one fails.
     if (errors.length === 0) await work(number).catch((error: unknown) => errors.push(error));
   };
   await Promise.all(numbers.map((number) => limit(run, number)));

@@ -1,22 +1,22 @@
-// One pass over all pages of the summary. Paging is undocumented, so it trusts nothing: it adopts the page size that comes
-// back, asks beyond the expected end, and tells a server that ignores `page` from an account that ends. It hands on what was
-// read of every page, and looks into none of it: what it remembers is one fingerprint a page.
+// One pass over all pages of the summary. Paging is undocumented, so nothing is trusted. The pass adopts the page size
+// that comes back and asks beyond the expected end. It also tells a server that ignores `page` from the end of an
+// account. It hands on the content of every page without reading it, and remembers one fingerprint per page.
 import { OperatorError } from '../../errors.ts';
 import { isPageSizeRefused, isPageTimeout } from '../problems/meanings.ts';
 import { AUTO_SIZES, type Pass, type PassRequest } from './pass.ts';
 import { readPages } from './read-pages.ts';
 
 /**
- * Large pages mean fewer requests and less drift; a server that refuses them, or is too slow for them, gets smaller ones, also
- * when that shows on a later page. Throws PAGING_UNUSABLE when the account cannot be read whole, PAGING_ENDLESS at the cap, or
- * what `fetchPage` throws.
+ * Large pages mean fewer requests and less drift. If the server refuses them or is too slow for them, smaller pages are
+ * tried, even if only a later page shows it. Throws PAGING_UNUSABLE if the account cannot be read completely,
+ * PAGING_ENDLESS at the cap, or what `fetchPage` throws.
  */
 export async function walkPages<T>(request: PassRequest<T>): Promise<Pass> {
   const sizes =
     request.perPage === 'auto' ? AUTO_SIZES.filter((size) => size <= request.largest) : [request.perPage];
   let perPage = sizes[0]!;
   for (;;) {
-    // The page size that was in use: less than was asked for at first, where the server clamps.
+    // The page size in use. If the server clamps, it is smaller than what was asked for at first.
     let used = perPage;
     const fetchPage = (page: number, size: number) => {
       used = size;

@@ -1,10 +1,10 @@
-// Each way in which an attempt can fail, in words for people. Pure: which of them it is, judge.ts decides.
+// The error text for each way in which an attempt can fail. Pure; judge.ts decides which one it is.
 import { limitInWords } from '../budget.ts';
 import { OperatorError, type OperatorErrorParts } from '../../errors.ts';
 import { AttemptFailure, ExchangeError, type FailureKind } from '../failures.ts';
 import { TIMEOUT_CODES } from './api-codes.ts';
 
-/** What the other side said: the bare fact, and a clean quotation of it. */
+/** What the server said: the plain fact, and a clean quotation. */
 export type Told = { cause: ExchangeError; said: string };
 export type AuthKind = 'token' | 'key';
 
@@ -22,7 +22,7 @@ function fail(
 export function throttled({ cause, said }: Told): AttemptFailure {
   return fail('throttled', cause, {
     code: 'RATE_LIMITED',
-    happened: `Cloudflare kept answering that there were too many requests (${said})`,
+    happened: `Cloudflare kept answering that it got too many requests (${said})`,
     todo: `Try again in 5 minutes; the limit (${limitInWords()}) is shared with the dashboard and every other program of the same user`,
   });
 }
@@ -30,7 +30,7 @@ export function throttled({ cause, said }: Told): AttemptFailure {
 export function unavailable({ cause, said }: Told): AttemptFailure {
   return fail('unavailable', cause, {
     code: 'CLOUDFLARE_UNAVAILABLE',
-    happened: `Cloudflare is unwell: it kept answering with an error (${said})`,
+    happened: `Cloudflare kept answering with an error (${said})`,
     todo: 'Try again later; https://www.cloudflarestatus.com shows known incidents',
   });
 }
@@ -39,7 +39,7 @@ export function badAnswer(cause: ExchangeError, happened: string): AttemptFailur
   return fail('bad_answer', cause, {
     code: 'BAD_ANSWER',
     happened,
-    todo: 'Try again later; if it stays so, check CLOUDFLARE_BASE_URL and whether a proxy answers instead of Cloudflare',
+    todo: 'Try again later; if the error stays, check CLOUDFLARE_BASE_URL, and whether a proxy answers instead of Cloudflare',
   });
 }
 
@@ -61,7 +61,7 @@ export function refusedCredentials(
       : `Cloudflare did not accept the credentials (${said})`,
     todo: isApi
       ? credentials
-      : `${credentials}; as the answer was not the API's usual JSON, a proxy or a firewall may have refused instead`,
+      : `${credentials}; the answer was not the API's usual JSON, so a proxy or a firewall may have refused the request`,
   });
 }
 
@@ -71,15 +71,15 @@ export function keyFormat({ cause, said }: Told, authKind: AuthKind): AttemptFai
     happened: `Cloudflare cannot read the credentials as they were sent (${said})`,
     todo:
       authKind === 'key'
-        ? 'CLOUDFLARE_API_KEY holds something that is not a Global API Key, most likely an API token: set it as CLOUDFLARE_API_TOKEN and unset CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY'
-        : 'CLOUDFLARE_API_TOKEN holds something that is not an API token: copy the token again, or if it is a Global API Key, set CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY instead',
+        ? 'CLOUDFLARE_API_KEY does not hold a Global API Key, but most likely an API token: set it as CLOUDFLARE_API_TOKEN, and unset CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY'
+        : 'CLOUDFLARE_API_TOKEN does not hold an API token: copy the token again; if it is a Global API Key, set CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY instead',
   });
 }
 
 export function accountNotFound({ cause, said }: Told, account: string): AttemptFailure {
   return fail('final', cause, {
     code: 'ACCOUNT_NOT_FOUND',
-    happened: `Cloudflare knows no account ${account} (${said})`,
+    happened: `Cloudflare does not know the account ${account} (${said})`,
     todo: 'Set CLOUDFLARE_ACCOUNT_ID to the 32-character id that the dashboard shows in its address and under "Account ID"',
   });
 }
@@ -96,20 +96,20 @@ export function requestRefused({ cause, said }: Told): AttemptFailure {
   return fail('final', cause, {
     code: 'REQUEST_REFUSED',
     happened: `Cloudflare refused the request (${said})`,
-    todo: 'Read what it says; if it speaks of per_page, set SYNC_PER_PAGE to a smaller number',
+    todo: 'Read what Cloudflare says; if it names per_page, set SYNC_PER_PAGE to a smaller number',
   });
 }
 
 export function lookupsRefused({ cause, said }: Told): AttemptFailure {
   return fail('final', cause, {
     code: 'LOOKUPS_REFUSED',
-    happened: `Cloudflare does not let single users be asked about (${said})`,
+    happened: `Cloudflare does not allow lookups of single users (${said})`,
     means: 'Users who are not in the summary are cleared after two complete walks instead',
-    todo: `Give the credentials the permission ${PERMISSION}, or set SYNC_CONFIRM=walks if this is meant`,
+    todo: `Give the credentials the permission ${PERMISSION}, or set SYNC_CONFIRM=walks if this is intended`,
   });
 }
 
-/** Never leaves the client: a user who is not there is an answer. */
+/** Never leaves the client: "there is no such user" is an answer. */
 export function userUnknown({ cause, said }: Told): AttemptFailure {
   return fail('final', cause, { code: 'USER_UNKNOWN', happened: said, todo: '' });
 }
@@ -118,25 +118,25 @@ export function userUnknown({ cause, said }: Told): AttemptFailure {
 export function redirected(status: number, target: string): AttemptFailure {
   return fail('final', new ExchangeError(`HTTP_${status}`, status), {
     code: 'REDIRECTED',
-    happened: `The API sent us elsewhere (status ${status}), to ${target === '' ? 'another path or nowhere' : target}`,
-    means: `The redirect was not followed, because the credentials would have gone there. ${UNCHANGED}`,
-    todo: 'Set CLOUDFLARE_BASE_URL to the final address if you trust it, or look for a proxy or a login page in between',
+    happened: `The API redirected the request (status ${status}) to ${target === '' ? 'another path or nowhere' : target}`,
+    means: `The redirect was not followed, because it would have sent the credentials there. ${UNCHANGED}`,
+    todo: 'Set CLOUDFLARE_BASE_URL to the final address if you trust it; otherwise look for a proxy or a login page in between',
   });
 }
 
 const TOO_LARGE: Readonly<Record<string, string>> = {
-  BODY_TOO_LARGE: 'An answer was longer than any that is read',
+  BODY_TOO_LARGE: 'An answer was longer than the limit',
   RECORD_TOO_LARGE: 'An answer held a record of more than 1 MiB',
-  ENVELOPE_TOO_LARGE: 'An answer held more than 1 MiB beside its records',
+  ENVELOPE_TOO_LARGE: 'An answer held more than 1 MiB besides its records',
 };
 
-/** No whole answer came. `host`: clean. */
+/** No complete answer came. `host`: clean. */
 export function noAnswer(error: ExchangeError, host: string): AttemptFailure {
   const tooLarge = TOO_LARGE[error.code];
   if (tooLarge !== undefined) {
     return fail('final', error, {
       code: 'BODY_TOO_LARGE',
-      happened: `${tooLarge}, so it was not read to its end`,
+      happened: `${tooLarge}, so the rest was not read`,
       todo: 'Set SYNC_PER_PAGE to a smaller number, and check that CLOUDFLARE_BASE_URL is really the API',
     });
   }
@@ -150,9 +150,9 @@ export function noAnswer(error: ExchangeError, host: string): AttemptFailure {
   const isTls = /CERT|SELF_SIGNED|VERIFY|SSL|TLS/.test(error.code);
   return fail(TIMEOUT_CODES.has(error.code) ? 'timeout' : 'network', error, {
     code: 'NETWORK',
-    happened: `No whole answer came from ${host} (${error.code})`,
+    happened: `No complete answer came from ${host} (${error.code})`,
     todo: isTls
-      ? 'If a proxy inspects TLS here, name its certificate authority in NODE_EXTRA_CA_CERTS; else check CLOUDFLARE_BASE_URL'
+      ? 'If a proxy inspects TLS here, name its certificate authority in NODE_EXTRA_CA_CERTS; otherwise check CLOUDFLARE_BASE_URL'
       : 'Check DNS, the network, HTTPS_PROXY and CLOUDFLARE_BASE_URL from this host, and try again later',
   });
 }

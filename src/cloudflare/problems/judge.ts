@@ -1,4 +1,4 @@
-// What an answer (or none) means: Cloudflare's code decides first, then the status.
+// What an answer or a missing answer means. Cloudflare's code decides first, then the status.
 import type { Answer } from '../exchange.ts';
 import { ExchangeError, type AttemptFailure } from '../failures.ts';
 import { createCleaner, describeBody } from '../quote.ts';
@@ -13,7 +13,7 @@ import {
 import * as failed from './failed-attempts.ts';
 import type { AuthKind, Told } from './failed-attempts.ts';
 
-/** What was asked for: a page of the summary, the own record of one user, or what the API knows of the credentials. */
+/** What was asked for: a page of the summary, a user's own record, or what the API knows about the credentials. */
 export type Subject = keyof typeof SUBJECTS;
 
 const SUBJECTS = {
@@ -23,20 +23,25 @@ const SUBJECTS = {
 };
 
 export type Judge = {
-  /** Null: the answer is a page to be read. `json` is its parsed text, undefined when it is not JSON. */
+  /**
+   * Null: the answer is not a failure and can be read. `json` is its parsed text, undefined if the text is not JSON.
+   */
   ofAnswer(
     answer: Answer,
     json: unknown,
     asked: { accountId: string; subject: Subject },
   ): AttemptFailure | null;
   ofExchange(error: ExchangeError): AttemptFailure;
-  /** A 200 that is neither a summary nor a record. */
+  /** For a status 200 whose body is not what was asked for. */
   ofBadAnswer(answer: Answer, subject: Subject): AttemptFailure;
 };
 
 type Clean = (text: string) => string;
 
-/** `secrets` never appear in a text, whoever wrote it, also those that are added later; `host` is named when it cannot be reached. */
+/**
+ * No text shows any of the `secrets`, whoever wrote it, even those that are added later. `host` is named if it cannot
+ * be reached.
+ */
 export function createJudge(options: { host: string; authKind: AuthKind; secrets: Iterable<string> }): Judge {
   const { authKind } = options;
   const clean = createCleaner(options.secrets);
@@ -65,14 +70,14 @@ export function createJudge(options: { host: string; authKind: AuthKind; secrets
   };
 }
 
-/** An answer that is no success, as far as its meaning depends on it. */
+/** The parts of a failed answer that decide what it means. */
 type Refusal = {
   status: number;
   /** Whether it was the API's usual JSON. */
   isApi: boolean;
-  /** The first of the errors, or the bare status. */
+  /** The first error, or the status if there is none. */
   first: Told;
-  /** The first of the errors that has one of these codes. */
+  /** The first error that has one of these codes. */
   known: (codes: ReadonlySet<number>) => Told | null;
   /** What was served instead of the API's JSON. */
   body: () => string;
@@ -101,7 +106,7 @@ function quote({ code, message }: ApiError, clean: Clean): string {
   return [code === null ? '' : `code ${code}`, text === '' ? '' : `"${text}"`].filter(Boolean).join(': ');
 }
 
-/** A refusal that will be the same the next time. */
+/** A refusal that stays the same when the request is repeated. */
 function isRefused(status: number): boolean {
   return status >= 400 && status < 500 && status !== 408 && status !== 429;
 }
@@ -130,12 +135,12 @@ function byStatus({ status, isApi, first, body }: Refusal, authKind: AuthKind): 
   return failed.badAnswer(
     cause,
     isApi
-      ? `Cloudflare answered that it did not succeed (${said})`
+      ? `Cloudflare answered that the request did not succeed (${said})`
       : `Cloudflare's answer is not a page (${said}, ${body()})`,
   );
 }
 
-/** The host that a redirect names, clean; empty for none. */
+/** The host that a redirect names, clean; empty if it names none. */
 function targetOf(answer: Answer, clean: Clean): string {
   const location = answer.header('location');
   return location !== null && URL.canParse(location) ? clean(new URL(location).host) : '';

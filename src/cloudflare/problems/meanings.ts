@@ -1,19 +1,19 @@
-// What a failed question tells whoever asked: whether a smaller page may help, other credentials, or nothing at all.
+// What a failed question tells the caller: whether a smaller page may help, other credentials, or nothing at all.
 import { OperatorError } from '../../errors.ts';
 import { AttemptFailure, ExchangeError } from '../failures.ts';
 import { AUTHENTICATION_CODES, TIMEOUT_CODES, TIMEOUT_STATUSES } from './api-codes.ts';
 
-/** A 400 that is none of the known problems: asking for a smaller per_page may help. */
+/** A 400 that is not one of the known problems: a smaller per_page may help. */
 export function isPageSizeRefused(error: unknown): boolean {
   return error instanceof OperatorError && error.code === 'REQUEST_REFUSED' && causeOf(error)?.status === 400;
 }
 
-/** A question about a user was answered by a 404 that speaks of the user, not of the address. */
+/** A lookup got a 404 that is about the user, not about the address. */
 export function isUserUnknown(error: unknown): boolean {
   return error instanceof OperatorError && error.code === 'USER_UNKNOWN';
 }
 
-/** The API does not know these credentials, or does not let them read this: others may be let. */
+/** The API does not know these credentials, or does not let them read this. Other credentials may help. */
 export function areCredentialsRefused(error: unknown): boolean {
   if (!(error instanceof AttemptFailure)) return false;
   const { problem } = error;
@@ -24,7 +24,7 @@ export function areCredentialsRefused(error: unknown): boolean {
   return cause.status === 401 || cause.status === 403 || isAuthentication;
 }
 
-/** Gave up because the page took too long, at our end or theirs: a smaller page may help. */
+/** The page timed out, on our side or on the server's: a smaller page may help. */
 export function isPageTimeout(error: unknown): boolean {
   if (!(error instanceof OperatorError)) return false;
   const cause = causeOf(error);

@@ -121,7 +121,14 @@ row('418', text(418, 'teapot'), 'REQUEST_REFUSED', 1, 1, /status 418/);
 row('200 with HTML', html(200), 'BAD_ANSWER', 75, 4, /"Just a moment\.\.\."/);
 row('200 with success false', failed(200, 1234, 'odd'), 'BAD_ANSWER', 75, 4, /code 1234: "odd"/);
 row('200 with success false, no code', json(200, { success: false }), 'BAD_ANSWER', 75, 4, /did not succeed/);
-row('200 without success', json(200, { result: PAGE.result }), 'BAD_ANSWER', 75, 4, /JSON of another shape/);
+row(
+  '200 without success',
+  json(200, { result: PAGE.result }),
+  'BAD_ANSWER',
+  75,
+  4,
+  /JSON of an unexpected form/,
+);
 row(
   '200 with users that are no list',
   json(200, { success: true, result: { users: 'x' } }),
@@ -150,7 +157,7 @@ row(
   'BAD_ANSWER',
   75,
   4,
-  /breaks off/,
+  /incomplete JSON/,
 );
 row('204', text(204, ''), 'BAD_ANSWER', 75, 4, /status 204/);
 row('206', text(206, JSON.stringify(PAGE)), 'BAD_ANSWER', 75, 4, /status 206/);

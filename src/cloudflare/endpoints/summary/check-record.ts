@@ -1,6 +1,6 @@
-// A fast yes to records that are good, which is nearly all of them. It says yes to exactly the records that the schema in
-// record.ts accepts: a test compares the two over wild inputs. 0.3 microseconds a record where the schema takes 1.8 (pages of
-// 1,000, besides JSON.parse at 0.4).
+// Accepts good records fast, which is nearly all of them. It accepts exactly the records that the schema in record.ts
+// accepts: a test compares the two over wild inputs. It takes 0.3 microseconds per record, the schema takes 1.8 (pages
+// of 1,000; JSON.parse takes another 0.4).
 import type { RiskLevel, UserRisk } from '../../../user-risk.ts';
 import { isDateTime } from './date-time.ts';
 
@@ -10,7 +10,7 @@ export const EMAIL_MAX_LENGTH = 320;
 export const NAME_MAX_LENGTH = 10_000;
 export const INT4_MAX = 2_147_483_647;
 
-/** The user as the schema would give it; null: ask the schema, which knows the reason. */
+/** The user, as the schema would return it. Null: ask the schema, which gives the reason. */
 export function checkRecord(raw: unknown): UserRisk | null {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return null;
   const { user_id, email, name, max_risk_level, event_count, last_event } = raw as Record<string, unknown>;
@@ -25,7 +25,7 @@ export function checkRecord(raw: unknown): UserRisk | null {
     email: email ?? null,
     name: name ?? null,
     max_risk_level,
-    event_count: event_count === 0 ? 0 : event_count, // -0 is an integer, too
+    event_count: event_count === 0 ? 0 : event_count, // -0 is an integer as well
     last_event,
   };
 }
@@ -58,7 +58,7 @@ function isOptionalText(value: unknown, maxLength: number): value is string | nu
   for (let at = 0; at < value.length; at++) {
     const code = value.charCodeAt(at);
     if (code === 0) return false;
-    // Half a pair, or the first of two halves.
+    // A surrogate: check the rest of the text for NUL and for lone surrogates.
     if (code >= 0xd800 && code <= 0xdfff) return !value.includes('\0', at) && value.isWellFormed();
   }
   return true;

@@ -1,6 +1,9 @@
-// How records leave the client: one by one, to whoever knows what to do with them. No answer is kept as a list.
+// How records leave the client: one by one, to a reader that the caller opens. No answer is kept as a list.
 
-/** Takes the records of one answer as they come. A fresh one serves each attempt, so a retry drops what a broken attempt had read. */
+/**
+ * Takes the records of one answer as they come. Each attempt gets a fresh reader, so a retry drops what a broken
+ * attempt had read.
+ */
 export type RecordReader<T> = {
   /** One record as served, unchecked. */
   add(record: unknown): void;
@@ -10,7 +13,7 @@ export type RecordReader<T> = {
 
 export type OpenReader<T> = () => RecordReader<T> | Promise<RecordReader<T>>;
 
-/** Keeps the first records, for those who want to look at a few. */
+/** Keeps the first `most` records. */
 export function collectRecords(most = Number.POSITIVE_INFINITY): RecordReader<unknown[]> {
   const records: unknown[] = [];
   return {

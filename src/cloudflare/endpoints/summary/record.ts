@@ -1,4 +1,4 @@
-// What one record of the summary means: a user, or a reason why it is set aside. A reason never quotes a value.
+// What one record of the summary means: a user, or a reason why it is rejected. A reason never quotes a value.
 import * as z from 'zod';
 import { RISK_LEVELS, type UserRisk } from '../../../user-risk.ts';
 import { checkRecord, EMAIL_MAX_LENGTH, INT4_MAX, longerThan, NAME_MAX_LENGTH } from './check-record.ts';
@@ -43,7 +43,7 @@ const SummaryRecord = z.object(
         (count) => Number.isInteger(count) && count >= 0 && count <= INT4_MAX,
         `not a whole number from 0 to ${INT4_MAX}`,
       )
-      .transform((count) => (count === 0 ? 0 : count)), // -0 is an integer, too
+      .transform((count) => (count === 0 ? 0 : count)), // -0 is an integer as well
     last_event: z
       .string({ error: missingOr('not a date-time') })
       .refine(isDateTime, 'not an RFC 3339 date-time from year 1 to 9999'),
@@ -51,19 +51,19 @@ const SummaryRecord = z.object(
   { error: 'not an object' },
 );
 
-/** The fields this version knows; any other is reported once and ignored. */
+/** The fields that this version knows. Any other field is reported once and ignored. */
 export const RECORD_FIELDS: ReadonlySet<string> = new Set(Object.keys(SummaryRecord.shape));
 
 /**
- * Strict where Postgres and the history are: a good record is ready for COPY as it stands. `reason` is stable text
- * without values; `userId` is null when even the uuid cannot be read; `raw` is capped and safe for a text column.
+ * As strict as Postgres and the history require: a good record is ready for COPY. `reason` is stable text without
+ * values. `userId` is null if even the uuid cannot be read. `raw` is capped, and safe for a text column.
  */
 export function parseRecord(raw: unknown): ParsedRecord {
   const user = checkRecord(raw);
   return user === null ? parseBySchema(raw) : { ok: true, user };
 }
 
-/** All of it by the schema, which alone gives reasons. */
+/** Uses only the schema: only the schema gives reasons. */
 export function parseBySchema(raw: unknown): ParsedRecord {
   const parsed = SummaryRecord.safeParse(raw);
   if (parsed.success) return { ok: true, user: parsed.data };
@@ -79,13 +79,13 @@ export function parseBySchema(raw: unknown): ParsedRecord {
   };
 }
 
-/** JSON.stringify escapes NUL and lone surrogates by itself; the cut may leave half a pair. */
+/** JSON.stringify escapes NUL and lone surrogates. The cut may leave half of a surrogate pair. */
 function rawText(raw: unknown): string {
   let text: string | undefined;
   try {
     text = JSON.stringify(raw);
   } catch {
-    // Nested too deeply to be written again.
+    // Nested too deeply for JSON.stringify.
   }
   return (text ?? '[not JSON]').slice(0, RAW_MAX_LENGTH).toWellFormed();
 }

@@ -1,17 +1,20 @@
-// Reads a summary that is too large to be held, piece by piece: hands on the elements of `result.users`, and keeps the rest of
-// the text. Knows just enough of JSON to find them; JSON.parse judges every part, so that together they are valid exactly when
-// the whole text is.
+// Reads a summary that is too large to hold, piece by piece. Hands on the elements of `result.users`, and keeps the
+// rest of the text. Knows only enough of JSON to find these elements. JSON.parse judges every part: all parts are valid
+// exactly when the whole text is.
 import type { BodyLimits } from '../../body-limits.ts';
 import { ExchangeError } from '../../failures.ts';
 
 export type SummaryScanner = {
-  /** Pieces may end anywhere. Throws an ExchangeError: see below; or what `onRecord` threw. */
+  /** Pieces may end anywhere. Throws an ExchangeError with one of the codes below, or what `onRecord` threw. */
   push(piece: Uint8Array): void;
-  /** The text without the elements of `result.users`, unjudged. */
+  /** The text without the elements of `result.users`, not judged yet. */
   end(): string;
 };
 
-/** The text cannot be JSON, nests too deeply, or names `result` or `users` twice: which of them is meant cannot be told. */
+/**
+ * The text cannot be JSON, nests too deeply, or names `result` or `users` twice: nothing tells which of the two is
+ * valid.
+ */
 export const NOT_A_SUMMARY = 'NOT_A_SUMMARY';
 /** Beyond a limit of BodyLimits. */
 export const RECORD_TOO_LARGE = 'RECORD_TOO_LARGE';
@@ -23,10 +26,10 @@ const BACKSLASH = 92;
 const OPEN_BRACKET = 91;
 const CLOSE_BRACKET = 93;
 const OPEN_BRACE = 123;
-// Both brackets become braces with this bit.
+// This bit turns both brackets into braces.
 const BRACE_BIT = 32;
 const CLOSE_BRACE = 125;
-// Six escaped characters and two quotes: a longer key is neither of the two.
+// Six escaped characters and two quotes: a longer key is neither `result` nor `users`.
 const KEY_MAX_BYTES = 38;
 
 const EMPTY_LIST = Buffer.from('[]');
@@ -38,12 +41,12 @@ type Limits = Pick<BodyLimits, 'recordBytes' | 'envelopeBytes' | 'depth' | 'batc
 export function createSummaryScanner(limits: Limits, onRecord: (record: unknown) => void): SummaryScanner {
   const envelope = createBytes(4096);
   const batch = createBytes(limits.batchBytes + 65_536);
-  // Where the text stands at the end of a piece.
+  // The position in the text, kept from one piece to the next.
   let inUsers = false;
   let inString = false;
   let escaped = false;
   let depth = 0;
-  // Of the envelope: keys matter at depth 1 of a root object, and at depth 2 of its `result`.
+  // In the envelope: keys matter at depth 1 of a root object, and at depth 2 of its `result`.
   let isRootObject = false;
   let inResult = false;
   let isKeyNext = false;
@@ -52,11 +55,11 @@ export function createSummaryScanner(limits: Limits, onRecord: (record: unknown)
   let key = '';
   let resultSeen = false;
   let usersSeen = false;
-  // Of the users: where the record begins in the batch, and whether another must come.
+  // In the users: where the record begins in the batch, and whether another record must come.
   let recordStart = 0;
   let isOwed = false;
 
-  /** Reads on in the envelope; returns where it stopped: at the end of the piece, or within the users. */
+  /** Reads on in the envelope. Returns where it stopped: at the end of the piece, or within the users. */
   function scanEnvelope(piece: Uint8Array, start: number): number {
     const end = piece.length;
     let from = start;
@@ -111,7 +114,7 @@ export function createSummaryScanner(limits: Limits, onRecord: (record: unknown)
     return at;
   }
 
-  /** From within a string to behind its end, or to the end of the piece. */
+  /** Skips from inside a string to the byte after its end, or to the end of the piece. */
   function skipString(piece: Uint8Array, start: number): number {
     const end = piece.length;
     let at = start;
@@ -149,7 +152,7 @@ export function createSummaryScanner(limits: Limits, onRecord: (record: unknown)
     }
   }
 
-  /** As scanEnvelope, within the users: 0.3 microseconds for a record that JSON.parse takes 0.6 for. */
+  /** Like scanEnvelope, within the users. Takes 0.3 microseconds for a record that JSON.parse takes 0.6 for. */
   function scanUsers(piece: Uint8Array, start: number): number {
     const end = piece.length;
     let level = depth;
@@ -191,7 +194,9 @@ export function createSummaryScanner(limits: Limits, onRecord: (record: unknown)
     return end;
   }
 
-  /** The comma behind a batch is gone, and with it what says that a record stands on either side of it. */
+  /**
+   * A batch that ends at a comma loses the comma. So `isOwed` remembers that a record must stand on both sides of it.
+   */
   function handOn(isMoreOwed: boolean): void {
     const records = parse(Buffer.concat([LIST_START, batch.slice(0), LIST_END]).toString()) as unknown[];
     if (records.length === 0 && (isOwed || isMoreOwed)) throw new ExchangeError(NOT_A_SUMMARY);
@@ -208,7 +213,7 @@ export function createSummaryScanner(limits: Limits, onRecord: (record: unknown)
     },
     end() {
       if (inUsers) throw new ExchangeError(NOT_A_SUMMARY);
-      // Drops a byte order mark, as it is dropped from a body that is held.
+      // Drops a byte order mark, like the decoder of a body that is held.
       return new TextDecoder().decode(envelope.slice(0));
     },
   };
@@ -222,7 +227,10 @@ function parse(text: string): unknown {
   }
 }
 
-/** Bytes that grow. Copied into one place: a body may come in pieces of one byte, and an object for each would cost a hundred. */
+/**
+ * A buffer that grows. Bytes are copied into one place: a body may come in pieces of one byte, and an object for each
+ * piece would cost a hundred bytes.
+ */
 function createBytes(size: number) {
   let bytes = Buffer.allocUnsafeSlow(size);
   let length = 0;
@@ -238,7 +246,7 @@ function createBytes(size: number) {
       bytes.set(from.subarray(start, end), length);
       length = needed;
     },
-    /** Until the next append. */
+    /** Valid until the next append. */
     slice: (start: number) => bytes.subarray(start, length),
     clear(): void {
       length = 0;

@@ -1,4 +1,5 @@
-// How the client takes one answer in: from its JSON, or record by record while it comes. A fresh intake serves each attempt.
+// How the client takes in one answer: from its JSON, or record by record while it comes. Each attempt gets a fresh
+// intake.
 import { orAborted } from '../../or-aborted.ts';
 import type { OpenReader, RecordReader } from './record-reader.ts';
 import { readSummary, type ResultInfo } from '../../responses.ts';
@@ -6,9 +7,15 @@ import { tallyPage, type PageTally } from '../../tally-page.ts';
 import type { Turn } from '../../turns.ts';
 
 export type Intake<T> = {
-  /** For a body that is too large to be held: takes its records one by one. Null: no such body is read. */
+  /**
+   * For a body that is too large to hold: returns the function that takes its records one by one. Null: such a body is
+   * not read.
+   */
   openLarge: (() => Promise<(record: unknown) => void>) | null;
-  /** Called as soon as the body has ended; `json` lacks the records that were taken. Undefined: this is no such answer. */
+  /**
+   * Called as soon as the body has ended. `json` lacks the records that were taken. Undefined: the answer is not what
+   * was asked for.
+   */
   read(json: unknown, bytes: number): T | undefined | Promise<T | undefined>;
 };
 
@@ -33,7 +40,7 @@ export function createSummaryIntake<T>(request: {
     async read(json, bytes) {
       const summary = readSummary(json);
       if (summary === null) return undefined;
-      // Taken before anything waits: the body has ended just now.
+      // Taken before any wait, because turns follow the order in which bodies end.
       const turn = request.takeTurn();
       try {
         reader ??= await open();
