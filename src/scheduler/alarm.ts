@@ -1,15 +1,17 @@
-// Rest that ends early: whoever rests is woken when a slot begins, when the clock was set back, and at the end.
+// A rest that may end early: an account loop wakes up when a slot begins, when a slot was missed, and at the shutdown.
 
 export type Alarm = {
   /** Ends every rest. */
   wake(): void;
-  /** How often it has rung: a ring while nobody rests would be missed otherwise. */
+  /** How often the alarm has rung. A loop compares it, because it would miss a ring while it does not rest. */
   rings(): number;
-  /** Until the alarm rings, that long at most. */
+  /** Resolves when the alarm rings, after `ms` at the latest. */
   rest(ms: number): Promise<void>;
 };
 
-/** No AbortSignal.any: in a year of minutes, too much would gather on the one that lives as long. */
+/**
+ * No AbortSignal.any: a loop rests every minute for a year, and too much would pile up on a signal that lives as long.
+ */
 export function createAlarm(): Alarm {
   const sleepers = new Set<() => void>();
   let rings = 0;

@@ -1,4 +1,4 @@
-// The loop of one account: looks, acts, and rests until there may be something to do. Trouble makes it rest longer.
+// The loop of one account: looks, acts, and rests until there may be something to do. After an error it rests longer.
 import type { Logger } from '../logger.ts';
 import type { SlotFacts } from '../sync/claim/slot-facts.ts';
 import type { SyncOutcome, SyncRequest } from '../sync/request-sync.ts';
@@ -7,9 +7,9 @@ import { planRun, type BackOff, type Slot } from './plan.ts';
 import { troubleFields } from './trouble.ts';
 
 export type LoopTiming = {
-  /** How often an account that needs nothing is looked at: a slot whose trigger was lost is found by it. */
+  /** How often an account with nothing to do is looked at. This finds a slot whose trigger was lost. */
   lookMs: number;
-  /** How often one that another process is syncing is looked at: that process may die. */
+  /** How often an account is looked at while another process syncs it: that process may die. */
   heldMs: number;
   firstTroubleMs: number;
   longestTroubleMs: number;
@@ -28,7 +28,7 @@ export type LoopDeps = {
   inTurn: <T>(work: () => Promise<T>) => Promise<T>;
 };
 
-/** Resolves when `signal` is aborted and nothing runs any more. */
+/** Resolves when `signal` is aborted and no run is under way. */
 export async function keepSynced(deps: LoopDeps, accountId: string): Promise<void> {
   const { signal, alarm } = deps;
   const trouble = createTrouble(deps);
@@ -42,12 +42,12 @@ export async function keepSynced(deps: LoopDeps, accountId: string): Promise<voi
       if (signal.aborted) return;
       pauseMs = trouble.met(error);
     }
-    // A slot that fired meanwhile must not be slept through.
+    // If a slot fired meanwhile, do not rest.
     if (alarm.rings() === ringsBefore) await alarm.rest(jittered(pauseMs));
   }
 }
 
-/** Looks at one account, runs it when it is due, and says how long to rest, in milliseconds. */
+/** Looks at one account, runs it if it is due, and returns how long to rest, in milliseconds. */
 async function look(deps: LoopDeps, accountId: string): Promise<number> {
   const { timing } = deps;
   if (deps.signal.aborted) return 0;
@@ -57,11 +57,14 @@ async function look(deps: LoopDeps, accountId: string): Promise<number> {
   if (plan.do === 'rest' || slot === null) return timing.lookMs;
   const outcome = await deps.run({ accountId, trigger: 'cron', scheduledFor: slot.at });
   if (outcome.kind === 'already_running') return timing.heldMs;
-  // What failed is looked at again at once: the database says how long to wait.
+  // After a failed run the account is looked at again at once: the database then says how long to wait.
   return outcome.kind === 'ran' && outcome.result.error !== null ? 0 : timing.lookMs;
 }
 
-/** Trouble that lasts is looked at ever more rarely. Logged once for each kind: a database that is away for a night is one line, not a thousand. */
+/**
+ * The longer errors last, the more rarely the account is looked at. Each kind of error is logged once: a database that
+ * is down for a night is one line, not a thousand.
+ */
 function createTrouble({ timing, logger }: Pick<LoopDeps, 'timing' | 'logger'>) {
   let times = 0;
   let lastCode = '';
@@ -81,7 +84,7 @@ function createTrouble({ timing, logger }: Pick<LoopDeps, 'timing' | 'logger'>) 
   };
 }
 
-/** Replicas that were started together would otherwise ask together for ever. */
+/** Without it, replicas that started together would always ask together. */
 function jittered(ms: number): number {
   return ms * (0.8 + 0.4 * Math.random());
 }

@@ -1,5 +1,5 @@
-// Whether an account is to be synced now. Pure: every replica that looks at the same facts comes to the same answer, and the
-// claim in the database settles who acts on it.
+// Whether to sync an account now. Pure: all replicas that look at the same facts get the same answer, and the claim in
+// the database settles which replica acts.
 import type { SlotFacts } from '../sync/claim/slot-facts.ts';
 import { CLOCK_TOLERANCE_MS } from '../time/clock-tolerance.ts';
 
@@ -7,7 +7,7 @@ export type Slot = {
   at: Date;
   /** Time since the slot before it, in milliseconds. */
   intervalMs: number;
-  /** The schedule has fired for it in this process; otherwise it was found on looking back. */
+  /** Whether the schedule has fired for this slot in this process. If not, the slot was found by looking back. */
   hasFired: boolean;
 };
 
@@ -17,8 +17,8 @@ export type BackOff = { firstMs: number; longestMs: number };
 const BACK_OFF: BackOff = { firstMs: 30_000, longestMs: 900_000 };
 
 /**
- * A slot that has fired is run once. One that was missed is made up for when the newest success is older than the interval, and
- * then only the newest: many missed slots are one run. A failed one is tried again with back-off until the next slot comes.
+ * A slot that has fired is run once. A missed slot is run only if the newest success is older than the interval. Of
+ * many missed slots only the newest is run. A failed slot is retried with back-off until the next slot comes.
  */
 export function planRun(slot: Slot | null, facts: SlotFacts, limits: BackOff = BACK_OFF): Plan {
   if (slot === null || facts.isDone) return { do: 'rest' };
@@ -34,7 +34,7 @@ function inThePast(sinceMs: number | null): number | null {
   return sinceMs !== null && sinceMs < -CLOCK_TOLERANCE_MS ? null : sinceMs;
 }
 
-/** After so many failed attempts, in milliseconds: 30 s, doubled each time, 15 min at most. */
+/** The wait after this many failed attempts, in milliseconds: 30 s, doubled each time, at most 15 min. */
 function backOff(attempts: number, { firstMs, longestMs }: BackOff): number {
   return attempts === 0 ? 0 : Math.min(longestMs, firstMs * 2 ** (attempts - 1));
 }

@@ -1,4 +1,5 @@
-// Runs outside the schedule, at most one wish for each account. A caller is told how it began, and does not wait for its end.
+// Runs outside the schedule, at most one request per account. The caller learns how the run began, and does not wait
+// for its end.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../logger.ts';
 import type { SyncOutcome, SyncRequest } from '../sync/request-sync.ts';
@@ -7,18 +8,18 @@ import { troubleFields } from './trouble.ts';
 export type RunStart =
   | { status: 'started'; run_id: number }
   | { status: 'already_running'; run_id: number; since: string; host: string }
-  /** Others are ahead of it. */
+  /** Other runs are ahead of it. */
   | { status: 'queued' };
 
 export type Requests = {
-  /** Says how the run began; rejects with what kept it from beginning. */
+  /** Resolves with how the run began. Rejects with the reason if the run could not begin. */
   add(accountId: string): Promise<RunStart>;
-  /** Resolves when none is under way, however they ended. */
+  /** Resolves when no requested run is under way. It does not matter how they ended. */
   settled(): Promise<void>;
 };
 
 type RequestDeps = {
-  /** A caller is told "queued" after it, rather than kept waiting. */
+  /** After this time the caller gets the answer "queued". */
   queuedMs: number;
   logger: Pick<Logger, 'warn' | 'error' | 'isLevelEnabled'>;
   signal: AbortSignal;
@@ -38,7 +39,7 @@ export function createRequests(deps: RequestDeps): Requests {
       const over = () => underWay.delete(accountId);
       running.then(over, (error: unknown) => {
         over();
-        // Being told to stop is no trouble.
+        // A shutdown is not an error.
         const level = deps.signal.aborted ? 'warn' : 'error';
         if (isAnswered)
           deps.logger[level](
@@ -58,7 +59,7 @@ export function createRequests(deps: RequestDeps): Requests {
   };
 }
 
-/** `began` rejects with what kept the run from beginning. */
+/** `began` rejects with the reason if the run could not begin. */
 function startRun(
   { run, inTurn }: RequestDeps,
   accountId: string,

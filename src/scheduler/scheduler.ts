@@ -1,5 +1,6 @@
-// Keeps the accounts synced: node-cron says when a slot begins, the plan says for whom, the claim in the database says which
-// replica. Each account has a loop of its own that looks, acts and rests, so that one that fails holds up no other.
+// Keeps the accounts synced. node-cron says when a slot begins, the plan says for which account, and the claim in the
+// database says which replica runs. Each account has its own loop that looks, acts and rests, so a failing account does
+// not hold up the others.
 import { createTask, type ScheduledTask } from 'node-cron';
 import pLimit from 'p-limit';
 import { withLogFields, type Logger } from '../logger.ts';
@@ -26,7 +27,7 @@ export type SchedulerDeps = {
 };
 
 export type SchedulerTiming = LoopTiming & {
-  /** A caller over HTTP is told "queued" after it, rather than kept waiting. */
+  /** After this time a caller over HTTP gets the answer "queued". */
   queuedMs: number;
 };
 
@@ -40,10 +41,10 @@ const TIMING: SchedulerTiming = {
 
 export type Scheduler = {
   start(): void;
-  /** A run outside the schedule. Says how it began; rejects with what kept it from beginning. */
+  /** A run outside the schedule. Resolves with how it began; rejects with the reason if it could not begin. */
   request(accountId: string): Promise<RunStart>;
   nextSlot(): Date | null;
-  /** Triggers nothing more, aborts what runs, and resolves when all of it has ended. */
+  /** Starts no more runs, aborts those under way, and resolves when all of them have ended. */
   stop(reason: OperatorError): Promise<void>;
 };
 
@@ -55,7 +56,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   const { signal } = stopping;
   const alarm = createAlarm();
   const slots = createSlotClock(deps, (setBackMs) => {
-    logger.warn({ set_back_ms: Math.round(setBackMs) }, 'the clock was set back, the schedule begins anew');
+    logger.warn({ set_back_ms: Math.round(setBackMs) }, 'the clock was set back, the schedule starts again');
     void task.stop();
     void task.start();
   });
@@ -98,7 +99,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   };
 }
 
-/** node-cron's task, not started yet. */
+/** The task of node-cron, not started yet. */
 function scheduleSlots(
   { schedule, timezone, logger }: Pick<SchedulerDeps, 'schedule' | 'timezone' | 'logger'>,
   on: { onSlot: (slot: Date) => void; onMissed: () => void },
@@ -106,7 +107,7 @@ function scheduleSlots(
   const note = (message: string | Error) =>
     logger.warn(
       { cause: message instanceof Error ? message.message : message },
-      'the schedule is in trouble',
+      'the schedule reports a problem',
     );
   const task = createTask(schedule, ({ date }) => on.onSlot(date), {
     timezone,
@@ -114,13 +115,15 @@ function scheduleSlots(
     logger: { info: () => undefined, debug: () => undefined, warn: note, error: note },
   });
   task.on('execution:missed', ({ date }) => {
-    logger.warn({ slot: date.toISOString() }, 'a slot of the schedule was missed, looking what is due');
+    logger.warn({ slot: date.toISOString() }, 'a slot of the schedule was missed, checking what is due');
     on.onMissed();
   });
   return task;
 }
 
-/** Each run has a signal of its own: what it leaves on it goes with it, and not with the process. */
+/**
+ * Each run has its own signal. What a run leaves on its signal is freed with the run, not at the end of the process.
+ */
 async function runUntil(
   signal: AbortSignal,
   run: SchedulerDeps['run'],

@@ -1,4 +1,5 @@
-// The newest slot that has begun: as the schedule fired for it, or as looking back finds it. Notices a clock that was set back.
+// The newest slot that has begun: the schedule fired for it, or it is found by looking back. Notices when the clock was
+// set back.
 import { CLOCK_TOLERANCE_MS } from '../time/clock-tolerance.ts';
 import { slotsBefore } from '../time/slots.ts';
 import type { Slot } from './plan.ts';
@@ -9,17 +10,17 @@ export type SlotClock = {
   current(): Slot | null;
 };
 
-/** `onSetBack`: whoever waits for a time of the clock would wait for it again. */
+/** `onSetBack` is called when the clock was set back: a timer that waits for a time of day would wait for it again. */
 export function createSlotClock(
   { schedule, timezone }: { schedule: string; timezone: string },
   onSetBack: (ms: number) => void,
 ): SlotClock {
   let fired: Date | null = null;
   const setBackMs = createSetBackMeter();
-  // Looking back takes 0.2 s for a yearly schedule: done once, and then from where the last look ended.
+  // Looking back takes 0.2 s for a yearly schedule. So it is done once, and then continues where the last look ended.
   let known: { until: number; slots: Date[] } = { until: Number.POSITIVE_INFINITY, slots: [] };
 
-  /** The newest two, by the clock. */
+  /** The newest two slots that have begun, by the clock. */
   function slotsUntil(now: number): Date[] {
     const wentBack = now < known.until;
     const since = wentBack ? undefined : new Date(known.until);
@@ -45,16 +46,16 @@ export function createSlotClock(
 }
 
 function newestSlot([at, before]: readonly Date[], fired: Date | null): Slot | null {
-  // A clock that was set back a little does not undo the slot that has fired.
+  // If the clock was set back a little, the slot that has fired still counts.
   if (fired !== null && (at === undefined || fired > at)) return { at: fired, intervalMs: 0, hasFired: true };
   if (at === undefined) return null;
   const intervalMs = before === undefined ? 0 : at.getTime() - before.getTime();
   return { at, intervalMs, hasFired: at.getTime() === fired?.getTime() };
 }
 
-/** How far the wall clock was set back since it was last asked; negative when it was put forward. */
+/** How far the wall clock was set back since the last call; negative if it was set forward. */
 function createSetBackMeter(): (now: number) => number {
-  // How far it is ahead of the clock that nobody sets.
+  // How far the wall clock is ahead of the monotonic clock, which nobody sets.
   let aheadMs = Date.now() - performance.now();
   return (now) => {
     const setBackMs = aheadMs - (now - performance.now());

@@ -1,4 +1,4 @@
-// Trouble as fields of a log line.
+// An error as fields of a log line.
 import { isOperatorError } from '../errors.ts';
 import { errorFields, type Logger } from '../logger.ts';
 
