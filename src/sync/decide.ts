@@ -1,4 +1,5 @@
-// What a run makes of all that it has seen: the verdict of the snapshot, who is cleared, and the guard that speaks up. Pure.
+// Decides from what a run has seen: the verdict of the snapshot, who is cleared, and whether a guard fails the run.
+// Pure.
 import type { OperatorError } from '../errors.ts';
 import { decideAbsence, isUnfinished } from './absence/absence.ts';
 import { clearPending, emptyAnswer, massClear } from './absence/guards.ts';
@@ -8,7 +9,7 @@ import type { Verdict } from './walk/verdict.ts';
 
 export type Decided = {
   verdict: Verdict;
-  /** Set when the met users are published and the missing ones kept, all or some: the run has failed all the same. */
+  /** Set if the met users are published, but all or some of the missing users are kept: the run fails all the same. */
   guard: OperatorError | null;
   inputs: ChangeInputs;
 };

@@ -1,5 +1,5 @@
-// The phases of a run that only look: read the state, walk all pages and compare, ask the database about whom the state lacks,
-// ask Cloudflare about the absent. Nothing is written but rejected records.
+// The phases of a run that only look. They read the state, walk all pages and compare, ask the database about users
+// that the state lacks, and ask Cloudflare about the absent. They write nothing except rejected records.
 import type { CloudflareClient } from '../cloudflare/client.ts';
 import type { Pool } from '../db/pool.ts';
 import { memoryLimitBytes } from '../host/host-memory.ts';
@@ -18,11 +18,11 @@ import { createComparison, type Comparison } from './walk/compare-records.ts';
 import { createQuarantine } from './walk/quarantine.ts';
 import { walk, type Walk, type WalkProgress, type WalkSettings } from './walk/walk.ts';
 
-/** What a run knows when it has looked: at the account's state, at all pages, and at the records of the absent. */
+/** What a run knows after these phases: the account's state, all pages, and the answers about the absent. */
 export type Seen = {
   state: AccountState;
   table: UserTable;
-  /** Of the hashes in the table. */
+  /** The key of the hashes in the table. */
   key: HashKey;
   log: ChangeLog;
   walked: Walk;
@@ -35,7 +35,7 @@ export type LookDeps = {
   client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'>;
   logger: Logger;
   settings: WalkSettings & { confirm: 'lookup' | 'walks'; confirmLookups: number };
-  /** Named instants at which tests stop the process; nothing in production. */
+  /** Named points at which tests stop the process; nothing in production. */
   failpoint?: (name: 'reading' | 'walked' | 'asked') => Promise<void>;
 };
 
@@ -46,11 +46,11 @@ export type LookRun = {
   tally: Pick<Tally, 'countUse' | 'noteWalk' | 'addEvidence'>;
   /** Ends the run: a signal, a lost lease, or the time budget. */
   stop: AbortSignal;
-  /** Milliseconds that the time budget leaves, and whether an abort came from it. */
+  /** Milliseconds left of the time budget, and whether an abort came from it. */
   timeLeft: () => number;
   isOutOfTime: (reason: unknown) => boolean;
   onProgress: (progress: WalkProgress) => void;
-  /** Called when all pages were read, before anybody is asked about. */
+  /** Called when all pages were read, before any user is looked up. */
   onWalked: (walked: Walk) => void;
 };
 
@@ -69,7 +69,7 @@ export async function look(deps: LookDeps, run: LookRun): Promise<Seen> {
 
 type Memory = Pick<Seen, 'table' | 'key' | 'log'>;
 
-/** Side by side: the state is read while the first pages are fetched, and nothing is compared before it is whole. */
+/** The state is read while the first pages are fetched. Nothing is compared before the state is whole. */
 async function readAndWalk(
   deps: LookDeps,
   run: LookRun,
@@ -86,7 +86,7 @@ async function readAndWalk(
   const failed = new AbortController();
   const untilFailed = AbortSignal.any([stop, failed.signal]);
   const reading = readState({ pool, ...memory, onRange }, lease, run.observedAt, untilFailed);
-  // Whoever waits for it hears of its failure: until then it is nobody's.
+  // Code that awaits it gets its failure. Until then, the failure must not count as an unhandled rejection.
   reading.catch(() => undefined);
   const comparison = createComparison({ ...memory, whole: reading });
   const quarantine = createQuarantine(pool, lease);
@@ -102,7 +102,7 @@ async function readAndWalk(
     });
     return { state: await reading, walked, comparison };
   } catch (error) {
-    // It goes on in the background otherwise, into the next run.
+    // Otherwise the reading would go on in the background, into the next run.
     failed.abort(error);
     await reading.catch(() => undefined);
     throw error;

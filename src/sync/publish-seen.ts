@@ -1,4 +1,4 @@
-// From what a run has seen and decided to a published snapshot, or to the counts of a dry run.
+// Turns what a run has seen and decided into a published snapshot, or into the counts of a dry run.
 import type { Pool } from '../db/pool.ts';
 import type { OperatorError } from '../errors.ts';
 import type { Change } from '../user-risk.ts';
@@ -20,13 +20,15 @@ export type Published = Record<Change, number> & {
   users: number;
   met: number;
   carried: number;
-  /** The run has failed all the same: missing users were kept, or what was written is not what was counted. */
+  /**
+   * Why the run failed although it published: missing users were kept, or the rows written are not the rows counted.
+   */
   guard: OperatorError | null;
 };
 
 type DecidedRun = { lease: Lease; seen: Seen; decided: Decided };
 
-/** Counts the changes and gives the lease back. */
+/** Counts the changes and releases the lease. */
 export async function leaveUnpublished(pool: Pool, { lease, seen, decided }: DecidedRun): Promise<Published> {
   const { counts, rows } = readChanges(lease.accountKey, decided.inputs);
   for (const _ of rows);
@@ -61,7 +63,7 @@ export async function publishSeen(
     },
     { cancel, beforeFence, ...(failpoint ? { failpoint } : {}) },
   );
-  // The snapshot is published: a connection that is lost now takes nothing away.
+  // The snapshot is published: losing the connection now does no harm.
   const there = await readBack(pool, lease.accountKey, seen.state.lastUserKey, counts).catch(() => null);
   const isWhole = there === null || there.every((rows) => rows === counts.appeared);
   const guard = isWhole ? decided.guard : brokenPublish(lease, counts.appeared, there);

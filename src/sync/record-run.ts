@@ -1,4 +1,4 @@
-// The row of sync_runs: written once, when the attempt has ended.
+// Writes the row of sync_runs, once, when the attempt has ended.
 import { sql } from 'drizzle-orm';
 import type { ClientUsage } from '../cloudflare/usage.ts';
 import { holdSchema } from '../db/migrate.ts';
@@ -10,10 +10,10 @@ import { fence, releaseLease, type Lease } from './claim/lease.ts';
 import type { WalkCounts } from './walk/count-walk.ts';
 import type { Verdict } from './walk/verdict.ts';
 
-/** What is known of an attempt whether it published or failed. */
+/** What is known of an attempt, whether it published or failed. */
 export type RunFacts = ClientUsage &
   WalkCounts & {
-    /** Absent users whose own record was asked. */
+    /** Absent users who were looked up. */
     lookups: number;
   };
 
@@ -33,7 +33,7 @@ export async function recordRun(tx: Transaction, lease: Lease, end: RunEnd): Pro
     status: end.error === null ? 'succeeded' : 'failed',
     verdict: end.verdict,
     started_at: lease.startedAt,
-    // The clock of the moment, not of the transaction's start: a publish takes seconds.
+    // The time now, not at the start of the transaction: a publish takes seconds.
     finished_at: sql`clock_timestamp()`,
     host: lease.host,
     passes: end.passes,
@@ -55,7 +55,10 @@ export async function recordRun(tx: Transaction, lease: Lease, end: RunEnd): Pro
   });
 }
 
-/** Records a failed attempt (a dry run leaves no record) and gives the account free. Does nothing when the lease is somebody else's by now. */
+/**
+ * Records a failed attempt and releases the lease. A dry run leaves no record. If another run has the lease by now, it
+ * writes nothing and throws LEASE_LOST.
+ */
 export async function recordFailure(
   pool: Pool,
   lease: Lease,

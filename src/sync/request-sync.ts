@@ -1,4 +1,5 @@
-// The one way to start a run, whatever triggers it: claims the account, waits for a silent holder, runs, and says how it ended.
+// The only way to start a run, whatever triggers it: claims the account, waits for a silent holder, runs, and says how
+// the run ended.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
@@ -18,7 +19,7 @@ export type SyncRequest = {
   scheduledFor?: Date;
   dryRun?: boolean;
   acceptMassClear?: boolean;
-  /** The instant that the snapshot stands for, instead of the database's now: demo, import and tests. */
+  /** The instant of the snapshot, instead of the database's current time. For demo, import and tests. */
   observedAt?: Date;
   signal: AbortSignal;
   onClaimed?: (lease: Lease) => void;
@@ -30,7 +31,7 @@ export type SyncOutcome =
   | { kind: 'already_running'; holder: Holder }
   | { kind: 'slot_done'; runId: number };
 
-/** Throws only for what keeps a run from starting: an unreachable database, a retired account, an interrupt. */
+/** Throws only if the run cannot start: an unreachable database, a retired account, an interrupt. */
 export async function requestSync(deps: RunDeps, request: SyncRequest): Promise<SyncOutcome> {
   const claim = await claimOrWait(deps, request);
   if (claim.kind === 'held') return { kind: 'already_running', holder: claim.holder };
@@ -67,11 +68,11 @@ async function runClaimed(
   });
   if (result.error === null) logger.info(logFields(result), 'run succeeded');
   else {
-    // Being told to stop is no trouble: the next process goes on.
+    // A shutdown is not an error: the next process goes on.
     const { code, happened, todo, cause } = result.error;
     // The command line prints the error itself; an unattended run has only its log to say what to do.
     const words = request.trigger === 'cli' ? {} : { problem: happened, todo };
-    // The message of a defect promises it, wherever the error is printed.
+    // The message of an UNEXPECTED error promises a stack trace, wherever the error is printed.
     const stack = code === 'UNEXPECTED' && logger.isLevelEnabled('debug') ? { stack: stackOf(cause) } : {};
     logger[code === 'INTERRUPTED' ? 'warn' : 'error'](
       { error_code: code, ...words, ...logFields(result), ...stack },
@@ -99,13 +100,13 @@ async function claimOrWait(deps: RunDeps, request: SyncRequest): Promise<Claim> 
         timing: deps.timing,
       });
     } catch (error) {
-      // Made again it is the same claim: the owner is the same.
+      // A repeated claim is the same claim, because its owner is the same.
       if (attempt < 3 && isConnectionLoss(error) && !isHostAway(error)) continue;
       throw databaseError(error) ?? error;
     }
     if (claim.kind !== 'held') return claim;
     const { holder } = claim;
-    // Only a person waits here: serve looks again by itself, and has other accounts to go on with.
+    // Only the command line waits here: serve looks again by itself, and goes on with other accounts.
     if (request.trigger !== 'cli' || judgeHolder(holder, deps.timing, false) === 'running') return claim;
     if (silentSince === null) {
       silentSince = holder.silentMs;
@@ -116,7 +117,7 @@ async function claimOrWait(deps: RunDeps, request: SyncRequest): Promise<Claim> 
           host: holder.host,
           silent_ms: Math.round(holder.silentMs),
         },
-        'waiting for a silent run to move or to expire',
+        'waiting until a silent run moves or expires',
       );
     }
     await sleep(deps.timing.pollMs, undefined, { signal: request.signal }).catch(() => {
@@ -133,8 +134,8 @@ async function refuseFuture(deps: RunDeps, observedAt: Date): Promise<void> {
   throw new OperatorError({
     code: 'FUTURE_INSTANT',
     happened: `${observedAt.toISOString()} is later than the database's clock`,
-    means: 'A snapshot from the future would keep every later run out',
-    todo: 'Give an instant that has passed',
+    means: 'A snapshot from the future would block every later run',
+    todo: 'Give a time that has passed',
   });
 }
 

@@ -1,5 +1,5 @@
-// One run of a claimed account, phase by phase: look, decide, publish. Failing at any point leaves the history as it was and a
-// record of why.
+// One run of a claimed account, phase by phase: look, decide, publish. A run that fails at any point leaves the history
+// as it was, and records the reason.
 import type { CloudflareClient } from '../cloudflare/client.ts';
 import { pagingChanges } from '../cloudflare/paging/paging-changes.ts';
 import { databaseError } from '../db/database-errors.ts';
@@ -28,7 +28,7 @@ export type RunDeps = {
   logger: Logger;
   settings: RunSettings;
   timing: LeaseTiming;
-  /** Named instants at which tests kill the process; nothing in production. */
+  /** Named points at which tests kill the process; nothing in production. */
   failpoint?: (name: Failpoint) => Promise<void>;
 };
 
@@ -59,7 +59,7 @@ export type RunResult = {
   phases: Phases;
 };
 
-/** Never throws for what a run may meet: the error is in the result, and recorded. */
+/** Does not throw the errors that a run may meet: they are in the result, and recorded. */
 export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunResult> {
   const { lease } = options;
   const tally = createTally();
@@ -74,7 +74,7 @@ export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunRe
   } catch (thrown) {
     error = await findCause(deps.pool, lease, explain(thrown));
     await recordFailure(deps.pool, lease, tally.facts(), error, options.dryRun).catch((failure: unknown) => {
-      // The lease runs out by itself, and the next run records this one as abandoned.
+      // The lease expires by itself, and the next run records this run as abandoned.
       deps.logger.warn({ err: failure }, 'could not record the failed run');
     });
   } finally {
@@ -84,7 +84,7 @@ export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunRe
   return { published, facts, expectedUnseen: tally.expectedUnseen(), error, phases: tally.phases() };
 }
 
-/** Look, decide, publish, with signs of life until the publish locks the lease. */
+/** Look, decide, publish, with heartbeats until the publish locks the lease. */
 async function lookAndPublish(
   deps: RunDeps,
   options: RunOptions,
@@ -135,8 +135,8 @@ async function lookFor(
 }
 
 /**
- * From here on a signal waits: the publish is short, and ends whole or not at all. One that takes too long is rolled back. A dry
- * run only counts.
+ * From here on, a signal does not stop the run at once: the publish is short, and is all or nothing. After a signal, a
+ * publish that takes too long is rolled back. A dry run only counts.
  */
 async function publishOrCount(
   deps: RunDeps,
@@ -152,7 +152,10 @@ async function publishOrCount(
   }
 }
 
-/** Before the first request, where it can be told: as many pages as the last time, at the pace that is left now. */
+/**
+ * Warns before the first request, if there is an earlier walk: it assumes as many pages as the last time, at the pace
+ * that is left now.
+ */
 function warnOfBudget({ client, logger, settings }: RunDeps, last: LastWalk | null): void {
   if (last === null) return;
   const pages = Math.ceil(last.pages / Math.max(1, last.passes));
@@ -164,7 +167,10 @@ function warnOfBudget({ client, logger, settings }: RunDeps, last: LastWalk | nu
   );
 }
 
-/** A server that begins to treat paging otherwise may hide part of the account: worth a look before it does harm. */
+/**
+ * A server that starts to handle paging differently may hide a part of the account. People should look before it does
+ * harm.
+ */
 function notePaging(logger: Logger, tally: Tally, last: LastWalk | null): void {
   const is = tally.facts().evidence.paging;
   if (last === null || is === undefined) return;
@@ -173,13 +179,13 @@ function notePaging(logger: Logger, tally: Tally, last: LastWalk | null): void {
   tally.addEvidence({ paging_changed: changed });
   logger.warn(
     { changed, was: last.paging, is, since_run_id: last.runId },
-    'the server treats paging otherwise than before',
+    'the server handles paging differently than before',
   );
 }
 
 type Budget = ReturnType<typeof startBudget>;
 
-/** One for all walks of a run. */
+/** One time budget for the whole run, for the walk and the lookups. */
 function startBudget(ms: number) {
   const over = new AbortController();
   const spent = outOfTime(ms);
@@ -188,13 +194,13 @@ function startBudget(ms: number) {
   return {
     over: over.signal,
     timeLeft: () => endsAt - performance.now(),
-    /** Whether an abort came from here. */
+    /** Whether an abort came from this budget. */
     isSpent: (error: unknown) => error === spent,
     end: () => clearTimeout(timer),
   };
 }
 
-/** `over` is aborted when `signal` was, that many milliseconds ago. */
+/** `over` aborts `ms` milliseconds after `signal`. */
 function startGrace(signal: AbortSignal, ms: number): { over: AbortSignal; end(): void } {
   const over = new AbortController();
   let timer: NodeJS.Timeout | undefined;
@@ -212,7 +218,10 @@ function startGrace(signal: AbortSignal, ms: number): { over: AbortSignal; end()
   };
 }
 
-/** What is decided on the state that was read is void once another run has the account: the fence comes only afterwards. */
+/**
+ * These errors say nothing if another run has taken the account over, because the state that was read is then outdated.
+ * The fence, which would notice, comes later.
+ */
 async function findCause(pool: Pool, lease: Lease, error: OperatorError): Promise<OperatorError> {
   if (error.code !== 'STATE_MOVED' && error.code !== 'EMPTY_ANSWER') return error;
   return (await beat(pool, lease).catch(() => true)) ? error : leaseLost(lease);
@@ -236,8 +245,8 @@ function unexpected(error: unknown): OperatorError {
 function outOfTime(ms: number): OperatorError {
   return new OperatorError({
     code: 'TIME_BUDGET',
-    happened: `The walk was not done after ${Math.round(ms / 1000)} seconds`,
+    happened: `The walk had not ended after ${Math.round(ms / 1000)} seconds`,
     means: 'Nothing was published',
-    todo: 'Raise SYNC_TIME_BUDGET, or SYNC_PER_PAGE if pages are small; the budget of requests may be used up by the dashboard',
+    todo: 'Raise SYNC_TIME_BUDGET, or SYNC_PER_PAGE if pages are small; the dashboard may have used up the request limit',
   });
 }

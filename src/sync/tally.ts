@@ -1,5 +1,5 @@
-// What a run has counted by now. The run owns it and the phases report to it, so that a run that fails at any point is recorded
-// with what was known by then. Whoever reads it gets a copy.
+// What a run has counted by now. The run owns it and the phases report to it, so that a failed run is recorded with
+// what was known by then. Readers get a copy.
 import type { ClientUsage, CountUse } from '../cloudflare/usage.ts';
 import type { Evidence } from '../evidence.ts';
 import type { RunFacts } from './record-run.ts';
@@ -9,13 +9,13 @@ export type Phases = { walkMs: number; publishMs: number };
 
 export type Tally = {
   countUse: CountUse;
-  /** What the walk knows by now: takes the place of what it told before. */
+  /** What the walk knows by now. Replaces its earlier report. */
   noteWalk: (counts: WalkCounts) => void;
-  /** Facts that come from elsewhere than the walk. */
+  /** Adds facts that do not come from the walk. */
   addEvidence(part: Evidence): void;
-  /** When the walk has come to its end. */
+  /** Called when the walk has ended. */
   noteUnseen(expected: number | null): void;
-  /** How long a phase takes, whether it ends well or not. */
+  /** Measures how long a phase takes, whether it succeeds or fails. */
   time<T>(phase: keyof Phases, work: () => Promise<T>): Promise<T>;
   facts(): RunFacts;
   expectedUnseen(): number | null;

@@ -1,15 +1,19 @@
-// What becomes of the present users that a walk did not meet: what their own records mean, and who is cleared. Pure.
+// Decides about the present users that a walk did not meet: what their own records mean, and who is cleared. Pure.
 import { compareInstants, type UserRecord } from '../../cloudflare/endpoints/user-record.ts';
 import type { Verdict } from '../walk/verdict.ts';
 
-/** level: still there. no_level, reset, not_found: no level now, or one from before a reset. unreadable: it did not say. */
+/**
+ * level: the user still has a level. no_level, reset, not_found: no level now, or only one from before a reset.
+ * unreadable: the record did not say.
+ */
 export type LookupOutcome = 'level' | 'no_level' | 'reset' | 'not_found' | 'unreadable';
 
 export type LookupAnswer = { outcome: LookupOutcome; lastResetTime: string | null };
 
 /**
- * What a user's own record means. `lastEvent` is the newest event that the summary served (RFC 3339). A reset that is not older
- * than the newest event known, theirs or ours, has taken the level away, even if the record still shows the old one.
+ * What a user's own record means. `lastEvent` is the newest event that the summary served (RFC 3339). The newest event
+ * known is that one, or a newer one in the record. A reset that is not older than the newest event known has removed
+ * the level, even if the record still shows the old level.
  */
 export function readOutcome(record: UserRecord | null, lastEvent: string): LookupAnswer {
   if (record === null) return { outcome: 'not_found', lastResetTime: null };
@@ -22,22 +26,23 @@ export function readOutcome(record: UserRecord | null, lastEvent: string): Looku
 }
 
 /**
- * How absence is confirmed in this run. asked: by the users' own records, and only by them. walks: records cannot be asked,
- * so that two complete walks in a row decide. later: they could not be reached this time, and the next run asks.
+ * How absence is confirmed in this run. asked: by the users' own records, and only by them. walks: the records cannot
+ * be asked, so two complete walks in a row decide. later: the records could not be reached this time, and the next run
+ * asks.
  */
 export type Confirmation = 'asked' | 'walks' | 'later';
 
 export type AbsenceFacts = {
   verdict: Verdict;
-  /** Records of this walk that do not say whom they speak of: it may be anybody who is missing. */
+  /** Records of this walk without a readable user. They may belong to anybody who is missing. */
   unreadable: number;
   /** Users present before this publish. */
   present: number;
-  /** Of those, the ones that the walk did not meet. */
+  /** Present users that the walk did not meet. */
   missing: number;
   /** Of the missing, those whose own record shows a level. */
   stillThere: number;
-  /** Of the missing, those whose own record shows none. */
+  /** Of the missing, those whose own record shows no level. */
   gone: number;
   /** Records in the answer, rejected ones included. */
   records: number;
@@ -47,20 +52,20 @@ export type AbsenceFacts = {
 };
 
 export type AbsenceDecision =
-  /** Keep them all, marked as absent. */
+  /** Keep all missing users, marked as absent. */
   | 'nobody'
   /** Clear those whose own record shows no level. */
   | 'gone'
-  /** Clear those who were absent from an earlier complete walk, too, and not met since. */
+  /** Clear those who were also absent from an earlier complete walk, and not met since. */
   | 'absent_twice'
-  /** Clear them all: a person has said so. */
+  /** Clear them all, because a person has accepted it. */
   | 'everybody'
-  /** Keep them all and call the run a failure: too many at once. */
+  /** Keep them all and fail the run: too many at once. */
   | 'mass_clear'
   /** Publish nothing. */
   | 'empty_answer';
 
-/** Below this many a large share means little: three users of four is an ordinary clean-up. */
+/** Below this number, a large share means little: clearing three of four users is an ordinary clean-up. */
 const MASS_CLEAR_LEAST = 20;
 
 export function decideAbsence(facts: AbsenceFacts): AbsenceDecision {
@@ -73,19 +78,22 @@ export function decideAbsence(facts: AbsenceFacts): AbsenceDecision {
   if (isMass && !acceptMassClear) return 'mass_clear';
   if (confirmation === 'asked') return 'gone';
   if (confirmation === 'later' || verdict === 'partial') return 'nobody';
-  // The word of a person stands for the second walk, and for a control that an empty account does not offer.
+  // A person's consent replaces the second walk. It also replaces the control that an empty account cannot offer.
   return isMass || isEmpty ? 'everybody' : 'absent_twice';
 }
 
-/** Whether a person has said that all of the missing may go, and of some no record has said whether they are gone. */
+/**
+ * Whether a person has accepted that all missing users go, but for some of them no record has said whether they are
+ * gone.
+ */
 export function isUnfinished(facts: AbsenceFacts, decision: AbsenceDecision): boolean {
   if (!facts.acceptMassClear || facts.gone + facts.stillThere === facts.missing) return false;
   return decision === 'gone' || decision === 'nobody';
 }
 
 /**
- * After a complete walk the missing are taken for gone until their records say otherwise: those that wait for an answer
- * count, or a mass clear would pass in portions.
+ * After a complete walk, the missing users count as gone until their records say otherwise. Users who wait for an
+ * answer count as well: otherwise a mass clear could pass in small portions.
  */
 function wouldBeCleared({ confirmation, verdict, missing, stillThere, gone }: AbsenceFacts): number {
   if (confirmation === 'later') return 0;

@@ -1,5 +1,5 @@
-// Asks about the present users that the walk did not meet, one by one, between walk and publish. Decides nothing: it brings
-// back what their own records said, and whether that may be believed.
+// Looks up the present users that the walk did not meet, one by one, between walk and publish. Decides nothing: it
+// returns what their own records said, and whether to believe it.
 import pLimit from 'p-limit';
 import type { CloudflareClient } from '../../cloudflare/client.ts';
 import type { CountUse } from '../../cloudflare/usage.ts';
@@ -21,13 +21,19 @@ export type Answers = {
   evidence: Lookups | null;
 };
 
-/** So many complete walks that lack a user, this one included, while the record insists on a level, are worth a warning. */
+/**
+ * How many complete walks, this one included, may lack a user whose record insists on a level, before there is a
+ * warning.
+ */
 const INSISTING_WALKS = 5;
-// Questions between two controls: what an endpoint that breaks down can cost, at half a percent more requests.
+// Lookups between two controls. If an endpoint breaks down, it costs at most so many, at half a percent more requests.
 const ROUND = 200;
-// A question that fails takes half a minute of patience, so records that always do must not fill the run; the next one goes on.
+// A lookup that fails is retried for half a minute, so records that always fail must not fill the run. The next run
+// goes on.
 const FAILED_ROUNDS = 3;
-/** Of the time that is left, kept for the control after the last question: without it they would have been asked in vain. */
+/**
+ * How much of the time left is kept for the control after the last lookup: without it, the lookups would be in vain.
+ */
 const RESERVE = { ms: 30_000, share: 1 / 4 };
 
 export type AskRequest = {
@@ -35,16 +41,19 @@ export type AskRequest = {
   table: Pick<UserTable, 'userId' | 'lastEvent'>;
   /** In the order in which they are to be asked. */
   missing: readonly MissingUser[];
-  /** Users that were met, the newest first: the controls. A user may be reset after they were met, so there are several. */
+  /**
+   * The controls: users that were met, the newest first. There are several, because a user may be reset after they were
+   * met.
+   */
   lastMet: readonly KnownUser[];
   settings: { confirm: 'lookup' | 'walks'; confirmLookups: number; concurrency: number };
-  /** Whether there is a record whose user cannot be read: nobody is cleared then, and asking is of no use. */
+  /** Whether a record has no readable user. Then nobody is cleared, and lookups are of no use. */
   unreadable: boolean;
   isComplete: boolean;
-  /** A person has said that most are gone: the budget is lifted, so that one run can settle it. */
+  /** A person has accepted that most users are gone: the budget is lifted, so that one run can settle it. */
   acceptMassClear: boolean;
   signal: AbortSignal;
-  /** Whether an abort only ends the asking (the time budget), and not the run. */
+  /** Whether an abort ends only the lookups (the time budget), and not the run. */
   endsAsking: (reason: unknown) => boolean;
   /** Milliseconds until that abort. */
   timeLeft: () => number;
@@ -68,7 +77,7 @@ export async function askAbsent(deps: AskDeps, request: AskRequest): Promise<Ans
   if (after !== 'passed')
     deps.logger.warn(
       { control: after },
-      'lookups stopped answering, what they said since the last control is not believed',
+      'lookups stopped answering, answers since the last control are not believed',
     );
   const evidence = countAnswers(missing, asked, kept);
   if (users.length > 0 && kept.size === 0)
@@ -77,7 +86,7 @@ export async function askAbsent(deps: AskDeps, request: AskRequest): Promise<Ans
   if (insisting > 0) {
     deps.logger.warn(
       { users: insisting, complete_walks: INSISTING_WALKS },
-      'records of users insist on a level, and complete walks lack them',
+      'records of users insist on a level, but complete walks did not meet these users',
     );
   }
   return { confirmation: 'asked', byRow: kept, evidence: { ...evidence, insisting } };
@@ -111,7 +120,7 @@ function countAnswers(missing: number, asked: number, kept: ReadonlyMap<number, 
   return { state: 'working', missing, asked, waiting: missing - kept.size, ...outcomes, insisting: 0 };
 }
 
-/** Users whose record shows a level though so many complete walks lack them. */
+/** How many users have a record that shows a level, although so many complete walks did not meet them. */
 function countInsisting(
   users: readonly MissingUser[],
   kept: ReadonlyMap<number, LookupAnswer>,
@@ -123,7 +132,7 @@ function countInsisting(
   ).length;
 }
 
-/** Aborts with the run, and so long before its time is up that a control still fits. */
+/** Aborts with the run, or earlier: early enough before the end of its time that one more control fits. */
 function startQuestions({ signal, timeLeft }: AskRequest): { signal: AbortSignal; end(): void } {
   const enough = new AbortController();
   const left = Math.max(0, timeLeft());
@@ -131,12 +140,16 @@ function startQuestions({ signal, timeLeft }: AskRequest): { signal: AbortSignal
   return { signal: AbortSignal.any([signal, enough.signal]), end: () => clearTimeout(timer) };
 }
 
-/** What came back is no record. An outage page with status 200 looks so, too: docs/decisions.md says why that is no outage here. */
+/**
+ * Errors for an answer that is not a record. An outage page with status 200 looks the same: docs/decisions.md says why
+ * it does not count as an outage here.
+ */
 const NO_RECORD: ReadonlySet<ErrorCode> = new Set(['BAD_ANSWER', 'BODY_TOO_LARGE', 'REDIRECTED']);
 
 /**
- * refused: not let. unreadable: what came back is no record. unanswered: nothing came back, or that the API is unwell. Each may
- * be this user's trouble or everybody's. ended: there was no time to wait for it.
+ * refused: the API does not allow the lookup. unreadable: the answer is not a record. unanswered: no answer came, or
+ * the API could not answer. Each may concern only this user, or everybody. ended: there was no time to wait for the
+ * answer.
  */
 type Asked = LookupAnswer | 'refused' | 'unreadable' | 'unanswered' | 'ended';
 type AskUser = (user: KnownUser) => Promise<Asked>;
@@ -163,7 +176,7 @@ function createAsker(
   };
 }
 
-/** Whether a question about a user was answered by something that is no record. */
+/** Whether the answer to a lookup was not a record. */
 export const isNoRecord = ({ code }: OperatorError): boolean => NO_RECORD.has(code);
 
 const isLevel = (answer: Asked): boolean => typeof answer !== 'string' && answer.outcome === 'level';
@@ -171,8 +184,9 @@ const isLevel = (answer: Asked): boolean => typeof answer !== 'string' && answer
 type Control = 'passed' | 'refused' | 'control_failed' | 'unanswered';
 
 /**
- * Users who were met must have a level: otherwise the absence of one means nothing. One record that is refused or broken is
- * not the API, so the next is asked. An outage is no refusal; answers that are no record are a failure, as they may stay so for ever.
+ * Users who were met must have a level: otherwise a missing level means nothing. One refused or broken record does not
+ * speak for the API, so the next user is asked. An outage does not count as a refusal. Answers that are not records
+ * count as a failure, because they may never change.
  */
 async function control(ask: AskUser, users: readonly KnownUser[]): Promise<Control> {
   const answers = new Set<Asked>();
@@ -187,9 +201,10 @@ async function control(ask: AskUser, users: readonly KnownUser[]): Promise<Contr
 }
 
 /**
- * Asks in rounds, each closed by the control unless everybody still has a level. A question without an answer ends the round:
- * if the control passes, it was that user's record alone, and the next round goes on; if not, nobody else is asked, and of
- * the round only levels are kept, which clear nobody. A few such rounds end the asking: those asked come last in the next run.
+ * Asks in rounds. The control ends each round, unless everybody in it still has a level. A lookup without an answer
+ * ends the round early. If the control then passes, only that user's record failed, and the next round goes on. If the
+ * control fails, nobody else is asked, and only the levels of the round are kept, which clear nobody. A few rounds with
+ * a failed lookup end the asking. Users who were asked come last in the next run.
  */
 async function askInRounds(
   ask: AskMissing,
@@ -216,7 +231,9 @@ async function askInRounds(
 const answerOf = (answer: Asked): LookupAnswer =>
   typeof answer === 'string' ? { outcome: 'unreadable', lastResetTime: null } : answer;
 
-/** What the first of the users said: all of them, or up to one without an answer and those asked beside it. */
+/**
+ * The answers about the first users: all of them, or up to a user without an answer and those asked at the same time.
+ */
 async function askRound(
   ask: AskMissing,
   users: readonly MissingUser[],

@@ -1,10 +1,11 @@
-// What a run says that keeps users though the walk lacks them: what stopped it, and the way out. Words only; absence.ts decides.
+// The errors of a run that keeps users although the walk did not meet them: what stopped the clearing, and the way out.
+// Words only; absence.ts decides.
 import { OperatorError } from '../../errors.ts';
 import type { AbsenceFacts } from './absence.ts';
 
 export type GuardFacts = AbsenceFacts & {
   lease: { accountId: string };
-  /** Of the missing, those whose own record was asked, whatever it said. */
+  /** Of the missing, those who were looked up, whatever their record said. */
   asked: number;
   dryRun: boolean;
 };
@@ -12,8 +13,8 @@ export type GuardFacts = AbsenceFacts & {
 export function emptyAnswer({ lease, present }: GuardFacts): OperatorError {
   return new OperatorError({
     code: 'EMPTY_ANSWER',
-    happened: `Cloudflare answered with no users at all for account ${lease.accountId}, where ${present} were present`,
-    means: 'An answer that went wrong looks the same, so nothing was published and nobody was cleared',
+    happened: `Cloudflare answered with no users at all for account ${lease.accountId}, although ${present} were present`,
+    means: 'A wrong answer can look the same, so nothing was published and nobody was cleared',
     todo: 'Look at the account in the Zero Trust dashboard; if every score really was reset, run `zt-risk-sync sync --accept-mass-clear` once',
   });
 }
@@ -25,20 +26,23 @@ export function massClear(facts: GuardFacts): OperatorError {
     : 'the users that were met are published as a partial snapshot';
   return new OperatorError({
     code: 'MASS_CLEAR',
-    happened: `${missing - stillThere} of the ${present} present users of account ${lease.accountId} are gone from the answer`,
-    means: `That is more than a share of ${maxClearedRatio}, so nobody ${dryRun ? 'would be' : 'was'} cleared; ${rest}`,
+    happened: `${missing - stillThere} of the ${present} present users of account ${lease.accountId} are missing from the answer`,
+    means: `That is more than the allowed share of ${maxClearedRatio}, so nobody ${dryRun ? 'would be' : 'was'} cleared; ${rest}`,
     todo: 'If the scores really were reset (or a behaviour was disabled), run `zt-risk-sync sync --accept-mass-clear` once; SYNC_MAX_CLEARED_RATIO sets the share',
   });
 }
 
-/** An accepted mass clear that left some without a decision. Another run settles it, or something else does: that depends on why. */
+/**
+ * An accepted mass clear that left some users without a decision. The reason tells whether another run settles it, or
+ * something else does.
+ */
 export function clearPending(facts: GuardFacts): OperatorError {
   const { lease, missing, dryRun } = facts;
   const { happened, means, todo } = whyPending(facts);
   return new OperatorError({
     code: 'CLEAR_PENDING',
-    happened: `Of the ${missing} present users of account ${lease.accountId} that this walk lacks, ${happened}`,
-    means: `${means}; ${dryRun ? 'a dry run publishes nothing' : 'what was met is published'}`,
+    happened: `Of the ${missing} present users of account ${lease.accountId} that this walk did not meet, ${happened}`,
+    means: `${means}; ${dryRun ? 'a dry run publishes nothing' : 'the met users are published'}`,
     todo,
   });
 }
@@ -49,37 +53,35 @@ function whyPending(facts: GuardFacts): { happened: string; means: string; todo:
   const { unreadable, confirmation, missing, asked, gone, stillThere, dryRun } = facts;
   if (unreadable > 0)
     return {
-      happened: `none can be cleared: ${unreadable} of the records that were served do not say which user they speak of`,
-      means: 'They may speak of anybody, so that nobody was asked about and everybody stays present',
-      todo: `\`zt-risk-sync rejected list\` shows these records. Run ${AGAIN} again once they come no more`,
+      happened: `none can be cleared: ${unreadable} of the records that were served have no readable user id`,
+      means: 'They may belong to anybody, so nobody was looked up and everybody stays present',
+      todo: `\`zt-risk-sync rejected list\` shows these records. Run ${AGAIN} again when they no longer come`,
     };
   if (confirmation === 'walks')
     return {
       happened: 'none can be cleared: the walk is partial, and their own records do not decide',
       means:
-        'Where those are not asked (SYNC_CONFIRM=walks), are refused, or say nothing that can be believed, only complete walks clear, and everybody stays present',
-      todo: `Run ${AGAIN} again: what is missing is a complete walk. The log says why this one is partial; larger pages (SYNC_PER_PAGE) or a longer SYNC_TIME_BUDGET help most often`,
+        'If records are not asked (SYNC_CONFIRM=walks), are refused, or cannot be believed, only complete walks clear users. Everybody stays present',
+      todo: `Run ${AGAIN} again: it needs a complete walk. The log says why this walk is partial; larger pages (SYNC_PER_PAGE) or a longer SYNC_TIME_BUDGET help most often`,
     };
   const silent = asked - gone - stillThere;
   const waiting = missing - asked;
   const are = dryRun ? 'would be' : 'are';
   return {
     happened: [
-      ...(waiting > 0 ? [`${waiting} could not be asked about`] : []),
-      ...(silent > 0 ? [`the own records of ${silent} gave no readable answer`] : []),
+      ...(waiting > 0 ? [`${waiting} could not be looked up`] : []),
+      ...(silent > 0 ? [`the lookups of ${silent} gave no readable answer`] : []),
     ].join(', and '),
-    means: `The ${gone} whose own record shows no level ${are} cleared, and the others stay present`,
+    means: `The ${gone} users whose own record shows no level ${are} cleared, and the others stay present`,
     todo: [
       `Run ${AGAIN} again`,
       ...(waiting > 0
         ? [
-            'it asks those who wait first, and if the time is too short (SYNC_TIME_BUDGET), each run settles some',
+            'it looks up the waiting users first, and if the time is too short (SYNC_TIME_BUDGET), each run settles some of them',
           ]
         : []),
       ...(silent > 0
-        ? [
-            'where records go on without a readable answer, SYNC_CONFIRM=walks lets complete walks decide instead',
-          ]
+        ? ['if these records stay unreadable, SYNC_CONFIRM=walks lets complete walks decide instead']
         : []),
     ].join('; '),
   };

@@ -1,4 +1,4 @@
-// The present users that the walk has not met, in the order in which they are asked about.
+// The present users that the walk has not met, in the order in which they are looked up.
 import { and, desc, eq, sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
@@ -9,19 +9,19 @@ import { stateMoved } from '../state/state-errors.ts';
 import type { UserTable } from '../state/user-table.ts';
 
 export type MissingUser = {
-  /** Of the user table. */
+  /** The row in the user table. */
   row: number;
   userKey: number;
-  /** Complete walks before this one that lacked the user without one that met them; counted up to `UP_TO`. */
+  /** Complete walks before this one that did not meet the user, since the user became absent; at most `UP_TO`. */
   completeWalks: number;
-  /** Whether the newest complete walk lacked the user, and their own record has not said since that they are there. */
+  /** Whether the newest complete walk did not meet the user, and their own record has shown no level since. */
   absentTwice: boolean;
 };
 
 const UP_TO = 9;
 const AT_ONCE = 5_000;
 
-/** Rows of present users that no record spoke of. */
+/** Rows of present users who had no record. */
 export function missingRows(table: UserTable): number[] {
   const rows: number[] = [];
   for (let row = 0; row < table.size(); row++)
@@ -30,8 +30,9 @@ export function missingRows(table: UserTable): number[] {
 }
 
 /**
- * First those who have not been asked since they became absent, longest absent first; then the others, the one asked longest
- * ago first: records that insist on a level for ever must not use up the budget of those after them.
+ * Users who have not been asked since they became absent come first, longest absent first. Then come the others, the
+ * one asked longest ago first: records that always insist on a level must not use up the budget of the users after
+ * them.
  */
 export async function readMissing(
   pool: Pool,
@@ -53,14 +54,14 @@ export async function readMissing(
   );
 }
 
-/** Times in microseconds since 1970; infinite where there is none. */
+/** Times in microseconds since 1970; infinite if there is none. */
 type Ordered = MissingUser & { askedAt: number; absentSince: number };
 type CompleteWalk = { at: number | null; text: string };
 
 const micros = (column: { getSQL(): SQL }) =>
   sql<number | null>`(extract(epoch from ${column}) * 1000000)::float8`;
 
-/** The newest ones. */
+/** The newest complete walks. */
 function completeWalks(pool: Pool, { accountKey }: Lease): Promise<CompleteWalk[]> {
   const s = snapshots;
   return readAgain(() =>
@@ -80,7 +81,10 @@ type Absence = {
   absentTwice: boolean;
 };
 
-/** `newest`: when the newest complete walk was observed. Keys are named one by one: a join with what was met would be a nested loop where statistics are missing. */
+/**
+ * `newest`: when the newest complete walk was observed. Keys are named one by one: a join with the met users would be a
+ * nested loop if statistics are missing.
+ */
 function readAbsences(
   pool: Pool,
   { accountKey }: Lease,
@@ -120,12 +124,12 @@ function describe(
     absentTwice,
     completeWalks: complete.filter(({ at }) => (at as number) >= since).length,
     absentSince: since,
-    // An answer from before this absence is none.
+    // An answer from before this absence does not count.
     askedAt: askedAt !== null && askedAt >= since ? askedAt : Number.NEGATIVE_INFINITY,
   };
 }
 
-/** Also of infinities, whose difference is no number. */
+/** Also compares infinities, whose difference is not a number. */
 function compare(a: number, b: number): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,4 +1,4 @@
-// Claims an account: takes the lease where nobody holds it, where its holder has died, or where it is mine already.
+// Claims an account: takes the lease if nobody holds it, if its holder has died, or if this owner holds it already.
 import { and, eq, getTableColumns, sql } from 'drizzle-orm';
 import { unionAll } from 'drizzle-orm/pg-core';
 import { holdSchema } from '../../db/migrate.ts';
@@ -25,7 +25,7 @@ type ClaimRequest = {
   timing: LeaseTiming;
 };
 
-/** What to make of somebody else's lease. Pure. */
+/** Judges the lease of another owner. Pure. */
 export function judgeHolder(
   holder: Holder,
   timing: LeaseTiming,
@@ -35,7 +35,10 @@ export function judgeHolder(
   return holder.silentMs > timing.heartbeatMs * 1.5 ? 'silent' : 'running';
 }
 
-/** One attempt to take the lease. A claim whose reply was lost is simply made again: with the same owner it is mine. */
+/**
+ * One attempt to take the lease. If the reply to a claim is lost, claim again: with the same owner it is the same
+ * claim.
+ */
 export async function claimLease(pool: Pool, request: ClaimRequest): Promise<Claim> {
   const { owner, timing } = request;
   return inTransaction(pool, DEFAULT_LIMITS, async (tx): Promise<Claim> => {
@@ -48,7 +51,7 @@ export async function claimLease(pool: Pool, request: ClaimRequest): Promise<Cla
     if (foreign !== null) await recordAbandoned(tx, foreign);
     const mine = await takeLease(tx, accountKey, request, foreign);
     if (mine === undefined) return { kind: 'held', holder: await winnerOf(tx, accountKey) };
-    // Only now: whoever finished the slot has released the lease in the same transaction.
+    // Checked only now: the run that finished the slot has released the lease in the same transaction.
     const runId = await findSlotRun(tx, accountKey, request);
     if (runId !== null) {
       await tx.delete(leases).where(and(eq(leases.account_key, accountKey), eq(leases.owner, owner)));
@@ -61,7 +64,7 @@ export async function claimLease(pool: Pool, request: ClaimRequest): Promise<Cla
 type LeaseRow = typeof leases.$inferSelect;
 type SeenRow = LeaseRow & { silentMs: number };
 
-/** The holder who keeps the lease; null where it may be taken. `held`: the row, where this transaction has locked it. */
+/** The holder who keeps the lease; null if it may be taken. `held`: the row, if this transaction has locked it. */
 function keptBy(
   held: SeenRow | undefined,
   current: SeenRow | undefined,
@@ -70,8 +73,8 @@ function keptBy(
 ): Holder | null {
   if (held === undefined) {
     if (current === undefined || current.owner === owner) return null;
-    // Of a lease that has run out another claim may hold the lock; of a process that was killed, the server may still be
-    // ending the transaction. Either way the caller looks again.
+    // Somebody else holds the lock. If the lease has expired, it may be another claim. If the process was killed, the
+    // server may still be ending its transaction. In both cases the caller looks again.
     const isOver = current.silentMs > timing.leaseMs || isKnownDead(current.process);
     return holderOf(current, isOver ? Math.max(current.silentMs, timing.leaseMs + 1) : 0);
   }
@@ -81,8 +84,8 @@ function keptBy(
 }
 
 /**
- * Undefined when another one was quicker. The row lock makes the condition certain where a row was there. Where none was, two
- * may insert at once: the second then meets a fresh lease of the first, and the condition keeps it out.
+ * Undefined if another claim was quicker. If there was a row, its lock makes the condition certain. If there was none,
+ * two claims may insert at once: the second one then meets the fresh lease of the first, and the condition refuses it.
  */
 async function takeLease(
   tx: Transaction,
@@ -120,11 +123,11 @@ async function takeLease(
 
 async function winnerOf(tx: Transaction, accountKey: number): Promise<Holder> {
   const [winner] = await tx.select().from(leases).where(eq(leases.account_key, accountKey));
-  if (winner === undefined) throw new Error('a lease that stood in the way is not there');
+  if (winner === undefined) throw new Error('the lease that blocked the claim is gone');
   return holderOf(winner, 0);
 }
 
-/** The run that has succeeded for the slot of the claim; null when there is none, or no slot. */
+/** The run that has succeeded for the slot of the claim; null if there is none, or the claim has no slot. */
 async function findSlotRun(
   tx: Transaction,
   accountKey: number,
@@ -158,8 +161,8 @@ function leaseOf(mine: LeaseRow, { accountId, owner, trigger, scheduledFor }: Cl
 }
 
 /**
- * The lease as it stands, and once more, locked, where nobody else holds the lock. Skipping a locked row: its holder is publishing
- * or beating this very moment, and waiting would end in a second run.
+ * Reads the lease as it is (`current`), and once more with a lock if nobody else holds the lock (`held`). A locked row
+ * is skipped: its holder is publishing or sending a heartbeat now. To wait for the lock would end in a second run.
  */
 async function lookAtLease(tx: Transaction, accountKey: number) {
   const ofAccount = eq(leases.account_key, accountKey);
@@ -167,7 +170,7 @@ async function lookAtLease(tx: Transaction, accountKey: number) {
     ...getTableColumns(leases),
     silentMs: sql<number>`extract(epoch from now() - ${leases.heartbeat_at})::float8 * 1000`.as('silent_ms'),
   };
-  // In a WITH: UNION takes no FOR UPDATE.
+  // In a WITH, because UNION does not allow FOR UPDATE.
   const locked = tx.$with('locked').as(
     tx
       .select({ ...columns, isLocked: sql<boolean>`true`.as('is_locked') })

@@ -4,7 +4,10 @@ import { accounts, accountWriters } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
 import { OperatorError } from '../../errors.ts';
 
-/** Finds or adds the account; a failed insert would burn an identity, so it looks first. Returns account_key. Throws ACCOUNT_RETIRED (exit 78): a retired account is not synced. */
+/**
+ * Finds or adds the account. It looks first, because a failed insert would use up an identity. Returns account_key.
+ * Throws ACCOUNT_RETIRED (exit 78): a retired account is not synced.
+ */
 export async function ensureAccount(tx: Transaction, accountId: string): Promise<number> {
   const find = () => tx.select().from(accounts).where(eq(accounts.account_id, accountId));
   let [account] = await find();
@@ -20,13 +23,13 @@ export async function ensureAccount(tx: Transaction, accountId: string): Promise
         .values({ account_key: account.account_key, last_user_key: 0, last_snapshot_id: 0 })
         .onConflictDoNothing();
   }
-  if (account === undefined) throw new Error('an account that was just added is not there');
+  if (account === undefined) throw new Error('the account that was added is missing');
   if (account.retired_at !== null) {
     throw new OperatorError({
       code: 'ACCOUNT_RETIRED',
       happened: `Account ${accountId} was retired`,
-      means: 'Its history stays, and it is not synced',
-      todo: `Run \`zt-risk-sync accounts restore ${accountId}\` to sync it again, or take it out of CLOUDFLARE_ACCOUNT_ID`,
+      means: 'Its history stays, but it is not synced',
+      todo: `Run \`zt-risk-sync accounts restore ${accountId}\` to sync it again, or remove it from CLOUDFLARE_ACCOUNT_ID`,
     });
   }
   return account.account_key;

@@ -1,10 +1,10 @@
-// Signs of life while a run walks: one at a time, whatever the connection does.
+// Sends heartbeats while a run walks, one at a time, whatever the connection does.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from '../../db/pool.ts';
 import type { Logger } from '../../logger.ts';
 import { beat, leaseLost, type Lease, type LeaseTiming } from './lease.ts';
 
-/** Aborts `abort` with LEASE_LOST when the lease is somebody else's by now. */
+/** Aborts `abort` with LEASE_LOST if the lease belongs to another run by now. */
 export function startHeartbeat(
   { pool, logger, timing }: { pool: Pool; logger: Logger; timing: LeaseTiming },
   lease: Lease,
@@ -29,7 +29,7 @@ export function startHeartbeat(
     });
   }, timing.heartbeatMs);
   return {
-    /** Publish locks the lease row: a beat under way would wait for it. */
+    /** Call it before the publish locks the lease row: a heartbeat under way would wait for that lock. */
     async stop() {
       clearInterval(timer);
       await Promise.race([beating, sleep(timing.heartbeatMs, undefined, { ref: false })]);

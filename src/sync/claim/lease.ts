@@ -1,5 +1,5 @@
-// One lease per account: at most one run at a time, whatever triggers it. Publish checks it once more: that is the fence.
-// No session advisory locks: they break behind transaction poolers.
+// One lease per account: at most one run at a time, whatever triggers it. The publish checks the lease once more: that
+// is the fence. No session advisory locks: they break behind transaction poolers.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { and, eq, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
@@ -16,7 +16,7 @@ export type LeaseTiming = {
   /** A lease without a heartbeat for this long may be taken over. */
   leaseMs: number;
   pollMs: number;
-  /** A publish that a signal has met may take this long to end; then it is rolled back. */
+  /** After a signal, a publish may take this long to end. Then it is rolled back. */
   graceMs: number;
 };
 export const LEASE_TIMING: LeaseTiming = {
@@ -37,7 +37,7 @@ export type Lease = {
   host: string;
 };
 
-/** Sign of life. Without `progress` the newest stays. False: the lease is somebody else's now. */
+/** Sends a heartbeat. Without `progress`, the stored progress stays. False: the lease belongs to another run now. */
 export async function beat(
   pool: Pool,
   lease: Lease,
@@ -49,7 +49,8 @@ export async function beat(
     .set({ heartbeat_at: sql`now()`, ...(progress === undefined ? {} : { progress }) })
     .where(and(eq(leases.account_key, lease.accountKey), eq(leases.owner, lease.owner)))
     .toSQL();
-  // A third: over a path that has gone silent there must be time for another beat, and Drizzle has no timeout of its own.
+  // A third of the lease: if the network path goes silent, there must be time for another heartbeat. Drizzle has no
+  // timeout of its own.
   const statement = { text: update.sql, values: update.params, query_timeout: leaseMs / 3 };
   return (await pool.query(statement)).rowCount === 1;
 }
@@ -68,13 +69,13 @@ export async function releaseLease(tx: Transaction, lease: Lease): Promise<void>
   await tx.delete(leases).where(and(eq(leases.account_key, lease.accountKey), eq(leases.owner, lease.owner)));
 }
 
-/** Gives the account free without having written anything. Throws LEASE_LOST. */
+/** Releases the account without having written anything. Throws LEASE_LOST. */
 export async function dropLease(pool: Pool, lease: Lease): Promise<void> {
   let wasOurs = false;
   for (let attempt = 0; ; attempt++) {
     try {
       return await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
-        // After a COMMIT without a reply the lease may be gone because it was given back.
+        // After a COMMIT without a reply, the lease may be gone because it was released.
         if (!wasOurs) await fence(tx, lease);
         await releaseLease(tx, lease);
       });
@@ -99,7 +100,7 @@ export function leaseLost(lease: Lease): OperatorError {
 /** After a COMMIT without a reply: waits for the old transaction to end, then looks. Null: not published. */
 export async function findPublished(pool: Pool, lease: Lease): Promise<{ snapshotId: number } | null> {
   return inTransaction(pool, { ...DEFAULT_LIMITS, lockMs: 60_000, statementMs: 60_000 }, async (tx) => {
-    // The publish holds this row until its end is decided: a plain read of the run would answer too early.
+    // The publish holds this row until it is committed or rolled back: a plain read of the run would answer too early.
     await tx.select().from(leases).where(eq(leases.account_key, lease.accountKey)).for('update');
     const [run] = await tx
       .select({ snapshotId: syncRuns.snapshot_id })

@@ -1,4 +1,5 @@
-// What the database knows of an account and a slot of the schedule: all that replicas need to agree on who does what.
+// What the database knows about an account and a slot of the schedule: all that replicas need to agree on which of them
+// runs.
 import { eq, sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { databaseError } from '../../db/database-errors.ts';
@@ -8,15 +9,18 @@ import { accounts, syncRuns } from '../../db/schema.ts';
 export type SlotFacts = {
   /** A run for this very slot has succeeded. */
   isDone: boolean;
-  /** Runs for this slot that ended otherwise. */
+  /** Runs for this slot that did not succeed. */
   attempts: number;
-  /** Milliseconds since the newest of them ended; null when there is none. */
+  /** Milliseconds since the newest of these attempts ended; null if there is none. */
   sinceAttemptMs: number | null;
-  /** Milliseconds since the slot of the newest success, or since it began where no slot had triggered it; null: never. */
+  /** Milliseconds since the slot of the newest success. If no slot had triggered it: since it began. Null: never. */
   sinceSuccessMs: number | null;
 };
 
-/** Throws an OperatorError when the database does not answer. By its clock throughout. `slot` null: no slot is known, only the success is. */
+/**
+ * All times are by the database's clock. `slot` null: no slot is known, so only the success is looked up. Throws an
+ * OperatorError if the database does not answer.
+ */
 export async function slotFacts(pool: Pool, accountId: string, slot: Date | null): Promise<SlotFacts> {
   const db = drizzle(pool);
   try {
@@ -33,11 +37,11 @@ export async function slotFacts(pool: Pool, accountId: string, slot: Date | null
   }
 }
 
-// Attempts are looked for among the newest runs: far more of them than the back-off grows by. Not by when they ended: the
-// database's clock may be behind the one that the slot fired by.
+// Attempts are looked for among so many newest runs: far more than the back-off grows with. They are not looked for by
+// their end: the clock of the database may be behind the clock that fired the slot.
 const NEWEST_RUNS = 100;
 
-/** Names the account by equality, and reads as little however long the history is. Exported for a test of its plan. */
+/** Compares account_key by equality, and reads little, however long the history is. Exported for a test of its plan. */
 export function factsOf(key: number, slot: Date | null): SQL {
   const r = syncRuns;
   const at = sql`${slot?.toISOString() ?? null}::timestamptz`;

@@ -1,5 +1,5 @@
-// What a publish changes, one row a user, and the counts of the snapshot that results. Pure: from the user table, the change
-// log and the decision about the missing. Read again, it gives the same rows and the same keys.
+// What a publish changes, one row per user, and the counts of the resulting snapshot. Pure: it reads the user table,
+// the change log and the decision about the missing. A second read gives the same rows and the same keys.
 import type { CopyValue } from '../../db/copy-rows.ts';
 import { readInstant, type PostgresInstant } from '../../db/postgres-instant.ts';
 import { fieldsOf, RISK_LEVELS, type Change } from '../../user-risk.ts';
@@ -15,7 +15,7 @@ import { levelOf } from '../walk/compare-records.ts';
 export type ChangeInputs = {
   state: Pick<AccountState, 'lastUserKey' | 'sums'>;
   table: UserTable;
-  /** The one that hashed the identities of the table. */
+  /** The key that hashed the identities in the table. */
   key: HashKey;
   log: Pick<ChangeLog, 'read'>;
   missing: readonly MissingUser[];
@@ -48,18 +48,18 @@ const AT = Object.fromEntries(CHANGE_COLUMNS.map((column, at) => [column, at])) 
   number
 >;
 
-/** Counted while the rows are read; whole once they have come to their end. */
+/** Counted while the rows are read; complete after the last row. */
 export type ChangeCounts = Record<Change, number> & {
   /** Rows of staged_changes. */
   rows: number;
-  /** Users of before whose email or name changed, and whose counters changed. */
+  /** Users the history knows: those with a changed email or name, and those with changed counters. */
   renamed: number;
   acted: number;
-  /** Users of before that are written, though not for being missing: changed, returned, or absent no more. */
+  /** Users the history knows who are written, except missing users: changed, returned, or no longer absent. */
   updated: number;
-  /** Missing users that are marked absent from now on. */
+  /** Missing users that this publish marks as absent. */
   newlyAbsent: number;
-  /** Missing users whose own record was asked. */
+  /** Missing users who were looked up. */
   asked: number;
   /** The account after the publish. */
   sums: LevelSums;
@@ -68,11 +68,11 @@ export type ChangeCounts = Record<Change, number> & {
 
 export type Changes = {
   counts: ChangeCounts;
-  /** The array is the same one each time. */
+  /** It yields the same array each time. */
   rows: Iterable<readonly CopyValue[]>;
 };
 
-/** Rows that there will be, at most: what the limits of the publish grow with. */
+/** The number of rows, at most. The time limits of the publish grow with it. */
 export function countRows({ table, missing }: Pick<ChangeInputs, 'table' | 'missing'>): number {
   let rows = missing.length;
   for (let row = 0; row < table.size(); row++)
@@ -80,7 +80,7 @@ export function countRows({ table, missing }: Pick<ChangeInputs, 'table' | 'miss
   return rows;
 }
 
-/** Each call reads everything anew: a publish that is tried again sends the same bytes. */
+/** Each call reads everything again: a publish that is retried sends the same bytes. */
 export function readChanges(accountKey: number, inputs: ChangeInputs): Changes {
   const userId = new Uint8Array(16);
   const row: CopyValue[] = CHANGE_COLUMNS.map(() => null);
@@ -90,7 +90,7 @@ export function readChanges(accountKey: number, inputs: ChangeInputs): Changes {
   return { counts: reading.counts, rows: rowsOf(reading) };
 }
 
-/** One way through all changes: `row` is filled anew for each of them. */
+/** The state of one read of all changes: `row` is filled again for each of them. */
 type Reading = { inputs: ChangeInputs; counts: ChangeCounts; row: CopyValue[]; userId: Uint8Array };
 
 function startCounts(state: ChangeInputs['state']): ChangeCounts {
@@ -117,7 +117,7 @@ function* rowsOf(reading: Reading): Generator<readonly CopyValue[]> {
   yield* absent(reading);
 }
 
-/** Begins the row of a user; what is not said of them stays null. */
+/** Begins the row of a user. Columns that are not set stay null. */
 function begin({ inputs: { table }, counts, row, userId }: Reading, at: number, userKey: number): void {
   counts.rows++;
   row.fill(null, AT.is_new);
@@ -134,7 +134,7 @@ function* changed(reading: Reading): Generator<readonly CopyValue[]> {
   const { inputs, counts, row } = reading;
   const { table, key, log } = inputs;
   const hash = new Uint32Array(2);
-  // Not superseded by a later record, nor taken back by one.
+  // Whether no later record has superseded the change or taken it back.
   const stands = (at: number, change: number) => table.change(at) === change && table.isChanged(at);
   for (const change of log.read(stands, (at, other) => table.compareIds(at, other))) {
     const { row: at, level, eventCount, lastEvent } = change;
@@ -159,7 +159,7 @@ function* changed(reading: Reading): Generator<readonly CopyValue[]> {
   }
 }
 
-/** A user of before. `parts`: bits of the comparison. */
+/** Counts the change of a user whom the history knows. `parts`: bits of the comparison. */
 function countChanged(counts: ChangeCounts, parts: number, old: LevelRank, level: LevelRank): void {
   counts.updated++;
   if (old === 0) counts.returned++;
@@ -181,7 +181,7 @@ function move(sums: LevelSums, from: LevelRank, fromEvents: number, to: LevelRan
   }
 }
 
-/** Met again without any other change, also by a record that was rejected. */
+/** Users who were met again without any other change, even by a rejected record. */
 function* absentNoMore(reading: Reading): Generator<readonly CopyValue[]> {
   const { inputs, counts, row } = reading;
   const { table } = inputs;
@@ -223,8 +223,8 @@ function* absent(reading: Reading): Generator<readonly CopyValue[]> {
 }
 
 /**
- * `absent_twice` and `everybody` rest on walks, `gone` on the users' own records; a record that shows a level keeps its user
- * whatever else is said.
+ * `absent_twice` and `everybody` rest on walks, `gone` on the users' own records. In every case, a record that shows a
+ * level keeps its user.
  */
 function isClearedBy(
   decision: ChangeInputs['decision'],

@@ -21,48 +21,49 @@ import { snapshotStatements, type SnapshotFacts, type Statement } from './write-
 
 export type PublishRequest = {
   lease: Lease;
-  /** As it was read before the walk. */
+  /** As it was read during the run, before any comparison. */
   state: Pick<AccountState, 'lastWriter' | 'newestAt' | 'hasComplete' | 'present'>;
-  /** The instant that the snapshot stands for, as the database's clock read it when the walk began. */
+  /** The instant of the snapshot, by the database's clock: when the walk began. */
   observedAt: string;
   verdict: Verdict;
   expectedUnseen: number | null;
   /** Distinct users with an accepted record. */
   met: number;
-  /** The changes, and how many rows they are at most. Asked anew for each attempt, and the same each time. */
+  /** The changes, and how many rows they are at most. Read again for each attempt, and the same each time. */
   readChanges: () => Changes;
   changeCount: number;
   facts: RunFacts;
-  /** Recorded with the run; the met users are published all the same. */
+  /** Recorded with the run, although the met users are published. */
   guard: OperatorError | null;
 };
 
 export type PublishHooks = {
-  /** Named instants at which tests stop the process; nothing in production. */
+  /** Named points at which tests stop the process; nothing in production. */
   failpoint?: (name: 'copying' | 'copied' | 'publishing') => Promise<void>;
   cancel?: AbortSignal;
-  /** Called before the lease's row is locked: a beat under way would wait for it. */
+  /** Called before the lease row is locked, because a heartbeat under way would wait for that lock. */
   beforeFence?: () => Promise<void>;
 };
 
-// A stopped process must let go of the feed clock before its lease runs out: otherwise it blocks every account.
+// A stopped process must release the feed clock before its lease expires: otherwise it blocks every account.
 const LOCK_MS = 20_000;
 const IDLE_MS = 20_000;
 const STATEMENT_MS = 25_000;
 /**
- * The account that holds the clock may be loading a million users for the first time, which takes half a minute. Whoever waits for
- * it holds nothing that others want.
+ * The account that holds the clock may be loading a million users for the first time, which takes half a minute. A
+ * publish that waits for the clock holds no lock that others need.
  */
 const CLOCK_WAIT_MS = 300_000;
 // A first load of 1,000,000 users takes longer than any fixed limit that would still catch a hanging statement.
 const MS_PER_ROW = 0.2;
 const COPY_MS = 60_000;
-// One change in so many users: a probe by index takes 3 µs, and a hash join reads everybody.
+// From one change per so many users on, index probes are slower than one join that reads all users: a probe takes 3 µs.
 const BULK_SHARE = 5;
 
 /**
- * Publishes the changes, and returns the snapshot's id. When `cancel` is aborted it is rolled back, unless it is already being
- * committed. Throws STATE_MOVED, LEASE_LOST, cancel.reason, or what the database says.
+ * Publishes the changes. Returns the snapshot's id and the counts. If `cancel` aborts, the publish is rolled back,
+ * unless its commit has begun. Throws STATE_MOVED, LEASE_LOST, COMMIT_UNKNOWN, cancel.reason, or the error of the
+ * database.
  */
 export async function publish(
   pool: Pool,
@@ -81,7 +82,8 @@ export async function publish(
         limits,
         async (tx, client) => {
           const { counts, rows } = request.readChanges();
-          // Before anything is locked that others wait for: no limit of the server ends a COPY whose client has stopped.
+          // The COPY comes before any lock that others wait for: no limit of the server ends a COPY whose client has
+          // stopped.
           if (request.changeCount > 0)
             await copyRows(client, stagedChanges, CHANGE_COLUMNS, rows, {
               timeoutMs: COPY_MS + request.changeCount * MS_PER_ROW,
@@ -103,8 +105,8 @@ export async function publish(
       }
       const pause = RESTART_PAUSES_MS[attempt];
       if (pause === undefined) throw error;
-      // Nobody holds the lease's row between two attempts, and its last beat is older than the one that has failed. A beat that
-      // does not come through proves nothing: the fence decides.
+      // Between two attempts nothing locks the lease row, and the last heartbeat is older than the attempt that failed.
+      // So the run sends one. A heartbeat that fails proves nothing: the fence decides.
       if (!(await beat(pool, lease).catch(() => true))) throw leaseLost(lease);
       await sleep(pause);
     }
@@ -115,7 +117,10 @@ function statementMs({ changeCount }: PublishRequest): number {
   return STATEMENT_MS + Math.round(changeCount * MS_PER_ROW);
 }
 
-/** Asks, whatever the error, until the database answers; throws COMMIT_UNKNOWN when a restart would long be over. */
+/**
+ * Keeps asking, whatever the error, until the database answers. Throws COMMIT_UNKNOWN when a restart would long be
+ * over.
+ */
 async function wasPublished(pool: Pool, lease: Lease): Promise<boolean> {
   for (let attempt = 0; ; attempt++) {
     try {
@@ -129,8 +134,8 @@ async function wasPublished(pool: Pool, lease: Lease): Promise<boolean> {
       throw new OperatorError({
         code: 'COMMIT_UNKNOWN',
         happened: `The database went away while run ${lease.runId} was being committed, and has not come back`,
-        means: 'The snapshot was published whole or not at all; which of the two is not known yet',
-        todo: 'Nothing: once the database answers, the next run goes on from what is there (`zt-risk-sync status` shows it)',
+        means: 'Either the whole snapshot was published, or nothing. Which of the two is not known yet',
+        todo: 'Nothing: once the database answers, the next run continues from what it finds there (`zt-risk-sync status` shows it)',
         cause: error,
       });
     }
@@ -154,7 +159,7 @@ async function publishIn(
       `set local lock_timeout = ${CLOCK_WAIT_MS}; set local statement_timeout = ${CLOCK_WAIT_MS}; ${planFor(isBulk)}`,
     ),
   );
-  // The last lock before the writing begins: while it is held, no other account can publish.
+  // The last lock before the writes: while it is held, no other account can publish.
   const snapshotId = await tickFeedClock(tx);
   const facts: SnapshotFacts = {
     accountKey: lease.accountKey,
@@ -181,14 +186,14 @@ async function publishIn(
 }
 
 /**
- * The writer of the account must be the one whose state was read. Returns observed_at, which rises by at least a millisecond per
- * account. Throws STATE_MOVED.
+ * Checks that the last writer of the account is the one whose state was read. Returns observed_at, which rises by at
+ * least a millisecond per snapshot of an account. Throws STATE_MOVED.
  */
 async function checkState(tx: Transaction, { lease, state, observedAt }: PublishRequest): Promise<string> {
   const w = accountWriters;
   const { rows } = await tx.execute<{ lastWriter: number; next: string }>(sql`
     select coalesce((select ${w.last_snapshot_id} from ${w} where ${w.account_key} = ${lease.accountKey}), -1)::float8 as "lastWriter",
-           -- Whatever DateStyle the session has.
+           -- The same with every DateStyle of the session.
            to_char(greatest(date_trunc('milliseconds', ${observedAt}::timestamptz),
              ${state.newestAt}::timestamptz + interval '1 millisecond') at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as next`);
   const [now] = rows;
@@ -198,9 +203,9 @@ async function checkState(tx: Transaction, { lease, state, observedAt }: Publish
 }
 
 /**
- * The sizes are known here, and not to the planner: of an account that is new or has just been loaded its statistics know
- * nothing, and 100,000 changes met 100,000 users in a nested loop (measured: minutes instead of 2 s). Compiling such plans
- * (jit) costs more than running them.
+ * The sizes are known here, but not to the planner: it has no statistics about an account that is new or was just
+ * loaded. Its plan met 100,000 changes with 100,000 users in a nested loop (measured: minutes instead of 2 s).
+ * Compiling such plans (jit) costs more than running them.
  */
 function planFor(isBulk: boolean): string {
   const joins = isBulk ? ['enable_nestloop'] : ['enable_hashjoin', 'enable_mergejoin'];
@@ -217,7 +222,10 @@ async function tickFeedClock(tx: Transaction): Promise<number> {
   return tick.snapshotId;
 }
 
-/** In one round trip. A statement that touches other rows than the comparison said meets another state: STATE_MOVED. */
+/**
+ * Runs them in one round trip. If a statement touches a different number of rows than the comparison said, the state
+ * has changed: STATE_MOVED.
+ */
 async function runAll(tx: Transaction, lease: Lease, statements: readonly Statement[]): Promise<void> {
   const result: unknown = await tx.execute(sql.raw(statements.map((one) => inline(one.sql)).join(';\n')));
   const results = (Array.isArray(result) ? result : [result]) as { rowCount: number | null }[];

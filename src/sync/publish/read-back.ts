@@ -1,16 +1,16 @@
-// After a large publish the worker reads the new rows once. It counts them again, and it spares the next reader a write:
-// the first one to see a row marks it as committed. With checksums, the default of PostgreSQL 18, that logs whole pages if a
-// checkpoint came between: 11 MB for 100,000 users. Right after the load it logs nothing.
+// After a large publish, the worker reads the new rows once. It counts them again, and it saves the next reader a
+// write: the first reader of a row marks it as committed. With checksums, the default of PostgreSQL 18, this logs whole
+// pages if a checkpoint came between: 11 MB for 100,000 users. Right after the load it logs nothing.
 import { sql, type SQL } from 'drizzle-orm';
 import { inline, whole } from '../../db/inline-sql.ts';
 import type { Pool } from '../../db/pool.ts';
 import { userActivity, userIdentities, userLevels, users } from '../../db/schema.ts';
 import type { ChangeCounts } from './changes.ts';
 
-/** Fewer new users than these fit into few pages. */
+/** Fewer new users fit into a few pages. */
 const LEAST = 1_000;
 
-/** How many rows of the new users are there, by table; null where too few came to be worth a look. */
+/** How many rows of the new users there are in each table; null if there are too few new users to look. */
 export async function readBack(
   pool: Pool,
   accountKey: number,
@@ -27,7 +27,7 @@ export async function readBack(
     countOf(sql`${i}`, sql`${i.account_key}`, sql`${i.user_key}`),
     countOf(sql`${a}`, sql`${a.account_key}`, sql`${a.user_key}`),
   ];
-  // By bitmap: page by page, however large the tables are, and never by the index alone.
+  // Forces a bitmap scan: it reads page by page, however large the tables are, and never the index alone.
   const results: unknown = await pool.query(
     `begin read only; set local enable_seqscan = off; set local enable_indexscan = off; set local enable_indexonlyscan = off;
      ${reads.map(inline).join(';')}; commit`,

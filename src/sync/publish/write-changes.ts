@@ -1,7 +1,7 @@
-// The statements that bring staged_changes into users and their three histories, each with the rows that it must touch. They
-// are set-based, and every row is stamped with the snapshot_id. They hold no parameter, so that they travel
-// together: while the feed clock is held, a round trip is time that every account waits. Nothing is sorted: the rows were
-// copied in the order of user ids, which is that of the keys but for users who came later.
+// The statements that write staged_changes into users and their three histories, each with the number of rows that it
+// must touch. They are set-based, and every row gets the snapshot_id. They hold no parameter, so that they travel
+// together: while the feed clock is held, every account waits during a round trip. Nothing is sorted: the rows were
+// copied in the order of user ids, which is the order of the keys, except for users who came later.
 import { sql, type SQL } from 'drizzle-orm';
 import type { AnyPgColumn } from 'drizzle-orm/pg-core';
 import { columnList, columnNames } from '../../db/column-names.ts';
@@ -14,10 +14,10 @@ import type { ChangeCounts } from './changes.ts';
 import type { SnapshotFacts, Statement } from './write-snapshot.ts';
 
 const c = stagedChanges;
-/** What the fields of a user are from now on. */
+/** The new values of the fields of a user. */
 const now: Record<UserField, AnyPgColumn> = { ...c, max_risk_level: c.new_level };
 
-/** In the order in which they run. Those that would touch nothing are left out. */
+/** In the order in which they run. Statements that would touch nothing are left out. */
 export function changeStatements(facts: SnapshotFacts, counts: ChangeCounts): Statement[] {
   const levelChanges = counts.raised + counts.lowered;
   const opened = counts.appeared + counts.returned + levelChanges;
@@ -37,13 +37,13 @@ export function changeStatements(facts: SnapshotFacts, counts: ChangeCounts): St
   ].filter(({ rows }) => rows > 0);
 }
 
-/** Whether the staged row changes what this history holds. Not of missing users. */
+/** Whether the staged row changes what this history holds. Never true for missing users. */
 function changes(history: History): SQL {
   if (history === 'level') return sql`not ${c.is_missing} and ${c.new_level} is distinct from ${c.old_level}`;
   return sql`${history === 'identity' ? c.identity_changed : c.activity_changed}`;
 }
 
-/** Fields of users in an update: the staged value, or where the row brings none the old one. */
+/** Fields of users in an update: the staged value, or the old one if the row brings none. */
 function setOrKeep(history: 'activity'): SQL {
   return sql.join(
     fieldsOf(history).map(
@@ -171,7 +171,7 @@ function markAbsent(facts: SnapshotFacts): SQL {
      where ${staged(facts)} and ${c.is_missing} and ${c.end_reason} is null and ${u.absent_since} is null and ${sameUser(facts)}`;
 }
 
-/** The user of the staged row, as long as their level is still the one that was read. */
+/** Matches the user of the staged row, if their level is still the one that was read. */
 function sameUser({ accountKey }: SnapshotFacts): SQL {
   const u = users;
   return sql`${u.account_key} = ${whole(accountKey)} and ${u.user_key} = ${c.user_key}
@@ -179,8 +179,9 @@ function sameUser({ accountKey }: SnapshotFacts): SQL {
 }
 
 /**
- * The latest answer about each user: who is asked next, and what `history` tells. Not in `users`: asking is no change.
- * `level_at` uses the walk's clock, because it is compared with the times of other walks.
+ * Keeps the latest answer about each user. It decides who is asked next, and `history` shows it. It is not in `users`,
+ * because a lookup is not a change. `level_at` uses the walk's clock, because it is compared with the times of other
+ * walks.
  */
 function keepAnswers(facts: SnapshotFacts): SQL {
   const l = lookups;

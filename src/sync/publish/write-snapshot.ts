@@ -1,4 +1,5 @@
-// The statements that write a snapshot: its counts, its levels, and who wrote last. They hold no parameter: see write-changes.ts.
+// The statements that write a snapshot: its counts, its levels, and its writer. They hold no parameter: see
+// write-changes.ts.
 import { sql, type SQL } from 'drizzle-orm';
 import { columnNames } from '../../db/column-names.ts';
 import { instant, whole } from '../../db/inline-sql.ts';
@@ -23,7 +24,7 @@ export type SnapshotFacts = {
 
 export type Statement = {
   sql: SQL;
-  /** Rows that it touches if the state is the one that was read. */
+  /** The number of rows that it touches if the state is still the one that was read. */
   rows: number;
 };
 

@@ -1,4 +1,4 @@
-// What an account's state must come to: the newest snapshot, who wrote last, and the highest key that was given.
+// What an account's state must add up to: the newest snapshot, the last writer, and the highest key that was given.
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
@@ -12,13 +12,13 @@ import { clockBackwards } from './state-errors.ts';
 export type Header = {
   /** Highest key ever given to a user of the account. */
   lastUserKey: number;
-  /** The clock's value of the account's last writer; -1 where none was ever noted. */
+  /** The snapshot id that the account's last writer noted; -1 if none was ever noted. */
   lastWriter: number;
-  /** When the newest snapshot was observed, in text; null before the first. */
+  /** When the newest snapshot was observed, as text; null before the first. */
   newestAt: string | null;
-  /** Whether a snapshot of the account is complete. */
+  /** Whether the account has a complete snapshot. */
   hasComplete: boolean;
-  /** As the newest snapshot counted. */
+  /** The counts of the newest snapshot. */
   recorded: LevelSums;
 };
 

@@ -1,4 +1,5 @@
-// Present users and their identities, range by range of keys: each of them small, whatever the planner believes of the account.
+// Reads present users and their identities in ranges of keys. Each range is small, whatever the planner believes about
+// the account.
 import { sql, type SQL } from 'drizzle-orm';
 import { columnList } from '../../db/column-names.ts';
 import { inline, whole } from '../../db/inline-sql.ts';
@@ -17,15 +18,15 @@ import { emptyValues, readUuid, type LevelRank, type UserTable } from './user-ta
 export type Range = { rows: number[]; end: number; bytes: number; identities: SQL };
 
 export type RangeReader = {
-  /** Some users with keys above `after`, put into the user table. Read again, a range is the same. */
+  /** Puts some users with keys above `after` into the user table. Reading a range again gives the same result. */
   users(after: number, limit: number): Promise<Range>;
-  /** The identities of those users. Returns the bytes that came. Throws STATE_BROKEN. */
+  /** Reads the identities of those users. Returns how many bytes came. Throws STATE_BROKEN. */
   identities(range: Range): Promise<number>;
 };
 
 export type RangeDeps = { pool: Pool; table: UserTable; key: HashKey };
 
-/** `isSparse`: most users were cleared, so that it is quicker to look the present ones up. */
+/** `isSparse`: most users were cleared, so it is faster to look up the present ones. */
 export function createRangeReader(
   deps: RangeDeps,
   lease: Lease,
@@ -40,7 +41,7 @@ export function createRangeReader(
 
 type Wanted = { after: number; limit: number; lastUserKey: number };
 
-/** Most keys belong to present users: a range of keys. */
+/** If most keys belong to present users: reads a range of keys. */
 async function readDense(
   deps: RangeDeps,
   accountKey: number,
@@ -52,7 +53,7 @@ async function readDense(
   return { ...(await readByKeys(deps, accountKey, keys)), end, identities };
 }
 
-/** Most users were cleared: the keys of the others come from their open periods, which have an index of their own. */
+/** If most users were cleared: the keys of the others come from their open periods, which have their own index. */
 async function readSparse(
   deps: RangeDeps,
   accountKey: number,
@@ -115,7 +116,7 @@ async function readIdentities(
   return bytes;
 }
 
-/** By the first letter of the level. */
+/** The rank of a level, by its first letter. */
 const RANKS: ReadonlyMap<number | undefined, LevelRank> = new Map(
   RISK_LEVELS.map((level, n) => [level.charCodeAt(0), (n + 1) as LevelRank]),
 );

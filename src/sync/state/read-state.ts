@@ -1,5 +1,5 @@
-// Reads the account's present users from the database, once, while the first pages are fetched. The holder of the lease is
-// the account's only writer, so what is read here stays true until it publishes; the publish checks that.
+// Reads the account's present users from the database, once, while the first pages are fetched. The holder of the lease
+// is the account's only writer, so what is read here stays true until the publish, which checks that.
 import { isDeepStrictEqual } from 'node:util';
 import { readAgain } from '../../db/read-again.ts';
 import { RISK_LEVELS } from '../../user-risk.ts';
@@ -12,21 +12,23 @@ import type { UserTable } from './user-table.ts';
 
 export type AccountState = Omit<Header, 'recorded'> & { present: number; sums: LevelSums };
 
-/** `onRange` is a seam for tests: called between two ranges. */
+/** `onRange` is called before each range: for the memory check, and as a seam for tests. */
 type StateDeps = RangeDeps & { onRange?: () => Promise<void> };
 
-// Users of one statement: about 0.35 MB, and their identities as much again. Twice as many take 5 MB more of memory, and no less time.
+// Users per statement: about 0.35 MB, and as much again for their identities. Twice as many take 5 MB more memory, and
+// are not faster.
 const ROWS = 5_000;
-// With names of ten thousand characters they make two megabytes; how long names are is known after the first range.
+// With names of ten thousand characters, these rows take two megabytes. How long names are is known after the first
+// range.
 const FIRST_ROWS = 50;
 const MAX_BYTES = 1024 * 1024;
-// Keys for each present user, from which on it is quicker to look the present ones up.
+// With this many keys per present user, or more, it is faster to look up the present ones.
 const SPARSE = 2;
 
 /**
- * Fills `table`. A stopped worker holds no snapshot and no lock meanwhile; a lost connection repeats one range. Throws
- * STATE_BROKEN (exit 1) when users and newest snapshot contradict each other, STATE_MOVED (exit 75) when somebody wrote
- * meanwhile, CLOCK_BACKWARDS (exit 75), signal.reason.
+ * Fills `table`. A stopped worker holds no database snapshot and no lock, and a lost connection repeats one range.
+ * Throws STATE_BROKEN (exit 1) if the users and the newest snapshot contradict each other, STATE_MOVED (exit 75) if
+ * somebody wrote meanwhile, CLOCK_BACKWARDS (exit 75), or signal.reason.
  */
 export async function readState(
   deps: StateDeps,
@@ -39,7 +41,7 @@ export async function readState(
   const { lastUserKey, lastWriter } = header;
   const { users: present } = total(recorded);
   const sums = emptySums();
-  // Also where the snapshot counts nobody: users who are there all the same must be noticed.
+  // Read even if the snapshot counts no users: users who are there all the same must be noticed.
   if (lastUserKey > 0) {
     table.reserve(present);
     const isSparse = present > 0 && lastUserKey > present * SPARSE;
@@ -60,7 +62,9 @@ export async function readState(
   return { ...header, present, sums };
 }
 
-/** All ranges, in the order of keys. The server works on the next range while the identities of this one come. */
+/**
+ * Reads all ranges, in the order of keys. The server works on the next range while the identities of this one arrive.
+ */
 async function readRanges(
   ranges: RangeReader,
   lastUserKey: number,
@@ -71,7 +75,7 @@ async function readRanges(
   const begin = (after: number) => {
     const wanted = limit;
     const users = readAgain(() => ranges.users(after, wanted));
-    // Awaited a round later: until then its failure is nobody's.
+    // Awaited one round later. Until then, its failure must not count as an unhandled rejection.
     users.catch(() => undefined);
     return users;
   };

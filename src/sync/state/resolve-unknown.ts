@@ -1,5 +1,5 @@
-// Asks the database about the users that the state lacks: it holds present users alone. Those that it knows were cleared, and
-// return; the others are new.
+// Asks the database about the users that the state lacks, because the state holds only present users. Users that the
+// database knows were cleared, and return. The others are new.
 import { sql } from 'drizzle-orm';
 import { columnList } from '../../db/column-names.ts';
 import { decodeInstant } from '../../db/postgres-instant.ts';
@@ -15,17 +15,21 @@ import type { AccountState } from './read-state.ts';
 import { brokenIdentities, stateMoved } from './state-errors.ts';
 import { emptyValues, readUuid, type UserTable } from './user-table.ts';
 
-// With names of ten thousand characters these make two megabytes; how long names are is known after the first statement.
+// With names of ten thousand characters, these rows take two megabytes. How long names are is known after the first
+// statement.
 const FIRST = 50;
 const MOST = 5_000;
 const MAX_BYTES = 1024 * 1024;
 
 type ResolveDeps = { pool: Pool; table: UserTable; key: HashKey };
 
-/** Gives every accepted user that was cleared before their key, and what the history holds. Throws STATE_MOVED and STATE_BROKEN. */
+/**
+ * Gives every accepted user who was cleared before their key and what the history holds. Throws STATE_MOVED and
+ * STATE_BROKEN.
+ */
 export async function resolveUnknown(deps: ResolveDeps, lease: Lease, state: AccountState): Promise<void> {
   const { table } = deps;
-  // Everybody who ever got a key is present.
+  // Every user who ever got a key is present, so there is nobody to find.
   if (state.lastUserKey === state.present) return;
   let atOnce = FIRST;
   let rows: number[] = [];
@@ -39,14 +43,14 @@ export async function resolveUnknown(deps: ResolveDeps, lease: Lease, state: Acc
   }
 }
 
-/** Returns the bytes that came. */
+/** Returns how many bytes came. */
 async function resolve(deps: ResolveDeps, lease: Lease, unknown: readonly number[]): Promise<number> {
   const { rows, bytes } = await readCleared(deps, lease, unknown);
   if (rows.length === 0) return bytes;
   return Math.max(bytes, await readIdentities(deps, lease, rows));
 }
 
-/** Those of them that the history knows. */
+/** Finds the users that the history knows. */
 async function readCleared(
   { pool, table }: ResolveDeps,
   lease: Lease,
@@ -73,7 +77,7 @@ async function readCleared(
   return { rows: found, bytes };
 }
 
-/** Returns the bytes that came. Throws STATE_BROKEN. */
+/** Returns how many bytes came. Throws STATE_BROKEN. */
 async function readIdentities(
   { pool, table, key }: ResolveDeps,
   lease: Lease,

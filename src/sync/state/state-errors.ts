@@ -1,4 +1,4 @@
-// What is said when an account's state is not what it must be: moved while the run was under way, or broken.
+// The errors for an account's state that changed while the run was under way, or that is broken.
 import { OperatorError } from '../../errors.ts';
 import { RISK_LEVELS } from '../../user-risk.ts';
 import type { LevelSums } from './level-sums.ts';
@@ -8,8 +8,8 @@ type Account = { accountId: string };
 export function clockBackwards(observedAt: string, newestAt: string | null): OperatorError {
   return new OperatorError({
     code: 'CLOCK_BACKWARDS',
-    happened: `The database's clock read ${observedAt} when the walk began, and the newest snapshot is of ${newestAt}`,
-    means: 'A snapshot from before the newest one would rewrite history, so nothing was published',
+    happened: `The database's clock read ${observedAt} when the walk began, but the newest snapshot is from ${newestAt}`,
+    means: 'A snapshot that is older than the newest one would rewrite history, so nothing was published',
     todo: "Check the clock of the database's host; once it is right, the next run succeeds",
   });
 }
@@ -19,8 +19,8 @@ export function stateMoved({ accountId }: Account, when: string, cause?: unknown
   return new OperatorError({
     code: 'STATE_MOVED',
     happened: `The users of account ${accountId} were changed ${when}: by hand, by a restore, or by a failover that lost the newest commits`,
-    means: 'What the run has compared is no longer what is there, so nothing was published',
-    todo: 'Nothing: the next run reads the users anew. If it happens every time, run `zt-risk-sync doctor`',
+    means: 'The run compared its records with users that have changed since, so nothing was published',
+    todo: 'Nothing: the next run reads the users again. If it happens every time, run `zt-risk-sync doctor`',
     cause,
   });
 }
@@ -29,7 +29,7 @@ export function brokenSums({ accountId }: Account, found: LevelSums, recorded: L
   const inWords = (sums: LevelSums) =>
     RISK_LEVELS.map((level) => `${level} ${sums[level].users} (${sums[level].events} events)`).join(', ');
   return broken(
-    `The users of account ${accountId} are ${inWords(found)}, and the newest snapshot counted ${inWords(recorded)}`,
+    `The users of account ${accountId} are ${inWords(found)}, but the newest snapshot counted ${inWords(recorded)}`,
   );
 }
 
@@ -37,14 +37,14 @@ export function brokenIdentities({ accountId }: Account, users: number): Operato
   return broken(`${users} users of account ${accountId} have no current identity`);
 }
 
-/** `there`: rows of new users in users, levels, identities and activity, as they are read after the COMMIT. */
+/** `there`: how many rows of new users are in users, levels, identities and activity, read after the COMMIT. */
 export function brokenPublish(
   { accountId }: Account,
   wanted: number,
   there: readonly number[],
 ): OperatorError {
   return broken(
-    `Of ${wanted} new users of account ${accountId} the database holds ${there.join(', ')} rows (users, levels, identities, activity) after it said that all were written`,
+    `The database said that it wrote ${wanted} new users of account ${accountId}, but holds ${there.join(', ')} rows (users, levels, identities, activity)`,
     'The snapshot that was just published is not whole',
   );
 }
@@ -57,6 +57,6 @@ function broken(
     code: 'STATE_BROKEN',
     happened,
     means,
-    todo: 'Run `zt-risk-sync doctor`: it names what contradicts what. Restore the database, or undo the change that was made by hand',
+    todo: 'Run `zt-risk-sync doctor`: it names the contradiction. Restore the database, or undo the change that was made by hand',
   });
 }

@@ -1,5 +1,5 @@
-// What the worker knows of an account's users while it walks: one row of 64 bytes a user, and an index over their ids. Pure
-// memory; it knows no database and no record.
+// What the worker knows about an account's users while it walks: one row of 64 bytes per user, and an index of their
+// ids. Memory only; it knows no database and no record.
 import { getRandomValues } from 'node:crypto';
 import type { PostgresInstant } from '../../db/postgres-instant.ts';
 import type { History } from '../../user-risk.ts';
@@ -7,7 +7,7 @@ import type { History } from '../../user-risk.ts';
 /** A row's level: 0 for a user who is not present, otherwise the rank in RISK_LEVELS, from 1. */
 export type LevelRank = 0 | 1 | 2 | 3;
 
-/** What the history holds of a user, or what a record says. `hash` covers email and name. */
+/** What the history holds about a user, or what a record says. `hash` covers email and name. */
 export type UserValues = {
   level: LevelRank;
   eventCount: number;
@@ -18,27 +18,27 @@ export type UserValues = {
 
 /** Distinct users, counted as records are noted. A reading is one attempt to read all pages. */
 export type MetCounts = {
-  /** Met by any record: in this reading, and in all. */
+  /** Met by any record: in this reading, and in all readings. */
   anyThis: number;
   anyAll: number;
-  /** Met by an accepted record: in this reading, in all, and in this one as well as in an earlier one. */
+  /** Met by an accepted record: in this reading, in all readings, and in this reading as well as an earlier one. */
   acceptedThis: number;
   acceptedAll: number;
   acceptedBoth: number;
 };
 
 export type UserTable = {
-  /** Rows; their numbers are 0 to size - 1. */
+  /** The number of rows. Rows are numbered from 0 to size - 1. */
   size(): number;
   /** Bytes that rows and index take. */
   bytes(): number;
-  /** Makes room in the index for so many users, so that it need not grow step by step. */
+  /** Makes room in the index for so many users, so that it does not grow step by step. */
   reserve(users: number): void;
-  /** The row of a user id (16 bytes in four words), -1 when there is none. */
+  /** The row of a user id (16 bytes in four words); -1 if there is none. */
   find(id: Int32Array): number;
-  /** The same, made when there is none. */
+  /** The same, but adds the row if there is none. */
   findOrAdd(id: Int32Array): number;
-  /** Writes what the history holds of a user. */
+  /** Writes what the history holds about a user. */
   setKnown(row: number, key: number, values: UserValues, isAbsent: boolean): void;
   setIdentity(row: number, hash: Uint32Array): void;
   /** 0 for a user whom the history does not know. */
@@ -46,33 +46,39 @@ export type UserTable = {
   /** The user id in lower case. */
   userId(row: number): string;
   writeUserId(row: number, into: Uint8Array): void;
-  /** Below 0, 0 or above 0, as the user ids of two rows are ordered: like their bytes. */
+  /** Compares the user ids of two rows, byte by byte: below 0, 0 or above 0. */
   compareIds(row: number, other: number): number;
-  /** As the history holds them. */
+  /** What the history holds. */
   level(row: number): LevelRank;
   eventCount(row: number): number;
   lastEvent(row: number): PostgresInstant;
   /** Whether the history says that the user is absent. */
   isAbsent(row: number): boolean;
-  /** Which parts of a record differ from the history: any of the bits below. A user who is not known or not present differs in LEVEL. */
+  /**
+   * Which parts of a record differ from the history, as any of the bits below. A user whom the history does not know,
+   * or who is not present, differs in LEVEL.
+   */
   compare(row: number, values: UserValues): number;
 
   /** A new reading begins: what was met so far counts as met earlier. */
   beginReading(): void;
-  /** Notes that a record spoke of the user. */
+  /** Notes that the user had a record. */
   note(row: number, isAccepted: boolean): void;
   counts(): Readonly<MetCounts>;
   wasMet(row: number): boolean;
   wasAccepted(row: number): boolean;
 
-  /** Number of the change that the last accepted record made, 0 for none; a change that was taken back keeps its number. */
+  /**
+   * The number of the last change that was kept for the user, 0 for none. A change that was taken back keeps its
+   * number.
+   */
   change(row: number): number;
-  /** Whether that change stands. */
+  /** Whether that change still counts. */
   isChanged(row: number): boolean;
-  /** Whether a change with that hash has been kept for the user. */
+  /** Whether the last change that was kept for the user has that hash. */
   holdsChange(row: number, hash: Uint32Array): boolean;
   setChange(row: number, change: number, hash: Uint32Array): void;
-  /** The last accepted record says what the history holds. */
+  /** Called if the last accepted record says what the history holds. */
   takeBackChange(row: number): void;
 };
 
@@ -83,8 +89,8 @@ export const ACTIVITY = BIT_OF.activity;
 export const IDENTITY = BIT_OF.identity;
 const EVERYTHING = LEVEL | ACTIVITY | IDENTITY;
 
-// A row: words 0-3 user id, 4 key, 5 event_count, 6-7 seconds of last_event, 8 its microseconds, 9-10 hash of the identity,
-// 11 change, 12-13 hash of the change, 14 flags, 15 free. 64 bytes are one cache line.
+// A row: words 0-3 user id, 4 key, 5 event_count, 6-7 seconds of last_event, 8 its microseconds, 9-10 hash of the
+// identity, 11 change, 12-13 hash of the change, 14 flags, 15 free. 64 bytes are one cache line.
 const WORDS = 16;
 const ROW_BYTES = WORDS * 4;
 // Rows are added in pieces of 4 MB: growing one large array would hold it twice for a moment.
@@ -105,9 +111,9 @@ export function createUserTable(): UserTable {
   const segments: Int32Array[] = [];
   const doubles: Float64Array[] = [];
   let rows = 0;
-  // Open addressing: the row's number plus one. At most three quarters full.
+  // Open addressing: a slot holds the row's number plus one, or 0. At most three quarters full.
   let index = new Int32Array(1024);
-  // Ids are chosen by others: without a key they could be made to collide.
+  // Others choose the ids: without a key, they could make ids collide.
   const [mix0 = 1, mix1 = 1, mix2 = 1, mix3 = 1] = getRandomValues(new Int32Array(4)).map((word) => word | 1);
   const counts: MetCounts = { anyThis: 0, anyAll: 0, acceptedThis: 0, acceptedAll: 0, acceptedBoth: 0 };
 
@@ -127,7 +133,7 @@ export function createUserTable(): UserTable {
     return (hash ^ (hash >>> 13)) & (index.length - 1);
   }
 
-  /** The slot that holds the user, or the empty one where they belong. */
+  /** The slot that holds the user, or the empty slot where the user belongs. */
   function slotFor(id: Int32Array): number {
     const w0 = id[0] as number;
     const w1 = id[1] as number;
@@ -249,7 +255,7 @@ export function createUserTable(): UserTable {
     beginReading() {
       for (let row = 0; row < rows; row++) {
         const f = flags(row);
-        // The bits of earlier readings stand two places above those of this one.
+        // The bits of earlier readings are two places above the bits of this reading.
         if ((f & THIS) !== 0) setFlags(row, (f & ~THIS) | ((f & THIS) << 2));
       }
       counts.anyThis = 0;
@@ -301,7 +307,7 @@ export function createUserTable(): UserTable {
   };
 }
 
-/** Nobody's: to be filled. */
+/** Empty values, to be filled. */
 export function emptyValues(): UserValues {
   return { level: 0, eventCount: 0, lastEvent: { seconds: 0, micros: 0 }, hash: new Uint32Array(2) };
 }
@@ -319,7 +325,7 @@ export function readUserId(text: string, into: Int32Array): void {
   into[3] = (hex4(text, 28) << 16) | hex4(text, 32);
 }
 
-/** By character code. */
+/** The value of a hexadecimal digit, by its character code. */
 const DIGITS = new Uint8Array(128);
 for (const [value, digit] of [...'0123456789abcdef'].entries()) {
   DIGITS[digit.charCodeAt(0)] = value;

@@ -1,5 +1,5 @@
-// Compares the records of a walk with the account's state as they come. What is unchanged is dropped at once; what changed is
-// kept in the change log. An answer takes effect as a whole, when it has come to its end.
+// Compares the records of a walk with the account's state as they come. Unchanged records are dropped at once; changed
+// records are kept in the change log. An answer takes effect as a whole, when it has ended.
 import { parseRecord } from '../../cloudflare/endpoints/summary/record.ts';
 import type { OpenReader } from '../../cloudflare/endpoints/summary/record-reader.ts';
 import { readInstant } from '../../db/postgres-instant.ts';
@@ -16,42 +16,44 @@ import {
 import type { ChangeLog } from './change-log.ts';
 import type { Rejection } from './quarantine.ts';
 
-/** A user of the account, as a question about their own record needs them. */
+/** What a lookup must know about a user. */
 export type KnownUser = {
   userId: string;
   /** RFC 3339. */
   lastEvent: string;
 };
 
-/** What one answer says, set aside until it takes effect. */
+/** What one answer says, kept aside until it takes effect. */
 export type PageOutcome = {
   records: number;
   unreadable: number;
   withoutEmail: number;
   withoutName: number;
   rejected: Rejection[];
-  /** The newest few of the accepted, as a ring. */
+  /** The last few accepted records, as a ring. */
   lastMet: (UserRisk | undefined)[];
   accepted: number;
-  /** For each record its row in the user table, -1 where the user cannot be read. */
+  /** The row of each record in the user table; -1 if the user cannot be read. */
   rows: number[];
-  /** UNCHANGED, REJECTED, or a number of the change log. */
+  /** For each record: UNCHANGED, REJECTED, or a number of the change log. */
   changes: number[];
-  /** Two words for each of these numbers. */
+  /** The hashes of these changes, two words for each number. */
   hashes: number[];
 };
 
 const UNCHANGED = 0;
 const REJECTED = -1;
-/** Users to ask as controls: one who was met may be reset by the time that their record is asked. */
+/**
+ * How many users can serve as controls. Several, because a user who was met may be reset before their record is asked.
+ */
 const LAST_MET = 3;
 
 export type Comparison = {
-  /** Waits until the state is whole: nothing is compared before. */
+  /** Waits until the state is whole: nothing is compared before that. */
   openReader: OpenReader<PageOutcome>;
-  /** Lets an answer take effect. Of several records of a user the one that comes last wins. */
+  /** Makes an answer take effect. If a user has several records, the one that comes last wins. */
   take(outcome: PageOutcome): void;
-  /** Users whose records were read last: the least time to have been reset since. */
+  /** The users whose records were read last: they had the least time to be reset since. */
   lastMet(): readonly KnownUser[];
 };
 
@@ -90,7 +92,7 @@ function emptyOutcome(): PageOutcome {
   };
 }
 
-/** Compares one record, and notes in the outcome what comes of it. Called for every record: what it needs is made once. */
+/** Compares one record, and notes the result in the outcome. Called for every record, so what it needs is made once. */
 function createAdder({ table, key, log }: Compared): (outcome: PageOutcome, raw: unknown) => void {
   const id = new Int32Array(4);
   const identity = Buffer.allocUnsafeSlow(IDENTITY_MAX_BYTES);
@@ -126,7 +128,7 @@ function createAdder({ table, key, log }: Compared): (outcome: PageOutcome, raw:
       return;
     }
     hashChange(values, changeHash);
-    // Another pass says the same again: it is kept once.
+    // If another pass brings the same change, it is kept once.
     const change = table.holdsChange(row, changeHash)
       ? table.change(row)
       : log.append(row, id, values, identity, end);
@@ -135,7 +137,7 @@ function createAdder({ table, key, log }: Compared): (outcome: PageOutcome, raw:
   };
 }
 
-/** Of everything that a record says of its user. */
+/** Hashes everything that a record says about its user. */
 function createChangeHasher(key: HashKey): (values: UserValues, into: Uint32Array) => void {
   const fingerprint = Buffer.alloc(25);
   return ({ level, eventCount, lastEvent, hash }, into) => {
@@ -149,7 +151,7 @@ function createChangeHasher(key: HashKey): (values: UserValues, into: Uint32Arra
   };
 }
 
-/** An answer has ended: of several records of a user the one that comes last wins. */
+/** Called when an answer has ended. If a user has several records, the one that comes last wins. */
 function takeChanges(table: UserTable, { rows, changes, hashes }: PageOutcome): void {
   const changeHash = new Uint32Array(2);
   let hash = 0;
@@ -178,7 +180,7 @@ export function rankOf(level: RiskLevel): LevelRank {
   return (RISK_LEVELS.indexOf(level) + 1) as LevelRank;
 }
 
-/** Null for a user who is not present. */
+/** Null if the user is not present. */
 export function levelOf(rank: LevelRank): RiskLevel | null {
   return RISK_LEVELS[rank - 1] ?? null;
 }

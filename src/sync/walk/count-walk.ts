@@ -1,5 +1,5 @@
-// What a walk has counted by now: of the reading under way, and of all of them. It reports after every step, so that a walk
-// that fails is recorded with what was known of it.
+// What a walk has counted by now: in the current reading, and in all of them. It reports after every step, so that a
+// failed walk is recorded with what was known of it.
 import type { Pass, PassProgress } from '../../cloudflare/paging/pass.ts';
 import type { Evidence, PassEvidence } from '../../evidence.ts';
 import type { PageOutcome } from './compare-records.ts';
@@ -12,7 +12,7 @@ export type WalkCounts = {
   usersMet: number;
   /** Of the newest pass. */
   duplicates: number;
-  /** Of the pass with the most. */
+  /** Of the pass with the most rejected records. */
   rejected: number;
   totalFirst: number | null;
   totalLast: number | null;
@@ -31,10 +31,10 @@ export const NOTHING_COUNTED: WalkCounts = {
   evidence: {},
 };
 
-/** Of one reading, without pages that merely repeat an earlier one. */
+/** Counts of one reading, without pages that repeat an earlier page. */
 type ReadingCounts = Pick<PassFacts, 'records' | 'rejected' | 'unreadable'>;
 
-/** A pass that has come to its end, and what the walk looks like with it. */
+/** A pass that has ended, and the judgement of the walk that includes it. */
 export type EndedPass = {
   pass: Pass;
   facts: PassFacts;
@@ -45,7 +45,7 @@ export type EndedPass = {
 
 export type WalkCounter = {
   beginPass(number: number): void;
-  /** A pass is read from its beginning: the first time, or again with smaller pages. */
+  /** A pass starts from its first page: the first time, or again with smaller pages. */
   beginReading(): void;
   countPage(page: PageOutcome): void;
   noteProgress(progress: PassProgress): void;
@@ -53,14 +53,14 @@ export type WalkCounter = {
   endPass(ended: EndedPass): void;
   endWalk(end: { usersMet: number; reasons: string[] }): void;
   reading(): Readonly<ReadingCounts>;
-  /** Of everything that was read, also in a pass that did not come to its end. */
+  /** Counts of everything that was read, even in a pass that did not end. */
   all(): { records: number; unreadable: number };
 };
 
-/** Of everything that was read. */
+/** Counts of everything that was read. */
 type AllCounts = { records: number; unreadable: number; withoutEmail: number; withoutName: number };
 
-/** `report` is given a new object each time. */
+/** `report` gets a new object each time. */
 export function createWalkCounter(report: (counts: WalkCounts) => void): WalkCounter {
   let counts = NOTHING_COUNTED;
   let reading: ReadingCounts = { records: 0, rejected: 0, unreadable: 0 };
@@ -152,7 +152,7 @@ function unreadableOf({ unreadable }: Pick<AllCounts, 'unreadable'>): Evidence {
   return unreadable > 0 ? { unreadable_records: unreadable } : {};
 }
 
-/** What records lacked; nothing where they lacked nothing. */
+/** Counts of what was missing in the records; empty if nothing was. */
 function lacksOf(all: AllCounts): Evidence {
   return {
     ...(all.withoutEmail > 0 ? { records_without_email: all.withoutEmail } : {}),

@@ -1,4 +1,4 @@
-// What the newest walk of the account that came to its end was like: how large, and how the server treated paging.
+// The account's newest walk that ended: how large it was, and how the server handled paging.
 import { and, desc, eq } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { keeps } from '../../db/evidence-sql.ts';
@@ -9,7 +9,7 @@ import { readEvidence, type KeptPaging } from '../../evidence.ts';
 
 export type LastWalk = { runId: number; pages: number; passes: number; paging: KeptPaging };
 
-/** Null when there is none. */
+/** Null if there is none. */
 export async function lastWalk(pool: Pool, accountKey: number): Promise<LastWalk | null> {
   const [run] = await readAgain(() =>
     drizzle(pool)

@@ -1,6 +1,6 @@
-// Writes rejected records down while the walk goes on, in batches: also those of a run that fails or is dry. Their raw text
-// holds emails and names, so it travels by COPY alone: parameters may be logged by the server. Nothing is locked meanwhile that
-// another run of the account could wait for.
+// Writes rejected records to the database in batches while the walk goes on, even if the run fails or is a dry run.
+// Their raw text holds emails and names. So it travels only by COPY, because the server may log parameters. It holds no
+// lock that another run of the account could wait for.
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eq, sql } from 'drizzle-orm';
@@ -15,13 +15,13 @@ import type { Lease } from '../claim/lease.ts';
 export type Rejection = { userId: string | null; reason: string; raw: string };
 
 export type Quarantine = {
-  /** Waits while a full batch is written: that holds the walk back. */
+  /** Waits while a full batch is written, which slows the walk down. */
   add(records: readonly Rejection[]): Promise<void>;
-  /** Writes what is left. */
+  /** Writes the remaining records. */
   flush(): Promise<void>;
 };
 
-// A record's text is cut at 4,096 characters: 4 MB at most.
+// A record's text is cut at 4,096 characters, so a batch takes at most 4 MB.
 const BATCH_RECORDS = 1_000;
 
 export function createQuarantine(pool: Pool, lease: Pick<Lease, 'accountKey' | 'runId'>): Quarantine {
@@ -51,7 +51,7 @@ function hashOf({ userId, reason, raw }: Rejection): string {
       .update(reason)
       .update('\0')
       .update(raw)
-      // Where the raw text is cut off, two users' records may look alike.
+      // If the raw text is cut off, the records of two users may look the same.
       .update('\0')
       .update(userId ?? '')
       .digest('hex')
@@ -87,7 +87,7 @@ async function write(
   const [r, s] = [rejectedRecords, stagedRejected];
   await inTransaction(pool, DEFAULT_LIMITS, async (tx, client) => {
     await copyRows(client, s, COLUMNS, rows());
-    // In one order, so that two writers do not wait for each other in a circle.
+    // Always in the same order, so that two writers cannot wait for each other in a circle.
     await tx.execute(sql`
       insert into ${r} (${columnNames(
         r.account_key,
@@ -104,7 +104,7 @@ async function write(
         from ${s} where ${s.account_key} = ${accountKey} order by ${s.record_hash}
       on conflict (${columnNames(r.account_key, r.record_hash)}) do update
          set ${columnNames(r.last_run_id)} = excluded.last_run_id, ${columnNames(r.last_seen_at)} = excluded.last_seen_at
-       -- The late batch of a run that lost its lease does not set back what the newer run has noted.
+       -- A late batch of a run that lost its lease must not overwrite what the newer run has noted.
        where ${r.last_run_id} <= excluded.last_run_id`);
     await tx.delete(s).where(eq(s.account_key, accountKey));
   });

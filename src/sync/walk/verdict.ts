@@ -1,15 +1,15 @@
-// The verdict on a walk of one or more passes. Pure functions; the numbers come from elsewhere.
+// Gives the verdict on a walk of one or more passes. Pure functions; the caller brings the numbers.
 
 export type Verdict = 'complete' | 'partial';
 
 /** What one reading of all pages showed. */
 export type PassFacts = {
-  /** Records accepted or rejected; like the other counts without pages that merely repeated the users of an earlier one. */
+  /** Records, accepted or rejected. Like the other counts, without pages that repeat the users of an earlier page. */
   records: number;
   rejected: number;
   /** Rejected records whose user could not be read. */
   unreadable: number;
-  /** Distinct users met, rejected records with a readable id included. */
+  /** Distinct users met, including those of rejected records with a readable id. */
   met: number;
   totalFirst: number | null;
   totalLast: number | null;
@@ -23,25 +23,26 @@ export type WalkFacts = {
   passes: readonly PassFacts[];
   /** Distinct users met in all passes together. */
   met: number;
-  /** The newest pass held against all earlier ones; null after one pass. */
+  /** The newest pass compared with all earlier ones; null after one pass. */
   overlap: PassOverlap | null;
 };
 
 export type Judgement = {
   verdict: Verdict;
-  /** Of the newest pass: records beyond the first of their user. */
+  /** Of the newest pass: records beyond the first record of a user. */
   duplicates: number;
-  /** Present users that no pass met, as comparing the passes suggests; null after one pass. */
+  /** Estimate of the present users that no pass met, from comparing the passes; null after one pass. */
   expectedUnseen: number | null;
-  /** Why it is partial, in the words of `status --run`. Empty when complete. */
+  /** Why the walk is partial, in the words of `status --run`. Empty if it is complete. */
   reasons: string[];
 };
 
 /**
- * Complete, on one of two kinds of evidence. Nothing moved while the newest pass was read: no duplicate, constant totals, as
- * many distinct users as the total says, or the whole account in one response. Or the passes agree: comparing them leaves
- * less than UNSEEN_LIMIT users whom none has met, and where the server states a total, as many were met. Without the last
- * condition a server that serves only the first 10,000 rows would pass for whole as often as it is asked.
+ * A walk is complete on one of two kinds of evidence. First: nothing moved while the newest pass was read. There was no
+ * duplicate, the total was constant, and as many distinct users were met as the total says. Without a total, the whole
+ * account came in one response. Second: the passes agree. Comparing them leaves less than UNSEEN_LIMIT users that no
+ * pass met, and if the server states a total, at least as many users were met. Without the condition on the total, a
+ * server that serves only the first 10,000 rows would pass as complete every time.
  */
 export function judgeWalk(facts: WalkFacts): Judgement {
   const pass = newest(facts);
@@ -49,11 +50,9 @@ export function judgeWalk(facts: WalkFacts): Judgement {
   const duplicates = pass.records - pass.unreadable - pass.met;
   const expectedUnseen = facts.overlap === null ? null : estimateUnseen(facts.overlap);
   const reasons: string[] = [];
-  if (unreadable > 0) reasons.push(`${unreadable} records did not say which user they speak of`);
+  if (unreadable > 0) reasons.push(`${unreadable} records had no readable user id`);
   if (pass.met < facts.met * LEAST_SHARE)
-    reasons.push(
-      `the newest reading of all pages met ${pass.met} users, of ${facts.met} that were met in all`,
-    );
+    reasons.push(`the newest pass met only ${pass.met} of the ${facts.met} users that the walk met`);
   const movements = movementsIn(pass, duplicates);
   const passesAgree =
     expectedUnseen !== null &&
@@ -63,17 +62,17 @@ export function judgeWalk(facts: WalkFacts): Judgement {
     reasons.push(...movements);
     if (expectedUnseen !== null && expectedUnseen >= UNSEEN_LIMIT)
       reasons.push(
-        `about ${expectedUnseen.toFixed(2)} users were met by none of ${facts.passes.length} passes`,
+        `about ${expectedUnseen.toFixed(2)} users were missed by all ${facts.passes.length} passes`,
       );
     else if (expectedUnseen !== null)
       reasons.push(
-        `the passes agree, and the server spoke of ${pass.totalFirst} users where ${facts.met} were met`,
+        `the passes agree, but the server stated a total of ${pass.totalFirst} users, and ${facts.met} were met`,
       );
   }
   return { verdict: reasons.length === 0 ? 'complete' : 'partial', duplicates, expectedUnseen, reasons };
 }
 
-/** What keeps a pass from being proof by itself; empty when nothing moved while it was read. */
+/** Why a pass proves nothing by itself; empty if nothing moved while it was read. */
 function movementsIn(pass: PassFacts, duplicates: number): string[] {
   const found: string[] = [];
   if (duplicates > 0) found.push(`${duplicates} records came twice: the list moved while it was read`);
@@ -81,25 +80,25 @@ function movementsIn(pass: PassFacts, duplicates: number): string[] {
   const total = pass.totalLast;
   if (total === null && !pass.oneResponse) found.push('the server stated no total');
   if (total !== null && total !== pass.met + pass.unreadable)
-    found.push(`the server spoke of ${total} users, and ${pass.met} were met`);
+    found.push(`the server stated a total of ${total} users, and ${pass.met} were met`);
   return found;
 }
 
 export type PassOverlap = { onlyEarlier: number; onlyThis: number; both: number };
 
 /**
- * Below this a walk of several passes is complete. Simulated: two passes under 0.5 missed a present user in 3 of 2,000
- * walks, under 0.05 in none of 3,000. docs/reliability.md has the table for this implementation.
+ * Below this, a walk of several passes is complete. Simulated: with two passes, a limit of 0.5 missed a present user in
+ * 3 of 2,000 walks; 0.05 missed none in 3,000. docs/reliability.md has the table for this implementation.
  */
 export const UNSEEN_LIMIT = 0.05;
 
 /**
- * Of the users met in all passes the newest must meet at least so many. One that breaks off early, or is empty while the
- * server recovers, agrees with whatever came before it: comparing the passes would take it for proof.
+ * The newest pass must meet at least this share of the users that the walk met. A pass that ends early, or is empty
+ * while the server recovers, agrees with every earlier pass: comparing the passes would take it for proof.
  */
 const LEAST_SHARE = 1 / 2;
 
-/** Present users that no pass met, by capture and recapture (Chapman's estimator). */
+/** Estimates the present users that no pass met, by capture and recapture (Chapman's estimator). */
 export function estimateUnseen({ onlyEarlier, onlyThis, both }: PassOverlap): number {
   return (onlyEarlier * onlyThis) / (both + 1);
 }
@@ -107,9 +106,10 @@ export function estimateUnseen({ onlyEarlier, onlyThis, both }: PassOverlap): nu
 /** Whether reading all pages once more may turn a partial walk into a complete one. */
 export function needsAnotherPass(facts: WalkFacts, judgement: Judgement, maxPasses: number): boolean {
   if (judgement.verdict === 'complete' || facts.passes.length >= maxPasses) return false;
-  // No pass can take back a record of which nobody knows whose it is.
+  // Another pass cannot help: a record without a readable user stays unassigned.
   if (facts.passes.some(({ unreadable }) => unreadable > 0)) return false;
-  // A still list that brought nobody new, and a total that is not reached: it counts otherwise, or the server hides the rest.
+  // No more passes if the list did not move, brought no new user, and still misses the total: then the total counts
+  // something else, or rows are hidden.
   const isStill = judgement.duplicates === 0 && !newest(facts).totalsMoved;
   return facts.overlap === null || facts.overlap.onlyThis > 0 || !isStill;
 }

@@ -1,4 +1,4 @@
-// The walk of one run: its passes over all pages, every record compared as it comes. Knows no database.
+// The walk of one run: its passes over all pages. Every record is compared as it comes. Knows no database.
 import type { CloudflareClient } from '../../cloudflare/client.ts';
 import type { CountUse } from '../../cloudflare/usage.ts';
 import type { Pass } from '../../cloudflare/paging/pass.ts';
@@ -21,7 +21,7 @@ export type WalkSettings = { perPage: 'auto' | number; concurrency: number; maxP
 
 export type WalkProgress = { pass: number; pages: number; expectedPages: number | null; records: number };
 
-/** Counts are of everything that was read, also in a pass that did not come to its end. */
+/** The counts cover everything that was read, even in a pass that did not end. */
 export type Walk = { judgement: Judgement; records: number; unreadable: number };
 
 export type WalkDeps = {
@@ -29,7 +29,7 @@ export type WalkDeps = {
   comparison: Pick<Comparison, 'openReader' | 'take'>;
   table: Pick<UserTable, 'beginReading' | 'counts'>;
   quarantine: Quarantine;
-  /** Throws when the process has no memory for what is kept. */
+  /** Throws if the process lacks the memory for what is kept. */
   checkMemory: () => void;
 };
 
@@ -37,25 +37,29 @@ export type WalkRun = {
   accountId: string;
   signal: AbortSignal;
   countUse: CountUse;
-  /** Told what is known by now, after every step: a walk that fails is recorded with what it told last. */
+  /** Called after every step with what is known by then. A failed walk is recorded with the last report. */
   report: (counts: WalkCounts) => void;
-  /** Milliseconds that the time budget leaves. */
+  /** Milliseconds left of the time budget. */
   timeLeft(): number;
-  /** Whether an abort came from the time budget: what was read by then still counts. */
+  /** Whether an abort came from the time budget. What was read by then still counts. */
   isOutOfTime(error: unknown): boolean;
   onProgress: (progress: WalkProgress) => void;
 };
 
-/** Another pass takes about as long as the last one; begun without room for it, its requests would be for nothing. */
+/**
+ * Another pass takes about as long as the last one. If the time left is too short for it, its requests would be wasted.
+ */
 const ROOM_FOR_A_PASS = 1.2;
 
-/** Throws what `walkPages` throws, and TOO_MANY_REJECTED. Rejected records are written down however it ends. */
+/**
+ * Throws what `walkPages` throws, and TOO_MANY_REJECTED. Rejected records are written, whether the walk fails or not.
+ */
 export async function walk(deps: WalkDeps, settings: WalkSettings, run: WalkRun): Promise<Walk> {
   let walked: Walk;
   try {
     walked = await readPasses(deps, settings, run);
   } catch (error) {
-    // What keeps them from being written is not what ended the walk.
+    // The error that ended the walk is thrown, not an error of this write.
     await deps.quarantine.flush().catch(() => undefined);
     throw error;
   }
@@ -76,7 +80,7 @@ async function readPasses(deps: WalkDeps, settings: WalkSettings, run: WalkRun):
     });
     if (read === null) {
       refuseManyRejected(counter.reading());
-      judgement = doubt(judgement!, 'the time budget ended in another pass');
+      judgement = doubt(judgement!, 'the time budget ended during another pass');
       break;
     }
     passes.push(read.facts);
@@ -87,7 +91,7 @@ async function readPasses(deps: WalkDeps, settings: WalkSettings, run: WalkRun):
     refuseManyRejected(read.facts);
     if (!needsAnotherPass(all, judgement, settings.maxPasses)) break;
     if (run.timeLeft() < read.ms * ROOM_FOR_A_PASS) {
-      judgement = doubt(judgement, 'the time budget left no room for another pass');
+      judgement = doubt(judgement, 'the time budget left no time for another pass');
       break;
     }
   }
@@ -97,7 +101,7 @@ async function readPasses(deps: WalkDeps, settings: WalkSettings, run: WalkRun):
 
 type ReadPass = (number: number) => Promise<{ pass: Pass; facts: PassFacts; ms: number }>;
 
-/** Reads all pages once: every answer is counted, takes effect, and leaves its rejected records in the quarantine. */
+/** Reads all pages once. Every answer is counted and takes effect, and its rejected records go to the quarantine. */
 function createPassReader(
   { client, comparison, table, quarantine, checkMemory }: WalkDeps,
   settings: WalkSettings,
@@ -152,7 +156,10 @@ function doubt(judgement: Judgement, reason: string): Judgement {
   return { ...judgement, reasons: [...judgement.reasons, reason] };
 }
 
-/** Of accepted records: a rejected one is met for what its user is worth, and tells nothing of how a pass misses. */
+/**
+ * Counts accepted records only. A rejected record shows that its user was met, but says nothing about the users that a
+ * pass misses.
+ */
 function overlapOf({ acceptedThis, acceptedAll, acceptedBoth }: Readonly<MetCounts>): PassOverlap {
   return {
     onlyEarlier: acceptedAll - acceptedThis,

@@ -47,12 +47,12 @@ describe('judgeWalk', () => {
     [
       'one user too few makes it partial',
       once({ records: 99, met: 99 }),
-      /spoke of 100 users, and 99 were met/,
+      /stated a total of 100 users, and 99 were met/,
     ],
     [
       'one user too many makes it partial',
       once({ records: 101, met: 101 }),
-      /spoke of 100 users, and 101 were met/,
+      /stated a total of 100 users, and 101 were met/,
     ],
     [
       'a total that moved makes it partial, even if the last one fits',
@@ -68,14 +68,14 @@ describe('judgeWalk', () => {
     [
       'a record without a readable user makes it partial, though the total adds up',
       once({ rejected: 1, unreadable: 1, met: 99 }),
-      /1 records did not say/,
+      /1 records had no readable user id/,
     ],
     ['one response without any total is complete', once({ oneResponse: true, ...noTotal }), null],
     ['one response whose total fits is complete', once({ oneResponse: true }), null],
     [
       'one response with a total that it does not cover is partial',
       once({ oneResponse: true, totalFirst: 101, totalLast: 101 }),
-      /spoke of 101/,
+      /stated a total of 101/,
     ],
     ['a single pass over pages without a total is partial', once(noTotal), /stated no total/],
     [
@@ -92,12 +92,12 @@ describe('judgeWalk', () => {
     [
       'passes that agree, and have met fewer than the total says, are partial',
       twice({}, 99, same),
-      /passes agree, and the server spoke of 100 users where 99 were met/,
+      /passes agree, but the server stated a total of 100 users, and 99 were met/,
     ],
     [
       'passes that differ are partial',
       twice({}, 102, differ),
-      /about 0\.09 users were met by none of 2 passes/,
+      /about 0\.09 users were missed by all 2 passes/,
     ],
     ['passes that agree are complete without a total', twice(noTotal, 99, same), null],
     [
@@ -112,7 +112,7 @@ describe('judgeWalk', () => {
         met: 100,
         overlap: { onlyEarlier: 100, onlyThis: 0, both: 0 },
       },
-      /^the newest reading of all pages met 0 users, of 100 that were met in all$/,
+      /^the newest pass met only 0 of the 100 users that the walk met$/,
     ],
     [
       'a pass that breaks off early is partial, though it met nobody new',
@@ -121,12 +121,12 @@ describe('judgeWalk', () => {
         met: 100,
         overlap: { onlyEarlier: 51, onlyThis: 0, both: 49 },
       },
-      /^the newest reading of all pages met 49 users, of 100 that were met in all/,
+      /^the newest pass met only 49 of the 100 users that the walk met/,
     ],
     [
       'a record of the first pass that nobody can read makes it partial, whatever the second shows',
       { passes: [{ ...moved, unreadable: 1 }, quiet], met: 100, overlap: same },
-      /1 records did not say/,
+      /1 records had no readable user id/,
     ],
     [
       'a total that is too low is outvoted by passes that agree',

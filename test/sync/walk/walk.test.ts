@@ -251,7 +251,7 @@ test('a pass that the time budget cuts off counts with all that it has read', as
   const lastPage = [user(0, { max_risk_level: 'high' }), user(9), { name: 'nobody' }];
   const { lease, look, facts, walked } = await cutOff(lastPage);
   assert.deepEqual([walked.judgement.verdict, walked.records, walked.unreadable], ['partial', 7, 1]);
-  assert.ok(walked.judgement.reasons.includes('the time budget ended in another pass'));
+  assert.ok(walked.judgement.reasons.includes('the time budget ended during another pass'));
   assert.deepEqual([facts.usersMet, facts.rejected, facts.evidence.unreadable_records], [5, 1, 1]);
   const { verdict, expectedUnseen } = walked.judgement;
   await publish(db.pool, await look.request({ verdict, expectedUnseen, facts }));
