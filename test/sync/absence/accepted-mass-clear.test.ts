@@ -42,7 +42,7 @@ test('an accepted mass clear that runs out of time clears who was asked, says so
   await sync(range(0, 60), nobodyGone);
   const first = await sync(range(0, 20), hangingAt(27, goneFrom(20)), { timeBudgetMs: 1_500, accept: true });
   assert.deepEqual([first.error?.code, first.error?.exit], ['CLEAR_PENDING', EXIT.tryLater]);
-  assert.match(first.error?.message ?? '', /Of the 40 .* 15 could not be asked/);
+  assert.match(first.error?.message ?? '', /Of the 40 .* 15 could not be looked up/);
   assert.deepEqual([first.published?.verdict, first.published?.cleared], ['complete', 25]);
   const [run] = await db.rows(
     'select status, verdict, error_code from risk.sync_runs where snapshot_id = $1',
@@ -69,7 +69,7 @@ test('an accepted mass clear is not done while a record gives no readable answer
     [result.error?.code, result.published?.cleared, result.published?.carried],
     ['CLEAR_PENDING', 39, 1],
   );
-  assert.match(result.error?.message ?? '', /lacks, the own records of 1 gave .*SYNC_CONFIRM=walks/);
+  assert.match(result.error?.message ?? '', /did not meet, the lookups of 1 gave .*SYNC_CONFIRM=walks/);
   const walks = await sync(range(0, 20), say, { confirm: 'walks' });
   assert.deepEqual([walks.error, walks.published?.cleared], [null, 1]);
 });
@@ -94,7 +94,7 @@ test('a mass clear of users whose records give no readable answer comes to an en
   assert.deepEqual([accepted.error?.code, accepted.published?.cleared], ['CLEAR_PENDING', 0]);
   assert.match(
     accepted.error?.message ?? '',
-    /57 could not be asked about, and the own records of 3 gave .*SYNC_CONFIRM=walks/,
+    /57 could not be looked up, and the lookups of 3 gave .*SYNC_CONFIRM=walks/,
   );
   const walks = await sync(range(0, 40), say, { accept: true, confirm: 'walks' });
   assert.deepEqual([walks.error, walks.published?.cleared], [null, 60]);
@@ -108,22 +108,22 @@ describe('an accepted mass clear that is not finished says why, and what will fi
     [
       'a record that may be anybody’s',
       [[...shown, UNREADABLE], goneFrom(20), {}],
-      /none can be cleared: 1 of the records .* which user .*what was met is published.*rejected list/,
+      /none can be cleared: 1 of the records .* readable user id.*the met users are published.*rejected list/,
     ],
     [
       'a partial walk where nobody is to be asked',
       [shown, nobodyGone, { confirm: 'walks', total: 21 }],
-      /the walk is partial.*what was met is published.*complete walk/,
+      /the walk is partial.*the met users are published.*complete walk/,
     ],
     [
       'a partial walk where questions are refused',
       [shown, refused, { total: 21 }],
-      /the walk is partial.*what was met is published.*complete walk/,
+      /the walk is partial.*the met users are published.*complete walk/,
     ],
     [
       'an outage',
       [shown, () => problem('NETWORK'), {}],
-      /40 could not be asked about\. .*again; it asks those who wait/,
+      /40 could not be looked up\. .*again; it looks up the waiting users/,
     ],
     [
       'a dry run, which has done nothing',
