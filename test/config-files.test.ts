@@ -1,0 +1,154 @@
+// Settings that come from files: secrets, credentials that are read again, and .env.
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { readConfig, rereadAuth, SECRETS } from '../src/config.ts';
+import { createScrubber } from '../src/logger.ts';
+import { TOKEN, GOOD, read, refusal, problems } from './support/read-settings.ts';
+
+describe('files', () => {
+  let folder: string;
+  const file = async (name: string, text: string): Promise<string> => {
+    const full = path.join(folder, name);
+    await writeFile(full, text);
+    return full;
+  };
+  before(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-config-'));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  test('a secret may come from a file, and loses the line break at its end', async () => {
+    for (const [name, text] of [
+      ['plain', TOKEN],
+      ['newline', `${TOKEN}\n`],
+      ['windows', `${TOKEN}\r\n`],
+      ['blank', `  ${TOKEN}\n\n`],
+    ] as const) {
+      const config = read({ CLOUDFLARE_API_TOKEN_FILE: await file(name, text) });
+      assert.deepEqual(config.cloudflare.auth, { kind: 'token', token: TOKEN }, name);
+      assert.deepEqual([...config.secrets], [TOKEN]);
+    }
+    const url = 'postgres://u:password@h/d';
+    const config = read({
+      DATABASE_URL_FILE: await file('url', `${url}\n`),
+      HTTP_TOKEN_FILE: await file('t', 'http-token'),
+    });
+    assert.equal(config.databaseUrl, url);
+    assert.equal(config.http.token, 'http-token');
+    assert.ok(config.secrets.has('password'));
+  });
+
+  test('credentials from a file are read again, and are known as a secret before anybody has them', async () => {
+    const key = { CLOUDFLARE_EMAIL: 'me@example.com' };
+    const name = await file('rotated', 'first-secret');
+    for (const [env, auth] of [
+      [{ CLOUDFLARE_API_TOKEN_FILE: name }, { kind: 'token', token: 'second-secret' }],
+      [
+        { ...key, CLOUDFLARE_API_KEY_FILE: name },
+        { kind: 'key', email: 'me@example.com', key: 'second-secret' },
+      ],
+    ] as const) {
+      await file('rotated', 'first-secret');
+      const config = read(env);
+      assert.equal(config.cloudflare.secretFile, name);
+      assert.deepEqual([...config.secrets], ['first-secret']);
+      const scrub = createScrubber(config.secrets);
+      await file('rotated', 'second-secret\n');
+      assert.deepEqual(rereadAuth(config), auth);
+      assert.deepEqual([...config.secrets], ['first-secret', 'second-secret']);
+      assert.equal(scrub('first-secret, second-secret'), '[secret], [secret]');
+    }
+  });
+
+  test('a file that holds nothing usable when it is read again gives no credentials', async () => {
+    const name = await file('broken', TOKEN);
+    const config = read({ CLOUDFLARE_API_TOKEN_FILE: name });
+    for (const text of ['', ' \n', 'two\nlines', 'ü']) {
+      await file('broken', text);
+      assert.equal(rereadAuth(config), null, JSON.stringify(text));
+    }
+    await rm(name);
+    assert.equal(rereadAuth(config), null);
+    assert.deepEqual([...config.secrets], [TOKEN]);
+  });
+
+  test('credentials that were set directly are not looked for anywhere', async () => {
+    assert.equal(read({}).cloudflare.secretFile, null);
+    const config = read({ ...GOOD, HTTP_TOKEN_FILE: await file('other', 'http-token') });
+    assert.equal(config.cloudflare.secretFile, null);
+    assert.equal(rereadAuth(config), null);
+  });
+
+  test('both forms of one secret are refused', async () => {
+    for (const name of SECRETS) {
+      const found = problems({
+        [name]: 'postgres://h/d',
+        [`${name}_FILE`]: await file('both', 'postgres://h/d'),
+      });
+      assert.ok(
+        found.some((problem) => problem.startsWith(`${name}: set both directly and as ${name}_FILE`)),
+        found.join('\n'),
+      );
+    }
+  });
+
+  test('a file that cannot be read, or is empty, is named, and what it should hold is not asked for again', async () => {
+    const missing = path.join(folder, 'missing');
+    assert.match(
+      problems({ HTTP_TOKEN_FILE: missing })[0] ?? '',
+      /^HTTP_TOKEN_FILE: cannot be read \(ENOENT\)/,
+    );
+    assert.match(
+      problems({ HTTP_TOKEN_FILE: folder })[0] ?? '',
+      /^HTTP_TOKEN_FILE: cannot be read \(EISDIR\)/,
+    );
+    const empty = await file('empty', '\n');
+    assert.deepEqual(problems({ HTTP_TOKEN_FILE: empty }), ['HTTP_TOKEN_FILE: the file is empty']);
+  });
+
+  test('what a file holds is checked like the variable, without being quoted', async () => {
+    const found = problems({ DATABASE_URL_FILE: await file('bad', 'mysql://u:hunter2@h') });
+    assert.equal(found.length, 1);
+    assert.match(found[0] ?? '', /^DATABASE_URL: must look like/);
+    assert.ok(!found[0]?.includes('hunter2'));
+    assert.match(
+      problems({ CLOUDFLARE_API_TOKEN_FILE: await file('two', `${TOKEN}\n${TOKEN}\n`) })[0] ?? '',
+      /^CLOUDFLARE_API_TOKEN: holds a space/,
+    );
+  });
+
+  test('both ways to authenticate are refused when they come from files, too', async () => {
+    const found = problems({
+      CLOUDFLARE_API_TOKEN_FILE: await file('token', TOKEN),
+      CLOUDFLARE_EMAIL: 'me@example.com',
+      CLOUDFLARE_API_KEY_FILE: await file('key', 'key4'),
+    });
+    assert.match(found[0] ?? '', /both set; keep one/);
+  });
+
+  test('.env lies below the environment, variable by variable', async () => {
+    const envFile = await file(
+      'env',
+      `# remark\nCLOUDFLARE_API_TOKEN="${TOKEN}"\nHTTP_PORT=1111\nSYNC_CONCURRENCY=2\nLOG_LEVEL=debug\n`,
+    );
+    const config = readConfig({ env: { HTTP_PORT: '2222', LOG_LEVEL: '' }, envFile });
+    assert.equal(config.http.port, 2222);
+    assert.equal(config.sync.concurrency, 2);
+    assert.equal(config.logLevel, 'debug', 'an empty variable does not hide the one in .env');
+    assert.equal(config.cloudflare.auth?.kind, 'token');
+    assert.ok(config.secrets.has(TOKEN));
+  });
+
+  test('a .env that is not there is none, and null reads none', async () => {
+    assert.deepEqual(readConfig({ env: {}, envFile: path.join(folder, 'nothing') }), read({}));
+  });
+
+  test('the problems of .env and environment are listed together', async () => {
+    const envFile = await file('wrong', 'HTTP_PORT=x\nSYNC_CONCURRENCY=x\n');
+    const { happened } = refusal(() => readConfig({ env: { LOG_LEVEL: 'x' }, envFile }));
+    assert.equal(happened.match(/^ {2}- /gm)?.length, 3);
+  });
+});
