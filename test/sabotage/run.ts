@@ -82,7 +82,7 @@ function run(test: string, patienceMs: number): boolean {
       // For what the timeout of the tests does not end: their servers.
       timeout: Math.round(patienceMs) + 60_000,
       killSignal: 'SIGKILL',
-      env: { ...process.env, EXACTNESS_SHRINK: '0', MODEL_SEQUENCES: '240' },
+      env: { ...process.env, FC_SHRINK: '0', MODEL_SEQUENCES: '240' },
     }).status === 0
   );
 }

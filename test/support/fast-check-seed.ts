@@ -3,4 +3,8 @@
 import fc from 'fast-check';
 
 const seed = process.env['FC_SEED'] ?? '20261123';
-if (seed !== 'random') fc.configureGlobal({ seed: Number(seed) });
+fc.configureGlobal({
+  ...(seed === 'random' ? {} : { seed: Number(seed) }),
+  // FC_SHRINK=0 stops at the first case that fails: making it smaller takes minutes where a case is a history of runs.
+  ...(process.env['FC_SHRINK'] === '0' ? { endOnFailure: true } : {}),
+});
