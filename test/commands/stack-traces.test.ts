@@ -53,7 +53,7 @@ describe('a defect while the configuration is read', () => {
         args: [...('args' in asked ? asked.args : ['status'])],
       });
       assert.deepEqual([code, stdout], [1, '']);
-      assert.match(stderr, /^error UNEXPECTED: Something unforeseen happened \(RangeError\)\.\n/);
+      assert.match(stderr, /^error UNEXPECTED: An unexpected error occurred \(RangeError\)\.\n/);
       assert.match(stderr, /LOG_LEVEL=debug/);
       assert.equal(/^    at .*homeless/m.test(stderr), isTraced, stderr);
       assert.equal(/^    at .*dataFolder/m.test(stderr), isTraced, stderr);
