@@ -1,4 +1,4 @@
-// The bundle as a whole: what it does before any command, and what it leaves out.
+// The bundle as a whole: what it does before any command runs, and what it leaves out.
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -25,9 +25,9 @@ function start(...args: string[]): Promise<CliResult> {
   });
 }
 
-test('a Node that is too old is told so before the rest of the program is read', async (t) => {
+test('a Node that is too old gets an error message before the rest of the program is loaded', async (t) => {
   const folder = await scratch(t);
-  // Alone: whatever else it wanted to load is not there.
+  // The file is alone in its folder: any other import would fail.
   await cp(CLI, path.join(folder, 'dist/cli.js'));
   const pretend = `Object.defineProperty(process.versions, 'node', { value: '22.99.0' });`;
   const { code, stdout, stderr } = await start(
@@ -43,7 +43,7 @@ test('a Node that is too old is told so before the rest of the program is read',
   );
 });
 
-test('the first file imports nothing but Node, and nothing that an old one lacks', async () => {
+test('the first file imports only Node modules, and only those that an old Node has', async () => {
   const text = await readFile(CLI, 'utf8');
   assert.deepEqual(
     [...text.matchAll(/^import (.*) from "(.*)";$/gm)].map(([, names, from]) => [names, from]),
@@ -54,7 +54,7 @@ test('the first file imports nothing but Node, and nothing that an old one lacks
   );
 });
 
-test('the first file is written in what Node 16 can read', async () => {
+test('the first file uses only syntax that Node 16 can parse', async () => {
   const text = await readFile(CLI, 'utf8');
   const [asWritten, lowered] = await Promise.all(
     ['esnext', 'node16'].map((target) => transform(text, { target, format: 'esm' })),
@@ -64,9 +64,9 @@ test('the first file is written in what Node 16 can read', async () => {
 
 const older = olderNode();
 test(
-  'an older Node of this host says in one message that it is too old',
+  'an older Node on this host prints one message: it is too old',
   {
-    skip: older === undefined && 'there is none beside ours',
+    skip: older === undefined && 'there is no older Node on this host',
   },
   async () => {
     const result = await new Promise<CliResult>((resolve) => {
@@ -79,7 +79,7 @@ test(
   },
 );
 
-/** CI starts on the oldest Node that npm ci works on, and a person's own may be older than ours as well. */
+/** CI starts on the oldest Node that npm ci supports. A developer's own Node may be older than ours, too. */
 function olderNode(): string | undefined {
   const candidates = (process.env['PATH'] ?? '')
     .split(path.delimiter)
@@ -93,7 +93,7 @@ function olderNode(): string | undefined {
   });
 }
 
-test('works where compiled code cannot be kept', async (t) => {
+test('the program works where compiled code cannot be cached', async (t) => {
   const folder = await scratch(t);
   await cp(DIST, path.join(folder, 'dist'), { recursive: true });
   await rm(path.join(folder, 'dist/compile-cache'), { recursive: true, force: true });
@@ -103,7 +103,7 @@ test('works where compiled code cannot be kept', async (t) => {
   assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
 });
 
-test('every command of the help can be asked for alone', async () => {
+test('the help of every command can be printed by itself', async () => {
   const { stdout } = await runCli(['--help']);
   const names = [...stdout.matchAll(/^  ([a-z]+) .*/gm)].map((match) => match[1] ?? '');
   assert.ok(names.length >= 14, stdout);
@@ -114,11 +114,11 @@ test('every command of the help can be asked for alone', async () => {
   }
 });
 
-test('the bundle leaves out what no command asks for and every start would pay for', async () => {
+test('the bundle leaves out code that no command needs and that would slow down every start', async () => {
   const files = (await readdir(DIST)).filter((name) => name.endsWith('.js'));
   for (const name of files) {
     const text = await readFile(path.join(DIST, name), 'utf8');
-    // `import { z }` instead of `import * as z` brings all of zod.
+    // `import { z }` instead of `import * as z` would pull in all of zod.
     for (const part of ['zod/v4/locales/fr.js', 'undici/lib/mock/', 'undici/lib/web/websocket/'])
       assert.ok(!text.includes(part), `${part} in ${name}`);
   }

@@ -1,4 +1,4 @@
-// What `status --run` says of a run, over the shapes that its evidence has had: of this version, of earlier ones, of failures.
+// What `status --run` says about a run: with evidence of this version, evidence of earlier versions, and failures.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { explainLookups } from '../../src/answers/explain-lookups.ts';
@@ -39,14 +39,14 @@ const RUN: Run = {
   snapshot_id: 37,
 };
 
-/** One line a fact; a name that is missing stands for the one before. */
+/** One fact per line. A line without a name repeats the name of the line before. */
 const told = (over: Partial<Omit<Run, 'evidence'>> & { evidence?: object }): string =>
   explainRun({ ...RUN, ...over })
     .map(([name, text]) => `${name}: ${text}`)
     .join('\n');
 
-describe('a run in words', () => {
-  it('that was complete', () => {
+describe('explainRun', () => {
+  it('describes a complete run', () => {
     assert.equal(
       told({}),
       `run: 41 of account ${'1'.repeat(32)}
@@ -59,7 +59,7 @@ paging: 1,000 a page were requested, and at most 50 came; the server returns the
     );
   });
 
-  it('that was partial: every reason, both totals, what came twice', () => {
+  it('describes a partial run: every reason, both totals, duplicate records', () => {
     const text = told({
       verdict: 'partial',
       duplicates: 3,
@@ -100,7 +100,7 @@ paging: 1,000 a page were requested, and at most 50 came; the server returns the
     assert.doesNotMatch(text, /^unseen/m);
   });
 
-  it('that took several passes, of a server that changed its ways', () => {
+  it('describes a run of several passes on a server whose paging changed', () => {
     const text = told({
       evidence: {
         paging: { page: 'honoured', per_page: 'honoured', asked_per_page: 50, page_size: 50, totals: false },
@@ -126,7 +126,7 @@ paging: 1,000 a page were requested, and at most 50 came; the server returns the
     assert.match(text, /it states no totals; different from the run before: totals$/m);
   });
 
-  it('that a guard made partial', () => {
+  it('describes a run that a guard made partial', () => {
     const text = told({
       status: 'failed',
       verdict: 'partial',
@@ -140,7 +140,7 @@ paging: 1,000 a page were requested, and at most 50 came; the server returns the
     assert.match(text, /^error: MASS_CLEAR\n: Most are gone\.$/m);
   });
 
-  it('that failed at its first request, and one whose process died', () => {
+  it('describes a run that failed at its first request, and a run whose process died', () => {
     const nothing = {
       verdict: null,
       snapshot_id: null,
@@ -160,7 +160,7 @@ paging: 1,000 a page were requested, and at most 50 came; the server returns the
     );
   });
 
-  it('whose server ignored paging and stated no total', () => {
+  it('describes a run on a server that ignored paging and stated no total', () => {
     const text = told({
       total_first: null,
       total_last: null,
@@ -178,7 +178,7 @@ paging: 1,000 a page were requested, and at most 50 came; the server returns the
     );
   });
 
-  it('whatever its evidence holds', () => {
+  it('accepts any evidence', () => {
     for (const evidence of [
       {},
       { first_page_size: 50, repeated_pages: 0 },
@@ -193,17 +193,17 @@ paging: 1,000 a page were requested, and at most 50 came; the server returns the
   });
 });
 
-describe('absent users in words', () => {
+describe('explainRun on absent users', () => {
   const words = (lookups: object) => explainLookups(Lookups.parse(lookups));
 
-  it('when there was no budget for anybody', () => {
+  it('says that the budget allowed no lookups', () => {
     assert.match(
       words({ state: 'working', missing: 1, waiting: 1 }),
       /^1 user was not met: 0 asked, 1 wait for the next run;/,
     );
   });
 
-  it('when asking is off, refused, unanswered or contradicted', () => {
+  it('says that lookups are off, refused, unanswered or contradicted', () => {
     const all = { missing: 3, waiting: 3 };
     assert.equal(
       words({ ...all, state: 'off' }),
@@ -220,14 +220,14 @@ describe('absent users in words', () => {
     assert.match(words({ ...all, state: 'control_failed' }), /^3 users were not met; the control failed/);
   });
 
-  it('when some answers could not be read', () => {
+  it('says that some answers could not be read', () => {
     assert.match(
       words({ state: 'working', missing: 9, asked: 7, waiting: 2, level: 1, reset: 3, unreadable: 3 }),
       /: 7 asked, 3 gone \(3 reset\), 1 still there, 3 with an unreadable answer, 2 wait for the next run;/,
     );
   });
 
-  it('when records insist on a level', () => {
+  it('says that records insist on a level', () => {
     assert.match(
       words({ state: 'working', missing: 1, asked: 1, level: 1, insisting: 1 }),
       /1 own record still shows a level after five complete walks without the user$/,

@@ -39,13 +39,13 @@ test('reads the headers that Cloudflare documents', () => {
   }
 });
 
-test('takes the tightest of several budgets', () => {
+test('uses the tightest of several budgets', () => {
   const budgets = parseBudgets('a;r=3;t=9, b;r=0;t=2, c;r=0;t=7', null);
   assert.deepEqual(tightestBudget(budgets), { remaining: 0, resetMs: 7_000, quota: null, windowMs: null });
   assert.equal(tightestBudget([]), null);
 });
 
-test('of a limit its share is ours, and never nothing', () => {
+test('uses only its share of a limit, but at least one request', () => {
   assert.deepEqual(
     [shareOf(1200, 0.8), shareOf(1200, 1), shareOf(3, 0.5), shareOf(1, 0.1), shareOf(0, 0.8)],
     [960, 1200, 1, 1, 1],
@@ -54,21 +54,22 @@ test('of a limit its share is ours, and never nothing', () => {
 
 test('decides the wait before the next request', () => {
   const rows: [number, number, number | null, number, number][] = [
-    // remaining, resetMs, quota, sinceLastMs, expected; 240 of 1,200 stay for the dashboard, 192 of ours are no plenty
+    // remaining, resetMs, quota, sinceLastMs, expected. The dashboard keeps 240 of 1,200; spreading begins at 192 of
+    // ours.
     [1200, 300_000, 1200, 0, 0],
     [433, 300_000, 1200, 0, 0],
     [432, 193_000, 1200, 0, 1_000],
     [432, 193_000, 1200, 400, 600],
     [432, 193_000, 1200, 5_000, 0],
-    [432, 193_000, 1200, -1_000, 2_000], // the one before is booked for a second from now
+    [432, 193_000, 1200, -1_000, 2_000], // the request before is booked for a second from now
     [241, 180_000, 1200, 0, 90_000],
     [240, 180_000, 1200, 9_000_000, 180_000],
     [0, 30_000, 1200, 9_000_000, 30_000],
     [0, 30_000, null, 9_000_000, 30_000],
     [51, 30_000, null, 0, 0],
-    [50, 41_000, null, 0, 1_000], // 10 of 50 stay
+    [50, 41_000, null, 0, 1_000], // 10 of 50 are left to the dashboard
     [1, 30_000, null, 0, 15_000],
-    [1, 30_000, 1, 0, 0], // a quota of one is not spread
+    [1, 30_000, 1, 0, 0], // a quota of one is not spread over the window
     [0, 0, null, 0, 0], // the window is over
     [0, -5, null, 0, 0],
   ];
@@ -83,16 +84,16 @@ test('decides how long many requests take', () => {
   const rows: [number, number][] = [
     [0, 0],
     [768, 0],
-    [769, 1_000], // 192 are spread
+    [769, 1_000], // 192 are spread over the window
     [960, 192_000],
     [961, 193_000],
-    [5_000, 193_000], // what the window after this one brings is not known
+    [5_000, 193_000], // what the next window allows is unknown
   ];
   for (const [requests, expected] of rows)
     assert.equal(budgetDelay(budget, { requests, sinceLastMs: 0, share: 0.8 }), expected, `${requests}`);
 });
 
-test('never waits beyond the reset, whatever the headers hold', () => {
+test('never waits beyond the reset, whatever the headers say', () => {
   fc.assert(
     fc.property(
       fc.string(),
@@ -112,7 +113,7 @@ test('never waits beyond the reset, whatever the headers hold', () => {
   );
 });
 
-test('counts the requests of the last window, those booked for later among them', () => {
+test('counts the requests of the last window, including those booked for later', () => {
   const limit = { requests: 5, windowMs: 100 };
   const count = (starts: number[], now: number) => {
     const { remaining, resetMs } = countedBudget(starts, limit, now);
@@ -122,17 +123,17 @@ test('counts the requests of the last window, those booked for later among them'
   assert.deepEqual(count([880, 900, 950, 1_000, 1_020], 1_000), [2, 50]);
 });
 
-test('a request waits for the one that leaves the window for it', () => {
+test('lets a request wait until an earlier one leaves the window', () => {
   const limit = { requests: 3, windowMs: 100 };
   const rows: [number[], number, number][] = [
-    // starts, requests, expected at 1,000
+    // starts, requests, expected wait at time 1,000
     [[], 3, 0],
     [[], 4, 100],
     [[], 7, 200],
     [[950, 960], 1, 0],
     [[950, 960], 2, 50],
     [[950, 960], 3, 60],
-    [[950, 960], 4, 100], // behind the first of these
+    [[950, 960], 4, 100], // waits behind the first of these
     [[950, 960], 5, 150],
     [[800, 950, 960], 1, 0],
     [[950, 960, 1_030], 3, 130],

@@ -19,7 +19,7 @@ import {
 
 const hold: Reply = () => {};
 
-test('asks for a page with the token and returns it with what it cost', async (t) => {
+test('asks for a page with the token, and returns the page and its cost', async (t) => {
   const h = await harness(t, [json(200, PAGE)]);
   const bytes = Buffer.byteLength(JSON.stringify(PAGE));
   const { users, ...page } = await h.ask();
@@ -41,7 +41,7 @@ test('asks for a page with the token and returns it with what it cost', async (t
   assert.equal(headers['x-auth-key'], undefined);
 });
 
-test('asks with email and key', async (t) => {
+test('authenticates with email and key', async (t) => {
   const h = await harness(t, [json(200, PAGE)], {
     auth: { kind: 'key', email: 'me@example.com', key: 'k'.repeat(37) },
   });
@@ -52,7 +52,7 @@ test('asks with email and key', async (t) => {
   assert.equal(headers.authorization, undefined);
 });
 
-test('joins the path to the base URL whatever its slashes, and escapes the account', async (t) => {
+test('joins the path to the base URL, with or without slashes, and escapes the account', async (t) => {
   const h = await harness(t, [json(200, PAGE)]);
   for (const path of [h.baseUrl.origin, '/', '/client/v4', '/client/v4/', '/a/b//']) {
     const client = createCloudflareClient({
@@ -78,7 +78,7 @@ test('joins the path to the base URL whatever its slashes, and escapes the accou
   );
 });
 
-test('waits out a 429 as Retry-After says and asks for the same page', async (t) => {
+test('waits after a 429 as long as Retry-After says, and asks for the same page', async (t) => {
   const h = await harness(t, [failed(429, 971, 'slow', { 'retry-after': '17' }), json(200, PAGE)]);
   assert.equal((await h.ask()).count, 1);
   assert.deepEqual(h.slept, [17_000]);
@@ -86,7 +86,7 @@ test('waits out a 429 as Retry-After says and asks for the same page', async (t)
   assert.deepEqual([h.usage.requests, h.usage.retries], [2, 1]);
 });
 
-test('judges a Retry-After date by the server clock, even an hour off', async (t) => {
+test("compares a Retry-After date with the server's clock, even if that clock is an hour off", async (t) => {
   const date = 'Sun, 01 Nov 2026 09:00:00 GMT';
   const until = 'Sun, 01 Nov 2026 09:00:42 GMT';
   const h = await harness(t, [failed(429, 10429, 'slow', { 'retry-after': until, date }), json(200, PAGE)]);
@@ -100,7 +100,7 @@ test('caps an absurd Retry-After at five minutes', async (t) => {
   assert.deepEqual(h.slept, [300_000]);
 });
 
-test('without Retry-After, or with one in the past, waits until the budget resets', async (t) => {
+test('waits until the budget resets if Retry-After is missing or in the past', async (t) => {
   const past = { 'retry-after': 'Sun, 01 Nov 2020 09:00:00 GMT' };
   for (const headers of [{}, past]) {
     const h = await harness(t, [
@@ -112,13 +112,13 @@ test('without Retry-After, or with one in the past, waits until the budget reset
   }
 });
 
-test('a throttle code counts as a 429 whatever the status', async (t) => {
+test('treats a throttle code as a 429, whatever the status', async (t) => {
   const h = await harness(t, [failed(200, 971), failed(400, 10429), failed(403, 1015), json(200, PAGE)]);
   await h.ask();
   assert.equal(h.usage.retries, 3);
 });
 
-test('outlasts a block of five minutes that is told second by second, and else gives up as RATE_LIMITED', async (t) => {
+test('waits through a block of five minutes that is announced one second at a time, and otherwise fails with RATE_LIMITED', async (t) => {
   const slow = failed(429, 971, 'slow', { 'retry-after': '1' });
   const patient = await harness(t, [...Array<Reply>(300).fill(slow), json(200, PAGE)]);
   assert.equal((await patient.ask()).count, 1);
@@ -127,7 +127,7 @@ test('outlasts a block of five minutes that is told second by second, and else g
   assert.deepEqual([error.code, error.exit, h.usage.requests], ['RATE_LIMITED', 75, 3]);
 });
 
-test('a 429 holds back the other requests of the client', async (t) => {
+test("a 429 also holds back the client's other requests", async (t) => {
   const waits: number[] = [];
   const h = await harness(t, [failed(429, 971, 'slow', { 'retry-after': '30' }), json(200, PAGE)], {
     sleep: (ms, signal) => {
@@ -166,13 +166,13 @@ test('backs off with full jitter between failures', async (t) => {
   assert.ok(new Set(h.slept).size > 1);
 });
 
-test('honours Retry-After of a 503, too', async (t) => {
+test('honours the Retry-After of a 503', async (t) => {
   const h = await harness(t, [text(503, 'down', { 'retry-after': '5' }), json(200, PAGE)]);
   await h.ask();
   assert.deepEqual(h.slept, [5_000]);
 });
 
-test('rejects with the reason at once when aborted before, during and between requests', async (t) => {
+test('rejects at once with the abort reason when aborted before, during and between requests', async (t) => {
   const reason = new Error('time budget');
   const h = await harness(t, [json(200, PAGE)]);
   await assert.rejects(h.ask(AbortSignal.abort(reason)), reason);
@@ -215,7 +215,7 @@ test('rejects with the reason at once when aborted before, during and between re
   }
 });
 
-test('leaves nothing behind on a signal that outlives many pages', async (t) => {
+test('leaves no listener on an abort signal that outlives many pages', async (t) => {
   const h = await harness(t, [json(200, PAGE)]);
   const run = new AbortController();
   let listeners = 0;
@@ -232,7 +232,7 @@ test('leaves nothing behind on a signal that outlives many pages', async (t) => 
   assert.equal(listeners, 0);
 });
 
-test('fails what is under way when closed', async (t) => {
+test('closing the client fails the requests under way', async (t) => {
   const h = await harness(t, [hold]);
   const asked = h.ask();
   const rejected = assert.rejects(asked);
@@ -242,7 +242,7 @@ test('fails what is under way when closed', async (t) => {
   assert.equal(h.usage.retries, 0);
 });
 
-test('logs neither people nor secrets', async (t) => {
+test('logs no personal data and no secrets', async (t) => {
   const cut: Reply = (_request, response) => {
     response.writeHead(200, { 'content-type': 'application/json' });
     response.end(JSON.stringify(PAGE).slice(0, -10));

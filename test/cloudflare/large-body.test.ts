@@ -1,4 +1,4 @@
-// Bodies that are too large to be held, through the whole client: what is read of them, how they fail, and what they cost.
+// Bodies too large to hold in memory, through the whole client: what is read from them, how they fail, what they cost.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
@@ -35,7 +35,7 @@ const pageOf = (count: number) => ({
   result: { users: users(count) },
   result_info: { total_count: count },
 });
-/** Everything is too large to be held. */
+/** Treats every body as too large to hold in memory. */
 const STREAM = { bodyLimits: { heldBytes: 0 } };
 
 function ask<T>(h: Harness, openReader: OpenReader<T>, signal = new AbortController().signal) {
@@ -49,7 +49,7 @@ function ask<T>(h: Harness, openReader: OpenReader<T>, signal = new AbortControl
   });
 }
 
-/** Piece after piece, as fast as the client takes them, or with a pause after each. */
+/** Sends piece after piece, as fast as the client takes them, or with a pause after each. */
 function sending(pieces: Iterable<string | Buffer>, head = jsonHead, pauseMs = 0): Reply {
   return (_request, response) => {
     response.writeHead(200, head);
@@ -69,14 +69,14 @@ function* repeated(piece: string, bytes: number): Generator<string> {
   for (let sent = 0; sent < bytes; sent += block.length) yield block;
 }
 
-test('a page that is streamed says what the same page says when it is held', async (t) => {
+test('a streamed page gives the same result as the same page held in memory', async (t) => {
   const replies = [pageOf(3_000), pageOf(0), { success: true }, pageOf(1)].map((page) => json(200, page));
   const held = await harness(t, replies);
   const streamed = await harness(t, replies, STREAM);
   for (let n = 0; n < replies.length; n++) assert.deepEqual(await streamed.ask(), await held.ask());
 });
 
-test('a body above the limit is streamed, whether it states its length or not', async (t) => {
+test('a body above the limit is streamed, whether or not it states its length', async (t) => {
   const body = Buffer.from(JSON.stringify(pageOf(30_000)));
   assert.ok(body.length > 5 * MIB);
   for (const head of [jsonHead, { ...jsonHead, 'content-length': String(body.length) }]) {
@@ -84,7 +84,7 @@ test('a body above the limit is streamed, whether it states its length or not', 
     let opened = 0;
     const page = await ask(h, () => {
       opened++;
-      assert.ok(h.usage.bytes < body.length, 'opened while the body is still coming');
+      assert.ok(h.usage.bytes < body.length, 'it was opened before the whole body had come');
       let sum = 0;
       return { add: (record) => void (sum += (record as typeof RECORD).event_count), end: () => sum };
     });
@@ -93,7 +93,7 @@ test('a body above the limit is streamed, whether it states its length or not', 
   }
 });
 
-test('a streamed body that comes byte by byte is read as it is', async (t) => {
+test('a streamed body that arrives byte by byte is read correctly', async (t) => {
   const body = Buffer.from(
     `\ufeff${JSON.stringify({ success: true, result: { users: [{ name: 'Ådå 😀' }] } })}`,
   );
@@ -120,7 +120,7 @@ test('a streamed answer that did not succeed is judged by its errors, and its re
   assert.deepEqual([page.content.length, ended, h.slept], [1, [false, true], [3_000]]);
 });
 
-test('a streamed body that is no summary is a bad answer, and described like one that is held', async (t) => {
+test('a streamed body that is not a summary is BAD_ANSWER, with the same description as a held one', async (t) => {
   const html = `<html><title>Just a moment</title>${'<p>wait</p>'.repeat(10_000)}`;
   for (const reply of [
     text(200, html, { 'content-type': 'text/html' }),
@@ -140,7 +140,7 @@ test('a streamed body that is no summary is a bad answer, and described like one
   }
 });
 
-test('a streamed body that is cut is asked for again, and what had come of it is dropped', async (t) => {
+test('a streamed body that is cut is requested again, and the part that had arrived is dropped', async (t) => {
   const body = JSON.stringify(pageOf(20_000));
   const cut: Reply = (_request, response) => {
     response.writeHead(200, { ...jsonHead, 'content-length': String(body.length) });
@@ -159,7 +159,7 @@ test('a streamed body that is cut is asked for again, and what had come of it is
   assert.equal(page.content, opened[2]);
 });
 
-test('a streamed body may take longer than a page as long as it keeps coming', async (t) => {
+test("a streamed body may take longer than a page's deadline while data keeps coming", async (t) => {
   const body = JSON.stringify(pageOf(3_000));
   const steadily = sending(body.match(/.{1,10000}/g) ?? [], jsonHead, 20);
   const timing = { pageMs: 400 };
@@ -173,7 +173,7 @@ test('a streamed body may take longer than a page as long as it keeps coming', a
   assert.match((await late.refusal()).happened, /PAGE_DEADLINE/);
 });
 
-test('a streamed body that drips is refused after the time of a page', async (t) => {
+test('a streamed body that drips is refused after the deadline of a page', async (t) => {
   const drip: Reply = (_request, response) => {
     response.writeHead(200, jsonHead);
     response.write('{"success":true,"result":{"users":[');
@@ -188,7 +188,7 @@ test('a streamed body that drips is refused after the time of a page', async (t)
   assert.ok(performance.now() - began < 30_000);
 });
 
-test('a reader that keeps a page waiting costs no deadline, whether the page is held or streamed', async (t) => {
+test('a reader that keeps a page waiting does not use up the deadline, whether the page is held or streamed', async (t) => {
   for (const extra of [{}, STREAM]) {
     const h = await harness(t, [json(200, pageOf(20_000))], {
       ...extra,
@@ -203,7 +203,7 @@ test('a reader that keeps a page waiting costs no deadline, whether the page is 
   }
 });
 
-test('what a reader throws ends the page as it is, and nothing is asked again', async (t) => {
+test('an error thrown by a reader ends the page unchanged, and nothing is retried', async (t) => {
   const full = new Error('disk full');
   const readers: OpenReader<unknown>[] = [
     () => {
@@ -267,7 +267,7 @@ test('pages resolve in the order in which their bodies ended, however long their
     await read;
   }
   await Promise.all(pages);
-  // The third fails when it fails: it holds nobody back.
+  // The third page fails at once: it does not wait for the pages before it.
   assert.deepEqual(
     order.filter((n) => n !== -2),
     [0, 1, 3],
@@ -298,8 +298,8 @@ for (const [title, pieces, code, said, extra] of [
   ['30 MB of opening brackets', () => repeated('[', 30 * MIB), 'BAD_ANSWER', /not JSON/, {}],
   ['30 MB of opening braces', () => repeated('{"a":', 30 * MIB), 'BAD_ANSWER', /not JSON/, {}],
   ['one record of 200 MB', oneLongRecord, 'BODY_TOO_LARGE', /a record of more than 1 MiB/, {}],
-  ['200 MB beside the records', longEnvelope, 'BODY_TOO_LARGE', /more than 1 MiB besides its records/, {}],
-  ['white space without end', () => repeated(' ', 200 * MIB), 'BODY_TOO_LARGE', /besides its records/, {}],
+  ['200 MB outside the records', longEnvelope, 'BODY_TOO_LARGE', /more than 1 MiB besides its records/, {}],
+  ['endless white space', () => repeated(' ', 200 * MIB), 'BODY_TOO_LARGE', /besides its records/, {}],
   [
     'more than any summary',
     manyRecords,
@@ -308,7 +308,7 @@ for (const [title, pieces, code, said, extra] of [
     { bodyLimits: { summaryBytes: 20 * MIB } },
   ],
 ] as const) {
-  test(`${title}: refused as ${code} before it is all there, in little memory`, async (t: TestContext) => {
+  test(`${title}: refused as ${code} before the whole body has come, in little memory`, async (t: TestContext) => {
     const h = await harness(t, [(...args) => sending(pieces())(...args)], extra);
     const megabytes = await grown(async () => {
       const error = await refusalOf(ask(h, () => ({ add() {}, end() {} })));
@@ -321,7 +321,7 @@ for (const [title, pieces, code, said, extra] of [
   });
 }
 
-test("a user's own record is held, and refused when it is too long for that", async (t) => {
+test("a user's own record is held in memory, and refused when it is too long", async (t) => {
   const h = await harness(t, [(...args) => sending(repeated(' ', 200 * MIB))(...args)]);
   const { signal } = new AbortController();
   const error = await refusalOf(
@@ -388,5 +388,5 @@ test('200,000 users in one answer are read in a few megabytes', async (t) => {
   t.diagnostic(JSON.stringify({ streamed, held }));
   assert.deepEqual([streamed.count, streamed.bytes], [held.count, held.bytes]);
   assert.ok(streamed.grown < 60, `${streamed.grown} MB`);
-  assert.ok(held.grown > 2 * streamed.grown, `${held.grown} MB when it is held`);
+  assert.ok(held.grown > 2 * streamed.grown, `${held.grown} MB when the body is held`);
 });

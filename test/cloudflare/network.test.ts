@@ -1,4 +1,4 @@
-// Faults below HTTP: what is cut, late, endless or not there.
+// Faults below HTTP: connections and bodies that are cut, late, endless or missing.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -49,7 +49,7 @@ for (const [name, reply] of Object.entries({ cutBody, cutChunks, hangUp, truncat
   });
 }
 
-test('gives up on a connection that is always cut, as NETWORK', async (t) => {
+test('fails with NETWORK when the connection is always cut', async (t) => {
   const h = await harness(t, [cutBody]);
   const error = await h.refusal();
   assert.deepEqual([error.code, error.exit, h.usage.requests], ['NETWORK', 75, 6]);
@@ -57,7 +57,7 @@ test('gives up on a connection that is always cut, as NETWORK', async (t) => {
   assert.equal(isPageTimeout(error), false);
 });
 
-// undici's own timers are up to a second late; ours is not.
+// undici's own timers are up to a second late; ours are not.
 for (const [name, reply, cause, timing] of [
   ['headers that never come', silent, 'UND_ERR_HEADERS_TIMEOUT', { headersMs: 80, maxTimeouts: 1 }],
   ['a body that stalls', stalled, 'UND_ERR_BODY_TIMEOUT', { bodyMs: 80, maxTimeouts: 1 }],
@@ -95,7 +95,7 @@ async function clientFor(t: TestContext, baseUrl: string) {
   );
 }
 
-test('tells of every request without an answer whether it was late or cut off', async (t) => {
+test('reports for every request without an answer whether it was late or cut off', async (t) => {
   const told: string[] = [];
   const h = await harness(t, [silent, hangUp, json(200, PAGE)], {
     timing: { headersMs: 80 },
@@ -106,7 +106,7 @@ test('tells of every request without an answer whether it was late or cut off', 
   assert.deepEqual(told, ['timeout', 'network', '200']);
 });
 
-test('names the cause when nobody is there', async (t) => {
+test('names the cause when nothing listens at the address', async (t) => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -119,7 +119,7 @@ test('names the cause when nobody is there', async (t) => {
   assert.match(unknown.happened, /ENOTFOUND|EAI_AGAIN/);
 });
 
-test('gives up on a handshake that never ends, and on a server that speaks no TLS', async (t) => {
+test('gives up on a handshake that never ends, and on a server that does not speak TLS', async (t) => {
   let answer: string | undefined;
   const server = createServer((socket) => {
     socket.on('error', () => {});
@@ -135,7 +135,7 @@ test('gives up on a handshake that never ends, and on a server that speaks no TL
   assert.match((await clientFor(t, url)).happened, /SSL|EPROTO|TLS/);
 });
 
-test('refuses a body that is longer than any, declared or not, and does not ask again', async (t) => {
+test('refuses a body longer than the limit, with or without a declared length, and does not retry', async (t) => {
   const declared: Reply = (_request, response) => {
     response.writeHead(200, { ...jsonHead, 'content-length': String(2 * 1024 * 1024 * 1024) });
     response.write('{');

@@ -9,7 +9,7 @@ const signal = new AbortController().signal;
 const HEADERS_ONLY = { maxWaitMs: 300_000, limit: null, share: 0.8 };
 const MINUTE = 60_000;
 
-/** A clock that sleeping moves: for one request after the other. */
+/** A clock that only sleeping moves: for requests that run one after the other. */
 function clock() {
   let time = 1_000;
   const slept: number[] = [];
@@ -23,7 +23,7 @@ function clock() {
   };
 }
 
-/** The most that any window of that length holds; a window may begin at any request. */
+/** The highest number of requests in any window of that length; a window may begin at any request. */
 function most(starts: readonly number[], windowMs: number): number {
   return Math.max(
     0,
@@ -35,18 +35,18 @@ function budget(remaining: number, resetMs: number, quota: number | null = null)
   return { remaining, resetMs, quota, windowMs: null };
 }
 
-test('spreads what is left over the window, and stops spreading when it is over', async () => {
+test('spreads the remaining requests over the window, and stops spreading when the window is over', async () => {
   const { slept, now, sleep } = clock();
   const pacer = createPacer({ ...HEADERS_ONLY, sleep, now, share: 0.75 });
   assert.equal(await pacer.turn(signal), 0);
-  pacer.observe([budget(4, 9_000)]); // 3 to use
+  pacer.observe([budget(4, 9_000)]); // 3 may be used
   await pacer.turn(signal);
   assert.deepEqual(slept, [2_250]);
   for (let i = 0; i < 5; i++) await pacer.turn(signal);
   assert.ok(now() <= 1_000 + 9_000 + 1, 'nothing waits once the window is over');
 });
 
-test('requests at the same time line up behind each other', async () => {
+test('requests made at the same time queue up behind each other', async () => {
   const waits: number[] = [];
   const pacer = createPacer({ ...HEADERS_ONLY, now: () => 0, sleep: async (ms) => void waits.push(ms) });
   await pacer.turn(signal);
@@ -58,7 +58,7 @@ test('requests at the same time line up behind each other', async () => {
   );
 });
 
-test('what waits already is taken off what a header says remains', async () => {
+test('requests that already wait are subtracted from what a header says remains', async () => {
   const time = virtualClock();
   const pacer = createPacer({ ...HEADERS_ONLY, ...time, share: 1 });
   const starts: number[] = [];
@@ -75,7 +75,7 @@ test('what waits already is taken off what a header says remains', async () => {
 });
 
 for (const held of [false, true]) {
-  test(`a request whose timer is late has not gone: an answer that comes first leaves it counted once${held ? ', also when a pause holds it back' : ''}`, async () => {
+  test(`a request with a late timer has not been sent: an answer that comes first leaves it counted once${held ? ', also when a pause holds it back' : ''}`, async () => {
     const { now, sleep } = clock();
     let answered = false;
     const pacer: Pacer = createPacer({
@@ -95,7 +95,7 @@ for (const held of [false, true]) {
   });
 }
 
-test('a pause holds back those who are waiting already', async () => {
+test('a pause also holds back the requests that already wait', async () => {
   const { slept, now, sleep } = clock();
   let pausing = true;
   const pacer = createPacer({
@@ -112,7 +112,7 @@ test('a pause holds back those who are waiting already', async () => {
   assert.deepEqual(slept, [5_000, 60_000]);
 });
 
-test('a request that was held back by a pause is counted once', async () => {
+test('a request that a pause held back is counted once', async () => {
   const time = virtualClock();
   const pacer = createPacer({
     ...HEADERS_ONLY,
@@ -127,7 +127,7 @@ test('a request that was held back by a pause is counted once', async () => {
   assert.deepEqual(pacer.budgetLeft(), { remaining: 9, quota: 10, resetMs: MINUTE, source: 'own' });
 });
 
-test('caps what a header can ask for, and refuses to start when aborted', async () => {
+test('limits the wait that a header can ask for, and refuses to start when aborted', async () => {
   const { slept, now, sleep } = clock();
   const pacer = createPacer({ ...HEADERS_ONLY, sleep, now });
   pacer.observe([budget(0, 1e12)]);
@@ -138,7 +138,7 @@ test('caps what a header can ask for, and refuses to start when aborted', async 
   await assert.rejects(pacer.turn(AbortSignal.abort(new Error('stop'))), /stop/);
 });
 
-test('a request that was given up while it waited makes nobody wait', async () => {
+test('a request that was aborted while it waited delays no other request', async () => {
   const { now, sleep } = clock();
   const stop = new Error('stop');
   let refusing = true;
@@ -169,7 +169,7 @@ async function walk(pacer: Pacer, time: VirtualClock, requests: number, answerMs
   return starts.map((at) => at - 1_000);
 }
 
-test('a walk that stays well below the ceiling never waits', async () => {
+test('a walk well below the ceiling never waits', async () => {
   const time = virtualClock();
   const pacer = createPacer({ ...HEADERS_ONLY, ...time, limit: CLOUDFLARE_LIMIT });
   const starts = await walk(pacer, time, 768, 0);
@@ -177,12 +177,12 @@ test('a walk that stays well below the ceiling never waits', async () => {
   assert.equal(starts.at(-1), 0);
 });
 
-test('a long walk keeps below 960 requests in any 5 minutes, uses them, and never stands still for long', async () => {
+test('a long walk stays below 960 requests in any 5 minutes, uses them, and never stops for long', async () => {
   const time = virtualClock();
   const pacer = createPacer({ ...HEADERS_ONLY, ...time, limit: CLOUDFLARE_LIMIT });
   const starts = await walk(pacer, time, 4_000, 200);
   assert.equal(most(starts, 5 * MINUTE), 960);
-  // 4,000 are four times 960 and 160 more.
+  // 4,000 are four times 960, plus 160.
   assert.ok(starts.at(-1)! >= 20 * MINUTE && starts.at(-1)! < 21 * MINUTE, `${starts.at(-1)}`);
   const gaps = starts.slice(1).map((at, i) => at - starts[i]!);
   assert.ok(Math.max(...gaps) < 3_000, `${Math.max(...gaps)}`);
@@ -193,9 +193,9 @@ test('a header that states another limit for the same window moves the ceiling',
   const pacer = createPacer({ ...HEADERS_ONLY, ...time, limit: CLOUDFLARE_LIMIT });
   const stated = (quota: number, windowMs: number) => ({ remaining: 1e6, resetMs: 1, quota, windowMs });
   pacer.observe([stated(100, MINUTE)]);
-  assert.equal(pacer.budgetLeft()?.quota, 100, 'while it lasts, the header speaks');
+  assert.equal(pacer.budgetLeft()?.quota, 100, 'the header counts while its window lasts');
   await Promise.all([time.sleep(1), time.run()]);
-  assert.equal(pacer.budgetLeft()?.quota, 960, 'a burst of a minute says nothing about five');
+  assert.equal(pacer.budgetLeft()?.quota, 960, 'a burst limit of one minute says nothing about five minutes');
   pacer.observe([stated(5_000, 5 * MINUTE), stated(3_000, 5 * MINUTE)]);
   await Promise.all([time.sleep(1), time.run()]);
   assert.deepEqual(pacer.budgetLeft(), { remaining: 2_400, quota: 2_400, resetMs: 0, source: 'own' });
@@ -212,7 +212,7 @@ const seen = fc.array(
     remaining: fc.nat(40),
     resetMs: fc.nat(3_000),
     quota: fc.option(fc.nat(60)),
-    // Not a window that is counted: such a header moves the ceiling.
+    // The pacer counts no such window: a header that states a counted window would move the ceiling.
     windowMs: fc.option(fc.constant(1e9)),
   }),
   { maxLength: 2 },
@@ -229,7 +229,7 @@ const events = fc.array(
   { minLength: 20, maxLength: 120, size: 'max' },
 );
 
-test('never more than the ceiling in any window, whenever it is asked and whatever the headers say', async () => {
+test('the requests in any window stay below the ceiling, whenever they are made and whatever the headers say', async () => {
   let waited = 0;
   await fc.assert(
     fc.asyncProperty(limits, shares, events, async (limit, share, events) => {
@@ -261,7 +261,7 @@ test('never more than the ceiling in any window, whenever it is asked and whatev
   assert.ok(waited > 1_000, `only ${waited} requests had to wait`);
 });
 
-test('a request alone never waits beyond the end of its window, of the header’s, or of a pause', async () => {
+test("a single request never waits beyond the end of its window, of the header's window, or of a pause", async () => {
   await fc.assert(
     fc.asyncProperty(limits, shares, events, async (limit, share, events) => {
       const { now, sleep } = clock();
@@ -287,7 +287,7 @@ test('a request alone never waits beyond the end of its window, of the header’
   );
 });
 
-test('leaves the dashboard its part of every window that the server counts', async () => {
+test('leaves the dashboard its share of every window that the server counts', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 2, max: 60 }),
@@ -304,7 +304,7 @@ test('leaves the dashboard its part of every window that the server counts', asy
           if (now() < window.ends) window.left = Math.max(0, window.left - others);
           await pacer.turn(signal);
           if (now() >= window.ends) window = { ends: now() + windowMs, left: quota, told: quota };
-          // What others have used since the last answer cannot be known.
+          // Requests that others have made since the last answer cannot be known.
           assert.ok(window.told > reserve, `${window.told} of ${quota}, ${reserve} to leave`);
           window.left = Math.max(0, window.left - 1);
           window.told = window.left;
@@ -315,7 +315,7 @@ test('leaves the dashboard its part of every window that the server counts', asy
   );
 });
 
-test('says how long a number of requests takes at least', async () => {
+test('estimates how long a number of requests takes at least', async () => {
   await fc.assert(
     fc.asyncProperty(
       limits,
@@ -332,7 +332,7 @@ test('says how long a number of requests takes at least', async () => {
         for (let i = 0; i < requests; i++) await pacer.turn(signal);
         const took = now() - began;
         assert.ok(estimate <= took + 1, `said ${estimate}, took ${took}`);
-        // Below the truth by a window at most, which goes into spreading, the header's, and a millisecond for each timer.
+        // The estimate may be too low by one window (spreading), the header's window, and a millisecond per timer.
         const slack = limit.windowMs + (header?.resetMs ?? 0) + requests;
         assert.ok(took - estimate <= slack, `said ${estimate}, took ${took}`);
       },
@@ -350,7 +350,7 @@ function budgets() {
   });
 }
 
-test('knows the budget that is left: of the header while it lasts, else its own count, else none', async () => {
+test("returns the remaining budget: the header's while its window lasts, then its own count, otherwise null", async () => {
   const { now, sleep } = clock();
   const pacer = createPacer({ ...HEADERS_ONLY, now, sleep, limit: CLOUDFLARE_LIMIT });
   assert.deepEqual(pacer.budgetLeft(), { remaining: 960, quota: 960, resetMs: 0, source: 'own' });

@@ -1,4 +1,4 @@
-// Proxies come from the configuration alone, and a private certificate authority from Node's own variable.
+// Proxies come from the configuration alone. A private certificate authority comes from Node's own variable.
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -49,7 +49,7 @@ async function startProxy(t: TestContext, refusal?: number): Promise<Proxy> {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen, authorization };
 }
 
-test('goes through the proxy for its protocol, with its password', async (t) => {
+test("goes through the proxy for its protocol, with the proxy's password", async (t) => {
   const proxy = await startProxy(t);
   const withPassword = proxy.url.replace('//', '//user:p%40ss@');
   const h = await harness(t, [json(200, PAGE)], { proxy: { httpProxy: withPassword } });
@@ -59,7 +59,7 @@ test('goes through the proxy for its protocol, with its password', async (t) => 
   assert.equal(h.requests[0]!.headers['authorization'], `Bearer ${TOKEN}`);
 });
 
-test('goes directly where NO_PROXY says so, or when the proxy is for another protocol', async (t) => {
+test('connects directly where NO_PROXY says so, or when the proxy is for another protocol', async (t) => {
   const proxy = await startProxy(t);
   for (const settings of [
     { httpProxy: proxy.url, noProxy: 'example.com,127.0.0.1' },
@@ -90,7 +90,7 @@ test('never takes a proxy from the environment of the process', async (t) => {
   assert.equal(proxy.seen.length, 1);
 });
 
-test('tells a proxy that wants a password from Cloudflare', async (t) => {
+test('a proxy that asks for a password is not mistaken for Cloudflare', async (t) => {
   const proxy = await startProxy(t, 407);
   const h = await harness(t, [json(200, PAGE)], { proxy: { httpProxy: proxy.url } });
   const error = await h.refusal();
@@ -103,7 +103,7 @@ test('tells a proxy that wants a password from Cloudflare', async (t) => {
   assert.deepEqual(proxy.seen.slice(-1), ['CONNECT 127.0.0.1:9']);
 });
 
-test('refuses a proxy address that it cannot read, without quoting it', () => {
+test('refuses a proxy address that cannot be read, and does not quote it', () => {
   for (const httpProxy of ['not a url', 'ftp://user:hunter2@proxy', '://hunter2']) {
     assert.throws(
       () =>

@@ -1,4 +1,4 @@
-// Credentials that are refused are read again, once per refusal.
+// When credentials are refused, they are read again from their file, once per refusal.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CloudflareAuth } from '../../src/cloudflare/credentials-in-use.ts';
@@ -16,7 +16,7 @@ import {
 const FRESH = 'v1.0-An0ther-Tok3n_9876543210';
 const token = (text: string): CloudflareAuth => ({ kind: 'token', token: text });
 
-/** Answers the bearer of `good` and refuses everybody else, quoting what was sent. */
+/** Accepts the bearer token `good`, refuses all others, and quotes what was sent. */
 function only(good: string, refuse = (sent: string) => failed(403, 10000, `unknown token ${sent}`)): Reply {
   return (request, response, index) => {
     const sent = (request.headers.authorization ?? '').replace('Bearer ', '');
@@ -24,7 +24,7 @@ function only(good: string, refuse = (sent: string) => failed(403, 10000, `unkno
   };
 }
 
-test('asks the same again with the token that the file holds by now, and keeps it', async (t) => {
+test('retries with the token that the file holds now, and keeps that token', async (t) => {
   for (const refuse of [() => failed(401, 10000), () => failed(403, 9109), () => failed(400, 10000)]) {
     let reads = 0;
     const h = await harness(t, [only(FRESH, refuse)], { rereadAuth: () => (reads++, token(FRESH)) });
@@ -36,7 +36,7 @@ test('asks the same again with the token that the file holds by now, and keeps i
   }
 });
 
-test('a refused key is read again, too, and the email stays', async (t) => {
+test('a refused key is also read again, and the email stays', async (t) => {
   const auth = { kind: 'key' as const, email: 'me@example.com', key: 'k'.repeat(37) };
   const reply: Reply = (request, ...rest) =>
     (request.headers['x-auth-key'] === 'n'.repeat(37) ? json(200, PAGE) : failed(403, 10000))(
@@ -48,7 +48,7 @@ test('a refused key is read again, too, and the email stays', async (t) => {
   assert.equal(h.requests[1]?.headers['x-auth-email'], 'me@example.com');
 });
 
-test('fails as before when there is no file, or it holds the same or nothing', async (t) => {
+test('fails as before when there is no file, or when the file holds the same token or nothing', async (t) => {
   for (const rereadAuth of [undefined, () => token(TOKEN), () => null]) {
     const h = await harness(t, [failed(401, 10000)], rereadAuth && { rereadAuth });
     const error = await h.refusal();
@@ -56,7 +56,7 @@ test('fails as before when there is no file, or it holds the same or nothing', a
   }
 });
 
-test('a new token that is refused as well fails, unless the file has changed yet again', async (t) => {
+test('a new token that is also refused fails, unless the file has changed again', async (t) => {
   const contents = [FRESH, `${FRESH}-2`, `${FRESH}-3`, `${FRESH}-3`];
   const h = await harness(t, [only('nobody')], { rereadAuth: () => token(contents.shift() ?? '') });
   const error = await h.refusal();
@@ -72,14 +72,14 @@ test('no error and no log line holds the old token or the new one', async (t) =>
   for (const secret of [TOKEN, FRESH]) assert.ok(!all.includes(secret), secret);
 });
 
-test('pages that are refused side by side all go on with the new token', async (t) => {
+test('parallel pages that are refused all go on with the new token', async (t) => {
   const h = await harness(t, [only(FRESH)], { rereadAuth: () => token(FRESH) });
   const pages = await Promise.all([h.ask(), h.ask(), h.ask(), h.ask()]);
   assert.ok(pages.every(({ count }) => count === 1));
   assert.ok(h.usage.requests <= 8);
 });
 
-test('a lookup is asked again with the new token, and refused for good with the old one', async (t) => {
+test('a lookup is retried with the new token, and fails when only the old one is there', async (t) => {
   const record = json(200, { success: true, result: { events: [], risk_level: 'low' } });
   const reply: Reply = (request, ...rest) =>
     (request.headers.authorization === `Bearer ${FRESH}` ? record : failed(403, 10000))(request, ...rest);
@@ -96,7 +96,7 @@ test('a lookup is asked again with the new token, and refused for good with the 
   }
 });
 
-test('what is refused for another reason is not tried with other credentials', async (t) => {
+test('a request that is refused for another reason is not retried with other credentials', async (t) => {
   for (const reply of [failed(400, 6003), failed(404, 7003), failed(400, 1234)]) {
     let reads = 0;
     const h = await harness(t, [reply], { rereadAuth: () => (reads++, token(FRESH)) });

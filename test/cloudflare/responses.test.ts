@@ -4,11 +4,11 @@ import fc from 'fast-check';
 import { readErrors, readSummary } from '../../src/cloudflare/responses.ts';
 import { PAGE, RECORD } from '../support/api/api-server.ts';
 
-test('reads a page with everything in it', () => {
+test('reads a page with all fields', () => {
   assert.deepEqual(readSummary(PAGE), { records: [RECORD], info: PAGE.result_info });
 });
 
-test('reads a page with almost nothing in it', () => {
+test('reads a page with almost no fields', () => {
   const empty = { records: [], info: {} };
   for (const rest of [
     {},
@@ -23,12 +23,12 @@ test('reads a page with almost nothing in it', () => {
   }
 });
 
-test('drops numbers of the wrong type one by one', () => {
+test('drops each number of the wrong type separately', () => {
   const result_info = { page: 1, per_page: '50', count: -1, total_count: 1.5, total_pages: null, more: 7 };
   assert.deepEqual(readSummary({ success: true, result_info })?.info, { page: 1 });
 });
 
-test('is no summary without success, or with users that are no list', () => {
+test('an answer is not a summary without success, or with users that are not a list', () => {
   for (const json of [
     undefined,
     null,
@@ -47,7 +47,7 @@ test('is no summary without success, or with users that are no list', () => {
   }
 });
 
-test('reads errors with their causes, whatever they are made of', () => {
+test('reads errors with their causes, whatever values they hold', () => {
   const errors = [
     { code: 6003, message: 'outer', error_chain: [{ code: 6103, message: 'inner' }] },
     { code: '971', message: 7 },

@@ -5,7 +5,7 @@ import { DEFAULT_TIMING, parseRetryAfter, retryDelay } from '../../src/cloudflar
 
 const timing = DEFAULT_TIMING;
 
-test('waits as told, else as the budget says, else backs off', () => {
+test('waits as the server says, otherwise as the budget says, otherwise backs off', () => {
   const rows: [Partial<Parameters<typeof retryDelay>[0]>, number][] = [
     [{ throttled: true, retryAfterMs: 7_000, resetMs: 30_000 }, 7_000],
     [{ throttled: false, retryAfterMs: 7_000 }, 7_000],
@@ -14,7 +14,7 @@ test('waits as told, else as the budget says, else backs off', () => {
     [{ throttled: true, retryAfterMs: -3_600_000, resetMs: 30_000 }, 30_000],
     [{ throttled: true, retryAfterMs: 1e15 }, 300_000],
     [{ throttled: true, resetMs: 1e15 }, 300_000],
-    // The budget of a healthy client says nothing about an outage.
+    // A request budget says nothing about an outage.
     [{ throttled: false, resetMs: 30_000, random: 0.5 }, 1_000],
     [{ attempt: 1, random: 0.5 }, 1_000],
     [{ attempt: 2, random: 0.5 }, 2_000],
@@ -38,7 +38,7 @@ test('waits as told, else as the budget says, else backs off', () => {
   }
 });
 
-test('stays between nothing and the cap, whatever it is told', () => {
+test('the wait stays between zero and the limit, whatever the server says', () => {
   const told = fc.option(fc.double({ noNaN: true }));
   fc.assert(
     fc.property(
@@ -58,7 +58,7 @@ test('stays between nothing and the cap, whatever it is told', () => {
   );
 });
 
-test('reads Retry-After in seconds and as a date judged by the server clock', () => {
+test("reads Retry-After in seconds, and as a date on the server's clock", () => {
   const now = Date.parse('2026-11-01T12:00:00Z');
   const date = 'Sun, 01 Nov 2026 11:00:00 GMT';
   const rows: [string | null, string | null, number | null][] = [
@@ -66,7 +66,7 @@ test('reads Retry-After in seconds and as a date judged by the server clock', ()
     [' 0 ', null, 0],
     ['999999999999', null, 999_999_999_999_000],
     ['Sun, 01 Nov 2026 12:00:30 GMT', null, 30_000],
-    // The server is an hour behind: what it means is half a minute.
+    // The server's clock is an hour behind: it means half a minute.
     ['Sun, 01 Nov 2026 11:00:30 GMT', date, 30_000],
     ['Sun, 01 Nov 2026 10:59:00 GMT', date, -60_000],
     ['Sun, 01 Nov 2026 12:00:30 GMT', 'yesterday', 30_000],

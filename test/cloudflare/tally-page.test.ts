@@ -12,13 +12,13 @@ function tally(records: readonly unknown[]) {
   return page.end();
 }
 
-test('hands every record on as it came, and counts them all', () => {
+test('passes on every record unchanged, and counts them all', () => {
   const records = [RECORD, null, 7, [], {}];
   const { content, count } = tally(records);
   assert.deepEqual([content, count], [records, 5]);
 });
 
-test('names the record fields it does not know, sorted, once, and never odd ones', () => {
+test('names unknown record fields, sorted and once each, and does not print unusual names', () => {
   const users = [
     { ...RECORD, zeta: 1 },
     { alpha: 1 },
@@ -33,7 +33,7 @@ test('names the record fields it does not know, sorted, once, and never odd ones
   assert.equal(tally([Object.assign({}, ...many)]).unknownFields.length, 50);
 });
 
-test('the users of a page are told apart by their ids alone, in any order and case', () => {
+test('compares the users of pages by their ids alone, in any order and case', () => {
   const id = fc.oneof(fc.uuid(), anyText({ maxLength: 5 }));
   fc.assert(
     fc.property(fc.array(id, { maxLength: 20 }), fc.array(id, { maxLength: 20 }), fc.integer(), (a, b, n) => {
@@ -46,13 +46,13 @@ test('the users of a page are told apart by their ids alone, in any order and ca
   );
 });
 
-test('a user more or less, twice, or with half an id is another page', () => {
+test('a page with one user more or less, a duplicate, or half an id is a different page', () => {
   const ids = ['a', 'b', 'ab', 'ba', '', '\0', '\0\0', 'a\0', 'abc', 'abcd'].map((user_id) => ({ user_id }));
   const pages = [[], ...ids.map((one) => [one]), ...ids.map((one) => [one, one]), ids, ids.slice(1)];
   assert.equal(new Set(pages.map((page) => tally(page).users)).size, pages.length);
 });
 
-test('a record without an id is known by its JSON', () => {
+test('a record without an id is identified by its JSON', () => {
   const users = (record: unknown) => tally([record]).users;
   assert.equal(users({ name: 'x' }), users({ name: 'x' }));
   assert.notEqual(users({ name: 'x' }), users({ name: 'y' }));

@@ -1,4 +1,4 @@
-// The fast check and the schema must say yes to the same records, and make the same user of each.
+// The fast check and the schema must accept the same records, and read the same user from each.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -52,7 +52,7 @@ const dateTime = fc
       `${String(year).padStart(4, '0')}-${two(month)}-${two(day)}${between}${two(hour)}:${two(minute)}:${two(second)}${fraction}${zone}`,
   );
 
-/** One character is another one, is missing, or is there twice. */
+/** One character is replaced, missing or doubled. */
 function garbled(texts: fc.Arbitrary<string>): fc.Arbitrary<string> {
   return fc
     .tuple(
@@ -68,7 +68,7 @@ function garbled(texts: fc.Arbitrary<string>): fc.Arbitrary<string> {
 }
 
 const filler = fc.constantFrom('x', 'é', '\u2028', '😀', '\ud83d', '\ude00', '\0', 'a😀');
-/** Of lengths around a limit, in code points or in UTF-16 units. */
+/** Lengths around a limit, in code points or in UTF-16 units. */
 const longText = (limit: number) =>
   fc
     .tuple(
@@ -89,7 +89,7 @@ const wild = fc.oneof(
   fc.jsonValue(),
   fc.anything(),
 );
-/** Nearly always good, or else as wrong as can be. */
+/** Nearly always valid, otherwise completely wrong. */
 const field = <T>(good: fc.Arbitrary<T>, odd: fc.Arbitrary<unknown>) =>
   fc.oneof({ weight: 12, arbitrary: good }, { weight: 2, arbitrary: odd }, { weight: 1, arbitrary: wild });
 const optional = (limit: number) =>
@@ -126,7 +126,7 @@ const record = fc
       },
     ),
   );
-/** The same fields in something that is no plain object. */
+/** The same fields in something that is not a plain object. */
 const clothed = fc
   .tuple(record, fc.constantFrom('plain', 'null', 'inherited', 'array', 'map', 'date', 'instance', 'nested'))
   .map(([fields, how]): unknown => {
@@ -153,7 +153,7 @@ test('the fast check and the schema agree on every record', () => {
   assert.ok(accepted > 500 && refused > 500, `${accepted} accepted, ${refused} refused`);
 });
 
-test('the fast check and the schema agree when a single field of a good record is wild', () => {
+test('the fast check and the schema agree when one field of a valid record is replaced with anything', () => {
   const wilds: [string, fc.Arbitrary<unknown>][] = [
     ['user_id', fc.oneof(uuid, garbled(uuid), wild)],
     ['email', fc.oneof(longText(320), longText(640), anyText(), wild)],
@@ -170,7 +170,7 @@ test('the fast check and the schema agree when a single field of a good record i
   }
 });
 
-test('the fast check and the schema agree on what JSON.parse makes of odd texts', () => {
+test('the fast check and the schema agree on what JSON.parse returns for unusual texts', () => {
   const text = JSON.stringify(RECORD);
   const texts = [
     text.replace('3', '-0'),
@@ -188,14 +188,14 @@ test('the fast check and the schema agree on what JSON.parse makes of odd texts'
   assert.deepEqual(answers, [true, true, true, false, true, true, false, false, true, false]);
 });
 
-/** As the rule was first written: another reading of the same texts. */
+/** The rule as it was first written: a second way to read the same texts. */
 function isDateTimeByPattern(text: string): boolean {
   const match =
     /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,98}))?(?:Z|([+-])(\d\d):(\d\d))$/i.exec(text);
   if (match === null) return false;
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number);
   const [hours, minutes] = [Number(match[9] ?? 0), Number(match[10] ?? 0)];
-  // Postgres knows no year 0, whatever it is in UTC.
+  // Postgres has no year 0, whatever the year in UTC is.
   if (year! < 1 || hour! > 23 || minute! > 59 || second! > 59 || hours > 15 || minutes > 59) return false;
   const local = new Date(0);
   local.setUTCFullYear(year!, month! - 1, day);
@@ -205,7 +205,7 @@ function isDateTimeByPattern(text: string): boolean {
   return utc >= Date.parse('0001-01-01T00:00:00Z') && utc < Date.parse('9999-12-31T23:59:59Z');
 }
 
-test('a date-time is good by its characters when it is good by a pattern and the calendar', () => {
+test('the check of single characters accepts exactly the date-times that a pattern and the calendar accept', () => {
   let good = 0;
   fc.assert(
     fc.property(fc.oneof(dateTime, garbled(dateTime)), (text) => {

@@ -11,7 +11,7 @@ const STATE = {
   result: { id: 'x', status: 'active', expires_on: '2027-01-01T00:00:00Z' },
 };
 
-test("asks about a user's token and about an account's at their own addresses, and sees every answer", async (t) => {
+test("asks about a user's token and an account's token at separate addresses, and returns every answer", async (t) => {
   const statuses: number[] = [];
   const h = await harness(t, [failed(401, 1000, 'Invalid API Token'), json(200, STATE)], {
     onAnswer: ({ status }) => void statuses.push(status),
@@ -30,7 +30,7 @@ test("asks about a user's token and about an account's at their own addresses, a
   assert.deepEqual(statuses, [401, 200]);
 });
 
-test('asks whether a member is suspended, and reads nothing else of them', async (t) => {
+test('asks whether a member is suspended, and reads nothing else about the member', async (t) => {
   const member = { success: true, result: { email: 'me@example.com', suspended: true } };
   const h = await harness(t, [json(200, member)], {
     auth: { kind: 'key', email: 'me@example.com', key: 'k'.repeat(37) },
@@ -39,7 +39,7 @@ test('asks whether a member is suspended, and reads nothing else of them', async
   assert.equal(h.requests[0]?.url, '/client/v4/user');
 });
 
-test('an answer that says nothing of credentials is a bad one', async (t) => {
+test('an answer without credentials is a BAD_ANSWER', async (t) => {
   const h = await harness(t, [json(200, { success: true, result: { users: [] } })]);
   const error = await refusalOf(h.client.verifyToken({ accountId: null, signal, countUse: h.countUse }));
   assert.equal(error.code, 'BAD_ANSWER');

@@ -28,7 +28,7 @@ async function look(t: TestContext, replies: readonly Reply[]) {
   return { h, asking };
 }
 
-test('asks for one user and returns what decides whether they have a level', async (t) => {
+test('asks for one user, and returns what decides whether the user has a level', async (t) => {
   const { h, asking } = await look(t, [
     json(
       200,
@@ -60,39 +60,43 @@ describe('a record', () => {
     ['without any field has no level', record({}), NONE],
     ['with nulls has no level', record({ risk_level: null, last_reset_time: null, events: null }), NONE],
     [
-      'with a level that nobody knows has one',
+      'with an unknown level has a level',
       record({ risk_level: 'critical' }),
       { ...NONE, riskLevel: 'critical' },
     ],
-    // Each of these might hide a level, and none of them says that there is none.
-    ['that is null is no answer', record(null), null],
-    ['that is missing is no answer', { success: true }, null],
-    ['that is a list is no answer', record([]), null],
-    ['that failed is no answer', { ...record({}), success: false }, null],
-    ['whose level is no text is no answer', record({ risk_level: 3 }), null],
-    ['whose level is empty is no answer', record({ risk_level: '' }), null],
-    ['whose reset cannot be read is no answer', record({ last_reset_time: 'yesterday' }), null],
-    ['whose events are no list is no answer', record({ events: {} }), null],
+    // Each of these might hide a level, and none of them says that there is no level.
+    ['that is null is not an answer', record(null), null],
+    ['that is missing is not an answer', { success: true }, null],
+    ['that is a list is not an answer', record([]), null],
+    ['that failed is not an answer', { ...record({}), success: false }, null],
+    ['with a level that is not text is not an answer', record({ risk_level: 3 }), null],
+    ['with an empty level is not an answer', record({ risk_level: '' }), null],
+    [
+      'with a reset time that cannot be read is not an answer',
+      record({ last_reset_time: 'yesterday' }),
+      null,
+    ],
+    ['with events that are not a list is not an answer', record({ events: {} }), null],
   ];
   for (const [title, given, read] of cases) test(title, () => assert.deepEqual(readUserRecord(given), read));
 });
 
-test('a 404 that speaks of the user means that there is no such user, and is not asked again', async (t) => {
+test('a 404 about the user means that there is no such user, and is not retried', async (t) => {
   const { h, asking } = await look(t, [failed(404, 1002, 'User not found')]);
   assert.equal(await asking, null);
   assert.equal(h.requests.length, 1);
 });
 
-describe('lookups are refused, and not asked again,', () => {
+describe('lookups are refused, and not retried,', () => {
   const refusals: [title: string, reply: Reply][] = [
     ['by 403', failed(403, 9109, 'Unauthorized')],
     ['by 401', failed(401, 10000, 'Authentication error')],
     ['by 400', failed(400, 1001, 'Bad request')],
-    ['by 405', failed(405, 7001, 'Method not allowed')],
-    ['by a 404 that speaks of the address', failed(404, 7000, 'No route for that URI')],
-    ['by a 404 that speaks of the account', failed(404, 7003, 'Could not route')],
+    ['by a 405', failed(405, 7001, 'Method not allowed')],
+    ['by a 404 about the address', failed(404, 7000, 'No route for that URI')],
+    ['by a 404 about the account', failed(404, 7003, 'Could not route')],
     [
-      'by a 404 that is not the API’s',
+      'by a 404 that the API did not write',
       text(404, '<html>nothing here</html>', { 'content-type': 'text/html' }),
     ],
   ];
@@ -108,7 +112,7 @@ describe('lookups are refused, and not asked again,', () => {
   }
 });
 
-test('waits out a 429 and an outage like a page', async (t) => {
+test('waits out a 429 and an outage as it does for a page', async (t) => {
   const { h, asking } = await look(t, [
     failed(429, 971, 'slow down', { 'retry-after': '7' }),
     failed(503, 1003),
@@ -120,7 +124,7 @@ test('waits out a 429 and an outage like a page', async (t) => {
   for (const { fields } of h.logs) assert.ok(!JSON.stringify(fields).includes(USER), 'an id was logged');
 });
 
-test('an answer that is no record is BAD_ANSWER after a few tries', async (t) => {
+test('an answer that is not a record is BAD_ANSWER after a few tries', async (t) => {
   const { h, asking } = await look(t, [json(200, record(null))]);
   const error = await refusalOf(asking);
   assert.deepEqual([error.code, error.exit], ['BAD_ANSWER', 75]);
@@ -128,12 +132,12 @@ test('an answer that is no record is BAD_ANSWER after a few tries', async (t) =>
   assert.equal(h.requests.length, 4);
 });
 
-test('an outage that does not end is what it is for a page', async (t) => {
+test('an outage that does not end fails with the same error as for a page', async (t) => {
   const { asking } = await look(t, [failed(503, 1003)]);
   assert.equal((await refusalOf(asking)).code, 'CLOUDFLARE_UNAVAILABLE');
 });
 
-test('instants are compared to the last digit, whatever their offsets', () => {
+test('compares instants to the last digit, whatever their offsets', () => {
   const instant = fc.record({
     ms: fc.integer({ min: 0, max: 4_000_000_000_000 }),
     digits: fc.integer({ min: 0, max: 999_999 }),

@@ -16,12 +16,12 @@ const without = (field: keyof typeof RECORD) => {
   return rest;
 };
 
-test('takes a record as served, in lower case, without fields it does not know', () => {
+test('accepts a record as served, with the id in lower case and without unknown fields', () => {
   const raw = { ...RECORD, user_id: RECORD.user_id.toUpperCase(), risk_trend: { deep: [1] } };
   assert.deepEqual(parseRecord(raw), { ok: true, user: RECORD });
 });
 
-test('takes missing or null email and name as null', () => {
+test('reads a missing or null email or name as null', () => {
   for (const raw of [without('email'), { ...RECORD, email: null }]) {
     assert.deepEqual(parseRecord(raw), { ok: true, user: { ...RECORD, email: null } });
   }
@@ -30,7 +30,7 @@ test('takes missing or null email and name as null', () => {
   }
 });
 
-test('says which rule a record breaks, without its values', () => {
+test("names the rule that a record breaks, without the record's values", () => {
   const count = 'event_count: not a whole number from 0 to 2147483647';
   const date = 'last_event: not an RFC 3339 date-time from year 1 to 9999';
   const rows: [unknown, string][] = [
@@ -68,7 +68,7 @@ test('says which rule a record breaks, without its values', () => {
   for (const [raw, reason] of rows) assert.equal(reasonOf(raw), reason);
 });
 
-test('takes the extremes that are allowed', () => {
+test('accepts the extreme values that are allowed', () => {
   for (const raw of [
     { ...RECORD, event_count: 2 ** 31 - 1 },
     { ...RECORD, event_count: 0 },
@@ -84,7 +84,7 @@ test('takes the extremes that are allowed', () => {
   assert.ok(zero.ok && Object.is(zero.user.event_count, 0));
 });
 
-test('names the user of a rejected record when its uuid can be read', () => {
+test('names the user of a rejected record if the uuid can be read', () => {
   const parsed = parseRecord({ ...RECORD, user_id: RECORD.user_id.toUpperCase(), max_risk_level: 'none' });
   assert.ok(!parsed.ok);
   assert.equal(parsed.userId, RECORD.user_id);
@@ -111,7 +111,7 @@ test('keeps the raw text of a rejected record short and safe for Postgres', () =
   }
 });
 
-test('accepts and refuses date-times as RFC 3339 and Postgres do', () => {
+test('accepts and refuses the same date-times as RFC 3339 and Postgres', () => {
   const good = [
     '2019-12-27T18:11:19.117Z',
     '2019-12-27t18:11:19z',
@@ -178,7 +178,7 @@ const dateTimeLike = fc
     return `${String(year).padStart(4, '0')}-${two(month)}-${two(day)}T${two(hour)}:${two(minute)}:${two(second)}${fraction}${zone}`;
   });
 
-test('every accepted date-time is the same to an independent reader', () => {
+test('every accepted date-time means the same to an independent reader', () => {
   fc.assert(
     fc.property(dateTimeLike, (text) => {
       if (!isDateTime(text)) return;
@@ -186,7 +186,7 @@ test('every accepted date-time is the same to an independent reader', () => {
       const instant = new Date(`${local}${zone}`);
       assert.ok(!Number.isNaN(instant.getTime()), text);
       assert.ok(instant.getUTCFullYear() >= 1 && instant.getUTCFullYear() <= 9999, text);
-      // V8 rolls 30 February over without a word: read the local clock back.
+      // V8 silently turns 30 February into a day of March: compare the local clock.
       const back = new Date(new Date(`${local}Z`).getTime()).toISOString();
       assert.equal(back.slice(0, 19), local);
     }),
@@ -194,7 +194,7 @@ test('every accepted date-time is the same to an independent reader', () => {
   );
 });
 
-test('never throws, never quotes a value, and what it accepts it accepts again', () => {
+test('never throws, never quotes a value, and accepts again what it has accepted', () => {
   const field = <T>(good: fc.Arbitrary<T>) => fc.oneof(good, fc.anything(), fc.constant(undefined));
   const recordLike = fc.record(
     {

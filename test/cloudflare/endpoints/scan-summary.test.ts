@@ -1,4 +1,4 @@
-// A body that is read piece by piece must say what JSON.parse of the whole says, or be refused like it.
+// A body that is read in pieces must give the same result as JSON.parse of the whole body, or be refused like it.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -35,7 +35,7 @@ function streamed(pieces: Iterable<Uint8Array>, batchBytes = BODY_LIMITS.batchBy
 function* cut(bytes: Uint8Array, lengths: readonly number[]): Generator<Uint8Array> {
   for (let at = 0, n = 0; at < bytes.length; n++) {
     const length = lengths.length === 0 ? bytes.length : lengths[n % lengths.length]!;
-    // A piece of its own: what was handed over must not be looked at again.
+    // A fresh buffer for each piece: the scanner must not read earlier pieces again.
     const piece = Uint8Array.from(bytes.subarray(at, at + length));
     yield piece;
     piece.fill(0x7b);
@@ -43,13 +43,13 @@ function* cut(bytes: Uint8Array, lengths: readonly number[]): Generator<Uint8Arr
   }
 }
 
-/** JSON with every entry in its place, so that keys may be there twice. */
+/** JSON with the entries in the given order, so that a key may appear twice. */
 type Tree =
   | { kind: 'value'; value: unknown }
   | { kind: 'list'; items: Tree[] }
   | { kind: 'object'; entries: [string, Tree][] };
 
-/** Written as oddly as JSON allows: white space anywhere, and any character escaped. `odd` gives a number from 0 to 1. */
+/** JSON written in unusual ways: white space anywhere, any character escaped. `odd` gives a number from 0 to 1. */
 function write(tree: Tree, odd: () => number): string {
   const space = () => (odd() < 0.2 ? [' ', '\n', '\t', '\r\n '][Math.floor(odd() * 4)]! : '');
   const quoted = (text: string) => {
@@ -135,7 +135,7 @@ const users = fc.oneof(
   { weight: 2, arbitrary: list(anything, 4) },
   { weight: 1, arbitrary: anything },
 );
-/** In any order, some of them left out. */
+/** In any order, with some of them left out. */
 const entriesOf = (parts: [string, fc.Arbitrary<Tree>][], extra: number) =>
   fc
     .tuple(
@@ -181,7 +181,7 @@ const envelope = fc.oneof(
   { weight: 1, arbitrary: anything },
 );
 
-/** `result`, or `users` in it, stands there twice: JSON.parse takes the last one, the scanner none. */
+/** `result`, or `users` in it, appears twice: JSON.parse takes the last one, the scanner refuses both. */
 function isDoubled(tree: Tree): boolean {
   if (tree.kind !== 'object') return false;
   const results = tree.entries.filter(([key]) => key === 'result');
@@ -211,8 +211,8 @@ const piece = fc.oneof(
     .map((bytes) => Buffer.from(bytes)),
 );
 
-describe('read piece by piece, as a whole', () => {
-  test('valid JSON of any shape, cut anywhere, says the same', () => {
+describe('a body read in pieces, compared with JSON.parse of the whole body', () => {
+  test('gives the same result for valid JSON of any shape, cut anywhere', () => {
     const seen = { records: 0, refused: 0, doubled: 0 };
     fc.assert(
       fc.property(document, lengths, batchBytes, ({ bytes, doubled }, cuts, batch) => {
@@ -228,7 +228,7 @@ describe('read piece by piece, as a whole', () => {
     assert.ok(seen.records > 2_000 && seen.refused > 100 && seen.doubled > 20, JSON.stringify(seen));
   });
 
-  test('JSON with a piece missing, too much or other than it was says the same, or is refused by both', () => {
+  test('gives the same result for JSON with a piece missing, added or changed, or both refuse it', () => {
     const seen = { valid: 0, refused: 0 };
     fc.assert(
       fc.property(
@@ -250,7 +250,7 @@ describe('read piece by piece, as a whole', () => {
           const actual = streamed(cut(text, cuts), batch);
           if (expected === 'refused') seen.refused++;
           else seen.valid++;
-          // What was put in may have doubled a key.
+          // The inserted text may have doubled a key.
           if (actual === 'refused' && expected !== 'refused' && hasDoubledKeys(text)) return;
           assert.deepStrictEqual(actual, expected, text.toString());
         },
@@ -294,7 +294,7 @@ test('finds the users before or after everything else, under an escaped key, and
   }
 });
 
-test('a list that is missing, null or empty has no records', () => {
+test('reads no records from a list that is missing, null or empty', () => {
   for (const rest of [
     '"result":null',
     '"result":{}',
@@ -307,7 +307,7 @@ test('a list that is missing, null or empty has no records', () => {
   }
 });
 
-test('refuses lists that are wrong in their commas and brackets, in batches of any size', () => {
+test('refuses lists with wrong commas and brackets, in batches of any size', () => {
   const lists = [
     ',',
     '1,',
@@ -332,7 +332,7 @@ test('refuses lists that are wrong in their commas and brackets, in batches of a
   }
 });
 
-test('refuses text after the end, a missing end, and a key that stands there twice', () => {
+test('refuses text after the end, a missing end, and a key that appears twice', () => {
   for (const text of [
     '{"success":true,"result":{"users":[1]}} x',
     '{"success":true,"result":{"users":[1]}}{}',
@@ -349,7 +349,7 @@ test('refuses text after the end, a missing end, and a key that stands there twi
   }
 });
 
-describe('limits', () => {
+describe('limits of the scanner', () => {
   const limits = { ...BODY_LIMITS, batchBytes: 64, recordBytes: 100, envelopeBytes: 200, depth: 10 };
   const codeOf = (text: string, cuts: number[] = []): string | null => {
     const scanner = createSummaryScanner(limits, () => {});
@@ -363,7 +363,7 @@ describe('limits', () => {
   };
   const page = (list: string) => `{"success":true,"result":{"users":[${list}]}}`;
 
-  test('a record beyond the limit is refused wherever it stands, a shorter one is not', () => {
+  test('a record above the limit is refused wherever it is, and a shorter one is accepted', () => {
     const long = JSON.stringify('x'.repeat(110));
     const short = JSON.stringify('x'.repeat(90));
     for (const cuts of [[], [1], [33]]) {
@@ -375,7 +375,7 @@ describe('limits', () => {
     }
   });
 
-  test('more beside the records than the limit is refused, on either side of them', () => {
+  test('more text outside the records than the limit is refused, before and after the records', () => {
     const filler = `"x":${JSON.stringify('x'.repeat(210))}`;
     for (const cuts of [[], [1], [33]]) {
       assert.equal(codeOf(`{${filler},"result":{"users":[1]}}`, cuts), 'ENVELOPE_TOO_LARGE');
@@ -384,7 +384,7 @@ describe('limits', () => {
     }
   });
 
-  test('brackets within brackets beyond the limit are refused', () => {
+  test('brackets nested deeper than the limit are refused', () => {
     const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
     assert.equal(codeOf(page(nested(10))), null);
     assert.equal(codeOf(page(nested(11))), 'NOT_A_SUMMARY');
@@ -393,7 +393,7 @@ describe('limits', () => {
   });
 });
 
-test('what the reader of the records throws comes through', () => {
+test('an error thrown by the reader of the records reaches the caller', () => {
   const full = new Error('full');
   const scanner = createSummaryScanner(BODY_LIMITS, () => {
     throw full;

@@ -130,7 +130,7 @@ row(
   /JSON of an unexpected form/,
 );
 row(
-  '200 with users that are no list',
+  '200 with users that are not a list',
   json(200, { success: true, result: { users: 'x' } }),
   'BAD_ANSWER',
   75,
@@ -175,7 +175,7 @@ row('302 to the same host', text(302, '', { location: '/elsewhere' }), 'REDIRECT
 row('304', text(304, ''), 'REDIRECTED', 78, 1);
 
 for (const [name, expected] of Object.entries(rows)) {
-  test(`tells what to do about ${name}`, async (t) => {
+  test(`tells the operator what to do about ${name}`, async (t) => {
     const h = await harness(t, [expected.reply], { timing: { maxThrottles: 20 } });
     const error = await h.refusal();
     assert.deepEqual(
@@ -190,7 +190,7 @@ for (const [name, expected] of Object.entries(rows)) {
   });
 }
 
-test('names the variables of the scheme in use', async (t) => {
+test('names the variables of the authentication scheme in use', async (t) => {
   const auth = { kind: 'key', email: 'me@example.com', key: 'k'.repeat(37) } as const;
   const key = await (await harness(t, [failed(400, 6003)], { auth })).refusal();
   assert.match(key.todo, /set it as CLOUDFLARE_API_TOKEN/);
@@ -199,7 +199,7 @@ test('names the variables of the scheme in use', async (t) => {
   assert.doesNotMatch(denied.message, /me@example\.com/);
 });
 
-test('the predicates are false for anything else', () => {
+test('the predicates are false for any other value', () => {
   const other = new OperatorError({ code: 'REQUEST_REFUSED', happened: 'a', means: 'b', todo: 'c' });
   for (const error of [null, undefined, 'x', new Error('x'), other]) {
     assert.equal(isPageSizeRefused(error), false);
@@ -216,7 +216,7 @@ test('quotes one short line without control characters, secrets or addresses', (
   assert.equal([...clean('😀'.repeat(500))].length, 120);
 });
 
-test('never lets a secret or a record through, wherever the other side puts it', () => {
+test('never passes on a secret or a record, wherever the server puts it', () => {
   const status = fc.constantFrom(200, 204, 301, 302, 400, 401, 403, 404, 407, 418, 429, 500, 503, 524, 530);
   const code = fc.constantFrom(971, 10000, 9109, 6003, 6103, 7003, 1001, 1015, 10429);
   const noise = fc.string({ maxLength: 30 });
