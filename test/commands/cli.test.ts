@@ -1,4 +1,4 @@
-// The command line as people and scripts meet it: the bundle in a process of its own, the simulated API, a real database.
+// The command line as people and scripts use it: the bundle in its own process, the simulated API, a real database.
 import assert from 'node:assert/strict';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -90,7 +90,7 @@ describe('the command line', () => {
     assert.match(stderr, /CLOUDFLARE_ACCOUNT_ID/);
   });
 
-  it('names migrate when a reading command meets a database that was never migrated', async () => {
+  it('tells the user to run migrate when a reading command finds a database that was never migrated', async () => {
     const { code, stderr } = await cli(['status'], target());
     assert.equal(code, 78);
     assert.match(stderr, /DATABASE_BEHIND.*\n.*\n.*migrate/);
@@ -139,7 +139,7 @@ describe('sync', () => {
     assert.equal(line['users'], await count(`select count(*) from risk_bi.users where is_present`));
   });
 
-  it('does the same with email and key', async () => {
+  it('publishes a snapshot with email and key', async () => {
     const before_ = await count('select count(*) from risk.snapshots');
     const result = await cli(['sync'], {
       ...target(),
@@ -152,7 +152,7 @@ describe('sync', () => {
     assert.equal(await count('select count(*) from risk.snapshots'), before_ + 1);
   });
 
-  it('exits 77 on a wrong token, names the permission, and does not echo the token', async () => {
+  it('exits 77 on a wrong token, names the permission, and does not print the token', async () => {
     const token = 'wrong-token-that-must-not-show';
     const { code, stdout, stderr } = await cli(['sync', '--json'], {
       ...withToken(),
@@ -170,7 +170,7 @@ describe('sync', () => {
     assert.match(stderr, /ACCOUNT_NOT_FOUND/);
   });
 
-  it('takes the gravest exit code of several accounts, and still syncs the good one', async () => {
+  it('exits with the most severe exit code of several accounts, and still syncs the good one', async () => {
     const ids = `${ACCOUNT},not-an-account`;
     const { code, stdout } = await cli(['sync', '--json'], { ...withToken(), CLOUDFLARE_ACCOUNT_ID: ids });
     assert.equal(code, 78);
@@ -196,7 +196,7 @@ describe('sync', () => {
     assert.equal(await count('select count(*) from risk_internal.leases'), 0);
   });
 
-  it('points to the records that it rejected, and so does status', async () => {
+  it('points to the rejected records, and status does the same', async () => {
     simulator.setFaults(['bad-record']);
     try {
       const result = await cli(['sync'], withToken());
@@ -212,7 +212,7 @@ describe('sync', () => {
     }
   });
 
-  it('reads secrets from files, and a .env below the environment', async () => {
+  it('reads secrets from files, and a .env that the environment overrides', async () => {
     const file = path.join(folder, 'token');
     await writeFile(file, `${AUTH.token}\n`);
     await writeFile(
@@ -223,7 +223,7 @@ describe('sync', () => {
     await writeFile(path.join(folder, '.env'), '');
   });
 
-  it('exits 75 when the database does not answer, and says so', async () => {
+  it('exits 75 and says so when the database does not answer', async () => {
     const { code, stderr } = await cli(['sync'], {
       ...withToken(),
       DATABASE_URL: 'postgres://u:hidden-word@127.0.0.1:1/x',
@@ -235,7 +235,7 @@ describe('sync', () => {
 });
 
 describe('the reading commands', () => {
-  it('tell the state, the runs and the trend as a table, JSON and CSV', async () => {
+  it('print the state, the runs and the trend as a table, JSON and CSV', async () => {
     const status = await cli(['status'], target());
     assert.match(
       status.stdout,
@@ -251,7 +251,7 @@ describe('the reading commands', () => {
     const trend = JSON.parse((await cli(['trends', '--format', 'json'], target())).stdout) as {
       low: number;
     }[];
-    // Two when midnight comes during the test.
+    // Two if midnight passes during the test.
     assert(trend.length === 1 || trend.length === 2);
     const csv = (await cli(['trends', '--format', 'csv'], target())).stdout;
     assert.match(

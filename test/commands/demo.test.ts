@@ -1,4 +1,4 @@
-// The demo as a newcomer runs it from an installed package, in a data folder of its own.
+// The demo as a new user runs it: from an installed package, with its own data folder.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
@@ -11,7 +11,7 @@ import { removeFolder, temporaryFolder } from '../support/database/postgres-serv
 
 const run = promisify(execFile);
 
-test('builds 90 days of history by the real sync, shows the trend, and never looks at DATABASE_URL', async (t) => {
+test('builds 90 days of history with the real sync, shows the trend, and never connects to DATABASE_URL', async (t) => {
   const folder = await temporaryFolder();
   const place = { dataHome: folder, home: folder };
   t.after(async () => {
@@ -30,7 +30,7 @@ test('builds 90 days of history by the real sync, shows the trend, and never loo
   assert.match(stdout, /^ {2}export DATABASE_URL="\$\(zt-risk-sync database url --demo\)"$/m);
 
   const server = await findEmbedded(place);
-  assert.ok(server, 'the embedded server is left running');
+  assert.ok(server, 'the embedded server still runs');
   const client = new Client({ connectionString: databaseUrl(server.url, demoDatabase) });
   await client.connect();
   try {
@@ -50,9 +50,9 @@ test('builds 90 days of history by the real sync, shows the trend, and never loo
     assert.ok((facts['partial'] ?? 0) >= 1 && (facts['failed'] ?? 0) >= 1, JSON.stringify(facts));
     assert.ok((facts['fewest'] ?? 0) >= 400, JSON.stringify(facts));
     assert.equal(facts['days'], 89);
-    // Of the first and the last day only a part.
+    // The first and the last day have only part of their runs.
     assert.ok((facts['covered'] ?? 0) >= 89, JSON.stringify(facts));
-    assert.ok((facts['peak'] ?? 0) > 4 * (facts['usual'] ?? 0), 'the campaign is seen at a glance');
+    assert.ok((facts['peak'] ?? 0) > 4 * (facts['usual'] ?? 0), 'the campaign stands out');
   } finally {
     await client.end();
   }

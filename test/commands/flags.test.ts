@@ -1,4 +1,4 @@
-// Flags that mean the same on every command: whoever has --format has --json for short, and the other way round.
+// Flags mean the same on every command: a command with --format also has --json, and the other way round.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Command } from 'commander';
@@ -14,7 +14,7 @@ const IO: Parameters<typeof createProgram>[0] = {
   watcher: [],
 };
 
-/** A command without an effect: what it would have been called with comes back. */
+/** A command without effect: it returns the options that it was called with. */
 async function parse(path: string[], flags: string[]): Promise<Record<string, unknown>> {
   const program = await createProgram(IO, path[0]);
   const command = find(program, path);
@@ -48,7 +48,7 @@ const all = [...everyCommand(await createProgram(IO))];
 const has = (command: Command, flag: string) => command.options.some(({ long }) => long === flag);
 const answering = all.filter(({ command }) => has(command, '--format') || has(command, '--json'));
 
-test('the commands that answer are these', () => {
+test('these commands have output in formats', () => {
   assert.deepEqual(
     answering.map(({ path }) => path.join(' ')),
     [
@@ -69,12 +69,12 @@ test('the commands that answer are these', () => {
 
 for (const { path, command } of answering) {
   describe(path.join(' '), () => {
-    test('has --format, and --json for short', () => {
+    test('has --format, and --json as a short form', () => {
       assert.ok(has(command, '--format'), '--format');
       assert.ok(has(command, '--json'), '--json');
     });
 
-    test('prints a table unless it is told otherwise, and takes either spelling of JSON', async () => {
+    test('prints a table by default, and accepts both ways to ask for JSON', async () => {
       assert.equal((await parse(path, []))['format'], 'table');
       for (const flags of [
         ['--json'],
@@ -85,7 +85,7 @@ for (const { path, command } of answering) {
         assert.equal((await parse(path, flags))['format'], 'json', flags.join(' '));
     });
 
-    test('refuses --json beside another format', async () => {
+    test('refuses --json together with another format', async () => {
       const formats = command.options.find(({ long }) => long === '--format')?.argChoices ?? [];
       for (const format of formats.filter((one) => one !== 'json'))
         for (const flags of [
@@ -100,7 +100,7 @@ for (const { path, command } of answering) {
   });
 }
 
-test('a wrong use of them is exit 64, and says what to leave out', async () => {
+test('conflicting or unknown formats exit 64, and the message says what to leave out', async () => {
   const both = await runCli(['trends', '--json', '--format', 'csv']);
   assert.deepEqual([both.code, both.stdout], [64, '']);
   assert.match(both.stderr, /^error: option '--json' cannot be used with option '--format csv'\n/);

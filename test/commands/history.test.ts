@@ -1,4 +1,4 @@
-// `history <user>` in a process of its own, over a history written by hand: every way to come, to go and to be found.
+// `history <user>` in its own process, over a history written by hand: every way to appear, to clear and to be found.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
@@ -33,7 +33,7 @@ before(async () => {
     );
   await sample.snapshot(two, day(2), { is_baseline: true });
 
-  // Ada: everything that can happen, and renamed on the way.
+  // Ada: everything that can happen, including a rename.
   const ada = await sample.user({
     account_key: one,
     user_id: uuidOf('ada'),
@@ -107,7 +107,7 @@ before(async () => {
     { ...of(ada), valid_from: day(3), email: 'Countess@example.com', name: 'Ada \u001b[31mLovelace' },
   ]);
 
-  // Bob: absent, and asked. In both accounts.
+  // Bob: absent, and his record was asked. He is in both accounts.
   const bob = await sample.user({
     account_key: one,
     user_id: uuidOf('bob'),
@@ -130,7 +130,7 @@ before(async () => {
     { account_key: two, user_key: otherBob, valid_from: day(2), max_risk_level: 'low', change: 'appeared' },
   ]);
 
-  // Eve: no record of hers is left. Joe: absent, never asked.
+  // Eve: the API has no record of her. Joe: absent, never asked.
   const eve = await sample.user({
     account_key: one,
     user_id: uuidOf('eve'),
@@ -161,7 +161,7 @@ before(async () => {
   await sample.levels([{ ...of(joe), valid_from: day(2), max_risk_level: 'low', change: 'appeared' }]);
   await sample.identities([{ ...of(joe), valid_from: day(2), email: 'eve@example.com', name: null }]);
 
-  // As README makes a reader without personal data.
+  // The role that README creates for a reader without personal data.
   for (const statement of [
     `create role ${ROLE} login password 'reader'`,
     `grant usage on schema risk, risk_bi to ${ROLE}`,
@@ -194,11 +194,11 @@ async function text(result: Promise<CliResult>): Promise<string> {
 }
 
 const events = (stdout: string) => stdout.split('\n').filter((line) => line.startsWith('2026-'));
-/** Wrapped lines joined again. */
+/** Joins wrapped lines again. */
 const flat = (stdout: string) => stdout.replace(/\n +/g, ' ');
 
 describe('history', () => {
-  it('tells a life in words, oldest first, without email and name', async () => {
+  it("tells a user's history in words, oldest first, without email and name", async () => {
     const stdout = await text(history(uuidOf('ada').toUpperCase()));
     assert.doesNotMatch(stdout, /Ada|@/);
     assert.deepEqual(events(flat(stdout)), [
@@ -220,7 +220,7 @@ describe('history', () => {
     );
   });
 
-  it('says of an absent user since when, how many walks lack them, and what their own record said', async () => {
+  it("says since when a user is absent, how many walks missed the user, and what the user's own record said", async () => {
     const bob = flat(await text(history(uuidOf('bob'), '--account', ONE)));
     assert.match(
       bob,
@@ -251,13 +251,13 @@ describe('history', () => {
     );
   });
 
-  it('shows email and name with --identities, safe for the terminal', async () => {
+  it('shows email and name with --identities, escaped for the terminal', async () => {
     const stdout = await text(history(uuidOf('ada'), '--identities'));
     assert.match(stdout, /^known as Ada \ufffd\[31mLovelace, Countess@example\.com$/m);
     assert.match(stdout, /^2026-03-03 10:00 UTC {2}renamed: Ada /m);
   });
 
-  it('finds a user by email, the present one before past ones', async () => {
+  it('finds a user by email, and prefers the present email to past ones', async () => {
     assert.match(await text(history('countess@EXAMPLE.com')), new RegExp(`^user {5}${uuidOf('ada')}$`, 'm'));
     assert.match(await text(history('ada@example.com')), new RegExp(`^user {5}${uuidOf('bob')}$`, 'm'));
   });
@@ -316,8 +316,8 @@ describe('history', () => {
   });
 });
 
-describe('history without a user to tell of', () => {
-  it('says so, and never repeats an email', async () => {
+describe('history of an unknown or ambiguous user', () => {
+  it('says that no user was found, and never repeats an email', async () => {
     const unknown = await history(uuidOf('nobody'));
     assert.equal(unknown.code, 1);
     assert.match(
@@ -348,7 +348,7 @@ describe('history without a user to tell of', () => {
 });
 
 describe('history for a database role that may not read everything', () => {
-  it('still tells why users were cleared, as far as the history itself says', async () => {
+  it('still tells why users were cleared, as far as the history itself says so', async () => {
     const stdout = flat(await text(asReader(uuidOf('ada'))));
     assert.deepEqual(
       events(stdout)

@@ -1,4 +1,4 @@
-// Ctrl-C and SIGTERM in the middle of a walk, at the real command.
+// Ctrl-C and SIGTERM in the middle of a walk, on the real command.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -30,7 +30,7 @@ describe('a sync that is told to stop in the middle of its walk', { concurrency:
     simulator = await startSimulator({
       ...options,
       perPageMax: 5,
-      // A second of waiting for every ten pages: the walk lasts long enough to be interrupted.
+      // Every ten pages cost a second of waiting, so the walk lasts long enough to be interrupted.
       faults: ['throttle'],
     });
   });
@@ -78,14 +78,14 @@ describe('a sync that is told to stop in the middle of its walk', { concurrency:
 
   for (const [title, signals] of [
     ['by SIGTERM', ['SIGTERM']],
-    ['by Ctrl-C under npm, which sends it on: two signals at once', ['SIGINT', 'SIGINT']],
+    ['by Ctrl-C under npm, which passes it on: two signals at once', ['SIGINT', 'SIGINT']],
   ] as const) {
-    test(`${title}: ends in order, records the run and gives the account free`, async () => {
+    test(`${title}: ends in order, records the run and releases the account`, async () => {
       const accountId = title.length.toString(16).padStart(32, 'a');
       const { child, ended, stderr } = await start(accountId);
       for (const signal of signals) {
         child.kill(signal);
-        // Not in the same instant: the kernel would make one of them.
+        // Not in the same instant: the kernel would merge two signals into one.
         await sleep(5);
       }
       assert.equal((await ended)[0], 75);
@@ -94,7 +94,7 @@ describe('a sync that is told to stop in the middle of its walk', { concurrency:
     });
   }
 
-  test('one that comes while an account is published lets it end, and names those whose turn did not come', async () => {
+  test('a signal during a publish lets the publish end, and the message names the accounts that were not reached', async () => {
     const [published, ...left] = ['d', 'e', 'f'].map((digit) => digit.repeat(32)) as [string, string, string];
     const other = await db.pool.connect();
     try {
@@ -126,12 +126,12 @@ describe('a sync that is told to stop in the middle of its walk', { concurrency:
     }
   });
 
-  test('a second signal, later, ends it at once, whatever it waits for', async () => {
+  test('a second, later signal ends the process at once, whatever it waits for', async () => {
     const accountId = 'c'.repeat(32);
     const { child, ended } = await start(accountId);
     const other = await db.pool.connect();
     try {
-      // Nobody can give the lease back while it is locked.
+      // The lease cannot be released while it is locked.
       await other.query('begin');
       await other.query(
         'select 1 from risk_internal.leases join risk.accounts using (account_key) where account_id = $1 for update of leases',

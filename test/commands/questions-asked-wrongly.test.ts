@@ -1,5 +1,5 @@
-// trends, users, diff and status where there is nothing to tell, where the question cannot be meant, for a role that may not
-// read everything, and of names that are no names.
+// trends, users, diff and status without data, with impossible questions, for a role that may not read everything, and
+// with names that are attacks.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -16,7 +16,7 @@ const TWO = '2'.repeat(32);
 const LATE = '3'.repeat(32);
 const HOUR = 3_600_000;
 const ROLE = `reader_${randomBytes(6).toString('hex')}`;
-// A formula, a title for the terminal, a cursor that moves, text from right to left, and rather long.
+// A formula, a terminal title, a cursor movement, text from right to left, and a long name.
 const NAME = `=cmd|' /C calc'!A0 \u001b]0;pwned\u0007\u009b2J\u202eeman ${'x'.repeat(10_000)}`;
 const now = Date.now();
 const ago = (hours: number) => new Date(now - hours * HOUR).toISOString();
@@ -92,7 +92,7 @@ async function refused(code: string, exit: number, ...args: string[]): Promise<C
 }
 
 describe('a database without a history', () => {
-  it('is told as such, with what to do, and is an empty list in pipes', async () => {
+  it('is reported with what to do, and is an empty list in JSON and CSV', async () => {
     for (const args of [['trends'], ['users'], ['diff', 'yesterday'], ['status']]) {
       const table = await runCommand(args, { DATABASE_URL: empty.url });
       assert.equal(table.code, 0, table.stderr);
@@ -104,7 +104,7 @@ describe('a database without a history', () => {
     }
   });
 
-  it('of which an account has no snapshot yet is told so too', async () => {
+  it('is also reported for a single account that has no snapshot yet', async () => {
     assert.match((await cli('users', '--account', LATE)).stdout, /^There is no snapshot yet/);
     assert.match((await cli('trends', '--account', LATE)).stdout, /^There is no snapshot yet/);
     await refused('BEFORE_HISTORY', 1, 'diff', 'yesterday', '--account', LATE);
@@ -112,8 +112,8 @@ describe('a database without a history', () => {
   });
 });
 
-describe('a question that cannot be meant', () => {
-  it('is refused with a code that stays the same', async () => {
+describe('an impossible question', () => {
+  it('is refused with a stable error code', async () => {
     await refused('BEFORE_HISTORY', 1, 'diff', '2001-01-01');
     await refused('BEFORE_HISTORY', 1, 'users', '--as-of', '2001-01-01');
     await refused('TIME_IN_FUTURE', 64, 'diff', 'yesterday', '2199-01-01');
@@ -128,7 +128,7 @@ describe('a question that cannot be meant', () => {
       await refused('ACCOUNT_UNKNOWN', 1, ...command, '--account', "x' or true --");
   });
 
-  it('is a mistake in the words where it is one', async () => {
+  it('is a usage error when its words are wrong', async () => {
     for (const args of [
       ['diff'],
       ['diff', 'tomorrow'],
@@ -147,7 +147,7 @@ describe('a question that cannot be meant', () => {
     }
   });
 
-  it('about several accounts leaves out, and names, the one whose history begins later', async () => {
+  it('about several accounts leaves out the account whose history begins later, and names it', async () => {
     const { code, stdout, stderr } = await cli('diff', '48h', '--format', 'json');
     assert.equal(code, 0, stderr);
     assert.deepEqual(
@@ -164,8 +164,8 @@ describe('a question that cannot be meant', () => {
   });
 });
 
-describe('what people are called', () => {
-  it('is neither read nor shown unless it is asked for', async () => {
+describe('emails, names and labels', () => {
+  it('are neither read nor shown unless --identities asks for them', async () => {
     for (const args of [['users'], ['diff', '72h'], ['trends'], ['status'], ['accounts', 'list']]) {
       for (const format of ['table', 'json', 'csv']) {
         const { code, stdout, stderr } = await runCommand([...args, '--format', format], {
@@ -185,7 +185,7 @@ describe('what people are called', () => {
     }
   });
 
-  it('cannot reach the terminal or a spreadsheet as anything but text', async () => {
+  it('reach the terminal or a spreadsheet only as text', async () => {
     for (const args of [
       ['users', '--identities'],
       ['diff', '72h', '--identities'],
@@ -219,7 +219,7 @@ describe('the tables', () => {
     assert.match(same.stdout, /^There is no snapshot in between/m);
   });
 
-  it('have a block for each account, or for the one that is named', async () => {
+  it('have a block for each account, or only for the named one', async () => {
     for (const args of [['diff', '12h'], ['users'], ['trends']]) {
       const both = (await cli(...args)).stdout;
       assert.match(both, new RegExp(`^account ${ONE}[^]+\\n\\naccount ${TWO}\\n`), args[0]);
@@ -229,7 +229,7 @@ describe('the tables', () => {
     }
   });
 
-  it('mark an absent user, and doubt what a partial snapshot says', async () => {
+  it('mark an absent user, and warn about partial snapshots', async () => {
     const users = (await cli('users', '--account', ONE)).stdout;
     assert.match(users, new RegExp(`^${uuidOf('ada')}  high\\*  +24 h  +2,147 M  `, 'm'));
     assert.match(users, /^\* not met by the newest walk/m);
@@ -239,7 +239,7 @@ describe('the tables', () => {
     assert.match(diff, /^raised +1  low → high 1$/m);
   });
 
-  it('draw a chart where there is room, and a line elsewhere', async () => {
+  it('draw a chart where there is room, and otherwise a line', async () => {
     const args = ['trends', '--since', '72h', '--account', ONE];
     const narrow = await cli(...args);
     assert.match(narrow.stdout, /^high   [▁█·]+ /m);
@@ -249,7 +249,7 @@ describe('the tables', () => {
   });
 });
 
-describe('a reader that has seen enough', () => {
+describe('a pipe whose reader stops early', () => {
   it('ends the command without an error', async () => {
     for (const args of [
       ['users'],

@@ -1,5 +1,6 @@
-// What trends, users and diff say of a random world that was lived through the real walk and publish, against an oracle that
-// knows the published states alone. The world has gaps, partial snapshots, returns, a retired account and clocks that change.
+// What trends, users and diff say about a random world that went through the real walk and publish, compared with an
+// oracle that knows only the published states. The world has gaps, partial snapshots, returns, a retired account and
+// clock changes.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
@@ -51,7 +52,7 @@ const pick = (row: Row, names: string[]) => Object.fromEntries(names.map((name) 
 const countOf = ({ state }: SnapshotRecord, level: string) =>
   [...state.values()].filter((user) => user.level === level).length;
 const snapshotsOf = ({ oracle }: Past) => oracle.snapshots;
-/** The account with the most snapshots, which is not the retired one. */
+/** The account with the most snapshots; it is not the retired one. */
 const main = () =>
   pasts
     .filter(({ retiredAt }) => retiredAt === null)
@@ -87,7 +88,7 @@ function expectedTrend(past: Past, buckets: readonly Bucket[]): Row[] {
   });
 }
 
-/** Days, and weeks and months made of them. */
+/** Days, and the weeks and months made of them. */
 function bucketsOf(past: Past, kind: 'day' | 'week' | 'month', now: bigint): Bucket[] {
   const calendar = createCalendar(ZONE);
   const end = past.retiredAt !== null && past.retiredAt < now ? past.retiredAt : now;
@@ -112,7 +113,7 @@ const twice = (at: bigint): [bigint, bigint] => [at, at];
 
 describe('trends', () => {
   for (const bucket of ['day', 'week', 'month'] as const) {
-    it(`by ${bucket} have no holes, and tell what was seen from what was carried forward`, async () => {
+    it(`by ${bucket} have no gaps, and tell observed values from values carried forward`, async () => {
       const rows = await ask('trends', '--since', '2025-01-01', '--bucket', bucket);
       const now = BigInt(Date.now()) * 1000n;
       for (const past of pasts) {
@@ -130,7 +131,7 @@ describe('trends', () => {
     });
   }
 
-  it('by hour name the two hours that clocks repeat alike, and tell them apart by their start', async () => {
+  it('by hour give the same name to the hour that the clocks repeat, and a different start to each', async () => {
     const past = main();
     const first = snapshotsOf(past)[0]!.at;
     const rows = await ask('trends', '--since', iso(first), '--bucket', 'hour', '--account', past.accountId);
@@ -153,7 +154,7 @@ describe('trends', () => {
     );
   });
 
-  it('begin with the bucket that holds --since, in the time zone that is asked for', async () => {
+  it('begin with the bucket that contains --since, in the requested time zone', async () => {
     const past = main();
     const middle = snapshotsOf(past)[Math.floor(snapshotsOf(past).length / 2)]!;
     for (const zone of ['America/New_York', 'Asia/Kathmandu', '+05:30']) {
@@ -190,7 +191,7 @@ const TOLD = [
 ];
 
 describe('users', () => {
-  it('are those who are present, worst first, without those of a retired account', async () => {
+  it('are the present users, highest level first, without the users of a retired account', async () => {
     const rows = await ask('users');
     const expected = pasts
       .filter(({ retiredAt }) => retiredAt === null)
@@ -211,7 +212,7 @@ describe('users', () => {
     assert.ok(rows.every((row) => !('email' in row) && !('name' in row)));
   });
 
-  it('of one level, or cleared, or of a retired account are listed where that is asked for', async () => {
+  it('can be limited to one level, to cleared users, or to a retired account', async () => {
     for (const past of pasts) {
       for (const levels of [['high'], ['cleared'], ['low', 'cleared']]) {
         const args = levels.flatMap((level) => ['--level', level]);
@@ -227,7 +228,7 @@ describe('users', () => {
     }
   });
 
-  it('of an earlier time are those of the snapshot that was the newest then, with the names of then', async () => {
+  it('at an earlier time come from the newest snapshot at that time, with the names of that time', async () => {
     let named = 0;
     for (const past of pasts) {
       const snapshots = snapshotsOf(past);
@@ -258,7 +259,7 @@ describe('users', () => {
     assert.ok(named > 0);
   });
 
-  it('are sorted by what is asked for, and searched by the beginning of their id', async () => {
+  it('are sorted as requested, and found by the beginning of their id', async () => {
     const past = main();
     const account = [
       '--account',
@@ -297,10 +298,11 @@ describe('users', () => {
     assert.equal(limited.length, 2);
   });
 
-  // Which other letters have a case is up to the locale of the database: C, as in the containers of the tests, knows of none.
+  // Which other letters have upper and lower case depends on the database's locale: C, as in the test containers, has
+  // none.
   const asciiUpper = (text: string) => text.replace(/[a-z]/g, (letter) => letter.toUpperCase());
 
-  it('are found by email and name, without regard to case, only where identities are asked for', async () => {
+  it('are found by email and name, ignoring case, only with --identities', async () => {
     const past = main();
     const known = [...past.oracle.users].filter(([, { email }]) => email !== null && /[a-z]{3}/i.test(email));
     assert.ok(known.length > 0);
@@ -331,7 +333,7 @@ describe('users', () => {
   });
 });
 
-/** expectedUsers tells the counters in its other list. */
+/** expectedUsers returns the counters in its other list. */
 function countsOf(asOf: readonly Row[], row: Row): Row {
   return { event_count: asOf.find((one) => one['user_id'] === row['user_id'])!['event_count'] };
 }
@@ -339,7 +341,7 @@ function countsOf(asOf: readonly Row[], row: Row): Row {
 describe('diff', () => {
   const NAMES = ['user_id', 'change', 'from_level', 'to_level'];
 
-  it('tells who differs between any two snapshots, by time or by id', async () => {
+  it('lists the users who differ between any two snapshots, by time or by id', async () => {
     const kinds = new Set<unknown>();
     for (const past of pasts) {
       const snapshots = snapshotsOf(past);
@@ -354,7 +356,7 @@ describe('diff', () => {
         const expected = byId(expectedComparison(past, from.at, to.at));
         const byTime = await ask('diff', iso(from.at), iso(to.at + 1_000n), '--account', past.accountId);
         assert.deepEqual(byId(byTime.map((row) => pick(row, NAMES))), expected);
-        // Ids rise over all accounts: one names its account.
+        // Ids rise over all accounts, so an id names its account.
         const byIds = await ask('diff', `#${from.snapshotId}`, String(to.snapshotId));
         assert.deepEqual(byIds, byTime);
         for (const row of byTime) {
@@ -368,7 +370,7 @@ describe('diff', () => {
     assert.ok(kinds.size >= 3, [...kinds].join(', '));
   });
 
-  it('shows the names of the later moment where they are asked for', async () => {
+  it('shows the names at the later moment with --identities', async () => {
     const past = main();
     const [from, to] = [snapshotsOf(past)[0]!, snapshotsOf(past).at(-1)!];
     const rows = await ask('diff', iso(from.at), iso(to.at), '--account', past.accountId, '--identities');
@@ -380,7 +382,7 @@ describe('diff', () => {
     }
   });
 
-  it('takes two snapshots of different accounts for a mistake', async () => {
+  it('refuses two snapshots of different accounts', async () => {
     const [one, two] = [pasts[0]!, pasts[1]!].map((past) => snapshotsOf(past)[0]!.snapshotId);
     const result = await runCommand(['diff', String(one), String(two)], { DATABASE_URL: db.url });
     assert.equal(result.code, 64);
@@ -389,7 +391,7 @@ describe('diff', () => {
 });
 
 describe('the tables', () => {
-  it('fit 80 columns and hold nothing that moves a cursor, whatever people are called', async () => {
+  it("fit 80 columns and hold nothing that moves a cursor, whatever the users' names are", async () => {
     const past = main();
     const first = iso(snapshotsOf(past)[0]!.at);
     for (const args of [
@@ -410,7 +412,7 @@ describe('the tables', () => {
     }
   });
 
-  it('say how many more there are, and JSON gives all of them', async () => {
+  it('say how many rows are left out, and JSON has all of them', async () => {
     const past = main();
     const [from, to] = [snapshotsOf(past)[0]!, snapshotsOf(past).at(-1)!];
     const args = ['diff', iso(from.at), iso(to.at), '--account', past.accountId];

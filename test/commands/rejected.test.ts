@@ -1,4 +1,4 @@
-// `rejected list|show|recheck` in a process of its own, over a real database.
+// `rejected list|show|recheck` in its own process, over a real database.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { RAW_MAX_LENGTH } from '../../src/cloudflare/endpoints/summary/record.ts';
@@ -12,7 +12,7 @@ const ONE = '1'.repeat(32);
 const TWO = '2'.repeat(32);
 const HASHES = {
   acceptable: `aaaa1111${'0'.repeat(56)}`,
-  // Alike for 12 digits.
+  // The first 12 digits are equal.
   bad: `bbbb2222cccc${'1'.repeat(52)}`,
   cut: `bbbb2222cccc${'2'.repeat(52)}`,
   gone: `dddd3333${'0'.repeat(56)}`,
@@ -86,7 +86,7 @@ function assertNothingPersonal(result: CliResult): void {
 }
 
 describe('rejected list', () => {
-  it('shows what waits, by account, without what the records hold', async () => {
+  it('shows the waiting records by account, without their contents', async () => {
     const result = await cli();
     assert.equal(result.code, 0, result.stderr);
     assertFits(result.stdout);
@@ -107,7 +107,7 @@ describe('rejected list', () => {
     assert.doesNotMatch(result.stdout, /dddd3333/);
   });
 
-  it('with --all adds those that are met no more', async () => {
+  it('also shows records that are no longer met with --all', async () => {
     assert.match((await cli('list', '--all')).stdout, /^dddd3333 [^]*?, no longer met$/m);
     const rows = rowsOf(await cli('list', '--all', '--format', 'json'));
     assert.deepEqual(
@@ -116,7 +116,7 @@ describe('rejected list', () => {
     );
   });
 
-  it('is narrowed by --account and --limit, and says what it leaves out', async () => {
+  it('can be limited with --account and --limit, and says how many records it leaves out', async () => {
     assert.deepEqual(
       rowsOf(await cli('list', '--account', TWO, '--format', 'json')).map((row) => row['account_id']),
       [TWO],
@@ -164,7 +164,7 @@ describe('rejected list', () => {
 });
 
 describe('rejected show', () => {
-  it('finds a record by the beginning of its id, and keeps what it holds to itself', async () => {
+  it('finds a record by the beginning of its id, and does not print its contents', async () => {
     const result = await cli('show', 'AAAA');
     assert.equal(result.code, 0, result.stderr);
     assertFits(result.stdout);
@@ -176,7 +176,7 @@ describe('rejected show', () => {
     assert.ok(!('raw' in (json ?? {})));
   });
 
-  it('with --raw shows it last, safe for the terminal', async () => {
+  it('prints the contents last with --raw, escaped for the terminal', async () => {
     const { stdout } = await cli('show', 'aaaa', '--raw');
     assert.match(stdout.trimEnd().split('\n').at(-1) ?? '', /^\{"user_id":.*ada@example\.com.*\}$/);
     assert.ok(!stdout.includes('\u001b') && !stdout.includes('\u202e'));
@@ -185,7 +185,7 @@ describe('rejected show', () => {
     assert.equal(json?.['raw'], JSON.stringify(served));
   });
 
-  it('says so when there is none, when there are several, and when several accounts have it', async () => {
+  it('says when no record, several records, or several accounts match', async () => {
     for (const id of ['1234', 'ada@example.com', `${HASHES.bad}0`, '%']) {
       const none = await cli('show', id);
       assert.equal(none.code, 1);
@@ -208,7 +208,7 @@ describe('rejected show', () => {
 });
 
 describe('rejected recheck', () => {
-  it('says which records this version accepts, which not, and which cannot be told; and changes nothing', async () => {
+  it('says which records this version accepts, rejects or cannot judge, and changes nothing', async () => {
     const state = () =>
       db.rows(`select ctid::text, xmin::text, xmax::text from risk_internal.rejected_records
         union all select ctid::text, xmin::text, xmax::text from risk.users order by 1`);
@@ -224,7 +224,7 @@ describe('rejected recheck', () => {
     assert.deepEqual(await state(), before_);
   });
 
-  it('tells programs the same', async () => {
+  it('gives the same answer as JSON', async () => {
     const rows = rowsOf(await cli('recheck', '--format', 'json'));
     assert.deepEqual(
       rows.map((row) => [row['id'], row['outcome'], row['reason']]),

@@ -1,4 +1,4 @@
-// `serve` as it is deployed: the bundle in a process of its own, signals, HTTP, a database that comes and goes.
+// `serve` as it is deployed: the bundle in its own process, signals, HTTP, a database that goes away and comes back.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,17 +13,17 @@ import { createWorld } from '../../src/simulator/world.ts';
 import { CLI, runCli } from '../support/cli.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 
-/** Bounded, so that what never comes is a failure and not a test that never ends. */
+/** Limited, so that an event that never comes fails the test instead of hanging it. */
 async function until(holds: () => Promise<boolean>): Promise<void> {
   for (let tries = 0; !(await holds()); tries += 1) {
-    assert.ok(tries < 2_000, 'what was waited for never came');
+    assert.ok(tries < 2_000, 'the expected event never came');
     await sleep(20);
   }
 }
 
 const TOKEN = 'serve-test-token';
 const HTTP_TOKEN = 'serve-http-token';
-/** No slot of these begins while a test lasts. */
+/** No slot of these schedules begins during a test. */
 const YEARLY = '0 0 1 1 *';
 const HOURLY = `${(new Date().getMinutes() + 30) % 60} * * * *`;
 
@@ -54,7 +54,7 @@ describe('serve', { concurrency: false }, () => {
   before(async () => {
     db = await migratedDatabase();
     simulator = await simulate([], 1_000);
-    // A second of waiting for every ten pages: walks last.
+    // Every ten pages cost a second of waiting, so walks last.
     throttled = await simulate(['throttle'], 3);
   });
   after(async () => {
@@ -132,21 +132,21 @@ describe('serve', { concurrency: false }, () => {
     for (const [title, more, said] of [
       ['without a database where there is no terminal', { DATABASE_URL: '' }, /DATABASE_URL: must be set/],
       [
-        'on an address that others reach without a token',
+        'on an address that others can reach, without a token',
         { HTTP_HOST: '0.0.0.0' },
         /HTTP_TOKEN: must be set when HTTP_HOST is 0\.0\.0\.0/,
       ],
       [
-        'with a schedule that is none, and says what is wrong with it',
+        'with an invalid schedule, and says what is wrong with it',
         { SYNC_SCHEDULE: '61 25 * * *' },
         /SYNC_SCHEDULE: .*61[^]*SYNC_SCHEDULE: .*25/,
       ],
       [
-        'with everything that is wrong named at once',
+        'with several errors, and names all of them at once',
         { SYNC_SCHEDULE: '61 * * * *', HTTP_HOST: '0.0.0.0', DATABASE_URL: '', PING_URL: 'hc-ping' },
         /4 problems:(?=[^]*SYNC_SCHEDULE)(?=[^]*HTTP_TOKEN)(?=[^]*DATABASE_URL)(?=[^]*PING_URL)/,
       ],
-      ['with a PING_URL that is no address', { PING_URL: 'hc-ping' }, /PING_URL: must be an http/],
+      ['with a PING_URL that is not an address', { PING_URL: 'hc-ping' }, /PING_URL: must be an http/],
     ] as const) {
       test(title, async () => {
         const result = await runCli(['serve'], environment(newAccount(), more));
@@ -167,7 +167,7 @@ describe('serve', { concurrency: false }, () => {
     });
   });
 
-  test('syncs an account that was never synced, tells whoever waits for a ping, and says nothing secret', async () => {
+  test('syncs an account that was never synced, pings the monitor, and logs no secret', async () => {
     const pings: string[] = [];
     const monitor = createHttpServer((request, response) => {
       pings.push(request.url ?? '');
@@ -200,7 +200,7 @@ describe('serve', { concurrency: false }, () => {
     const { code } = await stop(server);
     assert.equal(code, 0);
     assert.deepEqual(await runsOf(accountId), ['cron succeeded']);
-    // Every line between the start of the run and its end names both.
+    // Every line between the start of the run and its end names the run and the account.
     const lines = server.lines();
     const started = lines.findIndex((line) => line.message === 'run started');
     const ended = lines.findIndex((line) => line.message === 'run succeeded');
@@ -211,7 +211,7 @@ describe('serve', { concurrency: false }, () => {
       if (secret !== '') assert.ok(!server.stderr().includes(secret), `${secret} was logged`);
   });
 
-  test('makes up for a day of missed slots with one run, though two replicas start; and for none while the data is fresh', async () => {
+  test('runs once for a day of missed slots, although two replicas start, and not at all while the data is fresh', async () => {
     const accountId = newAccount();
     const hourly = { SYNC_SCHEDULE: HOURLY };
     await runCli(['sync'], environment(accountId));
@@ -222,7 +222,7 @@ describe('serve', { concurrency: false }, () => {
     );
     const replicas = [serve(accountId, hourly), serve(accountId, hourly)];
     await Promise.race(replicas.map((replica) => replica.logged('run succeeded')));
-    // The other one has looked, too, by now, and once more.
+    // By now the other replica has looked, and it looks once more.
     await Promise.all(replicas.map((replica) => replica.logged('serving')));
     await sleep(1_500);
     for (const replica of replicas) assert.equal((await stop(replica)).code, 0);
@@ -235,7 +235,7 @@ describe('serve', { concurrency: false }, () => {
     assert.equal((await runsOf(accountId)).length, 2);
   });
 
-  test('a run over HTTP says how it began, and a second wish while it lasts meets it', async () => {
+  test('a run started over HTTP reports its start, and a second request during the run is queued', async () => {
     const accountId = newAccount();
     await runCli(['sync'], environment(accountId));
     const server = serve(accountId, {
@@ -258,7 +258,7 @@ describe('serve', { concurrency: false }, () => {
   });
 
   describe('at SIGTERM', () => {
-    test('with nothing to do it is gone at once', async () => {
+    test('exits at once when no run is active', async () => {
       const accountId = newAccount();
       const server = serve(accountId);
       await server.logged('run succeeded');
@@ -275,7 +275,7 @@ describe('serve', { concurrency: false }, () => {
       assert.equal(await leases(), 0);
     });
 
-    test('in the middle of a walk it gives up the walk, and records it', async () => {
+    test('gives up a walk under way, and records the run', async () => {
       const accountId = newAccount();
       const server = serve(accountId, { CLOUDFLARE_BASE_URL: throttled.url });
       await server.logged('throttled by Cloudflare, waiting');
@@ -286,7 +286,7 @@ describe('serve', { concurrency: false }, () => {
       assert.equal(await leases(), 0);
     });
 
-    /** Runs `work` while nobody can publish. */
+    /** Runs `work` while no run can publish. */
     async function withPublishHeld(work: () => Promise<void>): Promise<void> {
       const client = await db.pool.connect();
       await client.query('begin');
@@ -305,7 +305,7 @@ describe('serve', { concurrency: false }, () => {
         )
       ).length;
 
-    test('in the middle of a publish it waits for its end', async () => {
+    test('waits for the end of a publish under way', async () => {
       const accountId = newAccount();
       let server: ReturnType<typeof serve> | undefined;
       await withPublishHeld(async () => {
@@ -322,7 +322,7 @@ describe('serve', { concurrency: false }, () => {
       assert.equal(await leases(), 0);
     });
 
-    test('a second signal ends it at once, and the next run takes over', async () => {
+    test('ends at once on a second signal, and the next run takes over', async () => {
       const accountId = newAccount();
       await withPublishHeld(async () => {
         const server = serve(accountId);
@@ -340,7 +340,7 @@ describe('serve', { concurrency: false }, () => {
     });
   });
 
-  test('beside a newer release it writes nothing, says so, and goes on when that is taken back', async () => {
+  test('writes nothing on the database of a newer release, says so, and goes on when that release is undone', async () => {
     const accountId = newAccount();
     const server = serve(accountId, { SYNC_SCHEDULE: '* * * * * *' });
     await server.logged('run succeeded');
@@ -368,7 +368,7 @@ describe('serve', { concurrency: false }, () => {
     assert.equal((await stop(server)).code, 0);
   });
 
-  test('a database that is not there yet is waited for, with probes that say so', async () => {
+  test('waits for a database that is not there yet, and its probes say so', async () => {
     const target = new URL(db.url);
     const door = createServer((socket) => {
       const server = connect(Number(target.port), target.hostname);
@@ -394,7 +394,7 @@ describe('serve', { concurrency: false }, () => {
     door.close();
   });
 
-  test('a token that is refused is told in the log, with what to do, and not repeated', async () => {
+  test('logs a refused token with what to do, and does not print the token', async () => {
     const accountId = newAccount();
     const server = serve(accountId, { CLOUDFLARE_API_TOKEN: 'a-token-of-nobody' });
     const line = (await server.logged('run failed')) as Line & Record<string, string>;
@@ -404,7 +404,7 @@ describe('serve', { concurrency: false }, () => {
     assert.equal((await stop(server)).code, 0);
   });
 
-  test('a local time zone is warned of the nights that skip or repeat a slot', async () => {
+  test('warns of the nights in which a local time zone skips or repeats a slot', async () => {
     const server = serve(newAccount(), { SYNC_SCHEDULE: '30 2 * * *', SYNC_TIMEZONE: 'Europe/Berlin' });
     await server.logged('daylight saving skips these times of the schedule');
     await server.logged('daylight saving repeats these times of the schedule, they run once');

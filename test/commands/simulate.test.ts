@@ -1,4 +1,4 @@
-// The simulator as a process of its own: where it listens, and that it ends in order.
+// The simulator in its own process: where it listens, and that it stops in order.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { CLI } from '../support/cli.ts';
 
-/** An address of this machine that a server on 127.0.0.1 does not answer at. */
+/** An address of this machine on which a server on 127.0.0.1 does not answer. */
 const elsewhere =
   Object.values(networkInterfaces())
     .flat()
@@ -35,7 +35,7 @@ async function start(...args: string[]) {
   };
 }
 
-/** Without credentials, any answer will do: 401 is one. */
+/** Any answer will do. Without credentials, 401 is one. */
 const answersAt = async (url: string, hostname: string): Promise<boolean> => {
   const target = new URL(`${url}/accounts`);
   target.hostname = hostname;
@@ -45,7 +45,7 @@ const answersAt = async (url: string, hostname: string): Promise<boolean> => {
   );
 };
 
-test('listens on loopback alone unless told otherwise, and SIGTERM ends it with 0', async () => {
+test('listens on loopback by default, and SIGTERM ends it with exit 0', async () => {
   const simulator = await start();
   assert.equal(await answersAt(simulator.url, '127.0.0.1'), true);
   assert.equal(await answersAt(simulator.url, elsewhere), false);

@@ -1,5 +1,5 @@
-// Messages promise a stack trace with LOG_LEVEL=debug: from the environment and from `.env`, and also while the configuration is
-// still being read. It names places, and never the message of the defect, which may quote anything.
+// Messages promise a stack trace with LOG_LEVEL=debug, from the environment and from `.env`, also while the
+// configuration is being read. A trace names places, but never the defect's message, because it may quote anything.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { describe, test, type TestContext } from 'node:test';
 import { runCli, type CliResult } from '../support/cli.ts';
 
 const ADDRESS = 'ada@example.com';
-/** The first thing that every command asks the system for is the home folder, while it reads the configuration. */
+/** To read the configuration, every command first asks the system for the home folder. */
 const DEFECT = `import os from 'node:os';
 import { syncBuiltinESMExports } from 'node:module';
 os.homedir = function homeless() { throw new RangeError('${ADDRESS}\\n    at ${ADDRESS}') };
@@ -36,12 +36,12 @@ describe('a defect while the configuration is read', () => {
       { dotEnv: 'LOG_LEVEL=debug\n', args: ['database', 'url'] },
     ],
     [
-      'with an empty LOG_LEVEL over the one in .env',
+      'with an empty LOG_LEVEL that overrides the one in .env',
       true,
       { dotEnv: 'LOG_LEVEL=debug', env: { LOG_LEVEL: '' } },
     ],
     [
-      'with a level of the environment over the one in .env',
+      'with a level in the environment that overrides the one in .env',
       false,
       { dotEnv: 'LOG_LEVEL=debug', env: { LOG_LEVEL: 'info' } },
     ],

@@ -1,4 +1,4 @@
-// What `status` says of accounts in every state, with a schedule of one slot a month: it was the first of the month.
+// What `status` says about accounts in every state, with one slot a month, on the first.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { drizzle } from 'drizzle-orm/node-postgres';
@@ -36,7 +36,7 @@ before(async () => {
   ]);
   const key = (account: string) => keys.get(account)!;
 
-  // A partial streak, a run under way, and the slot of the month done.
+  // A partial streak, a run under way, and the month's slot done.
   await sample.snapshot(key(BUSY), ago(40 * DAY));
   await sample.snapshot(key(BUSY), ago(30 * DAY), { verdict: 'partial' });
   await sample.snapshot(key(BUSY), ago(20 * DAY), { verdict: 'partial' });
@@ -47,7 +47,7 @@ before(async () => {
   await lease(BUSY, 900, ago(60_000), new Date(now + 3_600_000).toISOString());
   await sample.rejected({ account_key: key(BUSY), record_hash: 'a'.repeat(64), raw: '{}', last_run_id: 3 });
 
-  // Three failures since a snapshot of long ago, of which the last was the slot's.
+  // Three failures since an old snapshot; the last failure belongs to the slot.
   await sample.snapshot(key(STALE), ago(100 * DAY));
   for (const scheduled_for of [null, null, FIRST])
     await sample.run({
@@ -60,7 +60,7 @@ before(async () => {
       scheduled_for,
     });
 
-  // A process that died on the way.
+  // A process that died during its run.
   await sample.snapshot(key(LEFT), ago(10 * DAY), { verdict: 'partial' });
   await lease(LEFT, 901, ago(2 * DAY), ago(2 * DAY));
   await sample.snapshot(key(RETIRED), ago(300 * DAY));
@@ -99,7 +99,7 @@ function runStatus(url: string, ...args: string[]) {
   return runCommand(['status', ...args], env);
 }
 
-/** The lines of one account, unwrapped. */
+/** The lines of one account, with wrapping undone. */
 async function linesOf(account: string): Promise<string> {
   const text = (await status('--accounts')).replace(/\n {4}/g, ' ');
   const lines = text.split('\n');
@@ -109,7 +109,7 @@ async function linesOf(account: string): Promise<string> {
 }
 
 describe('status', () => {
-  it('tells a fresh account with a run under way, a partial streak and records that wait', async () => {
+  it('shows a fresh account with a run under way, a partial streak and waiting rejected records', async () => {
     const text = await linesOf(BUSY);
     assert.match(text, /^1{32}  0 users, 20 days ago \(snapshot 3, partial\)$/m);
     assert.match(text, /^  fresh: stale after 62 days without a snapshot/m);
@@ -129,7 +129,7 @@ describe('status', () => {
     assert.doesNotMatch(text, /failed/);
   });
 
-  it('tells that an account is stale, and what fails in a row', async () => {
+  it('shows that an account is stale, and what fails in a row', async () => {
     const text = await linesOf(STALE);
     assert.match(text, /^2{32} \(Head \ufffd\[2Joffice\)  0 users, 100 days ago/m);
     assert.match(text, /^  STALE: no snapshot for more than 62 days/m);
@@ -138,7 +138,7 @@ describe('status', () => {
     assert.match(text, /^  failed runs in a row since then: 3$/m);
   });
 
-  it('tells a run that was left behind, and a slot that nobody ran', async () => {
+  it('shows a silent run, and a slot without a run', async () => {
     const text = await linesOf(LEFT);
     assert.match(text, /^  silent: run 901 .*, no heartbeat for 2 days; the next run takes over$/m);
     assert.match(text, /^  last slot .*: no run for it has ended yet$/m);
@@ -147,7 +147,7 @@ describe('status', () => {
     assert.match(await linesOf(LEFT), /: no run for it; is serve running with this schedule\?$/m);
   });
 
-  it('asks nothing of an account that is retired, and no slot of one that is new', async () => {
+  it('shows no problem for a retired account, and no missed slot for a new one', async () => {
     assert.match(await linesOf(RETIRED), /^4{32}  retired [^\n]+$/);
     const text = await linesOf(NEW);
     assert.match(text, /^5{32}  no snapshot yet\n  no sync is running$/);
@@ -158,7 +158,7 @@ describe('status', () => {
     await added(ago(0));
   });
 
-  it('ends with the next slot and the runs, unless the accounts alone are wanted', async () => {
+  it('ends with the next slot and the runs, unless --accounts is given', async () => {
     const next = `next slot of the schedule (0 0 1 * *, UTC): ${NEXT.slice(0, 10)} 00:00 UTC, in `;
     const whole = (await status()).replace(/\n {2}(?=\S)/g, ' ');
     assert.ok(whole.includes(next));
@@ -167,7 +167,7 @@ describe('status', () => {
     for (const line of (await status()).split('\n')) assert.ok(line.length <= 80, line);
   });
 
-  it('shows the runs of each account below it, so that a busy one hides nobody', async () => {
+  it('shows the runs of each account below it, so that a busy account hides no other', async () => {
     const blocks = (await status('--limit', '2')).split(/^(?=\d{32} )/m);
     const runs = (account: string) => {
       const block = blocks.find((one) => one.startsWith(account)) ?? assert.fail(account);
@@ -186,7 +186,7 @@ describe('status', () => {
     );
   });
 
-  it('knows no account that was mistyped, whatever the format', async () => {
+  it('refuses an unknown account in every format', async () => {
     for (const format of ['table', 'json', 'csv']) {
       const { code, stdout, stderr } = await runStatus(db.url, '--account', 'typo', '--format', format);
       assert.deepEqual([code, stdout], [1, '']);
@@ -194,7 +194,7 @@ describe('status', () => {
     }
   });
 
-  it('tells a role for readers all but who is syncing, and says so', async () => {
+  it('shows a read-only role everything except which sync is running, and says so', async () => {
     await createRoles(db.pool);
     await db.pool.query("create role status_reader login password 'reader' in role risk_reader");
     const url = Object.assign(new URL(db.url), { username: 'status_reader', password: 'reader' }).href;
@@ -221,7 +221,7 @@ describe('status', () => {
     }
   });
 
-  it('gives a program a row per account', async () => {
+  it('gives one row per account as JSON', async () => {
     const rows = JSON.parse(await status('--accounts', '--format', 'json')) as Record<string, unknown>[];
     const of = (account: string) => rows.find((row) => row['account_id'] === account)!;
     const some = (row: Record<string, unknown>, names: string[]) => names.map((name) => row[name]);
@@ -240,7 +240,7 @@ describe('status', () => {
     assert.match(csv, /^account_id,label,retired_at,snapshot_id,/);
   });
 
-  it('without --accounts still gives a program the runs', async () => {
+  it('still gives the runs as JSON without --accounts', async () => {
     const rows = JSON.parse(await status('--format', 'json')) as Record<string, unknown>[];
     assert.equal(rows.length, 9);
     assert.deepEqual(Object.keys(rows[0]!).slice(0, 4), ['account_id', 'run_id', 'trigger', 'scheduled_for']);

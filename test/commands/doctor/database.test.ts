@@ -1,4 +1,4 @@
-// `doctor` of a database, a history or runs that are not as they should be: a real process, a real database.
+// `doctor` on a database, a history or runs with a defect: a real process, a real database.
 import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
 import { Client } from 'pg';
@@ -23,7 +23,7 @@ describe('the database', () => {
     'rejected',
   ];
 
-  test('that does not answer fails with exit 75, its checks are skipped, and Cloudflare is asked', async (t) => {
+  test('that does not answer fails with exit 75, its checks are skipped, and Cloudflare is still checked', async (t) => {
     const p = await patient(t, { synced: false });
     const diagnosis = await p.doctor({ DATABASE_URL: 'postgres://u:hidden-word@127.0.0.1:1/x' });
     assertLine(diagnosis, {
@@ -63,7 +63,7 @@ describe('the database', () => {
     ],
     ['changed', "update risk_internal.migrations set hash = 'edited' where id = 2", /MIGRATION_CHANGED/],
   ] as const) {
-    test(`whose schema is ${what} fails with exit 78, and its tables are not looked at`, async (t) => {
+    test(`whose schema is ${what} fails with exit 78, and its tables are not checked`, async (t) => {
       const p = await patient(t);
       await p.sql(statement);
       const diagnosis = await p.doctor();
@@ -73,7 +73,7 @@ describe('the database', () => {
     });
   }
 
-  test('whose role has settings that matter is told which', async (t) => {
+  test('whose role has harmful settings is reported with these settings', async (t) => {
     const p = await patient(t);
     const role = await roleOn(t, p, 'superuser connection limit 4');
     const env = { DATABASE_URL: role.url };
@@ -95,7 +95,7 @@ describe('the database', () => {
     });
   });
 
-  test('in another encoding than UTF8 fails with exit 78', async (t) => {
+  test('with an encoding other than UTF8 fails with exit 78', async (t) => {
     const p = await patient(t, { synced: false });
     const latin = `${new URL(p.databaseUrl).pathname.slice(1)}_latin`;
     await p.sql(`create database ${latin} encoding 'LATIN1' template template0 locale 'C'`);
@@ -117,7 +117,7 @@ describe('the database', () => {
     });
   });
 
-  test('whose role may only read the contract is examined as far as it may, and the rest is skipped by name', async (t) => {
+  test('that the role may only read through the contract is checked as far as possible; the other checks are named and skipped', async (t) => {
     const p = await patient(t);
     const role = await roleOn(t, p, '');
     await p.sql(
@@ -140,7 +140,7 @@ describe('the database', () => {
     assert.equal(diagnosis.line('history').status, 'ok');
   });
 
-  test('whose role may sync and not migrate is a warning, until there is something to migrate', async (t) => {
+  test('with a role that may sync but not migrate is a warning, until there is a migration to apply', async (t) => {
     const p = await patient(t);
     const role = await roleOn(t, p, '');
     for (const schema of ['risk', 'risk_internal'])
@@ -161,7 +161,7 @@ describe('the database', () => {
     assert.equal((await p.doctor(env)).line('privileges').status, 'failed');
   });
 
-  test('with a table that is locked says that it cannot tell, and goes on', async (t) => {
+  test('with a locked table is reported as unknown, and the other checks go on', async (t) => {
     const p = await patient(t);
     const client = new Client({ connectionString: p.databaseUrl });
     await client.connect();
@@ -178,7 +178,7 @@ describe('the database', () => {
   });
 });
 
-describe('the history', () => {
+describe('a history', () => {
   const user = '(select min(user_key) from risk.users where max_risk_level is not null)';
   for (const [what, statement, found] of [
     [
@@ -208,7 +208,7 @@ describe('the history', () => {
       /^1 user with a level period that contradicts the current state/,
     ],
     [
-      'an open period that begins at another time than the state says',
+      'an open period that does not begin when the state says',
       `update risk.user_levels set valid_from = valid_from - interval '1 hour' where user_key = ${user}`,
       /^1 user with a level period that contradicts the current state/,
     ],
@@ -225,7 +225,7 @@ describe('the history', () => {
     });
   }
 
-  test('whose newest snapshot counts otherwise than a recount fails with exit 1', async (t) => {
+  test('whose newest snapshot has other counts than a recount fails with exit 1', async (t) => {
     const p = await patient(t);
     await p.sql('update risk.snapshots set user_count = user_count + 1, met_count = met_count + 1');
     assertOnly(await p.doctor(), {
@@ -253,7 +253,7 @@ describe('the runs', () => {
      select account_key, 41, gen_random_uuid(), 'cli', now() - interval '10 minutes', now() - interval '${silent}', 'elsewhere', '${process}'
        from risk.accounts`;
 
-  test('a live lease is named; a silent one is a warning, and so is one whose process has died here', async (t) => {
+  test('a live lease is named; a silent lease, or a lease whose process has died on this host, is a warning', async (t) => {
     const p = await patient(t);
     await p.sql(lease('3 seconds', ''));
     const live = await p.doctor();
@@ -268,7 +268,7 @@ describe('the runs', () => {
       mend: /next run takes over/,
     });
     const [boot, namespace] = processIdentity().process.split('/');
-    // Only Linux tells.
+    // Only Linux knows whether the process is dead.
     if (namespace === undefined) return;
     await p.sql('delete from risk_internal.leases');
     await p.sql(lease('1 second', `${boot}/${namespace}/999999999/1`));
@@ -294,7 +294,7 @@ describe('the runs', () => {
     assert.deepEqual(troubles(await p.doctor({ SYNC_SCHEDULE: '0 */2 * * *' })), []);
   });
 
-  test('failed runs are a warning with the code and what to do', async (t) => {
+  test('failed runs are a warning, with the code and what to do', async (t) => {
     const p = await patient(t);
     p.simulator.setFaults(['forbidden']);
     for (let turn = 0; turn < 2; turn++) assert.equal((await runCommand(['sync'], p.env, p.folder)).code, 77);
@@ -320,7 +320,7 @@ describe('the runs', () => {
     });
   });
 
-  test('rejected records that wait are a warning', async (t) => {
+  test('waiting rejected records are a warning', async (t) => {
     const p = await patient(t, { synced: false });
     p.simulator.setFaults(['bad-record']);
     await p.sync();
@@ -362,7 +362,7 @@ describe('the runs', () => {
   });
 });
 
-/** A role of its own for the test, on the patient's database. */
+/** A role for this test alone, on the patient's database. */
 async function roleOn(
   t: TestContext,
   p: Patient,

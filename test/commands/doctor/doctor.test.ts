@@ -1,5 +1,5 @@
-// `doctor` as people start it: a real process, the simulated API, a real database; one thing made wrong at a time. Here: an
-// account that is well, the configuration, the credentials.
+// `doctor` as people start it: a real process, the simulated API, a real database. Each test makes one thing wrong.
+// Here: a healthy account, the configuration, the credentials.
 import assert from 'node:assert/strict';
 import { mkdir, writeFile, chmod } from 'node:fs/promises';
 import path from 'node:path';
@@ -11,8 +11,8 @@ import { runCommand } from '../../support/run-command.ts';
 import { assertLine, assertOnly, skippedAfter, troubles } from '../../support/world/doctor-findings.ts';
 import { ACCOUNT, assertDiscreet, AUTH, OTHER_ACCOUNT, patient } from '../../support/world/doctor-patient.ts';
 
-describe('an account that is well', () => {
-  test('is said to be well in every line, in a stable order, and doctor exits 0', async (t) => {
+describe('a healthy account', () => {
+  test('is reported as healthy in every line, in a stable order, and doctor exits 0', async (t) => {
     const diagnosis = await (await patient(t)).doctor();
     assert.deepEqual(troubles(diagnosis), []);
     assert.equal(diagnosis.code, 0);
@@ -31,7 +31,7 @@ describe('an account that is well', () => {
     assert.match(diagnosis.line('credentials').found, /API token of a user, active, never expires/);
   });
 
-  test('is shown as lines that fit 80 columns, without colours where there is no terminal', async (t) => {
+  test('is shown in lines of at most 80 columns, without colours when the output is not a terminal', async (t) => {
     const { env, folder } = await patient(t);
     const said = await runCommand(['doctor'], env, folder);
     assertDiscreet(said);
@@ -44,7 +44,7 @@ describe('an account that is well', () => {
     assert.match(said.stdout, /\n\n1 warning, 18 ok\n$/);
   });
 
-  test('is left as it was, and a database without a schema stays without one', async (t) => {
+  test('is left unchanged, and a database without a schema stays without one', async (t) => {
     const p = await patient(t);
     const before = await fingerprint(p.databaseUrl);
     assert.equal((await p.doctor()).code, 0);
@@ -64,7 +64,7 @@ describe('an account that is well', () => {
     await fresh.sql('create schema risk');
   });
 
-  test('is asked about without any request to Cloudflare with --offline', async (t) => {
+  test('is checked without any request to Cloudflare with --offline', async (t) => {
     const p = await patient(t);
     const front = await startFront(t, p.simulator.url);
     const online = ['credentials', 'rate_budget', 'account', 'lookups', 'paging', 'walk_time'];
@@ -83,7 +83,7 @@ describe('an account that is well', () => {
 });
 
 describe('the configuration', () => {
-  test('is a failed line that lists every problem, and nothing else is looked at', async (t) => {
+  test('with errors is one failed line that lists every problem, and nothing else is checked', async (t) => {
     const p = await patient(t, { synced: false });
     const diagnosis = await p.doctor({
       SYNC_SCHEDULE: 'now and then',
@@ -100,7 +100,7 @@ describe('the configuration', () => {
     assert.deepEqual(troubles(diagnosis), ['configuration failed', ...skippedAfter('configuration')]);
   });
 
-  test('without credentials fails, and the database is looked at all the same', async (t) => {
+  test('without credentials fails, and the database is still checked', async (t) => {
     const p = await patient(t);
     const diagnosis = await p.doctor({ CLOUDFLARE_API_TOKEN: '' });
     assertLine(diagnosis, { check: 'configuration', status: 'failed', code: 78, found: /No credentials/ });
@@ -108,7 +108,7 @@ describe('the configuration', () => {
     assert.equal(diagnosis.line('counts').status, 'ok');
   });
 
-  test('names what .env probably does not mean: typing errors, what is shadowed, and an open file', async (t) => {
+  test('is a warning when .env holds typing errors, overridden settings, or can be read by everyone', async (t) => {
     const p = await patient(t, { synced: false });
     const file = path.join(p.folder, '.env');
     await writeFile(file, 'SYNC_SHEDULE=* * * * *\nCLOUDFLARE_API_TOKEN=another-token-1234\n');
@@ -133,7 +133,7 @@ describe('the configuration', () => {
     });
   });
 
-  test('a wrong --account is a mistake at the prompt: exit 64, nothing is examined', async (t) => {
+  test('a wrong --account is a usage error: exit 64, and nothing is checked', async (t) => {
     const p = await patient(t, { synced: false });
     const { code, stdout, stderr } = await p.doctor({}, ['--account', OTHER_ACCOUNT]);
     assert.equal(code, 64);
@@ -141,7 +141,7 @@ describe('the configuration', () => {
     assert.match(stderr, /ACCOUNT_NOT_CONFIGURED/);
   });
 
-  test('a proxy that cannot be one fails the credentials, and the database is looked at all the same', async (t) => {
+  test('an unusable proxy fails the credentials, and the database is still checked', async (t) => {
     const p = await patient(t);
     const diagnosis = await p.doctor({ HTTP_PROXY: 'nonsense' });
     assertLine(diagnosis, { check: 'credentials', status: 'failed', code: 78, found: /PROXY_UNUSABLE/ });
@@ -151,7 +151,7 @@ describe('the configuration', () => {
 });
 
 describe('the credentials', () => {
-  test('a wrong token fails once, with exit 77, and is not shown', async (t) => {
+  test('a wrong token fails once, with exit 77, and is not printed', async (t) => {
     const p = await patient(t);
     const token = 'wrong-token-that-must-not-show';
     const diagnosis = await p.doctor({ CLOUDFLARE_API_TOKEN: token });
@@ -169,7 +169,7 @@ describe('the credentials', () => {
     assert.ok(!`${diagnosis.stdout}${diagnosis.stderr}`.includes(token));
   });
 
-  test('a disabled and an expired token fail by their own word', async (t) => {
+  test('a disabled token and an expired token each fail with their own message', async (t) => {
     for (const tokenStatus of ['disabled', 'expired'] as const) {
       const p = await patient(t, { auth: { tokenStatus }, synced: false });
       const diagnosis = await p.doctor();
@@ -183,7 +183,7 @@ describe('the credentials', () => {
     }
   });
 
-  test('a token that expires within two weeks is a warning; one that lives longer is not', async (t) => {
+  test('a token that expires within two weeks is a warning; a token that lives longer is not', async (t) => {
     const inDays = (days: number) => ({ auth: { tokenExpires: new Date(Date.now() + days * 86_400_000) } });
     const soon = await (await patient(t, inDays(13))).doctor();
     assertOnly(soon, {
@@ -196,13 +196,13 @@ describe('the credentials', () => {
     assert.deepEqual(troubles(await (await patient(t, inDays(60))).doctor()), []);
   });
 
-  test('a token of the account is known at the address of the account', async (t) => {
+  test("a token of the account is verified at the account's address", async (t) => {
     const diagnosis = await (await patient(t, { auth: { tokenOwner: 'account' } })).doctor();
     assert.deepEqual(troubles(diagnosis), []);
     assert.match(diagnosis.line('credentials').found, /API token of the account, active/);
   });
 
-  test('an API that does not speak of tokens is believed when it serves the summary', async (t) => {
+  test('a token that the API cannot verify is accepted when the API serves the summary', async (t) => {
     const p = await patient(t);
     const front = await startFront(t, p.simulator.url);
     const failure = {
@@ -216,7 +216,7 @@ describe('the credentials', () => {
     assert.match(diagnosis.line('credentials').found, /accepted by the risk summary/);
   });
 
-  test('email and key are known by their kind; a wrong key and a token as the key fail', async (t) => {
+  test('email and key are named as such; a wrong key fails, and so does a token given as the key', async (t) => {
     const p = await patient(t);
     const env = { CLOUDFLARE_API_TOKEN: '', CLOUDFLARE_EMAIL: AUTH.email, CLOUDFLARE_API_KEY: AUTH.key };
     const good = await p.doctor(env);
@@ -251,7 +251,7 @@ describe('the credentials', () => {
   });
 });
 
-/** Every row of every table with the transactions that touched it, and the sequences. */
+/** Every row of every table with the transactions that wrote it, and the sequences. */
 async function fingerprint(url: string): Promise<unknown> {
   const client = new Client({ connectionString: url });
   await client.connect();

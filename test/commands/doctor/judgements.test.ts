@@ -1,4 +1,4 @@
-// What `doctor` makes of facts that a test cannot bring about: other servers, other clocks, answers that nobody has seen yet.
+// How `doctor` judges facts that a test cannot cause: other servers, other clocks, answers not seen yet.
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { describe, test } from 'node:test';
@@ -40,7 +40,7 @@ const GOOD: ServerFacts = {
 
 const what = ({ status, exit, found }: Line): string => `${status} ${exit} ${found}`;
 
-test('PostgreSQL 15 to 18 are fine, an older one fails, a newer or a slow one is a warning', () => {
+test('PostgreSQL 15 to 18 pass, an older one fails, and a newer or slow one is a warning', () => {
   assert.equal(what(judgeServer('here', 150_018, 1)), 'ok 0 PostgreSQL 15.18, here, answers in 1.0 ms');
   assert.match(what(judgeServer('here', 140_011, 1)), /^failed 78 PostgreSQL 14\.11.*too old/);
   assert.match(
@@ -51,7 +51,7 @@ test('PostgreSQL 15 to 18 are fine, an older one fails, a newer or a slow one is
   assert.match(what(judgeServer('here', 190_000, 300)), /newer than the tested versions; slow$/);
 });
 
-test('each setting of the server that matters is named', () => {
+test('each relevant setting of the server is named', () => {
   const cases: [Partial<ServerFacts>, RegExp][] = [
     [{}, /^ok 0 safe and writable, 90 connections left$/],
     [{ isStandby: true, readOnly: true }, /^failed 75 the server is a standby: nothing can be written$/],
@@ -76,7 +76,7 @@ test('each setting of the server that matters is named', () => {
   for (const [facts, expected] of cases) assert.match(what(judgeSettings({ ...GOOD, ...facts })), expected);
 });
 
-test('a role that may not migrate fails only when there is something to migrate', () => {
+test('a role that may not migrate fails only when there is a migration to apply', () => {
   const role = { mayCreate: true, notOwned: ['risk'], notWritable: [] };
   assert.match(what(judgePrivileges(role, false)), /^warning 0 does not own risk/);
   assert.match(what(judgePrivileges(role, true)), /^failed 77 DATABASE_PERMISSION: does not own risk/);
@@ -108,7 +108,7 @@ describe('a token', () => {
       assert.match(what(judgeToken({ ...active, ...state }, 'user', now)), expected);
   });
 
-  test('that nothing is known of is left to the summary; one that is refused fails unless the summary took it', () => {
+  test('with unknown state is left to the summary; a refused token fails unless the summary accepted it', () => {
     const error = (code: ErrorCode) =>
       new OperatorError({ code, happened: 'it happened', means: '', todo: 'mend it' });
     const unknown = [error('ENDPOINT_NOT_FOUND'), error('ACCOUNT_NOT_FOUND')];
@@ -126,7 +126,7 @@ describe('a token', () => {
   });
 });
 
-test('clocks are compared in pairs, and the one that is wrong is named', () => {
+test('clocks are compared in pairs, and the wrong one is named', () => {
   assert.match(what(judgeClocks(null, null)), /^skipped/);
   assert.match(what(judgeClocks(null, 59_000)), /^ok 0 this host, the database: within 59\.0 s$/);
   const database = judgeClocks(500, 360_000);
@@ -136,13 +136,17 @@ test('clocks are compared in pairs, and the one that is wrong is named', () => {
   );
   assert.match(database.mend ?? '', /Correct the clock of the database/);
   const here = judgeClocks(-400_000, -400_500);
-  assert.equal(here.status, 'warning', 'API and database agree: snapshots stand for the right time');
+  assert.equal(here.status, 'warning', 'API and database agree: snapshots have the right time');
   assert.match(here.mend ?? '', /Correct the clock of this host/);
   assert.match(judgeClocks(null, 600_000).mend ?? '', /Correct the wrong clock/);
-  assert.equal(judgeClocks(null, 600_000).status, 'warning', 'without the API nobody knows which');
+  assert.equal(
+    judgeClocks(null, 600_000).status,
+    'warning',
+    'without the API, it is unknown which clock is wrong',
+  );
 });
 
-test('the budget of requests is judged by the tightest of what the answers state', () => {
+test('the request budget is judged by the tightest limit that the answers state', () => {
   assert.match(what(judgeBudget(null)), /^skipped/);
   assert.match(what(judgeBudget([])), /^ok 0 the answers state no limit/);
   const many = { remaining: 900, resetMs: 60_000, quota: 1_200, windowMs: 300_000 };
@@ -157,7 +161,7 @@ test('the budget of requests is judged by the tightest of what the answers state
   );
 });
 
-test('what becomes of absent users whose records cannot be asked is told as the runs will do it', () => {
+test('absent users whose records cannot be asked are reported with what the next runs will do', () => {
   const judged = (lookups: object) => judgeAbsences(3, { runId: 7, evidence: readEvidence({ lookups }) });
   const cases: [lookups: object, found: RegExp, mend: RegExp][] = [
     [{ state: 'refused' }, /run 7 could not ask about absent users \(refused\)$/, /two complete walks/],
@@ -205,7 +209,7 @@ describe('paging', () => {
   const run = (paging: object) => ({ runId: 7, usersMet: 2_500, evidence: readEvidence({ paging }) });
   const usual = describePaging(probe({}));
 
-  test('is described in the words of a walk', () => {
+  test('is described with the words of a walk', () => {
     assert.deepEqual(usual, {
       page: 'honoured',
       per_page: 'honoured',
@@ -230,7 +234,7 @@ describe('paging', () => {
     assert.equal(few.page, 'not_needed');
   });
 
-  test('that was otherwise in the last runs is a warning that names what and since when', () => {
+  test('that changed in the last runs is a warning that names what changed, and since when', () => {
     assert.match(
       what(judgePaging(probe({}), [run(usual), run(usual)])),
       /^ok 0 page and per_page honoured, 1,000 users per page/,
@@ -246,7 +250,7 @@ describe('paging', () => {
     );
   });
 
-  test('that is ignored fails when the total says that users are missing, and warns when nothing says so', () => {
+  test('that is ignored fails when the total says that users are missing, and warns when no total says so', () => {
     const ignored = { small: page(0, 50), second: page(0, 50) };
     const first = page(0, 50, { total_count: 120 });
     assert.match(
@@ -260,16 +264,16 @@ describe('paging', () => {
     assert.match(what(judgePaging(probe({ ...ignored, first: page(0, 47) }), [])), /^ok 0/);
   });
 
-  test('takes as long as its pages take side by side, or as the rate limit allows', () => {
+  test('takes as long as its parallel pages take, or as long as the rate limit demands', () => {
     assert.equal(passTime({ pages: 100, pageMs: 400, concurrency: 4, rateShare: 0.8 }), 10_000);
     assert.equal(passTime({ pages: 1, pageMs: 400, concurrency: 4, rateShare: 0.8 }), 400);
-    // 960 at once, and 960 more whenever five minutes have passed.
+    // 960 requests at once, and 960 more after every five minutes.
     assert.equal(passTime({ pages: 960, pageMs: 1, concurrency: 4, rateShare: 0.8 }), 240);
     assert.equal(passTime({ pages: 961, pageMs: 1, concurrency: 4, rateShare: 0.8 }), 300_000);
     assert.equal(passTime({ pages: 2_880, pageMs: 1, concurrency: 4, rateShare: 0.8 }), 600_000);
   });
 
-  test('is measured against the time budget, and without any number of users it is not known', () => {
+  test('is measured against the time budget, and is unknown without a number of users', () => {
     const sync = { concurrency: 4, rateShare: 0.8, timeBudgetMs: 60_000 };
     assert.match(what(judgeWalkTime(probe({}), [], sync)), /^ok 0 about 100 ms for 4 pages, of 1 min$/);
     assert.match(
@@ -322,12 +326,16 @@ describe('the report', () => {
       [{ isTTY: true }, { TERM: 'dumb' }],
       [{}, {}],
     ] as const) {
-      assert.ok(!shown(terminal, env).includes('\u001b'), 'not even those of an account id');
+      assert.ok(!shown(terminal, env).includes('\u001b'), 'an account id cannot bring colours either');
     }
-    assert.match(shown({ isTTY: true }, { NO_COLOR: '' }), /\u001b\[31mfailed/, 'empty counts as unset');
+    assert.match(
+      shown({ isTTY: true }, { NO_COLOR: '' }),
+      /\u001b\[31mfailed/,
+      'an empty NO_COLOR counts as unset',
+    );
   });
 
-  test('fits the terminal, 80 columns without one and 120 at most', () => {
+  test('is as wide as the terminal, at most 120 columns, and 80 without a terminal', () => {
     for (const [columns, widest] of [
       [undefined, 80],
       [100, 100],
@@ -340,7 +348,7 @@ describe('the report', () => {
     }
   });
 
-  test('is a row for each check as CSV', () => {
+  test('has one row per check as CSV', () => {
     const rows = shown({ isTTY: true }, {}, 'csv').split('\n');
     assert.deepEqual(rows.slice(0, 4), [
       'check,status,account_id,found,mend',
@@ -351,7 +359,7 @@ describe('the report', () => {
     assert.match(rows[4] ?? '', /^counts,warning,evil/);
   });
 
-  test('ends with the sum, and exits with the gravest of what failed', () => {
+  test('ends with the totals, and exits with the most severe failure', () => {
     assert.match(shown({}, {}), /\n\n1 failed, 2 warnings, 1 ok\n$/);
     assert.equal(summary([]), '');
     assert.equal(exitOf([lines[0]!, lines[2]!]), 0);
@@ -361,7 +369,7 @@ describe('the report', () => {
       assert.equal(exitOf(exits.slice(0, index + 1).map((each) => failed('clock', each, '', ''))), exit);
   });
 
-  test('makes one line of several findings, with every mend once', () => {
+  test('merges several findings into one line, and names each fix once', () => {
     const line = merged('settings', 'good', [
       warning('settings', 'a', 'm'),
       failed('settings', EXIT.failed, 'b', 'm'),
@@ -371,7 +379,7 @@ describe('the report', () => {
   });
 });
 
-test('the interval of a schedule is its longest rest', () => {
+test('the interval of a schedule is its longest pause', () => {
   const hour = 3_600_000;
   assert.equal(longestInterval('0 * * * *', 'UTC'), hour);
   assert.equal(longestInterval('0 8-18 * * 1-5', 'UTC'), 62 * hour);

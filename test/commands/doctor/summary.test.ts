@@ -1,4 +1,4 @@
-// `doctor` of an API that does not serve as it should: a real process, the simulated API, a real database.
+// `doctor` when the API does not work as it should: a real process, the simulated API, a real database.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { startFront } from '../../support/api/api-front.ts';
@@ -6,7 +6,7 @@ import { assertLine, assertOnly, troubles } from '../../support/world/doctor-fin
 import { ACCOUNT, OTHER_ACCOUNT, patient } from '../../support/world/doctor-patient.ts';
 
 describe('the summary of an account', () => {
-  test('that may not be read fails with exit 77 and names the permission; the token itself is alive', async (t) => {
+  test('that may not be read fails with exit 77 and names the permission; the token itself is valid', async (t) => {
     const p = await patient(t);
     p.simulator.setFaults(['forbidden']);
     const diagnosis = await p.doctor();
@@ -21,7 +21,7 @@ describe('the summary of an account', () => {
     assert.equal(diagnosis.line('paging').status, 'skipped');
   });
 
-  test('of an account that is not there fails with exit 78, and the others are examined; --account narrows', async (t) => {
+  test('that does not exist fails with exit 78; the other accounts are checked, and --account limits the checks', async (t) => {
     const p = await patient(t);
     const env = { CLOUDFLARE_ACCOUNT_ID: `not-an-account,${ACCOUNT}` };
     const both = await p.doctor(env);
@@ -42,7 +42,7 @@ describe('the summary of an account', () => {
     assert.equal(narrowed.code, 0);
   });
 
-  test('of a Cloudflare that is down fails once with exit 75, and the database is examined', async (t) => {
+  test('fails once with exit 75 when Cloudflare is down, and the database is still checked', async (t) => {
     const p = await patient(t);
     p.simulator.setFaults(['unavailable']);
     const diagnosis = await p.doctor({ CLOUDFLARE_ACCOUNT_ID: `${ACCOUNT},${OTHER_ACCOUNT}` });
@@ -57,14 +57,14 @@ describe('the summary of an account', () => {
     assert.ok(diagnosis.lines.some(({ check, status }) => check === 'counts' && status === 'ok'));
   });
 
-  test('where nobody answers at all fails with the network', async (t) => {
+  test('fails with a network error when nothing listens at the address', async (t) => {
     const p = await patient(t);
     const diagnosis = await p.doctor({ CLOUDFLARE_BASE_URL: 'http://127.0.0.1:1/client/v4' });
     assertLine(diagnosis, { check: 'account', status: 'failed', code: 75, found: /NETWORK: .*ECONNREFUSED/ });
     assert.equal(diagnosis.line('rate_budget').status, 'skipped');
   });
 
-  test('whose users may not be asked about, or say nothing, warns that two walks must do', async (t) => {
+  test('with lookups that are refused or show nothing is a warning: two complete walks decide', async (t) => {
     const p = await patient(t);
     const front = await startFront(t, p.simulator.url);
     const isUser = (url: string) => /zt_risk_scoring\/[0-9a-f-]{36}$/.test(url);
@@ -102,7 +102,7 @@ describe('the summary of an account', () => {
 });
 
 describe('paging', () => {
-  test('that is ignored, where one page does not hold everybody, fails with exit 1', async (t) => {
+  test('that is ignored fails with exit 1 when one page does not hold all users', async (t) => {
     const p = await patient(t);
     p.simulator.setFaults(['ignore-page']);
     const diagnosis = await p.doctor({ SYNC_PER_PAGE: '50' });
@@ -113,10 +113,10 @@ describe('paging', () => {
       found: /PAGING_UNUSABLE: page ignored.*and there are \d+ users/,
       mend: /SYNC_PER_PAGE/,
     });
-    assert.deepEqual(troubles(await p.doctor()), [], 'a page of 1,000 holds everybody');
+    assert.deepEqual(troubles(await p.doctor()), [], 'a page of 1,000 holds all users');
   });
 
-  test('that has changed since the last runs is a warning, and so is a change between them', async (t) => {
+  test('that has changed since the last runs is a warning, and so is a change between those runs', async (t) => {
     const p = await patient(t, { synced: false });
     await p.sync({ SYNC_PER_PAGE: '50' });
     p.simulator.setFaults(['no-totals']);
@@ -138,10 +138,10 @@ describe('paging', () => {
       mend: /complete/,
     });
     await p.sync(env);
-    assert.deepEqual(troubles(await p.doctor(env)), [], 'two runs alike: it is as it is');
+    assert.deepEqual(troubles(await p.doctor(env)), [], 'two runs with the same paging: no longer a change');
   });
 
-  test('with smaller pages than were asked for is said, and a refused size is asked smaller', async (t) => {
+  test('with smaller pages than requested is reported, and a refused size is requested smaller', async (t) => {
     const p = await patient(t);
     p.simulator.setFaults(['clamp-50']);
     assert.match(
@@ -152,7 +152,7 @@ describe('paging', () => {
     assert.match((await p.doctor()).line('paging').found, /100 users per page/);
   });
 
-  test('in pages so small that a walk cannot end in its time is a warning', async (t) => {
+  test('with pages so small that a walk cannot end in its time budget is a warning', async (t) => {
     const p = await patient(t);
     const env = { SYNC_PER_PAGE: '1', SYNC_RATE_SHARE: '0.05', SYNC_TIME_BUDGET: '1m' };
     assertOnly(await p.doctor(env), {
@@ -173,7 +173,7 @@ describe('paging', () => {
 });
 
 describe('the rate limit and the clocks', () => {
-  test('few requests left is a warning, and the last ones are left to others', async (t) => {
+  test('few requests left is a warning, and the last ones are left for others', async (t) => {
     const p = await patient(t, { rateLimit: { requests: 2, windowSeconds: 300 }, synced: false });
     const diagnosis = await p.doctor();
     assert.equal(diagnosis.line('rate_budget').status, 'warning');
@@ -182,7 +182,7 @@ describe('the rate limit and the clocks', () => {
     assert.equal(p.simulator.requests(), 2);
   });
 
-  test('no requests left fails with exit 75 at once', async (t) => {
+  test('no requests left fails at once with exit 75', async (t) => {
     const p = await patient(t);
     const front = await startFront(t, p.simulator.url);
     const failure = { success: false, errors: [{ code: 971, message: 'throttle' }], result: null };
@@ -198,7 +198,7 @@ describe('the rate limit and the clocks', () => {
     assert.equal(front.requests().length, 1);
   });
 
-  test('clocks more than a minute apart are a warning; API and database more than five apart fail', async (t) => {
+  test('clocks more than a minute apart are a warning; API and database more than five minutes apart fail', async (t) => {
     const p = await patient(t);
     const front = await startFront(t, p.simulator.url);
     front.clockMs = 120_000;

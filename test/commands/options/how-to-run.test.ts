@@ -1,4 +1,4 @@
-// What people are told to type works where they are: in a checkout, under npx, and where the command is on the PATH.
+// The suggested command works where the user is: in a checkout, under npx, or with the command on the PATH.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { howToRun } from '../../../src/commands/options/how-to-run.ts';
@@ -25,4 +25,4 @@ for (const [title, env, command, quiet] of [
   ['npx', { npm_lifecycle_event: 'npx' }, 'npx zt-risk-sync', 'npx zt-risk-sync'],
   ['a shell', {}, 'zt-risk-sync', 'zt-risk-sync'],
 ] as const)
-  test(`${title} is answered with ${command}`, () => assert.deepEqual(howToRun({ env }), { command, quiet }));
+  test(`${title} suggests ${command}`, () => assert.deepEqual(howToRun({ env }), { command, quiet }));
