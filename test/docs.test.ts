@@ -1,4 +1,4 @@
-// Documents that must not drift from the source.
+// Documents must agree with the source.
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -16,13 +16,13 @@ test('.env.example names exactly the variables that are read', () => {
   assert.deepEqual(named.toSorted(), Object.keys(Environment.shape).toSorted());
 });
 
-test('docs/runbook.md explains every error code, under the exit that it leads to', () => {
+test('docs/runbook.md explains every error code, under its exit code', () => {
   const sections = read('docs/runbook.md').split(/^## /m);
   for (const exit of [EXIT.failed, EXIT.usage, EXIT.tryLater, EXIT.permission, EXIT.configuration]) {
     const section = sections.find((text) => text.startsWith(`Exit ${exit}:`)) ?? '';
     const explained = [...section.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, code]) => code);
     const thrown = Object.entries(ERRORS).filter(([code, of]) => of === exit && code !== NEVER_SEEN);
-    // One code may have two causes, each with a row.
+    // One code may have two causes, with a row for each.
     assert.deepEqual(
       [...new Set(explained)].toSorted(),
       thrown.map(([code]) => code).toSorted(),
@@ -31,7 +31,7 @@ test('docs/runbook.md explains every error code, under the exit that it leads to
   }
 });
 
-/** It does not leave the client: that a user is not there is an answer. */
+/** It never leaves the client: "no such user" is an answer. */
 const NEVER_SEEN: ErrorCode = 'USER_UNKNOWN';
 
 test('docs/runbook.md explains every code of the HTTP server', () => {
@@ -43,7 +43,7 @@ test('docs/runbook.md explains every code of the HTTP server', () => {
   }
 });
 
-test('every error code is thrown somewhere, and SQL compares with no other', () => {
+test('every error code is thrown somewhere, and SQL compares with no other code', () => {
   const files = readdirSync(path.join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter(
     (file) => file.endsWith('.ts') && file !== 'errors.ts',
   );
@@ -59,7 +59,7 @@ test('every error code is thrown somewhere, and SQL compares with no other', () 
   );
 });
 
-test('docs/changing.md names files and folders that exist, and scripts that package.json has', () => {
+test('docs/changing.md names files and folders that exist, and scripts of package.json', () => {
   const named = [...read('docs/changing.md').matchAll(/`([^`]+)`/g)].map(([, name = '']) => name);
   const scripts = (JSON.parse(read('package.json')) as { scripts: Record<string, string> }).scripts;
   for (const name of named) {
@@ -69,7 +69,7 @@ test('docs/changing.md names files and folders that exist, and scripts that pack
   assert.ok(named.length > 60);
 });
 
-test('links between the pages lead to files and headings that are there', () => {
+test('links between the pages lead to existing files and headings', () => {
   const docs = readdirSync(path.join(root, 'docs')).map((file) => `docs/${file}`);
   for (const page of [...docs, 'README.md', 'CONTRIBUTING.md', 'integrations/README.md']) {
     for (const [, target = '', heading] of read(page).matchAll(/\]\(([^)#:\s]*)(?:#([^)\s]+))?\)/g)) {
@@ -80,7 +80,7 @@ test('links between the pages lead to files and headings that are there', () => 
   }
 });
 
-/** As GitHub makes them of headings. */
+/** Makes anchors of headings as GitHub does. */
 function anchorsOf(page: string): string[] {
   return [...page.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
     title
@@ -90,7 +90,7 @@ function anchorsOf(page: string): string[] {
   );
 }
 
-test('docs/reliability.md lists every sabotage with its test, and no test that is not there', () => {
+test('docs/reliability.md lists every sabotage with its test, and only tests that exist', () => {
   const page = read('docs/reliability.md');
   for (const { name, breaks, promise, test: file } of SABOTAGES) {
     assert.ok(
@@ -102,11 +102,11 @@ test('docs/reliability.md lists every sabotage with its test, and no test that i
     assert.ok(read(path.join('test', file ?? '')) !== '', file);
 });
 
-test('every sabotage still finds its place, exactly once', () => {
+test('every sabotage finds its place in the source exactly once', () => {
   for (const { name, file, find } of SABOTAGES) assert.equal(read(file).split(find).length, 2, name);
 });
 
-test('docs/reliability.md tells a test for every fault, and every title is one', () => {
+test('docs/reliability.md names a test for every fault, and only titles that exist', () => {
   const rows = read('docs/reliability.md')
     .split('\n')
     .filter((line) => /^\| \d+ \|/.test(line));
@@ -130,7 +130,7 @@ test('docs/reliability.md tells a test for every fault, and every title is one',
   assert.ok(checked > 70, `${checked} titles`);
 });
 
-/** The titles of a test file: what a template string fills in may be anything. */
+/** The titles of a test file. A placeholder of a template string may stand for any text. */
 function titlesIn(source: string): RegExp[] {
   return [...source.matchAll(/\btest\(\s*(?:'((?:[^'\\]|\\.)*)'|"([^"]*)"|`([^`]*)`)/g)].map(
     ([, a, b, c]) => {

@@ -1,4 +1,4 @@
-// The files in .github/ are read by nobody here before they fail there: that they can be parsed, and speak of what exists.
+// The files in .github/ are only read on GitHub. Here they must be valid, and name things that exist.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -25,7 +25,7 @@ type Workflow = {
   };
 };
 
-test('CI calls .ci/run and nothing else, on every version of PostgreSQL and in another time zone', () => {
+test('CI calls only .ci/run, on every version of PostgreSQL and in another time zone', () => {
   const { jobs } = parse(read('.github/workflows/ci.yml')) as Workflow;
   assert.deepEqual(Object.keys(jobs), ['run']);
   const { strategy, env, steps } = jobs.run;
@@ -54,7 +54,7 @@ test('CI starts from the oldest Node that CONTRIBUTING.md promises', () => {
   assert.ok(read('CONTRIBUTING.md').includes(`It works on Node ${String(version)} and newer`));
 });
 
-test('dependabot holds back only what is a dependency, and puts everything else into one group', () => {
+test('dependabot holds back only real dependencies, and puts everything else into one group', () => {
   type Update = {
     'package-ecosystem': string;
     ignore?: { 'dependency-name': string }[];
@@ -78,7 +78,7 @@ test('dependabot holds back only what is a dependency, and puts everything else 
     );
 });
 
-test('each form for an issue has what the host demands of a form', () => {
+test('each issue form has the parts that GitHub requires', () => {
   const folder = '.github/ISSUE_TEMPLATE';
   for (const file of readdirSync(path.join(root, folder)).filter((name) => name !== 'config.yml')) {
     const form = parse(read(`${folder}/${file}`)) as {

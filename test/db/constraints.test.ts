@@ -79,7 +79,7 @@ describe('constraints', () => {
   };
   const later = `${now} + interval '1 hour'`;
 
-  // Each beside a row that is accepted, so that a refusal is for the reason named.
+  // Each bad row comes with one that is accepted, so that the refusal has the named reason.
   const cases: [title: string, good: string[], bad: string, constraint: string][] = [
     ['an unknown level', [row.user()], row.user({ max_risk_level: "'critical'" }), 'users_max_risk_level'],
     [
@@ -94,8 +94,8 @@ describe('constraints', () => {
       row.user({ max_risk_level: 'null', level_since: 'null' }),
       'users_cleared',
     ],
-    ['a cleared user with a level', [], row.user({ cleared_at: now }), 'users_cleared'],
-    ['a level without its beginning', [], row.user({ level_since: 'null' }), 'users_level_since'],
+    ['a cleared user who still has a level', [], row.user({ cleared_at: now }), 'users_cleared'],
+    ['a level without a start', [], row.user({ level_since: 'null' }), 'users_level_since'],
     [
       'a cleared user who is absent',
       [row.user({ absent_since: now })],
@@ -117,7 +117,7 @@ describe('constraints', () => {
     ['two open levels', [row.level()], row.level({ valid_from: later }), 'user_levels_open'],
     ['two open identities', [row.identity()], row.identity({ valid_from: later }), 'user_identities_open'],
     [
-      'a period without length',
+      'a period of no length',
       [row.level({ valid_to: later, end_reason: "'reset'" })],
       row.level({ user_key: '2', valid_to: now, end_reason: "'reset'" }),
       'user_levels_valid_to',
@@ -126,13 +126,13 @@ describe('constraints', () => {
     ['a reason without an end', [], row.level({ end_reason: "'reset'" }), 'user_levels_end'],
     ['an unknown reason', [], row.level({ valid_to: later, end_reason: "'whim'" }), 'user_levels_end_reason'],
     [
-      'a raise that is none',
+      'a raise to a lower level',
       [row.level({ change: "'raised'", previous_level: "'low'", max_risk_level: "'high'" })],
       row.level({ user_key: '2', change: "'raised'", previous_level: "'high'" }),
       'user_levels_previous_level',
     ],
     [
-      'a raise from nothing',
+      'a raise from no level',
       [],
       row.level({ change: "'raised'", max_risk_level: "'high'" }),
       'user_levels_previous_level',
@@ -144,7 +144,7 @@ describe('constraints', () => {
       'user_levels_previous_level',
     ],
     [
-      'an absence before a change',
+      'an absence that begins before the change',
       [row.level({ valid_to: later, end_reason: "'absent'", absent_since: now })],
       row.level({ user_key: '2', valid_to: later, end_reason: "'changed'", absent_since: now }),
       'user_levels_absent_since',
@@ -157,7 +157,7 @@ describe('constraints', () => {
     ],
     ['a negative counter of changes', [], row.snapshot({ cleared: '-1' }), 'snapshots_counts'],
     [
-      'two snapshots of one instant',
+      'two snapshots at one instant',
       [row.snapshot()],
       row.snapshot({ snapshot_id: '2' }),
       'snapshots_account_key_observed_at',
@@ -169,7 +169,7 @@ describe('constraints', () => {
       'snapshots_observed_at',
     ],
     [
-      'a level of a snapshot that is not there',
+      'a level of a snapshot that does not exist',
       [],
       insert('risk.snapshot_levels', {
         account_key: '1',
@@ -181,7 +181,7 @@ describe('constraints', () => {
       'snapshot_levels_snapshots',
     ],
     [
-      'a success that published nothing',
+      'a success without a snapshot',
       [row.run()],
       row.run({ run_id: '2', snapshot_id: 'null', verdict: 'null' }),
       'sync_runs_success',

@@ -1,4 +1,4 @@
-// The contract with everybody who reads the database: names, types and order of columns, kept in contract.golden.
+// The contract with everyone who reads the database: names, types and order of columns, kept in contract.golden.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -7,7 +7,7 @@ import { migratedDatabase, type MigratedDatabase } from '../support/database/mig
 
 const goldenFile = path.join(import.meta.dirname, 'contract.golden');
 
-/** What a person is to do about every difference. */
+/** What a developer must do about each difference. */
 function brokenPromises(golden: ReadonlyMap<string, string>, actual: ReadonlyMap<string, string>): string[] {
   const changed = [...golden].flatMap(([place, was]) => {
     const is = actual.get(place);
@@ -34,7 +34,7 @@ describe('the contract', () => {
   const names = async (text: string) =>
     (await db.rows<{ name: string }>(text)).map((row) => row.name).toSorted();
 
-  test('columns for readers are only ever appended', async () => {
+  test('only appends columns for readers', async () => {
     const relations = await db.rows<{ place: string; type: string }>(`
       select format('%s.%s.%s', table_schema, table_name, ordinal_position) as place,
              column_name || ' ' || case when data_type = 'ARRAY' then udt_name else data_type end as type
@@ -60,7 +60,7 @@ describe('the contract', () => {
     assert.deepEqual(brokenPromises(golden, actual), []);
   });
 
-  test('a column that was removed, renamed or retyped is told from one that is new', () => {
+  test('distinguishes a removed, renamed or retyped column from a new one', () => {
     const golden = new Map([
       ['risk_bi.v.1', 'a text'],
       ['risk_bi.v.2', 'b integer'],
@@ -82,7 +82,7 @@ describe('the contract', () => {
     );
   });
 
-  test('whatever is in the three schemas says what it is for', async () => {
+  test('has a comment on everything in the three schemas', async () => {
     const silent = await names(`
       with schemas as (select oid, nspname from pg_namespace where nspname in ('risk', 'risk_internal', 'risk_bi'))
       select 'schema ' || nspname as name from schemas where obj_description(oid, 'pg_namespace') is null
@@ -101,7 +101,7 @@ describe('the contract', () => {
     const comments = await db.rows<{ text: string }>(`
       select description as text from pg_description d join pg_class c on c.oid = d.objoid
        where c.relnamespace::regnamespace::text like 'risk%'`);
-    // The query above would be content with none at all if it looked in the wrong place.
+    // If the query above looked in the wrong place, it would find nothing to complain about.
     assert.ok(comments.length > 120, `${comments.length} comments`);
     assert.deepEqual(
       comments.filter(({ text }) => text.trim() === ''),
@@ -109,7 +109,7 @@ describe('the contract', () => {
     );
   });
 
-  test('docs/reporting.md names every view and function for people', async () => {
+  test('has every view and function for people in docs/reporting.md', async () => {
     const page = readFileSync(path.resolve(import.meta.dirname, '../../docs/reporting.md'), 'utf8');
     const all = await names(`
       select relname as name from pg_class where relnamespace = 'risk_bi'::regnamespace and relkind in ('v', 'm')
@@ -123,7 +123,7 @@ describe('the contract', () => {
     );
   });
 
-  test('readers find real tables, text rather than enums, and no generated columns', async () => {
+  test('gives readers real tables, text instead of enums, and no generated columns', async () => {
     assert.deepEqual(
       await names(
         `select relname as name from pg_class where relnamespace = 'risk'::regnamespace and relkind in ('v', 'm', 'f', 'p')`,
@@ -143,7 +143,7 @@ describe('the contract', () => {
     );
   });
 
-  test('every point in time keeps its zone; a date is a day of a calendar, and only for people', async () => {
+  test('keeps the zone of every point in time; a date is a calendar day, and only in the views for people', async () => {
     assert.deepEqual(
       await names(`select table_schema || '.' || table_name || '.' || column_name as name from information_schema.columns
          where table_schema like 'risk%' and (data_type in ('timestamp without time zone', 'time without time zone')
@@ -152,7 +152,7 @@ describe('the contract', () => {
     );
   });
 
-  test("every view reads with the caller's rights, and so does every function", async () => {
+  test("reads with the caller's rights in every view and every function", async () => {
     assert.deepEqual(
       await names(`select oid::regclass::text as name from pg_class where relnamespace::regnamespace::text like 'risk%'
          and relkind in ('v', 'm') and not coalesce('security_invoker=true' = any (reloptions), false)`),
@@ -165,7 +165,7 @@ describe('the contract', () => {
     );
   });
 
-  test('staging is unlogged and all else is not', async () => {
+  test('has unlogged tables only for staging', async () => {
     assert.deepEqual(
       await names(`select relnamespace::regnamespace::text || '.' || relname as name from pg_class
          where relnamespace::regnamespace::text like 'risk%' and relkind = 'r' and relpersistence = 'u'`),
@@ -173,7 +173,7 @@ describe('the contract', () => {
     );
   });
 
-  test('no CHECK stands on a table that holds emails and names: its failure would print the row into the log of the server', async () => {
+  test("has no CHECK on a table with emails and names: a failed one would print the row into the server's log", async () => {
     const tables =
       await names(`select attrelid::regclass::text as name from pg_attribute join pg_class c on c.oid = attrelid
        where c.relnamespace::regnamespace::text in ('risk', 'risk_internal') and relkind = 'r' and attname in ('email', 'name', 'raw')
@@ -191,7 +191,7 @@ describe('the contract', () => {
     );
   });
 
-  test('every table in risk has a btree primary key that begins with account_key', async () => {
+  test('has a btree primary key that begins with account_key on every table in risk', async () => {
     const keys = await db.rows<{ name: string; first: string | null; method: string | null }>(`
       select c.relname as name, a.attname as first, m.amname as method
         from pg_class c
@@ -204,14 +204,14 @@ describe('the contract', () => {
     for (const key of keys) assert.deepEqual(key, { name: key.name, first: 'account_key', method: 'btree' });
   });
 
-  test('a user has at most one open level and one open identity', async () => {
+  test('allows a user at most one open level and one open identity', async () => {
     const open = await names(`
       select indexrelid::regclass::text as name from pg_index
        where indisunique and pg_get_expr(indpred, indrelid) ~ '^\\(valid_to IS NULL\\)$'`);
     assert.deepEqual(open, ['risk.user_identities_open', 'risk.user_levels_open']);
   });
 
-  test('names and addresses have a grant of their own', async () => {
+  test('has a separate grant for emails and names', async () => {
     const allowed = async (fn: string) =>
       (
         await db.rows<{ allowed: boolean }>(
@@ -226,7 +226,7 @@ describe('the contract', () => {
     assert.deepEqual(granted, []);
   });
 
-  test('functions resolve names whatever search_path the caller brings, and write nothing', async () => {
+  test("has functions that ignore the caller's search_path and write nothing", async () => {
     const functions = await db.rows<{ name: string; safe: boolean }>(`
       select proname as name,
              provolatile = 's' and not prosecdef
@@ -240,7 +240,7 @@ describe('the contract', () => {
     );
   });
 
-  test('a function that is told the time zone is read like its view, filters and all', async () => {
+  test('inlines a function with a time zone like its view, filters included', async () => {
     const functions = await db.rows<{ name: string }>(`
       select proname as name from pg_proc where pronamespace = 'risk_bi'::regnamespace and proname like '%\\_in'`);
     assert.ok(functions.length > 3);

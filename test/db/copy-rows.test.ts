@@ -20,7 +20,7 @@ import { startFaultProxy } from '../support/faults/fault-proxy.ts';
 import { testPool } from '../support/database/migrated-database.ts';
 import { anyText } from '../support/world/any-text.ts';
 
-// Names that only work quoted.
+// Names that only work in quotes.
 const table = pgSchema('Odd schema').table('copy', {
   position: integer('position').notNull(),
   order: text('order'),
@@ -43,7 +43,8 @@ type WholeRow = [
   at: PostgresInstant | null,
 ];
 
-// What COPY's text format, which was used before, gives a meaning to, and what a byte-wise reader could take for one of these.
+// Characters with a meaning in COPY's text format, which was used before, and characters that a byte-wise reader could
+// take for one of them.
 const piece = fc.oneof(
   fc.constantFrom(
     '\\',
@@ -82,7 +83,7 @@ const anyCell = fc.oneof(
   fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join('')),
   fc.constantFrom('\\.', '\\N', '', '\n\\.\n', '\\', '\t', 'null', 'NULL'),
 );
-// From 4713 before Christ to 294276: what timestamptz knows.
+// From 4713 BC to the year 294276: the range of timestamptz.
 const anyInstant: fc.Arbitrary<PostgresInstant> = fc.oneof(
   { weight: 8, arbitrary: instantIn(-210_866_803_200, 9_224_318_015_999) },
   { weight: 4, arbitrary: instantIn(946_684_790, 946_684_810) },
@@ -103,7 +104,7 @@ function instantIn(min: number, max: number): fc.Arbitrary<PostgresInstant> {
   return fc.record({ seconds: fc.integer({ min, max }), micros: fc.nat(999_999) });
 }
 
-/** As the server says it; in one number it would round times of the far future. */
+/** As the server writes it. As a single number, times in the far future would be rounded. */
 function inWords(instant: PostgresInstant | null): string | null {
   if (instant === null) return null;
   const { seconds, micros } = instant;
@@ -140,7 +141,7 @@ describe('copyRows', () => {
     return result.rows;
   }
 
-  /** Every column as the server says it. */
+  /** Every column as the server writes it. */
   async function allThereAndBack(rows: Iterable<readonly CopyValue[]>): Promise<unknown[][]> {
     await client.query('truncate "Odd schema".copy restart identity');
     await copyRows(client, table, ALL, rows);
@@ -163,11 +164,11 @@ describe('copyRows', () => {
     who,
     inWords(at),
   ];
-  // Postgres knows -0, and JSON-like readers do not care.
+  // Postgres has -0; most readers treat it as 0.
   const withoutMinusZero = (rows: unknown[][]) =>
     rows.map((row) => row.map((value) => (value === 0 ? 0 : value)));
 
-  test('any value of every type that has an encoder, and null, comes back as it went', async () => {
+  test('any value of every type with an encoder, and null, comes back unchanged', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyRow, { maxLength: 20 }), async (rows) => {
         assert.deepEqual(withoutMinusZero(await allThereAndBack(rows)), withoutMinusZero(rows.map(asSaid)));
@@ -176,7 +177,7 @@ describe('copyRows', () => {
     );
   });
 
-  test('bytes are as good as the text they stand for, and one array that is filled anew as good as many', async () => {
+  test('bytes and the text they stand for copy alike, and so do one reused array and many arrays', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyRow, { maxLength: 10 }), async (rows) => {
         const filled: CopyValue[] = [];
@@ -204,7 +205,7 @@ describe('copyRows', () => {
     );
   });
 
-  test('infinities, the ends of each type, and ids in capitals', async () => {
+  test('infinities, the limits of each type, and ids in upper case come back right', async () => {
     const first: WholeRow = [
       -2_147_483_648,
       null,
@@ -230,7 +231,7 @@ describe('copyRows', () => {
     assert.deepEqual(await allThereAndBack([first, last]), said);
   });
 
-  test('a column that is not there and one whose type has no encoder are defects, and send nothing', async () => {
+  test('a missing column, and a column whose type has no encoder, are defects, and nothing is sent', async () => {
     await assert.rejects(
       copyRows(client, table, ['position', 'nowhere' as 'label'], [[1, 'a']]),
       /no column nowhere/,
@@ -239,7 +240,7 @@ describe('copyRows', () => {
     assert.deepEqual(await thereAndBack([[1, 'a', null, null]]), [[1, 'a', null, null]]);
   });
 
-  test('an empty string is not null, and the text for null is not null either', async () => {
+  test('an empty string is not null, and neither is the text that stands for null', async () => {
     const rows: Row[] = [
       [1, '', null, null],
       [2, '\\N', 'NULL', 0.1],
@@ -248,11 +249,11 @@ describe('copyRows', () => {
     assert.deepEqual(await thereAndBack(rows), rows);
   });
 
-  test('no rows are no rows', async () => {
+  test('no rows copy nothing', async () => {
     assert.deepEqual(await thereAndBack([]), []);
   });
 
-  test('rows of several chunks arrive whole and in order, from a generator that is read as it goes', async () => {
+  test('rows of several chunks arrive complete and in order, from a generator that is read step by step', async () => {
     const long = '\u{1f600}\t'.repeat(10_000);
     let made = 0;
     function* rows(): Generator<Row> {
@@ -270,8 +271,8 @@ describe('copyRows', () => {
     assert.ok(actual.every((row) => row[1] === long));
   });
 
-  test('a row of any length finds its room where a chunk ends', async () => {
-    // A chunk is 256 kB; an ordinary row fits into the last one of them.
+  test('a row of any length is copied correctly at the end of a chunk', async () => {
+    // A chunk is 256 kB; one more ordinary row fits into the last one.
     const lengths = Array.from({ length: 60 }, (_, n) => 256 * 1024 - 1_500 + 37 * n);
     const actual = await thereAndBack(lengths.map((length, n) => [n, 'x'.repeat(length), `row ${n}`, n]));
     assert.deepEqual(
@@ -280,7 +281,7 @@ describe('copyRows', () => {
     );
   });
 
-  test('a connection that goes silent in the middle is given up, though neither side says so', async (t) => {
+  test('a connection that goes silent during COPY is closed, although neither side reports an error', async (t) => {
     const proxy = await startFaultProxy(database.url);
     const pool = testPool(proxy.url);
     t.after(async () => {
@@ -296,7 +297,7 @@ describe('copyRows', () => {
     client.release(true);
   });
 
-  test('a row that the server refuses leaves none, and the connection is of use', async () => {
+  test('a row that the server refuses leaves no row behind, and the connection stays usable', async () => {
     await client.query('truncate "Odd schema".copy');
     const rows = [
       [1, 'a', 'a', 1],
@@ -308,7 +309,7 @@ describe('copyRows', () => {
     assert.deepEqual(await thereAndBack([[1, 'a', null, null]]), [[1, 'a', null, null]]);
   });
 
-  test('text that is no UTF-8 is refused by the server', async () => {
+  test('text that is not UTF-8 is refused by the server', async () => {
     await client.query('truncate "Odd schema".copy');
     await assert.rejects(copyRows(client, table, COLUMNS, [[1, new Uint8Array([0x61, 0xff]), null, null]]), {
       code: '22021',
@@ -317,7 +318,7 @@ describe('copyRows', () => {
   });
 
   test(
-    'a source that fails on the way leaves none, and the connection is of use',
+    'a source that fails during COPY leaves no row behind, and the connection stays usable',
     { timeout: 10_000 },
     async () => {
       await client.query('truncate "Odd schema".copy');

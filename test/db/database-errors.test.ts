@@ -8,7 +8,7 @@ const coded = (code: string) => new Error('query', { cause: Object.assign(new Er
 const HOST_AWAY = ['ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN'];
 const LOST = [
   ...[...HOST_AWAY, '08006', '57P01', '57P03', 'ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT'].map(coded),
-  // As pg 8 and pg-pool 3 word them.
+  // The words of pg 8 and pg-pool 3.
   ...[
     'Connection terminated unexpectedly',
     'Client has encountered a connection error and is not queryable',
@@ -18,7 +18,7 @@ const LOST = [
   ].map((message) => new Error('query', { cause: new Error(message) })),
 ];
 
-test('a connection that is lost or not to be had passes, and is called DATABASE_UNAVAILABLE', () => {
+test('a connection that is lost or cannot be made is a passing fault, called DATABASE_UNAVAILABLE', () => {
   for (const error of LOST) {
     const seen = [isConnectionLoss(error), isPassing(error), databaseError(error)?.code];
     assert.deepEqual(seen, [true, true, 'DATABASE_UNAVAILABLE'], JSON.stringify(error.cause));
@@ -30,7 +30,7 @@ test('a connection that is lost or not to be had passes, and is called DATABASE_
   );
 });
 
-test('what the server says about a statement is no lost connection, and passes only when it was rolled back for the sake of others', () => {
+test('an error of a statement is not a lost connection, and passes only when the server rolled back because of other transactions', () => {
   for (const sqlstate of ['40P01', '40001', '55P03', '57014', '53300', '53100', '25006', '28P01', '23505']) {
     const passes = /^(40|55)/.test(sqlstate);
     assert.deepEqual(
@@ -53,7 +53,7 @@ test('what the server says about a statement is no lost connection, and passes o
   }
 });
 
-test('whoever was rolled back for the sake of others, and gave up, is told to try later', () => {
+test('a transaction that kept being rolled back because of others fails with the advice to try later', () => {
   for (const sqlstate of ['40P01', '40001', '55P03']) {
     const error = databaseError(coded(sqlstate));
     assert.deepEqual([error?.code, error?.exit], ['DATABASE_BUSY', EXIT.tryLater], sqlstate);

@@ -27,7 +27,7 @@ const whole = migrationsFolder();
 const journal = JSON.parse(await readFile(path.join(whole, 'meta/_journal.json'), 'utf8')) as Journal;
 const all = journal.entries.length;
 
-/** A copy of the migrations folder with the first `count` of them, as an older release would have it. */
+/** A copy of the migrations folder with only the first `count` migrations, as in an older release. */
 async function folderWith(t: TestContext, count: number): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-migrations-'));
   t.after(() => rm(folder, { recursive: true }));
@@ -38,7 +38,7 @@ async function folderWith(t: TestContext, count: number): Promise<string> {
   return folder;
 }
 
-/** As after a release of all that is in it. */
+/** Marks all migrations in the folder as released. */
 async function releasedFolder(t: TestContext): Promise<string> {
   const folder = await folderWith(t, all);
   await writeFile(releasedFile(folder), JSON.stringify(releaseAll(readMigrations(folder))));
@@ -96,7 +96,7 @@ describe('twenty migrators at once', () => {
   });
   after(() => script.close());
 
-  /** What each of them says. */
+  /** What each of them prints. */
   async function migrateAll(url: string, folder: string): Promise<string[]> {
     for (const migrator of migrators) migrator.say(JSON.stringify({ url, folder }));
     return Promise.all(migrators.map((migrator) => migrator.line('')));
@@ -128,9 +128,9 @@ describe('twenty migrators at once', () => {
     assert.equal(await appliedTo(pool), all);
   });
 
-  test('all fail alike when the last migration is broken, and leave nothing', async (t) => {
+  test('all fail with the same error when the last migration is broken, and leave nothing behind', async (t) => {
     const { url, pool } = await emptyDatabase(t);
-    // One before it is as good as all: each of them applies it, and takes it back.
+    // One migration before it is enough: each process applies it and rolls it back.
     const folder = await folderWith(t, 1);
     await addMigration(
       folder,
@@ -146,7 +146,7 @@ describe('twenty migrators at once', () => {
   });
 });
 
-test('a second migrate applies nothing, and the folder holds what its journal says', async (t) => {
+test('a second migrate applies nothing, and the folder holds the migrations in its journal', async (t) => {
   const { pool } = await emptyDatabase(t);
   assert.deepEqual(await migrate(pool), { applied: all });
   assert.deepEqual(await migrate(pool), { applied: 0 });
@@ -157,18 +157,18 @@ test('a second migrate applies nothing, and the folder holds what its journal sa
   );
 });
 
-test('a failing migration in the middle of the others leaves nothing on an empty database', async (t) => {
+test('a failing migration among others leaves nothing behind on an empty database', async (t) => {
   const { pool } = await emptyDatabase(t);
   const folder = await folderWith(t, all);
   await addMigration(folder, '9998_broken', 'create schema later;\n--> statement-breakpoint\nselect 1 / 0;');
   await addMigration(folder, '9999_never_reached', 'create table later.t (n integer);');
   await assert.rejects(migrate(pool, folder), { code: '22012' });
   assert.deepEqual(await schemasOf(pool), []);
-  // Mended, it goes through: nothing of the failed attempt is in the way.
+  // With the migration repaired, it succeeds: the failed attempt left nothing in the way.
   assert.deepEqual(await migrate(pool), { applied: all });
 });
 
-test('a failing migration leaves a database that was behind as it was', async (t) => {
+test('a failing migration leaves an outdated database unchanged', async (t) => {
   const { pool } = await emptyDatabase(t);
   await migrate(pool);
   const folder = await folderWith(t, all);
@@ -196,7 +196,7 @@ test('a released migration that was changed after it was applied is refused', as
   }
 });
 
-test('a database that an unreleased version made is refused, before and after that is released', async (t) => {
+test('a database made by an unreleased version is refused, before and after the release', async (t) => {
   const { pool } = await emptyDatabase(t);
   const unreleased = await folderWith(t, all);
   await appendFile(path.join(unreleased, `${journal.entries[0]?.tag}.sql`), '\n-- an earlier draft\n');
@@ -209,11 +209,11 @@ test('a database that an unreleased version made is refused, before and after th
       assert.match(error.message, /unreleased version made the database.*Sync into a new database/s);
     }
   }
-  // To its own version it is as good as any.
+  // Its own version accepts the database.
   assert.deepEqual(await checkMigrations(pool, unreleased), { applied: all, pending: 0 });
 });
 
-test('a folder without a record has released nothing', async (t) => {
+test('a folder without released.json has released nothing', async (t) => {
   assert.deepEqual(readReleased(await folderWith(t, all)), []);
 });
 
@@ -227,7 +227,7 @@ test('a changed migration is refused before a pending one is applied', async (t)
   assert.deepEqual(await schemasOf(pool), ['risk', 'risk_bi', 'risk_internal']);
 });
 
-test('a database that is newer than the program is refused by writers and readers', async (t) => {
+test('a database newer than the program is refused by writers and readers', async (t) => {
   const { pool } = await emptyDatabase(t);
   const newer = await folderWith(t, all);
   await addMigration(newer, '9999_later', 'create schema later;');
@@ -240,7 +240,7 @@ test('a database that is newer than the program is refused by writers and reader
   }
 });
 
-test('commands that only read refuse an empty database and one that is behind, and write nothing', async (t) => {
+test('commands that only read refuse an empty or outdated database, and write nothing', async (t) => {
   const { pool } = await emptyDatabase(t);
   const empty = await refusal(requireMigrated(pool));
   assert.equal(empty.code, 'DATABASE_BEHIND');
@@ -258,7 +258,7 @@ test('commands that only read refuse an empty database and one that is behind, a
   await requireMigrated(pool);
 });
 
-test('what is pending follows from what is known and what was applied', () => {
+test('pending migrations follow from the known and the applied ones', () => {
   const known = (hash: string, folderMillis: number) => ({ hash, folderMillis, sql: [], bps: true });
   const applied = (hash: string, created_at: number) => ({ hash, created_at });
   const [a, b, c] = [known('a', 1), known('b', 2), known('c', 3)];
@@ -272,11 +272,11 @@ test('what is pending follows from what is known and what was applied', () => {
     [[], [x], 'DATABASE_NEWER'],
     [[a, b], [y], 'MIGRATION_CHANGED'],
     [[a, b], [y, x], 'MIGRATION_CHANGED'],
-    // One that was slipped in between, older than the last that was applied: never skipped in silence.
+    // A migration inserted in between, older than the last applied one, is never skipped silently.
     [[a, b, c], [x, z], 'MIGRATION_CHANGED'],
     [[a, b], [applied('a', 9)], 'MIGRATION_CHANGED'],
     [[a, b], [applied('q', 1)], 'MIGRATION_CHANGED'],
-    // Changed and newer at once: the first difference is named.
+    // Both changed and newer: the first difference is named.
     [[a], [applied('q', 1), y], 'MIGRATION_CHANGED'],
   ];
   const release = ({ hash, folderMillis }: typeof a) => ({
@@ -298,11 +298,11 @@ test('what is pending follows from what is known and what was applied', () => {
     [[a, b], [applied('q', 1)], [], /unreleased version/],
     [[a, b], [applied('q', 1)], [a, b], /unreleased version/],
     [[a, b], [x, applied('q', 2)], [a], /unreleased version/],
-    // This program's own file is not what was released.
+    // This program's own file differs from the released one.
     [[known('q', 1)], [x], [a], /Migration 1 /],
     [[known('q', 1)], [applied('r', 1)], [a], /Migration 1 /],
     [[known('a', 9)], [x], [a], /Migration 1 /],
-    // Released, and in another place.
+    // Released, but in another place.
     [[a, b], [y], [a, b], /Migration 1 /],
   ];
   for (const [migrations, rows, released, message] of blamed)

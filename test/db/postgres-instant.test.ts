@@ -16,7 +16,7 @@ const six = (value: number) => String(value).padStart(6, '0');
 
 const digits = (minLength: number, maxLength: number) =>
   fc.array(fc.nat(9), { minLength, maxLength }).map((list) => list.join(''));
-// A half of a microsecond, exactly, from a little below, and from a little above.
+// Exactly half a microsecond, slightly less, and slightly more.
 const tie = fc
   .tuple(
     digits(6, 6),
@@ -29,7 +29,7 @@ const tie = fc
     ),
   )
   .map((parts) => parts.join(''));
-// Rounds up into the next second, or only nearly.
+// Rounds up into the next second, or nearly does.
 const carry = fc.oneof(
   fc.integer({ min: 1, max: 98 }).map((nines) => '9'.repeat(nines)),
   fc.constantFrom('9999994', '9999995', '99999949', '999999499999999999999999', '9999995000', '999998500001'),
@@ -100,7 +100,7 @@ function encode(instant: PostgresInstant): Buffer {
   return bytes;
 }
 
-describe('beside PostgreSQL', () => {
+describe('readInstant compared with PostgreSQL', () => {
   let database: TestDatabase;
   let pool: ReturnType<typeof testPool>;
   before(async () => {
@@ -137,11 +137,11 @@ describe('beside PostgreSQL', () => {
     }
   }
 
-  test('20,000 date-times of every kind are read as the database reads them', async () => {
+  test('reads 20,000 date-times of every kind as the database does', async () => {
     await readsLikePostgres(fc.sample(anyDateTime, 20_000));
   });
 
-  test('100,000 ties round as the database rounds them', async () => {
+  test('rounds 100,000 ties as the database does', async () => {
     for (let from = 0; from < 1_000_000; from += 200_000) {
       const texts = Array.from(
         { length: 20_000 },
@@ -151,23 +151,23 @@ describe('beside PostgreSQL', () => {
     }
   });
 
-  test('the double decides a tie, and not the decimal text', async () => {
+  test('decides a tie by the double, not by the decimal text', async () => {
     const atFraction = (fraction: string) => `2026-11-28T09:15:30.${fraction}Z`;
-    // One in 87 of all ties of seven digits goes to the odd neighbour, such as these.
+    // One in 87 of all ties with seven digits goes to the odd neighbour. These do.
     const odd: [fraction: string, micros: number][] = [
       ['0001255', 125],
       ['1269175', 126_917],
       ['2618265', 261_827],
       ['5236665', 523_667],
     ];
-    // A double does not hold this last digit, so the tie stays a tie.
+    // A double cannot hold this last digit, so the tie stays a tie.
     const blurred = `0000005${'0'.repeat(90)}1`;
     await readsLikePostgres([...odd.map(([fraction]) => fraction), blurred].map(atFraction));
     for (const [fraction, micros] of odd) assert.equal(read(atFraction(fraction)).micros, micros);
     assert.equal(read(atFraction(blurred)).micros, 0);
   });
 
-  test('a fraction that rounds up carries into the second, the minute, the hour, the day, the month and the year', async () => {
+  test('carries a fraction that rounds up into the second, minute, hour, day, month and year', async () => {
     const texts = [
       '2026-11-28T09:15:30.9999995Z',
       '2026-11-28T09:15:59.9999999Z',
@@ -185,7 +185,7 @@ describe('beside PostgreSQL', () => {
     for (const text of texts) assert.equal(read(text).micros, 0, text);
   });
 
-  test('the first and the last instants of the calendar are read as the database reads them', async () => {
+  test('reads the first and last instants of the calendar as the database does', async () => {
     const rest = '0'.repeat(97);
     await readsLikePostgres([
       '0001-01-01T00:00:00Z',
@@ -201,8 +201,8 @@ describe('beside PostgreSQL', () => {
     ]);
   });
 
-  test('times far outside the years of a date-time are decoded, and encoded again', async () => {
-    // In the last thirty years that the database holds, extract() loses what is below a millisecond.
+  test('decodes times far outside the years of a date-time, and encodes them again', async () => {
+    // In the database's last thirty years, extract() loses everything below a millisecond.
     const rows = await ask([
       '4714-11-24 00:00:00+00 BC',
       '4714-11-24 00:00:00.000001+00 BC',
@@ -217,7 +217,7 @@ describe('beside PostgreSQL', () => {
     }
   });
 
-  test('the infinities are decoded, encoded again, and equal no date-time', async () => {
+  test('decodes the infinities and encodes them again, and they equal no date-time', async () => {
     const [plus, minus] = (await ask(['infinity', '-infinity'])).map((row) => row.sent) as [Buffer, Buffer];
     assert.deepEqual(decode(plus), { seconds: Infinity, micros: 0 });
     assert.deepEqual(decode(minus), { seconds: -Infinity, micros: 0 });
@@ -228,19 +228,19 @@ describe('beside PostgreSQL', () => {
 });
 
 describe('readInstant', () => {
-  test('a fraction near a tie goes to its side', () => {
+  test('rounds a fraction near a tie to the correct side', () => {
     assert.equal(read('2026-11-28T09:15:30.4999994999+01:00').micros, 499_999);
     assert.equal(read('2026-11-28T09:15:30.4999995001-01:00').micros, 500_000);
     assert.equal(read('2026-11-28T09:15:30.4999994z').micros, 499_999);
     assert.equal(read('2026-11-28T09:15:30.4999996z').micros, 500_000);
   });
 
-  test('digits of an offset are no part of the fraction', () => {
+  test('does not take digits of the offset for digits of the fraction', () => {
     assert.deepEqual(read('1970-01-01T12:34:00.5+12:34'), { seconds: 0, micros: 500_000 });
     assert.deepEqual(read('1970-01-01T00:00:00.123456-01:00'), { seconds: 3_600, micros: 123_456 });
   });
 
-  test('every month of every year begins and ends on the day of the calendar', () => {
+  test('begins and ends every month of every year on the right day', () => {
     for (let year = 1; year <= 9999; year++) {
       for (let month = 1; month <= 12; month++) {
         for (const day of [1, new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate()]) {
@@ -258,13 +258,13 @@ describe('decodeInstant and encodeInstant', () => {
   const finite = fc.oneof(
     fc.bigInt({ min: LEAST + 1n, max: MOST - 1n }),
     fc.integer({ min: -2_000_000, max: 2_000_000 }).map(BigInt),
-    // About every place where a double or a word of 32 bits ends.
+    // Around every value at which a double or a 32-bit word overflows.
     fc
       .tuple(fc.constantFrom(1n, -1n), fc.integer({ min: 30, max: 62 }), fc.integer({ min: -2, max: 2 }))
       .map(([sign, power, by]) => sign * 2n ** BigInt(power) + BigInt(by)),
   );
 
-  test('any 64 bits become whole microseconds, and the same bits again', () => {
+  test('turn any 64 bits into whole microseconds, and back into the same bits', () => {
     fc.assert(
       fc.property(finite, (sinceMillennium) => {
         const bytes = Buffer.alloc(8);
@@ -278,7 +278,7 @@ describe('decodeInstant and encodeInstant', () => {
     );
   });
 
-  test('work at an offset, and leave the bytes around it alone', () => {
+  test('work at an offset, and leave the surrounding bytes alone', () => {
     const bytes = Buffer.alloc(24, 0xaa);
     encodeInstant({ seconds: 1_764_321_330, micros: 123_456 }, bytes, 9);
     const instant = { seconds: 0, micros: 0 };

@@ -1,4 +1,4 @@
-// Who may read what: the roles for readers on a server of their own, because roles belong to the whole server.
+// Who may read what: the reader roles, on a separate server, because roles belong to the whole server.
 import assert from 'node:assert/strict';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ before(async () => {
 });
 after(() => server.stop());
 
-/** A connection pool of another user on the same database. */
+/** A connection pool of another role on the same database. */
 function as(url: string, user: string): Pool {
   const changed = new URL(url);
   changed.username = user;
@@ -44,7 +44,7 @@ async function roleSettings(pool: Pool): Promise<(string[] | null)[]> {
   return rows.map(({ rolconfig }) => rolconfig);
 }
 
-test('whoever may not create roles is told the SQL for somebody who may, and it works', async () => {
+test('a user who may not create roles gets the SQL for an administrator, and it works', async () => {
   const { url } = await createTestDatabase();
   const admin = testPool(url);
   await login(admin, 'worker', '');
@@ -62,13 +62,13 @@ test('whoever may not create roles is told the SQL for somebody who may, and it 
     );
     await admin.query(statements);
     await createRoles(worker);
-    // They are somebody else's roles: it grants, and leaves their settings alone.
+    // The roles belong to another user: it grants to them, and leaves their settings alone.
     assert.deepEqual(await roleSettings(admin), [null, null]);
     await login(admin, 'reader', 'in role risk_reader');
     const reader = as(url, 'reader');
     await reader.query('select from risk_bi.users');
     await reader.end();
-    // Half of it is there: the rest is asked for.
+    // Half of the setup is there: it asks for the rest.
     await admin.query('revoke risk_reader from risk_pii_reader');
     await assert.rejects(createRoles(worker), /`grant risk_reader to risk_pii_reader;`/);
   } finally {
@@ -79,7 +79,7 @@ test('whoever may not create roles is told the SQL for somebody who may, and it 
   }
 });
 
-test('twenty callers on two databases make the roles at once', async () => {
+test('twenty callers on two databases create the roles at once', async () => {
   const databases = [await migratedDatabase(), await migratedDatabase()];
   try {
     for (const { pool } of databases) await pool.query('select 1');
@@ -96,7 +96,7 @@ test('twenty callers on two databases make the roles at once', async () => {
     );
     const settings = READER_SETTINGS.map((setting) => setting.replaceAll(/[ ']/g, ''));
     assert.deepEqual(await roleSettings(databases[0]!.pool), [settings, settings]);
-    // What somebody has chosen stays.
+    // A setting that an administrator chose stays.
     await databases[0]!.pool.query("alter role risk_reader set statement_timeout = '7s'");
     await createRoles(databases[1]!.pool);
     const chosen = settings.map((setting) => setting.replace('timeout=30s', 'timeout=7s'));
@@ -126,7 +126,7 @@ describe('a reader', () => {
     await db.close();
   });
 
-  test('without the grant for personal data has no path to an email or a name', async () => {
+  test('without the grant for personal data cannot reach an email or a name', async () => {
     const readable = await everyAnswer(db, reader);
     for (const [what, answer] of readable) assert.ok(!isPersonal(answer), `${what}: ${answer}`);
     const personal = ['risk.user_identities', 'risk_bi.snapshot_users', 'risk_bi.user_identities'];
@@ -147,7 +147,7 @@ describe('a reader', () => {
     );
   });
 
-  test('with it reads emails and names where they are meant to be read, and nothing internal', async () => {
+  test('with the grant reads emails and names in their places, and nothing internal', async () => {
     const readable = await everyAnswer(db, piiReader);
     assert.deepEqual(
       [...readable]
@@ -162,7 +162,7 @@ describe('a reader', () => {
     );
   });
 
-  test('may not write, not even to the tables that it reads', async () => {
+  test('may not write, not even to the tables that it may read', async () => {
     for (const statement of [
       'delete from risk.snapshots',
       'update risk.users set event_count = 0',
@@ -172,7 +172,7 @@ describe('a reader', () => {
       await assert.rejects(piiReader.query(statement), { code: '42501' }, statement);
   });
 
-  test('inherits grants from its group and no settings; those that are printed work', async () => {
+  test('inherits grants but no settings from its group; the printed settings work', async () => {
     await db.pool.query("alter role risk_reader set statement_timeout = '7s'");
     const timeout = async (pool: Pool) =>
       (await pool.query<{ statement_timeout: string }>('show statement_timeout')).rows[0]?.statement_timeout;
@@ -191,7 +191,7 @@ describe('a reader', () => {
     }
   });
 
-  test('of one account sees that account alone, by the recipe of docs/reporting.md, and nobody else less', async () => {
+  test('of one account sees only that account, by the recipe of docs/reporting.md, and other readers see no less', async () => {
     const page = await readFile(path.resolve(import.meta.dirname, '../../docs/reporting.md'), 'utf8');
     for (const setting of READER_SETTINGS)
       assert.ok(page.includes(`alter role grafana set ${setting};`), setting);
@@ -228,14 +228,14 @@ describe('a reader', () => {
         [...before.keys()].toSorted(),
       );
       assert.equal((await piiReader.query(asOf, [ACCOUNTS[0]])).rowCount, 1);
-      // The owner, who is the worker, is not held by it.
+      // The owner, which is the worker's role, is not restricted by the policy.
       assert.equal((await db.pool.query('update risk.users set event_count = event_count')).rowCount, 2);
     } finally {
       await one.end();
     }
   });
 
-  test('is granted what later migrations add, unless it holds an email or a name', async (t) => {
+  test('gets the grants of later migrations, except on emails and names', async (t) => {
     const folder = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-migrations-'));
     t.after(() => rm(folder, { recursive: true }));
     await cp(migrationsFolder(), folder, { recursive: true });
@@ -267,7 +267,7 @@ describe('a reader', () => {
   });
 });
 
-test('a database that was never given to readers grants nothing when it is migrated', async () => {
+test('a database that was never set up for readers grants nothing when it is migrated', async () => {
   const { url, pool, close } = await migratedDatabase();
   try {
     const may = "select has_schema_privilege('risk_reader', 'risk_bi', 'usage') as may";
@@ -315,7 +315,7 @@ async function everything({ rows }: MigratedDatabase): Promise<Thing[]> {
   return [...relations, ...calls];
 }
 
-/** What the role may read, with all that it is told there. Whatever else it meets than a refusal fails. */
+/** Everything that the role may read, with the answers. Any error other than "permission denied" fails the test. */
 async function everyAnswer(db: MigratedDatabase, pool: Pool): Promise<Map<string, string>> {
   const answers = new Map<string, string>();
   for (const { name, call } of await everything(db)) {
@@ -331,7 +331,7 @@ async function everyAnswer(db: MigratedDatabase, pool: Pool): Promise<Map<string
   return answers;
 }
 
-/** Two accounts whose every table and view has a row, with personal data wherever it may lie. */
+/** Two accounts with a row in every table and view, and personal data in every place that can hold it. */
 async function fill(pool: Pool): Promise<void> {
   const history = sampleHistory(pool);
   for (const accountId of ACCOUNTS) {

@@ -34,7 +34,7 @@ describe('inTransaction', () => {
   const settings = sql`select current_setting('lock_timeout') as lock, current_setting('statement_timeout') as statement,
     current_setting('idle_in_transaction_session_timeout') as idle, current_setting('transaction_isolation') as isolation`;
 
-  test('commits what was done, and returns what the work returned', async () => {
+  test('commits the work, and returns its result', async () => {
     assert.equal(
       await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
         await tx.execute(sql`insert into kept values (1)`);
@@ -45,7 +45,7 @@ describe('inTransaction', () => {
     assert.deepEqual(await kept(), [1]);
   });
 
-  test('rolls back when the work throws, and throws the same', async () => {
+  test('rolls back when the work throws, and throws the same error', async () => {
     const reason = new Error('of no use');
     await assert.rejects(
       inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
@@ -58,7 +58,7 @@ describe('inTransaction', () => {
     assert.deepEqual([pool.totalCount, pool.idleCount], [pool.idleCount, pool.totalCount]);
   });
 
-  test('rolls back when a statement failed, and throws what the server said', async () => {
+  test("rolls back when a statement failed, and throws the server's error", async () => {
     await assert.rejects(
       inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
         await tx.execute(sql`insert into kept values (1)`);
@@ -69,7 +69,7 @@ describe('inTransaction', () => {
     assert.deepEqual(await kept(), []);
   });
 
-  test('does not report success when a failed statement was swallowed and COMMIT rolled back', async () => {
+  test('does not report success when a failed statement was ignored and COMMIT rolled back', async () => {
     const outcome = await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
       await tx.execute(sql`insert into kept values (1)`);
       await tx.execute(sql`select 1 / 0`).catch(() => undefined);
@@ -78,7 +78,7 @@ describe('inTransaction', () => {
     assert.ok(outcome instanceof Error, `said ${String(outcome)} with ${(await kept()).length} rows kept`);
   });
 
-  test('sets its limits for itself alone: on the same connection they are gone afterwards', async (t) => {
+  test('sets its limits for itself alone: afterwards the same connection is without them', async (t) => {
     const single = testPool(database.url, 1);
     t.after(() => single.end());
     const { rows: before } = await single.query('select current_setting($1) as lock', ['lock_timeout']);
@@ -93,7 +93,7 @@ describe('inTransaction', () => {
     assert.equal(single.totalCount, 1);
   });
 
-  test('keeps to each limit: lock, statement, silence', async () => {
+  test('enforces each limit: lock, statement, silence', async () => {
     const holder = await pool.connect();
     await holder.query('begin');
     await holder.query('lock table kept');
@@ -115,7 +115,7 @@ describe('inTransaction', () => {
     assert.deepEqual(codes, ['DATABASE_BUSY', 'DATABASE_SLOW', 'DATABASE_UNAVAILABLE']);
   });
 
-  test('a backend that is killed in the middle is an error, and the pool goes on working', async () => {
+  test('throws when its backend is killed during the work, and the pool goes on working', async () => {
     const failed = await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
       await tx.execute(sql`insert into kept values (1)`);
       const { rows } = await tx.execute<{ pid: number }>(sql`select pg_backend_pid() as pid`);
@@ -130,7 +130,7 @@ describe('inTransaction', () => {
     assert.deepEqual(await kept(), [3]);
   });
 
-  test('a backend that is killed before COMMIT leaves the end unknown, and nothing behind', async () => {
+  test('leaves the outcome unknown, and no row behind, when its backend is killed before COMMIT', async () => {
     await assert.rejects(
       inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
         await tx.execute(sql`insert into kept values (1)`);
@@ -142,7 +142,7 @@ describe('inTransaction', () => {
     assert.deepEqual(await kept(), []);
   });
 
-  test('idle connections that are killed are warned about, and replaced', async (t) => {
+  test('warns about killed idle connections, and replaces them', async (t) => {
     const warnings: unknown[] = [];
     const idle = createPool({
       url: database.url,
@@ -164,7 +164,7 @@ describe('inTransaction', () => {
     assert.deepEqual(await kept(), [4]);
   });
 
-  test('a connection that goes silent in the middle is closed at once: no answer to a ROLLBACK is waited for', async (t) => {
+  test('closes a connection that goes silent during the work at once, without waiting for ROLLBACK', async (t) => {
     const proxy = await startFaultProxy(database.url);
     const slow = createPool({ url: proxy.url, queryTimeoutMs: 200, logger: { warn() {} } });
     t.after(async () => {
@@ -186,7 +186,7 @@ describe('inTransaction', () => {
     assert.equal(slow.totalCount, 0);
   });
 
-  test('a constraint that fails at COMMIT was answered: it is that error, not an unknown end', async () => {
+  test('throws the error of a constraint that fails at COMMIT: the outcome is known', async () => {
     await pool.query(
       'create table if not exists deferred (n integer references kept (n) deferrable initially deferred)',
     );
@@ -197,7 +197,7 @@ describe('inTransaction', () => {
     await pool.query('drop table deferred');
   });
 
-  describe('behind a connection that breaks at COMMIT', () => {
+  describe('inTransaction over a connection that breaks at COMMIT', () => {
     let proxy: CutProxy;
     let cut: Pool;
     before(async () => {
@@ -209,7 +209,7 @@ describe('inTransaction', () => {
       await proxy.close();
     });
 
-    test('passes what is not to be cut', async () => {
+    test('succeeds when nothing is cut', async () => {
       await inTransaction(cut, DEFAULT_LIMITS, (tx) => tx.execute(sql`insert into kept values (1)`));
       assert.deepEqual(await kept(), [1]);
       assert.deepEqual([proxy.cuts(), proxy.commits()], [0, 1]);
@@ -219,7 +219,7 @@ describe('inTransaction', () => {
       ['before', []],
       ['after', [1]],
     ] as const) {
-      test(`a cut ${when} the server has committed leaves the end unknown`, async () => {
+      test(`leaves the outcome unknown after a cut ${when} the server has committed`, async () => {
         proxy.arm(when);
         await assert.rejects(
           inTransaction(cut, DEFAULT_LIMITS, (tx) => tx.execute(sql`insert into kept values (1)`)),
@@ -227,13 +227,13 @@ describe('inTransaction', () => {
         );
         await sleep(50);
         assert.deepEqual(await kept(), expected);
-        // The connection in doubt is not used again.
+        // The doubtful connection is not used again.
         await inTransaction(cut, DEFAULT_LIMITS, (tx) => tx.execute(sql`insert into kept values (2)`));
         assert.deepEqual(await kept(), [...expected, 2]);
       });
     }
 
-    test('a COMMIT that arrives late is still on its way when the client is told that the end is unknown', async () => {
+    test('leaves the outcome unknown while a late COMMIT is still on its way', async () => {
       proxy.arm('late');
       await assert.rejects(
         inTransaction(cut, DEFAULT_LIMITS, (tx) => tx.execute(sql`insert into kept values (1)`)),

@@ -1,4 +1,5 @@
-// From src/db/views to migrations: what is written, that it arrives, and that the check sees what does not.
+// From src/db/views to migrations: what is written, that it arrives in the database, and which differences the check
+// finds.
 import assert from 'node:assert/strict';
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -31,20 +32,20 @@ const sqlFunction = (name: string, args: string, query: string) =>
     `-- Why.\nCREATE OR REPLACE FUNCTION risk_bi.${name}(${args})\nRETURNS integer\nLANGUAGE sql STABLE\nAS $$ ${query} $$;\n`,
   );
 const names = (list: readonly ViewFile[]) => list.map(({ name }) => name);
-/** What a migration drops and creates, in its order. */
+/** What a migration drops and creates, in order. */
 const steps = (text: string | null) =>
   [...(text ?? '').matchAll(/^(DROP|CREATE OR REPLACE) (?:VIEW|FUNCTION) risk_bi\.(\w+)/gm)].map(
     ([, what, name]) => `${what === 'DROP' ? '-' : '+'}${name}`,
   );
 
 describe('a file of src/db/views', () => {
-  test('holds the one definition that it is named after', () => {
+  test('holds the one definition that the file is named after', () => {
     assert.throws(() => parseViewFile('a', view('b', 'SELECT 1').text), /a\.sql must begin with/);
     assert.throws(() => parseViewFile('a', 'CREATE VIEW risk_bi.a AS SELECT 1;'), /CREATE OR REPLACE/);
     assert.throws(() => view('a', 'SELECT 1\n--> statement-breakpoint\n'), /breakpoint/);
   });
 
-  test('comes after those that it names, and otherwise by name', () => {
+  test('comes after the views that it names, otherwise in order of names', () => {
     const a = view('a', "SELECT x FROM risk_bi.c WHERE x <> 'risk_bi.nowhere' -- nor risk_bi.there");
     const [b, c] = [view('b', 'SELECT 1 AS x'), sqlFunction('c', '', 'SELECT x FROM risk_bi.d')];
     const d = view('d', 'SELECT x FROM risk_bi.b');
@@ -62,7 +63,7 @@ describe('a file of src/db/views', () => {
   });
 });
 
-describe('what a migration of views does', () => {
+describe('a migration of views', () => {
   const a = view('a', 'SELECT 1 AS x');
   const b = view('b', 'SELECT x FROM risk_bi.a');
   const f = sqlFunction('f', 'n integer', 'SELECT n + x FROM risk_bi.b');
@@ -70,40 +71,40 @@ describe('what a migration of views does', () => {
   const all = [a, b, c, f];
 
   const cases: [title: string, before: ViewFile[], now: ViewFile[], steps: string[]][] = [
-    ['everything into an empty database', [], all, ['+a', '+b', '+f', '+c']],
-    ['nothing for what is the same', all, all, []],
-    ['nothing for a remark', [a], [view('a', 'SELECT 1 AS x', 'Another why.')], []],
+    ['creates everything in an empty database', [], all, ['+a', '+b', '+f', '+c']],
+    ['does nothing when nothing changed', all, all, []],
+    ['does nothing for a comment', [a], [view('a', 'SELECT 1 AS x', 'Another why.')], []],
     [
-      'a view is replaced, and those above it are left alone',
+      'replaces a view, and leaves the views that use it alone',
       all,
       [view('a', 'SELECT 1 AS x, 2 AS z'), b, c, f],
       ['+a'],
     ],
     [
-      'a function with the same arguments is replaced',
+      'replaces a function with the same arguments',
       all,
       [a, b, c, sqlFunction('f', 'n integer', 'SELECT n')],
       ['+f'],
     ],
     [
-      'a function with others is dropped, together with those above it',
+      'drops a function with other arguments, together with the views that use it',
       all,
       [a, b, c, sqlFunction('f', 'n integer, m integer DEFAULT 0', 'SELECT n')],
       ['-c', '-f', '+f', '+c'],
     ],
-    ['one that has no file any more is dropped', all, [a, b, f], ['-c']],
+    ['drops a view without a file', all, [a, b, f], ['-c']],
     [
-      'what stood on it stays, on something else',
+      'rebuilds a view on another source when its first source is dropped',
       all,
       [a, b, view('c', 'SELECT 2 AS y')],
       ['-c', '-f', '+c'],
     ],
-    ['a view becomes a function', [a], [sqlFunction('a', '', 'SELECT 1')], ['-a', '+a']],
+    ['turns a view into a function', [a], [sqlFunction('a', '', 'SELECT 1')], ['-a', '+a']],
   ];
   for (const [title, before, now, expected] of cases)
     test(title, () => assert.deepEqual(steps(viewChanges(before, now)), expected));
 
-  test('the migrations alone tell what was before', () => {
+  test('reads the previous state from the migrations alone', () => {
     const objects = fc.uniqueArray(
       fc.record({
         nth: fc.nat(5),
@@ -137,7 +138,7 @@ describe('what a migration of views does', () => {
   });
 });
 
-describe('in a database', () => {
+describe('view migrations in a database', () => {
   const changed = files.map((file) => {
     if (file.name !== 'accounts') return file;
     return parseViewFile('accounts', file.text.replace(' AS is_retired', ' AS is_retired,\n       1 AS one'));
@@ -155,7 +156,7 @@ describe('in a database', () => {
       : file,
   );
 
-  test('released views become those of now, and what others have built on them stays', async (t) => {
+  test('turn the released views into the present ones, and keep what others have built on them', async (t) => {
     const folder = await copyOfMigrations(t);
     await release(folder);
     const pool = await emptyDatabase(t);
@@ -191,7 +192,7 @@ describe('in a database', () => {
     assert.deepEqual(await wrong(t, other, upgraded), []);
   });
 
-  test('while the newest migration of views is not released it is written anew, and goes with its last change', async (t) => {
+  test('are rewritten while the newest is unreleased, and removed with their last change', async (t) => {
     const folder = await copyOfMigrations(t);
     const [first, second] = [readMigrations(folder).length, await readFile(journal(folder), 'utf8')];
     assert.match(writeViewMigration(folder, other), /^0002_views\.sql is not released/);
@@ -208,7 +209,7 @@ describe('in a database', () => {
     assert.match(writeViewMigration(folder, files), /nothing to write/);
   });
 
-  test('the check sees a view without a file, a file without a view, and whatever differs', async (t) => {
+  test('are checked: a view without a file, a file without a view, and any difference is found', async (t) => {
     const folder = await copyOfMigrations(t);
     const reworded = files.map((file) =>
       file.name === 'snapshots'
@@ -225,7 +226,7 @@ describe('in a database', () => {
     ]);
   });
 
-  test('the check sees tables that are not those of the schema', async (t) => {
+  test('are checked: tables that differ from the schema are found', async (t) => {
     const folder = await copyOfMigrations(t);
     const file = path.join(folder, '0002_views.sql');
     await writeFile(
@@ -268,7 +269,7 @@ const journal = (folder: string) => path.join(folder, 'meta', '_journal.json');
 
 const copyOfMigrations = (t: TestContext) => copyOf(t, migrationsFolder());
 
-/** The migrator reads a folder once: what was changed since must lie in another one. */
+/** The migrator reads a folder once, so a changed migration needs another folder. */
 async function copyOf(t: TestContext, folder: string): Promise<string> {
   const copy = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-migrations-'));
   t.after(() => rm(copy, { recursive: true }));

@@ -1,4 +1,4 @@
-// In processes of their own: what is set holds for the whole process.
+// In separate processes, because the setting applies to the whole process.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import path from 'node:path';
@@ -7,7 +7,10 @@ import { promisify } from 'node:util';
 
 const HEAP = path.resolve(import.meta.dirname, '../../src/host/heap.ts');
 
-/** Parses pages and drops them; keeps `keptMb` of numbers on the heap. Returns the heap's peak in MB, live part included. */
+/**
+ * Parses pages and drops them; keeps `keptMb` of numbers on the heap. Returns the heap's peak in MB, live part
+ * included.
+ */
 async function peakMb(bounded: boolean, keptMb: number): Promise<number> {
   const script = `
     import v8 from 'node:v8';
@@ -28,12 +31,12 @@ async function peakMb(bounded: boolean, keptMb: number): Promise<number> {
   return peak;
 }
 
-test('the garbage of a long walk stays small', async () => {
+test('keeps the garbage of a long walk small', async () => {
   const [bounded, usual] = [await peakMb(true, 0), await peakMb(false, 0)];
   assert.ok(bounded < 32 && bounded < usual, `${bounded} MB, and ${usual} MB without`);
 });
 
-test('what is in use may grow far beyond it', async () => {
+test('lets live data grow far beyond the limit on garbage', async () => {
   const peak = await peakMb(true, 200);
   assert.ok(peak > 200 && peak < 400, `${peak} MB`);
 });

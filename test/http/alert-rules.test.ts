@@ -1,4 +1,4 @@
-// The alert rules belong to what is really scraped, and to the runbook.
+// The alert rules must agree with a real scrape, and with the runbook.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -52,20 +52,20 @@ async function realScrape(t: TestContext): Promise<string> {
   return (await startApp(t, { databaseUrl: db.url, metrics })).scrape();
 }
 
-test('every metric of the rules, with its labels, is in a real scrape', async (t) => {
+test('every metric in the rules is in a real scrape, with its labels', async (t) => {
   const scrape = parseScrape(await realScrape(t));
   const used = [...rules.matchAll(/\b(zt_risk_sync_\w+)(?:\{(\w+)="(\w+)"\})?/g)];
   assert.ok(used.length >= 12);
   for (const [text, name = '', label, value] of used) {
     assert.ok(scrape.families.has(name), name);
-    // A lease is there only while somebody runs.
+    // A lease exists only while a run is active.
     if (name === 'zt_risk_sync_lease_heartbeat_age_seconds') continue;
     const labels = label === undefined || value === undefined ? {} : { [label]: value };
     assert.notEqual(scrape.value(name, labels), undefined, text);
   }
 });
 
-test('every metric says what it is, in the words of Prometheus', async (t) => {
+test('every metric has a help text and a type, in the conventions of Prometheus', async (t) => {
   const { families } = parseScrape(await realScrape(t));
   const own = [...families].filter(([name]) => name.startsWith('zt_risk_sync_'));
   assert.ok(own.length > 25);
@@ -76,7 +76,7 @@ test('every metric says what it is, in the words of Prometheus', async (t) => {
   }
 });
 
-test('every alert has its severity, a time to wait, its words, and its paragraph in the runbook', () => {
+test('every alert has a severity, a waiting time, texts, and a section in the runbook', () => {
   const headings = new Set([...read('docs/runbook.md').matchAll(/^### (\w+)$/gm)].map(([, name]) => name));
   assert.ok(alerts.length >= 9);
   for (const { name, body } of alerts) {
@@ -84,11 +84,11 @@ test('every alert has its severity, a time to wait, its words, and its paragraph
     assert.match(body, /severity: (critical|warning)\n/, name);
     for (const text of ['summary', 'description']) assert.match(body, new RegExp(`${text}: .{10}`), name);
     assert.ok(body.includes(`runbook_url: docs/runbook.md#${name.toLowerCase()}`), name);
-    assert.ok(headings.has(name), `${name} has no paragraph`);
+    assert.ok(headings.has(name), `${name} has no section`);
   }
 });
 
-test('every alert is shown to fire', () => {
+test('every alert has an example that fires', () => {
   const cases = read('integrations/prometheus/zt-risk-sync.rules.test.yml');
   for (const { name } of alerts)
     assert.match(cases, new RegExp(`alertname: ${name}\\n {8}exp_alerts:\\n {10}- exp_labels`), name);
@@ -111,11 +111,11 @@ test(
 );
 
 test(
-  "Prometheus' own parser accepts a scrape, and has nothing to say of its names",
+  "Prometheus' own parser accepts a scrape, and has no objection to its names",
   { skip: noPromtool },
   async (t) => {
     const { status, said } = promtool(['check', 'metrics'], await realScrape(t));
-    // 3: something to say, but it could be read. Node's own metrics are prom-client's.
+    // Exit 3: the parser objects to something, but could read it. Node's own metrics come from prom-client.
     assert.ok(status === 0 || status === 3, said);
     assert.deepEqual(
       said.split('\n').filter((line) => line !== '' && !line.startsWith('nodejs_')),

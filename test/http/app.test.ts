@@ -1,4 +1,4 @@
-// What holds for every route: headers, refusals in JSON, limits in time, and what is logged.
+// What holds for every route: headers, refusals in JSON, time limits, and what is logged.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
@@ -23,7 +23,7 @@ test('answers livez with its version', async (t) => {
   assert.deepEqual([head.status, head.text], [200, '']);
 });
 
-test('sends headers that let no browser keep, frame or run anything, with every answer', async (t) => {
+test('sends headers with every answer that stop browsers from caching, framing or running anything', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url });
   for (const [path, status] of [
     ['/livez', 200],
@@ -45,7 +45,7 @@ test('sends headers that let no browser keep, frame or run anything, with every 
   }
 });
 
-test('refuses unknown paths and methods in JSON, and names the methods there are', async (t) => {
+test('refuses unknown paths and methods in JSON, and names the allowed methods', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url });
   const missing = await app.ask('GET', '/nothing', { headers });
   assert.deepEqual(missing.json, {
@@ -76,7 +76,7 @@ test('answers 503 when a handler takes too long', async (t) => {
   assert.match(text, /"code":"REQUEST_TIMEOUT"/);
 });
 
-test('keeps the message of a defect to itself', async (t) => {
+test('does not reveal the message of a defect', async (t) => {
   const app = await startApp(t, {
     databaseUrl: db.url,
     metrics: {
@@ -98,7 +98,7 @@ test('keeps the message of a defect to itself', async (t) => {
   assert.ok(app.logs.some(({ message }) => message === 'request failed'));
 });
 
-test('makes no fuss about a client that goes away in the middle of its body', async (t) => {
+test('logs no error when a client disconnects in the middle of its body', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url });
   for (const framing of ['Content-Length: 100', 'Transfer-Encoding: chunked']) {
     const socket = net.connect(app.http.port, '127.0.0.1');
@@ -120,7 +120,7 @@ test('makes no fuss about a client that goes away in the middle of its body', as
   assert.deepEqual(app.started, []);
 });
 
-test('logs one line for each request, without query, headers or paths that are not ours', async (t) => {
+test('logs one line per request, without query, headers or unknown paths', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url });
   await app.ask('GET', '/livez?email=alice@example.com', { headers });
   await app.ask('GET', '/users/alice@example.com', { headers });

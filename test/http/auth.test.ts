@@ -1,4 +1,4 @@
-// Who is let in: the token where one is set; without one, this machine, but not its browsers' other pages.
+// Who gets in: with a token, its holders; without one, this machine, but not web pages from elsewhere in its browsers.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
@@ -21,7 +21,7 @@ async function refusals(app: HttpApp, headers: Record<string, string>): Promise<
   return answers.map((answer) => (answer.status < 400 ? 'let in' : `${answer.status} ${codeOf(answer)}`));
 }
 
-test('lets in whoever knows the token, and nobody else', async (t) => {
+test('accepts the token and nothing else', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url });
   const out = Array.from(PROTECTED, () => '401 UNAUTHORIZED');
   assert.deepEqual(await refusals(app, {}), out);
@@ -40,7 +40,7 @@ test('lets in whoever knows the token, and nobody else', async (t) => {
   assert.deepEqual(app.started, []);
   assert.deepEqual(await refusals(app, { authorization: `Bearer ${TOKEN}` }), ['let in', 'let in']);
   assert.deepEqual(await refusals(app, { authorization: `bearer  ${TOKEN}` }), ['let in', 'let in']);
-  // The token keeps other origins out by itself: no browser sends it.
+  // The token already keeps other origins out: no browser sends it.
   const elsewhere = {
     authorization: `Bearer ${TOKEN}`,
     host: 'worker.example',
@@ -49,7 +49,7 @@ test('lets in whoever knows the token, and nobody else', async (t) => {
   assert.deepEqual(await refusals(app, elsewhere), ['let in', 'let in']);
 });
 
-test('says how to authenticate, and accepts no token in the address', async (t) => {
+test('says how to authenticate, and accepts no token in the URL', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url });
   const refused = await app.ask('GET', `/metrics?token=${TOKEN}&access_token=${TOKEN}`);
   assert.equal(refused.status, 401);
@@ -58,7 +58,7 @@ test('says how to authenticate, and accepts no token in the address', async (t) 
   assert.ok(!JSON.stringify(app.logs).includes(TOKEN));
 });
 
-test('keeps probes open, and does not tell a stranger which other paths there are', async (t) => {
+test('keeps probes open, and does not reveal to strangers which other paths exist', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url });
   for (const path of ['/livez', '/readyz']) assert.equal((await app.ask('GET', path)).status, 200);
   assert.equal((await app.ask('GET', '/nothing')).status, 401);
@@ -69,7 +69,7 @@ test('keeps probes open, and does not tell a stranger which other paths there ar
   assert.equal((await app.ask('GET', '//livez')).status, 401);
 });
 
-test('without a token refuses a name that was rebound to this machine', async (t) => {
+test('without a token, refuses a host name that was rebound to this machine', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url, token: null });
   for (const host of [
     'evil.example',
@@ -85,7 +85,7 @@ test('without a token refuses a name that was rebound to this machine', async (t
     assert.deepEqual(await refusals(app, { host }), ['let in', 'let in'], host);
 });
 
-test('without a token refuses the pages of other origins', async (t) => {
+test('without a token, refuses the pages of other origins', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url, token: null });
   const out = ['403 CROSS_ORIGIN_REFUSED', '403 CROSS_ORIGIN_REFUSED'];
   const host = `127.0.0.1:${app.http.port}`;

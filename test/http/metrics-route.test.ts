@@ -1,4 +1,4 @@
-// The scrape after real runs against a simulated API: what the database says, what was counted, and nothing of a person.
+// The scrape after real runs against a simulated API: the database's values, the counters, and no personal data.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { createCloudflareClient, type CloudflareClient } from '../../src/cloudflare/client.ts';
@@ -32,7 +32,7 @@ after(async () => {
   await db.close();
 });
 
-test('says what the database says, and what was counted, of several accounts and runs', async (t) => {
+test("reports the database's values and the counters, for several accounts and runs", async (t) => {
   const metrics = createMetrics({ version: '1.2.3', budgetLeft: () => client.budgetLeft() });
   client = createCloudflareClient({
     baseUrl: new URL(simulator.url),
@@ -52,7 +52,7 @@ test('says what the database says, and what was counted, of several accounts and
     }
   }
   const app = await startApp(t, { databaseUrl: db.url, metrics });
-  // Side by side, as two Prometheus servers ask: none may see half of it.
+  // Two requests at once, as two Prometheus servers send them: neither may get half of it.
   const texts = await Promise.all(Array.from({ length: 5 }, () => app.scrape()));
   for (const text of texts) {
     const scrape = parseScrape(text);
@@ -95,7 +95,7 @@ test('says what the database says, and what was counted, of several accounts and
   assert.doesNotMatch(said, /@|postgres:/);
 });
 
-test('leaves nothing of an account behind that was retired', async (t) => {
+test('leaves out every metric of a retired account', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url });
   assert.ok((await app.scrape()).includes(ACCOUNTS[0]!));
   await db.rows('update risk.accounts set retired_at = now() where account_id = $1', [ACCOUNTS[0]]);
@@ -104,7 +104,7 @@ test('leaves nothing of an account behind that was retired', async (t) => {
   assert.ok(later.includes(ACCOUNTS[1]!));
 });
 
-test('answers in the content type of the text format', async (t) => {
+test('answers with the content type of the text format', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url });
   const { headers } = await app.ask('GET', '/metrics', { headers: { authorization: `Bearer ${TOKEN}` } });
   assert.equal(headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8');

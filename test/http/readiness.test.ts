@@ -1,4 +1,4 @@
-// readyz and the scrape when the database is down, slow, behind or ahead.
+// readyz and the scrape when the database is down, slow, outdated or newer than the program.
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
@@ -41,7 +41,7 @@ test('is ready with a migrated database, however old the data is', async (t) => 
   assert.ok(age !== undefined && age > 86_400);
 });
 
-test('is not ready when nothing listens where the database should be', async (t) => {
+test("is not ready when nothing listens at the database's address", async (t) => {
   const db = await database(t);
   const proxy = await startFaultProxy(db.url);
   t.after(() => proxy.close());
@@ -56,14 +56,14 @@ test('is not ready when nothing listens where the database should be', async (t)
   assert.equal((await app.ask('GET', '/livez')).status, 200);
 });
 
-test('does not wait for a database that says nothing, still gives a scrape, and recovers', async (t) => {
+test('does not wait for a database that does not answer, still gives a scrape, and recovers', async (t) => {
   const db = await database(t);
   const history = sampleHistory(db.pool);
   await history.snapshot(await history.account('a'), '2026-01-01T00:00:00Z');
   const proxy = await startFaultProxy(db.url);
   t.after(() => proxy.close());
   const app = await startApp(t, { databaseUrl: proxy.url, databaseWaitMs: 200 });
-  // A busy machine may take longer than that.
+  // A busy machine may take longer.
   const scrapeOnceUp = async () => {
     for (;;) {
       const scrape = parseScrape(await app.scrape());
@@ -92,7 +92,7 @@ test('does not wait for a database that says nothing, still gives a scrape, and 
   await scrapeOnceUp();
 });
 
-test('names a database that was never migrated, is behind, newer or changed', async (t) => {
+test('names a database that was never migrated, is outdated, newer or changed', async (t) => {
   const empty = await createTestDatabase();
   t.after(() => empty.drop());
   const never = await readyz(await startApp(t, { databaseUrl: empty.url }));
@@ -126,7 +126,7 @@ test('names a database that was never migrated, is behind, newer or changed', as
   }
 });
 
-test('gives a scrape of a database without tables, too', async (t) => {
+test('also gives a scrape when the database has no tables', async (t) => {
   const empty = await createTestDatabase();
   t.after(() => empty.drop());
   const scrape = parseScrape(await (await startApp(t, { databaseUrl: empty.url })).scrape());
@@ -134,7 +134,7 @@ test('gives a scrape of a database without tables, too', async (t) => {
   assert.equal(scrape.value('zt_risk_sync_database_migrated'), 0);
 });
 
-test('tells nobody a password, a user or an account', async (t) => {
+test('reveals no password, user or account', async (t) => {
   const db = await database(t);
   const history = sampleHistory(db.pool);
   await history.snapshot(await history.account('an-account-id'), '2026-01-01T00:00:00Z');
@@ -150,14 +150,14 @@ test('tells nobody a password, a user or an account', async (t) => {
   assert.ok(!/alice|a-wrong-password/.test(text));
 });
 
-test('asks the database once for many probes at a time', async (t) => {
+test('asks the database once for many probes at the same time', async (t) => {
   const db = await database(t);
   const proxy = await startFaultProxy(db.url, { count: /from risk_internal\.migrations/ });
   t.after(() => proxy.close());
   const app = await startApp(t, { databaseUrl: proxy.url });
   const found = await Promise.all(Array.from({ length: 30 }, () => readyz(app)));
   assert.ok(found.every(({ http }) => http === 200));
-  // Two, should the machine take more than a second over it.
+  // Twice if the machine takes more than a second for the probes.
   assert.ok(proxy.passed() >= 1 && proxy.passed() <= 2, `${proxy.passed()} checks`);
   const before = proxy.passed();
   await until(async () => {
@@ -166,7 +166,7 @@ test('asks the database once for many probes at a time', async (t) => {
   });
 });
 
-test('says that it is stopping, and does not ask the database then', async (t) => {
+test('says that it is stopping, and no longer asks the database', async (t) => {
   const app = await startApp(t, { databaseUrl: 'postgres://127.0.0.1:1/none', isStopping: () => true });
   const { status, json } = await app.ask('GET', '/readyz');
   assert.deepEqual([status, json], [503, { status: 'stopping' }]);

@@ -1,4 +1,4 @@
-// Listening and stopping: ports, clients that are slow or silent, and requests under way.
+// Listening and stopping: ports, slow or silent clients, and requests under way.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
@@ -32,7 +32,7 @@ async function converse(port: number, text: string): Promise<string> {
   return said;
 }
 
-test('says that its port is taken, and that an address is not of this machine', async (t) => {
+test('says when its port is in use, and when an address does not belong to this machine', async (t) => {
   const { port } = await listen(t);
   const app = new Hono();
   const refusal = async (host: string, port: number) => {
@@ -44,7 +44,7 @@ test('says that its port is taken, and that an address is not of this machine', 
   assert.deepEqual(await refusal('203.0.113.77', 0), ['HTTP_ADDRESS_UNUSABLE', 78]);
 });
 
-test('closes on a client that sends its headers, or its body, too slowly', async (t) => {
+test('closes the connection of a client that sends its headers or its body too slowly', async (t) => {
   const app = new Hono().post('/', async (c) => c.text(await c.req.text()));
   const { port } = await listen(t, app);
   assert.match(await converse(port, 'GET / HTTP/1.1\r\nHost: localhost\r\n'), /^HTTP\/1\.1 408 /);
@@ -53,7 +53,7 @@ test('closes on a client that sends its headers, or its body, too slowly', async
   assert.equal(await converse(port, ''), 'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n');
 });
 
-test('refuses headers without end, and a Host that cannot be one', async (t) => {
+test('refuses endless headers, and a Host that cannot be valid', async (t) => {
   const { port } = await listen(t);
   const long = `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(9_000)}\r\n\r\n`;
   assert.match(await converse(port, long), /^HTTP\/1\.1 431 /);
@@ -61,7 +61,7 @@ test('refuses headers without end, and a Host that cannot be one', async (t) => 
   assert.match(odd, /^HTTP\/1\.1 400 [\s\S]*"code":"REQUEST_INVALID"/);
 });
 
-test('stops without waiting for connections that are kept alive', async (t) => {
+test('stops without waiting for idle keep-alive connections', async (t) => {
   const http = await listen(t);
   const agent = new Agent({ keepAliveTimeout: 60_000 });
   t.after(() => agent.destroy());
@@ -72,7 +72,7 @@ test('stops without waiting for connections that are kept alive', async (t) => {
   assert.ok(performance.now() - began < 30_000);
 });
 
-test('lets a request that is under way end, and takes no new one', async (t) => {
+test('lets a request under way finish, and accepts no new one', async (t) => {
   const gate = Promise.withResolvers<void>();
   const arrived = Promise.withResolvers<void>();
   const app = new Hono().get('/', async (c) => {
@@ -89,11 +89,11 @@ test('lets a request that is under way end, and takes no new one', async (t) => 
   gate.resolve();
   assert.equal(await (await asked).body.text(), 'done');
   await closing;
-  // The client would have kept its connection for a minute.
+  // The client would have kept its connection open for a minute.
   assert.ok(performance.now() - began < 30_000);
 });
 
-test('cuts what has not ended when the grace period is over', async (t) => {
+test('cuts requests that have not finished when the grace period is over', async (t) => {
   const arrived = Promise.withResolvers<void>();
   const app = new Hono().get('/', () => {
     arrived.resolve();

@@ -1,4 +1,4 @@
-// POST /sync: whom it starts, what it answers, and what it refuses to read.
+// POST /sync: which accounts it starts, what it answers, and what it refuses to read.
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
@@ -21,7 +21,7 @@ function failure(code: ErrorCode): OperatorError {
   return new OperatorError({ code, happened: 'It happened', means: 'It means', todo: 'Do it' });
 }
 
-test('starts all configured accounts, or those that are named, each once', async (t) => {
+test('starts all configured accounts, or the named ones, each once', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url });
   const all = await sync(app);
   assert.equal(all.status, 202);
@@ -43,7 +43,7 @@ test('starts all configured accounts, or those that are named, each once', async
   }
 });
 
-test('passes on that a run is under way, and who runs it', async (t) => {
+test('reports that a run is under way, and where it runs', async (t) => {
   const running: SyncStart = {
     status: 'already_running',
     run_id: 41,
@@ -56,7 +56,7 @@ test('passes on that a run is under way, and who runs it', async (t) => {
   assert.deepEqual(answer.json, { accounts: [{ account_id: 'a', ...running }] });
 });
 
-test('refuses a body that is no wish, and starts nobody', async (t) => {
+test('refuses an invalid body, and starts no account', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url });
   for (const body of [
     '{',
@@ -84,7 +84,7 @@ test('refuses a body that is no wish, and starts nobody', async (t) => {
   assert.deepEqual(app.started, []);
 });
 
-test('refuses more than 16 kB, declared or not, and reads less than that in pieces', async (t) => {
+test('refuses more than 16 kB, declared or not, and reads a smaller body in pieces', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url });
   const pieces = (count: number) =>
     Readable.from(
@@ -104,7 +104,7 @@ test('refuses more than 16 kB, declared or not, and reads less than that in piec
   assert.deepEqual(app.started, ['a']);
 });
 
-test('tells of each account that could not be started why, and fails only when none could', async (t) => {
+test('says why each account could not be started, and fails only when none could', async (t) => {
   const errors: Record<string, Error> = {};
   const app = await startApp(t, {
     databaseUrl: db.url,

@@ -1,4 +1,4 @@
-// The embedded Postgres as people meet it: real processes in temporary folders, killed at awkward moments.
+// The embedded Postgres as people use it: real processes in temporary folders, killed at bad moments.
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
@@ -42,7 +42,7 @@ async function isGone(file: string): Promise<boolean> {
   );
 }
 
-/** Folders of this file: whatever runs in them is stopped, then they are removed. */
+/** Folders of this file. The servers that run in them are stopped, then the folders are removed. */
 const homes: string[] = [];
 async function newHome(): Promise<{ dataHome: string; home: string }> {
   const dataHome = await temporaryFolder();
@@ -78,7 +78,7 @@ describe('a running embedded server', () => {
     ({ url, port, dataDir } = server);
   });
 
-  test('is version 18 with UTF-8 and UTC, and answers to its password', async () => {
+  test('is version 18 with UTF-8 and UTC, and accepts its password', async () => {
     const [row] = await query<Record<string, string>>(
       url,
       `select current_setting('server_version_num') as version, current_setting('server_encoding') as encoding,
@@ -91,7 +91,7 @@ describe('a running embedded server', () => {
     );
   });
 
-  test('refuses a wrong password, and no password', async () => {
+  test('refuses a wrong password and a missing one', async () => {
     for (const password of ['wrong', '']) {
       const wrong = new URL(url);
       wrong.password = password;
@@ -99,7 +99,7 @@ describe('a running embedded server', () => {
     }
   });
 
-  test('keeps its password in a file that only the caller can read', async () => {
+  test('keeps its password in a file that only its owner can read', async () => {
     const file = path.join(path.dirname(dataDir), 'password');
     const { mode, uid } = await stat(file);
     assert.equal(mode & 0o777, 0o600);
@@ -121,7 +121,7 @@ describe('a running embedded server', () => {
   });
 
   test(
-    'holds no secret of its caller in its environment, and no password in its arguments',
+    'has no secret of its caller in its environment, and no password in its arguments',
     onLinux,
     async () => {
       const pid = await postmasterPid(dataDir);
@@ -152,7 +152,7 @@ describe('a running embedded server', () => {
     assert.deepEqual(await findEmbedded(place), next);
   });
 
-  test('gets databases: made once, or made anew', async () => {
+  test('creates databases: once, or from scratch', async () => {
     const made = await Promise.all([1, 2, 3].map(() => ensureDatabase(url, productDatabase)));
     assert.equal(new Set(made).size, 1);
     await query(made[0]!, 'create table kept (n int)');
@@ -176,7 +176,7 @@ describe('a running embedded server', () => {
     ({ url, port } = again);
   });
 
-  test('comes back when the pid of the killed server belongs to another process by now', async () => {
+  test('comes back when the pid of the killed server now belongs to another process', async () => {
     const pidFile = path.join(dataDir, 'postmaster.pid');
     process.kill(await postmasterPid(dataDir), 'SIGKILL');
     const other = spawn('sleep', ['60'], { ...(await serverAccount()) });
@@ -190,7 +190,7 @@ describe('a running embedded server', () => {
     ({ url, port } = again);
   });
 
-  test('takes another port when its own is taken, and keeps it', async () => {
+  test('takes another port when its own is in use, and keeps it', async () => {
     assert.equal(await stopEmbedded(place), true);
     const { createServer } = await import('node:net');
     const squatter = createServer().listen(port, '127.0.0.1');
@@ -210,14 +210,14 @@ describe('a running embedded server', () => {
     await assert.rejects(query(url, 'select 1'), { code: 'ECONNREFUSED' });
   });
 
-  test('says what is wrong when its data is broken', async () => {
+  test('says what is wrong when its data is damaged', async () => {
     await writeFile(path.join(dataDir, 'postgresql.auto.conf'), 'no_such_setting = on\n');
     await assert.rejects(startEmbedded(place), { code: 'EMBEDDED_START', message: /no_such_setting/ });
     await writeFile(path.join(dataDir, 'postgresql.auto.conf'), '');
   });
 });
 
-test('five processes that start at once make one server', async () => {
+test('becomes one server when five processes start it at once', async () => {
   const place = await newHome();
   const starts = await Promise.all(Array.from({ length: 5 }, () => text(startClient(place).stdout!)));
   const servers = starts.map((output) => JSON.parse(output) as { started: boolean; url: string });
@@ -226,7 +226,7 @@ test('five processes that start at once make one server', async () => {
   await stopEmbedded(place);
 });
 
-describe('a client killed in the middle of the start leaves nothing to mend', () => {
+describe('a client killed during the start leaves nothing to repair', () => {
   const instants: [string, RegExp | undefined, number][] = [
     ['before it begins', undefined, 60],
     ['while it copies the binaries', /copying/, 20],
@@ -252,7 +252,7 @@ describe('a client killed in the middle of the start leaves nothing to mend', ()
       const { url } = await startEmbedded(place);
       assert.deepEqual(await query(url, 'select 1 as n'), [{ n: 1 }]);
       await stopEmbedded(place);
-      // The killed client's initdb may have gone on for a while: what it left goes with the next launch.
+      // The killed client's initdb may have run on for a while. The next start removes what it left.
       await startEmbedded(place);
       await stopEmbedded(place);
       assert.deepEqual((await readdir(folder)).sort(), ['binaries', 'postgres-18', 'postgres-18.log']);
@@ -262,7 +262,7 @@ describe('a client killed in the middle of the start leaves nothing to mend', ()
 });
 
 describe('the watcher', () => {
-  test('stops an idle server, but not a used one, keeps its log short, and is alone', async () => {
+  test('stops an idle server but not a used one, keeps the log short, and runs only once', async () => {
     const place = await newHome();
     const { url, dataDir } = await startEmbedded(place);
     const limits = { ...place, idleMs: 900, everyMs: 100 };
@@ -275,7 +275,7 @@ describe('the watcher', () => {
     await user.connect();
     await sleep(1_500);
     await user.end();
-    // Short visits count too, although nobody is connected when the watcher looks.
+    // Short visits count as use, even if no client is connected when the watcher looks.
     for (let visit = 0; visit < 8; visit += 1) {
       await sleep(250);
       assert.deepEqual(await query(url, 'select 1 as n'), [{ n: 1 }]);
@@ -289,7 +289,7 @@ describe('the watcher', () => {
     assert.equal(await watchEmbedded(limits), 'gone');
   });
 
-  test('runs as a process that start leaves behind, comes back with the next start, and ends with the server', async () => {
+  test('runs as a process that outlives its starter, comes back with the next start, and ends with the server', async () => {
     const place = await newHome();
     const script = path.join(place.dataHome, 'watch.ts');
     const module = new URL('../../../src/db/embedded/watch.ts', import.meta.url).href;
@@ -338,8 +338,8 @@ async function processesOf(script: string): Promise<number[]> {
   return pids.filter((_, index) => lines[index]!.split('\0').includes(script));
 }
 
-describe('the lock', () => {
-  test('is waited for, and names who holds it when that takes too long', async () => {
+describe('the lock of the embedded server', () => {
+  test('is waited for, and after too long the message names its holder', async () => {
     const folder = await temporaryFolder();
     homes.push(folder);
     const file = path.join(folder, 'lock');
@@ -352,14 +352,14 @@ describe('the lock', () => {
     assert.equal(await isGone(file), true);
   });
 
-  test('of a dead process is broken, by one of many waiters at a time', async () => {
+  test('of a dead process is broken by one of many waiters at a time', async () => {
     const folder = await temporaryFolder();
     homes.push(folder);
     const file = path.join(folder, 'lock');
     let inside = 0;
     let most = 0;
     for (let round = 0; round < 8; round += 1) {
-      // This process, but begun at another time: the pid was given away again.
+      // This process, but with another start time: the pid was reused.
       await writeFile(
         file,
         JSON.stringify({ pid: process.pid, start: '1', host: hostname(), token: String(round) }),
@@ -375,7 +375,7 @@ describe('the lock', () => {
     assert.deepEqual(await readdir(folder), []);
   });
 
-  test('is broken even after the death of one who was breaking it', async () => {
+  test('is broken even after a process died while breaking it', async () => {
     const folder = await temporaryFolder();
     homes.push(folder);
     const file = path.join(folder, 'lock');
@@ -387,7 +387,7 @@ describe('the lock', () => {
   });
 });
 
-test('says so when the folder is closed to the user that Postgres runs as', async (t) => {
+test('fails with a clear message when the folder is closed to the user that Postgres runs as', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('only root hands the server to another user');
   const place = await newHome();
   const closed = path.join(place.dataHome, 'closed');
