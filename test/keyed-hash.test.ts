@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { keyedHash, randomHashKey, type HashKey } from '../src/keyed-hash.ts';
 
-// Published with HalfSipHash: the key is 00 01 … 07, the input 00 01 … of this length, the output has 64 bits.
+// Published with HalfSipHash: the key is 00 01 … 07, the input is 00 01 … of this length, the output has 64 bits.
 const PUBLISHED: [length: number, output: string][] = [
   [0, '218d1f59b9b83cc8'],
   [1, 'be552412f8387315'],
@@ -44,7 +44,7 @@ describe('keyedHash', () => {
     });
   }
 
-  test('reads the range alone, and writes two words alone', () => {
+  test('reads only the given range, and writes only two words', () => {
     const part = fc.uint8Array({ maxLength: 600 });
     fc.assert(
       fc.property(anyKey, part, part, part, fc.nat(3), (key, before, middle, behind, at) => {
@@ -58,7 +58,7 @@ describe('keyedHash', () => {
     );
   });
 
-  test('any one byte that changes, changes the hash', () => {
+  test('changes when any one byte changes', () => {
     const bytes = fc.uint8Array({ minLength: 1, maxLength: 80 });
     fc.assert(
       fc.property(anyKey, bytes, fc.integer({ min: 1, max: 255 }), (key, bytes, change) => {
@@ -71,7 +71,7 @@ describe('keyedHash', () => {
     );
   });
 
-  test('a zero at the end changes the hash', () => {
+  test('changes when a zero is appended', () => {
     fc.assert(
       fc.property(anyKey, fc.uint8Array({ maxLength: 80 }), (key, bytes) => {
         assert.notDeepEqual(hashOf(key, Uint8Array.of(...bytes, 0)), hashOf(key, bytes));
@@ -79,7 +79,7 @@ describe('keyedHash', () => {
     );
   });
 
-  test('any one bit of the key that changes, changes the hash', () => {
+  test('changes when any one bit of the key changes', () => {
     fc.assert(
       fc.property(anyKey, fc.uint8Array({ maxLength: 80 }), ({ k0, k1 }, bytes) => {
         const before = hashOf({ k0, k1 }, bytes);
@@ -91,7 +91,7 @@ describe('keyedHash', () => {
     );
   });
 
-  test('100,000 inputs that count up have as many hashes, and each half has about as many', () => {
+  test('gives 100,000 counted inputs as many different hashes, and each half nearly as many', () => {
     const key = { k0: 1, k1: 2 };
     const hashes = new Set<string>();
     const halves = [new Set<number>(), new Set<number>()] as const;
@@ -102,12 +102,12 @@ describe('keyedHash', () => {
       halves[1].add(second);
     }
     assert.equal(hashes.size, 100_000);
-    // Chance alone makes about one pair of 32-bit words collide.
+    // By chance, about one pair of 32-bit words collides.
     assert.ok(halves.every((half) => half.size > 99_980));
   });
 });
 
-test('randomHashKey gives another key of two unsigned words each time', () => {
+test('randomHashKey returns a different key of two unsigned words each time', () => {
   const keys = Array.from({ length: 100 }, randomHashKey);
   for (const { k0, k1 } of keys) {
     assert.equal(k0 >>> 0, k0);

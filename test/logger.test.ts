@@ -22,13 +22,13 @@ function capture(over: Partial<Parameters<typeof createLogger>[0]> = {}): { logg
   return { logger, text: () => text };
 }
 
-/** Every form in which somebody could find it in a line. */
+/** Every form in which a secret could be found in a line. */
 function assertAbsent(text: string, secret: string): void {
   const forms = [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret), encodeURI(secret)];
   for (const form of forms) assert.ok(!text.includes(form), `${JSON.stringify(form)} in ${text}`);
 }
 
-test('a line is JSON with level, time and message, and the fields given', () => {
+test('a line is JSON with level, time, message and the given fields', () => {
   const { logger, text } = capture();
   logger.child({ run_id: 7 }).warn({ pages: 3 }, 'walk is partial');
   const line = JSON.parse(text()) as Record<string, unknown>;
@@ -37,7 +37,7 @@ test('a line is JSON with level, time and message, and the fields given', () => 
   assert.deepEqual(line, { level: 'warn', run_id: 7, pages: 3, message: 'walk is partial' });
 });
 
-test('the level decides what is written', () => {
+test('the level decides which lines are written', () => {
   const { logger, text } = capture({ level: 'warn' });
   logger.info('no');
   logger.error('yes');
@@ -51,7 +51,7 @@ for (const pretty of [false, true]) {
       ['in a field', (logger) => logger.info({ token: SECRET }, 'm')],
       ['deep in a field', (logger) => logger.info({ a: { b: [`x${SECRET}y`] } }, 'm')],
       ['as the name of a field', (logger) => logger.info({ [SECRET]: 1 }, 'm')],
-      ['in what a child is bound to', (logger) => logger.child({ url: `https://h/?t=${SECRET}` }).info('m')],
+      ["in a child logger's fields", (logger) => logger.child({ url: `https://h/?t=${SECRET}` }).info('m')],
       [
         'encoded for a URL',
         (logger) => logger.info({ url: `https://h/?t=${encodeURIComponent(SECRET)}` }, 'm'),
@@ -62,7 +62,7 @@ for (const pretty of [false, true]) {
         'in the cause of an error',
         (logger) => logger.error({ err: new Error('outer', { cause: new Error(`inner ${SECRET}`) }) }, 'm'),
       ],
-      ['in an error that is all there is', (logger) => logger.error(new Error(`refused ${SECRET}`))],
+      ['in an error without a message beside it', (logger) => logger.error(new Error(`refused ${SECRET}`))],
     ];
     for (const [where, write] of cases) {
       for (const level of ['info', 'debug']) {
@@ -78,12 +78,12 @@ for (const pretty of [false, true]) {
   });
 }
 
-test('of two secrets where one begins with the other, none leaves a rest behind', () => {
+test('leaves no rest of two secrets when one begins with the other', () => {
   assert.equal(createScrubber(['abcd', 'abcdefgh'])('abcdefgh abcd'), '[secret] [secret]');
   assert.equal(createScrubber(['abcdefgh', 'abcd'])('abcdefgh abcd'), '[secret] [secret]');
 });
 
-test('a secret that becomes known later is scrubbed from then on, by loggers that were made before, too', () => {
+test('scrubs a secret that becomes known later, also in loggers that were made before', () => {
   const secrets = new Set(['first']);
   const { logger, text } = capture({ secrets });
   const child = logger.child({ run_id: 7 });
@@ -93,7 +93,7 @@ test('a secret that becomes known later is scrubbed from then on, by loggers tha
   assert.doesNotMatch(text(), /first|second/);
 });
 
-test('a line for people is one line, whatever a value holds', () => {
+test('a line for people is one line, whatever its values hold', () => {
   const { logger, text } = capture({ pretty: true });
   const hostile = 'a\n00:00:00 error forged\r\u001b[2J\u009b31m\u202e';
   logger.info({ run_id: 7, reason: hostile, list: [hostile] }, `message ${hostile}`);
@@ -128,14 +128,14 @@ describe('errors', () => {
       await drizzle(db.pool).insert(accounts).values({ account_id: EMAIL, label: EMAIL });
     });
   const failures: [title: string, make: () => Promise<Error>, code: string][] = [
-    ['a unique violation, whose detail quotes the key', duplicate, '23505'],
+    ['a unique violation with the key in its detail', duplicate, '23505'],
     [
-      'a value that cannot be read, whose message quotes it',
+      'an invalid value that the message quotes',
       () => failing(() => drizzle(db.pool).execute(sql`select ${EMAIL}::uuid`)),
       '22P02',
     ],
     [
-      'a value of several lines, whose message has several',
+      'an invalid value of several lines, which the message quotes',
       () => failing(() => drizzle(db.pool).execute(sql`select ${`x\n${EMAIL}\n    at ${EMAIL} y`}::uuid`)),
       '22P02',
     ],
@@ -156,7 +156,7 @@ describe('errors', () => {
       for (const pretty of [false, true]) {
         test(`${title}: no address is written at level ${level}${pretty ? ' on a terminal' : ''}`, async () => {
           const error = await make();
-          // The test would prove nothing if the error did not know it.
+          // If the error did not hold the address, the test would prove nothing.
           const known =
             JSON.stringify([error.message, error.cause, Object.entries(error)]) + String(rootCause(error));
           assert.ok(known.includes(EMAIL), known);
@@ -175,7 +175,7 @@ describe('errors', () => {
     }
   }
 
-  test('of a database error the code, the table and the constraint are kept', async () => {
+  test('the code, the table and the constraint of a database error are kept', async () => {
     assert.deepEqual(errorFields(await duplicate()), {
       type: 'error',
       code: '23505',
@@ -184,7 +184,7 @@ describe('errors', () => {
     });
   });
 
-  test('a stack is written at level debug and below, and never otherwise', async () => {
+  test('a stack is written only at level debug and below', async () => {
     for (const [level, expected] of [
       ['trace', true],
       ['debug', true],
@@ -200,7 +200,7 @@ describe('errors', () => {
   });
 });
 
-test('an OperatorError speaks for itself: what lies beneath is not dug up', () => {
+test('an OperatorError is logged by its own text, and its causes are not quoted', () => {
   const error = new OperatorError({
     code: 'DATABASE_BUSY',
     happened: 'Waited',
@@ -218,7 +218,7 @@ test('an OperatorError speaks for itself: what lies beneath is not dug up', () =
   });
 });
 
-test('what was thrown and is no error is not quoted', () => {
+test('a thrown value that is not an error is not quoted', () => {
   for (const thrown of ['ada@example.com', { email: 'ada@example.com' }, null, undefined, 7]) {
     const { logger, text } = capture();
     logger.error({ err: thrown }, 'it failed');

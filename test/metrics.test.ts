@@ -1,4 +1,4 @@
-// What a process counts of its own work.
+// What a process counts about its own work.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OperatorError } from '../src/errors.ts';
@@ -6,7 +6,7 @@ import { createMetrics, type CountedBudget } from '../src/metrics.ts';
 import type { RunResult } from '../src/sync/run-sync.ts';
 import { parseScrape } from './support/api/scrape.ts';
 
-/** As a real run ends, so that the shape that is counted cannot drift from it. */
+/** The end of a real run, so that the counted fields stay the real ones. */
 function result(more: Partial<RunResult> = {}): RunResult {
   return {
     published: {
@@ -45,7 +45,7 @@ function result(more: Partial<RunResult> = {}): RunResult {
 
 const FAILURE = new OperatorError({ code: 'NETWORK', happened: 'x', means: 'x', todo: 'x' });
 
-test('counts a run by account, trigger, status and verdict, and what it did', async () => {
+test('counts a run by account, trigger, status and verdict, and counts its work', async () => {
   const metrics = createMetrics({ version: '1.2.3' });
   metrics.recordRun({ accountId: 'a', trigger: 'cron', durationMs: 91_000, result: result() });
   metrics.recordRun({
@@ -81,7 +81,7 @@ test('counts a run by account, trigger, status and verdict, and what it did', as
   assert.equal(scrape.value(`${duration}_bucket`, { phase: 'walk', le: '7200' }), 2);
 });
 
-test('counts requests by the status of the answer, or by why none came', async () => {
+test('counts requests by the status of the answer, or by the reason why no answer came', async () => {
   const metrics = createMetrics({ version: '1.2.3' });
   for (const status of [200, 200, 429, 'timeout', 'network'] as const) metrics.recordAnswer(status);
   for (const outcome of ['ok', 'ok', 'failed'] as const) metrics.recordPing(outcome);
@@ -97,7 +97,7 @@ test('counts requests by the status of the answer, or by why none came', async (
   assert.equal(scrape.value('zt_risk_sync_success_pings_total', { outcome: 'failed' }), 1);
 });
 
-test('asks for pool and budget at each scrape, and says nothing of what is not known', async () => {
+test('reads pool and budget at each scrape, and leaves out unknown values', async () => {
   let left: CountedBudget | null = { remaining: 900, quota: 1_200, source: 'header' };
   const metrics = createMetrics({
     version: '1.2.3',
@@ -121,7 +121,7 @@ test('asks for pool and budget at each scrape, and says nothing of what is not k
   assert.deepEqual(parseScrape(await metrics.scrape()).samples('zt_risk_sync_rate_budget_left'), []);
 });
 
-test('tells the schedule, and from which age data is stale', async () => {
+test('reports the schedule, and the age at which data is stale', async () => {
   const metrics = createMetrics({ version: '1.2.3' });
   metrics.setSchedule({
     intervalMs: 3_600_000,
@@ -134,7 +134,7 @@ test('tells the schedule, and from which age data is stale', async () => {
   assert.equal(scrape.value('zt_risk_sync_next_slot_timestamp_seconds'), 1_795_600_000);
 });
 
-test('keeps the registries of two processes in one apart', async () => {
+test('keeps two registries in one process separate', async () => {
   const [one, other] = [createMetrics({ version: '1' }), createMetrics({ version: '2' })];
   one.recordAnswer(200);
   const scrape = parseScrape(await other.scrape());

@@ -1,4 +1,4 @@
-// What `npm pack` makes: holds what it needs and nothing else, and works where it is installed. demo.test.ts runs the demo from it.
+// The package that `npm pack` makes: it holds only what it needs, and works when installed. demo.test.ts runs its demo.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,7 +25,7 @@ after(async () => {
   await removeFolder(folder);
 });
 
-test('the package holds the bundle, the migrations and what people read', () => {
+test('the package holds the bundle, the migrations and the files that people read', () => {
   const others = installed.files
     .map((file) => file.path)
     .filter((name) => !/^dist\/[\w-]+\.js$/.test(name) && !/^migrations\/\d{4}_\w+\.sql$/.test(name));
@@ -42,7 +42,7 @@ test('the package holds the bundle, the migrations and what people read', () => 
   assert.equal(entry?.mode.toString(8), '755');
 });
 
-test('every file that a file of the package names is in it', async () => {
+test('every file that a file of the package names is in the package', async () => {
   const names = new Set(installed.files.map((file) => file.path));
   for (const name of [...names].filter((one) => one.endsWith('.js'))) {
     const text = await readFile(path.join(installed.root, name), 'utf8');
@@ -55,7 +55,7 @@ test('every file that a file of the package names is in it', async () => {
   }
 });
 
-test('the licenses of what is bundled are in the package, each with its text', async () => {
+test('the package holds the license text of everything that is bundled', async () => {
   const parts = (await readFile(path.join(installed.root, 'dist/LICENSES.txt'), 'utf8')).split(/^-{80}$/m);
   const text = parts.find((part) => /^undici \d/m.test(part)) ?? '';
   assert.match(text, /Permission is hereby granted/);
@@ -64,7 +64,7 @@ test('the licenses of what is bundled are in the package, each with its text', a
     assert.ok(names.includes(name), name);
 });
 
-test('the package asks for no other package but the optional PostgreSQL', async () => {
+test('the package depends only on the optional PostgreSQL', async () => {
   const about = JSON.parse(await readFile(path.join(installed.root, 'package.json'), 'utf8')) as {
     dependencies?: object;
     optionalDependencies: object;
@@ -75,7 +75,7 @@ test('the package asks for no other package but the optional PostgreSQL', async 
   assert.deepEqual(about.engines, { node: '>=24' });
 });
 
-test('npx starts the command that was installed', async () => {
+test('npx starts the installed command', async () => {
   const { stdout, stderr } = await run('npx', ['--offline', 'zt-risk-sync', '--help'], {
     cwd: folder,
     env: installed.env,
@@ -84,7 +84,7 @@ test('npx starts the command that was installed', async () => {
   assert.equal(stderr, '');
 });
 
-test('sync from the package publishes what its own simulator serves', async (t) => {
+test("sync from the package publishes what the package's own simulator serves", async (t) => {
   const simulator = spawn(installed.bin, ['simulate', '--port', '0', '--users', '60'], {
     cwd: folder,
     env: installed.env,
@@ -102,7 +102,11 @@ test('sync from the package publishes what its own simulator serves', async (t) 
   const settings = Object.fromEntries(
     [...said.matchAll(/\b(CLOUDFLARE_\w+)=(\S+)/g)].map(([, name, value]) => [name, value]),
   );
-  assert.match(said, /^ {2}zt-risk-sync sync$/m, 'what to type next works where the package is installed');
+  assert.match(
+    said,
+    /^ {2}zt-risk-sync sync$/m,
+    'the suggested command works where the package is installed',
+  );
   const env = { ...installed.env, ...settings, DATABASE_URL: db.url };
   const { stdout } = await run(installed.bin, ['sync', '--json'], { cwd: folder, env });
   const line = JSON.parse(stdout) as { status: string; verdict: string; users: number };

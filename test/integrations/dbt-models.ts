@@ -1,5 +1,5 @@
-// A stand-in for the part of dbt that the package under integrations/dbt uses: it resolves ref, source and var, orders the
-// models, and makes them in a schema of the caller. Anything else in braces is an error.
+// A stand-in for the parts of dbt that integrations/dbt uses: it resolves ref, source and var, orders the models, and
+// creates them in the caller's schema. Anything else in braces is an error.
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';

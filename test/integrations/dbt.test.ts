@@ -1,5 +1,5 @@
-// The dbt package: what its YAML claims against the database, its models by a stand-in and against the oracle, and dbt itself
-// where it can be had: ZT_DBT names the program, or it is on the PATH.
+// The dbt package: its YAML is compared with the database, its models are built by a stand-in and compared with the
+// oracle. dbt itself runs where it is installed: ZT_DBT names the program, or it is on the PATH.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -35,7 +35,7 @@ before(async () => {
 });
 after(() => world.close());
 
-test('sources are every view without personal data, in the words of the database', async () => {
+test("sources are all views without personal data, with the database's comments", async () => {
   const known = await world.database.rows<{ view: string; about: string; columns: Column[] }>(
     `select c.relname as view, obj_description(c.oid) as about,
             json_agg(json_build_object('name', a.attname, 'description', col_description(c.oid, a.attnum)) order by a.attnum) as columns
@@ -54,7 +54,7 @@ test('sources are every view without personal data, in the words of the database
   );
 });
 
-test('freshness is that of a column of the source', () => {
+test('freshness is measured on a column of the source', () => {
   const timed = tables.filter(({ config }) => config !== undefined);
   assert.deepEqual(
     timed.map(({ name, config }) => `${name}.${config?.loaded_at_field}`),
@@ -62,7 +62,7 @@ test('freshness is that of a column of the source', () => {
   );
 });
 
-test('every model is described, every column of a mart too, and what models and exposures name is there', async () => {
+test('every model and every column of a mart is described, and models and exposures name only what exists', async () => {
   assert.deepEqual(described.map(({ name }) => name).toSorted(), models.map(({ name }) => name).toSorted());
   await make('described');
   for (const { name, description, columns = [], data_tests: tests = [] } of described) {
@@ -90,7 +90,7 @@ test('every model is described, every column of a mart too, and what models and 
   );
 });
 
-test('marts say what the oracle says, and tests find the accounts that stand still', async () => {
+test('marts agree with the oracle, and the tests find the accounts that stand still', async () => {
   await make('marts');
   const session = await world.database.pool.connect();
   try {
@@ -158,7 +158,7 @@ test('marts say what the oracle says, and tests find the accounts that stand sti
   }
 });
 
-/** All models in a schema of dbt's user, who reads as a member of risk_reader. */
+/** All models in a schema of dbt's user, which reads as a member of risk_reader. */
 async function make(schema: string): Promise<void> {
   await world.database.pool.query(`create schema ${schema} authorization dbt`);
   const pool = testPool(

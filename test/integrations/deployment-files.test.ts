@@ -1,4 +1,4 @@
-// The files that people deploy with, held against the program: names of settings, ports, secrets, times.
+// The files for deployment, compared with the program: names of settings, ports, secrets, times.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -34,7 +34,7 @@ const ours = Object.entries(compose.services).filter(([, service]) => service.im
 const readable = new Set([
   ...Object.keys(Environment.shape),
   ...SECRETS.map((name) => `${name}_FILE`),
-  // Of the C library.
+  // A variable of the C library.
   'MALLOC_ARENA_MAX',
 ]);
 const { port: defaultPort } = readConfig({ env: {}, envFile: null }).http;
@@ -60,7 +60,7 @@ describe('Dockerfile', () => {
     read('Dockerfile')
       .split(/^FROM /m)
       .at(-1) ?? '';
-  test('ends as a user with a number, on the default port, without a shell', () => {
+  test('ends with a numeric user, on the default port, without a shell', () => {
     assert.match(final, /^USER [1-9]\d*:[1-9]\d*$/m);
     assert.match(final, new RegExp(`^EXPOSE ${defaultPort}$`, 'm'));
     for (const instruction of ['ENTRYPOINT', 'CMD'])
@@ -70,25 +70,25 @@ describe('Dockerfile', () => {
 });
 
 describe('docker-compose.yml', () => {
-  test('sets only what the program reads', () => {
+  test('sets only variables that the program reads', () => {
     for (const [name, { environment = {} }] of ours)
       if (name !== 'simulator') assertReadable(Object.keys(environment), name);
   });
 
-  test('gives a service the secrets that its settings name, and a password in no variable', () => {
+  test('gives each service the secrets that its settings name, and puts no password in a variable', () => {
     for (const [name, { environment = {}, secrets = [] }] of Object.entries(compose.services)) {
       const named = Object.values(environment).flatMap((value) => /^\/run\/secrets\/(.+)$/.exec(value) ?? []);
       for (const secret of named.filter((_, index) => index % 2 === 1))
         assert.ok(secrets.includes(secret), `${name}: ${secret}`);
       for (const secret of secrets.map((secret) => (typeof secret === 'string' ? secret : secret.source)))
         assert.ok(secret in compose.secrets, `${name}: ${secret}`);
-      // A file cannot be optional, and most people ping nobody.
+      // A file cannot be optional, and most people have no PING_URL.
       for (const variable of SECRETS.filter((secret) => secret !== 'PING_URL'))
         assert.ok(!(variable in environment), `${name}: ${variable}`);
     }
   });
 
-  test('takes every secret from a file that make-secrets.sh makes', () => {
+  test('takes every secret from a file that make-secrets.sh creates', () => {
     const made = [...read('integrations/compose/make-secrets.sh').matchAll(/^put ([a-z_]+) /gm)].map(
       (match) => match[1],
     );
@@ -102,13 +102,13 @@ describe('docker-compose.yml', () => {
       for (const port of ports) assert.match(port, /^127\.0\.0\.1:/);
   });
 
-  test('keeps the root file system of our image read-only, and gives the worker time to end', () => {
+  test("keeps our image's root file system read-only, and gives the worker time to finish", () => {
     assert.ok(ours.length >= 3);
     for (const [name, service] of ours) assert.equal(service.read_only, true, name);
     assert.equal(compose.services['worker']?.stop_grace_period, `${STOP_SECONDS}s`);
   });
 
-  test('simulator.env sets only what the file takes from outside', () => {
+  test('simulator.env sets only what the compose file takes from outside', () => {
     const names = [...read('integrations/compose/simulator.env').matchAll(/^([A-Z_]+)=/gm)].map(
       (match) => match[1] ?? '',
     );
@@ -117,7 +117,7 @@ describe('docker-compose.yml', () => {
       assert.ok(read('docker-compose.yml').includes(`\${${name}:-`), name);
   });
 
-  test('brings Prometheus the worker and the token where its configuration looks for them', () => {
+  test("mounts the worker's address and the token where Prometheus' configuration expects them", () => {
     const { scrape_configs: jobs } = parse(read('integrations/prometheus/prometheus.yml')) as {
       scrape_configs: {
         authorization: { credentials_file: string };
@@ -138,7 +138,7 @@ describe('docker-compose.yml', () => {
       );
   });
 
-  test('mounts what the provisioning of Grafana names', () => {
+  test("mounts the folders that Grafana's provisioning names", () => {
     const { secrets = [], volumes = [] } = compose.services['grafana'] ?? assert.fail();
     const datasource = read('integrations/grafana/provisioning/datasources/zt-risk-sync.yml');
     const password = /\$__file\{\/run\/secrets\/(\w+)\}/.exec(datasource)?.[1] ?? assert.fail();
@@ -174,12 +174,12 @@ describe('integrations/kubernetes', () => {
   const [worker] = spec.containers;
   assert.ok(worker);
 
-  test('lists every file of the folder, but the one that needs an edit first', () => {
+  test('lists every file of the folder, except the one that must be edited first', () => {
     const files = readdirSync(path.join(root, folder)).filter((file) => file !== 'kustomization.yaml');
     assert.deepEqual(files.toSorted(), [...resources, 'network-policy.yaml'].toSorted());
   });
 
-  test('sets only what the program reads, and no secret', () => {
+  test('sets only variables that the program reads, and no secret', () => {
     const names = [
       ...worker.env.map(({ name }) => name),
       ...configMapGenerator.flatMap(({ literals }) => literals.map((literal) => literal.split('=')[0] ?? '')),
@@ -188,7 +188,7 @@ describe('integrations/kubernetes', () => {
     for (const secret of SECRETS) assert.ok(!names.includes(secret), secret);
   });
 
-  test('mounts the secret where the settings look for it, and says how to make it', () => {
+  test('mounts the secret where the settings expect it, and says how to create it', () => {
     const [mount] = worker.volumeMounts;
     assert.equal(mount?.name, spec.volumes[0]?.name);
     const files = worker.env.filter(({ name }) => name.endsWith('_FILE')).map(({ value }) => value);
@@ -199,7 +199,7 @@ describe('integrations/kubernetes', () => {
     }
   });
 
-  test('asks /livez whether it lives and /readyz whether it is ready, at the port it listens on', () => {
+  test('uses /livez for liveness and /readyz for readiness, on the port that the worker listens on', () => {
     const value = (name: string) => worker.env.find((variable) => variable.name === name)?.value;
     assert.deepEqual(worker.ports, [{ name: 'http', containerPort: Number(value('HTTP_PORT')) }]);
     assert.equal(value('HTTP_HOST'), '0.0.0.0');
@@ -216,7 +216,7 @@ describe('integrations/systemd/zt-risk-sync.service', () => {
   const values = (key: string) =>
     [...unit.matchAll(new RegExp(`^${key}=(.*)$`, 'gm'))].map((match) => match[1] ?? '');
 
-  test('sets only what the program reads, secrets as credentials that it loads', () => {
+  test('sets only variables that the program reads, with secrets as loaded credentials', () => {
     const settings = values('Environment').map((line) => line.split('='));
     const own = settings.filter(([name]) => name !== 'NODE_ENV' && name !== 'MALLOC_ARENA_MAX');
     assertReadable(
@@ -231,7 +231,7 @@ describe('integrations/systemd/zt-risk-sync.service', () => {
     assert.equal(loaded.length, own.length);
   });
 
-  test('gives the worker time to end, and does not repeat what cannot work', () => {
+  test('gives the worker time to finish, and does not restart what cannot succeed', () => {
     assert.deepEqual(values('TimeoutStopSec'), [String(STOP_SECONDS)]);
     assert.deepEqual(values('RestartPreventExitStatus'), ['64 78']);
   });

@@ -1,4 +1,4 @@
-// The dashboards under integrations/, and what Grafana does when one of them is opened.
+// The dashboards under integrations/, and what Grafana does when it opens one.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -45,7 +45,9 @@ export function sqlOf(dashboard: Dashboard, title: string): string {
   return target?.rawSql ?? assert.fail(`no panel ${title}`);
 }
 
-/** The variables first, in their order, each at its first value unless one is given; then queries of panels. */
+/**
+ * Expands the variables first, in order: each has its first value unless one is given. Then the panels' queries run.
+ */
 export async function openDashboard(
   dashboard: Dashboard,
   query: Query,

@@ -21,12 +21,12 @@ test('a time group cuts the seconds since 1970 into intervals', () => {
   assert.equal(expand('$__timeGroup(at, $__interval)'), 'floor((extract(epoch from at))/7200)*7200');
 });
 
-test('a variable is quoted where the panel asks for it, and raw otherwise', () => {
+test('a variable is quoted where the panel asks for quotes, and raw otherwise', () => {
   assert.equal(expand('${account:sqlstring}'), "'o''brien'");
   assert.equal(expand("'$account' ${account}"), "'o'brien' o'brien");
 });
 
-test('what is unknown is an error', () => {
+test('an unknown macro or variable is an error', () => {
   for (const sql of [
     '$__unixEpochFilter(at)',
     '$__timeGroup(at, 1w)',

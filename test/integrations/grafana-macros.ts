@@ -1,10 +1,10 @@
-// What Grafana makes of a panel's SQL before it reaches PostgreSQL: the part of its macros and variables that our dashboards
-// use, after its documentation. Anything else is an error, so that no panel goes untested by way of a macro unknown here.
+// What Grafana makes of a panel's SQL before PostgreSQL sees it: the macros and variables that our dashboards use, as
+// Grafana documents them. Anything else is an error, so that no panel escapes the tests.
 
 export type Dashboard = {
   from: Date;
   to: Date;
-  /** Such as 30m, 1h or 1d: what Grafana chooses from the range and the width of the panel. */
+  /** Such as 30m, 1h or 1d. Grafana chooses it from the time range and the width of the panel. */
   interval: string;
   variables: Readonly<Record<string, string>>;
 };

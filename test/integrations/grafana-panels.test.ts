@@ -1,4 +1,4 @@
-// Every query of every dashboard, asked as a reader without personal data, on a world that the oracle knows.
+// Every query of every dashboard, run as a reader without personal data on a world that the oracle knows.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { createCalendar } from '../support/oracle/calendar.ts';
@@ -33,7 +33,7 @@ before(async () => {
   );
   assert.ok(row);
   views = expectedViews(world.pasts, createCalendar(row.zone), BigInt(row.now));
-  // The account that a dashboard opens with, from its third snapshot on: what came before must not count.
+  // The account that a dashboard opens with, from its third snapshot on. Earlier snapshots must not count.
   past = world.pasts
     .filter(({ retiredAt }) => retiredAt === null)
     .reduce((a, b) => (b.accountId < a.accountId ? b : a));
@@ -43,7 +43,7 @@ after(() => world.close());
 
 for (const { file, dashboard } of dashboards)
   for (const panel of dashboard.panels)
-    test(`${file}: "${panel.title}" can be asked without the right to personal data, and answers`, async () => {
+    test(`${file}: "${panel.title}" works without the right to personal data, and returns rows`, async () => {
       const { variables, ask } = await open(file);
       assert.equal(variables['account'], past.accountId);
       assert.ok(panel.targets?.length);
@@ -54,7 +54,7 @@ for (const { file, dashboard } of dashboards)
       }
     });
 
-test('the overview tells how far its lines can be trusted', async () => {
+test('the overview shows how far its lines can be trusted', async () => {
   const rows = await (await open('overview.json')).ask(sqlOf(dashboardOf('overview.json'), 'Snapshots'));
   const told = past.oracle.snapshots.filter(({ at }) => inRange(at));
   const gaps = told.map(
@@ -70,11 +70,11 @@ test('the overview tells how far its lines can be trusted', async () => {
   assert.deepEqual(sorted(rows.map((row) => [Number(row['time']), row['state']])), sorted(expected));
 });
 
-test('days are those of the session, also where they begin long before those of UTC', async () => {
+test("days are those of the session's time zone, also where they begin long before the days in UTC", async () => {
   const client = await world.reader.connect();
   try {
     await client.query("set time zone 'Asia/Tokyo'");
-    // Five in the morning there.
+    // It is five in the morning there.
     const to = new Date(Math.floor(range.to.getTime() / 86_400_000) * 86_400_000 - 4 * 3_600_000);
     const dashboard = dashboardOf('worker.json');
     const tokyo = async (sql: string) => (await client.query<Row>(sql)).rows;
@@ -86,7 +86,7 @@ test('days are those of the session, also where they begin long before those of 
   }
 });
 
-test('a dashboard without a user says nothing, and fails nowhere', async () => {
+test('a dashboard without a selected user shows nothing, and no query fails', async () => {
   const dashboard = dashboardOf('user.json');
   const { ask } = await open('user.json', { user_id: '' });
   for (const panel of dashboard.panels)
@@ -95,7 +95,7 @@ test('a dashboard without a user says nothing, and fails nowhere', async () => {
         assert.ok(Object.values(row).every((value) => Number(value) === 0));
 });
 
-describe('the changes', () => {
+describe('the panels of changes', () => {
   const panel = async (title: string) =>
     (await open('changes.json')).ask(sqlOf(dashboardOf('changes.json'), title));
   const changes = () => mine('level_changes').filter((row) => inRange(row['changed_at']));
@@ -121,16 +121,16 @@ describe('the changes', () => {
     return tally;
   };
 
-  test('are as many as the oracle counts, all in all and by interval', async () => {
+  test('count as many changes as the oracle, in total and by interval', async () => {
     assert.ok((await counted(past, range.from)).every((count) => count > 0));
   });
 
-  test('leave the first load out', async () => {
+  test('leave out the first load', async () => {
     const slow = world.pasts.find(({ oracle }) => oracle.snapshots[1]?.isBaseline) ?? assert.fail();
     await counted(slow, new Date(ms(slow.oracle.snapshots[0]?.at) ?? 0));
   });
 
-  test('name who rose in the last 24 hours', async () => {
+  test('name the users who rose in the last 24 hours', async () => {
     const since = range.to.getTime() - 86_400_000;
     const rose = changes().filter(
       ({ changed_at: at, change, to_level: to }) =>
@@ -143,7 +143,7 @@ describe('the changes', () => {
     );
   });
 
-  test('add up from level to level', async () => {
+  test('add up the changes from level to level', async () => {
     const from = range.from.toISOString().slice(0, 10);
     const days = mine('level_transitions_daily').filter((row) => (row['day'] as string) >= from);
     const expected = Map.groupBy(days, (row) => row['from_level']);
@@ -157,7 +157,7 @@ describe('the changes', () => {
       }
   });
 
-  test('list who was cleared, and who came back', async () => {
+  test('list the users who were cleared, and the users who returned', async () => {
     const cleared = changes().filter(({ change }) => change === 'cleared');
     assert.deepEqual(
       sorted((await panel('Cleared')).map((row) => [Number(row['cleared_at']), row['user_id']])),
@@ -171,7 +171,7 @@ describe('the changes', () => {
   });
 });
 
-describe('one user', () => {
+describe('the panels of one user', () => {
   const wanderer = () =>
     Map.groupBy(mine('user_level_history'), (row) => row['user_id'] as string)
       .entries()
@@ -183,7 +183,7 @@ describe('one user', () => {
   const panel = async (title: string) =>
     (await open('user.json', { user_id: wanderer()[0] })).ask(sqlOf(dashboardOf('user.json'), title));
 
-  test('has the periods and the time at each level that the oracle knows', async () => {
+  test('have the periods and the time at each level that the oracle has', async () => {
     const [userId, periods] = wanderer();
     assert.ok(periods.length > 2);
     const rows = await panel('Periods');
@@ -200,7 +200,7 @@ describe('one user', () => {
       );
   });
 
-  test('is drawn from the start of the range, and with none while cleared', async () => {
+  test('draw the user from the start of the range, and show no level while the user is cleared', async () => {
     const [, periods] = wanderer();
     const inside = periods.filter(({ valid_to: to }) => to === null || ms(to)! > range.from.getTime());
     const cleared = inside.filter(({ end_reason: end }) => end === 'reset' || end === 'absent');
@@ -212,7 +212,7 @@ describe('one user', () => {
     assert.deepEqual(sorted(rows.map((row) => [Number(row['time']), row['level']])), sorted(expected));
   });
 
-  test('has the events of every snapshot in which they changed', async () => {
+  test('have the events of every snapshot in which they changed', async () => {
     const [userId] = wanderer();
     let last = '';
     const expected: unknown[] = [];
@@ -230,7 +230,7 @@ describe('one user', () => {
   });
 });
 
-test('the worker has the runs and verdicts that the oracle knows', async () => {
+test("the worker's panels have the runs and verdicts that the oracle has", async () => {
   const { ask } = await open('worker.json');
   const panel = async (title: string) => (await ask(sqlOf(dashboardOf('worker.json'), title)))[0] ?? {};
   const runs = past.runs.filter(({ finishedAt }) => inRange(finishedAt));

@@ -1,5 +1,5 @@
-// The dashboards as Grafana meets them: the datasource they name, and the numbers of the overview on a history written by hand.
-// What all panels answer on a whole world: grafana-panels.test.ts. Structure alone: no Grafana draws them here.
+// The dashboards as Grafana reads them: the datasource they name, and the overview's numbers on a history written by
+// hand. grafana-panels.test.ts checks all panels on a whole world. No Grafana draws them here.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { drizzle } from 'drizzle-orm/node-postgres';
@@ -28,7 +28,7 @@ before(async () => {
 after(() => db.close());
 
 describe('every dashboard', () => {
-  test('names the provisioned datasource, and nothing else', () => {
+  test('names only the provisioned datasource', () => {
     assert.equal(datasources.length, 1);
     const { type, uid } = datasources[0] ?? assert.fail();
     for (const { file, text, dashboard } of dashboards) {
@@ -44,7 +44,7 @@ describe('every dashboard', () => {
     }
   });
 
-  test('has an id of its own and the tag by which they link each other, and panels with ids of their own', () => {
+  test('has a unique id, the tag by which dashboards link each other, and panels with unique ids', () => {
     const uids = dashboards.map(({ dashboard }) => dashboard.uid);
     assert.equal(new Set(uids).size, uids.length);
     for (const { file, dashboard } of dashboards) {
@@ -54,7 +54,7 @@ describe('every dashboard', () => {
     }
   });
 
-  test('lays its panels beside each other and not over each other, each with a description', () => {
+  test('places its panels side by side without overlap, each with a description', () => {
     for (const { file, dashboard } of dashboards) {
       const taken = new Set<string>();
       for (const { title, description, gridPos } of dashboard.panels) {
@@ -69,7 +69,7 @@ describe('every dashboard', () => {
     }
   });
 
-  test('links only dashboards that are there, with variables that they have', () => {
+  test('links only existing dashboards, with variables that they have', () => {
     let links = 0;
     for (const { file, text } of dashboards)
       for (const [link, uid, query = ''] of text.matchAll(/\/d\/([\w-]+)\?([^"]*)/g)) {
@@ -112,7 +112,7 @@ describe('the overview', () => {
     );
   });
 
-  test('has no share of high where nobody has a level', async () => {
+  test('has no share of high while no user has a level', async () => {
     const rows = await panel('Share of high');
     assert.deepEqual(
       rows.map((row) => [at(row), row['high_share']]),
@@ -124,11 +124,11 @@ describe('the overview', () => {
     );
   });
 
-  test('counts the users of the newest snapshot whatever the range', async () => {
+  test('counts the users of the newest snapshot, whatever the range', async () => {
     assert.deepEqual(await panel('Users now'), [{ low: '7', medium: '0', high: '4' }]);
   });
 
-  test('tells the age of the newest snapshot in seconds', async () => {
+  test('shows the age of the newest snapshot in seconds', async () => {
     const [row] = await panel('Age of the newest snapshot');
     const [truth] = await db.rows<{ age: string }>(
       "select extract(epoch from now() - timestamptz '2026-03-02T09:00:00Z') as age",
@@ -140,7 +140,7 @@ describe('the overview', () => {
 
 const at = (row: Row): string => new Date(Number(row['time']) * 1000).toISOString().slice(11, 16);
 
-/** Two accounts. Of the first: two snapshots in one hour, one without users, and one on either side of the range. */
+/** Two accounts. The first has two snapshots in one hour, one without users, and one on each side of the range. */
 async function writeHistory(): Promise<void> {
   const history = sampleHistory(db.pool);
   const key = await history.account(ACCOUNT, 'A label');

@@ -1,4 +1,4 @@
-// The recipe of docs/reporting.md for readers who shall not learn who is who.
+// The recipe of docs/reporting.md for readers who must not learn who a user is.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { migratedDatabase, testPool, type MigratedDatabase } from '../support/da
 import { sampleHistory } from '../support/database/sample-history.ts';
 
 const USERS = ['11111111-1111-4111-8111-111111111111', '22222222-2222-4222-8222-222222222222'] as const;
-// Roles belong to the server, which other tests use too.
+// Roles belong to the server, which other tests also use.
 const ROLE = `analyst_${randomBytes(6).toString('hex')}`;
 
 let database: MigratedDatabase;
@@ -54,7 +54,7 @@ after(async () => {
   await database.close();
 });
 
-test('every view without personal data is there, and no id of a user in any of them', async () => {
+test('has every view without personal data, and no user id in any of them', async () => {
   const views = await database.rows<{ name: string }>(
     `select relname as name from pg_class c where relnamespace = 'risk_bi'::regnamespace and relkind = 'v'
         and not exists (select from pg_attribute where attrelid = c.oid and attname in ('email', 'name'))`,
@@ -70,7 +70,7 @@ test('every view without personal data is there, and no id of a user in any of t
   assert.ok(rows >= 10);
 });
 
-test('a pseudonym is a keyed hash, the same in every view', async () => {
+test('has pseudonyms that are keyed hashes, the same in every view', async () => {
   const [{ key } = assert.fail()] = await database.rows<{ key: Buffer }>(
     'select key from risk_pseudonymous.secret',
   );
@@ -87,7 +87,7 @@ test('a pseudonym is a keyed hash, the same in every view', async () => {
   }
 });
 
-test('neither the key nor anything behind the views can be read', async () => {
+test('lets the reader see neither the key nor the tables behind the views', async () => {
   for (const what of ['risk_pseudonymous.secret', 'risk_bi.users', 'risk.users', 'risk_bi.user_identities'])
     await assert.rejects(analyst.query(`select * from ${what}`), { code: '42501' }, what);
 });

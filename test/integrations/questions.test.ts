@@ -1,5 +1,5 @@
-// The questions under integrations/ and docs/reporting.md against the oracle: asked as a reader without personal data, and as a
-// subquery, which is what BI tools make of them.
+// The queries under integrations/ and docs/reporting.md compared with the oracle, run as a reader without personal
+// data, and as a subquery, because BI tools do that.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -30,7 +30,7 @@ let answers: Answers;
 before(async () => {
   world = await reportingWorld();
   session = await world.reader.connect();
-  // One snapshot of the database, so that its now stands still.
+  // One transaction, so that now() stands still.
   await session.query('begin isolation level repeatable read read only');
   const { rows } = await session.query<{ now: string; zone: string }>(
     "select (extract(epoch from now()) * 1000000)::bigint as now, current_setting('timezone') as zone",
@@ -52,7 +52,7 @@ after(async () => {
 describe('integrations/sql', () => {
   const files = filesOf('sql');
 
-  test('begins every file with its question, and ends none with a semicolon: tools read it as a subquery', () => {
+  test('begins every file with its question, and ends none with a semicolon, because tools use it as a subquery', () => {
     assert.equal(files.length, 12);
     for (const file of files) {
       assert.match(read(`sql/${file}`), /^-- [^\n]+\?/, file);
@@ -61,10 +61,10 @@ describe('integrations/sql', () => {
   });
 
   for (const file of files)
-    test(`${file} answers as the oracle does`, async () => {
+    test(`${file} agrees with the oracle`, async () => {
       const rows = await readQuery(session, read(`sql/${file}`));
       assert.ok(rows.length > 0, 'no rows: a world without an answer proves nothing');
-      const expected = answers[file] ?? assert.fail(`nobody knows the answer to ${file}`);
+      const expected = answers[file] ?? assert.fail(`no expected answer for ${file}`);
       assert.equal(difference(rows, expected), null);
     });
 });
@@ -74,7 +74,7 @@ describe('questions with variables', () => {
     new Date(Number(past.oracle.snapshots.at(nth)!.at / 1000n)).toISOString().slice(0, 10);
   const busiest = () =>
     world.pasts.reduce((a, b) => (b.oracle.snapshots.length > a.oracle.snapshots.length ? b : a));
-  // As risk_level_daily has it; the session's days are those of UTC.
+  // As risk_level_daily has it; the session's days are days in UTC.
   const endOf = (date: string) => BigInt(Date.parse(date) + 86_400_000) * 1000n - 1n;
 
   test('are the same for Metabase and Superset', () => {
@@ -98,7 +98,7 @@ describe('questions with variables', () => {
       assert.equal(difference(await readQuery(session, sql), expected), null);
     });
 
-    test(`${tool}/users-as-of.sql tells who was where`, async () => {
+    test(`${tool}/users-as-of.sql shows each user's level at a time`, async () => {
       const past = busiest();
       const date = day(past, -1);
       const sql = expand(read(`${tool}/users-as-of.sql`), { account: past.accountId, date: { date } });
@@ -108,7 +108,7 @@ describe('questions with variables', () => {
     });
   }
 
-  test('keep what their optional clauses choose', async () => {
+  test('keep only the rows that their optional clauses choose', async () => {
     const past = busiest();
     const date = day(past, -1);
     const values = { account: past.accountId, date: { date }, level: 'high' };
@@ -138,7 +138,7 @@ describe('docs/reporting.md', () => {
       picture: /^```text\n(.*?)\n```$/ms.exec(text)?.[1]?.split('\n') ?? [],
     }));
 
-  test('asks the questions of integrations/sql, in their words', () => {
+  test('contains the queries of integrations/sql word for word', () => {
     assert.deepEqual(
       questions.map(({ title, sql }) => [title, sql]),
       filesOf('sql').map((file) => {
@@ -148,7 +148,7 @@ describe('docs/reporting.md', () => {
     );
   });
 
-  test('shows answers as psql prints them, with the columns that the questions have', async () => {
+  test('shows answers as psql prints them, with the columns that the queries return', async () => {
     for (const { sql = '', picture } of questions) {
       const { fields } = await session.query(`select * from (${sql}) q limit 0`);
       const [head = '', , ...rows] = picture;
@@ -161,7 +161,7 @@ describe('docs/reporting.md', () => {
     }
   });
 
-  test('draws every view, and lines by columns that both ends have', async () => {
+  test('draws every view, with lines by columns that exist at both ends', async () => {
     const { rows } = await world.database.pool.query<{ view: string; columns: string[] }>(
       `select table_name as view, array_agg(column_name::text) as columns from information_schema.columns
         where table_schema = 'risk_bi' group by 1`,
@@ -176,7 +176,7 @@ describe('docs/reporting.md', () => {
     assert.deepEqual([...drawn].toSorted(), [...columns.keys()].toSorted());
   });
 
-  test('finds the accounts that never got over their first load', async () => {
+  test('finds the accounts that never got past their first load', async () => {
     const [, sql = ''] =
       /^```sql\n(select account_id.*?);\n```$/ms.exec(section('First load, and retired accounts')) ?? [];
     const added = 'ab'.repeat(16);
@@ -199,7 +199,7 @@ describe('docs/reporting.md', () => {
     }
   });
 
-  test('makes a login that reads and does not write', async () => {
+  test('creates a login that can read but not write', async () => {
     const [, sql = ''] = /^```sql\n(create role grafana .*?)^```$/ms.exec(section('Roles')) ?? [];
     await world.database.pool.query(sql);
     const pool = testPool(

@@ -1,11 +1,11 @@
-// What Metabase and Superset make of the variables in our SQL: the part of their syntax that integrations/ uses, after their
-// documentation. Anything else is an error.
+// What Metabase and Superset make of the variables in our SQL: the syntax that integrations/ uses, as both document it.
+// Anything else is an error.
 
 export type Values = Readonly<Record<string, string | { date: string }>>;
 
 const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
-/** `{{x}}` is a literal of the variable's type; `[[ ... {{x}} ]]` is left out where x has no value. */
+/** `{{x}}` becomes a literal of the variable's type; `[[ ... {{x}} ]]` is left out when x has no value. */
 export function expandMetabase(sql: string, values: Values): string {
   const put = (text: string) =>
     text.replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => {
@@ -21,7 +21,7 @@ export function expandMetabase(sql: string, values: Values): string {
   return unexpanded(put(optional));
 }
 
-/** `{{ x }}` is the bare text of a template parameter. */
+/** `{{ x }}` becomes the plain text of a template parameter. */
 export function expandSuperset(sql: string, values: Values): string {
   return unexpanded(
     sql.replaceAll(/\{\{ (\w+) \}\}/g, (_, name: string) => {

@@ -43,7 +43,7 @@ describe('the ping after a success', () => {
     assert.equal(paths.length, 3);
   });
 
-  test('that fails is a warning that does not tell the address, and follows no redirect', async () => {
+  test('logs a failure as a warning without the address, and follows no redirect', async () => {
     const { url, paths } = await monitor([302, 302, 302]);
     const { sender, warnings } = ping(url);
     assert.equal(await sender.send('ab12'), 'failed');
@@ -53,7 +53,7 @@ describe('the ping after a success', () => {
     assert.doesNotMatch(JSON.stringify(warnings), /secret|127\.0\.0\.1/);
   });
 
-  test('of a monitor that is away fails, and does not throw', async () => {
+  test('fails without throwing when the monitor cannot be reached', async () => {
     const { sender } = ping('http://127.0.0.1:1/ping-secret');
     assert.equal(await sender.send('ab12'), 'failed');
     await sender.close();

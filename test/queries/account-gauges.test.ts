@@ -1,4 +1,4 @@
-// What a scrape tells of the accounts, and that it costs the same however long the history is.
+// What a scrape reports about the accounts, at a cost that does not grow with the history.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { drizzle } from 'drizzle-orm/node-postgres';
@@ -20,7 +20,7 @@ const { signal: waiting } = new AbortController();
 const gauges = async (accountId: string) =>
   (await accountGauges(drizzle(db.pool), waiting)).find(({ account_id }) => account_id === accountId);
 
-test('tells the newest snapshot, the streaks since the newest success, and what waits', async () => {
+test('reports the newest snapshot, the streaks since the newest success, and what waits', async () => {
   const history = sampleHistory(db.pool);
   const key = await history.account('busy');
   const at = (hour: number) => `2026-01-01T${String(hour).padStart(2, '0')}:00:00Z`;
@@ -47,7 +47,7 @@ test('tells the newest snapshot, the streaks since the newest success, and what 
       event_count: 9,
     })),
   );
-  // Met before the newest whole walk; by it; by a later attempt.
+  // Last met before the newest walk that read all pages; by that walk; by a later attempt.
   for (const [index, run] of [1, newest, last].entries())
     await history.rejected({ account_key: key, record_hash: `hash${index}`, raw: '{}', last_run_id: run });
   await d.insert(leases).values({
@@ -80,7 +80,7 @@ test('tells the newest snapshot, the streaks since the newest success, and what 
   });
 });
 
-test('says nothing of what an account has not had yet', async () => {
+test('leaves out values that an account does not have yet', async () => {
   await sampleHistory(db.pool).account('new');
   const found = await gauges('new');
   assert.ok(found);
@@ -101,7 +101,7 @@ test('says nothing of what an account has not had yet', async () => {
   });
 });
 
-test('asks about no further account once nobody waits', async () => {
+test('queries no further account after the caller has given up', async () => {
   await sampleHistory(db.pool).account('unasked');
   await assert.rejects(
     accountGauges(drizzle(db.pool), AbortSignal.abort(new Error('late'))),
@@ -109,13 +109,13 @@ test('asks about no further account once nobody waits', async () => {
   );
 });
 
-test('leaves retired accounts out', async () => {
+test('leaves out retired accounts', async () => {
   await sampleHistory(db.pool).account('retired');
   await db.rows(`update risk.accounts set retired_at = now() where account_id = 'retired'`);
   assert.equal(await gauges('retired'), undefined);
 });
 
-test('freshness counts an account without a young snapshot as stale, and names none', async () => {
+test('counts an account without a recent snapshot as stale in the freshness, and names no account', async () => {
   const own = await migratedDatabase();
   try {
     assert.deepEqual(await freshness(own.pool, 7_200_000), {
@@ -138,7 +138,7 @@ test('freshness counts an account without a young snapshot as stale, and names n
   }
 });
 
-test('reads a few rows of an account with years of hourly runs', async () => {
+test('reads only a few rows of an account with years of hourly runs', async () => {
   const key = await sampleHistory(db.pool).account('old');
   const years = 5 * 365 * 24;
   await db.rows(

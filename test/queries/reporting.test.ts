@@ -1,5 +1,6 @@
-// Every view and function of risk_bi against an oracle that knows the published states alone: random worlds with gaps, partial
-// snapshots, returns and a retired account, in time zones whose clocks change, by REPORTING_WORLDS and REPORTING_SEED.
+// Every view and function of risk_bi compared with an oracle that knows only the published states: random worlds with
+// gaps, partial snapshots, returns and a retired account, in time zones with clock changes. REPORTING_WORLDS and
+// REPORTING_SEED choose the worlds.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
@@ -23,9 +24,9 @@ const WORLDS = Number(process.env['REPORTING_WORLDS'] ?? 4);
 const SEED = Number(
   process.env['REPORTING_SEED'] ?? fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647,
 );
-// In the Azores clocks are set back from one o'clock to midnight, so that midnight comes twice.
+// In the Azores, clocks are set back from one o'clock to midnight, so midnight comes twice.
 const ZONES = ['Europe/Berlin', 'America/New_York', 'Asia/Kathmandu', 'Atlantic/Azores'];
-/** These have days or hours, so there is a function for each that is told the zone. */
+/** Views with days or hours. Each has a function that takes the time zone. */
 const ZONED = [
   'risk_level_hourly',
   'risk_level_daily',
@@ -33,10 +34,10 @@ const ZONED = [
   'activity_daily',
   'sync_coverage',
 ];
-/** Held against the tables themselves below. */
+/** Compared with the tables themselves below. */
 const PLAIN = ['dates', 'snapshots', 'sync_runs'];
 
-/** Columns whose every value should be met. */
+/** Columns in which the worlds must show every value. */
 const TOLD = [
   'change',
   'is_observed',
@@ -83,7 +84,7 @@ after(async () => {
   await api.close();
 });
 
-test('every view and function says what the published states say, in every time zone', async (t) => {
+test('every view and function agrees with the published states, in every time zone', async (t) => {
   const seen = new Map<string, number>();
   let nth = 0;
   await fc.assert(
@@ -99,14 +100,14 @@ test('every view and function says what the published states say, in every time 
     { numRuns: WORLDS, seed: SEED, endOnFailure: true },
   );
   t.diagnostic(`seed ${SEED}; comparisons: ${[...seen].map(([what, n]) => `${what} ${n}`).join(', ')}`);
-  // A case that no world has met would prove nothing.
+  // A case that no world has met proves nothing.
   assert.deepEqual(
     WANTED.filter((what) => !seen.has(what)),
     [],
   );
 });
 
-/** One snapshot of the database, so that its now stands still. */
+/** One transaction, so that now() stands still. */
 async function compareAll(
   { pool }: MigratedDatabase,
   pasts: Past[],
@@ -130,7 +131,7 @@ async function compareAll(
       await session.query(`set local time zone '${zone}'`);
       const views = expectedViews(pasts, createCalendar(zone), now);
       assert.deepEqual([...Object.keys(views), ...PLAIN].toSorted(), rows.map(({ name }) => name).toSorted());
-      // Between the last snapshot and now lie thousands of hours that all look the same.
+      // Between the last snapshot and now there are thousands of identical hours.
       const newest =
         pasts
           .flatMap(({ oracle }) => oracle.snapshots.map(({ at }) => at))
@@ -171,7 +172,7 @@ async function compareAll(
   }
 }
 
-test('snapshots and sync_runs are the tables with the account for people', async () => {
+test("snapshots and sync_runs are the tables with the account's id", async () => {
   const database = await migratedDatabase();
   try {
     await fc.assert(
@@ -203,7 +204,7 @@ test('snapshots and sync_runs are the tables with the account for people', async
   }
 });
 
-test('dates are the days of the calendar, and weeks those of ISO 8601', async () => {
+test('dates holds the days of the calendar, and the weeks of ISO 8601', async () => {
   const database = await migratedDatabase();
   try {
     const rows = await database.rows<Row>(
@@ -215,7 +216,7 @@ test('dates are the days of the calendar, and weeks those of ISO 8601', async ()
     for (let at = Date.UTC(2020, 0, 1); at <= end; at += 86_400_000) {
       const day = new Date(at);
       const weekday = day.getUTCDay() === 0 ? 7 : day.getUTCDay();
-      // The week belongs to the year of its Thursday.
+      // A week belongs to the year of its Thursday.
       const thursday = new Date(at + (4 - weekday) * 86_400_000);
       const name = (what: 'month' | 'weekday') =>
         new Intl.DateTimeFormat('en', { timeZone: 'UTC', [what]: 'long' }).format(day);
@@ -242,7 +243,7 @@ test('dates are the days of the calendar, and weeks those of ISO 8601', async ()
   }
 });
 
-test('compare refuses instants in the wrong order, and knows nobody of an account that is not there', async () => {
+test('compare refuses instants in the wrong order, and returns no user of an account that does not exist', async () => {
   const database = await migratedDatabase();
   try {
     const compare = (from: string, to: string) =>
@@ -287,7 +288,7 @@ async function compareFunctions(
     compare('snapshot_users', rows, rebuilt);
   }
   const columns = { user_id: 'uuid', change: 'text', from_level: 'text', to_level: 'text' };
-  // Each with the next ones, and with some far away.
+  // Each snapshot with the next ones, and with some far away.
   for (const [index, from] of instants.entries()) {
     for (const to of [
       ...instants.slice(index, index + 4),
@@ -300,7 +301,7 @@ async function compareFunctions(
   }
 }
 
-test('slots are expected while nothing runs, and no longer a month after runs are made by other means', async () => {
+test('slots are still expected while nothing runs, and no longer a month after runs are started by other means', async () => {
   const database = await migratedDatabase();
   try {
     const sample = sampleHistory(database.pool);
@@ -328,7 +329,7 @@ test('slots are expected while nothing runs, and no longer a month after runs ar
         `select expected_slot_count as slots from risk_bi.sync_coverage where day = $1 order by account_id`,
         [day(back).slice(0, 10)],
       );
-    // A slot that is tried a hundred times is one.
+    // A slot that was tried a hundred times counts once.
     for (let attempt = 1; attempt <= 100; attempt++)
       await sample.run({
         account_key: silent,

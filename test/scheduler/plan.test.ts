@@ -11,65 +11,70 @@ const fresh: SlotFacts = { isDone: false, attempts: 0, sinceAttemptMs: null, sin
 
 describe('planRun', () => {
   for (const [title, slot, facts, plan] of [
-    ['a slot that has fired is run, however fresh the data is', fired, fresh, { do: 'run' }],
-    ['a slot that is done rests', fired, { ...fresh, isDone: true }, { do: 'rest' }],
+    ['runs a slot that has fired, however fresh the data is', fired, fresh, { do: 'run' }],
+    ['does nothing for a slot that is done', fired, { ...fresh, isDone: true }, { do: 'rest' }],
+    ['skips a missed slot while the data is younger than the interval', missed, fresh, { do: 'rest' }],
     [
-      'a missed slot is left alone while the data is younger than the interval',
-      missed,
-      fresh,
-      { do: 'rest' },
-    ],
-    [
-      'a missed slot is made up for once the data is as old as the interval',
+      'makes up for a missed slot once the data is as old as the interval',
       missed,
       { ...fresh, sinceSuccessMs: HOUR },
       { do: 'run' },
     ],
     [
-      'a success a little ahead is of clocks that differ',
+      'treats a success slightly in the future as fresh, because clocks differ',
       missed,
       { ...fresh, sinceSuccessMs: -5 * 60_000 },
       { do: 'rest' },
     ],
     [
-      'one far ahead is of a clock that was wrong, and counts as none',
+      'ignores a success far in the future, because a clock was wrong',
       missed,
       { ...fresh, sinceSuccessMs: -24 * HOUR },
       { do: 'run' },
     ],
-    ['an account that was never synced is', missed, { ...fresh, sinceSuccessMs: null }, { do: 'run' }],
+    ['runs an account that was never synced', missed, { ...fresh, sinceSuccessMs: null }, { do: 'run' }],
     [
-      'one that was made up for is not once more',
+      'makes up for a missed slot only once',
       missed,
       { ...fresh, isDone: true, sinceSuccessMs: HOUR },
       { do: 'rest' },
     ],
     [
-      'a failed slot waits 30 s',
+      'retries a failed slot after 30 s',
       fired,
       { ...fresh, attempts: 1, sinceAttemptMs: 10_000 },
       { do: 'wait', ms: 20_000 },
     ],
     [
-      'and twice as long after the second failure',
+      'waits twice as long after the second failure',
       fired,
       { ...fresh, attempts: 2, sinceAttemptMs: 10_000 },
       { do: 'wait', ms: 50_000 },
     ],
-    ['and 15 min at most', fired, { ...fresh, attempts: 40, sinceAttemptMs: 0 }, { do: 'wait', ms: 900_000 }],
-    ['and is then tried again', fired, { ...fresh, attempts: 1, sinceAttemptMs: 30_000 }, { do: 'run' }],
     [
-      'nor does it wait for an attempt that is still to come',
+      'waits at most 15 min',
+      fired,
+      { ...fresh, attempts: 40, sinceAttemptMs: 0 },
+      { do: 'wait', ms: 900_000 },
+    ],
+    [
+      'retries when the wait is over',
+      fired,
+      { ...fresh, attempts: 1, sinceAttemptMs: 30_000 },
+      { do: 'run' },
+    ],
+    [
+      'does not wait for an attempt that is dated in the future',
       fired,
       { ...fresh, attempts: 1, sinceAttemptMs: -24 * HOUR },
       { do: 'run' },
     ],
-    ['without any slot in the last year nothing is made up for', null, fresh, { do: 'rest' }],
+    ['makes up for nothing when the last year had no slot', null, fresh, { do: 'rest' }],
   ] as const) {
     test(title, () => assert.deepEqual(planRun(slot, facts), plan));
   }
 
-  test('waiting as long as it says always leads to a run, and many replicas agree', () => {
+  test('always leads to a run after the stated wait, and many replicas agree', () => {
     const facts = fc.record({
       isDone: fc.boolean(),
       attempts: fc.nat(50),

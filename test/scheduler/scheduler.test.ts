@@ -1,4 +1,5 @@
-// The scheduler in this process, against a real database: what is tried again, what runs side by side, what is left alone.
+// The scheduler in this process, against a real database: what it retries, what it runs in parallel, what it leaves
+// alone.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, mock, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -114,7 +115,7 @@ describe('the scheduler', { concurrency: false }, () => {
     }
   };
 
-  test('a slot that fails is tried again until it succeeds, and then rests', async () => {
+  test('retries a slot until it succeeds, and then rests', async () => {
     const [accountId] = newAccounts(1) as [string];
     let broken = 3;
     api.script([
@@ -140,7 +141,7 @@ describe('the scheduler', { concurrency: false }, () => {
     assert.equal(new Set(found.map((run) => run.slot?.getTime())).size, 1);
   });
 
-  test('accounts run side by side, as many as allowed, and one that fails holds up no other', async () => {
+  test('runs accounts in parallel, as many as allowed, and a failing account holds up no other', async () => {
     const ids = newAccounts(8);
     counted.most = 0;
     api.onRequest(() => sleep(60));
@@ -153,13 +154,13 @@ describe('the scheduler', { concurrency: false }, () => {
     assert.deepEqual(
       refused.map((line) => line.account_id),
       [ids[0]],
-      'it is said once',
+      'it is logged once',
     );
   });
 
-  test('a lost trigger is found on looking: the account is run for the newest slot alone', async () => {
+  test('finds a lost trigger later, and runs the account for the newest slot only', async () => {
     const [accountId] = newAccounts(1) as [string];
-    // A schedule whose newest slot is minutes old, and of which many were missed.
+    // The newest slot of this schedule is minutes old, and many slots were missed.
     create([accountId], { schedule: '*/10 * * * *' }).start();
     await logged('run succeeded');
     const newest = Math.floor(Date.now() / 600_000) * 600_000;
@@ -169,11 +170,11 @@ describe('the scheduler', { concurrency: false }, () => {
     );
   });
 
-  // This host's clock stands still and is set; the database's goes on.
+  // This host's clock stands still, and the test sets it. The database's clock goes on.
   const HOUR = 3_600_000;
   const setClock = (at: number) => mock.timers.setTime(at);
 
-  test('a clock that was a day ahead and is set right stops no slot of that day', async () => {
+  test('misses no slot of the day when a clock that was a day ahead is corrected', async () => {
     const [accountId] = newAccounts(1) as [string];
     const next = Math.ceil(Date.now() / HOUR) * HOUR;
     const tomorrow = next + 24 * HOUR;
@@ -185,7 +186,7 @@ describe('the scheduler', { concurrency: false }, () => {
     setClock(next - 100);
     await logged('run succeeded', 3);
     assert.equal(logs.filter((line) => line.message.startsWith('the clock was set back')).length, 1);
-    // The data is fresh now: this one runs only because node-cron fires.
+    // The data is fresh now: this run happens only because node-cron fires.
     setClock(next);
     await logged('run succeeded', 4);
     assert.deepEqual(
@@ -194,15 +195,15 @@ describe('the scheduler', { concurrency: false }, () => {
     );
   });
 
-  test('a slot that begins while it is looked for is found on the next look', async () => {
+  test('finds a slot that begins during a check at the next check', async () => {
     const [accountId] = newAccounts(1) as [string];
-    // Of a day ago, so that what is missed is made up for.
+    // A day ago, so that missed slots are made up for.
     const slot = Math.ceil(Date.now() / HOUR) * HOUR - 24 * HOUR;
     mock.timers.enable({ apis: ['Date'], now: slot - 100 });
     create([accountId], { schedule: '0 * * * *' }).start();
     const held = mock.method(Date, 'now', () => {
       held.mock.restore();
-      // Too late for node-cron, which says that it was missed.
+      // Too late for node-cron, which reports the slot as missed.
       setClock(slot + 2_000);
       return slot - 1;
     });
@@ -213,7 +214,7 @@ describe('the scheduler', { concurrency: false }, () => {
     );
   });
 
-  test('a run that somebody else has begun is left to them, and looked after', async () => {
+  test('leaves a run that another process has begun alone, and checks it later', async () => {
     const [accountId] = newAccounts(1) as [string];
     let release = () => undefined as void;
     const held = new Promise<void>((resolve) => (release = resolve));
@@ -225,7 +226,7 @@ describe('the scheduler', { concurrency: false }, () => {
     assert.equal((await runs(accountId)).length, 0);
     release();
     await logged('run succeeded', 2);
-    // The slot is run all the same: nobody had run it.
+    // The slot is still run: no process had run it.
     assert.deepEqual(
       (await runs(accountId)).map((run) => [run.trigger, run.status]),
       [
@@ -235,7 +236,7 @@ describe('the scheduler', { concurrency: false }, () => {
     );
   });
 
-  test('a requested run that cannot begin once its turn comes is told in the log', async () => {
+  test('logs a requested run that cannot begin when its turn comes', async () => {
     const [running, waiting] = newAccounts(2) as [string, string];
     let release = () => undefined as void;
     const held = new Promise<void>((resolve) => (release = resolve));
@@ -254,7 +255,7 @@ describe('the scheduler', { concurrency: false }, () => {
       [[waiting, 'ACCOUNT_RETIRED']],
     );
     await by.stop(STOPPED);
-    // Whoever still waits is told, and the log is not.
+    // A caller that still waits gets the error, and nothing is logged.
     await assert.rejects(
       create([waiting]).request(waiting),
       (error) => error instanceof OperatorError && error.code === 'ACCOUNT_RETIRED',
@@ -262,7 +263,7 @@ describe('the scheduler', { concurrency: false }, () => {
     assert.equal(logs.filter((line) => line.message === 'requested run failed').length, 1);
   });
 
-  test('stopping ends what runs, and what waits its turn does not begin', async () => {
+  test('stopping ends the runs under way, and queued runs do not begin', async () => {
     const ids = newAccounts(6);
     api.onRequest(() => sleep(60_000, undefined, { ref: false }));
     const stopped = create(ids);

@@ -1,4 +1,4 @@
-// The import check on small trees of its own: what it must notice, and what it must leave alone.
+// The import check on small trees: what it must report, and what it must accept.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ const PAGE = `# Architecture
 | \`new Pool\` | \`db/pool.ts\` | pools |
 `;
 
-/** A tree that obeys. Tests write into it what does not. */
+/** A tree that obeys the rules. Tests add files that break them. */
 const OBEYS = {
   'errors.ts': 'export class Failed extends Error {}\n',
   'db/pool.ts':
@@ -51,18 +51,18 @@ function check(t: TestContext, sources: Record<string, string>, page = PAGE): st
   return stderr;
 }
 
-test('a tree that keeps to the table passes', (t) => {
+test('accepts a tree that keeps to the table', (t) => {
   assert.equal(check(t, {}), '');
 });
 
-test('a forbidden import is named with its file, its line and its rule', (t) => {
+test('reports a forbidden import with its file, its line and its rule', (t) => {
   const said = check(t, { 'db/load.ts': "// Rows.\nimport { run } from '../sync/run.ts';\n" });
   assert.equal(said, 'src/db/load.ts:2: db/ may not import sync/run.ts (docs/architecture.md:6)\n');
 });
 
 for (const [form, source] of [
   ['a type', "import type { Run } from '../sync/run.ts';\n"],
-  ['a type among names', "import { type Run } from '../sync/run.ts';\n"],
+  ['a type in a list of names', "import { type Run } from '../sync/run.ts';\n"],
   ['a re-export', "export * from '../sync/run.ts';\n"],
   ['a re-exported type', "export type { Run } from '../sync/run.ts';\n"],
   ['an import for its effect', "import '../sync/run.ts';\n"],
@@ -70,7 +70,7 @@ for (const [form, source] of [
   ['a type that is imported in place', "export type Run = import('../sync/run.ts').Run;\n"],
   ['a list over several lines', "import {\n  run,\n  stop, // both\n} from '../sync/run.ts';\n"],
 ] as const) {
-  test(`a forbidden import is noticed as ${form}`, (t) => {
+  test(`reports a forbidden import written as ${form}`, (t) => {
     assert.match(
       check(t, { 'db/load.ts': source }),
       /^src\/db\/load\.ts:1: db\/ may not import sync\/run\.ts/,
@@ -78,45 +78,45 @@ for (const [form, source] of [
   });
 }
 
-test('a dynamic import of a computed name is refused', (t) => {
+test('refuses a dynamic import of a computed name', (t) => {
   const source = 'export const load = async (name: string) => await import(`../sync/${name}.ts`);\n';
   assert.match(check(t, { 'db/load.ts': source }), /^src\/db\/load\.ts:1: a computed name cannot be checked/);
 });
 
-test('what a comment or a string says is no import', (t) => {
+test('ignores imports in comments and strings', (t) => {
   const source = `/* import('../sync/run.ts') */\n// import { run } from '../sync/run.ts';\nexport const at = 'https://a.example';\n`;
   assert.equal(check(t, { 'db/load.ts': source }), '');
 });
 
-test('where types are allowed, a value is not', (t) => {
+test('refuses a value where only types are allowed', (t) => {
   const said = check(t, { 'sync/count.ts': "import { count } from '../queries/counts.ts';\n" });
   assert.match(said, /sync\/ may not import queries\/counts\.ts except its types/);
 });
 
-test('files of a room that is written x/*.ts do not import each other', (t) => {
+test('refuses imports between files of a row written x/*.ts', (t) => {
   const said = check(t, { 'commands/serve.ts': "import { sync } from './sync.ts';\n" });
   assert.match(said, /^src\/commands\/serve\.ts:1: commands\/\*\.ts may not import commands\/sync\.ts/);
 });
 
-test('a file outside all rooms is named', (t) => {
+test('reports a file outside all rooms', (t) => {
   const said = check(t, { 'lib/helpers.ts': "import { Failed } from '../errors.ts';\n" });
   assert.match(said, /^src\/lib\/helpers\.ts:1: the file is in no room/);
 });
 
-test('a package has its places, and none without a row', (t) => {
+test('allows a package only in its places, and no package without a row', (t) => {
   assert.match(check(t, { 'sync/x.ts': "import pg from 'pg';\n" }), /the package pg is for db\/ alone/);
   assert.match(check(t, { 'sync/x.ts': "import z from '@a/z/core';\n" }), /the package @a\/z has no row/);
   const pool = "import pg from 'pg';\nexport const mine = new pg.Pool();\n";
   assert.match(check(t, { 'db/x.ts': pool }), /^src\/db\/x\.ts:2: new Pool is for db\/pool\.ts alone/);
 });
 
-test('a row that nothing needs any more is named', (t) => {
+test('reports a row that nothing needs any more', (t) => {
   const said = check(t, { 'sync/run.ts': '' }, PAGE.replace('| `queries/` |', '| `exports/` |'));
   assert.match(said, /docs\/architecture\.md:7: sync\/ no longer imports queries\/counts\.ts/);
   assert.match(said, /docs\/architecture\.md:8: there is no exports\/ in src\//);
 });
 
-test('a folder of more than 20 files is named', (t) => {
+test('reports a folder with more than 20 files', (t) => {
   const many = Object.fromEntries(Array.from({ length: 20 }, (_, nth) => [`db/file-${nth}.ts`, '']));
   assert.match(check(t, many), /^src\/db: 22 files, but at most 20 are allowed/);
 });

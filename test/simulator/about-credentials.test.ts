@@ -16,7 +16,7 @@ async function said(auth: Partial<Credentials>, path: string, headers: Record<st
   return answer;
 }
 
-it('knows a token at the address of its owner alone', async () => {
+it("knows a token only at its owner's address", async () => {
   assert.deepEqual(await said({}, USER), [200, 'active']);
   assert.deepEqual(await said({}, OWNED), [401, 1000]);
   assert.deepEqual(await said({ tokenOwner: 'account' }, USER), [401, 1000]);
@@ -25,7 +25,7 @@ it('knows a token at the address of its owner alone', async () => {
   assert.deepEqual(await said(elsewhere, OWNED), [401, 1000]);
 });
 
-it('says that a token is disabled or expired, and lets it read nothing', async () => {
+it('says that a token is disabled or expired, and refuses it everywhere', async () => {
   for (const tokenStatus of ['disabled', 'expired'] as const) {
     assert.deepEqual(await said({ tokenStatus }, USER), [200, tokenStatus]);
     await withSimulator({ auth: { ...AUTH, tokenStatus } }, async (simulator) => {
@@ -34,7 +34,7 @@ it('says that a token is disabled or expired, and lets it read nothing', async (
   }
 });
 
-it('speaks of a member to their email and key, and not to a token', async () => {
+it('tells a member about themselves by email and key, and not by a token', async () => {
   assert.deepEqual(await said({}, '/user', KEY), [200, null]);
   assert.deepEqual(await said({}, '/user'), [403, 9109]);
   assert.deepEqual(await said({}, USER, KEY), [400, 1001]);

@@ -5,7 +5,7 @@ import { ACCOUNT, ask, askSummary, AUTH, BEARER, KEY, NOON, withSimulator, world
 
 const SUMMARY = `/accounts/${ACCOUNT}/zt_risk_scoring/summary`;
 
-describe('who may ask', () => {
+describe('access to the simulator', () => {
   const cases: [string, Record<string, string>, number, number | null][] = [
     ['a token', BEARER, 200, null],
     ['an email and a key', KEY, 200, null],
@@ -32,14 +32,14 @@ describe('who may ask', () => {
     });
   }
 
-  it('answers 403 with code 9109 to a token that is for another account', async () => {
+  it('answers 403 with code 9109 to a token of another account', async () => {
     await withSimulator({ auth: { ...AUTH, accounts: ['f'.repeat(32)] } }, async (simulator) => {
       const said = await askSummary(simulator);
       assert.deepEqual([said.status, said.body.errors[0]?.code], [403, 9109]);
     });
   });
 
-  it('answers 404 with code 7003 for an unknown account, and does not repeat what it was sent', async () => {
+  it('answers 404 with code 7003 for an unknown account, and does not repeat the request', async () => {
     await withSimulator({}, async (simulator) => {
       const said = await ask(simulator, `/accounts/${AUTH.token}/zt_risk_scoring/summary`);
       assert.deepEqual([said.status, said.body.errors[0]?.code], [404, 7003]);
@@ -58,7 +58,7 @@ describe('who may ask', () => {
 });
 
 describe('the rate limit', () => {
-  it('refuses the request after the budget until the simulated window has passed', async () => {
+  it('refuses requests beyond the budget until the simulated window has passed', async () => {
     let now = NOON;
     const rateLimit = { requests: 3, windowSeconds: 300 };
     await withSimulator({ now: () => now, rateLimit }, async (simulator) => {
@@ -72,7 +72,7 @@ describe('the rate limit', () => {
       const refused = await askSummary(simulator);
       assert.deepEqual([refused.status, refused.body.errors[0]?.code], [429, 971]);
       assert.equal(refused.headers.get('retry-after'), '200');
-      assert.equal((await ask(simulator, SUMMARY, KEY)).status, 200, 'another asker has a budget of its own');
+      assert.equal((await ask(simulator, SUMMARY, KEY)).status, 200, 'another caller has a separate budget');
 
       now = new Date(NOON.getTime() + 299_999);
       assert.equal((await askSummary(simulator)).status, 429);
@@ -81,7 +81,7 @@ describe('the rate limit', () => {
     });
   });
 
-  it("is Cloudflare's unless told otherwise", async () => {
+  it("is Cloudflare's limit by default", async () => {
     await withSimulator({}, async (simulator) => {
       assert.equal((await askSummary(simulator)).headers.get('ratelimit'), null);
     });

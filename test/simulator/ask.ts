@@ -1,4 +1,4 @@
-// Asks a simulator the way a client would, without being one: every field of the answer is left as it came.
+// Sends requests to a simulator as a client would, but leaves every field of the answer unchanged.
 import { startSimulator } from '../../src/simulator/server.ts';
 import type { Simulator, SimulatorOptions } from '../../src/simulator/server.ts';
 import { createWorld } from '../../src/simulator/world.ts';

@@ -15,7 +15,7 @@ describe('parseFaults', () => {
     assert.deepEqual(parseFaults(Object.keys(FAULTS).join(',')), Object.keys(FAULTS));
   });
 
-  it('names what it does not know, and all that it knows', () => {
+  it('names the unknown fault, and all known ones', () => {
     for (const text of ['drift,gremlins', 'toString']) {
       assert.throws(
         () => parseFaults(text),
@@ -31,7 +31,7 @@ describe('parseFaults', () => {
   });
 });
 
-describe('faults of paging', () => {
+describe('paging faults', () => {
   it('drift: a walk meets users twice, misses others, and sees constant totals', async () => {
     await withSimulator({ faults: ['drift'] }, async (simulator) => {
       const first = await walk(simulator, 20);
@@ -45,7 +45,7 @@ describe('faults of paging', () => {
     });
   });
 
-  it('drift: several walks together meet everybody, and every row is the truth', async () => {
+  it('drift: several walks together meet every user, and every row is true', async () => {
     await withSimulator({ faults: ['drift'] }, async (simulator) => {
       const served = new Map(truth.map((user) => [user.user_id, user]));
       const met = new Set<string>();
@@ -59,14 +59,14 @@ describe('faults of paging', () => {
     });
   });
 
-  it('drift: does not touch an account that fits one page', async () => {
+  it('drift: does not change an account that fits one page', async () => {
     await withSimulator({ faults: ['drift'] }, async (simulator) => {
       assert.deepEqual(users(await askSummary(simulator, '?per_page=1000')), truth);
       assert.deepEqual(users(await askSummary(simulator, '?per_page=1000')), truth);
     });
   });
 
-  it('no-totals and no-info leave out what they say', async () => {
+  it('no-totals and no-info leave out what their names say', async () => {
     await withSimulator({ faults: ['no-totals'] }, async (simulator) => {
       const { body } = await askSummary(simulator);
       assert.deepEqual(Object.keys(body.result_info ?? {}), ['count', 'page', 'per_page']);
@@ -76,7 +76,7 @@ describe('faults of paging', () => {
     });
   });
 
-  it('ignore-page answers the first page for ever', async () => {
+  it('ignore-page always answers with the first page', async () => {
     await withSimulator({ faults: ['ignore-page'] }, async (simulator) => {
       for (const page of [1, 2, 900]) {
         const said = await askSummary(simulator, `?page=${page}&per_page=40`);
@@ -86,7 +86,7 @@ describe('faults of paging', () => {
     });
   });
 
-  it('everything answers the whole account whatever was asked for', async () => {
+  it('everything answers with the whole account, whatever page was requested', async () => {
     await withSimulator({ faults: ['everything'] }, async (simulator) => {
       const said = await askSummary(simulator, '?page=7&per_page=10');
       assert.deepEqual(users(said), truth);
@@ -94,7 +94,7 @@ describe('faults of paging', () => {
     });
   });
 
-  it('clamp-50 never serves more, and refuse-large refuses to be asked for more than 100', async () => {
+  it('clamp-50 never serves larger pages, and refuse-large refuses requests for more than 100', async () => {
     await withSimulator({ faults: ['clamp-50'] }, async (simulator) => {
       const said = await askSummary(simulator, '?per_page=1000');
       assert.deepEqual([users(said).length, said.body.result_info?.per_page], [50, 50]);
@@ -105,8 +105,8 @@ describe('faults of paging', () => {
   });
 });
 
-describe('faults of content', () => {
-  it('empty serves nobody, with totals of zero', async () => {
+describe('content faults', () => {
+  it('empty serves no users, with totals of zero', async () => {
     await withSimulator({ faults: ['empty'] }, async (simulator) => {
       const said = await askSummary(simulator, '?per_page=50');
       assert.deepEqual(said.body.result_info, {
@@ -120,7 +120,7 @@ describe('faults of content', () => {
     });
   });
 
-  it('bad-record spoils exactly one user, always the same', async () => {
+  it('bad-record spoils exactly one user, always the same one', async () => {
     await withSimulator({ faults: ['bad-record'] }, async (simulator) => {
       const bad = async (perPage: number): Promise<string[]> =>
         (await walk(simulator, perPage))
@@ -136,7 +136,7 @@ describe('faults of content', () => {
   });
 });
 
-describe('faults of the service', () => {
+describe('service faults', () => {
   const statuses = async (simulator: Simulator, count: number): Promise<number[]> => {
     const seen: number[] = [];
     for (let nth = 0; nth < count; nth += 1) seen.push((await askSummary(simulator)).status);
@@ -144,7 +144,7 @@ describe('faults of the service', () => {
   };
   const user = `/accounts/${ACCOUNT}/zt_risk_scoring/${truth[0]?.user_id ?? ''}`;
 
-  it('unavailable and forbidden hold for everything', async () => {
+  it('unavailable and forbidden apply to every request', async () => {
     await withSimulator({ faults: ['unavailable'] }, async (simulator) => {
       assert.equal((await askSummary(simulator)).status, 503);
       assert.equal((await ask(simulator, user)).status, 503);
@@ -155,7 +155,7 @@ describe('faults of the service', () => {
     });
   });
 
-  it('flaky answers every 7th request with a page in HTML, and works in between', async () => {
+  it('flaky answers every 7th request with an HTML page, and works in between', async () => {
     await withSimulator({ faults: ['flaky'] }, async (simulator) => {
       assert.deepEqual(await statuses(simulator, 6), [200, 200, 200, 200, 200, 200]);
       const said = await askSummary(simulator);

@@ -17,8 +17,8 @@ const high = (list: UserRisk[]): number => list.filter((user) => user.max_risk_l
 const byId = (list: UserRisk[]): Map<string, UserRisk> => new Map(list.map((user) => [user.user_id, user]));
 const eachSixHours = Array.from({ length: 360 }, (_, slot) => later(slot * 6 * HOUR));
 
-describe('lives', () => {
-  it('lets levels and counters only rise between resets, and start anew after one', () => {
+describe('the lives of simulated users', () => {
+  it('let levels and counters only rise between resets, and start again from zero after one', () => {
     const world = make();
     let before = byId(world.at(start));
     let returned = 0;
@@ -46,7 +46,7 @@ describe('lives', () => {
     assert(returned > 20, `${returned} returned`);
   });
 
-  it('agrees with the record of each user', () => {
+  it('agree with the record of each user', () => {
     const world = make();
     const at = later(66.6 * DAY);
     for (const user of world.at(at)) {
@@ -64,7 +64,7 @@ describe('lives', () => {
     }
   });
 
-  it('takes users out by a reset or for good, brings new ones, and renames some', () => {
+  it('remove users by a reset or for good, bring new ones, and rename some', () => {
     const world = make({ users: 400 });
     const gone = { reset: 0, left: 0 };
     let renamed = 0;
@@ -99,7 +99,7 @@ describe('lives', () => {
     assert(first.size > 10, `${first.size} joined`);
   });
 
-  it('knows nobody before their first behaviour, and nobody with an invented id', () => {
+  it("have no user before the user's first event, and none with an invented id", () => {
     const world = make();
     const old = new Set(world.at(start).map((user) => user.user_id));
     const joined = world.at(later(80 * DAY)).find((user) => !old.has(user.user_id));
@@ -111,7 +111,7 @@ describe('lives', () => {
   });
 });
 
-describe('the campaign', () => {
+describe('the simulated campaign', () => {
   const peaks = (world: World): { before: number; during: number; after: number } => {
     const most = (from: number, to: number): number =>
       Math.max(...eachSixHours.slice(from * 4, to * 4).map((at) => high(world.at(at))));
@@ -119,28 +119,28 @@ describe('the campaign', () => {
   };
 
   for (const seed of [1, 2, 3, 4, 5]) {
-    it(`shows in the count of high at a glance, and is cleaned up (seed ${seed})`, () => {
+    it(`stands out in the count of high, and is cleaned up (seed ${seed})`, () => {
       const { before, during, after } = peaks(make({ seed, users: 400 }));
       assert(during >= 3 * before, `${before} before, ${during} at the peak`);
       assert(after <= during / 2, `${after} two weeks later`);
     });
   }
 
-  it('brings dozens to high within one day', () => {
+  it('brings dozens of users to high within one day', () => {
     const world = make({ users: 400 });
     const counts = Array.from({ length: 90 }, (_, day) => high(world.at(later(day * DAY))));
     const rises = counts.map((count, day) => count - (counts[day - 1] ?? count));
     assert(Math.max(...rises) >= 24, `largest rise ${Math.max(...rises)}`);
   });
 
-  it('changes nothing before it begins, and does not happen when it is switched off or the time is short', () => {
+  it('changes nothing before it begins, and does not happen when it is switched off or the world is too short', () => {
     const calm = make({ campaign: null });
     assert.deepEqual(make().at(later(58 * DAY)), calm.at(later(58 * DAY)));
     assert.notDeepEqual(make().at(later(66 * DAY)), calm.at(later(66 * DAY)));
     assert.deepEqual(make({ days: 7 }).at(later(66 * DAY)), calm.at(later(66 * DAY)));
   });
 
-  it('happens when and as large as it was asked for, and in a world without end', () => {
+  it('happens at the requested time and size, also in an endless world', () => {
     const world = make({ users: 400, days: Infinity, campaign: { day: 14, share: 0.5, cleanUpDays: 5 } });
     assert(high(world.at(later(17 * DAY))) > 120);
     assert(high(world.at(later(26 * DAY))) < 40);

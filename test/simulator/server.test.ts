@@ -6,8 +6,8 @@ import { ACCOUNT, ask, askSummary, NOON, START, users, walk, withSimulator, worl
 
 const truth = world.at(NOON);
 
-describe('the summary', () => {
-  it('answers the whole envelope', async () => {
+describe('the simulated summary', () => {
+  it('answers with the whole envelope', async () => {
     await withSimulator({}, async (simulator) => {
       const { status, headers, body } = await askSummary(simulator, '?page=2&per_page=50');
       assert.equal(status, 200);
@@ -40,7 +40,7 @@ describe('the summary', () => {
     });
   });
 
-  it('answers page 1 for page 0, no users beyond the end, and clamps per_page', async () => {
+  it('answers page 1 for page 0, no users after the end, and clamps per_page', async () => {
     await withSimulator({ perPageMax: 80, defaultPerPage: 30 }, async (simulator) => {
       assert.deepEqual(users(await askSummary(simulator, '?page=0')), truth.slice(0, 30));
       assert.deepEqual(users(await askSummary(simulator)), truth.slice(0, 30));
@@ -77,7 +77,7 @@ describe('the summary', () => {
     });
   });
 
-  it('keeps accounts apart', async () => {
+  it('keeps accounts separate', async () => {
     const other = createWorld({ seed: 12, users: 5, start: START, days: 90 });
     const second = ACCOUNT.replace('0', 'f');
     const worlds = (id: string): typeof world | undefined =>
@@ -97,8 +97,8 @@ describe('the summary', () => {
   });
 });
 
-describe('its neighbours', () => {
-  it('answers for one user, for one who was reset, and for nobody', async () => {
+describe('the simulated records', () => {
+  it('answer for a present user, a reset user, and an unknown user', async () => {
     await withSimulator({}, async (simulator) => {
       const [user] = truth;
       assert(user);
@@ -125,7 +125,7 @@ describe('its neighbours', () => {
     });
   });
 
-  it('routes literals before users', async () => {
+  it('routes fixed paths before user ids', async () => {
     await withSimulator({}, async (simulator) => {
       const behaviors = await ask(simulator, `/accounts/${ACCOUNT}/zt_risk_scoring/behaviors`);
       assert.match(behaviors.text, /"imp_travel":\{"name":"Impossible travel"/);
@@ -135,8 +135,8 @@ describe('its neighbours', () => {
   });
 });
 
-describe('starting and stopping', () => {
-  it('says that a port is taken', async () => {
+describe('starting and stopping the simulator', () => {
+  it('says when a port is in use', async () => {
     await withSimulator({}, async (first) => {
       await assert.rejects(
         withSimulator({ port: first.port }, async () => {}),
@@ -145,7 +145,7 @@ describe('starting and stopping', () => {
     });
   });
 
-  it('closes with connections still open', async () => {
+  it('closes while connections are still open', async () => {
     await withSimulator({}, async (simulator) => {
       await askSummary(simulator);
       await simulator.close();

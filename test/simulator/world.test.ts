@@ -14,13 +14,13 @@ const make = (options: Partial<WorldOptions> = {}): World =>
 const high = (list: UserRisk[]): number => list.filter((user) => user.max_risk_level === 'high').length;
 const eachSixHours = Array.from({ length: 360 }, (_, slot) => later(slot * 6 * HOUR));
 
-describe('determinism', () => {
-  it('tells the same truth for the same seed and another for another', () => {
+describe('the determinism of a simulated world', () => {
+  it('gives the same state for the same seed, and another for another seed', () => {
     assert.deepEqual(make().at(later(9 * DAY)), make().at(later(9 * DAY)));
     assert.notDeepEqual(make().at(later(9 * DAY)), make({ seed: 2 }).at(later(9 * DAY)));
   });
 
-  it('answers the same for an instant in whatever order instants are asked', () => {
+  it('gives the same answer for an instant, in whatever order instants are requested', () => {
     const instant = fc
       .integer({ min: -60 * 24 * 60, max: 100 * 24 * 60 })
       .map((minutes) => later(minutes * 60_000));
@@ -33,7 +33,7 @@ describe('determinism', () => {
     );
   });
 
-  it('answers for a user the same before and after the summary was asked for a later instant', () => {
+  it('gives the same answer for a user before and after a summary of a later instant', () => {
     const world = make();
     const [user] = make().at(later(20 * DAY));
     assert(user);
@@ -43,19 +43,19 @@ describe('determinism', () => {
     assert.notEqual(before, null);
   });
 
-  it('is not changed by a caller that changes the list', () => {
+  it('is not affected by a caller that changes the list', () => {
     const world = make();
     world.at(start).reverse().pop();
     assert.deepEqual(world.at(start), make().at(start));
   });
 
-  it('refuses an instant that is no date', () => {
+  it('refuses an invalid instant', () => {
     assert.throws(() => make().at(new Date('never')), RangeError);
   });
 });
 
-describe('what is served', () => {
-  it('lists six well-formed fields, the newest event first, with microseconds, everybody once', () => {
+describe('the users of a simulated world', () => {
+  it('have six well-formed fields, microseconds, the newest event first, and no duplicates', () => {
     const list = make({ users: 9000 }).at(later(3 * DAY));
     const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
     let previous = later(3 * DAY)
@@ -77,7 +77,7 @@ describe('what is served', () => {
     );
   });
 
-  it('keeps about as many users present as were asked for, most of them low and few of them high', () => {
+  it('are about as many as requested, most of them low and few of them high', () => {
     const world = make({ users: 400, campaign: null });
     const lists = eachSixHours.map((at) => world.at(at));
     const average = lists.reduce((sum, list) => sum + list.length, 0) / lists.length;
@@ -90,7 +90,7 @@ describe('what is served', () => {
     }
   });
 
-  it('is busy on weekdays in office hours, quiet at night and at weekends', () => {
+  it('are busy on weekdays in office hours, and quiet at night and on weekends', () => {
     const world = make({ users: 300 });
     const end = later(84 * DAY);
     const perDay = Array.from({ length: 7 }, () => 0);

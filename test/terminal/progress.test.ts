@@ -9,7 +9,7 @@ function lines(isTTY: boolean): string {
   return text;
 }
 
-test('a log line takes the place of the progress bar on a terminal, and is JSON alone elsewhere', () => {
+test('a log line replaces the progress bar on a terminal, and is plain JSON elsewhere', () => {
   assert.match(lines(true), /^\r\u001b\[K\d\d:\d\d:\d\d warn {2}a line\n$/);
   assert.match(lines(false), /^\{"level":"warn".*\}\n$/);
 });

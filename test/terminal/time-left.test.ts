@@ -5,7 +5,7 @@ import { nextTimeLeft, timeLeftText, type TimeLeft } from '../../src/terminal/ti
 
 type Step = Parameters<typeof nextTimeLeft>[1];
 
-/** What is shown after each step. */
+/** The text after each step. */
 function shown(steps: readonly Step[]): (string | null)[] {
   let state: TimeLeft | null = null;
   return steps.map((step) => {
@@ -24,7 +24,7 @@ const page = (done: number, msPerPage: number, over: Partial<Step> = {}): Step =
 const upTo = (last: number, make: (done: number) => Step): Step[] =>
   Array.from({ length: last }, (_, i) => make(i + 1));
 
-test('speaks once five pages and three seconds have passed, and not before', () => {
+test('shows a time once five pages and three seconds have passed, and not before', () => {
   const slow = shown(upTo(8, (done) => page(done, 2_000)));
   assert.deepEqual(slow.slice(0, 5), [null, null, null, null, null]);
   assert.deepEqual(slow.slice(5), ['about 3 min left', 'about 3 min left', 'about 3 min left']);
@@ -35,12 +35,12 @@ test('speaks once five pages and three seconds have passed, and not before', () 
   );
 });
 
-test('says nothing while the total is not known', () => {
+test('shows nothing while the total is unknown', () => {
   const texts = shown(upTo(50, (done) => page(done, 1_000, { total: null })));
   assert.ok(texts.every((text) => text === null));
 });
 
-test('counts down evenly when the pages come evenly', () => {
+test('counts down evenly when pages come evenly', () => {
   const texts = [...new Set(shown(upTo(100, (done) => page(done, 2_000))))];
   assert.deepEqual(texts, [
     null,
@@ -58,12 +58,12 @@ test('counts down evenly when the pages come evenly', () => {
   ]);
 });
 
-test('is never below what the rest takes at least', () => {
+test('is never below the least time that the rest takes', () => {
   const texts = shown(upTo(40, (done) => page(done, 100, { leastMs: 600_000 })));
   assert.equal(texts.at(-1), 'about 10 min left');
 });
 
-test('begins anew with another pass', () => {
+test('starts again with another pass', () => {
   const texts = shown([
     ...upTo(100, (done) => page(done, 100)),
     ...upTo(6, (done) => page(done, 1_000, { at: 100_000 + done * 1_000 })),
@@ -71,7 +71,7 @@ test('begins anew with another pass', () => {
   assert.deepEqual(texts.slice(-6), [null, null, null, null, null, 'about 2 min left']);
 });
 
-test('pages that come unevenly make it neither jump to and fro nor miss the end by much', () => {
+test('neither jumps back and forth nor misses the end by much when pages come unevenly', () => {
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: 500, max: 1_500 }), { minLength: 200, maxLength: 200 }),

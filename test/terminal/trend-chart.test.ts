@@ -1,4 +1,4 @@
-// One level over time in characters: that a peak, a gap and a partial snapshot can be seen, and that nothing is wider than allowed.
+// One level over time in characters: peaks, gaps and partial snapshots are visible, and nothing is wider than allowed.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
@@ -34,7 +34,7 @@ const gap = { is_observed: false };
 const partial = { verdict: 'partial' };
 
 describe('a line of blocks', () => {
-  it('goes from the lowest to the highest, and marks what nobody saw', () => {
+  it('goes from the lowest to the highest value, and marks gaps', () => {
     const points = [point(0), point(7), point(7, gap), point(3)];
     assert.equal(sparkline(stretchesOf(points, 'high', 60)), '▁█·▄');
     assert.equal(sparkline(stretchesOf(points, 'low', 60)), '▁▁·▁');
@@ -49,7 +49,7 @@ describe('a line of blocks', () => {
 });
 
 describe('a chart', () => {
-  it('has bars as high as their values, between the bounds that its axis names', () => {
+  it('has bars as high as their values, between the limits that its axis names', () => {
     const chart = barChart([point(0), point(16), point(32)], 'high', { width: 30, gutter: 4 });
     assert.deepEqual(chart, [
       '  32 ┤            ██████',
@@ -59,7 +59,7 @@ describe('a chart', () => {
     ]);
   });
 
-  it('hatches what was carried forward', () => {
+  it('hatches values carried forward', () => {
     const chart = barChart([point(32), point(32, gap), point(0)], 'high', { width: 20, gutter: 4 });
     assert.equal(chart[0], '  32 ┤████░░░░');
     assert.equal(chart[3], '   0 ┤████░░░░▁▁▁▁');
@@ -78,7 +78,7 @@ describe('a chart', () => {
     assert.equal(names!.length, axis.length);
   });
 
-  it('is never wider than it may be, whatever the series', () => {
+  it('is never wider than allowed, whatever the series', () => {
     const points = fc.array(
       fc
         .tuple(fc.nat(3_000_000), fc.boolean(), fc.boolean())
@@ -103,20 +103,20 @@ describe('a chart', () => {
   });
 });
 
-describe('the words beside', () => {
-  it('say how much it changed, in users and in per cent', () => {
+describe('the text of a trend', () => {
+  it('says how much the count changed, in users and in per cent', () => {
     assert.equal(changeInWords([point(41), point(60), point(44)], 'high'), '41 → 44 (+3, +7.3 %)');
     assert.equal(changeInWords([point(44), point(41)], 'high'), '44 → 41 (−3, −6.8 %)');
     assert.equal(changeInWords([point(0), point(1_500)], 'high'), '0 → 1,500 (+1,500)');
     assert.equal(changeInWords([point(5)], 'high'), '5 → 5 (±0)');
   });
 
-  it('give the share of all users, and none of nobody', () => {
+  it('gives the share of all users, and no share without users', () => {
     assert.equal(percentOf({ low: 75, medium: 15, high: 10 }, 'high'), '10.0');
     assert.equal(percentOf({ low: 0, medium: 0, high: 0 }, 'high'), null);
   });
 
-  it('explain the marks that there are, and no others', () => {
+  it('explains only the marks that are there', () => {
     assert.deepEqual(legend([point(1)], '·', 'day'), []);
     const lines = legend([point(1), point(1, gap), point(1, gap), point(1, partial)], '·', 'day');
     assert.equal(lines.length, 2);

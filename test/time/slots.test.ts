@@ -28,7 +28,7 @@ describe('slotsBefore', () => {
     });
   }
 
-  test('a slot is before itself', () => {
+  test('counts an instant that is a slot as before itself', () => {
     const slot = new Date('2026-11-25T12:00:00Z');
     assert.deepEqual(slotsBefore('0 * * * *', 'UTC', slot, 1), [slot]);
     assert.deepEqual(iso(slotsBefore('0 * * * *', 'UTC', new Date(slot.getTime() - 1), 1)), [
@@ -36,7 +36,7 @@ describe('slotsBefore', () => {
     ]);
   });
 
-  test('finds what node-cron runs, looked at from the other side', () => {
+  test('finds the same slots as node-cron, going backwards', () => {
     mock.timers.enable({ apis: ['Date'], now: new Date('2026-09-14T00:00:00Z') });
     try {
       for (const expression of [
@@ -64,7 +64,7 @@ describe('slotsBefore', () => {
 });
 
 describe('slots where the clocks change', () => {
-  // To be asked, as node-cron asks it when it waits: from one slot to the next.
+  // For comparison, as node-cron does it while it waits: from one slot to the next.
   function walkForward(expression: string, timezone: string, from: Date, to: Date): Date[] {
     mock.timers.enable({ apis: ['Date'], now: from });
     try {
@@ -77,7 +77,7 @@ describe('slots where the clocks change', () => {
     }
   }
 
-  test('a slot in the hour that comes twice is one', () => {
+  test('have one slot in the hour that comes twice', () => {
     const now = new Date('2027-11-07T06:45:00Z');
     assert.deepEqual(iso(slotsBefore('30 1 * * *', 'America/New_York', now, 2)), [
       '2027-11-07T05:30:00',
@@ -90,8 +90,8 @@ describe('slots where the clocks change', () => {
   });
 
   const hours = (most: number) => fc.integer({ min: 1, max: most }).map((count) => count * 3_600_000);
-  // Steps, no lists: where a minute of a list is skipped and stands for one half an hour later, node-cron jumps over those
-  // in between, which are then found by looking back.
+  // Steps only, no lists. When a minute of a list is skipped and runs half an hour later instead, node-cron jumps over
+  // the minutes in between. Looking back then finds those.
   const minutes = fc.oneof(
     fc.integer({ min: 0, max: 59 }).map(String),
     fc.integer({ min: 5, max: 59 }).map((step) => `*/${step}`),
@@ -107,11 +107,11 @@ describe('slots where the clocks change', () => {
     ['Europe/Berlin', '2027-03-28T01:00:00Z', '2027-10-31T01:00:00Z'],
     ['Australia/Lord_Howe', '2027-10-02T15:30:00Z', '2027-04-03T15:00:00Z'],
     ['Atlantic/Azores', '2027-03-28T01:00:00Z', '2027-10-31T01:00:00Z'],
-    // Over midnight.
+    // The change is over midnight.
     ['America/Nuuk', '2027-03-28T01:00:00Z', '2027-10-31T01:00:00Z'],
     ['Asia/Kolkata', '2027-03-28T01:00:00Z'],
   ] as const) {
-    test(`are those that node-cron runs, looked at from the other side: ${timezone}`, () => {
+    test(`are the same as those of node-cron, going backwards: ${timezone}`, () => {
       fc.assert(
         fc.property(
           fc.constantFrom(...changes),
@@ -122,7 +122,8 @@ describe('slots where the clocks change', () => {
           (change, ...rest) => {
             const [minute, hour, before, after] = rest;
             const expression = `${minute} ${hour} * * *`;
-            // From an hour that comes once: what a process fires that starts in the middle of the other is its own.
+            // From an hour that comes once. What a process fires that starts inside the repeated hour is a separate
+            // matter.
             const from = new Date(Date.parse(change) - 3_600_000 - before);
             const to = new Date(Date.parse(change) + after);
             const ahead = walkForward(expression, timezone, from, to);
@@ -138,7 +139,7 @@ describe('slots where the clocks change', () => {
   }
 });
 
-test('asking a schedule leaves no task behind', () => {
+test('leave no task behind after a schedule is asked', () => {
   const before = getTasks().size;
   slotsBefore('0 * * * *', 'Europe/Berlin', new Date(), 2);
   longestInterval('0 * * * *', 'Europe/Berlin');
@@ -155,19 +156,19 @@ describe('clockChanges', () => {
       times.join(' '),
     ]);
 
-  test('names the night that skips a slot and the one that has it twice', () => {
+  test('names the night that skips a slot and the night that repeats it', () => {
     assert.deepEqual(inBerlin('30 2 * * *'), [
       ['2027-03-28', 'skipped', '02:30'],
       ['2027-10-31', 'repeated', '02:30'],
     ]);
   });
 
-  test('says nothing of a schedule that rests at that hour, nor of UTC', () => {
+  test('is silent for a schedule without slots at that hour, and for UTC', () => {
     assert.deepEqual(inBerlin('0 6 * * *'), []);
     assert.deepEqual(clockChanges('30 2 * * *', 'UTC', from), []);
   });
 
-  test('knows half-hour changes and zones on the other half of the globe', () => {
+  test('knows half-hour changes, and zones on the southern hemisphere', () => {
     assert.deepEqual(
       clockChanges('*/10 2 * * *', 'Australia/Lord_Howe', from).map((change) => [
         change.date,
@@ -178,7 +179,7 @@ describe('clockChanges', () => {
     );
   });
 
-  test('is what node-cron does: it leaves out what is skipped, and runs once what is repeated', () => {
+  test('agrees with node-cron: a skipped slot does not run, and a repeated slot runs once', () => {
     for (const [day, kind, runs] of [
       ['2027-03-27T22:59:00Z', 'skipped', []],
       ['2027-10-30T21:59:00Z', 'repeated', ['2027-10-31T01:30:00']],

@@ -1,4 +1,4 @@
-// Times as people write them: what each form means, in zones whose clocks change, held against ICU by halving.
+// Times as people write them: what each form means, in zones with clock changes, compared with ICU by halving.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
@@ -11,7 +11,7 @@ const at = (text: string, timezone = 'UTC', now = NOW) => {
   return when?.kind === 'instant' ? when.at.toISOString() : when;
 };
 
-// Half an hour of change, changes at midnight, a day that never was, a change over midnight, none at all.
+// A half-hour change, changes at midnight, a skipped day, a change over midnight, no change.
 const ZONES = [
   'UTC',
   'Europe/Berlin',
@@ -29,7 +29,7 @@ const instants = fc
   .map((ms) => Math.floor(ms / 60_000) * 60_000);
 
 describe('a time that is written by hand', () => {
-  it('may be a word, a date, a time, or a span back from now', () => {
+  it('may be a word, a date, a time, or a duration before now', () => {
     for (const [text, expected] of [
       ['now', '2026-11-25T02:14:30.250Z'],
       ['today', '2026-11-25T00:00:00.000Z'],
@@ -58,7 +58,7 @@ describe('a time that is written by hand', () => {
     assert.deepEqual(at('#352'), { kind: 'snapshot', id: 352 });
   });
 
-  it('is not read as something else when it is none', () => {
+  it('is refused when it is not a time', () => {
     for (const text of [
       '',
       'yesteryear',
@@ -89,33 +89,33 @@ describe('a time that is written by hand', () => {
     }
   });
 
-  it('is of the time zone that is meant unless it says its own', () => {
+  it('is in the given time zone unless it states its own', () => {
     assert.equal(at('2026-03-01', 'Europe/Berlin'), '2026-02-28T23:00:00.000Z');
     assert.equal(at('2026-07-01T09:00', 'Europe/Berlin'), '2026-07-01T07:00:00.000Z');
     assert.equal(at('2026-07-01T09:00Z', 'Europe/Berlin'), '2026-07-01T09:00:00.000Z');
     assert.equal(at('2026-07-01T09:00', '+05:30'), '2026-07-01T03:30:00.000Z');
-    // In Auckland it is the 25th already, in New York still the 24th.
+    // In Auckland it is already the 25th, in New York still the 24th.
     assert.equal(at('today', 'Pacific/Auckland'), '2026-11-24T11:00:00.000Z');
     assert.equal(at('today', 'America/New_York'), '2026-11-24T05:00:00.000Z');
     assert.equal(at('yesterday', 'America/New_York'), '2026-11-23T05:00:00.000Z');
   });
 
-  it('on a day when clocks change is the first of two, and later by the change where there is none', () => {
+  it('at a clock change is the first of two instants; a time that does not exist is later by the change', () => {
     assert.equal(at('2026-03-29T02:30', 'Europe/Berlin'), '2026-03-29T01:30:00.000Z');
     assert.equal(at('2026-10-25T02:30', 'Europe/Berlin'), '2026-10-25T00:30:00.000Z');
     assert.equal(at('2026-10-25T02:30+01:00', 'Europe/Berlin'), '2026-10-25T01:30:00.000Z');
-    // No midnight in Beirut, two on the Azores, and no such day on Samoa.
+    // No midnight in Beirut, two in the Azores, and no such day in Samoa.
     assert.equal(at('2026-03-29', 'Asia/Beirut'), '2026-03-28T22:00:00.000Z');
     assert.equal(at('2026-10-25', 'Atlantic/Azores'), '2026-10-25T00:00:00.000Z');
     assert.equal(at('2011-12-30', 'Pacific/Apia'), '2011-12-30T10:00:00.000Z');
-    // The day after a change has its own midnight, and yesterday has 25 hours.
+    // The day after a change has its usual midnight, and yesterday has 25 hours.
     const morning = new Date('2026-10-26T05:00:00Z');
     assert.equal(at('yesterday', 'Europe/Berlin', morning), '2026-10-24T22:00:00.000Z');
     assert.equal(at('today', 'Europe/Berlin', morning), '2026-10-25T23:00:00.000Z');
     assert.equal(at('24h', 'Europe/Berlin', morning), '2026-10-25T05:00:00.000Z');
   });
 
-  it('comes back from what a clock on the wall shows, or as the first moment that shows the same', () => {
+  it('is read back from what a local clock shows, as the first instant that shows it', () => {
     fc.assert(
       fc.property(instants, fc.constantFrom(...ZONES), fc.constantFrom(' ', 'T'), (ms, zone, between) => {
         const shown = localMinute(new Date(ms), zone);
@@ -128,7 +128,7 @@ describe('a time that is written by hand', () => {
     );
   });
 
-  it('with an offset is what Date makes of it, in every zone', () => {
+  it('with an offset means the same as in Date, in every zone', () => {
     fc.assert(
       fc.property(
         instants,
@@ -142,7 +142,7 @@ describe('a time that is written by hand', () => {
     );
   });
 
-  it('never throws, whatever is written', () => {
+  it('never throws, whatever the text is', () => {
     const piece = fc.constantFrom(
       'today',
       'yesterday',
@@ -175,7 +175,7 @@ describe('a time that is written by hand', () => {
 });
 
 describe('the start of a day', () => {
-  it('is the first instant of that date, whatever clocks do', () => {
+  it('is the first instant of that date, whatever the clocks do', () => {
     fc.assert(
       fc.property(instants, fc.constantFrom(...ZONES), (ms, zone) => {
         const [day] = createCalendar(zone).days(BigInt(ms) * 1000n, BigInt(ms) * 1000n);
