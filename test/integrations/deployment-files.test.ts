@@ -117,7 +117,7 @@ describe('docker-compose.yml', () => {
       assert.ok(read('docker-compose.yml').includes(`\${${name}:-`), name);
   });
 
-  test("mounts the worker's address and the token where Prometheus' configuration expects them", () => {
+  test('gives Prometheus the worker and the token where its configuration looks for them', () => {
     const { scrape_configs: jobs } = parse(read('integrations/prometheus/prometheus.yml')) as {
       scrape_configs: {
         authorization: { credentials_file: string };

@@ -54,7 +54,7 @@ after(async () => {
   await database.close();
 });
 
-test('has every view without personal data, and no user id in any of them', async () => {
+test('the pseudonymous schema has every view without personal data, and no user id', async () => {
   const views = await database.rows<{ name: string }>(
     `select relname as name from pg_class c where relnamespace = 'risk_bi'::regnamespace and relkind = 'v'
         and not exists (select from pg_attribute where attrelid = c.oid and attname in ('email', 'name'))`,
@@ -70,7 +70,7 @@ test('has every view without personal data, and no user id in any of them', asyn
   assert.ok(rows >= 10);
 });
 
-test('has pseudonyms that are keyed hashes, the same in every view', async () => {
+test('a pseudonym is a keyed hash, the same in every view', async () => {
   const [{ key } = assert.fail()] = await database.rows<{ key: Buffer }>(
     'select key from risk_pseudonymous.secret',
   );
@@ -87,7 +87,7 @@ test('has pseudonyms that are keyed hashes, the same in every view', async () =>
   }
 });
 
-test('lets the reader see neither the key nor the tables behind the views', async () => {
+test('the reader can read neither the key nor the tables behind the views', async () => {
   for (const what of ['risk_pseudonymous.secret', 'risk_bi.users', 'risk.users', 'risk_bi.user_identities'])
     await assert.rejects(analyst.query(`select * from ${what}`), { code: '42501' }, what);
 });

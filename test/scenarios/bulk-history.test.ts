@@ -1,5 +1,5 @@
-// The histories that bench/reporting/run.ts reads are written by SQL. Here a small one is lived through once more, by walk and
-// publish, and both databases hold the same rows.
+// bench/reporting/run.ts reads histories that SQL wrote. Here walk and publish write a small one again, and both
+// databases hold the same rows.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { writeBulkHistory } from '../../bench/reporting/bulk-history.ts';
@@ -13,12 +13,12 @@ const ACCOUNT = '0123456789abcdef0123456789abcdef';
 const START = '2025-03-28T00:00:00Z';
 const SNAPSHOTS = 60;
 
-/** Every table of the contract that publishing writes, keys included; runs are not claimed to be alike. */
+/** Every table of the contract that publishing writes, keys included. Runs need not be the same. */
 const TABLES = ['snapshots', 'snapshot_levels', 'users', 'user_levels', 'user_identities', 'user_activity'];
 
 type Act = { user_id: string; snapshot_no: number; level: RiskLevel | null; event_count: number; at: string };
 
-test('a history written in bulk has the rows that publishing writes', async () => {
+test('a history written in bulk has the same rows as one that publishing writes', async () => {
   const bulk = await migratedDatabase();
   const lived = await migratedDatabase();
   try {

@@ -1,5 +1,5 @@
-// What the API may answer instead of a page: lines 1 to 5, 8, 10 and 15 of the faults in docs/reliability.md. Each ends healed,
-// and every promise is asserted.
+// What the API may answer instead of a page: lines 1 to 5, 8, 10 and 15 of the faults in docs/reliability.md. Each test
+// ends with a healthy API, and checks every promise.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -23,7 +23,7 @@ after(async () => {
   await db.close();
 });
 
-/** An account with a history that is a day old. */
+/** An account with a snapshot from a day ago. */
 async function yesterdays(): Promise<Account> {
   const account = scenario.account();
   await account.succeed();
@@ -39,9 +39,9 @@ const timesAsked = (page: number) =>
 for (const [what, headers, waitMs] of [
   ['in seconds', { 'retry-after': '17' }, 17_000],
   ['of a whole five-minute block', { 'retry-after': '300' }, 300_000],
-  ['beyond the longest block, which is not believed', { 'retry-after': '86400' }, 300_000],
+  ['beyond the longest block, which is ignored', { 'retry-after': '86400' }, 300_000],
 ] as const) {
-  test(`429 with Retry-After ${what}: waits so long, asks for the same page, and counts it`, async () => {
+  test(`429 with Retry-After ${what}: waits that long, asks for the same page, and counts the retry`, async () => {
     const account = await yesterdays();
     scenario.api.script([{ page: 3, nth: 1, fault: failure(429, 971, { headers }) }]);
     const ran = await account.succeed();
@@ -70,7 +70,7 @@ test('429 with Retry-After as a date: waits until then', async () => {
 
 // 2
 
-test('429 without Retry-After: waits until the budget of the Ratelimit header is new', async () => {
+test('429 without Retry-After: waits until the budget of the Ratelimit header resets', async () => {
   const account = await yesterdays();
   const headers = { ratelimit: '"default";r=0;t=9' };
   scenario.api.script([{ page: 2, nth: 1, fault: failure(429, 971, { headers }) }]);
@@ -88,19 +88,19 @@ test('429 without any header: backs off exponentially with full jitter', async (
       (slept[index] ?? -1) >= 0 && (slept[index] ?? Infinity) <= limit,
       `${slept[index]} of ${limit}`,
     );
-  // Whole milliseconds, rounded up: two of them may be equal, and six are not.
+  // Whole milliseconds, rounded up: two waits may be equal, but not six.
   assert.ok(new Set(slept).size > 2, slept.join());
   await account.assertPromises();
 });
 
-test('429 for ever: gives up at the time budget with exit 75, and publishes nothing', async () => {
+test('429 without end: fails at the time budget with exit 75, and publishes nothing', async () => {
   const account = await yesterdays();
   scenario.api.script([{ page: 3, fault: failure(429, 971, { headers: { 'retry-after': '300' } }) }]);
   await account.fail('TIME_BUDGET', 75, { sleep: 'real', settings: { timeBudgetMs: 400 } });
   await account.assertPromises();
 });
 
-test('429 for ever within the time budget: gives up as RATE_LIMITED with exit 75', async () => {
+test('429 without end within the time budget: fails as RATE_LIMITED with exit 75', async () => {
   const account = await yesterdays();
   scenario.api.script([{ fault: failure(429, 971, { headers: { 'retry-after': '1' } }) }]);
   const { error } = await account.fail('RATE_LIMITED', 75);
@@ -112,7 +112,7 @@ test('429 for ever within the time budget: gives up as RATE_LIMITED with exit 75
 
 const UNWELL = [408, 500, 501, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530];
 
-test(`${UNWELL.join(', ')}: each is answered by asking for the same page again`, async () => {
+test(`${UNWELL.join(', ')}: the same page is requested again after each of them`, async () => {
   const account = await yesterdays();
   const pages = 5;
   const rules = UNWELL.map((status, index) => ({
@@ -127,7 +127,7 @@ test(`${UNWELL.join(', ')}: each is answered by asking for the same page again`,
   await account.assertPromises();
 });
 
-test('an API that stays unwell: the run fails with exit 75 after a few attempts, and publishes nothing', async () => {
+test('an API that stays broken: the run fails with exit 75 after a few attempts, and publishes nothing', async () => {
   const account = await yesterdays();
   for (const fault of [failure(503, 1003), htmlPage(522), htmlPage(530)]) {
     scenario.api.script([{ page: 4, fault }]);
@@ -137,7 +137,7 @@ test('an API that stays unwell: the run fails with exit 75 after a few attempts,
   await account.assertPromises();
 });
 
-test('an API that fails every third request: one complete snapshot all the same', async () => {
+test('an API that fails every third request: one complete snapshot', async () => {
   const account = await yesterdays();
   scenario.api.script([
     { chance: 0.2, fault: failure(502, 1000) },
@@ -156,7 +156,7 @@ for (const [status, code] of [
   [403, 'PERMISSION_DENIED'],
 ] as const) {
   for (const said of [10000, 9109]) {
-    test(`${status} with code ${said}: no retry, exit 77, the permission is named and the token is not`, async () => {
+    test(`${status} with code ${said}: no retry, exit 77, the message names the permission and not the token`, async () => {
       const account = await yesterdays();
       const fault = failure(status, said, { message: `Bearer ${TOKEN} is not allowed` });
       scenario.api.script([{ nth: { from: 3 }, fault }]);
@@ -169,23 +169,29 @@ for (const [status, code] of [
   }
 }
 
-// 16: a token that is rotated on the way (the file is read again once on 401 and 403) has its scenario here, too.
+// Line 16, a token rotated during a run, also has a scenario here: on 401 and 403 the token's file is read again once.
 
 // 5
 
 for (const [what, fault, code, exit, says] of [
-  ['7003: the account id is named', failure(404, 7003), 'ACCOUNT_NOT_FOUND', 78, /CLOUDFLARE_ACCOUNT_ID/],
   [
-    '7003 with 400: the account id is named',
+    '7003: the message names the account id',
+    failure(404, 7003),
+    'ACCOUNT_NOT_FOUND',
+    78,
+    /CLOUDFLARE_ACCOUNT_ID/,
+  ],
+  [
+    '7003 with 400: the message names the account id',
     failure(400, 7003),
     'ACCOUNT_NOT_FOUND',
     78,
     /CLOUDFLARE_ACCOUNT_ID/,
   ],
-  ['6003: the key is named', failure(400, 6003), 'KEY_FORMAT', 78, /Global API Key/],
-  ['6103: the key is named', failure(400, 6103), 'KEY_FORMAT', 78, /Global API Key/],
+  ['6003: the message names the key', failure(400, 6003), 'KEY_FORMAT', 78, /Global API Key/],
+  ['6103: the message names the key', failure(400, 6103), 'KEY_FORMAT', 78, /Global API Key/],
   [
-    '404 of another kind: the address is named',
+    '404 of another kind: the message names the address',
     failure(404, 7000),
     'ENDPOINT_NOT_FOUND',
     78,
@@ -209,7 +215,7 @@ for (const [what, fault, code, exit, says] of [
   });
 }
 
-test('a per_page that is refused is asked again smaller', async () => {
+test('a refused per_page is requested again with a smaller one', async () => {
   const account = await yesterdays();
   const fault = failure(400, 1001, { message: 'per_page is too large' });
   scenario.api.script([{ when: ({ perPage }) => perPage > 50, fault }]);
@@ -227,14 +233,14 @@ const NO_PAGES = {
 } as const;
 
 for (const [what, [fault, says]] of Object.entries(NO_PAGES)) {
-  test(`${what}, once: the page is asked for again`, async () => {
+  test(`${what}, once: the page is requested again`, async () => {
     const account = await yesterdays();
     scenario.api.script([{ page: 2, nth: 1, fault }]);
     assert.equal((await account.succeed()).facts?.retries, 1);
     await account.assertPromises();
   });
 
-  test(`${what}, for ever: a few retries, then exit 75 with what came back, short and clean`, async () => {
+  test(`${what}, without end: a few retries, then exit 75 with a short, clean quote of the answer`, async () => {
     const account = await yesterdays();
     scenario.api.script([{ page: 2, fault }]);
     const { error, facts } = await account.fail('BAD_ANSWER', 75);
@@ -247,7 +253,7 @@ for (const [what, [fault, says]] of Object.entries(NO_PAGES)) {
 
 // 10
 
-test('a redirect is not followed, and the host that it leads to is named', async () => {
+test('a redirect is not followed, and the message names its host', async () => {
   const account = await yesterdays();
   const elsewhere = await startFaultServer(new URL(scenario.simulator.url));
   for (const status of [301, 302, 307, 308]) {
@@ -268,7 +274,7 @@ for (const [what, ms] of [
   ['behind', -HOUR],
   ['ahead', HOUR],
 ] as const) {
-  test(`a server clock an hour ${what} changes nothing, and a Retry-After date is read by that clock`, async () => {
+  test(`a server clock an hour ${what} changes nothing, and a Retry-After date is compared with that clock`, async () => {
     const account = await yesterdays();
     const slow = clockOff(ms, (clock) => ({
       status: 429,
@@ -282,7 +288,7 @@ for (const [what, ms] of [
       'select abs(extract(epoch from now() - observed_at))::float8 as off from risk.snapshots where snapshot_id = $1',
       [ran.published?.snapshotId],
     );
-    assert.ok((snapshot?.off ?? HOUR) < 60, 'the instant comes from the clock of the database');
+    assert.ok((snapshot?.off ?? HOUR) < 60, "the instant comes from the database's clock");
     await account.assertPromises();
   });
 }
@@ -302,7 +308,7 @@ test("a Retry-After date in the server's past: an ordinary back-off", async () =
   await account.assertPromises();
 });
 
-// The command
+// The command.
 
 test('the command exits with 75, 77 and 78, says what to do, and prints no secret', async () => {
   const cli = path.resolve(import.meta.dirname, '../../dist/cli.js');

@@ -1,5 +1,5 @@
-// An account of many users: line 14 of the faults in docs/reliability.md, and P9: the memory that a sync takes does not grow
-// with the account. 30,000 users here; LARGE_ACCOUNT=1000000 makes it a million, for the same bound, which only then is close.
+// A large account: line 14 of the faults in docs/reliability.md, and P9: the memory of a sync does not grow with the
+// account. 30,000 users here. LARGE_ACCOUNT=1000000 uses a million; the limit is the same, and only then is it tight.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
@@ -15,14 +15,14 @@ import { wholeness } from '../support/oracle/wholeness.ts';
 const LARGE = Number(process.env['LARGE_ACCOUNT'] ?? 30_000);
 const SMALL = 3_000;
 const PER_PAGE = 1_000;
-// The garbage collector is in no hurry: measured 30 MB more for 30,000 users, 120 for 100,000, 180 for 400,000, and 200 for a
-// million.
+// Garbage collection is slow to start: measured 30 MB more for 30,000 users, 120 for 100,000, 180 for 400,000, and 200
+// for a million.
 const MOST_MB = 260;
 
 test(
   `an account of ${LARGE.toLocaleString('en-US')} users: complete and exact, in memory that does not grow with it`,
   {
-    skip: process.platform === 'linux' ? false : 'only Linux tells the peak of a process',
+    skip: process.platform === 'linux' ? false : 'only Linux reports the peak memory of a process',
     timeout: 1_800_000,
   },
   async (t) => {
@@ -38,7 +38,7 @@ test(
       await db.close();
     });
 
-    /** Syncs in a process of its own. */
+    /** Syncs in a separate process. */
     async function sync(accountId: string, users: number): Promise<{ snapshotId: number; peakMb: number }> {
       sizes.set(accountId, users);
       const argument: SyncChild = {
@@ -74,19 +74,19 @@ test(
     assert.deepEqual(snapshot, { verdict: 'complete', users: LARGE });
     await db.pool.query('analyze');
     assert.deepEqual(await wholeness(db.pool, largeId), []);
-    // What is compared row by row must fit into memory.
+    // The row-by-row comparison must fit into memory.
     if (LARGE <= 100_000) {
       const found = await rebuild(db.pool, large.snapshotId);
       assert.ok(
         JSON.stringify(found) === JSON.stringify(everybody(LARGE)),
-        'the snapshot is not what was served',
+        'the snapshot differs from what was served',
       );
     }
     await account.assertPromises();
   },
 );
 
-/** In the order of their ids. */
+/** In order of their ids. */
 function everybody(count: number): UserRisk[] {
   return Array.from({ length: count }, (_, n) => user(n));
 }

@@ -1,5 +1,5 @@
-// What the network between us and the API may do: lines 6, 7 and 9 of the faults in docs/reliability.md. Each ends healed, and
-// every promise is asserted.
+// What the network before the API may do: lines 6, 7 and 9 of the faults in docs/reliability.md. Each test ends with a
+// healthy network, and checks every promise.
 import assert from 'node:assert/strict';
 import { createServer, type AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
@@ -32,7 +32,7 @@ after(async () => {
   await db.close();
 });
 
-/** An account with a history that is a day old. */
+/** An account with a snapshot from a day ago. */
 async function yesterdays(): Promise<Account> {
   const account = scenario.account();
   await account.succeed();
@@ -42,7 +42,7 @@ async function yesterdays(): Promise<Account> {
 
 // 6
 
-test('a name that DNS does not know, a port that nobody listens on, a TLS handshake with plain HTTP: exit 75, and the cause is named', async () => {
+test('an unknown DNS name, a closed port, a TLS handshake with a plain HTTP server: exit 75, and the message names the cause', async () => {
   const account = await yesterdays();
   const closed = createServer();
   await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));
@@ -73,7 +73,7 @@ test('a handshake that is never answered: the connection times out, exit 75', as
   await account.assertPromises();
 });
 
-test('the API is away for a moment in the middle of a walk: the walk goes on', async () => {
+test('an API that is down for a moment during a walk: the walk goes on', async () => {
   const account = await yesterdays();
   let away = 0;
   scenario.api.script([]);
@@ -89,7 +89,7 @@ test('the API is away for a moment in the middle of a walk: the walk goes on', a
   await account.assertPromises();
 });
 
-test('headers that never come, a body that stalls, a body that drips, each once: the page is asked for again within its deadline', async () => {
+test('headers that never come, a body that stalls, a body that drips, once each: the page is requested again at its deadline', async () => {
   const account = await yesterdays();
   scenario.api.script([
     { page: 2, nth: 1, fault: silence },
@@ -102,9 +102,9 @@ test('headers that never come, a body that stalls, a body that drips, each once:
   await account.assertPromises();
 });
 
-test('timeouts of headers and of the body have names of their own, and are given up with exit 75', async () => {
+test('timeouts of the headers and of the body have separate names, and fail with exit 75 in the end', async () => {
   const account = await yesterdays();
-  // undici looks at its timers about once a second.
+  // undici checks its timers about once a second.
   for (const [fault, timing, cause] of [
     [silence, { headersMs: 100, pageMs: 10_000 }, /UND_ERR_HEADERS_TIMEOUT/],
     [stall, { bodyMs: 100, pageMs: 10_000 }, /UND_ERR_BODY_TIMEOUT/],
@@ -117,7 +117,7 @@ test('timeouts of headers and of the body have names of their own, and are given
   await account.assertPromises();
 });
 
-test('keep-alive connections that are closed between pages: nobody notices', async () => {
+test('keep-alive connections that close between pages: the run is not affected', async () => {
   const account = await yesterdays();
   scenario.api.script([{ fault: closeAfter }]);
   await account.succeed();
@@ -131,11 +131,11 @@ for (const [what, fault] of [
   ['a connection that ends before the answer', hangUp],
   ['a body that is cut in the middle', cutBody()],
   ['a body that is cut before its last byte', cutBody(0.999)],
-  ['JSON that breaks off', truncatedJson()],
-  ['a body that is shorter than its length', wrongLength(50)],
-  ['a body that is longer than its length', wrongLength(-50)],
+  ['JSON that ends too early', truncatedJson()],
+  ['a body shorter than its stated length', wrongLength(50)],
+  ['a body longer than its stated length', wrongLength(-50)],
 ] as const) {
-  test(`${what}: the whole page is fetched again, never resumed`, async () => {
+  test(`${what}: the whole page is requested again, never resumed`, async () => {
     const account = await yesterdays();
     scenario.api.script([
       { page: 1, nth: 1, fault },
@@ -150,7 +150,7 @@ for (const [what, fault] of [
   });
 }
 
-test('a page that is cut for ever: exit 75, and nothing is published', async () => {
+test('a page that is always cut: exit 75, and nothing is published', async () => {
   const account = await yesterdays();
   scenario.api.script([{ page: 4, fault: cutBody() }]);
   await account.fail('NETWORK', 75);
@@ -160,7 +160,7 @@ test('a page that is cut for ever: exit 75, and nothing is published', async () 
 });
 
 for (const seed of [1, 2, 3]) {
-  test(`a network that breaks a quarter of all answers in every way (seed ${seed}): one complete snapshot all the same`, async () => {
+  test(`a network that breaks a quarter of all answers in every way (seed ${seed}): one complete snapshot`, async () => {
     const account = await yesterdays();
     const faults = [hangUp, cutBody(0.3), truncatedJson(), wrongLength(20), closeAfter, failure(520, 1000)];
     const rules = faults.flatMap((fault) => [
@@ -176,21 +176,21 @@ for (const seed of [1, 2, 3]) {
 
 // 9
 
-/** Megabytes that the peak of this process grew by. */
+/** By how many megabytes this process' peak memory grew. */
 async function growth(work: () => Promise<unknown>): Promise<number> {
   const before = process.resourceUsage().maxRSS;
   await work();
   return (process.resourceUsage().maxRSS - before) / 1024;
 }
 
-test('a body of 2 GB: refused at its stated length without being read, exit 1', async () => {
+test('a body of 2 GB: refused by its stated length, without reading it, exit 1', async () => {
   const account = await yesterdays();
   const grown = await growth(async () => {
     scenario.api.script([{ page: 2, fault: huge(2048 * MIB, true) }]);
     const { error } = await account.fail('BODY_TOO_LARGE', 1);
     assert.match(error.message, /SYNC_PER_PAGE/);
   });
-  assert.ok((scenario.api.done()['huge bytes'] ?? 0) < 10 * MIB, 'it was read all the same');
+  assert.ok((scenario.api.done()['huge bytes'] ?? 0) < 10 * MIB, 'it was read nevertheless');
   assert.ok(grown < 100, `${grown} MB`);
   await account.assertPromises();
 });
@@ -207,7 +207,7 @@ test('200 MB of white space without a stated length: read up to the limit and no
   await account.assertPromises();
 });
 
-test('a body that is too large only for large pages: asked again with smaller ones', async () => {
+test('a body that is too large only for large pages: requested again in smaller pages', async () => {
   const account = await yesterdays();
   scenario.api.script([{ when: ({ perPage }) => perPage > 100, fault: huge(200 * MIB, true) }]);
   await account.succeed();
@@ -215,7 +215,7 @@ test('a body that is too large only for large pages: asked again with smaller on
   await account.assertPromises();
 });
 
-test('a gzip bomb of 1 GB is not unpacked: exit 75, and no memory goes to it', async () => {
+test('a gzip bomb of 1 GB is not unpacked: exit 75, and memory does not grow', async () => {
   const account = await yesterdays();
   const bomb = gzipBomb(1024);
   const grown = await growth(async () => {
@@ -228,7 +228,7 @@ test('a gzip bomb of 1 GB is not unpacked: exit 75, and no memory goes to it', a
   await account.assertPromises();
 });
 
-test('one byte at a time, without an end: refused at the deadline of the page, in bounded memory', async () => {
+test("one byte at a time, without end: refused at the page's deadline, in bounded memory", async () => {
   const account = await yesterdays();
   scenario.api.script([{ page: 2, fault: drip(10) }]);
   const { facts } = await account.fail('NETWORK', 75);

@@ -1,5 +1,5 @@
-// Paging that is not what it seems, and accounts that do not stand still: lines 12 to 14 of the faults in
-// docs/reliability.md. Nobody is cleared by mistake, and what is published is true, whatever the pages say.
+// Unusual paging, and accounts that change during a walk: lines 12 to 14 of the faults in docs/reliability.md. No user
+// is wrongly cleared, and every published value is true, whatever the pages say.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { UserRisk } from '../../src/user-risk.ts';
@@ -26,12 +26,12 @@ after(async () => {
 const COMPLETE: Record<string, readonly Rule[]> = {
   'per_page is clamped': [{ fault: clampedTo(7) }],
   'the same page comes twice': [{ page: 3, nth: 1, fault: echoOf(2) }],
-  'a page is the echo of a later one': [{ page: 2, nth: 1, fault: echoOf(4) }],
-  'a page is the echo of the first one': [{ page: 5, nth: 1, fault: echoOf(1) }],
+  'a page repeats a later one': [{ page: 2, nth: 1, fault: echoOf(4) }],
+  'a page repeats the first one': [{ page: 5, nth: 1, fault: echoOf(1) }],
   'total_pages is missing': [{ fault: info({ total_pages: undefined }) }],
   'total_pages is too small': [{ fault: info({ total_pages: 1 }) }],
   'total_pages is too large': [{ fault: info({ total_pages: 999 }) }],
-  'total_pages is no number': [{ fault: info({ total_pages: 'many' }) }],
+  'total_pages is not a number': [{ fault: info({ total_pages: 'many' }) }],
   'total_count is missing': [{ fault: info({ total_count: undefined }) }],
   'there are no totals': [{ fault: info({ total_count: undefined, total_pages: undefined }) }],
   'there is no result_info': [{ fault: info(null) }],
@@ -53,20 +53,20 @@ for (const [what, rules] of Object.entries(COMPLETE)) {
 }
 
 const DOUBTFUL: Record<string, readonly Rule[]> = {
-  'per_page changes on the way': [{ nth: { from: 4 }, fault: clampedTo(5) }],
+  'per_page changes during the walk': [{ nth: { from: 4 }, fault: clampedTo(5) }],
   'per_page changes back and forth': [{ nth: [3, 5, 7, 9, 11], fault: clampedTo(11) }],
-  'a page is an echo for ever': [{ page: 4, fault: echoOf(2) }],
-  'a page is empty for ever': [{ page: 3, fault: echoOf(999) }],
-  'the total is too large by some users': [{ fault: totals(() => 3) }],
-  'the total is too small by some users': [{ fault: totals(() => -20) }],
+  'a page always repeats another one': [{ page: 4, fault: echoOf(2) }],
+  'a page is always empty': [{ page: 3, fault: echoOf(999) }],
+  'the total is slightly too large': [{ fault: totals(() => 3) }],
+  'the total is slightly too small': [{ fault: totals(() => -20) }],
   // 13
-  'the total grows on the way': [{ fault: totals((page) => page) }],
-  'the total shrinks on the way': [{ fault: totals((page) => -page) }],
+  'the total grows during the walk': [{ fault: totals((page) => page) }],
+  'the total shrinks during the walk': [{ fault: totals((page) => -page) }],
   'the total is zero': [{ fault: info({ total_count: 0 }) }],
 };
 
 for (const [what, rules] of Object.entries(DOUBTFUL)) {
-  test(`${what}: nobody is cleared, what is published is true, and complete is said of the whole alone`, async (t) => {
+  test(`${what}: no user is cleared, published values are true, and only the whole account is called complete`, async (t) => {
     const account = scenario.account();
     await account.succeed();
     const fresh = scenario.account();
@@ -77,7 +77,7 @@ for (const [what, rules] of Object.entries(DOUBTFUL)) {
       if (error === null) assert.equal(published?.cleared, 0);
       else assert.match(error.code, /^PAGING_/);
     }
-    // Without a history there is nothing to carry: only who was met can be there.
+    // Without a history, no user can be carried: only users who were met can be present.
     scenario.api.script(rules);
     const { published, error } = await fresh.sync();
     t.diagnostic(`as a new account: ${error?.code ?? `${published?.verdict}, ${published?.users} users`}`);
@@ -102,7 +102,7 @@ test('page is ignored: PAGING_UNUSABLE, exit 1, and nothing is published', async
   await account.assertPromises();
 });
 
-test('page and per_page are ignored, and everything comes at once: complete', async (t) => {
+test('page and per_page are ignored, and every answer holds the whole account: complete', async (t) => {
   const account = scenario.account();
   scenario.simulator.setFaults(['everything']);
   t.after(() => scenario.simulator.setFaults([]));
@@ -115,11 +115,11 @@ test('page and per_page are ignored, and everything comes at once: complete', as
 
 // 13
 
-test('users that move between pages: seen twice or not at all, nobody is cleared, and what is published is true', async (t) => {
+test('users that move between pages: met twice or not at all, no user is cleared, and published values are true', async (t) => {
   const account = scenario.account();
   await account.succeed();
   scenario.later();
-  // Whoever is gone by now is cleared or waits to be asked; the others are all there.
+  // Users who are gone by now are cleared or wait to be asked; all others are present.
   await account.succeed();
   scenario.simulator.setFaults(['drift']);
   t.after(() => scenario.simulator.setFaults([]));
@@ -133,7 +133,7 @@ test('users that move between pages: seen twice or not at all, nobody is cleared
   await account.assertPromises();
 });
 
-test('an account that never stands still: nobody who was there throughout is cleared or missing, and every value was served', async (t) => {
+test('an account that never stands still: no user who was present throughout is cleared or missing, and every value was served', async (t) => {
   const account = scenario.account();
   await account.succeed();
   let previous = new Map(scenario.world().map((user) => [user.user_id, user]));
@@ -180,7 +180,7 @@ function textOf(u: UserRisk | undefined): string {
 
 // 14
 
-test('an account without users: complete, again and again, and it may fill up later', async (t) => {
+test('an account without users: complete every time, and users may appear later', async (t) => {
   const account = scenario.account();
   scenario.simulator.setFaults(['empty']);
   t.after(() => scenario.simulator.setFaults([]));
@@ -192,7 +192,7 @@ test('an account without users: complete, again and again, and it may fill up la
   await account.assertPromises();
 });
 
-test('an account that is suddenly empty: EMPTY_ANSWER, exit 1, nobody is cleared', async (t) => {
+test('an account that is suddenly empty: EMPTY_ANSWER, exit 1, no user is cleared', async (t) => {
   const account = scenario.account();
   await account.succeed();
   scenario.simulator.setFaults(['empty']);
@@ -205,7 +205,7 @@ test('an account that is suddenly empty: EMPTY_ANSWER, exit 1, nobody is cleared
   await account.assertPromises();
 });
 
-/** New users on every page, however far one goes. */
+/** New users on every page, without end. */
 const endless = (info: Record<string, unknown> | null) =>
   rewritten('endless', (page, { page: number }) => {
     const users = Array.from({ length: 16 }, (_, n) => ({
@@ -218,7 +218,7 @@ const endless = (info: Record<string, unknown> | null) =>
     return { ...page, result: { users }, result_info: info ?? undefined };
   });
 
-test('pages without an end, far beyond the total: PAGING_ENDLESS, exit 1', async () => {
+test('endless pages, far beyond the total: PAGING_ENDLESS, exit 1', async () => {
   const account = scenario.account();
   await account.succeed();
   scenario.api.script([{ fault: endless({ total_count: 40 }) }]);
@@ -226,7 +226,7 @@ test('pages without an end, far beyond the total: PAGING_ENDLESS, exit 1', async
   await account.assertPromises();
 });
 
-test('pages without an end or a total: the time budget ends the walk, exit 75', async () => {
+test('endless pages without a total: the time budget ends the walk, exit 75', async () => {
   const account = scenario.account();
   await account.succeed();
   scenario.api.script([{ fault: endless(null) }]);

@@ -1,4 +1,4 @@
-// Records that cannot be accepted, and fields that nobody knows: line 11 of the faults in docs/reliability.md.
+// Records that cannot be accepted, and unknown fields: line 11 of the faults in docs/reliability.md.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { UserRisk } from '../../src/user-risk.ts';
@@ -21,7 +21,7 @@ const without = (field: string) => (record: Fields) =>
   Object.fromEntries(Object.entries(record).filter(([name]) => name !== field));
 const having = (field: string, value: unknown) => (record: Fields) => ({ ...record, [field]: value });
 
-/** What becomes of a record, and the reason that is kept for it. */
+/** How a record is spoiled, and the reason that is kept with it. */
 const SPOILED: readonly [string, (record: Fields) => unknown][] = [
   ['max_risk_level: missing', without('max_risk_level')],
   ['max_risk_level: unknown level', having('max_risk_level', null)],
@@ -37,13 +37,13 @@ const SPOILED: readonly [string, (record: Fields) => unknown][] = [
   ['email: not text', having('email', 17)],
 ];
 
-test('records with a missing field, null, an unknown level, NUL, year 0, a number too large, a name of 1 MB: each is quarantined, its user keeps the last good state, run after run', async () => {
+test('records with a missing field, null, an unknown level, NUL, year 0, a number too large, a name of 1 MB: each is quarantined, and its user keeps the last good state, run after run', async () => {
   const account = scenario.account();
   await account.succeed();
   const yesterday = new Map(scenario.world().map((user) => [user.user_id, user]));
   scenario.later();
   const today = scenario.world();
-  // Some that are known and have changed since, some that are new, and some others.
+  // Some known users who have changed since, some new users, and some others.
   const changed = today.filter(
     (user) => JSON.stringify(user) !== JSON.stringify(yesterday.get(user.user_id)),
   );
@@ -71,12 +71,12 @@ test('records with a missing field, null, an unknown level, NUL, year 0, a numbe
     new Map(rows.map(({ user_id, reason }) => [user_id, reason])),
     new Map([...spoilOf].map(([id, [reason]]) => [id, reason])),
   );
-  assert.equal(rows.length, SPOILED.length, 'one row for each record, whatever the number of runs');
+  assert.equal(rows.length, SPOILED.length, 'one row per record, however many runs met it');
   assert.ok(rows.every(({ length, runs }) => length <= 4_096 && runs >= 2));
   await account.assertPromises();
 });
 
-test('records that do not say which user they speak of: the walk is partial, and nobody is cleared', async () => {
+test('records without a readable user: the walk is partial, and no user is cleared', async () => {
   const account = scenario.account();
   await account.succeed();
   const [a, b, c, d, e] = scenario.world().map((user) => user.user_id);
@@ -99,7 +99,7 @@ test('records that do not say which user they speak of: the walk is partial, and
   await account.assertPromises();
 });
 
-test('records of which too many cannot be accepted: exit 1, and nothing is published', async () => {
+test('too many records that cannot be accepted: exit 1, and nothing is published', async () => {
   const account = scenario.account();
   await account.succeed();
   scenario.later();
@@ -108,7 +108,7 @@ test('records of which too many cannot be accepted: exit 1, and nothing is publi
   await account.assertPromises();
 });
 
-test('fields that nobody knows do no harm, and are noted once', async () => {
+test('unknown fields do no harm, and are noted once', async () => {
   const account = scenario.account();
   await account.succeed();
   scenario.later();

@@ -1,4 +1,4 @@
-// Runs that are killed, stopped or cut off: promises P1, P3, P6 and P7 after each.
+// Runs that are killed, stopped or cut off. Promises P1, P3, P6 and P7 are checked after each.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, test, type TestContext } from 'node:test';
@@ -21,7 +21,7 @@ const TOKEN = 'crash-test-token';
 const DAY = 86_400_000;
 /** 200 in `npm run test:long`. */
 const KILLS = Number(process.env['TEST_KILLS'] ?? 20);
-/** Whoever waits for such a lease waits until the test fails. */
+/** A run that waits for such a lease waits until the test fails. */
 const ENDLESS: LeaseTiming = { ...LEASE_TIMING, leaseMs: 3_600_000 };
 const SHORT: LeaseTiming = { heartbeatMs: 100, leaseMs: 700, pollMs: 50, graceMs: 1_000 };
 type Over = Partial<Pick<RunDeps, 'pool' | 'timing' | 'failpoint'>> & { dryRun?: boolean };
@@ -32,7 +32,7 @@ describe('a run that dies', { concurrency: false }, () => {
   let simulator: Simulator;
   let script: ChildScript;
   let instant = START;
-  // Several pages, and enough changes a day that half a publish would show.
+  // Several pages, and so many changes a day that half a publish would be visible.
   const world = createWorld({ seed: 11, users: 220, start: START, days: 60, campaign: null });
 
   before(async () => {
@@ -87,7 +87,7 @@ describe('a run that dies', { concurrency: false }, () => {
       [accountId],
     );
 
-  /** Every row of a snapshot as readers see it, in the words of the API. */
+  /** Every row of a snapshot as readers see it, with the API's field names. */
   async function rebuilt(snapshotId: number): Promise<UserRisk[]> {
     return db.rows<UserRisk>(
       `select user_id, email, name, max_risk_level, event_count,
@@ -107,7 +107,7 @@ describe('a run that dies', { concurrency: false }, () => {
     assert.deepEqual(await rebuilt(snapshotId), truth(at), `snapshot ${snapshotId}`);
   }
 
-  /** What must hold whatever happened: current state, counts and newest snapshot agree, and nothing is left over. */
+  /** Must hold in every case: current state, counts and newest snapshot agree, and nothing is left over. */
   async function assertConsistent(accountId: string): Promise<void> {
     const newest = (await snapshotsOf(accountId)).at(-1);
     assert.ok(newest);
@@ -128,7 +128,7 @@ describe('a run that dies', { concurrency: false }, () => {
          from risk.accounts a where account_id = $1`,
       [accountId],
     );
-    assert.equal(published?.runs, published?.snapshots, 'one successful run for each snapshot');
+    assert.equal(published?.runs, published?.snapshots, 'one successful run per snapshot');
   }
 
   async function assertNothingLeft(accountId: string): Promise<void> {
@@ -192,11 +192,11 @@ describe('a run that dies', { concurrency: false }, () => {
     });
   }
 
-  test('killed at random instants: nothing is half there, and every next run succeeds at once', async (t) => {
+  test('killed at random instants: nothing is half written, and every next run succeeds at once', async (t) => {
     const accountId = newAccount();
     let yesterday = instant;
     await succeed(t, accountId);
-    // How long a run takes here: from the word to its end.
+    // How long a run takes here, from its start to its end.
     aDayLater();
     const whole = startChild(accountId);
     await whole.line('ready');
@@ -224,7 +224,7 @@ describe('a run that dies', { concurrency: false }, () => {
 
       const next = await succeed(t, accountId, { timing: ENDLESS });
       await assertSnapshot(next, instant);
-      // A COMMIT that was on its way when the process died may have come after the look above.
+      // A COMMIT under way when the process died may have come after the check above.
       const all = await snapshotsOf(accountId);
       for (const { id } of all.slice(known.length)) await assertSnapshot(id, instant);
       await assertSnapshot(known.at(-1)?.id ?? 0, yesterday);
@@ -237,7 +237,7 @@ describe('a run that dies', { concurrency: false }, () => {
   });
 
   for (const failpoint of ['claimed', 'reading', 'walked', 'asked', 'copying', 'copied']) {
-    test(`stopped when ${failpoint}, past its lease: another run publishes, and the stopped one cannot`, async (t) => {
+    test(`stopped when ${failpoint}, past its lease: another run publishes, and the stopped run cannot`, async (t) => {
       const accountId = newAccount();
       await succeed(t, accountId);
       aDayLater();
@@ -245,7 +245,7 @@ describe('a run that dies', { concurrency: false }, () => {
       child.say('go');
       await child.line(`at ${failpoint}`);
       child.kill('SIGSTOP');
-      // It beats no more, and it is not dead: only time tells.
+      // It sends no heartbeat, but it is not dead: only its silence shows that it stopped.
       await sleep(SHORT.heartbeatMs * 2);
       const other = await succeed(t, accountId, { timing: SHORT });
       child.say('on');
@@ -262,9 +262,10 @@ describe('a run that dies', { concurrency: false }, () => {
     });
   }
 
-  test('a run that is alive keeps another one out, however long it takes', async (t) => {
+  test('a live run keeps other runs out, however long it takes', async (t) => {
     const accountId = newAccount();
-    // Every tenth request is to wait for a second: the walk takes more than two leases, and only its heartbeat keeps it.
+    // Every tenth request waits for a second: the walk takes more than two leases, and only its heartbeat keeps the
+    // lease.
     simulator.setFaults(['throttle']);
     t.after(() => simulator.setFaults([]));
     const child = startChild(accountId, [], SHORT);
@@ -285,7 +286,7 @@ describe('a run that dies', { concurrency: false }, () => {
 
   const account = `account_key = (select account_key from risk.accounts where account_id = $1)`;
 
-  test('somebody else has written the users before it publishes: STATE_MOVED, nothing is published, and the next run succeeds', async (t) => {
+  test('another writer changes the users before the publish: STATE_MOVED, nothing is published, and the next run succeeds', async (t) => {
     const accountId = newAccount();
     const yesterday = instant;
     const first = await succeed(t, accountId);
@@ -312,9 +313,9 @@ describe('a run that dies', { concurrency: false }, () => {
 
   for (const [what, lose] of [
     ['every user', `delete from risk.users where ${account}`],
-    ['a single user who has changed', `delete from risk.users where ${account} and user_id = $2`],
+    ['one user who has changed', `delete from risk.users where ${account} and user_id = $2`],
   ] as const) {
-    test(`Postgres lost ${what} before it publishes: STATE_MOVED; every run after it says what is broken, and with the row back the next one succeeds`, async (t) => {
+    test(`Postgres lost ${what} before the publish: STATE_MOVED; each later run says what is broken, and succeeds once the row is back`, async (t) => {
       const accountId = newAccount();
       const yesterday = instant;
       const before = new Map(truth(yesterday).map((user) => [user.user_id, user.event_count]));
@@ -375,7 +376,7 @@ describe('a run that dies', { concurrency: false }, () => {
 
     for (const phase of ['the claim', 'publish'] as const) {
       for (const [when, title] of [
-        ['before', 'before the server has seen it'],
+        ['before', 'before the server has received it'],
         ['after', 'and the reply is lost'],
         ['late', 'and it arrives later'],
       ] as const) {
@@ -394,7 +395,7 @@ describe('a run that dies', { concurrency: false }, () => {
             },
           });
           assert.equal(proxy.cuts() - before, 1);
-          // The transaction of a publish may be made more than once, and the state is read beside the walk.
+          // A publish may run its transaction more than once, and the state is read in parallel with the walk.
           const often = ['reading', 'copying', 'copied', 'publishing'];
           for (const name of often) assert.ok(failpoints.includes(name), name);
           const once = failpoints.filter((name) => !often.includes(name));
@@ -410,7 +411,7 @@ describe('a run that dies', { concurrency: false }, () => {
       }
     }
 
-    test('of publish, and again when it asks what has become of it: one snapshot', async (t) => {
+    test('of publish, and once more when it asks for the outcome: one snapshot', async (t) => {
       const accountId = newAccount();
       const snapshotId = await succeed(t, accountId, {
         pool: cut,
@@ -423,7 +424,7 @@ describe('a run that dies', { concurrency: false }, () => {
       await assertNothingLeft(accountId);
     });
 
-    test('of a dry run: nothing is published, and it succeeds', async (t) => {
+    test('of a dry run: nothing is published, and the dry run succeeds', async (t) => {
       for (const when of ['before', 'after'] as const) {
         const accountId = newAccount();
         const first = await succeed(t, accountId);

@@ -1,5 +1,5 @@
-// Connections to the database that break, stall, or are not to be had: line 17 of the faults in docs/reliability.md, and those
-// of line 18 that need no server of their own. Each ends healed, and every promise is asserted.
+// Database connections that break, stall, or cannot be made: line 17 of the faults in docs/reliability.md, and the
+// parts of line 18 that need no separate server. Each test ends with a healthy database, and checks every promise.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import dns from 'node:dns';
@@ -16,7 +16,7 @@ const LEASE = { heartbeatMs: 100, leaseMs: 700, pollMs: 50, graceMs: 1_000 };
 let db: MigratedDatabase;
 let scenario: Scenario;
 let proxy: FaultProxy;
-/** By way of the proxy. */
+/** Through the proxy. */
 let pool: Pool;
 before(async () => {
   db = await migratedDatabase();
@@ -36,7 +36,7 @@ afterEach(async () => {
   await proxy.heal();
 });
 
-/** An account with a history that is a day old. */
+/** An account with a snapshot from a day ago. */
 async function yesterdays(): Promise<Account> {
   const account = scenario.account();
   await account.succeed();
@@ -44,7 +44,7 @@ async function yesterdays(): Promise<Account> {
   return account;
 }
 
-/** Once, when a run comes to this point. */
+/** Once, when a run reaches this point. */
 function once<Name extends string>(at: Name, work: () => unknown) {
   let done = false;
   return async (name: Name | (string & {})) => {
@@ -54,7 +54,7 @@ function once<Name extends string>(at: Name, work: () => unknown) {
   };
 }
 
-/** Really ends sessions of the program, as an administrator or a failing host does. Returns how many. */
+/** Ends sessions of the program, as an administrator or a failing host does. Returns how many. */
 async function terminate(state: string): Promise<number> {
   const rows = await db.rows(
     `select pg_terminate_backend(pid) from pg_stat_activity
@@ -67,14 +67,14 @@ async function terminate(state: string): Promise<number> {
 // 17
 
 for (const [where, statement] of [
-  ['as the state is read', /^copy \(.*to stdout/s],
+  ['while the state is read', /^copy \(.*to stdout/s],
   ['in the middle of COPY', /^copy data$/],
-  ['as the feed clock advances', /update "risk_internal"\."feed_clock"/],
-  ['as users are written', /update "risk"\."users"/],
-  ['as the run is recorded', /insert into "risk"\."sync_runs"/],
+  ['while the feed clock advances', /update "risk_internal"\."feed_clock"/],
+  ['while users are written', /update "risk"\."users"/],
+  ['while the run is recorded', /insert into "risk"\."sync_runs"/],
 ] as const) {
-  test(`a connection that breaks ${where}: tried again, one success, one snapshot`, async () => {
-    // COPY's data has no reply that could be lost.
+  test(`a connection that breaks ${where}: retried, one success, one snapshot`, async () => {
+    // The data of a COPY has no reply that could be lost.
     for (const cut of where.endsWith('COPY') ? (['before'] as const) : (['before', 'after'] as const)) {
       const account = await yesterdays();
       const cuts = proxy.cuts();
@@ -85,7 +85,7 @@ for (const [where, statement] of [
   });
 }
 
-test('the reply to the COMMIT of a publish is lost: found again, and not published twice', async () => {
+test('a lost reply to the COMMIT of a publish: the snapshot is found, and not published twice', async () => {
   for (const cut of ['before', 'after', 'late'] as const) {
     const account = await yesterdays();
     const cuts = proxy.cuts();
@@ -100,7 +100,7 @@ test('the reply to the COMMIT of a publish is lost: found again, and not publish
   }
 });
 
-test('a session that is terminated in the middle of a publish: rolled back and tried again', async () => {
+test('a session that is terminated during a publish: rolled back and retried', async () => {
   const account = await yesterdays();
   let ended = 0;
   const failpoint = once('publishing', async () => (ended = await terminate('idle in transaction')));
@@ -110,7 +110,7 @@ test('a session that is terminated in the middle of a publish: rolled back and t
 });
 
 for (const point of ['claimed', 'reading', 'walked', 'asked'] as const) {
-  test(`idle connections of the pool that are terminated when ${point}: replaced, and the run goes on`, async (t) => {
+  test(`idle pool connections that are terminated when ${point}: replaced, and the run goes on`, async (t) => {
     const account = await yesterdays();
     const own = testPool(db.url);
     t.after(() => own.end());
@@ -124,7 +124,7 @@ for (const point of ['claimed', 'reading', 'walked', 'asked'] as const) {
   });
 }
 
-test('connections that are cut after any number of bytes: the run succeeds or fails with exit 75, and nothing is half there', async (t) => {
+test('connections that are cut after any number of bytes: the run succeeds or fails with exit 75, and nothing is half written', async (t) => {
   for (const direction of ['to server', 'to client'] as const) {
     for (const bytes of [0, 300, 2_500, 11_000, 16_000]) {
       const account = await yesterdays();
@@ -138,7 +138,7 @@ test('connections that are cut after any number of bytes: the run succeeds or fa
   }
 });
 
-test('connections that are all reset (RST) between pages: the run goes on', async () => {
+test('all connections reset (RST) between pages: the run goes on', async () => {
   const account = await yesterdays();
   let reset = 0;
   scenario.api.onRequest(({ page }) => {
@@ -149,7 +149,7 @@ test('connections that are all reset (RST) between pages: the run goes on', asyn
   await account.assertPromises({ pool });
 });
 
-test('a database that is slow to answer: late, and whole', async () => {
+test('a database that answers slowly: the run takes longer, and publishes a whole snapshot', async () => {
   const account = await yesterdays();
   proxy.delay(8);
   await account.succeed({ pool });
@@ -157,7 +157,7 @@ test('a database that is slow to answer: late, and whole', async () => {
   await account.assertPromises({ pool });
 });
 
-test('a database that refuses connections: exit 75 at the claim; in the middle of a walk it is waited for', async (t) => {
+test('a database that refuses connections: exit 75 at the claim; a walk under way waits for it', async (t) => {
   const account = await yesterdays();
   const own = testPool(proxy.url);
   t.after(() => own.end());
@@ -177,7 +177,7 @@ test('a database that refuses connections: exit 75 at the claim; in the middle o
   await account.assertPromises({ pool: own });
 });
 
-/** A name for the database that the resolver knows or not, as that of a container which is there or restarts. */
+/** A host name for the database that the resolver knows only at times, like the name of a container that restarts. */
 function nameDatabase(t: TestContext) {
   const url = new URL(proxy.url);
   url.hostname = 'database.test';
@@ -187,14 +187,14 @@ function nameDatabase(t: TestContext) {
     if (name !== url.hostname) return real(name, options, answer);
     named.asked += 1;
     if (named.isKnown) return real('127.0.0.1', options, answer);
-    // What the resolver says of a name that does not exist, without waiting for one.
+    // The resolver's error for an unknown name, without waiting for a real one.
     const fields = { code: 'ENOTFOUND', syscall: 'getaddrinfo', hostname: name };
     return process.nextTick(answer, Object.assign(new Error(`getaddrinfo ENOTFOUND ${name}`), fields));
   });
   return named;
 }
 
-test('a database whose name is not known (ENOTFOUND): exit 75 at once where a run begins; in the middle of a walk, and after the COMMIT of a publish, it is waited for', async (t) => {
+test('an unknown database host (ENOTFOUND): exit 75 at once at the claim; a walk under way waits, and so does a publish after its COMMIT', async (t) => {
   const named = nameDatabase(t);
   const own = testPool(named.url);
   t.after(() => own.end());
@@ -228,7 +228,7 @@ test('a database whose name is not known (ENOTFOUND): exit 75 at once where a ru
   await account.assertPromises({ pool: own });
 });
 
-test('a connection that stalls for longer than the lease: another run takes over, and the stalled one publishes nothing', async () => {
+test('a connection that stalls for longer than the lease: another run takes over, and the stalled run publishes nothing', async () => {
   const account = await yesterdays();
   let other: Awaited<ReturnType<Account['sync']>> | undefined;
   const stalled = await account.sync({
@@ -248,7 +248,7 @@ test('a connection that stalls for longer than the lease: another run takes over
 
 // 18
 
-/** A user of its own, whose connections can be limited. */
+/** A role of its own, so that its connections can be limited. */
 async function limitedRole() {
   const role = `limited_${randomBytes(4).toString('hex')}`;
   await db.pool.query(`create role ${role} login inherit password 'limited' in role postgres`);
@@ -263,7 +263,7 @@ for (const [when, atClaim] of [
   ['at the claim', true],
   ['during a walk', false],
 ] as const) {
-  test(`no connection is left (53300) ${when}: exit 75, and once there is one again the next run succeeds`, async () => {
+  test(`no connection is left (53300) ${when}: exit 75, and the next run succeeds when there is one again`, async () => {
     const account = await yesterdays();
     const { role, limit, drop } = await limitedRole();
     const url = new URL(db.url);
@@ -275,7 +275,7 @@ for (const [when, atClaim] of [
     };
     try {
       if (atClaim) await exhaust();
-      // Nor can the failure be recorded: the lease of this run has to run out.
+      // The failure cannot be recorded either: this run's lease has to expire.
       await account.fail('DATABASE_FULL', 75, {
         pool: own,
         lease: LEASE,
@@ -284,7 +284,7 @@ for (const [when, atClaim] of [
       await limit(20);
       await account.assertPromises({ pool: own, lease: LEASE });
     } finally {
-      // Also where a heart still beats.
+      // Even while a heartbeat still runs.
       await limit(-1);
       await own.end();
       await drop();
@@ -292,7 +292,7 @@ for (const [when, atClaim] of [
   });
 }
 
-test('no connection is left (53300) after the reply to the COMMIT of a publish is lost: asked until there is one, and found', async (t) => {
+test('no connection is left (53300) after a lost reply to the COMMIT of a publish: asks until there is one, and finds the snapshot', async (t) => {
   const account = await yesterdays();
   const limited = await limitedRole();
   const url = new URL(proxy.url);
@@ -317,7 +317,7 @@ test('no connection is left (53300) after the reply to the COMMIT of a publish i
   await account.assertPromises();
 });
 
-test('a deadlock (40P01): the publish that loses it is tried again', async () => {
+test('a deadlock (40P01): the publish that loses is retried', async () => {
   const account = await yesterdays();
   const deadlocks = async () =>
     (
@@ -328,7 +328,7 @@ test('a deadlock (40P01): the publish that loses it is tried again', async () =>
   const before = await deadlocks();
   const other = new Client({ connectionString: db.url });
   await other.connect();
-  // So that the publish is the one that notices.
+  // So that the publish is the one that detects the deadlock.
   await other.query("begin; set local deadlock_timeout = '60s'");
   await other.query('select from risk_internal.feed_clock where id = 1 for update');
   const publishing = account.succeed();
@@ -342,9 +342,11 @@ test('a deadlock (40P01): the publish that loses it is tried again', async () =>
   await account.assertPromises();
 });
 
-/** Makes the server refuse rows of a table with this SQLSTATE, so many times: the error is real, its cause is not. */
+/**
+ * Makes the server refuse rows of a table with this SQLSTATE, so many times. The error is real, only its cause is not.
+ */
 async function refuseRows(table: string, sqlstate: string, times: number): Promise<() => Promise<void>> {
-  // A sequence does not roll back.
+  // A sequence is not rolled back.
   await db.pool.query(`
     create sequence public.refused;
     create function public.refuse() returns trigger language plpgsql as $$ begin
@@ -360,7 +362,7 @@ async function refuseRows(table: string, sqlstate: string, times: number): Promi
 }
 
 for (const sqlstate of ['40001', '40P01', '55P03'] as const) {
-  test(`a publish that the server refuses with ${sqlstate} (injected): tried again`, async () => {
+  test(`a publish that the server refuses with ${sqlstate} (injected): retried`, async () => {
     const account = await yesterdays();
     const mend = await refuseRows('risk.user_activity', sqlstate, 1);
     await account.succeed();
@@ -377,7 +379,7 @@ for (const [where, table] of [
   ['for the changes of a publish', 'risk_internal.staged_changes'],
   ['in a publish', 'risk.user_activity'],
 ] as const) {
-  test(`no disk is left (53100, injected) ${where}: exit 75, nothing is published, and with room the next run succeeds`, async () => {
+  test(`no disk space is left (53100, injected) ${where}: exit 75, nothing is published, and the next run succeeds when there is space`, async () => {
     const account = await yesterdays();
     const mend = await refuseRows(table, '53100', 1_000);
     const { error } = await account.fail('DATABASE_FULL', 75);

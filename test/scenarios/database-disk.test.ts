@@ -1,6 +1,6 @@
-// A disk that is really full: line 18 of the faults in docs/reliability.md. The table that a publish copies its changes into lies on a small file
-// system of its own, which only root can mount, and which an embedded server of its own can see; the scenarios with an injected 53100 run
-// everywhere.
+// A disk that is really full: line 18 of the faults in docs/reliability.md. The table that a publish copies its changes
+// into is on a separate small file system, used by a separate embedded server. Only root can mount it. The scenarios
+// with an injected 53100 run everywhere.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
@@ -15,7 +15,7 @@ import { removeFolder, startPostgresServer, temporaryFolder } from '../support/d
 
 const run = promisify(execFile);
 
-test('no disk is left (53100) for the changes of a publish: exit 75, nothing is published, and with room the next run succeeds', async (t) => {
+test('no disk space is left (53100) for the changes of a publish: exit 75, nothing is published, and the next run succeeds when there is space', async (t) => {
   const disk = await smallDisk(512);
   if (disk === undefined) return t.skip('mounting a small file system needs root');
   const server = await startPostgresServer(process.env['TEST_POSTGRES'] === '15' ? 15 : 18);
@@ -33,7 +33,7 @@ test('no disk is left (53100) for the changes of a publish: exit 75, nothing is 
   const account = scenario.account();
   await account.succeed();
   scenario.later();
-  // Gives back the pages that the first run has taken.
+  // Frees the pages that the first run has used.
   await pool.query('truncate risk_internal.staged_changes');
   await disk.fill();
   for (let turn = 1; turn <= 2; turn++) {
@@ -44,7 +44,7 @@ test('no disk is left (53100) for the changes of a publish: exit 75, nothing is 
   await account.assertPromises();
 });
 
-/** A file system of so many kilobytes with a folder for the server's user. Undefined where it may not be mounted. */
+/** A file system of so many kilobytes, with a folder for the server's user. Undefined where mounting is not allowed. */
 async function smallDisk(kilobytes: number) {
   const parent = await temporaryFolder();
   const mounted = path.join(parent, 'mounted');

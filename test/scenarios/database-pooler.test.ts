@@ -20,7 +20,7 @@ describe(
     let scenario: Scenario;
     before(async () => {
       database = await createTestDatabase();
-      // Fewer sessions than the program has connections: consecutive transactions of one meet different sessions.
+      // Fewer sessions than the program has connections, so that one connection's transactions use different sessions.
       pooler = await startPooler(database.url, binary ?? '', 3);
       const pool = testPool(pooler.url);
       await migrate(pool);
@@ -33,7 +33,7 @@ describe(
       await database.drop();
     });
 
-    test('several accounts sync at once over fewer sessions than they have connections, and a watermark misses nothing', async () => {
+    test('several accounts sync at once over fewer sessions than connections, and a watermark misses nothing', async () => {
       const accounts = Array.from({ length: 4 }, () => scenario.account());
       const reader = createWatermarkReader(scenario.pool);
       for (let round = 1; round <= 3; round++) {
@@ -44,7 +44,7 @@ describe(
       for (const account of accounts) await account.assertPromises();
     });
 
-    test('the pooler is killed and started again during a walk and in the middle of a publish: the run goes on', async () => {
+    test('the pooler is killed and restarted during a walk and during a publish: the run goes on', async () => {
       for (const point of ['staged', 'publishing'] as const) {
         const account = scenario.account();
         await account.succeed();

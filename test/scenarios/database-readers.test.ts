@@ -1,4 +1,4 @@
-// Readers beside the worker: line 20 of the faults in docs/reliability.md.
+// Readers while the worker runs: line 20 of the faults in docs/reliability.md.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Client } from 'pg';
@@ -17,7 +17,7 @@ after(async () => {
   await db.close();
 });
 
-/** Everything that a reader may look at, as one digest; and the newest snapshot. */
+/** Everything that a reader may read, as one digest, and the newest snapshot. */
 const EVERYTHING = `select
   (select md5(string_agg(u::text, ',' order by user_id, account_id)) from risk_bi.users u) as users,
   (select md5(string_agg(l::text, ',' order by snapshot_id, max_risk_level)) from risk_bi.risk_level_by_snapshot l) as levels,
@@ -25,7 +25,7 @@ const EVERYTHING = `select
   (select md5(string_agg(r::text, ',' order by r::text)) from risk.snapshots s cross join lateral risk_bi.snapshot_users(s.snapshot_id) r) as rebuilt,
   (select max(snapshot_id)::integer from risk.snapshots) as newest`;
 
-test('a reader in a long transaction sees one state throughout, holds no publish up, and sees all of it afterwards', async (t) => {
+test('a reader in a long transaction sees one state throughout, delays no publish, and sees all of them afterwards', async (t) => {
   const account = scenario.account();
   await account.succeed();
   const reader = new Client({ connectionString: db.url });
@@ -44,7 +44,7 @@ test('a reader in a long transaction sees one state throughout, holds no publish
   await account.assertPromises();
 });
 
-test('a reader that holds rows of the contract locked for a while only delays a publish', async (t) => {
+test('a reader that locks rows of the contract for a while only delays a publish', async (t) => {
   const account = scenario.account();
   await account.succeed();
   scenario.later();
@@ -92,7 +92,7 @@ test('readers that poll by snapshot_id while many accounts publish miss nothing,
   for (const account of accounts.slice(0, 3)) await account.assertPromises({ pool: own });
 });
 
-/** Accounts whose current state is not what their newest snapshot counts, in one statement of a reader. */
+/** Accounts with a current state other than the counts of their newest snapshot, in one statement of a reader. */
 const HALF_PUBLISHED = `
   select s.account_key from (
     select distinct on (account_key) * from risk.snapshots order by account_key, snapshot_id desc) s

@@ -1,5 +1,5 @@
-// A database server that crashes, restarts, or comes back as a standby: lines 17 and 18 of the faults in docs/reliability.md.
-// On a server of its own, which really goes down.
+// A database server that crashes, restarts, or comes back as a standby: lines 17 and 18 of the faults in
+// docs/reliability.md. A separate server, which really goes down.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,7 +10,7 @@ import type { Asked } from '../support/faults/fault-server.ts';
 import { testPool } from '../support/database/migrated-database.ts';
 
 const PAGE = 1_000;
-/** Users whose rows are read at a time. */
+/** Users per range that is read. */
 const RANGE = 5_000;
 
 let server: BreakableServer;
@@ -27,7 +27,7 @@ after(async () => {
   await server.close();
 });
 
-/** Once, when this page is asked for. */
+/** Once, when this page is requested. */
 function atPage(number: number, work: () => Promise<void>, { api } = scenario): void {
   let done = false;
   api.onRequest(async ({ kind, page }: Asked) => {
@@ -37,7 +37,7 @@ function atPage(number: number, work: () => Promise<void>, { api } = scenario): 
   });
 }
 
-/** Pages that the API is asked for. */
+/** Pages that are requested from the API. */
 function countPages({ api } = scenario): { asked: number } {
   const pages = { asked: 0 };
   api.onRequest(({ kind }: Asked) => {
@@ -67,7 +67,7 @@ test('Postgres crashes between two ranges of the state: the run reads on, walks 
   await account.assertPromises();
 });
 
-test('Postgres crashes in the middle of the publish, which unlogged rows do not outlive: rolled back, sent again, published once', async () => {
+test('Postgres crashes during the publish, and the staged changes are lost: rolled back, sent again, published once', async () => {
   const account = scenario.account();
   await account.succeed();
   scenario.later();
@@ -77,7 +77,7 @@ test('Postgres crashes in the middle of the publish, which unlogged rows do not 
     async failpoint(name) {
       if (name !== 'copied' && name !== 'publishing') return;
       crashes.push(name);
-      // Once after the COPY, and once when all is written.
+      // Once after the COPY, and once when everything is written.
       if (crashes.length !== 1 && crashes.length !== 3) return;
       await server.crash();
       await server.start();
@@ -88,7 +88,7 @@ test('Postgres crashes in the middle of the publish, which unlogged rows do not 
   await account.assertPromises();
 });
 
-test('Postgres restarts in order during a walk: nothing is lost, and the walk goes on', async () => {
+test('Postgres restarts during a walk: nothing is lost, and the walk goes on', async () => {
   const account = scenario.account();
   atPage(3, async () => {
     await server.halt();
@@ -99,7 +99,7 @@ test('Postgres restarts in order during a walk: nothing is lost, and the walk go
   await account.assertPromises();
 });
 
-test('Postgres is starting up (57P03): exit 75 at the claim, and a walk under way waits for it', async () => {
+test('Postgres is starting up (57P03): exit 75 at the claim; a walk under way waits for it', async () => {
   const account = scenario.account();
   await account.succeed();
   scenario.later();
@@ -111,7 +111,7 @@ test('Postgres is starting up (57P03): exit 75 at the claim, and a walk under wa
   atPage(3, async () => {
     await server.halt();
     await server.startStandby('cold');
-    // The walk goes on, and meets the database as it is starting up.
+    // The walk goes on, and finds the database starting up.
     void sleep(700)
       .then(() => server.halt())
       .then(() => server.start());
@@ -120,7 +120,7 @@ test('Postgres is starting up (57P03): exit 75 at the claim, and a walk under wa
   await account.assertPromises();
 });
 
-test('the database is a read-only standby (25006): exit 75, nothing is published, and it says to name the primary', async () => {
+test('the database is a read-only standby (25006): exit 75, nothing is published, and the message says to use the primary', async () => {
   const account = scenario.account();
   await account.succeed();
   scenario.later();
@@ -133,7 +133,7 @@ test('the database is a read-only standby (25006): exit 75, nothing is published
   await account.assertPromises();
 });
 
-test('the database becomes read-only during a walk: exit 75, and once it is the primary again the next run takes over', async () => {
+test('the database becomes read-only during a walk: exit 75, and the next run takes over when it is the primary again', async () => {
   const account = scenario.account();
   await account.succeed();
   scenario.later();

@@ -1,5 +1,5 @@
-// A dry run looks at everything and changes nothing: no row of users or history, no sequence of theirs, no value of the clock;
-// and what it says that it would do is what the next run does. On a server of its own, whose log of writes nobody else fills.
+// A dry run reads everything and changes nothing: no row of users or history, no sequence, no value of the feed clock.
+// The next run does what the dry run announced. On a separate server, so that no other test writes WAL.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Client } from 'pg';
@@ -17,7 +17,7 @@ before(async () => {
   server = await startPostgresServer(process.env['TEST_POSTGRES'] === '15' ? 15 : 18);
   const admin = new Client({ connectionString: server.url });
   await admin.connect();
-  // Its workers would write while the test measures.
+  // Autovacuum would write during the measurement.
   await admin.query('alter system set autovacuum = off');
   await admin.query('select pg_reload_conf()');
   await admin.end();
@@ -29,7 +29,7 @@ after(async () => {
   await server.stop();
 });
 
-/** Everything but the lease, the account's own row, run ids, and rejected records, which are kept by dry runs as well. */
+/** Everything except the lease, the account's row, run ids, and rejected records, which a dry run also keeps. */
 async function state({ id }: ServedAccount): Promise<unknown> {
   const rows = async (text: string) => (await pool.query<object>(text)).rows;
   const tables = [
@@ -46,7 +46,7 @@ async function state({ id }: ServedAccount): Promise<unknown> {
       `select '${table}' as table, count(*)::integer as rows, md5(string_agg(concat_ws(' ', t.ctid, t.xmin, t.xmax, t), ',' order by t.ctid)) as touched from ${table} t`,
   );
   const history = await rowsOfHistory(pool);
-  // Claiming an account for the first time adds it.
+  // The first claim of an account adds it.
   delete history['risk.accounts_account_key_seq'];
   return { id, history, rest: await rows(digests.join(' union all ')) };
 }
@@ -62,7 +62,7 @@ async function walSince(from: string): Promise<number> {
   return Number(rows[0]?.bytes);
 }
 
-/** A dry run that leaves everything as it was, and then the real one, which does what the dry one said. */
+/** A dry run that changes nothing, then the real run, which does what the dry run announced. */
 async function dryThenReal(account: ServedAccount, over: SyncOver = {}) {
   const before = await state(account);
   const from = await position();
@@ -86,10 +86,10 @@ async function dryThenReal(account: ServedAccount, over: SyncOver = {}) {
   return { real, wal };
 }
 
-test('says what a first load, changes, absences and returns will be, and writes none of it', async (t) => {
+test('announces a first load, changes, absences and returns, and writes none of them', async (t) => {
   const account = servedAccount(pool, 3_000);
   await account.sync({ dryRun: true });
-  // Pages that are written to for the first time after a checkpoint are logged whole.
+  // The first write to a page after a checkpoint logs the whole page.
   const first = await dryThenReal(account);
   assert.equal(first.real.published?.appeared, 3_000);
 
@@ -113,7 +113,7 @@ test('says what a first load, changes, absences and returns will be, and writes 
   }
 });
 
-test('fails as the real run does, and writes as little', async () => {
+test('fails like the real run, and also writes nothing', async () => {
   const account = servedAccount(pool, 200);
   await account.sync();
   const everyone = account.people;
@@ -126,7 +126,7 @@ test('fails as the real run does, and writes as little', async () => {
   await dryThenReal(account, {
     beside: Array.from({ length: 300 }, () => ({ ...everyone[0], event_count: -1 })),
   });
-  // A dry run of a broken history refuses it as well.
+  // A dry run also refuses a broken history.
   const { error } = await account.sync();
   assert.equal(error, null);
   await pool.query(`update risk.users set event_count = event_count + 1 where user_id = $1`, [

@@ -1,6 +1,6 @@
-// P3 and P4: whatever an account does and however it is served, every snapshot is what was served, for ever, and a reader
-// that remembers the highest snapshot_id misses nothing. Random worlds against an oracle; real HTTP, real Postgres.
-// EXACTNESS_RUNS and EXACTNESS_SEED choose how many worlds and which.
+// P3 and P4: whatever an account does and however it is served, every snapshot is what was served, and stays so. A
+// reader that remembers the highest snapshot_id misses nothing. Random worlds are compared with an oracle, over real
+// HTTP and with a real Postgres. EXACTNESS_RUNS and EXACTNESS_SEED choose how many worlds and which.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
@@ -26,11 +26,11 @@ const SEED = Number(
   process.env['EXACTNESS_SEED'] ?? fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647,
 );
 
-/** As long as nobody asks for other worlds: see fast-check-seed.ts. */
+/** Unless other worlds are requested: see fast-check-seed.ts. */
 const FIXED_SEED = process.env['FC_SEED'] === undefined ? fc.readConfigureGlobal().seed : undefined;
 
 const DAY = 86_400_000;
-/** Milliseconds from the latest instant so far; a step back does not move it. */
+/** Milliseconds after the latest instant so far. A step back does not move the latest instant. */
 const clock = fc.oneof(
   { weight: 10, arbitrary: fc.integer({ min: 2, max: DAY }) },
   { weight: 2, arbitrary: fc.constantFrom(0, 1, -60_000) },
@@ -47,7 +47,7 @@ const step = fc.record({
   first: fc.constantFrom(0, 0, 0, 1),
   clock,
   turn,
-  /** The other account, at the same time. */
+  /** What the other account does at the same time. */
   beside: fc.option(turn, { freq: 4 }),
 });
 const history = fc.record({
@@ -56,7 +56,7 @@ const history = fc.record({
   confirm: fc.constantFrom('lookup' as const, 'lookup', 'walks'),
   budget: fc.constantFrom(2, 100),
   steps: fc.array(step, { minLength: 20, maxLength: 40, size: 'max' }),
-  /** Nearly always more than there are: a failing history shrinks by it to its first steps. */
+  /** Nearly always more than the number of steps. Shrinking this number cuts a failing history to its first steps. */
   length: fc.noBias(fc.nat(1_000)),
 });
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
@@ -71,7 +71,7 @@ after(async () => {
   await api.close();
 });
 
-test('rebuilds every snapshot of random accounts row for row, and hands a reader every change', async (t) => {
+test('rebuilds every snapshot of random accounts row for row, and gives a reader every change', async (t) => {
   const coverage = createCoverage();
   await fc.assert(
     fc.asyncProperty(history, async (world) => {
@@ -88,7 +88,7 @@ test('rebuilds every snapshot of random accounts row for row, and hands a reader
     },
   );
   t.diagnostic(`seed ${SEED}, ${coverage.describe()}`);
-  // Which cases other worlds meet is chance.
+  // Which cases other worlds meet is random.
   if (SEED === FIXED_SEED) coverage.assertWhole();
 });
 
@@ -179,7 +179,7 @@ async function live(database: MigratedDatabase, past: History, coverage: Coverag
   coverage.note('worlds');
 }
 
-/** MASS_CLEAR publishes and fails; the API's own refusals may have any code. */
+/** MASS_CLEAR both publishes and fails. The API's own refusals may have any code. */
 function errorOf(expected: Forecast, actual: string | undefined): string | null {
   if (expected.kind === 'published') return expected.plan.errorCode;
   return expected.errorCode ?? actual ?? 'an error';
@@ -206,7 +206,7 @@ async function compareRun(
   });
 }
 
-/** Over all accounts the ids are handed out one by one, and none comes to light below one that was there. */
+/** Over all accounts, ids are consecutive, and no id below a visible one appears later. */
 async function risen(database: MigratedDatabase, newest: number): Promise<number> {
   const rows = await database.rows<{ id: string }>('select snapshot_id as id from risk.snapshots order by 1');
   const ids = rows.map((row) => Number(row.id));

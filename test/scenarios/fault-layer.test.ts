@@ -1,4 +1,4 @@
-// The layer that the fault scenarios stand on: it passes on what it is not told to spoil, and spoils the same again.
+// The fault server that the scenarios use: it passes on what no rule spoils, and spoils the same requests every time.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startFaultServer, type Rule } from '../support/faults/fault-server.ts';
@@ -7,7 +7,7 @@ import { failure, hangUp } from '../support/faults/faults.ts';
 const USER = '182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e';
 const summary = (page: number) => `/accounts/a/zt_risk_scoring/summary?page=${page}&per_page=5`;
 
-test('passes on status, headers and body of pages, of users and of everything else, both ways', async (t) => {
+test('passes on status, headers and body unchanged, for pages, users and everything else, in both directions', async (t) => {
   const server = await startFaultServer((request, response) => {
     response.writeHead(404, {
       'x-seen': String(request.headers['authorization']),
@@ -33,7 +33,7 @@ test('passes on status, headers and body of pages, of users and of everything el
   assert.deepEqual(server.done(), {});
 });
 
-test('the same script and seed spoil the same requests in whatever order they arrive; another seed spoils others', async (t) => {
+test('spoils the same requests for the same script and seed, in whatever order they arrive, and others for another seed', async (t) => {
   const server = await startFaultServer((_request, response) => response.end());
   t.after(() => server.close());
   const rules: Rule[] = [
@@ -57,7 +57,7 @@ test('the same script and seed spoil the same requests in whatever order they ar
   assert.ok(count(503) > 3 && count(429) > 3 && count(200) > 3);
 });
 
-test('the nth request is counted for each rule by itself', async (t) => {
+test('counts the nth request for each rule separately', async (t) => {
   const server = await startFaultServer((_request, response) => response.end());
   t.after(() => server.close());
   server.script([

@@ -1,5 +1,5 @@
-// Users' own records that answer as nobody expects, over real HTTP and through the real client: the account comes right all
-// the same, and no run asks without end.
+// Users' own records with unexpected answers, over real HTTP and through the real client. The account is still correct
+// in the end, and every run asks a bounded number of questions.
 import assert from 'node:assert/strict';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import type { RunResult, RunSettings } from '../../src/sync/run-sync.ts';
@@ -19,7 +19,7 @@ const idsOf = (name: string, count: number) =>
 const record = (fields: object): Reply => json(200, { success: true, errors: [], messages: [], ...fields });
 const LEVEL = record({ result: { risk_level: 'low', last_reset_time: null, events: [] } });
 
-/** An account of its own, synced again and again: whom the summary shows, and what the record of a user answers. */
+/** An account that is synced again and again: who is in the summary, and what each user's record answers. */
 async function createAccount(t: TestContext, settings: Partial<RunSettings> = {}) {
   let shown: readonly string[] = [];
   let answer: (userId: string) => Reply = () => LEVEL;
@@ -53,7 +53,7 @@ async function createAccount(t: TestContext, settings: Partial<RunSettings> = {}
   };
 }
 
-describe('where every own record comes in a shape that nobody can read, two complete walks clear:', () => {
+describe('two complete walks clear when the own record of every user is unreadable:', () => {
   const shapes: [title: string, reply: Reply][] = [
     [
       'a reset time without a time',
@@ -78,18 +78,19 @@ describe('where every own record comes in a shape that nobody can read, two comp
   }
 });
 
-test('records that fail whenever they are asked cost every run a bounded number of requests, and others get their turn', async (t) => {
+test('records that always fail cost every run a bounded number of requests, and other users get their turn', async (t) => {
   const sync = await createAccount(t, { concurrency: 2 });
   const [met, gone, broken] = [idsOf('met', 5), idsOf('gone', 4), idsOf('broken', 12)];
   await sync([...met, ...gone, ...broken], () => LEVEL);
   const say = (userId: string) =>
     broken.includes(userId) ? failed(500, 1003) : gone.includes(userId) ? failed(404, 1002) : LEVEL;
-  // The broken ones have been absent longer.
+  // The users with broken records have been absent longer.
   await sync([...met, ...gone], say, { confirmLookups: 0 });
   const runs: RunResult[] = [];
   for (let run = 0; run < 3; run++) {
     const result = await sync(met, say);
-    // Three rounds that end with two questions of six attempts each, a control before and one after each round, and the others.
+    // Three rounds that each end with two lookups of six attempts, a control before and one after each round, and the
+    // other users.
     assert.ok(result.lookups <= 3 * 2 * 6 + 4 + gone.length, `${result.lookups} requests`);
     runs.push(result);
   }

@@ -1,6 +1,6 @@
-// P2, model-based: whatever happens to an account between and during runs, and whatever happens to the runs, nobody is cleared
-// who had a level all the time. With two complete walks instead of lookups that cannot be promised, and is counted.
-// MODEL_SEQUENCES chooses how many; `npm run test:long` runs 10,000.
+// P2, model-based: whatever happens to an account between and during runs, and whatever happens to the runs, no user
+// who had a level all the time is cleared. With two complete walks instead of lookups, that cannot be promised, so it
+// is counted. MODEL_SEQUENCES chooses how many sequences; `npm run test:long` runs 10,000.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
@@ -18,10 +18,10 @@ import {
 import { quiet } from '../support/stage.ts';
 
 const SEQUENCES = Number(process.env['MODEL_SEQUENCES'] ?? 240);
-/** Side by side: most of the time of a run is waiting for the database. */
+/** Sequences in parallel: a run mostly waits for the database. */
 const LANES = 3;
 const SEED = fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647;
-/** What other sequences meet is chance: see fast-check-seed.ts. */
+/** What other sequences meet is random: see fast-check-seed.ts. */
 const isRandom = process.env['FC_SEED'] !== undefined;
 
 let db: MigratedDatabase;
@@ -54,7 +54,7 @@ async function live(confirm: 'lookup' | 'walks', sequences: number, tally: Tally
   await Promise.all(Array.from({ length: LANES }, (_, index) => lane(index)));
 }
 
-test('nobody is cleared who had a level all the time, and once the world stands still one run brings the truth', async (t) => {
+test('no user who had a level all the time is cleared, and once the world stands still one run brings the truth', async (t) => {
   const tally = emptyTally();
   await live('lookup', SEQUENCES, tally);
   t.diagnostic(JSON.stringify(tally));
@@ -64,7 +64,7 @@ test('nobody is cleared who had a level all the time, and once the world stands 
       assert.ok(tally[what] > SEQUENCES / 60, what);
 });
 
-test('without lookups everything else holds, and two still runs bring the truth', async (t) => {
+test('without lookups everything else holds, and two runs of an unchanged world bring the truth', async (t) => {
   const tally = emptyTally();
   await live('walks', Math.ceil(SEQUENCES / 3), tally);
   t.diagnostic(JSON.stringify(tally));

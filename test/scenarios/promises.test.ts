@@ -1,4 +1,4 @@
-// What is asserted after every fault can fail: a history that is damaged on purpose, and the promise that says so.
+// The checks after every fault can fail: a history is damaged on purpose, and the right promise must report it.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startScenario, TOKEN, type Scenario } from '../support/faults/fault-scenario.ts';
@@ -19,7 +19,7 @@ const KEY = '(select account_key from risk.accounts where account_id = $1)';
 const NEWEST = `(select max(snapshot_id) from risk.snapshots where account_key = ${KEY})`;
 const SOMEBODY = `(select min(user_key) from risk.users where account_key = ${KEY} and max_risk_level is not null)`;
 
-/** Statements, each with the account's id as $1; and the lines that must be among what is said. */
+/** Statements, each with the account's id as $1, and the lines that the report must contain. */
 const DAMAGES: Record<string, { statements: string[]; says: RegExp[] }> = {
   'a count by level is lost': {
     statements: [`delete from risk.snapshot_levels where account_key = ${KEY} and max_risk_level = 'high'`],
@@ -43,7 +43,7 @@ const DAMAGES: Record<string, { statements: string[]; says: RegExp[] }> = {
     ],
     says: [/^P1: run \d+ speaks of a snapshot that is not there$/m, /^P3: snapshot \d+ is gone$/m],
   },
-  'half of a publish is there': {
+  'half a publish is visible': {
     statements: [
       `update risk.users set event_count = event_count + 1 where account_key = ${KEY} and user_key = ${SOMEBODY}`,
     ],
@@ -84,7 +84,7 @@ const DAMAGES: Record<string, { statements: string[]; says: RegExp[] }> = {
     ],
     says: [/^P3: snapshot \d+ rebuilt is not the truth for 1 users/m],
   },
-  'somebody is published who was never served': {
+  'a user is published who was never served': {
     statements: [
       `insert into risk.users (account_key, user_key, user_id, event_count, last_event, max_risk_level, level_since, identity_since, first_seen_at, snapshot_id)
          select ${KEY}, 1000, gen_random_uuid(), 1, now(), 'low', now(), now(), now(), ${NEWEST}`,
@@ -97,7 +97,7 @@ const DAMAGES: Record<string, { statements: string[]; says: RegExp[] }> = {
     ],
     says: [/^P4: snapshot ids do not rise with observed_at$/m],
   },
-  'a row is changed behind the back of the feed': {
+  'a row is changed without a feed value': {
     statements: [
       `update risk.user_activity set event_count = event_count + 1 where account_key = ${KEY} and user_key = ${SOMEBODY}`,
     ],
@@ -109,7 +109,7 @@ const DAMAGES: Record<string, { statements: string[]; says: RegExp[] }> = {
     ],
     says: [/^P5: one more sync of the same world touches users$/m],
   },
-  'a key is burned': {
+  'a key is skipped': {
     statements: [
       `update risk_internal.account_writers set last_user_key = last_user_key + 1 where account_key = ${KEY}`,
     ],
@@ -147,7 +147,7 @@ const DAMAGES: Record<string, { statements: string[]; says: RegExp[] }> = {
 };
 
 for (const [what, { statements, says }] of Object.entries(DAMAGES)) {
-  test(`it is noticed when ${what}`, async () => {
+  test(`assertPromises notices when ${what}`, async () => {
     const account = scenario.account();
     await account.succeed();
     scenario.later();
@@ -155,7 +155,7 @@ for (const [what, { statements, says }] of Object.entries(DAMAGES)) {
     let syncs = 0;
     const broken = account.assertPromises({
       async failpoint(name) {
-        // Once the last sync has published: nothing comes after it that might mend the damage.
+        // After the last sync has published, nothing can repair the damage.
         if (name !== 'published' || ++syncs < 2) return;
         for (const text of statements) await db.pool.query(text, text.includes('$1') ? [account.id] : []);
       },
@@ -166,14 +166,14 @@ for (const [what, { statements, says }] of Object.entries(DAMAGES)) {
   });
 }
 
-test('it is noticed when the next sync fails', async () => {
+test('assertPromises notices when the next sync fails', async () => {
   const account = scenario.account();
   await account.succeed();
   const message = await said(account.assertPromises({ baseUrl: new URL('http://127.0.0.1:9/client/v4') }));
   assert.match(message, /^P7: the next sync fails: NETWORK$/m);
 });
 
-test('it is noticed when a log holds a token, an email or a name', async () => {
+test('assertPromises notices when a log holds a token, an email or a name', async () => {
   const account = scenario.account();
   await account.succeed();
   const [user] = scenario.world();
@@ -189,7 +189,7 @@ test('it is noticed when a log holds a token, an email or a name', async () => {
   }
 });
 
-test('it is noticed when a connection is not given back', async () => {
+test('assertPromises notices when a connection is not given back', async () => {
   const account = scenario.account();
   await account.succeed();
   const kept = await scenario.pool.connect();
@@ -200,7 +200,7 @@ test('it is noticed when a connection is not given back', async () => {
   }
 });
 
-test('nothing is said of an account that was not damaged, and can be asked again', async () => {
+test('assertPromises accepts an undamaged account, and can be called again', async () => {
   const account = scenario.account();
   await account.succeed();
   scenario.later();
@@ -221,7 +221,7 @@ async function said(assertion: Promise<void>): Promise<string> {
   );
 }
 
-/** What a damaged account has left must not be found with the next one. */
+/** What a damaged account has left must not be found with the next account. */
 async function forget(accountId: string): Promise<void> {
   await db.pool.query(`delete from risk_internal.staged_changes where account_key = ${KEY}`, [accountId]);
 }

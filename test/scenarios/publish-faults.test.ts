@@ -1,4 +1,4 @@
-// Publishes that are refused, cut off and tried again: the same changes under the same keys, once, or nothing.
+// Publishes that are refused, cut off and retried: the same changes under the same keys, once or not at all.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -18,7 +18,7 @@ describe('a publish', () => {
   test('that the server refuses four times sends the same bytes and the same keys five times', async (t) => {
     const account = servedAccount(db.pool, 2_500);
     await account.succeed();
-    // A sequence keeps what a rolled back transaction has counted.
+    // A sequence keeps the counts of a rolled back transaction.
     await db.pool.query(`
       create sequence public.attempts;
       create sequence public.digests minvalue 0 start 0;
@@ -55,16 +55,16 @@ describe('a publish', () => {
     const { appeared, cleared } = await account.succeed();
     assert.deepEqual([appeared, cleared], [2, 40]);
     assert.equal(await attempts(), 5);
-    assert.notEqual(await digest(), 0, 'an attempt sent something else');
+    assert.notEqual(await digest(), 0, 'an attempt sent different bytes');
     const [keys] = await db.rows<{ highest: number; last: number }>(
       `select max(user_key) as highest, max(last_user_key) as last from risk.users
          join risk_internal.account_writers using (account_key) join risk.accounts using (account_key) where account_id = $1`,
       [account.id],
     );
-    assert.deepEqual(keys, { highest: 2_502, last: 2_502 }, 'an attempt has used up keys');
+    assert.deepEqual(keys, { highest: 2_502, last: 2_502 }, 'an attempt used up keys');
   });
 
-  test('whose connection is cut after any byte is exact, and published once', async (t) => {
+  test('with a connection that is cut after any byte is exact, and published once', async (t) => {
     const proxy = await startFaultProxy(db.url);
     const pool = testPool(proxy.url);
     t.after(async () => {
@@ -88,7 +88,7 @@ describe('a publish', () => {
           account.people.splice(turn, 1);
           account.people.push(personOf(account.id, 10_000 + turn));
           const before = proxy.cuts();
-          // 150 kB of changes, and some kilobytes of statements; little comes back.
+          // 150 kB of changes, and some kilobytes of statements. Little comes back.
           const bytes = direction === 'to server' ? 170_000 : 1_500;
           await account.succeed({
             pool,
@@ -112,7 +112,7 @@ describe('a publish', () => {
     assert.ok(cuts > CUTS / 2);
   });
 
-  test('after a state read whose connection was cut after any byte is exact', async (t) => {
+  test('after a state read with a connection that is cut after any byte is exact', async (t) => {
     const proxy = await startFaultProxy(db.url);
     const pool = testPool(proxy.url);
     t.after(async () => {

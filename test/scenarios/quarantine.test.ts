@@ -1,5 +1,5 @@
-// Records that cannot be accepted: their users keep the last good state, at no cost to the verdict. The API is a server of
-// this file's own over real HTTP, which knows who is really there, whatever it serves of them.
+// Records that cannot be accepted: their users keep the last good state, and the verdict does not suffer. The API is a
+// server of this file over real HTTP. It knows who is really present, whatever it serves.
 import assert from 'node:assert/strict';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { listRejected } from '../../src/queries/rejected/list-rejected.ts';
@@ -13,7 +13,7 @@ type Person = { user_id: string; max_risk_level: string; event_count: number; la
 type Account = {
   id: string;
   people: Map<string, Person>;
-  /** What is served of a person instead of the truth. */
+  /** What is served about a person instead of the truth. */
   spoilt: Map<string, (truth: Person) => object>;
   /** The API refuses every page after the first. */
   breaksOff: boolean;
@@ -77,7 +77,7 @@ describe('a rejected record', { concurrency: false }, () => {
     return self;
   }
 
-  /** Every row of one user and which transactions have touched it. */
+  /** Every row of one user, and the transactions that wrote it. */
   async function rowsOf(accountId: string, userId: string): Promise<unknown[]> {
     const tables = ['users', 'user_levels', 'user_identities', 'user_activity'].map(
       (
@@ -107,19 +107,19 @@ describe('a rejected record', { concurrency: false }, () => {
   const waiting = async (accountId: string) =>
     (await listRejected(db.pool, { accountId, all: false, limit: 100 })).rows.map((row) => row.user_id);
 
-  test('leaves its user as they were, run after run, at no cost to the verdict, and the user catches up when it heals', async (t) => {
+  test('leaves its user unchanged, run after run, does not affect the verdict, and the user is up to date once the record is valid', async (t) => {
     const a = await account(t, 'a', 120);
     await a.sync();
     const untouched = await rowsOf(a.id, VICTIM);
     assert.equal(untouched.length, 4);
     a.spoilt.set(VICTIM, unknownLevel);
-    // A newcomer with a bad record is no user yet.
+    // A new user with a bad record does not exist yet.
     const newcomer = uuidOf('newcomer');
     a.people.set(newcomer, { ...person(1), user_id: newcomer });
     a.spoilt.set(newcomer, (truth) => ({ ...truth, last_event: 'yesterday' }));
     const runs: number[] = [];
     for (const n of numbers(6)) {
-      // Others act, so that every run has something to write.
+      // Other users act, so that every run has something to write.
       const other = a.people.get(uuidOf(`user ${20 + n}`));
       if (other)
         a.people.set(other.user_id, { ...other, event_count: other.event_count + 1, max_risk_level: 'high' });
@@ -165,7 +165,7 @@ describe('a rejected record', { concurrency: false }, () => {
     assert.equal((await quarantined(a.id)).length, 2);
   });
 
-  test('waits until a walk that comes to its end does not meet it: not a dry run, and not one that breaks off', async (t) => {
+  test('waits until a walk that reads all pages does not meet it, but not a dry run or an unfinished walk', async (t) => {
     const a = await account(t, 'd', 60);
     a.spoilt.set(VICTIM, unknownLevel);
     await a.sync();
@@ -180,7 +180,7 @@ describe('a rejected record', { concurrency: false }, () => {
     a.breaksOff = false;
     assert.equal((await a.sync(true)).error, null);
     assert.deepEqual((await waiting(a.id)).toSorted(), [VICTIM, other].toSorted());
-    // Too many of another kind: nothing was published, and yet all pages were read.
+    // Too many rejected records: nothing was published, but all pages were read.
     a.spoilt.clear();
     const many = numbers(22).map((n) => uuidOf(`user ${n + 30}`));
     for (const userId of many) a.spoilt.set(userId, unknownLevel);
@@ -188,7 +188,7 @@ describe('a rejected record', { concurrency: false }, () => {
     assert.deepEqual((await waiting(a.id)).toSorted(), many.toSorted());
   });
 
-  test('without a readable user makes the walk partial: nobody is cleared, and the user is carried', async (t) => {
+  test('without a readable user makes the walk partial: no user is cleared, and the user is carried', async (t) => {
     const a = await account(t, 'b', 60);
     await a.sync();
     a.spoilt.set(VICTIM, (truth) => ({ ...truth, user_id: 'user seven' }));

@@ -1,5 +1,5 @@
 // P5: a walk in which nothing changed touches no user or history row, not even xmin, xmax, a sequence or a page of WAL.
-// On a server of its own: the write-ahead log is the whole server's, and other tests write, too.
+// On a separate server, because the write-ahead log belongs to the whole server, and other tests also write.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Client } from 'pg';
@@ -14,7 +14,7 @@ import { rowsOfHistory } from '../support/database/rows-of-history.ts';
 import { serveRecords } from '../support/api/serve-records.ts';
 import { runSyncOf } from '../support/stage.ts';
 
-/** 100,000 in `npm run test:long`. A row written for each user would pass the limit at 20,000 as well. */
+/** 100,000 in `npm run test:long`. One row written per user would already exceed the limit at 20,000. */
 const LARGE = Number(process.env['QUIET_USERS'] ?? 20_000);
 const WAL_LIMIT = 100_000;
 
@@ -23,7 +23,7 @@ let pool: Pool;
 
 before(async () => {
   server = await startPostgresServer(process.env['TEST_POSTGRES'] === '15' ? 15 : 18);
-  // Its workers would write while the test measures.
+  // Autovacuum would write during the measurement.
   const admin = new Client({ connectionString: server.url });
   await admin.connect();
   await admin.query('alter system set autovacuum = off');
@@ -38,13 +38,13 @@ after(async () => {
   await server.stop();
 });
 
-test('leaves every row of users and history as it was when nothing changed, however it is served', async () => {
+test('leaves every row of users and history unchanged when nothing changed, in whatever form it is served', async () => {
   const account = 'a'.repeat(32);
   const everyone = numbers(250).map((n) => record(n));
   await sync(account, everyone, 100);
   const before = await rowsOfHistory(pool);
   const same = await sync(account, everyone, 100);
-  // Another order, another page size, the same instants under another offset, ids in capitals.
+  // Another order, another page size, the same instants with another offset, ids in capitals.
   const respelled = everyone.toReversed().map((user) => ({
     ...user,
     user_id: user.user_id.toUpperCase(),
@@ -58,10 +58,10 @@ test('leaves every row of users and history as it was when nothing changed, howe
   }
 });
 
-test('leaves every row as it was when a partial walk misses the users that the last one missed', async () => {
+test('leaves every row unchanged when a partial walk misses the same users as the last one', async () => {
   const account = 'b'.repeat(32);
   const everyone = numbers(60).map((n) => record(n));
-  // Half of the users are absent, one is rejected and one was never there.
+  // Half of the users are absent, one is rejected, and one never existed.
   const half = [...everyone.slice(30), { ...record(20), max_risk_level: 'extreme' }, { user_id: 'nobody' }];
   await sync(account, everyone, 25);
   const first = await sync(account, half, 25, everyone.length);
@@ -78,11 +78,11 @@ test('leaves every row as it was when a partial walk misses the users that the l
   assert.deepEqual(rows, [{ absent: 29 }]);
 });
 
-test('a dry run in which everybody has changed touches no row, no clock and no sequence, and writes next to no WAL', async () => {
+test('a dry run in which every user has changed touches no row, no clock and no sequence, and writes almost no WAL', async () => {
   const account = 'd'.repeat(32);
   const [all, gone, fresh] = [3_000, 10, 500];
   await sync(account, numbers(all), 1_000);
-  // Somebody is absent already, and somebody waits for an answer: also what was asked is not kept.
+  // One user is already absent, and one waits for an answer. The questions that are asked are not kept either.
   await sync(account, numbers(all - 1), 1_000, all);
   const changed = numbers(all + fresh)
     .slice(gone)
@@ -97,7 +97,7 @@ test('a dry run in which everybody has changed touches no row, no clock and no s
   assert.deepEqual([published.appeared, published.met, published.carried], [fresh, all + fresh - gone, gone]);
   assert.ok(published.raised > 1_900);
   assert.ok(wal < WAL_LIMIT, `${wal} bytes of WAL`);
-  // The same, published.
+  // The same changes, published.
   const real = await timed(() => sync(account, changed, 1_000));
   assert.ok(real.result.published?.snapshotId != null);
   assert.deepEqual({ ...real.result.published, snapshotId: null }, published);
@@ -109,12 +109,12 @@ test(`writes under ${WAL_LIMIT / 1000} kB of WAL for an unchanged account of ${L
   const load = await timed(() => sync(account, numbers(LARGE), 1_000));
   assert.equal(load.result.published?.appeared, LARGE);
   const history = await rowsOfHistory(pool);
-  // The worst case, for the record: the first to read new rows marks them as committed, which logs their pages whole.
+  // The worst case, for comparison: the first read of new rows marks them as committed, which logs their pages whole.
   await pool.query('checkpoint');
   const first = await timed(() => sync(account, numbers(LARGE), 1_000));
   await pool.query('vacuum (freeze, analyze)');
   await pool.query('checkpoint');
-  // The first writes to a page after a checkpoint log the page whole: a few pages of bookkeeping, not of history.
+  // After a checkpoint, the first write to a page logs the whole page: a few pages of bookkeeping, none of history.
   const second = await timed(() => sync(account, numbers(LARGE), 1_000));
   const third = await timed(() => sync(account, numbers(LARGE), 1_000));
   assert.deepEqual(await rowsOfHistory(pool), history);
@@ -127,7 +127,10 @@ test(`writes under ${WAL_LIMIT / 1000} kB of WAL for an unchanged account of ${L
 
 type Served = { user_id: string; last_event: string };
 
-/** `total` when the API states another one than it serves. Numbers stand for the record of that number, made when asked for. */
+/**
+ * `total`: the total that the API states, if it differs. A number stands for the record of that number, made on
+ * request.
+ */
 async function sync(
   accountId: string,
   people: readonly (number | object)[],
@@ -148,7 +151,7 @@ async function sync(
   return outcome;
 }
 
-/** Where every row lies that a publish writes, and which transactions have touched it. */
+/** Where every row that a publish writes is stored, and the transactions that wrote it. */
 async function everything(): Promise<Record<string, unknown>> {
   const state: Record<string, unknown> = await rowsOfHistory(pool);
   for (const table of [
@@ -170,7 +173,7 @@ async function everything(): Promise<Record<string, unknown>> {
   return state;
 }
 
-/** The own record of everybody says that they are still there. */
+/** Every user's own record says that the user still has a level. */
 const insist: CloudflareClient['lookUpUser'] = async () => ({
   riskLevel: 'low',
   lastResetTime: null,

@@ -1,4 +1,4 @@
-// Records that cannot be accepted and look alike as far as they are kept still speak of different users: both are met.
+// Two rejected records may be equal in the part that is kept, and still belong to different users. Both users are met.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { migratedDatabase } from '../support/database/migrated-database.ts';
@@ -8,10 +8,10 @@ import { runSyncOf } from '../support/stage.ts';
 
 const risk = { max_risk_level: 'low', event_count: 1, last_event: '2026-01-01T00:00:00Z' };
 const good = (who: string) => ({ user_id: uuidOf(who), ...risk });
-// The name alone is longer than what is kept of a record, and the user comes after it.
+// The name alone is longer than the part that is kept, and the user id comes after the name.
 const tooLong = (who: string) => ({ name: 'x'.repeat(10_001), user_id: uuidOf(who), ...risk });
 
-test('counts two users as met when their rejected records are alike up to where they are cut off', async (t) => {
+test('counts two users as met when their rejected records are equal up to the point where they are cut', async (t) => {
   const database = await migratedDatabase();
   t.after(() => database.close());
   const sync = async (records: readonly unknown[]) => {

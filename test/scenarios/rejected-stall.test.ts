@@ -1,4 +1,4 @@
-// A run whose path falls silent while it writes rejected records: nobody else waits for what it holds.
+// The connection of a run goes silent while it writes rejected records. No other run waits for its locks.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,7 +15,7 @@ before(async () => {
 });
 after(() => db.close());
 
-test('a run that stops while it writes rejected records holds up no other run of the account', async (t) => {
+test('a run that stops while it writes rejected records delays no other run of the account', async (t) => {
   const proxy = await startFaultProxy(db.url);
   const pool = testPool(proxy.url);
   const account = servedAccount(db.pool, 200);
@@ -30,7 +30,7 @@ test('a run that stops while it writes rejected records holds up no other run of
     await pool.end();
   });
   while (proxy.cuts() === 0) await sleep(20);
-  // As a stopped process: nothing passes on its other connections either.
+  // As in a stopped process, its other connections are silent, too.
   proxy.stall();
   await sleep(SHORT.leaseMs * 2);
   const began = performance.now();

@@ -1,4 +1,4 @@
-// Several replicas on one database, each a process of its own: slots that are run once whatever happens to whom.
+// Several replicas on one database, each in its own process: every slot runs once, whatever happens to the replicas.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -38,7 +38,7 @@ describe(`${REPLICAS} replicas, ${ACCOUNTS} accounts`, { concurrency: false }, (
   let api: FaultServer;
   let script: ChildScript;
   const world = createWorld({ seed: 31, users: 60, start: START, days: 60, campaign: null });
-  // An account is one page, and so one instant; a walk meets one move at most.
+  // An account is one page, so a walk sees one instant. A walk meets at most one change of the world.
   let moves = 0;
   const instantOf = (n: number) => new Date(START.getTime() + n * 6 * 3_600_000);
   const ids = Array.from({ length: ACCOUNTS }, (_, n) => (n + 1).toString(16).padStart(32, 'e'));
@@ -66,7 +66,7 @@ describe(`${REPLICAS} replicas, ${ACCOUNTS} accounts`, { concurrency: false }, (
     await server.close();
   });
 
-  /** However long it takes: each of these accounts has succeeded in a slot that began after `since`. */
+  /** Waits until each of these accounts has succeeded in a slot that began after `since`. */
   async function succeededSince(since: number, accountIds: readonly string[] = ids): Promise<void> {
     for (;;) {
       const { rows } = await pool.query(
@@ -80,13 +80,13 @@ describe(`${REPLICAS} replicas, ${ACCOUNTS} accounts`, { concurrency: false }, (
     }
   }
 
-  /** Once everybody has seen the world as it is, it moves on. */
+  /** Once every replica has seen the present world, the world moves on. */
   async function settle(): Promise<void> {
     await succeededSince(Date.now());
     moves += 1;
   }
 
-  test(`no slot of an account succeeds twice and no account stands still, though replicas are killed and stopped and Postgres is restarted${binary === undefined ? ' (without PgBouncer, which is not installed)' : ', behind PgBouncer'}`, async (t) => {
+  test(`no slot of an account succeeds twice and no account stands still, although replicas are killed and stopped and Postgres restarts${binary === undefined ? ' (without PgBouncer, which is not installed)' : ', behind PgBouncer'}`, async (t) => {
     const running = new Set<Child>();
     const startReplica = async () => {
       const child = script.start({
@@ -100,9 +100,9 @@ describe(`${REPLICAS} replicas, ${ACCOUNTS} accounts`, { concurrency: false }, (
       await child.line('ready');
       running.add(child);
     };
-    /** Some replica in the middle of a run, at this point of it, and the run; all the others go on. */
+    /** Holds a replica at this point of a run, and returns the replica and the run. All others go on. */
     const catchOne = async (failpoint: string) => {
-      // Its own word each time: those who are not caught may have been held, and have said so.
+      // A new word each time: replicas that were not caught may have been held and have said so.
       const word = `${failpoint}-${moves}`;
       const held = [...running].map(async (child) => {
         child.say(`hold ${word} ${failpoint}`);
@@ -127,7 +127,7 @@ describe(`${REPLICAS} replicas, ${ACCOUNTS} accounts`, { concurrency: false }, (
     await kill('reading');
     await kill('publishing');
 
-    // Past its lease, in the middle of its run; then it goes on, and must not publish it.
+    // Stopped past its lease in the middle of its run. Then it goes on, and must not publish.
     const stopped = await catchOne('copied');
     stopped.child.kill('SIGSTOP');
     await succeededSince(Date.now(), [stopped.accountId]);
@@ -162,7 +162,7 @@ describe(`${REPLICAS} replicas, ${ACCOUNTS} accounts`, { concurrency: false }, (
   });
 
   test('the promises hold for each account afterwards', async () => {
-    // Undisturbed from here on.
+    // From here on nothing disturbs the runs.
     const states = Array.from({ length: moves + 1 }, (_, n) => world.at(instantOf(n)));
     const logs: string[] = [];
     const logger = createLogger({
@@ -212,8 +212,8 @@ describe(`${REPLICAS} replicas, ${ACCOUNTS} accounts`, { concurrency: false }, (
 });
 
 /**
- * Each snapshot must be a state that was served, or of one and the next for a walk that met the change, and none older than the
- * one before it.
+ * Each snapshot must be one state that was served, or two successive states mixed when the walk met the change. No
+ * snapshot may be older than the one before it.
  */
 async function truthOf(
   pool: Pool,

@@ -1,5 +1,5 @@
-// P8: whatever the database server is told to log, and however a run ends, no email and no name is in its log. They travel by COPY
-// alone, and no constraint that can print them is in their way.
+// P8: whatever the database server is set to log, and however a run ends, no email and no name is in its log. They
+// travel only by COPY, and no constraint can print them.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { migrate } from '../../src/db/migrate.ts';
@@ -10,7 +10,7 @@ import { testPool } from '../support/database/migrated-database.ts';
 import { personOf, servedAccount, type ServedAccount } from '../support/api/served-account.ts';
 import { startTalkativeServer, type TalkativeServer } from '../support/database/talkative-server.ts';
 
-describe('the server’s log', () => {
+describe("the database server's log", () => {
   let server: TalkativeServer;
   let proxy: FaultProxy;
   let pool: Pool;
@@ -75,7 +75,7 @@ describe('the server’s log', () => {
       return { ...person, event_count: -1 };
     });
 
-  test('holds statements, parameters and rows of errors, so that the others prove something', async () => {
+  test('holds statements, parameters and rows of errors: without them, the other tests would prove nothing', async () => {
     await assert.rejects(
       direct.query(`select $1::text || pg_sleep(0)::text, 1 / 0, $2::integer`, ['a parameter', 3]),
     );
@@ -97,7 +97,7 @@ describe('the server’s log', () => {
     await assertLogged('copy "risk_internal"."staged_changes"');
   });
 
-  test('nor after rejected records, whose raw text holds both, written twice and cut off', async () => {
+  test('holds no email and no name after rejected records with emails and names, written twice and cut off', async () => {
     const one = account(300);
     for (const count of [12, 12, 14]) {
       if (count === 14) proxy.cutAt(/^copy data$/, 'before');
@@ -108,7 +108,7 @@ describe('the server’s log', () => {
     assert.ok(rows.length >= 14);
   });
 
-  test('nor after a connection that is cut in the middle of the changes', async () => {
+  test('holds no email and no name after a connection that is cut in the middle of the changes', async () => {
     const one = account(3_000);
     let [chunks, copied] = [0, 0];
     await one.succeed({
@@ -119,11 +119,11 @@ describe('the server’s log', () => {
     await one.succeed({
       failpoint: async (name) => void (name === 'copied' && ++copied === 1 && proxy.cutAfter(0, 'to client')),
     });
-    // The second of these would be a LOG: it was not in the middle of data.
+    // The second cut leaves a line at level LOG, because no data was under way.
     await assertLogged('ERROR:  08006: unexpected EOF on client connection with an open transaction');
   });
 
-  test('nor after a publish that is refused by a constraint that is shipped', async () => {
+  test('holds no email and no name after a publish that a constraint of ours refuses', async () => {
     const one = account(50);
     await one.succeed();
     const key = `(select account_key from risk.accounts where account_id = '${one.id}')`;
@@ -132,7 +132,7 @@ describe('the server’s log', () => {
     note(one.people);
     const refusals: [what: string, sql: string, undo: string][] = [
       [
-        'an identity that is open already',
+        'an identity that is already open',
         `insert into risk.user_identities (account_key, user_key, valid_from, snapshot_id) values (${key}, 51, '2020-01-01', 1)`,
         `delete from risk.user_identities where account_key = ${key} and user_key = 51`,
       ],
@@ -142,7 +142,7 @@ describe('the server’s log', () => {
         `delete from risk.users where account_key = ${key} and user_key = 51`,
       ],
       [
-        'a level that is open already',
+        'a level that is already open',
         `insert into risk.user_levels (account_key, user_key, valid_from, max_risk_level, change, snapshot_id) values (${key}, 51, '2020-01-01', 'low', 'appeared', 1)`,
         `delete from risk.user_levels where account_key = ${key} and user_key = 51`,
       ],
@@ -158,7 +158,7 @@ describe('the server’s log', () => {
     await one.succeed();
   });
 
-  test('nor after a dry run, a failed run, and one that waited for a lock and was cancelled', async () => {
+  test('holds no email and no name after a dry run, a failed run, and a run that waited for a lock and was cancelled', async () => {
     const one = account(200);
     await one.sync({ dryRun: true, beside: flawed(one, 5) });
     await one.fail('TOO_MANY_REJECTED', 1, { beside: flawed(one, 250) });

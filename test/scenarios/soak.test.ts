@@ -1,5 +1,5 @@
-// P9 over a long life: thousands of runs in one process, and memory, connections and file handles stay flat. SOAK_RUNS chooses
-// how many; `npm run test:long` makes 2,000. The account lives on between runs, and the API has its bad moments.
+// P9 over time: thousands of runs in one process, while memory, connections and file handles stay flat. SOAK_RUNS
+// chooses how many; `npm run test:long` makes 2,000. The account changes between runs, and the API fails now and then.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { quiet, runSyncOf } from '../support/stage.ts';
 const RUNS = Number(process.env['SOAK_RUNS'] ?? 120);
 const USERS = 200;
 const HOUR = 3_600_000;
-/** Every so many runs something is wrong. */
+/** The faults of the runs, in turn. */
 const TROUBLE: Fault[][] = [[], [], ['drift'], [], ['bad-record'], [], ['forbidden'], [], ['flaky'], []];
 
 setFlagsFromString('--expose-gc');
@@ -24,7 +24,7 @@ const collect = runInNewContext('gc') as () => void;
 
 type Reading = { heapMb: number; handles: number; connections: number };
 
-test(`${RUNS} runs in one process leave memory, connections and file handles as they were`, async (t) => {
+test(`${RUNS} runs in one process leave memory, connections and file handles flat`, async (t) => {
   const db = await migratedDatabase();
   let now = new Date('2026-01-05T00:00:00Z');
   const token = 'soak-test-token';
@@ -80,7 +80,7 @@ test(`${RUNS} runs in one process leave memory, connections and file handles as 
     t.diagnostic(`heap ${heapMb.toFixed(1)} MB, ${handles} file handles, ${connections} connections`);
   t.diagnostic(JSON.stringify(ended));
   assert.ok(ended.succeeded > RUNS * 0.8 && ended.failed > RUNS * 0.05, JSON.stringify(ended));
-  // The first readings still hold what is compiled and cached once.
+  // The first readings include code and caches that are made once.
   const settled = readings.slice(3);
   const [first, last] = [settled[0]!, settled.at(-1)!];
   assert.ok(last.heapMb - first.heapMb < 4, `the heap grew from ${first.heapMb} to ${last.heapMb} MB`);

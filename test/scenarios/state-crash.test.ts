@@ -1,4 +1,5 @@
-// Processes that are stopped or killed while they read the state, and inside the COPY of their changes: P1, P3, P6 and P7.
+// Processes that are stopped or killed while they read the state, or during the COPY of their changes: P1, P3, P6 and
+// P7.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -37,7 +38,7 @@ describe('a process that dies or stops', { concurrency: false }, () => {
     await db.close();
   });
 
-  /** An account that has been loaded, and of whom everybody has changed since. */
+  /** An account that is loaded, and in which every user has changed since. */
   async function changedAccount(
     users = USERS,
   ): Promise<{ account: ServedAccount; first: number; before: ServedAccount['people'] }> {
@@ -86,7 +87,7 @@ describe('a process that dies or stops', { concurrency: false }, () => {
     return child;
   }
 
-  /** At the second of these: something has been read or sent before. */
+  /** At the second of these points: something has been read or sent before. */
   async function reach(child: Child, failpoint: string): Promise<void> {
     await child.line(`at ${failpoint}`);
     if (failpoint === 'copied') return;
@@ -108,7 +109,7 @@ describe('a process that dies or stops', { concurrency: false }, () => {
       )
     ).map((row) => row.id);
 
-  /** Of everybody but this question: who is not idle, or keeps a snapshot or a lock of rows or tables. */
+  /** All other sessions that are not idle, or hold a snapshot or a lock. */
   const holders = () =>
     db.rows<{ state: string; query: string; locks: string[] }>(
       `select state, left(query, 60) as query, array(select distinct mode || ' on ' || coalesce(l.relation::regclass::text, l.locktype)
@@ -130,7 +131,7 @@ describe('a process that dies or stops', { concurrency: false }, () => {
     });
 
   for (const failpoint of ['reading', 'copying', 'copied'])
-    test(`stopped when ${failpoint}: others publish meanwhile, the account is taken over, and the stopped one cannot publish`, async () => {
+    test(`stopped when ${failpoint}: other accounts publish meanwhile, the account is taken over, and the stopped run cannot publish`, async () => {
       const { account, first } = await changedAccount();
       const neighbour = servedAccount(db.pool, 30);
       await neighbour.succeed();
@@ -143,11 +144,11 @@ describe('a process that dies or stops', { concurrency: false }, () => {
           for (const lock of locks)
             assert.match(lock, /staged_changes|transactionid/, 'a lock that others may wait for');
 
-      // Within the lease of the stopped one.
+      // Within the lease of the stopped run.
       neighbour.people[0] = { ...neighbour.people[0]!, event_count: 1_000 };
       const began = performance.now();
       await neighbour.succeed();
-      assert.ok(performance.now() - began < 5_000, 'the neighbour had to wait');
+      assert.ok(performance.now() - began < 5_000, 'the other account had to wait');
 
       await sleep(Math.max(0, SHORT.leaseMs * 1.2 - (performance.now() - began)));
       const other = await account.succeed({ timing: SHORT });
@@ -165,7 +166,7 @@ describe('a process that dies or stops', { concurrency: false }, () => {
       await account.succeed();
     });
 
-  test('stopped at any instant of the state read: no snapshot and no lock is held, and it goes on when it is woken', async (t) => {
+  test('stopped at any instant of the state read: holds no snapshot and no lock, and goes on when it is resumed', async (t) => {
     const { account } = await changedAccount(9_000);
     let caught = 0;
     for (let stop = 0; stop < STOPS; stop++) {
@@ -182,7 +183,7 @@ describe('a process that dies or stops', { concurrency: false }, () => {
       child.kill('SIGSTOP');
       const before = (await holders()).length;
       if (before > 0) caught++;
-      // What the server had begun it ends: the answer fits the buffers between.
+      // The server finishes what it had begun: the answer fits into the buffers in between.
       let left = await holders();
       for (let waited = 0; left.length > 0 && waited < 5_000; waited += 50) {
         await sleep(50);

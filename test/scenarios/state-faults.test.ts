@@ -1,12 +1,12 @@
-// The database is changed behind a run's back, between its state read and its publish: nothing is written then, and the next run
-// is right.
+// The database changes between a run's state read and its publish: then nothing is written, and the next run is
+// correct.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Pool } from '../../src/db/pool.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { personOf, servedAccount, type ServedAccount } from '../support/api/served-account.ts';
 
-describe('a run whose account is changed from outside', () => {
+describe('a run of an account that is changed from outside', () => {
   let db: MigratedDatabase;
   before(async () => {
     db = await migratedDatabase();
@@ -20,7 +20,7 @@ describe('a run whose account is changed from outside', () => {
       ])
     )[0]!.key;
 
-  /** Everything that a publish writes, as it stands, so that it can be put back as a lost commit would leave it. */
+  /** A copy of everything that a publish writes, to restore the state that a lost commit would leave. */
   async function keepState(pool: Pool, account: number): Promise<() => Promise<void>> {
     const tables = [
       'risk.users',
@@ -69,7 +69,7 @@ describe('a run whose account is changed from outside', () => {
   }
 
   for (const when of ['walked', 'asked', 'copied'] as const)
-    test(`a failover loses the newest commit before the run has ${when}: STATE_MOVED, and the next run is right`, async () => {
+    test(`a failover loses the newest commit before the run has ${when}: STATE_MOVED, and the next run is correct`, async () => {
       const account = servedAccount(db.pool, 60);
       await account.succeed();
       const loseCommit = await keepState(db.pool, await keyOf(account));
@@ -88,7 +88,7 @@ describe('a run whose account is changed from outside', () => {
       await account.succeed();
     });
 
-  test('a failover that loses the first commit of all leaves an account that is loaded anew', async () => {
+  test('a failover that loses the very first commit leaves an account that is loaded again', async () => {
     const account = servedAccount(db.pool, 40);
     // A dry run adds the account.
     await account.sync({ dryRun: true });
@@ -137,12 +137,12 @@ describe('a run whose account is changed from outside', () => {
          first_seen_at, absent_since, cleared_at, snapshot_id from risk.users where account_key = ${a} and user_id = $1`,
     ],
     [
-      'a value of the clock taken by upkeep',
+      'a feed value taken by upkeep',
       (a) =>
         `update risk_internal.account_writers set last_snapshot_id = last_snapshot_id + 1 where account_key = ${a} and $1 <> ''`,
     ],
     [
-      'the account’s mark gone',
+      'the account’s row in account_writers gone',
       (a) => `delete from risk_internal.account_writers where account_key = ${a} and $1 <> ''`,
     ],
   ];
@@ -168,7 +168,7 @@ describe('a run whose account is changed from outside', () => {
       assert.equal(left.length, 0);
     });
 
-  test('a user who is missing and was deleted by hand meanwhile: STATE_MOVED', async () => {
+  test('a missing user who was deleted by hand meanwhile: STATE_MOVED', async () => {
     const account = servedAccount(db.pool, 30);
     await account.succeed();
     const [gone] = account.people.splice(5, 1);
@@ -181,7 +181,7 @@ describe('a run whose account is changed from outside', () => {
     });
   });
 
-  test('what was changed by hand of a user who does not change is found by the next run: STATE_BROKEN', async () => {
+  test('a manual change of a user who does not change is found by the next run: STATE_BROKEN', async () => {
     const account = servedAccount(db.pool, 30);
     await account.succeed();
     const key = await keyOf(account);
@@ -200,7 +200,7 @@ describe('a run whose account is changed from outside', () => {
     await account.fail('STATE_BROKEN', 1);
   });
 
-  test('infinity as a last event, put there by hand, is a change when the user is met and no reason to fail when not', async () => {
+  test('infinity as a last event, set by hand, is a change when the user is met, and no error when not', async () => {
     const account = servedAccount(db.pool, 30);
     await account.succeed();
     const key = await keyOf(account);
@@ -223,7 +223,7 @@ describe('a run whose account is changed from outside', () => {
     assert.equal((await account.succeed()).returned, 1);
   });
 
-  test('the highest key is erased: it is never given again', async () => {
+  test('the highest key is never given again after its user is erased', async () => {
     const account = servedAccount(db.pool, 25);
     await account.succeed();
     const key = await keyOf(account);
@@ -235,7 +235,7 @@ describe('a run whose account is changed from outside', () => {
       )[0]!.key;
     const last = await highest();
     assert.equal(last, 25);
-    // As upkeep does it: rows go, counts follow, and a value of the clock is taken that no snapshot has.
+    // As an erasure does it: delete the rows, adjust the counts, and take a feed value that belongs to no snapshot.
     const [erased] = await db.rows<{ user_id: string; level: string; events: number }>(
       `select user_id, max_risk_level as level, event_count as events from risk.users where account_key = ${key} and user_key = ${last}`,
     );
@@ -254,14 +254,14 @@ describe('a run whose account is changed from outside', () => {
     account.people.push(personOf(account.id, 700));
     assert.equal((await account.succeed()).appeared, 1);
     assert.equal(await highest(), last + 1);
-    // The erased one comes back as somebody whom the history does not know.
+    // The erased user comes back as a user whom the history does not know.
     account.people.push({ ...personOf(account.id, 0), user_id: erased!.user_id });
     assert.equal((await account.succeed()).appeared, 1);
     assert.equal(await highest(), last + 2);
   });
 });
 
-/** What the rows say: a lock that was rolled back leaves its mark in xmax, which says nothing. */
+/** The contents of the rows. A rolled back lock changes xmax, which means nothing here. */
 async function contents({ pool }: MigratedDatabase, account: number): Promise<unknown> {
   const tables = ['users', 'user_identities', 'user_levels', 'user_activity', 'snapshots', 'snapshot_levels'];
   const digests = tables.map(

@@ -1,5 +1,5 @@
-// Accounts of unlike size and shape, alone and side by side: mass returns, mass absences without statistics, passes that begin
-// again, the smallest pool, and somebody who loads first.
+// Accounts of different size and shape, alone and in parallel: mass returns, mass absences without statistics, passes
+// that begin again, the smallest pool, and a large first load.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { OperatorError } from '../../src/errors.ts';
@@ -7,9 +7,9 @@ import { migratedDatabase, testPool, type MigratedDatabase } from '../support/da
 import { personOf, servedAccount } from '../support/api/served-account.ts';
 import { claimAccount, seedAccount } from '../support/database/seeded-account.ts';
 
-/** 100000 for the size that the worker is made for: a fifth of the users is missing then. */
+/** 100000 is the size that the worker is made for. A fifth of the users is missing then. */
 const LARGE = Number(process.env['TEST_LARGE'] ?? 20_000);
-/** Runs that clear many: the records of all are asked. */
+/** For runs that clear many: the records of all missing users are asked. */
 const ALL = { maxClearedRatio: 1, confirmLookups: 1_000_000 };
 
 describe('an account', () => {
@@ -19,13 +19,13 @@ describe('an account', () => {
   });
   after(() => db.close());
 
-  test('of whom 2,000 were cleared and all come back at once', async () => {
+  test('in which 2,000 cleared users come back at once keeps their keys', async () => {
     const account = servedAccount(db.pool, 2_600);
     const everyone = account.people;
     await account.succeed();
     account.people = everyone.slice(0, 600);
     assert.equal((await account.succeed({ settings: ALL })).cleared, 2_000);
-    // A third as they were, a third with another name, a third with other counters; beside a few who are new.
+    // A third unchanged, a third with another name, a third with other counters, and a few new users.
     account.people = everyone.map((user, n) =>
       n % 3 === 0
         ? user
@@ -43,7 +43,7 @@ describe('an account', () => {
     assert.equal(keys?.highest, 2_605, 'a returning user keeps the key');
   });
 
-  test('with few users beside many who were cleared costs about as much as without those', async (t) => {
+  test('with few present users and many cleared ones costs about as much as without the cleared ones', async (t) => {
     const timeOf = async (cleared: number) => {
       const lease = await claimAccount(db.pool);
       await seedAccount(db.pool, lease, {
@@ -82,11 +82,11 @@ describe('an account', () => {
     };
     const [alone, beside] = [await timeOf(0), await timeOf(58_000)];
     t.diagnostic(`${alone.toFixed(0)} ms alone, ${beside.toFixed(0)} ms beside 58,000 who were cleared`);
-    // 1.2 × is measured by the benchmark; a machine that is busy says little.
+    // The benchmark measures 1.2 ×. A busy machine proves little.
     assert.ok(beside < alone * 3 + 200, `${beside} ms instead of ${alone} ms`);
   });
 
-  test(`of whom a fifth of ${LARGE.toLocaleString('en-US')} is missing, without statistics, is no nested loop`, async (t) => {
+  test(`with a fifth of ${LARGE.toLocaleString('en-US')} users missing, without statistics, needs no nested loop`, async (t) => {
     await db.pool.query(
       `alter table risk.users set (autovacuum_enabled = off); alter table risk_internal.lookups set (autovacuum_enabled = off)`,
     );
@@ -115,7 +115,7 @@ describe('an account', () => {
       means: 'Nothing was published',
       todo: 'Nothing',
     });
-    // A total that no pass covers asks for another one; in the second, pages of 100 break after the third.
+    // A total that no pass covers asks for another pass. In the second pass, pages of 100 fail after the third.
     const result = await account.sync({
       settings: { perPage: 'auto', maxPasses: 3, concurrency: 1 },
       pageLimit: 100,
@@ -136,7 +136,7 @@ describe('an account', () => {
     assert.deepEqual([appeared, raised, lowered, cleared], [0, 0, 0, 0]);
   });
 
-  test('is one of four on the smallest pool, side by side, again and again', async () => {
+  test('and three others sync in parallel on the smallest pool, again and again', async () => {
     const pool = testPool(db.url, 2);
     try {
       const accounts = [900, 40, 300, 1].map((users) => servedAccount(pool, users));
@@ -157,7 +157,7 @@ describe('an account', () => {
     }
   });
 
-  test(`beside one that loads ${LARGE.toLocaleString('en-US')} users first publishes all the while, and none of its runs fails`, async (t) => {
+  test(`publishes all the time while another loads ${LARGE.toLocaleString('en-US')} users for the first time, and none of its runs fails`, async (t) => {
     const large = servedAccount(db.pool, LARGE);
     const small = [servedAccount(db.pool, 20), servedAccount(db.pool, 20)];
     for (const account of small) await account.succeed();

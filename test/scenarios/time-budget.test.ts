@@ -1,5 +1,5 @@
-// Waits that the API asks for end with the run's time budget: exit 75, and nothing is published. Questions that it does not
-// answer end earlier, so that what the others said can be confirmed.
+// Waits that the API asks for end with the run's time budget: exit 75, and nothing is published. Lookups without an
+// answer end earlier, so that a control can confirm the other answers.
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
@@ -27,7 +27,7 @@ before(async () => {
 });
 after(() => db.close());
 
-test('the time budget also ends a run that is still reading the users it knows: nothing is published', async () => {
+test('the time budget also ends a run that still reads the known users: nothing is published', async () => {
   const accountId = randomBytes(16).toString('hex');
   const record = {
     user_id: randomUUID(),
@@ -72,10 +72,7 @@ test('the time budget also ends a run that is still reading the users it knows: 
 
 const cases: [title: string, reply: Reply][] = [
   ['a 429 that blocks for five minutes', failed(429, 971, 'slow', { 'retry-after': '300' })],
-  [
-    'a budget of requests that is used up for minutes',
-    text(429, 'slow', { ratelimit: '"default";r=0;t=200' }),
-  ],
+  ['a request budget that is used up for minutes', text(429, 'slow', { ratelimit: '"default";r=0;t=200' })],
   ['a 503 that asks for a minute', text(503, 'down', { 'retry-after': '60' })],
   ['an answer that never comes', () => {}],
 ];
@@ -90,7 +87,7 @@ for (const [title, reply] of cases) {
       settings: { timeBudgetMs: 300 },
     });
     assert.deepEqual([error?.code, error?.exit, published], ['TIME_BUDGET', 75, null]);
-    // The waits that were asked for take a minute and more.
+    // The requested waits take a minute and more.
     assert.ok(performance.now() - began < 30_000);
     const left = await db.rows(
       `select from risk.snapshots join risk.accounts using (account_key) where account_id = $1
@@ -101,8 +98,8 @@ for (const [title, reply] of cases) {
   });
 }
 
-test('an accepted mass clear whose questions hang clears those who were answered for, and ends with exit 75', async (t) => {
-  // They are asked in the order of their ids.
+test('an accepted mass clear with lookups that hang clears the users with an answer, and exits 75', async (t) => {
+  // Users are asked in order of their ids.
   const ids = Array.from({ length: 40 }, (_, n) => uuidOf(`budget ${n}`)).toSorted();
   const people = ids.map((userId) => ({ ...RECORD, user_id: userId }));
   let shown = people;
@@ -138,7 +135,8 @@ test('an accepted mass clear whose questions hang clears those who were answered
   const cut = await sync({ timeBudgetMs: 1_500 });
   assert.deepEqual([cut.error?.code, cut.error?.exit], ['CLEAR_PENDING', 75]);
   const { cleared = 0, carried = 0 } = cut.published ?? {};
-  // How many are asked in that time depends on the machine. An answer that was under way as time was up does not count.
+  // How many users are asked in that time depends on the machine. An answer under way when the time is up does not
+  // count.
   const unheard = answered.size - cleared;
   assert.ok(cleared > 0 && unheard >= 0 && unheard <= TEST_SETTINGS.concurrency, `${cleared} cleared`);
   assert.equal(cleared + carried, 30);

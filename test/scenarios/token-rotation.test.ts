@@ -1,4 +1,4 @@
-// The token is replaced while a run walks: in the API, and in the file that it came from, or not there.
+// The token is replaced during a run: in the API, and in its file or not.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -40,7 +40,7 @@ after(async () => {
 
 type Rotated = { accountId: string; result: RunResult; logs: string };
 
-/** One run, in the middle of which the API takes no other token than NEW; `then` is what happens to the file. */
+/** One run. In its middle the API accepts only the token NEW; `then` is what happens to the file. */
 async function runRotated(t: TestContext, then: (file: string) => Promise<void>): Promise<Rotated> {
   const accountId = randomBytes(16).toString('hex');
   const file = path.join(folder, accountId);
@@ -68,7 +68,7 @@ async function runRotated(t: TestContext, then: (file: string) => Promise<void>)
       lookUpUser: (request) => client.lookUpUser(request),
       async summaryPage(request) {
         if (++pages === 10) {
-          // In this order: a page that is under way must not find the old file refused.
+          // In this order, so that a page under way does not find the old file refused.
           await then(file);
           simulator.setAuth(credentials(NEW));
         }
@@ -77,7 +77,7 @@ async function runRotated(t: TestContext, then: (file: string) => Promise<void>)
     },
   });
   assert.ok(pages >= 10, 'the token was replaced');
-  // Whoever quotes a token after the rotation is not written down with it either.
+  // Also after the rotation, no log line may hold the old or the new token.
   logger.info({ quoted: `${OLD} ${NEW}` }, 'line of the test');
   return { accountId, result: outcome, logs };
 }
@@ -95,7 +95,7 @@ function assertDiscreet({ logs, result }: Rotated, secrets: string[]): void {
   for (const secret of secrets) for (const text of texts) assert.ok(!text.includes(secret), secret);
 }
 
-test('a run whose token is replaced while it walks goes on with the new one and publishes', async (t) => {
+test('a run with a token that is replaced during the walk goes on with the new token and publishes', async (t) => {
   const run = await runRotated(t, (file) => writeFile(file, `${NEW}\n`));
   assert.equal(run.result.error, null);
   assert.equal(run.result.published?.verdict, 'complete');
@@ -107,7 +107,7 @@ test('a run whose token is replaced while it walks goes on with the new one and 
   assertDiscreet(run, [OLD, NEW]);
 });
 
-test('a run whose token is revoked and not replaced fails with 77 and publishes nothing', async (t) => {
+test('a run with a token that is revoked and not replaced fails with exit 77 and publishes nothing', async (t) => {
   const run = await runRotated(t, async () => {});
   assert.equal(run.result.error?.exit, 77);
   assert.equal(run.result.published, null);
@@ -115,14 +115,14 @@ test('a run whose token is revoked and not replaced fails with 77 and publishes 
   assertDiscreet(run, [OLD]);
 });
 
-test('a run whose new token is refused as well fails with 77, and neither token is told', async (t) => {
+test('a run with a new token that is also refused fails with exit 77, and neither token is printed', async (t) => {
   const run = await runRotated(t, (file) => writeFile(file, 'T0ken-that-nobody-knows'));
   assert.equal(run.result.error?.exit, 77);
   assert.equal(await snapshotsOf(run.accountId), 0);
   assertDiscreet(run, [OLD, 'T0ken-that-nobody-knows']);
 });
 
-test('a token file that is empty or gone when it is read again fails the run with 77', async (t) => {
+test('a token file that is empty or missing when it is read again fails the run with exit 77', async (t) => {
   for (const then of [(file: string) => writeFile(file, ''), (file: string) => rm(file)]) {
     const run = await runRotated(t, then);
     assert.equal(run.result.error?.exit, 77);

@@ -1,4 +1,5 @@
-// "Why cleared?" from end to end: a simulated account over ten days, synced for real, and what `history` says of its users.
+// "Why cleared?" from end to end: a simulated account over ten days, really synced, and what `history` says about its
+// users.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startSimulator } from '../../src/simulator/server.ts';
@@ -8,7 +9,7 @@ import { migratedDatabase } from '../support/database/migrated-database.ts';
 import { clientOf, runSyncOf } from '../support/stage.ts';
 const DAY = 86_400_000;
 
-test('history gives the reason that the run went by: their own records, or two walks where these cannot be asked', async (t) => {
+test("history gives the reason for which the run cleared: the user's own record, or two walks where records cannot be asked", async (t) => {
   const db = await migratedDatabase();
   t.after(() => db.close());
   const start = new Date('2026-02-02T08:00:00Z');

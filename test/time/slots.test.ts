@@ -77,7 +77,7 @@ describe('slots where the clocks change', () => {
     }
   }
 
-  test('have one slot in the hour that comes twice', () => {
+  test('count once in the hour that comes twice', () => {
     const now = new Date('2027-11-07T06:45:00Z');
     assert.deepEqual(iso(slotsBefore('30 1 * * *', 'America/New_York', now, 2)), [
       '2027-11-07T05:30:00',
@@ -139,7 +139,7 @@ describe('slots where the clocks change', () => {
   }
 });
 
-test('leave no task behind after a schedule is asked', () => {
+test('reading a schedule leaves no task behind', () => {
   const before = getTasks().size;
   slotsBefore('0 * * * *', 'Europe/Berlin', new Date(), 2);
   longestInterval('0 * * * *', 'Europe/Berlin');
@@ -168,7 +168,7 @@ describe('clockChanges', () => {
     assert.deepEqual(clockChanges('30 2 * * *', 'UTC', from), []);
   });
 
-  test('knows half-hour changes, and zones on the southern hemisphere', () => {
+  test('knows half-hour changes, and zones in the southern hemisphere', () => {
     assert.deepEqual(
       clockChanges('*/10 2 * * *', 'Australia/Lord_Howe', from).map((change) => [
         change.date,
