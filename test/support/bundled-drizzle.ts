@@ -1,5 +1,5 @@
-// Loaded before every test file. Drizzle is 300 modules below a package.json of 180 kB, which Node reads again for each of them:
-// 0.7 s and 200 MB for each test file. Here its entry points are a few files, as in the bundle that is shipped.
+// Loaded before every test file. Drizzle is 300 modules below a package.json of 180 kB, and Node reads that again for
+// each of them: 0.7 s and 200 MB per test file. Here its entry points are a few files, as in the shipped bundle.
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createRequire, registerHooks } from 'node:module';
 import path from 'node:path';
@@ -28,7 +28,7 @@ registerHooks({
   },
 });
 
-/** Appears by one rename: test files start side by side. */
+/** Moved into place by one rename, because test files start in parallel. */
 function bundle(): void {
   const { buildSync } = createRequire(import.meta.url)('esbuild') as typeof esbuild;
   const staging = `${folder}.new-${process.pid}`;

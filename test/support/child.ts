@@ -1,5 +1,5 @@
-// Runs a script of this folder in a process of its own that a test can stop and kill. Bundled first: twenty unbundled
-// ones would take half a second and 280 MB each.
+// Runs a script of this folder in its own process, which a test can stop and kill. The script is bundled first: twenty
+// unbundled processes would take half a second and 280 MB each.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,13 +10,13 @@ import { build } from 'esbuild';
 
 export type ChildScript = {
   start(argument: object): Child;
-  /** Kills what still runs, and removes the bundle. */
+  /** Kills the processes that still run, and removes the bundle. */
   close(): Promise<void>;
 };
 
 export type Child = {
   pid: number;
-  /** The next line that starts with `word`; rejects when the process ends before, with what it wrote to stderr. */
+  /** The next line that starts with `word`. Rejects with stderr when the process ends first. */
   line(word: string): Promise<string>;
   say(line: string): void;
   kill(signal: NodeJS.Signals): void;
@@ -24,10 +24,10 @@ export type Child = {
   stderr(): string;
 };
 
-/** `script` is a file name in test/support. It is started with one argument, `argument` as JSON. */
+/** `script` is a file name in test/support. The process gets one argument: `argument` as JSON. */
 export async function childScript(script: string): Promise<ChildScript> {
   const folder = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-child-'));
-  // As in the package: the migrations lie beside the bundle's folder.
+  // As in the package: the migrations are next to the bundle's folder.
   const outfile = path.join(folder, 'dist', 'child.mjs');
   await symlink(fileURLToPath(new URL('../../migrations', import.meta.url)), path.join(folder, 'migrations'));
   await build({

@@ -1,4 +1,4 @@
-// The command line as people and scripts start it: the bundle in a process of its own.
+// The command line as people and scripts start it: the bundle in its own process.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ export const CLI = path.resolve(import.meta.dirname, '../../dist/cli.js');
 
 export type CliResult = { code: number; stdout: string; stderr: string };
 
-/** With nothing in the environment but what is given; `folder` should hold no `.env` but the test's own. */
+/** The environment holds only what is given. `folder` should hold no `.env` except the test's own. */
 export function runCli(
   args: readonly string[],
   env: Record<string, string> = {},

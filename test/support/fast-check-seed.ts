@@ -1,5 +1,5 @@
-// Loaded before every test file: `npm test` tries the same cases each time, so that a red run is about the change and not
-// about luck. FC_SEED=random (or a number) explores others.
+// Loaded before every test file. `npm test` tries the same cases each time, so a red run comes from the change and not
+// from chance. FC_SEED=random (or a number) tries others.
 import fc from 'fast-check';
 
 const seed = process.env['FC_SEED'] ?? '20261123';

@@ -1,6 +1,6 @@
-// One Postgres for the whole test run; TEST_POSTGRES_URL tells the tests where. TEST_DATABASE_URL brings one's own. Otherwise
-// TEST_POSTGRES (15 to 18) chooses the version of a server in a container, where an engine answers. Without an engine an embedded one
-// is started, of which there are 15 and 18.
+// One Postgres for the whole test run; TEST_POSTGRES_URL tells the tests where it is. TEST_DATABASE_URL names an
+// existing server to use instead. Otherwise TEST_POSTGRES (15 to 18) chooses the version of a server in a container, if
+// an engine answers. Without an engine, an embedded server starts; it exists in versions 15 and 18.
 import { Client } from 'pg';
 import { engineAnswers } from './database/container-engine.ts';
 import { startContainerPostgres, type PostgresMajor } from './database/container-postgres.ts';
@@ -22,7 +22,7 @@ export async function globalSetup(): Promise<void> {
 }
 
 export async function globalTeardown(): Promise<void> {
-  // A server of one's own goes on without it.
+  // A server that the user brought keeps running without it.
   if (server === undefined) await dropTemplate();
   await server?.stop();
 }

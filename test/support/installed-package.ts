@@ -1,5 +1,5 @@
-// The package as npm installs it: packed from the checkout, put into an empty folder without a registry. The bundle needs no other
-// package; the optional PostgreSQL is linked, because a fresh copy of 60 MB proves nothing more.
+// The package as npm installs it: packed from the checkout, and installed into an empty folder without a registry. The
+// bundle needs no other package. The optional PostgreSQL is linked, because a fresh copy of 60 MB proves nothing more.
 import { execFile } from 'node:child_process';
 import { mkdir, rm, symlink } from 'node:fs/promises';
 import path from 'node:path';
@@ -18,7 +18,7 @@ export type InstalledPackage = {
   env: Record<string, string>;
 };
 
-/** Wants a build. `folder` should be empty; it becomes HOME, too, so that no cache and no settings of npm are used. */
+/** Needs a build. `folder` should be empty. It also becomes HOME, so that npm uses no existing cache or settings. */
 export async function installPackage(folder: string): Promise<InstalledPackage> {
   const env = { PATH: process.env['PATH'] ?? '', HOME: folder };
   const packed = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
@@ -27,7 +27,7 @@ export async function installPackage(folder: string): Promise<InstalledPackage> 
   });
   const [about] = JSON.parse(packed.stdout) as [{ filename: string; files: PackedFile[] }];
   const tarball = path.join(folder, about.filename);
-  // --prefix: npm would go on to a folder above that has packages.
+  // With --prefix, npm does not go up to a parent folder that has packages.
   await run(
     'npm',
     [

@@ -1,5 +1,6 @@
-// A command in the test's own process, with an environment, streams and a folder of its own: a process takes 0.25 s to start, and most
-// tests of commands are about what one says. That main.ts and the bundle hand it on is for the tests that use runCli.
+// A command in the test's own process, with its own environment, streams and folder. A new process takes 0.25 s to
+// start, and most tests of commands are about the output. Tests with runCli check that main.ts and the bundle pass
+// everything on.
 import path from 'node:path';
 import { Writable } from 'node:stream';
 import { tmpdir } from 'node:os';
@@ -11,7 +12,7 @@ import { createProgram } from '../../src/main.ts';
 import { printError } from '../../src/terminal/print-error.ts';
 import { CLI, type CliResult } from './cli.ts';
 
-/** As `runCli`. Rejects with what is neither an error for operators nor a wrong use of the command: a defect. */
+/** Like `runCli`. Rejects with defects: anything but an error for operators or a usage error. */
 export async function runCommand(
   args: readonly string[],
   env: Record<string, string> = {},

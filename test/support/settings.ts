@@ -1,4 +1,4 @@
-// How the tests sync, unless one of them is about a setting.
+// The settings of every test that is not about a setting.
 import type { RunDeps } from '../../src/sync/run-sync.ts';
 
 export const TEST_SETTINGS: RunDeps['settings'] = {

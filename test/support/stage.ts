@@ -1,5 +1,4 @@
-// What most tests of whole runs need and few of them are about: a logger that says nothing, a client, and a run from its claim to
-// its end.
+// What most tests of whole runs need: a silent logger, a client, and a run from its claim to its end.
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import {
@@ -20,7 +19,7 @@ export const quiet = createLogger({
   destination: { write() {} },
 });
 
-/** Of a server that takes this token. Closed after the test. */
+/** A client of a server that accepts this token. Closed after the test. */
 export function clientOf(
   t: Pick<TestContext, 'after'>,
   baseUrl: string | URL,
@@ -35,7 +34,7 @@ export function clientOf(
 type Given = Pick<RunDeps, 'pool' | 'client'> &
   Partial<Omit<RunDeps, 'settings'>> & { settings?: Partial<RunDeps['settings']> };
 
-/** One run of an account that nobody else is syncing, as the tests sync unless they say otherwise. */
+/** One run of an account that no other run syncs, with the tests' settings unless others are given. */
 export async function runSyncOf(
   accountId: string,
   { settings, ...deps }: Given,

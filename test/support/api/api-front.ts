@@ -1,4 +1,5 @@
-// A server in front of the simulated API that hands every request on, unless the test answers it; it can put its clock wrong.
+// A server in front of the simulated API. It passes every request on, unless the test answers it, and it can set its
+// clock wrong.
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
@@ -6,7 +7,7 @@ import type { TestContext } from 'node:test';
 export type Front = {
   url: string;
   requests(): string[];
-  /** Answers instead of the API where it returns a status and a body. */
+  /** If it returns a status and a body, they are the answer instead of the API's. */
   answer: (path: string) => { status: number; body: unknown } | null;
   /** Added to the `Date` of every answer. */
   clockMs: number;

@@ -1,4 +1,4 @@
-// A real local HTTP server that answers each request as the test says, and a client with sleeps that take no time.
+// A real local HTTP server that answers each request as the test says, and a client that sleeps without taking time.
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';

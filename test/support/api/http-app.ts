@@ -1,4 +1,4 @@
-// The app of `serve` on a port of its own, with a database, and everything it logged.
+// The app of `serve` on its own port, with a database and everything it logged.
 import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { request, type Dispatcher } from 'undici';
@@ -14,10 +14,10 @@ export type HttpApp = {
   http: HttpServer;
   metrics: Metrics;
   logs: { fields: Record<string, unknown>; message: string }[];
-  /** Accounts whose sync was asked for, in order. */
+  /** Accounts for which a sync was requested, in order. */
   started: string[];
   url(path: string): string;
-  /** Closes its connection: a server that stops is not kept waiting by it. */
+  /** Closes the app's connections, so that a stopping server does not wait for them. */
   ask(
     method: Dispatcher.HttpMethod,
     path: string,

@@ -1,6 +1,6 @@
-// A small account that lives while it is read: a list in the order of the newest event, cut into pages, and every user's own
-// record. What happens is scripted by request, so that a run's every request may find another account. Remembers what was
-// true when, and what was served: that is all that an oracle may know. In process, because thousands of runs ask it.
+// A small account that changes while it is read: a list in the order of the newest event, cut into pages, and every
+// user's own record. A script changes the account before chosen requests. The account remembers what was true when, and
+// what was served: an oracle may know nothing else. In process, because thousands of runs use it.
 import type { CloudflareClient } from '../../../src/cloudflare/client.ts';
 import type { UserRecord } from '../../../src/cloudflare/endpoints/user-record.ts';
 import { OperatorError, type ErrorCode } from '../../../src/errors.ts';
@@ -31,24 +31,24 @@ type Inhabitant = {
   events: number;
   lastEvent: number;
   lastReset: number | null;
-  /** The level before the last reset: some servers may go on showing it. */
+  /** The level before the last reset. Some servers may still show it. */
   oldLevel: RiskLevel | null;
   left: boolean;
-  /** Ticks at which the user had no level, from and up to; the last may be open. */
+  /** Spans of ticks without a level, from `from` up to but not including `to`. The last span may be open. */
   without: { from: number; to: number }[];
 };
 
-/** How the record of a user who was reset looks. */
+/** How a reset user's record looks. */
 export type ResetStyle = 'no_level' | 'old_level' | 'not_found';
 
 export type RunScript = {
   /** What happens before the n-th request of the run (from 1). */
   during: readonly { before: number; what: Happening }[];
-  /** From this request on the API is down; null: it stays up. */
+  /** The API is down from this request on; null: it stays up. */
   downFrom: number | null;
-  /** From this lookup on, so many times, records say what they should not; null: they stay honest. */
+  /** From this lookup on, for so many lookups, records give a wrong answer; null: all answers are right. */
   lookups: { from: number; times: number; mode: 'down' | 'garbled' | 'blind' | 'refused' } | null;
-  /** Called before each request, for what the process itself suffers. */
+  /** Called before each request, for faults of the process itself. */
   onRequest?(nth: number): void;
 };
 
@@ -56,7 +56,7 @@ const START = Date.parse('2026-01-01T00:00:00Z');
 
 export type LivingAccount = ReturnType<typeof createLivingAccount>;
 
-/** `everything`: the whole list is every answer, whatever page is asked for. */
+/** `everything`: every answer is the whole list, whatever page is requested. */
 export function createLivingAccount(name: string, style: ResetStyle, everything = false) {
   const people: Inhabitant[] = [];
   let tick = 0;
@@ -109,7 +109,7 @@ export function createLivingAccount(name: string, style: ResetStyle, everything 
     who.lastEvent = tick;
   }
 
-  /** What the worker cannot see coming: the world moves on before every answer. */
+  /** The program cannot see this coming: the world changes before every answer. */
   function beforeAnswer(signal: AbortSignal): void {
     requests++;
     tick++;
@@ -152,21 +152,21 @@ export function createLivingAccount(name: string, style: ResetStyle, everything 
   return {
     client,
     happen,
-    /** Begins a run; what it is served is noted from here on. */
+    /** Begins a run, and starts to note what it is served. */
     begin(next: RunScript): void {
       script = next;
       requests = 0;
       lookups = 0;
       served = new Map();
     },
-    /** What was served so far is lost, and will be read again. */
+    /** Forgets what was served so far: it is lost, and will be read again. */
     forget(): void {
       served = new Map();
     },
     now: () => tick,
     /** The record last served for each user in this run. */
     served: () => served as ReadonlyMap<string, Served>,
-    /** What the summary would say, were it read in one instant. */
+    /** What the summary would say if it were read in one instant. */
     truth: () => new Map(present().map((one) => [one.userId, recordOf(one)])),
     /** Whether the user was without a level at some instant of the span, ends included. */
     wasWithout(userId: string, from: number, to: number): boolean {

@@ -1,5 +1,5 @@
-// An account and a server for it, as a pure function of page, per_page and the number of the answer: paging as it might turn out
-// to work, over a list that may move between any two answers.
+// An account and its server, as a pure function of page, per_page and the number of the answer: the ways in which
+// paging may work, over a list that may change between any two answers.
 import { ExchangeError } from '../../../src/cloudflare/failures.ts';
 import type { SummaryPage } from '../../../src/cloudflare/client.ts';
 import { collectRecords } from '../../../src/cloudflare/endpoints/summary/record-reader.ts';
@@ -10,32 +10,35 @@ import { pageOf } from './serve-records.ts';
 
 export type PagingWorld = {
   users: number;
-  /** No page is larger; null: as large as asked. */
+  /** The largest page; null: as large as requested. */
   clamp: number | null;
   page: 'honoured' | 'ignored';
-  /** The whole account whatever was asked. */
+  /** Every answer is the whole account, whatever was requested. */
   everything: boolean;
   /** What a page beyond the last one holds. */
   beyond: 'empty' | 'last' | 'first';
-  /** What result_info says; null: there is none. */
+  /** What result_info says; null: there is no result_info. */
   info: {
     total_count: 'right' | 'missing' | number;
     total_pages: 'right' | 'missing' | number;
     per_page: 'right' | 'asked' | 'missing';
   } | null;
-  /** Slips of the server's: the n-th answer (from 1) holds this page instead, or nothing. */
+  /** Mistakes of the server: the n-th answer (from 1) holds this page instead, or nothing. */
   slips: ReadonlyMap<number, number | 'empty'>;
   /** A larger per_page is answered by 400. */
   refuseAbove: number | null;
-  /** Before the n-th answer somebody acts, over and over in this order: their count rises, and they come first. Empty: nobody. */
+  /**
+   * Users who act before each answer, over and over in this order: the user's count rises, and the user moves to the
+   * front.
+   */
   acts: readonly number[];
-  /** Rows that tie come in another order in every answer; without acts, all of them tie. */
+  /** Rows with equal sort keys come in another order in every answer. Without acts, all rows are equal. */
   shuffled: boolean;
-  /** Every answer holds a field that nobody knows, and says something else in it each time. */
+  /** Every answer holds an unknown field with a new value. */
   restless: boolean;
 };
 
-/** page and per_page honoured, everything stated and right. */
+/** page and per_page are honoured, and everything is stated correctly. */
 export const HONEST: PagingWorld = {
   users: 130,
   clamp: 50,
@@ -60,12 +63,12 @@ export type Outcome = {
   records: number;
   /** Every user of the account was accepted. */
   whole: boolean;
-  /** Users of whom something else was accepted last than was served last. */
+  /** Users for whom the last accepted record is not the last served one. */
   stale: string[];
   restarts: number;
   requests: { page: number; perPage: number }[];
   mostAtOnce: number;
-  /** Order in which pages were handed on. */
+  /** The order in which pages were passed on. */
   acceptedPages: number[];
 };
 
@@ -179,7 +182,7 @@ export async function walkWorld(
   };
 }
 
-/** As the client says it of an unknown answer with this status. */
+/** The client's error for an unknown answer with this status. */
 export function refused(status: number, code = `HTTP_${status}`): OperatorError {
   return new OperatorError({
     code: status === 400 ? 'REQUEST_REFUSED' : status === 0 ? 'NETWORK' : 'CLOUDFLARE_UNAVAILABLE',

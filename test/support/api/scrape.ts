@@ -1,4 +1,4 @@
-// Reads what a scrape answers: Prometheus' text format, as far as it is used here.
+// Reads a scrape: the parts of Prometheus' text format that are used here.
 export type Sample = { labels: Record<string, string>; value: number };
 
 export type Scrape = {
@@ -12,7 +12,7 @@ export type Scrape = {
 const SAMPLE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/;
 const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\\n]|\\.)*)"(?:,|$)/g;
 
-/** Throws for a line that is none of the format, and for a sample of a family that is not declared. */
+/** Throws for an invalid line, and for a sample of an undeclared family. */
 export function parseScrape(text: string): Scrape {
   const families: Scrape['families'] = new Map();
   const all = new Map<string, Sample[]>();

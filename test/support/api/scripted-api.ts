@@ -1,5 +1,5 @@
-// The risk summary of a few accounts over real HTTP, told before each run what to serve: what the list holds, what totals
-// it states, and where it breaks. Also takes down every answer as the walk read it: that is what an oracle may know.
+// The risk summary of a few accounts over real HTTP. Before each run, the test says what to serve: the list, the
+// totals, and where it breaks. It also records every answer as the walk read it: an oracle may know nothing else.
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createCloudflareClient, type CloudflareClient } from '../../../src/cloudflare/client.ts';
@@ -7,19 +7,19 @@ import type { UserRecord } from '../../../src/cloudflare/endpoints/user-record.t
 import { quiet } from '../stage.ts';
 
 export type Listing = {
-  /** The records as each reading of all pages finds them; the last reading repeats. */
+  /** The records in each reading of all pages. The last reading repeats. */
   readings: readonly (readonly unknown[])[];
   /** Null: no result_info at all. */
   total: number | null;
-  /** Another total, stated from this page on. */
+  /** From this page on, the answers state another total. */
   movedTotal: { fromPage: number; total: number } | null;
   /** A larger per_page is clamped to this. */
   pageLimit: number;
-  /** This page is refused, however often it is asked for. */
+  /** This page is refused, however often it is requested. */
   fault: { page: number; status: 403 | 503 } | null;
   /** What the users' own records say, and whether they can be asked. */
   records: {
-    /** honest: as `of` says. blind: nobody is known. level_less: nobody has a level. garbled: no record at all. */
+    /** honest: as `of` says. blind: no user is known. level_less: no user has a level. garbled: no record at all. */
     mode: 'honest' | 'refused' | 'blind' | 'level_less' | 'garbled' | 'down';
     /** The `result`; null: no such user; undefined: an answer without a record. */
     of(userId: string): unknown;
@@ -28,7 +28,7 @@ export type Listing = {
 
 export type ScriptedApi = {
   baseUrl: URL;
-  /** Tries again at once, and once. */
+  /** Retries at once, and only once. */
   client: CloudflareClient;
   serve(accountId: string, listing: Listing): void;
   close(): Promise<void>;
@@ -109,14 +109,16 @@ function send(response: ServerResponse, status: number, body: unknown): void {
 }
 
 export type Answer = { reading: number; page: number; total: number | null; records: readonly unknown[] };
-/** What the client made of one question about a user, in the order in which the answers came. */
+/** What the client made of each lookup, in the order of the answers. */
 export type Lookup = {
   userId: string;
   said: UserRecord | 'unknown' | 'refused' | 'garbled' | 'unanswered';
 };
 export type Answers = { pages: Answer[]; lookups: Lookup[]; brokeOff: boolean };
 
-/** Hands every answer on, and keeps them in the order in which they were read. `take` empties what was kept. */
+/**
+ * Passes on every answer, and keeps the answers in the order in which they were read. `take` returns and empties them.
+ */
 export function recordAnswers(client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'>): {
   client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'>;
   take(accountId: string): Answers;
@@ -148,7 +150,7 @@ export function recordAnswers(client: Pick<CloudflareClient, 'summaryPage' | 'lo
         try {
           let records: unknown[] = [];
           const openReader: typeof request.openReader = async () => {
-            // What the run finds out by itself is no answer of the API.
+            // Errors that the run itself detects are not answers of the API.
             wasReading = false;
             const reader = await request.openReader();
             wasReading = true;

@@ -1,4 +1,4 @@
-// An account whose list a test holds in its hands: synced in the test's own process, without HTTP, and compared row for row.
+// An account with a list that the test sets: synced in the test's own process, without HTTP, and compared row for row.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import type { CloudflareClient } from '../../../src/cloudflare/client.ts';
@@ -20,13 +20,13 @@ export type SyncOver = {
   timing?: LeaseTiming;
   failpoint?: RunDeps['failpoint'];
   dryRun?: boolean;
-  /** Served beside the people: records that are no good. */
+  /** Bad records that are served besides the people. */
   beside?: readonly unknown[];
-  /** Called before a page is answered; what it throws is the answer. Passes count from 1. */
+  /** Called before a page is answered. If it throws, its error is the answer. Passes count from 1. */
   onPage?: (request: { pass: number; page: number; perPage: number }) => Promise<void>;
   /** The largest page that is served. */
   pageLimit?: number;
-  /** The total that a pass states, from 1; the number of people otherwise. */
+  /** The total that each pass (from 1) states; by default, the number of people. */
   total?: (pass: number) => number;
 };
 
@@ -35,11 +35,11 @@ export type ServedAccount = {
   /** In the order in which they are served. */
   people: UserRisk[];
   sync(over?: SyncOver): Promise<RunResult>;
-  /** A sync that publishes a complete snapshot, which is `people`. */
+  /** A sync that publishes a complete snapshot equal to `people`. */
   succeed(over?: SyncOver): Promise<Published & { snapshotId: number }>;
-  /** A sync that fails so, and leaves users and history as they were. */
+  /** A sync that fails with this code, and leaves users and history unchanged. */
   fail(code: ErrorCode, exit: number, over?: SyncOver): Promise<RunResult>;
-  /** The snapshot is `people`, and the history has no defect. */
+  /** The snapshot equals `people`, and the history has no defect. */
   assertExact(snapshotId: number): Promise<void>;
 };
 
@@ -125,7 +125,7 @@ function clientOf(
       const totalCount = total?.(now) ?? all.length;
       return serveRecords(records, { page, per_page: size, total_count: totalCount }, openReader);
     },
-    /** Whoever is not in the list has no level any more. */
+    /** A user who is not in the list has no level any more. */
     async lookUpUser({ userId }) {
       const riskLevel = account.people.find((user) => user.user_id === userId)?.max_risk_level ?? null;
       return { riskLevel, lastResetTime: null, newestEvent: null };

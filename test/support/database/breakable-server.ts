@@ -1,4 +1,4 @@
-// A Postgres server of one's own that can crash, restart, and come back as a standby, on the same port.
+// A separate Postgres server that can crash, restart, and come back as a standby, on the same port.
 import { chown, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,15 +12,15 @@ import { removeFolder, temporaryFolder } from './postgres-server.ts';
 
 export type BreakableServer = {
   url: string;
-  /** Ends at once, as a crash does: what comes next is recovery, and unlogged tables are empty after it. */
+  /** Stops at once, like a crash. The next start recovers, and unlogged tables are empty afterwards. */
   crash(): Promise<void>;
-  /** Ends in order. */
+  /** Stops in order. */
   halt(): Promise<void>;
-  /** Starts again as it was. */
+  /** Starts again unchanged. */
   start(): Promise<void>;
   /**
-   * Starts as a standby that follows nobody. hot: it can be read (25006 for writes). cold: it turns everybody away, as a
-   * server that is starting up does (57P03).
+   * Starts as a standby without a primary. hot: it can be read (25006 for writes). cold: it refuses every connection,
+   * like a server that is starting up (57P03).
    */
   startStandby(kind: 'hot' | 'cold'): Promise<void>;
   close(): Promise<void>;
@@ -33,7 +33,7 @@ export async function startBreakableServer(major: EmbeddedMajor): Promise<Breaka
   const place = { dataHome: folder, home: folder, major };
   const layout = await embeddedLayout(place);
   const signal = path.join(layout.dataDir, 'standby.signal');
-  // Without a watcher: it would hold a connection that stands in the way of nothing but a quick end.
+  // Without a watcher, because its connection would only delay the end.
   const start = async () => startEmbedded({ ...place, throwAway: SETTINGS });
   const { url } = await start();
 
@@ -74,7 +74,7 @@ async function answer(url: string): Promise<string> {
   client.on('error', () => undefined);
   try {
     await client.connect();
-    // A cold standby says 57P03 before it is cold, too: while it is still starting.
+    // A cold standby already answers 57P03 while it is still starting.
     return 'ready';
   } catch (error) {
     return String((error as { code?: unknown }).code);

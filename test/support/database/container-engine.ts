@@ -1,8 +1,8 @@
-// Whether a container engine answers, found out without loading a client for one.
+// Whether a container engine answers. Loads no client library to find out.
 import { request, type RequestOptions } from 'node:http';
 
 const DEFAULT_SOCKET = '/var/run/docker.sock';
-// A local engine answers in milliseconds; a remote one that takes longer is none to run thousands of statements against.
+// A local engine answers in milliseconds. A remote one that takes longer is too slow for thousands of statements.
 const PATIENCE_MS = 3000;
 
 export async function engineAnswers(dockerHost = process.env['DOCKER_HOST']): Promise<boolean> {
@@ -21,7 +21,7 @@ export async function engineAnswers(dockerHost = process.env['DOCKER_HOST']): Pr
   });
 }
 
-/** Undefined for what is no address, or one that needs certificates: then there is no engine as far as we are concerned. */
+/** Undefined for an invalid address, or one that needs certificates. Then the tests use no engine. */
 export function pingTarget(dockerHost: string | undefined): RequestOptions | undefined {
   if (!dockerHost) return { socketPath: DEFAULT_SOCKET };
   if (!URL.canParse(dockerHost)) return undefined;

@@ -1,15 +1,15 @@
-// A throw-away Postgres in a container, with the settings of the embedded one.
+// A temporary Postgres in a container, with the settings of the embedded one.
 import { randomBytes } from 'node:crypto';
 import { THROW_AWAY, type PostgresServer } from './postgres-server.ts';
 
 export type PostgresMajor = 15 | 16 | 17 | 18;
 
-// The image may have to be fetched first.
+// The image may have to be pulled first.
 const PATIENCE_MS = 180_000;
 
-/** Rejects where the image cannot be had, or the server does not come up. */
+/** Rejects when the image cannot be pulled, or the server does not start. */
 export async function startContainerPostgres(major: PostgresMajor): Promise<PostgresServer> {
-  // Loading it takes most of a second, so only where it is used.
+  // Loading it takes most of a second, so it is loaded only here.
   const { GenericContainer, Wait } = await import('testcontainers');
   const password = randomBytes(12).toString('hex');
   const container = await within(
@@ -17,7 +17,7 @@ export async function startContainerPostgres(major: PostgresMajor): Promise<Post
     new GenericContainer(`postgres:${major}`)
       .withEnvironment({
         POSTGRES_PASSWORD: password,
-        // The image's own locale would sort text otherwise than the embedded server does.
+        // The image's own locale would sort text differently from the embedded server.
         POSTGRES_INITDB_ARGS: '--encoding=UTF8 --locale=C',
       })
       .withCommand([
@@ -26,7 +26,7 @@ export async function startContainerPostgres(major: PostgresMajor): Promise<Post
       ])
       .withSharedMemorySize(256 * 1024 * 1024)
       .withExposedPorts(5432)
-      // Over TCP: while the image initialises the data directory, its server listens on the socket alone.
+      // Over TCP: while the image creates the data directory, its server listens only on the socket.
       .withWaitStrategy(Wait.forSuccessfulCommand('pg_isready --quiet --host=127.0.0.1'))
       .withStartupTimeout(60_000)
       .start(),

@@ -1,5 +1,5 @@
-// One migrator process. Says "ready", then for each line {url, folder} on stdin migrates, and says "done {applied}" or
-// "failed {code}". Run by test/support/child.ts.
+// One process that migrates. It prints "ready". For each line {url, folder} on stdin it migrates, and prints "done
+// {applied}" or "failed {code}". Run by test/support/child.ts.
 import { createInterface } from 'node:readline';
 import { createPool } from '../../../src/db/pool.ts';
 import { migrate } from '../../../src/db/migrate.ts';

@@ -1,4 +1,4 @@
-// A database of its own with the schema in it, and a pool on it; both gone after the test file or test.
+// A separate database with the schema, and a pool on it. Both are gone after the test file or test.
 import type { Pool } from '../../../src/db/pool.ts';
 import { createPool } from '../../../src/db/pool.ts';
 import { cloneTemplate } from './test-database.ts';

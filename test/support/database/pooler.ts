@@ -11,27 +11,27 @@ import { serverAccount } from '../../../src/db/embedded/layout.ts';
 import { removeFolder, temporaryFolder } from './postgres-server.ts';
 
 export type Pooler = {
-  /** As `databaseUrl`, through the pooler. */
+  /** `databaseUrl` through the pooler. */
   url: string;
-  /** Ends it at once, every connection with it, and starts it again. */
+  /** Stops PgBouncer with all its connections at once, and starts it again. */
   restart(): Promise<void>;
   close(): Promise<void>;
 };
 
-/** Its path, or undefined. Debian puts it where not everybody looks. */
+/** PgBouncer's path, or undefined. Debian installs it outside many users' PATH. */
 export function findPgBouncer(): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(path.delimiter), '/usr/sbin', '/usr/local/sbin'];
   return folders.map((folder) => path.join(folder, 'pgbouncer')).find((file) => existsSync(file));
 }
 
-/** `poolSize`: sessions on the server, for all clients together. */
+/** `poolSize`: sessions on the server, shared by all clients. */
 export async function startPooler(databaseUrl: string, binary: string, poolSize: number): Promise<Pooler> {
   const target = new URL(databaseUrl);
   const folder = await temporaryFolder();
   const [config, users] = [path.join(folder, 'pgbouncer.ini'), path.join(folder, 'users.txt')];
   const port = await freePort();
-  // By default it answers nobody for 15 s after a server that was away.
-  // No start-up parameter is ignored: one that a transaction pooler refuses is an error here, too.
+  // By default, PgBouncer refuses clients for 15 s after the server was away.
+  // No start-up parameter is ignored, so that a parameter which a transaction pooler refuses is also an error here.
   await writeFile(
     config,
     `[databases]
@@ -49,7 +49,7 @@ server_login_retry = 0.2
 `,
   );
   await writeFile(users, `"${target.username}" "${decodeURIComponent(target.password)}"\n`, { mode: 0o600 });
-  // It refuses to run as root.
+  // PgBouncer refuses to run as root.
   const account = await serverAccount();
   if (account) await chown(users, account.uid, account.gid);
   await chmod(config, 0o644);

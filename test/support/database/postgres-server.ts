@@ -1,4 +1,4 @@
-// A throw-away Postgres for a test run: in a temporary folder, without fsync, gone afterwards even when the run is killed.
+// A temporary Postgres for a test run: in a temporary folder, without fsync, and removed even when the run is killed.
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -8,7 +8,9 @@ import { startEmbedded, stopEmbedded } from '../../../src/db/embedded/embedded-p
 
 export type PostgresServer = { url: string; stop(): Promise<void> };
 
-/** For a server whose data nobody will miss. Each database that is created or dropped makes it write a checkpoint as it is. */
+/**
+ * For a server with data that may be lost. It already writes a checkpoint whenever a database is created or dropped.
+ */
 export const THROW_AWAY = {
   fsync: 'off',
   shared_buffers: '128MB',
@@ -35,14 +37,14 @@ export async function startPostgresServer(major: EmbeddedMajor): Promise<Postgre
   };
 }
 
-/** Under the system's temporary folder, and open to the user that Postgres runs as when this is root. */
+/** In the system's temporary folder. When the tests run as root, it is open to the user that Postgres runs as. */
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-test-'));
   await chmod(folder, 0o755);
   return folder;
 }
 
-/** Tries again while a server that is on its way out, or the watcher, still changes the folder. */
+/** Retries while a stopping server, or the watcher, still changes the folder. */
 export async function removeFolder(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }

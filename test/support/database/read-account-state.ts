@@ -1,4 +1,4 @@
-// Reads an account's state as a run does, and compares what the table holds then with the rows of the database, one by one.
+// Reads an account's state as a run does, and compares each row of the resulting table with the database.
 import assert from 'node:assert/strict';
 import type { Pool } from '../../../src/db/pool.ts';
 import type { PostgresInstant } from '../../../src/db/postgres-instant.ts';
@@ -24,7 +24,7 @@ export async function readAccountState(
   return { table, key, state: await readState(deps, lease, observedAt, signal) };
 }
 
-/** Every present user is in the table as the database holds them, and nobody else is. */
+/** The table holds every present user as the database does, and no other user. */
 export async function assertStateIsExact(
   pool: Pool,
   lease: Lease,

@@ -1,10 +1,10 @@
-// What P5 says must not change: where each row of users and history lies, which transactions have touched it, the sequences,
-// and the highest key that was given to a user. Equal before and after: nothing was written.
+// What P5 says must not change: where each row of users and history is stored, the transactions that wrote it, the
+// sequences, and the highest user key. If two results are equal, nothing was written in between.
 import type { Pool } from '../../../src/db/pool.ts';
 
 const TABLES = ['users', 'user_levels', 'user_identities', 'user_activity'] as const;
 
-/** Per table one digest, of one account or of all; every sequence of the schema; and the keys. */
+/** One digest per table, for one account or for all; every sequence of the schema; and the keys. */
 export async function rowsOfHistory(pool: Pool, accountId?: string): Promise<Record<string, unknown>> {
   const state: Record<string, unknown> = {};
   for (const table of TABLES) {

@@ -1,4 +1,4 @@
-// Rows of a history written by hand: what a command says of states that a test cannot easily bring about by syncing.
+// Rows of a history written by hand, for states that a test cannot easily create by syncing.
 import { sql, type InferInsertModel } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../../src/db/pool.ts';
@@ -35,7 +35,7 @@ export function sampleHistory(pool: Pool) {
       if (row === undefined) throw new Error('an insert without a row');
       return row.key;
     },
-    /** A finished run; run and snapshot ids are handed out in order. Returns its run_id. */
+    /** A finished run. Run ids and snapshot ids are consecutive. Returns its run_id. */
     async run(row: Row<typeof syncRuns, 'account_key' | 'started_at'>): Promise<number> {
       const runId = row.run_id ?? next++;
       await db.insert(syncRuns).values({
@@ -48,7 +48,7 @@ export function sampleHistory(pool: Pool) {
       });
       return runId;
     },
-    /** A snapshot and the run that published it, under one number, which is returned. */
+    /** A snapshot and the run that published it, with the same number, which is returned. */
     async snapshot(
       accountKey: number,
       at: string,

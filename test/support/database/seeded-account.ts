@@ -1,11 +1,11 @@
-// An account with a history that was written by SQL alone: any number of users, present and cleared, and the newest snapshot
-// that counts them. Runs may go on from it.
+// An account with a history written only by SQL: any number of users, present and cleared, and a newest snapshot with
+// the right counts. Runs may continue from it.
 import { randomUUID } from 'node:crypto';
 import type { Pool } from '../../../src/db/pool.ts';
 import { claimLease } from '../../../src/sync/claim/claim-lease.ts';
 import { LEASE_TIMING, type Lease } from '../../../src/sync/claim/lease.ts';
 
-/** SQL expressions over the number `n` of a user, from 1. A number is a key when `keep` says so. */
+/** SQL expressions over the number `n` of a user, from 1. Number n becomes a key when `keep` is true. */
 export type Seed = {
   keys: number;
   keep?: string;
@@ -20,7 +20,7 @@ export type Seed = {
 
 export const SEEDED_AT = '2026-01-01T00:00:00Z';
 
-/** `userId` in SQL, of the number `n`. */
+/** `userId` in SQL, for the number `n`. */
 export const userIdOf = (accountId: string) => `md5('${accountId}/' || n)::uuid`;
 
 export async function claimAccount(
@@ -39,7 +39,7 @@ export async function claimAccount(
   return claim.lease;
 }
 
-/** Of a claimed account that is empty so far. Takes a value of the feed clock, as every writer does. */
+/** For a claimed account that is still empty. Takes a value of the feed clock, as every writer does. */
 export async function seedAccount(pool: Pool, lease: Lease, seed: Seed): Promise<void> {
   const {
     keys,

@@ -1,5 +1,5 @@
-// A Postgres that logs everything it can be told to log: every statement, its duration, its parameters, and the statement and the
-// row of every error.
+// A Postgres that logs as much as possible: every statement, its duration and parameters, and the statement and row of
+// every error.
 import { readFile } from 'node:fs/promises';
 import { embeddedLayout, type EmbeddedMajor } from '../../../src/db/embedded/layout.ts';
 import { startEmbedded, stopEmbedded } from '../../../src/db/embedded/embedded-postgres.ts';

@@ -1,4 +1,4 @@
-// A database of its own for each test file or test.
+// A separate database for each test file or test.
 import { randomBytes } from 'node:crypto';
 import { Client, escapeIdentifier } from 'pg';
 import { databaseUrl } from '../../../src/db/create-database.ts';
@@ -7,15 +7,15 @@ import { createPool } from '../../../src/db/pool.ts';
 
 export type TestDatabase = { url: string; drop(): Promise<void> };
 
-// Any number will do, as long as nothing else in the admin's database uses it: 'ztrt' in ASCII.
+// Any number that nothing else in the admin's database uses: 'ztrt' in ASCII.
 const TEMPLATE_LOCK = 0x7a747274;
 
-/** Empty, from template0. */
+/** An empty database, made from template0. */
 export function createTestDatabase(): Promise<TestDatabase> {
   return asAdmin((admin) => createFrom(admin, 'template0'));
 }
 
-/** With the schema in it: a copy of the run's template, which the first to ask makes. */
+/** A database with the schema: a copy of the run's template, which the first caller makes. */
 export function cloneTemplate(): Promise<TestDatabase> {
   return asAdmin(async (admin) => {
     const template = templateName();
@@ -24,7 +24,7 @@ export function cloneTemplate(): Promise<TestDatabase> {
   });
 }
 
-/** At the end of a run. What a killed run leaves behind has a name that no other run uses. */
+/** At the end of a run. The template of a killed run stays, but no other run uses its name. */
 export function dropTemplate(): Promise<void> {
   return asAdmin((admin) => dropDatabase(admin, templateName()));
 }
@@ -34,14 +34,14 @@ export function newTemplateName(): string {
   return `test_template_${process.pid}_${randomBytes(6).toString('hex')}`;
 }
 
-/** The run's, or this process's own where there is no run. */
+/** The run's template, or this process' own when there is no run. */
 function templateName(): string {
   return (process.env['TEST_TEMPLATE'] ||= newTemplateName());
 }
 
 /**
- * Ready when nobody may connect to it, which a server wants of a template while it is copied. One that is not ready was
- * left by a test file that was killed half way.
+ * A finished template accepts no connections: a server demands that of a template while it is copied. A template that
+ * accepts them was left by a test file that was killed half way.
  */
 async function makeTemplate(admin: Client, name: string): Promise<void> {
   await admin.query('select pg_advisory_lock($1)', [TEMPLATE_LOCK]);

@@ -1,5 +1,5 @@
-// A fault proxy that breaks connections at their COMMIT: before the server has seen it, or once the server has committed
-// but before the reply is passed on.
+// A fault proxy that breaks connections at their COMMIT: before the server has received it, or after the server has
+// committed and before the reply is passed on.
 import { startFaultProxy, type Cut } from './fault-proxy.ts';
 
 export type { Cut } from './fault-proxy.ts';
@@ -8,9 +8,9 @@ export type CutProxy = {
   url: string;
   /** Cuts the next `times` connections that send COMMIT. */
   arm(cut: Cut, times?: number): void;
-  /** How many were cut so far. */
+  /** How many connections were cut so far. */
   cuts(): number;
-  /** COMMITs that passed unharmed. */
+  /** COMMITs that passed uncut. */
   commits(): number;
   close(): Promise<void>;
 };

@@ -1,42 +1,44 @@
-// A TCP proxy in front of Postgres that breaks connections on command: late, cut after so many bytes or at a certain
-// statement, reset, stalled, refused, and well again.
+// A TCP proxy in front of Postgres that breaks connections on command: delayed, cut after so many bytes or at a certain
+// statement, reset, stalled, refused, and healed again.
 import net from 'node:net';
 import { createMessageReader, textOf, type Message } from './wire-messages.ts';
 
 export type Cut =
-  /** The server never sees it. */
+  /** The server never receives the statement. */
   | 'before'
-  /** The server does it; the reply is lost. */
+  /** The server executes the statement, and the reply is lost. */
   | 'after'
-  /** The client is cut off at once, it reaches the server a while later. */
+  /** The client is cut off at once, and the statement reaches the server later. */
   | 'late';
 
 export type Direction = 'to server' | 'to client';
 
 export type FaultProxy = {
   url: string;
-  /** Cuts the next `times` connections that send a statement like this. COPY's data, which has no reply, is "copy data". */
+  /**
+   * Cuts the next `times` connections that send a matching statement. COPY's data, which has no reply, is "copy data".
+   */
   cutAt(statement: RegExp, cut: Cut, times?: number): void;
-  /** Cuts the connection over which byte number `bytes` from now on would go, in this direction. */
+  /** Cuts the connection that would carry byte number `bytes` from now on, in this direction. */
   cutAfter(bytes: number, direction: Direction): void;
   /** Ends every open connection with RST. Returns how many. */
   reset(): number;
-  /** Nothing passes any more, in either direction, and nothing is said about it. */
+  /** Nothing passes in either direction, and no connection is closed. */
   stall(): void;
-  /** Every piece comes so many milliseconds later. */
+  /** Every piece arrives so many milliseconds later. */
   delay(ms: number): void;
   /** New connections are refused; the open ones stay. */
   refuse(): Promise<void>;
-  /** All of this ends; what was stalled goes on. */
+  /** Ends all faults. Stalled connections go on. */
   heal(): Promise<void>;
   /** Connections cut so far by `cutAt` and `cutAfter`. */
   cuts(): number;
-  /** Statements like this that passed unharmed, of those that were asked to be counted. */
+  /** How many statements that match `count` passed uncut. */
   passed(): number;
   close(): Promise<void>;
 };
 
-/** `lateMs`: how much later a statement that was cut `late` arrives. `count`: statements to count. */
+/** `lateMs`: how much later a statement that was cut `late` arrives. `count`: which statements to count. */
 export async function startFaultProxy(
   databaseUrl: string,
   options: { lateMs?: number; count?: RegExp } = {},
@@ -50,7 +52,7 @@ export async function startFaultProxy(
   let cuts = 0;
   let passed = 0;
 
-  /** How much of a piece may still pass; less than all of it is the end of the connection. */
+  /** How many bytes of a piece may still pass. If fewer than all, the connection ends. */
   function allowance(direction: Direction, length: number): number {
     if (bytesLeft?.direction !== direction) return length;
     const allowed = Math.min(length, bytesLeft.left);
@@ -77,7 +79,7 @@ export async function startFaultProxy(
     pairs.add(pair);
     for (const socket of [client, upstream]) {
       socket.setNoDelay(true);
-      // What was cut off ends in ECONNRESET on both sides.
+      // A cut ends in ECONNRESET on both sides.
       socket.on('error', () => undefined);
       if (stalled) socket.pause();
     }
@@ -93,17 +95,17 @@ export async function startFaultProxy(
         if (allowed < bytes.length) hangUp();
       };
       if (allowed < bytes.length) cuts++;
-      // Timers of one length fire in the order in which they were set.
+      // Timers of equal length fire in the order in which they were set.
       if (latencyMs > 0) setTimeout(write, latencyMs);
       else write();
     };
     upstream.on('data', (chunk) => {
-      // The first word after what was cut `after`: it has happened.
+      // The first reply to a statement that was cut `after`: the server has executed it.
       if (cut === null) pass(client, 'to client', chunk);
       else hangUp();
     });
     const read = createMessageReader();
-    // A prepared query is several messages, and is answered once the last of them is there.
+    // A prepared query is several messages. The server answers it after the last one.
     let doomed: Buffer[] = [];
     client.on('data', (chunk) => {
       for (const message of read(chunk)) {
@@ -173,7 +175,7 @@ export async function startFaultProxy(
       latencyMs = ms;
     },
     async refuse() {
-      // Resolves once the open connections have ended, too: nobody waits for that.
+      // It would resolve only when the open connections have ended, so it is not awaited.
       server.close();
     },
     async heal() {

@@ -1,5 +1,6 @@
-// A stage for faults: the simulated API behind a fault server, a real database, and accounts that are synced as the command
-// does it. Every published snapshot is noted with the truth at that moment, so that `assertPromises` can be asked any time.
+// The setup for fault scenarios: the simulated API behind a fault server, a real database, and accounts that are synced
+// as the command does it. With every published snapshot the truth at that moment is noted, so that `assertPromises` can
+// be called at any time.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import type { RequestListener } from 'node:http';
@@ -27,7 +28,10 @@ export const TOKEN = 'v1.0-fault-scenario-token';
 const DAY = 86_400_000;
 const START = new Date('2026-02-02T08:00:00Z');
 
-/** Waits are short; deadlines leave room for a busy machine. undici's own timers are up to a second late, `pageMs` is not. */
+/**
+ * Waits are short; deadlines leave room for a busy machine. undici's own timers are up to a second late, `pageMs` is
+ * not.
+ */
 export const QUICK: Partial<Timing> = { pageMs: 700, maxTimeouts: 2, connectMs: 2_000 };
 
 export type Ran = {
@@ -35,7 +39,7 @@ export type Ran = {
   published: Published | null;
   /** Null when the run could not even begin. */
   facts: RunFacts | null;
-  /** Waits in milliseconds that the client was told or chose; virtual unless `sleep` is real. */
+  /** The client's waits in milliseconds; virtual unless `sleep` is real. */
   slept: number[];
   runId: number | null;
 };
@@ -50,20 +54,20 @@ export type SyncOptions = {
   failpoint?: RunDeps['failpoint'];
   scheduledFor?: Date;
   acceptMassClear?: boolean;
-  /** What the snapshot must hold when it is not simply the world as it is. */
+  /** What the snapshot must hold when it is not the present world. */
   state?: readonly UserRisk[];
 };
 
 export type Account = {
   id: string;
   sync(options?: SyncOptions): Promise<Ran>;
-  /** A sync that must publish a complete snapshot, which is the world as it is. */
+  /** A sync that must publish a complete snapshot of the present world. */
   succeed(options?: SyncOptions): Promise<Ran>;
-  /** A sync that must fail so and publish nothing. */
+  /** A sync that must fail with this code and publish nothing. */
   fail(code: ErrorCode, exit: number, options?: SyncOptions): Promise<Ran & { error: OperatorError }>;
-  /** Notes what a snapshot must hold from now on, as somebody has found it to be right. */
+  /** Sets what a snapshot must hold from now on. The caller has checked it. */
   note(snapshotId: number, state: readonly UserRisk[], present: Iterable<string>): void;
-  /** Heals the API, and asserts P1 to P9. `options` for the further syncs that it makes. */
+  /** Heals the API, and asserts P1 to P9. `options` apply to the syncs that this makes. */
   assertPromises(options?: SyncOptions): Promise<void>;
 };
 
@@ -71,7 +75,7 @@ export type Scenario = {
   pool: Pool;
   api: FaultServer;
   simulator: Simulator;
-  /** The world as it is. */
+  /** The present world. */
   world(): UserRisk[];
   later(ms?: number): void;
   account(): Account;
@@ -80,12 +84,12 @@ export type Scenario = {
 };
 
 export async function startScenario(options: {
-  /** Migrated. */
+  /** An already migrated database. */
   databaseUrl: string;
   users?: number;
   /** The largest page that the API serves. */
   perPageMax?: number;
-  /** Speaks instead of the simulated API, of this world. */
+  /** Answers instead of the simulated API, with this world. */
   instead?: { handler: RequestListener; world: () => UserRisk[] };
 }): Promise<Scenario> {
   let instant = START;
@@ -105,7 +109,7 @@ export async function startScenario(options: {
   });
   const api = await startFaultServer(options.instead?.handler ?? new URL(simulator.url));
   const logs: string[] = [];
-  // No secret is scrubbed here: the program must not try to say one.
+  // The logger scrubs no secret here: the program itself must not log one.
   const logger = createLogger({
     level: 'debug',
     secrets: [],
@@ -126,7 +130,7 @@ export async function startScenario(options: {
     async function sync(over: SyncOptions = {}): Promise<Ran> {
       pools.add(over.pool ?? pool);
       const ran = await run({ id, api, pool, logger }, over);
-      // A reader whose database is away asks again later.
+      // A reader asks again later when its database is away.
       await reader.poll().catch(() => undefined);
       if (ran.error !== null) logs.push(ran.error.message);
       const snapshotId = ran.published?.snapshotId;
@@ -243,7 +247,7 @@ async function run(
           signal: new AbortController().signal,
         },
       );
-      // Of a run that could not say that it had failed the lease is still there: the next one waits for it.
+      // The lease of a run that could not record its failure still exists: the next run waits for it.
       if (outcome.kind === 'already_running') {
         if (performance.now() - began > timing.leaseMs * 2 + 2_000)
           throw new Error('a run that has ended keeps its lease alive');

@@ -1,6 +1,6 @@
-// Stands in front of an API as a reverse proxy on real HTTP, and lets a script of rules decide which request meets which
-// fault. What no rule speaks of passes through unchanged, lookups of single users included. The same script and seed spoil
-// the same requests, in whatever order they arrive.
+// A reverse proxy in front of an API, on real HTTP. A script of rules decides which request gets which fault. Requests
+// without a rule pass unchanged, lookups of single users included. The same script and seed spoil the same requests, in
+// whatever order they arrive.
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
@@ -26,7 +26,7 @@ export type Answer = { status: number; headers: Record<string, string>; body: Bu
 export type Exchange = {
   asked: Asked;
   response: ServerResponse;
-  /** What the API answers; to another page or per_page than was asked for, if given. */
+  /** The API's answer, or its answer to another page or per_page if given. */
   upstream(instead?: { page?: number; perPage?: number }): Promise<Answer>;
   send(answer: Answer): void;
   /** Adds to a count of `done()`. */
@@ -36,37 +36,37 @@ export type Exchange = {
 export type Fault = { name: string; run(exchange: Exchange): void | Promise<void> };
 
 export type Rule = {
-  /** Default summary. */
+  /** The default is summary. */
   kind?: Asked['kind'];
   page?: number;
   when?: (asked: Asked) => boolean;
-  /** Of the requests that meet the conditions above: which ones, counted from 1. Default all. */
+  /** Which of the requests that meet the conditions above, counted from 1. The default is all. */
   nth?: number | readonly number[] | { from: number };
-  /** From 0 to 1: each such request by itself, drawn from the seed. */
+  /** From 0 to 1: each such request is decided separately, by the seed. */
   chance?: number;
   fault: Fault;
 };
 
 export type FaultServer = {
-  /** As the upstream's, on this server. */
+  /** The upstream's address, on this server. */
   url: URL;
-  /** Replaces the rules, the first that fits decides, and starts all counts over. */
+  /** Replaces the rules and resets all counts. The first rule that fits decides. */
   script(rules: readonly Rule[], seed?: number): void;
-  /** No rule any more; the counts stay. */
+  /** Removes all rules; the counts stay. */
   heal(): void;
   /** How often each fault has happened, by name. */
   done(): Readonly<Record<string, number>>;
-  /** Since the last script, in order of arrival. */
+  /** The requests since the last script, in order of arrival. */
   asked(): readonly Asked[];
-  /** Called before a request is answered; it waits for the promise. */
+  /** Called before a request is answered. The answer waits for the promise. */
   onRequest(listener: ((asked: Asked) => void | Promise<void>) | null): void;
-  /** New connections are refused, and the open ones closed, until `listen`. */
+  /** Refuses new connections and closes the open ones, until `listen`. */
   refuse(): Promise<void>;
   listen(): Promise<void>;
   close(): Promise<void>;
 };
 
-/** `upstream`: a base URL, or a handler of one's own. */
+/** `upstream`: a base URL, or a handler. */
 export async function startFaultServer(upstream: URL | RequestListener): Promise<FaultServer> {
   const behind = typeof upstream === 'function' ? createServer(upstream) : null;
   if (behind !== null) await listenOn(behind, 0);
@@ -80,9 +80,9 @@ export async function startFaultServer(upstream: URL | RequestListener): Promise
   let done: Record<string, number> = {};
   let listener: ((asked: Asked) => void | Promise<void>) | null = null;
 
-  /** Every rule counts, whichever of them decides in the end. */
+  /** Every rule counts its requests, whichever rule decides in the end. */
   function choose(one: Asked): Fault | null {
-    // By what is asked and how often, not by when: requests that run side by side arrive in any order.
+    // By what is requested and how often, not by when: parallel requests arrive in any order.
     const again = asked.filter((other) => other.kind === one.kind && other.page === one.page).length;
     const fits = rules.filter((rule, index) => {
       if ((rule.kind ?? 'summary') !== one.kind) return false;
@@ -120,7 +120,7 @@ export async function startFaultServer(upstream: URL | RequestListener): Promise
 
   const server = createServer({ keepAliveTimeout: 120_000 }, (request, response) => {
     request.resume();
-    // What was cut off while it was written to.
+    // The connection may be cut while the response is written.
     response.on('error', () => undefined);
     handle(request.url ?? '/', request.headers, response).catch(() => response.destroy());
   });
@@ -182,7 +182,7 @@ async function fetchFrom(target: URL, agent: Agent, path: string, headers: Incom
   };
 }
 
-// What belongs to one connection, and what node writes anew.
+// Headers that belong to one connection, and headers that node writes itself.
 const OWN = new Set(['connection', 'keep-alive', 'transfer-encoding', 'content-length', 'host', 'date']);
 
 function passedOn(headers: IncomingHttpHeaders): IncomingHttpHeaders {
@@ -195,7 +195,7 @@ function isNth(rule: Rule['nth'], nth: number): boolean {
   return 'from' in rule ? nth >= rule.from : rule.includes(nth);
 }
 
-/** At least 0 and below 1; the same for the same arguments. */
+/** At least 0 and below 1; always the same for the same arguments. */
 function draw(...facts: readonly (string | number)[]): number {
   return createHash('sha256').update(facts.join('/')).digest().readUInt32BE(0) / 2 ** 32;
 }

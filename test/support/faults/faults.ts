@@ -1,4 +1,5 @@
-// The faults that a script of the fault server can name: what Cloudflare, its edge or the network in between may answer.
+// The faults that a script of the fault server can name: answers of Cloudflare, of its edge, or of the network in
+// between.
 import { gzipSync } from 'node:zlib';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Answer, Asked, Exchange, Fault } from './fault-server.ts';
@@ -18,7 +19,7 @@ export function failure(
   return answer(`status ${status}`, status, body, { ...JSON_TYPE, ...options.headers });
 }
 
-/** What the edge shows when the machine behind it did not answer; status 200 is a challenge. */
+/** The edge's page when the machine behind it did not answer. With status 200 it is a challenge. */
 export function htmlPage(status: number): Fault {
   return answer(`html ${status}`, status, HTML, { 'content-type': 'text/html; charset=UTF-8' });
 }
@@ -31,12 +32,12 @@ function answer(name: string, status: number, body: string, headers: Record<stri
   return { name, run: ({ send }) => send({ status, headers, body: Buffer.from(body) }) };
 }
 
-/** The page itself, under another content type. */
+/** The unchanged page, with another content type. */
 export function contentType(type: string): Fault {
   return spoil('content type', (page) => ({ ...page, headers: { ...page.headers, 'content-type': type } }));
 }
 
-/** The server's clock is wrong by so many milliseconds; `headers` are given the time that it reads. */
+/** The server's clock is wrong by so many milliseconds. `headers` gets the time of that clock. */
 export function clockOff(
   ms: number,
   fault: (
@@ -69,7 +70,7 @@ export function cutBody(share = 0.5): Fault {
   });
 }
 
-/** JSON that breaks off, in a body whose length is right. */
+/** JSON that ends too early, in a body with the right length. */
 export function truncatedJson(share = 0.5): Fault {
   return spoil('truncated json', (page) => ({
     ...page,
@@ -77,21 +78,21 @@ export function truncatedJson(share = 0.5): Fault {
   }));
 }
 
-/** Content-Length says more or less than there is. */
+/** Content-Length is larger or smaller than the body. */
 export function wrongLength(by: number): Fault {
   return raw('wrong length', ({ response }, page) => {
     const length = page.body.byteLength + by;
     response.writeHead(page.status, { ...page.headers, 'content-length': String(length) });
-    // Past node's own check of the length.
+    // Bypasses node's own check of the length.
     response.flushHeaders();
     response.socket?.write(page.body, () => response.socket?.destroy());
   });
 }
 
-/** The connection ends before anything is answered. */
+/** The connection ends before any answer. */
 export const hangUp: Fault = { name: 'hang up', run: ({ response }) => void response.socket?.destroy() };
 
-/** The page comes whole, and the connection, which was to be kept, ends right after it. */
+/** The page arrives whole, and then the connection ends, although it was to be kept. */
 export const closeAfter: Fault = raw('close after', ({ response, send }, page) => {
   const { socket } = response;
   response.on('finish', () => setImmediate(() => socket?.destroy()));
@@ -106,7 +107,7 @@ export const stall: Fault = raw('stall', ({ response }, page) => {
   response.write(page.body.subarray(0, page.body.byteLength >> 1));
 });
 
-/** One byte at a time, for ever. */
+/** One byte at a time, without end. */
 export function drip(everyMs: number): Fault {
   return {
     name: 'drip',
@@ -118,7 +119,7 @@ export function drip(everyMs: number): Fault {
   };
 }
 
-/** A body of that many bytes, which counts as "huge bytes" what was taken of it. */
+/** A body of so many bytes. The bytes that were read are counted as "huge bytes". */
 export function huge(bytes: number, lengthStated: boolean): Fault {
   return {
     name: 'huge',
@@ -128,7 +129,7 @@ export function huge(bytes: number, lengthStated: boolean): Fault {
       for (let sent = 0; sent < bytes && !response.destroyed; sent += piece.byteLength) {
         const went = response.write(piece);
         count('huge bytes', piece.byteLength);
-        // Also lets the end of the connection be noticed.
+        // Also lets this end notice when the connection ends.
         await (went
           ? sleep(0)
           : new Promise((resolve) => void response.once('drain', resolve).once('close', resolve)));
@@ -140,19 +141,19 @@ export function huge(bytes: number, lengthStated: boolean): Fault {
 
 /** Zeros that unpack to so many megabytes. */
 export function gzipBomb(megabytes: number): Fault {
-  // Members of gzip may follow one another.
+  // gzip members may follow one another.
   const body = Buffer.concat(Array<Buffer>(megabytes).fill(gzipSync(Buffer.alloc(2 ** 20))));
   const headers = { ...JSON_TYPE, 'content-encoding': 'gzip' };
   return { name: 'gzip bomb', run: ({ send }) => send({ status: 200, headers, body }) };
 }
 
-// Pages that are answered as if they had been asked for otherwise.
+// Pages that are answered as if something else had been requested.
 
 export function echoOf(page: number): Fault {
   return { name: 'echo', run: async ({ upstream, send }) => send(await upstream({ page })) };
 }
 
-/** No page is larger than this, whatever was asked for. */
+/** No page is larger than this, whatever was requested. */
 export function clampedTo(perPage: number): Fault {
   return {
     name: 'clamped',
@@ -161,7 +162,7 @@ export function clampedTo(perPage: number): Fault {
   };
 }
 
-// JSON that says something else.
+// JSON with changed contents.
 
 export type Fields = Record<string, unknown>;
 export type Page = {
@@ -181,14 +182,14 @@ export function rewritten(name: string, change: (page: Page, asked: Asked) => un
   };
 }
 
-/** Fields of result_info changed, or left out where undefined; null: there is no result_info. */
+/** Changes fields of result_info; undefined removes a field; null: there is no result_info. */
 export function info(change: Record<string, unknown> | null): Fault {
   return rewritten('info', ({ result_info, ...page }) =>
     change === null ? page : { ...page, result_info: { ...result_info, ...change } },
   );
 }
 
-/** The total is another one by `by(page)`. */
+/** Changes the total by `by(page)`. */
 export function totals(by: (page: number) => number): Fault {
   return rewritten('totals', ({ result_info, ...page }, { page: number }) => ({
     ...page,
@@ -196,7 +197,7 @@ export function totals(by: (page: number) => number): Fault {
   }));
 }
 
-/** Records as `change` makes them; what it returns takes the record's place. */
+/** Replaces each record by what `change` returns. */
 export function records(change: (record: Fields) => unknown): Fault {
   return rewritten('records', (page) => ({ ...page, result: { users: page.result.users.map(change) } }));
 }

@@ -1,17 +1,17 @@
-// A TCP proxy in front of Postgres that stops reading from the server after so many bytes, as a process does that was stopped:
-// the connection stays, and the server waits once the buffers between are full.
+// A TCP proxy in front of Postgres that stops reading from the server after so many bytes, like a stopped process. The
+// connection stays open, and the server waits once the buffers in between are full.
 import net from 'node:net';
 
 export type StallingProxy = {
   url: string;
-  /** From the next connection on: bytes of the server that still pass, over all connections. */
+  /** From the next connection on: how many bytes from the server still pass, over all connections. */
   stallAfter(bytes: number): void;
   stalled(): boolean;
-  /** What waits goes on, and nothing stalls any more. */
+  /** Waiting bytes go on, and nothing stalls any more. */
   resume(): void;
-  /** Of its connections to the server, as the server knows them. */
+  /** The client ports of its connections to the server, as the server sees them. */
   ports(): number[];
-  /** Bytes of the server that have passed. */
+  /** Bytes from the server that have passed. */
   passed(): number;
   close(): Promise<void>;
 };

@@ -1,8 +1,8 @@
-// Postgres' wire protocol as far as a proxy must read it: where one message of the client ends, and which SQL it carries.
+// Postgres' wire protocol as far as a proxy must read it: where a client's message ends, and which SQL it carries.
 
 export type Message = { type: string | null; bytes: Buffer };
 
-/** One per connection: takes pieces as they come, returns the messages that are whole by now. */
+/** One reader per connection: takes pieces as they come, and returns the messages that are complete. */
 export function createMessageReader(): (piece: Buffer) => Message[] {
   let pending: Buffer = Buffer.alloc(0);
   let started = false;
@@ -25,7 +25,7 @@ export function createMessageReader(): (piece: Buffer) => Message[] {
   };
 }
 
-/** The SQL of a query, simple or prepared; "copy data" for data of COPY; null for everything else. */
+/** The SQL of a simple or prepared query; "copy data" for the data of a COPY; null for everything else. */
 export function textOf({ type, bytes }: Message): string | null {
   if (type === 'd') return 'copy data';
   if (type === 'Q') return bytes.toString('utf8', 5, bytes.length - 1);

@@ -1,5 +1,5 @@
-// The promises P1 to P9 of one account, checked after whatever has happened to it: on the history as it stands, then by two
-// more syncs of the world, which by now is undisturbed and stands still. Knows the contract's tables, and not the code.
+// Checks the promises P1 to P9 of one account after any event: on the present history, then with two more syncs of the
+// world, which now is undisturbed and does not change. It knows the contract's tables, but none of the code.
 import assert, { AssertionError } from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from '../../../src/db/pool.ts';
@@ -11,9 +11,9 @@ import { wholeness } from './wholeness.ts';
 import type { WatermarkReader } from './watermark-reader.ts';
 
 export type SnapshotTruth = {
-  /** Every user of the snapshot, as readers must see them for ever. */
+  /** Every user of the snapshot, as readers must always see them. */
   state: readonly UserRisk[];
-  /** Users who had a level from the snapshot's instant to its publish: whoever clears one of them is wrong. */
+  /** Users who had a level from the snapshot's instant to its publish: clearing one of them is wrong. */
   present: ReadonlySet<string>;
 };
 
@@ -22,20 +22,20 @@ export type AccountUnderTest = {
   /** The pools that the syncs used. */
   pools: readonly Pool[];
   accountId: string;
-  /** Of every snapshot that was published so far; those of the further syncs are added. */
+  /** The truth of every snapshot published so far. Those of the two further syncs are added. */
   truth: Map<number, SnapshotTruth>;
-  /** The world as it stands from now on. */
+  /** The world from now on. */
   world: readonly UserRisk[];
   /** One sync without any fault or manual step. */
   sync(): Promise<{ error: OperatorError | null; snapshotId: number | null }>;
-  /** Has polled since before the first sync. */
+  /** A reader that has polled since before the first sync. */
   reader: Pick<WatermarkReader, 'verify'>;
   /** Everything that was logged, and the texts of errors. */
   logs: readonly string[];
   secrets: readonly string[];
 };
 
-/** Throws one AssertionError that names every promise that is broken, and how. */
+/** Throws one AssertionError that names every broken promise, and how it is broken. */
 export async function assertPromises(account: AccountUnderTest): Promise<void> {
   const broken: string[] = [];
   const { truth } = account;
@@ -115,7 +115,7 @@ async function inexactness(
     const wanted = state.map(row).toSorted();
     const found = rebuilt.map(row).toSorted();
     if (isSame(found, wanted)) continue;
-    // Without their values: user ids are enough to look further.
+    // Without their values: user ids are enough to investigate.
     const idOf = (text: string) => (JSON.parse(text) as string[])[0] ?? '';
     const wrong = [...found.filter((r) => !wanted.includes(r)), ...wanted.filter((r) => !found.includes(r))];
     const users = [...new Set(wrong.map(idOf))];
@@ -126,7 +126,7 @@ async function inexactness(
   return problems;
 }
 
-/** A snapshot as readers see it, in the words of the API. */
+/** A snapshot as readers see it, with the API's field names. */
 export async function rebuild(pool: Pool, snapshotId: number): Promise<UserRisk[]> {
   const { rows } = await pool.query<UserRisk>(
     `select user_id, email, name, max_risk_level, event_count,
@@ -199,7 +199,7 @@ async function unbounded({ pools, pool }: AccountUnderTest): Promise<string[]> {
   const problems: string[] = [];
   for (const used of new Set([...pools, pool])) {
     const max = used.options.max ?? 10;
-    // A heartbeat may still be on its way.
+    // A heartbeat may still be under way.
     for (let look = 0; look < 50 && used.idleCount < used.totalCount; look++) await sleep(20);
     if (used.totalCount > max) problems.push(`${used.totalCount} connections, of ${max}`);
     if (used.idleCount < used.totalCount) problems.push('connections were not given back to the pool');

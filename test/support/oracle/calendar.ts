@@ -1,4 +1,4 @@
-// Days and hours of a time zone for an oracle: asked of ICU, which has a time zone database of its own.
+// Days and hours of a time zone for an oracle. They come from ICU, which has its own time zone database.
 const MINUTE = 60_000_000n;
 export const HOUR = 60n * MINUTE;
 
@@ -24,7 +24,7 @@ export function createCalendar(zone: string) {
 
   const dayOf = (at: bigint) => partsOf(at).day;
 
-  /** The first instant whose local date is not before the day: found by halving, whatever clocks do. */
+  /** The first instant with a local date not before the day. Found by halving, so clock changes do not matter. */
   function startOf(day: string): bigint {
     const known = starts.get(day);
     if (known !== undefined) return known;
@@ -47,7 +47,7 @@ export function createCalendar(zone: string) {
   return {
     zone,
     dayOf,
-    /** Every day from the one of `first` to the one of `last`. */
+    /** Every day from the day of `first` to the day of `last`. */
     days(first: bigint, last: bigint): { day: string; from: bigint; to: bigint }[] {
       const days = [];
       for (let day = dayOf(first); day <= dayOf(last); day = next(day))

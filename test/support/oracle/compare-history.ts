@@ -1,4 +1,4 @@
-// Holds the history of one account in the database against the oracle's, row for row.
+// Compares the history of one account in the database with the oracle's, row for row.
 import { AssertionError } from 'node:assert/strict';
 import type { Pool } from '../../../src/db/pool.ts';
 import type { Oracle, SnapshotRecord, UserState } from './oracle.ts';
@@ -6,7 +6,9 @@ import type { Oracle, SnapshotRecord, UserState } from './oracle.ts';
 type Row = readonly unknown[];
 const LEVELS = ['low', 'medium', 'high'] as const;
 
-/** Every snapshot rebuilt, the counts, the current state, the three histories. `instants` 'all' asks for every instant. */
+/**
+ * Every rebuilt snapshot, the counts, the current state, the three histories. `instants` 'all' checks every instant.
+ */
 export async function compareHistory(
   pool: Pool,
   accountId: string,
@@ -112,7 +114,7 @@ const AS_OF = `select i.at, r.user_id, r.max_risk_level, r.event_count, ${us('r.
   from unnest($2::bigint[]) i(at)
   cross join lateral risk_bi.users_as_of($1, 'epoch'::timestamptz + i.at * interval '1 microsecond') r`;
 
-/** bigint and timestamps arrive as text. */
+/** bigint and timestamps come as text. */
 const str = (value: bigint | number | null) => (value === null ? null : String(value));
 
 function usersOf({ snapshotId, state }: SnapshotRecord): Row[] {
@@ -159,7 +161,10 @@ function asOfRows(at: bigint, { snapshotId, at: observedAt, state }: SnapshotRec
 
 type Probe = { at: bigint; snapshot: SnapshotRecord | undefined };
 
-/** Around each of the newest snapshots: at it, a microsecond before, halfway to the next, an hour after the last. */
+/**
+ * Around each of the newest snapshots: at its instant, a microsecond before, halfway to the next, an hour after the
+ * last.
+ */
 function probesOf(snapshots: readonly SnapshotRecord[], newest: number): Probe[] {
   const start = Math.max(0, snapshots.length - newest);
   return snapshots.slice(start).flatMap((snapshot, index) => {

@@ -1,4 +1,5 @@
-// Queries that return a row for everything that no history may hold. Each returns account_key, and none knows the product.
+// Queries that return a row for everything that no history may hold. Each returns account_key. They share nothing with
+// src/.
 
 /** What is wrong, and the query that finds it. */
 export const HISTORY_DEFECTS: Record<string, string> = {

@@ -1,9 +1,10 @@
-// What a walk changes, found the plain way: over Maps of whole records, kept until the end. Shares no code with the program.
+// What a walk changes, found in the simplest way: Maps of whole records, kept until the end. It shares no code with the
+// program.
 import type { RiskLevel } from '../../../src/user-risk.ts';
 
 export type Instant = bigint | 'infinity' | '-infinity';
 
-/** A user as the history holds them; `level` is null for one who is cleared. */
+/** A user as the history holds them; `level` is null for a cleared user. */
 export type Known = Contents & { userId: string; key: number; isAbsent: boolean };
 export type Contents = {
   level: RiskLevel | null;
@@ -14,21 +15,21 @@ export type Contents = {
   name: string | null;
 };
 
-/** What a record says. Contents are null for a rejected one, the id where it cannot be read. */
+/** What a record says. The contents of a rejected record are null, and so is a user id that cannot be read. */
 export type Heard = { userId: string | null; contents: Contents | null };
 
 export type Outcome = 'level' | 'no_level' | 'reset' | 'not_found' | 'unreadable';
 export type Decision = 'nobody' | 'gone' | 'absent_twice' | 'everybody' | 'mass_clear';
 export type Ruling = {
   decision: Decision;
-  /** By user id: what the own record of a missing user said. */
+  /** What a missing user's own record said, by user id. */
   answers: ReadonlyMap<string, { outcome: Outcome; resetAt: bigint | null }>;
   absentTwice: ReadonlySet<string>;
 };
 
-/** One user that the publish changes. Null: it says nothing. */
+/** One user that the publish changes. Null: no value. */
 export type Changed = {
-  /** 0 for a user who is new: which key they get is another question. */
+  /** 0 for a new user. Which key a new user gets is checked elsewhere. */
   key: number;
   isNew: boolean;
   isMissing: boolean;
@@ -84,11 +85,11 @@ export function naiveComparison(known: readonly Known[]) {
         acceptedBoth: now.accepted.intersection(earlier).size,
       };
     },
-    /** Of the accepted records the last three, the newest first. */
+    /** The last three accepted records, newest first. */
     lastMet: () => order.slice(-3).toReversed(),
     missing,
 
-    /** By user id what changes, and how the account stands afterwards. */
+    /** What changes, by user id, and the state of the account afterwards. */
     publish({ decision, answers, absentTwice }: Ruling) {
       const changes = new Map<string, Changed>();
       const after = new Map(known.map((user): [string, Contents] => [user.userId, { ...user }]));
@@ -131,7 +132,7 @@ export function naiveComparison(known: readonly Known[]) {
             (decision === 'gone' && isGone) ||
             (decision === 'absent_twice' && absentTwice.has(userId)));
         if (isCleared) after.set(userId, { ...after.get(userId)!, level: null });
-        // Nothing new of somebody who has been absent before.
+        // Nothing new about a user who was already absent.
         if (!isCleared && answer === undefined && isAbsent) continue;
         changes.set(userId, {
           key,

@@ -1,4 +1,5 @@
-// The oracle's reading of what absent users' own records said, and of who may be cleared on it. From docs/design alone.
+// The oracle's reading of absent users' own records, and of which users may be cleared because of them. Written from
+// docs/design alone.
 
 export type SeenLookup = {
   userId: string;
@@ -12,7 +13,7 @@ export type SeenLookup = {
 
 export type Gone = { reason: 'reset' | 'absent'; resetAt: bigint | null };
 export type Confirmation =
-  /** answered: those who were asked, whatever their record said, if it said anything that counts. */
+  /** answered: users who were asked, and whose record counts, whatever it said. */
   | { kind: 'asked'; stillThere: Set<string>; gone: Map<string, Gone>; answered: Set<string> }
   | { kind: 'walks' }
   | { kind: 'later' };
@@ -41,7 +42,8 @@ export function confirmationOf(run: AbsentRun): Confirmation {
   const isProof = (lookup: SeenLookup) => isMet(lookup) && isLevel(lookup, run);
   const firstProof = run.lookups.findIndex(isProof);
   if (firstProof < 0) {
-    // Records can be asked, and show no level; or they are refused, or are no records. Only what does not come may come later.
+    // Records can be asked but show no level, or they are refused, or they are not records: walks decide. Only after no
+    // answer may one come later.
     const isOutage = run.lookups.some((lookup) => lookup.said === 'unanswered');
     return { kind: isOutage ? 'later' : 'walks' };
   }
@@ -52,7 +54,8 @@ export function confirmationOf(run: AbsentRun): Confirmation {
     if (index < firstProof) throw new Error('somebody was asked before the control');
     const isSilent = typeof said === 'string' && said !== 'unknown';
     const shows = isLevel(lookup, run);
-    // Between two proofs that lookups work, silence is that of one record, and a record without a level is one.
+    // Between two proofs that lookups work, one silent record says something only about itself, and a record without a
+    // level counts.
     if (!shows && index > lastProof) continue;
     asked.answered.add(userId);
     if (shows) asked.stillThere.add(userId);
@@ -68,7 +71,7 @@ function isLevel(lookup: SeenLookup, run: AbsentRun): boolean {
   return typeof lookup.said !== 'string' && lookup.said.riskLevel !== null && resetOf(lookup, run) === null;
 }
 
-/** Microseconds of a reset that is not older than any event known. */
+/** Microseconds of a reset that is not older than any known event. */
 function resetOf({ userId, said }: SeenLookup, run: AbsentRun): bigint | null {
   if (typeof said === 'string' || said.lastResetTime === null) return null;
   const reset = nanosOf(said.lastResetTime);
@@ -79,7 +82,7 @@ function resetOf({ userId, said }: SeenLookup, run: AbsentRun): bigint | null {
   return events.every((event) => event <= reset) ? reset / 1000n : null;
 }
 
-/** Since 1970; RFC 3339 with up to nine digits. */
+/** Nanoseconds since 1970, from RFC 3339 with up to nine digits. */
 function nanosOf(text: string): bigint {
   const match = /^(.{19})(?:\.(\d{1,9}))?(.*)$/.exec(text);
   if (match === null) throw new Error('the oracle cannot read an instant');

@@ -1,4 +1,5 @@
-// The oracle's reading of what was served: who was met, and whether the walk can be trusted. From docs/design alone.
+// The oracle's reading of what was served: which users were met, and whether the walk can be trusted. Written from
+// docs/design alone.
 import type { RiskLevel } from '../../../src/user-risk.ts';
 
 export type ServedRecord =
@@ -12,22 +13,22 @@ export type ServedRecord =
       /** Microseconds since 1970. */
       lastEvent: bigint;
     }
-  /** userId null: it does not say of whom it speaks. */
+  /** userId null: the record has no readable user. */
   | { kind: 'rejected'; userId: string | null };
 export type GoodRecord = Extract<ServedRecord, { kind: 'good' }>;
 
 export type ServedPage = { reading: number; page: number; total: number | null; records: ServedRecord[] };
 
 export type Served = {
-  /** Rejected ones included. */
+  /** Includes rejected records. */
   records: number;
   tooManyRejected: boolean;
   complete: boolean;
-  /** Records that do not say of whom they speak. */
+  /** Records without a readable user. */
   unreadable: number;
-  /** Of several records of a user the one read last. */
+  /** The record of each user that was read last. */
   lastRead: Map<string, GoodRecord>;
-  /** Users of rejected records included. */
+  /** Includes the users of rejected records. */
   met: Set<string>;
 };
 
@@ -63,7 +64,7 @@ export function judgeServed(pages: readonly ServedPage[]): Served {
 
 const PAGE_LIMITS = [10, 20, 25, 30, 50, 100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000];
 
-/** One reading in which nothing moved; or several that agree, and have met as many as the last one promised. */
+/** One reading in which nothing moved; or several that agree, and met as many users as the last one stated. */
 function nothingMoved(pages: readonly ServedPage[]): boolean {
   const last = pages.at(-1)?.reading ?? 0;
   const users = (wanted: (reading: number) => boolean) =>
@@ -71,13 +72,13 @@ function nothingMoved(pages: readonly ServedPage[]): boolean {
   const thisTime = users((reading) => reading === last);
   const distinct = new Set(thisTime);
   const ofLast = pages.filter((page) => page.reading === last);
-  // A reading that met few of those who are there proves nothing.
+  // A reading that met few of the users proves nothing.
   if (2 * distinct.size < new Set(users(() => true)).size) return false;
   const totals = [...new Set(ofLast.map((page) => page.total))];
   if (distinct.size === thisTime.length && totals.length <= 1) {
     const [total = null] = totals;
     const answers = ofLast.filter((page) => page.records.length > 0);
-    // As many records as some server puts on a page may be a page of more.
+    // A page with as many records as a known page limit may have been cut off.
     const isWhole =
       new Set(answers.map((page) => page.page)).size <= 1 &&
       answers.every((page) => !PAGE_LIMITS.includes(page.records.length));
@@ -87,7 +88,7 @@ function nothingMoved(pages: readonly ServedPage[]): boolean {
   const earlier = new Set(users((reading) => reading < last));
   const onlyThis = [...distinct].filter((userId) => !earlier.has(userId)).length;
   const both = distinct.size - onlyThis;
-  // Chapman: how many there are, less those that were met.
+  // Chapman's estimate of all users, minus the users who were met.
   const there = ((earlier.size + 1) * (distinct.size + 1)) / (both + 1) - 1;
   const everybody = earlier.size + onlyThis;
   return there - everybody < 0.05 && everybody >= (ofLast[0]?.total ?? 0);

@@ -1,5 +1,5 @@
-// What the history of one account must be, worked out from docs/design alone and a second time: plain loops over maps,
-// no SQL, nothing of src/ but types. Fed with what each run was served, in the order in which it was read.
+// What the history of one account must be, computed a second time from docs/design alone: plain loops over maps, no
+// SQL, and nothing of src/ except types. Its input is what each run was served, in the order in which it was read.
 import type { RiskLevel } from '../../../src/user-risk.ts';
 import { confirmationOf, type Confirmation, type Gone, type SeenLookup } from './oracle-absence.ts';
 import { judgeServed, type GoodRecord, type Served, type ServedPage } from './oracle-verdict.ts';
@@ -29,7 +29,7 @@ export type Counts = {
 export type Plan = {
   at: bigint;
   verdict: 'complete' | 'partial';
-  /** Of a run that publishes and fails all the same. */
+  /** The error of a run that publishes and still fails. */
   errorCode: 'MASS_CLEAR' | 'CLEAR_PENDING' | null;
   lastRead: Map<string, GoodRecord>;
   met: Set<string>;
@@ -38,7 +38,7 @@ export type Plan = {
   cleared: Map<string, Gone>;
   counts: Counts;
 };
-/** errorCode null: whatever the API's refusal is called. */
+/** errorCode null: any code of an API refusal. */
 export type Forecast =
   | { kind: 'published'; plan: Plan }
   | { kind: 'failed'; errorCode: string | null; met: Set<string> };
@@ -105,7 +105,7 @@ export function createOracle() {
   const identities: IdentityPeriod[] = [];
   const activity: Activity[] = [];
   const snapshots: SnapshotRecord[] = [];
-  /** The snapshot at which a user's own record last showed a level, though the walk lacked them. */
+  /** The snapshot at which a user's own record last showed a level although the walk missed the user. */
   const insisted = new Map<string, bigint>();
 
   /** How the run must end. Changes nothing. */
@@ -142,7 +142,7 @@ export function createOracle() {
     return { kind: 'published', plan: { ...plan, counts: count(plan, present.length) } };
   }
 
-  /** Who of the missing is cleared, and why; or that they are too many; and whether some are left of whom nothing is known. */
+  /** Which missing users are cleared, and why; whether they are too many; and whether some are still unknown. */
   function decide(facts: {
     run: ServedRun;
     served: Served;
@@ -157,7 +157,7 @@ export function createOracle() {
     const known = confirmation.kind === 'asked' ? confirmation.stillThere.size + confirmation.gone.size : 0;
     const undecided = { isMass: false, isOpen: known < missing.length, cleared: nobody };
     if (served.unreadable > 0) return undecided;
-    // After a complete walk whoever is missing is taken for gone until their record says otherwise.
+    // After a complete walk, a missing user counts as gone until the user's own record says otherwise.
     const candidates =
       confirmation.kind === 'later'
         ? 0
@@ -174,7 +174,8 @@ export function createOracle() {
     if (confirmation.kind === 'later' || !served.complete) return undecided;
     const byWalks = { isMass: false, isOpen: false };
     if (isMany || served.records === 0) return { ...byWalks, cleared: absent(missing) };
-    // This complete walk and the one before must both lack the user, and both after their record last spoke for them.
+    // This complete walk and the one before must both miss the user, and both after the user's record last showed a
+    // level.
     const before = snapshots.findLast(({ verdict }) => verdict === 'complete')?.at;
     const twice = missing.filter((userId) => {
       const since = users.get(userId)?.absentSince ?? null;
@@ -207,7 +208,7 @@ export function createOracle() {
     };
   }
 
-  /** Takes the plan of `foresee` for done. */
+  /** Records the plan of `foresee` as published. */
   function publish(plan: Plan, snapshotId: number): void {
     for (const record of plan.lastRead.values()) meet(record, plan.at, snapshotId);
     for (const userId of plan.met) change(userId, { absentSince: null }, snapshotId);
@@ -224,7 +225,7 @@ export function createOracle() {
     });
   }
 
-  /** A row is written, and stamped, only when something in it changes. */
+  /** A row is written and stamped only when a value in it changes. */
   function change(userId: string, values: Partial<UserState>, snapshotId: number): void {
     const before = users.get(userId);
     if (before === undefined) return;

@@ -1,4 +1,5 @@
-// The answers to integrations/sql, worked out from what the oracle says of the views: filters, joins and sums in plain loops.
+// The answers to integrations/sql, computed from the oracle's rows of the views: filters, joins and sums in plain
+// loops.
 import type { Calendar } from './calendar.ts';
 import { expectedComparison, type Past, type Row } from './reporting-oracle.ts';
 
@@ -156,12 +157,12 @@ function mondayOf(day: string): string {
   return at.toISOString().slice(0, 10);
 }
 
-/** Between the two in the middle, as percentile_cont has it. */
+/** Interpolates between the two values in the middle, as percentile_cont does. */
 function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = (sorted.length - 1) / 2;
   return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2;
 }
 
-/** Away from zero at half, as numeric has it. */
+/** Rounds half away from zero, as numeric does. */
 const tenth = (value: number) => (Math.round(value * 10) / 10).toFixed(1);

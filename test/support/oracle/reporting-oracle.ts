@@ -1,5 +1,5 @@
-// What every view and function of risk_bi must say, worked out from the list of published states: plain loops, no SQL, and no
-// code shared with the views. Rows are objects by column; instants are microseconds since 1970 as text, spans likewise.
+// What every view and function of risk_bi must return, computed from the list of published states: plain loops, no SQL,
+// and no code shared with the views. Rows are objects by column; instants and spans are microseconds as text.
 import type { RiskLevel } from '../../../src/user-risk.ts';
 import { HOUR, type Calendar } from './calendar.ts';
 import type { Oracle, SnapshotRecord, UserState } from './oracle.ts';
@@ -30,13 +30,13 @@ export type Period = {
   previous: RiskLevel | null;
   change: string;
   first: SnapshotRecord;
-  /** Of the snapshot after the period. */
+  /** The snapshot after the period. */
   end: SnapshotRecord | null;
   cleared: boolean;
   peak: number;
 };
 
-/** Who was at which level when: neighbours in the list of states compared, user by user. */
+/** Who had which level when: compares successive states, user by user. */
 export function periodsOf(snapshots: readonly SnapshotRecord[]): Period[] {
   const done: Period[] = [];
   const open = new Map<string, Period>();
@@ -104,7 +104,7 @@ function levelsOf({ state }: SnapshotRecord) {
   });
 }
 
-/** `now` is the database's. Views without days or hours are the same in every calendar. */
+/** `now` is the database's now. Views without days or hours are the same in every calendar. */
 export function expectedViews(
   pasts: readonly Past[],
   calendar: Calendar,
@@ -301,7 +301,7 @@ function changesOf(periods: readonly Period[]) {
   ]);
 }
 
-/** Why somebody was cleared is not in the states. */
+/** The states do not say why a user was cleared. */
 function endReason(oracle: Oracle, p: Period): string | null {
   if (p.end === null) return null;
   if (!p.cleared) return 'changed';

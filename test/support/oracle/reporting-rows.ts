@@ -1,10 +1,11 @@
-// Rows of risk_bi as an oracle writes them: objects by column, instants and spans as microseconds in text, dates as text.
+// Rows of risk_bi as an oracle writes them: objects by column, instants and spans as microseconds in text, dates as
+// text.
 import type { PoolClient } from '../../../src/db/pool.ts';
 import type { Row } from './reporting-oracle.ts';
 
 type Column = { column_name: string; data_type: string };
 
-/** All rows of a view, or those that a condition chooses. `call`: a function with the columns of the view. */
+/** All rows of a view, or those that meet a condition. `call`: a function with the view's columns. */
 export async function readView(
   client: PoolClient,
   view: string,
@@ -35,7 +36,7 @@ const TYPES: Record<number, string> = {
   1186: 'interval',
 };
 
-/** Rows of a whole query, which is read as a subquery: BI tools do so. */
+/** The rows of a query that is read as a subquery, because BI tools do that. */
 export async function readQuery(client: PoolClient, sql: string): Promise<Row[]> {
   const { fields } = await client.query(`select * from (\n${sql}\n) q limit 0`);
   const columns = fields.map(({ name, dataTypeID }) => ({
@@ -63,7 +64,7 @@ function spelled(name: string, type: string): string {
   return type === 'date' ? `"${name}"::text` : `"${name}"`;
 }
 
-/** Both as sorted lines, those that differ first; null: the same. */
+/** Both as sorted lines, with different lines first; null: they are equal. */
 export function difference(actual: readonly Row[], expected: readonly Row[]): string | null {
   const line = (row: Row) => JSON.stringify(Object.entries(row).toSorted(([a], [b]) => (a < b ? -1 : 1)));
   const found = actual.map(line).toSorted();

@@ -1,5 +1,5 @@
-// A warehouse feed in small: remembers the highest snapshot_id it has seen of each table, asks for what is above it, and
-// keeps the newest version of each row. If P4 holds, what it keeps is the table.
+// A small warehouse feed: it remembers the highest snapshot_id of each table, asks for rows above it, and keeps the
+// newest version of each row. If P4 holds, these rows equal the table.
 import assert from 'node:assert/strict';
 import type { Pool } from '../../../src/db/pool.ts';
 
@@ -17,12 +17,12 @@ export type WatermarkReader = {
   poll(): Promise<void>;
   /** Polls without a pause until `work` has ended. */
   pollDuring<T>(work: Promise<T>): Promise<T>;
-  /** Polls once more, and asserts that what was gathered is what the tables hold. */
+  /** Polls once more, and asserts that the collected rows equal the tables. */
   verify(): Promise<void>;
   polls(): number;
 };
 
-/** Of every account, or of one. */
+/** For one account, or for all. */
 export function createWatermarkReader(pool: Pool, accountId?: string): WatermarkReader {
   const copies = new Map(TABLES.map((table) => [table, { highest: 0, rows: new Map<string, string>() }]));
   let polls = 0;
@@ -51,7 +51,7 @@ export function createWatermarkReader(pool: Pool, accountId?: string): Watermark
     async pollDuring(work) {
       let over = false;
       const ended = work.finally(() => (over = true));
-      // Whoever awaits `ended` below hears of a failure; until then it is not an unhandled one.
+      // The caller who awaits `ended` below gets the failure. Until then it must not count as unhandled.
       ended.catch(() => undefined);
       while (!over) await poll();
       return ended;

@@ -1,5 +1,5 @@
-// P1 as the tables show it: every snapshot has its run and whole counts, the current state is the newest snapshot rebuilt,
-// and the histories hold nothing that they may not hold.
+// P1 as the tables show it: every snapshot has its run and complete counts, the current state equals the newest
+// snapshot rebuilt, and the histories hold nothing that they must not hold.
 import type { Pool } from '../../../src/db/pool.ts';
 import { HISTORY_DEFECTS } from './history-defects.ts';
 
@@ -7,7 +7,7 @@ type Row = Record<string, unknown>;
 
 const ACCOUNT = 'join risk.accounts a using (account_key) where a.account_id = $1';
 
-/** What is wrong with the account's history by itself: one line each. */
+/** What is wrong with the account's own history: one line each. */
 export async function wholeness(pool: Pool, accountId: string): Promise<string[]> {
   const ask = async (text: string) => (await pool.query<Row>(text, [accountId])).rows;
   const rows =
@@ -39,7 +39,7 @@ export async function wholeness(pool: Pool, accountId: string): Promise<string[]
   const problems = rows.map((row) => String(row['problem']));
   if (!isSame(current, rebuilt.rows)) problems.push('the current state is not the newest snapshot rebuilt');
   for (const [defect, query] of Object.entries(HISTORY_DEFECTS)) {
-    // What is left over is P6, and the order of snapshots P4.
+    // Leftovers belong to P6, and the order of snapshots to P4.
     if (/^(a lease|snapshots whose order)/.test(defect)) continue;
     if ((await ask(`select from (${query}) d ${ACCOUNT} limit 1`)).length > 0) problems.push(defect);
   }

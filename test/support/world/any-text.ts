@@ -1,7 +1,7 @@
-// Text of any characters. fast-check's own `binary` unit takes a second of every process that makes one: it lists all of Unicode.
+// Text of any characters. fast-check's own `binary` unit costs each process a second, because it lists all of Unicode.
 import fc from 'fast-check';
 
-/** As often of one byte in UTF-8 as of two, three (on both sides of the surrogates) and four. */
+/** Characters of one, two, three (on both sides of the surrogates) and four bytes in UTF-8, equally often. */
 const character = fc
   .oneof(
     fc.integer({ min: 0, max: 0x7f }),

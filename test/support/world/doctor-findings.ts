@@ -1,9 +1,9 @@
-// What the tests of `doctor` say of its lines.
+// Assertions of the `doctor` tests about its lines.
 import assert from 'node:assert/strict';
 import { CHECKS } from '../../../src/commands/doctor/lines.ts';
 import type { Diagnosis } from './doctor-patient.ts';
 
-/** The checks that are neither ok nor, because the server of the tests works without fsync, `settings`. */
+/** The checks that are not ok, except `settings`, because the tests' server runs without fsync. */
 export const troubles = ({ lines }: Diagnosis): string[] =>
   lines
     .filter(
@@ -15,7 +15,7 @@ export const troubles = ({ lines }: Diagnosis): string[] =>
 export const skippedAfter = (check: (typeof CHECKS)[number]): string[] =>
   CHECKS.slice(CHECKS.indexOf(check) + 1).map((name) => `${name} skipped`);
 
-/** A finding alone decides the exit code and nothing else is touched. */
+/** This finding alone decides the exit code, and no other check is affected. */
 export function assertOnly(
   diagnosis: Diagnosis,
   expected: { check: string; status: string; code: number; found: RegExp; mend: RegExp },

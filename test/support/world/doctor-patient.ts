@@ -1,4 +1,4 @@
-// An account that is well in every way: simulated API, a database of its own, one sync; and `doctor` as people start it.
+// A healthy account: simulated API, its own database, one sync; and `doctor` as people start it.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -32,12 +32,12 @@ export type Diagnosis = {
 export type Patient = {
   simulator: Simulator;
   databaseUrl: string;
-  /** Empty; `.env` is read from here. */
+  /** An empty folder; `.env` is read from it. */
   folder: string;
   env: Record<string, string>;
   sql(text: string, values?: unknown[]): Promise<void>;
   sync(env?: Record<string, string>): Promise<void>;
-  /** A variable that is empty counts as unset. */
+  /** An empty variable counts as unset. */
   doctor(env?: Record<string, string>, args?: readonly string[]): Promise<Diagnosis>;
 };
 
@@ -57,7 +57,7 @@ export async function patient(
   const { auth, synced = true, ...rest } = options;
   const folder = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-doctor-'));
   const database = await (synced ? cloneTemplate() : createTestDatabase());
-  // It stands still: what moves between two questions is not what these tests are about.
+  // The world stands still: these tests are not about changes between two questions.
   const now = new Date();
   const simulator = await startSimulator({
     worlds: world,
@@ -112,7 +112,7 @@ export async function patient(
   return self;
 }
 
-/** No secret, no email, and no name of a user. */
+/** The output holds no secret, no email, and no name of a user. */
 export function assertDiscreet({ stdout, stderr }: { stdout: string; stderr: string }): void {
   const said = stdout + stderr;
   assert.ok(!said.includes(AUTH.token) && !said.includes(AUTH.key), 'a secret was printed');

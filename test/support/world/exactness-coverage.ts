@@ -1,4 +1,5 @@
-// What the random worlds of the exactness test have met. A property that never meets a case proves nothing about it.
+// The cases that the random worlds of the exactness test have met. A property that never meets a case proves nothing
+// about it.
 import assert from 'node:assert/strict';
 import type { Forecast, Oracle, Plan, ServedRun } from '../oracle/oracle.ts';
 import type { Serving } from './random-serving.ts';
@@ -59,7 +60,7 @@ export function createCoverage() {
     if (when) seen.set(what, (seen.get(what) ?? 0) + 1);
   };
 
-  /** To be told before the oracle takes the run for done. */
+  /** Called before the oracle records the run. */
   function ran({
     expected,
     run,

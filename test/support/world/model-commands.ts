@@ -1,5 +1,5 @@
-// Commands of the model-based test: what may happen to an account between and during runs, and what may be known after each
-// run. The oracle is what the account remembers: what was true when, and what was served.
+// Commands of the model-based test: what may happen to an account between and during runs, and what must be true after
+// each run. The oracle is the account's own memory: what was true when, and what was served.
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { Logger } from '../../../src/logger.ts';
@@ -28,7 +28,7 @@ export type Tally = {
   partial: number;
   failed: number;
   cleared: number;
-  /** Users cleared though they had a level at every instant from observed_at to publish. */
+  /** Users who were cleared although they had a level at every instant from observed_at to publish. */
   falseClears: number;
   /** Complete walks that missed a user who was present throughout. */
   completeAndMissed: number;
@@ -48,7 +48,7 @@ export function emptyTally(): Tally {
   };
 }
 
-/** A present user as the database has it. */
+/** A present user as the database holds them. */
 type Known = Served & { absent: boolean };
 type Model = Record<string, never>;
 type Command = fc.AsyncCommand<Model, Real>;
@@ -63,7 +63,7 @@ export const happening: fc.Arbitrary<Happening> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('rename' as const), who }) },
 );
 
-/** Null all but once in `times`. */
+/** Null, except once in `times`. */
 function seldom<T>(times: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> {
   return fc.oneof({ weight: times - 1, arbitrary: fc.constant(null) }, { weight: 1, arbitrary });
 }
@@ -94,7 +94,7 @@ function syncPlan(confirm: 'lookup' | 'walks'): fc.Arbitrary<SyncPlan> {
       }),
     ),
     downFrom: seldom(12, fc.integer({ min: 1, max: 20 })),
-    // The control is the first: whatever fails from there on is a slip, and not an endpoint that cannot be asked.
+    // The first lookup is the control. A failure after it is a single fault, not an endpoint that cannot be asked.
     lookups: seldom(
       4,
       fc
@@ -103,7 +103,7 @@ function syncPlan(confirm: 'lookup' | 'walks'): fc.Arbitrary<SyncPlan> {
           times: fc.constantFrom(1, Number.POSITIVE_INFINITY),
           mode,
         })
-        // A single record that lies under a control that passes cannot be told from one that does not.
+        // When the control passes, one false record cannot be told from a true one.
         .map((fault) => (fault.mode === 'blind' ? { ...fault, times: Number.POSITIVE_INFINITY } : fault)),
     ),
     suffers: fc.oneof(
@@ -146,7 +146,7 @@ export function commands(confirm: 'lookup' | 'walks'): fc.Arbitrary<Iterable<Com
   );
 }
 
-/** Between runs. */
+/** Events between runs. */
 class Live implements Command {
   readonly what: Happening[];
   constructor(what: Happening[]) {
@@ -180,7 +180,7 @@ const STILL: SyncPlan = {
   maxPasses: 4,
 };
 
-/** Once the world stands still, one run brings the whole truth; two where records are not asked. */
+/** Once the world stands still, one run brings the whole truth; without lookups, two runs. */
 export async function settle(real: Real): Promise<void> {
   await syncAndCheck(real, STILL);
   if (real.confirm === 'walks') await syncAndCheck(real, STILL);
@@ -211,14 +211,18 @@ async function syncAndCheck(real: Real, plan: SyncPlan): Promise<void> {
   tally[published.verdict]++;
   const served = account.served();
   for (const [userId, record] of served) {
-    assert.deepEqual(known.get(userId), { ...record, absent: false }, 'who was served is there as served');
+    assert.deepEqual(
+      known.get(userId),
+      { ...record, absent: false },
+      'a served user differs from what was served',
+    );
   }
   for (const [userId, { absent, ...state }] of known) {
     if (served.has(userId)) continue;
     const earlier = before.get(userId);
-    assert.ok(earlier !== undefined, 'nobody comes from nowhere');
-    assert.deepEqual(state, servedOf(earlier), 'who was not served stays as they were');
-    assert.ok(absent, 'and is marked absent');
+    assert.ok(earlier !== undefined, 'a user appeared from nowhere');
+    assert.deepEqual(state, servedOf(earlier), 'a user who was not served has changed');
+    assert.ok(absent, 'a user who was not served is not marked absent');
   }
   const cleared = [...before.keys()].filter((userId) => !known.has(userId));
   assert.equal(published.cleared, cleared.length);
@@ -229,7 +233,7 @@ async function syncAndCheck(real: Real, plan: SyncPlan): Promise<void> {
     if (isFalse) tally.falseClears++;
     if (real.confirm === 'lookup') assert.ok(!isFalse, `${userId} was cleared, and had a level all the time`);
     if (real.confirm === 'walks')
-      assert.equal(published.verdict, 'complete', 'a partial walk alone clears nobody');
+      assert.equal(published.verdict, 'complete', 'a partial walk alone cleared a user');
   }
   if (published.verdict === 'complete') {
     const missed = [...truthBefore.keys()].some(
@@ -254,7 +258,7 @@ async function run(real: Real, plan: SyncPlan): Promise<RunResult | 'taken_over'
   });
   let wasCut = false;
   let takenOver = false;
-  // Other accounts are synced beside this one, and the test asks, too.
+  // A separate pool, because other accounts sync in parallel, and the test itself queries.
   const pool = suffers.kind === 'cut_off' ? testPool(named(db.url, accountId)) : db.pool;
   const deps: RunDeps = {
     pool,
@@ -291,14 +295,14 @@ async function run(real: Real, plan: SyncPlan): Promise<RunResult | 'taken_over'
   return 'taken_over';
 }
 
-/** The server knows connections of this URL by that name. */
+/** Gives the connections of this URL a name that the server can see. */
 function named(url: string, name: string): string {
   const named = new URL(url);
   named.searchParams.set('application_name', name);
   return named.href;
 }
 
-/** The lease has run out; another run takes the account over and finishes. */
+/** The lease has expired. Another run takes the account over and finishes. */
 async function takeOver(real: Real): Promise<void> {
   await real.db.pool.query(
     `update risk_internal.leases set heartbeat_at = now() - interval '1 hour', process = ''

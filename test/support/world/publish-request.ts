@@ -1,4 +1,4 @@
-// What a run knows when it comes to publish, made of the parts that a run is made of: for tests that walk or publish by hand.
+// What a run knows when it starts to publish, built from the parts of a run: for tests that walk or publish by hand.
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Pool } from '../../../src/db/pool.ts';
@@ -51,7 +51,7 @@ export type Look = {
   comparison: Comparison;
   /** Compares one answer, and lets it take effect. */
   meet(records: readonly unknown[]): Promise<void>;
-  /** When all has been met: what a complete walk publishes; nobody is cleared unless `over` says so. */
+  /** What a complete walk publishes after all pages. No user is cleared unless `over` says so. */
   request(over?: Partial<PublishRequest>, inputs?: Partial<ChangeInputs>): Promise<PublishRequest>;
 };
 

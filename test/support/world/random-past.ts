@@ -1,5 +1,5 @@
-// Random pasts of several accounts, lived through the real walk and publish, and what an oracle may know of them. Runs happen
-// now, whatever instant their snapshots stand for: their times are moved there afterwards.
+// Random pasts of several accounts that went through the real walk and publish, and what an oracle may know about them.
+// The runs happen now, whatever instant their snapshots stand for. Afterwards their times are moved to that instant.
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { HOUR } from '../oracle/calendar.ts';
@@ -11,7 +11,7 @@ import type { Past, RunFact } from '../oracle/reporting-oracle.ts';
 import { recordAnswers, type ScriptedApi } from '../api/scripted-api.ts';
 import { runSyncOf } from '../stage.ts';
 
-/** Clocks change in Berlin, the Azores (over midnight), New York; and in none of them. */
+/** Near clock changes in Berlin, the Azores (over midnight) and New York. */
 const STARTS = [
   '2025-03-27T05:17:00Z',
   '2025-10-24T21:40:00Z',
@@ -21,7 +21,7 @@ const STARTS = [
 
 const step = fc.record({
   account: fc.constantFrom(0, 0, 0, 1, 1, 2),
-  /** Minutes since the last one: mostly an hour or less, now and then days. */
+  /** Minutes since the last run: mostly an hour or less, sometimes days. */
   wait: fc.oneof(
     { weight: 6, arbitrary: fc.integer({ min: 1, max: 90 }) },
     { weight: 3, arbitrary: fc.integer({ min: 90, max: 1_000 }) },
@@ -30,14 +30,14 @@ const step = fc.record({
   changes: fc.array(change, { maxLength: 6, size: 'max' }),
   serving,
   accept: fc.integer({ min: 0, max: 3 }).map((n) => n === 0),
-  /** Minutes that the run took. */
+  /** How many minutes the run took. */
   took: fc.integer({ min: 1, max: 120 }),
   run: fc.constantFrom('cron' as const, 'cron', 'cron', 'cli', 'abandoned'),
 });
 export const randomPast = fc.record({
   steps: fc.array(step, { minLength: 40, maxLength: 60, size: 'max' }),
 });
-/** States more users than there are, whichever page is asked: never complete. */
+/** States more users than exist, on every page: never complete. */
 const MOVED: Serving = {
   kind: 'moved_total',
   who: 1,
@@ -59,7 +59,7 @@ export type RandomPast =
     ? T & { start: string; confirm: 'lookup' | 'walks'; retiredAfter: number | null }
     : never;
 
-/** A first load in which nobody can tell that it is whole, while somebody is cleared and comes back. */
+/** A first load that cannot be known to be complete, while a user is cleared and returns. */
 const LONG_BASELINE: Step[] = (
   [
     [
@@ -87,7 +87,7 @@ const LONG_BASELINE: Step[] = (
   run: 'cron' as const,
 }));
 
-/** What the nth world has whatever is random: no case is left to luck. `retiredAfter`: hours after the last run. */
+/** What the nth world always has, so that no case depends on chance. `retiredAfter`: hours after the last run. */
 export function circumstances(nth: number): Omit<RandomPast, 'steps'> {
   return {
     start: STARTS[nth % STARTS.length]!,
@@ -96,7 +96,7 @@ export function circumstances(nth: number): Omit<RandomPast, 'steps'> {
   };
 }
 
-/** From the start to the last run. */
+/** Minutes from the start to the last run. */
 export const minutesOf = (steps: readonly Step[]): number =>
   [...LONG_BASELINE, ...steps].reduce((sum, { wait }) => sum + wait, 0);
 
@@ -141,7 +141,7 @@ export async function liveThrough(
     if (expected.kind === 'published') account.oracle.publish(expected.plan, snapshotId!);
     const isAbandoned = run === 'abandoned' && snapshotId === null;
     const slot = observedAt - (observedAt % HOUR);
-    // A slot is run once: what comes after its success was started by hand.
+    // A slot is run once. A run after its success was started by hand.
     const isDone = account.runs.some((r) => r.status === 'succeeded' && r.scheduledFor === slot);
     const byHand = run === 'cli' || isDone;
     const fact = {

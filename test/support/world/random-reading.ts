@@ -1,5 +1,6 @@
-// Random states of an account and what is then read of it: readings that begin again, answers that break off and are asked
-// again, that are read side by side and take effect in another order. Few users and few values, so that they meet often.
+// Random states of an account, and what is then read: readings that begin again, answers that break off and are
+// requested again, answers that are read in parallel and take effect in another order. Few users and few values, so
+// that they often collide.
 import fc from 'fast-check';
 import type { RiskLevel } from '../../../src/user-risk.ts';
 import type {
@@ -15,9 +16,9 @@ import { spell, uuidOf } from './random-world.ts';
 
 export type Answer = {
   records: readonly { raw: unknown; heard: Heard }[];
-  /** So many records were read by an attempt that broke off; null: there was none. */
+  /** How many records a broken-off attempt had read; null: there was no such attempt. */
   brokeAfter: number | null;
-  /** Smaller ones take effect first. */
+  /** Answers with a smaller turn take effect first. */
   turn: number;
 };
 export type Step =
@@ -98,7 +99,7 @@ function recordOf({ who, isUpper, says, contents, how }: Draft, users: readonly 
     max_risk_level: said.level,
     event_count: said.eventCount,
     last_event: spell({ micros: lastEvent as bigint, spelling: how }),
-    // Null and left out mean the same.
+    // Null and a missing field mean the same.
     ...(email === null && how % 2 === 0 ? {} : { email }),
     ...(name === null && how % 3 === 0 ? {} : { name }),
     ...(how % 5 === 0 ? { something_new: how } : {}),
@@ -147,7 +148,7 @@ export const story: fc.Arbitrary<Story> = fc
   })
   .map(({ known, spare, steps, ruling }) => ({
     known,
-    // Keys that were given to users who are erased by now.
+    // Keys of users who have been erased.
     lastUserKey: (known.at(-1)?.key ?? 0) + spare,
     steps: [
       { kind: 'begin' },

@@ -1,4 +1,4 @@
-// How one run is served: the account as it is, or a list that moves while it is read, loses somebody, holds records that
+// How one run is served: the account unchanged, or a list that moves while it is read, loses a user, holds records that
 // cannot be accepted, states no total, is empty, or breaks off.
 import fc from 'fast-check';
 import type { RiskLevel } from '../../../src/user-risk.ts';
@@ -41,7 +41,7 @@ export type Serving = {
   rotate: number;
   upperCase: boolean;
   lookups: Listing['records']['mode'];
-  /** How the own record of somebody without a level looks. */
+  /** How the record of a user without a level looks. */
   goneAs: (typeof GONE_AS)[number];
 };
 
@@ -90,7 +90,7 @@ export const serving: fc.Arbitrary<Serving> = fc.record({
   goneAs: fc.constantFrom(...GONE_AS),
 });
 
-/** What a served record means, by its JSON: the oracle is told, it does not validate. */
+/** The meaning of each served record, by its JSON. The oracle is told the meaning; it does not validate. */
 export type Meanings = Map<string, ServedRecord>;
 
 export function listingOf(world: World, how: Serving, meanings: Meanings): Listing {
@@ -121,12 +121,12 @@ export function listingOf(world: World, how: Serving, meanings: Meanings): Listi
     case 'hidden':
       return listing;
     case 'no_totals':
-      // What changes between two readings is no reason to distrust them: the last read wins.
+      // A change between two readings is no reason to distrust them: the last one read wins.
       return { ...listing, readings: [all, at < 0 ? all : all.with(at, again[0])], total: null };
     case 'no_totals_moving':
       return { ...listing, readings: [without, all.slice(1)], total: null };
     case 'no_totals_unreadable': {
-      // Somebody's record was unreadable in the first reading, and nobody's in the second.
+      // A user's record was unreadable in the first reading, and missing in the second.
       const first = replaced(unreadable(chosen, how, meanings));
       return { ...listing, readings: [first, without], total: null };
     }
@@ -140,10 +140,10 @@ export function listingOf(world: World, how: Serving, meanings: Meanings): Listi
     case 'lost':
       return { ...listing, readings: [without] };
     case 'drift':
-      // Every total agrees: one user is read twice and another not at all.
+      // Every total agrees: one user is read twice, and another not at all.
       return { ...listing, readings: [all.length < 2 ? all : [...all.slice(1), ...again]] };
     case 'moved_total':
-      // Too high at first or too high at last.
+      // Too high at first, or too high at the end.
       return how.who % 2 === 0
         ? { ...listing, movedTotal: { fromPage: 2, total: all.length + 1 } }
         : { ...listing, total: all.length + 1, movedTotal: { fromPage: 2, total: all.length } };
@@ -170,7 +170,7 @@ export function listingOf(world: World, how: Serving, meanings: Meanings): Listi
   }
 }
 
-/** A record is best rejected where its user was lost in the run before. */
+/** Prefer to reject the record of a user who was lost in the run before. */
 function chosenOf(world: World, people: readonly Person[], how: Serving): Person | undefined {
   const lost = how.kind === 'rejected' && world.lost?.present === true ? world.lost : undefined;
   const chosen = lost ?? people[how.who % Math.max(1, people.length)];
@@ -185,7 +185,7 @@ const STRANGER = {
   present: true,
 } as const;
 
-/** The answers as the oracle takes them. */
+/** The answers in the oracle's form. */
 export function understood(pages: readonly Answer[], meanings: Meanings): ServedPage[] {
   return pages.map((page) => ({
     ...page,
@@ -251,7 +251,7 @@ function rawOf(person: Person) {
   };
 }
 
-/** Everybody in the world has one, served or not. */
+/** Every user in the world has an own record, served or not. */
 function ownRecord(world: World, userId: string, { goneAs }: Serving): unknown {
   const person = world.people.find((one) => one.userId === userId);
   if (person === undefined) return null;
@@ -278,7 +278,7 @@ function ownRecord(world: World, userId: string, { goneAs }: Serving): unknown {
   }
 }
 
-/** Within the years that a date-time can have. */
+/** Limits to the years that a date-time can have. */
 function clamped(micros: bigint): bigint {
   const [low, high] = [-62_135_596_800_000_000n, 253_402_300_798_000_000n];
   return micros < low ? low : micros > high ? high : micros;

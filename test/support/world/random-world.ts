@@ -1,5 +1,5 @@
-// Random accounts over time: who has a level, and what happens to them between two runs. The values are those that
-// hurt: text that COPY must escape, microseconds, the same instant under another offset.
+// Random accounts over time: who has a level, and what happens between two runs. The values are difficult ones: text
+// that COPY must escape, microseconds, the same instant with another offset.
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import type { RiskLevel } from '../../../src/user-risk.ts';
@@ -15,14 +15,14 @@ export type Person = {
   lastEvent: Instant;
   present: boolean;
 };
-/** `micros` since 1970; `spelling` chooses among the texts that mean the same instant. */
+/** `micros` since 1970; `spelling` chooses one of the texts for the same instant. */
 export type Instant = { micros: bigint; spelling: number };
 export type World = {
   name: string;
   people: Person[];
-  /** Whom the run before did not serve, though there. */
+  /** The present user whom the last run did not serve. */
   lost: Person | undefined;
-  /** Whom the summary leaves out run after run, though there. */
+  /** The present user whom the summary omits in every run. */
   hidden?: Person | undefined;
 };
 
@@ -104,7 +104,7 @@ function kind<T extends object>(name: Change['kind'], fields: { [K in keyof T]: 
   return fc.record({ kind: fc.constant(name), ...fields });
 }
 
-/** Lets one thing happen. Whoever it would happen to may not be there: then nothing does. */
+/** Lets one thing happen, or nothing if its user does not exist. */
 export function apply(world: World, what: Change): void {
   if (what.kind === 'appear') {
     for (const person of what.people) {
@@ -135,7 +135,7 @@ export function presentOf(world: World): Person[] {
   return world.people.filter((person) => person.present);
 }
 
-/** Random order, so that keys do not rise with time. */
+/** In random order, so that keys do not rise with time. */
 export function uuidOf(seed: string): string {
   const hex = createHash('sha256').update(seed).digest('hex');
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join(
@@ -145,7 +145,7 @@ export function uuidOf(seed: string): string {
 
 const OFFSETS = ['Z', 'z', '+00:00', '-00:00', '+05:30', '-11:00', '+14:00', '-03:45'];
 
-/** RFC 3339 text of the instant, whichever way the spelling chooses. */
+/** The instant as RFC 3339 text, in the form that the spelling chooses. */
 export function spell({ micros, spelling }: Instant): string {
   const offset = OFFSETS[spelling % OFFSETS.length] ?? 'Z';
   const minutes = /^[+-]/.test(offset) ? Number(offset.slice(1, 3)) * 60 + Number(offset.slice(4)) : 0;
@@ -154,7 +154,7 @@ export function spell({ micros, spelling }: Instant): string {
   const fraction = ((local % 1_000_000n) + 1_000_000n) % 1_000_000n;
   const seconds = new Date(Number((local - fraction) / 1000n)).toISOString().slice(0, 19);
   const digits = String(fraction).padStart(6, '0');
-  // Nanoseconds below half a microsecond do not change what Postgres keeps.
+  // Nanoseconds below half a microsecond do not change what Postgres stores.
   const style = Math.floor(spelling / OFFSETS.length) % 3;
   const shown = style === 0 ? digits.replace(/0+$/, '') : style === 1 ? digits : `${digits}421`;
   return `${seconds}${shown === '' ? '' : `.${shown}`}${atEdge ? 'Z' : offset}`;

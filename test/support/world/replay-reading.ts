@@ -1,4 +1,4 @@
-// Lets the program read a story of random-reading.ts: state, records, and what follows them, without a database.
+// Replays a story of random-reading.ts through the program: state, records, and what follows, without a database.
 import type { OpenReader, RecordReader } from '../../../src/cloudflare/endpoints/summary/record-reader.ts';
 import type { CopyValue } from '../../../src/db/copy-rows.ts';
 import { formatInstant, type PostgresInstant } from '../../../src/db/postgres-instant.ts';
@@ -20,7 +20,7 @@ import type { Answer, Step, Story } from './random-reading.ts';
 
 export type Replayed = { table: UserTable; log: ChangeLog; comparison: Comparison; key: HashKey };
 
-/** The account's state is whole at once. */
+/** The account's state is complete from the start. */
 export function startReplay(known: readonly Known[], key: HashKey, whole: Promise<unknown>): Replayed {
   const table = createUserTable();
   const log = createChangeLog();
@@ -28,7 +28,7 @@ export function startReplay(known: readonly Known[], key: HashKey, whole: Promis
   return { table, log, key, comparison: createComparison({ table, key, log, whole }) };
 }
 
-/** What the state read, and for a cleared user the question after the walk, would have found. */
+/** What the state read would have found, or for a cleared user the query after the walk. */
 export function enter(table: UserTable, user: Known, key: HashKey): void {
   const id = new Int32Array(4);
   readUserId(user.userId, id);
@@ -50,13 +50,13 @@ export async function replayStep({ comparison, table }: Replayed, step: Step): P
   if (step.kind === 'begin') return table.beginReading();
   const { openReader } = comparison;
   const open = await Promise.all(step.answers.map((answer) => begin(openReader, answer)));
-  // Records of answers that are under way come in turns.
+  // The records of parallel answers take turns.
   for (const pick of [...step.interleave, ...open.flatMap((one, n) => one.left.map(() => n))])
     open[pick % open.length]!.next();
   for (const one of takenOrder(step.answers)) comparison.take(open[step.answers.indexOf(one)]!.reader.end());
 }
 
-/** Answers as they take effect. */
+/** Answers in the order in which they take effect. */
 export function takenOrder(answers: readonly Answer[]): Answer[] {
   return answers.toSorted((a, b) => a.turn - b.turn);
 }
@@ -77,7 +77,7 @@ async function begin(openReader: OpenReader<PageOutcome>, { records, brokeAfter 
   };
 }
 
-/** As `resolveUnknown` does it: users who were accepted, are not present, and were cleared before. */
+/** Like `resolveUnknown`: users who were accepted, are not present, and were cleared before. */
 export function resolveCleared({ table, key }: Replayed, known: readonly Known[]): void {
   const cleared = new Map(known.flatMap((user) => (user.level === null ? [[user.userId, user]] : [])));
   for (let row = 0; row < table.size(); row++) {
@@ -104,7 +104,7 @@ export function inputsOf({ table, key, log }: Replayed, { known, lastUserKey, ru
   return { state: { lastUserKey, sums }, table, key, log, missing, answers, decision: ruling.decision };
 }
 
-/** The row of staged_changes in the words of the naive comparison, with its user and the key that it carries. */
+/** The row of staged_changes in the form of the naive comparison, with its user and its key. */
 export function changedOf(row: readonly CopyValue[]): { userId: string; key: number; changed: Changed } {
   const value = (column: (typeof CHANGE_COLUMNS)[number]) => row[CHANGE_COLUMNS.indexOf(column)];
   const text = (of: CopyValue | undefined) =>

@@ -1,5 +1,5 @@
-// One past, the same in every run but for its date: it ends an hour ago, so that questions about "the last 24 hours" have an
-// answer. On a server of its own, because roles belong to a whole server.
+// One past, the same in every run except for its date: it ends an hour ago, so that questions about "the last 24 hours"
+// have an answer. On a separate server, because roles belong to a whole server.
 import fc from 'fast-check';
 import type { Pool } from '../../../src/db/pool.ts';
 import { createRoles } from '../../../src/db/roles.ts';
@@ -9,14 +9,14 @@ import { liveThrough, minutesOf, randomPast, type RandomPast } from './random-pa
 import type { Past } from '../oracle/reporting-oracle.ts';
 import { startScriptedApi } from '../api/scripted-api.ts';
 
-/** Of those that have an answer to every question. */
+/** A seed with a world that has an answer to every question. */
 const SEED = 9;
 const PASSWORD = 'a password';
 
 export type ReportingWorld = {
   database: MigratedDatabase;
   pasts: Past[];
-  /** As a member of risk_reader: nothing personal. */
+  /** As a member of risk_reader: no personal data. */
   reader: Pool;
   /** As a member of risk_pii_reader. */
   piiReader: Pool;

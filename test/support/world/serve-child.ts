@@ -1,6 +1,7 @@
-// One replica in a process of its own: the scheduler and the runs as `serve` composes them, with a short lease. Says "ready",
-// "ran <slot> <account> <status>" after each run, and "stopped" after SIGTERM. After the line "hold <word> <failpoint>" its runs
-// say "holding <word> <slot> <account>" there and wait for the line "go on". Run by test/support/child.ts.
+// One replica in its own process: the scheduler and the runs as `serve` composes them, with a short lease. It prints
+// "ready", "ran <slot> <account> <status>" after each run, and "stopped" after SIGTERM. After the line "hold <word>
+// <failpoint>", its runs print "holding <word> <slot> <account>" at that point and wait for the line "go on". Run by
+// test/support/child.ts.
 import { createInterface } from 'node:readline';
 import { createCloudflareClient } from '../../../src/cloudflare/client.ts';
 import { createPool } from '../../../src/db/pool.ts';

@@ -1,5 +1,6 @@
-// One run in a process of its own. Says "ready", waits for a line, runs, says "at <failpoint>" at each and waits for a line
-// at those in `stopAt`, and says "ended {kind, error_code, snapshot_id}". Run by test/support/child.ts.
+// One run in its own process. It prints "ready", waits for a line, and runs. It prints "at <failpoint>" at each
+// failpoint, and waits for a line at those in `stopAt`. At the end it prints "ended {kind, error_code, snapshot_id}".
+// Run by test/support/child.ts.
 import { createInterface } from 'node:readline';
 import { createCloudflareClient } from '../../../src/cloudflare/client.ts';
 import { createPool } from '../../../src/db/pool.ts';

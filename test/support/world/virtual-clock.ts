@@ -1,4 +1,4 @@
-// Time that passes only when everybody sleeps. `run` moves it from one timer to the next until none is left.
+// Time that passes only while all tasks sleep. `run` moves it from timer to timer until no timer is left.
 import { setImmediate as settled } from 'node:timers/promises';
 
 export type VirtualClock = {
