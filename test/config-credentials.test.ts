@@ -1,10 +1,10 @@
-// Who the API is asked as, and where: credentials, accounts, the base URL.
+// Which credentials and accounts are used, and which base URL.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { TOKEN, GOOD, read, problems } from './support/read-settings.ts';
 
 describe('authentication', () => {
-  test('is by token, or by email and key', () => {
+  test('uses a token, or email and key', () => {
     assert.deepEqual(read(GOOD, ['cloudflare']).cloudflare.auth, { kind: 'token', token: TOKEN });
     assert.deepEqual(
       read({ CLOUDFLARE_EMAIL: 'me@example.com', CLOUDFLARE_API_KEY: 'key4' }, ['cloudflare']).cloudflare
@@ -13,7 +13,7 @@ describe('authentication', () => {
     );
   });
 
-  test('both ways at once are refused, even half of the second', () => {
+  test('refuses both ways at once, even with half of the second', () => {
     for (const second of [
       { CLOUDFLARE_EMAIL: 'me@example.com', CLOUDFLARE_API_KEY: 'key4' },
       { CLOUDFLARE_EMAIL: 'me@example.com' },
@@ -25,7 +25,7 @@ describe('authentication', () => {
     }
   });
 
-  test('half of a pair names the other half', () => {
+  test('names the missing half of a pair', () => {
     assert.deepEqual(problems({ CLOUDFLARE_EMAIL: 'me@example.com' }), [
       'CLOUDFLARE_API_KEY: missing, though CLOUDFLARE_EMAIL is set',
     ]);
@@ -34,21 +34,21 @@ describe('authentication', () => {
     ]);
   });
 
-  test('is required only by commands that ask Cloudflare, and the message names the variable and the permission', () => {
+  test('is required only by commands that use Cloudflare, and the message names the variable and the permission', () => {
     assert.doesNotThrow(() => read({}));
     const [problem, ...others] = problems({}, ['cloudflare']);
     assert.deepEqual(others, []);
     assert.match(problem ?? '', /CLOUDFLARE_API_TOKEN.*Zero Trust: PII Read/);
   });
 
-  test('an account is required only where one is needed', () => {
+  test('needs an account only in commands that use one', () => {
     const [problem, ...others] = problems({ CLOUDFLARE_API_TOKEN: TOKEN }, ['cloudflare', 'accounts']);
     assert.deepEqual(others, []);
     assert.match(problem ?? '', /CLOUDFLARE_ACCOUNT_ID/);
     assert.doesNotThrow(() => read(GOOD, ['cloudflare', 'accounts']));
   });
 
-  test('a pasted line break or a character that no header can hold is named', () => {
+  test('names a pasted line break, and a character that no header can hold', () => {
     for (const token of [`${TOKEN}\n`, ` ${TOKEN}`, 'tökén', 'a\tb']) {
       assert.match(
         problems({ CLOUDFLARE_API_TOKEN: token })[0] ?? '',
@@ -110,7 +110,7 @@ describe('the base URL', () => {
     }
   });
 
-  test('no other scheme, and no user or password, is allowed even then', () => {
+  test('other schemes, and a user or password, are refused even with CLOUDFLARE_ALLOW_INSECURE=1', () => {
     for (const url of [
       'file:///etc/passwd',
       'ftp://example.com',

@@ -1,4 +1,4 @@
-// Settings that come from files: secrets, credentials that are read again, and .env.
+// Settings from files: secrets, credentials that are read again, and .env.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { readConfig, rereadAuth, SECRETS } from '../src/config.ts';
 import { createScrubber } from '../src/logger.ts';
 import { TOKEN, GOOD, read, refusal, problems } from './support/read-settings.ts';
 
-describe('files', () => {
+describe('settings from files', () => {
   let folder: string;
   const file = async (name: string, text: string): Promise<string> => {
     const full = path.join(folder, name);
@@ -20,7 +20,7 @@ describe('files', () => {
   });
   after(() => rm(folder, { recursive: true }));
 
-  test('a secret may come from a file, and loses the line break at its end', async () => {
+  test('a secret may come from a file, without the line break at its end', async () => {
     for (const [name, text] of [
       ['plain', TOKEN],
       ['newline', `${TOKEN}\n`],
@@ -41,7 +41,7 @@ describe('files', () => {
     assert.ok(config.secrets.has('password'));
   });
 
-  test('credentials from a file are read again, and are known as a secret before anybody has them', async () => {
+  test('credentials from a file are read again, and are registered as secrets before they are used', async () => {
     const key = { CLOUDFLARE_EMAIL: 'me@example.com' };
     const name = await file('rotated', 'first-secret');
     for (const [env, auth] of [
@@ -63,7 +63,7 @@ describe('files', () => {
     }
   });
 
-  test('a file that holds nothing usable when it is read again gives no credentials', async () => {
+  test('a file without usable contents gives no credentials when it is read again', async () => {
     const name = await file('broken', TOKEN);
     const config = read({ CLOUDFLARE_API_TOKEN_FILE: name });
     for (const text of ['', ' \n', 'two\nlines', 'ü']) {
@@ -75,14 +75,14 @@ describe('files', () => {
     assert.deepEqual([...config.secrets], [TOKEN]);
   });
 
-  test('credentials that were set directly are not looked for anywhere', async () => {
+  test('credentials that were set directly are not read again', async () => {
     assert.equal(read({}).cloudflare.secretFile, null);
     const config = read({ ...GOOD, HTTP_TOKEN_FILE: await file('other', 'http-token') });
     assert.equal(config.cloudflare.secretFile, null);
     assert.equal(rereadAuth(config), null);
   });
 
-  test('both forms of one secret are refused', async () => {
+  test('a secret that is set both directly and by a file is refused', async () => {
     for (const name of SECRETS) {
       const found = problems({
         [name]: 'postgres://h/d',
@@ -95,7 +95,7 @@ describe('files', () => {
     }
   });
 
-  test('a file that cannot be read, or is empty, is named, and what it should hold is not asked for again', async () => {
+  test('an unreadable or empty file is named, and its setting is not reported as missing, too', async () => {
     const missing = path.join(folder, 'missing');
     assert.match(
       problems({ HTTP_TOKEN_FILE: missing })[0] ?? '',
@@ -109,7 +109,7 @@ describe('files', () => {
     assert.deepEqual(problems({ HTTP_TOKEN_FILE: empty }), ['HTTP_TOKEN_FILE: the file is empty']);
   });
 
-  test('what a file holds is checked like the variable, without being quoted', async () => {
+  test('the contents of a file are checked like the variable, and not quoted', async () => {
     const found = problems({ DATABASE_URL_FILE: await file('bad', 'mysql://u:hunter2@h') });
     assert.equal(found.length, 1);
     assert.match(found[0] ?? '', /^DATABASE_URL: must look like/);
@@ -120,7 +120,7 @@ describe('files', () => {
     );
   });
 
-  test('both ways to authenticate are refused when they come from files, too', async () => {
+  test('both ways to authenticate are also refused when they come from files', async () => {
     const found = problems({
       CLOUDFLARE_API_TOKEN_FILE: await file('token', TOKEN),
       CLOUDFLARE_EMAIL: 'me@example.com',
@@ -129,7 +129,7 @@ describe('files', () => {
     assert.match(found[0] ?? '', /both set; keep one/);
   });
 
-  test('.env lies below the environment, variable by variable', async () => {
+  test('the environment overrides .env, variable by variable', async () => {
     const envFile = await file(
       'env',
       `# remark\nCLOUDFLARE_API_TOKEN="${TOKEN}"\nHTTP_PORT=1111\nSYNC_CONCURRENCY=2\nLOG_LEVEL=debug\n`,
@@ -142,11 +142,11 @@ describe('files', () => {
     assert.ok(config.secrets.has(TOKEN));
   });
 
-  test('a .env that is not there is none, and null reads none', async () => {
+  test('a missing .env counts as empty, and null reads none', async () => {
     assert.deepEqual(readConfig({ env: {}, envFile: path.join(folder, 'nothing') }), read({}));
   });
 
-  test('the problems of .env and environment are listed together', async () => {
+  test('the problems of .env and of the environment are listed together', async () => {
     const envFile = await file('wrong', 'HTTP_PORT=x\nSYNC_CONCURRENCY=x\n');
     const { happened } = refusal(() => readConfig({ env: { LOG_LEVEL: 'x' }, envFile }));
     assert.equal(happened.match(/^ {2}- /gm)?.length, 3);

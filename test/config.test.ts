@@ -1,4 +1,4 @@
-// The settings as a whole: defaults, where each arrives, and how wrong ones are told.
+// The settings as a whole: defaults, where each setting goes, and how wrong settings are reported.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -6,7 +6,7 @@ import { Environment, processSource, readConfig, SECRETS, type Config } from '..
 import { OperatorError } from '../src/errors.ts';
 import { TOKEN, GOOD, read, refusal, problems, type Env } from './support/read-settings.ts';
 
-test('an empty environment is a good one, with the defaults that design and .env.example name', () => {
+test('an empty environment is valid, with the defaults of the design and .env.example', () => {
   const config = read({});
   assert.equal(config.cloudflare.auth, null);
   assert.deepEqual(config.cloudflare.accountIds, []);
@@ -30,7 +30,7 @@ test('an empty environment is a good one, with the defaults that design and .env
   assert.deepEqual([...config.secrets], []);
 });
 
-test('every variable arrives where it belongs', () => {
+test('every variable reaches its setting', () => {
   const config = read({
     CLOUDFLARE_API_TOKEN: TOKEN,
     CLOUDFLARE_ACCOUNT_ID: ' acc1, acc2 ,acc1,',
@@ -87,7 +87,7 @@ test('every variable arrives where it belongs', () => {
   );
 });
 
-test('without a time budget the interval of the schedule counts, from 15 minutes to 6 hours', () => {
+test("without a time budget, the schedule's interval counts, between 15 minutes and 6 hours", () => {
   const budget = (SYNC_SCHEDULE: string) => read({ SYNC_SCHEDULE }).sync.timeBudgetMs / 60_000;
   assert.deepEqual(['*/5 * * * *', '0 * * * *', '0 */2 * * *', '0 0 * * *'].map(budget), [15, 60, 120, 360]);
 });
@@ -123,7 +123,7 @@ test('all problems are listed at once', () => {
   assert.match(message, /\.env\.example/);
 });
 
-test('no problem quotes a value that may be a secret', () => {
+test('no problem quotes a value that may be secret', () => {
   const secret = 'hunter2-hunter2';
   const { message } = refusal(() =>
     read({
@@ -140,11 +140,11 @@ test('no problem quotes a value that may be a secret', () => {
   assert.ok(!message.includes(secret), message);
 });
 
-test('a single problem is called one', () => {
+test('a single problem is reported in the singular', () => {
   assert.match(refusal(() => read({ HTTP_PORT: 'x' })).message, /has a problem:\n {2}- HTTP_PORT: /);
 });
 
-test('wrong values of every kind are refused, and the nearest right ones are not', () => {
+test('wrong values of every kind are refused, and the nearest valid ones are accepted', () => {
   const cases: [name: string, wrong: string[], right: string[]][] = [
     ['CLOUDFLARE_ACCOUNT_ID', ['a b', 'a/b', 'a?b', 'ä', 'x'.repeat(65)], ['a,b', 'A_b-1', 'x'.repeat(64)]],
     ['SYNC_PER_PAGE', ['0', '-1', '1.5', '1e3', '100001', 'Auto'], ['auto', '1', '100000']],
@@ -193,14 +193,14 @@ test('proxies may be written in lower case, and upper case wins', () => {
   });
 });
 
-test('an address of the database or the proxy with a stray % does not break the start', () => {
+test('a stray % in the address of the database or the proxy does not break the start', () => {
   for (const name of ['DATABASE_URL', 'HTTPS_PROXY']) {
     const value = name === 'DATABASE_URL' ? 'postgres://u:100%@h/d' : 'http://u:100%@h:1';
     let config: Config | null = null;
     try {
       config = read({ [name]: value });
     } catch (error) {
-      // Either is fine, as long as a person is told what to do.
+      // Both results are fine if the message says what to do.
       assert.ok(error instanceof OperatorError, `${name}: ${String(error)}`);
       continue;
     }
@@ -208,7 +208,7 @@ test('an address of the database or the proxy with a stray % does not break the 
   }
 });
 
-test('the configuration is frozen, all the way down', () => {
+test('the configuration is frozen at every level', () => {
   const config = read(GOOD);
   const assertFrozen = (value: object, at: string): void => {
     assert.ok(Object.isFrozen(value), at);
@@ -220,22 +220,18 @@ test('the configuration is frozen, all the way down', () => {
   assertFrozen(config, 'config');
 });
 
-test('the process brings its environment and a .env file', () => {
+test('by default, the process environment and a .env file are read', () => {
   assert.equal(processSource().env, process.env);
   assert.equal(processSource().envFile, '.env');
 });
 
 const example = new URL('../.env.example', import.meta.url);
 
-test(
-  '.env.example sets nothing, and what it shows are the defaults',
-  { skip: !existsSync(example) },
-  async () => {
-    const text = readFileSync(example, 'utf8');
-    assert.deepEqual(readConfig({ env: {}, envFile: example.pathname }), read({}));
-    const shown = Object.fromEntries(
-      [...text.matchAll(/^# ([A-Z][A-Z0-9_]*)=(.*)$/gm)].map((m) => [m[1], m[2]]),
-    );
-    assert.deepEqual(read(shown), read({}));
-  },
-);
+test('.env.example sets nothing, and shows the defaults', { skip: !existsSync(example) }, async () => {
+  const text = readFileSync(example, 'utf8');
+  assert.deepEqual(readConfig({ env: {}, envFile: example.pathname }), read({}));
+  const shown = Object.fromEntries(
+    [...text.matchAll(/^# ([A-Z][A-Z0-9_]*)=(.*)$/gm)].map((m) => [m[1], m[2]]),
+  );
+  assert.deepEqual(read(shown), read({}));
+});

@@ -1,4 +1,4 @@
-// The configuration as tests read it: from an environment alone, and what is refused of it.
+// The configuration as tests read it: from an environment alone, with the problems of a refused one.
 import assert from 'node:assert/strict';
 import { readConfig, type Config } from '../../src/config.ts';
 import { OperatorError } from '../../src/errors.ts';
@@ -22,7 +22,7 @@ export function refusal(work: () => unknown): OperatorError {
   throw new Error('it was accepted');
 }
 
-/** The problems, one line each, without the dash. */
+/** The problems, one per line, without the dash. */
 export const problems = (env: Env, needs: Parameters<typeof readConfig>[1] = []): string[] =>
   refusal(() => read(env, needs))
     .happened.split('\n')

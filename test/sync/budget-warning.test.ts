@@ -1,4 +1,5 @@
-// A run that cannot finish in its time budget says so before its first page is asked for, as far as the last walk and the pace tell.
+// A run that cannot finish in its time budget says so before it requests its first page, judged by the last walk and
+// the pace.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createLogger } from '../../src/logger.ts';
@@ -6,7 +7,7 @@ import { migratedDatabase } from '../support/database/migrated-database.ts';
 import { serveRecords } from '../support/api/serve-records.ts';
 import { runSyncOf } from '../support/stage.ts';
 
-test('warns before the first page is asked for when as many pages as last time take longer than the budget', async () => {
+test('warns before the first page is requested when as many pages as last time take longer than the budget', async () => {
   const db = await migratedDatabase();
   const said: string[] = [];
   const logger = createLogger({
@@ -35,7 +36,7 @@ test('warns before the first page is asked for when as many pages as last time t
   try {
     perRequestMs = 100_000;
     await sync();
-    assert.equal(said[0], 'a page', 'nothing is known of a first walk');
+    assert.equal(said[0], 'a page', 'nothing is known before the first walk');
     await sync();
     assert.match(said[0] ?? '', /cannot end within SYNC_TIME_BUDGET/);
     assert.match(said[0] ?? '', /"budget_s":60/);

@@ -1,4 +1,5 @@
-// A defect inside a run fails the run, and its message promises a stack trace with LOG_LEVEL=debug: the log has to have it.
+// A defect inside a run fails the run. Its message promises a stack trace with LOG_LEVEL=debug, so the log must have
+// it.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { createLogger } from '../../src/logger.ts';
@@ -38,7 +39,7 @@ async function linesOfFailure(level: string, thrown: unknown): Promise<string[]>
   return lines.filter((line) => line.includes('run failed'));
 }
 
-test('a defect in a run is logged with its places at level debug, and without its message', async () => {
+test('a defect in a run is logged at level debug with its stack trace, and without its message', async () => {
   const [line = ''] = await linesOfFailure(
     'debug',
     new TypeError('wrong', { cause: new Error(`${ADDRESS} is no number`) }),

@@ -1,4 +1,4 @@
-// Whatever paging does: a walk has the whole account, says that it has not, or fails.
+// However paging works, a walk either has the whole account, says that it does not, or fails.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -36,7 +36,7 @@ describe('in any world', () => {
           )
           .map((pair) => new Map([pair])),
       },
-      // A short failure: nothing comes, several times in a row.
+      // A short failure: several empty answers in a row.
       {
         weight: 1,
         arbitrary: fc
@@ -69,7 +69,7 @@ describe('in any world', () => {
 
   const isStill = ({ acts, shuffled }: PagingWorld) => acts.length === 0 && !shuffled;
 
-  /** The totals are met by chance; or one page is all that shows, and the totals (or their absence) fit. */
+  /** The totals fit by chance; or only one page is visible, and the totals (or their absence) fit. */
   function isUndetectable(world: PagingWorld, { met, pass }: Outcome, size: number, asked: number): boolean {
     const count = world.info?.total_count ?? 'missing';
     const pages = world.info?.total_pages ?? 'missing';
@@ -81,11 +81,11 @@ describe('in any world', () => {
     return !isFullPage(met === 0 ? 0 : size, asked, stated);
   }
 
-  /** Whether a slip showed a page other than the one asked for: later pages may then be taken for read. */
+  /** Whether a mistake showed another page than the requested one. Later pages may then count as already read. */
   const onlyOneEmptySlip = ({ slips }: PagingWorld) =>
     slips.size < 2 && [...slips.values()].every((what) => what === 'empty');
 
-  test('a walk ends with the whole account, with a verdict that says otherwise, or with an error', async () => {
+  test('a walk ends with the whole account, with a partial verdict, or with an error', async () => {
     const ends = { whole: 0, partial: 0, error: 0, movingComplete: 0, failedShortly: 0 };
     await fc.assert(
       fc.asyncProperty(anyWorld, anySettings, async (world, settings) => {
@@ -128,11 +128,11 @@ describe('in any world', () => {
     assert.ok(ends.failedShortly > 20, JSON.stringify(ends));
   });
 
-  test('an account that can be read whole is read whole', async () => {
+  test('an account that can be read completely is read completely', async () => {
     await fc.assert(
       fc.asyncProperty(anyWorld, anySettings, async (any, settings) => {
-        // Readable: pages are honoured and nothing moves, or one holds everything and the total says so; slips are empty
-        // answers; and an end is an empty page, or the total tells it from a repeated one.
+        // Readable: pages are honoured and nothing moves, or one answer holds everything and the total says so.
+        // Mistakes are empty answers. The end is an empty page, or the total tells it from a repeated page.
         const exact = any.info?.total_count === 'right';
         const still: PagingWorld = {
           ...any,
@@ -147,7 +147,7 @@ describe('in any world', () => {
           ? { ...still, ...(any.everything ? everything : {}) }
           : { ...still, beyond: 'empty' };
         fc.pre(!isRefused(world, settings.perPage));
-        // A number of pages that is far too small ends in PAGING_ENDLESS, and rightly so.
+        // A number of pages that is far too small correctly ends in PAGING_ENDLESS.
         const outcome = await walkWorld(world, settings);
         if (outcome.error?.code === 'PAGING_ENDLESS') {
           assert.ok(world.users / sizeOf(world, settings.perPage) > 100);
@@ -163,7 +163,7 @@ describe('in any world', () => {
     );
   });
 
-  test('an earlier page that is echoed once costs a request and nothing else', async () => {
+  test('an earlier page that comes again once costs only one request', async () => {
     await fc.assert(
       fc.asyncProperty(
         anyWorld,
@@ -171,7 +171,7 @@ describe('in any world', () => {
         fc.integer({ min: 1, max: 8 }),
         async (any, nth, back) => {
           fc.pre(back < nth);
-          // One at a time, so that the n-th answer is that of page n.
+          // One at a time, so that the n-th answer is page n.
           const world: PagingWorld = {
             ...any,
             page: 'honoured',
@@ -184,7 +184,7 @@ describe('in any world', () => {
           };
           const settings = { concurrency: 1 };
           const count = world.info?.total_count ?? 'missing';
-          // A total that is too small and covered by then is believed; the verdict is partial (see above).
+          // A total that is too small, and reached by then, ends the pass. The verdict is partial (see above).
           fc.pre(typeof count !== 'number' || count > world.users);
           const [with_, without] = [
             await walkWorld(world, settings),

@@ -1,4 +1,4 @@
-// A page that fails, is slow to be taken, or comes again.
+// A page that fails, is taken slowly, or comes again.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { collectRecords } from '../../../src/cloudflare/endpoints/summary/record-reader.ts';
@@ -6,7 +6,7 @@ import { answer, HONEST, refused, walkWorld } from '../../support/api/paging-wor
 import { pageOf } from '../../support/api/serve-records.ts';
 import { info, walkPages } from '../../support/api/walked-worlds.ts';
 
-test('a failing page stops further requests, once those under way have ended', async () => {
+test('a failing page stops further requests, once the requests under way have ended', async () => {
   const down = refused(503);
   const outcome = await walkWorld(
     { ...HONEST, users: 5_000 },
@@ -18,7 +18,7 @@ test('a failing page stops further requests, once those under way have ended', a
   assert.equal(new Set(pages).size, pages.length);
 });
 
-test('a failing accept stops the walk with what it threw', async () => {
+test('an error of accept stops the walk with that error', async () => {
   const full = new Error('disk full');
   let fetched = 0;
   await assert.rejects(
@@ -39,7 +39,7 @@ test('a failing accept stops the walk with what it threw', async () => {
   assert.ok(fetched < 15, `${fetched} requests`);
 });
 
-test('pages that the database is slow to take hold back further requests', async () => {
+test('no further pages are requested while the database is slow to take the earlier ones', async () => {
   let fetched = 0;
   let accepted = 0;
   let most = 0;
@@ -59,7 +59,7 @@ test('pages that the database is slow to take hold back further requests', async
   assert.ok(most <= 3, `${most} pages read and not yet staged`);
 });
 
-test('the same users once more are handed on, because they may say something newer', async () => {
+test('the same users in another answer are passed on, because the values may be newer', async () => {
   const seen: unknown[][] = [];
   let count = 0;
   await walkPages({
@@ -83,7 +83,7 @@ test('the same users once more are handed on, because they may say something new
   );
 });
 
-test('totals that change on the way are noted', async () => {
+test('totals that change during the pass are noted', async () => {
   let nth = 0;
   const pass = await walkPages({
     fetchPage: async (page, perPage) => {
@@ -99,7 +99,7 @@ test('totals that change on the way are noted', async () => {
   assert.deepEqual([pass.totalFirst, pass.totalLast, pass.totalsMoved], [130, 131, true]);
 });
 
-test('a record whose user cannot be read does not make everything at once unusable', async () => {
+test('an answer that holds everything stays usable with a record without a readable user', async () => {
   const records = [{ user_id: 'A' }, { name: 'nobody' }, { user_id: 'B' }];
   const pass = await walkPages({
     fetchPage: async () => pageOf(records, { total_count: 3 }, collectRecords()),

@@ -1,4 +1,4 @@
-// Which page size is asked for, and what is done when it is refused, too slow or too large.
+// Which page size is requested, and what happens when it is refused, too slow or too large.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { expectedPages, isFullPage } from '../../../src/cloudflare/paging/page-size.ts';
@@ -30,7 +30,7 @@ describe('page sizes in auto mode', () => {
     }
   });
 
-  test('a server that refuses even 50 is quoted', async () => {
+  test('the error quotes a server that refuses even 50', async () => {
     const { error, requests } = await walkWorld({ ...HONEST, refuseAbove: 49 });
     assert.equal(error?.code, 'REQUEST_REFUSED');
     assert.deepEqual(
@@ -39,7 +39,7 @@ describe('page sizes in auto mode', () => {
     );
   });
 
-  test('a page that takes too long or is too large is asked for smaller', async () => {
+  test('a page that takes too long or is too large is requested in a smaller size', async () => {
     const tooLarge = new OperatorError({
       code: 'BODY_TOO_LARGE',
       happened: '',
@@ -53,7 +53,7 @@ describe('page sizes in auto mode', () => {
     }
   });
 
-  test('a later page that takes too long, is too large or is refused begins the pass again with smaller pages', async () => {
+  test('a later page that takes too long, is too large or is refused restarts the pass with smaller pages', async () => {
     const tooLarge = new OperatorError({
       code: 'BODY_TOO_LARGE',
       happened: '',
@@ -80,7 +80,7 @@ describe('page sizes in auto mode', () => {
     }
   });
 
-  test('the size that comes back may be refused when it is asked for: the next smaller one is taken', async () => {
+  test('when the size that the server uses is refused, the next smaller one is requested', async () => {
     const outcome = await walkWorld(
       { ...HONEST, users: 700, clamp: 333 },
       { refuse: (_, size) => (size === 333 ? refused(400) : null) },
@@ -89,10 +89,10 @@ describe('page sizes in auto mode', () => {
     assert.deepEqual([...new Set(outcome.requests.map((r) => r.perPage))], [1_000, 333, 100]);
   });
 
-  test('a page that fails at the smallest size, or at the one that was set, fails the pass', async () => {
+  test('a page that fails at the smallest size, or at the configured one, fails the pass', async () => {
     for (const [settings, clamp, restarts] of [
       [{}, null, 2],
-      // What the server gives is what would be asked for next.
+      // The size that the server gives is the one that would be requested next.
       [{}, 50, 0],
       [{ perPage: 1_000 }, null, 0],
     ] as const) {
@@ -105,7 +105,7 @@ describe('page sizes in auto mode', () => {
     }
   });
 
-  test('anything else is no reason to ask again', async () => {
+  test('any other error is no reason to request a smaller size', async () => {
     for (const error of [refused(0, 'ENOTFOUND'), refused(503), new Error('defect')]) {
       const { sizes, outcome } = await firstSizes(() => error);
       assert.deepEqual(sizes, [1_000]);
@@ -113,7 +113,7 @@ describe('page sizes in auto mode', () => {
     }
   });
 
-  test('a size that was set is asked for and no other', async () => {
+  test('a configured size is the only one that is requested', async () => {
     const { outcome, sizes } = await firstSizes(() => refused(400), 70);
     assert.deepEqual(sizes, [70]);
     assert.equal(outcome.error?.code, 'REQUEST_REFUSED');
@@ -123,7 +123,7 @@ describe('page sizes in auto mode', () => {
   });
 });
 
-test('how many pages the totals promise', () => {
+test('expectedPages gives the number of pages that the totals promise', () => {
   const cases: [Parameters<typeof expectedPages>[0]['info'], size: number, expected: number | null][] = [
     [{}, 50, null],
     [{ total_count: 0 }, 50, 1],
@@ -143,7 +143,7 @@ test('how many pages the totals promise', () => {
   }
 });
 
-test('whether a page may have been cut off at its size', () => {
+test('isFullPage says whether a page may have been cut off at its size', () => {
   assert.equal(isFullPage(120, 50, undefined), false);
   assert.equal(isFullPage(120, 50, 50), false);
   assert.equal(isFullPage(100, 50, undefined), true);

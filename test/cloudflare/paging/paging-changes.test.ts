@@ -13,23 +13,28 @@ const clamped: Paging = {
 
 const cases: [title: string, was: Partial<Paging>, is: Partial<Paging>, changed: string[]][] = [
   ['nothing changed', {}, {}, []],
-  ['the page is ignored now', {}, { page: 'ignored' }, ['page']],
+  ['the page parameter is ignored now', {}, { page: 'ignored' }, ['page']],
   ['the totals are gone', {}, { totals: false }, ['totals']],
   ['pages are clamped to another size', {}, { page_size: 100 }, ['page_size']],
   ['pages are no longer clamped', {}, { per_page: 'honoured', page_size: 1_000 }, ['per_page']],
   [
-    'a last page that is shorter is no change',
+    'a shorter last page is no change',
     { per_page: 'honoured', page_size: 900 },
     { per_page: 'honoured' },
     [],
   ],
   [
-    'an account that fits one page says nothing of pages',
+    'an account that fits one page shows nothing about pages',
     {},
     { page: 'not_needed', per_page: 'honoured' },
     [],
   ],
-  ['but of totals it does', { page: 'not_needed' }, { page: 'not_needed', totals: false }, ['totals']],
+  [
+    'but it shows something about totals',
+    { page: 'not_needed' },
+    { page: 'not_needed', totals: false },
+    ['totals'],
+  ],
 ];
 
 for (const [title, was, is, changed] of cases) {

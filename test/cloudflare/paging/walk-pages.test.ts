@@ -1,4 +1,4 @@
-// Ways in which paging may turn out to work, one by one.
+// The ways in which paging may work, one by one.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { collectRecords } from '../../../src/cloudflare/endpoints/summary/record-reader.ts';
@@ -7,17 +7,17 @@ import { HONEST, walkWorld, type PagingWorld } from '../../support/api/paging-wo
 import { pageOf } from '../../support/api/serve-records.ts';
 import { info, MOVING, NO_TOTALS, slip, walkPages, assertWhole } from '../../support/api/walked-worlds.ts';
 
-describe('worlds in which the account is read whole', () => {
+describe('walks that read the whole account:', () => {
   const worlds: [title: string, world: Partial<PagingWorld>, oneResponse: boolean][] = [
     ['page and per_page are honoured, and one page is enough', { clamp: null }, true],
     ['the page size is clamped, and result_info says so', { info: info('right', 'right', 'right') }, false],
     [
-      'the page size is clamped, and result_info says what was asked for',
+      'the page size is clamped, and result_info says what was requested',
       { info: info('right', 'right', 'asked') },
       false,
     ],
     [
-      'the page size is clamped, and result_info is silent on it',
+      'the page size is clamped, and result_info does not say so',
       { info: info('right', 'right', 'missing') },
       false,
     ],
@@ -27,25 +27,25 @@ describe('worlds in which the account is read whole', () => {
     ['there is no result_info', { info: null }, false],
     ['the last page is full', { users: 150 }, false],
     ['the last page is full, and there is no result_info', { users: 150, info: null }, false],
-    ['everything comes at once, whatever was asked', { everything: true }, true],
-    ['everything comes at once, without result_info', { everything: true, info: null }, true],
+    ['every answer holds everything, whatever was requested', { everything: true }, true],
+    ['every answer holds everything, without result_info', { everything: true, info: null }, true],
     [
-      'everything comes at once, for one user without result_info',
+      'every answer holds everything, for one user without result_info',
       { users: 1, everything: true, info: null },
       true,
     ],
     [
-      'everything comes at once, in another order every time',
+      'every answer holds everything, in another order every time',
       { everything: true, ...MOVING, acts: [] },
       true,
     ],
     [
-      'everything comes at once, and somebody acts between any two reads',
+      'every answer holds everything, and a user acts between any two reads',
       { everything: true, ...MOVING },
       true,
     ],
     [
-      'everything comes at once, and somebody acts between any two reads, without result_info',
+      'every answer holds everything, and a user acts between any two reads, without result_info',
       { everything: true, ...MOVING, info: null },
       true,
     ],
@@ -56,24 +56,24 @@ describe('worlds in which the account is read whole', () => {
       true,
     ],
     [
-      'the first page is repeated beyond the end, and says something newer each time',
+      'the first page is repeated beyond the end, with newer values each time',
       { beyond: 'first', acts: [0] },
       false,
     ],
-    // Of a page that is full, nobody knows whether it was cut off.
+    // A full page may have been cut off.
     [
-      'one page holds as many as is customary, without totals',
+      'one page holds a usual page limit of users, without totals',
       { users: 100, clamp: null, info: null },
       false,
     ],
-    ['one page holds as many as is customary', { users: 100, clamp: null }, true],
+    ['one page holds a usual page limit of users', { users: 100, clamp: null }, true],
     [
-      'one page holds as many as the server says that it holds',
+      "one page holds as many users as the server's stated limit",
       { users: 37, clamp: 37, info: info('missing', 'missing', 'right') },
       false,
     ],
     [
-      'one page is all of them, says total_pages',
+      'one page is all pages, as total_pages says',
       { users: 100, clamp: null, info: info('missing', 'right') },
       true,
     ],
@@ -81,14 +81,14 @@ describe('worlds in which the account is read whole', () => {
     ['the last page is repeated beyond the end, without result_info', { beyond: 'last', info: null }, false],
     ['the last page is repeated beyond the end, and is full', { beyond: 'last', users: 150 }, false],
     [
-      'the last page is repeated, is full, and only total_pages speaks',
+      'the last page is repeated and full, and only total_pages is stated',
       { beyond: 'last', users: 150, info: info('missing', 'right') },
       false,
     ],
     ['the first page is repeated beyond the end', { beyond: 'first' }, false],
     ['the total is too small', { info: info(60, 'missing') }, false],
-    ['the total speaks of one user', { info: info(1, 1) }, false],
-    ['the total speaks of none', { info: info(0, 0) }, false],
+    ['the total states one user', { info: info(1, 1) }, false],
+    ['the total states no users', { info: info(0, 0) }, false],
     ['the total is too large', { info: info(1_000, 'missing') }, false],
     ['the total is absurd', { info: info(1e15, 'missing') }, false],
     ['the number of pages is too small', { info: info('missing', 1) }, false],
@@ -104,17 +104,17 @@ describe('worlds in which the account is read whole', () => {
     ['page 1 is empty once, without result_info', { ...slip(1, 'empty'), info: null }, false],
     ['a page in the middle is empty once', slip(2, 'empty'), false],
     ['a page in the middle is empty once, without result_info', { ...slip(2, 'empty'), info: null }, false],
-    ['an earlier page is echoed once', slip(2, 1), false],
-    ['an earlier page is echoed once, without result_info', { ...slip(2, 1), info: null }, false],
-    ['an earlier page is echoed later, without result_info', { ...slip(3, 1), info: null }, false],
-    ['an earlier page is echoed beyond the end, without result_info', { ...slip(4, 2), info: null }, false],
+    ['an earlier page comes again once', slip(2, 1), false],
+    ['an earlier page comes again once, without result_info', { ...slip(2, 1), info: null }, false],
+    ['an earlier page comes again later, without result_info', { ...slip(3, 1), info: null }, false],
+    ['an earlier page comes again beyond the end, without result_info', { ...slip(4, 2), info: null }, false],
     [
-      'an earlier page is echoed, and the total is too small',
+      'an earlier page comes again, and the total is too small',
       { ...slip(2, 1), info: info(60, 'missing') },
       false,
     ],
     [
-      'an earlier page is echoed where the total says that the end is',
+      'an earlier page comes again where the total says that the end is',
       { users: 75, clamp: 37, ...slip(4, 1), info: info(74, 'right') },
       false,
     ],
@@ -131,19 +131,19 @@ describe('worlds in which the account is read whole', () => {
     }
   }
 
-  test('an honest account of one page costs three requests, of ten pages twelve', async () => {
+  test('an honest account of one page costs three requests, and one of ten pages twelve', async () => {
     assert.equal((await walkWorld({ ...HONEST, clamp: null })).requests.length, 3);
     assert.equal((await walkWorld({ ...HONEST, users: 500 })).requests.length, 12);
     assert.equal((await walkWorld({ ...HONEST, users: 0 })).requests.length, 2);
   });
 
-  test('a clamped page size is adopted, so that both sides number the pages alike', async () => {
+  test('a clamped page size is adopted, so that both sides number the pages in the same way', async () => {
     const { requests } = await walkWorld(HONEST);
     assert.deepEqual(requests[0], { page: 1, perPage: 1_000 });
     assert.deepEqual([...new Set(requests.slice(1).map(({ perPage }) => perPage))], [50]);
   });
 
-  test('says how paging turned out to work', async () => {
+  test('reports how paging works', async () => {
     const paging = async (world: Partial<PagingWorld>) =>
       assertWhole(await walkWorld({ ...HONEST, ...world })).paging;
     const asked = { asked_per_page: 1_000, totals: true };
@@ -164,18 +164,18 @@ describe('worlds in which the account is read whole', () => {
   });
 });
 
-describe('worlds in which it cannot be', () => {
+describe('walks that cannot read the account:', () => {
   const unusable: [title: string, world: Partial<PagingWorld>][] = [
-    ['the same page for ever, with a total', { page: 'ignored' }],
-    ['the same page for ever, with total_pages', { page: 'ignored', info: info('missing', 'right') }],
-    ['the same page for ever, without totals', { page: 'ignored', info: NO_TOTALS }],
-    ['the same page for ever, without result_info', { page: 'ignored', info: null }],
+    ['the same page in every answer, with a total', { page: 'ignored' }],
+    ['the same page in every answer, with total_pages', { page: 'ignored', info: info('missing', 'right') }],
+    ['the same page in every answer, without totals', { page: 'ignored', info: NO_TOTALS }],
+    ['the same page in every answer, without result_info', { page: 'ignored', info: null }],
     [
-      'the same page for ever, as large as was asked for',
+      'the same page in every answer, as large as requested',
       { page: 'ignored', clamp: null, users: 1_200, info: null },
     ],
     [
-      'everything at once, in a customary page size, without totals',
+      'everything in every answer, with a usual page limit of users, without totals',
       { everything: true, users: 100, info: null },
     ],
   ];
@@ -188,7 +188,7 @@ describe('worlds in which it cannot be', () => {
     });
   }
 
-  test('the same users in another order for ever, without totals: fails before long', async () => {
+  test('the same users in another order in every answer, without totals: fails soon', async () => {
     let turns = 0;
     const met = new Set<string>();
     const users = Array.from({ length: 50 }, (_, n) => ({ user_id: `user-${n}` }));
@@ -212,17 +212,17 @@ describe('worlds in which it cannot be', () => {
   });
 
   for (const [title, over, cap] of [
-    ['twice what the total promised, and a hundred more', info(40, 'missing'), 104],
-    ['twice the pages that were promised, and a hundred more', info('missing', 3), 106],
+    ['twice the stated total, plus a hundred', info(40, 'missing'), 104],
+    ['twice the stated pages, plus a hundred', info('missing', 3), 106],
   ] as const) {
-    test(`new users for ever end at ${title}: PAGING_ENDLESS`, async () => {
+    test(`endless new users end at ${title}: PAGING_ENDLESS`, async () => {
       const outcome = await walkWorld({ ...HONEST, users: 10_000, clamp: 20, info: over });
       assert.equal(outcome.error?.code, 'PAGING_ENDLESS');
       assert.equal(outcome.requests.length, cap);
     });
   }
 
-  test('new users for ever without a total end at the cap: PAGING_ENDLESS', async () => {
+  test('endless new users without a total end at the limit: PAGING_ENDLESS', async () => {
     let fetched = 0;
     await assert.rejects(
       walkPages({

@@ -1,4 +1,4 @@
-// Worlds of paging, and what one walk of them must come to.
+// Worlds of paging, and what one walk of each must result in.
 import assert from 'node:assert/strict';
 import type { Pass, PassRequest } from '../../../src/cloudflare/paging/pass.ts';
 import { walkPages as walkPagesOf } from '../../../src/cloudflare/paging/walk-pages.ts';
@@ -16,7 +16,7 @@ export const MOVING = { shuffled: true, restless: true, acts: [3, 129, 64] };
 export const NO_TOTALS = info('missing', 'missing');
 export const slip = (nth: number, what: number | 'empty') => ({ slips: new Map([[nth, what]]) });
 
-/** None of these begins a pass again. */
+/** None of these passes begins again. */
 export const walkPages = (request: Omit<PassRequest<unknown[]>, 'largest' | 'restart'>): Promise<Pass> =>
   walkPagesOf({ ...request, largest: Number.POSITIVE_INFINITY, restart: () => assert.fail() });
 
@@ -28,7 +28,7 @@ export function assertWhole(outcome: Outcome): NonNullable<Outcome['pass']> {
   return outcome.pass;
 }
 
-/** What the verdict would be on this pass alone. */
+/** The verdict on this pass alone. */
 export function verdictOn(outcome: Outcome): 'complete' | 'partial' {
   const { pass } = outcome;
   assert.ok(pass);

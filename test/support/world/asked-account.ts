@@ -1,4 +1,4 @@
-// An account that is synced again and again: whom the summary shows, and what the users' own records say.
+// An account that is synced again and again: who is in the summary, and what the users' own records say.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,7 +18,7 @@ export type Said = UserRecord | null | OperatorError;
 export type Say = (userId: string, nth: number, signal?: AbortSignal) => Said | Promise<Said>;
 
 export const user = (n: number) => uuidOf(`ask ${n}`);
-/** A record that does not say whom it speaks of. */
+/** A record without a readable user. */
 export const UNREADABLE = -1;
 export const record = (n: number) => ({
   ...(n === UNREADABLE ? {} : { user_id: user(n) }),
@@ -87,14 +87,14 @@ export function askedAccount(db: MigratedDatabase) {
 }
 
 export const nobodyGone: Say = () => LEVEL;
-/** Those from `n` on have no level any more. */
+/** Users from `n` on have no level any more. */
 export const goneFrom =
   (n: number): Say =>
   (userId) =>
     range(0, n).some((one) => user(one) === userId) ? LEVEL : NO_LEVEL;
 export const evidenceOf = (result: RunResult) => result.facts.evidence.lookups!;
 
-/** Answers like `say`; the `nth` question takes until nobody waits for it any more, and those after it take a moment. */
+/** Answers like `say`, but the `nth` lookup never answers until it is aborted, and later lookups take a moment. */
 export function hangingAt(nth: number, say: Say): Say {
   return async (userId, now, signal) => {
     if (now === nth && signal !== undefined && !signal.aborted) await once(signal, 'abort');

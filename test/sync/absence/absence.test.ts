@@ -26,47 +26,51 @@ const walks = { confirmation: 'walks', gone: 0 } as const;
 
 describe('decideAbsence', () => {
   const cases: [title: string, over: Partial<AbsenceFacts>, expected: AbsenceDecision][] = [
-    ['a missing user is cleared on the word of their own record', {}, 'gone'],
-    ['a partial walk changes nothing about that', { verdict: 'partial' }, 'gone'],
-    ['where records cannot be asked, a second complete walk is', walks, 'absent_twice'],
-    ['a partial walk is not that second walk', { ...walks, verdict: 'partial' }, 'nobody'],
+    ['a missing user is cleared when the own record shows no level', {}, 'gone'],
+    ['the own record also decides after a partial walk', { verdict: 'partial' }, 'gone'],
+    ['where records cannot be asked, a second complete walk clears', walks, 'absent_twice'],
+    ['a partial walk does not count as the second walk', { ...walks, verdict: 'partial' }, 'nobody'],
     ['records that could not be reached are asked by the next run', { confirmation: 'later' }, 'nobody'],
-    ['a record that nobody can read may be anybody’s', { unreadable: 1 }, 'nobody'],
-    ['half of them is not more than half', { missing: 50, gone: 50, records: 50 }, 'gone'],
+    ['a record without a readable user may belong to any missing user', { unreadable: 1 }, 'nobody'],
+    ['exactly half of the present users is not a mass clear', { missing: 50, gone: 50, records: 50 }, 'gone'],
     ['more than half is a mass clear', { missing: 51, gone: 51, records: 49 }, 'mass_clear'],
     [
-      'so it is when most of them wait to be asked: it must not pass in portions',
+      'users who wait for a lookup count, so that a mass clear cannot pass in parts',
       { missing: 60, gone: 10, records: 40 },
       'mass_clear',
     ],
     [
-      'those whose record shows a level are no part of it',
+      'users whose record shows a level do not count',
       { missing: 60, stillThere: 15, gone: 45, records: 40 },
       'gone',
     ],
     [
-      'after a partial walk only those count whose record shows no level',
+      'after a partial walk, only users whose record shows no level count',
       { verdict: 'partial', missing: 90, stillThere: 5, gone: 50, records: 10 },
       'gone',
     ],
     [
-      'and they can be too many, too',
+      'these users can also be a mass clear',
       { verdict: 'partial', missing: 90, gone: 51, records: 10 },
       'mass_clear',
     ],
-    ['an accepted mass clear clears who is gone', { missing: 51, gone: 51, acceptMassClear: true }, 'gone'],
     [
-      'where records cannot be asked, a person’s word stands for the second walk',
+      'an accepted mass clear clears the users who are gone',
+      { missing: 51, gone: 51, acceptMassClear: true },
+      'gone',
+    ],
+    [
+      'where records cannot be asked, a person’s word counts as the second walk',
       { ...walks, missing: 51, acceptMassClear: true },
       'everybody',
     ],
     [
-      'for a mass clear, and not for one user who may have been overlooked',
+      'a person’s word counts for a mass clear, not for one user who may have been overlooked',
       { ...walks, acceptMassClear: true },
       'absent_twice',
     ],
     [
-      'and not after a partial walk',
+      'a person’s word does not count after a partial walk',
       { ...walks, missing: 51, acceptMassClear: true, verdict: 'partial' },
       'nobody',
     ],
@@ -74,24 +78,32 @@ describe('decideAbsence', () => {
     ['19 of 20 are few', { present: 20, missing: 19, gone: 19, records: 1 }, 'gone'],
     ['20 of 39 are many', { present: 39, missing: 20, gone: 20, records: 19 }, 'mass_clear'],
     ['the share is a setting', { missing: 30, gone: 30, maxClearedRatio: 0.25 }, 'mass_clear'],
-    ['a share of 1 lets everything pass', { missing: 100, gone: 100, maxClearedRatio: 1 }, 'gone'],
+    ['a share of 1 allows everything', { missing: 100, gone: 100, maxClearedRatio: 1 }, 'gone'],
     [
-      'an empty answer where anyone was present publishes nothing',
+      'an empty answer publishes nothing when any user was present',
       { ...walks, missing: 100, records: 0 },
       'empty_answer',
     ],
-    ['one present user is enough for that', { ...walks, present: 1, missing: 1, records: 0 }, 'empty_answer'],
     [
-      'an accepted empty answer clears everybody, though nobody was there to ask for control',
+      'one present user is enough to refuse an empty answer',
+      { ...walks, present: 1, missing: 1, records: 0 },
+      'empty_answer',
+    ],
+    [
+      'an accepted empty answer clears all users, although no control could be asked',
       { ...walks, missing: 100, records: 0, acceptMassClear: true },
       'everybody',
     ],
     [
-      'an account that was empty and still is has nothing to guard',
+      'an account that was empty and still is needs no guard',
       { present: 0, missing: 0, gone: 0, records: 0 },
       'gone',
     ],
-    ['everybody replaced by others is a mass clear', { missing: 100, gone: 100, records: 100 }, 'mass_clear'],
+    [
+      'replacing all users by others is a mass clear',
+      { missing: 100, gone: 100, records: 100 },
+      'mass_clear',
+    ],
   ];
   for (const [title, over, expected] of cases) {
     test(title, () => assert.equal(decideAbsence({ ...facts, ...over }), expected));
@@ -118,7 +130,7 @@ describe('decideAbsence', () => {
       return { ...f, missing, gone, stillThere };
     });
 
-  test('nobody is cleared without an answer of their own, a second complete walk, or the word of a person', () => {
+  test('no user is cleared without an answer of the own record, a second complete walk, or a person’s word', () => {
     fc.assert(
       fc.property(any, (f) => {
         const decision = decideAbsence(f);
@@ -136,7 +148,7 @@ describe('decideAbsence', () => {
     );
   });
 
-  test('whoever accepts a mass clear hears of it when some were not cleared and have no record that says why, and nobody else does', () => {
+  test('an accepted mass clear is unfinished exactly when some users were not cleared and have no record that says why', () => {
     fc.assert(
       fc.property(any, (f) => {
         const decision = decideAbsence(f);
@@ -153,40 +165,44 @@ describe('readOutcome', () => {
   const record: UserRecord = { riskLevel: 'high', lastResetTime: null, newestEvent: null };
   const OURS = '2026-03-01T10:00:00.000002Z';
   const cases: [title: string, record: UserRecord | null, outcome: string, resetKept?: boolean][] = [
-    ['no such user is gone', null, 'not_found'],
-    ['a level is a level', record, 'level'],
-    ['a level that this version does not know is one, too', { ...record, riskLevel: 'critical' }, 'level'],
-    ['no level is gone', { ...record, riskLevel: null }, 'no_level'],
+    ['no such user means gone', null, 'not_found'],
+    ['a level means a level', record, 'level'],
     [
-      'no level since a reset is a reset',
+      'a level that this version does not know also means a level',
+      { ...record, riskLevel: 'critical' },
+      'level',
+    ],
+    ['no level means gone', { ...record, riskLevel: null }, 'no_level'],
+    [
+      'no level since a reset means a reset',
       { ...record, riskLevel: null, lastResetTime: '2026-03-01T11:00:00Z' },
       'reset',
       true,
     ],
     [
-      'an old level that is still shown after a reset is none',
+      'an old level that is still shown after a reset means no level',
       { ...record, lastResetTime: '2026-03-01T13:00:00+02:00', newestEvent: '2026-03-01T09:59:59Z' },
       'reset',
       true,
     ],
     [
-      'a reset at the very instant of the newest event has taken the level away',
+      'a reset at the very instant of the newest event means a reset',
       { ...record, lastResetTime: '2026-03-01T11:00:00.000002+01:00' },
       'reset',
       true,
     ],
     [
-      'a microsecond before it, it has not',
+      'a reset one microsecond earlier leaves the level',
       { ...record, lastResetTime: '2026-03-01T11:00:00.000001+01:00' },
       'level',
     ],
     [
-      'an event after the reset, which only their record knows, gives a level back',
+      'an event after the reset that only the own record shows means a level',
       { ...record, lastResetTime: '2026-03-01T11:00:00Z', newestEvent: '2026-03-01T11:00:00.000001Z' },
       'level',
     ],
     [
-      'a reset before the newest event says nothing of a missing level',
+      'a reset before the newest event does not explain a missing level',
       { ...record, riskLevel: null, lastResetTime: '2026-02-01T00:00:00Z' },
       'no_level',
     ],

@@ -1,4 +1,5 @@
-// Many users are missing at once: what is asked before they are cleared, once somebody has accepted it, and how that ends.
+// Many users are missing at once: what is asked before they are cleared, and how the run ends once a person has
+// accepted it.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { EXIT } from '../../../src/errors.ts';
@@ -23,7 +24,7 @@ before(async () => {
 after(() => db.close());
 const createAccount = () => askedAccount(db);
 
-test('a mass clear is asked about within the budget, and cleared in one run once it is accepted', async () => {
+test('the lookups of a mass clear keep to the budget, and one run clears all users once it is accepted', async () => {
   const { sync } = createAccount();
   await sync(range(0, 60), nobodyGone);
   const refused = await sync(range(0, 20), goneFrom(20), { confirmLookups: 5 });
@@ -37,7 +38,7 @@ test('a mass clear is asked about within the budget, and cleared in one run once
   assert.equal(accepted.published?.cleared, 40);
 });
 
-test('an accepted mass clear that runs out of time clears who was asked, says so, and the next one goes on', async () => {
+test('an accepted mass clear that runs out of time clears the users who were asked, says so, and the next run continues', async () => {
   const { sync } = createAccount();
   await sync(range(0, 60), nobodyGone);
   const first = await sync(range(0, 20), hangingAt(27, goneFrom(20)), { timeBudgetMs: 1_500, accept: true });
@@ -53,14 +54,14 @@ test('an accepted mass clear that runs out of time clears who was asked, says so
   assert.deepEqual([second.error, second.published?.cleared, second.published?.carried], [null, 15, 0]);
 });
 
-test('an accepted mass clear during an outage clears nobody, and says so', async () => {
+test('an accepted mass clear during an outage clears no user, and says so', async () => {
   const { sync } = createAccount();
   await sync(range(0, 60), nobodyGone);
   const result = await sync(range(0, 20), () => problem('NETWORK'), { accept: true });
   assert.deepEqual([result.error?.code, result.published?.cleared], ['CLEAR_PENDING', 0]);
 });
 
-test('an accepted mass clear is not done while a record gives no readable answer, and walks can settle it', async () => {
+test('an accepted mass clear is unfinished while a record gives no readable answer, and two walks can settle it', async () => {
   const { sync } = createAccount();
   await sync(range(0, 60), nobodyGone);
   const say: Say = (userId, nth) => (userId === user(59) ? problem('BAD_ANSWER') : goneFrom(20)(userId, nth));
@@ -74,7 +75,7 @@ test('an accepted mass clear is not done while a record gives no readable answer
   assert.deepEqual([walks.error, walks.published?.cleared], [null, 1]);
 });
 
-test('an accepted mass clear in which some questions fail for a moment is finished by the next one', async () => {
+test('an accepted mass clear in which some lookups fail for a moment is finished by the next run', async () => {
   const { sync } = createAccount();
   await sync(range(0, 60), nobodyGone);
   const say: Say = (userId, nth) => (nth === 5 || nth === 7 ? problem('NETWORK') : goneFrom(20)(userId, nth));
@@ -101,22 +102,22 @@ test('a mass clear of users whose records give no readable answer comes to an en
   assert.equal((await sync(range(0, 40), say)).error, null);
 });
 
-describe('an accepted mass clear that is not finished says why, and what will finish it:', () => {
+describe('an accepted mass clear that is unfinished says why, and what will finish it, after', () => {
   const shown = range(0, 20);
   const refused: Say = () => problem('LOOKUPS_REFUSED');
   const cases: [title: string, run: Parameters<ReturnType<typeof createAccount>['sync']>, says: RegExp][] = [
     [
-      'a record that may be anybody’s',
+      'a record without a readable user',
       [[...shown, UNREADABLE], goneFrom(20), {}],
       /none can be cleared: 1 of the records .* readable user id.*the met users are published.*rejected list/,
     ],
     [
-      'a partial walk where nobody is to be asked',
+      'a partial walk without lookups',
       [shown, nobodyGone, { confirm: 'walks', total: 21 }],
       /the walk is partial.*the met users are published.*complete walk/,
     ],
     [
-      'a partial walk where questions are refused',
+      'a partial walk with refused lookups',
       [shown, refused, { total: 21 }],
       /the walk is partial.*the met users are published.*complete walk/,
     ],
@@ -126,7 +127,7 @@ describe('an accepted mass clear that is not finished says why, and what will fi
       /40 could not be looked up\. .*again; it looks up the waiting users/,
     ],
     [
-      'a dry run, which has done nothing',
+      'a dry run, which publishes nothing',
       [shown, (id, nth) => (nth === 5 ? problem('NETWORK') : goneFrom(20)(id, nth)), { dryRun: true }],
       /The 39 .* would be cleared.*a dry run publishes nothing/,
     ],

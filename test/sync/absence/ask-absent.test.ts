@@ -1,5 +1,5 @@
-// Who is asked, in which order, how many, and when the answers are believed: real runs on a real database, with an API whose
-// records say what the test says.
+// Which users are asked, in which order, how many, and when the answers are believed: real runs on a real database,
+// with an API whose records say what the test says.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
@@ -27,7 +27,7 @@ before(async () => {
 after(() => db.close());
 const createAccount = () => askedAccount(db);
 
-test('nobody is asked when everybody was met', async () => {
+test('no user is asked when every user was met', async () => {
   const { sync } = createAccount();
   await sync(range(0, 10), nobodyGone);
   const result = await sync(range(0, 12), nobodyGone);
@@ -35,7 +35,7 @@ test('nobody is asked when everybody was met', async () => {
   assert.equal(evidenceOf(result), undefined);
 });
 
-test('a user who was met is asked first and once more at the end, and those without a level are cleared at once', async () => {
+test('a control is asked first and once more at the end, and users without a level are cleared at once', async () => {
   const { sync, column } = createAccount();
   await sync(range(0, 10), nobodyGone);
   const result = await sync(range(0, 8), goneFrom(8));
@@ -59,7 +59,7 @@ test('a user who was met is asked first and once more at the end, and those with
   assert.equal((await column('u.cleared_at is null')).filter(Boolean).length, 8);
 });
 
-test('one whose record shows a level stays, and needs no second control', async () => {
+test('a user whose record shows a level stays, and needs no second control', async () => {
   const { sync, column, accountId } = createAccount();
   await sync(range(0, 10), nobodyGone);
   const result = await sync(range(0, 9), nobodyGone);
@@ -73,16 +73,16 @@ test('one whose record shows a level stays, and needs no second control', async 
   assert.deepEqual(answer, { outcome: 'level' });
 });
 
-test('a partial walk clears those whose own record shows no level, and nobody else', async () => {
+test('a partial walk clears only the users whose own record shows no level', async () => {
   const { sync } = createAccount();
   await sync(range(0, 10), nobodyGone);
-  // The server speaks of one more than it shows.
+  // The server states one user more than it shows.
   const result = await sync(range(0, 8), goneFrom(9), { total: 9 });
   assert.equal(result.published?.verdict, 'partial');
   assert.deepEqual([result.published?.cleared, result.published?.carried], [1, 1]);
 });
 
-test('the budget bounds the questions, and those absent longest come first', async () => {
+test('the budget limits the lookups, and users who have been absent longest come first', async () => {
   const { sync } = createAccount();
   await sync(range(0, 10), nobodyGone);
   await sync(range(0, 9), nobodyGone, { confirmLookups: 0 });
@@ -95,7 +95,7 @@ test('the budget bounds the questions, and those absent longest come first', asy
   assert.equal(rest.published?.cleared, 2);
 });
 
-test('records that insist on a level do not use up the budget of those after them', async () => {
+test('records that insist on a level do not use up the budget for other users', async () => {
   const { sync } = createAccount();
   const insists: Say = (userId) => (userId === user(10) || userId === user(11) ? NO_LEVEL : LEVEL);
   await sync(range(0, 12), nobodyGone);
@@ -105,7 +105,7 @@ test('records that insist on a level do not use up the budget of those after the
   assert.equal(cleared, 2);
 });
 
-test('a record that insists on a level through five complete walks is a warning, and no decision', async () => {
+test('a record that insists on a level through five complete walks is a warning, and changes nothing', async () => {
   const { sync, logs } = createAccount();
   await sync(range(0, 10), nobodyGone);
   for (let walk = 1; walk <= 6; walk++) {
@@ -117,15 +117,15 @@ test('a record that insists on a level through five complete walks is a warning,
   assert.ok(!logs.join('').includes(user(9)));
 });
 
-describe('when records cannot be asked, a second complete walk decides:', () => {
+describe('a second complete walk decides when records cannot be asked:', () => {
   const reasons: [title: string, say: Say, state: string][] = [
-    ['refused', () => problem('LOOKUPS_REFUSED'), 'refused'],
-    ['nobody has a level, not even those who were met', () => NO_LEVEL, 'control_failed'],
-    ['nobody is known', () => null, 'control_failed'],
-    // It may stay so for ever: a shape that this version does not know, or a page from something in between.
-    ['what comes back is no record', () => problem('BAD_ANSWER'), 'control_failed'],
-    ['it is too long to be read', () => problem('BODY_TOO_LARGE'), 'control_failed'],
-    ['it leads elsewhere', () => problem('REDIRECTED'), 'control_failed'],
+    ['lookups are refused', () => problem('LOOKUPS_REFUSED'), 'refused'],
+    ['no user has a level, not even users who were met', () => NO_LEVEL, 'control_failed'],
+    ['no user is known', () => null, 'control_failed'],
+    // This may be permanent: a form that this version does not know, or a page from something in between.
+    ['the answer is not a record', () => problem('BAD_ANSWER'), 'control_failed'],
+    ['the answer is too long to be read', () => problem('BODY_TOO_LARGE'), 'control_failed'],
+    ['the answer redirects', () => problem('REDIRECTED'), 'control_failed'],
   ];
   for (const [title, say, state] of reasons) {
     test(title, async () => {
@@ -133,31 +133,31 @@ describe('when records cannot be asked, a second complete walk decides:', () => 
       await sync(range(0, 10), nobodyGone);
       const first = await sync(range(0, 9), say);
       assert.deepEqual([first.published?.cleared, evidenceOf(first)['state']], [0, state]);
-      // A partial walk in between is no second one.
+      // A partial walk in between does not count as the second one.
       assert.equal((await sync(range(0, 9), say, { total: 10 })).published?.cleared, 0);
       assert.equal((await sync(range(0, 9), say)).published?.cleared, 1);
     });
   }
 
-  test('switched off', async () => {
+  test('lookups are switched off', async () => {
     const { sync } = createAccount();
     await sync(range(0, 10), nobodyGone);
     const first = await sync(range(0, 9), nobodyGone, { confirm: 'walks' });
     assert.deepEqual([first.asked.length, first.published?.cleared], [0, 0]);
     assert.equal(evidenceOf(first)['state'], 'off');
-    // Met again in between: absence begins anew.
+    // Met again in between: the absence starts anew.
     await sync(range(0, 10), nobodyGone, { confirm: 'walks' });
     assert.equal((await sync(range(0, 9), nobodyGone, { confirm: 'walks' })).published?.cleared, 0);
     assert.equal((await sync(range(0, 9), nobodyGone, { confirm: 'walks' })).published?.cleared, 1);
   });
 });
 
-describe('one control is no proof, up to three are asked:', () => {
+describe('a failed control proves nothing, so up to three are asked:', () => {
   const slips: [title: string, said: Said][] = [
-    ['they may have been reset meanwhile', NO_LEVEL],
-    ['their record may be broken', problem('BAD_ANSWER')],
-    ['it may be too long', problem('BODY_TOO_LARGE')],
-    ['it may fail whenever it is asked', problem('CLOUDFLARE_UNAVAILABLE')],
+    ['the control may have been reset meanwhile', NO_LEVEL],
+    ['the control’s record may be broken', problem('BAD_ANSWER')],
+    ['the control’s record may be too long', problem('BODY_TOO_LARGE')],
+    ['the control’s record may always fail', problem('CLOUDFLARE_UNAVAILABLE')],
     ['something in between may refuse this address', problem('LOOKUPS_REFUSED')],
   ];
   for (const [title, said] of slips) {
@@ -172,7 +172,7 @@ describe('one control is no proof, up to three are asked:', () => {
   }
 });
 
-test('the record of a user who insists on a level is not outweighed by walks from before it was last asked', async () => {
+test('walks from before a record last showed a level do not outweigh that record', async () => {
   const { sync } = createAccount();
   const refused: Say = () => problem('LOOKUPS_REFUSED');
   await sync(range(0, 10), nobodyGone);
@@ -180,16 +180,16 @@ test('the record of a user who insists on a level is not outweighed by walks fro
   const first = await sync(range(0, 9), refused);
   assert.deepEqual([evidenceOf(first)['state'], first.published?.cleared], ['refused', 0]);
   await sync(range(0, 9), nobodyGone);
-  // Refused again, and again: now two complete walks lack them, and nobody has spoken for them since.
+  // Refused twice more. Now two complete walks miss the user, and no record has shown a level since.
   assert.equal((await sync(range(0, 9), refused)).published?.cleared, 0);
   assert.equal((await sync(range(0, 9), refused)).published?.cleared, 1);
 });
 
-test('answers are not believed when the control fails after them, and nobody is cleared', async () => {
+test('answers are not believed when the control after them fails, and no user is cleared', async () => {
   const { sync, logs } = createAccount();
   await sync(range(0, 10), nobodyGone);
   await sync(range(0, 9), nobodyGone);
-  // From the second question on, the endpoint knows nobody.
+  // From the second lookup on, the endpoint knows no user.
   const result = await sync(range(0, 9), (_, nth) => (nth === 1 ? LEVEL : null));
   assert.equal(result.published?.cleared, 0);
   assert.equal(evidenceOf(result)['state'], 'unanswered');
@@ -197,7 +197,7 @@ test('answers are not believed when the control fails after them, and nobody is 
   assert.equal((await sync(range(0, 9), goneFrom(9))).published?.cleared, 1);
 });
 
-describe('an outage is no refusal, and leaves everything to the next run, however often they were absent:', () => {
+describe('an outage is not a refusal, and leaves everything to the next run, however often users were absent:', () => {
   for (const code of ['CLOUDFLARE_UNAVAILABLE', 'NETWORK', 'RATE_LIMITED'] as const) {
     test(code, async () => {
       const { sync } = createAccount();
@@ -214,10 +214,10 @@ describe('an outage is no refusal, and leaves everything to the next run, howeve
   }
 });
 
-test('an outage in the middle of the questions keeps what was answered before the last control that passed', async () => {
+test('an outage during the lookups keeps the answers before the last control that passed', async () => {
   const { sync } = createAccount();
   await sync(range(0, 500), nobodyGone);
-  // A control, 200 questions, the control again; 20 questions more, then nothing.
+  // A control, 200 lookups, the control again, 20 more lookups, then no answer.
   const result = await sync(
     range(0, 260),
     (userId, nth) => (nth > 222 ? problem('NETWORK') : goneFrom(260)(userId, nth)),
@@ -232,7 +232,7 @@ test('an outage in the middle of the questions keeps what was answered before th
   assert.equal((await sync(range(0, 260), goneFrom(260))).published?.cleared, 40);
 });
 
-describe('an answer that fails for one user alone stops nobody else:', () => {
+describe('an answer that fails for one user alone stops no other lookup:', () => {
   for (const code of [
     'BAD_ANSWER',
     'BODY_TOO_LARGE',
@@ -243,7 +243,7 @@ describe('an answer that fails for one user alone stops nobody else:', () => {
     test(code, async () => {
       const { sync, column } = createAccount();
       await sync(range(0, 20), nobodyGone);
-      // More of them than can be asked in one run, and all of them absent longest.
+      // More than one run can ask, and all of them absent longest.
       const broken = range(14, 20).map(user);
       const say: Say = (userId, nth) => (broken.includes(userId) ? problem(code) : goneFrom(10)(userId, nth));
       await sync(range(0, 14), say, { confirmLookups: 0 });
@@ -266,7 +266,7 @@ describe('an answer that fails for one user alone stops nobody else:', () => {
   }
 });
 
-test('a record that nobody can read keeps everybody, and saves the questions', async () => {
+test('while a record without a readable user is there, every user stays, and no lookups are made', async () => {
   const { sync } = createAccount();
   await sync(range(0, 10), nobodyGone);
   for (let run = 0; run < 2; run++) {
@@ -276,7 +276,7 @@ test('a record that nobody can read keeps everybody, and saves the questions', a
   }
 });
 
-test('the time budget ends the questions in time for the control, and what was answered is published', async () => {
+test('the time budget ends the lookups in time for the control, and their answers are published', async () => {
   const { sync } = createAccount();
   await sync(range(0, 10), nobodyGone);
   const result = await sync(range(0, 6), hangingAt(4, goneFrom(6)), { timeBudgetMs: 1_500 });
@@ -286,7 +286,7 @@ test('the time budget ends the questions in time for the control, and what was a
   assert.deepEqual({ state, asked, waiting }, { state: 'working', asked: 3, waiting: 2 });
 });
 
-test('a control that does not answer until the time is up confirms nobody, and levels are kept all the same', async () => {
+test('a control that does not answer in time confirms no clear, but levels that were shown are kept', async () => {
   const { sync } = createAccount();
   await sync(range(0, 10), nobodyGone);
   const say: Say = (userId) => (userId === user(6) ? NO_LEVEL : LEVEL);
@@ -294,12 +294,12 @@ test('a control that does not answer until the time is up confirms nobody, and l
   assert.deepEqual([result.error, result.published?.cleared], [null, 0]);
   const { level, no_level, waiting } = evidenceOf(result);
   assert.deepEqual({ level, no_level, waiting }, { level: 3, no_level: 0, waiting: 1 });
-  // The one who waits comes first.
+  // The waiting user comes first.
   const next = await sync(range(0, 6), say, { confirmLookups: 1 });
   assert.deepEqual([next.asked[1], next.published?.cleared], [user(6), 1]);
 });
 
-test('a dry run that meets a mass clear does not say that anything was published', async () => {
+test('a dry run that meets a mass clear does not claim that anything was published', async () => {
   const { sync } = createAccount();
   await sync(range(0, 60), nobodyGone);
   const { error } = await sync(range(0, 20), goneFrom(20), { dryRun: true });
@@ -307,7 +307,7 @@ test('a dry run that meets a mass clear does not say that anything was published
   assert.match(error?.message ?? '', /nobody would be cleared; a dry run publishes nothing/);
 });
 
-test('a dry run asks, says whom it would clear, and keeps nothing', async () => {
+test('a dry run asks, names how many it would clear, and keeps nothing', async () => {
   const { sync, column, accountId } = createAccount();
   await sync(range(0, 10), nobodyGone);
   const kept = async () => [

@@ -1,4 +1,5 @@
-// A signal that comes while a run publishes: the run gets its grace, and when that is over it is undone and recorded.
+// A signal that comes while a run publishes: the publish gets a grace period. After it, the publish is rolled back and
+// the failure recorded.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,7 +9,7 @@ import { startScenario, TOKEN, type Scenario } from '../../support/faults/fault-
 import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
 import { clientOf, runSyncOf } from '../../support/stage.ts';
 
-describe('a publish that a signal meets', () => {
+describe('a publish that gets a signal', () => {
   let db: MigratedDatabase;
   let scenario: Scenario;
   before(async () => {
@@ -20,7 +21,7 @@ describe('a publish that a signal meets', () => {
     await db.close();
   });
 
-  test('and that does not end within its grace is rolled back, recorded, and succeeds the next time', async (t) => {
+  test('and does not end within its grace period is rolled back and recorded, and the next run succeeds', async (t) => {
     const account = scenario.account();
     await account.succeed();
     scenario.later();
@@ -52,7 +53,7 @@ describe('a publish that a signal meets', () => {
     const began = performance.now();
     stop.abort(reason);
     const outcome = await running;
-    assert.ok(performance.now() - began >= 300, 'it had its grace');
+    assert.ok(performance.now() - began >= 300, 'it had its grace period');
     await other.query('rollback');
     other.release();
     assert.equal(outcome.error, reason);

@@ -1,4 +1,4 @@
-// What the heart does while its connections fail, by way of a proxy in front of a real database.
+// The heartbeat while its connections fail, through a proxy in front of a real database.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, afterEach, before, beforeEach, describe, test, type TestContext } from 'node:test';
@@ -59,7 +59,7 @@ describe('the heartbeat', () => {
     destination: { write: (line: string) => logs.push(line) },
   });
 
-  /** Beats from here to the end of the test. */
+  /** Sends heartbeats from here to the end of the test. */
   function start(t: TestContext) {
     const abort = new AbortController();
     let beats = 0;
@@ -82,7 +82,7 @@ describe('the heartbeat', () => {
     return (row?.beats ?? 0) > since;
   };
 
-  test('that fails again and again is one line in the log, and another when it works again', async (t) => {
+  test('logs one line when it fails again and again, and another when it works again', async (t) => {
     const { beats } = start(t);
     await until('it beats', () => isFresh(0));
     for (const round of [1, 2]) {
@@ -103,7 +103,7 @@ describe('the heartbeat', () => {
     ]);
   });
 
-  test('over a path that has gone silent takes one connection, and gives it up well before the lease runs out', async (t) => {
+  test('over a silent connection uses one connection, and gives it up well before the lease expires', async (t) => {
     const { beats } = start(t);
     await until('it beats', () => isFresh(0));
     proxy.stall();
@@ -118,7 +118,7 @@ describe('the heartbeat', () => {
     assert.deepEqual(said(), ['heartbeat failed', 'heartbeat works again']);
   });
 
-  test('ends the run whose lease is somebody else’s by now', async (t) => {
+  test('ends the run when another run holds its lease', async (t) => {
     const { signal } = start(t);
     await db.rows('update risk_internal.leases set owner = $1 where account_key = $2', [
       randomUUID(),

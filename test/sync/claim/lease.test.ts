@@ -25,11 +25,11 @@ import {
 
 const onLinux = { skip: process.platform !== 'linux' };
 
-test('a holder is running, silent or expired by its silence, and expired at once when it is known to be dead', () => {
+test('a holder is running, silent or expired by the length of its silence, and expired at once when it is known to be dead', () => {
   const timing = { heartbeatMs: 5_000, leaseMs: 30_000, pollMs: 1_000, graceMs: 20_000 };
   const cases: [silentMs: number, dead: boolean, expected: string][] = [
     [0, false, 'running'],
-    // A clock of the database that steps back is no silence.
+    // If the database's clock steps back, that is not silence.
     [-60_000, false, 'running'],
     [7_500, false, 'running'],
     [7_500.001, false, 'silent'],
@@ -58,7 +58,7 @@ test(
     const begun = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
     const theirs = `${boot}/${namespace}/${child.pid}/${begun}`;
     assert.equal(isKnownDead(theirs), false);
-    assert.equal(isKnownDead(`${boot}/${namespace}/${child.pid}/1`), true, 'its number is used again');
+    assert.equal(isKnownDead(`${boot}/${namespace}/${child.pid}/1`), true, 'its pid is used again');
     child.kill('SIGKILL');
     await once(child, 'exit');
     assert.equal(isKnownDead(theirs), true);
@@ -109,7 +109,7 @@ describe('the lease', () => {
     );
   const release = (lease: Lease) => inTransaction(db.pool, DEFAULT_LIMITS, (tx) => releaseLease(tx, lease));
 
-  test('is given to whoever asks first, with the account added on the way', async () => {
+  test('goes to the first run that asks, and adds the account', async () => {
     const accountId = newAccount();
     const result = await claim(accountId, { trigger: 'http' });
     assert.equal(result.kind, 'claimed');
@@ -122,7 +122,7 @@ describe('the lease', () => {
     assert.deepEqual(await runs(accountId), []);
   });
 
-  test('is refused to a second one while the first is alive, who is told about the first', async () => {
+  test('is refused to a second run while the first one lives, and names the first run', async () => {
     const accountId = newAccount();
     const lease = await claimed(accountId);
     const second = await claim(accountId, { identity: { host: 'there', process: '' } });
@@ -134,7 +134,7 @@ describe('the lease', () => {
     assert.deepEqual(await runs(accountId), []);
   });
 
-  test('is claimed in few round trips: the database may be 10 ms away', async (t) => {
+  test('takes only a few round trips to claim: the database may be 10 ms away', async (t) => {
     const accountId = newAccount();
     await release(await claimed(accountId));
     const pool = testPool(db.url, 1);
@@ -159,12 +159,12 @@ describe('the lease', () => {
     assert.ok(trips <= 8, `${trips} round trips`);
   });
 
-  test('does not keep other accounts out', async () => {
+  test('does not keep other accounts from being claimed', async () => {
     const [one, other] = [newAccount(), newAccount()];
     assert.notEqual((await claimed(one)).accountKey, (await claimed(other)).accountKey);
   });
 
-  test('is mine again when I claim it again: a lost reply does no harm', async () => {
+  test('is granted again to the same owner: a lost reply does no harm', async () => {
     const accountId = newAccount();
     const owner = randomUUID();
     const first = await claimed(accountId, { owner });
@@ -175,7 +175,7 @@ describe('the lease', () => {
     assert.deepEqual(await runs(accountId), []);
   });
 
-  test('is taken over once it has expired, and the run that died is recorded as abandoned', async () => {
+  test('is taken over once it has expired, and the dead run is recorded as abandoned', async () => {
     const accountId = newAccount();
     const dead = await claimed(accountId, { identity: { host: 'dead-host', process: '' } });
     await silence(dead, 200);
@@ -188,7 +188,7 @@ describe('the lease', () => {
     assert.deepEqual(await runs(accountId), [
       { run_id: String(dead.runId), status: 'abandoned', error_code: 'ABANDONED', host: 'dead-host' },
     ]);
-    // Taken over with a fresh heartbeat: a third one is kept out.
+    // The new holder has a fresh heartbeat: a third run is refused.
     assert.equal((await claim(accountId)).kind, 'held');
   });
 
@@ -204,7 +204,7 @@ describe('the lease', () => {
     assert.equal((await runs(accountId))[0]?.status, 'abandoned');
   });
 
-  test('a beat renews it, shows progress, and tells whether it is still mine', async () => {
+  test('is renewed by a heartbeat, which shows progress and tells whether the lease is still its own', async () => {
     const accountId = newAccount();
     const lease = await claimed(accountId);
     await silence(lease, 10_000);
@@ -223,13 +223,13 @@ describe('the lease', () => {
     assert.equal(await beat(db.pool, other, {}), false);
   });
 
-  test('the fence lets its owner pass and stops whoever has lost it', async () => {
+  test('lets its owner pass the fence, and stops a run that has lost it', async () => {
     const accountId = newAccount();
     const lease = await claimed(accountId);
     const pass = (who: Lease) => inTransaction(db.pool, DEFAULT_LIMITS, (tx) => fence(tx, who));
     await pass(lease);
     await silence(lease, 10_000);
-    // Nobody has taken it: still mine, however silent I was.
+    // No run has taken it over: the silent owner still holds it.
     await pass(lease);
     const other = await claimed(accountId);
     await assert.rejects(pass(lease), { code: 'LEASE_LOST', exit: 75 });
@@ -238,7 +238,7 @@ describe('the lease', () => {
     await assert.rejects(pass(other), { code: 'LEASE_LOST' });
   });
 
-  test('nobody can take it over while its owner is inside the fence, nor wait and run a second time', async () => {
+  test('cannot be taken over while its owner is inside the fence, not even by a claim that waits', async () => {
     const accountId = newAccount();
     const lease = await claimed(accountId);
     await silence(lease, 10_000);
@@ -253,7 +253,7 @@ describe('the lease', () => {
   });
 
   test(
-    'a killed process whose transaction the server has not ended yet is waited for, and not taken for running',
+    'a killed process whose transaction is still open on the server is waited for, and does not count as running',
     onLinux,
     async () => {
       const child = spawn('sleep', ['60']);
@@ -279,7 +279,7 @@ describe('the lease', () => {
     },
   );
 
-  test('releasing gives the account free, and never the lease of somebody else', async () => {
+  test('is released only by its owner, which makes the account free', async () => {
     const accountId = newAccount();
     const lease = await claimed(accountId);
     await release(lease);
@@ -289,7 +289,7 @@ describe('the lease', () => {
     await release(next);
   });
 
-  test('a cron slot that already has a success is done, and the account stays free', async () => {
+  test('is not given for a cron slot that already has a success', async () => {
     const accountId = newAccount();
     const slot = new Date('2026-01-01T12:00:00Z');
     const slotOf = (hour: number) => new Date(slot.getTime() + hour * 3_600_000);
@@ -315,13 +315,13 @@ describe('the lease', () => {
     assert.deepEqual(await claim(accountId, cron), { kind: 'slot_done', runId: won.runId });
     const next = await claimed(accountId, { trigger: 'cron', scheduledFor: slotOf(1) });
     await release(next);
-    // By hand it may run whenever.
+    // By hand, the account may run at any time.
     await release(await claimed(accountId));
-    // The slot of another account is its own.
+    // Another account has its own slot.
     await release(await claimed(newAccount(), cron));
   });
 
-  test('a retired account is not claimed', async () => {
+  test('is not given for a retired account', async () => {
     const accountId = newAccount();
     await release(await claimed(accountId));
     await db.rows('update risk.accounts set retired_at = now() where account_id = $1', [accountId]);
@@ -329,10 +329,10 @@ describe('the lease', () => {
   });
 
   for (const state of ['of a new account', 'of a known account', 'that has expired']) {
-    test(`thirty claims at once for a lease ${state}: exactly one wins`, async (t) => {
+    test(`thirty simultaneous claims for a lease ${state}: exactly one wins`, async (t) => {
       const pool = testPool(db.url, 30);
       t.after(() => pool.end());
-      // Open connections, so that the claims themselves meet.
+      // Open the connections first, so that the claims themselves collide.
       await Promise.all(Array.from({ length: 30 }, () => pool.query('select pg_sleep(0.05)')));
       const accountId = newAccount();
       if (state !== 'of a new account') {
@@ -357,7 +357,7 @@ describe('the lease', () => {
       assert.equal(winners.length, 1);
       const winner = winners[0] as Extract<Claim, { kind: 'claimed' }>;
       for (const result of results) {
-        // Who met the dead lease while the winner had it locked is told to look again.
+        // A claim that met the dead lease while the winner had it locked must look again.
         const looksAgain = result.kind === 'held' && result.holder.silentMs > 9_000;
         if (looksAgain) assert.equal(state, 'that has expired');
         else if (result.kind === 'held') assert.equal(result.holder.runId, winner.lease.runId);
@@ -381,7 +381,7 @@ describe('the lease', () => {
       'insert into risk.sync_runs (account_key, run_id, trigger, status, verdict, started_at, finished_at, host, snapshot_id) values',
     );
 
-    test('a run that is not there was not published', async () => {
+    test('a run without a row was not published', async () => {
       const lease = await claimed(newAccount());
       assert.equal(await findPublished(db.pool, lease), null);
     });
@@ -397,7 +397,7 @@ describe('the lease', () => {
     });
 
     for (const end of ['commits', 'rolls back'] as const) {
-      test(`waits for the old transaction to end: it ${end}`, async () => {
+      test(`findPublished waits for the old transaction to end: it ${end}`, async () => {
         const lease = await claimed(newAccount());
         const snapshotId = 1_000_000 + lease.runId;
         await publishRow(lease, snapshotId);

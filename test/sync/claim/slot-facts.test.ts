@@ -1,4 +1,4 @@
-// What replicas learn of a slot, and that it costs the same however long the history is.
+// What replicas learn about a slot, at a cost that does not grow with the history.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { drizzle } from 'drizzle-orm/node-postgres';
@@ -18,7 +18,7 @@ const ago = (minutes: number) => new Date(Date.now() - minutes * MINUTE).toISOSt
 const about = (found: number | null, minutes: number) =>
   assert.ok(found !== null && Math.abs(found - minutes * MINUTE) < MINUTE, `${found} ms`);
 
-test('counts the attempts for the slot alone, the newest of them by the order of runs', async () => {
+test('counts only the attempts for this slot, and finds the newest by the order of run ids', async () => {
   const history = sampleHistory(db.pool);
   const key = await history.account('busy');
   const slot = new Date(ago(-3));
@@ -30,7 +30,7 @@ test('counts the attempts for the slot alone, the newest of them by the order of
   };
   await history.snapshot(key, ago(90));
   await history.run({ ...attempt, started_at: ago(60), scheduled_for: ago(60) });
-  // While the database's clock was ahead; and as it is: behind the clock that the slot fired by.
+  // One attempt while the database's clock was ahead, one with the right clock: behind the clock that fired the slot.
   await history.run({ ...attempt, started_at: ago(-500) });
   await history.run({ ...attempt, started_at: ago(2), status: 'abandoned' });
   await history.run({ ...attempt, started_at: ago(1), scheduled_for: null });
@@ -52,7 +52,7 @@ test('counts the attempts for the slot alone, the newest of them by the order of
   });
 });
 
-test('reads the newest runs of an account that has failed for years', async () => {
+test('reads only the newest runs of an account that has failed for years', async () => {
   const key = await sampleHistory(db.pool).account('failing');
   await db.rows(
     `insert into risk.sync_runs (account_key, run_id, trigger, status, scheduled_for, started_at, finished_at, host, error_code)
@@ -83,7 +83,7 @@ type Plan = {
   Plans?: Plan[];
 };
 
-/** How each scan of a table looked for rows, and how many it looked at. */
+/** How each scan of a table looked for rows, and how many rows it looked at. */
 function scansOf(plan: Plan): { node: string; read: number }[] {
   const read = (plan['Actual Rows'] + (plan['Rows Removed by Filter'] ?? 0)) * plan['Actual Loops'];
   const own = plan['Relation Name'] === undefined ? [] : [{ node: plan['Node Type'], read }];

@@ -1,5 +1,5 @@
-// What becomes of every missing user, decision by decision; and that a publish which is tried again sends the same bytes.
-// Everything else that readChanges says is compared with a naive one in test/sync/walk/compare-records.test.ts.
+// What happens to every missing user, for each decision; and that a retried publish sends the same bytes.
+// test/sync/walk/compare-records.test.ts compares the rest of readChanges with a naive comparison.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
@@ -18,7 +18,7 @@ const OUTCOMES = [null, 'level', 'no_level', 'reset', 'not_found', 'unreadable']
 
 type Missing = { outcome: LookupOutcome | null; absentTwice: boolean; isAbsent: boolean };
 
-/** One user of level high with five events, who is missing. */
+/** One user at high with five events, who is missing. */
 function oneMissing(
   decision: ChangeInputs['decision'],
   { outcome, absentTwice, isAbsent }: Missing,
@@ -45,7 +45,7 @@ function oneMissing(
 describe('readChanges', () => {
   const both = [false, true];
   for (const decision of DECISIONS)
-    test(`of a missing user when the decision is ${decision}`, () => {
+    test(`gives the right change of a missing user for the decision ${decision}`, () => {
       for (const outcome of OUTCOMES)
         for (const absentTwice of both)
           for (const isAbsent of both) {
@@ -60,7 +60,7 @@ describe('readChanges', () => {
               everybody: outcome !== 'level',
             }[decision];
             const endReason = isCleared ? (outcome === 'reset' ? 'reset' : 'absent') : null;
-            // Somebody who was absent before and of whom nothing is known now is no change at all (P5).
+            // A user who was already absent, with nothing new known, is no change at all (P5).
             const isNoted = isCleared || outcome !== null || !isAbsent;
             assert.equal(found.length, isNoted ? 1 : 0, what);
             assert.equal(counts.rows, found.length, what);
@@ -91,7 +91,7 @@ describe('readChanges', () => {
           }
     });
 
-  test('read five times, 30,000 changes are the same bytes under the same keys', () => {
+  test('gives the same bytes under the same keys when 30,000 changes are read five times', () => {
     const table = createUserTable();
     const log = createChangeLog();
     const identity = Buffer.alloc(IDENTITY_MAX_BYTES);
@@ -105,7 +105,7 @@ describe('readChanges', () => {
         lastEvent: { seconds: n, micros: n },
         hash: Uint32Array.of(n, 1),
       };
-      // A third is known, a third of the changes is superseded, and a seventh is taken back.
+      // A third of the users is known, a third of the changes is replaced by a later one, and a seventh is taken back.
       const before = { ...values, level: 1, hash: new Uint32Array(2) } as const;
       if (n % 3 === 0) table.setKnown(row, n + 1, before, false);
       for (const again of n % 3 === 1 ? [1, 2] : [1]) {
@@ -146,7 +146,7 @@ describe('readChanges', () => {
     assert.equal(emails, counts.rows);
     assert.equal(counts.rows, countRows(inputs));
     assert.equal(counts.lastUserKey, users + counts.appeared);
-    // What was superseded is not sent.
+    // Replaced changes are not sent.
     for (const row of readChanges(1, inputs).rows) {
       const { changed } = changedOf(row);
       const [, n, again] = /^user(\d+)-(\d)@/.exec(changed.email ?? '') ?? assert.fail();

@@ -1,4 +1,5 @@
-// What publish refuses, waits for and tries again: on a state that was read and records that were compared, under a lease of its own.
+// What publish refuses, waits for and retries: on a state that was read and records that were compared, under its own
+// lease.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, beforeEach, describe, test } from 'node:test';
@@ -44,7 +45,7 @@ describe('publish', () => {
   const published = async (): Promise<number> =>
     (await db.rows(`select from risk.snapshots where account_key = ${lease.accountKey}`)).length;
 
-  test('publishes what was compared under its own lease, gives the lease free, and leaves nothing staged', async () => {
+  test('publishes what was compared under its own lease, releases the lease, and leaves nothing staged', async () => {
     const { counts } = await publish(db.pool, request);
     assert.deepEqual([counts.appeared, counts.sums.high.users], [1, 1]);
     assert.equal(await published(), 1);
@@ -55,8 +56,8 @@ describe('publish', () => {
     assert.deepEqual(await db.rows('select from risk_internal.staged_changes'), []);
   });
 
-  // Whoever took over may not have published yet: then the state is still the one that was read.
-  test('refuses a lease that is somebody else’s by now, though the state is the one that was read', async () => {
+  // The run that took over may not have published yet. Then the state is still the one that was read.
+  test('refuses a lease that now belongs to another run, although the state has not changed', async () => {
     await db.pool.query('update risk_internal.leases set owner = $1 where account_key = $2', [
       randomUUID(),
       lease.accountKey,
@@ -65,13 +66,13 @@ describe('publish', () => {
     assert.equal(await published(), 0);
   });
 
-  test('refuses a lease that is gone', async () => {
+  test('refuses a lease that does not exist any more', async () => {
     await db.pool.query('delete from risk_internal.leases where account_key = $1', [lease.accountKey]);
     await assert.rejects(publish(db.pool, request), { code: 'LEASE_LOST' });
     assert.equal(await published(), 0);
   });
 
-  describe('refuses a state that is not the one that was read, and does not try again:', () => {
+  describe('refuses a state that has changed since it was read, and does not retry:', () => {
     const id = randomUUID();
     const there = (over: Record<string, unknown> = {}) => record({ user_id: id, ...over });
     const ofUser = () => `account_key = ${lease.accountKey} and user_id = '${id}'`;
@@ -79,7 +80,7 @@ describe('publish', () => {
       `account_key = ${lease.accountKey} and user_key = (select user_key from risk.users where ${ofUser()})`;
     const cases: [title: string, records: () => unknown[], meanwhile: () => string][] = [
       [
-        'another writer has been there',
+        'another writer has published',
         () => [there({ event_count: 2 })],
         () =>
           `update risk_internal.account_writers set last_snapshot_id = last_snapshot_id + 1 where account_key = ${lease.accountKey}`,
@@ -91,7 +92,7 @@ describe('publish', () => {
           `update risk_internal.account_writers set last_snapshot_id = last_snapshot_id - 1 where account_key = ${lease.accountKey}`,
       ],
       [
-        'the account has no writer any more',
+        'the account has no row in account_writers any more',
         () => [there()],
         () => `delete from risk_internal.account_writers where account_key = ${lease.accountKey}`,
       ],
@@ -101,7 +102,7 @@ describe('publish', () => {
         () => `delete from risk.users where ${ofUser()}`,
       ],
       [
-        'a changed user has another level by now',
+        'a changed user has another level now',
         () => [there({ event_count: 2 })],
         () => `update risk.users set max_risk_level = 'low' where ${ofUser()}`,
       ],
@@ -122,12 +123,12 @@ describe('publish', () => {
       ],
       ['a missing user is gone', () => [record()], () => `delete from risk.users where ${ofUser()}`],
       [
-        'a missing user is marked as absent by now',
+        'a missing user is already marked as absent',
         () => [record()],
         () => `update risk.users set absent_since = now() where ${ofUser()}`,
       ],
       [
-        'a new user is there by now',
+        'a new user already exists',
         () => [there(), there({ user_id: '00000000-0000-4000-8000-000000000001' })],
         () =>
           `insert into risk.users select account_key, user_key + 1000, '00000000-0000-4000-8000-000000000001', max_risk_level, event_count,
@@ -169,7 +170,7 @@ describe('publish', () => {
     }
   });
 
-  test('refuses a first publish where another one has been first', async () => {
+  test('refuses a first publish when another run has published first', async () => {
     await db.pool.query(
       `insert into risk_internal.account_writers (account_key, last_user_key, last_snapshot_id) values ($1, 1, 1)
          on conflict (account_key) do update set last_user_key = 1, last_snapshot_id = 1`,
@@ -179,15 +180,15 @@ describe('publish', () => {
     assert.equal(await published(), 0);
   });
 
-  describe('refuses staged changes that are not as many as were sent:', () => {
+  describe('refuses staged changes when their number differs from the sent ones:', () => {
     const lose = `create function public.lose() returns trigger language plpgsql as $$ begin return null; end $$;
       create trigger lose before insert on risk_internal.staged_changes for each row execute function public.lose()`;
     const double = `create function public.double() returns trigger language plpgsql as $$ begin
         if pg_trigger_depth() = 1 then insert into risk_internal.staged_changes select new.*; end if; return null; end $$;
       create trigger double after insert on risk_internal.staged_changes for each row execute function public.double()`;
     for (const [title, name, sql] of [
-      ['some are lost on the way', 'lose', lose],
-      ['they are there twice', 'double', double],
+      ['some are lost', 'lose', lose],
+      ['some are doubled', 'double', double],
     ] as const) {
       test(title, async () => {
         await db.pool.query(sql);
@@ -235,8 +236,9 @@ describe('publish', () => {
         `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
       )
     ).length > 0;
-  test('that is tried again and again beats in between: another claimer never finds its lease run out', async () => {
-    // The server refuses two attempts as it does when another account holds the feed clock for too long; a sequence is not rolled back.
+  test('that is retried sends heartbeats in between: another run never finds its lease expired', async () => {
+    // The server refuses two attempts, as if another account held the feed clock for too long. A sequence is not rolled
+    // back.
     await db.pool.query(`
       create sequence public.refused;
       create function public.refuse() returns trigger language plpgsql as $$ begin
@@ -244,7 +246,7 @@ describe('publish', () => {
         return null;
       end $$;
       create trigger refuse after insert on risk.snapshots for each statement execute function public.refuse()`);
-    // Longer than each pause (0.5 and 1 s), and shorter than both.
+    // Longer than each pause (0.5 and 1 s), and shorter than both together.
     const timing = { ...LEASE_TIMING, leaseMs: 1_400 };
     await db.pool.query('update risk_internal.leases set heartbeat_at = now() where account_key = $1', [
       lease.accountKey,
@@ -290,7 +292,7 @@ describe('publish', () => {
       const began = performance.now();
       cancel.abort(reason);
       await assert.rejects(publishing, (error) => error === reason);
-      // The limit on the lock it waits for would have ended it after 20 s.
+      // Its lock timeout would have ended it after 20 s.
       assert.ok(performance.now() - began < 15_000);
     });
     assert.equal(await published(), 0);
@@ -303,7 +305,7 @@ describe('publish', () => {
     ['copied', 'before anything is locked'],
     ['publishing', 'when all is written'],
   ] as const) {
-    test(`that was cancelled between two statements, ${when}, is rolled back, too, and no later statement is hit`, async () => {
+    test(`that was cancelled between two statements, ${when}, is also rolled back, and no later statement is affected`, async () => {
       const cancel = new AbortController();
       const reason = new Error('enough');
       const failpoint = async (name: string) => {
@@ -320,7 +322,7 @@ describe('publish', () => {
     });
   }
 
-  test('waits for a migration that is under way, and refuses what it leaves behind', async () => {
+  test('waits for a migration under way, and refuses the newer database that it leaves', async () => {
     await whileWaiting(`select pg_advisory_xact_lock(2054451827)`, async (release) => {
       const publishing = publish(db.pool, request);
       publishing.catch(() => undefined);
@@ -335,7 +337,7 @@ describe('publish', () => {
     await db.pool.query(`delete from risk_internal.migrations where hash = 'of a newer release'`);
   });
 
-  test('is waited for by a migration', async () => {
+  test('makes a migration wait', async () => {
     let migrated = false;
     let migrating: Promise<unknown> = Promise.resolve();
     const failpoint = async (name: string) => {

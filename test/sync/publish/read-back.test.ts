@@ -1,4 +1,4 @@
-// After a large publish the worker reads the new rows once: a database that loses some at COMMIT is noticed at once.
+// After a large publish, the worker reads the new rows once. A database that loses some at COMMIT is noticed at once.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
@@ -16,8 +16,8 @@ test('finds every row of a first load', async () => {
   await servedAccount(db.pool, USERS).succeed();
 });
 
-test('a row that is gone after the COMMIT is STATE_BROKEN, of the snapshot that was just published', async () => {
-  // As late as anything can be done inside the transaction: every statement has reported its rows by then.
+test('a row that is lost at COMMIT is STATE_BROKEN, for the snapshot that was just published', async () => {
+  // As late in the transaction as possible: every statement has reported its rows by then.
   await db.pool.query(`
     create function public.lose_one() returns trigger language plpgsql as $$ begin
       delete from risk.user_activity where account_key = new.account_key and user_key = new.user_key;

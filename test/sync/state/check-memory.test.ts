@@ -1,11 +1,11 @@
-// A run stops by itself before the system would kill it for its memory.
+// A run stops by itself before the system would kill it for using too much memory.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createMemoryCheck, FIXED_BYTES } from '../../../src/sync/state/check-memory.ts';
 
 const MB = 1024 * 1024;
 
-test('says nothing up to the limit, and one byte above it names both sizes and what to set', () => {
+test('is silent up to the limit, and one byte above it names both sizes and what to set', () => {
   let held = 0;
   const check = createMemoryCheck(256 * MB, () => held);
   check();

@@ -1,5 +1,5 @@
-// What the state read brings is what the database holds, however the keys lie and however long the names are; and what does
-// not fit together is refused.
+// The state read returns what the database holds, however the keys are distributed and however long the names are. It
+// refuses a state that contradicts itself.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { isOperatorError } from '../../../src/errors.ts';
@@ -33,14 +33,14 @@ describe('the state read', () => {
   }
 
   const SHAPES: [what: string, seed: Seed][] = [
-    ['an account without a snapshot that counts anybody', { keys: 1, keep: 'false' }],
+    ['an account whose snapshot counts no users', { keys: 1, keep: 'false' }],
     ['one user', { keys: 1 }],
     ['12,000 users, a tenth of them absent', { keys: 12_000, absent: 'n % 10 = 0' }],
     ['gaps between keys of users who were erased', { keys: 13_000, keep: 'n % 7 = 0 or n > 12000' }],
-    ['the present all at the lowest keys', { keys: 12_000, present: 'n <= 6000' }],
-    ['the present all at the highest keys', { keys: 12_000, present: 'n > 6000' }],
-    ['nobody present but one in the middle', { keys: 12_000, present: 'n = 7007' }],
-    ['every second one cleared', { keys: 12_000, present: 'n % 2 = 0' }],
+    ['present users only at the lowest keys', { keys: 12_000, present: 'n <= 6000' }],
+    ['present users only at the highest keys', { keys: 12_000, present: 'n > 6000' }],
+    ['a single present user in the middle', { keys: 12_000, present: 'n = 7007' }],
+    ['every second user cleared', { keys: 12_000, present: 'n % 2 = 0' }],
     [
       'identities that are null or empty',
       {
@@ -66,7 +66,7 @@ describe('the state read', () => {
   ];
   for (const [what, seed] of SHAPES) test(`is exact for ${what}`, async () => void (await assertReads(seed)));
 
-  test('names the keys where a few present users lie among many who were cleared, and reads no identity of those', async () => {
+  test('reads by keys when a few present users lie among many cleared ones, and reads no identity of the cleared ones', async () => {
     const proxy = await startFaultProxy(db.url, { count: /user_identities.*= any/s });
     const pool = testPool(proxy.url);
     try {
@@ -74,8 +74,8 @@ describe('the state read', () => {
         { keys: 20_000, present: 'n % 200 = 3', name: `repeat('x', 300) || n` },
         pool,
       );
-      assert.ok(proxy.passed() > 0, 'no keys were named');
-      // Read whole, the identities of the cleared would be 6 MB.
+      assert.ok(proxy.passed() > 0, 'nothing was read by keys');
+      // If everything were read, the identities of the cleared users alone would be 6 MB.
       await assertStateIsExact(db.pool, lease, await readAccountState(pool, lease));
     } finally {
       await pool.end();
@@ -100,9 +100,9 @@ describe('the state read', () => {
       (a) =>
         `update risk.users set event_count = event_count + 1 where account_key = ${a} and user_key = 6000`,
     ],
-    ['a user who was deleted', (a) => `delete from risk.users where account_key = ${a} and user_key = 6001`],
+    ['a deleted user', (a) => `delete from risk.users where account_key = ${a} and user_key = 6001`],
     [
-      'a user who was put in between',
+      'an inserted user',
       (
         a,
       ) => `insert into risk.users select account_key, 6002, gen_random_uuid(), max_risk_level, event_count, last_event, level_since,
@@ -118,10 +118,13 @@ describe('the state read', () => {
         `update risk.user_identities set valid_to = valid_from + interval '1 s' where account_key = ${a} and user_key = 1`,
     ],
     ['a snapshot without its levels', (a) => `delete from risk.snapshot_levels where account_key = ${a}`],
-    ['all users lost, and the snapshot kept', (a) => `delete from risk.users where account_key = ${a}`],
+    [
+      'all users lost, although the snapshot is there',
+      (a) => `delete from risk.users where account_key = ${a}`,
+    ],
   ];
   for (const [what, sql] of changes)
-    test(`refuses ${what}: STATE_BROKEN, which names doctor`, async () => {
+    test(`refuses ${what}: STATE_BROKEN, and the message names doctor`, async () => {
       const lease = await seeded({ keys: 6_003, keep: 'n <> 6002' });
       await readAccountState(db.pool, lease);
       await db.pool.query(sql(lease.accountKey));
@@ -134,7 +137,7 @@ describe('the state read', () => {
       });
     });
 
-  test('refuses a user who is present where the newest snapshot counts nobody', async () => {
+  test('refuses a present user when the newest snapshot counts no users', async () => {
     const lease = await seeded({ keys: 5, present: 'false' });
     await readAccountState(db.pool, lease);
     await db.pool.query(
@@ -143,7 +146,7 @@ describe('the state read', () => {
     await assert.rejects(readAccountState(db.pool, lease), { code: 'STATE_BROKEN' });
   });
 
-  test('refuses a clock that is behind the newest snapshot, and allows five minutes', async () => {
+  test('refuses a clock that is behind the newest snapshot, and tolerates five minutes', async () => {
     const lease = await seeded({ keys: 5 });
     const before = (minutes: number) => new Date(Date.parse(SEEDED_AT) - minutes * 60_000).toISOString();
     await readAccountState(db.pool, lease, { observedAt: before(5) });
@@ -153,13 +156,13 @@ describe('the state read', () => {
     });
   });
 
-  test('refuses what another writer changed between the header and the last range: STATE_MOVED', async () => {
+  test('refuses changes of another writer between the header and the last range: STATE_MOVED', async () => {
     for (const at of [1, 2, 3]) {
       const lease = await seeded({ keys: 12_000 });
       let ranges = 0;
       const onRange = async () => {
         if (++ranges !== at) return;
-        // As another run or upkeep would leave it: the rows and the mark change together.
+        // As another run or upkeep would leave it: the rows and the account_writers row change together.
         await db.pool.query(`
           update risk.users set max_risk_level = 'high' where account_key = ${lease.accountKey} and user_key in (2, 7000, 11999);
           update risk_internal.feed_clock set last_snapshot_id = last_snapshot_id + 1;
@@ -171,7 +174,7 @@ describe('the state read', () => {
     }
   });
 
-  test('ends between two ranges when it is told to', async () => {
+  test('stops between two ranges when it is told to', async () => {
     const lease = await seeded({ keys: 12_000 });
     const stop = new AbortController();
     const reason = new Error('enough');

@@ -1,4 +1,4 @@
-// Users whom the state lacks: those who were cleared come back with their key, the others are new.
+// Users who are not in the state: cleared users come back with their key, all others are new.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Lease } from '../../../src/sync/claim/lease.ts';
@@ -21,7 +21,7 @@ import {
 import { readAccountState, type Reading } from '../../support/database/read-account-state.ts';
 import { claimAccount, seedAccount, userIdOf } from '../../support/database/seeded-account.ts';
 
-describe('users whom the state lacks', () => {
+describe('users who are not in the state', () => {
   let db: MigratedDatabase;
   before(async () => {
     db = await migratedDatabase();
@@ -55,7 +55,7 @@ describe('users whom the state lacks', () => {
     return { level: ((n % 3) + 1) as 1 | 2 | 3, eventCount: n, lastEvent: { seconds, micros: 0 }, hash };
   }
 
-  test('get their key and what the history holds, in portions, also over a connection that breaks', async () => {
+  test('get their key and what the history holds, in batches, also over a connection that breaks', async () => {
     const keys = 12_500;
     const { lease, reading, ids } = await clearedAccount(keys);
     const rows = ids.map((id) => meet(reading, id));
@@ -78,14 +78,14 @@ describe('users whom the state lacks', () => {
     }
   });
 
-  test('who were met by rejected records alone stay unknown', async () => {
+  test('stay unknown when only rejected records met them', async () => {
     const { lease, reading, ids } = await clearedAccount(200);
     const row = meet(reading, ids[4] ?? '', false);
     await resolveUnknown({ ...reading, pool: db.pool }, lease, reading.state);
     assert.equal(reading.table.key(row), 0);
   });
 
-  test('and who are present by now were written by somebody else: STATE_MOVED', async () => {
+  test('and are present now were written by another writer: STATE_MOVED', async () => {
     const { lease, reading, ids } = await clearedAccount(200);
     meet(reading, ids[4] ?? '');
     await db.pool.query(
@@ -98,7 +98,7 @@ describe('users whom the state lacks', () => {
     });
   });
 
-  test('and who have no identity are no users that the worker wrote: STATE_BROKEN', async () => {
+  test('and have no identity were not written by the worker: STATE_BROKEN', async () => {
     const { lease, reading, ids } = await clearedAccount(200);
     meet(reading, ids[4] ?? '');
     await db.pool.query(

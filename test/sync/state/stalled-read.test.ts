@@ -1,5 +1,5 @@
-// The state read over connections that break or fall silent after any byte: what was read is exact, one range is read again, and
-// a worker that has stopped keeps neither snapshot nor lock on the server.
+// The state read over connections that break or go silent after any byte: the result is exact, one range is read again,
+// and a stopped worker holds neither a snapshot nor a lock on the server.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -32,7 +32,7 @@ describe('the state read', () => {
     await db.close();
   });
 
-  /** Bytes of a whole read in each direction, on a connection of its own. */
+  /** Bytes of a whole read from the server, on a separate connection. */
   async function measure(): Promise<number> {
     const measured = await startStallingProxy(db.url);
     const pool = testPool(measured.url);
@@ -42,13 +42,13 @@ describe('the state read', () => {
     return measured.passed();
   }
 
-  test('is exact though the connection is cut after any byte of it, and repeats one range alone', async (t) => {
+  test('is exact when the connection is cut after any byte, and repeats only one range', async (t) => {
     const bytes = await measure();
     const cutIn = async (share: number, direction: 'to server' | 'to client') => {
       const pool = testPool(proxy.url);
       try {
         const [cuts, before] = [proxy.cuts(), proxy.passed()];
-        // To the server go a few statements.
+        // Only a few statements go to the server.
         proxy.cutAfter(Math.floor(share * (direction === 'to client' ? bytes : 6_000)), direction);
         await assertStateIsExact(db.pool, lease, await readAccountState(pool, lease));
         const [isCut, copies] = [proxy.cuts() > cuts, proxy.passed() - before];
@@ -89,7 +89,7 @@ describe('the state read', () => {
     );
   let ports: number[] = [];
 
-  /** How the server stands while the reader has stopped after `bytes`. */
+  /** How the server's sessions stand while the reader has stopped after `bytes`. */
   async function whileStopped(who: Lease, bytes: number): Promise<void> {
     const stalling = await startStallingProxy(db.url);
     const pool = testPool(stalling.url);
@@ -100,7 +100,7 @@ describe('the state read', () => {
       for (let waited = 0; !stalling.stalled() && waited < 5_000; waited += 10) await sleep(10);
       assert.ok(stalling.stalled(), `nothing stalled after ${bytes} bytes`);
       ports = stalling.ports();
-      // What was under way when it stopped ends by itself.
+      // A statement that was under way at the stop ends by itself.
       let left = await backends();
       for (let waited = 0; left.some(({ state }) => state !== 'idle') && waited < 3_000; waited += 50) {
         await sleep(50);
@@ -117,13 +117,13 @@ describe('the state read', () => {
     }
   }
 
-  test('a reader that stops after any byte holds no snapshot and no lock, and goes on when it is woken', async () => {
+  test('holds no snapshot and no lock while the reader has stopped after any byte, and goes on when it is resumed', async () => {
     const bytes = await measure();
     for (const share of [0.001, 0.1, 0.3, 0.5, 0.7, 0.9])
       await whileStopped(lease, Math.floor(bytes * share));
   });
 
-  test('not even where names have 10,000 characters', async () => {
+  test('holds none of them when names have 10,000 characters either', async () => {
     const other = await claimAccount(db.pool);
     await seedAccount(db.pool, other, { keys: 700, name: `repeat('👩', 10000)` });
     for (const bytes of [100_000, 3_000_000, 11_000_000]) await whileStopped(other, bytes);

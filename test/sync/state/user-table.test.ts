@@ -1,4 +1,4 @@
-// The table against a Map, and the memory that it takes for each user.
+// The table compared with a Map, and its memory per user.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
@@ -35,7 +35,7 @@ const values: fc.Arbitrary<UserValues> = fc.record({
 });
 
 describe('the user table', () => {
-  test('finds 200,000 random ids, each at its own row, and nobody else', () => {
+  test('finds 200,000 random ids, each at its own row, and no other id', () => {
     const table = createUserTable();
     const words = new Int32Array(Uint8Array.from(randomBytes(200_000 * 16)).buffer);
     const id = new Int32Array(4);
@@ -57,7 +57,7 @@ describe('the user table', () => {
     assert.equal(table.size(), 2 * half);
   });
 
-  test('tells ids apart that differ in one bit, or are alike in all but their order', () => {
+  test('distinguishes ids that differ in one bit, or only in their order', () => {
     const table = createUserTable();
     const id = new Int32Array(4);
     const seen = new Set<number>([table.findOrAdd(id)]);
@@ -71,7 +71,7 @@ describe('the user table', () => {
     assert.equal(table.size(), 1 + 128 + 20_000);
   });
 
-  test('gives back every id as text and as bytes, read in either case', () => {
+  test('returns every id as text and as bytes, read in upper or lower case', () => {
     fc.assert(
       fc.property(fc.uuid({ version: [1, 4, 7] }), fc.boolean(), (uuid, isUpper) => {
         const table = createUserTable();
@@ -87,7 +87,7 @@ describe('the user table', () => {
     );
   });
 
-  test('keeps what the history holds, and every bit beside it', () => {
+  test('keeps what the history holds, and every other bit', () => {
     const users = fc.array(
       fc.record({ values, isAbsent: fc.boolean(), key: fc.integer({ min: 1, max: 2_147_483_647 }) }),
       {
@@ -101,7 +101,7 @@ describe('the user table', () => {
         table.beginReading();
         for (const [n, { values, isAbsent, key }] of users.entries()) {
           const row = table.findOrAdd(Int32Array.of(n, 0, 0, 0));
-          // Notes and changes of before must survive: a returning user is known only after the walk.
+          // Earlier notes and changes must survive: a returning user is known only after the walk.
           if (n % 2 === 0) table.note(row, n % 4 === 0);
           if (n % 3 === 0) table.setChange(row, n + 1, hash);
           table.setKnown(row, key, values, isAbsent);
@@ -123,7 +123,7 @@ describe('the user table', () => {
     );
   });
 
-  test('compares part by part; a user who is not known differs in all', () => {
+  test('compares part by part, and an unknown user differs in every part', () => {
     fc.assert(
       fc.property(values, values, fc.integer({ min: 0, max: 7 }), (was, other, which) => {
         const table = createUserTable();
@@ -150,7 +150,7 @@ describe('the user table', () => {
     );
   });
 
-  test('infinity of the history equals no instant that a record can have', () => {
+  test('infinity in the history equals no instant that a record can have', () => {
     const table = createUserTable();
     const row = table.findOrAdd(Int32Array.of(1, 2, 3, 4));
     const hash = new Uint32Array(2);
@@ -169,7 +169,7 @@ describe('the user table', () => {
     [200_000, false],
     [1_000_000, true],
   ] as const)
-    test(`takes at most ${BYTES_PER_USER} bytes a user for ${users} users, ${isReserved ? 'expected' : 'unexpected'}, counted and as the process sees it`, (t) => {
+    test(`takes at most ${BYTES_PER_USER} bytes a user for ${users} users, ${isReserved ? 'expected' : 'unexpected'}, as counted and as the process shows`, (t) => {
       const before = process.memoryUsage().arrayBuffers;
       const table = createUserTable();
       if (isReserved) table.reserve(users);

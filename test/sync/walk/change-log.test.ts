@@ -1,4 +1,4 @@
-// Whatever is appended comes back in the order of user ids, however it falls on the borders of the log's pieces.
+// Whatever is appended comes back in the order of user ids, wherever the borders of the log's pieces fall.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -12,7 +12,7 @@ type Entry = { row: number; values: Values; email: string | null; name: string |
 
 const FIRST_WORDS = [0, 1, -1, 0x7fff_ffff, -0x8000_0000];
 
-/** Many share a bucket. */
+/** Many users share a bucket. */
 function idOf(row: number): Int32Array {
   return Int32Array.of(FIRST_WORDS[row % 5] ?? 0, row % 3, 0, Math.imul(row, 0x9e37_79b1));
 }
@@ -26,7 +26,7 @@ function hex(row: number): string {
   return [...idOf(row)].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
 }
 
-// What is read has a prototype.
+// The rows that are read have a prototype.
 const plain = { noNullPrototype: true };
 const text = fc.oneof(
   fc.constantFrom(null, '', 'a', '\u{10ffff}', 'ada@example.com', 'a'.repeat(320)),
@@ -80,7 +80,7 @@ function readAll(log: ChangeLog, isWanted: (row: number, change: number) => bool
   return read;
 }
 
-/** By user id; of one user in the order in which they were appended. */
+/** In the order of user ids; for one user, in the order in which they were appended. */
 function inOrder(entries: readonly Entry[]): Entry[] {
   return entries
     .toSorted((a, b) => byId(a.row, b.row))
@@ -88,7 +88,7 @@ function inOrder(entries: readonly Entry[]): Entry[] {
 }
 
 describe('the change log', () => {
-  test('gives back what was appended and is wanted, in order of user ids, as often as it is read and while it grows', () => {
+  test('returns the wanted changes in the order of user ids, however often it is read and while it grows', () => {
     const some = fc.array(entry, { maxLength: 30 });
     fc.assert(
       fc.property(some, some, (first, then) => {
@@ -112,11 +112,11 @@ describe('the change log', () => {
     );
   });
 
-  test('keeps 10,000 characters outside the first plane whole at every place where a piece may end', () => {
+  test('keeps 10,000 characters outside the first plane intact wherever a piece ends', () => {
     const log = createChangeLog();
     const values = { level: 1, eventCount: 1, lastEvent: { seconds: 1, micros: 1 } } as const;
     const entries = Array.from({ length: 60 }, (_, n): Entry => {
-      // One byte more each time moves the borders through the characters.
+      // Each time, one more byte moves the borders through the characters.
       const name = `${'x'.repeat(n % 7)}${'👩'.repeat(10_000 - (n % 7))}`;
       return {
         row: n,
@@ -129,7 +129,7 @@ describe('the change log', () => {
     assert.deepEqual(readAll(log), inOrder(entries));
   });
 
-  test('two who read it at once do not disturb each other', () => {
+  test('can be read twice at the same time', () => {
     const log = createChangeLog();
     const values = { level: 2, eventCount: 5, lastEvent: { seconds: 1, micros: 1 } } as const;
     const rows = Array.from({ length: 20_000 }, (_, n) => n);

@@ -1,4 +1,4 @@
-// What the comparison finds equals what a naive one over Maps finds, for random accounts and whatever is read of them.
+// The comparison finds the same changes as a naive one over Maps, for random accounts and whatever is read.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as tick } from 'node:timers/promises';
@@ -64,8 +64,8 @@ async function compareWithNaive(story: Story): Promise<void> {
     [...changes].toSorted(byId),
   );
   assert.deepEqual(counts, { ...counted, sums, lastUserKey: lastUserKey + counted.appeared });
-  assert.ok(countRows(inputs) >= counted.rows, 'there are more rows than the limits of the publish know');
-  // New users are numbered from the highest key ever given, in the order of their ids.
+  assert.ok(countRows(inputs) >= counted.rows, 'there are more rows than the limits of the publish expect');
+  // New users get keys above the highest key ever given, in the order of their ids.
   assert.deepEqual(
     found.flatMap(({ userId, key, changed }) => (changed.isNew ? [[userId, key]] : [])),
     [...changes]
@@ -73,16 +73,16 @@ async function compareWithNaive(story: Story): Promise<void> {
       .toSorted()
       .map((userId, n) => [userId, lastUserKey + 1 + n]),
   );
-  // A publish that is tried again sends the same.
+  // A retried publish sends the same rows.
   assert.deepEqual(changesOf(replayed, story).found, found);
 }
 
 describe('the comparison', () => {
-  test('finds what a naive one over maps finds, whatever is read in whatever order', async () => {
+  test('finds the same changes as a naive one over maps, whatever is read in whatever order', async () => {
     await fc.assert(fc.asyncProperty(story, compareWithNaive), { numRuns: RUNS });
   });
 
-  test('waits until the state is whole, and passes on why it never will be', async () => {
+  test('waits until the state is complete, and passes on the error if it cannot be read', async () => {
     let resolve = (): void => undefined;
     const whole = new Promise<void>((done) => (resolve = done));
     const { comparison } = startReplay([], randomHashKey(), whole);
@@ -120,7 +120,7 @@ describe('the comparison', () => {
   };
   const nobodyAsked = { decision: 'nobody', answers: new Map(), absentTwice: new Set<string>() } as const;
 
-  /** What a publish would change after each list of records has been read in a reading of its own. */
+  /** What a publish would change after each list of records has been read in a separate reading. */
   async function after(known: readonly Known[], ...readings: readonly (readonly object[])[]) {
     const replayed = startReplay(known, randomHashKey(), Promise.resolve());
     for (const records of readings) {
@@ -133,7 +133,7 @@ describe('the comparison', () => {
     return { ...changesOf(replayed, story), log: replayed.log };
   }
 
-  test('of two records of a user believes the one read last, also when it says again what the history holds', async () => {
+  test('believes the last read of two records of a user, even when it repeats what the history holds', async () => {
     const other = { ...served, max_risk_level: 'high', email: null, event_count: 9 };
     assert.equal((await after([ada], [other], [served])).found.length, 0);
     assert.equal((await after([ada], [other, served])).found.length, 0);
@@ -142,11 +142,11 @@ describe('the comparison', () => {
       found.map(({ changed }) => [changed.newLevel, changed.email, changed.identityChanged]),
       [['high', null, true]],
     );
-    // And again: a change that was taken back comes back.
+    // A change that was taken back is made again.
     assert.deepEqual((await after([ada], [other, served, other])).found, found);
   });
 
-  test('a later rejected record takes nothing back', async () => {
+  test('a later rejected record takes back nothing', async () => {
     const flawed = { ...served, event_count: -1 };
     const { found } = await after([ada], [{ ...served, max_risk_level: 'high' }], [flawed]);
     assert.deepEqual(
@@ -155,7 +155,7 @@ describe('the comparison', () => {
     );
   });
 
-  test('an equal record ends an absence, and so does a rejected one', async () => {
+  test('an equal record ends an absence, and so does a rejected record', async () => {
     const absent = { ...ada, isAbsent: true };
     for (const record of [served, { ...served, event_count: -1 }]) {
       const { found, counts } = await after([absent], [record]);
@@ -167,7 +167,7 @@ describe('the comparison', () => {
     }
   });
 
-  test('null is not an empty text, and what belongs to the email is not the name’s', async () => {
+  test('distinguishes null from an empty text, and the end of the email from the start of the name', async () => {
     for (const [was, is] of [
       [
         { email: null, name: 'Ada' },
@@ -199,7 +199,7 @@ describe('the comparison', () => {
     }
   });
 
-  test('keeps a change once that several passes tell', async () => {
+  test('keeps a change once when several passes read it', async () => {
     const other = { ...served, max_risk_level: 'high' };
     const once = (await after([ada], [other])).log;
     const often = (await after([ada], [other], [other], [other])).log;

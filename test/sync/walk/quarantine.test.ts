@@ -1,4 +1,5 @@
-// What becomes of rejected records when a reply is lost, when a batch comes late, and when two runs meet the same ones.
+// What happens to rejected records when a reply is lost, when a batch comes late, and when two runs meet the same
+// records.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
@@ -46,8 +47,8 @@ const kept = () =>
   );
 const runsOf = async () => (await kept()).map((row) => [Number(row.first_run_id), Number(row.last_run_id)]);
 
-test('records come back as they were given, each once, and the next batch is another one', async () => {
-  // What COPY's text format gives a meaning to, and a record whose user cannot be read.
+test('records come back as they were added, each once, and the next batch is a new one', async () => {
+  // Characters with a meaning in COPY's text format, and a record without a readable user.
   const first = rejected({ userId: null, raw: '{"email":"\\\\N\\t\\n\u{1f600}"}' });
   const second = rejected({ reason: 'name: longer than 1,024 characters' });
   const quarantine = createQuarantine(db.pool, lease);
@@ -63,7 +64,7 @@ test('records come back as they were given, each once, and the next batch is ano
   );
 });
 
-test('a full batch is written while the walk goes on, and pages that are read side by side lose none', async () => {
+test('a full batch is written while the walk goes on, and parallel pages lose no record', async () => {
   const quarantine = createQuarantine(db.pool, lease);
   const pages = Array.from({ length: 30 }, () => Array.from({ length: 100 }, () => rejected()));
   await Promise.all(pages.map((page) => quarantine.add(page)));
@@ -73,11 +74,11 @@ test('a full batch is written while the walk goes on, and pages that are read si
 });
 
 for (const [when, title] of [
-  ['before', 'before the server has seen it'],
+  ['before', 'before the server has received it'],
   ['after', 'and the reply is lost'],
   ['late', 'and it arrives later'],
 ] as const) {
-  test(`a batch whose connection breaks at COMMIT, ${title}, is sent again and is there once`, async (t) => {
+  test(`a batch whose connection breaks at COMMIT, ${title}, is sent again and stored once`, async (t) => {
     const proxy = await startCutProxy(db.url);
     const pool = testPool(proxy.url);
     t.after(async () => {
@@ -93,7 +94,7 @@ for (const [when, title] of [
   });
 }
 
-test('a batch whose connection breaks in the middle of COPY is sent again and is there once', async (t) => {
+test('a batch whose connection breaks in the middle of COPY is sent again and stored once', async (t) => {
   const proxy = await startFaultProxy(db.url);
   const pool = testPool(proxy.url);
   t.after(async () => {
@@ -106,13 +107,13 @@ test('a batch whose connection breaks in the middle of COPY is sent again and is
   assert.equal((await kept()).length, 2);
 });
 
-test('the late batch of a run that has lost its lease does not set back what is known of a rejected record', async () => {
+test('a late batch of a run that lost its lease does not overwrite a newer last run', async () => {
   const records = [rejected()];
   for (const runId of [7, 9, 8]) await write(records, { runId });
   assert.deepEqual(await runsOf(), [[7, 9]]);
 });
 
-test('a record that two runs meet is one row with the first and the last of them', async () => {
+test('a record that two runs meet is one row with the first and the last run', async () => {
   const record = rejected();
   await write([record], { runId: 7 });
   await write([record, rejected({ userId: record.userId, raw: '{"email":2}' })], { runId: 8 });
@@ -122,7 +123,7 @@ test('a record that two runs meet is one row with the first and the last of them
   ]);
 });
 
-test('a record that two batches write for the first time at the same moment is there once', async () => {
+test('a record that two batches write for the first time at the same moment is stored once', async () => {
   const records = Array.from({ length: 500 }, () => rejected());
   await Promise.all([8, 9].map((runId) => write(records, { runId })));
   const runs = await runsOf();
@@ -130,7 +131,7 @@ test('a record that two batches write for the first time at the same moment is t
   assert.ok(runs.every(([first, last]) => (first === 8 || first === 9) && last === 9));
 });
 
-test('nothing of a record is in the text or a parameter of a statement: the server may log these', async (t) => {
+test("no part of a record is in a statement's text or parameters, because the server may log these", async (t) => {
   const said: string[] = [];
   const { query } = Client.prototype;
   t.mock.method(Client.prototype, 'query', function (this: Client, ...args: unknown[]) {

@@ -1,5 +1,5 @@
-// What two complete walks cannot know, made to happen: in every pass somebody who has been read is reset, and the user at the
-// edge of the next page slips into the page before it, unread. docs/reliability.md, "Two complete walks".
+// The limit of two complete walks, made to happen: in every pass a user who has been read is reset, and the first user
+// of the next page moves to the page before it, unread. See docs/reliability.md, "Two complete walks".
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
@@ -13,9 +13,9 @@ before(async () => {
 });
 after(() => db.close());
 const STILL: RunScript = { during: [], downFrom: null, lookups: null };
-/** Of those present, the one who is there longest. */
+/** The user who has been present longest. */
 const resetFirst: Happening = { kind: 'reset', who: 0 };
-/** Pages of two, A B · C D · X. Pass 1: A is reset once C and D are read; pass 2: B and C, once they are. */
+/** Pages of two, A B · C D · X. Pass 1: A is reset once C and D are read. Pass 2: B and C are, once they are read. */
 const SLIPS: RunScript = {
   ...STILL,
   during: [
@@ -51,7 +51,7 @@ async function twoWalks(confirm: 'lookup' | 'walks') {
   const x = [...account.truth().keys()].find(
     (userId) => !account.wasWithout(userId, since, account.now()) && !account.served().has(userId),
   );
-  assert.ok(x !== undefined, 'somebody was there all the time and was never read');
+  assert.ok(x !== undefined, 'a user was present all the time and was never read');
   const [row] = await db.rows<{ max_risk_level: string | null }>(
     'select max_risk_level from risk.users join risk.accounts using (account_key) where account_id = $1 and user_id = $2',
     [accountId, x],
@@ -59,10 +59,10 @@ async function twoWalks(confirm: 'lookup' | 'walks') {
   return { verdicts, level: row?.max_risk_level };
 }
 
-test('two complete walks in a row can miss the same user, who is then cleared wrongly: that is what they cannot know', async () => {
+test('two complete walks in a row can miss the same user, who is then wrongly cleared: walks alone cannot know', async () => {
   assert.deepEqual(await twoWalks('walks'), { verdicts: ['complete', 'complete'], level: null });
 });
 
-test('asked, the record of that user says that they are still there, and they stay', async () => {
+test("with lookups, the same user stays, because the user's own record still shows a level", async () => {
   assert.deepEqual(await twoWalks('lookup'), { verdicts: ['complete', 'complete'], level: 'low' });
 });

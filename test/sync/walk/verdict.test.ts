@@ -24,14 +24,14 @@ const quiet: PassFacts = {
   oneResponse: false,
 };
 const noTotal = { totalFirst: null, totalLast: null };
-/** One record came twice, and somebody else not at all. */
+/** One record came twice, and another user not at all. */
 const moved: PassFacts = { ...quiet, met: 99 };
 
 const once = (over: Partial<PassFacts>): WalkFacts => {
   const pass = { ...quiet, ...over };
   return { passes: [pass], met: pass.met, overlap: null };
 };
-/** A moved pass, and another one after it. */
+/** A pass in which the list moved, and another pass after it. */
 const twice = (over: Partial<PassFacts>, met: number, overlap: PassOverlap): WalkFacts => ({
   passes: [moved, { ...moved, ...over }],
   met,
@@ -43,30 +43,30 @@ const differ: PassOverlap = { onlyEarlier: 3, onlyThis: 3, both: 96 };
 describe('judgeWalk', () => {
   const cases: [title: string, facts: WalkFacts, partialBecause: RegExp | null][] = [
     ['a quiet pass is complete', once({}), null],
-    ['a user who came twice makes it partial', once({ records: 101 }), /1 records came twice/],
+    ['a user who came twice makes the walk partial', once({ records: 101 }), /1 records came twice/],
     [
-      'one user too few makes it partial',
+      'one user too few makes the walk partial',
       once({ records: 99, met: 99 }),
       /stated a total of 100 users, and 99 were met/,
     ],
     [
-      'one user too many makes it partial',
+      'one user too many makes the walk partial',
       once({ records: 101, met: 101 }),
       /stated a total of 100 users, and 101 were met/,
     ],
     [
-      'a total that moved makes it partial, even if the last one fits',
+      'a total that moved makes the walk partial, even if the last total fits',
       once({ totalFirst: 99, totalsMoved: true }),
       /total changed/,
     ],
     [
-      'one in and one out cancel out in the total, and show as a duplicate',
+      'one user who comes and one who goes cancel out in the total, and show as a duplicate',
       once({ records: 101, met: 100 }),
       /came twice/,
     ],
     ['a rejected record with a readable user is met, and changes nothing', once({ rejected: 3 }), null],
     [
-      'a record without a readable user makes it partial, though the total adds up',
+      'a record without a readable user makes the walk partial, although the total adds up',
       once({ rejected: 1, unreadable: 1, met: 99 }),
       /1 records had no readable user id/,
     ],
@@ -79,18 +79,18 @@ describe('judgeWalk', () => {
     ],
     ['a single pass over pages without a total is partial', once(noTotal), /stated no total/],
     [
-      'an empty account with a total of nothing is complete',
+      'an empty account with a total of zero is complete',
       once({ records: 0, met: 0, totalFirst: 0, totalLast: 0 }),
       null,
     ],
     ['a quiet pass after one that moved is complete', twice(quiet, 101, { ...same, onlyEarlier: 1 }), null],
     [
-      'passes that moved and agree are complete when as many were met as the total says',
+      'passes that moved and agree are complete when they met as many users as the total says',
       twice({}, 100, { onlyEarlier: 1, onlyThis: 1, both: 98 }),
       null,
     ],
     [
-      'passes that agree, and have met fewer than the total says, are partial',
+      'passes that agree but met fewer users than the total says are partial',
       twice({}, 99, same),
       /passes agree, but the server stated a total of 100 users, and 99 were met/,
     ],
@@ -106,7 +106,7 @@ describe('judgeWalk', () => {
       /no total[^]*about 0\.09 users/,
     ],
     [
-      'an empty pass after one that moved is partial: everybody agrees with nobody',
+      'an empty pass after one that moved is partial, although it contradicts nothing',
       {
         passes: [moved, { ...quiet, ...noTotal, records: 0, met: 0, oneResponse: true }],
         met: 100,
@@ -115,7 +115,7 @@ describe('judgeWalk', () => {
       /^the newest pass met only 0 of the 100 users that the walk met$/,
     ],
     [
-      'a pass that breaks off early is partial, though it met nobody new',
+      'a pass that ends early is partial, although it met no new user',
       {
         passes: [moved, { ...quiet, ...noTotal, records: 49, met: 49 }],
         met: 100,
@@ -124,12 +124,12 @@ describe('judgeWalk', () => {
       /^the newest pass met only 49 of the 100 users that the walk met/,
     ],
     [
-      'a record of the first pass that nobody can read makes it partial, whatever the second shows',
+      'a record without a readable user in the first pass makes the walk partial, whatever the second pass shows',
       { passes: [{ ...moved, unreadable: 1 }, quiet], met: 100, overlap: same },
       /1 records had no readable user id/,
     ],
     [
-      'a total that is too low is outvoted by passes that agree',
+      'passes that agree outvote a total that is too low',
       twice({ records: 99, totalFirst: 90, totalLast: 90 }, 99, same),
       null,
     ],
@@ -145,7 +145,7 @@ describe('judgeWalk', () => {
     });
   }
 
-  test('it is complete exactly when it names no reason, and counts the duplicates of the newest pass', () => {
+  test('a walk is complete exactly when there is no reason, and the duplicates of the newest pass are counted', () => {
     fc.assert(
       fc.property(anyWalk, (facts) => {
         const { verdict, reasons, duplicates } = judgeWalk(facts);
@@ -156,7 +156,7 @@ describe('judgeWalk', () => {
     );
   });
 
-  test('complete always rests on evidence: a pass in which nothing moved, or passes that agree and cover the total', () => {
+  test('a complete verdict always rests on evidence: a pass in which nothing moved, or passes that agree and reach the total', () => {
     const by = { stillness: 0, agreement: 0 };
     fc.assert(
       fc.property(anyWalk, (facts) => {
@@ -179,7 +179,7 @@ describe('judgeWalk', () => {
     assert.ok(by.stillness > 50 && by.agreement > 50, JSON.stringify(by));
   });
 
-  test('evidence that gets worse never makes a partial walk complete', () => {
+  test('worse evidence never makes a partial walk complete', () => {
     fc.assert(
       fc.property(anyWalk, fc.constantFrom('duplicate', 'unreadable', 'moved', 'unseen'), (facts, what) => {
         if (judgeWalk(facts).verdict === 'complete') return;
@@ -206,7 +206,7 @@ describe('judgeWalk', () => {
     );
   });
 
-  test('no reason quotes anything but numbers', () => {
+  test('no reason quotes anything except numbers', () => {
     fc.assert(
       fc.property(anyWalk, (facts) => {
         for (const reason of judgeWalk(facts).reasons) assert.match(reason, /^[a-z0-9 .,:]+$/);
@@ -218,14 +218,14 @@ describe('judgeWalk', () => {
 describe('estimateUnseen', () => {
   const count = fc.integer({ min: 0, max: 300 });
 
-  test('follows Chapman: earlier only times this one only, by both and one', () => {
+  test('follows Chapman: users of earlier passes only, times users of this pass only, divided by users of both plus one', () => {
     assert.equal(estimateUnseen({ onlyEarlier: 0, onlyThis: 0, both: 0 }), 0);
     assert.equal(estimateUnseen({ onlyEarlier: 9, onlyThis: 8, both: 983 }), 72 / 984);
     assert.equal(estimateUnseen({ onlyEarlier: 3, onlyThis: 0, both: 10 }), 0);
     assert.equal(estimateUnseen({ onlyEarlier: 2, onlyThis: 2, both: 0 }), 4);
   });
 
-  test('two different sets of users that met nobody in common are never taken as agreement', () => {
+  test('two sets of users without a common user never count as agreement', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 1_000 }), fc.integer({ min: 1, max: 1_000 }), (a, b) => {
         assert.ok(estimateUnseen({ onlyEarlier: a, onlyThis: b, both: 0 }) >= 1);
@@ -233,7 +233,7 @@ describe('estimateUnseen', () => {
     );
   });
 
-  test('it is symmetric, never negative, and falls as the overlap grows', () => {
+  test('is symmetric, never negative, and falls as the overlap grows', () => {
     fc.assert(
       fc.property(count, count, count, (a, b, both) => {
         const estimate = estimateUnseen({ onlyEarlier: a, onlyThis: b, both });
@@ -244,8 +244,8 @@ describe('estimateUnseen', () => {
     );
   });
 
-  test('on average it is right: users that each pass misses independently', () => {
-    // 2,000 users, each pass misses 5 %: 5 of them are missed by both on average.
+  test('is right on average for users that each pass misses independently', () => {
+    // 2,000 users, and each pass misses 5 %: on average, both miss 5 of them.
     let state = 1;
     const random = () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
     let sum = 0;
@@ -266,24 +266,24 @@ describe('estimateUnseen', () => {
 describe('needsAnotherPass', () => {
   const still = { records: 99, met: 99 };
   const cases: [title: string, facts: WalkFacts, expected: boolean][] = [
-    ['a complete walk does not', once({}), false],
-    ['a list that moved does', once({ records: 101 }), true],
-    ['without a total one pass does', once(noTotal), true],
-    ['passes that agree do not', twice(noTotal, 99, same), false],
-    ['passes that differ do', twice({}, 102, differ), true],
+    ['a complete walk needs none', once({}), false],
+    ['a list that moved needs one', once({ records: 101 }), true],
+    ['one pass without a total needs one', once(noTotal), true],
+    ['passes that agree need none', twice(noTotal, 99, same), false],
+    ['passes that differ need one', twice({}, 102, differ), true],
     [
-      'a record that nobody can read does not: no pass takes it back',
+      'a record without a readable user needs none: another pass cannot take it back',
       once({ unreadable: 1, met: 99 }),
       false,
     ],
     [
-      'a total that is not reached does not, when the list stands still and the second pass met the same',
+      'a total that is not reached needs none, when the list stands still and the second pass met the same users',
       twice(still, 99, same),
       false,
     ],
-    ['a total that is not reached does, while the list moves', twice({}, 99, same), true],
+    ['a total that is not reached needs one, while the list moves', twice({}, 99, same), true],
     [
-      'the last pass allowed ends it',
+      'the last allowed pass needs none after it',
       { passes: [moved, moved, moved, moved], met: 102, overlap: differ },
       false,
     ],
@@ -292,7 +292,7 @@ describe('needsAnotherPass', () => {
     test(title, () => assert.equal(needsAnotherPass(facts, judgeWalk(facts), 4), expected));
   }
 
-  test('it never asks for more passes than allowed, and never after a complete walk', () => {
+  test('never asks for more passes than allowed, and never after a complete walk', () => {
     fc.assert(
       fc.property(anyWalk, fc.integer({ min: 1, max: 9 }), (facts, max) => {
         const judgement = judgeWalk(facts);
@@ -305,7 +305,7 @@ describe('needsAnotherPass', () => {
   });
 });
 
-test('a run fails for rejected records from 20 on, and above 5 %', () => {
+test('a run fails for rejected records when they are at least 20 and above 5 %', () => {
   const cases: [rejected: number, records: number, expected: boolean][] = [
     [0, 0, false],
     [19, 19, false],
@@ -321,7 +321,7 @@ test('a run fails for rejected records from 20 on, and above 5 %', () => {
   }
 });
 
-/** Facts that a pass can produce: what was met or could not be read came in some record. */
+/** Facts that a pass can produce: every met user and every unreadable record came in some record. */
 const anyPass: fc.Arbitrary<PassFacts> = fc
   .record({
     met: fc.integer({ min: 0, max: 300 }),

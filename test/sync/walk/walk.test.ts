@@ -1,4 +1,5 @@
-// Walks through the real comparison, of accounts that move between any two answers; read in process, published to a real Postgres.
+// Walks through the real comparison, of accounts that change between any two answers. Read in process, published to a
+// real Postgres.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
@@ -25,7 +26,7 @@ after(() => db.close());
 const SETTINGS = { ...TEST_SETTINGS, concurrency: 1 };
 
 type Asked = { page: number; perPage: number };
-/** Answer number `nth` of a run, from 1; may throw. */
+/** Answer number `nth` of a run, from 1. It may throw. */
 type Account = (asked: Asked, nth: number, signal: AbortSignal) => { records: unknown[]; total?: number };
 
 const user = (who: number, over: Record<string, unknown> = {}) => ({
@@ -59,7 +60,7 @@ function clientOf(account: Account, breakOff: BreakOff = async () => undefined) 
       const info = total === undefined ? {} : { total_count: total };
       return serveRecords(records, info, openReader);
     },
-    lookUpUser: () => assert.fail('nobody was missing'),
+    lookUpUser: () => assert.fail('no user was missing'),
   };
 }
 
@@ -80,7 +81,9 @@ const stateOf = (accountId: string) =>
     [accountId],
   );
 
-/** Everything at once; before every answer somebody has acted, and those who tie come in another order. */
+/**
+ * Every answer holds everything. Before each answer a user has acted, and rows with equal sort keys change their order.
+ */
 const everything =
   (count: number, total?: number): Account =>
   (_, nth) => {
@@ -93,7 +96,7 @@ for (const [title, account, requests] of [
   ['without a total', everything(37), 3],
   ['with a total', everything(37, 37), 2],
 ] as const) {
-  test(`everything at once, in an order and with counts that change between any two answers, ${title}: complete after one pass`, async () => {
+  test(`every answer holds everything, with an order and counts that change between any two answers, ${title}: complete after one pass`, async () => {
     const { published, facts, asked, state } = await sync(account);
     assert.equal(published.verdict, 'complete');
     assert.deepEqual([facts.passes, facts.duplicates, facts.rejected, facts.usersMet], [1, 0, 0, 37]);
@@ -103,7 +106,7 @@ for (const [title, account, requests] of [
   });
 }
 
-test('a last page that is repeated beyond the end, and says something newer each time: complete, and the newest is kept', async () => {
+test('a last page that is repeated beyond the end with newer values each time: complete, with the newest values', async () => {
   const { published, facts, state } = await sync(({ page, perPage }, nth) => {
     const all = users(3).with(2, user(2, { event_count: nth }));
     return { records: pageOf(all, { page: Math.min(page, 2), perPage: Math.min(perPage, 2) }), total: 3 };
@@ -113,8 +116,8 @@ test('a last page that is repeated beyond the end, and says something newer each
   assert.deepEqual([counts.size, counts.get(user(2).user_id)], [3, 4]);
 });
 
-test('rejected records of a page that comes again are counted once', async () => {
-  // 3 % are below the limit of 5 %; counted twice they would be above it.
+test('rejected records of a page that comes again count once', async () => {
+  // 3 % are below the limit of 5 %. Counted twice, they would be above it.
   const { published, facts } = await sync((_, nth) => {
     const all = users(1_000).map((one, who) => (who < 30 ? { ...one, max_risk_level: 'severe' } : one));
     return { records: all.with(999, user(999, { event_count: nth })), total: 1_000 };
@@ -123,14 +126,14 @@ test('rejected records of a page that comes again are counted once', async () =>
   assert.deepEqual([facts.rejected, facts.duplicates, facts.passes], [30, 0, 1]);
 });
 
-test('a page that comes back to what it said before is believed again', async () => {
+test('a page that returns to its earlier values is believed again', async () => {
   const { state } = await sync((_, nth) => ({
     records: users(7).with(3, user(3, { event_count: nth % 2 })),
   }));
   assert.equal(state.find(({ user_id }) => user_id === user(3).user_id)?.event_count, 1);
 });
 
-test('a record that says again what the database holds takes back what was read before it', async () => {
+test('a record that repeats what the database holds takes back what was read before it', async () => {
   const accountId = randomBytes(16).toString('hex');
   await sync(() => ({ records: users(7) }), { accountId });
   const before = await rowsOfHistory(db.pool, accountId);
@@ -148,14 +151,14 @@ test('a record that says again what the database holds takes back what was read 
   assert.deepEqual(await rowsOfHistory(db.pool, accountId), before);
 });
 
-test('what an answer has said that broke off takes no effect: it is asked again, and says otherwise', async () => {
+test('records of an answer that broke off have no effect: the page is requested again, and its answer differs', async () => {
   const accountId = randomBytes(16).toString('hex');
   let attempts = 0;
   const { published, facts, state } = await sync(
     ({ page }) => ({ records: page === 1 ? users(3) : [], total: 3 }),
     {
       accountId,
-      // The client hands records on as they come, and tries again with a new reader.
+      // The client passes records on as they arrive, and retries with a new reader.
       async breakOff(openReader) {
         attempts++;
         const reader = await openReader();
@@ -183,21 +186,21 @@ test('what an answer has said that broke off takes no effect: it is asked again,
   assert.equal(rejected.length, 0);
 });
 
-test('a short failure that looks like the end, on an account without totals, does not make one page the whole account', async () => {
+test('a short failure that looks like the end of an account without totals does not make one page the whole account', async () => {
   const { published, facts } = await sync(({ page, perPage }, nth) => ({
     records: nth === 2 || nth === 3 ? [] : pageOf(users(120), { page, perPage: Math.min(perPage, 50) }),
   }));
   assert.deepEqual([published.verdict, published.users, facts.passes], ['complete', 120, 2]);
 });
 
-test('a page that is too slow begins its pass again with smaller ones, which counts for itself alone; later passes remember the size', async () => {
+test('a page that is too slow restarts its pass with smaller pages, only the new pass counts, and later passes keep the size', async () => {
   let restarted = false;
   const { published, facts, asked, state } = await sync(({ page, perPage }, nth) => {
     if (page === 2 && perPage > 100) {
       restarted = true;
       throw refused(0, 'UND_ERR_HEADERS_TIMEOUT');
     }
-    // Once the pass has begun again, somebody who had been read is gone, and the total of the first whole pass moves.
+    // Once the pass has restarted, a user who had been read is gone, and the total of the first whole pass moves.
     const all = restarted ? users(150).slice(1) : users(150);
     return { records: pageOf(all, { page, perPage }), total: nth === 3 ? 150 : all.length };
   });
@@ -210,11 +213,11 @@ test('a page that is too slow begins its pass again with smaller ones, which cou
   assert.deepEqual([facts.passes, facts.pages, facts.duplicates], [2, 9, 0]);
   const met = (facts.evidence.passes ?? []).map((pass) => pass.met);
   assert.deepEqual(met, [149, 149]);
-  // What was read is not thrown away: whoever was met in the pass that ended early was there.
+  // What was read is kept: a user who was met in the pass that ended early was present.
   assert.deepEqual([facts.usersMet, state.length], [150, 150]);
 });
 
-/** Pass 1 meets four users where five are said to be; pass 2 reads one page, and then the time budget is spent. */
+/** Pass 1 meets four users, but the total says five. Pass 2 reads one page, and then the time budget is over. */
 async function cutOff(lastPage: unknown[]) {
   const lease = await claimAccount(db.pool);
   const look = await lookAt(db.pool, lease);
@@ -247,7 +250,7 @@ async function cutOff(lastPage: unknown[]) {
   return { lease, look, facts: { ...emptyFacts(), ...counts! }, walked };
 }
 
-test('a pass that the time budget cuts off counts with all that it has read', async () => {
+test('a pass that the time budget cuts off counts with all records that it has read', async () => {
   const lastPage = [user(0, { max_risk_level: 'high' }), user(9), { name: 'nobody' }];
   const { lease, look, facts, walked } = await cutOff(lastPage);
   assert.deepEqual([walked.judgement.verdict, walked.records, walked.unreadable], ['partial', 7, 1]);
@@ -263,7 +266,7 @@ test('a pass that the time budget cuts off counts with all that it has read', as
   );
 });
 
-test('a pass that the time budget cuts off fails the run, too, when too much of it is rejected', async () => {
+test('a pass that the time budget cuts off also fails the run when too many of its records are rejected', async () => {
   const unknown = Array.from({ length: 20 }, (_, who) => user(who, { max_risk_level: 'severe' }));
   await assert.rejects(cutOff(unknown), { code: 'TOO_MANY_REJECTED' });
 });
