@@ -79,7 +79,7 @@ test(
   },
 );
 
-/** CI starts on the oldest Node that npm ci supports. A developer's own Node may be older than ours, too. */
+/** CI starts on the oldest Node that npm ci supports. A developer's own Node may also be older than ours. */
 function olderNode(): string | undefined {
   const candidates = (process.env['PATH'] ?? '')
     .split(path.delimiter)

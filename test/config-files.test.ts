@@ -95,7 +95,7 @@ describe('settings from files', () => {
     }
   });
 
-  test('an unreadable or empty file is named, and its setting is not reported as missing, too', async () => {
+  test('an unreadable or empty file is named, and its setting is not also reported as missing', async () => {
     const missing = path.join(folder, 'missing');
     assert.match(
       problems({ HTTP_TOKEN_FILE: missing })[0] ?? '',

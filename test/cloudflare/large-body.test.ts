@@ -184,7 +184,7 @@ test('a streamed body that drips is refused after the deadline of a page', async
   const began = performance.now();
   assert.match((await h.refusal()).happened, /PAGE_DEADLINE/);
   assert.equal(h.usage.requests, 3);
-  // It would drip for ever.
+  // It would drip without end.
   assert.ok(performance.now() - began < 30_000);
 });
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# docker-compose.yml for real, against the simulator: image, health, first sync, metrics, sealed file system, orderly end.
-# Needs a container engine, compose and curl; takes a minute, and leaves nothing behind but the image. COMPOSE_FILE may add files.
+# Runs docker-compose.yml against the simulator: image, health, first sync, metrics, read-only file system, orderly stop.
+# Needs a container engine, compose and curl. Takes a minute, and leaves only the image behind. COMPOSE_FILE may add files.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -23,7 +23,7 @@ work=$(mktemp -d)
 export COMPOSE_PROJECT_NAME=zt-risk-sync-try SECRETS_DIR=$work/secrets WORKER_PORT=${WORKER_PORT:-18787} POSTGRES_PORT=${POSTGRES_PORT:-15432}
 trap 'compose --profile bi down --volumes --remove-orphans --timeout 5 >/dev/null 2>&1; rm -rf "$work"' EXIT
 url=http://127.0.0.1:$WORKER_PORT
-# A strict umask and a user of its own: the containers must be able to read the secrets all the same.
+# A strict umask and a separate user: the containers must still be able to read the secrets.
 (umask 077 && CLOUDFLARE_API_TOKEN=simulated-token sh integrations/compose/make-secrets.sh "$SECRETS_DIR")
 token=$(cat "$SECRETS_DIR/http_token")
 
@@ -54,7 +54,7 @@ done
 echo 'ok  no secret in the configuration or the logs'
 echo "    memory $(docker exec "$worker" sh -c 'grep VmRSS /proc/1/status' | tr -s '\t ' ' '), image $(docker image inspect --format '{{.Size}}' zt-risk-sync) bytes"
 
-# The profile bi without Grafana itself: the roles, its user, and what that may read.
+# The profile bi without Grafana itself: the roles, Grafana's user, and what that user may read.
 compose --profile bi up -d grafana-user >"$work/bi.log" 2>&1 || { tail -20 "$work/bi.log" >&2; fail 'profile bi'; }
 as_grafana() {
   compose --profile bi run --rm --no-deps -e PGUSER=grafana -e PGPASSWORD="$(cat "$SECRETS_DIR/grafana_database_password")" grafana-user \

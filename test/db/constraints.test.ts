@@ -1,4 +1,4 @@
-// What the database itself refuses, whoever writes it.
+// What the database itself refuses, from every writer.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';

@@ -21,7 +21,7 @@ test('a time group cuts the seconds since 1970 into intervals', () => {
   assert.equal(expand('$__timeGroup(at, $__interval)'), 'floor((extract(epoch from at))/7200)*7200');
 });
 
-test('a variable is quoted where the panel asks for quotes, and raw otherwise', () => {
+test('a variable is quoted where the panel asks for quotes, and inserted raw elsewhere', () => {
   assert.equal(expand('${account:sqlstring}'), "'o''brien'");
   assert.equal(expand("'$account' ${account}"), "'o'brien' o'brien");
 });

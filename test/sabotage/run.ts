@@ -1,5 +1,5 @@
-// `npm run test:sabotage`: breaks one rule at a time in a copy of the source, and demands that the tests notice. A sabotage
-// that stays green is a promise without proof. docs/reliability.md lists them.
+// `npm run test:sabotage` breaks one rule at a time in a copy of the source, and demands that the tests notice. A
+// sabotage that stays green is a promise without proof. docs/reliability.md lists the sabotages.
 import { spawnSync } from 'node:child_process';
 import { cpSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -53,7 +53,7 @@ function withSabotage(sabotage: Sabotage): boolean {
   );
   try {
     writeViews(sabotage);
-    // It may make a test wait for ever.
+    // A sabotage may make a test wait without end.
     return run(sabotage.test, 60_000 + 5 * (greenMs.get(sabotage.test) ?? 0));
   } finally {
     writeFileSync(file, original);
@@ -61,7 +61,7 @@ function withSabotage(sabotage: Sabotage): boolean {
   }
 }
 
-/** The database knows a view by the migrations alone. */
+/** The database gets views only from the migrations. */
 function writeViews({ name, file }: Sabotage): void {
   if (!file.startsWith('src/db/views/')) return;
   const { status } = spawnSync(process.execPath, ['scripts/write-views.ts'], {
@@ -79,7 +79,7 @@ function run(test: string, patienceMs: number): boolean {
     spawnSync(process.execPath, args, {
       cwd: folder,
       stdio: 'ignore',
-      // For what the timeout of the tests does not end: their servers.
+      // The tests' own timeout does not end their servers.
       timeout: Math.round(patienceMs) + 60_000,
       killSignal: 'SIGKILL',
       env: { ...process.env, FC_SHRINK: '0', MODEL_SEQUENCES: '240' },
@@ -87,7 +87,7 @@ function run(test: string, patienceMs: number): boolean {
   );
 }
 
-/** From then to now; 0 is when this process began. */
+/** From `began` to now; 0 is the start of this process. */
 function seconds(began: number): string {
   return `${((performance.now() - began) / 1000).toFixed(1)} s`;
 }

@@ -30,7 +30,7 @@ test('a run that stops while it writes rejected records delays no other run of t
     await pool.end();
   });
   while (proxy.cuts() === 0) await sleep(20);
-  // As in a stopped process, its other connections are silent, too.
+  // Its other connections also go silent, as in a stopped process.
   proxy.stall();
   await sleep(SHORT.leaseMs * 2);
   const began = performance.now();

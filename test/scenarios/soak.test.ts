@@ -1,5 +1,5 @@
 // P9 over time: thousands of runs in one process, while memory, connections and file handles stay flat. SOAK_RUNS
-// chooses how many; `npm run test:long` makes 2,000. The account changes between runs, and the API fails now and then.
+// chooses how many; `npm run test:long` makes 2,000. The account changes between runs, and the API fails at times.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';

@@ -13,7 +13,7 @@ import { personOf, servedAccount, type ServedAccount } from '../support/api/serv
 import type { SyncChild } from '../support/world/sync-child.ts';
 
 const SHORT: LeaseTiming = { heartbeatMs: 100, leaseMs: 900, pollMs: 50, graceMs: 1_000 };
-/** Whoever waits for such a lease waits until the test fails. */
+/** A run that waits for such a lease waits until the test fails. */
 const ENDLESS: LeaseTiming = { ...LEASE_TIMING, leaseMs: 3_600_000 };
 /** Several ranges of the state, and several chunks of the COPY. */
 const USERS = 2_600;

@@ -46,7 +46,7 @@ test("history gives the reason for which the run cleared: the user's own record,
       `select user_id from risk_bi.users where account_id = $1 and cleared_at is not null order by 1 limit 6`,
       [accounts[confirm]],
     );
-    assert.ok(cleared.length > 0, `nobody was cleared (${confirm})`);
+    assert.ok(cleared.length > 0, `no user was cleared (${confirm})`);
     const told: string[] = [];
     for (const { user_id } of cleared) {
       const { code, stdout } = await runCli(['history', user_id, '--account', accounts[confirm]], {

@@ -203,7 +203,7 @@ async function unbounded({ pools, pool }: AccountUnderTest): Promise<string[]> {
     for (let look = 0; look < 50 && used.idleCount < used.totalCount; look++) await sleep(20);
     if (used.totalCount > max) problems.push(`${used.totalCount} connections, of ${max}`);
     if (used.idleCount < used.totalCount) problems.push('connections were not given back to the pool');
-    if (used.waitingCount > 0) problems.push('somebody still waits for a connection');
+    if (used.waitingCount > 0) problems.push('a caller still waits for a connection');
   }
   const { rows } = await pool.query<{ rows: number }>(
     `select count(*)::integer as rows from risk_internal.staged_changes`,

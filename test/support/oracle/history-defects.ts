@@ -5,25 +5,25 @@
 export const HISTORY_DEFECTS: Record<string, string> = {
   'two level periods of a user overlap': overlap('risk.user_levels'),
   'two identities of a user overlap': overlap('risk.user_identities'),
-  'an identity ends and none follows at once': `
+  'an identity ends, and the next one does not begin at that instant': `
     select * from (select p.*, lead(valid_from) over w as next from risk.user_identities p
       window w as (partition by account_key, user_key order by valid_from)) p where valid_to is distinct from next`,
-  'a level changed, and what follows does not continue it': `
+  'a level changed, and the next period does not continue it': `
     select * from (select p.*, lead(valid_from) over w as next, lead(previous_level) over w as next_previous,
         lead(change) over w as next_change
       from risk.user_levels p window w as (partition by account_key, user_key order by valid_from)) p
      where end_reason = 'changed' and (next is distinct from valid_to or next_previous is distinct from max_risk_level
         or next_change not in ('raised', 'lowered'))`,
-  'a user who was cleared goes on otherwise than by returning': `
+  'the period after a clear is not a return': `
     select * from (select p.*, lead(change) over w as next_change
       from risk.user_levels p window w as (partition by account_key, user_key order by valid_from)) p
      where end_reason in ('absent', 'reset') and coalesce(next_change, 'returned') <> 'returned'`,
-  'a cleared period does not say since when, or one that changed does': `
+  'a cleared period has no absent_since, or a changed one has': `
     select * from risk.user_levels where (end_reason in ('absent', 'reset')) is distinct from (absent_since is not null)
        and end_reason is not null`,
-  'a reset that does not say when, or an end that is none and does': `
+  'a reset has no last_reset_time, or another end has one': `
     select * from risk.user_levels where (end_reason is not distinct from 'reset') <> (last_reset_time is not null)`,
-  'a first period that is not an appearance, or an appearance that is not first': `
+  'a first period is not an appearance, or a later one is': `
     select * from (select p.*, row_number() over w as place
       from risk.user_levels p window w as (partition by account_key, user_key order by valid_from)) p
      where (place = 1) <> (change = 'appeared')`,
@@ -31,7 +31,7 @@ export const HISTORY_DEFECTS: Record<string, string> = {
     select * from (select p.*, lag(event_count) over w as before_count, lag(last_event) over w as before_event
       from risk.user_activity p window w as (partition by account_key, user_key order by observed_at)) p
      where (event_count, last_event) = (before_count, before_event)`,
-  'a row that is stamped with no snapshot of its account': [
+  'a row has a snapshot_id that is no snapshot of its account': [
     'users',
     'user_levels',
     'user_identities',

@@ -51,7 +51,7 @@ export function confirmationOf(run: AbsentRun): Confirmation {
   for (const [index, lookup] of run.lookups.entries()) {
     const { userId, said } = lookup;
     if (isMet(lookup)) continue;
-    if (index < firstProof) throw new Error('somebody was asked before the control');
+    if (index < firstProof) throw new Error('a missing user was asked before the control');
     const isSilent = typeof said === 'string' && said !== 'unknown';
     const shows = isLevel(lookup, run);
     // Between two proofs that lookups work, one silent record says something only about itself, and a record without a

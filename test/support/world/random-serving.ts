@@ -191,7 +191,7 @@ export function understood(pages: readonly Answer[], meanings: Meanings): Served
     ...page,
     records: page.records.map((record) => {
       const meaning = meanings.get(JSON.stringify(record));
-      if (meaning === undefined) throw new Error('the API served what nobody told it to');
+      if (meaning === undefined) throw new Error('the API served a record that it was not told to serve');
       return meaning;
     }),
   }));
