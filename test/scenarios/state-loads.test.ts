@@ -52,6 +52,8 @@ describe('an account', () => {
       });
       await db.pool.query(`delete from risk_internal.leases where account_key = ${lease.accountKey}`);
       const account = servedAccount(db.pool, 0, lease.accountId);
+      // Sooner or later autovacuum would do so; until then the question below is a nested loop.
+      await db.pool.query('analyze risk.users, risk.user_identities');
       const rows = await db.rows<{
         user_id: string;
         email: string;
@@ -101,6 +103,8 @@ describe('an account', () => {
     const ms = performance.now() - began;
     assert.deepEqual([first.error, second.error], [null, null]);
     assert.deepEqual([first.published?.cleared, second.published?.cleared], [0, LARGE / 5]);
+    // What the test itself asks would be nested loops.
+    await db.pool.query('analyze');
     await account.assertExact(second.published?.snapshotId ?? 0);
     t.diagnostic(`two runs in ${ms.toFixed(0)} ms, publish ${second.phases.publishMs.toFixed(0)} ms`);
     assert.ok(ms < 5_000 + LARGE / 2, `${ms} ms`);
@@ -162,7 +166,7 @@ describe('an account', () => {
     const small = [servedAccount(db.pool, 20), servedAccount(db.pool, 20)];
     for (const account of small) await account.succeed();
     let isLoading = true;
-    const loading = large.succeed().finally(() => (isLoading = false));
+    const loading = large.sync().finally(() => (isLoading = false));
     const longest = { ms: 0, runs: 0 };
     await Promise.all(
       small.map(async (account) => {
@@ -176,7 +180,11 @@ describe('an account', () => {
         }
       }),
     );
-    await loading;
+    const { error, published } = await loading;
+    assert.deepEqual([error, published?.verdict], [null, 'complete']);
+    // What the test itself asks would be nested loops.
+    await db.pool.query('analyze');
+    await large.assertExact(published?.snapshotId ?? 0);
     for (const account of small) await account.succeed();
     t.diagnostic(`${longest.runs} runs beside it, the longest ${longest.ms.toFixed(0)} ms`);
     assert.ok(longest.runs > 0);
