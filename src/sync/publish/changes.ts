@@ -1,5 +1,6 @@
 // What a publish changes, one row per user, and the counts of the resulting snapshot. Pure: it reads the user table,
 // the change log and the decision about the missing. A second read gives the same rows and the same keys.
+import { IDENTITY_FIELDS } from '../state/encode-identity.ts';
 import type { CopyValue } from '../../db/copy-rows.ts';
 import { readInstant, type PostgresInstant } from '../../db/postgres-instant.ts';
 import { fieldsOf, RISK_LEVELS, type Change } from '../../user-risk.ts';
@@ -138,7 +139,7 @@ function* changed(reading: Reading): Generator<readonly CopyValue[]> {
   const stands = (at: number, change: number) => table.change(at) === change && table.isChanged(at);
   for (const change of log.read(stands, (at, other) => table.compareIds(at, other))) {
     const { row: at, level, eventCount, lastEvent } = change;
-    keyedHash(key, change.identity, 0, change.identity.length, hash, 0);
+    keyedHash(key, change.encoded, 0, change.encoded.length, hash, 0);
     const isNew = table.key(at) === 0;
     const old = table.level(at);
     const parts = table.compare(at, { level, eventCount, lastEvent, hash });
@@ -149,8 +150,7 @@ function* changed(reading: Reading): Generator<readonly CopyValue[]> {
     row[AT.new_level] = levelOf(level);
     if ((parts & IDENTITY) !== 0) {
       row[AT.identity_changed] = true;
-      row[AT.email] = change.email;
-      row[AT.name] = change.name;
+      for (const field of IDENTITY_FIELDS) row[AT[field]] = change.identity[field];
     }
     row[AT.activity_changed] = (parts & ACTIVITY) !== 0;
     row[AT.event_count] = eventCount;

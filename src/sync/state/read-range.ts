@@ -11,6 +11,7 @@ import { fieldColumns } from '../../db/user-columns.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
 import { RISK_LEVELS } from '../../user-risk.ts';
 import type { Lease } from '../claim/lease.ts';
+import { IDENTITY_FIELDS } from './encode-identity.ts';
 import { brokenIdentities } from './state-errors.ts';
 import { emptyValues, readUuid, type LevelRank, type UserTable } from './user-table.ts';
 
@@ -104,14 +105,19 @@ async function readIdentities(
   let matched = 0;
   const hash = new Uint32Array(2);
   const keys = rows.map((at) => table.key(at));
-  const bytes = await readCopy(pool, identitiesQuery(lease.accountKey, identities), 3, (row) => {
-    const userKey = row.bytes.readInt32BE(row.start[0]);
-    while (next < keys.length && (keys[next] as number) < userKey) next++;
-    if (keys[next] !== userKey) return;
-    keyedHash(key, row.bytes, (row.start[1] as number) - 4, row.end, hash, 0);
-    table.setIdentity(rows[next++] as number, hash);
-    matched++;
-  });
+  const bytes = await readCopy(
+    pool,
+    identitiesQuery(lease.accountKey, identities),
+    1 + IDENTITY_FIELDS.length,
+    (row) => {
+      const userKey = row.bytes.readInt32BE(row.start[0]);
+      while (next < keys.length && (keys[next] as number) < userKey) next++;
+      if (keys[next] !== userKey) return;
+      keyedHash(key, row.bytes, (row.start[1] as number) - 4, row.end, hash, 0);
+      table.setIdentity(rows[next++] as number, hash);
+      matched++;
+    },
+  );
   if (matched < rows.length) throw brokenIdentities(lease, rows.length - matched);
   return bytes;
 }

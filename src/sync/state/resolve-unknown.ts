@@ -12,6 +12,7 @@ import { fieldColumns } from '../../db/user-columns.ts';
 import type { Lease } from '../claim/lease.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
 import type { AccountState } from './read-state.ts';
+import { IDENTITY_FIELDS } from './encode-identity.ts';
 import { brokenIdentities, stateMoved } from './state-errors.ts';
 import { emptyValues, readUuid, type UserTable } from './user-table.ts';
 
@@ -90,7 +91,7 @@ async function readIdentities(
     where ${i.account_key} = ${whole(lease.accountKey)} and ${i.user_key} = any (${sql.raw(`'{${[...byKey.keys()].join(',')}}'`)})
       and ${i.valid_to} is null`;
   const bytes = await readAgain(() =>
-    readCopy(pool, inline(query), 3, (row) => {
+    readCopy(pool, inline(query), 1 + IDENTITY_FIELDS.length, (row) => {
       const at = byKey.get(row.bytes.readInt32BE(row.start[0]));
       if (at === undefined) return;
       keyedHash(key, row.bytes, (row.start[1] as number) - 4, row.end, hash, 0);

@@ -4,16 +4,15 @@
 // Changes are read back in the order of user ids. New users get their keys in that order, so the two indexes of `users`
 // grow side by side. Measured at 100,000: 0.30 s of server time, instead of 0.53 s in the order of the pages.
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { decodeText, endOfText } from '../state/encode-identity.ts';
+import { decodeIdentity, endOfIdentity, type IdentityBytes } from '../state/encode-identity.ts';
 import type { LevelRank, UserValues } from '../state/user-table.ts';
 
 export type LoggedChange = Omit<UserValues, 'hash'> & {
   /** The row in the user table. */
   row: number;
-  /** `identity` is what encodeIdentity wrote: email and name together. The other two are UTF-8. */
-  identity: Buffer;
-  email: Buffer | null;
-  name: Buffer | null;
+  /** What encodeIdentity wrote. */
+  encoded: Buffer;
+  identity: IdentityBytes;
 };
 
 export type ChangeLog = {
@@ -71,9 +70,8 @@ export function createChangeLog(): ChangeLog {
         level: 0,
         eventCount: 0,
         lastEvent: { seconds: 0, micros: 0 },
-        identity: Buffer.alloc(0),
-        email: null,
-        name: null,
+        encoded: Buffer.alloc(0),
+        identity: { email: null, name: null },
       };
       for (const bytes of buckets.contents()) {
         for (const at of wantedIn(bytes, isWanted, byId)) {
@@ -88,15 +86,12 @@ export function createChangeLog(): ChangeLog {
 /** Reads the change that `append` wrote at `at`. */
 function readChange(bytes: Buffer, at: number, into: LoggedChange): void {
   const identity = at + HEAD_BYTES;
-  const name = endOfText(bytes, identity);
   into.row = bytes.readUInt32LE(at + 4);
   into.level = bytes.readUInt8(at + 8) as LevelRank;
   into.eventCount = bytes.readInt32LE(at + 9);
   into.lastEvent.seconds = bytes.readDoubleLE(at + 13);
   into.lastEvent.micros = bytes.readInt32LE(at + 21);
-  into.identity = bytes.subarray(identity, endOfText(bytes, name));
-  into.email = decodeText(bytes, identity);
-  into.name = decodeText(bytes, name);
+  into.encoded = bytes.subarray(identity, decodeIdentity(bytes, identity, into.identity));
 }
 
 function createBuckets() {
@@ -151,7 +146,7 @@ function wantedIn(
   const found: number[] = [];
   for (let at = 0; at < bytes.length;) {
     if (isWanted(bytes.readUInt32LE(at + 4), bytes.readUInt32LE(at))) found.push(at);
-    at = endOfText(bytes, endOfText(bytes, at + HEAD_BYTES));
+    at = endOfIdentity(bytes, at + HEAD_BYTES);
   }
   return found.sort((a, b) => byId(bytes.readUInt32LE(a + 4), bytes.readUInt32LE(b + 4)));
 }

@@ -116,7 +116,7 @@ function createAdder({ table, key, log }: Compared): (outcome: PageOutcome, raw:
     if (user.name === null) outcome.withoutName++;
     readUserId(user.user_id, id);
     const row = table.findOrAdd(id);
-    const end = encodeIdentity(user.email, user.name, identity, 0);
+    const end = encodeIdentity(user, identity, 0);
     keyedHash(key, identity, 0, end, values.hash, 0);
     values.level = rankOf(user.max_risk_level);
     values.eventCount = user.event_count;

@@ -60,7 +60,7 @@ export async function assertStateIsExact(
     const row = table.find(id);
     const what = `user ${user.user_key}`;
     assert.ok(row >= 0, what);
-    keyedHash(key, identity, 0, encodeIdentity(user.email, user.name, identity, 0), hash, 0);
+    keyedHash(key, identity, 0, encodeIdentity(user, identity, 0), hash, 0);
     const lastEvent: PostgresInstant = { seconds: user.seconds ?? user.sign * Infinity, micros: user.micros };
     const values = { level: rankOf(user.level), eventCount: user.event_count, lastEvent, hash };
     assert.equal(table.compare(row, values), 0, what);

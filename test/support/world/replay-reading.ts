@@ -34,7 +34,7 @@ export function enter(table: UserTable, user: Known, key: HashKey): void {
   readUserId(user.userId, id);
   const identity = Buffer.alloc(IDENTITY_MAX_BYTES);
   const hash = new Uint32Array(2);
-  keyedHash(key, identity, 0, encodeIdentity(user.email, user.name, identity, 0), hash, 0);
+  keyedHash(key, identity, 0, encodeIdentity(user, identity, 0), hash, 0);
   const row = table.findOrAdd(id);
   const level = user.level === null ? 0 : rankOf(user.level);
   const { eventCount } = user;

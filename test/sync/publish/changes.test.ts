@@ -114,7 +114,7 @@ describe('readChanges', () => {
           id,
           values,
           identity,
-          encodeIdentity(`user${n}-${again}@example.com`, null, identity, 0),
+          encodeIdentity({ email: `user${n}-${again}@example.com`, name: null }, identity, 0),
         );
         table.note(row, true);
         table.setChange(row, change, Uint32Array.of(change, change));

@@ -65,16 +65,19 @@ const entry: fc.Arbitrary<Entry> = fc.record(
 const into = Buffer.alloc(IDENTITY_MAX_BYTES);
 
 function append(log: ChangeLog, { row, values, email, name }: Entry): number {
-  return log.append(row, idOf(row), values, into, encodeIdentity(email, name, into, 0));
+  return log.append(row, idOf(row), values, into, encodeIdentity({ email, name }, into, 0));
 }
 
 /** One object carries every change. */
 function readAll(log: ChangeLog, isWanted: (row: number, change: number) => boolean = () => true) {
   const read: unknown[] = [];
-  for (const { row, level, eventCount, lastEvent, identity, email, name } of log.read(isWanted, byId)) {
-    const text = { email: email?.toString('utf8') ?? null, name: name?.toString('utf8') ?? null };
-    const end = encodeIdentity(text.email, text.name, into, 0);
-    assert.ok(identity.equals(into.subarray(0, end)));
+  for (const { row, level, eventCount, lastEvent, encoded, identity } of log.read(isWanted, byId)) {
+    const text = {
+      email: identity.email?.toString('utf8') ?? null,
+      name: identity.name?.toString('utf8') ?? null,
+    };
+    const end = encodeIdentity(text, into, 0);
+    assert.ok(encoded.equals(into.subarray(0, end)));
     read.push({ row, values: { level, eventCount, lastEvent: { ...lastEvent } }, ...text });
   }
   return read;
@@ -144,7 +147,7 @@ describe('the change log', () => {
     for (const row of rows.toSorted(byId)) {
       for (const { value } of [one.next(), other.next()]) {
         assert.equal(value?.row, row);
-        assert.equal(value?.email?.toString('utf8'), `user${row}@example.com`);
+        assert.equal(value?.identity.email?.toString('utf8'), `user${row}@example.com`);
       }
     }
   });
