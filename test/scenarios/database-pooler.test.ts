@@ -45,7 +45,7 @@ describe(
     });
 
     test('the pooler is killed and restarted during a walk and during a publish: the run goes on', async () => {
-      for (const point of ['staged', 'publishing'] as const) {
+      for (const point of ['walked', 'publishing'] as const) {
         const account = scenario.account();
         await account.succeed();
         scenario.later();
