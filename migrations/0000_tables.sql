@@ -17,12 +17,14 @@ CREATE TABLE "risk"."accounts" (
 	"label" text,
 	"added_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"retired_at" timestamp with time zone,
+	"feed_id" bigint NOT NULL,
 	CONSTRAINT "accounts_account_id_unique" UNIQUE("account_id")
 );
 --> statement-breakpoint
 CREATE TABLE "risk_internal"."feed_clock" (
 	"id" integer PRIMARY KEY NOT NULL,
 	"last_snapshot_id" bigint NOT NULL,
+	"epoch" uuid DEFAULT gen_random_uuid() NOT NULL,
 	CONSTRAINT "feed_clock_one_row" CHECK ("risk_internal"."feed_clock"."id" = 1)
 );
 --> statement-breakpoint
@@ -153,12 +155,14 @@ CREATE TABLE "risk"."sync_runs" (
 	"error_code" text,
 	"error_message" text,
 	"snapshot_id" bigint,
+	"feed_id" bigint NOT NULL,
 	CONSTRAINT "sync_runs_account_key_run_id_pk" PRIMARY KEY("account_key","run_id"),
 	CONSTRAINT "sync_runs_trigger" CHECK ("risk"."sync_runs"."trigger" in ('cron', 'cli', 'http')),
 	CONSTRAINT "sync_runs_status" CHECK ("risk"."sync_runs"."status" in ('succeeded', 'failed', 'abandoned')),
 	CONSTRAINT "sync_runs_verdict" CHECK ("risk"."sync_runs"."verdict" in ('complete', 'partial')),
 	CONSTRAINT "sync_runs_success" CHECK ("risk"."sync_runs"."status" <> 'succeeded' or ("risk"."sync_runs"."snapshot_id" is not null and "risk"."sync_runs"."error_code" is null)),
 	CONSTRAINT "sync_runs_published" CHECK (("risk"."sync_runs"."snapshot_id" is null) = ("risk"."sync_runs"."verdict" is null)),
+	CONSTRAINT "sync_runs_feed_value" CHECK ("risk"."sync_runs"."feed_id" = "risk"."sync_runs"."snapshot_id"),
 	CONSTRAINT "sync_runs_failure" CHECK ("risk"."sync_runs"."status" <> 'failed' or "risk"."sync_runs"."error_code" is not null)
 );
 --> statement-breakpoint
@@ -237,6 +241,7 @@ ALTER TABLE "risk"."snapshots" ADD CONSTRAINT "snapshots_account_key_accounts_ac
 ALTER TABLE "risk"."sync_runs" ADD CONSTRAINT "sync_runs_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "rejected_records_last_run_id" ON "risk_internal"."rejected_records" USING btree ("account_key","last_run_id");--> statement-breakpoint
 CREATE INDEX "snapshots_snapshot_id" ON "risk"."snapshots" USING btree ("snapshot_id");--> statement-breakpoint
+CREATE INDEX "sync_runs_feed_id" ON "risk"."sync_runs" USING btree ("feed_id");--> statement-breakpoint
 CREATE INDEX "sync_runs_account_key_finished_at" ON "risk"."sync_runs" USING btree ("account_key","finished_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "sync_runs_slot" ON "risk"."sync_runs" USING btree ("account_key","scheduled_for") WHERE "risk"."sync_runs"."status" = 'succeeded';--> statement-breakpoint
 CREATE INDEX "sync_runs_succeeded" ON "risk"."sync_runs" USING btree ("account_key","run_id") WHERE "risk"."sync_runs"."status" = 'succeeded';--> statement-breakpoint

@@ -1,5 +1,5 @@
 -- What every schema, table and column is for. The comments of views and functions are in src/db/views.
-COMMENT ON SCHEMA risk IS 'The contract for extractors: current state and history of user risk levels. Columns are stable. Each row carries the snapshot_id that wrote it last.';
+COMMENT ON SCHEMA risk IS 'The contract for extractors: current state and history of user risk levels. Columns are stable. Each row carries the feed value that wrote it last: snapshot_id, or feed_id for accounts and runs.';
 COMMENT ON SCHEMA risk_internal IS 'For the worker alone: leases, staging, rejected records, the feed clock, applied migrations. Not a contract.';
 COMMENT ON SCHEMA risk_bi IS 'Views and functions for people and BI tools. New columns are only added at the end.';
 COMMENT ON SEQUENCE risk_internal.run_ids IS 'Hands out run ids. Gaps have no meaning.';
@@ -10,6 +10,7 @@ COMMENT ON COLUMN risk.accounts.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk.accounts.label IS 'A name for display, set with the accounts command.';
 COMMENT ON COLUMN risk.accounts.added_at IS 'When the account was added to this database.';
 COMMENT ON COLUMN risk.accounts.retired_at IS 'When the account was retired. It keeps its history and is no longer synced. Null while the account is active.';
+COMMENT ON COLUMN risk.accounts.feed_id IS 'Feed value of the last write to this row. Extractors remember the highest one that they have seen as a watermark.';
 
 COMMENT ON TABLE risk.sync_runs IS 'One row per finished run (attempt to sync an account). Each row is written once.';
 COMMENT ON COLUMN risk.sync_runs.account_key IS 'The account (risk.accounts).';
@@ -37,6 +38,7 @@ COMMENT ON COLUMN risk.sync_runs.evidence IS 'The facts behind the verdict, such
 COMMENT ON COLUMN risk.sync_runs.error_code IS 'Stable code of the error; null if the run succeeded.';
 COMMENT ON COLUMN risk.sync_runs.error_message IS 'The error in words: what happened, what it means, and what to do.';
 COMMENT ON COLUMN risk.sync_runs.snapshot_id IS 'The snapshot that the run published; null if nothing was published.';
+COMMENT ON COLUMN risk.sync_runs.feed_id IS 'Feed value of the transaction that wrote this row; equal to snapshot_id if the run published. It rises in commit order over all accounts, failed and abandoned runs included. run_id does not. Extractors remember the highest one that they have seen as a watermark.';
 
 COMMENT ON TABLE risk.snapshots IS 'One row per published run: the state of one account at one instant.';
 COMMENT ON COLUMN risk.snapshots.account_key IS 'The account (risk.accounts).';
@@ -118,9 +120,10 @@ COMMENT ON COLUMN risk_internal.leases.host IS 'Host name of the process that ma
 COMMENT ON COLUMN risk_internal.leases.process IS 'Identity of the process that makes the run. It shows at once whether the process has died.';
 COMMENT ON COLUMN risk_internal.leases.progress IS 'How far the walk has come.';
 
-COMMENT ON TABLE risk_internal.feed_clock IS 'One row: the last feed value (snapshot_id) handed out. The lock of this row orders all publishes.';
+COMMENT ON TABLE risk_internal.feed_clock IS 'The last feed value (snapshot_id, feed_id) handed out. The lock of its row orders all writers of schema risk.';
 COMMENT ON COLUMN risk_internal.feed_clock.id IS 'Always 1.';
 COMMENT ON COLUMN risk_internal.feed_clock.last_snapshot_id IS 'The last feed value handed out.';
+COMMENT ON COLUMN risk_internal.feed_clock.epoch IS 'Names this course of the clock. It changes when the history is set right after a copy, because feed values may then be given again.';
 
 COMMENT ON TABLE risk_internal.rejected_records IS 'One row per distinct record that was not accepted. May hold personal data. Only the worker may read it.';
 COMMENT ON COLUMN risk_internal.rejected_records.account_key IS 'The account (risk.accounts).';

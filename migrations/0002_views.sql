@@ -6,7 +6,8 @@ SELECT a.account_id,
        a.label,
        a.added_at,
        a.retired_at,
-       a.retired_at IS NOT NULL AS is_retired
+       a.retired_at IS NOT NULL AS is_retired,
+       a.feed_id
   FROM risk.accounts a;
 
 COMMENT ON VIEW risk_bi.accounts IS 'One row per account.';
@@ -15,6 +16,7 @@ COMMENT ON COLUMN risk_bi.accounts.label IS 'A name for display, set with the ac
 COMMENT ON COLUMN risk_bi.accounts.added_at IS 'When the account was added to this database.';
 COMMENT ON COLUMN risk_bi.accounts.retired_at IS 'When the account was retired. It keeps its history and is no longer synced. Null while the account is active.';
 COMMENT ON COLUMN risk_bi.accounts.is_retired IS 'Whether the account is retired.';
+COMMENT ON COLUMN risk_bi.accounts.feed_id IS 'Feed value of the last write to this row. It rises in commit order: remember the highest one as a watermark.';
 --> statement-breakpoint
 -- src/db/views/activity_daily.sql
 -- active_users is its own subquery, so a query that does not select it does not pay for it. It finds the day's activity
@@ -916,7 +918,8 @@ SELECT a.account_id,
        r.lookups,
        r.error_code,
        r.error_message,
-       r.snapshot_id
+       r.snapshot_id,
+       r.feed_id
   FROM risk.sync_runs r
   JOIN risk.accounts a USING (account_key);
 
@@ -945,6 +948,7 @@ COMMENT ON COLUMN risk_bi.sync_runs.lookups IS 'Absent users whose own record wa
 COMMENT ON COLUMN risk_bi.sync_runs.error_code IS 'Stable code of the error (docs/runbook.md); null if there was none.';
 COMMENT ON COLUMN risk_bi.sync_runs.error_message IS 'The error in words, without personal data.';
 COMMENT ON COLUMN risk_bi.sync_runs.snapshot_id IS 'The snapshot that the run published; null if nothing was published.';
+COMMENT ON COLUMN risk_bi.sync_runs.feed_id IS 'Feed value of the transaction that wrote this row; equal to snapshot_id if the run published. It rises in commit order: remember the highest one as a watermark.';
 --> statement-breakpoint
 -- src/db/views/time_at_level.sql
 -- Groups by the keys, which determine the ids: integers hash faster, and a filter on an id still reaches the tables.

@@ -123,9 +123,9 @@ describe('errors', () => {
     failing(async () => {
       await drizzle(db.pool)
         .insert(accounts)
-        .values({ account_id: EMAIL, label: EMAIL })
+        .values({ account_id: EMAIL, label: EMAIL, feed_id: 1 })
         .onConflictDoNothing();
-      await drizzle(db.pool).insert(accounts).values({ account_id: EMAIL, label: EMAIL });
+      await drizzle(db.pool).insert(accounts).values({ account_id: EMAIL, label: EMAIL, feed_id: 1 });
     });
   const failures: [title: string, make: () => Promise<Error>, code: string][] = [
     ['a unique violation with the key in its detail', duplicate, '23505'],

@@ -19,6 +19,7 @@ import { createWorld } from '../simulator/world.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { requestSync } from '../sync/request-sync.ts';
 import type { RunDeps } from '../sync/run-sync.ts';
+import { labelAccount } from '../upkeep/accounts.ts';
 import { howToRun } from './options/how-to-run.ts';
 import { createProgress } from '../terminal/progress.ts';
 import { duration, plural } from '../words.ts';
@@ -76,15 +77,13 @@ export function demoCommand(io: Io): Command {
 /** All runs took place within the last minute. This dates them at their slots, as if `serve` had made them. */
 async function dateRuns(pool: RunDeps['pool']): Promise<void> {
   const r = syncRuns;
-  await drizzle(pool)
-    .update(r)
-    .set({
-      started_at: sql`${r.scheduled_for}`,
-      finished_at: sql`${r.scheduled_for} + (${r.finished_at} - ${r.started_at})`,
-    });
-  await drizzle(pool)
-    .update(accounts)
-    .set({ label: 'Demo', added_at: sql`(select min(${r.started_at}) from ${r})` });
+  const db = drizzle(pool);
+  await db.update(r).set({
+    started_at: sql`${r.scheduled_for}`,
+    finished_at: sql`${r.scheduled_for} + (${r.finished_at} - ${r.started_at})`,
+  });
+  await db.update(accounts).set({ added_at: sql`(select min(${r.started_at}) from ${r})` });
+  await labelAccount(pool, ACCOUNT, 'Demo');
 }
 
 async function buildHistory(io: Io, pool: RunDeps['pool'], logger: Logger) {

@@ -40,6 +40,7 @@ export const accounts = risk.table('accounts', {
     .notNull()
     .default(sql`now()`),
   retired_at: timestamptz('retired_at'),
+  feed_id: int8('feed_id').notNull(),
 });
 
 export const syncRuns = risk.table(
@@ -70,9 +71,12 @@ export const syncRuns = risk.table(
     error_code: text(),
     error_message: text(),
     snapshot_id: int8('snapshot_id'),
+    feed_id: int8('feed_id').notNull(),
   },
   (t) => [
     primaryKey({ columns: [t.account_key, t.run_id] }),
+    // For readers by watermark, over all accounts.
+    index('sync_runs_feed_id').on(t.feed_id),
     index('sync_runs_account_key_finished_at').on(t.account_key, t.finished_at),
     // A slot succeeds once: the claim checks it, and this index guarantees it.
     uniqueIndex('sync_runs_slot')
@@ -93,6 +97,7 @@ export const syncRuns = risk.table(
       sql`${t.status} <> 'succeeded' or (${t.snapshot_id} is not null and ${t.error_code} is null)`,
     ),
     check('sync_runs_published', sql`(${t.snapshot_id} is null) = (${t.verdict} is null)`),
+    check('sync_runs_feed_value', sql`${t.feed_id} = ${t.snapshot_id}`),
     check('sync_runs_failure', sql`${t.status} <> 'failed' or ${t.error_code} is not null`),
   ],
 );
@@ -294,12 +299,16 @@ export const leases = riskInternal.table(
   (t) => [check('leases_trigger', sql`${t.trigger} in ('cron', 'cli', 'http')`)],
 );
 
-/** One row. Its lock orders the publishes of all accounts, so that snapshot_id rises in commit order. */
+/**
+ * One row. Its lock orders the writers of all accounts, so that snapshot_id and feed_id rise in commit order. The epoch
+ * tells readers that they read another history than before.
+ */
 export const feedClock = riskInternal.table(
   'feed_clock',
   {
     id: integer().primaryKey(),
     last_snapshot_id: int8('last_snapshot_id').notNull(),
+    epoch: uuid().notNull().defaultRandom(),
   },
   (t) => [check('feed_clock_one_row', sql`${t.id} = 1`)],
 );

@@ -1,6 +1,7 @@
 // Writes the row of sync_runs, once, when the attempt has ended.
 import { sql } from 'drizzle-orm';
 import type { ClientUsage } from '../cloudflare/usage.ts';
+import { takeFeedValue } from '../db/feed-clock.ts';
 import { holdSchema } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
 import { syncRuns } from '../db/schema.ts';
@@ -20,6 +21,8 @@ export type RunFacts = ClientUsage &
 export type RunEnd = RunFacts & {
   verdict: Verdict | null;
   snapshotId: number | null;
+  /** The feed clock's value of this transaction: the snapshot's id, if one was published. */
+  feedId: number;
   expectedUnseen: number | null;
   error: Pick<OperatorError, 'code' | 'message'> | null;
 };
@@ -52,6 +55,7 @@ export async function recordRun(tx: Transaction, lease: Lease, end: RunEnd): Pro
     error_code: end.error?.code ?? null,
     error_message: end.error?.message ?? null,
     snapshot_id: end.snapshotId,
+    feed_id: end.feedId,
   });
 }
 
@@ -69,8 +73,19 @@ export async function recordFailure(
   await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
     await holdSchema(tx);
     await fence(tx, lease);
-    if (!dryRun)
-      await recordRun(tx, lease, { ...facts, verdict: null, snapshotId: null, expectedUnseen: null, error });
     await releaseLease(tx, lease);
+    if (dryRun) return;
+    // A process that was told to stop does not wait for the first load of another account. Its lease then expires.
+    const feedId = await (error.code === 'INTERRUPTED'
+      ? takeFeedValue(tx, DEFAULT_LIMITS.lockMs)
+      : takeFeedValue(tx));
+    await recordRun(tx, lease, {
+      ...facts,
+      verdict: null,
+      snapshotId: null,
+      feedId,
+      expectedUnseen: null,
+      error,
+    });
   });
 }

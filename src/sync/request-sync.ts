@@ -98,6 +98,7 @@ async function claimOrWait(deps: RunDeps, request: SyncRequest): Promise<Claim> 
         scheduledFor: request.scheduledFor ?? null,
         identity,
         timing: deps.timing,
+        signal: request.signal,
       });
     } catch (error) {
       // A repeated claim is the same claim, because its owner is the same.

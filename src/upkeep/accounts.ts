@@ -1,8 +1,10 @@
 // What people change about an account by hand: label it, retire it, restore it.
 import { eq, sql, type SQL } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
+import { takeFeedValue } from '../db/feed-clock.ts';
+import { holdSchema } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
 import { accounts } from '../db/schema.ts';
+import { DEFAULT_LIMITS, inTransaction } from '../db/transaction.ts';
 import { OperatorError } from '../errors.ts';
 
 export async function labelAccount(pool: Pool, accountId: string, label: string | null): Promise<void> {
@@ -21,13 +23,19 @@ export async function restoreAccount(pool: Pool, accountId: string): Promise<voi
 type AccountChange = { label: string | null } | { retired_at: SQL | null };
 
 async function changeAccount(pool: Pool, accountId: string, change: AccountChange): Promise<void> {
-  const rows = await drizzle(pool)
-    .update(accounts)
-    .set(change)
-    .where(eq(accounts.account_id, accountId))
-    .returning();
-  if (rows.length > 0) return;
-  throw new OperatorError({
+  await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
+    await holdSchema(tx);
+    const feedId = await takeFeedValue(tx);
+    const { rowCount } = await tx
+      .update(accounts)
+      .set({ ...change, feed_id: feedId })
+      .where(eq(accounts.account_id, accountId));
+    if (rowCount === 0) throw unknownAccount(accountId);
+  });
+}
+
+function unknownAccount(accountId: string): OperatorError {
+  return new OperatorError({
     code: 'ACCOUNT_UNKNOWN',
     happened: `No history is kept of an account ${accountId}`,
     means: 'Nothing was changed',

@@ -37,6 +37,7 @@ const RUN: Run = {
   error_code: null,
   error_message: null,
   snapshot_id: 37,
+  feed_id: 37,
 };
 
 /** One fact per line. A line without a name repeats the name of the line before. */

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import type { Fault } from '../../src/simulator/faults.ts';
 import { createWorld } from '../../src/simulator/world.ts';
+import { addAccount } from '../../src/sync/claim/account-row.ts';
 import { CLI, runCli } from '../support/cli.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 
@@ -307,6 +308,7 @@ describe('serve', { concurrency: false }, () => {
 
     test('waits for the end of a publish under way', async () => {
       const accountId = newAccount();
+      await addAccount(db.pool, { accountId });
       let server: ReturnType<typeof serve> | undefined;
       await withPublishHeld(async () => {
         server = serve(accountId);
@@ -324,6 +326,7 @@ describe('serve', { concurrency: false }, () => {
 
     test('ends at once on a second signal, and the next run takes over', async () => {
       const accountId = newAccount();
+      await addAccount(db.pool, { accountId });
       await withPublishHeld(async () => {
         const server = serve(accountId);
         await until(async () => (await waiters()) > 0);

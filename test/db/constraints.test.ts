@@ -12,7 +12,7 @@ describe('constraints', () => {
 
   const now = "'2026-01-01T00:00:00Z'::timestamptz";
   const row = {
-    account: `insert into risk.accounts (account_id) values ('acc')`,
+    account: `insert into risk.accounts (account_id, feed_id) values ('acc', 1)`,
     user: (over: Record<string, string> = {}) =>
       insert('risk.users', {
         account_key: '1',
@@ -74,6 +74,7 @@ describe('constraints', () => {
         finished_at: now,
         host: "'h'",
         snapshot_id: '1',
+        feed_id: '1',
         ...over,
       }),
   };

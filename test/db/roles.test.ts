@@ -166,7 +166,7 @@ describe('a reader', () => {
     for (const statement of [
       'delete from risk.snapshots',
       'update risk.users set event_count = 0',
-      "insert into risk.accounts (account_id) values ('c')",
+      "insert into risk.accounts (account_id, feed_id) values ('c', 1)",
       'create table risk_bi.mine (n integer)',
     ])
       await assert.rejects(piiReader.query(statement), { code: '42501' }, statement);

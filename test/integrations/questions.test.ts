@@ -183,7 +183,7 @@ describe('docs/reporting.md', () => {
     const client = await world.database.pool.connect();
     try {
       await client.query('begin');
-      await client.query('insert into risk.accounts (account_id) values ($1)', [added]);
+      await client.query('insert into risk.accounts (account_id, feed_id) values ($1, 0)', [added]);
       const { rows } = await client.query<{ account_id: string }>(sql);
       const never = world.pasts.filter(
         ({ retiredAt, oracle }) =>

@@ -149,9 +149,9 @@ test('reads only a few rows of an account with years of hourly runs', async () =
     [key],
   );
   await db.rows(
-    `insert into risk.sync_runs (account_key, run_id, trigger, status, verdict, started_at, finished_at, host, snapshot_id, evidence)
+    `insert into risk.sync_runs (account_key, run_id, trigger, status, verdict, started_at, finished_at, host, snapshot_id, feed_id, evidence)
      select $1, 1000000 + n, 'cron', 'succeeded', 'complete', now() - (${years} - n) * interval '1 hour',
-            now() - (${years} - n) * interval '1 hour', 'a-host', 1000000 + n, jsonb_build_object('filler', repeat('x', 300))
+            now() - (${years} - n) * interval '1 hour', 'a-host', 1000000 + n, 1000000 + n, jsonb_build_object('filler', repeat('x', 300))
        from generate_series(1, ${years}) n`,
     [key],
   );
@@ -172,8 +172,8 @@ test('reads only a few rows of an account with years of hourly runs', async () =
 test('counts a streak up to its limit', async () => {
   const key = await sampleHistory(db.pool).account('failing');
   await db.rows(
-    `insert into risk.sync_runs (account_key, run_id, trigger, status, started_at, finished_at, host, error_code)
-     select $1, 2000000 + n, 'cron', 'failed', now(), now(), 'a-host', 'NETWORK' from generate_series(1, $2) n`,
+    `insert into risk.sync_runs (account_key, run_id, trigger, status, started_at, finished_at, host, error_code, feed_id)
+     select $1, 2000000 + n, 'cron', 'failed', now(), now(), 'a-host', 'NETWORK', n from generate_series(1, $2) n`,
     [key, STREAK_LIMIT + 50],
   );
   assert.equal((await gauges('failing'))?.failed_runs, STREAK_LIMIT);

@@ -54,6 +54,15 @@ export const SABOTAGES: readonly Sabotage[] = [
     test: EXACTNESS,
   },
   {
+    name: 'run-stamped-apart',
+    breaks: 'a failed run gets its feed value in a transaction of its own',
+    promise: 'P4',
+    file: 'src/sync/record-run.ts',
+    find: ': takeFeedValue(tx));',
+    put: ': inTransaction(pool, DEFAULT_LIMITS, (apart) => takeFeedValue(apart)));',
+    test: 'test/scenarios/feed-order.test.ts',
+  },
+  {
     name: 'compared-without-identities',
     breaks: 'a rename without any other change is not seen',
     promise: 'P3',

@@ -80,7 +80,7 @@ test('a history written in bulk has the same rows as one that publishing writes'
       ['appeared', 'cleared', 'lowered', 'raised', 'returned'],
     );
     const clocks = await Promise.all(
-      [bulk, lived].map((db) => db.rows('select * from risk_internal.feed_clock')),
+      [bulk, lived].map((db) => db.rows('select last_snapshot_id from risk_internal.feed_clock')),
     );
     assert.deepEqual(clocks[0], clocks[1]);
   } finally {

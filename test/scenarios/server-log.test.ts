@@ -168,14 +168,18 @@ describe("the database server's log", () => {
     await holder.query('begin; select 1 from risk_internal.feed_clock for update');
     const waiting = one.sync();
     await new Promise((resolve) => setTimeout(resolve, 1_500));
-    const { rows } = await direct.query<{ pid: number }>(
-      `select pid from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'zt-risk-sync'`,
+    const { rows } = await direct.query<{ pid: number; begun: string }>(
+      `select pid, xact_start::text as begun from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'zt-risk-sync'`,
     );
     assert.ok(rows.length > 0, 'nobody waits');
     for (const { pid } of rows) await direct.query('select pg_cancel_backend($1)', [pid]);
-    await waiting;
+    const publishing = `select from pg_stat_activity where pid = any($1) and wait_event_type = 'Lock' and xact_start = any($2)`;
+    const cancelled = [rows.map(({ pid }) => pid), rows.map(({ begun }) => begun)];
+    while ((await direct.query(publishing, cancelled)).rows.length > 0);
+    // The failed run needs a value of the clock.
     await holder.query('rollback');
     holder.release();
+    assert.equal((await waiting).error?.code, 'DATABASE_SLOW');
     await one.succeed();
   });
 });

@@ -145,7 +145,9 @@ describe('the scheduler', { concurrency: false }, () => {
     const ids = newAccounts(8);
     counted.most = 0;
     api.onRequest(() => sleep(60));
-    await db.pool.query(`insert into risk.accounts (account_id, added_at) values ($1, now())`, [ids[0]]);
+    await db.pool.query(`insert into risk.accounts (account_id, added_at, feed_id) values ($1, now(), 0)`, [
+      ids[0],
+    ]);
     await retireAccount(db.pool, ids[0]!);
     create(ids).start();
     await logged('run succeeded', 7);
@@ -241,7 +243,9 @@ describe('the scheduler', { concurrency: false }, () => {
     let release = () => undefined as void;
     const held = new Promise<void>((resolve) => (release = resolve));
     api.onRequest(() => held);
-    await db.pool.query(`insert into risk.accounts (account_id, added_at) values ($1, now())`, [waiting]);
+    await db.pool.query(`insert into risk.accounts (account_id, added_at, feed_id) values ($1, now(), 0)`, [
+      waiting,
+    ]);
     const by = create([running, waiting], { atOnce: 1, timing: { ...QUICK, queuedMs: 50 } });
     const first = by.request(running);
     assert.deepEqual(await by.request(waiting), { status: 'queued' });

@@ -4,7 +4,8 @@ SELECT a.account_id,
        a.label,
        a.added_at,
        a.retired_at,
-       a.retired_at IS NOT NULL AS is_retired
+       a.retired_at IS NOT NULL AS is_retired,
+       a.feed_id
   FROM risk.accounts a;
 
 COMMENT ON VIEW risk_bi.accounts IS 'One row per account.';
@@ -13,3 +14,4 @@ COMMENT ON COLUMN risk_bi.accounts.label IS 'A name for display, set with the ac
 COMMENT ON COLUMN risk_bi.accounts.added_at IS 'When the account was added to this database.';
 COMMENT ON COLUMN risk_bi.accounts.retired_at IS 'When the account was retired. It keeps its history and is no longer synced. Null while the account is active.';
 COMMENT ON COLUMN risk_bi.accounts.is_retired IS 'Whether the account is retired.';
+COMMENT ON COLUMN risk_bi.accounts.feed_id IS 'Feed value of the last write to this row. It rises in commit order: remember the highest one as a watermark.';

@@ -23,7 +23,8 @@ SELECT a.account_id,
        r.lookups,
        r.error_code,
        r.error_message,
-       r.snapshot_id
+       r.snapshot_id,
+       r.feed_id
   FROM risk.sync_runs r
   JOIN risk.accounts a USING (account_key);
 
@@ -52,3 +53,4 @@ COMMENT ON COLUMN risk_bi.sync_runs.lookups IS 'Absent users whose own record wa
 COMMENT ON COLUMN risk_bi.sync_runs.error_code IS 'Stable code of the error (docs/runbook.md); null if there was none.';
 COMMENT ON COLUMN risk_bi.sync_runs.error_message IS 'The error in words, without personal data.';
 COMMENT ON COLUMN risk_bi.sync_runs.snapshot_id IS 'The snapshot that the run published; null if nothing was published.';
+COMMENT ON COLUMN risk_bi.sync_runs.feed_id IS 'Feed value of the transaction that wrote this row; equal to snapshot_id if the run published. It rises in commit order: remember the highest one as a watermark.';

@@ -1,12 +1,13 @@
 // Claims an account: takes the lease if nobody holds it, if its holder has died, or if this owner holds it already.
 import { and, eq, getTableColumns, sql } from 'drizzle-orm';
 import { unionAll } from 'drizzle-orm/pg-core';
+import { takeFeedValue } from '../../db/feed-clock.ts';
 import { holdSchema } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
 import { leases, runIds, syncRuns } from '../../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
 import { isKnownDead, type ProcessIdentity } from '../../host/process-identity.ts';
-import { ensureAccount } from './ensure-account.ts';
+import { addAccount, findAccount } from './account-row.ts';
 import type { Lease, LeaseTiming, Trigger } from './lease.ts';
 
 export type Holder = { runId: number; startedAt: Date; host: string; silentMs: number; process: string };
@@ -23,6 +24,8 @@ type ClaimRequest = {
   scheduledFor: Date | null;
   identity: ProcessIdentity;
   timing: LeaseTiming;
+  /** Ends a wait for the feed clock. */
+  signal?: AbortSignal;
 };
 
 /** Judges the lease of another owner. Pure. */
@@ -37,28 +40,66 @@ export function judgeHolder(
 
 /**
  * One attempt to take the lease. If the reply to a claim is lost, claim again: with the same owner it is the same
- * claim.
+ * claim. A new account and an abandoned run are recorded first, each in its own transaction: they take a value of the
+ * feed clock and may wait for it. Meanwhile the lease would age.
  */
 export async function claimLease(pool: Pool, request: ClaimRequest): Promise<Claim> {
+  let tookOver: number | null = null;
+  for (;;) {
+    const step = await inTransaction(pool, DEFAULT_LIMITS, (tx) => takeIfFree(tx, request));
+    if (step.kind === 'unknown') await addAccount(pool, request);
+    else if (step.kind === 'dead') tookOver = (await abandonRun(pool, step.accountKey, request)) ?? tookOver;
+    else if (step.kind === 'claimed') return { ...step, tookOver };
+    else return step;
+  }
+}
+
+type Step =
+  | Exclude<Claim, { kind: 'claimed' }>
+  | { kind: 'claimed'; lease: Lease }
+  | { kind: 'unknown' }
+  | { kind: 'dead'; accountKey: number };
+
+async function takeIfFree(tx: Transaction, request: ClaimRequest): Promise<Step> {
   const { owner, timing } = request;
-  return inTransaction(pool, DEFAULT_LIMITS, async (tx): Promise<Claim> => {
-    await holdSchema(tx);
-    const accountKey = await ensureAccount(tx, request.accountId);
-    const { held, current } = await lookAtLease(tx, accountKey);
-    const holder = keptBy(held, current, owner, timing);
-    if (holder !== null) return { kind: 'held', holder };
-    const foreign = held !== undefined && held.owner !== owner ? held : null;
-    if (foreign !== null) await recordAbandoned(tx, foreign);
-    const mine = await takeLease(tx, accountKey, request, foreign);
-    if (mine === undefined) return { kind: 'held', holder: await winnerOf(tx, accountKey) };
-    // Checked only now: the run that finished the slot has released the lease in the same transaction.
-    const runId = await findSlotRun(tx, accountKey, request);
-    if (runId !== null) {
-      await tx.delete(leases).where(and(eq(leases.account_key, accountKey), eq(leases.owner, owner)));
-      return { kind: 'slot_done', runId };
-    }
-    return { kind: 'claimed', tookOver: foreign?.run_id ?? null, lease: leaseOf(mine, request) };
-  });
+  await holdSchema(tx);
+  const accountKey = await findAccount(tx, request.accountId);
+  if (accountKey === null) return { kind: 'unknown' };
+  const { held, current } = await lookAtLease(tx, accountKey);
+  const holder = keptBy(held, current, owner, timing);
+  if (holder !== null) return { kind: 'held', holder };
+  if (held !== undefined && held.owner !== owner) return { kind: 'dead', accountKey };
+  const mine = await takeLease(tx, accountKey, request);
+  if (mine === undefined) return { kind: 'held', holder: await winnerOf(tx, accountKey) };
+  // Checked only now: the run that finished the slot has released the lease in the same transaction.
+  const runId = await findSlotRun(tx, accountKey, request);
+  if (runId !== null) {
+    await tx.delete(leases).where(and(eq(leases.account_key, accountKey), eq(leases.owner, owner)));
+    return { kind: 'slot_done', runId };
+  }
+  return { kind: 'claimed', lease: leaseOf(mine, request) };
+}
+
+/** Records the run of a dead holder and frees its lease. Returns its run id; null if somebody else has done so. */
+async function abandonRun(
+  pool: Pool,
+  accountKey: number,
+  { owner, timing, signal }: ClaimRequest,
+): Promise<number | null> {
+  return inTransaction(
+    pool,
+    DEFAULT_LIMITS,
+    async (tx) => {
+      await holdSchema(tx);
+      const { held, current } = await lookAtLease(tx, accountKey);
+      if (held === undefined || held.owner === owner || keptBy(held, current, owner, timing) !== null)
+        return null;
+      await tx.delete(leases).where(and(eq(leases.account_key, accountKey), eq(leases.owner, held.owner)));
+      await recordAbandoned(tx, held, await takeFeedValue(tx));
+      return held.run_id;
+    },
+    signal,
+  );
 }
 
 type LeaseRow = typeof leases.$inferSelect;
@@ -84,38 +125,31 @@ function keptBy(
 }
 
 /**
- * Undefined if another claim was quicker. If there was a row, its lock makes the condition certain. If there was none,
- * two claims may insert at once: the second one then meets the fresh lease of the first, and the condition refuses it.
+ * Undefined if another claim was quicker: two claims may insert at once. The second one then meets the fresh lease of
+ * the first, and the condition refuses it.
  */
 async function takeLease(
   tx: Transaction,
   accountKey: number,
   { owner, trigger, scheduledFor, identity }: ClaimRequest,
-  foreign: LeaseRow | null,
 ): Promise<LeaseRow | undefined> {
-  const attempt = {
-    owner,
-    trigger,
-    scheduled_for: scheduledFor?.toISOString() ?? null,
-    started_at: sql`now()`,
-    heartbeat_at: sql`now()`,
-    host: identity.host,
-    process: identity.process,
-  };
   const [mine] = await tx
     .insert(leases)
     .values({
       account_key: accountKey,
       run_id: sql`nextval(${`risk_internal.${runIds.seqName}`})`,
-      ...attempt,
+      owner,
+      trigger,
+      scheduled_for: scheduledFor?.toISOString() ?? null,
+      started_at: sql`now()`,
+      heartbeat_at: sql`now()`,
+      host: identity.host,
+      process: identity.process,
     })
     .onConflictDoUpdate({
       target: leases.account_key,
-      set:
-        foreign === null
-          ? { heartbeat_at: sql`now()` }
-          : { run_id: sql`excluded.run_id`, progress: {}, ...attempt },
-      setWhere: sql`${leases.owner} = ${foreign?.owner ?? owner}`,
+      set: { heartbeat_at: sql`excluded.heartbeat_at` },
+      setWhere: eq(leases.owner, owner),
     })
     .returning();
   return mine;
@@ -198,7 +232,7 @@ function holderOf(row: LeaseRow, silentMs: number): Holder {
   };
 }
 
-async function recordAbandoned(tx: Transaction, row: LeaseRow): Promise<void> {
+async function recordAbandoned(tx: Transaction, row: LeaseRow, feedId: number): Promise<void> {
   await tx
     .insert(syncRuns)
     .values({
@@ -213,6 +247,7 @@ async function recordAbandoned(tx: Transaction, row: LeaseRow): Promise<void> {
       evidence: { last_heartbeat_at: row.heartbeat_at, progress: row.progress },
       error_code: 'ABANDONED',
       error_message: `The process on ${row.host} stopped without finishing. Nothing of this run was published. Nothing to do: the next run started over.`,
+      feed_id: feedId,
     })
     .onConflictDoNothing();
 }

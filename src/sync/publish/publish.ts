@@ -1,13 +1,14 @@
 // One transaction: users, history, counts and the run's record commit together, or nothing does. The only place where
 // the history changes.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { eq, sql } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import { copyRows } from '../../db/copy-rows.ts';
 import { isDuplicateKey, isPassing, RESTART_PAUSES_MS } from '../../db/database-errors.ts';
+import { takeFeedValue } from '../../db/feed-clock.ts';
 import { inline } from '../../db/inline-sql.ts';
 import { holdSchema } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
-import { accountWriters, feedClock, stagedChanges } from '../../db/schema.ts';
+import { accountWriters, stagedChanges } from '../../db/schema.ts';
 import { CommitUnknown, inTransaction, type Transaction } from '../../db/transaction.ts';
 import { OperatorError } from '../../errors.ts';
 import { beat, fence, findPublished, leaseLost, releaseLease, type Lease } from '../claim/lease.ts';
@@ -49,11 +50,6 @@ export type PublishHooks = {
 const LOCK_MS = 20_000;
 const IDLE_MS = 20_000;
 const STATEMENT_MS = 25_000;
-/**
- * The account that holds the clock may be loading a million users for the first time, which takes half a minute. A
- * publish that waits for the clock holds no lock that others need.
- */
-const CLOCK_WAIT_MS = 300_000;
 // A first load of 1,000,000 users takes longer than any fixed limit that would still catch a hanging statement.
 const MS_PER_ROW = 0.2;
 const COPY_MS = 60_000;
@@ -154,13 +150,9 @@ async function publishIn(
   await fence(tx, lease);
   const observedAt = await checkState(tx, request);
   const isBulk = counts.rows * BULK_SHARE >= state.present;
-  await tx.execute(
-    sql.raw(
-      `set local lock_timeout = ${CLOCK_WAIT_MS}; set local statement_timeout = ${CLOCK_WAIT_MS}; ${planFor(isBulk)}`,
-    ),
-  );
+  await tx.execute(sql.raw(planFor(isBulk)));
   // The last lock before the writes: while it is held, no other account can publish.
-  const snapshotId = await tickFeedClock(tx);
+  const snapshotId = await takeFeedValue(tx);
   const facts: SnapshotFacts = {
     accountKey: lease.accountKey,
     runId: lease.runId,
@@ -178,6 +170,7 @@ async function publishIn(
     ...request.facts,
     verdict: request.verdict,
     snapshotId,
+    feedId: snapshotId,
     expectedUnseen: request.expectedUnseen,
     error: request.guard,
   });
@@ -210,16 +203,6 @@ async function checkState(tx: Transaction, { lease, state, observedAt }: Publish
 function planFor(isBulk: boolean): string {
   const joins = isBulk ? ['enable_nestloop'] : ['enable_hashjoin', 'enable_mergejoin'];
   return [...joins, 'jit'].map((setting) => `set local ${setting} = off`).join('; ');
-}
-
-async function tickFeedClock(tx: Transaction): Promise<number> {
-  const [tick] = await tx
-    .update(feedClock)
-    .set({ last_snapshot_id: sql`${feedClock.last_snapshot_id} + 1` })
-    .where(eq(feedClock.id, 1))
-    .returning({ snapshotId: feedClock.last_snapshot_id });
-  if (tick === undefined) throw new Error('the feed clock has no row');
-  return tick.snapshotId;
 }
 
 /**

@@ -30,7 +30,7 @@ export function sampleHistory(pool: Pool) {
     async account(accountId: string, label: string | null = null): Promise<number> {
       const [row] = await db
         .insert(accounts)
-        .values({ account_id: accountId, label })
+        .values({ account_id: accountId, label, feed_id: 0 })
         .returning({ key: accounts.account_key });
       if (row === undefined) throw new Error('an insert without a row');
       return row.key;
@@ -44,6 +44,7 @@ export function sampleHistory(pool: Pool) {
         status: 'succeeded',
         finished_at: row.started_at,
         host: 'a-host',
+        feed_id: row.snapshot_id ?? runId,
         ...row,
       });
       return runId;

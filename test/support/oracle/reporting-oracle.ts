@@ -15,6 +15,7 @@ export type Past = {
   label: string | null;
   addedAt: bigint;
   retiredAt: bigint | null;
+  feedId: string;
   oracle: Oracle;
   runs: RunFact[];
 };
@@ -113,8 +114,14 @@ export function expectedViews(
   const views: Record<string, Row[]> = {};
   const all = <T extends Row>(rowsOf: (past: Past) => T[]) =>
     pasts.flatMap((past) => rowsOf(past).map((row) => ({ account_id: past.accountId, ...row })));
-  views['accounts'] = all(({ label, addedAt, retiredAt }) => [
-    { label, added_at: str(addedAt), retired_at: str(retiredAt), is_retired: retiredAt !== null },
+  views['accounts'] = all(({ label, addedAt, retiredAt, feedId }) => [
+    {
+      label,
+      added_at: str(addedAt),
+      retired_at: str(retiredAt),
+      is_retired: retiredAt !== null,
+      feed_id: feedId,
+    },
   ]);
   views['risk_levels'] = LEVELS.map((level, index) => ({
     level,

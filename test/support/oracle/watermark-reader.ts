@@ -1,9 +1,11 @@
-// A small warehouse feed: it remembers the highest snapshot_id of each table, asks for rows above it, and keeps the
-// newest version of each row. If P4 holds, these rows equal the table.
+// A small warehouse feed: it remembers the highest feed value of each table, asks for rows above it, and keeps the newest
+// version of each row. If P4 holds, these rows equal the table.
 import assert from 'node:assert/strict';
 import type { Pool } from '../../../src/db/pool.ts';
 
 const KEYS = {
+  accounts: "(account_key, '', '')",
+  sync_runs: "(account_key, run_id, '')",
   users: "(account_key, user_key, '')",
   user_levels: '(account_key, user_key, valid_from)',
   user_identities: '(account_key, user_key, valid_from)',
@@ -11,6 +13,8 @@ const KEYS = {
   snapshots: "(account_key, snapshot_id, '')",
   snapshot_levels: '(account_key, snapshot_id, max_risk_level)',
 };
+// The tables in which a row is not always written by a snapshot.
+const BY_FEED_ID: readonly string[] = ['accounts', 'sync_runs'];
 const TABLES = Object.keys(KEYS) as (keyof typeof KEYS)[];
 
 export type WatermarkReader = {
@@ -32,15 +36,16 @@ export function createWatermarkReader(pool: Pool, accountId?: string): Watermark
     for (const [table, copy] of copies) {
       for (const row of await read(table, copy.highest)) {
         copy.rows.set(row.key, row.content);
-        copy.highest = Math.max(copy.highest, Number(row.snapshot_id));
+        copy.highest = Math.max(copy.highest, Number(row.stamp));
       }
     }
   }
 
   async function read(table: keyof typeof KEYS, above: number) {
-    const { rows } = await pool.query<{ key: string; content: string; snapshot_id: string }>(
-      `select (${KEYS[table]})::text as key, t::text as content, t.snapshot_id from risk.${table} t
-         join risk.accounts a using (account_key) where t.snapshot_id > $1 and ($2::text is null or a.account_id = $2)`,
+    const stamp = BY_FEED_ID.includes(table) ? 'feed_id' : 'snapshot_id';
+    const { rows } = await pool.query<{ key: string; content: string; stamp: string }>(
+      `select (${KEYS[table]})::text as key, t::text as content, t.${stamp} as stamp from risk.${table} t
+         join risk.accounts a using (account_key) where t.${stamp} > $1 and ($2::text is null or a.account_id = $2)`,
       [above, accountId ?? null],
     );
     return rows;

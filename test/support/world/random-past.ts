@@ -173,13 +173,14 @@ export async function liveThrough(
     label: string | null;
     added: string;
     retired: string | null;
+    feedId: string;
   }>(
     `select account_id, label, (extract(epoch from added_at) * 1000000)::bigint as added,
-            (extract(epoch from retired_at) * 1000000)::bigint as retired from risk.accounts`,
+            (extract(epoch from retired_at) * 1000000)::bigint as retired, feed_id as "feedId" from risk.accounts`,
   );
-  return known.map(({ account_id: accountId, label, added, retired }) => {
+  return known.map(({ account_id: accountId, label, added, retired, feedId }) => {
     const { oracle, runs } = accounts.find(({ id }) => id === accountId)!;
     const retiredAt = retired === null ? null : BigInt(retired);
-    return { accountId, label, addedAt: BigInt(added), retiredAt, oracle, runs };
+    return { accountId, label, addedAt: BigInt(added), retiredAt, feedId, oracle, runs };
   });
 }

@@ -6,6 +6,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
+import { takeFeedValue } from '../../../src/db/feed-clock.ts';
 import { DEFAULT_LIMITS, inTransaction } from '../../../src/db/transaction.ts';
 import { claimLease, judgeHolder, type Claim } from '../../../src/sync/claim/claim-lease.ts';
 import {
@@ -296,8 +297,8 @@ describe('the lease', () => {
     const slotOf = (hour: number) => new Date(slot.getTime() + hour * 3_600_000);
     const finish = async (lease: Lease, status: 'succeeded' | 'failed') => {
       await db.rows(
-        `insert into risk.sync_runs (account_key, run_id, trigger, scheduled_for, status, verdict, started_at, finished_at, host, snapshot_id, error_code)
-         values ($1, $2, 'cron', $3, $4, $5, now(), now(), 'h', $6, $7)`,
+        `insert into risk.sync_runs (account_key, run_id, trigger, scheduled_for, status, verdict, started_at, finished_at, host, snapshot_id, error_code, feed_id)
+         values ($1, $2, 'cron', $3, $4, $5, now(), now(), 'h', $6, $7, 1)`,
         [
           lease.accountKey,
           lease.runId,
@@ -320,6 +321,23 @@ describe('the lease', () => {
     await release(await claimed(accountId));
     // Another account has its own slot.
     await release(await claimed(newAccount(), cron));
+  });
+
+  test('of a new account waits for the feed clock, until a signal ends the wait', async () => {
+    const accountId = newAccount();
+    const signal = new AbortController();
+    const reason = new Error('stopped');
+    await inTransaction(db.pool, DEFAULT_LIMITS, async (tx) => {
+      await takeFeedValue(tx);
+      const claiming = claim(accountId, { signal: signal.signal });
+      claiming.catch(() => undefined);
+      const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+      while ((await db.rows(waiting)).length === 0) await sleep(10);
+      signal.abort(reason);
+      await assert.rejects(claiming, (error) => error === reason);
+    });
+    assert.deepEqual(await db.rows('select from risk.accounts where account_id = $1', [accountId]), []);
+    await release(await claimed(accountId));
   });
 
   test('is not given for a retired account', async () => {
@@ -379,7 +397,7 @@ describe('the lease', () => {
       );
     };
     const runRow = sql.raw(
-      'insert into risk.sync_runs (account_key, run_id, trigger, status, verdict, started_at, finished_at, host, snapshot_id) values',
+      'insert into risk.sync_runs (account_key, run_id, trigger, status, verdict, started_at, finished_at, host, snapshot_id, feed_id) values',
     );
 
     test('a run without a row was not published', async () => {
@@ -390,8 +408,8 @@ describe('the lease', () => {
     test('a run that failed was not published', async () => {
       const lease = await claimed(newAccount());
       await db.rows(
-        `insert into risk.sync_runs (account_key, run_id, trigger, status, started_at, finished_at, host, error_code)
-         values ($1, $2, 'cli', 'failed', now(), now(), 'h', 'X')`,
+        `insert into risk.sync_runs (account_key, run_id, trigger, status, started_at, finished_at, host, error_code, feed_id)
+         values ($1, $2, 'cli', 'failed', now(), now(), 'h', 'X', 1)`,
         [lease.accountKey, lease.runId],
       );
       assert.equal(await findPublished(db.pool, lease), null);
@@ -407,7 +425,7 @@ describe('the lease', () => {
         await inTransaction(db.pool, DEFAULT_LIMITS, async (tx) => {
           await fence(tx, lease);
           await tx.execute(
-            sql`${runRow} (${lease.accountKey}, ${lease.runId}, 'cli', 'succeeded', 'complete', now(), now(), 'h', ${snapshotId})`,
+            sql`${runRow} (${lease.accountKey}, ${lease.runId}, 'cli', 'succeeded', 'complete', now(), now(), 'h', ${snapshotId}, ${snapshotId})`,
           );
           await releaseLease(tx, lease);
           finding = findPublished(db.pool, lease).then((found) => {

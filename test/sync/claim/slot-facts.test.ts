@@ -55,8 +55,8 @@ test('counts only the attempts for this slot, and finds the newest by the order 
 test('reads only the newest runs of an account that has failed for years', async () => {
   const key = await sampleHistory(db.pool).account('failing');
   await db.rows(
-    `insert into risk.sync_runs (account_key, run_id, trigger, status, scheduled_for, started_at, finished_at, host, error_code)
-     select $1, 1000000 + n, 'cron', 'failed', at, at, at, 'a-host', 'NETWORK'
+    `insert into risk.sync_runs (account_key, run_id, trigger, status, scheduled_for, started_at, finished_at, host, error_code, feed_id)
+     select $1, 1000000 + n, 'cron', 'failed', at, at, at, 'a-host', 'NETWORK', n
        from (select n, date_trunc('hour', now()) - (50000 - n) * interval '1 hour' as at from generate_series(1, 50000) n) hours`,
     [key],
   );
