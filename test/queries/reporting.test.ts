@@ -20,7 +20,8 @@ import {
 import { difference, readFunction, readView } from '../support/oracle/reporting-rows.ts';
 import { startScriptedApi, type ScriptedApi } from '../support/api/scripted-api.ts';
 
-const WORLDS = Number(process.env['REPORTING_WORLDS'] ?? 4);
+/** 30 in `npm run test:long`. The circumstances of the first three differ in all that matters to a view. */
+const WORLDS = Number(process.env['REPORTING_WORLDS'] ?? 3);
 const SEED = Number(
   process.env['REPORTING_SEED'] ?? fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647,
 );
@@ -127,37 +128,36 @@ async function compareAll(
       for (const name of [what, ...TOLD.flatMap((column) => tell(what, actual, column))])
         seen.set(name, (seen.get(name) ?? 0) + 1);
     };
+    // Between the last snapshot and now there are thousands of identical hours.
+    const newest =
+      pasts
+        .flatMap(({ oracle }) => oracle.snapshots.map(({ at }) => at))
+        .toSorted()
+        .at(-1) ?? 0n;
+    const [early, late] = [newest + 50n * HOUR, now - 3n * HOUR];
+    const isAsked = (hour: bigint) => hour < early || hour > late;
+    const asked = (view: string) =>
+      view === 'risk_level_hourly' ? `hour < ${instant(early)} or hour > ${instant(late)}` : 'true';
     for (const zone of ZONES) {
       await session.query(`set local time zone '${zone}'`);
-      const views = expectedViews(pasts, createCalendar(zone), now);
+      const views = expectedViews(pasts, createCalendar(zone), now, isAsked);
       assert.deepEqual([...Object.keys(views), ...PLAIN].toSorted(), rows.map(({ name }) => name).toSorted());
-      // Between the last snapshot and now there are thousands of identical hours.
-      const newest =
-        pasts
-          .flatMap(({ oracle }) => oracle.snapshots.map(({ at }) => at))
-          .toSorted()
-          .at(-1) ?? 0n;
-      const [early, late] = [newest + 50n * HOUR, now - 3n * HOUR];
-      views['risk_level_hourly'] = views['risk_level_hourly']!.filter(
-        ({ hour }) => BigInt(hour as string) < early || BigInt(hour as string) > late,
-      );
       for (const [view, expected] of Object.entries(views)) {
-        const where =
-          view === 'risk_level_hourly' ? `hour < ${instant(early)} or hour > ${instant(late)}` : 'true';
-        compare(view, await readView(session, view, where), expected);
+        compare(view, await readView(session, view, asked(view)), expected);
         if (!ZONED.includes(view)) continue;
         await session.query("set local time zone 'Pacific/Apia'");
         const call = `${view}_in('${zone}')`;
-        compare(`${view}_in`, await readView(session, view, where, call), expected);
+        compare(`${view}_in`, await readView(session, view, asked(view), call), expected);
         await session.query(`set local time zone '${zone}'`);
       }
     }
     for (const view of ZONED) {
       await session.query("set local time zone 'Asia/Tokyo'");
-      const rows = await readView(session, view);
+      const rows = await readView(session, view, asked(view));
       await session.query("set local time zone 'Asia/Kathmandu'");
-      compare(`${view}_in Tokyo`, await readView(session, view, 'true', `${view}_in('Asia/Tokyo')`), rows);
-      if (difference(await readView(session, view), rows) !== null)
+      const call = `${view}_in('Asia/Tokyo')`;
+      compare(`${view}_in Tokyo`, await readView(session, view, asked(view), call), rows);
+      if (difference(await readView(session, view, asked(view)), rows) !== null)
         seen.set(`${view} otherwise elsewhere`, 1);
     }
     const baseline = pasts
@@ -213,25 +213,25 @@ test('dates holds the days of the calendar, and the weeks of ISO 8601', async ()
     const text = (day: Date) => day.toISOString().slice(0, 10);
     const expected: Row[] = [];
     const end = Date.UTC(2050, 11, 31);
+    const monthName = new Intl.DateTimeFormat('en', { timeZone: 'UTC', month: 'long' });
+    const weekdayName = new Intl.DateTimeFormat('en', { timeZone: 'UTC', weekday: 'long' });
     for (let at = Date.UTC(2020, 0, 1); at <= end; at += 86_400_000) {
       const day = new Date(at);
       const weekday = day.getUTCDay() === 0 ? 7 : day.getUTCDay();
       // A week belongs to the year of its Thursday.
       const thursday = new Date(at + (4 - weekday) * 86_400_000);
-      const name = (what: 'month' | 'weekday') =>
-        new Intl.DateTimeFormat('en', { timeZone: 'UTC', [what]: 'long' }).format(day);
       expected.push({
         day: text(day),
         year: day.getUTCFullYear(),
         quarter: Math.floor(day.getUTCMonth() / 3) + 1,
         month: day.getUTCMonth() + 1,
-        month_name: name('month'),
+        month_name: monthName.format(day),
         day_of_month: day.getUTCDate(),
         iso_year: thursday.getUTCFullYear(),
         iso_week:
           Math.floor((thursday.getTime() - Date.UTC(thursday.getUTCFullYear(), 0, 1)) / 604_800_000) + 1,
         iso_weekday: weekday,
-        weekday_name: name('weekday'),
+        weekday_name: weekdayName.format(day),
         is_weekend: weekday > 5,
         week_start: text(new Date(at - (weekday - 1) * 86_400_000)),
         month_start: `${text(day).slice(0, 8)}01`,

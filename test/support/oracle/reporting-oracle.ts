@@ -105,11 +105,15 @@ function levelsOf({ state }: SnapshotRecord) {
   });
 }
 
-/** `now` is the database's now. Views without days or hours are the same in every calendar. */
+/**
+ * `now` is the database's now. Views without days or hours are the same in every calendar. `isAsked`: which hours of
+ * `risk_level_hourly` are wanted.
+ */
 export function expectedViews(
   pasts: readonly Past[],
   calendar: Calendar,
   now: bigint,
+  isAsked: (hour: bigint) => boolean = () => true,
 ): Record<string, Row[]> {
   const views: Record<string, Row[]> = {};
   const all = <T extends Row>(rowsOf: (past: Past) => T[]) =>
@@ -168,7 +172,7 @@ export function expectedViews(
     if (first === undefined) return [];
     const rows: Row[] = [];
     for (let hour = calendar.hourOf(first.at); hour <= least(now, past.retiredAt); hour += HOUR)
-      rows.push(...bucket(past, hour, hour + HOUR, { hour: String(hour) }));
+      if (isAsked(hour)) rows.push(...bucket(past, hour, hour + HOUR, { hour: String(hour) }));
     return rows;
   });
   views['risk_level_daily'] = all((past) =>
