@@ -21,7 +21,9 @@ import { recordAnswers, startScriptedApi, type ScriptedApi } from '../support/ap
 import { createWatermarkReader } from '../support/oracle/watermark-reader.ts';
 import { runSyncOf } from '../support/stage.ts';
 
-const RUNS = Number(process.env['EXACTNESS_RUNS'] ?? 12);
+/** The fewest that meet every case; 60 in `npm run test:long`. */
+const WHOLE = 6;
+const RUNS = Number(process.env['EXACTNESS_RUNS'] ?? WHOLE);
 const SEED = Number(
   process.env['EXACTNESS_SEED'] ?? fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647,
 );
@@ -88,8 +90,8 @@ test('rebuilds every snapshot of random accounts row for row, and gives a reader
     },
   );
   t.diagnostic(`seed ${SEED}, ${coverage.describe()}`);
-  // Which cases other worlds meet is random.
-  if (SEED === FIXED_SEED) coverage.assertWhole();
+  // Which cases other worlds meet is random, and fewer worlds meet fewer.
+  if (SEED === FIXED_SEED && RUNS >= WHOLE) coverage.assertWhole();
 });
 
 type Account = { id: string; world: World; oracle: ReturnType<typeof createOracle>; meanings: Meanings };
