@@ -6,7 +6,8 @@ import { startFaultProxy } from '../support/faults/fault-proxy.ts';
 import { migratedDatabase, testPool, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { personOf, servedAccount } from '../support/api/served-account.ts';
 
-const CUTS = Number(process.env['TEST_CUTS'] ?? 10);
+/** 100 in `npm run test:long`. */
+const CUTS = Number(process.env['TEST_CUTS'] ?? 6);
 
 describe('a publish', () => {
   let db: MigratedDatabase;

@@ -25,7 +25,7 @@ const TOKEN = 'replica-test-token';
 const SLOT_MS = 2_000;
 const REPLICAS = 4;
 /** More than one replica runs at once. */
-const ACCOUNTS = 8;
+const ACCOUNTS = 5;
 const LEASE = { heartbeatMs: 200, leaseMs: 2_000, pollMs: 50, graceMs: 1_000 };
 const START = new Date('2026-02-02T08:00:00Z');
 const binary = findPgBouncer();

@@ -13,7 +13,7 @@ import { createWorld } from '../../src/simulator/world.ts';
 import { migratedDatabase } from '../support/database/migrated-database.ts';
 import { quiet, runSyncOf } from '../support/stage.ts';
 
-const RUNS = Number(process.env['SOAK_RUNS'] ?? 120);
+const RUNS = Number(process.env['SOAK_RUNS'] ?? 60);
 const USERS = 200;
 const HOUR = 3_600_000;
 /** The faults of the runs, in turn. */
