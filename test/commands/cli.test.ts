@@ -1,4 +1,5 @@
-// The command line as people and scripts use it: the bundle in its own process, the simulated API, a real database.
+// The command line as people and scripts use it, with the simulated API and a real database. One test of each kind of
+// ending starts the bundle in its own process. All others run in this process, which is faster.
 import assert from 'node:assert/strict';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,6 +9,7 @@ import { Client } from 'pg';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { createWorld } from '../../src/simulator/world.ts';
 import { runCli, type CliResult } from '../support/cli.ts';
+import { runCommand } from '../support/run-command.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database/test-database.ts';
 
 const ACCOUNT = '0123456789abcdef0123456789abcdef';
@@ -34,8 +36,9 @@ after(async () => {
   await database.drop();
 });
 
-const cli = (args: string[], env: Record<string, string> = {}): Promise<CliResult> =>
-  runCli(args, env, folder);
+type Run = (args: string[], env?: Record<string, string>) => Promise<CliResult>;
+const bundle: Run = (args, env) => runCli(args, env, folder);
+const cli: Run = (args, env) => runCommand(args, env, folder);
 
 function withToken(): Record<string, string> {
   return { ...target(), CLOUDFLARE_API_TOKEN: AUTH.token, CLOUDFLARE_ACCOUNT_ID: ACCOUNT };
@@ -54,7 +57,7 @@ function assertDiscreet(result: CliResult): void {
 
 describe('the command line', () => {
   it('prints the help and exits 64 without a command', async () => {
-    const { code, stderr } = await cli([]);
+    const { code, stderr } = await bundle([]);
     assert.equal(code, 64);
     for (const command of [
       'sync',
@@ -75,15 +78,15 @@ describe('the command line', () => {
   });
 
   it('exits 64 on an unknown command or option, and 0 for help and version', async () => {
-    assert.equal((await cli(['frobnicate'])).code, 64);
+    assert.equal((await bundle(['frobnicate'])).code, 64);
     assert.equal((await cli(['sync', '--frobnicate'])).code, 64);
     assert.equal((await cli(['trends', '--since', 'yesteryear'])).code, 64);
     assert.equal((await cli(['sync', '--help'])).code, 0);
-    assert.match((await cli(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
+    assert.match((await bundle(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
   });
 
   it('says what to set when there are no credentials, and exits 78', async () => {
-    const { code, stderr } = await cli(['sync'], target());
+    const { code, stderr } = await bundle(['sync'], target());
     assert.equal(code, 78);
     assert.match(stderr, /CLOUDFLARE_API_TOKEN/);
     assert.match(stderr, /CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY/);
@@ -101,7 +104,7 @@ describe('the command line', () => {
 
 describe('sync', () => {
   it('publishes a snapshot with an API token, and prints it as one line of JSON', async () => {
-    const result = await cli(['sync', '--json'], withToken());
+    const result = await bundle(['sync', '--json'], withToken());
     assert.equal(result.code, 0, result.stderr);
     assertDiscreet(result);
     const lines = result.stdout.trim().split('\n');
@@ -154,7 +157,7 @@ describe('sync', () => {
 
   it('exits 77 on a wrong token, names the permission, and does not print the token', async () => {
     const token = 'wrong-token-that-must-not-show';
-    const { code, stdout, stderr } = await cli(['sync', '--json'], {
+    const { code, stdout, stderr } = await bundle(['sync', '--json'], {
       ...withToken(),
       CLOUDFLARE_API_TOKEN: token,
     });
@@ -219,12 +222,12 @@ describe('sync', () => {
       path.join(folder, '.env'),
       `CLOUDFLARE_ACCOUNT_ID=${ACCOUNT}\nCLOUDFLARE_API_TOKEN_FILE=${file}\n`,
     );
-    assert.equal((await cli(['sync', '--json'], target())).code, 0);
+    assert.equal((await bundle(['sync', '--json'], target())).code, 0);
     await writeFile(path.join(folder, '.env'), '');
   });
 
   it('exits 75 and says so when the database does not answer', async () => {
-    const { code, stderr } = await cli(['sync'], {
+    const { code, stderr } = await bundle(['sync'], {
       ...withToken(),
       DATABASE_URL: 'postgres://u:hidden-word@127.0.0.1:1/x',
     });
@@ -236,7 +239,7 @@ describe('sync', () => {
 
 describe('the reading commands', () => {
   it('print the state, the runs and the trend as a table, JSON and CSV', async () => {
-    const status = await cli(['status'], target());
+    const status = await bundle(['status'], target());
     assert.match(
       status.stdout,
       new RegExp(`^${ACCOUNT}  \\d+ users, .* ago \\(snapshot \\d+, complete\\)`, 'm'),

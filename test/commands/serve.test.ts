@@ -12,6 +12,7 @@ import type { Fault } from '../../src/simulator/faults.ts';
 import { createWorld } from '../../src/simulator/world.ts';
 import { addAccount } from '../../src/sync/claim/account-row.ts';
 import { CLI, runCli } from '../support/cli.ts';
+import { runCommand } from '../support/run-command.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 
 /** Limited, so that an event that never comes fails the test instead of hanging it. */
@@ -150,7 +151,7 @@ describe('serve', { concurrency: false }, () => {
       ['with a PING_URL that is not an address', { PING_URL: 'hc-ping' }, /PING_URL: must be an http/],
     ] as const) {
       test(title, async () => {
-        const result = await runCli(['serve'], environment(newAccount(), more));
+        const result = await runCommand(['serve'], environment(newAccount(), more));
         assert.equal(result.code, 78);
         assert.match(result.stderr, said);
         assert.match(result.stderr, /Nothing was started/);
@@ -215,7 +216,7 @@ describe('serve', { concurrency: false }, () => {
   test('runs once for a day of missed slots, although two replicas start, and not at all while the data is fresh', async () => {
     const accountId = newAccount();
     const hourly = { SYNC_SCHEDULE: HOURLY };
-    await runCli(['sync'], environment(accountId));
+    await runCommand(['sync'], environment(accountId));
     await db.pool.query(
       `update risk.sync_runs r set started_at = now() - interval '26 hours', finished_at = now() - interval '26 hours'
          from risk.accounts a where a.account_key = r.account_key and account_id = $1`,
@@ -238,7 +239,7 @@ describe('serve', { concurrency: false }, () => {
 
   test('a run started over HTTP reports its start, and a second request during the run is queued', async () => {
     const accountId = newAccount();
-    await runCli(['sync'], environment(accountId));
+    await runCommand(['sync'], environment(accountId));
     const server = serve(accountId, {
       CLOUDFLARE_BASE_URL: throttled.url,
       HTTP_TOKEN,
@@ -336,7 +337,7 @@ describe('serve', { concurrency: false }, () => {
         server.signal('SIGTERM');
         assert.deepEqual(await server.ended, [75, null]);
       });
-      const { code } = await runCli(['sync'], environment(accountId));
+      const { code } = await runCommand(['sync'], environment(accountId));
       assert.equal(code, 0);
       assert.deepEqual(await runsOf(accountId), ['cron abandoned ABANDONED', 'cli succeeded']);
       assert.equal(await leases(), 0);
