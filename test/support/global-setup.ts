@@ -15,6 +15,7 @@ export async function globalSetup(): Promise<void> {
   server = started?.server;
   const url = given || (server?.url ?? '');
   process.env['TEST_POSTGRES_URL'] = url;
+  process.env['TEST_BINARIES'] = server?.binaries ?? '';
   process.env['TEST_TEMPLATE'] = newTemplateName();
   process.stdout.write(
     `tests use PostgreSQL ${await versionAt(url)} at ${new URL(url).host} (${started?.kind ?? 'TEST_DATABASE_URL'})\n`,

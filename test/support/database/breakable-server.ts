@@ -8,7 +8,7 @@ import { launchServer } from '../../../src/db/embedded/launch.ts';
 import { embeddedLayout, serverAccount, type EmbeddedMajor } from '../../../src/db/embedded/layout.ts';
 import { startEmbedded, stopEmbedded } from '../../../src/db/embedded/embedded-postgres.ts';
 import { pidIsTaken } from '../../../src/host/processes.ts';
-import { removeFolder, temporaryFolder } from './postgres-server.ts';
+import { dataHome, removeFolder } from './postgres-server.ts';
 
 export type BreakableServer = {
   url: string;
@@ -29,7 +29,7 @@ export type BreakableServer = {
 const SETTINGS = { fsync: 'off', shared_buffers: '64MB', max_connections: '60' };
 
 export async function startBreakableServer(major: EmbeddedMajor): Promise<BreakableServer> {
-  const folder = await temporaryFolder();
+  const folder = await dataHome(major);
   const place = { dataHome: folder, home: folder, major };
   const layout = await embeddedLayout(place);
   const signal = path.join(layout.dataDir, 'standby.signal');

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { embeddedLayout, type EmbeddedMajor } from '../../../src/db/embedded/layout.ts';
 import { startEmbedded, stopEmbedded } from '../../../src/db/embedded/embedded-postgres.ts';
-import { removeFolder, temporaryFolder } from './postgres-server.ts';
+import { dataHome, removeFolder } from './postgres-server.ts';
 
 export type TalkativeServer = { url: string; log(): Promise<string>; stop(): Promise<void> };
 
@@ -24,7 +24,7 @@ const SETTINGS = {
 };
 
 export async function startTalkativeServer(major: EmbeddedMajor): Promise<TalkativeServer> {
-  const folder = await temporaryFolder();
+  const folder = await dataHome(major);
   const place = { dataHome: folder, home: folder, major };
   const { url } = await startEmbedded({ ...place, throwAway: SETTINGS });
   const { logFile } = await embeddedLayout(place);
