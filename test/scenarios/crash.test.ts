@@ -20,7 +20,7 @@ import { clientOf, quiet, runSyncOf } from '../support/stage.ts';
 const TOKEN = 'crash-test-token';
 const DAY = 86_400_000;
 /** 200 in `npm run test:long`. */
-const KILLS = Number(process.env['TEST_KILLS'] ?? 8);
+const KILLS = Number(process.env['TEST_KILLS'] ?? 6);
 /** A run that waits for this lease waits until the test fails. */
 const ENDLESS: LeaseTiming = { ...LEASE_TIMING, leaseMs: 3_600_000 };
 const SHORT: LeaseTiming = { heartbeatMs: 100, leaseMs: 700, pollMs: 50, graceMs: 1_000 };

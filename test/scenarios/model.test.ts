@@ -17,7 +17,7 @@ import {
 } from '../support/world/model-commands.ts';
 import { quiet } from '../support/stage.ts';
 
-const SEQUENCES = Number(process.env['MODEL_SEQUENCES'] ?? 90);
+const SEQUENCES = Number(process.env['MODEL_SEQUENCES'] ?? 75);
 /** Sequences in parallel: a run mostly waits for the database. */
 const LANES = 3;
 const SEED = fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647;

@@ -91,8 +91,8 @@ const LONG_BASELINE: Step[] = (
 export function circumstances(nth: number): Omit<RandomPast, 'steps'> {
   return {
     start: STARTS[nth % STARTS.length]!,
-    confirm: nth % 4 === 2 ? 'walks' : 'lookup',
-    retiredAfter: [30, null, 0, 200][nth % 4]!,
+    confirm: nth % 4 === 1 ? 'walks' : 'lookup',
+    retiredAfter: [30, 0, null, 200][nth % 4]!,
   };
 }
 
