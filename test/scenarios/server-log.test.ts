@@ -47,7 +47,10 @@ describe("the database server's log", () => {
     const short = id.slice(0, 6);
     const ofAccount = [` of ${short}`, `.of.${short}@`, ` in ${short}`, `.in.${short}@`];
     for (const text of people.flatMap(({ email, name }) => [email, name]))
-      assert.ok(!text || ofAccount.some((mark) => text.toLowerCase().includes(mark)), 'a text without a mark');
+      assert.ok(
+        !text || ofAccount.some((mark) => text.toLowerCase().includes(mark)),
+        'a text without a mark',
+      );
     for (const mark of ofAccount) marks.add(mark);
   }
 
