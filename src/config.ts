@@ -1,10 +1,11 @@
 // Reads the environment once: process.env, `.env` and `*_FILE`. One zod schema checks it, and all problems are reported
 // at once. The only file that reads process.env.
-import { existsSync, readFileSync } from 'node:fs';
+import { lstatSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { parseEnv } from 'node:util';
 import * as z from 'zod';
 import type { CloudflareAuth } from './cloudflare/credentials-in-use.ts';
+import { databaseUrlProblem, databaseUrlSecrets } from './database-url.ts';
+import { readEnvFile } from './env-file.ts';
 import { OperatorError } from './errors.ts';
 import { isLoopbackHost, isPrivateHost } from './net/private-host.ts';
 import { defaultTimeBudget, scheduleProblems } from './time/schedule.ts';
@@ -65,8 +66,9 @@ export const Environment = z.object({
   NO_PROXY: z.string().optional(),
   DATABASE_URL: z
     .string()
-    .refine((text) => URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol), {
-      message: 'must look like postgres://user:password@host:5432/database',
+    .superRefine((text, context) => {
+      const message = databaseUrlProblem(text);
+      if (message !== null) context.addIssue({ code: 'custom', message });
     })
     .optional(),
   SYNC_SCHEDULE: z
@@ -169,7 +171,11 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
   const { values, files } = collect(source, problems);
   const parsed = Environment.safeParse(values);
   if (!parsed.success) {
-    for (const issue of parsed.error.issues) problems.push(`${issue.path.join('.')}: ${issue.message}`);
+    for (const issue of parsed.error.issues) {
+      const name = issue.path.join('.');
+      if (!problems.some((problem) => problem.startsWith(`${name}: `)))
+        problems.push(`${name}: ${issue.message}`);
+    }
   }
   const auth = readAuth(values, problems, needs.includes('cloudflare'));
   if (needs.includes('accounts') && values['CLOUDFLARE_ACCOUNT_ID'] === undefined) {
@@ -263,7 +269,7 @@ export function rereadAuth({
 
 /** Needed by `database` and `demo`, which read no other setting. */
 export function dataFolder(source: Source): Config['dataFolder'] {
-  const dataHome = source.env['XDG_DATA_HOME'];
+  const dataHome = source.env['XDG_DATA_HOME']?.trim();
   return { home: homedir(), ...(dataHome === undefined || dataHome === '' ? {} : { dataHome }) };
 }
 
@@ -286,6 +292,8 @@ function collect(
     // Proxy variables are often written in lower case.
     const value = all[name] || (name.endsWith('_PROXY') ? all[name.toLowerCase()] : undefined);
     if (value) values[name] = value;
+    if (value && UNREADABLE.test(value) && !IN_HEADERS.includes(name))
+      problems.push(`${name}: ${HOLDS_UNREADABLE}`);
   }
   const files: Partial<Record<(typeof SECRETS)[number], string>> = {};
   for (const name of SECRETS) {
@@ -297,8 +305,10 @@ function collect(
     }
     try {
       const text = readSecretFile(path);
-      if (text === '') problems.push(`${name}_FILE: the file is empty`);
-      else values[name] = text;
+      if (text !== '') values[name] = text;
+      // Deployments mount the file of every secret, also of one that few people set.
+      else if (name !== 'PING_URL') problems.push(`${name}_FILE: the file is empty`);
+      if (UNREADABLE.test(text) && !IN_HEADERS.includes(name)) problems.push(`${name}: ${HOLDS_UNREADABLE}`);
       files[name] = path;
     } catch (error) {
       problems.push(`${name}_FILE: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
@@ -307,18 +317,35 @@ function collect(
   return { values, files };
 }
 
+/** Outer blanks and line breaks are cut from every value, so that each use sees the same text. */
 function variables(source: Source, problems: string[]): Record<string, string | undefined> {
   const all: Record<string, string | undefined> = {};
-  try {
-    if (source.envFile !== null && existsSync(source.envFile))
-      Object.assign(all, parseEnv(readFileSync(source.envFile, 'utf8')));
-  } catch (error) {
-    problems.push(`.env: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
-  }
-  for (const [name, value] of Object.entries(source.env))
-    if (value !== undefined && value !== '') all[name] = value;
+  const fromFile = source.envFile === null ? {} : envFileValues(source.envFile, problems);
+  for (const [name, value] of [...Object.entries(fromFile), ...Object.entries(source.env)])
+    if (value !== undefined && value.trim() !== '') all[name] = value.trim();
   return all;
 }
+
+function envFileValues(file: string, problems: string[]): Record<string, string> {
+  try {
+    // Only a file that is not there counts as none. One that cannot be read may hold DATABASE_URL.
+    if (lstatSync(file, { throwIfNoEntry: false }) === undefined) return {};
+    const { values, problems: found } = readEnvFile(readFileSync(file), isOurs);
+    problems.push(...found.map((problem) => `.env: ${problem}`));
+    return values;
+  } catch (error) {
+    problems.push(`.env: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+    return {};
+  }
+}
+
+function isOurs(name: string): boolean {
+  return Object.hasOwn(Environment.shape, name.replace(/_FILE$/, ''));
+}
+
+// Inside a value, such a character is a mistake in pasting or in the encoding of a file.
+const UNREADABLE = /[\p{Cc}\ufffd]/u;
+const HOLDS_UNREADABLE = 'holds a line break, another control character, or text that is not UTF-8';
 
 function readSecretFile(path: string): string {
   return readFileSync(path, 'utf8').trim();
@@ -326,6 +353,7 @@ function readSecretFile(path: string): string {
 
 // A header value cannot hold anything else, and a pasted line break is the usual mistake.
 const HEADER_VALUE = /^[\x21-\x7e]+$/;
+const IN_HEADERS = ['CLOUDFLARE_API_TOKEN', 'CLOUDFLARE_EMAIL', 'CLOUDFLARE_API_KEY'];
 
 function readAuth(
   values: Record<string, string>,
@@ -335,7 +363,7 @@ function readAuth(
   const token = values['CLOUDFLARE_API_TOKEN'];
   const email = values['CLOUDFLARE_EMAIL'];
   const key = values['CLOUDFLARE_API_KEY'];
-  for (const name of ['CLOUDFLARE_API_TOKEN', 'CLOUDFLARE_EMAIL', 'CLOUDFLARE_API_KEY'] as const) {
+  for (const name of IN_HEADERS) {
     if (values[name] !== undefined && !HEADER_VALUE.test(values[name])) {
       problems.push(`${name}: holds a space, a line break or a character outside ASCII`);
     }
@@ -361,14 +389,22 @@ function readAuth(
 function secretsOf(values: Record<string, string>): ReadonlySet<string> {
   const secrets: string[] = [];
   for (const name of SECRETS) if (values[name] !== undefined) secrets.push(values[name]);
-  for (const name of ['DATABASE_URL', 'HTTPS_PROXY', 'HTTP_PROXY']) {
-    const text = values[name];
-    if (text === undefined || !URL.canParse(text)) continue;
-    const { password } = new URL(text);
-    if (password !== '') secrets.push(password, decoded(password));
+  if (values['DATABASE_URL'] !== undefined) secrets.push(...databaseUrlSecrets(values['DATABASE_URL']));
+  for (const name of ['HTTPS_PROXY', 'HTTP_PROXY', 'PING_URL']) {
+    const url = URL.parse(values[name] ?? '');
+    if (url !== null && url.password !== '') secrets.push(url.password, decoded(url.password));
+    // The secret of such a monitor is its path. The URL that is asked differs from the setting by the account's id.
+    if (url !== null && name === 'PING_URL')
+      secrets.push(
+        ...`${url.pathname}${url.search}`.split(PLACEHOLDER).filter((part) => part.length > SHORT_PATH),
+      );
   }
   return new Set(scrubbable(secrets));
 }
+
+const PLACEHOLDER = /\/?(?:\{|%7B)account_id(?:\}|%7D)/i;
+// Such as /ping: it may be a part of any address.
+const SHORT_PATH = 8;
 
 /** Shorter secrets would match inside ordinary words. */
 function scrubbable(secrets: readonly string[]): string[] {

@@ -94,7 +94,7 @@ export function openClient(
   });
 }
 
-/** Null without HEARTBEAT_URL. */
+/** Null without PING_URL. */
 export function openSuccessPing(config: Config, logger: Logger): SuccessPing | null {
   const url = config.pingUrl;
   if (url === null) return null;

@@ -49,7 +49,7 @@ describe('authentication', () => {
   });
 
   test('names a pasted line break, and a character that no header can hold', () => {
-    for (const token of [`${TOKEN}\n`, ` ${TOKEN}`, 'tökén', 'a\tb']) {
+    for (const token of [`${TOKEN}\n${TOKEN}`, 'a b', 'tökén', 'a\tb', 'a\u200bb']) {
       assert.match(
         problems({ CLOUDFLARE_API_TOKEN: token })[0] ?? '',
         /^CLOUDFLARE_API_TOKEN: holds a space/,

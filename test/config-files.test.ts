@@ -1,16 +1,16 @@
 // Settings from files: secrets, credentials that are read again, and .env.
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { readConfig, rereadAuth, SECRETS } from '../src/config.ts';
+import { readConfig, rereadAuth, SECRETS, wantsStackTraces } from '../src/config.ts';
 import { createScrubber } from '../src/logger.ts';
 import { TOKEN, GOOD, read, refusal, problems } from './support/read-settings.ts';
 
 describe('settings from files', () => {
   let folder: string;
-  const file = async (name: string, text: string): Promise<string> => {
+  const file = async (name: string, text: string | Uint8Array): Promise<string> => {
     const full = path.join(folder, name);
     await writeFile(full, text);
     return full;
@@ -140,6 +140,50 @@ describe('settings from files', () => {
     assert.equal(config.logLevel, 'debug', 'an empty variable does not hide the one in .env');
     assert.equal(config.cloudflare.auth?.kind, 'token');
     assert.ok(config.secrets.has(TOKEN));
+  });
+
+  test('blanks and line breaks around the contents of a file and the path of it are cut, and a control character inside is refused', async () => {
+    const name = await file('padded', `\ufeff http-token\r\n\r\n`);
+    assert.equal(read({ HTTP_TOKEN_FILE: ` ${name}\n` }).http.token, 'http-token');
+    for (const text of [
+      'two\nlines',
+      'a\0b',
+      Buffer.from('\ufeffhttp-token', 'utf16le'),
+      Buffer.from([0x68, 0xff]),
+    ])
+      assert.match(
+        problems({ HTTP_TOKEN_FILE: await file('inside', text) }).join('; '),
+        /^HTTP_TOKEN: holds a line break/,
+      );
+  });
+
+  test('an empty file of PING_URL counts as unset, because deployments mount it for everybody', async () => {
+    assert.equal(read({ PING_URL_FILE: await file('ping', '\n') }).pingUrl, null);
+  });
+
+  test('a .env with a byte order mark loses no line', async () => {
+    const envFile = await file('marked', '\ufeffDATABASE_URL=postgres://h/d\r\nHTTP_PORT=1111\r\n');
+    const config = readConfig({ env: {}, envFile });
+    assert.deepEqual([config.databaseUrl, config.http.port], ['postgres://h/d', 1111]);
+  });
+
+  test('a .env that cannot be read, in a part or at all, is a problem and never an empty one', async () => {
+    const refused = (envFile: string) => refusal(() => readConfig({ env: {}, envFile })).happened;
+    assert.match(
+      refused(await file('odd', 'HTTP_PORT=1111\nDATABASE_URL: postgres://h/d\n')),
+      /^ {2}- \.env: line 2 is not NAME=value/m,
+    );
+    const wide = Buffer.from('\ufeffDATABASE_URL=postgres://h/d\n', 'utf16le');
+    assert.match(refused(await file('wide', wide)), /^ {2}- \.env: is not UTF-8/m);
+    assert.match(refused(folder), /^ {2}- \.env: cannot be read \(EISDIR\)/m);
+    const dangling = path.join(folder, 'dangling');
+    await symlink(path.join(folder, 'nothing'), dangling);
+    assert.match(refused(dangling), /^ {2}- \.env: cannot be read \(ENOENT\)/m);
+    assert.match(
+      refused(path.join(await file('a-file', ''), '.env')),
+      /^ {2}- \.env: cannot be read \(ENOTDIR\)/m,
+    );
+    assert.equal(wantsStackTraces({ env: { LOG_LEVEL: 'debug' }, envFile: folder }), true);
   });
 
   test('a missing .env counts as empty, and null reads none', async () => {

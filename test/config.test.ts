@@ -148,7 +148,7 @@ test('wrong values of every kind are refused, and the nearest valid ones are acc
   const cases: [name: string, wrong: string[], right: string[]][] = [
     ['CLOUDFLARE_ACCOUNT_ID', ['a b', 'a/b', 'a?b', 'ä', 'x'.repeat(65)], ['a,b', 'A_b-1', 'x'.repeat(64)]],
     ['SYNC_PER_PAGE', ['0', '-1', '1.5', '1e3', '100001', 'Auto'], ['auto', '1', '100000']],
-    ['SYNC_CONCURRENCY', ['0', '33', ' 4', '0x4'], ['1', '32']],
+    ['SYNC_CONCURRENCY', ['0', '33', '0x4'], ['1', '32']],
     ['SYNC_MAX_PASSES', ['0', '21'], ['1', '20']],
     ['SYNC_TIME_BUDGET', ['0s', '10', '10d', 's', '-5m', '1.5h'], ['1s', '900s', '30m', '2h']],
     ['SYNC_SCHEDULE', ['* * * *', '61 * * * *', 'x'], ['0 * * * *', '*/15 8-18 * * 1-5']],

@@ -2,6 +2,7 @@
 // migrations.
 import type { Config } from '../../config.ts';
 import { openDatabase, type Database, type Io } from '../../context.ts';
+import { databasePlace } from '../../database-url.ts';
 import { databaseError } from '../../db/database-errors.ts';
 import { checkMigrations } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
@@ -91,8 +92,7 @@ export async function reachDatabase(io: Io, config: Config, logger: Logger): Pro
 
 function placeOf({ databaseUrl }: Config): string {
   if (databaseUrl === null) return 'embedded';
-  const url = new URL(databaseUrl);
-  return printable(`${url.host === '' ? 'a socket' : url.host}${url.pathname}`);
+  return printable(databasePlace(databaseUrl));
 }
 
 export async function checkPrivileges(pool: Pool, isBehind: boolean): Promise<Line> {
