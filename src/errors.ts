@@ -41,6 +41,7 @@ export const ERRORS = {
   EMBEDDED_START: EXIT.failed,
   EMBEDDED_STOP: EXIT.failed,
   EMBEDDED_NOT_RUNNING: EXIT.failed,
+  OUTPUT_FAILED: EXIT.failed,
 
   ACCOUNT_NOT_CONFIGURED: EXIT.usage,
   FAULTS_UNKNOWN: EXIT.usage,
@@ -86,6 +87,7 @@ export const ERRORS = {
   PROXY_REFUSED: EXIT.configuration,
   PROXY_UNUSABLE: EXIT.configuration,
   DATABASE_REFUSED: EXIT.configuration,
+  DATABASE_TLS: EXIT.configuration,
   DATABASE_BEHIND: EXIT.configuration,
   DATABASE_NEWER: EXIT.configuration,
   MIGRATION_CHANGED: EXIT.configuration,

@@ -1,38 +1,23 @@
 // Says in plain words what a database error means. Never shows the error's own message, which may quote a value.
-import { OperatorError, type ErrorCode } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { rootCause } from '../logger.ts';
+import {
+  connectionMeaning,
+  FULL,
+  SQLSTATE,
+  TRY_LATER,
+  UNAVAILABLE,
+  type Meaning,
+} from './connection-errors.ts';
 
 /** Pauses between attempts after a temporary failure, in milliseconds. A restart of PostgreSQL takes seconds. */
 export const RESTART_PAUSES_MS = [500, 1_000, 2_000, 4_000];
 
-type Meaning = { code: ErrorCode; happened: string; todo: string };
-
-const TRY_LATER = 'The next run succeeds once the database answers again. Nothing has to be repaired';
-const UNAVAILABLE: Meaning = {
-  code: 'DATABASE_UNAVAILABLE',
-  happened: 'The database does not answer',
-  todo: 'Check that the database runs, and that DATABASE_URL names the right host and port. Once it answers, run the command again',
-};
-
 const BY_SQLSTATE: [RegExp, Meaning][] = [
-  [
-    /^(57P|08)/,
-    { ...UNAVAILABLE, happened: 'The database is starting, is stopping, or has closed the connection' },
-  ],
-  [
-    /^53300$/,
-    {
-      ...UNAVAILABLE,
-      code: 'DATABASE_FULL',
-      happened: 'The database has no free connection left',
-      todo: TRY_LATER,
-    },
-  ],
   [
     /^53/,
     {
-      ...UNAVAILABLE,
-      code: 'DATABASE_FULL',
+      ...FULL,
       happened: 'The database has no disk space or memory left',
       todo: `Free some, or give it more. ${TRY_LATER}`,
     },
@@ -43,14 +28,6 @@ const BY_SQLSTATE: [RegExp, Meaning][] = [
       code: 'DATABASE_READ_ONLY',
       happened: 'The database is read-only',
       todo: 'DATABASE_URL names a standby, or a failover is under way. Name the primary, or wait for the failover',
-    },
-  ],
-  [
-    /^(28|3D000)/,
-    {
-      code: 'DATABASE_REFUSED',
-      happened: 'The database refused the user, the password or the database name',
-      todo: 'Check DATABASE_URL',
     },
   ],
   [
@@ -90,27 +67,23 @@ const BY_SQLSTATE: [RegExp, Meaning][] = [
   ],
 ];
 
-// Messages of the driver and its pool that come without a code.
-const NO_ANSWER = /^(Connection terminated|timeout e|Client has|Query read)/;
-
 /** The OperatorError for a database error; undefined if `error` is not one. */
 export function databaseError(error: unknown): OperatorError | undefined {
   const root = rootCause(error);
   if (!(root instanceof Error) || root instanceof OperatorError) return undefined;
   const { code, table, constraint } = root as { code?: unknown; table?: string; constraint?: string };
   const text = typeof code === 'string' ? code : '';
-  let meaning = BY_SQLSTATE.find(([pattern]) => pattern.test(text))?.[1];
-  if (meaning === undefined && (/^E[A-Z_]+$/.test(text) || NO_ANSWER.test(root.message))) {
-    meaning = { ...UNAVAILABLE, happened: `The database does not answer${text === '' ? '' : ` (${text})`}` };
-  }
-  if (meaning === undefined && /^[0-9A-Z]{5}$/.test(text)) {
+  let meaning = connectionMeaning(root) ?? BY_SQLSTATE.find(([pattern]) => pattern.test(text))?.[1];
+  if (meaning === undefined && SQLSTATE.test(text)) {
     const where = [table && `table ${table}`, constraint && `constraint ${constraint}`]
       .filter(Boolean)
       .join(', ');
     meaning = {
       code: 'DATABASE_ERROR',
       happened: `The database refused a statement (SQLSTATE ${text}${where === '' ? '' : `, ${where}`})`,
-      todo: 'This is a defect: report it with this message',
+      todo: /^(XX|58|F0)/.test(text)
+        ? "This is a fault of the database: read the reason in the server's log"
+        : 'This is a defect: report it with this message',
     };
   }
   if (meaning === undefined) return undefined;
@@ -128,11 +101,7 @@ export function databaseError(error: unknown): OperatorError | undefined {
 export function isConnectionLoss(error: unknown): boolean {
   const root = rootCause(error);
   if (!(root instanceof Error) || root instanceof OperatorError) return false;
-  return (
-    /^(08|57P|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT)/.test(sqlstateOf(root)) ||
-    NO_ANSWER.test(root.message) ||
-    isHostAway(root)
-  );
+  return connectionMeaning(root)?.code === 'DATABASE_UNAVAILABLE';
 }
 
 /**

@@ -24,8 +24,13 @@ export function findPgBouncer(): string | undefined {
   return folders.map((folder) => path.join(folder, 'pgbouncer')).find((file) => existsSync(file));
 }
 
-/** `poolSize`: sessions on the server, shared by all clients. */
-export async function startPooler(databaseUrl: string, binary: string, poolSize: number): Promise<Pooler> {
+/** `poolSize`: sessions on the server, shared by all clients. `settings`: lines that replace those below. */
+export async function startPooler(
+  databaseUrl: string,
+  binary: string,
+  poolSize: number,
+  settings = '',
+): Promise<Pooler> {
   const target = new URL(databaseUrl);
   const folder = await temporaryFolder();
   const [config, users] = [path.join(folder, 'pgbouncer.ini'), path.join(folder, 'users.txt')];
@@ -46,6 +51,7 @@ pool_mode = transaction
 default_pool_size = ${poolSize}
 max_client_conn = 200
 server_login_retry = 0.2
+${settings}
 `,
   );
   await writeFile(users, `"${target.username}" "${decodeURIComponent(target.password)}"\n`, { mode: 0o600 });
