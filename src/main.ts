@@ -40,6 +40,12 @@ const COMMANDS: Readonly<Record<string, (io: Io) => Promise<Command>>> = {
 
 /** Runs the command, and returns what the process exits with. */
 export async function main(args: readonly string[]): Promise<number> {
+  const outputFailed = watchOutput();
+  const code = await runCommand(args);
+  return code === EXIT.done && outputFailed() ? EXIT.failed : code;
+}
+
+async function runCommand(args: readonly string[]): Promise<number> {
   const io = createIo();
   try {
     const program = await createProgram(io, args[0]);
@@ -72,11 +78,32 @@ function printStack(io: Io, error: unknown): void {
   if (wantsStackTraces(io.source)) io.stderr.write(`${stackOf(error)}\n`);
 }
 
-function createIo(): Io {
-  // A reader that stops early (`| head`) is no error.
+/** Says once that the output cannot be written. The command goes on: a sync does more than print. */
+function watchOutput(): () => boolean {
+  let hasFailed = false;
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
+    // A reader that stops early (`| head`) is no error.
+    if (hasFailed || error.code === 'EPIPE') return;
+    hasFailed = true;
+    printError(process, outputFailed(error.code ?? 'unknown'));
+    // The error may arrive after the end of the command.
+    process.exitCode ||= EXIT.failed;
   });
+  // There is no other place to say that messages cannot be written. A service without its log goes on.
+  process.stderr.on('error', () => undefined);
+  return () => hasFailed;
+}
+
+function outputFailed(why: string): OperatorError {
+  return new OperatorError({
+    code: 'OUTPUT_FAILED',
+    happened: `The output could not be written (${why})`,
+    means: 'What was written is not complete. The command itself went on to its end',
+    todo: 'Free some space where the output goes, or write it to another place. Then run the command again',
+  });
+}
+
+function createIo(): Io {
   return {
     stdout: process.stdout,
     stderr: process.stderr,
