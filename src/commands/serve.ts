@@ -206,7 +206,8 @@ async function bringUpToDate(io: Io, pool: Pool, logger: Logger, mayMigrate: boo
       const error = isOperatorError(thrown) ? thrown : databaseError(thrown);
       if (error === undefined || (error.exit !== EXIT.tryLater && error.code !== 'DATABASE_NEWER'))
         throw thrown;
-      logger.error({ error_code: error.code, problem: error.happened }, 'waiting for the database');
+      const { code, happened, todo } = error;
+      logger.error({ error_code: code, problem: happened, todo }, 'waiting for the database');
       const ms = Math.min(30_000, 1_000 * 2 ** (attempt - 1));
       await sleep(ms, undefined, { signal: io.signal }).catch(() => undefined);
     }

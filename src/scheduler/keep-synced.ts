@@ -1,4 +1,5 @@
 // The loop of one account: looks, acts, and rests until there may be something to do. After an error it rests longer.
+import { EXIT, isOperatorError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { SlotFacts } from '../sync/claim/slot-facts.ts';
 import type { SyncOutcome, SyncRequest } from '../sync/request-sync.ts';
@@ -62,8 +63,9 @@ async function look(deps: LoopDeps, accountId: string): Promise<number> {
 }
 
 /**
- * The longer errors last, the more rarely the account is looked at. Each kind of error is logged once: a database that
- * is down for a night is one line, not a thousand.
+ * The longer errors last, the more rarely the account is looked at. What passes by itself is logged once: a database
+ * that is down for a night is one line, not a thousand. What a person must mend, such as a changed password, is logged
+ * each time.
  */
 function createTrouble({ timing, logger }: Pick<LoopDeps, 'timing' | 'logger'>) {
   let times = 0;
@@ -77,7 +79,9 @@ function createTrouble({ timing, logger }: Pick<LoopDeps, 'timing' | 'logger'>) 
     met(error: unknown): number {
       times += 1;
       const fields = troubleFields(error, logger);
-      if (fields.error_code !== lastCode) logger.error(fields, 'account cannot be synced now, trying again');
+      const isLasting = isOperatorError(error) && error.exit !== EXIT.tryLater;
+      if (isLasting || fields.error_code !== lastCode)
+        logger.error(fields, 'account cannot be synced now, trying again');
       lastCode = fields.error_code;
       return Math.min(timing.longestTroubleMs, timing.firstTroubleMs * 2 ** (times - 1));
     },

@@ -4,6 +4,6 @@ import { errorFields, type Logger } from '../logger.ts';
 
 export function troubleFields(error: unknown, logger: Pick<Logger, 'isLevelEnabled'>) {
   return isOperatorError(error)
-    ? { error_code: error.code, problem: error.happened }
+    ? { error_code: error.code, problem: error.happened, todo: error.todo }
     : { error_code: 'UNEXPECTED', ...errorFields(error, logger.isLevelEnabled('debug')) };
 }
