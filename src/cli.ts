@@ -21,6 +21,8 @@ if (Number.parseInt(node, 10) < OLDEST_NODE) {
   );
   process.exitCode = EXIT.configuration;
 } else {
+  // Deprecations are for developers. Printed, they would stand among the lines of the log.
+  process.noDeprecation = true;
   // Beside the program, because anyone who can write there can change the program as well. A shared folder, such as
   // Node's default below /tmp, could give us another user's code. Without the right to write, nothing is cached, and
   // nothing fails.

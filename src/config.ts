@@ -169,13 +169,12 @@ export type Need = 'cloudflare' | 'accounts' | 'database' | 'guarded-http';
 export function readConfig(source: Source, needs: readonly Need[] = []): Config {
   const problems: string[] = [];
   const { values, files } = collect(source, problems);
+  // What cannot be read is no number, schedule or URL: one problem is enough.
+  const unreadable = new Set(problems.map((problem) => problem.split(':', 1)[0]));
   const parsed = Environment.safeParse(values);
-  if (!parsed.success) {
-    for (const issue of parsed.error.issues) {
-      const name = issue.path.join('.');
-      if (!problems.some((problem) => problem.startsWith(`${name}: `)))
-        problems.push(`${name}: ${issue.message}`);
-    }
+  for (const issue of parsed.error?.issues ?? []) {
+    const name = issue.path.join('.');
+    if (!unreadable.has(name)) problems.push(`${name}: ${issue.message}`);
   }
   const auth = readAuth(values, problems, needs.includes('cloudflare'));
   if (needs.includes('accounts') && values['CLOUDFLARE_ACCOUNT_ID'] === undefined) {

@@ -47,6 +47,8 @@ export async function main(args: readonly string[]): Promise<number> {
 
 async function runCommand(args: readonly string[]): Promise<number> {
   const io = createIo();
+  // Node's own report has the message of the error, which may hold anything.
+  process.on('uncaughtException', (thrown) => process.exit(reportDefect(io, thrown)));
   try {
     const program = await createProgram(io, args[0]);
     if (args.length === 0) {
@@ -63,14 +65,18 @@ async function runCommand(args: readonly string[]): Promise<number> {
       if (error.code === 'UNEXPECTED') printStack(io, error.cause);
       return error.exit;
     }
-    // A defect. Its message may hold anything.
-    const name = thrown instanceof Error ? thrown.name : typeof thrown;
-    process.stderr.write(
-      `error UNEXPECTED: An unexpected error occurred (${name}).\n  This is a defect of zt-risk-sync.\n  Run again with LOG_LEVEL=debug for the stack trace, and report it.\n`,
-    );
-    printStack(io, thrown);
-    return EXIT.failed;
+    return reportDefect(io, thrown);
   }
+}
+
+/** A defect. Its message may hold anything, so it is not shown. */
+function reportDefect(io: Io, thrown: unknown): number {
+  const name = thrown instanceof Error ? thrown.name : typeof thrown;
+  io.stderr.write(
+    `error UNEXPECTED: An unexpected error occurred (${name}).\n  This is a defect of zt-risk-sync.\n  Run again with LOG_LEVEL=debug for the stack trace, and report it.\n`,
+  );
+  printStack(io, thrown);
+  return EXIT.failed;
 }
 
 /** Where LOG_LEVEL asks for it. */

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes the secret files that docker-compose.yml mounts, in ./secrets or in the given folder. Keeps existing files.
 #   CLOUDFLARE_API_TOKEN=... sh integrations/compose/make-secrets.sh [folder]
+# PING_URL=... adds a monitor. Without it, the file ping_url is empty, which counts as unset.
 set -eu
 folder=${1:-secrets}
 mkdir -p "$folder"
@@ -20,4 +21,5 @@ put grafana_database_password "$(random)"
 put grafana_admin_password "$(random)"
 put database_url "postgres://zt_risk_sync:$(cat "$folder/postgres_password")@postgres:5432/zt_risk_sync"
 put cloudflare_api_token "${CLOUDFLARE_API_TOKEN:-}"
+put ping_url "${PING_URL:-}"
 [ -s "$folder/cloudflare_api_token" ] || echo "Now put the API token into $folder/cloudflare_api_token" >&2

@@ -1,5 +1,4 @@
 // The loop of one account: looks, acts, and rests until there may be something to do. After an error it rests longer.
-import { EXIT, isOperatorError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { SlotFacts } from '../sync/claim/slot-facts.ts';
 import type { SyncOutcome, SyncRequest } from '../sync/request-sync.ts';
@@ -63,9 +62,9 @@ async function look(deps: LoopDeps, accountId: string): Promise<number> {
 }
 
 /**
- * The longer errors last, the more rarely the account is looked at. What passes by itself is logged once: a database
- * that is down for a night is one line, not a thousand. What a person must mend, such as a changed password, is logged
- * each time.
+ * The longer errors last, the more rarely the account is looked at. Each kind of error is logged once: a database that
+ * is down for a night is one line, not a thousand. A database that refuses us, such as after a change of the password,
+ * is logged each time: a person must act, and no run can be recorded.
  */
 function createTrouble({ timing, logger }: Pick<LoopDeps, 'timing' | 'logger'>) {
   let times = 0;
@@ -79,7 +78,7 @@ function createTrouble({ timing, logger }: Pick<LoopDeps, 'timing' | 'logger'>) 
     met(error: unknown): number {
       times += 1;
       const fields = troubleFields(error, logger);
-      const isLasting = isOperatorError(error) && error.exit !== EXIT.tryLater;
+      const isLasting = /^DATABASE_(REFUSED|TLS|PERMISSION)$/.test(fields.error_code);
       if (isLasting || fields.error_code !== lastCode)
         logger.error(fields, 'account cannot be synced now, trying again');
       lastCode = fields.error_code;

@@ -29,7 +29,15 @@ const HTTP_TOKEN = 'serve-http-token';
 const YEARLY = '0 0 1 1 *';
 const HOURLY = `${(new Date().getMinutes() + 30) % 60} * * * *`;
 
-type Line = { message: string; level: string; run_id?: number; account_id?: string; url?: string };
+type Line = {
+  message: string;
+  level: string;
+  run_id?: number;
+  account_id?: string;
+  url?: string;
+  error_code?: string;
+  todo?: string;
+};
 
 describe('serve', { concurrency: false }, () => {
   let db: MigratedDatabase;
@@ -157,6 +165,19 @@ describe('serve', { concurrency: false }, () => {
         assert.match(result.stderr, /Nothing was started/);
       });
     }
+
+    test('on a database that refuses the password or has no TLS, instead of waiting for it', async () => {
+      const wrong = Object.assign(new URL(db.url), { password: 'wrong-password' }).href;
+      for (const [url, said] of [
+        [wrong, /error DATABASE_REFUSED: .*password/],
+        [`${db.url.replace(/\?.*/, '')}?sslmode=require`, /error DATABASE_TLS: .*no TLS/],
+      ] as const) {
+        const result = await runCli(['serve'], environment(newAccount(), { DATABASE_URL: url }));
+        assert.equal(result.code, 78);
+        assert.match(result.stderr, said);
+        assert.doesNotMatch(result.stderr, /wrong-password|WARNING/);
+      }
+    });
 
     test('on a port that is taken', async () => {
       const other = createHttpServer().listen(0, '127.0.0.1');
@@ -342,6 +363,29 @@ describe('serve', { concurrency: false }, () => {
       assert.deepEqual(await runsOf(accountId), ['cron abandoned ABANDONED', 'cli succeeded']);
       assert.equal(await leases(), 0);
     });
+  });
+
+  test('a password that is changed under it is said with the mend, and counts as not ready until it fits again', async (t) => {
+    const accountId = newAccount();
+    const role = `serve_${accountId.slice(-4)}`;
+    const change = (password: string) => db.pool.query(`alter role ${role} password '${password}'`);
+    await db.pool.query(`create role ${role} superuser login password 'first-password'`);
+    t.after(() => db.pool.query(`drop role ${role}`));
+    const url = Object.assign(new URL(db.url), { username: role, password: 'first-password' }).href;
+    const server = serve(accountId, { DATABASE_URL: url, SYNC_SCHEDULE: '* * * * * *' });
+    await server.logged('run succeeded');
+    await change('second-password');
+    await db.pool.query('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', [role]);
+    const refused = () => server.lines().find((line) => line.error_code === 'DATABASE_REFUSED');
+    await until(async () => refused()?.message === 'account cannot be synced now, trying again');
+    assert.match(refused()?.todo ?? '', /DATABASE_URL/);
+    const { status, json } = await server.ask('/readyz');
+    assert.deepEqual([status, json.checks.database.code], [503, 'DATABASE_REFUSED']);
+    const before = (await runsOf(accountId)).length;
+    await change('first-password');
+    await until(async () => (await runsOf(accountId)).length > before);
+    assert.equal((await stop(server)).code, 0);
+    assert.ok(!/(first|second)-password/.test(server.stderr()), 'no password in the log');
   });
 
   test('writes nothing on the database of a newer release, says so, and goes on when that release is undone', async () => {

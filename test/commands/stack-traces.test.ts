@@ -16,14 +16,34 @@ syncBuiltinESMExports();`;
 
 async function withDefect(
   t: TestContext,
-  { args = ['status'], env = {}, dotEnv }: { args?: string[]; env?: Record<string, string>; dotEnv?: string },
+  {
+    args = ['status'],
+    env = {},
+    dotEnv,
+    defect = DEFECT,
+  }: { args?: string[]; env?: Record<string, string>; dotEnv?: string; defect?: string },
 ): Promise<CliResult> {
   const folder = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-stack-'));
   t.after(() => rm(folder, { recursive: true }));
   if (dotEnv !== undefined) await writeFile(path.join(folder, '.env'), dotEnv);
-  const preload = `--import=data:text/javascript,${encodeURIComponent(DEFECT)}`;
+  const preload = `--import=data:text/javascript,${encodeURIComponent(defect)}`;
   return runCli(args, { NODE_OPTIONS: preload, ...env }, folder);
 }
+
+/** Thrown outside of every promise, once the command is being loaded. */
+const LATER = `process.on('newListener', (name) => {
+  if (name === 'SIGTERM') setImmediate(function outside() { throw new RangeError('${ADDRESS}') });
+});`;
+
+test('a defect outside of every promise is reported the same way, without its message', async (t) => {
+  for (const LOG_LEVEL of ['info', 'debug']) {
+    const { code, stdout, stderr } = await withDefect(t, { defect: LATER, env: { LOG_LEVEL } });
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(stderr, /^error UNEXPECTED: An unexpected error occurred \(RangeError\)\.\n/);
+    assert.equal(/^    at .*outside/m.test(stderr), LOG_LEVEL === 'debug', stderr);
+    assert.ok(!stderr.includes(ADDRESS), stderr);
+  }
+});
 
 describe('a defect while the configuration is read', () => {
   for (const [title, isTraced, asked] of [

@@ -82,9 +82,7 @@ describe('docker-compose.yml', () => {
         assert.ok(secrets.includes(secret), `${name}: ${secret}`);
       for (const secret of secrets.map((secret) => (typeof secret === 'string' ? secret : secret.source)))
         assert.ok(secret in compose.secrets, `${name}: ${secret}`);
-      // A file cannot be optional, and most people have no PING_URL.
-      for (const variable of SECRETS.filter((secret) => secret !== 'PING_URL'))
-        assert.ok(!(variable in environment), `${name}: ${variable}`);
+      for (const variable of SECRETS) assert.ok(!(variable in environment), `${name}: ${variable}`);
     }
   });
 
@@ -192,7 +190,7 @@ describe('integrations/kubernetes', () => {
     const [mount] = worker.volumeMounts;
     assert.equal(mount?.name, spec.volumes[0]?.name);
     const files = worker.env.filter(({ name }) => name.endsWith('_FILE')).map(({ value }) => value);
-    assert.equal(files.length, 3);
+    assert.equal(files.length, 4);
     for (const file of files) {
       assert.equal(path.dirname(file), mount?.mountPath);
       assert.ok(read(`${folder}/deployment.yaml`).includes(`--from-literal=${path.basename(file)}=`), file);
@@ -229,6 +227,8 @@ describe('integrations/systemd/zt-risk-sync.service', () => {
       assert.ok(loaded.includes(value?.replace('%d/', '')), value);
     }
     assert.equal(loaded.length, own.length);
+    // Without a default, a file that is not there keeps the service from starting.
+    assert.deepEqual(values('SetCredential'), ['ping_url:\\n']);
   });
 
   test('gives the worker time to finish, and does not restart what cannot succeed', () => {

@@ -31,7 +31,7 @@ describe('the scheduler', { concurrency: false }, () => {
   let simulator: Simulator;
   let api: FaultServer;
   let scheduler: Scheduler | undefined;
-  const logs: { message: string; account_id?: string; error_code?: string }[] = [];
+  const logs: { message: string; account_id?: string; error_code?: string; todo?: string }[] = [];
   let accounts = 0;
   const newAccounts = (count: number) =>
     Array.from({ length: count }, () => (accounts += 1).toString(16).padStart(32, 'd'));
@@ -236,6 +236,28 @@ describe('the scheduler', { concurrency: false }, () => {
         ['cron', 'succeeded'],
       ],
     );
+  });
+
+  test('logs a database that is away once, and one that refuses us each time, with the mend', async () => {
+    const [accountId] = newAccounts(1) as [string];
+    const asked = { times: 0 };
+    const failing = (code: 'DATABASE_REFUSED' | 'DATABASE_UNAVAILABLE') => {
+      asked.times = 0;
+      const facts = async () => {
+        asked.times += 1;
+        throw new OperatorError({ code, happened: 'It failed', means: 'nothing', todo: 'Mend it' });
+      };
+      create([accountId], { facts }).start();
+    };
+    const said = () => logs.filter((line) => line.message === 'account cannot be synced now, trying again');
+    failing('DATABASE_REFUSED');
+    await logged('account cannot be synced now, trying again', 3);
+    assert.deepEqual(new Set(said().map((line) => line.todo)), new Set(['Mend it']));
+    await scheduler?.stop(STOPPED);
+    logs.length = 0;
+    failing('DATABASE_UNAVAILABLE');
+    while (asked.times < 4) await sleep(5);
+    assert.equal(said().length, 1);
   });
 
   test('logs a requested run that cannot begin when its turn comes', async () => {
