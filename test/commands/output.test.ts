@@ -15,7 +15,11 @@ const skip = existsSync(FULL) ? false : `there is no ${FULL}`;
 type Place = 'pipe' | number;
 
 async function start(args: readonly string[], env: Record<string, string>, stdout: Place, stderr: Place) {
-  const child = spawn(process.execPath, [CLI, ...args], { cwd: tmpdir(), env, stdio: ['ignore', stdout, stderr] });
+  const child = spawn(process.execPath, [CLI, ...args], {
+    cwd: tmpdir(),
+    env,
+    stdio: ['ignore', stdout, stderr],
+  });
   // A reader that is gone before anything is written.
   child.stdout?.destroy();
   const [said, [code]] = await Promise.all([
@@ -42,7 +46,10 @@ test('a full disk is a message and exit 1, for every format and for the help', {
   ]) {
     const { code, said } = await start(args, env, full, 'pipe');
     assert.equal(code, 1, args.join(' '));
-    assert.match(said, /^error OUTPUT_FAILED: The output could not be written \(ENOSPC\)\.\n  .+\.\n  .+\.\n$/);
+    assert.match(
+      said,
+      /^error OUTPUT_FAILED: The output could not be written \(ENOSPC\)\.\n  .+\.\n  .+\.\n$/,
+    );
   }
   // Where messages cannot be written, the command still does its work.
   assert.equal((await start(['status'], env, 'pipe', full)).code, 0);
@@ -60,5 +67,9 @@ test('a reader that stopped early is no error', async (t) => {
   const db = await migratedDatabase();
   t.after(() => db.close());
   for (const args of [['status'], ['users', '--format', 'json'], ['--help']])
-    assert.deepEqual(await start(args, { DATABASE_URL: db.url }, 'pipe', 'pipe'), { code: 0, said: '' }, args.join(' '));
+    assert.deepEqual(
+      await start(args, { DATABASE_URL: db.url }, 'pipe', 'pipe'),
+      { code: 0, said: '' },
+      args.join(' '),
+    );
 });
