@@ -229,7 +229,7 @@ function byNetwork(code: string, syscall: string | undefined): Meaning | undefin
   }
   if (code === 'ENOTFOUND')
     return away(
-      'No address is known for the host in DATABASE_URL',
+      'No address is known for the host in DATABASE_URL (ENOTFOUND)',
       'Check the spelling of the host. In a container, it must be a name that the container can resolve',
     );
   if (NETWORK.test(code) || syscall === 'connect') return away(`The database does not answer (${code})`);
