@@ -73,9 +73,10 @@ export function createDriftingList(users: number, movesPerPage: number, seed: nu
         reset === undefined
           ? null
           : `${new Date(START + Math.floor(reset / 1000)).toISOString().slice(0, -1)}${String(reset % 1000).padStart(3, '0')}Z`;
-      if (row !== undefined)
-        return { riskLevel: row.max_risk_level, lastResetTime: at, newestEvent: row.last_event };
-      return reset === undefined ? null : { riskLevel: null, lastResetTime: at, newestEvent: null };
+      // Like the summary, it names nobody.
+      const own = { lastResetTime: at, hasUnreadableEvents: false, email: null, name: null };
+      if (row !== undefined) return { ...own, riskLevel: row.max_risk_level, newestEvent: row.last_event };
+      return reset === undefined ? null : { ...own, riskLevel: null, newestEvent: null };
     },
   };
 }

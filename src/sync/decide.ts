@@ -1,7 +1,7 @@
 // Decides from what a run has seen: the verdict of the snapshot, who is cleared, and whether a guard fails the run.
 // Pure.
 import type { OperatorError } from '../errors.ts';
-import { decideAbsence, isUnfinished } from './absence/absence.ts';
+import { decideAbsence, isUnfinished, provesGone } from './absence/absence.ts';
 import { clearPending, emptyAnswer, massClear } from './absence/guards.ts';
 import type { Seen } from './look.ts';
 import type { ChangeInputs } from './publish/changes.ts';
@@ -25,17 +25,23 @@ export function decide(
   },
 ): Decided {
   const { state, table, key, log, walked, missing, answers } = seen;
+  const { verdict } = walked.judgement;
   const outcomes = [...answers.byRow.values()].map(({ outcome }) => outcome);
+  const gone = new Set<number>();
+  for (const { row, absentTwice } of missing) {
+    const answer = answers.byRow.get(row);
+    if (answer !== undefined && provesGone(answer, { ...options, verdict, absentTwice })) gone.add(row);
+  }
   const facts = {
     ...options,
-    verdict: walked.judgement.verdict,
+    verdict,
     records: walked.records,
     unreadable: walked.unreadable,
     present: state.present,
     missing: missing.length,
     asked: outcomes.length,
     stillThere: outcomes.filter((outcome) => outcome === 'level').length,
-    gone: outcomes.filter((outcome) => outcome !== 'level' && outcome !== 'unreadable').length,
+    gone: gone.size,
     confirmation: answers.confirmation,
   };
   const decision = decideAbsence(facts);
@@ -44,6 +50,6 @@ export function decide(
   return {
     verdict: isMass ? 'partial' : facts.verdict,
     guard: isMass ? massClear(facts) : isUnfinished(facts, decision) ? clearPending(facts) : null,
-    inputs: { state, table, key, log, missing, answers: answers.byRow, decision },
+    inputs: { state, table, key, log, missing, answers: answers.byRow, gone, decision },
   };
 }

@@ -6,6 +6,7 @@ import { memoryLimitBytes } from '../host/host-memory.ts';
 import type { Logger } from '../logger.ts';
 import { askAbsent, type Answers } from './absence/ask-absent.ts';
 import type { Lease } from './claim/lease.ts';
+import { readIdentities } from './absence/held-identities.ts';
 import { missingRows, readMissing, type MissingUser } from './absence/missing-users.ts';
 import { createMemoryCheck } from './state/check-memory.ts';
 import { randomHashKey, type HashKey } from '../keyed-hash.ts';
@@ -56,13 +57,16 @@ export type LookRun = {
 
 export async function look(deps: LookDeps, run: LookRun): Promise<Seen> {
   const { failpoint } = deps;
+  const began = performance.now();
+  // The database's clock dates the run, so it also tells what is in the future.
+  const now = () => Date.parse(run.observedAt) + performance.now() - began;
   const memory = { table: createUserTable(), key: randomHashKey(), log: createChangeLog() };
   const { state, walked, comparison } = await readAndWalk(deps, run, memory);
   run.onWalked(walked);
   await failpoint?.('walked');
   await resolveUnknown({ pool: deps.pool, ...memory }, run.lease, state);
   const missing = await findMissing(deps.pool, run.lease, memory.table);
-  const answers = await askAbout(deps, run, { table: memory.table, missing, walked, comparison });
+  const answers = await askAbout(deps, { ...run, now }, { table: memory.table, missing, walked, comparison });
   await failpoint?.('asked');
   return { state, ...memory, walked, missing, answers };
 }
@@ -116,7 +120,7 @@ async function findMissing(pool: Pool, lease: Lease, table: UserTable): Promise<
 
 async function askAbout(
   deps: LookDeps,
-  run: LookRun,
+  run: LookRun & { now: () => number },
   {
     table,
     missing,
@@ -124,7 +128,13 @@ async function askAbout(
     comparison,
   }: Pick<Seen, 'table' | 'missing' | 'walked'> & { comparison: Comparison },
 ): Promise<Answers> {
-  const answers = await askAbsent(deps, {
+  const { pool, client, logger } = deps;
+  const askDeps = {
+    client,
+    logger,
+    readIdentities: (users: readonly MissingUser[]) => readIdentities(pool, run.lease, users),
+  };
+  const answers = await askAbsent(askDeps, {
     lease: run.lease,
     table,
     missing,
@@ -136,6 +146,7 @@ async function askAbout(
     signal: run.stop,
     endsAsking: run.isOutOfTime,
     timeLeft: run.timeLeft,
+    now: run.now,
     countUse: run.tally.countUse,
   });
   if (answers.evidence !== null) run.tally.addEvidence({ lookups: answers.evidence });

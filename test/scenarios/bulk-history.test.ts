@@ -51,7 +51,14 @@ test('a history written in bulk has the same rows as one that publishing writes'
         const user = present.get(userId);
         return user === undefined
           ? null
-          : { riskLevel: user.level, lastResetTime: null, newestEvent: user.at };
+          : {
+              riskLevel: user.level,
+              lastResetTime: null,
+              newestEvent: user.at,
+              hasUnreadableEvents: false,
+              email: `${userId}@example.com`,
+              name: 'Somebody',
+            };
       },
     };
     for (let n = 0; n < SNAPSHOTS; n++) {

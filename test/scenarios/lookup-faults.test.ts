@@ -17,17 +17,28 @@ after(() => db.close());
 const idsOf = (name: string, count: number) =>
   Array.from({ length: count }, (_, n) => uuidOf(`${name} ${n}`));
 const record = (fields: object): Reply => json(200, { success: true, errors: [], messages: [], ...fields });
-const LEVEL = record({ result: { risk_level: 'low', last_reset_time: null, events: [] } });
+/** An event as new as the summary's. */
+const HONEST = {
+  email: RECORD.email,
+  name: RECORD.name,
+  risk_level: 'low',
+  last_reset_time: null,
+  events: [{ id: 'e', name: 'An event', risk_level: 'low', timestamp: RECORD.last_event }],
+};
+const own = (fields: object) => record({ result: { ...HONEST, ...fields } });
+const LEVEL = own({});
 
 /** An account that is synced again and again: who is in the summary, and what each user's record answers. */
 async function createAccount(t: TestContext, settings: Partial<RunSettings> = {}) {
   let shown: readonly string[] = [];
   let answer: (userId: string) => Reply = () => LEVEL;
   let lookups = 0;
+  let total: number | undefined;
   const baseUrl = await listen(t, (request, response) => {
     const asked = request.url?.split('?')[0]?.split('/').at(-1) ?? '';
-    const users = shown.map((userId) => ({ ...RECORD, user_id: userId }));
-    const info = { ...PAGE.result_info, count: users.length, total_count: users.length };
+    const isFirst = /[?&]page=1(?:&|$)/.test(request.url ?? '');
+    const users = (isFirst ? shown : []).map((userId) => ({ ...RECORD, user_id: userId }));
+    const info = { ...PAGE.result_info, count: users.length, total_count: total ?? shown.length };
     const page = json(200, { ...PAGE, result: { users }, result_info: info });
     if (asked !== 'summary') lookups++;
     return (asked === 'summary' ? page : answer(asked))(request, response, 0);
@@ -41,9 +52,9 @@ async function createAccount(t: TestContext, settings: Partial<RunSettings> = {}
   return async (
     users: readonly string[],
     say: (userId: string) => Reply,
-    over: Partial<RunSettings> = {},
+    { total: stated, ...over }: Partial<RunSettings> & { total?: number } = {},
   ): Promise<RunResult & { lookups: number }> => {
-    [shown, answer, lookups] = [users, say, 0];
+    [shown, answer, lookups, total] = [users, say, 0, stated];
     const outcome = await runSyncOf(accountId, {
       pool: db.pool,
       client,
@@ -76,6 +87,63 @@ describe('two complete walks clear when the own record of every user is unreadab
       assert.deepEqual(cleared, [0, 1]);
     });
   }
+});
+
+describe('one odd record clears nobody who is there, after a complete walk and after a partial one:', () => {
+  const later = '2026-11-02T00:00:00Z';
+  const shapes: [title: string, reply: Reply][] = [
+    ['an empty record', record({ result: {} })],
+    ['a name alone', record({ result: { email: RECORD.email, name: RECORD.name } })],
+    ['no level beside an event of the same age, and no reset', own({ risk_level: null })],
+    ['no level beside a newer event, and no reset', own({ risk_level: null, events: [{ timestamp: later }] })],
+    ['no level, and no event', own({ risk_level: null, events: [] })],
+    ['a level beside a reset, and no event', own({ last_reset_time: later, events: [] })],
+    ['a level beside a reset, and no list of events', own({ last_reset_time: later, events: null })],
+    [
+      'a level beside a reset, and an event without a readable time',
+      own({ last_reset_time: later, events: [...HONEST.events, { timestamp: 'lately' }] }),
+    ],
+    ['a reset to come', own({ risk_level: null, last_reset_time: '2126-01-01T00:00:00Z' })],
+    ['a reset as old as the event', own({ risk_level: null, last_reset_time: RECORD.last_event })],
+    [
+      'the record of another person who was reset',
+      own({ email: 'b@example.com', name: 'B', risk_level: null, last_reset_time: later, events: [] }),
+    ],
+    [
+      'a record without a person',
+      own({ email: undefined, name: undefined, risk_level: null, last_reset_time: later, events: [] }),
+    ],
+  ];
+  for (const [title, reply] of shapes) {
+    test(title, async (t) => {
+      const sync = await createAccount(t);
+      const ids = idsOf('odd', 6);
+      await sync(ids, () => LEVEL);
+      const say = (userId: string) => (userId === ids[5] ? reply : LEVEL);
+      for (const stated of [5, 6]) {
+        const { published, error, lookups } = await sync(ids.slice(0, 5), say, { total: stated });
+        assert.deepEqual([error, published?.users, published?.cleared], [null, 6, 0]);
+        assert.equal(published?.verdict, stated === 5 ? 'complete' : 'partial');
+        assert.ok(lookups <= 3, `${lookups} requests`);
+      }
+    });
+  }
+
+  test('and what a record proves still clears at once', async (t) => {
+    const sync = await createAccount(t);
+    const ids = idsOf('plain', 8);
+    await sync(ids, () => LEVEL);
+    const replies = [
+      failed(404, 1002),
+      own({ risk_level: null, last_reset_time: later }),
+      own({ last_reset_time: later }),
+      own({ email: 'new@example.com', risk_level: null, last_reset_time: later, events: [] }),
+    ];
+    const say = (userId: string) => replies[ids.indexOf(userId) - 4] ?? LEVEL;
+    const { published, facts } = await sync(ids.slice(0, 4), say);
+    assert.equal(published?.cleared, 4);
+    assert.deepEqual([facts.evidence.lookups?.reset, facts.evidence.lookups?.not_found], [3, 1]);
+  });
 });
 
 test('records that always fail cost every run a bounded number of requests, and other users get their turn', async (t) => {

@@ -30,7 +30,7 @@ before(async () => {
 });
 after(() => db.close());
 const account = fc.record({
-  style: fc.constantFrom<ResetStyle>('no_level', 'old_level', 'not_found'),
+  style: fc.constantFrom<ResetStyle>('no_level', 'old_level', 'not_found', 'hollow'),
   people: fc.array(happening, { minLength: 8, maxLength: 30, size: 'max' }),
   everything: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
   perPage: fc.constantFrom(2, 3, 5),

@@ -177,12 +177,14 @@ async function everything(): Promise<Record<string, unknown>> {
   return state;
 }
 
+/** Whose record is asked about. Filled as records are made. */
+const numberOf = new Map<string, number>();
+
 /** Every user's own record says that the user still has a level. */
-const insist: CloudflareClient['lookUpUser'] = async () => ({
-  riskLevel: 'low',
-  lastResetTime: null,
-  newestEvent: null,
-});
+const insist: CloudflareClient['lookUpUser'] = async ({ userId }) => {
+  const { email, name } = record(numberOf.get(userId)!);
+  return { email, name, riskLevel: 'low', lastResetTime: null, newestEvent: null, hasUnreadableEvents: false };
+};
 
 function serve(people: readonly (number | object)[], total: number): CloudflareClient['summaryPage'] {
   return ({ page, perPage, openReader }) => {
@@ -193,9 +195,11 @@ function serve(people: readonly (number | object)[], total: number): CloudflareC
   };
 }
 
-function record(n: number): Served & Record<string, unknown> {
+function record(n: number) {
+  const userId = uuidOf(`user ${n}`);
+  numberOf.set(userId, n);
   return {
-    user_id: uuidOf(`user ${n}`),
+    user_id: userId,
     email: n % 7 === 0 ? null : `user${n}@example.com`,
     name: n % 11 === 0 ? null : `User "${n}"\t\\N`,
     max_risk_level: ['low', 'medium', 'high'][n % 3],

@@ -1,4 +1,5 @@
-// Reads from a user's own record what decides whether the user has a level. Knows no summary and no history.
+// Reads from a user's own record whose record it is, and what decides whether the user has a level. Knows no summary and
+// no history.
 import * as z from 'zod';
 import { isDateTime } from './summary/date-time.ts';
 
@@ -10,9 +11,16 @@ export type UserRecord = {
   lastResetTime: string | null;
   /** The time of the newest readable event, RFC 3339 as served; null if there is none. */
   newestEvent: string | null;
+  /** An event without a readable time may be newer than all others. */
+  hasUnreadableEvents: boolean;
+  /** As served. Null if missing, or not text. */
+  email: string | null;
+  name: string | null;
 };
 
 const dateTime = z.string().refine(isDateTime);
+
+const text = z.string().nullish().catch(null);
 
 const RecordEnvelope = z.object({
   success: z.literal(true),
@@ -21,6 +29,8 @@ const RecordEnvelope = z.object({
     risk_level: z.string().min(1).nullish(),
     last_reset_time: dateTime.nullish(),
     events: z.array(z.unknown()).nullish(),
+    email: text,
+    name: text,
   }),
 });
 
@@ -30,15 +40,26 @@ const Event = z.object({ timestamp: dateTime });
 export function readUserRecord(json: unknown): UserRecord | null {
   const parsed = RecordEnvelope.safeParse(json);
   if (!parsed.success) return null;
-  const { risk_level, last_reset_time, events } = parsed.data.result;
+  const { risk_level, last_reset_time, events, email, name } = parsed.data.result;
+  return {
+    riskLevel: risk_level ?? null,
+    lastResetTime: last_reset_time ?? null,
+    ...readEvents(events ?? []),
+    email: email ?? null,
+    name: name ?? null,
+  };
+}
+
+function readEvents(events: readonly unknown[]): Pick<UserRecord, 'newestEvent' | 'hasUnreadableEvents'> {
   let newestEvent: string | null = null;
-  for (const event of events ?? []) {
+  let hasUnreadableEvents = false;
+  for (const event of events) {
     const read = Event.safeParse(event);
-    if (read.success && (newestEvent === null || compareInstants(read.data.timestamp, newestEvent) > 0)) {
+    if (!read.success) hasUnreadableEvents = true;
+    else if (newestEvent === null || compareInstants(read.data.timestamp, newestEvent) > 0)
       newestEvent = read.data.timestamp;
-    }
   }
-  return { riskLevel: risk_level ?? null, lastResetTime: last_reset_time ?? null, newestEvent };
+  return { newestEvent, hasUnreadableEvents };
 }
 
 /**

@@ -1,28 +1,73 @@
 // Decides about the present users that a walk did not meet: what their own records mean, and who is cleared. Pure.
-import { compareInstants, type UserRecord } from '../../cloudflare/endpoints/user-record.ts';
+import type { UserRecord } from '../../cloudflare/endpoints/user-record.ts';
+import { readInstant, type PostgresInstant } from '../../db/postgres-instant.ts';
+import type { Identity } from '../state/encode-identity.ts';
 import type { Verdict } from '../walk/verdict.ts';
 
 /**
- * level: the user still has a level. no_level, reset, not_found: no level now, or only one from before a reset.
- * unreadable: the record did not say.
+ * level: the user still has a level. reset, not_found: the user has none. no_level: the record shows none, but no reset
+ * that would prove it. unreadable: the record did not say, contradicts itself, or names another person.
  */
 export type LookupOutcome = 'level' | 'no_level' | 'reset' | 'not_found' | 'unreadable';
 
 export type LookupAnswer = { outcome: LookupOutcome; lastResetTime: string | null };
 
+/** What we hold of the user who is looked up. `lastEvent`: the newest event that the summary served (RFC 3339). */
+export type HeldUser = Identity & { lastEvent: string };
+
 /**
- * What a user's own record means. `lastEvent` is the newest event that the summary served (RFC 3339). The newest event
- * known is that one, or a newer one in the record. A reset that is not older than the newest event known has removed
- * the level, even if the record still shows the old level.
+ * What a user's own record means; docs/reliability.md has the rule as a table. Only a reset proves that a level is gone:
+ * in the past, and newer than every event known, ours and those of the record. A level beside such a reset is an old
+ * one, but only if an event shows where it came from. Instants are compared as Postgres rounds them, because ours was
+ * rounded. `now` is in ms since 1970.
  */
-export function readOutcome(record: UserRecord | null, lastEvent: string): LookupAnswer {
+export function readOutcome(record: UserRecord | null, held: HeldUser, now: number): LookupAnswer {
   if (record === null) return { outcome: 'not_found', lastResetTime: null };
-  const { riskLevel, lastResetTime, newestEvent } = record;
-  const newest =
-    newestEvent !== null && compareInstants(newestEvent, lastEvent) > 0 ? newestEvent : lastEvent;
-  if (lastResetTime !== null && compareInstants(lastResetTime, newest) >= 0)
-    return { outcome: 'reset', lastResetTime };
-  return { outcome: riskLevel === null ? 'no_level' : 'level', lastResetTime: null };
+  if (!isTheirs(record, held)) return { outcome: 'unreadable', lastResetTime: null };
+  const { riskLevel, lastResetTime, newestEvent, hasUnreadableEvents } = record;
+  const ours = instantOf(held.lastEvent);
+  const newest = newestEvent === null ? null : instantOf(newestEvent);
+  const reset = lastResetTime === null ? null : instantOf(lastResetTime);
+  const isFuture = reset !== null && isLater(reset, instantOf(new Date(now).toISOString()));
+  const isProof =
+    reset !== null &&
+    !isFuture &&
+    !hasUnreadableEvents &&
+    isLater(reset, ours) &&
+    (newest === null || isLater(reset, newest));
+  if (isProof && (riskLevel === null || newest !== null)) return { outcome: 'reset', lastResetTime };
+  if (riskLevel !== null) return { outcome: 'level', lastResetTime: null };
+  const contradicts = isFuture || hasUnreadableEvents || (newest !== null && !isLater(ours, newest));
+  return { outcome: contradicts ? 'unreadable' : 'no_level', lastResetTime: null };
+}
+
+/** The email or the name is the one we hold. A user of whom we hold neither has a record with neither. */
+function isTheirs(record: Identity, held: Identity): boolean {
+  const [email, name] = [held.email || null, held.name || null];
+  if (email === null && name === null) return !record.email && !record.name;
+  return (email !== null && record.email === email) || (name !== null && record.name === name);
+}
+
+function instantOf(text: string): PostgresInstant {
+  const instant = { seconds: 0, micros: 0 };
+  readInstant(text, instant);
+  return instant;
+}
+
+function isLater(a: PostgresInstant, b: PostgresInstant): boolean {
+  return a.seconds === b.seconds ? a.micros > b.micros : a.seconds > b.seconds;
+}
+
+/**
+ * Whether the answer clears the user. A missing level without a reset may be a record that the API could not fill. So
+ * it clears only with a second witness: two complete walks without the user, or a person who accepts it.
+ */
+export function provesGone(
+  { outcome }: LookupAnswer,
+  run: { verdict: Verdict; absentTwice: boolean; acceptMassClear: boolean },
+): boolean {
+  if (outcome !== 'no_level') return outcome === 'reset' || outcome === 'not_found';
+  return run.verdict === 'complete' && (run.absentTwice || run.acceptMassClear);
 }
 
 /**
@@ -42,7 +87,7 @@ export type AbsenceFacts = {
   missing: number;
   /** Of the missing, those whose own record shows a level. */
   stillThere: number;
-  /** Of the missing, those whose own record shows no level. */
+  /** Of the missing, those whose own record proves that they have no level. */
   gone: number;
   /** Records in the answer, rejected ones included. */
   records: number;
@@ -54,7 +99,7 @@ export type AbsenceFacts = {
 export type AbsenceDecision =
   /** Keep all missing users, marked as absent. */
   | 'nobody'
-  /** Clear those whose own record shows no level. */
+  /** Clear those whose own record proves that they have no level. */
   | 'gone'
   /** Clear those who were also absent from an earlier complete walk, and not met since. */
   | 'absent_twice'

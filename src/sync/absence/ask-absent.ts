@@ -10,6 +10,7 @@ import type { Logger } from '../../logger.ts';
 import { readOutcome, type Confirmation, type LookupAnswer } from './absence.ts';
 import type { Lease } from '../claim/lease.ts';
 import type { MissingUser } from './missing-users.ts';
+import type { Identity } from '../state/encode-identity.ts';
 import type { UserTable } from '../state/user-table.ts';
 import type { KnownUser } from '../walk/compare-records.ts';
 
@@ -57,10 +58,17 @@ export type AskRequest = {
   endsAsking: (reason: unknown) => boolean;
   /** Milliseconds until that abort. */
   timeLeft: () => number;
+  /** The current time in ms since 1970: a reset after it proves nothing. */
+  now: () => number;
   countUse: CountUse;
 };
 
-type AskDeps = { client: Pick<CloudflareClient, 'lookUpUser'>; logger: Logger };
+export type AskDeps = {
+  client: Pick<CloudflareClient, 'lookUpUser'>;
+  logger: Logger;
+  /** Email and name as the history holds them, by row. Asked for one round of users at a time. */
+  readIdentities: (users: readonly MissingUser[]) => Promise<ReadonlyMap<number, Identity>>;
+};
 
 export async function askAbsent(deps: AskDeps, request: AskRequest): Promise<Answers> {
   const { settings } = request;
@@ -105,10 +113,18 @@ async function askUsers(
   const { table, settings } = request;
   const questions = startQuestions(request);
   const ask = createAsker(deps.client, request, questions.signal);
-  const askMissing = ({ row }: MissingUser) =>
-    ask({ userId: table.userId(row), lastEvent: formatInstant(table.lastEvent(row)) });
+  const askSome = async (round: readonly MissingUser[]) => {
+    const identities = await deps.readIdentities(round);
+    const askMissing = ({ row }: MissingUser) =>
+      ask({
+        userId: table.userId(row),
+        lastEvent: formatInstant(table.lastEvent(row)),
+        ...(identities.get(row) as Identity),
+      });
+    return askRound(askMissing, round, settings.concurrency);
+  };
   try {
-    return await askInRounds(askMissing, askControl, users, settings.concurrency);
+    return await askInRounds(askSome, askControl, users);
   } finally {
     questions.end();
   }
@@ -160,11 +176,11 @@ function createAsker(
   request: AskRequest,
   signal: AbortSignal,
 ): AskUser {
-  const { lease, countUse } = request;
-  return async ({ userId, lastEvent }) => {
+  const { lease, countUse, now } = request;
+  return async ({ userId, ...held }) => {
     try {
       const record = await client.lookUpUser({ accountId: lease.accountId, userId, signal, countUse });
-      return readOutcome(record, lastEvent);
+      return readOutcome(record, held, now());
     } catch (error) {
       const stop = request.signal;
       if (stop.aborted && !request.endsAsking(stop.reason)) throw stop.reason;
@@ -207,16 +223,15 @@ async function control(ask: AskUser, users: readonly KnownUser[]): Promise<Contr
  * a failed lookup end the asking. Users who were asked come last in the next run.
  */
 async function askInRounds(
-  ask: AskMissing,
+  askSome: (round: readonly MissingUser[]) => Promise<Map<number, Asked>>,
   askControl: () => Promise<Control>,
   users: readonly MissingUser[],
-  concurrency: number,
 ): Promise<{ asked: number; kept: Map<number, LookupAnswer>; after: Control }> {
   const kept = new Map<number, LookupAnswer>();
   let asked = 0;
   let failedRounds = 0;
   while (asked < users.length && failedRounds < FAILED_ROUNDS) {
-    const round = await askRound(ask, users.slice(asked, asked + ROUND), concurrency);
+    const round = await askSome(users.slice(asked, asked + ROUND));
     asked += round.size;
     const answers = [...round].filter(([, answer]) => answer !== 'ended');
     const after = answers.every(([, answer]) => isLevel(answer)) ? 'passed' : await askControl();

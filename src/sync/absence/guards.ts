@@ -70,9 +70,9 @@ function whyPending(facts: GuardFacts): { happened: string; means: string; todo:
   return {
     happened: [
       ...(waiting > 0 ? [`${waiting} could not be looked up`] : []),
-      ...(silent > 0 ? [`the lookups of ${silent} gave no readable answer`] : []),
+      ...(silent > 0 ? [`the lookups of ${silent} gave no certain answer`] : []),
     ].join(', and '),
-    means: `The ${gone} users whose own record shows no level ${are} cleared, and the others stay present`,
+    means: `The ${gone} users whose own record proves that they have no level ${are} cleared, and the others stay present`,
     todo: [
       `Run ${AGAIN} again`,
       ...(waiting > 0
@@ -81,7 +81,7 @@ function whyPending(facts: GuardFacts): { happened: string; means: string; todo:
           ]
         : []),
       ...(silent > 0
-        ? ['if these records stay unreadable, SYNC_CONFIRM=walks lets complete walks decide instead']
+        ? ['if these records stay like this, SYNC_CONFIRM=walks lets complete walks decide instead']
         : []),
     ].join('; '),
   };

@@ -21,6 +21,8 @@ export type ChangeInputs = {
   log: Pick<ChangeLog, 'read'>;
   missing: readonly MissingUser[];
   answers: ReadonlyMap<number, LookupAnswer>;
+  /** Rows of the missing users whose own record proves that they have no level. */
+  gone: ReadonlySet<number>;
   decision: Exclude<AbsenceDecision, 'empty_answer'>;
 };
 
@@ -196,12 +198,12 @@ function* absentNoMore(reading: Reading): Generator<readonly CopyValue[]> {
 
 function* absent(reading: Reading): Generator<readonly CopyValue[]> {
   const { inputs, counts, row } = reading;
-  const { table, missing, answers, decision } = inputs;
+  const { table, missing, answers } = inputs;
   const resetTime: PostgresInstant = { seconds: 0, micros: 0 };
   for (const user of missing) {
     const at = user.row;
     const answer = answers.get(at);
-    const isCleared = isClearedBy(decision, user, answer);
+    const isCleared = isClearedBy(inputs, user, answer);
     if (!isCleared && answer === undefined && table.isAbsent(at)) continue;
     begin(reading, at, user.userKey);
     row[AT.is_missing] = true;
@@ -227,14 +229,14 @@ function* absent(reading: Reading): Generator<readonly CopyValue[]> {
  * level keeps its user.
  */
 function isClearedBy(
-  decision: ChangeInputs['decision'],
-  { absentTwice }: MissingUser,
+  { decision, gone }: Pick<ChangeInputs, 'decision' | 'gone'>,
+  { row, absentTwice }: MissingUser,
   answer: LookupAnswer | undefined,
 ): boolean {
   if (answer?.outcome === 'level') return false;
   switch (decision) {
     case 'gone':
-      return answer !== undefined && answer.outcome !== 'unreadable';
+      return gone.has(row);
     case 'absent_twice':
       return absentTwice;
     case 'everybody':

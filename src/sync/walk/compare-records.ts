@@ -4,7 +4,7 @@ import { parseRecord } from '../../cloudflare/endpoints/summary/record.ts';
 import type { OpenReader } from '../../cloudflare/endpoints/summary/record-reader.ts';
 import { readInstant } from '../../db/postgres-instant.ts';
 import { RISK_LEVELS, type RiskLevel, type UserRisk } from '../../user-risk.ts';
-import { encodeIdentity, IDENTITY_MAX_BYTES } from '../state/encode-identity.ts';
+import { encodeIdentity, IDENTITY_MAX_BYTES, type Identity } from '../state/encode-identity.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
 import {
   emptyValues,
@@ -16,8 +16,8 @@ import {
 import type { ChangeLog } from './change-log.ts';
 import type { Rejection } from './quarantine.ts';
 
-/** What a lookup must know about a user. */
-export type KnownUser = {
+/** A user whose record was accepted: what a lookup must know to serve as a control. */
+export type KnownUser = Identity & {
   userId: string;
   /** RFC 3339. */
   lastEvent: string;
@@ -173,7 +173,7 @@ function newestOf({ lastMet, accepted }: PageOutcome): KnownUser[] {
   return lastMet
     .map((_, n) => lastMet[(accepted + n) % lastMet.length])
     .filter((user) => user !== undefined)
-    .map((user) => ({ userId: user.user_id, lastEvent: user.last_event }));
+    .map(({ user_id: userId, last_event: lastEvent, email, name }) => ({ userId, lastEvent, email, name }));
 }
 
 export function rankOf(level: RiskLevel): LevelRank {

@@ -49,13 +49,23 @@ test('asks for one user, and returns what decides whether the user has a level',
     riskLevel: 'high',
     lastResetTime: '2026-10-01T00:00:00Z',
     newestEvent: '2026-11-01T12:00:00.000002+01:00',
+    hasUnreadableEvents: true,
+    email: 'ada@example.com',
+    name: 'Ada',
   });
   assert.equal(h.requests[0]?.url, `/client/v4/accounts/${ACCOUNT}/zt_risk_scoring/${USER}`);
   assert.equal(h.requests[0]?.headers.authorization, `Bearer ${TOKEN}`);
 });
 
 describe('a record', () => {
-  const NONE = { riskLevel: null, lastResetTime: null, newestEvent: null };
+  const NONE = {
+    riskLevel: null,
+    lastResetTime: null,
+    newestEvent: null,
+    hasUnreadableEvents: false,
+    email: null,
+    name: null,
+  };
   const cases: [title: string, json: unknown, read: ReturnType<typeof readUserRecord>][] = [
     ['without any field has no level', record({}), NONE],
     ['with nulls has no level', record({ risk_level: null, last_reset_time: null, events: null }), NONE],
@@ -63,6 +73,12 @@ describe('a record', () => {
       'with an unknown level has a level',
       record({ risk_level: 'critical' }),
       { ...NONE, riskLevel: 'critical' },
+    ],
+    ['with a name that is not text has no name', record({ name: 7, email: ['a'] }), NONE],
+    [
+      'with an event that cannot be read says so',
+      record({ events: [event('2026-11-01T10:00:00Z'), null, event(5)] }),
+      { ...NONE, newestEvent: '2026-11-01T10:00:00Z', hasUnreadableEvents: true },
     ],
     // Each of these might hide a level, and none of them says that there is no level.
     ['that is null is not an answer', record(null), null],

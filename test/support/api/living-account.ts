@@ -2,7 +2,7 @@
 // user's own record. A script changes the account before chosen requests. The account remembers what was true when, and
 // what was served: an oracle may know nothing else. In process, because thousands of runs use it.
 import type { CloudflareClient } from '../../../src/cloudflare/client.ts';
-import type { UserRecord } from '../../../src/cloudflare/endpoints/user-record.ts';
+import { readUserRecord, type UserRecord } from '../../../src/cloudflare/endpoints/user-record.ts';
 import { OperatorError, type ErrorCode } from '../../../src/errors.ts';
 import { RISK_LEVELS, type RiskLevel } from '../../../src/user-risk.ts';
 import { uuidOf } from '../world/random-world.ts';
@@ -38,8 +38,26 @@ type Inhabitant = {
   without: { from: number; to: number }[];
 };
 
-/** How a reset user's record looks. */
-export type ResetStyle = 'no_level' | 'old_level' | 'not_found';
+/** How a reset user's record looks. hollow: no level, no event and no reset. */
+export type ResetStyle = 'no_level' | 'old_level' | 'not_found' | 'hollow';
+
+/**
+ * Odd records, which say nothing certain about their user. empty: `{}`. no_level: no level, although there is an event
+ * and no reset. no_event: a level, a reset and no event. broken_event: an event without a readable time. stranger:
+ * another user's record. future: a reset that has not happened yet. hollow: no level, no event and no reset.
+ */
+export const ODD_RECORDS = [
+  'empty',
+  'no_level',
+  'no_event',
+  'broken_event',
+  'stranger',
+  'future',
+  'hollow',
+] as const;
+export type OddRecord = (typeof ODD_RECORDS)[number];
+
+export type LookupFault = 'down' | 'garbled' | 'blind' | 'refused' | OddRecord;
 
 export type RunScript = {
   /** What happens before the n-th request of the run (from 1). */
@@ -47,7 +65,7 @@ export type RunScript = {
   /** The API is down from this request on; null: it stays up. */
   downFrom: number | null;
   /** From this lookup on, for so many lookups, records give a wrong answer; null: all answers are right. */
-  lookups: { from: number; times: number; mode: 'down' | 'garbled' | 'blind' | 'refused' } | null;
+  lookups: { from: number; times: number; mode: LookupFault } | null;
   /** Called before each request, for faults of the process itself. */
   onRequest?(nth: number): void;
 };
@@ -132,22 +150,25 @@ export function createLivingAccount(name: string, style: ResetStyle, everything 
       beforeAnswer(signal);
       lookups++;
       const fault = script?.lookups;
-      if (fault != null && lookups >= fault.from && lookups < fault.from + fault.times) {
-        if (fault.mode === 'blind') return null;
-        const codes = { down: 'NETWORK', garbled: 'BAD_ANSWER', refused: 'LOOKUPS_REFUSED' } as const;
-        throw failure(codes[fault.mode]);
-      }
+      const isFaulty = fault != null && lookups >= fault.from && lookups < fault.from + fault.times;
+      const mode = isFaulty ? fault.mode : null;
+      if (mode === 'blind') return null;
+      const codes = { down: 'NETWORK', garbled: 'BAD_ANSWER', refused: 'LOOKUPS_REFUSED' } as const;
+      if (mode === 'down' || mode === 'garbled' || mode === 'refused') throw failure(codes[mode]);
       const who = people.find((one) => one.userId === userId);
+      if (mode !== null) return read(oddRecord(mode, who ?? stranger(userId), stranger(userId)));
       if (who === undefined || who.left) return null;
       if (who.level === null && style === 'not_found') return null;
-      const shown = who.level ?? (style === 'old_level' ? who.oldLevel : null);
-      return {
-        riskLevel: shown,
-        lastResetTime: who.lastReset === null ? null : instant(who.lastReset),
-        newestEvent: who.lastEvent === 0 ? null : instant(who.lastEvent),
-      };
+      if (who.level === null && style === 'hollow') return read(oddRecord('hollow', who, who));
+      return read(ownRecord(who, style === 'old_level' ? who.oldLevel : null));
     },
   };
+
+  /** Somebody else, whom the account may never have seen. */
+  function stranger(userId: string): Inhabitant {
+    const other = people.find((one) => one.userId !== userId) ?? people[0]!;
+    return { ...other, userId: uuidOf(`${name}/stranger`), name: 'a stranger' };
+  }
 
   return {
     client,
@@ -174,6 +195,47 @@ export function createLivingAccount(name: string, style: ResetStyle, everything 
       return who === undefined || who.without.some((span) => span.from <= to && span.to > from);
     },
   };
+}
+
+/** What an honest server says. `afterReset`: the level that it still shows then. */
+function ownRecord(who: Inhabitant, afterReset: RiskLevel | null) {
+  return {
+    email: `${who.userId}@example.com`,
+    name: who.name,
+    events: who.lastEvent === 0 ? [] : [{ timestamp: instant(who.lastEvent) }],
+    last_reset_time: who.lastReset === null ? null : instant(who.lastReset),
+    risk_level: who.level ?? afterReset,
+  };
+}
+
+function oddRecord(mode: OddRecord, who: Inhabitant, other: Inhabitant): object {
+  const record = ownRecord(who, who.oldLevel);
+  const level = who.level ?? who.oldLevel ?? 'low';
+  // Newer than the event that the summary may last have served, but not than the newest one.
+  const reset = instant(Math.max(1, who.lastEvent - 1));
+  switch (mode) {
+    case 'empty':
+      return {};
+    case 'no_level':
+      return { ...record, risk_level: null, last_reset_time: null };
+    case 'no_event':
+      return { ...record, risk_level: level, events: [], last_reset_time: reset };
+    case 'broken_event':
+      return { ...record, risk_level: null, events: [{ timestamp: 'lately' }], last_reset_time: reset };
+    case 'stranger':
+      return { ...ownRecord({ ...other, level: null }, null), last_reset_time: '2026-06-01T00:00:00Z' };
+    case 'future':
+      return { ...record, risk_level: null, last_reset_time: '2126-01-01T00:00:00Z' };
+    case 'hollow':
+      return { ...record, risk_level: null, events: [], last_reset_time: null };
+  }
+}
+
+/** Read by the program itself, because what it makes of such a record is what matters. */
+function read(result: object): UserRecord {
+  const record = readUserRecord({ success: true, errors: [], messages: [], result });
+  if (record === null) throw failure('BAD_ANSWER');
+  return record;
 }
 
 function recordOf(who: Inhabitant): Served {

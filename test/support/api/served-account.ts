@@ -125,10 +125,12 @@ function clientOf(
       const totalCount = total?.(now) ?? all.length;
       return serveRecords(records, { page, per_page: size, total_count: totalCount }, openReader);
     },
-    /** A user who is not in the list has no level any more. */
+    /** A user who is not in the list has left. */
     async lookUpUser({ userId }) {
-      const riskLevel = account.people.find((user) => user.user_id === userId)?.max_risk_level ?? null;
-      return { riskLevel, lastResetTime: null, newestEvent: null };
+      const user = account.people.find((one) => one.user_id === userId);
+      if (user === undefined) return null;
+      const { email, name, max_risk_level: riskLevel, last_event: newestEvent } = user;
+      return { email, name, riskLevel, lastResetTime: null, newestEvent, hasUnreadableEvents: false };
     },
   };
 }

@@ -1,14 +1,17 @@
 // The oracle's reading of absent users' own records, and of which users may be cleared because of them. Written from
 // docs/design alone.
 
+export type SeenRecord = {
+  riskLevel: string | null;
+  lastResetTime: string | null;
+  newestEvent: string | null;
+  hasUnreadableEvents: boolean;
+  email: string | null;
+  name: string | null;
+};
 export type SeenLookup = {
   userId: string;
-  said:
-    | { riskLevel: string | null; lastResetTime: string | null; newestEvent: string | null }
-    | 'unknown'
-    | 'refused'
-    | 'garbled'
-    | 'unanswered';
+  said: SeenRecord | 'unknown' | 'refused' | 'garbled' | 'unanswered';
 };
 
 export type Gone = { reason: 'reset' | 'absent'; resetAt: bigint | null };
@@ -24,8 +27,12 @@ export type AbsentRun = {
   missing: readonly string[];
   met: ReadonlySet<string>;
   unreadable: number;
-  /** Microseconds since 1970 of the newest event that the summary served. */
-  lastEventOf(userId: string): bigint;
+  /** `lastEvent`: microseconds since 1970 of the newest event that the summary served. */
+  heldOf(userId: string): { lastEvent: bigint; email: string | null; name: string | null };
+  /** Microseconds since 1970. */
+  now: bigint;
+  /** Whether a record that shows no level, and no reset, counts for this user. */
+  hasSecondWitness(userId: string): boolean;
 };
 
 export function confirmationOf(run: AbsentRun): Confirmation {
@@ -52,34 +59,50 @@ export function confirmationOf(run: AbsentRun): Confirmation {
     const { userId, said } = lookup;
     if (isMet(lookup)) continue;
     if (index < firstProof) throw new Error('a missing user was asked before the control');
-    const isSilent = typeof said === 'string' && said !== 'unknown';
-    const shows = isLevel(lookup, run);
+    const meaning = meaningOf(lookup, run);
     // Between two proofs that lookups work, one silent record says something only about itself, and a record without a
     // level counts.
-    if (!shows && index > lastProof) continue;
+    if (meaning !== 'there' && index > lastProof) continue;
     asked.answered.add(userId);
-    if (shows) asked.stillThere.add(userId);
-    else if (!isSilent) {
-      const resetAt = resetOf(lookup, run);
-      asked.gone.set(userId, { reason: resetAt === null ? 'absent' : 'reset', resetAt });
-    }
+    if (meaning === 'there') asked.stillThere.add(userId);
+    else if (meaning === 'gone' || (meaning === 'level lacks' && run.hasSecondWitness(userId)))
+      asked.gone.set(userId, { reason: 'absent', resetAt: null });
+    else if (typeof meaning === 'bigint') asked.gone.set(userId, { reason: 'reset', resetAt: meaning / 1000n });
   }
   return asked.answered.size === 0 ? { kind: 'later' } : asked;
 }
 
-function isLevel(lookup: SeenLookup, run: AbsentRun): boolean {
-  return typeof lookup.said !== 'string' && lookup.said.riskLevel !== null && resetOf(lookup, run) === null;
+type Meaning = 'there' | 'gone' | 'level lacks' | 'nothing certain' | bigint;
+
+/** A bigint: when the user was reset, in nanoseconds. */
+function meaningOf({ userId, said }: SeenLookup, run: AbsentRun): Meaning {
+  if (said === 'unknown') return 'gone';
+  if (typeof said === 'string') return 'nothing certain';
+  const held = run.heldOf(userId);
+  const agree = [
+    [held.email, said.email],
+    [held.name, said.name],
+  ].map(([ours, theirs]) => (ours ? (ours === theirs ? 'same' : 'other') : theirs ? 'new' : 'neither'));
+  if (!agree.includes('same') && !agree.every((one) => one === 'neither')) return 'nothing certain';
+  const ours = held.lastEvent * 1000n;
+  const theirs = said.newestEvent === null ? null : roundedToMicros(nanosOf(said.newestEvent));
+  const known = theirs === null || theirs < ours ? ours : theirs;
+  const reset = said.lastResetTime === null ? null : nanosOf(said.lastResetTime);
+  const rounded = reset === null ? null : roundedToMicros(reset);
+  const isToCome = rounded !== null && rounded > run.now * 1000n;
+  const explains = rounded !== null && !isToCome && rounded > known && !said.hasUnreadableEvents;
+  if (said.riskLevel !== null) return explains && theirs !== null ? reset! : 'there';
+  if (explains) return reset!;
+  const isOdd = isToCome || said.hasUnreadableEvents || (theirs !== null && theirs >= ours);
+  return isOdd ? 'nothing certain' : 'level lacks';
 }
 
-/** Microseconds of a reset that is not older than any known event. */
-function resetOf({ userId, said }: SeenLookup, run: AbsentRun): bigint | null {
-  if (typeof said === 'string' || said.lastResetTime === null) return null;
-  const reset = nanosOf(said.lastResetTime);
-  const events = [
-    run.lastEventOf(userId) * 1000n,
-    ...(said.newestEvent === null ? [] : [nanosOf(said.newestEvent)]),
-  ];
-  return events.every((event) => event <= reset) ? reset / 1000n : null;
+const isLevel = (lookup: SeenLookup, run: AbsentRun) => meaningOf(lookup, run) === 'there';
+
+/** As Postgres stores instants; the tests never serve half a microsecond. */
+function roundedToMicros(nanos: bigint): bigint {
+  const rest = ((nanos % 1000n) + 1000n) % 1000n;
+  return nanos - rest + (rest > 500n ? 1000n : 0n);
 }
 
 /** Nanoseconds since 1970, from RFC 3339 with up to nine digits. */

@@ -120,9 +120,18 @@ export function createOracle() {
     if (served.records === 0 && present.length > 0 && !run.acceptMassClear) return failed('EMPTY_ANSWER');
     const missing = present.filter((userId) => !served.met.has(userId));
     const { met, complete, unreadable } = served;
-    const lastEventOf = (userId: string) =>
-      served.lastRead.get(userId)?.lastEvent ?? users.get(userId)!.lastEvent;
-    const confirmation = confirmationOf({ ...run, missing, met, unreadable, lastEventOf });
+    const heldOf = (userId: string) => served.lastRead.get(userId) ?? users.get(userId)!;
+    // A missing level without a reset needs two complete walks without the user, or a person's word.
+    const hasSecondWitness = (userId: string) => complete && (run.acceptMassClear || isAbsentTwice(userId));
+    const confirmation = confirmationOf({
+      ...run,
+      missing,
+      met,
+      unreadable,
+      heldOf,
+      now: run.observedAt,
+      hasSecondWitness,
+    });
     const decided = decide({ run, served, missing, present: present.length, confirmation });
     const cutToMs = run.observedAt - (run.observedAt % MILLISECOND);
     const plan = {
@@ -176,15 +185,16 @@ export function createOracle() {
     if (isMany || served.records === 0) return { ...byWalks, cleared: absent(missing) };
     // This complete walk and the one before must both miss the user, and both after the user's record last showed a
     // level.
+    return { ...byWalks, cleared: absent(missing.filter(isAbsentTwice)) };
+  }
+
+  function isAbsentTwice(userId: string): boolean {
     const before = snapshots.findLast(({ verdict }) => verdict === 'complete')?.at;
-    const twice = missing.filter((userId) => {
-      const since = users.get(userId)?.absentSince ?? null;
-      const spoke = insisted.get(userId);
-      return (
-        before !== undefined && since !== null && since <= before && (spoke === undefined || spoke < before)
-      );
-    });
-    return { ...byWalks, cleared: absent(twice) };
+    const since = users.get(userId)?.absentSince ?? null;
+    const spoke = insisted.get(userId);
+    return (
+      before !== undefined && since !== null && since <= before && (spoke === undefined || spoke < before)
+    );
   }
 
   function count(plan: Omit<Plan, 'counts'>, present: number): Counts {

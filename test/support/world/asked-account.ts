@@ -12,8 +12,18 @@ import { uuidOf } from './random-world.ts';
 import { serveRecords } from '../api/serve-records.ts';
 import { runSyncOf } from '../stage.ts';
 
-export const LEVEL: UserRecord = { riskLevel: 'low', lastResetTime: null, newestEvent: null };
+/** Of a user without email and name, as all users of this account are. */
+export const LEVEL: UserRecord = {
+  riskLevel: 'low',
+  lastResetTime: null,
+  newestEvent: null,
+  hasUnreadableEvents: false,
+  email: null,
+  name: null,
+};
+/** No level, and no reset that would prove it. */
 export const NO_LEVEL: UserRecord = { ...LEVEL, riskLevel: null };
+export const RESET: UserRecord = { ...NO_LEVEL, lastResetTime: '2026-01-02T00:00:00Z' };
 export type Said = UserRecord | null | OperatorError;
 export type Say = (userId: string, nth: number, signal?: AbortSignal) => Said | Promise<Said>;
 
@@ -87,11 +97,11 @@ export function askedAccount(db: MigratedDatabase) {
 }
 
 export const nobodyGone: Say = () => LEVEL;
-/** Users from `n` on have no level any more. */
+/** Users from `n` on were reset. */
 export const goneFrom =
   (n: number): Say =>
   (userId) =>
-    range(0, n).some((one) => user(one) === userId) ? LEVEL : NO_LEVEL;
+    range(0, n).some((one) => user(one) === userId) ? LEVEL : RESET;
 export const evidenceOf = (result: RunResult) => result.facts.evidence.lookups!;
 
 /** Answers like `say`, but the `nth` lookup never answers until it is aborted, and later lookups take a moment. */

@@ -81,6 +81,7 @@ export async function lookAt(pool: Pool, lease: Lease): Promise<Look> {
         log,
         missing: rows.length === 0 ? [] : await readMissing(pool, lease, table, rows),
         answers: new Map(),
+        gone: new Set(),
         decision: 'nobody',
         ...changed,
       };

@@ -52,6 +52,7 @@ const MOVED: Serving = {
   upperCase: false,
   lookups: 'honest',
   goneAs: 'unknown',
+  oddAs: null,
 };
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 export type RandomPast =

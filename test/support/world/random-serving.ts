@@ -10,6 +10,8 @@ const HOW_BAD = ['level', 'count', 'negative', 'event', 'nul', 'surrogate', 'ema
 const HOW_UNREADABLE = ['missing_id', 'not_a_uuid', 'number', 'null', 'text', 'list'] as const;
 
 const GONE_AS = ['unknown', 'nothing', 'no_level', 'reset', 'old_level_and_reset', 'reset_long_ago'] as const;
+/** How the record of a user may look, whether the user is there or not. */
+const ODD_AS = ['empty', 'eventless', 'levelless', 'stranger', 'broken_event', 'reset_to_come'] as const;
 
 export type Serving = {
   kind:
@@ -43,6 +45,8 @@ export type Serving = {
   lookups: Listing['records']['mode'];
   /** How the record of a user without a level looks. */
   goneAs: (typeof GONE_AS)[number];
+  /** Every third user has such a record; null: nobody has. */
+  oddAs: (typeof ODD_AS)[number] | null;
 };
 
 const WEIGHTS: Record<Serving['kind'], number> = {
@@ -88,6 +92,10 @@ export const serving: fc.Arbitrary<Serving> = fc.record({
     { weight: 2, arbitrary: fc.constantFrom('garbled' as const, 'down') },
   ),
   goneAs: fc.constantFrom(...GONE_AS),
+  oddAs: fc.oneof(
+    { weight: 2, arbitrary: fc.constant(null) },
+    { weight: 1, arbitrary: fc.constantFrom(...ODD_AS) },
+  ),
 });
 
 /** The meaning of each served record, by its JSON. The oracle is told the meaning; it does not validate. */
@@ -252,16 +260,18 @@ function rawOf(person: Person) {
 }
 
 /** Every user in the world has an own record, served or not. */
-function ownRecord(world: World, userId: string, { goneAs }: Serving): unknown {
+function ownRecord(world: World, userId: string, { goneAs, oddAs }: Serving): unknown {
   const person = world.people.find((one) => one.userId === userId);
   if (person === undefined) return null;
   const { micros } = person.lastEvent;
   const events = [
     { id: 'e', name: 'an event', risk_level: person.level, timestamp: spell(person.lastEvent) },
   ];
-  const record = { email: 'e@example.com', name: 'N', events, risk_level: person.level };
-  if (person.present) return { ...record, last_reset_time: null };
+  const { email, name } = person;
+  const record = { email, name, events, risk_level: person.level };
   const at = (by: bigint) => spell({ micros: clamped(micros + by), spelling: 0 });
+  if (oddAs !== null && world.people.indexOf(person) % 3 === 0) return oddRecord(oddAs, record, at);
+  if (person.present) return { ...record, last_reset_time: null };
   switch (goneAs) {
     case 'unknown':
       return null;
@@ -272,9 +282,26 @@ function ownRecord(world: World, userId: string, { goneAs }: Serving): unknown {
     case 'reset':
       return { ...record, risk_level: undefined, last_reset_time: at(1n) };
     case 'old_level_and_reset':
-      return { ...record, last_reset_time: at(0n) };
+      return { ...record, last_reset_time: at(1n) };
     case 'reset_long_ago':
       return { ...record, risk_level: null, last_reset_time: at(-1_000_000n) };
+  }
+}
+
+function oddRecord(oddAs: (typeof ODD_AS)[number], record: object, at: (by: bigint) => string): unknown {
+  switch (oddAs) {
+    case 'empty':
+      return {};
+    case 'eventless':
+      return { ...record, events: [], last_reset_time: at(1n) };
+    case 'levelless':
+      return { ...record, risk_level: undefined, last_reset_time: at(0n) };
+    case 'stranger':
+      return { ...record, email: 'somebody@else.example', name: 7, last_reset_time: at(1n) };
+    case 'broken_event':
+      return { ...record, events: [{ timestamp: at(-1n) }, {}], last_reset_time: at(1n) };
+    case 'reset_to_come':
+      return { ...record, risk_level: null, events: [], last_reset_time: '2099-01-01T00:00:00Z' };
   }
 }
 

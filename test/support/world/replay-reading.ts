@@ -94,14 +94,16 @@ export function inputsOf({ table, key, log }: Replayed, { known, lastUserKey, ru
     absentTwice: ruling.absentTwice.has(table.userId(row)),
   }));
   const answers = new Map<number, LookupAnswer>();
+  const gone = new Set<number>();
   for (const { row } of missing) {
     const answer = ruling.answers.get(table.userId(row));
     if (answer === undefined) continue;
     const { outcome, resetAt } = answer;
+    if (outcome !== 'level' && outcome !== 'unreadable') gone.add(row);
     answers.set(row, { outcome, lastResetTime: resetAt === null ? null : formatInstant(instantOf(resetAt)) });
   }
   const sums = sumsOf(new Map(known.map((user) => [user.userId, user])));
-  return { state: { lastUserKey, sums }, table, key, log, missing, answers, decision: ruling.decision };
+  return { state: { lastUserKey, sums }, table, key, log, missing, answers, gone, decision: ruling.decision };
 }
 
 /** The row of staged_changes in the form of the naive comparison, with its user and its key. */

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { UserRecord } from '../../../src/cloudflare/endpoints/user-record.ts';
 import {
   decideAbsence,
   isUnfinished,
-  readOutcome,
+  provesGone,
   type AbsenceDecision,
   type AbsenceFacts,
+  type LookupOutcome,
 } from '../../../src/sync/absence/absence.ts';
 
 const facts: AbsenceFacts = {
@@ -26,7 +26,7 @@ const walks = { confirmation: 'walks', gone: 0 } as const;
 
 describe('decideAbsence', () => {
   const cases: [title: string, over: Partial<AbsenceFacts>, expected: AbsenceDecision][] = [
-    ['a missing user is cleared when the own record shows no level', {}, 'gone'],
+    ['a missing user is cleared when the own record proves it', {}, 'gone'],
     ['the own record also decides after a partial walk', { verdict: 'partial' }, 'gone'],
     ['where records cannot be asked, a second complete walk clears', walks, 'absent_twice'],
     ['a partial walk does not count as the second walk', { ...walks, verdict: 'partial' }, 'nobody'],
@@ -161,57 +161,19 @@ describe('decideAbsence', () => {
   });
 });
 
-describe('readOutcome', () => {
-  const record: UserRecord = { riskLevel: 'high', lastResetTime: null, newestEvent: null };
-  const OURS = '2026-03-01T10:00:00.000002Z';
-  const cases: [title: string, record: UserRecord | null, outcome: string, resetKept?: boolean][] = [
-    ['no such user means gone', null, 'not_found'],
-    ['a level means a level', record, 'level'],
-    [
-      'a level that this version does not know also means a level',
-      { ...record, riskLevel: 'critical' },
-      'level',
-    ],
-    ['no level means gone', { ...record, riskLevel: null }, 'no_level'],
-    [
-      'no level since a reset means a reset',
-      { ...record, riskLevel: null, lastResetTime: '2026-03-01T11:00:00Z' },
-      'reset',
-      true,
-    ],
-    [
-      'an old level that is still shown after a reset means no level',
-      { ...record, lastResetTime: '2026-03-01T13:00:00+02:00', newestEvent: '2026-03-01T09:59:59Z' },
-      'reset',
-      true,
-    ],
-    [
-      'a reset at the very instant of the newest event means a reset',
-      { ...record, lastResetTime: '2026-03-01T11:00:00.000002+01:00' },
-      'reset',
-      true,
-    ],
-    [
-      'a reset one microsecond earlier leaves the level',
-      { ...record, lastResetTime: '2026-03-01T11:00:00.000001+01:00' },
-      'level',
-    ],
-    [
-      'an event after the reset that only the own record shows means a level',
-      { ...record, lastResetTime: '2026-03-01T11:00:00Z', newestEvent: '2026-03-01T11:00:00.000001Z' },
-      'level',
-    ],
-    [
-      'a reset before the newest event does not explain a missing level',
-      { ...record, riskLevel: null, lastResetTime: '2026-02-01T00:00:00Z' },
-      'no_level',
-    ],
-  ];
-  for (const [title, given, outcome, resetKept = false] of cases) {
-    test(title, () => {
-      const answer = readOutcome(given, OURS);
-      assert.equal(answer.outcome, outcome);
-      assert.equal(answer.lastResetTime, resetKept ? given?.lastResetTime : null);
-    });
-  }
+describe('provesGone', () => {
+  test('a reset and a missing record clear by themselves; a missing level only with a second witness', () => {
+    for (const verdict of ['complete', 'partial'] as const)
+      for (const absentTwice of [true, false])
+        for (const acceptMassClear of [true, false]) {
+          const run = { verdict, absentTwice, acceptMassClear };
+          const isGone = (outcome: LookupOutcome) => provesGone({ outcome, lastResetTime: null }, run);
+          const hasWitness = verdict === 'complete' && (absentTwice || acceptMassClear);
+          assert.deepEqual(
+            (['reset', 'not_found', 'no_level', 'level', 'unreadable'] as const).map(isGone),
+            [true, true, hasWitness, false, false],
+            JSON.stringify(run),
+          );
+        }
+  });
 });

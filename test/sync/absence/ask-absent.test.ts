@@ -7,6 +7,7 @@ import { rowsOfHistory } from '../../support/database/rows-of-history.ts';
 import {
   LEVEL,
   NO_LEVEL,
+  RESET,
   user,
   UNREADABLE,
   range,
@@ -45,13 +46,13 @@ test('a control is asked first and once more at the end, and users without a lev
   assert.ok(met.includes(result.asked[0]!) && met.includes(result.asked[3]!));
   assert.deepEqual(result.asked.slice(1, 3).toSorted(), [user(8), user(9)].toSorted());
   assert.equal(result.facts.lookups, 2);
-  const { state, asked, no_level, waiting, missing } = evidenceOf(result);
+  const { state, asked, reset, waiting, missing } = evidenceOf(result);
   assert.deepEqual(
-    { state, asked, no_level, waiting, missing },
+    { state, asked, reset, waiting, missing },
     {
       state: 'working',
       asked: 2,
-      no_level: 2,
+      reset: 2,
       waiting: 0,
       missing: 2,
     },
@@ -82,6 +83,40 @@ test('a partial walk clears only the users whose own record shows no level', asy
   assert.deepEqual([result.published?.cleared, result.published?.carried], [1, 1]);
 });
 
+describe('a record without a level and without a reset', () => {
+  const hollow: Say = (userId) => (userId === user(9) ? NO_LEVEL : LEVEL);
+
+  test('clears only with a second complete walk without the user', async () => {
+    const { sync } = createAccount();
+    await sync(range(0, 10), nobodyGone);
+    const first = await sync(range(0, 9), hollow);
+    assert.deepEqual([first.published?.cleared, evidenceOf(first)['no_level']], [0, 1]);
+    // A partial walk in between does not count.
+    assert.equal((await sync(range(0, 9), hollow, { total: 10 })).published?.cleared, 0);
+    assert.equal((await sync(range(0, 9), hollow)).published?.cleared, 1);
+  });
+
+  test('does not count with a walk from before the record last showed a level', async () => {
+    const { sync } = createAccount();
+    await sync(range(0, 10), nobodyGone);
+    for (let walk = 0; walk < 3; walk++) await sync(range(0, 9), nobodyGone);
+    assert.equal((await sync(range(0, 9), hollow)).published?.cleared, 0);
+    assert.equal((await sync(range(0, 9), hollow)).published?.cleared, 1);
+  });
+
+  test('clears when a person accepts it, but not after a partial walk', async () => {
+    const { sync } = createAccount();
+    await sync(range(0, 60), nobodyGone);
+    const say: Say = (userId) => (range(0, 20).some((one) => user(one) === userId) ? LEVEL : NO_LEVEL);
+    assert.equal((await sync(range(0, 20), say)).error?.code, 'MASS_CLEAR');
+    const partial = await sync(range(0, 20), say, { accept: true, total: 21 });
+    assert.deepEqual([partial.error?.code, partial.published?.cleared], ['CLEAR_PENDING', 0]);
+    assert.match(partial.error?.message ?? '', /the lookups of 40 gave no certain answer/);
+    const complete = await sync(range(0, 20), say, { accept: true });
+    assert.deepEqual([complete.error, complete.published?.cleared], [null, 40]);
+  });
+});
+
 test('the budget limits the lookups, and users who have been absent longest come first', async () => {
   const { sync } = createAccount();
   await sync(range(0, 10), nobodyGone);
@@ -97,7 +132,7 @@ test('the budget limits the lookups, and users who have been absent longest come
 
 test('records that insist on a level do not use up the budget for other users', async () => {
   const { sync } = createAccount();
-  const insists: Say = (userId) => (userId === user(10) || userId === user(11) ? NO_LEVEL : LEVEL);
+  const insists: Say = (userId) => (userId === user(10) || userId === user(11) ? RESET : LEVEL);
   await sync(range(0, 12), nobodyGone);
   let cleared = 0;
   for (let run = 0; run < 2; run++)
@@ -165,7 +200,7 @@ describe('a failed control proves nothing, so up to three are asked:', () => {
       const { sync } = createAccount();
       await sync(range(0, 10), nobodyGone);
       const result = await sync(range(0, 9), (userId, nth) =>
-        nth <= 2 ? said : userId === user(9) ? NO_LEVEL : LEVEL,
+        nth <= 2 ? said : userId === user(9) ? RESET : LEVEL,
       );
       assert.deepEqual([evidenceOf(result)['state'], result.published?.cleared], ['working', 1]);
     });
@@ -224,10 +259,10 @@ test('an outage during the lookups keeps the answers before the last control tha
     { confirmLookups: 400 },
   );
   assert.equal(result.published?.cleared, 200);
-  const { state, no_level, asked, waiting } = evidenceOf(result);
+  const { state, reset, asked, waiting } = evidenceOf(result);
   assert.deepEqual(
-    { state, no_level, asked, waiting },
-    { state: 'working', no_level: 200, asked: 221, waiting: 40 },
+    { state, reset, asked, waiting },
+    { state: 'working', reset: 200, asked: 221, waiting: 40 },
   );
   assert.equal((await sync(range(0, 260), goneFrom(260))).published?.cleared, 40);
 });
@@ -289,11 +324,11 @@ test('the time budget ends the lookups in time for the control, and their answer
 test('a control that does not answer in time confirms no clear, but levels that were shown are kept', async () => {
   const { sync } = createAccount();
   await sync(range(0, 10), nobodyGone);
-  const say: Say = (userId) => (userId === user(6) ? NO_LEVEL : LEVEL);
+  const say: Say = (userId) => (userId === user(6) ? RESET : LEVEL);
   const result = await sync(range(0, 6), hangingAt(6, say), { timeBudgetMs: 1_000 });
   assert.deepEqual([result.error, result.published?.cleared], [null, 0]);
-  const { level, no_level, waiting } = evidenceOf(result);
-  assert.deepEqual({ level, no_level, waiting }, { level: 3, no_level: 0, waiting: 1 });
+  const { level, reset, waiting } = evidenceOf(result);
+  assert.deepEqual({ level, reset, waiting }, { level: 3, reset: 0, waiting: 1 });
   // The waiting user comes first.
   const next = await sync(range(0, 6), say, { confirmLookups: 1 });
   assert.deepEqual([next.asked[1], next.published?.cleared], [user(6), 1]);

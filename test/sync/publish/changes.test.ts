@@ -27,6 +27,7 @@ function oneMissing(
   const row = table.findOrAdd(Int32Array.of(1, 2, 3, 4));
   table.setKnown(row, 9, { level: 3, eventCount: 5, lastEvent, hash: new Uint32Array(2) }, isAbsent);
   const none = { users: 0, events: 0 };
+  const isGone = outcome === 'reset' || outcome === 'not_found';
   return {
     state: { lastUserKey: 9, sums: { low: none, medium: none, high: { users: 1, events: 5 } } },
     table,
@@ -38,6 +39,7 @@ function oneMissing(
         ? []
         : [[row, { outcome, lastResetTime: outcome === 'reset' ? '2026-02-01T00:00:00Z' : null }]],
     ),
+    gone: new Set(isGone ? [row] : []),
     decision,
   };
 }
@@ -55,7 +57,7 @@ describe('readChanges', () => {
             const isCleared = {
               nobody: false,
               mass_clear: false,
-              gone: outcome === 'no_level' || outcome === 'reset' || outcome === 'not_found',
+              gone: outcome === 'reset' || outcome === 'not_found',
               absent_twice: absentTwice && outcome !== 'level',
               everybody: outcome !== 'level',
             }[decision];
@@ -129,6 +131,7 @@ describe('readChanges', () => {
       log,
       missing: [],
       answers: new Map(),
+      gone: new Set(),
       decision: 'gone',
     };
     const digests = Array.from({ length: 5 }, () => {

@@ -1,0 +1,36 @@
+// Email and name as the history holds them, for the few users who are looked up. They tell whether a record is the right
+// person's. They stay in memory for one round of lookups, and are no parameter of a statement.
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { and, eq, isNull, sql } from 'drizzle-orm';
+import type { Pool } from '../../db/pool.ts';
+import { readAgain } from '../../db/read-again.ts';
+import { userIdentities } from '../../db/schema.ts';
+import type { Lease } from '../claim/lease.ts';
+import type { Identity } from '../state/encode-identity.ts';
+import { brokenIdentities } from '../state/state-errors.ts';
+import type { MissingUser } from './missing-users.ts';
+
+/** By row of the user table. Throws STATE_BROKEN if a user has no current identity. */
+export async function readIdentities(
+  pool: Pool,
+  lease: Lease,
+  users: readonly MissingUser[],
+): Promise<ReadonlyMap<number, Identity>> {
+  const i = userIdentities;
+  const keys = users.map(({ userKey }) => userKey);
+  const rows = await readAgain(() =>
+    drizzle(pool)
+      .select({ userKey: i.user_key, email: i.email, name: i.name })
+      .from(i)
+      .where(
+        and(
+          eq(i.account_key, lease.accountKey),
+          sql`${i.user_key} = any (${sql.param(keys)}::integer[])`,
+          isNull(i.valid_to),
+        ),
+      ),
+  );
+  const byKey = new Map(rows.map(({ userKey, email, name }) => [userKey, { email, name }]));
+  if (byKey.size < users.length) throw brokenIdentities(lease, users.length - byKey.size);
+  return new Map(users.map(({ row, userKey }) => [row, byKey.get(userKey) as Identity]));
+}
