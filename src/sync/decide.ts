@@ -37,6 +37,8 @@ export function decide(
     verdict,
     records: walked.records,
     unreadable: walked.unreadable,
+    total: walked.total,
+    isFirst: state.newestAt === null,
     present: state.present,
     missing: missing.length,
     asked: outcomes.length,

@@ -91,6 +91,10 @@ export type AbsenceFacts = {
   gone: number;
   /** Records in the answer, rejected ones included. */
   records: number;
+  /** The number of users that the server states. */
+  total: number | null;
+  /** Whether the account has no snapshot yet. */
+  isFirst: boolean;
   confirmation: Confirmation;
   acceptMassClear: boolean;
   maxClearedRatio: number;
@@ -115,7 +119,7 @@ const MASS_CLEAR_LEAST = 20;
 
 export function decideAbsence(facts: AbsenceFacts): AbsenceDecision {
   const { confirmation, verdict, acceptMassClear } = facts;
-  const isEmpty = facts.records === 0 && facts.present > 0;
+  const isEmpty = facts.records === 0 && isDoubtfullyEmpty(facts);
   if (isEmpty && !acceptMassClear) return 'empty_answer';
   if (facts.unreadable > 0) return 'nobody';
   const cleared = wouldBeCleared(facts);
@@ -125,6 +129,11 @@ export function decideAbsence(facts: AbsenceFacts): AbsenceDecision {
   if (confirmation === 'later' || verdict === 'partial') return 'nobody';
   // A person's consent replaces the second walk. It also replaces the control that an empty account cannot offer.
   return isMass || isEmpty ? 'everybody' : 'absent_twice';
+}
+
+/** An account without users is believed if it had none before, and the first time only if a total of 0 says so. */
+function isDoubtfullyEmpty({ present, total, isFirst }: AbsenceFacts): boolean {
+  return present > 0 || (total === null ? isFirst : total > 0);
 }
 
 /**

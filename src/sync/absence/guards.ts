@@ -10,12 +10,18 @@ export type GuardFacts = AbsenceFacts & {
   dryRun: boolean;
 };
 
-export function emptyAnswer({ lease, present }: GuardFacts): OperatorError {
+export function emptyAnswer({ lease, present, total }: GuardFacts): OperatorError {
+  const doubt =
+    present > 0
+      ? `although ${present} were present`
+      : total === null
+        ? 'and with no total that confirms it'
+        : `although it states a total of ${total}`;
   return new OperatorError({
     code: 'EMPTY_ANSWER',
-    happened: `Cloudflare answered with no users at all for account ${lease.accountId}, although ${present} were present`,
+    happened: `Cloudflare answered with no users at all for account ${lease.accountId}, ${doubt}`,
     means: 'A wrong answer can look the same, so nothing was published and nobody was cleared',
-    todo: 'Look at the account in the Zero Trust dashboard; if every score really was reset, run `zt-risk-sync sync --accept-mass-clear` once',
+    todo: 'Look at the account in the Zero Trust dashboard; if no user has a risk level (every score was reset, or none was ever given), run `zt-risk-sync sync --accept-mass-clear` once',
   });
 }
 

@@ -114,9 +114,18 @@ export function needsAnotherPass(facts: WalkFacts, judgement: Judgement, maxPass
   return facts.overlap === null || facts.overlap.onlyThis > 0 || !isStill;
 }
 
-/** More than 5 % rejected and at least 20: the API has changed, or this version is wrong. */
-export function tooManyRejected(pass: Pick<PassFacts, 'records' | 'rejected'>): boolean {
-  return pass.rejected >= 20 && pass.rejected > pass.records * 0.05;
+/**
+ * The API has changed, or this version is wrong. More than 5 % rejected and at least 20; or half or more at any size, of
+ * the records or of the users: a record that came often must not hide the others. `accepted`: users with an accepted
+ * record, among `met`.
+ */
+export function tooManyRejected(
+  pass: Pick<PassFacts, 'records' | 'rejected' | 'unreadable' | 'met'> & { accepted: number },
+): boolean {
+  const { records, rejected, unreadable, met, accepted } = pass;
+  const isMany = rejected >= 20 && rejected > records * 0.05;
+  const refused = met - accepted + unreadable;
+  return rejected > 0 && (isMany || rejected * 2 >= records || refused >= accepted);
 }
 
 function newest({ passes }: WalkFacts): PassFacts {

@@ -22,7 +22,13 @@ export type WalkSettings = { perPage: 'auto' | number; concurrency: number; maxP
 export type WalkProgress = { pass: number; pages: number; expectedPages: number | null; records: number };
 
 /** The counts cover everything that was read, even in a pass that did not end. */
-export type Walk = { judgement: Judgement; records: number; unreadable: number };
+export type Walk = {
+  judgement: Judgement;
+  records: number;
+  unreadable: number;
+  /** What the newest pass stated at its end. */
+  total: number | null;
+};
 
 export type WalkDeps = {
   client: Pick<CloudflareClient, 'summaryPage'>;
@@ -79,7 +85,7 @@ async function readPasses(deps: WalkDeps, settings: WalkSettings, run: WalkRun):
       throw error;
     });
     if (read === null) {
-      refuseManyRejected(counter.reading());
+      refuseManyRejected(counter.reading(), table.counts());
       judgement = doubt(judgement!, 'the time budget ended during another pass');
       break;
     }
@@ -88,7 +94,7 @@ async function readPasses(deps: WalkDeps, settings: WalkSettings, run: WalkRun):
     const all = { passes, met: table.counts().anyAll, overlap };
     judgement = judgeWalk(all);
     counter.endPass({ ...read, overlap, usersMet: all.met, judgement });
-    refuseManyRejected(read.facts);
+    refuseManyRejected(read.facts, table.counts());
     if (!needsAnotherPass(all, judgement, settings.maxPasses)) break;
     if (run.timeLeft() < read.ms * ROOM_FOR_A_PASS) {
       judgement = doubt(judgement, 'the time budget left no time for another pass');
@@ -96,7 +102,7 @@ async function readPasses(deps: WalkDeps, settings: WalkSettings, run: WalkRun):
     }
   }
   counter.endWalk({ usersMet: table.counts().anyAll, reasons: judgement.reasons });
-  return { judgement, ...counter.all() };
+  return { judgement, ...counter.all(), total: passes.at(-1)?.totalLast ?? null };
 }
 
 type ReadPass = (number: number) => Promise<{ pass: Pass; facts: PassFacts; ms: number }>;
@@ -168,12 +174,15 @@ function overlapOf({ acceptedThis, acceptedAll, acceptedBoth }: Readonly<MetCoun
   };
 }
 
-function refuseManyRejected(counts: Pick<PassFacts, 'records' | 'rejected'>): void {
-  if (!tooManyRejected(counts)) return;
+function refuseManyRejected(
+  counts: Pick<PassFacts, 'records' | 'rejected' | 'unreadable'>,
+  { anyThis: met, acceptedThis: accepted }: Readonly<MetCounts>,
+): void {
+  if (!tooManyRejected({ ...counts, met, accepted })) return;
   const { records, rejected } = counts;
   throw new OperatorError({
     code: 'TOO_MANY_REJECTED',
-    happened: `${rejected} of ${records} records could not be accepted`,
+    happened: `${rejected} of ${records} records could not be accepted (users with an accepted record: ${accepted})`,
     means:
       'The API has changed or answers wrongly, so nothing was published; the records are kept in risk_internal.rejected_records',
     todo: 'Look at the reasons with `zt-risk-sync rejected list`, and look for a newer release of zt-risk-sync',

@@ -23,6 +23,8 @@ export type Served = {
   /** Includes rejected records. */
   records: number;
   tooManyRejected: boolean;
+  /** The total on the page read last. */
+  stated: number | null;
   complete: boolean;
   /** Records without a readable user. */
   unreadable: number;
@@ -37,14 +39,11 @@ export function judgeServed(pages: readonly ServedPage[]): Served {
   const met = new Set<string>();
   let records = 0;
   let unreadable = 0;
-  const readings = new Map<number, { records: number; rejected: number }>();
+  const readings = new Map<number, ServedRecord[]>();
   for (const { reading, records: served } of pages) {
-    const tally = readings.get(reading) ?? { records: 0, rejected: 0 };
-    readings.set(reading, tally);
+    readings.set(reading, [...(readings.get(reading) ?? []), ...served]);
     for (const record of served) {
       records++;
-      tally.records++;
-      if (record.kind === 'rejected') tally.rejected++;
       if (record.userId === null) unreadable++;
       else met.add(record.userId);
       if (record.kind === 'good') lastRead.set(record.userId, record);
@@ -52,14 +51,25 @@ export function judgeServed(pages: readonly ServedPage[]): Served {
   }
   return {
     records,
-    tooManyRejected: [...readings.values()].some(
-      (tally) => tally.rejected >= 20 && tally.rejected / tally.records > 0.05,
-    ),
+    tooManyRejected: [...readings.values()].some(isMostlyRejected),
+    stated: pages.at(-1)?.total ?? null,
     complete: unreadable === 0 && nothingMoved(pages),
     unreadable,
     lastRead,
     met,
   };
+}
+
+/** Many and above 5 %; or at least as many rejected as accepted, counted as records or as users. */
+function isMostlyRejected(records: readonly ServedRecord[]): boolean {
+  const bad = records.filter(({ kind }) => kind === 'rejected');
+  if (bad.length === 0) return false;
+  const good = records.length - bad.length;
+  const users = new Set(records.filter(({ kind }) => kind === 'good').map(({ userId }) => userId));
+  const nameless = bad.filter(({ userId }) => userId === null).length;
+  const refused = new Set(bad.map(({ userId }) => userId).filter((id) => id !== null && !users.has(id)));
+  const isMany = bad.length >= 20 && bad.length / records.length > 0.05;
+  return isMany || bad.length >= good || refused.size + nameless >= users.size;
 }
 
 const PAGE_LIMITS = [10, 20, 25, 30, 50, 100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000];

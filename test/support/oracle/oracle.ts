@@ -117,7 +117,9 @@ export function createOracle() {
     const newest = snapshots.at(-1)?.at;
     if (newest !== undefined && newest - run.observedAt > FIVE_MINUTES) return failed('CLOCK_BACKWARDS');
     const present = [...users].filter(([, user]) => user.level !== null).map(([userId]) => userId);
-    if (served.records === 0 && present.length > 0 && !run.acceptMassClear) return failed('EMPTY_ANSWER');
+    const isCertain =
+      present.length === 0 && (served.stated === 0 || (served.stated === null && newest !== undefined));
+    if (served.records === 0 && !isCertain && !run.acceptMassClear) return failed('EMPTY_ANSWER');
     const missing = present.filter((userId) => !served.met.has(userId));
     const { met, complete, unreadable } = served;
     const heldOf = (userId: string) => served.lastRead.get(userId) ?? users.get(userId)!;

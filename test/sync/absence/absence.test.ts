@@ -18,10 +18,13 @@ const facts: AbsenceFacts = {
   stillThere: 0,
   gone: 1,
   records: 99,
+  total: 99,
+  isFirst: false,
   confirmation: 'asked',
   acceptMassClear: false,
   maxClearedRatio: 0.5,
 };
+const nobody = { present: 0, missing: 0, gone: 0, records: 0 };
 const walks = { confirmation: 'walks', gone: 0 } as const;
 
 describe('decideAbsence', () => {
@@ -96,9 +99,17 @@ describe('decideAbsence', () => {
     ],
     [
       'an account that was empty and still is needs no guard',
-      { present: 0, missing: 0, gone: 0, records: 0 },
+      { present: 0, missing: 0, gone: 0, records: 0, total: null },
       'gone',
     ],
+    ['a first empty answer is believed if the total is 0', { ...nobody, isFirst: true, total: 0 }, 'gone'],
+    [
+      'a first empty answer without a total publishes nothing',
+      { ...nobody, isFirst: true, total: null },
+      'empty_answer',
+    ],
+    ['a person can confirm it', { ...nobody, isFirst: true, total: null, acceptMassClear: true }, 'gone'],
+    ['an empty answer that states users publishes nothing', { ...nobody, total: 15 }, 'empty_answer'],
     [
       'replacing all users by others is a mass clear',
       { missing: 100, gone: 100, records: 100 },
@@ -121,6 +132,8 @@ describe('decideAbsence', () => {
       confirmation: fc.constantFrom('asked' as const, 'walks' as const, 'later' as const),
       acceptMassClear: fc.boolean(),
       maxClearedRatio: fc.constantFrom(0, 0.25, 0.5, 1),
+      total: fc.constantFrom(null, 0, 15),
+      isFirst: fc.boolean(),
     })
     .map((f) => {
       const missing = Math.min(f.missing, f.present);
@@ -141,7 +154,9 @@ describe('decideAbsence', () => {
         if (decision === 'gone' && !f.acceptMassClear)
           assert.ok(f.gone < 20 || f.gone <= f.present * f.maxClearedRatio);
         if (decision === 'mass_clear') assert.ok(!f.acceptMassClear && f.missing >= 20);
-        if (decision === 'empty_answer') assert.ok(f.records === 0 && f.present > 0 && !f.acceptMassClear);
+        if (decision === 'empty_answer') assert.ok(f.records === 0 && !f.acceptMassClear);
+        if (decision !== 'empty_answer' && f.records === 0)
+          assert.ok(f.acceptMassClear || (f.present === 0 && (f.total ?? 0) === 0 && !(f.isFirst && f.total === null)));
         if (f.confirmation === 'later') assert.ok(decision === 'nobody' || decision === 'empty_answer');
       }),
       { numRuns: 5_000 },

@@ -305,20 +305,51 @@ describe('needsAnotherPass', () => {
   });
 });
 
-test('a run fails for rejected records when they are at least 20 and above 5 %', () => {
-  const cases: [rejected: number, records: number, expected: boolean][] = [
-    [0, 0, false],
-    [19, 19, false],
-    [20, 20, true],
-    [20, 399, true],
-    [20, 400, false],
-    [21, 400, true],
-    [5_000, 100_000, false],
-    [5_001, 100_000, true],
-  ];
-  for (const [rejected, records, expected] of cases) {
-    assert.equal(tooManyRejected({ rejected, records }), expected, `${rejected} of ${records}`);
-  }
+describe('a run fails for rejected records', () => {
+  type Counts = Parameters<typeof tooManyRejected>[0];
+  const isRefused = (expected: boolean, counts: Counts) =>
+    assert.equal(tooManyRejected(counts), expected, JSON.stringify(counts));
+
+  test('when they are at least 20 and above 5 %, or half or more at any size', () => {
+    const cases: [rejected: number, records: number, expected: boolean][] = [
+      [0, 0, false],
+      [0, 1, false],
+      [1, 1, true],
+      [1, 2, true],
+      [1, 3, false],
+      [15, 15, true],
+      [19, 39, false],
+      [19, 38, true],
+      [20, 20, true],
+      [20, 399, true],
+      [20, 400, false],
+      [21, 400, true],
+      [5_000, 100_000, false],
+      [5_001, 100_000, true],
+    ];
+    for (const [rejected, records, expected] of cases) {
+      const accepted = records - rejected;
+      isRefused(expected, { rejected, records, accepted, met: records, unreadable: 0 });
+      // Without readable ids, they are no users who were met.
+      isRefused(expected, { rejected, records, accepted, met: accepted, unreadable: rejected });
+    }
+  });
+
+  test('when they are half of the records or half of the users, whichever came twice', () => {
+    const cases: [what: string, counts: Counts, expected: boolean][] = [
+      [
+        'one user accepted ten times',
+        { records: 13, rejected: 3, unreadable: 0, met: 4, accepted: 1 },
+        true,
+      ],
+      ['one record rejected ten times', { records: 13, rejected: 10, unreadable: 0, met: 4, accepted: 3 }, true],
+      ['each record of three users came twice', { records: 6, rejected: 2, unreadable: 0, met: 3, accepted: 2 }, false],
+      // Each user has an accepted record beside the rejected one.
+      ['accepted after all', { records: 7, rejected: 3, unreadable: 0, met: 4, accepted: 4 }, false],
+      ['rejected users and strangers', { records: 9, rejected: 4, unreadable: 2, met: 5, accepted: 3 }, true],
+    ];
+    for (const [, counts, expected] of cases) isRefused(expected, counts);
+  });
 });
 
 /** Facts that a pass can produce: every met user and every unreadable record came in some record. */
