@@ -27,9 +27,10 @@ test('counts two users as met when their rejected records are equal up to the po
     assert.equal(outcome.error, null);
     return outcome.published;
   };
-  await sync([good('ada'), good('bob'), good('eve')]);
-  const together = await sync([good('ada'), tooLong('bob'), tooLong('eve')]);
-  const alone = await sync([good('ada'), good('bob'), tooLong('eve')]);
+  const others = [good('ada'), good('ivy'), good('kim')];
+  await sync([...others, good('bob'), good('eve')]);
+  const together = await sync([...others, tooLong('bob'), tooLong('eve')]);
+  const alone = await sync([...others, good('bob'), tooLong('eve')]);
   assert.deepEqual([together?.verdict, together?.carried], ['complete', 2]);
   assert.deepEqual([alone?.verdict, alone?.carried], ['complete', 1]);
   const absent = await database.rows('select user_id from risk.users where absent_since is not null');

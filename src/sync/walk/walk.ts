@@ -3,7 +3,7 @@ import type { CloudflareClient } from '../../cloudflare/client.ts';
 import type { CountUse } from '../../cloudflare/usage.ts';
 import type { Pass } from '../../cloudflare/paging/pass.ts';
 import { walkPages } from '../../cloudflare/paging/walk-pages.ts';
-import { OperatorError } from '../../errors.ts';
+import { isOperatorError, OperatorError } from '../../errors.ts';
 import type { MetCounts, UserTable } from '../state/user-table.ts';
 import {
   judgeWalk,
@@ -82,6 +82,9 @@ async function readPasses(deps: WalkDeps, settings: WalkSettings, run: WalkRun):
   for (;;) {
     const read = await readPass(passes.length + 1).catch((error: unknown) => {
       if (judgement !== null && run.isOutOfTime(error)) return null;
+      // Pages of records without readable users all look alike: their records are the cause, not the paging.
+      if (isOperatorError(error) && error.code === 'PAGING_UNUSABLE')
+        refuseManyRejected(counter.reading(), table.counts());
       throw error;
     });
     if (read === null) {
