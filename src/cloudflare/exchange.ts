@@ -3,6 +3,7 @@
 import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici';
 import { OperatorError } from '../errors.ts';
 import type { BodyLimits } from './body-limits.ts';
+import { hasLostBytes } from './endpoints/summary/decode-text.ts';
 import { createDeadline, type Deadline } from './deadline.ts';
 import { ExchangeError } from './failures.ts';
 import type { Timing } from './retry.ts';
@@ -14,8 +15,8 @@ export type Answer = {
   /** Decoded as UTF-8. Empty if the body was compressed, because compression was not asked for. */
   text: string;
   /**
-   * streamed: the users were handed on, and `text` lacks them. broken: the body is not a summary, and `text` is its
-   * beginning.
+   * streamed: the users were handed on, and `text` lacks them. broken: the body is not a summary, or not UTF-8, and `text`
+   * is its beginning.
    */
   body: 'held' | 'streamed' | 'broken';
 };
@@ -170,15 +171,31 @@ async function readPage(pieces: AsyncIterable<Uint8Array>, options: PageOptions)
     }
     held.push(piece);
     if (openLarge === null || Math.max(bytes, stated) <= limits.heldBytes) continue;
-    deadline.pause();
-    const onRecord = await openLarge().catch((error: unknown) => {
-      throw new ReaderError('reader', { cause: error });
-    });
-    deadline.resume();
-    large = scanLarge(limits, onRecord);
+    large = await startScan(limits, openLarge, deadline);
     while (held.length > 0) if (!large.push(held.shift()!)) return large.end();
   }
-  return large === null ? { text: textOf(held), body: 'held' } : large.end();
+  if (large !== null) return large.end();
+  const whole = Buffer.concat(held);
+  const text = new TextDecoder().decode(whole);
+  if (!hasLostBytes(text, whole)) return { text, body: 'held' };
+  if (openLarge === null) return { text, body: 'broken' };
+  // The scanner tells which records hold the bytes that are not UTF-8.
+  large = await startScan(limits, openLarge, deadline);
+  large.push(whole);
+  return large.end();
+}
+
+async function startScan(
+  limits: BodyLimits,
+  openLarge: () => Promise<(record: unknown) => void>,
+  deadline: Deadline,
+): Promise<ReturnType<typeof scanLarge>> {
+  deadline.pause();
+  const onRecord = await openLarge().catch((error: unknown) => {
+    throw new ReaderError('reader', { cause: error });
+  });
+  deadline.resume();
+  return scanLarge(limits, onRecord);
 }
 
 /** `push` returns whether the body may still be a summary. */

@@ -37,6 +37,6 @@ export function describeBody(answer: Answer, clean: (text: string) => string): s
   );
   if (words !== '') return `"${words}"`;
   return answer.body === 'broken' || parseJson(answer.text) === undefined
-    ? 'text that is not JSON, or incomplete JSON'
+    ? 'text that is not JSON in UTF-8, or incomplete JSON'
     : 'JSON of an unexpected form';
 }

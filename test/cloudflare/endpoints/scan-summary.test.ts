@@ -1,5 +1,6 @@
 // A body that is read in pieces must give the same result as JSON.parse of the whole body, or be refused like it.
 import assert from 'node:assert/strict';
+import { isUtf8 } from 'node:buffer';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { BODY_LIMITS } from '../../../src/cloudflare/body-limits.ts';
@@ -229,7 +230,7 @@ describe('a body read in pieces, compared with JSON.parse of the whole body', ()
   });
 
   test('gives the same result for JSON with a piece missing, added or changed, or both refuse it', () => {
-    const seen = { valid: 0, refused: 0 };
+    const seen = { valid: 0, refused: 0, marked: 0 };
     fc.assert(
       fc.property(
         document,
@@ -250,6 +251,14 @@ describe('a body read in pieces, compared with JSON.parse of the whole body', ()
           const actual = streamed(cut(text, cuts), batch);
           if (expected === 'refused') seen.refused++;
           else seen.valid++;
+          if (!isUtf8(text)) {
+            // The damage is marked in records, and refused anywhere else: U+FFFD never stands for it.
+            if (actual === 'refused') return;
+            assert.ok(expected !== 'refused');
+            assert.deepEqual([actual.records.length, actual.info], [expected.records.length, expected.info]);
+            seen.marked++;
+            return;
+          }
           // The inserted text may have doubled a key.
           if (actual === 'refused' && expected !== 'refused' && hasDoubledKeys(text)) return;
           assert.deepStrictEqual(actual, expected, text.toString());
@@ -257,7 +266,7 @@ describe('a body read in pieces, compared with JSON.parse of the whole body', ()
       ),
       { numRuns: 10_000 },
     );
-    assert.ok(seen.valid > 300 && seen.refused > 1_000, JSON.stringify(seen));
+    assert.ok(seen.valid > 300 && seen.refused > 1_000 && seen.marked > 5, JSON.stringify(seen));
   });
 });
 
@@ -347,6 +356,22 @@ test('refuses text after the end, a missing end, and a key that appears twice', 
   ]) {
     assert.equal(streamed([Buffer.from(text)], 1), 'refused', text);
   }
+});
+
+test('refuses bytes that are not UTF-8 anywhere but in the records, also where they hide the records', () => {
+  const bytes = (text: string) => Buffer.from(text, 'latin1');
+  const list = '"users":[{"user_id":"a"}]';
+  for (const text of [
+    `{"success":true,"messages":["\xe9"],"result":{${list}}}`,
+    `{"success":true,"result":{${list}},"result_info":{"\xff":1}}`,
+    `{"success":true,"r\xe9sult":{${list}}}`,
+    `{"success":true,"result":{"us\xffers":[{"user_id":"a"}]}}`,
+    `{"success":true,"result":{${list}},"name":"\xed\xa0\x80"}`,
+    `{"success":true,"result":{${list}}}\xff`,
+  ])
+    for (const cuts of [[], [1]]) assert.equal(streamed(cut(bytes(text), cuts)), 'refused', text);
+  const marked = streamed([bytes('{"success":true,"result":{"users":[{"user_id":"\xe9\xef\xbf\xbd"}]}}')]);
+  assert.deepEqual(marked, { records: [{ user_id: '\ufffd\udce9\ufffd' }], info: {}, errors: null });
 });
 
 describe('limits of the scanner', () => {

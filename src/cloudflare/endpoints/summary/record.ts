@@ -1,6 +1,7 @@
 // What one record of the summary means: a user, or a reason why it is rejected. A reason never quotes a value.
 import * as z from 'zod';
 import { RISK_LEVELS, type UserRisk } from '../../../user-risk.ts';
+import { NOT_UTF8 } from './decode-text.ts';
 import { checkRecord, EMAIL_MAX_LENGTH, INT4_MAX, longerThan, NAME_MAX_LENGTH } from './check-record.ts';
 import { isDateTime } from './date-time.ts';
 
@@ -27,6 +28,7 @@ const optionalText = (maxLength: number) =>
       abort: true,
     })
     .refine((text) => !text.includes('\0'), 'holds a NUL character')
+    .refine((text) => !NOT_UTF8.test(text), { error: 'not UTF-8', abort: true })
     .refine((text) => text.isWellFormed(), 'holds a lone surrogate')
     .nullish()
     .transform((text) => text ?? null);

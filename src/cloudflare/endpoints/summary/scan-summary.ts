@@ -1,7 +1,8 @@
 // Reads a summary that is too large to hold, piece by piece. Hands on the elements of `result.users`, and keeps the
 // rest of the text. Knows only enough of JSON to find these elements. JSON.parse judges every part: all parts are valid
-// exactly when the whole text is.
+// exactly when the whole text is. Bytes that are not UTF-8 are marked within a record, and refused anywhere else.
 import type { BodyLimits } from '../../body-limits.ts';
+import { decodeMarked, hasLostBytes } from './decode-text.ts';
 import { ExchangeError } from '../../failures.ts';
 
 export type SummaryScanner = {
@@ -12,7 +13,7 @@ export type SummaryScanner = {
 };
 
 /**
- * The text cannot be JSON, nests too deeply, or names `result` or `users` twice: nothing tells which of the two is
+ * The text cannot be JSON, is not UTF-8 beside its records, nests too deeply, or names `result` or `users` twice: nothing tells which of the two is
  * valid.
  */
 export const NOT_A_SUMMARY = 'NOT_A_SUMMARY';
@@ -198,7 +199,7 @@ export function createSummaryScanner(limits: Limits, onRecord: (record: unknown)
    * A batch that ends at a comma loses the comma. So `isOwed` remembers that a record must stand on both sides of it.
    */
   function handOn(isMoreOwed: boolean): void {
-    const records = parse(Buffer.concat([LIST_START, batch.slice(0), LIST_END]).toString()) as unknown[];
+    const records = parse(decodeMarked(Buffer.concat([LIST_START, batch.slice(0), LIST_END]))) as unknown[];
     if (records.length === 0 && (isOwed || isMoreOwed)) throw new ExchangeError(NOT_A_SUMMARY);
     batch.clear();
     recordStart = 0;
@@ -214,7 +215,10 @@ export function createSummaryScanner(limits: Limits, onRecord: (record: unknown)
     end() {
       if (inUsers) throw new ExchangeError(NOT_A_SUMMARY);
       // Drops a byte order mark, like the decoder of a body that is held.
-      return new TextDecoder().decode(envelope.slice(0));
+      const text = new TextDecoder().decode(envelope.slice(0));
+      // A damaged key could hide the users.
+      if (hasLostBytes(text, envelope.slice(0))) throw new ExchangeError(NOT_A_SUMMARY);
+      return text;
     },
   };
 }
