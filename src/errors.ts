@@ -88,6 +88,7 @@ export const ERRORS = {
   PROXY_UNUSABLE: EXIT.configuration,
   DATABASE_REFUSED: EXIT.configuration,
   DATABASE_TLS: EXIT.configuration,
+  DATABASE_ENCODING: EXIT.configuration,
   DATABASE_BEHIND: EXIT.configuration,
   DATABASE_NEWER: EXIT.configuration,
   MIGRATION_CHANGED: EXIT.configuration,

@@ -16,6 +16,10 @@ import { inTransaction, type Transaction } from './transaction.ts';
 // PostgreSQL also gives this code if the schema is missing.
 const UNDEFINED_TABLE = '42P01';
 
+/** The locale C fits every encoding; another locale of the server may not fit UTF8. */
+export const UTF8_DATABASE =
+  'Make a database with the encoding UTF8, such as by `createdb --template=template0 --encoding=UTF8 --locale=C risk`, and name it in DATABASE_URL';
+
 type Applied = { hash: string; created_at: number };
 type Known = { migrations: readonly MigrationMeta[]; released: readonly ReleasedMigration[] };
 export type MigrationState = { applied: number; pending: number };
@@ -47,9 +51,10 @@ export async function checkMigrations(pool: Pool, folder = migrationsFolder()): 
 
 /**
  * Brings the database up to date. Several processes may do so at the same time. Returns how many migrations this call
- * applied.
+ * applied. Throws DATABASE_ENCODING, also for a current schema: a dump may have been restored into another database.
  */
 export async function migrate(pool: Pool, folder = migrationsFolder()): Promise<{ applied: number }> {
+  await requireUtf8(pool);
   if ((await checkMigrations(pool, folder)).pending === 0) return { applied: 0 };
   const known = readKnown(folder);
   return inTransaction(pool, LIMITS, async (tx, client) => {
@@ -68,6 +73,18 @@ export async function migrate(pool: Pool, folder = migrationsFolder()): Promise<
     }
     if (pending.length > 0) await renewGrants(tx);
     return { applied: pending.length };
+  });
+}
+
+async function requireUtf8(pool: Pool): Promise<void> {
+  const { rows } = await pool.query<{ server_encoding: string }>('show server_encoding');
+  const encoding = rows[0]?.server_encoding ?? '';
+  if (encoding === 'UTF8') return;
+  throw new OperatorError({
+    code: 'DATABASE_ENCODING',
+    happened: `The database has the encoding ${encoding}`,
+    means: 'It cannot hold every name, so nothing was written',
+    todo: UTF8_DATABASE,
   });
 }
 

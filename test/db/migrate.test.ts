@@ -55,8 +55,8 @@ async function addMigration(folder: string, tag: string, text: string): Promise<
   await writeFile(path.join(folder, `${tag}.sql`), text);
 }
 
-async function emptyDatabase(t: TestContext): Promise<{ url: string; pool: Pool }> {
-  const { url, drop } = await createTestDatabase();
+async function emptyDatabase(t: TestContext, encoding?: string): Promise<{ url: string; pool: Pool }> {
+  const { url, drop } = await createTestDatabase(encoding);
   const pool = testPool(url);
   t.after(async () => {
     await pool.end();
@@ -238,6 +238,17 @@ test('a database newer than the program is refused by writers and readers', asyn
     assert.equal(error.exit, 78);
     assert.match(error.message, /1 migration ahead/);
   }
+});
+
+describe('a database that cannot hold every name is refused before anything is written in it:', () => {
+  for (const encoding of ['LATIN1', 'SQL_ASCII', 'EUC_JP'])
+    test(encoding, async (t) => {
+      const { pool } = await emptyDatabase(t, encoding);
+      const error = await refusal(migrate(pool));
+      assert.deepEqual([error.code, error.exit], ['DATABASE_ENCODING', 78]);
+      assert.match(error.message, new RegExp(`${encoding}.*createdb --template=template0 --encoding=UTF8`, 's'));
+      assert.deepEqual(await schemasOf(pool), []);
+    });
 });
 
 test('commands that only read refuse an empty or outdated database, and write nothing', async (t) => {

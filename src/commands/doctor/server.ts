@@ -1,4 +1,5 @@
 // Judges the server, its settings and the privileges of the role. Pure.
+import { UTF8_DATABASE } from '../../db/migrate.ts';
 import { EXIT } from '../../errors.ts';
 import type { RolePrivileges } from '../../queries/health/role-privileges.ts';
 import type { ServerFacts } from '../../queries/health/server-facts.ts';
@@ -66,10 +67,13 @@ export function judgeSettings(facts: ServerFacts): Line {
       'Turn it off for this role, or name the primary in DATABASE_URL',
     );
   if (facts.encoding !== 'UTF8')
-    fail(
-      EXIT.configuration,
-      `the encoding of the database is ${facts.encoding}, which cannot hold every name`,
-      "Make a database with encoding 'UTF8', and name it in DATABASE_URL",
+    findings.push(
+      failedAs(
+        'settings',
+        'DATABASE_ENCODING',
+        `the encoding of the database is ${facts.encoding}, which cannot hold every name`,
+        UTF8_DATABASE,
+      ),
     );
   const unsafe = [facts.fsync ? '' : 'fsync', facts.fullPageWrites ? '' : 'full_page_writes'].filter(Boolean);
   if (unsafe.length > 0)

@@ -112,8 +112,8 @@ describe('the database', () => {
       check: 'settings',
       status: 'failed',
       code: 78,
-      found: /encoding of the database is LATIN1/,
-      mend: /UTF8/,
+      found: /DATABASE_ENCODING: the encoding of the database is LATIN1/,
+      mend: /createdb --template=template0 --encoding=UTF8/,
     });
   });
 

@@ -11,8 +11,8 @@ export type TestDatabase = { url: string; drop(): Promise<void> };
 const TEMPLATE_LOCK = 0x7a747274;
 
 /** An empty database, made from template0. */
-export function createTestDatabase(): Promise<TestDatabase> {
-  return asAdmin((admin) => createFrom(admin, 'template0'));
+export function createTestDatabase(encoding = 'UTF8'): Promise<TestDatabase> {
+  return asAdmin((admin) => createFrom(admin, 'template0', encoding));
 }
 
 /** A database with the schema: a copy of the run's template, which the first caller makes. */
@@ -62,11 +62,12 @@ async function makeTemplate(admin: Client, name: string): Promise<void> {
   }
 }
 
-async function createFrom(admin: Client, template: string): Promise<TestDatabase> {
+async function createFrom(admin: Client, template: string, encoding = 'UTF8'): Promise<TestDatabase> {
   const name = `test_${process.pid}_${randomBytes(6).toString('hex')}`;
   const strategy = template === 'template0' ? '' : 'strategy file_copy';
   await admin.query(
-    `create database ${name} encoding 'UTF8' template ${escapeIdentifier(template)} ${strategy}`,
+    // The locale C fits every encoding.
+    `create database ${name} encoding '${encoding}' ${encoding === 'UTF8' ? '' : `locale 'C'`} template ${escapeIdentifier(template)} ${strategy}`,
   );
   const url = adminUrl();
   return { url: databaseUrl(url, name), drop: () => asAdmin((again) => dropDatabase(again, name), url) };
