@@ -176,5 +176,5 @@ COMMENT ON COLUMN risk_internal.lookups.account_key IS 'The account (risk.accoun
 COMMENT ON COLUMN risk_internal.lookups.user_key IS 'The user (risk.users).';
 COMMENT ON COLUMN risk_internal.lookups.run_id IS 'The run that made the lookup (risk.sync_runs).';
 COMMENT ON COLUMN risk_internal.lookups.asked_at IS 'When the answer was stored (database clock).';
-COMMENT ON COLUMN risk_internal.lookups.outcome IS 'level: the user still has a level. no_level, not_found, and reset (not older than the newest known event): the user has none. unreadable: the record did not say.';
+COMMENT ON COLUMN risk_internal.lookups.outcome IS 'level: the user still has a level. reset (newer than every known event) and not_found: the user has none. no_level: no level, and no reset that would prove it. unreadable: the record did not say, contradicts itself, or names another person.';
 COMMENT ON COLUMN risk_internal.lookups.level_at IS 'observed_at of the newest run in which the record showed a level; null if it never did.';

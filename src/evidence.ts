@@ -28,9 +28,11 @@ export const Lookups = z.object({
   /** Users without a valid answer: beyond the budget, not reached, or asked after the last control that passed. */
   waiting: count,
   level: count,
+  /** No level, but no reset either. Clears only with a second witness: two complete walks, or a person. */
   no_level: count,
   reset: count,
   not_found: count,
+  /** Not a record, or one that contradicts itself or names another person. */
   unreadable: count,
   /** The own record still shows a level, although several complete walks did not meet the user. */
   insisting: count,

@@ -37,16 +37,20 @@ function outcomes(l: Lookups): string[] {
   const number = (n: number) => n.toLocaleString('en-US');
   const kinds: [number, string][] = [
     [l.reset, 'reset'],
-    [l.no_level, 'without a level'],
     [l.not_found, 'not found'],
   ];
-  const gone = l.reset + l.no_level + l.not_found;
+  const gone = l.reset + l.not_found;
   const named = kinds.filter(([n]) => n > 0).map(([n, what]) => `${number(n)} ${what}`);
   return [
     `${number(l.asked)} asked`,
     ...(gone > 0 ? [`${number(gone)} gone (${named.join(', ')})`] : []),
+    ...(l.no_level > 0
+      ? [`${number(l.no_level)} without a level and without a reset (cleared after two complete walks)`]
+      : []),
     ...(l.level > 0 ? [`${number(l.level)} still there`] : []),
-    ...(l.unreadable > 0 ? [`${number(l.unreadable)} with an unreadable answer`] : []),
+    ...(l.unreadable > 0
+      ? [`${number(l.unreadable)} with an answer that is unreadable or contradicts itself`]
+      : []),
     ...(l.waiting > 0 ? [`${number(l.waiting)} wait for the next run`] : []),
   ];
 }

@@ -119,10 +119,11 @@ function absence({ absentWalks, lookup, may }: UserHistory, since: string): stri
 
 const ANSWERS: Record<string, string> = {
   level: 'it shows a level, so the user stays present',
-  no_level: 'it shows no level',
+  no_level: 'it shows no level, and no reset that would prove it',
   reset: 'it shows a reset',
   not_found: 'there is no record',
-  unreadable: 'the answer could not be read, so the user stays present',
+  unreadable:
+    'the answer could not be read, contradicts itself, or names another person, so the user stays present',
 };
 
 function person(identity: { email: string | null; name: string | null } | null): string {

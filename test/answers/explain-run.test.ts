@@ -224,7 +224,11 @@ describe('explainRun on absent users', () => {
   it('says that some answers could not be read', () => {
     assert.match(
       words({ state: 'working', missing: 9, asked: 7, waiting: 2, level: 1, reset: 3, unreadable: 3 }),
-      /: 7 asked, 3 gone \(3 reset\), 1 still there, 3 with an unreadable answer, 2 wait for the next run;/,
+      /: 7 asked, 3 gone \(3 reset\), 1 still there, 3 with an answer that is unreadable or contradicts itself, 2 wait for the next run;/,
+    );
+    assert.match(
+      words({ state: 'working', missing: 4, asked: 4, no_level: 3, not_found: 1 }),
+      /: 4 asked, 1 gone \(1 not found\), 3 without a level and without a reset \(cleared after two complete walks\);/,
     );
   });
 

@@ -95,7 +95,10 @@ describe('one odd record clears nobody who is there, after a complete walk and a
     ['an empty record', record({ result: {} })],
     ['a name alone', record({ result: { email: RECORD.email, name: RECORD.name } })],
     ['no level beside an event of the same age, and no reset', own({ risk_level: null })],
-    ['no level beside a newer event, and no reset', own({ risk_level: null, events: [{ timestamp: later }] })],
+    [
+      'no level beside a newer event, and no reset',
+      own({ risk_level: null, events: [{ timestamp: later }] }),
+    ],
     ['no level, and no event', own({ risk_level: null, events: [] })],
     ['a level beside a reset, and no event', own({ last_reset_time: later, events: [] })],
     ['a level beside a reset, and no list of events', own({ last_reset_time: later, events: null })],

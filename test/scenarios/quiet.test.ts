@@ -183,7 +183,14 @@ const numberOf = new Map<string, number>();
 /** Every user's own record says that the user still has a level. */
 const insist: CloudflareClient['lookUpUser'] = async ({ userId }) => {
   const { email, name } = record(numberOf.get(userId)!);
-  return { email, name, riskLevel: 'low', lastResetTime: null, newestEvent: null, hasUnreadableEvents: false };
+  return {
+    email,
+    name,
+    riskLevel: 'low',
+    lastResetTime: null,
+    newestEvent: null,
+    hasUnreadableEvents: false,
+  };
 };
 
 function serve(people: readonly (number | object)[], total: number): CloudflareClient['summaryPage'] {

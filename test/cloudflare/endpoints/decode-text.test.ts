@@ -22,7 +22,13 @@ describe('decodeMarked', () => {
     fc.constantFrom('\uFFFD', '\uFEFF', '\u0080', '\u{10FFFF}').map((text) => Buffer.from(text)),
     fc.uint8Array({ minLength: 1, maxLength: 4 }).map((bytes) => Buffer.from(bytes)),
     fc
-      .constantFrom([0xc0, 0x80], [0xed, 0xa0, 0xbd], [0xf5, 0x80, 0x80, 0x80], [0xe2, 0x82], [0xf0, 0x9f, 0x98])
+      .constantFrom(
+        [0xc0, 0x80],
+        [0xed, 0xa0, 0xbd],
+        [0xf5, 0x80, 0x80, 0x80],
+        [0xe2, 0x82],
+        [0xf0, 0x9f, 0x98],
+      )
       .map((bytes) => Buffer.from(bytes)),
   );
 

@@ -67,7 +67,8 @@ export function confirmationOf(run: AbsentRun): Confirmation {
     if (meaning === 'there') asked.stillThere.add(userId);
     else if (meaning === 'gone' || (meaning === 'level lacks' && run.hasSecondWitness(userId)))
       asked.gone.set(userId, { reason: 'absent', resetAt: null });
-    else if (typeof meaning === 'bigint') asked.gone.set(userId, { reason: 'reset', resetAt: meaning / 1000n });
+    else if (typeof meaning === 'bigint')
+      asked.gone.set(userId, { reason: 'reset', resetAt: meaning / 1000n });
   }
   return asked.answered.size === 0 ? { kind: 'later' } : asked;
 }

@@ -156,7 +156,10 @@ describe('decideAbsence', () => {
         if (decision === 'mass_clear') assert.ok(!f.acceptMassClear && f.missing >= 20);
         if (decision === 'empty_answer') assert.ok(f.records === 0 && !f.acceptMassClear);
         if (decision !== 'empty_answer' && f.records === 0)
-          assert.ok(f.acceptMassClear || (f.present === 0 && (f.total ?? 0) === 0 && !(f.isFirst && f.total === null)));
+          assert.ok(
+            f.acceptMassClear ||
+              (f.present === 0 && (f.total ?? 0) === 0 && !(f.isFirst && f.total === null)),
+          );
         if (f.confirmation === 'later') assert.ok(decision === 'nobody' || decision === 'empty_answer');
       }),
       { numRuns: 5_000 },

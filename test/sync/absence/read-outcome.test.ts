@@ -155,7 +155,9 @@ describe('readOutcome', () => {
   function assertProven(one: Case): void {
     const { reset, events, email, name, held } = one;
     const known = [OURS, ...((events ?? []) as readonly unknown[])];
-    const isNewest = known.every((event) => isTime(event) && isTime(reset) && event < reset && reset < FUTURE);
+    const isNewest = known.every(
+      (event) => isTime(event) && isTime(reset) && event < reset && reset < FUTURE,
+    );
     const isNamed = Boolean(held.email) || Boolean(held.name);
     const isOurs = isNamed
       ? (email === 'theirs' && held.email === email) || (name === 'theirs' && held.name === name)

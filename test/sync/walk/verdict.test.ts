@@ -337,13 +337,17 @@ describe('a run fails for rejected records', () => {
 
   test('when they are half of the records or half of the users, whichever came twice', () => {
     const cases: [what: string, counts: Counts, expected: boolean][] = [
+      ['one user accepted ten times', { records: 13, rejected: 3, unreadable: 0, met: 4, accepted: 1 }, true],
       [
-        'one user accepted ten times',
-        { records: 13, rejected: 3, unreadable: 0, met: 4, accepted: 1 },
+        'one record rejected ten times',
+        { records: 13, rejected: 10, unreadable: 0, met: 4, accepted: 3 },
         true,
       ],
-      ['one record rejected ten times', { records: 13, rejected: 10, unreadable: 0, met: 4, accepted: 3 }, true],
-      ['each record of three users came twice', { records: 6, rejected: 2, unreadable: 0, met: 3, accepted: 2 }, false],
+      [
+        'each record of three users came twice',
+        { records: 6, rejected: 2, unreadable: 0, met: 3, accepted: 2 },
+        false,
+      ],
       // Each user has an accepted record beside the rejected one.
       ['accepted after all', { records: 7, rejected: 3, unreadable: 0, met: 4, accepted: 4 }, false],
       ['rejected users and strangers', { records: 9, rejected: 4, unreadable: 2, met: 5, accepted: 3 }, true],

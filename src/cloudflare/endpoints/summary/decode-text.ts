@@ -21,13 +21,17 @@ export function decodeMarked(bytes: Buffer): string {
   if (!hasLostBytes(text, bytes)) return text;
   const parts: string[] = [];
   let from = 0;
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const size = sequenceLength(bytes[at] as number);
     if (size === 1 || isUtf8(bytes.subarray(at, at + size))) {
       at += size;
       continue;
     }
-    parts.push(bytes.toString('utf8', from, at), REPLACEMENT, String.fromCharCode(0xdc00 + (bytes[at] as number)));
+    parts.push(
+      bytes.toString('utf8', from, at),
+      REPLACEMENT,
+      String.fromCharCode(0xdc00 + (bytes[at] as number)),
+    );
     from = ++at;
   }
   return parts.join('') + bytes.toString('utf8', from);
