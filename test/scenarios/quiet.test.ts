@@ -129,8 +129,6 @@ test(`writes under ${WAL_LIMIT / 1000} kB of WAL for an unchanged account of ${L
   for (const { wal } of [second, third]) assert.ok(wal < WAL_LIMIT, `${wal} bytes of WAL`);
 });
 
-type Served = { user_id: string; last_event: string };
-
 /**
  * `total`: the total that the API states, if it differs. A number stands for the record of that number, made on
  * request.

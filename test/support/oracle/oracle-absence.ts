@@ -56,7 +56,7 @@ export function confirmationOf(run: AbsentRun): Confirmation {
   }
   const lastProof = run.lookups.findLastIndex(isProof);
   for (const [index, lookup] of run.lookups.entries()) {
-    const { userId, said } = lookup;
+    const { userId } = lookup;
     if (isMet(lookup)) continue;
     if (index < firstProof) throw new Error('a missing user was asked before the control');
     const meaning = meaningOf(lookup, run);
