@@ -19,6 +19,15 @@ const Paging = z.object({
 });
 export type Paging = z.infer<typeof Paging>;
 
+/** For SYNC_PER_PAGE=auto, if larger pages were refused or too slow. */
+const PageSizeKept = z.object({
+  /** The size that worked; 0: the parameter was left out. */
+  per_page: z.number(),
+  /** When larger sizes were last tried. */
+  tried_at: z.string(),
+});
+export type PageSizeKept = z.infer<typeof PageSizeKept>;
+
 /** The lookups of users whom the walk did not meet, and what their own records said. Counts of users. */
 export const Lookups = z.object({
   /** off: lookups are switched off. refused, control_failed: two walks decide. unanswered: the next run asks. */
@@ -56,6 +65,9 @@ const Evidence = z.object({
   paging: Paging.partial().optional().catch(undefined),
   /** The parts of `paging` that differ from the run before. */
   paging_changed: names,
+  page_size: PageSizeKept.optional().catch(undefined),
+  /** If the page after the last one was refused, and not empty: the answer, for example `CLOUDFLARE_7003`. */
+  refused_end: z.string().optional().catch(undefined),
   /** Why the walk is partial; empty when it is complete. */
   reasons: names,
   first_page_size: someCount,

@@ -108,6 +108,8 @@ function paging({
   paging_changed: changed = [],
   one_response: whole,
   first_page_size: first,
+  page_size: kept,
+  refused_end: refused,
 }: Evidence): Fact[] {
   if (p === undefined || Object.keys(p).length === 0)
     return first === undefined ? [] : [['paging', `the first page held ${plural(first, 'record')}`]];
@@ -132,8 +134,13 @@ function paging({
           ? 'the whole account came in one response'
           : null;
   const stated = p.totals === undefined ? null : p.totals ? 'it states totals' : 'it states no totals';
+  const smaller =
+    kept === undefined
+      ? null
+      : `larger pages failed, so ${kept.per_page === 0 ? 'the server decided the page size' : `${kept.per_page} a page were requested in the end`}`;
+  const end = refused === undefined ? null : `the page after the last one was refused (${refused})`;
   const differs = changed.length === 0 ? null : `different from the run before: ${changed.join(', ')}`;
-  return [['paging', [how, page, stated, differs].filter((part) => part !== null).join('; ')]];
+  return [['paging', [how, smaller, page, stated, end, differs].filter((part) => part !== null).join('; ')]];
 }
 
 function records(run: Run, e: Evidence): Fact[] {

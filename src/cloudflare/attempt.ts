@@ -8,7 +8,7 @@ import { exchange, type Answer } from './exchange.ts';
 import { AttemptFailure, ExchangeError, type WaitAdvice } from './failures.ts';
 import type { Pacer } from './pacing.ts';
 import type { Judge, Subject } from './problems/judge.ts';
-import { parseJson } from './responses.ts';
+import { isJsonType, parseJson } from './responses.ts';
 import { parseRetryAfter, type Timing } from './retry.ts';
 import type { CountUse } from './usage.ts';
 
@@ -95,5 +95,5 @@ function adviceOf(answer: Answer, nowMs: number): WaitAdvice {
 /** A missing content type is accepted, because the envelope is checked anyway. */
 function isJson(answer: Answer): boolean {
   const type = answer.header('content-type');
-  return type === null || /^application\/(?:[\w.+-]*\+)?json\s*(?:;|$)/i.test(type.trim());
+  return type === null || isJsonType(type);
 }

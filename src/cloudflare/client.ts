@@ -37,6 +37,7 @@ export type CloudflareClient = {
   summaryPage<T>(request: {
     accountId: string;
     page: number;
+    /** 0: the parameter is left out. */
     perPage: number;
     signal: AbortSignal;
     countUse: CountUse;
@@ -156,7 +157,7 @@ function endpointsOf(deps: AskDeps, baseUrl: URL): Endpoints {
     `${prefix}/accounts/${encodeURIComponent(accountId)}/zt_risk_scoring`;
   return {
     summaryPage({ accountId, page, perPage, signal, countUse, openReader }) {
-      const path = `${scoring(accountId)}/summary?page=${page}&per_page=${perPage}`;
+      const path = `${scoring(accountId)}/summary?page=${page}${perPage === 0 ? '' : `&per_page=${perPage}`}`;
       return ask(deps, { path, accountId, page, subject: 'summary', signal, countUse }, () =>
         createSummaryIntake({ openReader, signal, takeTurn: () => takeTurn(accountId) }),
       );

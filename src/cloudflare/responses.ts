@@ -76,6 +76,16 @@ export function readErrors(json: unknown): ApiError[] | null {
   });
 }
 
+/**
+ * Whether a body of this content type is read as JSON. Proxies are known to change the type, and the envelope is checked
+ * anyway. Only a type that promises something else is refused: a web page is never the API.
+ */
+export function isJsonType(type: string): boolean {
+  return /^(?:(?:application|text)\/(?:[\w.+-]*\+)?json|text\/plain|application\/octet-stream)\s*(?:;|$)/i.test(
+    type.trim(),
+  );
+}
+
 /** Undefined if the text is not JSON: no JSON text stands for undefined. */
 export function parseJson(text: string): unknown {
   try {

@@ -16,7 +16,7 @@ const WARM_UP_DAYS = 90;
 type Options = { host: string; port: number; users: number; seed: number; speed: number; faults?: string };
 
 export function simulateCommand(io: Io): Command {
-  const faults = Object.entries(FAULTS).map(([name, meaning]) => `  ${name.padEnd(14)} ${meaning}`);
+  const faults = Object.entries(FAULTS).map(([name, meaning]) => `  ${name.padEnd(15)} ${meaning}`);
   return new Command('simulate')
     .description('serve a simulated account as the Cloudflare API would, until a signal')
     .option('--host <address>', 'address to listen on', '127.0.0.1')

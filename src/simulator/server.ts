@@ -3,7 +3,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { aboutCredentials, credentialsRouteOf } from './about-credentials.ts';
-import { edgePage, failure, result, throttled } from './answers.ts';
+import { blocked, challengePage, edgePage, failure, result, throttled } from './answers.ts';
 import type { Answer } from './answers.ts';
 import { identify } from './credentials.ts';
 import type { Caller, Credentials } from './credentials.ts';
@@ -69,7 +69,12 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     if (faults.has('unavailable')) return failure(503, 1003, 'Service temporarily unavailable');
     if (faults.has('flaky') && sinceFaults % 7 === 0) return edgePage(502, 'Bad gateway');
     if (faults.has('throttle') && sinceFaults % 10 === 0) return throttled(1);
+    if (faults.has('challenge')) return challengePage();
+    if (faults.has('blocked')) return blocked(1020);
     if (caller.refusal !== null) return caller.refusal;
+    // An address that is reserved for documents.
+    if (faults.has('bound-token'))
+      return failure(403, 9109, 'Cannot use the access token from location: 203.0.113.9');
     const credentials = credentialsRouteOf(url.pathname);
     if (credentials !== null && request.method === 'GET') return aboutCredentials(credentials, caller, auth);
     if (caller.identity === 'token' && (auth.tokenStatus ?? 'active') !== 'active')
@@ -85,6 +90,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     if (!allowed || faults.has('forbidden')) {
       return failure(403, 9109, 'Unauthorized to access requested resource');
     }
+    if (faults.has('no-plan')) return failure(403, 10010, 'riskscoring.api.not_entitled');
     if (route.to === 'behaviors') return behaviours();
     if (route.to === 'integrations') return result([]);
     if (route.to === 'user') return userRecord(world, route.userId, instant);
@@ -110,7 +116,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     const url = new URL(request.url ?? '/', 'http://simulator');
     const said =
       spent?.exceeded === true ? throttled(spent.resetSeconds) : answer(request, url, caller, instant);
-    send(response, said, rate);
+    send(response, faults.has('text-plain') ? { ...said, type: 'text/plain; charset=utf-8' } : said, rate);
   }
 
   // Clients keep their connection between two walks. Node would close it after 5 s, often exactly when the next request

@@ -18,6 +18,9 @@ export function summaryPage(
   if (asked.page === null) return failure(400, 1001, 'page must be a whole number');
   if (asked.perPage === null) return failure(400, 1001, 'per_page must be a whole number');
   if (faults.has('refuse-large') && asked.perPage > 100) return failure(400, 1001, 'per_page is too large');
+  if (faults.has('refuse-above-25') && asked.perPage > 25)
+    return failure(400, 8000024, 'per_page must be at most 25');
+  if (faults.has('refuse-per-page') && query.has('per_page')) return failure(422, 1002, 'unknown parameter');
 
   const whole = faults.has('empty')
     ? []
@@ -29,6 +32,9 @@ export function summaryPage(
     : Math.min(maximum, asked.perPage === 0 ? limits.defaultPerPage : asked.perPage);
   // page=0 means page 1.
   const page = everything || faults.has('ignore-page') ? 1 : Math.max(1, asked.page);
+
+  if (faults.has('refuse-beyond') && page > Math.max(1, Math.ceil(whole.length / perPage)))
+    return failure(404, 7003, 'Could not route to /accounts/…, perhaps your object identifier is invalid?');
 
   const users = whole.slice((page - 1) * perPage, page * perPage);
   const served = faults.has('bad-record') ? spoil(users, whole) : users;

@@ -43,6 +43,8 @@ export type LookDeps = {
 export type LookRun = {
   lease: Lease;
   observedAt: string;
+  /** Where SYNC_PER_PAGE=auto begins. */
+  firstSize: number;
   acceptMassClear: boolean;
   tally: Pick<Tally, 'countUse' | 'noteWalk' | 'addEvidence'>;
   /** Ends the run: a signal, a lost lease, or the time budget. */
@@ -97,6 +99,7 @@ async function readAndWalk(
   try {
     const walked = await walk({ client, comparison, table, quarantine, checkMemory }, settings, {
       accountId: lease.accountId,
+      firstSize: run.firstSize,
       signal: stop,
       countUse: tally.countUse,
       report: tally.noteWalk,

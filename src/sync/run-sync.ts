@@ -2,6 +2,7 @@
 // as it was, and records the reason.
 import type { CloudflareClient } from '../cloudflare/client.ts';
 import { pagingChanges } from '../cloudflare/paging/paging-changes.ts';
+import { firstSizeOf, sizeToKeep } from '../cloudflare/paging/remembered-size.ts';
 import { databaseError } from '../db/database-errors.ts';
 import type { Pool } from '../db/pool.ts';
 import { isOperatorError, OperatorError } from '../errors.ts';
@@ -120,16 +121,21 @@ async function lookFor(
 ): Promise<Seen> {
   const last = await lastWalk(deps.pool, run.lease.accountKey);
   warnOfBudget(deps, last);
+  const firstSize = firstSizeOf(last?.pageSize ?? null, run.observedAt);
   return look(deps, {
     ...run,
+    firstSize,
     tally,
     timeLeft: budget.timeLeft,
     isOutOfTime: budget.isSpent,
-    onWalked({ judgement }) {
+    onWalked({ judgement, perPage }) {
       const { verdict, reasons, expectedUnseen } = judgement;
       tally.noteUnseen(expectedUnseen);
       if (verdict === 'partial') deps.logger.warn({ reasons }, 'walk is partial');
       notePaging(deps.logger, tally, last);
+      if (deps.settings.perPage !== 'auto') return;
+      const kept = sizeToKeep(perPage, firstSize, last?.pageSize ?? null, run.observedAt);
+      if (kept !== null) tally.addEvidence({ page_size: kept });
     },
   });
 }

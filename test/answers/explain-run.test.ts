@@ -179,12 +179,27 @@ paging: 1,000 a page were requested, and at most 50 came; the server returns the
     );
   });
 
+  it('describes refused page sizes, and an end that was refused', () => {
+    const paging = { page: 'honoured', asked_per_page: 1000, page_size: 25, totals: true };
+    const kept = (per_page: number) =>
+      told({
+        evidence: {
+          paging,
+          page_size: { per_page, tried_at: '2026-01-01T10:00:00Z' },
+          refused_end: 'CLOUDFLARE_7003',
+        },
+      });
+    assert.match(kept(25), /; larger pages failed, so 25 a page were requested in the end; /);
+    assert.match(kept(0), /; larger pages failed, so the server decided the page size; /);
+    assert.match(kept(25), /; the page after the last one was refused \(CLOUDFLARE_7003\)$/m);
+  });
+
   it('accepts any evidence', () => {
     for (const evidence of [
       {},
       { first_page_size: 50, repeated_pages: 0 },
       { reasons: 'none', paging: 7, lookups: [], unknown_fields: [1] },
-      { paging: {}, lookups: {} },
+      { paging: {}, lookups: {}, page_size: 25, refused_end: 404 },
       { lookups: { state: 'something new', asked: 'two' } },
     ] as object[]) {
       const text = told({ evidence });

@@ -16,6 +16,7 @@ const PUBLISH = 'test/sync/publish/publish.test.ts';
 const QUIET = 'test/scenarios/quiet.test.ts';
 const RECORD = 'test/sync/absence/read-outcome.test.ts';
 const WALK = 'test/sync/walk/walk.test.ts';
+const REFUSED = 'test/cloudflare/paging/refused-pages.test.ts';
 
 export const SABOTAGES: readonly Sabotage[] = [
   {
@@ -350,5 +351,50 @@ export const SABOTAGES: readonly Sabotage[] = [
     find: '    const row = table.findOrAdd(id);\n',
     put: '    const row = table.findOrAdd(id);\n    table.note(row, true);\n',
     test: WALK,
+  },
+  {
+    name: 'refused-is-the-end',
+    breaks: 'a refused page is the end of the list even if the total promises it',
+    promise: 'P2',
+    file: 'src/cloudflare/paging/end-of-list.ts',
+    find: '  if (expected !== null && number <= expected) return false;\n',
+    put: '',
+    test: REFUSED,
+  },
+  {
+    name: 'refused-before-others',
+    breaks: 'a refused page is the end of the list although a later page was served',
+    promise: 'P2',
+    file: 'src/cloudflare/paging/end-of-list.ts',
+    find: '  if (newest.number > number) return false;\n',
+    put: '',
+    test: REFUSED,
+  },
+  {
+    name: 'refused-beside-wrong-total',
+    breaks: 'a refused page is the end of the list because a total is met that has proved too small',
+    promise: 'P2',
+    file: 'src/cloudflare/paging/end-of-list.ts',
+    find: ' && met <= Math.max(...totals)',
+    put: '',
+    test: REFUSED,
+  },
+  {
+    name: 'refused-once',
+    breaks: 'a page that was refused is not asked for again',
+    promise: 'P2',
+    file: 'src/cloudflare/paging/refused-pages.ts',
+    find: 'const second = await orRefusal(request.fetchPage(number, perPage));',
+    put: 'const second = first;',
+    test: REFUSED,
+  },
+  {
+    name: 'refused-without-total',
+    breaks: 'without a total, one page is the whole account because page 2 is refused',
+    promise: 'P2',
+    file: 'src/cloudflare/paging/read-pages.ts',
+    find: '      !(pass.refused !== null && totals.length === 0) &&\n',
+    put: '',
+    test: REFUSED,
   },
 ];

@@ -205,16 +205,16 @@ for (const [what, fault, code, exit, says] of [
     /CLOUDFLARE_BASE_URL/,
   ],
   [
-    'an unknown 400: the API is quoted',
-    failure(400, 1234, { message: 'the moon is in the wrong house' }),
+    'an unknown 409: the API is quoted',
+    failure(409, 1234, { message: 'the moon is in the wrong house' }),
     'REQUEST_REFUSED',
     1,
-    /status 400, code 1234: "the moon is in the wrong house"/,
+    /status 409, code 1234: "the moon is in the wrong house"/,
   ],
 ] as const) {
   test(`no retry after ${what}`, async () => {
     const account = await refused();
-    scenario.api.script([{ page: 3, fault }]);
+    scenario.api.script([{ page: 1, fault }]);
     const { error, facts } = await account.fail(code, exit);
     assert.equal(facts?.retries, 0);
     assert.match(error.message, says);
@@ -235,7 +235,7 @@ test('a refused per_page is requested again with a smaller one', async () => {
 const NO_PAGES = {
   'HTML with status 200': [htmlPage(200), /Checking your browser/],
   'success: false with status 200': [failure(200, 1000, { message: 'try later' }), /try later/],
-  'a wrong content type': [contentType('text/plain'), /JSON/],
+  'a wrong content type': [contentType('text/html'), /content type text\/html/],
 } as const;
 
 for (const [what, [fault, says]] of Object.entries(NO_PAGES)) {
@@ -253,6 +253,35 @@ for (const [what, [fault, says]] of Object.entries(NO_PAGES)) {
     assert.ok((facts?.retries ?? 0) >= 1 && (facts?.retries ?? 100) < 10);
     assert.match(error.happened, says);
     assert.ok(error.happened.length < 300 && !/[<>{}]/.test(error.happened));
+  });
+}
+
+test('right JSON under a content type that a proxy may give it: nothing is different', async () => {
+  const account = await yesterdays();
+  scenario.api.script([{ fault: contentType('text/plain; charset=utf-8') }]);
+  assert.equal((await account.succeed()).facts?.retries, 0);
+  scenario.api.script([{ page: 2, fault: contentType('text/json') }]);
+  scenario.later();
+  assert.equal((await account.succeed()).facts?.retries, 0);
+  await account.assertPromises();
+});
+
+// 16c: what a person must mend has a code of its own.
+
+for (const [fault, code, exit, says] of [
+  ['challenge', 'CHALLENGED', 77, /ray 8f0c1d2e3a4b5c6d-SIM/],
+  ['blocked', 'BLOCKED', 77, /Error 1020: Access denied/],
+  ['bound-token', 'ADDRESS_REFUSED', 77, /203\.0\.113\.9.*Client IP Address Filtering/],
+  ['no-plan', 'NOT_IN_PLAN', 78, /riskscoring\.api\.not_entitled.*Enterprise/],
+] as const) {
+  test(`${code}: exit ${exit}, the message says what to do, and nothing is published`, async (t) => {
+    const account = await yesterdays();
+    scenario.simulator.setFaults([fault]);
+    t.after(() => scenario.simulator.setFaults([]));
+    const { error } = await account.fail(code, exit);
+    assert.match(error.message, says);
+    scenario.simulator.setFaults([]);
+    await account.assertPromises();
   });
 }
 

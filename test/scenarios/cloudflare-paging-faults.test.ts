@@ -5,8 +5,8 @@ import { after, before, test } from 'node:test';
 import type { UserRisk } from '../../src/user-risk.ts';
 import { rebuild } from '../support/oracle/assert-promises.ts';
 import { startScenario, type Scenario } from '../support/faults/fault-scenario.ts';
-import type { Rule } from '../support/faults/fault-server.ts';
-import { clampedTo, echoOf, info, rewritten, totals } from '../support/faults/faults.ts';
+import type { Asked, Rule } from '../support/faults/fault-server.ts';
+import { clampedTo, echoOf, failure, info, rewritten, totals } from '../support/faults/faults.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { uuidOf } from '../support/world/random-world.ts';
 
@@ -14,12 +14,23 @@ let db: MigratedDatabase;
 let scenario: Scenario;
 before(async () => {
   db = await migratedDatabase();
-  scenario = await startScenario({ databaseUrl: db.url });
+  scenario = await startScenario({ databaseUrl: db.url, perPageMax: PAGE_LIMIT });
 });
 after(async () => {
   await scenario.close();
   await db.close();
 });
+
+const PAGE_LIMIT = 16;
+const isBeyond = ({ page }: Asked) => page > Math.ceil(scenario.world().length / PAGE_LIMIT);
+const REFUSALS = [
+  failure(404, 7003),
+  failure(400, 1001),
+  failure(416, 1001),
+  failure(422, 1001),
+  failure(500, 1000),
+  failure(200, 1001),
+];
 
 // 12
 
@@ -35,6 +46,14 @@ const COMPLETE: Record<string, readonly Rule[]> = {
   'total_count is missing': [{ fault: info({ total_count: undefined }) }],
   'there are no totals': [{ fault: info({ total_count: undefined, total_pages: undefined }) }],
   'there is no result_info': [{ fault: info(null) }],
+  // 16a
+  ...Object.fromEntries(
+    REFUSALS.map((fault) => [
+      `the page beyond the end is refused (${fault.name})`,
+      [{ when: isBeyond, fault }],
+    ]),
+  ),
+  'a page in the middle is refused once': [{ page: 3, nth: 1, fault: failure(404, 7003) }],
   'count, page and per_page are wrong': [{ fault: info({ count: 0, page: 1, per_page: 3 }) }],
 };
 
@@ -57,6 +76,16 @@ const DOUBTFUL: Record<string, readonly Rule[]> = {
   'per_page changes back and forth': [{ nth: [3, 5, 7, 9, 11], fault: clampedTo(11) }],
   'a page always repeats another one': [{ page: 4, fault: echoOf(2) }],
   'a page is always empty': [{ page: 3, fault: echoOf(999) }],
+  'a page in the middle is refused': [{ page: 3, fault: failure(404, 7003) }],
+  'a page in the middle is refused in the first walk, and served later': [
+    { page: 3, nth: [1, 2], fault: failure(400, 1001) },
+  ],
+  'the last page is refused': [
+    {
+      when: ({ page }) => page === Math.ceil(scenario.world().length / PAGE_LIMIT),
+      fault: failure(404, 7003),
+    },
+  ],
   'the total is slightly too large': [{ fault: totals(() => 3) }],
   'the total is slightly too small': [{ fault: totals(() => -20) }],
   // 13
@@ -75,7 +104,7 @@ for (const [what, rules] of Object.entries(DOUBTFUL)) {
       const { published, error } = await account.sync();
       t.diagnostic(error?.code ?? `${published?.verdict}, ${published?.carried} carried`);
       if (error === null) assert.equal(published?.cleared, 0);
-      else assert.match(error.code, /^PAGING_/);
+      else assert.match(error.code, /^PAG(?:ING|E)_/);
     }
     // Without a history, no user can be carried: only users who were met can be present.
     scenario.api.script(rules);
@@ -91,6 +120,87 @@ for (const [what, rules] of Object.entries(DOUBTFUL)) {
     await fresh.assertPromises();
   });
 }
+
+test('the page beyond the end is refused: the run records it, and asks once more than needed', async () => {
+  const account = scenario.account();
+  scenario.api.script([{ when: isBeyond, fault: failure(404, 7003) }]);
+  const { facts, runId } = await account.succeed();
+  assert.equal(facts?.retries, 0);
+  assert.equal(scenario.api.asked().filter(isBeyond).length, 2);
+  const [run] = await db.rows<{ end: string }>(
+    `select evidence->>'refused_end' as end from risk.sync_runs where run_id = $1`,
+    [runId],
+  );
+  assert.equal(run?.end, 'CLOUDFLARE_7003');
+  await account.assertPromises();
+});
+
+test('a page in the middle is refused: PAGE_REFUSED, exit 1, and the account is not to blame', async () => {
+  const account = scenario.account();
+  await account.succeed();
+  scenario.later();
+  scenario.api.script([{ page: 3, fault: failure(404, 7003, { message: 'no such object' }) }]);
+  const { error } = await account.fail('PAGE_REFUSED', 1);
+  assert.match(error.message, /page 3 .*code 7003: "no such object"/);
+  assert.doesNotMatch(error.message, /CLOUDFLARE_ACCOUNT_ID/);
+  await account.assertPromises();
+});
+
+// 16a: page sizes
+
+const sizesAsked = () => [
+  ...new Set(scenario.api.asked().flatMap(({ kind, perPage }) => (kind === 'summary' ? [perPage] : []))),
+];
+
+test('per_page is refused above 25: smaller sizes are tried, and the next runs begin with what worked, for a day', async (t) => {
+  const account = scenario.account();
+  scenario.simulator.setFaults(['refuse-above-25']);
+  t.after(() => scenario.simulator.setFaults([]));
+  scenario.api.script([]);
+  const first = await account.succeed();
+  assert.deepEqual(sizesAsked(), [1_000, 100, 50, 25, PAGE_LIMIT]);
+  scenario.api.script([]);
+  await account.succeed();
+  assert.deepEqual(sizesAsked(), [25, PAGE_LIMIT]);
+  // A day has passed since larger sizes were tried, however many runs there were since then.
+  await db.pool.query(
+    `update risk.sync_runs set evidence = jsonb_set(evidence, '{page_size,tried_at}', to_jsonb(now() - interval '25 hours'))
+      where account_key = (select account_key from risk.sync_runs where run_id = $1)`,
+    [first.runId],
+  );
+  scenario.simulator.setFaults([]);
+  scenario.api.script([]);
+  await account.succeed();
+  assert.deepEqual(sizesAsked(), [1_000, PAGE_LIMIT]);
+  scenario.api.script([]);
+  await account.succeed();
+  assert.deepEqual(sizesAsked(), [1_000, PAGE_LIMIT], 'nothing is remembered when the largest size works');
+  await account.assertPromises();
+});
+
+test('per_page is refused altogether: the parameter is left out, and the next run begins without it', async (t) => {
+  const account = scenario.account();
+  scenario.simulator.setFaults(['refuse-per-page']);
+  t.after(() => scenario.simulator.setFaults([]));
+  scenario.api.script([]);
+  await account.succeed();
+  assert.deepEqual(sizesAsked(), [1_000, 100, 50, 25, 20, 10, 0]);
+  scenario.api.script([]);
+  await account.succeed();
+  assert.deepEqual(sizesAsked(), [0]);
+  scenario.simulator.setFaults([]);
+  await account.assertPromises();
+});
+
+test('a configured page size that is refused: PAGE_SIZE_REFUSED, exit 78', async (t) => {
+  const account = scenario.account();
+  scenario.simulator.setFaults(['refuse-above-25']);
+  t.after(() => scenario.simulator.setFaults([]));
+  const { error } = await account.fail('PAGE_SIZE_REFUSED', 78, { settings: { perPage: 100 } });
+  assert.match(error.message, /pages of 100 users.*code 8000024.*SYNC_PER_PAGE=auto/);
+  scenario.simulator.setFaults([]);
+  await account.assertPromises();
+});
 
 test('page is ignored: PAGING_UNUSABLE, exit 1, and nothing is published', async () => {
   const account = scenario.account();

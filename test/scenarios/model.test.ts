@@ -33,6 +33,7 @@ const account = fc.record({
   style: fc.constantFrom<ResetStyle>('no_level', 'old_level', 'not_found', 'hollow'),
   people: fc.array(happening, { minLength: 8, maxLength: 30, size: 'max' }),
   everything: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
+  beyond: fc.constantFrom('empty' as const, 'empty', 'refused'),
   perPage: fc.constantFrom(2, 3, 5),
   concurrency: fc.constantFrom(1, 2),
 });
@@ -40,15 +41,19 @@ const account = fc.record({
 async function live(confirm: 'lookup' | 'walks', sequences: number, tally: Tally): Promise<void> {
   const lane = (index: number) =>
     fc.assert(
-      fc.asyncProperty(account, commands(confirm), async ({ style, everything, people, ...how }, script) => {
-        const accountId = randomBytes(16).toString('hex');
-        const living = createLivingAccount(accountId, style, everything);
-        for (let one = 0; one < 8; one++) living.happen({ kind: 'arrive', level: 'low' });
-        for (const what of people) living.happen(what);
-        const real: Real = { db, accountId, account: living, confirm, logger: quiet, tally, ...how };
-        await fc.asyncModelRun(() => ({ model: {}, real }), script);
-        await settle(real);
-      }),
+      fc.asyncProperty(
+        account,
+        commands(confirm),
+        async ({ style, everything, beyond, people, ...how }, script) => {
+          const accountId = randomBytes(16).toString('hex');
+          const living = createLivingAccount(accountId, style, everything, beyond);
+          for (let one = 0; one < 8; one++) living.happen({ kind: 'arrive', level: 'low' });
+          for (const what of people) living.happen(what);
+          const real: Real = { db, accountId, account: living, confirm, logger: quiet, tally, ...how };
+          await fc.asyncModelRun(() => ({ model: {}, real }), script);
+          await settle(real);
+        },
+      ),
       { numRuns: Math.ceil(sequences / LANES), seed: SEED + index },
     );
   await Promise.all(Array.from({ length: LANES }, (_, index) => lane(index)));
@@ -60,7 +65,15 @@ test('no user who had a level all the time is cleared, and once the world stands
   t.diagnostic(JSON.stringify(tally));
   assert.equal(tally.falseClears, 0);
   if (!isRandom)
-    for (const what of ['complete', 'partial', 'failed', 'cleared', 'takenOver'] as const)
+    for (const what of [
+      'complete',
+      'partial',
+      'failed',
+      'cleared',
+      'takenOver',
+      'refusedEnd',
+      'pageRefused',
+    ] as const)
       assert.ok(tally[what] > SEQUENCES / 60, what);
 });
 

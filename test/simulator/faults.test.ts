@@ -101,6 +101,24 @@ describe('paging faults', () => {
       simulator.setFaults(['refuse-large']);
       assert.equal((await askSummary(simulator, '?per_page=101')).status, 400);
       assert.equal(users(await askSummary(simulator, '?per_page=100')).length, 100);
+      simulator.setFaults(['refuse-above-25']);
+      const refused = await askSummary(simulator, '?per_page=26');
+      assert.deepEqual([refused.status, refused.body.errors[0]?.code], [400, 8000024]);
+      assert.equal(users(await askSummary(simulator, '?per_page=25')).length, 25);
+      simulator.setFaults(['refuse-per-page']);
+      assert.equal((await askSummary(simulator, '?per_page=10')).status, 422);
+      assert.equal(users(await askSummary(simulator, '?page=2')).length, 20);
+    });
+  });
+
+  it('refuse-beyond refuses the first page after the last one, and no other', async () => {
+    await withSimulator({ faults: ['refuse-beyond'] }, async (simulator) => {
+      const last = Math.ceil(truth.length / 40);
+      assert.equal((await askSummary(simulator, `?per_page=40&page=${last}`)).status, 200);
+      const said = await askSummary(simulator, `?per_page=40&page=${last + 1}`);
+      assert.deepEqual([said.status, said.body.errors[0]?.code], [404, 7003]);
+      simulator.setFaults(['refuse-beyond', 'empty']);
+      assert.equal((await askSummary(simulator, '?page=1')).status, 200);
     });
   });
 });
@@ -152,6 +170,23 @@ describe('service faults', () => {
       for (const said of [await askSummary(simulator), await ask(simulator, user)]) {
         assert.deepEqual([said.status, said.body.errors[0]?.code], [403, 9109]);
       }
+    });
+  });
+
+  it('challenge, blocked, bound-token and no-plan refuse in the words of Cloudflare', async () => {
+    await withSimulator({ faults: ['challenge'] }, async (simulator) => {
+      const challenge = await askSummary(simulator);
+      assert.deepEqual([challenge.status, challenge.headers.get('cf-mitigated')], [403, 'challenge']);
+      simulator.setFaults(['blocked']);
+      assert.match((await askSummary(simulator)).text, /"error_code":1020,"cloudflare_error":true/);
+      simulator.setFaults(['bound-token']);
+      assert.match((await askSummary(simulator)).text, /9109.*from location/);
+      simulator.setFaults(['no-plan']);
+      assert.match((await askSummary(simulator)).text, /not_entitled/);
+      simulator.setFaults(['text-plain']);
+      const plain = await askSummary(simulator);
+      assert.match(plain.headers.get('content-type') ?? '', /^text\/plain/);
+      assert.equal((JSON.parse(plain.text) as { success: boolean }).success, true);
     });
   });
 

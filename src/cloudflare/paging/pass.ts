@@ -10,7 +10,11 @@ export type Pass = {
   totalsMoved: boolean;
   /** The whole account came in one response. */
   oneResponse: boolean;
+  /** The page size that the pass began with, when it was read to its end. */
+  askedPerPage: number;
   paging: Paging;
+  /** The cause, if the page that proves the end was refused. */
+  refusedEnd: string | null;
   unknownFields: string[];
 };
 
@@ -40,11 +44,17 @@ export type PassRequest<T> = {
   /** Distinct users accepted so far in this pass. */
   countMet(): number | Promise<number>;
   perPage: 'auto' | number;
-  /** The largest page size to ask for in auto mode, because larger pages have failed before. */
-  largest: number;
+  /** The page size to begin with in auto mode, because larger pages have failed before. */
+  firstSize: number;
   concurrency: number;
   onPage?(progress: PassProgress): void;
 };
 
-/** The page sizes of SYNC_PER_PAGE=auto: the first one, and what it falls back to. */
-export const AUTO_SIZES = [1_000, 100, 50];
+/** As a page size: per_page is left out, and the server decides. */
+export const NO_SIZE = 0;
+
+/**
+ * The page sizes of SYNC_PER_PAGE=auto: the first one, and what it falls back to. Endpoints of this API are known that
+ * take at most 25, and 10 is the smallest usual limit.
+ */
+export const AUTO_SIZES = [1_000, 100, 50, 25, 20, 10, NO_SIZE];

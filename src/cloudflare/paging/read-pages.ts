@@ -2,24 +2,13 @@
 // page at a time until the end is proven.
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { SummaryPage } from '../client.ts';
-import { createLedger, type Ledger, type Noted } from './ledger.ts';
+import { pageRefusal } from '../problems/meanings.ts';
+import { createLedger, type Noted } from './ledger.ts';
+import { take, type OpenPass } from './open-pass.ts';
 import { expectedPages, isFullPage, mayHoldMore, pageCap } from './page-size.ts';
 import { pagingEndless, pagingUnusable } from './paging-errors.ts';
-import { AUTO_SIZES, type Pass, type PassRequest } from './pass.ts';
-
-type OpenPass<T> = {
-  request: PassRequest<T>;
-  first: SummaryPage<T>;
-  /** Records on the first page. */
-  size: number;
-  /** The page size that was asked for, and the one that the server uses. */
-  askedPerPage: number;
-  perPage: number;
-  expectedPages: number | null;
-  ledger: Ledger;
-  /** Page 2 had the same users as page 1. */
-  isPageIgnored: boolean;
-};
+import { AUTO_SIZES, NO_SIZE, type Pass, type PassRequest } from './pass.ts';
+import { fetchTwice, proveRefusedEnd } from './refused-pages.ts';
 
 export async function readPages<T>(request: PassRequest<T>, askedPerPage: number): Promise<Pass> {
   const { first, perPage, reads } = await readFirst(request, askedPerPage);
@@ -33,10 +22,16 @@ export async function readPages<T>(request: PassRequest<T>, askedPerPage: number
     expectedPages: expectedPages(first, size),
     ledger: createLedger(reads - 1),
     isPageIgnored: false,
+    newest: { number: 1, records: size },
+    emptyFrom: Number.POSITIVE_INFINITY,
+    refused: null,
   };
   await take(pass, 1, first);
   const isOver = size === 0 || (await readPromised(pass));
   if (!isOver) await readBeyond(pass, (pass.expectedPages ?? 1) + 1);
+  // A refused page after an empty one shows nothing more.
+  if (pass.refused !== null && pass.refused.number > pass.emptyFrom) pass.refused = null;
+  if (pass.refused !== null) await proveRefusedEnd(pass, pass.refused);
   return describe(pass);
 }
 
@@ -52,34 +47,29 @@ async function readFirst<T>(
   }
   // If the server clamps the page size, ask for the size that it returns. Page numbers then mean the same on both
   // sides.
-  const isClamped = first.count > 0 && mayHoldMore(first);
+  const isClamped = perPage !== NO_SIZE && first.count > 0 && mayHoldMore(first);
   return { first, perPage: isClamped ? Math.min(perPage, first.count) : perPage, reads };
-}
-
-/** Notes one answer and hands it on. */
-async function take<T>(pass: OpenPass<T>, number: number, page: SummaryPage<T>): Promise<Noted> {
-  const { request, ledger, size, expectedPages: expected } = pass;
-  const what = ledger.note(page);
-  if (what === 'empty') return what;
-  await request.accept(number, page.content, what === 'repeat');
-  request.onPage?.({ ...ledger.counts(), expected, total: ledger.newestTotal(), pageSize: size });
-  return what;
 }
 
 /**
  * An empty page, or one that repeats an earlier page, may be an error of the server: it is believed the second time.
  */
-async function read<T>(pass: OpenPass<T>, number: number): Promise<{ what: Noted; records: number }> {
-  const { request, perPage, ledger } = pass;
+async function read<T>(
+  pass: OpenPass<T>,
+  number: number,
+): Promise<{ what: Noted | 'refused'; records: number }> {
+  const { ledger } = pass;
   let before: Noted | null = null;
   for (let turn = 1; ; turn++) {
-    const page = await request.fetchPage(number, perPage);
+    const page = await fetchTwice(pass, number);
+    if (page === null) return { what: 'refused', records: 0 };
     const what = await take(pass, number, page);
     const isCertain = what === 'new' || what === before || turn === 3;
     // A page that is the whole account may be large. It is not read a third time if the total says that this is all.
     const isWhole = what === 'repeat' && ledger.distinctPages() === 1 && (await isCovered(pass));
     if (isCertain || isWhole) {
       if (number === 2 && what === 'repeat') pass.isPageIgnored = true;
+      if (what === 'empty') pass.emptyFrom = Math.min(pass.emptyFrom, number);
       return { what, records: page.count };
     }
     before = what;
@@ -91,19 +81,17 @@ async function readPromised<T>(pass: OpenPass<T>): Promise<boolean> {
   const { expectedPages: expected, request, size } = pass;
   if (expected === null) return false;
   const limit = pLimit(request.concurrency);
-  let emptyFrom = Number.POSITIVE_INFINITY;
+  const endsAt = () => Math.min(pass.emptyFrom, pass.refused?.number ?? Number.POSITIVE_INFINITY);
   // Page 2 goes first: if it is page 1 again, the rest need not be asked for.
   for (const numbers of [range(2, Math.min(2, expected)), range(3, expected)]) {
     // A page keeps its place in the limit until it is accepted, so that pages do not pile up if they come faster than
     // they are accepted.
     await allOrFirstError(limit, numbers, async (number) => {
       // A total may promise far too much.
-      if (number > emptyFrom) return;
-      const { what } = await read(pass, number);
-      if (what === 'empty') emptyFrom = Math.min(emptyFrom, number);
+      if (number <= endsAt()) await read(pass, number);
     });
     if (pass.isPageIgnored) await proveEnd(pass, size);
-    if (pass.isPageIgnored || emptyFrom <= expected) return true;
+    if (pass.isPageIgnored || endsAt() <= expected) return true;
   }
   return false;
 }
@@ -117,7 +105,7 @@ async function readBeyond<T>(pass: OpenPass<T>, from: number): Promise<void> {
     if (number > cap) throw pagingEndless(cap);
     const before = expected === null ? null : await request.countMet();
     const { what, records } = await read(pass, number);
-    if (what === 'empty') return;
+    if (what === 'empty' || what === 'refused') return;
     if (what === 'repeat') return proveEnd(pass, records);
     if (before !== null) {
       // This page is beyond the promised end. If all of its users were met already, they have only moved.
@@ -173,8 +161,13 @@ async function describe<T>(pass: OpenPass<T>): Promise<Pass> {
     totalLast: totals.at(-1) ?? null,
     totalsMoved: new Set(totals).size > 1,
     // Every page after the first was empty or repeated page 1. A short failure of the server looks the same, so
-    // something else must say that page 1 is all.
-    oneResponse: !hasSeveral && totals.every((total) => total === records) && (await isAll(pass, size)),
+    // something else must say that page 1 is all. Page 2 may be refused by mistake: then only a total says it.
+    oneResponse:
+      !hasSeveral &&
+      !(pass.refused !== null && totals.length === 0) &&
+      totals.every((total) => total === records) &&
+      (await isAll(pass, size)),
+    askedPerPage: pass.askedPerPage,
     paging: {
       page: pass.isPageIgnored ? 'ignored' : hasSeveral ? 'honoured' : 'not_needed',
       per_page: size > asked ? 'ignored' : hasSeveral && size < asked ? 'clamped' : 'honoured',
@@ -182,6 +175,7 @@ async function describe<T>(pass: OpenPass<T>): Promise<Pass> {
       page_size: size,
       totals: totals.length > 0,
     },
+    refusedEnd: pass.refused === null ? null : (pageRefusal(pass.refused.error)?.code ?? null),
     unknownFields: ledger.unknownFields(),
   };
 }

@@ -4,17 +4,18 @@
 import { OperatorError } from '../../errors.ts';
 import { isPageSizeRefused, isPageTimeout } from '../problems/meanings.ts';
 import { AUTO_SIZES, type Pass, type PassRequest } from './pass.ts';
+import { pageSizeRefused } from './paging-errors.ts';
 import { readPages } from './read-pages.ts';
 
 /**
  * Large pages mean fewer requests and less drift. If the server refuses them or is too slow for them, smaller pages are
- * tried, even if only a later page shows it. Throws PAGING_UNUSABLE if the account cannot be read completely,
- * PAGING_ENDLESS at the cap, or what `fetchPage` throws.
+ * tried, even if only a later page shows it, and at last no size at all. Throws PAGING_UNUSABLE if the account cannot
+ * be read completely, PAGING_ENDLESS at the cap, PAGE_REFUSED if a page is missing, PAGE_SIZE_REFUSED if SYNC_PER_PAGE
+ * is not served, or what `fetchPage` throws.
  */
 export async function walkPages<T>(request: PassRequest<T>): Promise<Pass> {
-  const sizes =
-    request.perPage === 'auto' ? AUTO_SIZES.filter((size) => size <= request.largest) : [request.perPage];
-  let perPage = sizes[0]!;
+  const isAuto = request.perPage === 'auto';
+  let perPage = request.perPage === 'auto' ? request.firstSize : request.perPage;
   for (;;) {
     // The page size in use. If the server clamps, it is smaller than what was asked for at first.
     let used = perPage;
@@ -25,13 +26,21 @@ export async function walkPages<T>(request: PassRequest<T>): Promise<Pass> {
     try {
       return await readPages({ ...request, fetchPage }, perPage);
     } catch (error) {
-      const isSizeToBlame = isPageSizeRefused(error) || isPageTimeout(error) || isTooLarge(error);
-      const smaller = isSizeToBlame ? sizes.find((size) => size < used) : undefined;
+      if (!isAuto && isPageSizeRefused(error)) throw pageSizeRefused(perPage, error);
+      const smaller = isAuto ? smallerSize(used, error) : undefined;
       if (smaller === undefined) throw error;
       perPage = smaller;
       request.restart(perPage);
     }
   }
+}
+
+/** Undefined: a smaller page does not help. */
+function smallerSize(used: number, error: unknown): number | undefined {
+  // If 50 users are too much to read, the answer is not a page, and each attempt may cost a gigabyte.
+  if (isTooLarge(error)) return AUTO_SIZES.find((size) => size < used && size >= 50);
+  if (!isPageSizeRefused(error) && !isPageTimeout(error)) return undefined;
+  return AUTO_SIZES.find((size) => size < used);
 }
 
 function isTooLarge(error: unknown): boolean {

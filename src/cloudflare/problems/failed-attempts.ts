@@ -27,6 +27,66 @@ export function throttled({ cause, said }: Told): AttemptFailure {
   });
 }
 
+/** A rule of the zone in front, which has nothing to do with the limit of the API. */
+export function throttledByZone({ cause, said }: Told): AttemptFailure {
+  return fail('throttled', cause, {
+    code: 'RATE_LIMITED',
+    happened: `Cloudflare's edge kept answering that this host sends too many requests (${said})`,
+    todo: 'Try again later; this is a rate limiting rule for the address of this host, not the limit of the API: check who else uses the address, and whether CLOUDFLARE_BASE_URL names a zone of your own with such a rule',
+  });
+}
+
+/** It may come once by chance, so it is asked again a few times. */
+export function challenged({ cause, said }: Told): AttemptFailure {
+  return fail('bad_answer', cause, {
+    code: 'CHALLENGED',
+    happened: `Cloudflare kept answering with a challenge for browsers, which a program cannot pass (${said})`,
+    todo: 'Run it from a host with another public address (not a VPN, a proxy or a shared exit), or ask Cloudflare support with the ray number; if CLOUDFLARE_BASE_URL names a zone of your own, let this host skip the rule there',
+  });
+}
+
+export function blocked({ cause, said }: Told): AttemptFailure {
+  return fail('final', cause, {
+    code: 'BLOCKED',
+    happened: `A firewall rule at Cloudflare blocks this host (${said})`,
+    todo: 'Run it from a host with another public address, or ask Cloudflare support with the ray number; if CLOUDFLARE_BASE_URL names a zone of your own, look for the ray under Security > Events there, and allow this host. The credentials were not judged',
+  });
+}
+
+export function hostNotServed({ cause, said }: Told): AttemptFailure {
+  return fail('final', cause, {
+    code: 'ENDPOINT_NOT_FOUND',
+    happened: `Cloudflare's edge serves nothing under this host name (${said})`,
+    todo: 'Check CLOUDFLARE_BASE_URL; Cloudflare itself is https://api.cloudflare.com/client/v4',
+  });
+}
+
+/** The request had no condition, so this answer comes from something in between. */
+export function notModified(): AttemptFailure {
+  return badAnswer(
+    new ExchangeError('HTTP_304', 304),
+    'The answer was "not modified" (status 304), although the request had no condition. A cache between this host and Cloudflare answers wrongly',
+  );
+}
+
+/** The API token is bound to addresses ("client IP address filtering"). */
+export function addressRefused({ cause, said }: Told): AttemptFailure {
+  return fail('final', cause, {
+    code: 'ADDRESS_REFUSED',
+    happened: `Cloudflare does not accept this token from the address of this host (${said})`,
+    todo: 'Edit the token in the dashboard: add the address that Cloudflare names to "Client IP Address Filtering", or remove the filter. IPv4 and IPv6 are separate addresses',
+  });
+}
+
+/** `account`: clean; null: unknown. */
+export function notInPlan({ cause, said }: Told, account: string | null): AttemptFailure {
+  return fail('final', cause, {
+    code: 'NOT_IN_PLAN',
+    happened: `Cloudflare does not offer user risk scoring on ${account === null ? 'this account' : `the account ${account}`} (${said})`,
+    todo: 'Check in the dashboard that Zero Trust is set up on this account, and that its plan includes user risk scoring (documented for Enterprise); ask the account team, or remove the account from CLOUDFLARE_ACCOUNT_ID',
+  });
+}
+
 export function unavailable({ cause, said }: Told): AttemptFailure {
   return fail('unavailable', cause, {
     code: 'CLOUDFLARE_UNAVAILABLE',

@@ -2,11 +2,14 @@
 import type { Answer } from '../exchange.ts';
 import { ExchangeError, type AttemptFailure } from '../failures.ts';
 import { createCleaner, describeBody } from '../quote.ts';
-import { readErrors, type ApiError } from '../responses.ts';
+import { isJsonType, readErrors, type ApiError } from '../responses.ts';
+import { isChallenge, rayOf, readEdgeError, type EdgeError } from './edge-error.ts';
 import {
   ACCOUNT_CODES,
   ADDRESS_CODES,
   AUTHENTICATION_CODES,
+  EDGE_BLOCK_CODES,
+  EDGE_HOST_CODES,
   KEY_FORMAT_CODES,
   THROTTLE_CODES,
 } from './api-codes.ts';
@@ -38,6 +41,12 @@ export type Judge = {
 
 type Clean = (text: string) => string;
 
+/** "Cannot use the access token from location: 203.0.113.9". The code alone has other meanings. */
+const BOUND_TO_ADDRESSES = /\bfrom location\b/i;
+/** No code is known to say it. Seen: "….api.not_entitled", "access.api.error.not_enabled: Access is not enabled". */
+const NOT_IN_PLAN =
+  /not[\s_-]+(?:entitled|enabled|subscribed)|entitlement|(?:your|this|current) plan|enterprise (?:plan|only|customers)/i;
+
 /**
  * No text shows any of the `secrets`, whoever wrote it, even those that are added later. `host` is named if it cannot
  * be reached.
@@ -50,13 +59,22 @@ export function createJudge(options: { host: string; authKind: AuthKind; secrets
     ofExchange,
     ofAnswer(answer, json, { accountId, subject }) {
       const { status } = answer;
+      if (isChallenge(answer)) return failed.challenged(toldOfEdge(answer, null, clean));
+      if (status === 304) return failed.notModified();
       if (status >= 300 && status < 400) return failed.redirected(status, targetOf(answer, clean));
       const errors = readErrors(json);
       if (status === 200 && errors === null) return null;
+      const edge = errors === null ? readEdgeError(answer, json) : null;
+      const stopped = edge === null ? null : byEdge(edge, toldOfEdge(answer, edge, clean));
+      if (stopped) return stopped;
       const refusal = readRefusal(answer, errors, clean);
       const slowDown = refusal.known(THROTTLE_CODES);
       if (slowDown) return failed.throttled(slowDown);
+      const elsewhere = refusal.matching(AUTHENTICATION_CODES, BOUND_TO_ADDRESSES);
+      if (elsewhere) return failed.addressRefused(elsewhere);
       if (subject === 'user' && isRefused(status)) return aboutUser(refusal);
+      const lacking = subject === 'summary' && isRefused(status) && refusal.matching(null, NOT_IN_PLAN);
+      if (lacking) return failed.notInPlan(lacking, clean(accountId));
       const coded = byCode(refusal, authKind, clean(accountId));
       if (coded !== null) return coded;
       if (status === 407) return ofExchange(new ExchangeError('PROXY_407', status));
@@ -65,7 +83,7 @@ export function createJudge(options: { host: string; authKind: AuthKind; secrets
     ofBadAnswer: (answer, subject) =>
       failed.badAnswer(
         new ExchangeError('BAD_ANSWER', answer.status),
-        `Cloudflare's answer is not ${SUBJECTS[subject]} (${describeBody(answer, clean)})`,
+        `Cloudflare's answer is not ${SUBJECTS[subject]} (${typeOf(answer, clean)}${describeBody(answer, clean)})`,
       ),
   };
 }
@@ -79,22 +97,31 @@ type Refusal = {
   first: Told;
   /** The first error that has one of these codes. */
   known: (codes: ReadonlySet<number>) => Told | null;
+  /** The first error with such a text and one of these codes; null: any code. */
+  matching: (codes: ReadonlySet<number> | null, text: RegExp) => Told | null;
   /** What was served instead of the API's JSON. */
   body: () => string;
 };
 
 function readRefusal(answer: Answer, errors: readonly ApiError[] | null, clean: Clean): Refusal {
   const { status } = answer;
-  const told = (error: ApiError | undefined): Told => ({
-    cause: new ExchangeError(error?.code != null ? `CLOUDFLARE_${error.code}` : `HTTP_${status}`, status),
-    said: error === undefined ? `status ${status}` : `status ${status}, ${quote(error, clean)}`,
-  });
+  const told = (error: ApiError | undefined): Told => {
+    const said = error === undefined ? `status ${status}` : `status ${status}, ${quote(error, clean)}`;
+    const code = error?.code != null ? `CLOUDFLARE_${error.code}` : `HTTP_${status}`;
+    return { cause: new ExchangeError(code, status, said), said };
+  };
   return {
     status,
     isApi: errors !== null,
     first: told(errors?.[0]),
     known(codes) {
       const error = errors?.find(({ code }) => code !== null && codes.has(code));
+      return error === undefined ? null : told(error);
+    },
+    matching(codes, text) {
+      const error = errors?.find(
+        ({ code, message }) => (codes === null || (code !== null && codes.has(code))) && text.test(message),
+      );
       return error === undefined ? null : told(error);
     },
     body: () => describeBody(answer, clean),
@@ -104,6 +131,25 @@ function readRefusal(answer: Answer, errors: readonly ApiError[] | null, clean: 
 function quote({ code, message }: ApiError, clean: Clean): string {
   const text = clean(message);
   return [code === null ? '' : `code ${code}`, text === '' ? '' : `"${text}"`].filter(Boolean).join(': ');
+}
+
+function toldOfEdge(answer: Answer, edge: EdgeError | null, clean: Clean): Told {
+  const { status } = answer;
+  const ray = rayOf(answer);
+  const title = edge === null ? '' : clean(edge.title);
+  const said = [`status ${status}`, title === '' ? '' : `"${title}"`, ray === null ? '' : `ray ${ray}`]
+    .filter(Boolean)
+    .join(', ');
+  const code = edge?.code == null ? `HTTP_${status}` : `EDGE_${edge.code}`;
+  return { cause: new ExchangeError(code, status, said), said };
+}
+
+/** Null: the status decides. */
+function byEdge({ code }: EdgeError, told: Told): AttemptFailure | null {
+  if (code === null) return null;
+  if (THROTTLE_CODES.has(code)) return failed.throttledByZone(told);
+  if (EDGE_BLOCK_CODES.has(code)) return failed.blocked(told);
+  return EDGE_HOST_CODES.has(code) ? failed.hostNotServed(told) : null;
 }
 
 /** A refusal that stays the same when the request is repeated. */
@@ -127,17 +173,25 @@ function byCode({ known }: Refusal, authKind: AuthKind, account: string): Attemp
 
 function byStatus({ status, isApi, first, body }: Refusal, authKind: AuthKind): AttemptFailure {
   const { cause, said } = first;
+  const quoted = isApi ? first : { cause, said: `${said}, ${body()}` };
   if (status === 429) return failed.throttled(first);
-  if (status === 401 || status === 403) return failed.refusedCredentials(first, authKind, isApi);
+  if (status === 401 || status === 403) return failed.refusedCredentials(quoted, authKind, isApi);
   if (status === 404) return failed.endpointNotFound(first);
-  if (status === 408 || status >= 500) return failed.unavailable(first);
-  if (status >= 400) return failed.requestRefused(isApi ? first : { cause, said: `${said}, ${body()}` });
+  if (status === 402) return failed.notInPlan(quoted, null);
+  if (status === 408 || status >= 500) return failed.unavailable(quoted);
+  if (status >= 400) return failed.requestRefused(quoted);
   return failed.badAnswer(
     cause,
     isApi
       ? `Cloudflare answered that the request did not succeed (${said})`
       : `Cloudflare's answer is not a page (${said}, ${body()})`,
   );
+}
+
+/** The content type, if it is the reason why the body was not read. */
+function typeOf(answer: Answer, clean: Clean): string {
+  const type = answer.header('content-type');
+  return type === null || isJsonType(type) ? '' : `content type ${clean(type)}, `;
 }
 
 /** The host that a redirect names, clean; empty if it names none. */

@@ -1,11 +1,30 @@
 // What a failed question tells the caller: whether a smaller page may help, other credentials, or nothing at all.
-import { OperatorError } from '../../errors.ts';
+import { OperatorError, type ErrorCode } from '../../errors.ts';
 import { AttemptFailure, ExchangeError } from '../failures.ts';
-import { AUTHENTICATION_CODES, TIMEOUT_CODES, TIMEOUT_STATUSES } from './api-codes.ts';
+import { AUTHENTICATION_CODES, SIZE_STATUSES, TIMEOUT_CODES, TIMEOUT_STATUSES } from './api-codes.ts';
 
-/** A 400 that is not one of the known problems: a smaller per_page may help. */
-export function isPageSizeRefused(error: unknown): boolean {
-  return error instanceof OperatorError && error.code === 'REQUEST_REFUSED' && causeOf(error)?.status === 400;
+/** A refusal that is not one of the known problems: a smaller per_page, or none, may help. */
+export function isPageSizeRefused(error: unknown): error is OperatorError {
+  if (!(error instanceof OperatorError) || error.code !== 'REQUEST_REFUSED') return false;
+  return SIZE_STATUSES.has(causeOf(error)?.status ?? 0);
+}
+
+/**
+ * The cause, if another page was served before and this refusal is therefore about the page. Null if it is about the
+ * caller, the pace, or a server that is away: 502 and above come from the edge, whatever is requested.
+ */
+export function pageRefusal(error: unknown): ExchangeError | null {
+  if (!(error instanceof OperatorError)) return null;
+  const cause = causeOf(error);
+  if (cause === null) return null;
+  const { code } = error;
+  const isOwn =
+    code === 'REQUEST_REFUSED' ||
+    code === 'ENDPOINT_NOT_FOUND' ||
+    code === 'ACCOUNT_NOT_FOUND' ||
+    (code === 'CLOUDFLARE_UNAVAILABLE' && (cause.status === 500 || cause.status === 501)) ||
+    (code === 'BAD_ANSWER' && cause.code.startsWith('CLOUDFLARE_'));
+  return isOwn ? cause : null;
 }
 
 /** A lookup got a 404 that is about the user, not about the address. */
@@ -13,11 +32,17 @@ export function isUserUnknown(error: unknown): boolean {
   return error instanceof OperatorError && error.code === 'USER_UNKNOWN';
 }
 
+const REFUSED_CREDENTIALS: ReadonlySet<ErrorCode> = new Set([
+  'AUTHENTICATION_FAILED',
+  'PERMISSION_DENIED',
+  'ADDRESS_REFUSED',
+]);
+
 /** The API does not know these credentials, or does not let them read this. Other credentials may help. */
 export function areCredentialsRefused(error: unknown): boolean {
   if (!(error instanceof AttemptFailure)) return false;
   const { problem } = error;
-  if (problem.code === 'AUTHENTICATION_FAILED' || problem.code === 'PERMISSION_DENIED') return true;
+  if (REFUSED_CREDENTIALS.has(problem.code)) return true;
   const cause = causeOf(problem);
   if (problem.code !== 'LOOKUPS_REFUSED' || cause === null) return false;
   const isAuthentication = [...AUTHENTICATION_CODES].some((code) => cause.code === `CLOUDFLARE_${code}`);

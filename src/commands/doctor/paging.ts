@@ -2,11 +2,13 @@
 import { leastTime } from '../../cloudflare/budget.ts';
 import type { SummaryPage } from '../../cloudflare/client.ts';
 import { pagingChanges } from '../../cloudflare/paging/paging-changes.ts';
-import { isPageSizeRefused, isPageTimeout } from '../../cloudflare/problems/meanings.ts';
+import { isPageSizeRefused, isPageTimeout, pageRefusal } from '../../cloudflare/problems/meanings.ts';
 import { collectRecords } from '../../cloudflare/endpoints/summary/record-reader.ts';
 import { isFullPage } from '../../cloudflare/paging/page-size.ts';
-import { AUTO_SIZES } from '../../cloudflare/paging/pass.ts';
+import { AUTO_SIZES, NO_SIZE } from '../../cloudflare/paging/pass.ts';
+import { pageRefused, pageSizeRefused } from '../../cloudflare/paging/paging-errors.ts';
 import type { Config } from '../../config.ts';
+import { EXIT } from '../../errors.ts';
 import type { KeptPaging, Paging } from '../../evidence.ts';
 import type { EndedWalk } from '../../queries/accounts/account-health.ts';
 import { PROBE_SIZE, type AccountProbe } from './summary.ts';
@@ -14,25 +16,34 @@ import type { Asked, Asker } from './asker.ts';
 import { failedAs, failedWith, merged, ok, skipped, warning, type Line } from './lines.ts';
 import { duration, plural } from '../../words.ts';
 
-/** `small` and `second`: pages 1 and 2 with a few records; `first`: page 1 as a walk asks for it. */
+/**
+ * `small` and `second`: pages 1 and 2 with a few records; `second` is null if the server refuses a page beyond the end.
+ * `first`: page 1 as a walk asks for it. `asked`: the size that a walk begins with; `used`: the size that was served.
+ */
 export type PagingProbe = {
   small: SummaryPage<unknown>;
-  second: SummaryPage<unknown>;
+  second: SummaryPage<unknown> | null;
   first: SummaryPage<unknown>;
   asked: number;
+  used: number;
   firstMs: number;
 };
 
+type AskPage = (number: number, size: number) => Promise<Asked<SummaryPage<unknown>>>;
+
+/** Each timeout takes most of a minute, and a person is waiting. */
+const MOST_TIMEOUTS = 3;
+
 export type EarlierWalk = Pick<EndedWalk, 'runId' | 'usersMet' | 'evidence'>;
 
-/** Sends two requests; three or four when large pages are refused. Returns a line when one of them fails. */
+/** Sends two requests; more when one is refused. Returns a line when the pages cannot be read. */
 export async function probePaging(
   asker: Asker,
-  { accountId, page: small }: AccountProbe,
+  { accountId, page: small, perPage: smallSize }: AccountProbe,
   perPage: 'auto' | number,
 ): Promise<PagingProbe | Line> {
   if (small === null) return skipped('paging', 'the risk summary could not be read');
-  const page = (number: number, size: number): Promise<Asked<SummaryPage<unknown>>> =>
+  const page: AskPage = (number, size) =>
     asker.ask((client, common) =>
       client.summaryPage({
         accountId,
@@ -42,17 +53,45 @@ export async function probePaging(
         openReader: () => collectRecords(0),
       }),
     );
-  const second = await page(2, PROBE_SIZE);
-  if ('error' in second) return failedWith('paging', second.error);
+  const second = await askSecond(page, small, smallSize);
+  if (second !== null && 'check' in second) return second;
+  const first = await askFirst(page, perPage);
+  return 'check' in first ? first : { small, second, ...first };
+}
+
+/** Null: refused twice, and page 1 holds everybody. */
+async function askSecond(
+  page: AskPage,
+  small: SummaryPage<unknown>,
+  size: number,
+): Promise<SummaryPage<unknown> | null | Line> {
+  let second = await page(2, size);
+  if ('error' in second && pageRefusal(second.error) !== null) second = await page(2, size);
+  if ('value' in second) return second.value;
+  const { error } = second;
+  if (pageRefusal(error) === null || error.exit === EXIT.tryLater) return failedWith('paging', error);
+  const total = small.info.total_count;
+  const isWhole = total === undefined ? small.count < size : total <= small.count;
+  return isWhole
+    ? null
+    : failedWith('paging', pageRefused(2, error, { met: small.count, total: total ?? null }));
+}
+
+async function askFirst(
+  page: AskPage,
+  perPage: 'auto' | number,
+): Promise<Pick<PagingProbe, 'first' | 'asked' | 'used' | 'firstMs'> | Line> {
   const sizes = perPage === 'auto' ? AUTO_SIZES : [perPage];
-  const asked = sizes[0]!;
+  let timeouts = 0;
   for (const size of sizes) {
     const first = await page(1, size);
-    if ('value' in first)
-      return { small, second: second.value, first: first.value, asked, firstMs: first.ms };
-    const maySmaller =
-      size !== sizes.at(-1) && (isPageSizeRefused(first.error) || isPageTimeout(first.error));
-    if (!maySmaller) return failedWith('paging', first.error);
+    if ('value' in first) return { first: first.value, asked: sizes[0]!, used: size, firstMs: first.ms };
+    const { error } = first;
+    if (perPage !== 'auto' && isPageSizeRefused(error))
+      return failedWith('paging', pageSizeRefused(perPage, error));
+    if (isPageTimeout(error)) timeouts++;
+    const mayHelp = isPageSizeRefused(error) || (isPageTimeout(error) && timeouts < MOST_TIMEOUTS);
+    if (!mayHelp || size === sizes.at(-1)) return failedWith('paging', error);
   }
   throw new Error('no page size to ask for');
 }
@@ -61,10 +100,10 @@ export async function probePaging(
 export function describePaging({ small, second, first, asked }: PagingProbe): Paging {
   const size = first.count;
   const total = first.info.total_count;
-  const isRepeated = second.count > 0 && second.users === small.users;
+  const isRepeated = second !== null && second.count > 0 && second.users === small.users;
   const page = isRepeated
     ? 'ignored'
-    : second.count === 0 && small.count < PROBE_SIZE
+    : second === null || (second.count === 0 && small.count < PROBE_SIZE)
       ? 'not_needed'
       : 'honoured';
   const several = page === 'honoured' && (total === undefined ? size >= PROBE_SIZE : total > size);
@@ -88,7 +127,9 @@ export function judgePaging(probe: PagingProbe, walks: readonly EarlierWalk[]): 
       : now.page === now.per_page
         ? `page and per_page ${now.page}`
         : `page ${now.page}, per_page ${now.per_page}`;
-  const found = `${treated}, ${plural(size, 'user')} per page (${now.asked_per_page.toLocaleString('en-US')} requested), ${now.totals ? 'totals stated' : 'no totals'}`;
+  const requested = `${now.asked_per_page.toLocaleString('en-US')} requested${probe.used === probe.asked ? '' : probe.used === NO_SIZE ? ', but every size is refused' : `, but only ${probe.used} served`}`;
+  const beyond = probe.second === null ? ', the page after the last one is refused' : '';
+  const found = `${treated}, ${plural(size, 'user')} per page (${requested}), ${now.totals ? 'totals stated' : 'no totals'}${beyond}`;
   const findings: Line[] = [];
   const isCut =
     total !== null ? total > size : isFullPage(size, now.asked_per_page, probe.first.info.per_page);

@@ -1,6 +1,8 @@
 // Checks whether the summary of each account can be read, and whether the API answers about single users.
 import type { SummaryPage } from '../../cloudflare/client.ts';
 import { parseRecord } from '../../cloudflare/endpoints/summary/record.ts';
+import { NO_SIZE } from '../../cloudflare/paging/pass.ts';
+import { isPageSizeRefused } from '../../cloudflare/problems/meanings.ts';
 import { collectRecords } from '../../cloudflare/endpoints/summary/record-reader.ts';
 import type { ErrorCode, OperatorError } from '../../errors.ts';
 import { isNoRecord } from '../../sync/absence/ask-absent.ts';
@@ -12,6 +14,8 @@ export type AccountProbe = {
   accountId: string;
   /** Page 1 with a few records; null when it could not be read, or was not asked for. */
   page: SummaryPage<unknown[]> | null;
+  /** Users per page that were asked for; 0: the server refuses the parameter. */
+  perPage: number;
   /** Null although `page` is null: not asked, because Cloudflare does not answer. */
   error: OperatorError | null;
   isUnreachable: boolean;
@@ -27,29 +31,36 @@ const UNREACHABLE: ReadonlySet<ErrorCode> = new Set([
   'CLOUDFLARE_UNAVAILABLE',
   'REDIRECTED',
   'PROXY_REFUSED',
+  'CHALLENGED',
+  'BLOCKED',
 ]);
 
 export async function probeAccounts(asker: Asker, accountIds: readonly string[]): Promise<AccountProbe[]> {
   const probes: AccountProbe[] = [];
   for (const accountId of accountIds) {
     if (probes.some(({ isUnreachable }) => isUnreachable)) {
-      probes.push({ accountId, page: null, error: null, isUnreachable: true });
+      probes.push({ accountId, page: null, perPage: PROBE_SIZE, error: null, isUnreachable: true });
       continue;
     }
-    const asked = await asker.ask((client, common) =>
-      client.summaryPage({
-        accountId,
-        page: 1,
-        perPage: PROBE_SIZE,
-        ...common,
-        // The server may answer with all users.
-        openReader: () => collectRecords(PROBE_SIZE),
-      }),
-    );
-    if ('value' in asked) probes.push({ accountId, page: asked.value, error: null, isUnreachable: false });
+    const page1 = (perPage: number) =>
+      asker.ask((client, common) =>
+        client.summaryPage({
+          accountId,
+          page: 1,
+          perPage,
+          ...common,
+          // The server may answer with all users.
+          openReader: () => collectRecords(PROBE_SIZE),
+        }),
+      );
+    let perPage = PROBE_SIZE;
+    let asked = await page1(perPage);
+    if ('error' in asked && isPageSizeRefused(asked.error)) asked = await page1((perPage = NO_SIZE));
+    const probe = { accountId, perPage };
+    if ('value' in asked) probes.push({ ...probe, page: asked.value, error: null, isUnreachable: false });
     else {
       const isUnreachable = UNREACHABLE.has(asked.error.code);
-      probes.push({ accountId, page: null, error: asked.error, isUnreachable });
+      probes.push({ ...probe, page: null, error: asked.error, isUnreachable });
     }
   }
   return probes;
@@ -58,6 +69,7 @@ export async function probeAccounts(asker: Asker, accountIds: readonly string[])
 const CREDENTIAL_CODES: ReadonlySet<ErrorCode> = new Set([
   'AUTHENTICATION_FAILED',
   'PERMISSION_DENIED',
+  'ADDRESS_REFUSED',
   'KEY_FORMAT',
 ]);
 

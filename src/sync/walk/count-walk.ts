@@ -133,6 +133,7 @@ function evidenceOfWalk(
     one_response: pass.oneResponse,
     ...(passes.length > 1 ? { passes: [...passes] } : {}),
     ...lacksOf(all),
+    ...(pass.refusedEnd === null ? {} : { refused_end: pass.refusedEnd }),
     ...(pass.unknownFields.length > 0 ? { unknown_fields: pass.unknownFields } : {}),
   };
 }

@@ -5,9 +5,15 @@ import { keeps } from '../../db/evidence-sql.ts';
 import type { Pool } from '../../db/pool.ts';
 import { readAgain } from '../../db/read-again.ts';
 import { syncRuns } from '../../db/schema.ts';
-import { readEvidence, type KeptPaging } from '../../evidence.ts';
+import { readEvidence, type KeptPaging, type PageSizeKept } from '../../evidence.ts';
 
-export type LastWalk = { runId: number; pages: number; passes: number; paging: KeptPaging };
+export type LastWalk = {
+  runId: number;
+  pages: number;
+  passes: number;
+  paging: KeptPaging;
+  pageSize: PageSizeKept | null;
+};
 
 /** Null if there is none. */
 export async function lastWalk(pool: Pool, accountKey: number): Promise<LastWalk | null> {
@@ -26,5 +32,6 @@ export async function lastWalk(pool: Pool, accountKey: number): Promise<LastWalk
   );
   if (run === undefined) return null;
   const { evidence, ...walk } = run;
-  return { ...walk, paging: readEvidence(evidence).paging ?? {} };
+  const { paging = {}, page_size: pageSize = null } = readEvidence(evidence);
+  return { ...walk, paging, pageSize };
 }

@@ -28,6 +28,8 @@ export type Walk = {
   unreadable: number;
   /** What the newest pass stated at its end. */
   total: number | null;
+  /** The page size with which the newest pass was read. */
+  perPage: number;
 };
 
 export type WalkDeps = {
@@ -41,6 +43,8 @@ export type WalkDeps = {
 
 export type WalkRun = {
   accountId: string;
+  /** Where SYNC_PER_PAGE=auto begins: a size that worked before, or the largest one. */
+  firstSize: number;
   signal: AbortSignal;
   countUse: CountUse;
   /** Called after every step with what is known by then. A failed walk is recorded with the last report. */
@@ -78,6 +82,7 @@ async function readPasses(deps: WalkDeps, settings: WalkSettings, run: WalkRun):
   const counter = createWalkCounter(run.report);
   const readPass = createPassReader(deps, settings, run, counter);
   const passes: PassFacts[] = [];
+  let perPage = run.firstSize;
   let judgement: Judgement | null = null;
   for (;;) {
     const read = await readPass(passes.length + 1).catch((error: unknown) => {
@@ -93,6 +98,7 @@ async function readPasses(deps: WalkDeps, settings: WalkSettings, run: WalkRun):
       break;
     }
     passes.push(read.facts);
+    perPage = read.pass.askedPerPage;
     const overlap = passes.length > 1 ? overlapOf(table.counts()) : null;
     const all = { passes, met: table.counts().anyAll, overlap };
     judgement = judgeWalk(all);
@@ -105,7 +111,7 @@ async function readPasses(deps: WalkDeps, settings: WalkSettings, run: WalkRun):
     }
   }
   counter.endWalk({ usersMet: table.counts().anyAll, reasons: judgement.reasons });
-  return { judgement, ...counter.all(), total: passes.at(-1)?.totalLast ?? null };
+  return { judgement, ...counter.all(), perPage, total: passes.at(-1)?.totalLast ?? null };
 }
 
 type ReadPass = (number: number) => Promise<{ pass: Pass; facts: PassFacts; ms: number }>;
@@ -114,10 +120,11 @@ type ReadPass = (number: number) => Promise<{ pass: Pass; facts: PassFacts; ms: 
 function createPassReader(
   { client, comparison, table, quarantine, checkMemory }: WalkDeps,
   settings: WalkSettings,
-  { accountId, signal, countUse, onProgress }: WalkRun,
+  run: WalkRun,
   counter: WalkCounter,
 ): ReadPass {
-  let largest = Number.POSITIVE_INFINITY;
+  const { accountId, signal, countUse, onProgress } = run;
+  let { firstSize } = run;
   let began = 0;
 
   function beginReading(): void {
@@ -131,7 +138,7 @@ function createPassReader(
     beginReading();
     const pass = await walkPages({
       perPage: settings.perPage,
-      largest,
+      firstSize,
       concurrency: settings.concurrency,
       fetchPage: (page, perPage) =>
         client.summaryPage({ accountId, page, perPage, signal, countUse, openReader: comparison.openReader }),
@@ -142,7 +149,7 @@ function createPassReader(
         await quarantine.add(outcome.rejected);
       },
       restart: (perPage) => {
-        largest = perPage;
+        firstSize = perPage;
         beginReading();
       },
       countMet: () => table.counts().anyThis,

@@ -103,6 +103,17 @@ test('a 404 about the user means that there is no such user, and is not retried'
   assert.equal(h.requests.length, 1);
 });
 
+test('what stands in front of the API refuses no lookup: it says nothing about users', async (t) => {
+  for (const [reply, code] of [
+    [text(403, '<title>Just a moment...</title>', { 'cf-mitigated': 'challenge' }), 'CHALLENGED'],
+    [text(404, 'error code: 1020'), 'BLOCKED'],
+    [failed(403, 9109, 'Cannot use the access token from location: 203.0.113.9'), 'ADDRESS_REFUSED'],
+  ] as const) {
+    const { asking } = await look(t, [reply]);
+    assert.equal((await refusalOf(asking)).code, code);
+  }
+});
+
 describe('lookups are refused, and not retried,', () => {
   const refusals: [title: string, reply: Reply][] = [
     ['by 403', failed(403, 9109, 'Unauthorized')],

@@ -2,8 +2,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { AUTO_SIZES } from '../../../src/cloudflare/paging/pass.ts';
 import { isFullPage } from '../../../src/cloudflare/paging/page-size.ts';
-import { walkWorld, type Outcome, type PagingWorld } from '../../support/api/paging-world.ts';
+import {
+  SIZE_OF_THE_SERVER,
+  walkWorld,
+  type Outcome,
+  type PagingWorld,
+} from '../../support/api/paging-world.ts';
 import { slip, assertWhole, verdictOn } from '../../support/api/walked-worlds.ts';
 
 describe('in any world', () => {
@@ -17,7 +23,7 @@ describe('in any world', () => {
     clamp: fc.option(fc.oneof(fc.integer({ min: 1, max: 60 }), fc.constantFrom(50, 100))),
     page: fc.constantFrom('honoured' as const, 'honoured' as const, 'ignored' as const),
     everything: fc.boolean().map((yes) => yes),
-    beyond: fc.constantFrom('empty' as const, 'last' as const, 'first' as const),
+    beyond: fc.constantFrom('empty' as const, 'last' as const, 'first' as const, 'refused' as const),
     info: fc.option(
       fc.record({
         total_count: total,
@@ -32,7 +38,7 @@ describe('in any world', () => {
         arbitrary: fc
           .tuple(
             fc.integer({ min: 1, max: 8 }),
-            fc.oneof(fc.constant('empty' as const), fc.integer({ min: 1, max: 6 })),
+            fc.oneof(fc.constantFrom('empty' as const, 'refused' as const), fc.integer({ min: 1, max: 6 })),
           )
           .map((pair) => new Map([pair])),
       },
@@ -41,12 +47,18 @@ describe('in any world', () => {
         weight: 1,
         arbitrary: fc
           .tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 2, max: 4 }))
-          .map(
-            ([nth, times]) => new Map(Array.from({ length: times }, (_, n) => [nth + n, 'empty' as const])),
+          .chain(([nth, times]) =>
+            fc
+              .constantFrom('empty' as const, 'refused' as const)
+              .map((what) => new Map(Array.from({ length: times }, (_, n) => [nth + n, what]))),
           ),
       },
     ),
-    refuseAbove: fc.option(fc.constantFrom(50, 100, 999)),
+    refusedPages: fc.oneof(
+      { weight: 6, arbitrary: fc.constant([]) },
+      { weight: 1, arbitrary: fc.array(fc.integer({ min: 2, max: 6 }), { minLength: 1, maxLength: 2 }) },
+    ),
+    refuseAbove: fc.option(fc.constantFrom(0, 10, 24, 50, 100, 999)),
     acts: fc.oneof(
       { weight: 4, arbitrary: fc.constant([]) },
       { weight: 1, arbitrary: fc.array(fc.nat(159), { minLength: 1, maxLength: 6 }) },
@@ -59,7 +71,7 @@ describe('in any world', () => {
     concurrency: fc.integer({ min: 1, max: 6 }),
   });
   const autoSize = ({ refuseAbove }: PagingWorld) =>
-    refuseAbove === null ? 1_000 : refuseAbove >= 100 ? 100 : 50;
+    AUTO_SIZES.find((size) => refuseAbove === null || size <= refuseAbove) || SIZE_OF_THE_SERVER;
   const sizeOf = (world: PagingWorld, perPage: 'auto' | number) =>
     world.everything
       ? Math.max(1, world.users)
@@ -87,6 +99,7 @@ describe('in any world', () => {
 
   test('a walk ends with the whole account, with a partial verdict, or with an error', async () => {
     const ends = { whole: 0, partial: 0, error: 0, movingComplete: 0, failedShortly: 0 };
+    const refused = { end: 0, missing: 0 };
     await fc.assert(
       fc.asyncProperty(anyWorld, anySettings, async (world, settings) => {
         const outcome = await walkWorld(world, settings);
@@ -94,21 +107,28 @@ describe('in any world', () => {
         assert.ok(outcome.requests.length < 2_000, `${outcome.requests.length} requests`);
         if (outcome.error !== null) {
           ends.error++;
+          if (outcome.error.code === 'PAGE_REFUSED') refused.missing++;
           assert.ok(
-            ['PAGING_UNUSABLE', 'PAGING_ENDLESS', 'REQUEST_REFUSED'].includes(outcome.error.code ?? ''),
+            [
+              'PAGING_UNUSABLE',
+              'PAGING_ENDLESS',
+              'PAGE_REFUSED',
+              'PAGE_SIZE_REFUSED',
+              ...(outcome.requests.at(-1)?.page === 1 ? ['ACCOUNT_NOT_FOUND'] : []),
+            ].includes(outcome.error.code ?? ''),
             String(outcome.error),
           );
           return;
         }
         const { pass } = outcome;
         assert.ok(pass);
-        const refusedOnes = outcome.requests.filter((r) => r.perPage > (world.refuseAbove ?? Infinity));
-        assert.equal(pass.pages, outcome.requests.length - refusedOnes.length);
+        assert.equal(pass.pages, outcome.requests.length - outcome.refusals);
         assert.deepEqual(outcome.stale, [], 'the last read wins');
         const verdict = verdictOn(outcome);
         const size = sizeOf(world, settings.perPage);
         if (outcome.whole) {
           ends.whole++;
+          if (pass.refusedEnd !== null) refused.end++;
           if (verdict === 'complete' && !isStill(world)) ends.movingComplete++;
           return;
         }
@@ -126,6 +146,7 @@ describe('in any world', () => {
       JSON.stringify(ends),
     );
     assert.ok(ends.failedShortly > 20, JSON.stringify(ends));
+    assert.ok(refused.end > 100 && refused.missing > 100, JSON.stringify(refused));
   });
 
   test('an account that can be read completely is read completely', async () => {
@@ -139,6 +160,7 @@ describe('in any world', () => {
           page: 'honoured',
           everything: false,
           slips: onlyOneEmptySlip(any) ? any.slips : new Map(),
+          refusedPages: [],
           acts: [],
           shuffled: false,
         };
@@ -177,6 +199,7 @@ describe('in any world', () => {
             page: 'honoured',
             everything: false,
             beyond: 'empty',
+            refusedPages: [],
             refuseAbove: null,
             acts: [],
             shuffled: false,

@@ -15,11 +15,15 @@ describe('page sizes in auto mode', () => {
     return { sizes: outcome.requests.filter(({ page }) => page === 1).map((r) => r.perPage), outcome };
   };
 
-  test('a refused size falls back to 100 and then to 50', async () => {
+  test('a refused size falls back to smaller ones, and at last the parameter is left out', async () => {
     for (const [limit, sizes] of [
       [1_000, [1_000]],
       [999, [1_000, 100]],
       [99, [1_000, 100, 50]],
+      [49, [1_000, 100, 50, 25]],
+      [24, [1_000, 100, 50, 25, 20]],
+      [19, [1_000, 100, 50, 25, 20, 10]],
+      [0, [1_000, 100, 50, 25, 20, 10, 0]],
     ] as const) {
       const outcome = await walkWorld({ ...HONEST, clamp: null, refuseAbove: limit });
       assertWhole(outcome);
@@ -30,12 +34,33 @@ describe('page sizes in auto mode', () => {
     }
   });
 
-  test('the error quotes a server that refuses even 50', async () => {
-    const { error, requests } = await walkWorld({ ...HONEST, refuseAbove: 49 });
-    assert.equal(error?.code, 'REQUEST_REFUSED');
+  test('every refusal that may be about the size counts, and the last one is thrown', async () => {
+    for (const status of [400, 413, 414, 416, 422]) {
+      const { sizes, outcome } = await firstSizes(() => refused(status));
+      assert.deepEqual(sizes, [1_000, 100, 50, 25, 20, 10, 0]);
+      assert.equal(outcome.error?.code, 'REQUEST_REFUSED');
+    }
+  });
+
+  test('a size that worked before is the first one, and smaller ones follow', async () => {
+    const walk = (firstSize: number) => walkWorld({ ...HONEST, clamp: null, refuseAbove: 24 }, { firstSize });
+    for (const [first, sizes] of [
+      [20, [20]],
+      [50, [50, 25, 20]],
+      [0, [0]],
+    ] as const) {
+      const outcome = await walk(first);
+      assertWhole(outcome);
+      assert.deepEqual([...new Set(outcome.requests.map((r) => r.perPage))], sizes);
+    }
+  });
+
+  test('without the parameter, the size that comes back is not asked for either', async () => {
+    const outcome = await walkWorld({ ...HONEST, clamp: null, refuseAbove: 0 });
+    assert.equal(verdictOn(outcome), 'complete');
     assert.deepEqual(
-      requests.map((r) => r.perPage),
-      [1_000, 100, 50],
+      outcome.requests.filter(({ page }) => page > 1).map((r) => r.perPage),
+      [0, 0, 0, 0, 0, 0, 0, 0],
     );
   });
 
@@ -53,14 +78,14 @@ describe('page sizes in auto mode', () => {
     }
   });
 
-  test('a later page that takes too long, is too large or is refused restarts the pass with smaller pages', async () => {
+  test('a later page that takes too long, or is too large restarts the pass with smaller pages', async () => {
     const tooLarge = new OperatorError({
       code: 'BODY_TOO_LARGE',
       happened: '',
       means: '',
       todo: '',
     });
-    for (const error of [refused(0, 'UND_ERR_HEADERS_TIMEOUT'), refused(524), refused(400), tooLarge]) {
+    for (const error of [refused(0, 'UND_ERR_HEADERS_TIMEOUT'), refused(524), tooLarge]) {
       const world = { ...HONEST, users: 3_500, clamp: null };
       const outcome = await walkWorld(world, {
         refuse: (page, size) => (size > 100 && page === 3 ? error : null),
@@ -91,9 +116,9 @@ describe('page sizes in auto mode', () => {
 
   test('a page that fails at the smallest size, or at the configured one, fails the pass', async () => {
     for (const [settings, clamp, restarts] of [
-      [{}, null, 2],
+      [{}, null, 6],
       // The size that the server gives is the one that would be requested next.
-      [{}, 50, 0],
+      [{}, 50, 4],
       [{ perPage: 1_000 }, null, 0],
     ] as const) {
       const outcome = await walkWorld(
@@ -116,7 +141,9 @@ describe('page sizes in auto mode', () => {
   test('a configured size is the only one that is requested', async () => {
     const { outcome, sizes } = await firstSizes(() => refused(400), 70);
     assert.deepEqual(sizes, [70]);
-    assert.equal(outcome.error?.code, 'REQUEST_REFUSED');
+    assert.ok(outcome.error instanceof OperatorError);
+    assert.deepEqual([outcome.error.code, outcome.error.exit], ['PAGE_SIZE_REFUSED', 78]);
+    assert.match(outcome.error.message, /pages of 70 users.*SYNC_PER_PAGE=auto/);
     const good = await walkWorld({ ...HONEST, clamp: null }, { perPage: 70 });
     assertWhole(good);
     assert.deepEqual([...new Set(good.requests.map((r) => r.perPage))], [70]);

@@ -34,6 +34,14 @@ type Row = {
   slow?: boolean;
 };
 
+/** What the edge answers to a request that accepts JSON. */
+const problem = (status: number, code: number, title = `Error ${code}: Access denied`) =>
+  json(
+    status,
+    { type: 'about:blank', title, status, error_code: code, cloudflare_error: true, retryable: false },
+    { 'content-type': 'application/problem+json', 'cf-ray': '8f0c1d2e3a4b5c6d-FRA' },
+  );
+
 const PERMISSION = /Zero Trust: PII Read/;
 const rows: Record<string, Row> = {};
 const row = (
@@ -99,7 +107,7 @@ for (const status of [400, 404]) {
 row('404 alone', html(404), 'ENDPOINT_NOT_FOUND', 78, 1, /CLOUDFLARE_BASE_URL/);
 row('404 with another code', failed(404, 7000, 'No route'), 'ENDPOINT_NOT_FOUND', 78, 1, /No route/);
 for (const code of [971, 10429, 1015]) row(`${code}`, failed(429, code), 'RATE_LIMITED', 75, 20, /dashboard/);
-row('429 alone', text(429, 'error code: 1015'), 'RATE_LIMITED', 75, 20);
+row('429 alone', text(429, 'slow down'), 'RATE_LIMITED', 75, 20, /dashboard/);
 for (const status of [408, 500, 501, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530]) {
   row(`${status}`, html(status), 'CLOUDFLARE_UNAVAILABLE', 75, 6, new RegExp(`status ${status}`));
   rows[status]!.slow = [408, 504, 524].includes(status);
@@ -118,6 +126,10 @@ rows['400 without anything']!.smaller = true;
 row('400 with a record inside', text(400, JSON.stringify(PAGE)), 'REQUEST_REFUSED', 1, 1);
 rows['400 with a record inside']!.smaller = true;
 row('418', text(418, 'teapot'), 'REQUEST_REFUSED', 1, 1, /status 418/);
+for (const status of [413, 414, 416, 422]) {
+  row(`${status}`, failed(status, 8000024, 'per_page'), 'REQUEST_REFUSED', 1, 1, /per_page/);
+  rows[status]!.smaller = true;
+}
 row('200 with HTML', html(200), 'BAD_ANSWER', 75, 4, /"Just a moment\.\.\."/);
 row('200 with success false', failed(200, 1234, 'odd'), 'BAD_ANSWER', 75, 4, /code 1234: "odd"/);
 row('200 with success false, no code', json(200, { success: false }), 'BAD_ANSWER', 75, 4, /did not succeed/);
@@ -137,11 +149,12 @@ row(
   4,
 );
 row(
-  '200 as text/plain',
-  text(200, JSON.stringify(PAGE), { 'content-type': 'text/plain' }),
+  '200 as text/html',
+  text(200, JSON.stringify(PAGE), { 'content-type': 'text/html; charset=utf-8' }),
   'BAD_ANSWER',
   75,
   4,
+  /content type text\/html/,
 );
 row(
   '200 with an empty body',
@@ -172,7 +185,112 @@ for (const status of [301, 302, 303, 307, 308]) {
   );
 }
 row('302 to the same host', text(302, '', { location: '/elsewhere' }), 'REDIRECTED', 78, 1);
-row('304', text(304, ''), 'REDIRECTED', 78, 1);
+row('304', text(304, ''), 'BAD_ANSWER', 75, 4, /not modified.*A cache/);
+
+// The token, and where it is used.
+for (const status of [200, 400, 401, 403]) {
+  row(
+    `9109 from location with ${status}`,
+    failed(status, 9109, 'Cannot use the access token from location: 203.0.113.9'),
+    'ADDRESS_REFUSED',
+    77,
+    1,
+    /203\.0\.113\.9/,
+    /Client IP Address Filtering/,
+  );
+}
+row(
+  '10001',
+  failed(400, 10001, 'Unable to authenticate request'),
+  'AUTHENTICATION_FAILED',
+  77,
+  1,
+  PERMISSION,
+);
+row('9103', failed(400, 9103, 'Unknown X-Auth-Key or X-Auth-Email'), 'AUTHENTICATION_FAILED', 77, 1);
+row('9106', failed(400, 9106, 'Missing X-Auth-Key'), 'AUTHENTICATION_FAILED', 77, 1);
+row(
+  '403 without a code',
+  json(403, { success: false, errors: [{ message: 'Forbidden' }] }),
+  'PERMISSION_DENIED',
+  77,
+  1,
+);
+
+// The plan.
+for (const [status, code, message] of [
+  [403, 10010, 'riskscoring.api.not_entitled'],
+  [403, 1000, 'This account is not entitled to use this feature'],
+  [400, 12130, 'access.api.error.not_enabled: Access is not enabled. Visit the Access dashboard'],
+  [404, 1000, 'This feature is not available on your plan'],
+  [403, 10000, 'Only available for Enterprise customers'],
+] as const)
+  row(
+    `the plan lacks it: ${message}`,
+    failed(status, code, message),
+    'NOT_IN_PLAN',
+    78,
+    1,
+    /Enterprise/,
+    new RegExp(ACCOUNT),
+  );
+row('402', failed(402, 1, 'Payment required'), 'NOT_IN_PLAN', 78, 1);
+
+// The edge.
+for (const status of [200, 403, 429, 503]) {
+  row(
+    `a challenge with ${status}`,
+    text(status, '<html><title>Just a moment...</title></html>', {
+      'content-type': 'text/html',
+      'cf-mitigated': 'challenge',
+      'cf-ray': '8f0c1d2e3a4b5c6d-FRA',
+    }),
+    'CHALLENGED',
+    77,
+    4,
+    /a program cannot pass/,
+    /ray 8f0c1d2e3a4b5c6d-FRA/,
+  );
+}
+for (const code of [1005, 1006, 1007, 1008, 1009, 1010, 1012, 1020, 1106])
+  row(`${code} as a problem`, problem(403, code), 'BLOCKED', 77, 1, new RegExp(`Error ${code}`), /ray 8f0c/);
+row('1020 as text', text(403, 'error code: 1020'), 'BLOCKED', 77, 1, /Error 1020/);
+row(
+  '1020 as HTML',
+  text(403, '<title>Access denied</title><h1>Error <span>1020</span></h1><p>Ray ID: 8f0c</p>', {
+    'content-type': 'text/html',
+  }),
+  'BLOCKED',
+  77,
+  1,
+  /firewall/,
+);
+row(
+  '1015 as a problem',
+  problem(429, 1015, 'Error 1015: You are being rate limited'),
+  'RATE_LIMITED',
+  75,
+  20,
+  /rule/,
+);
+row('1015 as text', text(429, 'error code: 1015'), 'RATE_LIMITED', 75, 20, /rate limiting rule/);
+row('1003 as text', text(403, 'error code: 1003'), 'ENDPOINT_NOT_FOUND', 78, 1, /CLOUDFLARE_BASE_URL/);
+row('1016 as text', text(530, 'error code: 1016'), 'CLOUDFLARE_UNAVAILABLE', 75, 6);
+row(
+  '502 as a problem',
+  json(502, { title: 'Error 502: Bad gateway', cloudflare_error: true }),
+  'CLOUDFLARE_UNAVAILABLE',
+  75,
+  6,
+);
+row(
+  'a page about maintenance',
+  html(503, 'Scheduled maintenance'),
+  'CLOUDFLARE_UNAVAILABLE',
+  75,
+  6,
+  /Scheduled maintenance/,
+);
 
 for (const [name, expected] of Object.entries(rows)) {
   test(`tells the operator what to do about ${name}`, async (t) => {
@@ -189,6 +307,20 @@ for (const [name, expected] of Object.entries(rows)) {
     for (const part of [error.happened, error.means, error.todo]) assert.doesNotMatch(part, /\.$/);
   });
 }
+
+test('reads JSON under the content types that proxies give it', async (t) => {
+  const types = [
+    'text/json',
+    'text/plain; charset=utf-8',
+    'application/octet-stream',
+    'application/vnd.api+json',
+  ];
+  for (const type of types) {
+    const { client, ask } = await harness(t, [text(200, JSON.stringify(PAGE), { 'content-type': type })]);
+    assert.equal((await ask()).count, 1, type);
+    await client.close();
+  }
+});
 
 test('names the variables of the authentication scheme in use', async (t) => {
   const auth = { kind: 'key', email: 'me@example.com', key: 'k'.repeat(37) } as const;

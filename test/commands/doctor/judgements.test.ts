@@ -203,6 +203,7 @@ describe('paging', () => {
     second: page(5, 5),
     first: page(0, 1_000, { total_count: 2_500 }),
     asked: 1_000,
+    used: 1_000,
     firstMs: 100,
     ...parts,
   });
@@ -232,6 +233,20 @@ describe('paging', () => {
       probe({ small: page(0, 3), second: page(0, 0), first: page(0, 3, { total_count: 3 }) }),
     );
     assert.equal(few.page, 'not_needed');
+    const refused = describePaging(
+      probe({ small: page(0, 3), second: null, first: page(0, 3, { total_count: 3 }) }),
+    );
+    assert.equal(refused.page, 'not_needed');
+  });
+
+  test('with refused pages and sizes is told, and is no fault', () => {
+    const first = page(0, 3, { total_count: 3 });
+    assert.match(
+      what(judgePaging(probe({ small: page(0, 3), second: null, first }), [])),
+      /^ok 0 .*the page after the last one is refused$/,
+    );
+    assert.match(what(judgePaging(probe({ used: 25 }), [])), /^ok 0 .*1,000 requested, but only 25 served/);
+    assert.match(what(judgePaging(probe({ used: 0 }), [])), /^ok 0 .*but every size is refused/);
   });
 
   test('that changed in the last runs is a warning that names what changed, and since when', () => {

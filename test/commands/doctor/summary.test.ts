@@ -101,6 +101,21 @@ describe('the summary of an account', () => {
   });
 });
 
+test('answers that a person must mend are told apart, and are one failure each', async (t) => {
+  const p = await patient(t);
+  for (const [fault, check, code, found] of [
+    ['bound-token', 'credentials', 77, /ADDRESS_REFUSED: .*203\.0\.113\.9/],
+    ['no-plan', 'account', 78, /NOT_IN_PLAN: .*not_entitled/],
+    ['blocked', 'account', 77, /BLOCKED: .*Error 1020/],
+    ['challenge', 'account', 77, /CHALLENGED: /],
+  ] as const) {
+    p.simulator.setFaults([fault]);
+    const diagnosis = await p.doctor();
+    assertLine(diagnosis, { check, status: 'failed', code, found });
+    assert.equal(diagnosis.lines.filter(({ status }) => status === 'failed').length, 1, fault);
+  }
+});
+
 describe('paging', () => {
   test('that is ignored fails with exit 1 when one page does not hold all users', async (t) => {
     const p = await patient(t);
@@ -150,6 +165,35 @@ describe('paging', () => {
     );
     p.simulator.setFaults(['refuse-large']);
     assert.match((await p.doctor()).line('paging').found, /100 users per page/);
+    p.simulator.setFaults(['refuse-above-25']);
+    assert.match((await p.doctor()).line('paging').found, /25 users per page .*but only 25 served/);
+    assertLine(await p.doctor({ SYNC_PER_PAGE: '50' }), {
+      check: 'paging',
+      status: 'failed',
+      code: 78,
+      found: /PAGE_SIZE_REFUSED: .*pages of 50 users/,
+      mend: /SYNC_PER_PAGE=auto/,
+    });
+    p.simulator.setFaults(['refuse-per-page']);
+    assert.match((await p.doctor()).line('paging').found, /20 users per page .*every size is refused/);
+  });
+
+  test('with a refused page beyond the end is no fault, and a refused page of users is one', async (t) => {
+    const p = await patient(t);
+    const front = await startFront(t, p.simulator.url);
+    const failure = { success: false, errors: [{ code: 7003, message: 'no route' }], result: null };
+    front.answer = (url) => (/[?&]page=2\b/.test(url) ? { status: 404, body: failure } : null);
+    assertLine(await p.doctor({ CLOUDFLARE_BASE_URL: front.url }), {
+      check: 'paging',
+      status: 'failed',
+      code: 1,
+      found: /PAGE_REFUSED: .*page 2/,
+      mend: /SYNC_PER_PAGE/,
+    });
+    p.simulator.setFaults(['everything']);
+    const { code, line } = await p.doctor({ CLOUDFLARE_BASE_URL: front.url });
+    assert.equal(code, 0);
+    assert.match(line('paging').found, /the page after the last one is refused/);
   });
 
   test('with pages so small that a walk cannot end in its time budget is a warning', async (t) => {

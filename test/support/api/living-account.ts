@@ -6,6 +6,7 @@ import { readUserRecord, type UserRecord } from '../../../src/cloudflare/endpoin
 import { OperatorError, type ErrorCode } from '../../../src/errors.ts';
 import { RISK_LEVELS, type RiskLevel } from '../../../src/user-risk.ts';
 import { uuidOf } from '../world/random-world.ts';
+import { refused } from './paging-world.ts';
 import { serveRecords } from './serve-records.ts';
 
 export type Served = {
@@ -66,6 +67,10 @@ export type RunScript = {
   downFrom: number | null;
   /** From this lookup on, for so many lookups, records give a wrong answer; null: all answers are right. */
   lookups: { from: number; times: number; mode: LookupFault } | null;
+  /** These requests, counted from 1, are refused if they are for a page after the first. Null: none. */
+  refused: { from: number; times: number; status: 404 | 400 | 500 } | null;
+  /** What the server states as its total, compared with the truth; null: it states none. */
+  total: number | null;
   /** Called before each request, for faults of the process itself. */
   onRequest?(nth: number): void;
 };
@@ -74,8 +79,16 @@ const START = Date.parse('2026-01-01T00:00:00Z');
 
 export type LivingAccount = ReturnType<typeof createLivingAccount>;
 
-/** `everything`: every answer is the whole list, whatever page is requested. */
-export function createLivingAccount(name: string, style: ResetStyle, everything = false) {
+/**
+ * `everything`: every answer is the whole list, whatever page is requested. `beyond`: how a page after the last one is
+ * answered.
+ */
+export function createLivingAccount(
+  name: string,
+  style: ResetStyle,
+  everything = false,
+  beyond: 'empty' | 'refused' = 'empty',
+) {
   const people: Inhabitant[] = [];
   let tick = 0;
   let script: RunScript | null = null;
@@ -137,14 +150,25 @@ export function createLivingAccount(name: string, style: ResetStyle, everything 
     if (script?.downFrom != null && requests >= script.downFrom) throw failure('CLOUDFLARE_UNAVAILABLE');
   }
 
+  function refusePage(page: number, isBeyond: boolean): void {
+    const fault = script?.refused;
+    const isNow = fault != null && requests >= fault.from && requests < fault.from + fault.times;
+    if (page > 1 && isNow) throw refused(fault.status);
+    if (isBeyond) throw refused(404, 'CLOUDFLARE_7003');
+  }
+
   const client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'> = {
     async summaryPage({ page, perPage, signal, openReader }) {
       beforeAnswer(signal);
       const list = present().toSorted((a, b) => b.lastEvent - a.lastEvent);
+      const last = everything ? page : Math.max(1, Math.ceil(list.length / perPage));
+      refusePage(page, beyond === 'refused' && page > last);
       const rows = everything ? list : list.slice((page - 1) * perPage, page * perPage);
       const records = rows.map(recordOf);
       for (const record of records) served.set(record.user_id, record);
-      return serveRecords(records, { total_count: list.length }, openReader);
+      const by = script === null ? 0 : script.total;
+      const info = by === null ? {} : { total_count: Math.max(0, list.length + by) };
+      return serveRecords(records, info, openReader);
     },
     async lookUpUser({ userId, signal }): Promise<UserRecord | null> {
       beforeAnswer(signal);

@@ -5,7 +5,7 @@ import type { SummaryPage } from '../../../src/cloudflare/client.ts';
 import { collectRecords } from '../../../src/cloudflare/endpoints/summary/record-reader.ts';
 import type { Pass } from '../../../src/cloudflare/paging/pass.ts';
 import { walkPages } from '../../../src/cloudflare/paging/walk-pages.ts';
-import { OperatorError } from '../../../src/errors.ts';
+import { OperatorError, type ErrorCode } from '../../../src/errors.ts';
 import { pageOf } from './serve-records.ts';
 
 export type PagingWorld = {
@@ -15,17 +15,19 @@ export type PagingWorld = {
   page: 'honoured' | 'ignored';
   /** Every answer is the whole account, whatever was requested. */
   everything: boolean;
-  /** What a page beyond the last one holds. */
-  beyond: 'empty' | 'last' | 'first';
+  /** What a page beyond the last one holds. refused: the page is answered by an error. */
+  beyond: 'empty' | 'last' | 'first' | 'refused';
   /** What result_info says; null: there is no result_info. */
   info: {
     total_count: 'right' | 'missing' | number;
     total_pages: 'right' | 'missing' | number;
     per_page: 'right' | 'asked' | 'missing';
   } | null;
-  /** Mistakes of the server: the n-th answer (from 1) holds this page instead, or nothing. */
-  slips: ReadonlyMap<number, number | 'empty'>;
-  /** A larger per_page is answered by 400. */
+  /** Mistakes of the server: the n-th answer (from 1) holds this page instead, or nothing, or is an error. */
+  slips: ReadonlyMap<number, number | 'empty' | 'refused'>;
+  /** Pages that are always answered by an error. */
+  refusedPages: readonly number[];
+  /** A larger per_page is answered by 400; 0: the parameter itself is. */
   refuseAbove: number | null;
   /**
    * Users who act before each answer, over and over in this order: the user's count rises, and the user moves to the
@@ -47,6 +49,7 @@ export const HONEST: PagingWorld = {
   beyond: 'empty',
   info: { total_count: 'right', total_pages: 'right', per_page: 'right' },
   slips: new Map(),
+  refusedPages: [],
   refuseAbove: null,
   acts: [],
   shuffled: false,
@@ -67,25 +70,31 @@ export type Outcome = {
   stale: string[];
   restarts: number;
   requests: { page: number; perPage: number }[];
+  /** How many of them were answered by an error. */
+  refusals: number;
   mostAtOnce: number;
   /** The order in which pages were passed on. */
   acceptedPages: number[];
 };
 
-/** Users on one page of answer number `nth`. */
-export function answer(
-  world: PagingWorld,
-  page: number,
-  perPage: number,
-  nth: number,
-): SummaryPage<unknown[]> {
+/** Page size of a request that leaves the parameter out. */
+export const SIZE_OF_THE_SERVER = 20;
+
+/** Users on one page of answer number `nth`. Throws what the client would throw. */
+export function answer(world: PagingWorld, page: number, asked: number, nth: number): SummaryPage<unknown[]> {
+  if (world.refuseAbove !== null && asked > world.refuseAbove) throw refused(400);
   const all = rowsAt(world, nth);
+  const perPage = asked === 0 ? SIZE_OF_THE_SERVER : asked;
   const size = world.everything ? Math.max(1, all.length) : Math.min(perPage, world.clamp ?? perPage);
   const last = Math.max(1, Math.ceil(all.length / size));
   const slip = world.slips.get(nth);
+  const isBeyond = world.beyond === 'refused' && page > last && !world.everything && world.page !== 'ignored';
+  if (slip === 'refused' || isBeyond || world.refusedPages.includes(page))
+    throw refused(404, 'CLOUDFLARE_7003');
   let number = typeof slip === 'number' ? Math.min(slip, last) : page;
   if (world.everything || world.page === 'ignored') number = 1;
-  if (number > last && world.beyond !== 'empty') number = world.beyond === 'last' ? last : 1;
+  if (number > last && (world.beyond === 'last' || world.beyond === 'first'))
+    number = world.beyond === 'last' ? last : 1;
   const records = slip === 'empty' ? [] : all.slice((number - 1) * size, number * size);
   const info: SummaryPage<unknown>['info'] = {};
   if (world.info !== null) {
@@ -124,6 +133,9 @@ export async function walkWorld(
     perPage?: 'auto' | number;
     concurrency?: number;
     refuse?: (page: number, perPage: number) => Error | null;
+    firstSize?: number;
+    /** Another world for this request. */
+    worldAt?: (nth: number) => PagingWorld;
   } = {},
 ): Promise<Outcome> {
   const served = new Map<string, number>();
@@ -134,6 +146,7 @@ export async function walkWorld(
   let mostAtOnce = 0;
   let records = 0;
   let restarts = 0;
+  let refusals = 0;
   const walking = walkPages({
     async fetchPage(page, perPage) {
       const nth = requests.push({ page, perPage });
@@ -142,9 +155,14 @@ export async function walkWorld(
       for (let tick = (page * 7 + nth) % 5; tick >= 0; tick--) await Promise.resolve();
       underWay--;
       const refusal = settings.refuse?.(page, perPage);
-      if (refusal) throw refusal;
-      if (world.refuseAbove !== null && perPage > world.refuseAbove) throw refused(400);
-      const given = answer(world, page, perPage, nth);
+      let given: SummaryPage<unknown[]>;
+      try {
+        if (refusal) throw refusal;
+        given = answer(settings.worldAt?.(nth) ?? world, page, perPage, nth);
+      } catch (error) {
+        refusals++;
+        throw error;
+      }
       for (const row of given.content as Row[]) served.set(row.user_id, row.event_count);
       return given;
     },
@@ -164,7 +182,7 @@ export async function walkWorld(
       return accepted.size;
     },
     perPage: settings.perPage ?? 'auto',
-    largest: Number.POSITIVE_INFINITY,
+    firstSize: settings.firstSize ?? 1_000,
     concurrency: settings.concurrency ?? 4,
   });
   const [result] = await Promise.allSettled([walking]);
@@ -177,18 +195,30 @@ export async function walkWorld(
     stale: [...served].filter(([id, count]) => accepted.get(id) !== count).map(([id]) => id),
     restarts,
     requests,
+    refusals,
     mostAtOnce,
     acceptedPages,
   };
 }
 
-/** The client's error for an unknown answer with this status. */
+/** The client's error for an answer with this status and cause; 0: no answer came. */
 export function refused(status: number, code = `HTTP_${status}`): OperatorError {
   return new OperatorError({
-    code: status === 400 ? 'REQUEST_REFUSED' : status === 0 ? 'NETWORK' : 'CLOUDFLARE_UNAVAILABLE',
+    code: codeOf(status, code),
     happened: 'told so',
     means: 'nothing',
     todo: 'nothing',
     cause: new ExchangeError(code, status === 0 ? undefined : status),
   });
+}
+
+function codeOf(status: number, code: string): ErrorCode {
+  if (code === 'CLOUDFLARE_7003') return 'ACCOUNT_NOT_FOUND';
+  if (status === 0) return 'NETWORK';
+  if (status === 200) return 'BAD_ANSWER';
+  if (status === 401) return 'AUTHENTICATION_FAILED';
+  if (status === 403) return 'PERMISSION_DENIED';
+  if (status === 404) return 'ENDPOINT_NOT_FOUND';
+  if (status === 429) return 'RATE_LIMITED';
+  return status < 500 ? 'REQUEST_REFUSED' : 'CLOUDFLARE_UNAVAILABLE';
 }

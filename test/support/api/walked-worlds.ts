@@ -14,11 +14,11 @@ export const info = (
 /** What a server may do to the order and the content of its answers between any two of them. */
 export const MOVING = { shuffled: true, restless: true, acts: [3, 129, 64] };
 export const NO_TOTALS = info('missing', 'missing');
-export const slip = (nth: number, what: number | 'empty') => ({ slips: new Map([[nth, what]]) });
+export const slip = (nth: number, what: number | 'empty' | 'refused') => ({ slips: new Map([[nth, what]]) });
 
 /** None of these passes begins again. */
-export const walkPages = (request: Omit<PassRequest<unknown[]>, 'largest' | 'restart'>): Promise<Pass> =>
-  walkPagesOf({ ...request, largest: Number.POSITIVE_INFINITY, restart: () => assert.fail() });
+export const walkPages = (request: Omit<PassRequest<unknown[]>, 'firstSize' | 'restart'>): Promise<Pass> =>
+  walkPagesOf({ ...request, firstSize: 1_000, restart: () => assert.fail() });
 
 export function assertWhole(outcome: Outcome): NonNullable<Outcome['pass']> {
   assert.equal(outcome.error, null);

@@ -39,6 +39,9 @@ export type Tally = {
   /** Complete walks that missed a user who was present throughout. */
   completeAndMissed: number;
   takenOver: number;
+  /** Published although the page beyond the end was refused, and failed because a page was. */
+  refusedEnd: number;
+  pageRefused: number;
 };
 
 export function emptyTally(): Tally {
@@ -51,6 +54,8 @@ export function emptyTally(): Tally {
     falseClears: 0,
     completeAndMissed: 0,
     takenOver: 0,
+    refusedEnd: 0,
+    pageRefused: 0,
   };
 }
 
@@ -112,6 +117,15 @@ function syncPlan(confirm: 'lookup' | 'walks'): fc.Arbitrary<SyncPlan> {
         // When the control passes, one false record cannot be told from a true one.
         .map((fault) => (fault.mode === 'blind' ? { ...fault, times: Number.POSITIVE_INFINITY } : fault)),
     ),
+    refused: seldom(
+      5,
+      fc.record({
+        from: fc.integer({ min: 1, max: 20 }),
+        times: fc.constantFrom(1, 2, 4, Number.POSITIVE_INFINITY),
+        status: fc.constantFrom<404 | 400 | 500>(404, 400, 500),
+      }),
+    ),
+    total: fc.constantFrom(0, 0, 0, 0, 0, 0, 0, null, null, -2, 2),
     suffers: fc.oneof(
       { weight: 14, arbitrary: fc.constant<Suffers>({ kind: 'nothing' }) },
       {
@@ -181,6 +195,8 @@ const STILL: SyncPlan = {
   during: [],
   downFrom: null,
   lookups: null,
+  refused: null,
+  total: 0,
   suffers: { kind: 'nothing' },
   accept: true,
   maxPasses: 4,
@@ -209,12 +225,14 @@ async function syncAndCheck(real: Real, plan: SyncPlan): Promise<void> {
   tally.runs++;
   const known = await knownUsers(real);
   const { published, facts } = outcome;
+  if (outcome.error?.code === 'PAGE_REFUSED') tally.pageRefused++;
   if (published === null) {
     tally.failed++;
     assert.deepEqual(known, before, 'a run that published nothing changed something');
     return;
   }
   tally[published.verdict]++;
+  if (facts.evidence.refused_end !== undefined) tally.refusedEnd++;
   const served = account.served();
   for (const [userId, record] of served) {
     assert.deepEqual(

@@ -152,6 +152,17 @@ test('a record that insists on a level through five complete walks is a warning,
   assert.ok(!logs.join('').includes(user(9)));
 });
 
+test('an answer of something in front of the API is no refusal of lookups: the next run asks again', async () => {
+  for (const code of ['CHALLENGED', 'BLOCKED', 'ADDRESS_REFUSED'] as const) {
+    const { sync } = createAccount();
+    await sync(range(0, 10), nobodyGone);
+    for (let turn = 1; turn <= 3; turn++) {
+      const ran = await sync(range(0, 9), () => problem(code));
+      assert.deepEqual([ran.published?.cleared, evidenceOf(ran)['state']], [0, 'unanswered'], code);
+    }
+  }
+});
+
 describe('a second complete walk decides when records cannot be asked:', () => {
   const reasons: [title: string, say: Say, state: string][] = [
     ['lookups are refused', () => problem('LOOKUPS_REFUSED'), 'refused'],

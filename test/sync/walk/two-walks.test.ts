@@ -12,7 +12,7 @@ before(async () => {
   db = await migratedDatabase();
 });
 after(() => db.close());
-const STILL: RunScript = { during: [], downFrom: null, lookups: null };
+const STILL: RunScript = { during: [], downFrom: null, lookups: null, refused: null, total: 0 };
 /** The user who has been present longest. */
 const resetFirst: Happening = { kind: 'reset', who: 0 };
 /** Pages of two, A B · C D · X. Pass 1: A is reset once C and D are read. Pass 2: B and C are, once they are read. */

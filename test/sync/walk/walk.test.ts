@@ -237,6 +237,7 @@ async function cutOff(lastPage: unknown[]) {
     settings,
     {
       accountId: lease.accountId,
+      firstSize: 1_000,
       signal: budget.signal,
       countUse() {},
       report(now) {
