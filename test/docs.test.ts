@@ -130,9 +130,9 @@ test('docs/reliability.md names a test for every fault, and only titles that exi
   assert.ok(checked > 70, `${checked} titles`);
 });
 
-/** The titles of a test file. A placeholder of a template string may stand for any text. */
+/** The titles of a test file, and of its groups. A placeholder of a template string may stand for any text. */
 function titlesIn(source: string): RegExp[] {
-  return [...source.matchAll(/\btest\(\s*(?:'((?:[^'\\]|\\.)*)'|"([^"]*)"|`([^`]*)`)/g)].map(
+  return [...source.matchAll(/\b(?:test|describe)\(\s*(?:'((?:[^'\\]|\\.)*)'|"([^"]*)"|`([^`]*)`)/g)].map(
     ([, a, b, c]) => {
       const parts = (a ?? b ?? c ?? '').replaceAll("\\'", "'").split(/\$\{(?:[^{}]|\{[^{}]*\})*\}/);
       return new RegExp(`^${parts.map((part) => part.replace(/[^\w\s]/g, '\\$&')).join('.+')}$`);
