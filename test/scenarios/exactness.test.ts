@@ -208,12 +208,25 @@ async function compareRun(
   });
 }
 
-/** Over all accounts, ids are consecutive, and no id below a visible one appears later. */
+/**
+ * Over all accounts, snapshots, runs and accounts use every value of the feed clock, and no value below a visible one
+ * appears later. No two snapshots share a value.
+ */
 async function risen(database: MigratedDatabase, newest: number): Promise<number> {
-  const rows = await database.rows<{ id: string }>('select snapshot_id as id from risk.snapshots order by 1');
+  const rows = await database.rows<{ id: string; snapshots: number }>(
+    `select id, sum(is_snapshot)::integer as snapshots from (
+       select snapshot_id as id, 1 as is_snapshot from risk.snapshots
+       union all select feed_id, 0 from risk.sync_runs
+       union all select feed_id, 0 from risk.accounts) v
+      where id is not null group by id order by id`,
+  );
   const ids = rows.map((row) => Number(row.id));
   const wanted = ids.map((_, index) => index + 1);
-  assert.deepEqual(ids, wanted, 'a snapshot id was skipped or given twice');
+  assert.deepEqual(ids, wanted, 'a value of the feed clock was skipped');
+  assert.ok(
+    rows.every(({ snapshots }) => snapshots <= 1),
+    'a snapshot id was given twice',
+  );
   assert.ok(ids.length >= newest);
   return ids.length;
 }
