@@ -1,8 +1,11 @@
 // What a line of `.env` means, and that no line is skipped in silence.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
 import { parseEnv } from 'node:util';
 import fc from 'fast-check';
+import { Environment } from '../src/config.ts';
 import { readEnvFile } from '../src/env-file.ts';
 
 const bytes = (text: string, encoding: BufferEncoding = 'utf8') => Buffer.from(text, encoding);
@@ -55,6 +58,14 @@ test('a line that cannot be read is named by its number, and is not quoted', () 
     assert.ok(!problems.join().includes('hunter2'), problems.join());
   }
   assert.equal(read('x\ny\nz').problems.length, 3);
+});
+
+test('the example is read without a problem, as it is and with every setting in use', () => {
+  const text = readFileSync(path.resolve(import.meta.dirname, '../.env.example'), 'utf8');
+  assert.deepEqual(read(text), { values: {}, problems: [] });
+  const { values, problems } = read(text.replaceAll(/^# (?=[A-Z_]+=)/gm, ''));
+  assert.deepEqual(problems, []);
+  assert.deepEqual(Object.keys(values).toSorted(), Object.keys(Environment.shape).toSorted());
 });
 
 test('a variable of another program may be set twice, and ours if it stays the same', () => {

@@ -1,14 +1,8 @@
 // Says in plain words what a database error means. Never shows the error's own message, which may quote a value.
 import { OperatorError } from '../errors.ts';
 import { rootCause } from '../logger.ts';
-import {
-  connectionMeaning,
-  FULL,
-  SQLSTATE,
-  TRY_LATER,
-  UNAVAILABLE,
-  type Meaning,
-} from './connection-errors.ts';
+import { connectionMeaning, SQLSTATE } from './connection/connection-errors.ts';
+import { FULL, TRY_LATER, UNAVAILABLE, type Meaning } from './connection/meanings.ts';
 
 /** Pauses between attempts after a temporary failure, in milliseconds. A restart of PostgreSQL takes seconds. */
 export const RESTART_PAUSES_MS = [500, 1_000, 2_000, 4_000];

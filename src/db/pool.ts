@@ -59,7 +59,7 @@ class Connection extends pg.Client {
     super.connect((error: Error | null) => {
       if (error) {
         (this as unknown as { connection: { stream: Duplex } }).connection.stream.destroy();
-        Object.assign(error, { whileConnecting: true });
+        Object.assign(error, { whileConnecting: true, withoutPassword: !this.password });
       }
       (done as (error: Error | null) => void)(error);
     });

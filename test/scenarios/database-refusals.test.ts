@@ -1,5 +1,5 @@
 // A database that is there and refuses: each cause has its own words, told at once, by a real server. The words of
-// poolers that cannot run here are in test/db/connection-errors.test.ts.
+// poolers that cannot run here are in test/db/connection/connection-errors.test.ts.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { databaseError } from '../../src/db/database-errors.ts';
@@ -135,6 +135,19 @@ describe('a server without TLS', () => {
     t.after(() => server.close());
     await assertRefused(server.url, 'DATABASE_REFUSED', /asks for a password.*has none/);
     await server.closedByClient;
+    // After MD5 or a plain login, the server calls the empty password wrong.
+    for (const code of ['28P01', '08P01']) {
+      const wrong = await startRefusingServer(
+        errorMessage({
+          severity: 'FATAL',
+          code,
+          message: 'password authentication failed for user "somebody"',
+        }),
+      );
+      t.after(() => wrong.close());
+      await assertRefused(wrong.url, 'DATABASE_REFUSED', /has none/);
+      await assertRefused(wrong.url.replace('@', ':x@'), 'DATABASE_REFUSED', /user or the password/);
+    }
   });
 
   test('the answers of Supavisor and Neon reach the person in plain words', async (t) => {

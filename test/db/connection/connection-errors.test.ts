@@ -2,8 +2,8 @@
 // poolers and providers are those that they send. test/scenarios/database-refusals.test.ts meets the real ones.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { databaseError, isConnectionLoss, isPassing } from '../../src/db/database-errors.ts';
-import { EXIT } from '../../src/errors.ts';
+import { databaseError, isConnectionLoss, isPassing } from '../../../src/db/database-errors.ts';
+import { EXIT } from '../../../src/errors.ts';
 
 type Sent = { message: string; code?: string; severity?: string; routine?: string; syscall?: string };
 

@@ -1,71 +1,24 @@
 // Why no connection could be made, or why one was closed: tells what a person must mend from what passes by itself.
 // Reads the texts of drivers and poolers, and never shows them: they may quote a value.
-import type { OperatorErrorParts } from '../errors.ts';
-
-export type Meaning = Pick<OperatorErrorParts, 'code' | 'happened' | 'todo'>;
-
-export const TRY_LATER = 'The next run succeeds once the database answers again. Nothing has to be repaired';
-export const UNAVAILABLE: Meaning = {
-  code: 'DATABASE_UNAVAILABLE',
-  happened: 'The database does not answer',
-  todo: 'Check that the database runs, and that DATABASE_URL names the right host and port. Once it answers, run the command again',
-};
-export const FULL: Meaning = {
-  code: 'DATABASE_FULL',
-  happened: 'The database has no free connection left',
-  todo: TRY_LATER,
-};
-
-const tls = (happened: string, todo: string): Meaning => ({ code: 'DATABASE_TLS', happened, todo });
-const refused = (happened: string, todo: string): Meaning => ({ code: 'DATABASE_REFUSED', happened, todo });
-const away = (happened: string, todo = UNAVAILABLE.todo): Meaning => ({
-  code: 'DATABASE_UNAVAILABLE',
-  happened,
-  todo,
-});
-
-const WRONG_PASSWORD = refused(
-  'The database refused the user or the password',
-  'Check both in DATABASE_URL, and behind a pooler also in its configuration. In DATABASE_URL, signs such as @ / # are written %40 %2F %23',
-);
-const NO_PASSWORD = refused(
-  'The database asks for a password, and DATABASE_URL has none',
-  'Write DATABASE_URL as postgres://user:password@host:5432/database',
-);
-const NO_DATABASE = refused(
-  'The database in DATABASE_URL does not exist',
-  'Create it, or correct its name in DATABASE_URL',
-);
-const NEEDS_TLS = tls(
-  'The database accepts only connections with TLS',
-  'Add sslmode=verify-full to DATABASE_URL',
-);
-const NOT_WITHOUT_TLS = tls(
-  'The database accepts no connection without TLS from this host, for this user and to this database',
-  "Add sslmode=verify-full to DATABASE_URL. If that is refused, too, allow the host in the server's pg_hba.conf",
-);
-const UNKNOWN_OPTION = refused(
-  'The database, or a pooler before it, refuses an option of the connection',
-  'Remove options and other settings from the query part of DATABASE_URL, and the variable PGOPTIONS',
-);
-const POOLER_LOGIN = refused(
-  'The pooler before the database cannot log in to the database',
-  'Check user, password and database in the configuration of the pooler',
-);
-const NOT_ALLOWED = refused(
-  'The database accepts no connection from this host, for this user, or to this database',
-  "Allow it in the server's pg_hba.conf or in the provider's list of addresses, or correct DATABASE_URL",
-);
-
-const UNKNOWN_AUTHORITY = tls(
-  "This host does not know the authority that signed the database's certificate",
-  'Add sslrootcert=/path/of/the/authority.pem to DATABASE_URL. If it is there, check that it is the right one',
-);
-
-const CLIENT_CERTIFICATE = tls(
-  'The database asks for a client certificate, or refuses the one it got',
-  'Set sslcert and sslkey in DATABASE_URL to files that the server accepts',
-);
+import {
+  CLIENT_CERTIFICATE,
+  FULL,
+  NEEDS_TLS,
+  NOT_ALLOWED,
+  NOT_WITHOUT_TLS,
+  NO_DATABASE,
+  NO_PASSWORD,
+  POOLER_LOGIN,
+  TRY_LATER,
+  UNAVAILABLE,
+  UNKNOWN_AUTHORITY,
+  UNKNOWN_OPTION,
+  WRONG_PASSWORD,
+  away,
+  refused,
+  tls,
+  type Meaning,
+} from './meanings.ts';
 
 const BY_TLS_CODE: [RegExp, Meaning][] = [
   [
@@ -240,18 +193,25 @@ function byNetwork(code: string, syscall: string | undefined): Meaning | undefin
 export const SQLSTATE = /^(?=.*\d)[0-9A-Z]{5}$/;
 
 type DriverError = Error &
-  Partial<Record<'severity' | 'routine' | 'syscall', string>> & { code?: unknown; whileConnecting?: boolean };
+  Partial<Record<'severity' | 'routine' | 'syscall', string>> & {
+    code?: unknown;
+    whileConnecting?: boolean;
+    withoutPassword?: boolean;
+  };
 
 /** Undefined: not about the connection. `error` is the innermost cause. */
 export function connectionMeaning(error: Error): Meaning | undefined {
-  const { code, severity, routine, syscall, message, whileConnecting } = error as DriverError;
+  const { code, severity, routine, syscall, message, whileConnecting, withoutPassword } =
+    error as DriverError;
   const text = typeof code === 'string' ? code : '';
   if (severity !== undefined || SQLSTATE.test(text)) {
     const endsConnection = severity === 'FATAL' || severity === 'PANIC' || whileConnecting === true;
     // Names are in quotation marks, and must not match.
     const words = message.replaceAll(/"[^"]*"/g, '""');
     const meaning = endsConnection || /^(08|28|XX)/.test(text) ? find(BY_POOLER_WORDS, words) : undefined;
-    return meaning ?? bySqlstate(text, endsConnection, routine);
+    const found = meaning ?? bySqlstate(text, endsConnection, routine);
+    // An MD5 or plain login sends an empty password, and the server calls it wrong.
+    return found === WRONG_PASSWORD && withoutPassword === true && text !== '28000' ? NO_PASSWORD : found;
   }
   if (text === '') return find(BY_DRIVER_WORDS, message);
   const known = find(BY_TLS_CODE, text);
