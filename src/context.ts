@@ -22,7 +22,7 @@ export type Io = {
   watcher: string[];
 };
 
-export type Database = { url: string; pool: Pool; close(): Promise<void> };
+export type Database = { url: string; isEmbedded: boolean; pool: Pool; close(): Promise<void> };
 
 export function openLogger(io: Io, config: { logLevel: string; secrets: Iterable<string> }): Logger {
   const isTerminal = io.stderr.isTTY === true;
@@ -47,8 +47,10 @@ export async function openDatabase(
   connections?: number,
 ): Promise<Database> {
   const url = config.databaseUrl ?? (await embeddedUrl(io, config));
-  const pool = createPool({ url, logger, ...(connections === undefined ? {} : { max: connections }) });
-  const database = { url, pool, close: () => pool.end() };
+  const isEmbedded = config.databaseUrl === null;
+  const max = connections === undefined ? {} : { max: connections };
+  const pool = createPool({ url, isEmbedded, logger, ...max });
+  const database = { url, isEmbedded, pool, close: () => pool.end() };
   try {
     if (behind === 'migrate') {
       const { applied } = await migrate(pool);

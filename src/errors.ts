@@ -104,6 +104,8 @@ export const ERRORS = {
   EMBEDDED_ACCOUNT: EXIT.configuration,
   EMBEDDED_FOLDER: EXIT.configuration,
   EMBEDDED_PASSWORD: EXIT.configuration,
+  EMBEDDED_IMPOSTOR: EXIT.configuration,
+  PSQL_MISSING: EXIT.configuration,
 
   // Never leaves the client: there, "the user does not exist" is an answer, not an error.
   USER_UNKNOWN: EXIT.failed,

@@ -32,6 +32,8 @@ const COMMANDS: Readonly<Record<string, (io: Io) => Promise<Command>>> = {
       stderr: io.stderr,
       embedded: dataFolder(io.source),
       watcher: io.watcher,
+      env: io.source.env,
+      exit: io.exit,
     });
   },
   simulate: async (io) => (await import('./commands/simulate.ts')).simulateCommand(io),

@@ -1,9 +1,11 @@
-// `database start|stop|url`: controls the embedded Postgres by hand. `start` leaves a `watch` process behind
+// `database start|stop|url|psql`: controls the embedded Postgres by hand. `start` leaves a `watch` process behind
 // (db/embedded/watch.ts).
 import { Command } from 'commander';
 import { databaseUrl, demoDatabase, ensureDatabase, productDatabase } from '../db/create-database.ts';
 import { findEmbedded, startEmbedded, stopEmbedded } from '../db/embedded/embedded-postgres.ts';
+import { findPsql, keepPasswordFile, psqlEnvironment, runPsql } from '../db/embedded/psql.ts';
 import { watchEmbedded } from '../db/embedded/watch.ts';
+import { WORKER } from '../db/embedded/worker-role.ts';
 import { OperatorError } from '../errors.ts';
 
 export type DatabaseCommandIo = {
@@ -11,22 +13,23 @@ export type DatabaseCommandIo = {
   stderr: NodeJS.WritableStream;
   embedded: { dataHome?: string | undefined; home: string };
   watcher: string[];
+  env: Readonly<Record<string, string | undefined>>;
+  exit(code: number): void;
 };
 
-export function databaseCommand({ stdout, stderr, embedded, watcher }: DatabaseCommandIo): Command {
+export function databaseCommand(io: DatabaseCommandIo): Command {
+  const { stdout, stderr, embedded, watcher, env, exit } = io;
   const command = new Command('database').description(
     'the embedded Postgres, used when DATABASE_URL is not set',
   );
+  const start = () =>
+    startEmbedded({ ...embedded, watcher, onProgress: (message) => stderr.write(`${message}\n`) });
 
   command
     .command('start')
     .description('start it, or print where it runs (it stops after 30 idle minutes)')
     .action(async () => {
-      const server = await startEmbedded({
-        ...embedded,
-        watcher,
-        onProgress: (message) => stderr.write(`${message}\n`),
-      });
+      const server = await start();
       await ensureDatabase(server.url, productDatabase);
       const verb = server.started ? 'started' : 'already running';
       stdout.write(`${verb}: 127.0.0.1:${server.port}, data in ${server.dataDir}\n`);
@@ -41,12 +44,27 @@ export function databaseCommand({ stdout, stderr, embedded, watcher }: DatabaseC
 
   command
     .command('url')
-    .description('print its URL, with the password')
+    .description(`print its URL, with the password of ${WORKER}, which is no superuser`)
     .option('--demo', 'the URL of the database that `demo` made', false)
-    .action(async (options: { demo: boolean }) => {
+    .action(async ({ demo }: { demo: boolean }) => {
       const server = await findEmbedded(embedded);
       if (server === undefined) throw notRunning();
-      stdout.write(`${databaseUrl(server.url, options.demo ? demoDatabase : productDatabase)}\n`);
+      const url = await ensureDatabase(server.url, productDatabase);
+      stdout.write(`${demo ? databaseUrl(url, demoDatabase) : url}\n`);
+    });
+
+  command
+    .command('psql')
+    .description('open it in psql, starting it if needed; the password is in no argument and no variable')
+    .argument('[options...]', 'for psql, such as -c "select 1"')
+    .option('--demo', 'open the database that `demo` made', false)
+    .allowUnknownOption()
+    .action(async (args: string[], { demo }: { demo: boolean }) => {
+      const psql = findPsql(env);
+      const url = await ensureDatabase((await start()).url, productDatabase);
+      const passwordFile = await keepPasswordFile(embedded, url);
+      const wanted = demo ? databaseUrl(url, demoDatabase) : url;
+      exit(runPsql(psql, args, psqlEnvironment(env, wanted, passwordFile)));
     });
 
   command

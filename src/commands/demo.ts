@@ -56,7 +56,7 @@ export function demoCommand(io: Io): Command {
       );
       const url = await recreateDatabase(server.url, demoDatabase);
       const logger = openLogger(io, { logLevel: 'info', secrets: [] });
-      const pool = createPool({ url, logger });
+      const pool = createPool({ url, isEmbedded: true, logger });
       try {
         await migrate(pool);
         const counts = await buildHistory(io, pool, logger);
@@ -158,8 +158,8 @@ Where to look next:
   ${command} users --level high
   ${command} diff yesterday
   SYNC_SCHEDULE='0 */6 * * *' ${command} status
-  psql "$DATABASE_URL" -c "select * from risk_bi.users where max_risk_level = 'high' limit 5"
-  psql "$DATABASE_URL" -c "select * from risk_bi.users_as_of('${ACCOUNT}', now() - interval '30 days') limit 5"
+  ${quiet} database psql --demo -c "select * from risk_bi.users where max_risk_level = 'high' limit 5"
+  ${quiet} database psql --demo -c "select * from risk_bi.users_as_of('${ACCOUNT}', now() - interval '30 days') limit 5"
 The first real sync: README.md, "The first real sync".
 `;
 }

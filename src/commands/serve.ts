@@ -117,8 +117,8 @@ async function openParts(base: Base, opened: AsyncDisposableStack): Promise<Part
   const { io, config, logger } = base;
   const database = await openDatabase(io, config, logger, 'leave', CONNECTIONS);
   opened.defer(() => database.close());
-  const { pool } = database;
-  const readers = createPool({ url: database.url, ...HTTP_POOL, logger });
+  const { pool, url, isEmbedded } = database;
+  const readers = createPool({ url, isEmbedded, ...HTTP_POOL, logger });
   opened.defer(() => readers.end());
   const metrics = createMetrics({
     version: VERSION,

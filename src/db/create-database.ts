@@ -1,25 +1,34 @@
-// Databases on the embedded server: the product's own, and the one that each `demo` creates again.
-import { Client, escapeIdentifier } from 'pg';
+// Databases on the embedded server: the product's own, and the one that each `demo` creates again. Both belong to the
+// worker's role. Only what that role may not do is done as the superuser.
+import { escapeIdentifier } from 'pg';
+import { EmbeddedClient } from './embedded/embedded-client.ts';
+import { ensureWorker, handOver, WORKER, workerUrl } from './embedded/worker-role.ts';
 
 export const productDatabase = 'zt_risk_sync';
 export const demoDatabase = 'zt_risk_demo';
 
-/** Creates the database `name` if it does not exist. Returns `url` with `name` as its database. */
-export async function ensureDatabase(url: string, name: string): Promise<string> {
-  await withClient(url, async (client) => {
-    const { rowCount } = await client.query('select from pg_database where datname = $1', [name]);
-    if (rowCount === 0) await createDatabase(client, name).catch(ignoreDuplicate);
+/**
+ * Creates the database `name` and the worker's role if they do not exist. Returns the worker's URL of that database.
+ * The server has then proven that it is ours.
+ */
+export async function ensureDatabase(adminUrl: string, name: string): Promise<string> {
+  const url = workerUrl(adminUrl, name);
+  if (await isOurs(url)) return url;
+  await withClient(adminUrl, async (admin) => {
+    await ensureWorker(admin, adminUrl);
+    const { rowCount } = await admin.query('select from pg_database where datname = $1', [name]);
+    if (rowCount === 0) await createDatabase(admin, name).catch(ignoreDuplicate);
   });
-  return databaseUrl(url, name);
+  if (!(await isOurs(url))) await withClient(databaseUrl(adminUrl, name), (admin) => handOver(admin, name));
+  return url;
 }
 
-/** Drops the database `name`, ends its sessions, and creates it empty. Returns `url` with `name` as its database. */
-export async function recreateDatabase(url: string, name: string): Promise<string> {
-  await withClient(url, async (client) => {
-    await client.query(`drop database if exists ${escapeIdentifier(name)} with (force)`);
-    await createDatabase(client, name);
+/** Drops the database `name`, ends its sessions, and creates it empty. Returns the worker's URL of it. */
+export async function recreateDatabase(adminUrl: string, name: string): Promise<string> {
+  await withClient(adminUrl, async (admin) => {
+    await admin.query(`drop database if exists ${escapeIdentifier(name)} with (force)`);
   });
-  return databaseUrl(url, name);
+  return ensureDatabase(adminUrl, name);
 }
 
 export function databaseUrl(url: string, name: string): string {
@@ -28,8 +37,26 @@ export function databaseUrl(url: string, name: string): string {
   return changed.href;
 }
 
-async function createDatabase(client: Client, name: string): Promise<void> {
-  await client.query(`create database ${escapeIdentifier(name)} encoding 'UTF8' template template0`);
+/** Whether the worker can connect to the database and owns it. */
+async function isOurs(url: string): Promise<boolean> {
+  try {
+    return await withClient(url, async (client) => {
+      const { rows } = await client.query<{ is: boolean }>(
+        'select datdba = current_user::regrole as is from pg_database where datname = current_database()',
+      );
+      return rows[0]?.is === true;
+    });
+  } catch (error) {
+    // No such role, another password, no such database.
+    if (/^(28|3D000)/.test(String((error as { code?: string }).code))) return false;
+    throw error;
+  }
+}
+
+async function createDatabase(admin: EmbeddedClient, name: string): Promise<void> {
+  await admin.query(
+    `create database ${escapeIdentifier(name)} owner ${WORKER} encoding 'UTF8' template template0`,
+  );
 }
 
 /** Two processes may create it at the same time. The second one then gets one of these two errors. */
@@ -38,12 +65,12 @@ function ignoreDuplicate(error: unknown): void {
   if (code !== '42P04' && code !== '23505') throw error;
 }
 
-async function withClient(url: string, work: (client: Client) => Promise<void>): Promise<void> {
-  const client = new Client({ connectionString: url });
+async function withClient<T>(url: string, work: (client: EmbeddedClient) => Promise<T>): Promise<T> {
+  const client = new EmbeddedClient({ connectionString: url });
   client.on('error', () => undefined);
   try {
     await client.connect();
-    await work(client);
+    return await work(client);
   } finally {
     await client.end();
   }

@@ -3,23 +3,26 @@
 import type { Duplex } from 'node:stream';
 import pg from 'pg';
 import type { Logger } from '../logger.ts';
+import { EmbeddedClient } from './embedded/embedded-client.ts';
 
 export type Pool = pg.Pool;
 export type PoolClient = pg.PoolClient;
 
 /**
  * `queryTimeoutMs` limits statements outside transactions; transactions set their own limits. `connectTimeoutMs` limits
- * the wait for a connection, either from the pool or to the server.
+ * the wait for a connection, either from the pool or to the server. `isEmbedded`: PG* variables are ignored, and the
+ * server must prove that it is ours.
  */
 export function createPool(options: {
   url: string;
+  isEmbedded?: boolean;
   max?: number;
   queryTimeoutMs?: number;
   connectTimeoutMs?: number;
   logger: Pick<Logger, 'warn'>;
 }): Pool {
   const pool = new pg.Pool({
-    Client: Connection,
+    Client: options.isEmbedded === true ? EmbeddedClient : Connection,
     connectionString: driverUrl(options.url),
     max: options.max ?? 6,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 15_000,

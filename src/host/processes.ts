@@ -1,6 +1,6 @@
 // Which process is behind a pid. A pid alone proves nothing: it may have been given to another process since.
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -31,6 +31,18 @@ export async function processCommand(pid: number): Promise<string | undefined> {
   }
   if (process.platform === 'win32') return pidIsTaken(pid) ? '' : undefined;
   return ps(pid, 'command=');
+}
+
+/** The user id that the process runs as. Undefined: it is gone, or the system does not say. */
+export async function processOwner(pid: number): Promise<number | undefined> {
+  if (process.platform === 'linux') {
+    return stat(`/proc/${pid}`).then(
+      ({ uid }) => uid,
+      () => undefined,
+    );
+  }
+  const text = process.platform === 'win32' ? undefined : await ps(pid, 'uid=');
+  return text === undefined || text.trim() === '' ? undefined : Number(text);
 }
 
 async function ps(pid: number, column: string): Promise<string | undefined> {

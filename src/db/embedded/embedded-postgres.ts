@@ -7,10 +7,13 @@ import { embeddedLayout, prepareFolder, serverAccount } from './layout.ts';
 import { withEmbeddedLock } from './lock.ts';
 import { bringUp, findServer, serverUrl, stopServer } from './server.ts';
 import type { WatcherCommand } from './watch.ts';
-import { spawnWatcher } from './watch.ts';
+import { isWatched, spawnWatcher } from './watch.ts';
 
 export type EmbeddedServer = {
-  /** URL of the superuser for the database `postgres`, with the password. */
+  /**
+   * URL of the superuser for the database `postgres`, with the password. Only for administration: create-database.ts
+   * makes of it the URL that the product works with.
+   */
   url: string;
   port: number;
   dataDir: string;
@@ -30,7 +33,7 @@ const stopWaitMs = 60_000;
 
 /**
  * Returns the running server. If there is none, launches one, and `started` is true.
- * Throws OperatorError: EMBEDDED_MISSING, _ACCOUNT, _FOLDER, _LOCKED, _INITDB, _PASSWORD, _START.
+ * Throws OperatorError: EMBEDDED_MISSING, _ACCOUNT, _FOLDER, _LOCKED, _INITDB, _PASSWORD, _IMPOSTOR, _START.
  */
 export async function startEmbedded(options: StartOptions): Promise<EmbeddedServer & { started: boolean }> {
   const onProgress = options.onProgress ?? (() => undefined);
@@ -44,8 +47,8 @@ export async function startEmbedded(options: StartOptions): Promise<EmbeddedServ
   };
   return withEmbeddedLock(layout.lockFile, lockWaitMs, async () => {
     const password = () => readPassword(layout);
-    const { server, started, watched } = await bringUp(layout, prepare, { password, waitMs: readyWaitMs });
-    if (!watched && options.watcher) spawnWatcher(layout, options.watcher);
+    const { server, started } = await bringUp(layout, prepare, { password, waitMs: readyWaitMs });
+    if (options.watcher && !(await isWatched(layout, server))) spawnWatcher(layout, options.watcher);
     return {
       url: serverUrl(server.port, await password()),
       port: server.port,

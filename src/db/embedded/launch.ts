@@ -28,6 +28,7 @@ export async function launchServer(
   const settings = {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
+    password_encryption: 'scram-sha-256',
     // A client that stops in the middle of its login blocks DROP DATABASE (measured: for a minute, the default).
     authentication_timeout: '5s',
     timezone: 'UTC',

@@ -17,12 +17,16 @@ export type EmbeddedLayout = {
   major: EmbeddedMajor;
   folder: string;
   binaries: string;
-  /** Holds data, password and port. One rename makes it appear, so a cluster always has its password. */
+  /** Holds data, password, port and the name of the watcher. One rename makes it appear, so a cluster always has its password. */
   cluster: string;
   dataDir: string;
   pidFile: string;
   passwordFile: string;
   portFile: string;
+  /** For libpq: the worker's password. */
+  pgpassFile: string;
+  /** Names the process that stops the server once it is idle. */
+  watcherFile: string;
   logFile: string;
   lockFile: string;
 };
@@ -45,6 +49,8 @@ export async function embeddedLayout(options: EmbeddedOptions): Promise<Embedded
     pidFile: path.join(cluster, 'data', 'postmaster.pid'),
     passwordFile: path.join(cluster, 'password'),
     portFile: path.join(cluster, 'port'),
+    pgpassFile: path.join(cluster, 'pgpass'),
+    watcherFile: path.join(cluster, 'watcher'),
     logFile: `${cluster}.log`,
     lockFile: `${cluster}.lock`,
   };

@@ -1,22 +1,15 @@
 // The server process of one data directory: recognises it, launches it, waits for it, stops it. Takes no lock.
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from 'pg';
-import { OperatorError } from '../../errors.ts';
+import { isOperatorError, OperatorError } from '../../errors.ts';
+import { EmbeddedClient } from './embedded-client.ts';
 import type { Launch, Launched } from './launch.ts';
 import { launchServer } from './launch.ts';
 import type { EmbeddedLayout } from './layout.ts';
 import { logTail } from './log.ts';
-import { processCommand } from '../../host/processes.ts';
+import { processCommand, processOwner } from '../../host/processes.ts';
 
 export type ServerProcess = { pid: number; port: number; status: 'ready' | 'starting' | 'stopping' };
-
-/**
- * The lock, in the database postgres, of the process that stops an idle server (watch.ts). 'ztrw' in ASCII. It must
- * differ from the lock of migrations, because every publish waits for that one: a history in the database postgres
- * could never be published.
- */
-export const watcherLock = 0x7a747277;
 
 const pollMs = 30;
 
@@ -33,9 +26,16 @@ export async function findServer(layout: EmbeddedLayout): Promise<ServerProcess 
   return { pid, port: Number(lines[3]), status };
 }
 
+/**
+ * Everybody can start a process with our data directory in its arguments, and after a crash may also get the pid. So
+ * the process must belong to the owner of the data.
+ */
 async function isPostmaster(pid: number, layout: EmbeddedLayout): Promise<boolean> {
   const command = await processCommand(pid);
-  return command !== undefined && (command.includes(layout.dataDir) || process.platform === 'win32');
+  if (process.platform === 'win32') return command !== undefined;
+  if (command === undefined || !command.includes(layout.dataDir)) return false;
+  const data = await stat(layout.dataDir).catch(() => undefined);
+  return data !== undefined && (await processOwner(pid)) === data.uid;
 }
 
 /**
@@ -46,15 +46,15 @@ export async function bringUp(
   layout: EmbeddedLayout,
   launch: () => Promise<Launch>,
   options: { password: () => Promise<string>; waitMs: number },
-): Promise<{ server: ServerProcess; started: boolean; watched: boolean }> {
+): Promise<{ server: ServerProcess; started: boolean }> {
   const deadline = performance.now() + options.waitMs;
   let launched: Launched | undefined;
   let launches = 0;
   while (performance.now() < deadline) {
     const server = await findServer(layout);
     if (server?.status === 'ready') {
-      const answer = await ask(serverUrl(server.port, await options.password()));
-      if (answer) return { server, started: server.pid === launched?.pid, watched: answer.watched };
+      if (await answers(serverUrl(server.port, await options.password())))
+        return { server, started: server.pid === launched?.pid };
     } else if (server === undefined && (launched === undefined || launched.ended())) {
       if (launches === 5) break;
       // Perhaps another program has taken the port, or the children of a killed server have not ended yet.
@@ -72,23 +72,22 @@ export async function bringUp(
   });
 }
 
-/** The URL with the password. Without sslmode, PGSSLMODE from the environment would decide. */
+/** The superuser's URL, with the password. Without sslmode, PGSSLMODE from the environment would decide. */
 export function serverUrl(port: number, password: string, database = 'postgres'): string {
   return `postgres://postgres:${password}@127.0.0.1:${port}/${database}?sslmode=disable`;
 }
 
-async function ask(url: string): Promise<{ watched: boolean } | undefined> {
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000, query_timeout: 5_000 });
+/** Throws EMBEDDED_PASSWORD, or EMBEDDED_IMPOSTOR if it is another program that answers. */
+async function answers(url: string): Promise<boolean> {
+  const limits = { connectionTimeoutMillis: 5_000, query_timeout: 5_000 };
+  const client = new EmbeddedClient({ connectionString: url, ...limits });
   client.on('error', () => undefined);
   try {
     await client.connect();
-    const { rows } = await client.query<{ watched: boolean }>(
-      `select exists (select from pg_locks where locktype = 'advisory' and objid = $1 and classid = 0) as watched`,
-      [watcherLock],
-    );
-    return rows[0];
+    return true;
   } catch (cause) {
-    if (!String((cause as { code?: string }).code).startsWith('28')) return undefined;
+    if (isOperatorError(cause)) throw cause;
+    if (!String((cause as { code?: string }).code).startsWith('28')) return false;
     throw new OperatorError({
       code: 'EMBEDDED_PASSWORD',
       happened: 'The embedded Postgres refuses the password that is stored beside its data',

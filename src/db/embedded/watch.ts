@@ -2,15 +2,17 @@
 // because the server outlives the process that started it. Reads the password from its file, so that argv holds no
 // secret.
 import { spawn } from 'node:child_process';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from 'pg';
 import { readPassword, serverEnvironment } from './cluster.ts';
+import { EmbeddedClient } from './embedded-client.ts';
 import type { EmbeddedLayout, EmbeddedOptions } from './layout.ts';
 import { embeddedLayout } from './layout.ts';
 import { withEmbeddedLock } from './lock.ts';
 import { trimLog } from './log.ts';
-import { findServer, serverUrl, stopServer, watcherLock } from './server.ts';
+import { processStart } from '../../host/processes.ts';
+import { findServer, serverUrl, stopServer } from './server.ts';
 
 export type WatchOptions = EmbeddedOptions & { idleMs?: number | undefined; everyMs?: number | undefined };
 
@@ -40,16 +42,13 @@ export async function watchEmbedded(options: WatchOptions): Promise<'stopped' | 
   const server = await findServer(layout);
   if (server === undefined) return 'gone';
   const connectionString = serverUrl(server.port, await readPassword(layout));
-  const client = new Client({ connectionString, application_name: 'zt-risk-sync database watch' });
+  const client = new EmbeddedClient({ connectionString, application_name: 'zt-risk-sync database watch' });
   const gone = new AbortController();
   client.on('error', () => gone.abort());
   client.on('end', () => gone.abort());
   try {
     await client.connect();
-    const { rows } = await client.query<{ mine: boolean }>('select pg_try_advisory_lock($1) as mine', [
-      watcherLock,
-    ]);
-    if (rows[0]?.mine !== true) return 'watched';
+    if (!(await becomeWatcher(layout, server))) return 'watched';
     return await watch(layout, client, { idleMs, everyMs, signal: gone.signal });
   } catch (error) {
     if (gone.signal.aborted) return 'gone';
@@ -59,9 +58,31 @@ export async function watchEmbedded(options: WatchOptions): Promise<'stopped' | 
   }
 }
 
+type Watcher = { server: number; pid: number; start: string | undefined };
+
+/** Whether a process watches this server. A file in our folder says so: every user of a server can lock things in it. */
+export async function isWatched(layout: EmbeddedLayout, server: { pid: number }): Promise<boolean> {
+  const text = await readFile(layout.watcherFile, 'utf8').catch(() => '{}');
+  const watcher = JSON.parse(text) as Partial<Watcher>;
+  if (watcher.server !== server.pid || watcher.pid === undefined) return false;
+  return watcher.start !== undefined && (await processStart(watcher.pid)) === watcher.start;
+}
+
+/** False: another process watches the server. The file stays afterwards: it names a server that has stopped. */
+async function becomeWatcher(layout: EmbeddedLayout, server: { pid: number }): Promise<boolean> {
+  return withEmbeddedLock(layout.lockFile, 60_000, async () => {
+    if (await isWatched(layout, server)) return false;
+    const { pid } = process;
+    const watcher: Watcher = { server: server.pid, pid, start: await processStart(pid) };
+    await writeFile(`${layout.watcherFile}.new`, JSON.stringify(watcher), { mode: 0o600 });
+    await rename(`${layout.watcherFile}.new`, layout.watcherFile);
+    return true;
+  });
+}
+
 async function watch(
   layout: EmbeddedLayout,
-  client: Client,
+  client: EmbeddedClient,
   { idleMs, everyMs, signal }: { idleMs: number; everyMs: number; signal: AbortSignal },
 ): Promise<'stopped'> {
   let usage = await readUsage(client);
@@ -84,7 +105,7 @@ async function watch(
 }
 
 /** `sessions` counts all sessions so far, so it also shows short ones between two checks. */
-async function readUsage(client: Client): Promise<{ clients: number; sessions: string }> {
+async function readUsage(client: EmbeddedClient): Promise<{ clients: number; sessions: string }> {
   const { rows } = await client.query<{ clients: number; sessions: string }>(`
     select (select count(*)::int from pg_stat_activity
              where backend_type in ('client backend', 'walsender') and pid <> pg_backend_pid()) as clients,

@@ -11,15 +11,59 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
-import { ensureDatabase, productDatabase, recreateDatabase } from '../../../src/db/create-database.ts';
+import {
+  databaseUrl,
+  ensureDatabase,
+  productDatabase,
+  recreateDatabase,
+} from '../../../src/db/create-database.ts';
 import { serverAccount } from '../../../src/db/embedded/layout.ts';
 import { withEmbeddedLock } from '../../../src/db/embedded/lock.ts';
 import { findEmbedded, startEmbedded, stopEmbedded } from '../../../src/db/embedded/embedded-postgres.ts';
 import { watchEmbedded } from '../../../src/db/embedded/watch.ts';
+import { WORKER } from '../../../src/db/embedded/worker-role.ts';
+import { migrate } from '../../../src/db/migrate.ts';
+import { createPool } from '../../../src/db/pool.ts';
+import { createRoles } from '../../../src/db/roles.ts';
+import { runCli } from '../../support/cli.ts';
+import { runCommand } from '../../support/run-command.ts';
 import { removeFolder, temporaryFolder } from '../../support/database/postgres-server.ts';
 
 const client = fileURLToPath(new URL('../../support/database/start-embedded.ts', import.meta.url));
 const onLinux = { skip: process.platform !== 'linux' };
+
+/** Each would harm, stop or lead away a client that obeys it. Values are given to all that read such variables. */
+const OF_ANOTHER_SERVER: Record<string, string> = {
+  PGHOST: 'not-for-this-server',
+  PGHOSTADDR: '198.51.100.1',
+  PGPORT: '1',
+  PGUSER: 'not-for-this-server',
+  PGPASSWORD: 'not-for-this-server',
+  PGDATABASE: 'not-for-this-server',
+  PGSERVICE: 'not-for-this-server',
+  PGSERVICEFILE: '/not-for-this-server',
+  PGPASSFILE: '/not-for-this-server',
+  PGOPTIONS: '-c default_transaction_read_only=on -c datestyle=SQL,DMY -c timezone=Asia/Tokyo',
+  PGAPPNAME: 'not-for-this-server',
+  PGCLIENTENCODING: 'LATIN1',
+  PGCLIENT_ENCODING: 'LATIN1',
+  PGDATESTYLE: 'SQL, DMY',
+  PGTZ: 'Asia/Tokyo',
+  PGREPLICATION: 'database',
+  PGBINARY: 'true',
+  PGSSLMODE: 'verify-full',
+  PGSSLNEGOTIATION: 'direct',
+  PGSSLROOTCERT: '/not-for-this-server',
+  PGGSSENCMODE: 'require',
+  PGREQUIREAUTH: 'none',
+  PGTARGETSESSIONATTRS: 'read-only',
+  PGDATA: '/not-for-this-server',
+};
+
+const SESSION = `select current_user::text as user, current_database()::text as database, inet_server_port() as port,
+  current_setting('application_name') as application, current_setting('client_encoding') as encoding,
+  current_setting('datestyle') as datestyle, current_setting('timezone') as timezone,
+  current_setting('transaction_read_only') as readonly, now()::text ~ '^20' as iso, '€' as text`;
 
 async function query<Row extends object>(url: string, sql: string): Promise<Row[]> {
   const connection = new Client({ connectionString: url });
@@ -72,7 +116,7 @@ describe('a running embedded server', () => {
 
   before(async () => {
     place = await newHome();
-    const starting = startClient(place, { CLOUDFLARE_API_TOKEN: 'not-for-the-server' });
+    const starting = startClient(place, { CLOUDFLARE_API_TOKEN: 'not-for-the-server', ...OF_ANOTHER_SERVER });
     const server = JSON.parse(await text(starting.stdout!)) as Awaited<ReturnType<typeof startEmbedded>>;
     assert.equal(server.started, true);
     ({ url, port, dataDir } = server);
@@ -109,6 +153,19 @@ describe('a running embedded server', () => {
     assert.deepEqual((await readdir(path.dirname(dataDir))).sort(), ['data', 'password', 'port']);
   });
 
+  test('keeps and accepts passwords by SCRAM alone', async () => {
+    const stored = 'select distinct left(rolpassword, 14) as kind from pg_authid where rolcanlogin';
+    assert.deepEqual(await query(url, stored), [{ kind: 'SCRAM-SHA-256$' }]);
+    const accepted = 'select distinct type, auth_method as by from pg_hba_file_rules order by 1';
+    assert.deepEqual(
+      await query(url, accepted),
+      ['host', 'local'].map((type) => ({ type, by: 'scram-sha-256' })),
+    );
+    assert.deepEqual(await query(url, 'show password_encryption'), [
+      { password_encryption: 'scram-sha-256' },
+    ]);
+  });
+
   test('listens on loopback only, and on no socket file', onLinux, async () => {
     const hex = port.toString(16).toUpperCase().padStart(4, '0');
     const tables = await Promise.all(['tcp', 'tcp6'].map((name) => readFile(`/proc/net/${name}`, 'utf8')));
@@ -128,7 +185,7 @@ describe('a running embedded server', () => {
       const environ = await readFile(`/proc/${pid}/environ`, 'utf8');
       const names = environ.split('\0').flatMap((entry) => entry.split('=')[0] || []);
       assert.deepEqual(names.filter((name) => !name.startsWith('PG')).sort(), ['LC_ALL', 'PATH', 'TZ']);
-      assert.doesNotMatch(environ, /not-for-the-server/);
+      assert.doesNotMatch(environ, /not-for-(the|this)-server/);
       assert.equal((await readFile(`/proc/${pid}/cmdline`, 'utf8')).includes(new URL(url).password), false);
     },
   );
@@ -167,6 +224,105 @@ describe('a running embedded server', () => {
     await assert.rejects(query(demo, 'select * from forgotten'), /does not exist/);
   });
 
+  test('is not reached by PG* variables, which are meant for another server', async (t) => {
+    const db = await ensureDatabase(url, productDatabase);
+    const answer = async () => {
+      const pool = createPool({ url: db, isEmbedded: true, logger: { warn() {} } });
+      try {
+        assert.equal(await ensureDatabase(url, productDatabase), db);
+        return (await pool.query<Record<string, string>>(SESSION)).rows[0];
+      } finally {
+        await pool.end();
+      }
+    };
+    const expected = await answer();
+    assert.equal(expected!['application'], 'zt-risk-sync');
+    const others = Object.entries(OF_ANOTHER_SERVER);
+    t.after(() => others.forEach(([name]) => delete process.env[name]));
+    for (const [name, value] of others) {
+      process.env[name] = value;
+      assert.deepEqual(await answer(), expected, name);
+    }
+  });
+
+  test('is worked with by a role that is no superuser, and can do all that the product does', async () => {
+    const db = await ensureDatabase(url, productDatabase);
+    assert.equal(new URL(db).username, WORKER);
+    assert.notEqual(new URL(db).password, new URL(url).password);
+    for (const statement of [
+      `copy (select 1) to program 'true'`,
+      `select pg_read_file('PG_VERSION')`,
+      `create role another superuser`,
+      `alter role postgres password 'known'`,
+      `grant pg_execute_server_program to ${WORKER}`,
+    ])
+      await assert.rejects(query(db, statement), { code: '42501' }, statement);
+    const pool = createPool({ url: db, isEmbedded: true, logger: { warn() {} } });
+    try {
+      await migrate(pool);
+      await createRoles(pool);
+      await query(db, `create role grafana login password 'known' in role risk_reader`);
+      const reader = new URL(db);
+      [reader.username, reader.password] = ['grafana', 'known'];
+      assert.deepEqual(await query(reader.href, 'select from risk_bi.users'), []);
+    } finally {
+      await pool.end();
+    }
+  });
+
+  test('hands a database of an older checkout over to the role that is no superuser', async () => {
+    const older = databaseUrl(url, 'zt_risk_demo');
+    await query(older, 'alter database zt_risk_demo owner to postgres');
+    const admin = createPool({ url: older, logger: { warn() {} } });
+    await migrate(admin);
+    await admin.end();
+    await query(url, `alter role ${WORKER} password 'another'`);
+    const db = await ensureDatabase(url, 'zt_risk_demo');
+    const foreign = await query(
+      db,
+      `with ours as (select oid from pg_namespace where nspname ~ '^risk')
+       select relname::text from pg_class where relnamespace in (select oid from ours) and relowner <> current_user::regrole
+       union all select nspname from pg_namespace where nspname ~ '^risk' and nspowner <> current_user::regrole
+       union all select proname from pg_proc where pronamespace in (select oid from ours) and proowner <> current_user::regrole`,
+    );
+    assert.deepEqual(foreign, []);
+    await query(db, 'drop schema risk_bi, risk, risk_internal cascade');
+  });
+
+  test('opens in psql with the password in a file, and in no argument or variable', onLinux, async () => {
+    const db = await ensureDatabase(url, productDatabase);
+    const { password } = new URL(db);
+    const tools = path.join(place.dataHome, 'tools');
+    await mkdir(tools);
+    await writeFile(
+      path.join(tools, 'psql'),
+      `#!/bin/sh\nfor one in "$@"; do echo "argument: $one"; done\n/usr/bin/env\n/bin/cat "$PGPASSFILE"\nexit 3\n`,
+      { mode: 0o755 },
+    );
+    const env = { XDG_DATA_HOME: place.dataHome, PATH: tools, ...OF_ANOTHER_SERVER };
+    const { code, stdout } = await runCli(['database', 'psql', '-Atc', 'select 1'], env);
+    assert.equal(code, 3);
+    const [given, ...kept] = stdout.split(password);
+    assert.deepEqual(kept, ['\n']);
+    assert.match(given!, /^argument: -Atc\nargument: select 1\n/);
+    assert.match(given!, /127\.0\.0\.1:\*:\*:zt_risk_sync:$/);
+    assert.doesNotMatch(given!, /not-for-this-server/);
+    const { mode, uid } = await stat(path.join(path.dirname(dataDir), 'pgpass'));
+    assert.deepEqual([mode & 0o777, uid], [0o600, process.getuid?.()]);
+
+    const without = await runCommand(['database', 'psql'], { ...env, PATH: place.dataHome });
+    assert.equal(without.code, 78);
+    assert.match(without.stderr, /PSQL_MISSING: There is no psql on the PATH.*apt-get install/s);
+  });
+
+  test('answers a real psql', async (t) => {
+    const env = { XDG_DATA_HOME: place.dataHome, ...OF_ANOTHER_SERVER, PSQLRC: '/dev/null' };
+    const asked = "select current_user || ' on ' || current_database()";
+    const { code, stdout, stderr } = await runCli(['database', 'psql', '-Atc', asked], env);
+    if (stderr.includes('PSQL_MISSING')) return t.skip('there is no psql');
+    assert.deepEqual({ code, stdout }, { code: 0, stdout: 'zt_risk_sync on zt_risk_sync\n' }, stderr);
+  });
+
   test('comes back with its data after kill -9', async () => {
     await query(url, 'create table survivor (n int); insert into survivor values (7)');
     process.kill(await postmasterPid(dataDir), 'SIGKILL');
@@ -187,6 +343,28 @@ describe('a running embedded server', () => {
     assert.deepEqual(await query(again.url, 'select n from survivor'), [{ n: 7 }]);
     assert.equal(other.exitCode ?? other.signalCode, null);
     other.kill('SIGKILL');
+    ({ url, port } = again);
+  });
+
+  test('takes another port when a stranger has the pid and the port of the killed server', async (t) => {
+    if (process.getuid?.() !== 0) return t.skip('only root can start a process of another user');
+    process.kill(await postmasterPid(dataDir), 'SIGKILL');
+    const script = `require('node:net').createServer((s) => s.on('data', (d) => {
+      console.log(String(d)); s.write(Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 3]));
+    })).listen(${port}, '127.0.0.1', () => console.log('ready'))`;
+    const stranger = spawn(process.execPath, ['-e', script, dataDir], { uid: 65_534, gid: 65_534 });
+    t.after(() => stranger.kill('SIGKILL'));
+    let heard = '';
+    stranger.stdout.on('data', (piece) => (heard += String(piece)));
+    await once(stranger.stdout, 'data');
+    const pidFile = path.join(dataDir, 'postmaster.pid');
+    const lines = (await readFile(pidFile, 'utf8')).split('\n');
+    await writeFile(pidFile, [stranger.pid, ...lines.slice(1)].join('\n'));
+    assert.equal(await findEmbedded(place), undefined);
+    const again = await startEmbedded(place);
+    assert.deepEqual([again.started, again.port === port], [true, false]);
+    assert.deepEqual(await query(again.url, 'select n from survivor'), [{ n: 7 }]);
+    assert.equal(heard, 'ready\n');
     ({ url, port } = again);
   });
 
@@ -298,30 +476,31 @@ describe('the watcher', () => {
       `import { watchEmbedded } from '${module}';
        await watchEmbedded({ dataHome: process.argv[3], home: '/', idleMs: 60_000, everyMs: 100 });`,
     );
-    const watcherPid = async (url: string) => {
+    const watcherPid = async (url: string, dataDir: string) => {
       for (let attempt = 0; attempt < 100; attempt += 1, await sleep(50)) {
         const rows = await query<{ n: number }>(
           url,
-          `select 1 as n from pg_locks l join pg_stat_activity a using (pid)
-            where l.locktype = 'advisory' and a.application_name = 'zt-risk-sync database watch'`,
+          `select 1 as n from pg_stat_activity where application_name = 'zt-risk-sync database watch'`,
         );
-        if (rows.length > 0) return processesOf(script);
+        const claimed = await readFile(path.join(path.dirname(dataDir), 'watcher'), 'utf8').catch(() => '');
+        const [pid] = await processesOf(script);
+        if (rows.length === 1 && pid !== undefined && claimed.includes(`"pid":${pid},`)) return processesOf(script);
       }
       return assert.fail('no watcher');
     };
-    const { url } = await startEmbedded({ ...place, watcher: [script] });
-    const first = await watcherPid(url);
+    const { url, dataDir } = await startEmbedded({ ...place, watcher: [script] });
+    const first = await watcherPid(url, dataDir);
     assert.equal(first.length, 1);
     assert.equal(
       (await readFile(`/proc/${first[0]}/cmdline`, 'utf8')).includes(new URL(url).password),
       false,
     );
     await startEmbedded({ ...place, watcher: [script] });
-    assert.deepEqual(await watcherPid(url), first);
+    assert.deepEqual(await watcherPid(url, dataDir), first);
     process.kill(first[0]!, 'SIGKILL');
     await sleep(100);
     await startEmbedded({ ...place, watcher: [script] });
-    const second = await watcherPid(url);
+    const second = await watcherPid(url, dataDir);
     assert.equal(second.length, 1);
     await stopEmbedded(place);
     for (let attempt = 0; attempt < 60 && (await processesOf(script)).length > 0; attempt += 1)

@@ -1,0 +1,59 @@
+// Connects to the embedded server, and to no program that only answers at its address. The client accepts SCRAM alone:
+// no password is sent, and the server must prove that it knows the password. PG* variables have no effect: they are
+// meant for another server.
+import { Client, type ClientConfig } from 'pg';
+import { OperatorError } from '../../errors.ts';
+
+/** The driver takes what the configuration lacks, or leaves empty, from PG* variables: so every key has a value. */
+const SETTINGS = {
+  ssl: false,
+  sslnegotiation: 'postgres',
+  replication: 'false',
+  client_encoding: 'UTF8',
+  options: '-c timezone=UTC -c datestyle=ISO',
+};
+
+/** For `new Client` and `new Pool`: takes `connectionString` and the limits from its configuration. */
+export class EmbeddedClient extends Client {
+  constructor({ connectionString = '', ...config }: ClientConfig = {}) {
+    const url = new URL(connectionString);
+    let proven = false;
+    super({
+      application_name: 'zt-risk-sync',
+      ...config,
+      ...SETTINGS,
+      user: decodeURIComponent(url.username),
+      host: url.hostname,
+      port: Number(url.port),
+      database: decodeURIComponent(url.pathname.slice(1)),
+      password: decodeURIComponent(url.password),
+    } as ClientConfig);
+    const { connection } = this;
+    const refuse = () => {
+      // Destroyed first, because the driver goes on after an error that it has reported.
+      connection.stream.destroy();
+      connection.removeAllListeners('readyForQuery');
+      connection.emit('error', impostor(url));
+    };
+    // These listeners come before those of the driver, which it adds when it connects.
+    connection.once('authenticationCleartextPassword', refuse);
+    connection.once('authenticationMD5Password', refuse);
+    connection.once('authenticationSASLFinal', () => (proven = true));
+    connection.once('authenticationOk', () => {
+      if (!proven) refuse();
+    });
+    // How the driver reports a proof that is wrong, or comes out of turn. It passes on the first error that it gets.
+    connection.once('error', (error: Error) => {
+      if (error.message.startsWith('SASL:') || error instanceof TypeError) refuse();
+    });
+  }
+}
+
+function impostor({ host }: URL): OperatorError {
+  return new OperatorError({
+    code: 'EMBEDDED_IMPOSTOR',
+    happened: `Another program answers at ${host}, the address of the embedded Postgres`,
+    means: 'It does not know the password. It was sent neither the password nor any data',
+    todo: 'Run `zt-risk-sync database stop`, then the command again: the server takes another port. Find out which program listens there',
+  });
+}
