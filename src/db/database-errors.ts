@@ -119,6 +119,11 @@ export function isDuplicateKey(error: unknown): boolean {
   return sqlstateOf(rootCause(error)) === '23505';
 }
 
+/** Whether a schema or table already exists, or another process makes it at this moment. */
+export function isDuplicateObject(error: unknown): boolean {
+  return /^(23505|42P06|42P07)$/.test(sqlstateOf(rootCause(error)));
+}
+
 function sqlstateOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' ? code : '';

@@ -1,4 +1,4 @@
-// Applies the migrations of this version, all in one transaction under a transaction-level lock. Of Drizzle's migrator,
+// Applies the migrations of this version, all in one transaction under a lock on their table. Of Drizzle's migrator,
 // only the reader of migration files is used. The rest of it takes no lock, compares no hashes, silently skips a
 // migration with an older date, and does not notice a newer database.
 import { existsSync } from 'node:fs';
@@ -8,13 +8,15 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { readMigrationFiles, type MigrationMeta } from 'drizzle-orm/migrator';
 import { OperatorError } from '../errors.ts';
 import { rootCause } from '../logger.ts';
-import type { Pool } from './pool.ts';
+import { isDuplicateObject } from './database-errors.ts';
+import type { Pool, PoolClient } from './pool.ts';
 import { readReleased, type ReleasedMigration } from './released-migrations.ts';
 import { renewGrants } from './roles.ts';
+import { LOCK_TO_MIGRATE, LOCK_TO_WRITE } from './schema-lock.ts';
 import { inTransaction, type Transaction } from './transaction.ts';
 
-// PostgreSQL also gives this code if the schema is missing.
-const UNDEFINED_TABLE = '42P01';
+// A table that is missing, or a schema: for a schema, SELECT and LOCK TABLE differ.
+const UNDEFINED = ['42P01', '3F000'];
 
 /** The locale C fits every encoding; another locale of the server may not fit UTF8. */
 export const UTF8_DATABASE =
@@ -24,10 +26,12 @@ type Applied = { hash: string; created_at: number };
 type Known = { migrations: readonly MigrationMeta[]; released: readonly ReleasedMigration[] };
 export type MigrationState = { applied: number; pending: number };
 
-// 'ztrs' in ASCII. Any number works, as long as nothing else in the database uses it.
-const LOCK_KEY = 0x7a747273;
 // A migration may rewrite tables, and twenty processes may wait for it.
 const LIMITS = { lockMs: 300_000, idleMs: 60_000, statementMs: 600_000 };
+// While it waits for a reader, everybody else waits for the migration.
+const READERS_MS = 30_000;
+// Each attempt that fails in this way has waited for another process that made the table.
+const ATTEMPTS = 5;
 
 /** This file is in src/db when it runs from source, and in dist when it is bundled. */
 export function migrationsFolder(): string {
@@ -56,24 +60,48 @@ export async function checkMigrations(pool: Pool, folder = migrationsFolder()): 
 export async function migrate(pool: Pool, folder = migrationsFolder()): Promise<{ applied: number }> {
   await requireUtf8(pool);
   if ((await checkMigrations(pool, folder)).pending === 0) return { applied: 0 };
-  const known = readKnown(folder);
-  return inTransaction(pool, LIMITS, async (tx, client) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(${LOCK_KEY})`);
-    await tx.execute(sql`create schema if not exists risk_internal`);
-    await tx.execute(
-      sql`create table if not exists risk_internal.migrations (id serial primary key, hash text not null, created_at bigint not null)`,
-    );
-    const pending = pendingOf(known.migrations, await readApplied(tx), known.released);
-    for (const migration of pending) {
-      // Without parameters, so that one file may hold any statement.
-      for (const statement of migration.sql) await client.query(statement);
-      await tx.execute(
-        sql`insert into risk_internal.migrations (hash, created_at) values (${migration.hash}, ${migration.folderMillis})`,
-      );
+  for (let attempt = 1; ; attempt++) {
+    let isAlone = false;
+    try {
+      return await inTransaction(pool, LIMITS, async (tx, client) => {
+        await takeTable(tx);
+        isAlone = true;
+        return applyPending(tx, client, readKnown(folder));
+      });
+    } catch (error) {
+      if (isAlone || attempt === ATTEMPTS || !isDuplicateObject(error)) throw error;
     }
-    if (pending.length > 0) await renewGrants(tx);
-    return { applied: pending.length };
-  });
+  }
+}
+
+/**
+ * In an empty database there is nothing to lock. There, the name of the schema is the lock: whoever makes it second
+ * waits until the first has committed, and then fails with a duplicate. After a rollback, it goes on.
+ */
+async function takeTable(tx: Transaction): Promise<void> {
+  await tx.execute(sql`create schema if not exists risk_internal`);
+  await tx.execute(
+    sql`create table if not exists risk_internal.migrations (id serial primary key, hash text not null, created_at bigint not null)`,
+  );
+  await tx.execute(sql.raw(LOCK_TO_MIGRATE));
+}
+
+async function applyPending(
+  tx: Transaction,
+  client: PoolClient,
+  known: Known,
+): Promise<{ applied: number }> {
+  const pending = pendingOf(known.migrations, await readApplied(tx), known.released);
+  await tx.execute(sql.raw(`set local lock_timeout = ${READERS_MS}`));
+  for (const migration of pending) {
+    // Without parameters, so that one file may hold any statement.
+    for (const statement of migration.sql) await client.query(statement);
+    await tx.execute(
+      sql`insert into risk_internal.migrations (hash, created_at) values (${migration.hash}, ${migration.folderMillis})`,
+    );
+  }
+  if (pending.length > 0) await renewGrants(tx);
+  return { applied: pending.length };
 }
 
 async function requireUtf8(pool: Pool): Promise<void> {
@@ -116,7 +144,7 @@ function readKnown(folder: string): Known {
 export async function holdSchema(tx: Transaction): Promise<void> {
   const known = readKnown(migrationsFolder());
   // Taken before any other lock, as in the migrator. In another order, the two could wait for each other.
-  const applied = await readApplied(tx, `select pg_advisory_xact_lock_shared(${LOCK_KEY})`);
+  const applied = await readApplied(tx, LOCK_TO_WRITE);
   const pending = pendingOf(known.migrations, applied, known.released).length;
   if (pending > 0) throw databaseBehind({ applied: applied.length, pending });
 }
@@ -148,7 +176,7 @@ async function readApplied(tx: Transaction, first?: string): Promise<Applied[]> 
       created_at: Number(row.created_at),
     }));
   } catch (error) {
-    if ((rootCause(error) as { code?: unknown } | null)?.code === UNDEFINED_TABLE) return [];
+    if (UNDEFINED.includes((rootCause(error) as { code?: string } | null)?.code ?? '')) return [];
     throw error;
   }
 }

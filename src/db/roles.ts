@@ -4,13 +4,11 @@ import { sql } from 'drizzle-orm';
 import { OperatorError } from '../errors.ts';
 import { rootCause } from '../logger.ts';
 import type { Pool } from './pool.ts';
+import { LOCK_TO_GRANT } from './schema-lock.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from './transaction.ts';
 
 export const READER = 'risk_reader';
 export const PII_READER = 'risk_pii_reader';
-
-// 'ztrr' in ASCII. If two sessions grant on one object at the same time, one fails with "tuple concurrently updated".
-const LOCK_KEY = 0x7a747272;
 
 /**
  * The settings of the two roles. A reader's login should have them as well: a member inherits the grants of its groups,
@@ -30,7 +28,7 @@ export const READER_SETTINGS = [
  */
 export async function createRoles(pool: Pool): Promise<void> {
   await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(${LOCK_KEY})`);
+    await tx.execute(sql.raw(LOCK_TO_GRANT));
     const missing = await missingSql(tx);
     try {
       for (const statement of missing) await tx.execute(sql.raw(tolerant(statement)));
@@ -44,13 +42,12 @@ export async function createRoles(pool: Pool): Promise<void> {
   });
 }
 
-/** For after a migration. Does nothing if the roles were never set up for this database. */
+/** For a migration, which holds its lock. Does nothing if the roles were never set up for this database. */
 export async function renewGrants(tx: Transaction): Promise<void> {
   const { rows } = await tx.execute<{ found: boolean }>(sql`
     select coalesce((select has_schema_privilege(oid, to_regnamespace('risk_bi')::oid, 'usage') from pg_roles where rolname = ${READER}), false)
        and exists (select from pg_roles where rolname = ${PII_READER}) as found`);
   if (rows[0]?.found !== true) return;
-  await tx.execute(sql`select pg_advisory_xact_lock(${LOCK_KEY})`);
   await grantToReaders(tx);
 }
 

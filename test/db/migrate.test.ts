@@ -5,6 +5,7 @@ import path from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import {
   checkMigrations,
+  holdSchema,
   migrate,
   migrationsFolder,
   pendingOf,
@@ -12,6 +13,7 @@ import {
 } from '../../src/db/migrate.ts';
 import type { Pool } from '../../src/db/pool.ts';
 import { readReleased, releasedFile } from '../../src/db/released-migrations.ts';
+import { DEFAULT_LIMITS, inTransaction } from '../../src/db/transaction.ts';
 import { OperatorError } from '../../src/errors.ts';
 import { readMigrations } from '../../scripts/migrations/folder.ts';
 import { releaseAll } from '../../scripts/migrations/released.ts';
@@ -254,12 +256,14 @@ describe('a database that cannot hold every name is refused before anything is w
     });
 });
 
-test('commands that only read refuse an empty or outdated database, and write nothing', async (t) => {
+test('commands that only read, and runs, refuse an empty or outdated database, and write nothing', async (t) => {
   const { pool } = await emptyDatabase(t);
   const empty = await refusal(requireMigrated(pool));
   assert.equal(empty.code, 'DATABASE_BEHIND');
   assert.equal(empty.exit, 78);
   assert.match(empty.message, /never migrated.*zt-risk-sync migrate/s);
+  const writer = await refusal(inTransaction(pool, DEFAULT_LIMITS, holdSchema));
+  assert.equal(writer.code, 'DATABASE_BEHIND');
   assert.deepEqual(await schemasOf(pool), []);
 
   await migrate(pool, await folderWith(t, all - 1));

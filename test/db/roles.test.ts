@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { migrate, migrationsFolder } from '../../src/db/migrate.ts';
-import type { Pool } from '../../src/db/pool.ts';
+import type { Pool, PoolClient } from '../../src/db/pool.ts';
 import { createRoles, READER_SETTINGS } from '../../src/db/roles.ts';
 import { OperatorError } from '../../src/errors.ts';
 import { runCli } from '../support/cli.ts';
+import { startScenario } from '../support/faults/fault-scenario.ts';
 import { createTestDatabase } from '../support/database/test-database.ts';
 import { migratedDatabase, testPool, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { startPostgresServer, type PostgresServer } from '../support/database/postgres-server.ts';
@@ -235,7 +236,52 @@ describe('a reader', () => {
     }
   });
 
+  test('stops no run with the locks that it may take, and may take no other', async (t) => {
+    const scenario = await startScenario({ databaseUrl: db.url });
+    const locked = as(db.url, 'plain_reader');
+    t.after(async () => {
+      await locked.end();
+      await scenario.close();
+    });
+    const account = scenario.account();
+    await account.succeed();
+    const client = await takeAllLocks(locked);
+    scenario.later();
+    await account.succeed();
+    await createRoles(db.pool);
+    client.release(true);
+    for (const refused of [
+      'lock table risk.users in row share mode',
+      'select from risk.users for key share',
+      'select from risk_bi.users for share',
+      'lock table risk_internal.migrations in access share mode',
+      'lock table risk_internal.leases in access share mode',
+      'lock table risk_internal.feed_clock in access share mode',
+      'select from risk_internal.feed_clock for share',
+      "select nextval('risk_internal.run_ids')",
+      'create schema risk_later',
+      'create table risk_bi.risk_later ()',
+      'create index on risk.users (user_id)',
+      'comment on table risk.users is null',
+    ])
+      await assert.rejects(
+        locked.query(`do $do$ begin execute $$${refused}$$; end $do$`),
+        { code: '42501' },
+        refused,
+      );
+    // A role that may read all data can lock more tables, in the weakest mode alone.
+    await db.pool.query('grant pg_read_all_data to plain_reader');
+    t.after(() => db.pool.query('revoke pg_read_all_data from plain_reader'));
+    const again = await takeAllLocks(locked);
+    scenario.later();
+    await account.succeed();
+    await createRoles(db.pool);
+    again.release(true);
+  });
+
   test('gets the grants of later migrations, except on emails and names', async (t) => {
+    const client = await takeAllLocks(reader);
+    t.after(() => client.release(true));
     const folder = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-migrations-'));
     t.after(() => rm(folder, { recursive: true }));
     await cp(migrationsFolder(), folder, { recursive: true });
@@ -285,6 +331,22 @@ test('a database that was never set up for readers grants nothing when it is mig
     await close();
   }
 });
+
+/** In a transaction that stays open: every lock that this role is allowed. */
+async function takeAllLocks(pool: Pool): Promise<PoolClient> {
+  const client = await pool.connect();
+  await client.query('begin');
+  const { rows } = await client.query<{ lock: string }>(`
+    select format('lock table only %s in access share mode', c.oid::regclass) as lock from pg_class c
+      join pg_namespace n on n.oid = c.relnamespace
+     where nspname in ('risk', 'risk_bi', 'risk_internal') and c.relkind in ('r', 'p')
+       and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')`);
+  for (const { lock } of rows) await client.query(lock);
+  // Every role may take any advisory lock. These keys were in use.
+  for (const key of [0x7a747273, 0x7a747272, 0x7a747277])
+    await client.query('select pg_advisory_lock($1), pg_advisory_xact_lock($1)', [key]);
+  return client;
+}
 
 const isPersonal = (text: string) => text.includes(EMAIL) || text.includes(NAME);
 

@@ -258,7 +258,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     breaks: 'migrators do not wait for each other',
     promise: 'P7',
     file: 'src/db/migrate.ts',
-    find: '    await tx.execute(sql`select pg_advisory_xact_lock(${LOCK_KEY})`);\n',
+    find: '  await tx.execute(sql.raw(LOCK_TO_MIGRATE));\n',
     put: '',
     test: 'test/db/migrate.test.ts',
   },

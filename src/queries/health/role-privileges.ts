@@ -20,9 +20,9 @@ export async function rolePrivileges(tx: Transaction): Promise<RolePrivileges> {
              '{}') as "notOwned",
            coalesce((select array_agg(format('%s.%s', nspname, relname) order by nspname, relname)
              from pg_class c join ours n on n.oid = c.relnamespace
-            where nspname <> 'risk_bi' and relkind in ('r', 'p') and relname <> 'migrations'
+            where nspname <> 'risk_bi' and relkind in ('r', 'p')
               and not (has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')
-                and has_table_privilege(c.oid, case relname when 'feed_clock' then 'update' else 'insert' end))), '{}')
+                and has_table_privilege(c.oid, case when relname in ('feed_clock', 'migrations') then 'update' else 'insert' end))), '{}')
              as "notWritable"`);
   const [privileges] = rows;
   if (privileges === undefined) throw new Error('the select returned no row');

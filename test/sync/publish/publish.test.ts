@@ -207,14 +207,14 @@ describe('publish', () => {
   /** Runs `work` while another transaction holds what `sql` locks, and publish waits for it. */
   async function whileWaiting(
     sql: string,
-    work: (release: () => Promise<void>) => Promise<void>,
+    work: (release: (how?: 'commit') => Promise<void>) => Promise<void>,
   ): Promise<void> {
     const other = await db.pool.connect();
     await other.query('begin');
     await other.query(sql);
     let open = true;
-    const release = async () => {
-      if (open) await other.query('rollback');
+    const release = async (how: 'commit' | 'rollback' = 'rollback') => {
+      if (open) await other.query(how);
       open = false;
     };
     try {
@@ -322,15 +322,15 @@ describe('publish', () => {
     });
   }
 
+  const MIGRATING = 'lock table risk_internal.migrations in exclusive mode';
+
   test('waits for a migration under way, and refuses the newer database that it leaves', async () => {
-    await whileWaiting(`select pg_advisory_xact_lock(2054451827)`, async (release) => {
+    const migrating = `${MIGRATING}; insert into risk_internal.migrations (hash, created_at) values ('of a newer release', 4102444800000)`;
+    await whileWaiting(migrating, async (release) => {
       const publishing = publish(db.pool, request);
       publishing.catch(() => undefined);
       await comesToWait();
-      await db.pool.query(
-        `insert into risk_internal.migrations (hash, created_at) values ('of a newer release', 4102444800000)`,
-      );
-      await release();
+      await release('commit');
       await assert.rejects(publishing, { code: 'DATABASE_NEWER', exit: 78 });
     });
     assert.equal(await published(), 0);
@@ -343,7 +343,7 @@ describe('publish', () => {
     const failpoint = async (name: string) => {
       if (name !== 'publishing') return;
       migrating = db.pool
-        .query(`select pg_advisory_lock(2054451827), pg_advisory_unlock(2054451827)`)
+        .query(`begin; ${MIGRATING}; rollback`)
         .then(() => (migrated = true));
       await comesToWait();
       assert.equal(migrated, false);
