@@ -3,6 +3,7 @@ import { OperatorError } from '../errors.ts';
 import { rootCause } from '../logger.ts';
 import { connectionMeaning, SQLSTATE } from './connection/connection-errors.ts';
 import { FULL, TRY_LATER, UNAVAILABLE, type Meaning } from './connection/meanings.ts';
+import { describeHolders, endHolders, holdersOf } from './lock-holders.ts';
 
 /** Pauses between attempts after a temporary failure, in milliseconds. A restart of PostgreSQL takes seconds. */
 export const RESTART_PAUSES_MS = [500, 1_000, 2_000, 4_000];
@@ -78,6 +79,14 @@ export function databaseError(error: unknown): OperatorError | undefined {
       todo: /^(XX|58|F0)/.test(text)
         ? "This is a fault of the database: read the reason in the server's log"
         : 'This is a defect: report it with this message',
+    };
+  }
+  const holders = holdersOf(error);
+  if (holders.length > 0) {
+    meaning = {
+      code: 'DATABASE_BUSY',
+      happened: `A statement waited too long for a lock, held by ${describeHolders(holders)}`,
+      todo: `${endHolders(holders)}. The next run succeeds once the lock is free`,
     };
   }
   if (meaning === undefined) return undefined;

@@ -2,8 +2,9 @@
 // run publishes meanwhile. Works behind a transaction pooler.
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
+import { watchLocks } from './lock-holders.ts';
 import type { Pool } from './pool.ts';
-import type { Transaction, TransactionLimits } from './transaction.ts';
+import { begin, type Transaction, type TransactionLimits } from './transaction.ts';
 
 /**
  * A statement that takes longer than `statementMs` fails with SQLSTATE 57014. One that waits longer than `lockMs` for a
@@ -16,13 +17,18 @@ export async function readOnly<T>(
 ): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
+  let locks: ReturnType<typeof watchLocks> | undefined;
   try {
-    await client.query('begin isolation level repeatable read read only');
+    const pid = await begin(client, 'begin isolation level repeatable read read only');
+    locks = watchLocks(pool, pid, lockMs);
     const tx = drizzle(client);
     await tx.execute(sql`select set_config('statement_timeout', ${String(statementMs)}, true),
       set_config('lock_timeout', ${String(lockMs)}, true)`);
     return await work(tx);
+  } catch (error) {
+    throw locks?.named(error) ?? error;
   } finally {
+    locks?.stop();
     // There is nothing to commit.
     await client.query('rollback').catch((error: Error) => {
       broken = error;

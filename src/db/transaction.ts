@@ -1,8 +1,8 @@
 // One database transaction with its limits. It has three possible ends: committed, rolled back, or unknown because the
 // reply to COMMIT was lost.
-import { sql } from 'drizzle-orm';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { isConnectionLoss } from './database-errors.ts';
+import { watchLocks } from './lock-holders.ts';
 import type { Pool, PoolClient } from './pool.ts';
 
 export type Transaction = NodePgDatabase;
@@ -37,12 +37,13 @@ export async function inTransaction<T>(
 ): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
+  let locks: ReturnType<typeof watchLocks> | undefined;
   let stopCancelling = async (): Promise<void> => undefined;
   try {
-    // In one round trip.
-    await client.query(`begin isolation level read committed; ${setLocal(limits)}`);
+    const pid = await begin(client, `begin isolation level read committed; ${setLocal(limits)}`);
+    locks = watchLocks(pool, pid, limits.lockMs);
     const tx = drizzle(client);
-    if (cancel) stopCancelling = await cancelOn(cancel, pool, tx);
+    if (cancel) stopCancelling = cancelOn(cancel, pool, pid);
     const result = await work(tx, client);
     await stopCancelling();
     cancel?.throwIfAborted();
@@ -71,11 +72,22 @@ export async function inTransaction<T>(
       });
     }
     if (cancel?.aborted === true && !(error instanceof CommitUnknown)) throw cancel.reason;
-    throw error;
+    throw locks?.named(error) ?? error;
   } finally {
+    locks?.stop();
     // A connection in an unknown state is closed, never reused.
     client.release(broken);
   }
+}
+
+/**
+ * Runs `statements` in one round trip, and returns the pid of the session. The server knows the right one: behind a
+ * pooler, the driver knows another.
+ */
+export async function begin(client: PoolClient, statements: string): Promise<number> {
+  // For several statements, pg returns several results. Its types do not know this.
+  const results: unknown = await client.query(`${statements}; select pg_backend_pid() as pid`);
+  return (results as { rows: { pid: number }[] }[]).at(-1)!.rows[0]!.pid;
 }
 
 const CANCEL_AGAIN_MS = 200;
@@ -83,24 +95,22 @@ const CANCEL_AGAIN_MS = 200;
 /**
  * Asks the server to cancel the current statement, and repeats this: between two statements there is nothing to cancel.
  */
-async function cancelOn(cancel: AbortSignal, pool: Pool, tx: Transaction): Promise<() => Promise<void>> {
-  // The server knows the right pid. Behind a pooler, the driver knows another one.
-  const { rows } = await tx.execute<{ pid: number }>(sql`select pg_backend_pid() as pid`);
+function cancelOn(cancel: AbortSignal, pool: Pool, pid: number): () => Promise<void> {
   let asking: Promise<unknown> = Promise.resolve();
   let timer: NodeJS.Timeout | undefined;
   const ask = () => {
-    asking = pool.query('select pg_cancel_backend($1)', [rows[0]?.pid]).catch(() => undefined);
+    asking = pool.query('select pg_cancel_backend($1)', [pid]).catch(() => undefined);
   };
-  const begin = () => {
+  const askAgain = () => {
     ask();
     timer = setInterval(ask, CANCEL_AGAIN_MS);
   };
-  if (cancel.aborted) begin();
-  else cancel.addEventListener('abort', begin, { once: true });
+  if (cancel.aborted) askAgain();
+  else cancel.addEventListener('abort', askAgain, { once: true });
   // Waits for the last request, which must not cancel the next user of the connection.
   return async () => {
     clearInterval(timer);
-    cancel.removeEventListener('abort', begin);
+    cancel.removeEventListener('abort', askAgain);
     await asking;
   };
 }

@@ -219,6 +219,18 @@ test('a folder without released.json has released nothing', async (t) => {
   assert.deepEqual(readReleased(await folderWith(t, all)), []);
 });
 
+test('a migration waits for readers for half a minute at most: all others wait for it', async (t) => {
+  const { pool } = await emptyDatabase(t);
+  const folder = await folderWith(t, 1);
+  await addMigration(
+    folder,
+    '9999_later',
+    "create schema later;\n--> statement-breakpoint\ncreate table later.limits as select current_setting('lock_timeout') as lock;",
+  );
+  await migrate(pool, folder);
+  assert.deepEqual((await pool.query('select lock from later.limits')).rows, [{ lock: '30s' }]);
+});
+
 test('a changed migration is refused before a pending one is applied', async (t) => {
   const { pool } = await emptyDatabase(t);
   await migrate(pool);

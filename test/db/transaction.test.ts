@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
+import { Client } from 'pg';
 import { CommitUnknown, DEFAULT_LIMITS, inTransaction } from '../../src/db/transaction.ts';
 import { createPool, type Pool } from '../../src/db/pool.ts';
 import { databaseError } from '../../src/db/database-errors.ts';
+import { OperatorError } from '../../src/errors.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database/test-database.ts';
 import { startCutProxy, type CutProxy } from '../support/faults/cut-proxy.ts';
 import { startFaultProxy } from '../support/faults/fault-proxy.ts';
@@ -43,6 +45,44 @@ describe('inTransaction', () => {
       'result',
     );
     assert.deepEqual(await kept(), [1]);
+  });
+
+  test('names who holds the lock that it waited for in vain, also at the end of a queue', async () => {
+    const open = async (application_name: string) => {
+      const client = new Client({ connectionString: database.url, application_name });
+      await client.connect();
+      return client;
+    };
+    const [holder, queued] = [await open('a\u001bneighbour'), await open('in between')];
+    try {
+      const { rows } = await holder.query<{ pid: number }>(`select pg_backend_pid() as pid`);
+      await holder.query('begin; lock table kept in access share mode');
+      const queueing = queued.query('begin; lock table kept in access exclusive mode').catch(() => undefined);
+      // The connection that asks is there already, so that a slow machine still asks in time.
+      await Promise.all([1, 2, 3].map(() => pool.query('select pg_sleep(0.05)')));
+      const wait = async (limits: typeof LIMITS) => {
+        const error = await inTransaction(pool, limits, (tx) =>
+          tx.execute(sql`insert into kept values (1)`),
+        ).catch(databaseError);
+        assert.ok(error instanceof OperatorError);
+        assert.deepEqual([error.code, error.exit], ['DATABASE_BUSY', 75]);
+        assert.match(
+          error.happened,
+          /held by process \d+ \(user \w+, application a\S+neighbour, in a transaction since 2\d{3}-[-\d: ]+ UTC\)$/,
+        );
+        assert.ok(error.happened.includes(`process ${rows[0]!.pid} `) && !error.happened.includes('\u001b'));
+        assert.ok(error.todo.includes(`select pg_terminate_backend(${rows[0]!.pid});`));
+      };
+      await Promise.all([
+        wait({ ...LIMITS, lockMs: 1_500 }),
+        // The limit of the statement comes first.
+        wait({ ...LIMITS, lockMs: 1_500, statementMs: 1_400 }),
+      ]);
+      await holder.query('rollback');
+      await queueing;
+    } finally {
+      await Promise.all([holder.end(), queued.end()]);
+    }
   });
 
   test('rolls back when the work throws, and throws the same error', async () => {

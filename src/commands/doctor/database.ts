@@ -5,15 +5,17 @@ import { openDatabase, type Database, type Io } from '../../context.ts';
 import { databasePlace } from '../../database-url.ts';
 import { databaseError } from '../../db/database-errors.ts';
 import { checkMigrations } from '../../db/migrate.ts';
+import { describeHolders, endHolders, holdersOf } from '../../db/lock-holders.ts';
 import type { Pool } from '../../db/pool.ts';
 import { readOnly } from '../../db/read-only.ts';
 import type { Transaction } from '../../db/transaction.ts';
 import { isOperatorError, type OperatorError } from '../../errors.ts';
 import { rootCause, type Logger } from '../../logger.ts';
+import { lockWaits } from '../../queries/health/lock-waits.ts';
 import { rolePrivileges } from '../../queries/health/role-privileges.ts';
 import { databaseClock, serverFacts, type ServerFacts } from '../../queries/health/server-facts.ts';
 import { failedAs, failedWith, ok, skipped, warning, type Check, type Line } from './lines.ts';
-import { judgePrivileges, judgeServer } from './server.ts';
+import { judgeLocks, judgePrivileges, judgeServer } from './server.ts';
 import { plural, printable } from '../../words.ts';
 
 /** Long enough for a million periods (measured: under 2 s), and short enough to wait for. */
@@ -37,6 +39,13 @@ export async function look(
     if (sqlstate === '42P01' || sqlstate === '42703')
       return skipped(check, 'the schema is not the one of this version');
     if (sqlstate === '57014' || sqlstate === '55P03') {
+      const holders = holdersOf(error);
+      if (holders.length > 0)
+        return warning(
+          check,
+          `not known: a lock is held by ${describeHolders(holders)}`,
+          endHolders(holders),
+        );
       const why =
         sqlstate === '57014'
           ? `it took longer than ${LIMITS.statementMs / 1000} seconds`
@@ -99,6 +108,10 @@ export async function checkPrivileges(pool: Pool, isBehind: boolean): Promise<Li
   return look(pool, 'privileges', 'pg_class', async (tx) =>
     judgePrivileges(await rolePrivileges(tx), isBehind),
   );
+}
+
+export async function checkLocks(pool: Pool): Promise<Line> {
+  return look(pool, 'locks', 'pg_locks', async (tx) => judgeLocks(await lockWaits(tx)));
 }
 
 /** `isUsable`: the tables are those of this version. */

@@ -10,7 +10,7 @@ import { createAsker, type Asker } from './asker.ts';
 import { judgeBudget, judgeClocks } from './clock.ts';
 import { checkConfiguration } from './configuration.ts';
 import { checkCredentials } from './credentials.ts';
-import { checkPrivileges, lookAtMigrations, reachDatabase, type Reached } from './database.ts';
+import { checkLocks, checkPrivileges, lookAtMigrations, reachDatabase, type Reached } from './database.ts';
 import { CHECKS, exitOf, failedWith, skipped, type Check, type Line } from './lines.ts';
 import { judgePaging, judgeWalkTime, probePaging } from './paging.ts';
 import { createReport, type Report } from './print.ts';
@@ -109,7 +109,7 @@ async function examineDatabase(
 ): Promise<{ pool: Pool | null; why: string }> {
   if (database === null || facts === null) {
     const why = 'the database cannot be reached';
-    report.add(skipAll(['settings', 'privileges', 'migrations'], why));
+    report.add(skipAll(['settings', 'privileges', 'migrations', 'locks'], why));
     return { pool: null, why };
   }
   const { pool } = database;
@@ -117,6 +117,7 @@ async function examineDatabase(
   report.add(judgeSettings(facts));
   report.add(await checkPrivileges(pool, migrations.isBehind));
   report.add(migrations.line);
+  report.add(await checkLocks(pool));
   return { pool: migrations.isUsable ? pool : null, why: 'the migrations must be right first' };
 }
 

@@ -8,6 +8,7 @@ export const CHECKS = [
   'settings',
   'privileges',
   'migrations',
+  'locks',
   'credentials',
   'clock',
   'rate_budget',

@@ -1,6 +1,8 @@
 // Judges the server, its settings and the privileges of the role. Pure.
 import { UTF8_DATABASE } from '../../db/migrate.ts';
+import { describeHolders, endHolders } from '../../db/lock-holders.ts';
 import { EXIT } from '../../errors.ts';
+import type { LockFinding } from '../../queries/health/lock-waits.ts';
 import type { RolePrivileges } from '../../queries/health/role-privileges.ts';
 import type { ServerFacts } from '../../queries/health/server-facts.ts';
 import { failed, failedAs, merged, ok, warning, type Line } from './lines.ts';
@@ -121,6 +123,17 @@ export function judgePrivileges(privileges: RolePrivileges, isBehind: boolean): 
   return isBehind
     ? failedAs('privileges', 'DATABASE_PERMISSION', found, mend)
     : warning('privileges', found, mend);
+}
+
+export function judgeLocks(holders: readonly LockFinding[]): Line {
+  const findings = holders.map((holder) => {
+    const what =
+      holder.blocks > 0
+        ? `blocks ${plural(holder.blocks, 'session')}`
+        : 'has held locks on the history for more than a minute: a migration would wait for it';
+    return warning('locks', `${describeHolders([holder])} ${what}`, endHolders([holder]));
+  });
+  return merged('locks', 'nobody waits for a lock', findings);
 }
 
 function named(names: readonly string[]): string {

@@ -14,6 +14,7 @@ describe('the database', () => {
     'settings',
     'privileges',
     'migrations',
+    'locks',
     'lease',
     'freshness',
     'last_run',
@@ -161,19 +162,34 @@ describe('the database', () => {
     assert.equal((await p.doctor(env)).line('privileges').status, 'failed');
   });
 
-  test('with a locked table is reported as unknown, and the other checks go on', async (t) => {
+  test('with a locked table names who holds the lock, and the other checks go on', async (t) => {
     const p = await patient(t);
-    const client = new Client({ connectionString: p.databaseUrl });
+    const client = new Client({ connectionString: p.databaseUrl, application_name: 'a neighbour' });
     await client.connect();
     await client.query('begin; lock table risk.user_identities in access exclusive mode');
+    const waiter = new Client({ connectionString: p.databaseUrl });
+    await waiter.connect();
+    const waiting = waiter.query('select from risk.user_identities');
+    const waits = `select from pg_locks where not granted and relation = 'risk.user_identities'::regclass`;
+    while ((await client.query(waits)).rowCount === 0);
     const diagnosis = await p.doctor();
     await client.end();
-    assertOnly(diagnosis, {
+    await waiting;
+    await waiter.end();
+    assert.deepEqual(troubles(diagnosis), ['locks warning', 'history warning']);
+    assertLine(diagnosis, {
+      check: 'locks',
+      status: 'warning',
+      code: 0,
+      found: /^process \d+ \(user \w+, application a neighbour, .*\) blocks 1 session$/,
+      mend: /pg_terminate_backend/,
+    });
+    assertLine(diagnosis, {
       check: 'history',
       status: 'warning',
       code: 0,
-      found: /not known: another session holds a lock/,
-      mend: /less busy/,
+      found: /not known: a lock is held by process \d+ \(user \w+, application a neighbour, in a transaction since 2.* UTC\)/,
+      mend: /pg_terminate_backend/,
     });
   });
 });

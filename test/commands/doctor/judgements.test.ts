@@ -16,7 +16,7 @@ import {
   type PagingProbe,
 } from '../../../src/commands/doctor/paging.ts';
 import { createReport, summary } from '../../../src/commands/doctor/print.ts';
-import { judgePrivileges, judgeServer, judgeSettings } from '../../../src/commands/doctor/server.ts';
+import { judgeLocks, judgePrivileges, judgeServer, judgeSettings } from '../../../src/commands/doctor/server.ts';
 import { EXIT, OperatorError, type ErrorCode } from '../../../src/errors.ts';
 import { readEvidence } from '../../../src/evidence.ts';
 import type { ServerFacts } from '../../../src/queries/health/server-facts.ts';
@@ -399,4 +399,18 @@ test('the interval of a schedule is its longest pause', () => {
   assert.equal(longestInterval('0 * * * *', 'UTC'), hour);
   assert.equal(longestInterval('0 8-18 * * 1-5', 'UTC'), 62 * hour);
   assert.equal(longestInterval('*/15 * * * *', 'UTC'), hour / 4);
+});
+
+test('sessions that hold locks are named with what this role may see of them', () => {
+  assert.match(what(judgeLocks([])), /^ok 0 nobody waits/);
+  const found = judgeLocks([
+    { pid: 0, user: null, application: null, since: null, blocks: 2 },
+    { pid: 7, user: 'grafana', application: '', since: null, blocks: 0 },
+  ]);
+  assert.deepEqual([found.status, found.exit], ['warning', 0]);
+  assert.equal(
+    found.found,
+    'a prepared transaction (see pg_prepared_xacts) blocks 2 sessions; process 7 (user grafana, since when is hidden from this role, which lacks pg_read_all_stats) has held locks on the history for more than a minute: a migration would wait for it',
+  );
+  assert.match(found.mend!, /rollback prepared.*pg_terminate_backend\(7\)/);
 });

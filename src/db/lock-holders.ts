@@ -1,0 +1,106 @@
+// Names whoever holds the lock that a statement waits for. Asks while it waits: afterwards, nobody can tell.
+import type { Pool } from './pool.ts';
+import { clip, printable } from '../words.ts';
+
+export type LockHolder = {
+  /** 0: a prepared transaction, which has no process. */
+  pid: number;
+  user: string | null;
+  application: string | null;
+  /** When its transaction began. Null: this role may not see that (pg_read_all_stats). */
+  since: string | null;
+};
+
+/** A statement failed while others held what it waited for. The cause is the error of the database. */
+export class LockWait extends Error {
+  override readonly name = 'LockWait';
+  readonly holders: readonly LockHolder[];
+  constructor(holders: readonly LockHolder[], cause: unknown) {
+    super('waited for a lock', { cause });
+    this.holders = holders;
+  }
+}
+
+/** Columns of LockHolder, from `pg_stat_activity a`. Text, because a date depends on DateStyle. */
+export const HOLDER_COLUMNS = `coalesce(a.pid, 0) as pid, coalesce(a.usename::text, a.backend_type) as user, a.application_name as application,
+  to_char(a.xact_start at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"') as since`;
+
+// Those at the end of the queue's chain: the others wait themselves.
+const HOLDERS = `
+  with recursive chain (pid) as (
+    select unnest(pg_blocking_pids($1)) union select unnest(pg_blocking_pids(pid)) from chain where pid <> 0)
+  select ${HOLDER_COLUMNS} from chain left join pg_stat_activity a on a.pid = chain.pid
+   where cardinality(pg_blocking_pids(chain.pid)) = 0 order by a.xact_start`;
+const MOST_MS = 3_000;
+const PATIENCE_MS = 5_000;
+
+/**
+ * Looks a few times in each lock timeout who blocks the session `pid`, on another connection. `named` adds the answer to
+ * the error of a wait.
+ */
+export function watchLocks(
+  pool: Pool,
+  pid: number,
+  lockMs: number,
+): { named: (error: unknown) => unknown; stop: () => void } {
+  let holders: LockHolder[] = [];
+  let isAsking = false;
+  const timer = setInterval(
+    () => {
+      if (isAsking) return;
+      isAsking = true;
+      pool
+        .query<LockHolder>({ text: HOLDERS, values: [pid], query_timeout: PATIENCE_MS } as never)
+        .then(({ rows }) => (holders = rows))
+        .catch(() => undefined)
+        .finally(() => (isAsking = false));
+    },
+    Math.min(lockMs / 3, MOST_MS),
+  );
+  return {
+    named: (error) => (holders.length > 0 && isWait(error) ? new LockWait(holders, error) : error),
+    stop: () => clearInterval(timer),
+  };
+}
+
+/** Lock timeout; or a statement's time limit, which may come first. */
+function isWait(error: unknown): boolean {
+  for (let one: unknown = error; one instanceof Error; one = one.cause)
+    if (['55P03', '57014'].includes(String((one as { code?: unknown }).code))) return true;
+  return false;
+}
+
+/** Empty if the error is not known to have waited for anybody. */
+export function holdersOf(error: unknown): readonly LockHolder[] {
+  for (let one: unknown = error; one instanceof Error; one = one.cause)
+    if (one instanceof LockWait) return one.holders;
+  return [];
+}
+
+/** "process 34 (user grafana, application psql, in a transaction since 2026-11-23 18:04:11 UTC)" */
+export function describeHolders(holders: readonly LockHolder[]): string {
+  return holders.map(describeHolder).join(' and ');
+}
+
+function describeHolder({ pid, user, application, since }: LockHolder): string {
+  if (pid === 0) return 'a prepared transaction (see pg_prepared_xacts)';
+  const facts = [
+    user === null ? '' : `user ${shown(user)}`,
+    application === null || application === '' ? '' : `application ${shown(application)}`,
+    since === null
+      ? 'since when is hidden from this role, which lacks pg_read_all_stats'
+      : `in a transaction since ${since}`,
+  ];
+  return `process ${pid} (${facts.filter(Boolean).join(', ')})`;
+}
+
+const shown = (text: string) => clip(printable(text), 40);
+
+/** What a person does about them. */
+export function endHolders(holders: readonly LockHolder[]): string {
+  const pids = holders.map(({ pid }) => pid).filter((pid) => pid !== 0);
+  const statements = pids.map((pid) => `select pg_terminate_backend(${pid});`).join(' ');
+  return pids.length === 0
+    ? 'End it with `commit prepared` or `rollback prepared`'
+    : `Let it finish, or end it in the database: \`${statements}\``;
+}
