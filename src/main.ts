@@ -33,7 +33,7 @@ const COMMANDS: Readonly<Record<string, (io: Io) => Promise<Command>>> = {
       embedded: dataFolder(io.source),
       watcher: io.watcher,
       env: io.source.env,
-      exit: io.exit,
+      exit: (code) => io.exit(code),
     });
   },
   simulate: async (io) => (await import('./commands/simulate.ts')).simulateCommand(io),

@@ -14,7 +14,7 @@ export type DatabaseCommandIo = {
   embedded: { dataHome?: string | undefined; home: string };
   watcher: string[];
   env: Readonly<Record<string, string | undefined>>;
-  exit(code: number): void;
+  exit: (code: number) => void;
 };
 
 export function databaseCommand(io: DatabaseCommandIo): Command {

@@ -3,7 +3,7 @@ import { OperatorError } from '../errors.ts';
 import { rootCause } from '../logger.ts';
 import { connectionMeaning, SQLSTATE } from './connection/connection-errors.ts';
 import { FULL, TRY_LATER, UNAVAILABLE, type Meaning } from './connection/meanings.ts';
-import { describeHolders, endHolders, holdersOf } from './lock-holders.ts';
+import { describeHolders, endHolders, holdersOf } from './locks/lock-holders.ts';
 
 /** Pauses between attempts after a temporary failure, in milliseconds. A restart of PostgreSQL takes seconds. */
 export const RESTART_PAUSES_MS = [500, 1_000, 2_000, 4_000];

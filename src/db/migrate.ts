@@ -12,7 +12,7 @@ import { isDuplicateObject } from './database-errors.ts';
 import type { Pool, PoolClient } from './pool.ts';
 import { readReleased, type ReleasedMigration } from './released-migrations.ts';
 import { renewGrants } from './roles.ts';
-import { LOCK_TO_MIGRATE, LOCK_TO_WRITE } from './schema-lock.ts';
+import { LOCK_TO_MIGRATE, LOCK_TO_WRITE } from './locks/schema-lock.ts';
 import { inTransaction, type Transaction } from './transaction.ts';
 
 // A table that is missing, or a schema: for a schema, SELECT and LOCK TABLE differ.
@@ -86,11 +86,7 @@ async function takeTable(tx: Transaction): Promise<void> {
   await tx.execute(sql.raw(LOCK_TO_MIGRATE));
 }
 
-async function applyPending(
-  tx: Transaction,
-  client: PoolClient,
-  known: Known,
-): Promise<{ applied: number }> {
+async function applyPending(tx: Transaction, client: PoolClient, known: Known): Promise<{ applied: number }> {
   const pending = pendingOf(known.migrations, await readApplied(tx), known.released);
   await tx.execute(sql.raw(`set local lock_timeout = ${READERS_MS}`));
   for (const migration of pending) {

@@ -2,7 +2,7 @@
 // run publishes meanwhile. Works behind a transaction pooler.
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
-import { watchLocks } from './lock-holders.ts';
+import { watchLocks } from './locks/lock-holders.ts';
 import type { Pool } from './pool.ts';
 import { begin, type Transaction, type TransactionLimits } from './transaction.ts';
 

@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm';
 import { OperatorError } from '../errors.ts';
 import { rootCause } from '../logger.ts';
 import type { Pool } from './pool.ts';
-import { LOCK_TO_GRANT } from './schema-lock.ts';
+import { LOCK_TO_GRANT } from './locks/schema-lock.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from './transaction.ts';
 
 export const READER = 'risk_reader';

@@ -2,7 +2,7 @@
 // reply to COMMIT was lost.
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { isConnectionLoss } from './database-errors.ts';
-import { watchLocks } from './lock-holders.ts';
+import { watchLocks } from './locks/lock-holders.ts';
 import type { Pool, PoolClient } from './pool.ts';
 
 export type Transaction = NodePgDatabase;

@@ -5,7 +5,7 @@ import { openDatabase, type Database, type Io } from '../../context.ts';
 import { databasePlace } from '../../database-url.ts';
 import { databaseError } from '../../db/database-errors.ts';
 import { checkMigrations } from '../../db/migrate.ts';
-import { describeHolders, endHolders, holdersOf } from '../../db/lock-holders.ts';
+import { describeHolders, endHolders, holdersOf } from '../../db/locks/lock-holders.ts';
 import type { Pool } from '../../db/pool.ts';
 import { readOnly } from '../../db/read-only.ts';
 import type { Transaction } from '../../db/transaction.ts';

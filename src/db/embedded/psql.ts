@@ -12,7 +12,9 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** The path of psql. Throws PSQL_MISSING. */
 export function findPsql(env: Environment): string {
   const name = process.platform === 'win32' ? 'psql.exe' : 'psql';
-  const folders = (env['PATH'] ?? env['Path'] ?? '').split(path.delimiter).filter(path.isAbsolute);
+  const folders = (env['PATH'] ?? env['Path'] ?? '')
+    .split(path.delimiter)
+    .filter((folder) => path.isAbsolute(folder));
   const found = folders.map((folder) => path.join(folder, name)).find(isExecutable);
   if (found !== undefined) return found;
   throw new OperatorError({

@@ -1,7 +1,7 @@
 // Who blocks other sessions of this database, and who has held locks on the history for long. For all roles: what a role
 // may not see of others is null.
 import { sql } from 'drizzle-orm';
-import { HOLDER_COLUMNS, type LockHolder } from '../../db/lock-holders.ts';
+import { HOLDER_COLUMNS, type LockHolder } from '../../db/locks/lock-holders.ts';
 import type { Transaction } from '../../db/transaction.ts';
 
 /** `blocks`: the sessions that wait for it, directly or behind others. 0: it has only held locks for long. */

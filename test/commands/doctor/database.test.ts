@@ -188,7 +188,8 @@ describe('the database', () => {
       check: 'history',
       status: 'warning',
       code: 0,
-      found: /not known: a lock is held by process \d+ \(user \w+, application a neighbour, in a transaction since 2.* UTC\)/,
+      found:
+        /not known: a lock is held by process \d+ \(user \w+, application a neighbour, in a transaction since 2.* UTC\)/,
       mend: /pg_terminate_backend/,
     });
   });

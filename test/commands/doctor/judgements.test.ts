@@ -16,7 +16,12 @@ import {
   type PagingProbe,
 } from '../../../src/commands/doctor/paging.ts';
 import { createReport, summary } from '../../../src/commands/doctor/print.ts';
-import { judgeLocks, judgePrivileges, judgeServer, judgeSettings } from '../../../src/commands/doctor/server.ts';
+import {
+  judgeLocks,
+  judgePrivileges,
+  judgeServer,
+  judgeSettings,
+} from '../../../src/commands/doctor/server.ts';
 import { EXIT, OperatorError, type ErrorCode } from '../../../src/errors.ts';
 import { readEvidence } from '../../../src/evidence.ts';
 import type { ServerFacts } from '../../../src/queries/health/server-facts.ts';

@@ -484,7 +484,8 @@ describe('the watcher', () => {
         );
         const claimed = await readFile(path.join(path.dirname(dataDir), 'watcher'), 'utf8').catch(() => '');
         const [pid] = await processesOf(script);
-        if (rows.length === 1 && pid !== undefined && claimed.includes(`"pid":${pid},`)) return processesOf(script);
+        if (rows.length === 1 && pid !== undefined && claimed.includes(`"pid":${pid},`))
+          return processesOf(script);
       }
       return assert.fail('no watcher');
     };

@@ -342,9 +342,7 @@ describe('publish', () => {
     let migrating: Promise<unknown> = Promise.resolve();
     const failpoint = async (name: string) => {
       if (name !== 'publishing') return;
-      migrating = db.pool
-        .query(`begin; ${MIGRATING}; rollback`)
-        .then(() => (migrated = true));
+      migrating = db.pool.query(`begin; ${MIGRATING}; rollback`).then(() => (migrated = true));
       await comesToWait();
       assert.equal(migrated, false);
     };

@@ -1,6 +1,6 @@
 // Names whoever holds the lock that a statement waits for. Asks while it waits: afterwards, nobody can tell.
-import type { Pool } from './pool.ts';
-import { clip, printable } from '../words.ts';
+import type { Pool } from '../pool.ts';
+import { clip, printable } from '../../words.ts';
 
 export type LockHolder = {
   /** 0: a prepared transaction, which has no process. */
