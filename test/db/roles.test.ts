@@ -249,7 +249,7 @@ describe('a reader', () => {
     scenario.later();
     await account.succeed();
     await createRoles(db.pool);
-    client.release(true);
+    await client.query('rollback');
     for (const refused of [
       'lock table risk.users in row share mode',
       'select from risk.users for key share',
@@ -265,10 +265,11 @@ describe('a reader', () => {
       'comment on table risk.users is null',
     ])
       await assert.rejects(
-        locked.query(`do $do$ begin execute $$${refused}$$; end $do$`),
+        client.query(`do $do$ begin execute $$${refused}$$; end $do$`),
         { code: '42501' },
         refused,
       );
+    client.release(true);
     // A role that may read all data can lock more tables, in the weakest mode alone.
     await db.pool.query('grant pg_read_all_data to plain_reader');
     t.after(() => db.pool.query('revoke pg_read_all_data from plain_reader'));
@@ -335,6 +336,8 @@ test('a database that was never set up for readers grants nothing when it is mig
 /** In a transaction that stays open: every lock that this role is allowed. */
 async function takeAllLocks(pool: Pool): Promise<PoolClient> {
   const client = await pool.connect();
+  // A reader may also undo the settings of its own session.
+  await client.query('set default_transaction_read_only = off');
   await client.query('begin');
   const { rows } = await client.query<{ lock: string }>(`
     select format('lock table only %s in access share mode', c.oid::regclass) as lock from pg_class c
