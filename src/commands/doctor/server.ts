@@ -1,7 +1,6 @@
 // Judges the server, its settings and the privileges of the role. Pure.
-import { UTF8_DATABASE } from '../../db/migrate.ts';
-import { describeHolders, endHolders } from '../../db/lock-holders.ts';
 import { describeHolders, endHolders } from '../../db/locks/lock-holders.ts';
+import { UTF8_DATABASE } from '../../db/migrate.ts';
 import { EXIT } from '../../errors.ts';
 import type { LockFinding } from '../../queries/health/lock-waits.ts';
 import type { RolePrivileges } from '../../queries/health/role-privileges.ts';
