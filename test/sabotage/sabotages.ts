@@ -294,7 +294,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     breaks: 'a publish that hangs keeps the process from stopping',
     promise: 'P7',
     file: 'src/db/transaction.ts',
-    find: 'if (cancel) stopCancelling = await cancelOn(cancel, pool, tx);',
+    find: 'if (cancel) stopCancelling = cancelOn(cancel, pool, pid);',
     put: '',
     test: PUBLISH,
   },
