@@ -240,7 +240,7 @@ describe('history', () => {
     await db.pool.query(`delete from risk_internal.lookups where outcome = 'unreadable'`);
     assert.match(
       asked,
-      /asked for at 2026-03-11 10:00 UTC \(run 11\): the answer could not be read, so the user stays present\.$/m,
+      /asked for at 2026-03-11 10:00 UTC \(run 11\): the answer could not be read, contradicts itself, or names another person, so the user stays present\.$/m,
     );
   });
 
