@@ -7,16 +7,18 @@ SELECT a.account_id,
        a.added_at,
        a.retired_at,
        a.retired_at IS NOT NULL AS is_retired,
-       a.feed_id
+       a.feed_id,
+       coalesce(a.label, a.account_id) AS account_label
   FROM risk.accounts a;
 
 COMMENT ON VIEW risk_bi.accounts IS 'One row per account.';
 COMMENT ON COLUMN risk_bi.accounts.account_id IS 'Cloudflare''s account id.';
-COMMENT ON COLUMN risk_bi.accounts.label IS 'A name for display, set with the accounts command.';
+COMMENT ON COLUMN risk_bi.accounts.label IS 'A name for display, set with the accounts command; null if there is none.';
 COMMENT ON COLUMN risk_bi.accounts.added_at IS 'When the account was added to this database.';
 COMMENT ON COLUMN risk_bi.accounts.retired_at IS 'When the account was retired. It keeps its history and is no longer synced. Null while the account is active.';
 COMMENT ON COLUMN risk_bi.accounts.is_retired IS 'Whether the account is retired.';
 COMMENT ON COLUMN risk_bi.accounts.feed_id IS 'Feed value of the last write to this row. It rises in commit order: remember the highest one as a watermark.';
+COMMENT ON COLUMN risk_bi.accounts.account_label IS 'The account''s label, or its id if it has no label.';
 --> statement-breakpoint
 -- src/db/views/activity_daily.sql
 -- active_users is its own subquery, so a query that does not select it does not pay for it. It finds the day's activity
@@ -34,7 +36,8 @@ SELECT a.account_id,
        s.returned,
        (SELECT count(DISTINCT c.user_key)::integer
           FROM risk.user_activity c
-         WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) AS active_users
+         WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) AS active_users,
+         coalesce(a.label, a.account_id) AS account_label
   FROM risk.accounts a
   CROSS JOIN LATERAL (
     SELECT min(f.observed_at) AS first_at FROM risk.snapshots f WHERE f.account_key = a.account_key) b
@@ -65,7 +68,8 @@ COMMENT ON COLUMN risk_bi.activity_daily.raised IS 'How often a level rose.';
 COMMENT ON COLUMN risk_bi.activity_daily.lowered IS 'How often a level fell.';
 COMMENT ON COLUMN risk_bi.activity_daily.cleared IS 'How often a user was cleared.';
 COMMENT ON COLUMN risk_bi.activity_daily.returned IS 'How often a cleared user came back.';
-COMMENT ON COLUMN risk_bi.activity_daily.active_users IS 'Users whose event count or newest event changed on the day, including users who appeared or returned with new ones. This column reads the history of users, so select it for weeks rather than years.';
+COMMENT ON COLUMN risk_bi.activity_daily.active_users IS 'Users whose event count or newest event changed on the day, including users who appeared or returned with new ones. A user counts once on each day: never add it up over time. This column reads the history of users, so select it for weeks rather than years.';
+COMMENT ON COLUMN risk_bi.activity_daily.account_label IS 'The account''s label, or its id if it has no label.';
 --> statement-breakpoint
 -- src/db/views/activity_daily_in.sql
 -- The query of the view activity_daily, in a given time zone. Change both together.
@@ -75,7 +79,7 @@ COMMENT ON COLUMN risk_bi.activity_daily.active_users IS 'Users whose event coun
 CREATE OR REPLACE FUNCTION risk_bi.activity_daily_in(time_zone text)
 RETURNS TABLE (
   account_id text, day date, snapshot_count integer, appeared integer, raised integer, lowered integer,
-  cleared integer, returned integer, active_users integer)
+  cleared integer, returned integer, active_users integer, account_label text)
 LANGUAGE sql STABLE SECURITY INVOKER
 BEGIN ATOMIC
   SELECT a.account_id,
@@ -88,7 +92,8 @@ BEGIN ATOMIC
          s.returned,
          (SELECT count(DISTINCT c.user_key)::integer
             FROM risk.user_activity c
-           WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) AS active_users
+           WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) AS active_users,
+           coalesce(a.label, a.account_id) AS account_label
     FROM risk.accounts a
     CROSS JOIN LATERAL (
       SELECT min(f.observed_at) AS first_at FROM risk.snapshots f WHERE f.account_key = a.account_key) b
@@ -124,7 +129,7 @@ COMMENT ON FUNCTION risk_bi.activity_daily_in(text) IS 'Like the view activity_d
 -- In plpgsql, which resolves account_key first. The planner then knows the key, and Citus routes the query to one
 -- shard.
 CREATE OR REPLACE FUNCTION risk_bi.compare(account_id text, from_at timestamptz, to_at timestamptz)
-RETURNS TABLE (user_id uuid, change text, from_level text, to_level text)
+RETURNS TABLE (user_id uuid, change text, from_level text, to_level text, from_level_rank integer, to_level_rank integer)
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog
 AS $$
@@ -153,7 +158,9 @@ BEGIN
                  > array_position(array['low', 'medium', 'high'], c.level_at_from) THEN 'raised'
               ELSE 'lowered' END,
          c.level_at_from,
-         c.level_at_to
+         c.level_at_to,
+         array_position(ARRAY['low', 'medium', 'high'], c.level_at_from),
+         array_position(ARRAY['low', 'medium', 'high'], c.level_at_to)
     FROM (
       -- A user without a new period in between is in the same period at both instants, and needs no second lookup.
       SELECT u.user_id, u.first_seen_at,
@@ -226,10 +233,11 @@ SELECT a.account_id,
            AND c.observed_at >= (SELECT max(f.observed_at) FROM risk.user_activity f
                                   WHERE f.account_key = l.account_key AND f.user_key = l.user_key AND f.observed_at <= l.valid_from)
            AND c.observed_at < coalesce(l.valid_to, 'infinity')) AS peak_event_count,
-       coalesce(l.valid_to, n.newest_at) - l.valid_from AS duration,
        extract(epoch FROM coalesce(l.valid_to, n.newest_at) - l.valid_from)::double precision AS duration_seconds,
        s.is_baseline,
-       a.retired_at IS NOT NULL AS is_account_retired
+       a.retired_at IS NOT NULL AS is_account_retired,
+       coalesce(a.label, a.account_id) AS account_label,
+       array_position(ARRAY['low', 'medium', 'high'], l.previous_level) AS from_level_rank
   FROM risk.accounts a
   CROSS JOIN LATERAL (SELECT max(p.observed_at) AS newest_at FROM risk.snapshots p WHERE p.account_key = a.account_key) n
   JOIN risk.user_levels l ON l.account_key = a.account_key
@@ -245,11 +253,12 @@ COMMENT ON COLUMN risk_bi.high_risk_episodes.ended_at IS 'Instant of the snapsho
 COMMENT ON COLUMN risk_bi.high_risk_episodes.change IS 'How the period began: appeared, raised or returned.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.from_level IS 'The level before; null if the user was not present.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.ended_by IS 'How the period ended: lowered, reset or absent. reset and absent mean that the user was cleared. Null while it lasts.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.peak_event_count IS 'Highest number of risk events that was served during the period.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.duration IS 'Length of the period. A current period is measured up to the newest snapshot.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.duration_seconds IS 'The column duration, in seconds.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.peak_event_count IS 'Highest number of risk events that was served during the period. Never add it up over time.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.duration_seconds IS 'Length of the period in seconds. A current period is measured up to the newest snapshot.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.is_baseline IS 'Whether the period began in the first load. If so, it may really have begun earlier. Null if its first snapshot is no longer kept.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.is_account_retired IS 'Whether the account is retired. If so, periods that still last have not been checked since.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.account_label IS 'The account''s label, or its id if it has no label.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.from_level_rank IS 'The column from_level, for sorting: 1 low, 2 medium, 3 high; null if the user was not present.';
 --> statement-breakpoint
 -- src/db/views/level_changes.sql
 -- The snapshot of a change is found by its instant, because a period carries the id of the snapshot that wrote it last.
@@ -261,7 +270,10 @@ SELECT a.account_id,
        l.previous_level AS from_level,
        l.max_risk_level AS to_level,
        l.change,
-       s.snapshot_id
+       s.snapshot_id,
+       coalesce(a.label, a.account_id) AS account_label,
+       array_position(ARRAY['low', 'medium', 'high'], l.previous_level) AS from_level_rank,
+       array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS to_level_rank
   FROM risk.user_levels l
   JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_from
   JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
@@ -274,7 +286,10 @@ SELECT a.account_id,
        l.max_risk_level,
        NULL,
        'cleared',
-       s.snapshot_id
+       s.snapshot_id,
+       coalesce(a.label, a.account_id),
+       array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level),
+       NULL
   FROM risk.user_levels l
   JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_to
   JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
@@ -289,6 +304,9 @@ COMMENT ON COLUMN risk_bi.level_changes.from_level IS 'The level before; null if
 COMMENT ON COLUMN risk_bi.level_changes.to_level IS 'The level after; null if the user was cleared.';
 COMMENT ON COLUMN risk_bi.level_changes.change IS 'appeared (for the first time), raised, lowered, cleared, or returned (after having been cleared).';
 COMMENT ON COLUMN risk_bi.level_changes.snapshot_id IS 'The snapshot that recorded the change.';
+COMMENT ON COLUMN risk_bi.level_changes.account_label IS 'The account''s label, or its id if it has no label.';
+COMMENT ON COLUMN risk_bi.level_changes.from_level_rank IS 'The column from_level, for sorting: 1 low, 2 medium, 3 high; null if the user was not present.';
+COMMENT ON COLUMN risk_bi.level_changes.to_level_rank IS 'The column to_level, for sorting: 1 low, 2 medium, 3 high; null if the user was cleared.';
 --> statement-breakpoint
 -- src/db/views/level_transitions_daily.sql
 -- Works day by day, so it reads only the days and the account that are asked for.
@@ -299,7 +317,10 @@ SELECT a.account_id,
        d.day,
        coalesce(c.from_level, 'none') AS from_level,
        coalesce(c.to_level, 'none') AS to_level,
-       c.change_count
+       c.change_count,
+       coalesce(a.label, a.account_id) AS account_label,
+       coalesce(array_position(ARRAY['low', 'medium', 'high'], c.from_level), 0) AS from_level_rank,
+       coalesce(array_position(ARRAY['low', 'medium', 'high'], c.to_level), 0) AS to_level_rank
   FROM risk.accounts a
   -- The first load comes before all other snapshots.
   CROSS JOIN LATERAL (
@@ -331,6 +352,9 @@ COMMENT ON COLUMN risk_bi.level_transitions_daily.day IS 'The day, in the sessio
 COMMENT ON COLUMN risk_bi.level_transitions_daily.from_level IS 'The level before: low, medium, high, or none (not present).';
 COMMENT ON COLUMN risk_bi.level_transitions_daily.to_level IS 'The level after: low, medium, high, or none (cleared).';
 COMMENT ON COLUMN risk_bi.level_transitions_daily.change_count IS 'Number of changes. A user whose level rises and falls on one day counts twice.';
+COMMENT ON COLUMN risk_bi.level_transitions_daily.account_label IS 'The account''s label, or its id if it has no label.';
+COMMENT ON COLUMN risk_bi.level_transitions_daily.from_level_rank IS 'The column from_level, for sorting: 0 none, 1 low, 2 medium, 3 high.';
+COMMENT ON COLUMN risk_bi.level_transitions_daily.to_level_rank IS 'The column to_level, for sorting: 0 none, 1 low, 2 medium, 3 high.';
 --> statement-breakpoint
 -- src/db/views/level_transitions_daily_in.sql
 -- The query of the view level_transitions_daily, in a given time zone. Change both together.
@@ -339,14 +363,18 @@ COMMENT ON COLUMN risk_bi.level_transitions_daily.change_count IS 'Number of cha
 -- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
 CREATE OR REPLACE FUNCTION risk_bi.level_transitions_daily_in(time_zone text)
 RETURNS TABLE (
-  account_id text, day date, from_level text, to_level text, change_count integer)
+  account_id text, day date, from_level text, to_level text, change_count integer,
+  account_label text, from_level_rank integer, to_level_rank integer)
 LANGUAGE sql STABLE SECURITY INVOKER
 BEGIN ATOMIC
   SELECT a.account_id,
          d.day,
          coalesce(c.from_level, 'none') AS from_level,
          coalesce(c.to_level, 'none') AS to_level,
-         c.change_count
+         c.change_count,
+         coalesce(a.label, a.account_id) AS account_label,
+         coalesce(array_position(ARRAY['low', 'medium', 'high'], c.from_level), 0) AS from_level_rank,
+         coalesce(array_position(ARRAY['low', 'medium', 'high'], c.to_level), 0) AS to_level_rank
     FROM risk.accounts a
     -- The first load comes before all other snapshots.
     CROSS JOIN LATERAL (
@@ -391,9 +419,11 @@ SELECT a.account_id,
        p.max_risk_level AS level_before,
        l.valid_from AS returned_at,
        l.max_risk_level AS level_after,
-       l.valid_from - p.valid_to AS away,
        extract(epoch FROM l.valid_from - p.valid_to)::double precision AS away_seconds,
-       s.snapshot_id
+       s.snapshot_id,
+       coalesce(a.label, a.account_id) AS account_label,
+       array_position(ARRAY['low', 'medium', 'high'], p.max_risk_level) AS level_before_rank,
+       array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_after_rank
   FROM risk.user_levels l
   JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_from
   CROSS JOIN LATERAL (
@@ -413,9 +443,11 @@ COMMENT ON COLUMN risk_bi.returned_users.end_reason IS 'Why the user was cleared
 COMMENT ON COLUMN risk_bi.returned_users.level_before IS 'The level before the user was cleared.';
 COMMENT ON COLUMN risk_bi.returned_users.returned_at IS 'Instant of the snapshot that found the user again.';
 COMMENT ON COLUMN risk_bi.returned_users.level_after IS 'The level on return.';
-COMMENT ON COLUMN risk_bi.returned_users.away IS 'Time from cleared_at to returned_at.';
-COMMENT ON COLUMN risk_bi.returned_users.away_seconds IS 'The column away, in seconds.';
+COMMENT ON COLUMN risk_bi.returned_users.away_seconds IS 'Seconds from cleared_at to returned_at.';
 COMMENT ON COLUMN risk_bi.returned_users.snapshot_id IS 'The snapshot that found the user again.';
+COMMENT ON COLUMN risk_bi.returned_users.account_label IS 'The account''s label, or its id if it has no label.';
+COMMENT ON COLUMN risk_bi.returned_users.level_before_rank IS 'The column level_before, for sorting: 1 low, 2 medium, 3 high.';
+COMMENT ON COLUMN risk_bi.returned_users.level_after_rank IS 'The column level_after, for sorting: 1 low, 2 medium, 3 high.';
 --> statement-breakpoint
 -- src/db/views/risk_level_by_snapshot.sql
 -- The counts are stored with each snapshot, so a trend does not read the history of users.
@@ -428,7 +460,9 @@ SELECT a.account_id,
        s.verdict,
        l.user_count::double precision / nullif(s.user_count, 0) AS share,
        l.event_count,
-       s.is_baseline
+       s.is_baseline,
+       coalesce(a.label, a.account_id) AS account_label,
+       array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
   FROM risk.snapshots s
   JOIN risk.snapshot_levels l USING (account_key, snapshot_id)
   JOIN risk.accounts a USING (account_key);
@@ -438,11 +472,13 @@ COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.account_id IS 'Cloudflare''s ac
 COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.snapshot_id IS 'The snapshot.';
 COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.observed_at IS 'The instant of the snapshot.';
 COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.max_risk_level IS 'low, medium or high.';
-COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.user_count IS 'Present users with this level.';
+COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.user_count IS 'Present users with this level. A stock, not a flow: never add it up over time.';
 COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.verdict IS 'complete, or partial (some users may have been missed). Users who were not met are carried with their last known state.';
-COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.share IS 'Share of users with this level among all present users, 0 to 1; null if nobody is present.';
-COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.event_count IS 'Sum of the risk events of present users with this level.';
+COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.share IS 'Share of users with this level among all present users, 0 to 1; null if nobody is present. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.event_count IS 'Sum of the risk events of present users with this level. A stock, not a flow: never add it up over time.';
 COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.is_baseline IS 'Whether the snapshot belongs to the first load, which ends with the account''s first complete snapshot.';
+COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.account_label IS 'The account''s label, or its id if it has no label.';
+COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.level_rank IS 'The column max_risk_level, for sorting: 1 low, 2 medium, 3 high.';
 --> statement-breakpoint
 -- src/db/views/risk_level_daily.sql
 -- For each day, the index finds the last snapshot. A window over all snapshots would read them all, whatever the
@@ -459,7 +495,9 @@ SELECT a.account_id,
        s.observed_at >= d.starts_at AS is_observed,
        s.snapshot_id,
        s.observed_at,
-       s.verdict
+       s.verdict,
+       coalesce(a.label, a.account_id) AS account_label,
+       array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
   FROM risk.accounts a
   -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
   CROSS JOIN LATERAL (
@@ -482,13 +520,15 @@ COMMENT ON VIEW risk_bi.risk_level_daily IS 'Users per level at the end of each 
 COMMENT ON COLUMN risk_bi.risk_level_daily.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.day IS 'The day, in the session''s time zone. It has 23 or 25 hours when the clocks change.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.max_risk_level IS 'low, medium or high.';
-COMMENT ON COLUMN risk_bi.risk_level_daily.user_count IS 'Present users with this level.';
-COMMENT ON COLUMN risk_bi.risk_level_daily.share IS 'Share of users with this level among all present users, 0 to 1; null if nobody is present.';
-COMMENT ON COLUMN risk_bi.risk_level_daily.event_count IS 'Sum of the risk events of present users with this level.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.user_count IS 'Present users with this level. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.share IS 'Share of users with this level among all present users, 0 to 1; null if nobody is present. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.event_count IS 'Sum of the risk events of present users with this level. A stock, not a flow: never add it up over time.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.is_observed IS 'Whether a snapshot was taken on the day. False: the state is carried forward over a gap.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.snapshot_id IS 'The snapshot that the row shows.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.observed_at IS 'The instant of the snapshot that the row shows.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.verdict IS 'Verdict of the snapshot that the row shows: complete or partial.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.account_label IS 'The account''s label, or its id if it has no label.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.level_rank IS 'The column max_risk_level, for sorting: 1 low, 2 medium, 3 high.';
 --> statement-breakpoint
 -- src/db/views/risk_level_daily_in.sql
 -- The query of the view risk_level_daily, in a given time zone. Change both together.
@@ -498,7 +538,8 @@ COMMENT ON COLUMN risk_bi.risk_level_daily.verdict IS 'Verdict of the snapshot t
 CREATE OR REPLACE FUNCTION risk_bi.risk_level_daily_in(time_zone text)
 RETURNS TABLE (
   account_id text, day date, max_risk_level text, user_count integer, share double precision,
-  event_count bigint, is_observed boolean, snapshot_id bigint, observed_at timestamptz, verdict text)
+  event_count bigint, is_observed boolean, snapshot_id bigint, observed_at timestamptz, verdict text,
+  account_label text, level_rank integer)
 LANGUAGE sql STABLE SECURITY INVOKER
 BEGIN ATOMIC
   SELECT a.account_id,
@@ -510,7 +551,9 @@ BEGIN ATOMIC
          s.observed_at >= d.starts_at AS is_observed,
          s.snapshot_id,
          s.observed_at,
-         s.verdict
+         s.verdict,
+         coalesce(a.label, a.account_id) AS account_label,
+         array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
     FROM risk.accounts a
     -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
     CROSS JOIN LATERAL (
@@ -552,7 +595,9 @@ SELECT a.account_id,
        s.observed_at >= d.hour AS is_observed,
        s.snapshot_id,
        s.observed_at,
-       s.verdict
+       s.verdict,
+       coalesce(a.label, a.account_id) AS account_label,
+       array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
   FROM risk.accounts a
   -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
   CROSS JOIN LATERAL (
@@ -570,13 +615,15 @@ COMMENT ON VIEW risk_bi.risk_level_hourly IS 'Users per level at the end of each
 COMMENT ON COLUMN risk_bi.risk_level_hourly.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.risk_level_hourly.hour IS 'Start of the hour, in the session''s time zone. Every hour has 60 minutes. When the clocks are set back, an hour such as one o''clock may come twice.';
 COMMENT ON COLUMN risk_bi.risk_level_hourly.max_risk_level IS 'low, medium or high.';
-COMMENT ON COLUMN risk_bi.risk_level_hourly.user_count IS 'Present users with this level.';
-COMMENT ON COLUMN risk_bi.risk_level_hourly.share IS 'Share of users with this level among all present users, 0 to 1; null if nobody is present.';
-COMMENT ON COLUMN risk_bi.risk_level_hourly.event_count IS 'Sum of the risk events of present users with this level.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.user_count IS 'Present users with this level. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.share IS 'Share of users with this level among all present users, 0 to 1; null if nobody is present. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.event_count IS 'Sum of the risk events of present users with this level. A stock, not a flow: never add it up over time.';
 COMMENT ON COLUMN risk_bi.risk_level_hourly.is_observed IS 'Whether a snapshot was taken in the hour. False: the state is carried forward over a gap.';
 COMMENT ON COLUMN risk_bi.risk_level_hourly.snapshot_id IS 'The snapshot that the row shows.';
 COMMENT ON COLUMN risk_bi.risk_level_hourly.observed_at IS 'The instant of the snapshot that the row shows.';
 COMMENT ON COLUMN risk_bi.risk_level_hourly.verdict IS 'Verdict of the snapshot that the row shows: complete or partial.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.account_label IS 'The account''s label, or its id if it has no label.';
+COMMENT ON COLUMN risk_bi.risk_level_hourly.level_rank IS 'The column max_risk_level, for sorting: 1 low, 2 medium, 3 high.';
 --> statement-breakpoint
 -- src/db/views/risk_level_hourly_in.sql
 -- The query of the view risk_level_hourly, in a given time zone. Change both together.
@@ -586,7 +633,8 @@ COMMENT ON COLUMN risk_bi.risk_level_hourly.verdict IS 'Verdict of the snapshot 
 CREATE OR REPLACE FUNCTION risk_bi.risk_level_hourly_in(time_zone text)
 RETURNS TABLE (
   account_id text, hour timestamptz, max_risk_level text, user_count integer, share double precision,
-  event_count bigint, is_observed boolean, snapshot_id bigint, observed_at timestamptz, verdict text)
+  event_count bigint, is_observed boolean, snapshot_id bigint, observed_at timestamptz, verdict text,
+  account_label text, level_rank integer)
 LANGUAGE sql STABLE SECURITY INVOKER
 BEGIN ATOMIC
   SELECT a.account_id,
@@ -598,7 +646,9 @@ BEGIN ATOMIC
          s.observed_at >= d.hour AS is_observed,
          s.snapshot_id,
          s.observed_at,
-         s.verdict
+         s.verdict,
+         coalesce(a.label, a.account_id) AS account_label,
+         array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
     FROM risk.accounts a
     -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
     CROSS JOIN LATERAL (
@@ -617,6 +667,250 @@ END;
 
 COMMENT ON FUNCTION risk_bi.risk_level_hourly_in(text) IS 'Like the view risk_level_hourly, but with hours in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
 --> statement-breakpoint
+-- src/db/views/risk_level_monthly.sql
+-- The days of risk_level_daily, grouped. It does not read that view: copies of the views with their owner's rights
+-- (docs/reporting.md, "Pseudonyms") could not read it.
+-- array_agg finds the last day, because PostgreSQL has no aggregate "last". A group has 31 rows at most.
+-- The CASE and OFFSET 0: see risk_level_daily.
+CREATE OR REPLACE VIEW risk_bi.risk_level_monthly WITH (security_invoker = true) AS
+SELECT a.account_id,
+       d.month_start,
+       l.max_risk_level,
+       (array_agg(l.user_count ORDER BY d.day DESC))[1] AS user_count,
+       (array_agg(l.user_count::double precision / nullif(s.user_count, 0) ORDER BY d.day DESC))[1] AS share,
+       (array_agg(l.event_count ORDER BY d.day DESC))[1] AS event_count,
+       sum(l.user_count)::double precision / count(*) AS average_user_count,
+       sum(l.user_count)::double precision / nullif(sum(s.user_count), 0) AS average_share,
+       sum(l.event_count)::double precision / count(*) AS average_event_count,
+       count(*)::integer AS day_count,
+       count(*) FILTER (WHERE s.observed_at >= d.starts_at)::integer AS observed_day_count,
+       bool_or(s.observed_at >= d.starts_at) AS is_observed,
+       max(s.snapshot_id) AS snapshot_id,
+       max(s.observed_at) AS observed_at,
+       (array_agg(s.verdict ORDER BY d.day DESC))[1] AS verdict,
+       coalesce(a.label, a.account_id) AS account_label,
+       array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
+  FROM risk.accounts a
+  -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
+  CROSS JOIN LATERAL (
+    SELECT f.account_key, min(f.observed_at) AS first_at
+      FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
+  CROSS JOIN LATERAL (
+    SELECT date_trunc('month', g)::date AS month_start,
+           g::date AS day,
+           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
+           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
+      FROM generate_series(date_trunc('day', b.first_at::timestamp), least(now(), a.retired_at)::timestamp, interval '1 day') g
+    OFFSET 0) d
+  CROSS JOIN LATERAL (
+    SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
+      FROM risk.snapshots p
+     WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
+     ORDER BY p.observed_at DESC LIMIT 1) s
+  JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
+ GROUP BY a.account_key, d.month_start, l.max_risk_level;
+
+COMMENT ON VIEW risk_bi.risk_level_monthly IS 'Users per level at the end of each month, and on average over its days, from the first snapshot to today, or to the day on which the account was retired. For charts that are too long for days. One row per account, month and level, zeros included.';
+COMMENT ON COLUMN risk_bi.risk_level_monthly.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.risk_level_monthly.month_start IS 'First day of the month. Months and days are in the session''s time zone.';
+COMMENT ON COLUMN risk_bi.risk_level_monthly.max_risk_level IS 'low, medium or high.';
+COMMENT ON COLUMN risk_bi.risk_level_monthly.user_count IS 'Present users with this level at the end of the month, or now. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_monthly.share IS 'Share of user_count among all present users, 0 to 1; null if nobody is present. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_monthly.event_count IS 'Sum of the risk events of the users in user_count. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_monthly.average_user_count IS 'Average of user_count over the days of the month, as risk_level_daily has them. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_monthly.average_share IS 'Share of average_user_count among the average number of all present users, 0 to 1; null if nobody was present on any day. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_monthly.average_event_count IS 'Average of event_count over the days of the month, as risk_level_daily has them. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_monthly.day_count IS 'Days of the month that the averages cover. Fewer than the month has in the first, the current and a retired account''s last month.';
+COMMENT ON COLUMN risk_bi.risk_level_monthly.observed_day_count IS 'Days in day_count with a snapshot of their own. The other days carry an earlier state forward.';
+COMMENT ON COLUMN risk_bi.risk_level_monthly.is_observed IS 'Whether a snapshot was taken in the month. False: the state is carried forward over a gap.';
+COMMENT ON COLUMN risk_bi.risk_level_monthly.snapshot_id IS 'The snapshot at the end of the month, which user_count, share and event_count show.';
+COMMENT ON COLUMN risk_bi.risk_level_monthly.observed_at IS 'The instant of that snapshot.';
+COMMENT ON COLUMN risk_bi.risk_level_monthly.verdict IS 'Verdict of that snapshot: complete or partial.';
+COMMENT ON COLUMN risk_bi.risk_level_monthly.account_label IS 'The account''s label, or its id if it has no label.';
+COMMENT ON COLUMN risk_bi.risk_level_monthly.level_rank IS 'The column max_risk_level, for sorting: 1 low, 2 medium, 3 high.';
+--> statement-breakpoint
+-- src/db/views/risk_level_monthly_in.sql
+-- The query of the view risk_level_monthly, in a given time zone. Change both together.
+-- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the month reaches
+-- the tables.
+-- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
+CREATE OR REPLACE FUNCTION risk_bi.risk_level_monthly_in(time_zone text)
+RETURNS TABLE (
+  account_id text, month_start date, max_risk_level text, user_count integer, share double precision,
+  event_count bigint, average_user_count double precision, average_share double precision,
+  average_event_count double precision, day_count integer, observed_day_count integer, is_observed boolean,
+  snapshot_id bigint, observed_at timestamptz, verdict text, account_label text, level_rank integer)
+LANGUAGE sql STABLE SECURITY INVOKER
+BEGIN ATOMIC
+  SELECT a.account_id,
+         d.month_start,
+         l.max_risk_level,
+         (array_agg(l.user_count ORDER BY d.day DESC))[1] AS user_count,
+         (array_agg(l.user_count::double precision / nullif(s.user_count, 0) ORDER BY d.day DESC))[1] AS share,
+         (array_agg(l.event_count ORDER BY d.day DESC))[1] AS event_count,
+         sum(l.user_count)::double precision / count(*) AS average_user_count,
+         sum(l.user_count)::double precision / nullif(sum(s.user_count), 0) AS average_share,
+         sum(l.event_count)::double precision / count(*) AS average_event_count,
+         count(*)::integer AS day_count,
+         count(*) FILTER (WHERE s.observed_at >= d.starts_at)::integer AS observed_day_count,
+         bool_or(s.observed_at >= d.starts_at) AS is_observed,
+         max(s.snapshot_id) AS snapshot_id,
+         max(s.observed_at) AS observed_at,
+         (array_agg(s.verdict ORDER BY d.day DESC))[1] AS verdict,
+         coalesce(a.label, a.account_id) AS account_label,
+         array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
+    FROM risk.accounts a
+    -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
+    CROSS JOIN LATERAL (
+      SELECT f.account_key, min(f.observed_at) AS first_at
+        FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
+    CROSS JOIN LATERAL (
+      SELECT date_trunc('month', g)::date AS month_start,
+             g::date AS day,
+             CASE WHEN ((g AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date = g::date
+                  THEN g AT TIME ZONE time_zone - interval '1 hour'
+                  ELSE g AT TIME ZONE time_zone END AS starts_at,
+             CASE WHEN (((g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date
+                       = (g + interval '1 day')::date
+                  THEN (g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour'
+                  ELSE (g + interval '1 day') AT TIME ZONE time_zone END AS ends_at
+        FROM generate_series(date_trunc('day', b.first_at AT TIME ZONE time_zone),
+                             least(now(), a.retired_at) AT TIME ZONE time_zone,
+                             interval '1 day') g
+      OFFSET 0) d
+    CROSS JOIN LATERAL (
+      SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
+        FROM risk.snapshots p
+       WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
+       ORDER BY p.observed_at DESC LIMIT 1) s
+    JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
+   GROUP BY a.account_key, d.month_start, l.max_risk_level;
+END;
+
+COMMENT ON FUNCTION risk_bi.risk_level_monthly_in(text) IS 'Like the view risk_level_monthly, but with months in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
+--> statement-breakpoint
+-- src/db/views/risk_level_weekly.sql
+-- The days of risk_level_daily, grouped. It does not read that view: copies of the views with their owner's rights
+-- (docs/reporting.md, "Pseudonyms") could not read it.
+-- array_agg finds the last day, because PostgreSQL has no aggregate "last". A group has 7 rows at most.
+-- The CASE and OFFSET 0: see risk_level_daily.
+CREATE OR REPLACE VIEW risk_bi.risk_level_weekly WITH (security_invoker = true) AS
+SELECT a.account_id,
+       d.week_start,
+       l.max_risk_level,
+       (array_agg(l.user_count ORDER BY d.day DESC))[1] AS user_count,
+       (array_agg(l.user_count::double precision / nullif(s.user_count, 0) ORDER BY d.day DESC))[1] AS share,
+       (array_agg(l.event_count ORDER BY d.day DESC))[1] AS event_count,
+       sum(l.user_count)::double precision / count(*) AS average_user_count,
+       sum(l.user_count)::double precision / nullif(sum(s.user_count), 0) AS average_share,
+       sum(l.event_count)::double precision / count(*) AS average_event_count,
+       count(*)::integer AS day_count,
+       count(*) FILTER (WHERE s.observed_at >= d.starts_at)::integer AS observed_day_count,
+       bool_or(s.observed_at >= d.starts_at) AS is_observed,
+       max(s.snapshot_id) AS snapshot_id,
+       max(s.observed_at) AS observed_at,
+       (array_agg(s.verdict ORDER BY d.day DESC))[1] AS verdict,
+       coalesce(a.label, a.account_id) AS account_label,
+       array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
+  FROM risk.accounts a
+  -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
+  CROSS JOIN LATERAL (
+    SELECT f.account_key, min(f.observed_at) AS first_at
+      FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
+  CROSS JOIN LATERAL (
+    SELECT date_trunc('week', g)::date AS week_start,
+           g::date AS day,
+           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
+           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
+      FROM generate_series(date_trunc('day', b.first_at::timestamp), least(now(), a.retired_at)::timestamp, interval '1 day') g
+    OFFSET 0) d
+  CROSS JOIN LATERAL (
+    SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
+      FROM risk.snapshots p
+     WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
+     ORDER BY p.observed_at DESC LIMIT 1) s
+  JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
+ GROUP BY a.account_key, d.week_start, l.max_risk_level;
+
+COMMENT ON VIEW risk_bi.risk_level_weekly IS 'Users per level at the end of each ISO week, and on average over its days, from the first snapshot to today, or to the day on which the account was retired. For charts that are too long for days. One row per account, week and level, zeros included.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.week_start IS 'Monday of the ISO week. Weeks and days are in the session''s time zone.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.max_risk_level IS 'low, medium or high.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.user_count IS 'Present users with this level at the end of the week, or now. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.share IS 'Share of user_count among all present users, 0 to 1; null if nobody is present. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.event_count IS 'Sum of the risk events of the users in user_count. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.average_user_count IS 'Average of user_count over the days of the week, as risk_level_daily has them. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.average_share IS 'Share of average_user_count among the average number of all present users, 0 to 1; null if nobody was present on any day. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.average_event_count IS 'Average of event_count over the days of the week, as risk_level_daily has them. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.day_count IS 'Days of the week that the averages cover. Fewer than the week has in the first, the current and a retired account''s last week.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.observed_day_count IS 'Days in day_count with a snapshot of their own. The other days carry an earlier state forward.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.is_observed IS 'Whether a snapshot was taken in the week. False: the state is carried forward over a gap.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.snapshot_id IS 'The snapshot at the end of the week, which user_count, share and event_count show.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.observed_at IS 'The instant of that snapshot.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.verdict IS 'Verdict of that snapshot: complete or partial.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.account_label IS 'The account''s label, or its id if it has no label.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.level_rank IS 'The column max_risk_level, for sorting: 1 low, 2 medium, 3 high.';
+--> statement-breakpoint
+-- src/db/views/risk_level_weekly_in.sql
+-- The query of the view risk_level_weekly, in a given time zone. Change both together.
+-- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the week reaches
+-- the tables.
+-- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
+CREATE OR REPLACE FUNCTION risk_bi.risk_level_weekly_in(time_zone text)
+RETURNS TABLE (
+  account_id text, week_start date, max_risk_level text, user_count integer, share double precision,
+  event_count bigint, average_user_count double precision, average_share double precision,
+  average_event_count double precision, day_count integer, observed_day_count integer, is_observed boolean,
+  snapshot_id bigint, observed_at timestamptz, verdict text, account_label text, level_rank integer)
+LANGUAGE sql STABLE SECURITY INVOKER
+BEGIN ATOMIC
+  SELECT a.account_id,
+         d.week_start,
+         l.max_risk_level,
+         (array_agg(l.user_count ORDER BY d.day DESC))[1] AS user_count,
+         (array_agg(l.user_count::double precision / nullif(s.user_count, 0) ORDER BY d.day DESC))[1] AS share,
+         (array_agg(l.event_count ORDER BY d.day DESC))[1] AS event_count,
+         sum(l.user_count)::double precision / count(*) AS average_user_count,
+         sum(l.user_count)::double precision / nullif(sum(s.user_count), 0) AS average_share,
+         sum(l.event_count)::double precision / count(*) AS average_event_count,
+         count(*)::integer AS day_count,
+         count(*) FILTER (WHERE s.observed_at >= d.starts_at)::integer AS observed_day_count,
+         bool_or(s.observed_at >= d.starts_at) AS is_observed,
+         max(s.snapshot_id) AS snapshot_id,
+         max(s.observed_at) AS observed_at,
+         (array_agg(s.verdict ORDER BY d.day DESC))[1] AS verdict,
+         coalesce(a.label, a.account_id) AS account_label,
+         array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
+    FROM risk.accounts a
+    -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
+    CROSS JOIN LATERAL (
+      SELECT f.account_key, min(f.observed_at) AS first_at
+        FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
+    CROSS JOIN LATERAL (
+      SELECT date_trunc('week', g)::date AS week_start,
+             g::date AS day,
+             CASE WHEN ((g AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date = g::date
+                  THEN g AT TIME ZONE time_zone - interval '1 hour'
+                  ELSE g AT TIME ZONE time_zone END AS starts_at,
+             CASE WHEN (((g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date
+                       = (g + interval '1 day')::date
+                  THEN (g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour'
+                  ELSE (g + interval '1 day') AT TIME ZONE time_zone END AS ends_at
+        FROM generate_series(date_trunc('day', b.first_at AT TIME ZONE time_zone),
+                             least(now(), a.retired_at) AT TIME ZONE time_zone,
+                             interval '1 day') g
+      OFFSET 0) d
+    CROSS JOIN LATERAL (
+      SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
+        FROM risk.snapshots p
+       WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
+       ORDER BY p.observed_at DESC LIMIT 1) s
+    JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
+   GROUP BY a.account_key, d.week_start, l.max_risk_level;
+END;
+
+COMMENT ON FUNCTION risk_bi.risk_level_weekly_in(text) IS 'Like the view risk_level_weekly, but with weeks in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
+--> statement-breakpoint
 -- src/db/views/risk_levels.sql
 -- Levels are text: without this view, tools would sort them alphabetically.
 CREATE OR REPLACE VIEW risk_bi.risk_levels WITH (security_invoker = true) AS
@@ -633,7 +927,9 @@ COMMENT ON COLUMN risk_bi.risk_levels.label IS 'The level for display.';
 -- shard.
 -- Personal data has its own grant: by default, nobody may execute this function.
 CREATE OR REPLACE FUNCTION risk_bi.snapshot_users(snapshot_id bigint)
-RETURNS TABLE (user_id uuid, email text, name text, max_risk_level text, event_count integer, last_event timestamptz)
+RETURNS TABLE (
+  user_id uuid, email text, name text, max_risk_level text, event_count integer, last_event timestamptz,
+  level_rank integer)
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog
 AS $$
@@ -648,7 +944,8 @@ BEGIN
     RETURN;
   END IF;
   RETURN QUERY
-  SELECT u.user_id, i.email, i.name, l.max_risk_level, c.event_count, c.last_event
+  SELECT u.user_id, i.email, i.name, l.max_risk_level, c.event_count, c.last_event,
+         array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level)
     FROM risk.users u
     CROSS JOIN LATERAL (
       SELECT p.max_risk_level, p.valid_to FROM risk.user_levels p
@@ -687,7 +984,8 @@ SELECT a.account_id,
        s.raised,
        s.lowered,
        s.cleared,
-       s.returned
+       s.returned,
+       coalesce(a.label, a.account_id) AS account_label
   FROM risk.snapshots s
   JOIN risk.accounts a USING (account_key);
 
@@ -696,17 +994,18 @@ COMMENT ON COLUMN risk_bi.snapshots.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.snapshots.snapshot_id IS 'The snapshot. Ids rise in commit order.';
 COMMENT ON COLUMN risk_bi.snapshots.observed_at IS 'The instant of the snapshot.';
 COMMENT ON COLUMN risk_bi.snapshots.verdict IS 'complete, or partial (some users may have been missed). Users who were not met are carried with their last known state.';
-COMMENT ON COLUMN risk_bi.snapshots.expected_unseen IS 'Estimate of the present users that no pass met; null if there is no estimate.';
+COMMENT ON COLUMN risk_bi.snapshots.expected_unseen IS 'Estimate of the present users that no pass met; null if there is no estimate. A stock, not a flow: never add it up over time.';
 COMMENT ON COLUMN risk_bi.snapshots.is_baseline IS 'True up to and including the account''s first complete snapshot. The changes of such snapshots are a first load, not news.';
-COMMENT ON COLUMN risk_bi.snapshots.user_count IS 'Present users: met_count + carried_count.';
-COMMENT ON COLUMN risk_bi.snapshots.met_count IS 'Present users with an accepted record in this run.';
-COMMENT ON COLUMN risk_bi.snapshots.carried_count IS 'Present users without an accepted record in this run, kept with their last known state.';
-COMMENT ON COLUMN risk_bi.snapshots.event_count IS 'Sum of the risk events of all present users.';
+COMMENT ON COLUMN risk_bi.snapshots.user_count IS 'Present users: met_count + carried_count. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.snapshots.met_count IS 'Present users with an accepted record in this run. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.snapshots.carried_count IS 'Present users without an accepted record in this run, kept with their last known state. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.snapshots.event_count IS 'Sum of the risk events of all present users. A stock, not a flow: never add it up over time.';
 COMMENT ON COLUMN risk_bi.snapshots.appeared IS 'Users present for the first time.';
 COMMENT ON COLUMN risk_bi.snapshots.raised IS 'Users whose level rose.';
 COMMENT ON COLUMN risk_bi.snapshots.lowered IS 'Users whose level fell.';
 COMMENT ON COLUMN risk_bi.snapshots.cleared IS 'Users who were present before and are no longer present.';
 COMMENT ON COLUMN risk_bi.snapshots.returned IS 'Users who were cleared before and are present again.';
+COMMENT ON COLUMN risk_bi.snapshots.account_label IS 'The account''s label, or its id if it has no label.';
 --> statement-breakpoint
 -- src/db/views/sync_coverage.sql
 -- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
@@ -726,10 +1025,9 @@ SELECT a.account_id,
        END AS expected_slot_count,
        r.slot_count,
        r.slot_succeeded_count,
-       s.largest_gap,
        extract(epoch FROM s.largest_gap)::double precision AS largest_gap_seconds,
-       least(d.ends_at, now(), a.retired_at) - n.newest_at AS age_at_end,
-       extract(epoch FROM least(d.ends_at, now(), a.retired_at) - n.newest_at)::double precision AS age_at_end_seconds
+       extract(epoch FROM least(d.ends_at, now(), a.retired_at) - n.newest_at)::double precision AS age_at_end_seconds,
+       coalesce(a.label, a.account_id) AS account_label
   FROM risk.accounts a
   CROSS JOIN LATERAL (
     SELECT f.account_key, min(f.finished_at) AS first_at, min(f.scheduled_for) AS first_slot
@@ -794,10 +1092,9 @@ COMMENT ON COLUMN risk_bi.sync_coverage.partial_count IS 'Partial snapshots of t
 COMMENT ON COLUMN risk_bi.sync_coverage.expected_slot_count IS 'How many slots the day should have had so far. The estimate uses the median distance between the ten newest slots that had a run before the end of the day. Null if fewer than two such slots are known from the month before the newest run. So it becomes null a month after the last slot if later runs were started by other means.';
 COMMENT ON COLUMN risk_bi.sync_coverage.slot_count IS 'Slots of the day that had a run.';
 COMMENT ON COLUMN risk_bi.sync_coverage.slot_succeeded_count IS 'Slots of the day with a run that succeeded.';
-COMMENT ON COLUMN risk_bi.sync_coverage.largest_gap IS 'Longest time between a snapshot of the day and the snapshot before it. Null if the day has no snapshot, or only the very first one.';
-COMMENT ON COLUMN risk_bi.sync_coverage.largest_gap_seconds IS 'The column largest_gap, in seconds.';
-COMMENT ON COLUMN risk_bi.sync_coverage.age_at_end IS 'Freshness: age of the newest snapshot at the end of the day, when the account was retired, or now, whichever comes first. Null before the first snapshot.';
-COMMENT ON COLUMN risk_bi.sync_coverage.age_at_end_seconds IS 'The column age_at_end, in seconds.';
+COMMENT ON COLUMN risk_bi.sync_coverage.largest_gap_seconds IS 'Longest time in seconds between a snapshot of the day and the snapshot before it. Never add it up over time. Null if the day has no snapshot, or only the very first one.';
+COMMENT ON COLUMN risk_bi.sync_coverage.age_at_end_seconds IS 'Freshness: age in seconds of the newest snapshot at the end of the day, when the account was retired, or now, whichever comes first. A stock, not a flow: never add it up over time. Null before the first snapshot.';
+COMMENT ON COLUMN risk_bi.sync_coverage.account_label IS 'The account''s label, or its id if it has no label.';
 --> statement-breakpoint
 -- src/db/views/sync_coverage_in.sql
 -- The query of the view sync_coverage, in a given time zone. Change both together.
@@ -808,8 +1105,8 @@ CREATE OR REPLACE FUNCTION risk_bi.sync_coverage_in(time_zone text)
 RETURNS TABLE (
   account_id text, day date, run_count integer, succeeded_count integer, failed_count integer,
   abandoned_count integer, complete_count integer, partial_count integer, expected_slot_count integer,
-  slot_count integer, slot_succeeded_count integer, largest_gap interval,
-  largest_gap_seconds double precision, age_at_end interval, age_at_end_seconds double precision)
+  slot_count integer, slot_succeeded_count integer, largest_gap_seconds double precision,
+  age_at_end_seconds double precision, account_label text)
 LANGUAGE sql STABLE SECURITY INVOKER
 BEGIN ATOMIC
   SELECT a.account_id,
@@ -826,10 +1123,9 @@ BEGIN ATOMIC
          END AS expected_slot_count,
          r.slot_count,
          r.slot_succeeded_count,
-         s.largest_gap,
          extract(epoch FROM s.largest_gap)::double precision AS largest_gap_seconds,
-         least(d.ends_at, now(), a.retired_at) - n.newest_at AS age_at_end,
-         extract(epoch FROM least(d.ends_at, now(), a.retired_at) - n.newest_at)::double precision AS age_at_end_seconds
+         extract(epoch FROM least(d.ends_at, now(), a.retired_at) - n.newest_at)::double precision AS age_at_end_seconds,
+         coalesce(a.label, a.account_id) AS account_label
     FROM risk.accounts a
     CROSS JOIN LATERAL (
       SELECT f.account_key, min(f.finished_at) AS first_at, min(f.scheduled_for) AS first_slot
@@ -919,7 +1215,8 @@ SELECT a.account_id,
        r.error_code,
        r.error_message,
        r.snapshot_id,
-       r.feed_id
+       r.feed_id,
+       coalesce(a.label, a.account_id) AS account_label
   FROM risk.sync_runs r
   JOIN risk.accounts a USING (account_key);
 
@@ -934,21 +1231,22 @@ COMMENT ON COLUMN risk_bi.sync_runs.started_at IS 'When the run claimed the acco
 COMMENT ON COLUMN risk_bi.sync_runs.finished_at IS 'When the run published, failed, or was found abandoned.';
 COMMENT ON COLUMN risk_bi.sync_runs.duration_seconds IS 'Seconds from started_at to finished_at.';
 COMMENT ON COLUMN risk_bi.sync_runs.passes IS 'How many times all pages were read.';
-COMMENT ON COLUMN risk_bi.sync_runs.expected_unseen IS 'Estimate of the present users that no pass met; null if there is no estimate.';
+COMMENT ON COLUMN risk_bi.sync_runs.expected_unseen IS 'Estimate of the present users that no pass met; null if there is no estimate. A stock, not a flow: never add it up over time.';
 COMMENT ON COLUMN risk_bi.sync_runs.pages IS 'Pages read.';
 COMMENT ON COLUMN risk_bi.sync_runs.requests IS 'HTTP requests sent, retries included.';
 COMMENT ON COLUMN risk_bi.sync_runs.retries IS 'Requests that were repeated after a failure.';
 COMMENT ON COLUMN risk_bi.sync_runs.bytes IS 'Bytes of the answers that were read.';
-COMMENT ON COLUMN risk_bi.sync_runs.users_met IS 'Distinct users met, including users of rejected records with a readable id.';
+COMMENT ON COLUMN risk_bi.sync_runs.users_met IS 'Distinct users met, including users of rejected records with a readable id. A stock, not a flow: never add it up over time.';
 COMMENT ON COLUMN risk_bi.sync_runs.duplicates IS 'Records in the last pass beyond the first of each user.';
 COMMENT ON COLUMN risk_bi.sync_runs.rejected IS 'Records that were not accepted.';
-COMMENT ON COLUMN risk_bi.sync_runs.total_first IS 'Total number of users that the first answer stated; null if it stated none.';
-COMMENT ON COLUMN risk_bi.sync_runs.total_last IS 'Total number of users that the last answer stated; null if it stated none.';
+COMMENT ON COLUMN risk_bi.sync_runs.total_first IS 'Total number of users that the first answer stated; null if it stated none. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.sync_runs.total_last IS 'Total number of users that the last answer stated; null if it stated none. A stock, not a flow: never add it up over time.';
 COMMENT ON COLUMN risk_bi.sync_runs.lookups IS 'Absent users whose own record was looked up.';
 COMMENT ON COLUMN risk_bi.sync_runs.error_code IS 'Stable code of the error (docs/runbook.md); null if there was none.';
 COMMENT ON COLUMN risk_bi.sync_runs.error_message IS 'The error in words, without personal data.';
 COMMENT ON COLUMN risk_bi.sync_runs.snapshot_id IS 'The snapshot that the run published; null if nothing was published.';
 COMMENT ON COLUMN risk_bi.sync_runs.feed_id IS 'Feed value of the transaction that wrote this row; equal to snapshot_id if the run published. It rises in commit order: remember the highest one as a watermark.';
+COMMENT ON COLUMN risk_bi.sync_runs.account_label IS 'The account''s label, or its id if it has no label.';
 --> statement-breakpoint
 -- src/db/views/time_at_level.sql
 -- Groups by the keys, which determine the ids: integers hash faster, and a filter on an id still reaches the tables.
@@ -959,11 +1257,12 @@ SELECT t.account_id,
        t.user_id,
        t.max_risk_level,
        t.period_count,
-       justify_hours(t.duration) AS duration,
        extract(epoch FROM t.duration)::double precision AS duration_seconds,
        t.first_from,
        t.is_current,
-       t.is_account_retired
+       t.is_account_retired,
+       t.account_label,
+       array_position(ARRAY['low', 'medium', 'high'], t.max_risk_level) AS level_rank
   FROM (
     SELECT a.account_id,
            u.user_id,
@@ -973,7 +1272,8 @@ SELECT t.account_id,
              + CASE WHEN bool_or(l.valid_to IS NULL) THEN n.newest_at - max(l.valid_from) ELSE interval '0' END AS duration,
            min(l.valid_from) AS first_from,
            bool_or(l.valid_to IS NULL) AS is_current,
-           a.retired_at IS NOT NULL AS is_account_retired
+           a.retired_at IS NOT NULL AS is_account_retired,
+           coalesce(a.label, a.account_id) AS account_label
       FROM risk.accounts a
       CROSS JOIN LATERAL (SELECT max(p.observed_at) AS newest_at FROM risk.snapshots p WHERE p.account_key = a.account_key) n
       JOIN risk.user_levels l ON l.account_key = a.account_key
@@ -985,11 +1285,12 @@ COMMENT ON COLUMN risk_bi.time_at_level.account_id IS 'Cloudflare''s account id.
 COMMENT ON COLUMN risk_bi.time_at_level.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
 COMMENT ON COLUMN risk_bi.time_at_level.max_risk_level IS 'low, medium or high.';
 COMMENT ON COLUMN risk_bi.time_at_level.period_count IS 'Periods at this level.';
-COMMENT ON COLUMN risk_bi.time_at_level.duration IS 'Total time at this level. A current period is measured up to the newest snapshot.';
-COMMENT ON COLUMN risk_bi.time_at_level.duration_seconds IS 'The column duration, in seconds.';
+COMMENT ON COLUMN risk_bi.time_at_level.duration_seconds IS 'Total time at this level, in seconds. A current period is measured up to the newest snapshot.';
 COMMENT ON COLUMN risk_bi.time_at_level.first_from IS 'When the first period at this level began.';
 COMMENT ON COLUMN risk_bi.time_at_level.is_current IS 'Whether this is the user''s level in the newest snapshot of the account.';
 COMMENT ON COLUMN risk_bi.time_at_level.is_account_retired IS 'Whether the account is retired. If so, current levels have not been checked since.';
+COMMENT ON COLUMN risk_bi.time_at_level.account_label IS 'The account''s label, or its id if it has no label.';
+COMMENT ON COLUMN risk_bi.time_at_level.level_rank IS 'The column max_risk_level, for sorting: 1 low, 2 medium, 3 high.';
 --> statement-breakpoint
 -- src/db/views/user_identities.sql
 -- Holds only personal data, so that its own grant decides who may read it.
@@ -1000,7 +1301,8 @@ SELECT a.account_id,
        i.valid_to,
        i.email,
        i.name,
-       i.valid_to IS NULL AS is_current
+       i.valid_to IS NULL AS is_current,
+       coalesce(a.label, a.account_id) AS account_label
   FROM risk.user_identities i
   JOIN risk.users u USING (account_key, user_key)
   JOIN risk.accounts a USING (account_key);
@@ -1013,6 +1315,7 @@ COMMENT ON COLUMN risk_bi.user_identities.valid_to IS 'Instant of the snapshot t
 COMMENT ON COLUMN risk_bi.user_identities.email IS 'Personal data: the email; null if none was served.';
 COMMENT ON COLUMN risk_bi.user_identities.name IS 'Personal data: the name; null if none was served.';
 COMMENT ON COLUMN risk_bi.user_identities.is_current IS 'Whether this is the current version.';
+COMMENT ON COLUMN risk_bi.user_identities.account_label IS 'The account''s label, or its id if it has no label.';
 --> statement-breakpoint
 -- src/db/views/user_level_history.sql
 -- The newest snapshot is looked up once per account, not once per period.
@@ -1027,10 +1330,12 @@ SELECT a.account_id,
        l.end_reason,
        l.absent_since,
        l.last_reset_time,
-       coalesce(l.valid_to, n.newest_at) - l.valid_from AS duration,
        extract(epoch FROM coalesce(l.valid_to, n.newest_at) - l.valid_from)::double precision AS duration_seconds,
        s.is_baseline,
-       a.retired_at IS NOT NULL AS is_account_retired
+       a.retired_at IS NOT NULL AS is_account_retired,
+       coalesce(a.label, a.account_id) AS account_label,
+       array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank,
+       array_position(ARRAY['low', 'medium', 'high'], l.previous_level) AS previous_level_rank
   FROM risk.accounts a
   CROSS JOIN LATERAL (SELECT max(p.observed_at) AS newest_at FROM risk.snapshots p WHERE p.account_key = a.account_key) n
   JOIN risk.user_levels l ON l.account_key = a.account_key
@@ -1048,10 +1353,12 @@ COMMENT ON COLUMN risk_bi.user_level_history.change IS 'How the period began: ap
 COMMENT ON COLUMN risk_bi.user_level_history.end_reason IS 'How the period ended: changed (to another level), reset (cleared after an administrator reset the score) or absent (cleared in any other case). Null for the current period.';
 COMMENT ON COLUMN risk_bi.user_level_history.absent_since IS 'If the period ended because the user was cleared: since when no walk had met the user.';
 COMMENT ON COLUMN risk_bi.user_level_history.last_reset_time IS 'When the score was reset, as the user''s own record says; null if the record does not say.';
-COMMENT ON COLUMN risk_bi.user_level_history.duration IS 'Length of the period. A current period is measured up to the newest snapshot.';
-COMMENT ON COLUMN risk_bi.user_level_history.duration_seconds IS 'The column duration, in seconds.';
+COMMENT ON COLUMN risk_bi.user_level_history.duration_seconds IS 'Length of the period in seconds. A current period is measured up to the newest snapshot.';
 COMMENT ON COLUMN risk_bi.user_level_history.is_baseline IS 'Whether the period began in the first load. If so, it may really have begun earlier. Null if its first snapshot is no longer kept.';
 COMMENT ON COLUMN risk_bi.user_level_history.is_account_retired IS 'Whether the account is retired. If so, current periods have not been checked since.';
+COMMENT ON COLUMN risk_bi.user_level_history.account_label IS 'The account''s label, or its id if it has no label.';
+COMMENT ON COLUMN risk_bi.user_level_history.level_rank IS 'The column max_risk_level, for sorting: 1 low, 2 medium, 3 high.';
+COMMENT ON COLUMN risk_bi.user_level_history.previous_level_rank IS 'The column previous_level, for sorting: 1 low, 2 medium, 3 high; null if the user was not present.';
 --> statement-breakpoint
 -- src/db/views/users.sql
 -- Every user ever met, so that each row of another view finds its user here.
@@ -1066,7 +1373,9 @@ SELECT a.account_id,
        u.absent_since,
        u.cleared_at,
        u.max_risk_level IS NOT NULL AS is_present,
-       a.retired_at IS NOT NULL AS is_account_retired
+       a.retired_at IS NOT NULL AS is_account_retired,
+       coalesce(a.label, a.account_id) AS account_label,
+       array_position(ARRAY['low', 'medium', 'high'], u.max_risk_level) AS level_rank
   FROM risk.users u
   JOIN risk.accounts a USING (account_key);
 
@@ -1074,7 +1383,7 @@ COMMENT ON VIEW risk_bi.users IS 'Current state of every user ever met, retired 
 COMMENT ON COLUMN risk_bi.users.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.users.user_id IS 'Cloudflare''s id of the user.';
 COMMENT ON COLUMN risk_bi.users.max_risk_level IS 'Current level: low, medium or high; null if the user is cleared.';
-COMMENT ON COLUMN risk_bi.users.event_count IS 'Number of risk events, as last served.';
+COMMENT ON COLUMN risk_bi.users.event_count IS 'Number of risk events, as last served. A stock, not a flow: never add it up over time.';
 COMMENT ON COLUMN risk_bi.users.last_event IS 'Time of the newest risk event, as last served.';
 COMMENT ON COLUMN risk_bi.users.level_since IS 'Since when the user has had the current level; null if the user is cleared.';
 COMMENT ON COLUMN risk_bi.users.first_seen_at IS 'Instant of the first snapshot with this user.';
@@ -1082,6 +1391,8 @@ COMMENT ON COLUMN risk_bi.users.absent_since IS 'Since when no walk has met this
 COMMENT ON COLUMN risk_bi.users.cleared_at IS 'Instant of the snapshot that cleared the user; null while the user is present.';
 COMMENT ON COLUMN risk_bi.users.is_present IS 'Whether the user has a level now.';
 COMMENT ON COLUMN risk_bi.users.is_account_retired IS 'Whether the account is retired. Leave the users of retired accounts out of current totals.';
+COMMENT ON COLUMN risk_bi.users.account_label IS 'The account''s label, or its id if it has no label.';
+COMMENT ON COLUMN risk_bi.users.level_rank IS 'The column max_risk_level, for sorting: 1 low, 2 medium, 3 high; null if the user is cleared.';
 --> statement-breakpoint
 -- src/db/views/users_as_of.sql
 -- In plpgsql, which resolves account_key first. The planner then knows the key, and Citus routes the query to one
@@ -1092,7 +1403,9 @@ COMMENT ON COLUMN risk_bi.users.is_account_retired IS 'Whether the account is re
 -- The activity of two days is found by the ids of its snapshots: this takes 90 to 175 ms. A probe per user into a year
 -- of hourly activity took 360 to 480 ms.
 CREATE OR REPLACE FUNCTION risk_bi.users_as_of(account_id text, at timestamptz)
-RETURNS TABLE (user_id uuid, max_risk_level text, event_count integer, last_event timestamptz, snapshot_id bigint, observed_at timestamptz)
+RETURNS TABLE (
+  user_id uuid, max_risk_level text, event_count integer, last_event timestamptz, snapshot_id bigint,
+  observed_at timestamptz, level_rank integer)
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog
 AS $$
@@ -1120,7 +1433,8 @@ BEGIN
          p.max_risk_level,
          CASE WHEN p.counters_known THEN p.event_count ELSE c.event_count END,
          CASE WHEN p.counters_known THEN p.last_event ELSE c.last_event END,
-         s, t
+         s, t,
+         array_position(ARRAY['low', 'medium', 'high'], p.max_risk_level)
     FROM (
       SELECT u.user_key,
              u.user_id,

@@ -36,6 +36,16 @@ const QUESTIONS: [name: string, most: number, sql: string][] = [
     0.2,
     `select day, max_risk_level, user_count from risk_bi.risk_level_daily where ${since('day', 365)}`,
   ],
+  [
+    'weekly trend of a year',
+    0.4,
+    `select week_start, max_risk_level, average_user_count from risk_bi.risk_level_weekly where ${since('week_start', 365)}`,
+  ],
+  [
+    'monthly trend of a year',
+    0.4,
+    `select month_start, max_risk_level, average_user_count from risk_bi.risk_level_monthly where ${since('month_start', 365)}`,
+  ],
   ['hourly trend of a week', MOST, `select * from risk_bi.risk_level_hourly where ${since('hour', 7)}`],
   ['hourly trend of a year', MOST, `select * from risk_bi.risk_level_hourly where ${since('hour', 365)}`],
   [

@@ -1,7 +1,6 @@
 -- Who is at high now, and since when?
-select coalesce(a.label, a.account_id) as account, u.user_id, u.level_since, u.event_count, u.last_event
-  from risk_bi.users u
-  join risk_bi.accounts a using (account_id)
- where u.max_risk_level = 'high' and not u.is_account_retired
- order by u.level_since desc, u.user_id
+select account_label as account, user_id, level_since, event_count, last_event
+  from risk_bi.users
+ where max_risk_level = 'high' and not is_account_retired
+ order by level_since desc, user_id
  limit 100

@@ -1,7 +1,6 @@
 -- Who has been at high the longest, over all periods?
-select coalesce(a.label, a.account_id) as account, t.user_id, t.duration, t.period_count, t.is_current
-  from risk_bi.time_at_level t
-  join risk_bi.accounts a using (account_id)
- where t.max_risk_level = 'high' and not t.is_account_retired
- order by t.duration desc, t.user_id
+select account_label as account, user_id, round((duration_seconds / 86400)::numeric, 1) as days, period_count, is_current
+  from risk_bi.time_at_level
+ where max_risk_level = 'high' and not is_account_retired
+ order by duration_seconds desc, user_id
  limit 5

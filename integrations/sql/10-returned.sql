@@ -1,8 +1,7 @@
 -- Who was cleared and came back, and after how long?
-select coalesce(a.label, a.account_id) as account, r.user_id,
-       r.level_before, r.cleared_at, r.returned_at, r.away, r.level_after
-  from risk_bi.returned_users r
-  join risk_bi.accounts a using (account_id)
- where r.returned_at > now() - interval '30 days'
- order by r.returned_at desc, r.user_id
+select account_label as account, user_id, level_before, cleared_at, returned_at,
+       round((away_seconds / 86400)::numeric, 1) as days_away, level_after
+  from risk_bi.returned_users
+ where returned_at > now() - interval '30 days'
+ order by returned_at desc, user_id
  limit 100

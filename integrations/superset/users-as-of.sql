@@ -1,5 +1,4 @@
 -- Who was at which level at the end of a day? Template parameters: {"account": "<account id>", "date": "2026-03-01"}
 select u.user_id, u.max_risk_level, u.event_count, u.last_event, u.observed_at
   from risk_bi.users_as_of('{{ account }}', ('{{ date }}'::date + 1)::timestamptz - interval '1 microsecond') u
-  join risk_bi.risk_levels l on l.level = u.max_risk_level
- order by l.rank desc, u.event_count desc, u.user_id
+ order by u.level_rank desc, u.event_count desc, u.user_id

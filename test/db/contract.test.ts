@@ -232,8 +232,10 @@ describe('the contract', () => {
              provolatile = 's' and not prosecdef
                and (proconfig @> array['search_path=pg_catalog'] or prosqlbody is not null) as safe
         from pg_proc where pronamespace = 'risk_bi'::regnamespace order by 1`);
-    const zoned = ['activity_daily', 'level_transitions_daily', 'risk_level_daily', 'risk_level_hourly'];
-    const all = [...zoned, 'sync_coverage'].map((view) => `${view}_in`);
+    const levels = ['hourly', 'daily', 'weekly', 'monthly'].map((bucket) => `risk_level_${bucket}`);
+    const all = ['activity_daily', 'level_transitions_daily', ...levels, 'sync_coverage'].map(
+      (view) => `${view}_in`,
+    );
     assert.deepEqual(
       functions,
       [...all, 'compare', 'snapshot_users', 'users_as_of'].toSorted().map((name) => ({ name, safe: true })),

@@ -31,6 +31,8 @@ const ZONES = ['Europe/Berlin', 'America/New_York', 'Asia/Kathmandu', 'Atlantic/
 const ZONED = [
   'risk_level_hourly',
   'risk_level_daily',
+  'risk_level_weekly',
+  'risk_level_monthly',
   'level_transitions_daily',
   'activity_daily',
   'sync_coverage',
@@ -55,6 +57,9 @@ const WANTED = [
   'cleared in a baseline',
   ...ZONED.map((view) => `${view} otherwise elsewhere`),
   ...CHANGES.flatMap((change) => [`level_changes change ${change}`, `compare change ${change}`]),
+  ...['risk_level_weekly', 'risk_level_monthly'].flatMap((view) =>
+    ['is_observed true', 'is_observed false'].map((what) => `${view} ${what}`),
+  ),
   ...['risk_level_hourly', 'risk_level_daily'].flatMap((view) =>
     ['is_observed true', 'is_observed false', 'verdict complete', 'verdict partial'].map(
       (what) => `${view} ${what}`,
@@ -183,7 +188,8 @@ test("snapshots and sync_runs are the tables with the account's id", async () =>
     );
     const kept = async (view: string, less: string[]) => {
       const rows = await database.rows<Row>(
-        `select a.account_id, t.* from risk.${view} t join risk.accounts a using (account_key)`,
+        `select a.account_id, t.*, coalesce(a.label, a.account_id) as account_label
+           from risk.${view} t join risk.accounts a using (account_key)`,
       );
       return rows.map((row) =>
         Object.fromEntries(Object.entries(row).filter(([name]) => !less.includes(name))),
@@ -261,6 +267,7 @@ const AS_OF = {
   max_risk_level: 'text',
   event_count: 'integer',
   last_event: 'timestamp with time zone',
+  level_rank: 'integer',
 };
 
 async function compareFunctions(
@@ -287,7 +294,14 @@ async function compareFunctions(
     );
     compare('snapshot_users', rows, rebuilt);
   }
-  const columns = { user_id: 'uuid', change: 'text', from_level: 'text', to_level: 'text' };
+  const columns = {
+    user_id: 'uuid',
+    change: 'text',
+    from_level: 'text',
+    to_level: 'text',
+    from_level_rank: 'integer',
+    to_level_rank: 'integer',
+  };
   // Each snapshot with the next ones, and with some far away.
   for (const [index, from] of instants.entries()) {
     for (const to of [

@@ -5,7 +5,7 @@
 CREATE OR REPLACE FUNCTION risk_bi.activity_daily_in(time_zone text)
 RETURNS TABLE (
   account_id text, day date, snapshot_count integer, appeared integer, raised integer, lowered integer,
-  cleared integer, returned integer, active_users integer)
+  cleared integer, returned integer, active_users integer, account_label text)
 LANGUAGE sql STABLE SECURITY INVOKER
 BEGIN ATOMIC
   SELECT a.account_id,
@@ -18,7 +18,8 @@ BEGIN ATOMIC
          s.returned,
          (SELECT count(DISTINCT c.user_key)::integer
             FROM risk.user_activity c
-           WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) AS active_users
+           WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) AS active_users,
+           coalesce(a.label, a.account_id) AS account_label
     FROM risk.accounts a
     CROSS JOIN LATERAL (
       SELECT min(f.observed_at) AS first_at FROM risk.snapshots f WHERE f.account_key = a.account_key) b

@@ -1,7 +1,7 @@
 -- In plpgsql, which resolves account_key first. The planner then knows the key, and Citus routes the query to one
 -- shard.
 CREATE OR REPLACE FUNCTION risk_bi.compare(account_id text, from_at timestamptz, to_at timestamptz)
-RETURNS TABLE (user_id uuid, change text, from_level text, to_level text)
+RETURNS TABLE (user_id uuid, change text, from_level text, to_level text, from_level_rank integer, to_level_rank integer)
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog
 AS $$
@@ -30,7 +30,9 @@ BEGIN
                  > array_position(array['low', 'medium', 'high'], c.level_at_from) THEN 'raised'
               ELSE 'lowered' END,
          c.level_at_from,
-         c.level_at_to
+         c.level_at_to,
+         array_position(ARRAY['low', 'medium', 'high'], c.level_at_from),
+         array_position(ARRAY['low', 'medium', 'high'], c.level_at_to)
     FROM (
       -- A user without a new period in between is in the same period at both instants, and needs no second lookup.
       SELECT u.user_id, u.first_seen_at,

@@ -14,10 +14,11 @@ SELECT a.account_id,
            AND c.observed_at >= (SELECT max(f.observed_at) FROM risk.user_activity f
                                   WHERE f.account_key = l.account_key AND f.user_key = l.user_key AND f.observed_at <= l.valid_from)
            AND c.observed_at < coalesce(l.valid_to, 'infinity')) AS peak_event_count,
-       coalesce(l.valid_to, n.newest_at) - l.valid_from AS duration,
        extract(epoch FROM coalesce(l.valid_to, n.newest_at) - l.valid_from)::double precision AS duration_seconds,
        s.is_baseline,
-       a.retired_at IS NOT NULL AS is_account_retired
+       a.retired_at IS NOT NULL AS is_account_retired,
+       coalesce(a.label, a.account_id) AS account_label,
+       array_position(ARRAY['low', 'medium', 'high'], l.previous_level) AS from_level_rank
   FROM risk.accounts a
   CROSS JOIN LATERAL (SELECT max(p.observed_at) AS newest_at FROM risk.snapshots p WHERE p.account_key = a.account_key) n
   JOIN risk.user_levels l ON l.account_key = a.account_key
@@ -33,8 +34,9 @@ COMMENT ON COLUMN risk_bi.high_risk_episodes.ended_at IS 'Instant of the snapsho
 COMMENT ON COLUMN risk_bi.high_risk_episodes.change IS 'How the period began: appeared, raised or returned.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.from_level IS 'The level before; null if the user was not present.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.ended_by IS 'How the period ended: lowered, reset or absent. reset and absent mean that the user was cleared. Null while it lasts.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.peak_event_count IS 'Highest number of risk events that was served during the period.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.duration IS 'Length of the period. A current period is measured up to the newest snapshot.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.duration_seconds IS 'The column duration, in seconds.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.peak_event_count IS 'Highest number of risk events that was served during the period. Never add it up over time.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.duration_seconds IS 'Length of the period in seconds. A current period is measured up to the newest snapshot.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.is_baseline IS 'Whether the period began in the first load. If so, it may really have begun earlier. Null if its first snapshot is no longer kept.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.is_account_retired IS 'Whether the account is retired. If so, periods that still last have not been checked since.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.account_label IS 'The account''s label, or its id if it has no label.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.from_level_rank IS 'The column from_level, for sorting: 1 low, 2 medium, 3 high; null if the user was not present.';

@@ -7,7 +7,10 @@ SELECT a.account_id,
        l.previous_level AS from_level,
        l.max_risk_level AS to_level,
        l.change,
-       s.snapshot_id
+       s.snapshot_id,
+       coalesce(a.label, a.account_id) AS account_label,
+       array_position(ARRAY['low', 'medium', 'high'], l.previous_level) AS from_level_rank,
+       array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS to_level_rank
   FROM risk.user_levels l
   JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_from
   JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
@@ -20,7 +23,10 @@ SELECT a.account_id,
        l.max_risk_level,
        NULL,
        'cleared',
-       s.snapshot_id
+       s.snapshot_id,
+       coalesce(a.label, a.account_id),
+       array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level),
+       NULL
   FROM risk.user_levels l
   JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_to
   JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
@@ -35,3 +41,6 @@ COMMENT ON COLUMN risk_bi.level_changes.from_level IS 'The level before; null if
 COMMENT ON COLUMN risk_bi.level_changes.to_level IS 'The level after; null if the user was cleared.';
 COMMENT ON COLUMN risk_bi.level_changes.change IS 'appeared (for the first time), raised, lowered, cleared, or returned (after having been cleared).';
 COMMENT ON COLUMN risk_bi.level_changes.snapshot_id IS 'The snapshot that recorded the change.';
+COMMENT ON COLUMN risk_bi.level_changes.account_label IS 'The account''s label, or its id if it has no label.';
+COMMENT ON COLUMN risk_bi.level_changes.from_level_rank IS 'The column from_level, for sorting: 1 low, 2 medium, 3 high; null if the user was not present.';
+COMMENT ON COLUMN risk_bi.level_changes.to_level_rank IS 'The column to_level, for sorting: 1 low, 2 medium, 3 high; null if the user was cleared.';

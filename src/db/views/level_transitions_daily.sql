@@ -6,7 +6,10 @@ SELECT a.account_id,
        d.day,
        coalesce(c.from_level, 'none') AS from_level,
        coalesce(c.to_level, 'none') AS to_level,
-       c.change_count
+       c.change_count,
+       coalesce(a.label, a.account_id) AS account_label,
+       coalesce(array_position(ARRAY['low', 'medium', 'high'], c.from_level), 0) AS from_level_rank,
+       coalesce(array_position(ARRAY['low', 'medium', 'high'], c.to_level), 0) AS to_level_rank
   FROM risk.accounts a
   -- The first load comes before all other snapshots.
   CROSS JOIN LATERAL (
@@ -38,3 +41,6 @@ COMMENT ON COLUMN risk_bi.level_transitions_daily.day IS 'The day, in the sessio
 COMMENT ON COLUMN risk_bi.level_transitions_daily.from_level IS 'The level before: low, medium, high, or none (not present).';
 COMMENT ON COLUMN risk_bi.level_transitions_daily.to_level IS 'The level after: low, medium, high, or none (cleared).';
 COMMENT ON COLUMN risk_bi.level_transitions_daily.change_count IS 'Number of changes. A user whose level rises and falls on one day counts twice.';
+COMMENT ON COLUMN risk_bi.level_transitions_daily.account_label IS 'The account''s label, or its id if it has no label.';
+COMMENT ON COLUMN risk_bi.level_transitions_daily.from_level_rank IS 'The column from_level, for sorting: 0 none, 1 low, 2 medium, 3 high.';
+COMMENT ON COLUMN risk_bi.level_transitions_daily.to_level_rank IS 'The column to_level, for sorting: 0 none, 1 low, 2 medium, 3 high.';

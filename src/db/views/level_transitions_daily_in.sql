@@ -4,14 +4,18 @@
 -- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
 CREATE OR REPLACE FUNCTION risk_bi.level_transitions_daily_in(time_zone text)
 RETURNS TABLE (
-  account_id text, day date, from_level text, to_level text, change_count integer)
+  account_id text, day date, from_level text, to_level text, change_count integer,
+  account_label text, from_level_rank integer, to_level_rank integer)
 LANGUAGE sql STABLE SECURITY INVOKER
 BEGIN ATOMIC
   SELECT a.account_id,
          d.day,
          coalesce(c.from_level, 'none') AS from_level,
          coalesce(c.to_level, 'none') AS to_level,
-         c.change_count
+         c.change_count,
+         coalesce(a.label, a.account_id) AS account_label,
+         coalesce(array_position(ARRAY['low', 'medium', 'high'], c.from_level), 0) AS from_level_rank,
+         coalesce(array_position(ARRAY['low', 'medium', 'high'], c.to_level), 0) AS to_level_rank
     FROM risk.accounts a
     -- The first load comes before all other snapshots.
     CROSS JOIN LATERAL (

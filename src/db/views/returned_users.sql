@@ -7,9 +7,11 @@ SELECT a.account_id,
        p.max_risk_level AS level_before,
        l.valid_from AS returned_at,
        l.max_risk_level AS level_after,
-       l.valid_from - p.valid_to AS away,
        extract(epoch FROM l.valid_from - p.valid_to)::double precision AS away_seconds,
-       s.snapshot_id
+       s.snapshot_id,
+       coalesce(a.label, a.account_id) AS account_label,
+       array_position(ARRAY['low', 'medium', 'high'], p.max_risk_level) AS level_before_rank,
+       array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_after_rank
   FROM risk.user_levels l
   JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_from
   CROSS JOIN LATERAL (
@@ -29,6 +31,8 @@ COMMENT ON COLUMN risk_bi.returned_users.end_reason IS 'Why the user was cleared
 COMMENT ON COLUMN risk_bi.returned_users.level_before IS 'The level before the user was cleared.';
 COMMENT ON COLUMN risk_bi.returned_users.returned_at IS 'Instant of the snapshot that found the user again.';
 COMMENT ON COLUMN risk_bi.returned_users.level_after IS 'The level on return.';
-COMMENT ON COLUMN risk_bi.returned_users.away IS 'Time from cleared_at to returned_at.';
-COMMENT ON COLUMN risk_bi.returned_users.away_seconds IS 'The column away, in seconds.';
+COMMENT ON COLUMN risk_bi.returned_users.away_seconds IS 'Seconds from cleared_at to returned_at.';
 COMMENT ON COLUMN risk_bi.returned_users.snapshot_id IS 'The snapshot that found the user again.';
+COMMENT ON COLUMN risk_bi.returned_users.account_label IS 'The account''s label, or its id if it has no label.';
+COMMENT ON COLUMN risk_bi.returned_users.level_before_rank IS 'The column level_before, for sorting: 1 low, 2 medium, 3 high.';
+COMMENT ON COLUMN risk_bi.returned_users.level_after_rank IS 'The column level_after, for sorting: 1 low, 2 medium, 3 high.';

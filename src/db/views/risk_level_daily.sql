@@ -12,7 +12,9 @@ SELECT a.account_id,
        s.observed_at >= d.starts_at AS is_observed,
        s.snapshot_id,
        s.observed_at,
-       s.verdict
+       s.verdict,
+       coalesce(a.label, a.account_id) AS account_label,
+       array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
   FROM risk.accounts a
   -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
   CROSS JOIN LATERAL (
@@ -35,10 +37,12 @@ COMMENT ON VIEW risk_bi.risk_level_daily IS 'Users per level at the end of each 
 COMMENT ON COLUMN risk_bi.risk_level_daily.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.day IS 'The day, in the session''s time zone. It has 23 or 25 hours when the clocks change.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.max_risk_level IS 'low, medium or high.';
-COMMENT ON COLUMN risk_bi.risk_level_daily.user_count IS 'Present users with this level.';
-COMMENT ON COLUMN risk_bi.risk_level_daily.share IS 'Share of users with this level among all present users, 0 to 1; null if nobody is present.';
-COMMENT ON COLUMN risk_bi.risk_level_daily.event_count IS 'Sum of the risk events of present users with this level.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.user_count IS 'Present users with this level. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.share IS 'Share of users with this level among all present users, 0 to 1; null if nobody is present. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.event_count IS 'Sum of the risk events of present users with this level. A stock, not a flow: never add it up over time.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.is_observed IS 'Whether a snapshot was taken on the day. False: the state is carried forward over a gap.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.snapshot_id IS 'The snapshot that the row shows.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.observed_at IS 'The instant of the snapshot that the row shows.';
 COMMENT ON COLUMN risk_bi.risk_level_daily.verdict IS 'Verdict of the snapshot that the row shows: complete or partial.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.account_label IS 'The account''s label, or its id if it has no label.';
+COMMENT ON COLUMN risk_bi.risk_level_daily.level_rank IS 'The column max_risk_level, for sorting: 1 low, 2 medium, 3 high.';

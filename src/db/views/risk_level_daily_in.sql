@@ -5,7 +5,8 @@
 CREATE OR REPLACE FUNCTION risk_bi.risk_level_daily_in(time_zone text)
 RETURNS TABLE (
   account_id text, day date, max_risk_level text, user_count integer, share double precision,
-  event_count bigint, is_observed boolean, snapshot_id bigint, observed_at timestamptz, verdict text)
+  event_count bigint, is_observed boolean, snapshot_id bigint, observed_at timestamptz, verdict text,
+  account_label text, level_rank integer)
 LANGUAGE sql STABLE SECURITY INVOKER
 BEGIN ATOMIC
   SELECT a.account_id,
@@ -17,7 +18,9 @@ BEGIN ATOMIC
          s.observed_at >= d.starts_at AS is_observed,
          s.snapshot_id,
          s.observed_at,
-         s.verdict
+         s.verdict,
+         coalesce(a.label, a.account_id) AS account_label,
+         array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
     FROM risk.accounts a
     -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
     CROSS JOIN LATERAL (

@@ -2,7 +2,9 @@
 -- shard.
 -- Personal data has its own grant: by default, nobody may execute this function.
 CREATE OR REPLACE FUNCTION risk_bi.snapshot_users(snapshot_id bigint)
-RETURNS TABLE (user_id uuid, email text, name text, max_risk_level text, event_count integer, last_event timestamptz)
+RETURNS TABLE (
+  user_id uuid, email text, name text, max_risk_level text, event_count integer, last_event timestamptz,
+  level_rank integer)
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog
 AS $$
@@ -17,7 +19,8 @@ BEGIN
     RETURN;
   END IF;
   RETURN QUERY
-  SELECT u.user_id, i.email, i.name, l.max_risk_level, c.event_count, c.last_event
+  SELECT u.user_id, i.email, i.name, l.max_risk_level, c.event_count, c.last_event,
+         array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level)
     FROM risk.users u
     CROSS JOIN LATERAL (
       SELECT p.max_risk_level, p.valid_to FROM risk.user_levels p

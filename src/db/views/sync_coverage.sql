@@ -15,10 +15,9 @@ SELECT a.account_id,
        END AS expected_slot_count,
        r.slot_count,
        r.slot_succeeded_count,
-       s.largest_gap,
        extract(epoch FROM s.largest_gap)::double precision AS largest_gap_seconds,
-       least(d.ends_at, now(), a.retired_at) - n.newest_at AS age_at_end,
-       extract(epoch FROM least(d.ends_at, now(), a.retired_at) - n.newest_at)::double precision AS age_at_end_seconds
+       extract(epoch FROM least(d.ends_at, now(), a.retired_at) - n.newest_at)::double precision AS age_at_end_seconds,
+       coalesce(a.label, a.account_id) AS account_label
   FROM risk.accounts a
   CROSS JOIN LATERAL (
     SELECT f.account_key, min(f.finished_at) AS first_at, min(f.scheduled_for) AS first_slot
@@ -83,7 +82,6 @@ COMMENT ON COLUMN risk_bi.sync_coverage.partial_count IS 'Partial snapshots of t
 COMMENT ON COLUMN risk_bi.sync_coverage.expected_slot_count IS 'How many slots the day should have had so far. The estimate uses the median distance between the ten newest slots that had a run before the end of the day. Null if fewer than two such slots are known from the month before the newest run. So it becomes null a month after the last slot if later runs were started by other means.';
 COMMENT ON COLUMN risk_bi.sync_coverage.slot_count IS 'Slots of the day that had a run.';
 COMMENT ON COLUMN risk_bi.sync_coverage.slot_succeeded_count IS 'Slots of the day with a run that succeeded.';
-COMMENT ON COLUMN risk_bi.sync_coverage.largest_gap IS 'Longest time between a snapshot of the day and the snapshot before it. Null if the day has no snapshot, or only the very first one.';
-COMMENT ON COLUMN risk_bi.sync_coverage.largest_gap_seconds IS 'The column largest_gap, in seconds.';
-COMMENT ON COLUMN risk_bi.sync_coverage.age_at_end IS 'Freshness: age of the newest snapshot at the end of the day, when the account was retired, or now, whichever comes first. Null before the first snapshot.';
-COMMENT ON COLUMN risk_bi.sync_coverage.age_at_end_seconds IS 'The column age_at_end, in seconds.';
+COMMENT ON COLUMN risk_bi.sync_coverage.largest_gap_seconds IS 'Longest time in seconds between a snapshot of the day and the snapshot before it. Never add it up over time. Null if the day has no snapshot, or only the very first one.';
+COMMENT ON COLUMN risk_bi.sync_coverage.age_at_end_seconds IS 'Freshness: age in seconds of the newest snapshot at the end of the day, when the account was retired, or now, whichever comes first. A stock, not a flow: never add it up over time. Null before the first snapshot.';
+COMMENT ON COLUMN risk_bi.sync_coverage.account_label IS 'The account''s label, or its id if it has no label.';

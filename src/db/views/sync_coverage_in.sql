@@ -6,8 +6,8 @@ CREATE OR REPLACE FUNCTION risk_bi.sync_coverage_in(time_zone text)
 RETURNS TABLE (
   account_id text, day date, run_count integer, succeeded_count integer, failed_count integer,
   abandoned_count integer, complete_count integer, partial_count integer, expected_slot_count integer,
-  slot_count integer, slot_succeeded_count integer, largest_gap interval,
-  largest_gap_seconds double precision, age_at_end interval, age_at_end_seconds double precision)
+  slot_count integer, slot_succeeded_count integer, largest_gap_seconds double precision,
+  age_at_end_seconds double precision, account_label text)
 LANGUAGE sql STABLE SECURITY INVOKER
 BEGIN ATOMIC
   SELECT a.account_id,
@@ -24,10 +24,9 @@ BEGIN ATOMIC
          END AS expected_slot_count,
          r.slot_count,
          r.slot_succeeded_count,
-         s.largest_gap,
          extract(epoch FROM s.largest_gap)::double precision AS largest_gap_seconds,
-         least(d.ends_at, now(), a.retired_at) - n.newest_at AS age_at_end,
-         extract(epoch FROM least(d.ends_at, now(), a.retired_at) - n.newest_at)::double precision AS age_at_end_seconds
+         extract(epoch FROM least(d.ends_at, now(), a.retired_at) - n.newest_at)::double precision AS age_at_end_seconds,
+         coalesce(a.label, a.account_id) AS account_label
     FROM risk.accounts a
     CROSS JOIN LATERAL (
       SELECT f.account_key, min(f.finished_at) AS first_at, min(f.scheduled_for) AS first_slot

@@ -6,7 +6,8 @@ SELECT a.account_id,
        i.valid_to,
        i.email,
        i.name,
-       i.valid_to IS NULL AS is_current
+       i.valid_to IS NULL AS is_current,
+       coalesce(a.label, a.account_id) AS account_label
   FROM risk.user_identities i
   JOIN risk.users u USING (account_key, user_key)
   JOIN risk.accounts a USING (account_key);
@@ -19,3 +20,4 @@ COMMENT ON COLUMN risk_bi.user_identities.valid_to IS 'Instant of the snapshot t
 COMMENT ON COLUMN risk_bi.user_identities.email IS 'Personal data: the email; null if none was served.';
 COMMENT ON COLUMN risk_bi.user_identities.name IS 'Personal data: the name; null if none was served.';
 COMMENT ON COLUMN risk_bi.user_identities.is_current IS 'Whether this is the current version.';
+COMMENT ON COLUMN risk_bi.user_identities.account_label IS 'The account''s label, or its id if it has no label.';

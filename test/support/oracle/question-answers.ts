@@ -38,22 +38,15 @@ export function expectedAnswers(
         is_observed: group[0]['is_observed'],
       }),
     ),
-    '02-share-of-high-by-week.sql': groups(
-      view('risk_level_daily')
-        .filter(inDays(56))
-        .filter((row) => row['max_risk_level'] === 'high')
-        .map((row) => ({ ...row, week_start: mondayOf(row['day'] as string) })),
-      'account_id',
-      'week_start',
-    ).map((group) => {
-      const last = group.reduce((a, b) => ((b['day'] as string) > (a['day'] as string) ? b : a));
-      return {
-        account: account(last),
-        week_start: last['week_start'],
-        high: last['user_count'],
-        percent: last['share'] === null ? null : (100 * (last['share'] as number)).toFixed(2),
-      };
-    }),
+    '02-share-of-high-by-week.sql': view('risk_level_weekly')
+      .filter((row) => row['max_risk_level'] === 'high')
+      .filter((row) => Date.parse(row['week_start'] as string) > today - 56 * 86_400_000)
+      .map((row) => ({
+        account: account(row),
+        week_start: row['week_start'],
+        high: row['user_count'],
+        percent: row['share'] === null ? null : (100 * (row['share'] as number)).toFixed(2),
+      })),
     '03-high-now.sql': view('users')
       .filter((row) => row['max_risk_level'] === 'high' && !row['is_account_retired'])
       .map((row) => ({
@@ -93,21 +86,23 @@ export function expectedAnswers(
       );
       return view('user_level_history')
         .filter((r) => r['account_id'] === most![0]['account_id'] && r['user_id'] === most![0]['user_id'])
-        .map((row) =>
-          pick(row, 'valid_from', 'valid_to', 'max_risk_level', 'change', 'end_reason', 'duration'),
-        );
+        .map((row) => ({
+          ...pick(row, 'valid_from', 'valid_to', 'max_risk_level', 'change', 'end_reason'),
+          days: inDaysOf(row['duration_seconds']),
+        }));
     })(),
     '08-longest-at-high.sql': view('time_at_level')
       .filter((row) => row['max_risk_level'] === 'high' && row['is_account_retired'] === false)
       .toSorted(
         (a, b) =>
-          Number(BigInt(b['duration'] as string) - BigInt(a['duration'] as string)) ||
+          (b['duration_seconds'] as number) - (a['duration_seconds'] as number) ||
           (String(a['user_id']) < String(b['user_id']) ? -1 : 1),
       )
       .slice(0, 5)
       .map((row) => ({
         account: account(row),
-        ...pick(row, 'user_id', 'duration', 'period_count', 'is_current'),
+        ...pick(row, 'user_id', 'period_count', 'is_current'),
+        days: inDaysOf(row['duration_seconds']),
       })),
     '09-how-high-ends.sql': groups(
       view('high_risk_episodes').filter(
@@ -126,7 +121,8 @@ export function expectedAnswers(
       .filter(after('returned_at', 30n))
       .map((row) => ({
         account: account(row),
-        ...pick(row, 'user_id', 'level_before', 'cleared_at', 'returned_at', 'away', 'level_after'),
+        ...pick(row, 'user_id', 'level_before', 'cleared_at', 'returned_at', 'level_after'),
+        days_away: inDaysOf(row['away_seconds']),
       })),
     '11-two-dates.sql': pasts
       .filter((past) => !retired.has(past.accountId))
@@ -144,17 +140,13 @@ export function expectedAnswers(
       .filter(inDays(7))
       .map((row) => ({
         account: account(row),
-        ...pick(row, 'day', 'complete_count', 'partial_count', 'failed_count', 'largest_gap'),
+        ...pick(row, 'day', 'complete_count', 'partial_count', 'failed_count'),
+        largest_gap_hours:
+          row['largest_gap_seconds'] === null ? null : tenth((row['largest_gap_seconds'] as number) / 3_600),
         slots_done: row['slot_succeeded_count'],
         of_slots: row['expected_slot_count'],
       })),
   };
-}
-
-function mondayOf(day: string): string {
-  const at = new Date(day);
-  at.setUTCDate(at.getUTCDate() - ((at.getUTCDay() + 6) % 7));
-  return at.toISOString().slice(0, 10);
 }
 
 /** Interpolates between the two values in the middle, as percentile_cont does. */
@@ -166,3 +158,4 @@ function median(values: number[]): number {
 
 /** Rounds half away from zero, as numeric does. */
 const tenth = (value: number) => (Math.round(value * 10) / 10).toFixed(1);
+const inDaysOf = (seconds: unknown) => tenth((seconds as number) / 86_400);

@@ -22,6 +22,8 @@ export type Past = {
 
 const LEVELS = ['low', 'medium', 'high'] as const;
 const rank = (level: RiskLevel) => LEVELS.indexOf(level);
+/** As the column `level_rank` has it: 0 is left to "none". */
+const place = (level: RiskLevel | null | undefined) => (level ? rank(level) + 1 : null);
 
 export type Period = {
   userId: string;
@@ -101,6 +103,7 @@ function levelsOf({ state }: SnapshotRecord) {
       user_count: there.length,
       share: state.size === 0 ? null : there.length / state.size,
       event_count: String(there.reduce((sum, user) => sum + user.eventCount, 0)),
+      level_rank: rank(level) + 1,
     };
   });
 }
@@ -117,7 +120,13 @@ export function expectedViews(
 ): Record<string, Row[]> {
   const views: Record<string, Row[]> = {};
   const all = <T extends Row>(rowsOf: (past: Past) => T[]) =>
-    pasts.flatMap((past) => rowsOf(past).map((row) => ({ account_id: past.accountId, ...row })));
+    pasts.flatMap((past) =>
+      rowsOf(past).map((row) => ({
+        account_id: past.accountId,
+        ...row,
+        account_label: past.label ?? past.accountId,
+      })),
+    );
   views['accounts'] = all(({ label, addedAt, retiredAt, feedId }) => [
     {
       label,
@@ -144,6 +153,7 @@ export function expectedViews(
       cleared_at: str(u.clearedAt),
       is_present: u.level !== null,
       is_account_retired: retiredAt !== null,
+      level_rank: place(u.level),
     })),
   );
   views['user_identities'] = all(({ oracle }) =>
@@ -178,6 +188,10 @@ export function expectedViews(
   views['risk_level_daily'] = all((past) =>
     daysOf(past, calendar, now).flatMap(({ day, from, to }) => bucket(past, from, to, { day })),
   );
+  views['risk_level_weekly'] = all((past) => longer(past, calendar, now, 'week_start', mondayOf));
+  views['risk_level_monthly'] = all((past) =>
+    longer(past, calendar, now, 'month_start', (day) => `${day.slice(0, 7)}-01`),
+  );
   const perPeriods = (rowsOf: (past: Past, periods: Period[]) => Row[]) =>
     all((past) => rowsOf(past, periodsOf(past.oracle.snapshots)));
   views['level_changes'] = perPeriods((_, periods) => changesOf(periods).map(({ day: _day, ...row }) => row));
@@ -188,6 +202,8 @@ export function expectedViews(
         day: calendar.dayOf(day),
         from_level: from_level ?? 'none',
         to_level: to_level ?? 'none',
+        from_level_rank: place(from_level) ?? 0,
+        to_level_rank: place(to_level) ?? 0,
       };
       const row = tally.get(JSON.stringify(pair)) ?? { ...pair, change_count: 0 };
       row.change_count++;
@@ -208,9 +224,11 @@ export function expectedViews(
         end_reason: endReason(oracle, p),
         absent_since: str(told?.absentSince),
         last_reset_time: str(told?.lastReset),
-        ...lasting(oracle, p),
+        duration_seconds: seconds(span(oracle, p)),
         is_baseline: p.first.isBaseline,
         is_account_retired: retiredAt !== null,
+        level_rank: place(p.level),
+        previous_level_rank: place(p.previous),
       };
     }),
   );
@@ -222,11 +240,11 @@ export function expectedViews(
         user_id: group[0]!.userId,
         max_risk_level: group[0]!.level,
         period_count: group.length,
-        duration: String(total),
         duration_seconds: seconds(total),
         first_from: String(group.map((p) => p.from).reduce((a, b) => (b < a ? b : a))),
         is_current: group.some((p) => p.to === null),
         is_account_retired: retiredAt !== null,
+        level_rank: place(group[0]!.level),
       };
     });
   });
@@ -241,9 +259,10 @@ export function expectedViews(
         from_level: p.previous,
         ended_by: p.end !== null && !p.cleared ? 'lowered' : endReason(oracle, p),
         peak_event_count: p.peak,
-        ...lasting(oracle, p),
+        duration_seconds: seconds(span(oracle, p)),
         is_baseline: p.first.isBaseline,
         is_account_retired: retiredAt !== null,
+        from_level_rank: place(p.previous),
       })),
   );
   views['returned_users'] = perPeriods(({ oracle }, periods) =>
@@ -260,9 +279,10 @@ export function expectedViews(
           level_before: before.level,
           returned_at: str(p.from),
           level_after: p.level,
-          away: str(p.from - before.to!),
           away_seconds: seconds(p.from - before.to!),
           snapshot_id: str(p.first.snapshotId),
+          level_before_rank: place(before.level),
+          level_after_rank: place(p.level),
         };
       }),
   );
@@ -290,6 +310,50 @@ function bucket({ oracle }: Past, from: bigint, to: bigint, name: Row): Row[] {
   }));
 }
 
+/** Weeks or months: each is named by its first day, and begins and ends with days that the account has. */
+function longer(
+  past: Past,
+  calendar: Calendar,
+  now: bigint,
+  column: 'week_start' | 'month_start',
+  firstDayOf: (day: string) => string,
+): Row[] {
+  const { snapshots } = past.oracle;
+  const groups = Map.groupBy(daysOf(past, calendar, now), ({ day }) => firstDayOf(day));
+  return [...groups].flatMap(([start, days]) => {
+    const states = days.map(({ to }) => lastBefore(snapshots, to)!);
+    const last = states.at(-1)!;
+    const observed = days.filter(({ from }, nth) => states[nth]!.at >= from).length;
+    const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
+    const present = sum(states.map(({ state }) => state.size));
+    const levels = states.map(levelsOf);
+    return levels.at(-1)!.map((level, nth) => {
+      const each = levels.map((state) => state[nth]!);
+      const users = sum(each.map((one) => one.user_count));
+      return {
+        [column]: start,
+        ...level,
+        average_user_count: users / days.length,
+        average_share: present === 0 ? null : users / present,
+        average_event_count: sum(each.map((one) => Number(one.event_count))) / days.length,
+        day_count: days.length,
+        observed_day_count: observed,
+        is_observed: observed > 0,
+        snapshot_id: str(last.snapshotId),
+        observed_at: str(last.at),
+        verdict: last.verdict,
+      };
+    });
+  });
+}
+
+/** The Monday of the ISO week. */
+function mondayOf(day: string): string {
+  const at = new Date(`${day}T00:00:00Z`);
+  at.setUTCDate(at.getUTCDate() - ((at.getUTCDay() + 6) % 7));
+  return at.toISOString().slice(0, 10);
+}
+
 function changesOf(periods: readonly Period[]) {
   const change = (
     p: Period,
@@ -305,6 +369,8 @@ function changesOf(periods: readonly Period[]) {
     to_level: to,
     change: what,
     snapshot_id: str(by.snapshotId),
+    from_level_rank: place(from),
+    to_level_rank: place(to),
   });
   return periods.flatMap((p) => [
     ...(p.first.isBaseline ? [] : [change(p, p.first, p.previous, p.level, p.change)]),
@@ -320,10 +386,6 @@ function endReason(oracle: Oracle, p: Period): string | null {
 }
 
 const span = (oracle: Oracle, p: Period) => (p.to ?? oracle.snapshots.at(-1)!.at) - p.from;
-const lasting = (oracle: Oracle, p: Period) => ({
-  duration: String(span(oracle, p)),
-  duration_seconds: seconds(span(oracle, p)),
-});
 
 function activityOf(past: Past, calendar: Calendar, now: bigint): Row[] {
   const { snapshots } = past.oracle;
@@ -393,9 +455,7 @@ function coverageOf(past: Past, calendar: Calendar, now: bigint): Row[] {
       expected_slot_count: expectedSlots(runs, { from, to, end, firstSlot }),
       slot_count: slots(() => true),
       slot_succeeded_count: slots((run) => run.status === 'succeeded'),
-      largest_gap: str(largest),
       largest_gap_seconds: seconds(largest),
-      age_at_end: str(age),
       age_at_end_seconds: seconds(age),
     };
   });
@@ -438,6 +498,7 @@ export function expectedUsers({ oracle }: Past, instant: bigint): { asOf: Row[];
       max_risk_level: user.level,
       event_count: user.eventCount,
       last_event: str(user.lastEvent),
+      level_rank: place(user.level),
       ...more(user),
     }));
   return {
@@ -466,6 +527,15 @@ export function expectedComparison({ oracle }: Past, from: bigint, to: bigint): 
           : rank(is) > rank(was)
             ? 'raised'
             : 'lowered';
-    return [{ user_id: userId, change, from_level: was, to_level: is }];
+    return [
+      {
+        user_id: userId,
+        change,
+        from_level: was,
+        to_level: is,
+        from_level_rank: place(was),
+        to_level_rank: place(is),
+      },
+    ];
   });
 }

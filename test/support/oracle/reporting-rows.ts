@@ -33,7 +33,6 @@ export async function readFunction(
 const TYPES: Record<number, string> = {
   1082: 'date',
   1184: 'timestamp with time zone',
-  1186: 'interval',
 };
 
 /** The rows of a query that is read as a subquery, because BI tools do that. */
@@ -59,8 +58,7 @@ async function read(
 }
 
 function spelled(name: string, type: string): string {
-  if (type === 'timestamp with time zone' || type === 'interval')
-    return `(extract(epoch from "${name}") * 1000000)::bigint::text`;
+  if (type === 'timestamp with time zone') return `(extract(epoch from "${name}") * 1000000)::bigint::text`;
   return type === 'date' ? `"${name}"::text` : `"${name}"`;
 }
 

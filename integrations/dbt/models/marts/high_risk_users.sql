@@ -1,7 +1,6 @@
-select a.account_id, a.account, u.user_id, u.level_since, u.event_count, u.last_event, u.absent_since,
+select u.account_id, u.account, u.user_id, u.level_since, u.event_count, u.last_event, u.absent_since,
        e.episode_count, e.total_seconds, e.peak_event_count
   from {{ ref('stg_risk__users') }} u
-  join {{ ref('stg_risk__accounts') }} a using (account_id)
   join (select account_id, user_id, count(*) as episode_count, sum(duration_seconds) as total_seconds,
                max(peak_event_count) as peak_event_count
           from {{ ref('stg_risk__high_risk_episodes') }}

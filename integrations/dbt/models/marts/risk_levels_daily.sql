@@ -1,5 +1,2 @@
-select a.account_id, a.account, d.day, d.max_risk_level, l.rank as level_rank, d.user_count, d.share, d.event_count,
-       d.is_observed, d.verdict, d.snapshot_id
-  from {{ ref('stg_risk__level_daily') }} d
-  join {{ ref('stg_risk__accounts') }} a using (account_id)
-  join {{ ref('stg_risk__risk_levels') }} l on l.level = d.max_risk_level
+select account_id, account, day, max_risk_level, level_rank, user_count, share, event_count, is_observed, verdict, snapshot_id
+  from {{ ref('stg_risk__level_daily') }}

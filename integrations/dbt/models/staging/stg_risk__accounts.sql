@@ -1,2 +1,2 @@
-select account_id, coalesce(label, account_id) as account, added_at, retired_at, is_retired
+select account_id, account_label as account, added_at, retired_at, is_retired
   from {{ source('risk_bi', 'accounts') }}

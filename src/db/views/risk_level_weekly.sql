@@ -1,0 +1,60 @@
+-- The days of risk_level_daily, grouped. It does not read that view: copies of the views with their owner's rights
+-- (docs/reporting.md, "Pseudonyms") could not read it.
+-- array_agg finds the last day, because PostgreSQL has no aggregate "last". A group has 7 rows at most.
+-- The CASE and OFFSET 0: see risk_level_daily.
+CREATE OR REPLACE VIEW risk_bi.risk_level_weekly WITH (security_invoker = true) AS
+SELECT a.account_id,
+       d.week_start,
+       l.max_risk_level,
+       (array_agg(l.user_count ORDER BY d.day DESC))[1] AS user_count,
+       (array_agg(l.user_count::double precision / nullif(s.user_count, 0) ORDER BY d.day DESC))[1] AS share,
+       (array_agg(l.event_count ORDER BY d.day DESC))[1] AS event_count,
+       sum(l.user_count)::double precision / count(*) AS average_user_count,
+       sum(l.user_count)::double precision / nullif(sum(s.user_count), 0) AS average_share,
+       sum(l.event_count)::double precision / count(*) AS average_event_count,
+       count(*)::integer AS day_count,
+       count(*) FILTER (WHERE s.observed_at >= d.starts_at)::integer AS observed_day_count,
+       bool_or(s.observed_at >= d.starts_at) AS is_observed,
+       max(s.snapshot_id) AS snapshot_id,
+       max(s.observed_at) AS observed_at,
+       (array_agg(s.verdict ORDER BY d.day DESC))[1] AS verdict,
+       coalesce(a.label, a.account_id) AS account_label,
+       array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
+  FROM risk.accounts a
+  -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
+  CROSS JOIN LATERAL (
+    SELECT f.account_key, min(f.observed_at) AS first_at
+      FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
+  CROSS JOIN LATERAL (
+    SELECT date_trunc('week', g)::date AS week_start,
+           g::date AS day,
+           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
+           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
+      FROM generate_series(date_trunc('day', b.first_at::timestamp), least(now(), a.retired_at)::timestamp, interval '1 day') g
+    OFFSET 0) d
+  CROSS JOIN LATERAL (
+    SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
+      FROM risk.snapshots p
+     WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
+     ORDER BY p.observed_at DESC LIMIT 1) s
+  JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
+ GROUP BY a.account_key, d.week_start, l.max_risk_level;
+
+COMMENT ON VIEW risk_bi.risk_level_weekly IS 'Users per level at the end of each ISO week, and on average over its days, from the first snapshot to today, or to the day on which the account was retired. For charts that are too long for days. One row per account, week and level, zeros included.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.week_start IS 'Monday of the ISO week. Weeks and days are in the session''s time zone.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.max_risk_level IS 'low, medium or high.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.user_count IS 'Present users with this level at the end of the week, or now. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.share IS 'Share of user_count among all present users, 0 to 1; null if nobody is present. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.event_count IS 'Sum of the risk events of the users in user_count. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.average_user_count IS 'Average of user_count over the days of the week, as risk_level_daily has them. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.average_share IS 'Share of average_user_count among the average number of all present users, 0 to 1; null if nobody was present on any day. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.average_event_count IS 'Average of event_count over the days of the week, as risk_level_daily has them. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.day_count IS 'Days of the week that the averages cover. Fewer than the week has in the first, the current and a retired account''s last week.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.observed_day_count IS 'Days in day_count with a snapshot of their own. The other days carry an earlier state forward.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.is_observed IS 'Whether a snapshot was taken in the week. False: the state is carried forward over a gap.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.snapshot_id IS 'The snapshot at the end of the week, which user_count, share and event_count show.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.observed_at IS 'The instant of that snapshot.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.verdict IS 'Verdict of that snapshot: complete or partial.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.account_label IS 'The account''s label, or its id if it has no label.';
+COMMENT ON COLUMN risk_bi.risk_level_weekly.level_rank IS 'The column max_risk_level, for sorting: 1 low, 2 medium, 3 high.';
