@@ -31,7 +31,7 @@ async function realScrape(t: TestContext): Promise<string> {
   const db = await migratedDatabase();
   t.after(() => db.close());
   const history = sampleHistory(db.pool);
-  await history.snapshot(await history.account('a'), new Date().toISOString());
+  await history.snapshot(await history.account('a'), new Date().toISOString(), { counts: [1, 0, 1] });
   const metrics = createMetrics({
     version: '1.2.3',
     poolCounts: () => ({ total: 1, idle: 1, waiting: 0 }),

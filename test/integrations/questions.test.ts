@@ -95,14 +95,17 @@ describe('questions with variables', () => {
       });
       const expected = expectedComparison(past, endOf(from), endOf(to));
       assert.ok(expected.length > 0);
-      assert.equal(difference(await readQuery(session, sql), expected), null);
+      const shown = expected.map(({ from_level_rank: _from, to_level_rank: _to, ...row }) => row);
+      assert.equal(difference(await readQuery(session, sql), shown), null);
     });
 
     test(`${tool}/users-as-of.sql shows each user's level at a time`, async () => {
       const past = busiest();
       const date = day(past, -1);
       const sql = expand(read(`${tool}/users-as-of.sql`), { account: past.accountId, date: { date } });
-      const expected = expectedUsers(past, endOf(date)).asOf.map(({ snapshot_id: _id, ...row }) => row);
+      const expected = expectedUsers(past, endOf(date)).asOf.map(
+        ({ snapshot_id: _id, level_rank: _rank, ...row }) => row,
+      );
       assert.ok(expected.length > 0);
       assert.equal(difference(await readQuery(session, sql), expected), null);
     });
