@@ -8,13 +8,13 @@ type Column = { relation: string; name: string; type: string; comment: string | 
 
 /** Numbers that may be added up over time: they count what happened. */
 const FLOWS = [
-  ...['appeared', 'raised', 'lowered', 'cleared', 'returned', 'change_count', 'snapshot_count'],
-  ...['run_count', 'succeeded_count', 'failed_count', 'abandoned_count', 'complete_count', 'partial_count'],
-  ...['expected_slot_count', 'slot_count', 'slot_succeeded_count', 'day_count', 'observed_day_count'],
-  ...['passes', 'pages', 'requests', 'retries', 'bytes', 'duplicates', 'rejected', 'lookups'],
+  'appeared raised lowered cleared returned change_count snapshot_count',
+  'run_count succeeded_count failed_count abandoned_count complete_count partial_count',
+  'expected_slot_count slot_count slot_succeeded_count day_count observed_day_count',
+  'passes pages requests retries bytes duplicates rejected lookups',
   // One row per period, return or run: each second is counted once.
-  ...['duration_seconds', 'away_seconds', 'period_count'],
-];
+  'duration_seconds away_seconds period_count',
+].flatMap((names) => names.split(' '));
 /** Numbers that are names, keys or an order. */
 const NAMES =
   /^(account_key|user_key|run_id|snapshot_id|feed_id|rank|\w*level_rank|level_(before|after)_rank|year|quarter|month|day_of_month|iso_\w+)$/;

@@ -141,7 +141,10 @@ describe('a migration of views', () => {
 describe('view migrations in a database', () => {
   const changed = files.map((file) => {
     if (file.name !== 'accounts') return file;
-    return parseViewFile('accounts', file.text.replace(' AS is_retired', ' AS is_retired,\n       1 AS one'));
+    return parseViewFile(
+      'accounts',
+      file.text.replace(' AS account_label', ' AS account_label,\n       1 AS one'),
+    );
   });
   const gone = changed.filter(({ name }) => name !== 'dates');
   const other = gone.map((file) =>
@@ -150,8 +153,8 @@ describe('view migrations in a database', () => {
           file.name,
           file.text
             .replace('at timestamptz)', 'at timestamptz DEFAULT now())')
-            .replace(/observed_at timestamptz\)/, 'observed_at timestamptz, one integer)')
-            .replace(/^ +s, t$/m, ' s, t, 1'),
+            .replace(/level_rank integer\)/, 'level_rank integer, one integer)')
+            .replace(/^( +)s, t,\n(.+)$/m, '$1s, t,\n$2, 1'),
         )
       : file,
   );

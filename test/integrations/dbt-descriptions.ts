@@ -18,7 +18,7 @@ export function writeDescriptions(file: string, at: (string | number)[], known: 
   if (!isSeq<YAMLMap>(list)) throw new Error(`${file} has no list at ${at.join('.')}`);
   const named = (items: readonly YAMLMap[], name: string) => items.find((item) => item.get('name') === name);
   list.items = known.map(({ name, description, columns }) => {
-    const item = named(list.items, name) ?? (document.createNode({ name }) as YAMLMap);
+    const item = named(list.items, name) ?? document.createNode({ name });
     if (description !== undefined) item.set('description', description);
     const old = item.get('columns');
     const olds = isSeq<YAMLMap>(old) ? old.items.filter((one) => isMap(one)) : [];

@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
 import { createCalendar, HOUR } from '../support/oracle/calendar.ts';
-import { writeDescriptions } from './dbt-descriptions.ts';
+import { writeDescriptions, type Described } from './dbt-descriptions.ts';
 import { dbtFolder, filesUnder, modelsInOrder, readDbt, resolve } from './dbt-models.ts';
 import { testPool } from '../support/database/migrated-database.ts';
 import { expectedViews, type Row } from '../support/oracle/reporting-oracle.ts';
@@ -19,7 +19,6 @@ import { reportingWorld, type ReportingWorld } from '../support/world/reporting-
 type Column = { name: string; description?: string; data_tests?: unknown[] };
 type Model = { name: string; description: string; columns?: Column[]; data_tests?: unknown[] };
 type Table = Model & { columns: Column[]; config?: { loaded_at_field: string } };
-type Known = { name: string; description: string; columns: { name: string; description: string }[] };
 
 const run = promisify(execFile);
 const update = process.env['UPDATE_GOLDEN'] === '1';
@@ -31,12 +30,12 @@ const models = modelsInOrder();
 
 let world: ReportingWorld;
 /** Views without personal data, as the database describes them. */
-let known: Known[];
+let known: Described[];
 
 before(async () => {
   world = await reportingWorld();
   await world.database.pool.query("create role dbt login password 'a password' in role risk_reader");
-  known = await world.database.rows<Known>(
+  known = await world.database.rows<Described>(
     `select c.relname as name, obj_description(c.oid) as description,
             json_agg(json_build_object('name', a.attname, 'description', col_description(c.oid, a.attnum)) order by a.attnum) as columns
        from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped

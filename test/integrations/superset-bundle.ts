@@ -41,7 +41,7 @@ export type Chart = {
     row_limit?: number;
   };
 };
-export type Dashboard = {
+type Dashboard = {
   uuid: string;
   position: Record<string, { type: string; children?: string[]; meta?: { uuid?: string; width?: number } }>;
   metadata: {
@@ -55,13 +55,18 @@ export type Dashboard = {
 
 export const bundleFolder = path.resolve(import.meta.dirname, '../../integrations/superset/zt-risk-sync');
 
-export function readBundle<T>(folder: string): { file: string; value: T }[] {
+/** The YAML files of a folder: their names, and what they say. */
+function readFolder(folder: string): { file: string; value: unknown }[] {
   return readdirSync(path.join(bundleFolder, folder), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.yaml'))
     .map((name) => path.join(bundleFolder, folder, name))
     .toSorted()
-    .map((file) => ({ file, value: parse(readFileSync(file, 'utf8')) as T }));
+    .map((file) => ({ file, value: parse(readFileSync(file, 'utf8')) as unknown }));
 }
+
+export const readDatasets = () => readFolder('datasets') as { file: string; value: Dataset }[];
+export const readCharts = () => readFolder('charts').map(({ value }) => value as Chart);
+export const readDashboards = () => readFolder('dashboards').map(({ value }) => value as Dashboard);
 
 /** The query of a chart. `grain`: how far a person has zoomed out, instead of the chart's own grain. */
 export function chartSql({ slice_name: name, params }: Chart, dataset: Dataset, grain?: string): string {
@@ -77,9 +82,10 @@ export function chartSql({ slice_name: name, params }: Chart, dataset: Dataset, 
   };
   const conditions = params.adhoc_filters.flatMap(({ clause, subject, operator, comparator }) => {
     if (clause !== 'WHERE') throw new Error(`${name}: no meaning of ${clause}`);
-    if (operator === 'TEMPORAL_RANGE' && comparator === 'No filter') return column(subject) === '' ? [] : [];
-    if (operator === '==' && typeof comparator === 'string') return [`${column(subject)} = '${comparator}'`];
-    if (operator === '==' && typeof comparator === 'boolean') return [`${column(subject)} = ${comparator}`];
+    const left = column(subject);
+    if (operator === 'TEMPORAL_RANGE' && comparator === 'No filter') return [];
+    if (operator === '==' && typeof comparator === 'string') return [`${left} = '${comparator}'`];
+    if (operator === '==' && typeof comparator === 'boolean') return [`${left} = ${comparator}`];
     throw new Error(`${name}: no meaning of ${operator} ${String(comparator)}`);
   });
   const from = `from ${dataset.schema}.${dataset.table_name} where ${['true', ...conditions].join(' and ')}`;

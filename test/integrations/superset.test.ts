@@ -11,23 +11,24 @@ import { sampleHistory } from '../support/database/sample-history.ts';
 import {
   bundleFolder,
   chartSql,
-  readBundle,
+  readCharts,
+  readDashboards,
+  readDatasets,
   type Chart,
-  type Dashboard,
   type Dataset,
   type DatasetColumn,
 } from './superset-bundle.ts';
 
 let db: MigratedDatabase;
 let datasets: Dataset[];
-const charts = readBundle<Chart>('charts').map(({ value }) => value);
-const [dashboard = assert.fail()] = readBundle<Dashboard>('dashboards').map(({ value }) => value);
+const charts = readCharts();
+const [dashboard = assert.fail()] = readDashboards();
 
 before(async () => {
   db = await migratedDatabase();
   await writeHistory();
   if (process.env['UPDATE_GOLDEN'] === '1') await writeColumns();
-  datasets = readBundle<Dataset>('datasets').map(({ value }) => value);
+  datasets = readDatasets().map(({ value }) => value);
 });
 after(() => db.close());
 
@@ -56,7 +57,7 @@ async function columnsOf(view: string): Promise<DatasetColumn[]> {
 }
 
 async function writeColumns(): Promise<void> {
-  for (const { file, value } of readBundle<Dataset>('datasets')) {
+  for (const { file, value } of readDatasets()) {
     const document = parseDocument(readFileSync(file, 'utf8'));
     const own = value.columns.filter(({ expression }) => expression !== undefined);
     document.set('columns', document.createNode([...(await columnsOf(value.table_name)), ...own]));
