@@ -371,8 +371,14 @@ describe('serve', { concurrency: false }, () => {
     await server.logged('run succeeded');
     await change('second-password');
     await db.pool.query('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', [role]);
-    const refused = () => server.lines().find((line) => line.error_code === 'DATABASE_REFUSED');
-    await until(async () => refused()?.message === 'account cannot be synced now, trying again');
+    const refused = () =>
+      server
+        .lines()
+        .find(
+          ({ error_code, message }) =>
+            error_code === 'DATABASE_REFUSED' && message === 'account cannot be synced now, trying again',
+        );
+    await until(async () => refused() !== undefined);
     assert.match(refused()?.todo ?? '', /DATABASE_URL/);
     const { status, json } = await server.ask('/readyz');
     assert.deepEqual([status, json.checks.database.code], [503, 'DATABASE_REFUSED']);

@@ -259,7 +259,10 @@ test('a database that cannot hold every name is refused before anything is writt
     const { pool } = await emptyDatabase(t, encoding);
     const error = await refusal(migrate(pool));
     assert.deepEqual([error.code, error.exit], ['DATABASE_ENCODING', 78]);
-    assert.match(error.message, new RegExp(`${encoding}.*createdb --template=template0 --encoding=UTF8`, 's'));
+    assert.match(
+      error.message,
+      new RegExp(`${encoding}.*createdb --template=template0 --encoding=UTF8`, 's'),
+    );
     assert.deepEqual(await schemasOf(pool), []);
   }
 });

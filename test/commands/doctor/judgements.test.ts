@@ -61,11 +61,8 @@ test('each relevant setting of the server is named', () => {
     [{}, /^ok 0 safe and writable, 90 connections left$/],
     [{ isStandby: true, readOnly: true }, /^failed 75 the server is a standby: nothing can be written$/],
     [{ readOnly: true }, /^failed 75 default_transaction_read_only is on/],
-    [{ encoding: 'SQL_ASCII' }, /^failed 78 the encoding of the database is SQL_ASCII/],
-    [
-      { isStandby: true, encoding: 'LATIN1' },
-      /^failed 78 the server is a standby.*; the encoding of the database/,
-    ],
+    [{ encoding: 'SQL_ASCII' }, /^failed 78 DATABASE_ENCODING: the encoding of the database is SQL_ASCII/],
+    [{ isStandby: true, encoding: 'LATIN1' }, /^failed 78 the server is a standby.*; DATABASE_ENCODING/],
     [{ fsync: false }, /^warning 0 fsync off/],
     [{ fsync: false, fullPageWrites: false }, /^warning 0 fsync and full_page_writes off/],
     [{ synchronousCommit: false }, /^warning 0 synchronous_commit is off/],
