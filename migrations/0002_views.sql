@@ -1236,7 +1236,7 @@ COMMENT ON COLUMN risk_bi.sync_runs.pages IS 'Pages read.';
 COMMENT ON COLUMN risk_bi.sync_runs.requests IS 'HTTP requests sent, retries included.';
 COMMENT ON COLUMN risk_bi.sync_runs.retries IS 'Requests that were repeated after a failure.';
 COMMENT ON COLUMN risk_bi.sync_runs.bytes IS 'Bytes of the answers that were read.';
-COMMENT ON COLUMN risk_bi.sync_runs.users_met IS 'Distinct users met, including users of rejected records with a readable id. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.sync_runs.users_met IS 'Distinct users with an accepted record. A run that failed counts them, too. A stock, not a flow: never add it up over time.';
 COMMENT ON COLUMN risk_bi.sync_runs.duplicates IS 'Records in the last pass beyond the first of each user.';
 COMMENT ON COLUMN risk_bi.sync_runs.rejected IS 'Records that were not accepted.';
 COMMENT ON COLUMN risk_bi.sync_runs.total_first IS 'Total number of users that the first answer stated; null if it stated none. A stock, not a flow: never add it up over time.';

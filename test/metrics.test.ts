@@ -19,6 +19,8 @@ function result(more: Partial<RunResult> = {}): RunResult {
       raised: 4,
       lowered: 3,
       cleared: 2,
+      renamed: 0,
+      activityChanged: 0,
       returned: 1,
       guard: null,
     },

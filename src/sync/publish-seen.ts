@@ -20,6 +20,9 @@ export type Published = Record<Change, number> & {
   users: number;
   met: number;
   carried: number;
+  /** Users the history knows, with another email or name; and those with other counters. */
+  renamed: number;
+  activityChanged: number;
   /**
    * Why the run failed although it published: missing users were kept, or the rows written are not the rows counted.
    */
@@ -76,9 +79,10 @@ function describe(
   { table }: Seen,
   { verdict, guard }: Pick<Decided, 'verdict' | 'guard'>,
 ): Published {
-  const { appeared, raised, lowered, cleared, returned } = counts;
+  const { appeared, raised, lowered, cleared, returned, renamed, acted: activityChanged } = counts;
   const { users } = total(counts.sums);
   const met = table.counts().acceptedAll;
   const changes = { appeared, raised, lowered, cleared, returned };
-  return { snapshotId, verdict, users, met, carried: users - met, ...changes, guard };
+  const carried = users - met;
+  return { snapshotId, verdict, users, met, carried, ...changes, renamed, activityChanged, guard };
 }

@@ -153,6 +153,8 @@ function logFields({ published, facts, phases }: RunResult): Record<string, unkn
           lowered: published.lowered,
           cleared: published.cleared,
           returned: published.returned,
+          renamed: published.renamed,
+          activity_changed: published.activityChanged,
         }),
     pages: facts.pages,
     requests: facts.requests,

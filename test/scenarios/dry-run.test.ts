@@ -79,6 +79,8 @@ async function dryThenReal(account: ServedAccount, over: SyncOver = {}) {
       : { ...real.published, snapshotId: null, guard: real.published.guard?.code };
   assert.deepEqual(said, done);
   assert.equal(dry.published?.snapshotId ?? null, null);
+  // The run and the snapshot mean the same by met.
+  if (real.published !== null) assert.equal(real.facts.usersMet, real.published.met);
   assert.deepEqual(
     [dry.facts.usersMet, dry.facts.rejected, dry.facts.lookups, dry.facts.duplicates],
     [real.facts.usersMet, real.facts.rejected, real.facts.lookups, real.facts.duplicates],
@@ -100,11 +102,17 @@ test('announces a first load, changes, absences and returns, and writes none of 
   account.people.push(personOf(account.id, 7_000));
   const changed = await dryThenReal(account, { settings: { confirmLookups: 30 } });
   assert.deepEqual([changed.real.published?.cleared, changed.real.published?.appeared], [30, 1]);
+  // Every fourth of those who are still listed: 750 without 13.
+  assert.deepEqual([changed.real.published?.renamed, changed.real.published?.activityChanged], [737, 737]);
   await dryThenReal(account);
 
   account.people.push(...gone);
   const back = await dryThenReal(account, {
-    beside: [{ user_id: 'unreadable' }, { ...personOf(account.id, 3), event_count: -1 }],
+    beside: [
+      { user_id: 'unreadable' },
+      { ...personOf(account.id, 3), event_count: -1 },
+      { ...personOf(account.id, 8_000), event_count: -1 },
+    ],
   });
   assert.equal(back.real.published?.returned, 50);
   for (const { wal } of [first, changed, back]) {

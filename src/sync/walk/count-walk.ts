@@ -8,7 +8,7 @@ import type { Judgement, PassFacts, PassOverlap } from './verdict.ts';
 export type WalkCounts = {
   passes: number;
   pages: number;
-  /** Distinct users, over all passes. */
+  /** Distinct users with an accepted record, over all passes; as a snapshot's met_count. */
   usersMet: number;
   /** Of the newest pass. */
   duplicates: number;
@@ -39,7 +39,6 @@ export type EndedPass = {
   pass: Pass;
   facts: PassFacts;
   overlap: PassOverlap | null;
-  usersMet: number;
   judgement: Judgement;
 };
 
@@ -48,10 +47,11 @@ export type WalkCounter = {
   /** A pass starts from its first page: the first time, or again with smaller pages. */
   beginReading(): void;
   countPage(page: PageOutcome): void;
-  noteProgress(progress: PassProgress): void;
+  /** `usersMet` with each page: a run that ends here is recorded with it. */
+  noteProgress(progress: PassProgress, usersMet: number): void;
   notePages(pass: Pick<Pass, 'pages'>): void;
   endPass(ended: EndedPass): void;
-  endWalk(end: { usersMet: number; reasons: string[] }): void;
+  endWalk(end: { reasons: string[] }): void;
   reading(): Readonly<ReadingCounts>;
   /** Counts of everything that was read, even in a pass that did not end. */
   all(): { records: number; unreadable: number };
@@ -84,8 +84,9 @@ export function createWalkCounter(report: (counts: WalkCounts) => void): WalkCou
       addPage(page, reading, all);
       note({ rejected: Math.max(counts.rejected, reading.rejected) });
     },
-    noteProgress({ pages, total, pageSize, repeatedPages: repeated }) {
+    noteProgress({ pages, total, pageSize, repeatedPages: repeated }, usersMet) {
       note({
+        usersMet,
         pages: pagesBefore + pages,
         totalFirst: counts.totalFirst ?? total,
         totalLast: total ?? counts.totalLast,
@@ -94,18 +95,16 @@ export function createWalkCounter(report: (counts: WalkCounts) => void): WalkCou
     },
     notePages: ({ pages }) => note({ pages: pagesBefore + pages }),
     endPass(ended) {
-      const { pass, usersMet, judgement } = ended;
+      const { pass, judgement } = ended;
       repeatedPages += pass.repeatedPages;
       passes.push(evidenceOfPass(ended));
       note({
-        usersMet,
         duplicates: judgement.duplicates,
         totalLast: pass.totalLast,
         evidence: evidenceOfWalk(ended, passes, { ...all, repeatedPages }),
       });
     },
-    endWalk: ({ usersMet, reasons }) =>
-      note({ usersMet, evidence: { ...counts.evidence, reasons, ...unreadableOf(all) } }),
+    endWalk: ({ reasons }) => note({ evidence: { ...counts.evidence, reasons, ...unreadableOf(all) } }),
     reading: () => reading,
     all: () => ({ records: all.records, unreadable: all.unreadable }),
   };

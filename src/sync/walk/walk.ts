@@ -102,7 +102,7 @@ async function readPasses(deps: WalkDeps, settings: WalkSettings, run: WalkRun):
     const overlap = passes.length > 1 ? overlapOf(table.counts()) : null;
     const all = { passes, met: table.counts().anyAll, overlap };
     judgement = judgeWalk(all);
-    counter.endPass({ ...read, overlap, usersMet: all.met, judgement });
+    counter.endPass({ ...read, overlap, judgement });
     refuseManyRejected(read.facts, table.counts());
     if (!needsAnotherPass(all, judgement, settings.maxPasses)) break;
     if (run.timeLeft() < read.ms * ROOM_FOR_A_PASS) {
@@ -110,7 +110,7 @@ async function readPasses(deps: WalkDeps, settings: WalkSettings, run: WalkRun):
       break;
     }
   }
-  counter.endWalk({ usersMet: table.counts().anyAll, reasons: judgement.reasons });
+  counter.endWalk({ reasons: judgement.reasons });
   return { judgement, ...counter.all(), perPage, total: passes.at(-1)?.totalLast ?? null };
 }
 
@@ -154,7 +154,7 @@ function createPassReader(
       },
       countMet: () => table.counts().anyThis,
       onPage: (progress) => {
-        counter.noteProgress(progress);
+        counter.noteProgress(progress, table.counts().acceptedAll);
         const { pages, expected, records } = progress;
         onProgress({ pass: number, pages, expectedPages: expected, records });
       },
