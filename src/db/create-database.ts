@@ -1,6 +1,6 @@
 // Databases on the embedded server: the product's own, and the one that each `demo` creates again. Both belong to the
 // worker's role. Only what that role may not do is done as the superuser.
-import { escapeIdentifier } from 'pg';
+import { escapeIdentifier, type Pool } from 'pg';
 import { EmbeddedClient } from './embedded/embedded-client.ts';
 import { ensureWorker, handOver, WORKER, workerUrl } from './embedded/worker-role.ts';
 
@@ -29,6 +29,11 @@ export async function recreateDatabase(adminUrl: string, name: string): Promise<
     await admin.query(`drop database if exists ${escapeIdentifier(name)} with (force)`);
   });
   return ensureDatabase(adminUrl, name);
+}
+
+/** On the server that the pool is connected to. */
+export async function databaseExists(pool: Pool, name: string): Promise<boolean> {
+  return (await pool.query('select from pg_database where datname = $1', [name])).rowCount === 1;
 }
 
 export function databaseUrl(url: string, name: string): string {

@@ -123,6 +123,11 @@ export function isPassing(error: unknown): boolean {
   return /^(40P01|40001|55P03)$/.test(sqlstateOf(rootCause(error))) || isConnectionLoss(error);
 }
 
+/** Whether a table or its schema does not exist: the database was never migrated. */
+export function isMissingTable(error: unknown): boolean {
+  return /^(42P01|3F000)$/.test(sqlstateOf(rootCause(error)));
+}
+
 /** Whether a row with this key already exists. */
 export function isDuplicateKey(error: unknown): boolean {
   return sqlstateOf(rootCause(error)) === '23505';

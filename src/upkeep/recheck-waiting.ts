@@ -7,9 +7,12 @@ import { recheck, type Recheck } from './recheck.ts';
 export type Rechecked = RejectedRow & { now: Recheck };
 
 /** Without the content of the records. */
-export async function recheckWaiting(pool: Pool, accountId: string | undefined): Promise<Rechecked[]> {
+export async function recheckWaiting(
+  pool: Pool,
+  accountKeys: readonly number[] | undefined,
+): Promise<Rechecked[]> {
   const rows: Rechecked[] = [];
-  for await (const { raw, ...row } of waitingRaw(pool, accountId === undefined ? {} : { accountId }))
+  for await (const { raw, ...row } of waitingRaw(pool, accountKeys === undefined ? {} : { accountKeys }))
     rows.push({ ...row, now: recheck(raw) });
   return rows;
 }

@@ -26,11 +26,13 @@ export type TrendPoint = {
 /** Starts with the bucket that holds `since`. Sets the time zone of the transaction. */
 export async function levelTrend(
   tx: Transaction,
-  filter: { since: Date; bucket: Bucket; timezone: string; accountId?: string },
+  filter: { since: Date; bucket: Bucket; timezone: string; accountIds?: readonly string[] },
 ): Promise<TrendPoint[]> {
   const { bucket, timezone } = filter;
   const since = sql`${filter.since.toISOString()}::timestamptz`;
-  const account = filter.accountId === undefined ? sql`true` : sql`account_id = ${filter.accountId}`;
+  const { accountIds } = filter;
+  const account =
+    accountIds === undefined ? sql`true` : sql`account_id = any(${sql.param([...accountIds])}::text[])`;
   // No JIT: compiling these queries takes longer than running them.
   await tx.execute(
     sql`select set_config('TimeZone', ${postgresZone(timezone)}, true), set_config('jit', 'off', true)`,

@@ -1,5 +1,5 @@
 // Rejected records whose id begins with the given digits, with their raw text.
-import { and, asc, eq, sql, type SQL } from 'drizzle-orm';
+import { and, asc, eq, inArray, sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
 import { accounts, rejectedRecords as r } from '../../db/schema.ts';
@@ -10,10 +10,10 @@ export type RejectedRecord = RejectedRow & { record_hash: string; raw: string };
 /** `prefix`: lower-case hexadecimal digits. Returns at most ten records: more would help nobody. */
 export async function findRejected(
   pool: Pool,
-  filter: { prefix: string; accountId?: string },
+  filter: { prefix: string; accountKeys?: readonly number[] },
 ): Promise<RejectedRecord[]> {
   const conditions: SQL[] = [sql`starts_with(${r.record_hash}, ${filter.prefix})`];
-  if (filter.accountId !== undefined) conditions.push(eq(accounts.account_id, filter.accountId));
+  if (filter.accountKeys !== undefined) conditions.push(inArray(r.account_key, [...filter.accountKeys]));
   return drizzle(pool)
     .select({ ...REJECTED_COLUMNS, record_hash: r.record_hash, raw: r.raw })
     .from(r)

@@ -1,5 +1,5 @@
 // Rejected records without their raw text, newest first.
-import { and, asc, desc, eq, sql, type SQL } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
 import { accounts, rejectedRecords as r } from '../../db/schema.ts';
@@ -21,10 +21,10 @@ export type RejectedRow = {
 /** `total` also counts records beyond the limit. */
 export async function listRejected(
   pool: Pool,
-  filter: { accountId?: string; all: boolean; limit: number },
+  filter: { accountKeys?: readonly number[]; all: boolean; limit: number },
 ): Promise<{ rows: RejectedRow[]; total: number }> {
   const conditions: SQL[] = [];
-  if (filter.accountId !== undefined) conditions.push(eq(accounts.account_id, filter.accountId));
+  if (filter.accountKeys !== undefined) conditions.push(inArray(r.account_key, [...filter.accountKeys]));
   if (!filter.all) conditions.push(isWaiting());
   const rows = await drizzle(pool)
     .select({ ...REJECTED_COLUMNS, total: sql<number>`(count(*) over ())::integer` })

@@ -1,5 +1,5 @@
 // The waiting records with their raw text, in batches in key order, because a text may be 4,096 characters long.
-import { and, asc, eq, gt, sql, type SQL } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray, sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
 import { accounts, rejectedRecords as r } from '../../db/schema.ts';
@@ -11,12 +11,12 @@ const BATCH = 1_000;
 
 export async function* waitingRaw(
   pool: Pool,
-  filter: { accountId?: string },
+  filter: { accountKeys?: readonly number[] },
 ): AsyncGenerator<RejectedRecord> {
   let after: SQL | undefined;
   for (;;) {
     const conditions = [isWaiting(), after];
-    if (filter.accountId !== undefined) conditions.push(eq(accounts.account_id, filter.accountId));
+    if (filter.accountKeys !== undefined) conditions.push(inArray(r.account_key, [...filter.accountKeys]));
     const rows = await drizzle(pool)
       .select({ ...REJECTED_COLUMNS, account_key: r.account_key, record_hash: r.record_hash, raw: r.raw })
       .from(r)

@@ -1,5 +1,5 @@
 // Finished runs of an account, newest first; or one of them.
-import { and, desc, eq, type SQL } from 'drizzle-orm';
+import { and, desc, eq, inArray, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
 import { accounts, syncRuns } from '../../db/schema.ts';
@@ -13,12 +13,12 @@ export async function listRuns(pool: Pool, accountId: string, limit: number): Pr
 export async function findRun(
   pool: Pool,
   runId: number,
-  accountId: string | undefined,
+  accountKeys: readonly number[] | undefined,
 ): Promise<Run | undefined> {
   const isRun = eq(syncRuns.run_id, runId);
   const [run] = await readRuns(
     pool,
-    accountId === undefined ? isRun : and(isRun, eq(accounts.account_id, accountId)),
+    accountKeys === undefined ? isRun : and(isRun, inArray(accounts.account_key, [...accountKeys])),
     1,
   );
   return run;

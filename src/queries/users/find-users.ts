@@ -1,8 +1,9 @@
-// Users with a given id or email, over all accounts: their current state, without email and name.
-import { and, asc, eq, exists, isNull, sql, type SQL } from 'drizzle-orm';
+// Users with a given email, or with an id in a range, over all accounts: their current state, without email and name.
+import { and, asc, between, eq, exists, inArray, isNull, sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
 import { accounts, userIdentities, users } from '../../db/schema.ts';
+import { foldCase } from './fold-case.ts';
 
 export type FoundUser = {
   account_id: string;
@@ -21,16 +22,20 @@ export type FoundUser = {
   cleared_at: string | null;
 };
 
+/** More would help nobody. */
+export const MOST_FOUND = 100;
+
 /**
- * At most ten users. An email is compared with current emails, and only when none matches with past ones. That needs
+ * At most MOST_FOUND users. An email is compared with current emails, and only when none matches with past ones. That needs
  * the grant on user_identities.
  */
 export async function findUsers(
   pool: Pool,
-  by: { userId: string } | { email: string },
-  accountId?: string,
+  by: { idRange: readonly [string, string] } | { email: string },
+  accountKeys?: readonly number[],
 ): Promise<FoundUser[]> {
-  if ('userId' in by) return read(pool, eq(users.user_id, by.userId), accountId);
+  if ('idRange' in by) return read(pool, between(users.user_id, ...by.idRange), accountKeys);
+  const fold = await foldCase(pool);
   const i = userIdentities;
   const bears = (...more: SQL[]) =>
     exists(
@@ -41,16 +46,16 @@ export async function findUsers(
           and(
             eq(i.account_key, users.account_key),
             eq(i.user_key, users.user_key),
-            sql`lower(${i.email}) = lower(${by.email})`,
+            sql`${fold(sql`${i.email}`)} = ${fold(sql`${by.email}::text`)}`,
             ...more,
           ),
         ),
     );
-  const now = await read(pool, bears(isNull(i.valid_to)), accountId);
-  return now.length > 0 ? now : read(pool, bears(), accountId);
+  const now = await read(pool, bears(isNull(i.valid_to)), accountKeys);
+  return now.length > 0 ? now : read(pool, bears(), accountKeys);
 }
 
-async function read(pool: Pool, condition: SQL, accountId?: string): Promise<FoundUser[]> {
+async function read(pool: Pool, condition: SQL, accountKeys?: readonly number[]): Promise<FoundUser[]> {
   return drizzle(pool)
     .select({
       account_id: accounts.account_id,
@@ -69,7 +74,9 @@ async function read(pool: Pool, condition: SQL, accountId?: string): Promise<Fou
     })
     .from(users)
     .innerJoin(accounts, eq(accounts.account_key, users.account_key))
-    .where(and(condition, accountId === undefined ? undefined : eq(accounts.account_id, accountId)))
+    .where(
+      and(condition, accountKeys === undefined ? undefined : inArray(users.account_key, [...accountKeys])),
+    )
     .orderBy(asc(users.account_key), asc(users.user_key))
-    .limit(10);
+    .limit(MOST_FOUND);
 }

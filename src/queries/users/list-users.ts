@@ -4,6 +4,7 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { levelRank } from '../../db/level-rank.ts';
 import type { Pool } from '../../db/pool.ts';
 import { snapshots as n, userIdentities as i, userLevels as l, users as u } from '../../db/schema.ts';
+import { foldCase } from './fold-case.ts';
 
 export const USER_SORTS = ['level', 'events', 'last-event', 'since', 'first-seen'] as const;
 export type UserSort = (typeof USER_SORTS)[number];
@@ -50,6 +51,7 @@ export async function listUsers(
   pool: Pool,
   filter: UserFilter,
 ): Promise<{ total: number; rows: ListedUser[] }> {
+  const fold = filter.text === null ? identity : await foldCase(pool);
   const { rows } = await drizzle(pool).execute<ListedUser & { total: number }>(sql`
     select s.user_id, s.max_risk_level, s.event_count,
            to_char(s.last_event at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_event,
@@ -58,7 +60,7 @@ export async function listUsers(
            ${filter.identities ? sql`i.email, i.name` : sql`null as email, null as name`}, count(*) over ()::integer as total
       from (${filter.asOf === null ? stateNow(filter) : stateAsOf(filter, filter.asOf)}) s
       ${filter.identities ? identityOf(filter) : sql``}
-     where ${ofLevels(filter.levels)} and ${found(filter)}
+     where ${ofLevels(filter.levels)} and ${found(filter, fold)}
      order by ${ORDERS[filter.sort]}, s.user_id
      limit ${filter.limit}`);
   const iso = (at: string | null) => (at === null ? null : new Date(at).toISOString());
@@ -116,15 +118,18 @@ function ofLevels(levels: readonly (string | null)[]): SQL {
   return levels.includes(null) ? sql`(s.max_risk_level is null or ${present})` : present;
 }
 
-function found({ idRange, text, identities }: UserFilter): SQL {
+const identity = (text: SQL): SQL => text;
+
+function found({ idRange, text, identities }: UserFilter, fold: (text: SQL) => SQL): SQL {
   if (idRange === null && text === null) return sql`true`;
   const ways: SQL[] = [];
   if (idRange !== null) ways.push(sql`s.user_id between ${idRange[0]}::uuid and ${idRange[1]}::uuid`);
   // Not LIKE: the search text may hold % or _.
   if (text !== null && identities)
     ways.push(
-      sql`strpos(lower(i.email), lower(${text}::text)) > 0`,
-      sql`strpos(lower(i.name), lower(${text}::text)) > 0`,
+      ...[sql`i.email`, sql`i.name`].map(
+        (column) => sql`strpos(${fold(column)}, ${fold(sql`${text}::text`)}) > 0`,
+      ),
     );
   return ways.length === 0 ? sql`false` : sql`(${sql.join(ways, sql` or `)})`;
 }
