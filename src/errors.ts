@@ -31,6 +31,7 @@ export const ERRORS = {
   BODY_TOO_LARGE: EXIT.failed,
   STATE_BROKEN: EXIT.failed,
   ACCOUNT_UNKNOWN: EXIT.failed,
+  ACCOUNT_AMBIGUOUS: EXIT.failed,
   BEFORE_HISTORY: EXIT.failed,
   SNAPSHOT_NOT_FOUND: EXIT.failed,
   USER_NOT_FOUND: EXIT.failed,

@@ -1,39 +1,28 @@
-// Chooses among the accounts that have a history, and reports an account or a time without one.
+// Chooses among the accounts that have a history, and reports a time without one.
 import type { Pool } from '../db/pool.ts';
 import { OperatorError } from '../errors.ts';
 import { knownAccounts, type KnownAccount } from '../queries/accounts/known-accounts.ts';
-import { printable } from '../words.ts';
+import { resolveAccounts } from './resolve-accounts.ts';
 
 export const NO_ACCOUNT = 'No account was ever synced here. Start with: zt-risk-sync sync\n';
 
-/** The chosen accounts, in the order in which they were added; empty when the database has no account at all. */
-export async function chooseHistories(pool: Pool, accountId: string | undefined): Promise<KnownAccount[]> {
+/**
+ * The accounts with the given ids or labels, or all in the order in which they were added. Empty when the database has
+ * no account at all. Throws ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS.
+ */
+export async function chooseHistories(pool: Pool, wanted: readonly string[]): Promise<KnownAccount[]> {
   const known = await knownAccounts(pool);
-  if (accountId === undefined || known.length === 0) return known;
-  const chosen = known.filter((account) => account.account_id === accountId);
-  if (chosen.length === 0) {
-    throw accountUnknown();
-  }
-  return chosen;
-}
-
-export function accountUnknown(): OperatorError {
-  return new OperatorError({
-    code: 'ACCOUNT_UNKNOWN',
-    happened: 'There is no history of the account given with --account',
-    means: 'There is nothing to show',
-    todo: 'Run `zt-risk-sync accounts` to list the known accounts',
-  });
+  return wanted.length === 0 || known.length === 0 ? known : resolveAccounts(known, wanted);
 }
 
 /** Leaves out accounts that were retired by then, because they were no longer synced. A named account always stays. */
 export function livingAt(
   accounts: readonly KnownAccount[],
   at: Date,
-  accountId: string | undefined,
+  wanted: readonly string[],
 ): KnownAccount[] {
   return accounts.filter(
-    (account) => accountId !== undefined || account.retired_at === null || account.retired_at > at,
+    (account) => wanted.length > 0 || account.retired_at === null || account.retired_at > at,
   );
 }
 
@@ -49,8 +38,4 @@ export function beforeHistory(name: string, at: Date, accounts: readonly KnownAc
         : `The history begins at ${new Date(Math.min(...firsts)).toISOString()}`,
     todo: firsts.length === 0 ? 'Make one with `zt-risk-sync sync`' : 'Give that time or a later one',
   });
-}
-
-export function accountName({ account_id, label }: KnownAccount): string {
-  return printable(label === null ? account_id : `${account_id} (${label})`);
 }

@@ -3,19 +3,21 @@
 import { readEvidence, type Evidence } from '../evidence.ts';
 import type { Run } from '../queries/runs/list-runs.ts';
 import { explainLookups } from './explain-lookups.ts';
-import { duration, minute, plural } from '../words.ts';
+import { minute } from '../time/when.ts';
+import { duration, plural } from '../words.ts';
 
 /** A short name, and a sentence or two. */
 export type Fact = [name: string, text: string];
 
-export function explainRun(run: Run): Fact[] {
+/** `time` writes an instant. */
+export function explainRun(run: Run, time: (at: string) => string = minute): Fact[] {
   const evidence = readEvidence(run.evidence);
   return [
     ['run', `${run.run_id} of account ${run.account_id}`],
     ['result', result(run)],
     ...why(run, evidence),
     ...error(run),
-    ['when', when(run)],
+    ['when', when(run, time)],
     ['walk', walk(run)],
     ...passes(evidence),
     ...met(run, evidence),
@@ -51,10 +53,10 @@ function error(run: Run): Fact[] {
   ];
 }
 
-function when(run: Run): string {
+function when(run: Run, time: (at: string) => string): string {
   const took = duration(Date.parse(run.finished_at) - Date.parse(run.started_at));
-  const slot = run.scheduled_for === null ? '' : `, for the slot of ${minute(run.scheduled_for)}`;
-  return `${minute(run.started_at)}, took ${took}; started by ${run.trigger}${slot}, on host ${run.host}`;
+  const slot = run.scheduled_for === null ? '' : `, for the slot of ${time(run.scheduled_for)}`;
+  return `${time(run.started_at)}, took ${took}; started by ${run.trigger}${slot}, on host ${run.host}`;
 }
 
 function walk(run: Run): string {

@@ -5,18 +5,19 @@ import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { levelTrend, type Bucket, type TrendPoint } from '../queries/levels/level-trend.ts';
 import { chooseHistories } from './choose-histories.ts';
 
-export type TrendFilter = { since: Date; bucket: Bucket; timezone: string; account?: string };
+/** `account`: ids or labels; empty: all accounts. */
+export type TrendFilter = { since: Date; bucket: Bucket; timezone: string; account: readonly string[] };
 
 /** `points` in the order of accounts and time; an account without a snapshot has none. */
 export type Trend = TrendFilter & { accounts: readonly KnownAccount[]; points: readonly TrendPoint[] };
 
-/** Throws ACCOUNT_UNKNOWN. */
+/** Throws ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS. */
 export async function trendSince(pool: Pool, filter: TrendFilter): Promise<Trend> {
   const accounts = await chooseHistories(pool, filter.account);
   const points = await inTransaction(pool, DEFAULT_LIMITS, (tx) =>
     levelTrend(tx, {
       ...filter,
-      ...(filter.account === undefined ? {} : { accountId: filter.account }),
+      ...(filter.account.length === 0 ? {} : { accountIds: accounts.map(({ account_id }) => account_id) }),
     }),
   );
   return { ...filter, accounts, points };

@@ -1,15 +1,17 @@
-// The history of one user, found by id, or by email where the database role may read emails.
+// The history of one person in every account, found by id, or by email where the database role may read emails.
 import type { Pool } from '../db/pool.ts';
 import { OperatorError } from '../errors.ts';
+import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { mayRead, type MayRead } from '../queries/health/may-read.ts';
 import { levelPeriods } from '../queries/levels/level-periods.ts';
 import { walksSince, type Walks } from '../queries/runs/walks-since.ts';
-import { findUsers, type FoundUser } from '../queries/users/find-users.ts';
+import { findUsers, MOST_FOUND, type FoundUser } from '../queries/users/find-users.ts';
 import { identityVersions, type IdentityVersion } from '../queries/users/identity-versions.ts';
 import { lastLookup, type LastLookup } from '../queries/users/last-lookup.ts';
 import { chooseHistories } from './choose-histories.ts';
+import { idRangeOf } from './id-range.ts';
 import { identitiesDenied } from './identities-denied.ts';
-import { timeline, type TimelineEvent } from './user-timeline.ts';
+import { renamesOf, timeline, type Rename, type TimelineEvent } from './user-timeline.ts';
 
 export type UserHistory = {
   user: FoundUser;
@@ -25,24 +27,44 @@ export type UserHistory = {
 };
 
 export type HistoryOptions = {
-  account?: string;
-  /** At most this many of the newest events. */
+  /** Ids or labels; empty: all accounts. */
+  account: readonly string[];
+  /** At most this many of the newest events of each account. */
   limit: number;
   /** Also the current email and name. */
   identities: boolean;
 };
 
-export async function userHistory(pool: Pool, who: string, options: HistoryOptions): Promise<UserHistory> {
-  // Throws when the account is not known.
-  await chooseHistories(pool, options.account);
+/**
+ * One history for each account that knows the user, in the order in which the accounts were added. `who`: an id, the
+ * beginning of one, or an email. Throws USER_NOT_FOUND, USER_AMBIGUOUS, IDENTITIES_DENIED, ACCOUNT_UNKNOWN,
+ * ACCOUNT_AMBIGUOUS.
+ */
+export async function userHistories(
+  pool: Pool,
+  who: string,
+  options: HistoryOptions,
+): Promise<UserHistory[]> {
+  const accounts = await chooseHistories(pool, options.account);
   const may = await mayRead(pool);
-  const user = await findOne(pool, who, options, may);
+  const users = await findPerson(pool, who, accounts, options, may);
+  const histories: UserHistory[] = [];
+  for (const user of users) histories.push(await historyOf(pool, user, options, may));
+  return histories;
+}
+
+async function historyOf(
+  pool: Pool,
+  user: FoundUser,
+  options: HistoryOptions,
+  may: MayRead,
+): Promise<UserHistory> {
   const periods = await levelPeriods(pool, user, options.limit + 1);
   const versions = may.identities ? await identityVersions(pool, user) : null;
   const lookup = may.lookups ? await lastLookup(pool, user) : null;
   const events = timeline({
     periods,
-    renames: versions === null ? newestRename(user) : versions.slice(1),
+    renames: versions === null ? newestRename(user) : renamesOf(versions),
     lookup,
   });
   return {
@@ -58,47 +80,57 @@ export async function userHistory(pool: Pool, who: string, options: HistoryOptio
 }
 
 /** Without the right to read identities, the state still shows when the current one began. */
-function newestRename(user: FoundUser): IdentityVersion[] {
+function newestRename(user: FoundUser): Rename[] {
   const isRenamed = Date.parse(user.identity_since) > Date.parse(user.first_seen_at);
-  return isRenamed ? [{ valid_from: user.identity_since, email: null, name: null }] : [];
+  return isRenamed ? [{ valid_from: user.identity_since, email: null, name: null, renamed: null }] : [];
 }
 
-async function findOne(pool: Pool, who: string, options: HistoryOptions, may: MayRead): Promise<FoundUser> {
-  const isId = UUID.test(who);
-  if (!may.identities && (options.identities || !isId))
-    throw isId
-      ? identitiesDenied('The history can be shown without them', 'Leave --identities out')
-      : identitiesDenied('A user can be found by id only', 'Give the user id');
-  const found = await findUsers(pool, isId ? { userId: who } : { email: who }, options.account);
-  const [user] = found;
-  if (user === undefined) throw notFound(isId ? who.toLowerCase() : null, options.account);
-  if (found.length > 1) throw ambiguous(found);
-  return user;
+/** The same person in one account or several. */
+async function findPerson(
+  pool: Pool,
+  who: string,
+  accounts: readonly KnownAccount[],
+  options: HistoryOptions,
+  may: MayRead,
+): Promise<FoundUser[]> {
+  const idRange = idRangeOf(who);
+  if (!may.identities && (options.identities || idRange === null))
+    throw idRange === null
+      ? identitiesDenied('A user can be found by id only', 'Give the user id, or the beginning of it')
+      : identitiesDenied('The history can be shown without them', 'Leave --identities out');
+  const keys = accounts.map(({ account_key }) => account_key);
+  const found = await findUsers(pool, idRange === null ? { email: who } : { idRange }, keys);
+  if (found.length === 0)
+    throw notFound(idRange === null ? null : who.toLowerCase(), options.account.length > 0);
+  const ids = new Set(found.map((user) => user.user_id));
+  const inAccounts = new Set(found.map((user) => user.account_key));
+  // An id is one person. With an email, an account may know two.
+  if (idRange === null ? inAccounts.size < found.length : ids.size > 1)
+    throw ambiguous(found, idRange === null ? 'have or had this email' : 'have an id that begins like this');
+  return found;
 }
-
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 // Repeats the input only when it is an id: an email must not reach a log.
-function notFound(userId: string | null, accountId: string | undefined): OperatorError {
+function notFound(id: string | null, isNarrowed: boolean): OperatorError {
+  const what =
+    id === null ? 'with this email' : id.length < 32 ? `whose id begins with ${id}` : `with the id ${id}`;
   return new OperatorError({
     code: 'USER_NOT_FOUND',
-    happened: `No user with ${userId === null ? 'this email' : `the id ${userId}`} was ever met${accountId === undefined ? '' : ' in this account'}`,
+    happened: `No user ${what} was ever met${isNarrowed ? ' in the accounts given with --account' : ''}`,
     means: 'There is no history of this user; a user without a risk level is not in the summary',
-    todo: 'Check the id: `select user_id from risk_bi.users` lists the known ids',
+    todo: 'Look for the user with `zt-risk-sync users --search <beginning of the id>`; with --identities it also searches emails and names',
   });
 }
 
-function ambiguous(found: readonly FoundUser[]): OperatorError {
-  const isSameUser = found.every((one) => one.user_id === found[0]?.user_id);
-  const many = found.length === 10 ? '10 or more' : String(found.length);
+const MOST_NAMED = 10;
+
+function ambiguous(found: readonly FoundUser[], what: string): OperatorError {
+  const many = found.length >= MOST_FOUND ? `${MOST_FOUND} or more` : String(found.length);
+  const named = found.slice(0, MOST_NAMED).map((one) => `${one.user_id} in account ${one.account_id}`);
   return new OperatorError({
     code: 'USER_AMBIGUOUS',
-    happened: isSameUser
-      ? `${many} accounts know this user: ${found.map((one) => one.account_id).join(', ')}`
-      : `${many} users have or had this email: ${found.map((one) => `${one.user_id} in account ${one.account_id}`).join(', ')}`,
+    happened: `${many} users ${what}: ${named.join(', ')}${found.length > MOST_NAMED ? ', …' : ''}`,
     means: 'It is not clear which history to show',
-    todo: isSameUser
-      ? 'Name an account with --account'
-      : 'Give one of the user ids, with --account if needed',
+    todo: 'Give one of the user ids, or more of its digits; `zt-risk-sync users --search` lists users',
   });
 }

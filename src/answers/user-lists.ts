@@ -8,6 +8,7 @@ import { snapshotAt, type SnapshotAt } from '../queries/snapshots/snapshot-at.ts
 import { listUsers, type ListedUser, type UserSort } from '../queries/users/list-users.ts';
 import { RISK_LEVELS } from '../user-risk.ts';
 import { beforeHistory, chooseHistories, livingAt } from './choose-histories.ts';
+import { idRangeOf } from './id-range.ts';
 import { identitiesDenied } from './identities-denied.ts';
 
 export type UserFilter = {
@@ -17,7 +18,8 @@ export type UserFilter = {
   search?: string;
   /** Most users per account; null: all. */
   limit: number | null;
-  account?: string;
+  /** Ids or labels; empty: all accounts. */
+  account: readonly string[];
   /** Also read email and name, and search them. */
   identities: boolean;
   /** Null for now. */
@@ -43,7 +45,7 @@ export type UserLists = {
   at: Date;
 };
 
-/** Throws AS_OF_CLEARED, SEARCH_NEEDS_IDENTITIES, IDENTITIES_DENIED, ACCOUNT_UNKNOWN, BEFORE_HISTORY. */
+/** Throws AS_OF_CLEARED, SEARCH_NEEDS_IDENTITIES, IDENTITIES_DENIED, ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS, BEFORE_HISTORY. */
 export async function userLists(pool: Pool, filter: UserFilter): Promise<UserLists> {
   const { identities, asOf } = filter;
   if (asOf !== null && filter.level.includes('cleared')) throw asOfCleared();
@@ -85,20 +87,14 @@ function levelsOf(wanted: readonly string[]): (string | null)[] {
   return levels.map((level) => (level === 'cleared' ? null : level));
 }
 
-const UUID_SHAPE = '00000000-0000-0000-0000-000000000000';
-
 /** Turns the search text into a range of ids and a text for email and name. Throws SEARCH_NEEDS_IDENTITIES. */
 function searchOf(
   text: string | undefined,
   identities: boolean,
 ): { idRange: [string, string] | null; text: string | null } {
   if (text === undefined || text === '') return { idRange: null, text: null };
-  const digits = text.toLowerCase().replaceAll('-', '');
-  const isId =
-    /^[0-9a-f-]{1,36}$/i.test(text) &&
-    digits !== '' &&
-    UUID_SHAPE.startsWith(text.replace(/[0-9a-f]/gi, '0'));
-  if (!isId && !identities) {
+  const idRange = idRangeOf(text);
+  if (idRange === null && !identities) {
     throw new OperatorError({
       code: 'SEARCH_NEEDS_IDENTITIES',
       happened: 'The text of --search is not the beginning of a user id',
@@ -106,9 +102,7 @@ function searchOf(
       todo: 'Add --identities, or give the beginning of a user id',
     });
   }
-  const uuid = (fill: string) =>
-    digits.padEnd(32, fill).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-  return { idRange: isId ? [uuid('0'), uuid('f')] : null, text: identities ? text : null };
+  return { idRange, text: identities ? text : null };
 }
 
 export function asOfCleared(): OperatorError {

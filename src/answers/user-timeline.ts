@@ -2,7 +2,7 @@
 import type { IdentityVersion } from '../queries/users/identity-versions.ts';
 import type { LastLookup } from '../queries/users/last-lookup.ts';
 import type { LevelPeriod } from '../queries/levels/level-periods.ts';
-import { duration, minute, plural } from '../words.ts';
+import { duration, plural } from '../words.ts';
 
 /**
  * Why a user was cleared. reset, no_level, not_found: the user's own record said so. own_record: the record confirmed
@@ -13,30 +13,33 @@ export type ClearedBecause = 'reset' | 'no_level' | 'not_found' | 'own_record' |
 
 export type TimelineEvent = {
   /** ISO 8601, like all times here. */
-  at: string;
-  event: 'appeared' | 'raised' | 'lowered' | 'cleared' | 'returned' | 'renamed';
-  /** Level after the event; null when cleared. */
-  max_risk_level: string | null;
-  previous_level: string | null;
+  changed_at: string;
+  change: 'appeared' | 'raised' | 'lowered' | 'cleared' | 'returned' | 'renamed';
+  /** Null: not present. */
+  from_level: string | null;
+  to_level: string | null;
   reason: ClearedBecause | null;
   absent_since: string | null;
   last_reset_time: string | null;
   complete_walks: number | null;
   partial_walks: number | null;
   /** For a user who returned: the time since they were cleared. */
-  away_ms: number | null;
+  away_seconds: number | null;
   is_baseline: boolean | null;
   snapshot_id: number | null;
   run_id: number | null;
+  /** What a rename changed: "email", "name" or "email and name"; null when this database role may not see it. */
+  renamed: string | null;
   email: string | null;
   name: string | null;
 };
 
+export type Rename = IdentityVersion & Pick<TimelineEvent, 'renamed'>;
+
 export type TimelineFacts = {
   /** Newest first. */
   periods: readonly LevelPeriod[];
-  /** All identities but the first. */
-  renames: readonly IdentityVersion[];
+  renames: readonly Rename[];
   lookup: LastLookup | null;
 };
 
@@ -50,28 +53,39 @@ export function timeline({ periods, renames, lookup }: TimelineFacts): TimelineE
   for (const rename of renames) {
     events.push({
       ...NOTHING,
-      at: iso(rename.valid_from),
-      event: 'renamed',
+      changed_at: iso(rename.valid_from),
+      change: 'renamed',
+      renamed: rename.renamed,
       email: rename.email,
       name: rename.name,
     });
   }
   // The sort is stable: a new level comes before a new name of the same instant.
-  return events.sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
+  return events.sort((a, b) => Date.parse(a.changed_at) - Date.parse(b.changed_at));
+}
+
+/** `versions`: all identities of a user, oldest first. */
+export function renamesOf(versions: readonly IdentityVersion[]): Rename[] {
+  return versions.slice(1).map((version, index) => {
+    const before = versions[index];
+    const fields = (['email', 'name'] as const).filter((field) => version[field] !== before?.[field]);
+    return { ...version, renamed: fields.join(' and ') || null };
+  });
 }
 
 const NOTHING = {
-  max_risk_level: null,
-  previous_level: null,
+  from_level: null,
+  to_level: null,
   reason: null,
   absent_since: null,
   last_reset_time: null,
   complete_walks: null,
   partial_walks: null,
-  away_ms: null,
+  away_seconds: null,
   is_baseline: null,
   snapshot_id: null,
   run_id: null,
+  renamed: null,
   email: null,
   name: null,
 } as const;
@@ -80,11 +94,11 @@ function opened(period: LevelPeriod, before: LevelPeriod | undefined): TimelineE
   const left = period.change === 'returned' ? before?.valid_to : undefined;
   return {
     ...NOTHING,
-    at: iso(period.valid_from),
-    event: period.change as TimelineEvent['event'],
-    max_risk_level: period.max_risk_level,
-    previous_level: period.previous_level,
-    away_ms: left == null ? null : Date.parse(period.valid_from) - Date.parse(left),
+    changed_at: iso(period.valid_from),
+    change: period.change as TimelineEvent['change'],
+    from_level: period.previous_level,
+    to_level: period.max_risk_level,
+    away_seconds: left == null ? null : (Date.parse(period.valid_from) - Date.parse(left)) / 1000,
     is_baseline: period.is_baseline,
     snapshot_id: period.from_snapshot_id,
     run_id: period.from_run_id,
@@ -94,9 +108,9 @@ function opened(period: LevelPeriod, before: LevelPeriod | undefined): TimelineE
 function cleared(period: LevelPeriod, lookup: LastLookup | null): TimelineEvent {
   return {
     ...NOTHING,
-    at: iso(period.valid_to ?? period.valid_from),
-    event: 'cleared',
-    previous_level: period.max_risk_level,
+    changed_at: iso(period.valid_to ?? period.valid_from),
+    change: 'cleared',
+    from_level: period.max_risk_level,
     reason: becauseOf(period, lookup),
     absent_since: period.absent_since === null ? null : iso(period.absent_since),
     last_reset_time: period.last_reset_time === null ? null : iso(period.last_reset_time),
@@ -115,34 +129,37 @@ function becauseOf(period: LevelPeriod, lookup: LastLookup | null): ClearedBecau
   return period.lookup_state === 'working' ? 'own_record' : 'walks';
 }
 
-export function inWords(event: TimelineEvent): string {
-  const { max_risk_level: level, previous_level: previous } = event;
-  switch (event.event) {
+type Time = (at: string) => string;
+
+/** Without email and name. `time` writes an instant. */
+export function inWords(event: TimelineEvent, time: Time): string {
+  const { from_level: from, to_level: to } = event;
+  switch (event.change) {
     case 'appeared':
-      return `appeared, ${level}${event.is_baseline === true ? ' (in the first load of the account)' : ''}`;
+      return `appeared, ${to}${event.is_baseline === true ? ' (in the first load of the account)' : ''}`;
     case 'returned':
-      return `returned, ${level}${event.away_ms === null ? '' : `, after ${duration(event.away_ms)}`}`;
+      return `returned, ${to}${event.away_seconds === null ? '' : `, after ${duration(event.away_seconds * 1000)}`}`;
     case 'raised':
     case 'lowered':
-      return `${event.event} ${previous} → ${level}`;
+      return `${event.change} ${from} → ${to}`;
     case 'cleared':
-      return `cleared, was ${previous}: ${whyCleared(event)}${event.run_id === null ? '' : ` (run ${event.run_id})`}`;
+      return `cleared, was ${from}: ${whyCleared(event, time)}${event.run_id === null ? '' : ` (run ${event.run_id})`}`;
     case 'renamed':
-      return 'renamed (email or name changed)';
+      return `renamed: ${event.renamed ?? 'email or name'} changed`;
   }
 }
 
-function whyCleared(event: TimelineEvent): string {
+function whyCleared(event: TimelineEvent, time: Time): string {
   if (event.reason === 'reset') {
     return event.last_reset_time === null
       ? 'reset by an administrator, as their own record says'
-      : `reset by an administrator at ${minute(event.last_reset_time)}, as their own record says`;
+      : `reset by an administrator at ${time(event.last_reset_time)}, as their own record says`;
   }
   // Absent since the snapshot that cleared the user: the line already begins with its time.
   const since =
-    event.absent_since === null || event.absent_since === event.at
+    event.absent_since === null || event.absent_since === event.changed_at
       ? ''
-      : `absent since ${minute(event.absent_since)}, `;
+      : `absent since ${time(event.absent_since)}, `;
   switch (event.reason) {
     case 'no_level':
       return `${since}their own record shows no level`;

@@ -1,0 +1,42 @@
+// The level changes of each account in a span of time, newest first.
+import type { Pool } from '../db/pool.ts';
+import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
+import { mayRead } from '../queries/health/may-read.ts';
+import { levelChanges, type LevelChange, type LevelChangeFilter } from '../queries/levels/level-changes.ts';
+import { chooseHistories } from './choose-histories.ts';
+import { identitiesDenied } from './identities-denied.ts';
+
+export type ChangesFilter = LevelChangeFilter & {
+  /** Ids or labels; empty: all accounts. */
+  account: readonly string[];
+  /** Most changes per account; null: all. */
+  limit: number | null;
+};
+
+export type AccountChanges = {
+  account: KnownAccount;
+  /** Read while it is consumed. */
+  parts: AsyncIterable<readonly LevelChange[]>;
+  /** Whether there are more than the limit; known after the last part. */
+  hasMore: () => boolean;
+};
+
+/** Throws IDENTITIES_DENIED, ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS. */
+export async function changesOf(pool: Pool, filter: ChangesFilter): Promise<AccountChanges[]> {
+  if (filter.identities && !(await mayRead(pool)).identities)
+    throw identitiesDenied('Changes can be listed without them', 'Leave --identities out');
+  const accounts = await chooseHistories(pool, filter.account);
+  return accounts.map((account) => {
+    let more = false;
+    async function* limited(): AsyncGenerator<readonly LevelChange[]> {
+      let left = filter.limit ?? Number.POSITIVE_INFINITY;
+      for await (const rows of levelChanges(pool, account, filter)) {
+        more = rows.length > left;
+        if (left > 0) yield rows.slice(0, left);
+        left -= rows.length;
+        if (more) return;
+      }
+    }
+    return { account, parts: limited(), hasMore: () => more };
+  });
+}
