@@ -1,4 +1,4 @@
-// Formats counts, spans and times, and makes text from outside safe to show. Pure; imports nothing.
+// Formats counts and spans, and makes text from outside safe to show. Pure; imports nothing.
 
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
@@ -25,11 +25,6 @@ export function duration(ms: number): string {
 /** "3 min ago", for a time in the past. */
 export function ago(at: Date | string, now = Date.now()): string {
   return `${duration(now - new Date(at).getTime())} ago`;
-}
-
-/** "2026-11-23 18:04 UTC" */
-export function minute(at: Date | string): string {
-  return `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }
 
 /** Replaces control characters and direction marks, so that they cannot reach the terminal. */

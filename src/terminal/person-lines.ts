@@ -1,21 +1,29 @@
-// Email and name below each row of a table of users: beside an id they do not fit into 80 columns.
-import { clip, printable } from '../words.ts';
-import { LINE_WIDTH } from './wrap.ts';
+// Email and name of each row of a table of users: beside the row where they fit, otherwise below it.
+import { printable } from '../words.ts';
+import { fits, fitText, table, type Cell, type Column } from './table.ts';
 
 type Person = { email: string | null; name: string | null };
 
-/** `text` is a line of column titles, then one line per person. */
-export function withPersons(text: string, persons: readonly Person[]): string {
-  const [head = '', ...rows] = text.split('\n');
-  return [
-    head,
-    ...rows.flatMap((row, index) => {
-      const person = persons[index];
-      return person === undefined ? [row] : [row, `  ${inOneLine(person)}`];
-    }),
-  ].join('\n');
+/** The table of `persons`, with one row for each. */
+export function personTable(
+  columns: readonly Column[],
+  persons: readonly Person[],
+  rowOf: (at: number) => Cell[],
+  width: number,
+): string {
+  const rows = persons.map((_, at) => rowOf(at));
+  const wideColumns = [
+    ...columns,
+    { name: 'email', shrinks: true as const },
+    { name: 'name', shrinks: true as const },
+  ];
+  const wideRows = persons.map(({ email, name }, at) => [...(rows[at] ?? []), email, name]);
+  if (fits(wideColumns, wideRows, width)) return table(wideColumns, wideRows, width);
+  const [head = '', ...lines] = table(columns, rows, width).split('\n');
+  const below = persons.map((person) => `  ${fitText(inOneLine(person), width - 2)}`);
+  return [head, ...lines.flatMap((line, at) => [line, below[at] ?? ''])].join('\n');
 }
 
 function inOneLine({ email, name }: Person): string {
-  return clip(printable(`${email ?? 'no email'}, ${name ?? 'no name'}`), LINE_WIDTH - 2);
+  return printable(`${email ?? 'no email'}, ${name ?? 'no name'}`);
 }

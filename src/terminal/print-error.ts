@@ -1,6 +1,14 @@
-// Prints an error, the same way for every command. Imports only types: an old Node must be able to read this file.
+// Prints an error, the same way for every command. An old Node must be able to read this file and what it imports.
 import type { OperatorError } from '../errors.ts';
+import { wrap } from './wrap.ts';
 
-export function printError(io: { stderr: { write(text: string): unknown } }, error: OperatorError): void {
-  io.stderr.write(`error ${error.code}: ${error.happened}.\n  ${error.means}.\n  ${error.todo}.\n`);
+type ErrorIo = { stderr: { write(text: string): unknown; isTTY?: boolean; columns?: number } };
+
+/** Wrapped on a terminal. Elsewhere each sentence stays one line, for those who search a log. */
+export function printError({ stderr }: ErrorIo, error: OperatorError): void {
+  const width = stderr.isTTY === true ? (stderr.columns ?? Infinity) : Infinity;
+  const sentence = (text: string) => wrap(`${text}.`, 2, width);
+  stderr.write(
+    `${sentence(`error ${error.code}: ${error.happened}`)}\n  ${sentence(error.means)}\n  ${sentence(error.todo)}\n`,
+  );
 }

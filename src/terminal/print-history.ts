@@ -1,49 +1,53 @@
-// The history of one user as text, JSON or CSV.
+// The history of one person, account by account, as text, JSON or CSV.
+import { accountName } from '../answers/resolve-accounts.ts';
 import type { UserHistory } from '../answers/user-history.ts';
 import type { FoundUser } from '../queries/users/find-users.ts';
-import { duration, minute, plural, printable } from '../words.ts';
+import { duration, plural, printable } from '../words.ts';
 import { json, printRows, type Cell, type Format } from './table.ts';
 import { inWords, iso, walksInWords, type TimelineEvent } from '../answers/user-timeline.ts';
-import { wrap } from './wrap.ts';
+import { paintLevels } from './colour.ts';
+import { viewOf, type View } from './view.ts';
+import { wrap, type Terminal } from './wrap.ts';
 
-type Out = { write(text: string): unknown };
+type HistoryIo = Terminal & { stdout: NodeJS.WritableStream };
 
-export function printHistory(
-  out: NodeJS.WritableStream,
-  history: UserHistory,
-  options: { identities: boolean; format: Format },
+export function printHistories(
+  io: HistoryIo,
+  histories: readonly UserHistory[],
+  options: { identities: boolean; timezone: string; format: Format },
 ): void {
-  if (options.format === 'json') out.write(`${json(asObject(history, options.identities))}\n`);
-  else if (options.format === 'csv') printCsv(out, history, options.identities);
-  else printText(out, history, options.identities);
+  const { identities, format, timezone } = options;
+  const out = io.stdout;
+  if (format === 'json') out.write(`${json(histories.map((one) => asObject(one, identities)))}\n`);
+  else if (format === 'csv') printCsv(out, histories, identities);
+  else out.write(histories.map((one) => textOf(one, identities, viewOf(io, timezone))).join('\n'));
 }
 
 const EVENT_COLUMNS = [
-  'at',
-  'event',
-  'max_risk_level',
-  'previous_level',
+  'changed_at',
+  'change',
+  'from_level',
+  'to_level',
   'reason',
   'absent_since',
   'last_reset_time',
   'complete_walks',
   'partial_walks',
-  'away_ms',
+  'away_seconds',
   'is_baseline',
   'snapshot_id',
   'run_id',
+  'renamed',
 ] as const satisfies readonly (keyof TimelineEvent)[];
 
 const eventColumns = (identities: boolean): (keyof TimelineEvent)[] =>
   identities ? [...EVENT_COLUMNS, 'email', 'name'] : [...EVENT_COLUMNS];
 
-function printCsv(out: NodeJS.WritableStream, { user, events }: UserHistory, identities: boolean): void {
+function printCsv(out: NodeJS.WritableStream, histories: readonly UserHistory[], identities: boolean): void {
   const columns = eventColumns(identities);
-  const rows = events.map((event): Cell[] => [
-    user.account_id,
-    user.user_id,
-    ...columns.map((name) => event[name]),
-  ]);
+  const rows = histories.flatMap(({ user, events }) =>
+    events.map((event): Cell[] => [user.account_id, user.user_id, ...columns.map((name) => event[name])]),
+  );
   printRows(
     out,
     'csv',
@@ -80,41 +84,50 @@ function asObject(history: UserHistory, identities: boolean): Record<string, unk
   };
 }
 
-function printText(out: Out, history: UserHistory, identities: boolean): void {
+const INDENT = 9;
+
+function textOf(history: UserHistory, identities: boolean, view: View): string {
   const { user, identity, events } = history;
-  const line = (name: string, text: string) => out.write(`${name.padEnd(9)}${wrap(printable(text), 9)}\n`);
-  line('user', user.user_id);
-  line('account', user.label === null ? user.account_id : `${user.account_id} (${user.label})`);
-  if (identities) line('known as', person(identity));
-  out.write('\n');
-  if (history.leftOut) out.write('Earlier events are left out (--limit).\n');
-  for (const event of events) {
-    const text = event.event === 'renamed' && identities ? `renamed: ${person(event)}` : inWords(event);
-    const when = `${minute(event.at)}  `;
-    out.write(`${when}${wrap(printable(text), when.length)}\n`);
+  const line = (name: string, text: string) =>
+    `${name.padEnd(INDENT)}${wrap(printable(text), INDENT, view.textWidth)}`;
+  const lines = [line('user', user.user_id), line('account', accountName(user))];
+  if (identities) lines.push(line('known as', person(identity)));
+  lines.push('');
+  if (history.leftOut) lines.push('Earlier events are left out (--limit).');
+  lines.push(...events.map((event) => eventLine(event, identities, view)), '');
+  lines.push(paintLevels(view.paint, line('now', now(user, view))));
+  if (user.absent_since !== null) lines.push(line('', absence(history, user.absent_since, view)));
+  if (!history.may.identities && events.some((event) => event.change === 'renamed'))
+    lines.push(line('', 'This database role may see only the newest change of email or name.'));
+  return `${lines.join('\n')}\n`;
+}
+
+function eventLine(event: TimelineEvent, identities: boolean, view: View): string {
+  const when = `${view.time(event.changed_at)}  `;
+  const words = inWords(event, view.time);
+  if (event.change === 'renamed') {
+    const who = identities ? `, now ${person(event)}` : '';
+    return `${when}${wrap(printable(`${words}${who}`), when.length, view.width)}`;
   }
-  out.write('\n');
-  line('now', now(user));
-  if (user.absent_since !== null) line('', absence(history, user.absent_since));
-  if (!history.may.identities && events.some((event) => event.event === 'renamed'))
-    line('', 'This database role may see only the newest change of email or name.');
+  return `${when}${paintLevels(view.paint, wrap(words, when.length, view.width))}`;
 }
 
-function now(user: FoundUser): string {
-  const events = `${plural(user.event_count, 'event')}, the last at ${minute(user.last_event)}`;
+function now(user: FoundUser, { time }: View): string {
+  const events = `${plural(user.event_count, 'event')}, the last at ${time(user.last_event)}`;
   if (user.max_risk_level !== null && user.level_since !== null)
-    return `${user.max_risk_level} since ${minute(user.level_since)} (${age(user.level_since)}); ${events}`;
-  return `cleared since ${minute(user.cleared_at ?? user.first_seen_at)} (${age(user.cleared_at ?? user.first_seen_at)}); last met with ${events}`;
+    return `${user.max_risk_level} since ${time(user.level_since)} (${age(user.level_since)}); ${events}`;
+  const since = user.cleared_at ?? user.first_seen_at;
+  return `cleared since ${time(since)} (${age(since)}); last met with ${events}`;
 }
 
-function absence({ absentWalks, lookup, may }: UserHistory, since: string): string {
+function absence({ absentWalks, lookup, may }: UserHistory, since: string, { time }: View): string {
   const walks = absentWalks ?? { complete: 0, partial: 0 };
-  const lacked = `Absent since ${minute(since)} (${age(since)}): not met by ${walksInWords(walks.complete, walks.partial)}.`;
+  const lacked = `Absent since ${time(since)} (${age(since)}): not met by ${walksInWords(walks.complete, walks.partial)}.`;
   if (!may.lookups) return `${lacked} This database role may not see what the user's own record says.`;
   // An answer from an earlier absence says nothing about this one.
   if (lookup === null || Date.parse(lookup.asked_at) < Date.parse(since))
     return `${lacked} The user's own record has not been asked for yet.`;
-  return `${lacked} The user's own record was asked for at ${minute(lookup.asked_at)} (run ${lookup.run_id}): ${ANSWERS[lookup.outcome] ?? lookup.outcome}.`;
+  return `${lacked} The user's own record was asked for at ${time(lookup.asked_at)} (run ${lookup.run_id}): ${ANSWERS[lookup.outcome] ?? lookup.outcome}.`;
 }
 
 const ANSWERS: Record<string, string> = {

@@ -4,12 +4,14 @@ import type { Rechecked } from '../upkeep/recheck-waiting.ts';
 import { plural } from '../words.ts';
 import { blockOf, byAccount, more } from './print-rejected.ts';
 import { printRows, type Cell, type Format } from './table.ts';
+import type { View } from './view.ts';
 import { wrap } from './wrap.ts';
 
 export function printRecheck(
   out: NodeJS.WritableStream,
   rows: readonly Rechecked[],
   options: { limit: number; format: Format },
+  view: View,
 ): void {
   if (options.format !== 'table') {
     const columns = ['account_id', 'id', 'user_id', 'outcome', 'reason', 'rejected_because'];
@@ -33,7 +35,7 @@ export function printRecheck(
     return;
   }
   const shown = rows.slice(0, options.limit);
-  const blocks = shown.map((row) => blockOf(row, inWords(row.now)));
+  const blocks = shown.map((row) => blockOf(row, inWords(row.now), view));
   const count = (outcome: Recheck['outcome']) => rows.filter((row) => row.now.outcome === outcome).length;
   const [accepted, rejected, unknown] = [count('accepted'), count('rejected'), count('unknown')];
   const told = [
@@ -44,7 +46,7 @@ export function printRecheck(
     ...(rejected > 0 ? [`Still rejected: ${rejected.toLocaleString('en-US')}.`] : []),
     ...(unknown > 0 ? [`Unknown: ${unknown.toLocaleString('en-US')}; the next sync decides.`] : []),
   ];
-  out.write(`${byAccount(shown, blocks)}\n\n${wrap(told.join(' '))}\n`);
+  out.write(`${byAccount(shown, blocks)}\n\n${wrap(told.join(' '), 0, view.textWidth)}\n`);
 }
 
 function inWords({ outcome, reason }: Recheck): string {

@@ -1,15 +1,17 @@
 // Rejected records as text for a terminal, without their content.
 import type { RejectedRow } from '../queries/rejected/list-rejected.ts';
-import { minute, printable } from '../words.ts';
+import { localMinute } from '../time/when.ts';
+import { printable } from '../words.ts';
+import type { View } from './view.ts';
 import { wrap } from './wrap.ts';
 
 /** Three lines per record: a table with user ids and reasons does not fit into 80 columns. */
-export function blockOf(row: RejectedRow, what: string, isGone = false): string {
+export function blockOf(row: RejectedRow, what: string, view: View, isGone = false): string {
   const indent = row.id.length + 2;
   const lines = [
-    `${row.id}  ${wrap(printable(what), indent)}`,
+    `${row.id}  ${wrap(printable(what), indent, view.textWidth)}`,
     row.user_id === null ? 'user cannot be read' : `user ${row.user_id}`,
-    `${seen(row)}${isGone ? ', no longer met' : ''}`,
+    `${seen(row, view)}${isGone ? ', no longer met' : ''}`,
   ];
   return lines.join(`\n${' '.repeat(indent)}`);
 }
@@ -23,10 +25,10 @@ export function byAccount(rows: readonly RejectedRow[], blocks: readonly string[
     .join('\n\n');
 }
 
-export function seen(row: RejectedRow): string {
-  if (row.first_run_id === row.last_run_id) return `${minute(row.last_seen_at)} (run ${row.last_run_id})`;
-  const from = minute(row.first_seen_at).replace(' UTC', '');
-  return `${from} (run ${row.first_run_id}) to ${minute(row.last_seen_at)} (run ${row.last_run_id})`;
+export function seen(row: RejectedRow, { time, timezone }: View): string {
+  if (row.first_run_id === row.last_run_id) return `${time(row.last_seen_at)} (run ${row.last_run_id})`;
+  const from = localMinute(row.first_seen_at, timezone);
+  return `${from} (run ${row.first_run_id}) to ${time(row.last_seen_at)} (run ${row.last_run_id})`;
 }
 
 export function more(shown: number, total: number): string {

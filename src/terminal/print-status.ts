@@ -2,23 +2,24 @@
 // progress. Pure.
 import { isStale, type ScheduleState } from '../answers/account-states.ts';
 import type { AccountState } from '../queries/accounts/list-accounts.ts';
-import { ago, duration, minute, plural, printable } from '../words.ts';
-import type { Cell } from '../terminal/table.ts';
-import { LINE_WIDTH, wrap } from '../terminal/wrap.ts';
+import { accountName } from '../answers/resolve-accounts.ts';
+import { ago, duration, plural, printable } from '../words.ts';
+import type { Cell } from './table.ts';
+import type { View } from './view.ts';
+import { wrap } from './wrap.ts';
 
-export function accountLines(state: AccountState, schedule: ScheduleState): string[] {
-  const name = printable(state.label === null ? state.account_id : `${state.account_id} (${state.label})`);
-  if (state.retired_at !== null) return [`${name}  retired ${minute(state.retired_at)}`];
-  const lines: string[] = [];
-  lines.push(
+export function accountLines(state: AccountState, schedule: ScheduleState, view: View): string[] {
+  const name = accountName(state);
+  if (state.retired_at !== null) return [`${name}  retired ${view.time(state.retired_at)}`];
+  const seen =
     state.observed_at === null
-      ? `${name}  no snapshot yet`
-      : `${name}  ${plural(state.user_count ?? 0, 'user')}, ${ago(state.observed_at)} (snapshot ${state.snapshot_id}, ${state.verdict})`,
-  );
+      ? 'no snapshot yet'
+      : `${plural(state.user_count ?? 0, 'user')}, ${ago(state.observed_at)} (snapshot ${state.snapshot_id}, ${state.verdict})`;
+  const lines: string[] = [];
   const fresh = freshness(state, schedule);
   if (fresh !== null) lines.push(fresh);
-  lines.push(running(state, schedule));
-  const slot = lastSlot(state, schedule);
+  lines.push(running(state, schedule, view));
+  const slot = lastSlot(state, schedule, view);
   if (slot !== null) lines.push(slot);
   if (state.failures_since > 0)
     lines.push(
@@ -28,7 +29,7 @@ export function accountLines(state: AccountState, schedule: ScheduleState): stri
     const complete =
       state.complete_at === null
         ? 'no complete one yet'
-        : `the last complete one was at ${minute(state.complete_at)}`;
+        : `the last complete one was at ${view.time(state.complete_at)}`;
     lines.push(`partial snapshots in a row: ${state.partials_since.toLocaleString('en-US')}; ${complete}`);
   }
   if ((state.carried_count ?? 0) > 0)
@@ -37,12 +38,10 @@ export function accountLines(state: AccountState, schedule: ScheduleState): stri
     lines.push(
       `${plural(state.rejected_waiting ?? 0, 'rejected record')} waiting: zt-risk-sync rejected list`,
     );
-  return lines.map((line, index) => (index === 0 ? firstLine(line) : `  ${wrap(printable(line), 4)}`));
-}
-
-/** One line if it fits, because scripts look for it. */
-function firstLine(line: string): string {
-  return line.length <= LINE_WIDTH ? line : wrap(line, 4);
+  const head = `${name}  ${seen}`;
+  // One line if it fits, because scripts look for it.
+  const heads = head.length <= view.width ? [head] : [name, `  ${seen}`];
+  return [...heads, ...lines.map((line) => `  ${wrap(printable(line), 4, view.textWidth)}`)];
 }
 
 function freshness(state: AccountState, schedule: ScheduleState): string | null {
@@ -55,11 +54,11 @@ function freshness(state: AccountState, schedule: ScheduleState): string | null 
     : `fresh: stale after ${limit} without a snapshot ${intervals}`;
 }
 
-function running(state: AccountState, { leaseMs }: ScheduleState): string {
+function running(state: AccountState, { leaseMs }: ScheduleState, { time }: View): string {
   if (!state.leases_visible)
     return 'this database role may not read which sync is running or which records were rejected';
   if (state.running_run_id === null) return 'no sync is running';
-  const run = `run ${state.running_run_id} since ${minute(state.running_since ?? new Date())} on host ${state.running_host}`;
+  const run = `run ${state.running_run_id} since ${time(state.running_since ?? new Date())} on host ${state.running_host}`;
   const silent = state.silent_ms ?? 0;
   return silent > leaseMs
     ? `silent: ${run}, no heartbeat for ${duration(silent)}; the next run takes over`
@@ -67,9 +66,9 @@ function running(state: AccountState, { leaseMs }: ScheduleState): string {
 }
 
 /** This line is the first to show that no replica of `serve` is working. */
-function lastSlot(state: AccountState, { lastSlot, runs }: ScheduleState): string | null {
+function lastSlot(state: AccountState, { lastSlot, runs }: ScheduleState, { time }: View): string | null {
   if (lastSlot === null || state.added_at > lastSlot) return null;
-  const slot = `last slot ${minute(lastSlot)}:`;
+  const slot = `last slot ${time(lastSlot)}:`;
   const run = runs.find(({ account_id }) => account_id === state.account_id);
   if (run !== undefined)
     return `${slot} ${run.status} in run ${run.run_id} on host ${run.host}${run.error_code === null ? '' : ` (${run.error_code})`}`;
@@ -85,8 +84,8 @@ export const ACCOUNT_COLUMNS = [
   'snapshot_id',
   'observed_at',
   'verdict',
-  'users',
-  'carried',
+  'user_count',
+  'carried_count',
   'age_seconds',
   'stale_after_seconds',
   'is_stale',

@@ -1,12 +1,13 @@
 // Users per level over time: a chart and a table with one row per bucket, or JSON or CSV.
 import type { Trend } from '../answers/trend.ts';
 import type { Bucket, TrendPoint } from '../queries/levels/level-trend.ts';
-import { accountName, NO_ACCOUNT } from '../answers/choose-histories.ts';
-import { startOfDay } from '../time/when.ts';
+import { NO_ACCOUNT } from '../answers/choose-histories.ts';
+import { accountName } from '../answers/resolve-accounts.ts';
+import { localMinute, startOfDay } from '../time/when.ts';
 import { RISK_LEVELS } from '../user-risk.ts';
-import { minute } from '../words.ts';
 import { printRows, table, type Cell, type Format } from './table.ts';
 import {
+  axisOf,
   barChart,
   CARRIED_MARKS,
   changeInWords,
@@ -18,7 +19,8 @@ import {
   timeAxis,
   type Level,
 } from './trend-chart.ts';
-import { widthOf, wrap, type Terminal } from './wrap.ts';
+import { viewOf, type View } from './view.ts';
+import { wrap, type Terminal } from './wrap.ts';
 
 type TrendIo = Terminal & { stdout: NodeJS.WritableStream; stderr: { write(text: string): unknown } };
 type TrendPrintOptions = {
@@ -32,10 +34,11 @@ const LEVELS: readonly Level[] = RISK_LEVELS.toReversed();
 
 export function printTrend(io: TrendIo, trend: Trend, options: TrendPrintOptions): void {
   const { accounts, points } = trend;
+  const view = viewOf(io, trend.timezone);
   if (points.length > 0)
     for (const account of accounts)
       if (account.newest_at === null && account.retired_at === null)
-        io.stderr.write(`account ${accountName(account)}: no snapshot yet\n`);
+        io.stderr.write(view.notice(`account ${accountName(account)}: no snapshot yet`));
   if (options.format !== 'table') return printPoints(io, trend, options.format);
   if (accounts.length === 0) {
     io.stdout.write(NO_ACCOUNT);
@@ -45,7 +48,7 @@ export function printTrend(io: TrendIo, trend: Trend, options: TrendPrintOptions
     io.stdout.write(
       accounts.every((account) => account.newest_at === null)
         ? 'There is no snapshot yet. Make one: zt-risk-sync sync. What went wrong: zt-risk-sync status\n'
-        : `Every account with snapshots was retired before ${minute(trend.since)}. Try an earlier --since.\n`,
+        : `Every account with snapshots was retired before ${view.time(trend.since)}. Try an earlier --since.\n`,
     );
     return;
   }
@@ -57,14 +60,16 @@ export function printTrend(io: TrendIo, trend: Trend, options: TrendPrintOptions
     const span = `${own[0]?.bucket} to ${own.at(-1)?.bucket}, by ${trend.bucket} (${trend.timezone})`;
     io.stdout.write(`account ${accountName(account)}\n${span}\n\n`);
     if (own.every((point) => !point.is_observed) && account.newest_at !== null)
-      io.stdout.write(`No snapshot in this span: the newest was taken at ${minute(account.newest_at)}.\n\n`);
-    drawLevels(io, own, trend.bucket);
-    io.stdout.write(`\n${pointTable(own.slice(-(options.rows ?? own.length)), trend.bucket)}\n`);
+      io.stdout.write(
+        `No snapshot in this span: the newest was taken at ${view.time(account.newest_at)}.\n\n`,
+      );
+    drawLevels(io, own, trend.bucket, view);
+    io.stdout.write(`\n${pointTable(own.slice(-(options.rows ?? own.length)), trend.bucket, view)}\n`);
   }
 }
 
 function printPoints(io: TrendIo, { points, bucket, timezone }: Trend, format: Format): void {
-  // A contract for scripts: only append.
+  // Names as in risk_bi; a row per bucket needs one column for each level.
   const columns = [
     'account_id',
     bucket,
@@ -72,7 +77,7 @@ function printPoints(io: TrendIo, { points, bucket, timezone }: Trend, format: F
     'medium',
     'high',
     'verdict',
-    'all',
+    'user_count',
     'high_share',
     'is_observed',
     'starts_at',
@@ -109,8 +114,9 @@ const CHART_FROM = 100;
 const WIDEST = 160;
 const NARROWEST = 50;
 
-function drawLevels(io: TrendIo, points: readonly TrendPoint[], bucket: Bucket): void {
-  const width = Math.max(NARROWEST, Math.min(widthOf(io), WIDEST));
+function drawLevels(io: TrendIo, points: readonly TrendPoint[], bucket: Bucket, view: View): void {
+  const { paint } = view;
+  const width = Math.max(NARROWEST, Math.min(view.width, WIDEST));
   const isChart = io.stdout.isTTY === true || width >= CHART_FROM;
   const share = percentOf(points.at(-1)!, 'high');
   const shareBefore = percentOf(points[0]!, 'high');
@@ -125,18 +131,21 @@ function drawLevels(io: TrendIo, points: readonly TrendPoint[], bucket: Bucket):
   const lines: string[] = [];
   if (isChart) {
     for (const [index, level] of LEVELS.entries()) {
-      lines.push(`${level.padEnd(7)}${titles[index]}`);
-      lines.push(...barChart(points, level, { width, gutter }));
+      lines.push(`${paint(level, level.padEnd(7))}${titles[index]}`);
+      lines.push(...barChart(points, level, { width, gutter }).map((line) => paint(level, line)));
     }
-    lines.push(...timeAxis(points, { width, gutter }));
+    lines.push(...timeAxis(points, { width, gutter }), ...axes(points, width - gutter - 2));
   } else {
     const room = Math.max(8, width - 10 - Math.max(...titles.map((title) => title.length)));
     for (const [index, level] of LEVELS.entries())
-      lines.push(`${level.padEnd(7)}${sparkline(stretchesOf(points, level, room))}  ${titles[index]}`);
+      lines.push(
+        `${paint(level, `${level.padEnd(7)}${sparkline(stretchesOf(points, level, room))}`)}  ${titles[index]}`,
+      );
     const marks = stretchesOf(points, 'high', room)
       .map(({ hasPartial }) => (hasPartial ? 'p' : ' '))
       .join('');
     if (marks.trim() !== '') lines.push(`       ${marks}`.trimEnd());
+    lines.push(scales(points));
     if (share !== null)
       lines.push(
         `high is ${share} % of all${shareBefore === null || points.length === 1 ? '' : `, was ${shareBefore} %`}`,
@@ -147,7 +156,25 @@ function drawLevels(io: TrendIo, points: readonly TrendPoint[], bucket: Bucket):
   io.stdout.write(`${lines.join('\n')}\n`);
 }
 
-function pointTable(points: readonly TrendPoint[], bucket: Bucket): string {
+/** Which axes do not begin at zero: their bars exaggerate changes. */
+function axes(points: readonly TrendPoint[], room: number): string[] {
+  const cut = LEVELS.map((level) => ({ level, low: axisOf(stretchesOf(points, level, room))[0] }))
+    .filter(({ low }) => low > 0)
+    .map(({ level, low }) => `${level} at ${low.toLocaleString('en-US')}`);
+  return cut.length === 0 ? [] : [`Not every axis begins at 0: ${cut.join(', ')}.`];
+}
+
+/** A line of blocks goes from its lowest value to its highest. */
+function scales(points: readonly TrendPoint[]): string {
+  const spans = LEVELS.map((level) => {
+    const values = points.map((point) => point[level]);
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    return `${level} ${low.toLocaleString('en-US')} to ${high.toLocaleString('en-US')}`;
+  });
+  return `▁ to █: ${spans.join(', ')}`;
+}
+
+function pointTable(points: readonly TrendPoint[], bucket: Bucket, view: View): string {
   const columns = [
     { name: bucket },
     { name: 'low', right: true },
@@ -156,6 +183,8 @@ function pointTable(points: readonly TrendPoint[], bucket: Bucket): string {
     { name: 'high %', right: true },
     { name: 'all', right: true },
     { name: 'verdict' },
+    { name: 'snapshot', right: true, extra: true as const },
+    { name: 'observed', extra: true as const },
   ];
   return table(
     columns,
@@ -167,6 +196,9 @@ function pointTable(points: readonly TrendPoint[], bucket: Bucket): string {
       percentOf(p, 'high'),
       p.low + p.medium + p.high,
       p.is_observed ? p.verdict : 'no snapshot',
+      String(p.snapshot_id),
+      localMinute(p.observed_at, view.timezone),
     ]),
+    view.width,
   );
 }

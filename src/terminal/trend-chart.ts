@@ -66,7 +66,7 @@ export function barChart(
 ): string[] {
   const stretches = stretchesOf(points, level, width - gutter - 2);
   const barWidth = barWidthOf(stretches.length, width - gutter - 2);
-  const [low, high] = bounds(stretches.map(({ value }) => value));
+  const [low, high] = axisOf(stretches);
   const eighths = ({ value }: Stretch) =>
     Math.max(1, Math.round(((value - low) / (high - low)) * CHART_ROWS * 8));
   return Array.from({ length: CHART_ROWS }, (_, index) => {
@@ -142,8 +142,9 @@ function barWidthOf(count: number, room: number): number {
   return Math.max(1, Math.min(6, Math.floor(room / count)));
 }
 
-/** Starts at zero, unless that would flatten the differences. */
-function bounds(values: readonly number[]): [number, number] {
+/** The ends of a chart's axis. It starts at zero, unless that would flatten the differences. */
+export function axisOf(stretches: readonly Stretch[]): [number, number] {
+  const values = stretches.map(({ value }) => value);
   const [least, most] = [Math.min(...values), Math.max(...values)];
   const low = least < most * 0.6 ? 0 : Math.max(0, least - Math.max(1, Math.ceil((most - least) / 4)));
   return [low, Math.max(most, low + 1)];

@@ -1,5 +1,5 @@
 // Reads the times that people write, and tells the local time of an instant. Pure: the caller passes the current time.
-import { instantOfWall, wallAt } from './zones.ts';
+import { instantOfWall, offsetAt, wallAt } from './zones.ts';
 
 export type When = { kind: 'instant'; at: Date } | { kind: 'snapshot'; id: number };
 export type Clock = { now: Date; timezone: string };
@@ -73,7 +73,19 @@ export function startOfDay(day: string, timezone: string): Date {
   return new Date(instantOfWall(Date.parse(`${day}T00:00:00Z`), timezone));
 }
 
-/** "2026-03-01 09:00", the local time in the zone. */
+/** "2026-03-01 09:00 UTC", in another zone with its offset: "2026-03-01 10:00 +01:00". Every text shows times so. */
+export function minute(at: Date | string, timezone = 'UTC'): string {
+  const ms = new Date(at).getTime();
+  return `${localMinute(new Date(ms), timezone)} ${timezone === 'UTC' ? 'UTC' : offset(offsetAt(ms, timezone))}`;
+}
+
+function offset(ms: number): string {
+  const minutes = Math.abs(Math.round(ms / MINUTE));
+  const two = (value: number) => String(value).padStart(2, '0');
+  return `${ms < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
+}
+
+/** "2026-03-01 09:00", the local time in the zone. For tables, which name the zone once. */
 export function localMinute(at: Date | string, timezone: string): string {
   return new Date(wallAt(new Date(at).getTime(), timezone)).toISOString().slice(0, 16).replace('T', ' ');
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { localMinute, parseWhen, startOfDay } from '../../src/time/when.ts';
+import { localMinute, minute, parseWhen, startOfDay } from '../../src/time/when.ts';
 import { createCalendar } from '../support/oracle/calendar.ts';
 
 const NOW = new Date('2026-11-25T02:14:30.250Z');
@@ -196,5 +196,33 @@ describe('the start of a day', () => {
       assert.equal(expected!.day, day);
       assert.equal(startOfDay(day, zone).getTime(), Number(expected!.from / 1000n), `${day} ${zone}`);
     }
+  });
+});
+
+describe('a time that is shown', () => {
+  it('names UTC, or the offset of the zone at that time', () => {
+    for (const [zone, text] of [
+      ['UTC', '2026-07-01 22:30 UTC'],
+      ['Europe/Berlin', '2026-07-02 00:30 +02:00'],
+      ['America/St_Johns', '2026-07-01 20:00 -02:30'],
+    ] as const)
+      assert.equal(minute('2026-07-01T22:30:59.9Z', zone), text);
+  });
+
+  it('can be given back to any command, also in the hour that clocks repeat', () => {
+    const zones = fc.constantFrom('UTC', 'Europe/Berlin', 'Asia/Kathmandu', 'Australia/Lord_Howe', '+05:30');
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2_000_000_000 }), zones, (seconds, zone) => {
+        const at = new Date(Math.floor(seconds / 60) * 60_000);
+        const read = parseWhen(minute(at, zone), { now: new Date(0), timezone: 'Asia/Tokyo' });
+        assert.deepEqual(read, { kind: 'instant', at });
+      }),
+      {
+        examples: [
+          [1_792_890_000, 'Europe/Berlin'],
+          [1_792_893_600, 'Europe/Berlin'],
+        ],
+      },
+    );
   });
 });
