@@ -52,17 +52,23 @@ export async function openDatabase(
   const pool = createPool({ url, isEmbedded, logger, ...max });
   const database = { url, isEmbedded, pool, close: () => pool.end() };
   try {
-    if (behind === 'migrate') {
-      const { applied } = await migrate(pool);
-      if (applied > 0) logger.info({ applied }, 'database migrated');
-    } else if (behind === 'refuse') {
-      await requireMigrated(pool);
-    }
+    await judgeSchema(pool, logger, behind);
   } catch (error) {
     await pool.end();
     throw error;
   }
   return database;
+}
+
+export async function judgeSchema(
+  pool: Pool,
+  logger: Logger,
+  behind: 'migrate' | 'refuse' | 'leave',
+): Promise<void> {
+  if (behind === 'refuse') await requireMigrated(pool);
+  if (behind !== 'migrate') return;
+  const { applied } = await migrate(pool);
+  if (applied > 0) logger.info({ applied }, 'database migrated');
 }
 
 async function embeddedUrl(io: Io, config: Pick<Config, 'dataFolder'>): Promise<string> {

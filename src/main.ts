@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, (io: Io) => Promise<Command>>> = {
   serve: async (io) => (await import('./commands/serve.ts')).serveCommand(io),
   status: async (io) => (await import('./commands/status.ts')).statusCommand(io),
   doctor: async (io) => (await import('./commands/doctor/doctor.ts')).doctorCommand(io),
+  changes: async (io) => (await import('./commands/changes.ts')).changesCommand(io),
   trends: async (io) => (await import('./commands/trends.ts')).trendsCommand(io),
   users: async (io) => (await import('./commands/users.ts')).usersCommand(io),
   diff: async (io) => (await import('./commands/diff.ts')).diffCommand(io),
@@ -38,6 +39,8 @@ const COMMANDS: Readonly<Record<string, (io: Io) => Promise<Command>>> = {
   },
   simulate: async (io) => (await import('./commands/simulate.ts')).simulateCommand(io),
   demo: async (io) => (await import('./commands/demo.ts')).demoCommand(io),
+  completion: async (io) =>
+    (await import('./commands/completion.ts')).completionCommand(io, () => createProgram(io)),
 };
 
 /** Runs the command, and returns what the process exits with. */
@@ -159,8 +162,35 @@ export async function createProgram(io: Io, name = ''): Promise<Command> {
   const commands = await Promise.all(chosen.map((load) => load(io)));
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands, ...commands.flatMap((c) => c.commands)]) {
-    command.exitOverride().showHelpAfterError('(add --help for the options)').helpCommand(false);
+    command.exitOverride().helpCommand(false).showHelpAfterError(hintOf(command));
     offerJson(command);
   }
+  for (const command of commands) refuseUnknown(command);
   return program;
+}
+
+function hintOf(command: Command): string {
+  const names = command.parent === null ? [] : shownCommands(command).map((one) => one.name());
+  return names.length === 0
+    ? '(add --help for the options)'
+    : `(the commands are ${names.join(', ')}; add --help for the options)`;
+}
+
+function shownCommands(command: Command): readonly Command[] {
+  return command.createHelp().visibleCommands(command);
+}
+
+/**
+ * A command with a default subcommand takes a mistyped name for an argument of the default one. None of the defaults
+ * has arguments.
+ */
+function refuseUnknown(command: Command): void {
+  command.hook('preSubcommand', (_, chosen) => {
+    const [name] = command.args;
+    if (name === undefined || name.startsWith('-') || command.commands.some((one) => one.name() === name))
+      return;
+    // Commander makes this message with its suggestion for the commands that it finds unknown itself.
+    if (chosen.registeredArguments.length === 0)
+      (command as Command & { unknownCommand(): void }).unknownCommand();
+  });
 }

@@ -3,26 +3,40 @@ import { NO_ACCOUNT } from '../answers/choose-histories.ts';
 import { Command } from 'commander';
 import { type Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
-import { listAccounts } from '../queries/accounts/list-accounts.ts';
+import { listAccounts, type AccountState } from '../queries/accounts/list-accounts.ts';
 import { labelAccount, restoreAccount, retireAccount } from '../upkeep/accounts.ts';
+import { localMinute } from '../time/when.ts';
+import { accountIdOf } from './options/accounts.ts';
 import { formatOption } from './options/format.ts';
-import { printRows, type Format } from '../terminal/table.ts';
+import { timezoneOption } from './options/times.ts';
+import { printRows, table, type Cell, type Column, type Format } from '../terminal/table.ts';
+import { viewOf, type View } from '../terminal/view.ts';
 import { withDatabase, withHistory } from './options/with-history.ts';
 
+type ListOptions = { timezone?: string; format: Format };
+
 export function accountsCommand(io: Io): Command {
-  const command = new Command('accounts').description('the accounts whose history is kept');
+  const command = new Command('accounts').description(
+    'the accounts whose history is kept; <account> is an id or a label',
+  );
 
   command
     .command('list', { isDefault: true })
     .description('list the accounts (default)')
+    .addOption(timezoneOption('time zone of all times'))
     .addOption(formatOption())
-    .action((options: { format: Format }) => withHistory(io, (pool) => list(io, pool, options.format)));
+    .action((options: ListOptions) =>
+      withHistory(io, (pool, config) =>
+        list(io, pool, options.format, viewOf(io, options.timezone ?? config.sync.timezone)),
+      ),
+    );
 
   command
     .command('label <account> [text]')
     .description('give an account a readable name; without a text, remove the name')
-    .action((id: string, text?: string) =>
+    .action((account: string, text?: string) =>
       withDatabase(io, async (pool) => {
+        const id = await accountIdOf(pool, account);
         await labelAccount(pool, id, text ?? null);
         io.stdout.write(`${id}: ${text === undefined ? 'label removed' : 'labelled'}\n`);
       }),
@@ -31,8 +45,9 @@ export function accountsCommand(io: Io): Command {
   command
     .command('retire <account>')
     .description('stop syncing an account; its history stays')
-    .action((id: string) =>
+    .action((account: string) =>
       withDatabase(io, async (pool) => {
+        const id = await accountIdOf(pool, account);
         await retireAccount(pool, id);
         io.stdout.write(`${id}: retired\n`);
       }),
@@ -41,8 +56,9 @@ export function accountsCommand(io: Io): Command {
   command
     .command('restore <account>')
     .description('sync a retired account again; the time in between is a gap in its history')
-    .action((id: string) =>
+    .action((account: string) =>
       withDatabase(io, async (pool) => {
+        const id = await accountIdOf(pool, account);
         await restoreAccount(pool, id);
         io.stdout.write(`${id}: restored\n`);
       }),
@@ -51,33 +67,55 @@ export function accountsCommand(io: Io): Command {
   return command;
 }
 
-async function list(io: Io, pool: Pool, format: Format): Promise<void> {
+async function list(io: Io, pool: Pool, format: Format, view: View): Promise<void> {
   const rows = await listAccounts(pool);
-  if (rows.length === 0 && format === 'table') {
+  if (format !== 'table') {
+    const columns = Object.keys(CELLS).map((name) => ({ name }));
+    const cells = (row: AccountState) => Object.values(CELLS).map((cell) => cell(row));
+    return printRows(io.stdout, format, columns, rows.map(cells));
+  }
+  if (rows.length === 0) {
     io.stdout.write(NO_ACCOUNT);
     return;
   }
-  const columns = [
-    { name: 'account_id' },
-    { name: 'label' },
-    { name: 'users', right: true },
-    { name: 'observed_at' },
-    { name: 'verdict' },
-    { name: 'added_at' },
-    { name: 'retired_at' },
-  ];
-  printRows(
-    io.stdout,
-    format,
-    columns,
-    rows.map((row) => [
+  const time = (at: Date | null) => (at === null ? null : localMinute(at, view.timezone));
+  const text = table(
+    TABLE_COLUMNS,
+    rows.map((row): Cell[] => [
       row.account_id,
       row.label,
       row.user_count,
-      row.observed_at?.toISOString() ?? null,
-      row.verdict,
-      row.added_at.toISOString(),
-      row.retired_at?.toISOString() ?? null,
+      row.retired_at === null ? row.verdict : 'retired',
+      time(row.observed_at),
+      row.snapshot_id === null ? null : String(row.snapshot_id),
+      time(row.added_at),
+      time(row.retired_at),
     ]),
+    view.width,
   );
+  io.stdout.write(`${text}\n\nTimes are in ${view.timezone}.\n`);
 }
+
+const TABLE_COLUMNS: readonly Column[] = [
+  { name: 'account_id' },
+  { name: 'label', shrinks: true },
+  { name: 'users', right: true },
+  { name: 'state' },
+  { name: 'newest snapshot' },
+  { name: 'its id', right: true, extra: true },
+  { name: 'added', extra: true },
+  { name: 'retired', extra: true },
+];
+
+/** Names as in risk_bi.accounts and risk_bi.snapshots. */
+const CELLS: Readonly<Record<string, (row: AccountState) => Cell>> = {
+  account_id: (row) => row.account_id,
+  label: (row) => row.label,
+  user_count: (row) => row.user_count,
+  observed_at: (row) => row.observed_at?.toISOString() ?? null,
+  verdict: (row) => row.verdict,
+  added_at: (row) => row.added_at.toISOString(),
+  retired_at: (row) => row.retired_at?.toISOString() ?? null,
+  is_retired: (row) => row.retired_at !== null,
+  snapshot_id: (row) => row.snapshot_id,
+};

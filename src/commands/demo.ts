@@ -65,7 +65,7 @@ export function demoCommand(io: Io): Command {
           `\n${DAYS} days of ${plural(USERS, 'user')}: ${plural(counts.succeeded, 'snapshot')} (${counts.partial} partial), ${plural(counts.failed, 'failed run')}, in ${duration(performance.now() - began)}\n\n`,
         );
         const since = new Date(Date.now() - (DAYS + 1) * 86_400_000);
-        const trend = await trendSince(pool, { since, bucket: 'day', timezone: 'UTC' });
+        const trend = await trendSince(pool, { since, bucket: 'day', timezone: 'UTC', account: [] });
         printTrend(io, trend, { format: 'table', rows: 7 });
         io.stdout.write(whereNext(io));
       } finally {
@@ -156,6 +156,7 @@ Where to look next:
   export DATABASE_URL="$(${quiet} database url --demo)"
   ${command} trends --since 90d --bucket week
   ${command} users --level high
+  ${command} changes --since 7d --to high
   ${command} diff yesterday
   SYNC_SCHEDULE='0 */6 * * *' ${command} status
   ${quiet} database psql --demo -c "select * from risk_bi.users where max_risk_level = 'high' limit 5"

@@ -8,23 +8,31 @@ import { databaseNow } from '../queries/health/database-now.ts';
 import { findSnapshot } from '../queries/snapshots/find-snapshot.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { mayRead } from '../queries/health/may-read.ts';
-import { blockOf, printAll } from '../terminal/print-diff.ts';
+import { blockOf, inBetween, printAll } from '../terminal/print-diff.ts';
+import { plain } from '../terminal/colour.ts';
+import { viewOf } from '../terminal/view.ts';
+import type { Change } from '../user-risk.ts';
 import { identitiesDenied } from '../answers/identities-denied.ts';
-import { formatOption, wholeNumber } from './options/format.ts';
+import { accountOption } from './options/accounts.ts';
+import { formatOption, limitOption } from './options/format.ts';
+import { changeOption, LEVELS, repeatable } from './options/levels.ts';
 import type { Format } from '../terminal/table.ts';
-import {
-  accountName,
-  beforeHistory,
-  chooseHistories,
-  livingAt,
-  NO_ACCOUNT,
-} from '../answers/choose-histories.ts';
+import { beforeHistory, chooseHistories, livingAt, NO_ACCOUNT } from '../answers/choose-histories.ts';
+import { accountName } from '../answers/resolve-accounts.ts';
 import { withHistory } from './options/with-history.ts';
-import { readableTimeOrSnapshot, timeOf, timezoneOption } from './options/times.ts';
+import { inOrder, readableTimeOrSnapshot, timeOf, timezoneOption } from './options/times.ts';
 import { parseWhen, WHEN_HELP } from '../time/when.ts';
 import { wrap } from '../terminal/wrap.ts';
 
-type Options = { account?: string; limit?: number; identities: boolean; timezone?: string; format: Format };
+type Options = {
+  level: string[];
+  change: Change[];
+  account: string[];
+  limit?: number;
+  identities: boolean;
+  timezone?: string;
+  format: Format;
+};
 type Clock = { now: Date; timezone: string };
 /** `accountKey`: the account of the snapshot that was named. */
 type Moment = { at: Date; accountKey: number | null };
@@ -36,21 +44,20 @@ export function diffCommand(io: Io): Command {
     .description('users who appeared, were raised, returned, were lowered or cleared between two times')
     .argument('<from>', 'a time or the id of a snapshot', readableTimeOrSnapshot)
     .argument('[to]', 'the later time or snapshot', readableTimeOrSnapshot, 'now')
-    .option('--account <id>', 'only this account')
+    .addOption(repeatable('--level <level>', 'only users at this level at one of the two times', LEVELS))
+    .addOption(changeOption())
+    .addOption(accountOption())
     .option('--identities', 'show email and name', false)
-    .option(
-      '--limit <n>',
-      `at most this many users per account (default: ${TABLE_LIMIT} in a table, all as JSON or CSV)`,
-      wholeNumber(1, 10_000_000),
-    )
-    .addOption(timezoneOption('time zone of times without an offset, and in which days begin'))
+    .addOption(limitOption('users', TABLE_LIMIT))
+    .addOption(timezoneOption('time zone of all times, and of times without an offset'))
     .addOption(formatOption())
     .addHelpText(
       'after',
       `
 ${wrap(`A time is ${WHEN_HELP}.`)}
-Compares the newest snapshots at or before the two times. Users who left and
-came back in between do not differ.
+Compares the newest snapshots at or before the two times. Users who rose and
+came back in between do not differ. The answer says how many of them were high
+(or at --level): in_between_count in JSON and CSV. \`changes\` lists every change.
 
   zt-risk-sync diff yesterday          since the start of yesterday
   zt-risk-sync diff yesterday today    what happened yesterday
@@ -78,6 +85,7 @@ async function printDifferences(
   const { format, identities } = options;
   if (identities && !(await mayRead(pool)).identities)
     throw identitiesDenied('Users can be listed without them', 'Leave --identities out');
+  const view = viewOf(io, options.timezone);
   const clock = { now: await databaseNow(pool), timezone: options.timezone };
   const known = await chooseHistories(pool, options.account);
   if (known.length === 0 && format === 'table') {
@@ -86,26 +94,35 @@ async function printDifferences(
   }
   const from = await momentOf(pool, '<from>', fromText, clock, known);
   const to = await momentOf(pool, '<to>', toText, clock, known);
-  if (from.at > to.at) throw swapped(from.at, to.at);
+  inOrder(['<from>', from.at], ['<to>', to.at]);
   const accounts = accountsOf(livingAt(known, from.at, options.account), from, to, known);
   const found: Difference[] = [];
   const without: KnownAccount[] = [];
   for (const account of accounts) {
-    const difference = await differenceOf(pool, account, from.at, to.at, identities);
+    const difference = await differenceOf(pool, account, from.at, to.at, options);
     if (difference === null) without.push(account);
     else found.push(difference);
   }
   if (found.length === 0 && accounts.length > 0) throw beforeHistory('<from>', from.at, accounts);
   for (const account of without)
-    io.stderr.write(`account ${accountName(account)}: no snapshot at or before ${from.at.toISOString()}\n`);
+    io.stderr.write(
+      view.notice(`account ${accountName(account)}: no snapshot at or before ${view.time(from.at)}`),
+    );
   const limit = options.limit ?? (format === 'table' ? TABLE_LIMIT : Number.POSITIVE_INFINITY);
-  if (format !== 'table') return printAll(io.stdout, found, { format, identities, limit });
+  if (format !== 'table') {
+    printAll(io.stdout, found, { format, identities, limit });
+    // Where nothing differs, there is no row that could carry the number.
+    for (const { account, between } of found)
+      for (const line of inBetween(between, { paint: plain }))
+        io.stderr.write(`account ${accountName(account)}: ${line}\n`);
+    return;
+  }
   if (accounts.length === 0)
     io.stdout.write(
       'Every account was retired by then. Name one with --account to compare its last states.\n',
     );
-  const asked = { from: from.at, to: to.at, timezone: options.timezone };
-  io.stdout.write(found.map((one) => blockOf(one, asked, { identities, limit })).join('\n'));
+  const asked = { from: from.at, to: to.at };
+  io.stdout.write(found.map((one) => blockOf(one, asked, { ...options, limit }, view)).join('\n'));
 }
 
 async function momentOf(
@@ -148,13 +165,4 @@ function accountsOf(
     });
   }
   return known.filter((account) => account.account_key === key);
-}
-
-function swapped(from: Date, to: Date): OperatorError {
-  return new OperatorError({
-    code: 'TIMES_SWAPPED',
-    happened: `<from> is ${from.toISOString()}, and <to> is earlier: ${to.toISOString()}`,
-    means: 'A difference goes from the earlier state to the later one',
-    todo: 'Swap the two',
-  });
 }

@@ -1,24 +1,30 @@
 // `rejected list|show|recheck`: records that could not be accepted. Only reads, and shows their content only on
 // request.
-import { withDatabase } from './options/with-history.ts';
 import { Command } from 'commander';
 import { type Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { OperatorError } from '../errors.ts';
 import { findRejected, type RejectedRecord } from '../queries/rejected/find-rejected.ts';
 import { listRejected, type RejectedRow } from '../queries/rejected/list-rejected.ts';
+import type { Config } from '../config.ts';
+import { chooseHistories } from '../answers/choose-histories.ts';
+import { accountOption } from './options/accounts.ts';
 import { formatOption, wholeNumber } from './options/format.ts';
+import { timezoneOption } from './options/times.ts';
+import { withDatabase } from './options/with-history.ts';
 import { plural, printable } from '../words.ts';
 import { printRows, type Cell, type Format } from '../terminal/table.ts';
 import { printRecheck } from '../terminal/print-recheck.ts';
 import { recheckWaiting } from '../upkeep/recheck-waiting.ts';
 import { isCut } from '../upkeep/recheck.ts';
 import { blockOf, byAccount, more, seen } from '../terminal/print-rejected.ts';
+import { viewOf, type View } from '../terminal/view.ts';
 import { wrap } from '../terminal/wrap.ts';
 
-type ListOptions = { account?: string; limit: number; all: boolean; format: Format };
-type RecheckOptions = { account?: string; limit: number; format: Format };
-type ShowOptions = { account?: string; raw: boolean; format: Format };
+type Options = { account: string[]; timezone?: string; format: Format };
+type ListOptions = Options & { limit: number; all: boolean };
+type RecheckOptions = Options & { limit: number };
+type ShowOptions = Options & { raw: boolean };
 
 export function rejectedCommand(io: Io): Command {
   const command = new Command('rejected').description(
@@ -29,30 +35,43 @@ export function rejectedCommand(io: Io): Command {
   command
     .command('list', { isDefault: true })
     .description('waiting records: the newest walk over all pages still met them (default)')
-    .option('--account <id>', 'only this account')
+    .addOption(accountOption())
     .option(...limit('at most this many records'), 50)
     .option('--all', 'also records that are no longer met', false)
+    .addOption(timezoneOption('time zone of all times'))
     .addOption(formatOption())
-    .action((options: ListOptions) => withDatabase(io, (pool) => list(io, pool, options)));
+    .action((options: ListOptions) =>
+      withDatabase(io, (pool, config) => list(io, pool, options, viewFor(io, config, options))),
+    );
 
   command
     .command('show <id>')
     .description('one record; the id may be shortened as long as it is unique')
-    .option('--account <id>', 'only this account')
+    .addOption(accountOption())
     .option('--raw', 'also the record as it was served: it holds personal data', false)
+    .addOption(timezoneOption('time zone of all times'))
     .addOption(formatOption())
-    .action((id: string, options: ShowOptions) => withDatabase(io, (pool) => show(io, pool, id, options)));
+    .action((id: string, options: ShowOptions) =>
+      withDatabase(io, (pool, config) => show(io, pool, id, options, viewFor(io, config, options))),
+    );
 
   command
     .command('recheck')
     .description('check which waiting records this version would accept; changes nothing')
-    .option('--account <id>', 'only this account')
+    .addOption(accountOption())
     .option(...limit('at most this many records in a table'), 50)
+    .addOption(timezoneOption('time zone of all times'))
     .addOption(formatOption())
     .action((options: RecheckOptions) =>
-      withDatabase(io, async (pool) =>
-        printRecheck(io.stdout, await recheckWaiting(pool, options.account), options),
-      ),
+      withDatabase(io, async (pool, config) => {
+        const { accountKeys } = await keysOf(pool, options);
+        printRecheck(
+          io.stdout,
+          await recheckWaiting(pool, accountKeys),
+          options,
+          viewFor(io, config, options),
+        );
+      }),
     );
 
   return command;
@@ -76,9 +95,9 @@ function cells(row: RejectedRow): Cell[] {
 
 const named = (names: readonly string[]) => names.map((name) => ({ name }));
 
-async function list(io: Io, pool: Pool, options: ListOptions): Promise<void> {
+async function list(io: Io, pool: Pool, options: ListOptions, view: View): Promise<void> {
   const { rows, total } = await listRejected(pool, {
-    ...accountOf(options),
+    ...(await keysOf(pool, options)),
     all: options.all,
     limit: options.limit,
   });
@@ -88,15 +107,15 @@ async function list(io: Io, pool: Pool, options: ListOptions): Promise<void> {
     io.stdout.write(options.all ? 'No record was ever rejected.\n' : 'No rejected records are waiting.\n');
     return;
   }
-  const blocks = rows.map((row) => blockOf(row, row.reason, options.all && !row.waiting));
+  const blocks = rows.map((row) => blockOf(row, row.reason, view, options.all && !row.waiting));
   io.stdout.write(
     `${byAccount(rows, blocks)}\n\n${plural(total, 'rejected record')}${options.all ? '' : ' waiting'}${more(rows.length, total)}.\n` +
       'To see one: zt-risk-sync rejected show <id>\n',
   );
 }
 
-async function show(io: Io, pool: Pool, id: string, options: ShowOptions): Promise<void> {
-  const record = await findOne(pool, id, options.account);
+async function show(io: Io, pool: Pool, id: string, options: ShowOptions, view: View): Promise<void> {
+  const record = await findOne(pool, id, options);
   const columns = [...COLUMNS, 'record_hash', 'raw_is_cut', ...(options.raw ? ['raw'] : [])];
   if (options.format !== 'table') {
     const row = [
@@ -112,13 +131,14 @@ async function show(io: Io, pool: Pool, id: string, options: ShowOptions): Promi
     ['account', record.account_id],
     ['user', record.user_id ?? 'cannot be read'],
     ['reason', record.reason],
-    ['seen', seen(record)],
+    ['seen', seen(record, view)],
     [
       'waiting',
       record.waiting ? 'yes: the newest walk over all pages still met it' : 'no: it is no longer met',
     ],
   ];
-  for (const [name, text] of facts) io.stdout.write(`${name.padEnd(9)}${wrap(printable(text), 9)}\n`);
+  for (const [name, text] of facts)
+    io.stdout.write(`${name.padEnd(9)}${wrap(printable(text), 9, view.textWidth)}\n`);
   if (!options.raw) {
     io.stdout.write('\nThe record as served holds personal data: add --raw to see it.\n');
     return;
@@ -128,10 +148,10 @@ async function show(io: Io, pool: Pool, id: string, options: ShowOptions): Promi
   );
 }
 
-async function findOne(pool: Pool, id: string, accountId: string | undefined): Promise<RejectedRecord> {
+async function findOne(pool: Pool, id: string, options: ShowOptions): Promise<RejectedRecord> {
   const prefix = id.toLowerCase();
   const found = /^[0-9a-f]{1,64}$/.test(prefix)
-    ? await findRejected(pool, { prefix, ...accountOf({ account: accountId }) })
+    ? await findRejected(pool, { prefix, ...(await keysOf(pool, options)) })
     : [];
   const [record] = found;
   if (record === undefined) {
@@ -158,6 +178,12 @@ function iso(text: string): string {
   return new Date(text).toISOString();
 }
 
-function accountOf(options: { account?: string | undefined }): { accountId?: string } {
-  return options.account === undefined ? {} : { accountId: options.account };
+/** Nothing when no account was named: then all are meant. */
+async function keysOf(pool: Pool, { account }: Options): Promise<{ accountKeys?: number[] }> {
+  if (account.length === 0) return {};
+  return { accountKeys: (await chooseHistories(pool, account)).map(({ account_key }) => account_key) };
+}
+
+function viewFor(io: Io, config: Config, { timezone }: Options): View {
+  return viewOf(io, timezone ?? config.sync.timezone);
 }

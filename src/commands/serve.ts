@@ -23,8 +23,8 @@ import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { requestSync, type SyncOutcome, type SyncRequest } from '../sync/request-sync.ts';
 import { slotFacts } from '../sync/claim/slot-facts.ts';
 import { VERSION } from '../version.ts';
-import { chooseAccounts } from './options/choose-accounts.ts';
-import { minute } from '../words.ts';
+import { accountOption, chooseAccounts, readLabels } from './options/accounts.ts';
+import { minute } from '../time/when.ts';
 
 type Options = { account: string[]; migrate: boolean };
 
@@ -42,12 +42,7 @@ export function serveCommand(io: Io): Command {
     .description(
       'sync on SYNC_SCHEDULE and serve HTTP until a signal; any number of replicas may share a database',
     )
-    .option(
-      '--account <id>',
-      'only this account (repeatable)',
-      (id: string, ids: string[]) => [...ids, id],
-      [],
-    )
+    .addOption(accountOption())
     .option('--no-migrate', 'refuse a database that is behind instead of migrating it')
     .addHelpText(
       'after',
@@ -63,11 +58,11 @@ HTTP (HTTP_HOST, HTTP_PORT; HTTP_TOKEN protects the paths marked *):
 
 async function serve(io: Io, options: Options): Promise<void> {
   const config = readConfig(io.source, needsOf(io, options));
-  const accountIds = chooseAccounts(config, options.account);
   const logger = openLogger(io, config);
   const opened = new AsyncDisposableStack();
   try {
-    const parts = await openParts({ io, config, accountIds, logger }, opened);
+    const parts = await openParts({ io, config, logger }, options, opened);
+    const { accountIds } = parts;
     const scheduler = createScheduler({
       schedule: config.sync.schedule,
       timezone: config.sync.timezone,
@@ -101,9 +96,10 @@ function needsOf(io: Io, options: Options): Need[] {
   return needs;
 }
 
-type Base = { io: Io; config: Config; accountIds: readonly string[]; logger: Logger };
+type Base = { io: Io; config: Config; logger: Logger };
 
 type Parts = Base & {
+  accountIds: readonly string[];
   pool: Pool;
   /** Of their own: probes and scrapes must neither wait for the runs' connections nor take them. */
   readers: Pool;
@@ -113,11 +109,12 @@ type Parts = Base & {
 };
 
 /** What a run and an answer over HTTP are made with. `opened` closes it. */
-async function openParts(base: Base, opened: AsyncDisposableStack): Promise<Parts> {
+async function openParts(base: Base, options: Options, opened: AsyncDisposableStack): Promise<Parts> {
   const { io, config, logger } = base;
   const database = await openDatabase(io, config, logger, 'leave', CONNECTIONS);
   opened.defer(() => database.close());
   const { pool, url, isEmbedded } = database;
+  const accountIds = await chooseAccounts(config, options.account, () => readLabels(pool));
   const readers = createPool({ url, isEmbedded, ...HTTP_POOL, logger });
   opened.defer(() => readers.end());
   const metrics = createMetrics({
@@ -133,7 +130,7 @@ async function openParts(base: Base, opened: AsyncDisposableStack): Promise<Part
   boundGarbage();
   const ping = openSuccessPing(config, logger);
   if (ping) opened.defer(() => ping.close());
-  return { ...base, pool, readers, client, metrics, ping };
+  return { ...base, accountIds, pool, readers, client, metrics, ping };
 }
 
 /** One run, counted, and told to whoever watches for successes. */
@@ -253,7 +250,7 @@ function announce(
     'serving',
   );
   if (io.stderr.isTTY === true) {
-    const when = next === null ? 'no next slot' : `next slot ${minute(next)}`;
+    const when = next === null ? 'no next slot' : `next slot ${minute(next, timezone)}`;
     io.stderr.write(`Serving at ${url}, ${when}. Stop with Ctrl-C.\n`);
   }
 }

@@ -7,6 +7,7 @@ import { startSimulator } from '../simulator/server.ts';
 import { createWorld } from '../simulator/world.ts';
 import { howToRun } from './options/how-to-run.ts';
 import { wholeNumber } from './options/format.ts';
+import { wrap } from '../terminal/wrap.ts';
 
 /** Printed, because they are of no use anywhere else. */
 const SIMULATED = { token: 'simulated-token', email: 'admin@example.com', key: 'simulated-key' };
@@ -16,7 +17,7 @@ const WARM_UP_DAYS = 90;
 type Options = { host: string; port: number; users: number; seed: number; speed: number; faults?: string };
 
 export function simulateCommand(io: Io): Command {
-  const faults = Object.entries(FAULTS).map(([name, meaning]) => `  ${name.padEnd(15)} ${meaning}`);
+  const faults = Object.entries(FAULTS).map(([name, meaning]) => `  ${name.padEnd(16)}${wrap(meaning, 18)}`);
   return new Command('simulate')
     .description('serve a simulated account as the Cloudflare API would, until a signal')
     .option('--host <address>', 'address to listen on', '127.0.0.1')

@@ -10,15 +10,26 @@ import { OperatorError } from '../errors.ts';
 import { listAccounts, type AccountState } from '../queries/accounts/list-accounts.ts';
 import { findRun, listRuns, type Run } from '../queries/runs/list-runs.ts';
 import { explainRun, type Fact } from '../answers/explain-run.ts';
-import { duration, minute, printable } from '../words.ts';
+import { localMinute } from '../time/when.ts';
+import { duration, printable } from '../words.ts';
+import { accountOption } from './options/accounts.ts';
 import { formatOption, wholeNumber } from './options/format.ts';
-import { json, printRows, table, type Cell, type Format } from '../terminal/table.ts';
-import { accountUnknown, NO_ACCOUNT } from '../answers/choose-histories.ts';
+import { json, printRows, table, type Cell, type Column, type Format } from '../terminal/table.ts';
+import { chooseHistories, NO_ACCOUNT } from '../answers/choose-histories.ts';
+import { timezoneOption } from './options/times.ts';
 import { withHistory } from './options/with-history.ts';
 import { ACCOUNT_COLUMNS, accountCells, accountLines } from '../terminal/print-status.ts';
+import { viewOf, type View } from '../terminal/view.ts';
 import { wrap } from '../terminal/wrap.ts';
 
-type Options = { run?: number; account?: string; limit: number; accounts: boolean; format: Format };
+type Options = {
+  run?: number;
+  account: string[];
+  limit: number;
+  accounts: boolean;
+  timezone?: string;
+  format: Format;
+};
 
 export function statusCommand(io: Io): Command {
   return new Command('status')
@@ -28,8 +39,9 @@ export function statusCommand(io: Io): Command {
       'one run, with the evidence behind its verdict',
       wholeNumber(1, Number.MAX_SAFE_INTEGER),
     )
-    .option('--account <id>', 'only this account')
+    .addOption(accountOption())
     .option('--limit <n>', 'at most this many runs per account', wholeNumber(1, 10_000), 10)
+    .addOption(timezoneOption('time zone of all times'))
     .addOption(formatOption())
     .option('--accounts', 'accounts without their runs; in JSON and CSV one row per account', false)
     .addHelpText(
@@ -46,10 +58,14 @@ the slots are: set them as for serve.
 
 async function printStatus(io: Io, config: Config, pool: Pool, options: Options): Promise<void> {
   const { account, run, limit, format } = options;
-  if (run !== undefined) return printRun(io, options, await findRun(pool, run, account));
-  const all = await listAccounts(pool);
-  const shown = all.filter((state) => account === undefined || state.account_id === account);
-  if (all.length > 0 && shown.length === 0) throw accountUnknown();
+  const view = viewOf(io, options.timezone ?? config.sync.timezone);
+  const chosen = await chooseHistories(pool, account);
+  if (run !== undefined) {
+    const keys = account.length === 0 ? undefined : chosen.map(({ account_key }) => account_key);
+    return printRun(io, options, view, await findRun(pool, run, keys));
+  }
+  const states = await listAccounts(pool);
+  const shown = chosen.flatMap(({ account_id }) => states.filter((state) => state.account_id === account_id));
   const runs: Run[] = [];
   if (!options.accounts)
     for (const state of shown) runs.push(...(await listRuns(pool, state.account_id, limit)));
@@ -72,47 +88,61 @@ async function printStatus(io: Io, config: Config, pool: Pool, options: Options)
     return;
   }
   for (const state of shown) {
-    io.stdout.write(`${accountLines(state, schedule).join('\n')}\n`);
-    const isAsked = state.retired_at === null || account !== undefined;
-    if (!options.accounts && isAsked) io.stdout.write(runsOf(state, runs));
+    io.stdout.write(`${accountLines(state, schedule, view).join('\n')}\n`);
+    const isAsked = state.retired_at === null || account.length > 0;
+    if (!options.accounts && isAsked) io.stdout.write(runsOf(state, runs, view));
   }
+  if (runs.length > 0) io.stdout.write(`Times of runs are in ${view.timezone}.\n`);
   if (schedule.nextSlot !== null) {
     const { schedule: expression, timezone, nextSlot } = schedule;
     const wait = duration(Math.max(0, nextSlot.getTime() - Date.now()));
     io.stdout.write(
-      `${wrap(`next slot of the schedule (${expression}, ${timezone}): ${minute(nextSlot)}, in ${wait}`, 2)}\n`,
+      `${wrap(`next slot of the schedule (${expression}, ${timezone}): ${view.time(nextSlot)}, in ${wait}`, 2, view.textWidth)}\n`,
     );
   }
 }
 
-function runsOf(state: AccountState, runs: readonly Run[]): string {
+function runsOf(state: AccountState, runs: readonly Run[], view: View): string {
   const own = runs.filter(({ account_id }) => account_id === state.account_id);
-  return own.length === 0
-    ? '  no run has ended yet\n\n'
-    : `\n${table(TABLE_COLUMNS, own.map(tableCells))}\n\n`;
+  if (own.length === 0) return '  no run has ended yet\n\n';
+  const rows = own.map((run) => tableCells(run, view.timezone));
+  return `\n${table(TABLE_COLUMNS, rows, view.width)}\n\n`;
 }
 
 // 80 columns wide with the longest error code.
-const TABLE_COLUMNS = [
+const TABLE_COLUMNS: readonly Column[] = [
   { name: 'run', right: true },
-  { name: 'started (UTC)' },
+  { name: 'started' },
   { name: 'took', right: true },
   { name: 'by' },
   { name: 'met', right: true },
   { name: 'status' },
   { name: 'verdict / error' },
+  { name: 'snapshot', right: true, extra: true },
+  { name: 'pages', right: true, extra: true },
+  { name: 'passes', right: true, extra: true },
+  { name: 'requests', right: true, extra: true },
+  { name: 'rejected', right: true, extra: true },
+  { name: 'host', extra: true, shrinks: true },
 ];
 
-function tableCells(run: Run): Cell[] {
+function tableCells(run: Run, timezone: string): Cell[] {
   return [
     // An id, not a quantity: no thousands separator.
     String(run.run_id),
-    minute(run.started_at).replace(' UTC', ''),
+    localMinute(run.started_at, timezone),
     duration(new Date(run.finished_at).getTime() - new Date(run.started_at).getTime()),
     run.trigger,
-    run.users_met,
+    // Nobody has counted for a process that died.
+    run.status === 'abandoned' ? null : run.users_met,
     run.status,
     [run.verdict, run.error_code].filter((part) => part !== null).join(' ') || null,
+    run.snapshot_id === null ? null : String(run.snapshot_id),
+    run.status === 'abandoned' ? null : run.pages,
+    run.passes,
+    run.requests,
+    run.rejected,
+    run.host,
   ];
 }
 
@@ -156,7 +186,7 @@ function iso(value: string | null): string | null {
   return value === null ? null : new Date(value).toISOString();
 }
 
-function printRun(io: Io, options: Options, run: Run | undefined): void {
+function printRun(io: Io, options: Options, view: View, run: Run | undefined): void {
   if (run === undefined) {
     throw new OperatorError({
       code: 'RUN_NOT_FOUND',
@@ -171,11 +201,15 @@ function printRun(io: Io, options: Options, run: Run | undefined): void {
     return;
   }
   if (options.format === 'csv') return printRows(io.stdout, 'csv', RUN_COLUMNS, [runCells(run)]);
-  io.stdout.write(`${explainRun(run).map(factLine).join('\n')}\n`);
+  io.stdout.write(
+    `${explainRun(run, view.time)
+      .map((fact) => factLine(fact, view.textWidth))
+      .join('\n')}\n`,
+  );
 }
 
 const FACT_INDENT = 11;
 
-function factLine([name, text]: Fact): string {
-  return `${name.padEnd(FACT_INDENT)}${wrap(printable(text), FACT_INDENT)}`;
+function factLine([name, text]: Fact, width: number): string {
+  return `${name.padEnd(FACT_INDENT)}${wrap(printable(text), FACT_INDENT, width)}`;
 }

@@ -1,7 +1,7 @@
 // `sync`: one run per account, now.
 import { Command } from 'commander';
 import { readConfig } from '../config.ts';
-import { openClient, openDatabase, openLogger, type Io } from '../context.ts';
+import { judgeSchema, openClient, openDatabase, openLogger, type Io } from '../context.ts';
 import { databaseError } from '../db/database-errors.ts';
 import { boundGarbage } from '../host/heap.ts';
 import { EXIT, isOperatorError, OperatorError, worstExit, type ExitCode } from '../errors.ts';
@@ -9,11 +9,14 @@ import { levelsOfSnapshot } from '../queries/levels/levels-of-snapshot.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { requestSync, type SyncOutcome } from '../sync/request-sync.ts';
 import type { RunDeps } from '../sync/run-sync.ts';
-import { chooseAccounts } from './options/choose-accounts.ts';
+import { accountOption, chooseAccounts, readLabels } from './options/accounts.ts';
 import { formatOption } from './options/format.ts';
+import { timezoneOption } from './options/times.ts';
 import { printError } from '../terminal/print-error.ts';
 import { createProgress } from '../terminal/progress.ts';
-import { duration, minute, plural } from '../words.ts';
+import { emptyLine, syncLines, type SyncLine } from '../terminal/print-sync.ts';
+import { viewOf } from '../terminal/view.ts';
+import { plural } from '../words.ts';
 
 type Options = {
   account: string[];
@@ -21,25 +24,20 @@ type Options = {
   acceptMassClear: boolean;
   format: 'table' | 'json';
   migrate: boolean;
+  timezone?: string;
 };
-
-type Line = Record<string, unknown> & { account_id: string; status: string };
 
 export function syncCommand(io: Io): Command {
   return new Command('sync')
     .description('walk every page of the risk summary now and publish a snapshot per account')
-    .option(
-      '--account <id>',
-      'only this account (repeatable)',
-      (id: string, ids: string[]) => [...ids, id],
-      [],
-    )
+    .addOption(accountOption())
     .option('--dry-run', 'walk and compare, print what would change, publish nothing', false)
     .option(
       '--accept-mass-clear',
       'accept that most or all users are gone (after an intended clean-up)',
       false,
     )
+    .addOption(timezoneOption('time zone of all times'))
     .addOption(formatOption(['table', 'json'], 'how to print; json: one line for each account'))
     .option('--no-migrate', 'refuse a database that is behind instead of migrating it')
     .action(async (options: Options) => {
@@ -47,13 +45,15 @@ export function syncCommand(io: Io): Command {
         io.source,
         options.account.length > 0 ? ['cloudflare'] : ['cloudflare', 'accounts'],
       );
-      const accountIds = chooseAccounts(config, options.account);
+      const timezone = options.timezone ?? config.sync.timezone;
       const logger = openLogger(io, config);
       const exits: ExitCode[] = [];
-      const database = await openDatabase(io, config, logger, options.migrate ? 'migrate' : 'refuse');
+      const database = await openDatabase(io, config, logger, 'leave');
       const client = openClient(config, logger);
       boundGarbage();
       try {
+        const accountIds = await chooseAccounts(config, options.account, () => readLabels(database.pool));
+        await judgeSchema(database.pool, logger, options.migrate ? 'migrate' : 'refuse');
         const deps: RunDeps = {
           pool: database.pool,
           client,
@@ -63,7 +63,9 @@ export function syncCommand(io: Io): Command {
         };
         for (const accountId of accountIds) {
           if (io.signal.aborted) break;
-          exits.push(await syncOne(io, deps, options, accountId, (more) => client.estimateMs(more)));
+          exits.push(
+            await syncOne(io, deps, { ...options, timezone }, accountId, (more) => client.estimateMs(more)),
+          );
         }
         const left = accountIds.slice(exits.length);
         if (left.length > 0) exits.push(leaveOut(io, options, left));
@@ -78,7 +80,7 @@ export function syncCommand(io: Io): Command {
 async function syncOne(
   io: Io,
   deps: RunDeps,
-  options: Options,
+  options: Options & { timezone: string },
   accountId: string,
   leastMs: (more: number) => number,
 ): Promise<ExitCode> {
@@ -109,7 +111,7 @@ async function syncOne(
     const error = outcome.kind === 'ran' ? outcome.result.error : null;
     bar.end();
     if (options.format === 'json') io.stdout.write(`${JSON.stringify(line)}\n`);
-    else await printSummary(io, deps, line, outcome);
+    else await printSummary(io, deps, line, outcome, options.timezone);
     if (error !== null) printError(io, error);
     return error?.exit ?? EXIT.done;
   } catch (thrown) {
@@ -136,7 +138,7 @@ function leaveOut(io: Io, options: Options, accountIds: readonly string[]): Exit
 }
 
 function printFailed(io: Io, accountId: string, durationMs: number, error: OperatorError): void {
-  const line: Line = {
+  const line: SyncLine = {
     ...emptyLine(accountId, 'failed'),
     duration_ms: Math.round(durationMs),
     error: { code: error.code, message: error.message },
@@ -145,7 +147,7 @@ function printFailed(io: Io, accountId: string, durationMs: number, error: Opera
 }
 
 /** The contract of `sync --json`. */
-function toLine(accountId: string, outcome: SyncOutcome, durationMs: number): Line {
+function toLine(accountId: string, outcome: SyncOutcome, durationMs: number): SyncLine {
   if (outcome.kind !== 'ran') {
     const runId = outcome.kind === 'already_running' ? outcome.holder.runId : outcome.runId;
     return {
@@ -176,73 +178,31 @@ function toLine(accountId: string, outcome: SyncOutcome, durationMs: number): Li
     requests: facts.requests,
     retries: facts.retries,
     duration_ms: Math.round(durationMs),
+    renamed: published?.renamed ?? null,
+    activity_changed: published?.activityChanged ?? null,
     ...(error === null ? {} : { error: { code: error.code, message: error.message } }),
   };
 }
 
-function emptyLine(accountId: string, status: string): Line {
-  return {
-    account_id: accountId,
-    status,
-    verdict: null,
-    snapshot_id: null,
-    run_id: null,
-    users: null,
-    met: null,
-    carried: null,
-    appeared: null,
-    raised: null,
-    lowered: null,
-    cleared: null,
-    returned: null,
-    rejected: null,
-    duplicates: null,
-    pages: null,
-    passes: null,
-    expected_unseen: null,
-    requests: null,
-    retries: null,
-    duration_ms: null,
-  };
-}
-
-async function printSummary(io: Io, deps: RunDeps, line: Line, outcome: SyncOutcome): Promise<void> {
-  const out = (text: string) => io.stdout.write(`${text}\n`);
-  if (outcome.kind === 'already_running') {
-    const { holder } = outcome;
-    out(
-      `${line.account_id}  already running: run ${holder.runId} since ${minute(holder.startedAt)} on host ${holder.host}`,
-    );
-    return;
-  }
-  if (outcome.kind === 'slot_done') {
-    out(`${line.account_id}  this slot is done: run ${outcome.runId}`);
-    return;
-  }
-  const { published, facts } = outcome.result;
-  if (published === null) return;
-  const what = outcome.dryRun ? 'dry run, nothing was published' : `snapshot ${published.snapshotId}`;
-  out(`${line.account_id}  ${what}  ${published.verdict}  ${plural(published.users, 'user')}`);
-  if (published.snapshotId !== null) {
-    const levels = await levelsOfSnapshot(deps.pool, published.snapshotId);
-    out(
-      `  ${levels.map((level) => `${level.max_risk_level} ${level.user_count.toLocaleString('en-US')}`).join('   ')}`,
-    );
-  }
-  const changes = (['appeared', 'raised', 'lowered', 'cleared', 'returned'] as const).filter(
-    (kind) => published[kind] > 0,
+async function printSummary(
+  io: Io,
+  deps: RunDeps,
+  line: SyncLine,
+  outcome: SyncOutcome,
+  timezone: string,
+): Promise<void> {
+  const levels = line.snapshot_id === null ? [] : await levelsOfSnapshot(deps.pool, line.snapshot_id);
+  const ran = outcome.kind === 'ran' ? outcome : null;
+  const told = syncLines(
+    line,
+    {
+      levels,
+      isDryRun: ran?.dryRun ?? false,
+      isPublished: ran?.result.published != null,
+      reasons: ran?.result.facts.evidence.reasons ?? [],
+      holder: outcome.kind === 'already_running' ? outcome.holder : null,
+    },
+    viewOf(io, timezone),
   );
-  out(
-    changes.length === 0
-      ? '  nothing changed'
-      : `  ${changes.map((kind) => `${kind} ${published[kind].toLocaleString('en-US')}`).join('   ')}`,
-  );
-  if (published.carried > 0)
-    out(`  carried ${published.carried.toLocaleString('en-US')} (present, not met by this walk)`);
-  if (facts.rejected > 0) out(`  rejected ${plural(facts.rejected, 'record')}: zt-risk-sync rejected list`);
-  if (published.verdict === 'partial')
-    for (const reason of facts.evidence.reasons ?? []) out(`  partial: ${reason}`);
-  out(
-    `  run ${outcome.runId}: ${plural(facts.requests, 'request')}, ${plural(facts.passes, 'pass', 'passes')}, ${duration(Number(line['duration_ms']))}`,
-  );
+  for (const text of told) io.stdout.write(`${text}\n`);
 }

@@ -5,21 +5,22 @@ import { trendSince } from '../answers/trend.ts';
 import { printTrend } from '../terminal/print-trend.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
 import { BUCKETS, type Bucket } from '../queries/levels/level-trend.ts';
+import { accountOption } from './options/accounts.ts';
 import { formatOption } from './options/format.ts';
 import { type Format } from '../terminal/table.ts';
 import { withHistory } from './options/with-history.ts';
 import { readableTime, timeOf, timezoneOption } from './options/times.ts';
 import { WHEN_HELP } from '../time/when.ts';
 
-type Options = { since: string; bucket: Bucket; account?: string; timezone?: string; format: Format };
+type Options = { since: string; bucket: Bucket; account: string[]; timezone?: string; format: Format };
 
 export function trendsCommand(io: Io): Command {
   return new Command('trends')
     .description('users per risk level over time')
     .option('--since <when>', WHEN_HELP, readableTime, '30d')
     .addOption(new Option('--bucket <size>', 'one row per').choices(BUCKETS).default('day'))
-    .option('--account <id>', 'only this account')
-    .addOption(timezoneOption('time zone in which days begin'))
+    .addOption(accountOption())
+    .addOption(timezoneOption('time zone of all times, and in which days begin'))
     .addOption(formatOption())
     .addHelpText(
       'after',
@@ -27,7 +28,7 @@ export function trendsCommand(io: Io): Command {
 A bucket shows the last snapshot up to its end. A bucket without a snapshot of
 its own carries the state before, and is marked (is_observed: false). On a
 terminal, or from 100 columns on, levels are drawn as charts, otherwise as lines
-of blocks.
+of blocks. An axis need not begin at 0: a line below says where it does.
 
   zt-risk-sync trends --since 24h --bucket hour
   zt-risk-sync trends --since 2026-01-01 --bucket week --timezone Europe/Berlin

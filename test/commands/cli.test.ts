@@ -64,6 +64,7 @@ describe('the command line', () => {
       'status',
       'trends',
       'users',
+      'changes',
       'diff',
       'history',
       'accounts',
@@ -72,6 +73,7 @@ describe('the command line', () => {
       'database',
       'simulate',
       'demo',
+      'completion',
     ]) {
       assert.match(stderr, new RegExp(`^  ${command}`, 'm'));
     }
@@ -132,7 +134,10 @@ describe('sync', () => {
       'requests',
       'retries',
       'duration_ms',
+      'renamed',
+      'activity_changed',
     ]);
+    assert.deepEqual([line['renamed'], line['activity_changed']], [0, 0]);
     assert.equal(line['status'], 'succeeded');
     assert.equal(line['verdict'], 'complete');
     assert.equal(
@@ -187,7 +192,12 @@ describe('sync', () => {
       CLOUDFLARE_ACCOUNT_ID: ids,
     });
     assert.equal(narrowed.code, 0);
-    assert.equal((await cli(['sync', '--account', 'somebody-else'], withToken())).code, 64);
+    const refused = await cli(['sync', '--account', 'somebody-else'], withToken());
+    assert.equal(refused.code, 64);
+    assert.match(
+      refused.stderr,
+      /ACCOUNT_NOT_CONFIGURED: Account "somebody-else" is not in CLOUDFLARE_ACCOUNT_ID/,
+    );
   });
 
   it('publishes nothing in a dry run', async () => {
@@ -259,7 +269,7 @@ describe('the reading commands', () => {
     const csv = (await cli(['trends', '--format', 'csv'], target())).stdout;
     assert.match(
       csv,
-      /^account_id,day,low,medium,high,verdict,all,high_share,is_observed,starts_at,snapshot_id,observed_at\n/,
+      /^account_id,day,low,medium,high,verdict,user_count,high_share,is_observed,starts_at,snapshot_id,observed_at\n/,
     );
     for (const result of [status, run]) assertDiscreet(result);
   });
@@ -267,6 +277,8 @@ describe('the reading commands', () => {
   it('label, retire and restore an account', async () => {
     assert.equal((await cli(['accounts', 'label', ACCOUNT, 'Head office'], target())).code, 0);
     assert.match((await cli(['accounts'], target())).stdout, /Head office/);
+    const byLabel = await cli(['sync', '--account', 'head office', '--json'], withToken());
+    assert.equal((JSON.parse(byLabel.stdout) as { account_id: string }).account_id, ACCOUNT);
     assert.equal((await cli(['accounts', 'retire', ACCOUNT], target())).code, 0);
     const refused = await cli(['sync'], withToken());
     assert.equal(refused.code, 78);

@@ -56,4 +56,15 @@ test('builds 90 days of history with the real sync, shows the trend, and never c
   } finally {
     await client.end();
   }
+
+  // Another command without DATABASE_URL finds no history: it names the demo's database, and does not read it.
+  const { DATABASE_URL: _, ...unset } = env;
+  const other = await run(bin, ['users'], { env: unset, cwd: folder }).catch(
+    (error: { stdout: string; stderr: string }) => error,
+  );
+  assert.match(
+    other.stderr,
+    /^There is no history here\. .*\n  export DATABASE_URL="\$\(zt-risk-sync database url --demo\)"$/m,
+  );
+  assert.equal(other.stdout, '');
 });

@@ -1,9 +1,11 @@
-// Flags mean the same on every command: a command with --format also has --json, and the other way round.
+// Flags mean the same on every command: a command with --format also has --json, and the other way round. --account is
+// repeatable everywhere, and every command that shows a time has --timezone.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Command } from 'commander';
 import { createProgram } from '../../src/main.ts';
 import { runCli } from '../support/cli.ts';
+import { runCommand } from '../support/run-command.ts';
 
 const IO: Parameters<typeof createProgram>[0] = {
   stdout: process.stdout,
@@ -55,6 +57,7 @@ test('these commands have output in formats', () => {
       'sync',
       'status',
       'doctor',
+      'changes',
       'trends',
       'users',
       'diff',
@@ -107,4 +110,67 @@ test('conflicting or unknown formats exit 64, and the message says what to leave
   const unknown = await runCli(['sync', '--format', 'csv']);
   assert.equal(unknown.code, 64);
   assert.match(unknown.stderr, /Allowed choices are table, json\./);
+});
+
+test('--account is the same option on every command that has it, and can be given several times', async () => {
+  const choosing = all.filter(({ command }) => has(command, '--account'));
+  assert.deepEqual(
+    choosing.map(({ path }) => path.join(' ')).filter((name) => !EVERY_ACCOUNT.includes(name)),
+    answering.map(({ path }) => path.join(' ')).filter((name) => name !== 'accounts list'),
+  );
+  for (const { path, command } of choosing) {
+    const option = command.options.find(({ long }) => long === '--account');
+    assert.equal(option?.description, 'only this account: its id or its label (repeatable)', path.join(' '));
+    const { account } = await parse(path, ['--account', 'Head office', '--account', 'x']);
+    assert.deepEqual(account, ['Head office', 'x'], path.join(' '));
+    assert.deepEqual((await parse(path, []))['account'], [], path.join(' '));
+  }
+});
+
+/** Commands with --account that print no answer. */
+const EVERY_ACCOUNT = ['serve'];
+
+test('every command with an answer takes --timezone, and refuses a zone that does not exist', async () => {
+  for (const { path } of answering) {
+    assert.equal((await parse(path, ['--timezone', 'Asia/Tokyo']))['timezone'], 'Asia/Tokyo', path.join(' '));
+    await assert.rejects(
+      parse(path, ['--timezone', 'Europe/Atlantis']),
+      /must be a time zone/,
+      path.join(' '),
+    );
+  }
+});
+
+test('a subcommand that does not exist is named, with what was probably meant and what there is', async () => {
+  for (const [path, message] of [
+    [
+      ['rejected', 'shwo'],
+      "error: unknown command 'shwo'\n(Did you mean show?)\n(the commands are list, show, recheck; add --help for the options)\n",
+    ],
+    [
+      ['accounts', 'lst'],
+      "error: unknown command 'lst'\n(Did you mean list?)\n(the commands are list, label, retire, restore; add --help for the options)\n",
+    ],
+    [
+      ['database', 'strat'],
+      "error: unknown command 'strat'\n(Did you mean start?)\n(the commands are start, stop, url; add --help for the options)\n",
+    ],
+    [
+      ['accounts', 'frobnicate', 'x'],
+      "error: unknown command 'frobnicate'\n(the commands are list, label, retire, restore; add --help for the options)\n",
+    ],
+  ] as const) {
+    const { code, stdout, stderr } = await runCommand(path);
+    assert.deepEqual([code, stdout, stderr], [64, '', message]);
+  }
+  const extra = await runCommand(['accounts', 'list', 'lst']);
+  assert.match(extra.stderr, /^error: too many arguments for 'list'/);
+});
+
+test('the help of every command fits 80 columns', async () => {
+  for (const { path } of all) {
+    const { stdout } = await runCommand([...path, '--help']);
+    for (const line of stdout.split('\n')) assert.ok(line.length <= 80, `${path.join(' ')}: ${line}`);
+    assert.match(stdout, /^Usage: /);
+  }
 });

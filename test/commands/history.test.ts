@@ -205,7 +205,7 @@ describe('history', () => {
       '2026-03-01 10:00 UTC  appeared, low (in the first load of the account)',
       '2026-03-02 10:00 UTC  raised low → high',
       '2026-03-03 10:00 UTC  lowered high → medium',
-      '2026-03-03 10:00 UTC  renamed (email or name changed)',
+      '2026-03-03 10:00 UTC  renamed: email and name changed',
       '2026-03-05 10:00 UTC  cleared, was medium: reset by an administrator at 2026-03-04 22:00 UTC, as their own record says (run 5)',
       '2026-03-06 10:00 UTC  returned, low, after 24 h',
       '2026-03-08 10:00 UTC  cleared, was low: absent since 2026-03-07 10:00 UTC, not met by 2 complete walks (run 8)',
@@ -254,7 +254,7 @@ describe('history', () => {
   it('shows email and name with --identities, escaped for the terminal', async () => {
     const stdout = await text(history(uuidOf('ada'), '--identities'));
     assert.match(stdout, /^known as Ada \ufffd\[31mLovelace, Countess@example\.com$/m);
-    assert.match(stdout, /^2026-03-03 10:00 UTC {2}renamed: Ada /m);
+    assert.match(stdout, /^2026-03-03 10:00 UTC {2}renamed: email and name changed, now Ada /m);
   });
 
   it('finds a user by email, and prefers the present email to past ones', async () => {
@@ -274,11 +274,13 @@ describe('history', () => {
     assert.doesNotMatch(eleven, /left out/);
   });
 
-  it('is an object in JSON and one row per event in CSV', async () => {
-    const json = JSON.parse((await history(uuidOf('ada'), '--format', 'json')).stdout) as Record<
+  it('is an object for each account in JSON, and one row per event in CSV', async () => {
+    const all = JSON.parse((await history(uuidOf('ada'), '--format', 'json')).stdout) as (Record<
       string,
       unknown
-    > & { events: Record<string, unknown>[] };
+    > & { events: Record<string, unknown>[] })[];
+    assert.equal(all.length, 1);
+    const json = all[0]!;
     assert.deepEqual(Object.keys(json), [
       'account_id',
       'user_id',
@@ -303,16 +305,16 @@ describe('history', () => {
       run_id: 12,
     });
     assert.deepEqual(
-      json.events.filter((event) => event['event'] === 'cleared').map((event) => event['reason']),
+      json.events.filter((event) => event['change'] === 'cleared').map((event) => event['reason']),
       ['reset', 'walks', 'own_record', 'no_level'],
     );
     const csv = (await history(uuidOf('ada'), '--format', 'csv')).stdout.trimEnd().split('\n');
     assert.equal(
       csv[0],
-      'account_id,user_id,at,event,max_risk_level,previous_level,reason,absent_since,last_reset_time,complete_walks,partial_walks,away_ms,is_baseline,snapshot_id,run_id',
+      'account_id,user_id,changed_at,change,from_level,to_level,reason,absent_since,last_reset_time,complete_walks,partial_walks,away_seconds,is_baseline,snapshot_id,run_id,renamed',
     );
     assert.equal(csv.length, 12);
-    assert.equal(csv[1], `${ONE},${uuidOf('ada')},2026-03-01T10:00:00.000Z,appeared,low,,,,,,,,true,1,1`);
+    assert.equal(csv[1], `${ONE},${uuidOf('ada')},2026-03-01T10:00:00.000Z,appeared,,low,,,,,,,true,1,1,`);
   });
 });
 
@@ -333,17 +335,76 @@ describe('history of an unknown or ambiguous user', () => {
     assert.equal((await history(uuidOf('ada'), '--account', TWO)).code, 1);
   });
 
-  it('names the accounts, or the users, when there are several', async () => {
-    const accounts = await history(uuidOf('bob'));
-    assert.equal(accounts.code, 1);
-    assert.match(
-      accounts.stderr,
-      new RegExp(`^error USER_AMBIGUOUS: 2 accounts know this user: ${ONE}, ${TWO}\\.`),
-    );
+  it('names the users, when several have the email', async () => {
     const users = await history('eve@example.com');
+    assert.equal(users.code, 1);
     assert.match(users.stderr, /^error USER_AMBIGUOUS: 2 users have or had this email/);
     for (const who of ['eve', 'joe']) assert.ok(users.stderr.includes(`${uuidOf(who)} in account ${ONE}`));
     assert.doesNotMatch(users.stderr, /@/);
+  });
+
+  it('names the users whose ids begin alike, and says how to list users', async () => {
+    assert.deepEqual([uuidOf('bob')[0], uuidOf('eve')[0]], ['8', '8']);
+    const several = await history('8');
+    assert.equal(several.code, 1);
+    assert.match(several.stderr, /^error USER_AMBIGUOUS: 3 users have an id that begins like this: /);
+    for (const who of ['bob', 'eve']) assert.ok(several.stderr.includes(`${uuidOf(who)} in account ${ONE}`));
+    const none = await history(`${uuidOf('ada').slice(0, 8)}-ffff`);
+    assert.equal(none.code, 1);
+    assert.match(
+      none.stderr,
+      /^error USER_NOT_FOUND: No user whose id begins with [0-9a-f-]+ was ever met\./,
+    );
+    assert.match(none.stderr, /`zt-risk-sync users --search <beginning of the id>`/);
+  });
+});
+
+describe('history of a person', () => {
+  it('shows every account that knows the person, or only the named ones', async () => {
+    const both = await text(history(uuidOf('bob')));
+    assert.deepEqual(
+      [...both.matchAll(/^account {2}([12])\1{31}/gm)].map(([, digit]) => digit),
+      ['1', '2'],
+    );
+    const one = await text(history(uuidOf('bob'), '--account', TWO));
+    assert.doesNotMatch(one, new RegExp(ONE));
+    const rows = JSON.parse((await history(uuidOf('bob'), '--json')).stdout) as { account_id: string }[];
+    assert.deepEqual(
+      rows.map(({ account_id }) => account_id),
+      [ONE, TWO],
+    );
+  });
+
+  it('is found by the beginning of the id, with or without dashes, in either case', async () => {
+    const id = uuidOf('ada');
+    const line = new RegExp(`^user {5}${id}$`, 'm');
+    for (const who of [
+      id.slice(0, 12),
+      id.replaceAll('-', ''),
+      id.replaceAll('-', '').slice(0, 11),
+      id.slice(0, 14).toUpperCase(),
+    ])
+      assert.match(await text(history(who)), line, who);
+  });
+
+  it('shows all times in the requested zone, with their offset', async () => {
+    const stdout = await text(history(uuidOf('ada'), '--timezone', 'Europe/Berlin', '--limit', '2'));
+    assert.match(stdout, /^2026-03-12 11:00 \+01:00 {2}cleared/m);
+    assert.doesNotMatch(stdout, /UTC/);
+  });
+
+  it('uses a wide terminal, and colours levels only where that is wanted', async () => {
+    const wide = { DATABASE_URL: db.url, COLUMNS: '160' };
+    const { stdout } = await runCommand(['history', uuidOf('ada')], wide);
+    assert.match(stdout, /own record says \(run 5\)$/m);
+    assert.doesNotMatch(stdout, /\u001b/);
+    const forced = await runCommand(['history', uuidOf('ada')], { ...wide, FORCE_COLOR: '1' });
+    assert.match(forced.stdout, /raised \u001b\[32mlow\u001b\[39m → \u001b\[31mhigh\u001b\[39m/);
+    const csv = await runCommand(['history', uuidOf('ada'), '--format', 'csv'], {
+      ...wide,
+      FORCE_COLOR: '1',
+    });
+    assert.doesNotMatch(csv.stdout, /\u001b/);
   });
 });
 
@@ -361,7 +422,7 @@ describe('history for a database role that may not read everything', () => {
         'confirmed by their own record (run 12)',
       ],
     );
-    assert.match(stdout, /^2026-03-03 10:00 UTC {2}renamed \(email or name changed\)$/m);
+    assert.match(stdout, /^2026-03-03 10:00 UTC {2}renamed: email or name changed$/m);
     assert.match(stdout, /may see only the newest change of email or name\.$/m);
     assert.match(
       flat(await text(asReader(uuidOf('joe')))),

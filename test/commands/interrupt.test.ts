@@ -70,7 +70,8 @@ describe('a sync that is told to stop in the middle of its walk', { concurrency:
   const leasesAndRuns = async (accountId: string) => {
     const [row] = await db.rows<{ leases: number; run: string | null }>(
       `select (select count(*)::integer from risk_internal.leases l where l.account_key = a.account_key) as leases,
-              (select status || ' ' || error_code from risk.sync_runs r where r.account_key = a.account_key) as run
+              (select concat_ws(' ', status, error_code, case when users_met between 1 and pages * 5 then 'met some' end)
+                 from risk.sync_runs r where r.account_key = a.account_key) as run
          from risk.accounts a where account_id = $1`,
       [accountId],
     );
@@ -81,7 +82,7 @@ describe('a sync that is told to stop in the middle of its walk', { concurrency:
     ['by SIGTERM', ['SIGTERM']],
     ['by Ctrl-C under npm, which passes it on: two signals at once', ['SIGINT', 'SIGINT']],
   ] as const) {
-    test(`${title}: ends in order, records the run and releases the account`, async () => {
+    test(`${title}: ends in order, records the run with what it has met, and releases the account`, async () => {
       const accountId = title.length.toString(16).padStart(32, 'a');
       const { child, ended, stderr } = await start(accountId);
       for (const signal of signals) {
@@ -91,7 +92,7 @@ describe('a sync that is told to stop in the middle of its walk', { concurrency:
       }
       assert.equal((await ended)[0], 75);
       assert.match(stderr(), /error INTERRUPTED: Stopped by SIG(TERM|INT)\./);
-      assert.deepEqual(await leasesAndRuns(accountId), { leases: 0, run: 'failed INTERRUPTED' });
+      assert.deepEqual(await leasesAndRuns(accountId), { leases: 0, run: 'failed INTERRUPTED met some' });
     });
   }
 

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
+import stringWidth from 'string-width';
 import { createCalendar, HOUR } from '../support/oracle/calendar.ts';
 import { runCommand } from '../support/run-command.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
@@ -77,7 +78,7 @@ function expectedTrend(past: Past, buckets: readonly Bucket[]): Row[] {
         medium,
         high,
         verdict: shown.verdict,
-        all,
+        user_count: all,
         high_share: all === 0 ? null : Number((high / all).toFixed(6)),
         is_observed: shown.at >= from,
         starts_at: iso(from),
@@ -298,9 +299,12 @@ describe('users', () => {
     assert.equal(limited.length, 2);
   });
 
-  // Which other letters have upper and lower case depends on the database's locale: C, as in the test containers, has
-  // none.
-  const asciiUpper = (text: string) => text.replace(/[a-z]/g, (letter) => letter.toUpperCase());
+  // Letters with one upper-case form. The others are not the same text any more.
+  const upper = (text: string) =>
+    Array.from(text, (letter) => {
+      const big = letter.toUpperCase();
+      return big.toLowerCase() === letter ? big : letter;
+    }).join('');
 
   it('are found by email and name, ignoring case, only with --identities', async () => {
     const past = main();
@@ -319,9 +323,9 @@ describe('users', () => {
       '--level',
       'cleared',
     ];
-    const rows = await ask('users', ...args, '--search', asciiUpper(email!), '--identities');
+    const rows = await ask('users', ...args, '--search', upper(email!), '--identities');
     assert.ok(rows.some((row) => row['user_id'] === userId && row['email'] === email));
-    const holds = (text: string | null) => asciiUpper(text ?? '').includes(asciiUpper(email!));
+    const holds = (text: string | null) => upper(text ?? '').includes(upper(email!));
     assert.equal(
       rows.length,
       [...past.oracle.users].filter(([, u]) => holds(u.email) || holds(u.name)).length,
@@ -390,11 +394,163 @@ describe('diff', () => {
   });
 });
 
+describe('changes', () => {
+  const NAMES = ['changed_at', 'change', 'user_id', 'from_level', 'to_level', 'snapshot_id'];
+  const inOrderOfTime = (rows: Row[]) =>
+    rows.toSorted((a, b) => (String(a['changed_at']) < String(b['changed_at']) ? 1 : -1));
+  const sorted = (rows: Row[]) => inOrderOfTime(byId(rows));
+
+  function expectedChanges(past: Past): Row[] {
+    const snapshots = snapshotsOf(past);
+    return snapshots.flatMap((snapshot, index) => {
+      const before = snapshots[index - 1];
+      if (before === undefined || snapshot.isBaseline) return [];
+      const { at, snapshotId } = snapshot;
+      return expectedComparison(past, before.at, at).map((row) => ({
+        ...pick(row, ['change', 'user_id', 'from_level', 'to_level']),
+        changed_at: iso(at),
+        snapshot_id: snapshotId,
+      }));
+    });
+  }
+
+  it('are every change between two snapshots, newest first, also of an account that was retired later', async () => {
+    const rows = await ask('changes', '--since', '2025-01-01');
+    for (const past of pasts) {
+      const own = rows.filter((row) => row['account_id'] === past.accountId);
+      const times = own.map((row) => String(row['changed_at']));
+      assert.deepEqual(times, times.toSorted().reverse());
+      const expected = expectedChanges(past);
+      assert.deepEqual(
+        sorted(own.map((row) => pick(row, NAMES))),
+        sorted(expected.map((row) => pick(row, NAMES))),
+      );
+    }
+    assert.ok(rows.length > 20);
+  });
+
+  it('can be narrowed to a span, to new levels and to kinds of changes', async () => {
+    const past = main();
+    const all = expectedChanges(past);
+    const instants = [...new Set(all.map((row) => String(row['changed_at'])))].toSorted();
+    const [since, until] = [instants[1]!, instants.at(-1)!];
+    const span = ['--since', since, '--until', until, '--account', past.accountId];
+    for (const [args, isWanted] of [
+      [[], () => true],
+      [['--to', 'high'], (row: Row) => row['to_level'] === 'high'],
+      [
+        ['--to', 'low', '--to', 'cleared'],
+        (row: Row) => ['low', null].includes(row['to_level'] as string | null),
+      ],
+      [
+        ['--change', 'raised', '--change', 'cleared'],
+        (row: Row) => ['raised', 'cleared'].includes(row['change'] as string),
+      ],
+    ] as const) {
+      const rows = await ask('changes', ...span, ...args);
+      const expected = all.filter(
+        (row) => String(row['changed_at']) >= since && String(row['changed_at']) < until && isWanted(row),
+      );
+      assert.deepEqual(
+        sorted(rows.map((row) => pick(row, NAMES))),
+        sorted(expected.map((row) => pick(row, NAMES))),
+        args.join(' '),
+      );
+    }
+  });
+
+  it('say that there are more than a table or --limit shows', async () => {
+    const past = main();
+    const args = ['changes', '--since', '2025-01-01', '--account', past.accountId, '--limit', '2'];
+    const table = await runCommand(args, { DATABASE_URL: db.url });
+    assert.match(
+      table.stdout,
+      /^The newest 2 changes; there are more \(--limit, or --format csv for all\)\.$/m,
+    );
+    const rows = await runCommand([...args, '--json'], { DATABASE_URL: db.url });
+    assert.equal((JSON.parse(rows.stdout) as Row[]).length, 2);
+    assert.match(rows.stderr, /^account \S+: there are more changes \(--limit\)$/m);
+    const all = await ask('changes', '--since', '2025-01-01', '--account', past.accountId);
+    const exact = await runCommand([...args.slice(0, -1), String(all.length)], { DATABASE_URL: db.url });
+    assert.match(exact.stdout, new RegExp(`^${all.length} changes\\.$`, 'm'));
+  });
+
+  it('show the names of that time with --identities', async () => {
+    const past = main();
+    const rows = await ask('changes', '--since', '2025-01-01', '--account', past.accountId, '--identities');
+    const present = rows.filter((row) => row['to_level'] !== null);
+    assert.ok(present.length > 0);
+    for (const row of present) {
+      const snapshot = snapshotsOf(past).find(({ snapshotId }) => snapshotId === row['snapshot_id'])!;
+      const user = snapshot.state.get(row['user_id'] as string)!;
+      assert.deepEqual([row['email'], row['name']], [user.email, user.name]);
+    }
+  });
+});
+
+describe('whom a diff hides', () => {
+  /** Users at one of the levels in a snapshot between the two, and at none of them in either. */
+  function hidden(past: Past, from: number, to: number, levels: readonly string[]): number {
+    const snapshots = snapshotsOf(past);
+    const those = ({ state }: SnapshotRecord) =>
+      [...state].filter(([, { level }]) => levels.includes(level!)).map(([id]) => id);
+    const ends = new Set([...those(snapshots[from]!), ...those(snapshots[to]!)]);
+    const between = snapshots.slice(from + 1, to).flatMap(those);
+    return new Set(between.filter((id) => !ends.has(id))).size;
+  }
+
+  it('is told with their number, as text, in every row of JSON, and on stderr', async () => {
+    const past = main();
+    const last = snapshotsOf(past).length - 1;
+    let seen = 0;
+    for (const levels of [['high'], ['medium'], ['high', 'medium']]) {
+      for (const [from, to] of [
+        [0, last],
+        [Math.floor(last / 3), last],
+        [0, Math.floor(last / 2)],
+        [last - 1, last],
+      ] as const) {
+        const count = hidden(past, from, to, levels);
+        seen += count;
+        const ids = [from, to].map((at) => String(snapshotsOf(past)[at]!.snapshotId));
+        const args = ['diff', ...ids, ...levels.flatMap((level) => ['--level', level])];
+        const text = await runCommand(args, { DATABASE_URL: db.url });
+        const line = `${count} more ${count === 1 ? 'was' : 'were'} at ${levels.join(' or ')} in between`;
+        assert.equal(text.stdout.includes(line), count > 0, line);
+        const rows = await runCommand([...args, '--json'], { DATABASE_URL: db.url });
+        assert.equal(rows.stderr.includes(line), count > 0);
+        for (const row of JSON.parse(rows.stdout) as Row[]) {
+          assert.equal(row['in_between_count'], count);
+          assert.ok([row['from_level'], row['to_level']].some((level) => levels.includes(level as string)));
+        }
+      }
+    }
+    assert.ok(seen > 0);
+  });
+
+  it('counts users at high when no level is given, and --change keeps the other kinds out', async () => {
+    const past = main();
+    const last = snapshotsOf(past).length - 1;
+    const ids = [0, last].map((at) => String(snapshotsOf(past)[at]!.snapshotId));
+    const all = await ask('diff', ...ids);
+    const raised = await ask('diff', ...ids, '--change', 'raised', '--change', 'lowered');
+    assert.deepEqual(
+      raised,
+      all.filter((row) => ['raised', 'lowered'].includes(row['change'] as string)),
+    );
+    for (const row of all) assert.equal(row['in_between_count'], hidden(past, 0, last, ['high']));
+  });
+});
+
 describe('the tables', () => {
-  it("fit 80 columns and hold nothing that moves a cursor, whatever the users' names are", async () => {
+  it("fit 80 and 160 columns and hold nothing that moves a cursor, whatever the users' names are", async () => {
     const past = main();
     const first = iso(snapshotsOf(past)[0]!.at);
     for (const args of [
+      ['accounts'],
+      ['changes', '--since', first, '--identities', '--timezone', 'America/Argentina/Buenos_Aires'],
+      ['rejected', 'list', '--all'],
+      ['status', '--run', '1'],
       ['trends', '--since', '2025-01-01', '--bucket', 'week'],
       ['trends', '--since', first, '--bucket', 'month'],
       ['users', '--identities', '--limit', '1000'],
@@ -403,12 +559,15 @@ describe('the tables', () => {
       ['status', '--limit', '100'],
       ['history', [...past.oracle.users.keys()][0]!, '--account', past.accountId, '--identities'],
     ]) {
-      const result = await runCommand(args, { DATABASE_URL: db.url, SYNC_TIMEZONE: ZONE });
-      assert.equal(result.code, 0, result.stderr);
-      for (const line of result.stdout.split('\n'))
-        assert.ok(Array.from(line).length <= 80, `${args[0]}: ${line}`);
-      assert.ok(!/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/.test(result.stdout));
-      assert.ok(result.stdout.length > 100);
+      for (const width of [80, 160]) {
+        const env = { DATABASE_URL: db.url, SYNC_TIMEZONE: ZONE, COLUMNS: String(width) };
+        const result = await runCommand(args, env);
+        assert.equal(result.code, 0, result.stderr);
+        for (const line of `${result.stdout}${result.stderr}`.split('\n'))
+          assert.ok(stringWidth(line) <= width, `${args[0]}: ${line}`);
+        assert.ok(!/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/.test(result.stdout));
+        assert.ok(result.stdout.length > 20);
+      }
     }
   });
 

@@ -123,10 +123,14 @@ describe('rejected list', () => {
     );
     const limited = await cli('list', '--limit', '2');
     assert.match(limited.stdout, /^5 rejected records waiting, 2 of them shown \(--limit\)\.$/m);
-    assert.equal(
-      (await cli('list', '--account', '9'.repeat(32))).stdout,
-      'No rejected records are waiting.\n',
-    );
+    const unknown = await cli('list', '--account', '9'.repeat(32));
+    assert.deepEqual([unknown.code, unknown.stdout], [1, '']);
+    assert.match(unknown.stderr, /^error ACCOUNT_UNKNOWN: There is no account "9{32}"/);
+  });
+
+  it('shows times in the requested zone', async () => {
+    const { stdout } = await cli('list', '--timezone', 'Asia/Tokyo');
+    assert.match(stdout, /^ {10}2026-01-01 19:00 \(run 1\) to 2026-01-01 20:00 \+09:00 \(run 2\)$/m);
   });
 
   it('has the same columns in JSON and CSV', async () => {

@@ -131,7 +131,10 @@ describe('status', () => {
 
   it('shows that an account is stale, and what fails in a row', async () => {
     const text = await linesOf(STALE);
-    assert.match(text, /^2{32} \(Head \ufffd\[2Joffice\)  0 users, 100 days ago/m);
+    assert.match(
+      text,
+      /^2{32} \(Head \ufffd\[2Joffice\)\n  0 users, 100 days ago \(snapshot 4, complete\)$/m,
+    );
     assert.match(text, /^  STALE: no snapshot for more than 62 days/m);
     assert.match(text, /^  no sync is running$/m);
     assert.match(text, /^  last slot .*: failed in run 7 on host a-host \(PERMISSION_DENIED\)$/m);
@@ -162,7 +165,8 @@ describe('status', () => {
     const next = `next slot of the schedule (0 0 1 * *, UTC): ${NEXT.slice(0, 10)} 00:00 UTC, in `;
     const whole = (await status()).replace(/\n {2}(?=\S)/g, ' ');
     assert.ok(whole.includes(next));
-    assert.match(whole, /^run +started \(UTC\)/m);
+    assert.match(whole, /^run +started/m);
+    assert.match(whole, /^Times of runs are in UTC\.$/m);
     assert.doesNotMatch(await status('--accounts'), /^run +started/m);
     for (const line of (await status()).split('\n')) assert.ok(line.length <= 80, line);
   });
@@ -184,6 +188,33 @@ describe('status', () => {
       rows.map(({ run_id }) => run_id),
       [9, 8, 7, 3],
     );
+  });
+
+  it('shows times in the requested zone, and more of each run where there is room', async () => {
+    const stdout = await status('--timezone', 'Asia/Tokyo');
+    assert.match(stdout, /^  last slot \d{4}-\d\d-01 09:00 \+09:00: succeeded/m);
+    assert.match(stdout, /^Times of runs are in Asia\/Tokyo\.$/m);
+    const run = await status('--run', '7', '--timezone', 'Asia/Tokyo');
+    assert.match(run, /^when +\d{4}-\d\d-01 09:00 \+09:00, took/m);
+    const env = { DATABASE_URL: db.url, SYNC_SCHEDULE: '0 0 1 * *', COLUMNS: '160' };
+    const wide = await runCommand(['status', '--account', STALE], env);
+    assert.match(wide.stdout, /^run .* snapshot +pages +passes +requests +rejected +host$/m);
+    assert.match(wide.stdout, /^ *7 .* PERMISSION_DENIED .* a-host$/m);
+  });
+
+  it('counts nobody for a run whose process died', async () => {
+    const [row] = (
+      await db.pool.query<{ run_id: string }>(
+        `insert into risk.sync_runs (account_key, run_id, trigger, status, started_at, finished_at, host, error_code)
+         values ($1, 950, 'cli', 'abandoned', now(), now(), 'a-host', 'ABANDONED') returning run_id`,
+        [keys.get(NEW)],
+      )
+    ).rows;
+    try {
+      assert.match(await status('--account', NEW), /^950 .* cli +– +abandoned +ABANDONED$/m);
+    } finally {
+      await db.pool.query('delete from risk.sync_runs where run_id = $1', [row?.run_id]);
+    }
   });
 
   it('refuses an unknown account in every format', async () => {

@@ -18,7 +18,8 @@ import { isKnownDead } from '../../host/process-identity.ts';
 import { look } from './database.ts';
 import { checkCounts, checkHistory } from './history.ts';
 import { failedAs, ok, skipped, warning, type Check, type Line } from './lines.ts';
-import { duration, minute, plural, printable } from '../../words.ts';
+import { minute } from '../../time/when.ts';
+import { duration, plural, printable } from '../../words.ts';
 
 export const ACCOUNT_CHECKS = [
   'lease',
@@ -63,6 +64,7 @@ export async function checkAccount(
   pool: Pool,
   config: Pick<Config, 'sync'>,
   known: KnownAccount | null,
+  timezone: string,
 ): Promise<Line[]> {
   if (known === null) {
     const never = warning('freshness', 'never synced into this database', 'Run `zt-risk-sync sync`');
@@ -73,7 +75,9 @@ export async function checkAccount(
   const { health, walks } = known;
   const key = health.accountKey;
   return [
-    await look(pool, 'lease', 'risk_internal.leases', async (tx) => judgeLease(await leaseHolder(tx, key))),
+    await look(pool, 'lease', 'risk_internal.leases', async (tx) =>
+      judgeLease(await leaseHolder(tx, key), timezone),
+    ),
     judgeFreshness(health, longestInterval(config.sync.schedule, config.sync.timezone)),
     judgeLastRun(health),
     await checkHistory(pool, key),
@@ -87,10 +91,10 @@ export async function checkAccount(
   ];
 }
 
-export function judgeLease(holder: LeaseHolder | null): Line {
+export function judgeLease(holder: LeaseHolder | null, timezone = 'UTC'): Line {
   if (holder === null) return ok('lease', 'no sync is running');
   const { runId, startedAt, host, silentMs } = holder;
-  const found = `run ${runId} since ${minute(startedAt)} on host ${printable(host)}`;
+  const found = `run ${runId} since ${minute(startedAt, timezone)} on host ${printable(host)}`;
   if (isKnownDead(holder.process))
     return warning(
       'lease',

@@ -16,22 +16,19 @@ import { judgePaging, judgeWalkTime, probePaging } from './paging.ts';
 import { createReport, type Report } from './print.ts';
 import { judgeSettings } from './server.ts';
 import { checkLookups, judgeAccount, probeAccounts, type AccountProbe } from './summary.ts';
-import { chooseAccounts } from '../options/choose-accounts.ts';
+import { accountOption, chooseAccounts, readLabels } from '../options/accounts.ts';
 import { formatOption } from '../options/format.ts';
+import { timezoneOption } from '../options/times.ts';
 import type { Format } from '../../terminal/table.ts';
 
-type Options = { account: string[]; offline: boolean; format: Format };
+type Options = { account: string[]; offline: boolean; timezone?: string; format: Format };
 
 export function doctorCommand(io: Io): Command {
   return new Command('doctor')
     .description('report what is wrong and how to fix it; changes nothing')
-    .option(
-      '--account <id>',
-      'only this account (repeatable)',
-      (id: string, ids: string[]) => [...ids, id],
-      [],
-    )
+    .addOption(accountOption())
     .option('--offline', 'do not ask Cloudflare', false)
+    .addOption(timezoneOption('time zone of all times'))
     .addOption(formatOption(undefined, 'how to print: check, status, account_id, found, mend'))
     .action(async (options: Options) => {
       const report = createReport(io, options.format);
@@ -43,13 +40,23 @@ export function doctorCommand(io: Io): Command {
 async function examine(io: Io, options: Options, report: Report): Promise<void> {
   const accountGiven = options.account.length > 0;
   const { config, line } = checkConfiguration(io.source, { offline: options.offline, accountGiven });
-  // Before the first line: a wrong --account is a usage error, not a finding.
-  const chosen = config === null ? [] : chooseAccounts(config, options.account);
-  report.add(line);
-  if (config === null) return report.add(skipAll(CHECKS.slice(1), 'the configuration is wrong'));
+  if (config === null) {
+    report.add(line);
+    return report.add(skipAll(CHECKS.slice(1), 'the configuration is wrong'));
+  }
+  // A wrong --account is a usage error, not a finding: it comes before the first line.
+  const isEvery = options.account.length === 0;
+  if (isEvery) report.add(line);
   const logger = openLogger(io, config);
   const reached = await reachDatabase(io, config, logger);
-  report.add(reached.line);
+  const pool = reached.database?.pool;
+  const labels = async () => (pool === undefined ? [] : readLabels(pool).catch(() => []));
+  const chosen = await chooseAccounts(config, options.account, labels).catch(async (error: unknown) => {
+    await reached.database?.close();
+    throw error;
+  });
+  const timezone = options.timezone ?? config.sync.timezone;
+  report.add(isEvery ? reached.line : [line, reached.line]);
   const { asker, line: noClient } = openAsker(io, config, logger, options);
   try {
     const { pool, why } = await examineDatabase(reached, report);
@@ -70,7 +77,7 @@ async function examine(io: Io, options: Options, report: Report): Promise<void> 
       else add(await examineSummary(asker, config, probe, { credentials, budget }, known));
       if (pool === null) add(skipAll(ACCOUNT_CHECKS, why));
       else if (unknown !== null) add(ACCOUNT_CHECKS.map((check) => ({ ...unknown, check })));
-      else add(await checkAccount(pool, config, known));
+      else add(await checkAccount(pool, config, known, timezone));
     }
   } finally {
     await asker?.close();

@@ -1,14 +1,13 @@
 // Prints the findings of `doctor`: aligned lines as they are found, or JSON or CSV at the end.
-import { styleText } from 'node:util';
 import type { Io } from '../../context.ts';
 import type { Line, Status } from './lines.ts';
 import { printable } from '../../words.ts';
 import { printRows, type Cell, type Format } from '../../terminal/table.ts';
-import { wrap } from '../../terminal/wrap.ts';
+import { painter, type Paint } from '../../terminal/colour.ts';
+import { widthOf, wrap } from '../../terminal/wrap.ts';
 
 export type Report = { add(lines: Line | readonly Line[]): void; end(): Line[] };
 
-const STYLES = { ok: 'green', warning: 'yellow', failed: 'red', skipped: 'dim' } as const;
 const STATUS_WIDTH = 9;
 const INDENT = STATUS_WIDTH + 15;
 /** Wider lines are harder to read. */
@@ -17,7 +16,7 @@ const NARROWEST = 60;
 
 export function createReport(io: Pick<Io, 'stdout' | 'source'>, format: Format): Report {
   const lines: Line[] = [];
-  const width = Math.min(Math.max(io.stdout.columns ?? 80, NARROWEST), WIDEST);
+  const width = Math.min(Math.max(widthOf(io), NARROWEST), WIDEST);
   const paint = painter(io);
   let accountId: string | undefined;
   return {
@@ -40,7 +39,7 @@ export function createReport(io: Pick<Io, 'stdout' | 'source'>, format: Format):
   };
 }
 
-function textOf(line: Line, width: number, paint: Painter): string {
+function textOf(line: Line, width: number, paint: Paint): string {
   const head = `${paint(line.status, line.status.padEnd(STATUS_WIDTH))}${line.check.padEnd(INDENT - STATUS_WIDTH)}`;
   const mend = line.mend === undefined ? [] : [`→ ${line.mend}`];
   const paragraphs = [line.found, ...mend].flatMap((text) => text.split('\n'));
@@ -77,13 +76,4 @@ export function summary(lines: readonly Pick<Line, 'status'>[]): string {
     .filter(([number]) => number !== 0)
     .map((part) => part.join(' '))
     .join(', ');
-}
-
-type Painter = (status: Status, text: string) => string;
-
-/** Colours only on a terminal, and not with NO_COLOR (https://no-color.org). */
-function painter({ stdout, source }: Pick<Io, 'stdout' | 'source'>): Painter {
-  const { NO_COLOR: noColor = '', TERM: term } = source.env;
-  if (stdout.isTTY !== true || noColor !== '' || term === 'dumb') return (_status, text) => text;
-  return (status, text) => styleText(STYLES[status], text, { validateStream: false });
 }

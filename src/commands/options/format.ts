@@ -25,6 +25,14 @@ export function offerJson(command: Command): void {
   });
 }
 
+/** `--limit` of a list that is shown whole as JSON or CSV. */
+export function limitOption(what: string, inTable: number): Option {
+  return new Option(
+    '--limit <n>',
+    `at most this many ${what} per account (default: ${inTable} in a table, all as JSON or CSV)`,
+  ).argParser(wholeNumber(1, 10_000_000));
+}
+
 export function wholeNumber(low: number, high: number): (text: string) => number {
   return (text) => {
     const value = Number(text);

@@ -28,6 +28,19 @@ export function readableTimeOrSnapshot(text: string): string {
 
 const SOME_TIME = { now: new Date(0), timezone: 'UTC' };
 
+type Named = readonly [name: string, at: Date];
+
+/** Throws TIMES_SWAPPED. */
+export function inOrder([first, from]: Named, [second, to]: Named): void {
+  if (from <= to) return;
+  throw new OperatorError({
+    code: 'TIMES_SWAPPED',
+    happened: `${first} is ${from.toISOString()}, and ${second} is earlier: ${to.toISOString()}`,
+    means: 'A span goes from the earlier time to the later one',
+    todo: 'Swap the two',
+  });
+}
+
 /** For a text that readableTime has accepted. Throws TIME_IN_FUTURE. */
 export function timeOf(name: string, text: string, clock: { now: Date; timezone: string }): Date {
   const when = parseWhen(text, clock);

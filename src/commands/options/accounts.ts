@@ -1,0 +1,68 @@
+// `--account`, the same on every command: an id or a label, repeatable.
+import { Option } from 'commander';
+import { nearest, quoted, resolveAccounts, type NamedAccount } from '../../answers/resolve-accounts.ts';
+import type { Config } from '../../config.ts';
+import { isMissingTable } from '../../db/database-errors.ts';
+import type { Pool } from '../../db/pool.ts';
+import { OperatorError } from '../../errors.ts';
+import { knownAccounts } from '../../queries/accounts/known-accounts.ts';
+
+export function accountOption(): Option {
+  return new Option('--account <account>', 'only this account: its id or its label (repeatable)')
+    .argParser((text: string, chosen: string[]) => [...chosen, text])
+    .default([], 'all');
+}
+
+/**
+ * Ids of the accounts that a command works on: all that are configured, or the chosen ones among them. Labels are in
+ * the database, so it is asked only if there is one. Throws ACCOUNT_NOT_CONFIGURED (exit 64), ACCOUNT_AMBIGUOUS.
+ */
+export async function chooseAccounts(
+  config: Config,
+  wanted: readonly string[],
+  readKnown: () => Promise<readonly NamedAccount[]>,
+): Promise<readonly string[]> {
+  const configured = config.cloudflare.accountIds;
+  if (wanted.length === 0) return configured;
+  const isKnown = (text: string) => (configured.length > 0 ? configured.includes(text) : FULL_ID.test(text));
+  if (wanted.every(isKnown)) return [...new Set(wanted)];
+  const known = await readKnown();
+  const candidates =
+    configured.length > 0
+      ? configured.map(
+          (id) => known.find(({ account_id }) => account_id === id) ?? { account_id: id, label: null },
+        )
+      : // Without a configured list, an id may name an account that was never synced.
+        [
+          ...known,
+          ...wanted.filter((text) => FULL_ID.test(text)).map((id) => ({ account_id: id, label: null })),
+        ];
+  return resolveAccounts(candidates, wanted, notConfigured).map(({ account_id }) => account_id);
+}
+
+const FULL_ID = /^[0-9a-f]{32}$/;
+
+function notConfigured(text: string, candidates: readonly NamedAccount[]): OperatorError {
+  return new OperatorError({
+    code: 'ACCOUNT_NOT_CONFIGURED',
+    happened: `Account ${quoted(text)} is not in CLOUDFLARE_ACCOUNT_ID, and no label of this history`,
+    means: `Nothing was started: --account selects from the configured accounts. ${nearest(text, candidates)}`,
+    todo: 'Give the id or the label of one of them, or add this one to CLOUDFLARE_ACCOUNT_ID',
+  });
+}
+
+/** Labels for chooseAccounts; none in a database that was never migrated. */
+export async function readLabels(pool: Pool): Promise<readonly NamedAccount[]> {
+  try {
+    return await knownAccounts(pool);
+  } catch (error) {
+    if (isMissingTable(error)) return [];
+    throw error;
+  }
+}
+
+/** The id of one account that the history knows, by its id or label. Throws ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS. */
+export async function accountIdOf(pool: Pool, text: string): Promise<string> {
+  const [account] = resolveAccounts(await knownAccounts(pool), [text]);
+  return account?.account_id ?? text;
+}

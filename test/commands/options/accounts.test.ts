@@ -1,0 +1,48 @@
+// Which accounts sync, serve and doctor work on: CLOUDFLARE_ACCOUNT_ID, narrowed by ids or labels.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { chooseAccounts } from '../../../src/commands/options/accounts.ts';
+import { readConfig } from '../../../src/config.ts';
+
+const [ONE, TWO, THREE] = ['1', '2', '3'].map((digit) => digit.repeat(32)) as [string, string, string];
+const KNOWN = [
+  { account_id: ONE, label: 'Head office' },
+  { account_id: THREE, label: 'Elsewhere' },
+];
+
+let asked = 0;
+function choose(configured: string, ...wanted: string[]) {
+  const config = readConfig({ env: { CLOUDFLARE_ACCOUNT_ID: configured }, envFile: null });
+  asked = 0;
+  return chooseAccounts(config, wanted, async () => {
+    asked++;
+    return KNOWN;
+  });
+}
+
+test('without --account, all configured accounts are chosen', async () => {
+  assert.deepEqual(await choose(`${ONE},${TWO}`), [ONE, TWO]);
+});
+
+test('configured ids are chosen without asking the database', async () => {
+  assert.deepEqual(await choose(`${ONE},${TWO}`, TWO, TWO), [TWO]);
+  assert.deepEqual(await choose('', TWO), [TWO]);
+  assert.equal(asked, 0);
+});
+
+test('a label of a configured account is chosen by what the history knows', async () => {
+  assert.deepEqual(await choose(`${ONE},${TWO}`, 'head office', TWO), [ONE, TWO]);
+  assert.deepEqual(await choose('', 'Elsewhere', TWO), [THREE, TWO]);
+});
+
+test('an account that is not configured is refused, and the message repeats it and names the configured ones', async () => {
+  for (const wanted of ['Elsewhere', THREE, 'Haed office']) {
+    await assert.rejects(choose(`${ONE},${TWO}`, wanted), {
+      code: 'ACCOUNT_NOT_CONFIGURED',
+      exit: 64,
+      happened: new RegExp(`^Account "${wanted}" is not in CLOUDFLARE_ACCOUNT_ID`),
+      means: new RegExp(`There are .*${ONE} \\(Head office\\)`),
+    });
+  }
+  await assert.rejects(choose('', 'Haed office'), { code: 'ACCOUNT_NOT_CONFIGURED' });
+});
