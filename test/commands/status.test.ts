@@ -203,17 +203,18 @@ describe('status', () => {
   });
 
   it('counts nobody for a run whose process died', async () => {
-    const [row] = (
-      await db.pool.query<{ run_id: string }>(
-        `insert into risk.sync_runs (account_key, run_id, trigger, status, started_at, finished_at, host, error_code)
-         values ($1, 950, 'cli', 'abandoned', now(), now(), 'a-host', 'ABANDONED') returning run_id`,
-        [keys.get(NEW)],
-      )
-    ).rows;
+    await sampleHistory(db.pool).run({
+      account_key: keys.get(NEW)!,
+      run_id: 950,
+      trigger: 'cli',
+      status: 'abandoned',
+      started_at: ago(1_000),
+      error_code: 'ABANDONED',
+    });
     try {
       assert.match(await status('--account', NEW), /^950 .* cli +– +abandoned +ABANDONED$/m);
     } finally {
-      await db.pool.query('delete from risk.sync_runs where run_id = $1', [row?.run_id]);
+      await db.pool.query('delete from risk.sync_runs where run_id = 950');
     }
   });
 
