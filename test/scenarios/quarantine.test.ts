@@ -105,7 +105,7 @@ describe('a rejected record', { concurrency: false }, () => {
     );
 
   const waiting = async (accountId: string) =>
-    (await listRejected(db.pool, { all: false, limit: 100 })).rows
+    (await listRejected(db.pool, { all: false, limit: 10_000 })).rows
       .filter((row) => row.account_id === accountId)
       .map((row) => row.user_id);
 
