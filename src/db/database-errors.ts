@@ -22,7 +22,7 @@ const BY_SQLSTATE: [RegExp, Meaning][] = [
     {
       code: 'DATABASE_READ_ONLY',
       happened: 'The database is read-only',
-      todo: 'DATABASE_URL names a standby, or a failover is under way. Name the primary, or wait for the failover',
+      todo: 'DATABASE_URL names a standby, a failover is under way, or default_transaction_read_only is on. Name the primary, wait for the failover, or reset the setting',
     },
   ],
   [

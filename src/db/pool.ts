@@ -9,6 +9,23 @@ export type Pool = pg.Pool;
 export type PoolClient = pg.PoolClient;
 
 /**
+ * What statements mean, and how values look as text, must not depend on the settings of a database or a role. Every
+ * transaction begins with these. The session does not: behind a transaction pooler, other clients would inherit them.
+ */
+export const PINNED_SETTINGS = [
+  "datestyle = 'ISO, YMD'",
+  "intervalstyle = 'postgres'",
+  "timezone = 'UTC'",
+  'extra_float_digits = 1',
+  'standard_conforming_strings = on',
+  'array_nulls = on',
+  'transform_null_equals = off',
+  'search_path = pg_catalog, public',
+]
+  .map((setting) => `set local ${setting}`)
+  .join('; ');
+
+/**
  * `queryTimeoutMs` limits statements outside transactions; transactions set their own limits. `connectTimeoutMs` limits
  * the wait for a connection, either from the pool or to the server. `isEmbedded`: PG* variables are ignored, and the
  * server must prove that it is ours.
@@ -38,7 +55,37 @@ export function createPool(options: {
   pool.on('connect', (client) => {
     client.on('error', () => undefined);
   });
-  return pool;
+  return pinned(pool);
+}
+
+/** Statements of Drizzle outside a transaction get one, which pins the settings. */
+function pinned(pool: Pool): Pool {
+  const plain = pool.query.bind(pool) as (...args: unknown[]) => unknown;
+  const query = (...args: unknown[]) => {
+    const [config] = args;
+    // Only Drizzle brings its own parsers. Other callers send what must not run inside a transaction, or no times.
+    const isDrizzle = typeof config === 'object' && config !== null && 'types' in config;
+    return isDrizzle ? queryPinned(pool, args) : plain(...args);
+  };
+  return Object.assign(pool, { query });
+}
+
+async function queryPinned(pool: Pool, args: unknown[]): Promise<unknown> {
+  const client = await pool.connect();
+  const ask = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+  // All three are sent before the first answer: the database may be 10 ms away.
+  const pipeline = (on: boolean) => Object.assign(client, { pipeline: on });
+  pipeline(true);
+  const [begun, answer, ended] = await Promise.allSettled([
+    ask(`begin isolation level read committed; ${PINNED_SETTINGS}`),
+    ask(...args),
+    ask('commit'),
+  ]);
+  pipeline(false);
+  const isBroken = begun.status === 'rejected' || ended.status === 'rejected';
+  client.release(isBroken);
+  for (const step of [begun, answer, ended]) if (step.status === 'rejected') throw step.reason;
+  return answer.status === 'fulfilled' ? answer.value : undefined;
 }
 
 /**

@@ -3,7 +3,7 @@
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { isConnectionLoss } from './database-errors.ts';
 import { watchLocks } from './locks/lock-holders.ts';
-import type { Pool, PoolClient } from './pool.ts';
+import { PINNED_SETTINGS, type Pool, type PoolClient } from './pool.ts';
 
 export type Transaction = NodePgDatabase;
 
@@ -81,12 +81,14 @@ export async function inTransaction<T>(
 }
 
 /**
- * Runs `statements` in one round trip, and returns the pid of the session. The server knows the right one: behind a
+ * Runs `statements` and pins the settings in one round trip, and returns the pid of the session. The server knows the right one: behind a
  * pooler, the driver knows another.
  */
 export async function begin(client: PoolClient, statements: string): Promise<number> {
   // For several statements, pg returns several results. Its types do not know this.
-  const results: unknown = await client.query(`${statements}; select pg_backend_pid() as pid`);
+  const results: unknown = await client.query(
+    `${statements}; ${PINNED_SETTINGS}; select pg_backend_pid() as pid`,
+  );
   return (results as { rows: { pid: number }[] }[]).at(-1)!.rows[0]!.pid;
 }
 

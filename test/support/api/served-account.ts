@@ -20,6 +20,7 @@ export type SyncOver = {
   timing?: LeaseTiming;
   failpoint?: RunDeps['failpoint'];
   dryRun?: boolean;
+  observedAt?: Date;
   /** Bad records that are served besides the people. */
   beside?: readonly unknown[];
   /** Called before a page is answered. If it throws, its error is the answer. Passes count from 1. */
@@ -74,7 +75,10 @@ export function servedAccount(
           timing: over.timing ?? LEASE_TIMING,
           ...(over.failpoint === undefined ? {} : { failpoint: over.failpoint }),
         },
-        { dryRun: over.dryRun ?? false },
+        {
+          dryRun: over.dryRun ?? false,
+          ...(over.observedAt === undefined ? {} : { observedAt: over.observedAt }),
+        },
       );
       return outcome;
     },
