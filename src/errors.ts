@@ -99,6 +99,7 @@ export const ERRORS = {
   DATABASE_BEHIND: EXIT.configuration,
   DATABASE_NEWER: EXIT.configuration,
   MIGRATION_CHANGED: EXIT.configuration,
+  HISTORY_COPIED: EXIT.configuration,
   HTTP_PORT_TAKEN: EXIT.configuration,
   HTTP_ADDRESS_UNUSABLE: EXIT.configuration,
   EMBEDDED_MISSING: EXIT.configuration,

@@ -3,7 +3,15 @@
 import { eq, sql, type SQL } from 'drizzle-orm';
 import { columnNames } from './column-names.ts';
 import { inline, whole } from './inline-sql.ts';
-import { feedClock } from './schema.ts';
+import { OperatorError } from '../errors.ts';
+import {
+  accounts as a,
+  accountWriters as w,
+  feedClock,
+  snapshots as s,
+  syncRuns as r,
+  users as u,
+} from './schema.ts';
 import type { Transaction } from './transaction.ts';
 
 /**
@@ -31,3 +39,42 @@ export async function takeFeedValue(tx: Transaction, waitMs = CLOCK_WAIT_MS): Pr
 export function theClock(): SQL {
   return eq(feedClock.id, whole(1));
 }
+
+/**
+ * The counters that are behind the tables: then the history was copied here without them, by logical replication or by
+ * a dump of schema `risk` alone. A few index lookups. One statement sees one state, in which a counter of a live history
+ * is never behind. `accountKey` null: an account that is to be added.
+ */
+export async function countersBehind(tx: Transaction, accountKey: number | null): Promise<string[]> {
+  // Null, so never behind, where the role may not see it: inserting into an identity column needs no right to it.
+  const given = (sequence: string) =>
+    sql.raw(`(select case when has_sequence_privilege(oid, 'select, usage') then coalesce(pg_sequence_last_value(oid), 0) end
+      from (select '${sequence}'::regclass::oid) sequence)`);
+  const { rows } = await tx.execute<{ behind: string[] }>(sql`
+    select array_remove(array[
+      case when (select ${feedClock.last_snapshot_id} from ${feedClock} where ${theClock()}) < greatest(
+        (select max(${r.feed_id}) from ${r}), (select max(${a.feed_id}) from ${a}), (select max(${s.snapshot_id}) from ${s}))
+        then 'feed clock' end,
+      case when ${given('risk.accounts_account_key_seq')} < (select max(${a.account_key}) from ${a}) then 'account keys' end,
+      case when ${given('risk_internal.run_ids')} < (select max(${r.run_id}) from ${r} where ${r.account_key} = ${accountKey})
+        then 'run ids' end,
+      case when coalesce((select ${w.last_user_key} from ${w} where ${w.account_key} = ${accountKey}), 0)
+        < (select max(${u.user_key}) from ${u} where ${u.account_key} = ${accountKey}) then 'user keys' end], null) as behind`);
+  return rows[0]?.behind ?? [];
+}
+
+/** Throws HISTORY_COPIED, before anything is written whose number was given before. */
+export async function refuseCopied(tx: Transaction, accountKey: number | null): Promise<void> {
+  const behind = await countersBehind(tx, accountKey);
+  if (behind.length === 0) return;
+  throw new OperatorError({
+    code: 'HISTORY_COPIED',
+    happened: `These counters are behind the tables of the history: ${behind.join(', ')}`,
+    means:
+      'The history was copied here without its counters. Numbers would be given twice, and readers would miss rows, so nothing was written',
+    todo: COUNTERS_MEND,
+  });
+}
+
+export const COUNTERS_MEND =
+  'Run the SQL in docs/runbook.md, "A history that was copied", once. Then sync again';

@@ -1,6 +1,6 @@
 // What people change about an account by hand: label it, retire it, restore it.
 import { eq, sql, type SQL } from 'drizzle-orm';
-import { takeFeedValue } from '../db/feed-clock.ts';
+import { refuseCopied, takeFeedValue } from '../db/feed-clock.ts';
 import { holdSchema } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
 import { accounts } from '../db/schema.ts';
@@ -26,6 +26,7 @@ async function changeAccount(pool: Pool, accountId: string, change: AccountChang
   await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
     await holdSchema(tx);
     const feedId = await takeFeedValue(tx);
+    await refuseCopied(tx, null);
     const { rowCount } = await tx
       .update(accounts)
       .set({ ...change, feed_id: feedId })

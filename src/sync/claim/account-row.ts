@@ -1,6 +1,6 @@
 // The row of an account: found or added by a claim. What people change about it is in upkeep/accounts.ts.
 import { eq } from 'drizzle-orm';
-import { takeFeedValue } from '../../db/feed-clock.ts';
+import { refuseCopied, takeFeedValue } from '../../db/feed-clock.ts';
 import { holdSchema } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
 import { accounts, accountWriters } from '../../db/schema.ts';
@@ -35,6 +35,7 @@ export async function addAccount(
       await holdSchema(tx);
       // Whoever adds an account holds the clock, so nobody can add the same one meanwhile.
       const feedId = await takeFeedValue(tx);
+      await refuseCopied(tx, null);
       if ((await findAccount(tx, accountId)) !== null) return;
       const [added] = await tx
         .insert(accounts)

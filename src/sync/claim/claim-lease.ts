@@ -1,7 +1,7 @@
 // Claims an account: takes the lease if nobody holds it, if its holder has died, or if this owner holds it already.
 import { and, eq, getTableColumns, sql } from 'drizzle-orm';
 import { unionAll } from 'drizzle-orm/pg-core';
-import { takeFeedValue } from '../../db/feed-clock.ts';
+import { refuseCopied, takeFeedValue } from '../../db/feed-clock.ts';
 import { holdSchema } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
 import { leases, runIds, syncRuns } from '../../db/schema.ts';
@@ -65,6 +65,7 @@ async function takeIfFree(tx: Transaction, request: ClaimRequest): Promise<Step>
   await holdSchema(tx);
   const accountKey = await findAccount(tx, request.accountId);
   if (accountKey === null) return { kind: 'unknown' };
+  await refuseCopied(tx, accountKey);
   const { held, current } = await lookAtLease(tx, accountKey);
   const holder = keptBy(held, current, owner, timing);
   if (holder !== null) return { kind: 'held', holder };

@@ -395,6 +395,7 @@ describe('the lease', () => {
          values ($1, $2, date_trunc('milliseconds', now()), 'complete', true, 0, 0, 0, 0, 0, 0, 0, 0, 0)`,
         [lease.accountKey, snapshotId],
       );
+      await db.rows('update risk_internal.feed_clock set last_snapshot_id = $1', [snapshotId]);
     };
     const runRow = sql.raw(
       'insert into risk.sync_runs (account_key, run_id, trigger, status, verdict, started_at, finished_at, host, snapshot_id, feed_id) values',
