@@ -5,7 +5,7 @@ import { attempt, type AttemptDeps, type Question } from './attempt.ts';
 import { headersOf, type CredentialsInUse } from './credentials-in-use.ts';
 import type { Intake } from './endpoints/summary/summary-intake.ts';
 import { ExchangeError, type AttemptFailure } from './failures.ts';
-import type { Pacer } from './pacing.ts';
+import type { Pacer } from './pace/pacing.ts';
 import { areCredentialsRefused } from './problems/meanings.ts';
 import { retryWhole, type Sleep } from './retry.ts';
 

@@ -2,11 +2,11 @@
 // judges the answer.
 import type { Dispatcher } from 'undici';
 import type { BodyLimits } from './body-limits.ts';
-import { parseBudgets, tightestBudget } from './budget.ts';
+import { parseBudgets, tightestBudget } from './pace/budget.ts';
 import type { Intake } from './endpoints/summary/summary-intake.ts';
 import { exchange, type Answer } from './exchange.ts';
 import { AttemptFailure, ExchangeError, type WaitAdvice } from './failures.ts';
-import type { Pacer } from './pacing.ts';
+import type { Pacer } from './pace/pacing.ts';
 import type { Judge, Subject } from './problems/judge.ts';
 import { isJsonType, parseJson } from './responses.ts';
 import { parseRetryAfter, type Timing } from './retry.ts';

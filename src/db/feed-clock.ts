@@ -1,8 +1,8 @@
 // Hands out the values that readers remember as a watermark: `snapshot_id` and `feed_id`. The lock of the clock's row is
 // held until the transaction ends, so that values rise in commit order. The only place that knows which row that is.
 import { eq, sql, type SQL } from 'drizzle-orm';
-import { columnNames } from './column-names.ts';
-import { inline, whole } from './inline-sql.ts';
+import { columnNames } from './sql/column-names.ts';
+import { inline, whole } from './sql/inline-sql.ts';
 import { OperatorError } from '../errors.ts';
 import {
   accounts as a,

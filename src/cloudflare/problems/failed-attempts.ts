@@ -1,5 +1,5 @@
 // The error text for each way in which an attempt can fail. Pure; judge.ts decides which one it is.
-import { limitInWords } from '../budget.ts';
+import { limitInWords } from '../pace/budget.ts';
 import { OperatorError, type OperatorErrorParts } from '../../errors.ts';
 import { AttemptFailure, ExchangeError, type FailureKind } from '../failures.ts';
 import { TIMEOUT_CODES } from './api-codes.ts';

@@ -1,7 +1,7 @@
 // How `doctor` asks Cloudflare: through the same client as every run, but with short waits. It also notes what every
 // answer states besides its page: the time, and how many requests are left.
 import type { CloudflareClient } from '../../cloudflare/client.ts';
-import { parseBudgets, type Budget } from '../../cloudflare/budget.ts';
+import { parseBudgets, type Budget } from '../../cloudflare/pace/budget.ts';
 import type { Timing } from '../../cloudflare/retry.ts';
 import type { CountUse } from '../../cloudflare/usage.ts';
 import type { Config } from '../../config.ts';

@@ -1,5 +1,5 @@
 // Judges the clocks and the rate limit from what the answers stated. Pure.
-import { isPlentyLeft, limitInWords, tightestBudget, type Budget } from '../../cloudflare/budget.ts';
+import { isPlentyLeft, limitInWords, tightestBudget, type Budget } from '../../cloudflare/pace/budget.ts';
 import { EXIT } from '../../errors.ts';
 import { CLOCK_TOLERANCE_MS } from '../../time/clock-tolerance.ts';
 import { failed, ok, skipped, warning, type Line } from './lines.ts';

@@ -1,5 +1,5 @@
 // How the server treats paging now, compared with the last walks, and whether a walk can finish in its time.
-import { leastTime } from '../../cloudflare/budget.ts';
+import { leastTime } from '../../cloudflare/pace/budget.ts';
 import type { SummaryPage } from '../../cloudflare/client.ts';
 import { pagingChanges } from '../../cloudflare/paging/paging-changes.ts';
 import { isPageSizeRefused, isPageTimeout, pageRefusal } from '../../cloudflare/problems/meanings.ts';

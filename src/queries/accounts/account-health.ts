@@ -1,7 +1,7 @@
 // The health of one account: its newest snapshot, failed runs since the last success, and what the newest walks found.
 // Reads only schema `risk`.
 import { and, desc, eq, isNull, sql } from 'drizzle-orm';
-import { keeps } from '../../db/evidence-sql.ts';
+import { keeps } from '../../db/sql/evidence-sql.ts';
 import { accounts, snapshots, syncRuns, users } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
 import { readEvidence, type Evidence } from '../../evidence.ts';

@@ -2,7 +2,7 @@
 // name are those at the later snapshot, and are read only on request.
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
-import { levelRank } from '../../db/level-rank.ts';
+import { levelRank } from '../../db/sql/level-rank.ts';
 import type { Pool } from '../../db/pool.ts';
 import { userIdentities as i, users as u } from '../../db/schema.ts';
 import { CHANGE_ORDER, type Change } from '../../user-risk.ts';

@@ -2,7 +2,7 @@
 // walks that did not meet the user before its end.
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
-import { evidenceText } from '../../db/evidence-sql.ts';
+import { evidenceText } from '../../db/sql/evidence-sql.ts';
 import type { Pool } from '../../db/pool.ts';
 import { snapshots, syncRuns, userLevels } from '../../db/schema.ts';
 

@@ -1,7 +1,7 @@
 // Users of one account with their state, now or as of a snapshot. Emails and names are read only on request.
 import { sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
-import { levelRank } from '../../db/level-rank.ts';
+import { levelRank } from '../../db/sql/level-rank.ts';
 import type { Pool } from '../../db/pool.ts';
 import { snapshots as n, userIdentities as i, userLevels as l, users as u } from '../../db/schema.ts';
 import { foldCase } from './fold-case.ts';

@@ -5,7 +5,7 @@ import { sql } from 'drizzle-orm';
 import { copyRows } from '../../db/copy-rows.ts';
 import { isDuplicateKey, isPassing, RESTART_PAUSES_MS } from '../../db/database-errors.ts';
 import { takeFeedValue } from '../../db/feed-clock.ts';
-import { inline } from '../../db/inline-sql.ts';
+import { inline } from '../../db/sql/inline-sql.ts';
 import { holdSchema } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
 import { accountWriters, stagedChanges } from '../../db/schema.ts';

@@ -2,7 +2,7 @@
 // write: the first reader of a row marks it as committed. With checksums, the default of PostgreSQL 18, this logs whole
 // pages if a checkpoint came between: 11 MB for 100,000 users. Right after the load it logs nothing.
 import { sql, type SQL } from 'drizzle-orm';
-import { inline, whole } from '../../db/inline-sql.ts';
+import { inline, whole } from '../../db/sql/inline-sql.ts';
 import type { Pool } from '../../db/pool.ts';
 import { userActivity, userIdentities, userLevels, users } from '../../db/schema.ts';
 import type { ChangeCounts } from './changes.ts';

@@ -4,11 +4,11 @@
 // copied in the order of user ids, which is the order of the keys, except for users who came later.
 import { sql, type SQL } from 'drizzle-orm';
 import type { AnyPgColumn } from 'drizzle-orm/pg-core';
-import { columnList, columnNames } from '../../db/column-names.ts';
-import { instant, whole } from '../../db/inline-sql.ts';
-import { levelRank } from '../../db/level-rank.ts';
+import { columnList, columnNames } from '../../db/sql/column-names.ts';
+import { instant, whole } from '../../db/sql/inline-sql.ts';
+import { levelRank } from '../../db/sql/level-rank.ts';
 import { lookups, stagedChanges, userActivity, userIdentities, userLevels, users } from '../../db/schema.ts';
-import { fieldColumns } from '../../db/user-columns.ts';
+import { fieldColumns } from '../../db/sql/user-columns.ts';
 import { fieldsOf, type History, type UserField } from '../../user-risk.ts';
 import type { ChangeCounts } from './changes.ts';
 import type { SnapshotFacts, Statement } from './write-snapshot.ts';

@@ -1,8 +1,8 @@
 // The statements that write a snapshot: its counts, its levels, and its writer. They hold no parameter: see
 // write-changes.ts.
 import { sql, type SQL } from 'drizzle-orm';
-import { columnNames } from '../../db/column-names.ts';
-import { instant, whole } from '../../db/inline-sql.ts';
+import { columnNames } from '../../db/sql/column-names.ts';
+import { instant, whole } from '../../db/sql/inline-sql.ts';
 import { accountWriters, snapshotLevels, snapshots } from '../../db/schema.ts';
 import { CHANGES, RISK_LEVELS } from '../../user-risk.ts';
 import { total } from '../state/level-sums.ts';

@@ -1,13 +1,13 @@
 // Reads present users and their identities in ranges of keys. Each range is small, whatever the planner believes about
 // the account.
 import { sql, type SQL } from 'drizzle-orm';
-import { columnList } from '../../db/column-names.ts';
-import { inline, whole } from '../../db/inline-sql.ts';
+import { columnList } from '../../db/sql/column-names.ts';
+import { inline, whole } from '../../db/sql/inline-sql.ts';
 import { decodeInstant } from '../../db/postgres-instant.ts';
 import type { Pool } from '../../db/pool.ts';
 import { readCopy } from '../../db/read-copy.ts';
 import { userIdentities, userLevels, users } from '../../db/schema.ts';
-import { fieldColumns } from '../../db/user-columns.ts';
+import { fieldColumns } from '../../db/sql/user-columns.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
 import { RISK_LEVELS } from '../../user-risk.ts';
 import type { Lease } from '../claim/lease.ts';

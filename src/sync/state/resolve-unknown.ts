@@ -1,14 +1,14 @@
 // Asks the database about the users that the state lacks, because the state holds only present users. Users that the
 // database knows were cleared, and return. The others are new.
 import { sql } from 'drizzle-orm';
-import { columnList } from '../../db/column-names.ts';
+import { columnList } from '../../db/sql/column-names.ts';
 import { decodeInstant } from '../../db/postgres-instant.ts';
 import type { Pool } from '../../db/pool.ts';
 import { readAgain } from '../../db/read-again.ts';
 import { readCopy } from '../../db/read-copy.ts';
-import { inline, whole } from '../../db/inline-sql.ts';
+import { inline, whole } from '../../db/sql/inline-sql.ts';
 import { userIdentities, users } from '../../db/schema.ts';
-import { fieldColumns } from '../../db/user-columns.ts';
+import { fieldColumns } from '../../db/sql/user-columns.ts';
 import type { Lease } from '../claim/lease.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
 import type { AccountState } from './read-state.ts';

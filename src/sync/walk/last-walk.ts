@@ -1,7 +1,7 @@
 // The account's newest walk that ended: how large it was, and how the server handled paging.
 import { and, desc, eq } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
-import { keeps } from '../../db/evidence-sql.ts';
+import { keeps } from '../../db/sql/evidence-sql.ts';
 import type { Pool } from '../../db/pool.ts';
 import { readAgain } from '../../db/read-again.ts';
 import { syncRuns } from '../../db/schema.ts';

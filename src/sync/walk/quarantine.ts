@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eq, sql } from 'drizzle-orm';
-import { columnNames } from '../../db/column-names.ts';
+import { columnNames } from '../../db/sql/column-names.ts';
 import { copyRows, type CopyValue } from '../../db/copy-rows.ts';
 import { isPassing, RESTART_PAUSES_MS } from '../../db/database-errors.ts';
 import type { Pool } from '../../db/pool.ts';

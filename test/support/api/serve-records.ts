@@ -1,7 +1,7 @@
 // A page of the summary as the client passes it on, for servers inside the test's own process.
 import type { SummaryPage } from '../../../src/cloudflare/client.ts';
 import type { OpenReader, RecordReader } from '../../../src/cloudflare/endpoints/summary/record-reader.ts';
-import { tallyPage } from '../../../src/cloudflare/tally-page.ts';
+import { tallyPage } from '../../../src/cloudflare/paging/tally-page.ts';
 
 type Info = SummaryPage<unknown>['info'];
 

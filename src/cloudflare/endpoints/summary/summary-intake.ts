@@ -3,7 +3,7 @@
 import { orAborted } from '../../or-aborted.ts';
 import type { OpenReader, RecordReader } from './record-reader.ts';
 import { readSummary, type ResultInfo } from '../../responses.ts';
-import { tallyPage, type PageTally } from '../../tally-page.ts';
+import { tallyPage, type PageTally } from '../../paging/tally-page.ts';
 import type { Turn } from '../../turns.ts';
 
 export type Intake<T> = {

@@ -8,7 +8,7 @@ import {
   shareOf,
   tightestBudget,
   windowDelay,
-} from '../../src/cloudflare/budget.ts';
+} from '../../../src/cloudflare/pace/budget.ts';
 
 test('reads the headers that Cloudflare documents', () => {
   const rows: [string | null, string | null, ReturnType<typeof parseBudgets>][] = [

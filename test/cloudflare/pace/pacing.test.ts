@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { CLOUDFLARE_LIMIT } from '../../src/cloudflare/budget.ts';
-import { createPacer, type Pacer } from '../../src/cloudflare/pacing.ts';
-import { virtualClock, type VirtualClock } from '../support/world/virtual-clock.ts';
+import { CLOUDFLARE_LIMIT } from '../../../src/cloudflare/pace/budget.ts';
+import { createPacer, type Pacer } from '../../../src/cloudflare/pace/pacing.ts';
+import { virtualClock, type VirtualClock } from '../../support/world/virtual-clock.ts';
 
 const signal = new AbortController().signal;
 const HEADERS_ONLY = { maxWaitMs: 300_000, limit: null, share: 0.8 };

@@ -1,5 +1,5 @@
 // Tells whether a page has the same users as an earlier page, in any order. Keeps no id.
-import { keyedHash, randomHashKey, type HashKey } from '../keyed-hash.ts';
+import { keyedHash, randomHashKey, type HashKey } from '../../keyed-hash.ts';
 
 // Keyed, so that nobody can make one list of users look like another. Only fingerprints of the same process are
 // compared.

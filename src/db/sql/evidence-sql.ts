@@ -1,6 +1,6 @@
 // SQL that reads `sync_runs.evidence`. Its type checks the names, so renaming a part breaks the build.
 import { sql, type SQL, type SQLWrapper } from 'drizzle-orm';
-import type { Evidence } from '../evidence.ts';
+import type { Evidence } from '../../evidence.ts';
 
 /** Whether a run kept this part. */
 export function keeps(evidence: SQLWrapper, part: keyof Evidence): SQL {

@@ -10,7 +10,7 @@ import {
   type RequestLimit,
 } from './budget.ts';
 import { createBookings, type Booking } from './bookings.ts';
-import type { Sleep } from './retry.ts';
+import type { Sleep } from '../retry.ts';
 
 /**
  * How many requests may still go. 'header': as the headers say, with the dashboard's requests included. 'own': without

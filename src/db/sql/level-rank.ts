@@ -1,6 +1,6 @@
 // The order of risk levels in SQL. As text, high sorts before low, and low before medium.
 import { sql, type SQL } from 'drizzle-orm';
-import { RISK_LEVELS } from '../user-risk.ts';
+import { RISK_LEVELS } from '../../user-risk.ts';
 
 const ARRAY = sql.raw(`array[${RISK_LEVELS.map((level) => `'${level}'`).join(', ')}]`);
 

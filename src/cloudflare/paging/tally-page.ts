@@ -1,7 +1,7 @@
 // What a pass must know about a page besides its content, noted while the records go by. Keeps no record.
 import { createUsersFingerprint } from './fingerprint-page.ts';
-import { RECORD_FIELDS } from './endpoints/summary/record.ts';
-import type { RecordReader } from './endpoints/summary/record-reader.ts';
+import { RECORD_FIELDS } from '../endpoints/summary/record.ts';
+import type { RecordReader } from '../endpoints/summary/record-reader.ts';
 
 export type PageTally<T> = {
   /** The result of the reader. */

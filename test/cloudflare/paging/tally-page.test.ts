@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { collectRecords } from '../../src/cloudflare/endpoints/summary/record-reader.ts';
-import { tallyPage } from '../../src/cloudflare/tally-page.ts';
-import { RECORD } from '../support/api/api-server.ts';
-import { anyText } from '../support/world/any-text.ts';
+import { collectRecords } from '../../../src/cloudflare/endpoints/summary/record-reader.ts';
+import { tallyPage } from '../../../src/cloudflare/paging/tally-page.ts';
+import { RECORD } from '../../support/api/api-server.ts';
+import { anyText } from '../../support/world/any-text.ts';
 
 function tally(records: readonly unknown[]) {
   const page = tallyPage(collectRecords());

@@ -1,6 +1,6 @@
 // For each part of a user, the columns that store it. user-risk.ts names the fields once.
 import type { AnyPgColumn } from 'drizzle-orm/pg-core';
-import { fieldsOf, type FieldOf, type History } from '../user-risk.ts';
+import { fieldsOf, type FieldOf, type History } from '../../user-risk.ts';
 
 /** In the order of the fields. If the table lacks one, the build breaks. */
 export function fieldColumns<H extends History>(
