@@ -168,8 +168,8 @@ export const SABOTAGES: readonly Sabotage[] = [
     breaks: "another person's record, or an empty one, clears a user",
     promise: 'P2',
     file: 'src/sync/absence/absence.ts',
-    find: "if (!isTheirs(record, held)) return { outcome: 'unreadable', lastResetTime: null };",
-    put: '',
+    find: 'if (!isTheirs(record, held)) {',
+    put: 'if (false) {',
     test: RECORD,
   },
   {

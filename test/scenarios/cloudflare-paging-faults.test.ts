@@ -163,9 +163,14 @@ test('per_page is refused above 25: smaller sizes are tried, and the next runs b
   await account.succeed();
   assert.deepEqual(sizesAsked(), [25, PAGE_LIMIT]);
   // A day has passed since larger sizes were tried, however many runs there were since then.
+  const mine = 'account_key = (select account_key from risk.sync_runs where run_id = $1)';
+  const { rows: written } = await db.pool.query<{ run_id: string; evidence: object }>(
+    `select run_id, evidence from risk.sync_runs where ${mine}`,
+    [first.runId],
+  );
   await db.pool.query(
     `update risk.sync_runs set evidence = jsonb_set(evidence, '{page_size,tried_at}', to_jsonb(now() - interval '25 hours'))
-      where account_key = (select account_key from risk.sync_runs where run_id = $1)`,
+      where ${mine}`,
     [first.runId],
   );
   scenario.simulator.setFaults([]);
@@ -175,6 +180,8 @@ test('per_page is refused above 25: smaller sizes are tried, and the next runs b
   scenario.api.script([]);
   await account.succeed();
   assert.deepEqual(sizesAsked(), [1_000, PAGE_LIMIT], 'nothing is remembered when the largest size works');
+  for (const { run_id, evidence } of written)
+    await db.pool.query('update risk.sync_runs set evidence = $2 where run_id = $1', [run_id, evidence]);
   await account.assertPromises();
 });
 

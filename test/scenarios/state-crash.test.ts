@@ -57,11 +57,11 @@ describe('a process that dies or stops', { concurrency: false }, () => {
   }
 
   function serve({ id, people }: ServedAccount): void {
-    const of = (userId: string) =>
-      people.find((user) => user.user_id === userId) ?? { risk_level: null, events: [] };
     const honest = (userId: string) => {
-      const user = of(userId);
-      return 'user_id' in user ? { risk_level: user.max_risk_level, events: [] } : user;
+      const user = people.find(({ user_id: id }) => id === userId);
+      if (user === undefined) return null;
+      const { email, name } = user;
+      return { email, name, risk_level: user.max_risk_level, events: [] };
     };
     api.serve(id, {
       readings: [people],

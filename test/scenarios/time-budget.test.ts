@@ -115,7 +115,8 @@ test('an accepted mass clear with lookups that hang clears the users with an ans
       answered.add(asked);
       return failed(404, 1002)(request, response, 0);
     }
-    json(200, { ...PAGE, result: { risk_level: 'low', last_reset_time: null, events: [] } })(
+    const { email, name } = RECORD;
+    json(200, { ...PAGE, result: { email, name, risk_level: 'low', last_reset_time: null, events: [] } })(
       request,
       response,
       0,

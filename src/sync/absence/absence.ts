@@ -23,8 +23,12 @@ export type HeldUser = Identity & { lastEvent: string };
  */
 export function readOutcome(record: UserRecord | null, held: HeldUser, now: number): LookupAnswer {
   if (record === null) return { outcome: 'not_found', lastResetTime: null };
-  if (!isTheirs(record, held)) return { outcome: 'unreadable', lastResetTime: null };
   const { riskLevel, lastResetTime, newestEvent, hasUnreadableEvents } = record;
+  if (!isTheirs(record, held)) {
+    // A record without names cannot clear anybody. A level in it still shows that somebody is there.
+    const isLevel = riskLevel !== null && !record.email && !record.name;
+    return { outcome: isLevel ? 'level' : 'unreadable', lastResetTime: null };
+  }
   const ours = instantOf(held.lastEvent);
   const newest = newestEvent === null ? null : instantOf(newestEvent);
   const reset = lastResetTime === null ? null : instantOf(lastResetTime);

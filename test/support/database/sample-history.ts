@@ -47,6 +47,12 @@ export function sampleHistory(pool: Pool) {
         feed_id: row.snapshot_id ?? runId,
         ...row,
       });
+      await db.execute(
+        sql`select setval('risk_internal.run_ids', greatest(${runId}, (select last_value from risk_internal.run_ids)))`,
+      );
+      await db.execute(
+        sql`update risk_internal.feed_clock set last_snapshot_id = greatest(last_snapshot_id, ${row.snapshot_id ?? runId})`,
+      );
       return runId;
     },
     /** A snapshot and the run that published it, with the same number, which is returned. */

@@ -84,7 +84,10 @@ function meaningOf({ userId, said }: SeenLookup, run: AbsentRun): Meaning {
     [held.email, said.email],
     [held.name, said.name],
   ].map(([ours, theirs]) => (ours ? (ours === theirs ? 'same' : 'other') : theirs ? 'new' : 'neither'));
-  if (!agree.includes('same') && !agree.every((one) => one === 'neither')) return 'nothing certain';
+  if (!agree.includes('same') && !agree.every((one) => one === 'neither')) {
+    const namesNobody = !said.email && !said.name;
+    return namesNobody && said.riskLevel !== null ? 'there' : 'nothing certain';
+  }
   const ours = held.lastEvent * 1000n;
   const theirs = said.newestEvent === null ? null : roundedToMicros(nanosOf(said.newestEvent));
   const known = theirs === null || theirs < ours ? ours : theirs;

@@ -24,6 +24,8 @@ export type Counts = {
   lowered: number;
   cleared: number;
   returned: number;
+  renamed: number;
+  activityChanged: number;
 };
 
 export type Plan = {
@@ -206,6 +208,7 @@ export function createOracle() {
     const moved = found.map(({ record, before }) =>
       before === undefined || before.level === null ? 0 : RANKS[record.level] - RANKS[before.level],
     );
+    const known = found.flatMap(({ record, before }) => (before === undefined ? [] : [{ record, before }]));
     const cleared = plan.cleared.size;
     const total = present + appeared + returned - cleared;
     return {
@@ -217,6 +220,13 @@ export function createOracle() {
       lowered: moved.filter((by) => by < 0).length,
       cleared,
       returned,
+      renamed: known.filter(
+        ({ record, before }) => before.email !== record.email || before.name !== record.name,
+      ).length,
+      activityChanged: known.filter(
+        ({ record, before }) =>
+          before.eventCount !== record.eventCount || before.lastEvent !== record.lastEvent,
+      ).length,
     };
   }
 

@@ -80,6 +80,7 @@ function answerOf(record: UserRecord | null, held: Held): LookupAnswer {
 /** The table: the first line that fits decides. */
 const TABLE: [when: (facts: Facts) => boolean, outcome: LookupOutcome][] = [
   [(f) => f.level === 'broken' || f.reset === 'broken' || f.list === 'broken', 'unreadable'],
+  [(f) => f.person === 'nobody' && f.level === 'shown', 'level'],
   [(f) => f.person !== 'ours', 'unreadable'],
   [(f) => f.level === 'shown' && f.reset === 'newest' && f.list === 'events', 'reset'],
   [(f) => f.level === 'shown', 'level'],
@@ -95,7 +96,7 @@ type Facts = {
   /** newest: in the past, and newer than every event known. */
   reset: 'newest' | 'not the newest' | 'to come' | 'none' | 'broken';
   list: 'empty' | 'events' | 'some unreadable' | 'broken';
-  person: 'ours' | 'another';
+  person: 'ours' | 'another' | 'nobody';
   /** An event as new as ours, or newer. */
   hasOurEvent: boolean;
 };
@@ -130,7 +131,7 @@ function factsOf({ level, reset, events, email, name, held }: Case): Facts {
           : list.length === 0
             ? 'empty'
             : 'events',
-    person: isOurs ? 'ours' : 'another',
+    person: isOurs ? 'ours' : theirEmail === null && theirName === null ? 'nobody' : 'another',
     hasOurEvent: times.some((event) => event >= OURS),
   };
 }
