@@ -23,6 +23,8 @@ export type Metrics = {
   /** The status of an answer, or the reason why none came. */
   recordAnswer(status: number | 'timeout' | 'network'): void;
   recordPing(outcome: 'ok' | 'failed'): void;
+  /** A connection of the HTTP server was closed to make room for another one. */
+  recordCrowded(): void;
   setSchedule(schedule: { intervalMs: number; staleAfterMs: number; nextSlot: Date | null }): void;
 };
 
@@ -90,6 +92,10 @@ export function createMetrics(options: {
     ['account_id'],
   );
   const pings = counter('success_pings_total', 'Pings to PING_URL after a success, by outcome.', ['outcome']);
+  const crowded = counter(
+    'http_connections_closed_total',
+    'Connections to the HTTP server that were closed to make room for newer ones.',
+  );
   const interval = gauge('schedule_interval_seconds', 'Longest time between two slots of SYNC_SCHEDULE.');
   const staleAfter = gauge(
     'stale_after_seconds',
@@ -147,6 +153,7 @@ export function createMetrics(options: {
     },
     recordAnswer: (status) => requests.inc({ status: String(status) }),
     recordPing: (outcome) => pings.inc({ outcome }),
+    recordCrowded: () => crowded.inc(),
     setSchedule(schedule) {
       interval.set(schedule.intervalMs / 1000);
       staleAfter.set(schedule.staleAfterMs / 1000);

@@ -173,7 +173,12 @@ async function listen(parts: Parts, scheduler: Scheduler, opened: AsyncDisposabl
     isStopping: () => io.signal.aborted,
   });
   const { host } = config.http;
-  const http = await startHttp({ app, host, port: config.http.port });
+  const http = await startHttp({
+    app,
+    host,
+    port: config.http.port,
+    onCrowded: () => metrics.recordCrowded(),
+  });
   opened.defer(() => http.close(HTTP_CLOSE_MS));
   return `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`;
 }

@@ -9,7 +9,8 @@ import type { Pool } from '../db/pool.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import { shared } from './ask-database.ts';
-import { guard } from './auth.ts';
+import { guard, type Caller } from './auth.ts';
+import { fewAtATime } from './few-at-a-time.ts';
 import { metricsRoute } from './metrics-route.ts';
 import { probes } from './probes.ts';
 import { problem } from './problem.ts';
@@ -32,6 +33,8 @@ export type AppDeps = {
   /** Longest wait for the database; below it, for any answer. */
   databaseWaitMs?: number;
   answerWaitMs?: number;
+  /** How long a scrape is given to others as well. */
+  scrapeKeptMs?: number;
 };
 
 const PROBES = ['/livez', '/readyz'];
@@ -39,11 +42,14 @@ const PATHS = [...PROBES, '/metrics', '/sync'];
 const BODY_LIMIT = 16 * 1024;
 const READINESS_KEPT_MS = 1_000;
 const ANSWER_WAIT_MS = 20_000;
+/** Their answers take a few milliseconds together. */
+const REQUESTS_PER_TURN = 16;
 
-export function createApp(deps: AppDeps): Hono {
-  const app = new Hono();
+export function createApp(deps: AppDeps): Hono<Caller> {
+  const app = new Hono<Caller>();
   const ready = shared(READINESS_KEPT_MS, () => readiness(deps));
   const guarded = guard(deps.token);
+  const ourTurn = fewAtATime(REQUESTS_PER_TURN);
   app
     .use(accessLog(deps.logger))
     .use(
@@ -62,8 +68,14 @@ export function createApp(deps: AppDeps): Hono {
     .use(async (c, next) => {
       await next();
       c.res.headers.set('Cache-Control', 'no-store');
+      // A stranger's connection is not kept. The probes of orchestrators open a new one each time.
+      if (c.get('known') !== true) c.res.headers.set('Connection', 'close');
     })
-    .use((c, next) => (PROBES.includes(c.req.path) ? next() : guarded(c, next)))
+    .use(async (c, next) => {
+      if (PROBES.includes(c.req.path)) return next();
+      await ourTurn();
+      return guarded(c, next);
+    })
     .use(
       methodNotAllowed({
         app,

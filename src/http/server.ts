@@ -1,10 +1,11 @@
-// Starts and stops the HTTP server. To stop, it refuses new requests, lets running ones finish, and cuts them off after
-// a grace period.
+// Starts and stops the HTTP server. Nobody can hold it: each part of a request and of an answer has a time limit. To
+// stop, it refuses new requests, lets running ones finish, and cuts them off after a grace period.
 import { createServer, type ServerOptions } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { OperatorError } from '../errors.ts';
+import { keepRoom, MAX_CONNECTIONS } from './connections.ts';
 
 export type HttpServer = {
   port: number;
@@ -17,16 +18,21 @@ export type HttpTiming = Pick<
   'headersTimeout' | 'requestTimeout' | 'keepAliveTimeout'
 > & {
   connectionsCheckingInterval: number;
+  /** Silence in both directions while an answer is made or read. Longer than any answer takes to be made. */
+  silenceTimeout: number;
 };
 
-// Requests are small. A scraper keeps its connection from one scrape to the next, usually a minute.
+// Requests are small. A scraper keeps its connection from one scrape to the next, usually a minute. The app keeps no
+// connection of a stranger after the answer.
 const TIMING: HttpTiming = {
-  headersTimeout: 10_000,
-  requestTimeout: 20_000,
+  headersTimeout: 5_000,
+  requestTimeout: 10_000,
   keepAliveTimeout: 75_000,
-  connectionsCheckingInterval: 2_000,
+  connectionsCheckingInterval: 1_000,
+  silenceTimeout: 30_000,
 };
-const MAX_CONNECTIONS = 256;
+// Linux gives no more than net.core.somaxconn, usually 4,096. When this queue is full, a probe waits a second.
+const BACKLOG = 4_096;
 
 /** Throws HTTP_PORT_TAKEN or HTTP_ADDRESS_UNUSABLE (exit 78). Port 0 takes a free one. */
 export async function startHttp(options: {
@@ -34,8 +40,12 @@ export async function startHttp(options: {
   host: string;
   port: number;
   timing?: Partial<HttpTiming>;
+  maxConnections?: number;
+  /** A connection was closed to make room for another one. */
+  onCrowded?: () => void;
 }): Promise<HttpServer> {
   const { app, host, port } = options;
+  const { silenceTimeout, ...timing } = { ...TIMING, ...options.timing };
   const listener = getRequestListener(app.fetch, {
     hostname: host,
     // Replaces the global Request and Response by the adapter's. Otherwise bodyLimit cannot rebuild a request.
@@ -44,16 +54,28 @@ export async function startHttp(options: {
     errorHandler: () =>
       Response.json(
         { error: { code: 'REQUEST_INVALID', message: 'The request cannot be read' } },
-        { status: 400 },
+        { status: 400, headers: { Connection: 'close' } },
       ),
   });
-  const server = createServer({ ...TIMING, ...options.timing, maxHeaderSize: 8_192 }, (request, response) => {
+  const answering = new Set<Socket>();
+  const server = createServer({ ...timing, maxHeaderSize: 8_192 }, (request, response) => {
+    const { socket } = request;
+    room.moved(socket);
+    // Pipelined. With one request for each connection, the work that waits before a probe has a limit.
+    if (answering.has(socket)) return void response.writeHead(503, { Connection: 'close' }).end();
+    answering.add(socket);
+    response.once('close', () => answering.delete(socket));
     void listener(request, response);
   });
-  server.maxConnections = MAX_CONNECTIONS;
+  server.setTimeout(silenceTimeout);
+  const room = keepRoom(
+    server,
+    options.maxConnections ?? MAX_CONNECTIONS,
+    options.onCrowded ?? (() => undefined),
+  );
   await new Promise<void>((listening, failed) => {
     server.once('error', failed);
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog: BACKLOG }, () => {
       server.off('error', failed);
       listening();
     });

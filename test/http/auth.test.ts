@@ -1,5 +1,7 @@
 // Who gets in: with a token, its holders; without one, this machine, but not web pages from elsewhere in its browsers.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net from 'node:net';
 import { after, before, test } from 'node:test';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { startApp, TOKEN, type HttpApp } from '../support/api/http-app.ts';
@@ -67,6 +69,43 @@ test('keeps probes open, and does not reveal to strangers which other paths exis
   assert.equal((await app.ask('GET', '/livez/')).status, 401);
   assert.equal((await app.ask('GET', '/readyz/../metrics')).status, 401);
   assert.equal((await app.ask('GET', '//livez')).status, 401);
+});
+
+test('keeps the connection of a client with the token, and of nobody else', async (t) => {
+  const app = await startApp(t, { databaseUrl: db.url });
+  const bearer = (token: string) => `Authorization: Bearer ${token}\r\n`;
+  // A stranger's body is not waited for.
+  for (const [asked, status] of [
+    ['GET /livez HTTP/1.1\r\n', 200],
+    ['GET /readyz HTTP/1.1\r\n', 200],
+    ['POST /livez HTTP/1.1\r\nContent-Length: 1000\r\n', 405],
+    ['GET /metrics HTTP/1.1\r\n', 401],
+    [`GET /metrics HTTP/1.1\r\n${bearer('wrong')}`, 401],
+    [`POST /sync HTTP/1.1\r\nContent-Length: 1000\r\n${bearer('wrong')}`, 401],
+    ['POST /sync HTTP/1.1\r\nTransfer-Encoding: chunked\r\n', 401],
+  ] as const) {
+    const socket = net.connect(app.http.port, '127.0.0.1').on('error', () => undefined);
+    let said = '';
+    socket.setEncoding('utf8').on('data', (piece: string) => (said += piece));
+    socket.write(`${asked}Host: worker\r\n\r\n`);
+    await once(socket, 'close');
+    assert.match(said, new RegExp(`^HTTP/1\\.1 ${status} [\\s\\S]*\\nconnection: close\r`, 'i'), asked);
+  }
+  const socket = net.connect(app.http.port, '127.0.0.1').setEncoding('utf8');
+  t.after(() => socket.destroy());
+  for (const path of ['/metrics', '/nothing']) {
+    socket.write(`HEAD ${path} HTTP/1.1\r\nHost: worker\r\n${bearer(TOKEN)}\r\n`);
+    assert.match(String((await once(socket, 'data'))[0]), /\nconnection: keep-alive\r/i);
+  }
+});
+
+test('lets the right token in, however many wrong ones come before it and beside it', async (t) => {
+  const app = await startApp(t, { databaseUrl: db.url });
+  const wrong = () => app.ask('GET', '/metrics', { headers: { authorization: 'Bearer wrong' } });
+  const refused = Array.from({ length: 200 }, wrong);
+  assert.deepEqual(await refusals(app, { authorization: `Bearer ${TOKEN}` }), ['let in', 'let in']);
+  assert.ok((await Promise.all(refused)).every(({ status }) => status === 401));
+  assert.deepEqual(await refusals(app, { authorization: `Bearer ${TOKEN}` }), ['let in', 'let in']);
 });
 
 test('without a token, refuses a host name that was rebound to this machine', async (t) => {

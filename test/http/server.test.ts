@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
 import { test, type TestContext } from 'node:test';
+import type { HttpBindings } from '@hono/node-server';
 import { Agent, request } from 'undici';
 import { startHttp, type HttpTiming } from '../../src/http/server.ts';
 import { isOperatorError } from '../../src/errors.ts';
@@ -13,10 +14,13 @@ const FAST: HttpTiming = {
   requestTimeout: 300,
   keepAliveTimeout: 60_000,
   connectionsCheckingInterval: 30,
+  silenceTimeout: 60_000,
 };
 
-async function listen(t: TestContext, app = new Hono().get('/', (c) => c.text('hello')), timing = FAST) {
-  const http = await startHttp({ app, host: '127.0.0.1', port: 0, timing });
+type More = { timing?: HttpTiming; maxConnections?: number; onCrowded?: () => void };
+
+async function listen(t: TestContext, app = new Hono().get('/', (c) => c.text('hello')), more: More = {}) {
+  const http = await startHttp({ app, host: '127.0.0.1', port: 0, timing: FAST, ...more });
   t.after(() => http.close(0));
   return { ...http, url: `http://127.0.0.1:${http.port}/` };
 }
@@ -59,6 +63,83 @@ test('refuses endless headers, and a Host that cannot be valid', async (t) => {
   assert.match(await converse(port, long), /^HTTP\/1\.1 431 /);
   const odd = await converse(port, 'GET / HTTP/1.1\r\nHost: a/b\r\nConnection: close\r\n\r\n');
   assert.match(odd, /^HTTP\/1\.1 400 [\s\S]*"code":"REQUEST_INVALID"/);
+});
+
+test('lets the newest in when there are too many connections, and the longest silent one gives way', async (t) => {
+  let crowded = 0;
+  const { port } = await listen(t, undefined, {
+    timing: { ...FAST, headersTimeout: 60_000, requestTimeout: 60_000 },
+    maxConnections: 3,
+    onCrowded: () => (crowded += 1),
+  });
+  const closed: string[] = [];
+  const join = async (name: string) => {
+    const socket = net.connect(port, '127.0.0.1');
+    t.after(() => socket.destroy());
+    socket.on('close', () => closed.push(name)).on('error', () => undefined);
+    await once(socket, 'connect');
+    const ask = async () => {
+      socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      assert.match(String((await once(socket, 'data'))[0]), /^HTTP\/1\.1 200 /);
+    };
+    return { socket, ask };
+  };
+  const silent = await join('silent');
+  const asking = await join('asking');
+  const later = await join('later');
+  await asking.ask();
+  await later.ask();
+  await asking.ask();
+  // The answer shows that the server has seen the connection.
+  for (const [name, gone] of [
+    ['new', silent],
+    ['newer', later],
+    ['newest', asking],
+  ] as const) {
+    const { ask } = await join(name);
+    await ask();
+    if (!gone.socket.closed) await once(gone.socket, 'close');
+  }
+  assert.deepEqual(closed, ['silent', 'later', 'asking']);
+  assert.equal(crowded, 3);
+});
+
+test('closes the connection of a client that does not read its answer', async (t) => {
+  const closed = Promise.withResolvers<void>();
+  const app = new Hono<{ Bindings: HttpBindings }>().get('/', (c) => {
+    c.env.outgoing.once('close', () => closed.resolve());
+    // More than the buffers of the system hold.
+    return c.body(new Uint8Array(64 * 1024 * 1024));
+  });
+  const { port } = await listen(t, app as never, { timing: { ...FAST, silenceTimeout: 150 } });
+  const socket = net.connect(port, '127.0.0.1').on('error', () => undefined);
+  t.after(() => socket.destroy());
+  socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  await closed.promise;
+});
+
+test('hands one request of a connection at a time to the app, and refuses those that come before the answer', async (t) => {
+  let requests = 0;
+  const app = new Hono().get('/', (c) => c.text(`answer ${(requests += 1)}`));
+  const { port } = await listen(t, app);
+  const said = await converse(port, 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(500));
+  assert.match(said, /^HTTP\/1\.1 200 [\s\S]*answer 1HTTP\/1\.1 503 /);
+  assert.equal(requests, 1);
+});
+
+test('answers a client that has closed its half, and forgets one that closes before its request is whole', async (t) => {
+  const { port } = await listen(t);
+  const half = async (text: string) => {
+    const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true }).on('error', () => undefined);
+    let said = '';
+    socket.setEncoding('utf8').on('data', (piece: string) => (said += piece));
+    socket.on('end', () => socket.end());
+    socket.end(text);
+    await once(socket, 'close');
+    return said;
+  };
+  assert.match(await half('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'), /^HTTP\/1\.1 200 [\s\S]*hello$/);
+  assert.doesNotMatch(await half('GET / HTTP/1.1\r\nHost'), / 200 /);
 });
 
 test('stops without waiting for idle keep-alive connections', async (t) => {

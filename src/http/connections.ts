@@ -1,0 +1,61 @@
+// Which connections stay when there are too many. The newest always gets in, so a probe is answered whatever strangers
+// do. Another one gives way: the one that has been silent for longest, in the network that holds the most.
+import type { Server } from 'node:http';
+import { isIP, type Socket } from 'node:net';
+
+/** A crowd of 1,000 scrapes fits. A silent connection takes about 10 kB. */
+export const MAX_CONNECTIONS = 1_024;
+/** Up to so many count alike, because the probes and the scraper of a host may come at once. */
+const FEW = 8;
+
+export type Room = {
+  /** The connection has sent a whole request. */
+  moved(socket: Socket): void;
+};
+
+export function keepRoom(server: Server, most: number, onCrowded: () => void): Room {
+  // In the order of their last sign of life.
+  const seats = new Map<Socket, string>();
+  server.on('connection', (socket) => {
+    const giving = seats.size < most ? undefined : whoGivesWay(seats);
+    if (giving !== undefined) {
+      seats.delete(giving);
+      giving.destroy();
+      onCrowded();
+    }
+    seats.set(socket, networkOf(socket.remoteAddress ?? ''));
+    socket.once('close', () => seats.delete(socket));
+  });
+  return {
+    moved(socket) {
+      const network = seats.get(socket);
+      // Undefined: it has given way just now.
+      if (network === undefined) return;
+      seats.delete(socket);
+      seats.set(socket, network);
+    },
+  };
+}
+
+/** Pure. `seats`: who holds which network, in the order of the last sign of life. */
+export function whoGivesWay<Seat>(seats: ReadonlyMap<Seat, string>): Seat | undefined {
+  const held = new Map<string, number>();
+  for (const network of seats.values()) held.set(network, (held.get(network) ?? 0) + 1);
+  const weight = (network: string) => Math.max(held.get(network) ?? 0, FEW);
+  const most = Math.max(...[...held.keys()].map(weight));
+  for (const [seat, network] of seats) if (weight(network) === most) return seat;
+  return undefined;
+}
+
+/** One customer of a provider has one IPv4 address, or the 2^64 addresses of one IPv6 network. */
+export function networkOf(address: string): string {
+  const mapped = /^::ffff:([\d.]+)$/i.exec(address)?.[1];
+  if (mapped !== undefined) return mapped;
+  if (isIP(address) !== 6) return address;
+  const [head = '', tail] = address.split('%')[0]!.split('::');
+  const groups = (text: string) => (text === '' ? [] : text.split(':'));
+  const [first, last] = [groups(head), groups(tail ?? '')];
+  // `::` stands for as many zeros as are missing to eight groups.
+  const zeros = Array.from({ length: 8 - first.length - last.length }, () => '0');
+  return [...first, ...zeros, ...last].slice(0, 4).join(':');
+}
