@@ -47,9 +47,12 @@ export function migrationsFolder(): string {
  * Counts the applied and the pending migrations. Throws if the database is newer than this program, or was changed.
  * Takes no lock and writes nothing.
  */
-export async function checkMigrations(pool: Pool, folder = migrationsFolder()): Promise<MigrationState> {
+export async function checkMigrations(
+  database: Pool | Transaction,
+  folder = migrationsFolder(),
+): Promise<MigrationState> {
   const known = readKnown(folder);
-  const applied = await readApplied(drizzle(pool));
+  const applied = await readApplied('execute' in database ? database : drizzle(database));
   return { applied: applied.length, pending: pendingOf(known.migrations, applied, known.released).length };
 }
 

@@ -14,8 +14,10 @@ export async function readOnly<T>(
   pool: Pool,
   { statementMs, lockMs }: Pick<TransactionLimits, 'statementMs' | 'lockMs'>,
   work: (tx: Transaction) => Promise<T>,
+  onConnected?: () => void,
 ): Promise<T> {
   const client = await pool.connect();
+  onConnected?.();
   let broken: Error | undefined;
   let locks: ReturnType<typeof watchLocks> | undefined;
   try {

@@ -4,7 +4,14 @@ import { Gauge, Registry } from 'prom-client';
 import { PREFIX } from '../metrics.ts';
 import type { AccountGauges } from '../queries/accounts/account-gauges.ts';
 
-export type DatabaseView = { up: boolean; migrated: boolean; accounts: readonly AccountGauges[] };
+export type DatabaseView = {
+  state: 'answers' | 'slow' | 'down';
+  /** Null when it is not known. */
+  migrated: boolean | null;
+  accounts: readonly AccountGauges[];
+  /** When the accounts were read, in seconds since 1970. Null when they were not. */
+  readAt: number | null;
+};
 
 const OF_ACCOUNT: [name: string, help: string, value: (account: AccountGauges) => number | null][] = [
   ['account_added_timestamp_seconds', 'When the account was added.', (a) => a.added_at],
@@ -48,17 +55,25 @@ const OF_ACCOUNT: [name: string, help: string, value: (account: AccountGauges) =
   ],
 ];
 
-export async function accountMetrics({ up, migrated, accounts }: DatabaseView): Promise<string> {
+export async function accountMetrics({ state, migrated, accounts, readAt }: DatabaseView): Promise<string> {
   const registers = [new Registry()];
   const gauge = (name: string, help: string, labelNames: string[] = []) =>
     new Gauge({ name: PREFIX + name, help, labelNames, registers });
   gauge(
     'database_up',
-    '1 when the database answered this scrape within 3 s. The metrics of accounts come from the database.',
-  ).set(up ? 1 : 0);
-  if (up)
+    '1 when the database accepts connections. The metrics of accounts come from the database.',
+  ).set(state === 'down' ? 0 : 1);
+  gauge(
+    'database_slow',
+    '1 when the database accepts connections, but did not answer within 3 s. Then the metrics of accounts are the last ones that were read.',
+  ).set(state === 'slow' ? 1 : 0);
+  if (migrated !== null)
     gauge('database_migrated', '1 when the database schema is the one of this version.').set(
       migrated ? 1 : 0,
+    );
+  if (readAt !== null)
+    gauge('accounts_read_timestamp_seconds', 'When the metrics of accounts were read from the database.').set(
+      readAt,
     );
   const users = gauge('users', 'Users in the newest snapshot, by level.', ['account_id', 'max_risk_level']);
   for (const { account_id, users: levels } of accounts)

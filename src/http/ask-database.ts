@@ -1,28 +1,52 @@
 // Questions to the database that somebody waits for: an answer or an error within a few seconds, and never more than
-// one question of a kind at a time.
+// one question of a kind at a time. Tells a slow database from one that cannot be reached.
 import { databaseError } from '../db/database-errors.ts';
+import type { Pool } from '../db/pool.ts';
+import { readOnly } from '../db/read-only.ts';
+import type { Transaction } from '../db/transaction.ts';
 import { isOperatorError, OperatorError } from '../errors.ts';
 
 export const DATABASE_WAIT_MS = 3_000;
-/** For the pool of probes and scrapes: it neither waits for the connections of the runs nor uses them up. */
-export const HTTP_POOL = { max: 2, queryTimeoutMs: DATABASE_WAIT_MS, connectTimeoutMs: DATABASE_WAIT_MS };
+/**
+ * For the pool of probes and scrapes: it neither waits for the connections of the runs nor uses them up. Two kinds of
+ * questions are asked, one at a time, and one of each kind may still occupy its connection after its caller gave up.
+ * The driver gives up last, so that we know what was waited for.
+ */
+export const HTTP_POOL = {
+  max: 4,
+  queryTimeoutMs: DATABASE_WAIT_MS + 1_000,
+  connectTimeoutMs: DATABASE_WAIT_MS,
+};
 
 /**
- * Throws an OperatorError for database errors, and any other error unchanged. A timeout does not stop the work, which
- * goes on to its own limits.
+ * Throws DATABASE_SLOW if the database accepted the connection and gave no answer in time, another OperatorError for
+ * other database errors, and any other error unchanged. The server ends late statements itself.
  */
-export async function answerWithin<T>(ms: number, work: () => Promise<T>): Promise<T> {
+export async function askDatabase<T>(
+  pool: Pool,
+  ms: number,
+  ask: (tx: Transaction) => Promise<T>,
+): Promise<T> {
+  let isConnected = false;
+  const onConnected = () => (isConnected = true);
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(noAnswer(ms)), ms);
+    timer = setTimeout(() => reject(noAnswer(ms, isConnected)), ms);
   });
   try {
-    return await Promise.race([work(), tooLate]);
+    return await Promise.race([readOnly(pool, { statementMs: ms, lockMs: ms }, ask, onConnected), tooLate]);
   } catch (error) {
-    throw isOperatorError(error) ? error : (databaseError(error) ?? error);
+    const known = isOperatorError(error) ? error : (databaseError(error) ?? error);
+    // Its message may name who holds a lock. That is for the log, not for a probe that is open to everybody.
+    throw isSlow(known) ? noAnswer(ms, true, error) : known;
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** The database can be reached, but statements do not end in time. */
+export function isSlow(error: unknown): boolean {
+  return isOperatorError(error) && (error.code === 'DATABASE_SLOW' || error.code === 'DATABASE_BUSY');
 }
 
 /** Callers share one answer: all that ask while it is awaited, or within `keepMs` after it. */
@@ -40,11 +64,15 @@ export function shared<T>(keepMs: number, ask: () => Promise<T>): () => Promise<
   };
 }
 
-function noAnswer(ms: number): OperatorError {
+function noAnswer(ms: number, isConnected: boolean, cause?: unknown): OperatorError {
+  const seconds = `${ms / 1000} s`;
   return new OperatorError({
-    code: 'DATABASE_UNAVAILABLE',
-    happened: `The database did not answer within ${ms / 1000} s`,
+    code: isConnected ? 'DATABASE_SLOW' : 'DATABASE_UNAVAILABLE',
+    happened: isConnected
+      ? `The database accepted the connection, but did not answer within ${seconds}`
+      : `The database did not answer within ${seconds}`,
     means: 'The state of the data is not known',
     todo: 'Check that the database is running and how busy it is',
+    cause,
   });
 }

@@ -1,12 +1,12 @@
-// The scrape: what this process counted, and what the database knows. Answers even without the database.
+// The scrape: what this process counted, and what the database knows. Answers even without the database. All that ask
+// within a few seconds get the same text, so that a crowd costs one question and is written once.
 import { Hono } from 'hono';
 import type { Pool } from '../db/pool.ts';
-import { readOnly } from '../db/read-only.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import { accountGauges } from '../queries/accounts/account-gauges.ts';
 import { accountMetrics, type DatabaseView } from './account-metrics.ts';
-import { answerWithin, DATABASE_WAIT_MS, shared } from './ask-database.ts';
+import { askDatabase, DATABASE_WAIT_MS, isSlow, shared } from './ask-database.ts';
 import type { Readiness } from './readiness.ts';
 
 export type MetricsDeps = {
@@ -15,33 +15,42 @@ export type MetricsDeps = {
   logger: Pick<Logger, 'warn'>;
   readiness(): Promise<Readiness>;
   databaseWaitMs?: number;
+  scrapeKeptMs?: number;
 };
 
+/** Shorter than any usual interval of scrapes. */
+const KEPT_MS = 5_000;
+
 export function metricsRoute(deps: MetricsDeps): Hono {
-  const ofDatabase = shared(0, () => databaseView(deps));
-  return new Hono().get('/metrics', async (c) => {
-    const [own, accounts] = await Promise.all([deps.metrics.scrape(), ofDatabase().then(accountMetrics)]);
-    return c.body(`${own}\n${accounts}`, 200, { 'Content-Type': deps.metrics.contentType });
+  const view = databaseViews(deps);
+  const text = shared(deps.scrapeKeptMs ?? KEPT_MS, async () => {
+    const [own, accounts] = await Promise.all([deps.metrics.scrape(), view().then(accountMetrics)]);
+    // Bytes, because connections that wait for a slow reader share them. Each would copy a string.
+    return new TextEncoder().encode(`${own}\n${accounts}`);
   });
+  return new Hono().get('/metrics', async (c) =>
+    c.body(await text(), 200, { 'Content-Type': deps.metrics.contentType }),
+  );
 }
 
-async function databaseView(deps: MetricsDeps): Promise<DatabaseView> {
-  const { checks } = await deps.readiness();
-  const view = {
-    up: checks.database.status === 'ok',
-    migrated: checks.migrations.status === 'ok',
-    accounts: [],
-  };
-  if (!view.up) return view;
+/** While the database is slow, the accounts stay as they were when it last answered. */
+function databaseViews(deps: MetricsDeps): () => Promise<DatabaseView> {
+  let last: Pick<DatabaseView, 'accounts' | 'readAt'> = { accounts: [], readAt: null };
   const ms = deps.databaseWaitMs ?? DATABASE_WAIT_MS;
-  try {
-    const late = AbortSignal.timeout(ms);
-    const read = () => readOnly(deps.pool, { statementMs: ms, lockMs: ms }, (tx) => accountGauges(tx, late));
-    return { ...view, accounts: await answerWithin(ms, read) };
-  } catch (error) {
-    // With the schema of another version, statements may fail. database_migrated reports that, so the database counts
-    // as up.
-    deps.logger.warn({ err: error }, 'accounts could not be read for the metrics');
-    return { ...view, up: !view.migrated };
-  }
+  return async () => {
+    const { checks } = await deps.readiness();
+    const migrated = checks.migrations.status === 'unknown' ? null : checks.migrations.status === 'ok';
+    if (checks.database.status === 'failed') return { state: 'down', migrated, accounts: [], readAt: null };
+    if (checks.database.status === 'slow') return { state: 'slow', migrated, ...last };
+    try {
+      last = { accounts: await askDatabase(deps.pool, ms, accountGauges), readAt: Date.now() / 1000 };
+      return { state: 'answers', migrated, ...last };
+    } catch (error) {
+      deps.logger.warn({ err: error }, 'accounts could not be read for the metrics');
+      if (isSlow(error)) return { state: 'slow', migrated, ...last };
+      // With the schema of another version, statements may fail. database_migrated reports that, so the database
+      // counts as up.
+      return { state: migrated === true ? 'down' : 'answers', migrated, accounts: [], readAt: null };
+    }
+  };
 }

@@ -2,17 +2,20 @@
 // is reported and decides nothing: taking replicas down does not make the data newer.
 import { checkMigrations, databaseBehind } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
+import type { Transaction } from '../db/transaction.ts';
 import { isOperatorError, type ErrorCode } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { freshness, type Freshness } from '../queries/accounts/freshness.ts';
-import { answerWithin, DATABASE_WAIT_MS } from './ask-database.ts';
+import { askDatabase, DATABASE_WAIT_MS, isSlow } from './ask-database.ts';
 
 type Failed = { status: 'failed'; code: ErrorCode; message: string };
+/** It can be reached, and does not answer in time. */
+type Slow = { status: 'slow'; code: ErrorCode; message: string };
 
 export type Readiness = {
   status: 'ready' | 'not_ready';
   checks: {
-    database: { status: 'ok' } | Failed;
+    database: { status: 'ok' } | Slow | Failed;
     migrations: ({ status: 'ok' | 'unknown' } | Failed) & { applied?: number; pending?: number };
   };
   /** Null when it could not be read. */
@@ -28,8 +31,10 @@ export type ReadinessDeps = {
 
 export async function readiness(deps: ReadinessDeps): Promise<Readiness> {
   try {
-    const { migrations, fresh } = await answerWithin(deps.databaseWaitMs ?? DATABASE_WAIT_MS, () =>
-      look(deps),
+    const { migrations, fresh } = await askDatabase(
+      deps.pool,
+      deps.databaseWaitMs ?? DATABASE_WAIT_MS,
+      (tx) => look(tx, deps.staleAfterMs),
     );
     const status = migrations.status === 'ok' ? 'ready' : 'not_ready';
     return { status, checks: { database: { status: 'ok' }, migrations }, freshness: fresh };
@@ -39,16 +44,19 @@ export async function readiness(deps: ReadinessDeps): Promise<Readiness> {
       isOperatorError(error) && (error.code === 'DATABASE_NEWER' || error.code === 'MIGRATION_CHANGED');
     const checks: Readiness['checks'] = isSchema
       ? { database: { status: 'ok' }, migrations: failed(error) }
-      : { database: failed(error), migrations: { status: 'unknown' } };
+      : {
+          database: { ...failed(error), status: isSlow(error) ? 'slow' : 'failed' },
+          migrations: { status: 'unknown' },
+        };
     return { status: 'not_ready', checks, freshness: null };
   }
 }
 
-async function look({ pool, staleAfterMs }: ReadinessDeps) {
-  const state = await checkMigrations(pool);
+async function look(tx: Transaction, staleAfterMs: number) {
+  const state = await checkMigrations(tx);
   const migrations: Readiness['checks']['migrations'] =
     state.pending === 0 ? { status: 'ok', ...state } : { ...failed(databaseBehind(state)), ...state };
-  return { migrations, fresh: state.pending === 0 ? await freshness(pool, staleAfterMs) : null };
+  return { migrations, fresh: state.pending === 0 ? await freshness(tx, staleAfterMs) : null };
 }
 
 function failed(error: unknown): Failed {

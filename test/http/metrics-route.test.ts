@@ -6,6 +6,7 @@ import { createMetrics } from '../../src/metrics.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { createWorld } from '../../src/simulator/world.ts';
 import { startApp, TOKEN } from '../support/api/http-app.ts';
+import { startFaultProxy } from '../support/faults/fault-proxy.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { parseScrape } from '../support/api/scrape.ts';
 import { runSyncOf } from '../support/stage.ts';
@@ -96,12 +97,25 @@ test("reports the database's values and the counters, for several accounts and r
 });
 
 test('leaves out every metric of a retired account', async (t) => {
-  const app = await startApp(t, { databaseUrl: db.url });
+  const app = await startApp(t, { databaseUrl: db.url, scrapeKeptMs: 0 });
   assert.ok((await app.scrape()).includes(ACCOUNTS[0]!));
   await db.rows('update risk.accounts set retired_at = now() where account_id = $1', [ACCOUNTS[0]]);
   const later = await app.scrape();
   assert.ok(!later.includes(ACCOUNTS[0]!));
   assert.ok(later.includes(ACCOUNTS[1]!));
+});
+
+test('asks the database once for all accounts, and for many scrapes at once and soon after', async (t) => {
+  const proxy = await startFaultProxy(db.url, { count: /cross join lateral|from "risk"\."sync_runs"/ });
+  t.after(() => proxy.close());
+  let counted = 0;
+  const metrics = { contentType: 'text/plain', scrape: async () => `# scrape ${(counted += 1)}\n` };
+  const app = await startApp(t, { databaseUrl: proxy.url, metrics, scrapeKeptMs: 3_600_000 });
+  const texts = await Promise.all(Array.from({ length: 200 }, () => app.scrape()));
+  texts.push(await app.scrape());
+  assert.match(texts[0] ?? '', /zt_risk_sync_database_up 1/);
+  assert.equal(new Set(texts).size, 1);
+  assert.deepEqual([proxy.passed(), counted], [1, 1]);
 });
 
 test('answers with the content type of the text format', async (t) => {

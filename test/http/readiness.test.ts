@@ -62,7 +62,7 @@ test('does not wait for a database that does not answer, still gives a scrape, a
   await history.snapshot(await history.account('a'), '2026-01-01T00:00:00Z');
   const proxy = await startFaultProxy(db.url);
   t.after(() => proxy.close());
-  const app = await startApp(t, { databaseUrl: proxy.url, databaseWaitMs: 200 });
+  const app = await startApp(t, { databaseUrl: proxy.url, databaseWaitMs: 200, scrapeKeptMs: 0 });
   // A busy machine may take longer.
   const scrapeOnceUp = async () => {
     for (;;) {
@@ -75,21 +75,69 @@ test('does not wait for a database that does not answer, still gives a scrape, a
   assert.ok(well.value('zt_risk_sync_last_success_timestamp_seconds', { account_id: 'a' }));
   proxy.stall();
   app.metrics.recordAnswer(200);
-  await until(async () => (await readyz(app)).http === 503);
-  const { checks } = await readyz(app);
-  assert.deepEqual(checks['database'], {
+  // As long as a connection from before is tried, the database is only slow.
+  let found = await readyz(app);
+  await until(async () => (found = await readyz(app)).checks['database']?.['status'] === 'failed');
+  assert.equal(found.http, 503);
+  assert.deepEqual(found.checks['database'], {
     status: 'failed',
     code: 'DATABASE_UNAVAILABLE',
     message: 'The database did not answer within 0.2 s',
   });
   const stalled = parseScrape(await app.scrape());
   assert.equal(stalled.value('zt_risk_sync_database_up'), 0);
+  assert.equal(stalled.value('zt_risk_sync_database_slow'), 0);
   assert.equal(stalled.value('zt_risk_sync_cloudflare_requests_total', { status: '200' }), 1);
   assert.deepEqual(stalled.samples('zt_risk_sync_last_success_timestamp_seconds'), []);
   assert.deepEqual(stalled.samples('zt_risk_sync_database_migrated'), []);
   await proxy.heal();
   await until(async () => (await readyz(app)).http === 200);
   await scrapeOnceUp();
+});
+
+test('tells a slow database from one that is down, and then reports the accounts as they were last read', async (t) => {
+  const db = await database(t);
+  const history = sampleHistory(db.pool);
+  await history.snapshot(await history.account('a'), '2026-01-01T00:00:00Z');
+  const app = await startApp(t, { databaseUrl: db.url, databaseWaitMs: 300, scrapeKeptMs: 0 });
+  const scrapeUntil = async (slow: number) => {
+    for (;;) {
+      const scrape = parseScrape(await app.scrape());
+      const [up, found] = ['up', 'slow'].map((name) => scrape.value(`zt_risk_sync_database_${name}`));
+      if (up === 1 && found === slow) return scrape;
+    }
+  };
+  const facts = (scrape: ReturnType<typeof parseScrape>) => ({
+    read: scrape.value('zt_risk_sync_accounts_read_timestamp_seconds'),
+    success: scrape.value('zt_risk_sync_last_success_timestamp_seconds', { account_id: 'a' }),
+  });
+  const holder = await db.pool.connect();
+  try {
+    // First only the scrape waits, then the readiness as well.
+    for (const [table, status] of [
+      ['risk.sync_runs', 'ok'],
+      ['risk.accounts', 'slow'],
+    ] as const) {
+      const well = facts(await scrapeUntil(0));
+      assert.ok(well.read !== undefined && well.success === Date.parse('2026-01-01') / 1000);
+      await holder.query(`begin; lock table ${table} in access exclusive mode`);
+      let found = await readyz(app);
+      await until(async () => (found = await readyz(app)).checks['database']?.['status'] === status);
+      assert.deepEqual([found.http, found.status], status === 'ok' ? [200, 'ready'] : [503, 'not_ready']);
+      if (status === 'slow')
+        assert.deepEqual(found.checks['database'], {
+          status: 'slow',
+          code: 'DATABASE_SLOW',
+          message: 'The database accepted the connection, but did not answer within 0.3 s',
+        });
+      assert.deepEqual(facts(await scrapeUntil(1)), well);
+      await holder.query('rollback');
+    }
+    await until(async () => (await readyz(app)).http === 200);
+  } finally {
+    // Before the database is closed, which waits for it.
+    holder.release(true);
+  }
 });
 
 test('names a database that was never migrated, is outdated, newer or changed', async (t) => {

@@ -1,9 +1,8 @@
 // How old the newest snapshots of all accounts are, without the retired ones. For a probe that is open to everybody, so
 // it names no account.
 import { sql } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
-import type { Pool } from '../../db/pool.ts';
 import { accounts, snapshots } from '../../db/schema.ts';
+import type { Transaction } from '../../db/transaction.ts';
 
 export type Freshness = {
   accounts: number;
@@ -14,10 +13,10 @@ export type Freshness = {
 };
 
 /** max() reads one index entry per account. */
-export async function freshness(pool: Pool, staleAfterMs: number): Promise<Freshness> {
+export async function freshness(tx: Transaction, staleAfterMs: number): Promise<Freshness> {
   // Not a Drizzle select: for a single table it writes columns without their table, and both sides of the inner
   // condition would mean the same column.
-  const { rows } = await drizzle(pool).execute<{ age: number | null }>(sql`
+  const { rows } = await tx.execute<{ age: number | null }>(sql`
     select (select extract(epoch from now() - max(${snapshots.observed_at}))::float8 from ${snapshots}
              where ${snapshots.account_key} = ${accounts.account_key}) as age
       from ${accounts} where ${accounts.retired_at} is null`);

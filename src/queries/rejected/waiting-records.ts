@@ -13,7 +13,7 @@ export function isWaiting(): SQL<boolean> {
 }
 
 /** The newest run of an account that read all pages; 0 when there is none. */
-export function newestWholeWalk(accountKey: number | typeof r.account_key): SQL<number> {
+export function newestWholeWalk(accountKey: SQL | typeof r.account_key): SQL<number> {
   return sql<number>`coalesce((
     select max(${syncRuns.run_id}) from ${syncRuns}
      where ${syncRuns.account_key} = ${accountKey}
