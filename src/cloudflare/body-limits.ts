@@ -8,7 +8,7 @@ export type BodyLimits = {
   heldBytes: number;
   /** A longer summary is refused. */
   summaryBytes: number;
-  /** Limit of any other answer. Lower, because such an answer is held whole. */
+  /** Limit of any other answer, such as a user's own record. Low, because such an answer is held and parsed whole. */
   otherBytes: number;
   /** Limit of a failed answer: only its errors or its first words matter. */
   errorBytes: number;
@@ -16,7 +16,10 @@ export type BodyLimits = {
   recordBytes: number;
   /** A streamed body without its records. */
   envelopeBytes: number;
-  /** Nested brackets in a streamed body. */
+  /**
+   * Nested brackets in a record, or in an answer without its records. A deeper record is rejected; any other deeper part
+   * makes the answer unreadable.
+   */
   depth: number;
   /** The records of a streamed body are parsed in batches of this size. */
   batchBytes: number;
@@ -25,18 +28,19 @@ export type BodyLimits = {
 };
 
 export const BODY_LIMITS: BodyLimits = {
-  // 16,000 users. Parsed, they take 5 MB more, and four pages may be under way.
-  heldBytes: 4 * MIB,
+  // A page of 1,000 users. A hostile text such as {},{} takes twenty times its size when it is parsed, and two seconds
+  // until each of its records is rejected: meanwhile no heartbeat is sent.
+  heldBytes: 256 * KIB,
   // Three to four times what a million users take. Memory does not depend on it: the limit stops an endless body.
   summaryBytes: 1024 * MIB,
-  // A user's own record lists events: tens of thousands of events fit.
-  otherBytes: 16 * MIB,
+  // A user's own record lists events: more than ten thousand fit. Four such answers may be under way.
+  otherBytes: 2 * MIB,
   errorBytes: 64 * KIB,
   // Eight times the longest record that could be accepted, with every character escaped.
   recordBytes: MIB,
   // Errors, messages and totals take a few hundred bytes.
   envelopeBytes: MIB,
-  // The documented answer nests four levels deep. A million brackets would cost nothing to send, and much to parse.
+  // The documented answer nests four levels deep. JSON.parse takes 53 bytes for each open bracket.
   depth: 1_000,
   // 300 records. Parsing them one by one takes 1.5 times as long; larger batches gain nothing.
   batchBytes: 64 * KIB,

@@ -5,6 +5,8 @@ import { OperatorError } from '../errors.ts';
 import type { BodyLimits } from './body-limits.ts';
 import { hasLostBytes } from './endpoints/summary/decode-text.ts';
 import { createDeadline, type Deadline } from './deadline.ts';
+import { createBytes } from './growing-bytes.ts';
+import { nestsDeeper } from './responses.ts';
 import { ExchangeError } from './failures.ts';
 import type { Timing } from './retry.ts';
 import { createSummaryScanner, NOT_A_SUMMARY } from './endpoints/summary/scan-summary.ts';
@@ -15,8 +17,8 @@ export type Answer = {
   /** Decoded as UTF-8. Empty if the body was compressed, because compression was not asked for. */
   text: string;
   /**
-   * streamed: the users were handed on, and `text` lacks them. broken: the body is not a summary, or not UTF-8, and `text`
-   * is its beginning.
+   * streamed: the users were handed on, and `text` lacks them. broken: the body is not a summary, not UTF-8, or nests too
+   * deeply, and `text` is its beginning.
    */
   body: 'held' | 'streamed' | 'broken';
 };
@@ -138,14 +140,12 @@ async function* metered(body: Pieces, onBytes: (bytes: number) => void): AsyncGe
 }
 
 async function readError(pieces: AsyncIterable<Uint8Array>, limits: BodyLimits): Promise<Body> {
-  const held: Uint8Array[] = [];
-  let bytes = 0;
+  const held = createBytes(4096);
   for await (const piece of pieces) {
-    held.push(piece);
-    bytes += piece.byteLength;
-    if (bytes > limits.errorBytes) break;
+    held.append(piece, 0, piece.byteLength);
+    if (held.length() > limits.errorBytes) break;
   }
-  return { text: textOf(held), body: 'held' };
+  return { text: textOf(held.slice(0)), body: 'held' };
 }
 
 type PageOptions = {
@@ -157,7 +157,7 @@ type PageOptions = {
 
 async function readPage(pieces: AsyncIterable<Uint8Array>, options: PageOptions): Promise<Body> {
   const { stated, limits, openLarge, deadline } = options;
-  const held: Uint8Array[] = [];
+  const held = createBytes(4096);
   let bytes = 0;
   let large: ReturnType<typeof scanLarge> | null = null;
   for await (const piece of pieces) {
@@ -169,17 +169,18 @@ async function readPage(pieces: AsyncIterable<Uint8Array>, options: PageOptions)
       if (!large.push(piece)) return large.end();
       continue;
     }
-    held.push(piece);
+    held.append(piece, 0, piece.byteLength);
     if (openLarge === null || Math.max(bytes, stated) <= limits.heldBytes) continue;
     large = await startScan(limits, openLarge, deadline);
-    while (held.length > 0) if (!large.push(held.shift()!)) return large.end();
+    if (!large.push(held.slice(0))) return large.end();
+    held.clear();
   }
   if (large !== null) return large.end();
-  const whole = Buffer.concat(held);
-  const text = new TextDecoder().decode(whole);
-  if (!hasLostBytes(text, whole)) return { text, body: 'held' };
+  const whole = held.slice(0);
+  const text = textOf(whole);
+  if (!hasLostBytes(text, whole) && !nestsDeeper(whole, limits.depth)) return { text, body: 'held' };
   if (openLarge === null) return { text, body: 'broken' };
-  // The scanner tells which records hold the bytes that are not UTF-8.
+  // The scanner tells which records hold bytes that are not UTF-8, or nest too deeply.
   large = await startScan(limits, openLarge, deadline);
   large.push(whole);
   return large.end();
@@ -200,8 +201,7 @@ async function startScan(
 
 /** `push` returns whether the body may still be a summary. */
 function scanLarge(limits: BodyLimits, onRecord: (record: unknown) => void) {
-  const beginning: Uint8Array[] = [];
-  let kept = 0;
+  const beginning = createBytes(4096);
   let isBroken = false;
   const scanner = createSummaryScanner(limits, (record) => {
     try {
@@ -224,23 +224,21 @@ function scanLarge(limits: BodyLimits, onRecord: (record: unknown) => void) {
 
   return {
     push(piece: Uint8Array): boolean {
-      if (kept < BEGINNING_BYTES) {
-        const part = Uint8Array.from(piece.subarray(0, BEGINNING_BYTES - kept));
-        beginning.push(part);
-        kept += part.length;
-      }
+      beginning.append(piece, 0, Math.min(piece.length, BEGINNING_BYTES - beginning.length()));
       unlessBroken(() => scanner.push(piece));
       return !isBroken;
     },
     end(): Body {
       const text = isBroken ? undefined : unlessBroken(() => scanner.end());
-      return text === undefined ? { text: textOf(beginning), body: 'broken' } : { text, body: 'streamed' };
+      return text === undefined
+        ? { text: textOf(beginning.slice(0)), body: 'broken' }
+        : { text, body: 'streamed' };
     },
   };
 }
 
-function textOf(pieces: readonly Uint8Array[]): string {
-  return new TextDecoder().decode(Buffer.concat(pieces));
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
 }
 
 /** Closes the connection of a body that is not read. Without a listener, the abort would be an uncaught error. */

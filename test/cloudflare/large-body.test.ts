@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as after } from 'node:timers/promises';
-import { test, type TestContext } from 'node:test';
+import { describe, test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { collectRecords, type OpenReader } from '../../src/cloudflare/endpoints/summary/record-reader.ts';
+import { parseRecord } from '../../src/cloudflare/endpoints/summary/record.ts';
 import { uuidOf } from '../support/world/random-world.ts';
 import {
   ACCOUNT,
@@ -389,4 +390,64 @@ test('200,000 users in one answer are read in a few megabytes', async (t) => {
   assert.deepEqual([streamed.count, streamed.bytes], [held.count, held.bytes]);
   assert.ok(streamed.grown < 60, `${streamed.grown} MB`);
   assert.ok(held.grown > 2 * streamed.grown, `${held.grown} MB when the body is held`);
+});
+
+describe('a text that costs nothing to send, and much to parse', () => {
+  const deepRecord = `{"user_id":"${uuidOf('deep')}","x":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
+  const page = (list: string) =>
+    `{"success":true,"result":{"users":[${list}]},"result_info":{"total_count":3}}`;
+
+  for (const [how, options] of [
+    ['held', {}],
+    ['streamed', STREAM],
+  ] as const) {
+    test(`one record that nests too deeply is one rejected record, in a body that is ${how}`, async (t) => {
+      const list = [JSON.stringify(RECORD), deepRecord, JSON.stringify({ ...RECORD, name: null })].join(',');
+      const h = await harness(t, [text(200, page(list), jsonHead)], options);
+      const parsed = (await ask(h, () => collectRecords())).content.map(parseRecord);
+      assert.deepEqual(
+        parsed.map((one) => (one.ok ? 'accepted' : [one.reason, one.userId])),
+        ['accepted', ['record: nested too deeply', uuidOf('deep')], 'accepted'],
+      );
+    });
+
+    test(`anything else that nests too deeply is BAD_ANSWER, in a body that is ${how}`, async (t) => {
+      const nested = '{"a":'.repeat(50_000) + '1' + '}'.repeat(50_000);
+      const bodies = [
+        '['.repeat(900_000),
+        '{"a":'.repeat(100_000),
+        `{"success":true,"result":{"users":[${JSON.stringify(RECORD)}]},"result_info":${nested}}`,
+        `{"success":true,"messages":[${nested}],"result":{"users":[]}}`,
+        `{"success":false,"errors":[${nested}]}`,
+        `{"success":true,"result":{"users":[${'['.repeat(900_000)}`,
+      ];
+      for (const body of bodies) {
+        const h = await harness(t, [text(200, body, jsonHead)], options);
+        assert.equal((await refusalOf(h.ask())).code, 'BAD_ANSWER', body.slice(0, 60));
+      }
+    });
+  }
+
+  test('the answers of other endpoints are refused as well', async (t) => {
+    const nested = `{"success":true,"result":{"events":[${'['.repeat(5_000)}${']'.repeat(5_000)}]}}`;
+    for (const [body, code] of [
+      ['['.repeat(1_900_000), 'BAD_ANSWER'],
+      [nested, 'BAD_ANSWER'],
+      [`{"success":true,"result":{"events":[${'{},'.repeat(900_000)}{}]}}`, 'BODY_TOO_LARGE'],
+    ] as const) {
+      const h = await harness(t, [text(200, body, jsonHead)]);
+      const { signal } = new AbortController();
+      const asked = { accountId: ACCOUNT, signal, countUse: h.countUse };
+      assert.equal((await refusalOf(h.client.lookUpUser({ ...asked, userId: RECORD.user_id }))).code, code);
+      assert.equal((await refusalOf(h.client.verifyToken(asked))).code, code);
+      assert.equal((await refusalOf(h.client.verifyKey(asked))).code, code);
+    }
+  });
+
+  test('brackets inside texts do not count', async (t) => {
+    const name = `${'['.repeat(5_000)}\\"{`;
+    const h = await harness(t, [json(200, { ...PAGE, result: { users: [{ ...RECORD, name }] } })]);
+    const { content } = await ask(h, () => collectRecords());
+    assert.equal((content[0] as typeof RECORD).name, name);
+  });
 });

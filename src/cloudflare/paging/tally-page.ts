@@ -1,7 +1,7 @@
 // What a pass must know about a page besides its content, noted while the records go by. Keeps no record.
 import { createUsersFingerprint } from './fingerprint-page.ts';
 import { RECORD_FIELDS } from '../endpoints/summary/record.ts';
-import type { RecordReader } from '../endpoints/summary/record-reader.ts';
+import { DeepRecord, type RecordReader } from '../endpoints/summary/record-reader.ts';
 
 export type PageTally<T> = {
   /** The result of the reader. */
@@ -23,9 +23,10 @@ export function tallyPage<T>(reader: RecordReader<T>): RecordReader<PageTally<T>
   let count = 0;
   return {
     add(record) {
+      const served = record instanceof DeepRecord ? record.rest : record;
       count++;
-      fingerprint.add(record);
-      if (names.size < UNKNOWN_FIELDS_MAX) noteUnknownFields(record, names);
+      fingerprint.add(served);
+      if (names.size < UNKNOWN_FIELDS_MAX) noteUnknownFields(served, names);
       reader.add(record);
     },
     end: () => ({

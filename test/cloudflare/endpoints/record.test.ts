@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import v8 from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { EMAIL_MAX_LENGTH, NAME_MAX_LENGTH } from '../../../src/cloudflare/endpoints/summary/check-record.ts';
 import { isDateTime } from '../../../src/cloudflare/endpoints/summary/date-time.ts';
+import { DeepRecord } from '../../../src/cloudflare/endpoints/summary/record-reader.ts';
 import { parseRecord, RAW_MAX_LENGTH } from '../../../src/cloudflare/endpoints/summary/record.ts';
 import { RECORD } from '../../support/api/api-server.ts';
 import { anyText } from '../../support/world/any-text.ts';
@@ -231,3 +234,24 @@ test('never throws, never quotes a value, and accepts again what it has accepted
 function nested(depth: number): unknown {
   return JSON.parse('['.repeat(depth) + ']'.repeat(depth)) as unknown;
 }
+
+test('a record that nests too deeply is rejected with its user, and its text is not taken for JSON', () => {
+  const parsed = parseRecord(new DeepRecord({ ...RECORD, list: [0] }));
+  assert.ok(!parsed.ok);
+  assert.deepEqual([parsed.userId, parsed.reason], [RECORD.user_id, 'record: nested too deeply']);
+  assert.throws(() => JSON.parse(parsed.raw));
+  const other = parseRecord(new DeepRecord([[0]]));
+  assert.ok(!other.ok && other.userId === null);
+});
+
+test('the kept text of a large record does not keep the whole record in memory', () => {
+  v8.setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const kept: unknown[] = [];
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  for (let n = 0; n < 100; n++) kept.push(parseRecord({ note: `${n}${'x'.repeat(400_000)}` }));
+  collect();
+  const grown = process.memoryUsage().heapUsed - before;
+  assert.ok(grown < 5_000_000, `${grown} bytes for ${kept.length} texts`);
+});

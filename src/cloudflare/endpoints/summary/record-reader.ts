@@ -13,6 +13,14 @@ export type RecordReader<T> = {
 
 export type OpenReader<T> = () => RecordReader<T> | Promise<RecordReader<T>>;
 
+/** A record that nests deeper than BodyLimits allow. What is too deep was left out, unread. */
+export class DeepRecord {
+  readonly rest: unknown;
+  constructor(rest: unknown) {
+    this.rest = rest;
+  }
+}
+
 /** Keeps the first `most` records. */
 export function collectRecords(most = Number.POSITIVE_INFINITY): RecordReader<unknown[]> {
   const records: unknown[] = [];

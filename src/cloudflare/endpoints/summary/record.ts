@@ -4,6 +4,7 @@ import { RISK_LEVELS, type UserRisk } from '../../../user-risk.ts';
 import { NOT_UTF8 } from './decode-text.ts';
 import { checkRecord, EMAIL_MAX_LENGTH, INT4_MAX, longerThan, NAME_MAX_LENGTH } from './check-record.ts';
 import { isDateTime } from './date-time.ts';
+import { DeepRecord } from './record-reader.ts';
 
 /** UTF-16 units of a rejected record's JSON that are kept. */
 export const RAW_MAX_LENGTH = 4_096;
@@ -61,6 +62,7 @@ export const RECORD_FIELDS: ReadonlySet<string> = new Set(Object.keys(SummaryRec
  * values. `userId` is null if even the uuid cannot be read. `raw` is capped, and safe for a text column.
  */
 export function parseRecord(raw: unknown): ParsedRecord {
+  if (raw instanceof DeepRecord) return rejectDeep(raw.rest);
   const user = checkRecord(raw);
   return user === null ? parseBySchema(raw) : { ok: true, user };
 }
@@ -72,16 +74,24 @@ export function parseBySchema(raw: unknown): ParsedRecord {
   const reasons = parsed.error.issues.map((issue) =>
     issue.path.length === 0 ? `record: ${issue.message}` : `${issue.path.join('.')}: ${issue.message}`,
   );
-  const userId = Uuid.safeParse((raw as { user_id?: unknown } | null | undefined)?.user_id);
-  return {
-    ok: false,
-    userId: userId.success ? userId.data : null,
-    reason: [...new Set(reasons)].join('; '),
-    raw: rawText(raw),
-  };
+  return { ok: false, userId: userIdOf(raw), reason: [...new Set(reasons)].join('; '), raw: rawText(raw) };
 }
 
-/** JSON.stringify escapes NUL and lone surrogates. The cut may leave half of a surrogate pair. */
+/** Its text is no JSON, so that nobody takes what is left of it for the record as served. */
+function rejectDeep(rest: unknown): ParsedRecord {
+  const raw = `[nested too deeply] ${rawText(rest)}`.slice(0, RAW_MAX_LENGTH);
+  return { ok: false, userId: userIdOf(rest), reason: 'record: nested too deeply', raw };
+}
+
+function userIdOf(raw: unknown): string | null {
+  const userId = Uuid.safeParse((raw as { user_id?: unknown } | null | undefined)?.user_id);
+  return userId.success ? userId.data : null;
+}
+
+/**
+ * JSON.stringify escapes NUL and lone surrogates. The cut may leave half of a surrogate pair, which becomes U+FFFD. The
+ * text is copied, because V8 keeps the whole of a text alive while a part of it is in use.
+ */
 function rawText(raw: unknown): string {
   let text: string | undefined;
   try {
@@ -89,5 +99,5 @@ function rawText(raw: unknown): string {
   } catch {
     // Nested too deeply for JSON.stringify.
   }
-  return (text ?? '[not JSON]').slice(0, RAW_MAX_LENGTH).toWellFormed();
+  return Buffer.from((text ?? '[not JSON]').slice(0, RAW_MAX_LENGTH)).toString();
 }

@@ -1,9 +1,12 @@
 // Reads a summary that is too large to hold, piece by piece. Hands on the elements of `result.users`, and keeps the
 // rest of the text. Knows only enough of JSON to find these elements. JSON.parse judges every part: all parts are valid
-// exactly when the whole text is. Bytes that are not UTF-8 are marked within a record, and refused anywhere else.
+// exactly when the whole text is. Bytes that are not UTF-8 are marked within a record, and refused anywhere else. What nests
+// too deeply within a record is left out unread, and the record is marked.
 import type { BodyLimits } from '../../body-limits.ts';
 import { decodeMarked, hasLostBytes } from './decode-text.ts';
 import { ExchangeError } from '../../failures.ts';
+import { createBytes } from '../../growing-bytes.ts';
+import { DeepRecord } from './record-reader.ts';
 
 export type SummaryScanner = {
   /** Pieces may end anywhere. Throws an ExchangeError with one of the codes below, or what `onRecord` threw. */
@@ -13,7 +16,7 @@ export type SummaryScanner = {
 };
 
 /**
- * The text cannot be JSON, is not UTF-8 beside its records, nests too deeply, or names `result` or `users` twice: nothing tells which of the two is
+ * The text cannot be JSON, is not UTF-8 or nests too deeply beside its records, or names `result` or `users` twice: nothing tells which of the two is
  * valid.
  */
 export const NOT_A_SUMMARY = 'NOT_A_SUMMARY';
@@ -34,6 +37,8 @@ const CLOSE_BRACE = 125;
 const KEY_MAX_BYTES = 38;
 
 const EMPTY_LIST = Buffer.from('[]');
+// Stands for what is left out. Any value keeps the record valid.
+const LEFT_OUT = Buffer.from('0');
 const LIST_START = Buffer.from('[');
 const LIST_END = Buffer.from(']');
 
@@ -59,6 +64,10 @@ export function createSummaryScanner(limits: Limits, onRecord: (record: unknown)
   // In the users: where the record begins in the batch, and whether another record must come.
   let recordStart = 0;
   let isOwed = false;
+  // Within a part that nests too deeply; the number of records before this one in the batch; which of them are too deep.
+  let isTooDeep = false;
+  let recordNumber = 0;
+  const deepRecords = new Set<number>();
 
   /** Reads on in the envelope. Returns where it stopped: at the end of the piece, or within the users. */
   function scanEnvelope(piece: Uint8Array, start: number): number {
@@ -172,14 +181,24 @@ export function createSummaryScanner(limits: Limits, onRecord: (record: unknown)
         const length = batch.length() + at - from;
         if (length - recordStart > limits.recordBytes) throw new ExchangeError(RECORD_TOO_LARGE);
         recordStart = length;
+        recordNumber++;
         if (length < limits.batchBytes) continue;
         batch.append(piece, from, at - 1);
         from = at;
         handOn(true);
       } else if ((code | BRACE_BIT) === OPEN_BRACE) {
-        if (++level > limits.depth) throw new ExchangeError(NOT_A_SUMMARY);
+        if (++level <= limits.depth || isTooDeep) continue;
+        batch.append(piece, from, at - 1);
+        batch.append(LEFT_OUT, 0, LEFT_OUT.length);
+        isTooDeep = true;
+        deepRecords.add(recordNumber);
       } else if ((code | BRACE_BIT) === CLOSE_BRACE) {
-        if (--level >= 0) continue;
+        level--;
+        if (isTooDeep && level === limits.depth) {
+          isTooDeep = false;
+          from = at;
+        }
+        if (level >= 0) continue;
         if (code !== CLOSE_BRACKET) throw new ExchangeError(NOT_A_SUMMARY);
         batch.append(piece, from, at - 1);
         if (batch.length() - recordStart > limits.recordBytes) throw new ExchangeError(RECORD_TOO_LARGE);
@@ -189,7 +208,7 @@ export function createSummaryScanner(limits: Limits, onRecord: (record: unknown)
         return at;
       }
     }
-    batch.append(piece, from, end);
+    if (!isTooDeep) batch.append(piece, from, end);
     if (batch.length() - recordStart > limits.recordBytes) throw new ExchangeError(RECORD_TOO_LARGE);
     depth = level;
     return end;
@@ -203,8 +222,11 @@ export function createSummaryScanner(limits: Limits, onRecord: (record: unknown)
     if (records.length === 0 && (isOwed || isMoreOwed)) throw new ExchangeError(NOT_A_SUMMARY);
     batch.clear();
     recordStart = 0;
+    recordNumber = 0;
     isOwed = isMoreOwed;
-    for (const record of records) onRecord(record);
+    for (let n = 0; n < records.length; n++)
+      onRecord(deepRecords.has(n) ? new DeepRecord(records[n]) : records[n]);
+    deepRecords.clear();
   }
 
   return {
@@ -229,31 +251,4 @@ function parse(text: string): unknown {
   } catch {
     throw new ExchangeError(NOT_A_SUMMARY);
   }
-}
-
-/**
- * A buffer that grows. Bytes are copied into one place: a body may come in pieces of one byte, and an object for each
- * piece would cost a hundred bytes.
- */
-function createBytes(size: number) {
-  let bytes = Buffer.allocUnsafeSlow(size);
-  let length = 0;
-  return {
-    length: () => length,
-    append(from: Uint8Array, start: number, end: number): void {
-      const needed = length + end - start;
-      if (needed > bytes.length) {
-        const larger = Buffer.allocUnsafeSlow(Math.max(needed, bytes.length * 2));
-        bytes.copy(larger, 0, 0, length);
-        bytes = larger;
-      }
-      bytes.set(from.subarray(start, end), length);
-      length = needed;
-    },
-    /** Valid until the next append. */
-    slice: (start: number) => bytes.subarray(start, length),
-    clear(): void {
-      length = 0;
-    },
-  };
 }
