@@ -5,6 +5,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { migrate } from '../../src/db/migrate.ts';
 import type { Pool } from '../../src/db/pool.ts';
 import type { UserRisk } from '../../src/user-risk.ts';
+import { runCommand } from '../support/run-command.ts';
 import { startFaultProxy, type FaultProxy } from '../support/faults/fault-proxy.ts';
 import { testPool } from '../support/database/migrated-database.ts';
 import { personOf, servedAccount, type ServedAccount } from '../support/api/served-account.ts';
@@ -87,6 +88,8 @@ describe("the database server's log", () => {
     await direct.query('create table public.loud (n integer check (n > 0), said text)');
     await assert.rejects(direct.query(`insert into public.loud select -1, 'row of an ' || 'error'`));
     await assertLogged('a parameter', 'Failing row contains (-1, row of an error)', 'select $1::text');
+    // From auto_explain.
+    await assertLogged('Query Text: select $1');
     account(200);
   });
 
@@ -186,5 +189,56 @@ describe("the database server's log", () => {
     holder.release();
     assert.equal((await waiting).error?.code, 'DATABASE_SLOW');
     await one.succeed();
+  });
+
+  test('holds no email and no name after people have searched for users, and shown what was rejected', async () => {
+    const one = account(60);
+    await one.succeed();
+    await renamed(one);
+    await one.sync({ beside: flawed(one, 2) });
+    const env = { DATABASE_URL: server.url };
+    const { email, name } = one.people[5] ?? {};
+    const past = personOf(one.id, 5).email ?? '';
+    const { stdout: list } = await runCommand(
+      ['rejected', 'list', '--format', 'json', '--account', one.id],
+      env,
+    );
+    const [record] = JSON.parse(list) as { id: string }[];
+    for (const [args, expected] of [
+      [['users', '--identities', '--search', email ?? ''], email ?? '-'],
+      [['users', '--identities', '--search', (name ?? '').toUpperCase()], email ?? '-'],
+      [['history', email ?? '', '--identities'], email ?? '-'],
+      [['history', past, '--identities'], email ?? '-'],
+      [['rejected', 'show', record?.id ?? '', '--raw', '--account', one.id], '@example.com'],
+      [['rejected', 'recheck', '--account', one.id], ''],
+    ] as const) {
+      const { code, stdout, stderr } = await runCommand([...args], env);
+      assert.equal(code, 0, stderr);
+      assert.ok(stdout.includes(expected), `${args[0]}: ${stdout}`);
+    }
+  });
+
+  test('holds no email and no name after a deadlock of two runs with the same rejected records', async () => {
+    const one = account(60);
+    await one.succeed();
+    const records = flawed(one, 4);
+    await one.sync({ beside: records });
+    const holder = await direct.connect();
+    const locks = (order: string) => `select from (select record_hash from risk_internal.rejected_records
+      where account_key = (select account_key from risk.accounts where account_id = '${one.id}') order by 1 ${order} limit 1) f
+      join risk_internal.rejected_records r using (record_hash) for update of r`;
+    try {
+      // The run takes the first record and waits for the last one; then this session waits for the first one.
+      await holder.query(`set deadlock_timeout = '5s'; begin; ${locks('desc')}`);
+      const running = one.sync({ beside: records });
+      const waits = `select from pg_stat_activity where wait_event_type = 'Lock' and query like '%rejected_records%'`;
+      while ((await direct.query(waits)).rowCount === 0);
+      await holder.query(locks('asc')).catch(() => undefined);
+      await holder.query('rollback');
+      assert.equal((await running).error, null);
+    } finally {
+      holder.release();
+    }
+    await assertLogged('40P01: deadlock detected');
   });
 });

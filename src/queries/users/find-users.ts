@@ -1,9 +1,9 @@
 // Users with a given email, or with an id in a range, over all accounts: their current state, without email and name.
-import { and, asc, between, eq, exists, inArray, isNull, sql, type SQL } from 'drizzle-orm';
+import { and, asc, between, eq, inArray, isNull, sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
 import { accounts, userIdentities, users } from '../../db/schema.ts';
-import { foldCase } from './fold-case.ts';
+import { fold, matchIdentities } from './match-identities.ts';
 
 export type FoundUser = {
   account_id: string;
@@ -35,24 +35,20 @@ export async function findUsers(
   accountKeys?: readonly number[],
 ): Promise<FoundUser[]> {
   if ('idRange' in by) return read(pool, between(users.user_id, ...by.idRange), accountKeys);
-  const fold = await foldCase(pool);
-  const i = userIdentities;
-  const bears = (...more: SQL[]) =>
-    exists(
-      drizzle(pool)
-        .select({ one: sql`1` })
-        .from(i)
-        .where(
-          and(
-            eq(i.account_key, users.account_key),
-            eq(i.user_key, users.user_key),
-            sql`${fold(sql`${i.email}`)} = ${fold(sql`${by.email}::text`)}`,
-            ...more,
-          ),
-        ),
+  const email = fold(by.email);
+  const bearers = async (versions: SQL) =>
+    matchIdentities(
+      pool,
+      { accountKeys, versions },
+      (one) => one.email !== null && fold(one.email) === email,
     );
-  const now = await read(pool, bears(isNull(i.valid_to)), accountKeys);
-  return now.length > 0 ? now : read(pool, bears(), accountKeys);
+  const now = await bearers(isNull(userIdentities.valid_to));
+  const found = now.length > 0 ? now : await bearers(sql`true`);
+  if (found.length === 0) return [];
+  const [accountsOf, keys] = [found.map((one) => one.account_key), found.map((one) => one.user_key)];
+  const named = sql`(${users.account_key}, ${users.user_key}) in (
+    select * from unnest(${sql.param(accountsOf)}::integer[], ${sql.param(keys)}::integer[]))`;
+  return read(pool, named, accountKeys);
 }
 
 async function read(pool: Pool, condition: SQL, accountKeys?: readonly number[]): Promise<FoundUser[]> {

@@ -4,7 +4,7 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { levelRank } from '../../db/sql/level-rank.ts';
 import type { Pool } from '../../db/pool.ts';
 import { snapshots as n, userIdentities as i, userLevels as l, users as u } from '../../db/schema.ts';
-import { foldCase } from './fold-case.ts';
+import { fold, matchIdentities } from './match-identities.ts';
 
 export const USER_SORTS = ['level', 'events', 'last-event', 'since', 'first-seen'] as const;
 export type UserSort = (typeof USER_SORTS)[number];
@@ -51,7 +51,7 @@ export async function listUsers(
   pool: Pool,
   filter: UserFilter,
 ): Promise<{ total: number; rows: ListedUser[] }> {
-  const fold = filter.text === null ? identity : await foldCase(pool);
+  const bearers = await bearersOf(pool, filter);
   const { rows } = await drizzle(pool).execute<ListedUser & { total: number }>(sql`
     select s.user_id, s.max_risk_level, s.event_count,
            to_char(s.last_event at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_event,
@@ -60,7 +60,7 @@ export async function listUsers(
            ${filter.identities ? sql`i.email, i.name` : sql`null as email, null as name`}, count(*) over ()::integer as total
       from (${filter.asOf === null ? stateNow(filter) : stateAsOf(filter, filter.asOf)}) s
       ${filter.identities ? identityOf(filter) : sql``}
-     where ${ofLevels(filter.levels)} and ${found(filter, fold)}
+     where ${ofLevels(filter.levels)} and ${found(filter, bearers)}
      order by ${ORDERS[filter.sort]}, s.user_id
      limit ${filter.limit}`);
   const iso = (at: string | null) => (at === null ? null : new Date(at).toISOString());
@@ -103,13 +103,27 @@ function stateAsOf({ account_id, account_key }: UserFilter, at: string): SQL {
        and ${l.valid_from} <= a.observed_at and (${l.valid_to} is null or ${l.valid_to} > a.observed_at)`;
 }
 
-function identityOf({ account_key, asOf }: UserFilter): SQL {
-  const version =
-    asOf === null
-      ? sql`${i.valid_to} is null`
-      : sql`${i.valid_from} <= ${asOf}::timestamptz and (${i.valid_to} is null or ${i.valid_to} > ${asOf}::timestamptz)`;
+function versionsOf({ asOf }: UserFilter): SQL {
+  return asOf === null
+    ? sql`${i.valid_to} is null`
+    : sql`${i.valid_from} <= ${asOf}::timestamptz and (${i.valid_to} is null or ${i.valid_to} > ${asOf}::timestamptz)`;
+}
+
+function identityOf(filter: UserFilter): SQL {
   return sql`left join (select ${i.user_key}, ${i.email}, ${i.name} from ${i}
-    where ${i.account_key} = ${account_key} and ${version}) i on i.user_key = s.user_key`;
+    where ${i.account_key} = ${filter.account_key} and ${versionsOf(filter)}) i on i.user_key = s.user_key`;
+}
+
+/** Keys of the users whose email or name holds the text; null if nobody asked for that. */
+async function bearersOf(pool: Pool, filter: UserFilter): Promise<number[] | null> {
+  if (filter.text === null || !filter.identities) return null;
+  const text = fold(filter.text);
+  const found = await matchIdentities(
+    pool,
+    { accountKeys: [filter.account_key], versions: versionsOf(filter) },
+    ({ email, name }) => [email, name].some((value) => value !== null && fold(value).includes(text)),
+  );
+  return found.map(({ user_key }) => user_key);
 }
 
 function ofLevels(levels: readonly (string | null)[]): SQL {
@@ -118,19 +132,11 @@ function ofLevels(levels: readonly (string | null)[]): SQL {
   return levels.includes(null) ? sql`(s.max_risk_level is null or ${present})` : present;
 }
 
-const identity = (text: SQL): SQL => text;
-
-function found({ idRange, text, identities }: UserFilter, fold: (text: SQL) => SQL): SQL {
+function found({ idRange, text }: UserFilter, bearers: readonly number[] | null): SQL {
   if (idRange === null && text === null) return sql`true`;
   const ways: SQL[] = [];
   if (idRange !== null) ways.push(sql`s.user_id between ${idRange[0]}::uuid and ${idRange[1]}::uuid`);
-  // Not LIKE: the search text may hold % or _.
-  if (text !== null && identities)
-    ways.push(
-      ...[sql`i.email`, sql`i.name`].map(
-        (column) => sql`strpos(${fold(column)}, ${fold(sql`${text}::text`)}) > 0`,
-      ),
-    );
+  if (bearers !== null) ways.push(sql`s.user_key = any (${sql.param([...bearers])}::integer[])`);
   return ways.length === 0 ? sql`false` : sql`(${sql.join(ways, sql` or `)})`;
 }
 

@@ -21,6 +21,12 @@ const SETTINGS = {
   log_lock_waits: 'on',
   deadlock_timeout: '50ms',
   log_temp_files: '0',
+  // Plans show the constants of a statement.
+  session_preload_libraries: 'auto_explain',
+  'auto_explain.log_min_duration': '0',
+  'auto_explain.log_analyze': 'on',
+  'auto_explain.log_verbose': 'on',
+  'auto_explain.log_nested_statements': 'on',
 };
 
 export async function startTalkativeServer(major: EmbeddedMajor): Promise<TalkativeServer> {

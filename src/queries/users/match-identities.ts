@@ -1,0 +1,53 @@
+// Users whose email or name fits. They are compared here and not in the database: what a person searches for would be a
+// parameter, and the server may log parameters.
+import { and, asc, inArray, sql, type SQL } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import type { Pool } from '../../db/pool.ts';
+import { userIdentities as i } from '../../db/schema.ts';
+
+export type UserKey = { account_key: number; user_key: number };
+export type Fits = (identity: { email: string | null; name: string | null }) => boolean;
+
+// Users per statement: about half a megabyte.
+const AT_ONCE = 5_000;
+
+/** Reads the identities of all users, or of these accounts, that meet `versions`: a quarter of a second for 100,000. */
+export async function matchIdentities(
+  pool: Pool,
+  { accountKeys, versions }: { accountKeys?: readonly number[] | undefined; versions: SQL },
+  fits: Fits,
+): Promise<UserKey[]> {
+  const found: UserKey[] = [];
+  let last: UserKey = { account_key: 0, user_key: 0 };
+  for (;;) {
+    const rows = await drizzle(pool)
+      .select({
+        account_key: i.account_key,
+        user_key: i.user_key,
+        emails: sql<(string | null)[]>`array_agg(${i.email})`,
+        names: sql<(string | null)[]>`array_agg(${i.name})`,
+      })
+      .from(i)
+      .where(
+        and(
+          versions,
+          accountKeys === undefined ? undefined : inArray(i.account_key, [...accountKeys]),
+          sql`(${i.account_key}, ${i.user_key}) > (${last.account_key}::integer, ${last.user_key}::integer)`,
+        ),
+      )
+      .groupBy(i.account_key, i.user_key)
+      .orderBy(asc(i.account_key), asc(i.user_key))
+      .limit(AT_ONCE);
+    for (const { account_key, user_key, emails, names } of rows)
+      if (emails.some((email, n) => fits({ email, name: names[n] ?? null })))
+        found.push({ account_key, user_key });
+    const end = rows.at(-1);
+    if (end === undefined || rows.length < AT_ONCE) return found;
+    last = end;
+  }
+}
+
+/** Ignores case in every alphabet. */
+export function fold(text: string): string {
+  return text.toLowerCase();
+}
