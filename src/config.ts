@@ -37,7 +37,10 @@ const share = (message: string, isAllowed: (n: number) => boolean) =>
     .refine(isAllowed, message);
 
 const LOOPBACK = '127.0.0.1';
-const DURATION = { s: 1000, m: 60_000, h: 3_600_000 } as const;
+const DURATION = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+const milliseconds = (text: string) =>
+  Number(text.slice(0, -1)) * DURATION[text.slice(-1) as keyof typeof DURATION];
 
 /** Every variable this program reads, without its `_FILE` forms. `.env.example` is checked against it. */
 export const Environment = z.object({
@@ -90,9 +93,15 @@ export const Environment = z.object({
   SYNC_TIME_BUDGET: z
     .string()
     .regex(/^\d{1,6}[smh]$/, 'must be a duration such as 900s, 30m or 2h')
-    .transform((text) => Number(text.slice(0, -1)) * DURATION[text.slice(-1) as keyof typeof DURATION])
+    .transform(milliseconds)
     .refine((ms) => ms > 0, 'must be longer than 0')
     .optional(),
+  RETENTION_REJECTED: z
+    .string()
+    .regex(/^\d{1,5}[smhd]$/, 'must be a duration such as 30d, 12h or 90m')
+    .default('30d')
+    .transform(milliseconds)
+    .refine((ms) => ms > 0, 'must be longer than 0'),
   HTTP_HOST: z.string().default(LOOPBACK),
   HTTP_PORT: wholeNumber(0, 65_535).default(8787),
   HTTP_TOKEN: z.string().optional(),
@@ -137,6 +146,8 @@ export type Config = Readonly<{
     /** A share of the request limit, which the dashboard uses as well. */
     rateShare: number;
     timeBudgetMs: number;
+    /** How long the raw text of a rejected record is kept after it was last met. */
+    rejectedRetentionMs: number;
   };
   http: { host: string; port: number; token: string | null };
   /** Pinged after each success; `{account_id}` in it stands for the account. Null: no ping. */
@@ -237,6 +248,7 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
       maxClearedRatio: e.SYNC_MAX_CLEARED_RATIO,
       rateShare: e.SYNC_RATE_SHARE,
       timeBudgetMs: e.SYNC_TIME_BUDGET ?? defaultTimeBudget(e.SYNC_SCHEDULE, e.SYNC_TIMEZONE),
+      rejectedRetentionMs: e.RETENTION_REJECTED,
     },
     http: { host: e.HTTP_HOST, port: e.HTTP_PORT, token: e.HTTP_TOKEN ?? null },
     pingUrl: e.PING_URL ?? null,

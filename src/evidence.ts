@@ -78,6 +78,8 @@ const Evidence = z.object({
   records_without_email: someCount,
   records_without_name: someCount,
   unreadable_records: someCount,
+  /** How many rejected records of the newest reading were only counted, by reason: their text is not kept. */
+  rejected_not_kept: z.record(z.string(), z.number()).optional().catch(undefined),
   unknown_fields: names,
   lookups: Lookups.optional().catch(undefined),
   /** For a run whose process died: its last sign of life, and its progress. */

@@ -22,6 +22,7 @@ const TEXTS: Record<string, string> = {
   SYNC_MAX_CLEARED_RATIO: '0.4',
   SYNC_RATE_SHARE: '0.7',
   SYNC_TIME_BUDGET: '30m',
+  RETENTION_REJECTED: '90d',
   HTTP_HOST: '::1',
   HTTP_TOKEN: 'http-token',
   PING_URL: 'https://monitor.example.com/0123456789',

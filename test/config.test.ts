@@ -24,6 +24,7 @@ test('an empty environment is valid, with the defaults of the design and .env.ex
     maxClearedRatio: 0.5,
     rateShare: 0.8,
     timeBudgetMs: 3_600_000,
+    rejectedRetentionMs: 30 * 86_400_000,
   });
   assert.deepEqual(config.http, { host: '127.0.0.1', port: 8787, token: null });
   assert.equal(config.logLevel, 'info');
@@ -48,6 +49,7 @@ test('every variable reaches its setting', () => {
     SYNC_MAX_CLEARED_RATIO: '.25',
     SYNC_RATE_SHARE: '1',
     SYNC_TIME_BUDGET: '90m',
+    RETENTION_REJECTED: '2h',
     HTTP_HOST: '0.0.0.0',
     HTTP_PORT: '0',
     HTTP_TOKEN: 'http-token',
@@ -72,6 +74,7 @@ test('every variable reaches its setting', () => {
     maxClearedRatio: 0.25,
     rateShare: 1,
     timeBudgetMs: 5_400_000,
+    rejectedRetentionMs: 7_200_000,
   });
   assert.deepEqual(config.http, { host: '0.0.0.0', port: 0, token: 'http-token' });
   assert.deepEqual(
@@ -151,6 +154,7 @@ test('wrong values of every kind are refused, and the nearest valid ones are acc
     ['SYNC_CONCURRENCY', ['0', '33', '0x4'], ['1', '32']],
     ['SYNC_MAX_PASSES', ['0', '21'], ['1', '20']],
     ['SYNC_TIME_BUDGET', ['0s', '10', '10d', 's', '-5m', '1.5h'], ['1s', '900s', '30m', '2h']],
+    ['RETENTION_REJECTED', ['0d', '30', '1w', '-1d', '100000d'], ['1s', '90m', '12h', '30d']],
     ['SYNC_SCHEDULE', ['* * * *', '61 * * * *', 'x'], ['0 * * * *', '*/15 8-18 * * 1-5']],
     ['SYNC_TIMEZONE', ['Nowhere', 'Europe'], ['UTC', 'America/New_York']],
     ['HTTP_PORT', ['-1', '65536', '80a'], ['0', '65535']],

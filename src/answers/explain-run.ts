@@ -152,6 +152,8 @@ function records(run: Run, e: Evidence): Fact[] {
     const which =
       unreadable > 0 ? `, ${unreadable.toLocaleString('en-US')} of them without a readable user` : '';
     facts.push(['rejected', `${plural(run.rejected, 'record')}${which}: zt-risk-sync rejected list`]);
+    for (const [reason, count] of Object.entries(e.rejected_not_kept ?? {}))
+      facts.push(['', `only counted: ${plural(count, 'record')} (${reason})`]);
   }
   const without = [
     ...((e.records_without_email ?? 0) > 0

@@ -124,6 +124,7 @@ async function buildHistory(io: Io, pool: RunDeps['pool'], logger: Logger) {
             confirmLookups: 100,
             maxClearedRatio: 0.5,
             timeBudgetMs: 60_000,
+            rejectedRetentionMs: 30 * 86_400_000,
           },
           timing: LEASE_TIMING,
         },

@@ -5,6 +5,7 @@ import { type Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { OperatorError } from '../errors.ts';
 import { findRejected, type RejectedRecord } from '../queries/rejected/find-rejected.ts';
+import { listUnkept } from '../queries/rejected/list-unkept.ts';
 import { listRejected, type RejectedRow } from '../queries/rejected/list-rejected.ts';
 import type { Config } from '../config.ts';
 import { chooseHistories } from '../answers/choose-histories.ts';
@@ -17,7 +18,7 @@ import { printRows, type Cell, type Format } from '../terminal/table.ts';
 import { printRecheck } from '../terminal/print-recheck.ts';
 import { recheckWaiting } from '../upkeep/recheck-waiting.ts';
 import { isCut } from '../upkeep/recheck.ts';
-import { blockOf, byAccount, more, seen } from '../terminal/print-rejected.ts';
+import { blockOf, byAccount, more, seen, unkeptLines } from '../terminal/print-rejected.ts';
 import { viewOf, type View } from '../terminal/view.ts';
 import { wrap } from '../terminal/wrap.ts';
 
@@ -96,21 +97,25 @@ function cells(row: RejectedRow): Cell[] {
 const named = (names: readonly string[]) => names.map((name) => ({ name }));
 
 async function list(io: Io, pool: Pool, options: ListOptions, view: View): Promise<void> {
+  const chosen = await keysOf(pool, options);
   const { rows, total } = await listRejected(pool, {
-    ...(await keysOf(pool, options)),
+    ...chosen,
     all: options.all,
     limit: options.limit,
   });
   if (options.format !== 'table')
     return printRows(io.stdout, options.format, named(COLUMNS), rows.map(cells));
+  const unkept = unkeptLines(await listUnkept(pool, chosen), view);
   if (total === 0) {
-    io.stdout.write(options.all ? 'No record was ever rejected.\n' : 'No rejected records are waiting.\n');
+    if (unkept !== '') io.stdout.write(unkept);
+    else
+      io.stdout.write(options.all ? 'No record was ever rejected.\n' : 'No rejected records are waiting.\n');
     return;
   }
   const blocks = rows.map((row) => blockOf(row, row.reason, view, options.all && !row.waiting));
   io.stdout.write(
     `${byAccount(rows, blocks)}\n\n${plural(total, 'rejected record')}${options.all ? '' : ' waiting'}${more(rows.length, total)}.\n` +
-      'To see one: zt-risk-sync rejected show <id>\n',
+      `To see one: zt-risk-sync rejected show <id>\n${unkept}`,
   );
 }
 

@@ -43,6 +43,11 @@ const OF_ACCOUNT: [name: string, help: string, value: (account: AccountGauges) =
     (a) => a.rejected_waiting,
   ],
   [
+    'rejected_records_not_kept',
+    'Rejected records of the newest walk over all pages that were only counted: their text is not kept.',
+    (a) => a.rejected_not_kept,
+  ],
+  [
     'lease_held',
     '1 while a run of the account is in progress, on any replica.',
     (a) => (a.lease_started_at === null ? 0 : 1),

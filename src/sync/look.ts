@@ -1,6 +1,7 @@
 // The phases of a run that only look. They read the state, walk all pages and compare, ask the database about users
 // that the state lacks, and ask Cloudflare about the absent. They write nothing except rejected records.
 import type { CloudflareClient } from '../cloudflare/client.ts';
+import { orAborted } from '../cloudflare/or-aborted.ts';
 import type { Pool } from '../db/pool.ts';
 import { memoryLimitBytes } from '../host/host-memory.ts';
 import type { Logger } from '../logger.ts';
@@ -35,7 +36,11 @@ export type LookDeps = {
   pool: Pool;
   client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'>;
   logger: Logger;
-  settings: WalkSettings & { confirm: 'lookup' | 'walks'; confirmLookups: number };
+  settings: WalkSettings & {
+    confirm: 'lookup' | 'walks';
+    confirmLookups: number;
+    rejectedRetentionMs: number;
+  };
   /** Named points at which tests stop the process; nothing in production. */
   failpoint?: (name: 'reading' | 'walked' | 'asked') => Promise<void>;
 };
@@ -47,8 +52,10 @@ export type LookRun = {
   firstSize: number;
   acceptMassClear: boolean;
   tally: Pick<Tally, 'countUse' | 'noteWalk' | 'addEvidence'>;
-  /** Ends the run: a signal, a lost lease, or the time budget. */
+  /** Ends walk and lookups: a signal, a lost lease, or the time budget. */
   stop: AbortSignal;
+  /** The same without the time that is kept for the publish. No read of the database is waited for after that. */
+  over: AbortSignal;
   /** Milliseconds left of the time budget, and whether an abort came from it. */
   timeLeft: () => number;
   isOutOfTime: (reason: unknown) => boolean;
@@ -66,8 +73,8 @@ export async function look(deps: LookDeps, run: LookRun): Promise<Seen> {
   const { state, walked, comparison } = await readAndWalk(deps, run, memory);
   run.onWalked(walked);
   await failpoint?.('walked');
-  await resolveUnknown({ pool: deps.pool, ...memory }, run.lease, state);
-  const missing = await findMissing(deps.pool, run.lease, memory.table);
+  await orAborted(resolveUnknown({ pool: deps.pool, ...memory }, run.lease, state), run.over);
+  const missing = await orAborted(findMissing(deps.pool, run.lease, memory.table), run.over);
   const answers = await askAbout(deps, { ...run, now }, { table: memory.table, missing, walked, comparison });
   await failpoint?.('asked');
   return { state, ...memory, walked, missing, answers };
@@ -94,8 +101,9 @@ async function readAndWalk(
   const reading = readState({ pool, ...memory, onRange }, lease, run.observedAt, untilFailed);
   // Code that awaits it gets its failure. Until then, the failure must not count as an unhandled rejection.
   reading.catch(() => undefined);
-  const comparison = createComparison({ ...memory, whole: reading });
-  const quarantine = createQuarantine(pool, lease);
+  const comparison = createComparison({ ...memory, checkMemory, whole: reading });
+  const { rejectedRetentionMs: retentionMs } = settings;
+  const quarantine = createQuarantine(pool, lease, { retentionMs, signal: run.over });
   try {
     const walked = await walk({ client, comparison, table, quarantine, checkMemory }, settings, {
       accountId: lease.accountId,
@@ -111,7 +119,10 @@ async function readAndWalk(
   } catch (error) {
     // Otherwise the reading would go on in the background, into the next run.
     failed.abort(error);
-    await reading.catch(() => undefined);
+    await orAborted(
+      reading.catch(() => undefined),
+      run.over,
+    ).catch(() => undefined);
     throw error;
   }
 }
@@ -135,7 +146,8 @@ async function askAbout(
   const askDeps = {
     client,
     logger,
-    readIdentities: (users: readonly MissingUser[]) => readIdentities(pool, run.lease, users),
+    readIdentities: (users: readonly MissingUser[]) =>
+      orAborted(readIdentities(pool, run.lease, users), run.over),
   };
   const answers = await askAbsent(askDeps, {
     lease: run.lease,

@@ -1,4 +1,5 @@
 // Turns what a run has seen and decided into a published snapshot, or into the counts of a dry run.
+import { orAborted } from '../cloudflare/or-aborted.ts';
 import type { Pool } from '../db/pool.ts';
 import type { OperatorError } from '../errors.ts';
 import type { Change } from '../user-risk.ts';
@@ -67,7 +68,10 @@ export async function publishSeen(
     { cancel, beforeFence, ...(failpoint ? { failpoint } : {}) },
   );
   // The snapshot is published: losing the connection now does no harm.
-  const there = await readBack(pool, lease.accountKey, seen.state.lastUserKey, counts).catch(() => null);
+  const there = await orAborted(
+    readBack(pool, lease.accountKey, seen.state.lastUserKey, counts),
+    cancel,
+  ).catch(() => null);
   const isWhole = there === null || there.every((rows) => rows === counts.appeared);
   const guard = isWhole ? decided.guard : brokenPublish(lease, counts.appeared, there);
   return describe(snapshotId, counts, seen, { ...decided, guard });

@@ -75,8 +75,9 @@ export async function recordFailure(
     await fence(tx, lease);
     await releaseLease(tx, lease);
     if (dryRun) return;
-    // A process that was told to stop does not wait for the first load of another account. Its lease then expires.
-    const feedId = await (error.code === 'INTERRUPTED'
+    // A run that was told to stop, or is out of time, does not wait for the first load of another account. Its lease
+    // then expires.
+    const feedId = await (error.code === 'INTERRUPTED' || error.code === 'TIME_BUDGET'
       ? takeFeedValue(tx, DEFAULT_LIMITS.lockMs)
       : takeFeedValue(tx));
     await recordRun(tx, lease, {

@@ -10,6 +10,7 @@ import { withLogFields } from '../logger.ts';
 import { claimLease, judgeHolder, type Claim, type Holder } from './claim/claim-lease.ts';
 import type { Lease, Trigger } from './claim/lease.ts';
 import { processIdentity } from '../host/process-identity.ts';
+import { startBudget, type TimeBudget } from './time-budget.ts';
 import { runSync, type RunDeps, type RunResult } from './run-sync.ts';
 import type { WalkProgress } from './walk/walk.ts';
 
@@ -38,15 +39,14 @@ export async function requestSync(deps: RunDeps, request: SyncRequest): Promise<
   if (claim.kind === 'slot_done') return claim;
   const { lease } = claim;
   return withLogFields({ run_id: lease.runId, account_id: lease.accountId }, () =>
-    runClaimed(deps, request, lease, claim.tookOver),
+    runClaimed(deps, request, claim).finally(() => claim.budget.end()),
   );
 }
 
 async function runClaimed(
   deps: RunDeps,
   request: SyncRequest,
-  lease: Lease,
-  tookOver: number | null,
+  { lease, tookOver, budget }: Claimed,
 ): Promise<SyncOutcome> {
   const { logger } = deps;
   if (tookOver !== null) logger.warn({ abandoned_run_id: tookOver }, 'took over from a run that has died');
@@ -60,6 +60,7 @@ async function runClaimed(
   request.onClaimed?.(lease);
   const result = await runSync(deps, {
     lease,
+    budget,
     observedAt: request.observedAt?.toISOString() ?? lease.startedAt,
     dryRun: request.dryRun ?? false,
     acceptMassClear: request.acceptMassClear ?? false,
@@ -82,7 +83,13 @@ async function runClaimed(
   return { kind: 'ran', runId: lease.runId, dryRun: request.dryRun ?? false, result };
 }
 
-async function claimOrWait(deps: RunDeps, request: SyncRequest): Promise<Claim> {
+type Claimed = Extract<Claim, { kind: 'claimed' }> & { budget: TimeBudget };
+
+/** The time of the run begins with the attempt that succeeds: the wait for another run does not count. */
+async function claimOrWait(
+  deps: RunDeps,
+  request: SyncRequest,
+): Promise<Exclude<Claim, { kind: 'claimed' }> | Claimed> {
   const owner = randomUUID();
   const identity = processIdentity();
   if (request.observedAt) await refuseFuture(deps, request.observedAt);
@@ -90,6 +97,7 @@ async function claimOrWait(deps: RunDeps, request: SyncRequest): Promise<Claim> 
   for (let attempt = 1; ; attempt++) {
     request.signal.throwIfAborted();
     let claim: Claim;
+    const budget = startBudget(deps.settings.timeBudgetMs);
     try {
       claim = await claimLease(deps.pool, {
         accountId: request.accountId,
@@ -98,13 +106,16 @@ async function claimOrWait(deps: RunDeps, request: SyncRequest): Promise<Claim> 
         scheduledFor: request.scheduledFor ?? null,
         identity,
         timing: deps.timing,
-        signal: request.signal,
+        signal: AbortSignal.any([request.signal, budget.over]),
       });
     } catch (error) {
+      budget.end();
       // A repeated claim is the same claim, because its owner is the same.
       if (attempt < 3 && isConnectionLoss(error) && !isHostAway(error)) continue;
       throw databaseError(error) ?? error;
     }
+    if (claim.kind === 'claimed') return { ...claim, budget };
+    budget.end();
     if (claim.kind !== 'held') return claim;
     const { holder } = claim;
     // Only the command line waits here: serve looks again by itself, and goes on with other accounts.

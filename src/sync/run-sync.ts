@@ -3,6 +3,7 @@
 import type { CloudflareClient } from '../cloudflare/client.ts';
 import { pagingChanges } from '../cloudflare/paging/paging-changes.ts';
 import { firstSizeOf, sizeToKeep } from '../cloudflare/paging/remembered-size.ts';
+import { orAborted } from '../cloudflare/or-aborted.ts';
 import { databaseError } from '../db/database-errors.ts';
 import type { Pool } from '../db/pool.ts';
 import { isOperatorError, OperatorError } from '../errors.ts';
@@ -14,6 +15,7 @@ import { beat, leaseLost, type Lease, type LeaseTiming } from './claim/lease.ts'
 import { look, type LookDeps, type Seen } from './look.ts';
 import { leaveUnpublished, publishSeen, type Published } from './publish-seen.ts';
 import { recordFailure, type RunFacts } from './record-run.ts';
+import type { TimeBudget } from './time-budget.ts';
 import { createTally, type Phases, type Tally } from './tally.ts';
 import type { WalkProgress } from './walk/walk.ts';
 
@@ -45,6 +47,8 @@ type Failpoint =
 
 export type RunOptions = {
   lease: Lease;
+  /** Of this run. It began before the claim. */
+  budget: TimeBudget;
   observedAt: string;
   dryRun: boolean;
   acceptMassClear: boolean;
@@ -64,12 +68,11 @@ export type RunResult = {
 export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunResult> {
   const { lease } = options;
   const tally = createTally();
-  const budget = startBudget(deps.settings.timeBudgetMs);
   let published: Published | null = null;
   let error: OperatorError | null;
   try {
     await deps.failpoint?.('claimed');
-    published = await lookAndPublish(deps, options, budget, tally);
+    published = await lookAndPublish(deps, options, tally);
     error = published.guard;
     await deps.failpoint?.('published');
   } catch (thrown) {
@@ -78,22 +81,17 @@ export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunRe
       // The lease expires by itself, and the next run records this run as abandoned.
       deps.logger.warn({ err: failure }, 'could not record the failed run');
     });
-  } finally {
-    budget.end();
   }
   const facts = tally.facts();
   return { published, facts, expectedUnseen: tally.expectedUnseen(), error, phases: tally.phases() };
 }
 
 /** Look, decide, publish, with heartbeats until the publish locks the lease. */
-async function lookAndPublish(
-  deps: RunDeps,
-  options: RunOptions,
-  budget: Budget,
-  tally: Tally,
-): Promise<Published> {
+async function lookAndPublish(deps: RunDeps, options: RunOptions, tally: Tally): Promise<Published> {
+  const { budget } = options;
   const abort = new AbortController();
-  const stop = AbortSignal.any([options.signal, abort.signal, budget.over]);
+  const over = AbortSignal.any([options.signal, abort.signal, budget.over]);
+  const stop = AbortSignal.any([over, budget.lookOver]);
   let progress: WalkProgress | Record<string, never> = {};
   const heart = startHeartbeat(deps, options.lease, abort, () => progress);
   const onProgress = (now: WalkProgress) => {
@@ -102,7 +100,7 @@ async function lookAndPublish(
   };
   try {
     const seen = await tally.time('walkMs', () =>
-      lookFor(deps, { ...options, stop, onProgress }, budget, tally),
+      lookFor(deps, { ...options, stop, over, onProgress }, tally),
     );
     const decided = decide(seen, { ...options, maxClearedRatio: deps.settings.maxClearedRatio });
     return await tally.time('publishMs', () =>
@@ -115,19 +113,18 @@ async function lookAndPublish(
 
 async function lookFor(
   deps: RunDeps,
-  run: RunOptions & { stop: AbortSignal },
-  budget: Budget,
+  run: RunOptions & { stop: AbortSignal; over: AbortSignal },
   tally: Tally,
 ): Promise<Seen> {
-  const last = await lastWalk(deps.pool, run.lease.accountKey);
+  const last = await orAborted(lastWalk(deps.pool, run.lease.accountKey), run.over);
   warnOfBudget(deps, last);
   const firstSize = firstSizeOf(last?.pageSize ?? null, run.observedAt);
   return look(deps, {
     ...run,
     firstSize,
     tally,
-    timeLeft: budget.timeLeft,
-    isOutOfTime: budget.isSpent,
+    timeLeft: run.budget.timeLeft,
+    isOutOfTime: run.budget.isSpent,
     onWalked({ judgement, perPage }) {
       const { verdict, reasons, expectedUnseen } = judgement;
       tally.noteUnseen(expectedUnseen);
@@ -142,7 +139,7 @@ async function lookFor(
 
 /**
  * From here on, a signal does not stop the run at once: the publish is short, and is all or nothing. After a signal, a
- * publish that takes too long is rolled back. A dry run only counts.
+ * publish that takes too long is rolled back, and so is one beyond the time of the run. A dry run only counts.
  */
 async function publishOrCount(
   deps: RunDeps,
@@ -151,7 +148,8 @@ async function publishOrCount(
 ): Promise<Published> {
   const grace = startGrace(options.signal, deps.timing.graceMs);
   try {
-    const run = { ...options, ...made, cancel: grace.over };
+    const cancel = AbortSignal.any([grace.over, options.budget.over]);
+    const run = { ...options, ...made, cancel };
     return options.dryRun ? await leaveUnpublished(deps.pool, run) : await publishSeen(deps, run);
   } finally {
     grace.end();
@@ -187,23 +185,6 @@ function notePaging(logger: Logger, tally: Tally, last: LastWalk | null): void {
     { changed, was: last.paging, is, since_run_id: last.runId },
     'the server handles paging differently than before',
   );
-}
-
-type Budget = ReturnType<typeof startBudget>;
-
-/** One time budget for the whole run, for the walk and the lookups. */
-function startBudget(ms: number) {
-  const over = new AbortController();
-  const spent = outOfTime(ms);
-  const endsAt = performance.now() + ms;
-  const timer = setTimeout(() => over.abort(spent), ms);
-  return {
-    over: over.signal,
-    timeLeft: () => endsAt - performance.now(),
-    /** Whether an abort came from this budget. */
-    isSpent: (error: unknown) => error === spent,
-    end: () => clearTimeout(timer),
-  };
 }
 
 /** `over` aborts `ms` milliseconds after `signal`. */
@@ -245,14 +226,5 @@ function unexpected(error: unknown): OperatorError {
     means: 'Nothing was published; the last snapshot stays as it is',
     todo: 'This is a defect: run again with LOG_LEVEL=debug and report the stack trace',
     cause: error,
-  });
-}
-
-function outOfTime(ms: number): OperatorError {
-  return new OperatorError({
-    code: 'TIME_BUDGET',
-    happened: `The walk had not ended after ${Math.round(ms / 1000)} seconds`,
-    means: 'Nothing was published',
-    todo: 'Raise SYNC_TIME_BUDGET, or SYNC_PER_PAGE if pages are small; the dashboard may have used up the request limit',
   });
 }

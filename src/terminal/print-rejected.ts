@@ -1,7 +1,8 @@
 // Rejected records as text for a terminal, without their content.
 import type { RejectedRow } from '../queries/rejected/list-rejected.ts';
+import type { Unkept } from '../queries/rejected/list-unkept.ts';
 import { localMinute } from '../time/when.ts';
-import { printable } from '../words.ts';
+import { plural, printable } from '../words.ts';
 import type { View } from './view.ts';
 import { wrap } from './wrap.ts';
 
@@ -33,4 +34,18 @@ export function seen(row: RejectedRow, { time, timezone }: View): string {
 
 export function more(shown: number, total: number): string {
   return shown < total ? `, ${shown.toLocaleString('en-US')} of them shown (--limit)` : '';
+}
+
+/** Empty if the text of every record is kept. */
+export function unkeptLines(unkept: readonly Unkept[], { textWidth }: View): string {
+  return unkept
+    .map(({ account_id, reason, records }) =>
+      wrap(
+        `account ${account_id}: ${plural(records, 'more record')} only counted, their text is not kept (${printable(reason)})`,
+        2,
+        textWidth,
+      ),
+    )
+    .map((line) => `${line}\n`)
+    .join('');
 }

@@ -38,6 +38,10 @@ export function accountLines(state: AccountState, schedule: ScheduleState, view:
     lines.push(
       `${plural(state.rejected_waiting ?? 0, 'rejected record')} waiting: zt-risk-sync rejected list`,
     );
+  if (state.rejected_not_kept > 0)
+    lines.push(
+      `${plural(state.rejected_not_kept, 'more rejected record')} only counted: their text is not kept`,
+    );
   const head = `${name}  ${seen}`;
   // One line if it fits, because scripts look for it.
   const heads = head.length <= view.width ? [head] : [name, `  ${seen}`];
@@ -93,6 +97,7 @@ export const ACCOUNT_COLUMNS = [
   'partial_in_a_row',
   'complete_at',
   'rejected_waiting',
+  'rejected_not_kept',
   'is_running',
   'running_run_id',
   'running_since',
@@ -124,6 +129,7 @@ export function accountCells(state: AccountState, schedule: ScheduleState): Cell
     state.partials_since,
     iso(state.complete_at),
     state.rejected_waiting,
+    state.rejected_not_kept,
     state.leases_visible ? state.running_run_id !== null && (state.silent_ms ?? 0) <= schedule.leaseMs : null,
     state.running_run_id,
     iso(state.running_since),

@@ -210,6 +210,7 @@ const OWN_COLUMNS: Readonly<Record<string, string[]>> = {
     'partial_in_a_row',
     'complete_at',
     'rejected_waiting',
+    'rejected_not_kept',
     'is_running',
     'running_run_id',
     'running_since',

@@ -35,7 +35,10 @@ before(async () => {
   const sample = sampleHistory(db.pool);
   const [one, two] = [await sample.account(ONE), await sample.account(TWO)];
   const first = await sample.snapshot(one, '2026-01-01T10:00:00Z');
-  const last = await sample.snapshot(one, '2026-01-01T11:00:00Z', { verdict: 'partial' });
+  const last = await sample.snapshot(one, '2026-01-01T11:00:00Z', {
+    verdict: 'partial',
+    evidence: { rejected_not_kept: { 'email: not text': 3, 'max_risk_level: unknown level': 90_000 } },
+  });
   const other = await sample.snapshot(two, '2026-01-01T11:30:00Z');
   const record = {
     account_key: one,
@@ -105,6 +108,13 @@ describe('rejected list', () => {
     );
     assert.match(result.stdout, /^5 rejected records waiting\.$/m);
     assert.doesNotMatch(result.stdout, /dddd3333/);
+    const said = result.stdout.replaceAll('\n  ', ' ');
+    assert.match(
+      said,
+      new RegExp(
+        `account ${ONE}: 90,000 more records only counted, their text is not kept \\(max_risk_level: unknown level\\)\naccount ${ONE}: 3 more records only counted, their text is not kept \\(email: not text\\)\n$`,
+      ),
+    );
   });
 
   it('also shows records that are no longer met with --all', async () => {

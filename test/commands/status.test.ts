@@ -39,7 +39,10 @@ before(async () => {
   // A partial streak, a run under way, and the month's slot done.
   await sample.snapshot(key(BUSY), ago(40 * DAY));
   await sample.snapshot(key(BUSY), ago(30 * DAY), { verdict: 'partial' });
-  await sample.snapshot(key(BUSY), ago(20 * DAY), { verdict: 'partial' });
+  await sample.snapshot(key(BUSY), ago(20 * DAY), {
+    verdict: 'partial',
+    evidence: { rejected_not_kept: { 'email: not text': 4, 'name: not text': 8 } },
+  });
   await db.pool.query(
     'update risk.sync_runs set scheduled_for = $1, finished_at = $2, host = $3 where run_id = 3',
     [FIRST, new Date(now).toISOString(), 'host \u009b2J one'],
@@ -257,11 +260,18 @@ describe('status', () => {
     const rows = JSON.parse(await status('--accounts', '--format', 'json')) as Record<string, unknown>[];
     const of = (account: string) => rows.find((row) => row['account_id'] === account)!;
     const some = (row: Record<string, unknown>, names: string[]) => names.map((name) => row[name]);
-    const streaks = ['is_stale', 'failed_in_a_row', 'partial_in_a_row', 'rejected_waiting', 'is_running'];
-    assert.deepEqual(some(of(BUSY), streaks), [false, 0, 2, 1, true]);
-    assert.deepEqual(some(of(STALE), streaks), [true, 3, 0, 0, false]);
-    assert.deepEqual(some(of(RETIRED), streaks), [null, 0, 0, 0, false]);
-    assert.deepEqual(some(of(NEW), streaks), [null, 0, 0, 0, false]);
+    const streaks = [
+      'is_stale',
+      'failed_in_a_row',
+      'partial_in_a_row',
+      'rejected_waiting',
+      'rejected_not_kept',
+      'is_running',
+    ];
+    assert.deepEqual(some(of(BUSY), streaks), [false, 0, 2, 1, 12, true]);
+    assert.deepEqual(some(of(STALE), streaks), [true, 3, 0, 0, 0, false]);
+    assert.deepEqual(some(of(RETIRED), streaks), [null, 0, 0, 0, 0, false]);
+    assert.deepEqual(some(of(NEW), streaks), [null, 0, 0, 0, 0, false]);
     const slot = ['last_slot', 'last_slot_status', 'last_slot_run_id', 'next_slot'];
     assert.deepEqual(some(of(STALE), slot), [FIRST, 'failed', 7, NEXT]);
     assert.equal(of(BUSY)['stale_after_seconds'], (62 * DAY) / 1000);

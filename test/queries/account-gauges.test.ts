@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { drizzle } from 'drizzle-orm/node-postgres';
-import { sql } from 'drizzle-orm';
-import { leases, snapshotLevels, snapshots } from '../../src/db/schema.ts';
+import { eq, sql } from 'drizzle-orm';
+import { leases, snapshotLevels, snapshots, syncRuns } from '../../src/db/schema.ts';
 import { accountGauges, gaugesOfAll, STREAK_LIMIT } from '../../src/queries/accounts/account-gauges.ts';
 import { readOnly } from '../../src/db/read-only.ts';
 import { freshness } from '../../src/queries/accounts/freshness.ts';
@@ -49,6 +49,16 @@ test('reports the newest snapshot, the streaks since the newest success, and wha
       event_count: 9,
     })),
   );
+  // Of the newest walk over all pages; the counts of others are outdated.
+  const counted = (one: number, other: number) => ({
+    rejected_not_kept: { 'a: missing': one, 'b: missing': other },
+  });
+  for (const [run, evidence] of [
+    [1, counted(100, 100)],
+    [newest, counted(5, 7)],
+    [last, counted(100, 100)],
+  ] as const)
+    await d.update(syncRuns).set({ evidence }).where(eq(syncRuns.run_id, run));
   // Last met before the newest walk that read all pages; by that walk; by a later attempt.
   for (const [index, run] of [1, newest, last].entries())
     await history.rejected({ account_key: key, record_hash: `hash${index}`, raw: '{}', last_run_id: run });
@@ -78,6 +88,7 @@ test('reports the newest snapshot, the streaks since the newest success, and wha
     failed_runs: 2,
     partial_runs: 2,
     rejected_waiting: 2,
+    rejected_not_kept: 12,
     lease_started_at: seconds(at(7)),
   });
 });
@@ -98,6 +109,7 @@ test('leaves out values that an account does not have yet', async () => {
     failed_runs: 0,
     partial_runs: 0,
     rejected_waiting: 0,
+    rejected_not_kept: 0,
     lease_started_at: null,
     lease_heartbeat_age: null,
   });

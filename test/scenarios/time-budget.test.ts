@@ -15,6 +15,9 @@ import {
   TOKEN,
   type Reply,
 } from '../support/api/api-server.ts';
+import type { CloudflareClient } from '../../src/cloudflare/client.ts';
+import type { OperatorError } from '../../src/errors.ts';
+import { startBudget } from '../../src/sync/time-budget.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { uuidOf } from '../support/world/random-world.ts';
 import { serveRecords } from '../support/api/serve-records.ts';
@@ -133,7 +136,7 @@ test('an accepted mass clear with lookups that hang clears the users with an ans
   };
   assert.equal((await sync()).error, null);
   shown = people.slice(0, 10);
-  const cut = await sync({ timeBudgetMs: 1_500 });
+  const cut = await sync({ timeBudgetMs: 3_000 });
   assert.deepEqual([cut.error?.code, cut.error?.exit], ['CLEAR_PENDING', 75]);
   const { cleared = 0, carried = 0 } = cut.published ?? {};
   // How many users are asked in that time depends on the machine. An answer under way when the time is up does not
@@ -144,4 +147,73 @@ test('an accepted mass clear with lookups that hang clears the users with an ans
   never.clear();
   const done = await sync();
   assert.deepEqual([done.error, done.published?.cleared], [null, carried]);
+});
+
+/** Something else holds a lock that the run needs. */
+async function whileLocked<T>(statement: string, work: () => Promise<T>): Promise<T> {
+  const holder = await db.pool.connect();
+  try {
+    await holder.query(`begin; ${statement}`);
+    return await work();
+  } finally {
+    await holder.query('rollback');
+    holder.release();
+  }
+}
+
+const PEOPLE = [1, 2, 3].map((n) => ({ ...RECORD, user_id: uuidOf(`served ${n}`) }));
+const served: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'> = {
+  summaryPage: async ({ page, openReader }) =>
+    serveRecords(page === 1 ? [...PEOPLE, { ...RECORD, user_id: 7 }] : [], { total_count: 4 }, openReader),
+  lookUpUser: async () => null,
+};
+
+for (const [what, statement] of [
+  ['rejected records', 'lock risk_internal.rejected_records in share mode'],
+  ['the publish', 'lock risk.snapshots in share mode'],
+] as const) {
+  test(`a database that blocks ${what} ends the run when its time is up, and the next run succeeds`, async () => {
+    const accountId = randomBytes(16).toString('hex');
+    const sync = (timeBudgetMs: number) =>
+      runSyncOf(accountId, { pool: db.pool, client: served, settings: { timeBudgetMs } });
+    assert.equal((await sync(60_000)).error, null);
+    const began = performance.now();
+    const { error, published } = await whileLocked(statement, () => sync(1_000));
+    assert.deepEqual([error?.code, error?.exit, published], ['TIME_BUDGET', 75, null]);
+    // A lock alone would be waited for five times ten seconds.
+    assert.ok(performance.now() - began < 9_000);
+    const next = await sync(60_000);
+    assert.equal(next.error, null, next.error?.message);
+  });
+}
+
+test('the claim of a new account that waits for the feed clock ends when the time is up', async () => {
+  const accountId = randomBytes(16).toString('hex');
+  const settings = { timeBudgetMs: 300 };
+  await assert.rejects(
+    whileLocked('select from risk_internal.feed_clock for update', () =>
+      runSyncOf(accountId, { pool: db.pool, client: served, settings }),
+    ),
+    (error: OperatorError) => error.code === 'TIME_BUDGET' && error.exit === 75,
+  );
+});
+
+test('a fifth of the time, at most five minutes, is kept for the publish', (t) => {
+  for (const [ms, lookMs] of [
+    [10_000, 8_000],
+    [900_000, 720_000],
+    [21_600_000, 21_300_000],
+  ] as const) {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const budget = startBudget(ms);
+    t.mock.timers.tick(lookMs - 1);
+    assert.equal(budget.lookOver.aborted, false);
+    t.mock.timers.tick(1);
+    assert.equal(budget.lookOver.aborted && budget.isSpent(budget.lookOver.reason), true);
+    t.mock.timers.tick(ms - lookMs - 1);
+    assert.equal(budget.over.aborted, false);
+    t.mock.timers.tick(1);
+    assert.equal(budget.over.aborted && budget.isSpent(budget.over.reason), true);
+    t.mock.timers.reset();
+  }
 });

@@ -9,4 +9,5 @@ export const TEST_SETTINGS: RunDeps['settings'] = {
   confirmLookups: 100,
   maxClearedRatio: 0.5,
   timeBudgetMs: 60_000,
+  rejectedRetentionMs: 30 * 86_400_000,
 };

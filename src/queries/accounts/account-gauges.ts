@@ -3,7 +3,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 import { accounts, leases, rejectedRecords, snapshotLevels, snapshots, syncRuns } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
-import { newestWholeWalk } from '../rejected/waiting-records.ts';
+import { newestWholeWalk, notKept } from '../rejected/waiting-records.ts';
 import { failuresSince } from './failures-since.ts';
 
 /** Times in seconds since 1970, null where there was none. */
@@ -21,6 +21,8 @@ export type AccountGauges = {
   /** Runs that published a partial snapshot since the newest complete one, at most STREAK_LIMIT. */
   partial_runs: number;
   rejected_waiting: number;
+  /** Rejected records of the newest walk over all pages whose text is not kept. */
+  rejected_not_kept: number;
   lease_started_at: number | null;
   lease_heartbeat_age: number | null;
 };
@@ -70,6 +72,7 @@ function gaugesOf(key: SQL): SQL {
            (select count(*)::integer from (select from ${newer} order by ${r.run_id} desc limit ${STREAK_LIMIT}) newer) as partial_runs,
            (select count(*)::integer from ${rejectedRecords} where ${rejectedRecords.account_key} = ${key}
                and ${rejectedRecords.last_run_id} >= ${newestWholeWalk(key)}) as rejected_waiting,
+           ${notKept(key)} as rejected_not_kept,
            ${epoch(sql`(select started_at from lease)`)} as lease_started_at,
            (select extract(epoch from now() - heartbeat_at)::float8 from lease) as lease_heartbeat_age`;
 }

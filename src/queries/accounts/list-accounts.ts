@@ -4,7 +4,7 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
 import { accounts, leases, rejectedRecords, snapshots } from '../../db/schema.ts';
 import { mayRead } from '../health/may-read.ts';
-import { isWaiting } from '../rejected/waiting-records.ts';
+import { isWaiting, notKept } from '../rejected/waiting-records.ts';
 import { failuresSince } from './failures-since.ts';
 
 export type AccountState = {
@@ -35,6 +35,8 @@ export type AccountState = {
   silent_ms: number | null;
   /** Rejected records that wait, as `rejected list` shows them. */
   rejected_waiting: number | null;
+  /** Rejected records of the newest walk over all pages whose text is not kept. */
+  rejected_not_kept: number;
   age_ms: number | null;
   /** Time since the account was added. */
   known_ms: number;
@@ -57,7 +59,7 @@ export async function listAccounts(pool: Pool): Promise<AccountState[]> {
            extract(epoch from clock_timestamp() - l.heartbeat_at)::float8 * 1000 as silent_ms,
            extract(epoch from clock_timestamp() - s.observed_at)::float8 * 1000 as age_ms,
            extract(epoch from clock_timestamp() - a.added_at)::float8 * 1000 as known_ms, l.run_id::float8 as running_run_id, l.started_at as running_since, l.host as running_host,
-           r.rejected_waiting
+           r.rejected_waiting, ${notKept(sql`a.account_key`)} as rejected_not_kept
       from ${accounts} a
       left join lateral (select * from ${snapshots} s where s.account_key = a.account_key order by s.observed_at desc limit 1) s on true
       left join lateral (

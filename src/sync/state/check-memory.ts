@@ -8,11 +8,12 @@ import { OperatorError } from '../../errors.ts';
 export const FIXED_BYTES = 120 * 1024 * 1024;
 
 /**
- * Returns a function that throws MEMORY_TOO_SMALL (exit 78) if the fixed part and the `held` bytes exceed the limit.
+ * Returns a function that throws MEMORY_TOO_SMALL (exit 78) if the fixed part, the `held` bytes and `more` exceed the
+ * limit.
  */
-export function createMemoryCheck(limitBytes: number, held: () => number): () => void {
-  return () => {
-    const needed = FIXED_BYTES + held();
+export function createMemoryCheck(limitBytes: number, held: () => number): (more?: number) => void {
+  return (more = 0) => {
+    const needed = FIXED_BYTES + held() + more;
     if (needed <= limitBytes) return;
     throw new OperatorError({
       code: 'MEMORY_TOO_SMALL',

@@ -14,6 +14,7 @@ import {
   type UserValues,
 } from '../state/user-table.ts';
 import type { ChangeLog } from './change-log.ts';
+import { countReason, type ReasonCounts } from './reason-counts.ts';
 import type { Rejection } from './quarantine.ts';
 
 /** A user whose record was accepted: what a lookup must know to serve as a control. */
@@ -26,16 +27,21 @@ export type KnownUser = Identity & {
 /** What one answer says, kept aside until it takes effect. */
 export type PageOutcome = {
   records: number;
+  /** Rejected records, and those of them without a readable user. */
+  rejected: number;
   unreadable: number;
   withoutEmail: number;
   withoutName: number;
-  rejected: Rejection[];
+  /** The rejected records whose text is kept, and how many others there are for each reason. */
+  rejections: Rejection[];
+  unkept: ReasonCounts;
+  rejectedCharacters: number;
   /** The last few accepted records, as a ring. */
   lastMet: (UserRisk | undefined)[];
   accepted: number;
-  /** The row of each record in the user table; -1 if the user cannot be read. */
+  /** The row of each record in the user table. A record without a readable user is in no list. */
   rows: number[];
-  /** For each record: UNCHANGED, REJECTED, or a number of the change log. */
+  /** For each of them: UNCHANGED, REJECTED, or a number of the change log. */
   changes: number[];
   /** The hashes of these changes, two words for each number. */
   hashes: number[];
@@ -48,6 +54,18 @@ const REJECTED = -1;
  */
 const LAST_MET = 3;
 
+/**
+ * How many characters of rejected records one answer may keep until it takes effect. Several answers may be under way.
+ * That is a thousand of the longest texts, or ten thousand short ones.
+ */
+const REJECTED_CHARACTERS = 4 * 1024 * 1024;
+/** What a rejection takes besides its text. */
+const REJECTION_CHARACTERS = 400;
+/** Memory that an answer takes for each record until it takes effect. */
+const RECORD_BYTES = 32;
+/** How many records are read between two looks at the memory. */
+const RECORDS_BETWEEN_CHECKS = 4_096;
+
 export type Comparison = {
   /** Waits until the state is whole: nothing is compared before that. */
   openReader: OpenReader<PageOutcome>;
@@ -57,7 +75,13 @@ export type Comparison = {
   lastMet(): readonly KnownUser[];
 };
 
-type Compared = { table: UserTable; key: HashKey; log: ChangeLog };
+type Compared = {
+  table: UserTable;
+  key: HashKey;
+  log: ChangeLog;
+  /** Throws if the process lacks the memory for what is kept, and for `more` bytes. */
+  checkMemory?: (more: number) => void;
+};
 
 /** `whole` resolves when `table` holds the account's present users. */
 export function createComparison(state: Compared & { whole: Promise<unknown> }): Comparison {
@@ -80,10 +104,13 @@ export function createComparison(state: Compared & { whole: Promise<unknown> }):
 function emptyOutcome(): PageOutcome {
   return {
     records: 0,
+    rejected: 0,
     unreadable: 0,
     withoutEmail: 0,
     withoutName: 0,
-    rejected: [],
+    rejections: [],
+    unkept: new Map(),
+    rejectedCharacters: 0,
     lastMet: [],
     accepted: 0,
     rows: [],
@@ -93,7 +120,12 @@ function emptyOutcome(): PageOutcome {
 }
 
 /** Compares one record, and notes the result in the outcome. Called for every record, so what it needs is made once. */
-function createAdder({ table, key, log }: Compared): (outcome: PageOutcome, raw: unknown) => void {
+function createAdder({
+  table,
+  key,
+  log,
+  checkMemory,
+}: Compared): (outcome: PageOutcome, raw: unknown) => void {
   const id = new Int32Array(4);
   const identity = Buffer.allocUnsafeSlow(IDENTITY_MAX_BYTES);
   const changeHash = new Uint32Array(2);
@@ -101,13 +133,13 @@ function createAdder({ table, key, log }: Compared): (outcome: PageOutcome, raw:
   const hashChange = createChangeHasher(key);
 
   return (outcome, raw) => {
-    outcome.records++;
+    if (++outcome.records % RECORDS_BETWEEN_CHECKS === 0) checkMemory?.(outcome.rows.length * RECORD_BYTES);
     const parsed = parseRecord(raw);
     if (!parsed.ok) {
-      outcome.rejected.push({ userId: parsed.userId, reason: parsed.reason, raw: parsed.raw });
-      if (parsed.userId === null) outcome.unreadable++;
-      else readUserId(parsed.userId, id);
-      outcome.rows.push(parsed.userId === null ? -1 : table.findOrAdd(id));
+      keepRejection(outcome, { userId: parsed.userId, reason: parsed.reason, raw: parsed.raw });
+      if (parsed.userId === null) return;
+      readUserId(parsed.userId, id);
+      outcome.rows.push(table.findOrAdd(id));
       outcome.changes.push(REJECTED);
       return;
     }
@@ -137,6 +169,14 @@ function createAdder({ table, key, log }: Compared): (outcome: PageOutcome, raw:
   };
 }
 
+function keepRejection(outcome: PageOutcome, rejection: Rejection): void {
+  outcome.rejected++;
+  if (rejection.userId === null) outcome.unreadable++;
+  outcome.rejectedCharacters += rejection.raw.length + REJECTION_CHARACTERS;
+  if (outcome.rejectedCharacters > REJECTED_CHARACTERS) countReason(outcome.unkept, rejection.reason, 1);
+  else outcome.rejections.push(rejection);
+}
+
 /** Hashes everything that a record says about its user. */
 function createChangeHasher(key: HashKey): (values: UserValues, into: Uint32Array) => void {
   const fingerprint = Buffer.alloc(25);
@@ -158,7 +198,6 @@ function takeChanges(table: UserTable, { rows, changes, hashes }: PageOutcome): 
   for (let n = 0; n < rows.length; n++) {
     const row = rows[n] as number;
     const change = changes[n] as number;
-    if (row < 0) continue;
     table.note(row, change !== REJECTED);
     if (change === UNCHANGED) table.takeBackChange(row);
     if (change > UNCHANGED) {

@@ -3,6 +3,7 @@
 import type { Pass, PassProgress } from '../../cloudflare/paging/pass.ts';
 import type { Evidence, PassEvidence } from '../../evidence.ts';
 import type { PageOutcome } from './compare-records.ts';
+import { countReason, type ReasonCounts } from './reason-counts.ts';
 import type { Judgement, PassFacts, PassOverlap } from './verdict.ts';
 
 export type WalkCounts = {
@@ -47,6 +48,8 @@ export type WalkCounter = {
   /** A pass starts from its first page: the first time, or again with smaller pages. */
   beginReading(): void;
   countPage(page: PageOutcome): void;
+  /** Rejected records of the page whose text is not kept. */
+  countUnkept(unkept: ReasonCounts): void;
   /** `usersMet` with each page: a run that ends here is recorded with it. */
   noteProgress(progress: PassProgress, usersMet: number): void;
   notePages(pass: Pick<Pass, 'pages'>): void;
@@ -64,6 +67,7 @@ type AllCounts = { records: number; unreadable: number; withoutEmail: number; wi
 export function createWalkCounter(report: (counts: WalkCounts) => void): WalkCounter {
   let counts = NOTHING_COUNTED;
   let reading: ReadingCounts = { records: 0, rejected: 0, unreadable: 0 };
+  let unkept: ReasonCounts = new Map();
   let pagesBefore = 0;
   let repeatedPages = 0;
   const passes: PassEvidence[] = [];
@@ -71,18 +75,25 @@ export function createWalkCounter(report: (counts: WalkCounts) => void): WalkCou
 
   function note(news: Partial<WalkCounts>): void {
     counts = { ...counts, ...news };
-    report(counts);
+    // Of the newest reading, whatever else replaced the evidence.
+    const rejected = unkept.size === 0 ? {} : { rejected_not_kept: Object.fromEntries(unkept) };
+    report({ ...counts, evidence: { ...counts.evidence, ...rejected } });
   }
 
   return {
     beginPass: (number) => note({ passes: number }),
     beginReading() {
       reading = { records: 0, rejected: 0, unreadable: 0 };
+      unkept = new Map();
       pagesBefore = counts.pages;
     },
     countPage(page) {
       addPage(page, reading, all);
       note({ rejected: Math.max(counts.rejected, reading.rejected) });
+    },
+    countUnkept(more) {
+      for (const [reason, records] of more) countReason(unkept, reason, records);
+      if (more.size > 0) note({});
     },
     noteProgress({ pages, total, pageSize, repeatedPages: repeated }, usersMet) {
       note({
@@ -112,7 +123,7 @@ export function createWalkCounter(report: (counts: WalkCounts) => void): WalkCou
 
 function addPage(page: PageOutcome, reading: ReadingCounts, all: AllCounts): void {
   reading.records += page.records;
-  reading.rejected += page.rejected.length;
+  reading.rejected += page.rejected;
   reading.unreadable += page.unreadable;
   all.records += page.records;
   all.unreadable += page.unreadable;

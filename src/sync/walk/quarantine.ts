@@ -1,47 +1,93 @@
-// Writes rejected records to the database in batches while the walk goes on, even if the run fails or is a dry run.
+// Writes rejected records to the database in batches while the walk goes on, even if the run fails or is a dry run. Keeps
+// at most so many of an account, and for a limited time: the texts are personal data.
 // Their raw text holds emails and names. So it travels only by COPY, because the server may log parameters. It holds no
 // lock that another run of the account could wait for.
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { eq, sql } from 'drizzle-orm';
+import { and, eq, sql, type SQL } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { orAborted } from '../../cloudflare/or-aborted.ts';
 import { columnNames } from '../../db/sql/column-names.ts';
 import { copyRows, type CopyValue } from '../../db/copy-rows.ts';
 import { isPassing, RESTART_PAUSES_MS } from '../../db/database-errors.ts';
-import type { Pool } from '../../db/pool.ts';
+import type { Pool, PoolClient } from '../../db/pool.ts';
 import { rejectedRecords, stagedRejected } from '../../db/schema.ts';
-import { DEFAULT_LIMITS, inTransaction } from '../../db/transaction.ts';
+import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
 import type { Lease } from '../claim/lease.ts';
+import { countReason, type ReasonCounts } from './reason-counts.ts';
 
 export type Rejection = { userId: string | null; reason: string; raw: string };
 
 export type Quarantine = {
-  /** Waits while a full batch is written, which slows the walk down. */
-  add(records: readonly Rejection[]): Promise<void>;
-  /** Writes the remaining records. */
-  flush(): Promise<void>;
+  /**
+   * Waits while a full batch is written, which slows the walk down. Returns how many records are only counted, because
+   * the run has kept enough others. Throws the reason of the signal.
+   */
+  add(page: { rejections: readonly Rejection[]; unkept: ReasonCounts }): Promise<ReasonCounts>;
+  /** Writes the remaining records, and deletes what was not met for the time of the retention. */
+  end(): Promise<void>;
 };
 
+/**
+ * Raw texts that an account keeps. They take 40 MB at most, and nobody reads more of them: for the others, the counts
+ * by reason are enough.
+ */
+export const KEPT_RECORDS = 10_000;
 // A record's text is cut at 4,096 characters, so a batch takes at most 4 MB.
 const BATCH_RECORDS = 1_000;
+/** For the last batch of a run that was told to stop. */
+const GRACE_MS = 5_000;
 
-export function createQuarantine(pool: Pool, lease: Pick<Lease, 'accountKey' | 'runId'>): Quarantine {
+export type QuarantineOptions = {
+  /** Records that were last met longer ago are deleted. */
+  retentionMs: number;
+  /** Ends the run: nothing waits for the database any longer. */
+  signal: AbortSignal;
+  /** Seam for tests. */
+  keptRecords?: number;
+};
+
+export function createQuarantine(
+  pool: Pool,
+  lease: Pick<Lease, 'accountKey' | 'runId'>,
+  { retentionMs, signal, keptRecords = KEPT_RECORDS }: QuarantineOptions,
+): Quarantine {
   let batch = new Map<string, Rejection>();
+  // What this run keeps. A record that another pass brings again is known.
+  const kept = new Set<string>();
   // One batch at a time: pages read side by side queue up here.
   let tail: Promise<void> = Promise.resolve();
 
-  function flush(): Promise<void> {
+  function flush(stop: AbortSignal): Promise<void> {
     const records = batch;
     batch = new Map();
-    if (records.size > 0) tail = tail.then(() => writeAgain(pool, lease, records));
-    return tail;
+    if (records.size > 0) tail = tail.then(() => writeAgain(pool, lease, records, { keptRecords, stop }));
+    // Until somebody waits for it, a failure must not count as an unhandled rejection.
+    tail.catch(() => undefined);
+    return orAborted(tail, stop);
   }
 
   return {
-    async add(records) {
-      for (const record of records) batch.set(hashOf(record), record);
-      if (batch.size >= BATCH_RECORDS) await flush();
+    async add({ rejections, unkept }) {
+      const counted = new Map(unkept);
+      for (const record of rejections) {
+        const hash = hashOf(record);
+        if (kept.has(hash)) continue;
+        if (kept.size >= keptRecords) {
+          countReason(counted, record.reason, 1);
+          continue;
+        }
+        kept.add(hash);
+        batch.set(hash, record);
+      }
+      if (batch.size >= BATCH_RECORDS) await flush(signal);
+      return counted;
     },
-    flush,
+    async end() {
+      const stop = signal.aborted ? AbortSignal.timeout(GRACE_MS) : signal;
+      await flush(stop);
+      await orAborted(deleteExpired(pool, lease, retentionMs), stop);
+    },
   };
 }
 
@@ -58,17 +104,20 @@ function hashOf({ userId, reason, raw }: Rejection): string {
   );
 }
 
+type WriteOptions = { keptRecords: number; stop: AbortSignal };
+
 async function writeAgain(
   pool: Pool,
   lease: Pick<Lease, 'accountKey' | 'runId'>,
   records: ReadonlyMap<string, Rejection>,
+  options: WriteOptions,
 ): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     try {
-      return await write(pool, lease, records);
+      return await write(pool, lease, records, options);
     } catch (error) {
       const pause = RESTART_PAUSES_MS[attempt];
-      if (pause === undefined || !isPassing(error)) throw error;
+      if (pause === undefined || options.stop.aborted || !isPassing(error)) throw error;
       await sleep(pause);
     }
   }
@@ -80,12 +129,13 @@ async function write(
   pool: Pool,
   { accountKey, runId }: Pick<Lease, 'accountKey' | 'runId'>,
   records: ReadonlyMap<string, Rejection>,
+  { keptRecords, stop }: WriteOptions,
 ): Promise<void> {
   function* rows(): Generator<readonly CopyValue[]> {
     for (const [hash, { userId, reason, raw }] of records) yield [accountKey, hash, userId, reason, raw];
   }
   const [r, s] = [rejectedRecords, stagedRejected];
-  await inTransaction(pool, DEFAULT_LIMITS, async (tx, client) => {
+  const work = async (tx: Transaction, client: PoolClient) => {
     await copyRows(client, s, COLUMNS, rows());
     // Always in the same order, so that two writers cannot wait for each other in a circle.
     await tx.execute(sql`
@@ -106,6 +156,38 @@ async function write(
          set ${columnNames(r.last_run_id)} = excluded.last_run_id, ${columnNames(r.last_seen_at)} = excluded.last_seen_at
        -- A late batch of a run that lost its lease must not overwrite what the newer run has noted.
        where ${r.last_run_id} <= excluded.last_run_id`);
+    await deleteOf(tx, accountKey, beyond(accountKey, keptRecords));
     await tx.delete(s).where(eq(s.account_key, accountKey));
-  });
+  };
+  await inTransaction(pool, DEFAULT_LIMITS, work, stop);
+}
+
+/** The records of an account beyond the newest `most`. */
+function beyond(accountKey: number, most: number): SQL {
+  const r = rejectedRecords;
+  return sql`select ${r.record_hash} as hash from ${r} where ${r.account_key} = ${accountKey}
+    order by ${r.last_run_id} desc offset ${most}`;
+}
+
+/** Most often nothing has expired, and then nothing is written. */
+async function deleteExpired(
+  pool: Pool,
+  { accountKey }: Pick<Lease, 'accountKey'>,
+  retentionMs: number,
+): Promise<void> {
+  const r = rejectedRecords;
+  const expired = sql`select ${r.record_hash} as hash from ${r} where ${r.account_key} = ${accountKey}
+    and ${r.last_seen_at} < now() - make_interval(secs => ${retentionMs / 1000})`;
+  await deleteOf(drizzle(pool), accountKey, expired);
+}
+
+/** The keys are named: without statistics, a join with the query may take minutes. */
+async function deleteOf(tx: Transaction, accountKey: number, query: SQL): Promise<void> {
+  const { rows } = await tx.execute<{ hash: string }>(query);
+  if (rows.length === 0) return;
+  const r = rejectedRecords;
+  const hashes = sql.param(rows.map(({ hash }) => hash));
+  await tx
+    .delete(r)
+    .where(and(eq(r.account_key, accountKey), sql`${r.record_hash} = any (${hashes}::text[])`));
 }

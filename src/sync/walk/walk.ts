@@ -70,10 +70,10 @@ export async function walk(deps: WalkDeps, settings: WalkSettings, run: WalkRun)
     walked = await readPasses(deps, settings, run);
   } catch (error) {
     // The error that ended the walk is thrown, not an error of this write.
-    await deps.quarantine.flush().catch(() => undefined);
+    await deps.quarantine.end().catch(() => undefined);
     throw error;
   }
-  await deps.quarantine.flush();
+  await deps.quarantine.end();
   return walked;
 }
 
@@ -146,7 +146,8 @@ function createPassReader(
         if (!isRepeat) counter.countPage(outcome);
         comparison.take(outcome);
         checkMemory();
-        await quarantine.add(outcome.rejected);
+        const unkept = await quarantine.add(outcome);
+        if (!isRepeat) counter.countUnkept(unkept);
       },
       restart: (perPage) => {
         firstSize = perPage;
@@ -194,7 +195,7 @@ function refuseManyRejected(
     code: 'TOO_MANY_REJECTED',
     happened: `${rejected} of ${records} records could not be accepted (users with an accepted record: ${accepted})`,
     means:
-      'The API has changed or answers wrongly, so nothing was published; the records are kept in risk_internal.rejected_records',
+      'The API has changed or answers wrongly, so nothing was published; the first 10,000 are kept in risk_internal.rejected_records',
     todo: 'Look at the reasons with `zt-risk-sync rejected list`, and look for a newer release of zt-risk-sync',
   });
 }

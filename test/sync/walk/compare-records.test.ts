@@ -6,6 +6,8 @@ import fc from 'fast-check';
 import { missingRows } from '../../../src/sync/absence/missing-users.ts';
 import { countRows, readChanges } from '../../../src/sync/publish/changes.ts';
 import { randomHashKey } from '../../../src/keyed-hash.ts';
+import { createComparison } from '../../../src/sync/walk/compare-records.ts';
+import { countReason } from '../../../src/sync/walk/reason-counts.ts';
 import { naiveComparison, type Heard, type Known } from '../../support/oracle/naive-comparison.ts';
 import { story, type Story } from '../../support/world/random-reading.ts';
 import {
@@ -227,4 +229,45 @@ describe('the comparison', () => {
       );
     }
   });
+});
+
+test('an answer of bad records keeps so much text of them, and counts the others by reason', async () => {
+  const { comparison, table } = startReplay([], randomHashKey(), Promise.resolve());
+  const reader = await comparison.openReader();
+  const raw = (n: number) => ({ user_id: uuidOf(`bad ${n}`), note: 'x'.repeat(5_000) });
+  for (let n = 0; n < 1_500; n++) reader.add(raw(n));
+  for (let n = 0; n < 3; n++) reader.add(null);
+  const outcome = reader.end();
+  comparison.take(outcome);
+  assert.deepEqual([outcome.records, outcome.rejected, outcome.unreadable], [1_503, 1_503, 3]);
+  assert.equal(outcome.rejections.length, 932);
+  const [[reason, records] = ['', 0], other] = outcome.unkept;
+  assert.match(reason, /^max_risk_level: missing/);
+  assert.deepEqual([records, other], [568, ['record: not an object', 3]]);
+  assert.equal(table.counts().anyThis, 1_500);
+});
+
+test('an answer that never ends is given up when the memory does not suffice', async () => {
+  const { table, log, key } = startReplay([], randomHashKey(), Promise.resolve());
+  const full = new Error('full');
+  const checkMemory = (more: number) => {
+    if (more > 300_000) throw full;
+  };
+  const comparison = createComparison({ table, log, key, checkMemory, whole: Promise.resolve() });
+  const reader = await comparison.openReader();
+  const bad = { user_id: uuidOf('bad') };
+  assert.throws(() => {
+    for (let n = 0; n < 1_000_000; n++) reader.add(bad);
+  }, full);
+  // Records without a readable user take no memory, however many there are.
+  const others = await comparison.openReader();
+  for (let n = 0; n < 20_000; n++) others.add(1);
+  assert.equal(others.end().unreadable, 20_000);
+});
+
+test('reasons are counted by name, up to a number of names', () => {
+  const counts = new Map<string, number>();
+  for (let n = 0; n < 100; n++) countReason(counts, `reason ${n % 60}`, 2);
+  assert.equal(counts.size, 51);
+  assert.deepEqual([counts.get('reason 0'), counts.get('other reasons')], [4, 20]);
 });

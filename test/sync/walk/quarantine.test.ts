@@ -5,7 +5,11 @@ import { randomUUID } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
 import { Client } from 'pg';
 import type { Lease } from '../../../src/sync/claim/lease.ts';
-import { createQuarantine, type Rejection } from '../../../src/sync/walk/quarantine.ts';
+import {
+  createQuarantine,
+  type QuarantineOptions,
+  type Rejection,
+} from '../../../src/sync/walk/quarantine.ts';
 import { startCutProxy } from '../../support/faults/cut-proxy.ts';
 import { startFaultProxy } from '../../support/faults/fault-proxy.ts';
 import {
@@ -32,11 +36,28 @@ const rejected = (over: Partial<Rejection> = {}): Rejection => ({
   ...over,
 });
 
-async function write(records: readonly Rejection[], over: { pool?: typeof db.pool; runId?: number } = {}) {
-  const { pool = db.pool, runId = lease.runId } = over;
-  const quarantine = createQuarantine(pool, { accountKey: lease.accountKey, runId });
+const DAY = 86_400_000;
+
+function open(over: Partial<QuarantineOptions> & { pool?: typeof db.pool; runId?: number } = {}) {
+  const { pool = db.pool, runId = lease.runId, ...options } = over;
+  const signal = new AbortController().signal;
+  const { accountKey } = lease;
+  const quarantine = createQuarantine(
+    pool,
+    { accountKey, runId },
+    { retentionMs: 30 * DAY, signal, ...options },
+  );
+  return {
+    add: (rejections: readonly Rejection[], unkept = new Map<string, number>()) =>
+      quarantine.add({ rejections, unkept }),
+    end: () => quarantine.end(),
+  };
+}
+
+async function write(records: readonly Rejection[], over: Parameters<typeof open>[0] = {}) {
+  const quarantine = open(over);
   await quarantine.add(records);
-  await quarantine.flush();
+  await quarantine.end();
 }
 
 const kept = () =>
@@ -51,12 +72,12 @@ test('records come back as they were added, each once, and the next batch is a n
   // Characters with a meaning in COPY's text format, and a record without a readable user.
   const first = rejected({ userId: null, raw: '{"email":"\\\\N\\t\\n\u{1f600}"}' });
   const second = rejected({ reason: 'name: longer than 1,024 characters' });
-  const quarantine = createQuarantine(db.pool, lease);
+  const quarantine = open();
   await quarantine.add([first, second, first]);
-  await quarantine.flush();
+  await quarantine.end();
   await quarantine.add([second]);
-  await quarantine.flush();
-  await quarantine.flush();
+  await quarantine.end();
+  await quarantine.end();
   const runs = { first_run_id: String(lease.runId), last_run_id: String(lease.runId), in_order: true };
   assert.deepEqual(
     await kept(),
@@ -65,12 +86,76 @@ test('records come back as they were added, each once, and the next batch is a n
 });
 
 test('a full batch is written while the walk goes on, and parallel pages lose no record', async () => {
-  const quarantine = createQuarantine(db.pool, lease);
+  const quarantine = open();
   const pages = Array.from({ length: 30 }, () => Array.from({ length: 100 }, () => rejected()));
   await Promise.all(pages.map((page) => quarantine.add(page)));
   assert.ok((await kept()).length >= 1_000);
-  await quarantine.flush();
+  await quarantine.end();
   assert.equal((await kept()).length, 3_000);
+});
+
+test('an account keeps so many records: the others of a run are counted by reason, and older ones make room', async () => {
+  const keptRecords = 3;
+  const [old, again] = [rejected(), rejected()];
+  await write([old, again], { runId: 7, keptRecords });
+  const quarantine = open({ runId: 8, keptRecords });
+  const name = (n: number) => rejected({ reason: 'name: not text', raw: `{"name":${n}}` });
+  assert.deepEqual(
+    await quarantine.add([again, rejected()], new Map([['email: not text', 5]])),
+    new Map([['email: not text', 5]]),
+  );
+  assert.deepEqual(
+    await quarantine.add([name(1), name(2), again, name(3), rejected()]),
+    new Map([
+      ['name: not text', 2],
+      ['email: not text', 1],
+    ]),
+  );
+  await quarantine.end();
+  assert.deepEqual((await runsOf()).toSorted(), [
+    [7, 8],
+    [8, 8],
+    [8, 8],
+  ]);
+});
+
+test('a record that was not met for the time of the retention is deleted when a run ends, whatever the run met', async () => {
+  const [expired, recent] = [rejected(), rejected()];
+  await write([expired, recent], { runId: 7 });
+  await db.rows(
+    `update risk_internal.rejected_records set first_seen_at = first_seen_at - interval '40 days',
+            last_seen_at = last_seen_at - case when user_id = $2 then interval '31 days' else interval '29 days' end
+      where account_key = $1`,
+    [lease.accountKey, expired.userId],
+  );
+  await write([], { runId: 8 });
+  assert.deepEqual(
+    (await kept()).map((row) => row.user_id),
+    [recent.userId],
+  );
+  await write([], { runId: 9, retentionMs: 28 * DAY });
+  assert.deepEqual(await kept(), []);
+});
+
+test('a run that is out of time no longer waits for the database, and one more look leaves nothing locked', async () => {
+  const record = rejected();
+  await write([record]);
+  const blocker = await db.pool.connect();
+  const over = new AbortController();
+  const reason = new Error('out of time');
+  try {
+    await blocker.query('begin; lock risk_internal.rejected_records in share mode');
+    const quarantine = open({ signal: over.signal });
+    await quarantine.add([record]);
+    const ended = quarantine.end();
+    setTimeout(() => over.abort(reason), 50);
+    await assert.rejects(ended, reason);
+  } finally {
+    await blocker.query('rollback');
+    blocker.release();
+  }
+  await write([record]);
+  assert.equal((await kept()).length, 1);
 });
 
 for (const [when, title] of [

@@ -233,7 +233,15 @@ async function cutOff(lastPage: unknown[]) {
   });
   const settings = { perPage: 2, concurrency: 1, maxPasses: 4 };
   const walked = await walk(
-    { client, ...look, quarantine: createQuarantine(db.pool, lease), checkMemory() {} },
+    {
+      client,
+      ...look,
+      quarantine: createQuarantine(db.pool, lease, {
+        retentionMs: 1e9,
+        signal: new AbortController().signal,
+      }),
+      checkMemory() {},
+    },
     settings,
     {
       accountId: lease.accountId,
