@@ -1,123 +1,13 @@
-// Reads the environment once: process.env, `.env` and `*_FILE`. One zod schema checks it, and all problems are reported
-// at once. The only file that reads process.env.
-import { lstatSync, readFileSync } from 'node:fs';
+// The configuration, read once from the variables. All problems are reported at once. The only file that reads
+// process.env.
 import { homedir } from 'node:os';
-import * as z from 'zod';
 import type { CloudflareAuth } from './cloudflare/credentials-in-use.ts';
-import { databaseUrlProblem, databaseUrlSecrets } from './database-url.ts';
-import { readEnvFile } from './env-file.ts';
+import { databaseUrlSecrets } from './database-url.ts';
+import { Environment, LOOPBACK, SECRETS } from './environment.ts';
 import { OperatorError } from './errors.ts';
 import { isLoopbackHost, isPrivateHost } from './net/private-host.ts';
-import { defaultTimeBudget, scheduleProblems } from './time/schedule.ts';
-import { isTimeZone } from './time/zones.ts';
-
-/**
- * Variables that hold a secret. Each may be given as `<NAME>_FILE` instead, and its value is removed from all output.
- */
-export const SECRETS = [
-  'CLOUDFLARE_API_TOKEN',
-  'CLOUDFLARE_API_KEY',
-  'DATABASE_URL',
-  'HTTP_TOKEN',
-  'PING_URL',
-] as const;
-
-const wholeNumber = (low: number, high: number) =>
-  z
-    .string()
-    .regex(/^\d{1,9}$/, `must be a whole number from ${low} to ${high}`)
-    .transform(Number)
-    .refine((n) => n >= low && n <= high, `must be a whole number from ${low} to ${high}`);
-
-const share = (message: string, isAllowed: (n: number) => boolean) =>
-  z
-    .string()
-    .regex(/^(?:0|1|0?\.\d{1,6}|1\.0{1,6})$/, message)
-    .transform(Number)
-    .refine(isAllowed, message);
-
-const LOOPBACK = '127.0.0.1';
-const DURATION = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
-const milliseconds = (text: string) =>
-  Number(text.slice(0, -1)) * DURATION[text.slice(-1) as keyof typeof DURATION];
-
-/** Every variable this program reads, without its `_FILE` forms. `.env.example` is checked against it. */
-export const Environment = z.object({
-  CLOUDFLARE_API_TOKEN: z.string().optional(),
-  CLOUDFLARE_EMAIL: z.string().optional(),
-  CLOUDFLARE_API_KEY: z.string().optional(),
-  CLOUDFLARE_ACCOUNT_ID: z
-    .string()
-    .optional()
-    .transform((text) =>
-      [...new Set((text ?? '').split(',').map((id) => id.trim()))].filter((id) => id !== ''),
-    )
-    .refine((ids) => ids.every(isAccountId), 'must be one account id or several, separated by commas'),
-  CLOUDFLARE_BASE_URL: z
-    .string()
-    .default('https://api.cloudflare.com/client/v4')
-    .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), 'must be an https URL')
-    .transform((text) => (URL.canParse(text) ? new URL(text) : new URL('https://invalid.invalid')))
-    .refine((url) => url.username === '' && url.password === '', 'must not hold a user or a password'),
-  CLOUDFLARE_ALLOW_INSECURE: z
-    .enum(['0', '1'], 'must be 0 or 1')
-    .default('0')
-    .transform((text) => text === '1'),
-  HTTPS_PROXY: z.string().optional(),
-  HTTP_PROXY: z.string().optional(),
-  NO_PROXY: z.string().optional(),
-  DATABASE_URL: z
-    .string()
-    .superRefine((text, context) => {
-      const message = databaseUrlProblem(text);
-      if (message !== null) context.addIssue({ code: 'custom', message });
-    })
-    .optional(),
-  SYNC_SCHEDULE: z
-    .string()
-    .default('0 * * * *')
-    .superRefine((text, context) => {
-      for (const problem of scheduleProblems(text)) context.addIssue({ code: 'custom', message: problem });
-    }),
-  SYNC_TIMEZONE: z.string().default('UTC').refine(isTimeZone, 'must be a time zone such as Europe/Berlin'),
-  SYNC_PER_PAGE: z
-    .union([z.literal('auto'), wholeNumber(1, 100_000)], 'must be auto or a whole number from 1')
-    .default('auto'),
-  SYNC_CONCURRENCY: wholeNumber(1, 32).default(4),
-  SYNC_MAX_PASSES: wholeNumber(1, 20).default(4),
-  SYNC_CONFIRM: z.enum(['lookup', 'walks'], 'must be lookup or walks').default('lookup'),
-  SYNC_CONFIRM_LOOKUPS: wholeNumber(0, 100_000).default(100),
-  SYNC_MAX_CLEARED_RATIO: share('must be a number from 0 to 1, such as 0.5', (n) => n >= 0).default(0.5),
-  SYNC_RATE_SHARE: share('must be a number above 0 and at most 1, such as 0.8', (n) => n > 0).default(0.8),
-  SYNC_TIME_BUDGET: z
-    .string()
-    .regex(/^\d{1,6}[smh]$/, 'must be a duration such as 900s, 30m or 2h')
-    .transform(milliseconds)
-    .refine((ms) => ms > 0, 'must be longer than 0')
-    .optional(),
-  RETENTION_REJECTED: z
-    .string()
-    .regex(/^\d{1,5}[smhd]$/, 'must be a duration such as 30d, 12h or 90m')
-    .default('30d')
-    .transform(milliseconds)
-    .refine((ms) => ms > 0, 'must be longer than 0'),
-  HTTP_HOST: z.string().default(LOOPBACK),
-  HTTP_PORT: wholeNumber(0, 65_535).default(8787),
-  HTTP_TOKEN: z.string().optional(),
-  PING_URL: z
-    .string()
-    .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
-      message: 'must be an http or https URL',
-    })
-    .optional(),
-  LOG_LEVEL: z
-    .enum(
-      ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
-      'must be debug, info, warn, error or silent',
-    )
-    .default('info'),
-});
+import { defaultTimeBudget } from './time/schedule.ts';
+import { collect, HEADER_VALUE, IN_HEADERS, readSecretFile, variables, type Source } from './variables.ts';
 
 export type Config = Readonly<{
   cloudflare: {
@@ -159,18 +49,8 @@ export type Config = Readonly<{
   dataFolder: { home: string; dataHome?: string };
 }>;
 
-export type Source = {
-  env: Readonly<Record<string, string | undefined>>;
-  /** Path of a `.env` file; read when it exists. Null: none (the demo). */
-  envFile: string | null;
-};
-
 export function processSource(): Source {
   return { env: process.env, envFile: '.env' };
-}
-
-export function isAccountId(text: string): boolean {
-  return /^[0-9A-Za-z_-]{1,64}$/.test(text);
 }
 
 /** What a command needs beyond the defaults. */
@@ -288,83 +168,6 @@ export function dataFolder(source: Source): Config['dataFolder'] {
 export function wantsStackTraces(source: Source): boolean {
   return ['debug', 'trace'].includes(variables(source, [])['LOG_LEVEL'] ?? '');
 }
-
-/**
- * The variables that are set. The environment wins over `.env`, and `_FILE` forms are resolved. An empty variable
- * counts as unset.
- */
-function collect(
-  source: Source,
-  problems: string[],
-): { values: Record<string, string>; files: Partial<Record<(typeof SECRETS)[number], string>> } {
-  const all = variables(source, problems);
-  const values: Record<string, string> = {};
-  for (const name of Object.keys(Environment.shape)) {
-    // Proxy variables are often written in lower case.
-    const value = all[name] || (name.endsWith('_PROXY') ? all[name.toLowerCase()] : undefined);
-    if (value) values[name] = value;
-    if (value && UNREADABLE.test(value) && !IN_HEADERS.includes(name))
-      problems.push(`${name}: ${HOLDS_UNREADABLE}`);
-  }
-  const files: Partial<Record<(typeof SECRETS)[number], string>> = {};
-  for (const name of SECRETS) {
-    const path = all[`${name}_FILE`];
-    if (!path) continue;
-    if (values[name] !== undefined) {
-      problems.push(`${name}: set both directly and as ${name}_FILE; keep one`);
-      continue;
-    }
-    try {
-      const text = readSecretFile(path);
-      if (text !== '') values[name] = text;
-      // Deployments mount the file of every secret, also of one that few people set.
-      else if (name !== 'PING_URL') problems.push(`${name}_FILE: the file is empty`);
-      if (UNREADABLE.test(text) && !IN_HEADERS.includes(name)) problems.push(`${name}: ${HOLDS_UNREADABLE}`);
-      files[name] = path;
-    } catch (error) {
-      problems.push(`${name}_FILE: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
-    }
-  }
-  return { values, files };
-}
-
-/** Outer blanks and line breaks are cut from every value, so that each use sees the same text. */
-function variables(source: Source, problems: string[]): Record<string, string | undefined> {
-  const all: Record<string, string | undefined> = {};
-  const fromFile = source.envFile === null ? {} : envFileValues(source.envFile, problems);
-  for (const [name, value] of [...Object.entries(fromFile), ...Object.entries(source.env)])
-    if (value !== undefined && value.trim() !== '') all[name] = value.trim();
-  return all;
-}
-
-function envFileValues(file: string, problems: string[]): Record<string, string> {
-  try {
-    // Only a file that is not there counts as none. One that cannot be read may hold DATABASE_URL.
-    if (lstatSync(file, { throwIfNoEntry: false }) === undefined) return {};
-    const { values, problems: found } = readEnvFile(readFileSync(file), isOurs);
-    problems.push(...found.map((problem) => `.env: ${problem}`));
-    return values;
-  } catch (error) {
-    problems.push(`.env: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
-    return {};
-  }
-}
-
-function isOurs(name: string): boolean {
-  return Object.hasOwn(Environment.shape, name.replace(/_FILE$/, ''));
-}
-
-// Inside a value, such a character is a mistake in pasting or in the encoding of a file.
-const UNREADABLE = /[\p{Cc}\ufffd]/u;
-const HOLDS_UNREADABLE = 'holds a line break, another control character, or text that is not UTF-8';
-
-function readSecretFile(path: string): string {
-  return readFileSync(path, 'utf8').trim();
-}
-
-// A header value cannot hold anything else, and a pasted line break is the usual mistake.
-const HEADER_VALUE = /^[\x21-\x7e]+$/;
-const IN_HEADERS = ['CLOUDFLARE_API_TOKEN', 'CLOUDFLARE_EMAIL', 'CLOUDFLARE_API_KEY'];
 
 function readAuth(
   values: Record<string, string>,

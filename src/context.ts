@@ -1,5 +1,6 @@
 // Composition root: makes the logger, the database and the client from the configuration. Only commands import it.
-import { rereadAuth, type Config, type Source } from './config.ts';
+import { rereadAuth, type Config } from './config.ts';
+import type { Source } from './variables.ts';
 import { createCloudflareClient, type CloudflareClient } from './cloudflare/client.ts';
 import { createDispatcher } from './cloudflare/exchange.ts';
 import { DEFAULT_TIMING } from './cloudflare/retry.ts';

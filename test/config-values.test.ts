@@ -1,7 +1,8 @@
 // What is cut from the value of a variable, what may not be inside it, and what of it is a secret.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { dataFolder, Environment, wantsStackTraces } from '../src/config.ts';
+import { dataFolder, wantsStackTraces } from '../src/config.ts';
+import { Environment } from '../src/environment.ts';
 import { TOKEN, read, problems, type Env } from './support/read-settings.ts';
 
 // One that is accepted, for each variable that takes any text.

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { parseEnv } from 'node:util';
 import fc from 'fast-check';
-import { Environment } from '../src/config.ts';
+import { Environment } from '../src/environment.ts';
 import { readEnvFile } from '../src/env-file.ts';
 
 const bytes = (text: string, encoding: BufferEncoding = 'utf8') => Buffer.from(text, encoding);

@@ -4,7 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
-import { Environment, readConfig, SECRETS } from '../../src/config.ts';
+import { readConfig } from '../../src/config.ts';
+import { Environment, SECRETS } from '../../src/environment.ts';
 
 type Compose = {
   services: Record<string, Service>;

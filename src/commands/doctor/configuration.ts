@@ -1,7 +1,9 @@
 // Checks the settings, and warns of probable mistakes. Prints no value.
 import { readFileSync, statSync } from 'node:fs';
 import { parseEnv } from 'node:util';
-import { Environment, readConfig, SECRETS, type Config, type Source } from '../../config.ts';
+import { readConfig, type Config } from '../../config.ts';
+import { Environment, SECRETS } from '../../environment.ts';
+import type { Source } from '../../variables.ts';
 import { isOperatorError } from '../../errors.ts';
 import { failedWith, merged, warning, type Line } from './lines.ts';
 import { plural } from '../../words.ts';

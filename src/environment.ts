@@ -1,0 +1,117 @@
+// Every variable that the program reads, as one zod schema: form, default, and what each may hold.
+import * as z from 'zod';
+import { databaseUrlProblem } from './database-url.ts';
+import { scheduleProblems } from './time/schedule.ts';
+import { isTimeZone } from './time/zones.ts';
+
+/**
+ * Variables that hold a secret. Each may be given as `<NAME>_FILE` instead, and its value is removed from all output.
+ */
+export const SECRETS = [
+  'CLOUDFLARE_API_TOKEN',
+  'CLOUDFLARE_API_KEY',
+  'DATABASE_URL',
+  'HTTP_TOKEN',
+  'PING_URL',
+] as const;
+
+const wholeNumber = (low: number, high: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, `must be a whole number from ${low} to ${high}`)
+    .transform(Number)
+    .refine((n) => n >= low && n <= high, `must be a whole number from ${low} to ${high}`);
+
+const share = (message: string, isAllowed: (n: number) => boolean) =>
+  z
+    .string()
+    .regex(/^(?:0|1|0?\.\d{1,6}|1\.0{1,6})$/, message)
+    .transform(Number)
+    .refine(isAllowed, message);
+
+export const LOOPBACK = '127.0.0.1';
+const DURATION = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+const milliseconds = (text: string) =>
+  Number(text.slice(0, -1)) * DURATION[text.slice(-1) as keyof typeof DURATION];
+
+/** Every variable this program reads, without its `_FILE` forms. `.env.example` is checked against it. */
+export const Environment = z.object({
+  CLOUDFLARE_API_TOKEN: z.string().optional(),
+  CLOUDFLARE_EMAIL: z.string().optional(),
+  CLOUDFLARE_API_KEY: z.string().optional(),
+  CLOUDFLARE_ACCOUNT_ID: z
+    .string()
+    .optional()
+    .transform((text) =>
+      [...new Set((text ?? '').split(',').map((id) => id.trim()))].filter((id) => id !== ''),
+    )
+    .refine((ids) => ids.every(isAccountId), 'must be one account id or several, separated by commas'),
+  CLOUDFLARE_BASE_URL: z
+    .string()
+    .default('https://api.cloudflare.com/client/v4')
+    .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), 'must be an https URL')
+    .transform((text) => (URL.canParse(text) ? new URL(text) : new URL('https://invalid.invalid')))
+    .refine((url) => url.username === '' && url.password === '', 'must not hold a user or a password'),
+  CLOUDFLARE_ALLOW_INSECURE: z
+    .enum(['0', '1'], 'must be 0 or 1')
+    .default('0')
+    .transform((text) => text === '1'),
+  HTTPS_PROXY: z.string().optional(),
+  HTTP_PROXY: z.string().optional(),
+  NO_PROXY: z.string().optional(),
+  DATABASE_URL: z
+    .string()
+    .superRefine((text, context) => {
+      const message = databaseUrlProblem(text);
+      if (message !== null) context.addIssue({ code: 'custom', message });
+    })
+    .optional(),
+  SYNC_SCHEDULE: z
+    .string()
+    .default('0 * * * *')
+    .superRefine((text, context) => {
+      for (const problem of scheduleProblems(text)) context.addIssue({ code: 'custom', message: problem });
+    }),
+  SYNC_TIMEZONE: z.string().default('UTC').refine(isTimeZone, 'must be a time zone such as Europe/Berlin'),
+  SYNC_PER_PAGE: z
+    .union([z.literal('auto'), wholeNumber(1, 100_000)], 'must be auto or a whole number from 1')
+    .default('auto'),
+  SYNC_CONCURRENCY: wholeNumber(1, 32).default(4),
+  SYNC_MAX_PASSES: wholeNumber(1, 20).default(4),
+  SYNC_CONFIRM: z.enum(['lookup', 'walks'], 'must be lookup or walks').default('lookup'),
+  SYNC_CONFIRM_LOOKUPS: wholeNumber(0, 100_000).default(100),
+  SYNC_MAX_CLEARED_RATIO: share('must be a number from 0 to 1, such as 0.5', (n) => n >= 0).default(0.5),
+  SYNC_RATE_SHARE: share('must be a number above 0 and at most 1, such as 0.8', (n) => n > 0).default(0.8),
+  SYNC_TIME_BUDGET: z
+    .string()
+    .regex(/^\d{1,6}[smh]$/, 'must be a duration such as 900s, 30m or 2h')
+    .transform(milliseconds)
+    .refine((ms) => ms > 0, 'must be longer than 0')
+    .optional(),
+  RETENTION_REJECTED: z
+    .string()
+    .regex(/^\d{1,5}[smhd]$/, 'must be a duration such as 30d, 12h or 90m')
+    .default('30d')
+    .transform(milliseconds)
+    .refine((ms) => ms > 0, 'must be longer than 0'),
+  HTTP_HOST: z.string().default(LOOPBACK),
+  HTTP_PORT: wholeNumber(0, 65_535).default(8787),
+  HTTP_TOKEN: z.string().optional(),
+  PING_URL: z
+    .string()
+    .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
+      message: 'must be an http or https URL',
+    })
+    .optional(),
+  LOG_LEVEL: z
+    .enum(
+      ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+      'must be debug, info, warn, error or silent',
+    )
+    .default('info'),
+});
+
+export function isAccountId(text: string): boolean {
+  return /^[0-9A-Za-z_-]{1,64}$/.test(text);
+}

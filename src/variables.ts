@@ -1,0 +1,87 @@
+// Collects the values of the variables: the environment, `.env` and `*_FILE`. Checks only whether each can be read.
+import { lstatSync, readFileSync } from 'node:fs';
+import { readEnvFile } from './env-file.ts';
+import { Environment, SECRETS } from './environment.ts';
+
+export type Source = {
+  env: Readonly<Record<string, string | undefined>>;
+  /** Path of a `.env` file; read when it exists. Null: none (the demo). */
+  envFile: string | null;
+};
+
+/**
+ * The variables that are set. The environment wins over `.env`, and `_FILE` forms are resolved. An empty variable
+ * counts as unset.
+ */
+export function collect(
+  source: Source,
+  problems: string[],
+): { values: Record<string, string>; files: Partial<Record<(typeof SECRETS)[number], string>> } {
+  const all = variables(source, problems);
+  const values: Record<string, string> = {};
+  for (const name of Object.keys(Environment.shape)) {
+    // Proxy variables are often written in lower case.
+    const value = all[name] || (name.endsWith('_PROXY') ? all[name.toLowerCase()] : undefined);
+    if (value) values[name] = value;
+    if (value && UNREADABLE.test(value) && !IN_HEADERS.includes(name))
+      problems.push(`${name}: ${HOLDS_UNREADABLE}`);
+  }
+  const files: Partial<Record<(typeof SECRETS)[number], string>> = {};
+  for (const name of SECRETS) {
+    const path = all[`${name}_FILE`];
+    if (!path) continue;
+    if (values[name] !== undefined) {
+      problems.push(`${name}: set both directly and as ${name}_FILE; keep one`);
+      continue;
+    }
+    try {
+      const text = readSecretFile(path);
+      if (text !== '') values[name] = text;
+      // Deployments mount the file of every secret, also of one that few people set.
+      else if (name !== 'PING_URL') problems.push(`${name}_FILE: the file is empty`);
+      if (UNREADABLE.test(text) && !IN_HEADERS.includes(name)) problems.push(`${name}: ${HOLDS_UNREADABLE}`);
+      files[name] = path;
+    } catch (error) {
+      problems.push(`${name}_FILE: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+    }
+  }
+  return { values, files };
+}
+
+/** Outer blanks and line breaks are cut from every value, so that each use sees the same text. */
+export function variables(source: Source, problems: string[]): Record<string, string | undefined> {
+  const all: Record<string, string | undefined> = {};
+  const fromFile = source.envFile === null ? {} : envFileValues(source.envFile, problems);
+  for (const [name, value] of [...Object.entries(fromFile), ...Object.entries(source.env)])
+    if (value !== undefined && value.trim() !== '') all[name] = value.trim();
+  return all;
+}
+
+function envFileValues(file: string, problems: string[]): Record<string, string> {
+  try {
+    // Only a file that is not there counts as none. One that cannot be read may hold DATABASE_URL.
+    if (lstatSync(file, { throwIfNoEntry: false }) === undefined) return {};
+    const { values, problems: found } = readEnvFile(readFileSync(file), isOurs);
+    problems.push(...found.map((problem) => `.env: ${problem}`));
+    return values;
+  } catch (error) {
+    problems.push(`.env: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+    return {};
+  }
+}
+
+function isOurs(name: string): boolean {
+  return Object.hasOwn(Environment.shape, name.replace(/_FILE$/, ''));
+}
+
+// Inside a value, such a character is a mistake in pasting or in the encoding of a file.
+const UNREADABLE = /[\p{Cc}\ufffd]/u;
+const HOLDS_UNREADABLE = 'holds a line break, another control character, or text that is not UTF-8';
+
+export function readSecretFile(path: string): string {
+  return readFileSync(path, 'utf8').trim();
+}
+
+// A header value cannot hold anything else, and a pasted line break is the usual mistake.
+export const HEADER_VALUE = /^[\x21-\x7e]+$/;
+export const IN_HEADERS = ['CLOUDFLARE_API_TOKEN', 'CLOUDFLARE_EMAIL', 'CLOUDFLARE_API_KEY'];
