@@ -11,7 +11,7 @@ export type Fits = (identity: { email: string | null; name: string | null }) => 
 // Users per statement: about half a megabyte.
 const AT_ONCE = 5_000;
 
-/** Reads the identities of all users, or of these accounts, that meet `versions`: a quarter of a second for 100,000. */
+/** Reads the identities of all users, or of these accounts, that meet `versions`, in portions. */
 export async function matchIdentities(
   pool: Pool,
   { accountKeys, versions }: { accountKeys?: readonly number[] | undefined; versions: SQL },

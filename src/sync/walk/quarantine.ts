@@ -9,7 +9,7 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { orAborted } from '../../cloudflare/or-aborted.ts';
 import { columnNames } from '../../db/sql/column-names.ts';
 import { copyRows, type CopyValue } from '../../db/copy-rows.ts';
-import { isPassing, RESTART_PAUSES_MS } from '../../db/database-errors.ts';
+import { databaseError, isPassing, RESTART_PAUSES_MS } from '../../db/database-errors.ts';
 import type { Pool, PoolClient } from '../../db/pool.ts';
 import { rejectedRecords, stagedRejected } from '../../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
@@ -86,7 +86,10 @@ export function createQuarantine(
     async end() {
       const stop = signal.aborted ? AbortSignal.timeout(GRACE_MS) : signal;
       await flush(stop);
-      await orAborted(deleteExpired(pool, lease, retentionMs), stop);
+      // What cannot be deleted now, the next run deletes: it must not fail this run.
+      await orAborted(deleteExpired(pool, lease, retentionMs), stop).catch((error: unknown) => {
+        if (stop.aborted || databaseError(error) === undefined) throw error;
+      });
     },
   };
 }
@@ -178,7 +181,8 @@ async function deleteExpired(
   const r = rejectedRecords;
   const expired = sql`select ${r.record_hash} as hash from ${r} where ${r.account_key} = ${accountKey}
     and ${r.last_seen_at} < now() - make_interval(secs => ${retentionMs / 1000})`;
-  await deleteOf(drizzle(pool), accountKey, expired);
+  const { rows } = await drizzle(pool).execute(sql`${expired} limit 1`);
+  if (rows.length > 0) await inTransaction(pool, DEFAULT_LIMITS, (tx) => deleteOf(tx, accountKey, expired));
 }
 
 /** The keys are named: without statistics, a join with the query may take minutes. */
