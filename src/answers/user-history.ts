@@ -126,10 +126,13 @@ const MOST_NAMED = 10;
 
 function ambiguous(found: readonly FoundUser[], what: string): OperatorError {
   const many = found.length >= MOST_FOUND ? `${MOST_FOUND} or more` : String(found.length);
-  const named = found.slice(0, MOST_NAMED).map((one) => `${one.user_id} in account ${one.account_id}`);
+  const accounts = new Set(found.map((one) => one.account_id));
+  const inAccount = (one: FoundUser) => (accounts.size === 1 ? '' : ` in account ${one.account_id}`);
+  const named = found.slice(0, MOST_NAMED).map((one) => `${one.user_id}${inAccount(one)}`);
+  const where = accounts.size === 1 ? ` in account ${[...accounts].join()}` : '';
   return new OperatorError({
     code: 'USER_AMBIGUOUS',
-    happened: `${many} users ${what}: ${named.join(', ')}${found.length > MOST_NAMED ? ', …' : ''}`,
+    happened: `${many} users${where} ${what}: ${named.join(', ')}${found.length > MOST_NAMED ? ', …' : ''}`,
     means: 'It is not clear which history to show',
     todo: 'Give one of the user ids, or more of its digits; `zt-risk-sync users --search` lists users',
   });

@@ -6,11 +6,11 @@ import { accountName } from '../answers/resolve-accounts.ts';
 import { ago, duration, plural, printable } from '../words.ts';
 import type { Cell } from './table.ts';
 import type { View } from './view.ts';
-import { wrap } from './wrap.ts';
+import { headLines, wrap } from './wrap.ts';
 
 export function accountLines(state: AccountState, schedule: ScheduleState, view: View): string[] {
   const name = accountName(state);
-  if (state.retired_at !== null) return [`${name}  retired ${view.time(state.retired_at)}`];
+  if (state.retired_at !== null) return headLines(name, `retired ${view.time(state.retired_at)}`, view.width);
   const seen =
     state.observed_at === null
       ? 'no snapshot yet'
@@ -42,10 +42,10 @@ export function accountLines(state: AccountState, schedule: ScheduleState, view:
     lines.push(
       `${plural(state.rejected_not_kept, 'more rejected record')} only counted: their text is not kept`,
     );
-  const head = `${name}  ${seen}`;
-  // One line if it fits, because scripts look for it.
-  const heads = head.length <= view.width ? [head] : [name, `  ${seen}`];
-  return [...heads, ...lines.map((line) => `  ${wrap(printable(line), 4, view.textWidth)}`)];
+  return [
+    ...headLines(name, seen, view.width),
+    ...lines.map((line) => `  ${wrap(printable(line), 4, view.textWidth)}`),
+  ];
 }
 
 function freshness(state: AccountState, schedule: ScheduleState): string | null {

@@ -4,7 +4,7 @@ import { CHANGES } from '../user-risk.ts';
 import { duration, plural } from '../words.ts';
 import { paintLevels } from './colour.ts';
 import type { View } from './view.ts';
-import { wrap } from './wrap.ts';
+import { headLines, wrap } from './wrap.ts';
 
 const NUMBERS = [
   'snapshot_id',
@@ -66,19 +66,13 @@ export function syncLines(line: SyncLine, more: SyncMore, view: View): string[] 
   if (!more.isPublished) return [];
   const what = more.isDryRun ? 'dry run, nothing was published' : `snapshot ${line.snapshot_id}`;
   return [
-    ...head(account, `${what}  ${line.verdict}  ${plural(line.users ?? 0, 'user')}`, view),
+    ...headLines(account, `${what}  ${line.verdict}  ${plural(line.users ?? 0, 'user')}`, view.width),
     ...levelsLine(more.levels, view),
     `  ${wrap(changes(line), 2, view.textWidth)}`,
     ...carried(line),
     ...reasons(line, more.reasons).map((text) => `  ${wrap(text, 4, view.textWidth)}`),
     `  run ${line.run_id}: ${plural(line.requests ?? 0, 'request')}, ${plural(line.passes ?? 0, 'pass', 'passes')}, ${duration(line.duration_ms ?? 0)}`,
   ];
-}
-
-/** One line if it fits. */
-function head(account: string, text: string, { width }: View): string[] {
-  const line = `${account}  ${text}`;
-  return line.length <= width ? [line] : [account, `  ${text}`];
 }
 
 function levelsLine(levels: readonly LevelCount[], { paint }: View): string[] {

@@ -98,7 +98,7 @@ function blockOf(
   const age = options.isNow ? `, ${duration(at.getTime() - snapshot.observed_at.getTime())} ago` : '';
   const partial = snapshot.verdict === 'partial' ? ', partial' : '';
   const head = `account ${accountName(account)}\n${seen}${age}${partial}\n`;
-  if (rows.length === 0) return `${head}\n${nobody(options)}\n`;
+  if (rows.length === 0) return `${head}\n${wrap(nobody(options), 0, view.textWidth)}\n`;
   const isWide = view.width >= WIDE;
   const columns = columnsOf(isWide, view);
   const span = (time: string) => at.getTime() - Date.parse(time);
@@ -147,5 +147,5 @@ function nobody({ level, search, identities }: UserPrintOptions): string {
   const looked = identities
     ? 'id, current email or name'
     : 'id (add --identities to search emails and names)';
-  return wrap(`No user${levels} has a matching ${looked}.${others}`);
+  return `No user${levels} has a matching ${looked}.${others}`;
 }

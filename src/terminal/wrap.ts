@@ -1,4 +1,5 @@
 // The width of a line, and sentences wrapped to it.
+import stringWidth from 'string-width';
 
 export const LINE_WIDTH = 80;
 
@@ -10,15 +11,21 @@ export function wrap(text: string, indent = 0, width = LINE_WIDTH): string {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {
-    const room = width - indent;
-    if (line !== '' && line.length + 1 + word.length > room) {
+    const longer = line === '' ? word : `${line} ${word}`;
+    if (line !== '' && stringWidth(longer) > width - indent) {
       lines.push(line);
       line = word;
     } else {
-      line = line === '' ? word : `${line} ${word}`;
+      line = longer;
     }
   }
   return [...lines, line].join(`\n${' '.repeat(indent)}`);
+}
+
+/** One line if it fits, because scripts look for it. Otherwise the text stands below the name. */
+export function headLines(name: string, text: string, width: number): string[] {
+  const line = `${name}  ${text}`;
+  return stringWidth(line) <= width ? [line] : [wrap(name, 4, width), `  ${wrap(text, 4, width)}`];
 }
 
 export type Terminal = {
