@@ -81,8 +81,8 @@ export async function inTransaction<T>(
 }
 
 /**
- * Runs `statements` and pins the settings in one round trip, and returns the pid of the session. The server knows the right one: behind a
- * pooler, the driver knows another.
+ * Runs `statements` and pins the settings in one round trip, and returns the pid of the session. The server knows the
+ * right one: behind a pooler, the driver knows another.
  */
 export async function begin(client: PoolClient, statements: string): Promise<number> {
   // For several statements, pg returns several results. Its types do not know this.

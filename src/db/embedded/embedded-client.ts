@@ -42,6 +42,14 @@ export class EmbeddedClient extends Client {
     connection.once('authenticationOk', () => {
       if (!proven) refuse();
     });
+    // The driver believes a server that is ready without any login. A message comes before the event of its name: at
+    // that event, the listeners of the driver could no longer be removed.
+    const login = ({ name }: { name: string }) => {
+      if (name !== 'readyForQuery') return;
+      connection.off('message', login);
+      if (!proven) refuse();
+    };
+    connection.on('message', login);
     // How the driver reports a proof that is wrong, or comes out of turn. It passes on the first error that it gets.
     connection.once('error', (error: Error) => {
       if (error.message.startsWith('SASL:') || error instanceof TypeError) refuse();

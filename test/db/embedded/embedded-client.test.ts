@@ -29,7 +29,8 @@ const CLEARTEXT = message('R', 3);
 const MD5 = message('R', 5, 'salt');
 const SASL = (mechanism: string) => message('R', 10, `${mechanism}\0\0`);
 const FINAL = message('R', 12, `v=${Buffer.alloc(32).toString('base64')}`);
-const WELCOME = Buffer.concat([message('R', 0), message('Z', 'I')]);
+const READY = message('Z', 'I');
+const WELCOME = Buffer.concat([message('R', 0), READY]);
 
 /** Continues SCRAM with a valid nonce. */
 function challenge(heard: string): Buffer {
@@ -43,6 +44,10 @@ const IMPOSTORS: [string, Answer[]][] = [
   ['wants the password in clear text', [CLEARTEXT, WELCOME]],
   ['wants the password hashed by MD5', [MD5, WELCOME]],
   ['lets everybody in', [WELCOME]],
+  ['is ready without any login', [READY]],
+  ['is ready in the middle of the login', [SASL('SCRAM-SHA-256'), READY]],
+  ['is ready instead of its proof', [SASL('SCRAM-SHA-256'), challenge, READY]],
+  ['is ready after a wrong proof', [SASL('SCRAM-SHA-256'), challenge, Buffer.concat([FINAL, READY])]],
   ['skips the proof', [SASL('SCRAM-SHA-256'), WELCOME]],
   ['skips the proof after its challenge', [SASL('SCRAM-SHA-256'), challenge, WELCOME]],
   ['gives a wrong proof', [SASL('SCRAM-SHA-256'), challenge, Buffer.concat([FINAL, WELCOME])]],
