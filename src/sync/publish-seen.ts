@@ -13,6 +13,7 @@ import type { Verdict } from './walk/verdict.ts';
 import { countRows, readChanges, type ChangeCounts } from './publish/changes.ts';
 import { publish, type PublishHooks } from './publish/publish.ts';
 import { readBack } from './publish/read-back.ts';
+import { refreshStatistics } from './publish/refresh-statistics.ts';
 
 export type Published = Record<Change, number> & {
   /** Null after a dry run. */
@@ -72,6 +73,7 @@ export async function publishSeen(
     readBack(pool, lease.accountKey, seen.state.lastUserKey, counts),
     cancel,
   ).catch(() => null);
+  await orAborted(refreshStatistics(pool, counts), cancel).catch(() => false);
   const isWhole = there === null || there.every((rows) => rows === counts.appeared);
   const guard = isWhole ? decided.guard : brokenPublish(lease, counts.appeared, there);
   return describe(snapshotId, counts, seen, { ...decided, guard });

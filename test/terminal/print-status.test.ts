@@ -6,7 +6,15 @@ import type { AccountState } from '../../src/queries/accounts/list-accounts.ts';
 import { accountLines } from '../../src/terminal/print-status.ts';
 import { viewOf } from '../../src/terminal/view.ts';
 
-const SCHEDULE = { staleAfterMs: 7_200_000, lastSlot: null, nextSlot: null, leaseMs: 30_000, runs: [] };
+const SCHEDULE = {
+  schedule: '0 * * * *',
+  timezone: 'UTC',
+  staleAfterMs: 7_200_000,
+  lastSlot: null,
+  nextSlot: null,
+  leaseMs: 30_000,
+  runs: [],
+};
 
 function linesOf(label: string | null, columns: number, over: Partial<AccountState> = {}): string[] {
   const state = {
