@@ -52,7 +52,7 @@ export async function countersBehind(tx: Transaction, accountKey: number | null)
       from (select '${sequence}'::regclass::oid) sequence)`);
   const { rows } = await tx.execute<{ behind: string[] }>(sql`
     select array_remove(array[
-      case when (select ${feedClock.last_snapshot_id} from ${feedClock} where ${theClock()}) < greatest(
+      case when coalesce((select ${feedClock.last_snapshot_id} from ${feedClock} where ${theClock()}), -1) < greatest(0,
         (select max(${r.feed_id}) from ${r}), (select max(${a.feed_id}) from ${a}), (select max(${s.snapshot_id}) from ${s}))
         then 'feed clock' end,
       case when ${given('risk.accounts_account_key_seq')} < (select max(${a.account_key}) from ${a}) then 'account keys' end,

@@ -14,6 +14,7 @@ import { readReleased, type ReleasedMigration } from './released-migrations.ts';
 import { renewGrants } from './roles.ts';
 import { LOCK_TO_MIGRATE, LOCK_TO_WRITE } from './locks/schema-lock.ts';
 import { inTransaction, type Transaction } from './transaction.ts';
+import { hasTables, unrecordedTables } from './unrecorded-tables.ts';
 
 // A table that is missing, or a schema: for a schema, SELECT and LOCK TABLE differ.
 const UNDEFINED = ['42P01', '3F000'];
@@ -44,7 +45,8 @@ export function migrationsFolder(): string {
 }
 
 /**
- * Counts the applied and the pending migrations. Throws if the database is newer than this program, or was changed.
+ * Counts the applied and the pending migrations. Throws if the database is newer than this program, was changed, or
+ * holds tables that no migration has made.
  * Takes no lock and writes nothing.
  */
 export async function checkMigrations(
@@ -52,7 +54,14 @@ export async function checkMigrations(
   folder = migrationsFolder(),
 ): Promise<MigrationState> {
   const known = readKnown(folder);
-  const applied = await readApplied('execute' in database ? database : drizzle(database));
+  const read = () => readApplied('execute' in database ? database : drizzle(database));
+  let applied = await read();
+  // After such a question, a transaction may have failed.
+  if (applied.length === 0 && !('execute' in database) && (await hasTables(database))) {
+    // Read again: another process may have migrated the database between the two questions.
+    applied = await read();
+    if (applied.length === 0) throw unrecordedTables();
+  }
   return { applied: applied.length, pending: pendingOf(known.migrations, applied, known.released).length };
 }
 

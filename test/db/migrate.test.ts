@@ -267,6 +267,36 @@ test('a database that cannot hold every name is refused before anything is writt
   }
 });
 
+test('tables of a history without the record of its migrations are refused, and stay as they are', async (t) => {
+  for (const [what, leaves] of [
+    ['pg_dump -n risk', 'drop schema risk_internal cascade'],
+    ['pg_dump -s', 'truncate risk_internal.migrations'],
+    [
+      'another program',
+      'drop schema risk, risk_internal, risk_bi cascade; create schema risk; create table risk.users ()',
+    ],
+  ] as const) {
+    const { pool } = await emptyDatabase(t);
+    await migrate(pool);
+    await pool.query(leaves);
+    const tables = () =>
+      pool.query("select schemaname, tablename from pg_tables where schemaname like 'risk%' order by 1, 2");
+    const { rows } = await tables();
+    for (const work of [migrate, checkMigrations, requireMigrated]) {
+      const error = await refusal(work(pool));
+      assert.deepEqual([error.code, error.exit], ['HISTORY_COPIED', 78], what);
+      assert.match(error.message, /schema risk.*no record of the migrations.*docs\/runbook\.md/s);
+    }
+    assert.deepEqual((await tables()).rows, rows, what);
+  }
+});
+
+test('schemas that were made beforehand, without tables, are filled', async (t) => {
+  const { pool } = await emptyDatabase(t);
+  await pool.query('create schema risk; create schema risk_internal; create schema risk_bi');
+  assert.deepEqual(await migrate(pool), { applied: all });
+});
+
 test('commands that only read, and runs, refuse an empty or outdated database, and write nothing', async (t) => {
   const { pool } = await emptyDatabase(t);
   const empty = await refusal(requireMigrated(pool));

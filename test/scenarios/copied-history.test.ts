@@ -94,6 +94,7 @@ describe('a history that was copied without its counters', () => {
 
   for (const [counter, loses] of [
     ['feed clock', 'update risk_internal.feed_clock set last_snapshot_id = 1'],
+    ['feed clock', 'delete from risk_internal.feed_clock'],
     ['account keys', 'alter sequence risk.accounts_account_key_seq restart'],
     ['run ids', 'alter sequence risk_internal.run_ids restart'],
     ['user keys', 'update risk_internal.account_writers set last_user_key = 3'],
