@@ -22,8 +22,11 @@ export function pageRefusal(error: unknown): ExchangeError | null {
     code === 'REQUEST_REFUSED' ||
     code === 'ENDPOINT_NOT_FOUND' ||
     code === 'ACCOUNT_NOT_FOUND' ||
+    // The account has the product: a page was served. So such words are about this page.
+    code === 'NOT_IN_PLAN' ||
     (code === 'CLOUDFLARE_UNAVAILABLE' && (cause.status === 500 || cause.status === 501)) ||
-    (code === 'BAD_ANSWER' && cause.code.startsWith('CLOUDFLARE_'));
+    // "Did not succeed", or no content.
+    (code === 'BAD_ANSWER' && (cause.code.startsWith('CLOUDFLARE_') || cause.status === 204));
   return isOwn ? cause : null;
 }
 

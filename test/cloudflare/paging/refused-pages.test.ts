@@ -62,6 +62,8 @@ describe('the page beyond the end is refused, and the account is read:', () => {
       refused(500),
       refused(501),
       refused(200, 'CLOUDFLARE_1001'),
+      refused(204),
+      refused(402),
     ]) {
       const outcome = await walkWorld(
         { ...HONEST, clamp: null },

@@ -215,8 +215,9 @@ export function refused(status: number, code = `HTTP_${status}`): OperatorError 
 function codeOf(status: number, code: string): ErrorCode {
   if (code === 'CLOUDFLARE_7003') return 'ACCOUNT_NOT_FOUND';
   if (status === 0) return 'NETWORK';
-  if (status === 200) return 'BAD_ANSWER';
+  if (status === 200 || status === 204) return 'BAD_ANSWER';
   if (status === 401) return 'AUTHENTICATION_FAILED';
+  if (status === 402) return 'NOT_IN_PLAN';
   if (status === 403) return 'PERMISSION_DENIED';
   if (status === 404) return 'ENDPOINT_NOT_FOUND';
   if (status === 429) return 'RATE_LIMITED';
