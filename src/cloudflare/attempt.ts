@@ -52,7 +52,7 @@ export async function attempt<T>(
   const json = answer.body === 'broken' ? undefined : parseJson(answer.text);
   const failure = judge.ofAnswer(answer, json, { accountId, subject });
   if (failure) throw new AttemptFailure(failure.kind, failure.problem, adviceOf(answer, deps.wallClock()));
-  const value = isJson(answer) ? await intake.read(json, bytes) : undefined;
+  const value = isJsonType(answer.header('content-type')) ? await intake.read(json, bytes) : undefined;
   if (value === undefined) throw judge.ofBadAnswer(answer, subject);
   return value;
 }
@@ -90,10 +90,4 @@ function adviceOf(answer: Answer, nowMs: number): WaitAdvice {
     retryAfterMs: parseRetryAfter(answer.header('retry-after'), answer.header('date'), nowMs),
     resetMs: tightestBudget(budgetsOf(answer))?.resetMs ?? null,
   };
-}
-
-/** A missing content type is accepted, because the envelope is checked anyway. */
-function isJson(answer: Answer): boolean {
-  const type = answer.header('content-type');
-  return type === null || isJsonType(type);
 }

@@ -2,7 +2,7 @@
 import type { Answer } from '../exchange.ts';
 import { ExchangeError, type AttemptFailure } from '../failures.ts';
 import { createCleaner, describeBody } from '../quote.ts';
-import { isJsonType, readErrors, type ApiError } from '../responses.ts';
+import { isJsonType, parseJson, readErrors, type ApiError } from '../responses.ts';
 import { isChallenge, rayOf, readEdgeError, type EdgeError } from './edge-error.ts';
 import {
   ACCOUNT_CODES,
@@ -83,7 +83,7 @@ export function createJudge(options: { host: string; authKind: AuthKind; secrets
     ofBadAnswer: (answer, subject) =>
       failed.badAnswer(
         new ExchangeError('BAD_ANSWER', answer.status),
-        `Cloudflare's answer is not ${SUBJECTS[subject]} (${typeOf(answer, clean)}${describeBody(answer, clean)})`,
+        `Cloudflare's answer is not ${SUBJECTS[subject]} (${describePage(answer, clean)})`,
       ),
   };
 }
@@ -188,10 +188,12 @@ function byStatus({ status, isApi, first, body }: Refusal, authKind: AuthKind): 
   );
 }
 
-/** The content type, if it is the reason why the body was not read. */
-function typeOf(answer: Answer, clean: Clean): string {
+/** What was served instead, and the content type if it is the reason why JSON was not read. */
+function describePage(answer: Answer, clean: Clean): string {
   const type = answer.header('content-type');
-  return type === null || isJsonType(type) ? '' : `content type ${clean(type)}, `;
+  if (type === null || isJsonType(type)) return describeBody(answer, clean);
+  const isJson = answer.body !== 'broken' && parseJson(answer.text) !== undefined;
+  return `content type ${clean(type)}, ${isJson ? 'under which JSON is not read' : describeBody(answer, clean)}`;
 }
 
 /** The host that a redirect names, clean; empty if it names none. */

@@ -154,7 +154,7 @@ row(
   'BAD_ANSWER',
   75,
   4,
-  /content type text\/html/,
+  /content type text\/html; charset=utf-8, under which JSON is not read/,
 );
 row(
   '200 with an empty body',
@@ -314,6 +314,7 @@ test('reads JSON under the content types that proxies give it', async (t) => {
     'text/plain; charset=utf-8',
     'application/octet-stream',
     'application/vnd.api+json',
+    '',
   ];
   for (const type of types) {
     const { client, ask } = await harness(t, [text(200, JSON.stringify(PAGE), { 'content-type': type })]);
