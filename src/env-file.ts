@@ -10,7 +10,7 @@ export type EnvFile = {
 const NAME = /^(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*=[ \t]*/;
 const REMARK = /^[ \t]*(?:#.*)?$/;
 
-/** UTF-8, with or without a byte order mark. A variable that is set twice is a problem if `known` says so. */
+/** UTF-8, with or without a byte order mark. A variable of ours (`known`) must not come twice or in small letters. */
 export function readEnvFile(bytes: Uint8Array, known: (name: string) => boolean): EnvFile {
   const text = decode(bytes);
   if (text === null) return { values: {}, problems: [NOT_UTF8] };
@@ -35,6 +35,8 @@ export function readEnvFile(bytes: Uint8Array, known: (name: string) => boolean)
     }
     index = read.last;
     const { value } = read;
+    const inCapitals = name.toUpperCase();
+    if (!known(name) && known(inCapitals)) problems.push(`${place}: write ${inCapitals} in capitals`);
     if (known(name) && values[name] && value !== '' && values[name] !== value)
       problems.push(`${place} sets ${name} again, to another value. Keep one`);
     values[name] = value;

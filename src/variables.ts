@@ -71,7 +71,8 @@ function envFileValues(file: string, problems: string[]): Record<string, string>
 }
 
 function isOurs(name: string): boolean {
-  return Object.hasOwn(Environment.shape, name.replace(/_FILE$/, ''));
+  const own = name.endsWith('_proxy') ? name.toUpperCase() : name.replace(/_FILE$/, '');
+  return Object.hasOwn(Environment.shape, own);
 }
 
 // Inside a value, such a character is a mistake in pasting or in the encoding of a file.

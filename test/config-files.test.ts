@@ -168,6 +168,11 @@ describe('settings from files', () => {
     assert.deepEqual([config.databaseUrl, config.http.port], ['postgres://h/d', 1111]);
   });
 
+  test('a .env may name a proxy in small letters, as other programs do', async () => {
+    const envFile = await file('small', 'https_proxy=http://proxy:3128\n');
+    assert.equal(readConfig({ env: {}, envFile }).cloudflare.proxy.httpsProxy, 'http://proxy:3128');
+  });
+
   test('a .env that cannot be read, in a part or at all, is a problem and never an empty one', async () => {
     const refused = (envFile: string) => refusal(() => readConfig({ env: {}, envFile })).happened;
     assert.match(

@@ -101,6 +101,13 @@ test('settings of TLS that the driver ignores, crashes on or cannot use are refu
     ['sslcert=/not/there', /sslcert.*ENOENT/],
     ['sslkey=/not/there', /sslkey.*ENOENT/],
     ['sslrootcert=system', /not supported/],
+    // The driver takes the last one.
+    ['sslmode=verify-full&sslmode=disable', /same setting twice/],
+    ['host=a&host=b', /same setting twice/],
+    // The driver ignores them, and the connection would have no TLS.
+    ['SSLMODE=require', /^has SSLMODE, which must be written sslmode$/],
+    ['sslMode=require', /^has sslMode, which must be written sslmode$/],
+    ['sslRootCert=/not/there', /written sslrootcert/],
     [`sslrootcert=${text}`, /PEM/],
     [
       `sslcert=${file('pem', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n')}`,

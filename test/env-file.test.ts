@@ -60,6 +60,16 @@ test('a line that cannot be read is named by its number, and is not quoted', () 
   assert.equal(read('x\ny\nz').problems.length, 3);
 });
 
+test('a name of ours that is not in capitals is a problem: the setting would be lost', () => {
+  const problems = (text: string) => readEnvFile(bytes(text), (name) => name === 'DATABASE_URL').problems;
+  for (const name of ['database_url', 'Database_Url'])
+    assert.match(
+      problems(`A=1\n${name}=hunter2`)[0] ?? 'accepted',
+      /^line 2: write DATABASE_URL in capitals$/,
+    );
+  assert.deepEqual(problems('a=1'), []);
+});
+
 test('the example is read without a problem, as it is and with every setting in use', () => {
   const text = readFileSync(path.resolve(import.meta.dirname, '../.env.example'), 'utf8');
   assert.deepEqual(read(text), { values: {}, problems: [] });

@@ -84,7 +84,9 @@ export function isJsonType(type: string | null): boolean {
   const text = type?.trim() ?? '';
   return (
     text === '' ||
-    /^(?:(?:application|text)\/(?:[\w.+-]*\+)?json|text\/plain|application\/octet-stream)\s*(?:;|$)/i.test(text)
+    /^(?:(?:application|text)\/(?:[\w.+-]*\+)?json|text\/plain|application\/octet-stream)\s*(?:;|$)/i.test(
+      text,
+    )
   );
 }
 

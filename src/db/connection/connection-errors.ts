@@ -63,6 +63,13 @@ const BY_DRIVER_WORDS: [RegExp, Meaning][] = [
     /^There was an error establishing an SSL/,
     away('What answers at the address in DATABASE_URL does not speak TLS as PostgreSQL does'),
   ],
+  [
+    /^(sslnegotiation=|Invalid sslnegotiation)/,
+    tls(
+      'The variable PGSSLNEGOTIATION does not fit DATABASE_URL',
+      'Unset PGSSLNEGOTIATION, or add sslmode=verify-full to DATABASE_URL',
+    ),
+  ],
   [/^SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must/, NO_PASSWORD],
   [
     /^(SASL: |Unknown authenticationOk)/,
@@ -141,6 +148,12 @@ function bySqlstate(
   if (sqlstate === '28000') return routine === 'ClientAuthentication' ? NOT_ALLOWED : WRONG_PASSWORD;
   if (sqlstate.startsWith('28')) return WRONG_PASSWORD;
   if (sqlstate === '3D000') return NO_DATABASE;
+  if (sqlstate === '25P04')
+    return {
+      code: 'DATABASE_SLOW',
+      happened: 'A transaction exceeded transaction_timeout, which the server, the database or the role sets',
+      todo: 'Raise transaction_timeout for this role, or set it to 0: the first publish of a large account takes minutes',
+    };
   if (/^(57P|08)/.test(sqlstate))
     return away('The database is starting, is stopping, or has closed the connection');
   if (sqlstate === '53300') return FULL;

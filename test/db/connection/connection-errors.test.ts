@@ -50,6 +50,11 @@ test('every fault of TLS has its own words and its mend, and is never taken for 
     'DATABASE_TLS',
     /offers no TLS.*disable/,
   );
+  for (const message of [
+    'sslnegotiation=direct requires SSL to be enabled',
+    'Invalid sslnegotiation value: "x". Valid values are "postgres" and "direct".',
+  ])
+    assertMeaning({ message }, 'DATABASE_TLS', /PGSSLNEGOTIATION/);
   assert.ok(seen.size >= 8);
   const error = databaseError(sent({ message: 'x', code: 'CERT_HAS_EXPIRED' }));
   assert.equal(error?.exit, EXIT.configuration);
@@ -140,6 +145,14 @@ test('a wrong password, user, database or option is wrong, also behind poolers a
     [{ message: 'Unknown authenticationOk message type 7' }, /way to log in/],
   ] as const)
     assertMeaning(fields, 'DATABASE_REFUSED', words);
+});
+
+test('a limit that the role or the database sets is named, and is no database that is away', () => {
+  assertMeaning(
+    fatal('25P04', 'terminating connection due to transaction timeout'),
+    'DATABASE_SLOW',
+    /transaction_timeout/,
+  );
 });
 
 test('a server that wants TLS says so, whoever runs it', () => {

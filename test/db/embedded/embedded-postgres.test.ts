@@ -316,7 +316,9 @@ describe('a running embedded server', () => {
   });
 
   test('answers a real psql', async (t) => {
-    const env = { XDG_DATA_HOME: place.dataHome, ...OF_ANOTHER_SERVER, PSQLRC: '/dev/null' };
+    // The last one makes pg look for a package that is not there.
+    const own = { XDG_DATA_HOME: place.dataHome, PSQLRC: '/dev/null', NODE_PG_FORCE_NATIVE: '1' };
+    const env = { ...OF_ANOTHER_SERVER, ...own };
     const asked = "select current_user || ' on ' || current_database()";
     const { code, stdout, stderr } = await runCli(['database', 'psql', '-Atc', asked], env);
     if (stderr.includes('PSQL_MISSING')) return t.skip('there is no psql');
