@@ -7,7 +7,7 @@ import { Environment, LOOPBACK, SECRETS } from './environment.ts';
 import { OperatorError } from './errors.ts';
 import { isLoopbackHost, isPrivateHost } from './net/private-host.ts';
 import { defaultTimeBudget } from './time/schedule.ts';
-import { collect, HEADER_VALUE, IN_HEADERS, readSecretFile, variables, type Source } from './variables.ts';
+import { collect, HEADER_VALUE, IN_HEADERS, QUOTED, readSecretFile, variables, type Source } from './variables.ts';
 
 export type Config = Readonly<{
   cloudflare: {
@@ -178,7 +178,8 @@ function readAuth(
   const email = values['CLOUDFLARE_EMAIL'];
   const key = values['CLOUDFLARE_API_KEY'];
   for (const name of IN_HEADERS) {
-    if (values[name] !== undefined && !HEADER_VALUE.test(values[name])) {
+    const value = values[name];
+    if (value !== undefined && !HEADER_VALUE.test(value) && !QUOTED.test(value)) {
       problems.push(`${name}: holds a space, a line break or a character outside ASCII`);
     }
   }

@@ -23,7 +23,6 @@ export function databaseUrlProblem(text: string): string | null {
 }
 
 function problemOfForm(text: string): string | null {
-  if (/^(["'`]).*\1$/.test(text)) return 'has quotation marks around the URL. Remove them';
   if (/^jdbc:/i.test(text))
     return `${FORM}. This is a URL for JDBC: remove jdbc: and put user and password before the host`;
   if (/^\w+ *= */.test(text)) return `${FORM}. The form key=value is not supported`;

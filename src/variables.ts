@@ -23,8 +23,7 @@ export function collect(
     // Proxy variables are often written in lower case.
     const value = all[name] || (name.endsWith('_PROXY') ? all[name.toLowerCase()] : undefined);
     if (value) values[name] = value;
-    if (value && UNREADABLE.test(value) && !IN_HEADERS.includes(name))
-      problems.push(`${name}: ${HOLDS_UNREADABLE}`);
+    noteOddity(name, value ?? '', problems);
   }
   const files: Partial<Record<(typeof SECRETS)[number], string>> = {};
   for (const name of SECRETS) {
@@ -39,7 +38,7 @@ export function collect(
       if (text !== '') values[name] = text;
       // Deployments mount the file of every secret, also of one that few people set.
       else if (name !== 'PING_URL') problems.push(`${name}_FILE: the file is empty`);
-      if (UNREADABLE.test(text) && !IN_HEADERS.includes(name)) problems.push(`${name}: ${HOLDS_UNREADABLE}`);
+      noteOddity(name, text, problems);
       files[name] = path;
     } catch (error) {
       problems.push(`${name}_FILE: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
@@ -75,9 +74,19 @@ function isOurs(name: string): boolean {
   return Object.hasOwn(Environment.shape, own);
 }
 
-// Inside a value, such a character is a mistake in pasting or in the encoding of a file.
-const UNREADABLE = /[\p{Cc}\ufffd]/u;
-const HOLDS_UNREADABLE = 'holds a line break, another control character, or text that is not UTF-8';
+// Inside a value, such a character is a mistake in pasting or in the encoding of a file. Some are invisible.
+const UNREADABLE = /[\p{Cc}\p{Cf}\ufffd]/u;
+// Docker keeps the quotation marks of an --env-file.
+export const QUOTED = /^["'`\u2018\u201c].*["'`\u2019\u201d]$/s;
+
+/** One problem at most. What goes into headers is checked more strictly. */
+function noteOddity(name: string, value: string, problems: string[]): void {
+  if (QUOTED.test(value)) problems.push(`${name}: has quotation marks around the value. Remove them`);
+  else if (UNREADABLE.test(value) && !IN_HEADERS.includes(name))
+    problems.push(
+      `${name}: holds a line break, another control or invisible character, or text that is not UTF-8`,
+    );
+}
 
 export function readSecretFile(path: string): string {
   return readFileSync(path, 'utf8').trim();

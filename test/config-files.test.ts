@@ -168,6 +168,14 @@ describe('settings from files', () => {
     assert.deepEqual([config.databaseUrl, config.http.port], ['postgres://h/d', 1111]);
   });
 
+  test('quotation marks around the contents of a file are refused', async () => {
+    const CLOUDFLARE_API_TOKEN_FILE = await file('quoted', '"v1.0-0123456789"\n');
+    assert.match(
+      refusal(() => read({ CLOUDFLARE_API_TOKEN_FILE })).happened,
+      /- CLOUDFLARE_API_TOKEN: has quotation marks around the value/,
+    );
+  });
+
   test('a .env may name a proxy in small letters, as other programs do', async () => {
     const envFile = await file('small', 'https_proxy=http://proxy:3128\n');
     assert.equal(readConfig({ env: {}, envFile }).cloudflare.proxy.httpsProxy, 'http://proxy:3128');

@@ -58,12 +58,22 @@ test('blanks and line breaks around the value of any variable are cut before any
 test('a line break or another control character inside any value is refused by name, once, and not quoted', () => {
   for (const name of Object.keys(Environment.shape)) {
     const value = TEXTS[name] ?? '1';
-    for (const inner of ['\n', '\r\n', '\0', '\u0007', '\ufffd']) {
+    for (const inner of ['\n', '\r\n', '\0', '\u0007', '\u200b', '\ufffd']) {
       const found = problems(withPartner(name, `${value}${inner}${value}`));
       const own = found.filter((problem) => problem.startsWith(`${name}: `));
       assert.equal(own.length, 1, `${name}: ${found.join('; ')}`);
       assert.match(own[0] ?? '', /line break/);
       assert.ok(value.length < 4 || !found.join().includes(value), found.join());
+    }
+  }
+});
+
+test('quotation marks around any value are refused by name, once: docker keeps those of an --env-file', () => {
+  for (const name of Object.keys(Environment.shape)) {
+    const value = TEXTS[name] ?? '1';
+    for (const quoted of [`"${value}"`, `'${value}'`, `\u201c${value}\u201d`]) {
+      const own = problems(withPartner(name, quoted)).filter((problem) => problem.startsWith(`${name}: `));
+      assert.deepEqual(own, [`${name}: has quotation marks around the value. Remove them`], quoted);
     }
   }
 });
