@@ -7,7 +7,15 @@ import { Environment, LOOPBACK, SECRETS } from './environment.ts';
 import { OperatorError } from './errors.ts';
 import { isLoopbackHost, isPrivateHost } from './net/private-host.ts';
 import { defaultTimeBudget } from './time/schedule.ts';
-import { collect, HEADER_VALUE, IN_HEADERS, QUOTED, readSecretFile, variables, type Source } from './variables.ts';
+import {
+  collect,
+  HEADER_VALUE,
+  IN_HEADERS,
+  QUOTED,
+  readSecretFile,
+  variables,
+  type Source,
+} from './variables.ts';
 
 export type Config = Readonly<{
   cloudflare: {
