@@ -88,8 +88,9 @@ describe("the database server's log", () => {
     await direct.query('create table public.loud (n integer check (n > 0), said text)');
     await assert.rejects(direct.query(`insert into public.loud select -1, 'row of an ' || 'error'`));
     await assertLogged('a parameter', 'Failing row contains (-1, row of an error)', 'select $1::text');
-    // From auto_explain.
-    await assertLogged('Query Text: select $1');
+    // From auto_explain, which logs statements that end well.
+    await direct.query('select $1::text as explained', ['a parameter']);
+    await assertLogged('Query Text: select $1::text as explained');
     account(200);
   });
 
