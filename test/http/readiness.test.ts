@@ -67,7 +67,8 @@ test('does not wait for a database that does not answer, still gives a scrape, a
   const scrapeOnceUp = async () => {
     for (;;) {
       const scrape = parseScrape(await app.scrape());
-      if (scrape.value('zt_risk_sync_database_up') === 1) return scrape;
+      const [up, slow] = ['up', 'slow'].map((name) => scrape.value(`zt_risk_sync_database_${name}`));
+      if (up === 1 && slow === 0) return scrape;
     }
   };
   await until(async () => (await readyz(app)).http === 200);
