@@ -91,6 +91,7 @@ export const ERRORS = {
   PAGE_SIZE_REFUSED: EXIT.configuration,
   ENDPOINT_NOT_FOUND: EXIT.configuration,
   REDIRECTED: EXIT.configuration,
+  CERTIFICATE_REFUSED: EXIT.configuration,
   PROXY_REFUSED: EXIT.configuration,
   PROXY_UNUSABLE: EXIT.configuration,
   DATABASE_REFUSED: EXIT.configuration,

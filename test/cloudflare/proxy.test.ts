@@ -177,6 +177,6 @@ test('trusts a private certificate authority named in NODE_EXTRA_CA_CERTS, also 
   ]);
   assert.match(outputs[0], /^records 1/);
   assert.match(outputs[1], /^records 1/);
-  assert.match(outputs[2], /^NETWORK .*SELF_SIGNED.*NODE_EXTRA_CA_CERTS/s);
+  assert.match(outputs[2], /^CERTIFICATE_REFUSED .*SELF_SIGNED.*NODE_EXTRA_CA_CERTS/s);
   assert.equal(proxy.seen.length, 1);
 });

@@ -11,6 +11,10 @@ export type AuthKind = 'token' | 'key';
 const UNCHANGED = 'No snapshot was published; the last one stays as it is';
 const PERMISSION = 'Zero Trust: PII Read';
 
+// How OpenSSL and Node name a certificate that did not stand the check. Time alone mends none of them.
+const CERTIFICATE =
+  /^(CERT_|CRL_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_(VERIFY|GET|DECRYPT|DECODE)_|INVALID_CA$|INVALID_PURPOSE$|HOSTNAME_MISMATCH$|ERR_TLS_CERT_)/;
+
 function fail(
   kind: FailureKind,
   cause: ExchangeError,
@@ -207,12 +211,19 @@ export function noAnswer(error: ExchangeError, host: string): AttemptFailure {
       todo: 'Write them into HTTPS_PROXY (http://user:password@proxy:port), or list the host in NO_PROXY',
     });
   }
-  const isTls = /CERT|SELF_SIGNED|VERIFY|SSL|TLS/.test(error.code);
+  if (CERTIFICATE.test(error.code)) {
+    return fail('final', error, {
+      code: 'CERTIFICATE_REFUSED',
+      happened: `The certificate that ${host} showed is not accepted (${error.code})`,
+      todo: 'If a proxy inspects TLS here, name its certificate authority in NODE_EXTRA_CA_CERTS. If the certificate has expired or is not yet valid, check the clock of this host. Otherwise check CLOUDFLARE_BASE_URL',
+    });
+  }
+  const isTls = /SSL|TLS|EPROTO/.test(error.code);
   return fail(TIMEOUT_CODES.has(error.code) ? 'timeout' : 'network', error, {
     code: 'NETWORK',
     happened: `No complete answer came from ${host} (${error.code})`,
     todo: isTls
-      ? 'If a proxy inspects TLS here, name its certificate authority in NODE_EXTRA_CA_CERTS; otherwise check CLOUDFLARE_BASE_URL'
+      ? 'Check CLOUDFLARE_BASE_URL and HTTPS_PROXY: the other side may not speak TLS there'
       : 'Check DNS, the network, HTTPS_PROXY and CLOUDFLARE_BASE_URL from this host, and try again later',
   });
 }

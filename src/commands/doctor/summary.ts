@@ -31,6 +31,7 @@ const UNREACHABLE: ReadonlySet<ErrorCode> = new Set([
   'CLOUDFLARE_UNAVAILABLE',
   'REDIRECTED',
   'PROXY_REFUSED',
+  'CERTIFICATE_REFUSED',
   'CHALLENGED',
   'BLOCKED',
 ]);
