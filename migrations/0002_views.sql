@@ -216,6 +216,19 @@ COMMENT ON COLUMN risk_bi.dates.is_weekend IS 'Saturday or Sunday.';
 COMMENT ON COLUMN risk_bi.dates.week_start IS 'Monday of the week.';
 COMMENT ON COLUMN risk_bi.dates.month_start IS 'First day of the month.';
 --> statement-breakpoint
+-- src/db/views/feed_clock.sql
+-- With the owner's rights, unlike every other view: readers have no rights on risk_internal. It shows one row, and
+-- nothing that came from outside.
+CREATE OR REPLACE VIEW risk_bi.feed_clock AS
+SELECT c.last_snapshot_id AS feed_id,
+       c.epoch
+  FROM risk_internal.feed_clock c
+ WHERE c.id = 1;
+
+COMMENT ON VIEW risk_bi.feed_clock IS 'One row: the newest feed value, and the epoch. Read it in the transaction that reads the rows. Every row whose feed value is at most this one is visible there, and no other row is.';
+COMMENT ON COLUMN risk_bi.feed_clock.feed_id IS 'The newest feed value (feed_id or snapshot_id of a row). Remember it as a watermark, also if no row has it.';
+COMMENT ON COLUMN risk_bi.feed_clock.epoch IS 'Names one course of the feed clock. If it differs from the one that you remember, the history was restored or replaced: load everything again.';
+--> statement-breakpoint
 -- src/db/views/high_risk_episodes.sql
 -- The inner max finds the counters that held when the period began: they were written at that instant or before. The
 -- newest snapshot is looked up once per account, not once per period.

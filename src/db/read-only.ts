@@ -3,17 +3,17 @@
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { watchLocks } from './locks/lock-holders.ts';
-import type { Pool } from './pool.ts';
+import type { Pool, PoolClient } from './pool.ts';
 import { begin, type Transaction, type TransactionLimits } from './transaction.ts';
 
 /**
- * A statement that takes longer than `statementMs` fails with SQLSTATE 57014. One that waits longer than `lockMs` for a
- * lock fails with 55P03.
+ * A statement that takes longer than `statementMs` fails with SQLSTATE 57014; 0 means no limit. One that waits longer
+ * than `lockMs` for a lock fails with 55P03. `client` is for COPY.
  */
 export async function readOnly<T>(
   pool: Pool,
   { statementMs, lockMs }: Pick<TransactionLimits, 'statementMs' | 'lockMs'>,
-  work: (tx: Transaction) => Promise<T>,
+  work: (tx: Transaction, client: PoolClient) => Promise<T>,
   onConnected?: () => void,
 ): Promise<T> {
   const client = await pool.connect();
@@ -26,7 +26,7 @@ export async function readOnly<T>(
     const tx = drizzle(client);
     await tx.execute(sql`select set_config('statement_timeout', ${String(statementMs)}, true),
       set_config('lock_timeout', ${String(lockMs)}, true)`);
-    return await work(tx);
+    return await work(tx, client);
   } catch (error) {
     throw locks?.named(error) ?? error;
   } finally {

@@ -67,6 +67,7 @@ describe('the command line', () => {
       'changes',
       'diff',
       'history',
+      'export',
       'accounts',
       'rejected',
       'migrate',

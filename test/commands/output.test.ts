@@ -39,6 +39,7 @@ test('a full disk is a message and exit 1, for every format and for the help', {
     ['status'],
     ['users', '--format', 'json'],
     ['accounts', 'list', '--format', 'csv'],
+    ['export', 'runs'],
     ['migrate'],
     ['--help'],
     ['sync', '--help'],

@@ -10,9 +10,10 @@ export function formatOption(
   return new Option('--format <format>', what).choices(choices).default('table');
 }
 
-/** `--json`, short for `--format json`, on a command that has a format. */
+/** `--json`, short for `--format json`, on a command that has this format. */
 export function offerJson(command: Command): void {
-  if (!command.options.some(({ long }) => long === '--format')) return;
+  const format = command.options.find(({ long }) => long === '--format');
+  if (format?.argChoices?.includes('json') !== true) return;
   command.option('--json', 'short for --format json').hook('preAction', () => {
     const { json, format } = command.opts<{ json?: true; format: Format }>();
     if (json !== true) return;

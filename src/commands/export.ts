@@ -1,0 +1,187 @@
+// `export`: datasets as files, whole or only what is new.
+import { stat } from 'node:fs/promises';
+import { Argument, Command, Option } from 'commander';
+import { identitiesDenied } from '../answers/identities-denied.ts';
+import { resolveAccounts } from '../answers/resolve-accounts.ts';
+import type { Config } from '../config.ts';
+import type { Io } from '../context.ts';
+import type { Pool } from '../db/pool.ts';
+import { OperatorError } from '../errors.ts';
+import {
+  aboutDatasets,
+  allDatasets,
+  datasetOf,
+  DATASET_NAMES,
+  type DatasetName,
+} from '../export/datasets.ts';
+import { exportDatasets, keepAll, type Feed } from '../export/export-datasets.ts';
+import { openFile, standardOutput } from '../export/output.ts';
+import { FORMATS, type Format } from '../export/select-rows.ts';
+import { targetsOf, type Targets } from '../export/targets.ts';
+import { knownAccounts } from '../queries/accounts/known-accounts.ts';
+import { databaseNow } from '../queries/health/database-now.ts';
+import { mayRead } from '../queries/health/may-read.ts';
+import { exportProgress, printExported } from '../terminal/print-export.ts';
+import { WHEN_HELP } from '../time/when.ts';
+import { accountOption } from './options/accounts.ts';
+import { wholeNumber } from './options/format.ts';
+import { inOrder, readableTime, timeOf, timezoneOption } from './options/times.ts';
+import { withHistory } from './options/with-history.ts';
+
+type Options = {
+  out: string;
+  format?: Format;
+  gzip: boolean;
+  account: string[];
+  since?: string;
+  until?: string;
+  timezone?: string;
+  after?: number;
+  snapshot?: number;
+  identities: boolean;
+  forPeople: boolean;
+};
+
+export function exportCommand(io: Io): Command {
+  return new Command('export')
+    .description('datasets as files for a warehouse: everything, or only what is new')
+    .addArgument(
+      new Argument('<dataset...>', 'one or several of the datasets below').choices(['all', ...DATASET_NAMES]),
+    )
+    .option('--out <path>', 'a file, a folder for several datasets, or - for standard output', '-')
+    .addOption(new Option('--format <format>', 'default: the ending of --out, else csv').choices(FORMATS))
+    .option('--gzip', 'compress each file', false)
+    .addOption(accountOption())
+    .option('--after <watermark>', 'only rows written after this feed value', wholeNumber(0, MOST))
+    .option('--since <when>', `only rows of this time or later: ${WHEN_HELP}`, readableTime)
+    .option('--until <when>', 'only rows before this time', readableTime)
+    .addOption(timezoneOption('time zone of times without an offset'))
+    .option('--snapshot <id>', 'snapshot-users: this one; default: the newest', wholeNumber(1, MOST))
+    .option('--identities', 'also export emails and names', false)
+    .option('--for-people', 'CSV for a spreadsheet: text cannot become a formula', false)
+    .addHelpText('after', HELP)
+    .action((given: string[], options: Options) => {
+      const datasets = chosenDatasets(given, options);
+      return withHistory(io, (pool, config) => run(io, pool, config, datasets, options));
+    });
+}
+
+const MOST = Number.MAX_SAFE_INTEGER;
+
+const HELP = `
+Datasets:
+${aboutDatasets()
+  .map(({ name, about }) => `  ${name.padEnd(16)} ${about}`)
+  .join('\n')}
+  ${'all'.padEnd(16)} all except snapshot-users; identities if asked for
+
+Several datasets go to a folder, all from one snapshot of the database. A file
+gets its name when it is whole. Times in files are in UTC. accounts and users
+have no time of their own: --since and --until leave them whole. A period
+belongs to a span if it overlaps the span.
+
+Every row has the feed value that wrote it last: snapshot_id, and in accounts
+and runs feed_id. The command prints the watermark to go on from with --after.
+
+CSV is written for programs, as it is: a name may begin with a sign that a
+spreadsheet takes for a formula. Use --for-people for a file that people open.
+
+  zt-risk-sync export all --out feed/ --gzip
+  zt-risk-sync export level-changes --since 30d --for-people --out changes.csv
+  zt-risk-sync export runs --after 1234 --format ndjson`;
+
+/** Throws IDENTITIES_NOT_ASKED. */
+function chosenDatasets(given: readonly string[], { identities }: Options): DatasetName[] {
+  const names = given.flatMap((name) => (name === 'all' ? allDatasets(identities) : [name as DatasetName]));
+  if (names.includes('identities') && !identities) {
+    throw new OperatorError({
+      code: 'IDENTITIES_NOT_ASKED',
+      happened: 'The dataset identities holds emails and names, and --identities was not given',
+      means: 'Personal data is exported only when it is asked for. Nothing was exported',
+      todo: 'Add --identities, or leave this dataset out',
+    });
+  }
+  return [...new Set(names)];
+}
+
+async function run(
+  io: Io,
+  pool: Pool,
+  config: Config,
+  datasets: readonly DatasetName[],
+  options: Options,
+): Promise<void> {
+  const targets = targetsOf({ ...options, datasets, isFolder: await isFolder(options.out) });
+  const chosen = datasets.map((name) => datasetOf(name, options.identities));
+  if (chosen.some(({ isPersonal }) => isPersonal) && !(await mayRead(pool)).identities)
+    throw identitiesDenied('All other datasets can be exported without that right', 'Leave --identities out');
+  const span = await spanOf(pool, config, options);
+  const progress = exportProgress(
+    options.out === '-' && io.stdout === process.stdout ? io.stdout : io.stderr,
+  );
+  const exported = await exportDatasets(
+    { pool, signal: io.signal, onProgress: (dataset, bytes) => progress.to(dataset, bytes) },
+    {
+      ...span,
+      accountKeys: await accountKeys(pool, options.account),
+      snapshotId: options.snapshot ?? null,
+      format: targets.format,
+      gzip: targets.gzip,
+      forPeople: options.forPeople,
+      parts: partsOf(io, targets, options),
+    },
+    (feed) => refuseFuture(feed, options.after ?? 0),
+  ).finally(() => progress.end());
+  if (exported === null) return;
+  await keepAll(exported.written);
+  printExported(options.out === '-' ? io.stderr : io.stdout, exported, goesOn(options));
+}
+
+function partsOf(io: Io, { targets }: Targets, { after = 0, identities }: Options) {
+  return targets.map(({ dataset, file }) => ({
+    dataset: datasetOf(dataset, identities),
+    after,
+    name: file ?? '-',
+    open: async () => (file === null ? standardOutput(io.stdout as NodeJS.WriteStream) : openFile(file)),
+  }));
+}
+
+/** After a span of time, rows outside it are missing: there is nothing to go on from. */
+function goesOn({ since, until, snapshot }: Options): boolean {
+  return since === undefined && until === undefined && snapshot === undefined;
+}
+
+async function isFolder(out: string): Promise<boolean> {
+  return stat(out).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+async function accountKeys(pool: Pool, wanted: readonly string[]): Promise<number[] | null> {
+  if (wanted.length === 0) return null;
+  return resolveAccounts(await knownAccounts(pool), wanted).map(({ account_key }) => account_key);
+}
+
+async function spanOf(
+  pool: Pool,
+  config: Config,
+  { since, until, timezone = config.sync.timezone }: Options,
+): Promise<{ since: Date | null; until: Date | null }> {
+  if (since === undefined && until === undefined) return { since: null, until: null };
+  const clock = { now: await databaseNow(pool), timezone };
+  const at = (name: string, text?: string) => (text === undefined ? null : timeOf(name, text, clock));
+  const span = { since: at('--since', since), until: at('--until', until) };
+  if (span.since !== null && span.until !== null) inOrder(['--since', span.since], ['--until', span.until]);
+  return span;
+}
+
+function refuseFuture({ feedId }: Feed, after: number): void {
+  if (after <= feedId) return;
+  throw new OperatorError({
+    code: 'WATERMARK_UNKNOWN',
+    happened: `--after is ${after}, and the newest feed value of this history is ${feedId}`,
+    means: 'The watermark belongs to another history, or this one was restored. Nothing was exported',
+    todo: 'Export everything again without --after, and replace what was loaded (docs/feeds.md)',
+  });
+}

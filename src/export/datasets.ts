@@ -1,0 +1,200 @@
+// What can be exported: for each dataset its rows, its columns, and the number that says when a row was written last.
+// Columns have the names of the tables and views. Pure text; select-rows.ts makes statements of it.
+
+/** `outside`: text that came from outside, such as a name. A spreadsheet could take it for a formula. */
+export type ColumnKind = 'text' | 'outside' | 'uuid' | 'time' | 'integer' | 'bigint' | 'double' | 'boolean';
+export type Column = { name: string; kind: ColumnKind; sql: string };
+
+export type Dataset = {
+  name: DatasetName;
+  about: string;
+  columns: readonly Column[];
+  /** FROM: `a` is risk.accounts. */
+  from: string;
+  /** The feed value of the transaction that wrote the row last. */
+  stamp: string;
+  /** The time of a row, or the period that it is about. Undefined: current state, which has no time. */
+  span?: { from: string; to: string };
+  /** Holds emails and names. */
+  isPersonal?: true;
+  /** One snapshot, so nothing that goes on. */
+  isSnapshot?: true;
+};
+
+export const DATASET_NAMES = [
+  'accounts',
+  'users',
+  'identities',
+  'levels',
+  'activity',
+  'snapshots',
+  'snapshot-levels',
+  'level-changes',
+  'runs',
+  'snapshot-users',
+] as const;
+export type DatasetName = (typeof DATASET_NAMES)[number];
+
+const KINDS: Readonly<Record<string, ColumnKind>> = {
+  label: 'outside',
+  email: 'outside',
+  name: 'outside',
+  error_message: 'outside',
+  user_id: 'uuid',
+  expected_unseen: 'double',
+  is_baseline: 'boolean',
+  snapshot_id: 'bigint',
+  feed_id: 'bigint',
+  run_id: 'bigint',
+  bytes: 'bigint',
+};
+const TIMES = /_(at|from|to|since|time|for)$|^last_event$/;
+const COUNTS =
+  /_count$|^(passes|pages|requests|retries|users_met|duplicates|rejected|lookups|appeared|raised|lowered|cleared|returned)$|^total_(first|last)$/;
+
+/** `of`: the alias of the table that has these columns. `wide`: counts that need 64 bits there. */
+function columns(of: string, names: string, wide: readonly string[] = []): Column[] {
+  return names.split(' ').map((name) => {
+    const sql = `${name === 'account_id' ? 'a' : name === 'user_id' && of !== 'c' ? 'u' : of}.${name}`;
+    if (wide.includes(name)) return { name, kind: 'bigint', sql };
+    const known = KINDS[name];
+    if (known !== undefined) return { name, kind: known, sql };
+    return { name, kind: TIMES.test(name) ? 'time' : COUNTS.test(name) ? 'integer' : 'text', sql };
+  });
+}
+
+const ACCOUNTS = 'join risk.accounts a using (account_key)';
+const USERS = 'join risk.users u using (account_key, user_key)';
+
+const ALL: readonly Dataset[] = [
+  {
+    name: 'accounts',
+    about: 'one row per account',
+    columns: columns('a', 'account_id label added_at retired_at feed_id'),
+    from: 'risk.accounts a',
+    stamp: 'a.feed_id',
+  },
+  {
+    name: 'users',
+    about: 'every user ever met, in the current state',
+    columns: columns(
+      'u',
+      'account_id user_id max_risk_level event_count last_event level_since identity_since first_seen_at absent_since cleared_at snapshot_id',
+    ),
+    from: `risk.users u ${ACCOUNTS}`,
+    stamp: 'u.snapshot_id',
+  },
+  {
+    name: 'identities',
+    about: 'personal data: every email and name of a user',
+    columns: columns('t', 'account_id user_id valid_from valid_to email name snapshot_id'),
+    from: `risk.user_identities t ${USERS} ${ACCOUNTS}`,
+    stamp: 't.snapshot_id',
+    span: { from: 't.valid_from', to: 't.valid_to' },
+    isPersonal: true,
+  },
+  {
+    name: 'levels',
+    about: 'every period of a user at one level',
+    columns: columns(
+      't',
+      'account_id user_id valid_from valid_to max_risk_level previous_level change end_reason absent_since last_reset_time snapshot_id',
+    ),
+    from: `risk.user_levels t ${USERS} ${ACCOUNTS}`,
+    stamp: 't.snapshot_id',
+    span: { from: 't.valid_from', to: 't.valid_to' },
+  },
+  {
+    name: 'activity',
+    about: "every change of a user's event counters",
+    columns: columns('t', 'account_id user_id observed_at event_count last_event snapshot_id'),
+    from: `risk.user_activity t ${USERS} ${ACCOUNTS}`,
+    stamp: 't.snapshot_id',
+    span: { from: 't.observed_at', to: 't.observed_at' },
+  },
+  {
+    name: 'snapshots',
+    about: 'one row per snapshot, with its counts',
+    columns: columns(
+      't',
+      'account_id snapshot_id observed_at verdict expected_unseen is_baseline user_count met_count carried_count event_count appeared raised lowered cleared returned',
+      ['event_count'],
+    ),
+    from: `risk.snapshots t ${ACCOUNTS}`,
+    stamp: 't.snapshot_id',
+    span: { from: 't.observed_at', to: 't.observed_at' },
+  },
+  {
+    name: 'snapshot-levels',
+    about: 'users per level in every snapshot',
+    columns: [
+      ...columns('t', 'account_id snapshot_id'),
+      ...columns('s', 'observed_at'),
+      ...columns('t', 'max_risk_level user_count event_count', ['event_count']),
+    ],
+    from: `risk.snapshot_levels t join risk.snapshots s using (account_key, snapshot_id) ${ACCOUNTS}`,
+    stamp: 't.snapshot_id',
+    span: { from: 's.observed_at', to: 's.observed_at' },
+  },
+  {
+    name: 'level-changes',
+    about: 'every change of a level after the first load',
+    columns: columns('c', 'account_id user_id changed_at from_level to_level change snapshot_id'),
+    from: 'risk_bi.level_changes c join risk.accounts a using (account_id)',
+    stamp: 'c.snapshot_id',
+    span: { from: 'c.changed_at', to: 'c.changed_at' },
+  },
+  {
+    name: 'runs',
+    about: 'every finished attempt, failed ones included',
+    columns: columns(
+      't',
+      'account_id run_id trigger scheduled_for status verdict started_at finished_at passes expected_unseen pages requests retries bytes users_met duplicates rejected total_first total_last lookups error_code error_message snapshot_id feed_id',
+    ),
+    from: `risk.sync_runs t ${ACCOUNTS}`,
+    stamp: 't.feed_id',
+    span: { from: 't.finished_at', to: 't.finished_at' },
+  },
+  {
+    name: 'snapshot-users',
+    about: 'one snapshot in full: all users who are present in it',
+    columns: [
+      ...columns('c', 'account_id user_id max_risk_level event_count last_event'),
+      ...columns('s', 'snapshot_id observed_at'),
+    ],
+    from: `risk.snapshots s ${ACCOUNTS} cross join lateral risk_bi.users_as_of(a.account_id, s.observed_at) c`,
+    stamp: 's.snapshot_id',
+    isSnapshot: true,
+  },
+];
+
+/** A snapshot with emails and names. */
+const PERSONAL_SNAPSHOT: Dataset = {
+  name: 'snapshot-users',
+  about: 'one snapshot in full, with email and name',
+  columns: [
+    ...columns('c', 'account_id user_id email name max_risk_level event_count last_event'),
+    ...columns('s', 'snapshot_id observed_at'),
+  ],
+  from: `risk.snapshots s ${ACCOUNTS} cross join lateral risk_bi.snapshot_users(s.snapshot_id) c`,
+  stamp: 's.snapshot_id',
+  isPersonal: true,
+  isSnapshot: true,
+};
+
+export function datasetOf(name: DatasetName, identities: boolean): Dataset {
+  const found = ALL.find((one) => one.name === name);
+  if (found === undefined) throw new Error(`no dataset ${name}`);
+  return identities && found.isSnapshot === true ? PERSONAL_SNAPSHOT : found;
+}
+
+/** What `all` stands for: everything that goes on. Identities only if they are asked for. */
+export function allDatasets(identities: boolean): DatasetName[] {
+  return ALL.filter(
+    ({ isPersonal, isSnapshot }) => isSnapshot !== true && (identities || isPersonal !== true),
+  ).map(({ name }) => name);
+}
+
+export function aboutDatasets(): { name: DatasetName; about: string }[] {
+  return ALL.map(({ name, about }) => ({ name, about }));
+}

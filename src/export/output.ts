@@ -1,0 +1,68 @@
+// Where exported bytes go. A file is written under a temporary name and flushed to the disk; keep() gives it its name.
+// So whoever sees the name sees the whole file, also after a crash.
+import { randomBytes } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import type { Writable } from 'node:stream';
+import { OperatorError } from '../errors.ts';
+
+export type Output = {
+  stream: Writable;
+  /** Whether the stream stays open after the last byte: it is the process' own. */
+  isShared: boolean;
+  /** The file gets its name. */
+  keep(): Promise<void>;
+  drop(): Promise<void>;
+};
+
+/** "-": not a file. */
+export function standardOutput(stream: Writable): Output {
+  return { stream, isShared: true, keep: async () => undefined, drop: async () => undefined };
+}
+
+/** Throws OUTPUT_FAILED. */
+export async function openFile(file: string): Promise<Output> {
+  const folder = path.dirname(file);
+  const temporary = path.join(folder, `.${path.basename(file)}.${randomBytes(6).toString('hex')}.part`);
+  await orOutputFailed(file, mkdir(folder, { recursive: true }));
+  const stream = createWriteStream(temporary, { flags: 'wx', flush: true });
+  return {
+    stream,
+    isShared: false,
+    async keep() {
+      await orOutputFailed(file, rename(temporary, file));
+      await flushFolder(folder);
+    },
+    async drop() {
+      await rm(temporary, { force: true }).catch(() => undefined);
+    },
+  };
+}
+
+/** A name in a folder is safe only when the folder itself is on the disk. Windows has no such thing. */
+async function flushFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r').catch(() => undefined);
+  await handle?.sync().catch(() => undefined);
+  await handle?.close();
+}
+
+export async function orOutputFailed<T>(file: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw outputFailed(file, error);
+  }
+}
+
+export function outputFailed(file: string, error: unknown): OperatorError {
+  const { code = 'unknown' } = error as NodeJS.ErrnoException;
+  return new OperatorError({
+    code: 'OUTPUT_FAILED',
+    happened: `${file} could not be written (${code})`,
+    means:
+      'A file of this export that is not complete has no name. An earlier one under the same name is as it was',
+    todo: 'Free some space, or choose a folder that you may write to. Then run the command again',
+    cause: error,
+  });
+}

@@ -1,0 +1,81 @@
+// The COPY statement of a dataset: which rows, and how each value looks in the format. Pure.
+import type { Column, Dataset } from './datasets.ts';
+
+export const FORMATS = ['csv', 'ndjson'] as const;
+export type Format = (typeof FORMATS)[number];
+
+export type Rows = {
+  /** Null: all accounts. */
+  accountKeys: readonly number[] | null;
+  /** Rows that were written after this feed value. */
+  after: number;
+  since: Date | null;
+  until: Date | null;
+  /** For snapshot-users. Null: the newest of each account. */
+  snapshotId: number | null;
+};
+
+/** `forPeople`: a text that a spreadsheet would take for a formula begins with an apostrophe. */
+export function copyStatement(dataset: Dataset, rows: Rows, format: Format, forPeople: boolean): string {
+  const values = dataset.columns.map(
+    (column) => `${FORMATTED[format](column, forPeople)} as "${column.name}"`,
+  );
+  const select = `select ${values.join(', ')} from ${dataset.from}${where(dataset, rows)}`;
+  if (format === 'csv') return `copy (${select}) to stdout (format csv, header)`;
+  // JSON has no control characters, so this CSV never quotes: a line is what row_to_json returns. The text format would
+  // double each backslash.
+  return `copy (select row_to_json(r) from (${select}) r) to stdout (format csv, quote e'\\x01', delimiter e'\\x02')`;
+}
+
+const FORMATTED: Record<Format, (column: Column, forPeople: boolean) => string> = {
+  csv: (column, forPeople) => {
+    if (column.kind === 'time') return isoTime(column.sql);
+    // PostgreSQL writes t and f, which most readers take for text.
+    if (column.kind === 'boolean') return `${column.sql}::text`;
+    return forPeople && column.kind === 'outside' ? escaped(column.sql) : column.sql;
+  },
+  ndjson: ({ kind, sql }) => (kind === 'time' ? isoTime(sql) : sql),
+};
+
+/** "2026-03-01T09:00:00.000000Z": one form for all readers, whatever the session says. */
+function isoTime(sql: string): string {
+  return `to_char(timezone('UTC', ${sql}), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+}
+
+/** The same signs as on the commands that print CSV: = + - @, tab, carriage return, and the wide forms of the four. */
+function escaped(sql: string): string {
+  return `case when ${sql} ~ '^[=+@\\t\\r\\uFF1D\\uFF0B\\uFF0D\\uFF20-]' then '''' || ${sql} else ${sql} end`;
+}
+
+function where({ stamp, span, isSnapshot }: Dataset, rows: Rows): string {
+  const conditions = [
+    ...(rows.accountKeys === null
+      ? []
+      : [`a.account_key in (${rows.accountKeys.map(wholeNumber).join(', ')})`]),
+    ...(rows.after > 0 ? [`${stamp} > ${wholeNumber(rows.after)}`] : []),
+    ...(isSnapshot === true ? [snapshot(rows.snapshotId)] : []),
+    ...(span === undefined || rows.since === null ? [] : [notBefore(span, rows.since)]),
+    ...(span === undefined || rows.until === null ? [] : [`${span.from} < ${literal(rows.until)}`]),
+  ];
+  return conditions.length === 0 ? '' : ` where ${conditions.join(' and ')}`;
+}
+
+/** A period does not include the instant at which it ends. */
+function notBefore({ from, to }: { from: string; to: string }, since: Date): string {
+  return from === to ? `${from} >= ${literal(since)}` : `(${to} is null or ${to} > ${literal(since)})`;
+}
+
+function snapshot(id: number | null): string {
+  return id === null
+    ? 's.snapshot_id = (select max(n.snapshot_id) from risk.snapshots n where n.account_key = s.account_key)'
+    : `s.snapshot_id = ${wholeNumber(id)}`;
+}
+
+function wholeNumber(value: number): string {
+  if (!Number.isSafeInteger(value)) throw new Error('not a whole number');
+  return String(value);
+}
+
+function literal(at: Date): string {
+  return `'${at.toISOString()}'::timestamptz`;
+}

@@ -1,0 +1,39 @@
+// Progress of an export, and what it has written.
+import type { Exported } from '../export/export-datasets.ts';
+import { plural } from '../words.ts';
+
+type Stream = NodeJS.WritableStream & { isTTY?: boolean };
+
+export type ExportProgress = { to(dataset: string, bytes: number): void; end(): void };
+
+const SHOW_EVERY_MS = 200;
+
+/** Nothing is known about the end: how many rows there are is not counted before. Silent unless on a terminal. */
+export function exportProgress(stderr: Stream | null): ExportProgress {
+  let shownAt = -Infinity;
+  if (stderr?.isTTY !== true) return { to: () => undefined, end: () => undefined };
+  return {
+    to(dataset, bytes) {
+      const now = performance.now();
+      if (now - shownAt < SHOW_EVERY_MS) return;
+      shownAt = now;
+      stderr.write(`\r\u001b[K${dataset}: ${size(bytes)}`);
+    },
+    end() {
+      if (shownAt > 0) stderr.write('\r\u001b[K');
+    },
+  };
+}
+
+export function printExported(out: Stream, { feed, written }: Exported, goOn: boolean): void {
+  for (const { dataset, name, rows, bytes } of written)
+    out.write(`${dataset}: ${plural(rows, 'row')}, ${size(bytes)}${name === '-' ? '' : ` in ${name}`}\n`);
+  if (goOn) out.write(`Watermark ${feed.feedId}. The next time, only what is new: --after ${feed.feedId}\n`);
+}
+
+/** Before compression. */
+function size(bytes: number): string {
+  if (bytes < 1_000) return plural(bytes, 'byte');
+  const steps = Math.min(3, Math.floor(Math.log10(bytes) / 3));
+  return `${(bytes / 1_000 ** steps).toFixed(1)} ${['', 'kB', 'MB', 'GB'][steps]}`;
+}
