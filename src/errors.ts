@@ -44,6 +44,8 @@ export const ERRORS = {
   EMBEDDED_STOP: EXIT.failed,
   EMBEDDED_NOT_RUNNING: EXIT.failed,
   OUTPUT_FAILED: EXIT.failed,
+  FEED_WENT_BACK: EXIT.failed,
+  FEED_STATE_BROKEN: EXIT.failed,
 
   ACCOUNT_NOT_CONFIGURED: EXIT.usage,
   FAULTS_UNKNOWN: EXIT.usage,
@@ -74,6 +76,7 @@ export const ERRORS = {
   DATABASE_BUSY: EXIT.tryLater,
   DATABASE_SLOW: EXIT.tryLater,
   EMBEDDED_LOCKED: EXIT.tryLater,
+  FEED_LOCKED: EXIT.tryLater,
 
   AUTHENTICATION_FAILED: EXIT.permission,
   PERMISSION_DENIED: EXIT.permission,

@@ -15,13 +15,14 @@ import {
   type DatasetName,
 } from '../export/datasets.ts';
 import { exportDatasets, keepAll, type Feed } from '../export/export-datasets.ts';
+import { exportFeed } from '../export/export-feed.ts';
 import { openFile, standardOutput } from '../export/output.ts';
 import { FORMATS, type Format } from '../export/select-rows.ts';
-import { targetsOf, type Targets } from '../export/targets.ts';
-import { knownAccounts } from '../queries/accounts/known-accounts.ts';
+import { feedFolder, targetsOf, type Targets } from '../export/targets.ts';
+import { knownAccounts, type KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
 import { mayRead } from '../queries/health/may-read.ts';
-import { exportProgress, printExported } from '../terminal/print-export.ts';
+import { exportProgress, printExported, printFeed } from '../terminal/print-export.ts';
 import { WHEN_HELP } from '../time/when.ts';
 import { accountOption } from './options/accounts.ts';
 import { wholeNumber } from './options/format.ts';
@@ -40,6 +41,7 @@ type Options = {
   snapshot?: number;
   identities: boolean;
   forPeople: boolean;
+  state?: string;
 };
 
 export function exportCommand(io: Io): Command {
@@ -52,6 +54,14 @@ export function exportCommand(io: Io): Command {
     .addOption(new Option('--format <format>', 'default: the ending of --out, else csv').choices(FORMATS))
     .option('--gzip', 'compress each file', false)
     .addOption(accountOption())
+    .addOption(
+      new Option('--state <file>', 'only what is new since the last call with this file').conflicts([
+        'after',
+        'since',
+        'until',
+        'snapshot',
+      ]),
+    )
     .option('--after <watermark>', 'only rows written after this feed value', wholeNumber(0, MOST))
     .option('--since <when>', `only rows of this time or later: ${WHEN_HELP}`, readableTime)
     .option('--until <when>', 'only rows before this time', readableTime)
@@ -83,10 +93,16 @@ belongs to a span if it overlaps the span.
 Every row has the feed value that wrote it last: snapshot_id, and in accounts
 and runs feed_id. The command prints the watermark to go on from with --after.
 
+With --state, --out is a folder of its own, and each call adds files with what
+is new: also periods that were closed, users who changed and runs that failed.
+Load the files that the state lists, in that order: of rows with the same key,
+the last one counts. After a crash, the next call repeats what is unfinished.
+
 CSV is written for programs, as it is: a name may begin with a sign that a
 spreadsheet takes for a formula. Use --for-people for a file that people open.
 
   zt-risk-sync export all --out feed/ --gzip
+  zt-risk-sync export all --out feed/ --state feed.json
   zt-risk-sync export level-changes --since 30d --for-people --out changes.csv
   zt-risk-sync export runs --after 1234 --format ndjson`;
 
@@ -111,23 +127,35 @@ async function run(
   datasets: readonly DatasetName[],
   options: Options,
 ): Promise<void> {
-  const targets = targetsOf({ ...options, datasets, isFolder: await isFolder(options.out) });
   const chosen = datasets.map((name) => datasetOf(name, options.identities));
+  const targets =
+    options.state === undefined
+      ? targetsOf({ ...options, datasets, isFolder: await isFolder(options.out) })
+      : feedFolder(options, chosen);
   if (chosen.some(({ isPersonal }) => isPersonal) && !(await mayRead(pool)).identities)
     throw identitiesDenied('All other datasets can be exported without that right', 'Leave --identities out');
-  const span = await spanOf(pool, config, options);
-  const progress = exportProgress(
-    options.out === '-' && io.stdout === process.stdout ? io.stdout : io.stderr,
-  );
+  const accounts = await accountsOf(pool, options.account);
+  const accountKeys = accounts?.map(({ account_key }) => account_key) ?? null;
+  // On one terminal, progress would stand between the rows.
+  const progress = exportProgress(options.out === '-' && io.stdout.isTTY === true ? null : io.stderr);
+  const deps = {
+    pool,
+    signal: io.signal,
+    onProgress: (dataset: DatasetName, bytes: number) => progress.to(dataset, bytes),
+  };
+  const how = { accountKeys, format: targets.format, gzip: targets.gzip, forPeople: options.forPeople };
+  if (options.state !== undefined) {
+    const ids = accounts?.map(({ account_id }) => account_id).toSorted() ?? null;
+    const feed = { ...how, stateFile: options.state, folder: options.out, datasets: chosen, accounts: ids };
+    printFeed(io.stdout, await exportFeed(deps, feed).finally(() => progress.end()), options.state);
+    return;
+  }
   const exported = await exportDatasets(
-    { pool, signal: io.signal, onProgress: (dataset, bytes) => progress.to(dataset, bytes) },
+    deps,
     {
-      ...span,
-      accountKeys: await accountKeys(pool, options.account),
+      ...how,
+      ...(await spanOf(pool, config, options)),
       snapshotId: options.snapshot ?? null,
-      format: targets.format,
-      gzip: targets.gzip,
-      forPeople: options.forPeople,
       parts: partsOf(io, targets, options),
     },
     (feed) => refuseFuture(feed, options.after ?? 0),
@@ -137,11 +165,10 @@ async function run(
   printExported(options.out === '-' ? io.stderr : io.stdout, exported, goesOn(options));
 }
 
-function partsOf(io: Io, { targets }: Targets, { after = 0, identities }: Options) {
+function partsOf(io: Io, { targets }: Pick<Targets, 'targets'>, { after = 0, identities }: Options) {
   return targets.map(({ dataset, file }) => ({
     dataset: datasetOf(dataset, identities),
     after,
-    name: file ?? '-',
     open: async () => (file === null ? standardOutput(io.stdout as NodeJS.WriteStream) : openFile(file)),
   }));
 }
@@ -158,9 +185,9 @@ async function isFolder(out: string): Promise<boolean> {
   );
 }
 
-async function accountKeys(pool: Pool, wanted: readonly string[]): Promise<number[] | null> {
-  if (wanted.length === 0) return null;
-  return resolveAccounts(await knownAccounts(pool), wanted).map(({ account_key }) => account_key);
+/** Null: all. */
+async function accountsOf(pool: Pool, wanted: readonly string[]): Promise<KnownAccount[] | null> {
+  return wanted.length === 0 ? null : resolveAccounts(await knownAccounts(pool), wanted);
 }
 
 async function spanOf(

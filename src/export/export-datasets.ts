@@ -13,7 +13,8 @@ import { outputFailed, type Output } from './output.ts';
 import { copyStatement, type Format, type Rows } from './select-rows.ts';
 
 export type ExportRequest = Omit<Rows, 'after'> & {
-  parts: readonly { dataset: Dataset; after: number; open: (feed: Feed) => Promise<Output>; name: string }[];
+  /** `open` may return null: nothing can be new. */
+  parts: readonly { dataset: Dataset; after: number; open: (feed: Feed) => Promise<Output | null> }[];
   format: Format;
   gzip: boolean;
   forPeople: boolean;
@@ -22,10 +23,10 @@ export type ExportRequest = Omit<Rows, 'after'> & {
 /** How far the history is, and which one it is. */
 export type Feed = { feedId: number; epoch: string };
 
-export type Written = { dataset: DatasetName; name: string; rows: number; bytes: number; output: Output };
+export type Written = { dataset: DatasetName; rows: number; bytes: number; output: Output };
 export type Exported = { feed: Feed; written: Written[] };
 
-type Deps = {
+export type ExportDeps = {
   pool: Pool;
   signal: AbortSignal;
   /** Bytes of this dataset so far, before compression. */
@@ -43,7 +44,7 @@ const LOCK_MS = 60_000;
  * exported rows would be wrong: a row may be erased or written again, and a quiet dataset or account has an old one.
  */
 export async function exportDatasets(
-  deps: Deps,
+  deps: ExportDeps,
   request: ExportRequest,
   check: (feed: Feed) => void,
 ): Promise<Exported | null> {
@@ -56,7 +57,8 @@ export async function exportDatasets(
       for (const part of request.parts) {
         deps.signal.throwIfAborted();
         const output = await part.open(feed);
-        const one: Written = { dataset: part.dataset.name, name: part.name, rows: 0, bytes: 0, output };
+        if (output === null) continue;
+        const one: Written = { dataset: part.dataset.name, rows: 0, bytes: 0, output };
         written.push(one);
         const statement = copyStatement(
           part.dataset,
@@ -94,7 +96,7 @@ export async function readFeed(tx: Transaction): Promise<Feed> {
 }
 
 async function copyTo(
-  { signal, onProgress }: Deps,
+  { signal, onProgress }: ExportDeps,
   client: PoolClient,
   statement: string,
   one: Written,
@@ -123,7 +125,7 @@ async function copyTo(
   } catch (error) {
     signal.throwIfAborted();
     if (failure?.of !== 'writing') throw error;
-    throw isShared ? new OutputGone() : outputFailed(one.name, failure.error);
+    throw isShared ? new OutputGone() : outputFailed(one.output.name, failure.error);
   } finally {
     copy.close();
     stream.off('error', failed);

@@ -8,6 +8,8 @@ import type { Writable } from 'node:stream';
 import { OperatorError } from '../errors.ts';
 
 export type Output = {
+  /** The path that it will have, or "-". */
+  name: string;
   stream: Writable;
   /** Whether the stream stays open after the last byte: it is the process' own. */
   isShared: boolean;
@@ -18,7 +20,7 @@ export type Output = {
 
 /** "-": not a file. */
 export function standardOutput(stream: Writable): Output {
-  return { stream, isShared: true, keep: async () => undefined, drop: async () => undefined };
+  return { name: '-', stream, isShared: true, keep: async () => undefined, drop: async () => undefined };
 }
 
 /** Throws OUTPUT_FAILED. */
@@ -28,6 +30,7 @@ export async function openFile(file: string): Promise<Output> {
   await orOutputFailed(file, mkdir(folder, { recursive: true }));
   const stream = createWriteStream(temporary, { flags: 'wx', flush: true });
   return {
+    name: file,
     stream,
     isShared: false,
     async keep() {

@@ -1,7 +1,7 @@
 // Which files an export makes: read from --out, --format and --gzip. Pure.
 import path from 'node:path';
 import { OperatorError } from '../errors.ts';
-import type { DatasetName } from './datasets.ts';
+import type { Dataset, DatasetName } from './datasets.ts';
 import type { Format } from './select-rows.ts';
 
 export type TargetOptions = {
@@ -21,11 +21,11 @@ const ENDINGS: Readonly<Record<string, Format>> = { csv: 'csv', ndjson: 'ndjson'
 
 /** Throws EXPORT_OPTIONS. */
 export function targetsOf({ datasets, out, isFolder, ...wanted }: TargetOptions): Targets {
-  const [, ending = '', zipped] = /\.([a-z]+)(\.gz)?$/.exec(path.basename(out)) ?? [];
+  const ending = endingIn(out);
   const intoFolder = out !== '-' && (isFolder || out.endsWith('/') || out.endsWith(path.sep));
-  const format = wanted.format ?? (intoFolder ? undefined : ENDINGS[ending]) ?? 'csv';
-  const gzip = wanted.gzip || (!intoFolder && zipped !== undefined);
-  if (intoFolder || (datasets.length > 1 && out !== '-' && ENDINGS[ending] === undefined)) {
+  const format = wanted.format ?? (intoFolder ? undefined : ending.format) ?? 'csv';
+  const gzip = wanted.gzip || (!intoFolder && ending.gzip);
+  if (intoFolder || (datasets.length > 1 && out !== '-' && ending.format === undefined)) {
     const targets = datasets.map((dataset) => ({
       dataset,
       file: path.join(out, `${dataset}.${endingOf(format, gzip)}`),
@@ -35,6 +35,37 @@ export function targetsOf({ datasets, out, isFolder, ...wanted }: TargetOptions)
   const [dataset] = datasets;
   if (dataset === undefined || datasets.length > 1) throw severalIntoOne(out);
   return { format, gzip, targets: [{ dataset, file: out === '-' ? null : out }] };
+}
+
+function endingIn(out: string): { format: Format | undefined; gzip: boolean } {
+  const [, name = '', zipped] = /\.([a-z]+)(\.gz)?$/.exec(path.basename(out)) ?? [];
+  return { format: ENDINGS[name], gzip: zipped !== undefined };
+}
+
+/** For `--state`. Throws EXPORT_OPTIONS. */
+export function feedFolder(
+  { out, format = 'csv', gzip }: Pick<TargetOptions, 'out' | 'format' | 'gzip'>,
+  datasets: readonly Dataset[],
+): Targets {
+  if (out === '-' || endingIn(out).format !== undefined) {
+    throw new OperatorError({
+      code: 'EXPORT_OPTIONS',
+      happened: `--state needs a folder, and --out is ${out === '-' ? 'the standard output' : out}`,
+      means:
+        'Each call adds files, and only a file can be found unfinished after a crash. Nothing was exported',
+      todo: 'Give a folder of its own, for example `--out feed/`',
+    });
+  }
+  const whole = datasets.find(({ isSnapshot }) => isSnapshot);
+  if (whole !== undefined) {
+    throw new OperatorError({
+      code: 'EXPORT_OPTIONS',
+      happened: `${whole.name} is one snapshot, and --state continues a feed`,
+      means: 'A snapshot has nothing new later. Nothing was exported',
+      todo: `Export ${whole.name} without --state, or leave it out`,
+    });
+  }
+  return { format, gzip, targets: [] };
 }
 
 /** "csv", "ndjson.gz" */

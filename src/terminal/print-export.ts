@@ -1,5 +1,6 @@
 // Progress of an export, and what it has written.
 import type { Exported } from '../export/export-datasets.ts';
+import type { FeedExported } from '../export/export-feed.ts';
 import { plural } from '../words.ts';
 
 type Stream = NodeJS.WritableStream & { isTTY?: boolean };
@@ -26,9 +27,22 @@ export function exportProgress(stderr: Stream | null): ExportProgress {
 }
 
 export function printExported(out: Stream, { feed, written }: Exported, goOn: boolean): void {
-  for (const { dataset, name, rows, bytes } of written)
-    out.write(`${dataset}: ${plural(rows, 'row')}, ${size(bytes)}${name === '-' ? '' : ` in ${name}`}\n`);
+  for (const { dataset, rows, bytes, output } of written)
+    out.write(
+      `${dataset}: ${plural(rows, 'row')}, ${size(bytes)}${output.name === '-' ? '' : ` in ${output.name}`}\n`,
+    );
   if (goOn) out.write(`Watermark ${feed.feedId}. The next time, only what is new: --after ${feed.feedId}\n`);
+}
+
+export function printFeed(out: Stream, { feed, written, unfinished }: FeedExported, stateFile: string): void {
+  for (const name of unfinished)
+    out.write(
+      `Unfinished, because an earlier call was interrupted: ${name}. It was removed, and its rows are written again\n`,
+    );
+  for (const { dataset, rows, bytes, file } of written)
+    out.write(`${dataset}: ${plural(rows, 'row')}, ${size(bytes)} in ${file}\n`);
+  if (written.length === 0) out.write('Nothing is new\n');
+  out.write(`Watermark ${feed.feedId}, kept in ${stateFile}: the next call goes on from there\n`);
 }
 
 /** Before compression. */

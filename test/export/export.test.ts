@@ -191,7 +191,6 @@ test('datasets are one state of the database, whatever is published meanwhile, a
   const part = (name: 'accounts' | 'users', open = async () => {}) => ({
     dataset: datasetOf(name, false),
     after: 0,
-    name,
     open: async () => {
       await open();
       return openFile(at(`${name}.meanwhile.csv`));
@@ -326,7 +325,7 @@ test('an export that cannot be written, or is interrupted, leaves no file and ke
   const stop = new AbortController();
   const target = at('kept.csv');
   await writeFile(target, 'earlier');
-  const part = { dataset: datasetOf('users', false), after: 0, name: target, open: () => openFile(target) };
+  const part = { dataset: datasetOf('users', false), after: 0, open: () => openFile(target) };
   const interrupted = exportDatasets(
     { pool: db.pool, signal: stop.signal, onProgress: () => stop.abort(new Error('stopped')) },
     { ...EVERYTHING, parts: [part] },

@@ -1,0 +1,136 @@
+// An export with `--state`: only what is new, into a folder of files that hold every version of every row once.
+import { readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { OperatorError } from '../errors.ts';
+import { withFileLock } from '../host/file-lock.ts';
+import type { Dataset } from './datasets.ts';
+import {
+  exportDatasets,
+  keepAll,
+  type ExportDeps,
+  type ExportRequest,
+  type Feed,
+} from './export-datasets.ts';
+import { readFeedState, writeFeedState, type FeedState } from './feed-state.ts';
+import { openFile } from './output.ts';
+import {
+  abandonedFiles,
+  feedFileName,
+  isFeedFile,
+  nextState,
+  requireOwnFolder,
+  requireSameAccounts,
+  requireSameFeed,
+  unfinishedFiles,
+  watermarkOf,
+} from './plan-feed.ts';
+import { endingOf } from './targets.ts';
+
+export type FeedRequest = Pick<ExportRequest, 'accountKeys' | 'format' | 'gzip' | 'forPeople'> & {
+  stateFile: string;
+  folder: string;
+  datasets: readonly Dataset[];
+  /** Ids, sorted; null: all. */
+  accounts: string[] | null;
+};
+
+export type FeedExported = {
+  feed: Feed;
+  written: { dataset: string; rows: number; bytes: number; file: string }[];
+  /** Files of a call that was interrupted: they are gone, and their rows are in `written`. */
+  unfinished: string[];
+};
+
+/** `beforeState` is a seam for tests: the files have their names, and the state does not know them yet. */
+export type FeedDeps = ExportDeps & { beforeState?: () => Promise<void> };
+
+/**
+ * The files get their names first, then the state is written. After a crash in between, the state does not list them:
+ * the next call removes them and writes their rows again. So no row is lost, and no listed file repeats another.
+ * Throws FEED_LOCKED, FEED_STATE_BROKEN, FEED_WENT_BACK, EXPORT_OPTIONS, and what exportDatasets throws.
+ */
+export function exportFeed(deps: FeedDeps, request: FeedRequest): Promise<FeedExported> {
+  const lock = `${request.stateFile}.lock`;
+  return withFileLock(
+    lock,
+    0,
+    (who) => lockedBy(who, request.stateFile),
+    () => goOn(deps, request),
+  );
+}
+
+async function goOn(deps: FeedDeps, request: FeedRequest): Promise<FeedExported> {
+  const { stateFile, folder, datasets, accounts, format, gzip } = request;
+  const state = await readFeedState(stateFile);
+  requireSameAccounts(state, accounts);
+  const names = await namesIn(folder);
+  requireOwnFolder(state, names, folder);
+  const exported = await exportDatasets(
+    deps,
+    {
+      ...request,
+      since: null,
+      until: null,
+      snapshotId: null,
+      parts: datasets.map((dataset) => {
+        const after = watermarkOf(state, dataset.name);
+        const open = async ({ feedId }: Feed) =>
+          feedId === after
+            ? null
+            : openFile(path.join(folder, feedFileName(dataset.name, after, feedId, endingOf(format, gzip))));
+        return { dataset, after, open };
+      }),
+    },
+    (feed) => requireSameFeed(state, feed),
+  );
+  if (exported === null) throw new Error('a feed goes to files');
+  const { feed } = exported;
+  const started: FeedState = state ?? { epoch: feed.epoch, accounts, watermarks: {}, files: [] };
+  const unfinished = unfinishedFiles(
+    names,
+    started,
+    datasets.map(({ name }) => name),
+  );
+  const fresh = exported.written.filter(({ rows }) => rows > 0);
+  for (const { output } of exported.written.filter(({ rows }) => rows === 0)) await output.drop();
+  // Marks the folder as this feed's before the first file has a name.
+  if (state === null) await writeFeedState(stateFile, started);
+  for (const name of [...unfinished, ...abandonedFiles(names)])
+    await rm(path.join(folder, name), { force: true });
+  await keepAll(fresh);
+  await deps.beforeState?.();
+  const written = fresh.map(({ dataset, rows, bytes, output }) => ({
+    dataset,
+    rows,
+    bytes,
+    file: output.name,
+  }));
+  await writeFeedState(
+    stateFile,
+    nextState(started, {
+      feed,
+      datasets: datasets.map(({ name }) => name),
+      files: written.map(({ file, rows }) => ({ name: path.basename(file), rows })),
+      there: new Set((await namesIn(folder)).filter(isFeedFile)),
+    }),
+  );
+  return { feed, written, unfinished };
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+function lockedBy(who: string, stateFile: string): OperatorError {
+  return new OperatorError({
+    code: 'FEED_LOCKED',
+    happened: `Another export works with ${stateFile}: ${who}`,
+    means: 'Two at once would write the same rows twice, so this one did nothing',
+    todo: 'Wait until that export has ended. If it hangs, end that process',
+  });
+}

@@ -1,0 +1,291 @@
+// `export --state`: whatever is synced and exported in whatever order, and wherever an export is interrupted, the files
+// that the state lists hold every row once, and loaded in order they equal a whole export.
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import fc from 'fast-check';
+import { allDatasets, datasetOf, type DatasetName } from '../../src/export/datasets.ts';
+import { exportFeed, type FeedRequest } from '../../src/export/export-feed.ts';
+import type { FeedState } from '../../src/export/feed-state.ts';
+import { labelAccount } from '../../src/upkeep/accounts.ts';
+import { startScriptedApi, type ScriptedApi } from '../support/api/scripted-api.ts';
+import { childScript } from '../support/child.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { claimAccount, seedAccount } from '../support/database/seeded-account.ts';
+import { FEED_DATASETS, loadFeed, loadWhole } from '../support/oracle/feed-reader.ts';
+import { runCommand } from '../support/run-command.ts';
+import { runSyncOf } from '../support/stage.ts';
+import { listingOf, serving, type Serving } from '../support/world/random-serving.ts';
+import { apply, change, uuidOf, type Change, type World } from '../support/world/random-world.ts';
+
+const RUNS = Number(process.env['FEED_RUNS'] ?? 4);
+const HOUR = 3_600_000;
+
+let api: ScriptedApi;
+let folder: string;
+
+before(async () => {
+  api = await startScriptedApi();
+  folder = await mkdtemp(path.join(tmpdir(), 'feed-'));
+});
+after(async () => {
+  await api.close();
+  await rm(folder, { recursive: true });
+});
+
+type Step =
+  | { kind: 'sync'; who: number; changes: Change[]; serving: Serving }
+  | {
+      kind: 'export';
+      datasets: readonly DatasetName[];
+      gzip: boolean;
+      end: 'whole' | 'files named' | 'reading';
+    }
+  | { kind: 'label'; who: number; label: string };
+
+const some = fc.subarray([...FEED_DATASETS], { minLength: 1 });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('sync' as const),
+      who: fc.nat(1),
+      changes: fc.array(change, { minLength: 1, maxLength: 5 }),
+      serving,
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('export' as const),
+      datasets: fc.oneof(fc.constant([...FEED_DATASETS]), some),
+      gzip: fc.boolean(),
+      end: fc.constantFrom('whole', 'whole', 'files named', 'reading'),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('label' as const),
+      who: fc.nat(1),
+      label: fc.string({ minLength: 1 }),
+    }),
+  },
+);
+
+const CUT = new Error('killed');
+let worlds = 0;
+
+async function live(
+  format: 'csv' | 'ndjson',
+  steps: readonly Step[],
+  tally: Record<string, number>,
+): Promise<void> {
+  const db = await migratedDatabase();
+  const out = path.join(folder, `world-${worlds++}`);
+  const stateFile = `${out}.json`;
+  const accounts = ['one', 'two'].map((name) => ({
+    id: uuidOf(name).replaceAll('-', ''),
+    world: { name, people: [], lost: undefined } as World,
+    meanings: new Map(),
+  }));
+  let time = Date.now() - 300 * 24 * HOUR;
+  const feed = (datasets: readonly DatasetName[], gzip: boolean, end: string) => {
+    const stop = new AbortController();
+    const deps = {
+      pool: db.pool,
+      signal: stop.signal,
+      onProgress: () => end === 'reading' && stop.abort(CUT),
+      async beforeState() {
+        if (end === 'files named') throw CUT;
+      },
+    };
+    const request: FeedRequest = {
+      stateFile,
+      folder: out,
+      datasets: datasets.map((name) => datasetOf(name, true)),
+      accounts: null,
+      accountKeys: null,
+      format,
+      gzip,
+      forPeople: false,
+    };
+    return exportFeed(deps, request);
+  };
+  try {
+    for (const next of [
+      ...steps,
+      { kind: 'export', datasets: [...FEED_DATASETS], gzip: false, end: 'whole' } as const,
+    ]) {
+      if (next.kind === 'export') {
+        const result = await feed(next.datasets, next.gzip, next.end).catch((error: unknown) => error);
+        if (result instanceof Error && result !== CUT) throw result;
+        tally[result === CUT ? `cut: ${next.end}` : 'exported'] =
+          (tally[result === CUT ? `cut: ${next.end}` : 'exported'] ?? 0) + 1;
+        if (existsSync(stateFile)) await loadFeed(stateFile, out);
+        continue;
+      }
+      const account = accounts[next.who]!;
+      if (next.kind === 'label') {
+        await labelAccount(db.pool, account.id, next.label).catch(() => undefined);
+        continue;
+      }
+      for (const what of next.changes) apply(account.world, what);
+      api.serve(account.id, listingOf(account.world, next.serving, account.meanings));
+      time += HOUR;
+      const { error } = await runSyncOf(
+        account.id,
+        { pool: db.pool, client: api.client },
+        { observedAt: new Date(time) },
+      );
+      tally[error === null ? 'synced' : 'failed'] = (tally[error === null ? 'synced' : 'failed'] ?? 0) + 1;
+    }
+    const whole = await runCommand(
+      ['export', ...FEED_DATASETS, '--identities', '--format', format, '--out', `${out}-whole/`],
+      { DATABASE_URL: db.url },
+    );
+    assert.equal(whole.code, 0, whole.stderr);
+    assert.deepEqual(await loadFeed(stateFile, out), await loadWhole(`${out}-whole`, format));
+    const { files } = JSON.parse(await readFile(stateFile, 'utf8')) as FeedState;
+    assert.deepEqual(
+      (await readdir(out)).toSorted(),
+      files.map(({ name }) => name).toSorted(),
+      'nothing is left over',
+    );
+  } finally {
+    await db.close();
+  }
+}
+
+test('random syncs and exports, some of them interrupted: the listed files equal a whole export, and repeat no row', async (t) => {
+  const tally: Record<string, number> = {};
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom('csv' as const, 'ndjson'),
+      fc.array(step, { minLength: 15, maxLength: 25, size: 'max' }),
+      (format, steps) => live(format, steps, tally),
+    ),
+    { numRuns: RUNS },
+  );
+  t.diagnostic(JSON.stringify(tally));
+  if (process.env['FC_SEED'] !== undefined) return;
+  for (const what of ['synced', 'failed', 'exported', 'cut: files named', 'cut: reading'])
+    assert.ok((tally[what] ?? 0) > 0, what);
+});
+
+/** A history of one account of ten users, and `export --state` on it. */
+async function feedOf(name: string) {
+  const db: MigratedDatabase = await migratedDatabase();
+  const seed = async (id: string) => seedAccount(db.pool, await claimAccount(db.pool, id), { keys: 10 });
+  await seed('1'.repeat(32));
+  const out = path.join(folder, name);
+  const stateFile = `${out}.json`;
+  return {
+    db,
+    seed,
+    out,
+    stateFile,
+    state: async () => JSON.parse(await readFile(stateFile, 'utf8')) as FeedState,
+    feed: (...args: string[]) =>
+      runCommand(['export', ...args, '--out', out, '--state', stateFile], { DATABASE_URL: db.url }),
+  };
+}
+
+test('an export that is killed between the names and the state: the next call names the file and writes its rows again', async (t) => {
+  const { db, seed, out, stateFile, state, feed } = await feedOf('killed');
+  t.after(() => db.close());
+  const script = await childScript('world/feed-child.ts');
+  t.after(() => script.close());
+  const child = script.start({ databaseUrl: db.url, stateFile, folder: out, datasets: ['users', 'levels'] });
+  await child.line('named');
+  const [levels = '', users = ''] = (await readdir(out)).toSorted();
+  const busy = await feed('users');
+  assert.match(busy.stderr, /^error FEED_LOCKED: .*process \d+ on /);
+  assert.equal(busy.code, 75);
+  child.kill('SIGKILL');
+  await child.ended;
+  assert.deepEqual((await state()).files, []);
+  await writeFile(path.join(out, `.${users}.0123456789ab.part`), 'half of a f');
+  await seed('2'.repeat(32));
+  const { code, stdout, stderr } = await feed('users');
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, new RegExp(`^Unfinished, .*: ${users}\\. `, 'm'));
+  assert.match(stdout, /^users: 20 rows, /m);
+  const again = await feed('users', 'levels');
+  assert.match(again.stdout, new RegExp(`^Unfinished, .*: ${levels}\\. `, 'm'));
+  assert.doesNotMatch(again.stdout, /^users/m);
+  assert.deepEqual((await readdir(out)).toSorted(), (await state()).files.map(({ name }) => name).toSorted());
+  const loaded = await loadFeed(stateFile, out);
+  assert.deepEqual([loaded.get('users')?.size, loaded.get('levels')?.size], [20, 20]);
+});
+
+test('a call without anything new adds no file, and files that were taken away leave the list', async (t) => {
+  const { db, seed, out, state, feed } = await feedOf('taken-away');
+  t.after(() => db.close());
+  await feed('all');
+  const { files } = await state();
+  assert.equal(files.length, allDatasets(false).length - 2, 'no run and no change of a level yet');
+  const { code, stdout } = await feed('all');
+  assert.equal(code, 0);
+  assert.match(stdout, /^Nothing is new\nWatermark \d+, kept in /);
+  assert.deepEqual((await state()).files, files);
+  await rm(path.join(out, files[0]!.name));
+  await seed('2'.repeat(32));
+  const names = (await feed('accounts').then(state)).files.map(({ name }) => name);
+  assert.deepEqual(
+    names.slice(0, -1),
+    files.slice(1).map(({ name }) => name),
+  );
+  assert.match(names.at(-1) ?? '', /^accounts-0{11}\d-0{11}\d\.csv$/);
+});
+
+test('a feed that went back, or has another epoch, is refused with the way out, and nothing is written', async (t) => {
+  const { db, out, state, feed } = await feedOf('restored');
+  t.after(() => db.close());
+  await feed('users');
+  const before = await state();
+  const restores = [
+    'update risk_internal.feed_clock set last_snapshot_id = last_snapshot_id - 1',
+    'update risk_internal.feed_clock set last_snapshot_id = last_snapshot_id + 9, epoch = gen_random_uuid()',
+  ];
+  for (const restore of restores) {
+    await db.pool.query(restore);
+    const { code, stderr } = await feed('users', 'levels');
+    assert.match(stderr, /^error FEED_WENT_BACK: .*\n.*nothing was exported\.\n.*new state file/);
+    assert.equal(code, 1);
+    assert.deepEqual(await state(), before);
+    assert.equal((await readdir(out)).length, 1);
+  }
+});
+
+test('a feed keeps to its folder, its accounts and its state', async (t) => {
+  const { db, seed, out, stateFile, feed } = await feedOf('its-own');
+  t.after(() => db.close());
+  await seed('2'.repeat(32));
+  await feed('users', '--account', '1'.repeat(32));
+  const refused = async (code: string, exit: number, args: readonly string[]) => {
+    const result = await runCommand(['export', ...args], { DATABASE_URL: db.url });
+    assert.match(result.stderr, new RegExp(`^error:? ?${code}`), args.join(' '));
+    assert.deepEqual([result.code, result.stdout], [exit, '']);
+  };
+  const other = `${stateFile}.other`;
+  await refused('EXPORT_OPTIONS', 64, ['users', '--state', stateFile, '--out', out]);
+  await refused('EXPORT_OPTIONS', 64, ['users', '--state', other, '--out', out]);
+  await refused('EXPORT_OPTIONS', 64, ['users', '--state', other]);
+  await refused('EXPORT_OPTIONS', 64, ['users', '--state', other, '--out', 'users.csv']);
+  await refused('EXPORT_OPTIONS', 64, ['snapshot-users', '--state', other, '--out', `${out}-x/`]);
+  await refused('IDENTITIES_NOT_ASKED', 64, ['identities', '--state', other, '--out', `${out}-x/`]);
+  await refused("option '--state <file>' cannot be used with option '--after", 64, [
+    'users',
+    '--state',
+    other,
+    '--after',
+    '1',
+  ]);
+  assert.ok(!existsSync(other) && !existsSync(`${out}-x`) && !existsSync(`${stateFile}.lock`));
+  await writeFile(stateFile, '{"version": 2}');
+  await refused('FEED_STATE_BROKEN', 1, ['users', '--state', stateFile, '--out', out]);
+});
