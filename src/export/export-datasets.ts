@@ -9,6 +9,7 @@ import type { Transaction } from '../db/transaction.ts';
 import { OperatorError } from '../errors.ts';
 import { rootCause } from '../logger.ts';
 import type { Dataset, DatasetName } from './datasets.ts';
+import { encodeParquet } from './encode-parquet.ts';
 import { outputFailed, type Output } from './output.ts';
 import { copyStatement, type Format, type Rows } from './select-rows.ts';
 
@@ -66,7 +67,7 @@ export async function exportDatasets(
           request.format,
           request.forPeople,
         );
-        await copyTo(deps, client, statement, one, request.gzip);
+        await copyTo(deps, client, statement, one, encoderOf(request, part.dataset));
       }
       return { feed, written };
     });
@@ -100,7 +101,7 @@ async function copyTo(
   client: PoolClient,
   statement: string,
   one: Written,
-  gzip: boolean,
+  encode: Encoder,
 ): Promise<void> {
   const { stream, isShared } = one.output;
   // A pipeline ends all its streams with the error of the one that failed: only the first to fail says which it was.
@@ -111,9 +112,10 @@ async function copyTo(
   copy.stream.on('error', (error) => (failure ??= { of: 'reading', error }));
   const options = { signal, end: !isShared };
   try {
-    const done = gzip
-      ? pipeline(copy.stream, createGzip(), stream, options)
-      : pipeline(copy.stream, stream, options);
+    const done =
+      encode === null
+        ? pipeline(copy.stream, stream, options)
+        : pipeline(copy.stream, encode, stream, options);
     copy.stream.on('data', (chunk: Buffer) => {
       one.bytes += chunk.length;
       onProgress(one.dataset, one.bytes);
@@ -130,6 +132,14 @@ async function copyTo(
     copy.close();
     stream.off('error', failed);
   }
+}
+
+/** What becomes of the bytes of the COPY; null: they are the file. */
+type Encoder = ReturnType<typeof createGzip> | ReturnType<typeof encodeParquet> | null;
+
+function encoderOf({ format, gzip }: ExportRequest, { columns }: Dataset): Encoder {
+  if (format === 'parquet') return encodeParquet(columns);
+  return gzip ? createGzip() : null;
 }
 
 /** The standard output failed. main.ts says so, unless its reader just stopped early. */

@@ -1,7 +1,7 @@
 // The COPY statement of a dataset: which rows, and how each value looks in the format. Pure.
 import type { Column, Dataset } from './datasets.ts';
 
-export const FORMATS = ['csv', 'ndjson'] as const;
+export const FORMATS = ['csv', 'ndjson', 'parquet'] as const;
 export type Format = (typeof FORMATS)[number];
 
 export type Rows = {
@@ -21,6 +21,7 @@ export function copyStatement(dataset: Dataset, rows: Rows, format: Format, forP
     (column) => `${FORMATTED[format](column, forPeople)} as "${column.name}"`,
   );
   const select = `select ${values.join(', ')} from ${dataset.from}${where(dataset, rows)}`;
+  if (format === 'parquet') return `copy (${select}) to stdout (format binary)`;
   if (format === 'csv') return `copy (${select}) to stdout (format csv, header)`;
   // JSON has no control characters, so this CSV never quotes: a line is what row_to_json returns. The text format would
   // double each backslash.
@@ -35,6 +36,8 @@ const FORMATTED: Record<Format, (column: Column, forPeople: boolean) => string> 
     return forPeople && column.kind === 'outside' ? escaped(column.sql) : column.sql;
   },
   ndjson: ({ kind, sql }) => (kind === 'time' ? isoTime(sql) : sql),
+  // encode-parquet.ts reads the bytes. It has no use for those of a uuid.
+  parquet: ({ kind, sql }) => (kind === 'uuid' ? `${sql}::text` : sql),
 };
 
 /** "2026-03-01T09:00:00.000000Z": one form for all readers, whatever the session says. */

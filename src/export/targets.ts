@@ -17,7 +17,12 @@ export type TargetOptions = {
 export type Target = { dataset: DatasetName; file: string | null };
 export type Targets = { format: Format; gzip: boolean; targets: Target[] };
 
-const ENDINGS: Readonly<Record<string, Format>> = { csv: 'csv', ndjson: 'ndjson', jsonl: 'ndjson' };
+const ENDINGS: Readonly<Record<string, Format>> = {
+  csv: 'csv',
+  ndjson: 'ndjson',
+  jsonl: 'ndjson',
+  parquet: 'parquet',
+};
 
 /** Throws EXPORT_OPTIONS. */
 export function targetsOf({ datasets, out, isFolder, ...wanted }: TargetOptions): Targets {
@@ -25,6 +30,7 @@ export function targetsOf({ datasets, out, isFolder, ...wanted }: TargetOptions)
   const intoFolder = out !== '-' && (isFolder || out.endsWith('/') || out.endsWith(path.sep));
   const format = wanted.format ?? (intoFolder ? undefined : ending.format) ?? 'csv';
   const gzip = wanted.gzip || (!intoFolder && ending.gzip);
+  requireText(format, gzip);
   if (intoFolder || (datasets.length > 1 && out !== '-' && ending.format === undefined)) {
     const targets = datasets.map((dataset) => ({
       dataset,
@@ -56,6 +62,7 @@ export function feedFolder(
       todo: 'Give a folder of its own, for example `--out feed/`',
     });
   }
+  requireText(format, gzip);
   const whole = datasets.find(({ isSnapshot }) => isSnapshot);
   if (whole !== undefined) {
     throw new OperatorError({
@@ -66,6 +73,16 @@ export function feedFolder(
     });
   }
   return { format, gzip, targets: [] };
+}
+
+function requireText(format: Format, gzip: boolean): void {
+  if (format !== 'parquet' || !gzip) return;
+  throw new OperatorError({
+    code: 'EXPORT_OPTIONS',
+    happened: 'Parquet was asked for together with gzip',
+    means: 'A Parquet file is compressed inside (zstd). Readers cannot open one that is compressed again',
+    todo: 'Leave --gzip out, or end the name in .parquet',
+  });
 }
 
 /** "csv", "ndjson.gz" */

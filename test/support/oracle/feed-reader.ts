@@ -6,6 +6,7 @@ import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { DatasetName } from '../../../src/export/datasets.ts';
 import type { FeedState } from '../../../src/export/feed-state.ts';
+import { duckdb } from '../duckdb.ts';
 
 /** Values as text, whatever the format; null is null. */
 export type FeedRow = Readonly<Record<string, string | null>>;
@@ -65,6 +66,8 @@ function keyOf(dataset: keyof typeof KEYS, row: FeedRow): string {
 }
 
 async function readRows(file: string): Promise<FeedRow[]> {
+  if (file.endsWith('.parquet'))
+    return duckdb<FeedRow>(`select columns(*)::varchar from read_parquet('${file}')`);
   const bytes = await readFile(file);
   const text = (file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString();
   if (/\.ndjson(\.gz)?$/.test(file))

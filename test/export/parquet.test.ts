@@ -1,0 +1,139 @@
+// `export --format parquet`: DuckDB reads every dataset back with its types and exactly the rows of the NDJSON export.
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { binaryRows } from '../../src/export/binary-rows.ts';
+import { DATASET_NAMES, datasetOf, type ColumnKind } from '../../src/export/datasets.ts';
+import { recordFailure } from '../../src/sync/record-run.ts';
+import { OperatorError } from '../../src/errors.ts';
+import { duckdb } from '../support/duckdb.ts';
+import { runCommand } from '../support/run-command.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { claimAccount, seedAccount } from '../support/database/seeded-account.ts';
+import { emptyFacts } from '../support/world/publish-request.ts';
+
+const USERS = 1_000;
+/** With these, the activity has more than one row group. */
+const MORE = 50_000;
+const TYPES: Record<ColumnKind, string> = {
+  text: 'VARCHAR',
+  outside: 'VARCHAR',
+  uuid: 'VARCHAR',
+  time: 'TIMESTAMP WITH TIME ZONE',
+  integer: 'INTEGER',
+  bigint: 'BIGINT',
+  double: 'DOUBLE',
+  boolean: 'BOOLEAN',
+};
+
+let db: MigratedDatabase;
+let folder: string;
+
+before(async () => {
+  db = await migratedDatabase();
+  folder = await mkdtemp(path.join(tmpdir(), 'parquet-'));
+  const lease = await claimAccount(db.pool, '1'.repeat(32));
+  await seedAccount(db.pool, lease, {
+    keys: USERS,
+    present: 'n % 5 <> 0',
+    name: `case n % 3 when 0 then null when 1 then '' else E'\\u00fc\\U0001F469\\n' || n end`,
+    lastEvent: `case n when 1 then '0001-01-01Z'::timestamptz when 2 then '9999-12-31 23:59:59.999999Z' else '1969-12-31Z'::timestamptz + n * interval '1.000001 s' end`,
+  });
+  await db.pool
+    .query(`insert into risk.user_activity (account_key, user_key, observed_at, event_count, last_event, snapshot_id)
+    select ${lease.accountKey}, 1, '2026-01-02Z'::timestamptz + n * interval '1 s', 100, '2026-01-01Z', 1 from generate_series(1, ${MORE}) n`);
+  const error = new OperatorError({ code: 'NETWORK', happened: 'a', means: 'b', todo: 'c' });
+  await recordFailure(db.pool, lease, emptyFacts(), error, false);
+});
+after(async () => {
+  await db.close();
+  await rm(folder, { recursive: true });
+});
+
+async function exported(...args: string[]): Promise<void> {
+  const result = await runCommand(['export', ...args], { DATABASE_URL: db.url });
+  assert.equal(result.code, 0, result.stderr);
+}
+
+for (const name of DATASET_NAMES) {
+  test(`${name}: DuckDB finds the types and the rows of the tables`, async () => {
+    const [parquet, json] = ['parquet', 'ndjson'].map((ending) => path.join(folder, `${name}.${ending}`));
+    for (const out of [parquet!, json!]) await exported(name, '--identities', '--out', out);
+    const columns = datasetOf(name, true).columns.map((one) => [one.name, TYPES[one.kind]] as const);
+    const described = await duckdb<{ column_name: string; column_type: string }>(
+      `describe select * from read_parquet('${parquet}')`,
+    );
+    assert.deepEqual(
+      described.map((one) => [one.column_name, one.column_type]),
+      columns,
+    );
+    const types = columns.map(([column, type]) => `"${column}": '${type}'`).join(', ');
+    const rows = `read_json('${json}', format = 'newline_delimited', columns = {${types}})`;
+    const [found] = await duckdb<Record<string, bigint>>(`
+      select (select count(*) from read_parquet('${parquet}')) as parquet, (select count(*) from ${rows}) as json,
+             (select count(*) from (from read_parquet('${parquet}') except all from ${rows})) as differ`);
+    assert.equal(found?.['parquet'], found?.['json']);
+    assert.ok(found!['json']! > 0n || name === 'level-changes');
+    assert.equal(found?.['differ'], 0n);
+  });
+}
+
+test('a large dataset has row groups with statistics, compressed with zstd', async () => {
+  const groups = await duckdb<{ rows: bigint; codec: string; low: string; high: string }>(
+    `select row_group_num_rows as rows, compression as codec, stats_min_value as low, stats_max_value as high
+       from parquet_metadata('${path.join(folder, 'activity.parquet')}') where path_in_schema = 'event_count' order by row_group_id`,
+  );
+  assert.deepEqual(
+    groups.map(({ rows, codec }) => [rows, codec]),
+    [
+      [50_000n, 'ZSTD'],
+      [1_000n, 'ZSTD'],
+    ],
+  );
+  assert.equal(Math.min(...groups.map(({ low }) => Number(low))), 0);
+  assert.equal(Math.max(...groups.map(({ high }) => Number(high))), 100);
+});
+
+test('a dataset without rows is a file with its columns, and Parquet is not compressed twice', async () => {
+  const file = path.join(folder, 'none.parquet');
+  await exported('level-changes', '--out', file);
+  assert.equal((await duckdb(`describe select * from read_parquet('${file}')`)).length, 7);
+  assert.equal((await duckdb(`from read_parquet('${file}')`)).length, 0);
+  for (const args of [
+    ['--gzip', '--format', 'parquet'],
+    ['--out', `${file}.gz`],
+  ]) {
+    const { code, stderr } = await runCommand(['export', 'users', ...args], { DATABASE_URL: db.url });
+    assert.equal(code, 64);
+    assert.match(stderr, /^error EXPORT_OPTIONS: Parquet was asked for together with gzip/);
+  }
+});
+
+test('rows are the same wherever a chunk of the COPY ends', () => {
+  const field = (text: string | null) => {
+    const length = Buffer.alloc(4);
+    length.writeInt32BE(text === null ? -1 : Buffer.byteLength(text));
+    return Buffer.concat([length, Buffer.from(text ?? '')]);
+  };
+  const texts = [
+    ['a', null, ''],
+    ['ü', 'bcd', null],
+  ];
+  const bytes = Buffer.concat([
+    Buffer.alloc(19),
+    ...texts.map((row) => Buffer.concat([Buffer.from([0, row.length]), ...row.map(field)])),
+    Buffer.from([0xff, 0xff]),
+  ]);
+  for (let size = 1; size <= bytes.length; size++) {
+    const rows: (string | null)[][] = [[]];
+    const take = binaryRows({
+      field: (_, chunk, start, end) =>
+        void rows.at(-1)?.push(start < 0 ? null : chunk.toString('utf8', start, end)),
+      row: () => void rows.push([]),
+    });
+    for (let at = 0; at < bytes.length; at += size) take(bytes.subarray(at, at + size));
+    assert.deepEqual(rows, [...texts, []], `chunks of ${size} bytes`);
+  }
+});
