@@ -11,6 +11,7 @@ import {
   aboutDatasets,
   allDatasets,
   datasetOf,
+  type Dataset,
   DATASET_NAMES,
   type DatasetName,
 } from '../export/datasets.ts';
@@ -18,7 +19,8 @@ import { exportDatasets, keepAll, type Feed } from '../export/export-datasets.ts
 import { exportFeed } from '../export/export-feed.ts';
 import { openFile, standardOutput } from '../export/output.ts';
 import { FORMATS, type Format } from '../export/select-rows.ts';
-import { feedFolder, targetsOf, type Targets } from '../export/targets.ts';
+import { openPartitions } from '../export/write-partitions.ts';
+import { feedFolder, partitionFolders, targetsOf, type Targets } from '../export/targets.ts';
 import { knownAccounts, type KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
 import { mayRead } from '../queries/health/may-read.ts';
@@ -42,6 +44,7 @@ type Options = {
   identities: boolean;
   forPeople: boolean;
   state?: string;
+  partition: boolean;
 };
 
 export function exportCommand(io: Io): Command {
@@ -60,6 +63,7 @@ export function exportCommand(io: Io): Command {
         'since',
         'until',
         'snapshot',
+        'partition',
       ]),
     )
     .option('--after <watermark>', 'only rows written after this feed value', wholeNumber(0, MOST))
@@ -67,6 +71,7 @@ export function exportCommand(io: Io): Command {
     .option('--until <when>', 'only rows before this time', readableTime)
     .addOption(timezoneOption('time zone of times without an offset'))
     .option('--snapshot <id>', 'snapshot-users: this one; default: the newest', wholeNumber(1, MOST))
+    .option('--partition', 'Parquet in folders account=…/date=…', false)
     .option('--identities', 'also export emails and names', false)
     .option('--for-people', 'CSV for a spreadsheet: text cannot become a formula', false)
     .addHelpText('after', HELP)
@@ -98,6 +103,9 @@ is new: also periods that were closed, users who changed and runs that failed.
 Load the files that the state lists, in that order: of rows with the same key,
 the last one counts. After a crash, the next call repeats what is unfinished.
 
+With --partition, each dataset is a new folder that DuckDB, Spark, Trino, Athena
+and BigQuery read as one table. date is the UTC day of a row's time.
+
 CSV is written for programs, as it is: a name may begin with a sign that a
 spreadsheet takes for a formula. Use --for-people for a file that people open.
 
@@ -128,10 +136,7 @@ async function run(
   options: Options,
 ): Promise<void> {
   const chosen = datasets.map((name) => datasetOf(name, options.identities));
-  const targets =
-    options.state === undefined
-      ? targetsOf({ ...options, datasets, isFolder: await isFolder(options.out) })
-      : feedFolder(options, chosen);
+  const targets = await targetsFor(datasets, chosen, options);
   if (chosen.some(({ isPersonal }) => isPersonal) && !(await mayRead(pool)).identities)
     throw identitiesDenied('All other datasets can be exported without that right', 'Leave --identities out');
   const accounts = await accountsOf(pool, options.account);
@@ -165,11 +170,30 @@ async function run(
   printExported(options.out === '-' ? io.stderr : io.stdout, exported, goesOn(options));
 }
 
-function partsOf(io: Io, { targets }: Pick<Targets, 'targets'>, { after = 0, identities }: Options) {
+async function targetsFor(
+  datasets: readonly DatasetName[],
+  chosen: readonly Dataset[],
+  options: Options,
+): Promise<Targets> {
+  if (options.state !== undefined) return feedFolder(options, chosen);
+  if (options.partition) return partitionFolders({ ...options, datasets });
+  return targetsOf({ ...options, datasets, isFolder: await isFolder(options.out) });
+}
+
+function partsOf(
+  io: Io,
+  { targets }: Pick<Targets, 'targets'>,
+  { after = 0, identities, partition }: Options,
+) {
   return targets.map(({ dataset, file }) => ({
     dataset: datasetOf(dataset, identities),
     after,
-    open: async () => (file === null ? standardOutput(io.stdout as NodeJS.WriteStream) : openFile(file)),
+    open: async () =>
+      file === null
+        ? standardOutput(io.stdout as NodeJS.WriteStream)
+        : partition
+          ? openPartitions(file)
+          : openFile(file),
   }));
 }
 

@@ -13,41 +13,59 @@ const EPOCH_MICROS = 946_684_800_000_000n;
 type Value = string | number | bigint | boolean | null;
 type Element = ConstructorParameters<typeof ParquetWriter>[0]['schema'][number];
 
+/** One file: fields in the order of the columns, a row after each last field. `take` gives the bytes so far. */
+export type ParquetFile = {
+  field(column: number, bytes: Buffer, start: number, end: number): void;
+  row(): void;
+  take(): Uint8Array;
+  finish(): void;
+};
+
+export function parquetFile(columns: readonly Column[]): ParquetFile {
+  const writer = new ByteWriter();
+  const parquet = new ParquetWriter({
+    writer,
+    schema: [{ name: 'root', num_children: columns.length }, ...columns.map(elementOf)],
+    codec: 'ZSTD',
+    compressors: { ZSTD: (bytes) => zstdCompressSync(bytes) },
+    createdBy: `zt-risk-sync version ${VERSION}`,
+  });
+  const decoders = columns.map(({ kind }) => DECODERS[kind]);
+  let values: Value[][] = columns.map(() => []);
+  let rows = 0;
+  function writeGroup(): void {
+    const columnData = columns.map(({ name }, n) => ({ name, data: values[n]! }));
+    void parquet.write({ columnData, rowGroupSize: GROUP_ROWS });
+    values = columns.map(() => []);
+    rows = 0;
+  }
+  return {
+    field(n, bytes, start, end) {
+      values[n]!.push(start < 0 ? null : decoders[n]!(bytes, start, end));
+    },
+    row() {
+      if (++rows === GROUP_ROWS) writeGroup();
+    },
+    take: () => drain(writer),
+    finish() {
+      if (rows > 0) writeGroup();
+      void parquet.finish();
+    },
+  };
+}
+
 /** For pipeline(): takes the chunks of the COPY, and gives the bytes of the file. */
 export function encodeParquet(columns: readonly Column[]) {
   return async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {
-    const writer = new ByteWriter();
-    const parquet = new ParquetWriter({
-      writer,
-      schema: [{ name: 'root', num_children: columns.length }, ...columns.map(elementOf)],
-      codec: 'ZSTD',
-      compressors: { ZSTD: (bytes) => zstdCompressSync(bytes) },
-      createdBy: `zt-risk-sync version ${VERSION}`,
-    });
-    let values: Value[][] = columns.map(() => []);
-    let rows = 0;
-    const decoders = columns.map(({ kind }) => DECODERS[kind]);
-    const take = binaryRows({
-      field(n, bytes, start, end) {
-        values[n]!.push(start < 0 ? null : decoders[n]!(bytes, start, end));
-      },
-      row() {
-        if (++rows === GROUP_ROWS) writeGroup();
-      },
-    });
-    const writeGroup = () => {
-      const columnData = columns.map(({ name }, n) => ({ name, data: values[n]! }));
-      void parquet.write({ columnData, rowGroupSize: GROUP_ROWS });
-      values = columns.map(() => []);
-      rows = 0;
-    };
+    const file = parquetFile(columns);
+    const take = binaryRows(file);
     for await (const chunk of source) {
       take(chunk);
-      if (writer.index > 0) yield drain(writer);
+      const bytes = file.take();
+      if (bytes.length > 0) yield bytes;
     }
-    if (rows > 0) writeGroup();
-    void parquet.finish();
-    yield drain(writer);
+    file.finish();
+    yield file.take();
   };
 }
 

@@ -11,11 +11,16 @@ import { rootCause } from '../logger.ts';
 import type { Dataset, DatasetName } from './datasets.ts';
 import { encodeParquet } from './encode-parquet.ts';
 import { outputFailed, type Output } from './output.ts';
+import { writePartitions, type Partitions } from './write-partitions.ts';
 import { copyStatement, type Format, type Rows } from './select-rows.ts';
 
 export type ExportRequest = Omit<Rows, 'after'> & {
   /** `open` may return null: nothing can be new. */
-  parts: readonly { dataset: Dataset; after: number; open: (feed: Feed) => Promise<Output | null> }[];
+  parts: readonly {
+    dataset: Dataset;
+    after: number;
+    open: (feed: Feed) => Promise<Output | Partitions | null>;
+  }[];
   format: Format;
   gzip: boolean;
   forPeople: boolean;
@@ -24,7 +29,7 @@ export type ExportRequest = Omit<Rows, 'after'> & {
 /** How far the history is, and which one it is. */
 export type Feed = { feedId: number; epoch: string };
 
-export type Written = { dataset: DatasetName; rows: number; bytes: number; output: Output };
+export type Written = { dataset: DatasetName; rows: number; bytes: number; output: Output | Partitions };
 export type Exported = { feed: Feed; written: Written[] };
 
 export type ExportDeps = {
@@ -61,13 +66,11 @@ export async function exportDatasets(
         if (output === null) continue;
         const one: Written = { dataset: part.dataset.name, rows: 0, bytes: 0, output };
         written.push(one);
-        const statement = copyStatement(
-          part.dataset,
-          { ...request, after: part.after },
-          request.format,
-          request.forPeople,
-        );
-        await copyTo(deps, client, statement, one, encoderOf(request, part.dataset));
+        const partition = !('stream' in output);
+        const rows = { ...request, after: part.after, partition };
+        const statement = copyStatement(part.dataset, rows, request.format, request.forPeople);
+        if (partition) await copyToPartitions(deps, client, statement, one, part.dataset, output);
+        else await copyTo(deps, client, statement, one, output, encoderOf(request, part.dataset));
       }
       return { feed, written };
     });
@@ -101,9 +104,9 @@ async function copyTo(
   client: PoolClient,
   statement: string,
   one: Written,
+  { name, stream, isShared }: Output,
   encode: Encoder,
 ): Promise<void> {
-  const { stream, isShared } = one.output;
   // A pipeline ends all its streams with the error of the one that failed: only the first to fail says which it was.
   let failure: { of: 'reading' | 'writing'; error: unknown } | undefined;
   const failed = (error: unknown) => (failure ??= { of: 'writing', error });
@@ -127,10 +130,40 @@ async function copyTo(
   } catch (error) {
     signal.throwIfAborted();
     if (failure?.of !== 'writing') throw error;
-    throw isShared ? new OutputGone() : outputFailed(one.output.name, failure.error);
+    throw isShared ? new OutputGone() : outputFailed(name, failure.error);
   } finally {
     copy.close();
     stream.off('error', failed);
+  }
+}
+
+async function copyToPartitions(
+  { signal, onProgress }: ExportDeps,
+  client: PoolClient,
+  statement: string,
+  one: Written,
+  { columns }: Dataset,
+  partitions: Partitions,
+): Promise<void> {
+  const copy = copyOut(client, statement);
+  const stop = () => copy.stream.destroy();
+  signal.addEventListener('abort', stop);
+  try {
+    copy.stream.on('data', (chunk: Buffer) => {
+      one.bytes += chunk.length;
+      onProgress(one.dataset, one.bytes);
+    });
+    await writePartitions(copy.stream as AsyncIterable<Buffer>, columns, partitions);
+    signal.throwIfAborted();
+    await client.query('select');
+    one.rows = copy.rowCount();
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+    copy.stream.destroy();
+    copy.close();
   }
 }
 

@@ -11,6 +11,8 @@ export type Rows = {
   after: number;
   since: Date | null;
   until: Date | null;
+  /** Parquet: the rows of one account and day stand together, and end with the two. */
+  partition?: boolean;
   /** For snapshot-users. Null: the newest of each account. */
   snapshotId: number | null;
 };
@@ -21,11 +23,20 @@ export function copyStatement(dataset: Dataset, rows: Rows, format: Format, forP
     (column) => `${FORMATTED[format](column, forPeople)} as "${column.name}"`,
   );
   const select = `select ${values.join(', ')} from ${dataset.from}${where(dataset, rows)}`;
+  if (format === 'parquet' && rows.partition === true)
+    return `copy (select ${[...values, ...partitionOf(dataset)].join(', ')} from ${dataset.from}${where(dataset, rows)}
+      order by a.account_id${dataset.span === undefined ? '' : ', "date"'}) to stdout (format binary)`;
   if (format === 'parquet') return `copy (${select}) to stdout (format binary)`;
   if (format === 'csv') return `copy (${select}) to stdout (format csv, header)`;
   // JSON has no control characters, so this CSV never quotes: a line is what row_to_json returns. The text format would
   // double each backslash.
   return `copy (select row_to_json(r) from (${select}) r) to stdout (format csv, quote e'\\x01', delimiter e'\\x02')`;
+}
+
+/** As text. `date` is the UTC day of the row's time; null where rows have none. */
+function partitionOf({ span }: Dataset): string[] {
+  const date = span === undefined ? 'null::text' : `to_char(timezone('UTC', ${span.from}), 'YYYY-MM-DD')`;
+  return ['a.account_id as "account"', `${date} as "date"`];
 }
 
 const FORMATTED: Record<Format, (column: Column, forPeople: boolean) => string> = {

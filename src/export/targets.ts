@@ -13,6 +13,24 @@ export type TargetOptions = {
   gzip: boolean;
 };
 
+/** Each dataset is a folder in `out`. Throws EXPORT_OPTIONS. */
+export function partitionFolders({
+  datasets,
+  out,
+  format = 'parquet',
+  gzip,
+}: Omit<TargetOptions, 'isFolder'>): Targets {
+  requireText(format, gzip);
+  if (out !== '-' && format === 'parquet' && endingIn(out).format === undefined)
+    return { format, gzip, targets: datasets.map((dataset) => ({ dataset, file: path.join(out, dataset) })) };
+  throw new OperatorError({
+    code: 'EXPORT_OPTIONS',
+    happened: '--partition makes folders of Parquet files, and another format or one file was asked for',
+    means: 'Partitions are folders, and their readers expect Parquet. Nothing was exported',
+    todo: 'Give a folder, for example `--partition --out lake/`, and leave --format out',
+  });
+}
+
 /** `file` null: the standard output. */
 export type Target = { dataset: DatasetName; file: string | null };
 export type Targets = { format: Format; gzip: boolean; targets: Target[] };

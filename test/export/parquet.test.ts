@@ -1,6 +1,6 @@
 // `export --format parquet`: DuckDB reads every dataset back with its types and exactly the rows of the NDJSON export.
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -109,6 +109,52 @@ test('a dataset without rows is a file with its columns, and Parquet is not comp
     assert.equal(code, 64);
     assert.match(stderr, /^error EXPORT_OPTIONS: Parquet was asked for together with gzip/);
   }
+});
+
+test('--partition makes folders that are read as one table, with account and day as columns', async () => {
+  const lake = path.join(folder, 'lake');
+  await exported('all', '--identities', '--partition', '--out', lake);
+  for (const [name, day] of [
+    ['activity', 'observed_at'],
+    ['levels', 'valid_from'],
+    ['runs', 'finished_at'],
+    ['users', null],
+  ] as const) {
+    const table = `read_parquet('${lake}/${name}/**/*.parquet', hive_partitioning = true, hive_types = {'account': VARCHAR})`;
+    const whole = `read_parquet('${path.join(folder, `${name}.parquet`)}')`;
+    const keys = day === null ? 'account' : 'account, date';
+    const days = `strftime(${day}::timestamp, '%Y-%m-%d')`;
+    const [found] = await duckdb<Record<string, bigint>>(`
+      select (select count(*) from ${table}) as partitioned, (select count(*) from ${whole}) as whole,
+             (select count(*) from (select * exclude (${keys}) from ${table} except all from ${whole})) as differ,
+             (select count(*) from ${table} where account <> account_id ${day === null ? '' : `or date::varchar <> ${days}`}) as misplaced`);
+    assert.ok(found!['whole']! > 0n);
+    assert.deepEqual(
+      [found?.['partitioned'], found?.['differ'], found?.['misplaced']],
+      [found?.['whole'], 0n, 0n],
+      name,
+    );
+  }
+  assert.deepEqual(await readdir(path.join(lake, 'activity')), [`account=${'1'.repeat(32)}`]);
+  const days = await readdir(path.join(lake, 'activity', `account=${'1'.repeat(32)}`));
+  assert.deepEqual(days.toSorted(), ['date=2025-12-31', 'date=2026-01-02']);
+  assert.ok(!(await readdir(lake)).includes('level-changes'), 'there is no row of it');
+});
+
+test('--partition wants a new folder for each dataset, and leaves nothing when it fails', async () => {
+  const lake = path.join(folder, 'other');
+  const refused = async (pattern: RegExp, ...args: string[]) => {
+    const { code, stderr } = await runCommand(['export', ...args, '--partition'], { DATABASE_URL: db.url });
+    assert.match(stderr, pattern);
+    assert.equal(code, 64);
+  };
+  await mkdir(path.join(lake, 'users'), { recursive: true });
+  await writeFile(path.join(lake, 'users', 'old.parquet'), '');
+  await refused(/^error EXPORT_OPTIONS: .*users is not empty/, 'activity', 'users', '--out', lake);
+  assert.deepEqual(await readdir(lake), ['users']);
+  await refused(/^error EXPORT_OPTIONS/, 'users', '--format', 'csv', '--out', lake);
+  await refused(/^error EXPORT_OPTIONS/, 'users');
+  await refused(/cannot be used with/, 'users', '--state', `${lake}.json`, '--out', lake);
 });
 
 test('rows are the same wherever a chunk of the COPY ends', () => {
