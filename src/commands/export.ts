@@ -21,6 +21,7 @@ import { openFile, standardOutput } from '../export/output.ts';
 import { FORMATS, type Format } from '../export/select-rows.ts';
 import { openPartitions } from '../export/write-partitions.ts';
 import { feedFolder, partitionFolders, targetsOf, type Targets } from '../export/targets.ts';
+import { boundGarbage } from '../host/heap.ts';
 import { knownAccounts, type KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
 import { mayRead } from '../queries/health/may-read.ts';
@@ -136,6 +137,7 @@ async function run(
   options: Options,
 ): Promise<void> {
   const chosen = datasets.map((name) => datasetOf(name, options.identities));
+  boundGarbage();
   const targets = await targetsFor(datasets, chosen, options);
   if (chosen.some(({ isPersonal }) => isPersonal) && !(await mayRead(pool)).identities)
     throw identitiesDenied('All other datasets can be exported without that right', 'Leave --identities out');
