@@ -38,7 +38,7 @@ const ZONED = [
   'sync_coverage',
 ];
 /** Compared with the tables themselves below. */
-const PLAIN = ['dates', 'snapshots', 'sync_runs'];
+const PLAIN = ['dates', 'snapshots', 'sync_runs', 'feed_clock'];
 
 /** Columns in which the worlds must show every value. */
 const TOLD = [
@@ -205,6 +205,11 @@ test("snapshots and sync_runs are the tables with the account's id", async () =>
       return { ...row, duration_seconds: (to.getTime() - from.getTime()) / 1000 };
     });
     assert.equal(difference(await read('sync_runs'), timed), null);
+    const clock = await database.rows<Row>(
+      'select last_snapshot_id as feed_id, epoch from risk_internal.feed_clock',
+    );
+    assert.equal(clock.length, 1);
+    assert.equal(difference(await read('feed_clock'), clock), null);
   } finally {
     await database.close();
   }
