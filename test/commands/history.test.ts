@@ -329,7 +329,7 @@ describe('history of an unknown or ambiguous user', () => {
     for (const who of ['somebody@example.org', 'Some Body']) {
       const result = await runCommand(['history', who], { DATABASE_URL: db.url, LOG_LEVEL: 'debug' });
       assert.equal(result.code, 1);
-      assert.match(result.stderr, /^error USER_NOT_FOUND: No user with this email/);
+      assert.match(result.stderr, /^error USER_NOT_FOUND: No user with this email or id/);
       assert.doesNotMatch(`${result.stdout}${result.stderr}`, /somebody|Some Body/);
     }
     assert.equal((await history(uuidOf('ada'), '--account', TWO)).code, 1);
