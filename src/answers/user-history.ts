@@ -113,7 +113,11 @@ async function findPerson(
 // Repeats the input only when it is an id: an email must not reach a log.
 function notFound(id: string | null, isNarrowed: boolean): OperatorError {
   const what =
-    id === null ? 'with this email or id' : id.length < 32 ? `whose id begins with ${id}` : `with the id ${id}`;
+    id === null
+      ? 'with this email or id'
+      : id.length < 32
+        ? `whose id begins with ${id}`
+        : `with the id ${id}`;
   return new OperatorError({
     code: 'USER_NOT_FOUND',
     happened: `No user ${what} was ever met${isNarrowed ? ' in the accounts given with --account' : ''}`,
