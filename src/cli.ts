@@ -3,7 +3,7 @@
 // message.
 import module from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { printError } from './terminal/print-error.ts';
+import { printError } from './terminal/print/print-error.ts';
 import { EXIT, OperatorError } from './errors.ts';
 
 const OLDEST_NODE = 24;

@@ -2,7 +2,7 @@
 // requested command: all of them together take 100 ms and 15 MB more.
 import { Command, CommanderError } from 'commander';
 import { offerJson } from './commands/options/format.ts';
-import { printError } from './terminal/print-error.ts';
+import { printError } from './terminal/print/print-error.ts';
 import { dataFolder, processSource, wantsStackTraces } from './config.ts';
 import type { Io } from './context.ts';
 import { databaseError } from './db/database-errors.ts';

@@ -4,7 +4,7 @@ import { changesOf } from '../answers/changes.ts';
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
-import { printChanges } from '../terminal/print-changes.ts';
+import { printChanges } from '../terminal/print/print-changes.ts';
 import { type Format } from '../terminal/table.ts';
 import { wrap } from '../terminal/wrap.ts';
 import { WHEN_HELP } from '../time/when.ts';

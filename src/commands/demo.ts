@@ -24,7 +24,7 @@ import { howToRun } from './options/how-to-run.ts';
 import { createProgress } from '../terminal/progress.ts';
 import { duration, plural } from '../words.ts';
 import { trendSince } from '../answers/trend.ts';
-import { printTrend } from '../terminal/print-trend.ts';
+import { printTrend } from '../terminal/print/print-trend.ts';
 
 const ACCOUNT = '5e1f00000000000000000000000000de';
 const DAYS = 90;

@@ -8,7 +8,7 @@ import { databaseNow } from '../queries/health/database-now.ts';
 import { findSnapshot } from '../queries/snapshots/find-snapshot.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { mayRead } from '../queries/health/may-read.ts';
-import { blockOf, inBetween, printAll } from '../terminal/print-diff.ts';
+import { blockOf, inBetween, printAll } from '../terminal/print/print-diff.ts';
 import { plain } from '../terminal/colour.ts';
 import { viewOf } from '../terminal/view.ts';
 import type { Change } from '../user-risk.ts';

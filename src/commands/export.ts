@@ -25,7 +25,7 @@ import { boundGarbage } from '../host/heap.ts';
 import { knownAccounts, type KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
 import { mayRead } from '../queries/health/may-read.ts';
-import { exportProgress, printExported, printFeed } from '../terminal/print-export.ts';
+import { exportProgress, printExported, printFeed } from '../terminal/print/print-export.ts';
 import { WHEN_HELP } from '../time/when.ts';
 import { accountOption } from './options/accounts.ts';
 import { wholeNumber } from './options/format.ts';

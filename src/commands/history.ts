@@ -2,7 +2,7 @@
 import { userHistories, type HistoryOptions } from '../answers/user-history.ts';
 import { Command } from 'commander';
 import type { Io } from '../context.ts';
-import { printHistories } from '../terminal/print-history.ts';
+import { printHistories } from '../terminal/print/print-history.ts';
 import { accountOption } from './options/accounts.ts';
 import { formatOption, wholeNumber } from './options/format.ts';
 import type { Format } from '../terminal/table.ts';

@@ -15,10 +15,10 @@ import { timezoneOption } from './options/times.ts';
 import { withDatabase } from './options/with-history.ts';
 import { plural, printable } from '../words.ts';
 import { printRows, type Cell, type Format } from '../terminal/table.ts';
-import { printRecheck } from '../terminal/print-recheck.ts';
+import { printRecheck } from '../terminal/print/print-recheck.ts';
 import { recheckWaiting } from '../upkeep/recheck-waiting.ts';
 import { isCut } from '../upkeep/recheck.ts';
-import { blockOf, byAccount, more, seen, unkeptLines } from '../terminal/print-rejected.ts';
+import { blockOf, byAccount, more, seen, unkeptLines } from '../terminal/print/print-rejected.ts';
 import { viewOf, type View } from '../terminal/view.ts';
 import { wrap } from '../terminal/wrap.ts';
 

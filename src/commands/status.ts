@@ -18,7 +18,7 @@ import { json, printRows, table, type Cell, type Column, type Format } from '../
 import { chooseHistories, NO_ACCOUNT } from '../answers/choose-histories.ts';
 import { timezoneOption } from './options/times.ts';
 import { withHistory } from './options/with-history.ts';
-import { ACCOUNT_COLUMNS, accountCells, accountLines } from '../terminal/print-status.ts';
+import { ACCOUNT_COLUMNS, accountCells, accountLines } from '../terminal/print/print-status.ts';
 import { viewOf, type View } from '../terminal/view.ts';
 import { wrap } from '../terminal/wrap.ts';
 

@@ -12,9 +12,9 @@ import type { RunDeps } from '../sync/run-sync.ts';
 import { accountOption, chooseAccounts, readLabels } from './options/accounts.ts';
 import { formatOption } from './options/format.ts';
 import { timezoneOption } from './options/times.ts';
-import { printError } from '../terminal/print-error.ts';
+import { printError } from '../terminal/print/print-error.ts';
 import { createProgress } from '../terminal/progress.ts';
-import { emptyLine, syncLines, type SyncLine } from '../terminal/print-sync.ts';
+import { emptyLine, syncLines, type SyncLine } from '../terminal/print/print-sync.ts';
 import { viewOf } from '../terminal/view.ts';
 import { plural } from '../words.ts';
 

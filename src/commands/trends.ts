@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import type { Io } from '../context.ts';
 import { trendSince } from '../answers/trend.ts';
-import { printTrend } from '../terminal/print-trend.ts';
+import { printTrend } from '../terminal/print/print-trend.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
 import { BUCKETS, type Bucket } from '../queries/levels/level-trend.ts';
 import { accountOption } from './options/accounts.ts';

@@ -1,7 +1,7 @@
 // `users`: who is at which level, now or at an earlier time.
 import { Command, Option } from 'commander';
 import { asOfCleared, userLists } from '../answers/user-lists.ts';
-import { printUsers } from '../terminal/print-users.ts';
+import { printUsers } from '../terminal/print/print-users.ts';
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { databaseNow } from '../queries/health/database-now.ts';

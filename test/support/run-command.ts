@@ -9,7 +9,7 @@ import type { Io } from '../../src/context.ts';
 import { databaseError } from '../../src/db/database-errors.ts';
 import { EXIT, isOperatorError } from '../../src/errors.ts';
 import { createProgram } from '../../src/main.ts';
-import { printError } from '../../src/terminal/print-error.ts';
+import { printError } from '../../src/terminal/print/print-error.ts';
 import { CLI, type CliResult } from './cli.ts';
 
 /** Like `runCli`. Rejects with defects: anything but an error for operators or a usage error. */

@@ -1,11 +1,11 @@
 // The outcome for each rejected record that was checked again, as text, JSON or CSV.
-import type { Recheck } from '../upkeep/recheck.ts';
-import type { Rechecked } from '../upkeep/recheck-waiting.ts';
-import { plural } from '../words.ts';
+import type { Recheck } from '../../upkeep/recheck.ts';
+import type { Rechecked } from '../../upkeep/recheck-waiting.ts';
+import { plural } from '../../words.ts';
 import { blockOf, byAccount, more } from './print-rejected.ts';
-import { printRows, type Cell, type Format } from './table.ts';
-import type { View } from './view.ts';
-import { wrap } from './wrap.ts';
+import { printRows, type Cell, type Format } from '../table.ts';
+import type { View } from '../view.ts';
+import { wrap } from '../wrap.ts';
 
 export function printRecheck(
   out: NodeJS.WritableStream,

@@ -1,7 +1,7 @@
 // Progress of an export, and what it has written.
-import type { Exported } from '../export/export-datasets.ts';
-import type { FeedExported } from '../export/export-feed.ts';
-import { plural } from '../words.ts';
+import type { Exported } from '../../export/export-datasets.ts';
+import type { FeedExported } from '../../export/export-feed.ts';
+import { plural } from '../../words.ts';
 
 type Stream = NodeJS.WritableStream & { isTTY?: boolean };
 

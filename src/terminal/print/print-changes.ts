@@ -1,16 +1,16 @@
 // The feed of level changes: a table per account, or rows as JSON or CSV, written as they are read.
 import { once } from 'node:events';
-import { NO_ACCOUNT } from '../answers/choose-histories.ts';
-import type { AccountChanges } from '../answers/changes.ts';
-import { accountName } from '../answers/resolve-accounts.ts';
-import type { LevelChange } from '../queries/levels/level-changes.ts';
-import { localMinute } from '../time/when.ts';
-import { plural } from '../words.ts';
-import { paintLevel } from './colour.ts';
+import { NO_ACCOUNT } from '../../answers/choose-histories.ts';
+import type { AccountChanges } from '../../answers/changes.ts';
+import { accountName } from '../../answers/resolve-accounts.ts';
+import type { LevelChange } from '../../queries/levels/level-changes.ts';
+import { localMinute } from '../../time/when.ts';
+import { plural } from '../../words.ts';
+import { paintLevel } from '../colour.ts';
 import { personTable } from './person-lines.ts';
-import { openRows, table, type Cell, type Format } from './table.ts';
-import { viewOf, type View } from './view.ts';
-import type { Terminal } from './wrap.ts';
+import { openRows, table, type Cell, type Format } from '../table.ts';
+import { viewOf, type View } from '../view.ts';
+import type { Terminal } from '../wrap.ts';
 
 type ChangesIo = Terminal & { stdout: NodeJS.WritableStream; stderr: { write(text: string): unknown } };
 type ChangesPrintOptions = {

@@ -1,10 +1,10 @@
 // What `sync` says about one account: the contract of --json, and the same as text.
-import type { LevelCount } from '../queries/levels/levels-of-snapshot.ts';
-import { CHANGES } from '../user-risk.ts';
-import { duration, plural } from '../words.ts';
-import { paintLevels } from './colour.ts';
-import type { View } from './view.ts';
-import { headLines, wrap } from './wrap.ts';
+import type { LevelCount } from '../../queries/levels/levels-of-snapshot.ts';
+import { CHANGES } from '../../user-risk.ts';
+import { duration, plural } from '../../words.ts';
+import { paintLevels } from '../colour.ts';
+import type { View } from '../view.ts';
+import { headLines, wrap } from '../wrap.ts';
 
 const NUMBERS = [
   'snapshot_id',

@@ -1,6 +1,6 @@
 // Prints an error, the same way for every command. An old Node must be able to read this file and what it imports.
-import type { OperatorError } from '../errors.ts';
-import { wrap } from './wrap.ts';
+import type { OperatorError } from '../../errors.ts';
+import { wrap } from '../wrap.ts';
 
 type ErrorIo = { stderr: { write(text: string): unknown; isTTY?: boolean; columns?: number } };
 

@@ -1,14 +1,14 @@
 // Lists of users: a block of lines per account, or a row per user as JSON or CSV.
-import { NO_ACCOUNT } from '../answers/choose-histories.ts';
-import { accountName } from '../answers/resolve-accounts.ts';
-import type { UserList, UserLists } from '../answers/user-lists.ts';
-import { localMinute } from '../time/when.ts';
-import { duration, plural, shortCount } from '../words.ts';
-import { paintLevel } from './colour.ts';
+import { NO_ACCOUNT } from '../../answers/choose-histories.ts';
+import { accountName } from '../../answers/resolve-accounts.ts';
+import type { UserList, UserLists } from '../../answers/user-lists.ts';
+import { localMinute } from '../../time/when.ts';
+import { duration, plural, shortCount } from '../../words.ts';
+import { paintLevel } from '../colour.ts';
 import { personTable } from './person-lines.ts';
-import { printRows, table, type Cell, type Column, type Format } from './table.ts';
-import { viewOf, type View } from './view.ts';
-import { wrap, type Terminal } from './wrap.ts';
+import { printRows, table, type Cell, type Column, type Format } from '../table.ts';
+import { viewOf, type View } from '../view.ts';
+import { wrap, type Terminal } from '../wrap.ts';
 
 type UsersIo = Terminal & { stdout: NodeJS.WritableStream; stderr: { write(text: string): unknown } };
 export type UserPrintOptions = {

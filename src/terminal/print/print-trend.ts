@@ -1,11 +1,11 @@
 // Users per level over time: a chart and a table with one row per bucket, or JSON or CSV.
-import type { Trend } from '../answers/trend.ts';
-import type { Bucket, TrendPoint } from '../queries/levels/level-trend.ts';
-import { NO_ACCOUNT } from '../answers/choose-histories.ts';
-import { accountName } from '../answers/resolve-accounts.ts';
-import { localMinute, startOfDay } from '../time/when.ts';
-import { RISK_LEVELS } from '../user-risk.ts';
-import { printRows, table, type Cell, type Format } from './table.ts';
+import type { Trend } from '../../answers/trend.ts';
+import type { Bucket, TrendPoint } from '../../queries/levels/level-trend.ts';
+import { NO_ACCOUNT } from '../../answers/choose-histories.ts';
+import { accountName } from '../../answers/resolve-accounts.ts';
+import { localMinute, startOfDay } from '../../time/when.ts';
+import { RISK_LEVELS } from '../../user-risk.ts';
+import { printRows, table, type Cell, type Format } from '../table.ts';
 import {
   axisOf,
   barChart,
@@ -18,9 +18,9 @@ import {
   stretchesOf,
   timeAxis,
   type Level,
-} from './trend-chart.ts';
-import { viewOf, type View } from './view.ts';
-import { wrap, type Terminal } from './wrap.ts';
+} from '../trend-chart.ts';
+import { viewOf, type View } from '../view.ts';
+import { wrap, type Terminal } from '../wrap.ts';
 
 type TrendIo = Terminal & { stdout: NodeJS.WritableStream; stderr: { write(text: string): unknown } };
 type TrendPrintOptions = {

@@ -1,8 +1,8 @@
 // An error is wrapped for people at a terminal, and stays one line for each sentence in a log.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { OperatorError } from '../../src/errors.ts';
-import { printError } from '../../src/terminal/print-error.ts';
+import { OperatorError } from '../../../src/errors.ts';
+import { printError } from '../../../src/terminal/print/print-error.ts';
 
 const error = new OperatorError({
   code: 'ENDPOINT_NOT_FOUND',

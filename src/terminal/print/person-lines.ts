@@ -1,6 +1,6 @@
 // Email and name of each row of a table of users: beside the row where they fit, otherwise below it.
-import { printable } from '../words.ts';
-import { fits, fitText, table, type Cell, type Column } from './table.ts';
+import { printable } from '../../words.ts';
+import { fits, fitText, table, type Cell, type Column } from '../table.ts';
 
 type Person = { email: string | null; name: string | null };
 

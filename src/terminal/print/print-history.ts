@@ -1,13 +1,13 @@
 // The history of one person, account by account, as text, JSON or CSV.
-import { accountName } from '../answers/resolve-accounts.ts';
-import type { UserHistory } from '../answers/user-history.ts';
-import type { FoundUser } from '../queries/users/find-users.ts';
-import { duration, plural, printable } from '../words.ts';
-import { json, printRows, type Cell, type Format } from './table.ts';
-import { inWords, iso, walksInWords, type TimelineEvent } from '../answers/user-timeline.ts';
-import { paintLevels } from './colour.ts';
-import { viewOf, type View } from './view.ts';
-import { wrap, type Terminal } from './wrap.ts';
+import { accountName } from '../../answers/resolve-accounts.ts';
+import type { UserHistory } from '../../answers/user-history.ts';
+import type { FoundUser } from '../../queries/users/find-users.ts';
+import { duration, plural, printable } from '../../words.ts';
+import { json, printRows, type Cell, type Format } from '../table.ts';
+import { inWords, iso, walksInWords, type TimelineEvent } from '../../answers/user-timeline.ts';
+import { paintLevels } from '../colour.ts';
+import { viewOf, type View } from '../view.ts';
+import { wrap, type Terminal } from '../wrap.ts';
 
 type HistoryIo = Terminal & { stdout: NodeJS.WritableStream };
 

@@ -1,8 +1,13 @@
 // What sync says about one account.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { emptyLine, syncLines, type SyncLine, type SyncMore } from '../../src/terminal/print-sync.ts';
-import { viewOf } from '../../src/terminal/view.ts';
+import {
+  emptyLine,
+  syncLines,
+  type SyncLine,
+  type SyncMore,
+} from '../../../src/terminal/print/print-sync.ts';
+import { viewOf } from '../../../src/terminal/view.ts';
 
 const MORE: SyncMore = { levels: [], isDryRun: false, isPublished: true, reasons: [], holder: null };
 

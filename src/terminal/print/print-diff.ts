@@ -1,15 +1,15 @@
 // What differs between two snapshots as text, JSON or CSV.
-import type { Difference } from '../answers/difference.ts';
-import type { LevelDifference } from '../queries/levels/compare-levels.ts';
-import type { LevelCount } from '../queries/levels/levels-of-snapshot.ts';
-import type { SnapshotAt } from '../queries/snapshots/snapshot-at.ts';
-import { accountName } from '../answers/resolve-accounts.ts';
-import { paintLevel, paintLevels } from './colour.ts';
+import type { Difference } from '../../answers/difference.ts';
+import type { LevelDifference } from '../../queries/levels/compare-levels.ts';
+import type { LevelCount } from '../../queries/levels/levels-of-snapshot.ts';
+import type { SnapshotAt } from '../../queries/snapshots/snapshot-at.ts';
+import { accountName } from '../../answers/resolve-accounts.ts';
+import { paintLevel, paintLevels } from '../colour.ts';
 import { personTable } from './person-lines.ts';
-import { printRows, table, type Cell, type Format } from './table.ts';
-import type { View } from './view.ts';
-import { CHANGE_ORDER, type Change } from '../user-risk.ts';
-import { wrap } from './wrap.ts';
+import { printRows, table, type Cell, type Format } from '../table.ts';
+import type { View } from '../view.ts';
+import { CHANGE_ORDER, type Change } from '../../user-risk.ts';
+import { wrap } from '../wrap.ts';
 
 const COLUMNS = [
   'account_id',

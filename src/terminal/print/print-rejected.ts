@@ -1,10 +1,10 @@
 // Rejected records as text for a terminal, without their content.
-import type { RejectedRow } from '../queries/rejected/list-rejected.ts';
-import type { Unkept } from '../queries/rejected/list-unkept.ts';
-import { localMinute } from '../time/when.ts';
-import { plural, printable } from '../words.ts';
-import type { View } from './view.ts';
-import { wrap } from './wrap.ts';
+import type { RejectedRow } from '../../queries/rejected/list-rejected.ts';
+import type { Unkept } from '../../queries/rejected/list-unkept.ts';
+import { localMinute } from '../../time/when.ts';
+import { plural, printable } from '../../words.ts';
+import type { View } from '../view.ts';
+import { wrap } from '../wrap.ts';
 
 /** Three lines per record: a table with user ids and reasons does not fit into 80 columns. */
 export function blockOf(row: RejectedRow, what: string, view: View, isGone = false): string {
