@@ -32,6 +32,8 @@ export type AppDeps = {
   metrics: Pick<Metrics, 'scrape' | 'contentType'>;
   /** Age from which a snapshot counts as stale. */
   staleAfterMs: number;
+  /** When the schedule runs next; null: never. */
+  nextSlot(): Date | null;
   startSync: StartSync;
   isStopping(): boolean;
   logger: Pick<Logger, 'debug' | 'warn' | 'error'>;

@@ -3,7 +3,7 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import { stringify } from 'csv-stringify/sync';
 import type { Context } from 'hono';
-import { scopeOf, type Range, type Scope, type ScopeText } from '../../answers/scope.ts';
+import { scopeOf, type Range, type Scope } from '../../answers/scope.ts';
 import type { Db } from '../../db/handle.ts';
 import { feedClock } from '../../queries/health/feed-clock.ts';
 import { VERSION } from '../../version.ts';
@@ -63,7 +63,7 @@ export function listRoute<Query extends z.ZodObject, Param extends z.ZodObject, 
       c.header('ETag', tag);
       c.header('Vary', 'Accept, Authorization, Cookie');
       if (isKnown(tag, c.req.header('If-None-Match'))) return c.body(null, 304);
-      const scope = await scopeOf(db, query as ScopeText, route.usual ?? 'all');
+      const scope = await scopeOf(db, query, route.usual ?? 'all');
       return send(c, route, form, await route.ask(db, scope, given));
     });
   });
