@@ -6,10 +6,8 @@ import { trendChart, VIEWS, type View } from './charts/trend-chart.ts';
 import { keep } from './forms.ts';
 import { csvOf, linkHere, type Html, type Page } from './page.ts';
 import { choice, heading, levelMark, number, notice, rangeChoice, source } from './parts.ts';
-import { table } from './table.ts';
+import { MOST_BEHIND, table } from './table.ts';
 
-/** Rows of the table behind it; the file has all. */
-const MOST_ROWS = 100;
 const NAMES: Readonly<Record<View, string>> = { own: 'own scales', one: 'one scale', stacked: 'stacked' };
 
 export function trendSection(page: Page, trend: Trend): Html {
@@ -55,8 +53,8 @@ function spanForm(page: Page): Html {
 
 function dataTable({ rows, step }: Trend): Html {
   const name =
-    rows.length > MOST_ROWS
-      ? `The newest ${MOST_ROWS} of ${number(rows.length)} rows; the file has all`
+    rows.length > MOST_BEHIND
+      ? `The newest ${MOST_BEHIND} of ${number(rows.length)} rows; the file has all`
       : 'Rows, the newest first';
   return html`<p class="quiet">${name}.</p>
     ${table(
@@ -68,6 +66,6 @@ function dataTable({ rows, step }: Trend): Html {
         { title: levelMark('low'), cell: (row) => number(row.low), kind: 'number' },
         { title: 'State', cell: (row) => (row.is_observed ? 'observed' : 'carried') },
       ],
-      rows.toReversed().slice(0, MOST_ROWS),
+      rows.toReversed().slice(0, MOST_BEHIND),
     )}`;
 }
