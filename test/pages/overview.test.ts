@@ -5,6 +5,8 @@ import { after, before, test, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { answerTo } from '../../src/queries/question.ts';
 import { news } from '../../src/queries/levels/news.ts';
+import { createRoles } from '../../src/db/roles.ts';
+import { migratedDatabase } from '../support/database/migrated-database.ts';
 import { startApp } from '../support/api/http-app.ts';
 import { createCalendar } from '../support/oracle/calendar.ts';
 import { countsAt, expectedTrend, meant, type AskedTrend } from '../support/oracle/overview-oracle.ts';
@@ -175,4 +177,26 @@ test('news counts every change since an instant, and names the gravest', async (
         assert.equal(mine.length, Math.min(4, expected.length));
       }
     }
+});
+
+test('a database without history says when the first run is, and one that is not migrated what to do', async (t) => {
+  const empty = await migratedDatabase();
+  t.after(() => empty.close());
+  const open = async () => {
+    const app = await startApp(t, { databaseUrl: empty.url, token: null });
+    return app.ask('GET', '/?tz=Europe/Berlin');
+  };
+  // The roles are there, and may not read this database yet.
+  const denied = await open();
+  assert.equal(denied.status, 503);
+  assert.match(denied.text, /ROLES_MISSING/);
+  await createRoles(empty.pool);
+  const html = (await open()).text;
+  assert.match(html, /<h1>There is no snapshot yet\.<\/h1>/);
+  assert.match(html, /No account was ever synced here\. The first run is on 2026-11-25 at 14:00\./);
+  assert.doesNotMatch(html, /data-trend|NaN|undefined|Infinity/);
+  await empty.pool.query('drop schema risk_bi cascade');
+  const broken = await open();
+  assert.equal(broken.status, 503);
+  assert.match(broken.text, /DATABASE_BEHIND/);
 });
