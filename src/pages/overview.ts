@@ -64,6 +64,7 @@ function figures(page: Page, { levels, recently }: Overview): Html {
             </ul>
             ${spark(
               recently.rows.map((row) => ({ at: Date.parse(row.at), value: row[level] })),
+              page.scope.now,
               level,
               `${level} over the last 30 days`,
             )}
