@@ -76,6 +76,7 @@ export const ERRORS = {
   DATABASE_READ_ONLY: EXIT.tryLater,
   DATABASE_BUSY: EXIT.tryLater,
   DATABASE_SLOW: EXIT.tryLater,
+  READERS_BUSY: EXIT.tryLater,
   EMBEDDED_LOCKED: EXIT.tryLater,
   FEED_LOCKED: EXIT.tryLater,
 

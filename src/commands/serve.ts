@@ -8,6 +8,7 @@ import { openClient, openDatabase, openLogger, openSuccessPing, type Io } from '
 import { databaseError } from '../db/database-errors.ts';
 import { migrate, requireMigrated } from '../db/migrate.ts';
 import { createPool, type Pool } from '../db/pool.ts';
+import { createRoles } from '../db/roles.ts';
 import { EXIT, isOperatorError, type OperatorError } from '../errors.ts';
 import { boundGarbage } from '../host/heap.ts';
 import { createApp } from '../http/app.ts';
@@ -49,11 +50,16 @@ export function serveCommand(io: Io): Command {
     .addHelpText(
       'after',
       `
-HTTP (HTTP_HOST, HTTP_PORT; HTTP_TOKEN protects the paths marked *):
-  GET  /livez      200 while the process works
-  GET  /readyz     200 when the database answers and has this version's schema
-  GET  /metrics *  for Prometheus
-  POST /sync    *  start a run now, of all accounts or of {"account_id": "..."}`,
+HTTP (HTTP_HOST, HTTP_PORT; where HTTP_TOKEN is set, the paths marked * need it):
+  GET  /          *  the dashboard, for a browser: signs in with the token
+  GET  /api/v1/…  *  the same answers as JSON or CSV; /api/v1/openapi.json describes them
+  GET  /livez        200 while the process works
+  GET  /readyz       200 when the database answers and has this version's schema
+  GET  /metrics   *  for Prometheus
+  POST /sync      *  start a run now, of all accounts or of {"account_id": "..."}
+
+Emails and names are hidden. HTTP_SHOW_IDENTITIES=1 and HTTP_PII_TOKEN show them to who signs in with that token.
+The dashboard reads under roles of the database: run \`zt-risk-sync migrate --roles\` once. The embedded server has them.`,
     )
     .action((options: Options) => serve(io, options));
 }
@@ -78,7 +84,7 @@ async function serve(io: Io, options: Options): Promise<void> {
     logger.info({ url }, 'listening');
     opened.defer(() => scheduler.stop(io.signal.reason as OperatorError));
     warnOfSchedule(config, accountIds, logger);
-    if (await bringUpToDate(io, parts.pool, logger, options.migrate)) {
+    if (await bringUpToDate(parts, options.migrate)) {
       scheduler.start();
       announce(io, config, accountIds, url, scheduler.nextSlot(), logger);
       if (!io.signal.aborted) await once(io.signal, 'abort');
@@ -103,6 +109,7 @@ type Base = { io: Io; config: Config; logger: Logger };
 type Parts = Base & {
   accountIds: readonly string[];
   pool: Pool;
+  isEmbedded: boolean;
   /** Of their own: neither probes and scrapes nor pages must wait for the runs' connections or take them. */
   probes: Pool;
   readers: Pool;
@@ -135,7 +142,7 @@ async function openParts(base: Base, options: Options, opened: AsyncDisposableSt
   boundGarbage();
   const ping = openSuccessPing(config, logger);
   if (ping) opened.defer(() => ping.close());
-  return { ...base, accountIds, pool, probes, readers, client, metrics, ping };
+  return { ...base, accountIds, pool, isEmbedded, probes, readers, client, metrics, ping };
 }
 
 /** One run, counted, and told to whoever watches for successes. */
@@ -174,6 +181,8 @@ async function listen(parts: Parts, scheduler: Scheduler, opened: AsyncDisposabl
     },
     logger,
     token: config.http.token,
+    piiToken: config.http.piiToken,
+    allowedHosts: config.http.allowedHosts,
     accountIds,
     startSync: (accountId) => scheduler.request(accountId),
     staleAfterMs,
@@ -202,7 +211,7 @@ function leaveAnyway(logger: Logger): void {
  * Waits for a database that is not there yet, or that a newer release has migrated: both may come back, and /readyz
  * reports them. False: a signal came first. Throws errors that a person must fix.
  */
-async function bringUpToDate(io: Io, pool: Pool, logger: Logger, mayMigrate: boolean): Promise<boolean> {
+async function bringUpToDate({ io, pool, isEmbedded, logger }: Parts, mayMigrate: boolean): Promise<boolean> {
   for (let attempt = 1; !io.signal.aborted; attempt += 1) {
     try {
       if (!mayMigrate) await requireMigrated(pool);
@@ -210,6 +219,8 @@ async function bringUpToDate(io: Io, pool: Pool, logger: Logger, mayMigrate: boo
         const { applied } = await migrate(pool);
         if (applied > 0) logger.info({ applied }, 'database migrated');
       }
+      // On our own server nobody else would make them, and pages read under them.
+      if (isEmbedded) await createRoles(pool);
       return true;
     } catch (thrown) {
       const error = isOperatorError(thrown) ? thrown : databaseError(thrown);

@@ -1,6 +1,7 @@
 // The frame of every page: head, navigation, account and time zone, footer.
 import { html } from 'hono/html';
 import { PAGES, linkTo, type Html, type Page } from './page.ts';
+import { signedIn } from './signed-in.ts';
 
 export function layout(page: Page, title: string, main: Html): Html {
   return html`<!doctype html>
@@ -24,7 +25,7 @@ export function layout(page: Page, title: string, main: Html): Html {
         <main id="main" tabindex="-1">${main}</main>
         <footer>
           <p>zt-risk-sync ${page.version} · times in ${page.scope.timezone}</p>
-          ${page.signedIn ? html`<form method="post" action="/logout"><button>Sign out</button></form>` : ''}
+          ${signedIn(page)}
         </footer>
       </body>
     </html>`;

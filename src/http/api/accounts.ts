@@ -3,7 +3,7 @@ import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import { accountList, type ListedAccount } from '../../queries/accounts/account-list.ts';
 import { answerTo } from '../../queries/question.ts';
 import type { Caller } from '../auth.ts';
-import { readAs, type Reader } from '../read-as.ts';
+import { readFor, type Reader } from '../read-as.ts';
 import { PROBLEMS } from './problem.ts';
 
 const Account = z
@@ -30,7 +30,7 @@ const route = createRoute({
 
 export function accountsRoute(api: OpenAPIHono<Caller>, reader: Reader): void {
   api.openapi(route, async (c) => {
-    const accounts = await readAs(reader, 'without identities', (db) => answerTo(db, accountList()));
+    const accounts = await readFor(c, reader, (db) => answerTo(db, accountList()));
     return c.json({ accounts }, 200);
   });
 }
