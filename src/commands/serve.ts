@@ -50,16 +50,17 @@ export function serveCommand(io: Io): Command {
     .addHelpText(
       'after',
       `
-HTTP (HTTP_HOST, HTTP_PORT; where HTTP_TOKEN is set, the paths marked * need it):
-  GET  /          *  the dashboard, for a browser: signs in with the token
-  GET  /api/v1/…  *  the same answers as JSON or CSV; /api/v1/openapi.json describes them
-  GET  /livez        200 while the process works
-  GET  /readyz       200 when the database answers and has this version's schema
-  GET  /metrics   *  for Prometheus
-  POST /sync      *  start a run now, of all accounts or of {"account_id": "..."}
+HTTP (HTTP_HOST, HTTP_PORT; HTTP_TOKEN protects the paths marked *):
+  GET  /           *  the dashboard, for a browser: it signs in with the token
+  GET  /api/v1/... *  the same as JSON or CSV; see /api/v1/openapi.json
+  GET  /livez         200 while the process works
+  GET  /readyz        200 when the database answers and has this schema
+  GET  /metrics    *  for Prometheus
+  POST /sync       *  start a run of all accounts or {"account_id": "..."}
 
-Emails and names are hidden. HTTP_SHOW_IDENTITIES=1 and HTTP_PII_TOKEN show them to who signs in with that token.
-The dashboard reads under roles of the database: run \`zt-risk-sync migrate --roles\` once. The embedded server has them.`,
+The dashboard reads under database roles: run \`migrate --roles\` once. The
+embedded server has them. Emails and names are hidden, except from who signs in
+with HTTP_PII_TOKEN (with HTTP_SHOW_IDENTITIES=1). See docs/dashboard.md.`,
     )
     .action((options: Options) => serve(io, options));
 }

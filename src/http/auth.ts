@@ -2,18 +2,18 @@
 // on loopback only, and keeps out the browsers of this machine: pages of other origins, and DNS names rebound to
 // 127.0.0.1. Emails and names are for holders of a second token, everywhere.
 import { getConnInfo } from '@hono/node-server/conninfo';
-import type { Context, MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler, Next } from 'hono';
 import type { Logger } from '../logger.ts';
 import { visitAgain } from '../pages/login.ts';
 import { limitAttempts } from './access/attempts.ts';
-import { loginAddress } from './access/next-path.ts';
-import { hostName, isLoopbackName, isVisit, originOf, wantsPage, type HeaderOf } from './access/origin.ts';
+import { loginAddress, nextPath } from './access/next-path.ts';
+import { headerOf, hostName, isLoopbackName, isVisit, originOf, type HeaderOf } from './access/origin.ts';
 import { giveSession, sessionIn } from './access/session-cookie.ts';
-import { rotated, sessionKeys, type Sight } from './access/session.ts';
+import { rotated, sessionKeys, type Session, type Sight } from './access/session.ts';
 import { bearerOf, tokenJudge } from './access/tokens.ts';
 import type { Assets } from './assets.ts';
 import { networkOf } from './connections.ts';
-import { problem } from './problem.ts';
+import { problem, wantsPage } from './problem.ts';
 
 /**
  * `known`: the client has passed the guard. Everybody else is a stranger. `identities`: it may see emails and names.
@@ -37,41 +37,27 @@ export type Access = {
 /** What a browser needs in order to sign in. */
 const OPEN = /^\/(?:login$|logout$|assets\/)/;
 const SAFE = ['GET', 'HEAD'];
+export const ASK_FOR_TOKEN = { 'WWW-Authenticate': 'Bearer realm="zt-risk-sync"' };
 
 export function guard(access: Access): MiddlewareHandler<Caller> {
   const { token, piiToken, now = Date.now } = access;
   const keys = sessionKeys(token, piiToken);
   const judge = tokenJudge(token, piiToken);
-  const wrongBearers = limitAttempts();
+  const wrongToken = wrongTokens(access);
   return async (c, next) => {
-    const header: HeaderOf = (name) => c.req.header(name);
-    const letIn = (sight: Sight) => {
-      c.set('known', true);
-      if (sight === 'identities') c.set('identities', true);
-      return next();
-    };
-    const refused = hostProblem(access, c, header);
-    if (refused !== null) return refused;
+    const header = headerOf(c);
+    if (!isExpectedHost(access, c.req.path, header)) return problem(c, 'HOST_REFUSED');
     if (OPEN.test(c.req.path)) return next();
     const bearer = bearerOf(header('authorization'));
     // The right token is never made to wait: a scraper may share its address with somebody who guesses.
-    const given = bearer === undefined ? null : judge(bearer);
-    if (given !== null) return letIn(given);
+    const held = bearer === undefined ? null : judge(bearer);
+    if (held !== null) return letIn(c, next, held);
     const session = sessionIn(c, keys, now());
-    const isSafe = SAFE.includes(c.req.method);
-    if (token === null) {
-      if (originOf(header, 'http') === 'foreign' && !isVisit(c.req.method, header))
-        return problem(c, 'CROSS_ORIGIN_REFUSED');
-    } else if (session === null) {
-      const waitS = bearer === undefined ? 0 : wrongBearers.take(networkOf(clientOf(c)), now());
-      if (bearer !== undefined && waitS === 0)
-        access.logger.warn({ client: clientOf(c) }, 'a wrong token was sent');
-      return stranger(c, header, waitS);
-    }
-    if (session !== null && !isSafe && originOf(header) !== 'ours') return problem(c, 'CROSS_ORIGIN_REFUSED');
-    if (session === null) return letIn('reader');
+    if (token !== null && session === null) return bearer === undefined ? stranger(c, header) : wrongToken(c);
+    if (!isOurs(token, session, c.req.method, header)) return problem(c, 'CROSS_ORIGIN_REFUSED');
+    if (session === null) return letIn(c, next, 'reader');
     c.set('session', session.kind);
-    await letIn(session.kind);
+    await letIn(c, next, session.kind);
     const renewed = rotated(session, now());
     if (renewed !== null) giveSession(c, keys, renewed);
   };
@@ -82,22 +68,41 @@ export function clientOf(c: Context): string {
   return getConnInfo(c).remote.address ?? '';
 }
 
-/** Prometheus asks for metrics by address. */
-function hostProblem({ token, allowedHosts }: Access, c: Context, header: HeaderOf): Response | null {
-  const isExpected =
-    token === null
-      ? isLoopbackName(header)
-      : allowedHosts.length === 0 || c.req.path === '/metrics' || allowedHosts.includes(hostName(header));
-  return isExpected ? null : problem(c, 'HOST_REFUSED');
+function letIn(c: Context<Caller>, next: Next, sight: Sight): Promise<void> {
+  c.set('known', true);
+  if (sight === 'identities') c.set('identities', true);
+  return next();
 }
 
-function stranger(c: Context, header: HeaderOf, waitS: number): Response | Promise<Response> {
-  if (waitS > 0) return problem(c, 'TOO_MANY_ATTEMPTS', { 'Retry-After': String(waitS) });
-  if (!wantsPage(c.req.method, header))
-    return problem(c, 'UNAUTHORIZED', { 'WWW-Authenticate': 'Bearer realm="zt-risk-sync"' });
+/** Prometheus asks for metrics by address. */
+function isExpectedHost({ token, allowedHosts }: Access, path: string, header: HeaderOf): boolean {
+  if (token === null) return isLoopbackName(header);
+  return allowedHosts.length === 0 || path === '/metrics' || allowedHosts.includes(hostName(header));
+}
+
+/** Neither a session nor this machine's own address is for the pages of others. */
+function isOurs(token: string | null, session: Session | null, method: string, header: HeaderOf): boolean {
+  const origin = originOf(header, token === null ? 'http' : 'http or https');
+  if (session !== null && !SAFE.includes(method)) return origin === 'ours';
+  return token !== null || origin !== 'foreign' || isVisit(method, header);
+}
+
+function wrongTokens({ logger, now = Date.now }: Access): (c: Context) => Response {
+  const attempts = limitAttempts();
+  return (c) => {
+    const client = clientOf(c);
+    const waitS = attempts.take(networkOf(client), now());
+    if (waitS > 0) return problem(c, 'TOO_MANY_ATTEMPTS', { 'Retry-After': String(waitS) });
+    logger.warn({ client }, 'a wrong token was sent');
+    return problem(c, 'UNAUTHORIZED', ASK_FOR_TOKEN);
+  };
+}
+
+function stranger(c: Context, header: HeaderOf): Response | Promise<Response> {
+  if (!SAFE.includes(c.req.method) || !wantsPage(c)) return problem(c, 'UNAUTHORIZED', ASK_FOR_TOKEN);
   const { pathname, search } = new URL(c.req.url);
+  const asked = nextPath(`${pathname}${search}`);
   // A browser sends the cookie only if the visit began here: so it does not after a click on a link in a mail.
-  if (isVisit(c.req.method, header) && originOf(header) === 'foreign')
-    return c.html(visitAgain(`${pathname}${search}`));
-  return c.redirect(loginAddress(`${pathname}${search}`), 303);
+  const isFromElsewhere = isVisit(c.req.method, header) && originOf(header) === 'foreign';
+  return isFromElsewhere ? c.html(visitAgain(asked)) : c.redirect(loginAddress(asked), 303);
 }

@@ -19,6 +19,7 @@ export function loginPage({ assets, next, offers, problem }: Login): Html {
     html`<h1>${offers.reader ? 'Sign in' : 'Show emails and names'}</h1>
       <form class="login" method="post" action="/login">
         <input type="hidden" name="next" value="${next}" />
+        <input name="username" autocomplete="username" value="zt-risk-sync" readonly hidden />
         <label for="token">Token</label>
         <input
           id="token"

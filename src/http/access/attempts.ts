@@ -9,8 +9,6 @@ export type Attempts = {
 };
 
 type Allowance = { atOnce: number; pauseMs: number };
-/** `used` falls by one with each pause since `at`. */
-type Bucket = { used: number; at: number };
 
 const EACH: Allowance = { atOnce: 10, pauseMs: 30_000 };
 const ALL: Allowance = { atOnce: 100, pauseMs: 3_000 };
@@ -18,39 +16,36 @@ const ALL: Allowance = { atOnce: 100, pauseMs: 3_000 };
 const MOST_NETWORKS = 1_000;
 
 export function limitAttempts(each = EACH, all = ALL, mostNetworks = MOST_NETWORKS): Attempts {
-  const networks = new Map<string, Bucket>();
-  let together: Bucket = { used: 0, at: 0 };
-  const keep = (network: string, bucket: Bucket) => {
+  // When all that was taken will have been regained.
+  const networks = new Map<string, number>();
+  let together = 0;
+  const keep = (network: string, regained: number) => {
     networks.delete(network);
-    if (bucket.used === 0) return;
-    networks.set(network, bucket);
+    networks.set(network, regained);
     if (networks.size > mostNetworks) networks.delete(networks.keys().next().value!);
   };
-  const bucketOf = (network: string, now: number) =>
-    drained(networks.get(network) ?? { used: 0, at: now }, each, now);
   return {
     take(network, now) {
-      const own = bucketOf(network, now);
-      together = drained(together, all, now);
-      const waitMs = Math.max(waitOf(own, each), waitOf(together, all));
+      const own = within(each, networks.get(network) ?? 0, now);
+      together = within(all, together, now);
+      const waitMs = Math.max(waitOf(each, own, now), waitOf(all, together, now));
       if (waitMs > 0) return Math.ceil(waitMs / 1000);
-      keep(network, { ...own, used: own.used + 1 });
-      together = { ...together, used: together.used + 1 };
+      keep(network, own + each.pauseMs);
+      together += all.pauseMs;
       return 0;
     },
     giveBack(network, now) {
-      const own = bucketOf(network, now);
-      keep(network, { ...own, used: Math.max(0, own.used - 1) });
-      together = { ...together, used: Math.max(0, together.used - 1) };
+      keep(network, within(each, networks.get(network) ?? 0, now) - each.pauseMs);
+      together -= all.pauseMs;
     },
   };
 }
 
-function drained({ used, at }: Bucket, { pauseMs }: Allowance, now: number): Bucket {
-  // A clock that was set back takes nothing away.
-  return { used: Math.max(0, used - Math.max(0, now - at) / pauseMs), at: now };
+/** Also after the clock was set back, nobody waits for longer than everything takes to be regained. */
+function within({ atOnce, pauseMs }: Allowance, regained: number, now: number): number {
+  return Math.min(Math.max(regained, now), now + atOnce * pauseMs);
 }
 
-function waitOf({ used }: Bucket, { atOnce, pauseMs }: Allowance): number {
-  return Math.max(0, used + 1 - atOnce) * pauseMs;
+function waitOf({ atOnce, pauseMs }: Allowance, regained: number, now: number): number {
+  return Math.max(0, regained - now - (atOnce - 1) * pauseMs);
 }

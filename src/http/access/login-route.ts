@@ -2,12 +2,12 @@
 import { Hono, type Context } from 'hono';
 import { loginPage } from '../../pages/login.ts';
 import { addressesOf, type Assets } from '../assets.ts';
-import { clientOf, type Access, type Caller } from '../auth.ts';
+import { ASK_FOR_TOKEN, clientOf, type Access, type Caller } from '../auth.ts';
 import { networkOf } from '../connections.ts';
 import { problem } from '../problem.ts';
 import { limitAttempts } from './attempts.ts';
 import { nextPath } from './next-path.ts';
-import { isOverTls, originOf, type HeaderOf } from './origin.ts';
+import { headerOf, isOverTls, originOf } from './origin.ts';
 import { giveSession, sessionIn, takeSession } from './session-cookie.ts';
 import { newSession, sessionKeys } from './session.ts';
 import { tokenJudge } from './tokens.ts';
@@ -24,6 +24,29 @@ export function loginRoute({ access, assets }: LoginDeps): Hono<Caller> {
     loginPage({ assets: addressesOf(assets), next, offers, problem: wrong });
   const isUseless = !offers.reader && !offers.identities;
 
+  async function signIn(c: Context<Caller>): Promise<Response> {
+    const header = headerOf(c);
+    if (originOf(header) === 'foreign') return problem(c, 'CROSS_ORIGIN_REFUSED');
+    const { token: given, next: asked } = await c.req.parseBody();
+    const next = nextPath(asked);
+    if (isUseless) return c.redirect(next, 303);
+    const client = clientOf(c);
+    const waitS = attempts.take(networkOf(client), now());
+    if (waitS > 0) {
+      const wait = { 'Retry-After': String(waitS) };
+      return c.html(form(next, `Too many wrong tokens. Try again in ${waitS} s.`), 429, wait);
+    }
+    const kind = typeof given === 'string' ? judge(given.trim()) : null;
+    if (kind === null) {
+      access.logger.warn({ client }, 'a wrong token was given at the log-in');
+      return c.html(form(next, 'This is not a token of this server.'), 401, ASK_FOR_TOKEN);
+    }
+    attempts.giveBack(networkOf(client), now());
+    takeSession(c);
+    giveSession(c, keys, newSession(kind, isOverTls(header), now()));
+    return c.redirect(next, 303);
+  }
+
   return new Hono<Caller>()
     .get('/login', (c) => {
       const next = nextPath(c.req.query('next'));
@@ -31,38 +54,10 @@ export function loginRoute({ access, assets }: LoginDeps): Hono<Caller> {
       const wantsMore = c.req.query('for') === 'identities' && session?.kind !== 'identities';
       return isUseless || (session !== null && !wantsMore) ? c.redirect(next, 303) : c.html(form(next, null));
     })
-    .post('/login', async (c) => {
-      const header = headerOf(c);
-      if (originOf(header) === 'foreign') return problem(c, 'CROSS_ORIGIN_REFUSED');
-      const body = await c.req.parseBody();
-      const next = nextPath(body['next']);
-      if (isUseless) return c.redirect(next, 303);
-      const network = networkOf(clientOf(c));
-      const waitS = attempts.take(network, now());
-      if (waitS > 0)
-        return c.html(form(next, `Too many wrong tokens. Try again in ${waitS} s.`), 429, {
-          'Retry-After': String(waitS),
-        });
-      const given = body['token'];
-      const kind = typeof given === 'string' ? judge(given.trim()) : null;
-      if (kind === null) {
-        access.logger.warn({ client: clientOf(c) }, 'a wrong token was given at the log-in');
-        return c.html(form(next, 'This is not a token of this server.'), 401, {
-          'WWW-Authenticate': 'Bearer realm="zt-risk-sync"',
-        });
-      }
-      attempts.giveBack(network, now());
-      takeSession(c);
-      giveSession(c, keys, newSession(kind, isOverTls(header), now()));
-      return c.redirect(next, 303);
-    })
+    .post('/login', signIn)
     .post('/logout', (c) => {
       if (originOf(headerOf(c)) === 'foreign') return problem(c, 'CROSS_ORIGIN_REFUSED');
       takeSession(c);
       return c.redirect(offers.reader ? '/login' : '/', 303);
     });
-}
-
-function headerOf(c: Context): HeaderOf {
-  return (name) => c.req.header(name);
 }

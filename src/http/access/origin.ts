@@ -1,9 +1,14 @@
 // Where a request comes from, as the browser says it. Browsers add Origin and Sec-Fetch-* themselves, and no page can
 // change them. Other programs send none of them, and have no cookies that a page could misuse.
+import type { Context } from 'hono';
 import { isLoopbackHost } from '../../net/private-host.ts';
 
 /** By the name of the header in lower case. */
 export type HeaderOf = (name: string) => string | undefined;
+
+export function headerOf(c: Context): HeaderOf {
+  return (name) => c.req.header(name);
+}
 
 /** The name in the Host header, without the port. */
 export function hostName(header: HeaderOf): string {
@@ -39,11 +44,6 @@ export function isVisit(method: string, header: HeaderOf): boolean {
   return (
     method === 'GET' && header('sec-fetch-mode') === 'navigate' && header('sec-fetch-dest') === 'document'
   );
-}
-
-/** Programs get JSON, also those that accept anything. */
-export function wantsPage(method: string, header: HeaderOf): boolean {
-  return (method === 'GET' || method === 'HEAD') && (header('accept') ?? '').includes('text/html');
 }
 
 /** The browser speaks TLS, to us or to the proxy before us. To say so untruly makes a cookie stricter, nothing else. */
