@@ -7,12 +7,15 @@ import { PII_READER, READER, takeRole } from '../db/roles.ts';
 import { OperatorError } from '../errors.ts';
 import { askDatabase } from './ask-database.ts';
 import type { Caller } from './auth.ts';
+import { whyUnreadable } from './why-unreadable.ts';
 
 export const READ_WAIT_MS = 10_000;
 /** So many requests may wait for a connection. More would only wait in vain. */
 const QUEUE = 32;
 /** A question that nobody waits for any more loses its connection at once, so that all of them are for who waits. */
 export const READ_POOL = { max: 4, queryTimeoutMs: READ_WAIT_MS + 1_000, connectTimeoutMs: 3_000 };
+
+const ROLES = { 'without identities': READER, 'with identities': PII_READER } as const;
 
 export type Reader = { pool: Pool; waitMs?: number };
 
@@ -23,12 +26,12 @@ export function readFor<T>(c: Context<Caller>, reader: Reader, ask: (db: Db) => 
 }
 
 /**
- * Throws READERS_BUSY, DATABASE_SLOW, another OperatorError of the connection, ROLES_MISSING, or what `ask` throws.
+ * Throws READERS_BUSY, DATABASE_SLOW, DATABASE_BEHIND, another OperatorError of the connection, ROLES_MISSING, or what `ask` throws.
  * Only a question `with identities` may read emails and names.
  */
 export async function readAs<T>(
   { pool, waitMs = READ_WAIT_MS }: Reader,
-  role: 'without identities' | 'with identities',
+  role: keyof typeof ROLES,
   ask: (db: Db) => Promise<T>,
   gone?: AbortSignal,
 ): Promise<T> {
@@ -40,13 +43,14 @@ export async function readAs<T>(
   const cut = gone === undefined ? late.signal : AbortSignal.any([late.signal, gone]);
   const work = async (tx: Db & Parameters<typeof takeRole>[0]) => {
     isConnected = true;
-    await takeRole(tx, role === 'with identities' ? PII_READER : READER);
+    await takeRole(tx, ROLES[role]);
     return ask(tx);
   };
   try {
     return await askDatabase(pool, waitMs, work, cut);
   } catch (error) {
-    throw isFull && !isConnected ? busy(max, error) : error;
+    if (isFull && !isConnected) throw busy(max, error);
+    throw await whyUnreadable(pool, waitMs, ROLES[role], error);
   } finally {
     // In time, there is nothing left to cut.
     late.abort();

@@ -5,6 +5,8 @@ import { sql } from 'drizzle-orm';
 import { createRoles } from '../../../src/db/roles.ts';
 import { on } from '../../../src/db/handle.ts';
 import { readAs } from '../../../src/http/read-as.ts';
+import { createTestDatabase } from '../../support/database/test-database.ts';
+import type { Pool } from '../../../src/db/pool.ts';
 import { startApp, TOKEN, type HttpApp } from '../../support/api/http-app.ts';
 import {
   migratedDatabase,
@@ -134,23 +136,35 @@ test('the database itself refuses emails to a question without identities', asyn
   await assert.rejects(ask('without identities'), { code: 'DATABASE_PERMISSION' });
 });
 
-test('a database user that may not take the roles is told what to run, on pages and in the API', async (t) => {
+test('a database without the roles, without their grants or without the schema says what to run', async (t) => {
   const login = `outsider_${process.pid}`;
   await db.pool.query(`create role ${login} login password 'a password'`);
-  const url = new URL(db.url);
-  url.username = login;
-  url.password = 'a password';
-  const pool = testPool(url.href);
+  const outsider = new URL(db.url);
+  outsider.username = login;
+  outsider.password = 'a password';
+  const ungranted = await migratedDatabase();
+  const empty = await createTestDatabase();
+  const pools: Pool[] = [];
   t.after(async () => {
-    await pool.end();
+    for (const pool of pools) await pool.end();
     await db.pool.query(`drop role ${login}`);
+    await ungranted.close();
+    await empty.drop();
   });
-  const app = await startApp(t, { databaseUrl: db.url, token: null, reader: { pool } });
-  for (const path of ['/', '/api/v1/accounts']) {
-    const answer = await app.ask('GET', path);
-    assert.equal(answer.status, 503);
-    assert.match(answer.text, /ROLES_MISSING/);
-    assert.match(answer.text, /migrate --roles/);
+  for (const [url, code, command] of [
+    [outsider.href, 'ROLES_MISSING', 'zt-risk-sync migrate --roles'],
+    [ungranted.url, 'ROLES_MISSING', 'zt-risk-sync migrate --roles'],
+    [empty.url, 'DATABASE_BEHIND', 'zt-risk-sync migrate'],
+    ['postgres://x:y@127.0.0.1:9/none', 'DATABASE_UNAVAILABLE', 'load the page again'],
+  ] as const) {
+    const pool = testPool(url);
+    pools.push(pool);
+    const app = await startApp(t, { databaseUrl: db.url, token: null, reader: { pool } });
+    for (const path of ['/', '/api/v1/accounts']) {
+      const answer = await app.ask('GET', path);
+      assert.deepEqual([answer.status, answer.text.includes(code)], [503, true], `${code}: ${answer.text}`);
+      assert.ok(answer.text.includes(command), answer.text);
+    }
+    assert.equal((await app.ask('GET', '/readyz')).status, 200);
   }
-  assert.equal((await app.ask('GET', '/readyz')).status, 200);
 });
