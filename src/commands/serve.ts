@@ -18,6 +18,7 @@ import { READ_POOL } from '../http/read-as.ts';
 import { startHttp } from '../http/server.ts';
 import type { Logger } from '../logger.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
+import { isLoopbackHost } from '../net/private-host.ts';
 import type { SuccessPing } from '../net/success-ping.ts';
 import { longestInterval, staleAfter } from '../time/schedule.ts';
 import { createScheduler, type Scheduler } from '../scheduler/scheduler.ts';
@@ -39,6 +40,7 @@ const CONNECTIONS = 10;
 // kills the process.
 const SHUTDOWN_MS = 30_000;
 const HTTP_CLOSE_MS = 2_000;
+const SHORT_TOKEN = 16;
 
 export function serveCommand(io: Io): Command {
   return new Command('serve')
@@ -85,6 +87,7 @@ async function serve(io: Io, options: Options): Promise<void> {
     logger.info({ url }, 'listening');
     opened.defer(() => scheduler.stop(io.signal.reason as OperatorError));
     warnOfSchedule(config, accountIds, logger);
+    warnOfToken(config, logger);
     if (await bringUpToDate(parts, options.migrate)) {
       scheduler.start();
       announce(io, config, accountIds, url, scheduler.nextSlot(), logger);
@@ -252,6 +255,12 @@ function warnOfSchedule(config: Config, accountIds: readonly string[], logger: L
       'PING_URL has no {account_id}: one account that works hides another that fails',
     );
   }
+}
+
+/** The right bearer token is never limited, so its length protects it. */
+function warnOfToken({ http: { host, token } }: Config, logger: Logger): void {
+  if (token !== null && token.length < SHORT_TOKEN && !isLoopbackHost(host))
+    logger.warn({ characters: token.length }, 'HTTP_TOKEN is short: who reaches the port could guess it');
 }
 
 function announce(

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import { sql } from 'drizzle-orm';
+import { Hono } from 'hono';
+import { guard, type Caller } from '../../../src/http/auth.ts';
 import { createRoles } from '../../../src/db/roles.ts';
 import { on } from '../../../src/db/handle.ts';
-import { readAs } from '../../../src/http/read-as.ts';
+import { readAs, readFor } from '../../../src/http/read-as.ts';
 import { createTestDatabase } from '../../support/database/test-database.ts';
 import type { Pool } from '../../../src/db/pool.ts';
 import { startApp, TOKEN, type HttpApp } from '../../support/api/http-app.ts';
@@ -126,6 +128,24 @@ test('who signs in with the second token is told so, keeps nothing, and can go b
     const bearer = await app.ask('GET', '/', { headers: { authorization: `Bearer ${PII_TOKEN}` } });
     assert.equal(bearer.status, 200);
   }
+});
+
+test('the role in the database follows from the token, and from the kind of the session', async (t) => {
+  const access = { token: TOKEN, piiToken: PII_TOKEN, allowedHosts: [], logger: { warn() {} } };
+  const asked = new Hono<Caller>().use(guard(access)).get('/', async (c) =>
+    c.json(
+      await readFor(c, { pool: db.pool }, async (tx) => {
+        const { rows } = await on(tx).execute(sql`select current_user as role`);
+        return rows[0]?.['role'] ?? null;
+      }),
+    ),
+  );
+  const role = async (headers: Record<string, string>) => (await asked.request('/', { headers })).json();
+  assert.equal(await role({ authorization: `Bearer ${TOKEN}` }), 'risk_reader');
+  assert.equal(await role({ authorization: `Bearer ${PII_TOKEN}` }), 'risk_pii_reader');
+  const app = await startApp(t, { databaseUrl: db.url, piiToken: PII_TOKEN });
+  assert.equal(await role({ cookie: await cookieOf(app, TOKEN) }), 'risk_reader');
+  assert.equal(await role({ cookie: await cookieOf(app, PII_TOKEN) }), 'risk_pii_reader');
 });
 
 test('the database itself refuses emails to a question without identities', async () => {

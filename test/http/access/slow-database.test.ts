@@ -17,7 +17,7 @@ before(async () => {
 });
 after(() => db.close());
 
-/** The scrape and the probes do not read it; pages do. */
+/** Pages read it. So do the metrics of accounts, which then stay as they were. */
 async function holdUp(t: TestContext): Promise<() => Promise<void>> {
   const client = await db.pool.connect();
   await client.query('begin; lock table risk.snapshot_levels in access exclusive mode');
