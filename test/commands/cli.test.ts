@@ -68,6 +68,7 @@ describe('the command line', () => {
       'diff',
       'history',
       'export',
+      'contract',
       'accounts',
       'rejected',
       'migrate',

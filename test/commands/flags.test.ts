@@ -53,8 +53,11 @@ const all = [...everyCommand(await createProgram(IO))];
 const has = (command: Command, flag: string) => command.options.some(({ long }) => long === flag);
 const formats = (command: Command) =>
   command.options.find(({ long }) => long === '--format')?.argChoices ?? [];
-/** Files for programs have formats of their own. */
-const answering = all.filter(({ command }) => formats(command).includes('table') || has(command, '--json'));
+/** Files and documents for programs have formats of their own. */
+const forPrograms = (command: Command) => ['ndjson', 'yaml'].some((one) => formats(command).includes(one));
+const answering = all.filter(
+  ({ command }) => !forPrograms(command) && (formats(command).length > 0 || has(command, '--json')),
+);
 
 test('these commands have output in formats', () => {
   assert.deepEqual(
