@@ -1,5 +1,6 @@
 // `export`: datasets as files, whole or only what is new.
 import { stat } from 'node:fs/promises';
+import path from 'node:path';
 import { Argument, Command, Option } from 'commander';
 import { identitiesDenied } from '../answers/identities-denied.ts';
 import { resolveAccounts } from '../answers/resolve-accounts.ts';
@@ -7,6 +8,7 @@ import type { Config } from '../config.ts';
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { OperatorError } from '../errors.ts';
+import { keepWithPackage } from '../export/data-package.ts';
 import {
   aboutDatasets,
   allDatasets,
@@ -168,8 +170,17 @@ async function run(
     (feed) => refuseFuture(feed, options.after ?? 0),
   ).finally(() => progress.end());
   if (exported === null) return;
-  await keepAll(exported.written);
+  const folder = folderOf(targets, options);
+  const whole = { isWhole: options.after === undefined, datasets: chosen };
+  if (folder === null) await keepAll(exported.written);
+  else await keepWithPackage(folder, exported.written, { ...targets, ...whole });
   printExported(options.out === '-' ? io.stderr : io.stdout, exported, goesOn(options));
+}
+
+/** Where the files of several datasets go. Null: there is no such folder, or the folders are partitions. */
+function folderOf({ targets }: Targets, { out, partition }: Options): string | null {
+  const [first] = targets;
+  return partition || first?.file == null || first.file === out ? null : path.dirname(first.file);
 }
 
 async function targetsFor(
