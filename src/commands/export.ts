@@ -94,9 +94,10 @@ ${aboutDatasets()
   ${'all'.padEnd(16)} all except snapshot-users; identities if asked for
 
 Several datasets go to a folder, all from one snapshot of the database. A file
-gets its name when it is whole. Times in files are in UTC. accounts and users
-have no time of their own: --since and --until leave them whole. A period
-belongs to a span if it overlaps the span.
+gets its name when it is whole. datapackage.json in the folder says what the
+files and their columns are. Times in files are in UTC. accounts and users have
+no time of their own: --since and --until leave them whole. A period belongs to
+a span if it overlaps the span.
 
 Every row has the feed value that wrote it last: snapshot_id, and in accounts
 and runs feed_id. The command prints the watermark to go on from with --after.
