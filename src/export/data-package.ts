@@ -5,8 +5,9 @@ import type { Dataset } from './datasets.ts';
 import { describePackage, feedResources, type PackageKind, type Resource } from './describe-package.ts';
 import { keepAll, type Written } from './export-datasets.ts';
 import type { FeedFile } from './feed-state.ts';
-import { orOutputFailed, writeText } from './output.ts';
+import { orOutputFailed } from './output.ts';
 import type { Format } from './select-rows.ts';
+import { writeText } from './write-text.ts';
 
 const FILE = 'datapackage.json';
 

@@ -1,7 +1,6 @@
 // The descriptor of a Data Package (version 2 of the standard) for exported files. Pure.
-import { datasetOf, type Dataset, type DatasetName } from './datasets.ts';
+import { DATASET_NAMES, datasetOf, type Dataset, type DatasetName } from './datasets.ts';
 import { fieldsOf, keyOf, referencesOf, type Field } from './describe-dataset.ts';
-import { partsOfFeedFile } from './plan-feed.ts';
 import type { Format } from './select-rows.ts';
 import { endingOf } from './targets.ts';
 
@@ -81,17 +80,12 @@ function asReadFromParquet(field: Field): Field {
 }
 
 /**
- * The files of a dataset are one resource, in their order. Parquet files are one each: there is no reader that joins
- * them by their descriptor, and Frictionless silently reads the first alone.
+ * The files of a dataset are one resource, in their order. Parquet files are one each, because Frictionless silently
+ * reads the first of several alone.
  */
 export function feedResources(names: readonly string[]): Resource[] {
-  const groups = Map.groupBy(
-    names.flatMap((name) => {
-      const parts = partsOfFeedFile(name);
-      return parts === null ? [] : [{ name, ...parts }];
-    }),
-    ({ name, dataset, format, gzip }) =>
-      format === 'parquet' ? name : `${dataset}.${endingOf(format, gzip)}`,
+  const groups = Map.groupBy(names.flatMap(feedFile), ({ name, dataset, format, gzip }) =>
+    format === 'parquet' ? name : `${dataset}.${endingOf(format, gzip)}`,
   );
   const count = (dataset: DatasetName) =>
     [...groups.values()].filter(([first]) => first?.dataset === dataset).length;
@@ -106,4 +100,13 @@ export function feedResources(names: readonly string[]): Resource[] {
       gzip,
     };
   });
+}
+
+/** What the name of a file in the folder says. Empty: the file is not in the folder itself. */
+function feedFile(name: string): { name: string; dataset: DatasetName; format: Format; gzip: boolean }[] {
+  const [, named, format, zipped] = /^([a-z-]+)-[\d-]+\.(csv|ndjson|parquet)(\.gz)?$/.exec(name) ?? [];
+  const dataset = DATASET_NAMES.find((one) => one === named);
+  return dataset === undefined
+    ? []
+    : [{ name, dataset, format: format as Format, gzip: zipped !== undefined }];
 }

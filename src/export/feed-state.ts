@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { OperatorError } from '../errors.ts';
 import type { DatasetName } from './datasets.ts';
-import { writeText } from './output.ts';
+import { writeText } from './write-text.ts';
 
 export type FeedFile = { name: string; rows: number };
 export type FeedState = {

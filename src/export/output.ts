@@ -43,22 +43,6 @@ export async function openFile(file: string): Promise<Output> {
   };
 }
 
-/** Replaces a small file in one step: a crash leaves the old one or the new one. Throws OUTPUT_FAILED. */
-export async function writeText(file: string, text: string): Promise<void> {
-  const output = await openFile(file);
-  try {
-    const ended = new Promise<void>((resolve, reject) => {
-      output.stream.on('error', reject);
-      output.stream.on('close', resolve);
-    });
-    output.stream.end(text);
-    await orOutputFailed(file, ended);
-    await output.keep();
-  } finally {
-    await output.drop();
-  }
-}
-
 /** A name in a folder is safe only when the folder itself is on the disk. Windows has no such thing. */
 async function flushFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r').catch(() => undefined);

@@ -1,10 +1,9 @@
 // What an export with `--state` does next: from where each dataset goes on, under which name, and which files of an
 // interrupted call it replaces. Pure.
 import { OperatorError } from '../errors.ts';
-import { DATASET_NAMES, type DatasetName } from './datasets.ts';
+import type { DatasetName } from './datasets.ts';
 import type { Feed } from './export-datasets.ts';
 import type { FeedFile, FeedState } from './feed-state.ts';
-import type { Format } from './select-rows.ts';
 
 const DIGITS = 12;
 
@@ -14,22 +13,11 @@ export function feedFileName(dataset: DatasetName, after: number, upTo: number, 
   return `${dataset}-${number(after)}-${number(upTo)}.${ending}`;
 }
 
-const NAME = /^([a-z-]+)-(\d{12})-\d{12}\.(csv|ndjson|parquet)(\.gz)?$/;
+const NAME = /^([a-z-]+)-(\d{12})-\d{12}\.(?:csv|ndjson|parquet)(?:\.gz)?$/;
 const TEMPORARY = /^\.(.+)\.[0-9a-f]{12}\.part$/;
 
 export function isFeedFile(name: string): boolean {
   return NAME.test(name);
-}
-
-/** Null: not the name of a file of a feed. */
-export function partsOfFeedFile(
-  name: string,
-): { dataset: DatasetName; format: Format; gzip: boolean } | null {
-  const [, dataset, , format, zipped] = NAME.exec(name) ?? [];
-  const known = DATASET_NAMES.find((one) => one === dataset);
-  return known === undefined
-    ? null
-    : { dataset: known, format: format as Format, gzip: zipped !== undefined };
 }
 
 /**
