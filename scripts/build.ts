@@ -51,6 +51,23 @@ const program = await build({
   },
 });
 
+// What browsers load, in a few files without a build step at run time.
+const pages = await build({
+  ...shared,
+  platform: 'browser',
+  entryPoints: { pages: 'src/pages/client/main.ts' },
+  outdir: 'dist/assets',
+  target: ['chrome123', 'firefox120', 'safari17.5'],
+  minify: true,
+});
+const style = await build({
+  ...shared,
+  entryPoints: { pages: 'src/pages/style.css' },
+  outdir: 'dist/assets',
+  target: ['chrome123', 'firefox120', 'safari17.5'],
+  minify: true,
+});
+
 const entry = await build({
   ...shared,
   entryPoints: ['src/cli.ts'],
@@ -67,13 +84,18 @@ const entry = await build({
   banner: { js: '#!/usr/bin/env node' },
 });
 await chmod('dist/cli.js', 0o755);
-await writeFile('dist/LICENSES.txt', await licensesOf(Object.keys(program.metafile?.inputs ?? {})));
+await writeFile(
+  'dist/LICENSES.txt',
+  await licensesOf([program, pages].flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}))),
+);
 
 // Removes what an earlier build has left. This comes last: a process that starts meanwhile finds either build complete.
-const written = new Set([program, entry].flatMap(({ metafile }) => Object.keys(metafile?.outputs ?? {})));
+const written = new Set(
+  [program, pages, style, entry].flatMap(({ metafile }) => Object.keys(metafile?.outputs ?? {})),
+);
 written.add('dist/LICENSES.txt');
 for (const name of await readdir('dist')) {
-  if (!written.has(`dist/${name}`)) await rm(`dist/${name}`, { recursive: true });
+  if (name !== 'assets' && !written.has(`dist/${name}`)) await rm(`dist/${name}`, { recursive: true });
 }
 
 /** The licenses of the other packages in the bundle, which ask to go with the code. `inputs` are the bundled files. */

@@ -58,6 +58,7 @@ export const ERRORS = {
   EXPORT_OPTIONS: EXIT.usage,
   WATERMARK_UNKNOWN: EXIT.usage,
   FUTURE_INSTANT: EXIT.usage,
+  SCOPE_INVALID: EXIT.usage,
 
   RATE_LIMITED: EXIT.tryLater,
   CLOUDFLARE_UNAVAILABLE: EXIT.tryLater,
@@ -85,6 +86,7 @@ export const ERRORS = {
   BLOCKED: EXIT.permission,
   IDENTITIES_DENIED: EXIT.permission,
   ROLES_DENIED: EXIT.permission,
+  ROLES_MISSING: EXIT.configuration,
   DATABASE_PERMISSION: EXIT.permission,
 
   CONFIGURATION: EXIT.configuration,

@@ -34,6 +34,8 @@ test('the package holds the bundle, the migrations and the files that people rea
     'LICENSE',
     'README.md',
     'dist/LICENSES.txt',
+    'dist/assets/pages.css',
+    'dist/assets/pages.js',
     'migrations/meta/_journal.json',
     'migrations/released.json',
     'package.json',

@@ -1,5 +1,5 @@
 // The state of each account compared with the schedule: its age, whether it is stale, and the outcome of the last slot.
-import type { Pool } from '../db/pool.ts';
+import type { Db } from '../db/handle.ts';
 import type { AccountState } from '../queries/accounts/list-accounts.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
 import { slotRuns, type SlotRun } from '../queries/runs/slot-runs.ts';
@@ -21,10 +21,10 @@ export type ScheduleState = {
 };
 
 export async function scheduleState(
-  pool: Pool,
+  db: Db,
   { schedule, timezone, leaseMs }: Pick<ScheduleState, 'schedule' | 'timezone' | 'leaseMs'>,
 ): Promise<ScheduleState> {
-  const [lastSlot = null] = slotsBefore(schedule, timezone, await databaseNow(pool), 1);
+  const [lastSlot = null] = slotsBefore(schedule, timezone, await databaseNow(db), 1);
   const [nextSlot = null] = nextSlots(schedule, timezone, 1);
   return {
     schedule,
@@ -33,7 +33,7 @@ export async function scheduleState(
     nextSlot,
     staleAfterMs: staleAfter(longestInterval(schedule, timezone)),
     leaseMs,
-    runs: lastSlot === null ? [] : await slotRuns(pool, lastSlot),
+    runs: lastSlot === null ? [] : await slotRuns(db, lastSlot),
   };
 }
 

@@ -1,5 +1,5 @@
 // The level changes of each account in a span of time, newest first.
-import type { Pool } from '../db/pool.ts';
+import type { Db } from '../db/handle.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { mayRead } from '../queries/health/may-read.ts';
 import { levelChanges, type LevelChange, type LevelChangeFilter } from '../queries/levels/level-changes.ts';
@@ -22,15 +22,15 @@ export type AccountChanges = {
 };
 
 /** Throws IDENTITIES_DENIED, ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS. */
-export async function changesOf(pool: Pool, filter: ChangesFilter): Promise<AccountChanges[]> {
-  if (filter.identities && !(await mayRead(pool)).identities)
+export async function changesOf(db: Db, filter: ChangesFilter): Promise<AccountChanges[]> {
+  if (filter.identities && !(await mayRead(db)).identities)
     throw identitiesDenied('Changes can be listed without them', 'Leave --identities out');
-  const accounts = await chooseHistories(pool, filter.account);
+  const accounts = await chooseHistories(db, filter.account);
   return accounts.map((account) => {
     let more = false;
     async function* limited(): AsyncGenerator<readonly LevelChange[]> {
       let left = filter.limit ?? Number.POSITIVE_INFINITY;
-      for await (const rows of levelChanges(pool, account, filter)) {
+      for await (const rows of levelChanges(db, account, filter)) {
         more = rows.length > left;
         if (left > 0) yield rows.slice(0, left);
         left -= rows.length;

@@ -1,5 +1,5 @@
 // Chooses among the accounts that have a history, and reports a time without one.
-import type { Pool } from '../db/pool.ts';
+import type { Db } from '../db/handle.ts';
 import { OperatorError } from '../errors.ts';
 import { knownAccounts, type KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { resolveAccounts } from './resolve-accounts.ts';
@@ -10,8 +10,8 @@ export const NO_ACCOUNT = 'No account was ever synced here. Start with: zt-risk-
  * The accounts with the given ids or labels, or all in the order in which they were added. Empty when the database has
  * no account at all. Throws ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS.
  */
-export async function chooseHistories(pool: Pool, wanted: readonly string[]): Promise<KnownAccount[]> {
-  const known = await knownAccounts(pool);
+export async function chooseHistories(db: Db, wanted: readonly string[]): Promise<KnownAccount[]> {
+  const known = await knownAccounts(db);
   return wanted.length === 0 || known.length === 0 ? known : resolveAccounts(known, wanted);
 }
 

@@ -1,5 +1,5 @@
 // Users who differ between two snapshots of an account, and the number of users at each level.
-import type { Pool } from '../db/pool.ts';
+import type { Db } from '../db/handle.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { compareLevels, type LevelDifference } from '../queries/levels/compare-levels.ts';
 import { countInBetween } from '../queries/levels/count-in-between.ts';
@@ -26,27 +26,27 @@ export type DifferenceFilter = {
 
 /** Compares the newest snapshots at or before the two instants; null when one of them does not exist. */
 export async function differenceOf(
-  pool: Pool,
+  db: Db,
   account: KnownAccount,
   from: Date,
   to: Date,
   filter: DifferenceFilter,
 ): Promise<Difference | null> {
   const [first, last] = [
-    await snapshotAt(pool, account.account_key, from),
-    await snapshotAt(pool, account.account_key, to),
+    await snapshotAt(db, account.account_key, from),
+    await snapshotAt(db, account.account_key, to),
   ];
   if (first === null || last === null) return null;
   const span = { from: first.observed_at, to: last.observed_at };
   const isSame = first.snapshot_id === last.snapshot_id;
-  const rows = isSame ? [] : await compareLevels(pool, account, span, filter.identities);
+  const rows = isSame ? [] : await compareLevels(db, account, span, filter.identities);
   const levels = filter.level.length === 0 ? ['high'] : filter.level;
   return {
     account,
-    from: { ...first, levels: await levelsOfSnapshot(pool, first.snapshot_id) },
-    to: { ...last, levels: await levelsOfSnapshot(pool, last.snapshot_id) },
+    from: { ...first, levels: await levelsOfSnapshot(db, first.snapshot_id) },
+    to: { ...last, levels: await levelsOfSnapshot(db, last.snapshot_id) },
     rows: rows.filter((row) => isWanted(row, filter)),
-    between: { levels, count: isSame ? 0 : await countInBetween(pool, account.account_key, span, levels) },
+    between: { levels, count: isSame ? 0 : await countInBetween(db, account.account_key, span, levels) },
   };
 }
 

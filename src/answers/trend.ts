@@ -1,6 +1,5 @@
 // Users per level over time, with the accounts that the points belong to.
-import type { Pool } from '../db/pool.ts';
-import { DEFAULT_LIMITS, inTransaction } from '../db/transaction.ts';
+import type { Db } from '../db/handle.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { levelTrend, type Bucket, type TrendPoint } from '../queries/levels/level-trend.ts';
 import { chooseHistories } from './choose-histories.ts';
@@ -12,13 +11,11 @@ export type TrendFilter = { since: Date; bucket: Bucket; timezone: string; accou
 export type Trend = TrendFilter & { accounts: readonly KnownAccount[]; points: readonly TrendPoint[] };
 
 /** Throws ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS. */
-export async function trendSince(pool: Pool, filter: TrendFilter): Promise<Trend> {
-  const accounts = await chooseHistories(pool, filter.account);
-  const points = await inTransaction(pool, DEFAULT_LIMITS, (tx) =>
-    levelTrend(tx, {
-      ...filter,
-      ...(filter.account.length === 0 ? {} : { accountIds: accounts.map(({ account_id }) => account_id) }),
-    }),
-  );
+export async function trendSince(db: Db, filter: TrendFilter): Promise<Trend> {
+  const accounts = await chooseHistories(db, filter.account);
+  const points = await levelTrend(db, {
+    ...filter,
+    ...(filter.account.length === 0 ? {} : { accountIds: accounts.map(({ account_id }) => account_id) }),
+  });
   return { ...filter, accounts, points };
 }

@@ -1,5 +1,5 @@
 // The history of one person in every account, found by id, or by email where the database role may read emails.
-import type { Pool } from '../db/pool.ts';
+import type { Db } from '../db/handle.ts';
 import { OperatorError } from '../errors.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { mayRead, type MayRead } from '../queries/health/may-read.ts';
@@ -40,28 +40,24 @@ export type HistoryOptions = {
  * beginning of one, or an email. Throws USER_NOT_FOUND, USER_AMBIGUOUS, IDENTITIES_DENIED, ACCOUNT_UNKNOWN,
  * ACCOUNT_AMBIGUOUS.
  */
-export async function userHistories(
-  pool: Pool,
-  who: string,
-  options: HistoryOptions,
-): Promise<UserHistory[]> {
-  const accounts = await chooseHistories(pool, options.account);
-  const may = await mayRead(pool);
-  const users = await findPerson(pool, who, accounts, options, may);
+export async function userHistories(db: Db, who: string, options: HistoryOptions): Promise<UserHistory[]> {
+  const accounts = await chooseHistories(db, options.account);
+  const may = await mayRead(db);
+  const users = await findPerson(db, who, accounts, options, may);
   const histories: UserHistory[] = [];
-  for (const user of users) histories.push(await historyOf(pool, user, options, may));
+  for (const user of users) histories.push(await historyOf(db, user, options, may));
   return histories;
 }
 
 async function historyOf(
-  pool: Pool,
+  db: Db,
   user: FoundUser,
   options: HistoryOptions,
   may: MayRead,
 ): Promise<UserHistory> {
-  const periods = await levelPeriods(pool, user, options.limit + 1);
-  const versions = may.identities ? await identityVersions(pool, user) : null;
-  const lookup = may.lookups ? await lastLookup(pool, user) : null;
+  const periods = await levelPeriods(db, user, options.limit + 1);
+  const versions = may.identities ? await identityVersions(db, user) : null;
+  const lookup = may.lookups ? await lastLookup(db, user) : null;
   const events = timeline({
     periods,
     renames: versions === null ? newestRename(user) : renamesOf(versions),
@@ -75,7 +71,7 @@ async function historyOf(
     lookup,
     may,
     absentWalks:
-      user.absent_since === null ? null : await walksSince(pool, user.account_key, user.absent_since),
+      user.absent_since === null ? null : await walksSince(db, user.account_key, user.absent_since),
   };
 }
 
@@ -87,7 +83,7 @@ function newestRename(user: FoundUser): Rename[] {
 
 /** The same person in one account or several. */
 async function findPerson(
-  pool: Pool,
+  db: Db,
   who: string,
   accounts: readonly KnownAccount[],
   options: HistoryOptions,
@@ -99,7 +95,7 @@ async function findPerson(
       ? identitiesDenied('A user can be found by id only', 'Give the user id, or the beginning of it')
       : identitiesDenied('The history can be shown without them', 'Leave --identities out');
   const keys = accounts.map(({ account_key }) => account_key);
-  const found = await findUsers(pool, idRange === null ? { email: who } : { idRange }, keys);
+  const found = await findUsers(db, idRange === null ? { email: who } : { idRange }, keys);
   if (found.length === 0)
     throw notFound(idRange === null ? null : who.toLowerCase(), options.account.length > 0);
   const ids = new Set(found.map((user) => user.user_id));

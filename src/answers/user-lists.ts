@@ -1,5 +1,5 @@
 // The requested users of each account, now or at an earlier time.
-import type { Pool } from '../db/pool.ts';
+import type { Db } from '../db/handle.ts';
 import { OperatorError } from '../errors.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
@@ -46,25 +46,25 @@ export type UserLists = {
 };
 
 /** Throws AS_OF_CLEARED, SEARCH_NEEDS_IDENTITIES, IDENTITIES_DENIED, ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS, BEFORE_HISTORY. */
-export async function userLists(pool: Pool, filter: UserFilter): Promise<UserLists> {
+export async function userLists(db: Db, filter: UserFilter): Promise<UserLists> {
   const { identities, asOf } = filter;
   if (asOf !== null && filter.level.includes('cleared')) throw asOfCleared();
   const search = searchOf(filter.search, identities);
-  if (identities && !(await mayRead(pool)).identities)
+  if (identities && !(await mayRead(db)).identities)
     throw identitiesDenied('Users can be listed without them', 'Leave --identities out');
-  const at = asOf ?? (await databaseNow(pool));
-  const known = await chooseHistories(pool, filter.account);
+  const at = asOf ?? (await databaseNow(db));
+  const known = await chooseHistories(db, filter.account);
   const accounts = livingAt(known, at, filter.account);
   const lists: UserList[] = [];
   const without: KnownAccount[] = [];
   for (const account of accounts) {
-    const snapshot = await snapshotAt(pool, account.account_key, at);
+    const snapshot = await snapshotAt(db, account.account_key, at);
     if (snapshot === null) {
       without.push(account);
       continue;
     }
     const { account_key, account_id } = account;
-    const listed = await listUsers(pool, {
+    const listed = await listUsers(db, {
       account_key,
       account_id,
       levels: levelsOf(filter.level),

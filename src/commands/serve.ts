@@ -12,6 +12,8 @@ import { EXIT, isOperatorError, type OperatorError } from '../errors.ts';
 import { boundGarbage } from '../host/heap.ts';
 import { createApp } from '../http/app.ts';
 import { HTTP_POOL } from '../http/ask-database.ts';
+import { readAssets } from '../http/assets.ts';
+import { READ_POOL } from '../http/read-as.ts';
 import { startHttp } from '../http/server.ts';
 import type { Logger } from '../logger.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
@@ -101,7 +103,8 @@ type Base = { io: Io; config: Config; logger: Logger };
 type Parts = Base & {
   accountIds: readonly string[];
   pool: Pool;
-  /** Of their own: probes and scrapes must neither wait for the runs' connections nor take them. */
+  /** Of their own: neither probes and scrapes nor pages must wait for the runs' connections or take them. */
+  probes: Pool;
   readers: Pool;
   client: CloudflareClient;
   metrics: Metrics;
@@ -115,7 +118,9 @@ async function openParts(base: Base, options: Options, opened: AsyncDisposableSt
   opened.defer(() => database.close());
   const { pool, url, isEmbedded } = database;
   const accountIds = await chooseAccounts(config, options.account, () => readLabels(pool));
-  const readers = createPool({ url, isEmbedded, ...HTTP_POOL, logger });
+  const probes = createPool({ url, isEmbedded, ...HTTP_POOL, logger });
+  opened.defer(() => probes.end());
+  const readers = createPool({ url, isEmbedded, ...READ_POOL, logger });
   opened.defer(() => readers.end());
   const metrics = createMetrics({
     version: VERSION,
@@ -130,7 +135,7 @@ async function openParts(base: Base, options: Options, opened: AsyncDisposableSt
   boundGarbage();
   const ping = openSuccessPing(config, logger);
   if (ping) opened.defer(() => ping.close());
-  return { ...base, accountIds, pool, readers, client, metrics, ping };
+  return { ...base, accountIds, pool, probes, readers, client, metrics, ping };
 }
 
 /** One run, counted, and told to whoever watches for successes. */
@@ -152,12 +157,14 @@ async function runMeasured(
 
 /** Returns the address. `opened` closes the server. */
 async function listen(parts: Parts, scheduler: Scheduler, opened: AsyncDisposableStack): Promise<string> {
-  const { io, config, accountIds, logger, readers, metrics } = parts;
+  const { io, config, accountIds, logger, probes, readers, metrics } = parts;
   const intervalMs = longestInterval(config.sync.schedule, config.sync.timezone);
   const staleAfterMs = staleAfter(intervalMs);
   const app = createApp({
     version: VERSION,
-    pool: readers,
+    pool: probes,
+    reader: { pool: readers },
+    assets: readAssets(),
     metrics: {
       contentType: metrics.contentType,
       scrape() {

@@ -21,6 +21,8 @@ export const PINNED_SETTINGS = [
   'array_nulls = on',
   'transform_null_equals = off',
   'search_path = pg_catalog, public',
+  // Compiling the plan of a question takes longer than running it.
+  'jit = off',
 ]
   .map((setting) => `set local ${setting}`)
   .join('; ');

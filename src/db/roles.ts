@@ -42,6 +42,23 @@ export async function createRoles(pool: Pool): Promise<void> {
   });
 }
 
+/** From here on, the transaction may only what the role may. Throws ROLES_MISSING (exit 78). */
+export async function takeRole(tx: Transaction, role: typeof READER | typeof PII_READER): Promise<void> {
+  try {
+    await tx.execute(sql.raw(`set local role ${role}`));
+  } catch (error) {
+    // 22023: there is no such role. 42501: this login is not a member of it.
+    const { code } = (rootCause(error) ?? {}) as { code?: unknown };
+    if (code !== '22023' && code !== '42501') throw error;
+    throw new OperatorError({
+      code: 'ROLES_MISSING',
+      happened: `The database has no role ${role}, or this program may not take it`,
+      means: 'Pages and the API read the history only under the roles for readers',
+      todo: 'Run `zt-risk-sync migrate --roles` once for this database',
+    });
+  }
+}
+
 /** For a migration, which holds its lock. Does nothing if the roles were never set up for this database. */
 export async function renewGrants(tx: Transaction): Promise<void> {
   const { rows } = await tx.execute<{ found: boolean }>(sql`
@@ -74,23 +91,30 @@ async function grantToReaders(tx: Transaction): Promise<void> {
   }
 }
 
-/** The statements that only a user who may create roles can run. */
+/** The statements that only a user who may create roles can run. Pages and the API read under both roles. */
 async function missingSql(tx: Transaction): Promise<string[]> {
-  const { rows } = await tx.execute<{ name: string }>(
-    sql`select rolname as name from pg_roles where rolname in (${READER}, ${PII_READER})`,
+  const { rows } = await tx.execute<{ name: string; me: string; is16: boolean }>(
+    sql`select rolname as name, quote_ident(current_user) as me, current_setting('server_version_num')::int >= 160000 as is16
+          from pg_roles where rolname in (${READER}, ${PII_READER}) or rolname = current_user`,
   );
   const there = new Set(rows.map(({ name }) => name));
+  const { me, is16 } = rows[0]!;
+  const isMember = async (member: string, role: string, right: string) =>
+    there.has(READER) &&
+    there.has(PII_READER) &&
+    (
+      await tx.execute<{ is: boolean }>(
+        sql`select pg_has_role(${member}::regrole, ${role}::regrole, ${right}) as is`,
+      )
+    ).rows[0]?.is === true;
   const statements = [READER, PII_READER]
     .filter((name) => !there.has(name))
     .map((name) => `create role ${name} nologin`);
-  const member =
-    statements.length === 0 &&
-    (
-      await tx.execute<{ is: boolean }>(
-        sql`select pg_has_role(${PII_READER}::name, ${READER}::name, 'usage') as is`,
-      )
-    ).rows[0]?.is === true;
-  return member ? [] : [...statements, `grant ${READER} to ${PII_READER}`];
+  if (!(await isMember(PII_READER, READER, 'usage'))) statements.push(`grant ${READER} to ${PII_READER}`);
+  // Since version 16, who creates a role may grant it, but not take it.
+  const mayTake = is16 ? 'set' : 'member';
+  if (!(await isMember(me, PII_READER, mayTake))) statements.push(`grant ${READER}, ${PII_READER} to ${me}`);
+  return statements;
 }
 
 /** Leaves settings that somebody has given to a role, and roles that belong to somebody else. */
@@ -103,7 +127,7 @@ async function setUnlessSet(tx: Transaction): Promise<void> {
     // internal_error: a process in another database of the server sets them at the same moment.
     await tx.execute(
       sql.raw(
-        `do $$ begin ${settings} exception when insufficient_privilege or internal_error then null; end $$`,
+        `do $$ begin ${settings} exception when insufficient_privilege or internal_error or unique_violation then null; end $$`,
       ),
     );
   }

@@ -13,7 +13,12 @@ import { guard, type Caller } from './auth.ts';
 import { fewAtATime } from './few-at-a-time.ts';
 import { metricsRoute } from './metrics-route.ts';
 import { probes } from './probes.ts';
+import { API, apiRoute } from './api/api.ts';
+import { refuse } from './api/problem.ts';
+import { assetsRoute, type Assets } from './assets.ts';
+import { pagesRoute } from './pages/pages.ts';
 import { problem } from './problem.ts';
+import type { Reader } from './read-as.ts';
 import { readiness } from './readiness.ts';
 import { syncRoute, type StartSync } from './sync-route.ts';
 
@@ -33,12 +38,20 @@ export type AppDeps = {
   /** Longest wait for the database; below it, for any answer. */
   databaseWaitMs?: number;
   answerWaitMs?: number;
+  /** For pages and the API: a pool of its own, made with READ_POOL. */
+  reader: Reader;
+  assets: Assets;
   /** How long a scrape is given to others as well. */
   scrapeKeptMs?: number;
 };
 
 const PROBES = ['/livez', '/readyz'];
-const PATHS = [...PROBES, '/metrics', '/sync'];
+const PATHS = [...PROBES, '/metrics', '/sync', '/', '/changes', '/users', '/response', '/runs'];
+/** Nothing but what comes from this server. */
+const PAGE_POLICY = ['style-src', 'script-src', 'img-src', 'connect-src', 'form-action']
+  .map((name) => `${name} 'self'${name === 'img-src' ? ' data:' : ''}`)
+  .concat("default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'")
+  .join('; ');
 const BODY_LIMIT = 16 * 1024;
 const READINESS_KEPT_MS = 1_000;
 const ANSWER_WAIT_MS = 20_000;
@@ -52,6 +65,11 @@ export function createApp(deps: AppDeps): Hono<Caller> {
   const ourTurn = fewAtATime(REQUESTS_PER_TURN);
   app
     .use(accessLog(deps.logger))
+    .use(async (c, next) => {
+      await next();
+      if (c.res.headers.get('Content-Type')?.startsWith('text/html') === true)
+        c.res.headers.set('Content-Security-Policy', PAGE_POLICY);
+    })
     .use(
       secureHeaders({
         contentSecurityPolicy: {
@@ -67,7 +85,7 @@ export function createApp(deps: AppDeps): Hono<Caller> {
     )
     .use(async (c, next) => {
       await next();
-      c.res.headers.set('Cache-Control', 'no-store');
+      if (!c.req.path.startsWith('/assets/')) c.res.headers.set('Cache-Control', 'no-store');
       // A stranger's connection is not kept. The probes of orchestrators open a new one each time.
       if (c.get('known') !== true) c.res.headers.set('Connection', 'close');
     })
@@ -86,8 +104,15 @@ export function createApp(deps: AppDeps): Hono<Caller> {
     .use(bodyLimit({ maxSize: BODY_LIMIT, onError: (c) => problem(c, 'REQUEST_TOO_LARGE') }))
     .route('/', probes({ ...deps, readiness: ready }))
     .route('/', metricsRoute({ ...deps, readiness: ready }))
-    .route('/', syncRoute(deps));
-  app.notFound((c) => problem(c, 'NOT_FOUND'));
+    .route('/', syncRoute(deps))
+    .route('/', assetsRoute(deps.assets))
+    .route('/', pagesRoute(deps))
+    .route(API, apiRoute(deps));
+  app.notFound((c) =>
+    c.req.path.startsWith(`${API}/`)
+      ? refuse(c, { status: 404, code: 'NOT_FOUND', detail: 'There is nothing at this path' })
+      : problem(c, 'NOT_FOUND'),
+  );
   app.onError((error, c) => {
     if (error instanceof HTTPException) return problem(c, 'REQUEST_TIMEOUT');
     // The client disconnected before its body was complete. Database errors never get here.

@@ -59,7 +59,7 @@ test('a user who may not create roles gets the SQL for an administrator, and it 
     const [, statements] = /`(create role [^`]+)`/.exec(refusal.todo) ?? [];
     assert.equal(
       statements,
-      'create role risk_reader nologin; create role risk_pii_reader nologin; grant risk_reader to risk_pii_reader;',
+      'create role risk_reader nologin; create role risk_pii_reader nologin; grant risk_reader to risk_pii_reader; grant risk_reader, risk_pii_reader to worker;',
     );
     await admin.query(statements);
     await createRoles(worker);

@@ -1,7 +1,6 @@
 // Every account in this database, with the time span of its snapshots.
 import { sql } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
-import type { Pool } from '../../db/pool.ts';
+import { on, type Db } from '../../db/handle.ts';
 import { accounts as a, snapshots as s } from '../../db/schema.ts';
 
 export type KnownAccount = {
@@ -14,8 +13,8 @@ export type KnownAccount = {
   newest_at: Date | null;
 };
 
-export async function knownAccounts(pool: Pool): Promise<KnownAccount[]> {
-  const { rows } = await drizzle(pool).execute<Record<keyof KnownAccount, string | number | null>>(sql`
+export async function knownAccounts(db: Db): Promise<KnownAccount[]> {
+  const { rows } = await on(db).execute<Record<keyof KnownAccount, string | number | null>>(sql`
     select ${a.account_key}, ${a.account_id}, ${a.label}, ${a.retired_at},
            (select min(${s.observed_at}) from ${s} where ${s.account_key} = ${a.account_key}) as first_at,
            (select max(${s.observed_at}) from ${s} where ${s.account_key} = ${a.account_key}) as newest_at

@@ -1,7 +1,6 @@
 // Every account with its newest snapshot, the outcome of its last runs, and the run in progress.
 import { sql } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
-import type { Pool } from '../../db/pool.ts';
+import { on, type Db } from '../../db/handle.ts';
 import { accounts, leases, rejectedRecords, snapshots } from '../../db/schema.ts';
 import { mayRead } from '../health/may-read.ts';
 import { isWaiting, notKept } from '../rejected/waiting-records.ts';
@@ -42,8 +41,8 @@ export type AccountState = {
   known_ms: number;
 };
 
-export async function listAccounts(pool: Pool): Promise<AccountState[]> {
-  const { leases: leasesVisible } = await mayRead(pool);
+export async function listAccounts(db: Db): Promise<AccountState[]> {
+  const { leases: leasesVisible } = await mayRead(db);
   const internals = leasesVisible
     ? sql`
       left join lateral (
@@ -53,7 +52,7 @@ export async function listAccounts(pool: Pool): Promise<AccountState[]> {
     : sql`
       cross join (select null::integer as rejected_waiting) r
       cross join (select null::bigint as run_id, null::timestamptz as started_at, null::timestamptz as heartbeat_at, null as host) l`;
-  const { rows } = await drizzle(pool).execute<Record<string, unknown>>(sql`
+  const { rows } = await on(db).execute<Record<string, unknown>>(sql`
     select a.account_id, a.label, a.added_at, a.retired_at, s.snapshot_id::float8 as snapshot_id, s.observed_at, s.verdict, s.user_count,
            s.carried_count, ${failuresSince(sql`a.account_key`)} as failures_since, p.partials_since, c.complete_at,
            extract(epoch from clock_timestamp() - l.heartbeat_at)::float8 * 1000 as silent_ms,

@@ -1,7 +1,6 @@
 // What the database role may read besides the history without personal data.
 import { sql } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
-import type { Pool } from '../../db/pool.ts';
+import { on, type Db } from '../../db/handle.ts';
 
 export type MayRead = {
   /** risk.user_identities: emails and names. */
@@ -16,8 +15,8 @@ export type MayRead = {
  * Asking about a table in a schema that the role may not use is an error. CASE makes sure that the schema is asked
  * first.
  */
-export async function mayRead(pool: Pool): Promise<MayRead> {
-  const { rows } = await drizzle(pool).execute<MayRead>(sql`
+export async function mayRead(db: Db): Promise<MayRead> {
+  const { rows } = await on(db).execute<MayRead>(sql`
     select has_table_privilege('risk.user_identities', 'select') as identities,
            case when has_schema_privilege('risk_internal', 'usage')
                 then has_table_privilege('risk_internal.lookups', 'select') else false end as lookups,

@@ -1,9 +1,8 @@
 // Users whose level differs between two snapshots of an account, gravest changes first (risk_bi.compare). Email and
 // name are those at the later snapshot, and are read only on request.
 import { sql } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
 import { levelRank } from '../../db/sql/level-rank.ts';
-import type { Pool } from '../../db/pool.ts';
+import { on, type Db } from '../../db/handle.ts';
 import { userIdentities as i, users as u } from '../../db/schema.ts';
 import { CHANGE_ORDER, type Change } from '../../user-risk.ts';
 
@@ -18,7 +17,7 @@ export type LevelDifference = {
 };
 
 export async function compareLevels(
-  pool: Pool,
+  db: Db,
   account: { account_key: number; account_id: string },
   span: { from: Date; to: Date },
   identities: boolean,
@@ -29,7 +28,7 @@ export async function compareLevels(
     left join ${i} on ${i.account_key} = ${account.account_key} and ${i.user_key} = ${u.user_key}
           and ${i.valid_from} <= ${to}::timestamptz and (${i.valid_to} is null or ${i.valid_to} > ${to}::timestamptz)`;
   const worst = (level: string) => sql`${levelRank(sql.raw(`c.${level}`))} desc nulls last`;
-  const { rows } = await drizzle(pool).execute<LevelDifference>(sql`
+  const { rows } = await on(db).execute<LevelDifference>(sql`
     select c.change, c.user_id, c.from_level, c.to_level,
            ${identities ? sql`${i.email}, ${i.name}` : sql`null as email, null as name`}
       from risk_bi.compare(${account.account_id}, ${from}::timestamptz, ${to}::timestamptz) c

@@ -1,12 +1,11 @@
 // How many users of an account were at one of the levels between two snapshots, and at none of them at either end.
 import { sql } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
-import type { Pool } from '../../db/pool.ts';
+import { on, type Db } from '../../db/handle.ts';
 import { userLevels as l } from '../../db/schema.ts';
 
 /** Such a period begins after the first snapshot and ends at the last one or earlier. */
 export async function countInBetween(
-  pool: Pool,
+  db: Db,
   accountKey: number,
   span: { from: Date; to: Date },
   levels: readonly string[],
@@ -16,7 +15,7 @@ export async function countInBetween(
     sql`${span.to.toISOString()}::timestamptz`,
   ];
   const atLevel = sql`max_risk_level = any(${sql.param([...levels])}::text[])`;
-  const { rows } = await drizzle(pool).execute<{ count: number }>(sql`
+  const { rows } = await on(db).execute<{ count: number }>(sql`
     select count(distinct p.user_key)::integer as count
       from ${l} p
      where p.account_key = ${accountKey} and p.${atLevel}

@@ -1,8 +1,7 @@
 // The feed of level changes of one account, newest first (risk_bi.level_changes). It is read in parts, each with its
 // own short statement: a span may hold millions of changes, and a slow reader must not hold a snapshot of the database.
 import { sql, type SQL } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
-import type { Pool } from '../../db/pool.ts';
+import { on, type Db } from '../../db/handle.ts';
 import { snapshots as s, userIdentities as i, users as u } from '../../db/schema.ts';
 import { CHANGE_ORDER, CHANGES, type Change } from '../../user-risk.ts';
 
@@ -34,12 +33,12 @@ type Account = { account_key: number; account_id: string };
 
 /** Yields no empty part. */
 export async function* levelChanges(
-  pool: Pool,
+  db: Db,
   account: Account,
   filter: LevelChangeFilter,
 ): AsyncGenerator<LevelChange[]> {
-  for (const part of await parts(pool, account, filter)) {
-    const { rows } = await drizzle(pool).execute<LevelChange>(changesIn(account, part, filter));
+  for (const part of await parts(db, account, filter)) {
+    const { rows } = await on(db).execute<LevelChange>(changesIn(account, part, filter));
     if (rows.length > 0)
       yield rows.map((row) => ({ ...row, changed_at: new Date(row.changed_at).toISOString() }));
   }
@@ -50,18 +49,14 @@ type Part = { first: string; last: string };
 const PART = 5_000;
 
 /** Spans of snapshots that count about so many changes. One snapshot is never split. */
-async function parts(
-  pool: Pool,
-  { account_key }: Account,
-  { since, until }: LevelChangeFilter,
-): Promise<Part[]> {
+async function parts(db: Db, { account_key }: Account, { since, until }: LevelChangeFilter): Promise<Part[]> {
   const counts = sql.join(
     CHANGES.map((change) => sql`${s[change]}`),
     sql` + `,
   );
   const ms = (end: 'min' | 'max') =>
     sql`round(extract(epoch from ${sql.raw(end)}(observed_at)) * 1000)::float8`;
-  const { rows } = await drizzle(pool).execute<{ first: number; last: number }>(sql`
+  const { rows } = await on(db).execute<{ first: number; last: number }>(sql`
     select ${ms('min')} as first, ${ms('max')} as last
       from (select ${s.observed_at}, sum(${counts}) over (order by ${s.observed_at} desc) / ${PART} as part
               from ${s} where ${s.account_key} = ${account_key} and not ${s.is_baseline}

@@ -1,9 +1,8 @@
 // One user's periods at each level, newest first: with the snapshots that opened and ended each period, and with the
 // walks that did not meet the user before its end.
 import { sql } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
 import { evidenceText } from '../../db/sql/evidence-sql.ts';
-import type { Pool } from '../../db/pool.ts';
+import { on, type Db } from '../../db/handle.ts';
 import { snapshots, syncRuns, userLevels } from '../../db/schema.ts';
 
 export type LevelPeriod = {
@@ -30,13 +29,13 @@ export type LevelPeriod = {
 };
 
 export async function levelPeriods(
-  pool: Pool,
+  db: Db,
   user: { account_key: number; user_key: number },
   limit: number,
 ): Promise<LevelPeriod[]> {
   const l = userLevels;
   const key = user.account_key;
-  const { rows } = await drizzle(pool).execute<LevelPeriod>(sql`
+  const { rows } = await on(db).execute<LevelPeriod>(sql`
     select p.*, opening.snapshot_id::float8 as from_snapshot_id, opener.run_id::float8 as from_run_id, opening.is_baseline,
            ending.snapshot_id::float8 as to_snapshot_id, ender.run_id::float8 as to_run_id,
            ${evidenceText(sql`ender.evidence`, 'lookups', 'state')} as lookup_state, walks.complete_walks, walks.partial_walks

@@ -1,7 +1,7 @@
 // Users per level over time: one row per account and bucket, without gaps, from the last snapshot up to the bucket's
 // end. Reads the counts of snapshots through risk_level_hourly and risk_level_daily, never the history of users.
 import { sql } from 'drizzle-orm';
-import type { Transaction } from '../../db/transaction.ts';
+import { on, type Db } from '../../db/handle.ts';
 
 export const BUCKETS = ['hour', 'day', 'week', 'month'] as const;
 export type Bucket = (typeof BUCKETS)[number];
@@ -23,30 +23,26 @@ export type TrendPoint = {
   hour_at: string | null;
 };
 
-/** Starts with the bucket that holds `since`. Sets the time zone of the transaction. */
+/** Starts with the bucket that holds `since`. */
 export async function levelTrend(
-  tx: Transaction,
+  db: Db,
   filter: { since: Date; bucket: Bucket; timezone: string; accountIds?: readonly string[] },
 ): Promise<TrendPoint[]> {
-  const { bucket, timezone } = filter;
+  const { bucket, accountIds } = filter;
+  const zone = sql`${postgresZone(filter.timezone)}::text`;
   const since = sql`${filter.since.toISOString()}::timestamptz`;
-  const { accountIds } = filter;
   const account =
     accountIds === undefined ? sql`true` : sql`account_id = any(${sql.param([...accountIds])}::text[])`;
-  // No JIT: compiling these queries takes longer than running them.
-  await tx.execute(
-    sql`select set_config('TimeZone', ${postgresZone(timezone)}, true), set_config('jit', 'off', true)`,
-  );
   const parts =
     bucket === 'hour'
-      ? sql`select account_id, hour as bucket_at, to_char(hour, 'YYYY-MM-DD HH24:MI') as bucket, hour as hour_at, max_risk_level,
-                   user_count, is_observed, snapshot_id, observed_at, verdict
-              from risk_bi.risk_level_hourly where ${account} and hour >= date_trunc('hour', ${since})`
+      ? sql`select account_id, hour as bucket_at, to_char(hour at time zone ${zone}, 'YYYY-MM-DD HH24:MI') as bucket, hour as hour_at,
+                   max_risk_level, user_count, is_observed, snapshot_id, observed_at, verdict
+              from risk_bi.risk_level_hourly_in(${zone}) where ${account} and hour >= date_trunc('hour', ${since}, ${zone})`
       : sql`select account_id, date_trunc(${bucket}, day::timestamp) as bucket_at,
                    to_char(date_trunc(${bucket}, day::timestamp), 'YYYY-MM-DD') as bucket, null::timestamptz as hour_at, max_risk_level,
                    user_count, is_observed, snapshot_id, observed_at, verdict
-              from risk_bi.risk_level_daily where ${account} and day >= date_trunc(${bucket}, ${since}::timestamp)::date`;
-  const { rows } = await tx.execute<TrendPoint>(sql`
+              from risk_bi.risk_level_daily_in(${zone}) where ${account} and day >= date_trunc(${bucket}, ${since} at time zone ${zone})::date`;
+  const { rows } = await on(db).execute<TrendPoint>(sql`
     with parts as (${parts}),
          states as (
       select account_id, bucket_at, bucket, hour_at, snapshot_id, observed_at, verdict, bool_or(is_observed) as is_observed,

@@ -1,14 +1,13 @@
 // How many users have each level in one snapshot, low to high.
 import { sql } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
-import type { Pool } from '../../db/pool.ts';
+import { on, type Db } from '../../db/handle.ts';
 import { riskLevelBySnapshot as v } from '../../db/views.ts';
 import { RISK_LEVELS } from '../../user-risk.ts';
 
 export type LevelCount = { max_risk_level: string; user_count: number };
 
-export async function levelsOfSnapshot(pool: Pool, snapshotId: number): Promise<LevelCount[]> {
-  const rows = await drizzle(pool)
+export async function levelsOfSnapshot(db: Db, snapshotId: number): Promise<LevelCount[]> {
+  const rows = await on(db)
     .select({ max_risk_level: v.max_risk_level, user_count: v.user_count })
     .from(v)
     .where(sql`${v.snapshot_id} = ${snapshotId}`);

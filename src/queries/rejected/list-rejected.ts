@@ -1,7 +1,6 @@
 // Rejected records without their raw text, newest first.
 import { and, asc, desc, eq, inArray, sql, type SQL } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
-import type { Pool } from '../../db/pool.ts';
+import { on, type Db } from '../../db/handle.ts';
 import { accounts, rejectedRecords as r } from '../../db/schema.ts';
 import { isWaiting } from './waiting-records.ts';
 
@@ -20,13 +19,13 @@ export type RejectedRow = {
 
 /** `total` also counts records beyond the limit. */
 export async function listRejected(
-  pool: Pool,
+  db: Db,
   filter: { accountKeys?: readonly number[]; all: boolean; limit: number },
 ): Promise<{ rows: RejectedRow[]; total: number }> {
   const conditions: SQL[] = [];
   if (filter.accountKeys !== undefined) conditions.push(inArray(r.account_key, [...filter.accountKeys]));
   if (!filter.all) conditions.push(isWaiting());
-  const rows = await drizzle(pool)
+  const rows = await on(db)
     .select({ ...REJECTED_COLUMNS, total: sql<number>`(count(*) over ())::integer` })
     .from(r)
     .innerJoin(accounts, eq(accounts.account_key, r.account_key))

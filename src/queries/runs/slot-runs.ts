@@ -1,7 +1,6 @@
 // The outcome of one slot of the schedule: for each account its newest finished run.
 import { and, desc, eq, sql } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
-import type { Pool } from '../../db/pool.ts';
+import { on, type Db } from '../../db/handle.ts';
 import { accounts, syncRuns } from '../../db/schema.ts';
 
 export type SlotRun = {
@@ -16,9 +15,9 @@ export type SlotRun = {
  * Accounts without a run for the slot are left out. A run ends after its slot begins: the condition on finished_at lets
  * an index find the runs.
  */
-export async function slotRuns(pool: Pool, slot: Date): Promise<SlotRun[]> {
+export async function slotRuns(db: Db, slot: Date): Promise<SlotRun[]> {
   const at = slot.toISOString();
-  return drizzle(pool)
+  return on(db)
     .selectDistinctOn([syncRuns.account_key], {
       account_id: accounts.account_id,
       run_id: syncRuns.run_id,

@@ -1,14 +1,13 @@
 // How many walks an account has had since an instant, included. Since absent_since, they are the walks that did not
 // meet the user.
 import { and, eq, sql } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
-import type { Pool } from '../../db/pool.ts';
+import { on, type Db } from '../../db/handle.ts';
 import { snapshots } from '../../db/schema.ts';
 
 export type Walks = { complete: number; partial: number };
 
-export async function walksSince(pool: Pool, accountKey: number, since: string): Promise<Walks> {
-  const [row] = await drizzle(pool)
+export async function walksSince(db: Db, accountKey: number, since: string): Promise<Walks> {
+  const [row] = await on(db)
     .select({
       complete: sql<number>`(count(*) filter (where ${snapshots.verdict} = 'complete'))::integer`,
       partial: sql<number>`(count(*) filter (where ${snapshots.verdict} = 'partial'))::integer`,

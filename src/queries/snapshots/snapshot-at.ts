@@ -1,14 +1,13 @@
 // The newest snapshot of an account at or before an instant.
 import { and, desc, eq, sql } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
-import type { Pool } from '../../db/pool.ts';
+import { on, type Db } from '../../db/handle.ts';
 import { snapshots as s } from '../../db/schema.ts';
 
 export type SnapshotAt = { snapshot_id: number; observed_at: Date; verdict: string };
 
 /** Null: no snapshot is so early. */
-export async function snapshotAt(pool: Pool, accountKey: number, at: Date): Promise<SnapshotAt | null> {
-  const [row] = await drizzle(pool)
+export async function snapshotAt(db: Db, accountKey: number, at: Date): Promise<SnapshotAt | null> {
+  const [row] = await on(db)
     .select({ snapshot_id: s.snapshot_id, observed_at: s.observed_at, verdict: s.verdict })
     .from(s)
     .where(and(eq(s.account_key, accountKey), sql`${s.observed_at} <= ${at.toISOString()}::timestamptz`))

@@ -1,7 +1,6 @@
 // Users with a given email, or with an id in a range, over all accounts: their current state, without email and name.
 import { and, asc, between, eq, inArray, isNull, sql, type SQL } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
-import type { Pool } from '../../db/pool.ts';
+import { on, type Db } from '../../db/handle.ts';
 import { accounts, userIdentities, users } from '../../db/schema.ts';
 import { fold, matchIdentities } from './match-identities.ts';
 
@@ -30,29 +29,25 @@ export const MOST_FOUND = 100;
  * the grant on user_identities.
  */
 export async function findUsers(
-  pool: Pool,
+  db: Db,
   by: { idRange: readonly [string, string] } | { email: string },
   accountKeys?: readonly number[],
 ): Promise<FoundUser[]> {
-  if ('idRange' in by) return read(pool, between(users.user_id, ...by.idRange), accountKeys);
+  if ('idRange' in by) return read(db, between(users.user_id, ...by.idRange), accountKeys);
   const email = fold(by.email);
   const bearers = async (versions: SQL) =>
-    matchIdentities(
-      pool,
-      { accountKeys, versions },
-      (one) => one.email !== null && fold(one.email) === email,
-    );
+    matchIdentities(db, { accountKeys, versions }, (one) => one.email !== null && fold(one.email) === email);
   const now = await bearers(isNull(userIdentities.valid_to));
   const found = now.length > 0 ? now : await bearers(sql`true`);
   if (found.length === 0) return [];
   const [accountsOf, keys] = [found.map((one) => one.account_key), found.map((one) => one.user_key)];
   const named = sql`(${users.account_key}, ${users.user_key}) in (
     select * from unnest(${sql.param(accountsOf)}::integer[], ${sql.param(keys)}::integer[]))`;
-  return read(pool, named, accountKeys);
+  return read(db, named, accountKeys);
 }
 
-async function read(pool: Pool, condition: SQL, accountKeys?: readonly number[]): Promise<FoundUser[]> {
-  return drizzle(pool)
+async function read(db: Db, condition: SQL, accountKeys?: readonly number[]): Promise<FoundUser[]> {
+  return on(db)
     .select({
       account_id: accounts.account_id,
       label: accounts.label,

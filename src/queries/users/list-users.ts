@@ -1,8 +1,7 @@
 // Users of one account with their state, now or as of a snapshot. Emails and names are read only on request.
 import { sql, type SQL } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
 import { levelRank } from '../../db/sql/level-rank.ts';
-import type { Pool } from '../../db/pool.ts';
+import { on, type Db } from '../../db/handle.ts';
 import { snapshots as n, userIdentities as i, userLevels as l, users as u } from '../../db/schema.ts';
 import { fold, matchIdentities } from './match-identities.ts';
 
@@ -47,12 +46,9 @@ export type UserFilter = {
 };
 
 /** `total` also counts users beyond the limit. */
-export async function listUsers(
-  pool: Pool,
-  filter: UserFilter,
-): Promise<{ total: number; rows: ListedUser[] }> {
-  const bearers = await bearersOf(pool, filter);
-  const { rows } = await drizzle(pool).execute<ListedUser & { total: number }>(sql`
+export async function listUsers(db: Db, filter: UserFilter): Promise<{ total: number; rows: ListedUser[] }> {
+  const bearers = await bearersOf(db, filter);
+  const { rows } = await on(db).execute<ListedUser & { total: number }>(sql`
     select s.user_id, s.max_risk_level, s.event_count,
            to_char(s.last_event at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_event,
            s.level_since, s.first_seen_at, s.absent_since, s.cleared_at,
@@ -115,11 +111,11 @@ function identityOf(filter: UserFilter): SQL {
 }
 
 /** Keys of the users whose email or name holds the text; null if nobody asked for that. */
-async function bearersOf(pool: Pool, filter: UserFilter): Promise<number[] | null> {
+async function bearersOf(db: Db, filter: UserFilter): Promise<number[] | null> {
   if (filter.text === null || !filter.identities) return null;
   const text = fold(filter.text);
   const found = await matchIdentities(
-    pool,
+    db,
     { accountKeys: [filter.account_key], versions: versionsOf(filter) },
     ({ email, name }) => [email, name].some((value) => value !== null && fold(value).includes(text)),
   );

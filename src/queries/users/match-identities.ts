@@ -1,8 +1,7 @@
 // Users whose email or name fits. They are compared here and not in the database: what a person searches for would be a
 // parameter, and the server may log parameters.
 import { and, asc, inArray, sql, type SQL } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
-import type { Pool } from '../../db/pool.ts';
+import { on, type Db } from '../../db/handle.ts';
 import { userIdentities as i } from '../../db/schema.ts';
 
 export type UserKey = { account_key: number; user_key: number };
@@ -13,14 +12,14 @@ const AT_ONCE = 5_000;
 
 /** Reads the identities of all users, or of these accounts, that meet `versions`, in portions. */
 export async function matchIdentities(
-  pool: Pool,
+  db: Db,
   { accountKeys, versions }: { accountKeys?: readonly number[] | undefined; versions: SQL },
   fits: Fits,
 ): Promise<UserKey[]> {
   const found: UserKey[] = [];
   let last: UserKey = { account_key: 0, user_key: 0 };
   for (;;) {
-    const rows = await drizzle(pool)
+    const rows = await on(db)
       .select({
         account_key: i.account_key,
         user_key: i.user_key,

@@ -5,6 +5,8 @@ import { request, type Dispatcher } from 'undici';
 import { createPool } from '../../../src/db/pool.ts';
 import { createApp, type AppDeps } from '../../../src/http/app.ts';
 import { HTTP_POOL } from '../../../src/http/ask-database.ts';
+import { readAssets } from '../../../src/http/assets.ts';
+import { READ_POOL } from '../../../src/http/read-as.ts';
 import { startHttp, type HttpServer, type HttpTiming } from '../../../src/http/server.ts';
 import { createMetrics, type Metrics } from '../../../src/metrics.ts';
 
@@ -40,12 +42,15 @@ export async function startApp(t: TestContext, { databaseUrl, timing, ...given }
     nextSlot: new Date('2026-11-25T13:00:00Z'),
   });
   const pool = createPool({ url: databaseUrl, ...HTTP_POOL, logger: { warn() {} } });
-  t.after(() => void pool.end().catch(() => undefined));
+  const readers = createPool({ url: databaseUrl, ...READ_POOL, logger: { warn() {} } });
+  t.after(() => void Promise.allSettled([pool.end(), readers.end()]));
   const app = createApp({
     version: '1.2.3',
     token: TOKEN,
     accountIds: ['a', 'b'],
     pool,
+    reader: { pool: readers },
+    assets: readAssets(),
     metrics,
     staleAfterMs: 7_200_000,
     startSync: async (accountId) => ({ status: 'started', run_id: started.push(accountId) }),

@@ -1,0 +1,122 @@
+// What a page or an answer of the API is about: the accounts, the span of time and the time zone. An address holds all
+// of it, so that a link can be sent.
+import type { Db } from '../db/handle.ts';
+import { OperatorError } from '../errors.ts';
+import { knownAccounts, type KnownAccount } from '../queries/accounts/known-accounts.ts';
+import { databaseNow } from '../queries/health/database-now.ts';
+import { parseWhen, startOfDay, WHEN_HELP } from '../time/when.ts';
+import { isTimeZone, wallAt } from '../time/zones.ts';
+import { resolveAccounts } from './resolve-accounts.ts';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+/** In milliseconds. `all` begins at the first snapshot. */
+const RANGES = {
+  '24h': DAY,
+  '7d': 7 * DAY,
+  '30d': 30 * DAY,
+  '90d': 90 * DAY,
+  '1y': 365 * DAY,
+  all: null,
+} as const;
+export type Range = keyof typeof RANGES;
+export const RANGE_NAMES = Object.keys(RANGES) as Range[];
+
+export type Span = {
+  from: Date;
+  /** Not included, except if it is now. */
+  to: Date;
+  /** Null: `from` and `to` were given. */
+  range: Range | null;
+};
+
+/** As in an address, unchecked. Empty texts count as missing. */
+export type ScopeText = { account?: string; range?: string; from?: string; to?: string; tz?: string };
+
+export type Scope = {
+  /** All accounts that this history knows. */
+  known: readonly KnownAccount[];
+  /** Those that are meant: one, or all that are not retired. */
+  accounts: readonly KnownAccount[];
+  /** The one that was chosen; null: the total of all. */
+  chosen: KnownAccount | null;
+  span: Span;
+  timezone: string;
+  /** By the database's clock. */
+  now: Date;
+};
+
+/** Throws ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS, SCOPE_INVALID, TIMES_SWAPPED. */
+export async function scopeOf(db: Db, text: ScopeText, usual: Range): Promise<Scope> {
+  const timezone = zoneOf(text.tz);
+  const now = await databaseNow(db);
+  const known = await knownAccounts(db);
+  const chosen = text.account ? (resolveAccounts(known, [text.account])[0] ?? null) : null;
+  const accounts = chosen ? [chosen] : known.filter(({ retired_at }) => retired_at === null);
+  const firsts = accounts.flatMap(({ first_at }) => (first_at === null ? [] : [first_at.getTime()]));
+  const firstAt = firsts.length === 0 ? now : new Date(Math.min(...firsts));
+  return { known, accounts, chosen, span: spanOf(text, usual, { now, timezone, firstAt }), timezone, now };
+}
+
+/** Ids for a question; null: all accounts, retired ones included. */
+export function idsOf({ chosen }: Pick<Scope, 'chosen'>): readonly string[] | null {
+  return chosen === null ? null : [chosen.account_id];
+}
+
+type Clock = { now: Date; timezone: string; firstAt: Date };
+
+/** Pure. Throws SCOPE_INVALID, TIMES_SWAPPED. */
+export function spanOf({ range, from, to }: ScopeText, usual: Range, clock: Clock): Span {
+  if (!from && !to) return ofRange(rangeOf(range, usual), clock);
+  const end = to ? timeOf('to', to, clock) : clock.now;
+  const begin = from ? timeOf('from', from, clock) : clock.firstAt;
+  if (begin < end) return { from: begin, to: end, range: null };
+  throw new OperatorError({
+    code: 'TIMES_SWAPPED',
+    happened: `from is ${begin.toISOString()}, and to is not later: ${end.toISOString()}`,
+    means: 'A span goes from the earlier time to the later one',
+    todo: 'Swap the two',
+  });
+}
+
+function ofRange(range: Range, { now, timezone, firstAt }: Clock): Span {
+  const length = RANGES[range];
+  // Longer spans are shown by the day, so they begin with a whole one.
+  const begin = new Date(length === null ? firstAt : now.getTime() - length);
+  const from = length === DAY ? begin : startOfDay(dayOf(begin, timezone), timezone);
+  return { from, to: now, range };
+}
+
+/** "2026-03-01", the local date. */
+export function dayOf(at: Date, timezone: string): string {
+  return new Date(wallAt(at.getTime(), timezone)).toISOString().slice(0, 10);
+}
+
+function rangeOf(text: string | undefined, usual: Range): Range {
+  if (!text) return usual;
+  const found = RANGE_NAMES.find((name) => name === text);
+  if (found) return found;
+  throw invalid('range', `one of ${RANGE_NAMES.join(', ')}`);
+}
+
+function timeOf(name: string, text: string, { now, timezone }: Clock): Date {
+  const when = parseWhen(text, { now, timezone });
+  if (when?.kind !== 'instant') throw invalid(name, WHEN_HELP);
+  return when.at > now ? now : when.at;
+}
+
+function zoneOf(text: string | undefined): string {
+  if (!text) return 'UTC';
+  if (isTimeZone(text)) return text;
+  throw invalid('tz', 'the name of a time zone, such as Europe/Berlin');
+}
+
+function invalid(name: string, wanted: string): OperatorError {
+  return new OperatorError({
+    code: 'SCOPE_INVALID',
+    happened: `The parameter ${name} of this address cannot be read`,
+    means: 'It is not known which accounts or which time are meant',
+    todo: `Give ${wanted}`,
+  });
+}

@@ -1,0 +1,11 @@
+// What a question is asked through: the pool, where each statement stands alone, or a transaction, where all of them see
+// one snapshot of the database.
+import { drizzle } from 'drizzle-orm/node-postgres';
+import type { Pool } from './pool.ts';
+import type { Transaction } from './transaction.ts';
+
+export type Db = Pool | Transaction;
+
+export function on(db: Db): Transaction {
+  return 'execute' in db ? db : drizzle(db);
+}

@@ -1,0 +1,80 @@
+// The pages of the dashboard: reads the state from the address, asks, and draws. Each page is one transaction, so that
+// all its figures belong together.
+import { Hono, type Context } from 'hono';
+import { getCookie } from 'hono/cookie';
+import { overviewOf } from '../../answers/overview.ts';
+import { scopeOf, type Range, type Scope } from '../../answers/scope.ts';
+import type { Db } from '../../db/handle.ts';
+import { isOperatorError } from '../../errors.ts';
+import type { Logger } from '../../logger.ts';
+import { failedPage } from '../../pages/failed.ts';
+import { overviewPage } from '../../pages/overview.ts';
+import type { Html, Page } from '../../pages/page.ts';
+import type { Assets } from '../assets.ts';
+import type { Caller } from '../auth.ts';
+import { readAs, type Reader } from '../read-as.ts';
+import { statusOf } from '../status-of.ts';
+
+export type PagesDeps = {
+  reader: Reader;
+  assets: Assets;
+  version: string;
+  logger: Pick<Logger, 'error'>;
+};
+
+/** The browser's time zone, as its script has found it. An address that names a zone comes first. */
+const ZONE_COOKIE = 'tz';
+
+export function pagesRoute(deps: PagesDeps): Hono<Caller> {
+  return new Hono<Caller>().get('/', (c) =>
+    answer(deps, c, '90d', async (db, page) => overviewPage(page, await overviewOf(db, page.scope))),
+  );
+}
+
+/** `usual` is the range of an address that names none. */
+export async function answer(
+  deps: PagesDeps,
+  c: Context<Caller>,
+  usual: Range,
+  draw: (db: Db, page: Page) => Promise<Html>,
+): Promise<Response> {
+  const query = new URL(c.req.url).searchParams;
+  const frame = frameOf(deps, c, query);
+  const tz = query.get('tz') ?? getCookie(c, ZONE_COOKIE) ?? '';
+  const text = { ...Object.fromEntries(query), tz };
+  try {
+    const role = frame.identities ? 'with identities' : 'without identities';
+    const drawn = await readAs(deps.reader, role, async (db) => {
+      const page = { ...frame, scope: await scopeOf(db, text, usual) };
+      return draw(db, page);
+    });
+    return c.html(drawn);
+  } catch (error) {
+    if (!isOperatorError(error)) deps.logger.error({ err: error }, 'a page failed');
+    return c.html(
+      failedPage({ ...frame, scope: UNKNOWN }, isOperatorError(error) ? error : null),
+      statusOf(error),
+    );
+  }
+}
+
+function frameOf(deps: PagesDeps, c: Context<Caller>, query: URLSearchParams): Omit<Page, 'scope'> {
+  return {
+    path: c.req.path,
+    query,
+    identities: false,
+    signedIn: false,
+    version: deps.version,
+    assets: { style: deps.assets.style.address, script: deps.assets.script.address },
+  };
+}
+
+/** When the database did not answer. */
+const UNKNOWN: Scope = {
+  known: [],
+  accounts: [],
+  chosen: null,
+  span: { from: new Date(0), to: new Date(0), range: null },
+  timezone: 'UTC',
+  now: new Date(0),
+};

@@ -1,0 +1,21 @@
+// The HTTP status of an error, for pages and the API.
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { EXIT, isOperatorError, type ErrorCode } from '../errors.ts';
+
+const NOT_FOUND: readonly ErrorCode[] = [
+  'ACCOUNT_UNKNOWN',
+  'BEFORE_HISTORY',
+  'RUN_NOT_FOUND',
+  'SNAPSHOT_NOT_FOUND',
+  'USER_NOT_FOUND',
+];
+const BAD_REQUEST: readonly ErrorCode[] = ['ACCOUNT_AMBIGUOUS', 'USER_AMBIGUOUS'];
+
+/** What a command ends with 64 for is a bad request; what may pass by itself, or an administrator must mend, is 503. */
+export function statusOf(error: unknown): ContentfulStatusCode {
+  if (!isOperatorError(error)) return 500;
+  if (NOT_FOUND.includes(error.code)) return 404;
+  if (BAD_REQUEST.includes(error.code) || error.exit === EXIT.usage) return 400;
+  if (error.exit === EXIT.permission) return 403;
+  return error.exit === EXIT.tryLater || error.exit === EXIT.configuration ? 503 : 500;
+}

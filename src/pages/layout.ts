@@ -1,0 +1,64 @@
+// The frame of every page: head, navigation, account and time zone, footer.
+import { html } from 'hono/html';
+import { PAGES, linkTo, type Html, type Page } from './page.ts';
+
+export function layout(page: Page, title: string, main: Html): Html {
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <title>${title} · zt-risk-sync</title>
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <link rel="icon" href="data:," />
+        <link rel="stylesheet" href="${page.assets.style}" />
+        <script type="module" src="${page.assets.script}"></script>
+      </head>
+      <body>
+        <a class="skip" href="#main">Skip to the content</a>
+        <header>
+          <a class="brand" href="${linkTo(page, '/')}">zt-risk-sync</a>
+          <nav aria-label="Pages">${PAGES.map(([path, name]) => navLink(page, path, name))}</nav>
+          ${scopeForm(page)}
+        </header>
+        <main id="main" tabindex="-1">${main}</main>
+        <footer>
+          <p>zt-risk-sync ${page.version} · times in ${page.scope.timezone}</p>
+          ${page.signedIn ? html`<form method="post" action="/logout"><button>Sign out</button></form>` : ''}
+        </footer>
+      </body>
+    </html>`;
+}
+
+function navLink(page: Page, path: string, name: string): Html {
+  const isHere = path === '/' ? page.path === '/' : page.path.startsWith(path);
+  return isHere
+    ? html`<a href="${linkTo(page, path)}" aria-current="page">${name}</a>`
+    : html`<a href="${linkTo(page, path)}">${name}</a>`;
+}
+
+/** Without a script, a button sends it; the script sends it at every change. */
+function scopeForm(page: Page): Html {
+  const { known, chosen, timezone } = page.scope;
+  const others = [...page.query].filter(([name]) => name !== 'account' && name !== 'tz');
+  return html`<form class="scope" method="get" data-sends-itself>
+    ${others.map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}" />`)}
+    <label
+      ><span class="unseen">Account</span>
+      <select name="account">
+        <option value="">All accounts</option>
+        ${known.map(
+          (account) =>
+            html`<option value="${account.account_id}" ${account === chosen ? 'selected' : ''}>
+              ${account.label ?? account.account_id}
+            </option>`,
+        )}
+      </select></label
+    >
+    <label
+      ><span class="unseen">Time zone</span>
+      <input name="tz" value="${timezone}" size="16" autocomplete="off" spellcheck="false" data-time-zone
+    /></label>
+    <button class="send">Apply</button>
+  </form>`;
+}

@@ -1,0 +1,59 @@
+// A question to risk_bi: one statement. Pages show the same statement to people, who can run it as it stands.
+import { sql, type SQL } from 'drizzle-orm';
+import { PgDialect } from 'drizzle-orm/pg-core';
+import { on, type Db } from '../db/handle.ts';
+
+/**
+ * `Row`: instants are ISO 8601 in UTC with all their digits. A bigint is text, unless the statement casts it.
+ */
+export type Question<Row extends Record<string, unknown>> = {
+  readonly statement: SQL;
+  /** Only a type. */
+  readonly row?: Row;
+};
+
+const TIMESTAMPTZ = 1184;
+
+export async function answerTo<Row extends Record<string, unknown>>(
+  db: Db,
+  { statement }: Question<Row>,
+): Promise<Row[]> {
+  const { rows, fields } = await on(db).execute(statement);
+  const instants = fields.flatMap(({ name, dataTypeID }) => (dataTypeID === TIMESTAMPTZ ? [name] : []));
+  for (const row of rows)
+    for (const name of instants) {
+      const text = row[name];
+      // The session's time zone is UTC: "2026-03-01 09:00:00.25+00".
+      if (typeof text === 'string') row[name] = text.replace(' ', 'T').replace('+00', 'Z');
+    }
+  return rows as Row[];
+}
+
+/** The statement with its values in place, for psql or a BI tool. Never build a question with personal data in it. */
+export function runnable({ statement }: Question<Record<string, unknown>>): string {
+  const { sql: text, params } = new PgDialect().sqlToQuery(statement);
+  const filled = text.replace(/\$(\d+)/g, (_, number: string) => literal(params[Number(number) - 1]));
+  return `${outdent(filled)};`;
+}
+
+/** A condition on a column `account_id`; null means all accounts. */
+export function ofAccounts(accountIds: readonly string[] | null, column: SQL = sql`account_id`): SQL {
+  if (accountIds === null) return sql`true`;
+  const ids = accountIds.map((id) => sql`${id}`);
+  return sql`${column} in (${sql.join(ids, sql`, `)})`;
+}
+
+function literal(value: unknown): string {
+  if (value === null || value === undefined) return 'null';
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  if (typeof value === 'string') return `'${value.replaceAll("'", "''")}'`;
+  throw new Error('a question takes texts, numbers and booleans');
+}
+
+/** Without empty lines at both ends, and without the indentation that all lines after the first share. */
+function outdent(text: string): string {
+  const lines = text.trim().split('\n');
+  const indents = lines.slice(1).flatMap((line) => (line.trim() === '' ? [] : [line.search(/\S/)]));
+  const shared = Math.min(...indents, Number.MAX_SAFE_INTEGER);
+  return lines.map((line, at) => (at === 0 ? line : line.slice(Math.min(shared, line.length)))).join('\n');
+}
