@@ -1,5 +1,5 @@
 // datapackage.json beside exported files: what they are and what their columns mean, for Frictionless and its relatives.
-import { rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Dataset } from './datasets.ts';
 import { describePackage, feedResources, type PackageKind, type Resource } from './describe-package.ts';
@@ -10,6 +10,7 @@ import type { Format } from './select-rows.ts';
 import { writeText } from './write-text.ts';
 
 const FILE = 'datapackage.json';
+const TEMPORARY = /^\.datapackage\.json\.[0-9a-f]{12}\.part$/;
 
 /**
  * Gives every file its name, then writes the package. The package of an earlier export goes first: after a crash there
@@ -38,9 +39,12 @@ export async function keepWithPackage(
 
 /**
  * After the state is written, which decides what belongs to the feed. So no crash leaves a package that names an
- * unfinished file. Throws OUTPUT_FAILED.
+ * unfinished file. Nobody else writes here while the feed is locked, so what a killed call had begun is removed. Throws
+ * OUTPUT_FAILED.
  */
 export async function writeFeedPackage(folder: string, files: readonly FeedFile[]): Promise<void> {
+  for (const name of await readdir(folder).catch(() => []))
+    if (TEMPORARY.test(name)) await rm(path.join(folder, name), { force: true });
   await writePackage(path.join(folder, FILE), feedResources(files.map(({ name }) => name)), 'feed');
 }
 

@@ -220,7 +220,8 @@ test('an export that is killed between the names and the state: the next call na
   child.kill('SIGKILL');
   await child.ended;
   assert.deepEqual((await state()).files, []);
-  await writeFile(path.join(out, `.${users}.0123456789ab.part`), 'half of a f');
+  for (const name of [users, 'datapackage.json'])
+    await writeFile(path.join(out, `.${name}.0123456789ab.part`), 'half of a f');
   await seed('2'.repeat(32));
   const { code, stdout, stderr } = await feed('users');
   assert.equal(code, 0, stderr);
