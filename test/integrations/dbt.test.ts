@@ -12,7 +12,8 @@ import { createCalendar, HOUR } from '../support/oracle/calendar.ts';
 import { writeDescriptions, type Described } from './dbt-descriptions.ts';
 import { dbtFolder, filesUnder, modelsInOrder, readDbt, resolve } from './dbt-models.ts';
 import { testPool } from '../support/database/migrated-database.ts';
-import { expectedViews, type Row } from '../support/oracle/reporting-oracle.ts';
+import { expectedViews } from '../support/oracle/reporting-oracle.ts';
+import type { Row } from '../support/oracle/reporting-past.ts';
 import { difference, readQuery } from '../support/oracle/reporting-rows.ts';
 import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
 

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { createCalendar } from '../support/oracle/calendar.ts';
 import { dashboardOf, dashboards, openDashboard, sqlOf, type Opened } from './grafana-dashboards.ts';
-import { expectedViews, type Past, type Row } from '../support/oracle/reporting-oracle.ts';
+import { expectedViews } from '../support/oracle/reporting-oracle.ts';
+import type { Past, Row } from '../support/oracle/reporting-past.ts';
 import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
 
 const CHANGES = ['appeared', 'raised', 'lowered', 'cleared', 'returned'] as const;

@@ -8,12 +8,9 @@ import type { PoolClient } from '../../src/db/pool.ts';
 import { createCalendar } from '../support/oracle/calendar.ts';
 import { testPool } from '../support/database/migrated-database.ts';
 import { expectedAnswers, type Answers } from '../support/oracle/question-answers.ts';
-import {
-  expectedComparison,
-  expectedUsers,
-  expectedViews,
-  type Past,
-} from '../support/oracle/reporting-oracle.ts';
+import { expectedComparison, expectedUsers } from '../support/oracle/reporting-users.ts';
+import { expectedViews } from '../support/oracle/reporting-oracle.ts';
+import type { Past } from '../support/oracle/reporting-past.ts';
 import { difference, readQuery } from '../support/oracle/reporting-rows.ts';
 import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
 import { expandMetabase, expandSuperset } from './template-variables.ts';
