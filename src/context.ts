@@ -14,6 +14,8 @@ import { createSuccessPing, type SuccessPing } from './net/success-ping.ts';
 export type Io = {
   stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
   stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+  /** Instead of the standard input of the process. */
+  stdin?: AsyncIterable<Uint8Array> & { isTTY?: boolean };
   source: Source;
   /** Aborted by SIGINT and SIGTERM. */
   signal: AbortSignal;
