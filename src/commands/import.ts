@@ -93,7 +93,11 @@ async function run(io: Io, names: readonly string[], options: Options): Promise<
   if (account === undefined) throw accountMissing();
   const config = readConfig(io.source);
   const logger = openLogger(io, config);
-  const opened = await openFiles(names, { at: options.at ?? null, stdin: io.stdin ?? process.stdin });
+  const opened = await openFiles(names, {
+    at: options.at ?? null,
+    stdin: io.stdin ?? process.stdin,
+    signal: io.signal,
+  });
   try {
     const dated = timesOf(opened.files, { at: options.at ?? null, timezone: options.timezone ?? null });
     const database = await openDatabase(io, config, logger, 'leave');
@@ -169,14 +173,15 @@ async function importAll(io: Io, deps: ImportDeps, options: Run, { todo, done }:
   let stoppedBy: OperatorError | null = null;
   for (const planned of todo) {
     const { row, error } = await importOne(io, quiet, options, planned);
-    if (row !== null) printer.add(row);
+    printer.add(row);
+    // A guard may stop the import after a snapshot that was published.
+    if (error === null || row.line.snapshot_id !== null) count++;
     exit = error?.exit ?? EXIT.done;
     // Users who wait for a complete walk do not stop the import: the next snapshot may be one.
     if (error !== null && error.code !== 'CLEAR_PENDING') {
       stoppedBy = error;
       break;
     }
-    count++;
     bar.to(count, todo.length, () => `snapshot ${count} of ${todo.length}, of ${planned.at.toISOString()}`);
   }
   bar.end();
@@ -185,7 +190,7 @@ async function importAll(io: Io, deps: ImportDeps, options: Run, { todo, done }:
   io.exit(exit);
 }
 
-type One = { row: ImportRow | null; error: OperatorError | null };
+type One = { row: ImportRow; error: OperatorError | null };
 
 async function importOne(io: Io, deps: ImportDeps, options: Run, planned: PlannedSnapshot): Promise<One> {
   const { accountId, acceptMassClear } = options;
@@ -236,5 +241,6 @@ function createPrinter(
 
 function printStop(io: Io, error: OperatorError, left: number): void {
   printError(io, error);
-  if (left > 1) io.stderr.write(`${plural(left, 'snapshot')} of these files, this one included, remained\n`);
+  if (left > 0)
+    io.stderr.write(`${plural(left, 'snapshot')} of these files ${left === 1 ? 'remains' : 'remain'}\n`);
 }

@@ -11,14 +11,14 @@ export type NamedInstant =
   | { kind: 'unclear'; text: string };
 
 // Digits and letters around it would make it a part of something else, such as an id.
-const DATE = /(?<![0-9A-Za-z])((?:19|20)\d\d)([-._]?)(\d\d)\2(\d\d)/g;
+const DATE = /(?<![0-9A-Za-z])(20\d\d)([-._]?)(\d\d)\2(\d\d)/g;
 // With the separators that people use where a file system forbids the colon.
 const SEPARATED = /^(?:[tT]|[ _.-])(\d\d)([:._-]|[hH])(\d\d)(?:(?:\2|[mM])(\d\d)(?!\d)(?:[.,](\d{1,9}))?)?/;
 const COMPACT = /^(?:[tT]|[ _-])?(\d\d)()(\d\d)(?:(\d\d)(?:[.,](\d{1,9}))?)?(?!\d)/;
 const HOUR = /^[tT](\d\d)(?=[zZ]|[+-]\d\d:\d\d)/;
 const ZONE = /^[ _]?(?:([zZ]|UTC|utc|GMT)(?![A-Za-z])|([+-]\d\d:?\d\d)(?!\d))/;
 // Seconds and milliseconds since 1970, from September 2001 to May 2033. A date cannot begin with a 1.
-const EPOCH = /(?<![0-9A-Za-z.])(1\d{9}|1\d{12})(?![0-9A-Za-z])/g;
+const EPOCH = /(?<![0-9A-Za-z])(1\d{9}|1\d{12})(?![0-9A-Za-z])/g;
 
 const MINUTE_MS = 60_000;
 

@@ -111,7 +111,7 @@ function isFailure(json: unknown): boolean {
 const WHY: Readonly<Record<SplitError['why'], string>> = {
   empty: 'is empty',
   cut: 'ends in the middle of an answer',
-  text: 'holds text that is not JSON in UTF-8',
+  text: 'holds text that is no answer in JSON and UTF-8',
   html: 'holds a web page, not JSON: often the page of a login or of a proxy',
   other: 'holds JSON that is no answer of the risk summary',
 };

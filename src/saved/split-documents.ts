@@ -151,14 +151,13 @@ export function createSplitter(): Splitter {
 }
 
 const ENVELOPE_KEYS = new Set(['success', 'errors', 'messages', 'result', 'result_info']);
-const OTHER_JSON = /^(?:null|true|false|-?\d+|"[^"]*")\s*$/;
 const FIRST_KEY = /^\{\s*"((?:[^"\\]|\\.)*)"/;
 
 /** What begins here, by the first key of the first object. Null: more of the text is needed. */
 function classify(text: string): DocumentKind | 'array' | null {
   if (text.charCodeAt(0) === OPEN_BRACE) return kindOfObject(text);
   if (text.charCodeAt(0) !== OPEN_BRACKET)
-    throw new SplitError(text.charCodeAt(0) === LESS ? 'html' : OTHER_JSON.test(text) ? 'other' : 'text');
+    throw new SplitError(text.charCodeAt(0) === LESS ? 'html' : 'text');
   const first = /[^\s]/.exec(text.slice(1))?.index;
   if (first === undefined) return null;
   const inner = text.slice(1 + first);

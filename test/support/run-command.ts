@@ -17,7 +17,7 @@ export async function runCommand(
   args: readonly string[],
   env: Record<string, string> = {},
   folder = tmpdir(),
-  stdin: AsyncIterable<Uint8Array> = Readable.from([]),
+  stdin: Readable = Readable.from([]),
 ): Promise<CliResult> {
   const [stdout, stderr] = [sink(), sink()];
   let code: number = EXIT.done;
