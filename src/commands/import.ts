@@ -9,11 +9,12 @@ import type { Logger } from '../logger.ts';
 import { timesOf } from '../saved/file-times.ts';
 import { inspectFile, type FileFacts } from '../saved/inspect-file.ts';
 import { openFiles } from '../saved/open-files.ts';
-import type { PlannedSnapshot } from '../saved/plan-snapshots.ts';
+import { aheadOf, type PlannedSnapshot } from '../saved/plan-snapshots.ts';
 import { savedError, type SavedFile } from '../saved/saved-file.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { printError } from '../terminal/print/print-error.ts';
 import {
+  aheadText,
   doneRow,
   failedRow,
   importedRow,
@@ -110,6 +111,7 @@ async function run(io: Io, names: readonly string[], options: Options): Promise<
       const plan = await planImport(database.pool, accountId, found);
       const deps = { pool: database.pool, logger, settings: config.sync, timing: LEASE_TIMING };
       const timezone = options.timezone ?? config.sync.timezone;
+      io.stderr.write(aheadText(aheadOf(plan.todo), viewOf(io, timezone)));
       await importAll(io, deps, { ...options, accountId, timezone }, plan);
     } finally {
       await database.close();
@@ -182,7 +184,7 @@ async function importAll(io: Io, deps: ImportDeps, options: Run, { todo, done }:
       stoppedBy = error;
       break;
     }
-    bar.to(count, todo.length, () => `snapshot ${count} of ${todo.length}, of ${planned.at.toISOString()}`);
+    bar.to(count, todo.length, () => `${count} of ${todo.length}: ${planned.at.toISOString().slice(0, 16)}Z`);
   }
   bar.end();
   printer.end();

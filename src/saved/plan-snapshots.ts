@@ -1,4 +1,5 @@
 // Which saved files make which snapshot: files of the same instant are the pages of one. Pure.
+import { CLOCK_TOLERANCE_MS } from '../time/clock-tolerance.ts';
 import type { FileFacts, PageFacts } from './inspect-file.ts';
 import { savedError, shown } from './saved-file.ts';
 
@@ -55,6 +56,20 @@ function pagesTwice(at: Date, number: number, one: FileFacts, other: FileFacts) 
     'IMPORT_PAGES_TWICE',
     `${who} of the snapshot of ${at.toISOString()}, with different content`,
     'Leave one of them out. If they were saved at different times, put the full time into their names',
+  );
+}
+
+/**
+ * The files whose records know events that came later than the time of the files: by five minutes, which is as far as
+ * clocks may differ. Their time is wrong, most often by its zone, or the records are.
+ */
+export function aheadOf(plan: readonly PlannedSnapshot[]): { at: Date; facts: FileFacts; event: Date }[] {
+  return plan.flatMap(({ at, files }) =>
+    files.flatMap((facts) =>
+      facts.newestEvent !== null && facts.newestEvent > at.getTime() + CLOCK_TOLERANCE_MS
+        ? [{ at, facts, event: new Date(facts.newestEvent) }]
+        : [],
+    ),
   );
 }
 

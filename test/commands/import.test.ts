@@ -12,6 +12,7 @@ import { retireAccount } from '../../src/upkeep/accounts.ts';
 import { CLI, type CliResult } from '../support/cli.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { runCommand } from '../support/run-command.ts';
+import { claimAccount } from '../support/world/publish-request.ts';
 import { envelope, envelopesOf, recordOf, recordsOf, savedFiles } from '../support/world/saved-answers.ts';
 
 let db: MigratedDatabase;
@@ -173,6 +174,27 @@ describe('import', () => {
       '2024-01-06T04:00 partial 9',
       '2024-01-07T04:00 partial 9',
     ]);
+  });
+
+  test('warns of files whose records know events from after their time', async () => {
+    const late = recordsOf(1, { last_event: '2024-01-05T05:00:00+01:00' });
+    const { paths } = await savedFiles({
+      '2024-01-05T03-00-00.json': envelope(late, { total_count: 1 }),
+      '2024-01-06T00-00-00.json': envelope(late, { total_count: 1 }),
+    });
+    const result = await bring(['--dry-run', '--timezone', 'UTC', ...paths]);
+    const words = result.stderr.replace(/\s+/g, ' ');
+    assert.match(words, /^warning: 1 file holds events from after its time, .* 2024-01-05T04:00:00/);
+    assert.equal((await bring(['--dry-run', '--timezone', 'America/New_York', ...paths])).stderr, '');
+  });
+
+  test('waits for nobody who is at work on the account, and says so', async () => {
+    await claimAccount(db.pool, account);
+    const { paths } = await savedFiles({ '2024-01-05T04Z.json': envelope(recordsOf(1), { total_count: 1 }) });
+    const result = await bring(paths);
+    assert.equal(result.code, 75);
+    assert.match(result.stderr, /error IMPORT_BUSY: Another run is working/);
+    assert.deepEqual(await snapshots(), []);
   });
 
   test('stops at a mass clear, and goes on after it with --accept-mass-clear', async () => {

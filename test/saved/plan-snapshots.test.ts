@@ -11,7 +11,7 @@ const page = (number: number | null, total: number | null = 30, records = 10): P
   return { number, total, perPage: 10, records };
 };
 const facts = (name: string, pages: PageFacts[], digest = name): FileFacts => {
-  return { file: fileOf(name), digest, pages };
+  return { file: fileOf(name), digest, pages, newestEvent: null };
 };
 const doubts = (...pages: PageFacts[]) => planSnapshots([{ at: DAY_1, facts: facts('a', pages) }])[0]!.doubts;
 

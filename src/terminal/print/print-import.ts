@@ -62,6 +62,17 @@ function rowOf(line: SyncLine, { at, files }: Planned, reasons: readonly string[
   return { line: { ...line, observed_at: at.toISOString(), files: files.length }, reasons };
 }
 
+/** Said before anything is published, because the time of a snapshot stays. */
+export function aheadText(ahead: readonly { at: Date; event: Date }[], view: View): string {
+  const [first] = ahead;
+  if (first === undefined) return '';
+  const which =
+    ahead.length === 1 ? 'file holds events from after its time' : 'files hold events from after their time';
+  return view.notice(
+    `warning: ${ahead.length.toLocaleString('en-US')} ${which}, for example of ${first.event.toISOString()} in a file of ${first.at.toISOString()}. Check the zone (--timezone), and the times in the names`,
+  );
+}
+
 const MOST_ROWS = 40;
 const MOST_REASONS = 5;
 
