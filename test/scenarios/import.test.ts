@@ -9,6 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { inspectFile } from '../../src/saved/inspect-file.ts';
 import type { PlannedSnapshot } from '../../src/saved/plan-snapshots.ts';
+import { slotFacts } from '../../src/sync/claim/slot-facts.ts';
 import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
 import type { RunDeps } from '../../src/sync/run-sync.ts';
 import { importSnapshot } from '../../src/upkeep/import/import-snapshot.ts';
@@ -74,6 +75,9 @@ describe('saved answers', () => {
       const accountId = uuidOf('followed').replaceAll('-', '');
       const one = await importOf(db, accountId, '2024-01-05T04:00:00Z', [recordOf(1), recordOf(2)]);
       assert.equal(one.published?.verdict, 'complete');
+      // To the schedule, the account is as old as its newest answer: a sync is due.
+      const { sinceSuccessMs } = await slotFacts(db.pool, accountId, null);
+      assert.ok(sinceSuccessMs !== null && sinceSuccessMs > 300 * 24 * HOUR);
       const served = [recordOf(1, { max_risk_level: 'high' }), recordOf(2), recordOf(3)];
       const client: RunDeps['client'] = {
         summaryPage: ({ page, openReader }) =>
