@@ -28,6 +28,16 @@ CREATE TABLE "risk_internal"."feed_clock" (
 	CONSTRAINT "feed_clock_one_row" CHECK ("risk_internal"."feed_clock"."id" = 1)
 );
 --> statement-breakpoint
+CREATE TABLE "risk_internal"."imports" (
+	"account_key" integer NOT NULL,
+	"observed_at" timestamp with time zone NOT NULL,
+	"digest" text NOT NULL,
+	"snapshot_id" bigint NOT NULL,
+	"imported_at" timestamp with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "imports_account_key_observed_at_digest_pk" PRIMARY KEY("account_key","observed_at","digest"),
+	CONSTRAINT "imports_digest" CHECK ("risk_internal"."imports"."digest" ~ '^[0-9a-f]{64}$')
+);
+--> statement-breakpoint
 CREATE TABLE "risk_internal"."leases" (
 	"account_key" integer PRIMARY KEY NOT NULL,
 	"run_id" bigint NOT NULL,
@@ -39,7 +49,7 @@ CREATE TABLE "risk_internal"."leases" (
 	"host" text NOT NULL,
 	"process" text NOT NULL,
 	"progress" jsonb DEFAULT '{}'::jsonb NOT NULL,
-	CONSTRAINT "leases_trigger" CHECK ("risk_internal"."leases"."trigger" in ('cron', 'cli', 'http'))
+	CONSTRAINT "leases_trigger" CHECK ("risk_internal"."leases"."trigger" in ('cron', 'cli', 'http', 'import'))
 );
 --> statement-breakpoint
 CREATE TABLE "risk_internal"."lookups" (
@@ -157,7 +167,7 @@ CREATE TABLE "risk"."sync_runs" (
 	"snapshot_id" bigint,
 	"feed_id" bigint NOT NULL,
 	CONSTRAINT "sync_runs_account_key_run_id_pk" PRIMARY KEY("account_key","run_id"),
-	CONSTRAINT "sync_runs_trigger" CHECK ("risk"."sync_runs"."trigger" in ('cron', 'cli', 'http')),
+	CONSTRAINT "sync_runs_trigger" CHECK ("risk"."sync_runs"."trigger" in ('cron', 'cli', 'http', 'import')),
 	CONSTRAINT "sync_runs_status" CHECK ("risk"."sync_runs"."status" in ('succeeded', 'failed', 'abandoned')),
 	CONSTRAINT "sync_runs_verdict" CHECK ("risk"."sync_runs"."verdict" in ('complete', 'partial')),
 	CONSTRAINT "sync_runs_success" CHECK ("risk"."sync_runs"."status" <> 'succeeded' or ("risk"."sync_runs"."snapshot_id" is not null and "risk"."sync_runs"."error_code" is null)),

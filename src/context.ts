@@ -1,4 +1,5 @@
 // Composition root: makes the logger, the database and the client from the configuration. Only commands import it.
+import type { Readable } from 'node:stream';
 import { rereadAuth, type Config } from './config.ts';
 import type { Source } from './variables.ts';
 import { createCloudflareClient, type CloudflareClient } from './cloudflare/client.ts';
@@ -14,6 +15,8 @@ import { createSuccessPing, type SuccessPing } from './net/success-ping.ts';
 export type Io = {
   stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
   stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+  /** Instead of the standard input of the process. */
+  stdin?: Readable & { isTTY?: boolean };
   source: Source;
   /** Aborted by SIGINT and SIGTERM. */
   signal: AbortSignal;

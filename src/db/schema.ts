@@ -89,7 +89,7 @@ export const syncRuns = risk.table(
     index('sync_runs_complete')
       .on(t.account_key, t.run_id)
       .where(sql`${t.verdict} = 'complete'`),
-    check('sync_runs_trigger', sql`${t.trigger} in ('cron', 'cli', 'http')`),
+    check('sync_runs_trigger', sql`${t.trigger} in ('cron', 'cli', 'http', 'import')`),
     check('sync_runs_status', sql`${t.status} in ('succeeded', 'failed', 'abandoned')`),
     check('sync_runs_verdict', sql`${t.verdict} in ('complete', 'partial')`),
     check(
@@ -296,7 +296,7 @@ export const leases = riskInternal.table(
     process: text().notNull(),
     progress: jsonb().$type<Record<string, unknown>>().notNull().default({}),
   },
-  (t) => [check('leases_trigger', sql`${t.trigger} in ('cron', 'cli', 'http')`)],
+  (t) => [check('leases_trigger', sql`${t.trigger} in ('cron', 'cli', 'http', 'import')`)],
 );
 
 /**
@@ -397,5 +397,27 @@ export const rejectedRecords = riskInternal.table(
   (t) => [
     primaryKey({ columns: [t.account_key, t.record_hash] }),
     index('rejected_records_last_run_id').on(t.account_key, t.last_run_id),
+  ],
+);
+
+/**
+ * The files that were imported: a file that is met again under the same instant is done. The instant belongs to the key,
+ * because an account that has not changed is saved with equal content twice. Without the names of files: people put
+ * anything into them.
+ */
+export const imports = riskInternal.table(
+  'imports',
+  {
+    account_key: accountKey(),
+    observed_at: timestamptz('observed_at').notNull(),
+    digest: text().notNull(),
+    snapshot_id: snapshotId(),
+    imported_at: timestamptz('imported_at')
+      .notNull()
+      .default(sql`now()`),
+  },
+  (t) => [
+    primaryKey({ columns: [t.account_key, t.observed_at, t.digest] }),
+    check('imports_digest', sql`${t.digest} ~ '^[0-9a-f]{64}$'`),
   ],
 );
