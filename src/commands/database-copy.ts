@@ -90,12 +90,15 @@ async function openTarget(
 
 /** Null: the embedded server. Throws COPY_TARGET. */
 function targetOf(config: Config, to: string | undefined): string | null {
-  if (to === 'embedded' && config.databaseUrl !== null) return null;
-  if (to === 'embedded') throw refused('The source is the embedded Postgres itself');
-  if (to === undefined && config.copyToUrl === null) throw refused('No target was given');
-  if (to !== undefined && config.copyToUrl !== null)
-    throw refused('--to and DATABASE_COPY_TO_URL are both set');
-  if (to === undefined) return config.copyToUrl;
+  if (to === undefined) {
+    if (config.copyToUrl === null) throw refused('No target was given');
+    return config.copyToUrl;
+  }
+  if (config.copyToUrl !== null) throw refused('--to and DATABASE_COPY_TO_URL are both set');
+  if (to === 'embedded') {
+    if (config.databaseUrl === null) throw refused('The source is the embedded Postgres itself');
+    return null;
+  }
   const problem = databaseUrlProblem(to);
   if (problem !== null) throw refused(`The URL in --to ${problem}`);
   if (databaseUrlSecrets(to).length > 0)

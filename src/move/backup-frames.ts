@@ -1,7 +1,9 @@
 // The format of a backup file. A line of text says what it is. Behind it is one zstd stream of frames: a byte for the
-// kind, four bytes for the length, and the content. Order: head (JSON), then for each table its rows (bytes of COPY in
-// binary format) and an end, and last a SHA-256 of all frames before it. A file without that last frame is not whole.
+// kind, four bytes for the length, a CRC-32 of the content, and the content. Order: head (JSON), then for each table its
+// rows (bytes of COPY in binary format) and an end, and last a SHA-256 of all frames before it. A file without that last
+// frame is not whole. The CRC keeps changed rows away from the server, which gets them before the end is read.
 import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import { OperatorError } from '../errors.ts';
 import { HistoryHead, type History, type TableHead } from './history.ts';
 
@@ -9,7 +11,7 @@ export const MAGIC = Buffer.from('zt-risk-sync history, format 1\n');
 
 const KIND = { head: 0x48, rows: 0x52, tableEnd: 0x45, end: 0x5a } as const;
 const KINDS: readonly number[] = Object.values(KIND);
-const HEADER_BYTES = 5;
+const HEADER_BYTES = 9;
 // A chunk of a connection is 64 KiB. The head is a few kilobytes.
 const MOST_BYTES = 16 * 1024 * 1024;
 
@@ -39,6 +41,7 @@ function frameOf(kind: number, content: Buffer): Buffer[] {
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt8(kind);
   header.writeUInt32BE(content.length, 1);
+  header.writeUInt32BE(crc32(content), 5);
   return [header, content];
 }
 
@@ -55,7 +58,9 @@ export async function readFrames(bytes: AsyncIterable<Buffer>): Promise<History>
     const header = await take(HEADER_BYTES);
     const [kind, length] = [header.readUInt8(), header.readUInt32BE(1)];
     if (!KINDS.includes(kind) || length > MOST_BYTES) throw damaged('it holds something unknown');
-    return { kind, content: await take(length), header };
+    const content = await take(length);
+    if (crc32(content) !== header.readUInt32BE(5)) throw damaged('a part of it was changed');
+    return { kind, content, header };
   };
   const hashed = async (): Promise<Frame> => {
     const { header, ...frame } = await next();

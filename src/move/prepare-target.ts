@@ -1,11 +1,10 @@
 // Makes a database ready to receive a history: its tables, at the level of that history, and the mark that refuses every
 // command until the history is whole.
-import type { PoolClient } from '../db/pool.ts';
-import type { Pool } from '../db/pool.ts';
+import type { Pool, PoolClient } from '../db/pool.ts';
 import { isMark, SET_MARK } from '../db/incomplete-history.ts';
 import { LOCK_TO_MIGRATE } from '../db/locks/schema-lock.ts';
 import { knownMigrations, migrate, migrationsFolder, readApplied, type Applied } from '../db/migrate.ts';
-import { DEFAULT_LIMITS, inTransaction } from '../db/transaction.ts';
+import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../db/transaction.ts';
 import { isOperatorError, OperatorError } from '../errors.ts';
 import { quoted } from './history.ts';
 import { movedTables } from './moved-tables.ts';
@@ -14,17 +13,26 @@ import { movedTables } from './moved-tables.ts';
 export async function markTarget(pool: Pool, migrations: readonly Applied[]): Promise<void> {
   await migrateTo(pool, migrations.length);
   await inTransaction(pool, DEFAULT_LIMITS, async (tx, client) => {
+    // Without a lock: the copy that set the mark may be under way, and holds one.
+    if (await isMarked(tx, migrations)) return;
     await client.query(LOCK_TO_MIGRATE);
-    const applied = await readApplied(tx);
-    const own = applied.filter((row) => !isMark(row));
-    if (
-      JSON.stringify(own) !== JSON.stringify(migrations.map(({ hash, created_at }) => ({ hash, created_at })))
-    )
-      throw otherTables();
-    if (own.length < applied.length) return;
+    if (await isMarked(tx, migrations)) return;
     await requireEmpty(client, [...movedTables().map(({ name }) => name), 'risk_internal.leases']);
     await client.query(SET_MARK);
   });
+}
+
+/** Throws BACKUP_VERSION, if the tables are not those of `migrations`. */
+async function isMarked(tx: Transaction, migrations: readonly Applied[]): Promise<boolean> {
+  const applied = await readApplied(tx);
+  const own = applied.filter((row) => !isMark(row));
+  const isSame =
+    own.length === migrations.length &&
+    own.every(
+      ({ hash, created_at }, n) => hash === migrations[n]?.hash && created_at === migrations[n].created_at,
+    );
+  if (!isSame) throw otherTables();
+  return own.length < applied.length;
 }
 
 /** The tables of an interrupted copy were made before its mark. */
