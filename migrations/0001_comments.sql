@@ -130,7 +130,17 @@ COMMENT ON COLUMN risk_internal.leases.progress IS 'How far the walk has come.';
 COMMENT ON TABLE risk_internal.feed_clock IS 'The last feed value (snapshot_id, feed_id) handed out. The lock of its row orders all writers of schema risk.';
 COMMENT ON COLUMN risk_internal.feed_clock.id IS 'Always 1.';
 COMMENT ON COLUMN risk_internal.feed_clock.last_snapshot_id IS 'The last feed value handed out.';
-COMMENT ON COLUMN risk_internal.feed_clock.epoch IS 'Names this course of the clock. It changes when the history is set right after a copy, because feed values may then be given again.';
+COMMENT ON COLUMN risk_internal.feed_clock.epoch IS 'Names this course of the clock. It changes when the history was restored, copied or promoted, because feed values may then be given again.';
+COMMENT ON COLUMN risk_internal.feed_clock.place IS 'history_place() when a value was last taken; null before the first one. If it differs, the writer begins a new epoch.';
+COMMENT ON COLUMN risk_internal.feed_clock.copied_at IS 'When `database copy` or `database backup` last made a whole copy of this history; null: never.';
+COMMENT ON FUNCTION risk_internal.history_place() IS 'Where the history is: system identifier, timeline, database and table. It differs after a restore, a copy or a failover.';
+
+COMMENT ON TABLE risk_internal.epochs IS 'One row per epoch that began because the history was restored, copied or promoted.';
+COMMENT ON COLUMN risk_internal.epochs.epoch IS 'The epoch that began.';
+COMMENT ON COLUMN risk_internal.epochs.previous_epoch IS 'The epoch that it continues.';
+COMMENT ON COLUMN risk_internal.epochs.began_after IS 'Up to this feed value, the history is the one of the previous epoch.';
+COMMENT ON COLUMN risk_internal.epochs.began_at IS 'When it began (database clock).';
+COMMENT ON COLUMN risk_internal.epochs.reason IS 'copied: by `database copy` or `database restore`. moved: a writer found the history in another place.';
 
 COMMENT ON TABLE risk_internal.rejected_records IS 'One row per distinct record that was not accepted. May hold personal data. Only the worker may read it.';
 COMMENT ON COLUMN risk_internal.rejected_records.account_key IS 'The account (risk.accounts).';

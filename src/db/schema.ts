@@ -309,8 +309,27 @@ export const feedClock = riskInternal.table(
     id: integer().primaryKey(),
     last_snapshot_id: int8('last_snapshot_id').notNull(),
     epoch: uuid().notNull().defaultRandom(),
+    // Where the history was when a value was last taken. If it is elsewhere now, it was restored, copied or promoted.
+    place: text(),
+    copied_at: timestamptz('copied_at'),
   },
   (t) => [check('feed_clock_one_row', sql`${t.id} = 1`)],
+);
+
+/**
+ * One row per epoch that began because the history moved: restored, copied, or promoted. Up to `began_after`, it is the
+ * history of `previous_epoch`. An epoch that somebody sets by hand has no row.
+ */
+export const epochs = riskInternal.table(
+  'epochs',
+  {
+    epoch: uuid().primaryKey(),
+    previous_epoch: uuid('previous_epoch').notNull(),
+    began_after: int8('began_after').notNull(),
+    began_at: timestamptz('began_at').notNull(),
+    reason: text().notNull(),
+  },
+  (t) => [check('epochs_reason', sql`${t.reason} in ('copied', 'moved')`)],
 );
 
 /**

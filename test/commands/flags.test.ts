@@ -163,7 +163,7 @@ test('a subcommand that does not exist is named, with what was probably meant an
     ],
     [
       ['database', 'strat'],
-      "error: unknown command 'strat'\n(Did you mean start?)\n(the commands are start, stop, url, psql; add --help for the options)\n",
+      "error: unknown command 'strat'\n(Did you mean start?)\n(the commands are start, stop, url, psql, copy, backup, restore; add --help for the options)\n",
     ],
     [
       ['accounts', 'frobnicate', 'x'],
