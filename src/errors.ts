@@ -46,6 +46,7 @@ export const ERRORS = {
   OUTPUT_FAILED: EXIT.failed,
   FEED_WENT_BACK: EXIT.failed,
   FEED_STATE_BROKEN: EXIT.failed,
+  PUBLICATION_TAKEN: EXIT.failed,
 
   ACCOUNT_NOT_CONFIGURED: EXIT.usage,
   FAULTS_UNKNOWN: EXIT.usage,
@@ -77,6 +78,7 @@ export const ERRORS = {
   DATABASE_SLOW: EXIT.tryLater,
   EMBEDDED_LOCKED: EXIT.tryLater,
   FEED_LOCKED: EXIT.tryLater,
+  PUBLICATION_IN_USE: EXIT.tryLater,
 
   AUTHENTICATION_FAILED: EXIT.permission,
   PERMISSION_DENIED: EXIT.permission,
@@ -85,6 +87,7 @@ export const ERRORS = {
   BLOCKED: EXIT.permission,
   IDENTITIES_DENIED: EXIT.permission,
   ROLES_DENIED: EXIT.permission,
+  PUBLICATION_DENIED: EXIT.permission,
   DATABASE_PERMISSION: EXIT.permission,
 
   CONFIGURATION: EXIT.configuration,
@@ -107,6 +110,7 @@ export const ERRORS = {
   DATABASE_NEWER: EXIT.configuration,
   MIGRATION_CHANGED: EXIT.configuration,
   HISTORY_COPIED: EXIT.configuration,
+  WAL_LEVEL: EXIT.configuration,
   HTTP_PORT_TAKEN: EXIT.configuration,
   HTTP_ADDRESS_UNUSABLE: EXIT.configuration,
   EMBEDDED_MISSING: EXIT.configuration,

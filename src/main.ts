@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, (io: Io) => Promise<Command>>> = {
   diff: async (io) => (await import('./commands/diff.ts')).diffCommand(io),
   history: async (io) => (await import('./commands/history.ts')).historyCommand(io),
   export: async (io) => (await import('./commands/export.ts')).exportCommand(io),
+  publication: async (io) => (await import('./commands/publication.ts')).publicationCommand(io),
   accounts: async (io) => (await import('./commands/accounts.ts')).accountsCommand(io),
   rejected: async (io) => (await import('./commands/rejected.ts')).rejectedCommand(io),
   migrate: async (io) => (await import('./commands/migrate.ts')).migrateCommand(io),

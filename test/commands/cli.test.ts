@@ -68,6 +68,7 @@ describe('the command line', () => {
       'diff',
       'history',
       'export',
+      'publication',
       'accounts',
       'rejected',
       'migrate',

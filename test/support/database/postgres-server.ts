@@ -25,12 +25,16 @@ export const THROW_AWAY = {
 
 const watchScript = fileURLToPath(new URL('watch-embedded.ts', import.meta.url));
 
-export async function startPostgresServer(major: EmbeddedMajor): Promise<PostgresServer> {
+/** `settings` besides those of THROW_AWAY. */
+export async function startPostgresServer(
+  major: EmbeddedMajor,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<PostgresServer> {
   const folder = await dataHome(major);
   const place = { dataHome: folder, home: folder, major };
   const { url } = await startEmbedded({
     ...place,
-    throwAway: THROW_AWAY,
+    throwAway: { ...THROW_AWAY, ...settings },
     watcher: [watchScript, String(major)],
   });
   return {
