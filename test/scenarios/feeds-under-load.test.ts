@@ -30,7 +30,7 @@ const KILLS_EACH = Math.ceil(KILLS / LOADS);
 const ACCOUNTS = 6;
 const POLLERS = 4;
 /** Of each account, and calls of the exporter that are not killed. */
-const [LEAST_RUNS, LEAST_EXPORTS] = LOADS > 1 ? [20, 5] : [4, 2];
+const [LEAST_RUNS, LEAST_EXPORTS] = LOADS > 1 ? [10, 3] : [4, 2];
 const HOUR = 3_600_000;
 
 let publisher: LogicalServer;
