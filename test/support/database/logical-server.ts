@@ -21,7 +21,9 @@ export async function startLogicalServer(
   const major = process.env['TEST_POSTGRES'] === '15' ? 15 : 18;
   const server = await startPostgresServer(major, { wal_level: 'logical', ...settings });
   const admin = new Client({ connectionString: server.url });
-  await admin.connect();
+  // This server borrows the binaries of the run's own, which is removed after five minutes without a connection.
+  const keeper = new Client({ connectionString: process.env['TEST_POSTGRES_URL'] });
+  await Promise.all([admin.connect(), keeper.connect()]);
   return {
     url: server.url,
     admin,
@@ -44,7 +46,7 @@ export async function startLogicalServer(
       });
     },
     async stop() {
-      await admin.end();
+      await Promise.all([admin.end(), keeper.end()]);
       await server.stop();
     },
   };
