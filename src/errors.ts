@@ -54,6 +54,7 @@ export const ERRORS = {
   HISTORY_DIFFERS: EXIT.failed,
   BACKUP_UNREADABLE: EXIT.failed,
   BACKUP_DAMAGED: EXIT.failed,
+  PUBLICATION_TAKEN: EXIT.failed,
 
   ACCOUNT_NOT_CONFIGURED: EXIT.usage,
   FAULTS_UNKNOWN: EXIT.usage,
@@ -91,6 +92,7 @@ export const ERRORS = {
   EMBEDDED_LOCKED: EXIT.tryLater,
   FEED_LOCKED: EXIT.tryLater,
   IMPORT_BUSY: EXIT.tryLater,
+  PUBLICATION_IN_USE: EXIT.tryLater,
 
   AUTHENTICATION_FAILED: EXIT.permission,
   PERMISSION_DENIED: EXIT.permission,
@@ -100,6 +102,7 @@ export const ERRORS = {
   IDENTITIES_DENIED: EXIT.permission,
   ROLES_DENIED: EXIT.permission,
   ROLES_MISSING: EXIT.configuration,
+  PUBLICATION_DENIED: EXIT.permission,
   DATABASE_PERMISSION: EXIT.permission,
 
   CONFIGURATION: EXIT.configuration,
@@ -125,6 +128,7 @@ export const ERRORS = {
   HISTORY_INCOMPLETE: EXIT.configuration,
   HISTORY_EXISTS: EXIT.configuration,
   BACKUP_VERSION: EXIT.configuration,
+  WAL_LEVEL: EXIT.configuration,
   HTTP_PORT_TAKEN: EXIT.configuration,
   HTTP_ADDRESS_UNUSABLE: EXIT.configuration,
   EMBEDDED_MISSING: EXIT.configuration,
