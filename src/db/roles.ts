@@ -80,12 +80,15 @@ export async function renewGrants(tx: Transaction): Promise<void> {
   await grantToReaders(tx);
 }
 
+/** Of the relation `c`: whether it holds personal data. */
+export const IS_PERSONAL =
+  "exists (select from pg_attribute where attrelid = c.oid and attname in ('email', 'name') and not attisdropped)";
+
 /** An object holds personal data if one of its columns, arguments or results is called email or name. */
 async function grantToReaders(tx: Transaction): Promise<void> {
   const { rows } = await tx.execute<{ right: string; object: string; personal: boolean }>(sql`
     select 'select' as right, c.oid::regclass::text as object,
-           exists (select from pg_attribute where attrelid = c.oid and attname in ('email', 'name') and not attisdropped)
-             as personal
+           ${sql.raw(IS_PERSONAL)} as personal
       from pg_class c
      where c.relnamespace in ('risk'::regnamespace, 'risk_bi'::regnamespace) and c.relkind in ('r', 'p', 'v', 'm')
        and pg_has_role(c.relowner, 'usage')
