@@ -189,6 +189,7 @@ async function listen(parts: Parts, scheduler: Scheduler, opened: AsyncDisposabl
     allowedHosts: config.http.allowedHosts,
     accountIds,
     startSync: (accountId) => scheduler.request(accountId),
+    nextSlot: () => scheduler.nextSlot(),
     staleAfterMs,
     isStopping: () => io.signal.aborted,
   });

@@ -30,6 +30,8 @@ export type AppDeps = Omit<Access, 'logger'> & {
   metrics: Pick<Metrics, 'scrape' | 'contentType'>;
   /** Age from which a snapshot counts as stale. */
   staleAfterMs: number;
+  /** When the schedule runs next; null: never. */
+  nextSlot(): Date | null;
   startSync: StartSync;
   isStopping(): boolean;
   logger: Pick<Logger, 'debug' | 'warn' | 'error'>;
@@ -132,11 +134,12 @@ export function createApp(deps: AppDeps): Hono<Caller> {
   return app;
 }
 
-/** What one caller may see is not for the next one. A route may let its own answer be asked for again, without names. */
+/** What one caller may see is not for the next one. What has a tag may be kept and asked for again, except names. */
 function keepToCaller(c: Context<Caller>): void {
   if (c.req.path.startsWith('/assets/')) return;
   const { headers } = c.res;
-  if (c.get('identities') === true || !headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store');
+  const mayBeKept = headers.has('ETag') && c.get('identities') !== true;
+  headers.set('Cache-Control', mayBeKept ? 'private, no-cache' : 'no-store');
   if (!PROBES.includes(c.req.path)) headers.append('Vary', 'Authorization, Cookie');
 }
 

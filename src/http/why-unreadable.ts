@@ -6,8 +6,10 @@ import { isOperatorError, OperatorError } from '../errors.ts';
 import { rootCause } from '../logger.ts';
 import { askDatabase } from './ask-database.ts';
 
-/** Something that the question names is not there, or may not be read. */
-const NOT_THERE = /^(?:3F000|42P01|42703|42883|42501)$/;
+/** What the question names may not be read. */
+const FORBIDDEN = '42501';
+/** It is not there: no such schema, table, column or function. */
+const NOT_THERE = ['3F000', '42P01', '42703', '42883'];
 
 export async function whyUnreadable(
   pool: Pool,
@@ -17,11 +19,12 @@ export async function whyUnreadable(
 ): Promise<unknown> {
   if (isOperatorError(error) && error.code === 'DATABASE_UNAVAILABLE') return unavailable(error);
   const { code } = (rootCause(isOperatorError(error) ? error.cause : error) ?? {}) as { code?: unknown };
-  if (typeof code !== 'string' || !NOT_THERE.test(code)) return error;
+  if (code !== FORBIDDEN && !NOT_THERE.includes(String(code))) return error;
   try {
     return await askDatabase(pool, waitMs, async (tx) => {
       const state = await checkMigrations(tx);
       if (state.pending > 0) return databaseBehind(state);
+      if (code !== FORBIDDEN) return incomplete(error);
       return (await mayRead(tx, role)) ? error : rolesMissing(role);
     });
   } catch (worse) {
@@ -37,6 +40,17 @@ function unavailable({ code, happened, cause }: OperatorError): OperatorError {
     happened,
     means: 'Pages and the API have nothing to show without it',
     todo: 'Check that the database runs. Then load the page again',
+    cause,
+  });
+}
+
+/** All migrations are recorded, and somebody has dropped what one of them made. */
+function incomplete(cause: unknown): OperatorError {
+  return new OperatorError({
+    code: 'DATABASE_BEHIND',
+    happened: 'The database lacks a table, view or function that this version reads',
+    means: 'It was changed by hand, or restored in part, and its history cannot be shown',
+    todo: 'Run `zt-risk-sync doctor`: it names what is missing',
     cause,
   });
 }
