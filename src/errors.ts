@@ -72,6 +72,7 @@ export const ERRORS = {
   IMPORT_TIME_UNKNOWN: EXIT.usage,
   COPY_TARGET: EXIT.usage,
   BACKUP_EXISTS: EXIT.usage,
+  CURSOR_INVALID: EXIT.usage,
 
   RATE_LIMITED: EXIT.tryLater,
   CLOUDFLARE_UNAVAILABLE: EXIT.tryLater,
@@ -89,6 +90,7 @@ export const ERRORS = {
   DATABASE_READ_ONLY: EXIT.tryLater,
   DATABASE_BUSY: EXIT.tryLater,
   DATABASE_SLOW: EXIT.tryLater,
+  READERS_BUSY: EXIT.tryLater,
   EMBEDDED_LOCKED: EXIT.tryLater,
   FEED_LOCKED: EXIT.tryLater,
   IMPORT_BUSY: EXIT.tryLater,

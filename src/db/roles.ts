@@ -50,13 +50,25 @@ export async function takeRole(tx: Transaction, role: typeof READER | typeof PII
     // 22023: there is no such role. 42501: this login is not a member of it.
     const { code } = (rootCause(error) ?? {}) as { code?: unknown };
     if (code !== '22023' && code !== '42501') throw error;
-    throw new OperatorError({
-      code: 'ROLES_MISSING',
-      happened: `The database has no role ${role}, or this program may not take it`,
-      means: 'Pages and the API read the history only under the roles for readers',
-      todo: 'Run `zt-risk-sync migrate --roles` once for this database',
-    });
+    throw rolesMissing(role);
   }
+}
+
+export function rolesMissing(role: typeof READER | typeof PII_READER): OperatorError {
+  return new OperatorError({
+    code: 'ROLES_MISSING',
+    happened: `The database has no role ${role} that this program may take and that may read the history`,
+    means: 'Pages and the API read the history only under the roles for readers',
+    todo: 'Run `zt-risk-sync migrate --roles` once for this database',
+  });
+}
+
+/** Roles belong to the whole server: another database may have brought them. */
+export async function mayRead(tx: Transaction, role: typeof READER | typeof PII_READER): Promise<boolean> {
+  const { rows } = await tx.execute<{ may: boolean }>(
+    sql`select has_schema_privilege(${role}, 'risk_bi', 'usage') as may`,
+  );
+  return rows[0]?.may === true;
 }
 
 /** For a migration, which holds its lock. Does nothing if the roles were never set up for this database. */

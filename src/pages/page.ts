@@ -11,6 +11,8 @@ export type Page = {
   query: URLSearchParams;
   /** Emails and names may be shown. */
   identities: boolean;
+  /** Emails and names are shown to who signs in for them. */
+  offersIdentities: boolean;
   /** The visitor can end a session. */
   signedIn: boolean;
   version: string;
@@ -42,6 +44,23 @@ export function linkTo(page: Page, path: string, changes: Record<string, string 
 /** The address of this page with some parameters changed: everything else stays. */
 export function linkHere(page: Page, changes: Record<string, string | null>): string {
   return withChanges(page.path, new URLSearchParams(page.query), changes);
+}
+
+/** The data of a picture as a file: the same question, asked through the API. The address holds all that it needs. */
+export function csvOf(
+  { scope }: Pick<Page, 'scope'>,
+  resource: string,
+  more: Record<string, string> = {},
+): string {
+  const { chosen, span, timezone } = scope;
+  const query = new URLSearchParams({
+    ...(chosen && { account: chosen.account_id }),
+    ...(span.range ? { range: span.range } : { from: span.from.toISOString(), to: span.to.toISOString() }),
+    tz: timezone,
+    ...more,
+    format: 'csv',
+  });
+  return `/api/v1${resource}?${query.toString()}`;
 }
 
 function withChanges(path: string, query: URLSearchParams, changes: Record<string, string | null>): string {

@@ -1,0 +1,20 @@
+// From where to where a panel goes, in round figures. Pure.
+
+export type Scale = { low: number; high: number };
+
+export function scaleOf(values: readonly number[], from: 'zero' | 'least'): Scale {
+  const most = Math.max(0, ...values);
+  const least = from === 'zero' ? 0 : Math.min(...values, most);
+  const step = roundStep((most - least) / 4);
+  // A line on the ground would look like nobody.
+  const margin = least === 0 ? 0 : Math.max(1, (most - least) / 8);
+  const low = Math.max(0, Math.floor((least - margin) / step) * step);
+  return { low, high: Math.max(low + step, Math.ceil(most / step) * step) };
+}
+
+/** 1, 2, 5, 10, 20, 50 …: users are counted in whole numbers. */
+function roundStep(size: number): number {
+  if (size <= 1) return 1;
+  const power = 10 ** Math.floor(Math.log10(size));
+  return [1, 2, 5, 10].map((digit) => digit * power).find((step) => step >= size)!;
+}
