@@ -1,5 +1,6 @@
 // `export`: datasets as files, whole or only what is new.
 import { stat } from 'node:fs/promises';
+import path from 'node:path';
 import { Argument, Command, Option } from 'commander';
 import { identitiesDenied } from '../answers/identities-denied.ts';
 import { resolveAccounts } from '../answers/resolve-accounts.ts';
@@ -7,6 +8,7 @@ import type { Config } from '../config.ts';
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { OperatorError } from '../errors.ts';
+import { keepWithPackage } from '../export/data-package.ts';
 import {
   aboutDatasets,
   allDatasets,
@@ -92,9 +94,10 @@ ${aboutDatasets()
   ${'all'.padEnd(16)} all except snapshot-users; identities if asked for
 
 Several datasets go to a folder, all from one snapshot of the database. A file
-gets its name when it is whole. Times in files are in UTC. accounts and users
-have no time of their own: --since and --until leave them whole. A period
-belongs to a span if it overlaps the span.
+gets its name when it is whole. datapackage.json in the folder says what the
+files and their columns are. Times in files are in UTC. accounts and users have
+no time of their own: --since and --until leave them whole. A period belongs to
+a span if it overlaps the span.
 
 Every row has the feed value that wrote it last: snapshot_id, and in accounts
 and runs feed_id. The command prints the watermark to go on from with --after.
@@ -168,8 +171,17 @@ async function run(
     (feed) => refuseFuture(feed, options.after ?? 0),
   ).finally(() => progress.end());
   if (exported === null) return;
-  await keepAll(exported.written);
+  const folder = folderOf(targets, options);
+  const whole = { isWhole: options.after === undefined, datasets: chosen };
+  if (folder === null) await keepAll(exported.written);
+  else await keepWithPackage(folder, exported.written, { ...targets, ...whole });
   printExported(options.out === '-' ? io.stderr : io.stdout, exported, goesOn(options));
+}
+
+/** Where the files of several datasets go. Null: there is no such folder, or the folders are partitions. */
+function folderOf({ targets }: Targets, { out, partition }: Options): string | null {
+  const [first] = targets;
+  return partition || first?.file == null || first.file === out ? null : path.dirname(first.file);
 }
 
 async function targetsFor(

@@ -3,6 +3,7 @@ import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { OperatorError } from '../errors.ts';
 import { withFileLock } from '../host/file-lock.ts';
+import { writeFeedPackage } from './data-package.ts';
 import type { Dataset } from './datasets.ts';
 import {
   exportDatasets,
@@ -105,15 +106,14 @@ async function goOn(deps: FeedDeps, request: FeedRequest): Promise<FeedExported>
     bytes,
     file: output.name,
   }));
-  await writeFeedState(
-    stateFile,
-    nextState(started, {
-      feed,
-      datasets: datasets.map(({ name }) => name),
-      files: written.map(({ file, rows }) => ({ name: path.basename(file), rows })),
-      there: new Set((await namesIn(folder)).filter(isFeedFile)),
-    }),
-  );
+  const next = nextState(started, {
+    feed,
+    datasets: datasets.map(({ name }) => name),
+    files: written.map(({ file, rows }) => ({ name: path.basename(file), rows })),
+    there: new Set((await namesIn(folder)).filter(isFeedFile)),
+  });
+  await writeFeedState(stateFile, next);
+  await writeFeedPackage(folder, next.files);
   return { feed, written, unfinished };
 }
 

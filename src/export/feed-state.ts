@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { OperatorError } from '../errors.ts';
 import type { DatasetName } from './datasets.ts';
-import { openFile, orOutputFailed } from './output.ts';
+import { writeText } from './write-text.ts';
 
 export type FeedFile = { name: string; rows: number };
 export type FeedState = {
@@ -34,20 +34,9 @@ export async function readFeedState(file: string): Promise<FeedState | null> {
   }
 }
 
-/** Replaces the file in one step: a crash leaves the old one or the new one. Throws OUTPUT_FAILED. */
-export async function writeFeedState(file: string, state: FeedState): Promise<void> {
-  const output = await openFile(file);
-  try {
-    const ended = new Promise<void>((resolve, reject) => {
-      output.stream.on('error', reject);
-      output.stream.on('close', resolve);
-    });
-    output.stream.end(`${JSON.stringify({ version: VERSION, ...state }, null, 2)}\n`);
-    await orOutputFailed(file, ended);
-    await output.keep();
-  } finally {
-    await output.drop();
-  }
+/** Throws OUTPUT_FAILED. */
+export function writeFeedState(file: string, state: FeedState): Promise<void> {
+  return writeText(file, `${JSON.stringify({ version: VERSION, ...state }, null, 2)}\n`);
 }
 
 function parse(text: string): FeedState {

@@ -55,7 +55,9 @@ before(async () => {
   await labelAccount(db.pool, ONE, '=Head office');
   await db.pool.query(`create role ${ROLE} login password 'reader'`);
   await db.pool.query(`grant usage on schema risk, risk_bi to ${ROLE}`);
-  await db.pool.query(`grant select on risk.accounts, risk.users, risk_bi.feed_clock to ${ROLE}`);
+  await db.pool.query(
+    `grant select on risk.accounts, risk.users, risk_bi.feed_clock, risk_bi.feed_epochs to ${ROLE}`,
+  );
   const url = new URL(db.url);
   url.username = ROLE;
   url.password = 'reader';
@@ -167,7 +169,7 @@ test('all writes every dataset that goes on into a folder; a file appears whole,
   const { stdout } = await exported('all', '--out', at('all'), '--gzip');
   const names = (await readdir(at('all'))).toSorted();
   const goesOn = DATASET_NAMES.filter((name) => !['identities', 'snapshot-users'].includes(name));
-  assert.deepEqual(names, goesOn.map((name) => `${name}.csv.gz`).toSorted());
+  assert.deepEqual(names, ['datapackage.json', ...goesOn.map((name) => `${name}.csv.gz`)].toSorted());
   const text = gunzipSync(await readFile(at('all', 'users.csv.gz'))).toString();
   assert.equal(text, (await exported('users')).stdout);
   assert.match(stdout, /^users: 80 rows, \d+\.\d kB in .+users\.csv\.gz$/m);

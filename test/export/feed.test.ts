@@ -123,6 +123,7 @@ async function live(format: Format, steps: readonly Step[], tally: Record<string
         tally[result === CUT ? `cut: ${next.end}` : 'exported'] =
           (tally[result === CUT ? `cut: ${next.end}` : 'exported'] ?? 0) + 1;
         if (existsSync(stateFile)) await loadFeed(stateFile, out);
+        await describedFiles(out);
         continue;
       }
       const account = accounts[next.who]!;
@@ -147,14 +148,28 @@ async function live(format: Format, steps: readonly Step[], tally: Record<string
     assert.equal(whole.code, 0, whole.stderr);
     assert.deepEqual(await loadFeed(stateFile, out), await loadWhole(`${out}-whole`, format));
     const { files } = JSON.parse(await readFile(stateFile, 'utf8')) as FeedState;
+    const described = await describedFiles(out);
+    assert.deepEqual(described.toSorted(), files.map(({ name }) => name).toSorted());
     assert.deepEqual(
       (await readdir(out)).toSorted(),
-      files.map(({ name }) => name).toSorted(),
+      [...described, ...(described.length > 0 ? ['datapackage.json'] : [])].toSorted(),
       'nothing is left over',
     );
   } finally {
     await db.close();
   }
+}
+
+/** What datapackage.json names. Each of these files must be there, also after a call that was cut off. */
+async function describedFiles(out: string): Promise<string[]> {
+  const file = path.join(out, 'datapackage.json');
+  if (!existsSync(file)) return [];
+  const { resources } = JSON.parse(await readFile(file, 'utf8')) as {
+    resources: { path: string | string[] }[];
+  };
+  const named = resources.flatMap((resource) => resource.path);
+  for (const name of named) assert.ok(existsSync(path.join(out, name)), name);
+  return named;
 }
 
 test('random syncs and exports, some of them interrupted: the listed files equal a whole export, and repeat no row', async (t) => {
@@ -205,7 +220,8 @@ test('an export that is killed between the names and the state: the next call na
   child.kill('SIGKILL');
   await child.ended;
   assert.deepEqual((await state()).files, []);
-  await writeFile(path.join(out, `.${users}.0123456789ab.part`), 'half of a f');
+  for (const name of [users, 'datapackage.json'])
+    await writeFile(path.join(out, `.${name}.0123456789ab.part`), 'half of a f');
   await seed('2'.repeat(32));
   const { code, stdout, stderr } = await feed('users');
   assert.equal(code, 0, stderr);
@@ -214,7 +230,8 @@ test('an export that is killed between the names and the state: the next call na
   const again = await feed('users', 'levels');
   assert.match(again.stdout, new RegExp(`^Unfinished, .*: ${levels}\\. `, 'm'));
   assert.doesNotMatch(again.stdout, /^users/m);
-  assert.deepEqual((await readdir(out)).toSorted(), (await state()).files.map(({ name }) => name).toSorted());
+  const names = (await state()).files.map(({ name }) => name);
+  assert.deepEqual((await readdir(out)).toSorted(), ['datapackage.json', ...names].toSorted());
   const loaded = await loadFeed(stateFile, out);
   assert.deepEqual([loaded.get('users')?.size, loaded.get('levels')?.size], [20, 20]);
 });
@@ -254,8 +271,37 @@ test('a feed that went back, or has another epoch, is refused with the way out, 
     assert.match(stderr, /^error FEED_WENT_BACK: .*\n.*nothing was exported\.\n.*new state file/);
     assert.equal(code, 1);
     assert.deepEqual(await state(), before);
-    assert.equal((await readdir(out)).length, 1);
+    assert.deepEqual((await readdir(out)).toSorted(), ['datapackage.json', before.files[0]!.name]);
   }
+});
+
+test('a feed goes on in a history that continues the exported one, and only from where that holds', async (t) => {
+  const { db, seed, out, stateFile, state, feed } = await feedOf('continued');
+  t.after(() => db.close());
+  await feed('users', 'levels');
+  const { epoch, watermarks } = await state();
+  const upTo = watermarks.users ?? 0;
+  const move = (beganAfter: number) =>
+    db.pool.query(
+      `with moved as (insert into risk_internal.epochs
+         select gen_random_uuid(), epoch, $1::bigint, now(), 'moved' from risk_internal.feed_clock returning epoch)
+       update risk_internal.feed_clock c set epoch = moved.epoch from moved`,
+      [beganAfter],
+    );
+  await move(upTo);
+  await seed('2'.repeat(32));
+  assert.equal((await feed('users')).code, 0);
+  assert.notEqual((await state()).epoch, epoch);
+  assert.equal((await feed('levels')).code, 0);
+  const loaded = await loadFeed(stateFile, out);
+  assert.deepEqual([loaded.get('users')?.size, loaded.get('levels')?.size], [20, 20]);
+  await move(upTo);
+  const { code, stderr } = await feed('users');
+  assert.match(
+    stderr,
+    new RegExp(`^error FEED_WENT_BACK: The exported history is this one up to ${upTo}, and `),
+  );
+  assert.equal(code, 1);
 });
 
 test('a feed keeps to its folder, its accounts and its state', async (t) => {

@@ -1,0 +1,55 @@
+// datapackage.json beside exported files: what they are and what their columns mean, for Frictionless and its relatives.
+import { readdir, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { Dataset } from './datasets.ts';
+import { describePackage, feedResources, type PackageKind, type Resource } from './describe-package.ts';
+import { keepAll, type Written } from './export-datasets.ts';
+import type { FeedFile } from './feed-state.ts';
+import { orOutputFailed } from './output.ts';
+import type { Format } from './select-rows.ts';
+import { writeText } from './write-text.ts';
+
+const FILE = 'datapackage.json';
+const TEMPORARY = /^\.datapackage\.json\.[0-9a-f]{12}\.part$/;
+
+/**
+ * Gives every file its name, then writes the package. The package of an earlier export goes first: after a crash there
+ * is none, rather than one that describes other files. `isWhole`: no rows were left out by a watermark. Throws
+ * OUTPUT_FAILED.
+ */
+export async function keepWithPackage(
+  folder: string,
+  written: readonly Written[],
+  of: { datasets: readonly Dataset[]; format: Format; gzip: boolean; isWhole: boolean },
+): Promise<void> {
+  const file = path.join(folder, FILE);
+  await orOutputFailed(file, rm(file, { force: true }));
+  await keepAll(written);
+  // Frictionless takes an NDJSON file without a line for a broken one.
+  const described = written.filter(({ rows }) => rows > 0 || of.format !== 'ndjson');
+  const resources = described.map(async ({ dataset: name, output }): Promise<Resource> => {
+    const dataset = of.datasets.find((one) => one.name === name)!;
+    const { size } = await orOutputFailed(file, stat(output.name));
+    const resource = { ...of, name, dataset, files: [path.basename(output.name)] };
+    // Frictionless counts the bytes of text alone, and refuses a Parquet file that states them.
+    return of.format === 'parquet' ? resource : { ...resource, bytes: size };
+  });
+  await writePackage(file, await Promise.all(resources), of.isWhole ? 'whole' : 'part');
+}
+
+/**
+ * After the state is written, which decides what belongs to the feed. So no crash leaves a package that names an
+ * unfinished file. Nobody else writes here while the feed is locked, so what a killed call had begun is removed. Throws
+ * OUTPUT_FAILED.
+ */
+export async function writeFeedPackage(folder: string, files: readonly FeedFile[]): Promise<void> {
+  for (const name of await readdir(folder).catch(() => []))
+    if (TEMPORARY.test(name)) await rm(path.join(folder, name), { force: true });
+  await writePackage(path.join(folder, FILE), feedResources(files.map(({ name }) => name)), 'feed');
+}
+
+async function writePackage(file: string, resources: readonly Resource[], kind: PackageKind): Promise<void> {
+  // The standard knows no package without data.
+  if (resources.length === 0) await orOutputFailed(file, rm(file, { force: true }));
+  else await writeText(file, `${JSON.stringify(describePackage(resources, kind, new Date()), null, 2)}\n`);
+}
