@@ -24,6 +24,16 @@ const partOfUndici: Plugin = {
   },
 };
 
+// @hono/zod-openapi asks for all of zod, and so for its messages in 60 languages. Only the English ones are used.
+const zodInEnglish: Plugin = {
+  name: 'zod-in-english',
+  setup({ onLoad }) {
+    onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({
+      contents: "export { default as en } from './en.js'",
+    }));
+  },
+};
+
 const shared: BuildOptions = {
   bundle: true,
   platform: 'node',
@@ -45,7 +55,7 @@ const program = await build({
     // With it, pg would fail to load pg-native.
     'process.env.NODE_PG_FORCE_NATIVE': 'undefined',
   },
-  plugins: [partOfUndici],
+  plugins: [partOfUndici, zodInEnglish],
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
   },

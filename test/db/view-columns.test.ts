@@ -17,7 +17,7 @@ const FLOWS = [
 ].flatMap((names) => names.split(' '));
 /** Numbers that are names, keys or an order. */
 const NAMES =
-  /^(account_key|user_key|run_id|snapshot_id|feed_id|rank|\w*level_rank|level_(before|after)_rank|year|quarter|month|day_of_month|iso_\w+)$/;
+  /^(account_key|user_key|run_id|snapshot_id|feed_id|good_up_to|rank|\w*level_rank|level_(before|after)_rank|year|quarter|month|day_of_month|iso_\w+)$/;
 const NUMBERS = ['integer', 'bigint', 'double precision', 'numeric'];
 
 let db: MigratedDatabase;

@@ -146,6 +146,8 @@ const OWN_COLUMNS: Readonly<Record<string, string[]>> = {
     'last_slot_status',
     'last_slot_run_id',
     'next_slot',
+    'copied_at',
+    'is_copy_due',
   ],
 };
 
