@@ -24,12 +24,27 @@ const partOfUndici: Plugin = {
   },
 };
 
-// @hono/zod-openapi asks for all of zod, and so for its messages in 60 languages. Only the English ones are used.
-const zodInEnglish: Plugin = {
-  name: 'zod-in-english',
-  setup({ onLoad }) {
-    onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({
-      contents: "export { default as en } from './en.js'",
+// The API asks for all of zod, every command for a part of it. In one bundle, each start would load all of it: 20 ms. So
+// the API has a zod of its own, with messages in English only.
+const zodOfTheApi: Plugin = {
+  name: 'zod-of-the-api',
+  setup({ onResolve, onLoad, resolve }) {
+    onResolve({ filter: /^zod(\/|$)/ }, async ({ path: name, importer, kind, pluginData }) => {
+      if (pluginData === 'found' || !/@hono\/zod-|@asteasolutions|src\/http\/api\//.test(importer))
+        return null;
+      const found = await resolve(name, { kind, resolveDir: '.', pluginData: 'found' });
+      return { ...found, namespace: 'zod-of-the-api' };
+    });
+    onResolve({ filter: /^\./, namespace: 'zod-of-the-api' }, ({ path: name, importer }) => ({
+      path: path.join(path.dirname(importer), name),
+      namespace: 'zod-of-the-api',
+      sideEffects: false,
+    }));
+    onLoad({ filter: /./, namespace: 'zod-of-the-api' }, async ({ path: file }) => ({
+      contents: file.endsWith('locales/index.js')
+        ? "export { default as en } from './en.js'"
+        : await readFile(file, 'utf8'),
+      resolveDir: path.dirname(file),
     }));
   },
 };
@@ -55,7 +70,7 @@ const program = await build({
     // With it, pg would fail to load pg-native.
     'process.env.NODE_PG_FORCE_NATIVE': 'undefined',
   },
-  plugins: [partOfUndici, zodInEnglish],
+  plugins: [partOfUndici, zodOfTheApi],
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
   },
@@ -110,14 +125,16 @@ for (const name of await readdir('dist')) {
 
 /** The licenses of the other packages in the bundle, which ask to go with the code. `inputs` are the bundled files. */
 async function licensesOf(inputs: readonly string[]): Promise<string> {
-  const folders = inputs.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? []);
-  const texts = [...new Set(folders)].toSorted().map(async (folder) => {
-    const { name, version, license } = JSON.parse(
-      await readFile(path.join(folder, 'package.json'), 'utf8'),
-    ) as Record<string, string>;
-    const file = (await readdir(folder)).find((entry) => /^(licen[sc]e|copying)/i.test(entry));
-    const text = file === undefined ? '' : await readFile(path.join(folder, file), 'utf8');
-    return `${name} ${version} (${license})\n\n${text.trim()}`;
-  });
+  const folders = inputs.flatMap((file) => /(?<=^|:)[^:]*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? []);
+  const texts = [...new Set(folders.map((folder) => path.relative('.', folder)))]
+    .toSorted()
+    .map(async (folder) => {
+      const { name, version, license } = JSON.parse(
+        await readFile(path.join(folder, 'package.json'), 'utf8'),
+      ) as Record<string, string>;
+      const file = (await readdir(folder)).find((entry) => /^(licen[sc]e|copying)/i.test(entry));
+      const text = file === undefined ? '' : await readFile(path.join(folder, file), 'utf8');
+      return `${name} ${version} (${license})\n\n${text.trim()}`;
+    });
   return `${(await Promise.all(texts)).join(`\n\n${'-'.repeat(80)}\n\n`)}\n`;
 }
