@@ -5,10 +5,8 @@ import { trendChart, VIEWS, type View } from './charts/trend-chart.ts';
 import { csvOf, linkHere, type Html, type Page } from './page.ts';
 import { choice, heading, levelMark, number, notice, rangeChoice, source } from './parts.ts';
 import { spanForm } from './span-form.ts';
-import { table } from './table.ts';
+import { MOST_BEHIND, table } from './table.ts';
 
-/** Rows of the table behind it; the file has all. */
-const MOST_ROWS = 100;
 const DRAG_HINT = html`<span class="quiet" data-drag-hint hidden
   >Drag over the picture to zoom. With keys: arrows read, shift and arrows choose, Enter zooms.</span
 >`;
@@ -40,8 +38,8 @@ export function trendSection(page: Page, trend: Trend): Html {
 
 function dataTable({ rows, step }: Trend): Html {
   const name =
-    rows.length > MOST_ROWS
-      ? `The newest ${MOST_ROWS} of ${number(rows.length)} rows; the file has all`
+    rows.length > MOST_BEHIND
+      ? `The newest ${MOST_BEHIND} of ${number(rows.length)} rows; the file has all`
       : 'Rows, the newest first';
   return html`<p class="quiet">${name}.</p>
     ${table(
@@ -53,6 +51,6 @@ function dataTable({ rows, step }: Trend): Html {
         { title: levelMark('low'), cell: (row) => number(row.low), kind: 'number' },
         { title: 'State', cell: (row) => (row.is_observed ? 'observed' : 'carried') },
       ],
-      rows.toReversed().slice(0, MOST_ROWS),
+      rows.toReversed().slice(0, MOST_BEHIND),
     )}`;
 }

@@ -13,10 +13,7 @@ import { csvOf, linkHere, linkTo, type Html, type Page } from './page.ts';
 import { heading, levelMark, notice, number, rangeChoice, source, wallTime } from './parts.ts';
 import { nameInWords } from './person.ts';
 import { spanForm } from './span-form.ts';
-import { table } from './table.ts';
-
-/** Rows of a table behind a picture; the file has all. */
-const MOST_ROWS = 100;
+import { MOST_BEHIND, table } from './table.ts';
 
 export function userPage(page: Page, one: OneUser): Html {
   const name = page.identities ? one.known.find(({ identity }) => identity !== null)?.identity : undefined;
@@ -127,9 +124,11 @@ function periodTable(page: Page, periods: readonly UserPeriod[]): Html {
 }
 
 function activityTable(page: Page, activity: OneUser['activity']['rows']): Html {
-  const rows = activity.toReversed().slice(0, MOST_ROWS);
+  const rows = activity.toReversed().slice(0, MOST_BEHIND);
   const name =
-    activity.length > MOST_ROWS ? `The newest ${MOST_ROWS} of ${number(activity.length)}` : 'Newest first';
+    activity.length > MOST_BEHIND
+      ? `The newest ${MOST_BEHIND} of ${number(activity.length)}`
+      : 'Newest first';
   return html`<p class="quiet">${name}.</p>
     ${table(
       name,

@@ -9,6 +9,7 @@ import { accountsRoute } from './accounts.ts';
 import { changesRoutes } from './changes.ts';
 import { episodesRoute } from './episodes.ts';
 import { oneUserRoutes } from './one-user.ts';
+import { levelRoutes } from './levels.ts';
 import { apiProblem, refuse } from './problem.ts';
 import { usersRoute } from './users.ts';
 
@@ -34,6 +35,7 @@ export function apiRoute(deps: ApiDeps): OpenAPIHono<Caller> {
   usersRoute(api, deps.reader);
   oneUserRoutes(api, deps.reader);
   episodesRoute(api, deps.reader);
+  levelRoutes(api, deps.reader);
   api.get('/openapi.json', (c) => c.json(document(api, deps.version)));
   api.onError((error, c) => {
     if (!isOperatorError(error)) deps.logger.error({ err: error }, 'a request of the API failed');
