@@ -2,6 +2,7 @@
 import { html } from 'hono/html';
 import { usersHeadline, type UsersPage } from '../answers/people/users-page.ts';
 import type { Sort, State, UserRow } from '../queries/users/user-page.ts';
+import { RISK_LEVELS } from '../user-risk.ts';
 import { filters, selectField, textField } from './forms.ts';
 import { layout } from './layout.ts';
 import { csvOf, linkHere, type Html, type Page } from './page.ts';
@@ -23,7 +24,7 @@ export function usersPage(page: Page, users: UsersPage, drawn: UsersDrawn): Html
     'Users',
     html`<h1>${usersHeadline(users)}</h1>
       ${levelChoice(page, users)} ${filterForm(page)} ${searchNotice(users)}
-      <section aria-label="Users">
+      <section class="list" aria-label="Users">
         ${users.rows.length === 0 ? nothing(page, users) : userTable(page, users, drawn)}
         ${pager(page, drawn.next)} ${source(users.question, csvOf(page, '/users', chosenIn(page)))}
       </section>`,
@@ -38,16 +39,21 @@ function chosenIn(page: Page): Record<string, string> {
 
 const STATES: Readonly<Record<State, string>> = {
   present: 'present',
-  high: '▲ high',
-  medium: '◆ medium',
-  low: '● low',
+  high: 'high',
+  medium: 'medium',
+  low: 'low',
   cleared: 'cleared',
   all: 'ever met',
 };
 
+function isLevel(state: string): boolean {
+  return (RISK_LEVELS as readonly string[]).includes(state);
+}
+
 function levelChoice(page: Page, { counts, level }: UsersPage): Html {
   const options = (Object.keys(STATES) as State[]).map((state) => ({
-    text: html`${STATES[state]} <span class="quiet" data-users="${state}">${number(counts[state])}</span>`,
+    text: html`${isLevel(state) ? levelMark(state) : STATES[state]}
+      <span class="quiet" data-users="${state}">${number(counts[state])}</span>`,
     address: linkHere(page, { level: state === 'present' ? null : state, cursor: null }),
     isChosen: state === level,
   }));
