@@ -1,6 +1,7 @@
 // The page of changes: the feed with its filters, the matrix of levels, and what is new since the last visit.
 import { html } from 'hono/html';
 import { changesHeadline, countOf, PLACES, type ChangesPage } from '../answers/people/changes-page.ts';
+import { fileNote } from '../answers/people/rows-of-a-file.ts';
 import type { FedChange } from '../queries/levels/change-feed.ts';
 import { CHANGE_ORDER } from '../user-risk.ts';
 import { plural } from '../words.ts';

@@ -1,5 +1,6 @@
 // The page of users: who is at which level now, with search, filters and an order.
 import { html } from 'hono/html';
+import { fileNote } from '../answers/people/rows-of-a-file.ts';
 import { usersHeadline, type UsersPage } from '../answers/people/users-page.ts';
 import type { Sort, State, UserRow } from '../queries/users/user-page.ts';
 import { RISK_LEVELS } from '../user-risk.ts';
@@ -24,7 +25,7 @@ export function usersPage(page: Page, users: UsersPage, drawn: UsersDrawn): Html
     'Users',
     html`<h1>${usersHeadline(users)}</h1>
       ${levelChoice(page, users)} ${filterForm(page)} ${searchNotice(users)}
-      <section class="list" aria-label="Users">
+      <section class="list">
         ${users.rows.length === 0 ? nothing(page, users) : userTable(page, users, drawn)}
         ${pager(page, drawn.next)} ${source(users.question, csvOf(page, '/users', chosenIn(page)))}
       </section>`,
@@ -35,6 +36,11 @@ export function usersPage(page: Page, users: UsersPage, drawn: UsersDrawn): Html
 function chosenIn(page: Page): Record<string, string> {
   const names = ['level', 'absent', 'sort', 'order', ...(page.identities ? [] : ['q'])];
   return Object.fromEntries([...page.query].filter(([name, value]) => names.includes(name) && value !== ''));
+}
+
+function fileHint({ counts, level }: UsersPage): Html {
+  const note = fileNote(counts[level], 'zt-risk-sync users --format csv');
+  return note === '' ? html`` : html`<p class="quiet small">${note}</p>`;
 }
 
 const STATES: Readonly<Record<State, string>> = {
