@@ -143,7 +143,8 @@ async function seen(
     version: '1',
     assets: { style: '/s', script: '/j' },
   };
-  return String(await await draw(pool, page));
+  const html = await draw(pool, page);
+  return String(html);
 }
 
 test('what is searched in emails and names never goes to the database', async () => {
@@ -158,7 +159,7 @@ test('what is searched in emails and names never goes to the database', async ()
   };
   const client = await pool.connect();
   try {
-    note(client as never);
+    note(client);
     const html = await seen(client as never, '/users?q=PERSON+12+of', drawUsers);
     assert.match(html, /1 user fits/);
     assert.ok(html.includes(account.people[12]!.user_id));
