@@ -11,7 +11,9 @@ export const SECRETS = [
   'CLOUDFLARE_API_TOKEN',
   'CLOUDFLARE_API_KEY',
   'DATABASE_URL',
+  'DATABASE_COPY_TO_URL',
   'HTTP_TOKEN',
+  'HTTP_PII_TOKEN',
   'PING_URL',
 ] as const;
 
@@ -28,6 +30,11 @@ const share = (message: string, isAllowed: (n: number) => boolean) =>
     .regex(/^(?:0|1|0?\.\d{1,6}|1\.0{1,6})$/, message)
     .transform(Number)
     .refine(isAllowed, message);
+
+const databaseUrl = z.string().superRefine((text, context) => {
+  const message = databaseUrlProblem(text);
+  if (message !== null) context.addIssue({ code: 'custom', message });
+});
 
 export const LOOPBACK = '127.0.0.1';
 const DURATION = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -60,13 +67,8 @@ export const Environment = z.object({
   HTTPS_PROXY: z.string().optional(),
   HTTP_PROXY: z.string().optional(),
   NO_PROXY: z.string().optional(),
-  DATABASE_URL: z
-    .string()
-    .superRefine((text, context) => {
-      const message = databaseUrlProblem(text);
-      if (message !== null) context.addIssue({ code: 'custom', message });
-    })
-    .optional(),
+  DATABASE_URL: databaseUrl.optional(),
+  DATABASE_COPY_TO_URL: databaseUrl.optional(),
   SYNC_SCHEDULE: z
     .string()
     .default('0 * * * *')
@@ -98,6 +100,22 @@ export const Environment = z.object({
   HTTP_HOST: z.string().default(LOOPBACK),
   HTTP_PORT: wholeNumber(0, 65_535).default(8787),
   HTTP_TOKEN: z.string().optional(),
+  HTTP_ALLOWED_HOSTS: z
+    .string()
+    .optional()
+    .transform((text) => (text ?? '').split(',').flatMap((host) => host.trim().toLowerCase() || []))
+    .refine(
+      (hosts) => hosts.every(isHostName),
+      'must be one host name or several, separated by commas, without scheme and port',
+    ),
+  HTTP_SHOW_IDENTITIES: z
+    .enum(['0', '1'], 'must be 0 or 1')
+    .default('0')
+    .transform((text) => text === '1'),
+  HTTP_PII_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,}$/, 'must have at least 16 characters of ASCII, without spaces')
+    .optional(),
   PING_URL: z
     .string()
     .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
@@ -111,6 +129,11 @@ export const Environment = z.object({
     )
     .default('info'),
 });
+
+/** A name, an IPv4 address, or an IPv6 address in brackets: as in a Host header. */
+function isHostName(text: string): boolean {
+  return /^(?:[a-z0-9](?:[a-z0-9_.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])$/.test(text);
+}
 
 export function isAccountId(text: string): boolean {
   return /^[0-9A-Za-z_-]{1,64}$/.test(text);

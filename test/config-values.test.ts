@@ -16,6 +16,7 @@ const TEXTS: Record<string, string> = {
   HTTP_PROXY: 'http://proxy.example.net:3128',
   NO_PROXY: 'localhost',
   DATABASE_URL: 'postgres://u:password@h/d',
+  DATABASE_COPY_TO_URL: 'postgres://u:password@h/e',
   SYNC_SCHEDULE: '0 * * * *',
   SYNC_TIMEZONE: 'Europe/Berlin',
   SYNC_PER_PAGE: '50',
@@ -26,6 +27,8 @@ const TEXTS: Record<string, string> = {
   RETENTION_REJECTED: '90d',
   HTTP_HOST: '::1',
   HTTP_TOKEN: 'http-token',
+  HTTP_PII_TOKEN: 'pii-token-0123456789',
+  HTTP_ALLOWED_HOSTS: 'risk.example.com',
   PING_URL: 'https://monitor.example.com/0123456789',
   LOG_LEVEL: 'debug',
 };

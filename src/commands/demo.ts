@@ -11,6 +11,7 @@ import { demoDatabase, recreateDatabase } from '../db/create-database.ts';
 import { startEmbedded } from '../db/embedded/embedded-postgres.ts';
 import { migrate } from '../db/migrate.ts';
 import { createPool } from '../db/pool.ts';
+import { createRoles } from '../db/roles.ts';
 import { accounts, syncRuns } from '../db/schema.ts';
 import type { Logger } from '../logger.ts';
 import type { Fault } from '../simulator/faults.ts';
@@ -59,6 +60,7 @@ export function demoCommand(io: Io): Command {
       const pool = createPool({ url, isEmbedded: true, logger });
       try {
         await migrate(pool);
+        await createRoles(pool);
         const counts = await buildHistory(io, pool, logger);
         await dateRuns(pool);
         io.stdout.write(

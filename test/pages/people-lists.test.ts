@@ -139,6 +139,7 @@ async function seen(
     path: url.pathname,
     query: url.searchParams,
     identities: true,
+    offersIdentities: true,
     signedIn: true,
     version: '1',
     assets: { style: '/s', script: '/j' },

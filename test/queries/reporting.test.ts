@@ -9,14 +9,10 @@ import { createCalendar, HOUR } from '../support/oracle/calendar.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { sampleHistory } from '../support/database/sample-history.ts';
 import { circumstances, liveThrough, randomPast } from '../support/world/random-past.ts';
-import {
-  expectedComparison,
-  expectedUsers,
-  expectedViews,
-  periodsOf,
-  type Past,
-  type Row,
-} from '../support/oracle/reporting-oracle.ts';
+import { expectedComparison, expectedUsers } from '../support/oracle/reporting-users.ts';
+import { expectedViews } from '../support/oracle/reporting-oracle.ts';
+import { periodsOf } from '../support/oracle/reporting-periods.ts';
+import type { Past, Row } from '../support/oracle/reporting-past.ts';
 import { difference, readFunction, readView } from '../support/oracle/reporting-rows.ts';
 import { startScriptedApi, type ScriptedApi } from '../support/api/scripted-api.ts';
 
@@ -38,7 +34,7 @@ const ZONED = [
   'sync_coverage',
 ];
 /** Compared with the tables themselves below. */
-const PLAIN = ['dates', 'snapshots', 'sync_runs', 'feed_clock'];
+const PLAIN = ['dates', 'snapshots', 'sync_runs', 'feed_clock', 'feed_epochs'];
 
 /** Columns in which the worlds must show every value. */
 const TOLD = [
@@ -210,6 +206,8 @@ test("snapshots and sync_runs are the tables with the account's id", async () =>
     );
     assert.equal(clock.length, 1);
     assert.equal(difference(await read('feed_clock'), clock), null);
+    const epochs = clock.map(({ feed_id, epoch }) => ({ epoch, good_up_to: feed_id }));
+    assert.equal(difference(await read('feed_epochs'), epochs), null);
   } finally {
     await database.close();
   }
