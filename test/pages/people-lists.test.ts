@@ -265,3 +265,28 @@ test('names are text wherever they are shown, whatever they hold', async () => {
     assert.ok(!html.includes('<img') && !html.includes('<script>'));
   }
 });
+
+test('a user whom two accounts know has a part for each, and an account narrows the page to one', async (t) => {
+  const other = servedAccount(database.pool, 0);
+  const shared = account.people[30]!;
+  other.people = [{ ...shared, max_risk_level: HIGHER[shared.max_risk_level] }];
+  await other.succeed({ observedAt: new Date(time) });
+  const app = await start(t);
+  const statesOf = (html: string) =>
+    [...html.matchAll(/data-state="(\w+)"/g)].map(([, state]) => state!).toSorted();
+  const partsOf = (html: string) =>
+    [...html.matchAll(/data-account="(\w+)"/g)].map(([, id]) => id!).toSorted();
+  const both = await app.ask('GET', `/users/${shared.user_id}`);
+  assert.match(both.text, /2 accounts know this user/);
+  assert.deepEqual(partsOf(both.text), [account.id, other.id].toSorted());
+  assert.deepEqual(statesOf(both.text), [shared.max_risk_level, other.people[0]!.max_risk_level].toSorted());
+  const ids = [...both.text.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id!);
+  assert.equal(new Set(ids).size, ids.length);
+  const one = await app.ask('GET', `/users/${shared.user_id}?account=${other.id}`);
+  assert.deepEqual(partsOf(one.text), [other.id]);
+  const { users } = await json<Users>(app, `/users/${shared.user_id}`);
+  assert.equal(users.length, 2);
+  const missing = await app.ask('GET', `/users/${account.people[31]!.user_id}?account=${other.id}`);
+  assert.equal(missing.status, 404);
+  assert.match(missing.text, /Look in all accounts/);
+});
