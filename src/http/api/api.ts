@@ -6,8 +6,12 @@ import type { Logger } from '../../logger.ts';
 import type { Caller } from '../auth.ts';
 import type { Reader } from '../read-as.ts';
 import { accountsRoute } from './accounts.ts';
+import { changesRoutes } from './changes.ts';
+import { episodesRoute } from './episodes.ts';
+import { oneUserRoutes } from './one-user.ts';
 import { levelRoutes } from './levels.ts';
 import { apiProblem, refuse } from './problem.ts';
+import { usersRoute } from './users.ts';
 
 export type ApiDeps = { reader: Reader; version: string; logger: Pick<Logger, 'error'> };
 
@@ -27,6 +31,10 @@ export function apiRoute(deps: ApiDeps): OpenAPIHono<Caller> {
           }),
   });
   accountsRoute(api, deps.reader);
+  changesRoutes(api, deps.reader);
+  usersRoute(api, deps.reader);
+  oneUserRoutes(api, deps.reader);
+  episodesRoute(api, deps.reader);
   levelRoutes(api, deps.reader);
   api.get('/openapi.json', (c) => c.json(document(api, deps.version)));
   api.onError((error, c) => {

@@ -14,6 +14,7 @@ import { addressesOf, type Assets } from '../assets.ts';
 import type { Caller } from '../auth.ts';
 import { readFor, type Reader } from '../read-as.ts';
 import { statusOf } from '../status-of.ts';
+import { drawChanges, drawUser, drawUsers } from './people.ts';
 
 export type PagesDeps = {
   reader: Reader;
@@ -32,14 +33,20 @@ export type PagesDeps = {
 const ZONE_COOKIE = 'tz';
 
 export function pagesRoute(deps: PagesDeps): Hono<Caller> {
-  return new Hono<Caller>().get('/', (c) =>
-    answer(deps, c, '90d', async (db, page) =>
-      overviewPage(page, await overviewOf(db, page.scope), {
-        nextSlot: deps.nextSlot(),
-        staleAfterMs: deps.staleAfterMs,
-      }),
-    ),
-  );
+  return new Hono<Caller>()
+    .get('/', (c) =>
+      answer(deps, c, '90d', async (db, page) =>
+        overviewPage(page, await overviewOf(db, page.scope), {
+          nextSlot: deps.nextSlot(),
+          staleAfterMs: deps.staleAfterMs,
+        }),
+      ),
+    )
+    .get('/changes', (c) => answer(deps, c, '7d', drawChanges))
+    .get('/users', (c) => answer(deps, c, 'all', drawUsers))
+    .get('/users/:user_id', (c) =>
+      answer(deps, c, 'all', (db, page) => drawUser(db, page, c.req.param('user_id'), () => c.status(404))),
+    );
 }
 
 /** `usual` is the range of an address that names none. */

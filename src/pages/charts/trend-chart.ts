@@ -149,7 +149,7 @@ function apart(edges: Edges, marks: Trend['marks']): number[] {
   return kept;
 }
 
-function axis(edges: Edges, timezone: string): Html {
+export function axis(edges: Edges, timezone: string): Html {
   const ticks = ticksOf(edges, timezone);
   const isCrowded = ticks.length > 5;
   return html`<svg class="axis" aria-hidden="true">
