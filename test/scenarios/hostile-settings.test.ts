@@ -110,7 +110,9 @@ async function answers(url: string): Promise<string[]> {
       ? ['table']
       : ['table', 'json', 'csv']) {
       const all = format === 'table' ? args : [...args, '--format', format];
-      const { code, stdout, stderr } = await runCommand(all, { DATABASE_URL: url });
+      // A slot that is far away: the time until the next one must not change from one call to the other.
+      const env = { DATABASE_URL: url, SYNC_SCHEDULE: '0 0 1 1 *' };
+      const { code, stdout, stderr } = await runCommand(all, env);
       assert.equal(code, 0, `${all.join(' ')}: ${stderr}`);
       told.push(
         `${all.join(' ')}\n${stdout.replaceAll(/"(age|known|silent)_ms": ?[\d.]+/g, '').replaceAll(/\b[\d.]+ m?s ago/g, 'now')}`,
