@@ -212,8 +212,9 @@ async function importOne(io: Io, deps: ImportDeps, options: Run, planned: Planne
       error: error === null ? null : forImport(error),
     };
   } catch (thrown) {
-    const error = isOperatorError(thrown) ? thrown : databaseError(thrown);
-    if (error === undefined) throw thrown;
+    const known = isOperatorError(thrown) ? thrown : databaseError(thrown);
+    if (known === undefined) throw thrown;
+    const error = forImport(known);
     return { row: failedRow(accountId, planned, error), error };
   }
 }

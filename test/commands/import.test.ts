@@ -259,9 +259,12 @@ describe('import', () => {
     await addAccount(db.pool, { accountId: account });
     await retireAccount(db.pool, account);
     const { paths } = await savedFiles({ '2024-01-05T04Z.json': envelope(recordsOf(1), { total_count: 1 }) });
-    const result = await bring(paths);
-    assert.equal(result.code, 78);
-    assert.match(result.stderr, /^error ACCOUNT_RETIRED/);
+    for (const more of [[], ['--dry-run']]) {
+      const result = await bring([...more, ...paths]);
+      assert.deepEqual([result.code, result.stdout], [78, '']);
+      assert.match(result.stderr, /^error ACCOUNT_RETIRED.*\n.*\n.*accounts restore/);
+      assert.doesNotMatch(result.stderr, /CLOUDFLARE_ACCOUNT_ID/);
+    }
   });
 });
 

@@ -7,6 +7,10 @@ const TODO: Partial<Record<ErrorCode, string>> = {
   MASS_CLEAR:
     'If the scores really were reset at that time, import again with --accept-mass-clear: it goes on with the next snapshot, which clears these users if it is complete. Otherwise look whether the files hold the whole account, and leave out those that do not',
   CLEAR_PENDING: 'Import or sync a complete snapshot after it',
+  ACCOUNT_RETIRED:
+    'Check --account. If it is the right one, run `zt-risk-sync accounts restore` with it, import, and retire it again',
+  TOO_MANY_REJECTED:
+    'Look whether these files are answers of the risk summary. After an import without --dry-run, `zt-risk-sync rejected list` has the reasons',
   INTERRUPTED: 'Run the same command again: it goes on where it ended',
   TIME_BUDGET: 'Raise SYNC_TIME_BUDGET, and run the same command again: it goes on where it ended',
 };
