@@ -57,11 +57,23 @@ export async function writeBackup(
     signal.throwIfAborted();
     throw writing === undefined || writing !== error
       ? error
-      : outputFailed(output.isShared ? 'The standard output' : output.name, error);
+      : output.isShared
+        ? pipeBroken(error)
+        : outputFailed(output.name, error);
   } finally {
     output.stream.off('error', failed);
     await output.drop();
   }
+}
+
+function pipeBroken(cause: unknown): OperatorError {
+  return new OperatorError({
+    code: 'OUTPUT_FAILED',
+    happened: `The standard output could not be written (${(cause as NodeJS.ErrnoException).code ?? 'unknown'})`,
+    means: 'What was written is no whole backup, and cannot be restored',
+    todo: 'Look why the program that reads it ended, or free some space. Then run the command again',
+    cause,
+  });
 }
 
 async function* withMagic(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -141,7 +153,10 @@ function unreadable(file: string, why: string, cause?: unknown): OperatorError {
     code: 'BACKUP_UNREADABLE',
     happened: `${file === '-' ? 'Standard input' : file} is no backup that can be restored: ${why}`,
     means: 'Nothing was restored',
-    todo: 'Check the name of the file, and whether this user may read it',
+    todo:
+      file === '-'
+        ? 'Pipe a backup into it, as it was written: unpacked and decrypted'
+        : 'Check the name of the file, and whether this user may read it',
     cause,
   });
 }
