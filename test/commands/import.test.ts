@@ -255,6 +255,20 @@ describe('import', () => {
     assert.equal((await snapshots()).length, 1);
   });
 
+  test('says of records that cannot be read what helps with files, also in a dry run', async () => {
+    const latin = Buffer.from(JSON.stringify([{ ...recordOf(1), name: 'Zoë' }]), 'latin1');
+    const { paths } = await savedFiles({ '2024-01-05T04Z.json': latin });
+    for (const more of [['--dry-run'], []]) {
+      const result = await bring([...more, ...paths]);
+      assert.equal(result.code, 1);
+      assert.match(
+        result.stderr,
+        /^error TOO_MANY_REJECTED: .*\n  This snapshot was not published.*\n.* in UTF-8\./m,
+      );
+      assert.doesNotMatch(result.stderr, /newer release|are kept in/);
+    }
+  });
+
   test('keeps the history of a retired account as it is', async () => {
     await addAccount(db.pool, { accountId: account });
     await retireAccount(db.pool, account);
