@@ -54,7 +54,11 @@ export function importCommand(io: Io): Command {
       ).argParser(once),
     )
     .addOption(new Option('--at <time>', 'the time of all these files, for one snapshot').argParser(once))
-    .addOption(timezoneOption('zone of times and dates without one, and of all times that are printed'))
+    .addOption(
+      timezoneOption(
+        'zone of times in names that have none: needed there. And of all times that are printed',
+      ),
+    )
     .option('--dry-run', 'check all files, print what would be published, publish nothing', false)
     .option(
       '--accept-mass-clear',

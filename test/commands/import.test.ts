@@ -333,6 +333,15 @@ describe('import is refused', () => {
       assert.match(result.stderr.replace(/^error: option.*: /, ''), words);
     });
 
+  test('with a time without a zone, whatever SYNC_TIMEZONE says', async () => {
+    const zoned = { ...env(), SYNC_TIMEZONE: 'Asia/Tokyo' };
+    const result = await runCommand(['import', '--account', account, '20240105.json'], zoned);
+    assert.match(result.stderr, /^error IMPORT_TIME_UNKNOWN/);
+    assert.equal(result.code, 64);
+    const { stdout } = await runCommand(['import', '--help'], {});
+    assert.match(stdout.replace(/\s+/g, ' '), /times in names that have none: needed there\./);
+  });
+
   test('without an account, before any file is read', async () => {
     const result = await runCommand(['import', 'missing.json'], env());
     assert.equal(result.code, 64);
