@@ -33,7 +33,8 @@ async function restore(io: Io, file: string): Promise<void> {
   const config = readConfig(io.source);
   const logger = openLogger(io, config);
   const began = performance.now();
-  await readBackup(file, process.stdin, async (history) => {
+  const source = { file, stdin: io.stdin ?? process.stdin, signal: io.signal };
+  await readBackup(source, async (history) => {
     requireKnown(history.head.migrations, history.head.version);
     const database = await openDatabase(io, config, logger, 'leave');
     const progress = movingProgress(io, logger);

@@ -54,7 +54,11 @@ export function importCommand(io: Io): Command {
       ).argParser(once),
     )
     .addOption(new Option('--at <time>', 'the time of all these files, for one snapshot').argParser(once))
-    .addOption(timezoneOption('zone of times and dates without one, and of all times that are printed'))
+    .addOption(
+      timezoneOption(
+        'zone of times in names that have none: needed there. And of all times that are printed',
+      ),
+    )
     .option('--dry-run', 'check all files, print what would be published, publish nothing', false)
     .option(
       '--accept-mass-clear',
@@ -212,8 +216,9 @@ async function importOne(io: Io, deps: ImportDeps, options: Run, planned: Planne
       error: error === null ? null : forImport(error),
     };
   } catch (thrown) {
-    const error = isOperatorError(thrown) ? thrown : databaseError(thrown);
-    if (error === undefined) throw thrown;
+    const known = isOperatorError(thrown) ? thrown : databaseError(thrown);
+    if (known === undefined) throw thrown;
+    const error = forImport(known);
     return { row: failedRow(accountId, planned, error), error };
   }
 }

@@ -6,6 +6,7 @@ import { OperatorError } from '../errors.ts';
 import { publicationState } from '../queries/replication/publication-state.ts';
 import { slotsAndLimits } from '../queries/replication/replication-slots.ts';
 import {
+  DEFAULT_PUBLICATION,
   printDropped,
   printMade,
   printPublication,
@@ -75,12 +76,14 @@ export function publicationCommand(io: Io): Command {
 }
 
 function nameOption(): Option {
-  return new Option('--name <name>', 'name of the publication').default('zt_risk_sync').argParser((text) => {
-    // A name without quotes is the same name in every tool that reads it.
-    if (!/^[a-z_][a-z0-9_]{0,62}$/.test(text))
-      throw new InvalidArgumentError('must have small letters, digits and _, and begin with no digit.');
-    return text;
-  });
+  return new Option('--name <name>', 'name of the publication')
+    .default(DEFAULT_PUBLICATION)
+    .argParser((text) => {
+      // A name without quotes is the same name in every tool that reads it.
+      if (!/^[a-z_][a-z0-9_]{0,62}$/.test(text))
+        throw new InvalidArgumentError('must have small letters, digits and _, and begin with no digit.');
+      return text;
+    });
 }
 
 function embeddedCannot(): OperatorError {

@@ -62,6 +62,8 @@ const BY_SQLSTATE: [RegExp, Meaning][] = [
   ],
 ];
 
+export const NOTHING_PUBLISHED = 'Nothing was published; the last snapshot stays as it is';
+
 /** The OperatorError for a database error; undefined if `error` is not one. */
 export function databaseError(error: unknown): OperatorError | undefined {
   const root = rootCause(error);
@@ -92,7 +94,7 @@ export function databaseError(error: unknown): OperatorError | undefined {
   if (meaning === undefined) return undefined;
   return new OperatorError({
     ...meaning,
-    means: 'Nothing was published; the last snapshot stays as it is',
+    means: NOTHING_PUBLISHED,
     cause: error,
   });
 }
@@ -136,6 +138,11 @@ export function isDuplicateKey(error: unknown): boolean {
 /** Whether a schema or table already exists, or another process makes it at this moment. */
 export function isDuplicateObject(error: unknown): boolean {
   return /^(23505|42P06|42P07)$/.test(sqlstateOf(rootCause(error)));
+}
+
+/** NOWAIT, and somebody holds the lock. */
+export function isLockTaken(error: unknown): boolean {
+  return sqlstateOf(rootCause(error)) === '55P03';
 }
 
 function sqlstateOf(error: unknown): string {

@@ -1,8 +1,8 @@
 // A backup as a file, or through standard input and output. The file is whole when it has its name, and only its owner
 // may read it: it holds every email and name.
-import { createReadStream, existsSync } from 'node:fs';
+import { createReadStream, statSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
-import type { Readable, Writable } from 'node:stream';
+import { addAbortSignal, type Readable, type Writable } from 'node:stream';
 import { createZstdCompress, createZstdDecompress } from 'node:zlib';
 import { OperatorError } from '../errors.ts';
 import { openFile, outputFailed, standardOutput } from '../export/output.ts';
@@ -13,13 +13,20 @@ const OWNER_ONLY = 0o600;
 
 /** Throws BACKUP_EXISTS. */
 export function requireNewFile(file: string, force: boolean): void {
-  if (force || file === '-' || !existsSync(file)) return;
-  throw new OperatorError({
-    code: 'BACKUP_EXISTS',
-    happened: `${file} exists`,
-    means: 'It may be a backup that is still needed, so nothing was written',
-    todo: 'Give another name, or add --force to replace it once the new backup is whole',
-  });
+  if (file === '-') return;
+  const there = statSync(file, { throwIfNoEntry: false });
+  if (there?.isDirectory() === true)
+    throw exists(`${file} is a folder`, 'Give the name of a file, such as one in this folder');
+  if (there === undefined || force) return;
+  throw exists(
+    `${file} exists`,
+    'Give another name, or add --force to replace it once the new backup is whole',
+  );
+}
+
+function exists(happened: string, todo: string): OperatorError {
+  const means = 'Nothing that is there is replaced without --force, and no folder ever. Nothing was written';
+  return new OperatorError({ code: 'BACKUP_EXISTS', happened, means, todo });
 }
 
 export type BackupTarget = { file: string; stdout: Writable; signal: AbortSignal };
@@ -48,11 +55,25 @@ export async function writeBackup(
     return bytes;
   } catch (error) {
     signal.throwIfAborted();
-    throw writing === undefined || writing !== error ? error : outputFailed(output.name, error);
+    throw writing === undefined || writing !== error
+      ? error
+      : output.isShared
+        ? pipeBroken(error)
+        : outputFailed(output.name, error);
   } finally {
     output.stream.off('error', failed);
     await output.drop();
   }
+}
+
+function pipeBroken(cause: unknown): OperatorError {
+  return new OperatorError({
+    code: 'OUTPUT_FAILED',
+    happened: `The standard output could not be written (${(cause as NodeJS.ErrnoException).code ?? 'unknown'})`,
+    means: 'What was written is no whole backup, and cannot be restored',
+    todo: 'Look why the program that reads it ended, or free some space. Then run the command again',
+    cause,
+  });
 }
 
 async function* withMagic(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -60,13 +81,16 @@ async function* withMagic(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer>
   yield* chunks;
 }
 
-/** `stdin` is read for "-". Throws BACKUP_UNREADABLE, BACKUP_DAMAGED. */
+export type BackupSource = { file: string; stdin: Readable & { isTTY?: boolean }; signal: AbortSignal };
+
+/** `stdin` is read for "-". Throws BACKUP_UNREADABLE, BACKUP_DAMAGED, and the signal's reason. */
 export async function readBackup<T>(
-  file: string,
-  stdin: Readable,
+  { file, stdin, signal }: BackupSource,
   work: (history: History) => Promise<T>,
 ): Promise<T> {
-  const source = file === '-' ? stdin : createReadStream(file);
+  if (file === '-' && stdin.isTTY === true) throw unreadable(file, 'nothing is piped into this command');
+  // What feeds the standard input may be silent for long, so an interrupt must end the reading.
+  const source = addAbortSignal(signal, file === '-' ? stdin : createReadStream(file));
   const unzip = createZstdDecompress();
   try {
     const rest = await afterMagic(source, file);
@@ -74,6 +98,9 @@ export async function readBackup<T>(
     const result = await work(await readFrames(unzipped(unzip, file)));
     await feeding;
     return result;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
   } finally {
     source.destroy();
     unzip.destroy();
@@ -126,7 +153,10 @@ function unreadable(file: string, why: string, cause?: unknown): OperatorError {
     code: 'BACKUP_UNREADABLE',
     happened: `${file === '-' ? 'Standard input' : file} is no backup that can be restored: ${why}`,
     means: 'Nothing was restored',
-    todo: 'Check the name of the file, and whether this user may read it',
+    todo:
+      file === '-'
+        ? 'Pipe a backup into it, as it was written: unpacked and decrypted'
+        : 'Check the name of the file, and whether this user may read it',
     cause,
   });
 }

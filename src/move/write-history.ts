@@ -3,6 +3,7 @@
 import { pipeline } from 'node:stream/promises';
 import { sql } from 'drizzle-orm';
 import { copyIn } from '../db/copy-in.ts';
+import { isLockTaken } from '../db/database-errors.ts';
 import { beginEpoch, theClock } from '../db/feed-clock.ts';
 import { HOLD_MARK, REMOVE_MARK } from '../db/incomplete-history.ts';
 import type { Pool, PoolClient } from '../db/pool.ts';
@@ -66,11 +67,27 @@ export async function writeHistory(deps: WriteDeps, history: History): Promise<v
  * refer to accounts, so they are named, too.
  */
 async function emptyTables(client: PoolClient, { tables }: HistoryHead): Promise<void> {
-  if ((await client.query(HOLD_MARK)).rowCount === 0) throw historyExists();
+  if (!(await holdMark(client))) throw historyExists();
   const names = [...tables.map(({ name }) => name), 'risk_internal.leases'];
   await client.query(`lock table ${names.map(quoted).join(', ')} in access exclusive mode`);
   await requireEmpty(client, names);
   await client.query(`truncate ${names.map(quoted).join(', ')}`);
+}
+
+/** False: there is no mark. Throws DATABASE_BUSY: another copy holds it. */
+async function holdMark(client: PoolClient): Promise<boolean> {
+  try {
+    return (await client.query(HOLD_MARK)).rowCount !== 0;
+  } catch (error) {
+    if (!isLockTaken(error)) throw error;
+    throw new OperatorError({
+      code: 'DATABASE_BUSY',
+      happened: 'Another copy or restore into this database is under way',
+      means: 'This one wrote nothing',
+      todo: 'Wait until the other one has ended. If it succeeds, the history is there, and this one is not needed',
+      cause: error,
+    });
+  }
 }
 
 async function copyTables(

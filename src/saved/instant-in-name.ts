@@ -1,13 +1,16 @@
 // Finds the instant in the name of a file. Pure. A wrong time would rewrite history, so only what can be read in one
 // way counts, and a time without a zone needs one from a person.
-import { instantOfWall } from '../time/zones.ts';
+import { comesTwice, instantOfWall } from '../time/zones.ts';
 
 export type NamedInstant =
   | { kind: 'instant'; at: Date }
   | { kind: 'none' }
   /** A date or a time without a zone, and no zone was given. */
   | { kind: 'no_zone'; text: string }
-  /** Several different instants, or digits that may be a part of the time, and may be the number of a page. */
+  /**
+   * Several different instants, an hour that clocks show twice, or digits that may be a part of the time, and may be the
+   * number of a page.
+   */
   | { kind: 'unclear'; text: string };
 
 // Digits and letters around it would make it a part of something else, such as an id.
@@ -53,6 +56,8 @@ function readMoment(date: RegExpExecArray, text: string, timezone: string | null
   if (Number.isNaN(wall) || new Date(wall).getUTCDate() !== Number(day)) return { kind: 'none' };
   if (zone !== null) return { kind: 'instant', at: new Date(wall - offsetOf(zone[2])) };
   if (timezone === null) return { kind: 'no_zone', text: read };
+  // The start of a day is one moment, also where its first hour comes twice.
+  if (time !== null && comesTwice(wall, timezone)) return unclear;
   return { kind: 'instant', at: new Date(instantOfWall(wall, timezone)) };
 }
 

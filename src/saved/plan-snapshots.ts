@@ -50,12 +50,12 @@ function refuseTwice(at: Date, files: readonly FileFacts[]): void {
 function pagesTwice(at: Date, number: number, one: FileFacts, other: FileFacts) {
   const who =
     one === other
-      ? `${shown(one.file)} holds page ${number} twice`
-      : `${shown(one.file)} and ${shown(other.file)} both hold page ${number}`;
+      ? `${shown(one.file)} holds page ${number} of the snapshot of ${at.toISOString()} twice`
+      : `${shown(one.file)} and ${shown(other.file)} both hold page ${number} of the snapshot of ${at.toISOString()}, and the files differ`;
   return savedError(
     'IMPORT_PAGES_TWICE',
-    `${who} of the snapshot of ${at.toISOString()}, with different content`,
-    'Leave one of them out. If they were saved at different times, put the full time into their names',
+    who,
+    'Leave one of the two out. If they were saved at different times, put the full time into their names',
   );
 }
 

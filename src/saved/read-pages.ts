@@ -67,8 +67,11 @@ const WRAPPERS: Readonly<Record<DocumentKind, readonly [before: string, after: s
 
 function openPage<T>(kind: DocumentKind, reader: RecordReader<T>): OpenPage<T> {
   let count = 0;
+  // Without an envelope, only the records can tell whose answer it is.
+  let isKnown = kind === 'envelope';
   const scanner: SummaryScanner = createSummaryScanner(BODY_LIMITS, (record) => {
     count++;
+    isKnown ||= isOfSummary(record);
     reader.add(record);
   });
   const [before, after] = WRAPPERS[kind];
@@ -78,9 +81,14 @@ function openPage<T>(kind: DocumentKind, reader: RecordReader<T>): OpenPage<T> {
     end() {
       scanner.push(Buffer.from(after));
       const info = judge(parseJson(scanner.end()));
+      if (!isKnown && count > 0) throw new WrongAnswer(WHY.other);
       return { content: reader.end(), count, info };
     },
   };
+}
+
+function isOfSummary(record: unknown): boolean {
+  return typeof record === 'object' && record !== null && 'user_id' in record;
 }
 
 /** The answer can be read, but is none that brings users. */
@@ -100,7 +108,7 @@ function judge(json: unknown): ResultInfo {
   const { result } = json as { result?: unknown };
   const users = (result as { users?: unknown } | null | undefined)?.users;
   if (summary === null || (!Array.isArray(users) && summary.info.total_count !== 0))
-    throw new WrongAnswer('holds JSON that is no answer of the risk summary');
+    throw new WrongAnswer(WHY.other);
   return summary.info;
 }
 

@@ -39,6 +39,9 @@ const BRACE_BIT = 32;
 const OPEN_BRACE = 123;
 const CLOSE_BRACE = 125;
 
+// Every file of Windows may begin with this mark. Joined files have it in the middle.
+const MARK = Buffer.from('\ufeff');
+
 // No key of the API is that far from the beginning of its object.
 const HEAD_BYTES = 65_536;
 const BETWEEN_RECORDS = Buffer.from(',');
@@ -84,6 +87,13 @@ export function createSplitter(): Splitter {
       const code = bytes[at]!;
       if (isSpace(code)) {
         at++;
+      } else if (code === MARK[0]) {
+        if (bytes.length - at < MARK.length) {
+          pending = Buffer.from(bytes.subarray(at));
+          return;
+        }
+        if (!MARK.equals(bytes.subarray(at, at + MARK.length))) throw new SplitError('text');
+        at += MARK.length;
       } else if (array !== null && (code === COMMA || code === CLOSE_BRACKET)) {
         nextInArray(code);
         at++;

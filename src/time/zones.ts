@@ -17,10 +17,19 @@ const REACH = 26 * HOUR;
 
 /** Of a time on the wall, read as if it were UTC: one that clocks leave out is the moment that much later, one that comes twice the first. */
 export function instantOfWall(wall: number, timezone: string): number {
-  const before = offsetAt(wall - REACH, timezone);
-  const after = offsetAt(wall + REACH, timezone);
-  const meant = [wall - before, wall - after].filter((at) => wallAt(at, timezone) === wall);
-  return meant.length === 0 ? wall - before : Math.min(...meant);
+  const meant = instantsOfWall(wall, timezone);
+  return meant.length === 0 ? wall - offsetAt(wall - REACH, timezone) : Math.min(...meant);
+}
+
+/** Whether the zone's clocks show this time twice, because they are set back. */
+export function comesTwice(wall: number, timezone: string): boolean {
+  return new Set(instantsOfWall(wall, timezone)).size > 1;
+}
+
+/** None if clocks leave it out; the same one twice in most cases. */
+function instantsOfWall(wall: number, timezone: string): number[] {
+  const offsets = [wall - REACH, wall + REACH].map((at) => offsetAt(at, timezone));
+  return offsets.map((offset) => wall - offset).filter((at) => wallAt(at, timezone) === wall);
 }
 
 /** Milliseconds that the zone's clocks are ahead of UTC. */

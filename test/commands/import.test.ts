@@ -255,13 +255,30 @@ describe('import', () => {
     assert.equal((await snapshots()).length, 1);
   });
 
+  test('says of records that cannot be read what helps with files, also in a dry run', async () => {
+    const latin = Buffer.from(JSON.stringify([{ ...recordOf(1), name: 'Zoë' }]), 'latin1');
+    const { paths } = await savedFiles({ '2024-01-05T04Z.json': latin });
+    for (const more of [['--dry-run'], []]) {
+      const result = await bring([...more, ...paths]);
+      assert.equal(result.code, 1);
+      assert.match(
+        result.stderr,
+        /^error TOO_MANY_REJECTED: .*\n  This snapshot was not published.*\n.* in UTF-8\./m,
+      );
+      assert.doesNotMatch(result.stderr, /newer release|are kept in/);
+    }
+  });
+
   test('keeps the history of a retired account as it is', async () => {
     await addAccount(db.pool, { accountId: account });
     await retireAccount(db.pool, account);
     const { paths } = await savedFiles({ '2024-01-05T04Z.json': envelope(recordsOf(1), { total_count: 1 }) });
-    const result = await bring(paths);
-    assert.equal(result.code, 78);
-    assert.match(result.stderr, /^error ACCOUNT_RETIRED/);
+    for (const more of [[], ['--dry-run']]) {
+      const result = await bring([...more, ...paths]);
+      assert.deepEqual([result.code, result.stdout], [78, '']);
+      assert.match(result.stderr, /^error ACCOUNT_RETIRED.*\n.*\n.*accounts restore/);
+      assert.doesNotMatch(result.stderr, /CLOUDFLARE_ACCOUNT_ID/);
+    }
   });
 });
 
@@ -315,6 +332,15 @@ describe('import is refused', () => {
       assert.deepEqual([result.code, result.stdout], [64, '']);
       assert.match(result.stderr.replace(/^error: option.*: /, ''), words);
     });
+
+  test('with a time without a zone, whatever SYNC_TIMEZONE says', async () => {
+    const zoned = { ...env(), SYNC_TIMEZONE: 'Asia/Tokyo' };
+    const result = await runCommand(['import', '--account', account, '20240105.json'], zoned);
+    assert.match(result.stderr, /^error IMPORT_TIME_UNKNOWN/);
+    assert.equal(result.code, 64);
+    const { stdout } = await runCommand(['import', '--help'], {});
+    assert.match(stdout.replace(/\s+/g, ' '), /times in names that have none: needed there\./);
+  });
 
   test('without an account, before any file is read', async () => {
     const result = await runCommand(['import', 'missing.json'], env());

@@ -6,6 +6,7 @@ import { closeSync, existsSync, openSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { test } from 'node:test';
 import { text } from 'node:stream/consumers';
+import { addAccount } from '../../src/sync/claim/account-row.ts';
 import { CLI } from '../support/cli.ts';
 import { migratedDatabase } from '../support/database/migrated-database.ts';
 
@@ -54,6 +55,18 @@ test('a full disk is a message and exit 1, for every format and for the help', {
   }
   // Where messages cannot be written, the command still does its work.
   assert.equal((await start(['status'], env, 'pipe', full)).code, 0);
+});
+
+test('a backup that its reader did not take to the end is an error, which names the output', async (t) => {
+  const db = await migratedDatabase();
+  t.after(() => db.close());
+  await addAccount(db.pool, { accountId: 'a'.repeat(32) });
+  const { code, said } = await start(['database', 'backup', '-'], { DATABASE_URL: db.url }, 'pipe', 'pipe');
+  assert.match(
+    said,
+    /^error OUTPUT_FAILED: The standard output could not be written \(EPIPE\)\.\n.*no whole backup/,
+  );
+  assert.equal(code, 1);
 });
 
 test('a command that failed keeps its exit code, whatever becomes of its output', { skip }, async (t) => {

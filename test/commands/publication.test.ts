@@ -166,6 +166,10 @@ describe('publication status', () => {
       (await publication('status')).stdout,
       /there is none\. Make it with: publication create\n.*none, so nobody reads it/,
     );
+    assert.match(
+      (await publication('status', '--name', 'lake')).stdout,
+      /there is none\. Make it with: publication create --name lake\n/,
+    );
     await publication('create');
     await slotOf('lake');
     await seedAccount(db.pool, await claimAccount(db.pool), { keys: 100 });

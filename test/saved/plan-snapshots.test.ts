@@ -62,11 +62,11 @@ describe('a plan', () => {
     assert.throws(() => planSnapshots(twice), {
       code: 'IMPORT_PAGES_TWICE',
       happened:
-        '[email] and b.json both hold page 2 of the snapshot of 2024-01-01T00:00:00.000Z, with different content',
+        '[email] and b.json both hold page 2 of the snapshot of 2024-01-01T00:00:00.000Z, and the files differ',
     });
     assert.throws(
       () => planSnapshots([{ at: DAY_1, facts: facts('a', [page(2), page(2)]) }]),
-      /a holds page 2 twice/,
+      /a holds page 2 of the snapshot of \S+ twice/,
     );
     assert.deepEqual(doubts(page(1), page(2, 10, 0), page(2, 10, 0)), []);
   });

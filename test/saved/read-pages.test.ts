@@ -130,6 +130,20 @@ describe('saved answers', () => {
     assert.deepEqual(found, [{ records, total: null, page: null }]);
   });
 
+  test('may each begin with a byte order mark, as Windows joins files', async () => {
+    const both = [1, 2].map((n) => envelope([recordOf(n)], { page: n, total_count: 2 }));
+    const text = both.map((one) => `\ufeff${JSON.stringify(one)}\r\n`).join('');
+    for (const how of ['plain', 'utf16le'] as const)
+      for (const pieceBytes of [1, 3, 65_536]) {
+        const bytes = how === 'plain' ? Buffer.from(text) : Buffer.from(text, how);
+        const { pages: found } = await readAll(bytes, pieceBytes);
+        assert.deepEqual(
+          found.map(({ records }) => records),
+          [[recordOf(1)], [recordOf(2)]],
+        );
+      }
+  });
+
   test('may be an array of lists, as jq -s makes it', async () => {
     const { pages: found } = await readAll(
       Buffer.from(JSON.stringify([[recordOf(1)], [], [recordOf(2)]])),
@@ -186,6 +200,21 @@ describe('saved answers', () => {
       '{"result":{"id":"x","status":"active"},"success":true}',
       'NOT_SUMMARY',
       /no answer of the/,
+    ],
+    ['the list of another endpoint', '[{"id":"x","name":"laptop"}]', 'NOT_SUMMARY', /no answer of the risk/],
+    ['lines of another endpoint', '{"id":"x"}\n{"id":"y"}\n', 'NOT_SUMMARY', /no answer of the risk summary/],
+    [
+      'an answer in an envelope of its own',
+      `{"saved":"2024","body":${good}}`,
+      'NOT_SUMMARY',
+      /no answer of the/,
+    ],
+    ['half a byte order mark', Buffer.from([...Buffer.from(good), 0xef, 0xbb]), 'NOT_SUMMARY', /ends in the/],
+    [
+      'a damaged byte order mark',
+      Buffer.from([...Buffer.from(good), 0xef, 0xbb, 0x20]),
+      'NOT_SUMMARY',
+      /in JSON/,
     ],
     ['an empty object', '{}', 'NOT_SUMMARY', /no answer of the risk summary/],
     ['a list of numbers', '[1,2]', 'NOT_SUMMARY', /no answer of the risk summary/],

@@ -4,9 +4,11 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { databaseUrl, productDatabase } from '../../src/db/create-database.ts';
 import { findEmbedded, stopEmbedded } from '../../src/db/embedded/embedded-postgres.ts';
+import { readBackup } from '../../src/move/backup-file.ts';
 import type { UserRisk } from '../../src/user-risk.ts';
 import { personOf, servedAccount, type ServedAccount } from '../support/api/served-account.ts';
 import { childScript, type ChildScript } from '../support/child.ts';
@@ -176,7 +178,7 @@ describe('a copy that is killed', () => {
         DATABASE_URL: source.url,
         DATABASE_COPY_TO_URL: target.url,
       });
-      assert.match(beside.stderr, /^error DATABASE_BUSY: At the target: /m, 'two at once');
+      assert.match(beside.stderr, /^error DATABASE_BUSY: At the target: Another copy or restore/m);
       assert.equal(beside.code, 75);
       child.kill('SIGKILL');
       await child.ended;
@@ -270,7 +272,12 @@ describe('a target or a file that does not fit', () => {
       'DATABASE_UNAVAILABLE: At the target',
       75,
     );
-    assert.doesNotMatch(away, /hunter22|DATABASE_URL/);
+    assert.doesNotMatch(away, /hunter22|DATABASE_URL|published/);
+    const nowhere = { ...env, DATABASE_COPY_TO_URL: databaseUrl(source.url, 'no_such_database') };
+    assert.match(
+      await refused(['copy'], nowhere, 'DATABASE_REFUSED', 78),
+      /: At the target: The database in the URL of the target does not exist\.\n  Nothing was copied, /,
+    );
     const gone = { DATABASE_URL: databaseUrl(source.url, 'no_such_database') };
     assert.doesNotMatch(
       await refused(['backup', path.join(folder, 'x')], gone, 'DATABASE_REFUSED', 78),
@@ -286,7 +293,26 @@ describe('a target or a file that does not fit', () => {
     assert.equal(await readFile(old, 'utf8'), 'precious');
     done(await runCommand(['database', 'backup', old, '--force'], env));
     assert.ok((await stat(old)).size > 1_000);
+    for (const force of [[], ['--force']])
+      assert.match(await refused(['backup', folder, ...force], env, 'BACKUP_EXISTS', 64), / is a folder/);
     await refused(['backup', path.join(old, 'below', 'a', 'file')], env, 'OUTPUT_FAILED', 1);
+  });
+
+  test('an interrupt ends a restore whose input is silent, and a terminal is no input', async () => {
+    const env = { DATABASE_URL: source.url };
+    const terminal = Object.assign(Readable.from([]), { isTTY: true });
+    const told = await runCommand(['database', 'restore', '-'], env, undefined, terminal);
+    assert.match(told.stderr, /^error BACKUP_UNREADABLE: .*nothing is piped/);
+    assert.equal(told.code, 1);
+    const bytes = await readFile(file);
+    for (const start of [bytes.subarray(0, 5), bytes.subarray(0, 40)]) {
+      const silent = new PassThrough();
+      silent.write(start);
+      const interrupt = new AbortController();
+      const reading = readBackup({ file: '-', stdin: silent, signal: interrupt.signal }, async () => null);
+      setImmediate(() => interrupt.abort(new Error('stopped')));
+      await assert.rejects(reading, /stopped/);
+    }
   });
 
   test('a file that is cut, changed or something else is refused, and a good one then completes the target', async (t) => {

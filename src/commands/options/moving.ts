@@ -1,6 +1,6 @@
 // What copy, backup and restore share: the progress, and whose error it is.
 import type { Io } from '../../context.ts';
-import { databaseError } from '../../db/database-errors.ts';
+import { databaseError, NOTHING_PUBLISHED } from '../../db/database-errors.ts';
 import { isOperatorError, OperatorError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import { createProgress } from '../../terminal/progress.ts';
@@ -20,6 +20,8 @@ export function movingProgress(io: Io, logger: Pick<Logger, 'info'>) {
 // They speak of "the database", and two are at work.
 const AMBIGUOUS = /^(DATABASE_|MIGRATION_CHANGED$|HISTORY_COPIED$)/;
 
+const SOURCE_IS_WHOLE = 'Nothing was copied, and the source is as it was';
+
 /** The same error, with the words that say which database it was. */
 export function ofTarget(error: unknown): unknown {
   const known = isOperatorError(error) ? error : databaseError(error);
@@ -27,9 +29,14 @@ export function ofTarget(error: unknown): unknown {
   const { code, happened, means, todo } = known;
   return new OperatorError({
     code,
-    happened: `At the target: ${happened}`,
-    means,
-    todo: todo.replaceAll('DATABASE_URL', 'the URL of the target'),
+    happened: `At the target: ${withItsUrl(happened)}`,
+    means: means === NOTHING_PUBLISHED ? SOURCE_IS_WHOLE : means,
+    todo: withItsUrl(todo),
     cause: error,
   });
+}
+
+function withItsUrl(text: string): string {
+  const atStart = text.replaceAll(/(^|\. )DATABASE_URL/g, '$1The URL of the target');
+  return atStart.replaceAll('DATABASE_URL', 'the URL of the target');
 }

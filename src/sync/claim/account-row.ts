@@ -12,7 +12,11 @@ export async function findAccount(tx: Transaction, accountId: string): Promise<n
   const [account] = await tx.select().from(accounts).where(eq(accounts.account_id, accountId));
   if (account === undefined) return null;
   if (account.retired_at === null) return account.account_key;
-  throw new OperatorError({
+  throw accountRetired(accountId);
+}
+
+export function accountRetired(accountId: string): OperatorError {
+  return new OperatorError({
     code: 'ACCOUNT_RETIRED',
     happened: `Account ${accountId} was retired`,
     means: 'Its history stays, but it is not synced',

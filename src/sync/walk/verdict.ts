@@ -1,4 +1,5 @@
 // Gives the verdict on a walk of one or more passes. Pure functions; the caller brings the numbers.
+import { plural } from '../../words.ts';
 
 export type Verdict = 'complete' | 'partial';
 
@@ -79,7 +80,8 @@ export function judgeWalk(facts: WalkFacts): Judgement {
 /** Why a pass proves nothing by itself; empty if nothing moved while it was read. */
 function movementsIn(pass: PassFacts, duplicates: number): string[] {
   const found: string[] = [];
-  if (duplicates > 0) found.push(`${duplicates} records came twice: the list moved while it was read`);
+  if (duplicates > 0)
+    found.push(`${plural(duplicates, 'record')} came twice: the list moved while it was read`);
   if (pass.totalsMoved) found.push('the total changed while the pages were read');
   const total = pass.totalLast;
   if (total === null && !pass.oneResponse) found.push('the server stated no total');

@@ -6,7 +6,8 @@ type ErrorIo = { stderr: { write(text: string): unknown; isTTY?: boolean; column
 
 /** Wrapped on a terminal. Elsewhere each sentence stays one line, for those who search a log. */
 export function printError({ stderr }: ErrorIo, error: OperatorError): void {
-  const width = stderr.isTTY === true ? (stderr.columns ?? Infinity) : Infinity;
+  // A terminal without a size says 0.
+  const width = stderr.isTTY === true ? stderr.columns || Infinity : Infinity;
   const sentence = (text: string) => wrap(`${text}.`, 2, width);
   stderr.write(
     `${sentence(`error ${error.code}: ${error.happened}`)}\n  ${sentence(error.means)}\n  ${sentence(error.todo)}\n`,

@@ -11,12 +11,17 @@ export function movedRows({ head, ms }: Moved): string {
   return `${plural(rows, 'row')} in ${plural(head.tables.length, 'table')} (${duration(ms)}, ${plural(pace, 'row')} a second)`;
 }
 
-/** `place` has no user and no password. */
-export function copiedText(moved: Moved, place: string): string {
-  return `copied to ${place}: ${movedRows(moved)}. Every row was compared
+/** `place` has no user and no password. Null: the embedded server. */
+export function copiedText(moved: Moved, place: string | null): string {
+  const next =
+    place === null
+      ? `Next: unset DATABASE_URL, so that commands use the embedded Postgres, run
+\`zt-risk-sync doctor\`, and stop what syncs into the old one.`
+      : `Next: name the new database in DATABASE_URL, run \`zt-risk-sync migrate --roles\`
+for readers and \`zt-risk-sync doctor\`, and stop what syncs into the old one.`;
+  return `copied to ${place ?? 'the embedded Postgres'}: ${movedRows(moved)}. Every row was compared
 Runs that ended after ${moved.head.created_at} are not in it. The old history is as it was.
-Next: name the new database in DATABASE_URL, run \`zt-risk-sync migrate --roles\`
-for readers and \`zt-risk-sync doctor\`, and stop what syncs into the old one.
+${next}
 `;
 }
 

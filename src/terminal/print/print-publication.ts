@@ -9,6 +9,8 @@ import { wrap } from '../wrap.ts';
 
 type Out = NodeJS.WritableStream;
 
+export const DEFAULT_PUBLICATION = 'zt_risk_sync';
+
 export function printMade(out: Out, name: string, { before, after }: PublicationMade, view: View): void {
   const was = (one: string) => before.tables.some((t) => t.published && t.table === one);
   const added = after.tables.filter((t) => t.published && !was(t.table)).map((t) => t.table);
@@ -64,13 +66,15 @@ export function printPublication(
       ? 'wal_level: logical'
       : `wal_level: ${state.walLevel}. Nobody can read a publication: it must be logical, and a change needs a restart of the server`,
   );
-  if (!state.exists) say(`publication ${name}: there is none. Make it with: publication create`);
+  if (!state.exists) say(`publication ${name}: there is none. Make it with: ${createWords(name)}`);
   else if (state.isForeign)
     say(`publication ${name}: not one of this program. It holds other tables, or leaves something out`);
   else publishedLines(name, state).forEach(say);
   const broken = state.tables.filter(({ published, identity }) => published && identity === 'nothing');
   if (broken.length > 0)
-    say(`without a replica identity, so that syncs fail: ${names(broken)}. Mend it with: publication create`);
+    say(
+      `without a replica identity, so that syncs fail: ${names(broken)}. Mend it with: ${createWords(name)}`,
+    );
   if (slots.length === 0) return void say('replication slots of this database: none, so nobody reads it');
   out.write(`\n${slotTable(slots, view)}\n\n`);
   say(
@@ -83,6 +87,11 @@ export function printPublication(
   );
 }
 
+/** The default name is not repeated. */
+function createWords(name: string): string {
+  return name === DEFAULT_PUBLICATION ? 'publication create' : `publication create --name ${name}`;
+}
+
 function publishedLines(name: string, state: PublicationState): string[] {
   const published = state.tables.filter((one) => one.published);
   const missing = state.tables.filter((one) => !one.published && !one.personal);
@@ -90,7 +99,7 @@ function publishedLines(name: string, state: PublicationState): string[] {
     `publication ${name}: ${plural(published.length, 'table')} of schema risk: ${names(published)}`,
   ];
   lines.push(personalWords(state));
-  if (missing.length > 0) lines.push(`not published: ${names(missing)}. Add with: publication create`);
+  if (missing.length > 0) lines.push(`not published: ${names(missing)}. Add with: ${createWords(name)}`);
   return lines;
 }
 

@@ -7,14 +7,24 @@ const TODO: Partial<Record<ErrorCode, string>> = {
   MASS_CLEAR:
     'If the scores really were reset at that time, import again with --accept-mass-clear: it goes on with the next snapshot, which clears these users if it is complete. Otherwise look whether the files hold the whole account, and leave out those that do not',
   CLEAR_PENDING: 'Import or sync a complete snapshot after it',
+  ACCOUNT_RETIRED:
+    'Check --account. If it is the right one, run `zt-risk-sync accounts restore` with it, import, and retire it again',
+  TOO_MANY_REJECTED:
+    'Look whether these files are answers of the risk summary in UTF-8. `zt-risk-sync rejected list` has the reasons, except after a dry run',
   INTERRUPTED: 'Run the same command again: it goes on where it ended',
   TIME_BUDGET: 'Raise SYNC_TIME_BUDGET, and run the same command again: it goes on where it ended',
+};
+
+// A dry run keeps no record, and old files say nothing about the API of today.
+const MEANS: Partial<Record<ErrorCode, string>> = {
+  TOO_MANY_REJECTED: 'This snapshot was not published, and what was imported before it stays',
 };
 
 /** The same error, with what a person who imports can do. */
 export function forImport(error: OperatorError): OperatorError {
   const todo = TODO[error.code];
   if (todo === undefined) return error;
-  const { code, happened, means, cause } = error;
+  const { code, happened, cause } = error;
+  const means = MEANS[code] ?? error.means;
   return new OperatorError({ code, happened, means, todo, cause });
 }

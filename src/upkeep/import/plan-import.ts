@@ -7,6 +7,8 @@ import { OperatorError } from '../../errors.ts';
 import type { FileFacts } from '../../saved/inspect-file.ts';
 import { planSnapshots, type PlannedSnapshot } from '../../saved/plan-snapshots.ts';
 import { shown } from '../../saved/saved-file.ts';
+import { accountRetired } from '../../sync/claim/account-row.ts';
+import { forImport } from './import-errors.ts';
 
 export type ImportPlan = {
   /** In the order of time. */
@@ -15,7 +17,7 @@ export type ImportPlan = {
 };
 
 /**
- * `now`: by the database's clock. Throws IMPORT_PAGES_TWICE, FUTURE_INSTANT, and IMPORT_OUT_OF_ORDER if a file that was
+ * `now`: by the database's clock. Throws IMPORT_PAGES_TWICE, ACCOUNT_RETIRED if there is something to import, FUTURE_INSTANT, and IMPORT_OUT_OF_ORDER if a file that was
  * not imported is not newer than the history.
  */
 export async function planImport(
@@ -30,6 +32,8 @@ export async function planImport(
     snapshotId === null ? [] : [{ planned, snapshotId }],
   );
   const { newestAt, now } = history;
+  // Otherwise a dry run would promise what the import refuses.
+  if (history.isRetired && todo.length > 0) throw forImport(accountRetired(accountId));
   const future = todo.filter(({ at }) => at > now);
   if (future[0] !== undefined) throw inFuture(future[0], future.length, now);
   const late = newestAt === null ? [] : todo.filter(({ at }) => at <= newestAt);
@@ -38,20 +42,23 @@ export async function planImport(
 }
 
 type History = {
+  isRetired: boolean;
   newestAt: Date | null;
   now: Date;
   /** The snapshot that was made of all these files under this instant; null if there is none. */
   importedAs(planned: PlannedSnapshot): number | null;
 };
 
+type Row = { now: string; newest: string | null; key: number | null; retired: boolean };
+
 async function readHistory(pool: Pool, accountId: string): Promise<History> {
   const [a, s, i] = [accounts, snapshots, imports];
   const db = drizzle(pool);
-  const { rows } = await db.execute<{ now: string; newest: string | null; key: number | null }>(sql`
-    select ${ms(sql`now()`)} as now, ${a.account_key} as key,
+  const { rows } = await db.execute<Row>(sql`
+    select ${ms(sql`now()`)} as now, ${a.account_key} as key, ${a.retired_at} is not null as retired,
            (select ${ms(sql`max(${s.observed_at})`)} from ${s} where ${s.account_key} = ${a.account_key}) as newest
       from (select) one left join ${a} on ${a.account_id} = ${accountId}`);
-  const { now, newest, key } = rows[0]!;
+  const { now, newest, key, retired } = rows[0]!;
   const known =
     key === null
       ? []
@@ -65,6 +72,7 @@ async function readHistory(pool: Pool, accountId: string): Promise<History> {
           .where(eq(i.account_key, key));
   const byFile = new Map(known.map((one) => [`${one.ms} ${one.digest}`, one.snapshotId]));
   return {
+    isRetired: retired,
     newestAt: newest === null ? null : new Date(newest),
     now: new Date(now),
     importedAs({ at, files }) {

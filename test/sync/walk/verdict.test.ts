@@ -43,7 +43,7 @@ const differ: PassOverlap = { onlyEarlier: 3, onlyThis: 3, both: 96 };
 describe('judgeWalk', () => {
   const cases: [title: string, facts: WalkFacts, partialBecause: RegExp | null][] = [
     ['a quiet pass is complete', once({}), null],
-    ['a user who came twice makes the walk partial', once({ records: 101 }), /1 records came twice/],
+    ['a user who came twice makes the walk partial', once({ records: 101 }), /^1 record came twice/],
     [
       'one user too few makes the walk partial',
       once({ records: 99, met: 99 }),

@@ -35,3 +35,7 @@ test('on a terminal, no word of an error is broken', () => {
       .join(' '),
   );
 });
+
+test('on a terminal that does not know its width, every sentence is one line', () => {
+  assert.equal(printed({ isTTY: true, columns: 0 }).length, 3);
+});
