@@ -5,7 +5,7 @@ import path from 'node:path';
 import { OperatorError } from '../errors.ts';
 import { binaryRows } from './binary-rows.ts';
 import type { Column } from './datasets.ts';
-import { parquetFile, type ParquetFile } from './encode-parquet.ts';
+import { parquetFile, type ParquetFile } from './parquet/encode-parquet.ts';
 import { openFile, orOutputFailed, type Output } from './output.ts';
 
 /** A folder of files. They get their names together, in the end. */
@@ -74,8 +74,7 @@ export async function writePartitions(
   const flush = (isWhole: boolean) => {
     if (file === undefined) return;
     if (isWhole) file.finish();
-    const bytes = file.take();
-    if (bytes.length > 0) ready.push({ partition, bytes });
+    for (const bytes of file.take()) ready.push({ partition, bytes });
   };
   const take = binaryRows({
     field(n, bytes, start, end) {
