@@ -12,7 +12,8 @@ import type { Dataset, DatasetName } from './datasets.ts';
 import { encodeParquet } from './parquet/encode-parquet.ts';
 import { encodeText } from './encode-text.ts';
 import { outputFailed, type Output } from './output.ts';
-import { writePartitions, type Partitions } from './write-partitions.ts';
+import type { Partitions } from './partitions.ts';
+import { writePartitions } from './write-partitions.ts';
 import { copyStatement, type Format, type Rows } from './select-rows.ts';
 
 export type ExportRequest = Omit<Rows, 'after'> & {
@@ -94,6 +95,14 @@ export async function keepAll(written: readonly Written[]): Promise<void> {
   }
 }
 
+/** The files of one dataset. */
+export function filesOf(
+  output: Output | Partitions,
+  rows: number,
+): readonly { name: string; rows: number }[] {
+  return 'files' in output ? output.files() : [{ name: output.name, rows }];
+}
+
 export async function readFeed(tx: Transaction): Promise<Feed> {
   const { rows } = await tx.execute<{ id: number; epoch: string }>(
     sql`select feed_id::float8 as id, epoch from risk_bi.feed_clock`,
@@ -149,11 +158,8 @@ async function copyToPartitions(
   const stop = () => copy.stream.destroy();
   signal.addEventListener('abort', stop);
   try {
-    copy.stream.on('data', (chunk: Buffer) => {
-      one.bytes += chunk.length;
-      onProgress(one.dataset, one.bytes);
-    });
-    await writePartitions(copy.stream as AsyncIterable<Buffer>, columns, partitions);
+    const onBytes = (bytes: number) => onProgress(one.dataset, (one.bytes += bytes));
+    await writePartitions(copy.stream as AsyncIterable<Buffer>, columns, partitions, onBytes);
     signal.throwIfAborted();
     await client.query('select');
     one.rows = copy.rowCount();

@@ -25,6 +25,7 @@ await exportFeed(
     datasets: datasets.map((name) => datasetOf(name, true)),
     accounts: null,
     accountKeys: null,
+    partition: false,
     format: 'csv',
     gzip: false,
     forPeople: false,
