@@ -216,7 +216,15 @@ test('an export that is killed between the names and the state: the next call na
   t.after(() => db.close());
   const script = await childScript('world/feed-child.ts');
   t.after(() => script.close());
-  const child = script.start({ databaseUrl: db.url, stateFile, folder: out, datasets: ['users', 'levels'] });
+  const child = script.start({
+    databaseUrl: db.url,
+    stateFile,
+    folder: out,
+    datasets: ['users', 'levels'],
+    format: 'csv',
+    partition: false,
+    waits: true,
+  });
   await child.line('named');
   const [levels = '', users = ''] = (await readdir(out)).toSorted();
   const busy = await feed('users');
