@@ -104,8 +104,8 @@ Load the files that the state lists, in that order: of rows with the same key,
 the last one counts. After a crash, the next call repeats what is unfinished.
 
 With --partition, each dataset is a new folder that DuckDB, Spark, Trino, Athena
-and BigQuery read as one table. date is the UTC day of a row's time. With --state
-as well, each call adds files in these folders.
+and BigQuery read as one table. date is the UTC day of a row's time. With
+--state as well, each call adds files in these folders.
 
 CSV is written for programs, as it is: a name may begin with a sign that a
 spreadsheet takes for a formula. Use --for-people for a file that people open.
@@ -185,7 +185,8 @@ async function targetsFor(
   chosen: readonly Dataset[],
   options: Options,
 ): Promise<Targets> {
-  if (options.state !== undefined) return feedFolder(options, chosen);
+  const { state } = options;
+  if (state !== undefined) return feedFolder({ ...options, state }, chosen);
   if (options.partition) return partitionFolders({ ...options, datasets });
   return targetsOf({ ...options, datasets, isFolder: await isFolder(options.out) });
 }

@@ -1,5 +1,4 @@
 // An export with `--state`: only what is new, into a folder of files that hold every version of every row once.
-import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { OperatorError } from '../errors.ts';
 import { withFileLock } from '../host/file-lock.ts';
@@ -14,8 +13,8 @@ import {
   type Written,
 } from './export-datasets.ts';
 import { readFeedState, writeFeedState, type FeedState } from './feed-state.ts';
-import { openFile } from './output.ts';
-import { openPartitions, removeFromPartition } from './partitions.ts';
+import { openFile, outputFailed } from './output.ts';
+import { namesIn, openPartitions, removeFromPartition } from './partitions.ts';
 import {
   abandonedFiles,
   feedFileName,
@@ -56,13 +55,17 @@ export type FeedDeps = ExportDeps & { beforeState?: () => Promise<void> };
  * Throws FEED_LOCKED, FEED_STATE_BROKEN, FEED_WENT_BACK, EXPORT_OPTIONS, and what exportDatasets throws.
  */
 export function exportFeed(deps: FeedDeps, request: FeedRequest): Promise<FeedExported> {
-  const lock = `${request.stateFile}.lock`;
+  const { stateFile } = request;
   return withFileLock(
-    lock,
+    `${stateFile}.lock`,
     0,
-    (who) => lockedBy(who, request.stateFile),
+    (who) => lockedBy(who, stateFile),
     () => goOn(deps, request),
-  );
+  ).catch((error: unknown) => {
+    // The lock lies beside the state: its folder may not exist, or be full.
+    const isOfFiles = error instanceof Error && 'syscall' in error && 'path' in error;
+    throw isOfFiles ? outputFailed(stateFile, error) : error;
+  });
 }
 
 async function goOn(deps: FeedDeps, request: FeedRequest): Promise<FeedExported> {
@@ -131,15 +134,6 @@ function openPart(
 /** With slashes on every system, so that a feed can be read on another one. */
 function nameIn(folder: string, file: string): string {
   return path.relative(folder, file).replaceAll(path.sep, '/');
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return (await readdir(folder, { recursive: true })).map((name) => name.replaceAll(path.sep, '/'));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
 }
 
 function lockedBy(who: string, stateFile: string): OperatorError {

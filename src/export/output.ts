@@ -72,6 +72,18 @@ export async function orOutputFailed<T>(file: string, work: Promise<T>): Promise
   }
 }
 
+const ROOM = 'Free some space, or choose a place that has more';
+const IN_THE_WAY = 'A file has the name of a folder that is needed, or the reverse: choose another name';
+const TODO: Readonly<Record<string, string>> = {
+  ENOSPC: ROOM,
+  EDQUOT: ROOM,
+  EFBIG: ROOM,
+  EEXIST: IN_THE_WAY,
+  ENOTDIR: IN_THE_WAY,
+  EISDIR: IN_THE_WAY,
+  ENOENT: 'Make its folder first, or choose another one',
+};
+
 export function outputFailed(file: string, error: unknown): OperatorError {
   const { code = 'unknown' } = error as NodeJS.ErrnoException;
   return new OperatorError({
@@ -79,7 +91,7 @@ export function outputFailed(file: string, error: unknown): OperatorError {
     happened: `${file} could not be written (${code})`,
     means:
       'A file of this export that is not complete has no name. An earlier one under the same name is as it was',
-    todo: 'Free some space, or choose a folder that you may write to. Then run the command again',
+    todo: `${TODO[code] ?? 'Choose a place that you may write to'}. Then run the command again`,
     cause: error,
   });
 }

@@ -4,7 +4,7 @@ import { readdir, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Writable } from 'node:stream';
 import { OperatorError } from '../errors.ts';
-import { openFile, orOutputFailed, type Nameless } from './output.ts';
+import { openFile, orOutputFailed, outputFailed, type Nameless } from './output.ts';
 
 export type Partitions = Nameless & {
   /** The next bytes of the file of a partition, "account=…/date=…". A partition comes once. */
@@ -26,7 +26,8 @@ export function openPartitions(folder: string, file: string): Partitions {
         const { name, keep, drop, ...opened } = await openFile(path.join(folder, partition, file));
         // Without the stream: there may be a hundred thousand files.
         files.push({ name, keep, drop, rows: 0 });
-        stream = opened.stream;
+        // write() and end() are told as well, and an error that nobody hears would end the process.
+        stream = opened.stream.on('error', () => undefined);
       }
       await orOutputFailed(folder, written(stream, bytes));
     },
@@ -52,10 +53,7 @@ export function openPartitions(folder: string, file: string): Partitions {
 
 /** Throws EXPORT_OPTIONS when the folder holds something: files of another export would count as rows of this one. */
 export async function requireEmpty(folder: string): Promise<void> {
-  const there = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
+  const there = await namesIn(folder);
   if (there.length === 0) return;
   throw new OperatorError({
     code: 'EXPORT_OPTIONS',
@@ -64,6 +62,16 @@ export async function requireEmpty(folder: string): Promise<void> {
       'A reader takes every file below it for rows of one table, so rows could count twice. Nothing was exported',
     todo: 'Give a new folder, or empty this one. To add what is new to a folder, use --state from the beginning',
   });
+}
+
+/** Everything below a folder, as paths with slashes on every system. Throws OUTPUT_FAILED. */
+export async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder, { recursive: true })).map((name) => name.replaceAll(path.sep, '/'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw outputFailed(folder, error);
+  }
 }
 
 /** Removes a file and the folders above it that hold nothing else, up to and including `top`. */

@@ -74,12 +74,22 @@ function endingIn(out: string): { format: Format | undefined; gzip: boolean } {
 export function feedFolder(
   {
     out,
+    state,
     partition,
     format = partition ? 'parquet' : 'csv',
     gzip,
-  }: Pick<TargetOptions, 'out' | 'format' | 'gzip'> & { partition: boolean },
+  }: Pick<TargetOptions, 'out' | 'format' | 'gzip'> & { state: string; partition: boolean },
   datasets: readonly Dataset[],
 ): Targets {
+  if (state === '-') {
+    throw new OperatorError({
+      code: 'EXPORT_OPTIONS',
+      happened: '--state needs a file, and the standard input and output were asked for with -',
+      means:
+        'The state is replaced in one step after each call, which only a file can be. Nothing was exported',
+      todo: 'Name a file, for example `--state feed.json`',
+    });
+  }
   if (out === '-' || endingIn(out).format !== undefined) {
     throw new OperatorError({
       code: 'EXPORT_OPTIONS',

@@ -300,6 +300,27 @@ test('a feed keeps to its folder, its accounts and its state', async (t) => {
   await refused('EXPORT_OPTIONS', 64, ['users', '--state', stateFile, '--out', out]);
   await refused('EXPORT_OPTIONS', 64, ['users', '--state', other, '--out', out]);
   await refused('EXPORT_OPTIONS', 64, ['users', '--state', other]);
+  await refused('EXPORT_OPTIONS', 64, ['users', '--state', '-', '--out', `${out}-x/`]);
+  await refused('EXPORT_OPTIONS', 64, ['users', '--state', stateFile, '--out', out, '--partition']);
+  await refused('EXPORT_OPTIONS', 64, [
+    'users',
+    '--state',
+    other,
+    '--out',
+    `${out}-x`,
+    '--partition',
+    '--format',
+    'csv',
+  ]);
+  await refused('OUTPUT_FAILED', 1, [
+    'users',
+    '--state',
+    path.join(out, 'none', 'feed.json'),
+    '--out',
+    `${out}-x`,
+  ]);
+  await refused('OUTPUT_FAILED', 1, ['users', '--state', other, '--out', path.join(stateFile, 'feed')]);
+  await refused('OUTPUT_FAILED', 1, ['users', '--partition', '--out', stateFile]);
   await refused('EXPORT_OPTIONS', 64, ['users', '--state', other, '--out', 'users.csv']);
   await refused('EXPORT_OPTIONS', 64, ['snapshot-users', '--state', other, '--out', `${out}-x/`]);
   await refused('IDENTITIES_NOT_ASKED', 64, ['identities', '--state', other, '--out', `${out}-x/`]);
