@@ -3,7 +3,7 @@ import { zstdCompressSync } from 'node:zlib';
 import type { Column } from '../datasets.ts';
 import { BOOLEAN, COLUMN_TYPES } from './column-types.ts';
 import { NONE, type ColumnValues } from './column-values.ts';
-import { bitWidthOf, packBits, packRuns } from './pack-bits.ts';
+import { bitWidthOf, oneRun, packBits, packRuns } from './pack-bits.ts';
 import { binary, i32, i64, list, struct, thrift, type Field, type ThriftValue } from './thrift.ts';
 
 /** `meta` goes into the footer. `size` is before compression. */
@@ -84,12 +84,15 @@ function dataPage(values: ColumnValues, as: 'bits' | 'numbers' | 'values'): Page
 }
 
 /** For each row, whether it has a value. */
-function levels({ rows, rowCount }: ColumnValues): Uint8Array[] {
-  const packed = packRuns(
-    rows.subarray(0, rowCount).map((value) => (value === NONE ? 0 : 1)),
-    rowCount,
-    1,
-  );
+function levels({ rows, rowCount, nullCount }: ColumnValues): Uint8Array[] {
+  const packed =
+    nullCount === 0
+      ? oneRun(1, rowCount)
+      : packRuns(
+          rows.subarray(0, rowCount).map((value) => (value === NONE ? 0 : 1)),
+          rowCount,
+          1,
+        );
   const length = Buffer.alloc(4);
   length.writeInt32LE(packed.length);
   return [length, packed];

@@ -40,6 +40,13 @@ export function packRuns(values: Int32Array, count: number, width: number): Buff
   return out.subarray(0, at);
 }
 
+/** `count` times the same number of one bit. */
+export function oneRun(value: 0 | 1, count: number): Uint8Array {
+  const bytes: number[] = [];
+  writeVarint(bytes, 2 * count);
+  return Uint8Array.of(...bytes, value);
+}
+
 /** The lowest bits first, without any header. */
 export function packBits(
   values: Int32Array,
