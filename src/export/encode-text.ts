@@ -109,8 +109,7 @@ function csvText(text: Text, bytes: Buffer, start: number, end: number): void {
   let at = from;
   for (let n = start; n < end; n++) {
     const byte = bytes[n]!;
-    // COPY reads \. on a line of its own as the end.
-    if (byte === QUOTE || byte === COMMA || byte === NEWLINE || byte === RETURN || byte === BACKSLASH)
+    if (byte === QUOTE || byte === COMMA || byte === NEWLINE || byte === RETURN)
       return quotedCsv(text, bytes, start, end);
     to[at++] = byte;
   }
