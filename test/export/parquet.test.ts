@@ -154,7 +154,6 @@ test('--partition wants a new folder for each dataset, and leaves nothing when i
   assert.deepEqual(await readdir(lake), ['users']);
   await refused(/^error EXPORT_OPTIONS/, 'users', '--format', 'csv', '--out', lake);
   await refused(/^error EXPORT_OPTIONS/, 'users');
-  await refused(/cannot be used with/, 'users', '--state', `${lake}.json`, '--out', lake);
 });
 
 test('rows are the same wherever a chunk of the COPY ends', () => {
