@@ -1,26 +1,26 @@
 // `export --format parquet`, read by pyarrow: types, numbers of rows and checksums are those of the tables. Skipped where
-// Python has no pyarrow. PYTHON names another interpreter, such as one of a virtual environment.
+// Python has no pyarrow (test/support/python.ts).
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { DATASET_NAMES, datasetOf, type ColumnKind, type DatasetName } from '../../src/export/datasets.ts';
 import { recordFailure } from '../../src/sync/record-run.ts';
 import { OperatorError } from '../../src/errors.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { claimAccount, seedAccount } from '../support/database/seeded-account.ts';
 import { DATASET_TRUTH } from '../support/oracle/dataset-truth.ts';
+import { missingPython, runPython } from '../support/python.ts';
 import { runCommand } from '../support/run-command.ts';
 import { emptyFacts } from '../support/world/publish-request.ts';
 
-const run = promisify(execFile);
-const PYTHON = process.env['PYTHON'] ?? 'python3';
-const script = fileURLToPath(new URL('../support/oracle/read-parquet.py', import.meta.url));
+const script = await readFile(
+  fileURLToPath(new URL('../support/oracle/read-parquet.py', import.meta.url)),
+  'utf8',
+);
 const TYPES: Record<ColumnKind, string> = {
   text: 'string',
   outside: 'string',
@@ -31,11 +31,7 @@ const TYPES: Record<ColumnKind, string> = {
   double: 'double',
   boolean: 'bool',
 };
-const canRead = await run(PYTHON, ['-c', 'import pyarrow']).then(
-  () => true,
-  () => false,
-);
-const skip = canRead ? false : `${PYTHON} has no pyarrow (pip install pyarrow; PYTHON names another one)`;
+const skip = (await missingPython(['pyarrow'], 'pyarrow')) ?? false;
 
 type Read = { types: Record<string, string>; rows: number; checksum: string };
 
@@ -73,8 +69,7 @@ async function truthOf(db: MigratedDatabase, name: DatasetName): Promise<Read> {
 }
 
 async function read(files: readonly string[]): Promise<Read[]> {
-  const { stdout } = await run(PYTHON, [script, ...files]);
-  return stdout
+  return (await runPython(script, ...files))
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as Read);
