@@ -1,6 +1,7 @@
 // Suite `export`: the dataset activity in each format, beside a bare COPY of the same rows into a file: the same joins,
 // one connection, a process of its own. Every round runs all of them, one after the other. Times are for whole processes.
-// BENCH_ROWS (one or more; BENCH_ROWS=1000000,10000000 shows whether memory is flat), BENCH_ROUNDS.
+// BENCH_ROWS (one or more; BENCH_ROWS=1000000,10000000 shows whether memory is flat), BENCH_ROUNDS, BENCH_CASES (the
+// bare COPY always runs).
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -41,13 +42,14 @@ async function measureSize(bench: Bench, { rows, rounds, folder, report }: Size)
   const databaseUrl = await bench.postgres.emptyDatabase(DATABASE);
   await migrate(bench, databaseUrl);
   await writeActivity(databaseUrl, rows);
-  const measured = new Map<Case, Round[]>(CASES.map((name) => [name, []]));
+  const cases = chosenCases();
+  const measured = new Map<Case, Round[]>(cases.map((name) => [name, []]));
   for (let round = 0; round < rounds; round++)
-    for (const name of CASES) measured.get(name)!.push(await run(bench, name, databaseUrl, folder));
+    for (const name of cases) measured.get(name)!.push(await run(bench, name, databaseUrl, folder));
   await bench.postgres.drop(DATABASE);
   const of = (name: Case, figure: (round: Round) => number) => median(measured.get(name)!.map(figure));
   const copyMs = of('copy', ({ figures }) => figures.wallMs);
-  for (const name of CASES) {
+  for (const name of cases) {
     const wallMs = of(name, ({ figures }) => figures.wallMs);
     await report.add({
       case: name === 'copy' ? 'bare COPY to CSV' : name,
@@ -62,6 +64,11 @@ async function measureSize(bench: Bench, { rows, rounds, folder, report }: Size)
       rounds_ms: measured.get(name)!.map(({ figures }) => Math.round(figures.wallMs)),
     });
   }
+}
+
+function chosenCases(): Case[] {
+  const names = (process.env['BENCH_CASES'] ?? '').split(',').filter(Boolean);
+  return CASES.filter((name) => name === 'copy' || names.length === 0 || names.includes(name));
 }
 
 async function run(bench: Bench, name: Case, databaseUrl: string, folder: string): Promise<Round> {
