@@ -9,8 +9,7 @@ import type { Transaction } from '../db/transaction.ts';
 import { OperatorError } from '../errors.ts';
 import { rootCause } from '../logger.ts';
 import type { Dataset, DatasetName } from './datasets.ts';
-import { encodeParquet } from './parquet/encode-parquet.ts';
-import { encodeText } from './encode-text.ts';
+import { encodeParquet } from './encode-parquet.ts';
 import { outputFailed, type Output } from './output.ts';
 import type { Partitions } from './partitions.ts';
 import { writePartitions } from './write-partitions.ts';
@@ -77,10 +76,8 @@ export async function exportDatasets(
         const rows = { ...request, after: part.after, partition };
         const statement = copyStatement(part.dataset, rows, request.format, request.forPeople);
         if (partition) await copyToPartitions(deps, client, statement, one, part.dataset, output);
-        else {
-          const how = { encode: encoderOf(request, part.dataset), gzip: request.gzip };
-          await copyTo(deps, client, statement, one, output, how);
-        }
+        else
+          await copyTo(deps, client, statement, one, output, { ...request, columns: part.dataset.columns });
       }
       return { feed, written };
     });
@@ -124,7 +121,7 @@ async function copyTo(
   statement: string,
   one: Written,
   { name, stream, isShared }: Output,
-  { encode, gzip }: { encode: Encoder; gzip: boolean },
+  { format, gzip, columns }: Pick<ExportRequest, 'format' | 'gzip'> & Pick<Dataset, 'columns'>,
 ): Promise<void> {
   // A pipeline ends all its streams with the error of the one that failed: only the first to fail says which it was.
   let failure: { of: 'reading' | 'writing'; error: unknown } | undefined;
@@ -135,10 +132,11 @@ async function copyTo(
   const options = { signal, end: !isShared };
   const count = counted((bytes) => onProgress(one.dataset, (one.bytes += bytes)));
   try {
-    const done = gzip
-      ? pipeline(copy.stream, encode, count, createGzip(), stream, options)
-      : pipeline(copy.stream, encode, count, stream, options);
-    await done;
+    await (format === 'parquet'
+      ? pipeline(copy.stream, encodeParquet(columns), count, stream, options)
+      : gzip
+        ? pipeline(copy.stream, count, createGzip(), stream, options)
+        : pipeline(copy.stream, count, stream, options));
     // The number of rows comes with the end of the statement, which the next one waits for.
     await client.query('select');
     one.rows = copy.rowCount();
@@ -177,12 +175,6 @@ async function copyToPartitions(
     copy.stream.destroy();
     copy.close();
   }
-}
-
-type Encoder = ReturnType<typeof encodeParquet>;
-
-function encoderOf({ format }: ExportRequest, { columns }: Dataset): Encoder {
-  return format === 'parquet' ? encodeParquet(columns) : encodeText(columns, format);
 }
 
 /** For pipeline(): says how many bytes pass. */

@@ -18,8 +18,8 @@ export type Rows = {
 };
 
 /**
- * Binary, whatever the format: it takes a quarter of the server's time. `forPeople`: a text that a spreadsheet would take
- * for a formula begins with an apostrophe.
+ * Times are as PostgreSQL writes them, in UTC: every transaction begins with PINNED_SETTINGS. `forPeople`: a text that a
+ * spreadsheet would take for a formula begins with an apostrophe.
  */
 export function copyStatement(dataset: Dataset, rows: Rows, format: Format, forPeople: boolean): string {
   const isPartition = rows.partition === true;
@@ -28,7 +28,12 @@ export function copyStatement(dataset: Dataset, rows: Rows, format: Format, forP
     ...(isPartition ? partitionOf(dataset) : []),
   ];
   const order = `\n order by a.account_id${dataset.span === undefined ? '' : ', "date"'}`;
-  return `copy (select ${values.join(', ')} from ${dataset.from}${where(dataset, rows)}${isPartition ? order : ''}) to stdout (format binary)`;
+  const select = `select ${values.join(', ')} from ${dataset.from}${where(dataset, rows)}${isPartition ? order : ''}`;
+  if (format === 'parquet') return `copy (${select}) to stdout (format binary)`;
+  if (format === 'csv') return `copy (${select}) to stdout (format csv, header)`;
+  // JSON has no control characters, so this CSV never quotes: a line is what row_to_json returns. The text format would
+  // double each backslash.
+  return `copy (select row_to_json(r) from (${select}) r) to stdout (format csv, quote e'\\x01', delimiter e'\\x02')`;
 }
 
 /** As text. `date` is the UTC day of the row's time; null where rows have none. */
@@ -38,9 +43,12 @@ function partitionOf({ span }: Dataset): string[] {
 }
 
 function valueOf({ kind, sql }: Column, format: Format, forPeople: boolean): string {
-  // encode-parquet.ts has no use for the bytes of a uuid: readers of Parquet need text.
-  if (kind === 'uuid' && format === 'parquet') return `${sql}::text`;
-  return kind === 'outside' && format === 'csv' && forPeople ? escaped(sql) : sql;
+  // Readers of Parquet need a uuid as text, not as bytes.
+  if (format === 'parquet') return kind === 'uuid' ? `${sql}::text` : sql;
+  if (format === 'ndjson') return sql;
+  // PostgreSQL writes t and f, which most readers take for text.
+  if (kind === 'boolean') return `${sql}::text`;
+  return kind === 'outside' && forPeople ? escaped(sql) : sql;
 }
 
 /** The same signs as on the commands that print CSV: = + - @, tab, carriage return, and the wide forms of the four. */

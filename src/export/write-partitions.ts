@@ -2,10 +2,10 @@
 // open files are those of one file.
 import { binaryRows } from './binary-rows.ts';
 import type { Column } from './datasets.ts';
-import { parquetFile } from './parquet/encode-parquet.ts';
+import { parquetFile } from './encode-parquet.ts';
 import type { Partitions } from './partitions.ts';
 
-type Ready = { partition: string; bytes: readonly Uint8Array[]; endsWith: number | null };
+type Ready = { partition: string; bytes: Uint8Array; endsWith: number | null };
 
 /** `source`: the chunks of a COPY whose rows end with account and date. */
 export async function writePartitions(
@@ -24,9 +24,9 @@ export async function writePartitions(
   await write(cutter.ready());
   async function write(ready: readonly Ready[]): Promise<void> {
     for (const { partition, bytes, endsWith } of ready) {
-      for (const part of bytes) {
-        await partitions.write(partition, part);
-        onBytes(part.length);
+      if (bytes.length > 0) {
+        await partitions.write(partition, bytes);
+        onBytes(bytes.length);
       }
       if (endsWith !== null) await partitions.end(endsWith);
     }
