@@ -2,6 +2,7 @@
 // writes bench/results/<suite>.json.
 import { withBench, type Bench } from './harness/bench.ts';
 import { distanceSuite } from './suites/distance.ts';
+import { exportSuite } from './suites/export.ts';
 import { historySuite } from './suites/history.ts';
 import { memorySuite } from './suites/memory.ts';
 import { syncSuite } from './suites/sync.ts';
@@ -13,6 +14,7 @@ const SUITES: Record<string, (bench: Bench) => Promise<void>> = {
   walk: walkSuite,
   distance: distanceSuite,
   history: historySuite,
+  export: exportSuite,
 };
 
 const chosen = process.argv.slice(2);

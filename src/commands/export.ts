@@ -21,7 +21,7 @@ import { exportDatasets, keepAll, type Feed } from '../export/export-datasets.ts
 import { exportFeed } from '../export/export-feed.ts';
 import { openFile, standardOutput } from '../export/output.ts';
 import { FORMATS, type Format } from '../export/select-rows.ts';
-import { openPartitions } from '../export/write-partitions.ts';
+import { openPartitions, requireEmpty } from '../export/partitions.ts';
 import { feedFolder, partitionFolders, targetsOf, type Targets } from '../export/targets.ts';
 import { boundGarbage } from '../host/heap.ts';
 import { knownAccounts, type KnownAccount } from '../queries/accounts/known-accounts.ts';
@@ -66,7 +66,6 @@ export function exportCommand(io: Io): Command {
         'since',
         'until',
         'snapshot',
-        'partition',
       ]),
     )
     .option('--after <watermark>', 'only rows written after this feed value', wholeNumber(0, MOST))
@@ -108,13 +107,15 @@ Load the files that the state lists, in that order: of rows with the same key,
 the last one counts. After a crash, the next call repeats what is unfinished.
 
 With --partition, each dataset is a new folder that DuckDB, Spark, Trino, Athena
-and BigQuery read as one table. date is the UTC day of a row's time.
+and BigQuery read as one table. date is the UTC day of a row's time. With
+--state as well, each call adds files in these folders.
 
 CSV is written for programs, as it is: a name may begin with a sign that a
 spreadsheet takes for a formula. Use --for-people for a file that people open.
 
   zt-risk-sync export all --out feed/ --gzip
   zt-risk-sync export all --out feed/ --state feed.json
+  zt-risk-sync export all --out lake/ --partition --state lake.json
   zt-risk-sync export level-changes --since 30d --for-people --out changes.csv
   zt-risk-sync export runs --after 1234 --format ndjson`;
 
@@ -156,7 +157,14 @@ async function run(
   const how = { accountKeys, format: targets.format, gzip: targets.gzip, forPeople: options.forPeople };
   if (options.state !== undefined) {
     const ids = accounts?.map(({ account_id }) => account_id).toSorted() ?? null;
-    const feed = { ...how, stateFile: options.state, folder: options.out, datasets: chosen, accounts: ids };
+    const feed = {
+      ...how,
+      stateFile: options.state,
+      folder: options.out,
+      partition: options.partition,
+      datasets: chosen,
+      accounts: ids,
+    };
     printFeed(io.stdout, await exportFeed(deps, feed).finally(() => progress.end()), options.state);
     return;
   }
@@ -189,7 +197,8 @@ async function targetsFor(
   chosen: readonly Dataset[],
   options: Options,
 ): Promise<Targets> {
-  if (options.state !== undefined) return feedFolder(options, chosen);
+  const { state } = options;
+  if (state !== undefined) return feedFolder({ ...options, state }, chosen);
   if (options.partition) return partitionFolders({ ...options, datasets });
   return targetsOf({ ...options, datasets, isFolder: await isFolder(options.out) });
 }
@@ -202,12 +211,12 @@ function partsOf(
   return targets.map(({ dataset, file }) => ({
     dataset: datasetOf(dataset, identities),
     after,
-    open: async () =>
-      file === null
-        ? standardOutput(io.stdout as NodeJS.WriteStream)
-        : partition
-          ? openPartitions(file)
-          : openFile(file),
+    open: async () => {
+      if (file === null) return standardOutput(io.stdout as NodeJS.WriteStream);
+      if (!partition) return openFile(file);
+      await requireEmpty(file);
+      return openPartitions(file, 'rows.parquet');
+    },
   }));
 }
 

@@ -63,7 +63,7 @@ function describeResource(
     ...(gzip && { compression: 'gz' }),
     ...(bytes !== undefined && { bytes }),
     schema: {
-      fields: format === 'parquet' ? fieldsOf(dataset).map(asReadFromParquet) : fieldsOf(dataset),
+      fields: fieldsOf(dataset).map(AS_READ[format]),
       // Only CSV writes null as text.
       missingValues: format === 'csv' ? [''] : [],
       ...(kind !== 'feed' && { primaryKey: key }),
@@ -73,6 +73,13 @@ function describeResource(
     ...(kind === 'feed' && { mergeKey: key }),
   };
 }
+
+const AS_READ: Readonly<Record<Format, (field: Field) => Field>> = {
+  // The standard's own form has a T, and PostgreSQL writes a blank. No pattern has digits that may be missing.
+  csv: (field) => (field.type === 'datetime' ? { ...field, format: 'any' } : field),
+  ndjson: (field) => field,
+  parquet: asReadFromParquet,
+};
 
 /** The file has the exact types. Frictionless reads an integer column that holds a null as floating point. */
 function asReadFromParquet(field: Field): Field {

@@ -3,55 +3,75 @@ import { zstdCompressSync } from 'node:zlib';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { VERSION } from '../version.ts';
 import { binaryRows } from './binary-rows.ts';
+import { columnCells } from './column-cells.ts';
 import type { Column, ColumnKind } from './datasets.ts';
 
-/** Readers skip whole groups by their statistics. With 50,000 rows, files are a tenth smaller, and memory grows. */
-const GROUP_ROWS = 20_000;
-/** PostgreSQL counts microseconds from the year 2000. */
-const EPOCH_MICROS = 946_684_800_000_000n;
+/**
+ * The library holds every value of a group several times: a million rows of activity take 140 MB. Groups of 10,000 rows
+ * take 157 MB, and files are a sixteenth smaller.
+ */
+const GROUP_ROWS = 5_000;
 
-type Value = string | number | bigint | boolean | null;
 type Element = ConstructorParameters<typeof ParquetWriter>[0]['schema'][number];
 
-/** One file: fields in the order of the columns, a row after each last field. `take` gives the bytes so far. */
+/** Fields in the order of the columns, a row after each last field. `take` gives the bytes so far. */
 export type ParquetFile = {
   field(column: number, bytes: Buffer, start: number, end: number): void;
   row(): void;
   take(): Uint8Array;
+  /** No rows follow. The next row begins another file. */
   finish(): void;
 };
 
 export function parquetFile(columns: readonly Column[]): ParquetFile {
-  const writer = new ByteWriter();
-  const parquet = new ParquetWriter({
+  const cells = columns.map(({ kind }) => columnCells(kind, GROUP_ROWS));
+  const ready = new ByteWriter();
+  // Opened late, because it writes the first bytes of its file at once.
+  let writer: ParquetWriter | undefined;
+  let rows = 0;
+  let viewed: Buffer | undefined;
+  let view: DataView = new DataView(ready.buffer);
+  function writeGroup(): void {
+    const columnData = columns.map(({ name, kind }, n) => ({
+      name,
+      data: cells[n]!.take(),
+      statistics: HAS_STATISTICS[kind],
+    }));
+    writer ??= openWriter(ready, columns);
+    void writer.write({ columnData, rowGroupSize: GROUP_ROWS });
+    rows = 0;
+  }
+  return {
+    field(n, bytes, start, end) {
+      if (viewed !== bytes) {
+        viewed = bytes;
+        view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+      }
+      if (start < 0) cells[n]!.addNull();
+      else cells[n]!.add(view, bytes, start, end);
+    },
+    row() {
+      if (++rows === GROUP_ROWS) writeGroup();
+    },
+    take: () => drain(ready),
+    finish() {
+      if (rows > 0) writeGroup();
+      writer ??= openWriter(ready, columns);
+      void writer.finish();
+      writer = undefined;
+    },
+  };
+}
+
+function openWriter(writer: ByteWriter, columns: readonly Column[]): ParquetWriter {
+  writer.offset = 0;
+  return new ParquetWriter({
     writer,
     schema: [{ name: 'root', num_children: columns.length }, ...columns.map(elementOf)],
     codec: 'ZSTD',
     compressors: { ZSTD: (bytes) => zstdCompressSync(bytes) },
     createdBy: `zt-risk-sync version ${VERSION}`,
   });
-  const decoders = columns.map(({ kind }) => DECODERS[kind]);
-  let values: Value[][] = columns.map(() => []);
-  let rows = 0;
-  function writeGroup(): void {
-    const columnData = columns.map(({ name }, n) => ({ name, data: values[n]! }));
-    void parquet.write({ columnData, rowGroupSize: GROUP_ROWS });
-    values = columns.map(() => []);
-    rows = 0;
-  }
-  return {
-    field(n, bytes, start, end) {
-      values[n]!.push(start < 0 ? null : decoders[n]!(bytes, start, end));
-    },
-    row() {
-      if (++rows === GROUP_ROWS) writeGroup();
-    },
-    take: () => drain(writer),
-    finish() {
-      if (rows > 0) writeGroup();
-      void parquet.finish();
-    },
-  };
 }
 
 /** For pipeline(): takes the chunks of the COPY, and gives the bytes of the file. */
@@ -69,12 +89,26 @@ export function encodeParquet(columns: readonly Column[]) {
   };
 }
 
-/** A copy, because the writer goes on in the same memory. */
+/** A copy of the right size, because the writer goes on in the same memory. A new one would have to grow each time. */
 function drain(writer: ByteWriter): Uint8Array {
   const bytes = writer.getBytes().slice();
   writer.index = 0;
   return bytes;
 }
+
+/**
+ * A text says little: ids are random, every group has every level. And emails and names would stand in the footer.
+ */
+const HAS_STATISTICS: Record<ColumnKind, boolean> = {
+  text: false,
+  outside: false,
+  uuid: false,
+  time: true,
+  integer: true,
+  bigint: true,
+  double: true,
+  boolean: false,
+};
 
 /** A user id is text: Spark, Athena and BigQuery cannot read Parquet's own uuid type, or show bytes. */
 const TEXT = { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } } as const;
@@ -97,16 +131,3 @@ const ELEMENTS: Record<ColumnKind, Omit<Element, 'name'>> = {
 function elementOf({ name, kind }: Column): Element {
   return { name, repetition_type: 'OPTIONAL', ...ELEMENTS[kind] };
 }
-
-const text = (bytes: Buffer, start: number, end: number): Value => bytes.toString('utf8', start, end);
-
-const DECODERS: Record<ColumnKind, (bytes: Buffer, start: number, end: number) => Value> = {
-  text,
-  outside: text,
-  uuid: text,
-  time: (bytes, start) => bytes.readBigInt64BE(start) + EPOCH_MICROS,
-  integer: (bytes, start) => bytes.readInt32BE(start),
-  bigint: (bytes, start) => bytes.readBigInt64BE(start),
-  double: (bytes, start) => bytes.readDoubleBE(start),
-  boolean: (bytes, start) => bytes[start] === 1,
-};

@@ -11,7 +11,8 @@ import { rootCause } from '../logger.ts';
 import type { Dataset, DatasetName } from './datasets.ts';
 import { encodeParquet } from './encode-parquet.ts';
 import { outputFailed, type Output } from './output.ts';
-import { writePartitions, type Partitions } from './write-partitions.ts';
+import type { Partitions } from './partitions.ts';
+import { writePartitions } from './write-partitions.ts';
 import { copyStatement, type Format, type Rows } from './select-rows.ts';
 
 export type ExportRequest = Omit<Rows, 'after'> & {
@@ -75,7 +76,8 @@ export async function exportDatasets(
         const rows = { ...request, after: part.after, partition };
         const statement = copyStatement(part.dataset, rows, request.format, request.forPeople);
         if (partition) await copyToPartitions(deps, client, statement, one, part.dataset, output);
-        else await copyTo(deps, client, statement, one, output, encoderOf(request, part.dataset));
+        else
+          await copyTo(deps, client, statement, one, output, { ...request, columns: part.dataset.columns });
       }
       return { feed, written };
     });
@@ -95,6 +97,14 @@ export async function keepAll(written: readonly Written[]): Promise<void> {
   }
 }
 
+/** The files of one dataset. */
+export function filesOf(
+  output: Output | Partitions,
+  rows: number,
+): readonly { name: string; rows: number }[] {
+  return 'files' in output ? output.files() : [{ name: output.name, rows }];
+}
+
 export async function readFeed(tx: Transaction): Promise<Feed> {
   const { rows } = await tx.execute<{ id: number; epoch: string; earlier: Record<string, number> }>(
     sql`select feed_id::float8 as id, epoch, (select json_object_agg(epoch, good_up_to) from risk_bi.feed_epochs) as earlier
@@ -111,7 +121,7 @@ async function copyTo(
   statement: string,
   one: Written,
   { name, stream, isShared }: Output,
-  encode: Encoder,
+  { format, gzip, columns }: Pick<ExportRequest, 'format' | 'gzip'> & Pick<Dataset, 'columns'>,
 ): Promise<void> {
   // A pipeline ends all its streams with the error of the one that failed: only the first to fail says which it was.
   let failure: { of: 'reading' | 'writing'; error: unknown } | undefined;
@@ -120,16 +130,13 @@ async function copyTo(
   const copy = copyOut(client, statement);
   copy.stream.on('error', (error) => (failure ??= { of: 'reading', error }));
   const options = { signal, end: !isShared };
+  const count = counted((bytes) => onProgress(one.dataset, (one.bytes += bytes)));
   try {
-    const done =
-      encode === null
-        ? pipeline(copy.stream, stream, options)
-        : pipeline(copy.stream, encode, stream, options);
-    copy.stream.on('data', (chunk: Buffer) => {
-      one.bytes += chunk.length;
-      onProgress(one.dataset, one.bytes);
-    });
-    await done;
+    await (format === 'parquet'
+      ? pipeline(copy.stream, encodeParquet(columns), count, stream, options)
+      : gzip
+        ? pipeline(copy.stream, count, createGzip(), stream, options)
+        : pipeline(copy.stream, count, stream, options));
     // The number of rows comes with the end of the statement, which the next one waits for.
     await client.query('select');
     one.rows = copy.rowCount();
@@ -155,11 +162,8 @@ async function copyToPartitions(
   const stop = () => copy.stream.destroy();
   signal.addEventListener('abort', stop);
   try {
-    copy.stream.on('data', (chunk: Buffer) => {
-      one.bytes += chunk.length;
-      onProgress(one.dataset, one.bytes);
-    });
-    await writePartitions(copy.stream as AsyncIterable<Buffer>, columns, partitions);
+    const onBytes = (bytes: number) => onProgress(one.dataset, (one.bytes += bytes));
+    await writePartitions(copy.stream as AsyncIterable<Buffer>, columns, partitions, onBytes);
     signal.throwIfAborted();
     await client.query('select');
     one.rows = copy.rowCount();
@@ -173,12 +177,14 @@ async function copyToPartitions(
   }
 }
 
-/** What becomes of the bytes of the COPY; null: they are the file. */
-type Encoder = ReturnType<typeof createGzip> | ReturnType<typeof encodeParquet> | null;
-
-function encoderOf({ format, gzip }: ExportRequest, { columns }: Dataset): Encoder {
-  if (format === 'parquet') return encodeParquet(columns);
-  return gzip ? createGzip() : null;
+/** For pipeline(): says how many bytes pass. */
+function counted(onBytes: (bytes: number) => void) {
+  return async function* (source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      onBytes(chunk.length);
+      yield chunk;
+    }
+  };
 }
 
 /** The standard output failed. main.ts says so, unless its reader just stopped early. */

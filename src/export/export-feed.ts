@@ -1,5 +1,4 @@
 // An export with `--state`: only what is new, into a folder of files that hold every version of every row once.
-import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { OperatorError } from '../errors.ts';
 import { withFileLock } from '../host/file-lock.ts';
@@ -7,20 +6,24 @@ import { writeFeedPackage } from './data-package.ts';
 import type { Dataset } from './datasets.ts';
 import {
   exportDatasets,
+  filesOf,
   keepAll,
   type ExportDeps,
   type ExportRequest,
   type Feed,
+  type Written,
 } from './export-datasets.ts';
 import { readFeedState, writeFeedState, type FeedState } from './feed-state.ts';
-import { openFile } from './output.ts';
+import { openFile, outputFailed } from './output.ts';
+import { namesIn, openPartitions, removeFromPartition } from './partitions.ts';
 import {
   abandonedFiles,
   feedFileName,
   isFeedFile,
   nextState,
+  partitionFileName,
   requireOwnFolder,
-  requireSameAccounts,
+  requireSameForm,
   requireSameFeed,
   unfinishedFiles,
   watermarkOf,
@@ -31,13 +34,15 @@ export type FeedRequest = Pick<ExportRequest, 'accountKeys' | 'format' | 'gzip' 
   stateFile: string;
   folder: string;
   datasets: readonly Dataset[];
+  /** Folders account=…/date=…, in Parquet. */
+  partition: boolean;
   /** Ids, sorted; null: all. */
   accounts: string[] | null;
 };
 
 export type FeedExported = {
   feed: Feed;
-  written: { dataset: string; rows: number; bytes: number; file: string }[];
+  written: Pick<Written, 'dataset' | 'rows' | 'bytes' | 'output'>[];
   /** Files of a call that was interrupted: they are gone, and their rows are in `written`. */
   unfinished: string[];
 };
@@ -51,19 +56,23 @@ export type FeedDeps = ExportDeps & { beforeState?: () => Promise<void> };
  * Throws FEED_LOCKED, FEED_STATE_BROKEN, FEED_WENT_BACK, EXPORT_OPTIONS, and what exportDatasets throws.
  */
 export function exportFeed(deps: FeedDeps, request: FeedRequest): Promise<FeedExported> {
-  const lock = `${request.stateFile}.lock`;
+  const { stateFile } = request;
   return withFileLock(
-    lock,
+    `${stateFile}.lock`,
     0,
-    (who) => lockedBy(who, request.stateFile),
+    (who) => lockedBy(who, stateFile),
     () => goOn(deps, request),
-  );
+  ).catch((error: unknown) => {
+    // The lock lies beside the state: its folder may not exist, or be full.
+    const isOfFiles = error instanceof Error && 'syscall' in error && 'path' in error;
+    throw isOfFiles ? outputFailed(stateFile, error) : error;
+  });
 }
 
 async function goOn(deps: FeedDeps, request: FeedRequest): Promise<FeedExported> {
-  const { stateFile, folder, datasets, accounts, format, gzip } = request;
+  const { stateFile, folder, datasets, accounts, partition } = request;
   const state = await readFeedState(stateFile);
-  requireSameAccounts(state, accounts);
+  requireSameForm(state, request);
   const names = await namesIn(folder);
   requireOwnFolder(state, names, folder);
   const exported = await exportDatasets(
@@ -76,9 +85,7 @@ async function goOn(deps: FeedDeps, request: FeedRequest): Promise<FeedExported>
       parts: datasets.map((dataset) => {
         const after = watermarkOf(state, dataset.name);
         const open = async ({ feedId }: Feed) =>
-          feedId === after
-            ? null
-            : openFile(path.join(folder, feedFileName(dataset.name, after, feedId, endingOf(format, gzip))));
+          feedId === after ? null : openPart(request, dataset, after, feedId);
         return { dataset, after, open };
       }),
     },
@@ -86,7 +93,7 @@ async function goOn(deps: FeedDeps, request: FeedRequest): Promise<FeedExported>
   );
   if (exported === null) throw new Error('a feed goes to files');
   const { feed } = exported;
-  const started: FeedState = state ?? { epoch: feed.epoch, accounts, watermarks: {}, files: [] };
+  const started: FeedState = state ?? { epoch: feed.epoch, accounts, partition, watermarks: {}, files: [] };
   const unfinished = unfinishedFiles(
     names,
     started,
@@ -97,33 +104,36 @@ async function goOn(deps: FeedDeps, request: FeedRequest): Promise<FeedExported>
   // Marks the folder as this feed's before the first file has a name.
   if (state === null) await writeFeedState(stateFile, started);
   for (const name of [...unfinished, ...abandonedFiles(names)])
-    await rm(path.join(folder, name), { force: true });
+    await removeFromPartition(path.join(folder, name), folder);
   await keepAll(fresh);
   await deps.beforeState?.();
-  const written = fresh.map(({ dataset, rows, bytes, output }) => ({
-    dataset,
-    rows,
-    bytes,
-    file: output.name,
-  }));
   const next = nextState(started, {
     feed,
     datasets: datasets.map(({ name }) => name),
-    files: written.map(({ file, rows }) => ({ name: path.basename(file), rows })),
+    files: fresh.flatMap(({ rows, output }) =>
+      filesOf(output, rows).map((file) => ({ name: nameIn(folder, file.name), rows: file.rows })),
+    ),
     there: new Set((await namesIn(folder)).filter(isFeedFile)),
   });
   await writeFeedState(stateFile, next);
-  await writeFeedPackage(folder, next.files);
-  return { feed, written, unfinished };
+  if (!partition) await writeFeedPackage(folder, next.files);
+  return { feed, written: fresh, unfinished };
 }
 
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
+function openPart(
+  { folder, format, gzip, partition }: FeedRequest,
+  { name }: Dataset,
+  after: number,
+  upTo: number,
+) {
+  return partition
+    ? openPartitions(path.join(folder, name), partitionFileName(after, upTo))
+    : openFile(path.join(folder, feedFileName(name, after, upTo, endingOf(format, gzip))));
+}
+
+/** With slashes on every system, so that a feed can be read on another one. */
+function nameIn(folder: string, file: string): string {
+  return path.relative(folder, file).replaceAll(path.sep, '/');
 }
 
 function lockedBy(who: string, stateFile: string): OperatorError {

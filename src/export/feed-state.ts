@@ -10,6 +10,8 @@ export type FeedState = {
   epoch: string;
   /** Ids, sorted; null: all accounts. A feed keeps to the accounts that it began with. */
   accounts: string[] | null;
+  /** Whether its files are in folders account=…/date=…. */
+  partition: boolean;
   /** For each dataset, the feed value up to which its files hold all rows. */
   watermarks: Partial<Record<DatasetName, number>>;
   /** Files that are whole and belong to the feed, in the order in which they were written. */
@@ -40,15 +42,19 @@ export function writeFeedState(file: string, state: FeedState): Promise<void> {
 }
 
 function parse(text: string): FeedState {
-  const { version, epoch, accounts, watermarks, files } = JSON.parse(text) as Record<string, unknown>;
+  const { version, epoch, accounts, partition, watermarks, files } = JSON.parse(text) as Record<
+    string,
+    unknown
+  >;
   const isWhole =
     version === VERSION &&
     typeof epoch === 'string' &&
+    typeof partition === 'boolean' &&
     (accounts === null || isListOf(accounts, (one) => typeof one === 'string')) &&
     isListOf(Object.values(watermarks as object), Number.isSafeInteger) &&
     isListOf(files, (one) => typeof (one as FeedFile).name === 'string');
   if (!isWhole) throw new Error('not a state of this version');
-  return { epoch, accounts, watermarks, files } as FeedState;
+  return { epoch, accounts, partition, watermarks, files } as FeedState;
 }
 
 function isListOf(value: unknown, is: (one: unknown) => boolean): boolean {

@@ -7,15 +7,19 @@ import path from 'node:path';
 import type { Writable } from 'node:stream';
 import { OperatorError } from '../errors.ts';
 
-export type Output = {
+/** A file without its name. */
+export type Nameless = {
   /** The path that it will have, or "-". */
   name: string;
+  /** The file gets its name. */
+  keep: () => Promise<void>;
+  drop: () => Promise<void>;
+};
+
+export type Output = Nameless & {
   stream: Writable;
   /** Whether the stream stays open after the last byte: it is the process' own. */
   isShared: boolean;
-  /** The file gets its name. */
-  keep(): Promise<void>;
-  drop(): Promise<void>;
 };
 
 /** "-": not a file. */
@@ -27,12 +31,14 @@ export function standardOutput(stream: Writable): Output {
 export async function openFile(file: string, mode = 0o666): Promise<Output> {
   const folder = path.dirname(file);
   const temporary = path.join(folder, `.${path.basename(file)}.${randomBytes(6).toString('hex')}.part`);
-  await orOutputFailed(file, mkdir(folder, { recursive: true }));
+  await makeFolder(file, folder);
   const stream = createWriteStream(temporary, { flags: 'wx', flush: true, mode });
+  return { ...nameless(file, folder, temporary), stream, isShared: false };
+}
+
+function nameless(file: string, folder: string, temporary: string): Nameless {
   return {
     name: file,
-    stream,
-    isShared: false,
     async keep() {
       await orOutputFailed(file, rename(temporary, file));
       await flushFolder(folder);
@@ -41,6 +47,14 @@ export async function openFile(file: string, mode = 0o666): Promise<Output> {
       await rm(temporary, { force: true }).catch(() => undefined);
     },
   };
+}
+
+/** The names of new folders are flushed as well. */
+async function makeFolder(file: string, folder: string): Promise<void> {
+  const highest = await orOutputFailed(file, mkdir(folder, { recursive: true }));
+  if (highest === undefined) return;
+  const above = path.dirname(path.resolve(highest));
+  for (let at = path.resolve(folder); at !== above;) await flushFolder((at = path.dirname(at)));
 }
 
 /** A name in a folder is safe only when the folder itself is on the disk. Windows has no such thing. */
@@ -58,13 +72,26 @@ export async function orOutputFailed<T>(file: string, work: Promise<T>): Promise
   }
 }
 
+const ROOM = 'Free some space, or choose a place that has more';
+const IN_THE_WAY = 'A file has the name of a folder that is needed, or the reverse: choose another name';
+const TODO: Readonly<Record<string, string>> = {
+  ENOSPC: ROOM,
+  EDQUOT: ROOM,
+  EFBIG: ROOM,
+  EEXIST: IN_THE_WAY,
+  ENOTDIR: IN_THE_WAY,
+  EISDIR: IN_THE_WAY,
+  ENOENT: 'Make its folder first, or choose another one',
+};
+
 export function outputFailed(file: string, error: unknown): OperatorError {
   const { code = 'unknown' } = error as NodeJS.ErrnoException;
   return new OperatorError({
     code: 'OUTPUT_FAILED',
     happened: `${file} could not be written (${code})`,
-    means: 'A file that is not complete has no name. An earlier one under the same name is as it was',
-    todo: 'Free some space, or choose a folder that you may write to. Then run the command again',
+    means:
+      'A file of this export that is not complete has no name. An earlier one under the same name is as it was',
+    todo: `${TODO[code] ?? 'Choose a place that you may write to'}. Then run the command again`,
     cause: error,
   });
 }

@@ -9,12 +9,20 @@ const DIGITS = 12;
 
 /** "levels-000000000041-000000000057.csv": the rows after 41, up to 57. So names sort in the order of the feed. */
 export function feedFileName(dataset: DatasetName, after: number, upTo: number, ending: string): string {
-  const number = (value: number) => String(value).padStart(DIGITS, '0');
-  return `${dataset}-${number(after)}-${number(upTo)}.${ending}`;
+  return `${dataset}-${digits(after)}-${digits(upTo)}.${ending}`;
 }
 
-const NAME = /^([a-z-]+)-(\d{12})-\d{12}\.(?:csv|ndjson|parquet)(?:\.gz)?$/;
-const TEMPORARY = /^\.(.+)\.[0-9a-f]{12}\.part$/;
+/** The same in every folder of a dataset with `--partition`: "000000000041-000000000057.parquet". */
+export function partitionFileName(after: number, upTo: number): string {
+  return `${digits(after)}-${digits(upTo)}.parquet`;
+}
+
+const digits = (value: number) => String(value).padStart(DIGITS, '0');
+
+/** Names are paths from the folder of the feed, with slashes on every system. */
+const NAME =
+  /^([a-z-]+)(?:-|\/account=[^/]+\/(?:date=[^/]+\/)?)(\d{12})-\d{12}\.(?:csv|ndjson|parquet)(?:\.gz)?$/;
+const TEMPORARY = /^(.*\/)?\.([^/]+)\.[0-9a-f]{12}\.part$/;
 
 export function isFeedFile(name: string): boolean {
   return NAME.test(name);
@@ -39,7 +47,10 @@ export function unfinishedFiles(
 
 /** What a killed export had not finished. Nobody else writes such names while the feed is locked. */
 export function abandonedFiles(names: readonly string[]): string[] {
-  return names.filter((name) => isFeedFile(TEMPORARY.exec(name)?.[1] ?? ''));
+  return names.filter((name) => {
+    const [, folder = '', file = ''] = TEMPORARY.exec(name) ?? [];
+    return isFeedFile(`${folder}${file}`);
+  });
 }
 
 export function watermarkOf(state: FeedState | null, dataset: DatasetName): number {
@@ -95,12 +106,26 @@ export function requireSameFeed(state: FeedState | null, feed: Feed): void {
 }
 
 /** Throws EXPORT_OPTIONS. */
-export function requireSameAccounts(state: FeedState | null, accounts: readonly string[] | null): void {
-  if (state === null || JSON.stringify(state.accounts) === JSON.stringify(accounts)) return;
+export function requireSameForm(
+  state: FeedState | null,
+  { accounts, partition }: { accounts: readonly string[] | null; partition: boolean },
+): void {
+  if (state === null) return;
+  if (state.partition !== partition) throw otherForm(state.partition);
+  if (JSON.stringify(state.accounts) === JSON.stringify(accounts)) return;
   throw new OperatorError({
     code: 'EXPORT_OPTIONS',
     happened: 'The state file belongs to a feed of other accounts than these',
     means: 'Rows of an added account from before would be missing. Nothing was exported',
     todo: 'Give the same --account as before, or use another state file and folder for these accounts',
+  });
+}
+
+function otherForm(isPartitioned: boolean): OperatorError {
+  return new OperatorError({
+    code: 'EXPORT_OPTIONS',
+    happened: `The state file belongs to a feed that was begun ${isPartitioned ? 'with' : 'without'} --partition`,
+    means: 'Half of the rows would be where a reader of the other half does not look. Nothing was exported',
+    todo: `${isPartitioned ? 'Add --partition' : 'Leave --partition out'}, or use another state file and folder`,
   });
 }

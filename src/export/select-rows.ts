@@ -17,15 +17,18 @@ export type Rows = {
   snapshotId: number | null;
 };
 
-/** `forPeople`: a text that a spreadsheet would take for a formula begins with an apostrophe. */
+/**
+ * Times are as PostgreSQL writes them, in UTC: every transaction begins with PINNED_SETTINGS. `forPeople`: a text that a
+ * spreadsheet would take for a formula begins with an apostrophe.
+ */
 export function copyStatement(dataset: Dataset, rows: Rows, format: Format, forPeople: boolean): string {
-  const values = dataset.columns.map(
-    (column) => `${FORMATTED[format](column, forPeople)} as "${column.name}"`,
-  );
-  const select = `select ${values.join(', ')} from ${dataset.from}${where(dataset, rows)}`;
-  if (format === 'parquet' && rows.partition === true)
-    return `copy (select ${[...values, ...partitionOf(dataset)].join(', ')} from ${dataset.from}${where(dataset, rows)}
-      order by a.account_id${dataset.span === undefined ? '' : ', "date"'}) to stdout (format binary)`;
+  const isPartition = rows.partition === true;
+  const values = [
+    ...dataset.columns.map((column) => `${valueOf(column, format, forPeople)} as "${column.name}"`),
+    ...(isPartition ? partitionOf(dataset) : []),
+  ];
+  const order = `\n order by a.account_id${dataset.span === undefined ? '' : ', "date"'}`;
+  const select = `select ${values.join(', ')} from ${dataset.from}${where(dataset, rows)}${isPartition ? order : ''}`;
   if (format === 'parquet') return `copy (${select}) to stdout (format binary)`;
   if (format === 'csv') return `copy (${select}) to stdout (format csv, header)`;
   // JSON has no control characters, so this CSV never quotes: a line is what row_to_json returns. The text format would
@@ -39,21 +42,13 @@ function partitionOf({ span }: Dataset): string[] {
   return ['a.account_id as "account"', `${date} as "date"`];
 }
 
-const FORMATTED: Record<Format, (column: Column, forPeople: boolean) => string> = {
-  csv: (column, forPeople) => {
-    if (column.kind === 'time') return isoTime(column.sql);
-    // PostgreSQL writes t and f, which most readers take for text.
-    if (column.kind === 'boolean') return `${column.sql}::text`;
-    return forPeople && column.kind === 'outside' ? escaped(column.sql) : column.sql;
-  },
-  ndjson: ({ kind, sql }) => (kind === 'time' ? isoTime(sql) : sql),
-  // encode-parquet.ts reads the bytes. It has no use for those of a uuid.
-  parquet: ({ kind, sql }) => (kind === 'uuid' ? `${sql}::text` : sql),
-};
-
-/** "2026-03-01T09:00:00.000000Z": one form for all readers, whatever the session says. */
-function isoTime(sql: string): string {
-  return `to_char(timezone('UTC', ${sql}), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+function valueOf({ kind, sql }: Column, format: Format, forPeople: boolean): string {
+  // Readers of Parquet need a uuid as text, not as bytes.
+  if (format === 'parquet') return kind === 'uuid' ? `${sql}::text` : sql;
+  if (format === 'ndjson') return sql;
+  // PostgreSQL writes t and f, which most readers take for text.
+  if (kind === 'boolean') return `${sql}::text`;
+  return kind === 'outside' && forPeople ? escaped(sql) : sql;
 }
 
 /** The same signs as on the commands that print CSV: = + - @, tab, carriage return, and the wide forms of the four. */

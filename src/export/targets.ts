@@ -20,9 +20,13 @@ export function partitionFolders({
   format = 'parquet',
   gzip,
 }: Omit<TargetOptions, 'isFolder'>): Targets {
+  requirePartitions(out, format, gzip);
+  return { format, gzip, targets: datasets.map((dataset) => ({ dataset, file: path.join(out, dataset) })) };
+}
+
+function requirePartitions(out: string, format: Format, gzip: boolean): void {
   requireText(format, gzip);
-  if (out !== '-' && format === 'parquet' && endingIn(out).format === undefined)
-    return { format, gzip, targets: datasets.map((dataset) => ({ dataset, file: path.join(out, dataset) })) };
+  if (out !== '-' && format === 'parquet' && endingIn(out).format === undefined) return;
   throw new OperatorError({
     code: 'EXPORT_OPTIONS',
     happened: '--partition makes folders of Parquet files, and another format or one file was asked for',
@@ -68,9 +72,24 @@ function endingIn(out: string): { format: Format | undefined; gzip: boolean } {
 
 /** For `--state`. Throws EXPORT_OPTIONS. */
 export function feedFolder(
-  { out, format = 'csv', gzip }: Pick<TargetOptions, 'out' | 'format' | 'gzip'>,
+  {
+    out,
+    state,
+    partition,
+    format = partition ? 'parquet' : 'csv',
+    gzip,
+  }: Pick<TargetOptions, 'out' | 'format' | 'gzip'> & { state: string; partition: boolean },
   datasets: readonly Dataset[],
 ): Targets {
+  if (state === '-') {
+    throw new OperatorError({
+      code: 'EXPORT_OPTIONS',
+      happened: '--state needs a file, and the standard input and output were asked for with -',
+      means:
+        'The state is replaced in one step after each call, which only a file can be. Nothing was exported',
+      todo: 'Name a file, for example `--state feed.json`',
+    });
+  }
   if (out === '-' || endingIn(out).format !== undefined) {
     throw new OperatorError({
       code: 'EXPORT_OPTIONS',
@@ -80,6 +99,7 @@ export function feedFolder(
       todo: 'Give a folder of its own, for example `--out feed/`',
     });
   }
+  if (partition) requirePartitions(out, format, gzip);
   requireText(format, gzip);
   const whole = datasets.find(({ isSnapshot }) => isSnapshot);
   if (whole !== undefined) {

@@ -1,125 +1,71 @@
-// A dataset as folders account=…/date=…, which Spark, Trino, DuckDB, Athena and BigQuery read as one table. The rows come
-// sorted by these two, so that one file is open at a time.
-import { readdir, rm } from 'node:fs/promises';
-import path from 'node:path';
-import { OperatorError } from '../errors.ts';
+// Writes a dataset as Parquet files, one for each account and day. The rows come sorted by these two, so that memory and
+// open files are those of one file.
 import { binaryRows } from './binary-rows.ts';
 import type { Column } from './datasets.ts';
-import { parquetFile, type ParquetFile } from './encode-parquet.ts';
-import { openFile, orOutputFailed, type Output } from './output.ts';
+import { parquetFile } from './encode-parquet.ts';
+import type { Partitions } from './partitions.ts';
 
-/** A folder of files. They get their names together, in the end. */
-export type Partitions = Pick<Output, 'name' | 'keep' | 'drop'> & {
-  /** The next bytes of the file of a partition, "account=…/date=…". */
-  write(partition: string, bytes: Uint8Array): Promise<void>;
-  /** No bytes follow. */
-  end(): Promise<void>;
-};
+type Ready = { partition: string; bytes: Uint8Array; endsWith: number | null };
 
-/** Throws EXPORT_OPTIONS when the folder holds something: files of another export would count as rows of this one. */
-export async function openPartitions(folder: string): Promise<Partitions> {
-  const there = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
-  if (there.length > 0) throw notEmpty(folder);
-  const outputs: Output[] = [];
-  let open: { partition: string; output: Output } | undefined;
-  async function end(): Promise<void> {
-    if (open === undefined) return;
-    const { stream } = open.output;
-    const closed = new Promise<void>((resolve, reject) => stream.on('error', reject).on('close', resolve));
-    stream.end();
-    open = undefined;
-    await orOutputFailed(folder, closed);
-  }
-  return {
-    name: folder,
-    async write(partition, bytes) {
-      if (open?.partition !== partition) {
-        await end();
-        const output = await openFile(path.join(folder, partition, 'rows.parquet'));
-        outputs.push(output);
-        open = { partition, output };
-      }
-      const { stream } = open.output;
-      const written = new Promise<void>((resolve, reject) => {
-        stream.write(bytes, (error) => (error ? reject(error) : resolve()));
-      });
-      await orOutputFailed(folder, written);
-    },
-    end,
-    async keep() {
-      for (const output of outputs) await output.keep();
-    },
-    async drop() {
-      open?.output.stream.destroy();
-      for (const output of outputs) await output.drop();
-      // Folders of files that never got a name. Node does not remove one that holds something.
-      await removeEmpty(folder);
-    },
-  };
-}
-
-/** Returns the chunks of a COPY whose rows end with account and date. */
+/** `source`: the chunks of a COPY whose rows end with account and date. */
 export async function writePartitions(
   source: AsyncIterable<Buffer>,
   columns: readonly Column[],
   partitions: Partitions,
+  onBytes: (bytes: number) => void,
 ): Promise<void> {
-  let file: ParquetFile | undefined;
-  let [partition, account, date] = ['', '', ''];
+  const cutter = cutPartitions(columns);
+  const take = binaryRows(cutter);
+  for await (const chunk of source) {
+    take(chunk);
+    await write(cutter.ready());
+  }
+  cutter.finish();
+  await write(cutter.ready());
+  async function write(ready: readonly Ready[]): Promise<void> {
+    for (const { partition, bytes, endsWith } of ready) {
+      if (bytes.length > 0) {
+        await partitions.write(partition, bytes);
+        onBytes(bytes.length);
+      }
+      if (endsWith !== null) await partitions.end(endsWith);
+    }
+  }
+}
+
+/** Takes the fields of rows, and gives the bytes of one file after the other. */
+function cutPartitions(columns: readonly Column[]) {
+  const file = parquetFile(columns);
+  let [partition, account, date, rows] = ['', '', '', 0];
+  // Which file a row belongs to is known only after its last field.
   const fields: [number, Buffer, number, number][] = [];
-  const ready: { partition: string; bytes: Uint8Array }[] = [];
-  const flush = (isWhole: boolean) => {
-    if (file === undefined) return;
-    if (isWhole) file.finish();
-    const bytes = file.take();
-    if (bytes.length > 0) ready.push({ partition, bytes });
-  };
-  const take = binaryRows({
-    field(n, bytes, start, end) {
+  let whole: Ready[] = [];
+  function finish(): void {
+    if (rows === 0) return;
+    file.finish();
+    whole.push({ partition, bytes: file.take(), endsWith: rows });
+    rows = 0;
+  }
+  return {
+    field(n: number, bytes: Buffer, start: number, end: number): void {
       if (n < columns.length) fields.push([n, bytes, start, end]);
       else if (n === columns.length) account = bytes.toString('utf8', start, end);
       else date = start < 0 ? '' : `/date=${bytes.toString('utf8', start, end)}`;
     },
-    row() {
+    row(): void {
       const of = `account=${encodeURIComponent(account)}${date}`;
-      if (of !== partition || file === undefined) {
-        flush(true);
-        file = parquetFile(columns);
-        partition = of;
-      }
+      if (of !== partition) finish();
+      partition = of;
       for (const field of fields) file.field(...field);
       fields.length = 0;
       file.row();
+      rows++;
     },
-  });
-  const writeReady = async () => {
-    for (const { partition: to, bytes } of ready.splice(0)) await partitions.write(to, bytes);
+    finish,
+    ready(): readonly Ready[] {
+      const ready = [...whole, { partition, bytes: file.take(), endsWith: null }];
+      whole = [];
+      return ready;
+    },
   };
-  for await (const chunk of source) {
-    take(chunk);
-    flush(false);
-    await writeReady();
-  }
-  flush(true);
-  await writeReady();
-  await partitions.end();
-}
-
-async function removeEmpty(folder: string): Promise<void> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  for (const entry of entries) if (entry.isDirectory()) await removeEmpty(path.join(folder, entry.name));
-  if ((await readdir(folder).catch(() => ['?'])).length === 0) await rm(folder, { recursive: true });
-}
-
-function notEmpty(folder: string): OperatorError {
-  return new OperatorError({
-    code: 'EXPORT_OPTIONS',
-    happened: `${folder} is not empty`,
-    means:
-      'A reader takes every file below it for rows of one table, so rows could count twice. Nothing was exported',
-    todo: 'Give a new folder, or empty this one',
-  });
 }

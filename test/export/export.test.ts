@@ -12,6 +12,7 @@ import { from } from 'pg-copy-streams';
 import { DATASET_NAMES, datasetOf } from '../../src/export/datasets.ts';
 import { exportDatasets, keepAll } from '../../src/export/export-datasets.ts';
 import { openFile } from '../../src/export/output.ts';
+import { DATASET_TRUTH } from '../support/oracle/dataset-truth.ts';
 import type { CliResult } from '../support/cli.ts';
 import { runCommand } from '../support/run-command.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
@@ -107,28 +108,10 @@ const lines = (text: string) =>
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 const rowsOf = async (...args: string[]) => lines((await exported(...args, '--format', 'ndjson')).stdout);
 
-const OF_USERS = `join risk.users u using (account_key, user_key) join risk.accounts a using (account_key)`;
-const OF_SNAPSHOTS = 'risk.snapshots s join risk.accounts a using (account_key)';
-/** What the database says a dataset is, without the SQL of the export. */
-const TRUTH: Record<string, string> = {
-  accounts: 'select * from risk.accounts',
-  users: 'select a.account_id, u.* from risk.users u join risk.accounts a using (account_key)',
-  identities: `select a.account_id, u.user_id, t.* from risk.user_identities t ${OF_USERS}`,
-  levels: `select a.account_id, u.user_id, t.* from risk.user_levels t ${OF_USERS}`,
-  activity: `select a.account_id, u.user_id, t.* from risk.user_activity t ${OF_USERS}`,
-  snapshots: `select a.account_id, s.* from ${OF_SNAPSHOTS}`,
-  'snapshot-levels': `select a.account_id, s.observed_at, l.* from ${OF_SNAPSHOTS}
-    join risk.snapshot_levels l using (account_key, snapshot_id)`,
-  'level-changes': 'select * from risk_bi.level_changes',
-  runs: 'select * from risk_bi.sync_runs',
-  'snapshot-users': `select a.account_id, s.snapshot_id, s.observed_at, u.* from ${OF_SNAPSHOTS}, lateral risk_bi.snapshot_users(s.snapshot_id) u
-     where s.observed_at = (select max(n.observed_at) from risk.snapshots n where n.account_key = s.account_key)`,
-};
-
 for (const name of DATASET_NAMES) {
   test(`${name}: NDJSON and CSV hold exactly the rows of the tables`, async () => {
     const columns = datasetOf(name, true).columns.map((column) => column.name);
-    const select = `select ${columns.map((column) => `"${column}"`).join(', ')} from (${TRUTH[name]}) t`;
+    const select = `select ${columns.map((column) => `"${column}"`).join(', ')} from (${DATASET_TRUTH[name]}) t`;
     const { rows } = await db.pool.query<{ row: string }>(
       `select to_jsonb(r)::text as row from (${select}) r`,
     );

@@ -1,5 +1,5 @@
 // Progress of an export, and what it has written.
-import type { Exported } from '../../export/export-datasets.ts';
+import type { Exported, Written } from '../../export/export-datasets.ts';
 import type { FeedExported } from '../../export/export-feed.ts';
 import { dataSize, plural } from '../../words.ts';
 
@@ -30,7 +30,7 @@ export function exportProgress(stderr: Stream | null): ExportProgress {
 export function printExported(out: Stream, { feed, written }: Exported, goOn: boolean): void {
   for (const { dataset, rows, bytes, output } of written)
     out.write(
-      `${dataset}: ${plural(rows, 'row')}, ${dataSize(bytes)}${output.name === '-' ? '' : ` in ${output.name}`}\n`,
+      `${dataset}: ${plural(rows, 'row')}, ${dataSize(bytes)}${output.name === '-' ? '' : place(output)}\n`,
     );
   if (goOn) out.write(`Watermark ${feed.feedId}. The next time, only what is new: --after ${feed.feedId}\n`);
 }
@@ -40,8 +40,14 @@ export function printFeed(out: Stream, { feed, written, unfinished }: FeedExport
     out.write(
       `Unfinished, because an earlier call was interrupted: ${name}. It was removed, and its rows are written again\n`,
     );
-  for (const { dataset, rows, bytes, file } of written)
-    out.write(`${dataset}: ${plural(rows, 'row')}, ${dataSize(bytes)} in ${file}\n`);
+  for (const { dataset, rows, bytes, output } of written)
+    out.write(`${dataset}: ${plural(rows, 'row')}, ${dataSize(bytes)}${place(output)}\n`);
   if (written.length === 0) out.write('Nothing is new\n');
   out.write(`Watermark ${feed.feedId}, kept in ${stateFile}: the next call goes on from there\n`);
+}
+
+/** " in lake/levels (12 files)" */
+function place(output: Written['output']): string {
+  const count = 'files' in output ? ` (${plural(output.files().length, 'file')})` : '';
+  return ` in ${output.name}${count}`;
 }

@@ -1,6 +1,7 @@
 // A warehouse that loads the files of a feed: those that the state lists, in that order. A row replaces the one with the
 // same key, and no version of a row may come twice.
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -32,9 +33,13 @@ export async function loadFeed(
   const { files } = JSON.parse(await readFile(stateFile, 'utf8')) as FeedState;
   const loaded = new Map<string, Map<string, FeedRow>>(FEED_DATASETS.map((name) => [name, new Map()]));
   const seen = new Set<string>();
+  const contents = await readFiles(
+    folder,
+    files.map(({ name }) => name),
+  );
   for (const { name, rows } of files) {
-    const dataset = name.replace(/-\d{12}-.*/, '') as keyof typeof KEYS;
-    const read = await readRows(path.join(folder, name));
+    const dataset = datasetOf(name);
+    const read = contents.get(name) ?? [];
     assert.equal(read.length, rows, name);
     for (const row of read) {
       const key = keyOf(dataset, row);
@@ -64,6 +69,63 @@ function keyOf(dataset: keyof typeof KEYS, row: FeedRow): string {
     .map((name) => row[name])
     .join(' ');
 }
+
+/** "levels-000000000041-….csv" or "levels/account=…/….parquet" */
+function datasetOf(name: string): keyof typeof KEYS {
+  return name.replace(/-\d{12}-.*|\/.*/, '') as keyof typeof KEYS;
+}
+
+/** The Parquet files of a dataset come by one query: a feed in partitions has hundreds. */
+async function readFiles(folder: string, names: readonly string[]): Promise<Map<string, FeedRow[]>> {
+  const contents = new Map<string, FeedRow[]>(names.map((name) => [name, []]));
+  for (const dataset of FEED_DATASETS) {
+    const files = names.filter((name) => datasetOf(name) === dataset);
+    const parquet = files.filter((name) => name.endsWith('.parquet'));
+    for (const name of files.filter((one) => !one.endsWith('.parquet')))
+      contents.set(name, await readRows(path.join(folder, name)));
+    if (parquet.length === 0) continue;
+    for (const { filename, ...row } of await duckdb<FeedRow>(
+      `select filename, columns(* exclude (filename))::varchar from read_parquet([${parquet.map((name) => `'${path.join(folder, name)}'`).join(', ')}], filename = true, hive_partitioning = false)`,
+    ))
+      contents.get(path.relative(folder, filename ?? ''))?.push(row);
+  }
+  return contents;
+}
+
+/** Folders account=…/date=…, as DuckDB finds them by itself; of rows with the same key, the newest. */
+export async function loadLake(folder: string): Promise<Map<string, Map<string, FeedRow>>> {
+  const loaded = new Map<string, Map<string, FeedRow>>();
+  for (const dataset of FEED_DATASETS) {
+    const stamp = ['accounts', 'runs'].includes(dataset) ? 'feed_id' : 'snapshot_id';
+    const table = `read_parquet('${folder}/${dataset}/**/*.parquet', hive_partitioning = true, hive_types_autocast = false)`;
+    const rows = existsSync(path.join(folder, dataset))
+      ? await duckdb<FeedRow>(`select columns(*)::varchar from (from ${table}
+          qualify row_number() over (partition by account, ${KEYS[dataset].replaceAll(' ', ', ')} order by ${stamp} desc) = 1)`)
+      : [];
+    loaded.set(
+      dataset,
+      new Map(
+        rows.map(({ account, date, ...row }) => {
+          assert.equal(account, row['account_id']);
+          const at = row[DAYS[dataset] ?? ''];
+          if (at !== undefined) assert.equal(date, at?.slice(0, 10));
+          return [keyOf(dataset, row), row];
+        }),
+      ),
+    );
+  }
+  return loaded;
+}
+
+const DAYS: Partial<Record<DatasetName, string>> = {
+  identities: 'valid_from',
+  levels: 'valid_from',
+  activity: 'observed_at',
+  snapshots: 'observed_at',
+  'snapshot-levels': 'observed_at',
+  'level-changes': 'changed_at',
+  runs: 'finished_at',
+};
 
 async function readRows(file: string): Promise<FeedRow[]> {
   if (file.endsWith('.parquet'))

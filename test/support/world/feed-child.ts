@@ -1,15 +1,26 @@
-// One export with a state file in its own process, which a test can kill. It prints "named" when the files have their
-// names and the state does not know them, and waits for a line. Run by test/support/child.ts.
+// One export with a state file in its own process, which a test can kill. It prints "began" before the export, and
+// "named" when the files have their names and the state does not know them. If `waits`, it then waits for a line.
+// Run by test/support/child.ts.
 import { createInterface } from 'node:readline';
 import { createPool } from '../../../src/db/pool.ts';
 import { datasetOf, type DatasetName } from '../../../src/export/datasets.ts';
 import { exportFeed } from '../../../src/export/export-feed.ts';
+import type { Format } from '../../../src/export/select-rows.ts';
 
-export type FeedChild = { databaseUrl: string; stateFile: string; folder: string; datasets: DatasetName[] };
+export type FeedChild = {
+  databaseUrl: string;
+  stateFile: string;
+  folder: string;
+  datasets: readonly DatasetName[];
+  format: Format;
+  partition: boolean;
+  waits: boolean;
+};
 
-const { databaseUrl, datasets, ...where } = JSON.parse(process.argv[2] ?? '') as FeedChild;
+const { databaseUrl, datasets, waits, ...request } = JSON.parse(process.argv[2] ?? '') as FeedChild;
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const pool = createPool({ url: databaseUrl, logger: { warn() {} } });
+process.stdout.write('began\n');
 await exportFeed(
   {
     pool,
@@ -17,15 +28,14 @@ await exportFeed(
     onProgress: () => undefined,
     async beforeState() {
       process.stdout.write('named\n');
-      await lines.next();
+      if (waits) await lines.next();
     },
   },
   {
-    ...where,
+    ...request,
     datasets: datasets.map((name) => datasetOf(name, true)),
     accounts: null,
     accountKeys: null,
-    format: 'csv',
     gzip: false,
     forPeople: false,
   },

@@ -1,0 +1,52 @@
+// The tests whose default is a small sample, with the numbers that prove something. They take hours, and a quiet machine.
+import { spawnSync } from 'node:child_process';
+
+const NUMBERS = {
+  MODEL_SEQUENCES: 10_000,
+  EXACTNESS_RUNS: 60,
+  REPORTING_WORLDS: 30,
+  TEST_CUTS: 100,
+  TEST_KILLS: 200,
+  SOAK_RUNS: 2_000,
+  LARGE_ACCOUNT: 1_000_000,
+  QUIET_USERS: 100_000,
+  IMPORT_RUNS: 60,
+  IMPORT_KILLS: 30,
+  EPOCH_RUNS: 1_000,
+  MOVE_WHOLE: 1,
+  FEED_LOADS: 20,
+  FEED_KILLS: 50,
+  FEED_RUNS: 25,
+};
+
+const FILES = [
+  'test/scenarios/model.test.ts',
+  'test/scenarios/exactness.test.ts',
+  'test/queries/reporting.test.ts',
+  'test/scenarios/publish-faults.test.ts',
+  'test/scenarios/crash.test.ts',
+  'test/scenarios/soak.test.ts',
+  'test/scenarios/cloudflare-large-account.test.ts',
+  'test/scenarios/quiet.test.ts',
+  'test/scenarios/import.test.ts',
+  'test/scenarios/epochs.test.ts',
+  'test/scenarios/moved-history.test.ts',
+  'test/scenarios/feeds-under-load.test.ts',
+  'test/export/feed.test.ts',
+  'test/export/feed-kills.test.ts',
+];
+
+const numbers = Object.fromEntries(Object.entries(NUMBERS).map(([name, value]) => [name, String(value)]));
+const { status } = spawnSync(
+  process.execPath,
+  [
+    '--test',
+    '--test-global-setup=test/support/global-setup.ts',
+    '--test-timeout=7200000',
+    // Files that are named on the command line run instead of all.
+    ...(process.argv.length > 2 ? process.argv.slice(2) : FILES),
+  ],
+  // A number that is set already is kept.
+  { stdio: 'inherit', env: { ...numbers, ...process.env } },
+);
+process.exitCode = status ?? 1;

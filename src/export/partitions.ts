@@ -1,0 +1,102 @@
+// The files of one dataset in folders account=…/date=…, which Spark, Trino, DuckDB, Athena and BigQuery read as one table.
+// One file is open at a time, and they get their names together, in the end.
+import { readdir, rm, rmdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { Writable } from 'node:stream';
+import { OperatorError } from '../errors.ts';
+import { openFile, orOutputFailed, outputFailed, type Nameless } from './output.ts';
+
+export type Partitions = Nameless & {
+  /** The next bytes of the file of a partition, "account=…/date=…". A partition comes once. */
+  write(partition: string, bytes: Uint8Array): Promise<void>;
+  /** No bytes follow for this partition. */
+  end(rows: number): Promise<void>;
+  files(): readonly { name: string; rows: number }[];
+};
+
+/** Each file is called `file`, in the folder of its partition. */
+export function openPartitions(folder: string, file: string): Partitions {
+  const files: (Nameless & { rows: number })[] = [];
+  let stream: Writable | undefined;
+  let kept = 0;
+  return {
+    name: folder,
+    async write(partition, bytes) {
+      if (stream === undefined) {
+        const { name, keep, drop, ...opened } = await openFile(path.join(folder, partition, file));
+        // Without the stream: there may be a hundred thousand files.
+        files.push({ name, keep, drop, rows: 0 });
+        // write() and end() are told as well, and an error that nobody hears would end the process.
+        stream = opened.stream.on('error', () => undefined);
+      }
+      await orOutputFailed(folder, written(stream, bytes));
+    },
+    async end(rows) {
+      if (stream === undefined) return;
+      files.at(-1)!.rows = rows;
+      await orOutputFailed(folder, ended(stream));
+      stream = undefined;
+    },
+    files: () => files,
+    async keep() {
+      for (; kept < files.length; kept++) await files[kept]!.keep();
+    },
+    async drop() {
+      stream?.destroy();
+      for (const { name, drop } of files.slice(kept)) {
+        await drop();
+        await removeEmpty(path.dirname(name), folder);
+      }
+    },
+  };
+}
+
+/** Throws EXPORT_OPTIONS when the folder holds something: files of another export would count as rows of this one. */
+export async function requireEmpty(folder: string): Promise<void> {
+  const there = await namesIn(folder);
+  if (there.length === 0) return;
+  throw new OperatorError({
+    code: 'EXPORT_OPTIONS',
+    happened: `${folder} is not empty`,
+    means:
+      'A reader takes every file below it for rows of one table, so rows could count twice. Nothing was exported',
+    todo: 'Give a new folder, or empty this one. To add what is new to a folder, use --state from the beginning',
+  });
+}
+
+/** Everything below a folder, as paths with slashes on every system. Throws OUTPUT_FAILED. */
+export async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder, { recursive: true })).map((name) => name.replaceAll(path.sep, '/'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw outputFailed(folder, error);
+  }
+}
+
+/** Removes a file and the folders above it that hold nothing else, up to and including `top`. */
+export async function removeFromPartition(file: string, top: string): Promise<void> {
+  await rm(file, { force: true });
+  await removeEmpty(path.dirname(file), top);
+}
+
+/** A folder that holds something stays: rmdir refuses it. */
+async function removeEmpty(folder: string, top: string): Promise<void> {
+  for (let at = folder; ; at = path.dirname(at)) {
+    const isGone = await rmdir(at).then(
+      () => true,
+      () => false,
+    );
+    if (!isGone || at === top) return;
+  }
+}
+
+function written(stream: Writable, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+function ended(stream: Writable): Promise<void> {
+  return new Promise((resolve, reject) => stream.on('error', reject).on('close', resolve).end());
+}
