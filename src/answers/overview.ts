@@ -1,24 +1,74 @@
-// What the overview says: how many users are at each level, now and before, and how fresh that is.
+// What the overview says: how many users are at each level, now and over time, how fresh and how sure that is, and what
+// happened lately.
 import type { Db } from '../db/handle.ts';
 import { levelsAt, type LevelsAt } from '../queries/levels/levels-at.ts';
+import { news, type News } from '../queries/levels/news.ts';
+import { trend, type TrendRow } from '../queries/levels/trend.ts';
 import { answerTo, type Question } from '../queries/question.ts';
+import { coverage, type CoverageDay } from '../queries/runs/coverage.ts';
+import { newestSnapshots, type NewestSnapshot } from '../queries/snapshots/newest-snapshots.ts';
+import { longestAtHigh, type LongAtHigh } from '../queries/users/longest-at-high.ts';
 import { idsOf, type Scope } from './scope.ts';
+import { trendOf, type Trend } from './trend-of.ts';
 
 const DAY = 86_400_000;
+export const NEWS_DAYS = 2;
+const NEWS_ROWS = 5;
+/** Days that a strip can show one by one. */
+const COVERAGE_DAYS = 400;
+
+export type Answered<Row extends Record<string, unknown>> = { question: Question<Row>; rows: Row[] };
 
 export type Overview = {
   levels: { question: Question<LevelsAt>; now: LevelsAt; yesterday: LevelsAt; lastWeek: LevelsAt };
+  /** The last 30 days, day by day. */
+  recently: Answered<TrendRow>;
+  trend: Trend;
+  newest: Answered<NewestSnapshot>;
+  news: Answered<News> & { since: Date };
+  longest: Answered<LongAtHigh>;
+  coverage: Answered<CoverageDay>;
 };
 
 export async function overviewOf(db: Db, scope: Scope): Promise<Overview> {
-  const before = (days: number) => new Date(scope.now.getTime() - days * DAY);
-  const question = levelsAt(idsOf(scope), [
-    ['now', scope.now],
-    ['yesterday', before(1)],
-    ['last week', before(7)],
+  const ids = idsOf(scope);
+  const { now, timezone, span } = scope;
+  const before = (days: number) => new Date(now.getTime() - days * DAY);
+  const since = before(NEWS_DAYS);
+  const strip = {
+    ...span,
+    from: new Date(Math.max(span.from.getTime(), span.to.getTime() - COVERAGE_DAYS * DAY)),
+  };
+  return {
+    levels: await levelsOf(db, ids, [now, before(1), before(7)]),
+    recently: await ask(db, trend(ids, { from: before(30), to: now, timezone, step: 'day' })),
+    trend: await trendOf(db, scope),
+    newest: await ask(db, newestSnapshots(ids)),
+    news: { ...(await ask(db, news(ids, since, NEWS_ROWS))), since },
+    longest: await ask(db, longestAtHigh(ids, NEWS_ROWS)),
+    coverage: await ask(db, coverage(ids, { ...strip, timezone })),
+  };
+}
+
+async function levelsOf(
+  db: Db,
+  ids: readonly string[] | null,
+  [at, day, week]: readonly [Date, Date, Date],
+): Promise<Overview['levels']> {
+  const question = levelsAt(ids, [
+    ['now', at],
+    ['yesterday', day],
+    ['last week', week],
   ]);
   const [now, yesterday, lastWeek] = (await answerTo(db, question)) as [LevelsAt, LevelsAt, LevelsAt];
-  return { levels: { question, now, yesterday, lastWeek } };
+  return { question, now, yesterday, lastWeek };
+}
+
+export async function ask<Row extends Record<string, unknown>>(
+  db: Db,
+  question: Question<Row>,
+): Promise<Answered<Row>> {
+  return { question, rows: await answerTo(db, question) };
 }
 
 /** "6 users are at high, one more than yesterday." Pure. */
@@ -27,7 +77,7 @@ export function headline({ levels: { now, yesterday } }: Pick<Overview, 'levels'
   const high = now.high === 0 ? 'Nobody is' : now.high === 1 ? 'One user is' : `${count(now.high)} users are`;
   if (yesterday.account_count === 0) return `${high} at high.`;
   const more = now.high - yesterday.high;
-  if (more === 0) return `${high} at high, as many as yesterday.`;
+  if (more === 0) return now.high === 0 ? 'Nobody is at high.' : `${high} at high, as many as yesterday.`;
   return `${high} at high, ${Math.abs(more) === 1 ? 'one' : count(Math.abs(more))} ${more > 0 ? 'more' : 'fewer'} than yesterday.`;
 }
 

@@ -176,6 +176,7 @@ async function listen(parts: Parts, scheduler: Scheduler, opened: AsyncDisposabl
     token: config.http.token,
     accountIds,
     startSync: (accountId) => scheduler.request(accountId),
+    nextSlot: () => scheduler.nextSlot(),
     staleAfterMs,
     isStopping: () => io.signal.aborted,
   });

@@ -32,6 +32,8 @@ export type AppDeps = {
   metrics: Pick<Metrics, 'scrape' | 'contentType'>;
   /** Age from which a snapshot counts as stale. */
   staleAfterMs: number;
+  /** When the schedule runs next; null: never. */
+  nextSlot(): Date | null;
   startSync: StartSync;
   isStopping(): boolean;
   logger: Pick<Logger, 'debug' | 'warn' | 'error'>;
@@ -85,7 +87,8 @@ export function createApp(deps: AppDeps): Hono<Caller> {
     )
     .use(async (c, next) => {
       await next();
-      if (!c.req.path.startsWith('/assets/')) c.res.headers.set('Cache-Control', 'no-store');
+      if (!c.req.path.startsWith('/assets/'))
+        c.res.headers.set('Cache-Control', c.res.headers.has('ETag') ? 'private, no-cache' : 'no-store');
       // A stranger's connection is not kept. The probes of orchestrators open a new one each time.
       if (c.get('known') !== true) c.res.headers.set('Connection', 'close');
     })

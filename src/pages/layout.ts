@@ -1,5 +1,6 @@
 // The frame of every page: head, navigation, account and time zone, footer.
 import { html } from 'hono/html';
+import { keep } from './forms.ts';
 import { PAGES, linkTo, type Html, type Page } from './page.ts';
 
 export function layout(page: Page, title: string, main: Html): Html {
@@ -40,9 +41,8 @@ function navLink(page: Page, path: string, name: string): Html {
 /** Without a script, a button sends it; the script sends it at every change. */
 function scopeForm(page: Page): Html {
   const { known, chosen, timezone } = page.scope;
-  const others = [...page.query].filter(([name]) => name !== 'account' && name !== 'tz');
-  return html`<form class="scope" method="get" data-sends-itself>
-    ${others.map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}" />`)}
+  return html`<form class="scope" method="get" aria-label="Account and time zone" data-sends-itself>
+    ${keep(page, ['account', 'tz', 'cursor'])}
     <label
       ><span class="unseen">Account</span>
       <select name="account">

@@ -44,6 +44,23 @@ export function linkHere(page: Page, changes: Record<string, string | null>): st
   return withChanges(page.path, new URLSearchParams(page.query), changes);
 }
 
+/** The data of a picture as a file: the same question, asked through the API. The address holds all that it needs. */
+export function csvOf(
+  { scope }: Pick<Page, 'scope'>,
+  resource: string,
+  more: Record<string, string> = {},
+): string {
+  const { chosen, span, timezone } = scope;
+  const query = new URLSearchParams({
+    ...(chosen && { account: chosen.account_id }),
+    ...(span.range ? { range: span.range } : { from: span.from.toISOString(), to: span.to.toISOString() }),
+    tz: timezone,
+    ...more,
+    format: 'csv',
+  });
+  return `/api/v1${resource}?${query.toString()}`;
+}
+
 function withChanges(path: string, query: URLSearchParams, changes: Record<string, string | null>): string {
   if (changes['range'] != null) {
     query.delete('from');

@@ -1,9 +1,10 @@
-// The small pieces that pages share: levels, instants, ids, headings, and the data behind a picture.
+// The small pieces that pages share: levels, instants, ids, headings, notices, and the data behind a picture.
 import { html } from 'hono/html';
-import { minute } from '../time/when.ts';
+import { RANGE_NAMES } from '../answers/scope.ts';
 import { runnable, type Question } from '../queries/question.ts';
+import { localMinute, minute } from '../time/when.ts';
 import { ago } from '../words.ts';
-import { linkTo, type Html, type Page } from './page.ts';
+import { linkHere, linkTo, type Html, type Page } from './page.ts';
 
 const SHAPES: Readonly<Record<string, string>> = { high: '▲', medium: '◆', low: '●' };
 
@@ -23,10 +24,20 @@ export function instant({ scope }: Pick<Page, 'scope'>, at: Date | string): Html
   >`;
 }
 
+/** "2026-03-01 09:00" in the time zone of the page, with the offset on hover. */
+export function wallTime({ scope }: Pick<Page, 'scope'>, at: Date | string): Html {
+  const iso = new Date(at).toISOString();
+  return html`<time datetime="${iso}" title="${minute(iso, scope.timezone)}"
+    >${localMinute(iso, scope.timezone)}</time
+  >`;
+}
+
 /** The beginning of the id, which leads to the user. The whole id is there on hover, and for who copies it. */
 export function userLink(page: Page, user: { account_id: string; user_id: string }): Html {
   const address = linkTo(page, `/users/${user.user_id}`, { account: user.account_id });
-  return html`<a class="id" href="${address}" title="${user.user_id}">${user.user_id.slice(0, 8)}</a>`;
+  return html`<a class="id" href="${address}" title="${user.user_id}" data-copy="${user.user_id}"
+    >${user.user_id.slice(0, 8)}</a
+  >`;
 }
 
 /** A heading with what leads on from it. `id` names the section in an address. */
@@ -37,13 +48,79 @@ export function heading(title: string, id: string, more: Html | string = ''): Ht
   </div>`;
 }
 
-/** The statement behind a picture, and its data as a file. */
-export function source(question: Question<Record<string, unknown>>, csv: string): Html {
-  return html`<details class="source">
-    <summary>SQL</summary>
-    <pre tabindex="0">${runnable(question)}</pre>
-    <p><a href="${csv}" download>Data as CSV</a></p>
-  </details>`;
+/** For the end of a heading: the page that has all of it. */
+export function more(address: string, text: string): Html {
+  return html`<a class="more" href="${address}">${text} <span aria-hidden="true">→</span></a>`;
+}
+
+/** "24h 7d 30d 90d 1y all", as links that keep everything else. */
+export function rangeChoice(page: Page): Html {
+  const { range } = page.scope.span;
+  const names = RANGE_NAMES.map((name) => [name, name.replace(/(?<=\d)(?=[a-z])/, ' ')] as const);
+  return choice(
+    'Span of time',
+    names.map(([name, text]) => ({
+      text,
+      address: linkHere(page, { range: name }),
+      isChosen: name === range,
+    })),
+  );
+}
+
+export function choice(
+  label: string,
+  options: readonly { text: string; address: string; isChosen: boolean }[],
+): Html {
+  return html`<div class="choice" role="group" aria-label="${label}">
+    ${options.map(({ text, address, isChosen }) =>
+      isChosen
+        ? html`<a href="${address}" aria-current="true">${text}</a>`
+        : html`<a href="${address}">${text}</a>`,
+    )}
+  </div>`;
+}
+
+/** A term and what there is to say about it. */
+export function facts(pairs: readonly (readonly [term: string, text: Html | string])[]): Html {
+  return html`<dl class="facts">
+    ${pairs.map(
+      ([term, text]) =>
+        html`<dt>${term}</dt>
+          <dd>${text}</dd>`,
+    )}
+  </dl>`;
+}
+
+/** Stands where there is no data, or says what is wrong with it. */
+export function notice(
+  kind: 'empty' | 'stale' | 'partial' | 'error',
+  title: string,
+  text: Html | string = '',
+): Html {
+  return html`<div class="notice ${kind}"><strong>${title}</strong> ${text}</div>`;
+}
+
+/** What is behind a picture: its data as a table and as a file, and the statement. */
+export function source(
+  question: Question<Record<string, unknown>>,
+  csv: string,
+  table: Html | null = null,
+): Html {
+  return html`<div class="behind">
+    ${
+      table === null
+        ? ''
+        : html`<details>
+            <summary>Table</summary>
+            ${table}
+          </details>`
+    }
+    <details>
+      <summary>SQL</summary>
+      <pre tabindex="0" aria-label="The statement, for psql or a BI tool">${runnable(question)}</pre>
+    </details>
+    <a href="${csv}" download>CSV</a>
+  </div>`;
 }
 
 export function number(value: number): string {

@@ -43,6 +43,13 @@ export function ofAccounts(accountIds: readonly string[] | null, column: SQL = s
   return sql`${column} in (${sql.join(ids, sql`, `)})`;
 }
 
+/** The same, but all accounts that are not retired: those of today's totals. */
+export function ofLiving(accountIds: readonly string[] | null): SQL {
+  return accountIds === null
+    ? sql`account_id in (select account_id from risk_bi.accounts where not is_retired)`
+    : ofAccounts(accountIds);
+}
+
 function literal(value: unknown): string {
   if (value === null || value === undefined) return 'null';
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);

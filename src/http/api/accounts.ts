@@ -1,10 +1,11 @@
 // GET /accounts: the accounts of the history.
-import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
+import { z, type OpenAPIHono } from '@hono/zod-openapi';
 import { accountList, type ListedAccount } from '../../queries/accounts/account-list.ts';
 import { answerTo } from '../../queries/question.ts';
 import type { Caller } from '../auth.ts';
-import { readAs, type Reader } from '../read-as.ts';
-import { PROBLEMS } from './problem.ts';
+import type { Reader } from '../read-as.ts';
+import { listRoute } from './list-route.ts';
+import { format } from './parameters.ts';
 
 const Account = z
   .object({
@@ -15,22 +16,14 @@ const Account = z
   })
   .openapi('Account') satisfies z.ZodType<ListedAccount>;
 
-const route = createRoute({
-  method: 'get',
-  path: '/accounts',
-  summary: 'The accounts of this history',
-  responses: {
-    200: {
-      description: 'In the order in which they were added',
-      content: { 'application/json': { schema: z.object({ accounts: z.array(Account) }) } },
-    },
-    ...PROBLEMS,
-  },
-});
-
 export function accountsRoute(api: OpenAPIHono<Caller>, reader: Reader): void {
-  api.openapi(route, async (c) => {
-    const accounts = await readAs(reader, 'without identities', (db) => answerTo(db, accountList()));
-    return c.json({ accounts }, 200);
+  listRoute(api, reader, {
+    path: '/accounts',
+    name: 'accounts',
+    summary: 'The accounts of this history',
+    description: 'In the order in which they were added, retired ones included.',
+    query: z.object({ format }),
+    row: Account,
+    ask: async (db) => ({ rows: await answerTo(db, accountList()) }),
   });
 }

@@ -19,6 +19,10 @@ export type PagesDeps = {
   reader: Reader;
   assets: Assets;
   version: string;
+  /** When the schedule runs next; null: never. */
+  nextSlot(): Date | null;
+  /** Age from which a snapshot is stale. */
+  staleAfterMs: number;
   logger: Pick<Logger, 'error'>;
 };
 
@@ -27,7 +31,12 @@ const ZONE_COOKIE = 'tz';
 
 export function pagesRoute(deps: PagesDeps): Hono<Caller> {
   return new Hono<Caller>().get('/', (c) =>
-    answer(deps, c, '90d', async (db, page) => overviewPage(page, await overviewOf(db, page.scope))),
+    answer(deps, c, '90d', async (db, page) =>
+      overviewPage(page, await overviewOf(db, page.scope), {
+        nextSlot: deps.nextSlot(),
+        staleAfterMs: deps.staleAfterMs,
+      }),
+    ),
   );
 }
 

@@ -1,6 +1,10 @@
 // What the pages gain from a script. Without it, they say the same.
-import { rememberTimeZone } from './time-zone.ts';
+import { copyWholeIds } from './copy-ids.ts';
 import { sendByItself } from './forms.ts';
+import { rememberTimeZone } from './time-zone.ts';
+import { readTrends } from './trend.ts';
 
 rememberTimeZone();
 sendByItself();
+copyWholeIds();
+readTrends();

@@ -1,0 +1,55 @@
+// Users by level over the span, in steps that a picture can show, with what must be said about the snapshots behind it.
+import type { Db } from '../db/handle.ts';
+import { OperatorError } from '../errors.ts';
+import { trend, type Step, type TrendRow } from '../queries/levels/trend.ts';
+import { answerTo, type Question } from '../queries/question.ts';
+import { snapshotGaps, type SnapshotGap } from '../queries/snapshots/snapshot-gaps.ts';
+import { snapshotMarks, type SnapshotMark } from '../queries/snapshots/snapshot-marks.ts';
+import { idsOf, type Scope, type Span } from './scope.ts';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+/** The longest span for each step that somebody may ask for: an answer holds some ten thousand rows at most. */
+const LONGEST: Readonly<Record<Step, number>> = { snapshot: 31 * DAY, hour: 400 * DAY, day: 40_000 * DAY };
+
+export type Trend = {
+  step: Step;
+  question: Question<TrendRow>;
+  rows: TrendRow[];
+  /** No snapshot came, though one was due. */
+  gaps: SnapshotGap[];
+  marks: SnapshotMark[];
+};
+
+export async function trendOf(db: Db, scope: Scope): Promise<Trend> {
+  const { span, timezone } = scope;
+  const ids = idsOf(scope);
+  const step = stepOf(span);
+  const question = trend(ids, { ...span, timezone, step });
+  return {
+    step,
+    question,
+    rows: await answerTo(db, question),
+    gaps: await answerTo(db, snapshotGaps(ids, span)),
+    marks: await answerTo(db, snapshotMarks(ids, { ...span, timezone, by: step === 'day' ? 'day' : 'hour' })),
+  };
+}
+
+/** Pure. A month by the hour has 31 days, and an hour more when clocks go back. */
+export function stepOf({ from, to }: Pick<Span, 'from' | 'to'>): Step {
+  const length = to.getTime() - from.getTime();
+  if (length <= 2 * DAY) return 'snapshot';
+  return length <= 31 * DAY + HOUR ? 'hour' : 'day';
+}
+
+/** Pure. Throws SCOPE_INVALID if the step is too fine for the span. */
+export function askedStep(span: Span, step: Step | undefined): Step {
+  if (step === undefined) return stepOf(span);
+  if (span.to.getTime() - span.from.getTime() <= LONGEST[step]) return step;
+  throw new OperatorError({
+    code: 'SCOPE_INVALID',
+    happened: `The span is too long for steps of one ${step}`,
+    means: 'The answer would have too many rows',
+    todo: `Ask for at most ${LONGEST[step] / DAY} days, or for longer steps`,
+  });
+}

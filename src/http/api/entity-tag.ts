@@ -1,0 +1,29 @@
+// When an answer is still the same: while nothing was written, and the question, the asker's rights and, if the answer
+// depends on the time, the hour are the same. So a client that asks again costs one row. Pure.
+import { createHash } from 'node:crypto';
+
+export type Asked = {
+  /** Path and parameters. */
+  address: string;
+  form: 'json' | 'csv';
+  /** Who asks: rights differ. */
+  role: string;
+  version: string;
+  /** The answer moves on with the clock. */
+  isOfNow: boolean;
+};
+
+/** Weak: it promises the same rows, not the same bytes. */
+export function entityTag(asked: Asked, clock: { written: string; hour: number }): string {
+  const { address, form, role, version, isOfNow } = asked;
+  const text = JSON.stringify([clock.written, version, role, form, address, isOfNow ? clock.hour : null]);
+  return `W/"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
+}
+
+/** Whether the client has this answer. */
+export function isKnown(tag: string, ifNoneMatch: string | undefined): boolean {
+  const given = (ifNoneMatch ?? '').split(',').map((one) => one.trim());
+  // A proxy that compresses may have made a strong one of it, or the other way round.
+  const bare = (one: string) => one.replace(/^W\//, '');
+  return given.includes('*') || given.some((one) => bare(one) === bare(tag));
+}

@@ -1,0 +1,151 @@
+// A resource of the API: a list of rows that follows from accounts, span and time zone. This file gives each of them the
+// same manners: 304 if nothing has changed, JSON or CSV, pages, and an entry in the OpenAPI document.
+import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
+import { stringify } from 'csv-stringify/sync';
+import type { Context } from 'hono';
+import { scopeOf, type Range, type Scope } from '../../answers/scope.ts';
+import type { Db } from '../../db/handle.ts';
+import { feedClock } from '../../queries/health/feed-clock.ts';
+import { VERSION } from '../../version.ts';
+import type { Caller } from '../auth.ts';
+import { readAs, type Reader } from '../read-as.ts';
+import { entityTag, isKnown } from './entity-tag.ts';
+import { PROBLEMS } from './problem.ts';
+
+type Row = Record<string, unknown>;
+
+export type Listed<R extends Row> = {
+  rows: readonly R[];
+  /** Cursor of the rows that follow; null at the end. Leave it out if the list has no pages. */
+  next?: string | null;
+};
+
+type Given<Query extends z.ZodObject, Param extends z.ZodObject> = {
+  query: z.infer<Query>;
+  params: z.infer<Param>;
+};
+
+export type ListRoute<Query extends z.ZodObject, Param extends z.ZodObject, R extends Row> = {
+  /** "/users/{user_id}/history" */
+  path: string;
+  /** Names the rows in the answer. */
+  name: string;
+  summary: string;
+  description: string;
+  query: Query;
+  params?: Param;
+  row: z.ZodType<R>;
+  /** The span, if the address names none. */
+  usual?: Range;
+  /** The rows hold emails or names, or the question searches in them. */
+  identities?: (c: Context<Caller>) => boolean;
+  ask(db: Db, scope: Scope, given: Given<Query, Param>): Promise<Listed<R>>;
+};
+
+export function listRoute<Query extends z.ZodObject, Param extends z.ZodObject, R extends Row>(
+  api: OpenAPIHono<Caller>,
+  reader: Reader,
+  route: ListRoute<Query, Param, R>,
+): void {
+  const described = describe(route);
+  api.openapi(described, async (c) => {
+    // zod has checked them, and the compiler cannot follow.
+    const valid = (part: string) => c.req.valid(part as never) as unknown;
+    const given = { query: valid('query'), params: valid('param') } as Given<Query, Param>;
+    const query: Record<string, unknown> = given.query;
+    const role = route.identities?.(c) === true ? 'with identities' : 'without identities';
+    const form = formOf(c, query['format']);
+    return readAs(reader, role, async (db) => {
+      const { pathname, search } = new URL(c.req.url);
+      const address = pathname + search;
+      const asked = { address, form, role, version: VERSION, isOfNow: isOfNow(query) };
+      const tag = entityTag(asked, await feedClock(db));
+      c.header('ETag', tag);
+      c.header('Vary', 'Accept, Authorization, Cookie');
+      if (isKnown(tag, c.req.header('If-None-Match'))) return c.body(null, 304);
+      const scope = await scopeOf(db, query, route.usual ?? 'all');
+      return send(c, route, form, await route.ask(db, scope, given));
+    });
+  });
+}
+
+function describe<Query extends z.ZodObject, Param extends z.ZodObject, R extends Row>({
+  path,
+  name,
+  summary,
+  description,
+  query,
+  params,
+  row,
+}: ListRoute<Query, Param, R>) {
+  const schema = z.object({
+    [name]: z.array(row),
+    next_cursor: z.string().nullable().optional().openapi({
+      description: 'The parameter cursor of the next page; null at the end. Only in lists that have pages.',
+    }),
+  });
+  return createRoute({
+    method: 'get',
+    path,
+    summary,
+    description,
+    request: { query, ...(params && { params }) },
+    responses: {
+      200: {
+        description: summary,
+        headers: z.object({
+          ETag: z.string().openapi({ description: 'Send it as If-None-Match with the next request.' }),
+          Link: z.string().optional().openapi({ description: 'The next page, rel="next".' }),
+        }),
+        content: { 'application/json': { schema }, 'text/csv': { schema: z.string() } },
+      },
+      304: { description: 'The answer has not changed since the one with this ETag' },
+      ...PROBLEMS,
+    },
+  });
+}
+
+function send<R extends Row>(
+  c: Context,
+  { name, row }: { name: string; row: z.ZodType<R> },
+  form: 'json' | 'csv',
+  { rows, next }: Listed<R>,
+): Response {
+  if (next) {
+    const query = new URLSearchParams(new URL(c.req.url).search);
+    query.set('cursor', next);
+    c.header('Link', `<${c.req.path}?${query.toString()}>; rel="next"`);
+  }
+  if (form === 'json') return c.json({ [name]: rows, ...(next !== undefined && { next_cursor: next }) }, 200);
+  return c.body(csv(columnsOf(row), rows), 200, {
+    'Content-Type': 'text/csv; charset=utf-8',
+    'Content-Disposition': `attachment; filename="${name}.csv"`,
+  });
+}
+
+function columnsOf(row: z.ZodType): string[] {
+  return row instanceof z.ZodObject ? Object.keys(row.shape) : [];
+}
+
+/** People open these files in a spreadsheet, which runs text that begins like a formula: such text gets an apostrophe. */
+export function csv(columns: readonly string[], rows: readonly Row[]): string {
+  return stringify([...rows], {
+    header: true,
+    columns: [...columns],
+    record_delimiter: 'windows',
+    escape_formulas: true,
+    cast: { boolean: (value) => String(value), object: (value) => JSON.stringify(value) },
+  });
+}
+
+function formOf(c: Context, format: unknown): 'json' | 'csv' {
+  if (format === 'csv' || format === 'json') return format;
+  return /^\s*text\/csv\b/.test(c.req.header('Accept') ?? '') ? 'csv' : 'json';
+}
+
+/** A span between two given instants stands still. */
+function isOfNow(query: Record<string, unknown>): boolean {
+  const { from, to } = query;
+  const isFixed = (value: unknown) => typeof value === 'string' && /^\d{4}-\d\d-\d\d/.test(value);
+  return !isFixed(from) || !isFixed(to) || Date.parse(String(to).slice(0, 10)) > Date.now() - 172_800_000;
+}

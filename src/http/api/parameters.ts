@@ -1,0 +1,50 @@
+// The parameters that many resources share, with what the OpenAPI document says about them.
+import { z } from '@hono/zod-openapi';
+import { RANGE_NAMES } from '../../answers/scope.ts';
+import { WHEN_HELP } from '../../time/when.ts';
+
+const FORMATS = ['json', 'csv'] as const;
+
+/** An HTML form sends every field, and an empty one means that nothing was chosen. */
+const text = (description: string, example?: string) =>
+  z
+    .string()
+    .max(200)
+    .optional()
+    .openapi({ description, ...(example && { example }) });
+
+export const account = text(
+  'Id, beginning of the id, or label of one account. Without it: all accounts that are not retired.',
+);
+export const tz = text(
+  'Time zone, in which days and hours begin and times without an offset are read. Usually UTC.',
+  'Europe/Berlin',
+);
+export const format = z
+  .enum(FORMATS)
+  .optional()
+  .openapi({ description: 'csv: the rows as a file. The header Accept: text/csv does the same.' });
+
+/** One account or all, with a time zone. */
+export const About = z.object({ account, tz, format });
+
+/** A span of time as well. */
+export const Spanned = About.extend({
+  range: text(`The span up to now: ${RANGE_NAMES.join(', ')}.`, '7d'),
+  from: text(`Begin of the span: ${WHEN_HELP}. It replaces range.`, '2026-03-01'),
+  to: text('End of the span, not included; in the same form. Without it: now.'),
+});
+
+export const MOST_ROWS = 1_000;
+
+/** For lists that come in pages. */
+export const Paged = z.object({
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(MOST_ROWS)
+    .optional()
+    .openapi({ description: `Rows in one answer, up to ${MOST_ROWS}. Usually 100.` }),
+  cursor: text('Where the rows continue: next_cursor of the answer before.'),
+});

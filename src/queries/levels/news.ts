@@ -1,0 +1,38 @@
+// Who rose, who was cleared and who came back since an instant: how many, and the gravest few of each.
+import { sql } from 'drizzle-orm';
+import { ofLiving, type Question } from '../question.ts';
+
+export type News = {
+  change: 'raised' | 'cleared' | 'returned';
+  account_id: string;
+  user_id: string;
+  changed_at: string;
+  from_level: string | null;
+  to_level: string | null;
+  /** Of a user who was cleared: reset or absent. */
+  end_reason: string | null;
+  /** All of this change. */
+  change_count: number;
+};
+
+/** Changes of accounts that were retired later are left out. */
+export function news(accountIds: readonly string[] | null, since: Date, most: number): Question<News> {
+  return {
+    statement: sql`
+      with recent as (
+        select change, account_id, user_id, changed_at, from_level, to_level,
+               count(*) over (partition by change)::int as change_count,
+               row_number() over (partition by change
+                                  order by coalesce(to_level_rank, from_level_rank) desc, changed_at desc, user_id) as place
+          from risk_bi.level_changes
+         where changed_at >= ${since.toISOString()}::timestamptz and change in ('raised', 'cleared', 'returned')
+           and ${ofLiving(accountIds)})
+      select r.change, r.account_id, r.user_id, r.changed_at, r.from_level, r.to_level, h.end_reason, r.change_count
+        from recent r
+        left join lateral (select h.end_reason from risk_bi.user_level_history h
+                            where r.change = 'cleared' and h.account_id = r.account_id and h.user_id = r.user_id
+                              and h.valid_to = r.changed_at) h on true
+       where r.place <= ${most}::int
+       order by r.change, r.place`,
+  };
+}

@@ -1,0 +1,92 @@
+// Users per level over a span of time: by snapshot, by hour or by day. Each row holds until the next one. Retired
+// accounts are left out, except if one is asked for.
+import { sql, type SQL } from 'drizzle-orm';
+import { ofLiving, type Question } from '../question.ts';
+
+export const STEPS = ['snapshot', 'hour', 'day'] as const;
+export type Step = (typeof STEPS)[number];
+
+export type TrendRow = {
+  /** A snapshot, or the begin of an hour or day. */
+  at: string;
+  /** The same in the time zone: "2026-03-01 09:00", or "2026-03-01" for a day. */
+  local: string;
+  low: number;
+  medium: number;
+  high: number;
+  /** Accounts that had a snapshot by then. */
+  account_count: number;
+  /** False: an account has no snapshot in this hour or day, and its state before is carried. */
+  is_observed: boolean;
+};
+
+/** `to` is not included. The state at `from` comes first, if there is one. */
+export function trend(
+  accountIds: readonly string[] | null,
+  { from, to, timezone, step }: { from: Date; to: Date; timezone: string; step: Step },
+): Question<TrendRow> {
+  const span = { begin: sql`${from.toISOString()}::timestamptz`, end: sql`${to.toISOString()}::timestamptz` };
+  if (step === 'snapshot') return bySnapshot(accountIds, span, timezone);
+  return step === 'hour' ? byHour(accountIds, span, timezone) : byDay(accountIds, span, timezone);
+}
+
+type Bounds = { begin: SQL; end: SQL };
+
+const COUNTS = sql`coalesce(sum(user_count) filter (where max_risk_level = 'low'), 0)::int as low,
+             coalesce(sum(user_count) filter (where max_risk_level = 'medium'), 0)::int as medium,
+             coalesce(sum(user_count) filter (where max_risk_level = 'high'), 0)::int as high,
+             count(distinct account_id)::int as account_count`;
+
+function bySnapshot(accountIds: readonly string[] | null, { begin, end }: Bounds, zone: string) {
+  return {
+    statement: sql`
+      with instants (at) as (
+        select ${begin} union
+        select observed_at from risk_bi.snapshots
+         where observed_at >= ${begin} and observed_at < ${end} and ${ofLiving(accountIds)}),
+           newest as (
+        select i.at, a.account_id, n.observed_at
+          from instants i
+         cross join (select account_id from risk_bi.accounts where ${ofLiving(accountIds)}) a
+         cross join lateral (select max(s.observed_at) as observed_at from risk_bi.snapshots s
+                              where s.account_id = a.account_id and s.observed_at <= i.at) n)
+      select at,
+             to_char(at at time zone ${zone}::text, 'YYYY-MM-DD HH24:MI') as local,
+             ${COUNTS},
+             bool_or(observed_at = at) as is_observed
+        from newest
+        join risk_bi.risk_level_by_snapshot using (account_id, observed_at)
+       group by at
+       order by at`,
+  };
+}
+
+function byHour(accountIds: readonly string[] | null, { begin, end }: Bounds, zone: string) {
+  return {
+    statement: sql`
+      select hour as at,
+             to_char(hour at time zone ${zone}::text, 'YYYY-MM-DD HH24:MI') as local,
+             ${COUNTS},
+             bool_and(is_observed) as is_observed
+        from risk_bi.risk_level_hourly_in(${zone}::text)
+       where hour > ${begin} - interval '1 hour' and hour < ${end} and ${ofLiving(accountIds)}
+       group by hour
+       order by hour`,
+  };
+}
+
+function byDay(accountIds: readonly string[] | null, { begin, end }: Bounds, zone: string) {
+  return {
+    statement: sql`
+      select day::timestamp at time zone ${zone}::text as at,
+             day::text as local,
+             ${COUNTS},
+             bool_and(is_observed) as is_observed
+        from risk_bi.risk_level_daily_in(${zone}::text)
+       where day >= (${begin} at time zone ${zone}::text)::date
+         and day <= ((${end} - interval '1 millisecond') at time zone ${zone}::text)::date
+         and ${ofLiving(accountIds)}
+       group by day
+       order by day`,
+  };
+}

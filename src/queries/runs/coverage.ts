@@ -1,0 +1,40 @@
+// Each day's runs and snapshots: what was due, what came, and how sure it was. Retired accounts are left out, except if
+// one is asked for.
+import { sql } from 'drizzle-orm';
+import { ofLiving, type Question } from '../question.ts';
+
+export type CoverageDay = {
+  day: string;
+  run_count: number;
+  failed_count: number;
+  abandoned_count: number;
+  complete_count: number;
+  partial_count: number;
+  /** Slots of the schedule; null if no run had one. */
+  expected_slot_count: number | null;
+  slot_succeeded_count: number;
+};
+
+/** `from` and `to` are instants; each local day that they touch is counted as a whole. */
+export function coverage(
+  accountIds: readonly string[] | null,
+  { from, to, timezone }: { from: Date; to: Date; timezone: string },
+): Question<CoverageDay> {
+  const local = (at: Date) => sql`(${at.toISOString()}::timestamptz at time zone ${timezone}::text)::date`;
+  return {
+    statement: sql`
+      select day::text as day,
+             sum(run_count)::int as run_count,
+             sum(failed_count)::int as failed_count,
+             sum(abandoned_count)::int as abandoned_count,
+             sum(complete_count)::int as complete_count,
+             sum(partial_count)::int as partial_count,
+             sum(expected_slot_count)::int as expected_slot_count,
+             sum(slot_succeeded_count)::int as slot_succeeded_count
+        from risk_bi.sync_coverage_in(${timezone}::text)
+       where day between ${local(from)} and ${local(new Date(to.getTime() - 1))}
+         and ${ofLiving(accountIds)}
+       group by day
+       order by day`,
+  };
+}
