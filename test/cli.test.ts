@@ -7,6 +7,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { transform } from 'esbuild';
 import { CLI, runCli, type CliResult } from './support/cli.ts';
+import { runCommand } from './support/run-command.ts';
 
 const DIST = path.dirname(CLI);
 
@@ -103,12 +104,22 @@ test('the program works where compiled code cannot be cached', async (t) => {
   assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
 });
 
-test('the help of every command can be printed by itself', async () => {
+test('the bundle has a part for each command, which can be loaded and does nothing by itself', async () => {
   const { stdout } = await runCli(['--help']);
   const names = [...stdout.matchAll(/^  ([a-z]+) .*/gm)].map((match) => match[1] ?? '');
   assert.ok(names.length >= 14, stdout);
+  const files = await readdir(DIST);
+  const parts = names.map((name) => files.find((file) => file.startsWith(`${name}-`)) ?? assert.fail(name));
+  const load = parts.map((file) => `await import(${JSON.stringify(path.join(DIST, file))});`).join('\n');
+  assert.deepEqual(await start('--input-type=module', '--eval', load), { code: 0, stdout: '', stderr: '' });
+});
+
+test('the help of every command can be printed by itself', async () => {
+  const { stdout } = await runCommand(['--help']);
+  const names = [...stdout.matchAll(/^  ([a-z]+) .*/gm)].map((match) => match[1] ?? '');
+  assert.ok(names.length >= 14, stdout);
   for (const name of names) {
-    const { code, stdout: help, stderr } = await runCli([name, '--help']);
+    const { code, stdout: help, stderr } = await runCommand([name, '--help']);
     assert.equal(code, 0, stderr);
     assert.match(help, new RegExp(`^Usage: zt-risk-sync ${name} `));
   }

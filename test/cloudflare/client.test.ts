@@ -87,17 +87,23 @@ test('waits after a 429 as long as Retry-After says, and asks for the same page'
 });
 
 test("compares a Retry-After date with the server's clock, even if that clock is an hour off", async (t) => {
-  const date = 'Sun, 01 Nov 2026 09:00:00 GMT';
-  const until = 'Sun, 01 Nov 2026 09:00:42 GMT';
-  const h = await harness(t, [failed(429, 10429, 'slow', { 'retry-after': until, date }), json(200, PAGE)]);
-  await h.ask();
-  assert.deepEqual(h.slept, [42_000]);
+  for (const hoursOff of [-1, 0, 1]) {
+    const now = Date.parse('2026-11-01T00:00:00Z') + hoursOff * 3_600_000;
+    const [date, until] = [now, now + 42_000].map((at) => new Date(at).toUTCString());
+    const headers = { 'retry-after': until, date };
+    const h = await harness(t, [failed(429, 10429, 'slow', headers), json(200, PAGE)]);
+    await h.ask();
+    assert.deepEqual(h.slept, [42_000], `${hoursOff} h`);
+  }
 });
 
-test('caps an absurd Retry-After at five minutes', async (t) => {
-  const h = await harness(t, [failed(429, 1015, 'slow', { 'retry-after': '86400' }), json(200, PAGE)]);
-  await h.ask();
-  assert.deepEqual(h.slept, [300_000]);
+test('waits through a whole block of five minutes, and caps an absurd Retry-After at that', async (t) => {
+  for (const seconds of ['300', '86400']) {
+    const headers = { 'retry-after': seconds };
+    const h = await harness(t, [failed(429, 1015, 'slow', headers), json(200, PAGE)]);
+    await h.ask();
+    assert.deepEqual(h.slept, [300_000]);
+  }
 });
 
 test('waits until the budget resets if Retry-After is missing or in the past', async (t) => {
@@ -157,13 +163,45 @@ test('slows down when little of the budget remains', async (t) => {
   assert.ok(h.logs.some(({ message }) => message === 'request paced'));
 });
 
-test('backs off with full jitter between failures', async (t) => {
-  const h = await harness(t, [text(503, 'down')], { timing: { backoffBaseMs: 100, backoffCapMs: 400 } });
-  await h.refusal();
-  assert.equal(h.slept.length, 5);
-  const bounds = [100, 200, 400, 400, 400];
-  for (const [index, ms] of h.slept.entries()) assert.ok(ms >= 0 && ms <= bounds[index]!, `${ms}`);
-  assert.ok(new Set(h.slept).size > 1);
+test('backs off with full jitter between failures, and after a 429 that says nothing of when', async (t) => {
+  const date = 'Sun, 01 Nov 2026 09:00:00 GMT';
+  const past = { date, 'retry-after': 'Sun, 01 Nov 2026 08:59:00 GMT' };
+  for (const reply of [text(503, 'down'), failed(429, 1015), failed(429, 971, 'slow', past)]) {
+    const timing = { backoffBaseMs: 100, backoffCapMs: 400, maxThrottles: 6 };
+    const h = await harness(t, [reply], { timing });
+    await h.refusal();
+    assert.equal(h.slept.length, 5);
+    // Whole milliseconds, rounded up: two waits may be equal, but not all.
+    const bounds = [100, 200, 400, 400, 400];
+    for (const [index, ms] of h.slept.entries()) assert.ok(ms >= 0 && ms <= bounds[index]!, `${ms}`);
+    assert.ok(new Set(h.slept).size > 1);
+  }
+});
+
+test('asks for the same page again after an answer that is no page', async (t) => {
+  for (const reply of [
+    text(200, '<title>Checking your browser</title>', { 'content-type': 'text/html' }),
+    failed(200, 1000, 'try later'),
+    text(200, JSON.stringify(PAGE), { 'content-type': 'text/html' }),
+  ]) {
+    const h = await harness(t, [reply, json(200, PAGE)]);
+    assert.equal((await h.ask()).count, 1);
+    assert.equal(h.requests[0]!.url, h.requests[1]!.url);
+    assert.deepEqual([h.usage.requests, h.usage.retries], [2, 1]);
+  }
+});
+
+test('follows no redirect: the host that it names is never asked', async (t) => {
+  const elsewhere = await harness(t, [json(200, PAGE)]);
+  for (const status of [301, 302, 303, 307, 308]) {
+    const location = `${elsewhere.baseUrl.origin}/login?next=x`;
+    const h = await harness(t, [text(status, '', { location })]);
+    const error = await h.refusal();
+    assert.deepEqual([error.code, error.exit], ['REDIRECTED', 78]);
+    assert.ok(error.message.includes(elsewhere.baseUrl.host));
+    assert.equal(h.usage.retries, 0);
+  }
+  assert.deepEqual(elsewhere.requests, []);
 });
 
 test('honours the Retry-After of a 503', async (t) => {

@@ -82,7 +82,7 @@ describe('the command line', () => {
   });
 
   it('exits 64 on an unknown command or option, and 0 for help and version', async () => {
-    assert.equal((await bundle(['frobnicate'])).code, 64);
+    assert.equal((await cli(['frobnicate'])).code, 64);
     assert.equal((await cli(['sync', '--frobnicate'])).code, 64);
     assert.equal((await cli(['trends', '--since', 'yesteryear'])).code, 64);
     assert.equal((await cli(['sync', '--help'])).code, 0);
@@ -251,7 +251,7 @@ describe('sync', () => {
 
 describe('the reading commands', () => {
   it('print the state, the runs and the trend as a table, JSON and CSV', async () => {
-    const status = await bundle(['status'], target());
+    const status = await cli(['status'], target());
     assert.match(
       status.stdout,
       new RegExp(`^${ACCOUNT}  \\d+ users, .* ago \\(snapshot \\d+, complete\\)`, 'm'),

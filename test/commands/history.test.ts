@@ -1,201 +1,25 @@
-// `history <user>` in its own process, over a history written by hand: every way to appear, to clear and to be found.
+// `history <user>`: what it tells, and who is meant.
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { type CliResult } from '../support/cli.ts';
-import { runCommand } from '../support/run-command.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { uuidOf } from '../support/world/random-world.ts';
-import { sampleHistory } from '../support/database/sample-history.ts';
+import {
+  day,
+  events,
+  flat,
+  ONE,
+  text,
+  toldHistory,
+  type ToldHistory,
+  TWO,
+} from '../support/histories/told-history.ts';
+import { runCommand } from '../support/run-command.ts';
 
-const ONE = '1'.repeat(32);
-const TWO = '2'.repeat(32);
-const day = (n: number, hour = 10) =>
-  `2026-03-${String(n).padStart(2, '0')}T${String(hour).padStart(2, '0')}:00:00Z`;
-const working = { evidence: { lookups: { state: 'working', asked: 1 } } };
-const ROLE = `reader_${randomBytes(6).toString('hex')}`;
-
-let db: MigratedDatabase;
-let readerUrl: string;
-
+let told: ToldHistory;
 before(async () => {
-  db = await migratedDatabase();
-  const sample = sampleHistory(db.pool);
-  const [one, two] = [await sample.account(ONE, 'Head \u001b[2Joffice'), await sample.account(TWO)];
-  const runs: number[] = [];
-  for (const n of [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
-    runs.push(
-      await sample.snapshot(one, day(n), {
-        verdict: n === 6 ? 'partial' : 'complete',
-        is_baseline: n === 1,
-        ...(n === 5 || n === 10 || n === 12 ? working : {}),
-      }),
-    );
-  await sample.snapshot(two, day(2), { is_baseline: true });
-
-  // Ada: everything that can happen, including a rename.
-  const ada = await sample.user({
-    account_key: one,
-    user_id: uuidOf('ada'),
-    first_seen_at: day(1),
-    identity_since: day(3),
-    cleared_at: day(12),
-    event_count: 1_234,
-    last_event: '2026-03-11T09:30:00.123456Z',
-  });
-  const of = (user_key: number) => ({ account_key: one, user_key });
-  await sample.levels([
-    {
-      ...of(ada),
-      valid_from: day(1),
-      valid_to: day(2),
-      max_risk_level: 'low',
-      change: 'appeared',
-      end_reason: 'changed',
-    },
-    {
-      ...of(ada),
-      valid_from: day(2),
-      valid_to: day(3),
-      max_risk_level: 'high',
-      previous_level: 'low',
-      change: 'raised',
-      end_reason: 'changed',
-    },
-    {
-      ...of(ada),
-      valid_from: day(3),
-      valid_to: day(5),
-      max_risk_level: 'medium',
-      previous_level: 'high',
-      change: 'lowered',
-      end_reason: 'reset',
-      absent_since: day(5),
-      last_reset_time: day(4, 22),
-    },
-    {
-      ...of(ada),
-      valid_from: day(6),
-      valid_to: day(8),
-      max_risk_level: 'low',
-      change: 'returned',
-      end_reason: 'absent',
-      absent_since: day(7),
-    },
-    {
-      ...of(ada),
-      valid_from: day(9),
-      valid_to: day(10),
-      max_risk_level: 'low',
-      change: 'returned',
-      end_reason: 'absent',
-      absent_since: day(10),
-    },
-    {
-      ...of(ada),
-      valid_from: day(11),
-      valid_to: day(12),
-      max_risk_level: 'low',
-      change: 'returned',
-      end_reason: 'absent',
-      absent_since: day(12),
-    },
-  ]);
-  await sample.lookup({ ...of(ada), run_id: runs[11] ?? 0, asked_at: day(12), outcome: 'no_level' });
-  await sample.identities([
-    { ...of(ada), valid_from: day(1), valid_to: day(3), email: 'ada@example.com', name: 'Ada' },
-    { ...of(ada), valid_from: day(3), email: 'Countess@example.com', name: 'Ada \u001b[31mLovelace' },
-  ]);
-
-  // Bob: absent, and his record was asked. He is in both accounts.
-  const bob = await sample.user({
-    account_key: one,
-    user_id: uuidOf('bob'),
-    max_risk_level: 'high',
-    level_since: day(2),
-    first_seen_at: day(2),
-    absent_since: day(5),
-  });
-  await sample.levels([{ ...of(bob), valid_from: day(2), max_risk_level: 'high', change: 'appeared' }]);
-  await sample.lookup({ ...of(bob), run_id: runs[10] ?? 0, asked_at: day(11), outcome: 'level' });
-  await sample.identities([{ ...of(bob), valid_from: day(2), email: 'ada@example.com', name: 'Bob' }]);
-  const otherBob = await sample.user({
-    account_key: two,
-    user_id: uuidOf('bob'),
-    max_risk_level: 'low',
-    level_since: day(2),
-    first_seen_at: day(2),
-  });
-  await sample.levels([
-    { account_key: two, user_key: otherBob, valid_from: day(2), max_risk_level: 'low', change: 'appeared' },
-  ]);
-
-  // Eve: the API has no record of her. Joe: absent, never asked.
-  const eve = await sample.user({
-    account_key: one,
-    user_id: uuidOf('eve'),
-    first_seen_at: day(2),
-    cleared_at: day(12),
-  });
-  await sample.levels([
-    {
-      ...of(eve),
-      valid_from: day(2),
-      valid_to: day(12),
-      max_risk_level: 'low',
-      change: 'appeared',
-      end_reason: 'absent',
-      absent_since: day(11),
-    },
-  ]);
-  await sample.lookup({ ...of(eve), run_id: runs[11] ?? 0, asked_at: day(12), outcome: 'not_found' });
-  await sample.identities([{ ...of(eve), valid_from: day(2), email: 'eve@example.com', name: null }]);
-  const joe = await sample.user({
-    account_key: one,
-    user_id: uuidOf('joe'),
-    max_risk_level: 'low',
-    level_since: day(2),
-    first_seen_at: day(2),
-    absent_since: day(6),
-  });
-  await sample.levels([{ ...of(joe), valid_from: day(2), max_risk_level: 'low', change: 'appeared' }]);
-  await sample.identities([{ ...of(joe), valid_from: day(2), email: 'eve@example.com', name: null }]);
-
-  // The role that README creates for a reader without personal data.
-  for (const statement of [
-    `create role ${ROLE} login password 'reader'`,
-    `grant usage on schema risk, risk_bi to ${ROLE}`,
-    `grant select on risk.accounts, risk.sync_runs, risk.snapshots, risk.snapshot_levels, risk.users, risk.user_levels, risk.user_activity to ${ROLE}`,
-  ])
-    await db.pool.query(statement);
-  const url = new URL(db.url);
-  url.username = ROLE;
-  url.password = 'reader';
-  readerUrl = url.href;
+  told = await toldHistory();
 });
-
-after(async () => {
-  await db.pool.query(`drop owned by ${ROLE}`);
-  await db.pool.query(`drop role ${ROLE}`);
-  await db.close();
-});
-
-const history = (...args: string[]): Promise<CliResult> =>
-  runCommand(['history', ...args], { DATABASE_URL: db.url });
-const asReader = (...args: string[]): Promise<CliResult> =>
-  runCommand(['history', ...args], { DATABASE_URL: readerUrl });
-
-async function text(result: Promise<CliResult>): Promise<string> {
-  const { code, stdout, stderr } = await result;
-  assert.equal(code, 0, stderr);
-  for (const line of stdout.split('\n')) assert.ok(line.length <= 80, `${line.length} columns: ${line}`);
-  assert.doesNotMatch(stdout, /\u001b|undefined|NaN|null/);
-  return stdout;
-}
-
-const events = (stdout: string) => stdout.split('\n').filter((line) => line.startsWith('2026-'));
-/** Joins wrapped lines again. */
-const flat = (stdout: string) => stdout.replace(/\n +/g, ' ');
+after(() => told.close());
+const history = (...args: string[]) => told.history(...args);
 
 describe('history', () => {
   it("tells a user's history in words, oldest first, without email and name", async () => {
@@ -231,13 +55,13 @@ describe('history', () => {
       joe,
       /not met by 6 complete and 1 partial walk\. The user's own record has not been asked for yet\.$/m,
     );
-    await db.pool.query(
+    await told.db.pool.query(
       `insert into risk_internal.lookups (account_key, user_key, run_id, asked_at, outcome)
        select account_key, user_key, 11, $2, 'unreadable' from risk.users where user_id = $1`,
       [uuidOf('joe'), day(11)],
     );
     const asked = flat(await text(history(uuidOf('joe'))));
-    await db.pool.query(`delete from risk_internal.lookups where outcome = 'unreadable'`);
+    await told.db.pool.query(`delete from risk_internal.lookups where outcome = 'unreadable'`);
     assert.match(
       asked,
       /asked for at 2026-03-11 10:00 UTC \(run 11\): the answer could not be read, contradicts itself, or names another person, so the user stays present\.$/m,
@@ -318,6 +142,38 @@ describe('history', () => {
   });
 });
 
+describe('history for a database role that may not read everything', () => {
+  it('still tells why users were cleared, as far as the history itself says so', async () => {
+    const stdout = flat(await text(told.asReader(uuidOf('ada'))));
+    assert.deepEqual(
+      events(stdout)
+        .filter((line) => line.includes('cleared'))
+        .map((line) => line.replace(/^.*: /, '')),
+      [
+        'reset by an administrator at 2026-03-04 22:00 UTC, as their own record says (run 5)',
+        'absent since 2026-03-07 10:00 UTC, not met by 2 complete walks (run 8)',
+        'confirmed by their own record (run 10)',
+        'confirmed by their own record (run 12)',
+      ],
+    );
+    assert.match(stdout, /^2026-03-03 10:00 UTC {2}renamed: email or name changed$/m);
+    assert.match(stdout, /may see only the newest change of email or name\.$/m);
+    assert.match(
+      flat(await text(told.asReader(uuidOf('joe')))),
+      /This database role may not see what the user's own record says\.$/m,
+    );
+  });
+
+  it('refuses emails and names, with exit 77', async () => {
+    for (const args of [['eve@example.com'], [uuidOf('ada'), '--identities']]) {
+      const result = await told.asReader(...args);
+      assert.equal(result.code, 77);
+      assert.match(result.stderr, /^error IDENTITIES_DENIED/);
+      assert.doesNotMatch(result.stderr, /@/);
+    }
+  });
+});
+
 describe('history of an unknown or ambiguous user', () => {
   it('says that no user was found, and never repeats an email', async () => {
     const unknown = await history(uuidOf('nobody'));
@@ -327,7 +183,7 @@ describe('history of an unknown or ambiguous user', () => {
       new RegExp(`^error USER_NOT_FOUND: No user with the id ${uuidOf('nobody')} was ever met\\.`),
     );
     for (const who of ['somebody@example.org', 'Some Body']) {
-      const result = await runCommand(['history', who], { DATABASE_URL: db.url, LOG_LEVEL: 'debug' });
+      const result = await runCommand(['history', who], { DATABASE_URL: told.db.url, LOG_LEVEL: 'debug' });
       assert.equal(result.code, 1);
       assert.match(result.stderr, /^error USER_NOT_FOUND: No user with this email or id/);
       assert.doesNotMatch(`${result.stdout}${result.stderr}`, /somebody|Some Body/);
@@ -396,7 +252,7 @@ describe('history of a person', () => {
   });
 
   it('uses a wide terminal, and colours levels only where that is wanted', async () => {
-    const wide = { DATABASE_URL: db.url, COLUMNS: '160' };
+    const wide = { DATABASE_URL: told.db.url, COLUMNS: '160' };
     const { stdout } = await runCommand(['history', uuidOf('ada')], wide);
     assert.match(stdout, /own record says \(run 5\)$/m);
     assert.doesNotMatch(stdout, /\u001b/);
@@ -407,37 +263,5 @@ describe('history of a person', () => {
       FORCE_COLOR: '1',
     });
     assert.doesNotMatch(csv.stdout, /\u001b/);
-  });
-});
-
-describe('history for a database role that may not read everything', () => {
-  it('still tells why users were cleared, as far as the history itself says so', async () => {
-    const stdout = flat(await text(asReader(uuidOf('ada'))));
-    assert.deepEqual(
-      events(stdout)
-        .filter((line) => line.includes('cleared'))
-        .map((line) => line.replace(/^.*: /, '')),
-      [
-        'reset by an administrator at 2026-03-04 22:00 UTC, as their own record says (run 5)',
-        'absent since 2026-03-07 10:00 UTC, not met by 2 complete walks (run 8)',
-        'confirmed by their own record (run 10)',
-        'confirmed by their own record (run 12)',
-      ],
-    );
-    assert.match(stdout, /^2026-03-03 10:00 UTC {2}renamed: email or name changed$/m);
-    assert.match(stdout, /may see only the newest change of email or name\.$/m);
-    assert.match(
-      flat(await text(asReader(uuidOf('joe')))),
-      /This database role may not see what the user's own record says\.$/m,
-    );
-  });
-
-  it('refuses emails and names, with exit 77', async () => {
-    for (const args of [['eve@example.com'], [uuidOf('ada'), '--identities']]) {
-      const result = await asReader(...args);
-      assert.equal(result.code, 77);
-      assert.match(result.stderr, /^error IDENTITIES_DENIED/);
-      assert.doesNotMatch(result.stderr, /@/);
-    }
   });
 });

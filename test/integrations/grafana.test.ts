@@ -1,5 +1,5 @@
 // The dashboards as Grafana reads them: the datasource they name, and the overview's numbers on a history written by
-// hand. grafana-panels.test.ts checks all panels on a whole world. No Grafana draws them here.
+// hand. grafana-panels.ts checks all panels on a whole world. No Grafana draws them here.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { drizzle } from 'drizzle-orm/node-postgres';

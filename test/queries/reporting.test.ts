@@ -9,14 +9,10 @@ import { createCalendar, HOUR } from '../support/oracle/calendar.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { sampleHistory } from '../support/database/sample-history.ts';
 import { circumstances, liveThrough, randomPast } from '../support/world/random-past.ts';
-import {
-  expectedComparison,
-  expectedUsers,
-  expectedViews,
-  periodsOf,
-  type Past,
-  type Row,
-} from '../support/oracle/reporting-oracle.ts';
+import { expectedComparison, expectedUsers } from '../support/oracle/reporting-users.ts';
+import { expectedViews } from '../support/oracle/reporting-oracle.ts';
+import { periodsOf } from '../support/oracle/reporting-periods.ts';
+import type { Past, Row } from '../support/oracle/reporting-past.ts';
 import { difference, readFunction, readView } from '../support/oracle/reporting-rows.ts';
 import { startScriptedApi, type ScriptedApi } from '../support/api/scripted-api.ts';
 

@@ -27,8 +27,10 @@ describe('the lives of simulated users', () => {
     for (const at of eachSixHours) {
       const now = byId(world.at(at));
       for (const [id, user] of now) {
-        const reset = resetOf(id, at);
         const earlier = before.get(id);
+        // The same row: nothing happened. To read each record each time takes most of the test's time.
+        if (earlier === user) continue;
+        const reset = resetOf(id, at);
         if (earlier !== undefined && resets.get(id) === reset) {
           assert(rank(user) >= rank(earlier), 'the level fell without a reset');
           assert(user.event_count >= earlier.event_count, 'the counter fell without a reset');

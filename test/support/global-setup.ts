@@ -4,7 +4,7 @@
 import { Client } from 'pg';
 import { engineAnswers } from './database/container-engine.ts';
 import { startContainerPostgres, type PostgresMajor } from './database/container-postgres.ts';
-import { startPostgresServer, type PostgresServer } from './database/postgres-server.ts';
+import { startLendingServer, type PostgresServer } from './database/postgres-server.ts';
 import { dropTemplate, newTemplateName } from './database/test-database.ts';
 
 let server: PostgresServer | undefined;
@@ -15,7 +15,7 @@ export async function globalSetup(): Promise<void> {
   server = started?.server;
   const url = given || (server?.url ?? '');
   process.env['TEST_POSTGRES_URL'] = url;
-  process.env['TEST_BINARIES'] = server?.binaries ?? '';
+  process.env['TEST_LENT'] = server?.lent ?? '';
   process.env['TEST_TEMPLATE'] = newTemplateName();
   process.stdout.write(
     `tests use PostgreSQL ${await versionAt(url)} at ${new URL(url).host} (${started?.kind ?? 'TEST_DATABASE_URL'})\n`,
@@ -46,7 +46,7 @@ async function start(major: PostgresMajor): Promise<{ server: PostgresServer; ki
     }
   }
   if (major !== 15 && major !== 18) throw new Error(`there is no embedded PostgreSQL ${major}, and ${why}`);
-  return { server: await startPostgresServer(major), kind: `embedded; ${why}` };
+  return { server: await startLendingServer(major), kind: `embedded; ${why}` };
 }
 
 async function versionAt(url: string): Promise<string> {

@@ -82,7 +82,7 @@ row('401 alone', text(401, ''), 'AUTHENTICATION_FAILED', 77, 1, PERMISSION, /fir
 row('403 alone', html(403), 'PERMISSION_DENIED', 77, 1, PERMISSION, /firewall/);
 row('403 with another code', failed(403, 4711), 'PERMISSION_DENIED', 77, 1, /code 4711/);
 for (const code of [6003, 6103])
-  row(`${code}`, failed(400, code), 'KEY_FORMAT', 78, 1, /CLOUDFLARE_API_TOKEN/);
+  row(`${code}`, failed(400, code), 'KEY_FORMAT', 78, 1, /CLOUDFLARE_API_TOKEN/, /Global API Key/);
 row(
   '6103 inside another',
   json(400, {
@@ -106,7 +106,8 @@ for (const status of [400, 404]) {
 }
 row('404 alone', html(404), 'ENDPOINT_NOT_FOUND', 78, 1, /CLOUDFLARE_BASE_URL/);
 row('404 with another code', failed(404, 7000, 'No route'), 'ENDPOINT_NOT_FOUND', 78, 1, /No route/);
-for (const code of [971, 10429, 1015]) row(`${code}`, failed(429, code), 'RATE_LIMITED', 75, 20, /dashboard/);
+for (const code of [971, 10429, 1015])
+  row(`${code}`, failed(429, code), 'RATE_LIMITED', 75, 20, /dashboard/, new RegExp(`code ${code}`));
 row('429 alone', text(429, 'slow down'), 'RATE_LIMITED', 75, 20, /dashboard/);
 for (const status of [408, 500, 501, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530]) {
   row(`${status}`, html(status), 'CLOUDFLARE_UNAVAILABLE', 75, 6, new RegExp(`status ${status}`));
@@ -125,6 +126,14 @@ row('400 without anything', text(400, 'Bad Request'), 'REQUEST_REFUSED', 1, 1, /
 rows['400 without anything']!.smaller = true;
 row('400 with a record inside', text(400, JSON.stringify(PAGE)), 'REQUEST_REFUSED', 1, 1);
 rows['400 with a record inside']!.smaller = true;
+row(
+  '409',
+  failed(409, 1234, 'the moon is in the wrong house'),
+  'REQUEST_REFUSED',
+  1,
+  1,
+  /status 409, code 1234: "the moon is in the wrong house"/,
+);
 row('418', text(418, 'teapot'), 'REQUEST_REFUSED', 1, 1, /status 418/);
 for (const status of [413, 414, 416, 422]) {
   row(`${status}`, failed(status, 8000024, 'per_page'), 'REQUEST_REFUSED', 1, 1, /per_page/);
@@ -305,6 +314,7 @@ for (const [name, expected] of Object.entries(rows)) {
     assert.equal(isPageTimeout(error), expected.slow ?? false);
     for (const secret of [TOKEN, RECORD.email, RECORD.name]) assert.ok(!error.message.includes(secret));
     for (const part of [error.happened, error.means, error.todo]) assert.doesNotMatch(part, /\.$/);
+    assert.ok(error.happened.length < 300 && !/[<>{}]/.test(error.happened), error.happened);
   });
 }
 
@@ -317,9 +327,9 @@ test('reads JSON under the content types that proxies give it', async (t) => {
     '',
   ];
   for (const type of types) {
-    const { client, ask } = await harness(t, [text(200, JSON.stringify(PAGE), { 'content-type': type })]);
-    assert.equal((await ask()).count, 1, type);
-    await client.close();
+    const h = await harness(t, [text(200, JSON.stringify(PAGE), { 'content-type': type })]);
+    assert.equal((await h.ask()).count, 1, type);
+    assert.equal(h.usage.retries, 0);
   }
 });
 

@@ -1,15 +1,24 @@
 // A temporary Postgres for a test run: in a temporary folder, without fsync, and removed even when the run is killed.
+import { execFile } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { embeddedLayout, type EmbeddedMajor } from '../../../src/db/embedded/layout.ts';
+import { promisify } from 'node:util';
+import { installBinaries, locateBinaries } from '../../../src/db/embedded/binaries.ts';
+import { createClusterIfMissing } from '../../../src/db/embedded/cluster.ts';
 import { startEmbedded, stopEmbedded } from '../../../src/db/embedded/embedded-postgres.ts';
+import {
+  embeddedLayout,
+  prepareFolder,
+  serverAccount,
+  type EmbeddedMajor,
+} from '../../../src/db/embedded/layout.ts';
 
 export type PostgresServer = {
   url: string;
-  /** For TEST_BINARIES: the version and the folder of an embedded server's binaries. */
-  binaries?: string;
+  /** For TEST_LENT: the version, and the folder with binaries and an unused cluster. Of the run's own server alone. */
+  lent?: string;
   stop(): Promise<void>;
 };
 
@@ -23,10 +32,28 @@ export const THROW_AWAY = {
   max_wal_size: '4GB',
 };
 
+const copy = promisify(execFile);
 const watchScript = fileURLToPath(new URL('watch-embedded.ts', import.meta.url));
 
 export async function startPostgresServer(major: EmbeddedMajor): Promise<PostgresServer> {
-  const folder = await dataHome(major);
+  return startIn(await dataHome(major), major);
+}
+
+/** The server of a whole test run. All others borrow from it. */
+export async function startLendingServer(major: EmbeddedMajor): Promise<PostgresServer> {
+  const folder = await temporaryFolder();
+  const lent = path.join(folder, 'lent');
+  const account = await serverAccount();
+  const layout = await prepareFolder({ dataHome: folder, home: folder, major }, account);
+  const binaries = await installBinaries(layout, await locateBinaries(major), () => undefined);
+  await createClusterIfMissing(layout, binaries, account, { sync: false, onProgress: () => undefined });
+  await mkdir(lent);
+  await symlink(layout.binaries, path.join(lent, 'binaries'));
+  await copyFolder(layout.cluster, path.join(lent, 'cluster'));
+  return { ...(await startIn(folder, major)), lent: `${major} ${lent}` };
+}
+
+async function startIn(folder: string, major: EmbeddedMajor): Promise<PostgresServer> {
   const place = { dataHome: folder, home: folder, major };
   const { url } = await startEmbedded({
     ...place,
@@ -35,7 +62,6 @@ export async function startPostgresServer(major: EmbeddedMajor): Promise<Postgre
   });
   return {
     url,
-    binaries: `${major} ${(await embeddedLayout(place)).binaries}`,
     async stop() {
       await stopEmbedded(place);
       await removeFolder(folder);
@@ -45,16 +71,33 @@ export async function startPostgresServer(major: EmbeddedMajor): Promise<Postgre
 
 /**
  * A temporary folder for the data of a server. It borrows the binaries of the run's own server, which outlives all
- * others: a copy takes half a second of CPU.
+ * others, and begins with a copy of its unused cluster: initdb takes a second of CPU.
  */
 export async function dataHome(major: EmbeddedMajor): Promise<string> {
   const folder = await temporaryFolder();
-  const [of, binaries] = process.env['TEST_BINARIES']?.split(/ (.*)/) ?? [];
-  if (binaries !== undefined && of === String(major)) {
-    await mkdir(path.join(folder, 'zt-risk-sync'));
-    await symlink(binaries, path.join(folder, 'zt-risk-sync', 'binaries'));
-  }
+  if (!(await borrowBinaries(folder, major))) return folder;
+  const { cluster } = await embeddedLayout({ dataHome: folder, home: folder, major });
+  await copyFolder(path.join(lentFor(major) ?? '', 'cluster'), cluster);
   return folder;
+}
+
+/** Whether there was something to borrow. A copy of the binaries takes half a second of CPU. */
+export async function borrowBinaries(folder: string, major: EmbeddedMajor): Promise<boolean> {
+  const lent = lentFor(major);
+  if (lent === undefined) return false;
+  await mkdir(path.join(folder, 'zt-risk-sync'));
+  await symlink(path.join(lent, 'binaries'), path.join(folder, 'zt-risk-sync', 'binaries'));
+  return true;
+}
+
+function lentFor(major: EmbeddedMajor): string | undefined {
+  const [of, folder] = process.env['TEST_LENT']?.split(/ (.*)/) ?? [];
+  return of === String(major) ? folder : undefined;
+}
+
+/** With its owners, which may not be the caller. */
+async function copyFolder(from: string, to: string): Promise<void> {
+  await copy('cp', ['-a', from, to]);
 }
 
 /** In the system's temporary folder. When the tests run as root, it is open to the user that Postgres runs as. */

@@ -24,17 +24,8 @@ export function htmlPage(status: number): Fault {
   return answer(`html ${status}`, status, HTML, { 'content-type': 'text/html; charset=UTF-8' });
 }
 
-export function redirect(location: string, status = 302): Fault {
-  return answer('redirect', status, '', { location });
-}
-
 function answer(name: string, status: number, body: string, headers: Record<string, string>): Fault {
   return { name, run: ({ send }) => send({ status, headers, body: Buffer.from(body) }) };
-}
-
-/** The unchanged page, with another content type. */
-export function contentType(type: string): Fault {
-  return spoil('content type', (page) => ({ ...page, headers: { ...page.headers, 'content-type': type } }));
 }
 
 /** The server's clock is wrong by so many milliseconds. `headers` gets the time of that clock. */

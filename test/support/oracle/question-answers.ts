@@ -1,7 +1,8 @@
 // The answers to integrations/sql, computed from the oracle's rows of the views: filters, joins and sums in plain
 // loops.
 import type { Calendar } from './calendar.ts';
-import { expectedComparison, type Past, type Row } from './reporting-oracle.ts';
+import { expectedComparison } from './reporting-users.ts';
+import type { Past, Row } from './reporting-past.ts';
 
 export type Answers = Record<string, Row[]>;
 

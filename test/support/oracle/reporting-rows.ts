@@ -1,7 +1,7 @@
 // Rows of risk_bi as an oracle writes them: objects by column, instants and spans as microseconds in text, dates as
 // text.
 import type { PoolClient } from '../../../src/db/pool.ts';
-import type { Row } from './reporting-oracle.ts';
+import type { Row } from './reporting-past.ts';
 
 type Column = { column_name: string; data_type: string };
 

@@ -7,7 +7,7 @@ import type { MigratedDatabase } from '../database/migrated-database.ts';
 import { createOracle } from '../oracle/oracle.ts';
 import { listingOf, serving, understood, type Meanings, type Serving } from './random-serving.ts';
 import { apply, change, uuidOf, type Change, type World } from './random-world.ts';
-import type { Past, RunFact } from '../oracle/reporting-oracle.ts';
+import type { Past, RunFact } from '../oracle/reporting-past.ts';
 import { recordAnswers, type ScriptedApi } from '../api/scripted-api.ts';
 import { runSyncOf } from '../stage.ts';
 
@@ -37,6 +37,7 @@ const step = fc.record({
 export const randomPast = fc.record({
   steps: fc.array(step, { minLength: 40, maxLength: 60, size: 'max' }),
 });
+
 /** States more users than exist, on every page: never complete. */
 const MOVED: Serving = {
   kind: 'moved_total',

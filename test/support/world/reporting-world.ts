@@ -6,7 +6,7 @@ import { createRoles } from '../../../src/db/roles.ts';
 import { migratedDatabase, testPool, type MigratedDatabase } from '../database/migrated-database.ts';
 import { startPostgresServer } from '../database/postgres-server.ts';
 import { liveThrough, minutesOf, randomPast, type RandomPast } from './random-past.ts';
-import type { Past } from '../oracle/reporting-oracle.ts';
+import type { Past } from '../oracle/reporting-past.ts';
 import { startScriptedApi } from '../api/scripted-api.ts';
 
 /** A seed with a world that has an answer to every question. */

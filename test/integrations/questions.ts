@@ -8,14 +8,12 @@ import type { PoolClient } from '../../src/db/pool.ts';
 import { createCalendar } from '../support/oracle/calendar.ts';
 import { testPool } from '../support/database/migrated-database.ts';
 import { expectedAnswers, type Answers } from '../support/oracle/question-answers.ts';
-import {
-  expectedComparison,
-  expectedUsers,
-  expectedViews,
-  type Past,
-} from '../support/oracle/reporting-oracle.ts';
+import { expectedComparison, expectedUsers } from '../support/oracle/reporting-users.ts';
+import { expectedViews } from '../support/oracle/reporting-oracle.ts';
+import type { Past } from '../support/oracle/reporting-past.ts';
 import { difference, readQuery } from '../support/oracle/reporting-rows.ts';
-import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
+import type { ReportingWorld } from '../support/world/reporting-world.ts';
+import { sharedWorld } from './shared-world.ts';
 import { expandMetabase, expandSuperset } from './template-variables.ts';
 
 const folder = path.resolve(import.meta.dirname, '../../integrations');
@@ -28,7 +26,7 @@ let session: PoolClient;
 let answers: Answers;
 
 before(async () => {
-  world = await reportingWorld();
+  world = await sharedWorld();
   session = await world.reader.connect();
   // One transaction, so that now() stands still.
   await session.query('begin isolation level repeatable read read only');
@@ -44,10 +42,7 @@ before(async () => {
     BigInt(now),
   );
 });
-after(async () => {
-  session.release(true);
-  await world.close();
-});
+after(() => session.release(true));
 
 describe('integrations/sql', () => {
   const files = filesOf('sql');

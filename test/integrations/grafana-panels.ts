@@ -1,10 +1,12 @@
 // Every query of every dashboard, run as a reader without personal data on a world that the oracle knows.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { createCalendar } from '../support/oracle/calendar.ts';
 import { dashboardOf, dashboards, openDashboard, sqlOf, type Opened } from './grafana-dashboards.ts';
-import { expectedViews, type Past, type Row } from '../support/oracle/reporting-oracle.ts';
-import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
+import { expectedViews } from '../support/oracle/reporting-oracle.ts';
+import type { Past, Row } from '../support/oracle/reporting-past.ts';
+import type { ReportingWorld } from '../support/world/reporting-world.ts';
+import { sharedWorld } from './shared-world.ts';
 
 const CHANGES = ['appeared', 'raised', 'lowered', 'cleared', 'returned'] as const;
 const LEVELS = ['low', 'medium', 'high'] as const;
@@ -27,7 +29,7 @@ const mine = (view: string) =>
 const sorted = (rows: unknown[]) => rows.map((row) => JSON.stringify(row)).toSorted();
 
 before(async () => {
-  world = await reportingWorld();
+  world = await sharedWorld();
   const [row] = await world.database.rows<{ now: string; zone: string }>(
     "select (extract(epoch from now()) * 1000000)::bigint as now, current_setting('timezone') as zone",
   );
@@ -39,7 +41,6 @@ before(async () => {
     .reduce((a, b) => (b.accountId < a.accountId ? b : a));
   range = { from: new Date(ms(past.oracle.snapshots[2]?.at) ?? 0), to: new Date() };
 });
-after(() => world.close());
 
 for (const { file, dashboard } of dashboards)
   for (const panel of dashboard.panels)

@@ -5,16 +5,18 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
 import { createCalendar, HOUR } from '../support/oracle/calendar.ts';
 import { writeDescriptions, type Described } from './dbt-descriptions.ts';
 import { dbtFolder, filesUnder, modelsInOrder, readDbt, resolve } from './dbt-models.ts';
 import { testPool } from '../support/database/migrated-database.ts';
-import { expectedViews, type Row } from '../support/oracle/reporting-oracle.ts';
+import { expectedViews } from '../support/oracle/reporting-oracle.ts';
+import type { Row } from '../support/oracle/reporting-past.ts';
 import { difference, readQuery } from '../support/oracle/reporting-rows.ts';
-import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
+import type { ReportingWorld } from '../support/world/reporting-world.ts';
+import { sharedWorld } from './shared-world.ts';
 
 type Column = { name: string; description?: string; data_tests?: unknown[] };
 type Model = { name: string; description: string; columns?: Column[]; data_tests?: unknown[] };
@@ -33,7 +35,7 @@ let world: ReportingWorld;
 let known: Described[];
 
 before(async () => {
-  world = await reportingWorld();
+  world = await sharedWorld();
   await world.database.pool.query("create role dbt login password 'a password' in role risk_reader");
   known = await world.database.rows<Described>(
     `select c.relname as name, obj_description(c.oid) as description,
@@ -44,7 +46,6 @@ before(async () => {
       group by c.oid order by c.relname`,
   );
 });
-after(() => world.close());
 
 test("sources are all views without personal data, with the database's comments (UPDATE_GOLDEN=1 writes them)", () => {
   if (update) writeDescriptions('models/sources.yml', ['sources', 0, 'tables'], known);
