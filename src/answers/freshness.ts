@@ -13,7 +13,7 @@ export type Serving = {
 
 export type Freshness = {
   /** The worst of all accounts. */
-  state: 'fresh' | 'partial' | 'stale' | 'none';
+  state: 'fresh' | 'partial' | 'stale' | 'none' | 'retired';
   sentences: string[];
 };
 
@@ -23,6 +23,8 @@ type Met = NewestSnapshot & { observed_at: string };
 export function freshness(newest: readonly NewestSnapshot[], serving: Serving, clock: Clock): Freshness {
   const next = nextRun(serving.nextSlot, clock);
   if (newest.length === 0) return { state: 'none', sentences: ['No account was ever synced here.'] };
+  const [only] = newest;
+  if (newest.length === 1 && only?.retired_at) return ofRetired(only, only.retired_at, clock);
   const met = newest.filter((one): one is Met => one.observed_at !== null);
   const first = serving.nextSlot === null ? [] : [`The first run is ${when(serving.nextSlot, clock)}.`];
   if (met.length === 0) return { state: 'none', sentences: [...first, ...failed(newest)] };
@@ -37,6 +39,15 @@ export function freshness(newest: readonly NewestSnapshot[], serving: Serving, c
       newest.length === 1 ? 'It is stale.' : `${plural(stale.length, 'account is', 'accounts are')} stale.`,
     );
   return { state, sentences: [...sentences, ...failed(newest), ...next] };
+}
+
+function ofRetired({ observed_at }: NewestSnapshot, retiredAt: string, { timezone }: Clock): Freshness {
+  const day = localMinute(retiredAt, timezone).slice(0, 10);
+  const last =
+    observed_at === null
+      ? 'It has no snapshot'
+      : `Its newest snapshot is of ${localMinute(observed_at, timezone)}`;
+  return { state: 'retired', sentences: [`This account was retired on ${day}. ${last}.`] };
 }
 
 function ofOne({ snapshot_id, observed_at, ...one }: Met, { now }: Clock): string {

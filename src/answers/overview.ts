@@ -72,8 +72,14 @@ export async function ask<Row extends Record<string, unknown>>(
 }
 
 /** "6 users are at high, one more than yesterday." Pure. */
-export function headline({ levels: { now, yesterday } }: Pick<Overview, 'levels'>): string {
+export function headline({
+  levels: { now, yesterday },
+  newest,
+}: Pick<Overview, 'levels' | 'newest'>): string {
   if (now.account_count === 0) return 'There is no snapshot yet.';
+  const isRetired = newest.rows.every(({ retired_at }) => retired_at !== null);
+  if (isRetired)
+    return `${now.high === 1 ? 'One user was' : `${count(now.high)} users were`} at high in the end.`;
   const high = now.high === 0 ? 'Nobody is' : now.high === 1 ? 'One user is' : `${count(now.high)} users are`;
   if (yesterday.account_count === 0) return `${high} at high.`;
   const more = now.high - yesterday.high;

@@ -40,7 +40,8 @@ function filled(page: Page, overview: Overview): Html {
   return html`${figures(page, overview)} ${trendSection(page, overview.trend)}
     <div class="columns">
       ${newsSection(page, overview.news, 'raised')} ${newsSection(page, overview.news, 'cleared')}
-      ${newsSection(page, overview.news, 'returned')} ${longestSection(page, overview)}
+      ${newsSection(page, overview.news, 'returned')}
+      ${overview.newest.rows[0]?.retired_at && page.scope.chosen ? '' : longestSection(page, overview)}
     </div>
     ${coverageSection(page, overview)}
     ${overview.newest.rows.length > 1 ? accountsSection(page, overview.newest) : ''}`;

@@ -6,6 +6,7 @@ import type { Logger } from '../../logger.ts';
 import type { Caller } from '../auth.ts';
 import type { Reader } from '../read-as.ts';
 import { accountsRoute } from './accounts.ts';
+import { levelRoutes } from './levels.ts';
 import { apiProblem, refuse } from './problem.ts';
 
 export type ApiDeps = { reader: Reader; version: string; logger: Pick<Logger, 'error'> };
@@ -26,6 +27,7 @@ export function apiRoute(deps: ApiDeps): OpenAPIHono<Caller> {
           }),
   });
   accountsRoute(api, deps.reader);
+  levelRoutes(api, deps.reader);
   api.get('/openapi.json', (c) => c.json(document(api, deps.version)));
   api.onError((error, c) => {
     if (!isOperatorError(error)) deps.logger.error({ err: error }, 'a request of the API failed');

@@ -28,7 +28,7 @@ const WORDS: Readonly<Record<DayState, string>> = {
 
 export function coverageStrip(days: readonly CoverageDay[], says: string): Html {
   const width = 100 / Math.max(days.length, 1);
-  const gap = days.length > 150 ? 0 : width * 0.2;
+  const gap = days.length > 150 ? 0 : Math.min(width * 0.2, 0.3);
   return html`<svg class="strip" role="img" aria-label="${says}">
     ${days.map((day, nth) => {
       const state = stateOf(day);

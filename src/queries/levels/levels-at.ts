@@ -1,7 +1,7 @@
 // Users per level at several instants: of each account, the newest snapshot at or before the instant. Retired accounts
-// are left out.
+// are left out, except if one is asked for.
 import { sql } from 'drizzle-orm';
-import { ofAccounts, type Question } from '../question.ts';
+import { ofLiving, type Question } from '../question.ts';
 
 export type LevelsAt = {
   /** As given. */
@@ -28,8 +28,7 @@ export function levelsAt(
         select m.number, s.account_id, max(s.observed_at) as observed_at
           from moments m
           join risk_bi.snapshots s on s.observed_at <= m.at
-          join risk_bi.accounts a using (account_id)
-         where not a.is_retired and ${ofAccounts(accountIds, sql`s.account_id`)}
+         where ${ofLiving(accountIds)}
          group by m.number, s.account_id)
       select m.moment,
              coalesce(sum(l.user_count) filter (where l.max_risk_level = 'low'), 0)::int as low,

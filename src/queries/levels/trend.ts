@@ -76,9 +76,12 @@ function byHour(accountIds: readonly string[] | null, { begin, end }: Bounds, zo
 }
 
 function byDay(accountIds: readonly string[] | null, { begin, end }: Bounds, zone: string) {
+  // Where clocks go back to midnight, PostgreSQL takes the second one.
+  const midnight = sql`(day::timestamp at time zone ${zone}::text)`;
   return {
     statement: sql`
-      select day::timestamp at time zone ${zone}::text as at,
+      select case when ((${midnight} - interval '1 hour') at time zone ${zone}::text)::date = day
+                  then ${midnight} - interval '1 hour' else ${midnight} end as at,
              day::text as local,
              ${COUNTS},
              bool_and(is_observed) as is_observed

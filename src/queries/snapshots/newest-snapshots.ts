@@ -5,6 +5,7 @@ import { ofAccounts, type Question } from '../question.ts';
 export type NewestSnapshot = {
   account_id: string;
   account_label: string;
+  retired_at: string | null;
   /** Null before the first snapshot; so are the columns up to `high`. */
   snapshot_id: number | null;
   observed_at: string | null;
@@ -24,7 +25,7 @@ export type NewestSnapshot = {
 export function newestSnapshots(accountIds: readonly string[] | null): Question<NewestSnapshot> {
   return {
     statement: sql`
-      select a.account_id, a.account_label, s.snapshot_id::float8 as snapshot_id, s.observed_at, s.verdict,
+      select a.account_id, a.account_label, a.retired_at, s.snapshot_id::float8 as snapshot_id, s.observed_at, s.verdict,
              s.expected_unseen::float8 as expected_unseen, s.is_baseline, l.low, l.medium, l.high,
              r.status as run_status, r.error_code
         from risk_bi.accounts a

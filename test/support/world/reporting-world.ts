@@ -23,11 +23,11 @@ export type ReportingWorld = {
   close(): Promise<void>;
 };
 
-export async function reportingWorld(): Promise<ReportingWorld> {
+export async function reportingWorld(seed = SEED): Promise<ReportingWorld> {
   const server = await startPostgresServer(process.env['TEST_POSTGRES'] === '15' ? 15 : 18);
   process.env['TEST_POSTGRES_URL'] = server.url;
   const database = await migratedDatabase();
-  const pasts = await livePast(database);
+  const pasts = await livePast(database, seed);
   await createRoles(database.pool);
   const loginIn = async (role: string): Promise<Pool> => {
     const name = `login_in_${role}`;
@@ -49,10 +49,10 @@ export async function reportingWorld(): Promise<ReportingWorld> {
   };
 }
 
-async function livePast(database: MigratedDatabase): Promise<Past[]> {
+async function livePast(database: MigratedDatabase, seed: number): Promise<Past[]> {
   const api = await startScriptedApi();
   try {
-    const [{ steps }] = fc.sample(randomPast, { numRuns: 1, seed: SEED }) as [{ steps: RandomPast['steps'] }];
+    const [{ steps }] = fc.sample(randomPast, { numRuns: 1, seed }) as [{ steps: RandomPast['steps'] }];
     const start = new Date(Math.floor(Date.now() / 60_000 - minutesOf(steps) - 60) * 60_000).toISOString();
     return await liveThrough(database, api, { steps, start, confirm: 'lookup', retiredAfter: 0 });
   } finally {

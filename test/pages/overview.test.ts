@@ -1,0 +1,178 @@
+// The figures of the overview against an oracle that knows only the published states, for a random past: read back from
+// the HTML, in two time zones, for one account, for a retired one and for the total. PAGES_SEED chooses the past.
+import assert from 'node:assert/strict';
+import { after, before, test, type TestContext } from 'node:test';
+import fc from 'fast-check';
+import { answerTo } from '../../src/queries/question.ts';
+import { news } from '../../src/queries/levels/news.ts';
+import { startApp } from '../support/api/http-app.ts';
+import { createCalendar } from '../support/oracle/calendar.ts';
+import { countsAt, expectedTrend, meant, type AskedTrend } from '../support/oracle/overview-oracle.ts';
+import { expectedViews, type Past, type Row } from '../support/oracle/reporting-oracle.ts';
+import { pointsOf, tableRows, textsBy } from '../support/pages/read-page.ts';
+import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
+
+const SEED = Number(process.env['PAGES_SEED'] ?? fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647);
+const ZONES = ['Europe/Berlin', 'Atlantic/Azores'];
+const LEVELS = ['high', 'medium', 'low'] as const;
+const HOUR = 3_600_000_000n;
+const SPANS: readonly [hours: bigint, step: AskedTrend['step']][] = [
+  [40n, 'snapshot'],
+  [400n, 'hour'],
+  [1_500n, 'day'],
+];
+
+let world: ReportingWorld;
+let pasts: Past[];
+
+before(async () => {
+  world = await reportingWorld(SEED);
+  pasts = world.pasts;
+});
+
+after(() => world.close());
+
+function chosenOnes(): (Past | null)[] {
+  return [null, ...pasts.filter(({ oracle }) => oracle.snapshots.length > 0)];
+}
+
+function ends(): { first: bigint; last: bigint } {
+  const all = pasts.flatMap(({ oracle }) => oracle.snapshots.map(({ at }) => at));
+  return { first: all.reduce((a, b) => (a < b ? a : b)), last: all.reduce((a, b) => (a > b ? a : b)) };
+}
+
+const iso = (at: bigint) => new Date(Number(at / 1000n)).toISOString();
+
+async function openPage(t: TestContext, query: Record<string, string>): Promise<string> {
+  const app = await startApp(t, { databaseUrl: world.database.url, token: null });
+  const answer = await app.ask('GET', `/?${new URLSearchParams(query).toString()}`);
+  assert.equal(answer.status, 200, answer.text);
+  return answer.text;
+}
+
+test('the levels now, yesterday and a week ago are those of the published states', async (t) => {
+  t.diagnostic(`seed ${SEED}`);
+  for (const chosen of chosenOnes()) {
+    const html = await openPage(t, { ...(chosen && { account: chosen.accountId }) });
+    const now = BigInt(Date.now()) * 1000n;
+    const counts = countsAt(meant(pasts, chosen), now);
+    const shown = textsBy(html, 'data-count');
+    assert.deepEqual(
+      shown,
+      Object.fromEntries(LEVELS.map((level) => [level, counts[level].toLocaleString('en-US')])),
+    );
+  }
+});
+
+test('every point of the trend is a published state, in every step and time zone', async (t) => {
+  const { last } = ends();
+  const now = BigInt(Date.now()) * 1000n;
+  for (const timezone of ZONES)
+    for (const chosen of chosenOnes())
+      for (const [hours, step] of SPANS) {
+        const [from, to] = [last - hours * HOUR, last + 2n * HOUR];
+        const query = { from: iso(from), to: iso(to), tz: timezone };
+        const html = await openPage(t, { ...query, ...(chosen && { account: chosen.accountId }) });
+        const expected = expectedTrend(meant(pasts, chosen), createCalendar(timezone), now, {
+          from,
+          to,
+          step,
+        });
+        const { at, high, medium, low } = pointsOf(html);
+        const shown = at.map((second, nth) => [second, high?.[nth], medium?.[nth], low?.[nth]]);
+        assert.deepEqual(
+          shown,
+          expected.map((point) => [Number(point.at / 1_000_000n), point.high, point.medium, point.low]),
+          `${step} in ${timezone} of ${chosen?.accountId ?? 'all'}`,
+        );
+        if (chosen?.retiredAt === null || chosen === null) agreeWithTable(html, expected);
+      }
+});
+
+/** The table behind the picture has the newest rows. */
+function agreeWithTable(
+  html: string,
+  expected: readonly { high: number; medium: number; low: number }[],
+): void {
+  if (expected.length > 100) return;
+  const rows = tableRows(html, 'Rows, the newest first').map((row) => row.slice(1, 4).map(Number));
+  assert.deepEqual(rows, expected.map(({ high, medium, low }) => [high, medium, low]).toReversed());
+}
+
+test('the coverage of each day is that of the runs', async (t) => {
+  const { first, last } = ends();
+  for (const timezone of ZONES)
+    for (const chosen of chosenOnes()) {
+      const query = { from: iso(first - HOUR), to: iso(last + HOUR), tz: timezone };
+      const html = await openPage(t, { ...query, ...(chosen && { account: chosen.accountId }) });
+      if (!html.includes('Days, the newest first')) continue;
+      const calendar = createCalendar(timezone);
+      const views = expectedViews(meant(pasts, chosen), calendar, BigInt(Date.now()) * 1000n);
+      const shownDays = calendar.days(first - HOUR, last + HOUR - 1n).map(({ day }) => day);
+      const days = Map.groupBy(views['sync_coverage']!, ({ day }) => String(day));
+      const sum = (rows: readonly Row[], ...names: string[]) =>
+        String(rows.flatMap((row) => names.map((name) => Number(row[name] ?? 0))).reduce((a, b) => a + b, 0));
+      assert.deepEqual(
+        tableRows(html, 'Days, the newest first').map((row) => row.slice(0, 4)),
+        [...days]
+          .filter(([day]) => shownDays.includes(day))
+          .map(([day, rows]) => [
+            day,
+            sum(rows, 'complete_count'),
+            sum(rows, 'partial_count'),
+            sum(rows, 'failed_count', 'abandoned_count'),
+          ])
+          .toSorted(([a], [b]) => (a! < b! ? 1 : -1)),
+      );
+    }
+});
+
+test('the page counts the news of two days, and names who has been at high for longest', async (t) => {
+  for (const chosen of chosenOnes()) {
+    const html = await openPage(t, { ...(chosen && { account: chosen.accountId }) });
+    const now = BigInt(Date.now()) * 1000n;
+    const views = expectedViews(meant(pasts, chosen), createCalendar('UTC'), now);
+    const recent = views['level_changes']!.filter(
+      (row) => BigInt(String(row['changed_at'])) >= now - 48n * HOUR,
+    );
+    const shown = textsBy(html, 'data-news');
+    for (const change of ['raised', 'cleared', 'returned'])
+      assert.equal(shown[change], String(recent.filter((row) => row['change'] === change).length), change);
+    const high = views['users']!.filter(
+      (row) => row['max_risk_level'] === 'high' && !row['is_account_retired'],
+    );
+    const longest = high.toSorted((a, b) =>
+      `${String(a['level_since'])} ${String(a['user_id'])}` <
+      `${String(b['level_since'])} ${String(b['user_id'])}`
+        ? -1
+        : 1,
+    );
+    const section = html.split('id="longest"')[1]?.split('</ul>')[0] ?? '';
+    const ids = [...section.matchAll(/data-copy="([^"]+)"/g)].map(([, id]) => id);
+    assert.deepEqual(
+      ids,
+      longest.slice(0, 5).map((row) => row['user_id']),
+    );
+  }
+});
+
+test('news counts every change since an instant, and names the gravest', async () => {
+  const { first, last } = ends();
+  for (const part of [0n, 3n, 7n])
+    for (const chosen of chosenOnes()) {
+      const since = first + ((last - first) * part) / 10n;
+      const rows = await answerTo(
+        world.reader,
+        news(chosen && [chosen.accountId], new Date(Number(since / 1000n)), 4),
+      );
+      const views = expectedViews(meant(pasts, chosen), createCalendar('UTC'), last);
+      for (const change of ['raised', 'cleared', 'returned'] as const) {
+        const expected = views['level_changes']!.filter(
+          (row) => row['change'] === change && BigInt(String(row['changed_at'])) >= (since / 1000n) * 1000n,
+        );
+        const mine = rows.filter((row) => row.change === change);
+        assert.equal(mine[0]?.change_count ?? 0, expected.length);
+        assert.equal(mine.length, Math.min(4, expected.length));
+      }
+    }
+});

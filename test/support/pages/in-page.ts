@@ -1,0 +1,22 @@
+// What runs inside the browser, as text: the types of the tests know no document.
+
+export const WIDTH = 'document.documentElement.scrollWidth';
+
+/** Bytes of the page and of all that it loaded. */
+export const BYTES = 'performance.getEntries().reduce((sum, entry) => sum + (entry.decodedBodySize ?? 0), 0)';
+
+/** Elements that a person can use. */
+export const USABLE = `[...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, summary, [tabindex="0"]')]
+  .filter((one) => one.checkVisibility()).length`;
+
+/** Where the focused element stands in the document; null: nowhere. */
+export const FOCUS = `document.activeElement === document.body ? null :
+  [...document.querySelectorAll('*')].indexOf(document.activeElement)`;
+
+export const REPORT_POLICY = `document.addEventListener('securitypolicyviolation', (event) =>
+  console.error('policy: ' + event.violatedDirective + ' ' + event.blockedURI))`;
+
+/** Serious findings of axe, which must be there. */
+export const FINDINGS = `axe.run().then(({ violations }) => violations
+  .filter(({ impact }) => ['serious', 'critical'].includes(impact))
+  .flatMap(({ id, nodes }) => nodes.map((node) => id + ': ' + node.html + ' ' + node.failureSummary)))`;
