@@ -47,6 +47,8 @@ export type Config = Readonly<{
     /** How long the raw text of a rejected record is kept after it was last met. */
     rejectedRetentionMs: number;
   };
+  /** How long a user may be at high before pages and reports call it too long. */
+  highTargetMs: number;
   http: { host: string; port: number; token: string | null };
   /** Pinged after each success; `{account_id}` in it stands for the account. Null: no ping. */
   pingUrl: string | null;
@@ -138,6 +140,7 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
       timeBudgetMs: e.SYNC_TIME_BUDGET ?? defaultTimeBudget(e.SYNC_SCHEDULE, e.SYNC_TIMEZONE),
       rejectedRetentionMs: e.RETENTION_REJECTED,
     },
+    highTargetMs: e.HIGH_TARGET,
     http: { host: e.HTTP_HOST, port: e.HTTP_PORT, token: e.HTTP_TOKEN ?? null },
     pingUrl: e.PING_URL ?? null,
     logLevel: e.LOG_LEVEL,

@@ -1,6 +1,7 @@
 // How long users stay at high: how long it took until they were lowered or cleared, against the span before, and who is
 // open over the target.
 import type { Db } from '../db/handle.ts';
+import { OperatorError } from '../errors.ts';
 import { openOverTarget, type OpenCursor, type OpenEpisode } from '../queries/response/open-over-target.ts';
 import { responseDistribution, type DurationStep } from '../queries/response/response-distribution.ts';
 import { responseTimes, type ResponseTime } from '../queries/response/response-times.ts';
@@ -67,6 +68,36 @@ export function responseHeadline(rows: readonly ResponseTime[]): string {
   if (Math.abs(change) < before.median_seconds / 20) return `${half}, about as long as before.`;
   return `${half}, ${lasted(Math.abs(change))} ${change < 0 ? 'sooner' : 'later'} than before.`;
 }
+
+/** "24h", "90m" or "3d", in milliseconds. Pure. Throws SCOPE_INVALID. */
+export function readTarget(text: string | undefined, usualMs: number): number {
+  if (!text) return usualMs;
+  const [, number, unit] = /^(\d{1,8})([smhd])$/.exec(text) ?? [];
+  const ms = Number(number ?? 0) * (UNITS[unit as keyof typeof UNITS] ?? 0);
+  if (ms > 0) return ms;
+  throw new OperatorError({
+    code: 'SCOPE_INVALID',
+    happened: 'The parameter target of this address cannot be read',
+    means: 'It is not known how long somebody may be at high',
+    todo: 'Give a duration such as 24h, 90m or 3d',
+  });
+}
+
+/** As `readTarget` reads it. Pure. */
+export function writeTarget(ms: number): string {
+  const unit = (['d', 'h', 'm', 's'] as const).find(
+    (one) => ms % UNITS[one] === 0 && (one !== 'd' || ms > 2 * UNITS.d),
+  );
+  return unit === undefined ? `${Math.max(1, Math.round(ms / 1000))}s` : `${ms / UNITS[unit]}${unit}`;
+}
+
+/** "24 h", "3 days". Pure. */
+export function targetWords(ms: number): string {
+  const [, number = '', unit = 's'] = /^(\d+)(\w)$/.exec(writeTarget(ms)) ?? [];
+  return unit === 'd' ? plural(Number(number), 'day') : `${number} ${unit === 'm' ? 'min' : unit}`;
+}
+
+const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** What the figures leave out, and where they come from. Pure. */
 export function responseCaveats(rows: readonly ResponseTime[]): string[] {

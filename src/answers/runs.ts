@@ -93,10 +93,11 @@ export function usualDuration({ median_seconds }: RunTotals): string | null {
   return median_seconds === null ? null : `Half of the runs took at most ${duration(median_seconds * 1000)}.`;
 }
 
-export function runNotFound(runId: number): OperatorError {
+/** A text is not even a number: it may be anything, so it is not repeated. */
+export function runNotFound(runId: number | string): OperatorError {
   return new OperatorError({
     code: 'RUN_NOT_FOUND',
-    happened: `There is no finished run ${runId}`,
+    happened: typeof runId === 'string' ? 'There is no such run' : `There is no finished run ${runId}`,
     means: 'It may still be running, or its number was never used',
     todo: 'Run `zt-risk-sync status` to list the runs',
   });

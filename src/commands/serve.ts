@@ -177,6 +177,7 @@ async function listen(parts: Parts, scheduler: Scheduler, opened: AsyncDisposabl
     accountIds,
     startSync: (accountId) => scheduler.request(accountId),
     nextSlot: () => scheduler.nextSlot(),
+    highTargetMs: config.highTargetMs,
     staleAfterMs,
     isStopping: () => io.signal.aborted,
   });

@@ -34,6 +34,8 @@ export type AppDeps = {
   staleAfterMs: number;
   /** When the schedule runs next; null: never. */
   nextSlot(): Date | null;
+  /** How long somebody may be at high. */
+  highTargetMs: number;
   startSync: StartSync;
   isStopping(): boolean;
   logger: Pick<Logger, 'debug' | 'warn' | 'error'>;

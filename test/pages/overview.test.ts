@@ -8,7 +8,8 @@ import { news } from '../../src/queries/levels/news.ts';
 import { startApp } from '../support/api/http-app.ts';
 import { createCalendar } from '../support/oracle/calendar.ts';
 import { countsAt, expectedTrend, meant, type AskedTrend } from '../support/oracle/overview-oracle.ts';
-import { expectedViews, type Past, type Row } from '../support/oracle/reporting-oracle.ts';
+import { expectedViews } from '../support/oracle/reporting-oracle.ts';
+import type { Past, Row } from '../support/oracle/reporting-past.ts';
 import { pointsOf, tableRows, textsBy } from '../support/pages/read-page.ts';
 import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
 

@@ -8,8 +8,16 @@ import type { Reader } from '../read-as.ts';
 import { accountsRoute } from './accounts.ts';
 import { levelRoutes } from './levels.ts';
 import { apiProblem, refuse } from './problem.ts';
+import { responseRoutes } from './response-times.ts';
+import { runRoutes } from './runs.ts';
 
-export type ApiDeps = { reader: Reader; version: string; logger: Pick<Logger, 'error'> };
+export type ApiDeps = {
+  reader: Reader;
+  version: string;
+  /** How long somebody may be at high, if a request does not say it. */
+  highTargetMs: number;
+  logger: Pick<Logger, 'error'>;
+};
 
 export const API = '/api/v1';
 
@@ -28,6 +36,8 @@ export function apiRoute(deps: ApiDeps): OpenAPIHono<Caller> {
   });
   accountsRoute(api, deps.reader);
   levelRoutes(api, deps.reader);
+  responseRoutes(api, deps.reader, deps.highTargetMs);
+  runRoutes(api, deps.reader);
   api.get('/openapi.json', (c) => c.json(document(api, deps.version)));
   api.onError((error, c) => {
     if (!isOperatorError(error)) deps.logger.error({ err: error }, 'a request of the API failed');

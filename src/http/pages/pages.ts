@@ -14,6 +14,8 @@ import type { Assets } from '../assets.ts';
 import type { Caller } from '../auth.ts';
 import { readAs, type Reader } from '../read-as.ts';
 import { statusOf } from '../status-of.ts';
+import { drawResponse } from './response.ts';
+import { drawRun, drawRuns } from './runs.ts';
 
 export type PagesDeps = {
   reader: Reader;
@@ -23,6 +25,8 @@ export type PagesDeps = {
   nextSlot(): Date | null;
   /** Age from which a snapshot is stale. */
   staleAfterMs: number;
+  /** How long somebody may be at high. */
+  highTargetMs: number;
   logger: Pick<Logger, 'error'>;
 };
 
@@ -30,14 +34,20 @@ export type PagesDeps = {
 const ZONE_COOKIE = 'tz';
 
 export function pagesRoute(deps: PagesDeps): Hono<Caller> {
-  return new Hono<Caller>().get('/', (c) =>
-    answer(deps, c, '90d', async (db, page) =>
-      overviewPage(page, await overviewOf(db, page.scope), {
-        nextSlot: deps.nextSlot(),
-        staleAfterMs: deps.staleAfterMs,
-      }),
-    ),
-  );
+  return new Hono<Caller>()
+    .get('/', (c) =>
+      answer(deps, c, '90d', async (db, page) =>
+        overviewPage(page, await overviewOf(db, page.scope), {
+          nextSlot: deps.nextSlot(),
+          staleAfterMs: deps.staleAfterMs,
+        }),
+      ),
+    )
+    .get('/response', (c) => answer(deps, c, '90d', (db, page) => drawResponse(db, page, deps.highTargetMs)))
+    .get('/runs', (c) => answer(deps, c, '90d', drawRuns))
+    .get('/runs/:run_id', (c) =>
+      answer(deps, c, '90d', (db, page) => drawRun(db, page, c.req.param('run_id'))),
+    );
 }
 
 /** `usual` is the range of an address that names none. */

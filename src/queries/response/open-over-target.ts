@@ -28,7 +28,7 @@ export function openOverTarget(
   const goesOn =
     after === null
       ? sql`true`
-      : sql`(e.started_at, e.account_id, e.user_id) > (${after[0]}::timestamptz, ${after[1]}::text, ${after[2]}::text)`;
+      : sql`(e.started_at, e.account_id, e.user_id) > (${after[0]}::timestamptz, ${after[1]}::text, ${after[2]}::uuid)`;
   return {
     statement: sql`
       with newest as (

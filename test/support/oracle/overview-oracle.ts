@@ -1,6 +1,7 @@
 // What the overview must show of published states: plain loops over the past, no SQL, and no code of the program.
 import { HOUR, type Calendar } from './calendar.ts';
-import { expectedViews, type Past, type Row } from './reporting-oracle.ts';
+import { expectedViews } from './reporting-oracle.ts';
+import type { Past, Row } from './reporting-past.ts';
 
 export type Counts = { low: number; medium: number; high: number };
 const LEVELS = ['low', 'medium', 'high'] as const;
