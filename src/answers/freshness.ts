@@ -22,11 +22,12 @@ type Met = NewestSnapshot & { observed_at: string };
 
 export function freshness(newest: readonly NewestSnapshot[], serving: Serving, clock: Clock): Freshness {
   const next = nextRun(serving.nextSlot, clock);
-  if (newest.length === 0) return { state: 'none', sentences: ['No account was ever synced here.'] };
   const [only] = newest;
   if (newest.length === 1 && only?.retired_at) return ofRetired(only, only.retired_at, clock);
   const met = newest.filter((one): one is Met => one.observed_at !== null);
   const first = serving.nextSlot === null ? [] : [`The first run is ${when(serving.nextSlot, clock)}.`];
+  if (newest.length === 0)
+    return { state: 'none', sentences: ['No account was ever synced here.', ...first] };
   if (met.length === 0) return { state: 'none', sentences: [...first, ...failed(newest)] };
   const stale = met.filter(
     ({ observed_at }) => clock.now.getTime() - Date.parse(observed_at) > serving.staleAfterMs,

@@ -149,7 +149,7 @@ export function inWords(event: TimelineEvent, time: Time): string {
   }
 }
 
-function whyCleared(event: TimelineEvent, time: Time): string {
+export function whyCleared(event: TimelineEvent, time: Time): string {
   if (event.reason === 'reset') {
     return event.last_reset_time === null
       ? 'reset by an administrator, as their own record says'

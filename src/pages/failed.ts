@@ -3,6 +3,7 @@ import { html } from 'hono/html';
 import type { OperatorError } from '../errors.ts';
 import { layout } from './layout.ts';
 import type { Html, Page } from './page.ts';
+import { notice } from './parts.ts';
 
 /** Null: an error that nobody expected. The log has it. */
 export function failedPage(page: Page, error: OperatorError | null): Html {
@@ -16,7 +17,7 @@ export function failedPage(page: Page, error: OperatorError | null): Html {
     page,
     'Not shown',
     html`<h1>${happened}.</h1>
-      <p>${means}. ${todo}.</p>
+      ${notice('error', `${means}.`, `${todo}.`)}
       <p class="quiet">${code}</p>`,
   );
 }

@@ -11,7 +11,7 @@ import { spark } from './charts/spark.ts';
 import { layout } from './layout.ts';
 import { csvOf, linkTo, type Html, type Page } from './page.ts';
 import { heading, instant, levelMark, more, notice, number, source, userLink } from './parts.ts';
-import { table } from './table.ts';
+import { MOST_BEHIND, table } from './table.ts';
 import { trendSection } from './trend-section.ts';
 
 export function overviewPage(page: Page, overview: Overview, serving: Serving): Html {
@@ -175,7 +175,9 @@ function coverageSection(page: Page, { coverage: { question, rows } }: Overview)
       question,
       csvOf(page, '/coverage'),
       table(
-        'Days, the newest first',
+        rows.length > MOST_BEHIND
+          ? `The newest ${MOST_BEHIND} days; the file has all`
+          : 'Days, the newest first',
         [
           { title: 'Day', cell: (row) => row.day, kind: 'word', isHead: true },
           { title: 'Complete', cell: (row) => number(row.complete_count), kind: 'number' },
@@ -187,7 +189,7 @@ function coverageSection(page: Page, { coverage: { question, rows } }: Overview)
           },
           { title: 'Missed slots', cell: (row) => number(missedOf(row)), kind: 'number' },
         ],
-        rows.toReversed(),
+        rows.toReversed().slice(0, MOST_BEHIND),
       ),
     )}
   </section>`;
@@ -222,6 +224,6 @@ function accountsSection(page: Page, { question, rows }: Overview['newest']): Ht
       ],
       rows,
     )}
-    ${source(question, csvOf(page, '/accounts'))}
+    ${source(question, csvOf(page, '/freshness'))}
   </section>`;
 }

@@ -69,7 +69,7 @@ export function rangeChoice(page: Page): Html {
 
 export function choice(
   label: string,
-  options: readonly { text: string; address: string; isChosen: boolean }[],
+  options: readonly { text: Html | string; address: string; isChosen: boolean }[],
 ): Html {
   return html`<div class="choice" role="group" aria-label="${label}">
     ${options.map(({ text, address, isChosen }) =>

@@ -12,6 +12,9 @@ export type Column<Row> = {
   sorted?: 'ascending' | 'descending';
 };
 
+/** Rows of a table behind a picture, so that the page stays light; the file has all. */
+export const MOST_BEHIND = 60;
+
 /** `name` says what the rows are. A wide table scrolls within its region, also by keyboard. */
 export function table<Row>(name: string, columns: readonly Column<Row>[], rows: Iterable<Row>): Html {
   return html`<div class="scroll" role="region" tabindex="0" aria-label="${name}">
@@ -39,9 +42,10 @@ export function table<Row>(name: string, columns: readonly Column<Row>[], rows: 
 }
 
 function cellOf<Row>({ kind, isHead, cell }: Column<Row>, row: Row): Html {
+  const look = kind === undefined ? '' : html` class="${kind}"`;
   return isHead === true
-    ? html`<th scope="row" class="${kind ?? ''}">${cell(row)}</th>`
-    : html`<td class="${kind ?? ''}">${cell(row)}</td>`;
+    ? html`<th scope="row" ${look}>${cell(row)}</th>`
+    : html`<td${look}>${cell(row)}</td>`;
 }
 
 /** `next` is the cursor of the rows that follow, or null at the end. */

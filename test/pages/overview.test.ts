@@ -95,7 +95,7 @@ function agreeWithTable(
   html: string,
   expected: readonly { high: number; medium: number; low: number }[],
 ): void {
-  if (expected.length > 100) return;
+  if (expected.length > 60) return;
   const rows = tableRows(html, 'Rows, the newest first').map((row) => row.slice(1, 4).map(Number));
   assert.deepEqual(rows, expected.map(({ high, medium, low }) => [high, medium, low]).toReversed());
 }

@@ -6,8 +6,12 @@ import type { Logger } from '../../logger.ts';
 import type { Caller } from '../auth.ts';
 import type { Reader } from '../read-as.ts';
 import { accountsRoute } from './accounts.ts';
+import { changesRoutes } from './changes.ts';
+import { episodesRoute } from './episodes.ts';
+import { oneUserRoutes } from './one-user.ts';
 import { levelRoutes } from './levels.ts';
 import { apiProblem, refuse } from './problem.ts';
+import { usersRoute } from './users.ts';
 import { responseRoutes } from './response-times.ts';
 import { runRoutes } from './runs.ts';
 
@@ -35,6 +39,10 @@ export function apiRoute(deps: ApiDeps): OpenAPIHono<Caller> {
           }),
   });
   accountsRoute(api, deps.reader);
+  changesRoutes(api, deps.reader);
+  usersRoute(api, deps.reader);
+  oneUserRoutes(api, deps.reader);
+  episodesRoute(api, deps.reader);
   levelRoutes(api, deps.reader);
   responseRoutes(api, deps.reader, deps.highTargetMs);
   runRoutes(api, deps.reader);

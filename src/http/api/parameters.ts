@@ -48,3 +48,14 @@ export const Paged = z.object({
     .openapi({ description: `Rows in one answer, up to ${MOST_ROWS}. Usually 100.` }),
   cursor: text('Where the rows continue: next_cursor of the answer before.'),
 });
+
+/** One of a few words. A form sends an empty text if nothing was chosen. */
+export function choiceOf<const Words extends readonly [string, ...string[]]>(
+  words: Words,
+  description: string,
+) {
+  return z
+    .enum([...words, ''])
+    .optional()
+    .openapi({ description });
+}

@@ -14,6 +14,7 @@ import type { Assets } from '../assets.ts';
 import type { Caller } from '../auth.ts';
 import { readAs, type Reader } from '../read-as.ts';
 import { statusOf } from '../status-of.ts';
+import { drawChanges, drawUser, drawUsers } from './people.ts';
 import { drawResponse } from './response.ts';
 import { drawRun, drawRuns } from './runs.ts';
 
@@ -42,6 +43,11 @@ export function pagesRoute(deps: PagesDeps): Hono<Caller> {
           staleAfterMs: deps.staleAfterMs,
         }),
       ),
+    )
+    .get('/changes', (c) => answer(deps, c, '7d', drawChanges))
+    .get('/users', (c) => answer(deps, c, 'all', drawUsers))
+    .get('/users/:user_id', (c) =>
+      answer(deps, c, 'all', (db, page) => drawUser(db, page, c.req.param('user_id'), () => c.status(404))),
     )
     .get('/response', (c) => answer(deps, c, '90d', (db, page) => drawResponse(db, page, deps.highTargetMs)))
     .get('/runs', (c) => answer(deps, c, '90d', drawRuns))

@@ -7,16 +7,16 @@ export type Plot = { from: number; to: number; scale: Scale };
 
 export const SIDE = 1_000;
 
+/** So far beyond the plot, where it is cut off. */
+const BEYOND = 10;
+
+/** In tenths of a thousandth of the width. */
 export function xOf({ from, to }: Pick<Plot, 'from' | 'to'>, at: number): number {
-  return round((Math.min(Math.max(at, from), to) - from) / (to - from));
+  return Math.round(((Math.min(Math.max(at, from), to) - from) / (to - from)) * SIDE * 10) / 10;
 }
 
 function yOf({ scale: { low, high } }: Plot, value: number): number {
-  return round((high - value) / (high - low));
-}
-
-function round(part: number): number {
-  return Math.round(part * SIDE * 10) / 10;
+  return Math.round(((high - value) / (high - low)) * SIDE);
 }
 
 /** Empty without points. The last value holds until the end of the plot. */
@@ -25,28 +25,16 @@ export function stepPath(plot: Plot, points: readonly Point[]): string {
   let last: number | null = null;
   for (const { at, value } of points) {
     const y = yOf(plot, value);
-    if (last === null) path = `M${xOf(plot, at)} ${y}`;
+    if (last === null) path = `V${y}`;
     else if (y !== last) path += `H${xOf(plot, at)}V${y}`;
     last = y;
   }
-  return last === null ? '' : `${path}H${SIDE}`;
-}
-
-/** The surface below the line, or between it and another one with the same instants. */
-export function areaPath(
-  plot: Plot,
-  points: readonly Point[],
-  below: readonly Point[] | null = null,
-): string {
-  const line = stepPath(plot, points);
   const [first] = points;
   if (first === undefined) return '';
-  if (below === null) return `${line}V${SIDE}H${xOf(plot, first.at)}Z`;
-  let back = `V${yOf(plot, below.at(-1)!.value)}`;
-  for (let nth = below.length - 1; nth > 0; nth -= 1)
-    if (below[nth]!.value !== below[nth - 1]!.value)
-      back += `H${xOf(plot, below[nth]!.at)}V${yOf(plot, below[nth - 1]!.value)}`;
-  return `${line}${back}H${xOf(plot, first.at)}Z`;
+  // From the ground to the ground, so that the same path is the line and the surface below it. Its sides are outside of
+  // the plot, except if the history begins within.
+  const begin = first.at <= plot.from ? -BEYOND : xOf(plot, first.at);
+  return `M${begin} ${SIDE + BEYOND}${path}H${SIDE + BEYOND}V${SIDE + BEYOND}`;
 }
 
 /** As a percentage of the width, for what must not be stretched. */

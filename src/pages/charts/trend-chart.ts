@@ -6,7 +6,7 @@ import type { Span } from '../../answers/scope.ts';
 import { RISK_LEVELS, type RiskLevel } from '../../user-risk.ts';
 import type { Html } from '../page.ts';
 import { levelMark, number } from '../parts.ts';
-import { areaPath, percent, SIDE, stepPath, xOf, type Plot, type Point } from './step-path.ts';
+import { percent, SIDE, stepPath, xOf, type Plot, type Point } from './step-path.ts';
 import { ticksOf } from './time-axis.ts';
 import { scaleOf, type Scale } from './value-scale.ts';
 
@@ -37,9 +37,6 @@ export function trendChart(picture: Picture): Html {
         <pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
           <path d="M3 0V6" />
         </pattern>
-        <pattern id="dots" width="6" height="6" patternUnits="userSpaceOnUse">
-          <circle cx="3" cy="3" r="1" />
-        </pattern>
       </svg>
       ${view === 'stacked' ? stacked(picture, edges) : panels(picture, edges)} ${axis(edges, timezone)}
       <p class="when quiet small"><output aria-live="polite" data-when></output></p>
@@ -64,10 +61,7 @@ function panels({ trend, view }: Picture, edges: Edges): Html {
       name: html`<span>${levelMark(level)}</span> <output data-value="${level}">${lastOf(points)}</output>`,
       kind: level,
       scale,
-      lines: html`<path class="area ${level}" d="${areaPath(plot, points)}" /><path
-          class="line ${level}"
-          d="${stepPath(plot, points)}"
-        />`,
+      lines: html`<path class="area ${level}" d="${stepPath(plot, points)}" />`,
       over: overlays(trend, edges, level === 'low'),
     });
   })}`;
@@ -82,14 +76,8 @@ function stacked({ trend }: Picture, edges: Edges): Html {
       at: Date.parse(row.at),
       value: levels.reduce((sum, level) => sum + row[level], 0),
     }));
-  const low = upTo(['low']);
-  const medium = upTo(['low', 'medium']);
-  const high = upTo(RISK_LEVELS);
-  const band = (level: RiskLevel, top: Point[], below: Point[] | null) =>
-    html`<path class="area ${level}" d="${areaPath(plot, top, below)}" /><path
-        class="line ${level}"
-        d="${stepPath(plot, top)}"
-      />`;
+  const band = (level: RiskLevel, levels: readonly RiskLevel[]) =>
+    html`<path class="area ${level}" d="${stepPath(plot, upTo(levels))}" />`;
   return panel({
     name: html`${TOP_DOWN.map(
       (level) =>
@@ -98,7 +86,8 @@ function stacked({ trend }: Picture, edges: Edges): Html {
     )}`,
     kind: 'all',
     scale,
-    lines: html`${band('low', low, null)}${band('medium', medium, low)}${band('high', high, medium)}`,
+    // Each covers the lower part of the one before.
+    lines: html`${band('high', RISK_LEVELS)}${band('medium', ['low', 'medium'])}${band('low', ['low'])}`,
     over: overlays(trend, edges, true),
   });
 }
@@ -160,7 +149,7 @@ function apart(edges: Edges, marks: Trend['marks']): number[] {
   return kept;
 }
 
-function axis(edges: Edges, timezone: string): Html {
+export function axis(edges: Edges, timezone: string): Html {
   const ticks = ticksOf(edges, timezone);
   const isCrowded = ticks.length > 5;
   return html`<svg class="axis" aria-hidden="true">

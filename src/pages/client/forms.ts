@@ -7,6 +7,6 @@ export function sendByItself(): void {
   }
   for (const form of document.querySelectorAll<HTMLFormElement>('form[method="get"]'))
     form.addEventListener('formdata', ({ formData }) => {
-      for (const [name, value] of [...formData]) if (value === '') formData.delete(name);
+      for (const name of new Set(formData.keys())) if (formData.get(name) === '') formData.delete(name);
     });
 }

@@ -7,8 +7,8 @@ export type Address = {
 };
 
 export const ADDRESSES: readonly Address[] = [
-  { path: '/', shows: '[data-trend] .line.high' },
+  { path: '/', shows: '[data-trend] .area.high' },
   { path: '/?range=24h&view=stacked', shows: '[data-view="stacked"] .area.low' },
-  { path: '/?range=all&view=one&tz=Asia/Kathmandu', shows: '.strip rect' },
+  { path: '/?range=all&view=one&tz=Asia/Kathmandu', shows: '.strip path' },
   { path: '/?account=nobody', shows: 'h1' },
 ];

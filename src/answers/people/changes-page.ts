@@ -1,0 +1,103 @@
+// What the page of changes says: the feed with its filters, how many changes there were of each kind, and how much is
+// new since a snapshot that somebody has seen.
+import type { Db } from '../../db/handle.ts';
+import {
+  changeFeed,
+  type ChangeFilter,
+  type ChangeKey,
+  type FedChange,
+} from '../../queries/levels/change-feed.ts';
+import { changesAfter, type ChangesAfter } from '../../queries/levels/changes-after.ts';
+import { transitions, type Transition } from '../../queries/levels/transitions.ts';
+import { answerTo, type Question } from '../../queries/question.ts';
+import { namesOf, type Named } from '../../queries/users/names-of.ts';
+import { CHANGES, RISK_LEVELS, type Change } from '../../user-risk.ts';
+import { plural } from '../../words.ts';
+import { idsOf, type Scope } from '../scope.ts';
+import { chosenOf, unreadable } from './chosen.ts';
+
+/** Levels of the matrix. */
+export const PLACES = ['none', ...RISK_LEVELS] as const;
+
+export type ChangesPage = {
+  feed: { question: Question<FedChange>; rows: FedChange[] };
+  filter: ChangeFilter;
+  matrix: { question: Question<Transition>; rows: Transition[] };
+  /** Null: the address names no snapshot. */
+  since: (ChangesAfter & { snapshotId: number }) | null;
+  newestId: number | null;
+  /** Only if they were asked for. */
+  names: ReadonlyMap<string, Named>;
+};
+
+export type ChangesAsked = {
+  filter: ChangeFilter;
+  sinceId: number | null;
+  after: ChangeKey | null;
+  /** One row more tells whether others follow. */
+  most: number;
+  identities: boolean;
+};
+
+export async function changesPageOf(db: Db, scope: Scope, asked: ChangesAsked): Promise<ChangesPage> {
+  const { filter, sinceId, after, most, identities } = asked;
+  const ids = idsOf(scope);
+  const question = changeFeed(ids, scope.span, filter, after, most);
+  const rows = await answerTo(db, question);
+  const counts = transitions(ids, scope.span);
+  const [seen] = await answerTo(db, changesAfter(ids, sinceId));
+  return {
+    feed: { question, rows },
+    filter,
+    matrix: { question: counts, rows: await answerTo(db, counts) },
+    since: sinceId === null || seen === undefined ? null : { ...seen, snapshotId: sinceId },
+    newestId: seen?.newest_id ?? null,
+    names: identities ? await namesOf(db, rows) : new Map(),
+  };
+}
+
+type Text = (name: string) => string | null | undefined;
+
+/** Pure. Throws SCOPE_INVALID. */
+export function changeFilterOf(text: Text): ChangeFilter {
+  return {
+    change: chosenOf('change', text('change'), CHANGES),
+    from_level: chosenOf('from_level', text('from_level'), PLACES),
+    to_level: chosenOf('to_level', text('to_level'), PLACES),
+  };
+}
+
+/** Pure. Throws SCOPE_INVALID. */
+export function sinceIdOf(text: string | null): number | null {
+  if (!text) return null;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw unreadable('since', 'the number of a snapshot');
+}
+
+/** How many changes the filter lets through. Pure. */
+export function countOf(rows: readonly Transition[], filter: Partial<ChangeFilter> = {}): number {
+  const fits = (row: Transition) =>
+    (filter.change == null || row.change === filter.change) &&
+    (filter.from_level == null || row.from_level === filter.from_level) &&
+    (filter.to_level == null || row.to_level === filter.to_level);
+  return rows.reduce((sum, row) => sum + (fits(row) ? row.change_count : 0), 0);
+}
+
+const DID: Readonly<Record<Change, readonly [one: string, many: string]>> = {
+  raised: ['rose', 'rose'],
+  appeared: ['appeared', 'appeared'],
+  returned: ['came back', 'came back'],
+  lowered: ['fell', 'fell'],
+  cleared: ['was cleared', 'were cleared'],
+};
+
+/** "38 changes in the last 7 days: 12 rose, 26 were cleared." Pure. */
+export function changesHeadline(rows: readonly Transition[], span: string): string {
+  const all = countOf(rows);
+  if (all === 0) return `No change ${span}.`;
+  const kinds = (Object.keys(DID) as Change[]).flatMap((change) => {
+    const count = countOf(rows, { change });
+    return count === 0 ? [] : [`${count.toLocaleString('en-US')} ${DID[change][count === 1 ? 0 : 1]}`];
+  });
+  return `${plural(all, 'change')} ${span}: ${kinds.join(', ')}.`;
+}

@@ -1,0 +1,142 @@
+// The page of users: who is at which level now, with search, filters and an order.
+import { html } from 'hono/html';
+import { usersHeadline, type UsersPage } from '../answers/people/users-page.ts';
+import type { Sort, State, UserRow } from '../queries/users/user-page.ts';
+import { filters, selectField, textField } from './forms.ts';
+import { layout } from './layout.ts';
+import { csvOf, linkHere, type Html, type Page } from './page.ts';
+import { choice, instant, levelMark, notice, number, source } from './parts.ts';
+import { person, type NameOf } from './person.ts';
+import { pager, table, type Column } from './table.ts';
+
+export type UsersDrawn = {
+  nameOf: NameOf;
+  /** The cursor of the rows that follow; null at the end. */
+  next: string | null;
+  /** The order that a column begins with. */
+  usual: Readonly<Record<Sort, 'asc' | 'desc'>>;
+};
+
+export function usersPage(page: Page, users: UsersPage, drawn: UsersDrawn): Html {
+  return layout(
+    page,
+    'Users',
+    html`<h1>${usersHeadline(users)}</h1>
+      ${levelChoice(page, users)} ${filterForm(page)} ${searchNotice(users)}
+      <section aria-label="Users">
+        ${users.rows.length === 0 ? nothing(page, users) : userTable(page, users, drawn)}
+        ${pager(page, drawn.next)} ${source(users.question, csvOf(page, '/users', chosenIn(page)))}
+      </section>`,
+  );
+}
+
+/** The file never holds emails and names, and does not search in them. */
+function chosenIn(page: Page): Record<string, string> {
+  const names = ['level', 'absent', 'sort', 'order', ...(page.identities ? [] : ['q'])];
+  return Object.fromEntries([...page.query].filter(([name, value]) => names.includes(name) && value !== ''));
+}
+
+const STATES: Readonly<Record<State, string>> = {
+  present: 'present',
+  high: '▲ high',
+  medium: '◆ medium',
+  low: '● low',
+  cleared: 'cleared',
+  all: 'ever met',
+};
+
+function levelChoice(page: Page, { counts, level }: UsersPage): Html {
+  const options = (Object.keys(STATES) as State[]).map((state) => ({
+    text: html`${STATES[state]} <span class="quiet" data-users="${state}">${number(counts[state])}</span>`,
+    address: linkHere(page, { level: state === 'present' ? null : state, cursor: null }),
+    isChosen: state === level,
+  }));
+  return choice('Level', options);
+}
+
+function filterForm(page: Page): Html {
+  return filters(
+    page,
+    'Search of users',
+    ['q', 'absent'],
+    [
+      page.identities
+        ? textField(page, 'q', 'Search', 'id, email or name')
+        : textField(page, 'q', 'Search', 'beginning of an id'),
+      selectField(page, 'absent', 'Met', [
+        ['', 'met or absent'],
+        ['yes', 'absent: not met lately'],
+      ]),
+    ],
+  );
+}
+
+function searchNotice({ search }: UsersPage): Html {
+  if (search === 'done') return html``;
+  return search === 'cut'
+    ? notice(
+        'partial',
+        'More than 1,000 users fit.',
+        'Only the first 1,000 are listed. Type more of the text.',
+      )
+    : notice(
+        'empty',
+        'This text is not the beginning of a user id.',
+        'Emails and names are searched only for those who may see them.',
+      );
+}
+
+function nothing(page: Page, { search, text, absent, level }: UsersPage): Html {
+  if (search === 'refused') return html``;
+  const reset = linkHere(page, { q: null, absent: null, level: null, cursor: null });
+  if (page.query.has('cursor')) return notice('empty', 'There are no more users.');
+  if (text === '' && !absent && level === 'present')
+    return page.scope.accounts.every(({ first_at }) => first_at === null)
+      ? notice('empty', 'There is no snapshot yet.', 'The first one brings the users.')
+      : notice('empty', 'No user is present.');
+  return notice('empty', 'No user fits.', html`<a href="${reset}">Show all present users</a>`);
+}
+
+function userTable(page: Page, users: UsersPage, { nameOf, usual }: UsersDrawn): Html {
+  const sorted = sortedBy(page, users, usual);
+  const columns: Column<UserRow>[] = [
+    { title: 'User', cell: (row) => person(page, row, nameOf), isHead: true },
+    { ...sorted('level', 'Level'), cell: levelCell, kind: 'word' },
+    { ...sorted('level_since', 'Since'), cell: (row) => since(page, row), kind: 'time' },
+    { ...sorted('event_count', 'Events'), cell: (row) => number(row.event_count), kind: 'number' },
+    { ...sorted('last_event', 'Last event'), cell: (row) => instant(page, row.last_event), kind: 'time' },
+    {
+      ...sorted('first_seen_at', 'First seen'),
+      cell: (row) => instant(page, row.first_seen_at),
+      kind: 'time',
+    },
+  ];
+  if (page.scope.chosen === null && page.scope.known.length > 1)
+    columns.push({ title: 'Account', cell: (row) => row.account_label });
+  return table('Users', columns, users.rows);
+}
+
+function levelCell(row: UserRow): Html {
+  if (row.max_risk_level === null) return html`<span class="level none">cleared</span>`;
+  const absent = row.absent_since === null ? '' : html` <span class="quiet">absent</span>`;
+  return html`${levelMark(row.max_risk_level)}${absent}`;
+}
+
+function since(page: Page, { level_since, cleared_at }: UserRow): Html | string {
+  const at = level_since ?? cleared_at;
+  return at === null ? '' : instant(page, at);
+}
+
+/** A title that sorts by its column, and a second time the other way round. */
+function sortedBy(page: Page, { order: { sort: by, order } }: UsersPage, usual: UsersDrawn['usual']) {
+  return (sort: Sort, title: string): Pick<Column<UserRow>, 'title' | 'sorted'> => {
+    const isHere = sort === by;
+    const next = isHere ? (order === 'asc' ? 'desc' : 'asc') : usual[sort];
+    const address = linkHere(page, { sort, order: next === usual[sort] ? null : next, cursor: null });
+    const arrow = isHere ? html` <span aria-hidden="true">${order === 'asc' ? '↑' : '↓'}</span>` : '';
+    return {
+      title: html`<a href="${address}">${title}${arrow}</a>`,
+      ...(isHere && { sorted: order === 'asc' ? ('ascending' as const) : ('descending' as const) }),
+    };
+  };
+}

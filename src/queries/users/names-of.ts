@@ -1,0 +1,20 @@
+// The current emails and names of users. Needs the grant on user_identities. Only ids travel to the database.
+import { sql } from 'drizzle-orm';
+import { on, type Db } from '../../db/handle.ts';
+
+export type Named = { email: string | null; name: string | null };
+type User = { account_id: string; user_id: string };
+
+/** By account and user: see `nameKey`. */
+export async function namesOf(db: Db, users: readonly User[]): Promise<ReadonlyMap<string, Named>> {
+  if (users.length === 0) return new Map();
+  const wanted = users.map(({ account_id, user_id }) => sql`(${account_id}::text, ${user_id}::uuid)`);
+  const { rows } = await on(db).execute<User & Named>(sql`
+    select account_id, user_id, email, name from risk_bi.user_identities
+     where is_current and (account_id, user_id) in (${sql.join(wanted, sql`, `)})`);
+  return new Map(rows.map((row) => [nameKey(row), { email: row.email, name: row.name }]));
+}
+
+export function nameKey({ account_id, user_id }: User): string {
+  return `${account_id} ${user_id}`;
+}

@@ -1,0 +1,31 @@
+// Ids of the users whose current email or name holds a text. The text stays here: only keys and ids go to the database.
+import { isNull, sql } from 'drizzle-orm';
+import { on, type Db } from '../../db/handle.ts';
+import { userIdentities as i, users as u } from '../../db/schema.ts';
+import { fold, matchIdentities } from './match-identities.ts';
+
+/** At most `most` ids, and how many users fit. Needs the grant on user_identities. */
+export async function searchIdentities(
+  db: Db,
+  text: string,
+  accountKeys: readonly number[],
+  most: number,
+): Promise<{ ids: string[]; count: number }> {
+  const wanted = fold(text);
+  const holds = (value: string | null) => value !== null && fold(value).includes(wanted);
+  const keys = await matchIdentities(
+    db,
+    { accountKeys, versions: isNull(i.valid_to) },
+    ({ email, name }) => holds(email) || holds(name),
+  );
+  const first = keys.slice(0, most);
+  if (first.length === 0) return { ids: [], count: 0 };
+  const accountsOf = first.map((one) => one.account_key);
+  const usersOf = first.map((one) => one.user_key);
+  const { rows } = await on(db).execute<{ user_id: string }>(sql`
+    select distinct ${u.user_id} from ${u}
+     where (${u.account_key}, ${u.user_key}) in (
+       select * from unnest(${sql.param(accountsOf)}::integer[], ${sql.param(usersOf)}::integer[]))
+     order by 1`);
+  return { ids: rows.map(({ user_id }) => user_id), count: keys.length };
+}

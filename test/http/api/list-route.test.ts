@@ -1,0 +1,152 @@
+// The manners that all lists of the API share: 304, CSV, pages, problems, and the OpenAPI document.
+import assert from 'node:assert/strict';
+import { after, before, test, type TestContext } from 'node:test';
+import fc from 'fast-check';
+import * as z from 'zod';
+import { csv } from '../../../src/http/api/list-route.ts';
+import { cut, readCursor, writeCursor } from '../../../src/http/cursor.ts';
+import { entityTag, isKnown } from '../../../src/http/api/entity-tag.ts';
+import { startApp } from '../../support/api/http-app.ts';
+import { reportingWorld, type ReportingWorld } from '../../support/world/reporting-world.ts';
+
+let world: ReportingWorld;
+
+before(async () => {
+  world = await reportingWorld();
+});
+
+after(() => world.close());
+
+async function ask(t: TestContext, path: string, headers: Record<string, string> = {}) {
+  const app = await startApp(t, { databaseUrl: world.database.url, token: null });
+  return app.ask('GET', `/api/v1${path}`, { headers });
+}
+
+const FIXED = '/trend?from=2026-01-01&to=2026-01-20';
+
+test('an answer is not sent again until something is written', async (t) => {
+  const { status, headers } = await ask(t, FIXED);
+  assert.equal(status, 200);
+  const tag = String(headers['etag']);
+  const again = await ask(t, FIXED, { 'if-none-match': tag });
+  assert.deepEqual([again.status, again.text, again.headers['etag']], [304, '', tag]);
+  assert.equal((await ask(t, `${FIXED}&tz=Asia/Tokyo`, { 'if-none-match': tag })).status, 200);
+  assert.equal((await ask(t, `${FIXED}&format=csv`, { 'if-none-match': tag })).status, 200);
+  await world.database.pool.query(
+    'update risk_internal.feed_clock set last_snapshot_id = last_snapshot_id + 1',
+  );
+  const later = await ask(t, FIXED, { 'if-none-match': tag });
+  assert.equal(later.status, 200);
+  assert.notEqual(later.headers['etag'], tag);
+});
+
+test('a tag holds for one writing, one role, one form and, if it is of now, one hour', () => {
+  const asked = { address: '/x', form: 'json', role: 'r', version: '1', isOfNow: false } as const;
+  const clock = { written: 'a/1', hour: 7 };
+  const tag = entityTag(asked, clock);
+  assert.equal(entityTag(asked, { ...clock, hour: 8 }), tag);
+  for (const other of [
+    entityTag({ ...asked, isOfNow: true }, clock),
+    entityTag({ ...asked, role: 's' }, clock),
+    entityTag({ ...asked, form: 'csv' }, clock),
+    entityTag({ ...asked, version: '2' }, clock),
+    entityTag(asked, { ...clock, written: 'a/2' }),
+  ])
+    assert.notEqual(other, tag);
+  const ofNow = { ...asked, isOfNow: true };
+  assert.notEqual(entityTag(ofNow, clock), entityTag(ofNow, { ...clock, hour: 8 }));
+  assert.ok(isKnown(tag, `"other", ${tag.replace('W/', '')}`));
+  assert.ok(!isKnown(tag, '"other"') && !isKnown(tag, undefined));
+});
+
+test('the rows come as a file if the address or the header asks for one', async (t) => {
+  const json = (await ask(t, '/levels')).json as { levels: Record<string, unknown>[] };
+  const byHeader = await ask(t, '/levels', { accept: 'text/csv' });
+  const byAddress = await ask(t, '/levels?format=csv');
+  assert.equal(byHeader.text, byAddress.text);
+  assert.equal(byAddress.headers['content-type'], 'text/csv; charset=utf-8');
+  assert.match(String(byAddress.headers['content-disposition']), /levels\.csv/);
+  const [head, ...lines] = byAddress.text.trim().split('\r\n');
+  assert.equal(head, Object.keys(json.levels[0]!).join(','));
+  assert.deepEqual(
+    lines,
+    json.levels.map((row) => Object.values(row).join(',')),
+  );
+});
+
+test('text that a spreadsheet would run gets an apostrophe, and numbers keep their sign', () => {
+  const rows = [{ name: '=HYPERLINK("http://x")', count: -1, is: false, nothing: null }];
+  assert.equal(
+    csv(['name', 'count', 'is', 'nothing'], rows),
+    'name,count,is,nothing\r\n"\'=HYPERLINK(""http://x"")",-1,false,\r\n',
+  );
+});
+
+test('a parameter that cannot be read is a problem with a code, and so is an unknown path or account', async (t) => {
+  for (const [path, status, code] of [
+    ['/trend?range=forever', 400, 'SCOPE_INVALID'],
+    ['/trend?step=minute', 400, 'PARAMETER_INVALID'],
+    ['/trend?range=all&from=2020-01-01&step=snapshot', 400, 'SCOPE_INVALID'],
+    ['/trend?from=2026-02-01&to=2026-01-01', 400, 'TIMES_SWAPPED'],
+    ['/levels?at=nonsense', 400, 'SCOPE_INVALID'],
+    ['/coverage?account=nobody', 404, 'ACCOUNT_UNKNOWN'],
+    ['/nothing', 404, 'NOT_FOUND'],
+  ] as const) {
+    const answer = await ask(t, path);
+    assert.equal(answer.headers['content-type'], 'application/problem+json', path);
+    const problem = JSON.parse(answer.text) as { status: number; code: string };
+    assert.deepEqual([answer.status, problem.status, problem.code], [status, status, code], path);
+  }
+});
+
+test('pages of a list cover it without gaps and without repeats', () => {
+  fc.assert(
+    fc.property(fc.uniqueArray(fc.integer()), fc.integer({ min: 1, max: 7 }), (values, limit) => {
+      const sorted = values.toSorted((a, b) => a - b);
+      const met: number[] = [];
+      let cursor: string | null = null;
+      do {
+        const after: [number] | null = readCursor(cursor, z.tuple([z.number()]));
+        const rest: number[] = sorted.filter((value) => after === null || value > after[0]);
+        const page: { rows: number[]; next: string | null } = cut(
+          rest.slice(0, limit + 1),
+          limit,
+          (value) => [value],
+        );
+        met.push(...page.rows);
+        cursor = page.next;
+      } while (cursor !== null);
+      assert.deepEqual(met, sorted);
+    }),
+  );
+});
+
+test('a cursor of another list is refused', () => {
+  for (const text of ['nonsense', writeCursor(['a', 'b'])])
+    assert.throws(() => readCursor(text, z.tuple([z.number()])), { code: 'CURSOR_INVALID' });
+});
+
+test('the document describes every resource, and every answer has the fields that it names', async (t) => {
+  const { json } = await ask(t, '/openapi.json');
+  const { openapi, paths, components } = json as {
+    openapi: string;
+    paths: Record<
+      string,
+      { get: { responses: Record<string, { content?: Record<string, { schema: Schema }> }> } }
+    >;
+    components: { schemas: Record<string, { required: string[]; properties: object }> };
+  };
+  assert.match(openapi, /^3\.1/);
+  for (const [path, { get }] of Object.entries(paths)) {
+    if (path.includes('{')) continue;
+    const answer = (await ask(t, path)).json as Record<string, Record<string, unknown>[]>;
+    const { properties } = get.responses['200']!.content!['application/json']!.schema;
+    const [name, list] = Object.entries(properties)[0]!;
+    const described = components.schemas[list.items!.$ref!.split('/').at(-1)!]!;
+    assert.ok(answer[name], path);
+    for (const row of answer[name])
+      assert.deepEqual(Object.keys(row).toSorted(), Object.keys(described.properties).toSorted(), path);
+  }
+});
+
+type Schema = { properties: Record<string, { items?: { $ref?: string } }> };
