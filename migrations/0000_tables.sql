@@ -21,11 +21,32 @@ CREATE TABLE "risk"."accounts" (
 	CONSTRAINT "accounts_account_id_unique" UNIQUE("account_id")
 );
 --> statement-breakpoint
+CREATE TABLE "risk_internal"."epochs" (
+	"epoch" uuid PRIMARY KEY NOT NULL,
+	"previous_epoch" uuid NOT NULL,
+	"began_after" bigint NOT NULL,
+	"began_at" timestamp with time zone NOT NULL,
+	"reason" text NOT NULL,
+	CONSTRAINT "epochs_reason" CHECK ("risk_internal"."epochs"."reason" in ('copied', 'moved'))
+);
+--> statement-breakpoint
 CREATE TABLE "risk_internal"."feed_clock" (
 	"id" integer PRIMARY KEY NOT NULL,
 	"last_snapshot_id" bigint NOT NULL,
 	"epoch" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"place" text,
+	"copied_at" timestamp with time zone,
 	CONSTRAINT "feed_clock_one_row" CHECK ("risk_internal"."feed_clock"."id" = 1)
+);
+--> statement-breakpoint
+CREATE TABLE "risk_internal"."imports" (
+	"account_key" integer NOT NULL,
+	"observed_at" timestamp with time zone NOT NULL,
+	"digest" text NOT NULL,
+	"snapshot_id" bigint NOT NULL,
+	"imported_at" timestamp with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "imports_account_key_observed_at_digest_pk" PRIMARY KEY("account_key","observed_at","digest"),
+	CONSTRAINT "imports_digest" CHECK ("risk_internal"."imports"."digest" ~ '^[0-9a-f]{64}$')
 );
 --> statement-breakpoint
 CREATE TABLE "risk_internal"."leases" (
@@ -39,7 +60,7 @@ CREATE TABLE "risk_internal"."leases" (
 	"host" text NOT NULL,
 	"process" text NOT NULL,
 	"progress" jsonb DEFAULT '{}'::jsonb NOT NULL,
-	CONSTRAINT "leases_trigger" CHECK ("risk_internal"."leases"."trigger" in ('cron', 'cli', 'http'))
+	CONSTRAINT "leases_trigger" CHECK ("risk_internal"."leases"."trigger" in ('cron', 'cli', 'http', 'import'))
 );
 --> statement-breakpoint
 CREATE TABLE "risk_internal"."lookups" (
@@ -157,7 +178,7 @@ CREATE TABLE "risk"."sync_runs" (
 	"snapshot_id" bigint,
 	"feed_id" bigint NOT NULL,
 	CONSTRAINT "sync_runs_account_key_run_id_pk" PRIMARY KEY("account_key","run_id"),
-	CONSTRAINT "sync_runs_trigger" CHECK ("risk"."sync_runs"."trigger" in ('cron', 'cli', 'http')),
+	CONSTRAINT "sync_runs_trigger" CHECK ("risk"."sync_runs"."trigger" in ('cron', 'cli', 'http', 'import')),
 	CONSTRAINT "sync_runs_status" CHECK ("risk"."sync_runs"."status" in ('succeeded', 'failed', 'abandoned')),
 	CONSTRAINT "sync_runs_verdict" CHECK ("risk"."sync_runs"."verdict" in ('complete', 'partial')),
 	CONSTRAINT "sync_runs_success" CHECK ("risk"."sync_runs"."status" <> 'succeeded' or ("risk"."sync_runs"."snapshot_id" is not null and "risk"."sync_runs"."error_code" is null)),
@@ -267,3 +288,33 @@ ALTER TABLE "risk"."accounts" SET (autovacuum_analyze_threshold = 0, autovacuum_
 ANALYZE "risk"."accounts";
 --> statement-breakpoint
 INSERT INTO "risk_internal"."feed_clock" ("id", "last_snapshot_id") VALUES (1, 0);
+--> statement-breakpoint
+-- Not in risk_bi: it is for the worker alone. Each part that the server refuses is a "-": a managed service may not let
+-- everybody ask. The parts change when the history is elsewhere:
+--   system identifier: another cluster (a dump that was restored, pg_upgrade)
+--   timeline: a standby was promoted, or a base backup was restored to a point in time
+--   database: a copy of the database on the same server
+--   table: a dump that was restored over the database
+CREATE FUNCTION risk_internal.history_place() RETURNS text
+  LANGUAGE plpgsql
+  SET search_path = pg_catalog
+AS $$
+DECLARE
+  system text := '-';
+  timeline text := '-';
+BEGIN
+  BEGIN
+    SELECT system_identifier INTO system FROM pg_control_system();
+  EXCEPTION WHEN OTHERS THEN
+    NULL;
+  END;
+  BEGIN
+    timeline := left(pg_walfile_name(pg_current_wal_lsn()), 8);
+  EXCEPTION WHEN OTHERS THEN
+    NULL;
+  END;
+  RETURN concat_ws('/', system, timeline,
+    (SELECT oid FROM pg_database WHERE datname = current_database()),
+    to_regclass('risk_internal.feed_clock')::oid);
+END
+$$;

@@ -15,7 +15,7 @@ COMMENT ON COLUMN risk.accounts.feed_id IS 'Feed value of the last write to this
 COMMENT ON TABLE risk.sync_runs IS 'One row per finished run (attempt to sync an account). Each row is written once.';
 COMMENT ON COLUMN risk.sync_runs.account_key IS 'The account (risk.accounts).';
 COMMENT ON COLUMN risk.sync_runs.run_id IS 'Number of the run, rising. Gaps have no meaning.';
-COMMENT ON COLUMN risk.sync_runs.trigger IS 'What started the run: cron, cli or http.';
+COMMENT ON COLUMN risk.sync_runs.trigger IS 'What started the run: cron, cli, http or import.';
 COMMENT ON COLUMN risk.sync_runs.scheduled_for IS 'The slot of the schedule that the run is for; null if the run was started by hand.';
 COMMENT ON COLUMN risk.sync_runs.status IS 'succeeded, failed, or abandoned (the process of the run died, and a later run took over).';
 COMMENT ON COLUMN risk.sync_runs.verdict IS 'complete: every present user was met. partial: some may have been missed. Null if nothing was published.';
@@ -108,11 +108,18 @@ COMMENT ON COLUMN risk.user_activity.event_count IS 'Number of risk events, as s
 COMMENT ON COLUMN risk.user_activity.last_event IS 'Time of the newest risk event, as served.';
 COMMENT ON COLUMN risk.user_activity.snapshot_id IS 'Feed value of the write that added this row.';
 
+COMMENT ON TABLE risk_internal.imports IS 'One row per file of saved answers that was imported. The same file under the same instant is not imported again.';
+COMMENT ON COLUMN risk_internal.imports.account_key IS 'The account (risk.accounts).';
+COMMENT ON COLUMN risk_internal.imports.observed_at IS 'The instant of the file, and of its snapshot.';
+COMMENT ON COLUMN risk_internal.imports.digest IS 'SHA-256 of the content of the file, unpacked, in hexadecimal.';
+COMMENT ON COLUMN risk_internal.imports.snapshot_id IS 'The snapshot that was published (risk.snapshots).';
+COMMENT ON COLUMN risk_internal.imports.imported_at IS 'When it was published (database clock).';
+
 COMMENT ON TABLE risk_internal.leases IS 'One row per account that is being synced: the lease of its current run.';
 COMMENT ON COLUMN risk_internal.leases.account_key IS 'The account (risk.accounts).';
 COMMENT ON COLUMN risk_internal.leases.run_id IS 'Number of the run.';
 COMMENT ON COLUMN risk_internal.leases.owner IS 'Random id of the run. Publish checks it (fencing).';
-COMMENT ON COLUMN risk_internal.leases.trigger IS 'What started the run: cron, cli or http.';
+COMMENT ON COLUMN risk_internal.leases.trigger IS 'What started the run: cron, cli, http or import.';
 COMMENT ON COLUMN risk_internal.leases.scheduled_for IS 'The slot of the schedule that the run is for; null if the run was started by hand.';
 COMMENT ON COLUMN risk_internal.leases.started_at IS 'When the run claimed the account (database clock).';
 COMMENT ON COLUMN risk_internal.leases.heartbeat_at IS 'Last heartbeat of the run (database clock).';
@@ -123,7 +130,17 @@ COMMENT ON COLUMN risk_internal.leases.progress IS 'How far the walk has come.';
 COMMENT ON TABLE risk_internal.feed_clock IS 'The last feed value (snapshot_id, feed_id) handed out. The lock of its row orders all writers of schema risk.';
 COMMENT ON COLUMN risk_internal.feed_clock.id IS 'Always 1.';
 COMMENT ON COLUMN risk_internal.feed_clock.last_snapshot_id IS 'The last feed value handed out.';
-COMMENT ON COLUMN risk_internal.feed_clock.epoch IS 'Names this course of the clock. It changes when the history is set right after a copy, because feed values may then be given again.';
+COMMENT ON COLUMN risk_internal.feed_clock.epoch IS 'Names this course of the clock. It changes when the history was restored, copied or promoted, because feed values may then be given again.';
+COMMENT ON COLUMN risk_internal.feed_clock.place IS 'history_place() when a value was last taken; null before the first one. If it differs, the writer begins a new epoch.';
+COMMENT ON COLUMN risk_internal.feed_clock.copied_at IS 'When `database copy` or `database backup` last made a whole copy of this history; null: never.';
+COMMENT ON FUNCTION risk_internal.history_place() IS 'Where the history is: system identifier, timeline, database and table. It differs after a restore, a copy or a failover.';
+
+COMMENT ON TABLE risk_internal.epochs IS 'One row per epoch that began because the history was restored, copied or promoted.';
+COMMENT ON COLUMN risk_internal.epochs.epoch IS 'The epoch that began.';
+COMMENT ON COLUMN risk_internal.epochs.previous_epoch IS 'The epoch that it continues.';
+COMMENT ON COLUMN risk_internal.epochs.began_after IS 'Up to this feed value, the history is the one of the previous epoch.';
+COMMENT ON COLUMN risk_internal.epochs.began_at IS 'When it began (database clock).';
+COMMENT ON COLUMN risk_internal.epochs.reason IS 'copied: by `database copy` or `database restore`. moved: a writer found the history in another place.';
 
 COMMENT ON TABLE risk_internal.rejected_records IS 'One row per distinct record that was not accepted. May hold personal data. Only the worker may read it.';
 COMMENT ON COLUMN risk_internal.rejected_records.account_key IS 'The account (risk.accounts).';

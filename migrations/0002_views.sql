@@ -229,6 +229,28 @@ COMMENT ON VIEW risk_bi.feed_clock IS 'One row: the newest feed value, and the e
 COMMENT ON COLUMN risk_bi.feed_clock.feed_id IS 'The newest feed value (feed_id or snapshot_id of a row). Remember it as a watermark, also if no row has it.';
 COMMENT ON COLUMN risk_bi.feed_clock.epoch IS 'Names one course of the feed clock. If it differs from the one that you remember, the history was restored or replaced: load everything again.';
 --> statement-breakpoint
+-- src/db/views/feed_epochs.sql
+-- With the owner's rights, like feed_clock. UNION, not UNION ALL, so that rows written by hand cannot make it endless.
+CREATE OR REPLACE VIEW risk_bi.feed_epochs AS
+WITH RECURSIVE course AS (
+  SELECT c.epoch,
+         c.last_snapshot_id AS good_up_to
+    FROM risk_internal.feed_clock c
+   WHERE c.id = 1
+  UNION
+  SELECT e.previous_epoch,
+         LEAST(course.good_up_to, e.began_after)
+    FROM course
+    JOIN risk_internal.epochs e ON e.epoch = course.epoch
+)
+SELECT course.epoch,
+       course.good_up_to
+  FROM course;
+
+COMMENT ON VIEW risk_bi.feed_epochs IS 'One row per epoch that this history continues: its own, and those of the histories that it was restored or copied from. If your epoch is here and your watermark is at most good_up_to, go on from there. Otherwise load everything again.';
+COMMENT ON COLUMN risk_bi.feed_epochs.epoch IS 'The epoch that you remember beside your watermark.';
+COMMENT ON COLUMN risk_bi.feed_epochs.good_up_to IS 'Up to this feed value, the history of that epoch is this one.';
+--> statement-breakpoint
 -- src/db/views/high_risk_episodes.sql
 -- The inner max finds the counters that held when the period began: they were written at that instant or before. The
 -- newest snapshot is looked up once per account, not once per period.
@@ -1236,7 +1258,7 @@ SELECT a.account_id,
 COMMENT ON VIEW risk_bi.sync_runs IS 'One row per finished run (attempt to sync an account). Host and evidence are left out, because they are for operators.';
 COMMENT ON COLUMN risk_bi.sync_runs.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.sync_runs.run_id IS 'Number of the run, rising. Gaps have no meaning.';
-COMMENT ON COLUMN risk_bi.sync_runs.trigger IS 'What started the run: cron, cli or http.';
+COMMENT ON COLUMN risk_bi.sync_runs.trigger IS 'What started the run: cron, cli, http or import.';
 COMMENT ON COLUMN risk_bi.sync_runs.scheduled_for IS 'The slot of the schedule that the run is for; null if the run was started by hand.';
 COMMENT ON COLUMN risk_bi.sync_runs.status IS 'succeeded, failed, or abandoned (the process of the run died, and a later run took over).';
 COMMENT ON COLUMN risk_bi.sync_runs.verdict IS 'complete or partial; null if nothing was published.';

@@ -29,6 +29,8 @@ export type Config = Readonly<{
   };
   /** Null: the embedded Postgres. */
   databaseUrl: string | null;
+  /** For `database copy` alone. */
+  copyToUrl: string | null;
   sync: {
     schedule: string;
     timezone: string;
@@ -127,6 +129,7 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
       },
     },
     databaseUrl: e.DATABASE_URL ?? null,
+    copyToUrl: e.DATABASE_COPY_TO_URL ?? null,
     sync: {
       schedule: e.SYNC_SCHEDULE,
       timezone: e.SYNC_TIMEZONE,
@@ -215,7 +218,8 @@ function readAuth(
 function secretsOf(values: Record<string, string>): ReadonlySet<string> {
   const secrets: string[] = [];
   for (const name of SECRETS) if (values[name] !== undefined) secrets.push(values[name]);
-  if (values['DATABASE_URL'] !== undefined) secrets.push(...databaseUrlSecrets(values['DATABASE_URL']));
+  for (const name of ['DATABASE_URL', 'DATABASE_COPY_TO_URL'])
+    if (values[name] !== undefined) secrets.push(...databaseUrlSecrets(values[name]));
   for (const name of ['HTTPS_PROXY', 'HTTP_PROXY', 'PING_URL']) {
     const url = URL.parse(values[name] ?? '');
     if (url !== null && url.password !== '') secrets.push(url.password, decoded(url.password));

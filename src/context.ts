@@ -1,4 +1,5 @@
 // Composition root: makes the logger, the database and the client from the configuration. Only commands import it.
+import type { Readable } from 'node:stream';
 import { rereadAuth, type Config } from './config.ts';
 import type { Source } from './variables.ts';
 import { createCloudflareClient, type CloudflareClient } from './cloudflare/client.ts';
@@ -14,6 +15,8 @@ import { createSuccessPing, type SuccessPing } from './net/success-ping.ts';
 export type Io = {
   stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
   stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+  /** Instead of the standard input of the process. */
+  stdin?: Readable & { isTTY?: boolean };
   source: Source;
   /** Aborted by SIGINT and SIGTERM. */
   signal: AbortSignal;
@@ -36,13 +39,16 @@ export function openLogger(io: Io, config: { logLevel: string; secrets: Iterable
   });
 }
 
+/** `why`: the embedded server is used though DATABASE_URL is set. */
+export type DatabaseChoice = Pick<Config, 'databaseUrl' | 'dataFolder'> & { why?: string };
+
 /**
  * Connects to DATABASE_URL or to the embedded Postgres. `behind` says what to do with a database that lacks migrations:
  * migrate it, refuse it, or leave it to the command.
  */
 export async function openDatabase(
   io: Io,
-  config: Pick<Config, 'databaseUrl' | 'dataFolder'>,
+  config: DatabaseChoice,
   logger: Logger,
   behind: 'migrate' | 'refuse' | 'leave',
   connections?: number,
@@ -72,13 +78,14 @@ export async function judgeSchema(
   if (applied > 0) logger.info({ applied }, 'database migrated');
 }
 
-async function embeddedUrl(io: Io, config: Pick<Config, 'dataFolder'>): Promise<string> {
+async function embeddedUrl(io: Io, config: Pick<DatabaseChoice, 'dataFolder' | 'why'>): Promise<string> {
   const server = await startEmbedded({
     ...config.dataFolder,
     watcher: io.watcher,
     onProgress: (message) => io.stderr.write(`${message}\n`),
   });
-  io.stderr.write(`No DATABASE_URL is set: using the embedded Postgres at 127.0.0.1:${server.port}\n`);
+  const { why = 'No DATABASE_URL is set' } = config;
+  io.stderr.write(`${why}: using the embedded Postgres at 127.0.0.1:${server.port}\n`);
   return ensureDatabase(server.url, productDatabase);
 }
 

@@ -11,6 +11,7 @@ export const SECRETS = [
   'CLOUDFLARE_API_TOKEN',
   'CLOUDFLARE_API_KEY',
   'DATABASE_URL',
+  'DATABASE_COPY_TO_URL',
   'HTTP_TOKEN',
   'PING_URL',
 ] as const;
@@ -28,6 +29,11 @@ const share = (message: string, isAllowed: (n: number) => boolean) =>
     .regex(/^(?:0|1|0?\.\d{1,6}|1\.0{1,6})$/, message)
     .transform(Number)
     .refine(isAllowed, message);
+
+const databaseUrl = z.string().superRefine((text, context) => {
+  const message = databaseUrlProblem(text);
+  if (message !== null) context.addIssue({ code: 'custom', message });
+});
 
 export const LOOPBACK = '127.0.0.1';
 const DURATION = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -60,13 +66,8 @@ export const Environment = z.object({
   HTTPS_PROXY: z.string().optional(),
   HTTP_PROXY: z.string().optional(),
   NO_PROXY: z.string().optional(),
-  DATABASE_URL: z
-    .string()
-    .superRefine((text, context) => {
-      const message = databaseUrlProblem(text);
-      if (message !== null) context.addIssue({ code: 'custom', message });
-    })
-    .optional(),
+  DATABASE_URL: databaseUrl.optional(),
+  DATABASE_COPY_TO_URL: databaseUrl.optional(),
   SYNC_SCHEDULE: z
     .string()
     .default('0 * * * *')

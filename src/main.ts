@@ -25,12 +25,23 @@ const COMMANDS: Readonly<Record<string, (io: Io) => Promise<Command>>> = {
   history: async (io) => (await import('./commands/history.ts')).historyCommand(io),
   export: async (io) => (await import('./commands/export.ts')).exportCommand(io),
   contract: async (io) => (await import('./commands/contract.ts')).contractCommand(io),
+  import: async (io) => (await import('./commands/import.ts')).importCommand(io),
   accounts: async (io) => (await import('./commands/accounts.ts')).accountsCommand(io),
   rejected: async (io) => (await import('./commands/rejected.ts')).rejectedCommand(io),
   migrate: async (io) => (await import('./commands/migrate.ts')).migrateCommand(io),
   database: async (io) => {
-    const { databaseCommand } = await import('./commands/database.ts');
-    return databaseCommand({
+    const [
+      { databaseCommand },
+      { databaseCopyCommand },
+      { databaseBackupCommand },
+      { databaseRestoreCommand },
+    ] = await Promise.all([
+      import('./commands/database.ts'),
+      import('./commands/database-copy.ts'),
+      import('./commands/database-backup.ts'),
+      import('./commands/database-restore.ts'),
+    ]);
+    const command = databaseCommand({
       stdout: io.stdout,
       stderr: io.stderr,
       embedded: dataFolder(io.source),
@@ -38,6 +49,9 @@ const COMMANDS: Readonly<Record<string, (io: Io) => Promise<Command>>> = {
       env: io.source.env,
       exit: (code) => io.exit(code),
     });
+    for (const one of [databaseCopyCommand, databaseBackupCommand, databaseRestoreCommand])
+      command.addCommand(one(io));
+    return command;
   },
   simulate: async (io) => (await import('./commands/simulate.ts')).simulateCommand(io),
   demo: async (io) => (await import('./commands/demo.ts')).demoCommand(io),

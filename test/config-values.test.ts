@@ -16,6 +16,7 @@ const TEXTS: Record<string, string> = {
   HTTP_PROXY: 'http://proxy.example.net:3128',
   NO_PROXY: 'localhost',
   DATABASE_URL: 'postgres://u:password@h/d',
+  DATABASE_COPY_TO_URL: 'postgres://u:password@h/e',
   SYNC_SCHEDULE: '0 * * * *',
   SYNC_TIMEZONE: 'Europe/Berlin',
   SYNC_PER_PAGE: '50',

@@ -40,6 +40,7 @@ test('every variable reaches its setting', () => {
     HTTPS_PROXY: 'http://user:pa%20ss@proxy.example.com:3128',
     NO_PROXY: 'example.org',
     DATABASE_URL: 'postgres://u:dbpassword@db.example.com/risk',
+    DATABASE_COPY_TO_URL: 'postgres://u:copypassword@other.example.com/risk',
     SYNC_SCHEDULE: '*/5 * * * *',
     SYNC_TIMEZONE: 'Europe/Berlin',
     SYNC_PER_PAGE: '500',
@@ -66,6 +67,7 @@ test('every variable reaches its setting', () => {
   });
   assert.equal(config.databaseUrl, 'postgres://u:dbpassword@db.example.com/risk');
   assert.equal(config.highTargetMs, 3 * 86_400_000);
+  assert.equal(config.copyToUrl, 'postgres://u:copypassword@other.example.com/risk');
   assert.deepEqual(config.sync, {
     schedule: '*/5 * * * *',
     timezone: 'Europe/Berlin',
@@ -85,7 +87,9 @@ test('every variable reaches its setting', () => {
     [
       TOKEN,
       'postgres://u:dbpassword@db.example.com/risk',
+      'postgres://u:copypassword@other.example.com/risk',
       'dbpassword',
+      'copypassword',
       'http-token',
       'pa ss',
       'pa%20ss',

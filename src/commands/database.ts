@@ -1,5 +1,5 @@
 // `database start|stop|url|psql`: controls the embedded Postgres by hand. `start` leaves a `watch` process behind
-// (db/embedded/watch.ts).
+// (db/embedded/watch.ts). main.ts adds copy, backup and restore, which work on any database.
 import { Command } from 'commander';
 import { databaseUrl, demoDatabase, ensureDatabase, productDatabase } from '../db/create-database.ts';
 import { findEmbedded, startEmbedded, stopEmbedded } from '../db/embedded/embedded-postgres.ts';
@@ -20,7 +20,7 @@ export type DatabaseCommandIo = {
 export function databaseCommand(io: DatabaseCommandIo): Command {
   const { stdout, stderr, embedded, watcher, env, exit } = io;
   const command = new Command('database').description(
-    'the embedded Postgres, used when DATABASE_URL is not set',
+    'the embedded Postgres, used when DATABASE_URL is not set; and whole histories, moved anywhere',
   );
   const start = () =>
     startEmbedded({ ...embedded, watcher, onProgress: (message) => stderr.write(`${message}\n`) });

@@ -7,6 +7,7 @@ import type { Config } from '../config.ts';
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { listAccounts, type AccountState } from '../queries/accounts/list-accounts.ts';
+import { lastCopy } from '../queries/health/last-copy.ts';
 import { findRun, listRuns, type Run } from '../queries/runs/list-runs.ts';
 import { explainRun, type Fact } from '../answers/explain-run.ts';
 import { runNotFound } from '../answers/runs.ts';
@@ -18,7 +19,7 @@ import { json, printRows, table, type Cell, type Column, type Format } from '../
 import { chooseHistories, NO_ACCOUNT } from '../answers/choose-histories.ts';
 import { timezoneOption } from './options/times.ts';
 import { withHistory } from './options/with-history.ts';
-import { ACCOUNT_COLUMNS, accountCells, accountLines } from '../terminal/print/print-status.ts';
+import { ACCOUNT_COLUMNS, accountCells, accountLines, copyWarning } from '../terminal/print/print-status.ts';
 import { viewOf, type View } from '../terminal/view.ts';
 import { wrap } from '../terminal/wrap.ts';
 
@@ -73,6 +74,7 @@ async function printStatus(io: Io, config: Config, pool: Pool, options: Options)
     const newestFirst = runs.toSorted((one, other) => other.run_id - one.run_id);
     return printRows(io.stdout, format, RUN_COLUMNS, newestFirst.map(runCells));
   }
+  const copy = config.databaseUrl === null ? await lastCopy(pool) : null;
   const schedule = await scheduleState(pool, { ...config.sync, leaseMs: LEASE_TIMING.leaseMs });
   if (format !== 'table') {
     const columns = ACCOUNT_COLUMNS.map((name) => ({ name }));
@@ -80,7 +82,7 @@ async function printStatus(io: Io, config: Config, pool: Pool, options: Options)
       io.stdout,
       format,
       columns,
-      shown.map((state) => accountCells(state, schedule)),
+      shown.map((state) => accountCells(state, schedule, copy)),
     );
   }
   if (shown.length === 0) {
@@ -92,6 +94,8 @@ async function printStatus(io: Io, config: Config, pool: Pool, options: Options)
     const isAsked = state.retired_at === null || account.length > 0;
     if (!options.accounts && isAsked) io.stdout.write(runsOf(state, runs, view));
   }
+  const warning = copyWarning(copy, view);
+  if (warning !== null) io.stdout.write(`${warning}\n`);
   if (runs.length > 0) io.stdout.write(`Times of runs are in ${view.timezone}.\n`);
   if (schedule.nextSlot !== null) {
     const { schedule: expression, timezone, nextSlot } = schedule;

@@ -14,7 +14,7 @@ import { formatOption } from './options/format.ts';
 import { timezoneOption } from './options/times.ts';
 import { printError } from '../terminal/print/print-error.ts';
 import { createProgress } from '../terminal/progress.ts';
-import { emptyLine, syncLines, type SyncLine } from '../terminal/print/print-sync.ts';
+import { emptyLine, syncLine, syncLines, type SyncLine } from '../terminal/print/print-sync.ts';
 import { viewOf } from '../terminal/view.ts';
 import { plural } from '../words.ts';
 
@@ -107,7 +107,7 @@ async function syncOne(
           ),
       },
     );
-    const line = toLine(accountId, outcome, performance.now() - began);
+    const line = syncLine(accountId, outcome, performance.now() - began);
     const error = outcome.kind === 'ran' ? outcome.result.error : null;
     bar.end();
     if (options.format === 'json') io.stdout.write(`${JSON.stringify(line)}\n`);
@@ -144,44 +144,6 @@ function printFailed(io: Io, accountId: string, durationMs: number, error: Opera
     error: { code: error.code, message: error.message },
   };
   io.stdout.write(`${JSON.stringify(line)}\n`);
-}
-
-/** The contract of `sync --json`. */
-function toLine(accountId: string, outcome: SyncOutcome, durationMs: number): SyncLine {
-  if (outcome.kind !== 'ran') {
-    const runId = outcome.kind === 'already_running' ? outcome.holder.runId : outcome.runId;
-    return {
-      ...emptyLine(accountId, outcome.kind === 'already_running' ? 'already_running' : 'succeeded'),
-      run_id: runId,
-      duration_ms: Math.round(durationMs),
-    };
-  }
-  const { published, facts, error, expectedUnseen } = outcome.result;
-  return {
-    ...emptyLine(accountId, error !== null ? 'failed' : outcome.dryRun ? 'dry_run' : 'succeeded'),
-    verdict: published?.verdict ?? null,
-    snapshot_id: published?.snapshotId ?? null,
-    run_id: outcome.runId,
-    users: published?.users ?? null,
-    met: published?.met ?? null,
-    carried: published?.carried ?? null,
-    appeared: published?.appeared ?? null,
-    raised: published?.raised ?? null,
-    lowered: published?.lowered ?? null,
-    cleared: published?.cleared ?? null,
-    returned: published?.returned ?? null,
-    rejected: facts.rejected,
-    duplicates: facts.duplicates,
-    pages: facts.pages,
-    passes: facts.passes,
-    expected_unseen: expectedUnseen,
-    requests: facts.requests,
-    retries: facts.retries,
-    duration_ms: Math.round(durationMs),
-    renamed: published?.renamed ?? null,
-    activity_changed: published?.activityChanged ?? null,
-    ...(error === null ? {} : { error: { code: error.code, message: error.message } }),
-  };
 }
 
 async function printSummary(

@@ -1,5 +1,6 @@
 // Hands out the values that readers remember as a watermark: `snapshot_id` and `feed_id`. The lock of the clock's row is
 // held until the transaction ends, so that values rise in commit order. The only place that knows which row that is.
+import { randomUUID } from 'node:crypto';
 import { eq, sql, type SQL } from 'drizzle-orm';
 import { columnNames } from './sql/column-names.ts';
 import { inline, whole } from './sql/inline-sql.ts';
@@ -7,6 +8,7 @@ import { OperatorError } from '../errors.ts';
 import {
   accounts as a,
   accountWriters as w,
+  epochs,
   feedClock,
   snapshots as s,
   syncRuns as r,
@@ -26,13 +28,50 @@ const CLOCK_WAIT_MS = 300_000;
  */
 export async function takeFeedValue(tx: Transaction, waitMs = CLOCK_WAIT_MS): Promise<number> {
   const last = columnNames(feedClock.last_snapshot_id);
-  const tick = sql`update ${feedClock} set ${last} = ${feedClock.last_snapshot_id} + 1 where ${theClock()} returning ${last}::float8 as value`;
+  const tick = sql`update ${feedClock} set ${last} = ${feedClock.last_snapshot_id} + 1 where ${theClock()}
+    returning ${last}::float8 as value, place as was`;
   // In one round trip. For several statements, pg returns several results. The types of Drizzle do not know this.
   const limits = `set local lock_timeout = ${waitMs}; set local statement_timeout = ${waitMs}`;
-  const results = [await tx.execute<{ value: number }>(sql.raw(`${limits}; ${inline(tick)}`))].flat();
-  const value = results.at(-1)?.rows[0]?.value;
-  if (value === undefined) throw new Error('the feed clock has no row');
-  return value;
+  const asked = await tx.execute<Tick & Place>(sql.raw(`${limits}; ${inline(tick)}; ${ASK_PLACE}`));
+  const [tock, here] = [asked].flat().slice(-2);
+  const row = tock?.rows[0];
+  if (row === undefined) throw new Error('the feed clock has no row');
+  await notePlace(tx, row, here?.rows[0]?.place ?? null);
+  return row.value;
+}
+
+type Tick = { value: number; was: string | null };
+type Place = { place: string | null };
+// A statement of its own: a distributed table allows no volatile function in an UPDATE.
+const ASK_PLACE = 'select risk_internal.history_place() as place';
+
+/**
+ * After a restore, a copy or a failover, the same values may be given to other rows. So the first writer in a new place
+ * begins a new epoch. It continues the old one up to the value before its own.
+ */
+async function notePlace(tx: Transaction, { value, was }: Tick, here: string | null): Promise<void> {
+  if (here === null || here === was) return;
+  if (was !== null) await beginEpoch(tx, 'moved', value - 1);
+  await tx.update(feedClock).set({ place: here }).where(theClock());
+}
+
+/** The lock of the clock's row must be held. */
+export async function beginEpoch(
+  tx: Transaction,
+  reason: 'copied' | 'moved',
+  beganAfter: number,
+): Promise<void> {
+  const [clock] = await tx.select({ epoch: feedClock.epoch }).from(feedClock).where(theClock());
+  if (clock === undefined) throw new Error('the feed clock has no row');
+  const epoch = randomUUID();
+  await tx.insert(epochs).values({
+    epoch,
+    previous_epoch: clock.epoch,
+    began_after: beganAfter,
+    began_at: sql`now()`,
+    reason,
+  });
+  await tx.update(feedClock).set({ epoch }).where(theClock());
 }
 
 /** One clock serves all accounts. Still, every statement names its row: a distributed history has one per account. */

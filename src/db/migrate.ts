@@ -9,6 +9,7 @@ import { readMigrationFiles, type MigrationMeta } from 'drizzle-orm/migrator';
 import { OperatorError } from '../errors.ts';
 import { rootCause } from '../logger.ts';
 import { isDuplicateObject } from './database-errors.ts';
+import { historyIncomplete, isMark } from './incomplete-history.ts';
 import type { Pool, PoolClient } from './pool.ts';
 import { readReleased, type ReleasedMigration } from './released-migrations.ts';
 import { renewGrants } from './roles.ts';
@@ -23,7 +24,7 @@ const UNDEFINED = ['42P01', '3F000'];
 export const UTF8_DATABASE =
   'Make a database with the encoding UTF8, such as by `createdb --template=template0 --encoding=UTF8 --locale=C risk`, and name it in DATABASE_URL';
 
-type Applied = { hash: string; created_at: number };
+export type Applied = { hash: string; created_at: number };
 type Known = { migrations: readonly MigrationMeta[]; released: readonly ReleasedMigration[] };
 export type MigrationState = { applied: number; pending: number };
 
@@ -68,8 +69,13 @@ export async function checkMigrations(
 /**
  * Brings the database up to date. Several processes may do so at the same time. Returns how many migrations this call
  * applied. Throws DATABASE_ENCODING, also for a current schema: a dump may have been restored into another database.
+ * `upTo`: at most so many migrations are applied in the end, for a backup of an earlier version.
  */
-export async function migrate(pool: Pool, folder = migrationsFolder()): Promise<{ applied: number }> {
+export async function migrate(
+  pool: Pool,
+  folder = migrationsFolder(),
+  upTo = Infinity,
+): Promise<{ applied: number }> {
   await requireUtf8(pool);
   if ((await checkMigrations(pool, folder)).pending === 0) return { applied: 0 };
   for (let attempt = 1; ; attempt++) {
@@ -78,7 +84,7 @@ export async function migrate(pool: Pool, folder = migrationsFolder()): Promise<
       return await inTransaction(pool, LIMITS, async (tx, client) => {
         await takeTable(tx);
         isAlone = true;
-        return applyPending(tx, client, readKnown(folder));
+        return applyPending(tx, client, readKnown(folder), upTo);
       });
     } catch (error) {
       if (isAlone || attempt === ATTEMPTS || !isDuplicateObject(error)) throw error;
@@ -98,8 +104,17 @@ async function takeTable(tx: Transaction): Promise<void> {
   await tx.execute(sql.raw(LOCK_TO_MIGRATE));
 }
 
-async function applyPending(tx: Transaction, client: PoolClient, known: Known): Promise<{ applied: number }> {
-  const pending = pendingOf(known.migrations, await readApplied(tx), known.released);
+async function applyPending(
+  tx: Transaction,
+  client: PoolClient,
+  known: Known,
+  upTo: number,
+): Promise<{ applied: number }> {
+  const applied = await readApplied(tx);
+  const pending = pendingOf(known.migrations, applied, known.released).slice(
+    0,
+    Math.max(0, upTo - applied.length),
+  );
   await tx.execute(sql.raw(`set local lock_timeout = ${READERS_MS}`));
   for (const migration of pending) {
     // Without parameters, so that one file may hold any statement.
@@ -122,6 +137,11 @@ async function requireUtf8(pool: Pool): Promise<void> {
     means: 'It cannot hold every name, so nothing was written',
     todo: UTF8_DATABASE,
   });
+}
+
+/** What this version applies, in that order. */
+export function knownMigrations(folder = migrationsFolder()): readonly Applied[] {
+  return readKnown(folder).migrations.map(({ hash, folderMillis }) => ({ hash, created_at: folderMillis }));
 }
 
 /** For commands that only read: they never migrate. Throws DATABASE_BEHIND (exit 78). */
@@ -173,7 +193,7 @@ export function databaseBehind({ applied, pending }: MigrationState): OperatorEr
  * The applied migrations. If the table is missing, the list is empty and the transaction has failed. `first` is a
  * statement to run before the query, in the same round trip. The query sees what was committed when `first` ended.
  */
-async function readApplied(tx: Transaction, first?: string): Promise<Applied[]> {
+export async function readApplied(tx: Transaction, first?: string): Promise<Applied[]> {
   const question = 'select hash, created_at from risk_internal.migrations order by id';
   try {
     const text = first === undefined ? question : `${first}; ${question}`;
@@ -197,6 +217,7 @@ export function pendingOf(
   applied: readonly Applied[],
   released: readonly ReleasedMigration[],
 ): MigrationMeta[] {
+  if (applied.some(isMark)) throw historyIncomplete();
   for (const [index, row] of applied.entries()) {
     const migration = known[index];
     if (migration === undefined) throw databaseNewer(applied.length - known.length);

@@ -89,7 +89,7 @@ export const syncRuns = risk.table(
     index('sync_runs_complete')
       .on(t.account_key, t.run_id)
       .where(sql`${t.verdict} = 'complete'`),
-    check('sync_runs_trigger', sql`${t.trigger} in ('cron', 'cli', 'http')`),
+    check('sync_runs_trigger', sql`${t.trigger} in ('cron', 'cli', 'http', 'import')`),
     check('sync_runs_status', sql`${t.status} in ('succeeded', 'failed', 'abandoned')`),
     check('sync_runs_verdict', sql`${t.verdict} in ('complete', 'partial')`),
     check(
@@ -296,7 +296,7 @@ export const leases = riskInternal.table(
     process: text().notNull(),
     progress: jsonb().$type<Record<string, unknown>>().notNull().default({}),
   },
-  (t) => [check('leases_trigger', sql`${t.trigger} in ('cron', 'cli', 'http')`)],
+  (t) => [check('leases_trigger', sql`${t.trigger} in ('cron', 'cli', 'http', 'import')`)],
 );
 
 /**
@@ -309,8 +309,27 @@ export const feedClock = riskInternal.table(
     id: integer().primaryKey(),
     last_snapshot_id: int8('last_snapshot_id').notNull(),
     epoch: uuid().notNull().defaultRandom(),
+    // Where the history was when a value was last taken. If it is elsewhere now, it was restored, copied or promoted.
+    place: text(),
+    copied_at: timestamptz('copied_at'),
   },
   (t) => [check('feed_clock_one_row', sql`${t.id} = 1`)],
+);
+
+/**
+ * One row per epoch that began because the history moved: restored, copied, or promoted. Up to `began_after`, it is the
+ * history of `previous_epoch`. An epoch that somebody sets by hand has no row.
+ */
+export const epochs = riskInternal.table(
+  'epochs',
+  {
+    epoch: uuid().primaryKey(),
+    previous_epoch: uuid('previous_epoch').notNull(),
+    began_after: int8('began_after').notNull(),
+    began_at: timestamptz('began_at').notNull(),
+    reason: text().notNull(),
+  },
+  (t) => [check('epochs_reason', sql`${t.reason} in ('copied', 'moved')`)],
 );
 
 /**
@@ -397,5 +416,27 @@ export const rejectedRecords = riskInternal.table(
   (t) => [
     primaryKey({ columns: [t.account_key, t.record_hash] }),
     index('rejected_records_last_run_id').on(t.account_key, t.last_run_id),
+  ],
+);
+
+/**
+ * The files that were imported: a file that is met again under the same instant is done. The instant belongs to the key,
+ * because an account that has not changed is saved with equal content twice. Without the names of files: people put
+ * anything into them.
+ */
+export const imports = riskInternal.table(
+  'imports',
+  {
+    account_key: accountKey(),
+    observed_at: timestamptz('observed_at').notNull(),
+    digest: text().notNull(),
+    snapshot_id: snapshotId(),
+    imported_at: timestamptz('imported_at')
+      .notNull()
+      .default(sql`now()`),
+  },
+  (t) => [
+    primaryKey({ columns: [t.account_key, t.observed_at, t.digest] }),
+    check('imports_digest', sql`${t.digest} ~ '^[0-9a-f]{64}$'`),
   ],
 );

@@ -97,7 +97,7 @@ const CANCEL_AGAIN_MS = 200;
 /**
  * Asks the server to cancel the current statement, and repeats this: between two statements there is nothing to cancel.
  */
-function cancelOn(cancel: AbortSignal, pool: Pool, pid: number): () => Promise<void> {
+export function cancelOn(cancel: AbortSignal, pool: Pool, pid: number): () => Promise<void> {
   let asking: Promise<unknown> = Promise.resolve();
   let timer: NodeJS.Timeout | undefined;
   const ask = () => {

@@ -27,7 +27,12 @@ export type ExportRequest = Omit<Rows, 'after'> & {
 };
 
 /** How far the history is, and which one it is. */
-export type Feed = { feedId: number; epoch: string };
+export type Feed = {
+  feedId: number;
+  epoch: string;
+  /** Epochs that this history continues, and up to which value each is good: risk_bi.feed_epochs. */
+  earlier: ReadonlyMap<string, number>;
+};
 
 export type Written = { dataset: DatasetName; rows: number; bytes: number; output: Output | Partitions };
 export type Exported = { feed: Feed; written: Written[] };
@@ -91,12 +96,13 @@ export async function keepAll(written: readonly Written[]): Promise<void> {
 }
 
 export async function readFeed(tx: Transaction): Promise<Feed> {
-  const { rows } = await tx.execute<{ id: number; epoch: string }>(
-    sql`select feed_id::float8 as id, epoch from risk_bi.feed_clock`,
+  const { rows } = await tx.execute<{ id: number; epoch: string; earlier: Record<string, number> }>(
+    sql`select feed_id::float8 as id, epoch, (select json_object_agg(epoch, good_up_to) from risk_bi.feed_epochs) as earlier
+      from risk_bi.feed_clock`,
   );
   const [row] = rows;
   if (row === undefined) throw new Error('the feed clock has no row');
-  return { feedId: row.id, epoch: row.epoch };
+  return { feedId: row.id, epoch: row.epoch, earlier: new Map(Object.entries(row.earlier)) };
 }
 
 async function copyTo(

@@ -23,12 +23,12 @@ export function standardOutput(stream: Writable): Output {
   return { name: '-', stream, isShared: true, keep: async () => undefined, drop: async () => undefined };
 }
 
-/** Throws OUTPUT_FAILED. */
-export async function openFile(file: string): Promise<Output> {
+/** `mode`: of a new file, as far as the umask allows. Throws OUTPUT_FAILED. */
+export async function openFile(file: string, mode = 0o666): Promise<Output> {
   const folder = path.dirname(file);
   const temporary = path.join(folder, `.${path.basename(file)}.${randomBytes(6).toString('hex')}.part`);
   await orOutputFailed(file, mkdir(folder, { recursive: true }));
-  const stream = createWriteStream(temporary, { flags: 'wx', flush: true });
+  const stream = createWriteStream(temporary, { flags: 'wx', flush: true, mode });
   return {
     name: file,
     stream,
@@ -63,8 +63,7 @@ export function outputFailed(file: string, error: unknown): OperatorError {
   return new OperatorError({
     code: 'OUTPUT_FAILED',
     happened: `${file} could not be written (${code})`,
-    means:
-      'A file of this export that is not complete has no name. An earlier one under the same name is as it was',
+    means: 'A file that is not complete has no name. An earlier one under the same name is as it was',
     todo: 'Free some space, or choose a folder that you may write to. Then run the command again',
     cause: error,
   });

@@ -59,7 +59,7 @@ export function nextState(
   const watermarks = { ...state.watermarks };
   for (const dataset of done.datasets) watermarks[dataset] = done.feed.feedId;
   const earlier = state.files.filter(({ name }) => done.there.has(name));
-  return { ...state, watermarks, files: [...earlier, ...done.files] };
+  return { ...state, epoch: done.feed.epoch, watermarks, files: [...earlier, ...done.files] };
 }
 
 /** Throws EXPORT_OPTIONS. */
@@ -73,17 +73,21 @@ export function requireOwnFolder(state: FeedState | null, names: readonly string
   });
 }
 
-/** Throws FEED_WENT_BACK. */
+/**
+ * A restored history continues the one that was exported, up to a feed value. A state that ends before it goes on, and
+ * takes the new epoch. Throws FEED_WENT_BACK.
+ */
 export function requireSameFeed(state: FeedState | null, feed: Feed): void {
   if (state === null) return;
   const highest = Math.max(0, ...Object.values(state.watermarks));
-  const isOther = state.epoch !== feed.epoch;
-  if (!isOther && highest <= feed.feedId) return;
+  const isKnown = feed.earlier.has(state.epoch);
+  const goodUpTo = feed.earlier.get(state.epoch) ?? -1;
+  if (highest <= goodUpTo) return;
   throw new OperatorError({
     code: 'FEED_WENT_BACK',
-    happened: isOther
-      ? 'The history has another epoch than the one that the state file remembers'
-      : `The feed is at ${feed.feedId}, and the state file remembers ${highest}`,
+    happened: isKnown
+      ? `The exported history is this one up to ${goodUpTo}, and the state file remembers ${highest}`
+      : 'The history has another epoch than the one that the state file remembers',
     means:
       'The history was restored, replaced or moved. The same feed values may mean other rows now, so nothing was exported',
     todo: 'Begin again with a new state file and an empty folder, and replace what was loaded (docs/feeds.md, "After a restore"). If a standby is behind, try again later',

@@ -29,6 +29,9 @@ export type ReadinessDeps = {
   databaseWaitMs?: number;
 };
 
+/** The database answers, and its tables are not for this version. */
+const OF_SCHEMA: readonly ErrorCode[] = ['DATABASE_NEWER', 'MIGRATION_CHANGED', 'HISTORY_INCOMPLETE'];
+
 export async function readiness(deps: ReadinessDeps): Promise<Readiness> {
   try {
     const { migrations, fresh } = await askDatabase(
@@ -40,8 +43,7 @@ export async function readiness(deps: ReadinessDeps): Promise<Readiness> {
     return { status, checks: { database: { status: 'ok' }, migrations }, freshness: fresh };
   } catch (error) {
     if (!isOperatorError(error)) deps.logger.warn({ err: error }, 'the readiness check failed');
-    const isSchema =
-      isOperatorError(error) && (error.code === 'DATABASE_NEWER' || error.code === 'MIGRATION_CHANGED');
+    const isSchema = isOperatorError(error) && OF_SCHEMA.includes(error.code);
     const checks: Readiness['checks'] = isSchema
       ? { database: { status: 'ok' }, migrations: failed(error) }
       : {

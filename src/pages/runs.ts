@@ -32,7 +32,7 @@ function calendarSection(page: Page, { coverage: { rows, question }, isCut }: Ru
     ${
       rows.length === 0
         ? notice('empty', 'No day of this span has a run.', 'Choose another span, such as all.')
-        : html`<div class="beside">
+        : html`<div class="calendar-row">
             ${coverageCalendar(rows, words)}
             <div>
               <p>${words}</p>

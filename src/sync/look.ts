@@ -2,6 +2,8 @@
 // that the state lacks, and ask Cloudflare about the absent. They write nothing except rejected records.
 import type { CloudflareClient } from '../cloudflare/client.ts';
 import { orAborted } from '../cloudflare/or-aborted.ts';
+import type { ReadPages } from '../cloudflare/paging/pass.ts';
+import { pagesOfApi } from '../cloudflare/paging/walk-pages.ts';
 import type { Pool } from '../db/pool.ts';
 import { memoryLimitBytes } from '../host/host-memory.ts';
 import type { Logger } from '../logger.ts';
@@ -16,7 +18,7 @@ import { resolveUnknown } from './state/resolve-unknown.ts';
 import type { Tally } from './tally.ts';
 import { createUserTable, type UserTable } from './state/user-table.ts';
 import { createChangeLog, type ChangeLog } from './walk/change-log.ts';
-import { createComparison, type Comparison } from './walk/compare-records.ts';
+import { createComparison, type Comparison, type PageOutcome } from './walk/compare-records.ts';
 import { createQuarantine } from './walk/quarantine.ts';
 import { walk, type Walk, type WalkProgress, type WalkSettings } from './walk/walk.ts';
 
@@ -35,6 +37,8 @@ export type Seen = {
 export type LookDeps = {
   pool: Pool;
   client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'>;
+  /** Where the pages come from, if not from the client. */
+  readPages?: ReadPages<PageOutcome>;
   logger: Logger;
   settings: WalkSettings & {
     confirm: 'lookup' | 'walks';
@@ -88,7 +92,7 @@ async function readAndWalk(
   run: LookRun,
   memory: Memory,
 ): Promise<{ state: AccountState; walked: Walk; comparison: Comparison }> {
-  const { pool, client, settings, failpoint } = deps;
+  const { pool, client, readPages = pagesOfApi(client), settings, failpoint } = deps;
   const { lease, stop, tally } = run;
   const { table, log } = memory;
   const checkMemory = createMemoryCheck(memoryLimitBytes(), () => table.bytes() + log.bytes());
@@ -105,7 +109,7 @@ async function readAndWalk(
   const { rejectedRetentionMs: retentionMs } = settings;
   const quarantine = createQuarantine(pool, lease, { retentionMs, signal: run.over });
   try {
-    const walked = await walk({ client, comparison, table, quarantine, checkMemory }, settings, {
+    const walked = await walk({ readPages, comparison, table, quarantine, checkMemory }, settings, {
       accountId: lease.accountId,
       firstSize: run.firstSize,
       signal: stop,

@@ -49,9 +49,10 @@ export async function publishSeen(
     facts: RunFacts;
     cancel: AbortSignal;
     beforeFence: () => Promise<void>;
+    alongside?: PublishHooks['alongside'];
   },
 ): Promise<Published> {
-  const { lease, seen, decided, observedAt, facts, cancel, beforeFence } = run;
+  const { lease, seen, decided, observedAt, facts, cancel, beforeFence, alongside } = run;
   const { snapshotId, counts } = await publish(
     pool,
     {
@@ -66,7 +67,7 @@ export async function publishSeen(
       facts,
       guard: decided.guard,
     },
-    { cancel, beforeFence, ...(failpoint ? { failpoint } : {}) },
+    { cancel, beforeFence, ...(failpoint ? { failpoint } : {}), ...(alongside ? { alongside } : {}) },
   );
   // The snapshot is published: losing the connection now does no harm.
   const there = await orAborted(

@@ -12,6 +12,7 @@ import type { Lease, Trigger } from './claim/lease.ts';
 import { processIdentity } from '../host/process-identity.ts';
 import { startBudget, type TimeBudget } from './time-budget.ts';
 import { runSync, type RunDeps, type RunResult } from './run-sync.ts';
+import type { PublishHooks } from './publish/publish.ts';
 import type { WalkProgress } from './walk/walk.ts';
 
 export type SyncRequest = {
@@ -23,6 +24,8 @@ export type SyncRequest = {
   /** The instant of the snapshot, instead of the database's current time. For demo, import and tests. */
   observedAt?: Date;
   signal: AbortSignal;
+  /** Writes more in the transaction of the publish. */
+  alongside?: PublishHooks['alongside'];
   onClaimed?: (lease: Lease) => void;
   onProgress?: (progress: WalkProgress) => void;
 };
@@ -31,6 +34,9 @@ export type SyncOutcome =
   | { kind: 'ran'; runId: number; dryRun: boolean; result: RunResult }
   | { kind: 'already_running'; holder: Holder }
   | { kind: 'slot_done'; runId: number };
+
+/** A person waits for it at the command line. */
+const isByHand = ({ trigger }: SyncRequest) => trigger === 'cli' || trigger === 'import';
 
 /** Throws only if the run cannot start: an unreachable database, a retired account, an interrupt. */
 export async function requestSync(deps: RunDeps, request: SyncRequest): Promise<SyncOutcome> {
@@ -65,6 +71,7 @@ async function runClaimed(
     dryRun: request.dryRun ?? false,
     acceptMassClear: request.acceptMassClear ?? false,
     signal: request.signal,
+    ...(request.alongside ? { alongside: request.alongside } : {}),
     onProgress: request.onProgress ?? (() => undefined),
   });
   if (result.error === null) logger.info(logFields(result), 'run succeeded');
@@ -72,7 +79,7 @@ async function runClaimed(
     // A shutdown is not an error: the next process goes on.
     const { code, happened, todo, cause } = result.error;
     // The command line prints the error itself; an unattended run has only its log to say what to do.
-    const words = request.trigger === 'cli' ? {} : { problem: happened, todo };
+    const words = isByHand(request) ? {} : { problem: happened, todo };
     // The message of an UNEXPECTED error promises a stack trace, wherever the error is printed.
     const stack = code === 'UNEXPECTED' && logger.isLevelEnabled('debug') ? { stack: stackOf(cause) } : {};
     logger[code === 'INTERRUPTED' ? 'warn' : 'error'](
@@ -119,7 +126,7 @@ async function claimOrWait(
     if (claim.kind !== 'held') return claim;
     const { holder } = claim;
     // Only the command line waits here: serve looks again by itself, and goes on with other accounts.
-    if (request.trigger !== 'cli' || judgeHolder(holder, deps.timing, false) === 'running') return claim;
+    if (!isByHand(request) || judgeHolder(holder, deps.timing, false) === 'running') return claim;
     if (silentSince === null) {
       silentSince = holder.silentMs;
       deps.logger.info(

@@ -13,6 +13,7 @@ import { startHeartbeat } from './claim/heartbeat.ts';
 import { lastWalk, type LastWalk } from './walk/last-walk.ts';
 import { beat, leaseLost, type Lease, type LeaseTiming } from './claim/lease.ts';
 import { look, type LookDeps, type Seen } from './look.ts';
+import type { PublishHooks } from './publish/publish.ts';
 import { leaveUnpublished, publishSeen, type Published } from './publish-seen.ts';
 import { recordFailure, type RunFacts } from './record-run.ts';
 import type { TimeBudget } from './time-budget.ts';
@@ -28,6 +29,8 @@ export type RunDeps = {
   pool: Pool;
   client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'> &
     Partial<Pick<CloudflareClient, 'estimateMs'>>;
+  /** Where the pages come from, if not from the client. */
+  readPages?: NonNullable<LookDeps['readPages']>;
   logger: Logger;
   settings: RunSettings;
   timing: LeaseTiming;
@@ -53,6 +56,8 @@ export type RunOptions = {
   dryRun: boolean;
   acceptMassClear: boolean;
   signal: AbortSignal;
+  /** Writes more in the transaction of the publish. */
+  alongside?: PublishHooks['alongside'];
   onProgress: (progress: WalkProgress) => void;
 };
 

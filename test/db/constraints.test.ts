@@ -196,6 +196,17 @@ describe('constraints', () => {
     ],
     ['an unknown trigger', [], row.run({ trigger: "'whim'" }), 'sync_runs_trigger'],
     [
+      'an imported file without the SHA-256 of its content',
+      [],
+      insert('risk_internal.imports', {
+        account_key: '1',
+        observed_at: now,
+        digest: "'D41D8CD9'",
+        snapshot_id: '1',
+      }),
+      'imports_digest',
+    ],
+    [
       'a second feed clock',
       [],
       'insert into risk_internal.feed_clock (id, last_snapshot_id) values (2, 0)',

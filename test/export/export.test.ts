@@ -55,7 +55,9 @@ before(async () => {
   await labelAccount(db.pool, ONE, '=Head office');
   await db.pool.query(`create role ${ROLE} login password 'reader'`);
   await db.pool.query(`grant usage on schema risk, risk_bi to ${ROLE}`);
-  await db.pool.query(`grant select on risk.accounts, risk.users, risk_bi.feed_clock to ${ROLE}`);
+  await db.pool.query(
+    `grant select on risk.accounts, risk.users, risk_bi.feed_clock, risk_bi.feed_epochs to ${ROLE}`,
+  );
   const url = new URL(db.url);
   url.username = ROLE;
   url.password = 'reader';

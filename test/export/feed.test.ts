@@ -275,6 +275,35 @@ test('a feed that went back, or has another epoch, is refused with the way out, 
   }
 });
 
+test('a feed goes on in a history that continues the exported one, and only from where that holds', async (t) => {
+  const { db, seed, out, stateFile, state, feed } = await feedOf('continued');
+  t.after(() => db.close());
+  await feed('users', 'levels');
+  const { epoch, watermarks } = await state();
+  const upTo = watermarks.users ?? 0;
+  const move = (beganAfter: number) =>
+    db.pool.query(
+      `with moved as (insert into risk_internal.epochs
+         select gen_random_uuid(), epoch, $1::bigint, now(), 'moved' from risk_internal.feed_clock returning epoch)
+       update risk_internal.feed_clock c set epoch = moved.epoch from moved`,
+      [beganAfter],
+    );
+  await move(upTo);
+  await seed('2'.repeat(32));
+  assert.equal((await feed('users')).code, 0);
+  assert.notEqual((await state()).epoch, epoch);
+  assert.equal((await feed('levels')).code, 0);
+  const loaded = await loadFeed(stateFile, out);
+  assert.deepEqual([loaded.get('users')?.size, loaded.get('levels')?.size], [20, 20]);
+  await move(upTo);
+  const { code, stderr } = await feed('users');
+  assert.match(
+    stderr,
+    new RegExp(`^error FEED_WENT_BACK: The exported history is this one up to ${upTo}, and `),
+  );
+  assert.equal(code, 1);
+});
+
 test('a feed keeps to its folder, its accounts and its state', async (t) => {
   const { db, seed, out, stateFile, feed } = await feedOf('its-own');
   t.after(() => db.close());

@@ -34,7 +34,7 @@ const ZONED = [
   'sync_coverage',
 ];
 /** Compared with the tables themselves below. */
-const PLAIN = ['dates', 'snapshots', 'sync_runs', 'feed_clock'];
+const PLAIN = ['dates', 'snapshots', 'sync_runs', 'feed_clock', 'feed_epochs'];
 
 /** Columns in which the worlds must show every value. */
 const TOLD = [
@@ -206,6 +206,8 @@ test("snapshots and sync_runs are the tables with the account's id", async () =>
     );
     assert.equal(clock.length, 1);
     assert.equal(difference(await read('feed_clock'), clock), null);
+    const epochs = clock.map(({ feed_id, epoch }) => ({ epoch, good_up_to: feed_id }));
+    assert.equal(difference(await read('feed_epochs'), epochs), null);
   } finally {
     await database.close();
   }

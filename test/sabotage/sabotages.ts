@@ -397,4 +397,22 @@ export const SABOTAGES: readonly Sabotage[] = [
     put: '',
     test: REFUSED,
   },
+  {
+    name: 'import-gap-ignored',
+    breaks: 'saved pages without one that nobody saved count as the whole account if their total fits',
+    promise: 'P2',
+    file: 'src/sync/walk/verdict.ts',
+    find: '  reasons.push(...(pass.doubts ?? []));\n',
+    put: '',
+    test: 'test/sync/walk/verdict.test.ts',
+  },
+  {
+    name: 'import-not-recorded',
+    breaks: 'an import does not keep which files it has published',
+    promise: 'P7',
+    file: 'src/upkeep/import/import-snapshot.ts',
+    find: '      alongside: (tx, snapshot) => recordFiles(tx, request, snapshot),\n',
+    put: '',
+    test: 'test/scenarios/import.test.ts',
+  },
 ];

@@ -2,7 +2,7 @@
 // start, and most tests of commands are about the output. Tests with runCli check that main.ts and the bundle pass
 // everything on.
 import path from 'node:path';
-import { Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { tmpdir } from 'node:os';
 import { CommanderError } from 'commander';
 import type { Io } from '../../src/context.ts';
@@ -17,12 +17,14 @@ export async function runCommand(
   args: readonly string[],
   env: Record<string, string> = {},
   folder = tmpdir(),
+  stdin: Readable = Readable.from([]),
 ): Promise<CliResult> {
   const [stdout, stderr] = [sink(), sink()];
   let code: number = EXIT.done;
   const io: Io = {
     stdout: stdout.stream,
     stderr: stderr.stream,
+    stdin,
     source: { env: { PATH: process.env['PATH'] ?? '', ...env }, envFile: path.join(folder, '.env') },
     signal: new AbortController().signal,
     exit: (wanted) => (code = wanted),

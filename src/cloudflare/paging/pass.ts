@@ -1,6 +1,7 @@
 // One pass over all pages of the summary: what it needs, what it reports on the way, and its result.
 import type { Paging } from '../../evidence.ts';
-import type { SummaryPage } from '../client.ts';
+import type { OpenReader } from '../endpoints/summary/record-reader.ts';
+import type { CloudflareClient, SummaryPage } from '../client.ts';
 
 export type Pass = {
   pages: number;
@@ -12,7 +13,10 @@ export type Pass = {
   oneResponse: boolean;
   /** The page size that the pass began with, when it was read to its end. */
   askedPerPage: number;
-  paging: Paging;
+  /** How the server handled paging; null if no server was asked. */
+  paging: Paging | null;
+  /** What the source of the pages itself knows to be missing. Each makes the walk partial. */
+  doubts?: readonly string[];
   /** The cause, if the page that proves the end was refused. */
   refusedEnd: string | null;
   unknownFields: string[];
@@ -49,6 +53,14 @@ export type PassRequest<T> = {
   concurrency: number;
   onPage?(progress: PassProgress): void;
 };
+
+/** Reads all pages once, wherever they come from. */
+export type ReadPages<T> = (request: PagesRequest<T>) => Promise<Pass>;
+
+export type PagesRequest<T> = Omit<PassRequest<T>, 'fetchPage'> &
+  Pick<Parameters<CloudflareClient['summaryPage']>[0], 'accountId' | 'signal' | 'countUse'> & {
+    openReader: OpenReader<T>;
+  };
 
 /** As a page size: per_page is left out, and the server decides. */
 export const NO_SIZE = 0;

@@ -3,9 +3,20 @@
 // account. It hands on the content of every page without reading it, and remembers one fingerprint per page.
 import { OperatorError } from '../../errors.ts';
 import { isPageSizeRefused, isPageTimeout } from '../problems/meanings.ts';
-import { AUTO_SIZES, type Pass, type PassRequest } from './pass.ts';
+import { AUTO_SIZES, type Pass, type PassRequest, type ReadPages } from './pass.ts';
+import type { CloudflareClient } from '../client.ts';
 import { pageSizeRefused } from './paging-errors.ts';
 import { readPages } from './read-pages.ts';
+
+/** The pages that the API serves now. */
+export function pagesOfApi<T>(client: Pick<CloudflareClient, 'summaryPage'>): ReadPages<T> {
+  return ({ accountId, signal, countUse, openReader, ...request }) =>
+    walkPages({
+      ...request,
+      fetchPage: (page, perPage) =>
+        client.summaryPage({ accountId, page, perPage, signal, countUse, openReader }),
+    });
+}
 
 /**
  * Large pages mean fewer requests and less drift. If the server refuses them or is too slow for them, smaller pages are

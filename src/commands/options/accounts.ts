@@ -66,3 +66,19 @@ export async function accountIdOf(pool: Pool, text: string): Promise<string> {
   const [account] = resolveAccounts(await knownAccounts(pool), [text]);
   return account?.account_id ?? text;
 }
+
+/** The same, and a full id may also name an account that is not known yet. */
+export async function newAccountIdOf(pool: Pool, text: string): Promise<string> {
+  if (FULL_ID.test(text)) return text;
+  const [account] = resolveAccounts(await readLabels(pool), [text], notKnownYet);
+  return account?.account_id ?? text;
+}
+
+function notKnownYet(text: string, candidates: readonly NamedAccount[]): OperatorError {
+  return new OperatorError({
+    code: 'ACCOUNT_UNKNOWN',
+    happened: `${quoted(text)} is no account of this history, and not the id of an account`,
+    means: `Nothing was imported. ${nearest(text, candidates)}`,
+    todo: 'Name a new account by its id: 32 digits from 0 to f, as in the address of the Cloudflare dashboard',
+  });
+}

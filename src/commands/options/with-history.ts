@@ -5,6 +5,7 @@ import { databaseExists, demoDatabase } from '../../db/create-database.ts';
 import { databaseError } from '../../db/database-errors.ts';
 import { requireMigrated } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
+import { isOperatorError } from '../../errors.ts';
 import { readLabels } from './accounts.ts';
 import { howToRun } from './how-to-run.ts';
 
@@ -15,8 +16,15 @@ export async function withHistory(
   const config = readConfig(io.source);
   const database = await openDatabase(io, config, openLogger(io, config), 'leave');
   try {
-    if (config.databaseUrl === null) await nameDemo(io, database.pool);
-    await requireMigratedIfTold(database.pool);
+    const isEmbedded = config.databaseUrl === null;
+    try {
+      await requireMigratedIfTold(database.pool);
+    } catch (error) {
+      if (isEmbedded && isOperatorError(error) && error.code === 'DATABASE_BEHIND')
+        await nameDemo(io, database.pool);
+      throw error;
+    }
+    if (isEmbedded) await nameDemo(io, database.pool);
     await work(database.pool, config);
   } finally {
     await database.close();

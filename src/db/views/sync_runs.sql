@@ -32,7 +32,7 @@ SELECT a.account_id,
 COMMENT ON VIEW risk_bi.sync_runs IS 'One row per finished run (attempt to sync an account). Host and evidence are left out, because they are for operators.';
 COMMENT ON COLUMN risk_bi.sync_runs.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.sync_runs.run_id IS 'Number of the run, rising. Gaps have no meaning.';
-COMMENT ON COLUMN risk_bi.sync_runs.trigger IS 'What started the run: cron, cli or http.';
+COMMENT ON COLUMN risk_bi.sync_runs.trigger IS 'What started the run: cron, cli, http or import.';
 COMMENT ON COLUMN risk_bi.sync_runs.scheduled_for IS 'The slot of the schedule that the run is for; null if the run was started by hand.';
 COMMENT ON COLUMN risk_bi.sync_runs.status IS 'succeeded, failed, or abandoned (the process of the run died, and a later run took over).';
 COMMENT ON COLUMN risk_bi.sync_runs.verdict IS 'complete or partial; null if nothing was published.';

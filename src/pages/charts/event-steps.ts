@@ -4,7 +4,7 @@ import type { Span } from '../../answers/scope.ts';
 import type { UserActivity } from '../../queries/users/user-activity.ts';
 import type { Html } from '../page.ts';
 import { number } from '../parts.ts';
-import { areaPath, SIDE, stepPath, xOf, type Point } from './step-path.ts';
+import { SIDE, stepPath, xOf, type Point } from './step-path.ts';
 import { axis } from './trend-chart.ts';
 import { scaleOf } from './value-scale.ts';
 
@@ -34,9 +34,8 @@ export function eventSteps({ activity, span, timezone }: EventsPicture): Html {
         <span>${number(scale.high)}</span><span>${number(scale.low)}</span>
       </p>
       <div class="plot" role="img" aria-label="${says}">
-        <svg aria-hidden="true" viewBox="0 0 ${SIDE} ${SIDE}" preserveAspectRatio="none">
-          <path class="area events" d="${areaPath(plot, points)}" />
-          <path class="line events" d="${stepPath(plot, points)}" />
+        <svg class="stretched" aria-hidden="true" viewBox="0 0 ${SIDE} ${SIDE}" preserveAspectRatio="none">
+          <path class="area events" d="${stepPath(plot, points)}" />
         </svg>
       </div>
     </div>

@@ -9,7 +9,7 @@ import { leases, snapshots, syncRuns } from '../../db/schema.ts';
 import { CommitUnknown, DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
 import { OperatorError } from '../../errors.ts';
 
-export type Trigger = 'cron' | 'cli' | 'http';
+export type Trigger = 'cron' | 'cli' | 'http' | 'import';
 
 export type LeaseTiming = {
   heartbeatMs: number;

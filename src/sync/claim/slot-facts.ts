@@ -4,7 +4,7 @@ import { eq, sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { databaseError } from '../../db/database-errors.ts';
 import type { Pool } from '../../db/pool.ts';
-import { accounts, syncRuns } from '../../db/schema.ts';
+import { accounts, snapshots, syncRuns } from '../../db/schema.ts';
 
 export type SlotFacts = {
   /** A run for this very slot has succeeded. */
@@ -13,7 +13,10 @@ export type SlotFacts = {
   attempts: number;
   /** Milliseconds since the newest of these attempts ended; null if there is none. */
   sinceAttemptMs: number | null;
-  /** Milliseconds since the slot of the newest success. If no slot had triggered it: since it began. Null: never. */
+  /**
+   * Milliseconds since the slot of the newest success. If no slot had triggered it: since it began. Of an import: since
+   * the instant of its snapshot. Null: never.
+   */
   sinceSuccessMs: number | null;
 };
 
@@ -43,8 +46,11 @@ const NEWEST_RUNS = 100;
 
 /** Compares account_key by equality, and reads little, however long the history is. Exported for a test of its plan. */
 export function factsOf(key: number, slot: Date | null): SQL {
-  const r = syncRuns;
+  const [r, s] = [syncRuns, snapshots];
   const at = sql`${slot?.toISOString() ?? null}::timestamptz`;
+  // An import is no look at the account: it is as old as what it brought.
+  const observedByImport = sql`select ${s.observed_at} from ${s} where ${r.trigger} = 'import'
+                and ${s.account_key} = ${r.account_key} and ${s.snapshot_id} = ${r.snapshot_id}`;
   const msSince = (instant: SQL) => sql`extract(epoch from now() - (${instant}))::float8 * 1000`;
   return sql`
     with attempts as (
@@ -56,6 +62,6 @@ export function factsOf(key: number, slot: Date | null): SQL {
                       and ${r.status} = 'succeeded') as "isDone",
            (select count(*)::integer from attempts) as attempts,
            ${msSince(sql`select finished_at from attempts order by run_id desc limit 1`)} as "sinceAttemptMs",
-           ${msSince(sql`select coalesce(${r.scheduled_for}, ${r.started_at}) from ${r}
+           ${msSince(sql`select coalesce(${r.scheduled_for}, (${observedByImport}), ${r.started_at}) from ${r}
              where ${r.account_key} = ${key} and ${r.status} = 'succeeded' order by ${r.run_id} desc limit 1`)} as "sinceSuccessMs"`;
 }

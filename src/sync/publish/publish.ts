@@ -44,7 +44,12 @@ export type PublishHooks = {
   cancel?: AbortSignal;
   /** Called before the lease row is locked, because a heartbeat under way would wait for that lock. */
   beforeFence?: () => Promise<void>;
+  /** Writes more in the same transaction. It may run again, if the transaction does. */
+  alongside?: (tx: Transaction, snapshot: PublishedAt) => Promise<void>;
 };
+
+/** `observedAt`: the instant of the snapshot as it was written. */
+export type PublishedAt = { accountKey: number; snapshotId: number; observedAt: string };
 
 // A stopped process must release the feed clock before its lease expires: otherwise it blocks every account.
 const LOCK_MS = 20_000;
@@ -142,7 +147,7 @@ async function publishIn(
   tx: Transaction,
   request: PublishRequest,
   counts: ChangeCounts,
-  { failpoint, beforeFence }: PublishHooks,
+  { failpoint, beforeFence, alongside }: PublishHooks,
 ): Promise<number> {
   const { lease, state } = request;
   await holdSchema(tx);
@@ -165,6 +170,7 @@ async function publishIn(
   };
   await tx.execute(sql.raw(`set local statement_timeout = ${statementMs(request)}`));
   await runAll(tx, lease, [...changeStatements(facts, counts), ...snapshotStatements(facts, counts)]);
+  await alongside?.(tx, { accountKey: lease.accountKey, snapshotId, observedAt });
   await failpoint?.('publishing');
   await recordRun(tx, lease, {
     ...request.facts,

@@ -137,7 +137,7 @@ function evidenceOfWalk(
   all: AllCounts & { repeatedPages: number },
 ): Evidence {
   return {
-    paging: pass.paging,
+    ...(pass.paging === null ? {} : { paging: pass.paging }),
     reasons: judgement.reasons,
     repeated_pages: all.repeatedPages,
     one_response: pass.oneResponse,

@@ -16,6 +16,8 @@ export type PassFacts = {
   totalsMoved: boolean;
   /** The whole account came in one response: nothing can have moved between pages. */
   oneResponse: boolean;
+  /** What the source of the pages itself knows to be missing, in the words of `status --run`. */
+  doubts?: readonly string[];
 };
 
 export type WalkFacts = {
@@ -42,7 +44,8 @@ export type Judgement = {
  * duplicate, the total was constant, and as many distinct users were met as the total says. Without a total, the whole
  * account came in one response. Second: the passes agree. Comparing them leaves less than UNSEEN_LIMIT users that no
  * pass met, and if the server states a total, at least as many users were met. Without the condition on the total, a
- * server that serves only the first 10,000 rows would pass as complete every time.
+ * server that serves only the first 10,000 rows would pass as complete every time. No evidence outweighs a doubt of the
+ * source.
  */
 export function judgeWalk(facts: WalkFacts): Judgement {
   const pass = newest(facts);
@@ -53,6 +56,7 @@ export function judgeWalk(facts: WalkFacts): Judgement {
   if (unreadable > 0) reasons.push(`${unreadable} records had no readable user id`);
   if (pass.met < facts.met * LEAST_SHARE)
     reasons.push(`the newest pass met only ${pass.met} of the ${facts.met} users that the walk met`);
+  reasons.push(...(pass.doubts ?? []));
   const movements = movementsIn(pass, duplicates);
   const passesAgree =
     expectedUnseen !== null &&

@@ -1,8 +1,6 @@
 // The walk of one run: its passes over all pages. Every record is compared as it comes. Knows no database.
-import type { CloudflareClient } from '../../cloudflare/client.ts';
 import type { CountUse } from '../../cloudflare/usage.ts';
-import type { Pass } from '../../cloudflare/paging/pass.ts';
-import { walkPages } from '../../cloudflare/paging/walk-pages.ts';
+import type { Pass, ReadPages } from '../../cloudflare/paging/pass.ts';
 import { isOperatorError, OperatorError } from '../../errors.ts';
 import type { MetCounts, UserTable } from '../state/user-table.ts';
 import {
@@ -13,7 +11,7 @@ import {
   type PassFacts,
   type PassOverlap,
 } from './verdict.ts';
-import type { Comparison } from './compare-records.ts';
+import type { Comparison, PageOutcome } from './compare-records.ts';
 import { createWalkCounter, type WalkCounter, type WalkCounts } from './count-walk.ts';
 import type { Quarantine } from './quarantine.ts';
 
@@ -33,7 +31,7 @@ export type Walk = {
 };
 
 export type WalkDeps = {
-  client: Pick<CloudflareClient, 'summaryPage'>;
+  readPages: ReadPages<PageOutcome>;
   comparison: Pick<Comparison, 'openReader' | 'take'>;
   table: Pick<UserTable, 'beginReading' | 'counts'>;
   quarantine: Quarantine;
@@ -62,7 +60,7 @@ export type WalkRun = {
 const ROOM_FOR_A_PASS = 1.2;
 
 /**
- * Throws what `walkPages` throws, and TOO_MANY_REJECTED. Rejected records are written, whether the walk fails or not.
+ * Throws what `readPages` throws, and TOO_MANY_REJECTED. Rejected records are written, whether the walk fails or not.
  */
 export async function walk(deps: WalkDeps, settings: WalkSettings, run: WalkRun): Promise<Walk> {
   let walked: Walk;
@@ -118,7 +116,7 @@ type ReadPass = (number: number) => Promise<{ pass: Pass; facts: PassFacts; ms: 
 
 /** Reads all pages once. Every answer is counted and takes effect, and its rejected records go to the quarantine. */
 function createPassReader(
-  { client, comparison, table, quarantine, checkMemory }: WalkDeps,
+  { readPages, comparison, table, quarantine, checkMemory }: WalkDeps,
   settings: WalkSettings,
   run: WalkRun,
   counter: WalkCounter,
@@ -136,12 +134,14 @@ function createPassReader(
   return async (number) => {
     counter.beginPass(number);
     beginReading();
-    const pass = await walkPages({
+    const pass = await readPages({
+      accountId,
+      signal,
+      countUse,
+      openReader: comparison.openReader,
       perPage: settings.perPage,
       firstSize,
       concurrency: settings.concurrency,
-      fetchPage: (page, perPage) =>
-        client.summaryPage({ accountId, page, perPage, signal, countUse, openReader: comparison.openReader }),
       accept: async (_page, outcome, isRepeat) => {
         if (!isRepeat) counter.countPage(outcome);
         comparison.take(outcome);
@@ -161,9 +161,9 @@ function createPassReader(
       },
     });
     counter.notePages(pass);
-    const { totalFirst, totalLast, totalsMoved, oneResponse } = pass;
+    const { totalFirst, totalLast, totalsMoved, oneResponse, doubts = [] } = pass;
     const met = table.counts().anyThis;
-    const facts = { ...counter.reading(), met, totalFirst, totalLast, totalsMoved, oneResponse };
+    const facts = { ...counter.reading(), met, totalFirst, totalLast, totalsMoved, oneResponse, doubts };
     return { pass, facts, ms: performance.now() - began };
   };
 }

@@ -1,6 +1,8 @@
 // The state of each account for `status`: its age, whether it is stale by the schedule, what fails, which run is in
 // progress. Pure.
 import { isStale, type ScheduleState } from '../../answers/account-states.ts';
+import { isCopyDue } from '../../answers/copy-due.ts';
+import type { LastCopy } from '../../queries/health/last-copy.ts';
 import type { AccountState } from '../../queries/accounts/list-accounts.ts';
 import { accountName } from '../../answers/resolve-accounts.ts';
 import { ago, duration, plural, printable } from '../../words.ts';
@@ -107,9 +109,12 @@ export const ACCOUNT_COLUMNS = [
   'last_slot_status',
   'last_slot_run_id',
   'next_slot',
+  'copied_at',
+  'is_copy_due',
 ] as const;
 
-export function accountCells(state: AccountState, schedule: ScheduleState): Cell[] {
+/** `copy` null: not the embedded server. Somebody else takes care of its backups. */
+export function accountCells(state: AccountState, schedule: ScheduleState, copy: LastCopy | null): Cell[] {
   const iso = (at: Date | null) => at?.toISOString() ?? null;
   const seconds = (ms: number | null) => (ms === null ? null : Math.round(ms / 1000));
   const run = schedule.runs.find(({ account_id }) => account_id === state.account_id);
@@ -139,5 +144,18 @@ export function accountCells(state: AccountState, schedule: ScheduleState): Cell
     run?.status ?? null,
     run?.run_id ?? null,
     iso(schedule.nextSlot),
+    iso(copy?.copied_at ?? null),
+    copy === null ? null : isCopyDue(copy),
   ];
+}
+
+/** Null: nothing to warn of. */
+export function copyWarning(copy: LastCopy | null, { textWidth }: View): string | null {
+  if (copy?.began_at == null || !isCopyDue(copy)) return null;
+  const age = duration(Date.now() - copy.began_at.getTime());
+  return wrap(
+    `NEVER COPIED: this history is ${age} old and exists only in the embedded Postgres of this machine. Save it with \`zt-risk-sync database backup <file>\`, or move it to a server with \`database copy\``,
+    2,
+    textWidth,
+  );
 }

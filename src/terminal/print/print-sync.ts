@@ -1,5 +1,6 @@
 // What `sync` says about one account: the contract of --json, and the same as text.
 import type { LevelCount } from '../../queries/levels/levels-of-snapshot.ts';
+import type { SyncOutcome } from '../../sync/request-sync.ts';
 import { CHANGES } from '../../user-risk.ts';
 import { duration, plural } from '../../words.ts';
 import { paintLevels } from '../colour.ts';
@@ -40,6 +41,44 @@ export function emptyLine(accountId: string, status: string): SyncLine {
     status,
     verdict: null,
     ...(numbers as Record<(typeof NUMBERS)[number], null>),
+  };
+}
+
+/** The contract of `sync --json`. */
+export function syncLine(accountId: string, outcome: SyncOutcome, durationMs: number): SyncLine {
+  if (outcome.kind !== 'ran') {
+    const runId = outcome.kind === 'already_running' ? outcome.holder.runId : outcome.runId;
+    return {
+      ...emptyLine(accountId, outcome.kind === 'already_running' ? 'already_running' : 'succeeded'),
+      run_id: runId,
+      duration_ms: Math.round(durationMs),
+    };
+  }
+  const { published, facts, error, expectedUnseen } = outcome.result;
+  return {
+    ...emptyLine(accountId, error !== null ? 'failed' : outcome.dryRun ? 'dry_run' : 'succeeded'),
+    verdict: published?.verdict ?? null,
+    snapshot_id: published?.snapshotId ?? null,
+    run_id: outcome.runId,
+    users: published?.users ?? null,
+    met: published?.met ?? null,
+    carried: published?.carried ?? null,
+    appeared: published?.appeared ?? null,
+    raised: published?.raised ?? null,
+    lowered: published?.lowered ?? null,
+    cleared: published?.cleared ?? null,
+    returned: published?.returned ?? null,
+    rejected: facts.rejected,
+    duplicates: facts.duplicates,
+    pages: facts.pages,
+    passes: facts.passes,
+    expected_unseen: expectedUnseen,
+    requests: facts.requests,
+    retries: facts.retries,
+    duration_ms: Math.round(durationMs),
+    renamed: published?.renamed ?? null,
+    activity_changed: published?.activityChanged ?? null,
+    ...(error === null ? {} : { error: { code: error.code, message: error.message } }),
   };
 }
 

@@ -160,7 +160,7 @@ describe('walks that read the whole account:', () => {
       page_size: 1_200,
       ...asked,
     });
-    assert.equal((await paging({ info: null })).totals, false);
+    assert.equal((await paging({ info: null }))?.totals, false);
   });
 });
 

@@ -64,6 +64,11 @@ describe('judgeWalk', () => {
       once({ records: 101, met: 100 }),
       /came twice/,
     ],
+    [
+      'a doubt of the source makes the walk partial, although everything else adds up',
+      once({ doubts: ['page 2 is not among the files'] }),
+      /page 2 is not among the files/,
+    ],
     ['a rejected record with a readable user is met, and changes nothing', once({ rejected: 3 }), null],
     [
       'a record without a readable user makes the walk partial, although the total adds up',

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import type { SummaryPage } from '../../../src/cloudflare/client.ts';
+import { pagesOfApi } from '../../../src/cloudflare/paging/walk-pages.ts';
 import type { OpenReader } from '../../../src/cloudflare/endpoints/summary/record-reader.ts';
 import { publish } from '../../../src/sync/publish/publish.ts';
 import type { WalkCounts } from '../../../src/sync/walk/count-walk.ts';
@@ -234,7 +235,7 @@ async function cutOff(lastPage: unknown[]) {
   const settings = { perPage: 2, concurrency: 1, maxPasses: 4 };
   const walked = await walk(
     {
-      client,
+      readPages: pagesOfApi(client),
       ...look,
       quarantine: createQuarantine(db.pool, lease, {
         retentionMs: 1e9,

@@ -1,0 +1,56 @@
+// A history on its way: what it holds, and its rows as bytes of COPY. A database and a backup file both give one.
+import * as z from 'zod';
+
+// Names go into statements. A file may come from anywhere.
+const name = z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/);
+const qualified = z.string().regex(/^risk(_internal)?\.[a-z_][a-z0-9_]{0,62}$/);
+const wholeNumber = z.string().regex(/^\d{1,19}$/);
+
+/** Everything about a history except its rows. Numbers that may exceed 2^53 are text. */
+export const HistoryHead = z.object({
+  /** The version that wrote it, for people. */
+  version: z.string().max(100),
+  created_at: z.iso.datetime(),
+  /** The migrations of its tables, in the order in which they were applied. */
+  migrations: z.array(z.object({ hash: z.string(), created_at: z.number() })).min(1),
+  clock: z.object({ value: wholeNumber, epoch: z.uuid() }),
+  sequences: z.array(z.object({ name: qualified, last_value: wholeNumber, is_called: z.boolean() })),
+  /** In an order in which foreign keys hold. */
+  tables: z.array(
+    z.object({
+      name: qualified,
+      columns: z.array(name).min(1),
+      rows: z.number().int().nonnegative(),
+      /** See checksum.ts. */
+      checksum: z.string().max(100),
+    }),
+  ),
+});
+export type HistoryHead = z.infer<typeof HistoryHead>;
+export type TableHead = HistoryHead['tables'][number];
+
+export type History = {
+  head: HistoryHead;
+  /** Called once for each table, in the order of the head; each is read to its end. */
+  rowsOf: (table: TableHead) => AsyncIterable<Buffer>;
+  /** Called after the last table. Throws if what was read is not to be trusted. */
+  requireWhole: () => Promise<void>;
+};
+
+export function quoted(qualifiedName: string): string {
+  return qualifiedName
+    .split('.')
+    .map((part) => `"${part}"`)
+    .join('.');
+}
+
+export function columnList(columns: readonly string[]): string {
+  return columns.map((column) => `"${column}"`).join(', ');
+}
+
+export function rowCount({ tables }: HistoryHead): number {
+  return tables.reduce((sum, { rows }) => sum + rows, 0);
+}
+
+/** `table` null: the rows are compared. */
+export type MoveProgress = (step: { table: string | null; rows: number; total: number }) => void;

@@ -1,0 +1,145 @@
+// Puts a whole history into an empty database: all rows and the mark's removal in one transaction. So the database is
+// empty and refused until the history is whole, whatever dies, and readers never see a part of it.
+import { pipeline } from 'node:stream/promises';
+import { sql } from 'drizzle-orm';
+import { copyIn } from '../db/copy-in.ts';
+import { beginEpoch, theClock } from '../db/feed-clock.ts';
+import { HOLD_MARK, REMOVE_MARK } from '../db/incomplete-history.ts';
+import type { Pool, PoolClient } from '../db/pool.ts';
+import { feedClock } from '../db/schema.ts';
+import { CommitUnknown, inTransaction, type Transaction } from '../db/transaction.ts';
+import { OperatorError } from '../errors.ts';
+import { checksumOf } from './checksum.ts';
+import {
+  columnList,
+  quoted,
+  rowCount,
+  type History,
+  type HistoryHead,
+  type MoveProgress,
+} from './history.ts';
+import { guessRowBytes } from './moved-tables.ts';
+import { historyExists, markTarget, requireEmpty } from './prepare-target.ts';
+
+export type WriteDeps = {
+  pool: Pool;
+  signal: AbortSignal;
+  onProgress: MoveProgress;
+  /** A seam for tests: before the rows of a table, and before the commit (null). */
+  beforeStep?: (table: string | null) => Promise<void>;
+};
+
+// COPY waits for the other side, which may be slow. No limit of the server ends that wait.
+const LIMITS = { lockMs: 30_000, idleMs: 600_000, statementMs: 0 };
+
+/**
+ * Throws HISTORY_EXISTS, HISTORY_DIFFERS, COMMIT_UNKNOWN, DATABASE_NEWER, the signal's reason, and what `rowsOf` throws.
+ */
+export async function writeHistory(deps: WriteDeps, history: History): Promise<void> {
+  const { pool, signal } = deps;
+  await markTarget(pool, history.head.migrations);
+  try {
+    await inTransaction(
+      pool,
+      LIMITS,
+      async (tx, client) => {
+        await emptyTables(client, history.head);
+        await copyTables(deps, client, history);
+        await history.requireWhole();
+        await setCounters(tx, client, history.head);
+        await compareTables(deps, client, history.head);
+        await beginEpoch(tx, 'copied', Number(history.head.clock.value));
+        await client.query(REMOVE_MARK);
+        await deps.beforeStep?.(null);
+      },
+      signal,
+    );
+  } catch (error) {
+    throw error instanceof CommitUnknown ? commitUnknown(error) : error;
+  }
+  // A planner without statistics chooses badly until autovacuum has looked.
+  for (const { name } of history.head.tables) await pool.query(`analyze ${quoted(name)}`);
+}
+
+/**
+ * TRUNCATE also locks out everybody, and lets COPY write rows as frozen: no reader or vacuum writes them again. Leases
+ * refer to accounts, so they are named, too.
+ */
+async function emptyTables(client: PoolClient, { tables }: HistoryHead): Promise<void> {
+  if ((await client.query(HOLD_MARK)).rowCount === 0) throw historyExists();
+  const names = [...tables.map(({ name }) => name), 'risk_internal.leases'];
+  await client.query(`lock table ${names.map(quoted).join(', ')} in access exclusive mode`);
+  await requireEmpty(client, names);
+  await client.query(`truncate ${names.map(quoted).join(', ')}`);
+}
+
+async function copyTables(
+  { signal, onProgress, beforeStep }: WriteDeps,
+  client: PoolClient,
+  { head, rowsOf }: History,
+): Promise<void> {
+  const total = rowCount(head);
+  let before = 0;
+  for (const table of head.tables) {
+    await beforeStep?.(table.name);
+    const bytesOfRow = guessRowBytes(table.name);
+    let bytes = 0;
+    const counted = async function* (): AsyncGenerator<Buffer> {
+      for await (const chunk of rowsOf(table)) {
+        bytes += chunk.length;
+        const rows = before + Math.min(table.rows, Math.floor(bytes / bytesOfRow));
+        onProgress({ table: table.name, rows, total });
+        yield chunk;
+      }
+    };
+    const statement = `copy ${quoted(table.name)} (${columnList(table.columns)}) from stdin (format binary, freeze)`;
+    await pipeline(counted, copyIn(client, statement), { signal });
+    before += table.rows;
+  }
+}
+
+async function setCounters(tx: Transaction, client: PoolClient, head: HistoryHead): Promise<void> {
+  for (const { name, last_value, is_called } of head.sequences)
+    await client.query('select setval($1::regclass, $2::bigint, $3)', [quoted(name), last_value, is_called]);
+  const here = await client.query<{ place: string }>('select risk_internal.history_place() as place');
+  await tx
+    .update(feedClock)
+    .set({
+      last_snapshot_id: Number(head.clock.value),
+      epoch: head.clock.epoch,
+      place: here.rows[0]?.place ?? null,
+      // There is a copy of this history: the place that it came from.
+      copied_at: sql`${head.created_at}::timestamptz`,
+    })
+    .where(theClock());
+}
+
+/** Throws HISTORY_DIFFERS. */
+async function compareTables(
+  { onProgress }: WriteDeps,
+  client: PoolClient,
+  head: HistoryHead,
+): Promise<void> {
+  const total = rowCount(head);
+  for (const table of head.tables) {
+    onProgress({ table: null, rows: total, total });
+    const { rows, checksum } = await checksumOf(client, table);
+    if (rows === table.rows && checksum === table.checksum) continue;
+    throw new OperatorError({
+      code: 'HISTORY_DIFFERS',
+      happened: `After the copy, ${table.name} differs from its source (${rows} rows here, ${table.rows} there)`,
+      means: 'Nothing of the copy was kept, and the source is as it was',
+      todo: 'Run the command again. If it happens again, report it',
+    });
+  }
+}
+
+function commitUnknown(cause: Error): OperatorError {
+  return new OperatorError({
+    code: 'COMMIT_UNKNOWN',
+    happened: 'The connection broke while the copy was being committed',
+    means: 'The target holds the whole history, or none of it',
+    todo: 'Run the same command again. HISTORY_EXISTS then means that the copy is there and whole',
+    cause,
+  });
+}
