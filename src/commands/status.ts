@@ -10,7 +10,7 @@ import { listAccounts, type AccountState } from '../queries/accounts/list-accoun
 import { lastCopy } from '../queries/health/last-copy.ts';
 import { findRun, listRuns, type Run } from '../queries/runs/list-runs.ts';
 import { explainRun, type Fact } from '../answers/explain-run.ts';
-import { runNotFound } from '../answers/runs.ts';
+import { runNotFound } from '../answers/pages/runs.ts';
 import { localMinute } from '../time/when.ts';
 import { duration, printable } from '../words.ts';
 import { accountOption } from './options/accounts.ts';

@@ -29,14 +29,16 @@ export type AppDeps = {
   accountIds: readonly string[];
   /** A separate pool, made with HTTP_POOL. */
   pool: Pool;
-  metrics: Pick<Metrics, 'scrape' | 'contentType'>;
+  /** Null: this process has nothing to measure. */
+  metrics: Pick<Metrics, 'scrape' | 'contentType'> | null;
   /** Age from which a snapshot counts as stale. */
   staleAfterMs: number;
   /** When the schedule runs next; null: never. */
   nextSlot(): Date | null;
   /** How long somebody may be at high. */
   highTargetMs: number;
-  startSync: StartSync;
+  /** Null: this process syncs nothing. */
+  startSync: StartSync | null;
   isStopping(): boolean;
   logger: Pick<Logger, 'debug' | 'warn' | 'error'>;
   /** Longest wait for the database; below it, for any answer. */
@@ -108,11 +110,12 @@ export function createApp(deps: AppDeps): Hono<Caller> {
     .use(timeout(deps.answerWaitMs ?? ANSWER_WAIT_MS, new HTTPException(503)))
     .use(bodyLimit({ maxSize: BODY_LIMIT, onError: (c) => problem(c, 'REQUEST_TOO_LARGE') }))
     .route('/', probes({ ...deps, readiness: ready }))
-    .route('/', metricsRoute({ ...deps, readiness: ready }))
-    .route('/', syncRoute(deps))
     .route('/', assetsRoute(deps.assets))
     .route('/', pagesRoute(deps))
     .route(API, apiRoute(deps));
+  const { metrics, startSync } = deps;
+  if (metrics !== null) app.route('/', metricsRoute({ ...deps, metrics, readiness: ready }));
+  if (startSync !== null) app.route('/', syncRoute({ ...deps, startSync }));
   app.notFound((c) =>
     c.req.path.startsWith(`${API}/`)
       ? refuse(c, { status: 404, code: 'NOT_FOUND', detail: 'There is nothing at this path' })

@@ -10,7 +10,7 @@ import {
   timeOf,
   writeTarget,
   type Response,
-} from '../answers/response.ts';
+} from '../answers/pages/response.ts';
 import type { OpenEpisode } from '../queries/response/open-over-target.ts';
 import type { DurationStep } from '../queries/response/response-distribution.ts';
 import type { ResponseTime } from '../queries/response/response-times.ts';

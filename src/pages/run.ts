@@ -1,7 +1,7 @@
 // One run, explained as the command `status --run` does it.
 import { html } from 'hono/html';
 import type { Fact } from '../answers/explain-run.ts';
-import type { OneRun } from '../answers/runs.ts';
+import type { OneRun } from '../answers/pages/runs.ts';
 import { localMinute } from '../time/when.ts';
 import { layout } from './layout.ts';
 import { linkTo, type Html, type Page } from './page.ts';

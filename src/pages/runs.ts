@@ -1,6 +1,6 @@
 // The ledger of runs: how they ended and why, how well each day was covered, and how to mend what failed.
 import { html } from 'hono/html';
-import { runsHeadline, usualDuration, type Runs } from '../answers/runs.ts';
+import { runsHeadline, usualDuration, type Runs } from '../answers/pages/runs.ts';
 import type { CoverageDay } from '../queries/runs/coverage.ts';
 import type { LedgerRun } from '../queries/runs/run-ledger.ts';
 import { duration } from '../words.ts';

@@ -1,6 +1,6 @@
 // GET /response-times, with its distribution and the users who are open over a target.
 import { z, type OpenAPIHono } from '@hono/zod-openapi';
-import { readTarget } from '../../answers/response.ts';
+import { readTarget } from '../../answers/pages/response.ts';
 import { idsOf } from '../../answers/scope.ts';
 import { openOverTarget, type OpenEpisode } from '../../queries/response/open-over-target.ts';
 import { responseDistribution, type DurationStep } from '../../queries/response/response-distribution.ts';

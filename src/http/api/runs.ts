@@ -1,6 +1,6 @@
 // GET /runs, GET /runs/{run_id}: finished runs, and one of them explained.
 import { z, type OpenAPIHono } from '@hono/zod-openapi';
-import { oneRunOf } from '../../answers/runs.ts';
+import { oneRunOf } from '../../answers/pages/runs.ts';
 import { idsOf } from '../../answers/scope.ts';
 import { runLedger, type LedgerRun } from '../../queries/runs/run-ledger.ts';
 import { answerTo } from '../../queries/question.ts';

@@ -1,6 +1,6 @@
 // The page of response times: what its address chooses, and the rows of its list.
 import { z } from 'zod';
-import { responseOf } from '../../answers/response.ts';
+import { responseOf } from '../../answers/pages/response.ts';
 import type { Db } from '../../db/handle.ts';
 import type { Html, Page } from '../../pages/page.ts';
 import { responsePage } from '../../pages/response.ts';

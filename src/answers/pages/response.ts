@@ -1,13 +1,17 @@
 // How long users stay at high: how long it took until they were lowered or cleared, against the span before, and who is
 // open over the target.
-import type { Db } from '../db/handle.ts';
-import { OperatorError } from '../errors.ts';
-import { openOverTarget, type OpenCursor, type OpenEpisode } from '../queries/response/open-over-target.ts';
-import { responseDistribution, type DurationStep } from '../queries/response/response-distribution.ts';
-import { responseTimes, type ResponseTime } from '../queries/response/response-times.ts';
-import { duration, plural } from '../words.ts';
-import { ask, type Answered } from './overview.ts';
-import { idsOf, type Scope } from './scope.ts';
+import type { Db } from '../../db/handle.ts';
+import { OperatorError } from '../../errors.ts';
+import {
+  openOverTarget,
+  type OpenCursor,
+  type OpenEpisode,
+} from '../../queries/response/open-over-target.ts';
+import { responseDistribution, type DurationStep } from '../../queries/response/response-distribution.ts';
+import { responseTimes, type ResponseTime } from '../../queries/response/response-times.ts';
+import { duration, plural } from '../../words.ts';
+import { ask, type Answered } from '../overview.ts';
+import { idsOf, type Scope } from '../scope.ts';
 
 export type Response = {
   targetMs: number;

@@ -1,16 +1,16 @@
 // The ledger of runs: how they ended and why, how well each day was covered, and one run explained.
-import type { Db } from '../db/handle.ts';
-import { OperatorError } from '../errors.ts';
-import { coverage, type CoverageDay } from '../queries/runs/coverage.ts';
-import { findRun } from '../queries/runs/list-runs.ts';
-import { oneRun, runLedger, type LedgerRun, type RunCursor } from '../queries/runs/run-ledger.ts';
-import { runReasons } from '../queries/runs/run-reasons.ts';
-import { runTotals, type RunTotals } from '../queries/runs/run-totals.ts';
-import { minute } from '../time/when.ts';
-import { duration, plural } from '../words.ts';
-import { explainRun, type Fact } from './explain-run.ts';
-import { ask, type Answered } from './overview.ts';
-import { idsOf, type Scope } from './scope.ts';
+import type { Db } from '../../db/handle.ts';
+import { OperatorError } from '../../errors.ts';
+import { coverage, type CoverageDay } from '../../queries/runs/coverage.ts';
+import { findRun } from '../../queries/runs/list-runs.ts';
+import { oneRun, runLedger, type LedgerRun, type RunCursor } from '../../queries/runs/run-ledger.ts';
+import { runReasons } from '../../queries/runs/run-reasons.ts';
+import { runTotals, type RunTotals } from '../../queries/runs/run-totals.ts';
+import { minute } from '../../time/when.ts';
+import { duration, plural } from '../../words.ts';
+import { explainRun, type Fact } from '../explain-run.ts';
+import { ask, type Answered } from '../overview.ts';
+import { idsOf, type Scope } from '../scope.ts';
 
 const DAY = 86_400_000;
 /** Days that a calendar can show one by one. */
