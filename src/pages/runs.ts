@@ -5,7 +5,7 @@ import type { CoverageDay } from '../queries/runs/coverage.ts';
 import type { LedgerRun } from '../queries/runs/run-ledger.ts';
 import { duration } from '../words.ts';
 import { calendarLegend, coverageCalendar } from './charts/coverage-calendar.ts';
-import { coverageWords, missedOf } from './charts/coverage-strip.ts';
+import { coverageWords, missedOf } from '../answers/pages/coverage.ts';
 import { filters, selectField } from './forms.ts';
 import { layout } from './layout.ts';
 import { csvOf, linkTo, type Html, type Page } from './page.ts';

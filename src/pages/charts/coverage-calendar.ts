@@ -4,7 +4,8 @@ import { html } from 'hono/html';
 import type { CoverageDay } from '../../queries/runs/coverage.ts';
 import { plural } from '../../words.ts';
 import type { Html } from '../page.ts';
-import { missedOf, stateOf, type DayState } from './coverage-strip.ts';
+import { missedOf } from '../../answers/pages/coverage.ts';
+import { stateOf, type DayState } from './coverage-strip.ts';
 
 export type CalendarState = DayState | 'failed';
 
