@@ -5,6 +5,8 @@ import { accountName } from '../answers/report/report-words.ts';
 import { dayOf, scopeOf, type Scope } from '../answers/scope.ts';
 import type { Config } from '../config.ts';
 import type { Io } from '../context.ts';
+import { isOperatorError } from '../errors.ts';
+import type { Db } from '../db/handle.ts';
 import type { Pool } from '../db/pool.ts';
 import { readOnly } from '../db/read-only.ts';
 import { NO_ACCOUNT } from '../answers/choose-histories.ts';
@@ -14,9 +16,10 @@ import { reportJson } from '../pages/report/report-json.ts';
 import { reportMarkdown } from '../pages/report/report-markdown.ts';
 import { reportPage } from '../pages/report/report-page.ts';
 import type { Report } from '../answers/report/report.ts';
-import { WHEN_HELP } from '../time/when.ts';
+import { databaseNow } from '../queries/health/database-now.ts';
+import { startOfDay, WHEN_HELP } from '../time/when.ts';
 import { VERSION } from '../version.ts';
-import { readableTime, timezoneOption } from './options/times.ts';
+import { inOrder, readableTime, timeOf, timezoneOption } from './options/times.ts';
 import { withHistory } from './options/with-history.ts';
 
 const FORMATS = ['html', 'md', 'json'] as const;
@@ -32,6 +35,7 @@ type Options = {
   identities: boolean;
 };
 
+const USUAL_MS = 30 * 86_400_000;
 /** A history of years takes a minute. */
 const LIMITS = { statementMs: 300_000, lockMs: 10_000 };
 
@@ -42,7 +46,11 @@ export function reportCommand(io: Io): Command {
       '--account <account>',
       'only this account: its id or its label (default: all that are not retired)',
     )
-    .option('--from <when>', `begin of the period: ${WHEN_HELP} (default: 30 days back)`, readableTime)
+    .option(
+      '--from <when>',
+      `begin of the period: ${WHEN_HELP} (default: 30 days before the end)`,
+      readableTime,
+    )
     .option('--to <when>', 'end of the period, not included (default: now)', readableTime)
     .addOption(timezoneOption('time zone of all times, and in which days begin'))
     .addOption(new Option('--format <format>', 'default: the ending of --out, else html').choices(FORMATS))
@@ -65,14 +73,12 @@ HIGH_TARGET is how long somebody may be at high.
 }
 
 async function run(io: Io, pool: Pool, config: Config, options: Options): Promise<void> {
-  const { account = '', from = '', to = '', identities } = options;
-  const tz = options.timezone ?? config.sync.timezone;
-  const asked = { targetMs: config.highTargetMs, identities };
+  const asked = { targetMs: config.highTargetMs, identities: options.identities };
+  const timezone = options.timezone ?? config.sync.timezone;
   const report = await readOnly(
     pool,
     LIMITS,
-    async (db) =>
-      reportOf(db, await scopeOf(db, { account, from: from || (to ? '' : '30d'), to, tz }, '30d'), asked),
+    async (db) => reportOf(db, await scopeFor(db, options, timezone), asked),
     undefined,
     io.signal,
   );
@@ -87,6 +93,17 @@ async function run(io: Io, pool: Pool, config: Config, options: Options): Promis
     io.stdout.write(
       `Report of ${report.scope.accounts.length === 1 ? 'one account' : `${report.scope.accounts.length} accounts`} written to ${out}\n`,
     );
+}
+
+/** The usual period begins with a whole day. */
+async function scopeFor(db: Db, { account = '', from, to }: Options, timezone: string): Promise<Scope> {
+  const clock = { now: await databaseNow(db), timezone };
+  const end = to === undefined ? clock.now : timeOf('--to', to, clock);
+  const usual = startOfDay(dayOf(new Date(end.getTime() - USUAL_MS), timezone), timezone);
+  const begin = from === undefined ? usual : timeOf('--from', from, clock);
+  inOrder(['--from', begin], ['--to', end]);
+  const span = { from: begin.toISOString(), to: end.toISOString() };
+  return scopeOf(db, { account, ...span, tz: timezone }, '30d');
 }
 
 function textOf(report: Report, format: Format): string {
@@ -121,6 +138,6 @@ async function write(io: Io, out: string, text: string): Promise<void> {
     await output.keep();
   } catch (error) {
     await output.drop();
-    throw outputFailed(out, error);
+    throw isOperatorError(error) ? error : outputFailed(out, error);
   }
 }

@@ -15,8 +15,8 @@ import { idsOf, type Scope } from '../scope.ts';
 import { trendOf, type Trend } from '../trend-of.ts';
 
 /** Users that a list names. The counts are of all. */
-export const MOST_LISTED = 50;
-const MOST_EPISODES = 20;
+export const MOST_LISTED = 25;
+const MOST_EPISODES = 10;
 
 export type Report = {
   scope: Scope;

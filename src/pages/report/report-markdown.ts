@@ -32,8 +32,8 @@ function filled(report: Report): string[] {
     ),
     '## From level to level',
     table(
-      ['from', 'to', 'changes'],
-      report.transitions.map((row) => [row.from_level, row.to_level, row.change_count]),
+      ['from', 'to', 'change', 'users'],
+      report.transitions.map((row) => [row.from_level, row.to_level, row.change, row.change_count]),
     ),
     ...newsOf(report, 'raised', 'Rose'),
     ...newsOf(report, 'cleared', 'Were cleared'),

@@ -137,7 +137,11 @@ const REASONS: Readonly<Record<string, string>> = {
 function newsTable(report: Report, change: News['change']): Html {
   const { rows, count } = listedOf(report, change);
   if (count === 0) return html`<p class="quiet">Nobody.</p>`;
-  const why: Column<News> = { title: 'Why', cell: (row) => REASONS[row.end_reason ?? ''] ?? '' };
+  const why: Column<News> = {
+    title: 'Why',
+    kind: 'word',
+    cell: (row) => REASONS[row.end_reason ?? ''] ?? '',
+  };
   return html`${table(
     'Users, the gravest first',
     [
