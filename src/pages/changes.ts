@@ -1,6 +1,7 @@
 // The page of changes: the feed with its filters, the matrix of levels, and what is new since the last visit.
 import { html } from 'hono/html';
 import { changesHeadline, countOf, PLACES, type ChangesPage } from '../answers/people/changes-page.ts';
+import { fileNote } from '../answers/people/rows-of-a-file.ts';
 import type { FedChange } from '../queries/levels/change-feed.ts';
 import { CHANGE_ORDER } from '../user-risk.ts';
 import { plural } from '../words.ts';
@@ -19,11 +20,11 @@ export function changesPage(page: Page, changes: ChangesPage, nameOf: NameOf, ne
   return layout(
     page,
     'Changes',
-    html`<h1>${headline}</h1>
+    html`<h1>${headline.replace(/(\d) (?=[a-z])/g, '$1\u00a0')}</h1>
       ${news(page, changes)}
       <div class="span-row">${rangeChoice(page)} ${spanForm(page)}</div>
       <div class="beside">
-        <section aria-labelledby="feed">
+        <section class="list" aria-labelledby="feed">
           ${heading('Newest first', 'feed')} ${filterForm(page)}
           <p class="quiet small" data-matching="${countOf(matrix.rows, filter)}">
             ${matching(countOf(matrix.rows, filter), countOf(matrix.rows))}
@@ -57,7 +58,7 @@ function spanInWords({ scope: { span } }: Page): string {
 
 /** Without a script, and at the first visit, there is nothing to say. The script knows the last snapshot that was seen. */
 function news(page: Page, { since, newestId }: ChangesPage): Html {
-  const address = linkHere(page, { since: 'SNAPSHOT', range: null, from: 'INSTANT', to: null, cursor: null });
+  const address = linkHere(page, { since: 'SNAPSHOT', cursor: null });
   const seen = html`<p
     class="news"
     data-last-visit
@@ -69,14 +70,17 @@ function news(page: Page, { since, newestId }: ChangesPage): Html {
   const away = linkHere(page, { since: null, cursor: null });
   if (since.observed_at === null)
     return html`${seen}
-    ${notice('empty', `Snapshot ${since.snapshotId} is not known.`, html`<a href="${away}">Show all as seen</a>`)}`;
+    ${notice('empty', `Snapshot ${since.snapshotId} is not known.`, html`<a href="${away}">Without marks</a>`)}`;
   const count = since.change_count;
+  const isEarlier = count > 0 && new Date(since.observed_at) < page.scope.span.from;
+  const all = linkHere(page, { range: null, from: since.observed_at, to: null, cursor: null });
+  const earlier = isEarlier ? html`<a href="${all}">Show all of them</a>` : '';
   const what = count === 0 ? 'Nothing has changed' : plural(count, 'change');
   const who = count === 0 ? '' : ` of ${plural(since.user_count, 'user')}`;
   return html`${seen}
     <p class="news" data-new="${count}">
       <strong>${what}${who}</strong> since your last visit, when the newest snapshot was of
-      ${wallTime(page, since.observed_at)}. <a href="${away}">Mark all as seen</a>
+      ${wallTime(page, since.observed_at)}. ${earlier} <a href="${away}">Without marks</a>
     </p>`;
 }
 
@@ -120,26 +124,27 @@ function nothing(page: Page, { matrix, filter }: ChangesPage): Html {
 function feedTable(page: Page, { feed, since }: ChangesPage, nameOf: NameOf): Html {
   const isNew = (row: FedChange) => since !== null && row.snapshot_id > since.snapshotId;
   const columns: Column<FedChange>[] = [
-    { title: 'When', cell: (row) => wallTime(page, row.changed_at), kind: 'time' },
+    {
+      title: 'When',
+      cell: (row) =>
+        html`${wallTime(page, row.changed_at)} ${isNew(row) ? html`<span class="new">new</span>` : ''}`,
+      kind: 'time',
+    },
     { title: 'User', cell: (row) => person(page, row, nameOf), isHead: true },
-    { title: 'Change', cell: (row) => row.change, kind: 'word' },
-    { title: 'Levels', cell: levels, kind: 'word' },
+    { title: 'Change', cell: (row) => html`<span class="kind">${row.change}</span> ${levels(row)}` },
   ];
   if (page.scope.chosen === null && page.scope.known.length > 1)
     columns.push({ title: 'Account', cell: (row) => row.account_label });
-  if (since !== null)
-    columns.unshift({
-      title: html`<span class="unseen">New</span>`,
-      cell: (row) => (isNew(row) ? html`<span class="new">new</span>` : ''),
-      kind: 'word',
-    });
   return table('Changes, the newest first', columns, feed.rows);
 }
 
 function levels({ from_level, to_level }: FedChange): Html {
   if (from_level === null) return levelMark(to_level);
-  if (to_level === null) return html`was ${levelMark(from_level)}`;
-  return html`${levelMark(from_level)} <span aria-label="to">→</span> ${levelMark(to_level)}`;
+  if (to_level === null) return html`<span class="step">was ${levelMark(from_level)}</span>`;
+  return html`<span class="step"
+    >${levelMark(from_level)} <span aria-hidden="true">→</span
+    ><span class="unseen"> to </span> ${levelMark(to_level)}</span
+  >`;
 }
 
 /** Darker where there is more: four steps of grey, because colour belongs to levels. */

@@ -7,7 +7,7 @@ import type { UserPeriod } from '../queries/users/user-periods.ts';
 import { localMinute } from '../time/when.ts';
 import { duration } from '../words.ts';
 import { eventSteps } from './charts/event-steps.ts';
-import { lanesInWords, levelLanes } from './charts/level-lanes.ts';
+import { levelLanes } from './charts/level-lanes.ts';
 import { layout } from './layout.ts';
 import { csvOf, linkHere, linkTo, type Html, type Page } from './page.ts';
 import { heading, levelMark, notice, number, rangeChoice, source, wallTime } from './parts.ts';
@@ -28,7 +28,7 @@ export function userPage(page: Page, one: OneUser): Html {
       ${name ? html`<p class="quiet id">${one.userId}</p>` : ''}
       ${isOne ? state(page, one.known[0]!) : html`<p>${one.known.length} accounts know this user.</p>`}
       <div class="span-row">${rangeChoice(page)} ${spanForm(page)}</div>
-      ${one.known.map((known) => inAccount(page, one, known, isOne))} ${sources(page, one)}`,
+      ${one.known.map((known) => inAccount(page, one, known, isOne))}`,
   );
 }
 
@@ -36,8 +36,14 @@ function state(page: Page, known: KnownUser): Html {
   const [first = '', ...rest] = stateInWords(known, page.scope);
   const level = known.user.max_risk_level;
   return html`<p class="state" data-state="${level ?? 'cleared'}">
-    ${levelMark(level)} <strong>${first}</strong> ${rest.join(' ')}
+    <strong>${level === null ? first : marked(first, level)}</strong> ${rest.join(' ')}
   </p>`;
+}
+
+/** The sentence with its level as it looks everywhere. */
+function marked(sentence: string, level: string): Html {
+  const [before = '', ...after] = sentence.split(level);
+  return html`${before}${levelMark(level)}${after.join(level)}`;
 }
 
 function inAccount(page: Page, one: OneUser, known: KnownUser, isOne: boolean): Html {
@@ -50,6 +56,7 @@ function inAccount(page: Page, one: OneUser, known: KnownUser, isOne: boolean): 
   const picture = { periods, span, newestAt, timezone };
   const id = (part: string) => (isOne ? part : `${part}-${accountId}`);
   const account = linkHere(page, { account: accountId });
+  const of = (resource: string) => csvOf(page, `/users/${one.userId}/${resource}`);
   return html`${
       isOne
         ? ''
@@ -69,27 +76,17 @@ function inAccount(page: Page, one: OneUser, known: KnownUser, isOne: boolean): 
             )
           : html`${levelLanes(picture)}
               <p class="legend quiet small">${legend(periods)}</p>
-              ${behind(lanesInWords(picture), periodTable(page, periods))}`
+              ${source(one.periods.question, of('levels'), periodTable(page, periods))}`
       }
     </section>
     <section aria-labelledby="${id('events')}">
       ${heading('Risk events', id('events'))}
-      <p class="quiet small">
-        The number that the summary states. It is a total, so it falls only if Cloudflare counts anew.
-      </p>
+      <p class="quiet small">The number that the summary states: a total, not the events of one day.</p>
       ${activity.length === 0 ? notice('empty', 'No events in this span.') : eventSteps({ activity, span, timezone })}
-      ${activity.length === 0 ? '' : behind('Events', activityTable(page, activity))}
+      ${activity.length === 0 ? '' : source(one.activity.question, of('activity'), activityTable(page, activity))}
     </section>
-    ${episodeSection(page, mine(one.episodes.rows), id('episodes'))} ${storySection(page, known, id('story'))}`;
-}
-
-function behind(name: string, rows: Html): Html {
-  return html`<div class="behind">
-    <details>
-      <summary aria-label="Table: ${name}">Table</summary>
-      ${rows}
-    </details>
-  </div>`;
+    ${episodeSection(page, one, mine(one.episodes.rows), id('episodes'))}
+    ${storySection(page, known, id('story'), of('history'))}`;
 }
 
 function legend(periods: readonly UserPeriod[]): string {
@@ -141,7 +138,7 @@ function activityTable(page: Page, activity: OneUser['activity']['rows']): Html 
     )}`;
 }
 
-function episodeSection(page: Page, rows: readonly Episode[], id: string): Html {
+function episodeSection(page: Page, one: OneUser, rows: readonly Episode[], id: string): Html {
   return html`<section aria-labelledby="${id}">
     ${heading('Episodes at high', id)}
     ${
@@ -156,6 +153,7 @@ function episodeSection(page: Page, rows: readonly Episode[], id: string): Html 
               {
                 title: 'Ended',
                 cell: (row) => (row.ended_at === null ? 'lasts' : wallTime(page, row.ended_at)),
+                kind: 'time',
               },
               { title: 'By', cell: (row) => (row.ended_by === null ? '' : ENDS[row.ended_by]) ?? '' },
               { title: 'Most events', cell: (row) => number(row.peak_event_count), kind: 'number' },
@@ -163,6 +161,7 @@ function episodeSection(page: Page, rows: readonly Episode[], id: string): Html 
             rows,
           )
     }
+    ${source(one.episodes.question, csvOf(page, '/episodes', { user_id: one.userId }))}
   </section>`;
 }
 
@@ -178,7 +177,12 @@ function began(row: Episode): Html | string {
 }
 
 /** The words of the command `history`. */
-function storySection(page: Page, { events, leftOut, identity, may }: KnownUser, id: string): Html {
+function storySection(
+  page: Page,
+  { events, leftOut, identity, may }: KnownUser,
+  id: string,
+  csv: string,
+): Html {
   const { from, to } = page.scope.span;
   const mine = events.filter(({ changed_at }) => {
     const at = Date.parse(changed_at);
@@ -207,6 +211,7 @@ function storySection(page: Page, { events, leftOut, identity, may }: KnownUser,
         ? html`<p class="quiet small">Only the newest change of email or name is known to this page.</p>`
         : ''
     }
+    <div class="behind"><a href="${csv}" download>CSV</a></div>
   </section>`;
 }
 
@@ -217,20 +222,6 @@ function words(page: Page, event: TimelineEvent): Html | string {
   if (event.run_id === null || !text.endsWith(end)) return text;
   const address = linkTo(page, `/runs/${event.run_id}`);
   return html`${text.slice(0, -end.length)} (<a href="${address}">run ${event.run_id}</a>)`;
-}
-
-function sources(page: Page, { userId, periods, activity, episodes }: OneUser): Html {
-  const of = (resource: string) => csvOf(page, `/users/${userId}/${resource}`);
-  return html`<section aria-labelledby="data">
-    ${heading('The data behind this page', 'data')}
-    <p>Levels</p>
-    ${source(periods.question, of('levels'))}
-    <p>Risk events</p>
-    ${source(activity.question, of('activity'))}
-    <p>Episodes at high</p>
-    ${source(episodes.question, csvOf(page, '/episodes', { user_id: userId }))}
-    <p>What happened: <a href="${of('history')}" download>CSV</a></p>
-  </section>`;
 }
 
 /** Nobody is called so: where to look next. */

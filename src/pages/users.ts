@@ -1,7 +1,9 @@
 // The page of users: who is at which level now, with search, filters and an order.
 import { html } from 'hono/html';
+import { fileNote } from '../answers/people/rows-of-a-file.ts';
 import { usersHeadline, type UsersPage } from '../answers/people/users-page.ts';
 import type { Sort, State, UserRow } from '../queries/users/user-page.ts';
+import { RISK_LEVELS } from '../user-risk.ts';
 import { filters, selectField, textField } from './forms.ts';
 import { layout } from './layout.ts';
 import { csvOf, linkHere, type Html, type Page } from './page.ts';
@@ -23,7 +25,7 @@ export function usersPage(page: Page, users: UsersPage, drawn: UsersDrawn): Html
     'Users',
     html`<h1>${usersHeadline(users)}</h1>
       ${levelChoice(page, users)} ${filterForm(page)} ${searchNotice(users)}
-      <section aria-label="Users">
+      <section class="list">
         ${users.rows.length === 0 ? nothing(page, users) : userTable(page, users, drawn)}
         ${pager(page, drawn.next)} ${source(users.question, csvOf(page, '/users', chosenIn(page)))}
       </section>`,
@@ -36,18 +38,28 @@ function chosenIn(page: Page): Record<string, string> {
   return Object.fromEntries([...page.query].filter(([name, value]) => names.includes(name) && value !== ''));
 }
 
+function fileHint({ counts, level }: UsersPage): Html {
+  const note = fileNote(counts[level], 'zt-risk-sync users --format csv');
+  return note === '' ? html`` : html`<p class="quiet small">${note}</p>`;
+}
+
 const STATES: Readonly<Record<State, string>> = {
   present: 'present',
-  high: '▲ high',
-  medium: '◆ medium',
-  low: '● low',
+  high: 'high',
+  medium: 'medium',
+  low: 'low',
   cleared: 'cleared',
   all: 'ever met',
 };
 
+function isLevel(state: string): boolean {
+  return (RISK_LEVELS as readonly string[]).includes(state);
+}
+
 function levelChoice(page: Page, { counts, level }: UsersPage): Html {
   const options = (Object.keys(STATES) as State[]).map((state) => ({
-    text: html`${STATES[state]} <span class="quiet" data-users="${state}">${number(counts[state])}</span>`,
+    text: html`${isLevel(state) ? levelMark(state) : STATES[state]}
+      <span class="quiet" data-users="${state}">${number(counts[state])}</span>`,
     address: linkHere(page, { level: state === 'present' ? null : state, cursor: null }),
     isChosen: state === level,
   }));

@@ -8,12 +8,13 @@ import {
   type FedChange,
 } from '../../queries/levels/change-feed.ts';
 import { changesAfter, type ChangesAfter } from '../../queries/levels/changes-after.ts';
+import { feedBegin } from '../../queries/levels/feed-begin.ts';
 import { transitions, type Transition } from '../../queries/levels/transitions.ts';
 import { answerTo, type Question } from '../../queries/question.ts';
 import { namesOf, type Named } from '../../queries/users/names-of.ts';
 import { CHANGES, RISK_LEVELS, type Change } from '../../user-risk.ts';
 import { plural } from '../../words.ts';
-import { idsOf, type Scope } from '../scope.ts';
+import { idsOf, type Scope, type Span } from '../scope.ts';
 import { chosenOf, unreadable } from './chosen.ts';
 
 /** Levels of the matrix. */
@@ -42,7 +43,7 @@ export type ChangesAsked = {
 export async function changesPageOf(db: Db, scope: Scope, asked: ChangesAsked): Promise<ChangesPage> {
   const { filter, sinceId, after, most, identities } = asked;
   const ids = idsOf(scope);
-  const question = changeFeed(ids, scope.span, filter, after, most);
+  const question = changeFeed(ids, await feedSpan(db, scope, asked), filter, after, most);
   const rows = await answerTo(db, question);
   const counts = transitions(ids, scope.span);
   const [seen] = await answerTo(db, changesAfter(ids, sinceId));
@@ -54,6 +55,19 @@ export async function changesPageOf(db: Db, scope: Scope, asked: ChangesAsked): 
     newestId: seen?.newest_id ?? null,
     names: identities ? await namesOf(db, rows) : new Map(),
   };
+}
+
+/** The part of the span that holds one page. A filter by level leaves too few changes to know where that begins. */
+export async function feedSpan(
+  db: Db,
+  scope: Scope,
+  { filter, after, most }: Pick<ChangesAsked, 'filter' | 'after' | 'most'>,
+): Promise<Pick<Span, 'from' | 'to'>> {
+  const { span } = scope;
+  if (filter.from_level !== null || filter.to_level !== null) return span;
+  const before = after?.[0] ?? null;
+  const [begin] = await answerTo(db, feedBegin(idsOf(scope), span, filter.change, before, most));
+  return begin?.at == null ? span : { from: new Date(begin.at), to: span.to };
 }
 
 type Text = (name: string) => string | null | undefined;

@@ -1,6 +1,6 @@
 // GET /changes: the feed of level changes. GET /transitions: how many there were, from level to level.
 import { z, type OpenAPIHono } from '@hono/zod-openapi';
-import { changeFilterOf, PLACES } from '../../answers/people/changes-page.ts';
+import { changeFilterOf, feedSpan, PLACES } from '../../answers/people/changes-page.ts';
 import { idsOf } from '../../answers/scope.ts';
 import { changeFeed, keyOfChange } from '../../queries/levels/change-feed.ts';
 import { transitions } from '../../queries/levels/transitions.ts';
@@ -57,7 +57,8 @@ export function changesRoutes(api: OpenAPIHono<Caller>, reader: Reader): void {
       const filter = changeFilterOf((name) => query[name as 'change']);
       const after = readCursor(query.cursor, ChangeCursor);
       const most = rowsAsked(query);
-      const question = changeFeed(idsOf(scope), scope.span, filter, after, most + 1);
+      const span = await feedSpan(db, scope, { filter, after, most: most + 1 });
+      const question = changeFeed(idsOf(scope), span, filter, after, most + 1);
       return cut(await answerTo(db, question), most, keyOfChange);
     },
   });

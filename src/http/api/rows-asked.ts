@@ -1,9 +1,8 @@
-// How many rows an answer of a paged list holds.
+// How many rows an answer of a paged list holds. A file is opened as a whole, so it has more; the header Link leads on.
+import { ROWS_OF_A_FILE } from '../../answers/people/rows-of-a-file.ts';
 import { MOST_ROWS } from './parameters.ts';
 
 const USUAL_ROWS = 100;
-/** A file is opened as a whole: it has all rows of most lists. The header Link leads on. */
-const ROWS_OF_A_FILE = 50_000;
 
 export function rowsAsked({
   limit,

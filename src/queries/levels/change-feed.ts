@@ -42,7 +42,7 @@ export function changeFeed(
         from risk_bi.level_changes
        where changed_at >= ${span.from.toISOString()}::timestamptz and changed_at < ${span.to.toISOString()}::timestamptz
          and ${ofLiving(accountIds)}${wanted(filter)}${beyond(after)}
-       order by changed_at desc, account_id desc, user_id desc
+       order by changed_at desc, account_id collate "C" desc, user_id desc
        limit ${most}::int`,
   };
 }
@@ -61,5 +61,5 @@ function beyond(after: ChangeKey | null): SQL {
   const [at, account, user] = after;
   return sql`
          and changed_at <= ${at}::timestamptz
-         and (changed_at, account_id, user_id) < (${at}::timestamptz, ${account}::text, ${user}::uuid)`;
+         and (changed_at, account_id collate "C", user_id) < (${at}::timestamptz, ${account}::text, ${user}::uuid)`;
 }

@@ -45,7 +45,7 @@ export function episodes(
        where started_at < ${to.toISOString()}::timestamptz
          and (ended_at is null or ended_at > ${from.toISOString()}::timestamptz)
          and ${accountIds === null ? sql`not is_account_retired` : ofAccounts(accountIds)}${wanted(filter)}${beyond(after)}
-       order by started_at desc, account_id desc, user_id desc
+       order by started_at desc, account_id collate "C" desc, user_id desc
        limit ${most}::int`,
   };
 }
@@ -62,5 +62,5 @@ function beyond(after: EpisodeKey | null): SQL {
   const [at, account, user] = after;
   return sql`
          and started_at <= ${at}::timestamptz
-         and (started_at, account_id, user_id) < (${at}::timestamptz, ${account}::text, ${user}::uuid)`;
+         and (started_at, account_id collate "C", user_id) < (${at}::timestamptz, ${account}::text, ${user}::uuid)`;
 }

@@ -47,8 +47,9 @@ const COLUMNS = sql`account_id, account_label, user_id, max_risk_level, level_si
 type Part = { by: SQL; type: SQL; of: (row: UserRow) => string | number };
 const RANK: Readonly<Record<string, number>> = { low: 1, medium: 2, high: 3 };
 const LAST_EVENT: Part = { by: sql`last_event`, type: sql`timestamptz`, of: (row) => row.last_event };
+/** Bytes are compared twice as fast as texts of a language. */
 const TIES: readonly Part[] = [
-  { by: sql`account_id`, type: sql`text`, of: (row) => row.account_id },
+  { by: sql`account_id collate "C"`, type: sql`text`, of: (row) => row.account_id },
   { by: sql`user_id`, type: sql`uuid`, of: (row) => row.user_id },
 ];
 /** None of them is null, so that rows can be compared. */

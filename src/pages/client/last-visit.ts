@@ -1,0 +1,44 @@
+// What has changed since the last visit: this browser remembers the newest snapshot that it has seen. Until the browser
+// is closed, the visits before count, so that a second look shows the same.
+
+type Visit = { snapshot: number; at: string };
+const KEY = 'newest-seen';
+
+export function rememberVisit(): void {
+  const place = document.querySelector<HTMLElement>('[data-last-visit]');
+  const newest = Number(place?.dataset['newest']);
+  if (place === null || !(newest > 0)) return;
+  const before = read(sessionStorage) ?? read(localStorage);
+  const visit = { snapshot: newest, at: new Date().toISOString() };
+  write(sessionStorage, before ?? visit);
+  write(localStorage, visit);
+  if (before !== null && before.snapshot < newest && !new URLSearchParams(location.search).has('since'))
+    offer(place, before);
+}
+
+/** Storage may be refused, or hold what an older version wrote. */
+function read(storage: Storage): Visit | null {
+  try {
+    const visit = JSON.parse(storage.getItem(KEY) ?? 'null') as Partial<Visit> | null;
+    const isVisit = typeof visit?.snapshot === 'number' && !Number.isNaN(Date.parse(visit.at ?? ''));
+    return isVisit ? (visit as Visit) : null;
+  } catch {
+    return null;
+  }
+}
+
+function write(storage: Storage, visit: Visit): void {
+  try {
+    storage.setItem(KEY, JSON.stringify(visit));
+  } catch {
+    // Then the next visit is like the first one.
+  }
+}
+
+function offer(place: HTMLElement, { snapshot, at }: Visit): void {
+  const link = document.createElement('a');
+  link.href = (place.dataset['address'] ?? '').replace('SNAPSHOT', String(snapshot));
+  link.textContent = `What has changed since your last visit, ${new Date(at).toLocaleString()}`;
+  place.replaceChildren(link);
+  place.hidden = false;
+}
