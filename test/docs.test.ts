@@ -70,7 +70,9 @@ test('docs/changing.md names files and folders that exist, and scripts of packag
 });
 
 test('links between the pages lead to existing files and headings', () => {
-  const docs = readdirSync(path.join(root, 'docs')).map((file) => `docs/${file}`);
+  const docs = readdirSync(path.join(root, 'docs')).flatMap((file) =>
+    file.endsWith('.md') ? [`docs/${file}`] : [],
+  );
   for (const page of [...docs, 'README.md', 'CONTRIBUTING.md', 'integrations/README.md']) {
     for (const [, target = '', heading] of read(page).matchAll(/\]\(([^)#:\s]*)(?:#([^)\s]+))?\)/g)) {
       const file = target === '' ? page : path.join(path.dirname(page), target);

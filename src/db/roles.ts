@@ -50,13 +50,18 @@ export async function takeRole(tx: Transaction, role: typeof READER | typeof PII
     // 22023: there is no such role. 42501: this login is not a member of it.
     const { code } = (rootCause(error) ?? {}) as { code?: unknown };
     if (code !== '22023' && code !== '42501') throw error;
-    throw new OperatorError({
-      code: 'ROLES_MISSING',
-      happened: `The database has no role ${role}, or this program may not take it`,
-      means: 'Pages and the API read the history only under the roles for readers',
-      todo: 'Run `zt-risk-sync migrate --roles` once for this database',
-    });
+    throw rolesMissing(role);
   }
+}
+
+export function rolesMissing(role: typeof READER | typeof PII_READER, cause?: unknown): OperatorError {
+  return new OperatorError({
+    code: 'ROLES_MISSING',
+    happened: `The database has no role ${role} that may read the history, or this program may not take it`,
+    means: 'Pages and the API read the history only under the roles for readers',
+    todo: 'Run `zt-risk-sync migrate --roles` once for this database',
+    cause,
+  });
 }
 
 /** For a migration, which holds its lock. Does nothing if the roles were never set up for this database. */

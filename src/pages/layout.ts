@@ -24,11 +24,16 @@ export function layout(page: Page, title: string, main: Html): Html {
         </header>
         <main id="main" tabindex="-1">${main}</main>
         <footer>
-          <p>zt-risk-sync ${page.version} · times in ${page.scope.timezone}</p>
+          <p>zt-risk-sync ${page.version} · ${aboutWhat(page)} · times in ${page.scope.timezone}</p>
           ${page.signedIn ? html`<form method="post" action="/logout"><button>Sign out</button></form>` : ''}
         </footer>
       </body>
     </html>`;
+}
+
+/** Printed pages have no form that says it. */
+function aboutWhat({ scope: { chosen } }: Page): string {
+  return chosen === null ? 'all accounts' : (chosen.label ?? chosen.account_id);
 }
 
 function navLink(page: Page, path: string, name: string): Html {

@@ -65,14 +65,35 @@ function figures(page: Page, { levels, recently }: Overview): Html {
             </ul>
             ${spark(
               recently.rows.map((row) => ({ at: Date.parse(row.at), value: row[level] })),
+              page.scope.now,
               level,
               `${level} over the last 30 days`,
             )}
           </div>`,
       )}
     </div>
-    ${source(levels.question, csvOf(page, '/levels'))}
+    ${source(levels.question, csvOf(page, '/levels'), beforeTable(levels))}
   </section>`;
+}
+
+function beforeTable({ now, yesterday, lastWeek }: Overview['levels']): Html {
+  const moments = [
+    { ...now, when: 'now' },
+    { ...yesterday, when: 'yesterday' },
+    { ...lastWeek, when: 'a week ago' },
+  ];
+  return table(
+    'Users by level, now and before',
+    [
+      { title: 'When', cell: ({ when }) => when, isHead: true, kind: 'word' },
+      ...RISK_LEVELS.toReversed().map((level) => ({
+        title: levelMark(level),
+        cell: (row: Counts) => number(row[level]),
+        kind: 'number' as const,
+      })),
+    ],
+    moments,
+  );
 }
 
 type Counts = Overview['levels']['now'];

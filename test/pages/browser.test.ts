@@ -7,7 +7,7 @@ import type { Browser, Page } from 'playwright-core';
 import { startApp } from '../support/api/http-app.ts';
 import { ADDRESSES } from '../support/pages/addresses.ts';
 import { NO_BROWSER, openWatched, startBrowser } from '../support/pages/browser.ts';
-import { BYTES, FINDINGS, FOCUS, USABLE, WIDTH } from '../support/pages/in-page.ts';
+import { BYTES, FINDINGS, FOCUS, OPEN_ALL, USABLE, WIDTH } from '../support/pages/in-page.ts';
 import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -48,6 +48,7 @@ suite('in a browser', { skip: NO_BROWSER }, () => {
       for (const width of [360, 2_560]) {
         await page.setViewportSize({ width, height: 900 });
         await page.goto(path);
+        await page.evaluate(OPEN_ALL);
         const wide = await page.evaluate<number>(WIDTH);
         assert.ok(wide <= width, `${path} is ${wide} wide on a screen of ${width}`);
       }

@@ -1,10 +1,13 @@
 // The figures of the overview against an oracle that knows only the published states, for a random past: read back from
 // the HTML, in two time zones, for one account, for a retired one and for the total. PAGES_SEED chooses the past.
 import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 import { after, before, test, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { answerTo } from '../../src/queries/question.ts';
 import { news } from '../../src/queries/levels/news.ts';
+import { createRoles } from '../../src/db/roles.ts';
+import { migratedDatabase } from '../support/database/migrated-database.ts';
 import { startApp } from '../support/api/http-app.ts';
 import { createCalendar } from '../support/oracle/calendar.ts';
 import { countsAt, expectedTrend, meant, type AskedTrend } from '../support/oracle/overview-oracle.ts';
@@ -51,16 +54,37 @@ async function openPage(t: TestContext, query: Record<string, string>): Promise<
   return answer.text;
 }
 
+/** A page, and what is expected of it at its instant: asked again if a snapshot has left the span meanwhile. */
+async function openSteady<T>(
+  t: TestContext,
+  query: Record<string, string>,
+  expectedAt: (now: bigint) => T,
+): Promise<{ html: string; expected: T }> {
+  for (;;) {
+    const expected = expectedAt(BigInt(Date.now()) * 1000n);
+    const html = await openPage(t, query);
+    if (isDeepStrictEqual(expected, expectedAt(BigInt(Date.now()) * 1000n))) return { html, expected };
+  }
+}
+
 test('the levels now, yesterday and a week ago are those of the published states', async (t) => {
   t.diagnostic(`seed ${SEED}`);
   for (const chosen of chosenOnes()) {
-    const html = await openPage(t, { ...(chosen && { account: chosen.accountId }) });
-    const now = BigInt(Date.now()) * 1000n;
-    const counts = countsAt(meant(pasts, chosen), now);
-    const shown = textsBy(html, 'data-count');
+    const query = { ...(chosen && { account: chosen.accountId }) };
+    const { html, expected } = await openSteady(t, query, (now) =>
+      [0n, 24n, 168n].map((hours) => {
+        const counts = countsAt(meant(pasts, chosen), now - hours * HOUR);
+        return LEVELS.map((level) => counts[level].toLocaleString('en-US'));
+      }),
+    );
     assert.deepEqual(
-      shown,
-      Object.fromEntries(LEVELS.map((level) => [level, counts[level].toLocaleString('en-US')])),
+      textsBy(html, 'data-count'),
+      Object.fromEntries(LEVELS.map((level, nth) => [level, expected[0]![nth]])),
+    );
+    const rows = tableRows(html, 'Users by level, now and before');
+    assert.deepEqual(
+      rows.map(([, ...counts]) => counts),
+      expected,
     );
   }
 });
@@ -130,15 +154,18 @@ test('the coverage of each day is that of the runs', async (t) => {
 
 test('the page counts the news of two days, and names who has been at high for longest', async (t) => {
   for (const chosen of chosenOnes()) {
-    const html = await openPage(t, { ...(chosen && { account: chosen.accountId }) });
-    const now = BigInt(Date.now()) * 1000n;
-    const views = expectedViews(meant(pasts, chosen), createCalendar('UTC'), now);
-    const recent = views['level_changes']!.filter(
-      (row) => BigInt(String(row['changed_at'])) >= now - 48n * HOUR,
+    const query = { ...(chosen && { account: chosen.accountId }) };
+    const views = expectedViews(meant(pasts, chosen), createCalendar('UTC'), BigInt(Date.now()) * 1000n);
+    const { html, expected } = await openSteady(t, query, (now) =>
+      Object.fromEntries(
+        ['raised', 'cleared', 'returned'].map((change) => {
+          const isRecent = (row: Row) =>
+            row['change'] === change && BigInt(String(row['changed_at'])) >= now - 48n * HOUR;
+          return [change, String(views['level_changes']!.filter(isRecent).length)];
+        }),
+      ),
     );
-    const shown = textsBy(html, 'data-news');
-    for (const change of ['raised', 'cleared', 'returned'])
-      assert.equal(shown[change], String(recent.filter((row) => row['change'] === change).length), change);
+    assert.deepEqual(textsBy(html, 'data-news'), expected);
     const high = views['users']!.filter(
       (row) => row['max_risk_level'] === 'high' && !row['is_account_retired'],
     );
@@ -176,4 +203,26 @@ test('news counts every change since an instant, and names the gravest', async (
         assert.equal(mine.length, Math.min(4, expected.length));
       }
     }
+});
+
+test('a database without history says when the first run is, and one that is not migrated what to do', async (t) => {
+  const empty = await migratedDatabase();
+  t.after(() => empty.close());
+  const open = async () => {
+    const app = await startApp(t, { databaseUrl: empty.url, token: null });
+    return app.ask('GET', '/?tz=Europe/Berlin');
+  };
+  // The roles are there, and may not read this database yet.
+  const denied = await open();
+  assert.equal(denied.status, 503);
+  assert.match(denied.text, /ROLES_MISSING/);
+  await createRoles(empty.pool);
+  const html = (await open()).text;
+  assert.match(html, /<h1>There is no snapshot yet\.<\/h1>/);
+  assert.match(html, /No account was ever synced here\. The first run is on 2026-11-25 at 14:00\./);
+  assert.doesNotMatch(html, /data-trend|NaN|undefined|Infinity/);
+  await empty.pool.query('drop schema risk_bi cascade');
+  const broken = await open();
+  assert.equal(broken.status, 503);
+  assert.match(broken.text, /DATABASE_BEHIND/);
 });

@@ -13,7 +13,7 @@ import {
   type Asked,
   type Views,
 } from '../support/oracle/people-oracle.ts';
-import type { Past, Row } from '../support/oracle/reporting-oracle.ts';
+import type { Past, Row } from '../support/oracle/reporting-past.ts';
 import { tableRows, textsBy } from '../support/pages/read-page.ts';
 import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
 

@@ -4,11 +4,12 @@ import type { Html } from '../page.ts';
 import { SIDE, stepPath, type Point } from './step-path.ts';
 import { scaleOf } from './value-scale.ts';
 
-export function spark(points: readonly Point[], level: string, says: string): Html {
+/** `to` is the end of the last value. */
+export function spark(points: readonly Point[], to: Date, level: string, says: string): Html {
   const values = points.map(({ value }) => value);
-  const [from, to] = [points[0]?.at ?? 0, points.at(-1)?.at ?? 1];
-  if (points.length < 2) return html``;
-  const plot = { from, to, scale: scaleOf(values, 'least') };
+  const [first] = points;
+  if (first === undefined || first.at >= to.getTime()) return html``;
+  const plot = { from: first.at, to: to.getTime(), scale: scaleOf(values, 'least') };
   return html`<svg
     class="spark"
     viewBox="0 0 ${SIDE} ${SIDE}"

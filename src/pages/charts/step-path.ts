@@ -34,7 +34,7 @@ export function stepPath(plot: Plot, points: readonly Point[]): string {
   // From the ground to the ground, so that the same path is the line and the surface below it. Its sides are outside of
   // the plot, except if the history begins within.
   const begin = first.at <= plot.from ? -BEYOND : xOf(plot, first.at);
-  return `M${begin} ${SIDE + BEYOND}${path}H${SIDE + BEYOND}V${SIDE + BEYOND}`;
+  return `M${begin} ${SIDE}${path}H${SIDE + BEYOND}V${SIDE}`;
 }
 
 /** As a percentage of the width, for what must not be stretched. */

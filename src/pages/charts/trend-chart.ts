@@ -109,10 +109,10 @@ function panel(parts: { name: Html; kind: string; scale: Scale; lines: Html; ove
     <p class="name">${name}</p>
     <p class="ends" aria-hidden="true"><span>${number(scale.high)}</span><span>${number(scale.low)}</span></p>
     <div class="plot" data-plot="${kind}" data-low="${scale.low}" data-high="${scale.high}">
-      <svg aria-hidden="true">
-        <svg class="stretched" viewBox="0 0 ${SIDE} ${SIDE}" preserveAspectRatio="none">${lines}</svg>
-        ${over}
+      <svg class="stretched" viewBox="0 0 ${SIDE} ${SIDE}" preserveAspectRatio="none" aria-hidden="true">
+        ${lines}
       </svg>
+      <svg aria-hidden="true">${over}</svg>
     </div>
   </div>`;
 }

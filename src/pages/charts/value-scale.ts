@@ -6,7 +6,9 @@ export function scaleOf(values: readonly number[], from: 'zero' | 'least'): Scal
   const most = Math.max(0, ...values);
   const least = from === 'zero' ? 0 : Math.min(...values, most);
   const step = roundStep((most - least) / 4);
-  const low = Math.floor(least / step) * step;
+  // A line on the ground would look like nobody.
+  const margin = least === 0 ? 0 : Math.max(1, (most - least) / 8);
+  const low = Math.max(0, Math.floor((least - margin) / step) * step);
   return { low, high: Math.max(low + step, Math.ceil(most / step) * step) };
 }
 

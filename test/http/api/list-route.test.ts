@@ -6,19 +6,31 @@ import * as z from 'zod';
 import { csv } from '../../../src/http/api/list-route.ts';
 import { cut, readCursor, writeCursor } from '../../../src/http/cursor.ts';
 import { entityTag, isKnown } from '../../../src/http/api/entity-tag.ts';
+import type { MigratedDatabase } from '../../support/database/migrated-database.ts';
+import { readerDatabase } from '../../support/database/reader-database.ts';
+import { sampleHistory } from '../../support/database/sample-history.ts';
 import { startApp } from '../../support/api/http-app.ts';
-import { reportingWorld, type ReportingWorld } from '../../support/world/reporting-world.ts';
 
-let world: ReportingWorld;
+let database: MigratedDatabase;
 
 before(async () => {
-  world = await reportingWorld();
+  database = await readerDatabase(async ({ pool }) => {
+    const history = sampleHistory(pool);
+    const account = await history.account('a'.repeat(32));
+    await history.run({
+      account_key: account,
+      started_at: new Date(Date.now() - 3_600_000).toISOString(),
+      snapshot_id: 1,
+      verdict: 'complete',
+    });
+    await history.snapshot(account, new Date(Date.now() - 3_600_000).toISOString());
+  });
 });
 
-after(() => world.close());
+after(() => database.close());
 
 async function ask(t: TestContext, path: string, headers: Record<string, string> = {}) {
-  const app = await startApp(t, { databaseUrl: world.database.url, token: null });
+  const app = await startApp(t, { databaseUrl: database.url, token: null });
   return app.ask('GET', `/api/v1${path}`, { headers });
 }
 
@@ -32,9 +44,7 @@ test('an answer is not sent again until something is written', async (t) => {
   assert.deepEqual([again.status, again.text, again.headers['etag']], [304, '', tag]);
   assert.equal((await ask(t, `${FIXED}&tz=Asia/Tokyo`, { 'if-none-match': tag })).status, 200);
   assert.equal((await ask(t, `${FIXED}&format=csv`, { 'if-none-match': tag })).status, 200);
-  await world.database.pool.query(
-    'update risk_internal.feed_clock set last_snapshot_id = last_snapshot_id + 1',
-  );
+  await database.pool.query('update risk_internal.feed_clock set last_snapshot_id = last_snapshot_id + 1');
   const later = await ask(t, FIXED, { 'if-none-match': tag });
   assert.equal(later.status, 200);
   assert.notEqual(later.headers['etag'], tag);

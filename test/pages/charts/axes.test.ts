@@ -70,7 +70,7 @@ test('a line has steps at the instants of its points, and holds the last value t
     { at: 40, value: 5 },
     { at: 60, value: 0 },
   ]);
-  assert.equal(path, 'M-10 1010V0H200V500H600V1000H1010V1010');
+  assert.equal(path, 'M-10 1000V0H200V500H600V1000H1010V1000');
   assert.equal(stepPath(plot, []), '');
-  assert.equal(stepPath(plot, [{ at: 50, value: 5 }]), 'M500 1010V500H1010V1010');
+  assert.equal(stepPath(plot, [{ at: 50, value: 5 }]), 'M500 1000V500H1010V1000');
 });

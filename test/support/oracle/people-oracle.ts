@@ -1,7 +1,8 @@
 // What the pages of people must show of published states: plain loops over the past, no SQL, and no code of the program.
 import type { Calendar } from './calendar.ts';
 import { meant } from './overview-oracle.ts';
-import { expectedViews, type Past, type Row } from './reporting-oracle.ts';
+import { expectedViews } from './reporting-oracle.ts';
+import type { Past, Row } from './reporting-past.ts';
 
 export type Asked = { from: bigint; to: bigint };
 export type Views = Record<string, Row[]>;

@@ -5,6 +5,9 @@ export const WIDTH = 'document.documentElement.scrollWidth';
 /** Bytes of the page and of all that it loaded. */
 export const BYTES = 'performance.getEntries().reduce((sum, entry) => sum + (entry.decodedBodySize ?? 0), 0)';
 
+/** Also what is folded away. */
+export const OPEN_ALL = 'document.querySelectorAll("details").forEach((one) => { one.open = true; })';
+
 /** Elements that a person can use. */
 export const USABLE = `[...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, summary, [tabindex="0"]')]
   .filter((one) => one.checkVisibility()).length`;

@@ -1,10 +1,9 @@
 // One past, the same in every run except for its date: it ends an hour ago, so that questions about "the last 24 hours"
-// have an answer. On a separate server, because roles belong to a whole server.
+// have an answer.
 import fc from 'fast-check';
 import type { Pool } from '../../../src/db/pool.ts';
-import { createRoles } from '../../../src/db/roles.ts';
-import { migratedDatabase, testPool, type MigratedDatabase } from '../database/migrated-database.ts';
-import { startPostgresServer } from '../database/postgres-server.ts';
+import { testPool, type MigratedDatabase } from '../database/migrated-database.ts';
+import { readerDatabase } from '../database/reader-database.ts';
 import { liveThrough, minutesOf, randomPast, type RandomPast } from './random-past.ts';
 import type { Past } from '../oracle/reporting-past.ts';
 import { startScriptedApi } from '../api/scripted-api.ts';
@@ -24,11 +23,10 @@ export type ReportingWorld = {
 };
 
 export async function reportingWorld(seed = SEED): Promise<ReportingWorld> {
-  const server = await startPostgresServer(process.env['TEST_POSTGRES'] === '15' ? 15 : 18);
-  process.env['TEST_POSTGRES_URL'] = server.url;
-  const database = await migratedDatabase();
-  const pasts = await livePast(database, seed);
-  await createRoles(database.pool);
+  let pasts: Past[] = [];
+  const database = await readerDatabase(async (empty) => {
+    pasts = await livePast(empty, seed);
+  });
   const loginIn = async (role: string): Promise<Pool> => {
     const name = `login_in_${role}`;
     await database.pool.query(`create role ${name} login password '${PASSWORD}' in role ${role}`);
@@ -44,7 +42,6 @@ export async function reportingWorld(seed = SEED): Promise<ReportingWorld> {
     async close() {
       await Promise.all([reader.end(), piiReader.end()]);
       await database.close();
-      await server.stop();
     },
   };
 }
