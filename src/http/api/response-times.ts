@@ -64,7 +64,7 @@ const target = z.string().max(20).optional().openapi({
   example: '24h',
 });
 
-const OpenKey = z.tuple([z.iso.datetime(), z.string(), z.uuid()]);
+const OpenKey = z.tuple([z.iso.datetime(), z.string(), z.guid()]);
 
 export function responseRoutes(api: OpenAPIHono<Caller>, reader: Reader, highTargetMs: number): void {
   listRoute(api, reader, {

@@ -6,7 +6,7 @@ import type { Html, Page } from '../../pages/page.ts';
 import { responsePage } from '../../pages/response.ts';
 import { cut, readCursor } from '../cursor.ts';
 
-export const OpenKey = z.tuple([z.iso.datetime(), z.string(), z.uuid()]);
+export const OpenKey = z.tuple([z.iso.datetime(), z.string(), z.guid()]);
 const ROWS = 25;
 
 /** Throws CURSOR_INVALID. */
