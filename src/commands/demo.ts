@@ -55,7 +55,8 @@ export function demoCommand(io: Io): Command {
       'after',
       `
 On a terminal, it then serves the dashboard on this machine until Ctrl-C. The
-history stays: DATABASE_URL="$(zt-risk-sync database url --demo)" is its address.`,
+history stays. Other commands read it with:
+  export DATABASE_URL="$(zt-risk-sync database url --demo)"`,
     )
     .action(async () => {
       const began = performance.now();

@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import { reportOf } from '../answers/report/report.ts';
 import { accountName } from '../answers/report/report-words.ts';
+import { resolveAccounts } from '../answers/resolve-accounts.ts';
 import { dayOf, scopeOf, type Scope } from '../answers/scope.ts';
 import type { Config } from '../config.ts';
 import type { Io } from '../context.ts';
@@ -19,6 +20,7 @@ import type { Report } from '../answers/report/report.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
 import { startOfDay, WHEN_HELP } from '../time/when.ts';
 import { VERSION } from '../version.ts';
+import { accountOption } from './options/accounts.ts';
 import { inOrder, readableTime, timeOf, timezoneOption } from './options/times.ts';
 import { withHistory } from './options/with-history.ts';
 
@@ -26,7 +28,7 @@ const FORMATS = ['html', 'md', 'json'] as const;
 type Format = (typeof FORMATS)[number];
 
 type Options = {
-  account?: string;
+  account: string[];
   from?: string;
   to?: string;
   timezone?: string;
@@ -42,10 +44,7 @@ const LIMITS = { statementMs: 300_000, lockMs: 10_000 };
 export function reportCommand(io: Io): Command {
   return new Command('report')
     .description('what happened in a period, as one HTML file that stands alone, or as Markdown or JSON')
-    .option(
-      '--account <account>',
-      'only this account: its id or its label (default: all that are not retired)',
-    )
+    .addOption(accountOption())
     .option(
       '--from <when>',
       `begin of the period: ${WHEN_HELP} (default: 30 days before the end)`,
@@ -63,7 +62,8 @@ export function reportCommand(io: Io): Command {
       'after',
       `
 The file needs no server, no network and no script: mail it, or print it to PDF.
-HIGH_TARGET is how long somebody may be at high.
+Without --account, accounts that are retired are left out. HIGH_TARGET is how
+long somebody may be at high.
 
   zt-risk-sync report
   zt-risk-sync report --from 2026-10-01 --to 2026-11-01 --out october.html
@@ -96,14 +96,18 @@ async function run(io: Io, pool: Pool, config: Config, options: Options): Promis
 }
 
 /** The usual period begins with a whole day. */
-async function scopeFor(db: Db, { account = '', from, to }: Options, timezone: string): Promise<Scope> {
+async function scopeFor(db: Db, { account, from, to }: Options, timezone: string): Promise<Scope> {
   const clock = { now: await databaseNow(db), timezone };
   const end = to === undefined ? clock.now : timeOf('--to', to, clock);
   const usual = startOfDay(dayOf(new Date(end.getTime() - USUAL_MS), timezone), timezone);
   const begin = from === undefined ? usual : timeOf('--from', from, clock);
   inOrder(['--from', begin], ['--to', end]);
   const span = { from: begin.toISOString(), to: end.toISOString() };
-  return scopeOf(db, { account, ...span, tz: timezone }, '30d');
+  const [only = ''] = account.length === 1 ? account : [];
+  const scope = await scopeOf(db, { account: only, ...span, tz: timezone }, '30d');
+  if (account.length < 2) return scope;
+  const several = resolveAccounts(scope.known, account);
+  return { ...scope, accounts: several, several };
 }
 
 function textOf(report: Report, format: Format): string {

@@ -127,6 +127,17 @@ test('JSON, Markdown and HTML agree with the published states, in two time zones
   }
 });
 
+test('several accounts are added up', async () => {
+  const two = pasts.filter(({ oracle }) => oracle.snapshots.length > 0).slice(0, 2);
+  const { to } = span();
+  const chosen = two.flatMap(({ accountId }) => ['--account', accountId]);
+  const told = JSON.parse(
+    await report('--from', '2000-01-01', '--to', iso(to), ...chosen, '--format', 'json'),
+  ) as Told;
+  const kept = keptIn(two, { from: 0n, to });
+  assert.equal(told.response_times[0]?.episode_count, figuresOf(kept, 'any', DAY_SECONDS).count);
+});
+
 test('the HTML stands alone: no script, no address, nothing to load', async () => {
   const html = await report('--from', '2000-01-01');
   const parts = html.replace(/<style>[\s\S]*?<\/style>/, '');

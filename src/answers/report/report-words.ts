@@ -8,9 +8,10 @@ import { localMinute } from '../../time/when.ts';
 import { plural } from '../../words.ts';
 import type { Report } from './report.ts';
 
-/** "Demo", "All accounts" or the id. */
-export function accountName({ chosen }: Pick<Scope, 'chosen'>): string {
-  return chosen === null ? 'All accounts' : (chosen.label ?? chosen.account_id);
+/** "Demo", "Demo and Other" or "All accounts". An account without a label has its id. */
+export function accountName({ chosen, several }: Pick<Scope, 'chosen' | 'several'>): string {
+  const named = chosen === null ? several : [chosen];
+  return named?.map(({ label, account_id }) => label ?? account_id).join(' and ') ?? 'All accounts';
 }
 
 /** "2026-10-30 to 2026-11-28", with times unless the period has whole days. The last day is included. */
@@ -40,7 +41,8 @@ export function reportCaveats(report: Report): string[] {
   const { begin, end, runs, trend, coverage, response, scope } = report;
   const missed = coverage.reduce((sum, day) => sum + missedOf(day), 0);
   const loads = trend.marks.filter(({ baseline_count }) => baseline_count > 0).length;
-  const retired = scope.chosen === null ? scope.known.length - scope.accounts.length : 0;
+  const retired =
+    scope.chosen === null && scope.several === undefined ? scope.known.length - scope.accounts.length : 0;
   return [
     ...(begin.account_count < end.account_count
       ? ['The history of an account begins within this period: its figures at the begin are missing.']

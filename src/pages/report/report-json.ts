@@ -11,7 +11,7 @@ export function reportJson(report: Report, version: string): string {
   const value = {
     version,
     made_at: scope.now,
-    account_id: scope.chosen?.account_id ?? null,
+    account_ids: scope.accounts.map(({ account_id }) => account_id),
     from: scope.span.from,
     to: scope.span.to,
     timezone: scope.timezone,
