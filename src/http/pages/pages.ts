@@ -49,8 +49,8 @@ export function pagesRoute(deps: PagesDeps): Hono<Caller> {
     .get('/users/:user_id', (c) =>
       answer(deps, c, 'all', (db, page) => drawUser(db, page, c.req.param('user_id'), () => c.status(404))),
     )
-    .get('/response', (c) => answer(deps, c, '90d', (db, page) => drawResponse(db, page, deps.highTargetMs)))
-    .get('/runs', (c) => answer(deps, c, '90d', drawRuns))
+    .get('/response', (c) => answer(deps, c, '90d', (db, page) => drawResponse(db, page, deps)))
+    .get('/runs', (c) => answer(deps, c, '90d', (db, page) => drawRuns(db, page, deps)))
     .get('/runs/:run_id', (c) =>
       answer(deps, c, '90d', (db, page) => drawRun(db, page, c.req.param('run_id'))),
     );

@@ -3,7 +3,9 @@ import { z } from 'zod';
 import { oneRunOf, runNotFound, runsOf } from '../../answers/pages/runs.ts';
 import type { Db } from '../../db/handle.ts';
 import { OperatorError } from '../../errors.ts';
+import { layout } from '../../pages/layout.ts';
 import type { Html, Page } from '../../pages/page.ts';
+import { nothingYet } from '../../pages/parts.ts';
 import { runPage } from '../../pages/run.ts';
 import { runsPage } from '../../pages/runs.ts';
 import { cut, readCursor } from '../cursor.ts';
@@ -14,7 +16,9 @@ export const VERDICTS = ['complete', 'partial'] as const;
 const ROWS = 50;
 
 /** Throws SCOPE_INVALID, CURSOR_INVALID. */
-export async function drawRuns(db: Db, page: Page): Promise<Html> {
+export async function drawRuns(db: Db, page: Page, { nextSlot }: { nextSlot(): Date | null }): Promise<Html> {
+  // An account is added with its first run.
+  if (page.scope.accounts.length === 0) return layout(page, 'Runs', nothingYet(page, nextSlot()));
   const runs = await runsOf(db, page.scope, {
     status: oneOf(page, 'status', RUN_STATUSES),
     verdict: oneOf(page, 'verdict', VERDICTS),
