@@ -51,7 +51,15 @@ export type Config = Readonly<{
   };
   /** How long a user may be at high before pages and reports call it too long. */
   highTargetMs: number;
-  http: { host: string; port: number; token: string | null };
+  http: {
+    host: string;
+    port: number;
+    token: string | null;
+    /** Who signs in with it may see emails and names. Null: nobody may. */
+    piiToken: string | null;
+    /** Names by which the server is asked; empty: any name, if there is a token. */
+    allowedHosts: readonly string[];
+  };
   /** Pinged after each success; `{account_id}` in it stands for the account. Null: no ping. */
   pingUrl: string | null;
   logLevel: string;
@@ -97,6 +105,7 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
       `HTTP_TOKEN: must be set when HTTP_HOST is ${host}: everybody who reaches it could read the metrics and start runs`,
     );
   }
+  if (needs.includes('guarded-http')) problems.push(...accessProblems(values));
   const base = values['CLOUDFLARE_BASE_URL'];
   if (base !== undefined && URL.canParse(base) && values['CLOUDFLARE_ALLOW_INSECURE'] !== '1') {
     const { protocol, hostname } = new URL(base);
@@ -144,7 +153,13 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
       rejectedRetentionMs: e.RETENTION_REJECTED,
     },
     highTargetMs: e.HIGH_TARGET,
-    http: { host: e.HTTP_HOST, port: e.HTTP_PORT, token: e.HTTP_TOKEN ?? null },
+    http: {
+      host: e.HTTP_HOST,
+      port: e.HTTP_PORT,
+      token: e.HTTP_TOKEN ?? null,
+      piiToken: e.HTTP_SHOW_IDENTITIES ? (e.HTTP_PII_TOKEN ?? null) : null,
+      allowedHosts: e.HTTP_ALLOWED_HOSTS,
+    },
     pingUrl: e.PING_URL ?? null,
     logLevel: e.LOG_LEVEL,
     secrets: secretsOf(values),
@@ -213,6 +228,30 @@ function readAuth(
     );
   }
   return null;
+}
+
+/** Settings of the dashboard that contradict each other. */
+function accessProblems(values: Record<string, string>): string[] {
+  const problems: string[] = [];
+  const { HTTP_TOKEN: token, HTTP_PII_TOKEN: piiToken } = values;
+  const isShown = values['HTTP_SHOW_IDENTITIES'] === '1';
+  if (isShown && piiToken === undefined)
+    problems.push(
+      'HTTP_PII_TOKEN: must be set when HTTP_SHOW_IDENTITIES is 1: only who signs in with it sees emails and names',
+    );
+  if (!isShown && piiToken !== undefined)
+    problems.push(
+      'HTTP_SHOW_IDENTITIES: must be 1 when HTTP_PII_TOKEN is set. To hide emails and names, remove HTTP_PII_TOKEN',
+    );
+  if (piiToken !== undefined && piiToken === token)
+    problems.push(
+      'HTTP_PII_TOKEN: must differ from HTTP_TOKEN, because not everybody who reads the dashboard may see emails',
+    );
+  if (values['HTTP_ALLOWED_HOSTS'] !== undefined && token === undefined)
+    problems.push(
+      'HTTP_ALLOWED_HOSTS: needs HTTP_TOKEN. Without a token, the server answers only to names of this machine',
+    );
+  return problems;
 }
 
 function secretsOf(values: Record<string, string>): ReadonlySet<string> {

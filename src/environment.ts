@@ -13,6 +13,7 @@ export const SECRETS = [
   'DATABASE_URL',
   'DATABASE_COPY_TO_URL',
   'HTTP_TOKEN',
+  'HTTP_PII_TOKEN',
   'PING_URL',
 ] as const;
 
@@ -105,6 +106,22 @@ export const Environment = z.object({
   HTTP_HOST: z.string().default(LOOPBACK),
   HTTP_PORT: wholeNumber(0, 65_535).default(8787),
   HTTP_TOKEN: z.string().optional(),
+  HTTP_ALLOWED_HOSTS: z
+    .string()
+    .optional()
+    .transform((text) => (text ?? '').split(',').flatMap((host) => host.trim().toLowerCase() || []))
+    .refine(
+      (hosts) => hosts.every(isHostName),
+      'must be one host name or several, separated by commas, without scheme and port',
+    ),
+  HTTP_SHOW_IDENTITIES: z
+    .enum(['0', '1'], 'must be 0 or 1')
+    .default('0')
+    .transform((text) => text === '1'),
+  HTTP_PII_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,}$/, 'must have at least 16 characters of ASCII, without spaces')
+    .optional(),
   PING_URL: z
     .string()
     .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
@@ -118,6 +135,11 @@ export const Environment = z.object({
     )
     .default('info'),
 });
+
+/** A name, an IPv4 address, or an IPv6 address in brackets: as in a Host header. */
+function isHostName(text: string): boolean {
+  return /^(?:[a-z0-9](?:[a-z0-9_.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])$/.test(text);
+}
 
 export function isAccountId(text: string): boolean {
   return /^[0-9A-Za-z_-]{1,64}$/.test(text);

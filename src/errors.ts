@@ -54,6 +54,7 @@ export const ERRORS = {
   HISTORY_DIFFERS: EXIT.failed,
   BACKUP_UNREADABLE: EXIT.failed,
   BACKUP_DAMAGED: EXIT.failed,
+  PUBLICATION_TAKEN: EXIT.failed,
 
   ACCOUNT_NOT_CONFIGURED: EXIT.usage,
   FAULTS_UNKNOWN: EXIT.usage,
@@ -67,11 +68,11 @@ export const ERRORS = {
   WATERMARK_UNKNOWN: EXIT.usage,
   FUTURE_INSTANT: EXIT.usage,
   SCOPE_INVALID: EXIT.usage,
-  CURSOR_INVALID: EXIT.usage,
   IMPORT_OPTIONS: EXIT.usage,
   IMPORT_TIME_UNKNOWN: EXIT.usage,
   COPY_TARGET: EXIT.usage,
   BACKUP_EXISTS: EXIT.usage,
+  CURSOR_INVALID: EXIT.usage,
 
   RATE_LIMITED: EXIT.tryLater,
   CLOUDFLARE_UNAVAILABLE: EXIT.tryLater,
@@ -89,9 +90,11 @@ export const ERRORS = {
   DATABASE_READ_ONLY: EXIT.tryLater,
   DATABASE_BUSY: EXIT.tryLater,
   DATABASE_SLOW: EXIT.tryLater,
+  READERS_BUSY: EXIT.tryLater,
   EMBEDDED_LOCKED: EXIT.tryLater,
   FEED_LOCKED: EXIT.tryLater,
   IMPORT_BUSY: EXIT.tryLater,
+  PUBLICATION_IN_USE: EXIT.tryLater,
 
   AUTHENTICATION_FAILED: EXIT.permission,
   PERMISSION_DENIED: EXIT.permission,
@@ -101,6 +104,7 @@ export const ERRORS = {
   IDENTITIES_DENIED: EXIT.permission,
   ROLES_DENIED: EXIT.permission,
   ROLES_MISSING: EXIT.configuration,
+  PUBLICATION_DENIED: EXIT.permission,
   DATABASE_PERMISSION: EXIT.permission,
 
   CONFIGURATION: EXIT.configuration,
@@ -126,6 +130,7 @@ export const ERRORS = {
   HISTORY_INCOMPLETE: EXIT.configuration,
   HISTORY_EXISTS: EXIT.configuration,
   BACKUP_VERSION: EXIT.configuration,
+  WAL_LEVEL: EXIT.configuration,
   HTTP_PORT_TAKEN: EXIT.configuration,
   HTTP_ADDRESS_UNUSABLE: EXIT.configuration,
   EMBEDDED_MISSING: EXIT.configuration,

@@ -27,6 +27,7 @@ const COMMANDS: Readonly<Record<string, (io: Io) => Promise<Command>>> = {
   export: async (io) => (await import('./commands/export.ts')).exportCommand(io),
   contract: async (io) => (await import('./commands/contract.ts')).contractCommand(io),
   import: async (io) => (await import('./commands/import.ts')).importCommand(io),
+  publication: async (io) => (await import('./commands/publication.ts')).publicationCommand(io),
   accounts: async (io) => (await import('./commands/accounts.ts')).accountsCommand(io),
   rejected: async (io) => (await import('./commands/rejected.ts')).rejectedCommand(io),
   migrate: async (io) => (await import('./commands/migrate.ts')).migrateCommand(io),

@@ -3,6 +3,9 @@ import { lstatSync, readFileSync } from 'node:fs';
 import { readEnvFile } from './env-file.ts';
 import { Environment, SECRETS } from './environment.ts';
 
+/** Deployments mount the file of every secret, also of one that few people set. */
+const MAY_BE_EMPTY: readonly string[] = ['PING_URL', 'HTTP_PII_TOKEN'];
+
 export type Source = {
   env: Readonly<Record<string, string | undefined>>;
   /** Path of a `.env` file; read when it exists. Null: none (the demo). */
@@ -36,8 +39,7 @@ export function collect(
     try {
       const text = readSecretFile(path);
       if (text !== '') values[name] = text;
-      // Deployments mount the file of every secret, also of one that few people set.
-      else if (name !== 'PING_URL') problems.push(`${name}_FILE: the file is empty`);
+      else if (!MAY_BE_EMPTY.includes(name)) problems.push(`${name}_FILE: the file is empty`);
       noteOddity(name, text, problems);
       files[name] = path;
     } catch (error) {

@@ -11,6 +11,13 @@ export function shortCount(value: number): string {
     : `${Math.floor(value / 1_000_000).toLocaleString('en-US')} M`;
 }
 
+/** "85 bytes", "3.2 kB", "14.0 MB", "2.1 GB" */
+export function dataSize(bytes: number): string {
+  if (bytes < 1_000) return plural(bytes, 'byte');
+  const steps = Math.min(3, Math.floor(Math.log10(bytes) / 3));
+  return `${(bytes / 1_000 ** steps).toFixed(1)} ${['', 'kB', 'MB', 'GB'][steps]}`;
+}
+
 /** "85 ms", "3.2 s", "14 min", "5 h", "12 days", "3 years" */
 export function duration(ms: number): string {
   const seconds = ms / 1000;

@@ -158,8 +158,10 @@ describe('settings from files', () => {
       );
   });
 
-  test('an empty file of PING_URL counts as unset, because deployments mount it for everybody', async () => {
-    assert.equal(read({ PING_URL_FILE: await file('ping', '\n') }).pingUrl, null);
+  test('an empty file of an optional secret counts as unset, because deployments mount it for everybody', async () => {
+    const empty = await file('optional', '\n');
+    const config = read({ PING_URL_FILE: empty, HTTP_PII_TOKEN_FILE: empty });
+    assert.deepEqual([config.pingUrl, config.http.piiToken], [null, null]);
   });
 
   test('a .env with a byte order mark loses no line', async () => {

@@ -28,6 +28,8 @@ const TEXTS: Record<string, string> = {
   HIGH_TARGET: '48h',
   HTTP_HOST: '::1',
   HTTP_TOKEN: 'http-token',
+  HTTP_PII_TOKEN: 'pii-token-0123456789',
+  HTTP_ALLOWED_HOSTS: 'risk.example.com',
   PING_URL: 'https://monitor.example.com/0123456789',
   LOG_LEVEL: 'debug',
 };

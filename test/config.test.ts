@@ -27,7 +27,13 @@ test('an empty environment is valid, with the defaults of the design and .env.ex
     timeBudgetMs: 3_600_000,
     rejectedRetentionMs: 30 * 86_400_000,
   });
-  assert.deepEqual(config.http, { host: '127.0.0.1', port: 8787, token: null });
+  assert.deepEqual(config.http, {
+    host: '127.0.0.1',
+    port: 8787,
+    token: null,
+    piiToken: null,
+    allowedHosts: [],
+  });
   assert.equal(config.logLevel, 'info');
   assert.deepEqual([...config.secrets], []);
 });
@@ -56,6 +62,9 @@ test('every variable reaches its setting', () => {
     HTTP_HOST: '0.0.0.0',
     HTTP_PORT: '0',
     HTTP_TOKEN: 'http-token',
+    HTTP_ALLOWED_HOSTS: 'risk.example.com',
+    HTTP_SHOW_IDENTITIES: '1',
+    HTTP_PII_TOKEN: 'pii-token-0123456789',
     LOG_LEVEL: 'debug',
   });
   assert.deepEqual(config.cloudflare.auth, { kind: 'token', token: TOKEN });
@@ -81,7 +90,13 @@ test('every variable reaches its setting', () => {
     timeBudgetMs: 5_400_000,
     rejectedRetentionMs: 7_200_000,
   });
-  assert.deepEqual(config.http, { host: '0.0.0.0', port: 0, token: 'http-token' });
+  assert.deepEqual(config.http, {
+    host: '0.0.0.0',
+    port: 0,
+    token: 'http-token',
+    piiToken: 'pii-token-0123456789',
+    allowedHosts: ['risk.example.com'],
+  });
   assert.deepEqual(
     [...config.secrets].toSorted(),
     [
@@ -89,6 +104,7 @@ test('every variable reaches its setting', () => {
       'postgres://u:dbpassword@db.example.com/risk',
       'postgres://u:copypassword@other.example.com/risk',
       'dbpassword',
+      'pii-token-0123456789',
       'copypassword',
       'http-token',
       'pa ss',
@@ -168,6 +184,13 @@ test('wrong values of every kind are refused, and the nearest valid ones are acc
     ['HTTP_PORT', ['-1', '65536', '80a'], ['0', '65535']],
     ['LOG_LEVEL', ['INFO', 'verbose'], ['debug', 'silent']],
     ['CLOUDFLARE_ALLOW_INSECURE', ['true', '2'], ['0', '1']],
+    ['HTTP_SHOW_IDENTITIES', ['true', 'yes'], ['0', '1']],
+    ['HTTP_PII_TOKEN', ['short-one', 'sixteen letters!', 'ä'.repeat(16)], ['0123456789abcdef']],
+    [
+      'HTTP_ALLOWED_HOSTS',
+      ['https://risk.example.com', 'risk.example.com:8443', '*.example.com', 'a b', '::1'],
+      ['risk.example.com', 'a, B.example.com,', '10.0.0.7', '[2001:db8::1]'],
+    ],
     [
       'DATABASE_URL',
       ['db', 'http://db/x', 'postgres'],
@@ -246,4 +269,32 @@ test('.env.example sets nothing, and shows the defaults', { skip: !existsSync(ex
     [...text.matchAll(/^# ([A-Z][A-Z0-9_]*)=(.*)$/gm)].map((m) => [m[1], m[2]]),
   );
   assert.deepEqual(read(shown), read({}));
+});
+
+test('settings of the dashboard that contradict each other are refused, one by one', () => {
+  const token = { HTTP_TOKEN: 'http-token-of-readers' };
+  const pii = { HTTP_PII_TOKEN: 'token-that-shows-names' };
+  const serve = (env: Env) => problems({ ...GOOD, ...env }, ['guarded-http']);
+  for (const [env, expected] of [
+    [{ HTTP_SHOW_IDENTITIES: '1' }, /^HTTP_PII_TOKEN: must be set when HTTP_SHOW_IDENTITIES is 1/],
+    [pii, /^HTTP_SHOW_IDENTITIES: must be 1 when HTTP_PII_TOKEN is set/],
+    [
+      { ...token, HTTP_SHOW_IDENTITIES: '1', HTTP_PII_TOKEN: token.HTTP_TOKEN },
+      /^HTTP_PII_TOKEN: must differ from HTTP_TOKEN/,
+    ],
+    [{ HTTP_ALLOWED_HOSTS: 'risk.example.com' }, /^HTTP_ALLOWED_HOSTS: needs HTTP_TOKEN/],
+    [{ HTTP_HOST: '0.0.0.0' }, /^HTTP_TOKEN: must be set when HTTP_HOST is 0\.0\.0\.0/],
+  ] as const) {
+    const found = serve(env);
+    assert.equal(found.length, 1, found.join('; '));
+    assert.match(found[0]!, expected);
+  }
+  const { http } = read(
+    { ...GOOD, ...token, ...pii, HTTP_SHOW_IDENTITIES: '1', HTTP_ALLOWED_HOSTS: 'Risk.example.com, b' },
+    ['guarded-http'],
+  );
+  assert.deepEqual(http.allowedHosts, ['risk.example.com', 'b']);
+  assert.deepEqual([http.token, http.piiToken], [token.HTTP_TOKEN, pii.HTTP_PII_TOKEN]);
+  // Commands that serve nothing do not mind.
+  assert.equal(read({ ...GOOD, ...pii }).http.piiToken, null);
 });

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes the secret files that docker-compose.yml mounts, in ./secrets or in the given folder. Keeps existing files.
 #   CLOUDFLARE_API_TOKEN=... sh integrations/compose/make-secrets.sh [folder]
-# PING_URL=... adds a monitor. Without it, the file ping_url is empty, which counts as unset.
+# PING_URL=... adds a monitor. HTTP_PII_TOKEN=... (and HTTP_SHOW_IDENTITIES=1 in .env) shows emails and names in the
+# dashboard to who signs in with it. Without them, the files ping_url and http_pii_token are empty, which counts as unset.
 set -eu
 folder=${1:-secrets}
 mkdir -p "$folder"
@@ -21,5 +22,6 @@ put grafana_database_password "$(random)"
 put grafana_admin_password "$(random)"
 put database_url "postgres://zt_risk_sync:$(cat "$folder/postgres_password")@postgres:5432/zt_risk_sync"
 put cloudflare_api_token "${CLOUDFLARE_API_TOKEN:-}"
+put http_pii_token "${HTTP_PII_TOKEN:-}"
 put ping_url "${PING_URL:-}"
 [ -s "$folder/cloudflare_api_token" ] || echo "Now put the API token into $folder/cloudflare_api_token" >&2

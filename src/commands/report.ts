@@ -79,8 +79,7 @@ async function run(io: Io, pool: Pool, config: Config, options: Options): Promis
     pool,
     LIMITS,
     async (db) => reportOf(db, await scopeFor(db, options, timezone), asked),
-    undefined,
-    io.signal,
+    { cancel: io.signal },
   );
   if (report.scope.known.length === 0) {
     io.stdout.write(NO_ACCOUNT);

@@ -8,6 +8,7 @@ import { openClient, openDatabase, openLogger, openSuccessPing, type Io } from '
 import { databaseError } from '../db/database-errors.ts';
 import { migrate, requireMigrated } from '../db/migrate.ts';
 import { createPool, type Pool } from '../db/pool.ts';
+import { createRoles } from '../db/roles.ts';
 import { EXIT, isOperatorError, type OperatorError } from '../errors.ts';
 import { boundGarbage } from '../host/heap.ts';
 import { createApp } from '../http/app.ts';
@@ -17,6 +18,7 @@ import { READ_POOL } from '../http/read-as.ts';
 import { addressOf, startHttp } from '../http/server.ts';
 import type { Logger } from '../logger.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
+import { isLoopbackHost } from '../net/private-host.ts';
 import type { SuccessPing } from '../net/success-ping.ts';
 import { longestInterval, staleAfter } from '../time/schedule.ts';
 import { createScheduler, type Scheduler } from '../scheduler/scheduler.ts';
@@ -38,6 +40,7 @@ const CONNECTIONS = 10;
 // kills the process.
 const SHUTDOWN_MS = 30_000;
 const HTTP_CLOSE_MS = 2_000;
+const SHORT_TOKEN = 16;
 
 export function serveCommand(io: Io): Command {
   return new Command('serve')
@@ -50,10 +53,16 @@ export function serveCommand(io: Io): Command {
       'after',
       `
 HTTP (HTTP_HOST, HTTP_PORT; HTTP_TOKEN protects the paths marked *):
-  GET  /livez      200 while the process works
-  GET  /readyz     200 when the database answers and has this version's schema
-  GET  /metrics *  for Prometheus
-  POST /sync    *  start a run now, of all accounts or of {"account_id": "..."}`,
+  GET  /           *  the dashboard, for a browser: it signs in with the token
+  GET  /api/v1/... *  the same as JSON or CSV; see /api/v1/openapi.json
+  GET  /livez         200 while the process works
+  GET  /readyz        200 when the database answers and has this schema
+  GET  /metrics    *  for Prometheus
+  POST /sync       *  start a run of all accounts or {"account_id": "..."}
+
+The dashboard reads under database roles: run \`migrate --roles\` once. The
+embedded server has them. Emails and names are hidden, except from who signs in
+with HTTP_PII_TOKEN (with HTTP_SHOW_IDENTITIES=1). See docs/dashboard.md.`,
     )
     .action((options: Options) => serve(io, options));
 }
@@ -78,7 +87,8 @@ async function serve(io: Io, options: Options): Promise<void> {
     logger.info({ url }, 'listening');
     opened.defer(() => scheduler.stop(io.signal.reason as OperatorError));
     warnOfSchedule(config, accountIds, logger);
-    if (await bringUpToDate(io, parts.pool, logger, options.migrate)) {
+    warnOfToken(config, logger);
+    if (await bringUpToDate(parts, options.migrate)) {
       scheduler.start();
       announce(io, config, accountIds, url, scheduler.nextSlot(), logger);
       if (!io.signal.aborted) await once(io.signal, 'abort');
@@ -103,6 +113,7 @@ type Base = { io: Io; config: Config; logger: Logger };
 type Parts = Base & {
   accountIds: readonly string[];
   pool: Pool;
+  isEmbedded: boolean;
   /** Of their own: neither probes and scrapes nor pages must wait for the runs' connections or take them. */
   probes: Pool;
   readers: Pool;
@@ -135,7 +146,7 @@ async function openParts(base: Base, options: Options, opened: AsyncDisposableSt
   boundGarbage();
   const ping = openSuccessPing(config, logger);
   if (ping) opened.defer(() => ping.close());
-  return { ...base, accountIds, pool, probes, readers, client, metrics, ping };
+  return { ...base, accountIds, pool, isEmbedded, probes, readers, client, metrics, ping };
 }
 
 /** One run, counted, and told to whoever watches for successes. */
@@ -174,6 +185,8 @@ async function listen(parts: Parts, scheduler: Scheduler, opened: AsyncDisposabl
     },
     logger,
     token: config.http.token,
+    piiToken: config.http.piiToken,
+    allowedHosts: config.http.allowedHosts,
     accountIds,
     startSync: (accountId) => scheduler.request(accountId),
     nextSlot: () => scheduler.nextSlot(),
@@ -204,7 +217,7 @@ function leaveAnyway(logger: Logger): void {
  * Waits for a database that is not there yet, or that a newer release has migrated: both may come back, and /readyz
  * reports them. False: a signal came first. Throws errors that a person must fix.
  */
-async function bringUpToDate(io: Io, pool: Pool, logger: Logger, mayMigrate: boolean): Promise<boolean> {
+async function bringUpToDate({ io, pool, isEmbedded, logger }: Parts, mayMigrate: boolean): Promise<boolean> {
   for (let attempt = 1; !io.signal.aborted; attempt += 1) {
     try {
       if (!mayMigrate) await requireMigrated(pool);
@@ -212,6 +225,8 @@ async function bringUpToDate(io: Io, pool: Pool, logger: Logger, mayMigrate: boo
         const { applied } = await migrate(pool);
         if (applied > 0) logger.info({ applied }, 'database migrated');
       }
+      // On our own server nobody else would make them, and pages read under them.
+      if (isEmbedded) await createRoles(pool);
       return true;
     } catch (thrown) {
       const error = isOperatorError(thrown) ? thrown : databaseError(thrown);
@@ -242,6 +257,12 @@ function warnOfSchedule(config: Config, accountIds: readonly string[], logger: L
       'PING_URL has no {account_id}: one account that works hides another that fails',
     );
   }
+}
+
+/** The right bearer token is never limited, so its length protects it. */
+function warnOfToken({ http: { host, token } }: Config, logger: Logger): void {
+  if (token !== null && token.length < SHORT_TOKEN && !isLoopbackHost(host))
+    logger.warn({ characters: token.length }, 'HTTP_TOKEN is short: who reaches the port could guess it');
 }
 
 function announce(

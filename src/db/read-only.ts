@@ -6,29 +6,38 @@ import { watchLocks } from './locks/lock-holders.ts';
 import type { Pool, PoolClient } from './pool.ts';
 import { begin, cancelOn, type Transaction, type TransactionLimits } from './transaction.ts';
 
+/** Otherwise a statement goes on for a client that has gone. Other systems than these refuse the setting. */
+const NOTICE_A_LOST_CLIENT = sql`case when version() ~* 'linux|darwin|freebsd'
+  then set_config('client_connection_check_interval', '500', true) end`;
+
 /**
  * A statement that takes longer than `statementMs` fails with SQLSTATE 57014; 0 means no limit. One that waits longer
- * than `lockMs` for a lock fails with 55P03. `client` is for COPY. Aborting `cancel` ends the current statement.
+ * than `lockMs` for a lock fails with 55P03. `client` is for COPY. Aborting `cancel` ends the current statement, over
+ * another connection of the pool. Aborting `cut` drops the connection: it is for a pool that may be used up, and the
+ * server ends what runs on it within half a second.
  */
 export async function readOnly<T>(
   pool: Pool,
   { statementMs, lockMs }: Pick<TransactionLimits, 'statementMs' | 'lockMs'>,
   work: (tx: Transaction, client: PoolClient) => Promise<T>,
-  onConnected?: () => void,
-  cancel?: AbortSignal,
+  { onConnected, cancel, cut }: { onConnected?: () => void; cancel?: AbortSignal; cut?: AbortSignal } = {},
 ): Promise<T> {
   const client = await pool.connect();
   onConnected?.();
   let broken: Error | undefined;
+  // With a statement on its way, the driver closes the socket.
+  const drop = () => void client.end().catch(() => undefined);
+  cut?.addEventListener('abort', drop, { once: true });
   let locks: ReturnType<typeof watchLocks> | undefined;
   let stopCancelling = async (): Promise<void> => undefined;
   try {
+    cut?.throwIfAborted();
     const pid = await begin(client, 'begin isolation level repeatable read read only');
     locks = watchLocks(pool, pid, lockMs);
     if (cancel) stopCancelling = cancelOn(cancel, pool, pid);
     const tx = drizzle(client);
     await tx.execute(sql`select set_config('statement_timeout', ${String(statementMs)}, true),
-      set_config('lock_timeout', ${String(lockMs)}, true)`);
+      set_config('lock_timeout', ${String(lockMs)}, true), ${cut ? NOTICE_A_LOST_CLIENT : sql`null`}`);
     return await work(tx, client);
   } catch (error) {
     cancel?.throwIfAborted();
@@ -36,6 +45,7 @@ export async function readOnly<T>(
   } finally {
     await stopCancelling();
     locks?.stop();
+    cut?.removeEventListener('abort', drop);
     // There is nothing to commit.
     await client.query('rollback').catch((error: Error) => {
       broken = error;

@@ -54,14 +54,21 @@ export async function takeRole(tx: Transaction, role: typeof READER | typeof PII
   }
 }
 
-export function rolesMissing(role: typeof READER | typeof PII_READER, cause?: unknown): OperatorError {
+export function rolesMissing(role: typeof READER | typeof PII_READER): OperatorError {
   return new OperatorError({
     code: 'ROLES_MISSING',
-    happened: `The database has no role ${role} that may read the history, or this program may not take it`,
+    happened: `The database has no role ${role} that this program may take and that may read the history`,
     means: 'Pages and the API read the history only under the roles for readers',
     todo: 'Run `zt-risk-sync migrate --roles` once for this database',
-    cause,
   });
+}
+
+/** Roles belong to the whole server: another database may have brought them. */
+export async function mayRead(tx: Transaction, role: typeof READER | typeof PII_READER): Promise<boolean> {
+  const { rows } = await tx.execute<{ may: boolean }>(
+    sql`select has_schema_privilege(${role}, 'risk_bi', 'usage') as may`,
+  );
+  return rows[0]?.may === true;
 }
 
 /** For a migration, which holds its lock. Does nothing if the roles were never set up for this database. */
@@ -73,12 +80,15 @@ export async function renewGrants(tx: Transaction): Promise<void> {
   await grantToReaders(tx);
 }
 
+/** Of the relation `c`: whether it holds personal data. */
+export const IS_PERSONAL =
+  "exists (select from pg_attribute where attrelid = c.oid and attname in ('email', 'name') and not attisdropped)";
+
 /** An object holds personal data if one of its columns, arguments or results is called email or name. */
 async function grantToReaders(tx: Transaction): Promise<void> {
   const { rows } = await tx.execute<{ right: string; object: string; personal: boolean }>(sql`
     select 'select' as right, c.oid::regclass::text as object,
-           exists (select from pg_attribute where attrelid = c.oid and attname in ('email', 'name') and not attisdropped)
-             as personal
+           ${sql.raw(IS_PERSONAL)} as personal
       from pg_class c
      where c.relnamespace in ('risk'::regnamespace, 'risk_bi'::regnamespace) and c.relkind in ('r', 'p', 'v', 'm')
        and pg_has_role(c.relowner, 'usage')

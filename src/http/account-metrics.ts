@@ -3,12 +3,14 @@
 import { Gauge, Registry } from 'prom-client';
 import { PREFIX } from '../metrics.ts';
 import type { AccountGauges } from '../queries/accounts/account-gauges.ts';
+import type { ReplicationSlot } from '../queries/replication/replication-slots.ts';
 
 export type DatabaseView = {
   state: 'answers' | 'slow' | 'down';
   /** Null when it is not known. */
   migrated: boolean | null;
   accounts: readonly AccountGauges[];
+  slots: readonly ReplicationSlot[];
   /** When the accounts were read, in seconds since 1970. Null when they were not. */
   readAt: number | null;
 };
@@ -60,7 +62,13 @@ const OF_ACCOUNT: [name: string, help: string, value: (account: AccountGauges) =
   ],
 ];
 
-export async function accountMetrics({ state, migrated, accounts, readAt }: DatabaseView): Promise<string> {
+export async function accountMetrics({
+  state,
+  migrated,
+  accounts,
+  slots,
+  readAt,
+}: DatabaseView): Promise<string> {
   const registers = [new Registry()];
   const gauge = (name: string, help: string, labelNames: string[] = []) =>
     new Gauge({ name: PREFIX + name, help, labelNames, registers });
@@ -90,6 +98,20 @@ export async function accountMetrics({ state, migrated, accounts, readAt }: Data
       const value = valueOf(account);
       if (value !== null) metric.set({ account_id: account.account_id }, value);
     }
+  }
+  const lag = gauge(
+    'replication_slot_lag_bytes',
+    'WAL that the reader of a logical replication slot has not confirmed.',
+    ['slot'],
+  );
+  const lost = gauge(
+    'replication_slot_lost',
+    '1 when the server no longer has the WAL that the slot needs: its reader must begin again.',
+    ['slot'],
+  );
+  for (const { slot, lag_bytes, wal_status } of slots) {
+    if (lag_bytes !== null) lag.set({ slot }, lag_bytes);
+    lost.set({ slot }, wal_status === 'lost' ? 1 : 0);
   }
   return registers[0]!.metrics();
 }

@@ -1,5 +1,5 @@
 // The routes of `serve`; server.ts listens. Probes are open to everybody, all other routes are behind the guard.
-import { Hono, type MiddlewareHandler } from 'hono';
+import { Hono, type Context, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import { methodNotAllowed } from 'hono/method-not-allowed';
@@ -9,12 +9,12 @@ import type { Pool } from '../db/pool.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import { shared } from './ask-database.ts';
-import { guard, type Caller } from './auth.ts';
+import { guard, type Access, type Caller } from './auth.ts';
 import { fewAtATime } from './few-at-a-time.ts';
 import { metricsRoute } from './metrics-route.ts';
 import { probes } from './probes.ts';
+import { loginRoute } from './access/login-route.ts';
 import { API, apiRoute } from './api/api.ts';
-import { refuse } from './api/problem.ts';
 import { assetsRoute, type Assets } from './assets.ts';
 import { pagesRoute } from './pages/pages.ts';
 import { problem } from './problem.ts';
@@ -22,10 +22,8 @@ import type { Reader } from './read-as.ts';
 import { readiness } from './readiness.ts';
 import { syncRoute, type StartSync } from './sync-route.ts';
 
-export type AppDeps = {
+export type AppDeps = Omit<Access, 'logger'> & {
   version: string;
-  /** Null only where the server listens on loopback. */
-  token: string | null;
   accountIds: readonly string[];
   /** A separate pool, made with HTTP_POOL. */
   pool: Pool;
@@ -52,7 +50,18 @@ export type AppDeps = {
 };
 
 const PROBES = ['/livez', '/readyz'];
-const PATHS = [...PROBES, '/metrics', '/sync', '/', '/changes', '/users', '/response', '/runs'];
+const PATHS = [
+  ...PROBES,
+  '/metrics',
+  '/sync',
+  '/',
+  '/changes',
+  '/users',
+  '/response',
+  '/runs',
+  '/login',
+  '/logout',
+];
 /** Nothing but what comes from this server. */
 const PAGE_POLICY = ['style-src', 'script-src', 'img-src', 'connect-src', 'form-action']
   .map((name) => `${name} 'self'${name === 'img-src' ? ' data:' : ''}`)
@@ -67,7 +76,7 @@ const REQUESTS_PER_TURN = 16;
 export function createApp(deps: AppDeps): Hono<Caller> {
   const app = new Hono<Caller>();
   const ready = shared(READINESS_KEPT_MS, () => readiness(deps));
-  const guarded = guard(deps.token);
+  const guarded = guard(deps);
   const ourTurn = fewAtATime(REQUESTS_PER_TURN);
   app
     .use(accessLog(deps.logger))
@@ -85,14 +94,16 @@ export function createApp(deps: AppDeps): Hono<Caller> {
           frameAncestors: ["'none'"],
         },
         xFrameOptions: 'DENY',
+        // Otherwise the browser hides the origin of our own forms from us.
+        referrerPolicy: 'same-origin',
         // The proxy that terminates TLS decides this.
         strictTransportSecurity: false,
       }),
     )
     .use(async (c, next) => {
+      c.set('assets', deps.assets);
       await next();
-      if (!c.req.path.startsWith('/assets/'))
-        c.res.headers.set('Cache-Control', c.res.headers.has('ETag') ? 'private, no-cache' : 'no-store');
+      keepToCaller(c);
       // A stranger's connection is not kept. The probes of orchestrators open a new one each time.
       if (c.get('known') !== true) c.res.headers.set('Connection', 'close');
     })
@@ -111,16 +122,13 @@ export function createApp(deps: AppDeps): Hono<Caller> {
     .use(bodyLimit({ maxSize: BODY_LIMIT, onError: (c) => problem(c, 'REQUEST_TOO_LARGE') }))
     .route('/', probes({ ...deps, readiness: ready }))
     .route('/', assetsRoute(deps.assets))
-    .route('/', pagesRoute(deps))
+    .route('/', loginRoute({ access: deps, assets: deps.assets }))
+    .route('/', pagesRoute({ ...deps, offersIdentities: deps.piiToken !== null }))
     .route(API, apiRoute(deps));
   const { metrics, startSync } = deps;
   if (metrics !== null) app.route('/', metricsRoute({ ...deps, metrics, readiness: ready }));
   if (startSync !== null) app.route('/', syncRoute({ ...deps, startSync }));
-  app.notFound((c) =>
-    c.req.path.startsWith(`${API}/`)
-      ? refuse(c, { status: 404, code: 'NOT_FOUND', detail: 'There is nothing at this path' })
-      : problem(c, 'NOT_FOUND'),
-  );
+  app.notFound((c) => problem(c, 'NOT_FOUND'));
   app.onError((error, c) => {
     if (error instanceof HTTPException) return problem(c, 'REQUEST_TIMEOUT');
     // The client disconnected before its body was complete. Database errors never get here.
@@ -129,6 +137,15 @@ export function createApp(deps: AppDeps): Hono<Caller> {
     return problem(c, 'UNEXPECTED');
   });
   return app;
+}
+
+/** What one caller may see is not for the next one. What has a tag may be kept and asked for again, except names. */
+function keepToCaller(c: Context<Caller>): void {
+  if (c.req.path.startsWith('/assets/')) return;
+  const { headers } = c.res;
+  const mayBeKept = headers.has('ETag') && c.get('identities') !== true;
+  headers.set('Cache-Control', mayBeKept ? 'private, no-cache' : 'no-store');
+  if (!PROBES.includes(c.req.path)) headers.append('Vary', 'Authorization, Cookie');
 }
 
 function accessLog(logger: Pick<Logger, 'debug'>): MiddlewareHandler {

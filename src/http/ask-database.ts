@@ -20,12 +20,14 @@ export const HTTP_POOL = {
 
 /**
  * Throws DATABASE_SLOW if the database accepted the connection and gave no answer in time, another OperatorError for
- * other database errors, and any other error unchanged. The server ends late statements itself.
+ * other database errors, and any other error unchanged. The server ends late statements itself; aborting `cut` ends
+ * them at once.
  */
 export async function askDatabase<T>(
   pool: Pool,
   ms: number,
   ask: (tx: Transaction) => Promise<T>,
+  cut?: AbortSignal,
 ): Promise<T> {
   let isConnected = false;
   const onConnected = () => (isConnected = true);
@@ -34,7 +36,8 @@ export async function askDatabase<T>(
     timer = setTimeout(() => reject(noAnswer(ms, isConnected)), ms);
   });
   try {
-    return await Promise.race([readOnly(pool, { statementMs: ms, lockMs: ms }, ask, onConnected), tooLate]);
+    const limits = { statementMs: ms, lockMs: ms };
+    return await Promise.race([readOnly(pool, limits, ask, { onConnected, ...(cut && { cut }) }), tooLate]);
   } catch (error) {
     const known = isOperatorError(error) ? error : (databaseError(error) ?? error);
     // Its message may name who holds a lock. That is for the log, not for a probe that is open to everybody.

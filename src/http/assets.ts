@@ -28,6 +28,10 @@ function asset(folder: string, name: string, type: string): Asset {
   return { address: `/assets/${name.replace('.', `-${digest}.`)}`, content, type };
 }
 
+export function addressesOf({ style, script }: Assets): Record<keyof Assets, string> {
+  return { style: style.address, script: script.address };
+}
+
 export function assetsRoute(assets: Assets): Hono {
   const app = new Hono();
   for (const { address, content, type } of Object.values(assets))

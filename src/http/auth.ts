@@ -1,39 +1,108 @@
-// Who may send requests. With a token: every client that knows it. Without a token the server listens on loopback only,
-// and keeps out the browsers of this machine: pages of other origins, and DNS names rebound to 127.0.0.1.
-import { createHash, timingSafeEqual } from 'node:crypto';
+// Who may send requests. With a token: who sends it, and who has signed in with it. Without a token the server listens
+// on loopback only, and keeps out the browsers of this machine: pages of other origins, and DNS names rebound to
+// 127.0.0.1. Emails and names are for holders of a second token, everywhere.
+import { getConnInfo } from '@hono/node-server/conninfo';
 import type { Context, MiddlewareHandler, Next } from 'hono';
-import { isLoopbackHost } from '../net/private-host.ts';
-import { problem } from './problem.ts';
+import type { Logger } from '../logger.ts';
+import { visitAgain } from '../pages/login.ts';
+import { limitAttempts } from './access/attempts.ts';
+import { loginAddress, nextPath } from './access/next-path.ts';
+import { headerOf, hostName, isLoopbackName, isVisit, originOf, type HeaderOf } from './access/origin.ts';
+import { giveSession, sessionIn } from './access/session-cookie.ts';
+import { rotated, sessionKeys, type Session, type Sight } from './access/session.ts';
+import { bearerOf, tokenJudge } from './access/tokens.ts';
+import type { Assets } from './assets.ts';
+import { networkOf } from './connections.ts';
+import { problem, wantsPage } from './problem.ts';
 
-/** `known`: the client has passed the guard. Everybody else is a stranger. */
-export type Caller = { Variables: { known?: boolean } };
+/**
+ * `known`: the client has passed the guard. Everybody else is a stranger. `identities`: it may see emails and names.
+ * `session`: it has signed in, for this.
+ */
+export type Caller = {
+  Variables: { known?: boolean; identities?: boolean; session?: Sight; assets?: Assets };
+};
 
-export function guard(token: string | null): MiddlewareHandler<Caller> {
-  const letIn = (c: Context<Caller>, next: Next) => {
-    c.set('known', true);
-    return next();
-  };
-  if (token === null) return async (c, next) => loopbackProblem(c) ?? letIn(c, next);
-  const expected = digest(token);
+export type Access = {
+  /** HTTP_TOKEN. Null only where the server listens on loopback. */
+  token: string | null;
+  /** HTTP_PII_TOKEN. Null: nobody sees emails and names. */
+  piiToken: string | null;
+  /** HTTP_ALLOWED_HOSTS. Empty: any name, if there is a token. */
+  allowedHosts: readonly string[];
+  logger: Pick<Logger, 'warn'>;
+  now?: () => number;
+};
+
+/** What a browser needs in order to sign in. */
+const OPEN = /^\/(?:login$|logout$|assets\/)/;
+const SAFE = ['GET', 'HEAD'];
+export const ASK_FOR_TOKEN = { 'WWW-Authenticate': 'Bearer realm="zt-risk-sync"' };
+
+export function guard(access: Access): MiddlewareHandler<Caller> {
+  const { token, piiToken, now = Date.now } = access;
+  const keys = sessionKeys(token, piiToken);
+  const judge = tokenJudge(token, piiToken);
+  const wrongToken = wrongTokens(access);
   return async (c, next) => {
-    const given = /^Bearer +([\x21-\x7e]+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
-    // Compares digests, because comparing the tokens themselves would reveal the length.
-    if (given !== undefined && timingSafeEqual(digest(given), expected)) return letIn(c, next);
-    return problem(c, 'UNAUTHORIZED', { 'WWW-Authenticate': 'Bearer realm="zt-risk-sync"' });
+    const header = headerOf(c);
+    if (!isExpectedHost(access, c.req.path, header)) return problem(c, 'HOST_REFUSED');
+    if (OPEN.test(c.req.path)) return next();
+    const bearer = bearerOf(header('authorization'));
+    // The right token is never made to wait: a scraper may share its address with somebody who guesses.
+    const held = bearer === undefined ? null : judge(bearer);
+    if (held !== null) return letIn(c, next, held);
+    const session = sessionIn(c, keys, now());
+    if (token !== null && session === null) return bearer === undefined ? stranger(c, header) : wrongToken(c);
+    if (!isOurs(token, session, c.req.method, header)) return problem(c, 'CROSS_ORIGIN_REFUSED');
+    if (session === null) return letIn(c, next, 'reader');
+    c.set('session', session.kind);
+    await letIn(c, next, session.kind);
+    const renewed = rotated(session, now());
+    if (renewed !== null) giveSession(c, keys, renewed);
   };
 }
 
-function loopbackProblem(c: Context): Response | null {
-  const host = c.req.header('host') ?? '';
-  if (!isLoopbackHost(host.replace(/:\d{1,5}$/, '').toLowerCase())) return problem(c, 'HOST_REFUSED');
-  const origin = c.req.header('origin');
-  const site = c.req.header('sec-fetch-site');
-  const isOurs =
-    (origin === undefined || origin === `http://${host}`) &&
-    (site === undefined || /^(same-origin|none)$/.test(site));
-  return isOurs ? null : problem(c, 'CROSS_ORIGIN_REFUSED');
+/** The other end of the connection: the proxy, where there is one. What a proxy says about others can be invented. */
+export function clientOf(c: Context): string {
+  return getConnInfo(c).remote.address ?? '';
 }
 
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+function letIn(c: Context<Caller>, next: Next, sight: Sight): Promise<void> {
+  c.set('known', true);
+  if (sight === 'identities') c.set('identities', true);
+  return next();
+}
+
+/** Prometheus asks for metrics by address. */
+function isExpectedHost({ token, allowedHosts }: Access, path: string, header: HeaderOf): boolean {
+  if (token === null) return isLoopbackName(header);
+  return allowedHosts.length === 0 || path === '/metrics' || allowedHosts.includes(hostName(header));
+}
+
+/** Neither a session nor this machine's own address is for the pages of others. */
+function isOurs(token: string | null, session: Session | null, method: string, header: HeaderOf): boolean {
+  const origin = originOf(header, token === null ? 'http' : 'http or https');
+  if (session !== null && !SAFE.includes(method)) return origin === 'ours';
+  return token !== null || origin !== 'foreign' || isVisit(method, header);
+}
+
+function wrongTokens({ logger, now = Date.now }: Access): (c: Context) => Response {
+  const attempts = limitAttempts();
+  return (c) => {
+    const client = clientOf(c);
+    const waitS = attempts.take(networkOf(client), now());
+    if (waitS > 0) return problem(c, 'TOO_MANY_ATTEMPTS', { 'Retry-After': String(waitS) });
+    logger.warn({ client }, 'a wrong token was sent');
+    return problem(c, 'UNAUTHORIZED', ASK_FOR_TOKEN);
+  };
+}
+
+function stranger(c: Context, header: HeaderOf): Response | Promise<Response> {
+  if (!SAFE.includes(c.req.method) || !wantsPage(c)) return problem(c, 'UNAUTHORIZED', ASK_FOR_TOKEN);
+  const { pathname, search } = new URL(c.req.url);
+  const asked = nextPath(`${pathname}${search}`);
+  // A browser sends the cookie only if the visit began here: so it does not after a click on a link in a mail.
+  const isFromElsewhere = isVisit(c.req.method, header) && originOf(header) === 'foreign';
+  return isFromElsewhere ? c.html(visitAgain(asked)) : c.redirect(loginAddress(asked), 303);
 }

@@ -32,6 +32,8 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   const app = createApp({
     version: VERSION,
     token: null,
+    piiToken: null,
+    allowedHosts: [],
     accountIds: [],
     pool: probes,
     reader: { pool: readers },

@@ -5,6 +5,7 @@ import type { Pool } from '../db/pool.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import { accountGauges } from '../queries/accounts/account-gauges.ts';
+import { replicationSlots } from '../queries/replication/replication-slots.ts';
 import { accountMetrics, type DatabaseView } from './account-metrics.ts';
 import { askDatabase, DATABASE_WAIT_MS, isSlow, shared } from './ask-database.ts';
 import type { Readiness } from './readiness.ts';
@@ -33,24 +34,31 @@ export function metricsRoute(deps: MetricsDeps): Hono {
   );
 }
 
+type Known = Pick<DatabaseView, 'accounts' | 'slots' | 'readAt'>;
+const NOTHING: Known = { accounts: [], slots: [], readAt: null };
+
 /** While the database is slow, the accounts stay as they were when it last answered. */
 function databaseViews(deps: MetricsDeps): () => Promise<DatabaseView> {
-  let last: Pick<DatabaseView, 'accounts' | 'readAt'> = { accounts: [], readAt: null };
+  let last: Known = NOTHING;
   const ms = deps.databaseWaitMs ?? DATABASE_WAIT_MS;
   return async () => {
     const { checks } = await deps.readiness();
     const migrated = checks.migrations.status === 'unknown' ? null : checks.migrations.status === 'ok';
-    if (checks.database.status === 'failed') return { state: 'down', migrated, accounts: [], readAt: null };
+    if (checks.database.status === 'failed') return { state: 'down', migrated, ...NOTHING };
     if (checks.database.status === 'slow') return { state: 'slow', migrated, ...last };
     try {
-      last = { accounts: await askDatabase(deps.pool, ms, accountGauges), readAt: Date.now() / 1000 };
+      const read = await askDatabase(deps.pool, ms, async (tx) => ({
+        accounts: await accountGauges(tx),
+        slots: await replicationSlots(tx),
+      }));
+      last = { ...read, readAt: Date.now() / 1000 };
       return { state: 'answers', migrated, ...last };
     } catch (error) {
       deps.logger.warn({ err: error }, 'accounts could not be read for the metrics');
       if (isSlow(error)) return { state: 'slow', migrated, ...last };
       // With the schema of another version, statements may fail. database_migrated reports that, so the database
       // counts as up.
-      return { state: migrated === true ? 'down' : 'answers', migrated, accounts: [], readAt: null };
+      return { state: migrated === true ? 'down' : 'answers', migrated, ...NOTHING };
     }
   };
 }

@@ -1,52 +1,68 @@
 // Questions of pages and of the API: read-only, under the role for readers, all from one snapshot of the database, and
 // within a bounded time. The pool is their own, so that a slow question never blocks a probe or a run.
+import type { Context } from 'hono';
 import type { Db } from '../db/handle.ts';
 import type { Pool } from '../db/pool.ts';
-import { PII_READER, READER, rolesMissing, takeRole } from '../db/roles.ts';
-import { isOperatorError, OperatorError } from '../errors.ts';
-import { rootCause } from '../logger.ts';
+import { PII_READER, READER, takeRole } from '../db/roles.ts';
+import { OperatorError } from '../errors.ts';
 import { askDatabase } from './ask-database.ts';
+import type { Caller } from './auth.ts';
+import { whyUnreadable } from './why-unreadable.ts';
 
 export const READ_WAIT_MS = 10_000;
-/** Two connections may still be busy with questions that nobody waits for any more. */
+/** So many requests may wait for a connection. More would only wait in vain. */
+const QUEUE = 32;
+/** A question that nobody waits for any more loses its connection at once, so that all of them are for who waits. */
 export const READ_POOL = { max: 4, queryTimeoutMs: READ_WAIT_MS + 1_000, connectTimeoutMs: 3_000 };
+
+const ROLES = { 'without identities': READER, 'with identities': PII_READER } as const;
 
 export type Reader = { pool: Pool; waitMs?: number };
 
+/** For who sent the request: with emails and names if they may be shown. Ends when the client goes away. */
+export function readFor<T>(c: Context<Caller>, reader: Reader, ask: (db: Db) => Promise<T>): Promise<T> {
+  const role = c.get('identities') === true ? 'with identities' : 'without identities';
+  return readAs(reader, role, ask, c.req.raw.signal);
+}
+
 /**
- * Throws DATABASE_SLOW, another OperatorError of the connection, ROLES_MISSING, DATABASE_BEHIND, or what `ask` throws. Only a question
- * `with identities` may read emails and names.
+ * Throws READERS_BUSY, DATABASE_SLOW, DATABASE_BEHIND, another OperatorError of the connection, ROLES_MISSING, or what `ask` throws.
+ * Only a question `with identities` may read emails and names.
  */
 export async function readAs<T>(
   { pool, waitMs = READ_WAIT_MS }: Reader,
-  role: 'without identities' | 'with identities',
+  role: keyof typeof ROLES,
   ask: (db: Db) => Promise<T>,
+  gone?: AbortSignal,
 ): Promise<T> {
-  const taken = role === 'with identities' ? PII_READER : READER;
+  const { max } = pool.options;
+  if (pool.waitingCount >= QUEUE) throw busy(max);
+  const isFull = pool.idleCount === 0 && pool.totalCount >= max;
+  let isConnected = false;
+  const late = new AbortController();
+  const cut = gone === undefined ? late.signal : AbortSignal.any([late.signal, gone]);
+  const work = async (tx: Db & Parameters<typeof takeRole>[0]) => {
+    isConnected = true;
+    await takeRole(tx, ROLES[role]);
+    return ask(tx);
+  };
   try {
-    return await askDatabase(pool, waitMs, async (tx) => {
-      await takeRole(tx, taken);
-      return ask(tx);
-    });
+    return await askDatabase(pool, waitMs, work, cut);
   } catch (error) {
-    throw forReaders(error, taken);
+    if (isFull && !isConnected) throw busy(max, error);
+    throw await whyUnreadable(pool, waitMs, ROLES[role], error);
+  } finally {
+    // In time, there is nothing left to cut.
+    late.abort();
   }
 }
 
-// No such table, schema, function or column.
-const LACKING = ['42P01', '3F000', '42883', '42703'];
-
-/** What an error means for somebody who only reads. */
-function forReaders(error: unknown, role: typeof READER | typeof PII_READER): unknown {
-  if (!isOperatorError(error)) return error;
-  if (error.code === 'DATABASE_PERMISSION') return rolesMissing(role, error);
-  const { code } = (rootCause(error.cause) ?? {}) as { code?: unknown };
-  if (error.code !== 'DATABASE_ERROR' || !LACKING.includes(String(code))) return error;
+function busy(max: number, cause?: unknown): OperatorError {
   return new OperatorError({
-    code: 'DATABASE_BEHIND',
-    happened: 'The database lacks a table, view or function that this version reads',
-    means: 'It was not migrated, or only in part, and its history cannot be shown',
-    todo: 'Run `zt-risk-sync migrate` with the login of the worker',
-    cause: error,
+    code: 'READERS_BUSY',
+    happened: `All ${max} database connections for pages and the API are busy`,
+    means: 'Other questions take long. Syncs, probes and metrics go on: they have connections of their own',
+    todo: 'Try again in a few seconds, or ask for a shorter range',
+    cause,
   });
 }

@@ -46,8 +46,7 @@ export async function readHistory<T>(
       if (head.tables.every(({ name, rows }) => name !== 'risk.accounts' || rows === 0)) throw historyEmpty();
       return read(client, head);
     },
-    undefined,
-    signal,
+    { cancel: signal },
   );
 }
 

@@ -31,6 +31,9 @@ export function changesPage(page: Page, changes: ChangesPage, nameOf: NameOf, ne
           </p>
           ${feed.rows.length === 0 ? nothing(page, changes) : feedTable(page, changes, nameOf)}
           ${pager(page, next)} ${source(feed.question, csvOf(page, '/changes', chosenIn(page)))}
+          <p class="quiet small">
+            ${fileNote(countOf(matrix.rows, filter), 'zt-risk-sync changes --format csv')}
+          </p>
         </section>
         <section aria-labelledby="matrix">
           ${heading('From level to level', 'matrix')} ${matrixTable(page, changes)}

@@ -2,6 +2,7 @@
 import { html } from 'hono/html';
 import { keep } from './forms.ts';
 import { PAGES, linkTo, type Html, type Page } from './page.ts';
+import { signedIn } from './signed-in.ts';
 
 export function layout(page: Page, title: string, main: Html): Html {
   return html`<!doctype html>
@@ -25,7 +26,7 @@ export function layout(page: Page, title: string, main: Html): Html {
         <main id="main" tabindex="-1">${main}</main>
         <footer>
           <p>zt-risk-sync ${page.version} · ${aboutWhat(page)} · times in ${page.scope.timezone}</p>
-          ${page.signedIn ? html`<form method="post" action="/logout"><button>Sign out</button></form>` : ''}
+          ${signedIn(page)}
         </footer>
       </body>
     </html>`;

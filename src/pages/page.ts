@@ -11,6 +11,8 @@ export type Page = {
   query: URLSearchParams;
   /** Emails and names may be shown. */
   identities: boolean;
+  /** Emails and names are shown to who signs in for them. */
+  offersIdentities: boolean;
   /** The visitor can end a session. */
   signedIn: boolean;
   version: string;

@@ -28,6 +28,7 @@ export function usersPage(page: Page, users: UsersPage, drawn: UsersDrawn): Html
       <section class="list">
         ${users.rows.length === 0 ? nothing(page, users) : userTable(page, users, drawn)}
         ${pager(page, drawn.next)} ${source(users.question, csvOf(page, '/users', chosenIn(page)))}
+        ${fileHint(users)}
       </section>`,
   );
 }

@@ -69,6 +69,7 @@ describe('the command line', () => {
       'history',
       'export',
       'contract',
+      'publication',
       'accounts',
       'rejected',
       'migrate',

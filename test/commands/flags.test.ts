@@ -73,6 +73,7 @@ test('these commands have output in formats', () => {
       'diff',
       'history',
       'import',
+      'publication status',
       'accounts list',
       'rejected list',
       'rejected show',
@@ -127,7 +128,7 @@ test('--account is the same option on every command that has it, and can be give
   assert.deepEqual(
     choosing.map(({ path }) => path.join(' ')).filter((name) => !EVERY_ACCOUNT.includes(name)),
     // The answers that `import` reads are of one account, which may be new.
-    answering.map(({ path }) => path.join(' ')).filter((name) => !['accounts list', 'import'].includes(name)),
+    answering.map(({ path }) => path.join(' ')).filter((name) => !OF_NO_ACCOUNT.includes(name)),
   );
   for (const { path, command } of choosing) {
     const option = command.options.find(({ long }) => long === '--account');
@@ -138,6 +139,8 @@ test('--account is the same option on every command that has it, and can be give
   }
 });
 
+/** Commands with an answer that is not about accounts one by one. */
+const OF_NO_ACCOUNT = ['publication status', 'accounts list', 'import'];
 /** Commands with --account that print no answer. */
 const EVERY_ACCOUNT = ['serve', 'export', 'report'];
 

@@ -158,9 +158,8 @@ test('emails and names are in a report only if they are asked for, and the datab
   const denied = await runCommand(
     ['report', '--identities'],
     {
-      DATABASE_URL: String(
-        (world.reader as unknown as { options: { connectionString: string } }).options.connectionString,
-      ),
+      DATABASE_URL: (world.reader as unknown as { options: { connectionString: string } }).options
+        .connectionString,
     },
     folder,
   );

@@ -66,6 +66,7 @@ test('a user who may not create roles gets the SQL for an administrator, and it 
     );
     await admin.query(statements);
     await createRoles(worker);
+    await takesBothRoles(worker);
     // The roles belong to another user: it grants to them, and leaves their settings alone.
     assert.deepEqual(await roleSettings(admin), [null, null]);
     await login(admin, 'reader', 'in role risk_reader');
@@ -82,6 +83,47 @@ test('a user who may not create roles gets the SQL for an administrator, and it 
     await admin.end();
   }
 });
+
+test('an owner who may create roles, and a superuser, may take the roles that they make', async () => {
+  for (const rights of ['createrole', 'superuser']) {
+    const { url, drop } = await createTestDatabase();
+    const admin = testPool(url);
+    await login(admin, 'maker', rights);
+    await admin.query(`alter database "${new URL(url).pathname.slice(1)}" owner to maker`);
+    const maker = as(url, 'maker');
+    try {
+      await migrate(maker);
+      await createRoles(maker);
+      await takesBothRoles(maker);
+      // Again, as every start of serve on the embedded server does.
+      await createRoles(maker);
+      await takesBothRoles(maker);
+    } finally {
+      await maker.end();
+      await admin.query('drop owned by risk_reader, risk_pii_reader, maker cascade');
+      await admin.query('drop role risk_reader, risk_pii_reader');
+      await admin.query('reassign owned by maker to current_user; drop role maker');
+      await admin.end();
+      await drop();
+    }
+  }
+});
+
+/** As pages and the API do, for one transaction. */
+async function takesBothRoles(pool: Pool): Promise<void> {
+  const client = await pool.connect();
+  try {
+    for (const role of ['risk_reader', 'risk_pii_reader']) {
+      await client.query(`begin; set local role ${role}; select from risk_bi.users`);
+      const identities = client.query('select from risk_bi.user_identities');
+      if (role === 'risk_reader') await assert.rejects(identities, { code: '42501' });
+      else await identities;
+      await client.query('rollback');
+    }
+  } finally {
+    client.release();
+  }
+}
 
 test('twenty callers on two databases create the roles at once', async () => {
   const databases = [await migratedDatabase(), await migratedDatabase()];

@@ -7,7 +7,7 @@ import type { Browser, Page } from 'playwright-core';
 import { startApp } from '../support/api/http-app.ts';
 import { ADDRESSES } from '../support/pages/addresses.ts';
 import { NO_BROWSER, openWatched, startBrowser } from '../support/pages/browser.ts';
-import { BYTES, FINDINGS, FOCUS, OPEN_ALL, USABLE, WIDTH } from '../support/pages/in-page.ts';
+import { BYTES, FINDINGS, FOCUS, OPEN_ALL, USABLE, WIDTH, SEEN_BEFORE } from '../support/pages/in-page.ts';
 import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -75,6 +75,38 @@ suite('in a browser', { skip: NO_BROWSER }, () => {
       }
       assert.equal(reached.size, wanted, path);
     }
+  });
+
+  test('a filter, a cell of the matrix and a user are each one click away, and the way back restores them', async (t) => {
+    const { page, complaints } = await open(t);
+    await page.goto('/changes?range=all&tz=UTC');
+    await page.locator('select[name="change"]').selectOption('raised');
+    await page.waitForURL(/change=raised/);
+    const raised = page.url();
+    await page.locator('[data-cell="none low"] a').click();
+    await page.waitForURL(/from_level=none&to_level=low/);
+    assert.equal(await page.locator('select[name="from_level"]').inputValue(), 'none');
+    await page.goBack();
+    assert.equal(page.url(), raised);
+    assert.equal(await page.locator('select[name="change"]').inputValue(), 'raised');
+    const id = await page.locator('#main .id').first().getAttribute('title');
+    await page.locator('#main .id').first().click();
+    await page.waitForURL(/\/users\/.*tz=UTC/);
+    assert.ok((await page.locator('h1').innerText()).includes(id ?? '?'));
+    assert.deepEqual(complaints, []);
+  });
+
+  test('who comes back is offered what has changed since the last visit', async (t) => {
+    const { page } = await open(t);
+    await page.goto('/changes?range=all&tz=UTC');
+    assert.ok(await page.locator('[data-last-visit]').isHidden());
+    // As if the newest snapshots had come after the last visit.
+    await page.evaluate(SEEN_BEFORE);
+    await page.goto('/changes?range=all&tz=UTC');
+    await page.locator('[data-last-visit] a').click();
+    await page.waitForURL(/since=20/);
+    assert.ok(Number(await page.locator('[data-new]').getAttribute('data-new')) > 0);
+    assert.ok((await page.locator('tbody .new').count()) > 0);
   });
 
   test('a page with style and script weighs less than 200 kB', async (t) => {

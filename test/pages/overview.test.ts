@@ -13,13 +13,15 @@ import { createCalendar } from '../support/oracle/calendar.ts';
 import { countsAt, expectedTrend, meant, type AskedTrend } from '../support/oracle/overview-oracle.ts';
 import { expectedViews } from '../support/oracle/reporting-oracle.ts';
 import type { Past, Row } from '../support/oracle/reporting-past.ts';
-import { pointsOf, tableRows, textsBy } from '../support/pages/read-page.ts';
+import { pointsOf, statementsOf, tableRows, textsBy, unescaped } from '../support/pages/read-page.ts';
 import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
 
 const SEED = Number(process.env['PAGES_SEED'] ?? fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647);
 const ZONES = ['Europe/Berlin', 'Atlantic/Azores'];
 const LEVELS = ['high', 'medium', 'low'] as const;
 const HOUR = 3_600_000_000n;
+/** Resources whose files are looked at here. Changes and users have tests of their own. */
+const MADE = ['levels', 'trend', 'coverage', 'freshness'];
 const SPANS: readonly [hours: bigint, step: AskedTrend['step']][] = [
   [40n, 'snapshot'],
   [400n, 'hour'],
@@ -203,6 +205,21 @@ test('news counts every change since an instant, and names the gravest', async (
         assert.equal(mine.length, Math.min(4, expected.length));
       }
     }
+});
+
+test('every statement on the page runs as it stands for a reader, and every file is there', async (t) => {
+  const app = await startApp(t, { databaseUrl: world.database.url, token: null });
+  const { text } = await app.ask('GET', '/?range=30d&tz=Europe/Berlin');
+  const statements = statementsOf(text);
+  assert.ok(statements.length >= 5);
+  for (const statement of statements) assert.ok(await world.reader.query(statement), statement);
+  const files = [...text.matchAll(/href="(\/api\/v1\/[^"]*)" download/g)].map(([, href]) => unescaped(href!));
+  assert.equal(files.length, statements.length);
+  for (const file of files.filter((one) => MADE.some((resource) => one.startsWith(`/api/v1/${resource}?`)))) {
+    const answer = await app.ask('GET', file);
+    assert.equal(answer.status, 200, file);
+    assert.match(answer.text, /^\w+,.*\r\n/);
+  }
 });
 
 test('a database without history says when the first run is, and one that is not migrated what to do', async (t) => {

@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { startApp, type HttpApp } from '../support/api/http-app.ts';
-import { createCalendar } from '../support/oracle/calendar.ts';
 import {
   expectedChanges,
   expectedMatrix,
@@ -48,10 +47,9 @@ function spans(): Asked[] {
   ];
 }
 
-/** The views that these pages read have no days: they are the same in every time zone. */
 const views = new Map<Past | null, Views>();
 function viewsFor(chosen: Past | null): Views {
-  const known = views.get(chosen) ?? viewsOf(pasts, chosen, createCalendar('UTC'));
+  const known = views.get(chosen) ?? viewsOf(pasts, chosen);
   views.set(chosen, known);
   return known;
 }
@@ -94,34 +92,34 @@ const idsIn = (html: string) =>
 
 test('the matrix and the feed have every change of the span, once', async (t) => {
   const app = await start(t);
-  for (const timezone of ZONES)
-    for (const chosen of chosenOnes())
-      for (const span of spans()) {
-        const expected = expectedChanges(viewsFor(chosen), span);
-        const query = { from: iso(span.from), to: iso(span.to), tz: timezone, ...account(chosen) };
-        const pages = await pagesOf(app, '/changes', query);
-        const cells = textsBy(pages[0]!, 'data-cell');
-        const matrix = expectedMatrix(expected);
-        for (const from of PLACES)
-          for (const to of PLACES)
-            assert.equal(
-              Number((cells[`${from} ${to}`] || '0').replaceAll(',', '')),
-              matrix[`${from} ${to}`] ?? 0,
-            );
-        assert.match(
-          pages[0]!,
-          expected.length === 0 ? /No change in/ : new RegExp(`<h1>${some(expected.length)}\\s`),
-        );
-        const rows = pages.flatMap((html) => tableRows(html, 'Changes, the newest first'));
-        assert.deepEqual(
-          rows.map(([when, user, change]) => [when, user, change]),
-          expected.map((row) => [
-            localMinute(row['changed_at'], timezone),
-            String(row['user_id']).slice(0, 8),
-            `${String(row['change'])} ${levels(row)}`,
-          ]),
-        );
-      }
+  for (const [nth, timezone] of ZONES.entries())
+    for (const chosen of nth === 0 ? chosenOnes() : chosenOnes().slice(0, 2)) {
+      const span = spans()[nth]!;
+      const expected = expectedChanges(viewsFor(chosen), span);
+      const query = { from: iso(span.from), to: iso(span.to), tz: timezone, ...account(chosen) };
+      const pages = await pagesOf(app, '/changes', query);
+      const cells = textsBy(pages[0]!, 'data-cell');
+      const matrix = expectedMatrix(expected);
+      for (const from of PLACES)
+        for (const to of PLACES)
+          assert.equal(
+            Number((cells[`${from} ${to}`] || '0').replaceAll(',', '')),
+            matrix[`${from} ${to}`] ?? 0,
+          );
+      assert.match(
+        pages[0]!,
+        expected.length === 0 ? /No change in/ : new RegExp(`<h1>${some(expected.length)}\\s`),
+      );
+      const rows = pages.flatMap((html) => tableRows(html, 'Changes, the newest first'));
+      assert.deepEqual(
+        rows.map(([when, user, change]) => [when, user, change]),
+        expected.map((row) => [
+          localMinute(row['changed_at'], timezone),
+          String(row['user_id']).slice(0, 8),
+          `${String(row['change'])} ${levels(row)}`,
+        ]),
+      );
+    }
 });
 
 const SHAPES: Record<string, string> = { low: '● low', medium: '◆ medium', high: '▲ high' };

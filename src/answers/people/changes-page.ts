@@ -7,7 +7,12 @@ import {
   type ChangeKey,
   type FedChange,
 } from '../../queries/levels/change-feed.ts';
-import { changesAfter, type ChangesAfter } from '../../queries/levels/changes-after.ts';
+import {
+  changesAfter,
+  seenSnapshot,
+  type ChangesAfter,
+  type SeenSnapshot,
+} from '../../queries/levels/changes-after.ts';
 import { feedBegin } from '../../queries/levels/feed-begin.ts';
 import { transitions, type Transition } from '../../queries/levels/transitions.ts';
 import { answerTo, type Question } from '../../queries/question.ts';
@@ -25,7 +30,7 @@ export type ChangesPage = {
   filter: ChangeFilter;
   matrix: { question: Question<Transition>; rows: Transition[] };
   /** Null: the address names no snapshot. */
-  since: (ChangesAfter & { snapshotId: number }) | null;
+  since: (ChangesAfter & { snapshotId: number; observed_at: string | null }) | null;
   newestId: number | null;
   /** Only if they were asked for. */
   names: ReadonlyMap<string, Named>;
@@ -46,15 +51,28 @@ export async function changesPageOf(db: Db, scope: Scope, asked: ChangesAsked): 
   const question = changeFeed(ids, await feedSpan(db, scope, asked), filter, after, most);
   const rows = await answerTo(db, question);
   const counts = transitions(ids, scope.span);
-  const [seen] = await answerTo(db, changesAfter(ids, sinceId));
+  const [seen] = await answerTo(db, seenSnapshot(sinceId));
   return {
     feed: { question, rows },
     filter,
     matrix: { question: counts, rows: await answerTo(db, counts) },
-    since: sinceId === null || seen === undefined ? null : { ...seen, snapshotId: sinceId },
+    since: sinceId === null ? null : await newsSince(db, ids, sinceId, seen),
     newestId: seen?.newest_id ?? null,
     names: identities ? await namesOf(db, rows) : new Map(),
   };
+}
+
+async function newsSince(
+  db: Db,
+  ids: readonly string[] | null,
+  snapshotId: number,
+  seen: SeenSnapshot | undefined,
+): Promise<ChangesPage['since']> {
+  const known = { snapshotId, observed_at: seen?.observed_at ?? null };
+  const nothing = { ...known, change_count: 0, user_count: 0 };
+  if (seen?.next_at == null) return nothing;
+  const [counts] = await answerTo(db, changesAfter(ids, snapshotId, seen.next_at));
+  return { ...nothing, ...counts };
 }
 
 /** The part of the span that holds one page. A filter by level leaves too few changes to know where that begins. */

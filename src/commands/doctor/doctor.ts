@@ -14,6 +14,7 @@ import { checkLocks, checkPrivileges, lookAtMigrations, reachDatabase, type Reac
 import { CHECKS, exitOf, failedWith, skipped, type Check, type Line } from './lines.ts';
 import { judgePaging, judgeWalkTime, probePaging } from './paging.ts';
 import { createReport, type Report } from './print.ts';
+import { checkReplication } from './replication.ts';
 import { judgeSettings } from './server.ts';
 import { checkLookups, judgeAccount, probeAccounts, type AccountProbe } from './summary.ts';
 import { accountOption, chooseAccounts, readLabels } from '../options/accounts.ts';
@@ -116,7 +117,7 @@ async function examineDatabase(
 ): Promise<{ pool: Pool | null; why: string }> {
   if (database === null || facts === null) {
     const why = 'the database cannot be reached';
-    report.add(skipAll(['settings', 'privileges', 'migrations', 'locks'], why));
+    report.add(skipAll(['settings', 'privileges', 'migrations', 'locks', 'replication'], why));
     return { pool: null, why };
   }
   const { pool } = database;
@@ -125,6 +126,7 @@ async function examineDatabase(
   report.add(await checkPrivileges(pool, migrations.isBehind));
   report.add(migrations.line);
   report.add(await checkLocks(pool));
+  report.add(await checkReplication(pool));
   return { pool: migrations.isUsable ? pool : null, why: 'the migrations must be right first' };
 }
 

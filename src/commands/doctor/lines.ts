@@ -9,6 +9,7 @@ export const CHECKS = [
   'privileges',
   'migrations',
   'locks',
+  'replication',
   'credentials',
   'clock',
   'rate_budget',

@@ -56,6 +56,7 @@ export function apiRoute(deps: ApiDeps): OpenAPIHono<Caller> {
 
 /** OpenAPI 3.1. */
 export function document(api: OpenAPIHono<Caller>, version: string): object {
+  api.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' });
   return api.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
@@ -64,5 +65,7 @@ export function document(api: OpenAPIHono<Caller>, version: string): object {
       description: 'The history of Cloudflare Zero Trust user risk levels. Read-only. Times are in UTC.',
     },
     servers: [{ url: API }],
+    // None where the server listens on loopback without a token. A browser that has signed in sends its session.
+    security: [{ token: [] }, {}],
   });
 }

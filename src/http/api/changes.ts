@@ -8,7 +8,7 @@ import { answerTo } from '../../queries/question.ts';
 import { CHANGES, RISK_LEVELS } from '../../user-risk.ts';
 import type { Caller } from '../auth.ts';
 import { cut, readCursor } from '../cursor.ts';
-import { ChangeCursor } from '../people-cursors.ts';
+import { ChangeCursor } from './people-cursors.ts';
 import type { Reader } from '../read-as.ts';
 import { listRoute } from './list-route.ts';
 import { choiceOf, Paged, Spanned } from './parameters.ts';

@@ -6,7 +6,7 @@ import { ENDS, episodes, keyOfEpisode } from '../../queries/users/episodes.ts';
 import { RISK_LEVELS } from '../../user-risk.ts';
 import type { Caller } from '../auth.ts';
 import { cut, readCursor } from '../cursor.ts';
-import { EpisodeCursor } from '../people-cursors.ts';
+import { EpisodeCursor } from './people-cursors.ts';
 import type { Reader } from '../read-as.ts';
 import { listRoute } from './list-route.ts';
 import { choiceOf, Paged, Spanned } from './parameters.ts';

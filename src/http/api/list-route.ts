@@ -53,19 +53,21 @@ export function listRoute<Query extends z.ZodObject, Param extends z.ZodObject, 
     const valid = (part: string) => c.req.valid(part as never) as unknown;
     const given = { query: valid('query'), params: valid('param') } as Given<Query, Param>;
     const query: Record<string, unknown> = given.query;
-    const role = route.identities?.(c) === true ? 'with identities' : 'without identities';
+    const isPersonal = c.get('identities') === true && route.identities?.(c) === true;
+    const role = isPersonal ? 'with identities' : 'without identities';
     const form = formOf(c, query['format']);
-    return readAs(reader, role, async (db) => {
+    const work = async (db: Db) => {
       const { pathname, search } = new URL(c.req.url);
       const address = pathname + search;
       const asked = { address, form, role, version: VERSION, isOfNow: isOfNow(query) };
       const tag = entityTag(asked, await feedClock(db));
       c.header('ETag', tag);
-      c.header('Vary', 'Accept, Authorization, Cookie');
+      c.header('Vary', 'Accept');
       if (isKnown(tag, c.req.header('If-None-Match'))) return c.body(null, 304);
       const scope = await scopeOf(db, query, route.usual ?? 'all');
       return send(c, route, form, await route.ask(db, scope, given));
-    });
+    };
+    return readAs(reader, role, work, c.req.raw.signal);
   });
 }
 

@@ -24,6 +24,7 @@ export const PROBLEMS = Object.fromEntries(
     401: 'The token is missing or wrong',
     403: 'Not allowed',
     404: 'Not found',
+    429: 'Too many wrong tokens; Retry-After says how long to wait',
     500: 'An unexpected error',
     503: 'The database does not answer in time, or is not set up for readers',
   }).map(([status, description]) => [

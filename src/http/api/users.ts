@@ -5,7 +5,7 @@ import { keyOfUser, SORTS, STATES } from '../../queries/users/user-page.ts';
 import { RISK_LEVELS } from '../../user-risk.ts';
 import type { Caller } from '../auth.ts';
 import { cut, readCursor } from '../cursor.ts';
-import { userCursor } from '../people-cursors.ts';
+import { userCursor } from './people-cursors.ts';
 import type { Reader } from '../read-as.ts';
 import { listRoute } from './list-route.ts';
 import { About, choiceOf, Paged } from './parameters.ts';

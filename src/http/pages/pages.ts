@@ -10,9 +10,9 @@ import type { Logger } from '../../logger.ts';
 import { failedPage } from '../../pages/failed.ts';
 import { overviewPage } from '../../pages/overview.ts';
 import type { Html, Page } from '../../pages/page.ts';
-import type { Assets } from '../assets.ts';
+import { addressesOf, type Assets } from '../assets.ts';
 import type { Caller } from '../auth.ts';
-import { readAs, type Reader } from '../read-as.ts';
+import { readFor, type Reader } from '../read-as.ts';
 import { statusOf } from '../status-of.ts';
 import { drawChanges, drawUser, drawUsers } from './people.ts';
 import { drawResponse } from './response.ts';
@@ -29,6 +29,8 @@ export type PagesDeps = {
   /** How long somebody may be at high. */
   highTargetMs: number;
   logger: Pick<Logger, 'error'>;
+  /** There is a token that shows emails and names. */
+  offersIdentities: boolean;
 };
 
 /** The browser's time zone, as its script has found it. An address that names a zone comes first. */
@@ -68,8 +70,7 @@ export async function answer(
   const tz = query.get('tz') ?? getCookie(c, ZONE_COOKIE) ?? '';
   const text = { ...Object.fromEntries(query), tz };
   try {
-    const role = frame.identities ? 'with identities' : 'without identities';
-    const drawn = await readAs(deps.reader, role, async (db) => {
+    const drawn = await readFor(c, deps.reader, async (db) => {
       const page = { ...frame, scope: await scopeOf(db, text, usual) };
       return draw(db, page);
     });
@@ -87,10 +88,11 @@ function frameOf(deps: PagesDeps, c: Context<Caller>, query: URLSearchParams): O
   return {
     path: c.req.path,
     query,
-    identities: false,
-    signedIn: false,
+    identities: c.get('identities') === true,
+    offersIdentities: deps.offersIdentities,
+    signedIn: c.get('session') !== undefined,
     version: deps.version,
-    assets: { style: deps.assets.style.address, script: deps.assets.script.address },
+    assets: addressesOf(deps.assets),
   };
 }
 

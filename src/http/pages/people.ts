@@ -12,7 +12,7 @@ import { keyOfChange } from '../../queries/levels/change-feed.ts';
 import { nameKey, type Named } from '../../queries/users/names-of.ts';
 import { keyOfUser, USUAL_ORDER } from '../../queries/users/user-page.ts';
 import { cut, readCursor } from '../cursor.ts';
-import { ChangeCursor, userCursor } from '../people-cursors.ts';
+import { ChangeCursor, userCursor } from '../api/people-cursors.ts';
 
 const ROWS = 50;
 

@@ -15,7 +15,7 @@ const ROWS = 25;
 export async function drawResponse(
   db: Db,
   page: Page,
-  { highTargetMs: targetMs, nextSlot }: { highTargetMs: number; nextSlot(): Date | null },
+  { highTargetMs: targetMs, nextSlot }: { highTargetMs: number; nextSlot: () => Date | null },
 ): Promise<Html> {
   if (page.scope.accounts.every(({ first_at }) => first_at === null))
     return layout(page, 'Response', nothingYet(page, nextSlot()));

@@ -16,7 +16,11 @@ export const VERDICTS = ['complete', 'partial'] as const;
 const ROWS = 50;
 
 /** Throws SCOPE_INVALID, CURSOR_INVALID. */
-export async function drawRuns(db: Db, page: Page, { nextSlot }: { nextSlot(): Date | null }): Promise<Html> {
+export async function drawRuns(
+  db: Db,
+  page: Page,
+  { nextSlot }: { nextSlot: () => Date | null },
+): Promise<Html> {
   // An account is added with its first run.
   if (page.scope.accounts.length === 0) return layout(page, 'Runs', nothingYet(page, nextSlot()));
   const runs = await runsOf(db, page.scope, {

@@ -17,7 +17,7 @@ const TOP_DOWN = RISK_LEVELS.toReversed();
 /** Marks that are nearer to each other become one, in thousandths of the width. */
 const NEAREST = 8;
 /** A gap must be seen, though it may be an hour of a year. */
-const NARROWEST = 3;
+const NARROWEST = 6;
 
 export type Picture = {
   trend: Trend;

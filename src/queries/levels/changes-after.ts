@@ -2,28 +2,38 @@
 import { sql } from 'drizzle-orm';
 import { ofLiving, type Question } from '../question.ts';
 
-export type ChangesAfter = {
+export type SeenSnapshot = {
   /** Instant of that snapshot; null if it is not known. */
   observed_at: string | null;
-  change_count: number;
-  user_count: number;
+  /** The earliest instant of a later snapshot; null if there is none. */
+  next_at: string | null;
   /** The newest snapshot of all accounts; null before the first. */
   newest_id: number | null;
 };
 
-/** `snapshotId` null: nothing was seen yet, and nothing is counted. */
-export function changesAfter(
-  accountIds: readonly string[] | null,
-  snapshotId: number | null,
-): Question<ChangesAfter> {
-  // Compared with null, no snapshot is newer.
+/** `snapshotId` null: nothing was seen yet. */
+export function seenSnapshot(snapshotId: number | null): Question<SeenSnapshot> {
   return {
     statement: sql`
-      select (select observed_at from risk_bi.snapshots where snapshot_id = ${snapshotId}::bigint) as observed_at,
-             count(*)::int as change_count,
-             count(distinct (account_id, user_id))::int as user_count,
-             (select max(snapshot_id)::float8 from risk_bi.snapshots) as newest_id
+      select max(observed_at) filter (where snapshot_id = ${snapshotId}::bigint) as observed_at,
+             min(observed_at) filter (where snapshot_id > ${snapshotId}::bigint) as next_at,
+             max(snapshot_id)::float8 as newest_id
+        from risk_bi.snapshots`,
+  };
+}
+
+export type ChangesAfter = { change_count: number; user_count: number };
+
+/** `from`: no later snapshot is earlier. With it, an index serves the question. */
+export function changesAfter(
+  accountIds: readonly string[] | null,
+  snapshotId: number,
+  from: string,
+): Question<ChangesAfter> {
+  return {
+    statement: sql`
+      select count(*)::int as change_count, count(distinct (account_id, user_id))::int as user_count
         from risk_bi.level_changes
-       where snapshot_id > ${snapshotId}::bigint and ${ofLiving(accountIds)}`,
+       where snapshot_id > ${snapshotId}::bigint and changed_at >= ${from}::timestamptz and ${ofLiving(accountIds)}`,
   };
 }

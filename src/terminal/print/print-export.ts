@@ -1,7 +1,7 @@
 // Progress of an export, and what it has written.
 import type { Exported } from '../../export/export-datasets.ts';
 import type { FeedExported } from '../../export/export-feed.ts';
-import { plural } from '../../words.ts';
+import { dataSize, plural } from '../../words.ts';
 
 type Stream = NodeJS.WritableStream & { isTTY?: boolean };
 
@@ -18,7 +18,7 @@ export function exportProgress(stderr: Stream | null): ExportProgress {
       const now = performance.now();
       if (now - shownAt < SHOW_EVERY_MS) return;
       shownAt = now;
-      stderr.write(`\r\u001b[K${dataset}: ${size(bytes)}`);
+      stderr.write(`\r\u001b[K${dataset}: ${dataSize(bytes)}`);
     },
     end() {
       if (shownAt > 0) stderr.write('\r\u001b[K');
@@ -26,10 +26,11 @@ export function exportProgress(stderr: Stream | null): ExportProgress {
   };
 }
 
+/** Sizes are those before compression. */
 export function printExported(out: Stream, { feed, written }: Exported, goOn: boolean): void {
   for (const { dataset, rows, bytes, output } of written)
     out.write(
-      `${dataset}: ${plural(rows, 'row')}, ${size(bytes)}${output.name === '-' ? '' : ` in ${output.name}`}\n`,
+      `${dataset}: ${plural(rows, 'row')}, ${dataSize(bytes)}${output.name === '-' ? '' : ` in ${output.name}`}\n`,
     );
   if (goOn) out.write(`Watermark ${feed.feedId}. The next time, only what is new: --after ${feed.feedId}\n`);
 }
@@ -40,14 +41,7 @@ export function printFeed(out: Stream, { feed, written, unfinished }: FeedExport
       `Unfinished, because an earlier call was interrupted: ${name}. It was removed, and its rows are written again\n`,
     );
   for (const { dataset, rows, bytes, file } of written)
-    out.write(`${dataset}: ${plural(rows, 'row')}, ${size(bytes)} in ${file}\n`);
+    out.write(`${dataset}: ${plural(rows, 'row')}, ${dataSize(bytes)} in ${file}\n`);
   if (written.length === 0) out.write('Nothing is new\n');
   out.write(`Watermark ${feed.feedId}, kept in ${stateFile}: the next call goes on from there\n`);
-}
-
-/** Before compression. */
-function size(bytes: number): string {
-  if (bytes < 1_000) return plural(bytes, 'byte');
-  const steps = Math.min(3, Math.floor(Math.log10(bytes) / 3));
-  return `${(bytes / 1_000 ** steps).toFixed(1)} ${['', 'kB', 'MB', 'GB'][steps]}`;
 }

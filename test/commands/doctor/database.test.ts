@@ -15,6 +15,7 @@ describe('the database', () => {
     'privileges',
     'migrations',
     'locks',
+    'replication',
     'lease',
     'freshness',
     'last_run',

@@ -47,6 +47,8 @@ export async function startApp(t: TestContext, { databaseUrl, timing, ...given }
   const app = createApp({
     version: '1.2.3',
     token: TOKEN,
+    piiToken: null,
+    allowedHosts: [],
     accountIds: ['a', 'b'],
     pool,
     reader: { pool: readers },

@@ -1,7 +1,7 @@
 // A separate database with the schema, and a pool on it. Both are gone after the test file or test.
 import type { Pool } from '../../../src/db/pool.ts';
 import { createPool } from '../../../src/db/pool.ts';
-import { cloneTemplate } from './test-database.ts';
+import { cloneTemplate, type TestDatabase } from './test-database.ts';
 
 export type MigratedDatabase = {
   url: string;
@@ -12,7 +12,11 @@ export type MigratedDatabase = {
 };
 
 export async function migratedDatabase(): Promise<MigratedDatabase> {
-  const database = await cloneTemplate();
+  return opened(await cloneTemplate());
+}
+
+/** `database` has the schema. */
+export function opened(database: TestDatabase): MigratedDatabase {
   const pool = testPool(database.url);
   return {
     url: database.url,

@@ -35,8 +35,12 @@ export const THROW_AWAY = {
 const copy = promisify(execFile);
 const watchScript = fileURLToPath(new URL('watch-embedded.ts', import.meta.url));
 
-export async function startPostgresServer(major: EmbeddedMajor): Promise<PostgresServer> {
-  return startIn(await dataHome(major), major);
+/** `settings` besides those of THROW_AWAY. */
+export async function startPostgresServer(
+  major: EmbeddedMajor,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<PostgresServer> {
+  return startIn(await dataHome(major), major, settings);
 }
 
 /** The server of a whole test run. All others borrow from it. */
@@ -53,11 +57,15 @@ export async function startLendingServer(major: EmbeddedMajor): Promise<Postgres
   return { ...(await startIn(folder, major)), lent: `${major} ${lent}` };
 }
 
-async function startIn(folder: string, major: EmbeddedMajor): Promise<PostgresServer> {
+async function startIn(
+  folder: string,
+  major: EmbeddedMajor,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<PostgresServer> {
   const place = { dataHome: folder, home: folder, major };
   const { url } = await startEmbedded({
     ...place,
-    throwAway: THROW_AWAY,
+    throwAway: { ...THROW_AWAY, ...settings },
     watcher: [watchScript, String(major)],
   });
   return {

@@ -17,28 +17,42 @@ const KEYS = {
 const BY_FEED_ID: readonly string[] = ['accounts', 'sync_runs'];
 const TABLES = Object.keys(KEYS) as (keyof typeof KEYS)[];
 
+/** What a reader remembers: for each table the highest feed value, and the newest version of each row by its key. */
+export type Kept = Readonly<Record<string, { highest: number; rows: [key: string, content: string][] }>>;
+
 export type WatermarkReader = {
-  poll(): Promise<void>;
+  /** Whether anything was new. */
+  poll(): Promise<boolean>;
   /** Polls without a pause until `work` has ended. */
   pollDuring<T>(work: Promise<T>): Promise<T>;
   /** Polls once more, and asserts that the collected rows equal the tables. */
   verify(): Promise<void>;
   polls(): number;
+  /** For a file: another reader can go on from it. */
+  kept(): Kept;
 };
 
 /** For one account, or for all. */
-export function createWatermarkReader(pool: Pool, accountId?: string): WatermarkReader {
-  const copies = new Map(TABLES.map((table) => [table, { highest: 0, rows: new Map<string, string>() }]));
+export function createWatermarkReader(pool: Pool, accountId?: string, kept: Kept = {}): WatermarkReader {
+  const copies = new Map(
+    TABLES.map((table) => [
+      table,
+      { highest: kept[table]?.highest ?? 0, rows: new Map<string, string>(kept[table]?.rows) },
+    ]),
+  );
   let polls = 0;
 
-  async function poll(): Promise<void> {
+  async function poll(): Promise<boolean> {
     polls++;
+    let isNew = false;
     for (const [table, copy] of copies) {
       for (const row of await read(table, copy.highest)) {
+        isNew = true;
         copy.rows.set(row.key, row.content);
         copy.highest = Math.max(copy.highest, Number(row.stamp));
       }
     }
+    return isNew;
   }
 
   async function read(table: keyof typeof KEYS, above: number) {
@@ -69,5 +83,9 @@ export function createWatermarkReader(pool: Pool, accountId?: string): Watermark
       }
     },
     polls: () => polls,
+    kept: () =>
+      Object.fromEntries(
+        [...copies].map(([table, { highest, rows }]) => [table, { highest, rows: [...rows] }]),
+      ),
   };
 }

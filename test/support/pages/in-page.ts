@@ -23,3 +23,7 @@ export const REPORT_POLICY = `document.addEventListener('securitypolicyviolation
 export const FINDINGS = `axe.run().then(({ violations }) => violations
   .filter(({ impact }) => ['serious', 'critical'].includes(impact))
   .flatMap(({ id, nodes }) => nodes.map((node) => id + ': ' + node.html + ' ' + node.failureSummary)))`;
+
+/** The browser has seen nothing after snapshot 20. */
+export const SEEN_BEFORE = `for (const storage of [localStorage, sessionStorage])
+  storage.setItem('newest-seen', JSON.stringify({ snapshot: 20, at: '2026-01-01T00:00:00Z' }))`;

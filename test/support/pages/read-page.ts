@@ -17,6 +17,20 @@ export function tableRows(html: string, name: string): string[][] {
   );
 }
 
+/** The statements that the page shows. */
+export function statementsOf(html: string): string[] {
+  return [...html.matchAll(/<pre[^>]*>([\s\S]*?)<\/pre>/g)].map(([, text]) => unescaped(text!));
+}
+
+export function unescaped(html: string): string {
+  return html
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&quot;', '"')
+    .replaceAll('&#39;', "'")
+    .replaceAll('&amp;', '&');
+}
+
 /** What the script is given. */
 export function pointsOf(html: string): { at: number[] } & Record<string, number[]> {
   const text = /<script type="application\/json" data-points>([\s\S]*?)<\/script>/.exec(html)?.[1];

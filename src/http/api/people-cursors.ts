@@ -1,8 +1,8 @@
 // What the cursors of the lists of people hold: the sort key of the last row that was sent.
 import * as z from 'zod';
-import type { ChangeKey } from '../queries/levels/change-feed.ts';
-import type { EpisodeKey } from '../queries/users/episodes.ts';
-import type { Sort, UserPageKey } from '../queries/users/user-page.ts';
+import type { ChangeKey } from '../../queries/levels/change-feed.ts';
+import type { EpisodeKey } from '../../queries/users/episodes.ts';
+import type { Sort, UserPageKey } from '../../queries/users/user-page.ts';
 
 const instant = z.iso.datetime();
 const account = z.string().max(100);

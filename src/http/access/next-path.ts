@@ -1,0 +1,20 @@
+// Where to go after the log-in: the page that was asked for, and never another server.
+
+const LONGEST = 4_000;
+const HERE = 'http://here.invalid';
+
+/** Of `next` in an address or a form. Anything but a path of this server leads to the overview. */
+export function nextPath(next: unknown): string {
+  // Browsers take a backslash for a slash, and skip tabs and line breaks.
+  if (typeof next !== 'string' || next.length > LONGEST || !/^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/.test(next))
+    return '/';
+  const url = URL.parse(next, HERE);
+  if (url === null || url.origin !== HERE || /^\/(?:login|logout)(?:\/|$)/.test(url.pathname)) return '/';
+  const path = `${url.pathname}${url.search}`;
+  return path.startsWith('//') ? '/' : path;
+}
+
+export function loginAddress(asked: string): string {
+  const next = nextPath(asked);
+  return next === '/' ? '/login' : `/login?next=${encodeURIComponent(next)}`;
+}

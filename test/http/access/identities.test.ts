@@ -1,0 +1,190 @@
+// Emails and names over HTTP: only for holders of the second token, under a role of their own, and kept by nobody.
+import assert from 'node:assert/strict';
+import { after, before, test, type TestContext } from 'node:test';
+import { sql } from 'drizzle-orm';
+import { Hono } from 'hono';
+import { guard, type Caller } from '../../../src/http/auth.ts';
+import { createRoles } from '../../../src/db/roles.ts';
+import { on } from '../../../src/db/handle.ts';
+import { readAs, readFor } from '../../../src/http/read-as.ts';
+import { createTestDatabase } from '../../support/database/test-database.ts';
+import type { Pool } from '../../../src/db/pool.ts';
+import { startApp, TOKEN, type HttpApp } from '../../support/api/http-app.ts';
+import {
+  migratedDatabase,
+  testPool,
+  type MigratedDatabase,
+} from '../../support/database/migrated-database.ts';
+import { sampleHistory } from '../../support/database/sample-history.ts';
+
+const PII_TOKEN = 'another-token-for-names';
+const EMAIL = 'marker.person@example.com';
+const NAME = 'Marker Personname';
+const ACCOUNT = 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa';
+const USER = '00000000-0000-4000-8000-000000000001';
+const AT = new Date(Date.now() - 3_600_000).toISOString();
+
+let db: MigratedDatabase;
+before(async () => {
+  db = await migratedDatabase();
+  await createRoles(db.pool);
+  await fill();
+});
+after(() => db.close());
+
+/** One user with an email and a name. */
+async function fill(): Promise<void> {
+  const history = sampleHistory(db.pool);
+  const account_key = await history.account(ACCOUNT);
+  await history.snapshot(account_key, AT, { counts: [0, 0, 1] });
+  const of = { account_key, user_id: USER, first_seen_at: AT };
+  const user_key = await history.user({ ...of, max_risk_level: 'high', level_since: AT });
+  const period = { account_key, user_key, valid_from: AT };
+  await history.levels([{ ...period, max_risk_level: 'high', change: 'appeared' }]);
+  await history.identities([{ ...period, email: EMAIL, name: NAME }]);
+}
+
+/** Every address of the dashboard, and every resource that the API documents. */
+async function addresses(app: HttpApp, headers: Record<string, string>): Promise<string[]> {
+  const { text } = await app.ask('GET', '/api/v1/openapi.json', { headers });
+  const { paths } = JSON.parse(text) as { paths: Record<string, unknown> };
+  const api = Object.keys(paths).map(
+    (path) => `/api/v1${path.replace(/\{[^}]*user[^}]*\}/g, USER).replace(/\{[^}]*\}/g, '1')}`,
+  );
+  assert.ok(api.length > 0);
+  const pages = ['/', '/changes', '/users', `/users/${USER}`, '/response', '/runs', '/runs/1'];
+  return [...pages, ...api, ...api.map((path) => `${path}?format=csv`), `/users?q=${EMAIL}`];
+}
+
+async function bodies(
+  t: TestContext,
+  given: Partial<Parameters<typeof startApp>[1]>,
+  headers: Record<string, string>,
+) {
+  const app = await startApp(t, { databaseUrl: db.url, ...given });
+  const answers = [];
+  for (const path of await addresses(app, headers))
+    answers.push({
+      path,
+      ...(await app.ask('GET', path, { headers: { accept: 'text/html,*/*', ...headers } })),
+    });
+  return { app, answers };
+}
+
+async function cookieOf(app: HttpApp, token: string): Promise<string> {
+  const answer = await app.ask('POST', '/login', {
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams({ token }).toString(),
+  });
+  return String([answer.headers['set-cookie']].flat().at(-1)).split(';')[0]!;
+}
+
+test('no answer holds an email or a name for somebody without the second token', async (t) => {
+  const elsewhere = { piiToken: PII_TOKEN };
+  for (const [given, headers] of [
+    [{ token: null }, {}],
+    [{ token: null, ...elsewhere }, {}],
+    [{ token: null, ...elsewhere }, { authorization: `Bearer ${PII_TOKEN}x` }],
+    [elsewhere, { authorization: `Bearer ${TOKEN}` }],
+    [{}, { authorization: `Bearer ${TOKEN}` }],
+  ] as const) {
+    const { answers } = await bodies(t, given, headers);
+    assert.equal(answers[0]?.status, 200);
+    for (const { path, text } of answers) {
+      assert.ok(!text.includes(NAME), path);
+      // A search for the email names it: that is what the visitor has typed.
+      if (!path.includes(EMAIL)) assert.ok(!text.includes(EMAIL), path);
+    }
+  }
+});
+
+test('a reader cannot turn a session into one that shows emails and names', async (t) => {
+  const app = await startApp(t, { databaseUrl: db.url, piiToken: PII_TOKEN });
+  const reader = await cookieOf(app, TOKEN);
+  const [name, value = ''] = reader.split('=');
+  const [claims = '', signature] = value.split('.');
+  const changed = Buffer.from(claims, 'base64url').toString().replace('"reader"', '"identities"');
+  const cookie = `${name}=${Buffer.from(changed).toString('base64url')}.${signature}`;
+  assert.equal((await app.ask('GET', '/', { headers: { cookie } })).status, 401);
+  const page = await app.ask('GET', '/', { headers: { cookie: reader } });
+  assert.match(page.text, /Signed in<\/span>[\s\S]*Show emails and names/);
+});
+
+test('who signs in with the second token is told so, keeps nothing, and can go back, on loopback as well', async (t) => {
+  for (const token of [TOKEN, null]) {
+    const app = await startApp(t, { databaseUrl: db.url, token, piiToken: PII_TOKEN });
+    const form = await app.ask('GET', '/login?for=identities&next=/users', {
+      headers: { accept: 'text/html' },
+    });
+    assert.match(form.text, /HTTP_PII_TOKEN/);
+    const cookie = await cookieOf(app, PII_TOKEN);
+    const page = await app.ask('GET', '/', { headers: { cookie } });
+    assert.equal(page.status, 200);
+    assert.match(page.text, /Signed in, emails and names shown/);
+    assert.match(page.text, /action="\/logout"/);
+    assert.equal(page.headers['cache-control'], 'no-store');
+    const out = await app.ask('POST', '/logout', { headers: { cookie } });
+    assert.equal(out.headers['location'], token === null ? '/' : '/login');
+    const bearer = await app.ask('GET', '/', { headers: { authorization: `Bearer ${PII_TOKEN}` } });
+    assert.equal(bearer.status, 200);
+  }
+});
+
+test('the role in the database follows from the token, and from the kind of the session', async (t) => {
+  const access = { token: TOKEN, piiToken: PII_TOKEN, allowedHosts: [], logger: { warn() {} } };
+  const asked = new Hono<Caller>().use(guard(access)).get('/', async (c) =>
+    c.json(
+      await readFor(c, { pool: db.pool }, async (tx) => {
+        const { rows } = await on(tx).execute(sql`select current_user as role`);
+        return rows[0]?.['role'] ?? null;
+      }),
+    ),
+  );
+  const role = async (headers: Record<string, string>) => (await asked.request('/', { headers })).json();
+  assert.equal(await role({ authorization: `Bearer ${TOKEN}` }), 'risk_reader');
+  assert.equal(await role({ authorization: `Bearer ${PII_TOKEN}` }), 'risk_pii_reader');
+  const app = await startApp(t, { databaseUrl: db.url, piiToken: PII_TOKEN });
+  assert.equal(await role({ cookie: await cookieOf(app, TOKEN) }), 'risk_reader');
+  assert.equal(await role({ cookie: await cookieOf(app, PII_TOKEN) }), 'risk_pii_reader');
+});
+
+test('the database itself refuses emails to a question without identities', async () => {
+  const email = sql`select email from risk_bi.user_identities`;
+  const ask = (role: Parameters<typeof readAs>[1]) =>
+    readAs({ pool: db.pool }, role, async (tx) => (await on(tx).execute(email)).rows);
+  assert.deepEqual(await ask('with identities'), [{ email: EMAIL }]);
+  await assert.rejects(ask('without identities'), { code: 'DATABASE_PERMISSION' });
+});
+
+test('a database without the roles, without their grants or without the schema says what to run', async (t) => {
+  const login = `outsider_${process.pid}`;
+  await db.pool.query(`create role ${login} login password 'a password'`);
+  const outsider = new URL(db.url);
+  outsider.username = login;
+  outsider.password = 'a password';
+  const ungranted = await migratedDatabase();
+  const empty = await createTestDatabase();
+  const pools: Pool[] = [];
+  t.after(async () => {
+    for (const pool of pools) await pool.end();
+    await db.pool.query(`drop role ${login}`);
+    await ungranted.close();
+    await empty.drop();
+  });
+  for (const [url, code, command] of [
+    [outsider.href, 'ROLES_MISSING', 'zt-risk-sync migrate --roles'],
+    [ungranted.url, 'ROLES_MISSING', 'zt-risk-sync migrate --roles'],
+    [empty.url, 'DATABASE_BEHIND', 'zt-risk-sync migrate'],
+    ['postgres://x:y@127.0.0.1:9/none', 'DATABASE_UNAVAILABLE', 'load the page again'],
+  ] as const) {
+    const pool = testPool(url);
+    pools.push(pool);
+    const app = await startApp(t, { databaseUrl: db.url, token: null, reader: { pool } });
+    for (const path of ['/', '/api/v1/accounts']) {
+      const answer = await app.ask('GET', path);
+      assert.deepEqual([answer.status, answer.text.includes(code)], [503, true], `${code}: ${answer.text}`);
+      assert.ok(answer.text.includes(command), answer.text);
+    }
+    assert.equal((await app.ask('GET', '/readyz')).status, 200);
+  }
+});
