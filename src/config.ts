@@ -49,6 +49,8 @@ export type Config = Readonly<{
     /** How long the raw text of a rejected record is kept after it was last met. */
     rejectedRetentionMs: number;
   };
+  /** How long a user may be at high before pages and reports call it too long. */
+  highTargetMs: number;
   http: {
     host: string;
     port: number;
@@ -150,6 +152,7 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
       timeBudgetMs: e.SYNC_TIME_BUDGET ?? defaultTimeBudget(e.SYNC_SCHEDULE, e.SYNC_TIMEZONE),
       rejectedRetentionMs: e.RETENTION_REJECTED,
     },
+    highTargetMs: e.HIGH_TARGET,
     http: {
       host: e.HTTP_HOST,
       port: e.HTTP_PORT,

@@ -97,6 +97,12 @@ export const Environment = z.object({
     .default('30d')
     .transform(milliseconds)
     .refine((ms) => ms > 0, 'must be longer than 0'),
+  HIGH_TARGET: z
+    .string()
+    .regex(/^\d{1,5}[smhd]$/, 'must be a duration such as 24h, 90m or 3d')
+    .default('24h')
+    .transform(milliseconds)
+    .refine((ms) => ms > 0, 'must be longer than 0'),
   HTTP_HOST: z.string().default(LOOPBACK),
   HTTP_PORT: wholeNumber(0, 65_535).default(8787),
   HTTP_TOKEN: z.string().optional(),

@@ -23,6 +23,7 @@ const COMMANDS: Readonly<Record<string, (io: Io) => Promise<Command>>> = {
   users: async (io) => (await import('./commands/users.ts')).usersCommand(io),
   diff: async (io) => (await import('./commands/diff.ts')).diffCommand(io),
   history: async (io) => (await import('./commands/history.ts')).historyCommand(io),
+  report: async (io) => (await import('./commands/report.ts')).reportCommand(io),
   export: async (io) => (await import('./commands/export.ts')).exportCommand(io),
   contract: async (io) => (await import('./commands/contract.ts')).contractCommand(io),
   import: async (io) => (await import('./commands/import.ts')).importCommand(io),

@@ -25,6 +25,7 @@ const TEXTS: Record<string, string> = {
   SYNC_RATE_SHARE: '0.7',
   SYNC_TIME_BUDGET: '30m',
   RETENTION_REJECTED: '90d',
+  HIGH_TARGET: '48h',
   HTTP_HOST: '::1',
   HTTP_TOKEN: 'http-token',
   HTTP_PII_TOKEN: 'pii-token-0123456789',

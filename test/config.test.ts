@@ -58,6 +58,7 @@ test('every variable reaches its setting', () => {
     SYNC_RATE_SHARE: '1',
     SYNC_TIME_BUDGET: '90m',
     RETENTION_REJECTED: '2h',
+    HIGH_TARGET: '3d',
     HTTP_HOST: '0.0.0.0',
     HTTP_PORT: '0',
     HTTP_TOKEN: 'http-token',
@@ -74,6 +75,7 @@ test('every variable reaches its setting', () => {
     noProxy: 'example.org',
   });
   assert.equal(config.databaseUrl, 'postgres://u:dbpassword@db.example.com/risk');
+  assert.equal(config.highTargetMs, 3 * 86_400_000);
   assert.equal(config.copyToUrl, 'postgres://u:copypassword@other.example.com/risk');
   assert.deepEqual(config.sync, {
     schedule: '*/5 * * * *',
@@ -176,6 +178,7 @@ test('wrong values of every kind are refused, and the nearest valid ones are acc
     ['SYNC_MAX_PASSES', ['0', '21'], ['1', '20']],
     ['SYNC_TIME_BUDGET', ['0s', '10', '10d', 's', '-5m', '1.5h'], ['1s', '900s', '30m', '2h']],
     ['RETENTION_REJECTED', ['0d', '30', '1w', '-1d', '100000d'], ['1s', '90m', '12h', '30d']],
+    ['HIGH_TARGET', ['0h', '24', '1w', '1.5d'], ['1s', '90m', '24h', '3d']],
     ['SYNC_SCHEDULE', ['* * * *', '61 * * * *', 'x'], ['0 * * * *', '*/15 8-18 * * 1-5']],
     ['SYNC_TIMEZONE', ['Nowhere', 'Europe'], ['UTC', 'America/New_York']],
     ['HTTP_PORT', ['-1', '65536', '80a'], ['0', '65535']],

@@ -39,8 +39,10 @@ export type Scope = {
   known: readonly KnownAccount[];
   /** Those that are meant: one, or all that are not retired. */
   accounts: readonly KnownAccount[];
-  /** The one that was chosen; null: the total of all. */
+  /** The one that was chosen; null: the total of all, or of `several`. */
   chosen: KnownAccount | null;
+  /** Where more than one can be chosen. */
+  several?: readonly KnownAccount[];
   span: Span;
   timezone: string;
   /** By the database's clock. */
@@ -60,8 +62,9 @@ export async function scopeOf(db: Db, text: ScopeText, usual: Range): Promise<Sc
 }
 
 /** Ids for a question; null: all accounts, retired ones included. */
-export function idsOf({ chosen }: Pick<Scope, 'chosen'>): readonly string[] | null {
-  return chosen === null ? null : [chosen.account_id];
+export function idsOf({ chosen, several }: Pick<Scope, 'chosen' | 'several'>): readonly string[] | null {
+  if (chosen !== null) return [chosen.account_id];
+  return several?.map(({ account_id }) => account_id) ?? null;
 }
 
 type Clock = { now: Date; timezone: string; firstAt: Date };

@@ -1,6 +1,7 @@
 // `demo`: 90 days of history, built by running the real sync against the simulated API at simulated times, in a
 // separate database on the embedded server. Simulated data never mixes with real data: DATABASE_URL and .env are not
 // read.
+import { once } from 'node:events';
 import { Command } from 'commander';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
@@ -10,16 +11,18 @@ import { openLogger, type Io } from '../context.ts';
 import { demoDatabase, recreateDatabase } from '../db/create-database.ts';
 import { startEmbedded } from '../db/embedded/embedded-postgres.ts';
 import { migrate } from '../db/migrate.ts';
-import { createPool } from '../db/pool.ts';
+import { createPool, type Pool } from '../db/pool.ts';
 import { createRoles } from '../db/roles.ts';
 import { accounts, syncRuns } from '../db/schema.ts';
 import type { Logger } from '../logger.ts';
 import type { Fault } from '../simulator/faults.ts';
+import { startDashboard, type DashboardOptions } from '../http/dashboard.ts';
 import { startSimulator } from '../simulator/server.ts';
 import { createWorld } from '../simulator/world.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { requestSync } from '../sync/request-sync.ts';
 import type { RunDeps } from '../sync/run-sync.ts';
+import { staleAfter } from '../time/schedule.ts';
 import { labelAccount } from '../upkeep/accounts.ts';
 import { howToRun } from './options/how-to-run.ts';
 import { createProgress } from '../terminal/progress.ts';
@@ -32,6 +35,9 @@ const DAYS = 90;
 const PER_DAY = 4;
 const USERS = 440;
 const SIX_HOURS = 21_600_000;
+/** As HTTP_PORT and HIGH_TARGET are when nobody sets them. */
+const PORT = 8787;
+const HIGH_TARGET_MS = 86_400_000;
 const AUTH = { token: 'demo-token', email: 'admin@example.com', key: 'demo-key' };
 
 /**
@@ -45,6 +51,13 @@ const TROUBLE = new Map<number, { faults: Fault[]; perPage?: number; maxPasses?:
 export function demoCommand(io: Io): Command {
   return new Command('demo')
     .description('build 90 days of simulated history with the real worker, and show it')
+    .addHelpText(
+      'after',
+      `
+On a terminal, it then serves the dashboard on this machine until Ctrl-C. The
+history stays. Other commands read it with:
+  export DATABASE_URL="$(zt-risk-sync database url --demo)"`,
+    )
     .action(async () => {
       const began = performance.now();
       const server = await startEmbedded({
@@ -70,10 +83,40 @@ export function demoCommand(io: Io): Command {
         const trend = await trendSince(pool, { since, bucket: 'day', timezone: 'UTC', account: [] });
         printTrend(io, trend, { format: 'table', rows: 7 });
         io.stdout.write(whereNext(io));
+        if (io.stdout.isTTY === true) await stay(io, pool, { url, isEmbedded: true }, logger);
       } finally {
         await pool.end();
       }
     });
+}
+
+/** Until a signal, which is the usual end and no error. */
+async function stay(
+  io: Io,
+  pool: Pool,
+  database: DashboardOptions['database'],
+  logger: Logger,
+): Promise<void> {
+  // The embedded server stops when nobody has been connected for a while, and readers may be away for longer.
+  const held = await pool.connect();
+  try {
+    const dashboard = await startDashboard({
+      database,
+      port: PORT,
+      staleAfterMs: staleAfter(SIX_HOURS),
+      highTargetMs: HIGH_TARGET_MS,
+      logger,
+    });
+    const other = dashboard.port === PORT ? '' : ` (port ${PORT} is taken)`;
+    io.stderr.write(`\nDashboard at ${dashboard.address}${other}. Stop with Ctrl-C.\n`);
+    try {
+      if (!io.signal.aborted) await once(io.signal, 'abort');
+    } finally {
+      await dashboard.close();
+    }
+  } finally {
+    held.release();
+  }
 }
 
 /** All runs took place within the last minute. This dates them at their slots, as if `serve` had made them. */

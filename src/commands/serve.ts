@@ -15,7 +15,7 @@ import { createApp } from '../http/app.ts';
 import { HTTP_POOL } from '../http/ask-database.ts';
 import { readAssets } from '../http/assets.ts';
 import { READ_POOL } from '../http/read-as.ts';
-import { startHttp } from '../http/server.ts';
+import { addressOf, startHttp } from '../http/server.ts';
 import type { Logger } from '../logger.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
 import { isLoopbackHost } from '../net/private-host.ts';
@@ -190,6 +190,7 @@ async function listen(parts: Parts, scheduler: Scheduler, opened: AsyncDisposabl
     accountIds,
     startSync: (accountId) => scheduler.request(accountId),
     nextSlot: () => scheduler.nextSlot(),
+    highTargetMs: config.highTargetMs,
     staleAfterMs,
     isStopping: () => io.signal.aborted,
   });
@@ -201,7 +202,7 @@ async function listen(parts: Parts, scheduler: Scheduler, opened: AsyncDisposabl
     onCrowded: () => metrics.recordCrowded(),
   });
   opened.defer(() => http.close(HTTP_CLOSE_MS));
-  return `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`;
+  return addressOf(host, http.port);
 }
 
 /** Anything that hangs at the end, such as a dead connection, must not keep the process alive. */

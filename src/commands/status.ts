@@ -6,11 +6,11 @@ import { Command } from 'commander';
 import type { Config } from '../config.ts';
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
-import { OperatorError } from '../errors.ts';
 import { listAccounts, type AccountState } from '../queries/accounts/list-accounts.ts';
 import { lastCopy } from '../queries/health/last-copy.ts';
 import { findRun, listRuns, type Run } from '../queries/runs/list-runs.ts';
 import { explainRun, type Fact } from '../answers/explain-run.ts';
+import { runNotFound } from '../answers/pages/runs.ts';
 import { localMinute } from '../time/when.ts';
 import { duration, printable } from '../words.ts';
 import { accountOption } from './options/accounts.ts';
@@ -191,14 +191,7 @@ function iso(value: string | null): string | null {
 }
 
 function printRun(io: Io, options: Options, view: View, run: Run | undefined): void {
-  if (run === undefined) {
-    throw new OperatorError({
-      code: 'RUN_NOT_FOUND',
-      happened: `There is no finished run ${options.run}`,
-      means: 'It may still be running, or its number was never used',
-      todo: 'Run `zt-risk-sync status` to list the runs',
-    });
-  }
+  if (run === undefined) throw runNotFound(options.run ?? 0);
   if (options.format === 'json') {
     const fields = Object.fromEntries(RUN_FIELDS.map((field, index) => [field, runCells(run)[index]]));
     io.stdout.write(`${json({ ...fields, evidence: run.evidence })}\n`);

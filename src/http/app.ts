@@ -27,12 +27,16 @@ export type AppDeps = Omit<Access, 'logger'> & {
   accountIds: readonly string[];
   /** A separate pool, made with HTTP_POOL. */
   pool: Pool;
-  metrics: Pick<Metrics, 'scrape' | 'contentType'>;
+  /** Null: this process has nothing to measure. */
+  metrics: Pick<Metrics, 'scrape' | 'contentType'> | null;
   /** Age from which a snapshot counts as stale. */
   staleAfterMs: number;
   /** When the schedule runs next; null: never. */
   nextSlot(): Date | null;
-  startSync: StartSync;
+  /** How long somebody may be at high. */
+  highTargetMs: number;
+  /** Null: this process syncs nothing. */
+  startSync: StartSync | null;
   isStopping(): boolean;
   logger: Pick<Logger, 'debug' | 'warn' | 'error'>;
   /** Longest wait for the database; below it, for any answer. */
@@ -117,12 +121,13 @@ export function createApp(deps: AppDeps): Hono<Caller> {
     .use(timeout(deps.answerWaitMs ?? ANSWER_WAIT_MS, new HTTPException(503)))
     .use(bodyLimit({ maxSize: BODY_LIMIT, onError: (c) => problem(c, 'REQUEST_TOO_LARGE') }))
     .route('/', probes({ ...deps, readiness: ready }))
-    .route('/', metricsRoute({ ...deps, readiness: ready }))
-    .route('/', syncRoute(deps))
     .route('/', assetsRoute(deps.assets))
     .route('/', loginRoute({ access: deps, assets: deps.assets }))
     .route('/', pagesRoute({ ...deps, offersIdentities: deps.piiToken !== null }))
     .route(API, apiRoute(deps));
+  const { metrics, startSync } = deps;
+  if (metrics !== null) app.route('/', metricsRoute({ ...deps, metrics, readiness: ready }));
+  if (startSync !== null) app.route('/', syncRoute({ ...deps, startSync }));
   app.notFound((c) => problem(c, 'NOT_FOUND'));
   app.onError((error, c) => {
     if (error instanceof HTTPException) return problem(c, 'REQUEST_TIMEOUT');

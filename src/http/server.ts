@@ -97,6 +97,11 @@ export async function startHttp(options: {
   };
 }
 
+/** As people type it. */
+export function addressOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
 function unusable(error: NodeJS.ErrnoException, host: string, port: number): OperatorError {
   const isTaken = error.code === 'EADDRINUSE';
   return new OperatorError({

@@ -91,6 +91,16 @@ export function facts(pairs: readonly (readonly [term: string, text: Html | stri
   </dl>`;
 }
 
+/** In the place of a page that has nothing to show before the first snapshot. */
+export function nothingYet({ scope }: Pick<Page, 'scope'>, nextSlot: Date | null): Html {
+  return html`<h1>There is no snapshot yet.</h1>
+    ${notice(
+      'empty',
+      nextSlot === null ? 'No run is planned.' : `The next run is at ${minute(nextSlot, scope.timezone)}.`,
+      html`<code>zt-risk-sync sync</code> makes one now. This page fills with the first snapshot.`,
+    )}`;
+}
+
 /** Stands where there is no data, or says what is wrong with it. */
 export function notice(
   kind: 'empty' | 'stale' | 'partial' | 'error',

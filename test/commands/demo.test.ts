@@ -1,9 +1,12 @@
 // The demo as a new user runs it: from an installed package, with its own data folder.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
+import { request } from 'undici';
 import { demoDatabase, databaseUrl } from '../../src/db/create-database.ts';
 import { findEmbedded, stopEmbedded } from '../../src/db/embedded/embedded-postgres.ts';
 import { installPackage } from '../support/installed-package.ts';
@@ -11,7 +14,7 @@ import { removeFolder, temporaryFolder } from '../support/database/postgres-serv
 
 const run = promisify(execFile);
 
-test('builds 90 days of history with the real sync, shows the trend, and never connects to DATABASE_URL', async (t) => {
+test('builds 90 days of history with the real sync, shows the trend, serves it on a terminal until Ctrl-C, and never connects to DATABASE_URL', async (t) => {
   const folder = await temporaryFolder();
   const place = { dataHome: folder, home: folder };
   t.after(async () => {
@@ -25,8 +28,10 @@ test('builds 90 days of history with the real sync, shows the trend, and never c
     DATABASE_URL: 'postgres://nobody:nothing@127.0.0.1:1/real',
   };
   const { bin } = await installPackage(folder);
-  const { stdout } = await run(bin, ['demo'], { env, cwd: folder });
-  assert.match(stdout, /^high {3}[▁▂▃▄▅▆▇█]{40,60} +\d+ → \d+ \(/mu);
+  const { stdout, seen, code } = await onTerminal(bin, { env, cwd: folder });
+  assert.deepEqual(seen, { '/': 200, '/response': 200, '/runs': 200, '/users': 200 });
+  assert.equal(code, 0);
+  assert.ok(/^medium \d+ → \d+ \(/mu.test(stdout), stdout.slice(-3_000));
   assert.match(stdout, /^ {2}export DATABASE_URL="\$\(zt-risk-sync database url --demo\)"$/m);
 
   const server = await findEmbedded(place);
@@ -68,3 +73,31 @@ test('builds 90 days of history with the real sync, shows the trend, and never c
   );
   assert.equal(other.stdout, '');
 });
+
+/** The demo on a pseudo-terminal. When it says its address, somebody looks around and then presses Ctrl-C. */
+async function onTerminal(
+  bin: string,
+  { env, cwd }: { env: Record<string, string>; cwd: string },
+): Promise<{ stdout: string; seen: Record<string, number>; code: number | null }> {
+  // It forwards what is typed, and ends with the status of the command.
+  const terminal = spawn('script', ['-qefc', `stty cols 80; exec ${bin} demo`, '/dev/null'], { env, cwd });
+  let output = '';
+  terminal.stdout.on('data', (piece: Buffer) => (output += piece.toString()));
+  const ended = once(terminal, 'close');
+  let address: string | undefined;
+  while (terminal.exitCode === null && address === undefined) {
+    await sleep(50);
+    address = /^Dashboard at (http:\/\/127\.0\.0\.1:\d+).*Stop with Ctrl-C\.\r$/m.exec(output)?.[1];
+  }
+  assert.ok(address, output.slice(-2_000));
+  const seen: Record<string, number> = {};
+  for (const path of ['/', '/response', '/runs', '/users']) {
+    const { statusCode, body } = await request(address + path, { reset: true });
+    await body.dump();
+    seen[path] = statusCode;
+  }
+  terminal.stdin.write('\u0003');
+  await ended;
+  const plain = output.replaceAll('\r', '').replace(/\u001b\[\d*m/g, '');
+  return { stdout: plain, seen, code: terminal.exitCode };
+}

@@ -54,7 +54,8 @@ const has = (command: Command, flag: string) => command.options.some(({ long }) 
 const formats = (command: Command) =>
   command.options.find(({ long }) => long === '--format')?.argChoices ?? [];
 /** Files and documents for programs have formats of their own. */
-const forPrograms = (command: Command) => ['ndjson', 'yaml'].some((one) => formats(command).includes(one));
+const forPrograms = (command: Command) =>
+  ['ndjson', 'yaml', 'html'].some((one) => formats(command).includes(one));
 const answering = all.filter(
   ({ command }) => !forPrograms(command) && (formats(command).length > 0 || has(command, '--json')),
 );
@@ -141,7 +142,7 @@ test('--account is the same option on every command that has it, and can be give
 /** Commands with an answer that is not about accounts one by one. */
 const OF_NO_ACCOUNT = ['publication status', 'accounts list', 'import'];
 /** Commands with --account that print no answer. */
-const EVERY_ACCOUNT = ['serve', 'export'];
+const EVERY_ACCOUNT = ['serve', 'export', 'report'];
 
 test('every command with an answer takes --timezone, and refuses a zone that does not exist', async () => {
   for (const { path } of answering) {

@@ -123,7 +123,7 @@ test('logs no error when a client disconnects in the middle of its body', async 
 test('logs one line per request, without query, headers or unknown paths', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url });
   await app.ask('GET', '/livez?email=alice@example.com', { headers });
-  await app.ask('GET', '/users/alice@example.com', { headers });
+  await app.ask('GET', '/people/alice@example.com', { headers });
   const lines = app.logs.filter(({ message }) => message === 'request').map(({ fields }) => fields);
   assert.deepEqual(
     lines.map(({ ms, ...rest }) => ({ ...rest, ms: typeof ms })),

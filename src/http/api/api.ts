@@ -12,8 +12,16 @@ import { oneUserRoutes } from './one-user.ts';
 import { levelRoutes } from './levels.ts';
 import { apiProblem, refuse } from './problem.ts';
 import { usersRoute } from './users.ts';
+import { responseRoutes } from './response-times.ts';
+import { runRoutes } from './runs.ts';
 
-export type ApiDeps = { reader: Reader; version: string; logger: Pick<Logger, 'error'> };
+export type ApiDeps = {
+  reader: Reader;
+  version: string;
+  /** How long somebody may be at high, if a request does not say it. */
+  highTargetMs: number;
+  logger: Pick<Logger, 'error'>;
+};
 
 export const API = '/api/v1';
 
@@ -36,6 +44,8 @@ export function apiRoute(deps: ApiDeps): OpenAPIHono<Caller> {
   oneUserRoutes(api, deps.reader);
   episodesRoute(api, deps.reader);
   levelRoutes(api, deps.reader);
+  responseRoutes(api, deps.reader, deps.highTargetMs);
+  runRoutes(api, deps.reader);
   api.get('/openapi.json', (c) => c.json(document(api, deps.version)));
   api.onError((error, c) => {
     if (!isOperatorError(error)) deps.logger.error({ err: error }, 'a request of the API failed');

@@ -15,6 +15,8 @@ import type { Caller } from '../auth.ts';
 import { readFor, type Reader } from '../read-as.ts';
 import { statusOf } from '../status-of.ts';
 import { drawChanges, drawUser, drawUsers } from './people.ts';
+import { drawResponse } from './response.ts';
+import { drawRun, drawRuns } from './runs.ts';
 
 export type PagesDeps = {
   reader: Reader;
@@ -24,6 +26,8 @@ export type PagesDeps = {
   nextSlot(): Date | null;
   /** Age from which a snapshot is stale. */
   staleAfterMs: number;
+  /** How long somebody may be at high. */
+  highTargetMs: number;
   logger: Pick<Logger, 'error'>;
   /** There is a token that shows emails and names. */
   offersIdentities: boolean;
@@ -46,6 +50,11 @@ export function pagesRoute(deps: PagesDeps): Hono<Caller> {
     .get('/users', (c) => answer(deps, c, 'all', drawUsers))
     .get('/users/:user_id', (c) =>
       answer(deps, c, 'all', (db, page) => drawUser(db, page, c.req.param('user_id'), () => c.status(404))),
+    )
+    .get('/response', (c) => answer(deps, c, '90d', (db, page) => drawResponse(db, page, deps)))
+    .get('/runs', (c) => answer(deps, c, '90d', (db, page) => drawRuns(db, page, deps)))
+    .get('/runs/:run_id', (c) =>
+      answer(deps, c, '90d', (db, page) => drawRun(db, page, c.req.param('run_id'))),
     );
 }
 

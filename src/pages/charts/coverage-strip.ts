@@ -1,8 +1,8 @@
 // How sure each day is, as a strip: a full bar if all that was due came and was complete, half a bar if a snapshot was
 // partial, a hatched one if a slot was missed, an empty one without any snapshot.
 import { html } from 'hono/html';
+import { missedOf } from '../../answers/pages/coverage.ts';
 import type { CoverageDay } from '../../queries/runs/coverage.ts';
-import { plural } from '../../words.ts';
 import type { Html } from '../page.ts';
 
 export type DayState = 'whole' | 'partial' | 'missed' | 'none';
@@ -12,11 +12,6 @@ export function stateOf(day: CoverageDay): DayState {
   if (day.complete_count + day.partial_count === 0) return 'none';
   if (missedOf(day) > 0) return 'missed';
   return day.partial_count > 0 ? 'partial' : 'whole';
-}
-
-/** Slots without a success. */
-export function missedOf({ expected_slot_count, slot_succeeded_count }: CoverageDay): number {
-  return Math.max(0, (expected_slot_count ?? 0) - slot_succeeded_count);
 }
 
 const WORDS: Readonly<Record<DayState, string>> = {
@@ -47,24 +42,4 @@ function other(day: CoverageDay, { x, width }: { x: string; width: string }): Ht
   return html`<rect class="${state}" x="${x}%" width="${width}%" y="${y}" height="${height}" ${fill}
     ><title>${day.day}: ${WORDS[state]}</title></rect
   >`;
-}
-
-/** "359 of 360 snapshots are complete, 1 is partial. 1 run failed. 2 slots were missed." Pure. */
-export function coverageWords(days: readonly CoverageDay[]): string {
-  const sum = (of: (day: CoverageDay) => number) => days.reduce((total, day) => total + of(day), 0);
-  const complete = sum((day) => day.complete_count);
-  const partial = sum((day) => day.partial_count);
-  const failed = sum((day) => day.failed_count + day.abandoned_count);
-  const missed = sum(missedOf);
-  const count = (value: number) => value.toLocaleString('en-US');
-  return [
-    partial === 0
-      ? `${complete === 1 ? 'The only snapshot is' : `All ${count(complete)} snapshots are`} complete.`
-      : `${count(complete)} of ${plural(complete + partial, 'snapshot')} are complete, ${count(partial)} partial.`,
-    failed === 0 ? '' : `${plural(failed, 'run')} failed.`,
-    missed === 0 ? 'No slot was missed.' : `${plural(missed, 'slot was', 'slots were')} missed.`,
-    partial === 0 ? '' : 'A partial walk alone clears nobody.',
-  ]
-    .filter((sentence) => sentence !== '')
-    .join(' ');
 }

@@ -19,10 +19,17 @@ const NEAREST = 8;
 /** A gap must be seen, though it may be an hour of a year. */
 const NARROWEST = 6;
 
-export type Picture = { trend: Trend; span: Pick<Span, 'from' | 'to'>; timezone: string; view: View };
+export type Picture = {
+  trend: Trend;
+  span: Pick<Span, 'from' | 'to'>;
+  timezone: string;
+  view: View;
+  /** No script will add to it. */
+  isStill?: boolean;
+};
 
 export function trendChart(picture: Picture): Html {
-  const { trend, span, view, timezone } = picture;
+  const { trend, span, view, timezone, isStill = false } = picture;
   const edges = { from: span.from.getTime(), to: span.to.getTime() };
   return html`<figure
       class="trend ${view}"
@@ -39,12 +46,16 @@ export function trendChart(picture: Picture): Html {
         </pattern>
       </svg>
       ${view === 'stacked' ? stacked(picture, edges) : panels(picture, edges)} ${axis(edges, timezone)}
-      <p class="when quiet small"><output aria-live="polite" data-when></output></p>
-      <script type="application/json" data-points>
-        ${raw(JSON.stringify(pointsOf(trend)))}
-      </script>
+      ${isStill ? '' : forScript(trend)}
     </figure>
     <p class="legend quiet small">${legend(picture)}</p>`;
+}
+
+function forScript(trend: Trend): Html {
+  return html`<p class="when quiet small"><output aria-live="polite" data-when></output></p>
+    <script type="application/json" data-points>
+      ${raw(JSON.stringify(pointsOf(trend)))}
+    </script>`;
 }
 
 type Edges = { from: number; to: number };

@@ -1,4 +1,4 @@
-// Who rose, who was cleared and who came back since an instant: how many, and the gravest few of each.
+// Who rose, who was cleared and who came back since an instant, or in a span: how many, and the gravest few of each.
 import { sql } from 'drizzle-orm';
 import { ofLiving, type Question } from '../question.ts';
 
@@ -16,7 +16,13 @@ export type News = {
 };
 
 /** Changes of accounts that were retired later are left out. */
-export function news(accountIds: readonly string[] | null, since: Date, most: number): Question<News> {
+export function news(
+  accountIds: readonly string[] | null,
+  since: Date,
+  most: number,
+  until: Date | null = null,
+): Question<News> {
+  const end = until === null ? sql`` : sql` and changed_at < ${until.toISOString()}::timestamptz`;
   return {
     statement: sql`
       with recent as (
@@ -25,7 +31,7 @@ export function news(accountIds: readonly string[] | null, since: Date, most: nu
                row_number() over (partition by change
                                   order by coalesce(to_level_rank, from_level_rank) desc, changed_at desc, user_id) as place
           from risk_bi.level_changes
-         where changed_at >= ${since.toISOString()}::timestamptz and change in ('raised', 'cleared', 'returned')
+         where changed_at >= ${since.toISOString()}::timestamptz${end} and change in ('raised', 'cleared', 'returned')
            and ${ofLiving(accountIds)})
       select r.change, r.account_id, r.user_id, r.changed_at, r.from_level, r.to_level, h.end_reason, r.change_count
         from recent r

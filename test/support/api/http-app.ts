@@ -56,6 +56,7 @@ export async function startApp(t: TestContext, { databaseUrl, timing, ...given }
     metrics,
     staleAfterMs: 7_200_000,
     nextSlot: () => new Date('2026-11-25T13:00:00Z'),
+    highTargetMs: 86_400_000,
     startSync: async (accountId) => ({ status: 'started', run_id: started.push(accountId) }),
     isStopping: () => false,
     logger: { debug: log, warn: log, error: log } as never,
