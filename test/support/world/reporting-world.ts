@@ -22,6 +22,22 @@ export type ReportingWorld = {
   close(): Promise<void>;
 };
 
+let shared: { world: Promise<ReportingWorld>; users: number } | null = null;
+
+/** One world for all who ask for it in this process, with the seed of the first. The last one who closes it ends it. */
+export async function sharedWorld(seed: number): Promise<ReportingWorld> {
+  shared ??= { world: reportingWorld(seed), users: 0 };
+  const mine = shared;
+  mine.users++;
+  const world = await mine.world;
+  return {
+    ...world,
+    async close() {
+      if (--mine.users === 0) await world.close();
+    },
+  };
+}
+
 export async function reportingWorld(seed = SEED): Promise<ReportingWorld> {
   let pasts: Past[] = [];
   const database = await readerDatabase(async (empty) => {

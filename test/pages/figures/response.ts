@@ -3,14 +3,20 @@
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import fc from 'fast-check';
-import { lasted, readTarget, targetWords, writeTarget } from '../../src/answers/pages/response.ts';
-import { targetPlace } from '../../src/pages/charts/duration-bars.ts';
-import { startApp, type HttpApp } from '../support/api/http-app.ts';
-import { meant } from '../support/oracle/overview-oracle.ts';
-import type { Past } from '../support/oracle/reporting-past.ts';
-import { figuresOf, keptIn, percentile, type Asked, type Kept } from '../support/oracle/response-oracle.ts';
-import { tableRows, textsBy } from '../support/pages/read-page.ts';
-import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
+import { lasted, readTarget, targetWords, writeTarget } from '../../../src/answers/pages/response.ts';
+import { targetPlace } from '../../../src/pages/charts/duration-bars.ts';
+import { startApp, type HttpApp } from '../../support/api/http-app.ts';
+import { meant } from '../../support/oracle/overview-oracle.ts';
+import type { Past } from '../../support/oracle/reporting-past.ts';
+import {
+  figuresOf,
+  keptIn,
+  percentile,
+  type Asked,
+  type Kept,
+} from '../../support/oracle/response-oracle.ts';
+import { tableRows, textsBy } from '../../support/pages/read-page.ts';
+import { sharedWorld, type ReportingWorld } from '../../support/world/reporting-world.ts';
 
 const SEED = Number(process.env['PAGES_SEED'] ?? fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647);
 const ZONES = ['Europe/Berlin', 'Atlantic/Azores'];
@@ -22,7 +28,7 @@ let world: ReportingWorld;
 let pasts: Past[];
 
 before(async () => {
-  world = await reportingWorld(SEED);
+  world = await sharedWorld(SEED);
   pasts = world.pasts;
 });
 

@@ -4,17 +4,17 @@ import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import { after, before, test, type TestContext } from 'node:test';
 import fc from 'fast-check';
-import { answerTo } from '../../src/queries/question.ts';
-import { news } from '../../src/queries/levels/news.ts';
-import { createRoles } from '../../src/db/roles.ts';
-import { migratedDatabase } from '../support/database/migrated-database.ts';
-import { startApp } from '../support/api/http-app.ts';
-import { createCalendar } from '../support/oracle/calendar.ts';
-import { countsAt, expectedTrend, meant, type AskedTrend } from '../support/oracle/overview-oracle.ts';
-import { expectedViews } from '../support/oracle/reporting-oracle.ts';
-import type { Past, Row } from '../support/oracle/reporting-past.ts';
-import { pointsOf, statementsOf, tableRows, textsBy, unescaped } from '../support/pages/read-page.ts';
-import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
+import { answerTo } from '../../../src/queries/question.ts';
+import { news } from '../../../src/queries/levels/news.ts';
+import { createRoles } from '../../../src/db/roles.ts';
+import { migratedDatabase } from '../../support/database/migrated-database.ts';
+import { startApp } from '../../support/api/http-app.ts';
+import { createCalendar } from '../../support/oracle/calendar.ts';
+import { countsAt, expectedTrend, meant, type AskedTrend } from '../../support/oracle/overview-oracle.ts';
+import { expectedViews } from '../../support/oracle/reporting-oracle.ts';
+import type { Past, Row } from '../../support/oracle/reporting-past.ts';
+import { pointsOf, statementsOf, tableRows, textsBy, unescaped } from '../../support/pages/read-page.ts';
+import { sharedWorld, type ReportingWorld } from '../../support/world/reporting-world.ts';
 
 const SEED = Number(process.env['PAGES_SEED'] ?? fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647);
 const ZONES = ['Europe/Berlin', 'Atlantic/Azores'];
@@ -32,7 +32,7 @@ let world: ReportingWorld;
 let pasts: Past[];
 
 before(async () => {
-  world = await reportingWorld(SEED);
+  world = await sharedWorld(SEED);
   pasts = world.pasts;
 });
 

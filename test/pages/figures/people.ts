@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import fc from 'fast-check';
-import { startApp, type HttpApp } from '../support/api/http-app.ts';
+import { startApp, type HttpApp } from '../../support/api/http-app.ts';
 import {
   expectedChanges,
   expectedMatrix,
@@ -11,10 +11,10 @@ import {
   viewsOf,
   type Asked,
   type Views,
-} from '../support/oracle/people-oracle.ts';
-import type { Past, Row } from '../support/oracle/reporting-past.ts';
-import { tableRows, textsBy } from '../support/pages/read-page.ts';
-import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
+} from '../../support/oracle/people-oracle.ts';
+import type { Past, Row } from '../../support/oracle/reporting-past.ts';
+import { tableRows, textsBy } from '../../support/pages/read-page.ts';
+import { sharedWorld, type ReportingWorld } from '../../support/world/reporting-world.ts';
 
 const SEED = Number(process.env['PAGES_SEED'] ?? fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647);
 const ZONES = ['Europe/Berlin', 'Atlantic/Azores'];
@@ -25,7 +25,7 @@ let world: ReportingWorld;
 let pasts: Past[];
 
 before(async () => {
-  world = await reportingWorld(SEED);
+  world = await sharedWorld(SEED);
   pasts = world.pasts;
 });
 

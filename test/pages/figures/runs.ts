@@ -3,16 +3,16 @@
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import fc from 'fast-check';
-import { explainRun } from '../../src/answers/explain-run.ts';
-import { findRun } from '../../src/queries/runs/list-runs.ts';
-import { minute } from '../../src/time/when.ts';
-import { startApp, type HttpApp } from '../support/api/http-app.ts';
-import { createCalendar } from '../support/oracle/calendar.ts';
-import { meant } from '../support/oracle/overview-oracle.ts';
-import { expectedViews } from '../support/oracle/reporting-oracle.ts';
-import type { Past } from '../support/oracle/reporting-past.ts';
-import { tableRows, textsBy } from '../support/pages/read-page.ts';
-import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
+import { explainRun } from '../../../src/answers/explain-run.ts';
+import { findRun } from '../../../src/queries/runs/list-runs.ts';
+import { minute } from '../../../src/time/when.ts';
+import { startApp, type HttpApp } from '../../support/api/http-app.ts';
+import { createCalendar } from '../../support/oracle/calendar.ts';
+import { meant } from '../../support/oracle/overview-oracle.ts';
+import { expectedViews } from '../../support/oracle/reporting-oracle.ts';
+import type { Past } from '../../support/oracle/reporting-past.ts';
+import { tableRows, textsBy } from '../../support/pages/read-page.ts';
+import { sharedWorld, type ReportingWorld } from '../../support/world/reporting-world.ts';
 
 const SEED = Number(process.env['PAGES_SEED'] ?? fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647);
 const ZONES = ['Europe/Berlin', 'Atlantic/Azores'];
@@ -22,7 +22,7 @@ let world: ReportingWorld;
 let pasts: Past[];
 
 before(async () => {
-  world = await reportingWorld(SEED);
+  world = await sharedWorld(SEED);
   pasts = world.pasts;
 });
 
