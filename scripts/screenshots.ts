@@ -15,7 +15,7 @@ const browser = await chromium.launch({
 try {
   for (const colorScheme of ['light', 'dark'] as const) {
     const page = await browser.newPage({
-      viewport: { width: 1_280, height: 940 },
+      viewport: { width: 1_280, height: 890 },
       timezoneId: 'UTC',
       colorScheme,
     });

@@ -49,8 +49,11 @@ export type Scope = {
   now: Date;
 };
 
-/** Throws ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS, SCOPE_INVALID, TIMES_SWAPPED. */
-export async function scopeOf(db: Db, text: ScopeText, usual: Range): Promise<Scope> {
+/**
+ * `usual`: when the address names no span. `fitting` is 90 days, or less while the history is younger.
+ * Throws ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS, SCOPE_INVALID, TIMES_SWAPPED.
+ */
+export async function scopeOf(db: Db, text: ScopeText, usual: Range | 'fitting'): Promise<Scope> {
   const timezone = zoneOf(text.tz);
   const now = await databaseNow(db);
   const known = await knownAccounts(db);
@@ -58,7 +61,15 @@ export async function scopeOf(db: Db, text: ScopeText, usual: Range): Promise<Sc
   const accounts = chosen ? [chosen] : known.filter(({ retired_at }) => retired_at === null);
   const firsts = accounts.flatMap(({ first_at }) => (first_at === null ? [] : [first_at.getTime()]));
   const firstAt = firsts.length === 0 ? now : new Date(Math.min(...firsts));
-  return { known, accounts, chosen, span: spanOf(text, usual, { now, timezone, firstAt }), timezone, now };
+  const clock = { now, timezone, firstAt };
+  const range = usual === 'fitting' ? fitting(clock) : usual;
+  return { known, accounts, chosen, span: spanOf(text, range, clock), timezone, now };
+}
+
+/** The shortest range that holds the history, up to 90 days: a young history is not a sliver at the edge. Pure. */
+export function fitting({ now, firstAt }: Pick<Clock, 'now' | 'firstAt'>): Range {
+  const age = now.getTime() - firstAt.getTime();
+  return (['24h', '7d', '30d'] as const).find((range) => age < RANGES[range]) ?? '90d';
 }
 
 /** Ids for a question; null: all accounts, retired ones included. */

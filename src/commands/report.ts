@@ -133,10 +133,10 @@ async function write(io: Io, out: string, text: string): Promise<void> {
   const output: Output = out === '-' ? standardOutput(io.stdout as NodeJS.WriteStream) : await openFile(out);
   try {
     await new Promise<void>((done, failed) => {
+      // Main watches the process' own output, and knows that a reader who stops early is no error.
+      if (output.isShared) return void output.stream.write(text, () => done());
       output.stream.once('error', failed);
-      const written = (error?: Error | null) => (error ? failed(error) : done());
-      if (output.isShared) output.stream.write(text, written);
-      else output.stream.end(text, () => done());
+      output.stream.end(text, () => done());
     });
     await output.keep();
   } catch (error) {

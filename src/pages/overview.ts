@@ -187,7 +187,7 @@ function coverageSection(page: Page, { coverage: { question, rows } }: Overview)
     ${heading('How sure, day by day', 'coverage', more(linkTo(page, '/runs'), 'Runs'))}
     ${coverageStrip(rows, words)}
     <p class="strip-ends quiet small">
-      <span>${rows[0]?.day ?? ''}</span><span>${rows.at(-1)?.day ?? ''}</span>
+      <span>${rows[0]?.day ?? ''}</span>${rows.length > 1 ? html`<span>${rows.at(-1)!.day}</span>` : ''}
     </p>
     <p>${words}</p>
     <p class="quiet small">

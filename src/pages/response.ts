@@ -37,9 +37,11 @@ export function responsePage(page: Page, response: Response, open: OpenPage): Ht
         ${
           timeOf(times.rows, 'any').episode_count === 0
             ? notice('empty', 'Nobody left high in this span.', 'Choose a longer one, such as all.')
-            : durationBars(distribution.rows, targetMs)
+            : html`${durationBars(distribution.rows, targetMs)}
+                <p class="quiet small">
+                  Dashed: the target of ${targetWords(targetMs)}. Steps grow to the right.
+                </p>`
         }
-        <p class="quiet small">Dashed: the target of ${targetWords(targetMs)}. Steps grow to the right.</p>
         ${source(distribution.question, csvOf(page, '/response-times/distribution'), stepsTable(distribution.rows))}
       </section>
       ${openSection(page, response, open)}`,
@@ -58,7 +60,8 @@ function timesSection(page: Page, { times: { rows, question }, targetMs }: Respo
       ${figure('Left high', number(now.episode_count), number(before.episode_count), 'count')}
     </div>
     <p class="quiet small">${spans(page)}</p>
-    ${timesTable(rows)} ${source(question, csvOf(page, '/response-times', { target: writeTarget(targetMs) }))}
+    ${timesTable(rows, targetMs)}
+    ${source(question, csvOf(page, '/response-times', { target: writeTarget(targetMs) }))}
   </section>`;
 }
 
@@ -83,7 +86,7 @@ const NAMES: Readonly<Record<ResponseTime['ended_by'], string>> = {
   open: 'still at high at the end',
 };
 
-export function timesTable(rows: readonly ResponseTime[]): Html {
+export function timesTable(rows: readonly ResponseTime[], targetMs: number): Html {
   const length = (seconds: number | null) => (seconds === null ? '–' : lasted(seconds));
   const columns: Column<ResponseTime['ended_by']>[] = [
     {
@@ -107,7 +110,7 @@ export function timesTable(rows: readonly ResponseTime[]): Html {
   pair('Periods', (row) => number(row.episode_count));
   pair('Median', (row) => length(row.median_seconds));
   pair('90 % within', (row) => length(row.p90_seconds));
-  pair('Over target', (row) => number(row.over_target_count));
+  pair(`Over ${targetWords(targetMs)}`, (row) => number(row.over_target_count));
   return table('Time at high by how it ended', columns, ['any', ...ENDINGS, 'open']);
 }
 
@@ -140,7 +143,7 @@ function openSection(page: Page, response: Response, { rows, next }: OpenPage): 
     ${heading(`At high for longer than ${target}`, 'open')}
     <p>
       <span data-response="open-over">${count === 0 ? 'Nobody' : plural(count, 'user')}</span> at the end of
-      this span, ${number(before)} at the end of the one before.
+      this span, ${before === 0 ? 'nobody' : number(before)} at the end of the one before.
     </p>
     ${
       count === 0

@@ -70,7 +70,7 @@ function ledgerSection(page: Page, { ledger, reasons }: Runs, { rows, next }: Le
       return value ? [[name, value]] : [];
     }),
   );
-  return html`<section aria-labelledby="ledger">
+  return html`<section class="list ledger" aria-labelledby="ledger">
     ${heading('All runs', 'ledger')} ${filters(page, 'Runs', ['status', 'verdict'], fieldsOf(page))}
     ${
       rows.length === 0
@@ -98,26 +98,32 @@ function fieldsOf(page: Page): Html[] {
 }
 
 function columnsOf(page: Page, reasons: Runs['reasons']): Column<LedgerRun>[] {
-  const account: Column<LedgerRun> = { title: 'Account', cell: (run) => run.account_label };
+  const account: Column<LedgerRun> = {
+    title: 'Account',
+    cell: (run) => html`<span class="account">${run.account_label}</span>`,
+  };
   // Nobody has counted for a process that died.
   const counted = (run: LedgerRun, value: number) => (run.status === 'abandoned' ? '–' : number(value));
   return [
     {
       title: 'Run',
-      kind: 'number',
+      kind: 'word',
       isHead: true,
       cell: (run) => html`<a href="${linkTo(page, `/runs/${run.run_id}`)}">${run.run_id}</a>`,
     },
     { title: 'Started', kind: 'time', cell: (run) => wallTime(page, run.started_at) },
-    ...(page.scope.accounts.length > 1 ? [account] : []),
     { title: 'Result', cell: (run) => result(run, reasons.get(run.run_id) ?? []) },
-    { title: 'By', kind: 'word', cell: (run) => run.trigger },
+    ...(page.scope.accounts.length > 1 ? [account] : []),
+    { title: 'By', kind: 'word', cell: (run) => TRIGGERS[run.trigger] ?? run.trigger },
     { title: 'Took', kind: 'number', cell: (run) => duration(run.duration_seconds * 1000) },
     { title: 'Pages', kind: 'number', cell: (run) => counted(run, run.pages) },
     { title: 'Requests', kind: 'number', cell: (run) => counted(run, run.requests) },
     { title: 'Met', kind: 'number', cell: (run) => counted(run, run.users_met) },
   ];
 }
+
+/** What started a run, in the words of who reads it. */
+const TRIGGERS: Readonly<Record<string, string>> = { cron: 'schedule', cli: 'command', http: 'request' };
 
 const SHAPES = { complete: '●', partial: '◐', failed: '✕', abandoned: '✕' } as const;
 

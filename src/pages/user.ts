@@ -161,6 +161,11 @@ function episodeSection(page: Page, one: OneUser, rows: readonly Episode[], id: 
             rows,
           )
     }
+    ${
+      rows.some(({ ended_at }) => ended_at === null)
+        ? html`<p class="quiet small">The one that lasts is measured up to the newest snapshot.</p>`
+        : ''
+    }
     ${source(one.episodes.question, csvOf(page, '/episodes', { user_id: one.userId }))}
   </section>`;
 }

@@ -13,7 +13,7 @@ export type Progress = {
 const LOG_EVERY_MS = 10_000;
 
 export function createProgress(options: {
-  stderr: NodeJS.WritableStream & { isTTY?: boolean };
+  stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
   logger: Pick<Logger, 'info'>;
   /** The least time in ms that `more` further pages take. */
   leastMs?: (more: number) => number;
@@ -35,7 +35,8 @@ export function createProgress(options: {
           ...(payload.left === null ? [] : [payload.left]),
           payload.message,
         ].join('  '),
-      barsize: 30,
+      // The text beside it must fit as well.
+      barsize: (stderr.columns ?? 80) < 100 ? 20 : 30,
       barCompleteChar: '█',
       barIncompleteChar: '░',
       clearOnComplete: true,

@@ -70,10 +70,11 @@ export async function oneRunOf(db: Db, scope: Scope, runId: number): Promise<One
   };
 }
 
-/** "359 of 360 runs were complete." Pure. */
+/** "358 of 360 runs were complete, 1 partial, 1 failed." Pure. */
 export function runsHeadline({
   run_count,
   complete_count,
+  partial_count,
   failed_count,
   abandoned_count,
 }: RunTotals): string {
@@ -85,7 +86,9 @@ export function runsHeadline({
         ? 'The only run was complete'
         : `All ${plural(run_count, 'run')} were complete`
       : `${complete_count.toLocaleString('en-US')} of ${plural(run_count, 'run')} ${complete_count === 1 ? 'was' : 'were'} complete`;
-  return failed === 0 ? `${whole}.` : `${whole}, ${failed.toLocaleString('en-US')} failed.`;
+  const count = (value: number, word: string) =>
+    value === 0 ? '' : `, ${value.toLocaleString('en-US')} ${word}`;
+  return `${whole}${count(partial_count, 'partial')}${count(failed, 'failed')}.`;
 }
 
 /** How long runs take. Pure. */

@@ -8,9 +8,14 @@ import { localMinute } from '../../time/when.ts';
 import { plural } from '../../words.ts';
 import type { Report } from './report.ts';
 
-/** "Demo", "Demo and Other" or "All accounts". An account without a label has its id. */
-export function accountName({ chosen, several }: Pick<Scope, 'chosen' | 'several'>): string {
-  const named = chosen === null ? several : [chosen];
+/** "Demo", "Demo and Other" or "All accounts", if there are several. An account without a label has its id. */
+export function accountName({
+  chosen,
+  several,
+  accounts,
+}: Pick<Scope, 'chosen' | 'several' | 'accounts'>): string {
+  const only = accounts.length === 1 ? accounts : undefined;
+  const named = chosen === null ? (several ?? only) : [chosen];
   return named?.map(({ label, account_id }) => label ?? account_id).join(' and ') ?? 'All accounts';
 }
 
@@ -29,7 +34,7 @@ export function reportSummary(report: Report): string[] {
   if (end.account_count === 0) return ['There is no snapshot up to the end of this period.'];
   const open = openOver(rows);
   return [
-    `${atHigh(end.high)} at the end${begin.account_count === 0 ? '' : `, ${against(end.high - begin.high)} at the begin`}.`,
+    `${atHigh(end.high)} at the end${begin.account_count === 0 ? '' : `, ${against(end.high - begin.high)} at the start`}.`,
     changesHeadline(transitions, 'in this period'),
     responseHeadline(rows),
     `${open === 0 ? 'Nobody was' : plural(open, 'user was', 'users were')} at high for longer than ${targetWords(response.targetMs)} at the end.`,
@@ -45,7 +50,7 @@ export function reportCaveats(report: Report): string[] {
     scope.chosen === null && scope.several === undefined ? scope.known.length - scope.accounts.length : 0;
   return [
     ...(begin.account_count < end.account_count
-      ? ['The history of an account begins within this period: its figures at the begin are missing.']
+      ? ['The history of an account begins within this period: its figures at the start are missing.']
       : []),
     ...(loads === 0
       ? []

@@ -26,7 +26,7 @@ const TrendPoint = z
   .object({
     at: z.iso
       .datetime()
-      .openapi({ description: 'A snapshot, or the begin of an hour or day. Holds until the next row.' }),
+      .openapi({ description: 'A snapshot, or the start of an hour or day. Holds until the next row.' }),
     local: z.string().openapi({ description: 'The same in the time zone tz.', example: '2026-03-01 09:00' }),
     ...COUNTS,
     is_observed: z.boolean().openapi({
@@ -60,7 +60,7 @@ export function levelRoutes(api: OpenAPIHono<Caller>, reader: Reader): void {
     path: '/trend',
     name: 'trend',
     summary: 'Users by level over time',
-    description: 'Each row holds until the next one. The first row is the state at the begin of the span.',
+    description: 'Each row holds until the next one. The first row is the state at the start of the span.',
     query: Spanned.extend({
       step: z.enum(STEPS).optional().openapi({
         description:

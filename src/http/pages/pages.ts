@@ -39,7 +39,7 @@ const ZONE_COOKIE = 'tz';
 export function pagesRoute(deps: PagesDeps): Hono<Caller> {
   return new Hono<Caller>()
     .get('/', (c) =>
-      answer(deps, c, '90d', async (db, page) =>
+      answer(deps, c, 'fitting', async (db, page) =>
         overviewPage(page, await overviewOf(db, page.scope), {
           nextSlot: deps.nextSlot(),
           staleAfterMs: deps.staleAfterMs,
@@ -62,7 +62,7 @@ export function pagesRoute(deps: PagesDeps): Hono<Caller> {
 export async function answer(
   deps: PagesDeps,
   c: Context<Caller>,
-  usual: Range,
+  usual: Range | 'fitting',
   draw: (db: Db, page: Page) => Promise<Html>,
 ): Promise<Response> {
   const query = new URL(c.req.url).searchParams;

@@ -35,7 +35,8 @@ export function coverageCalendar(days: readonly CoverageDay[], says: string): Ht
   const monday = mondayBefore(days[0]?.day ?? '1970-01-05');
   const places = days.map((day) => ({ day, ...placeOf(day.day, monday) }));
   const weeks = (places.at(-1)?.week ?? 0) + 1;
-  const [width, height] = [LEFT + weeks * CELL, TOP + 7 * CELL];
+  // The name of a month is wider than one week.
+  const [width, height] = [LEFT + Math.max(weeks, 2) * CELL, TOP + 7 * CELL];
   return html`<div class="scroll" role="region" tabindex="0" aria-label="Calendar">
     <svg
       class="calendar"

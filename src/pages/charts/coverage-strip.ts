@@ -21,6 +21,9 @@ const WORDS: Readonly<Record<DayState, string>> = {
   none: 'without a snapshot',
 };
 
+/** Days up to here are as wide as a finger, not as the page. */
+const FEW = 14;
+
 export function coverageStrip(days: readonly CoverageDay[], says: string): Html {
   const width = 100 / Math.max(days.length, 1);
   const gap = days.length > 150 ? 0 : Math.min(width * 0.2, 0.3);
@@ -29,7 +32,7 @@ export function coverageStrip(days: readonly CoverageDay[], says: string): Html 
   const whole = days.flatMap((day, nth) => (stateOf(day) === 'whole' ? [place(nth)] : []));
   const path = whole.map(({ x, width }) => `M${x} 0h${width}v1h-${width}z`).join('');
   const others = days.flatMap((day, nth) => (stateOf(day) === 'whole' ? [] : [other(day, place(nth))]));
-  return html`<svg class="strip" role="img" aria-label="${says}">
+  return html`<svg class="strip ${days.length > FEW ? '' : 'few'}" role="img" aria-label="${says}">
     <svg viewBox="0 0 100 1" preserveAspectRatio="none"><path class="whole" d="${path}" /></svg>
     ${others}
   </svg>`;

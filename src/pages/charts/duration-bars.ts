@@ -10,9 +10,9 @@ export const ENDINGS = ['lowered', 'reset', 'absent'] as const;
 export type Ending = (typeof ENDINGS)[number];
 
 export const ENDING_WORDS: Readonly<Record<Ending, string>> = {
-  lowered: 'fell to a lower level',
-  reset: 'reset by an administrator',
-  absent: 'no longer listed',
+  lowered: 'to medium or low',
+  reset: 'by an administrator',
+  absent: 'from the list',
 };
 
 export function durationBars(steps: readonly DurationStep[], targetMs: number): Html {

@@ -8,7 +8,8 @@ import { scaleOf } from './value-scale.ts';
 export function spark(points: readonly Point[], to: Date, level: string, says: string): Html {
   const values = points.map(({ value }) => value);
   const [first] = points;
-  if (first === undefined || first.at >= to.getTime()) return html``;
+  // One value has no way behind it.
+  if (first === undefined || points.length < 2 || first.at >= to.getTime()) return html``;
   const plot = { from: first.at, to: to.getTime(), scale: scaleOf(values, 'least') };
   return html`<svg
     class="spark"

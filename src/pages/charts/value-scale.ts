@@ -5,11 +5,19 @@ export type Scale = { low: number; high: number };
 export function scaleOf(values: readonly number[], from: 'zero' | 'least'): Scale {
   const most = Math.max(0, ...values);
   const least = from === 'zero' ? 0 : Math.min(...values, most);
+  if (least === most && least > 0 && from === 'least') return around(most);
   const step = roundStep((most - least) / 4);
   // A line on the ground would look like nobody.
   const margin = least === 0 ? 0 : Math.max(1, (most - least) / 8);
   const low = Math.max(0, Math.floor((least - margin) / step) * step);
   return { low, high: Math.max(low + step, Math.ceil(most / step) * step) };
+}
+
+/** A line that never moves lies within its panel, not on an edge of it. */
+function around(value: number): Scale {
+  const step = roundStep(value / 20);
+  const below = Math.floor(value / step) * step;
+  return { low: Math.max(0, below - step), high: below + step };
 }
 
 /** 1, 2, 5, 10, 20, 50 …: users are counted in whole numbers. */

@@ -1,6 +1,6 @@
 // The report as Markdown, for a ticket or a wiki. It has the figures of the HTML, and no pictures.
 import { coverageWords } from '../../answers/pages/coverage.ts';
-import { lasted, timeOf } from '../../answers/pages/response.ts';
+import { lasted, targetWords, timeOf } from '../../answers/pages/response.ts';
 import { listedOf, nameIn, type Report } from '../../answers/report/report.ts';
 import { accountName, periodWords, reportCaveats, reportSummary } from '../../answers/report/report-words.ts';
 import type { News } from '../../queries/levels/news.ts';
@@ -23,7 +23,7 @@ function filled(report: Report): string[] {
   return [
     '## Users by level',
     table(
-      ['level', 'at the begin', 'at the end'],
+      ['level', 'at the start', 'at the end'],
       (['high', 'medium', 'low'] as const).map((level) => [
         level,
         begin.account_count === 0 ? '' : begin[level],
@@ -33,7 +33,12 @@ function filled(report: Report): string[] {
     '## From level to level',
     table(
       ['from', 'to', 'change', 'users'],
-      report.transitions.map((row) => [row.from_level, row.to_level, row.change, row.change_count]),
+      report.transitions.map((row) => [
+        placeIn(row.from_level),
+        placeIn(row.to_level),
+        row.change,
+        row.change_count,
+      ]),
     ),
     ...newsOf(report, 'raised', 'Rose'),
     ...newsOf(report, 'cleared', 'Were cleared'),
@@ -57,12 +62,12 @@ function newsOf(report: Report, change: News['change'], title: string): string[]
   return [
     `## ${title}: ${count.toLocaleString('en-US')}`,
     table(
-      ['user', 'from', 'to', 'why', 'when'],
+      ['user', 'from', 'to', ...(change === 'cleared' ? ['why'] : []), 'when'],
       rows.map((row) => [
         who(report, row),
         row.from_level ?? 'not present',
         row.to_level ?? 'not present',
-        row.end_reason ?? '',
+        ...(change === 'cleared' ? [row.end_reason ?? ''] : []),
         time(row.changed_at),
       ]),
     ),
@@ -84,7 +89,7 @@ function longest(report: Report): string {
   );
 }
 
-function times({ response: { times } }: Report): string {
+function times({ response: { times, targetMs } }: Report): string {
   const length = (seconds: number | null) => (seconds === null ? '' : lasted(seconds));
   return table(
     [
@@ -95,7 +100,7 @@ function times({ response: { times } }: Report): string {
       'before',
       '90 % within',
       'before',
-      'over target',
+      `over ${targetWords(targetMs)}`,
       'before',
     ],
     (['any', 'lowered', 'reset', 'absent', 'open'] as const).map((by) => {
@@ -113,6 +118,11 @@ function times({ response: { times } }: Report): string {
       ];
     }),
   );
+}
+
+/** As the other tables name it. */
+function placeIn(level: string): string {
+  return level === 'none' ? 'not present' : level;
 }
 
 function who(report: Report, user: { account_id: string; user_id: string }): string {

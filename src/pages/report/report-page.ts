@@ -67,9 +67,10 @@ function filled(report: Report): Html {
   ${section(
     'response',
     'Response',
-    html`${timesTable(response.times.rows)} ${durationBars(response.distribution.rows, response.targetMs)}
+    html`${timesTable(response.times.rows, response.targetMs)}
+      ${durationBars(response.distribution.rows, response.targetMs)}
       <p class="quiet small">
-        Before: the period of the same length that ended at the begin. Dashed: the target of
+        Before: the period of the same length that ended at the start. Dashed: the target of
         ${targetWords(response.targetMs)}.
       </p>`,
   )}

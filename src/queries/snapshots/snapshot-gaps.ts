@@ -1,5 +1,6 @@
 // Spans in which a snapshot was due and none came: the distance to the next one is more than one and a half of the
-// account's usual distance. The usual one is the median over the span and the month before it.
+// account's usual distance. The usual one is the median over the span and the month before it. Somebody who runs `sync`
+// twice by hand has no usual distance yet: three of them make one, and no snapshot is due within a minute.
 import { sql } from 'drizzle-orm';
 import { ofAccounts, type Question } from '../question.ts';
 
@@ -28,8 +29,8 @@ export function snapshotGaps(
          where observed_at >= ${begin} - interval '31 days' and observed_at < ${end}
            and ${accountIds === null ? sql`not is_retired` : ofAccounts(accountIds)}),
            usual as (
-        select account_id, percentile_disc(0.5) within group (order by next_at - observed_at) as usual
-          from pairs where next_at is not null group by account_id),
+        select account_id, greatest(percentile_disc(0.5) within group (order by next_at - observed_at), interval '1 minute') as usual
+          from pairs where next_at is not null group by account_id having count(*) >= 3),
            longest as (
         select account_id, account_label, observed_at + usual as due_at, next_at as ended_at
           from pairs join usual using (account_id)

@@ -74,3 +74,12 @@ test('a line has steps at the instants of its points, and holds the last value t
   assert.equal(stepPath(plot, []), '');
   assert.equal(stepPath(plot, [{ at: 50, value: 5 }]), 'M500 1000V500H1010V1000');
 });
+
+test('a line that never moves lies within its panel, not on an edge of it', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 2_000_000 }), (value) => {
+      const { low, high } = scaleOf([value, value], 'least');
+      assert.ok(low < value && value < high, `${value} is not within ${low} to ${high}`);
+    }),
+  );
+});
