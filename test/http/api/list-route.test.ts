@@ -154,8 +154,9 @@ test('the document describes every resource, and every answer has the fields tha
     const [name, list] = Object.entries(properties)[0]!;
     const described = components.schemas[list.items!.$ref!.split('/').at(-1)!]!;
     assert.ok(answer[name], path);
-    for (const row of answer[name])
-      assert.deepEqual(Object.keys(row).toSorted(), Object.keys(described.properties).toSorted(), path);
+    // Emails and names are for others.
+    const fields = Object.keys(described.properties).filter((one) => !['email', 'name'].includes(one));
+    for (const row of answer[name]) assert.deepEqual(Object.keys(row).toSorted(), fields.toSorted(), path);
   }
 });
 
