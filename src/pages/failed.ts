@@ -13,7 +13,7 @@ export function failedPage(page: Page, error: OperatorError | null): Html {
     means: 'This page cannot be shown',
     todo: 'Look at the log of the server',
   };
-  const way = WAYS_ON[code as ErrorCode]?.(page);
+  const way = WAYS_ON[code]?.(page);
   return layout(
     page,
     'Not shown',
