@@ -55,6 +55,7 @@ const QUESTIONS: [name: string, most: number, sql: string][] = [
   ],
   ["one user's history", 0.06, `select * from risk_bi.user_level_history where ${mine} and user_id = $1`],
   ["one user's changes", MOST, `select * from risk_bi.level_changes where ${mine} and user_id = $1`],
+  ["one user's event counters", MOST, `select * from risk_bi.user_activity where ${mine} and user_id = $1`],
   [
     "one user's time at each level",
     MOST,

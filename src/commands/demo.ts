@@ -83,20 +83,24 @@ history stays. Other commands read it with:
         const trend = await trendSince(pool, { since, bucket: 'day', timezone: 'UTC', account: [] });
         printTrend(io, trend, { format: 'table', rows: 7 });
         io.stdout.write(whereNext(io));
-        if (io.stdout.isTTY === true) await stay(io, pool, { url, isEmbedded: true }, logger);
+        await showOnTerminal(io, pool, { url, isEmbedded: true }, logger);
       } finally {
         await pool.end();
       }
     });
 }
 
-/** Until a signal, which is the usual end and no error. */
-async function stay(
+/**
+ * Until a signal, which is the usual end and no error. Elsewhere than on a terminal nobody looks, and a script would
+ * wait for ever.
+ */
+export async function showOnTerminal(
   io: Io,
   pool: Pool,
   database: DashboardOptions['database'],
   logger: Logger,
 ): Promise<void> {
+  if (io.stdout.isTTY !== true) return;
   // The embedded server stops when nobody has been connected for a while, and readers may be away for longer.
   const held = await pool.connect();
   try {

@@ -110,10 +110,10 @@ export function notice(
   return html`<div class="notice ${kind}"><strong>${title}</strong> ${text}</div>`;
 }
 
-/** What is behind a picture: its data as a table and as a file, and the statement. */
+/** What is behind a picture: its data as a table and as a file, and the statement. `csv`: null if no file would have it. */
 export function source(
   question: Question<Record<string, unknown>>,
-  csv: string,
+  csv: string | null,
   table: Html | null = null,
 ): Html {
   return html`<div class="behind">
@@ -129,7 +129,7 @@ export function source(
       <summary>SQL</summary>
       <pre tabindex="0" aria-label="The statement, for psql or a BI tool">${runnable(question)}</pre>
     </details>
-    <a href="${csv}" download>CSV</a>
+    ${csv === null ? '' : html`<a href="${csv}" download>CSV</a>`}
   </div>`;
 }
 

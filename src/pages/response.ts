@@ -139,7 +139,7 @@ function openSection(page: Page, response: Response, { rows, next }: OpenPage): 
   const count = openOver(times.rows);
   const before = openOver(times.rows, 'before');
   const target = targetWords(targetMs);
-  return html`<section aria-labelledby="open">
+  return html`<section class="paged" aria-labelledby="open">
     ${heading(`At high for longer than ${target}`, 'open')}
     <p>
       <span data-response="open-over">${count === 0 ? 'Nobody' : plural(count, 'user')}</span> at the end of

@@ -70,7 +70,7 @@ function ledgerSection(page: Page, { ledger, reasons }: Runs, { rows, next }: Le
       return value ? [[name, value]] : [];
     }),
   );
-  return html`<section class="list ledger" aria-labelledby="ledger">
+  return html`<section class="paged list ledger" aria-labelledby="ledger">
     ${heading('All runs', 'ledger')} ${filters(page, 'Runs', ['status', 'verdict'], fieldsOf(page))}
     ${
       rows.length === 0

@@ -27,16 +27,16 @@ export function usersPage(page: Page, users: UsersPage, drawn: UsersDrawn): Html
       ${levelChoice(page, users)} ${filterForm(page)} ${searchNotice(users)}
       <section class="list">
         ${users.rows.length === 0 ? nothing(page, users) : userTable(page, users, drawn)}
-        ${pager(page, drawn.next)} ${source(users.question, csvOf(page, '/users', chosenIn(page)))}
-        ${fileHint(users)}
+        ${pager(page, drawn.next)} ${source(users.question, fileOf(page, users))} ${fileHint(users)}
       </section>`,
   );
 }
 
-/** The file never holds emails and names, and does not search in them. */
-function chosenIn(page: Page): Record<string, string> {
-  const names = ['level', 'absent', 'sort', 'order', ...(page.identities ? [] : ['q'])];
-  return Object.fromEntries([...page.query].filter(([name, value]) => names.includes(name) && value !== ''));
+/** Null if the search has no list of its own, or not all of it. */
+function fileOf(page: Page, { search }: UsersPage): string | null {
+  const names = ['level', 'absent', 'sort', 'order', 'q'];
+  const chosen = [...page.query].filter(([name, value]) => names.includes(name) && value !== '');
+  return search === 'done' ? csvOf(page, '/users', Object.fromEntries(chosen)) : null;
 }
 
 function fileHint({ counts, level }: UsersPage): Html {

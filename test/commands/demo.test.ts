@@ -2,13 +2,18 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { PassThrough, Writable } from 'node:stream';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
+import { pino } from 'pino';
 import { request } from 'undici';
+import { showOnTerminal } from '../../src/commands/demo.ts';
+import type { Io } from '../../src/context.ts';
 import { demoDatabase, databaseUrl } from '../../src/db/create-database.ts';
 import { findEmbedded, stopEmbedded } from '../../src/db/embedded/embedded-postgres.ts';
+import { migratedDatabase } from '../support/database/migrated-database.ts';
 import { installPackage } from '../support/installed-package.ts';
 import { removeFolder, temporaryFolder } from '../support/database/postgres-server.ts';
 
@@ -72,6 +77,33 @@ test('builds 90 days of history with the real sync, shows the trend, serves it o
     /^There is no history here\. .*\n  export DATABASE_URL="\$\(zt-risk-sync database url --demo\)"$/m,
   );
   assert.equal(other.stdout, '');
+});
+
+test('the demo serves its dashboard on a terminal only, so that no script waits for ever', async (t) => {
+  const { url, pool, close } = await migratedDatabase();
+  t.after(close);
+  const stop = new AbortController();
+  let said = '';
+  const stderr = new Writable({
+    write(piece: Buffer, _encoding, done) {
+      said += piece.toString();
+      done();
+    },
+  });
+  const show = (isTTY: boolean) => {
+    const io = {
+      stdout: Object.assign(new PassThrough(), { isTTY }),
+      stderr,
+      signal: stop.signal,
+    } as never as Io;
+    return showOnTerminal(io, pool, { url, isEmbedded: false }, pino({ level: 'silent' }));
+  };
+  await show(false);
+  assert.equal(said, '');
+  // Pressed already.
+  stop.abort();
+  await show(true);
+  assert.match(said, /^\nDashboard at http:\/\/127\.0\.0\.1:\d+.*\. Stop with Ctrl-C\.\n$/);
 });
 
 /** The demo on a pseudo-terminal. When it says its address, somebody looks around and then presses Ctrl-C. */

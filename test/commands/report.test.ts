@@ -81,9 +81,7 @@ test('JSON, Markdown and HTML agree with the published states, in two time zones
     const [begin, end] = [countsAt(mine, from), countsAt(mine, to)];
     assert.deepEqual(
       told.levels.map(({ low, medium, high }) => ({ low, medium, high })),
-      chosen?.retiredAt == null
-        ? [begin, end]
-        : told.levels.map(({ low, medium, high }) => ({ low, medium, high })),
+      [begin, end],
     );
     const changes = expectedViews(mine, createCalendar(zone), to)['level_changes']!.filter((row) => {
       const at = BigInt(String(row['changed_at']));
@@ -123,6 +121,10 @@ test('JSON, Markdown and HTML agree with the published states, in two time zones
       assert.ok(markdown.includes(sentence), sentence);
       assert.ok(html.replace(/\s+/g, ' ').includes(sentence), sentence);
     }
+    assert.equal(
+      told.caveats.some((sentence) => sentence.includes(' was retired on ')),
+      chosen?.retiredAt != null && chosen.retiredAt < to,
+    );
     for (const level of LEVELS) assert.match(markdown, new RegExp(`^\\| ${level} \\|`, 'm'));
   }
 });

@@ -7,7 +7,16 @@ import type { Browser, Page } from 'playwright-core';
 import { startApp } from '../support/api/http-app.ts';
 import { ADDRESSES } from '../support/pages/addresses.ts';
 import { NO_BROWSER, openWatched, startBrowser } from '../support/pages/browser.ts';
-import { BYTES, FINDINGS, FOCUS, OPEN_ALL, USABLE, WIDTH, SEEN_BEFORE } from '../support/pages/in-page.ts';
+import {
+  BYTES,
+  FINDINGS,
+  FOCUS,
+  hiddenIn,
+  OPEN_ALL,
+  USABLE,
+  WIDTH,
+  SEEN_BEFORE,
+} from '../support/pages/in-page.ts';
 import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -52,6 +61,20 @@ suite('in a browser', { skip: NO_BROWSER }, () => {
         const wide = await page.evaluate<number>(WIDTH);
         assert.ok(wide <= width, `${path} is ${wide} wide on a screen of ${width}`);
       }
+  });
+
+  test('a list that comes in pages shows all its rows above the way to the next ones', async (t) => {
+    const { page } = await open(t);
+    await page.setViewportSize({ width: 1_280, height: 240 });
+    for (const [path, name] of [
+      ['/runs?range=all', 'Runs, the newest first'],
+      ['/response?range=all&target=1s', 'Users at high for longer than the target'],
+      ['/changes?range=all', 'Changes, the newest first'],
+      ['/users?level=all', 'Users'],
+    ] as const) {
+      await page.goto(path);
+      assert.equal(await page.evaluate<number>(hiddenIn(name)), 0, path);
+    }
   });
 
   test('every page says the same without scripts', async (t) => {

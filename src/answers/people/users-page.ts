@@ -109,7 +109,14 @@ export function usersAskedOf(text: Text): Pick<UsersAsked, 'level' | 'absent' | 
 }
 
 /** For who cannot be shown a page that explains it. */
-export function searchRefused(): OperatorError {
+export function searchRefused(search: 'refused' | 'cut'): OperatorError {
+  if (search === 'cut')
+    return new OperatorError({
+      code: 'SCOPE_INVALID',
+      happened: `The parameter q finds more than ${MOST_FOUND.toLocaleString('en-US')} users`,
+      means: 'The list would lack the others',
+      todo: 'Give more of the text',
+    });
   return new OperatorError({
     code: 'SEARCH_NEEDS_IDENTITIES',
     happened: 'The text is not the beginning of a user id',

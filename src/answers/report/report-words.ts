@@ -64,10 +64,22 @@ export function reportCaveats(report: Report): string[] {
       ? []
       : [`${plural(missed, 'slot was', 'slots were')} missed: a change shows only with the next snapshot.`]),
     ...responseCaveats(response.times.rows),
+    ...retirements(scope),
     ...(retired === 0
       ? []
       : [`${plural(retired, 'retired account is', 'retired accounts are')} not in the totals.`]),
   ];
+}
+
+/** Of accounts that were named, and retired before the end of the period. */
+function retirements({ chosen, several = [], span, timezone }: Scope): string[] {
+  return (chosen === null ? several : [chosen]).flatMap(({ label, account_id, retired_at }) =>
+    retired_at === null || retired_at >= span.to
+      ? []
+      : [
+          `${label ?? account_id} was retired on ${localMinute(retired_at, timezone).slice(0, 10)}: its figures after that are those of its last snapshot.`,
+        ],
+  );
 }
 
 function atHigh(count: number): string {

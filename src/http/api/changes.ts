@@ -11,6 +11,7 @@ import { cut, readCursor } from '../cursor.ts';
 import { ChangeCursor } from './people-cursors.ts';
 import type { Reader } from '../read-as.ts';
 import { listRoute } from './list-route.ts';
+import { PERSON } from './named-rows.ts';
 import { choiceOf, Paged, Spanned } from './parameters.ts';
 import { rowsAsked } from './rows-asked.ts';
 
@@ -26,6 +27,7 @@ const FeedRow = z
     from_level: Level.nullable().openapi({ description: 'Null: the user was not present.' }),
     to_level: Level.nullable().openapi({ description: 'Null: the user was cleared.' }),
     snapshot_id: z.int(),
+    ...PERSON,
   })
   .openapi('Change');
 
@@ -52,6 +54,7 @@ export function changesRoutes(api: OpenAPIHono<Caller>, reader: Reader): void {
       to_level: choiceOf(PLACES, 'Only changes to this level; none: clearings.'),
     }),
     row: FeedRow,
+    hasNames: true,
     usual: '7d',
     ask: async (db, scope, { query }) => {
       const filter = changeFilterOf((name) => query[name as 'change']);

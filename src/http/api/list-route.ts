@@ -10,6 +10,7 @@ import { VERSION } from '../../version.ts';
 import type { Caller } from '../auth.ts';
 import { readAs, type Reader } from '../read-as.ts';
 import { entityTag, isKnown } from './entity-tag.ts';
+import { PERSON, withNames } from './named-rows.ts';
 import { PROBLEMS } from './problem.ts';
 
 type Row = Record<string, unknown>;
@@ -23,6 +24,8 @@ export type Listed<R extends Row> = {
 type Given<Query extends z.ZodObject, Param extends z.ZodObject> = {
   query: z.infer<Query>;
   params: z.infer<Param>;
+  /** The caller may see emails and names, so they may be searched as well. */
+  identities: boolean;
 };
 
 export type ListRoute<Query extends z.ZodObject, Param extends z.ZodObject, R extends Row> = {
@@ -37,8 +40,8 @@ export type ListRoute<Query extends z.ZodObject, Param extends z.ZodObject, R ex
   row: z.ZodType<R>;
   /** The span, if the address names none. */
   usual?: Range;
-  /** The rows hold emails or names, or the question searches in them. */
-  identities?: (c: Context<Caller>) => boolean;
+  /** Each row is a user: who may see emails and names gets them with it. The row's schema has PERSON. */
+  hasNames?: true;
   ask(db: Db, scope: Scope, given: Given<Query, Param>): Promise<Listed<R>>;
 };
 
@@ -51,10 +54,10 @@ export function listRoute<Query extends z.ZodObject, Param extends z.ZodObject, 
   api.openapi(described, async (c) => {
     // zod has checked them, and the compiler cannot follow.
     const valid = (part: string) => c.req.valid(part as never) as unknown;
-    const given = { query: valid('query'), params: valid('param') } as Given<Query, Param>;
+    const identities = route.hasNames === true && c.get('identities') === true;
+    const given = { query: valid('query'), params: valid('param'), identities } as Given<Query, Param>;
     const query: Record<string, unknown> = given.query;
-    const isPersonal = c.get('identities') === true && route.identities?.(c) === true;
-    const role = isPersonal ? 'with identities' : 'without identities';
+    const role = identities ? 'with identities' : 'without identities';
     const form = formOf(c, query['format']);
     const work = async (db: Db) => {
       const { pathname, search } = new URL(c.req.url);
@@ -65,7 +68,12 @@ export function listRoute<Query extends z.ZodObject, Param extends z.ZodObject, 
       c.header('Vary', 'Accept');
       if (isKnown(tag, c.req.header('If-None-Match'))) return c.body(null, 304);
       const scope = await scopeOf(db, query, route.usual ?? 'all');
-      return send(c, route, form, await route.ask(db, scope, given));
+      const listed = await route.ask(db, scope, given);
+      const rows = identities ? await withNames(db, listed.rows) : listed.rows;
+      return send(c, { name: route.name, columns: columnsOf(route.row, identities) }, form, {
+        ...listed,
+        rows,
+      });
     };
     return readAs(reader, role, work, c.req.raw.signal);
   });
@@ -107,11 +115,11 @@ function describe<Query extends z.ZodObject, Param extends z.ZodObject, R extend
   });
 }
 
-function send<R extends Row>(
+function send(
   c: Context,
-  { name, row }: { name: string; row: z.ZodType<R> },
+  { name, columns }: { name: string; columns: readonly string[] },
   form: 'json' | 'csv',
-  { rows, next }: Listed<R>,
+  { rows, next }: Listed<Row>,
 ): Response {
   if (next) {
     const query = new URLSearchParams(new URL(c.req.url).search);
@@ -119,14 +127,15 @@ function send<R extends Row>(
     c.header('Link', `<${c.req.path}?${query.toString()}>; rel="next"`);
   }
   if (form === 'json') return c.json({ [name]: rows, ...(next !== undefined && { next_cursor: next }) }, 200);
-  return c.body(csv(columnsOf(row), rows), 200, {
+  return c.body(csv(columns, rows), 200, {
     'Content-Type': 'text/csv; charset=utf-8',
     'Content-Disposition': `attachment; filename="${name}.csv"`,
   });
 }
 
-function columnsOf(row: z.ZodType): string[] {
-  return row instanceof z.ZodObject ? Object.keys(row.shape) : [];
+function columnsOf(row: z.ZodType, identities: boolean): string[] {
+  const columns = row instanceof z.ZodObject ? Object.keys(row.shape) : [];
+  return identities ? columns : columns.filter((column) => !(column in PERSON));
 }
 
 /** People open these files in a spreadsheet, which runs text that begins like a formula: such text gets an apostrophe. */

@@ -1,5 +1,4 @@
-// GET /users/{user_id} and below it: the state of one user in each account, and what happened over time. Without emails
-// and names.
+// GET /users/{user_id} and below it: the state of one user in each account, and what happened over time.
 import { z, type OpenAPIHono } from '@hono/zod-openapi';
 import { knownUsers, noSuchUser, type KnownUser } from '../../answers/people/one-user.ts';
 import { inWords, type TimelineEvent } from '../../answers/user-timeline.ts';
@@ -83,6 +82,7 @@ export function oneUserRoutes(api: OpenAPIHono<Caller>, reader: Reader): void {
     query: About,
     params: Param,
     row: UserAsRow,
+    hasNames: true,
     ask: async (db, scope, { params }) => {
       const ids = (await known(db, scope, params.user_id)).map(({ accountId }) => accountId);
       return { rows: await answerTo(db, usersWithId(ids, params.user_id)) };

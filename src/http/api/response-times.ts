@@ -11,6 +11,7 @@ import { cut, readCursor } from '../cursor.ts';
 import type { Reader } from '../read-as.ts';
 import { listRoute } from './list-route.ts';
 import { Paged, Spanned } from './parameters.ts';
+import { rowsAsked } from './rows-asked.ts';
 
 const count = (description: string) => z.int().min(0).openapi({ description });
 const seconds = (description: string) => z.number().nullable().openapi({ description });
@@ -98,11 +99,12 @@ export function responseRoutes(api: OpenAPIHono<Caller>, reader: Reader, highTar
     query: Spanned.extend({ target }).extend(Paged.shape),
     row: Open,
     usual: '90d',
-    ask: async (db, scope, { query: { limit = 100, cursor, ...query } }) => {
+    ask: async (db, scope, { query }) => {
+      const most = rowsAsked(query);
       const targetMs = readTarget(query.target, highTargetMs);
-      const page = { after: readCursor(cursor, OpenKey), most: limit + 1 };
+      const page = { after: readCursor(query.cursor, OpenKey), most: most + 1 };
       const rows = await answerTo(db, openOverTarget(idsOf(scope), { ...scope.span, targetMs }, page));
-      return cut(rows, limit, (row) => [row.started_at, row.account_id, row.user_id]);
+      return cut(rows, most, (row) => [row.started_at, row.account_id, row.user_id]);
     },
   });
 }

@@ -9,6 +9,7 @@ import { cut, readCursor } from '../cursor.ts';
 import type { Reader } from '../read-as.ts';
 import { listRoute } from './list-route.ts';
 import { About, Paged, Spanned } from './parameters.ts';
+import { rowsAsked } from './rows-asked.ts';
 
 const count = (description: string) => z.int().min(0).openapi({ description });
 const time = (description: string) => z.iso.datetime().openapi({ description });
@@ -80,11 +81,13 @@ export function runRoutes(api: OpenAPIHono<Caller>, reader: Reader): void {
     }),
     row: Run,
     usual: '90d',
-    ask: async (db, scope, { query: { limit = 100, cursor, status, verdict } }) => {
+    ask: async (db, scope, { query }) => {
+      const { cursor, status, verdict } = query;
+      const most = rowsAsked(query);
       const filter = { ...scope.span, status: status || null, verdict: verdict || null };
-      const page = { after: readCursor(cursor, RunKey), most: limit + 1 };
+      const page = { after: readCursor(cursor, RunKey), most: most + 1 };
       const rows = await answerTo(db, runLedger(idsOf(scope), filter, page));
-      return cut(rows, limit, (run) => [run.finished_at, run.run_id]);
+      return cut(rows, most, (run) => [run.finished_at, run.run_id]);
     },
   });
   listRoute(api, reader, {

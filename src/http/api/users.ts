@@ -1,4 +1,4 @@
-// GET /users: users as they are now, without emails and names.
+// GET /users: users as they are now.
 import { z, type OpenAPIHono } from '@hono/zod-openapi';
 import { searchRefused, usersAskedOf, usersPageOf } from '../../answers/people/users-page.ts';
 import { keyOfUser, SORTS, STATES } from '../../queries/users/user-page.ts';
@@ -8,6 +8,7 @@ import { cut, readCursor } from '../cursor.ts';
 import { userCursor } from './people-cursors.ts';
 import type { Reader } from '../read-as.ts';
 import { listRoute } from './list-route.ts';
+import { PERSON } from './named-rows.ts';
 import { About, choiceOf, Paged } from './parameters.ts';
 import { rowsAsked } from './rows-asked.ts';
 
@@ -26,6 +27,7 @@ const User = z
       .nullable()
       .openapi({ description: 'Since when no walk has met this present user; null while the user is met.' }),
     cleared_at: z.string().nullable(),
+    ...PERSON,
   })
   .openapi('User');
 
@@ -36,24 +38,27 @@ export function usersRoute(api: OpenAPIHono<Caller>, reader: Reader): void {
     path: '/users',
     name: 'users',
     summary: 'Users as they are now',
-    description: 'Usually the present users, the gravest level first. Without emails and names.',
+    description: 'Usually the present users, the gravest level first.',
     query: z.object({
       ...About.shape,
       ...Paged.shape,
       level: choiceOf(STATES, 'Only users in this state. all: cleared ones as well. Usually present.'),
       absent: choiceOf(['yes'], 'yes: only present users whom the newest walks did not meet.'),
-      q: z.string().max(200).optional().openapi({ description: 'The beginning of a user id.' }),
+      q: z.string().max(200).optional().openapi({
+        description: 'The beginning of a user id; with HTTP_PII_TOKEN also a part of an email or name.',
+      }),
       sort: choiceOf(SORTS, 'The order of the rows. level_since: of a cleared user, when that was.'),
       order: choiceOf(['asc', 'desc'], 'Usually asc for level_since, and desc otherwise.'),
     }),
     row: UserAsRow,
-    ask: async (db, scope, { query }) => {
+    hasNames: true,
+    ask: async (db, scope, { query, identities }) => {
       const asked = usersAskedOf((name) => query[name as 'level']);
       const { sort } = asked.order;
       const after = readCursor(query.cursor, userCursor(sort));
       const most = rowsAsked(query);
-      const users = await usersPageOf(db, scope, { ...asked, after, most: most + 1, identities: false });
-      if (users.search === 'refused') throw searchRefused();
+      const users = await usersPageOf(db, scope, { ...asked, after, most: most + 1, identities });
+      if (users.search !== 'done') throw searchRefused(users.search);
       return cut(users.rows, most, keyOfUser(sort));
     },
   });

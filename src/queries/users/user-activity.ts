@@ -1,5 +1,5 @@
 // One user's event counters over a span of time, oldest first: a row for each change, and the one that holds at the
-// begin of the span. Reads the tables, because no view has the counters of single users.
+// begin of the span.
 import { sql } from 'drizzle-orm';
 import { ofAccounts, type Question } from '../question.ts';
 
@@ -19,12 +19,10 @@ export function userActivity(
   return {
     statement: sql`
       select account_id, user_id, observed_at, event_count, last_event
-        from (select a.account_id, u.user_id, c.observed_at, c.event_count, c.last_event,
-                     lead(c.observed_at) over (partition by a.account_id order by c.observed_at) as next_at
-                from risk.accounts a
-                join risk.users u using (account_key)
-                join risk.user_activity c using (account_key, user_key)
-               where u.user_id = ${userId}::uuid and ${ofAccounts(accountIds, sql`a.account_id`)}) c
+        from (select account_id, user_id, observed_at, event_count, last_event,
+                     lead(observed_at) over (partition by account_id order by observed_at) as next_at
+                from risk_bi.user_activity
+               where user_id = ${userId}::uuid and ${ofAccounts(accountIds)}) c
        where observed_at < ${to.toISOString()}::timestamptz
          and (next_at is null or next_at > ${from.toISOString()}::timestamptz)
        order by account_id, observed_at`,

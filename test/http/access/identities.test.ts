@@ -42,6 +42,11 @@ async function fill(): Promise<void> {
   const period = { account_key, user_key, valid_from: AT };
   await history.levels([{ ...period, max_risk_level: 'high', change: 'appeared' }]);
   await history.identities([{ ...period, email: EMAIL, name: NAME }]);
+  await db.pool.query(
+    `insert into risk.user_activity (account_key, user_key, observed_at, event_count, last_event, snapshot_id)
+     values ($1, $2, $3, 1, $3, 1)`,
+    [account_key, user_key, AT],
+  );
 }
 
 /** Every address of the dashboard, and every resource that the API documents. */
@@ -90,12 +95,73 @@ test('no answer holds an email or a name for somebody without the second token',
   ] as const) {
     const { answers } = await bodies(t, given, headers);
     assert.equal(answers[0]?.status, 200);
-    for (const { path, text } of answers) {
+    for (const { path, status, text } of answers) {
+      assert.ok(status < 500, path);
       assert.ok(!text.includes(NAME), path);
       // A search for the email names it: that is what the visitor has typed.
       if (!path.includes(EMAIL)) assert.ok(!text.includes(EMAIL), path);
     }
   }
+});
+
+/** Lists of users, of one user, and of changes; the history of the user is one change. */
+const NAMED = ['/users', `/users/${USER}`, '/changes?range=all'];
+
+test('who sends the second token, or has signed in with it, gets emails and names on pages and over the API', async (t) => {
+  const app = await startApp(t, { databaseUrl: db.url, piiToken: PII_TOKEN });
+  for (const headers of [
+    { authorization: `Bearer ${PII_TOKEN}` },
+    { cookie: await cookieOf(app, PII_TOKEN) },
+  ] as Record<string, string>[])
+    for (const path of NAMED) {
+      const page = await app.ask('GET', path, { headers });
+      assert.ok(page.text.includes(EMAIL) && page.text.includes(NAME), path);
+      const answer = await app.ask('GET', `/api/v1${path}`, { headers });
+      const [rows] = Object.values(answer.json as Record<string, Record<string, unknown>[]>);
+      assert.deepEqual(
+        rows!.map(({ email, name }) => [email, name]),
+        [[EMAIL, NAME]],
+        path,
+      );
+      const file = await app.ask('GET', `/api/v1${path}`, { headers: { ...headers, accept: 'text/csv' } });
+      assert.match(file.text, new RegExp(`,email,name\r\n.*,${EMAIL},${NAME}\r\n$`), path);
+      for (const { headers: sent } of [page, answer, file]) assert.equal(sent['cache-control'], 'no-store');
+    }
+});
+
+test('others get rows without these columns, under another tag', async (t) => {
+  const app = await startApp(t, { databaseUrl: db.url, piiToken: PII_TOKEN });
+  const [reader, other] = [{ authorization: `Bearer ${TOKEN}` }, { authorization: `Bearer ${PII_TOKEN}` }];
+  for (const path of NAMED) {
+    const tag = String((await app.ask('GET', `/api/v1${path}`, { headers: other })).headers['etag']);
+    const answer = await app.ask('GET', `/api/v1${path}`, { headers: { ...reader, 'if-none-match': tag } });
+    assert.equal(answer.status, 200);
+    const [[row]] = Object.values(answer.json as Record<string, [Record<string, unknown>]>) as [[object]];
+    assert.ok(!('email' in row) && !('name' in row), path);
+    const file = await app.ask('GET', `/api/v1${path}`, { headers: { ...reader, accept: 'text/csv' } });
+    assert.doesNotMatch(file.text.split('\r\n')[0]!, /email|name/, path);
+  }
+});
+
+test('the API searches emails and names for who may see them, and refuses a text that finds too many', async (t) => {
+  const app = await startApp(t, { databaseUrl: db.url, piiToken: PII_TOKEN });
+  const found = async (q: string, token: string) =>
+    app.ask('GET', `/api/v1/users?level=all&q=${q}`, { headers: { authorization: `Bearer ${token}` } });
+  assert.equal(((await found('marker', PII_TOKEN)).json as { users: unknown[] }).users.length, 1);
+  assert.match((await found('marker', TOKEN)).text, /SEARCH_NEEDS_IDENTITIES/);
+  const [account] = await db.rows<{ account_key: number }>(`select account_key from risk.accounts`);
+  await db.pool.query(
+    `insert into risk.user_identities (account_key, user_key, valid_from, email, name, snapshot_id)
+     select $1, 1000 + n, $2, 'crowd' || n || '@example.com', null, 1 from generate_series(1, 1001) n`,
+    [account!.account_key, AT],
+  );
+  t.after(() => db.pool.query('delete from risk.user_identities where user_key > 1000'));
+  const many = await found('crowd', PII_TOKEN);
+  assert.equal(many.status, 400);
+  assert.match(many.text, /more than 1,000 users/);
+  const cut = await app.ask('GET', '/users?q=crowd', { headers: { authorization: `Bearer ${PII_TOKEN}` } });
+  assert.match(cut.text, /More than 1,000 users fit/);
+  assert.doesNotMatch(cut.text, /format=csv/);
 });
 
 test('a reader cannot turn a session into one that shows emails and names', async (t) => {

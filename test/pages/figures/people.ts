@@ -269,6 +269,27 @@ test("a user's page tells every period, episode and event of the span", async (t
     }
 });
 
+test('the beginning of several ids leads to the list of these users, and to no command', async (t) => {
+  const app = await start(t);
+  const ids = new Set(
+    pasts.filter(({ retiredAt }) => retiredAt === null).flatMap(({ oracle }) => [...oracle.users.keys()]),
+  );
+  const [digit, same] = [...Map.groupBy(ids, (id) => id[0]!)].find(([, alike]) => alike.length > 1)!;
+  const answer = await app.ask('GET', `/users/${digit}`);
+  assert.equal(answer.status, 400);
+  assert.doesNotMatch(answer.text, /<code>|`zt-risk-sync/);
+  assert.match(answer.text, /<h1>Several users have an id that begins like this\.<\/h1>/);
+  const [, next] = /<a href="([^"]+)">Choose one of them<\/a>/.exec(answer.text)!;
+  const rows = (
+    await pagesOf(
+      app,
+      '/users',
+      Object.fromEntries(new URL(next!.replaceAll('&amp;', '&'), app.url('')).searchParams),
+    )
+  ).flatMap(idsIn);
+  assert.deepEqual([...new Set(rows)].toSorted(), same.toSorted());
+});
+
 test('an id that nobody has leads on, with status 404', async (t) => {
   const app = await start(t);
   for (const who of ['00000000-0000-4000-8000-000000000000', 'nobody@example.com', '%3Cimg%20src=x%3E']) {

@@ -165,6 +165,8 @@ test('an address that cannot be read says what it may hold, and a run that is no
     assert.equal(answer.status, status, path);
     assert.ok(answer.text.includes(code), `${path}: ${answer.text}`);
     assert.ok(!answer.text.includes('<script>'), path);
+    if (code === 'RUN_NOT_FOUND' && !path.startsWith('/api'))
+      assert.match(answer.text, /<a href="\/runs">Show all runs<\/a>/);
   }
 });
 

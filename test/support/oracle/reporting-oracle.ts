@@ -49,6 +49,16 @@ function plainViews(pasts: readonly Past[]): Record<string, Row[]> {
         is_current: row.to === null,
       })),
     ),
+    user_activity: all(({ oracle, retiredAt }) =>
+      oracle.activity.map((row) => ({
+        user_id: row.userId,
+        observed_at: str(row.at),
+        event_count: row.eventCount,
+        last_event: str(row.lastEvent),
+        snapshot_id: str(row.snapshotId),
+        is_account_retired: retiredAt !== null,
+      })),
+    ),
     risk_level_by_snapshot: all(({ oracle }) =>
       oracle.snapshots.flatMap((s) =>
         levelsOf(s).map((level) => ({

@@ -8,6 +8,10 @@ export const BYTES = 'performance.getEntries().reduce((sum, entry) => sum + (ent
 /** Also what is folded away. */
 export const OPEN_ALL = 'document.querySelectorAll("details").forEach((one) => { one.open = true; })';
 
+/** How much of the table with this name is out of sight within its frame. */
+export const hiddenIn = (name: string) => `(({ scrollHeight, clientHeight }) => scrollHeight - clientHeight)(
+  document.querySelector('[role="region"][aria-label^="${name}"]'))`;
+
 /** Elements that a person can use. */
 export const USABLE = `[...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, summary, [tabindex="0"]')]
   .filter((one) => one.checkVisibility()).length`;
