@@ -74,9 +74,9 @@ describe('inTransaction', () => {
         assert.ok(error.todo.includes(`select pg_terminate_backend(${rows[0]!.pid});`));
       };
       await Promise.all([
-        wait({ ...LIMITS, lockMs: 1_500 }),
+        wait({ ...LIMITS, lockMs: 4_000 }),
         // The limit of the statement comes first.
-        wait({ ...LIMITS, lockMs: 1_500, statementMs: 1_400 }),
+        wait({ ...LIMITS, lockMs: 4_000, statementMs: 3_700 }),
       ]);
       await holder.query('rollback');
       await queueing;

@@ -1,5 +1,5 @@
 // The page of response times: what its address chooses, and the rows of its list.
-import { z } from 'zod';
+import * as z from 'zod';
 import { responseOf } from '../../answers/pages/response.ts';
 import type { Db } from '../../db/handle.ts';
 import { layout } from '../../pages/layout.ts';

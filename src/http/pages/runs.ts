@@ -1,5 +1,5 @@
 // The pages of runs: what their addresses choose, and the rows of the ledger.
-import { z } from 'zod';
+import * as z from 'zod';
 import { oneRunOf, runNotFound, runsOf } from '../../answers/pages/runs.ts';
 import type { Db } from '../../db/handle.ts';
 import { OperatorError } from '../../errors.ts';
