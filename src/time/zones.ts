@@ -1,6 +1,10 @@
 // Instants and what the clocks of a time zone show at them. The only file that asks Intl for it. Pure.
 
+/**
+ * A name, not an offset: PostgreSQL takes "+05:30" for a zone behind UTC, and Intl for one ahead of it.
+ */
 export function isTimeZone(name: string): boolean {
+  if (/^[+-]/.test(name)) return false;
   // The default, for which Intl need not be loaded: 12 ms of a start.
   if (name === 'UTC') return true;
   try {
@@ -37,6 +41,8 @@ export function offsetAt(ms: number, timezone: string): number {
   return wallAt(ms, timezone) - ms;
 }
 
+/** They take 20 kB each, and a name may be spelled in any case: so not all are kept that somebody asks for. */
+const MOST_FORMATS = 100;
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 /** What the clock on the wall shows, as if it were UTC. */
@@ -54,6 +60,7 @@ export function wallAt(ms: number, timezone: string): number {
       minute: 'numeric',
       second: 'numeric',
     });
+    if (formats.size >= MOST_FORMATS) formats.clear();
     formats.set(timezone, format);
   }
   const parts = Object.fromEntries(format.formatToParts(ms).map(({ type, value }) => [type, value]));

@@ -50,6 +50,35 @@ test('an answer is not sent again until something is written', async (t) => {
   assert.notEqual(later.headers['etag'], tag);
 });
 
+test('an answer that failed has no tag, so that nobody keeps it as long as the history', async (t) => {
+  for (const path of [
+    '/trend?account=nobody',
+    '/users?cursor=x',
+    '/runs/999999',
+    `/users/${'0'.repeat(8)}-0000-4000-8000-${'0'.repeat(12)}`,
+  ]) {
+    const { status, headers } = await ask(t, path);
+    assert.ok(status >= 400, path);
+    assert.deepEqual([headers['etag'], headers['cache-control']], [undefined, 'no-store'], path);
+  }
+});
+
+test('a time zone is one by its name, for this program and for PostgreSQL', async (t) => {
+  for (const zone of ['Europe/Berlin', 'europe/berlin', 'Etc/GMT+5', 'UTC'])
+    assert.equal((await ask(t, `/coverage?tz=${encodeURIComponent(zone)}`)).status, 200, zone);
+  // PostgreSQL takes +05:30 for a place in the west. It does not know +0530 and US/Pacific-New.
+  for (const zone of ['+05:30', '-03', '+0530', 'US/Pacific-New', '<+05:30>-05:30', 'UTC0', 'x'])
+    for (const path of ['/coverage', '/trend', '/levels']) {
+      const { status, text } = await ask(t, `${path}?tz=${encodeURIComponent(zone)}`);
+      assert.deepEqual([status, (JSON.parse(text) as { code: string }).code], [400, 'SCOPE_INVALID'], zone);
+    }
+});
+
+test('a span that begins before all computers is answered as one since 1970', async (t) => {
+  for (const path of ['/response-times', '/trend', '/changes', '/coverage'])
+    assert.equal((await ask(t, `${path}?from=99999w`)).status, 200, path);
+});
+
 test('a tag holds for one writing, one role, one form and, if it is of now, one hour', () => {
   const asked = { address: '/x', form: 'json', role: 'r', version: '1', isOfNow: false } as const;
   const clock = { written: 'a/1', hour: 7 };
