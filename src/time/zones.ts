@@ -1,10 +1,6 @@
 // Instants and what the clocks of a time zone show at them. The only file that asks Intl for it. Pure.
 
-/**
- * A name, not an offset: PostgreSQL takes "+05:30" for a zone behind UTC, and Intl for one ahead of it.
- */
 export function isTimeZone(name: string): boolean {
-  if (/^[+-]/.test(name)) return false;
   // The default, for which Intl need not be loaded: 12 ms of a start.
   if (name === 'UTC') return true;
   try {

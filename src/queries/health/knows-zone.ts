@@ -2,13 +2,14 @@
 import { sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { rootCause } from '../../logger.ts';
+import { postgresZone } from '../postgres-zone.ts';
 
 const UNKNOWN_ZONE = '22023';
 
 /** The list of zones takes a hundred times as long to read as this. After `false`, the transaction is of no more use. */
 export async function knowsZone(db: Db, timezone: string): Promise<boolean> {
   try {
-    await on(db).execute(sql`select now() at time zone ${timezone}`);
+    await on(db).execute(sql`select now() at time zone ${postgresZone(timezone)}`);
     return true;
   } catch (error) {
     if ((rootCause(error) as { code?: unknown } | null)?.code === UNKNOWN_ZONE) return false;
