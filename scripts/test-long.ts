@@ -17,6 +17,7 @@ const NUMBERS = {
   FEED_LOADS: 20,
   FEED_KILLS: 50,
   FEED_RUNS: 25,
+  SCHEMATHESIS_EXAMPLES: 500,
 };
 
 const FILES = [
@@ -34,6 +35,7 @@ const FILES = [
   'test/scenarios/feeds-under-load.test.ts',
   'test/export/feed.test.ts',
   'test/export/feed-kills.test.ts',
+  'test/http/api/schemathesis.test.ts',
 ];
 
 const numbers = Object.fromEntries(Object.entries(NUMBERS).map(([name, value]) => [name, String(value)]));

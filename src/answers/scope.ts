@@ -4,12 +4,15 @@ import type { Db } from '../db/handle.ts';
 import { OperatorError } from '../errors.ts';
 import { knownAccounts, type KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
+import { knowsZone } from '../queries/health/knows-zone.ts';
 import { parseWhen, startOfDay, WHEN_HELP } from '../time/when.ts';
 import { isTimeZone, wallAt } from '../time/zones.ts';
 import { resolveAccounts } from './resolve-accounts.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
+/** 1970. */
+const EARLIEST = 0;
 
 /** In milliseconds. `all` begins at the first snapshot. */
 const RANGES = {
@@ -54,7 +57,7 @@ export type Scope = {
  * Throws ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS, SCOPE_INVALID, TIMES_SWAPPED.
  */
 export async function scopeOf(db: Db, text: ScopeText, usual: Range | 'fitting'): Promise<Scope> {
-  const timezone = zoneOf(text.tz);
+  const timezone = await zoneOf(db, text.tz);
   const now = await databaseNow(db);
   const known = await knownAccounts(db);
   const chosen = text.account ? (resolveAccounts(known, [text.account])[0] ?? null) : null;
@@ -117,12 +120,13 @@ function rangeOf(text: string | undefined, usual: Range): Range {
 function timeOf(name: string, text: string, { now, timezone }: Clock): Date {
   const when = parseWhen(text, { now, timezone });
   if (when?.kind !== 'instant') throw invalid(name, WHEN_HELP);
-  return when.at > now ? now : when.at;
+  // Nothing is older than that, and PostgreSQL reads no year before our era.
+  return new Date(Math.min(Math.max(when.at.getTime(), EARLIEST), now.getTime()));
 }
 
-function zoneOf(text: string | undefined): string {
-  if (!text) return 'UTC';
-  if (isTimeZone(text)) return text;
+async function zoneOf(db: Db, text: string | undefined): Promise<string> {
+  if (!text || text === 'UTC') return 'UTC';
+  if (isTimeZone(text) && (await knowsZone(db, text))) return text;
   throw invalid('tz', 'the name of a time zone, such as Europe/Berlin');
 }
 

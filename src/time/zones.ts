@@ -37,6 +37,8 @@ export function offsetAt(ms: number, timezone: string): number {
   return wallAt(ms, timezone) - ms;
 }
 
+/** They take 20 kB each, and a name may be spelled in any case: so not all are kept that somebody asks for. */
+const MOST_FORMATS = 100;
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 /** What the clock on the wall shows, as if it were UTC. */
@@ -54,6 +56,7 @@ export function wallAt(ms: number, timezone: string): number {
       minute: 'numeric',
       second: 'numeric',
     });
+    if (formats.size >= MOST_FORMATS) formats.clear();
     formats.set(timezone, format);
   }
   const parts = Object.fromEntries(format.formatToParts(ms).map(({ type, value }) => [type, value]));

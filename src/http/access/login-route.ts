@@ -14,6 +14,16 @@ import { tokenJudge } from './tokens.ts';
 
 export type LoginDeps = { access: Access; assets: Assets };
 
+/** What is no form holds nothing. */
+async function formOf(c: Context): Promise<Record<string, unknown>> {
+  try {
+    return await c.req.parseBody();
+  } catch (error) {
+    if (error instanceof TypeError) return {};
+    throw error;
+  }
+}
+
 export function loginRoute({ access, assets }: LoginDeps): Hono<Caller> {
   const { token, piiToken, now = Date.now } = access;
   const keys = sessionKeys(token, piiToken);
@@ -27,7 +37,7 @@ export function loginRoute({ access, assets }: LoginDeps): Hono<Caller> {
   async function signIn(c: Context<Caller>): Promise<Response> {
     const header = headerOf(c);
     if (originOf(header) === 'foreign') return problem(c, 'CROSS_ORIGIN_REFUSED');
-    const { token: given, next: asked } = await c.req.parseBody();
+    const { token: given, next: asked } = await formOf(c);
     const next = nextPath(asked);
     if (isUseless) return c.redirect(next, 303);
     const client = clientOf(c);

@@ -64,11 +64,12 @@ export function listRoute<Query extends z.ZodObject, Param extends z.ZodObject, 
       const address = pathname + search;
       const asked = { address, form, role, version: VERSION, isOfNow: isOfNow(query) };
       const tag = entityTag(asked, await feedClock(db));
-      c.header('ETag', tag);
       c.header('Vary', 'Accept');
-      if (isKnown(tag, c.req.header('If-None-Match'))) return c.body(null, 304);
+      if (isKnown(tag, c.req.header('If-None-Match'))) return c.body(null, 304, { ETag: tag });
       const scope = await scopeOf(db, query, route.usual ?? 'all');
       const listed = await route.ask(db, scope, given);
+      // Not before: an error with a tag would be kept as if it were the answer.
+      c.header('ETag', tag);
       const rows = identities ? await withNames(db, listed.rows) : listed.rows;
       return send(c, { name: route.name, columns: columnsOf(route.row, identities) }, form, {
         ...listed,

@@ -18,20 +18,23 @@ export const Problem = z
 export const PROBLEM_TYPE = 'application/problem+json';
 
 /** For the `responses` of a route. */
-export const PROBLEMS = Object.fromEntries(
-  Object.entries({
-    400: 'A parameter cannot be read',
-    401: 'The token is missing or wrong',
-    403: 'Not allowed',
-    404: 'Not found',
-    429: 'Too many wrong tokens; Retry-After says how long to wait',
-    500: 'An unexpected error',
-    503: 'The database does not answer in time, or is not set up for readers',
-  }).map(([status, description]) => [
-    status,
-    { description, content: { [PROBLEM_TYPE]: { schema: Problem } } },
-  ]),
-);
+export const PROBLEMS = {
+  ...Object.fromEntries(
+    Object.entries({
+      400: 'A parameter cannot be read',
+      401: 'The token is missing or wrong',
+      403: 'Not allowed',
+      404: 'Not found',
+      429: 'Too many wrong tokens; Retry-After says how long to wait',
+      500: 'An unexpected error',
+      503: 'The database does not answer in time, or is not set up for readers',
+    }).map(([status, description]) => [
+      status,
+      { description, content: { [PROBLEM_TYPE]: { schema: Problem } } },
+    ]),
+  ),
+  431: { description: 'The address or the headers are longer than 8 kB: there is no body' },
+};
 
 /** What an error of the program does not describe. */
 export type Refusal = { status: ContentfulStatusCode; code: string; detail: string };

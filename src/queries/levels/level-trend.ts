@@ -2,6 +2,7 @@
 // end. Reads the counts of snapshots through risk_level_hourly and risk_level_daily, never the history of users.
 import { sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
+import { postgresZone } from '../postgres-zone.ts';
 
 export const BUCKETS = ['hour', 'day', 'week', 'month'] as const;
 export type Bucket = (typeof BUCKETS)[number];
@@ -60,12 +61,4 @@ export async function levelTrend(
     observed_at: iso(row.observed_at),
     hour_at: row.hour_at === null ? null : iso(row.hour_at),
   }));
-}
-
-/** Postgres reads a bare offset with the opposite sign: as hours west of Greenwich. */
-function postgresZone(timezone: string): string {
-  const offset = /^([+-])(\d\d):?(\d\d)?$/.exec(timezone);
-  if (!offset) return timezone;
-  const [, sign, hours, minutes = '00'] = offset;
-  return `<${sign}${hours}:${minutes}>${sign === '+' ? '-' : '+'}${hours}:${minutes}`;
 }

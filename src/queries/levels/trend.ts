@@ -1,6 +1,7 @@
 // Users per level over a span of time: by snapshot, by hour or by day. Each row holds until the next one. Retired
 // accounts are left out, except if one is asked for.
 import { sql, type SQL } from 'drizzle-orm';
+import { postgresZone } from '../postgres-zone.ts';
 import { ofLiving, type Question } from '../question.ts';
 
 export const STEPS = ['snapshot', 'hour', 'day'] as const;
@@ -26,8 +27,9 @@ export function trend(
   { from, to, timezone, step }: { from: Date; to: Date; timezone: string; step: Step },
 ): Question<TrendRow> {
   const span = { begin: sql`${from.toISOString()}::timestamptz`, end: sql`${to.toISOString()}::timestamptz` };
-  if (step === 'snapshot') return bySnapshot(accountIds, span, timezone);
-  return step === 'hour' ? byHour(accountIds, span, timezone) : byDay(accountIds, span, timezone);
+  const zone = postgresZone(timezone);
+  if (step === 'snapshot') return bySnapshot(accountIds, span, zone);
+  return step === 'hour' ? byHour(accountIds, span, zone) : byDay(accountIds, span, zone);
 }
 
 type Bounds = { begin: SQL; end: SQL };

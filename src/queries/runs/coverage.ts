@@ -1,6 +1,7 @@
 // Each day's runs and snapshots: what was due, what came, and how sure it was. Retired accounts are left out, except if
 // one is asked for.
 import { sql } from 'drizzle-orm';
+import { postgresZone } from '../postgres-zone.ts';
 import { ofLiving, type Question } from '../question.ts';
 
 export type CoverageDay = {
@@ -20,7 +21,8 @@ export function coverage(
   accountIds: readonly string[] | null,
   { from, to, timezone }: { from: Date; to: Date; timezone: string },
 ): Question<CoverageDay> {
-  const local = (at: Date) => sql`(${at.toISOString()}::timestamptz at time zone ${timezone}::text)::date`;
+  const local = (at: Date) =>
+    sql`(${at.toISOString()}::timestamptz at time zone ${postgresZone(timezone)}::text)::date`;
   return {
     statement: sql`
       select day::text as day,
@@ -31,7 +33,7 @@ export function coverage(
              sum(partial_count)::int as partial_count,
              sum(expected_slot_count)::int as expected_slot_count,
              sum(slot_succeeded_count)::int as slot_succeeded_count
-        from risk_bi.sync_coverage_in(${timezone}::text)
+        from risk_bi.sync_coverage_in(${postgresZone(timezone)}::text)
        where day between ${local(from)} and ${local(new Date(to.getTime() - 1))}
          and ${ofLiving(accountIds)}
        group by day

@@ -1,5 +1,6 @@
 // What a picture must say about its snapshots: which hours or days hold partial ones, and which belong to a first load.
 import { sql } from 'drizzle-orm';
+import { postgresZone } from '../postgres-zone.ts';
 import { ofLiving, type Question } from '../question.ts';
 
 export type SnapshotMark = {
@@ -16,7 +17,7 @@ export function snapshotMarks(
 ): Question<SnapshotMark> {
   return {
     statement: sql`
-      select date_trunc(${by}::text, observed_at, ${timezone}::text) as at,
+      select date_trunc(${by}::text, observed_at, ${postgresZone(timezone)}::text) as at,
              (count(*) filter (where verdict = 'partial'))::int as partial_count,
              (count(*) filter (where is_baseline))::int as baseline_count
         from risk_bi.snapshots

@@ -51,6 +51,18 @@ test('a browser is led to the log-in and back to the page that it asked for, a p
   assert.equal((await app.ask('GET', '/users')).status, 401);
 });
 
+test('a form that cannot be read holds no token, and is no error of the server', async (t) => {
+  const app = await start(t);
+  for (const type of ['multipart/form-data; boundary=x', 'multipart/form-data']) {
+    const answer = await app.ask('POST', '/login', {
+      headers: { ...html, 'content-type': type },
+      body: '--x\r\nbroken',
+    });
+    assert.equal(answer.status, 401, type);
+  }
+  assert.ok(app.logs.every(({ message }) => message !== 'request failed'));
+});
+
 test('the session opens pages, the API and metrics, and POST /sync from our own pages alone', async (t) => {
   const app = await start(t);
   const cookie = cookieOf(await signIn(app, TOKEN));

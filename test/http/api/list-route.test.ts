@@ -50,6 +50,49 @@ test('an answer is not sent again until something is written', async (t) => {
   assert.notEqual(later.headers['etag'], tag);
 });
 
+test('an answer that failed has no tag, so that nobody keeps it as long as the history', async (t) => {
+  for (const path of [
+    '/trend?account=nobody',
+    '/users?cursor=x',
+    '/runs/999999',
+    `/users/${'0'.repeat(8)}-0000-4000-8000-${'0'.repeat(12)}`,
+  ]) {
+    const { status, headers } = await ask(t, path);
+    assert.ok(status >= 400, path);
+    assert.deepEqual([headers['etag'], headers['cache-control']], [undefined, 'no-store'], path);
+  }
+});
+
+test('a time zone is one that this program and PostgreSQL know', async (t) => {
+  for (const zone of ['Europe/Berlin', 'europe/berlin', 'Etc/GMT+5', 'UTC'])
+    assert.equal((await ask(t, `/coverage?tz=${encodeURIComponent(zone)}`)).status, 200, zone);
+  // Only ICU knows the first one, and only PostgreSQL the next two.
+  for (const zone of ['US/Pacific-New', '<+05:30>-05:30', 'UTC0', 'x', '+5', '+24:00'])
+    for (const path of ['/coverage', '/trend', '/levels']) {
+      const { status, text } = await ask(t, `${path}?tz=${encodeURIComponent(zone)}`);
+      assert.deepEqual([status, (JSON.parse(text) as { code: string }).code], [400, 'SCOPE_INVALID'], zone);
+    }
+});
+
+test('an offset is that of the zone ahead of UTC, although PostgreSQL reads it the other way round', async (t) => {
+  for (const path of [
+    '/coverage?range=7d',
+    '/trend?range=7d',
+    '/trend?range=7d&step=day',
+    '/trend?range=24h',
+  ]) {
+    const rows = async (zone: string) =>
+      (await ask(t, `${path}&tz=${encodeURIComponent(zone)}`)).text.replaceAll(/\.\d+Z/g, 'Z');
+    const expected = await rows('Asia/Kolkata');
+    for (const zone of ['+05:30', '+0530']) assert.equal(await rows(zone), expected, `${path} ${zone}`);
+  }
+});
+
+test('a span that begins before all computers is answered as one since 1970', async (t) => {
+  for (const path of ['/response-times', '/trend', '/changes', '/coverage'])
+    assert.equal((await ask(t, `${path}?from=99999w`)).status, 200, path);
+});
+
 test('a tag holds for one writing, one role, one form and, if it is of now, one hour', () => {
   const asked = { address: '/x', form: 'json', role: 'r', version: '1', isOfNow: false } as const;
   const clock = { written: 'a/1', hour: 7 };
