@@ -109,12 +109,12 @@ describe('a process that dies or stops', { concurrency: false }, () => {
       )
     ).map((row) => row.id);
 
-  /** All other sessions that are not idle, or hold a snapshot or a lock. */
+  /** All other sessions of clients that are not idle, or hold a snapshot or a lock. Autovacuum comes when it likes. */
   const holders = () =>
     db.rows<{ state: string; query: string; locks: string[] }>(
       `select state, left(query, 60) as query, array(select distinct mode || ' on ' || coalesce(l.relation::regclass::text, l.locktype)
                 from pg_locks l where l.pid = a.pid and l.granted and l.locktype not in ('virtualxid') order by 1) as locks
-         from pg_stat_activity a where datname = current_database() and pid <> pg_backend_pid()
+         from pg_stat_activity a where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
           and (state <> 'idle' or backend_xmin is not null or backend_xid is not null)`,
     );
 
