@@ -48,7 +48,8 @@ test(`${RUNS} runs in one process leave memory, connections and file handles fla
     collect();
     collect();
     const [row] = await db.rows<{ connections: number }>(
-      `select count(*)::integer as connections from pg_stat_activity where datname = current_database()`,
+      `select count(*)::integer as connections from pg_stat_activity
+        where datname = current_database() and backend_type = 'client backend'`,
     );
     return {
       heapMb: process.memoryUsage().heapUsed / 1024 / 1024,
