@@ -199,11 +199,13 @@ async function buildHistory(io: Io, pool: RunDeps['pool'], logger: Logger) {
   return counts;
 }
 
-function whereNext({ source }: Io): string {
+function whereNext({ source, stdout }: Io): string {
   const { command, quiet } = howToRun(source);
+  const pages =
+    stdout.isTTY === true ? '' : '  on a terminal, the demo also serves the dashboard until Ctrl-C\n';
   return `
 Where to look next:
-  export DATABASE_URL="$(${quiet} database url --demo)"
+${pages}  export DATABASE_URL="$(${quiet} database url --demo)"
   ${command} trends --since 90d --bucket week
   ${command} users --level high
   ${command} changes --since 7d --to high

@@ -74,7 +74,7 @@ export async function orOutputFailed<T>(file: string, work: Promise<T>): Promise
 
 const ROOM = 'Free some space, or choose a place that has more';
 const IN_THE_WAY = 'A file has the name of a folder that is needed, or the reverse: choose another name';
-const TODO: Readonly<Record<string, string>> = {
+const ADVICE: Readonly<Record<string, string>> = {
   ENOSPC: ROOM,
   EDQUOT: ROOM,
   EFBIG: ROOM,
@@ -91,7 +91,7 @@ export function outputFailed(file: string, error: unknown): OperatorError {
     happened: `${file} could not be written (${code})`,
     means:
       'A file of this export that is not complete has no name. An earlier one under the same name is as it was',
-    todo: `${TODO[code] ?? 'Choose a place that you may write to'}. Then run the command again`,
+    todo: `${ADVICE[code] ?? 'Choose a place that you may write to'}. Then run the command again`,
     cause: error,
   });
 }

@@ -1,7 +1,7 @@
 // The errors of a run that need other words for an import: what helps after a sync does not help here.
 import { OperatorError, type ErrorCode } from '../../errors.ts';
 
-const TODO: Partial<Record<ErrorCode, string>> = {
+const ADVICE: Partial<Record<ErrorCode, string>> = {
   EMPTY_ANSWER:
     'If the account really had no user with a level at that time, import again with --accept-mass-clear. Otherwise leave the file out',
   MASS_CLEAR:
@@ -22,7 +22,7 @@ const MEANS: Partial<Record<ErrorCode, string>> = {
 
 /** The same error, with what a person who imports can do. */
 export function forImport(error: OperatorError): OperatorError {
-  const todo = TODO[error.code];
+  const todo = ADVICE[error.code];
   if (todo === undefined) return error;
   const { code, happened, cause } = error;
   const means = MEANS[code] ?? error.means;
