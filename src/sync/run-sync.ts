@@ -69,6 +69,8 @@ export type RunResult = {
   phases: Phases;
 };
 
+const RECORD_GRACE_MS = 10_000;
+
 /** Does not throw the errors that a run may meet: they are in the result, and recorded. */
 export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunResult> {
   const { lease } = options;
@@ -82,10 +84,14 @@ export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunRe
     await deps.failpoint?.('published');
   } catch (thrown) {
     error = await findCause(deps.pool, lease, explain(thrown));
-    await recordFailure(deps.pool, lease, tally.facts(), error, options.dryRun).catch((failure: unknown) => {
-      // The lease expires by itself, and the next run records this run as abandoned.
-      deps.logger.warn({ err: failure }, 'could not record the failed run');
-    });
+    // It may wait for another account's publish, but not for long when the run was told to stop, or is out of time.
+    const grace = startGrace(AbortSignal.any([options.signal, options.budget.over]), RECORD_GRACE_MS);
+    await recordFailure(deps.pool, lease, tally.facts(), error, options.dryRun, grace.over)
+      .catch((failure: unknown) => {
+        // The lease expires by itself, and the next run records this run as abandoned.
+        deps.logger.warn({ err: failure }, 'could not record the failed run');
+      })
+      .finally(() => grace.end());
   }
   const facts = tally.facts();
   return { published, facts, expectedUnseen: tally.expectedUnseen(), error, phases: tally.phases() };
@@ -154,7 +160,9 @@ async function publishOrCount(
   const grace = startGrace(options.signal, deps.timing.graceMs);
   try {
     const cancel = AbortSignal.any([grace.over, options.budget.over]);
-    const run = { ...options, ...made, cancel };
+    const onWait = (heldBy: string) =>
+      deps.logger.info({ held_by: heldBy }, "waiting for another account's publish");
+    const run = { ...options, ...made, cancel, onWait };
     return options.dryRun ? await leaveUnpublished(deps.pool, run) : await publishSeen(deps, run);
   } finally {
     grace.end();

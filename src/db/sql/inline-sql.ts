@@ -1,6 +1,5 @@
-// SQL without parameters, for what cannot have any: COPY, and several statements that are sent together. Only numbers
-// and times become literals.
-import { sql, type SQL } from 'drizzle-orm';
+// SQL without parameters, for what cannot have any: COPY, and several statements that are sent together.
+import { sql, type SQL, type SQLWrapper } from 'drizzle-orm';
 import { PgDialect } from 'drizzle-orm/pg-core';
 
 const dialect = new PgDialect();
@@ -9,6 +8,17 @@ const dialect = new PgDialect();
 export function inline(statement: SQL): string {
   const { sql: text, params } = dialect.sqlToQuery(statement);
   if (params.length > 0) throw new Error('inline SQL must not contain parameters');
+  return text;
+}
+
+/**
+ * The text of a statement in which every parameter is written out. Needs `standard_conforming_strings`, which every
+ * transaction pins. Never for emails or names: the server may log the text.
+ */
+export function writtenOut(statement: SQLWrapper): string {
+  // A message of several statements ends at its first NUL.
+  const { sql: text } = dialect.sqlToQuery(statement.getSQL().inlineParams());
+  if (text.includes('\0')) throw new Error('SQL must not contain NUL');
   return text;
 }
 
