@@ -10,7 +10,12 @@ import { holdSchema } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
 import { accountWriters, stagedChanges } from '../../db/schema.ts';
 import { describeHolders } from '../../db/locks/lock-holders.ts';
-import { CommitUnknown, inTransaction, type Transaction } from '../../db/transaction.ts';
+import {
+  CommitUnknown,
+  inTransaction,
+  type Transaction,
+  type TransactionLimits,
+} from '../../db/transaction.ts';
 import { OperatorError } from '../../errors.ts';
 import { beat, fence, findPublished, leaseLost, releaseLease, type Lease } from '../claim/lease.ts';
 import { runRecord, type RunFacts } from '../record-run.ts';
@@ -43,6 +48,8 @@ export type PublishHooks = {
   /** Named points at which tests stop the process; nothing in production. */
   failpoint?: (name: 'copying' | 'copied' | 'publishing') => Promise<void>;
   cancel?: AbortSignal;
+  /** Shorter limits, for tests. */
+  limits?: Partial<TransactionLimits>;
   /** Called before the lease row is locked, because a heartbeat under way would wait for that lock. */
   beforeFence?: () => Promise<void>;
   /** Statements to run in the same transaction. It may be called again, if the transaction begins again. */
@@ -79,7 +86,7 @@ export async function publish(
 ): Promise<{ snapshotId: number; counts: ChangeCounts }> {
   const { lease } = request;
   const { failpoint } = hooks;
-  const limits = { lockMs: LOCK_MS, idleMs: IDLE_MS, statementMs: statementMs(request) };
+  const limits = { lockMs: LOCK_MS, idleMs: IDLE_MS, statementMs: statementMs(request), ...hooks.limits };
   for (let attempt = 0; ; attempt++) {
     let result: { snapshotId: number; counts: ChangeCounts } | undefined;
     hooks.cancel?.throwIfAborted();
