@@ -41,7 +41,7 @@ export async function inTransaction<T>(
   const client = await pool.connect();
   let broken: Error | undefined;
   let locks: LockWatch | undefined;
-  let stopCancelling = async (): Promise<void> => undefined;
+  let stopCancelling: ReturnType<typeof cancelOn> = async () => undefined;
   try {
     const pid = await begin(client, `begin isolation level read committed; ${setLocal(limits)}`);
     locks = watchLocks(pool, pid, limits.lockMs);
@@ -68,7 +68,7 @@ export async function inTransaction<T>(
       throw new Error('rolled back at COMMIT: the error of a failed statement was ignored');
     return result;
   } catch (error) {
-    await stopCancelling();
+    await stopCancelling(error instanceof Silence);
     // On a lost or silent connection, ROLLBACK would never get an answer.
     if (error instanceof Silence || isConnectionLoss(error)) broken ??= error as Error;
     if (broken === undefined) {
@@ -127,7 +127,11 @@ function silentAfter(cancel: AbortSignal): { noticed: Promise<never>; end: () =>
 /**
  * Asks the server to cancel the current statement, and repeats this: between two statements there is nothing to cancel.
  */
-export function cancelOn(cancel: AbortSignal, pool: Pool, pid: number): () => Promise<void> {
+export function cancelOn(
+  cancel: AbortSignal,
+  pool: Pool,
+  pid: number,
+): (isSilent?: boolean) => Promise<void> {
   let asking: Promise<unknown> = Promise.resolve();
   let timer: NodeJS.Timeout | undefined;
   const ask = () => {
@@ -139,11 +143,11 @@ export function cancelOn(cancel: AbortSignal, pool: Pool, pid: number): () => Pr
   };
   if (cancel.aborted) askAgain();
   else cancel.addEventListener('abort', askAgain, { once: true });
-  // Waits for the last request, which must not cancel the next user of the connection.
-  return async () => {
+  // Waits for the last request, which must not cancel the next user of the connection. A silent one has no next user.
+  return async (isSilent = false) => {
     clearInterval(timer);
     cancel.removeEventListener('abort', askAgain);
-    await asking;
+    if (!isSilent) await asking;
   };
 }
 
