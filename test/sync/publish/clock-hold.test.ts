@@ -209,6 +209,28 @@ describe('a run that waits for the feed clock', () => {
     assert.ok(next.kind === 'claimed' && next.tookOver === lease.runId);
   });
 
+  test('keeps its turn: publishes get the clock in the order in which they came', async (t) => {
+    const pool = testPool(db.url, 30);
+    t.after(() => pool.end());
+    const requests = await Promise.all(
+      Array.from({ length: 12 }, async () => requestOf(await claimAccount(pool))),
+    );
+    const publishing: Promise<{ snapshotId: number }>[] = [];
+    await whileHeld(async (_, release) => {
+      for (const request of requests) {
+        publishing.push(publish(pool, request));
+        publishing.at(-1)!.catch(() => undefined);
+        await comesToWait(publishing.length);
+      }
+      await release();
+      const ids = (await Promise.all(publishing)).map(({ snapshotId }) => snapshotId);
+      assert.deepEqual(
+        ids,
+        ids.toSorted((a, b) => a - b),
+      );
+    });
+  });
+
   test('keeps its account although its heartbeats have stopped: no other run takes it over', async () => {
     const lease = await claimAccount(db.pool);
     const request = await requestOf(lease);
