@@ -51,9 +51,10 @@ export async function publishSeen(
     beforeFence: () => Promise<void>;
     alongside?: PublishHooks['alongside'];
     onWait?: PublishHooks['onWait'];
+    endWait?: PublishHooks['endWait'];
   },
 ): Promise<Published> {
-  const { lease, seen, decided, observedAt, facts, cancel, beforeFence, alongside, onWait } = run;
+  const { lease, seen, decided, observedAt, facts, cancel, beforeFence, alongside, onWait, endWait } = run;
   const { snapshotId, counts } = await publish(
     pool,
     {
@@ -74,6 +75,7 @@ export async function publishSeen(
       ...(failpoint ? { failpoint } : {}),
       ...(alongside ? { alongside } : {}),
       ...(onWait ? { onWait } : {}),
+      ...(endWait ? { endWait } : {}),
     },
   );
   // The snapshot is published: losing the connection now does no harm.

@@ -16,6 +16,7 @@ import { look, type LookDeps, type Seen } from './look.ts';
 import type { PublishHooks } from './publish/publish.ts';
 import { leaveUnpublished, publishSeen, type Published } from './publish-seen.ts';
 import { recordFailure, type RunFacts } from './record-run.ts';
+import { startGrace } from '../time/grace.ts';
 import type { TimeBudget } from './time-budget.ts';
 import { createTally, type Phases, type Tally } from './tally.ts';
 import type { WalkProgress } from './walk/walk.ts';
@@ -150,7 +151,8 @@ async function lookFor(
 
 /**
  * From here on, a signal does not stop the run at once: the publish is short, and is all or nothing. After a signal, a
- * publish that takes too long is rolled back, and so is one beyond the time of the run. A dry run only counts.
+ * publish that takes too long is rolled back, and so is one beyond the time of the run. One that still waits for others
+ * gives up sooner. A dry run only counts.
  */
 async function publishOrCount(
   deps: RunDeps,
@@ -162,7 +164,7 @@ async function publishOrCount(
     const cancel = AbortSignal.any([grace.over, options.budget.over]);
     const onWait = (heldBy: string) =>
       deps.logger.info({ held_by: heldBy }, "waiting for another account's publish");
-    const run = { ...options, ...made, cancel, onWait };
+    const run = { ...options, ...made, cancel, endWait: options.signal, onWait };
     return options.dryRun ? await leaveUnpublished(deps.pool, run) : await publishSeen(deps, run);
   } finally {
     grace.end();
@@ -198,24 +200,6 @@ function notePaging(logger: Logger, tally: Tally, last: LastWalk | null): void {
     { changed, was: last.paging, is, since_run_id: last.runId },
     'the server handles paging differently than before',
   );
-}
-
-/** `over` aborts `ms` milliseconds after `signal`. */
-function startGrace(signal: AbortSignal, ms: number): { over: AbortSignal; end(): void } {
-  const over = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const begin = () => {
-    timer = setTimeout(() => over.abort(signal.reason), ms);
-  };
-  if (signal.aborted) begin();
-  else signal.addEventListener('abort', begin, { once: true });
-  return {
-    over: over.signal,
-    end() {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', begin);
-    },
-  };
 }
 
 /**

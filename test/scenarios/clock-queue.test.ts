@@ -29,7 +29,7 @@ const toldOf = () =>
     .map((line) => (line.startsWith('{') ? (JSON.parse(line) as Record<string, unknown>) : {}))
     .filter(({ message }) => message === TOLD);
 
-test(`${WAITING} accounts that wait for a long publish say so, keep their leases, and all publish`, async (t) => {
+test('accounts that wait for a long publish say so, keep their leases, and all publish', async (t) => {
   const pool = testPool(db.url, WAITING + 12);
   t.after(() => pool.end());
   const [first, ...others] = Array.from({ length: WAITING + 1 }, () => scenario.account());

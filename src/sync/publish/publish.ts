@@ -4,12 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql, type SQLWrapper } from 'drizzle-orm';
 import { copyRows } from '../../db/copy-rows.ts';
 import { isDuplicateKey, isPassing, RESTART_PAUSES_MS } from '../../db/database-errors.ts';
-import { takeFeedValue, UNTIL_CANCELLED } from '../../db/feed-clock.ts';
 import { inline, writtenOut } from '../../db/sql/inline-sql.ts';
 import { holdSchema } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
 import { accountWriters, stagedChanges } from '../../db/schema.ts';
-import { describeHolders } from '../../db/locks/lock-holders.ts';
 import {
   CommitUnknown,
   inTransaction,
@@ -23,6 +21,7 @@ import type { AccountState } from '../state/read-state.ts';
 import { stateMoved } from '../state/state-errors.ts';
 import type { Verdict } from '../walk/verdict.ts';
 import { CHANGE_COLUMNS, type ChangeCounts, type Changes } from './changes.ts';
+import { waitForClock, type ClockWait } from './wait-for-clock.ts';
 import { changeStatements } from './write-changes.ts';
 import { snapshotStatements, type SnapshotFacts, type Statement } from './write-snapshot.ts';
 
@@ -44,7 +43,7 @@ export type PublishRequest = {
   guard: OperatorError | null;
 };
 
-export type PublishHooks = {
+export type PublishHooks = ClockWait & {
   /** Named points at which tests stop the process; nothing in production. */
   failpoint?: (name: 'copying' | 'copied' | 'publishing') => Promise<void>;
   cancel?: AbortSignal;
@@ -54,8 +53,6 @@ export type PublishHooks = {
   beforeFence?: () => Promise<void>;
   /** Statements to run in the same transaction. It may be called again, if the transaction begins again. */
   alongside?: (tx: Transaction, snapshot: PublishedAt) => Alongside[];
-  /** Called once if the publish waits for the feed clock for seconds. `heldBy`: who holds it, for people. */
-  onWait?: (heldBy: string) => void;
 };
 
 /** `rows`: the number of rows that it touches. No parameter of it may be an email or a name. */
@@ -76,8 +73,8 @@ const BULK_SHARE = 5;
 
 /**
  * Publishes the changes. Returns the snapshot's id and the counts. If `cancel` aborts, the publish is rolled back,
- * unless its commit has begun. Throws STATE_MOVED, LEASE_LOST, COMMIT_UNKNOWN, cancel.reason, or the error of the
- * database.
+ * unless its commit has begun. Throws STATE_MOVED, LEASE_LOST, COMMIT_UNKNOWN, the reason of `cancel` or `endWait`, or
+ * the error of the database.
  */
 export async function publish(
   pool: Pool,
@@ -89,6 +86,7 @@ export async function publish(
   const limits = { lockMs: LOCK_MS, idleMs: IDLE_MS, statementMs: statementMs(request), ...hooks.limits };
   for (let attempt = 0; ; attempt++) {
     let result: { snapshotId: number; counts: ChangeCounts } | undefined;
+    const giveUp = new AbortController();
     hooks.cancel?.throwIfAborted();
     try {
       return await inTransaction(
@@ -104,14 +102,11 @@ export async function publish(
               ...(failpoint ? { beforeChunk: () => failpoint('copying') } : {}),
             });
           await failpoint?.('copied');
-          const takeClock = async () => {
-            const stopTelling = locks.onWait((holders) => hooks.onWait?.(describeHolders(holders)));
-            return takeFeedValue(tx, { waitMs: UNTIL_CANCELLED, limits }).finally(stopTelling);
-          };
+          const takeClock = () => waitForClock(tx, locks, limits, hooks, giveUp);
           result = { snapshotId: await publishIn(tx, request, counts, hooks, takeClock), counts };
           return result;
         },
-        hooks.cancel,
+        AbortSignal.any([giveUp.signal, ...(hooks.cancel ? [hooks.cancel] : [])]),
       );
     } catch (error) {
       if (error instanceof CommitUnknown && result !== undefined) {

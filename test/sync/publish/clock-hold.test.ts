@@ -209,6 +209,21 @@ describe('a run that waits for the feed clock', () => {
     assert.ok(next.kind === 'claimed' && next.tookOver === lease.runId);
   });
 
+  test('gives up soon after a signal, but a publish that does not wait goes on', async () => {
+    const [waits, goesOn] = [await claimAccount(db.pool), await claimAccount(db.pool)];
+    const request = await requestOf(waits);
+    const signal = new AbortController();
+    const reason = new Error('stopped');
+    await whileHeld(async () => {
+      const publishing = publish(db.pool, request, { endWait: signal.signal });
+      publishing.catch(() => undefined);
+      await comesToWait(1);
+      signal.abort(reason);
+      await assert.rejects(publishing, (error) => error === reason);
+    });
+    await publish(db.pool, await requestOf(goesOn), { endWait: signal.signal });
+  });
+
   test('keeps its turn: publishes get the clock in the order in which they came', async (t) => {
     const pool = testPool(db.url, 30);
     t.after(() => pool.end());
