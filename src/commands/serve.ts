@@ -4,7 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import type { CloudflareClient } from '../cloudflare/client.ts';
 import { readConfig, type Config, type Need } from '../config.ts';
-import { openClient, openDatabase, openLogger, openSuccessPing, type Io } from '../context.ts';
+import {
+  openClient,
+  openDatabase,
+  openLogger,
+  openSharedBudget,
+  openSuccessPing,
+  type Io,
+} from '../context.ts';
 import { databaseError } from '../db/database-errors.ts';
 import { migrate, requireMigrated } from '../db/migrate.ts';
 import { createPool, type Pool } from '../db/pool.ts';
@@ -138,7 +145,10 @@ async function openParts(base: Base, options: Options, opened: AsyncDisposableSt
     poolCounts: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     budgetLeft: () => client.budgetLeft(),
   });
+  const sharedBudget = openSharedBudget(database, logger);
+  opened.defer(() => sharedBudget.close());
   const client = openClient(config, logger, {
+    sharedBudget,
     onAnswer: ({ status }) => metrics.recordAnswer(status),
     onNoAnswer: (why) => metrics.recordAnswer(why),
   });
