@@ -16,6 +16,7 @@ import { judgePaging, judgeWalkTime, probePaging } from './paging.ts';
 import { createReport, type Report } from './print.ts';
 import { checkReplication } from './replication.ts';
 import { judgeSettings } from './server.ts';
+import { checkSharedBudget } from './shared-budget.ts';
 import { checkLookups, judgeAccount, probeAccounts, type AccountProbe } from './summary.ts';
 import { accountOption, chooseAccounts, readLabels } from '../options/accounts.ts';
 import { formatOption } from '../options/format.ts';
@@ -117,7 +118,9 @@ async function examineDatabase(
 ): Promise<{ pool: Pool | null; why: string }> {
   if (database === null || facts === null) {
     const why = 'the database cannot be reached';
-    report.add(skipAll(['settings', 'privileges', 'migrations', 'locks', 'replication'], why));
+    report.add(
+      skipAll(['settings', 'privileges', 'migrations', 'locks', 'replication', 'shared_budget'], why),
+    );
     return { pool: null, why };
   }
   const { pool } = database;
@@ -127,6 +130,7 @@ async function examineDatabase(
   report.add(migrations.line);
   report.add(await checkLocks(pool));
   report.add(await checkReplication(pool));
+  report.add(await checkSharedBudget(pool));
   return { pool: migrations.isUsable ? pool : null, why: 'the migrations must be right first' };
 }
 

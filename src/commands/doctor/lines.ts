@@ -10,6 +10,7 @@ export const CHECKS = [
   'migrations',
   'locks',
   'replication',
+  'shared_budget',
   'credentials',
   'clock',
   'rate_budget',

@@ -42,7 +42,7 @@ export type Reservation = {
 };
 
 export const SLICES = 60;
-const LIVES = 30;
+export const LIVES = 30;
 /** While more than this part is left, requests do not wait. The rest is spread over the window. */
 const PLENTY = 0.2;
 /** While requests are spread, one reservation covers at most this part of the window. */

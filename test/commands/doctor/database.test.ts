@@ -16,6 +16,7 @@ describe('the database', () => {
     'migrations',
     'locks',
     'replication',
+    'shared_budget',
     'lease',
     'freshness',
     'last_run',
