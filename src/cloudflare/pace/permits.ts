@@ -80,6 +80,7 @@ export function createPermits(options: PermitsOptions): Permits {
   let away: { retryAt: number } | null = null;
   let alone: number[] = [];
   let unreported = 0;
+  let settling: Promise<unknown> = Promise.resolve();
   const rest = createRest(options.sleep ?? defaultSleep);
   const idle = createRest(options.sleep ?? defaultSleep);
 
@@ -125,12 +126,14 @@ export function createPermits(options: PermitsOptions): Permits {
     if (expired.length === 0) return;
     chunks = chunks.filter(({ until }) => until > time);
     chunk = nextChunk(chunk, false);
-    for (const one of expired) void giveBack(one);
+    for (const one of expired) giveBack(one);
   }
 
-  async function giveBack({ left, of }: Chunk): Promise<void> {
+  function giveBack({ left, of }: Chunk): void {
     // Not told, they count until they leave the window.
-    if (left > 0 && away === null) await shared.giveBack({ ...of, count: left }).catch(() => undefined);
+    if (left === 0 || away !== null) return;
+    const given = shared.giveBack({ ...of, count: left }).catch(() => undefined);
+    settling = Promise.all([settling, given]);
   }
 
   function spend(first: Chunk): void {
@@ -184,14 +187,14 @@ export function createPermits(options: PermitsOptions): Permits {
     while (queue.length > 0) await step();
     serving = false;
     await idle.take(IDLE_MS);
-    if (!serving && queue.length === 0) await giveAllBack();
+    if (!serving && queue.length === 0) giveAllBack();
   }
 
-  async function giveAllBack(): Promise<void> {
+  function giveAllBack(): void {
     const unused = chunks;
     chunks = [];
     if (unused.length > 0) chunk = FIRST_CHUNK;
-    for (const one of unused) await giveBack(one);
+    for (const one of unused) giveBack(one);
   }
 
   return {
@@ -231,7 +234,8 @@ export function createPermits(options: PermitsOptions): Permits {
     async close() {
       idle.end();
       await asking;
-      await giveAllBack();
+      giveAllBack();
+      await settling;
     },
   };
 }

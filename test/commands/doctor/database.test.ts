@@ -136,6 +136,7 @@ describe('the database', () => {
     assert.deepEqual(troubles(diagnosis), [
       'privileges failed',
       'migrations skipped',
+      'shared_budget skipped',
       'lease skipped',
       'rejected skipped',
     ]);
