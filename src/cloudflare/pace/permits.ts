@@ -75,6 +75,9 @@ export function createPermits(options: PermitsOptions): Permits {
   let chunks: Chunk[] = [];
   let chunk = FIRST_CHUNK;
   let serving = false;
+  let closed = false;
+  let waitingForIdle = false;
+  let lastAt = 0;
   let asking: Promise<void> | null = null;
   let last: { used: number; resetAt: number; at: number; limit: RequestLimit } | null = null;
   let away: { retryAt: number } | null = null;
@@ -183,11 +186,19 @@ export function createPermits(options: PermitsOptions): Permits {
   async function serve(): Promise<void> {
     if (serving) return;
     serving = true;
-    idle.end();
     while (queue.length > 0) await step();
     serving = false;
-    await idle.take(IDLE_MS);
-    if (!serving && queue.length === 0) giveAllBack();
+    lastAt = now();
+    void untilIdle();
+  }
+
+  /** One timer for many requests, because a timer for each would cost more than a permit. */
+  async function untilIdle(): Promise<void> {
+    if (waitingForIdle) return;
+    waitingForIdle = true;
+    for (let left = IDLE_MS; left > 0 && !closed; left = lastAt + IDLE_MS - now()) await idle.take(left);
+    waitingForIdle = false;
+    if (!serving) giveAllBack();
   }
 
   function giveAllBack(): void {
@@ -232,6 +243,7 @@ export function createPermits(options: PermitsOptions): Permits {
       };
     },
     async close() {
+      closed = true;
       idle.end();
       await asking;
       giveAllBack();
