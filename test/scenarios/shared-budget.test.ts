@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import { createRateLimiter } from '../../src/simulator/rate-limit.ts';
-import { failed, json, listen, TOKEN } from '../support/api/api-server.ts';
+import { openSharedBudget } from '../../src/context.ts';
+import { failed, harness, json, listen, PAGE, TOKEN } from '../support/api/api-server.ts';
+import { quiet } from '../support/stage.ts';
 import { childScript, type ChildScript } from '../support/child.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import type { AskingChild, Asked } from '../support/world/asking-child.ts';
@@ -64,4 +66,17 @@ test('three replicas with one token are never throttled, and their row tells no 
   assert.equal(rows.length, 1);
   assert.match(rows[0]!.identity, /^[0-9a-f]{64}$/);
   assert.ok(!rows[0]!.row.includes(TOKEN));
+});
+
+test('a replica that meets a 429 tells the others', async (t) => {
+  const budget = openSharedBudget({ url: db.url, isEmbedded: false }, quiet);
+  const replies = [failed(429, 971, 'slow down', { 'retry-after': '200' }), json(200, PAGE)];
+  const { ask, client } = await harness(t, replies, { sharedBudget: budget });
+  await ask();
+  await client.close();
+  await budget.close();
+  const blocked = await db.rows(
+    "select from risk_internal.request_budgets where blocked_until > renewed_at - interval '1 hour'",
+  );
+  assert.equal(blocked.length, 1);
 });

@@ -72,9 +72,7 @@ export function createPacer(options: PacerOptions): Pacer {
   /** What others have used delays this process, too. Only an estimate: each permit waits for itself. */
   function sharedDelay(requests: number): number {
     const left = permits?.left() ?? null;
-    return left === null
-      ? 0
-      : budgetDelay(left, { requests, sinceLastMs: Number.POSITIVE_INFINITY, share: 1 });
+    return left === null ? 0 : budgetDelay(left, { requests, sinceLastMs: 0, share: 1 });
   }
 
   // Booked before the wait, so that waiting requests line up behind each other.

@@ -17,7 +17,7 @@ before(async () => {
 });
 after(() => db.close());
 
-const RUNS = Number(process.env['BUDGET_RUNS'] ?? 12);
+const RUNS = Number(process.env['BUDGET_RUNS'] ?? 8);
 const WINDOW_MS = 300_000;
 const EPOCH = Date.parse('2026-11-01T00:00:00Z');
 
