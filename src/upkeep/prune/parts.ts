@@ -109,7 +109,8 @@ function oldRuns({ accountKey, at }: Horizon): SQL {
        and old.run_id < coalesce((select max(${r.run_id}) from ${r} where ${r.account_key} = ${key} and ${r.status} = 'succeeded'),
              ${newest(sql`true`)})
        and old.run_id not in (${newest(sql`${r.verdict} = 'complete'`)}, ${newest(published)}, ${newest(keeps(r.evidence, 'paging'))})
-       and old.scheduled_for is distinct from (select max(${r.scheduled_for}) from ${r} where ${r.account_key} = ${key})`;
+       and (old.scheduled_for is null
+         or old.scheduled_for < (select max(${r.scheduled_for}) from ${r} where ${r.account_key} = ${key}))`;
 }
 
 function removeRuns({ accountKey }: Horizon, old: SQL, most: number): SQL {
