@@ -91,7 +91,7 @@ export const Environment = z.object({
     .union([z.literal('auto'), wholeNumber(1, 100_000)], 'must be auto or a whole number from 1')
     .default('auto'),
   SYNC_CONCURRENCY: wholeNumber(1, 32).default(4),
-  SYNC_PARALLEL_ACCOUNTS: wholeNumber(1, 64).default(4),
+  SYNC_PARALLEL_ACCOUNTS: wholeNumber(1, 32).default(4),
   SYNC_MAX_PASSES: wholeNumber(1, 20).default(4),
   SYNC_CONFIRM: z.enum(['lookup', 'walks'], 'must be lookup or walks').default('lookup'),
   SYNC_CONFIRM_LOOKUPS: wholeNumber(0, 100_000).default(100),

@@ -1,0 +1,66 @@
+// Which account may be looked at when, and which ones are due. Asks nobody and starts nothing. Times are monotonic, in
+// milliseconds.
+
+export type Agenda = {
+  /** Keeps these accounts and no others. */
+  keep(accountIds: readonly string[]): void;
+  /** A slot has begun: what was known of any account no longer counts. */
+  wakeAll(): void;
+  /** The accounts whose rest is over, without those that are due or busy. */
+  toAsk(now: number): string[];
+  rest(accountId: string, until: number): void;
+  /** These are due, in this order, after those that were due before. `askedAt`: how old the facts are that say so. */
+  addDue(accountIds: readonly string[], askedAt: number): void;
+  /** Takes the first ones off. */
+  takeDue(most: number): { accountId: string; askedAt: number }[];
+  begin(accountId: string): void;
+  /** The run has ended, and the account rests. */
+  end(accountId: string, until: number): void;
+  busy(): number;
+  hasDue(): boolean;
+  /** When the next rest is over; infinite if nobody rests. */
+  nextAt(): number;
+};
+
+export function createAgenda(): Agenda {
+  // In the order of the list, with the end of each rest.
+  let rests = new Map<string, number>();
+  const due = new Map<string, number>();
+  const busy = new Set<string>();
+  const isFree = (id: string) => !busy.has(id) && !due.has(id);
+  return {
+    keep(accountIds) {
+      if (accountIds.length === rests.size && accountIds.every((id) => rests.has(id))) return;
+      rests = new Map(accountIds.map((id) => [id, rests.get(id) ?? 0]));
+      for (const id of due.keys()) if (!rests.has(id)) due.delete(id);
+    },
+    wakeAll() {
+      for (const id of rests.keys()) rests.set(id, 0);
+      due.clear();
+    },
+    toAsk: (now) => [...rests].flatMap(([id, until]) => (until <= now && isFree(id) ? [id] : [])),
+    rest(accountId, until) {
+      if (rests.has(accountId)) rests.set(accountId, until);
+    },
+    addDue(accountIds, askedAt) {
+      for (const id of accountIds) if (rests.has(id) && isFree(id)) due.set(id, askedAt);
+    },
+    takeDue(most) {
+      const taken = [...due.entries().take(most)].map(([accountId, askedAt]) => ({ accountId, askedAt }));
+      for (const { accountId } of taken) due.delete(accountId);
+      return taken;
+    },
+    begin: (accountId) => void busy.add(accountId),
+    end(accountId, until) {
+      busy.delete(accountId);
+      if (rests.has(accountId)) rests.set(accountId, until);
+    },
+    busy: () => busy.size,
+    hasDue: () => due.size > 0,
+    nextAt() {
+      let next = Number.POSITIVE_INFINITY;
+      for (const [id, until] of rests) if (until < next && isFree(id)) next = until;
+      return next;
+    },
+  };
+}
