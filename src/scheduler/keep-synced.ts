@@ -5,7 +5,7 @@ import { withLogFields, type Logger } from '../logger.ts';
 import { accountRetired } from '../sync/claim/account-row.ts';
 import type { FactsOfAccounts } from '../sync/claim/slot-facts.ts';
 import type { SyncOutcome, SyncRequest } from '../sync/request-sync.ts';
-import { createAgenda, type Agenda } from './agenda.ts';
+import { createAgenda, type Agenda, type Asked } from './agenda.ts';
 import type { Alarm } from './alarm.ts';
 import { inOrder, type Due } from './order.ts';
 import { planRun, type BackOff, type Plan, type Slot } from './plan.ts';
@@ -59,6 +59,9 @@ type Loop = LoopDeps & {
   runs: Set<Promise<void>>;
 };
 
+/** How many accounts beyond the room are asked about. */
+const MORE = 12;
+
 /** Resolves when `signal` is aborted and no run is under way. */
 export async function keepSynced(deps: LoopDeps): Promise<void> {
   const { signal, alarm, timing, logger } = deps;
@@ -96,15 +99,20 @@ async function turn(loop: Loop): Promise<void> {
   const now = performance.now();
   if (now < loop.pausedUntil) return;
   agenda.addDue(await look(loop, agenda.toAsk(now), slot), performance.now());
-  while (agenda.hasDue() && agenda.busy() < atOnce && !signal.aborted) {
-    // Some more than there is room for, so that no place waits for the database.
-    const next = agenda.takeDue(2 * atOnce - agenda.busy());
-    for (const accountId of await stillDue(loop, next, slot)) {
-      agenda.begin(accountId);
-      const run = runOne(loop, accountId, slot).finally(() => loop.runs.delete(run));
-      loop.runs.add(run);
-    }
+  while (agenda.hasDue() && agenda.busy() < atOnce && !signal.aborted) await startSome(loop, slot);
+}
+
+/** As many as there is room for. Some more are asked about, because other replicas may have been quicker with these. */
+async function startSome(loop: Loop, slot: Slot | null): Promise<void> {
+  const { agenda, atOnce, runs } = loop;
+  const due = await stillDue(loop, agenda.takeDue(atOnce + MORE), slot);
+  const room = atOnce - agenda.busy();
+  for (const { accountId } of due.slice(0, room)) {
+    agenda.begin(accountId);
+    const run = runOne(loop, accountId, slot).finally(() => runs.delete(run));
+    runs.add(run);
   }
+  for (const { accountId, askedAt } of due.slice(room)) agenda.putBack([accountId], askedAt);
 }
 
 /** Another slot, or the schedule has fired for the one that was found by looking back. */
@@ -115,15 +123,15 @@ function isNews(slot: Slot | null, before: Slot | null): boolean {
 }
 
 /** Asks again where the facts are old: another replica may have been quicker. */
-async function stillDue(
-  loop: Loop,
-  next: readonly { accountId: string; askedAt: number }[],
-  slot: Slot | null,
-): Promise<string[]> {
+async function stillDue(loop: Loop, next: readonly Asked[], slot: Slot | null): Promise<Asked[]> {
   const freshFrom = performance.now() - loop.timing.freshMs;
-  const fresh = next.filter(({ askedAt }) => askedAt > freshFrom).map(({ accountId }) => accountId);
   const old = next.filter(({ askedAt }) => askedAt <= freshFrom).map(({ accountId }) => accountId);
-  return [...fresh, ...(await look(loop, old, slot))];
+  const still = await look(loop, old, slot);
+  const askedAt = performance.now();
+  return [
+    ...next.filter((one) => one.askedAt > freshFrom),
+    ...still.map((accountId) => ({ accountId, askedAt })),
+  ];
 }
 
 /** Asks about accounts with one statement, lets those rest that are not due, and returns the others in their order. */
