@@ -104,8 +104,10 @@ async function serve(io: Io, options: Options): Promise<void> {
     }
     logger.info('stopping');
   } finally {
-    leaveAnyway(logger);
+    const leaving = leaveAnyway(logger);
     await opened.disposeAsync();
+    // A start that was refused leaves nothing behind that could hang.
+    if (!io.signal.aborted) clearTimeout(leaving);
   }
   logger.info('stopped');
 }
@@ -252,8 +254,8 @@ async function listen(
 }
 
 /** Anything that hangs at the end, such as a dead connection, must not keep the process alive. */
-function leaveAnyway(logger: Logger): void {
-  setTimeout(() => {
+function leaveAnyway(logger: Logger): NodeJS.Timeout {
+  return setTimeout(() => {
     logger.error('stopping took too long, exiting');
     process.exit(EXIT.tryLater);
   }, SHUTDOWN_MS).unref();
