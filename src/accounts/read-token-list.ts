@@ -3,7 +3,7 @@
 import type { CloudflareClient } from '../cloudflare/client.ts';
 import { walkPages } from '../cloudflare/paging/walk-pages.ts';
 import type { CountUse } from '../cloudflare/usage.ts';
-import type { Pass } from '../cloudflare/paging/pass.ts';
+import type { Pass, PassProgress } from '../cloudflare/paging/pass.ts';
 import { isOperatorError, OperatorError } from '../errors.ts';
 import type { Reading } from './reading.ts';
 
@@ -13,19 +13,25 @@ const MOST_PASSES = 4;
 /** A list of 10,000 accounts takes 200 requests. */
 const DEADLINE_MS = 300_000;
 
-type Options = { signal: AbortSignal; countUse?: CountUse; deadlineMs?: number };
+type Options = {
+  signal: AbortSignal;
+  countUse?: CountUse;
+  deadlineMs?: number;
+  onPage?: (progress: Pick<PassProgress, 'pages' | 'expected'>) => void;
+};
+type Common = { signal: AbortSignal; countUse: CountUse; onPage: NonNullable<Options['onPage']> };
 
 /** Rejects only when `signal` is aborted, or for a defect. */
 export async function readTokenList(
   client: Pick<CloudflareClient, 'accountPage'>,
-  { signal, countUse = () => undefined, deadlineMs = DEADLINE_MS }: Options,
+  { signal, countUse = () => undefined, deadlineMs = DEADLINE_MS, onPage = () => undefined }: Options,
 ): Promise<Reading> {
   const deadline = new AbortController();
   const timer = setTimeout(() => deadline.abort(tooSlow(deadlineMs)), deadlineMs);
   const seen = new Set<string>();
   try {
     const stopped = AbortSignal.any([signal, deadline.signal]);
-    return await readTwice(client, { signal: stopped, countUse }, seen);
+    return await readTwice(client, { signal: stopped, countUse, onPage }, seen);
   } catch (error) {
     if (signal.aborted || !isOperatorError(error)) throw error;
     return { ids: [...seen], isComplete: false, problem: explained(error) };
@@ -40,10 +46,10 @@ export async function readTokenList(
  */
 export async function listedAccounts(
   client: Pick<CloudflareClient, 'accountPage'>,
-  signal: AbortSignal,
+  options: Pick<Options, 'signal' | 'onPage'>,
   onProblem?: (problem: OperatorError) => void,
 ): Promise<readonly string[]> {
-  const { ids, problem } = await readTokenList(client, { signal });
+  const { ids, problem } = await readTokenList(client, options);
   if (problem === null) return ids;
   if (onProblem === undefined || ids.length === 0) throw problem;
   onProblem(problem);
@@ -52,7 +58,7 @@ export async function listedAccounts(
 
 async function readTwice(
   client: Pick<CloudflareClient, 'accountPage'>,
-  common: { signal: AbortSignal; countUse: CountUse },
+  common: Common,
   seen: Set<string>,
 ): Promise<Reading> {
   let before: ReadonlySet<string> | null = null;
@@ -81,14 +87,16 @@ export type ListFacts = Pick<Pass, 'totalLast' | 'totalsMoved' | 'oneResponse'> 
 
 async function readOnce(
   client: Pick<CloudflareClient, 'accountPage'>,
-  common: { signal: AbortSignal; countUse: CountUse },
+  common: Common,
   seen: Set<string>,
 ): Promise<ListFacts> {
+  const { signal, countUse, onPage } = common;
   const met = new Set<string>();
   let records = 0;
   let unusable = 0;
   const pass = await walkPages<(string | null)[]>({
-    fetchPage: (page, perPage) => client.accountPage({ page, perPage, ...common }),
+    fetchPage: (page, perPage) => client.accountPage({ page, perPage, signal, countUse }),
+    onPage,
     accept(_, ids, isRepeat) {
       for (const id of ids) if (id !== null) seen.add(id);
       if (isRepeat) return;

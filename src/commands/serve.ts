@@ -166,7 +166,7 @@ async function openParts(base: Base, options: Options, opened: AsyncDisposableSt
           config,
           options.account,
           () => readLabels(pool),
-          () => listedAccounts(client, io.signal),
+          () => listedAccounts(client, { signal: io.signal }),
         );
   boundGarbage();
   const ping = openSuccessPing(config, logger);

@@ -3,6 +3,8 @@ import { Command } from 'commander';
 import { readConfig } from '../config.ts';
 import { judgeSchema, openClient, openDatabase, openLogger, type Io } from '../context.ts';
 import { listedAccounts } from '../accounts/read-token-list.ts';
+import type { CloudflareClient } from '../cloudflare/client.ts';
+import type { Logger } from '../logger.ts';
 import { databaseError } from '../db/database-errors.ts';
 import { boundGarbage } from '../host/heap.ts';
 import { EXIT, isOperatorError, OperatorError, worstExit, type ExitCode } from '../errors.ts';
@@ -64,7 +66,7 @@ export function syncCommand(io: Io): Command {
           config,
           options.account,
           () => readLabels(database.pool),
-          () => listedAccounts(client, io.signal, isNarrowed ? undefined : noteProblem),
+          () => listAccounts(io, client, logger, isNarrowed ? undefined : noteProblem),
         );
         await judgeSchema(database.pool, logger, options.migrate ? 'migrate' : 'refuse');
         // Nobody has named them, so a retired one is no mistake.
@@ -93,6 +95,23 @@ export function syncCommand(io: Io): Command {
       }
       io.exit(worstExit(exits));
     });
+}
+
+/** The accounts that the token sees, with progress: thousands of them take minutes. */
+async function listAccounts(
+  io: Io,
+  client: CloudflareClient,
+  logger: Logger,
+  onProblem?: (problem: OperatorError) => void,
+): Promise<readonly string[]> {
+  const bar = createProgress({ stderr: io.stderr, logger, leastMs: (more) => client.estimateMs(more) });
+  try {
+    const onPage = ({ pages, expected }: { pages: number; expected: number | null }) =>
+      bar.to(pages, expected, () => `Accounts of the token: page ${pages}`);
+    return await listedAccounts(client, { signal: io.signal, onPage }, onProblem);
+  } finally {
+    bar.end();
+  }
 }
 
 async function withoutRetired(pool: Pool, accountIds: readonly string[]): Promise<readonly string[]> {

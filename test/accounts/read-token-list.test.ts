@@ -95,7 +95,7 @@ test('an empty list says nothing, and names the permission', async () => {
   const refused = await readTokenList(client, { signal });
   assert.deepEqual([refused.problem?.code, refused.problem?.exit], ['PERMISSION_DENIED', 77]);
   assert.match(refused.problem?.todo ?? '', /Account Settings: Read.*CLOUDFLARE_ACCOUNT_ID_FILE/);
-  await assert.rejects(listedAccounts(client, signal), { code: 'PERMISSION_DENIED' });
+  await assert.rejects(listedAccounts(client, { signal }), { code: 'PERMISSION_DENIED' });
 });
 
 test('what was read before the API went away is kept, and the reading is not trusted', async () => {
@@ -110,7 +110,7 @@ test('what was read before the API went away is kept, and the reading is not tru
   assert.ok(ids.length >= 50 && ids.length < 300 && new Set(ids).isSubsetOf(new Set(idsOf(300))));
   const problems: string[] = [];
   simulator.setFaults(['ignore-page']);
-  const some = await listedAccounts(client, signal, ({ code }) => problems.push(code));
+  const some = await listedAccounts(client, { signal }, ({ code }) => problems.push(code));
   assert.deepEqual([some.length, problems], [50, ['ACCOUNTS_INCOMPLETE']]);
 });
 
