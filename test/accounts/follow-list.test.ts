@@ -18,6 +18,12 @@ test('a file drops an account at once, and the list of the token only after two 
   assert.deepEqual([back.ids, back.unlisted, back.added], [['b', 'a'], [], ['a']]);
 });
 
+test('a reading that broke off adds what it read, and drops and counts nothing', () => {
+  const step = followList(after(2, complete('a', 'b'), complete('a')), broken('c'), 2);
+  assert.deepEqual([step.ids, step.added, step.removed], [['a', 'b', 'c'], ['c'], []]);
+  assert.deepEqual([...step.lacking], [['b', 1]]);
+});
+
 test('a list that lacks more than half of many accounts at once drops none', () => {
   const many = Array.from({ length: 40 }, (_, n) => `a${n}`);
   const step = followList(after(2, complete(...many)), complete(...many.slice(0, 19)), 2);

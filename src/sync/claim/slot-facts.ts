@@ -67,10 +67,14 @@ type FactsRow = Omit<SlotFacts, 'isHeld'> & {
   silentMs: number | null;
 };
 
-function readRow({ accountId: _, process, silentMs, ...facts }: FactsRow, timing: LeaseTiming): SlotFacts {
-  if (process === null || silentMs === null) return { ...facts, isHeld: false };
-  const holder = { runId: 0, startedAt: new Date(0), host: '', silentMs, process };
-  return { ...facts, isHeld: judgeHolder(holder, timing, isKnownDead(process)) === 'running' };
+function readRow({ process, silentMs, ...row }: FactsRow, timing: LeaseTiming): SlotFacts {
+  const { isDone, isRetired, attempts, sinceAttemptMs, sinceSuccessMs } = row;
+  const holder =
+    process === null || silentMs === null
+      ? null
+      : { runId: 0, startedAt: new Date(0), host: '', silentMs, process };
+  const isHeld = holder !== null && judgeHolder(holder, timing, isKnownDead(holder.process)) === 'running';
+  return { isDone, isHeld, isRetired, attempts, sinceAttemptMs, sinceSuccessMs };
 }
 
 // Attempts are looked for among so many newest runs: far more than the back-off grows with. They are not looked for by
