@@ -17,7 +17,7 @@ export type ListState = {
   synced: number;
   /** Accounts that were synced until the list of the token no longer showed them. */
   unlisted: number;
-  /** When the list was last read and trusted, in milliseconds since 1970; null: never. */
+  /** When the list was last read and trusted, in milliseconds since 1970; null: never, or it never changes. */
   readAt: number | null;
 };
 
@@ -59,7 +59,7 @@ export function createAccountList(deps: ListDeps): AccountList {
   const { source, only, logger, onChange } = deps;
   const timing = { ...TIMING, ...deps.timing };
   let followed: Followed = { ...NOBODY, ids: deps.first };
-  let readAt: number | null = source.kind === 'token' ? null : Date.now();
+  let readAt: number | null = source.kind === 'file' ? Date.now() : null;
   let slotRead: number | null | undefined;
   let notBefore = 0;
   let failures = 0;

@@ -22,7 +22,7 @@ import { requestSync } from '../../src/sync/request-sync.ts';
 import { migratedDatabase } from '../support/database/migrated-database.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
-const ACCOUNTS = Number(process.env['MANY_ACCOUNTS'] ?? 100);
+const ACCOUNTS = Number(process.env['MANY_ACCOUNTS'] ?? 60);
 const SLOTS = Number(process.env['MANY_SLOTS'] ?? 2);
 const REPLICAS = 3;
 const AT_ONCE = 4;
