@@ -123,6 +123,16 @@ CREATE TABLE "risk"."snapshots" (
 	CONSTRAINT "snapshots_observed_at" CHECK (extract(microseconds from "risk"."snapshots"."observed_at")::integer % 1000 = 0)
 );
 --> statement-breakpoint
+CREATE TABLE "risk_internal"."identity_modes" (
+	"account_key" integer PRIMARY KEY NOT NULL,
+	"mode" text NOT NULL,
+	"key_id" text,
+	"since" timestamp with time zone,
+	"is_applied" boolean NOT NULL,
+	CONSTRAINT "identity_modes_mode" CHECK ("risk_internal"."identity_modes"."mode" in ('full', 'pseudonymous', 'none')),
+	CONSTRAINT "identity_modes_key" CHECK (("risk_internal"."identity_modes"."mode" = 'pseudonymous') = ("risk_internal"."identity_modes"."key_id" is not null))
+);
+--> statement-breakpoint
 CREATE UNLOGGED TABLE "risk_internal"."staged_changes" (
 	"account_key" integer NOT NULL,
 	"user_key" integer NOT NULL,
@@ -140,6 +150,14 @@ CREATE UNLOGGED TABLE "risk_internal"."staged_changes" (
 	"lookup_outcome" text,
 	"last_reset_time" timestamp with time zone,
 	"end_reason" text
+);
+--> statement-breakpoint
+CREATE UNLOGGED TABLE "risk_internal"."staged_identities" (
+	"account_key" integer NOT NULL,
+	"user_key" integer NOT NULL,
+	"valid_from" timestamp with time zone NOT NULL,
+	"email" text,
+	"name" text
 );
 --> statement-breakpoint
 CREATE UNLOGGED TABLE "risk_internal"."staged_rejected" (
@@ -256,6 +274,7 @@ CREATE TABLE "risk"."users" (
 );
 --> statement-breakpoint
 ALTER TABLE "risk_internal"."account_writers" ADD CONSTRAINT "account_writers_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "risk_internal"."identity_modes" ADD CONSTRAINT "identity_modes_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "risk_internal"."leases" ADD CONSTRAINT "leases_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "risk"."snapshot_levels" ADD CONSTRAINT "snapshot_levels_snapshots" FOREIGN KEY ("account_key","snapshot_id") REFERENCES "risk"."snapshots"("account_key","snapshot_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "risk"."snapshots" ADD CONSTRAINT "snapshots_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint

@@ -83,8 +83,8 @@ COMMENT ON COLUMN risk.user_identities.account_key IS 'The account (risk.account
 COMMENT ON COLUMN risk.user_identities.user_key IS 'The user (risk.users).';
 COMMENT ON COLUMN risk.user_identities.valid_from IS 'observed_at of the snapshot that first showed this identity.';
 COMMENT ON COLUMN risk.user_identities.valid_to IS 'observed_at of the snapshot that ended this identity; null while it is open.';
-COMMENT ON COLUMN risk.user_identities.email IS 'Email as served; null when the API left it out.';
-COMMENT ON COLUMN risk.user_identities.name IS 'Name as served; null when the API left it out.';
+COMMENT ON COLUMN risk.user_identities.email IS 'Email as served, or its keyed hash, or nothing (PII_MODE); null when the API left it out.';
+COMMENT ON COLUMN risk.user_identities.name IS 'Name as served, or its keyed hash, or nothing (PII_MODE); null when the API left it out.';
 COMMENT ON COLUMN risk.user_identities.snapshot_id IS 'Feed value of the last write to this row.';
 
 COMMENT ON TABLE risk.user_levels IS 'One row per user and period at one level (slowly changing dimension, type 2).';
@@ -147,7 +147,7 @@ COMMENT ON COLUMN risk_internal.rejected_records.account_key IS 'The account (ri
 COMMENT ON COLUMN risk_internal.rejected_records.record_hash IS 'SHA-256 of the reason, the stored record and its user.';
 COMMENT ON COLUMN risk_internal.rejected_records.user_id IS 'The user of the record, if it could be read. This user counts as met, never as absent.';
 COMMENT ON COLUMN risk_internal.rejected_records.reason IS 'Why the record was not accepted.';
-COMMENT ON COLUMN risk_internal.rejected_records.raw IS 'The record as served, cut at 4,096 characters.';
+COMMENT ON COLUMN risk_internal.rejected_records.raw IS 'The record as served, cut at 4,096 characters. Without emails and names where PII_MODE is not full.';
 COMMENT ON COLUMN risk_internal.rejected_records.first_run_id IS 'The first run that met the record.';
 COMMENT ON COLUMN risk_internal.rejected_records.last_run_id IS 'The latest run that met the record.';
 COMMENT ON COLUMN risk_internal.rejected_records.first_seen_at IS 'When the record was first met (database clock).';
@@ -157,6 +157,13 @@ COMMENT ON TABLE risk_internal.account_writers IS 'The last writer of an account
 COMMENT ON COLUMN risk_internal.account_writers.account_key IS 'The account (risk.accounts).';
 COMMENT ON COLUMN risk_internal.account_writers.last_user_key IS 'The highest user_key ever given. No key is given twice, even after users were erased.';
 COMMENT ON COLUMN risk_internal.account_writers.last_snapshot_id IS 'Feed value of the last writer of the account; 0 before the first writer.';
+
+COMMENT ON TABLE risk_internal.identity_modes IS 'What is kept of the emails and names of an account (PII_MODE), and since when.';
+COMMENT ON COLUMN risk_internal.identity_modes.account_key IS 'The account (risk.accounts).';
+COMMENT ON COLUMN risk_internal.identity_modes.mode IS 'full: as served. pseudonymous: keyed hashes. none: nothing.';
+COMMENT ON COLUMN risk_internal.identity_modes.key_id IS 'Names the key of the hashes. It is part of every hash. Null in other modes.';
+COMMENT ON COLUMN risk_internal.identity_modes.since IS 'When the mode or the key was last changed (database clock); null: since the account was added.';
+COMMENT ON COLUMN risk_internal.identity_modes.is_applied IS 'False while what was kept before is being rewritten: nothing may be published then.';
 
 COMMENT ON TABLE risk_internal.staged_changes IS 'What a publish is about to change. Filled and emptied inside its transaction. Unlogged.';
 COMMENT ON COLUMN risk_internal.staged_changes.account_key IS 'The account (risk.accounts).';
@@ -182,6 +189,13 @@ COMMENT ON COLUMN risk_internal.staged_rejected.record_hash IS 'As in rejected_r
 COMMENT ON COLUMN risk_internal.staged_rejected.user_id IS 'The user, if the record says which; null otherwise.';
 COMMENT ON COLUMN risk_internal.staged_rejected.reason IS 'Why the record was not accepted.';
 COMMENT ON COLUMN risk_internal.staged_rejected.raw IS 'The record as JSON, cut at 4,096 characters; personal data.';
+
+COMMENT ON TABLE risk_internal.staged_identities IS 'Identities that are being rewritten as hashes. Filled and emptied inside one transaction. Unlogged. No emails, no names.';
+COMMENT ON COLUMN risk_internal.staged_identities.account_key IS 'The account (risk.accounts).';
+COMMENT ON COLUMN risk_internal.staged_identities.user_key IS 'The user (risk.users).';
+COMMENT ON COLUMN risk_internal.staged_identities.valid_from IS 'As in risk.user_identities.';
+COMMENT ON COLUMN risk_internal.staged_identities.email IS 'The hash of the email; null if there is none.';
+COMMENT ON COLUMN risk_internal.staged_identities.name IS 'The hash of the name; null if there is none.';
 
 COMMENT ON TABLE risk_internal.migrations IS 'The applied migrations, with the hash that each had at that time.';
 COMMENT ON COLUMN risk_internal.migrations.id IS 'Order of application.';

@@ -1,6 +1,7 @@
 // Every variable that the program reads, as one zod schema: form, default, and what each may hold.
 import * as z from 'zod';
 import { databaseUrlProblem } from './database-url.ts';
+import { IDENTITY_MODES, readIdentityKey } from './identity-policy.ts';
 import { scheduleProblems } from './time/schedule.ts';
 import { isTimeZone } from './time/zones.ts';
 
@@ -15,6 +16,7 @@ export const SECRETS = [
   'HTTP_TOKEN',
   'HTTP_PII_TOKEN',
   'PING_URL',
+  'PII_KEY',
 ] as const;
 
 const wholeNumber = (low: number, high: number) =>
@@ -97,6 +99,14 @@ export const Environment = z.object({
     .default('30d')
     .transform(milliseconds)
     .refine((ms) => ms > 0, 'must be longer than 0'),
+  PII_MODE: z.enum(IDENTITY_MODES, 'must be full, pseudonymous or none').default('full'),
+  PII_KEY: z
+    .string()
+    .refine(
+      (text) => readIdentityKey(text) !== null,
+      'must be at least 32 random bytes in base64, such as from `openssl rand -base64 32`',
+    )
+    .optional(),
   HIGH_TARGET: z
     .string()
     .regex(/^\d{1,5}[smhd]$/, 'must be a duration such as 24h, 90m or 3d')

@@ -131,6 +131,8 @@ export const ERRORS = {
   HISTORY_EXISTS: EXIT.configuration,
   BACKUP_VERSION: EXIT.configuration,
   WAL_LEVEL: EXIT.configuration,
+  IDENTITY_MODE: EXIT.configuration,
+  IDENTITY_KEY: EXIT.configuration,
   HTTP_PORT_TAKEN: EXIT.configuration,
   HTTP_ADDRESS_UNUSABLE: EXIT.configuration,
   EMBEDDED_MISSING: EXIT.configuration,

@@ -28,6 +28,7 @@ import { requestSync, type SyncOutcome, type SyncRequest } from '../sync/request
 import { slotFacts } from '../sync/claim/slot-facts.ts';
 import { VERSION } from '../version.ts';
 import { accountOption, chooseAccounts, readLabels } from './options/accounts.ts';
+import { runSettings } from './options/run-settings.ts';
 import { minute } from '../time/when.ts';
 
 type Options = { account: string[]; migrate: boolean };
@@ -102,7 +103,7 @@ async function serve(io: Io, options: Options): Promise<void> {
 }
 
 function needsOf(io: Io, options: Options): Need[] {
-  const needs: Need[] = ['cloudflare', 'guarded-http'];
+  const needs: Need[] = ['cloudflare', 'identities', 'guarded-http'];
   if (options.account.length === 0) needs.push('accounts');
   if (io.stdout.isTTY !== true && io.stderr.isTTY !== true) needs.push('database');
   return needs;
@@ -155,7 +156,7 @@ async function runMeasured(
   request: SyncRequest,
 ): Promise<SyncOutcome> {
   const began = performance.now();
-  const deps = { pool, client, logger, settings: config.sync, timing: LEASE_TIMING };
+  const deps = { pool, client, logger, settings: runSettings(config), timing: LEASE_TIMING };
   const outcome = await requestSync(deps, request);
   if (outcome.kind !== 'ran') return outcome;
   const { accountId, trigger } = request;

@@ -345,6 +345,28 @@ export const accountWriters = riskInternal.table('account_writers', {
 });
 
 /**
+ * What is kept of the emails and names of an account. A run compares it with its own setting before it writes anything.
+ * No row: nothing was written yet, or a version without modes kept everything.
+ */
+export const identityModes = riskInternal.table(
+  'identity_modes',
+  {
+    account_key: integer()
+      .primaryKey()
+      .references(() => accounts.account_key),
+    mode: text().notNull(),
+    key_id: text('key_id'),
+    // Null: since the account was added.
+    since: timestamptz('since'),
+    is_applied: boolean('is_applied').notNull(),
+  },
+  (t) => [
+    check('identity_modes_mode', sql`${t.mode} in ('full', 'pseudonymous', 'none')`),
+    check('identity_modes_key', sql`(${t.mode} = 'pseudonymous') = (${t.key_id} is not null)`),
+  ],
+);
+
+/**
  * What a publish is about to change: one row per user, written and removed in its transaction. UNLOGGED (see the
  * migration). No constraint except NOT NULL, because the server's error message would quote the row.
  */
@@ -377,6 +399,18 @@ export const stagedRejected = riskInternal.table('staged_rejected', {
   user_id: uuid(),
   reason: text().notNull(),
   raw: text().notNull(),
+});
+
+/**
+ * Identities that are about to be rewritten as hashes, written and removed in one transaction. UNLOGGED (see the
+ * migration). It never holds an email or a name.
+ */
+export const stagedIdentities = riskInternal.table('staged_identities', {
+  account_key: accountKey(),
+  user_key: userKey(),
+  valid_from: timestamptz('valid_from').notNull(),
+  email: text(),
+  name: text(),
 });
 
 /**

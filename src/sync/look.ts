@@ -6,12 +6,14 @@ import type { ReadPages } from '../cloudflare/paging/pass.ts';
 import { pagesOfApi } from '../cloudflare/paging/walk-pages.ts';
 import type { Pool } from '../db/pool.ts';
 import { memoryLimitBytes } from '../host/host-memory.ts';
+import type { IdentityPolicy } from '../identity-policy.ts';
 import type { Logger } from '../logger.ts';
 import { askAbsent, type Answers } from './absence/ask-absent.ts';
 import type { Lease } from './claim/lease.ts';
 import { readIdentities } from './absence/held-identities.ts';
 import { missingRows, readMissing, type MissingUser } from './absence/missing-users.ts';
 import { createMemoryCheck } from './state/check-memory.ts';
+import { requireMode } from './state/identity-mode.ts';
 import { randomHashKey, type HashKey } from '../keyed-hash.ts';
 import { readState, type AccountState } from './state/read-state.ts';
 import { resolveUnknown } from './state/resolve-unknown.ts';
@@ -44,6 +46,7 @@ export type LookDeps = {
     confirm: 'lookup' | 'walks';
     confirmLookups: number;
     rejectedRetentionMs: number;
+    identities: IdentityPolicy;
   };
   /** Named points at which tests stop the process; nothing in production. */
   failpoint?: (name: 'reading' | 'walked' | 'asked') => Promise<void>;
@@ -73,6 +76,7 @@ export async function look(deps: LookDeps, run: LookRun): Promise<Seen> {
   const began = performance.now();
   // The database's clock dates the run, so it also tells what is in the future.
   const now = () => Date.parse(run.observedAt) + performance.now() - began;
+  await orAborted(requireMode(deps.pool, run.lease, deps.settings.identities), run.over);
   const memory = { table: createUserTable(), key: randomHashKey(), log: createChangeLog() };
   const { state, walked, comparison } = await readAndWalk(deps, run, memory);
   run.onWalked(walked);
@@ -105,9 +109,9 @@ async function readAndWalk(
   const reading = readState({ pool, ...memory, onRange }, lease, run.observedAt, untilFailed);
   // Code that awaits it gets its failure. Until then, the failure must not count as an unhandled rejection.
   reading.catch(() => undefined);
-  const comparison = createComparison({ ...memory, checkMemory, whole: reading });
-  const { rejectedRetentionMs: retentionMs } = settings;
-  const quarantine = createQuarantine(pool, lease, { retentionMs, signal: run.over });
+  const { rejectedRetentionMs: retentionMs, identities } = settings;
+  const comparison = createComparison({ ...memory, identities, checkMemory, whole: reading });
+  const quarantine = createQuarantine(pool, lease, { retentionMs, identities, signal: run.over });
   try {
     const walked = await walk({ readPages, comparison, table, quarantine, checkMemory }, settings, {
       accountId: lease.accountId,
@@ -151,7 +155,7 @@ async function askAbout(
     client,
     logger,
     readIdentities: (users: readonly MissingUser[]) =>
-      orAborted(readIdentities(pool, run.lease, users), run.over),
+      orAborted(readIdentities(pool, run.lease, users, deps.settings.identities), run.over),
   };
   const answers = await askAbsent(askDeps, {
     lease: run.lease,

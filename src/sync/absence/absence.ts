@@ -6,14 +6,18 @@ import type { Verdict } from '../walk/verdict.ts';
 
 /**
  * level: the user still has a level. reset, not_found: the user has none. no_level: the record shows none, but no reset
- * that would prove it. unreadable: the record did not say, contradicts itself, or names another person.
+ * that would prove it. unreadable: the record did not say, contradicts itself, or names another person. So does a record
+ * without a level and a reset, if nothing tells whose it is.
  */
 export type LookupOutcome = 'level' | 'no_level' | 'reset' | 'not_found' | 'unreadable';
 
 export type LookupAnswer = { outcome: LookupOutcome; lastResetTime: string | null };
 
+/** `isUnknown`: what is held cannot be compared with what is served, because it is a hash of another key, or not kept. */
+export type HeldIdentity = Identity & { isUnknown?: boolean };
+
 /** What we hold of the user who is looked up. `lastEvent`: the newest event that the summary served (RFC 3339). */
-export type HeldUser = Identity & { lastEvent: string };
+export type HeldUser = HeldIdentity & { lastEvent: string };
 
 /**
  * What a user's own record means; docs/reliability.md has the rule as a table. Only a reset proves that a level is gone:
@@ -24,7 +28,8 @@ export type HeldUser = Identity & { lastEvent: string };
 export function readOutcome(record: UserRecord | null, held: HeldUser, now: number): LookupAnswer {
   if (record === null) return { outcome: 'not_found', lastResetTime: null };
   const { riskLevel, lastResetTime, newestEvent, hasUnreadableEvents } = record;
-  if (!isTheirs(record, held)) {
+  const isUnknown = held.isUnknown === true;
+  if (!isUnknown && !isTheirs(record, held)) {
     // A record without names cannot clear anybody. A level in it still shows that somebody is there.
     const isLevel = riskLevel !== null && !record.email && !record.name;
     return { outcome: isLevel ? 'level' : 'unreadable', lastResetTime: null };
@@ -42,7 +47,7 @@ export function readOutcome(record: UserRecord | null, held: HeldUser, now: numb
   if (isProof && (riskLevel === null || newest !== null)) return { outcome: 'reset', lastResetTime };
   if (riskLevel !== null) return { outcome: 'level', lastResetTime: null };
   const contradicts = isFuture || hasUnreadableEvents || (newest !== null && !isLater(ours, newest));
-  return { outcome: contradicts ? 'unreadable' : 'no_level', lastResetTime: null };
+  return { outcome: contradicts || isUnknown ? 'unreadable' : 'no_level', lastResetTime: null };
 }
 
 /** The email or the name is the one we hold. A user of whom we hold neither has a record with neither. */

@@ -6,11 +6,11 @@ import type { CountUse } from '../../cloudflare/usage.ts';
 import { formatInstant } from '../../db/postgres-instant.ts';
 import { isOperatorError, type ErrorCode, type OperatorError } from '../../errors.ts';
 import type { Lookups } from '../../evidence.ts';
+import type { IdentityPolicy } from '../../identity-policy.ts';
 import type { Logger } from '../../logger.ts';
-import { readOutcome, type Confirmation, type LookupAnswer } from './absence.ts';
+import { readOutcome, type Confirmation, type HeldIdentity, type LookupAnswer } from './absence.ts';
 import type { Lease } from '../claim/lease.ts';
 import type { MissingUser } from './missing-users.ts';
-import type { Identity } from '../state/encode-identity.ts';
 import type { UserTable } from '../state/user-table.ts';
 import type { KnownUser } from '../walk/compare-records.ts';
 
@@ -47,7 +47,13 @@ export type AskRequest = {
    * met.
    */
   lastMet: readonly KnownUser[];
-  settings: { confirm: 'lookup' | 'walks'; confirmLookups: number; concurrency: number };
+  settings: {
+    confirm: 'lookup' | 'walks';
+    confirmLookups: number;
+    concurrency: number;
+    /** Records are compared with what is kept of emails and names. */
+    identities: Pick<IdentityPolicy, 'keep' | 'canCompare'>;
+  };
   /** Whether a record has no readable user. Then nobody is cleared, and lookups are of no use. */
   unreadable: boolean;
   isComplete: boolean;
@@ -67,7 +73,7 @@ export type AskDeps = {
   client: Pick<CloudflareClient, 'lookUpUser'>;
   logger: Logger;
   /** Email and name as the history holds them, by row. Asked for one round of users at a time. */
-  readIdentities: (users: readonly MissingUser[]) => Promise<ReadonlyMap<number, Identity>>;
+  readIdentities: (users: readonly MissingUser[]) => Promise<ReadonlyMap<number, HeldIdentity>>;
 };
 
 export async function askAbsent(deps: AskDeps, request: AskRequest): Promise<Answers> {
@@ -119,7 +125,7 @@ async function askUsers(
       ask({
         userId: table.userId(row),
         lastEvent: formatInstant(table.lastEvent(row)),
-        ...(identities.get(row) as Identity),
+        ...(identities.get(row) as HeldIdentity),
       });
     return askRound(askMissing, round, settings.concurrency);
   };
@@ -176,11 +182,11 @@ function createAsker(
   request: AskRequest,
   signal: AbortSignal,
 ): AskUser {
-  const { lease, countUse, now } = request;
+  const { lease, countUse, now, settings } = request;
   return async ({ userId, ...held }) => {
     try {
       const record = await client.lookUpUser({ accountId: lease.accountId, userId, signal, countUse });
-      return readOutcome(record, held, now());
+      return readOutcome(record === null ? null : settings.identities.keep(record), held, now());
     } catch (error) {
       const stop = request.signal;
       if (stop.aborted && !request.endsAsking(stop.reason)) throw stop.reason;

@@ -1,8 +1,10 @@
 // Compares the records of a walk with the account's state as they come. Unchanged records are dropped at once; changed
 // records are kept in the change log. An answer takes effect as a whole, when it has ended.
 import { parseRecord } from '../../cloudflare/endpoints/summary/record.ts';
+import { redactRecord } from '../../cloudflare/endpoints/summary/redact-record.ts';
 import type { OpenReader } from '../../cloudflare/endpoints/summary/record-reader.ts';
 import { readInstant } from '../../db/postgres-instant.ts';
+import type { IdentityPolicy } from '../../identity-policy.ts';
 import { RISK_LEVELS, type RiskLevel, type UserRisk } from '../../user-risk.ts';
 import { encodeIdentity, IDENTITY_MAX_BYTES, type Identity } from '../state/encode-identity.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
@@ -79,6 +81,8 @@ type Compared = {
   table: UserTable;
   key: HashKey;
   log: ChangeLog;
+  /** From here on, a record holds only what may be kept of its email and name. */
+  identities: IdentityPolicy;
   /** Throws if the process lacks the memory for what is kept, and for `more` bytes. */
   checkMemory?: (more: number) => void;
 };
@@ -124,6 +128,7 @@ function createAdder({
   table,
   key,
   log,
+  identities,
   checkMemory,
 }: Compared): (outcome: PageOutcome, raw: unknown) => void {
   const id = new Int32Array(4);
@@ -136,16 +141,17 @@ function createAdder({
     if (++outcome.records % RECORDS_BETWEEN_CHECKS === 0) checkMemory?.(outcome.rows.length * RECORD_BYTES);
     const parsed = parseRecord(raw);
     if (!parsed.ok) {
-      keepRejection(outcome, { userId: parsed.userId, reason: parsed.reason, raw: parsed.raw });
+      const text = identities.mode === 'full' ? parsed.raw : redactRecord(raw);
+      keepRejection(outcome, { userId: parsed.userId, reason: parsed.reason, raw: text });
       if (parsed.userId === null) return;
       readUserId(parsed.userId, id);
       outcome.rows.push(table.findOrAdd(id));
       outcome.changes.push(REJECTED);
       return;
     }
-    const { user } = parsed;
-    if (user.email === null) outcome.withoutEmail++;
-    if (user.name === null) outcome.withoutName++;
+    if (parsed.user.email === null) outcome.withoutEmail++;
+    if (parsed.user.name === null) outcome.withoutName++;
+    const user = identities.keep(parsed.user);
     readUserId(user.user_id, id);
     const row = table.findOrAdd(id);
     const end = encodeIdentity(user, identity, 0);

@@ -13,7 +13,9 @@ import { databaseError, isPassing, RESTART_PAUSES_MS } from '../../db/database-e
 import type { Pool, PoolClient } from '../../db/pool.ts';
 import { rejectedRecords, stagedRejected } from '../../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
+import type { IdentityPolicy } from '../../identity-policy.ts';
 import type { Lease } from '../claim/lease.ts';
+import { holdMode } from '../state/identity-mode.ts';
 import { countReason, type ReasonCounts } from './reason-counts.ts';
 
 export type Rejection = { userId: string | null; reason: string; raw: string };
@@ -41,6 +43,8 @@ const GRACE_MS = 5_000;
 export type QuarantineOptions = {
   /** Records that were last met longer ago are deleted. */
   retentionMs: number;
+  /** The texts are those that this policy allows. */
+  identities: Pick<IdentityPolicy, 'mode' | 'keyId'>;
   /** Ends the run: nothing waits for the database any longer. */
   signal: AbortSignal;
   /** Seam for tests. */
@@ -49,8 +53,8 @@ export type QuarantineOptions = {
 
 export function createQuarantine(
   pool: Pool,
-  lease: Pick<Lease, 'accountKey' | 'runId'>,
-  { retentionMs, signal, keptRecords = KEPT_RECORDS }: QuarantineOptions,
+  lease: Pick<Lease, 'accountKey' | 'accountId' | 'runId'>,
+  { retentionMs, identities, signal, keptRecords = KEPT_RECORDS }: QuarantineOptions,
 ): Quarantine {
   let batch = new Map<string, Rejection>();
   // What this run keeps. A record that another pass brings again is known.
@@ -61,7 +65,8 @@ export function createQuarantine(
   function flush(stop: AbortSignal): Promise<void> {
     const records = batch;
     batch = new Map();
-    if (records.size > 0) tail = tail.then(() => writeAgain(pool, lease, records, { keptRecords, stop }));
+    if (records.size > 0)
+      tail = tail.then(() => writeAgain(pool, lease, records, { keptRecords, identities, stop }));
     // Until somebody waits for it, a failure must not count as an unhandled rejection.
     tail.catch(() => undefined);
     return orAborted(tail, stop);
@@ -107,11 +112,11 @@ function hashOf({ userId, reason, raw }: Rejection): string {
   );
 }
 
-type WriteOptions = { keptRecords: number; stop: AbortSignal };
+type WriteOptions = Pick<QuarantineOptions, 'identities'> & { keptRecords: number; stop: AbortSignal };
 
 async function writeAgain(
   pool: Pool,
-  lease: Pick<Lease, 'accountKey' | 'runId'>,
+  lease: Pick<Lease, 'accountKey' | 'accountId' | 'runId'>,
   records: ReadonlyMap<string, Rejection>,
   options: WriteOptions,
 ): Promise<void> {
@@ -130,15 +135,18 @@ const COLUMNS = ['account_key', 'record_hash', 'user_id', 'reason', 'raw'] as co
 
 async function write(
   pool: Pool,
-  { accountKey, runId }: Pick<Lease, 'accountKey' | 'runId'>,
+  lease: Pick<Lease, 'accountKey' | 'accountId' | 'runId'>,
   records: ReadonlyMap<string, Rejection>,
-  { keptRecords, stop }: WriteOptions,
+  { keptRecords, identities, stop }: WriteOptions,
 ): Promise<void> {
+  const { accountKey, runId } = lease;
   function* rows(): Generator<readonly CopyValue[]> {
     for (const [hash, { userId, reason, raw }] of records) yield [accountKey, hash, userId, reason, raw];
   }
   const [r, s] = [rejectedRecords, stagedRejected];
   const work = async (tx: Transaction, client: PoolClient) => {
+    // A run that lost its lease may be older than a change of the mode.
+    await holdMode(tx, lease, identities);
     await copyRows(client, s, COLUMNS, rows());
     // Always in the same order, so that two writers cannot wait for each other in a circle.
     await tx.execute(sql`
