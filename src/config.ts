@@ -5,7 +5,7 @@ import type { CloudflareAuth } from './cloudflare/credentials-in-use.ts';
 import { databaseUrlSecrets } from './database-url.ts';
 import { Environment, LOOPBACK, SECRETS } from './environment.ts';
 import { OperatorError } from './errors.ts';
-import type { IdentityMode } from './identity-policy.ts';
+import type { PiiMode } from './pii-policy.ts';
 import { isLoopbackHost, isPrivateHost } from './net/private-host.ts';
 import { defaultTimeBudget } from './time/schedule.ts';
 import {
@@ -51,7 +51,7 @@ export type Config = Readonly<{
     rejectedRetentionMs: number;
   };
   /** What is kept of emails and names. `key` may also be set in other modes: it finds what was kept as a hash. */
-  identities: { mode: IdentityMode; key: string | null };
+  pii: { mode: PiiMode; key: string | null };
   /** How long a user may be at high before pages and reports call it too long. */
   highTargetMs: number;
   http: {
@@ -83,7 +83,7 @@ export type Need =
   | 'database'
   | 'guarded-http'
   /** It writes emails and names, or what is kept of them. */
-  | 'identities';
+  | 'pii';
 
 /** Reads and checks the environment. Throws CONFIGURATION (exit 78) with every problem at once. */
 export function readConfig(source: Source, needs: readonly Need[] = []): Config {
@@ -116,7 +116,7 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
   }
   if (needs.includes('guarded-http')) problems.push(...accessProblems(values));
   if (
-    needs.includes('identities') &&
+    needs.includes('pii') &&
     values['PII_MODE'] === 'pseudonymous' &&
     values['PII_KEY'] === undefined &&
     !unreadable.has('PII_KEY') &&
@@ -172,7 +172,7 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
       timeBudgetMs: e.SYNC_TIME_BUDGET ?? defaultTimeBudget(e.SYNC_SCHEDULE, e.SYNC_TIMEZONE),
       rejectedRetentionMs: e.RETENTION_REJECTED,
     },
-    identities: { mode: e.PII_MODE, key: e.PII_KEY ?? null },
+    pii: { mode: e.PII_MODE, key: e.PII_KEY ?? null },
     highTargetMs: e.HIGH_TARGET,
     http: {
       host: e.HTTP_HOST,

@@ -1,7 +1,7 @@
 // Every variable that the program reads, as one zod schema: form, default, and what each may hold.
 import * as z from 'zod';
 import { databaseUrlProblem } from './database-url.ts';
-import { IDENTITY_MODES, readIdentityKey } from './identity-policy.ts';
+import { PII_MODES, readPiiKey } from './pii-policy.ts';
 import { scheduleProblems } from './time/schedule.ts';
 import { isTimeZone } from './time/zones.ts';
 
@@ -99,11 +99,11 @@ export const Environment = z.object({
     .default('30d')
     .transform(milliseconds)
     .refine((ms) => ms > 0, 'must be longer than 0'),
-  PII_MODE: z.enum(IDENTITY_MODES, 'must be full, pseudonymous or none').default('full'),
+  PII_MODE: z.enum(PII_MODES, 'must be full, pseudonymous or none').default('full'),
   PII_KEY: z
     .string()
     .refine(
-      (text) => readIdentityKey(text) !== null,
+      (text) => readPiiKey(text) !== null,
       'must be at least 32 random bytes in base64, such as from `openssl rand -base64 32`',
     )
     .optional(),

@@ -31,6 +31,8 @@ const TEXTS: Record<string, string> = {
   HTTP_PII_TOKEN: 'pii-token-0123456789',
   HTTP_ALLOWED_HOSTS: 'risk.example.com',
   PING_URL: 'https://monitor.example.com/0123456789',
+  PII_MODE: 'pseudonymous',
+  PII_KEY: 'q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA+/abcd12=',
   LOG_LEVEL: 'debug',
 };
 const withPartner = (name: string, value: string): Env =>

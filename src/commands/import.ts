@@ -97,7 +97,7 @@ function once(text: string, before: string | undefined): string {
 async function run(io: Io, names: readonly string[], options: Options): Promise<void> {
   const { account } = options;
   if (account === undefined) throw accountMissing();
-  const config = readConfig(io.source, ['identities']);
+  const config = readConfig(io.source, ['pii']);
   const logger = openLogger(io, config);
   const opened = await openFiles(names, {
     at: options.at ?? null,

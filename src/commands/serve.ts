@@ -103,7 +103,7 @@ async function serve(io: Io, options: Options): Promise<void> {
 }
 
 function needsOf(io: Io, options: Options): Need[] {
-  const needs: Need[] = ['cloudflare', 'identities', 'guarded-http'];
+  const needs: Need[] = ['cloudflare', 'pii', 'guarded-http'];
   if (options.account.length === 0) needs.push('accounts');
   if (io.stdout.isTTY !== true && io.stderr.isTTY !== true) needs.push('database');
   return needs;

@@ -44,7 +44,7 @@ export function syncCommand(io: Io): Command {
     .action(async (options: Options) => {
       const config = readConfig(
         io.source,
-        options.account.length > 0 ? ['cloudflare', 'identities'] : ['cloudflare', 'identities', 'accounts'],
+        options.account.length > 0 ? ['cloudflare', 'pii'] : ['cloudflare', 'pii', 'accounts'],
       );
       const timezone = options.timezone ?? config.sync.timezone;
       const logger = openLogger(io, config);

@@ -6,7 +6,7 @@ import type { ReadPages } from '../cloudflare/paging/pass.ts';
 import { pagesOfApi } from '../cloudflare/paging/walk-pages.ts';
 import type { Pool } from '../db/pool.ts';
 import { memoryLimitBytes } from '../host/host-memory.ts';
-import type { IdentityPolicy } from '../identity-policy.ts';
+import type { PiiPolicy } from '../pii-policy.ts';
 import type { Logger } from '../logger.ts';
 import { askAbsent, type Answers } from './absence/ask-absent.ts';
 import type { Lease } from './claim/lease.ts';
@@ -46,7 +46,7 @@ export type LookDeps = {
     confirm: 'lookup' | 'walks';
     confirmLookups: number;
     rejectedRetentionMs: number;
-    identities: IdentityPolicy;
+    pii: PiiPolicy;
   };
   /** Named points at which tests stop the process; nothing in production. */
   failpoint?: (name: 'reading' | 'walked' | 'asked') => Promise<void>;
@@ -76,7 +76,7 @@ export async function look(deps: LookDeps, run: LookRun): Promise<Seen> {
   const began = performance.now();
   // The database's clock dates the run, so it also tells what is in the future.
   const now = () => Date.parse(run.observedAt) + performance.now() - began;
-  await orAborted(requireMode(deps.pool, run.lease, deps.settings.identities), run.over);
+  await orAborted(requireMode(deps.pool, run.lease, deps.settings.pii), run.over);
   const memory = { table: createUserTable(), key: randomHashKey(), log: createChangeLog() };
   const { state, walked, comparison } = await readAndWalk(deps, run, memory);
   run.onWalked(walked);
@@ -109,9 +109,9 @@ async function readAndWalk(
   const reading = readState({ pool, ...memory, onRange }, lease, run.observedAt, untilFailed);
   // Code that awaits it gets its failure. Until then, the failure must not count as an unhandled rejection.
   reading.catch(() => undefined);
-  const { rejectedRetentionMs: retentionMs, identities } = settings;
-  const comparison = createComparison({ ...memory, identities, checkMemory, whole: reading });
-  const quarantine = createQuarantine(pool, lease, { retentionMs, identities, signal: run.over });
+  const { rejectedRetentionMs: retentionMs, pii } = settings;
+  const comparison = createComparison({ ...memory, pii, checkMemory, whole: reading });
+  const quarantine = createQuarantine(pool, lease, { retentionMs, pii, signal: run.over });
   try {
     const walked = await walk({ readPages, comparison, table, quarantine, checkMemory }, settings, {
       accountId: lease.accountId,
@@ -155,7 +155,7 @@ async function askAbout(
     client,
     logger,
     readIdentities: (users: readonly MissingUser[]) =>
-      orAborted(readIdentities(pool, run.lease, users, deps.settings.identities), run.over),
+      orAborted(readIdentities(pool, run.lease, users, deps.settings.pii), run.over),
   };
   const answers = await askAbsent(askDeps, {
     lease: run.lease,

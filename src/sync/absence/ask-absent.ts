@@ -6,7 +6,7 @@ import type { CountUse } from '../../cloudflare/usage.ts';
 import { formatInstant } from '../../db/postgres-instant.ts';
 import { isOperatorError, type ErrorCode, type OperatorError } from '../../errors.ts';
 import type { Lookups } from '../../evidence.ts';
-import type { IdentityPolicy } from '../../identity-policy.ts';
+import type { PiiPolicy } from '../../pii-policy.ts';
 import type { Logger } from '../../logger.ts';
 import { readOutcome, type Confirmation, type HeldIdentity, type LookupAnswer } from './absence.ts';
 import type { Lease } from '../claim/lease.ts';
@@ -52,7 +52,7 @@ export type AskRequest = {
     confirmLookups: number;
     concurrency: number;
     /** Records are compared with what is kept of emails and names. */
-    identities: Pick<IdentityPolicy, 'keep' | 'canCompare'>;
+    pii: Pick<PiiPolicy, 'keep' | 'canCompare'>;
   };
   /** Whether a record has no readable user. Then nobody is cleared, and lookups are of no use. */
   unreadable: boolean;
@@ -186,7 +186,7 @@ function createAsker(
   return async ({ userId, ...held }) => {
     try {
       const record = await client.lookUpUser({ accountId: lease.accountId, userId, signal, countUse });
-      return readOutcome(record === null ? null : settings.identities.keep(record), held, now());
+      return readOutcome(record === null ? null : settings.pii.keep(record), held, now());
     } catch (error) {
       const stop = request.signal;
       if (stop.aborted && !request.endsAsking(stop.reason)) throw stop.reason;

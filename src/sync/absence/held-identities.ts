@@ -5,7 +5,7 @@ import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Pool } from '../../db/pool.ts';
 import { readAgain } from '../../db/read-again.ts';
 import { identityModes, userIdentities } from '../../db/schema.ts';
-import type { IdentityPolicy } from '../../identity-policy.ts';
+import type { PiiPolicy } from '../../pii-policy.ts';
 import type { Lease } from '../claim/lease.ts';
 import type { HeldIdentity } from './absence.ts';
 import { brokenIdentities } from '../state/state-errors.ts';
@@ -16,7 +16,7 @@ export async function readIdentities(
   pool: Pool,
   lease: Lease,
   users: readonly MissingUser[],
-  identities: Pick<IdentityPolicy, 'canCompare'>,
+  pii: Pick<PiiPolicy, 'canCompare'>,
 ): Promise<ReadonlyMap<number, HeldIdentity>> {
   const [i, m] = [userIdentities, identityModes];
   const isOlder = sql<boolean>`coalesce(${i.valid_from} < (select ${m.since} from ${m} where ${m.account_key} = ${lease.accountKey}), false)`;
@@ -36,7 +36,7 @@ export async function readIdentities(
   const byKey = new Map(
     rows.map(({ userKey, email, name, isOlder: older }) => [
       userKey,
-      { email, name, isUnknown: !identities.canCompare({ email, name }, older) },
+      { email, name, isUnknown: !pii.canCompare({ email, name }, older) },
     ]),
   );
   if (byKey.size < users.length) throw brokenIdentities(lease, users.length - byKey.size);

@@ -6,12 +6,12 @@ import type { Pool } from '../../db/pool.ts';
 import { identityModes as m, userIdentities } from '../../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
 import { OperatorError } from '../../errors.ts';
-import type { IdentityMode, IdentityPolicy } from '../../identity-policy.ts';
+import type { PiiMode, PiiPolicy } from '../../pii-policy.ts';
 import { fence, type Lease } from '../claim/lease.ts';
 
 type Account = Pick<Lease, 'accountKey' | 'accountId'>;
-type Wanted = Pick<IdentityPolicy, 'mode' | 'keyId'>;
-type Recorded = { mode: IdentityMode; keyId: string | null; isApplied: boolean };
+type Wanted = Pick<PiiPolicy, 'mode' | 'keyId'>;
+type Recorded = { mode: PiiMode; keyId: string | null; isApplied: boolean };
 
 /**
  * Called by the holder of the lease. The first run of an account records its setting. Throws IDENTITY_MODE (exit 78) if
@@ -36,7 +36,7 @@ async function recordedMode(tx: Transaction, { accountKey }: Account): Promise<R
 }
 
 function recordedOf({ mode, key_id, is_applied }: typeof m.$inferSelect): Recorded {
-  return { mode: mode as IdentityMode, keyId: key_id, isApplied: is_applied };
+  return { mode: mode as PiiMode, keyId: key_id, isApplied: is_applied };
 }
 
 /** A history without a record comes from a copy or from a version without modes: it was written in full. */

@@ -4,7 +4,7 @@ import { parseRecord } from '../../cloudflare/endpoints/summary/record.ts';
 import { redactRecord } from '../../cloudflare/endpoints/summary/redact-record.ts';
 import type { OpenReader } from '../../cloudflare/endpoints/summary/record-reader.ts';
 import { readInstant } from '../../db/postgres-instant.ts';
-import type { IdentityPolicy } from '../../identity-policy.ts';
+import type { PiiPolicy } from '../../pii-policy.ts';
 import { RISK_LEVELS, type RiskLevel, type UserRisk } from '../../user-risk.ts';
 import { encodeIdentity, IDENTITY_MAX_BYTES, type Identity } from '../state/encode-identity.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
@@ -82,7 +82,7 @@ type Compared = {
   key: HashKey;
   log: ChangeLog;
   /** From here on, a record holds only what may be kept of its email and name. */
-  identities: IdentityPolicy;
+  pii: PiiPolicy;
   /** Throws if the process lacks the memory for what is kept, and for `more` bytes. */
   checkMemory?: (more: number) => void;
 };
@@ -128,7 +128,7 @@ function createAdder({
   table,
   key,
   log,
-  identities,
+  pii,
   checkMemory,
 }: Compared): (outcome: PageOutcome, raw: unknown) => void {
   const id = new Int32Array(4);
@@ -141,7 +141,7 @@ function createAdder({
     if (++outcome.records % RECORDS_BETWEEN_CHECKS === 0) checkMemory?.(outcome.rows.length * RECORD_BYTES);
     const parsed = parseRecord(raw);
     if (!parsed.ok) {
-      const text = identities.mode === 'full' ? parsed.raw : redactRecord(raw);
+      const text = pii.mode === 'full' ? parsed.raw : redactRecord(raw);
       keepRejection(outcome, { userId: parsed.userId, reason: parsed.reason, raw: text });
       if (parsed.userId === null) return;
       readUserId(parsed.userId, id);
@@ -151,7 +151,7 @@ function createAdder({
     }
     if (parsed.user.email === null) outcome.withoutEmail++;
     if (parsed.user.name === null) outcome.withoutName++;
-    const user = identities.keep(parsed.user);
+    const user = pii.keep(parsed.user);
     readUserId(user.user_id, id);
     const row = table.findOrAdd(id);
     const end = encodeIdentity(user, identity, 0);

@@ -13,7 +13,7 @@ import { databaseError, isPassing, RESTART_PAUSES_MS } from '../../db/database-e
 import type { Pool, PoolClient } from '../../db/pool.ts';
 import { rejectedRecords, stagedRejected } from '../../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
-import type { IdentityPolicy } from '../../identity-policy.ts';
+import type { PiiPolicy } from '../../pii-policy.ts';
 import type { Lease } from '../claim/lease.ts';
 import { holdMode } from '../state/identity-mode.ts';
 import { countReason, type ReasonCounts } from './reason-counts.ts';
@@ -44,7 +44,7 @@ export type QuarantineOptions = {
   /** Records that were last met longer ago are deleted. */
   retentionMs: number;
   /** The texts are those that this policy allows. */
-  identities: Pick<IdentityPolicy, 'mode' | 'keyId'>;
+  pii: Pick<PiiPolicy, 'mode' | 'keyId'>;
   /** Ends the run: nothing waits for the database any longer. */
   signal: AbortSignal;
   /** Seam for tests. */
@@ -54,7 +54,7 @@ export type QuarantineOptions = {
 export function createQuarantine(
   pool: Pool,
   lease: Pick<Lease, 'accountKey' | 'accountId' | 'runId'>,
-  { retentionMs, identities, signal, keptRecords = KEPT_RECORDS }: QuarantineOptions,
+  { retentionMs, pii, signal, keptRecords = KEPT_RECORDS }: QuarantineOptions,
 ): Quarantine {
   let batch = new Map<string, Rejection>();
   // What this run keeps. A record that another pass brings again is known.
@@ -66,7 +66,7 @@ export function createQuarantine(
     const records = batch;
     batch = new Map();
     if (records.size > 0)
-      tail = tail.then(() => writeAgain(pool, lease, records, { keptRecords, identities, stop }));
+      tail = tail.then(() => writeAgain(pool, lease, records, { keptRecords, pii, stop }));
     // Until somebody waits for it, a failure must not count as an unhandled rejection.
     tail.catch(() => undefined);
     return orAborted(tail, stop);
@@ -112,7 +112,7 @@ function hashOf({ userId, reason, raw }: Rejection): string {
   );
 }
 
-type WriteOptions = Pick<QuarantineOptions, 'identities'> & { keptRecords: number; stop: AbortSignal };
+type WriteOptions = Pick<QuarantineOptions, 'pii'> & { keptRecords: number; stop: AbortSignal };
 
 async function writeAgain(
   pool: Pool,
@@ -137,7 +137,7 @@ async function write(
   pool: Pool,
   lease: Pick<Lease, 'accountKey' | 'accountId' | 'runId'>,
   records: ReadonlyMap<string, Rejection>,
-  { keptRecords, identities, stop }: WriteOptions,
+  { keptRecords, pii, stop }: WriteOptions,
 ): Promise<void> {
   const { accountKey, runId } = lease;
   function* rows(): Generator<readonly CopyValue[]> {
@@ -146,7 +146,7 @@ async function write(
   const [r, s] = [rejectedRecords, stagedRejected];
   const work = async (tx: Transaction, client: PoolClient) => {
     // A run that lost its lease may be older than a change of the mode.
-    await holdMode(tx, lease, identities);
+    await holdMode(tx, lease, pii);
     await copyRows(client, s, COLUMNS, rows());
     // Always in the same order, so that two writers cannot wait for each other in a circle.
     await tx.execute(sql`

@@ -8,7 +8,7 @@ import { missingRows, readMissing } from '../../../src/sync/absence/missing-user
 import { countRows, readChanges, type ChangeInputs } from '../../../src/sync/publish/changes.ts';
 import type { PublishRequest } from '../../../src/sync/publish/publish.ts';
 import type { RunFacts } from '../../../src/sync/record-run.ts';
-import { keepAll } from '../../../src/identity-policy.ts';
+import { keepAll } from '../../../src/pii-policy.ts';
 import { randomHashKey } from '../../../src/keyed-hash.ts';
 import { readState, type AccountState } from '../../../src/sync/state/read-state.ts';
 import { resolveUnknown } from '../../../src/sync/state/resolve-unknown.ts';
@@ -62,7 +62,7 @@ export async function lookAt(pool: Pool, lease: Lease): Promise<Look> {
   const log = createChangeLog();
   const key = randomHashKey();
   const state = await readState({ pool, table, key }, lease, lease.startedAt, new AbortController().signal);
-  const comparison = createComparison({ table, key, log, identities: keepAll, whole: Promise.resolve() });
+  const comparison = createComparison({ table, key, log, pii: keepAll, whole: Promise.resolve() });
   return {
     state,
     table,

@@ -1,7 +1,7 @@
 // What happens to rejected records when a reply is lost, when a batch comes late, and when two runs meet the same
 // records.
 import assert from 'node:assert/strict';
-import { keepAll } from '../../../src/identity-policy.ts';
+import { keepAll } from '../../../src/pii-policy.ts';
 import { randomUUID } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
 import { Client } from 'pg';
@@ -46,7 +46,7 @@ function open(over: Partial<QuarantineOptions> & { pool?: typeof db.pool; runId?
   const quarantine = createQuarantine(
     pool,
     { accountKey, accountId, runId },
-    { retentionMs: 30 * DAY, identities: keepAll, signal, ...options },
+    { retentionMs: 30 * DAY, pii: keepAll, signal, ...options },
   );
   return {
     add: (rejections: readonly Rejection[], unkept = new Map<string, number>()) =>

@@ -2,14 +2,14 @@
 // names goes through a policy. docs/privacy.md explains the modes and the key.
 import { createHmac, hash } from 'node:crypto';
 
-export const IDENTITY_MODES = ['full', 'pseudonymous', 'none'] as const;
-export type IdentityMode = (typeof IDENTITY_MODES)[number];
+export const PII_MODES = ['full', 'pseudonymous', 'none'] as const;
+export type PiiMode = (typeof PII_MODES)[number];
 
 /** Email and name, as served or as kept. */
 export type Named = { email: string | null; name: string | null };
 
-export type IdentityPolicy = {
-  mode: IdentityMode;
+export type PiiPolicy = {
+  mode: PiiMode;
   /** Names the key. It is part of every hash, and says nothing about the key. Null without a key. */
   keyId: string | null;
   /** What is kept of an email and a name as served. The hash of an email ignores case. */
@@ -24,7 +24,7 @@ export type IdentityPolicy = {
 };
 
 /** What a search by email or name compares with. In every mode, a history may hold hashes and plain texts. */
-export type IdentityHashes = { email(text: string): string; name(text: string): string };
+export type PiiHashes = { email(text: string): string; name(text: string): string };
 
 const PREFIX = 'hmac-sha256';
 const HASH = /^hmac-sha256:([0-9a-f]{8}):[A-Za-z0-9_-]{43}$/;
@@ -37,7 +37,7 @@ export const KEY_BYTES = 32;
 const LEAST_DISTINCT = 16;
 
 /** The bytes of a key in base64 or base64url. Null: too short, no base64, or not random. */
-export function readIdentityKey(text: string): Buffer | null {
+export function readPiiKey(text: string): Buffer | null {
   if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(text)) return null;
   const bytes = Buffer.from(text, 'base64');
   return bytes.length >= KEY_BYTES && new Set(bytes).size >= LEAST_DISTINCT ? bytes : null;
@@ -48,7 +48,7 @@ export function keyIdOf(text: string): string | null {
   return HASH.exec(text)?.[1] ?? null;
 }
 
-export const keepAll: IdentityPolicy = {
+export const keepAll: PiiPolicy = {
   mode: 'full',
   keyId: null,
   keep: (served) => served,
@@ -57,7 +57,7 @@ export const keepAll: IdentityPolicy = {
     isKnown(held, isOlder) && valuesOf(held).every((value) => keyIdOf(value) === null),
 };
 
-const keepNothing: IdentityPolicy = {
+const keepNothing: PiiPolicy = {
   mode: 'none',
   keyId: null,
   keep: (served) => ({ ...served, email: null, name: null }),
@@ -66,10 +66,10 @@ const keepNothing: IdentityPolicy = {
 };
 
 /** `key`: as in PII_KEY. Pseudonymous needs it. */
-export function createIdentityPolicy(mode: IdentityMode, key: string | null): IdentityPolicy {
+export function createPiiPolicy(mode: PiiMode, key: string | null): PiiPolicy {
   if (mode === 'full') return keepAll;
   if (mode === 'none') return keepNothing;
-  const bytes = key === null ? null : readIdentityKey(key);
+  const bytes = key === null ? null : readPiiKey(key);
   if (bytes === null) throw new Error('no key: readConfig was not asked for it');
   const { keyId, ...hashes } = createHashes(bytes);
   const hashed = (text: string | null, by: (text: string) => string) =>
@@ -92,8 +92,8 @@ export function createIdentityPolicy(mode: IdentityMode, key: string | null): Id
 }
 
 /** Null without a key: then hashes cannot be searched. */
-export function identityHashes(key: string | null): IdentityHashes | null {
-  const bytes = key === null ? null : readIdentityKey(key);
+export function piiHashes(key: string | null): PiiHashes | null {
+  const bytes = key === null ? null : readPiiKey(key);
   return bytes === null ? null : createHashes(bytes);
 }
 
@@ -104,7 +104,7 @@ const valuesOf = ({ email, name }: Named): string[] =>
 const isKnown = (held: Named, isOlder: boolean) => !isOlder || valuesOf(held).length > 0;
 
 /** Case is ignored as in every search for an email. Names are hashed exactly. */
-function createHashes(key: Buffer): IdentityHashes & { keyId: string } {
+function createHashes(key: Buffer): PiiHashes & { keyId: string } {
   const hmac = createFastHmac(key);
   const keyId = Buffer.from(hmac('zt-risk-sync key id'), 'base64url').toString('hex').slice(0, 8);
   const begin = `${PREFIX}:${keyId}:`;
