@@ -122,7 +122,7 @@ spreadsheet takes for a formula. Use --for-people for a file that people open.
 /** Throws IDENTITIES_NOT_ASKED. */
 function chosenDatasets(given: readonly string[], { identities }: Options): DatasetName[] {
   const names = given.flatMap((name) => (name === 'all' ? allDatasets(identities) : [name as DatasetName]));
-  if (names.includes('pii') && !identities) {
+  if (names.includes('identities') && !identities) {
     throw new OperatorError({
       code: 'IDENTITIES_NOT_ASKED',
       happened: 'The dataset identities holds emails and names, and --identities was not given',
