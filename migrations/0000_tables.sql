@@ -30,6 +30,29 @@ CREATE TABLE "risk_internal"."epochs" (
 	CONSTRAINT "epochs_reason" CHECK ("risk_internal"."epochs"."reason" in ('copied', 'moved'))
 );
 --> statement-breakpoint
+CREATE TABLE "risk_internal"."erased_people" (
+	"user_id" uuid PRIMARY KEY NOT NULL,
+	"mode" text NOT NULL,
+	"user_hash" text,
+	"began_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"finished_at" timestamp with time zone,
+	"account_count" integer DEFAULT 0 NOT NULL,
+	"identity_count" integer DEFAULT 0 NOT NULL,
+	"rejected_count" integer DEFAULT 0 NOT NULL,
+	"lookup_count" integer DEFAULT 0 NOT NULL,
+	"run_count" integer DEFAULT 0 NOT NULL,
+	CONSTRAINT "erased_people_user_hash_unique" UNIQUE("user_hash"),
+	CONSTRAINT "erased_people_mode" CHECK ("risk_internal"."erased_people"."mode" in ('forget', 'once')),
+	CONSTRAINT "erased_people_user_hash" CHECK ("risk_internal"."erased_people"."user_hash" ~ '^[0-9a-f]{64}$'),
+	CONSTRAINT "erased_people_hashed" CHECK (("risk_internal"."erased_people"."user_hash" is not null) = ("risk_internal"."erased_people"."mode" = 'forget' or "risk_internal"."erased_people"."finished_at" is null))
+);
+--> statement-breakpoint
+CREATE TABLE "risk_internal"."erasure_key" (
+	"id" integer PRIMARY KEY NOT NULL,
+	"key" text DEFAULT gen_random_uuid()::text || gen_random_uuid()::text NOT NULL,
+	CONSTRAINT "erasure_key_one_row" CHECK ("risk_internal"."erasure_key"."id" = 1)
+);
+--> statement-breakpoint
 CREATE TABLE "risk_internal"."feed_clock" (
 	"id" integer PRIMARY KEY NOT NULL,
 	"last_snapshot_id" bigint NOT NULL,
@@ -264,6 +287,7 @@ CREATE TABLE "risk"."users" (
 	"absent_since" timestamp with time zone,
 	"cleared_at" timestamp with time zone,
 	"snapshot_id" bigint NOT NULL,
+	"erased_at" timestamp with time zone,
 	CONSTRAINT "users_account_key_user_key_pk" PRIMARY KEY("account_key","user_key"),
 	CONSTRAINT "users_account_key_user_id" UNIQUE("account_key","user_id"),
 	CONSTRAINT "users_max_risk_level" CHECK ("risk"."users"."max_risk_level" in ('low', 'medium', 'high')),

@@ -67,7 +67,7 @@ COMMENT ON COLUMN risk.snapshot_levels.event_count IS 'Sum of the event counts o
 COMMENT ON TABLE risk.users IS 'One row per user ever met: the user''s current state. No email, no name.';
 COMMENT ON COLUMN risk.users.account_key IS 'The account (risk.accounts).';
 COMMENT ON COLUMN risk.users.user_key IS 'Surrogate key of the user within the account.';
-COMMENT ON COLUMN risk.users.user_id IS 'Cloudflare''s id of the user.';
+COMMENT ON COLUMN risk.users.user_id IS 'Cloudflare''s id of the user; a random one if the person was erased.';
 COMMENT ON COLUMN risk.users.max_risk_level IS 'Current level: low, medium or high; null if the user is cleared.';
 COMMENT ON COLUMN risk.users.event_count IS 'Number of risk events, as last served. A stock, not a flow: never add it up over time.';
 COMMENT ON COLUMN risk.users.last_event IS 'Time of the newest risk event, as last served.';
@@ -77,14 +77,15 @@ COMMENT ON COLUMN risk.users.first_seen_at IS 'observed_at of the first snapshot
 COMMENT ON COLUMN risk.users.absent_since IS 'For a present user whom the newest walks did not meet: observed_at of the first snapshot that did not meet the user. Otherwise null.';
 COMMENT ON COLUMN risk.users.cleared_at IS 'observed_at of the snapshot that cleared the user; null while the user is present.';
 COMMENT ON COLUMN risk.users.snapshot_id IS 'Feed value of the last write to this row.';
+COMMENT ON COLUMN risk.users.erased_at IS 'Since when the user stands for a person who was erased: user_id is then a random one that leads nowhere, and email and name are null. Otherwise null.';
 
 COMMENT ON TABLE risk.user_identities IS 'One row per user and identity (slowly changing dimension, type 2). Personal data. While a user is cleared, the newest identity stays open.';
 COMMENT ON COLUMN risk.user_identities.account_key IS 'The account (risk.accounts).';
 COMMENT ON COLUMN risk.user_identities.user_key IS 'The user (risk.users).';
 COMMENT ON COLUMN risk.user_identities.valid_from IS 'observed_at of the snapshot that first showed this identity.';
 COMMENT ON COLUMN risk.user_identities.valid_to IS 'observed_at of the snapshot that ended this identity; null while it is open.';
-COMMENT ON COLUMN risk.user_identities.email IS 'Email as served, or its keyed hash, or nothing (PII_MODE); null when the API left it out.';
-COMMENT ON COLUMN risk.user_identities.name IS 'Name as served, or its keyed hash, or nothing (PII_MODE); null when the API left it out.';
+COMMENT ON COLUMN risk.user_identities.email IS 'Email as served, or its keyed hash, or nothing (PII_MODE); null when the API left it out, or the person was erased.';
+COMMENT ON COLUMN risk.user_identities.name IS 'Name as served, or its keyed hash, or nothing (PII_MODE); null when the API left it out, or the person was erased.';
 COMMENT ON COLUMN risk.user_identities.snapshot_id IS 'Feed value of the last write to this row.';
 
 COMMENT ON TABLE risk.user_levels IS 'One row per user and period at one level (slowly changing dimension, type 2).';
@@ -209,3 +210,19 @@ COMMENT ON COLUMN risk_internal.lookups.run_id IS 'The run that made the lookup 
 COMMENT ON COLUMN risk_internal.lookups.asked_at IS 'When the answer was stored (database clock).';
 COMMENT ON COLUMN risk_internal.lookups.outcome IS 'level: the user still has a level. reset (newer than every known event) and not_found: the user has none. no_level: no level, and no reset that would prove it. unreadable: the record did not say, contradicts itself, or names another person.';
 COMMENT ON COLUMN risk_internal.lookups.level_at IS 'observed_at of the newest run in which the record showed a level; null if it never did.';
+
+COMMENT ON TABLE risk_internal.erased_people IS 'One row per person who was erased, without personal data. With a hash of the real id, a person stays forgotten when the API serves them again.';
+COMMENT ON COLUMN risk_internal.erased_people.user_id IS 'The random id that stands in the place of the person, in every account.';
+COMMENT ON COLUMN risk_internal.erased_people.mode IS 'forget: the person stays erased when the API serves them again. once: they are then a new user.';
+COMMENT ON COLUMN risk_internal.erased_people.user_hash IS 'HMAC-SHA-256 of Cloudflare''s id of the user, by the key in erasure_key. Pseudonymous data. Null after an erasure for once.';
+COMMENT ON COLUMN risk_internal.erased_people.began_at IS 'When the erasure began.';
+COMMENT ON COLUMN risk_internal.erased_people.finished_at IS 'When every account was done; null until then.';
+COMMENT ON COLUMN risk_internal.erased_people.account_count IS 'Accounts in which the person was a user.';
+COMMENT ON COLUMN risk_internal.erased_people.identity_count IS 'Versions of email and name that were erased.';
+COMMENT ON COLUMN risk_internal.erased_people.rejected_count IS 'Rejected records that were deleted.';
+COMMENT ON COLUMN risk_internal.erased_people.lookup_count IS 'Lookups that were deleted.';
+COMMENT ON COLUMN risk_internal.erased_people.run_count IS 'Runs whose texts named the person, and no longer do.';
+
+COMMENT ON TABLE risk_internal.erasure_key IS 'One row: the key that hashes the ids of erased people. Made at the first erasure.';
+COMMENT ON COLUMN risk_internal.erasure_key.id IS 'Always 1.';
+COMMENT ON COLUMN risk_internal.erasure_key.key IS 'Random text. A secret.';

@@ -174,6 +174,7 @@ export const users = risk.table(
     absent_since: timestamptz('absent_since'),
     cleared_at: timestamptz('cleared_at'),
     snapshot_id: snapshotId(),
+    erased_at: timestamptz('erased_at'),
   },
   (t) => [
     primaryKey({ columns: [t.account_key, t.user_key] }),
@@ -472,5 +473,51 @@ export const imports = riskInternal.table(
   (t) => [
     primaryKey({ columns: [t.account_key, t.observed_at, t.digest] }),
     check('imports_digest', sql`${t.digest} ~ '^[0-9a-f]{64}$'`),
+  ],
+);
+
+/**
+ * One row: the key that hashes the ids of forgotten people. It is made in the database, so that it is no parameter of a
+ * statement.
+ */
+export const erasureKey = riskInternal.table(
+  'erasure_key',
+  {
+    id: integer().primaryKey(),
+    key: text()
+      .notNull()
+      .default(sql`gen_random_uuid()::text || gen_random_uuid()::text`),
+  },
+  (t) => [check('erasure_key_one_row', sql`${t.id} = 1`)],
+);
+
+/**
+ * The people who were erased, without personal data: the id that stands in their place in every account. With a hash of
+ * the real id, a person is recognised when the API serves them again.
+ */
+export const erasedPeople = riskInternal.table(
+  'erased_people',
+  {
+    user_id: uuid().primaryKey(),
+    mode: text().notNull(),
+    user_hash: text().unique(),
+    began_at: timestamptz('began_at')
+      .notNull()
+      .default(sql`now()`),
+    finished_at: timestamptz('finished_at'),
+    account_count: integer('account_count').notNull().default(0),
+    identity_count: integer('identity_count').notNull().default(0),
+    rejected_count: integer('rejected_count').notNull().default(0),
+    lookup_count: integer('lookup_count').notNull().default(0),
+    run_count: integer('run_count').notNull().default(0),
+  },
+  (t) => [
+    check('erased_people_mode', sql`${t.mode} in ('forget', 'once')`),
+    check('erased_people_user_hash', sql`${t.user_hash} ~ '^[0-9a-f]{64}$'`),
+    // A person who was erased once is recognised only until the erasure is finished.
+    check(
+      'erased_people_hashed',
+      sql`(${t.user_hash} is not null) = (${t.mode} = 'forget' or ${t.finished_at} is null)`,
+    ),
   ],
 );

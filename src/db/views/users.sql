@@ -12,13 +12,14 @@ SELECT a.account_id,
        u.max_risk_level IS NOT NULL AS is_present,
        a.retired_at IS NOT NULL AS is_account_retired,
        coalesce(a.label, a.account_id) AS account_label,
-       array_position(ARRAY['low', 'medium', 'high'], u.max_risk_level) AS level_rank
+       array_position(ARRAY['low', 'medium', 'high'], u.max_risk_level) AS level_rank,
+       u.erased_at
   FROM risk.users u
   JOIN risk.accounts a USING (account_key);
 
 COMMENT ON VIEW risk_bi.users IS 'Current state of every user ever met, retired accounts included. No personal data except the id.';
 COMMENT ON COLUMN risk_bi.users.account_id IS 'Cloudflare''s account id.';
-COMMENT ON COLUMN risk_bi.users.user_id IS 'Cloudflare''s id of the user.';
+COMMENT ON COLUMN risk_bi.users.user_id IS 'Cloudflare''s id of the user; a random one if the person was erased.';
 COMMENT ON COLUMN risk_bi.users.max_risk_level IS 'Current level: low, medium or high; null if the user is cleared.';
 COMMENT ON COLUMN risk_bi.users.event_count IS 'Number of risk events, as last served. A stock, not a flow: never add it up over time.';
 COMMENT ON COLUMN risk_bi.users.last_event IS 'Time of the newest risk event, as last served.';
@@ -30,3 +31,4 @@ COMMENT ON COLUMN risk_bi.users.is_present IS 'Whether the user has a level now.
 COMMENT ON COLUMN risk_bi.users.is_account_retired IS 'Whether the account is retired. Leave the users of retired accounts out of current totals.';
 COMMENT ON COLUMN risk_bi.users.account_label IS 'The account''s label, or its id if it has no label.';
 COMMENT ON COLUMN risk_bi.users.level_rank IS 'The column max_risk_level, for sorting: 1 low, 2 medium, 3 high; null if the user is cleared.';
+COMMENT ON COLUMN risk_bi.users.erased_at IS 'Since when the user stands for a person who was erased; null for everybody else.';

@@ -1,5 +1,6 @@
 // Decides about the present users that a walk did not meet: what their own records mean, and who is cleared. Pure.
 import type { UserRecord } from '../../cloudflare/endpoints/user-record.ts';
+import type { Erasure } from '../../db/erased/read-erased.ts';
 import { readInstant, type PostgresInstant } from '../../db/postgres-instant.ts';
 import type { Identity } from '../state/encode-identity.ts';
 import type { Verdict } from '../walk/verdict.ts';
@@ -77,6 +78,17 @@ export function provesGone(
 ): boolean {
   if (outcome !== 'no_level') return outcome === 'reset' || outcome === 'not_found';
   return run.verdict === 'complete' && (run.absentTwice || run.acceptMassClear);
+}
+
+/**
+ * The same for the user of an erased person, about whom nobody can be asked. A forgotten one needs the second witness
+ * that a record without a level needs. One who was erased once is never met again under this id.
+ */
+export function isErasedGone(
+  erasure: Erasure,
+  run: { verdict: Verdict; absentTwice: boolean; acceptMassClear: boolean },
+): boolean {
+  return erasure === 'gone' || (run.verdict === 'complete' && (run.absentTwice || run.acceptMassClear));
 }
 
 /**

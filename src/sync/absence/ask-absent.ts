@@ -82,11 +82,15 @@ export async function askAbsent(deps: AskDeps, request: AskRequest): Promise<Ans
   if (missing === 0) return { confirmation: 'asked', byRow: new Map(), evidence: null };
   if (settings.confirm === 'walks') return nobodyAsked('off', 'walks', missing);
   if (request.unreadable) return nobodyAsked('unanswered', 'later', missing);
+  // The real ids of erased people are not known any more.
+  const askable = request.missing.filter(({ erasure }) => erasure === undefined);
+  if (askable.length === 0)
+    return { confirmation: 'asked', byRow: new Map(), evidence: countAnswers(missing, 0, new Map()) };
   const askControl = () => control(createAsker(deps.client, request, request.signal), request.lastMet);
   const before = await askControl();
   if (before !== 'passed') return nobodyAsked(before, before === 'unanswered' ? 'later' : 'walks', missing);
 
-  const users = request.missing.slice(0, request.acceptMassClear ? missing : settings.confirmLookups);
+  const users = askable.slice(0, request.acceptMassClear ? missing : settings.confirmLookups);
   const { asked, kept, after } = await askUsers(deps, request, users, askControl);
   if (after !== 'passed')
     deps.logger.warn(

@@ -33,6 +33,8 @@ export type PublishRequest = {
   /** The changes, and how many rows they are at most. Read again for each attempt, and the same each time. */
   readChanges: () => Changes;
   changeCount: number;
+  /** The new users who stand for erased people. */
+  erasedAppeared?: readonly string[];
   facts: RunFacts;
   /** Recorded with the run, although the met users are published. */
   guard: OperatorError | null;
@@ -167,6 +169,7 @@ async function publishIn(
     expectedUnseen: request.expectedUnseen,
     isBaseline: !state.hasComplete,
     met: request.met,
+    erasedAppeared: request.erasedAppeared ?? [],
   };
   await tx.execute(sql.raw(`set local statement_timeout = ${statementMs(request)}`));
   await runAll(tx, lease, [...changeStatements(facts, counts), ...snapshotStatements(facts, counts)]);

@@ -4,6 +4,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Pool } from '../../../src/db/pool.ts';
 import { claimLease } from '../../../src/sync/claim/claim-lease.ts';
 import { LEASE_TIMING, type Lease } from '../../../src/sync/claim/lease.ts';
+import { NOBODY_ERASED } from '../../../src/db/erased/read-erased.ts';
 import { missingRows, readMissing } from '../../../src/sync/absence/missing-users.ts';
 import { countRows, readChanges, type ChangeInputs } from '../../../src/sync/publish/changes.ts';
 import type { PublishRequest } from '../../../src/sync/publish/publish.ts';
@@ -80,7 +81,7 @@ export async function lookAt(pool: Pool, lease: Lease): Promise<Look> {
         table,
         key,
         log,
-        missing: rows.length === 0 ? [] : await readMissing(pool, lease, table, rows),
+        missing: rows.length === 0 ? [] : await readMissing(pool, lease, table, rows, NOBODY_ERASED),
         answers: new Map(),
         gone: new Set(),
         decision: 'nobody',
