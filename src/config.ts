@@ -7,6 +7,7 @@ import { Environment, LOOPBACK, SECRETS } from './environment.ts';
 import { OperatorError } from './errors.ts';
 import type { PiiMode } from './pii-policy.ts';
 import { isLoopbackHost, isPrivateHost } from './net/private-host.ts';
+import type { Retention } from './retention.ts';
 import { defaultTimeBudget } from './time/schedule.ts';
 import {
   collect,
@@ -52,6 +53,8 @@ export type Config = Readonly<{
   };
   /** What is kept of emails and names. `key` may also be set in other modes: it finds what was kept as a hash. */
   pii: { mode: PiiMode; key: string | null };
+  /** How long the history is kept. What is too old goes after a run, and by the command prune. */
+  retention: Retention;
   /** How long a user may be at high before pages and reports call it too long. */
   highTargetMs: number;
   http: {
@@ -173,6 +176,12 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
       rejectedRetentionMs: e.RETENTION_REJECTED,
     },
     pii: { mode: e.PII_MODE, key: e.PII_KEY ?? null },
+    retention: {
+      activity: e.RETENTION_ACTIVITY ?? null,
+      levels: e.RETENTION_LEVELS ?? null,
+      identities: e.RETENTION_IDENTITIES ?? null,
+      runs: e.RETENTION_RUNS ?? null,
+    },
     highTargetMs: e.HIGH_TARGET,
     http: {
       host: e.HTTP_HOST,

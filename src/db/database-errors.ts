@@ -70,6 +70,7 @@ export function databaseError(error: unknown): OperatorError | undefined {
   if (!(root instanceof Error) || root instanceof OperatorError) return undefined;
   const { code, table, constraint } = root as { code?: unknown; table?: string; constraint?: string };
   const text = typeof code === 'string' ? code : '';
+  if (text === BEYOND_RETENTION) return beyondRetention(error);
   let meaning = connectionMeaning(root) ?? BY_SQLSTATE.find(([pattern]) => pattern.test(text))?.[1];
   if (meaning === undefined && SQLSTATE.test(text)) {
     const where = [table && `table ${table}`, constraint && `constraint ${constraint}`]
@@ -95,6 +96,21 @@ export function databaseError(error: unknown): OperatorError | undefined {
   return new OperatorError({
     ...meaning,
     means: NOTHING_PUBLISHED,
+    cause: error,
+  });
+}
+
+/** Functions of risk_bi raise it for an instant of which rows were deleted. */
+const BEYOND_RETENTION = 'ZT001';
+
+function beyondRetention(error: unknown): OperatorError {
+  const { detail } = rootCause(error) as { detail?: unknown };
+  const since = typeof detail === 'string' && /^[\dTZ:.-]{20,30}$/.test(detail) ? detail : null;
+  return new OperatorError({
+    code: 'BEYOND_RETENTION',
+    happened: `The history is whole since ${since ?? 'a later instant'}, and an earlier instant was asked for`,
+    means: 'Older rows were deleted on purpose (RETENTION_…), so an answer would lack some of them',
+    todo: `Ask for ${since ?? 'a later instant'} or later. Trends and counts of snapshots reach back further`,
     cause: error,
   });
 }

@@ -278,6 +278,29 @@ export const userActivity = risk.table(
   ],
 );
 
+/**
+ * One row per account and part of the history of which something was deleted because it was old. In schema `risk`,
+ * because the functions of risk_bi and every extractor must know from which instant on a history is whole.
+ */
+export const retention = risk.table(
+  'retention',
+  {
+    account_key: accountKey().references(() => accounts.account_key),
+    dataset: text().notNull(),
+    whole_since: timestamptz('whole_since').notNull(),
+    // How far prune has worked. Only for activity, whose rows are found by their snapshots.
+    pruned_up_to: int8('pruned_up_to'),
+    row_count: int8('row_count').notNull(),
+    pruned_at: timestamptz('pruned_at').notNull(),
+    feed_id: int8('feed_id').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.account_key, t.dataset] }),
+    check('retention_dataset', sql`${t.dataset} in ('activity', 'levels', 'identities', 'runs')`),
+    check('retention_row_count', sql`${t.row_count} > 0`),
+  ],
+);
+
 /** Hands out run ids. Gaps have no meaning: a claim that finds a live lease has used up an id. */
 export const runIds = riskInternal.sequence('run_ids');
 
