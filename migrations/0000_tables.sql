@@ -179,6 +179,7 @@ CREATE UNLOGGED TABLE "risk_internal"."staged_identities" (
 	"account_key" integer NOT NULL,
 	"user_key" integer NOT NULL,
 	"valid_from" timestamp with time zone NOT NULL,
+	"snapshot_id" bigint NOT NULL,
 	"email" text,
 	"name" text
 );

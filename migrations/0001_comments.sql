@@ -204,6 +204,7 @@ COMMENT ON TABLE risk_internal.staged_identities IS 'Identities that are being r
 COMMENT ON COLUMN risk_internal.staged_identities.account_key IS 'The account (risk.accounts).';
 COMMENT ON COLUMN risk_internal.staged_identities.user_key IS 'The user (risk.users).';
 COMMENT ON COLUMN risk_internal.staged_identities.valid_from IS 'As in risk.user_identities.';
+COMMENT ON COLUMN risk_internal.staged_identities.snapshot_id IS 'The value of the row that was read. A row that was written since then is left alone.';
 COMMENT ON COLUMN risk_internal.staged_identities.email IS 'The hash of the email; null if there is none.';
 COMMENT ON COLUMN risk_internal.staged_identities.name IS 'The hash of the name; null if there is none.';
 

@@ -24,7 +24,7 @@ export type PiiPolicy = {
 };
 
 /** What a search by email or name compares with. In every mode, a history may hold hashes and plain texts. */
-export type PiiHashes = { email(text: string): string; name(text: string): string };
+export type PiiHashes = { email: (text: string) => string; name: (text: string) => string };
 
 const PREFIX = 'hmac-sha256';
 const HASH = /^hmac-sha256:([0-9a-f]{8}):[A-Za-z0-9_-]{43}$/;
@@ -92,7 +92,7 @@ export function createPiiPolicy(mode: PiiMode, key: string | null): PiiPolicy {
 }
 
 /** Null without a key: then hashes cannot be searched. */
-export function piiHashes(key: string | null): PiiHashes | null {
+export function piiHashes(key: string | null): (PiiHashes & { keyId: string }) | null {
   const bytes = key === null ? null : readPiiKey(key);
   return bytes === null ? null : createHashes(bytes);
 }

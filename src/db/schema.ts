@@ -433,6 +433,8 @@ export const stagedIdentities = riskInternal.table('staged_identities', {
   account_key: accountKey(),
   user_key: userKey(),
   valid_from: timestamptz('valid_from').notNull(),
+  // The value of the row that was read. A row that was written since then is left alone.
+  snapshot_id: snapshotId(),
   email: text(),
   name: text(),
 });
