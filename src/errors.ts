@@ -133,7 +133,7 @@ export const ERRORS = {
   BACKUP_VERSION: EXIT.configuration,
   WAL_LEVEL: EXIT.configuration,
   IDENTITY_MODE: EXIT.configuration,
-  IDENTITY_KEY: EXIT.configuration,
+  PII_KEY_NEEDED: EXIT.configuration,
   RETENTION_UNSET: EXIT.configuration,
   HTTP_PORT_TAKEN: EXIT.configuration,
   HTTP_ADDRESS_UNUSABLE: EXIT.configuration,

@@ -194,6 +194,7 @@ async function listen(parts: Parts, scheduler: Scheduler, opened: AsyncDisposabl
     startSync: (accountId) => scheduler.request(accountId),
     nextSlot: () => scheduler.nextSlot(),
     highTargetMs: config.highTargetMs,
+    piiKey: config.pii.key,
     staleAfterMs,
     isStopping: () => io.signal.aborted,
   });

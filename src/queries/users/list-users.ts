@@ -3,7 +3,8 @@ import { sql, type SQL } from 'drizzle-orm';
 import { levelRank } from '../../db/sql/level-rank.ts';
 import { on, type Db } from '../../db/handle.ts';
 import { snapshots as n, userIdentities as i, userLevels as l, users as u } from '../../db/schema.ts';
-import { fold, matchIdentities } from './match-identities.ts';
+import { matchIdentities } from './match-identities.ts';
+import type { PersonSearch } from './person-search.ts';
 
 export const USER_SORTS = ['level', 'events', 'last-event', 'since', 'first-seen'] as const;
 export type UserSort = (typeof USER_SORTS)[number];
@@ -34,8 +35,8 @@ export type UserFilter = {
   levels: readonly (string | null)[];
   /** The lowest and the highest id that begin with the search text; null when no id can begin with it. */
   idRange: readonly [string, string] | null;
-  /** Searched for in email and name, ignoring case; only with `identities`. */
-  text: string | null;
+  /** Searched for in email and name; only with `identities`. */
+  search: PersonSearch | null;
   identities: boolean;
   sort: UserSort;
   limit: number | null;
@@ -112,12 +113,12 @@ function identityOf(filter: UserFilter): SQL {
 
 /** Keys of the users whose email or name holds the text; null if nobody asked for that. */
 async function bearersOf(db: Db, filter: UserFilter): Promise<number[] | null> {
-  if (filter.text === null || !filter.identities) return null;
-  const text = fold(filter.text);
+  const { search } = filter;
+  if (search === null || !filter.identities) return null;
   const found = await matchIdentities(
     db,
     { accountKeys: [filter.account_key], versions: versionsOf(filter) },
-    ({ email, name }) => [email, name].some((value) => value !== null && fold(value).includes(text)),
+    (one) => search.isIn(one),
   );
   return found.map(({ user_key }) => user_key);
 }
@@ -128,8 +129,8 @@ function ofLevels(levels: readonly (string | null)[]): SQL {
   return levels.includes(null) ? sql`(s.max_risk_level is null or ${present})` : present;
 }
 
-function found({ idRange, text }: UserFilter, bearers: readonly number[] | null): SQL {
-  if (idRange === null && text === null) return sql`true`;
+function found({ idRange, search }: UserFilter, bearers: readonly number[] | null): SQL {
+  if (idRange === null && search === null) return sql`true`;
   const ways: SQL[] = [];
   if (idRange !== null) ways.push(sql`s.user_id between ${idRange[0]}::uuid and ${idRange[1]}::uuid`);
   if (bearers !== null) ways.push(sql`s.user_key = any (${sql.param([...bearers])}::integer[])`);
