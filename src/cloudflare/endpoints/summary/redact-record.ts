@@ -13,7 +13,11 @@ export function redactRecord(raw: unknown): string {
   const fields = record as Record<string, unknown>;
   const kept: Record<string, unknown> = {};
   for (const [name, isHarmless] of Object.entries(FIELDS))
-    if (Object.hasOwn(fields, name)) kept[name] = redact(fields[name], (text) => isHarmless(text, fields));
+    if (Object.hasOwn(fields, name))
+      kept[name] =
+        PERSONAL.has(name) && fields[name] !== null
+          ? `[${kindOf(fields[name])}]`
+          : redact(fields[name], (text) => isHarmless(text, fields));
   const others = Object.keys(fields).filter((name) => !Object.hasOwn(FIELDS, name)).length;
   if (others > 0) kept['other_fields'] = others;
   return `${REDACTED} ${JSON.stringify(kept)}`;
@@ -29,6 +33,9 @@ function kindOf(value: unknown): string {
   if (value === null) return 'null';
   return typeof value === 'string' ? 'text' : typeof value;
 }
+
+/** Of these, not even a number is kept. */
+const PERSONAL: ReadonlySet<string> = new Set(['email', 'name']);
 
 /** For each field that this version knows: whether a text in it cannot be an email or a name. */
 const FIELDS: Readonly<Record<string, (text: string, record: Record<string, unknown>) => boolean>> = {
