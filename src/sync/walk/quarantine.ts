@@ -1,7 +1,7 @@
 // Writes rejected records to the database in batches while the walk goes on, even if the run fails or is a dry run. Keeps
 // at most so many of an account, and for a limited time: the texts are personal data.
 // Their raw text holds emails and names. So it travels only by COPY, because the server may log parameters. It holds no
-// lock that another run of the account could wait for.
+// lock that another run of the account could wait for: a claim skips a lease that is locked.
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { and, eq, sql, type SQL } from 'drizzle-orm';
@@ -11,7 +11,7 @@ import { columnNames } from '../../db/sql/column-names.ts';
 import { copyRows, type CopyValue } from '../../db/copy-rows.ts';
 import { databaseError, isPassing, RESTART_PAUSES_MS } from '../../db/database-errors.ts';
 import type { Pool, PoolClient } from '../../db/pool.ts';
-import { rejectedRecords, stagedRejected } from '../../db/schema.ts';
+import { leases, rejectedRecords, stagedRejected } from '../../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
 import type { Lease } from '../claim/lease.ts';
 import { countReason, type ReasonCounts } from './reason-counts.ts';
@@ -49,7 +49,7 @@ export type QuarantineOptions = {
 
 export function createQuarantine(
   pool: Pool,
-  lease: Pick<Lease, 'accountKey' | 'runId'>,
+  lease: Pick<Lease, 'accountKey' | 'runId' | 'owner'>,
   { retentionMs, signal, keptRecords = KEPT_RECORDS }: QuarantineOptions,
 ): Quarantine {
   let batch = new Map<string, Rejection>();
@@ -111,7 +111,7 @@ type WriteOptions = { keptRecords: number; stop: AbortSignal };
 
 async function writeAgain(
   pool: Pool,
-  lease: Pick<Lease, 'accountKey' | 'runId'>,
+  lease: Pick<Lease, 'accountKey' | 'runId' | 'owner'>,
   records: ReadonlyMap<string, Rejection>,
   options: WriteOptions,
 ): Promise<void> {
@@ -130,7 +130,7 @@ const COLUMNS = ['account_key', 'record_hash', 'user_id', 'reason', 'raw'] as co
 
 async function write(
   pool: Pool,
-  { accountKey, runId }: Pick<Lease, 'accountKey' | 'runId'>,
+  { accountKey, runId, owner }: Pick<Lease, 'accountKey' | 'runId' | 'owner'>,
   records: ReadonlyMap<string, Rejection>,
   { keptRecords, stop }: WriteOptions,
 ): Promise<void> {
@@ -140,6 +140,14 @@ async function write(
   const [r, s] = [rejectedRecords, stagedRejected];
   const work = async (tx: Transaction, client: PoolClient) => {
     await copyRows(client, s, COLUMNS, rows());
+    // A run that lost its lease writes nothing: the person of a record may have been erased since. After the COPY,
+    // because no limit of the server ends a COPY, and nobody takes the account over while the lease is locked.
+    const [mine] = await tx
+      .select({ owner: leases.owner })
+      .from(leases)
+      .where(and(eq(leases.account_key, accountKey), eq(leases.owner, owner)))
+      .for('key share');
+    if (mine === undefined) return void (await tx.delete(s).where(eq(s.account_key, accountKey)));
     // Always in the same order, so that two writers cannot wait for each other in a circle.
     await tx.execute(sql`
       insert into ${r} (${columnNames(

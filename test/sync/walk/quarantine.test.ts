@@ -41,10 +41,10 @@ const DAY = 86_400_000;
 function open(over: Partial<QuarantineOptions> & { pool?: typeof db.pool; runId?: number } = {}) {
   const { pool = db.pool, runId = lease.runId, ...options } = over;
   const signal = new AbortController().signal;
-  const { accountKey } = lease;
+  const { accountKey, owner } = lease;
   const quarantine = createQuarantine(
     pool,
-    { accountKey, runId },
+    { accountKey, runId, owner },
     { retentionMs: 30 * DAY, signal, ...options },
   );
   return {
