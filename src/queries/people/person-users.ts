@@ -20,6 +20,8 @@ export type PersonUser = {
   absent_since: string | null;
   cleared_at: string | null;
   erased_at: string | null;
+  /** Versions of email and name. */
+  identity_count: number;
 };
 
 /** ISO 8601, to the microsecond. */
@@ -45,6 +47,8 @@ const COLUMNS = {
   absent_since: exactTimeOrNull(u.absent_since),
   cleared_at: exactTimeOrNull(u.cleared_at),
   erased_at: exactTimeOrNull(u.erased_at),
+  identity_count: sql<number>`(select count(*)::integer from ${i}
+    where ${i.account_key} = ${u.account_key} and ${i.user_key} = ${u.user_key})`,
 };
 
 /** In the order in which the accounts were added. Only the first four digits of an id are sent. */

@@ -13,7 +13,9 @@ export function askedText({ persons, strayRecords }: FoundPersons, once: boolean
     persons.length === 0 ? 'nobody whose user id is known' : plural(persons.length, 'person', 'people');
   return [
     say(`This erases ${who}. It cannot be undone.`),
-    ...persons.flatMap((person) => personLines(person, view).map((line) => say(line, 2))),
+    ...persons.flatMap((person) =>
+      personLines(person, view).map((line, nth) => say(line, nth === 0 ? 2 : 4)),
+    ),
     strayRecords > 0 ? say(`${plural(strayRecords, 'rejected record')} will be deleted.`) : '',
     say(
       once
@@ -32,7 +34,7 @@ function personLines({ userId, erasure, users }: FoundPerson, { time }: View): s
       user.max_risk_level === null || user.level_since === null
         ? 'cleared'
         : `${user.max_risk_level} since ${time(user.level_since)}`;
-    return `  in account ${accountName(user)}: ${level}, ${plural(user.event_count, 'event')}`;
+    return `in account ${accountName(user)}: ${level}, ${plural(user.event_count, 'event')}, ${plural(user.identity_count, 'version of email and name', 'versions of email and name')}`;
   });
   return [erasure === null ? head : `${head}, forgotten as ${erasure.user_id}`, ...where];
 }
