@@ -74,6 +74,7 @@ export const ERRORS = {
   COPY_TARGET: EXIT.usage,
   BACKUP_EXISTS: EXIT.usage,
   CURSOR_INVALID: EXIT.usage,
+  PERSON_UNCLEAR: EXIT.usage,
 
   RATE_LIMITED: EXIT.tryLater,
   CLOUDFLARE_UNAVAILABLE: EXIT.tryLater,

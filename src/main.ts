@@ -38,6 +38,9 @@ const COMMANDS: Readonly<Record<string, (io: Io) => Promise<Command>>> = {
     ]);
     return privacyCommand(io).addCommand(privacyApplyCommand(io));
   },
+  person: async (io) => (await import('./commands/person.ts')).personCommand(io),
+  erase: async (io) => (await import('./commands/erase.ts')).eraseCommand(io),
+  erased: async (io) => (await import('./commands/erased.ts')).erasedCommand(io),
   migrate: async (io) => (await import('./commands/migrate.ts')).migrateCommand(io),
   database: async (io) => {
     const [

@@ -66,6 +66,7 @@ async function historyOf(
     periods,
     renames: versions === null ? newestRename(user) : renamesOf(versions),
     lookup,
+    erasedAt: user.erased_at,
   });
   return {
     user,

@@ -27,6 +27,9 @@ const User = z
       .nullable()
       .openapi({ description: 'Since when no walk has met this present user; null while the user is met.' }),
     cleared_at: z.string().nullable(),
+    erased_at: z.string().nullable().openapi({
+      description: 'Since when the user stands for a person who was erased; null for everybody else.',
+    }),
     ...PERSON,
   })
   .openapi('User');

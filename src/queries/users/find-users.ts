@@ -20,6 +20,8 @@ export type FoundUser = {
   identity_since: string;
   absent_since: string | null;
   cleared_at: string | null;
+  /** Set if the person was erased: the id is then a random one. */
+  erased_at: string | null;
 };
 
 /** More would help nobody. */
@@ -62,6 +64,7 @@ async function read(db: Db, condition: SQL, accountKeys?: readonly number[]): Pr
       identity_since: users.identity_since,
       absent_since: users.absent_since,
       cleared_at: users.cleared_at,
+      erased_at: users.erased_at,
     })
     .from(users)
     .innerJoin(accounts, eq(accounts.account_key, users.account_key))

@@ -20,6 +20,8 @@ export type ListedUser = {
   first_seen_at: string;
   absent_since: string | null;
   cleared_at: string | null;
+  /** Set if the person was erased: the id is then a random one. */
+  erased_at: string | null;
   /** The newest snapshot, or the requested one. */
   snapshot_id: number;
   observed_at: string;
@@ -52,7 +54,7 @@ export async function listUsers(db: Db, filter: UserFilter): Promise<{ total: nu
   const { rows } = await on(db).execute<ListedUser & { total: number }>(sql`
     select s.user_id, s.max_risk_level, s.event_count,
            to_char(s.last_event at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_event,
-           s.level_since, s.first_seen_at, s.absent_since, s.cleared_at,
+           s.level_since, s.first_seen_at, s.absent_since, s.cleared_at, s.erased_at,
            s.snapshot_id::float8 as snapshot_id, s.observed_at,
            ${filter.identities ? sql`i.email, i.name` : sql`null as email, null as name`}, count(*) over ()::integer as total
       from (${filter.asOf === null ? stateNow(filter) : stateAsOf(filter, filter.asOf)}) s
@@ -72,6 +74,7 @@ export async function listUsers(db: Db, filter: UserFilter): Promise<{ total: nu
       first_seen_at: iso(row.first_seen_at) ?? '',
       absent_since: iso(row.absent_since),
       cleared_at: iso(row.cleared_at),
+      erased_at: iso(row.erased_at),
       snapshot_id: row.snapshot_id,
       observed_at: iso(row.observed_at) ?? '',
       email: row.email,
@@ -83,7 +86,7 @@ export async function listUsers(db: Db, filter: UserFilter): Promise<{ total: nu
 function stateNow({ account_key }: UserFilter): SQL {
   return sql`
     select ${u.user_key}, ${u.user_id}, ${u.max_risk_level}, ${u.event_count}, ${u.last_event}, ${u.level_since}, ${u.first_seen_at},
-           ${u.absent_since}, ${u.cleared_at}, n.snapshot_id, n.observed_at
+           ${u.absent_since}, ${u.cleared_at}, ${u.erased_at}, n.snapshot_id, n.observed_at
       from ${u}
       cross join (select ${n.snapshot_id}, ${n.observed_at} from ${n} where ${n.account_key} = ${account_key}
                    order by ${n.observed_at} desc limit 1) n
@@ -93,7 +96,7 @@ function stateNow({ account_key }: UserFilter): SQL {
 function stateAsOf({ account_id, account_key }: UserFilter, at: string): SQL {
   return sql`
     select ${u.user_key}, ${u.user_id}, a.max_risk_level, a.event_count, a.last_event, ${l.valid_from} as level_since, ${u.first_seen_at},
-           null::timestamptz as absent_since, null::timestamptz as cleared_at, a.snapshot_id, a.observed_at
+           null::timestamptz as absent_since, null::timestamptz as cleared_at, ${u.erased_at}, a.snapshot_id, a.observed_at
       from risk_bi.users_as_of(${account_id}, ${at}::timestamptz) a
       join ${u} on ${u.account_key} = ${account_key} and ${u.user_id} = a.user_id
       join ${l} on ${l.account_key} = ${account_key} and ${l.user_key} = ${u.user_key}

@@ -24,7 +24,13 @@ export async function requireMode(pool: Pool, lease: Lease, wanted: Wanted): Pro
   });
 }
 
-/** The same inside a transaction, in which the mode cannot change any more. */
+/** The same inside a transaction. */
+export async function checkMode(tx: Transaction, account: Account, wanted: Wanted): Promise<void> {
+  const recorded = await recordedMode(tx, account);
+  if (recorded !== null) requireSame(account, recorded, wanted);
+}
+
+/** The same; until the transaction ends, nobody can change the mode. */
 export async function holdMode(tx: Transaction, account: Account, wanted: Wanted): Promise<void> {
   const [row] = await tx.select().from(m).where(eq(m.account_key, account.accountKey)).for('share');
   if (row !== undefined) requireSame(account, recordedOf(row), wanted);

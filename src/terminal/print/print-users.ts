@@ -54,6 +54,7 @@ const COLUMNS = [
   'is_account_retired',
   'snapshot_id',
   'observed_at',
+  'erased_at',
 ];
 
 function printAll(
@@ -77,6 +78,7 @@ function printAll(
       account.retired_at !== null,
       user.snapshot_id,
       user.observed_at,
+      user.erased_at,
       ...(identities ? [user.email, user.name] : []),
     ]),
   );

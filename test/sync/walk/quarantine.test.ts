@@ -42,10 +42,10 @@ const DAY = 86_400_000;
 function open(over: Partial<QuarantineOptions> & { pool?: typeof db.pool; runId?: number } = {}) {
   const { pool = db.pool, runId = lease.runId, ...options } = over;
   const signal = new AbortController().signal;
-  const { accountKey, accountId } = lease;
+  const { accountKey, accountId, owner } = lease;
   const quarantine = createQuarantine(
     pool,
-    { accountKey, accountId, runId },
+    { accountKey, accountId, runId, owner },
     { retentionMs: 30 * DAY, pii: keepAll, signal, ...options },
   );
   return {
