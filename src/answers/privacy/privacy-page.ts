@@ -60,10 +60,10 @@ function held({ accounts }: PrivacyRecord, on: On): Block[] {
 }
 
 const MEANING = {
-  full: 'as Cloudflare served them',
+  full: 'emails and names are kept as Cloudflare served them',
   pseudonymous:
-    'as keyed hashes (HMAC-SHA-256). Whoever has PII_KEY can tell whether a hash is that of a known email or name',
-  none: 'not at all',
+    'keyed hashes (HMAC-SHA-256) are kept in place of emails and names. Whoever has PII_KEY can tell whether a hash is that of a known email or name',
+  none: 'no email and no name is kept',
 } as const;
 
 function identities({ accounts, settings }: PrivacyRecord, on: On): Block[] {
@@ -92,7 +92,7 @@ function identities({ accounts, settings }: PrivacyRecord, on: On): Block[] {
             ]),
           },
         ]),
-    text(`PII_MODE is ${settings.mode}: emails and names are kept ${MEANING[settings.mode]}.`),
+    text(`PII_MODE is ${settings.mode}: ${MEANING[settings.mode]}.`),
     ...consequences(settings),
     ...(accounts.every((one) => isAsSet(one, settings))
       ? []
@@ -131,8 +131,8 @@ function retained({ settings, whole }: PrivacyRecord, on: On): Block[] {
       columns: [{ name: 'data' }, { name: 'variable' }, { name: 'kept' }],
       rows: [
         ...kept,
-        ['rejected records, after they were last met', 'RETENTION_REJECTED', duration(rejectedRetentionMs)],
-        ['current state of users; counts of snapshots', null, 'for ever'],
+        ['rejected records, since last met', 'RETENTION_REJECTED', duration(rejectedRetentionMs)],
+        ['state of users, counts of snapshots', null, 'for ever'],
       ],
     },
     ...(since.length === 0 ? [] : [{ kind: 'list' as const, items: since }]),
@@ -140,7 +140,7 @@ function retained({ settings, whole }: PrivacyRecord, on: On): Block[] {
 }
 
 const KEPT = {
-  activity: 'event counters that newer ones superseded',
+  activity: 'superseded event counters',
   levels: 'ended levels',
   identities: 'earlier emails and names',
   runs: 'runs',
