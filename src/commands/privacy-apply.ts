@@ -7,7 +7,7 @@ import type { Pool } from '../db/pool.ts';
 import { OperatorError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { createPiiPolicy } from '../pii-policy.ts';
-import { knownAccounts, type KnownAccount } from '../queries/accounts/known-accounts.ts';
+import { knownAccounts } from '../queries/accounts/known-accounts.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { askYesNo } from '../terminal/ask.ts';
 import { appliedColumns, appliedLine, type AppliedAccount } from '../terminal/print/print-privacy.ts';
