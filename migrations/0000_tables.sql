@@ -239,7 +239,7 @@ CREATE TABLE "risk"."retention" (
 	"feed_id" bigint NOT NULL,
 	CONSTRAINT "retention_account_key_dataset_pk" PRIMARY KEY("account_key","dataset"),
 	CONSTRAINT "retention_dataset" CHECK ("risk"."retention"."dataset" in ('activity', 'levels', 'identities', 'runs')),
-	CONSTRAINT "retention_row_count" CHECK ("risk"."retention"."row_count" > 0)
+	CONSTRAINT "retention_row_count" CHECK ("risk"."retention"."row_count" >= 1)
 );--> statement-breakpoint
 CREATE TABLE "risk"."user_activity" (
 	"account_key" integer NOT NULL,

@@ -180,6 +180,17 @@ export class OperatorError extends Error {
   }
 }
 
+/** `since`: from this instant on, the history is whole. Null: not known. */
+export function beyondRetention(since: string | null, cause?: unknown): OperatorError {
+  return new OperatorError({
+    code: 'BEYOND_RETENTION',
+    happened: `The history is whole since ${since ?? 'a later instant'}, and an earlier instant was asked for`,
+    means: 'Older rows were deleted on purpose (RETENTION_…), so an answer would lack some of them',
+    todo: `Ask for ${since ?? 'a later instant'} or later. Trends and counts of snapshots reach back further`,
+    cause,
+  });
+}
+
 export function isOperatorError(error: unknown): error is OperatorError {
   return error instanceof OperatorError;
 }

@@ -297,7 +297,7 @@ export const retention = risk.table(
   (t) => [
     primaryKey({ columns: [t.account_key, t.dataset] }),
     check('retention_dataset', sql`${t.dataset} in ('activity', 'levels', 'identities', 'runs')`),
-    check('retention_row_count', sql`${t.row_count} > 0`),
+    check('retention_row_count', sql`${t.row_count} >= 1`),
   ],
 );
 

@@ -43,5 +43,5 @@ export async function horizonOf(
 
 /** The same with every DateStyle of the session. */
 function iso(at: SQL): SQL {
-  return sql`to_char(${at} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+  return sql`to_char((${at}) at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 }

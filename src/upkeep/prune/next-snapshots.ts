@@ -7,14 +7,16 @@ import type { Horizon } from './horizon.ts';
 
 /** Snapshots that are looked at together. An hourly account gets on by five days with each statement. */
 const AT_ONCE = 128;
-/** Rows of their activity that one transaction begins from; a single snapshot may have more. */
-const ROWS_AT_ONCE = 20_000;
 
-/** Null: no snapshot up to the horizon has activity that was not looked at. */
+/**
+ * Null: no snapshot up to the horizon has activity that was not looked at. `most`: rows of activity; a single snapshot
+ * may have more.
+ */
 export async function nextSnapshots(
   db: Db,
   { accountKey, lastSnapshotId }: Horizon,
   after: number,
+  most: number,
 ): Promise<{ after: number; upTo: number } | null> {
   const key = whole(accountKey);
   for (let from = after; from < lastSnapshotId;) {
@@ -29,18 +31,18 @@ export async function nextSnapshots(
       select ${a.snapshot_id}::float8 as id, count(*)::float8 as count from ${a}
        where ${a.account_key} = ${key} and ${a.snapshot_id} > ${whole(from)} and ${a.snapshot_id} <= ${whole(end)}
        group by ${a.snapshot_id} order by ${a.snapshot_id}`);
-    if (rows.length > 0) return { after: from, upTo: lastOf(rows, end) };
+    if (rows.length > 0) return { after: from, upTo: lastOf(rows, end, most) };
     from = end;
   }
   return null;
 }
 
 /** The last snapshot before the sum of the rows is too large; at least the first. Pure. */
-function lastOf(rows: readonly { id: number; count: number }[], end: number): number {
+function lastOf(rows: readonly { id: number; count: number }[], end: number, most: number): number {
   let sum = 0;
   for (const [at, { count }] of rows.entries()) {
     sum += count;
-    if (sum > ROWS_AT_ONCE && at > 0) return rows[at - 1]!.id;
+    if (sum > most && at > 0) return rows[at - 1]!.id;
   }
   return end;
 }

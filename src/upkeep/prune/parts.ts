@@ -13,7 +13,7 @@ import { nextSnapshots } from './next-snapshots.ts';
 export const MOST_ROWS = 20_000;
 
 export type Piece = {
-  /** Deletes at most MOST_ROWS rows. */
+  /** Deletes at most so many rows as were asked for. */
   remove: SQL;
   /** The snapshot up to which nothing is left afterwards. Null: this part is not found by its snapshots. */
   upTo: number | null;
@@ -25,13 +25,14 @@ export async function nextPiece(
   part: Prunable,
   horizon: Horizon,
   after: number,
+  most: number,
 ): Promise<Piece | null> {
   if (part === 'activity') {
-    const range = await nextSnapshots(db, horizon, after);
+    const range = await nextSnapshots(db, horizon, after, most);
     return range === null
       ? null
       : {
-          remove: removeRows(a, 'observed_at', horizon, supersededActivity(horizon, range)),
+          remove: removeRows(a, 'observed_at', horizon, supersededActivity(horizon, range), most),
           upTo: range.upTo,
         };
   }
@@ -40,8 +41,8 @@ export async function nextPiece(
   if (rows.length === 0) return null;
   const remove =
     part === 'runs'
-      ? removeRuns(horizon, old)
-      : removeRows(part === 'levels' ? l : i, 'valid_from', horizon, old);
+      ? removeRuns(horizon, old, most)
+      : removeRows(part === 'levels' ? l : i, 'valid_from', horizon, old, most);
   return { remove, upTo: null };
 }
 
@@ -85,9 +86,10 @@ function removeRows(
   time: 'observed_at' | 'valid_from',
   { accountKey }: Horizon,
   old: SQL,
+  most: number,
 ): SQL {
   const at = sql.identifier(time);
-  return sql`delete from ${table} gone using (${old} limit ${whole(MOST_ROWS)}) old
+  return sql`delete from ${table} gone using (${old} limit ${whole(most)}) old
      where gone.account_key = ${whole(accountKey)} and gone.user_key = old.user_key and gone.${at} = old.${at}`;
 }
 
@@ -107,10 +109,11 @@ function oldRuns({ accountKey, at }: Horizon): SQL {
        and old.run_id < coalesce((select max(${r.run_id}) from ${r} where ${r.account_key} = ${key} and ${r.status} = 'succeeded'),
              ${newest(sql`true`)})
        and old.run_id not in (${newest(sql`${r.verdict} = 'complete'`)}, ${newest(published)}, ${newest(keeps(r.evidence, 'paging'))})
-       and old.scheduled_for is distinct from (select max(${r.scheduled_for}) from ${r} where ${r.account_key} = ${key})`;
+       and (old.scheduled_for is null
+         or old.scheduled_for < (select max(${r.scheduled_for}) from ${r} where ${r.account_key} = ${key}))`;
 }
 
-function removeRuns({ accountKey }: Horizon, old: SQL): SQL {
-  return sql`delete from ${r} gone using (${old} limit ${whole(MOST_ROWS)}) old
+function removeRuns({ accountKey }: Horizon, old: SQL, most: number): SQL {
+  return sql`delete from ${r} gone using (${old} limit ${whole(most)}) old
      where gone.account_key = ${whole(accountKey)} and gone.run_id = old.run_id`;
 }

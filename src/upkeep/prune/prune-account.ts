@@ -21,6 +21,8 @@ import { MOST_ROWS, nextPiece, type Piece } from './parts.ts';
 export type PruneDeps = {
   pool: Pool;
   timing: LeaseTiming;
+  /** Rows of one transaction. A seam for tests. */
+  mostRows?: number;
   /** Named points at which tests kill the process; nothing in production. */
   failpoint?: (name: 'deleted' | 'noted' | 'committed') => Promise<void>;
 };
@@ -63,10 +65,11 @@ async function prunePart(
   horizon: Horizon,
   one: PrunedPart,
 ): Promise<Holder | null> {
+  const most = deps.mostRows ?? MOST_ROWS;
   let after = horizon.prunedUpTo;
   for (;;) {
     request.signal.throwIfAborted();
-    const piece = await nextPiece(deps.pool, one.part, horizon, after);
+    const piece = await nextPiece(deps.pool, one.part, horizon, after, most);
     if (piece === null) return null;
     const removed = await removeAgain(deps, one.part, horizon, piece);
     if (typeof removed !== 'number') {
@@ -77,7 +80,7 @@ async function prunePart(
     one.rows += removed;
     request.onProgress?.(one.part, one.rows, horizon, piece.upTo);
     await deps.failpoint?.('committed');
-    if (removed === MOST_ROWS) continue;
+    if (removed === most) continue;
     if (piece.upTo === null) return null;
     after = piece.upTo;
   }
@@ -109,7 +112,7 @@ async function removeAgain(
 const CLOCK_MS = 3_000;
 
 async function removePiece(
-  { pool, timing, failpoint }: PruneDeps,
+  { pool, timing, failpoint, mostRows = MOST_ROWS }: PruneDeps,
   part: Prunable,
   horizon: Horizon,
   piece: Piece,
@@ -124,7 +127,7 @@ async function removePiece(
       );
       const rows = (await tx.execute(sql.raw(inline(piece.remove)))).rowCount ?? 0;
       await failpoint?.('deleted');
-      if (rows > 0) await note(tx, part, horizon, { rows, upTo: rows < MOST_ROWS ? piece.upTo : null });
+      if (rows > 0) await note(tx, part, horizon, { rows, upTo: rows < mostRows ? piece.upTo : null });
       await failpoint?.('noted');
       return rows;
     });

@@ -1,0 +1,18 @@
+// Since when each part of an account's history is whole, where old rows were deleted.
+import { eq } from 'drizzle-orm';
+import { on, type Db } from '../../db/handle.ts';
+import { retention as t } from '../../db/schema.ts';
+import type { Prunable } from '../../retention.ts';
+
+export type WholeSince = { part: Prunable; since: Date; rows: number; prunedAt: Date };
+
+/** In the order of the parts; empty if nothing was ever deleted. */
+export async function wholeSince(db: Db, accountKey: number): Promise<WholeSince[]> {
+  const rows = await on(db).select().from(t).where(eq(t.account_key, accountKey)).orderBy(t.dataset);
+  return rows.map((row) => ({
+    part: row.dataset as Prunable,
+    since: new Date(row.whole_since),
+    rows: row.row_count,
+    prunedAt: new Date(row.pruned_at),
+  }));
+}
