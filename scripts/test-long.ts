@@ -18,6 +18,7 @@ const NUMBERS = {
   FEED_KILLS: 50,
   FEED_RUNS: 25,
   SCHEMATHESIS_EXAMPLES: 500,
+  ERASURE_SEQUENCES: 500,
 };
 
 const FILES = [
@@ -36,6 +37,7 @@ const FILES = [
   'test/export/feed.test.ts',
   'test/export/feed-kills.test.ts',
   'test/http/api/schemathesis.test.ts',
+  'test/scenarios/erasure.test.ts',
 ];
 
 const numbers = Object.fromEntries(Object.entries(NUMBERS).map(([name, value]) => [name, String(value)]));
