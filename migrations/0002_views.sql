@@ -1473,11 +1473,11 @@ SELECT a.account_id,
        u.first_seen_at,
        u.absent_since,
        u.cleared_at,
+       u.erased_at,
        u.max_risk_level IS NOT NULL AS is_present,
        a.retired_at IS NOT NULL AS is_account_retired,
        coalesce(a.label, a.account_id) AS account_label,
-       array_position(ARRAY['low', 'medium', 'high'], u.max_risk_level) AS level_rank,
-       u.erased_at
+       array_position(ARRAY['low', 'medium', 'high'], u.max_risk_level) AS level_rank
   FROM risk.users u
   JOIN risk.accounts a USING (account_key);
 
@@ -1491,11 +1491,11 @@ COMMENT ON COLUMN risk_bi.users.level_since IS 'Since when the user has had the 
 COMMENT ON COLUMN risk_bi.users.first_seen_at IS 'Instant of the first snapshot with this user.';
 COMMENT ON COLUMN risk_bi.users.absent_since IS 'Since when no walk has met this present user; null while the user is met, and if the user is cleared.';
 COMMENT ON COLUMN risk_bi.users.cleared_at IS 'Instant of the snapshot that cleared the user; null while the user is present.';
+COMMENT ON COLUMN risk_bi.users.erased_at IS 'Since when the user stands for a person who was erased; null for everybody else.';
 COMMENT ON COLUMN risk_bi.users.is_present IS 'Whether the user has a level now.';
 COMMENT ON COLUMN risk_bi.users.is_account_retired IS 'Whether the account is retired. Leave the users of retired accounts out of current totals.';
 COMMENT ON COLUMN risk_bi.users.account_label IS 'The account''s label, or its id if it has no label.';
 COMMENT ON COLUMN risk_bi.users.level_rank IS 'The column max_risk_level, for sorting: 1 low, 2 medium, 3 high; null if the user is cleared.';
-COMMENT ON COLUMN risk_bi.users.erased_at IS 'Since when the user stands for a person who was erased; null for everybody else.';
 --> statement-breakpoint
 -- src/db/views/users_as_of.sql
 -- In plpgsql, which resolves account_key first. The planner then knows the key, and Citus routes the query to one
