@@ -17,6 +17,8 @@ export type PersonMatcher = {
   mentionIn(text: string): Mention | null;
   /** The text without ids, emails and names of several words; null if it has none. For texts that are to be kept. */
   without(text: string): string | null;
+  /** The same for every text in a JSON value, names of fields included. */
+  withoutIn<T>(value: T): T | null;
 };
 
 const REMOVED = '[erased]';
@@ -34,9 +36,11 @@ export function createPersonMatcher({ userIds, identities }: PersonTexts): Perso
   const parts = unique(emails.map((email) => email.slice(0, Math.max(0, email.lastIndexOf('@')))));
   const words = names.map((name) => name.split(/\s+/).filter((word) => word.length >= WORD_LEAST));
   const fullNames = names.filter((name) => /\s/.test(name));
+  const needles = [...ids, ...emails, ...fullNames];
+  const without = (text: string): string => needles.reduce(remove, text);
   return {
     mentionIn(text) {
-      const folded = text.toLowerCase();
+      const folded = fold(text);
       const holds = (needle: string) => spellings(needle).some((one) => folded.includes(one));
       const holdsWord = (needle: string) => spellings(needle).some((one) => hasWord(folded, one));
       if (ids.some(holds)) return 'id';
@@ -46,16 +50,19 @@ export function createPersonMatcher({ userIds, identities }: PersonTexts): Perso
       return words.some((all) => all.length > 1 && all.every(holdsWord)) ? 'part' : null;
     },
     without(text) {
-      const needles = [...ids, ...emails, ...fullNames].flatMap(spellings);
-      const kept = needles.reduce((rest, needle) => rest.replaceAll(patternOf(needle), REMOVED), text);
+      const kept = without(text);
       return kept === text ? null : kept;
+    },
+    withoutIn(value) {
+      const kept = mapTexts(value, without);
+      return JSON.stringify(kept) === JSON.stringify(value) ? null : (kept as typeof value);
     },
   };
 }
 
 /** In small letters, without texts that hold nothing but blanks. */
 function unique(texts: readonly (string | null)[]): string[] {
-  return [...new Set(texts.flatMap((text) => (text === null ? [] : [text.trim().toLowerCase()])))].filter(
+  return [...new Set(texts.flatMap((text) => (text === null ? [] : [fold(text.trim())])))].filter(
     (text) => text !== '',
   );
 }
@@ -82,6 +89,35 @@ function isCutWithin(text: string, email: string): boolean {
   return false;
 }
 
-function patternOf(text: string): RegExp {
-  return new RegExp(text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'), 'gi');
+/** Letter by letter, so that a place in the folded text is known in the text: a word would fold its last sigma otherwise. */
+function fold(text: string): string {
+  return Array.from(text, (letter) => letter.toLowerCase()).join('');
+}
+
+function remove(text: string, folded: string): string {
+  const letters = Array.from(text);
+  const starts: number[] = [];
+  let inFolded = '';
+  for (const letter of letters) {
+    starts.push(inFolded.length);
+    inFolded += letter.toLowerCase();
+  }
+  let kept = '';
+  let done = 0;
+  for (let at = inFolded.indexOf(folded); at >= 0; at = inFolded.indexOf(folded, at + folded.length)) {
+    const begin = starts.findLastIndex((start) => start <= at);
+    const end = starts.findIndex((start) => start >= at + folded.length);
+    kept += `${letters.slice(done, begin).join('')}${REMOVED}`;
+    done = end < 0 ? letters.length : end;
+  }
+  return kept + letters.slice(done).join('');
+}
+
+function mapTexts(value: unknown, change: (text: string) => string): unknown {
+  if (typeof value === 'string') return change(value);
+  if (Array.isArray(value)) return value.map((one) => mapTexts(one, change));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, one]) => [change(name), mapTexts(one, change)]),
+  );
 }

@@ -34,7 +34,7 @@ the random id, without a name. For that, a keyed hash of the user id is kept;
 new user when served again.
 
 Out of reach are files that were exported, copies in other databases, backups,
-and archived WAL: docs/privacy.md says what to do there.
+and archived WAL: docs/erasure.md says what to do there.
 
   zt-risk-sync erase 3f2504e0-4f89-41d3-9a0c-0305e82c3301
   zt-risk-sync erase ada@example.com --once

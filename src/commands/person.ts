@@ -27,7 +27,7 @@ import { withDatabase } from './options/with-history.ts';
 const HELP = `
 The file holds emails, names, levels and activity with their times, lookups,
 rejected records, and runs whose texts name the person. Only you can read it. It
-gets its name when it is whole, and replaces an earlier one. docs/privacy.md
+gets its name when it is whole, and replaces an earlier one. docs/erasure.md
 says what each part means.
 
 Records that name the person but may be about somebody else are only counted:

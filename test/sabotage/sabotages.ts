@@ -16,6 +16,7 @@ const PUBLISH = 'test/sync/publish/publish.test.ts';
 const QUIET = 'test/scenarios/quiet.test.ts';
 const RECORD = 'test/sync/absence/read-outcome.test.ts';
 const WALK = 'test/sync/walk/walk.test.ts';
+const ERASED = 'test/upkeep/erase/erase-person.test.ts';
 const REFUSED = 'test/cloudflare/paging/refused-pages.test.ts';
 
 export const SABOTAGES: readonly Sabotage[] = [
@@ -351,6 +352,42 @@ export const SABOTAGES: readonly Sabotage[] = [
     find: '    const row = known >= 0 && !isErased ? known : table.findOrAdd(read(user.user_id));\n',
     put: '    const row = known >= 0 && !isErased ? known : table.findOrAdd(read(user.user_id));\n    table.note(row, true);\n',
     test: WALK,
+  },
+  {
+    name: 'forgotten-quarantined',
+    breaks: 'the rejected record of a forgotten person keeps its text',
+    promise: 'P8',
+    file: 'src/sync/walk/identity-policy.ts',
+    find: 'userId: id, raw: FORGOTTEN_RAW }',
+    put: 'userId: id }',
+    test: ERASED,
+  },
+  {
+    name: 'forgotten-asked',
+    breaks: 'a forgotten person is looked up under the random id, which the API does not know',
+    promise: 'P2',
+    file: 'src/sync/absence/ask-absent.ts',
+    find: 'filter(({ erasure }) => erasure === undefined)',
+    put: 'filter(() => true)',
+    test: ERASED,
+  },
+  {
+    name: 'erased-before-run',
+    breaks: 'an erasure reads an account while a run works on it that knows nothing of the erasure',
+    promise: 'P8',
+    file: 'src/upkeep/erase/erase-person.ts',
+    find: 'await whenFree(deps, accountKey, (tx) => identitiesIn(tx, accountKey, userIds))',
+    put: 'await identitiesIn(drizzle(deps.pool), accountKey, userIds)',
+    test: ERASED,
+  },
+  {
+    name: 'late-quarantine',
+    breaks: 'a run that lost its lease still quarantines rejected records',
+    promise: 'P8',
+    file: 'src/sync/walk/quarantine.ts',
+    find: 'if (mine === undefined) return void (await tx.delete(s).where(eq(s.account_key, accountKey)));',
+    put: '',
+    test: ERASED,
   },
   {
     name: 'refused-is-the-end',

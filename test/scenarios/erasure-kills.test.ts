@@ -14,9 +14,7 @@ type Point = readonly [name: 'begun' | 'read' | 'erasing' | 'committed' | 'erase
 /** Three accounts, and two of them know the person: five steps. */
 const POINTS: readonly Point[] = [
   ['begun', 1],
-  ['erasing', 1],
   ['erasing', 4],
-  ['erasing', 5],
   ['committed', 5],
   ['swept', 1],
 ];

@@ -14,7 +14,7 @@ import { createErasureOracle, type ErasureOracle } from '../support/oracle/erasu
 import { rowsOfHistory } from '../support/database/rows-of-history.ts';
 import { wholeness } from '../support/oracle/wholeness.ts';
 
-const SEQUENCES = Number(process.env['ERASURE_SEQUENCES'] ?? 5);
+const SEQUENCES = Number(process.env['ERASURE_SEQUENCES'] ?? 4);
 /** What other sequences meet is random: see fast-check-seed.ts. */
 const isRandom = process.env['FC_SEED'] !== undefined;
 const PEOPLE = 8;

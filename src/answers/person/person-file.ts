@@ -1,5 +1,5 @@
 // Everything that is held of one person, in every account, as JSON: for the person's right of access. The shape is a
-// contract (docs/privacy.md): fields are only added. Text is made as it is read, because an activity may be long.
+// contract (docs/erasure.md): fields are only added. Text is made as it is read, because an activity may be long.
 import type { Db } from '../../db/handle.ts';
 import { createPersonMatcher, type PersonMatcher } from '../../person-matcher.ts';
 import {
@@ -81,7 +81,7 @@ async function readTexts(db: Db, { userId, erasure }: FoundPerson, matcher: Pers
     else if (mention !== null && mention !== 'part') texts.unsure.push(text);
   }
   for await (const text of runTexts(db))
-    if ([text.error_message ?? '', text.evidence].some((one) => matcher.without(one) !== null))
+    if (matcher.without(text.error_message ?? '') !== null || matcher.withoutIn(text.evidence) !== null)
       texts.runs.push(text);
   return texts;
 }
@@ -152,5 +152,5 @@ function recordOf({ first_seen_at, last_seen_at, reason, raw }: RejectedText) {
 }
 
 function runOf({ run_id, finished_at, error_code, error_message, evidence }: RunText) {
-  return { run_id, finished_at, error_code, error_message, evidence: JSON.parse(evidence) as unknown };
+  return { run_id, finished_at, error_code, error_message, evidence };
 }

@@ -1,6 +1,7 @@
 // The texts of runs that could name a person: messages, and the parts of the evidence that come from the API. In
 // batches, for a search that the database must not see.
 import { and, asc, eq, gt, sql, type SQL } from 'drizzle-orm';
+import type { Evidence } from '../../evidence.ts';
 import { on, type Db } from '../../db/handle.ts';
 import { accounts as a, syncRuns as s } from '../../db/schema.ts';
 import { exactTime } from './person-users.ts';
@@ -13,8 +14,7 @@ export type RunText = {
   finished_at: string;
   error_code: string | null;
   error_message: string | null;
-  /** JSON. */
-  evidence: string;
+  evidence: Evidence;
 };
 
 const BATCH = 1_000;
@@ -31,7 +31,7 @@ export async function* runTexts(db: Db): AsyncGenerator<RunText> {
         finished_at: exactTime(s.finished_at),
         error_code: s.error_code,
         error_message: s.error_message,
-        evidence: sql<string>`${s.evidence}::text`,
+        evidence: s.evidence,
       })
       .from(s)
       .innerJoin(a, eq(a.account_key, s.account_key))

@@ -69,7 +69,7 @@ export function erasedText(done: readonly Erasing[], once: boolean, view: View):
   lines.push(SWEPT[worst(done)] === '' ? '' : say(SWEPT[worst(done)]));
   lines.push(
     say(
-      'Exported files, copies in other databases, backups and server logs are out of reach: docs/privacy.md says what to do there.',
+      'Exported files, copies in other databases, backups and server logs are out of reach: docs/erasure.md says what to do there.',
     ),
   );
   return lines.join('');

@@ -44,7 +44,7 @@ export type RunTexts = { runId: number; isPublished: boolean; message: string | 
 export async function findRunTexts(
   tx: Transaction,
   accountKey: number,
-  matcher: Pick<PersonMatcher, 'without'>,
+  matcher: Pick<PersonMatcher, 'without' | 'withoutIn'>,
 ): Promise<RunTexts[]> {
   const found: RunTexts[] = [];
   let last = -1;
@@ -54,7 +54,7 @@ export async function findRunTexts(
         runId: s.run_id,
         isPublished: sql<boolean>`${s.snapshot_id} is not null`,
         message: s.error_message,
-        evidence: sql<string>`${s.evidence}::text`,
+        evidence: s.evidence,
       })
       .from(s)
       // The other parts of the evidence are numbers, and words of this program.
@@ -68,13 +68,14 @@ export async function findRunTexts(
       .orderBy(asc(s.run_id))
       .limit(AT_ONCE);
     for (const { runId, isPublished, message, evidence } of rows) {
-      const [words, facts] = [message === null ? null : matcher.without(message), matcher.without(evidence)];
+      const words = message === null ? null : matcher.without(message);
+      const facts = matcher.withoutIn(evidence);
       if (words === null && facts === null) continue;
       found.push({
         runId,
         isPublished,
         message: words ?? message,
-        evidence: JSON.parse(facts ?? evidence) as Evidence,
+        evidence: facts ?? evidence,
       });
     }
     const end = rows.at(-1);

@@ -226,6 +226,36 @@ describe('an erased person', { concurrency: false }, () => {
     assert.equal((await db.rows('select 1 from risk_internal.leases')).length, 0);
   });
 
+  test('is removed from texts of runs, which readers get again unless the run has published', async () => {
+    const one = servedAccount(db.pool, 3);
+    const person = rarePerson();
+    one.people.push(person);
+    await one.succeed();
+    await one.fail('EMPTY_ANSWER', 1, { total: () => 0, pageLimit: 0 });
+    const ofAccount = `account_key = (select account_key from risk.accounts where account_id = $1)`;
+    await db.rows(
+      `update risk.sync_runs set evidence = evidence || jsonb_build_object('unknown_fields', jsonb_build_array($2::text)),
+              error_message = case when status = 'failed' then 'Page of ' || $3 || ' broke' end where ${ofAccount}`,
+      [one.id, person.email, person.name],
+    );
+    const [clock] = await db.rows<{ at: string }>(
+      'select last_snapshot_id as at from risk_internal.feed_clock',
+    );
+    const { person: erased } = await eraseOf(db, person.user_id);
+    assert.equal(erased.run_count, 2);
+    const runs = await db.rows<{ evidence: { unknown_fields: string[] } } & Record<string, unknown>>(
+      `select status, error_message, evidence, feed_id > $2 as is_new from risk.sync_runs where ${ofAccount} order by run_id`,
+      [one.id, clock?.at],
+    );
+    assert.deepEqual(
+      runs.map((run) => [run['status'], run['error_message'], run.evidence.unknown_fields, run['is_new']]),
+      [
+        ['succeeded', null, ['[erased]'], false],
+        ['failed', 'Page of [erased] broke', ['[erased]'], true],
+      ],
+    );
+  });
+
   test('is overwritten in every copy that reads by feed value', async () => {
     const one = servedAccount(db.pool, 10);
     const person = rarePerson();
