@@ -6,6 +6,7 @@ import { openLogger, type Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { isOperatorError, OperatorError } from '../errors.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
+import { wholeSince } from '../queries/accounts/whole-since.ts';
 import { keepsForEver, PRUNABLE, RETENTION_VARIABLES, type Retention } from '../retention.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { countExpired, deleteExpired } from '../sync/walk/expired-records.ts';
@@ -138,7 +139,7 @@ async function prune(
           return true;
         },
         onProgress(part, count, horizon, upTo) {
-          Object.assign(byPart.get(part)!, { rows: count, wholeSince: horizon.at });
+          byPart.get(part)!.rows = count;
           const { prunedUpTo: from, lastSnapshotId: to } = horizon;
           bar.to(
             upTo === null ? count : upTo - from,
@@ -152,6 +153,8 @@ async function prune(
     rows.push({ account, part: 'rejected', rows: expired, bytes: null, wholeSince: null });
   } finally {
     bar.end();
+    for (const { part, since } of await wholeSince(pool, account.account_key).catch(() => []))
+      Object.assign(byPart.get(part) ?? {}, { wholeSince: since.toISOString() });
   }
 }
 

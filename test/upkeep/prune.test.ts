@@ -45,7 +45,6 @@ const step = fc.record({
     { freq: 2 },
   ),
 });
-type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 let api: ScriptedApi;
 before(async () => {

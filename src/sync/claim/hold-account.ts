@@ -41,7 +41,8 @@ export async function whileHeld<T>(
     // The run has just ended: nobody holds the account, and this transaction does not either.
     if (held === undefined) return whileHeld(tx, { accountKey, timing }, work);
   }
-  const done = await work();
-  await tx.delete(leases).where(and(eq(leases.account_key, accountKey), eq(leases.owner, owner)));
-  return { done };
+  // At once, so that no round trip is left for the end, when the feed clock may be held. Whoever inserts the same key
+  // waits for this transaction all the same: its outcome decides whether the row was ever there.
+  else await tx.delete(leases).where(and(eq(leases.account_key, accountKey), eq(leases.owner, owner)));
+  return { done: await work() };
 }
