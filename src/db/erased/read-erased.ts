@@ -1,7 +1,7 @@
 // Who was erased: by the hash of the real id, and by the id that stands in its place. Read once for each run, under the
 // lease, so that an erasure that waits for the lease cannot be missed.
 import { sql } from 'drizzle-orm';
-import { createUserIdHasher } from '../../hash-user-id.ts';
+import { createUserIdHasher } from './hash-user-id.ts';
 import { on, type Db } from '../handle.ts';
 import { erasedPeople as p, erasureKey as k } from '../schema.ts';
 

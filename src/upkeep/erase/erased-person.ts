@@ -6,7 +6,7 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
 import { erasedPeople as p, erasureKey as k } from '../../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
-import { createUserIdHasher } from '../../hash-user-id.ts';
+import { createUserIdHasher } from '../../db/erased/hash-user-id.ts';
 
 /** forget: also when the API serves the person again. once: they are then a new user. */
 export type EraseMode = 'forget' | 'once';
