@@ -30,6 +30,29 @@ CREATE TABLE "risk_internal"."epochs" (
 	CONSTRAINT "epochs_reason" CHECK ("risk_internal"."epochs"."reason" in ('copied', 'moved'))
 );
 --> statement-breakpoint
+CREATE TABLE "risk_internal"."erased_people" (
+	"user_id" uuid PRIMARY KEY NOT NULL,
+	"mode" text NOT NULL,
+	"user_hash" text,
+	"began_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"finished_at" timestamp with time zone,
+	"account_count" integer DEFAULT 0 NOT NULL,
+	"identity_count" integer DEFAULT 0 NOT NULL,
+	"rejected_count" integer DEFAULT 0 NOT NULL,
+	"lookup_count" integer DEFAULT 0 NOT NULL,
+	"run_count" integer DEFAULT 0 NOT NULL,
+	CONSTRAINT "erased_people_user_hash_unique" UNIQUE("user_hash"),
+	CONSTRAINT "erased_people_mode" CHECK ("risk_internal"."erased_people"."mode" in ('forget', 'once')),
+	CONSTRAINT "erased_people_user_hash" CHECK ("risk_internal"."erased_people"."user_hash" ~ '^[0-9a-f]{64}$'),
+	CONSTRAINT "erased_people_hashed" CHECK (("risk_internal"."erased_people"."user_hash" is not null) = ("risk_internal"."erased_people"."mode" = 'forget' or "risk_internal"."erased_people"."finished_at" is null))
+);
+--> statement-breakpoint
+CREATE TABLE "risk_internal"."erasure_key" (
+	"id" integer PRIMARY KEY NOT NULL,
+	"key" text DEFAULT gen_random_uuid()::text || gen_random_uuid()::text NOT NULL,
+	CONSTRAINT "erasure_key_one_row" CHECK ("risk_internal"."erasure_key"."id" = 1)
+);
+--> statement-breakpoint
 CREATE TABLE "risk_internal"."feed_clock" (
 	"id" integer PRIMARY KEY NOT NULL,
 	"last_snapshot_id" bigint NOT NULL,
@@ -123,6 +146,16 @@ CREATE TABLE "risk"."snapshots" (
 	CONSTRAINT "snapshots_observed_at" CHECK (extract(microseconds from "risk"."snapshots"."observed_at")::integer % 1000 = 0)
 );
 --> statement-breakpoint
+CREATE TABLE "risk_internal"."identity_modes" (
+	"account_key" integer PRIMARY KEY NOT NULL,
+	"mode" text NOT NULL,
+	"key_id" text,
+	"since" timestamp with time zone,
+	"is_applied" boolean NOT NULL,
+	CONSTRAINT "identity_modes_mode" CHECK ("risk_internal"."identity_modes"."mode" in ('full', 'pseudonymous', 'none')),
+	CONSTRAINT "identity_modes_key" CHECK (("risk_internal"."identity_modes"."mode" = 'pseudonymous') = ("risk_internal"."identity_modes"."key_id" is not null))
+);
+--> statement-breakpoint
 CREATE UNLOGGED TABLE "risk_internal"."staged_changes" (
 	"account_key" integer NOT NULL,
 	"user_key" integer NOT NULL,
@@ -140,6 +173,15 @@ CREATE UNLOGGED TABLE "risk_internal"."staged_changes" (
 	"lookup_outcome" text,
 	"last_reset_time" timestamp with time zone,
 	"end_reason" text
+);
+--> statement-breakpoint
+CREATE UNLOGGED TABLE "risk_internal"."staged_identities" (
+	"account_key" integer NOT NULL,
+	"user_key" integer NOT NULL,
+	"valid_from" timestamp with time zone NOT NULL,
+	"snapshot_id" bigint NOT NULL,
+	"email" text,
+	"name" text
 );
 --> statement-breakpoint
 CREATE UNLOGGED TABLE "risk_internal"."staged_rejected" (
@@ -258,6 +300,7 @@ CREATE TABLE "risk"."users" (
 	"absent_since" timestamp with time zone,
 	"cleared_at" timestamp with time zone,
 	"snapshot_id" bigint NOT NULL,
+	"erased_at" timestamp with time zone,
 	CONSTRAINT "users_account_key_user_key_pk" PRIMARY KEY("account_key","user_key"),
 	CONSTRAINT "users_account_key_user_id" UNIQUE("account_key","user_id"),
 	CONSTRAINT "users_max_risk_level" CHECK ("risk"."users"."max_risk_level" in ('low', 'medium', 'high')),
@@ -268,6 +311,7 @@ CREATE TABLE "risk"."users" (
 );
 --> statement-breakpoint
 ALTER TABLE "risk_internal"."account_writers" ADD CONSTRAINT "account_writers_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "risk_internal"."identity_modes" ADD CONSTRAINT "identity_modes_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "risk_internal"."leases" ADD CONSTRAINT "leases_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "risk"."retention" ADD CONSTRAINT "retention_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "risk"."snapshot_levels" ADD CONSTRAINT "snapshot_levels_snapshots" FOREIGN KEY ("account_key","snapshot_id") REFERENCES "risk"."snapshots"("account_key","snapshot_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint

@@ -22,6 +22,8 @@ const NUMBERS = {
   FEED_RUNS: 25,
   SCHEMATHESIS_EXAMPLES: 500,
   PRUNE_RUNS: 60,
+  ERASURE_SEQUENCES: 500,
+  PII_MODES_RUNS: 200,
 };
 
 const FILES = [
@@ -43,6 +45,8 @@ const FILES = [
   'test/export/feed-kills.test.ts',
   'test/http/api/schemathesis.test.ts',
   'test/upkeep/prune.test.ts',
+  'test/scenarios/erasure.test.ts',
+  'test/scenarios/pii-modes.test.ts',
 ];
 
 const numbers = Object.fromEntries(Object.entries(NUMBERS).map(([name, value]) => [name, String(value)]));

@@ -74,6 +74,7 @@ export const ERRORS = {
   COPY_TARGET: EXIT.usage,
   BACKUP_EXISTS: EXIT.usage,
   CURSOR_INVALID: EXIT.usage,
+  PERSON_UNCLEAR: EXIT.usage,
 
   ACCOUNTS_INCOMPLETE: EXIT.tryLater,
   RATE_LIMITED: EXIT.tryLater,
@@ -135,6 +136,8 @@ export const ERRORS = {
   HISTORY_EXISTS: EXIT.configuration,
   BACKUP_VERSION: EXIT.configuration,
   WAL_LEVEL: EXIT.configuration,
+  IDENTITY_MODE: EXIT.configuration,
+  PII_KEY_NEEDED: EXIT.configuration,
   RETENTION_UNSET: EXIT.configuration,
   HTTP_PORT_TAKEN: EXIT.configuration,
   HTTP_ADDRESS_UNUSABLE: EXIT.configuration,

@@ -174,6 +174,7 @@ export const users = risk.table(
     absent_since: timestamptz('absent_since'),
     cleared_at: timestamptz('cleared_at'),
     snapshot_id: snapshotId(),
+    erased_at: timestamptz('erased_at'),
   },
   (t) => [
     primaryKey({ columns: [t.account_key, t.user_key] }),
@@ -365,6 +366,28 @@ export const accountWriters = riskInternal.table('account_writers', {
 });
 
 /**
+ * What is kept of the emails and names of an account. A run compares it with its own setting before it writes anything.
+ * No row: nothing was written yet, or a version without modes kept everything.
+ */
+export const identityModes = riskInternal.table(
+  'identity_modes',
+  {
+    account_key: integer()
+      .primaryKey()
+      .references(() => accounts.account_key),
+    mode: text().notNull(),
+    key_id: text('key_id'),
+    // Null: since the account was added.
+    since: timestamptz('since'),
+    is_applied: boolean('is_applied').notNull(),
+  },
+  (t) => [
+    check('identity_modes_mode', sql`${t.mode} in ('full', 'pseudonymous', 'none')`),
+    check('identity_modes_key', sql`(${t.mode} = 'pseudonymous') = (${t.key_id} is not null)`),
+  ],
+);
+
+/**
  * What a publish is about to change: one row per user, written and removed in its transaction. UNLOGGED (see the
  * migration). No constraint except NOT NULL, because the server's error message would quote the row.
  */
@@ -397,6 +420,20 @@ export const stagedRejected = riskInternal.table('staged_rejected', {
   user_id: uuid(),
   reason: text().notNull(),
   raw: text().notNull(),
+});
+
+/**
+ * Identities that are about to be rewritten as hashes, written and removed in one transaction. UNLOGGED (see the
+ * migration). It never holds an email or a name.
+ */
+export const stagedIdentities = riskInternal.table('staged_identities', {
+  account_key: accountKey(),
+  user_key: userKey(),
+  valid_from: timestamptz('valid_from').notNull(),
+  // The value of the row that was read. A row that was written since then is left alone.
+  snapshot_id: snapshotId(),
+  email: text(),
+  name: text(),
 });
 
 /**
@@ -458,5 +495,51 @@ export const imports = riskInternal.table(
   (t) => [
     primaryKey({ columns: [t.account_key, t.observed_at, t.digest] }),
     check('imports_digest', sql`${t.digest} ~ '^[0-9a-f]{64}$'`),
+  ],
+);
+
+/**
+ * One row: the key that hashes the ids of forgotten people. It is made in the database, so that it is no parameter of a
+ * statement.
+ */
+export const erasureKey = riskInternal.table(
+  'erasure_key',
+  {
+    id: integer().primaryKey(),
+    key: text()
+      .notNull()
+      .default(sql`gen_random_uuid()::text || gen_random_uuid()::text`),
+  },
+  (t) => [check('erasure_key_one_row', sql`${t.id} = 1`)],
+);
+
+/**
+ * The people who were erased, without personal data: the id that stands in their place in every account. With a hash of
+ * the real id, a person is recognised when the API serves them again.
+ */
+export const erasedPeople = riskInternal.table(
+  'erased_people',
+  {
+    user_id: uuid().primaryKey(),
+    mode: text().notNull(),
+    user_hash: text().unique(),
+    began_at: timestamptz('began_at')
+      .notNull()
+      .default(sql`now()`),
+    finished_at: timestamptz('finished_at'),
+    account_count: integer('account_count').notNull().default(0),
+    identity_count: integer('identity_count').notNull().default(0),
+    rejected_count: integer('rejected_count').notNull().default(0),
+    lookup_count: integer('lookup_count').notNull().default(0),
+    run_count: integer('run_count').notNull().default(0),
+  },
+  (t) => [
+    check('erased_people_mode', sql`${t.mode} in ('forget', 'once')`),
+    check('erased_people_user_hash', sql`${t.user_hash} ~ '^[0-9a-f]{64}$'`),
+    // A person who was erased once is recognised only until the erasure is finished.
+    check(
+      'erased_people_hashed',
+      sql`(${t.user_hash} is not null) = (${t.mode} = 'forget' or ${t.finished_at} is null)`,
+    ),
   ],
 );

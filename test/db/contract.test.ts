@@ -169,7 +169,7 @@ describe('the contract', () => {
     assert.deepEqual(
       await names(`select relnamespace::regnamespace::text || '.' || relname as name from pg_class
          where relnamespace::regnamespace::text like 'risk%' and relkind = 'r' and relpersistence = 'u'`),
-      ['risk_internal.staged_changes', 'risk_internal.staged_rejected'],
+      ['risk_internal.staged_changes', 'risk_internal.staged_identities', 'risk_internal.staged_rejected'],
     );
   });
 
@@ -182,11 +182,12 @@ describe('the contract', () => {
       'risk.user_identities',
       'risk_internal.rejected_records',
       'risk_internal.staged_changes',
+      'risk_internal.staged_identities',
       'risk_internal.staged_rejected',
     ]);
     assert.deepEqual(
       await names(`select conname as name from pg_constraint where contype = 'c' and conrelid::regclass::text in
-         ('risk.user_identities', 'risk_internal.rejected_records', 'risk_internal.staged_changes', 'risk_internal.staged_rejected')`),
+         ('risk.user_identities', 'risk_internal.rejected_records', 'risk_internal.staged_changes', 'risk_internal.staged_identities', 'risk_internal.staged_rejected')`),
       [],
     );
   });

@@ -82,10 +82,10 @@ async function takeIfFree(tx: Transaction, request: ClaimRequest): Promise<Step>
 }
 
 /** Records the run of a dead holder and frees its lease. Returns its run id; null if somebody else has done so. */
-async function abandonRun(
+export async function abandonRun(
   pool: Pool,
   accountKey: number,
-  { owner, timing, signal }: ClaimRequest,
+  { owner, timing, signal }: Pick<ClaimRequest, 'owner' | 'timing' | 'signal'>,
 ): Promise<number | null> {
   return inTransaction(
     pool,

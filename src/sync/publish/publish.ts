@@ -38,6 +38,8 @@ export type PublishRequest = {
   /** The changes, and how many rows they are at most. Read again for each attempt, and the same each time. */
   readChanges: () => Changes;
   changeCount: number;
+  /** The new users who stand for erased people. */
+  erasedAppeared?: readonly string[];
   facts: RunFacts;
   /** Recorded with the run, although the met users are published. */
   guard: OperatorError | null;
@@ -181,6 +183,7 @@ async function publishIn(
     expectedUnseen: request.expectedUnseen,
     isBaseline: !state.hasComplete,
     met: request.met,
+    erasedAppeared: request.erasedAppeared ?? [],
   };
   const { verdict, expectedUnseen, guard: error } = request;
   const end = { ...request.facts, verdict, snapshotId, feedId: snapshotId, expectedUnseen, error };
