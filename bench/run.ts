@@ -2,6 +2,7 @@
 // writes bench/results/<suite>.json.
 import { withBench, type Bench } from './harness/bench.ts';
 import { apiSuite } from './suites/api.ts';
+import { clockSuite } from './suites/clock.ts';
 import { distanceSuite } from './suites/distance.ts';
 import { exportSuite } from './suites/export.ts';
 import { historySuite } from './suites/history.ts';
@@ -14,6 +15,7 @@ const SUITES: Record<string, (bench: Bench) => Promise<void>> = {
   memory: memorySuite,
   walk: walkSuite,
   distance: distanceSuite,
+  clock: clockSuite,
   history: historySuite,
   export: exportSuite,
   api: apiSuite,
