@@ -82,7 +82,7 @@ describe('an erased person leaves no trace', () => {
     await succeed('sync');
     await succeed('sync');
     await succeed('erased');
-    await succeed('history', erased!.user_id, '--identities');
+    await succeed('history', erased.user_id, '--identities');
     await succeed('users', '--identities', '--limit', '50');
     await succeed('export', 'all', '--identities', '--out', `${folder}/`);
 
