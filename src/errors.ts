@@ -75,6 +75,7 @@ export const ERRORS = {
   CURSOR_INVALID: EXIT.usage,
   PERSON_UNCLEAR: EXIT.usage,
 
+  ACCOUNTS_INCOMPLETE: EXIT.tryLater,
   RATE_LIMITED: EXIT.tryLater,
   CLOUDFLARE_UNAVAILABLE: EXIT.tryLater,
   BAD_ANSWER: EXIT.tryLater,
@@ -97,6 +98,7 @@ export const ERRORS = {
   IMPORT_BUSY: EXIT.tryLater,
   PUBLICATION_IN_USE: EXIT.tryLater,
 
+  ACCOUNTS_NOT_LISTED: EXIT.permission,
   AUTHENTICATION_FAILED: EXIT.permission,
   PERMISSION_DENIED: EXIT.permission,
   ADDRESS_REFUSED: EXIT.permission,
@@ -109,6 +111,7 @@ export const ERRORS = {
   DATABASE_PERMISSION: EXIT.permission,
 
   CONFIGURATION: EXIT.configuration,
+  ACCOUNT_FILE_UNUSABLE: EXIT.configuration,
   MEMORY_TOO_SMALL: EXIT.configuration,
   NODE_TOO_OLD: EXIT.configuration,
   ACCOUNT_NOT_FOUND: EXIT.configuration,
