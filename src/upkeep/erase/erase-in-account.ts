@@ -101,7 +101,7 @@ async function replaceUser(
 ): Promise<number> {
   await tx
     .update(u)
-    .set({ user_id: id, erased_at: sql`now()`, snapshot_id: feedId })
+    .set({ user_id: id, erased_at: sql`date_trunc('milliseconds', now())`, snapshot_id: feedId })
     .where(and(eq(u.account_key, accountKey), eq(u.user_key, userKey)));
   const nothing = Object.fromEntries(fieldsOf('identity').map((field) => [field, null]));
   const { rowCount } = await tx

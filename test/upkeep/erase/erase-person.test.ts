@@ -184,6 +184,8 @@ describe('an erased person', { concurrency: false }, () => {
     const beside = [{ ...second, event_count: -1 }];
     const { error } = await one.sync({
       beside,
+      // A heartbeat on a slow machine would end the run before it has read a record.
+      timing: { ...LEASE_TIMING, heartbeatMs: 3_600_000 },
       onPage: async ({ page }) => {
         if (page > 1) return;
         await db.rows(
