@@ -20,111 +20,6 @@ COMMENT ON COLUMN risk_bi.accounts.is_retired IS 'Whether the account is retired
 COMMENT ON COLUMN risk_bi.accounts.feed_id IS 'Feed value of the last write to this row. It rises in commit order: remember the highest one as a watermark.';
 COMMENT ON COLUMN risk_bi.accounts.account_label IS 'The account''s label, or its id if it has no label.';
 --> statement-breakpoint
--- src/db/views/activity_daily.sql
--- active_users is its own subquery, so a query that does not select it does not pay for it. It finds the day's activity
--- by the ids of the day's snapshots, because user_activity has an index on these ids.
--- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
--- OFFSET 0: PostgreSQL computes this once per day, not once per row that is compared with it.
-CREATE OR REPLACE VIEW risk_bi.activity_daily WITH (security_invoker = true) AS
-SELECT a.account_id,
-       d.day,
-       s.snapshot_count,
-       s.appeared,
-       s.raised,
-       s.lowered,
-       s.cleared,
-       s.returned,
-       (SELECT count(DISTINCT c.user_key)::integer
-          FROM risk.user_activity c
-         WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) AS active_users,
-         coalesce(a.label, a.account_id) AS account_label
-  FROM risk.accounts a
-  CROSS JOIN LATERAL (
-    SELECT min(f.observed_at) AS first_at FROM risk.snapshots f WHERE f.account_key = a.account_key) b
-  CROSS JOIN LATERAL (
-    SELECT g::date AS day,
-           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
-           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
-      FROM generate_series(date_trunc('day', b.first_at::timestamp), least(now(), a.retired_at)::timestamp, interval '1 day') g
-    OFFSET 0) d
-  CROSS JOIN LATERAL (
-    SELECT count(*)::integer AS snapshot_count,
-           coalesce(sum(p.appeared) FILTER (WHERE NOT p.is_baseline), 0)::integer AS appeared,
-           coalesce(sum(p.raised) FILTER (WHERE NOT p.is_baseline), 0)::integer AS raised,
-           coalesce(sum(p.lowered) FILTER (WHERE NOT p.is_baseline), 0)::integer AS lowered,
-           coalesce(sum(p.cleared) FILTER (WHERE NOT p.is_baseline), 0)::integer AS cleared,
-           coalesce(sum(p.returned) FILTER (WHERE NOT p.is_baseline), 0)::integer AS returned,
-           min(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS first_news,
-           max(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS last_news
-      FROM risk.snapshots p
-     WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at) s;
-
-COMMENT ON VIEW risk_bi.activity_daily IS 'What happened on each day, from the first snapshot to today, or to the day on which the account was retired. Only snapshot_count includes the first load (baseline). One row per account and day, zeros included.';
-COMMENT ON COLUMN risk_bi.activity_daily.account_id IS 'Cloudflare''s account id.';
-COMMENT ON COLUMN risk_bi.activity_daily.day IS 'The day, in the session''s time zone. It has 23 or 25 hours when the clocks change.';
-COMMENT ON COLUMN risk_bi.activity_daily.snapshot_count IS 'Number of snapshots on the day. If it is 0, the other zeros only mean that nothing was observed.';
-COMMENT ON COLUMN risk_bi.activity_daily.appeared IS 'Users present for the first time.';
-COMMENT ON COLUMN risk_bi.activity_daily.raised IS 'How often a level rose.';
-COMMENT ON COLUMN risk_bi.activity_daily.lowered IS 'How often a level fell.';
-COMMENT ON COLUMN risk_bi.activity_daily.cleared IS 'How often a user was cleared.';
-COMMENT ON COLUMN risk_bi.activity_daily.returned IS 'How often a cleared user came back.';
-COMMENT ON COLUMN risk_bi.activity_daily.active_users IS 'Users whose event count or newest event changed on the day, including users who appeared or returned with new ones. A user counts once on each day: never add it up over time. This column reads the history of users, so select it for weeks rather than years.';
-COMMENT ON COLUMN risk_bi.activity_daily.account_label IS 'The account''s label, or its id if it has no label.';
---> statement-breakpoint
--- src/db/views/activity_daily_in.sql
--- The query of the view activity_daily, in a given time zone. Change both together.
--- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the day reaches
--- the tables.
--- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
-CREATE OR REPLACE FUNCTION risk_bi.activity_daily_in(time_zone text)
-RETURNS TABLE (
-  account_id text, day date, snapshot_count integer, appeared integer, raised integer, lowered integer,
-  cleared integer, returned integer, active_users integer, account_label text)
-LANGUAGE sql STABLE SECURITY INVOKER
-BEGIN ATOMIC
-  SELECT a.account_id,
-         d.day,
-         s.snapshot_count,
-         s.appeared,
-         s.raised,
-         s.lowered,
-         s.cleared,
-         s.returned,
-         (SELECT count(DISTINCT c.user_key)::integer
-            FROM risk.user_activity c
-           WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) AS active_users,
-           coalesce(a.label, a.account_id) AS account_label
-    FROM risk.accounts a
-    CROSS JOIN LATERAL (
-      SELECT min(f.observed_at) AS first_at FROM risk.snapshots f WHERE f.account_key = a.account_key) b
-    CROSS JOIN LATERAL (
-      SELECT g::date AS day,
-             CASE WHEN ((g AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date = g::date
-                  THEN g AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE g AT TIME ZONE time_zone END AS starts_at,
-             CASE WHEN (((g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date
-                       = (g + interval '1 day')::date
-                  THEN (g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE (g + interval '1 day') AT TIME ZONE time_zone END AS ends_at
-        FROM generate_series(date_trunc('day', b.first_at AT TIME ZONE time_zone),
-                             least(now(), a.retired_at) AT TIME ZONE time_zone,
-                             interval '1 day') g
-      OFFSET 0) d
-    CROSS JOIN LATERAL (
-      SELECT count(*)::integer AS snapshot_count,
-             coalesce(sum(p.appeared) FILTER (WHERE NOT p.is_baseline), 0)::integer AS appeared,
-             coalesce(sum(p.raised) FILTER (WHERE NOT p.is_baseline), 0)::integer AS raised,
-             coalesce(sum(p.lowered) FILTER (WHERE NOT p.is_baseline), 0)::integer AS lowered,
-             coalesce(sum(p.cleared) FILTER (WHERE NOT p.is_baseline), 0)::integer AS cleared,
-             coalesce(sum(p.returned) FILTER (WHERE NOT p.is_baseline), 0)::integer AS returned,
-             min(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS first_news,
-             max(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS last_news
-        FROM risk.snapshots p
-       WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at) s;
-END;
-
-COMMENT ON FUNCTION risk_bi.activity_daily_in(text) IS 'Like the view activity_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
---> statement-breakpoint
 -- src/db/views/compare.sql
 -- In plpgsql, which resolves account_key first. The planner then knows the key, and Citus routes the query to one
 -- shard.
@@ -216,6 +111,127 @@ COMMENT ON COLUMN risk_bi.dates.is_weekend IS 'Saturday or Sunday.';
 COMMENT ON COLUMN risk_bi.dates.week_start IS 'Monday of the week.';
 COMMENT ON COLUMN risk_bi.dates.month_start IS 'First day of the month.';
 --> statement-breakpoint
+-- src/db/views/days.sql
+-- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
+-- AT TIME ZONE reads four names as fixed offsets, but a session that is set to one of them follows daylight saving. A
+-- place with the same clocks replaces the name.
+-- The SET clause keeps PostgreSQL from inlining the query, so the days are computed once. With ROWS as low as this, the
+-- planner finds the snapshots of each day by index. It would otherwise read all snapshots, and hash them.
+CREATE OR REPLACE FUNCTION risk_bi.days(from_at timestamptz, to_at timestamptz, time_zone text)
+RETURNS TABLE (day date, starts_at timestamptz, ends_at timestamptz)
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 SECURITY INVOKER
+SET search_path = pg_catalog
+AS $$
+  SELECT b.day, b.starts_at, b.ends_at
+    FROM (SELECT g::date AS day, m.starts_at, lead(m.starts_at) OVER (ORDER BY g) AS ends_at
+            FROM (SELECT CASE upper(time_zone) WHEN 'CET' THEN 'Europe/Brussels' WHEN 'MET' THEN 'Europe/Brussels'
+                                               WHEN 'EET' THEN 'Europe/Athens' WHEN 'WET' THEN 'Europe/Lisbon'
+                                               ELSE time_zone END AS name) z
+           CROSS JOIN LATERAL generate_series(date_trunc('day', from_at AT TIME ZONE z.name),
+                                              to_at AT TIME ZONE z.name + interval '1 day',
+                                              interval '1 day') g
+           CROSS JOIN LATERAL (
+             SELECT CASE WHEN ((g AT TIME ZONE z.name - interval '1 hour') AT TIME ZONE z.name)::date = g::date
+                         THEN g AT TIME ZONE z.name - interval '1 hour'
+                         ELSE g AT TIME ZONE z.name END AS starts_at) m) b
+   WHERE b.ends_at IS NOT NULL
+$$;
+
+COMMENT ON FUNCTION risk_bi.days(timestamptz, timestamptz, text) IS 'The days of a time zone, from the day of the first instant to the day of the second one, and when each begins and ends. A day has 23 or 25 hours when the clocks change.';
+--> statement-breakpoint
+-- src/db/views/activity_daily.sql
+-- active_users is its own subquery, so a query that does not select it does not pay for it. It finds the day's activity
+-- by the ids of the day's snapshots, because user_activity has an index on these ids.
+-- For Citus: GROUP BY in each lateral subquery with aggregates, and see risk_level_daily.
+CREATE OR REPLACE VIEW risk_bi.activity_daily WITH (security_invoker = true) AS
+SELECT a.account_id,
+       d.day,
+       coalesce(s.snapshot_count, 0) AS snapshot_count,
+       coalesce(s.appeared, 0) AS appeared,
+       coalesce(s.raised, 0) AS raised,
+       coalesce(s.lowered, 0) AS lowered,
+       coalesce(s.cleared, 0) AS cleared,
+       coalesce(s.returned, 0) AS returned,
+       (SELECT count(DISTINCT c.user_key)::integer
+          FROM risk.user_activity c
+         WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) AS active_users,
+       coalesce(a.label, a.account_id) AS account_label
+  FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
+  CROSS JOIN risk.accounts a
+  CROSS JOIN LATERAL risk_bi.days(
+    (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+    least(here.now, a.retired_at), here.time_zone) d
+  LEFT JOIN LATERAL (
+    SELECT p.account_key,
+           count(*)::integer AS snapshot_count,
+           (sum(p.appeared) FILTER (WHERE NOT p.is_baseline))::integer AS appeared,
+           (sum(p.raised) FILTER (WHERE NOT p.is_baseline))::integer AS raised,
+           (sum(p.lowered) FILTER (WHERE NOT p.is_baseline))::integer AS lowered,
+           (sum(p.cleared) FILTER (WHERE NOT p.is_baseline))::integer AS cleared,
+           (sum(p.returned) FILTER (WHERE NOT p.is_baseline))::integer AS returned,
+           min(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS first_news,
+           max(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS last_news
+      FROM risk.snapshots p
+     WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at
+     GROUP BY p.account_key) s ON true;
+
+COMMENT ON VIEW risk_bi.activity_daily IS 'What happened on each day, from the first snapshot to today, or to the day on which the account was retired. Only snapshot_count includes the first load (baseline). One row per account and day, zeros included.';
+COMMENT ON COLUMN risk_bi.activity_daily.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.activity_daily.day IS 'The day, in the session''s time zone. It has 23 or 25 hours when the clocks change.';
+COMMENT ON COLUMN risk_bi.activity_daily.snapshot_count IS 'Number of snapshots on the day. If it is 0, the other zeros only mean that nothing was observed.';
+COMMENT ON COLUMN risk_bi.activity_daily.appeared IS 'Users present for the first time.';
+COMMENT ON COLUMN risk_bi.activity_daily.raised IS 'How often a level rose.';
+COMMENT ON COLUMN risk_bi.activity_daily.lowered IS 'How often a level fell.';
+COMMENT ON COLUMN risk_bi.activity_daily.cleared IS 'How often a user was cleared.';
+COMMENT ON COLUMN risk_bi.activity_daily.returned IS 'How often a cleared user came back.';
+COMMENT ON COLUMN risk_bi.activity_daily.active_users IS 'Users whose event count or newest event changed on the day, including users who appeared or returned with new ones. A user counts once on each day: never add it up over time. This column reads the history of users, so select it for weeks rather than years.';
+COMMENT ON COLUMN risk_bi.activity_daily.account_label IS 'The account''s label, or its id if it has no label.';
+--> statement-breakpoint
+-- src/db/views/activity_daily_in.sql
+-- The query of the view activity_daily, in a given time zone. Change both together.
+-- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the day reaches
+-- the tables.
+-- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
+CREATE OR REPLACE FUNCTION risk_bi.activity_daily_in(time_zone text)
+RETURNS TABLE (
+  account_id text, day date, snapshot_count integer, appeared integer, raised integer, lowered integer,
+  cleared integer, returned integer, active_users integer, account_label text)
+LANGUAGE sql STABLE SECURITY INVOKER
+BEGIN ATOMIC
+  SELECT a.account_id,
+         d.day,
+         coalesce(s.snapshot_count, 0) AS snapshot_count,
+         coalesce(s.appeared, 0) AS appeared,
+         coalesce(s.raised, 0) AS raised,
+         coalesce(s.lowered, 0) AS lowered,
+         coalesce(s.cleared, 0) AS cleared,
+         coalesce(s.returned, 0) AS returned,
+         (SELECT count(DISTINCT c.user_key)::integer
+            FROM risk.user_activity c
+           WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) AS active_users,
+         coalesce(a.label, a.account_id) AS account_label
+    FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
+    CROSS JOIN risk.accounts a
+    CROSS JOIN LATERAL risk_bi.days(
+      (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+      least(here.now, a.retired_at), here.time_zone) d
+    LEFT JOIN LATERAL (
+      SELECT p.account_key,
+             count(*)::integer AS snapshot_count,
+             (sum(p.appeared) FILTER (WHERE NOT p.is_baseline))::integer AS appeared,
+             (sum(p.raised) FILTER (WHERE NOT p.is_baseline))::integer AS raised,
+             (sum(p.lowered) FILTER (WHERE NOT p.is_baseline))::integer AS lowered,
+             (sum(p.cleared) FILTER (WHERE NOT p.is_baseline))::integer AS cleared,
+             (sum(p.returned) FILTER (WHERE NOT p.is_baseline))::integer AS returned,
+             min(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS first_news,
+             max(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS last_news
+        FROM risk.snapshots p
+       WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at
+       GROUP BY p.account_key) s ON true;
+END;
+
+COMMENT ON FUNCTION risk_bi.activity_daily_in(text) IS 'Like the view activity_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
+--> statement-breakpoint
 -- src/db/views/feed_clock.sql
 -- With the owner's rights, unlike every other view: readers have no rights on risk_internal. It shows one row, and
 -- nothing that came from outside.
@@ -295,6 +311,18 @@ COMMENT ON COLUMN risk_bi.high_risk_episodes.is_account_retired IS 'Whether the 
 COMMENT ON COLUMN risk_bi.high_risk_episodes.account_label IS 'The account''s label, or its id if it has no label.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.from_level_rank IS 'The column from_level, for sorting: 1 low, 2 medium, 3 high; null if the user was not present.';
 --> statement-breakpoint
+-- src/db/views/hours.sql
+-- SET and ROWS: see days.
+CREATE OR REPLACE FUNCTION risk_bi.hours(from_at timestamptz, to_at timestamptz, time_zone text)
+RETURNS TABLE (hour timestamptz)
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 SECURITY INVOKER
+SET search_path = pg_catalog
+AS $$
+  SELECT generate_series(date_trunc('hour', from_at, time_zone), to_at, interval '1 hour')
+$$;
+
+COMMENT ON FUNCTION risk_bi.hours(timestamptz, timestamptz, text) IS 'The hours of a time zone, from the hour of the first instant to the hour of the second one.';
+--> statement-breakpoint
 -- src/db/views/level_changes.sql
 -- The snapshot of a change is found by its instant, because a period carries the id of the snapshot that wrote it last.
 -- Both sides of UNION ALL are complete queries: only then does a filter on a user reach their tables.
@@ -345,8 +373,7 @@ COMMENT ON COLUMN risk_bi.level_changes.to_level_rank IS 'The column to_level, f
 --> statement-breakpoint
 -- src/db/views/level_transitions_daily.sql
 -- Works day by day, so it reads only the days and the account that are asked for.
--- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
--- OFFSET 0: PostgreSQL computes this once per day, not once per row that is compared with it.
+-- For Citus: see risk_level_daily.
 CREATE OR REPLACE VIEW risk_bi.level_transitions_daily WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,
@@ -356,30 +383,27 @@ SELECT a.account_id,
        coalesce(a.label, a.account_id) AS account_label,
        coalesce(array_position(ARRAY['low', 'medium', 'high'], c.from_level), 0) AS from_level_rank,
        coalesce(array_position(ARRAY['low', 'medium', 'high'], c.to_level), 0) AS to_level_rank
-  FROM risk.accounts a
+  FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
+  CROSS JOIN risk.accounts a
   -- The first load comes before all other snapshots.
-  CROSS JOIN LATERAL (
-    SELECT (SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline) AS first_news_at,
-           (SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key) AS newest_at) b
-  CROSS JOIN LATERAL (
-    SELECT g::date AS day,
-           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
-           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
-      FROM generate_series(date_trunc('day', b.first_news_at::timestamp), b.newest_at::timestamp, interval '1 day') g
-    OFFSET 0) d
+  JOIN risk.snapshots f ON f.account_key = a.account_key AND f.observed_at = (
+    SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline)
+  CROSS JOIN LATERAL risk_bi.days(
+    f.observed_at,
+    (SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key), here.time_zone) d
   CROSS JOIN LATERAL (
     SELECT e.from_level, e.to_level, count(*)::integer AS change_count
       FROM (
-        SELECT l.previous_level AS from_level, l.max_risk_level AS to_level
+        SELECT l.account_key, l.previous_level AS from_level, l.max_risk_level AS to_level
           FROM risk.user_levels l
-         WHERE l.account_key = a.account_key AND l.valid_from >= b.first_news_at
-           AND l.valid_from >= d.starts_at AND l.valid_from < d.ends_at
+         WHERE l.valid_from >= f.observed_at AND l.valid_from >= d.starts_at AND l.valid_from < d.ends_at
         UNION ALL
-        SELECT l.max_risk_level, NULL
+        SELECT l.account_key, l.max_risk_level, NULL
           FROM risk.user_levels l
-         WHERE l.account_key = a.account_key AND l.valid_to >= b.first_news_at AND l.end_reason <> 'changed'
+         WHERE l.valid_to >= f.observed_at AND l.end_reason <> 'changed'
            AND l.valid_to >= d.starts_at AND l.valid_to < d.ends_at) e
-     GROUP BY e.from_level, e.to_level) c;
+     WHERE e.account_key = a.account_key
+     GROUP BY e.account_key, e.from_level, e.to_level) c;
 
 COMMENT ON VIEW risk_bi.level_transitions_daily IS 'Number of changes from each level to each other level, by day, except in the first load (baseline). One row per account, day and pair of levels that occurred. No row means no change.';
 COMMENT ON COLUMN risk_bi.level_transitions_daily.account_id IS 'Cloudflare''s account id.';
@@ -410,36 +434,27 @@ BEGIN ATOMIC
          coalesce(a.label, a.account_id) AS account_label,
          coalesce(array_position(ARRAY['low', 'medium', 'high'], c.from_level), 0) AS from_level_rank,
          coalesce(array_position(ARRAY['low', 'medium', 'high'], c.to_level), 0) AS to_level_rank
-    FROM risk.accounts a
+    FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
+    CROSS JOIN risk.accounts a
     -- The first load comes before all other snapshots.
-    CROSS JOIN LATERAL (
-      SELECT (SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline) AS first_news_at,
-             (SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key) AS newest_at) b
-    CROSS JOIN LATERAL (
-      SELECT g::date AS day,
-             CASE WHEN ((g AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date = g::date
-                  THEN g AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE g AT TIME ZONE time_zone END AS starts_at,
-             CASE WHEN (((g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date
-                       = (g + interval '1 day')::date
-                  THEN (g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE (g + interval '1 day') AT TIME ZONE time_zone END AS ends_at
-        FROM generate_series(date_trunc('day', b.first_news_at AT TIME ZONE time_zone), b.newest_at AT TIME ZONE time_zone,
-                             interval '1 day') g
-      OFFSET 0) d
+    JOIN risk.snapshots f ON f.account_key = a.account_key AND f.observed_at = (
+      SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline)
+    CROSS JOIN LATERAL risk_bi.days(
+      f.observed_at,
+      (SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key), here.time_zone) d
     CROSS JOIN LATERAL (
       SELECT e.from_level, e.to_level, count(*)::integer AS change_count
         FROM (
-          SELECT l.previous_level AS from_level, l.max_risk_level AS to_level
+          SELECT l.account_key, l.previous_level AS from_level, l.max_risk_level AS to_level
             FROM risk.user_levels l
-           WHERE l.account_key = a.account_key AND l.valid_from >= b.first_news_at
-             AND l.valid_from >= d.starts_at AND l.valid_from < d.ends_at
+           WHERE l.valid_from >= f.observed_at AND l.valid_from >= d.starts_at AND l.valid_from < d.ends_at
           UNION ALL
-          SELECT l.max_risk_level, NULL
+          SELECT l.account_key, l.max_risk_level, NULL
             FROM risk.user_levels l
-           WHERE l.account_key = a.account_key AND l.valid_to >= b.first_news_at AND l.end_reason <> 'changed'
+           WHERE l.valid_to >= f.observed_at AND l.end_reason <> 'changed'
              AND l.valid_to >= d.starts_at AND l.valid_to < d.ends_at) e
-       GROUP BY e.from_level, e.to_level) c;
+       WHERE e.account_key = a.account_key
+       GROUP BY e.account_key, e.from_level, e.to_level) c;
 END;
 
 COMMENT ON FUNCTION risk_bi.level_transitions_daily_in(text) IS 'Like the view level_transitions_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
@@ -518,8 +533,8 @@ COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.level_rank IS 'The column max_r
 -- src/db/views/risk_level_daily.sql
 -- For each day, the index finds the last snapshot. A window over all snapshots would read them all, whatever the
 -- filter.
--- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
--- OFFSET 0: PostgreSQL computes this once per day, not once per row that is compared with it.
+-- This query runs on one PostgreSQL and on Citus. Citus pushes a subquery with max() down, but no lateral LIMIT. OFFSET
+-- 0 makes Citus compute now() and the time zone where the session is, not on the workers.
 CREATE OR REPLACE VIEW risk_bi.risk_level_daily WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,
@@ -533,22 +548,13 @@ SELECT a.account_id,
        s.verdict,
        coalesce(a.label, a.account_id) AS account_label,
        array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
-  FROM risk.accounts a
-  -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
-  CROSS JOIN LATERAL (
-    SELECT f.account_key, min(f.observed_at) AS first_at
-      FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-  CROSS JOIN LATERAL (
-    SELECT g::date AS day,
-           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
-           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
-      FROM generate_series(date_trunc('day', b.first_at::timestamp), least(now(), a.retired_at)::timestamp, interval '1 day') g
-    OFFSET 0) d
-  CROSS JOIN LATERAL (
-    SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
-      FROM risk.snapshots p
-     WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
-     ORDER BY p.observed_at DESC LIMIT 1) s
+  FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
+  CROSS JOIN risk.accounts a
+  CROSS JOIN LATERAL risk_bi.days(
+    (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+    least(here.now, a.retired_at), here.time_zone) d
+  JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
+    SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at)
   JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
 
 COMMENT ON VIEW risk_bi.risk_level_daily IS 'Users per level at the end of each day, from the first snapshot to today, or to the day on which the account was retired. Each day shows the newest snapshot before its end. One row per account, day and level, zeros included.';
@@ -589,29 +595,13 @@ BEGIN ATOMIC
          s.verdict,
          coalesce(a.label, a.account_id) AS account_label,
          array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
-    FROM risk.accounts a
-    -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
-    CROSS JOIN LATERAL (
-      SELECT f.account_key, min(f.observed_at) AS first_at
-        FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-    CROSS JOIN LATERAL (
-      SELECT g::date AS day,
-             CASE WHEN ((g AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date = g::date
-                  THEN g AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE g AT TIME ZONE time_zone END AS starts_at,
-             CASE WHEN (((g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date
-                       = (g + interval '1 day')::date
-                  THEN (g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE (g + interval '1 day') AT TIME ZONE time_zone END AS ends_at
-        FROM generate_series(date_trunc('day', b.first_at AT TIME ZONE time_zone),
-                             least(now(), a.retired_at) AT TIME ZONE time_zone,
-                             interval '1 day') g
-      OFFSET 0) d
-    CROSS JOIN LATERAL (
-      SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
-        FROM risk.snapshots p
-       WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
-       ORDER BY p.observed_at DESC LIMIT 1) s
+    FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
+    CROSS JOIN risk.accounts a
+    CROSS JOIN LATERAL risk_bi.days(
+      (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+      least(here.now, a.retired_at), here.time_zone) d
+    JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
+      SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at)
     JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
 END;
 
@@ -620,6 +610,7 @@ COMMENT ON FUNCTION risk_bi.risk_level_daily_in(text) IS 'Like the view risk_lev
 -- src/db/views/risk_level_hourly.sql
 -- For each hour, the index finds the last snapshot. A window over all snapshots would read them all, whatever the
 -- filter.
+-- For Citus: see risk_level_daily.
 CREATE OR REPLACE VIEW risk_bi.risk_level_hourly WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.hour,
@@ -633,17 +624,13 @@ SELECT a.account_id,
        s.verdict,
        coalesce(a.label, a.account_id) AS account_label,
        array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
-  FROM risk.accounts a
-  -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
-  CROSS JOIN LATERAL (
-    SELECT f.account_key, min(f.observed_at) AS first_at
-      FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-  CROSS JOIN LATERAL generate_series(date_trunc('hour', b.first_at), least(now(), a.retired_at), interval '1 hour') AS d (hour)
-  CROSS JOIN LATERAL (
-    SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
-      FROM risk.snapshots p
-     WHERE p.account_key = b.account_key AND p.observed_at < d.hour + interval '1 hour'
-     ORDER BY p.observed_at DESC LIMIT 1) s
+  FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
+  CROSS JOIN risk.accounts a
+  CROSS JOIN LATERAL risk_bi.hours(
+    (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+    least(here.now, a.retired_at), here.time_zone) d
+  JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
+    SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.hour + interval '1 hour')
   JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
 
 COMMENT ON VIEW risk_bi.risk_level_hourly IS 'Users per level at the end of each hour, from the first snapshot to now, or to the hour in which the account was retired. Each hour shows the newest snapshot before its end. One row per account, hour and level, zeros included.';
@@ -684,19 +671,13 @@ BEGIN ATOMIC
          s.verdict,
          coalesce(a.label, a.account_id) AS account_label,
          array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
-    FROM risk.accounts a
-    -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
-    CROSS JOIN LATERAL (
-      SELECT f.account_key, min(f.observed_at) AS first_at
-        FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-    CROSS JOIN LATERAL generate_series(date_trunc('hour', b.first_at, time_zone),
-                                       least(now(), a.retired_at),
-                                       interval '1 hour') AS d (hour)
-    CROSS JOIN LATERAL (
-      SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
-        FROM risk.snapshots p
-       WHERE p.account_key = b.account_key AND p.observed_at < d.hour + interval '1 hour'
-       ORDER BY p.observed_at DESC LIMIT 1) s
+    FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
+    CROSS JOIN risk.accounts a
+    CROSS JOIN LATERAL risk_bi.hours(
+      (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+      least(here.now, a.retired_at), here.time_zone) d
+    JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
+      SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.hour + interval '1 hour')
     JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
 END;
 
@@ -706,10 +687,10 @@ COMMENT ON FUNCTION risk_bi.risk_level_hourly_in(text) IS 'Like the view risk_le
 -- The days of risk_level_daily, grouped. It does not read that view: copies of the views with their owner's rights
 -- (docs/reporting.md, "Pseudonyms") could not read it.
 -- array_agg finds the last day, because PostgreSQL has no aggregate "last". A group has 31 rows at most.
--- The CASE and OFFSET 0: see risk_level_daily.
+-- For Citus: see risk_level_daily.
 CREATE OR REPLACE VIEW risk_bi.risk_level_monthly WITH (security_invoker = true) AS
 SELECT a.account_id,
-       d.month_start,
+       date_trunc('month', d.day::timestamp)::date AS month_start,
        l.max_risk_level,
        (array_agg(l.user_count ORDER BY d.day DESC))[1] AS user_count,
        (array_agg(l.user_count::double precision / nullif(s.user_count, 0) ORDER BY d.day DESC))[1] AS share,
@@ -725,25 +706,15 @@ SELECT a.account_id,
        (array_agg(s.verdict ORDER BY d.day DESC))[1] AS verdict,
        coalesce(a.label, a.account_id) AS account_label,
        array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
-  FROM risk.accounts a
-  -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
-  CROSS JOIN LATERAL (
-    SELECT f.account_key, min(f.observed_at) AS first_at
-      FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-  CROSS JOIN LATERAL (
-    SELECT date_trunc('month', g)::date AS month_start,
-           g::date AS day,
-           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
-           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
-      FROM generate_series(date_trunc('day', b.first_at::timestamp), least(now(), a.retired_at)::timestamp, interval '1 day') g
-    OFFSET 0) d
-  CROSS JOIN LATERAL (
-    SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
-      FROM risk.snapshots p
-     WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
-     ORDER BY p.observed_at DESC LIMIT 1) s
+  FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
+  CROSS JOIN risk.accounts a
+  CROSS JOIN LATERAL risk_bi.days(
+    (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+    least(here.now, a.retired_at), here.time_zone) d
+  JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
+    SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at)
   JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
- GROUP BY a.account_key, d.month_start, l.max_risk_level;
+ GROUP BY a.account_key, a.account_id, a.label, date_trunc('month', d.day::timestamp)::date, l.max_risk_level;
 
 COMMENT ON VIEW risk_bi.risk_level_monthly IS 'Users per level at the end of each month, and on average over its days, from the first snapshot to today, or to the day on which the account was retired. For charts that are too long for days. One row per account, month and level, zeros included.';
 COMMENT ON COLUMN risk_bi.risk_level_monthly.account_id IS 'Cloudflare''s account id.';
@@ -778,7 +749,7 @@ RETURNS TABLE (
 LANGUAGE sql STABLE SECURITY INVOKER
 BEGIN ATOMIC
   SELECT a.account_id,
-         d.month_start,
+         date_trunc('month', d.day::timestamp)::date AS month_start,
          l.max_risk_level,
          (array_agg(l.user_count ORDER BY d.day DESC))[1] AS user_count,
          (array_agg(l.user_count::double precision / nullif(s.user_count, 0) ORDER BY d.day DESC))[1] AS share,
@@ -794,32 +765,15 @@ BEGIN ATOMIC
          (array_agg(s.verdict ORDER BY d.day DESC))[1] AS verdict,
          coalesce(a.label, a.account_id) AS account_label,
          array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
-    FROM risk.accounts a
-    -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
-    CROSS JOIN LATERAL (
-      SELECT f.account_key, min(f.observed_at) AS first_at
-        FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-    CROSS JOIN LATERAL (
-      SELECT date_trunc('month', g)::date AS month_start,
-             g::date AS day,
-             CASE WHEN ((g AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date = g::date
-                  THEN g AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE g AT TIME ZONE time_zone END AS starts_at,
-             CASE WHEN (((g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date
-                       = (g + interval '1 day')::date
-                  THEN (g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE (g + interval '1 day') AT TIME ZONE time_zone END AS ends_at
-        FROM generate_series(date_trunc('day', b.first_at AT TIME ZONE time_zone),
-                             least(now(), a.retired_at) AT TIME ZONE time_zone,
-                             interval '1 day') g
-      OFFSET 0) d
-    CROSS JOIN LATERAL (
-      SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
-        FROM risk.snapshots p
-       WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
-       ORDER BY p.observed_at DESC LIMIT 1) s
+    FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
+    CROSS JOIN risk.accounts a
+    CROSS JOIN LATERAL risk_bi.days(
+      (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+      least(here.now, a.retired_at), here.time_zone) d
+    JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
+      SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at)
     JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
-   GROUP BY a.account_key, d.month_start, l.max_risk_level;
+   GROUP BY a.account_key, a.account_id, a.label, date_trunc('month', d.day::timestamp)::date, l.max_risk_level;
 END;
 
 COMMENT ON FUNCTION risk_bi.risk_level_monthly_in(text) IS 'Like the view risk_level_monthly, but with months in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
@@ -828,10 +782,10 @@ COMMENT ON FUNCTION risk_bi.risk_level_monthly_in(text) IS 'Like the view risk_l
 -- The days of risk_level_daily, grouped. It does not read that view: copies of the views with their owner's rights
 -- (docs/reporting.md, "Pseudonyms") could not read it.
 -- array_agg finds the last day, because PostgreSQL has no aggregate "last". A group has 7 rows at most.
--- The CASE and OFFSET 0: see risk_level_daily.
+-- For Citus: see risk_level_daily.
 CREATE OR REPLACE VIEW risk_bi.risk_level_weekly WITH (security_invoker = true) AS
 SELECT a.account_id,
-       d.week_start,
+       date_trunc('week', d.day::timestamp)::date AS week_start,
        l.max_risk_level,
        (array_agg(l.user_count ORDER BY d.day DESC))[1] AS user_count,
        (array_agg(l.user_count::double precision / nullif(s.user_count, 0) ORDER BY d.day DESC))[1] AS share,
@@ -847,25 +801,15 @@ SELECT a.account_id,
        (array_agg(s.verdict ORDER BY d.day DESC))[1] AS verdict,
        coalesce(a.label, a.account_id) AS account_label,
        array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
-  FROM risk.accounts a
-  -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
-  CROSS JOIN LATERAL (
-    SELECT f.account_key, min(f.observed_at) AS first_at
-      FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-  CROSS JOIN LATERAL (
-    SELECT date_trunc('week', g)::date AS week_start,
-           g::date AS day,
-           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
-           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
-      FROM generate_series(date_trunc('day', b.first_at::timestamp), least(now(), a.retired_at)::timestamp, interval '1 day') g
-    OFFSET 0) d
-  CROSS JOIN LATERAL (
-    SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
-      FROM risk.snapshots p
-     WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
-     ORDER BY p.observed_at DESC LIMIT 1) s
+  FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
+  CROSS JOIN risk.accounts a
+  CROSS JOIN LATERAL risk_bi.days(
+    (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+    least(here.now, a.retired_at), here.time_zone) d
+  JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
+    SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at)
   JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
- GROUP BY a.account_key, d.week_start, l.max_risk_level;
+ GROUP BY a.account_key, a.account_id, a.label, date_trunc('week', d.day::timestamp)::date, l.max_risk_level;
 
 COMMENT ON VIEW risk_bi.risk_level_weekly IS 'Users per level at the end of each ISO week, and on average over its days, from the first snapshot to today, or to the day on which the account was retired. For charts that are too long for days. One row per account, week and level, zeros included.';
 COMMENT ON COLUMN risk_bi.risk_level_weekly.account_id IS 'Cloudflare''s account id.';
@@ -900,7 +844,7 @@ RETURNS TABLE (
 LANGUAGE sql STABLE SECURITY INVOKER
 BEGIN ATOMIC
   SELECT a.account_id,
-         d.week_start,
+         date_trunc('week', d.day::timestamp)::date AS week_start,
          l.max_risk_level,
          (array_agg(l.user_count ORDER BY d.day DESC))[1] AS user_count,
          (array_agg(l.user_count::double precision / nullif(s.user_count, 0) ORDER BY d.day DESC))[1] AS share,
@@ -916,32 +860,15 @@ BEGIN ATOMIC
          (array_agg(s.verdict ORDER BY d.day DESC))[1] AS verdict,
          coalesce(a.label, a.account_id) AS account_label,
          array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
-    FROM risk.accounts a
-    -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
-    CROSS JOIN LATERAL (
-      SELECT f.account_key, min(f.observed_at) AS first_at
-        FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-    CROSS JOIN LATERAL (
-      SELECT date_trunc('week', g)::date AS week_start,
-             g::date AS day,
-             CASE WHEN ((g AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date = g::date
-                  THEN g AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE g AT TIME ZONE time_zone END AS starts_at,
-             CASE WHEN (((g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date
-                       = (g + interval '1 day')::date
-                  THEN (g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE (g + interval '1 day') AT TIME ZONE time_zone END AS ends_at
-        FROM generate_series(date_trunc('day', b.first_at AT TIME ZONE time_zone),
-                             least(now(), a.retired_at) AT TIME ZONE time_zone,
-                             interval '1 day') g
-      OFFSET 0) d
-    CROSS JOIN LATERAL (
-      SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
-        FROM risk.snapshots p
-       WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
-       ORDER BY p.observed_at DESC LIMIT 1) s
+    FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
+    CROSS JOIN risk.accounts a
+    CROSS JOIN LATERAL risk_bi.days(
+      (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+      least(here.now, a.retired_at), here.time_zone) d
+    JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
+      SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at)
     JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
-   GROUP BY a.account_key, d.week_start, l.max_risk_level;
+   GROUP BY a.account_key, a.account_id, a.label, date_trunc('week', d.day::timestamp)::date, l.max_risk_level;
 END;
 
 COMMENT ON FUNCTION risk_bi.risk_level_weekly_in(text) IS 'Like the view risk_level_weekly, but with weeks in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
@@ -1043,77 +970,75 @@ COMMENT ON COLUMN risk_bi.snapshots.returned IS 'Users who were cleared before a
 COMMENT ON COLUMN risk_bi.snapshots.account_label IS 'The account''s label, or its id if it has no label.';
 --> statement-breakpoint
 -- src/db/views/sync_coverage.sql
--- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
--- OFFSET 0: PostgreSQL computes this once per day, not once per row that is compared with it.
+-- The expected number of slots is a subquery in the list of columns: Citus accepts LIMIT there.
+-- For Citus: GROUP BY in each lateral subquery with aggregates, and see risk_level_daily.
 CREATE OR REPLACE VIEW risk_bi.sync_coverage WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,
-       r.run_count,
-       r.succeeded_count,
-       r.failed_count,
-       r.abandoned_count,
-       s.complete_count,
-       s.partial_count,
-       CASE WHEN e.slot_seconds IS NOT NULL THEN
-         greatest(0, least(round(extract(epoch FROM d.ends_at - d.starts_at) / e.slot_seconds),
-           ceil(extract(epoch FROM least(d.ends_at, now(), a.retired_at) - greatest(d.starts_at, b.first_slot)) / e.slot_seconds)))::integer
-       END AS expected_slot_count,
-       r.slot_count,
-       r.slot_succeeded_count,
+       coalesce(r.run_count, 0) AS run_count,
+       coalesce(r.succeeded_count, 0) AS succeeded_count,
+       coalesce(r.failed_count, 0) AS failed_count,
+       coalesce(r.abandoned_count, 0) AS abandoned_count,
+       coalesce(s.complete_count, 0) AS complete_count,
+       coalesce(s.partial_count, 0) AS partial_count,
+       -- The usual distance between slots: the median over the ten newest slots that had a run. The month is counted
+       -- back from the newest run. So if nothing runs at all, slots stay missed without end. If runs go on without
+       -- slots, no slot is expected after a month.
+       (SELECT greatest(0, least(round(extract(epoch FROM d.ends_at - d.starts_at) / e.slot_seconds),
+                 ceil(extract(epoch FROM least(d.ends_at, here.now, a.retired_at) - greatest(d.starts_at, b.first_slot)) / e.slot_seconds)))::integer
+          FROM (SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY w.gap)) AS slot_seconds
+                  FROM (SELECT v.scheduled_for - lag(v.scheduled_for) OVER (ORDER BY v.scheduled_for) AS gap
+                          FROM (SELECT max(z.finished_at) - interval '744 hours' AS since
+                                  FROM risk.sync_runs z WHERE z.account_key = a.account_key AND z.finished_at < d.ends_at) m
+                          -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show
+                          -- only this slot.
+                          CROSS JOIN LATERAL (
+                            (SELECT q.scheduled_for FROM risk.sync_runs q
+                              WHERE q.account_key = a.account_key AND q.scheduled_for IS NOT NULL
+                                AND q.finished_at < d.ends_at AND q.finished_at >= m.since
+                              ORDER BY q.finished_at DESC LIMIT 50)
+                            UNION
+                            (SELECT q.scheduled_for FROM risk.sync_runs q
+                              WHERE q.account_key = a.account_key AND q.status = 'succeeded'
+                                AND q.scheduled_for < d.ends_at AND q.scheduled_for >= m.since
+                              ORDER BY q.scheduled_for DESC LIMIT 10)
+                            ORDER BY scheduled_for DESC LIMIT 10) v
+                         WHERE b.first_slot IS NOT NULL) w) e
+         WHERE e.slot_seconds IS NOT NULL) AS expected_slot_count,
+       coalesce(r.slot_count, 0) AS slot_count,
+       coalesce(r.slot_succeeded_count, 0) AS slot_succeeded_count,
        extract(epoch FROM s.largest_gap)::double precision AS largest_gap_seconds,
-       extract(epoch FROM least(d.ends_at, now(), a.retired_at) - n.newest_at)::double precision AS age_at_end_seconds,
+       extract(epoch FROM least(d.ends_at, here.now, a.retired_at) - (
+         SELECT max(p.observed_at) FROM risk.snapshots p
+          WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at))::double precision AS age_at_end_seconds,
        coalesce(a.label, a.account_id) AS account_label
-  FROM risk.accounts a
+  FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
+  CROSS JOIN risk.accounts a
   CROSS JOIN LATERAL (
     SELECT f.account_key, min(f.finished_at) AS first_at, min(f.scheduled_for) AS first_slot
       FROM risk.sync_runs f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-  CROSS JOIN LATERAL (
-    SELECT g::date AS day,
-           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
-           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
-      FROM generate_series(date_trunc('day', b.first_at::timestamp), least(now(), a.retired_at)::timestamp, interval '1 day') g
-    OFFSET 0) d
-  CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE q.finished_at < d.ends_at)::integer AS run_count,
-           count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'succeeded')::integer AS succeeded_count,
-           count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'failed')::integer AS failed_count,
-           count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'abandoned')::integer AS abandoned_count,
-           count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at)::integer AS slot_count,
-           count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at
-             AND q.status = 'succeeded')::integer AS slot_succeeded_count
+  CROSS JOIN LATERAL risk_bi.days(b.first_at, least(here.now, a.retired_at), here.time_zone) d
+  LEFT JOIN LATERAL (
+    SELECT q.account_key,
+           (count(*) FILTER (WHERE q.finished_at < d.ends_at))::integer AS run_count,
+           (count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'succeeded'))::integer AS succeeded_count,
+           (count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'failed'))::integer AS failed_count,
+           (count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'abandoned'))::integer AS abandoned_count,
+           (count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at))::integer AS slot_count,
+           (count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at
+             AND q.status = 'succeeded'))::integer AS slot_succeeded_count
       FROM risk.sync_runs q
-     WHERE q.account_key = b.account_key AND q.finished_at >= d.starts_at AND q.finished_at < d.ends_at + interval '24 hours') r
-  CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE p.verdict = 'complete')::integer AS complete_count,
-           count(*) FILTER (WHERE p.verdict = 'partial')::integer AS partial_count,
+     WHERE q.account_key = a.account_key AND q.finished_at >= d.starts_at AND q.finished_at < d.ends_at + interval '24 hours'
+     GROUP BY q.account_key) r ON true
+  LEFT JOIN LATERAL (
+    SELECT p.account_key,
+           (count(*) FILTER (WHERE p.verdict = 'complete'))::integer AS complete_count,
+           (count(*) FILTER (WHERE p.verdict = 'partial'))::integer AS partial_count,
            max(p.observed_at - (SELECT max(o.observed_at) FROM risk.snapshots o
                                  WHERE o.account_key = p.account_key AND o.observed_at < p.observed_at)) AS largest_gap
       FROM risk.snapshots p
-     WHERE p.account_key = b.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at) s
-  CROSS JOIN LATERAL (
-    SELECT max(p.observed_at) AS newest_at
-      FROM risk.snapshots p WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at) n
-  -- The usual distance between slots: the median over the ten newest slots that had a run. The month is counted back
-  -- from the newest run. So if nothing runs at all, slots stay missed without end. If runs go on without slots, no slot
-  -- is expected after a month.
-  CROSS JOIN LATERAL (
-    SELECT max(z.finished_at) - interval '744 hours' AS since
-      FROM risk.sync_runs z WHERE z.account_key = b.account_key AND z.finished_at < d.ends_at) m
-  CROSS JOIN LATERAL (
-    SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY w.gap)) AS slot_seconds
-      FROM (SELECT v.scheduled_for - lag(v.scheduled_for) OVER (ORDER BY v.scheduled_for) AS gap
-              -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show only this
-              -- slot.
-              FROM ((SELECT q.scheduled_for FROM risk.sync_runs q
-                      WHERE q.account_key = b.account_key AND b.first_slot IS NOT NULL AND q.scheduled_for IS NOT NULL
-                        AND q.finished_at < d.ends_at AND q.finished_at >= m.since
-                      ORDER BY q.finished_at DESC LIMIT 50)
-                    UNION
-                    (SELECT q.scheduled_for FROM risk.sync_runs q
-                      WHERE q.account_key = b.account_key AND q.status = 'succeeded'
-                        AND q.scheduled_for < d.ends_at AND q.scheduled_for >= m.since
-                      ORDER BY q.scheduled_for DESC LIMIT 10)
-                    ORDER BY scheduled_for DESC LIMIT 10) v) w) e;
+     WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at
+     GROUP BY p.account_key) s ON true;
 
 COMMENT ON VIEW risk_bi.sync_coverage IS 'How well each day was covered by runs, from the first run to today, or to the day on which the account was retired. One row per account and day, including days without a run.';
 COMMENT ON COLUMN risk_bi.sync_coverage.account_id IS 'Cloudflare''s account id.';
@@ -1146,79 +1071,70 @@ LANGUAGE sql STABLE SECURITY INVOKER
 BEGIN ATOMIC
   SELECT a.account_id,
          d.day,
-         r.run_count,
-         r.succeeded_count,
-         r.failed_count,
-         r.abandoned_count,
-         s.complete_count,
-         s.partial_count,
-         CASE WHEN e.slot_seconds IS NOT NULL THEN
-           greatest(0, least(round(extract(epoch FROM d.ends_at - d.starts_at) / e.slot_seconds),
-             ceil(extract(epoch FROM least(d.ends_at, now(), a.retired_at) - greatest(d.starts_at, b.first_slot)) / e.slot_seconds)))::integer
-         END AS expected_slot_count,
-         r.slot_count,
-         r.slot_succeeded_count,
+         coalesce(r.run_count, 0) AS run_count,
+         coalesce(r.succeeded_count, 0) AS succeeded_count,
+         coalesce(r.failed_count, 0) AS failed_count,
+         coalesce(r.abandoned_count, 0) AS abandoned_count,
+         coalesce(s.complete_count, 0) AS complete_count,
+         coalesce(s.partial_count, 0) AS partial_count,
+         -- The usual distance between slots: the median over the ten newest slots that had a run. The month is counted
+         -- back from the newest run. So if nothing runs at all, slots stay missed without end. If runs go on without
+         -- slots, no slot is expected after a month.
+         (SELECT greatest(0, least(round(extract(epoch FROM d.ends_at - d.starts_at) / e.slot_seconds),
+                   ceil(extract(epoch FROM least(d.ends_at, here.now, a.retired_at) - greatest(d.starts_at, b.first_slot)) / e.slot_seconds)))::integer
+            FROM (SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY w.gap)) AS slot_seconds
+                    FROM (SELECT v.scheduled_for - lag(v.scheduled_for) OVER (ORDER BY v.scheduled_for) AS gap
+                            FROM (SELECT max(z.finished_at) - interval '744 hours' AS since
+                                    FROM risk.sync_runs z WHERE z.account_key = a.account_key AND z.finished_at < d.ends_at) m
+                            -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show
+                            -- only this slot.
+                            CROSS JOIN LATERAL (
+                              (SELECT q.scheduled_for FROM risk.sync_runs q
+                                WHERE q.account_key = a.account_key AND q.scheduled_for IS NOT NULL
+                                  AND q.finished_at < d.ends_at AND q.finished_at >= m.since
+                                ORDER BY q.finished_at DESC LIMIT 50)
+                              UNION
+                              (SELECT q.scheduled_for FROM risk.sync_runs q
+                                WHERE q.account_key = a.account_key AND q.status = 'succeeded'
+                                  AND q.scheduled_for < d.ends_at AND q.scheduled_for >= m.since
+                                ORDER BY q.scheduled_for DESC LIMIT 10)
+                              ORDER BY scheduled_for DESC LIMIT 10) v
+                           WHERE b.first_slot IS NOT NULL) w) e
+           WHERE e.slot_seconds IS NOT NULL) AS expected_slot_count,
+         coalesce(r.slot_count, 0) AS slot_count,
+         coalesce(r.slot_succeeded_count, 0) AS slot_succeeded_count,
          extract(epoch FROM s.largest_gap)::double precision AS largest_gap_seconds,
-         extract(epoch FROM least(d.ends_at, now(), a.retired_at) - n.newest_at)::double precision AS age_at_end_seconds,
+         extract(epoch FROM least(d.ends_at, here.now, a.retired_at) - (
+           SELECT max(p.observed_at) FROM risk.snapshots p
+            WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at))::double precision AS age_at_end_seconds,
          coalesce(a.label, a.account_id) AS account_label
-    FROM risk.accounts a
+    FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
+    CROSS JOIN risk.accounts a
     CROSS JOIN LATERAL (
       SELECT f.account_key, min(f.finished_at) AS first_at, min(f.scheduled_for) AS first_slot
         FROM risk.sync_runs f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-    CROSS JOIN LATERAL (
-      SELECT g::date AS day,
-             CASE WHEN ((g AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date = g::date
-                  THEN g AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE g AT TIME ZONE time_zone END AS starts_at,
-             CASE WHEN (((g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date
-                       = (g + interval '1 day')::date
-                  THEN (g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE (g + interval '1 day') AT TIME ZONE time_zone END AS ends_at
-        FROM generate_series(date_trunc('day', b.first_at AT TIME ZONE time_zone),
-                             least(now(), a.retired_at) AT TIME ZONE time_zone,
-                             interval '1 day') g
-      OFFSET 0) d
-    CROSS JOIN LATERAL (
-      SELECT count(*) FILTER (WHERE q.finished_at < d.ends_at)::integer AS run_count,
-             count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'succeeded')::integer AS succeeded_count,
-             count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'failed')::integer AS failed_count,
-             count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'abandoned')::integer AS abandoned_count,
-             count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at)::integer AS slot_count,
-             count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at
-               AND q.status = 'succeeded')::integer AS slot_succeeded_count
+    CROSS JOIN LATERAL risk_bi.days(b.first_at, least(here.now, a.retired_at), here.time_zone) d
+    LEFT JOIN LATERAL (
+      SELECT q.account_key,
+             (count(*) FILTER (WHERE q.finished_at < d.ends_at))::integer AS run_count,
+             (count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'succeeded'))::integer AS succeeded_count,
+             (count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'failed'))::integer AS failed_count,
+             (count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'abandoned'))::integer AS abandoned_count,
+             (count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at))::integer AS slot_count,
+             (count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at
+               AND q.status = 'succeeded'))::integer AS slot_succeeded_count
         FROM risk.sync_runs q
-       WHERE q.account_key = b.account_key AND q.finished_at >= d.starts_at AND q.finished_at < d.ends_at + interval '24 hours') r
-    CROSS JOIN LATERAL (
-      SELECT count(*) FILTER (WHERE p.verdict = 'complete')::integer AS complete_count,
-             count(*) FILTER (WHERE p.verdict = 'partial')::integer AS partial_count,
+       WHERE q.account_key = a.account_key AND q.finished_at >= d.starts_at AND q.finished_at < d.ends_at + interval '24 hours'
+       GROUP BY q.account_key) r ON true
+    LEFT JOIN LATERAL (
+      SELECT p.account_key,
+             (count(*) FILTER (WHERE p.verdict = 'complete'))::integer AS complete_count,
+             (count(*) FILTER (WHERE p.verdict = 'partial'))::integer AS partial_count,
              max(p.observed_at - (SELECT max(o.observed_at) FROM risk.snapshots o
                                    WHERE o.account_key = p.account_key AND o.observed_at < p.observed_at)) AS largest_gap
         FROM risk.snapshots p
-       WHERE p.account_key = b.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at) s
-    CROSS JOIN LATERAL (
-      SELECT max(p.observed_at) AS newest_at
-        FROM risk.snapshots p WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at) n
-    -- The usual distance between slots: the median over the ten newest slots that had a run. The month is counted back
-    -- from the newest run. So if nothing runs at all, slots stay missed without end. If runs go on without slots, no
-    -- slot is expected after a month.
-    CROSS JOIN LATERAL (
-      SELECT max(z.finished_at) - interval '744 hours' AS since
-        FROM risk.sync_runs z WHERE z.account_key = b.account_key AND z.finished_at < d.ends_at) m
-    CROSS JOIN LATERAL (
-      SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY w.gap)) AS slot_seconds
-        FROM (SELECT v.scheduled_for - lag(v.scheduled_for) OVER (ORDER BY v.scheduled_for) AS gap
-                -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show only this
-                -- slot.
-                FROM ((SELECT q.scheduled_for FROM risk.sync_runs q
-                        WHERE q.account_key = b.account_key AND b.first_slot IS NOT NULL AND q.scheduled_for IS NOT NULL
-                          AND q.finished_at < d.ends_at AND q.finished_at >= m.since
-                        ORDER BY q.finished_at DESC LIMIT 50)
-                      UNION
-                      (SELECT q.scheduled_for FROM risk.sync_runs q
-                        WHERE q.account_key = b.account_key AND q.status = 'succeeded'
-                          AND q.scheduled_for < d.ends_at AND q.scheduled_for >= m.since
-                        ORDER BY q.scheduled_for DESC LIMIT 10)
-                      ORDER BY scheduled_for DESC LIMIT 10) v) w) e;
+       WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at
+       GROUP BY p.account_key) s ON true;
 END;
 
 COMMENT ON FUNCTION risk_bi.sync_coverage_in(text) IS 'Like the view sync_coverage, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
@@ -1313,7 +1229,7 @@ SELECT t.account_id,
       CROSS JOIN LATERAL (SELECT max(p.observed_at) AS newest_at FROM risk.snapshots p WHERE p.account_key = a.account_key) n
       JOIN risk.user_levels l ON l.account_key = a.account_key
       JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
-     GROUP BY a.account_key, n.newest_at, u.account_key, u.user_key, l.max_risk_level) t;
+     GROUP BY a.account_key, a.account_id, a.label, a.retired_at, n.newest_at, u.account_key, u.user_key, u.user_id, l.max_risk_level) t;
 
 COMMENT ON VIEW risk_bi.time_at_level IS 'How long each user has been at each level, over all periods, retired accounts included. One row per user and level that the user has had.';
 COMMENT ON COLUMN risk_bi.time_at_level.account_id IS 'Cloudflare''s account id.';
