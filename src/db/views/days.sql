@@ -5,7 +5,7 @@
 -- planner finds the snapshots of each day by index. It would otherwise read all snapshots, and hash them.
 CREATE OR REPLACE FUNCTION risk_bi.days(from_at timestamptz, to_at timestamptz, time_zone text)
 RETURNS TABLE (day date, starts_at timestamptz, ends_at timestamptz)
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 SECURITY INVOKER
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 10 SECURITY INVOKER
 SET search_path = pg_catalog
 AS $$
   SELECT b.day, b.starts_at, b.ends_at
