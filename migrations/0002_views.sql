@@ -233,39 +233,40 @@ END;
 COMMENT ON FUNCTION risk_bi.activity_daily_in(text) IS 'Like the view activity_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
 --> statement-breakpoint
 -- src/db/views/feed_clock.sql
--- With the owner's rights, unlike every other view: readers have no rights on risk_internal. It shows one row, and
--- nothing that came from outside.
+-- With the owner's rights, unlike every other view: readers have no rights on risk_internal. It shows nothing that came
+-- from outside, except account ids in a distributed history.
 CREATE OR REPLACE VIEW risk_bi.feed_clock AS
 SELECT c.last_snapshot_id AS feed_id,
-       c.epoch
+       c.epoch,
+       a.account_id
   FROM risk_internal.feed_clock c
- WHERE c.id = 1;
+  LEFT JOIN risk.accounts a ON a.account_key = c.account_key;
 
-COMMENT ON VIEW risk_bi.feed_clock IS 'One row: the newest feed value, and the epoch. Read it in the transaction that reads the rows. Every row whose feed value is at most this one is visible there, and no other row is.';
+COMMENT ON VIEW risk_bi.feed_clock IS 'The newest feed value, and the epoch: one row for all accounts, or one row per account in a distributed history. Read it in the transaction that reads the rows. Every row whose feed value is at most this one is visible there, and no other row is.';
 COMMENT ON COLUMN risk_bi.feed_clock.feed_id IS 'The newest feed value (feed_id or snapshot_id of a row). Remember it as a watermark, also if no row has it.';
 COMMENT ON COLUMN risk_bi.feed_clock.epoch IS 'Names one course of the feed clock. If it differs from the one that you remember, the history was restored or replaced: load everything again.';
+COMMENT ON COLUMN risk_bi.feed_clock.account_id IS 'The account whose clock this is. Null: the clock of all accounts.';
 --> statement-breakpoint
 -- src/db/views/feed_epochs.sql
--- With the owner's rights, like feed_clock. UNION, not UNION ALL, so that rows written by hand cannot make it endless.
+-- With the owner's rights, like feed_clock. Not recursive: Citus follows a chain only within one account.
 CREATE OR REPLACE VIEW risk_bi.feed_epochs AS
-WITH RECURSIVE course AS (
-  SELECT c.epoch,
-         c.last_snapshot_id AS good_up_to
-    FROM risk_internal.feed_clock c
-   WHERE c.id = 1
-  UNION
-  SELECT e.previous_epoch,
-         LEAST(course.good_up_to, e.began_after)
-    FROM course
-    JOIN risk_internal.epochs e ON e.epoch = course.epoch
-)
-SELECT course.epoch,
-       course.good_up_to
-  FROM course;
+SELECT c.epoch,
+       c.last_snapshot_id AS good_up_to,
+       a.account_id
+  FROM risk_internal.feed_clock c
+  LEFT JOIN risk.accounts a ON a.account_key = c.account_key
+UNION ALL
+SELECT e.previous_epoch,
+       LEAST(c.last_snapshot_id, e.began_after),
+       a.account_id
+  FROM risk_internal.feed_clock c
+  JOIN risk_internal.epochs e ON e.account_key = c.account_key AND e.epoch = c.epoch
+  LEFT JOIN risk.accounts a ON a.account_key = c.account_key;
 
 COMMENT ON VIEW risk_bi.feed_epochs IS 'One row per epoch that this history continues: its own, and those of the histories that it was restored or copied from. If your epoch is here and your watermark is at most good_up_to, go on from there. Otherwise load everything again.';
 COMMENT ON COLUMN risk_bi.feed_epochs.epoch IS 'The epoch that you remember beside your watermark.';
 COMMENT ON COLUMN risk_bi.feed_epochs.good_up_to IS 'Up to this feed value, the history of that epoch is this one.';
+COMMENT ON COLUMN risk_bi.feed_epochs.account_id IS 'The account whose clock this is. Null: the clock of all accounts.';
 --> statement-breakpoint
 -- src/db/views/high_risk_episodes.sql
 -- The inner max finds the counters that held when the period began: they were written at that instant or before. The
@@ -900,9 +901,9 @@ COMMENT ON COLUMN risk_bi.risk_levels.label IS 'The level for display.';
 --> statement-breakpoint
 -- src/db/views/snapshot_users.sql
 -- In plpgsql, which resolves account_key first. The planner then knows the key, and Citus routes the query to one
--- shard.
--- Personal data has its own grant: by default, nobody may execute this function.
-CREATE OR REPLACE FUNCTION risk_bi.snapshot_users(snapshot_id bigint)
+-- shard. In a distributed history, two accounts may have a snapshot of the same id: the second form needs the account.
+-- Personal data has its own grant: by default, nobody may execute these functions.
+CREATE OR REPLACE FUNCTION risk_bi.snapshot_users(account_id text, snapshot_id bigint)
 RETURNS TABLE (
   user_id uuid, email text, name text, max_risk_level text, event_count integer, last_event timestamptz,
   level_rank integer)
@@ -914,9 +915,10 @@ DECLARE
   k integer;
   t timestamptz;
 BEGIN
-  SELECT p.account_key, p.observed_at INTO k, t
-    FROM risk.snapshots p WHERE p.snapshot_id = snapshot_users.snapshot_id;
-  IF k IS NULL THEN
+  SELECT a.account_key INTO k FROM risk.accounts a WHERE a.account_id = snapshot_users.account_id;
+  SELECT p.observed_at INTO t
+    FROM risk.snapshots p WHERE p.account_key = k AND p.snapshot_id = snapshot_users.snapshot_id;
+  IF t IS NULL THEN
     RETURN;
   END IF;
   RETURN QUERY
@@ -939,9 +941,35 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION risk_bi.snapshot_users(snapshot_id bigint)
+RETURNS TABLE (
+  user_id uuid, email text, name text, max_risk_level text, event_count integer, last_event timestamptz,
+  level_rank integer)
+LANGUAGE plpgsql STABLE SECURITY INVOKER
+SET search_path = pg_catalog
+AS $$
+#variable_conflict use_column
+DECLARE
+  ids text[];
+BEGIN
+  SELECT array_agg(a.account_id) INTO ids
+    FROM risk.snapshots p
+    JOIN risk.accounts a ON a.account_key = p.account_key
+   WHERE p.snapshot_id = snapshot_users.snapshot_id;
+  IF cardinality(ids) > 1 THEN
+    RAISE EXCEPTION 'snapshot % exists in % accounts', snapshot_users.snapshot_id, cardinality(ids)
+      USING ERRCODE = 'cardinality_violation',
+            HINT = 'This history is distributed. Call risk_bi.snapshot_users(account_id, snapshot_id).';
+  END IF;
+  RETURN QUERY SELECT u.* FROM risk_bi.snapshot_users(ids[1], snapshot_users.snapshot_id) u;
+END
+$$;
+
+REVOKE ALL ON FUNCTION risk_bi.snapshot_users(text, bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION risk_bi.snapshot_users(bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION risk_bi.snapshot_users(bigint) IS 'One snapshot, rebuilt row by row: the six fields of every present user. Personal data: needs its own grant.';
+COMMENT ON FUNCTION risk_bi.snapshot_users(text, bigint) IS 'One snapshot of an account, rebuilt row by row: the six fields of every present user. Personal data: needs its own grant.';
+COMMENT ON FUNCTION risk_bi.snapshot_users(bigint) IS 'The same by the id alone. An error if several accounts have a snapshot of this id, which is possible in a distributed history only.';
 --> statement-breakpoint
 -- src/db/views/snapshots.sql
 -- Has the account id, which people know, instead of account_key.

@@ -56,7 +56,7 @@ async function readHead(
   onProgress: MoveProgress,
 ): Promise<HistoryHead> {
   const clock = await client.query<{ value: string; epoch: string; at: Date }>(
-    'select last_snapshot_id::text as value, epoch, now() as at from risk_internal.feed_clock where id = 1',
+    'select last_snapshot_id::text as value, epoch, now() as at from risk_internal.feed_clock where account_key = risk_internal.feed_clock_key(0)',
   );
   const [row] = clock.rows;
   if (row === undefined) throw new Error('the feed clock has no row');

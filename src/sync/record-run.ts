@@ -78,8 +78,8 @@ export async function recordFailure(
     // A run that was told to stop, or is out of time, does not wait for the first load of another account. Its lease
     // then expires.
     const feedId = await (error.code === 'INTERRUPTED' || error.code === 'TIME_BUDGET'
-      ? takeFeedValue(tx, DEFAULT_LIMITS.lockMs)
-      : takeFeedValue(tx));
+      ? takeFeedValue(tx, lease.accountKey, DEFAULT_LIMITS.lockMs)
+      : takeFeedValue(tx, lease.accountKey));
     await recordRun(tx, lease, {
       ...facts,
       verdict: null,

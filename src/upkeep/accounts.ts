@@ -6,6 +6,7 @@ import type { Pool } from '../db/pool.ts';
 import { accounts } from '../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction } from '../db/transaction.ts';
 import { OperatorError } from '../errors.ts';
+import { keyOfAccount } from '../sync/claim/account-row.ts';
 
 export async function labelAccount(pool: Pool, accountId: string, label: string | null): Promise<void> {
   await changeAccount(pool, accountId, { label });
@@ -25,12 +26,14 @@ type AccountChange = { label: string | null } | { retired_at: SQL | null };
 async function changeAccount(pool: Pool, accountId: string, change: AccountChange): Promise<void> {
   await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
     await holdSchema(tx);
-    const feedId = await takeFeedValue(tx);
-    await refuseCopied(tx, null);
+    const key = await keyOfAccount(tx, accountId);
+    await refuseCopied(tx, key);
+    if (key === null) throw unknownAccount(accountId);
+    const feedId = await takeFeedValue(tx, key);
     const { rowCount } = await tx
       .update(accounts)
       .set({ ...change, feed_id: feedId })
-      .where(eq(accounts.account_id, accountId));
+      .where(eq(accounts.account_key, key));
     if (rowCount === 0) throw unknownAccount(accountId);
   });
 }

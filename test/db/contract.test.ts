@@ -219,6 +219,7 @@ describe('the contract', () => {
         )
       )[0]?.allowed;
     assert.equal(await allowed('risk_bi.snapshot_users(bigint)'), false);
+    assert.equal(await allowed('risk_bi.snapshot_users(text, bigint)'), false);
     assert.equal(await allowed('risk_bi.users_as_of(text, timestamptz)'), true);
     const granted = await names(`
       select table_schema || '.' || table_name as name from information_schema.table_privileges
@@ -238,7 +239,9 @@ describe('the contract', () => {
     );
     assert.deepEqual(
       functions,
-      [...all, 'compare', 'snapshot_users', 'users_as_of'].toSorted().map((name) => ({ name, safe: true })),
+      [...all, 'compare', 'snapshot_users', 'snapshot_users', 'users_as_of']
+        .toSorted()
+        .map((name) => ({ name, safe: true })),
     );
   });
 

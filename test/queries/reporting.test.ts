@@ -202,11 +202,11 @@ test("snapshots and sync_runs are the tables with the account's id", async () =>
     });
     assert.equal(difference(await read('sync_runs'), timed), null);
     const clock = await database.rows<Row>(
-      'select last_snapshot_id as feed_id, epoch from risk_internal.feed_clock',
+      'select last_snapshot_id as feed_id, epoch, null as account_id from risk_internal.feed_clock',
     );
     assert.equal(clock.length, 1);
     assert.equal(difference(await read('feed_clock'), clock), null);
-    const epochs = clock.map(({ feed_id, epoch }) => ({ epoch, good_up_to: feed_id }));
+    const epochs = clock.map(({ feed_id, epoch }) => ({ epoch, good_up_to: feed_id, account_id: null }));
     assert.equal(difference(await read('feed_epochs'), epochs), null);
   } finally {
     await database.close();

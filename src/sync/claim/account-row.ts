@@ -1,15 +1,29 @@
 // The row of an account: found or added by a claim. What people change about it is in upkeep/accounts.ts.
 import { eq } from 'drizzle-orm';
-import { refuseCopied, takeFeedValue } from '../../db/feed-clock.ts';
+import { CLOCK_WAIT_MS, refuseCopied, startClock, takeFeedValue } from '../../db/feed-clock.ts';
 import { holdSchema } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
-import { accounts, accountWriters } from '../../db/schema.ts';
+import { accountKeys, accounts, accountWriters } from '../../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
 import { OperatorError } from '../../errors.ts';
 
-/** Returns account_key; null if the account is not known. Throws ACCOUNT_RETIRED (exit 78): it is not synced. */
+/** From the directory. Null: nobody has named the account yet. Its row in `accounts` may be missing all the same. */
+export async function keyOfAccount(tx: Transaction, accountId: string): Promise<number | null> {
+  const [named] = await tx
+    .select({ key: accountKeys.account_key })
+    .from(accountKeys)
+    .where(eq(accountKeys.account_id, accountId));
+  return named?.key ?? null;
+}
+
+/**
+ * Returns account_key; null if the account is not known. Throws ACCOUNT_RETIRED (exit 78): it is not synced. Two
+ * statements: a distributed history would ask every node for the account of an id.
+ */
 export async function findAccount(tx: Transaction, accountId: string): Promise<number | null> {
-  const [account] = await tx.select().from(accounts).where(eq(accounts.account_id, accountId));
+  const key = await keyOfAccount(tx, accountId);
+  if (key === null) return null;
+  const [account] = await tx.select().from(accounts).where(eq(accounts.account_key, key));
   if (account === undefined) return null;
   if (account.retired_at === null) return account.account_key;
   throw accountRetired(accountId);
@@ -24,33 +38,41 @@ export function accountRetired(accountId: string): OperatorError {
   });
 }
 
-/**
- * Adds the account unless it is there. It looks first, because a failed insert would use up an identity. Aborting
- * `signal` ends the wait for the feed clock.
- */
+// Whoever adds the same account may be waiting for the feed clock.
+const LIMITS = { ...DEFAULT_LIMITS, lockMs: CLOCK_WAIT_MS, statementMs: CLOCK_WAIT_MS };
+
+/** Adds the account unless it is there. Aborting `signal` ends the wait for the feed clock. */
 export async function addAccount(
   pool: Pool,
   { accountId, signal }: { accountId: string; signal?: AbortSignal },
 ): Promise<void> {
   await inTransaction(
     pool,
-    DEFAULT_LIMITS,
+    LIMITS,
     async (tx) => {
       await holdSchema(tx);
-      // Whoever adds an account holds the clock, so nobody can add the same one meanwhile.
-      const feedId = await takeFeedValue(tx);
       await refuseCopied(tx, null);
+      // Whoever adds the same account waits here, and then finds it.
+      const key = await nameAccount(tx, accountId);
       if ((await findAccount(tx, accountId)) !== null) return;
-      const [added] = await tx
-        .insert(accounts)
-        .values({ account_id: accountId, feed_id: feedId })
-        .returning({ key: accounts.account_key });
-      if (added === undefined) throw new Error('the insert returned no row');
+      await startClock(tx, key);
+      const feedId = await takeFeedValue(tx, key);
+      await tx.insert(accounts).values({ account_key: key, account_id: accountId, feed_id: feedId });
       await tx
         .insert(accountWriters)
-        .values({ account_key: added.key, last_user_key: 0, last_snapshot_id: 0 })
+        .values({ account_key: key, last_user_key: 0, last_snapshot_id: 0 })
         .onConflictDoNothing();
     },
     signal,
   );
+}
+
+/** It looks first, because an insert that meets the same id uses up a key. */
+async function nameAccount(tx: Transaction, accountId: string): Promise<number> {
+  const found = await keyOfAccount(tx, accountId);
+  if (found !== null) return found;
+  await tx.insert(accountKeys).values({ account_id: accountId }).onConflictDoNothing();
+  const key = await keyOfAccount(tx, accountId);
+  if (key === null) throw new Error('the insert left no row');
+  return key;
 }

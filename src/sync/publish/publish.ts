@@ -157,7 +157,7 @@ async function publishIn(
   const isBulk = counts.rows * BULK_SHARE >= state.present;
   await tx.execute(sql.raw(planFor(isBulk)));
   // The last lock before the writes: while it is held, no other account can publish.
-  const snapshotId = await takeFeedValue(tx);
+  const snapshotId = await takeFeedValue(tx, lease.accountKey);
   const facts: SnapshotFacts = {
     accountKey: lease.accountKey,
     runId: lease.runId,

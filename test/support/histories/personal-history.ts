@@ -44,6 +44,7 @@ export async function everything({ rows }: MigratedDatabase): Promise<Thing[]> {
     text: [`'${ACCOUNTS[0]}'`],
     time_zone: ["'Asia/Tokyo'"],
     bigint: ['1'],
+    integer: ['1'],
     'timestamp with time zone': ["'2026-01-01T00:00:00Z'", 'now()'],
   };
   const calls = functions.map(({ name, types }) => {
