@@ -190,9 +190,10 @@ COMMENT ON COLUMN risk_bi.activity_daily.account_label IS 'The account''s label,
 -- src/db/views/activity_daily_in.sql
 -- The query of the view activity_daily, in a given time zone. Change both together.
 -- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the day reaches
--- the tables.
+-- the tables. Citus does not inline it: there, the arguments with defaults take the place of the filter.
 -- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
-CREATE OR REPLACE FUNCTION risk_bi.activity_daily_in(time_zone text)
+CREATE OR REPLACE FUNCTION risk_bi.activity_daily_in(
+  time_zone text, account_ids text[] DEFAULT NULL, from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL)
 RETURNS TABLE (
   account_id text, day date, snapshot_count integer, appeared integer, raised integer, lowered integer,
   cleared integer, returned integer, active_users integer, account_label text)
@@ -213,8 +214,9 @@ BEGIN ATOMIC
     FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
     CROSS JOIN risk.accounts a
     CROSS JOIN LATERAL risk_bi.days(
-      (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
-      least(here.now, a.retired_at), here.time_zone) d
+      greatest((SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+               from_at),
+      least(here.now, a.retired_at, to_at), here.time_zone) d
     LEFT JOIN LATERAL (
       SELECT p.account_key,
              count(*)::integer AS snapshot_count,
@@ -227,10 +229,13 @@ BEGIN ATOMIC
              max(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS last_news
         FROM risk.snapshots p
        WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at
-       GROUP BY p.account_key) s ON true;
+       GROUP BY p.account_key) s ON true
+   WHERE (account_ids IS NULL OR a.account_id = ANY (account_ids))
+     -- Without this, an account without a snapshot would have days if from_at is given.
+     AND EXISTS (SELECT FROM risk.snapshots f WHERE f.account_key = a.account_key);
 END;
 
-COMMENT ON FUNCTION risk_bi.activity_daily_in(text) IS 'Like the view activity_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
+COMMENT ON FUNCTION risk_bi.activity_daily_in(text, text[], timestamptz, timestamptz) IS 'Like the view activity_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone. The other arguments choose accounts, and the days from the one that holds from_at to the one that holds to_at; null means all. A distributed history needs them to be fast; elsewhere, a condition on the result is as good.';
 --> statement-breakpoint
 -- src/db/views/feed_clock.sql
 -- With the owner's rights, unlike every other view: readers have no rights on risk_internal. It shows nothing that came
@@ -433,9 +438,10 @@ COMMENT ON COLUMN risk_bi.level_transitions_daily.to_level_rank IS 'The column t
 -- src/db/views/level_transitions_daily_in.sql
 -- The query of the view level_transitions_daily, in a given time zone. Change both together.
 -- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the day reaches
--- the tables.
+-- the tables. Citus does not inline it: there, the arguments with defaults take the place of the filter.
 -- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
-CREATE OR REPLACE FUNCTION risk_bi.level_transitions_daily_in(time_zone text)
+CREATE OR REPLACE FUNCTION risk_bi.level_transitions_daily_in(
+  time_zone text, account_ids text[] DEFAULT NULL, from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL)
 RETURNS TABLE (
   account_id text, day date, from_level text, to_level text, change_count integer,
   account_label text, from_level_rank integer, to_level_rank integer)
@@ -455,8 +461,8 @@ BEGIN ATOMIC
     JOIN risk.snapshots f ON f.account_key = a.account_key AND f.observed_at = (
       SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline)
     CROSS JOIN LATERAL risk_bi.days(
-      f.observed_at,
-      (SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key), here.time_zone) d
+      greatest(f.observed_at, from_at),
+      least((SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key), to_at), here.time_zone) d
     CROSS JOIN LATERAL (
       SELECT e.from_level, e.to_level, count(*)::integer AS change_count
         FROM (
@@ -469,10 +475,11 @@ BEGIN ATOMIC
            WHERE l.valid_to >= f.observed_at AND l.end_reason <> 'changed'
              AND l.valid_to >= d.starts_at AND l.valid_to < d.ends_at) e
        WHERE e.account_key = a.account_key
-       GROUP BY e.account_key, e.from_level, e.to_level) c;
+       GROUP BY e.account_key, e.from_level, e.to_level) c
+   WHERE (account_ids IS NULL OR a.account_id = ANY (account_ids));
 END;
 
-COMMENT ON FUNCTION risk_bi.level_transitions_daily_in(text) IS 'Like the view level_transitions_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
+COMMENT ON FUNCTION risk_bi.level_transitions_daily_in(text, text[], timestamptz, timestamptz) IS 'Like the view level_transitions_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone. The other arguments choose accounts, and the days from the one that holds from_at to the one that holds to_at; null means all. A distributed history needs them to be fast; elsewhere, a condition on the result is as good.';
 --> statement-breakpoint
 -- src/db/views/returned_users.sql
 -- For each return, the index finds the period before it in one step.
@@ -589,9 +596,10 @@ COMMENT ON COLUMN risk_bi.risk_level_daily.level_rank IS 'The column max_risk_le
 -- src/db/views/risk_level_daily_in.sql
 -- The query of the view risk_level_daily, in a given time zone. Change both together.
 -- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the day reaches
--- the tables.
+-- the tables. Citus does not inline it: there, the arguments with defaults take the place of the filter.
 -- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
-CREATE OR REPLACE FUNCTION risk_bi.risk_level_daily_in(time_zone text)
+CREATE OR REPLACE FUNCTION risk_bi.risk_level_daily_in(
+  time_zone text, account_ids text[] DEFAULT NULL, from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL)
 RETURNS TABLE (
   account_id text, day date, max_risk_level text, user_count integer, share double precision,
   event_count bigint, is_observed boolean, snapshot_id bigint, observed_at timestamptz, verdict text,
@@ -613,14 +621,16 @@ BEGIN ATOMIC
     FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
     CROSS JOIN risk.accounts a
     CROSS JOIN LATERAL risk_bi.days(
-      (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
-      least(here.now, a.retired_at), here.time_zone) d
+      greatest((SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+               from_at),
+      least(here.now, a.retired_at, to_at), here.time_zone) d
     JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
       SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at)
-    JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
+    JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
+   WHERE (account_ids IS NULL OR a.account_id = ANY (account_ids));
 END;
 
-COMMENT ON FUNCTION risk_bi.risk_level_daily_in(text) IS 'Like the view risk_level_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
+COMMENT ON FUNCTION risk_bi.risk_level_daily_in(text, text[], timestamptz, timestamptz) IS 'Like the view risk_level_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone. The other arguments choose accounts, and the days from the one that holds from_at to the one that holds to_at; null means all. A distributed history needs them to be fast; elsewhere, a condition on the result is as good.';
 --> statement-breakpoint
 -- src/db/views/risk_level_hourly.sql
 -- For each hour, the index finds the last snapshot. A window over all snapshots would read them all, whatever the
@@ -665,9 +675,10 @@ COMMENT ON COLUMN risk_bi.risk_level_hourly.level_rank IS 'The column max_risk_l
 -- src/db/views/risk_level_hourly_in.sql
 -- The query of the view risk_level_hourly, in a given time zone. Change both together.
 -- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the hour reaches
--- the tables.
+-- the tables. Citus does not inline it: there, the arguments with defaults take the place of the filter.
 -- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
-CREATE OR REPLACE FUNCTION risk_bi.risk_level_hourly_in(time_zone text)
+CREATE OR REPLACE FUNCTION risk_bi.risk_level_hourly_in(
+  time_zone text, account_ids text[] DEFAULT NULL, from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL)
 RETURNS TABLE (
   account_id text, hour timestamptz, max_risk_level text, user_count integer, share double precision,
   event_count bigint, is_observed boolean, snapshot_id bigint, observed_at timestamptz, verdict text,
@@ -689,14 +700,16 @@ BEGIN ATOMIC
     FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
     CROSS JOIN risk.accounts a
     CROSS JOIN LATERAL risk_bi.hours(
-      (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
-      least(here.now, a.retired_at), here.time_zone) d
+      greatest((SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+               from_at),
+      least(here.now, a.retired_at, to_at), here.time_zone) d
     JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
       SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.hour + interval '1 hour')
-    JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
+    JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
+   WHERE (account_ids IS NULL OR a.account_id = ANY (account_ids));
 END;
 
-COMMENT ON FUNCTION risk_bi.risk_level_hourly_in(text) IS 'Like the view risk_level_hourly, but with hours in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
+COMMENT ON FUNCTION risk_bi.risk_level_hourly_in(text, text[], timestamptz, timestamptz) IS 'Like the view risk_level_hourly, but with hours in the given time zone, such as Europe/Berlin, instead of the session''s time zone. The other arguments choose accounts, and the hours from the one that holds from_at to the one that holds to_at; null means all. A distributed history needs them to be fast; elsewhere, a condition on the result is as good.';
 --> statement-breakpoint
 -- src/db/views/risk_level_monthly.sql
 -- The days of risk_level_daily, grouped. It does not read that view: copies of the views with their owner's rights
@@ -753,9 +766,10 @@ COMMENT ON COLUMN risk_bi.risk_level_monthly.level_rank IS 'The column max_risk_
 -- src/db/views/risk_level_monthly_in.sql
 -- The query of the view risk_level_monthly, in a given time zone. Change both together.
 -- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the month reaches
--- the tables.
+-- the tables. Citus does not inline it: there, the arguments with defaults take the place of the filter.
 -- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
-CREATE OR REPLACE FUNCTION risk_bi.risk_level_monthly_in(time_zone text)
+CREATE OR REPLACE FUNCTION risk_bi.risk_level_monthly_in(
+  time_zone text, account_ids text[] DEFAULT NULL, from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL)
 RETURNS TABLE (
   account_id text, month_start date, max_risk_level text, user_count integer, share double precision,
   event_count bigint, average_user_count double precision, average_share double precision,
@@ -783,15 +797,17 @@ BEGIN ATOMIC
     FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
     CROSS JOIN risk.accounts a
     CROSS JOIN LATERAL risk_bi.days(
-      (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
-      least(here.now, a.retired_at), here.time_zone) d
+      greatest((SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+               date_trunc('month', from_at, time_zone)),
+      least(here.now, a.retired_at, date_trunc('month', to_at, time_zone) + interval '1 month' - interval '12 hours'), here.time_zone) d
     JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
       SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at)
     JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
+   WHERE (account_ids IS NULL OR a.account_id = ANY (account_ids))
    GROUP BY a.account_key, a.account_id, a.label, date_trunc('month', d.day::timestamp)::date, l.max_risk_level;
 END;
 
-COMMENT ON FUNCTION risk_bi.risk_level_monthly_in(text) IS 'Like the view risk_level_monthly, but with months in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
+COMMENT ON FUNCTION risk_bi.risk_level_monthly_in(text, text[], timestamptz, timestamptz) IS 'Like the view risk_level_monthly, but with months in the given time zone, such as Europe/Berlin, instead of the session''s time zone. The other arguments choose accounts, and the months from the one that holds from_at to the one that holds to_at; null means all. A distributed history needs them to be fast; elsewhere, a condition on the result is as good.';
 --> statement-breakpoint
 -- src/db/views/risk_level_weekly.sql
 -- The days of risk_level_daily, grouped. It does not read that view: copies of the views with their owner's rights
@@ -848,9 +864,10 @@ COMMENT ON COLUMN risk_bi.risk_level_weekly.level_rank IS 'The column max_risk_l
 -- src/db/views/risk_level_weekly_in.sql
 -- The query of the view risk_level_weekly, in a given time zone. Change both together.
 -- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the week reaches
--- the tables.
+-- the tables. Citus does not inline it: there, the arguments with defaults take the place of the filter.
 -- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
-CREATE OR REPLACE FUNCTION risk_bi.risk_level_weekly_in(time_zone text)
+CREATE OR REPLACE FUNCTION risk_bi.risk_level_weekly_in(
+  time_zone text, account_ids text[] DEFAULT NULL, from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL)
 RETURNS TABLE (
   account_id text, week_start date, max_risk_level text, user_count integer, share double precision,
   event_count bigint, average_user_count double precision, average_share double precision,
@@ -878,15 +895,17 @@ BEGIN ATOMIC
     FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
     CROSS JOIN risk.accounts a
     CROSS JOIN LATERAL risk_bi.days(
-      (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
-      least(here.now, a.retired_at), here.time_zone) d
+      greatest((SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+               date_trunc('week', from_at, time_zone)),
+      least(here.now, a.retired_at, date_trunc('week', to_at, time_zone) + interval '156 hours'), here.time_zone) d
     JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
       SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at)
     JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
+   WHERE (account_ids IS NULL OR a.account_id = ANY (account_ids))
    GROUP BY a.account_key, a.account_id, a.label, date_trunc('week', d.day::timestamp)::date, l.max_risk_level;
 END;
 
-COMMENT ON FUNCTION risk_bi.risk_level_weekly_in(text) IS 'Like the view risk_level_weekly, but with weeks in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
+COMMENT ON FUNCTION risk_bi.risk_level_weekly_in(text, text[], timestamptz, timestamptz) IS 'Like the view risk_level_weekly, but with weeks in the given time zone, such as Europe/Berlin, instead of the session''s time zone. The other arguments choose accounts, and the weeks from the one that holds from_at to the one that holds to_at; null means all. A distributed history needs them to be fast; elsewhere, a condition on the result is as good.';
 --> statement-breakpoint
 -- src/db/views/risk_levels.sql
 -- Levels are text: without this view, tools would sort them alphabetically.
@@ -1101,9 +1120,10 @@ COMMENT ON COLUMN risk_bi.sync_coverage.account_label IS 'The account''s label, 
 -- src/db/views/sync_coverage_in.sql
 -- The query of the view sync_coverage, in a given time zone. Change both together.
 -- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the day reaches
--- the tables.
+-- the tables. Citus does not inline it: there, the arguments with defaults take the place of the filter.
 -- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
-CREATE OR REPLACE FUNCTION risk_bi.sync_coverage_in(time_zone text)
+CREATE OR REPLACE FUNCTION risk_bi.sync_coverage_in(
+  time_zone text, account_ids text[] DEFAULT NULL, from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL)
 RETURNS TABLE (
   account_id text, day date, run_count integer, succeeded_count integer, failed_count integer,
   abandoned_count integer, complete_count integer, partial_count integer, expected_slot_count integer,
@@ -1155,7 +1175,8 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL (
       SELECT f.account_key, min(f.finished_at) AS first_at, min(f.scheduled_for) AS first_slot
         FROM risk.sync_runs f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-    CROSS JOIN LATERAL risk_bi.days(b.first_at, least(here.now, a.retired_at), here.time_zone) d
+    CROSS JOIN LATERAL risk_bi.days(
+      greatest(b.first_at, from_at), least(here.now, a.retired_at, to_at), here.time_zone) d
     LEFT JOIN LATERAL (
       SELECT q.account_key,
              (count(*) FILTER (WHERE q.finished_at < d.ends_at))::integer AS run_count,
@@ -1176,10 +1197,11 @@ BEGIN ATOMIC
                                    WHERE o.account_key = p.account_key AND o.observed_at < p.observed_at)) AS largest_gap
         FROM risk.snapshots p
        WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at
-       GROUP BY p.account_key) s ON true;
+       GROUP BY p.account_key) s ON true
+   WHERE (account_ids IS NULL OR a.account_id = ANY (account_ids));
 END;
 
-COMMENT ON FUNCTION risk_bi.sync_coverage_in(text) IS 'Like the view sync_coverage, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
+COMMENT ON FUNCTION risk_bi.sync_coverage_in(text, text[], timestamptz, timestamptz) IS 'Like the view sync_coverage, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone. The other arguments choose accounts, and the days from the one that holds from_at to the one that holds to_at; null means all. A distributed history needs them to be fast; elsewhere, a condition on the result is as good.';
 --> statement-breakpoint
 -- src/db/views/sync_runs.sql
 -- Host and evidence are left out: they are for operators, and may name machines.

@@ -1,8 +1,9 @@
 -- The query of the view sync_coverage, in a given time zone. Change both together.
 -- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the day reaches
--- the tables.
+-- the tables. Citus does not inline it: there, the arguments with defaults take the place of the filter.
 -- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
-CREATE OR REPLACE FUNCTION risk_bi.sync_coverage_in(time_zone text)
+CREATE OR REPLACE FUNCTION risk_bi.sync_coverage_in(
+  time_zone text, account_ids text[] DEFAULT NULL, from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL)
 RETURNS TABLE (
   account_id text, day date, run_count integer, succeeded_count integer, failed_count integer,
   abandoned_count integer, complete_count integer, partial_count integer, expected_slot_count integer,
@@ -54,7 +55,8 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL (
       SELECT f.account_key, min(f.finished_at) AS first_at, min(f.scheduled_for) AS first_slot
         FROM risk.sync_runs f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-    CROSS JOIN LATERAL risk_bi.days(b.first_at, least(here.now, a.retired_at), here.time_zone) d
+    CROSS JOIN LATERAL risk_bi.days(
+      greatest(b.first_at, from_at), least(here.now, a.retired_at, to_at), here.time_zone) d
     LEFT JOIN LATERAL (
       SELECT q.account_key,
              (count(*) FILTER (WHERE q.finished_at < d.ends_at))::integer AS run_count,
@@ -75,7 +77,8 @@ BEGIN ATOMIC
                                    WHERE o.account_key = p.account_key AND o.observed_at < p.observed_at)) AS largest_gap
         FROM risk.snapshots p
        WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at
-       GROUP BY p.account_key) s ON true;
+       GROUP BY p.account_key) s ON true
+   WHERE (account_ids IS NULL OR a.account_id = ANY (account_ids));
 END;
 
-COMMENT ON FUNCTION risk_bi.sync_coverage_in(text) IS 'Like the view sync_coverage, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
+COMMENT ON FUNCTION risk_bi.sync_coverage_in(text, text[], timestamptz, timestamptz) IS 'Like the view sync_coverage, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone. The other arguments choose accounts, and the days from the one that holds from_at to the one that holds to_at; null means all. A distributed history needs them to be fast; elsewhere, a condition on the result is as good.';
