@@ -42,6 +42,7 @@ export async function everything({ rows }: MigratedDatabase): Promise<Thing[]> {
       from pg_proc where pronamespace::regnamespace::text in ('risk', 'risk_bi', 'risk_internal')`);
   const values: Record<string, string[]> = {
     text: [`'${ACCOUNTS[0]}'`],
+    'text[]': [`array['${ACCOUNTS.join("', '")}']`],
     time_zone: ["'Asia/Tokyo'"],
     bigint: ['1'],
     integer: ['1'],
