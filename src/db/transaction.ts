@@ -54,9 +54,9 @@ export async function inTransaction<T>(
     } catch (error) {
       broken = error as Error;
       // An SQLSTATE means that the server answered, and rolled back. Classes 57 and 08 mean that the connection is
-      // going away.
+      // going away. With 58 and XX, a coordinator says that it lost a node while that committed.
       const sqlstate = (error as { code?: string }).code ?? '';
-      if (/^[0-9A-Z]{5}$/.test(sqlstate) && !/^(57|08)/.test(sqlstate)) throw error;
+      if (/^[0-9A-Z]{5}$/.test(sqlstate) && !/^(57|08|58|XX)/.test(sqlstate)) throw error;
       throw new CommitUnknown('no reply to COMMIT', { cause: error });
     }
     // If a statement failed and `work` did not throw, PostgreSQL answers ROLLBACK without an error.

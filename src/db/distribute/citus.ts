@@ -39,6 +39,18 @@ export async function requireCoordinator(db: Db): Promise<void> {
   if (!isRegistered) throw notRegistered();
 }
 
+/** For what moves a history with one clock. Throws HISTORY_DISTRIBUTED (exit 78). */
+export async function refuseDistributed(db: Db): Promise<void> {
+  if (!(await isDistributed(on(db)))) return;
+  throw new OperatorError({
+    code: 'HISTORY_DISTRIBUTED',
+    happened: 'The history is distributed over the nodes of Citus',
+    means:
+      'Each account has a clock of its own, which no backup or copy of this program can hold. Nothing was written',
+    todo: 'Back up every node of the cluster, as the documentation of Citus says. To fill a cluster, copy the history there first, and then run `zt-risk-sync migrate --distribute`',
+  });
+}
+
 function citusMissing(): OperatorError {
   return new OperatorError({
     code: 'CITUS_MISSING',

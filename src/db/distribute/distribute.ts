@@ -5,6 +5,7 @@ import { OperatorError } from '../../errors.ts';
 import { LOCK_TO_MIGRATE } from '../locks/schema-lock.ts';
 import type { Pool } from '../pool.ts';
 import { inTransaction, type Transaction } from '../transaction.ts';
+import { letRolesReachNodes } from '../roles.ts';
 import { requireCoordinator } from './citus.ts';
 import { readNotes, restoreNotes } from './kept-notes.ts';
 import { ANCHOR, isNothing, planDistribution, type Distribution } from './plan-distribution.ts';
@@ -46,6 +47,7 @@ export async function distribute({
         await beforeStep?.(table);
       };
       const tables = await distributeMissing(tx, before);
+      await letRolesReachNodes(tx);
       await beforeStep?.(null);
       return tables;
     },

@@ -35,9 +35,9 @@ export function news(
            and ${ofLiving(accountIds)})
       select r.change, r.account_id, r.user_id, r.changed_at, r.from_level, r.to_level, h.end_reason, r.change_count
         from recent r
-        left join lateral (select h.end_reason from risk_bi.user_level_history h
-                            where r.change = 'cleared' and h.account_id = r.account_id and h.user_id = r.user_id
-                              and h.valid_to = r.changed_at) h on true
+        left join risk_bi.user_level_history h
+               on r.change = 'cleared' and h.account_id = r.account_id and h.user_id = r.user_id
+              and h.valid_to = r.changed_at
        where r.place <= ${most}::int
        order by r.change, r.place`,
   };
