@@ -153,7 +153,8 @@ async function printSummary(
   outcome: SyncOutcome,
   timezone: string,
 ): Promise<void> {
-  const levels = line.snapshot_id === null ? [] : await levelsOfSnapshot(deps.pool, line.snapshot_id);
+  const levels =
+    line.snapshot_id === null ? [] : await levelsOfSnapshot(deps.pool, line.account_id, line.snapshot_id);
   const ran = outcome.kind === 'ran' ? outcome : null;
   const told = syncLines(
     line,

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { and, eq, sql, type SQL } from 'drizzle-orm';
 import { columnNames } from './sql/column-names.ts';
+import { setLocal } from './sql/set-local.ts';
 import { inline, whole } from './sql/inline-sql.ts';
 import { OperatorError } from '../errors.ts';
 import {
@@ -39,7 +40,7 @@ export async function takeFeedValue(
   // node that holds it answers.
   const place = sql`select risk_internal.history_place() as place from ${feedClock} where ${theClock(accountKey)}`;
   // In one round trip. For several statements, pg returns several results. The types of Drizzle do not know this.
-  const limits = `set local lock_timeout = ${waitMs}; set local statement_timeout = ${waitMs}`;
+  const limits = setLocal(`lock_timeout = ${waitMs}`, `statement_timeout = ${waitMs}`);
   const asked = await tx.execute<Tick & Place>(sql.raw(`${limits}; ${inline(tick)}; ${inline(place)}`));
   const [tock, here] = [asked].flat().slice(-2);
   const row = tock?.rows[0];

@@ -5,6 +5,7 @@ import { sql } from 'drizzle-orm';
 import { copyRows } from '../../db/copy-rows.ts';
 import { isDuplicateKey, isPassing, RESTART_PAUSES_MS } from '../../db/database-errors.ts';
 import { takeFeedValue } from '../../db/feed-clock.ts';
+import { setLocal } from '../../db/sql/set-local.ts';
 import { inline } from '../../db/sql/inline-sql.ts';
 import { holdSchema } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
@@ -208,7 +209,7 @@ async function checkState(tx: Transaction, { lease, state, observedAt }: Publish
  */
 function planFor(isBulk: boolean): string {
   const joins = isBulk ? ['enable_nestloop'] : ['enable_hashjoin', 'enable_mergejoin'];
-  return [...joins, 'jit'].map((setting) => `set local ${setting} = off`).join('; ');
+  return setLocal(...[...joins, 'jit'].map((setting) => `${setting} = off`));
 }
 
 /**

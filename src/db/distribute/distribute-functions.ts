@@ -1,20 +1,21 @@
 // In a distributed history, the functions of risk_bi are in plpgsql: Citus refuses a query of SQL with arguments over
 // distributed tables. Their queries stay those of src/db/views.
 import { sql } from 'drizzle-orm';
-import type { Transaction } from './transaction.ts';
+import type { Transaction } from '../transaction.ts';
 
 /**
  * Makes the functions again, with the same arguments, rows, comments and grants. Does nothing to those that are made
  * already, so it may follow every migration.
  */
 export async function distributeFunctions(tx: Transaction): Promise<void> {
-  // Then PostgreSQL prints every name with its schema.
-  await tx.execute(sql`set local search_path = pg_catalog`);
-  const { rows } = await tx.execute<{ definition: string }>(sql`
-    select pg_get_functiondef(oid) as definition from pg_proc
+  // With no other schema in the path, PostgreSQL prints every name with its own.
+  const { rows } = await tx.execute<{ definition: string; path: string }>(sql`
+    select pg_get_functiondef(oid) as definition, path
+      from pg_proc, (select current_setting('search_path') as path, set_config('search_path', 'pg_catalog', true) offset 0) p
      where pronamespace = 'risk_bi'::regnamespace and prosqlbody is not null
      order by proname`);
   for (const { definition } of rows) await tx.execute(sql.raw(inPlpgsql(definition)));
+  if (rows[0]) await tx.execute(sql`select set_config('search_path', ${rows[0].path}, true)`);
 }
 
 /** Functions of one query that PostgreSQL has parsed, as pg_get_functiondef prints them. */
