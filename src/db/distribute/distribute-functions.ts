@@ -5,17 +5,15 @@ import type { Transaction } from '../transaction.ts';
 
 /**
  * Makes the functions again, with the same arguments, rows, comments and grants. Does nothing to those that are made
- * already, so it may follow every migration.
+ * already, so it may follow every migration. The pool keeps the path of names to pg_catalog, so PostgreSQL prints every
+ * name with its schema.
  */
 export async function distributeFunctions(tx: Transaction): Promise<void> {
-  // With no other schema in the path, PostgreSQL prints every name with its own.
-  const { rows } = await tx.execute<{ definition: string; path: string }>(sql`
-    select pg_get_functiondef(oid) as definition, path
-      from pg_proc, (select current_setting('search_path') as path, set_config('search_path', 'pg_catalog', true) offset 0) p
+  const { rows } = await tx.execute<{ definition: string }>(sql`
+    select pg_get_functiondef(oid) as definition from pg_proc
      where pronamespace = 'risk_bi'::regnamespace and prosqlbody is not null
      order by proname`);
   for (const { definition } of rows) await tx.execute(sql.raw(inPlpgsql(definition)));
-  if (rows[0]) await tx.execute(sql`select set_config('search_path', ${rows[0].path}, true)`);
 }
 
 /** Functions of one query that PostgreSQL has parsed, as pg_get_functiondef prints them. */
