@@ -112,7 +112,7 @@ describe('the contract', () => {
   test('has every view and function for people in docs/reporting.md', async () => {
     const page = readFileSync(path.resolve(import.meta.dirname, '../../docs/reporting.md'), 'utf8');
     const all = await names(`
-      select relname as name from pg_class where relnamespace = 'risk_bi'::regnamespace and relkind in ('v', 'm')
+      select relname::text as name from pg_class where relnamespace = 'risk_bi'::regnamespace and relkind in ('v', 'm')
       union all
       select proname || '(' || array_to_string(proargnames[1:pronargs], ', ') || ')' from pg_proc
        where pronamespace = 'risk_bi'::regnamespace`);
