@@ -52,7 +52,7 @@ describe('a history on Citus', { skip: NEEDS }, () => {
     await migrate(pool);
     await createRoles(pool);
     await pool.query('grant select (label) on risk.accounts to pg_monitor');
-    for (const size of [ROWS / 8, 30, 7]) accounts.push(servedAccount(pool, Math.ceil(size)));
+    for (const size of [ROWS / 4, 30, 7]) accounts.push(servedAccount(pool, size));
     for (let round = 0; round < 3; round++) for (const account of accounts) await publish(account, round);
   });
   after(async () => {
