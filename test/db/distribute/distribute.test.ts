@@ -20,6 +20,7 @@ import { rebuild } from '../../support/oracle/assert-promises.ts';
 import { runCommand } from '../../support/run-command.ts';
 
 const ROWS = Number(process.env['CITUS_ROWS'] ?? 2_000);
+const PATIENT = { settings: { timeBudgetMs: 3_600_000 } };
 const NEEDS = CITUS_URL === '' && 'TEST_CITUS_URL names no cluster';
 const KINDS = `select citus_table_type as kind, count(*)::integer as tables from citus_tables group by 1 order by 1`;
 
@@ -67,7 +68,7 @@ describe('a history on Citus', { skip: NEEDS }, () => {
       max_risk_level: round === 1 ? 'high' : 'low',
       event_count: 900 + round,
     });
-    const { snapshotId } = await account.succeed();
+    const { snapshotId } = await account.succeed(PATIENT);
     served.set(
       snapshotId,
       account.people.map((person) => ({ ...person })),
@@ -125,7 +126,7 @@ describe('a history on Citus', { skip: NEEDS }, () => {
     });
     assert.match(stderr, /^error NOT_DISTRIBUTED: 18 tables/);
     assert.equal(code, 78);
-    for (const account of accounts) await account.succeed();
+    for (const account of accounts) await account.succeed(PATIENT);
   });
 
   test('is distributed as it is: every row, snapshot, comment, grant and watermark', async (t: TestContext) => {
@@ -167,7 +168,7 @@ describe('a history on Citus', { skip: NEEDS }, () => {
     const added = servedAccount(pool, 12);
     accounts.push(added);
     for (const account of accounts) {
-      const { snapshotId } = await account.succeed();
+      const { snapshotId } = await account.succeed(PATIENT);
       assert.equal(snapshotId > Number(before_[0]!.at), account !== added);
     }
     assert.deepEqual(
