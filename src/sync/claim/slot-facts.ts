@@ -4,7 +4,7 @@ import { eq, sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { databaseError } from '../../db/database-errors.ts';
 import type { Pool } from '../../db/pool.ts';
-import { accounts, snapshots, syncRuns } from '../../db/schema.ts';
+import { accountKeys, snapshots, syncRuns } from '../../db/schema.ts';
 
 export type SlotFacts = {
   /** A run for this very slot has succeeded. */
@@ -28,9 +28,9 @@ export async function slotFacts(pool: Pool, accountId: string, slot: Date | null
   const db = drizzle(pool);
   try {
     const [account] = await db
-      .select({ key: accounts.account_key })
-      .from(accounts)
-      .where(eq(accounts.account_id, accountId));
+      .select({ key: accountKeys.account_key })
+      .from(accountKeys)
+      .where(eq(accountKeys.account_id, accountId));
     if (account === undefined)
       return { isDone: false, attempts: 0, sinceAttemptMs: null, sinceSuccessMs: null };
     const { rows } = await db.execute<SlotFacts>(factsOf(account.key, slot));

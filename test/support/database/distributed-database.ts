@@ -1,5 +1,6 @@
 // Distributed databases, where TEST_CITUS_URL names a database of a coordinator of Citus (as superuser). Each is one
 // database on every node, all of one name. The template is one on every node, too.
+import { randomBytes } from 'node:crypto';
 import { Client, escapeIdentifier } from 'pg';
 import { databaseUrl } from '../../../src/db/create-database.ts';
 import { distribute } from '../../../src/db/distribute/distribute.ts';
@@ -23,8 +24,8 @@ export async function nodeUrls(on = CITUS_URL): Promise<URL[]> {
   return [new URL(on), ...workers.map(at)];
 }
 
-/** Finished, it accepts no connections: not even those of the background workers of Citus. */
-export async function makeDistributedTemplate(name: string): Promise<void> {
+/** An empty database with the extension on every node. Nothing in it is distributed yet. */
+async function makeOnNodes(name: string): Promise<string> {
   const nodes = await nodeUrls();
   await dropOnNodes(name);
   for (const node of nodes) {
@@ -35,6 +36,21 @@ export async function makeDistributedTemplate(name: string): Promise<void> {
   const [coordinator, ...workers] = nodes.map(({ hostname, port }) => `'${hostname}', ${port}`);
   await ask(url, `select citus_set_coordinator_host(${coordinator})`);
   for (const worker of workers) await ask(url, `select citus_add_node(${worker})`);
+  return url;
+}
+
+export type EmptyCluster = { url: string; worker: string; drop(): Promise<void> };
+
+export async function emptyCluster(): Promise<EmptyCluster> {
+  const name = `test_${process.pid}_${randomBytes(6).toString('hex')}`;
+  const url = await makeOnNodes(name);
+  const worker = databaseUrl((await nodeUrls()).at(-1)!.href, name);
+  return { url, worker, drop: () => dropOnNodes(name) };
+}
+
+/** Finished, it accepts no connections: not even those of the background workers of Citus. */
+export async function makeDistributedTemplate(name: string): Promise<void> {
+  const url = await makeOnNodes(name);
   const pool = createPool({ url, max: 2, logger: { warn() {} } });
   try {
     await migrate(pool);
@@ -42,7 +58,7 @@ export async function makeDistributedTemplate(name: string): Promise<void> {
   } finally {
     await pool.end();
   }
-  for (const node of nodes) {
+  for (const node of await nodeUrls()) {
     await ask(node.href, `alter database ${escapeIdentifier(name)} allow_connections false`);
     await ask(
       node.href,
