@@ -2,10 +2,10 @@
 // answer alike.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { distributeFunctions, inPlpgsql } from '../../src/db/distribute/distribute-functions.ts';
-import { DEFAULT_LIMITS, inTransaction } from '../../src/db/transaction.ts';
-import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
-import { ACCOUNTS, fill } from '../support/histories/personal-history.ts';
+import { distributeFunctions, inPlpgsql } from '../../../src/db/distribute/distribute-functions.ts';
+import { DEFAULT_LIMITS, inTransaction } from '../../../src/db/transaction.ts';
+import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
+import { ACCOUNTS, fill } from '../../support/histories/personal-history.ts';
 
 let db: MigratedDatabase;
 
