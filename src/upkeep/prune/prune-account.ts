@@ -143,7 +143,7 @@ async function note(
   { rows, upTo }: { rows: number; upTo: number | null },
 ): Promise<void> {
   await refuseCopied(tx, accountKey);
-  const feedId = await takeFeedValue(tx, { waitMs: CLOCK_MS });
+  const feedId = await takeFeedValue(tx, accountKey, { waitMs: CLOCK_MS });
   const set = (name: string, value: SQL) => sql`${sql.identifier(name)} = ${value}`;
   await tx.execute(
     sql.raw(
