@@ -18,6 +18,8 @@ const NUMBERS = {
   FEED_KILLS: 50,
   FEED_RUNS: 25,
   SCHEMATHESIS_EXAMPLES: 500,
+  // Where TEST_CITUS_URL names a cluster.
+  CITUS_ROWS: 1_000_000,
 };
 
 const FILES = [
@@ -33,6 +35,7 @@ const FILES = [
   'test/scenarios/epochs.test.ts',
   'test/scenarios/moved-history.test.ts',
   'test/scenarios/feeds-under-load.test.ts',
+  'test/db/distribute/distribute.test.ts',
   'test/export/feed.test.ts',
   'test/export/feed-kills.test.ts',
   'test/http/api/schemathesis.test.ts',
