@@ -3,7 +3,7 @@ import type { Pool } from '../../db/pool.ts';
 import { clusterFacts, type ClusterFacts } from '../../queries/health/cluster.ts';
 import { plural } from '../../words.ts';
 import { look } from './database.ts';
-import { failedAs, merged, ok, skipped, warning, type Line } from './lines.ts';
+import { failedAs, merged, ok, warning, type Line } from './lines.ts';
 
 export function checkDistribution(pool: Pool): Promise<Line> {
   return look(pool, 'distribution', 'the catalogs of Citus', async (tx) =>
@@ -13,7 +13,7 @@ export function checkDistribution(pool: Pool): Promise<Line> {
 
 export function judgeDistribution(facts: ClusterFacts | null): Line {
   const check = 'distribution';
-  if (facts === null) return skipped(check, 'one PostgreSQL, without Citus');
+  if (facts === null) return ok(check, 'one PostgreSQL, without Citus');
   if (!facts.isCoordinator)
     return failedAs(
       check,

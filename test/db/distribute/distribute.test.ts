@@ -193,7 +193,9 @@ describe('a history on Citus', { skip: NEEDS }, () => {
     try {
       cpSync(migrationsFolder(), folder, { recursive: true });
       const journal = path.join(folder, 'meta/_journal.json');
-      const known = JSON.parse(readFileSync(journal, 'utf8')) as { entries: { idx: number; when: number }[] };
+      const known = JSON.parse(readFileSync(journal, 'utf8')) as {
+        entries: { idx: number; when: number; tag: string }[];
+      };
       const last = known.entries.at(-1)!;
       known.entries.push({ ...last, idx: last.idx + 1, when: last.when + 1, tag: '0099_later' });
       writeFileSync(journal, JSON.stringify(known));
