@@ -10,6 +10,8 @@ const NUMBERS = {
   TEST_KILLS: 200,
   TEST_QUEUE: 50,
   SOAK_RUNS: 2_000,
+  MANY_ACCOUNTS: 3_000,
+  MANY_SLOTS: 5,
   LARGE_ACCOUNT: 1_000_000,
   QUIET_USERS: 100_000,
   IMPORT_RUNS: 60,
@@ -20,6 +22,11 @@ const NUMBERS = {
   FEED_KILLS: 50,
   FEED_RUNS: 25,
   SCHEMATHESIS_EXAMPLES: 500,
+  PRUNE_RUNS: 60,
+  ERASURE_SEQUENCES: 500,
+  PII_MODES_RUNS: 200,
+  // Where TEST_CITUS_URL names a cluster.
+  CITUS_ROWS: 1_000_000,
 };
 
 const FILES = [
@@ -30,15 +37,20 @@ const FILES = [
   'test/scenarios/clock-queue.test.ts',
   'test/scenarios/crash.test.ts',
   'test/scenarios/soak.test.ts',
+  'test/scenarios/many-accounts.test.ts',
   'test/scenarios/cloudflare-large-account.test.ts',
   'test/scenarios/quiet.test.ts',
   'test/scenarios/import.test.ts',
   'test/scenarios/epochs.test.ts',
   'test/scenarios/moved-history.test.ts',
   'test/scenarios/feeds-under-load.test.ts',
+  'test/db/distribute/distribute.test.ts',
   'test/export/feed.test.ts',
   'test/export/feed-kills.test.ts',
   'test/http/api/schemathesis.test.ts',
+  'test/upkeep/prune.test.ts',
+  'test/scenarios/erasure.test.ts',
+  'test/scenarios/pii-modes.test.ts',
 ];
 
 const numbers = Object.fromEntries(Object.entries(NUMBERS).map(([name, value]) => [name, String(value)]));

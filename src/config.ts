@@ -3,11 +3,15 @@
 import { homedir } from 'node:os';
 import type { CloudflareAuth } from './cloudflare/credentials-in-use.ts';
 import { databaseUrlSecrets } from './database-url.ts';
-import { Environment, LOOPBACK, SECRETS } from './environment.ts';
+import { Environment, EVERY_ACCOUNT, LOOPBACK, SECRETS } from './environment.ts';
 import { OperatorError } from './errors.ts';
+import type { PiiMode } from './pii-policy.ts';
 import { isLoopbackHost, isPrivateHost } from './net/private-host.ts';
+import type { Retention } from './retention.ts';
 import { defaultTimeBudget } from './time/schedule.ts';
+import { readAccountFile } from './account-file.ts';
 import {
+  ACCOUNT_FILE,
   collect,
   HEADER_VALUE,
   IN_HEADERS,
@@ -17,13 +21,20 @@ import {
   type Source,
 } from './variables.ts';
 
+export type AccountsFrom =
+  | { readonly kind: 'variable' | 'token' }
+  | { readonly kind: 'file'; readonly path: string };
+
 export type Config = Readonly<{
   cloudflare: {
     /** Null when no credentials are set. Commands that need credentials ask for `cloudflare`, and never get null. */
     auth: CloudflareAuth | null;
     /** The file that the token or the key came from; null when it was set directly. */
     secretFile: string | null;
+    /** Empty when the token says which accounts there are. */
     accountIds: readonly string[];
+    /** Where the ids come from: the variable, a file that may be read again, or the token's own list. */
+    accountsFrom: AccountsFrom;
     baseUrl: URL;
     proxy: { httpsProxy?: string; httpProxy?: string; noProxy?: string };
   };
@@ -36,6 +47,8 @@ export type Config = Readonly<{
     timezone: string;
     perPage: 'auto' | number;
     concurrency: number;
+    /** How many accounts `serve` syncs side by side. */
+    parallelAccounts: number;
     maxPasses: number;
     /** Whether absent users are asked about one by one, or two complete walks are enough. */
     confirm: 'lookup' | 'walks';
@@ -49,6 +62,10 @@ export type Config = Readonly<{
     /** How long the raw text of a rejected record is kept after it was last met. */
     rejectedRetentionMs: number;
   };
+  /** What is kept of emails and names. `key` may also be set in other modes: it finds what was kept as a hash. */
+  pii: { mode: PiiMode; key: string | null };
+  /** How long the history is kept. What is too old goes after a run, and by the command prune. */
+  retention: Retention;
   /** How long a user may be at high before pages and reports call it too long. */
   highTargetMs: number;
   http: {
@@ -74,12 +91,18 @@ export function processSource(): Source {
 }
 
 /** What a command needs beyond the defaults. */
-export type Need = 'cloudflare' | 'accounts' | 'database' | 'guarded-http';
+export type Need =
+  | 'cloudflare'
+  | 'accounts'
+  | 'database'
+  | 'guarded-http'
+  /** It writes emails and names, or what is kept of them. */
+  | 'pii';
 
 /** Reads and checks the environment. Throws CONFIGURATION (exit 78) with every problem at once. */
 export function readConfig(source: Source, needs: readonly Need[] = []): Config {
   const problems: string[] = [];
-  const { values, files } = collect(source, problems);
+  const { values, files, accountFile } = collect(source, problems);
   // What cannot be read is no number, schedule or URL: one problem is enough.
   const unreadable = new Set(problems.map((problem) => problem.split(':', 1)[0]));
   const parsed = Environment.safeParse(values);
@@ -88,9 +111,11 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
     if (!unreadable.has(name)) problems.push(`${name}: ${issue.message}`);
   }
   const auth = readAuth(values, problems, needs.includes('cloudflare'));
-  if (needs.includes('accounts') && values['CLOUDFLARE_ACCOUNT_ID'] === undefined) {
+  const listed = accountFile === null ? null : readAccountFile(accountFile);
+  problems.push(...(listed?.problems ?? []).map((problem) => `${ACCOUNT_FILE}: ${problem}`));
+  if (needs.includes('accounts') && values['CLOUDFLARE_ACCOUNT_ID'] === undefined && listed === null) {
     problems.push(
-      'No account: set CLOUDFLARE_ACCOUNT_ID (one account id or several, separated by commas), or give --account',
+      'No account: set CLOUDFLARE_ACCOUNT_ID (one account id, several separated by commas, or * for all that the token sees) or CLOUDFLARE_ACCOUNT_ID_FILE, or give --account',
     );
   }
   if (needs.includes('database') && values['DATABASE_URL'] === undefined) {
@@ -106,6 +131,17 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
     );
   }
   if (needs.includes('guarded-http')) problems.push(...accessProblems(values));
+  if (
+    needs.includes('pii') &&
+    values['PII_MODE'] === 'pseudonymous' &&
+    values['PII_KEY'] === undefined &&
+    !unreadable.has('PII_KEY') &&
+    !unreadable.has('PII_KEY_FILE')
+  ) {
+    problems.push(
+      'PII_KEY: must be set when PII_MODE is pseudonymous: emails and names are kept as hashes with this key. Make one with `openssl rand -base64 32`',
+    );
+  }
   const base = values['CLOUDFLARE_BASE_URL'];
   if (base !== undefined && URL.canParse(base) && values['CLOUDFLARE_ALLOW_INSECURE'] !== '1') {
     const { protocol, hostname } = new URL(base);
@@ -129,7 +165,7 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
       auth,
       secretFile:
         (auth && files[auth.kind === 'token' ? 'CLOUDFLARE_API_TOKEN' : 'CLOUDFLARE_API_KEY']) ?? null,
-      accountIds: e.CLOUDFLARE_ACCOUNT_ID,
+      ...accountsOf(e.CLOUDFLARE_ACCOUNT_ID, accountFile, listed?.ids ?? []),
       baseUrl: e.CLOUDFLARE_BASE_URL,
       proxy: {
         ...(e.HTTPS_PROXY === undefined ? {} : { httpsProxy: e.HTTPS_PROXY }),
@@ -144,6 +180,7 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
       timezone: e.SYNC_TIMEZONE,
       perPage: e.SYNC_PER_PAGE,
       concurrency: e.SYNC_CONCURRENCY,
+      parallelAccounts: e.SYNC_PARALLEL_ACCOUNTS,
       maxPasses: e.SYNC_MAX_PASSES,
       confirm: e.SYNC_CONFIRM,
       confirmLookups: e.SYNC_CONFIRM_LOOKUPS,
@@ -151,6 +188,13 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
       rateShare: e.SYNC_RATE_SHARE,
       timeBudgetMs: e.SYNC_TIME_BUDGET ?? defaultTimeBudget(e.SYNC_SCHEDULE, e.SYNC_TIMEZONE),
       rejectedRetentionMs: e.RETENTION_REJECTED,
+    },
+    pii: { mode: e.PII_MODE, key: e.PII_KEY ?? null },
+    retention: {
+      activity: e.RETENTION_ACTIVITY ?? null,
+      levels: e.RETENTION_LEVELS ?? null,
+      identities: e.RETENTION_IDENTITIES ?? null,
+      runs: e.RETENTION_RUNS ?? null,
     },
     highTargetMs: e.HIGH_TARGET,
     http: {
@@ -165,6 +209,16 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
     secrets: secretsOf(values),
     dataFolder: dataFolder(source),
   });
+}
+
+function accountsOf(
+  given: readonly string[],
+  path: string | null,
+  listed: readonly string[],
+): Pick<Config['cloudflare'], 'accountIds' | 'accountsFrom'> {
+  if (path !== null) return { accountIds: listed, accountsFrom: { kind: 'file', path } };
+  if (given.includes(EVERY_ACCOUNT)) return { accountIds: [], accountsFrom: { kind: 'token' } };
+  return { accountIds: given, accountsFrom: { kind: 'variable' } };
 }
 
 /**

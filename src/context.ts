@@ -12,7 +12,7 @@ import { ensureDatabase, productDatabase } from './db/create-database.ts';
 import { startEmbedded } from './db/embedded/embedded-postgres.ts';
 import { migrate, requireMigrated } from './db/migrate.ts';
 import { createPool, type Pool } from './db/pool.ts';
-import { createLogger, type Logger } from './logger.ts';
+import { createLogger, rootCause, type Logger } from './logger.ts';
 import { createSuccessPing, type SuccessPing } from './net/success-ping.ts';
 
 export type Io = {
@@ -130,11 +130,18 @@ export function openSharedBudget(
     queryTimeoutMs: BUDGET_PATIENCE_MS,
   });
   return {
-    reserve: (ask) => reserveRequests(pool, ask),
+    reserve: (ask) => reserveRequests(pool, ask).catch(nullBeforeMigration),
     giveBack: (of) => giveRequestsBack(pool, of),
     block: (of) => blockRequests(pool, of),
     close: () => pool.end(),
   };
+}
+
+/** The accounts of a token are listed before the database is migrated. */
+function nullBeforeMigration(error: unknown): null {
+  const { code } = (rootCause(error) ?? {}) as { code?: unknown };
+  if (code === '42P01' || code === '3F000') return null;
+  throw error;
 }
 
 /** Longer than the statements' own limit. After it, requests go without. */

@@ -1,6 +1,9 @@
 // Every variable that the program reads, as one zod schema: form, default, and what each may hold.
 import * as z from 'zod';
+import { isAccountId } from './account-file.ts';
 import { databaseUrlProblem } from './database-url.ts';
+import { PII_MODES, readPiiKey } from './pii-policy.ts';
+import { parseDuration } from './time/duration.ts';
 import { scheduleProblems } from './time/schedule.ts';
 import { isTimeZone } from './time/zones.ts';
 
@@ -15,6 +18,7 @@ export const SECRETS = [
   'HTTP_TOKEN',
   'HTTP_PII_TOKEN',
   'PING_URL',
+  'PII_KEY',
 ] as const;
 
 const wholeNumber = (low: number, high: number) =>
@@ -36,11 +40,17 @@ const databaseUrl = z.string().superRefine((text, context) => {
   if (message !== null) context.addIssue({ code: 'custom', message });
 });
 
-export const LOOPBACK = '127.0.0.1';
-const DURATION = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+/** As CLOUDFLARE_ACCOUNT_ID: all accounts that the token sees. */
+export const EVERY_ACCOUNT = '*';
 
-const milliseconds = (text: string) =>
-  Number(text.slice(0, -1)) * DURATION[text.slice(-1) as keyof typeof DURATION];
+export const LOOPBACK = '127.0.0.1';
+const milliseconds = (text: string) => parseDuration(text) ?? Number.NaN;
+
+const kept = z
+  .string()
+  .regex(/^\d{1,6}[smhd]$/, 'must be a duration such as 400d, 12h or 90m')
+  .transform(milliseconds)
+  .optional();
 
 /** Every variable this program reads, without its `_FILE` forms. `.env.example` is checked against it. */
 export const Environment = z.object({
@@ -53,7 +63,14 @@ export const Environment = z.object({
     .transform((text) =>
       [...new Set((text ?? '').split(',').map((id) => id.trim()))].filter((id) => id !== ''),
     )
-    .refine((ids) => ids.every(isAccountId), 'must be one account id or several, separated by commas'),
+    .refine(
+      (ids) => ids.length === 1 || !ids.includes(EVERY_ACCOUNT),
+      '* already means all accounts that the token sees: give it alone, or give ids alone',
+    )
+    .refine(
+      (ids) => ids.every((id) => id === EVERY_ACCOUNT || isAccountId(id)),
+      'must be one account id or several, separated by commas, or * for all accounts that the token sees',
+    ),
   CLOUDFLARE_BASE_URL: z
     .string()
     .default('https://api.cloudflare.com/client/v4')
@@ -80,6 +97,7 @@ export const Environment = z.object({
     .union([z.literal('auto'), wholeNumber(1, 100_000)], 'must be auto or a whole number from 1')
     .default('auto'),
   SYNC_CONCURRENCY: wholeNumber(1, 32).default(4),
+  SYNC_PARALLEL_ACCOUNTS: wholeNumber(1, 32).default(4),
   SYNC_MAX_PASSES: wholeNumber(1, 20).default(4),
   SYNC_CONFIRM: z.enum(['lookup', 'walks'], 'must be lookup or walks').default('lookup'),
   SYNC_CONFIRM_LOOKUPS: wholeNumber(0, 100_000).default(100),
@@ -97,6 +115,18 @@ export const Environment = z.object({
     .default('30d')
     .transform(milliseconds)
     .refine((ms) => ms > 0, 'must be longer than 0'),
+  PII_MODE: z.enum(PII_MODES, 'must be full, pseudonymous or none').default('full'),
+  PII_KEY: z
+    .string()
+    .refine(
+      (text) => readPiiKey(text) !== null,
+      'must be at least 32 random bytes in base64, such as from `openssl rand -base64 32`',
+    )
+    .optional(),
+  RETENTION_ACTIVITY: kept,
+  RETENTION_LEVELS: kept,
+  RETENTION_IDENTITIES: kept,
+  RETENTION_RUNS: kept,
   HIGH_TARGET: z
     .string()
     .regex(/^\d{1,5}[smhd]$/, 'must be a duration such as 24h, 90m or 3d')
@@ -139,8 +169,4 @@ export const Environment = z.object({
 /** A name, an IPv4 address, or an IPv6 address in brackets: as in a Host header. */
 function isHostName(text: string): boolean {
   return /^(?:[a-z0-9](?:[a-z0-9_.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])$/.test(text);
-}
-
-export function isAccountId(text: string): boolean {
-  return /^[0-9A-Za-z_-]{1,64}$/.test(text);
 }

@@ -33,6 +33,7 @@ export const ERRORS = {
   ACCOUNT_UNKNOWN: EXIT.failed,
   ACCOUNT_AMBIGUOUS: EXIT.failed,
   BEFORE_HISTORY: EXIT.failed,
+  BEYOND_RETENTION: EXIT.failed,
   SNAPSHOT_NOT_FOUND: EXIT.failed,
   USER_NOT_FOUND: EXIT.failed,
   USER_AMBIGUOUS: EXIT.failed,
@@ -73,7 +74,9 @@ export const ERRORS = {
   COPY_TARGET: EXIT.usage,
   BACKUP_EXISTS: EXIT.usage,
   CURSOR_INVALID: EXIT.usage,
+  PERSON_UNCLEAR: EXIT.usage,
 
+  ACCOUNTS_INCOMPLETE: EXIT.tryLater,
   RATE_LIMITED: EXIT.tryLater,
   CLOUDFLARE_UNAVAILABLE: EXIT.tryLater,
   BAD_ANSWER: EXIT.tryLater,
@@ -96,6 +99,7 @@ export const ERRORS = {
   IMPORT_BUSY: EXIT.tryLater,
   PUBLICATION_IN_USE: EXIT.tryLater,
 
+  ACCOUNTS_NOT_LISTED: EXIT.permission,
   AUTHENTICATION_FAILED: EXIT.permission,
   PERMISSION_DENIED: EXIT.permission,
   ADDRESS_REFUSED: EXIT.permission,
@@ -108,6 +112,7 @@ export const ERRORS = {
   DATABASE_PERMISSION: EXIT.permission,
 
   CONFIGURATION: EXIT.configuration,
+  ACCOUNT_FILE_UNUSABLE: EXIT.configuration,
   MEMORY_TOO_SMALL: EXIT.configuration,
   NODE_TOO_OLD: EXIT.configuration,
   ACCOUNT_NOT_FOUND: EXIT.configuration,
@@ -125,12 +130,19 @@ export const ERRORS = {
   DATABASE_ENCODING: EXIT.configuration,
   DATABASE_BEHIND: EXIT.configuration,
   DATABASE_NEWER: EXIT.configuration,
+  CITUS_MISSING: EXIT.configuration,
+  CITUS_NODE: EXIT.configuration,
+  NOT_DISTRIBUTED: EXIT.configuration,
+  HISTORY_DISTRIBUTED: EXIT.configuration,
   MIGRATION_CHANGED: EXIT.configuration,
   HISTORY_COPIED: EXIT.configuration,
   HISTORY_INCOMPLETE: EXIT.configuration,
   HISTORY_EXISTS: EXIT.configuration,
   BACKUP_VERSION: EXIT.configuration,
   WAL_LEVEL: EXIT.configuration,
+  IDENTITY_MODE: EXIT.configuration,
+  PII_KEY_NEEDED: EXIT.configuration,
+  RETENTION_UNSET: EXIT.configuration,
   HTTP_PORT_TAKEN: EXIT.configuration,
   HTTP_ADDRESS_UNUSABLE: EXIT.configuration,
   EMBEDDED_MISSING: EXIT.configuration,
@@ -173,6 +185,17 @@ export class OperatorError extends Error {
     this.means = parts.means;
     this.todo = parts.todo;
   }
+}
+
+/** `since`: from this instant on, the history is whole. Null: not known. */
+export function beyondRetention(since: string | null, cause?: unknown): OperatorError {
+  return new OperatorError({
+    code: 'BEYOND_RETENTION',
+    happened: `The history is whole since ${since ?? 'a later instant'}, and an earlier instant was asked for`,
+    means: 'Older rows were deleted on purpose (RETENTION_…), so an answer would lack some of them',
+    todo: `Ask for ${since ?? 'a later instant'} or later. Trends and counts of snapshots reach back further`,
+    cause,
+  });
 }
 
 export function isOperatorError(error: unknown): error is OperatorError {

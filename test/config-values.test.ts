@@ -25,12 +25,18 @@ const TEXTS: Record<string, string> = {
   SYNC_RATE_SHARE: '0.7',
   SYNC_TIME_BUDGET: '30m',
   RETENTION_REJECTED: '90d',
+  RETENTION_ACTIVITY: '400d',
+  RETENTION_LEVELS: '1000d',
+  RETENTION_IDENTITIES: '1000d',
+  RETENTION_RUNS: '90d',
   HIGH_TARGET: '48h',
   HTTP_HOST: '::1',
   HTTP_TOKEN: 'http-token',
   HTTP_PII_TOKEN: 'pii-token-0123456789',
   HTTP_ALLOWED_HOSTS: 'risk.example.com',
   PING_URL: 'https://monitor.example.com/0123456789',
+  PII_MODE: 'pseudonymous',
+  PII_KEY: 'CzBVep/E6Q4zWH2ix+wRNluApcrvFDleg6jN8hc8YYY=',
   LOG_LEVEL: 'debug',
 };
 const withPartner = (name: string, value: string): Env =>

@@ -3,14 +3,17 @@ import type { Db } from '../db/handle.ts';
 import { OperatorError } from '../errors.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { mayRead, type MayRead } from '../queries/health/may-read.ts';
+import { wholeSince, type WholeSince } from '../queries/accounts/whole-since.ts';
 import { levelPeriods } from '../queries/levels/level-periods.ts';
 import { walksSince, type Walks } from '../queries/runs/walks-since.ts';
 import { findUsers, MOST_FOUND, type FoundUser } from '../queries/users/find-users.ts';
 import { identityVersions, type IdentityVersion } from '../queries/users/identity-versions.ts';
+import { createPersonSearch } from '../queries/users/person-search.ts';
 import { lastLookup, type LastLookup } from '../queries/users/last-lookup.ts';
 import { chooseHistories } from './choose-histories.ts';
 import { idRangeOf } from './id-range.ts';
 import { identitiesDenied } from './identities-denied.ts';
+import { keyNeeded } from './pii-key-needed.ts';
 import { renamesOf, timeline, type Rename, type TimelineEvent } from './user-timeline.ts';
 
 export type UserHistory = {
@@ -21,6 +24,8 @@ export type UserHistory = {
   /** Whether there are earlier events. */
   leftOut: boolean;
   lookup: LastLookup | null;
+  /** Older events were deleted, of the parts that are here. */
+  whole: readonly WholeSince[];
   may: MayRead;
   /** For a user who is absent now: the walks that did not meet them. */
   absentWalks: Walks | null;
@@ -33,12 +38,14 @@ export type HistoryOptions = {
   limit: number;
   /** Also the current email and name. */
   identities: boolean;
+  /** PII_KEY: with it, a person whose email is kept as a hash is found. */
+  piiKey?: string | null;
 };
 
 /**
  * One history for each account that knows the user, in the order in which the accounts were added. `who`: an id, the
  * beginning of one, or an email. Throws USER_NOT_FOUND, USER_AMBIGUOUS, IDENTITIES_DENIED, ACCOUNT_UNKNOWN,
- * ACCOUNT_AMBIGUOUS.
+ * ACCOUNT_AMBIGUOUS, PII_KEY_NEEDED.
  */
 export async function userHistories(db: Db, who: string, options: HistoryOptions): Promise<UserHistory[]> {
   const accounts = await chooseHistories(db, options.account);
@@ -62,6 +69,7 @@ async function historyOf(
     periods,
     renames: versions === null ? newestRename(user) : renamesOf(versions),
     lookup,
+    erasedAt: user.erased_at,
   });
   return {
     user,
@@ -69,6 +77,7 @@ async function historyOf(
     events: events.slice(-options.limit),
     leftOut: events.length > options.limit,
     lookup,
+    whole: await wholeSince(db, user.account_key),
     may,
     absentWalks:
       user.absent_since === null ? null : await walksSince(db, user.account_key, user.absent_since),
@@ -95,7 +104,9 @@ async function findPerson(
       ? identitiesDenied('A user can be found by id only', 'Give the user id, or the beginning of it')
       : identitiesDenied('The history can be shown without them', 'Leave --identities out');
   const keys = accounts.map(({ account_key }) => account_key);
-  const found = await findUsers(db, idRange === null ? { email: who } : { idRange }, keys);
+  const email = createPersonSearch(who, options.piiKey ?? null);
+  const found = await findUsers(db, idRange === null ? { email } : { idRange }, keys);
+  if (found.length === 0 && email.met().locked) throw keyNeeded(options.piiKey ?? null);
   if (found.length === 0)
     throw notFound(idRange === null ? null : who.toLowerCase(), options.account.length > 0);
   const ids = new Set(found.map((user) => user.user_id));

@@ -51,6 +51,7 @@ const OF_ACCOUNT: [name: string, help: string, value: (account: AccountGauges) =
     'Rejected records of the newest walk over all pages that were only counted: their text is not kept.',
     (a) => a.rejected_not_kept,
   ],
+  ['last_prune_timestamp_seconds', 'When old rows were last deleted.', (a) => a.last_prune_at],
   [
     'lease_held',
     '1 while a run of the account is in progress, on any replica.',
@@ -110,6 +111,12 @@ export async function accountMetrics({
   for (const { account_id, users: levels } of accounts)
     for (const [max_risk_level, count] of Object.entries(levels))
       users.set({ account_id, max_risk_level }, count);
+  const pruned = gauge('pruned_rows', 'Rows that were ever deleted because they were old.', [
+    'account_id',
+    'dataset',
+  ]);
+  for (const { account_id, pruned_rows: parts } of accounts)
+    for (const [dataset, count] of Object.entries(parts)) pruned.set({ account_id, dataset }, count);
   for (const [name, help, valueOf] of OF_ACCOUNT) {
     const metric = gauge(name, help, ['account_id']);
     for (const account of accounts) {

@@ -24,7 +24,8 @@ import { syncRoute, type StartSync } from './sync-route.ts';
 
 export type AppDeps = Omit<Access, 'logger'> & {
   version: string;
-  accountIds: readonly string[];
+  /** The accounts that may be synced now. */
+  accountIds(): readonly string[];
   /** A separate pool, made with HTTP_POOL. */
   pool: Pool;
   /** Null: this process has nothing to measure. */
@@ -35,6 +36,8 @@ export type AppDeps = Omit<Access, 'logger'> & {
   nextSlot(): Date | null;
   /** How long somebody may be at high. */
   highTargetMs: number;
+  /** PII_KEY. Without it, emails and names that are kept as hashes are not found. */
+  piiKey?: string | null;
   /** Null: this process syncs nothing. */
   startSync: StartSync | null;
   isStopping(): boolean;

@@ -15,6 +15,7 @@ const STAYS = [
   schema.requestBudgets,
   schema.stagedChanges,
   schema.stagedRejected,
+  schema.stagedIdentities,
   schema.feedClock,
 ].map(nameOf);
 

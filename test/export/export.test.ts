@@ -53,6 +53,9 @@ before(async () => {
     if (id === TWO) await recordFailure(db.pool, lease, emptyFacts(), failure(), false);
     else await raiseAndClear(lease.accountKey);
   }
+  await db.pool.query(
+    `insert into risk.retention values (2, 'activity', '2000-01-01Z', null, 7, '2026-01-01Z', 1)`,
+  );
   await labelAccount(db.pool, ONE, '=Head office');
   await db.pool.query(`create role ${ROLE} login password 'reader'`);
   await db.pool.query(`grant usage on schema risk, risk_bi to ${ROLE}`);
@@ -81,7 +84,7 @@ const LATER = '2026-01-02T00:00:00Z';
 /** A second snapshot, in which one user rose and one was cleared. */
 async function raiseAndClear(account: number): Promise<void> {
   await db.pool.query(`
-    with clock as (update risk_internal.feed_clock set last_snapshot_id = last_snapshot_id + 1 where id = 1 returning last_snapshot_id as id),
+    with clock as (update risk_internal.feed_clock set last_snapshot_id = last_snapshot_id + 1 where account_key = 0 returning last_snapshot_id as id),
     snapshot as (insert into risk.snapshots select ${account}, id, '${LATER}', 'complete', 0.04, false, 31, 31, 0, 700, 0, 1, 0, 1, 0 from clock),
     closed as (update risk.user_levels l set valid_to = '${LATER}', end_reason = case l.user_key when 1 then 'reset' else 'changed' end, snapshot_id = clock.id
       from clock where l.account_key = ${account} and l.user_key in (1, 3) returning l.user_key, l.max_risk_level, l.snapshot_id),
@@ -124,7 +127,7 @@ for (const name of DATASET_NAMES) {
     assert.deepEqual(await loaded(select, csv, null), expected, 'CSV');
     assert.deepEqual(await loaded(select, null, json), expected, 'NDJSON');
     assert.equal(columns[0], 'account_id');
-    assert.ok(columns.includes(['accounts', 'runs'].includes(name) ? 'feed_id' : 'snapshot_id'));
+    assert.ok(columns.includes(['accounts', 'runs', 'retention'].includes(name) ? 'feed_id' : 'snapshot_id'));
   });
 }
 

@@ -13,8 +13,10 @@ import { retireAccount } from '../../src/upkeep/accounts.ts';
 import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
 import { slotFacts } from '../../src/sync/claim/slot-facts.ts';
+import { insertAccount } from '../support/database/insert-account.ts';
 import { startFaultServer, type FaultServer } from '../support/faults/fault-server.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { fixedAccounts } from '../support/world/fixed-accounts.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 const TOKEN = 'scheduler-test-token';
@@ -24,7 +26,7 @@ const STOPPED = new OperatorError({
   means: 'Nothing unfinished was published',
   todo: 'Nothing',
 });
-const QUICK = { lookMs: 200, heldMs: 50, firstTroubleMs: 20, longestTroubleMs: 100 };
+const QUICK = { lookMs: 200, heldMs: 50, firstTroubleMs: 20, longestTroubleMs: 100, gatherMs: 10 };
 
 describe('the scheduler', { concurrency: false }, () => {
   let db: MigratedDatabase;
@@ -79,10 +81,10 @@ describe('the scheduler', { concurrency: false }, () => {
     scheduler = createScheduler({
       schedule: '0 0 1 1 *',
       timezone: 'UTC',
-      accountIds,
+      accounts: fixedAccounts(accountIds),
       atOnce: 3,
       logger,
-      facts: (accountId, slot) => slotFacts(db.pool, accountId, slot),
+      facts: (ids, slot) => slotFacts(db.pool, ids, slot),
       async run(request) {
         counted.now += 1;
         counted.most = Math.max(counted.most, counted.now);
@@ -145,9 +147,7 @@ describe('the scheduler', { concurrency: false }, () => {
     const ids = newAccounts(8);
     counted.most = 0;
     api.onRequest(() => sleep(60));
-    await db.pool.query(`insert into risk.accounts (account_id, added_at, feed_id) values ($1, now(), 0)`, [
-      ids[0],
-    ]);
+    await insertAccount(db.pool, ids[0]!);
     await retireAccount(db.pool, ids[0]!);
     create(ids).start();
     await logged('run succeeded', 7);
@@ -249,9 +249,9 @@ describe('the scheduler', { concurrency: false }, () => {
       };
       create([accountId], { facts }).start();
     };
-    const said = () => logs.filter((line) => line.message === 'account cannot be synced now, trying again');
+    const said = () => logs.filter((line) => line.message === 'accounts cannot be synced now, trying again');
     failing('DATABASE_REFUSED');
-    await logged('account cannot be synced now, trying again', 3);
+    await logged('accounts cannot be synced now, trying again', 3);
     assert.deepEqual(new Set(said().map((line) => line.todo)), new Set(['Mend it']));
     await scheduler?.stop(STOPPED);
     logs.length = 0;
@@ -265,9 +265,7 @@ describe('the scheduler', { concurrency: false }, () => {
     let release = () => undefined as void;
     const held = new Promise<void>((resolve) => (release = resolve));
     api.onRequest(() => held);
-    await db.pool.query(`insert into risk.accounts (account_id, added_at, feed_id) values ($1, now(), 0)`, [
-      waiting,
-    ]);
+    await insertAccount(db.pool, waiting);
     const by = create([running, waiting], { atOnce: 1, timing: { ...QUICK, queuedMs: 50 } });
     const first = by.request(running);
     assert.deepEqual(await by.request(waiting), { status: 'queued' });

@@ -29,7 +29,8 @@ export type SharedBudget = {
     need: number;
     want: number;
     unreserved: number;
-  }): Promise<Reserved>;
+    /** Null: there is no such budget yet. */
+  }): Promise<Reserved | null>;
   giveBack(of: { identity: string; windowMs: number; slice: number; count: number }): Promise<void>;
   /** Holds back every replica. */
   block(of: { identity: string; windowMs: number; ms: number }): Promise<void>;
@@ -80,7 +81,7 @@ export function createPermits(options: PermitsOptions): Permits {
   let lastAt = 0;
   let asking: Promise<void> | null = null;
   let last: { used: number; resetAt: number; at: number; limit: RequestLimit } | null = null;
-  let away: { retryAt: number } | null = null;
+  let away: { retryAt: number; isTold: boolean } | null = null;
   let alone: number[] = [];
   let unreported = 0;
   let settling: Promise<unknown> = Promise.resolve();
@@ -100,21 +101,25 @@ export function createPermits(options: PermitsOptions): Permits {
         want: Math.max(chunk, queue.length),
         unreserved: reporting,
       });
+      if (got === null) {
+        away = { retryAt: now() + AWAY_MS, isTold: away?.isTold ?? false };
+        return;
+      }
       const at = now();
       unreported -= reporting;
       last = { used: got.used, resetAt: at + got.resetMs, at, limit };
       // The database's time lies between the question and the answer. Either end of the life errs on the safe side.
       const until = began + got.waitMs + got.lifeMs;
       chunks.push({ left: got.count, from: at + got.waitMs, until, of: { ...of, slice: got.slice } });
-      if (away !== null) logger.info('the shared request budget is reached again');
+      if (away?.isTold === true) logger.info('the shared request budget is reached again');
       away = null;
     } catch (error) {
-      if (away === null)
+      if (away?.isTold !== true)
         logger.warn(
           { err: error },
           'the shared request budget cannot be reached: few requests go without it',
         );
-      away = { retryAt: now() + AWAY_MS };
+      away = { retryAt: now() + AWAY_MS, isTold: true };
     } finally {
       asking = null;
       rest.end();

@@ -6,12 +6,14 @@ import type { Pool } from '../../db/pool.ts';
 import { isOperatorError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import { ACCOUNT_CHECKS, checkAccount, findAccount, keptAccounts, type KnownAccount } from './account.ts';
+import { judgeAccounts, MOST_CHECKED, readListed } from './accounts.ts';
 import { createAsker, type Asker } from './asker.ts';
 import { judgeBudget, judgeClocks } from './clock.ts';
 import { checkConfiguration } from './configuration.ts';
 import { checkCredentials } from './credentials.ts';
 import { checkLocks, checkPrivileges, lookAtMigrations, reachDatabase, type Reached } from './database.ts';
 import { CHECKS, exitOf, failedWith, skipped, type Check, type Line } from './lines.ts';
+import { checkDistribution } from './distribution.ts';
 import { judgePaging, judgeWalkTime, probePaging } from './paging.ts';
 import { createReport, type Report } from './print.ts';
 import { checkReplication } from './replication.ts';
@@ -53,19 +55,23 @@ async function examine(io: Io, options: Options, report: Report): Promise<void> 
   const reached = await reachDatabase(io, config, logger);
   const pool = reached.database?.pool;
   const labels = async () => (pool === undefined ? [] : readLabels(pool).catch(() => []));
-  const chosen = await chooseAccounts(config, options.account, labels).catch(async (error: unknown) => {
-    await reached.database?.close();
-    throw error;
-  });
-  const timezone = options.timezone ?? config.sync.timezone;
-  report.add(isEvery ? reached.line : [line, reached.line]);
   const { asker, line: noClient } = openAsker(io, config, logger, options);
   try {
+    const reading = await readListed(asker, config);
+    const listed = reading === null ? undefined : async () => reading.ids;
+    const chosen = await chooseAccounts(config, options.account, labels, listed);
+    const timezone = options.timezone ?? config.sync.timezone;
+    report.add(isEvery ? reached.line : [line, reached.line]);
     const { pool, why } = await examineDatabase(reached, report);
-    const accountIds = chosen.length > 0 || pool === null ? chosen : await keptAccounts(pool);
+    const kept = pool === null ? null : await keptAccounts(pool);
+    const all = chosen.length > 0 ? chosen : (kept ?? []);
+    const accountIds = isEvery ? all.slice(0, MOST_CHECKED) : all;
     const probes = asker === null ? [] : await probeAccounts(asker, accountIds);
     const credentials = noClient ?? (await checkCredentials(asker, config.cloudflare.auth!, probes));
     report.add(credentials);
+    const { kind } = config.cloudflare.accountsFrom;
+    const counts = { named: chosen.length, checked: accountIds.length, chosen: all.length };
+    report.add(judgeAccounts({ from: kind, ...counts, reading, kept }));
     report.add(judgeClocks(asker?.clockMs() ?? null, reached.clockMs));
     const budget = asker === null ? skipped('rate_budget', noClient.found) : judgeBudget(asker.budgets());
     report.add(budget);
@@ -119,7 +125,10 @@ async function examineDatabase(
   if (database === null || facts === null) {
     const why = 'the database cannot be reached';
     report.add(
-      skipAll(['settings', 'privileges', 'migrations', 'locks', 'replication', 'shared_budget'], why),
+      skipAll(
+        ['settings', 'privileges', 'migrations', 'locks', 'replication', 'distribution', 'shared_budget'],
+        why,
+      ),
     );
     return { pool: null, why };
   }
@@ -130,6 +139,9 @@ async function examineDatabase(
   report.add(migrations.line);
   report.add(await checkLocks(pool));
   report.add(await checkReplication(pool));
+  report.add(
+    migrations.isUsable ? await checkDistribution(pool) : skipped('distribution', migrations.line.found),
+  );
   report.add(await checkSharedBudget(pool));
   return { pool: migrations.isUsable ? pool : null, why: 'the migrations must be right first' };
 }

@@ -10,8 +10,10 @@ export const CHECKS = [
   'migrations',
   'locks',
   'replication',
+  'distribution',
   'shared_budget',
   'credentials',
+  'accounts',
   'clock',
   'rate_budget',
   'account',
@@ -23,6 +25,7 @@ export const CHECKS = [
   'last_run',
   'history',
   'counts',
+  'retention',
   'absences',
   'rejected',
 ] as const;

@@ -11,7 +11,7 @@ import { columnNames } from '../sql/column-names.ts';
 import { writtenOut } from '../sql/inline-sql.ts';
 import { PINNED_SETTINGS, type Pool } from '../pool.ts';
 import { requestBudgets as b } from '../schema.ts';
-import { setLocal } from '../transaction.ts';
+import { limitsOf } from '../transaction.ts';
 
 export type RequestNeed = {
   /** SHA-256 of the credentials, as 64 hexadecimal digits. */
@@ -96,7 +96,7 @@ function read({ granted, first_slice, slices, booked_ms, now_ms }: Reserved, win
 
 /** Limits hold for this statement alone, also behind a transaction pooler. No limit would leave waiting sessions behind. */
 export async function inOneTrip<Row>(pool: Pool, statement: SQL): Promise<Row[]> {
-  const text = `begin isolation level read committed; ${setLocal(LIMITS)}; ${PINNED_SETTINGS}; ${writtenOut(statement)}; commit`;
+  const text = `begin isolation level read committed; ${limitsOf(LIMITS)}; ${PINNED_SETTINGS}; ${writtenOut(statement)}; commit`;
   // For several statements, pg returns several results. Its types do not know this.
   const results = (await pool.query(text)) as unknown as { command: string; rows: Row[] }[];
   return results.find(({ command }) => command === 'UPDATE' || command === 'INSERT')?.rows ?? [];

@@ -1,7 +1,15 @@
 // The metrics of each account that is not retired, in one statement. Each part names account_key by equality: however
 // long the history, an index leads it to the newest rows.
 import { sql, type SQL } from 'drizzle-orm';
-import { accounts, leases, rejectedRecords, snapshotLevels, snapshots, syncRuns } from '../../db/schema.ts';
+import {
+  accounts,
+  leases,
+  rejectedRecords,
+  retention as t,
+  snapshotLevels,
+  snapshots,
+  syncRuns,
+} from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
 import { newestWholeWalk, notKept } from '../rejected/waiting-records.ts';
 import { failuresSince } from './failures-since.ts';
@@ -23,6 +31,9 @@ export type AccountGauges = {
   rejected_waiting: number;
   /** Rejected records of the newest walk over all pages whose text is not kept. */
   rejected_not_kept: number;
+  /** Rows that were ever deleted because they were old, by part of the history. */
+  pruned_rows: Record<string, number>;
+  last_prune_at: number | null;
   lease_started_at: number | null;
   lease_heartbeat_age: number | null;
 };
@@ -73,6 +84,8 @@ function gaugesOf(key: SQL): SQL {
            (select count(*)::integer from ${rejectedRecords} where ${rejectedRecords.account_key} = ${key}
                and ${rejectedRecords.last_run_id} >= ${newestWholeWalk(key)}) as rejected_waiting,
            ${notKept(key)} as rejected_not_kept,
+           coalesce((select jsonb_object_agg(${t.dataset}, ${t.row_count}) from ${t} where ${t.account_key} = ${key}), '{}') as pruned_rows,
+           ${epoch(sql`(select max(${t.pruned_at}) from ${t} where ${t.account_key} = ${key})`)} as last_prune_at,
            ${epoch(sql`(select started_at from lease)`)} as lease_started_at,
            (select extract(epoch from now() - heartbeat_at)::float8 from lease) as lease_heartbeat_age`;
 }

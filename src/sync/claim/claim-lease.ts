@@ -82,10 +82,10 @@ async function takeIfFree(tx: Transaction, request: ClaimRequest): Promise<Step>
 }
 
 /** Records the run of a dead holder and frees its lease. Returns its run id; null if somebody else has done so. */
-async function abandonRun(
+export async function abandonRun(
   pool: Pool,
   accountKey: number,
-  { owner, timing, signal }: ClaimRequest,
+  { owner, timing, signal }: Pick<ClaimRequest, 'owner' | 'timing' | 'signal'>,
 ): Promise<number | null> {
   return inTransaction(
     pool,
@@ -96,7 +96,7 @@ async function abandonRun(
       if (held === undefined || held.owner === owner || keptBy(held, current, owner, timing) !== null)
         return null;
       await tx.delete(leases).where(and(eq(leases.account_key, accountKey), eq(leases.owner, held.owner)));
-      await recordAbandoned(tx, held, await takeFeedValue(tx, { waitMs: UNTIL_CANCELLED }));
+      await recordAbandoned(tx, held, await takeFeedValue(tx, accountKey, { waitMs: UNTIL_CANCELLED }));
       return held.run_id;
     },
     signal,
@@ -107,7 +107,7 @@ type LeaseRow = typeof leases.$inferSelect;
 type SeenRow = LeaseRow & { silentMs: number };
 
 /** The holder who keeps the lease; null if it may be taken. `held`: the row, if this transaction has locked it. */
-function keptBy(
+export function keptBy(
   held: SeenRow | undefined,
   current: SeenRow | undefined,
   owner: string,
@@ -199,7 +199,7 @@ function leaseOf(mine: LeaseRow, { accountId, owner, trigger, scheduledFor }: Cl
  * Reads the lease as it is (`current`), and once more with a lock if nobody else holds the lock (`held`). A locked row
  * is skipped: its holder is publishing or sending a heartbeat now. To wait for the lock would end in a second run.
  */
-async function lookAtLease(tx: Transaction, accountKey: number) {
+export async function lookAtLease(tx: Transaction, accountKey: number) {
   const ofAccount = eq(leases.account_key, accountKey);
   const columns = {
     ...getTableColumns(leases),

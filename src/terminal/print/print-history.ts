@@ -73,6 +73,7 @@ function asObject(history: UserHistory, identities: boolean): Record<string, unk
     absent_complete_walks: absentWalks?.complete ?? null,
     absent_partial_walks: absentWalks?.partial ?? null,
     cleared_at: at(user.cleared_at),
+    erased_at: at(user.erased_at),
     last_lookup:
       lookup === null
         ? null
@@ -81,8 +82,11 @@ function asObject(history: UserHistory, identities: boolean): Record<string, unk
       Object.fromEntries(eventColumns(identities).map((name) => [name, event[name]])),
     ),
     events_left_out: history.leftOut,
+    whole_since: Object.fromEntries(history.whole.map(({ part, since }) => [part, since.toISOString()])),
   };
 }
+
+const TOLD: Partial<Record<string, string>> = { levels: 'Levels', identities: 'Emails and names' };
 
 const INDENT = 9;
 
@@ -91,9 +95,14 @@ function textOf(history: UserHistory, identities: boolean, view: View): string {
   const line = (name: string, text: string) =>
     `${name.padEnd(INDENT)}${wrap(printable(text), INDENT, view.textWidth)}`;
   const lines = [line('user', user.user_id), line('account', accountName(user))];
-  if (identities) lines.push(line('known as', person(identity)));
+  if (user.erased_at !== null)
+    lines.push(line('erased', `at ${view.time(user.erased_at)}: this id stands in the place of the person`));
+  else if (identities) lines.push(line('known as', person(identity)));
   lines.push('');
   if (history.leftOut) lines.push('Earlier events are left out (--limit).');
+  for (const { part, since } of history.whole)
+    if (TOLD[part] !== undefined)
+      lines.push(`${TOLD[part]} before ${view.time(since)} may have been deleted (prune).`);
   lines.push(...events.map((event) => eventLine(event, identities, view)), '');
   lines.push(paintLevels(view.paint, line('now', now(user, view))));
   if (user.absent_since !== null) lines.push(line('', absence(history, user.absent_since, view)));
