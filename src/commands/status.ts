@@ -9,7 +9,7 @@ import type { Pool } from '../db/pool.ts';
 import { listAccounts, type AccountState } from '../queries/accounts/list-accounts.ts';
 import { lastCopy } from '../queries/health/last-copy.ts';
 import { requestWindows } from '../queries/health/request-windows.ts';
-import { sharedBudgetInWords } from '../terminal/print/shared-budget.ts';
+import { sharedBudgetInWords } from '../terminal/shared-budget.ts';
 import { databaseError } from '../db/database-errors.ts';
 import { findRun, listRuns, type Run } from '../queries/runs/list-runs.ts';
 import { explainRun, type Fact } from '../answers/explain-run.ts';

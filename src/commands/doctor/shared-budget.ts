@@ -1,6 +1,6 @@
 // Checks the requests that all replicas share: whether runs wait for them.
 import type { Pool } from '../../db/pool.ts';
-import { isHeldUp, sharedBudgetInWords } from '../../terminal/print/shared-budget.ts';
+import { isHeldUp, sharedBudgetInWords } from '../../terminal/shared-budget.ts';
 import { requestWindows, type RequestWindow } from '../../queries/health/request-windows.ts';
 import { look } from './database.ts';
 import { merged, warning, type Line } from './lines.ts';

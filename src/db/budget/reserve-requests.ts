@@ -61,12 +61,7 @@ export async function reserveRequests(
   need: RequestNeed,
   now: SQL = sql`now()`,
 ): Promise<Reservation> {
-  const reserve = reservation(need, now);
-  let [row] = await inOneTrip<Reserved>(pool, reserve);
-  if (row === undefined) {
-    await inOneTrip(pool, firstRow(need, now));
-    [row] = await inOneTrip<Reserved>(pool, reserve);
-  }
+  const [row] = await inOneTrip<Reserved>(pool, sql`${firstRow(need, now)}; ${reservation(need, now)}`);
   if (row === undefined) throw new Error('the request budget has no row');
   return read(row, need.windowMs);
 }
@@ -99,16 +94,19 @@ export async function inOneTrip<Row>(pool: Pool, statement: SQL): Promise<Row[]>
   const text = `begin isolation level read committed; ${limitsOf(LIMITS)}; ${PINNED_SETTINGS}; ${writtenOut(statement)}; commit`;
   // For several statements, pg returns several results. Its types do not know this.
   const results = (await pool.query(text)) as unknown as { command: string; rows: Row[] }[];
-  return results.find(({ command }) => command === 'UPDATE' || command === 'INSERT')?.rows ?? [];
+  return results.find(({ command }) => command === 'UPDATE')?.rows ?? [];
 }
 
-/** Rows of credentials that were replaced are removed. */
+/**
+ * Does nothing if there is one. A row that another process is making is waited for: otherwise the lock below would find
+ * none. With the first row, those of credentials that were replaced are removed.
+ */
 function firstRow({ identity, windowMs, limit }: RequestNeed, now: SQL): SQL {
   const t = b;
-  return sql`delete from ${t} where ${t.renewed_at} < ${now} - interval '1 day'
-      and (${t.identity}, ${t.window_ms}) <> (${identity}, ${windowMs}::integer);
-    insert into ${t} (${columnNames(t.identity, t.window_ms, t.request_limit, t.first_slice, t.slices, t.granted, t.booked_for, t.renewed_at)})
-    values (${identity}, ${windowMs}, ${limit}, 0, '{}', 0, ${now}, ${now}) on conflict do nothing`;
+  return sql`with added as (
+      insert into ${t} (${columnNames(t.identity, t.window_ms, t.request_limit, t.first_slice, t.slices, t.granted, t.booked_for, t.renewed_at)})
+      values (${identity}, ${windowMs}, ${limit}, 0, '{}', 0, ${now}, ${now}) on conflict do nothing returning 1)
+    delete from ${t} where exists (select from added) and ${t.renewed_at} < ${now} - interval '1 day'`;
 }
 
 // The row is locked first. Otherwise the UPDATE, having waited for it, computes from the row as it was before the wait

@@ -1,6 +1,6 @@
 // What is said of the requests that all replicas share. Pure.
-import type { RequestWindow } from '../../queries/health/request-windows.ts';
-import { duration } from '../../words.ts';
+import type { RequestWindow } from '../queries/health/request-windows.ts';
+import { duration } from '../words.ts';
 
 /** From here on, a run is noticeably slower than it could be. */
 const LONG_WAIT_S = 60;
