@@ -3,6 +3,7 @@
 import { Gauge, Registry } from 'prom-client';
 import { PREFIX } from '../metrics.ts';
 import type { AccountGauges } from '../queries/accounts/account-gauges.ts';
+import type { RequestWindow } from '../queries/health/request-windows.ts';
 import type { ReplicationSlot } from '../queries/replication/replication-slots.ts';
 
 export type DatabaseView = {
@@ -11,6 +12,7 @@ export type DatabaseView = {
   migrated: boolean | null;
   accounts: readonly AccountGauges[];
   slots: readonly ReplicationSlot[];
+  windows: readonly RequestWindow[];
   /** When the accounts were read, in seconds since 1970. Null when they were not. */
   readAt: number | null;
 };
@@ -63,11 +65,27 @@ const OF_ACCOUNT: [name: string, help: string, value: (account: AccountGauges) =
   ],
 ];
 
+const OF_WINDOW: [name: string, help: string, value: (window: RequestWindow) => number][] = [
+  [
+    'shared_requests',
+    'Requests of the newest window that all replicas have reserved. credentials: the begin of their hash.',
+    (w) => w.used,
+  ],
+  ['shared_requests_limit', 'Requests that all replicas together may send in one window.', (w) => w.limit],
+  ['shared_requests_wait_seconds', 'How long the newest reservation waits.', (w) => w.wait_s],
+  [
+    'shared_requests_blocked_seconds',
+    'How long all replicas hold back because the API answered 429.',
+    (w) => w.blocked_s,
+  ],
+];
+
 export async function accountMetrics({
   state,
   migrated,
   accounts,
   slots,
+  windows,
   readAt,
 }: DatabaseView): Promise<string> {
   const registers = [new Registry()];
@@ -119,6 +137,10 @@ export async function accountMetrics({
   for (const { slot, lag_bytes, wal_status } of slots) {
     if (lag_bytes !== null) lag.set({ slot }, lag_bytes);
     lost.set({ slot }, wal_status === 'lost' ? 1 : 0);
+  }
+  for (const [name, help, valueOf] of OF_WINDOW) {
+    const metric = gauge(name, help, ['credentials']);
+    for (const window of windows) metric.set({ credentials: window.credentials }, valueOf(window));
   }
   return registers[0]!.metrics();
 }

@@ -18,6 +18,7 @@ import { judgePaging, judgeWalkTime, probePaging } from './paging.ts';
 import { createReport, type Report } from './print.ts';
 import { checkReplication } from './replication.ts';
 import { judgeSettings } from './server.ts';
+import { checkSharedBudget } from './shared-budget.ts';
 import { checkLookups, judgeAccount, probeAccounts, type AccountProbe } from './summary.ts';
 import { accountOption, chooseAccounts, readLabels } from '../options/accounts.ts';
 import { formatOption } from '../options/format.ts';
@@ -124,7 +125,10 @@ async function examineDatabase(
   if (database === null || facts === null) {
     const why = 'the database cannot be reached';
     report.add(
-      skipAll(['settings', 'privileges', 'migrations', 'locks', 'replication', 'distribution'], why),
+      skipAll(
+        ['settings', 'privileges', 'migrations', 'locks', 'replication', 'distribution', 'shared_budget'],
+        why,
+      ),
     );
     return { pool: null, why };
   }
@@ -138,6 +142,7 @@ async function examineDatabase(
   report.add(
     migrations.isUsable ? await checkDistribution(pool) : skipped('distribution', migrations.line.found),
   );
+  report.add(await checkSharedBudget(pool));
   return { pool: migrations.isUsable ? pool : null, why: 'the migrations must be right first' };
 }
 
