@@ -1,6 +1,7 @@
 // `npm run bench [-- <suite> ...]`: runs the named suites of bench/suites, or all of them. Each prints a table, and
 // writes bench/results/<suite>.json.
 import { withBench, type Bench } from './harness/bench.ts';
+import { accountsSuite } from './suites/accounts.ts';
 import { apiSuite } from './suites/api.ts';
 import { distanceSuite } from './suites/distance.ts';
 import { exportSuite } from './suites/export.ts';
@@ -17,6 +18,7 @@ const SUITES: Record<string, (bench: Bench) => Promise<void>> = {
   history: historySuite,
   export: exportSuite,
   api: apiSuite,
+  accounts: accountsSuite,
 };
 
 const chosen = process.argv.slice(2);
