@@ -7,6 +7,7 @@ import { distanceSuite } from './suites/distance.ts';
 import { exportSuite } from './suites/export.ts';
 import { historySuite } from './suites/history.ts';
 import { memorySuite } from './suites/memory.ts';
+import { readingsSuite } from './suites/readings.ts';
 import { syncSuite } from './suites/sync.ts';
 import { walkSuite } from './suites/walk.ts';
 
@@ -19,6 +20,7 @@ const SUITES: Record<string, (bench: Bench) => Promise<void>> = {
   export: exportSuite,
   api: apiSuite,
   accounts: accountsSuite,
+  readings: readingsSuite,
 };
 
 const chosen = process.argv.slice(2);
