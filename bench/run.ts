@@ -3,6 +3,7 @@
 import { withBench, type Bench } from './harness/bench.ts';
 import { accountsSuite } from './suites/accounts.ts';
 import { apiSuite } from './suites/api.ts';
+import { clockSuite } from './suites/clock.ts';
 import { distanceSuite } from './suites/distance.ts';
 import { exportSuite } from './suites/export.ts';
 import { historySuite } from './suites/history.ts';
@@ -16,6 +17,7 @@ const SUITES: Record<string, (bench: Bench) => Promise<void>> = {
   memory: memorySuite,
   walk: walkSuite,
   distance: distanceSuite,
+  clock: clockSuite,
   history: historySuite,
   export: exportSuite,
   api: apiSuite,

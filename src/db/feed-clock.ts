@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { eq, sql, type SQL } from 'drizzle-orm';
 import { columnNames } from './sql/column-names.ts';
 import { inline, whole } from './sql/inline-sql.ts';
+import { DEFAULT_LIMITS, setLocal, type Transaction, type TransactionLimits } from './transaction.ts';
 import { OperatorError } from '../errors.ts';
 import {
   accounts as a,
@@ -14,31 +15,50 @@ import {
   syncRuns as r,
   users as u,
 } from './schema.ts';
-import type { Transaction } from './transaction.ts';
 
-/**
- * An account may be loading a million users for the first time, which takes half a minute. Whoever waits for the clock
- * should hold no lock that others need.
- */
+/** A person waits: an account may be loading a million users for the first time, which takes half a minute. */
 const CLOCK_WAIT_MS = 300_000;
+/**
+ * For a transaction that is cancelled when its run is told to stop, or is out of time. A limit of its own would fail the
+ * last one of a long queue, although nothing is wrong.
+ */
+export const UNTIL_CANCELLED = 0;
+/** The driver's own limit is shorter than a queue may be. Cancelling ends the wait on a dead connection, too. */
+const DRIVER_WAIT_MS = 24 * 3_600_000;
 
 /**
  * The next value. Take it as late as possible: until the transaction ends, nobody else gets one, so it must be the last
- * lock. Sets `lock_timeout` and `statement_timeout` of the transaction to `waitMs`.
+ * lock, and every round trip from here to COMMIT is waited for by all accounts. Whoever waits for the clock should hold
+ * no lock that others need. `waitMs`: how long to wait at most. `limits` hold afterwards.
  */
-export async function takeFeedValue(tx: Transaction, waitMs = CLOCK_WAIT_MS): Promise<number> {
+export async function takeFeedValue(
+  tx: Transaction,
+  { waitMs = CLOCK_WAIT_MS, limits = DEFAULT_LIMITS }: { waitMs?: number; limits?: TransactionLimits } = {},
+): Promise<number> {
   const last = columnNames(feedClock.last_snapshot_id);
   const tick = sql`update ${feedClock} set ${last} = ${feedClock.last_snapshot_id} + 1 where ${theClock()}
     returning ${last}::float8 as value, place as was`;
-  // In one round trip. For several statements, pg returns several results. The types of Drizzle do not know this.
-  const limits = `set local lock_timeout = ${waitMs}; set local statement_timeout = ${waitMs}`;
-  const asked = await tx.execute<Tick & Place>(sql.raw(`${limits}; ${inline(tick)}; ${ASK_PLACE}`));
-  const [tock, here] = [asked].flat().slice(-2);
-  const row = tock?.rows[0];
+  const patience = setLocal({ ...limits, lockMs: waitMs, statementMs: waitMs });
+  // In one round trip. For several statements, pg returns several results. Its types do not know this.
+  const results = (await tx.$client.query({
+    text: `${patience}; ${QUEUE}; ${inline(tick)}; ${ASK_PLACE}; ${setLocal(limits)}`,
+    ...(waitMs === UNTIL_CANCELLED ? { query_timeout: DRIVER_WAIT_MS } : {}),
+  })) as { command: string; rows: (Tick & Place)[] }[];
+  const row = results.find(({ command }) => command === 'UPDATE')?.rows[0];
+  const here = results.find(({ command }) => command === 'SELECT')?.rows[0];
   if (row === undefined) throw new Error('the feed clock has no row');
-  await notePlace(tx, row, here?.rows[0]?.place ?? null);
+  await notePlace(tx, row, here?.place ?? null);
   return row.value;
 }
+
+// Whoever waits for a row is woken in any order (measured: the fourth of fifty came last). Whoever waits for a lock on
+// a table keeps their turn. This mode keeps out only others who ask for it, and VACUUM. A distributed history has a
+// clock per account and no queue; there, a lock on the table would be one on all nodes.
+const QUEUE = `do $$ begin
+  if not exists (select from pg_extension where extname = 'citus') then
+    lock table risk_internal.feed_clock in share update exclusive mode;
+  end if;
+end $$`;
 
 type Tick = { value: number; was: string | null };
 type Place = { place: string | null };

@@ -2,10 +2,13 @@
 // reply to COMMIT was lost.
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { isConnectionLoss } from './database-errors.ts';
-import { watchLocks } from './locks/lock-holders.ts';
+import { watchLocks, type LockWatch } from './locks/lock-holders.ts';
 import { PINNED_SETTINGS, type Pool, type PoolClient } from './pool.ts';
 
-export type Transaction = NodePgDatabase;
+/** `$client`: for what Drizzle cannot say, such as how long this program waits for one answer. */
+export type Transaction = NodePgDatabase & {
+  $client: { query(query: { text: string; query_timeout?: number }): Promise<unknown> };
+};
 
 export type TransactionLimits = {
   /** Longest wait for one lock, in milliseconds. */
@@ -32,19 +35,21 @@ export class CommitUnknown extends Error {
 export async function inTransaction<T>(
   pool: Pool,
   limits: TransactionLimits,
-  work: (tx: Transaction, client: PoolClient) => Promise<T>,
+  work: (tx: Transaction, client: PoolClient, locks: Pick<LockWatch, 'onWait'>) => Promise<T>,
   cancel?: AbortSignal,
 ): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
-  let locks: ReturnType<typeof watchLocks> | undefined;
-  let stopCancelling = async (): Promise<void> => undefined;
+  let locks: LockWatch | undefined;
+  let stopCancelling: ReturnType<typeof cancelOn> = async () => undefined;
   try {
     const pid = await begin(client, `begin isolation level read committed; ${setLocal(limits)}`);
     locks = watchLocks(pool, pid, limits.lockMs);
     const tx = drizzle(client);
     if (cancel) stopCancelling = cancelOn(cancel, pool, pid);
-    const result = await work(tx, client);
+    const silence = cancel && silentAfter(cancel);
+    const doing = work(tx, client, locks);
+    const result = await (silence ? Promise.race([doing, silence.noticed]).finally(silence.end) : doing);
     await stopCancelling();
     cancel?.throwIfAborted();
     let ended: string;
@@ -63,9 +68,9 @@ export async function inTransaction<T>(
       throw new Error('rolled back at COMMIT: the error of a failed statement was ignored');
     return result;
   } catch (error) {
-    await stopCancelling();
+    await stopCancelling(error instanceof Silence);
     // On a lost or silent connection, ROLLBACK would never get an answer.
-    if (isConnectionLoss(error)) broken ??= error as Error;
+    if (error instanceof Silence || isConnectionLoss(error)) broken ??= error as Error;
     if (broken === undefined) {
       await client.query('rollback').catch((failure: Error) => {
         broken = failure;
@@ -93,11 +98,40 @@ export async function begin(client: PoolClient, statements: string): Promise<num
 }
 
 const CANCEL_AGAIN_MS = 200;
+// A server that is reached ends a cancelled statement at once.
+const SILENT_MS = 10_000;
+
+class Silence extends Error {}
+
+/**
+ * `noticed` rejects if the transaction goes on for long after it was cancelled. Then the path to the server is dead, and
+ * TCP may take hours to say so.
+ */
+function silentAfter(cancel: AbortSignal): { noticed: Promise<never>; end: () => void } {
+  const { promise, reject } = Promise.withResolvers<never>();
+  let timer: NodeJS.Timeout | undefined;
+  const begin = () => {
+    timer = setTimeout(() => reject(new Silence('no answer after a cancel')), SILENT_MS);
+  };
+  if (cancel.aborted) begin();
+  else cancel.addEventListener('abort', begin, { once: true });
+  return {
+    noticed: promise,
+    end() {
+      clearTimeout(timer);
+      cancel.removeEventListener('abort', begin);
+    },
+  };
+}
 
 /**
  * Asks the server to cancel the current statement, and repeats this: between two statements there is nothing to cancel.
  */
-export function cancelOn(cancel: AbortSignal, pool: Pool, pid: number): () => Promise<void> {
+export function cancelOn(
+  cancel: AbortSignal,
+  pool: Pool,
+  pid: number,
+): (isSilent?: boolean) => Promise<void> {
   let asking: Promise<unknown> = Promise.resolve();
   let timer: NodeJS.Timeout | undefined;
   const ask = () => {
@@ -109,16 +143,16 @@ export function cancelOn(cancel: AbortSignal, pool: Pool, pid: number): () => Pr
   };
   if (cancel.aborted) askAgain();
   else cancel.addEventListener('abort', askAgain, { once: true });
-  // Waits for the last request, which must not cancel the next user of the connection.
-  return async () => {
+  // Waits for the last request, which must not cancel the next user of the connection. A silent one has no next user.
+  return async (isSilent = false) => {
     clearInterval(timer);
     cancel.removeEventListener('abort', askAgain);
-    await asking;
+    if (!isSilent) await asking;
   };
 }
 
 /** Not set_config: on Citus it never reaches the workers. */
-function setLocal({ lockMs, idleMs, statementMs }: TransactionLimits): string {
+export function setLocal({ lockMs, idleMs, statementMs }: TransactionLimits): string {
   return `set local lock_timeout = ${Math.round(lockMs)}; set local idle_in_transaction_session_timeout = ${Math.round(idleMs)};
     set local statement_timeout = ${Math.round(statementMs)}`;
 }

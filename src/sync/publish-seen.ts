@@ -50,9 +50,11 @@ export async function publishSeen(
     cancel: AbortSignal;
     beforeFence: () => Promise<void>;
     alongside?: PublishHooks['alongside'];
+    onWait?: PublishHooks['onWait'];
+    endWait?: PublishHooks['endWait'];
   },
 ): Promise<Published> {
-  const { lease, seen, decided, observedAt, facts, cancel, beforeFence, alongside } = run;
+  const { lease, seen, decided, observedAt, facts, cancel, beforeFence, alongside, onWait, endWait } = run;
   const { snapshotId, counts } = await publish(
     pool,
     {
@@ -67,7 +69,14 @@ export async function publishSeen(
       facts,
       guard: decided.guard,
     },
-    { cancel, beforeFence, ...(failpoint ? { failpoint } : {}), ...(alongside ? { alongside } : {}) },
+    {
+      cancel,
+      beforeFence,
+      ...(failpoint ? { failpoint } : {}),
+      ...(alongside ? { alongside } : {}),
+      ...(onWait ? { onWait } : {}),
+      ...(endWait ? { endWait } : {}),
+    },
   );
   // The snapshot is published: losing the connection now does no harm.
   const there = await orAborted(

@@ -1,7 +1,7 @@
 // Writes the row of sync_runs, once, when the attempt has ended.
 import { sql } from 'drizzle-orm';
 import type { ClientUsage } from '../cloudflare/usage.ts';
-import { takeFeedValue } from '../db/feed-clock.ts';
+import { takeFeedValue, UNTIL_CANCELLED } from '../db/feed-clock.ts';
 import { holdSchema } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
 import { syncRuns } from '../db/schema.ts';
@@ -27,8 +27,9 @@ export type RunEnd = RunFacts & {
   error: Pick<OperatorError, 'code' | 'message'> | null;
 };
 
-export async function recordRun(tx: Transaction, lease: Lease, end: RunEnd): Promise<void> {
-  await tx.insert(syncRuns).values({
+/** The statement that records how a run ended. It touches one row. */
+export function runRecord(tx: Transaction, lease: Lease, end: RunEnd) {
+  return tx.insert(syncRuns).values({
     account_key: lease.accountKey,
     run_id: lease.runId,
     trigger: lease.trigger,
@@ -61,7 +62,7 @@ export async function recordRun(tx: Transaction, lease: Lease, end: RunEnd): Pro
 
 /**
  * Records a failed attempt and releases the lease. A dry run leaves no record. If another run has the lease by now, it
- * writes nothing and throws LEASE_LOST.
+ * writes nothing and throws LEASE_LOST. `cancel` ends the wait for the feed clock: the lease then expires.
  */
 export async function recordFailure(
   pool: Pool,
@@ -69,24 +70,20 @@ export async function recordFailure(
   facts: RunFacts,
   error: Pick<OperatorError, 'code' | 'message'>,
   dryRun: boolean,
+  cancel?: AbortSignal,
 ): Promise<void> {
-  await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
-    await holdSchema(tx);
-    await fence(tx, lease);
-    await releaseLease(tx, lease);
-    if (dryRun) return;
-    // A run that was told to stop, or is out of time, does not wait for the first load of another account. Its lease
-    // then expires.
-    const feedId = await (error.code === 'INTERRUPTED' || error.code === 'TIME_BUDGET'
-      ? takeFeedValue(tx, DEFAULT_LIMITS.lockMs)
-      : takeFeedValue(tx));
-    await recordRun(tx, lease, {
-      ...facts,
-      verdict: null,
-      snapshotId: null,
-      feedId,
-      expectedUnseen: null,
-      error,
-    });
-  });
+  const end = { ...facts, verdict: null, snapshotId: null, expectedUnseen: null, error };
+  await inTransaction(
+    pool,
+    DEFAULT_LIMITS,
+    async (tx) => {
+      await holdSchema(tx);
+      await fence(tx, lease);
+      await releaseLease(tx, lease);
+      if (dryRun) return;
+      const feedId = await takeFeedValue(tx, { waitMs: UNTIL_CANCELLED });
+      await runRecord(tx, lease, { ...end, feedId });
+    },
+    cancel,
+  );
 }

@@ -16,6 +16,7 @@ import { look, type LookDeps, type Seen } from './look.ts';
 import type { PublishHooks } from './publish/publish.ts';
 import { leaveUnpublished, publishSeen, type Published } from './publish-seen.ts';
 import { recordFailure, type RunFacts } from './record-run.ts';
+import { startGrace } from '../time/grace.ts';
 import type { TimeBudget } from './time-budget.ts';
 import { createTally, type Phases, type Tally } from './tally.ts';
 import type { WalkProgress } from './walk/walk.ts';
@@ -69,6 +70,8 @@ export type RunResult = {
   phases: Phases;
 };
 
+const RECORD_GRACE_MS = 10_000;
+
 /** Does not throw the errors that a run may meet: they are in the result, and recorded. */
 export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunResult> {
   const { lease } = options;
@@ -82,10 +85,14 @@ export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunRe
     await deps.failpoint?.('published');
   } catch (thrown) {
     error = await findCause(deps.pool, lease, explain(thrown));
-    await recordFailure(deps.pool, lease, tally.facts(), error, options.dryRun).catch((failure: unknown) => {
-      // The lease expires by itself, and the next run records this run as abandoned.
-      deps.logger.warn({ err: failure }, 'could not record the failed run');
-    });
+    // It may wait for another account's publish, but not for long when the run was told to stop, or is out of time.
+    const grace = startGrace(AbortSignal.any([options.signal, options.budget.over]), RECORD_GRACE_MS);
+    await recordFailure(deps.pool, lease, tally.facts(), error, options.dryRun, grace.over)
+      .catch((failure: unknown) => {
+        // The lease expires by itself, and the next run records this run as abandoned.
+        deps.logger.warn({ err: failure }, 'could not record the failed run');
+      })
+      .finally(() => grace.end());
   }
   const facts = tally.facts();
   return { published, facts, expectedUnseen: tally.expectedUnseen(), error, phases: tally.phases() };
@@ -144,7 +151,8 @@ async function lookFor(
 
 /**
  * From here on, a signal does not stop the run at once: the publish is short, and is all or nothing. After a signal, a
- * publish that takes too long is rolled back, and so is one beyond the time of the run. A dry run only counts.
+ * publish that takes too long is rolled back, and so is one beyond the time of the run. One that still waits for others
+ * gives up sooner. A dry run only counts.
  */
 async function publishOrCount(
   deps: RunDeps,
@@ -154,7 +162,9 @@ async function publishOrCount(
   const grace = startGrace(options.signal, deps.timing.graceMs);
   try {
     const cancel = AbortSignal.any([grace.over, options.budget.over]);
-    const run = { ...options, ...made, cancel };
+    const onWait = (heldBy: string) =>
+      deps.logger.info({ held_by: heldBy }, "waiting for another account's publish");
+    const run = { ...options, ...made, cancel, endWait: options.signal, onWait };
     return options.dryRun ? await leaveUnpublished(deps.pool, run) : await publishSeen(deps, run);
   } finally {
     grace.end();
@@ -190,24 +200,6 @@ function notePaging(logger: Logger, tally: Tally, last: LastWalk | null): void {
     { changed, was: last.paging, is, since_run_id: last.runId },
     'the server handles paging differently than before',
   );
-}
-
-/** `over` aborts `ms` milliseconds after `signal`. */
-function startGrace(signal: AbortSignal, ms: number): { over: AbortSignal; end(): void } {
-  const over = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const begin = () => {
-    timer = setTimeout(() => over.abort(signal.reason), ms);
-  };
-  if (signal.aborted) begin();
-  else signal.addEventListener('abort', begin, { once: true });
-  return {
-    over: over.signal,
-    end() {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', begin);
-    },
-  };
 }
 
 /**

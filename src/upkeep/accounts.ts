@@ -25,8 +25,8 @@ type AccountChange = { label: string | null } | { retired_at: SQL | null };
 async function changeAccount(pool: Pool, accountId: string, change: AccountChange): Promise<void> {
   await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
     await holdSchema(tx);
-    const feedId = await takeFeedValue(tx);
     await refuseCopied(tx, null);
+    const feedId = await takeFeedValue(tx);
     const { rowCount } = await tx
       .update(accounts)
       .set({ ...change, feed_id: feedId })

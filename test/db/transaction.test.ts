@@ -237,6 +237,31 @@ describe('inTransaction', () => {
     await pool.query('drop table deferred');
   });
 
+  test('that is cancelled on a path that has fallen silent ends, although no answer ever comes', async (t) => {
+    const proxy = await startFaultProxy(database.url);
+    const far = testPool(proxy.url);
+    t.after(async () => {
+      await proxy.heal();
+      await far.end();
+      await proxy.close();
+    });
+    const cancel = new AbortController();
+    const reason = new Error('enough');
+    await assert.rejects(
+      inTransaction(
+        far,
+        DEFAULT_LIMITS,
+        async (tx) => {
+          proxy.stall();
+          cancel.abort(reason);
+          await tx.execute(sql`select 1`);
+        },
+        cancel.signal,
+      ),
+      (error) => error === reason,
+    );
+  });
+
   describe('inTransaction over a connection that breaks at COMMIT', () => {
     let proxy: CutProxy;
     let cut: Pool;

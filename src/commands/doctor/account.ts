@@ -105,7 +105,7 @@ export function judgeLease(holder: LeaseHolder | null, timezone = 'UTC'): Line {
     return warning(
       'lease',
       `${found}, no heartbeat for ${duration(silentMs)}`,
-      'Nothing to do: the next run takes over',
+      'Nothing to do: it is publishing or waits to, or the next run takes over',
     );
   return ok('lease', `${found}, last heartbeat ${duration(silentMs)} ago`);
 }

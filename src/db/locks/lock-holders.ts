@@ -32,34 +32,58 @@ const HOLDERS = `
   select ${HOLDER_COLUMNS} from chain left join pg_stat_activity a on a.pid = chain.pid
    where cardinality(pg_blocking_pids(chain.pid)) = 0 order by a.xact_start`;
 const MOST_MS = 3_000;
+const LONGEST_PAUSE_MS = 30_000;
 const PATIENCE_MS = 5_000;
 
+export type LockWatch = {
+  /** Adds the holders to the error of a wait. */
+  named: (error: unknown) => unknown;
+  /** Calls `listener` once, if the session waits from now on. Returns how to stop that. */
+  onWait: (listener: (holders: readonly LockHolder[]) => void) => () => void;
+  stop: () => void;
+};
+
 /**
- * Looks a few times in each lock timeout who blocks the session `pid`, on another connection. `named` adds the answer to
- * the error of a wait.
+ * Looks a few times in each lock timeout who blocks the session `pid`, on another connection. In a longer wait it looks
+ * less and less often: fifty waiting sessions that ask all the time would be work for the server.
  */
-export function watchLocks(
-  pool: Pool,
-  pid: number,
-  lockMs: number,
-): { named: (error: unknown) => unknown; stop: () => void } {
+export function watchLocks(pool: Pool, pid: number, lockMs: number): LockWatch {
   let holders: LockHolder[] = [];
-  let isAsking = false;
-  const timer = setInterval(
-    () => {
-      if (isAsking) return;
-      isAsking = true;
+  let listener: ((holders: readonly LockHolder[]) => void) | undefined;
+  const baseMs = Math.min(lockMs / 3, MOST_MS);
+  let timer: NodeJS.Timeout;
+  let isOver = false;
+  const ask = (pauseMs: number) => {
+    timer = setTimeout(() => {
+      // An answer tells of a wait only if the question came after it had begun.
+      const told = listener;
       pool
         .query<LockHolder>({ text: HOLDERS, values: [pid], query_timeout: PATIENCE_MS } as never)
-        .then(({ rows }) => (holders = rows))
+        .then(({ rows }) => {
+          holders = rows;
+          if (isOver || told === undefined || told !== listener || rows.length === 0) return;
+          listener = undefined;
+          told(rows);
+        })
         .catch(() => undefined)
-        .finally(() => (isAsking = false));
-    },
-    Math.min(lockMs / 3, MOST_MS),
-  );
+        .finally(() => {
+          if (!isOver) ask(holders.length > 0 ? Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS) : baseMs);
+        });
+    }, pauseMs);
+  };
+  ask(baseMs);
   return {
     named: (error) => (holders.length > 0 && isWait(error) ? new LockWait(holders, error) : error),
-    stop: () => clearInterval(timer),
+    onWait(tell) {
+      listener = tell;
+      return () => {
+        if (listener === tell) listener = undefined;
+      };
+    },
+    stop() {
+      isOver = true;
+      clearTimeout(timer);
+    },
   };
 }
 

@@ -1,6 +1,5 @@
-// SQL without parameters, for what cannot have any: COPY, and several statements that are sent together. Only numbers
-// and times become literals.
-import { sql, type SQL } from 'drizzle-orm';
+// SQL without parameters, for what cannot have any: COPY, and several statements that are sent together.
+import { sql, type SQL, type SQLWrapper } from 'drizzle-orm';
 import { PgDialect } from 'drizzle-orm/pg-core';
 
 const dialect = new PgDialect();
@@ -10,6 +9,25 @@ export function inline(statement: SQL): string {
   const { sql: text, params } = dialect.sqlToQuery(statement);
   if (params.length > 0) throw new Error('inline SQL must not contain parameters');
   return text;
+}
+
+/**
+ * The text of a statement in which every parameter is written out. Drizzle can do so, but mistakes `-1`. Needs `standard_conforming_strings`, which every
+ * transaction pins. Never for emails or names: the server may log the text.
+ */
+export function writtenOut(statement: SQLWrapper): string {
+  const { sql: text, params } = dialect.sqlToQuery(statement.getSQL());
+  return text.replaceAll(/\$(\d+)/g, (_, n: string) => literal(params[Number(n) - 1]));
+}
+
+function literal(value: unknown): string {
+  if (value === null || typeof value === 'boolean') return String(value);
+  // In brackets, because a minus binds less than a cast, and two of them begin a comment.
+  if (typeof value === 'number' && Number.isFinite(value)) return value < 0 ? `(${value})` : String(value);
+  if (typeof value !== 'string') throw new Error('not a text, a number, true, false or null');
+  // A message of several statements ends at its first NUL.
+  if (value.includes('\0')) throw new Error('SQL must not contain NUL');
+  return `'${value.replaceAll("'", "''")}'`;
 }
 
 /** A whole number as a literal. */

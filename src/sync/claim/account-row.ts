@@ -1,9 +1,11 @@
 // The row of an account: found or added by a claim. What people change about it is in upkeep/accounts.ts.
-import { eq } from 'drizzle-orm';
-import { refuseCopied, takeFeedValue } from '../../db/feed-clock.ts';
+import { eq, sql } from 'drizzle-orm';
+import { refuseCopied, takeFeedValue, UNTIL_CANCELLED } from '../../db/feed-clock.ts';
 import { holdSchema } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
 import { accounts, accountWriters } from '../../db/schema.ts';
+import { columnNames } from '../../db/sql/column-names.ts';
+import { writtenOut } from '../../db/sql/inline-sql.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
 import { OperatorError } from '../../errors.ts';
 
@@ -25,8 +27,8 @@ export function accountRetired(accountId: string): OperatorError {
 }
 
 /**
- * Adds the account unless it is there. It looks first, because a failed insert would use up an identity. Aborting
- * `signal` ends the wait for the feed clock.
+ * Adds the account unless it is there. It looks before it waits for the feed clock. Aborting `signal` ends that wait. If
+ * two add the same account at once, the second one uses up an identity and a feed value.
  */
 export async function addAccount(
   pool: Pool,
@@ -37,19 +39,20 @@ export async function addAccount(
     DEFAULT_LIMITS,
     async (tx) => {
       await holdSchema(tx);
-      // Whoever adds an account holds the clock, so nobody can add the same one meanwhile.
-      const feedId = await takeFeedValue(tx);
-      await refuseCopied(tx, null);
       if ((await findAccount(tx, accountId)) !== null) return;
-      const [added] = await tx
+      await refuseCopied(tx, null);
+      const feedId = await takeFeedValue(tx, { waitMs: UNTIL_CANCELLED });
+      const w = accountWriters;
+      const add = tx
         .insert(accounts)
         .values({ account_id: accountId, feed_id: feedId })
-        .returning({ key: accounts.account_key });
-      if (added === undefined) throw new Error('the insert returned no row');
-      await tx
-        .insert(accountWriters)
-        .values({ account_key: added.key, last_user_key: 0, last_snapshot_id: 0 })
-        .onConflictDoNothing();
+        .onConflictDoNothing({ target: accounts.account_id });
+      const addWriter = sql`
+        insert into ${w} (${columnNames(w.account_key, w.last_user_key, w.last_snapshot_id)})
+        select ${accounts.account_key}, 0, 0 from ${accounts} where ${eq(accounts.account_id, accountId)}
+        on conflict do nothing`;
+      // In one round trip, because all accounts wait for the clock.
+      await tx.execute(sql.raw(`${writtenOut(add)}; ${writtenOut(addWriter)}`));
     },
     signal,
   );

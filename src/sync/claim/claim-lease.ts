@@ -1,7 +1,7 @@
 // Claims an account: takes the lease if nobody holds it, if its holder has died, or if this owner holds it already.
 import { and, eq, getTableColumns, sql } from 'drizzle-orm';
 import { unionAll } from 'drizzle-orm/pg-core';
-import { refuseCopied, takeFeedValue } from '../../db/feed-clock.ts';
+import { refuseCopied, takeFeedValue, UNTIL_CANCELLED } from '../../db/feed-clock.ts';
 import { holdSchema } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
 import { leases, runIds, syncRuns } from '../../db/schema.ts';
@@ -96,7 +96,7 @@ async function abandonRun(
       if (held === undefined || held.owner === owner || keptBy(held, current, owner, timing) !== null)
         return null;
       await tx.delete(leases).where(and(eq(leases.account_key, accountKey), eq(leases.owner, held.owner)));
-      await recordAbandoned(tx, held, await takeFeedValue(tx));
+      await recordAbandoned(tx, held, await takeFeedValue(tx, { waitMs: UNTIL_CANCELLED }));
       return held.run_id;
     },
     signal,

@@ -1,22 +1,27 @@
 // One transaction: users, history, counts and the run's record commit together, or nothing does. The only place where
 // the history changes.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sql } from 'drizzle-orm';
+import { sql, type SQLWrapper } from 'drizzle-orm';
 import { copyRows } from '../../db/copy-rows.ts';
 import { isDuplicateKey, isPassing, RESTART_PAUSES_MS } from '../../db/database-errors.ts';
-import { takeFeedValue } from '../../db/feed-clock.ts';
-import { inline } from '../../db/sql/inline-sql.ts';
+import { inline, writtenOut } from '../../db/sql/inline-sql.ts';
 import { holdSchema } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
 import { accountWriters, stagedChanges } from '../../db/schema.ts';
-import { CommitUnknown, inTransaction, type Transaction } from '../../db/transaction.ts';
+import {
+  CommitUnknown,
+  inTransaction,
+  type Transaction,
+  type TransactionLimits,
+} from '../../db/transaction.ts';
 import { OperatorError } from '../../errors.ts';
 import { beat, fence, findPublished, leaseLost, releaseLease, type Lease } from '../claim/lease.ts';
-import { recordRun, type RunFacts } from '../record-run.ts';
+import { runRecord, type RunFacts } from '../record-run.ts';
 import type { AccountState } from '../state/read-state.ts';
 import { stateMoved } from '../state/state-errors.ts';
 import type { Verdict } from '../walk/verdict.ts';
 import { CHANGE_COLUMNS, type ChangeCounts, type Changes } from './changes.ts';
+import { waitForClock, type ClockWait } from './wait-for-clock.ts';
 import { changeStatements } from './write-changes.ts';
 import { snapshotStatements, type SnapshotFacts, type Statement } from './write-snapshot.ts';
 
@@ -38,15 +43,20 @@ export type PublishRequest = {
   guard: OperatorError | null;
 };
 
-export type PublishHooks = {
+export type PublishHooks = ClockWait & {
   /** Named points at which tests stop the process; nothing in production. */
   failpoint?: (name: 'copying' | 'copied' | 'publishing') => Promise<void>;
   cancel?: AbortSignal;
+  /** Shorter limits, for tests. */
+  limits?: Partial<TransactionLimits>;
   /** Called before the lease row is locked, because a heartbeat under way would wait for that lock. */
   beforeFence?: () => Promise<void>;
-  /** Writes more in the same transaction. It may run again, if the transaction does. */
-  alongside?: (tx: Transaction, snapshot: PublishedAt) => Promise<void>;
+  /** Statements to run in the same transaction. It may be called again, if the transaction begins again. */
+  alongside?: (tx: Transaction, snapshot: PublishedAt) => Alongside[];
 };
+
+/** `rows`: the number of rows that it touches. No parameter of it may be an email or a name. */
+export type Alongside = { sql: SQLWrapper; rows: number };
 
 /** `observedAt`: the instant of the snapshot as it was written. */
 export type PublishedAt = { accountKey: number; snapshotId: number; observedAt: string };
@@ -63,8 +73,8 @@ const BULK_SHARE = 5;
 
 /**
  * Publishes the changes. Returns the snapshot's id and the counts. If `cancel` aborts, the publish is rolled back,
- * unless its commit has begun. Throws STATE_MOVED, LEASE_LOST, COMMIT_UNKNOWN, cancel.reason, or the error of the
- * database.
+ * unless its commit has begun. Throws STATE_MOVED, LEASE_LOST, COMMIT_UNKNOWN, the reason of `cancel` or `endWait`, or
+ * the error of the database.
  */
 export async function publish(
   pool: Pool,
@@ -73,15 +83,16 @@ export async function publish(
 ): Promise<{ snapshotId: number; counts: ChangeCounts }> {
   const { lease } = request;
   const { failpoint } = hooks;
-  const limits = { lockMs: LOCK_MS, idleMs: IDLE_MS, statementMs: statementMs(request) };
+  const limits = { lockMs: LOCK_MS, idleMs: IDLE_MS, statementMs: statementMs(request), ...hooks.limits };
   for (let attempt = 0; ; attempt++) {
     let result: { snapshotId: number; counts: ChangeCounts } | undefined;
+    const giveUp = new AbortController();
     hooks.cancel?.throwIfAborted();
     try {
       return await inTransaction(
         pool,
         limits,
-        async (tx, client) => {
+        async (tx, client, locks) => {
           const { counts, rows } = request.readChanges();
           // The COPY comes before any lock that others wait for: no limit of the server ends a COPY whose client has
           // stopped.
@@ -91,10 +102,11 @@ export async function publish(
               ...(failpoint ? { beforeChunk: () => failpoint('copying') } : {}),
             });
           await failpoint?.('copied');
-          result = { snapshotId: await publishIn(tx, request, counts, hooks), counts };
+          const takeClock = () => waitForClock(tx, locks, limits, hooks, giveUp);
+          result = { snapshotId: await publishIn(tx, request, counts, hooks, takeClock), counts };
           return result;
         },
-        hooks.cancel,
+        AbortSignal.any([giveUp.signal, ...(hooks.cancel ? [hooks.cancel] : [])]),
       );
     } catch (error) {
       if (error instanceof CommitUnknown && result !== undefined) {
@@ -148,6 +160,7 @@ async function publishIn(
   request: PublishRequest,
   counts: ChangeCounts,
   { failpoint, beforeFence, alongside }: PublishHooks,
+  takeClock: () => Promise<number>,
 ): Promise<number> {
   const { lease, state } = request;
   await holdSchema(tx);
@@ -156,8 +169,9 @@ async function publishIn(
   const observedAt = await checkState(tx, request);
   const isBulk = counts.rows * BULK_SHARE >= state.present;
   await tx.execute(sql.raw(planFor(isBulk)));
-  // The last lock before the writes: while it is held, no other account can publish.
-  const snapshotId = await takeFeedValue(tx);
+  // From here to COMMIT, no other account can publish: this, everything that is written, and COMMIT are three round
+  // trips.
+  const snapshotId = await takeClock();
   const facts: SnapshotFacts = {
     accountKey: lease.accountKey,
     runId: lease.runId,
@@ -168,21 +182,23 @@ async function publishIn(
     isBaseline: !state.hasComplete,
     met: request.met,
   };
-  await tx.execute(sql.raw(`set local statement_timeout = ${statementMs(request)}`));
-  await runAll(tx, lease, [...changeStatements(facts, counts), ...snapshotStatements(facts, counts)]);
-  await alongside?.(tx, { accountKey: lease.accountKey, snapshotId, observedAt });
+  const { verdict, expectedUnseen, guard: error } = request;
+  const end = { ...request.facts, verdict, snapshotId, feedId: snapshotId, expectedUnseen, error };
+  await runAll(tx, lease, [
+    ...changeStatements(facts, counts).map(asText),
+    ...snapshotStatements(facts, counts).map(asText),
+    ...(alongside?.(tx, { accountKey: lease.accountKey, snapshotId, observedAt }) ?? []).map(writtenOutText),
+    writtenOutText({ sql: runRecord(tx, lease, end), rows: 1 }),
+    writtenOutText({ sql: releaseLease(tx, lease), rows: 1 }),
+  ]);
   await failpoint?.('publishing');
-  await recordRun(tx, lease, {
-    ...request.facts,
-    verdict: request.verdict,
-    snapshotId,
-    feedId: snapshotId,
-    expectedUnseen: request.expectedUnseen,
-    error: request.guard,
-  });
-  await releaseLease(tx, lease);
   return snapshotId;
 }
+
+type Text = { text: string; rows: number };
+/** The statements that write users hold no parameter at all. */
+const asText = (one: Statement): Text => ({ text: inline(one.sql), rows: one.rows });
+const writtenOutText = (one: Alongside): Text => ({ text: writtenOut(one.sql), rows: one.rows });
 
 /**
  * Checks that the last writer of the account is the one whose state was read. Returns observed_at, which rises by at
@@ -215,8 +231,8 @@ function planFor(isBulk: boolean): string {
  * Runs them in one round trip. If a statement touches a different number of rows than the comparison said, the state
  * has changed: STATE_MOVED.
  */
-async function runAll(tx: Transaction, lease: Lease, statements: readonly Statement[]): Promise<void> {
-  const result: unknown = await tx.execute(sql.raw(statements.map((one) => inline(one.sql)).join(';\n')));
+async function runAll(tx: Transaction, lease: Lease, statements: readonly Text[]): Promise<void> {
+  const result: unknown = await tx.execute(sql.raw(statements.map(({ text }) => text).join(';\n')));
   const results = (Array.isArray(result) ? result : [result]) as { rowCount: number | null }[];
   if (statements.some(({ rows }, n) => results[n]?.rowCount !== rows))
     throw stateMoved(lease, 'while the run was under way');

@@ -67,7 +67,7 @@ function running(state: AccountState, { leaseMs }: ScheduleState, { time }: View
   const run = `run ${state.running_run_id} since ${time(state.running_since ?? new Date())} on host ${state.running_host}`;
   const silent = state.silent_ms ?? 0;
   return silent > leaseMs
-    ? `silent: ${run}, no heartbeat for ${duration(silent)}; the next run takes over`
+    ? `silent: ${run}, no heartbeat for ${duration(silent)}; it is publishing or waits to, or the next run takes over`
     : `running: ${run}`;
 }
 

@@ -1,16 +1,14 @@
 // Publishes one snapshot from saved pages, by a run like any other: claim, comparison, guards, publish. Nobody is asked,
 // and the files are recorded in the transaction of the publish.
-import { sql } from 'drizzle-orm';
 import type { Pool } from '../../db/pool.ts';
 import { imports } from '../../db/schema.ts';
-import { columnNames } from '../../db/sql/column-names.ts';
 import type { Transaction } from '../../db/transaction.ts';
 import { OperatorError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { PlannedSnapshot } from '../../saved/plan-snapshots.ts';
 import { readPlanned } from '../../saved/saved-pass.ts';
 import type { LeaseTiming } from '../../sync/claim/lease.ts';
-import type { PublishedAt } from '../../sync/publish/publish.ts';
+import type { Alongside, PublishedAt } from '../../sync/publish/publish.ts';
 import { requestSync, type SyncOutcome, type SyncRequest } from '../../sync/request-sync.ts';
 import type { RunDeps, RunSettings } from '../../sync/run-sync.ts';
 import { outOfOrder } from './plan-import.ts';
@@ -58,20 +56,21 @@ const nobody = () => Promise.reject(new Error('an import asks nobody'));
 const NOBODY: RunDeps['client'] = { summaryPage: nobody, lookUpUser: nobody };
 
 /** Another run may have published since the plan was made. The snapshot would then have another instant. */
-async function recordFiles(
+function recordFiles(
   tx: Transaction,
   { accountId, planned }: ImportRequest,
   { accountKey, snapshotId, observedAt }: PublishedAt,
-): Promise<void> {
+): Alongside[] {
   const written = new Date(observedAt);
   if (written.getTime() !== planned.at.getTime())
     throw outOfOrder(accountId, planned, 1, new Date(written.getTime() - 1));
-  const i = imports;
-  const digests = planned.files.map(({ digest }) => digest);
-  await tx.execute(sql`
-    insert into ${i} (${columnNames(i.account_key, i.observed_at, i.digest, i.snapshot_id)})
-    select ${accountKey}::integer, ${observedAt}::timestamptz, digest, ${snapshotId}::bigint
-      from unnest(${sql.param(digests)}::text[]) as one(digest)`);
+  const rows = planned.files.map(({ digest }) => ({
+    account_key: accountKey,
+    observed_at: observedAt,
+    digest,
+    snapshot_id: snapshotId,
+  }));
+  return [{ sql: tx.insert(imports).values(rows), rows: rows.length }];
 }
 
 function busy(accountId: string): OperatorError {

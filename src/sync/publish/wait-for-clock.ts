@@ -1,0 +1,34 @@
+// Takes the feed clock for a publish. Others may hold it for long: tells who does, and gives up soon after a signal.
+import { takeFeedValue, UNTIL_CANCELLED } from '../../db/feed-clock.ts';
+import { describeHolders, type LockWatch } from '../../db/locks/lock-holders.ts';
+import type { Transaction, TransactionLimits } from '../../db/transaction.ts';
+import { startGrace } from '../../time/grace.ts';
+
+export type ClockWait = {
+  /** Called once if the publish waits for the feed clock for seconds. `heldBy`: who holds it, for people. */
+  onWait?: (heldBy: string) => void;
+  /** Once it aborts, a publish that waits for the feed clock gives up within seconds. Any other one goes on. */
+  endWait?: AbortSignal;
+};
+
+// Small publishes of others are over in that time.
+const GRACE_MS = 2_000;
+
+/** Returns the next feed value. `giveUp` cancels the transaction. `limits` hold afterwards. */
+export async function waitForClock(
+  tx: Transaction,
+  locks: Pick<LockWatch, 'onWait'>,
+  limits: TransactionLimits,
+  { onWait, endWait }: ClockWait,
+  giveUp: AbortController,
+): Promise<number> {
+  const stopTelling = locks.onWait((holders) => onWait?.(describeHolders(holders)));
+  const grace = endWait && startGrace(endWait, GRACE_MS);
+  grace?.over.addEventListener('abort', () => giveUp.abort(grace.over.reason));
+  try {
+    return await takeFeedValue(tx, { waitMs: UNTIL_CANCELLED, limits });
+  } finally {
+    stopTelling();
+    grace?.end();
+  }
+}
