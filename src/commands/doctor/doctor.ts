@@ -13,6 +13,7 @@ import { checkCredentials } from './credentials.ts';
 import { checkLocks, checkPrivileges, lookAtMigrations, reachDatabase, type Reached } from './database.ts';
 import { CHECKS, exitOf, failedWith, skipped, type Check, type Line } from './lines.ts';
 import { judgePaging, judgeWalkTime, probePaging } from './paging.ts';
+import { examined } from './many.ts';
 import { createReport, type Report } from './print.ts';
 import { checkReplication } from './replication.ts';
 import { judgeSettings } from './server.ts';
@@ -43,7 +44,12 @@ async function examine(io: Io, options: Options, report: Report): Promise<void> 
   const { config, line } = checkConfiguration(io.source, { offline: options.offline, accountGiven });
   if (config === null) {
     report.add(line);
-    return report.add(skipAll(CHECKS.slice(1), 'the configuration is wrong'));
+    return report.add(
+      skipAll(
+        CHECKS.filter((check) => check !== 'configuration' && check !== 'accounts'),
+        'the configuration is wrong',
+      ),
+    );
   }
   // A wrong --account is a usage error, not a finding: it comes before the first line.
   const isEvery = options.account.length === 0;
@@ -61,13 +67,15 @@ async function examine(io: Io, options: Options, report: Report): Promise<void> 
   const { asker, line: noClient } = openAsker(io, config, logger, options);
   try {
     const { pool, why } = await examineDatabase(reached, report);
-    const accountIds = chosen.length > 0 || pool === null ? chosen : await keptAccounts(pool);
+    const kept = chosen.length > 0 || pool === null ? chosen : await keptAccounts(pool);
+    const { accountIds, line: ofMany } = await examined(pool, config, kept);
     const probes = asker === null ? [] : await probeAccounts(asker, accountIds);
     const credentials = noClient ?? (await checkCredentials(asker, config.cloudflare.auth!, probes));
     report.add(credentials);
     report.add(judgeClocks(asker?.clockMs() ?? null, reached.clockMs));
     const budget = asker === null ? skipped('rate_budget', noClient.found) : judgeBudget(asker.budgets());
     report.add(budget);
+    if (ofMany) report.add(ofMany);
     for (const accountId of accountIds) {
       io.signal.throwIfAborted();
       const add = (lines: readonly Line[]) => report.add(lines.map((found) => ({ ...found, accountId })));

@@ -13,6 +13,8 @@ export const CHECKS = [
   'credentials',
   'clock',
   'rate_budget',
+  // Only of more accounts than are examined one by one.
+  'accounts',
   'account',
   'lookups',
   'paging',

@@ -39,7 +39,7 @@ export function manyAccountLines(
   ];
 }
 
-const HINT = 'All accounts: status --all. One: status --account <id>. For programs: --format json';
+const HINT = 'All: status --all. One: status --account <id>. For programs: --format json';
 
 function summaryLines(summary: AccountsSummary, view: View): string[] {
   const { accounts, retired, fresh, stale, young, users, running, slot } = summary;
