@@ -14,7 +14,7 @@ export const CHECKS = [
   'clock',
   'rate_budget',
   // Only of more accounts than are examined one by one.
-  'accounts',
+  'overall',
   'account',
   'lookups',
   'paging',

@@ -20,7 +20,7 @@ export async function examined(
   if (accountIds.length <= MOST_EXAMINED) return { accountIds, line: null };
   const some = `${MOST_EXAMINED} of them are examined here; --account examines others`;
   if (pool === null) {
-    const line = ok('accounts', `${plural(accountIds.length, 'account')}; ${some}`);
+    const line = ok('overall', `${plural(accountIds.length, 'account')}; ${some}`);
     return { accountIds: accountIds.slice(0, MOST_EXAMINED), line };
   }
   const wanted = new Set(accountIds);
@@ -37,9 +37,9 @@ export async function examined(
     accountIds: chosen,
     line:
       unwell === 0
-        ? ok('accounts', found)
+        ? ok('overall', found)
         : warning(
-            'accounts',
+            'overall',
             `${found}; ${plural(unwell, 'account needs', 'accounts need')} a look`,
             'Run `zt-risk-sync status`: it names those that need a look first',
           ),

@@ -29,7 +29,7 @@ test('of more than 20 accounts, the gravest are examined, and all are counted', 
       return JSON.parse(stdout) as { check: string; status: string; account_id?: string; found: string }[];
     };
     const lines = await doctor();
-    const [line] = lines.filter(({ check }) => check === 'accounts');
+    const [line] = lines.filter(({ check }) => check === 'overall');
     assert.equal(line?.status, 'warning');
     assert.match(
       line?.found ?? '',
@@ -40,7 +40,7 @@ test('of more than 20 accounts, the gravest are examined, and all are counted', 
     assert.deepEqual(examined.slice(0, 2), [ids[23], ids[24]]);
     const one = await doctor('--account', ids[10]!);
     assert.deepEqual([...new Set(one.flatMap(({ account_id }) => account_id ?? []))], [ids[10]]);
-    assert.ok(!one.some(({ check }) => check === 'accounts'));
+    assert.ok(!one.some(({ check }) => check === 'overall'));
   } finally {
     await db.close();
   }
