@@ -3,11 +3,13 @@
 import { homedir } from 'node:os';
 import type { CloudflareAuth } from './cloudflare/credentials-in-use.ts';
 import { databaseUrlSecrets } from './database-url.ts';
-import { Environment, LOOPBACK, SECRETS } from './environment.ts';
+import { Environment, EVERY_ACCOUNT, LOOPBACK, SECRETS } from './environment.ts';
 import { OperatorError } from './errors.ts';
 import { isLoopbackHost, isPrivateHost } from './net/private-host.ts';
 import { defaultTimeBudget } from './time/schedule.ts';
+import { readAccountFile } from './account-file.ts';
 import {
+  ACCOUNT_FILE,
   collect,
   HEADER_VALUE,
   IN_HEADERS,
@@ -17,13 +19,20 @@ import {
   type Source,
 } from './variables.ts';
 
+export type AccountsFrom =
+  | { readonly kind: 'variable' | 'token' }
+  | { readonly kind: 'file'; readonly path: string };
+
 export type Config = Readonly<{
   cloudflare: {
     /** Null when no credentials are set. Commands that need credentials ask for `cloudflare`, and never get null. */
     auth: CloudflareAuth | null;
     /** The file that the token or the key came from; null when it was set directly. */
     secretFile: string | null;
+    /** Empty when the token says which accounts there are. */
     accountIds: readonly string[];
+    /** Where the ids come from: the variable, a file that may be read again, or the token's own list. */
+    accountsFrom: AccountsFrom;
     baseUrl: URL;
     proxy: { httpsProxy?: string; httpProxy?: string; noProxy?: string };
   };
@@ -36,6 +45,8 @@ export type Config = Readonly<{
     timezone: string;
     perPage: 'auto' | number;
     concurrency: number;
+    /** How many accounts `serve` syncs side by side. */
+    parallelAccounts: number;
     maxPasses: number;
     /** Whether absent users are asked about one by one, or two complete walks are enough. */
     confirm: 'lookup' | 'walks';
@@ -79,7 +90,7 @@ export type Need = 'cloudflare' | 'accounts' | 'database' | 'guarded-http';
 /** Reads and checks the environment. Throws CONFIGURATION (exit 78) with every problem at once. */
 export function readConfig(source: Source, needs: readonly Need[] = []): Config {
   const problems: string[] = [];
-  const { values, files } = collect(source, problems);
+  const { values, files, accountFile } = collect(source, problems);
   // What cannot be read is no number, schedule or URL: one problem is enough.
   const unreadable = new Set(problems.map((problem) => problem.split(':', 1)[0]));
   const parsed = Environment.safeParse(values);
@@ -88,9 +99,11 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
     if (!unreadable.has(name)) problems.push(`${name}: ${issue.message}`);
   }
   const auth = readAuth(values, problems, needs.includes('cloudflare'));
-  if (needs.includes('accounts') && values['CLOUDFLARE_ACCOUNT_ID'] === undefined) {
+  const listed = accountFile === null ? null : readAccountFile(accountFile);
+  problems.push(...(listed?.problems ?? []).map((problem) => `${ACCOUNT_FILE}: ${problem}`));
+  if (needs.includes('accounts') && values['CLOUDFLARE_ACCOUNT_ID'] === undefined && listed === null) {
     problems.push(
-      'No account: set CLOUDFLARE_ACCOUNT_ID (one account id or several, separated by commas), or give --account',
+      'No account: set CLOUDFLARE_ACCOUNT_ID (one account id, several separated by commas, or * for all that the token sees) or CLOUDFLARE_ACCOUNT_ID_FILE, or give --account',
     );
   }
   if (needs.includes('database') && values['DATABASE_URL'] === undefined) {
@@ -129,7 +142,7 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
       auth,
       secretFile:
         (auth && files[auth.kind === 'token' ? 'CLOUDFLARE_API_TOKEN' : 'CLOUDFLARE_API_KEY']) ?? null,
-      accountIds: e.CLOUDFLARE_ACCOUNT_ID,
+      ...accountsOf(e.CLOUDFLARE_ACCOUNT_ID, accountFile, listed?.ids ?? []),
       baseUrl: e.CLOUDFLARE_BASE_URL,
       proxy: {
         ...(e.HTTPS_PROXY === undefined ? {} : { httpsProxy: e.HTTPS_PROXY }),
@@ -144,6 +157,7 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
       timezone: e.SYNC_TIMEZONE,
       perPage: e.SYNC_PER_PAGE,
       concurrency: e.SYNC_CONCURRENCY,
+      parallelAccounts: e.SYNC_PARALLEL_ACCOUNTS,
       maxPasses: e.SYNC_MAX_PASSES,
       confirm: e.SYNC_CONFIRM,
       confirmLookups: e.SYNC_CONFIRM_LOOKUPS,
@@ -165,6 +179,16 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
     secrets: secretsOf(values),
     dataFolder: dataFolder(source),
   });
+}
+
+function accountsOf(
+  given: readonly string[],
+  path: string | null,
+  listed: readonly string[],
+): Pick<Config['cloudflare'], 'accountIds' | 'accountsFrom'> {
+  if (path !== null) return { accountIds: listed, accountsFrom: { kind: 'file', path } };
+  if (given.includes(EVERY_ACCOUNT)) return { accountIds: [], accountsFrom: { kind: 'token' } };
+  return { accountIds: given, accountsFrom: { kind: 'variable' } };
 }
 
 /**

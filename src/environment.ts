@@ -1,5 +1,6 @@
 // Every variable that the program reads, as one zod schema: form, default, and what each may hold.
 import * as z from 'zod';
+import { isAccountId } from './account-file.ts';
 import { databaseUrlProblem } from './database-url.ts';
 import { scheduleProblems } from './time/schedule.ts';
 import { isTimeZone } from './time/zones.ts';
@@ -36,6 +37,9 @@ const databaseUrl = z.string().superRefine((text, context) => {
   if (message !== null) context.addIssue({ code: 'custom', message });
 });
 
+/** As CLOUDFLARE_ACCOUNT_ID: all accounts that the token sees. */
+export const EVERY_ACCOUNT = '*';
+
 export const LOOPBACK = '127.0.0.1';
 const DURATION = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -53,7 +57,14 @@ export const Environment = z.object({
     .transform((text) =>
       [...new Set((text ?? '').split(',').map((id) => id.trim()))].filter((id) => id !== ''),
     )
-    .refine((ids) => ids.every(isAccountId), 'must be one account id or several, separated by commas'),
+    .refine(
+      (ids) => ids.length === 1 || !ids.includes(EVERY_ACCOUNT),
+      '* already means all accounts that the token sees: give it alone, or give ids alone',
+    )
+    .refine(
+      (ids) => ids.every((id) => id === EVERY_ACCOUNT || isAccountId(id)),
+      'must be one account id or several, separated by commas, or * for all accounts that the token sees',
+    ),
   CLOUDFLARE_BASE_URL: z
     .string()
     .default('https://api.cloudflare.com/client/v4')
@@ -80,6 +91,7 @@ export const Environment = z.object({
     .union([z.literal('auto'), wholeNumber(1, 100_000)], 'must be auto or a whole number from 1')
     .default('auto'),
   SYNC_CONCURRENCY: wholeNumber(1, 32).default(4),
+  SYNC_PARALLEL_ACCOUNTS: wholeNumber(1, 32).default(4),
   SYNC_MAX_PASSES: wholeNumber(1, 20).default(4),
   SYNC_CONFIRM: z.enum(['lookup', 'walks'], 'must be lookup or walks').default('lookup'),
   SYNC_CONFIRM_LOOKUPS: wholeNumber(0, 100_000).default(100),
@@ -139,8 +151,4 @@ export const Environment = z.object({
 /** A name, an IPv4 address, or an IPv6 address in brackets: as in a Host header. */
 function isHostName(text: string): boolean {
   return /^(?:[a-z0-9](?:[a-z0-9_.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])$/.test(text);
-}
-
-export function isAccountId(text: string): boolean {
-  return /^[0-9A-Za-z_-]{1,64}$/.test(text);
 }

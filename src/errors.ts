@@ -74,6 +74,7 @@ export const ERRORS = {
   BACKUP_EXISTS: EXIT.usage,
   CURSOR_INVALID: EXIT.usage,
 
+  ACCOUNTS_INCOMPLETE: EXIT.tryLater,
   RATE_LIMITED: EXIT.tryLater,
   CLOUDFLARE_UNAVAILABLE: EXIT.tryLater,
   BAD_ANSWER: EXIT.tryLater,
@@ -96,6 +97,7 @@ export const ERRORS = {
   IMPORT_BUSY: EXIT.tryLater,
   PUBLICATION_IN_USE: EXIT.tryLater,
 
+  ACCOUNTS_NOT_LISTED: EXIT.permission,
   AUTHENTICATION_FAILED: EXIT.permission,
   PERMISSION_DENIED: EXIT.permission,
   ADDRESS_REFUSED: EXIT.permission,
@@ -108,6 +110,7 @@ export const ERRORS = {
   DATABASE_PERMISSION: EXIT.permission,
 
   CONFIGURATION: EXIT.configuration,
+  ACCOUNT_FILE_UNUSABLE: EXIT.configuration,
   MEMORY_TOO_SMALL: EXIT.configuration,
   NODE_TOO_OLD: EXIT.configuration,
   ACCOUNT_NOT_FOUND: EXIT.configuration,

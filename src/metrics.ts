@@ -25,6 +25,8 @@ export type Metrics = {
   recordPing(outcome: 'ok' | 'failed'): void;
   /** A connection of the HTTP server was closed to make room for another one. */
   recordCrowded(): void;
+  /** `readAt`: in milliseconds since 1970; null: never. */
+  setAccounts(list: { synced: number; unlisted: number; readAt: number | null }): void;
   setSchedule(schedule: { intervalMs: number; staleAfterMs: number; nextSlot: Date | null }): void;
 };
 
@@ -102,6 +104,15 @@ export function createMetrics(options: {
     'Age from which data counts as stale: two intervals of the schedule.',
   );
   const nextSlot = gauge('next_slot_timestamp_seconds', 'When the next slot of the schedule begins.');
+  const accounts = gauge(
+    'listed_accounts',
+    'Accounts in the list of this process. synced: on the schedule. unlisted: no longer, because the list of the token lacks them.',
+    ['state'],
+  );
+  const listReadAt = gauge(
+    'account_list_timestamp_seconds',
+    'When the list of accounts was last read and trusted. No value: never, or it is not read again.',
+  );
   gauge('build_info', 'Always 1; the version is the label.', ['version'], (g) =>
     g.set({ version: options.version }, 1),
   );
@@ -130,7 +141,7 @@ export function createMetrics(options: {
     });
   }
   // Without a value until they are known, rather than 0.
-  for (const unknown of [interval, staleAfter, nextSlot]) unknown.remove();
+  for (const unknown of [interval, staleAfter, nextSlot, listReadAt]) unknown.remove();
   // Present from the start: Prometheus sees no increase in a series that begins with 1.
   requests.inc({ status: '429' }, 0);
   for (const outcome of ['ok', 'failed']) pings.inc({ outcome }, 0);
@@ -154,6 +165,11 @@ export function createMetrics(options: {
     recordAnswer: (status) => requests.inc({ status: String(status) }),
     recordPing: (outcome) => pings.inc({ outcome }),
     recordCrowded: () => crowded.inc(),
+    setAccounts({ synced, unlisted, readAt }) {
+      accounts.set({ state: 'synced' }, synced);
+      accounts.set({ state: 'unlisted' }, unlisted);
+      if (readAt !== null) listReadAt.set(readAt / 1000);
+    },
     setSchedule(schedule) {
       interval.set(schedule.intervalMs / 1000);
       staleAfter.set(schedule.staleAfterMs / 1000);

@@ -6,6 +6,8 @@ import { Environment, SECRETS } from './environment.ts';
 /** Deployments mount the file of every secret, also of one that few people set. */
 const MAY_BE_EMPTY: readonly string[] = ['PING_URL', 'HTTP_PII_TOKEN'];
 
+export const ACCOUNT_FILE = 'CLOUDFLARE_ACCOUNT_ID_FILE';
+
 export type Source = {
   env: Readonly<Record<string, string | undefined>>;
   /** Path of a `.env` file; read when it exists. Null: none (the demo). */
@@ -19,7 +21,12 @@ export type Source = {
 export function collect(
   source: Source,
   problems: string[],
-): { values: Record<string, string>; files: Partial<Record<(typeof SECRETS)[number], string>> } {
+): {
+  values: Record<string, string>;
+  files: Partial<Record<(typeof SECRETS)[number], string>>;
+  /** CLOUDFLARE_ACCOUNT_ID_FILE; null when it is not set. It is a list, and no secret. */
+  accountFile: string | null;
+} {
   const all = variables(source, problems);
   const values: Record<string, string> = {};
   for (const name of Object.keys(Environment.shape)) {
@@ -46,7 +53,10 @@ export function collect(
       problems.push(`${name}_FILE: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
     }
   }
-  return { values, files };
+  const accountFile = all[ACCOUNT_FILE] ?? null;
+  if (accountFile !== null && values['CLOUDFLARE_ACCOUNT_ID'] !== undefined)
+    problems.push(`CLOUDFLARE_ACCOUNT_ID: set both directly and as ${ACCOUNT_FILE}; keep one`);
+  return { values, files, accountFile };
 }
 
 /** Outer blanks and line breaks are cut from every value, so that each use sees the same text. */

@@ -19,6 +19,7 @@ test('an empty environment is valid, with the defaults of the design and .env.ex
     timezone: 'UTC',
     perPage: 'auto',
     concurrency: 4,
+    parallelAccounts: 4,
     maxPasses: 4,
     confirm: 'lookup',
     confirmLookups: 100,
@@ -51,6 +52,7 @@ test('every variable reaches its setting', () => {
     SYNC_TIMEZONE: 'Europe/Berlin',
     SYNC_PER_PAGE: '500',
     SYNC_CONCURRENCY: '32',
+    SYNC_PARALLEL_ACCOUNTS: '16',
     SYNC_MAX_PASSES: '1',
     SYNC_CONFIRM: 'walks',
     SYNC_CONFIRM_LOOKUPS: '0',
@@ -82,6 +84,7 @@ test('every variable reaches its setting', () => {
     timezone: 'Europe/Berlin',
     perPage: 500,
     concurrency: 32,
+    parallelAccounts: 16,
     maxPasses: 1,
     confirm: 'walks',
     confirmLookups: 0,
@@ -172,9 +175,14 @@ test('a single problem is reported in the singular', () => {
 
 test('wrong values of every kind are refused, and the nearest valid ones are accepted', () => {
   const cases: [name: string, wrong: string[], right: string[]][] = [
-    ['CLOUDFLARE_ACCOUNT_ID', ['a b', 'a/b', 'a?b', 'ä', 'x'.repeat(65)], ['a,b', 'A_b-1', 'x'.repeat(64)]],
+    [
+      'CLOUDFLARE_ACCOUNT_ID',
+      ['a b', 'a/b', 'a?b', 'ä', 'x'.repeat(65), '*,a', '**'],
+      ['a,b', 'A_b-1', 'x'.repeat(64), '*'],
+    ],
     ['SYNC_PER_PAGE', ['0', '-1', '1.5', '1e3', '100001', 'Auto'], ['auto', '1', '100000']],
     ['SYNC_CONCURRENCY', ['0', '33', '0x4'], ['1', '32']],
+    ['SYNC_PARALLEL_ACCOUNTS', ['0', '33', '*'], ['1', '32']],
     ['SYNC_MAX_PASSES', ['0', '21'], ['1', '20']],
     ['SYNC_TIME_BUDGET', ['0s', '10', '10d', 's', '-5m', '1.5h'], ['1s', '900s', '30m', '2h']],
     ['RETENTION_REJECTED', ['0d', '30', '1w', '-1d', '100000d'], ['1s', '90m', '12h', '30d']],

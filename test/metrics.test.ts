@@ -142,3 +142,15 @@ test('keeps two registries in one process separate', async () => {
   const scrape = parseScrape(await other.scrape());
   assert.equal(scrape.value('zt_risk_sync_cloudflare_requests_total', { status: '200' }), undefined);
 });
+
+test('says how many accounts are listed, and when their list was last trusted, if it ever was', async () => {
+  const metrics = createMetrics({ version: '1.2.3' });
+  metrics.setAccounts({ synced: 3_000, unlisted: 2, readAt: null });
+  const first = parseScrape(await metrics.scrape());
+  assert.equal(first.value('zt_risk_sync_listed_accounts', { state: 'synced' }), 3_000);
+  assert.equal(first.value('zt_risk_sync_listed_accounts', { state: 'unlisted' }), 2);
+  assert.equal(first.value('zt_risk_sync_account_list_timestamp_seconds'), undefined);
+  metrics.setAccounts({ synced: 3_000, unlisted: 2, readAt: 1_795_600_000_000 });
+  const then = parseScrape(await metrics.scrape());
+  assert.equal(then.value('zt_risk_sync_account_list_timestamp_seconds'), 1_795_600_000);
+});

@@ -60,7 +60,7 @@ async function withAccounts(bench: Bench, settings: Settings, via: (url: string)
           CLOUDFLARE_BASE_URL: bench.api.url,
           CLOUDFLARE_ALLOW_INSECURE: '1',
           CLOUDFLARE_API_TOKEN: 'simulated-token',
-          CLOUDFLARE_ACCOUNT_ID: Array.from({ length: settings.accounts }, (_, n) => accountId(n)).join(','),
+          CLOUDFLARE_ACCOUNT_ID_FILE: file,
           SYNC_SCHEDULE: scheduleOf(settings.slotSeconds),
           ...settingsOfReplicas(),
         }),

@@ -7,6 +7,7 @@ import { createDispatcher, type Answer, type Proxy } from './exchange.ts';
 import { BODY_LIMITS, type BodyLimits } from './body-limits.ts';
 import { CLOUDFLARE_LIMIT, type RequestLimit } from './pace/budget.ts';
 import { createCredentials, type CloudflareAuth } from './credentials-in-use.ts';
+import { readAccountPage, type AccountPage } from './endpoints/account-page.ts';
 import { readMember, readTokenState, type TokenState } from './endpoints/credentials.ts';
 import { createPacer, type BudgetLeft } from './pace/pacing.ts';
 import { createJudge } from './problems/judge.ts';
@@ -53,6 +54,16 @@ export type CloudflareClient = {
     signal: AbortSignal;
     countUse: CountUse;
   }): Promise<UserRecord | null>;
+  /**
+   * One page of the accounts that the credentials may see. `perPage` 0: the parameter is left out. Waits, retries and
+   * throws like a page of the summary.
+   */
+  accountPage(request: {
+    page: number;
+    perPage: number;
+    signal: AbortSignal;
+    countUse: CountUse;
+  }): Promise<AccountPage>;
   /**
    * What the API says about the token itself. `accountId` null: the token belongs to a user; otherwise it belongs to
    * that account. Each kind has its own address, and the wrong address refuses a good token. Throws what a page would
@@ -148,7 +159,10 @@ export function createCloudflareClient(options: ClientOptions): CloudflareClient
   };
 }
 
-type Endpoints = Pick<CloudflareClient, 'summaryPage' | 'lookUpUser' | 'verifyToken' | 'verifyKey'>;
+type Endpoints = Pick<
+  CloudflareClient,
+  'summaryPage' | 'lookUpUser' | 'accountPage' | 'verifyToken' | 'verifyKey'
+>;
 
 function endpointsOf(deps: AskDeps, baseUrl: URL): Endpoints {
   const prefix = baseUrl.pathname.replace(/\/*$/, '');
@@ -171,6 +185,11 @@ function endpointsOf(deps: AskDeps, baseUrl: URL): Endpoints {
         if (isUserUnknown(error)) return null;
         throw error;
       }
+    },
+    accountPage({ page, perPage, signal, countUse }) {
+      const path = `${prefix}/accounts?page=${page}${perPage === 0 ? '' : `&per_page=${perPage}`}`;
+      const question = { path, accountId: '', page, subject: 'accounts', signal, countUse } as const;
+      return ask(deps, question, held(readAccountPage));
     },
     verifyToken({ accountId, signal, countUse }) {
       const owner = accountId === null ? 'user' : `accounts/${encodeURIComponent(accountId)}`;
@@ -198,6 +217,6 @@ function endpointsOf(deps: AskDeps, baseUrl: URL): Endpoints {
 }
 
 /** For answers that are never large. `read` returns null if the JSON is not the expected answer. */
-function held<T>(read: (json: unknown) => T | null): () => Intake<T> {
-  return () => ({ openLarge: null, read: (json) => read(json) ?? undefined });
+function held<T>(read: (json: unknown, bytes: number) => T | null): () => Intake<T> {
+  return () => ({ openLarge: null, read: (json, bytes) => read(json, bytes) ?? undefined });
 }

@@ -55,9 +55,13 @@ const FailureEnvelope = z.object({ success: z.unknown().optional(), errors: z.ar
 export function readSummary(json: unknown): Summary | null {
   const parsed = SummaryEnvelope.safeParse(json);
   if (!parsed.success) return null;
-  const records = parsed.data.result?.users ?? [];
-  const info = Object.entries(parsed.data.result_info ?? {}).filter(([, value]) => value !== undefined);
-  return { records, info: Object.fromEntries(info) };
+  return { records: parsed.data.result?.users ?? [], info: readInfo(parsed.data.result_info) };
+}
+
+/** `result_info` of any list: what can be read of it. */
+export function readInfo(json: unknown): ResultInfo {
+  const known = Object.entries(Info.parse(json)).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(known);
 }
 
 /** The `errors` of a failed envelope, causes included, outermost first. Null if the JSON is not a failed envelope. */

@@ -2,6 +2,9 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
+import { readAccountFile } from '../account-file.ts';
+import { createAccountList, type AccountList, type ListSource } from '../accounts/account-list.ts';
+import { listedAccounts, readTokenList } from '../accounts/read-token-list.ts';
 import type { CloudflareClient } from '../cloudflare/client.ts';
 import { readConfig, type Config, type Need } from '../config.ts';
 import { openClient, openDatabase, openLogger, openSuccessPing, type Io } from '../context.ts';
@@ -32,10 +35,10 @@ import { minute } from '../time/when.ts';
 
 type Options = { account: string[]; migrate: boolean };
 
-// For the runs and their heartbeats. Walks wait for Cloudflare most of the time; probes and scrapes have their own
-// pool.
-const ACCOUNTS_AT_ONCE = 4;
-const CONNECTIONS = 10;
+// A run has one connection for its statements, and sometimes one for its heartbeat. Two more are for the looks at what
+// is due, and for a claim. Probes and scrapes have their own pool.
+const CONNECTIONS_OF_A_RUN = 2;
+const OTHER_CONNECTIONS = 2;
 // A publish gets 20 s, recording the run gets the rest. An orchestrator should wait a little longer than this before it
 // kills the process.
 const SHUTDOWN_MS = 30_000;
@@ -73,30 +76,38 @@ async function serve(io: Io, options: Options): Promise<void> {
   const opened = new AsyncDisposableStack();
   try {
     const parts = await openParts({ io, config, logger }, options, opened);
-    const { accountIds } = parts;
+    const accounts = createAccountList({
+      source: sourceOf(parts),
+      first: parts.first,
+      only: parts.only,
+      logger,
+      onChange: () => scheduler.wake(),
+    });
     const scheduler = createScheduler({
       schedule: config.sync.schedule,
       timezone: config.sync.timezone,
-      accountIds,
-      atOnce: ACCOUNTS_AT_ONCE,
+      accounts,
+      atOnce: config.sync.parallelAccounts,
       logger,
-      facts: (accountId, slot) => slotFacts(parts.pool, accountId, slot),
+      facts: (accountIds, slot) => slotFacts(parts.pool, accountIds, slot),
       run: (request) => runMeasured(parts, request),
     });
-    const url = await listen(parts, scheduler, opened);
+    const url = await listen(parts, { scheduler, accounts }, opened);
     logger.info({ url }, 'listening');
     opened.defer(() => scheduler.stop(io.signal.reason as OperatorError));
-    warnOfSchedule(config, accountIds, logger);
+    warnOfSchedule(config, accounts, logger);
     warnOfToken(config, logger);
     if (await bringUpToDate(parts, options.migrate)) {
       scheduler.start();
-      announce(io, config, accountIds, url, scheduler.nextSlot(), logger);
+      announce(io, config, accounts, url, scheduler.nextSlot(), logger);
       if (!io.signal.aborted) await once(io.signal, 'abort');
     }
     logger.info('stopping');
   } finally {
-    leaveAnyway(logger);
+    const leaving = leaveAnyway(logger);
     await opened.disposeAsync();
+    // A start that was refused leaves nothing behind that could hang.
+    if (!io.signal.aborted) clearTimeout(leaving);
   }
   logger.info('stopped');
 }
@@ -111,7 +122,10 @@ function needsOf(io: Io, options: Options): Need[] {
 type Base = { io: Io; config: Config; logger: Logger };
 
 type Parts = Base & {
-  accountIds: readonly string[];
+  /** The accounts that are known at the start. */
+  first: readonly string[];
+  /** --account; null: all accounts of the list. */
+  only: ReadonlySet<string> | null;
   pool: Pool;
   isEmbedded: boolean;
   /** Of their own: neither probes and scrapes nor pages must wait for the runs' connections or take them. */
@@ -125,10 +139,10 @@ type Parts = Base & {
 /** What a run and an answer over HTTP are made with. `opened` closes it. */
 async function openParts(base: Base, options: Options, opened: AsyncDisposableStack): Promise<Parts> {
   const { io, config, logger } = base;
-  const database = await openDatabase(io, config, logger, 'leave', CONNECTIONS);
+  const connections = CONNECTIONS_OF_A_RUN * config.sync.parallelAccounts + OTHER_CONNECTIONS;
+  const database = await openDatabase(io, config, logger, 'leave', connections);
   opened.defer(() => database.close());
   const { pool, url, isEmbedded } = database;
-  const accountIds = await chooseAccounts(config, options.account, () => readLabels(pool));
   const probes = createPool({ url, isEmbedded, ...HTTP_POOL, logger });
   opened.defer(() => probes.end());
   const readers = createPool({ url, isEmbedded, ...READ_POOL, logger });
@@ -143,10 +157,39 @@ async function openParts(base: Base, options: Options, opened: AsyncDisposableSt
     onNoAnswer: (why) => metrics.recordAnswer(why),
   });
   opened.defer(() => client.close());
+  const isNarrowed = options.account.length > 0;
+  // The list of the token is asked for at the start only if an account must be found in it.
+  const first =
+    config.cloudflare.accountsFrom.kind === 'token' && !isNarrowed
+      ? []
+      : await chooseAccounts(
+          config,
+          options.account,
+          () => readLabels(pool),
+          () => listedAccounts(client, { signal: io.signal }),
+        );
   boundGarbage();
   const ping = openSuccessPing(config, logger);
   if (ping) opened.defer(() => ping.close());
-  return { ...base, accountIds, pool, isEmbedded, probes, readers, client, metrics, ping };
+  return {
+    ...base,
+    first,
+    only: isNarrowed ? new Set(first) : null,
+    pool,
+    isEmbedded,
+    probes,
+    readers,
+    client,
+    metrics,
+    ping,
+  };
+}
+
+function sourceOf({ io, config, client }: Parts): ListSource {
+  const { accountsFrom } = config.cloudflare;
+  if (accountsFrom.kind === 'file') return { kind: 'file', read: () => readAccountFile(accountsFrom.path) };
+  if (accountsFrom.kind === 'variable') return { kind: 'variable' };
+  return { kind: 'token', read: () => readTokenList(client, { signal: io.signal }) };
 }
 
 /** One run, counted, and told to whoever watches for successes. */
@@ -167,8 +210,12 @@ async function runMeasured(
 }
 
 /** Returns the address. `opened` closes the server. */
-async function listen(parts: Parts, scheduler: Scheduler, opened: AsyncDisposableStack): Promise<string> {
-  const { io, config, accountIds, logger, probes, readers, metrics } = parts;
+async function listen(
+  parts: Parts,
+  { scheduler, accounts }: { scheduler: Scheduler; accounts: AccountList },
+  opened: AsyncDisposableStack,
+): Promise<string> {
+  const { io, config, logger, probes, readers, metrics } = parts;
   const intervalMs = longestInterval(config.sync.schedule, config.sync.timezone);
   const staleAfterMs = staleAfter(intervalMs);
   const app = createApp({
@@ -179,6 +226,7 @@ async function listen(parts: Parts, scheduler: Scheduler, opened: AsyncDisposabl
     metrics: {
       contentType: metrics.contentType,
       scrape() {
+        metrics.setAccounts(accounts.state());
         metrics.setSchedule({ intervalMs, staleAfterMs, nextSlot: scheduler.nextSlot() });
         return metrics.scrape();
       },
@@ -187,7 +235,7 @@ async function listen(parts: Parts, scheduler: Scheduler, opened: AsyncDisposabl
     token: config.http.token,
     piiToken: config.http.piiToken,
     allowedHosts: config.http.allowedHosts,
-    accountIds,
+    accountIds: () => accounts.ids(),
     startSync: (accountId) => scheduler.request(accountId),
     nextSlot: () => scheduler.nextSlot(),
     highTargetMs: config.highTargetMs,
@@ -206,8 +254,8 @@ async function listen(parts: Parts, scheduler: Scheduler, opened: AsyncDisposabl
 }
 
 /** Anything that hangs at the end, such as a dead connection, must not keep the process alive. */
-function leaveAnyway(logger: Logger): void {
-  setTimeout(() => {
+function leaveAnyway(logger: Logger): NodeJS.Timeout {
+  return setTimeout(() => {
     logger.error('stopping took too long, exiting');
     process.exit(EXIT.tryLater);
   }, SHUTDOWN_MS).unref();
@@ -241,7 +289,7 @@ async function bringUpToDate({ io, pool, isEmbedded, logger }: Parts, mayMigrate
   return false;
 }
 
-function warnOfSchedule(config: Config, accountIds: readonly string[], logger: Logger): void {
+function warnOfSchedule(config: Config, accounts: AccountList, logger: Logger): void {
   const { schedule, timezone } = config.sync;
   for (const { date, times, kind } of clockChanges(schedule, timezone, new Date())) {
     logger.warn(
@@ -251,9 +299,10 @@ function warnOfSchedule(config: Config, accountIds: readonly string[], logger: L
         : 'daylight saving repeats these times of the schedule, they run once',
     );
   }
-  if (config.pingUrl !== null && accountIds.length > 1 && !/account_id/i.test(config.pingUrl)) {
+  const isOne = accounts.isByName && accounts.ids().length === 1;
+  if (config.pingUrl !== null && !isOne && !/account_id/i.test(config.pingUrl)) {
     logger.warn(
-      { accounts: accountIds.length },
+      accounts.isByName ? { accounts: accounts.ids().length } : {},
       'PING_URL has no {account_id}: one account that works hides another that fails',
     );
   }
@@ -268,7 +317,7 @@ function warnOfToken({ http: { host, token } }: Config, logger: Logger): void {
 function announce(
   io: Io,
   config: Config,
-  accountIds: readonly string[],
+  accounts: AccountList,
   url: string,
   next: Date | null,
   logger: Logger,
@@ -280,7 +329,7 @@ function announce(
       schedule,
       timezone,
       next_slot: next === null ? 'none' : next.toISOString(),
-      accounts: accountIds.length,
+      accounts: accounts.isByName ? accounts.ids().length : 'all that the token sees',
     },
     'serving',
   );

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { Command, InvalidArgumentError } from 'commander';
 import type { Io } from '../context.ts';
+import { simulatedAccounts } from '../simulator/account-list.ts';
 import { FAULTS, parseFaults } from '../simulator/faults.ts';
 import { startSimulator } from '../simulator/server.ts';
 import { createWorld } from '../simulator/world.ts';
@@ -14,7 +15,15 @@ const SIMULATED = { token: 'simulated-token', email: 'admin@example.com', key: '
 const SIMULATED_ACCOUNT = '5e1f0000000000000000000000000001';
 const WARM_UP_DAYS = 90;
 
-type Options = { host: string; port: number; users: number; seed: number; speed: number; faults?: string };
+type Options = {
+  host: string;
+  port: number;
+  users: number;
+  accounts: number;
+  seed: number;
+  speed: number;
+  faults?: string;
+};
 
 export function simulateCommand(io: Io): Command {
   const faults = Object.entries(FAULTS).map(([name, meaning]) => `  ${name.padEnd(16)}${wrap(meaning, 18)}`);
@@ -23,6 +32,7 @@ export function simulateCommand(io: Io): Command {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <n>', 'port to listen on', wholeNumber(0, 65_535), 8788)
     .option('--users <n>', 'about how many users have a risk level', wholeNumber(0, 1_000_000), 440)
+    .option('--accounts <n>', 'accounts that the list names, all with these users', wholeNumber(1, 10_000), 1)
     .option('--seed <n>', 'the same seed gives the same people and events', wholeNumber(0, 2_147_483_647), 1)
     .option('--speed <n>', 'simulated seconds per second', positive, 1)
     .option('--faults <names>', 'faults to simulate, separated by commas (see below)')
@@ -36,6 +46,7 @@ export function simulateCommand(io: Io): Command {
           start: new Date(began - WARM_UP_DAYS * 86_400_000),
           days: Number.POSITIVE_INFINITY,
         }),
+        accountIds: simulatedAccounts(SIMULATED_ACCOUNT, options.accounts, options.seed),
         now: () => new Date(began + (Date.now() - began) * options.speed),
         auth: SIMULATED,
         host: options.host,
@@ -51,7 +62,7 @@ export function simulateCommand(io: Io): Command {
           'In another terminal:',
           '',
           `  export CLOUDFLARE_BASE_URL=${simulator.url} CLOUDFLARE_ALLOW_INSECURE=1`,
-          `  export CLOUDFLARE_API_TOKEN=${SIMULATED.token} CLOUDFLARE_ACCOUNT_ID=${SIMULATED_ACCOUNT}`,
+          `  export CLOUDFLARE_API_TOKEN=${SIMULATED.token} CLOUDFLARE_ACCOUNT_ID=${options.accounts > 1 ? "'*'" : SIMULATED_ACCOUNT}`,
           `  ${howToRun(io.source).command} sync`,
           '',
           'Stop with Ctrl-C.',

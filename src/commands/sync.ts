@@ -2,9 +2,14 @@
 import { Command } from 'commander';
 import { readConfig } from '../config.ts';
 import { judgeSchema, openClient, openDatabase, openLogger, type Io } from '../context.ts';
+import { listedAccounts } from '../accounts/read-token-list.ts';
+import type { CloudflareClient } from '../cloudflare/client.ts';
+import type { Logger } from '../logger.ts';
 import { databaseError } from '../db/database-errors.ts';
 import { boundGarbage } from '../host/heap.ts';
 import { EXIT, isOperatorError, OperatorError, worstExit, type ExitCode } from '../errors.ts';
+import type { Pool } from '../db/pool.ts';
+import { knownAccounts } from '../queries/accounts/known-accounts.ts';
 import { levelsOfSnapshot } from '../queries/levels/levels-of-snapshot.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { requestSync, type SyncOutcome } from '../sync/request-sync.ts';
@@ -52,8 +57,21 @@ export function syncCommand(io: Io): Command {
       const client = openClient(config, logger);
       boundGarbage();
       try {
-        const accountIds = await chooseAccounts(config, options.account, () => readLabels(database.pool));
+        const noteProblem = (problem: OperatorError) => {
+          exits.push(problem.exit);
+          printError(io, problem);
+        };
+        const isNarrowed = options.account.length > 0;
+        const chosen = await chooseAccounts(
+          config,
+          options.account,
+          () => readLabels(database.pool),
+          () => listAccounts(io, client, logger, isNarrowed ? undefined : noteProblem),
+        );
         await judgeSchema(database.pool, logger, options.migrate ? 'migrate' : 'refuse');
+        // Nobody has named them, so a retired one is no mistake.
+        const isListed = config.cloudflare.accountsFrom.kind === 'token' && !isNarrowed;
+        const accountIds = isListed ? await withoutRetired(database.pool, chosen) : chosen;
         const deps: RunDeps = {
           pool: database.pool,
           client,
@@ -61,13 +79,15 @@ export function syncCommand(io: Io): Command {
           settings: config.sync,
           timing: LEASE_TIMING,
         };
+        let begun = 0;
         for (const accountId of accountIds) {
           if (io.signal.aborted) break;
+          begun += 1;
           exits.push(
             await syncOne(io, deps, { ...options, timezone }, accountId, (more) => client.estimateMs(more)),
           );
         }
-        const left = accountIds.slice(exits.length);
+        const left = accountIds.slice(begun);
         if (left.length > 0) exits.push(leaveOut(io, options, left));
       } finally {
         await client.close();
@@ -75,6 +95,30 @@ export function syncCommand(io: Io): Command {
       }
       io.exit(worstExit(exits));
     });
+}
+
+/** The accounts that the token sees, with progress: thousands of them take minutes. */
+async function listAccounts(
+  io: Io,
+  client: CloudflareClient,
+  logger: Logger,
+  onProblem?: (problem: OperatorError) => void,
+): Promise<readonly string[]> {
+  const bar = createProgress({ stderr: io.stderr, logger, leastMs: (more) => client.estimateMs(more) });
+  try {
+    const onPage = ({ pages, expected }: { pages: number; expected: number | null }) =>
+      bar.to(pages, expected, () => `Accounts of the token: page ${pages}`);
+    return await listedAccounts(client, { signal: io.signal, onPage }, onProblem);
+  } finally {
+    bar.end();
+  }
+}
+
+async function withoutRetired(pool: Pool, accountIds: readonly string[]): Promise<readonly string[]> {
+  const retired = new Set(
+    (await knownAccounts(pool)).flatMap((known) => (known.retired_at === null ? [] : [known.account_id])),
+  );
+  return accountIds.filter((id) => !retired.has(id));
 }
 
 async function syncOne(

@@ -24,7 +24,8 @@ import { syncRoute, type StartSync } from './sync-route.ts';
 
 export type AppDeps = Omit<Access, 'logger'> & {
   version: string;
-  accountIds: readonly string[];
+  /** The accounts that may be synced now. */
+  accountIds(): readonly string[];
   /** A separate pool, made with HTTP_POOL. */
   pool: Pool;
   /** Null: this process has nothing to measure. */

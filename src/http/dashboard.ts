@@ -34,7 +34,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     token: null,
     piiToken: null,
     allowedHosts: [],
-    accountIds: [],
+    accountIds: () => [],
     pool: probes,
     reader: { pool: readers },
     assets: readAssets(),

@@ -22,7 +22,7 @@ export const PROBLEMS = {
   METHOD_NOT_ALLOWED: [405, 'This path does not support this method'],
   REQUEST_TOO_LARGE: [413, 'The body is longer than 16 kB'],
   REQUEST_INVALID: [400, 'The body must be empty, {"account_id": "…"} or {"account_ids": ["…"]}'],
-  ACCOUNT_NOT_CONFIGURED: [400, 'A requested account is not in CLOUDFLARE_ACCOUNT_ID'],
+  ACCOUNT_NOT_CONFIGURED: [400, 'A requested account is not one of the configured accounts'],
   STOPPING: [503, 'This process is stopping'],
   REQUEST_TIMEOUT: [503, 'The answer took too long; the request may still take effect'],
   UNEXPECTED: [500, 'An unexpected error occurred; the server log has the details'],

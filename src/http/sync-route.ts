@@ -18,7 +18,8 @@ export type SyncStart = {
 export type StartSync = (accountId: string) => Promise<SyncStart>;
 
 export type SyncDeps = {
-  accountIds: readonly string[];
+  /** The accounts that may be synced now. */
+  accountIds(): readonly string[];
   startSync: StartSync;
   isStopping(): boolean;
   logger: Pick<Logger, 'error'>;
@@ -34,8 +35,10 @@ export function syncRoute(deps: SyncDeps): Hono {
     if (deps.isStopping()) return problem(c, 'STOPPING');
     const named = namedIn(await c.req.text());
     if (named === undefined) return problem(c, 'REQUEST_INVALID');
-    const wanted = named ?? deps.accountIds;
-    if (!wanted.every((id) => deps.accountIds.includes(id))) return problem(c, 'ACCOUNT_NOT_CONFIGURED');
+    const configured = deps.accountIds();
+    const wanted = named ?? configured;
+    const isConfigured = new Set(configured);
+    if (!wanted.every((id) => isConfigured.has(id))) return problem(c, 'ACCOUNT_NOT_CONFIGURED');
     const outcomes = await Promise.all(wanted.map((id) => start(deps, id)));
     const accounts = outcomes.map(({ account }) => account);
     const failures = outcomes.flatMap(({ exit }) => (exit === null ? [] : [exit]));

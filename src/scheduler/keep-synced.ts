@@ -1,93 +1,229 @@
-// The loop of one account: looks, acts, and rests until there may be something to do. After an error it rests longer.
-import type { Logger } from '../logger.ts';
-import type { SlotFacts } from '../sync/claim/slot-facts.ts';
+// The loop of all accounts: looks at those whose rest is over, starts those that are due, and rests until there may be
+// something to do. After an error it rests longer.
+import { isOperatorError } from '../errors.ts';
+import { withLogFields, type Logger } from '../logger.ts';
+import { accountRetired } from '../sync/claim/account-row.ts';
+import type { FactsOfAccounts } from '../sync/claim/slot-facts.ts';
 import type { SyncOutcome, SyncRequest } from '../sync/request-sync.ts';
+import { createAgenda, type Agenda, type Asked } from './agenda.ts';
 import type { Alarm } from './alarm.ts';
-import { planRun, type BackOff, type Slot } from './plan.ts';
-import { troubleFields } from './trouble.ts';
+import { inOrder, type Due } from './order.ts';
+import { planRun, type BackOff, type Plan, type Slot } from './plan.ts';
+import { createTroubles, type Troubles, type TroubleTiming } from './troubles.ts';
 
-export type LoopTiming = {
+export type LoopTiming = TroubleTiming & {
   /** How often an account with nothing to do is looked at. This finds a slot whose trigger was lost. */
   lookMs: number;
   /** How often an account is looked at while another process syncs it: that process may die. */
   heldMs: number;
-  firstTroubleMs: number;
-  longestTroubleMs: number;
+  /** The shortest rest between two looks that nothing has prompted: accounts then share a look. */
+  gatherMs: number;
+  /** So old may facts be when a run begins. Older ones are asked for again: another replica may have been quicker. */
+  freshMs: number;
+};
+
+/** Which accounts are synced. The list may change at any time. */
+export type Accounts = {
+  ids(): readonly string[];
+  /** Whether the list is a choice of accounts by name. If not, a retired account in it is no mistake. */
+  isByName: boolean;
+  /** Called before each look. May read the list again, now or in the background. */
+  refresh(slot: Slot | null): void;
 };
 
 export type LoopDeps = {
   timing: LoopTiming;
   backOff: BackOff | undefined;
-  logger: Pick<Logger, 'error' | 'isLevelEnabled'>;
+  /** Accounts synced side by side. */
+  atOnce: number;
+  accounts: Accounts;
+  logger: Pick<Logger, 'info' | 'error' | 'isLevelEnabled'>;
   signal: AbortSignal;
-  alarm: Pick<Alarm, 'rings' | 'rest'>;
+  alarm: Pick<Alarm, 'rings' | 'rest' | 'wake'>;
   currentSlot: () => Slot | null;
-  facts: (accountId: string, slot: Date | null) => Promise<SlotFacts>;
+  facts: (accountIds: readonly string[], slot: Date | null) => Promise<FactsOfAccounts>;
   run: (request: Omit<SyncRequest, 'signal'>) => Promise<SyncOutcome>;
   /** Waits until there is room for another account. */
   inTurn: <T>(work: () => Promise<T>) => Promise<T>;
 };
 
+type Loop = LoopDeps & {
+  agenda: Agenda;
+  troubles: Troubles;
+  /** Retired accounts that were spoken of. */
+  retired: Set<string>;
+  /** The slot that the accounts were last looked at for. */
+  slot: Slot | null;
+  /** Nothing is asked or started before: the database cannot be used. */
+  pausedUntil: number;
+  runs: Set<Promise<void>>;
+};
+
+/** How many accounts beyond the room are asked about. */
+const MORE = 12;
+
 /** Resolves when `signal` is aborted and no run is under way. */
-export async function keepSynced(deps: LoopDeps, accountId: string): Promise<void> {
-  const { signal, alarm } = deps;
-  const trouble = createTrouble(deps);
+export async function keepSynced(deps: LoopDeps): Promise<void> {
+  const { signal, alarm, timing, logger } = deps;
+  const loop: Loop = {
+    ...deps,
+    agenda: createAgenda(),
+    troubles: createTroubles(timing, logger),
+    retired: new Set(),
+    slot: null,
+    pausedUntil: 0,
+    runs: new Set(),
+  };
   while (!signal.aborted) {
     const ringsBefore = alarm.rings();
-    let pauseMs: number;
     try {
-      pauseMs = await deps.inTurn(() => look(deps, accountId));
-      trouble.over();
+      await turn(loop);
     } catch (error) {
-      if (signal.aborted) return;
-      pauseMs = trouble.met(error);
+      if (signal.aborted) break;
+      pauseAll(loop, 'looks', error);
     }
     // If a slot fired meanwhile, do not rest.
-    if (alarm.rings() === ringsBefore) await alarm.rest(jittered(pauseMs));
+    if (alarm.rings() === ringsBefore) await alarm.rest(restOf(loop));
   }
+  await Promise.allSettled(loop.runs);
 }
 
-/** Looks at one account, runs it if it is due, and returns how long to rest, in milliseconds. */
-async function look(deps: LoopDeps, accountId: string): Promise<number> {
-  const { timing } = deps;
-  if (deps.signal.aborted) return 0;
-  const slot = deps.currentSlot();
-  const plan = planRun(slot, await deps.facts(accountId, slot?.at ?? null), deps.backOff);
-  if (plan.do === 'wait') return Math.min(plan.ms, timing.lookMs);
-  if (plan.do === 'rest' || slot === null) return timing.lookMs;
-  const outcome = await deps.run({ accountId, trigger: 'cron', scheduledFor: slot.at });
-  if (outcome.kind === 'already_running') return timing.heldMs;
-  // After a failed run the account is looked at again at once: the database then says how long to wait.
-  return outcome.kind === 'ran' && outcome.result.error !== null ? 0 : timing.lookMs;
+/** Looks at the accounts whose rest is over, and starts as many of those that are due as there is room for. */
+async function turn(loop: Loop): Promise<void> {
+  const { agenda, accounts, atOnce, signal } = loop;
+  const slot = loop.currentSlot();
+  accounts.refresh(slot);
+  agenda.keep(accounts.ids());
+  if (isNews(slot, loop.slot)) agenda.wakeAll();
+  loop.slot = slot;
+  const now = performance.now();
+  if (now < loop.pausedUntil) return;
+  agenda.addDue(await look(loop, agenda.toAsk(now), slot), performance.now());
+  while (agenda.hasDue() && agenda.busy() < atOnce && !signal.aborted) await startSome(loop, slot);
 }
 
-/**
- * The longer errors last, the more rarely the account is looked at. Each kind of error is logged once: a database that
- * is down for a night is one line, not a thousand. A database that refuses us, such as after a change of the password,
- * is logged each time: a person must act, and no run can be recorded.
- */
-function createTrouble({ timing, logger }: Pick<LoopDeps, 'timing' | 'logger'>) {
-  let times = 0;
-  let lastCode = '';
-  return {
-    over() {
-      times = 0;
-      lastCode = '';
-    },
-    /** Returns how long to rest, in milliseconds. */
-    met(error: unknown): number {
-      times += 1;
-      const fields = troubleFields(error, logger);
-      const isLasting = /^DATABASE_(REFUSED|TLS|PERMISSION)$/.test(fields.error_code);
-      if (isLasting || fields.error_code !== lastCode)
-        logger.error(fields, 'account cannot be synced now, trying again');
-      lastCode = fields.error_code;
-      return Math.min(timing.longestTroubleMs, timing.firstTroubleMs * 2 ** (times - 1));
-    },
-  };
+/** As many as there is room for. Some more are asked about, because other replicas may have been quicker with these. */
+async function startSome(loop: Loop, slot: Slot | null): Promise<void> {
+  const { agenda, atOnce, runs } = loop;
+  const due = await stillDue(loop, agenda.takeDue(atOnce + MORE), slot);
+  const room = atOnce - agenda.busy();
+  for (const { accountId } of due.slice(0, room)) {
+    agenda.begin(accountId);
+    const run = runOne(loop, accountId, slot).finally(() => runs.delete(run));
+    runs.add(run);
+  }
+  for (const { accountId, askedAt } of due.slice(room)) agenda.putBack([accountId], askedAt);
+}
+
+/** Another slot, or the schedule has fired for the one that was found by looking back. */
+function isNews(slot: Slot | null, before: Slot | null): boolean {
+  return (
+    slot?.at.getTime() !== before?.at.getTime() || (slot?.hasFired === true && before?.hasFired === false)
+  );
+}
+
+/** Asks again where the facts are old: another replica may have been quicker. */
+async function stillDue(loop: Loop, next: readonly Asked[], slot: Slot | null): Promise<Asked[]> {
+  const freshFrom = performance.now() - loop.timing.freshMs;
+  const old = next.filter(({ askedAt }) => askedAt <= freshFrom).map(({ accountId }) => accountId);
+  const still = await look(loop, old, slot);
+  const askedAt = performance.now();
+  return [
+    ...next.filter((one) => one.askedAt > freshFrom),
+    ...still.map((accountId) => ({ accountId, askedAt })),
+  ];
+}
+
+/** Asks about accounts with one statement, lets those rest that are not due, and returns the others in their order. */
+async function look(loop: Loop, accountIds: readonly string[], slot: Slot | null): Promise<string[]> {
+  if (accountIds.length === 0) return [];
+  const { agenda, timing, backOff } = loop;
+  const facts = await loop.facts(accountIds, slot?.at ?? null);
+  loop.troubles.over('looks');
+  const now = performance.now();
+  // One for the whole look, so that what is decided together also rests together.
+  const spread = jitter();
+  const due: Due[] = [];
+  for (const [accountId, known] of facts) {
+    noteRetired(loop, accountId, known.isRetired);
+    const plan = planRun(slot, known, backOff);
+    if (plan.do === 'run') due.push({ accountId, facts: known });
+    else agenda.rest(accountId, now + spread * restAfter(plan, timing));
+  }
+  return inOrder(due, slot?.intervalMs ?? 0, Math.random).map(({ accountId }) => accountId);
+}
+
+function restAfter(plan: Exclude<Plan, { do: 'run' }>, { lookMs, heldMs }: LoopTiming): number {
+  if (plan.do === 'held') return heldMs;
+  return plan.do === 'wait' ? Math.min(plan.ms, lookMs) : lookMs;
+}
+
+/** One run, from its turn to its end, and how long the account rests afterwards. Never rejects. */
+async function runOne(loop: Loop, accountId: string, slot: Slot | null): Promise<void> {
+  const { agenda, signal, alarm, timing } = loop;
+  const request = { accountId, trigger: 'cron', ...(slot && { scheduledFor: slot.at }) } as const;
+  let restMs = timing.lookMs;
+  try {
+    const outcome = await loop.inTurn(async () =>
+      signal.aborted ? null : withLogFields({ account_id: accountId }, () => loop.run(request)),
+    );
+    loop.troubles.over('claims');
+    loop.troubles.over(accountId);
+    if (outcome?.kind === 'already_running') restMs = timing.heldMs;
+    // After a failed run the account is looked at again at once: the database then says how long to wait.
+    if (outcome?.kind === 'ran' && outcome.result.error !== null) restMs = 0;
+  } catch (error) {
+    if (!signal.aborted) restMs = troubleOf(loop, accountId, error);
+  }
+  const isOver = isNews(loop.slot, slot);
+  agenda.end(accountId, isOver ? 0 : performance.now() + jitter() * restMs);
+  alarm.wake();
+}
+
+/** What makes a claim fail is mostly the database, so it holds back all accounts, and is logged once for all. */
+function troubleOf(loop: Loop, accountId: string, error: unknown): number {
+  const isOfAccount = !isOperatorError(error) || error.code === 'ACCOUNT_RETIRED';
+  if (isOfAccount)
+    return loop.troubles.met(accountId, error, 'account cannot be synced now, trying again', {
+      account_id: accountId,
+    });
+  pauseAll(loop, 'claims', error);
+  return 0;
+}
+
+function pauseAll(loop: Loop, what: 'looks' | 'claims', error: unknown): void {
+  const now = performance.now();
+  // The runs of one moment fail for one reason.
+  if (now < loop.pausedUntil) return;
+  const ms = loop.troubles.met(what, error, 'accounts cannot be synced now, trying again');
+  loop.pausedUntil = now + jitter() * ms;
+}
+
+/** A retired account is left out. In a list by name it is a mistake, which is said once. */
+function noteRetired({ retired, accounts, logger }: Loop, accountId: string, isRetired: boolean): void {
+  if (!isRetired) {
+    retired.delete(accountId);
+    return;
+  }
+  if (retired.has(accountId)) return;
+  retired.add(accountId);
+  if (!accounts.isByName) return logger.info({ account_id: accountId }, 'account is retired, leaving it out');
+  const { code, happened, todo } = accountRetired(accountId);
+  logger.error(
+    { account_id: accountId, error_code: code, problem: happened, todo },
+    'account is retired, leaving it out',
+  );
+}
+
+function restOf({ agenda, timing, pausedUntil }: Loop): number {
+  const now = performance.now();
+  if (now < pausedUntil) return pausedUntil - now;
+  // The end of a run wakes those that are due.
+  const ms = agenda.nextAt() - now;
+  return Math.min(timing.lookMs, Math.max(timing.gatherMs, ms));
 }
 
 /** Without it, replicas that started together would always ask together. */
-function jittered(ms: number): number {
-  return ms * (0.8 + 0.4 * Math.random());
+function jitter(): number {
+  return 0.8 + 0.4 * Math.random();
 }

@@ -11,7 +11,8 @@ export type Slot = {
   hasFired: boolean;
 };
 
-export type Plan = { do: 'run' } | { do: 'rest' } | { do: 'wait'; ms: number };
+/** `held`: another run is under way, so there is nothing to do unless it dies. */
+export type Plan = { do: 'run' } | { do: 'rest' } | { do: 'held' } | { do: 'wait'; ms: number };
 
 export type BackOff = { firstMs: number; longestMs: number };
 const BACK_OFF: BackOff = { firstMs: 30_000, longestMs: 900_000 };
@@ -21,10 +22,11 @@ const BACK_OFF: BackOff = { firstMs: 30_000, longestMs: 900_000 };
  * many missed slots only the newest is run. A failed slot is retried with back-off until the next slot comes.
  */
 export function planRun(slot: Slot | null, facts: SlotFacts, limits: BackOff = BACK_OFF): Plan {
-  if (slot === null || facts.isDone) return { do: 'rest' };
+  if (slot === null || facts.isDone || facts.isRetired) return { do: 'rest' };
   const sinceSuccessMs = inThePast(facts.sinceSuccessMs);
   const isStale = sinceSuccessMs === null || sinceSuccessMs >= slot.intervalMs;
   if (!slot.hasFired && !isStale) return { do: 'rest' };
+  if (facts.isHeld) return { do: 'held' };
   const ms = backOff(facts.attempts, limits) - (inThePast(facts.sinceAttemptMs) ?? Number.POSITIVE_INFINITY);
   return ms > 0 ? { do: 'wait', ms } : { do: 'run' };
 }

@@ -1,14 +1,14 @@
-// Keeps the accounts synced. node-cron says when a slot begins, the plan says for which account, and the claim in the
-// database says which replica runs. Each account has its own loop that looks, acts and rests, so a failing account does
-// not hold up the others.
+// Keeps the accounts synced. node-cron says when a slot begins, the plan says for which accounts, and the claim in the
+// database says which replica runs. One loop looks at all accounts, acts and rests; each account has a rest of its own,
+// so a failing account does not hold up the others.
 import { createTask, type ScheduledTask } from 'node-cron';
 import pLimit from 'p-limit';
-import { withLogFields, type Logger } from '../logger.ts';
+import type { Logger } from '../logger.ts';
 import type { OperatorError } from '../errors.ts';
-import type { SlotFacts } from '../sync/claim/slot-facts.ts';
+import type { FactsOfAccounts } from '../sync/claim/slot-facts.ts';
 import type { SyncOutcome, SyncRequest } from '../sync/request-sync.ts';
 import { createAlarm } from './alarm.ts';
-import { keepSynced, type LoopDeps, type LoopTiming } from './keep-synced.ts';
+import { keepSynced, type Accounts, type LoopDeps, type LoopTiming } from './keep-synced.ts';
 import type { BackOff } from './plan.ts';
 import { createRequests, type RunStart } from './requests.ts';
 import { createSlotClock } from './slot-clock.ts';
@@ -16,11 +16,11 @@ import { createSlotClock } from './slot-clock.ts';
 export type SchedulerDeps = {
   schedule: string;
   timezone: string;
-  accountIds: readonly string[];
+  accounts: Accounts;
   /** Accounts synced side by side. */
   atOnce: number;
   logger: Logger;
-  facts: (accountId: string, slot: Date | null) => Promise<SlotFacts>;
+  facts: (accountIds: readonly string[], slot: Date | null) => Promise<FactsOfAccounts>;
   run: (request: SyncRequest) => Promise<SyncOutcome>;
   timing?: Partial<SchedulerTiming>;
   backOff?: BackOff;
@@ -36,11 +36,15 @@ const TIMING: SchedulerTiming = {
   heldMs: 5_000,
   firstTroubleMs: 5_000,
   longestTroubleMs: 60_000,
+  gatherMs: 500,
+  freshMs: 1_000,
   queuedMs: 2_000,
 };
 
 export type Scheduler = {
   start(): void;
+  /** Looks at the accounts now: the list of them has changed. */
+  wake(): void;
   /** A run outside the schedule. Resolves with how it began; rejects with the reason if it could not begin. */
   request(accountId: string): Promise<RunStart>;
   nextSlot(): Date | null;
@@ -77,24 +81,27 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     ...shared,
     timing,
     backOff: deps.backOff,
+    atOnce: deps.atOnce,
+    accounts: deps.accounts,
     alarm,
     currentSlot: () => slots.current(),
     facts: deps.facts,
   };
   const requests = createRequests({ ...shared, queuedMs: timing.queuedMs });
-  let loops: Promise<void>[] = [];
+  let loopEnds = Promise.resolve();
   return {
     start() {
       void task.start();
-      loops = deps.accountIds.map((id) => withLogFields({ account_id: id }, () => keepSynced(loop, id)));
+      loopEnds = keepSynced(loop);
     },
+    wake: () => alarm.wake(),
     request: (accountId) => requests.add(accountId),
     nextSlot: () => task.getNextRun(),
     async stop(reason) {
       stopping.abort(reason);
       await task.destroy();
       alarm.wake();
-      await Promise.allSettled([...loops, requests.settled()]);
+      await Promise.allSettled([loopEnds, requests.settled()]);
     },
   };
 }

@@ -12,6 +12,8 @@ export const FAULTS = {
   'no-plan': '403 for every account: its plan does not include risk scoring',
   'text-plain': 'right answers under the content type text/plain',
   forbidden: '403 with code 9109 for every account, though the credentials are valid',
+  'no-list': '403 for the list of accounts, though each account can be read',
+  'no-accounts': 'the list of accounts is empty',
   'no-totals': 'result_info without total_count and total_pages',
   'no-info': 'no result_info at all',
   'ignore-page': 'page is ignored: every answer is the first page',

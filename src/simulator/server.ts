@@ -2,6 +2,7 @@
 // appears in an answer.
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createAccountList } from './account-list.ts';
 import { aboutCredentials, credentialsRouteOf } from './about-credentials.ts';
 import { blocked, challengePage, edgePage, failure, result, throttled } from './answers.ts';
 import type { Answer } from './answers.ts';
@@ -21,6 +22,8 @@ export type Worlds = World | ReadonlyMap<string, World> | ((accountId: string) =
 export type SimulatorOptions = {
   /** Worlds by account id. A single world answers for every id of 32 hexadecimal digits. */
   worlds: Worlds;
+  /** The accounts that the list names. Default: those of a map of worlds, or none. */
+  accountIds?: readonly string[];
   /** The simulated clock. */
   now: () => Date;
   auth: Credentials;
@@ -45,6 +48,8 @@ export type Simulator = {
   requests(): number;
   /** Replaces all faults. Faults that count requests start again at 0. */
   setFaults(faults: readonly Fault[]): void;
+  /** Replaces the accounts that the list names. */
+  setAccounts(accountIds: readonly string[]): void;
   /** Replaces the credentials: the old ones are refused from now on. */
   setAuth(auth: Credentials): void;
   close(): Promise<void>;
@@ -53,9 +58,13 @@ export type Simulator = {
 // Stated again on purpose: the simulator shares no code with the client that is tested against it.
 const CLOUDFLARE_LIMIT: RateLimit = { requests: 1200, windowSeconds: 300 };
 
+const ACCOUNTS = /^\/client\/v4\/accounts\/?$/;
+
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
   const { now } = options;
   let { auth } = options;
+  let listed = options.accountIds ?? ('keys' in options.worlds ? [...options.worlds.keys()] : []);
+  const accountList = createAccountList();
   const limits = { perPageMax: options.perPageMax ?? 1000, defaultPerPage: options.defaultPerPage ?? 20 };
   const rateLimit = options.rateLimit === undefined ? CLOUDFLARE_LIMIT : options.rateLimit;
   const spend = rateLimit === null ? null : createRateLimiter(rateLimit);
@@ -79,6 +88,11 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     if (credentials !== null && request.method === 'GET') return aboutCredentials(credentials, caller, auth);
     if (caller.identity === 'token' && (auth.tokenStatus ?? 'active') !== 'active')
       return failure(403, 10000, 'Authentication error');
+    if (ACCOUNTS.test(url.pathname) && request.method === 'GET') {
+      if (faults.has('no-list')) return failure(403, 9109, 'Unauthorized to access requested resource');
+      const seen = listed.filter((id) => auth.accounts?.includes(id) ?? true);
+      return accountList.page(seen, url.searchParams, faults);
+    }
     const route = routeOf(url.pathname);
     if (route === null) return failure(404, 7000, 'No route for that URI');
     if (request.method !== 'GET') return failure(405, 7001, 'Method not available for that URI');
@@ -152,6 +166,9 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     setFaults(next) {
       faults = new Set(next);
       sinceFaults = 0;
+    },
+    setAccounts(next) {
+      listed = next;
     },
     setAuth(next) {
       auth = next;

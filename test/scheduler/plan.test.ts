@@ -7,7 +7,14 @@ import type { SlotFacts } from '../../src/sync/claim/slot-facts.ts';
 const HOUR = 3_600_000;
 const fired: Slot = { at: new Date('2026-11-25T12:00:00Z'), intervalMs: HOUR, hasFired: true };
 const missed: Slot = { ...fired, hasFired: false };
-const fresh: SlotFacts = { isDone: false, attempts: 0, sinceAttemptMs: null, sinceSuccessMs: 10 * 60_000 };
+const fresh: SlotFacts = {
+  isDone: false,
+  isHeld: false,
+  isRetired: false,
+  attempts: 0,
+  sinceAttemptMs: null,
+  sinceSuccessMs: 10 * 60_000,
+};
 
 describe('planRun', () => {
   for (const [title, slot, facts, plan] of [
@@ -69,6 +76,19 @@ describe('planRun', () => {
       { ...fresh, attempts: 1, sinceAttemptMs: -24 * HOUR },
       { do: 'run' },
     ],
+    [
+      'leaves an account alone that another run is syncing',
+      fired,
+      { ...fresh, isHeld: true, attempts: 1, sinceAttemptMs: 0 },
+      { do: 'held' },
+    ],
+    [
+      'does not wait for the run of a slot that is done',
+      fired,
+      { ...fresh, isHeld: true, isDone: true },
+      { do: 'rest' },
+    ],
+    ['leaves a retired account out', fired, { ...fresh, isRetired: true }, { do: 'rest' }],
     ['makes up for nothing when the last year had no slot', null, fresh, { do: 'rest' }],
   ] as const) {
     test(title, () => assert.deepEqual(planRun(slot, facts), plan));
@@ -77,6 +97,8 @@ describe('planRun', () => {
   test('always leads to a run after the stated wait, and many replicas agree', () => {
     const facts = fc.record({
       isDone: fc.boolean(),
+      isHeld: fc.boolean(),
+      isRetired: fc.boolean(),
       attempts: fc.nat(50),
       sinceAttemptMs: fc.nat(2_000_000),
       sinceSuccessMs: fc.option(fc.nat(10_000_000)),

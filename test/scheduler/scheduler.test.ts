@@ -15,6 +15,7 @@ import { requestSync } from '../../src/sync/request-sync.ts';
 import { slotFacts } from '../../src/sync/claim/slot-facts.ts';
 import { startFaultServer, type FaultServer } from '../support/faults/fault-server.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { fixedAccounts } from '../support/world/fixed-accounts.ts';
 import { TEST_SETTINGS } from '../support/settings.ts';
 
 const TOKEN = 'scheduler-test-token';
@@ -24,7 +25,7 @@ const STOPPED = new OperatorError({
   means: 'Nothing unfinished was published',
   todo: 'Nothing',
 });
-const QUICK = { lookMs: 200, heldMs: 50, firstTroubleMs: 20, longestTroubleMs: 100 };
+const QUICK = { lookMs: 200, heldMs: 50, firstTroubleMs: 20, longestTroubleMs: 100, gatherMs: 10 };
 
 describe('the scheduler', { concurrency: false }, () => {
   let db: MigratedDatabase;
@@ -79,10 +80,10 @@ describe('the scheduler', { concurrency: false }, () => {
     scheduler = createScheduler({
       schedule: '0 0 1 1 *',
       timezone: 'UTC',
-      accountIds,
+      accounts: fixedAccounts(accountIds),
       atOnce: 3,
       logger,
-      facts: (accountId, slot) => slotFacts(db.pool, accountId, slot),
+      facts: (ids, slot) => slotFacts(db.pool, ids, slot),
       async run(request) {
         counted.now += 1;
         counted.most = Math.max(counted.most, counted.now);
@@ -249,9 +250,9 @@ describe('the scheduler', { concurrency: false }, () => {
       };
       create([accountId], { facts }).start();
     };
-    const said = () => logs.filter((line) => line.message === 'account cannot be synced now, trying again');
+    const said = () => logs.filter((line) => line.message === 'accounts cannot be synced now, trying again');
     failing('DATABASE_REFUSED');
-    await logged('account cannot be synced now, trying again', 3);
+    await logged('accounts cannot be synced now, trying again', 3);
     assert.deepEqual(new Set(said().map((line) => line.todo)), new Set(['Mend it']));
     await scheduler?.stop(STOPPED);
     logs.length = 0;

@@ -164,6 +164,15 @@ export function requestRefused({ cause, said }: Told): AttemptFailure {
   });
 }
 
+export function listRefused({ cause, said }: Told): AttemptFailure {
+  return fail('final', cause, {
+    code: 'PERMISSION_DENIED',
+    happened: `Cloudflare does not let these credentials list accounts (${said})`,
+    means: 'It is not known which accounts there are',
+    todo: 'Give the token the permission Account Settings: Read on the accounts to sync, or list their ids in CLOUDFLARE_ACCOUNT_ID or CLOUDFLARE_ACCOUNT_ID_FILE',
+  });
+}
+
 export function lookupsRefused({ cause, said }: Told): AttemptFailure {
   return fail('final', cause, {
     code: 'LOOKUPS_REFUSED',

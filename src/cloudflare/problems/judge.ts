@@ -22,6 +22,7 @@ export type Subject = keyof typeof SUBJECTS;
 const SUBJECTS = {
   summary: 'a risk summary',
   user: "a user's record",
+  accounts: 'a list of accounts',
   credentials: 'an answer about the credentials',
 };
 
@@ -75,6 +76,7 @@ export function createJudge(options: { host: string; authKind: AuthKind; secrets
       if (subject === 'user' && isRefused(status)) return aboutUser(refusal);
       const lacking = subject === 'summary' && isRefused(status) && refusal.matching(null, NOT_IN_PLAN);
       if (lacking) return failed.notInPlan(lacking, clean(accountId));
+      if (subject === 'accounts' && isListRefused(refusal)) return failed.listRefused(refusal.first);
       const coded = byCode(refusal, authKind, clean(accountId));
       if (coded !== null) return coded;
       if (status === 407) return ofExchange(new ExchangeError('PROXY_407', status));
@@ -155,6 +157,11 @@ function byEdge({ code }: EdgeError, told: Told): AttemptFailure | null {
 /** A refusal that stays the same when the request is repeated. */
 function isRefused(status: number): boolean {
   return status >= 400 && status < 500 && status !== 408 && status !== 429;
+}
+
+/** Not allowed, though the credentials may be right: listing accounts takes a permission of its own. */
+function isListRefused({ status, isApi, known }: Refusal): boolean {
+  return status === 403 && isApi && known(KEY_FORMAT_CODES) === null;
 }
 
 function aboutUser({ status, isApi, first, known }: Refusal): AttemptFailure {

@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { readConfig, type Config } from '../../config.ts';
 import { Environment, SECRETS } from '../../environment.ts';
-import type { Source } from '../../variables.ts';
+import { ACCOUNT_FILE, type Source } from '../../variables.ts';
 import { isOperatorError } from '../../errors.ts';
 import { failedWith, merged, warning, type Line } from './lines.ts';
 import { plural } from '../../words.ts';
@@ -46,7 +46,9 @@ function describe({ cloudflare, databaseUrl, sync }: Config): string {
         : 'email and Global API Key';
   return [
     credentials,
-    plural(cloudflare.accountIds.length, 'account'),
+    cloudflare.accountsFrom.kind === 'token'
+      ? 'all accounts that the token sees'
+      : plural(cloudflare.accountIds.length, 'account'),
     databaseUrl === null ? 'embedded database' : 'DATABASE_URL',
     `schedule ${sync.schedule} (${sync.timezone})`,
   ].join(', ');
@@ -87,7 +89,11 @@ function oddities(source: Source, config: Config): Line[] {
 }
 
 const SECRET_NAMES = new Set<string>(SECRETS);
-const KNOWN = new Set([...Object.keys(Environment.shape), ...SECRETS.map((name) => `${name}_FILE`)]);
+const KNOWN = new Set([
+  ...Object.keys(Environment.shape),
+  ...SECRETS.map((name) => `${name}_FILE`),
+  ACCOUNT_FILE,
+]);
 
 function isOther(set: string | undefined, value: string | undefined): boolean {
   return set !== undefined && set !== '' && set !== value;

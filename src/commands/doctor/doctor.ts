@@ -6,6 +6,7 @@ import type { Pool } from '../../db/pool.ts';
 import { isOperatorError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import { ACCOUNT_CHECKS, checkAccount, findAccount, keptAccounts, type KnownAccount } from './account.ts';
+import { judgeAccounts, readListed } from './accounts.ts';
 import { createAsker, type Asker } from './asker.ts';
 import { judgeBudget, judgeClocks } from './clock.ts';
 import { checkConfiguration } from './configuration.ts';
@@ -58,20 +59,25 @@ async function examine(io: Io, options: Options, report: Report): Promise<void> 
   const reached = await reachDatabase(io, config, logger);
   const pool = reached.database?.pool;
   const labels = async () => (pool === undefined ? [] : readLabels(pool).catch(() => []));
-  const chosen = await chooseAccounts(config, options.account, labels).catch(async (error: unknown) => {
-    await reached.database?.close();
-    throw error;
-  });
-  const timezone = options.timezone ?? config.sync.timezone;
-  report.add(isEvery ? reached.line : [line, reached.line]);
   const { asker, line: noClient } = openAsker(io, config, logger, options);
   try {
+    const reading = await readListed(asker, config);
+    const listed = reading === null ? undefined : async () => reading.ids;
+    const chosen = await chooseAccounts(config, options.account, labels, listed);
+    const timezone = options.timezone ?? config.sync.timezone;
+    report.add(isEvery ? reached.line : [line, reached.line]);
     const { pool, why } = await examineDatabase(reached, report);
-    const kept = chosen.length > 0 || pool === null ? chosen : await keptAccounts(pool);
-    const { accountIds, line: ofMany } = await examined(pool, config, kept);
+    const kept = pool === null ? null : await keptAccounts(pool);
+    const all = chosen.length > 0 ? chosen : (kept ?? []);
+    const { accountIds, line: ofMany } = isEvery
+      ? await examined(pool, config, all)
+      : { accountIds: all, line: null };
     const probes = asker === null ? [] : await probeAccounts(asker, accountIds);
     const credentials = noClient ?? (await checkCredentials(asker, config.cloudflare.auth!, probes));
     report.add(credentials);
+    const { kind } = config.cloudflare.accountsFrom;
+    const counts = { named: chosen.length, checked: accountIds.length, chosen: all.length };
+    report.add(judgeAccounts({ from: kind, ...counts, reading, kept }));
     report.add(judgeClocks(asker?.clockMs() ?? null, reached.clockMs));
     const budget = asker === null ? skipped('rate_budget', noClient.found) : judgeBudget(asker.budgets());
     report.add(budget);

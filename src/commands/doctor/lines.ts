@@ -11,6 +11,7 @@ export const CHECKS = [
   'locks',
   'replication',
   'credentials',
+  'accounts',
   'clock',
   'rate_budget',
   // Only of more accounts than are examined one by one.

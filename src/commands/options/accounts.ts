@@ -1,7 +1,7 @@
 // `--account`, the same on every command: an id or a label, repeatable.
 import { Option } from 'commander';
 import { nearest, quoted, resolveAccounts, type NamedAccount } from '../../answers/resolve-accounts.ts';
-import type { Config } from '../../config.ts';
+import type { AccountsFrom, Config } from '../../config.ts';
 import { isMissingTable } from '../../db/database-errors.ts';
 import type { Pool } from '../../db/pool.ts';
 import { OperatorError } from '../../errors.ts';
@@ -15,40 +15,56 @@ export function accountOption(): Option {
 
 /**
  * Ids of the accounts that a command works on: all that are configured, or the chosen ones among them. Labels are in
- * the database, so it is asked only if there is one. Throws ACCOUNT_NOT_CONFIGURED (exit 64), ACCOUNT_AMBIGUOUS.
+ * the database, so it is asked only if there is one. `readListed` reads the list of the token, if that is where the
+ * accounts come from; without it, nothing is configured. Throws ACCOUNT_NOT_CONFIGURED (exit 64), ACCOUNT_AMBIGUOUS.
  */
 export async function chooseAccounts(
-  config: Config,
+  { cloudflare: { accountIds, accountsFrom } }: Pick<Config, 'cloudflare'>,
   wanted: readonly string[],
   readKnown: () => Promise<readonly NamedAccount[]>,
+  readListed?: () => Promise<readonly string[]>,
 ): Promise<readonly string[]> {
-  const configured = config.cloudflare.accountIds;
+  const configured = accountsFrom.kind === 'token' && readListed ? await readListed() : accountIds;
   if (wanted.length === 0) return configured;
-  const isKnown = (text: string) => (configured.length > 0 ? configured.includes(text) : FULL_ID.test(text));
+  const isConfigured = new Set(configured);
+  const isKnown = (text: string) => (configured.length > 0 ? isConfigured.has(text) : FULL_ID.test(text));
   if (wanted.every(isKnown)) return [...new Set(wanted)];
   const known = await readKnown();
+  const byId = new Map(known.map((account) => [account.account_id, account]));
   const candidates =
     configured.length > 0
-      ? configured.map(
-          (id) => known.find(({ account_id }) => account_id === id) ?? { account_id: id, label: null },
-        )
+      ? configured.map((id) => byId.get(id) ?? { account_id: id, label: null })
       : // Without a configured list, an id may name an account that was never synced.
         [
           ...known,
           ...wanted.filter((text) => FULL_ID.test(text)).map((id) => ({ account_id: id, label: null })),
         ];
-  return resolveAccounts(candidates, wanted, notConfigured).map(({ account_id }) => account_id);
+  return resolveAccounts(candidates, wanted, notConfigured(accountsFrom)).map(({ account_id }) => account_id);
 }
 
 const FULL_ID = /^[0-9a-f]{32}$/;
 
-function notConfigured(text: string, candidates: readonly NamedAccount[]): OperatorError {
-  return new OperatorError({
-    code: 'ACCOUNT_NOT_CONFIGURED',
-    happened: `Account ${quoted(text)} is not in CLOUDFLARE_ACCOUNT_ID, and no label of this history`,
-    means: `Nothing was started: --account selects from the configured accounts. ${nearest(text, candidates)}`,
-    todo: 'Give the id or the label of one of them, or add this one to CLOUDFLARE_ACCOUNT_ID',
-  });
+const PLACES = {
+  variable: { in: 'CLOUDFLARE_ACCOUNT_ID', todo: 'add this one to CLOUDFLARE_ACCOUNT_ID' },
+  file: {
+    in: 'the file of CLOUDFLARE_ACCOUNT_ID_FILE',
+    todo: 'add this one to the file of CLOUDFLARE_ACCOUNT_ID_FILE',
+  },
+  token: {
+    in: 'the list of accounts that the token sees',
+    todo: 'check which accounts the token was made for',
+  },
+};
+
+function notConfigured({ kind }: AccountsFrom) {
+  const place = PLACES[kind];
+  return (text: string, candidates: readonly NamedAccount[]) =>
+    new OperatorError({
+      code: 'ACCOUNT_NOT_CONFIGURED',
+      happened: `Account ${quoted(text)} is not in ${place.in}, and no label of this history`,
+      means: `Nothing was started: --account selects from the configured accounts. ${nearest(text, candidates)}`,
+      todo: `Give the id or the label of one of them, or ${place.todo}`,
+    });
 }
 
 /** Labels for chooseAccounts; none in a database that was never migrated. */

@@ -117,7 +117,7 @@ test('a password that is changed under it is said with the mend, and counts as n
       .lines()
       .find(
         ({ error_code, message }) =>
-          error_code === 'DATABASE_REFUSED' && message === 'account cannot be synced now, trying again',
+          error_code === 'DATABASE_REFUSED' && message === 'accounts cannot be synced now, trying again',
       );
   await until(async () => refused() !== undefined);
   assert.match(refused()?.todo ?? '', /DATABASE_URL/);
@@ -137,7 +137,7 @@ test('writes nothing on the database of a newer release, says so, and goes on wh
   await stage.db.pool.query(
     `insert into risk_internal.migrations (hash, created_at) values ('of a newer release', 4102444800000)`,
   );
-  const refused = await server.logged('account cannot be synced now, trying again');
+  const refused = await server.logged('accounts cannot be synced now, trying again');
   assert.equal((refused as { error_code?: string }).error_code, 'DATABASE_NEWER');
   const before = await stage.runsOf(accountId);
   const rows = await stage.db.rows('select * from risk.sync_runs');

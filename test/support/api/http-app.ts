@@ -49,7 +49,7 @@ export async function startApp(t: TestContext, { databaseUrl, timing, ...given }
     token: TOKEN,
     piiToken: null,
     allowedHosts: [],
-    accountIds: ['a', 'b'],
+    accountIds: () => ['a', 'b'],
     pool,
     reader: { pool: readers },
     assets: readAssets(),

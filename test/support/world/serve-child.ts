@@ -12,6 +12,7 @@ import type { LeaseTiming } from '../../../src/sync/claim/lease.ts';
 import { requestSync } from '../../../src/sync/request-sync.ts';
 import { slotFacts } from '../../../src/sync/claim/slot-facts.ts';
 import { TEST_SETTINGS } from '../settings.ts';
+import { fixedAccounts } from './fixed-accounts.ts';
 
 export type ServeChild = {
   databaseUrl: string;
@@ -48,10 +49,10 @@ const lines = createInterface({ input: process.stdin }).on('line', (line) => {
 const scheduler = createScheduler({
   schedule: argument.schedule,
   timezone: 'UTC',
-  accountIds: argument.accountIds,
+  accounts: fixedAccounts(argument.accountIds),
   atOnce: 4,
   logger,
-  facts: (accountId, slot) => slotFacts(pool, accountId, slot),
+  facts: (accountIds, slot) => slotFacts(pool, accountIds, slot, argument.timing),
   async run(request) {
     const whose = `${request.scheduledFor?.toISOString()} ${request.accountId}`;
     const failpoint = async (name: string) => {
@@ -67,7 +68,7 @@ const scheduler = createScheduler({
       process.stdout.write(`ran ${whose} ${outcome.result.error?.code ?? 'succeeded'}\n`);
     return outcome;
   },
-  timing: { lookMs: 1_000, heldMs: 200, firstTroubleMs: 50, longestTroubleMs: 400 },
+  timing: { lookMs: 1_000, heldMs: 200, firstTroubleMs: 50, longestTroubleMs: 400, gatherMs: 50 },
   backOff: { firstMs: 100, longestMs: 1_000 },
 });
 process.once('SIGTERM', () => {

@@ -128,6 +128,7 @@ export async function serveStage() {
 
   return {
     db,
+    simulator,
     throttled,
     environment,
     serve,

@@ -15,6 +15,8 @@ after(() => db.close());
 
 const MINUTE = 60_000;
 const ago = (minutes: number) => new Date(Date.now() - minutes * MINUTE).toISOString();
+const factsFor = async (accountId: string, slot: Date | null) =>
+  (await slotFacts(db.pool, [accountId], slot)).get(accountId)!;
 const about = (found: number | null, minutes: number) =>
   assert.ok(found !== null && Math.abs(found - minutes * MINUTE) < MINUTE, `${found} ms`);
 
@@ -34,18 +36,20 @@ test('counts only the attempts for this slot, and finds the newest by the order 
   await history.run({ ...attempt, started_at: ago(-500) });
   await history.run({ ...attempt, started_at: ago(2), status: 'abandoned' });
   await history.run({ ...attempt, started_at: ago(1), scheduled_for: null });
-  const found = await slotFacts(db.pool, 'busy', slot);
+  const found = await factsFor('busy', slot);
   assert.deepEqual([found.isDone, found.attempts], [false, 2]);
   about(found.sinceAttemptMs, 2);
   about(found.sinceSuccessMs, 90);
 
   await db.pool.query('update risk.sync_runs set scheduled_for = $1 where snapshot_id is not null', [slot]);
-  const done = await slotFacts(db.pool, 'busy', slot);
-  assert.equal(done.isDone, true);
-  about(done.sinceSuccessMs, -3);
-  assert.equal((await slotFacts(db.pool, 'busy', null)).isDone, false);
-  assert.deepEqual(await slotFacts(db.pool, 'nobody', slot), {
+  const done = await factsFor('busy', slot);
+  assert.deepEqual([done.isDone, done.attempts, done.sinceSuccessMs], [true, 0, null]);
+  about((await factsFor('busy', null)).sinceSuccessMs, -3);
+  assert.equal((await factsFor('busy', null)).isDone, false);
+  assert.deepEqual(await factsFor('nobody', slot), {
     isDone: false,
+    isHeld: false,
+    isRetired: false,
     attempts: 0,
     sinceAttemptMs: null,
     sinceSuccessMs: null,
@@ -62,15 +66,42 @@ test('reads only the newest runs of an account that has failed for years', async
   );
   await db.rows('analyze risk.sync_runs');
   const slot = new Date(Math.floor(Date.now() / (60 * MINUTE)) * 60 * MINUTE);
-  assert.equal((await slotFacts(db.pool, 'failing', slot)).attempts, 1);
+  assert.equal((await factsFor('failing', slot)).attempts, 1);
   const { rows } = await drizzle(db.pool).execute<{ 'QUERY PLAN': { Plan: Plan }[] }>(
-    sql`explain (analyze, format json) ${factsOf(key, slot)}`,
+    sql`explain (analyze, format json) ${factsOf(['failing'], slot)}`,
   );
   const scans = scansOf(rows[0]!['QUERY PLAN'][0]!.Plan);
   assert.ok(scans.length >= 3);
   assert.deepEqual(
-    scans.filter(({ node, read }) => node === 'Seq Scan' || read > 100),
+    scans.filter(({ table, node, read }) => (table === 'sync_runs' && node === 'Seq Scan') || read > 100),
     [],
+  );
+});
+
+test('answers for thousands of accounts with one statement, and says which ones are held or retired', async () => {
+  const history = sampleHistory(db.pool);
+  const [held, silent, retired] = [
+    await history.account('held'),
+    await history.account('silent'),
+    await history.account('retired'),
+  ];
+  await db.rows(
+    `insert into risk_internal.leases (account_key, run_id, owner, trigger, started_at, heartbeat_at, host, process)
+     select k, k, gen_random_uuid(), 'cron', now(), now() - s * interval '1 second', 'elsewhere', ''
+       from (values ($1::integer, 1), ($2::integer, 20)) l (k, s)`,
+    [held, silent],
+  );
+  await db.rows('update risk.accounts set retired_at = now() where account_key = $1', [retired]);
+  const ids = Array.from({ length: 4_000 }, (_, n) => `e${n.toString(16).padStart(31, '0')}`);
+  const found = await slotFacts(db.pool, ['held', 'silent', 'retired', ...ids], new Date());
+  assert.equal(found.size, 4_003);
+  assert.deepEqual(
+    [...found].flatMap(([id, facts]) => (facts.isHeld ? [id] : [])),
+    ['held'],
+  );
+  assert.deepEqual(
+    [...found].flatMap(([id, facts]) => (facts.isRetired ? [id] : [])),
+    ['retired'],
   );
 });
 
@@ -84,8 +115,9 @@ type Plan = {
 };
 
 /** How each scan of a table looked for rows, and how many rows it looked at. */
-function scansOf(plan: Plan): { node: string; read: number }[] {
+function scansOf(plan: Plan): { table: string; node: string; read: number }[] {
   const read = (plan['Actual Rows'] + (plan['Rows Removed by Filter'] ?? 0)) * plan['Actual Loops'];
-  const own = plan['Relation Name'] === undefined ? [] : [{ node: plan['Node Type'], read }];
+  const table = plan['Relation Name'];
+  const own = table === undefined ? [] : [{ table, node: plan['Node Type'], read }];
   return [...own, ...(plan.Plans ?? []).flatMap(scansOf)];
 }

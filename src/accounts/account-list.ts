@@ -1,0 +1,174 @@
+// The list of accounts that `serve` syncs, which may change while it runs: read again at each slot from a file or from
+// the API. Says what changed, and keeps the last good list while it cannot be read.
+import type { AccountFile } from '../account-file.ts';
+import { isOperatorError, OperatorError } from '../errors.ts';
+import { errorFields, type Logger } from '../logger.ts';
+import { followList, NOBODY, type Followed, type Step } from './follow-list.ts';
+import type { Reading } from './reading.ts';
+
+export type ListSource =
+  | { kind: 'variable' }
+  | { kind: 'file'; read: () => AccountFile }
+  /** Rejects when the process stops. */
+  | { kind: 'token'; read: () => Promise<Reading> };
+
+export type ListState = {
+  /** Accounts that are synced. */
+  synced: number;
+  /** Accounts that were synced until the list of the token no longer showed them. */
+  unlisted: number;
+  /** When the list was last read and trusted, in milliseconds since 1970; null: never, or it never changes. */
+  readAt: number | null;
+};
+
+export type AccountList = {
+  ids(): readonly string[];
+  /** Whether people have named the accounts. */
+  isByName: boolean;
+  /** Reads the list again if it is time: a file at once, the list of the token in the background. */
+  refresh(slot: { at: Date } | null): void;
+  state(): ListState;
+};
+
+export type ListTiming = {
+  /** The token's list is not read more often, however short the schedule is. */
+  freshMs: number;
+  /** After a reading that failed. Doubled each time, up to the longest. */
+  retryMs: number;
+  longestRetryMs: number;
+};
+
+const TIMING: ListTiming = { freshMs: 300_000, retryMs: 5_000, longestRetryMs: 300_000 };
+const PATIENCE = { variable: 1, file: 1, token: 2 } as const;
+/** Of more, the log says the number alone. */
+const MOST_NAMED = 100;
+
+type ListDeps = {
+  source: ListSource;
+  /** The accounts that are known at the start. */
+  first: readonly string[];
+  /** --account: no others are synced, whatever the list says. */
+  only: ReadonlySet<string> | null;
+  logger: Pick<Logger, 'info' | 'warn' | 'error'>;
+  /** Called when a reading in the background has changed the list. */
+  onChange: () => void;
+  timing?: Partial<ListTiming>;
+};
+
+export function createAccountList(deps: ListDeps): AccountList {
+  const { source, only, logger, onChange } = deps;
+  const timing = { ...TIMING, ...deps.timing };
+  let followed: Followed = { ...NOBODY, ids: deps.first };
+  let readAt: number | null = source.kind === 'file' ? Date.now() : null;
+  let slotRead: number | null | undefined;
+  let notBefore = 0;
+  let failures = 0;
+  let lastProblem = '';
+  let isReading = false;
+
+  function take({ ids, isComplete, problem }: Reading): void {
+    const isFirst = readAt === null && followed.ids.length === 0;
+    const step = followList(
+      followed,
+      { ids: only === null ? ids : ids.filter((id) => only.has(id)), isComplete },
+      PATIENCE[source.kind],
+    );
+    followed = step;
+    report(step, isFirst);
+    const doubt = problem ?? (step.doubted > 0 ? massGone(step) : null);
+    if (doubt === null) trusted();
+    else distrusted(doubt);
+    if (source.kind === 'token' && step.added.length + step.removed.length > 0) onChange();
+  }
+
+  function trusted(): void {
+    if (failures > 0)
+      logger.info({ accounts: followed.ids.length }, 'the list of accounts can be trusted again');
+    readAt = Date.now();
+    failures = 0;
+    lastProblem = '';
+    notBefore = performance.now() + (source.kind === 'token' ? timing.freshMs : 0);
+  }
+
+  /** Each problem is logged once. */
+  function distrusted({ code, happened, todo }: OperatorError): void {
+    failures += 1;
+    const pause = Math.min(timing.longestRetryMs, timing.retryMs * 2 ** (failures - 1));
+    notBefore = performance.now() + pause;
+    if (`${code} ${happened}` !== lastProblem)
+      logger.error(
+        { error_code: code, problem: happened, todo, accounts: followed.ids.length },
+        'the list of accounts cannot be trusted, keeping the last good one',
+      );
+    lastProblem = `${code} ${happened}`;
+  }
+
+  function report({ ids, added, removed, newlyLacking }: Step, isFirst: boolean): void {
+    const named = (of: readonly string[]) => ({
+      count: of.length,
+      ...(of.length > MOST_NAMED ? {} : { account_ids: of }),
+    });
+    if (isFirst) logger.info({ accounts: ids.length }, 'accounts listed');
+    else if (added.length > 0) logger.info(named(added), 'accounts were added, they are synced from now on');
+    if (newlyLacking.length > 0)
+      logger.warn(named(newlyLacking), 'accounts are not in the list of the token, looking once more');
+    if (removed.length > 0)
+      logger.warn(
+        named(removed),
+        source.kind === 'token'
+          ? 'accounts are no longer in the list of the token, they are not synced and keep their history'
+          : 'accounts were removed from the file, they are not synced and keep their history',
+      );
+  }
+
+  async function readInBackground(read: () => Promise<Reading>): Promise<void> {
+    isReading = true;
+    try {
+      take(await read());
+    } catch (error) {
+      // The process stops.
+      if (!isOperatorError(error)) logger.error(errorFields(error), 'the list of accounts could not be read');
+    } finally {
+      isReading = false;
+    }
+  }
+
+  return {
+    ids: () => followed.ids,
+    isByName: source.kind !== 'token',
+    refresh(slot) {
+      const at = slot?.at.getTime() ?? null;
+      const isDue = at !== slotRead || failures > 0;
+      if (source.kind === 'variable' || isReading || !isDue || performance.now() < notBefore) return;
+      slotRead = at;
+      if (source.kind === 'file') take(readingOf(source.read()));
+      else void readInBackground(source.read);
+    },
+    state: () => ({ synced: followed.ids.length, unlisted: followed.unlisted.length, readAt }),
+  };
+}
+
+/** A file with one wrong line is not trusted, and not used in part: nobody knows what the line was meant to be. */
+function readingOf({ ids, problems }: AccountFile): Reading {
+  const [problem, ...more] = problems;
+  if (problem === undefined) return { ids, isComplete: true, problem: null };
+  return { ids: [], isComplete: false, problem: fileUnusable(problem, more.length) };
+}
+
+function fileUnusable(problem: string, more: number): OperatorError {
+  return new OperatorError({
+    code: 'ACCOUNT_FILE_UNUSABLE',
+    happened: `CLOUDFLARE_ACCOUNT_ID_FILE: ${problem}${more > 0 ? `, and ${more} more` : ''}`,
+    means: 'The accounts that were read before are synced',
+    todo: 'Mend the file: one account id a line; # begins a remark. It is read again by itself',
+  });
+}
+
+function massGone({ doubted, ids }: Step): OperatorError {
+  return new OperatorError({
+    code: 'ACCOUNTS_INCOMPLETE',
+    happened: `The list of accounts that the token sees lacks ${doubted} of ${ids.length} accounts at once`,
+    means: 'That is more than half, so it is not believed: they are still synced',
+    todo: 'Check which accounts the token was made for. If this is intended, restart serve',
+  });
+}

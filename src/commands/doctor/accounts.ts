@@ -1,0 +1,67 @@
+// Checks which accounts there are: those that are named, or those that the token sees. Says which accounts of the
+// history are not among them.
+import { readTokenList } from '../../accounts/read-token-list.ts';
+import type { Reading } from '../../accounts/reading.ts';
+import type { Config } from '../../config.ts';
+import { plural } from '../../words.ts';
+import type { Asker } from './asker.ts';
+import { failedWith, merged, ok, skipped, warning, type Line } from './lines.ts';
+
+/** More would take hours and the whole request limit. */
+export const MOST_CHECKED = 20;
+
+/** Null: the accounts do not come from the token, or nobody may ask. */
+export async function readListed(asker: Asker | null, { cloudflare }: Config): Promise<Reading | null> {
+  if (asker === null || cloudflare.accountsFrom.kind !== 'token') return null;
+  const asked = await asker.ask((client, common) => readTokenList(client, common));
+  return 'value' in asked ? asked.value : { ids: [], isComplete: false, problem: asked.error };
+}
+
+export type AccountsFacts = {
+  from: Config['cloudflare']['accountsFrom']['kind'];
+  /** The accounts that are named; for `token`, ignored. */
+  named: number;
+  reading: Reading | null;
+  /** Accounts of the history that are not retired; null: the database cannot say. */
+  kept: readonly string[] | null;
+  /** How many accounts are checked one by one. */
+  checked: number;
+  /** Of so many. */
+  chosen: number;
+};
+
+export function judgeAccounts(facts: AccountsFacts): Line {
+  const { from, named, reading, kept, checked, chosen } = facts;
+  const some =
+    checked < chosen
+      ? `; ${checked} of ${chosen.toLocaleString('en-US')} are checked, name others with --account`
+      : '';
+  if (from !== 'token') {
+    const place = from === 'file' ? 'CLOUDFLARE_ACCOUNT_ID_FILE' : 'CLOUDFLARE_ACCOUNT_ID or --account';
+    return ok('accounts', `${plural(named, 'account')} in ${place}${some}`);
+  }
+  if (reading === null) return skipped('accounts', 'the list of the token was not asked for');
+  if (reading.problem !== null && reading.ids.length === 0) return failedWith('accounts', reading.problem);
+  const listed = new Set(reading.ids);
+  const missing = reading.isComplete ? (kept ?? []).filter((id) => !listed.has(id)) : [];
+  const findings: Line[] = [];
+  const found = `the token sees ${plural(listed.size, 'account')}${some}`;
+  if (reading.problem !== null)
+    findings.push(warning('accounts', reading.problem.happened, reading.problem.todo));
+  if (missing.length > 0)
+    findings.push(
+      warning(
+        'accounts',
+        `${plural(missing.length, 'account')} of this history ${missing.length === 1 ? 'is' : 'are'} not in the list of the token: ${firstOf(missing)}`,
+        'Give the token access to them, or run `zt-risk-sync accounts retire` for those that are gone. Their history stays',
+      ),
+    );
+  // What is wrong comes after what there is.
+  return findings.length === 0
+    ? ok('accounts', found)
+    : { ...merged('accounts', '', findings), found: `${found}; ${findings.map((f) => f.found).join('; ')}` };
+}
+
+function firstOf(ids: readonly string[]): string {
+  return `${ids.slice(0, 3).join(', ')}${ids.length > 3 ? ` and ${ids.length - 3} more` : ''}`;
+}

@@ -1,0 +1,35 @@
+// Errors that are met again and again: each kind is logged once, and the longer they last, the longer the pause.
+import type { Logger } from '../logger.ts';
+import { troubleFields } from './trouble.ts';
+
+export type TroubleTiming = { firstTroubleMs: number; longestTroubleMs: number };
+
+export type Troubles = {
+  /** What is wrong with `what` has passed. */
+  over(what: string): void;
+  /** Logs the error, unless the same one was logged, and returns how long to pause, in milliseconds. */
+  met(what: string, error: unknown, message: string, fields?: Record<string, unknown>): number;
+};
+
+/**
+ * A database that is down for a night is one line, not a thousand. A database that refuses us, such as after a change
+ * of the password, is logged each time: a person must act, and no run can be recorded.
+ */
+export function createTroubles(
+  timing: TroubleTiming,
+  logger: Pick<Logger, 'error' | 'isLevelEnabled'>,
+): Troubles {
+  const known = new Map<string, { times: number; code: string }>();
+  return {
+    over: (what) => void known.delete(what),
+    met(what, error, message, more = {}) {
+      const before = known.get(what);
+      const fields = troubleFields(error, logger);
+      const times = (before?.times ?? 0) + 1;
+      known.set(what, { times, code: fields.error_code });
+      const isLasting = /^DATABASE_(REFUSED|TLS|PERMISSION)$/.test(fields.error_code);
+      if (isLasting || fields.error_code !== before?.code) logger.error({ ...more, ...fields }, message);
+      return Math.min(timing.longestTroubleMs, timing.firstTroubleMs * 2 ** (times - 1));
+    },
+  };
+}
