@@ -9,6 +9,7 @@ import { exportSuite } from './suites/export.ts';
 import { historySuite } from './suites/history.ts';
 import { memorySuite } from './suites/memory.ts';
 import { readingsSuite } from './suites/readings.ts';
+import { retentionSuite } from './suites/retention.ts';
 import { syncSuite } from './suites/sync.ts';
 import { walkSuite } from './suites/walk.ts';
 
@@ -23,6 +24,7 @@ const SUITES: Record<string, (bench: Bench) => Promise<void>> = {
   api: apiSuite,
   accounts: accountsSuite,
   readings: readingsSuite,
+  retention: retentionSuite,
 };
 
 const chosen = process.argv.slice(2);

@@ -187,6 +187,18 @@ CREATE TABLE "risk"."sync_runs" (
 	CONSTRAINT "sync_runs_failure" CHECK ("risk"."sync_runs"."status" <> 'failed' or "risk"."sync_runs"."error_code" is not null)
 );
 --> statement-breakpoint
+CREATE TABLE "risk"."retention" (
+	"account_key" integer NOT NULL,
+	"dataset" text NOT NULL,
+	"whole_since" timestamp with time zone NOT NULL,
+	"pruned_up_to" bigint,
+	"row_count" bigint NOT NULL,
+	"pruned_at" timestamp with time zone NOT NULL,
+	"feed_id" bigint NOT NULL,
+	CONSTRAINT "retention_account_key_dataset_pk" PRIMARY KEY("account_key","dataset"),
+	CONSTRAINT "retention_dataset" CHECK ("risk"."retention"."dataset" in ('activity', 'levels', 'identities', 'runs')),
+	CONSTRAINT "retention_row_count" CHECK ("risk"."retention"."row_count" >= 1)
+);--> statement-breakpoint
 CREATE TABLE "risk"."user_activity" (
 	"account_key" integer NOT NULL,
 	"user_key" integer NOT NULL,
@@ -257,6 +269,7 @@ CREATE TABLE "risk"."users" (
 --> statement-breakpoint
 ALTER TABLE "risk_internal"."account_writers" ADD CONSTRAINT "account_writers_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "risk_internal"."leases" ADD CONSTRAINT "leases_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "risk"."retention" ADD CONSTRAINT "retention_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "risk"."snapshot_levels" ADD CONSTRAINT "snapshot_levels_snapshots" FOREIGN KEY ("account_key","snapshot_id") REFERENCES "risk"."snapshots"("account_key","snapshot_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "risk"."snapshots" ADD CONSTRAINT "snapshots_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "risk"."sync_runs" ADD CONSTRAINT "sync_runs_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -269,7 +282,7 @@ CREATE INDEX "sync_runs_succeeded" ON "risk"."sync_runs" USING btree ("account_k
 CREATE INDEX "sync_runs_complete" ON "risk"."sync_runs" USING btree ("account_key","run_id") WHERE "risk"."sync_runs"."verdict" = 'complete';--> statement-breakpoint
 CREATE INDEX "sync_runs_failed" ON "risk"."sync_runs" USING btree ("account_key","run_id","verdict","error_code") WHERE "risk"."sync_runs"."status" <> 'succeeded';--> statement-breakpoint
 CREATE INDEX "sync_runs_partial" ON "risk"."sync_runs" USING btree ("account_key","run_id") WHERE "risk"."sync_runs"."verdict" = 'partial';--> statement-breakpoint
-CREATE INDEX "user_activity_snapshot_id" ON "risk"."user_activity" USING brin ("snapshot_id") WITH (pages_per_range=32,autosummarize=true);--> statement-breakpoint
+CREATE INDEX "user_activity_snapshot_id" ON "risk"."user_activity" USING btree ("account_key","snapshot_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "user_identities_open" ON "risk"."user_identities" USING btree ("account_key","user_key") WHERE "risk"."user_identities"."valid_to" is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "user_levels_open" ON "risk"."user_levels" USING btree ("account_key","user_key") WHERE "risk"."user_levels"."valid_to" is null;--> statement-breakpoint
 CREATE INDEX "user_levels_valid_from" ON "risk"."user_levels" USING btree ("account_key","valid_from");--> statement-breakpoint

@@ -100,7 +100,16 @@ COMMENT ON COLUMN risk.user_levels.absent_since IS 'If the period ended because 
 COMMENT ON COLUMN risk.user_levels.last_reset_time IS 'If the period ended by a reset: the time of the reset, as Cloudflare states it.';
 COMMENT ON COLUMN risk.user_levels.snapshot_id IS 'Feed value of the last write to this row.';
 
-COMMENT ON TABLE risk.user_activity IS 'One row per user and change of event_count or last_event. Append-only.';
+COMMENT ON TABLE risk.retention IS 'One row per account and dataset of which old rows were deleted (command prune). No row: nothing was ever deleted.';
+COMMENT ON COLUMN risk.retention.account_key IS 'The account (risk.accounts).';
+COMMENT ON COLUMN risk.retention.dataset IS 'activity (user_activity), levels (user_levels), identities (user_identities) or runs (sync_runs).';
+COMMENT ON COLUMN risk.retention.whole_since IS 'From this instant on, nothing is missing. What was superseded, or had ended, before it may be gone.';
+COMMENT ON COLUMN risk.retention.pruned_up_to IS 'How far prune has worked: what a snapshot up to this one superseded is gone. Only for activity, else null.';
+COMMENT ON COLUMN risk.retention.row_count IS 'Rows that were ever deleted. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk.retention.pruned_at IS 'When rows were last deleted.';
+COMMENT ON COLUMN risk.retention.feed_id IS 'Feed value of the last write to this row. It rises in commit order: remember the highest one as a watermark.';
+
+COMMENT ON TABLE risk.user_activity IS 'One row per user and change of event_count or last_event. Append-only: rows are never changed, and prune may delete old ones (risk.retention).';
 COMMENT ON COLUMN risk.user_activity.account_key IS 'The account (risk.accounts).';
 COMMENT ON COLUMN risk.user_activity.user_key IS 'The user (risk.users).';
 COMMENT ON COLUMN risk.user_activity.observed_at IS 'observed_at of the snapshot that first showed these values.';

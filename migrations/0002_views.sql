@@ -34,11 +34,13 @@ SELECT a.account_id,
        s.lowered,
        s.cleared,
        s.returned,
-       (SELECT count(DISTINCT c.user_key)::integer
-          FROM risk.user_activity c
-         WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) AS active_users,
+       CASE WHEN w.whole_since > d.starts_at THEN NULL ELSE
+         (SELECT count(DISTINCT c.user_key)::integer
+            FROM risk.user_activity c
+           WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) END AS active_users,
          coalesce(a.label, a.account_id) AS account_label
   FROM risk.accounts a
+  LEFT JOIN risk.retention w ON w.account_key = a.account_key AND w.dataset = 'activity'
   CROSS JOIN LATERAL (
     SELECT min(f.observed_at) AS first_at FROM risk.snapshots f WHERE f.account_key = a.account_key) b
   CROSS JOIN LATERAL (
@@ -68,7 +70,7 @@ COMMENT ON COLUMN risk_bi.activity_daily.raised IS 'How often a level rose.';
 COMMENT ON COLUMN risk_bi.activity_daily.lowered IS 'How often a level fell.';
 COMMENT ON COLUMN risk_bi.activity_daily.cleared IS 'How often a user was cleared.';
 COMMENT ON COLUMN risk_bi.activity_daily.returned IS 'How often a cleared user came back.';
-COMMENT ON COLUMN risk_bi.activity_daily.active_users IS 'Users whose event count or newest event changed on the day, including users who appeared or returned with new ones. A user counts once on each day: never add it up over time. This column reads the history of users, so select it for weeks rather than years.';
+COMMENT ON COLUMN risk_bi.activity_daily.active_users IS 'Users whose event count or newest event changed on the day, including users who appeared or returned with new ones. A user counts once on each day: never add it up over time. This column reads the history of users, so select it for weeks rather than years. Null for a day that began before the activity is whole (risk_bi.retention).';
 COMMENT ON COLUMN risk_bi.activity_daily.account_label IS 'The account''s label, or its id if it has no label.';
 --> statement-breakpoint
 -- src/db/views/activity_daily_in.sql
@@ -90,11 +92,13 @@ BEGIN ATOMIC
          s.lowered,
          s.cleared,
          s.returned,
-         (SELECT count(DISTINCT c.user_key)::integer
-            FROM risk.user_activity c
-           WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) AS active_users,
+         CASE WHEN w.whole_since > d.starts_at THEN NULL ELSE
+           (SELECT count(DISTINCT c.user_key)::integer
+              FROM risk.user_activity c
+             WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) END AS active_users,
            coalesce(a.label, a.account_id) AS account_label
     FROM risk.accounts a
+    LEFT JOIN risk.retention w ON w.account_key = a.account_key AND w.dataset = 'activity'
     CROSS JOIN LATERAL (
       SELECT min(f.observed_at) AS first_at FROM risk.snapshots f WHERE f.account_key = a.account_key) b
     CROSS JOIN LATERAL (
@@ -138,6 +142,7 @@ DECLARE
   k integer;
   t1 timestamptz;
   t2 timestamptz;
+  whole_since timestamptz;
 BEGIN
   IF compare.from_at > compare.to_at THEN
     RAISE EXCEPTION 'compare: from_at is later than to_at' USING ERRCODE = 'invalid_parameter_value';
@@ -147,6 +152,12 @@ BEGIN
   SELECT max(p.observed_at) INTO t2 FROM risk.snapshots p WHERE p.account_key = k AND p.observed_at <= compare.to_at;
   IF t2 IS NULL THEN
     RETURN;
+  END IF;
+  SELECT r.whole_since INTO whole_since FROM risk.retention r WHERE r.account_key = k AND r.dataset = 'levels';
+  -- Before the first snapshot nobody was present: that is known for ever.
+  IF coalesce(t1, t2) < whole_since THEN
+    RAISE EXCEPTION 'compare: the history of account % is whole since % only, and older rows were deleted', compare.account_id, whole_since
+      USING ERRCODE = 'ZT001', DETAIL = to_char(whole_since AT TIME ZONE 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), HINT = 'risk_bi.retention says since when each part of the history is whole.';
   END IF;
   t1 := coalesce(t1, '-infinity');
   RETURN QUERY
@@ -181,7 +192,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION risk_bi.compare(text, timestamptz, timestamptz) IS 'Users whose level differs between two instants. Each instant stands for the newest snapshot at or before it. change is appeared (not known before from_at), raised, lowered, cleared, or returned (known before, but not present at from_at). Before the first snapshot nobody is present. No personal data.';
+COMMENT ON FUNCTION risk_bi.compare(text, timestamptz, timestamptz) IS 'Users whose level differs between two instants. Each instant stands for the newest snapshot at or before it. change is appeared (not known before from_at), raised, lowered, cleared, or returned (known before, but not present at from_at). Before the first snapshot nobody is present. Refuses with SQLSTATE ZT001 if rows of the earlier instant were deleted (risk_bi.retention). No personal data.';
 --> statement-breakpoint
 -- src/db/views/dates.sql
 -- For tools that draw a calendar or must show days without a row: they join with this view.
@@ -262,12 +273,13 @@ SELECT a.account_id,
        l.change,
        l.previous_level AS from_level,
        CASE l.end_reason WHEN 'changed' THEN 'lowered' ELSE l.end_reason END AS ended_by,
-       (SELECT max(c.event_count)
-          FROM risk.user_activity c
-         WHERE c.account_key = l.account_key AND c.user_key = l.user_key
-           AND c.observed_at >= (SELECT max(f.observed_at) FROM risk.user_activity f
-                                  WHERE f.account_key = l.account_key AND f.user_key = l.user_key AND f.observed_at <= l.valid_from)
-           AND c.observed_at < coalesce(l.valid_to, 'infinity')) AS peak_event_count,
+       CASE WHEN w.whole_since > l.valid_from THEN NULL ELSE
+         (SELECT max(c.event_count)
+            FROM risk.user_activity c
+           WHERE c.account_key = l.account_key AND c.user_key = l.user_key
+             AND c.observed_at >= (SELECT max(f.observed_at) FROM risk.user_activity f
+                                    WHERE f.account_key = l.account_key AND f.user_key = l.user_key AND f.observed_at <= l.valid_from)
+             AND c.observed_at < coalesce(l.valid_to, 'infinity')) END AS peak_event_count,
        extract(epoch FROM coalesce(l.valid_to, n.newest_at) - l.valid_from)::double precision AS duration_seconds,
        s.is_baseline,
        a.retired_at IS NOT NULL AS is_account_retired,
@@ -278,6 +290,7 @@ SELECT a.account_id,
   JOIN risk.user_levels l ON l.account_key = a.account_key
   JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
   LEFT JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_from
+  LEFT JOIN risk.retention w ON w.account_key = a.account_key AND w.dataset = 'activity'
  WHERE l.max_risk_level = 'high';
 
 COMMENT ON VIEW risk_bi.high_risk_episodes IS 'Every period of a user at level high, retired accounts included. One row per user and period.';
@@ -288,7 +301,7 @@ COMMENT ON COLUMN risk_bi.high_risk_episodes.ended_at IS 'Instant of the snapsho
 COMMENT ON COLUMN risk_bi.high_risk_episodes.change IS 'How the period began: appeared, raised or returned.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.from_level IS 'The level before; null if the user was not present.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.ended_by IS 'How the period ended: lowered, reset or absent. reset and absent mean that the user was cleared. Null while it lasts.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.peak_event_count IS 'Highest number of risk events that was served during the period. Never add it up over time.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.peak_event_count IS 'Highest number of risk events that was served during the period. Never add it up over time. Null if the period began before the activity is whole (risk_bi.retention).';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.duration_seconds IS 'Length of the period in seconds. A current period is measured up to the newest snapshot.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.is_baseline IS 'Whether the period began in the first load. If so, it may really have begun earlier. Null if its first snapshot is no longer kept.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.is_account_retired IS 'Whether the account is retired. If so, periods that still last have not been checked since.';
@@ -331,7 +344,7 @@ SELECT a.account_id,
   JOIN risk.accounts a ON a.account_key = l.account_key
  WHERE NOT s.is_baseline AND l.end_reason <> 'changed';
 
-COMMENT ON VIEW risk_bi.level_changes IS 'Every change of a level, except in the first load (baseline). Changes of accounts that were retired later are included. One row per user and change.';
+COMMENT ON VIEW risk_bi.level_changes IS 'Every change of a level, except in the first load (baseline). Changes of accounts that were retired later are included. One row per user and change. Changes before risk_bi.retention.whole_since may be gone.';
 COMMENT ON COLUMN risk_bi.level_changes.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.level_changes.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
 COMMENT ON COLUMN risk_bi.level_changes.changed_at IS 'Instant of the snapshot that recorded the change.';
@@ -381,7 +394,7 @@ SELECT a.account_id,
            AND l.valid_to >= d.starts_at AND l.valid_to < d.ends_at) e
      GROUP BY e.from_level, e.to_level) c;
 
-COMMENT ON VIEW risk_bi.level_transitions_daily IS 'Number of changes from each level to each other level, by day, except in the first load (baseline). One row per account, day and pair of levels that occurred. No row means no change.';
+COMMENT ON VIEW risk_bi.level_transitions_daily IS 'Number of changes from each level to each other level, by day, except in the first load (baseline). One row per account, day and pair of levels that occurred. No row means no change, from risk_bi.retention.whole_since on.';
 COMMENT ON COLUMN risk_bi.level_transitions_daily.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.level_transitions_daily.day IS 'The day, in the session''s time zone.';
 COMMENT ON COLUMN risk_bi.level_transitions_daily.from_level IS 'The level before: low, medium, high, or none (not present).';
@@ -444,6 +457,28 @@ END;
 
 COMMENT ON FUNCTION risk_bi.level_transitions_daily_in(text) IS 'Like the view level_transitions_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
 --> statement-breakpoint
+-- src/db/views/retention.sql
+-- For everybody who reads the history: what is older than this may be missing.
+CREATE OR REPLACE VIEW risk_bi.retention WITH (security_invoker = true) AS
+SELECT a.account_id,
+       r.dataset,
+       r.whole_since,
+       r.row_count AS pruned_count,
+       r.pruned_at,
+       r.feed_id,
+       coalesce(a.label, a.account_id) AS account_label
+  FROM risk.retention r
+  JOIN risk.accounts a USING (account_key);
+
+COMMENT ON VIEW risk_bi.retention IS 'Since when each part of the history is whole, where old rows were deleted (command prune). One row per account and dataset. No row: nothing was ever deleted, and everything is whole.';
+COMMENT ON COLUMN risk_bi.retention.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.retention.dataset IS 'activity (user_activity, and event counts as of an instant), levels (user_level_history and what is made of it), identities (user_identities) or runs (sync_runs, sync_coverage).';
+COMMENT ON COLUMN risk_bi.retention.whole_since IS 'From this instant on, nothing is missing. Functions that are asked for an earlier instant refuse with SQLSTATE ZT001.';
+COMMENT ON COLUMN risk_bi.retention.pruned_count IS 'Rows that were ever deleted. A stock, not a flow: never add it up over time.';
+COMMENT ON COLUMN risk_bi.retention.pruned_at IS 'When rows were last deleted.';
+COMMENT ON COLUMN risk_bi.retention.feed_id IS 'Feed value of the last write to this row. It rises in commit order: remember the highest one as a watermark.';
+COMMENT ON COLUMN risk_bi.retention.account_label IS 'The account''s label, or its id if it has no label.';
+--> statement-breakpoint
 -- src/db/views/returned_users.sql
 -- For each return, the index finds the period before it in one step.
 CREATE OR REPLACE VIEW risk_bi.returned_users WITH (security_invoker = true) AS
@@ -470,7 +505,7 @@ SELECT a.account_id,
   JOIN risk.accounts a ON a.account_key = l.account_key
  WHERE l.change = 'returned' AND NOT s.is_baseline;
 
-COMMENT ON VIEW risk_bi.returned_users IS 'Users who were cleared and came back, and how long they were away. Returns in the first load (baseline) are left out. One row per user and return.';
+COMMENT ON VIEW risk_bi.returned_users IS 'Users who were cleared and came back, and how long they were away. Returns in the first load (baseline) are left out. Returns before risk_bi.retention.whole_since may be gone. One row per user and return.';
 COMMENT ON COLUMN risk_bi.returned_users.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.returned_users.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
 COMMENT ON COLUMN risk_bi.returned_users.cleared_at IS 'Instant of the snapshot that cleared the user.';
@@ -972,11 +1007,18 @@ AS $$
 DECLARE
   k integer;
   t timestamptz;
+  whole_since timestamptz;
 BEGIN
   SELECT p.account_key, p.observed_at INTO k, t
     FROM risk.snapshots p WHERE p.snapshot_id = snapshot_users.snapshot_id;
   IF k IS NULL THEN
     RETURN;
+  END IF;
+  SELECT max(r.whole_since) INTO whole_since
+    FROM risk.retention r WHERE r.account_key = k AND r.dataset IN ('activity', 'levels', 'identities');
+  IF t < whole_since THEN
+    RAISE EXCEPTION 'snapshot_users: the history of account % is whole since % only, and older rows were deleted', (SELECT a.account_id FROM risk.accounts a WHERE a.account_key = k), whole_since
+      USING ERRCODE = 'ZT001', DETAIL = to_char(whole_since AT TIME ZONE 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), HINT = 'risk_bi.retention says since when each part of the history is whole.';
   END IF;
   RETURN QUERY
   SELECT u.user_id, i.email, i.name, l.max_risk_level, c.event_count, c.last_event,
@@ -1000,7 +1042,7 @@ $$;
 
 REVOKE ALL ON FUNCTION risk_bi.snapshot_users(bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION risk_bi.snapshot_users(bigint) IS 'One snapshot, rebuilt row by row: the six fields of every present user. Personal data: needs its own grant.';
+COMMENT ON FUNCTION risk_bi.snapshot_users(bigint) IS 'One snapshot, rebuilt row by row: the six fields of every present user. Refuses with SQLSTATE ZT001 if rows of that time were deleted (risk_bi.retention). Personal data: needs its own grant.';
 --> statement-breakpoint
 -- src/db/views/snapshots.sql
 -- Has the account id, which people know, instead of account_key.
@@ -1115,7 +1157,7 @@ SELECT a.account_id,
                       ORDER BY q.scheduled_for DESC LIMIT 10)
                     ORDER BY scheduled_for DESC LIMIT 10) v) w) e;
 
-COMMENT ON VIEW risk_bi.sync_coverage IS 'How well each day was covered by runs, from the first run to today, or to the day on which the account was retired. One row per account and day, including days without a run.';
+COMMENT ON VIEW risk_bi.sync_coverage IS 'How well each day was covered by runs, from the first run to today, or to the day on which the account was retired. One row per account and day, including days without a run. Without runs that were deleted (risk_bi.retention), it begins with the first that is kept.';
 COMMENT ON COLUMN risk_bi.sync_coverage.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.sync_coverage.day IS 'The day, in the session''s time zone. It has 23 or 25 hours when the clocks change.';
 COMMENT ON COLUMN risk_bi.sync_coverage.run_count IS 'Runs that ended on the day.';
@@ -1255,7 +1297,7 @@ SELECT a.account_id,
   FROM risk.sync_runs r
   JOIN risk.accounts a USING (account_key);
 
-COMMENT ON VIEW risk_bi.sync_runs IS 'One row per finished run (attempt to sync an account). Host and evidence are left out, because they are for operators.';
+COMMENT ON VIEW risk_bi.sync_runs IS 'One row per finished run (attempt to sync an account). Host and evidence are left out, because they are for operators. Runs before risk_bi.retention.whole_since may be gone.';
 COMMENT ON COLUMN risk_bi.sync_runs.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.sync_runs.run_id IS 'Number of the run, rising. Gaps have no meaning.';
 COMMENT ON COLUMN risk_bi.sync_runs.trigger IS 'What started the run: cron, cli, http or import.';
@@ -1315,7 +1357,7 @@ SELECT t.account_id,
       JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
      GROUP BY a.account_key, n.newest_at, u.account_key, u.user_key, l.max_risk_level) t;
 
-COMMENT ON VIEW risk_bi.time_at_level IS 'How long each user has been at each level, over all periods, retired accounts included. One row per user and level that the user has had.';
+COMMENT ON VIEW risk_bi.time_at_level IS 'How long each user has been at each level, over all periods, retired accounts included. Without periods that were deleted (risk_bi.retention). One row per user and level that the user has had.';
 COMMENT ON COLUMN risk_bi.time_at_level.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.time_at_level.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
 COMMENT ON COLUMN risk_bi.time_at_level.max_risk_level IS 'low, medium or high.';
@@ -1341,7 +1383,7 @@ SELECT a.account_id,
   JOIN risk.users u USING (account_key, user_key)
   JOIN risk.accounts a USING (account_key);
 
-COMMENT ON VIEW risk_bi.user_activity IS 'Event counters of each user over time, retired accounts included. One row per user and change of the counters; it holds until the user''s next row, also while the user is cleared. No personal data except the id.';
+COMMENT ON VIEW risk_bi.user_activity IS 'Event counters of each user over time, retired accounts included. One row per user and change of the counters; it holds until the user''s next row, also while the user is cleared. Rows that were superseded before risk_bi.retention.whole_since may be gone. No personal data except the id.';
 COMMENT ON COLUMN risk_bi.user_activity.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.user_activity.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
 COMMENT ON COLUMN risk_bi.user_activity.observed_at IS 'Instant of the first snapshot with these counters.';
@@ -1366,7 +1408,7 @@ SELECT a.account_id,
   JOIN risk.users u USING (account_key, user_key)
   JOIN risk.accounts a USING (account_key);
 
-COMMENT ON VIEW risk_bi.user_identities IS 'Personal data: every email and name that a user has had. One row per user and version. Needs its own grant.';
+COMMENT ON VIEW risk_bi.user_identities IS 'Personal data: every email and name that a user has had. One row per user and version. Versions that ended before risk_bi.retention.whole_since may be gone. Needs its own grant.';
 COMMENT ON COLUMN risk_bi.user_identities.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.user_identities.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
 COMMENT ON COLUMN risk_bi.user_identities.valid_from IS 'Instant of the snapshot that first showed this version.';
@@ -1401,7 +1443,7 @@ SELECT a.account_id,
   JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
   LEFT JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_from;
 
-COMMENT ON VIEW risk_bi.user_level_history IS 'Every period of a user at one level, retired accounts included. One row per user and period. A current period is measured up to the newest snapshot, not up to now, because nothing after that snapshot has been observed.';
+COMMENT ON VIEW risk_bi.user_level_history IS 'Every period of a user at one level, retired accounts included. One row per user and period. A current period is measured up to the newest snapshot, not up to now, because nothing after that snapshot has been observed. Periods that ended before risk_bi.retention.whole_since may be gone.';
 COMMENT ON COLUMN risk_bi.user_level_history.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.user_level_history.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
 COMMENT ON COLUMN risk_bi.user_level_history.valid_from IS 'Instant of the snapshot that opened the period.';
@@ -1474,6 +1516,7 @@ DECLARE
   s bigint;
   t timestamptz;
   before bigint;
+  whole_since timestamptz;
 BEGIN
   SELECT a.account_key INTO k FROM risk.accounts a WHERE a.account_id = users_as_of.account_id;
   SELECT p.snapshot_id, p.observed_at INTO s, t
@@ -1482,6 +1525,12 @@ BEGIN
    ORDER BY p.observed_at DESC LIMIT 1;
   IF s IS NULL THEN
     RETURN;
+  END IF;
+  SELECT max(r.whole_since) INTO whole_since
+    FROM risk.retention r WHERE r.account_key = k AND r.dataset IN ('activity', 'levels');
+  IF t < whole_since THEN
+    RAISE EXCEPTION 'users_as_of: the history of account % is whole since % only, and older rows were deleted', users_as_of.account_id, whole_since
+      USING ERRCODE = 'ZT001', DETAIL = to_char(whole_since AT TIME ZONE 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), HINT = 'risk_bi.retention says since when each part of the history is whole.';
   END IF;
   SELECT p.snapshot_id INTO before
     FROM risk.snapshots p
@@ -1522,4 +1571,4 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION risk_bi.users_as_of(text, timestamptz) IS 'Users present in the newest snapshot of the account at or before an instant. No personal data. Empty before the first snapshot.';
+COMMENT ON FUNCTION risk_bi.users_as_of(text, timestamptz) IS 'Users present in the newest snapshot of the account at or before an instant. No personal data. Empty before the first snapshot. Refuses with SQLSTATE ZT001 if rows of that time were deleted (risk_bi.retention).';

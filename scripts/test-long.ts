@@ -21,6 +21,7 @@ const NUMBERS = {
   FEED_KILLS: 50,
   FEED_RUNS: 25,
   SCHEMATHESIS_EXAMPLES: 500,
+  PRUNE_RUNS: 60,
 };
 
 const FILES = [
@@ -41,6 +42,7 @@ const FILES = [
   'test/export/feed.test.ts',
   'test/export/feed-kills.test.ts',
   'test/http/api/schemathesis.test.ts',
+  'test/upkeep/prune.test.ts',
 ];
 
 const numbers = Object.fromEntries(Object.entries(NUMBERS).map(([name, value]) => [name, String(value)]));

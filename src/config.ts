@@ -6,6 +6,7 @@ import { databaseUrlSecrets } from './database-url.ts';
 import { Environment, EVERY_ACCOUNT, LOOPBACK, SECRETS } from './environment.ts';
 import { OperatorError } from './errors.ts';
 import { isLoopbackHost, isPrivateHost } from './net/private-host.ts';
+import type { Retention } from './retention.ts';
 import { defaultTimeBudget } from './time/schedule.ts';
 import { readAccountFile } from './account-file.ts';
 import {
@@ -60,6 +61,8 @@ export type Config = Readonly<{
     /** How long the raw text of a rejected record is kept after it was last met. */
     rejectedRetentionMs: number;
   };
+  /** How long the history is kept. What is too old goes after a run, and by the command prune. */
+  retention: Retention;
   /** How long a user may be at high before pages and reports call it too long. */
   highTargetMs: number;
   http: {
@@ -165,6 +168,12 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
       rateShare: e.SYNC_RATE_SHARE,
       timeBudgetMs: e.SYNC_TIME_BUDGET ?? defaultTimeBudget(e.SYNC_SCHEDULE, e.SYNC_TIMEZONE),
       rejectedRetentionMs: e.RETENTION_REJECTED,
+    },
+    retention: {
+      activity: e.RETENTION_ACTIVITY ?? null,
+      levels: e.RETENTION_LEVELS ?? null,
+      identities: e.RETENTION_IDENTITIES ?? null,
+      runs: e.RETENTION_RUNS ?? null,
     },
     highTargetMs: e.HIGH_TARGET,
     http: {

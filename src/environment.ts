@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { isAccountId } from './account-file.ts';
 import { databaseUrlProblem } from './database-url.ts';
+import { parseDuration } from './time/duration.ts';
 import { scheduleProblems } from './time/schedule.ts';
 import { isTimeZone } from './time/zones.ts';
 
@@ -41,10 +42,13 @@ const databaseUrl = z.string().superRefine((text, context) => {
 export const EVERY_ACCOUNT = '*';
 
 export const LOOPBACK = '127.0.0.1';
-const DURATION = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const milliseconds = (text: string) => parseDuration(text) ?? Number.NaN;
 
-const milliseconds = (text: string) =>
-  Number(text.slice(0, -1)) * DURATION[text.slice(-1) as keyof typeof DURATION];
+const kept = z
+  .string()
+  .regex(/^\d{1,6}[smhd]$/, 'must be a duration such as 400d, 12h or 90m')
+  .transform(milliseconds)
+  .optional();
 
 /** Every variable this program reads, without its `_FILE` forms. `.env.example` is checked against it. */
 export const Environment = z.object({
@@ -109,6 +113,10 @@ export const Environment = z.object({
     .default('30d')
     .transform(milliseconds)
     .refine((ms) => ms > 0, 'must be longer than 0'),
+  RETENTION_ACTIVITY: kept,
+  RETENTION_LEVELS: kept,
+  RETENTION_IDENTITIES: kept,
+  RETENTION_RUNS: kept,
   HIGH_TARGET: z
     .string()
     .regex(/^\d{1,5}[smhd]$/, 'must be a duration such as 24h, 90m or 3d')

@@ -33,6 +33,7 @@ export const ERRORS = {
   ACCOUNT_UNKNOWN: EXIT.failed,
   ACCOUNT_AMBIGUOUS: EXIT.failed,
   BEFORE_HISTORY: EXIT.failed,
+  BEYOND_RETENTION: EXIT.failed,
   SNAPSHOT_NOT_FOUND: EXIT.failed,
   USER_NOT_FOUND: EXIT.failed,
   USER_AMBIGUOUS: EXIT.failed,
@@ -134,6 +135,7 @@ export const ERRORS = {
   HISTORY_EXISTS: EXIT.configuration,
   BACKUP_VERSION: EXIT.configuration,
   WAL_LEVEL: EXIT.configuration,
+  RETENTION_UNSET: EXIT.configuration,
   HTTP_PORT_TAKEN: EXIT.configuration,
   HTTP_ADDRESS_UNUSABLE: EXIT.configuration,
   EMBEDDED_MISSING: EXIT.configuration,
@@ -176,6 +178,17 @@ export class OperatorError extends Error {
     this.means = parts.means;
     this.todo = parts.todo;
   }
+}
+
+/** `since`: from this instant on, the history is whole. Null: not known. */
+export function beyondRetention(since: string | null, cause?: unknown): OperatorError {
+  return new OperatorError({
+    code: 'BEYOND_RETENTION',
+    happened: `The history is whole since ${since ?? 'a later instant'}, and an earlier instant was asked for`,
+    means: 'Older rows were deleted on purpose (RETENTION_…), so an answer would lack some of them',
+    todo: `Ask for ${since ?? 'a later instant'} or later. Trends and counts of snapshots reach back further`,
+    cause,
+  });
 }
 
 export function isOperatorError(error: unknown): error is OperatorError {

@@ -30,6 +30,7 @@ const COMMANDS: Readonly<Record<string, (io: Io) => Promise<Command>>> = {
   publication: async (io) => (await import('./commands/publication.ts')).publicationCommand(io),
   accounts: async (io) => (await import('./commands/accounts.ts')).accountsCommand(io),
   rejected: async (io) => (await import('./commands/rejected.ts')).rejectedCommand(io),
+  prune: async (io) => (await import('./commands/prune.ts')).pruneCommand(io),
   migrate: async (io) => (await import('./commands/migrate.ts')).migrateCommand(io),
   database: async (io) => {
     const [

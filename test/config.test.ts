@@ -186,6 +186,8 @@ test('wrong values of every kind are refused, and the nearest valid ones are acc
     ['SYNC_MAX_PASSES', ['0', '21'], ['1', '20']],
     ['SYNC_TIME_BUDGET', ['0s', '10', '10d', 's', '-5m', '1.5h'], ['1s', '900s', '30m', '2h']],
     ['RETENTION_REJECTED', ['0d', '30', '1w', '-1d', '100000d'], ['1s', '90m', '12h', '30d']],
+    ['RETENTION_ACTIVITY', ['30', '1w', '-1d', '1000000d', 'ever'], ['0s', '1s', '90m', '12h', '400d']],
+    ['RETENTION_RUNS', ['30', '1w'], ['0s', '400d']],
     ['HIGH_TARGET', ['0h', '24', '1w', '1.5d'], ['1s', '90m', '24h', '3d']],
     ['SYNC_SCHEDULE', ['* * * *', '61 * * * *', 'x'], ['0 * * * *', '*/15 8-18 * * 1-5']],
     ['SYNC_TIMEZONE', ['Nowhere', 'Europe'], ['UTC', 'America/New_York']],

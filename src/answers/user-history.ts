@@ -3,6 +3,7 @@ import type { Db } from '../db/handle.ts';
 import { OperatorError } from '../errors.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { mayRead, type MayRead } from '../queries/health/may-read.ts';
+import { wholeSince, type WholeSince } from '../queries/accounts/whole-since.ts';
 import { levelPeriods } from '../queries/levels/level-periods.ts';
 import { walksSince, type Walks } from '../queries/runs/walks-since.ts';
 import { findUsers, MOST_FOUND, type FoundUser } from '../queries/users/find-users.ts';
@@ -21,6 +22,8 @@ export type UserHistory = {
   /** Whether there are earlier events. */
   leftOut: boolean;
   lookup: LastLookup | null;
+  /** Older events were deleted, of the parts that are here. */
+  whole: readonly WholeSince[];
   may: MayRead;
   /** For a user who is absent now: the walks that did not meet them. */
   absentWalks: Walks | null;
@@ -69,6 +72,7 @@ async function historyOf(
     events: events.slice(-options.limit),
     leftOut: events.length > options.limit,
     lookup,
+    whole: await wholeSince(db, user.account_key),
     may,
     absentWalks:
       user.absent_since === null ? null : await walksSince(db, user.account_key, user.absent_since),

@@ -1,8 +1,9 @@
 // The requested users of each account, now or at an earlier time.
 import type { Db } from '../db/handle.ts';
-import { OperatorError } from '../errors.ts';
+import { beyondRetention, OperatorError } from '../errors.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
+import { wholeSince } from '../queries/accounts/whole-since.ts';
 import { mayRead } from '../queries/health/may-read.ts';
 import { snapshotAt, type SnapshotAt } from '../queries/snapshots/snapshot-at.ts';
 import { listUsers, type ListedUser, type UserSort } from '../queries/users/list-users.ts';
@@ -64,6 +65,7 @@ export async function userLists(db: Db, filter: UserFilter): Promise<UserLists> 
       continue;
     }
     const { account_key, account_id } = account;
+    if (asOf !== null && identities) await requireIdentities(db, account_key, snapshot.observed_at);
     const listed = await listUsers(db, {
       account_key,
       account_id,
@@ -112,4 +114,10 @@ export function asOfCleared(): OperatorError {
     means: 'For an earlier time, only the users who were present then are known',
     todo: 'Leave out --level cleared; `zt-risk-sync diff` shows who was cleared since then',
   });
+}
+
+/** The function that is asked for the users knows no emails and names. */
+async function requireIdentities(db: Db, accountKey: number, at: Date): Promise<void> {
+  const found = (await wholeSince(db, accountKey)).find(({ part }) => part === 'identities');
+  if (found !== undefined && at < found.since) throw beyondRetention(found.since.toISOString());
 }

@@ -29,6 +29,7 @@ import { clockChanges } from '../time/slots.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { requestSync, type SyncOutcome, type SyncRequest } from '../sync/request-sync.ts';
 import { slotFacts } from '../sync/claim/slot-facts.ts';
+import { pruneAfterRun } from '../upkeep/prune/prune-after-run.ts';
 import { VERSION } from '../version.ts';
 import { accountOption, chooseAccounts, readLabels } from './options/accounts.ts';
 import { minute } from '../time/when.ts';
@@ -206,6 +207,7 @@ async function runMeasured(
   metrics.recordRun({ accountId, trigger, durationMs, result: outcome.result });
   if (ping && outcome.result.error === null)
     void ping.send(accountId).then((sent) => metrics.recordPing(sent));
+  await pruneAfterRun(deps, { accountId, retention: config.retention, signal: request.signal });
   return outcome;
 }
 

@@ -21,6 +21,7 @@ import { printError } from '../terminal/print/print-error.ts';
 import { createProgress } from '../terminal/progress.ts';
 import { emptyLine, syncLine, syncLines, type SyncLine } from '../terminal/print/print-sync.ts';
 import { viewOf } from '../terminal/view.ts';
+import { pruneAfterRun } from '../upkeep/prune/prune-after-run.ts';
 import { plural } from '../words.ts';
 
 type Options = {
@@ -86,6 +87,11 @@ export function syncCommand(io: Io): Command {
           exits.push(
             await syncOne(io, deps, { ...options, timezone }, accountId, (more) => client.estimateMs(more)),
           );
+          if (!options.dryRun)
+            await pruneAfterRun(
+              { pool: deps.pool, logger, timing: deps.timing },
+              { accountId, retention: config.retention, signal: io.signal },
+            );
         }
         const left = accountIds.slice(begun);
         if (left.length > 0) exits.push(leaveOut(io, options, left));

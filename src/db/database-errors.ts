@@ -1,5 +1,5 @@
 // Says in plain words what a database error means. Never shows the error's own message, which may quote a value.
-import { OperatorError } from '../errors.ts';
+import { beyondRetention, OperatorError } from '../errors.ts';
 import { rootCause } from '../logger.ts';
 import { connectionMeaning, SQLSTATE } from './connection/connection-errors.ts';
 import { FULL, TRY_LATER, UNAVAILABLE, type Meaning } from './connection/meanings.ts';
@@ -70,6 +70,7 @@ export function databaseError(error: unknown): OperatorError | undefined {
   if (!(root instanceof Error) || root instanceof OperatorError) return undefined;
   const { code, table, constraint } = root as { code?: unknown; table?: string; constraint?: string };
   const text = typeof code === 'string' ? code : '';
+  if (text === BEYOND_RETENTION) return refusedInstant(error);
   let meaning = connectionMeaning(root) ?? BY_SQLSTATE.find(([pattern]) => pattern.test(text))?.[1];
   if (meaning === undefined && SQLSTATE.test(text)) {
     const where = [table && `table ${table}`, constraint && `constraint ${constraint}`]
@@ -97,6 +98,15 @@ export function databaseError(error: unknown): OperatorError | undefined {
     means: NOTHING_PUBLISHED,
     cause: error,
   });
+}
+
+/** Functions of risk_bi raise it for an instant of which rows were deleted. */
+const BEYOND_RETENTION = 'ZT001';
+
+function refusedInstant(error: unknown): OperatorError {
+  const { detail } = rootCause(error) as { detail?: unknown };
+  const since = typeof detail === 'string' && /^[\dTZ:.-]{20,30}$/.test(detail) ? detail : null;
+  return beyondRetention(since, error);
 }
 
 /**

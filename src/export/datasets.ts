@@ -31,6 +31,7 @@ export const DATASET_NAMES = [
   'snapshot-levels',
   'level-changes',
   'runs',
+  'retention',
   'snapshot-users',
 ] as const;
 export type DatasetName = (typeof DATASET_NAMES)[number];
@@ -154,6 +155,13 @@ const ALL: readonly Dataset[] = [
     from: `risk.sync_runs t ${ACCOUNTS}`,
     stamp: 't.feed_id',
     span: { from: 't.finished_at', to: 't.finished_at' },
+  },
+  {
+    name: 'retention',
+    about: 'since when each part is whole, where old rows were deleted',
+    columns: columns('t', 'account_id dataset whole_since row_count pruned_at feed_id', ['row_count']),
+    from: `risk.retention t ${ACCOUNTS}`,
+    stamp: 't.feed_id',
   },
   {
     name: 'snapshot-users',

@@ -47,6 +47,7 @@ const OF_ACCOUNT: [name: string, help: string, value: (account: AccountGauges) =
     'Rejected records of the newest walk over all pages that were only counted: their text is not kept.',
     (a) => a.rejected_not_kept,
   ],
+  ['last_prune_timestamp_seconds', 'When old rows were last deleted.', (a) => a.last_prune_at],
   [
     'lease_held',
     '1 while a run of the account is in progress, on any replica.',
@@ -113,6 +114,15 @@ export function accountMetrics({ state, migrated, accounts, slots, readAt }: Dat
         return value === null ? [] : [[`{${label}}`, value] as const];
       }),
     );
+  gauge(
+    'pruned_rows',
+    'Rows that were ever deleted because they were old.',
+    labelled.flatMap(([label, { pruned_rows }]) =>
+      Object.entries(pruned_rows).map(
+        ([dataset, count]) => [`{${label},dataset="${dataset}"}`, count] as const,
+      ),
+    ),
+  );
   gauge(
     'replication_slot_lag_bytes',
     'WAL that the reader of a logical replication slot has not confirmed.',

@@ -5,6 +5,7 @@ import { EXIT, isOperatorError, type ErrorCode } from '../errors.ts';
 const NOT_FOUND: readonly ErrorCode[] = [
   'ACCOUNT_UNKNOWN',
   'BEFORE_HISTORY',
+  'BEYOND_RETENTION',
   'RUN_NOT_FOUND',
   'SNAPSHOT_NOT_FOUND',
   'USER_NOT_FOUND',

@@ -121,6 +121,7 @@ describe('history', () => {
       'last_lookup',
       'events',
       'events_left_out',
+      'whole_since',
     ]);
     assert.equal(json['last_event'], '2026-03-11T09:30:00.123456Z');
     assert.deepEqual(json['last_lookup'], {

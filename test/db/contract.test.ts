@@ -200,7 +200,7 @@ describe('the contract', () => {
         left join pg_am m on m.oid = x.relam
         left join pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[0]
        where c.relnamespace = 'risk'::regnamespace and c.relkind = 'r' order by 1`);
-    assert.equal(keys.length, 8);
+    assert.equal(keys.length, 9);
     for (const key of keys) assert.deepEqual(key, { name: key.name, first: 'account_key', method: 'btree' });
   });
 

@@ -53,6 +53,9 @@ before(async () => {
     if (id === TWO) await recordFailure(db.pool, lease, emptyFacts(), failure(), false);
     else await raiseAndClear(lease.accountKey);
   }
+  await db.pool.query(
+    `insert into risk.retention values (2, 'activity', '2000-01-01Z', null, 7, '2026-01-01Z', 1)`,
+  );
   await labelAccount(db.pool, ONE, '=Head office');
   await db.pool.query(`create role ${ROLE} login password 'reader'`);
   await db.pool.query(`grant usage on schema risk, risk_bi to ${ROLE}`);
@@ -124,7 +127,7 @@ for (const name of DATASET_NAMES) {
     assert.deepEqual(await loaded(select, csv, null), expected, 'CSV');
     assert.deepEqual(await loaded(select, null, json), expected, 'NDJSON');
     assert.equal(columns[0], 'account_id');
-    assert.ok(columns.includes(['accounts', 'runs'].includes(name) ? 'feed_id' : 'snapshot_id'));
+    assert.ok(columns.includes(['accounts', 'runs', 'retention'].includes(name) ? 'feed_id' : 'snapshot_id'));
   });
 }
 

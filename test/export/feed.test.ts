@@ -270,7 +270,7 @@ test('a call without anything new adds no file, and files that were taken away l
   t.after(() => db.close());
   await feed('all');
   const { files } = await state();
-  assert.equal(files.length, allDatasets(false).length - 2, 'no run and no change of a level yet');
+  assert.equal(files.length, allDatasets(false).length - 3, 'no run, no change of a level and no prune yet');
   const { code, stdout } = await feed('all');
   assert.equal(code, 0);
   assert.match(stdout, /^Nothing is new\nWatermark \d+, kept in /);

@@ -46,6 +46,9 @@ before(async () => {
     select ${lease.accountKey}, 1, '2026-01-02Z'::timestamptz + n * interval '1 s', 100, '2026-01-01Z'::timestamptz + n * interval '1 s', 1 from generate_series(1, ${MORE}) n`);
   const error = new OperatorError({ code: 'NETWORK', happened: 'a', means: 'b', todo: 'c' });
   await recordFailure(db.pool, lease, emptyFacts(), error, false);
+  await db.pool.query(
+    `insert into risk.retention values (${lease.accountKey}, 'activity', '2000-01-01Z', null, 7, '2026-01-01Z', 1)`,
+  );
 });
 after(async () => {
   await db.close();

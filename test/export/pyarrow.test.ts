@@ -46,6 +46,9 @@ async function history(): Promise<MigratedDatabase> {
   });
   const error = new OperatorError({ code: 'NETWORK', happened: 'a', means: 'b', todo: 'c' });
   await recordFailure(db.pool, lease, emptyFacts(), error, false);
+  await db.pool.query(
+    `insert into risk.retention values (${lease.accountKey}, 'activity', '2000-01-01Z', null, 7, '2026-01-01Z', 1)`,
+  );
   return db;
 }
 

@@ -147,6 +147,8 @@ test('a label with quotes, backslashes and line ends stays one label', () => {
     partial_runs: 0,
     rejected_waiting: 0,
     rejected_not_kept: 0,
+    pruned_rows: {},
+    last_prune_at: null,
     lease_started_at: null,
     lease_heartbeat_age: null,
   };

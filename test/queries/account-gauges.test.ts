@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { eq, sql } from 'drizzle-orm';
-import { leases, snapshotLevels, snapshots, syncRuns } from '../../src/db/schema.ts';
+import { leases, retention, snapshotLevels, snapshots, syncRuns } from '../../src/db/schema.ts';
 import { accountGauges, gaugesOfAll, STREAK_LIMIT } from '../../src/queries/accounts/account-gauges.ts';
 import { readOnly } from '../../src/db/read-only.ts';
 import { freshness } from '../../src/queries/accounts/freshness.ts';
@@ -62,6 +62,16 @@ test('reports the newest snapshot, the streaks since the newest success, and wha
   // Last met before the newest walk that read all pages; by that walk; by a later attempt.
   for (const [index, run] of [1, newest, last].entries())
     await history.rejected({ account_key: key, record_hash: `hash${index}`, raw: '{}', last_run_id: run });
+  await d.insert(retention).values(
+    Object.entries({ activity: 40, runs: 2 }).map(([dataset, row_count], nth) => ({
+      account_key: key,
+      dataset,
+      whole_since: at(2),
+      row_count,
+      pruned_at: at(5 + nth),
+      feed_id: 1,
+    })),
+  );
   await d.insert(leases).values({
     account_key: key,
     run_id: 99,
@@ -89,6 +99,8 @@ test('reports the newest snapshot, the streaks since the newest success, and wha
     partial_runs: 2,
     rejected_waiting: 2,
     rejected_not_kept: 12,
+    pruned_rows: { activity: 40, runs: 2 },
+    last_prune_at: seconds(at(6)),
     lease_started_at: seconds(at(7)),
   });
 });
@@ -110,6 +122,8 @@ test('leaves out values that an account does not have yet', async () => {
     partial_runs: 0,
     rejected_waiting: 0,
     rejected_not_kept: 0,
+    pruned_rows: {},
+    last_prune_at: null,
     lease_started_at: null,
     lease_heartbeat_age: null,
   });

@@ -129,6 +129,8 @@ test('a scrape says of every past what its runs say', async () => {
         partial_runs: want.partials,
         rejected_waiting: want.waiting,
         rejected_not_kept: want.notKept,
+        pruned_rows: {},
+        last_prune_at: null,
         lease_started_at: null,
         lease_heartbeat_age: null,
       },

@@ -16,7 +16,7 @@ import { longestInterval, staleAfter } from '../../time/schedule.ts';
 import { LEASE_TIMING } from '../../sync/claim/lease.ts';
 import { isKnownDead } from '../../host/process-identity.ts';
 import { look } from './database.ts';
-import { checkCounts, checkHistory } from './history.ts';
+import { checkCounts, checkHistory, checkRetention } from './history.ts';
 import { failedAs, ok, skipped, warning, type Check, type Line } from './lines.ts';
 import { minute } from '../../time/when.ts';
 import { duration, plural, printable } from '../../words.ts';
@@ -27,6 +27,7 @@ export const ACCOUNT_CHECKS = [
   'last_run',
   'history',
   'counts',
+  'retention',
   'absences',
   'rejected',
 ] as const satisfies readonly Check[];
@@ -62,7 +63,7 @@ export async function keptAccounts(pool: Pool): Promise<string[]> {
 
 export async function checkAccount(
   pool: Pool,
-  config: Pick<Config, 'sync'>,
+  config: Pick<Config, 'sync' | 'retention'>,
   known: KnownAccount | null,
   timezone: string,
 ): Promise<Line[]> {
@@ -82,6 +83,7 @@ export async function checkAccount(
     judgeLastRun(health),
     await checkHistory(pool, key),
     await checkCounts(pool, key),
+    await checkRetention(pool, key, config.retention),
     await look(pool, 'absences', 'risk.users', async (tx) =>
       judgeAbsences(await countAbsent(tx, key), walks[0]),
     ),

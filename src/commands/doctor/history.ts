@@ -4,10 +4,12 @@ import type { Pool } from '../../db/pool.ts';
 import { EXIT } from '../../errors.ts';
 import { historyHealth, type Defect, type HistoryHealth } from '../../queries/health/history-health.ts';
 import { mayRead } from '../../queries/health/may-read.ts';
+import { wholeSince, type WholeSince } from '../../queries/accounts/whole-since.ts';
 import { recount, type Recount } from '../../queries/health/recount.ts';
 import { look } from './database.ts';
 import { failed, failedAs, ok, skipped, type Line } from './lines.ts';
-import { plural } from '../../words.ts';
+import { PRUNABLE, type Retention } from '../../retention.ts';
+import { duration, plural } from '../../words.ts';
 
 const REPORT =
   'This must never happen: keep a dump of this database (pg_dump) and report it; an earlier backup is intact';
@@ -63,4 +65,20 @@ export function judgeCounts(rows: readonly Recount[]): Line {
   const snapshot = `snapshot ${first.snapshotId}`;
   if (wrong.length === 0) return ok('counts', `the counts of ${snapshot} match a recount`);
   return failed('counts', EXIT.failed, `${snapshot}: ${wrong.join('; ')}`, REPORT);
+}
+
+/** Says what is kept, and since when; never a fault. */
+export function checkRetention(pool: Pool, accountKey: number, retention: Retention): Promise<Line> {
+  return look(pool, 'retention', 'risk.retention', async (tx) =>
+    judgeRetention(await wholeSince(tx, accountKey), retention),
+  );
+}
+
+export function judgeRetention(whole: readonly WholeSince[], retention: Retention): Line {
+  const kept = PRUNABLE.filter((part) => retention[part] !== null).map(
+    (part) => `${part} for ${duration(retention[part] ?? 0)}`,
+  );
+  const since = whole.map(({ part, since: at }) => `${part} since ${at.toISOString()}`);
+  const told = kept.length === 0 ? 'everything is kept' : `kept are ${kept.join(', ')}`;
+  return ok('retention', since.length === 0 ? told : `${told}; whole are ${since.join(', ')}`);
 }

@@ -25,6 +25,7 @@ export const CHECKS = [
   'last_run',
   'history',
   'counts',
+  'retention',
   'absences',
   'rejected',
 ] as const;

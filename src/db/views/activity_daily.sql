@@ -11,11 +11,13 @@ SELECT a.account_id,
        s.lowered,
        s.cleared,
        s.returned,
-       (SELECT count(DISTINCT c.user_key)::integer
-          FROM risk.user_activity c
-         WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) AS active_users,
+       CASE WHEN w.whole_since > d.starts_at THEN NULL ELSE
+         (SELECT count(DISTINCT c.user_key)::integer
+            FROM risk.user_activity c
+           WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) END AS active_users,
          coalesce(a.label, a.account_id) AS account_label
   FROM risk.accounts a
+  LEFT JOIN risk.retention w ON w.account_key = a.account_key AND w.dataset = 'activity'
   CROSS JOIN LATERAL (
     SELECT min(f.observed_at) AS first_at FROM risk.snapshots f WHERE f.account_key = a.account_key) b
   CROSS JOIN LATERAL (
@@ -45,5 +47,5 @@ COMMENT ON COLUMN risk_bi.activity_daily.raised IS 'How often a level rose.';
 COMMENT ON COLUMN risk_bi.activity_daily.lowered IS 'How often a level fell.';
 COMMENT ON COLUMN risk_bi.activity_daily.cleared IS 'How often a user was cleared.';
 COMMENT ON COLUMN risk_bi.activity_daily.returned IS 'How often a cleared user came back.';
-COMMENT ON COLUMN risk_bi.activity_daily.active_users IS 'Users whose event count or newest event changed on the day, including users who appeared or returned with new ones. A user counts once on each day: never add it up over time. This column reads the history of users, so select it for weeks rather than years.';
+COMMENT ON COLUMN risk_bi.activity_daily.active_users IS 'Users whose event count or newest event changed on the day, including users who appeared or returned with new ones. A user counts once on each day: never add it up over time. This column reads the history of users, so select it for weeks rather than years. Null for a day that began before the activity is whole (risk_bi.retention).';
 COMMENT ON COLUMN risk_bi.activity_daily.account_label IS 'The account''s label, or its id if it has no label.';

@@ -16,11 +16,13 @@ BEGIN ATOMIC
          s.lowered,
          s.cleared,
          s.returned,
-         (SELECT count(DISTINCT c.user_key)::integer
-            FROM risk.user_activity c
-           WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) AS active_users,
+         CASE WHEN w.whole_since > d.starts_at THEN NULL ELSE
+           (SELECT count(DISTINCT c.user_key)::integer
+              FROM risk.user_activity c
+             WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) END AS active_users,
            coalesce(a.label, a.account_id) AS account_label
     FROM risk.accounts a
+    LEFT JOIN risk.retention w ON w.account_key = a.account_key AND w.dataset = 'activity'
     CROSS JOIN LATERAL (
       SELECT min(f.observed_at) AS first_at FROM risk.snapshots f WHERE f.account_key = a.account_key) b
     CROSS JOIN LATERAL (

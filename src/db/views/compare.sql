@@ -10,6 +10,7 @@ DECLARE
   k integer;
   t1 timestamptz;
   t2 timestamptz;
+  whole_since timestamptz;
 BEGIN
   IF compare.from_at > compare.to_at THEN
     RAISE EXCEPTION 'compare: from_at is later than to_at' USING ERRCODE = 'invalid_parameter_value';
@@ -19,6 +20,12 @@ BEGIN
   SELECT max(p.observed_at) INTO t2 FROM risk.snapshots p WHERE p.account_key = k AND p.observed_at <= compare.to_at;
   IF t2 IS NULL THEN
     RETURN;
+  END IF;
+  SELECT r.whole_since INTO whole_since FROM risk.retention r WHERE r.account_key = k AND r.dataset = 'levels';
+  -- Before the first snapshot nobody was present: that is known for ever.
+  IF coalesce(t1, t2) < whole_since THEN
+    RAISE EXCEPTION 'compare: the history of account % is whole since % only, and older rows were deleted', compare.account_id, whole_since
+      USING ERRCODE = 'ZT001', DETAIL = to_char(whole_since AT TIME ZONE 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), HINT = 'risk_bi.retention says since when each part of the history is whole.';
   END IF;
   t1 := coalesce(t1, '-infinity');
   RETURN QUERY
@@ -53,4 +60,4 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION risk_bi.compare(text, timestamptz, timestamptz) IS 'Users whose level differs between two instants. Each instant stands for the newest snapshot at or before it. change is appeared (not known before from_at), raised, lowered, cleared, or returned (known before, but not present at from_at). Before the first snapshot nobody is present. No personal data.';
+COMMENT ON FUNCTION risk_bi.compare(text, timestamptz, timestamptz) IS 'Users whose level differs between two instants. Each instant stands for the newest snapshot at or before it. change is appeared (not known before from_at), raised, lowered, cleared, or returned (known before, but not present at from_at). Before the first snapshot nobody is present. Refuses with SQLSTATE ZT001 if rows of the earlier instant were deleted (risk_bi.retention). No personal data.';

@@ -8,12 +8,13 @@ SELECT a.account_id,
        l.change,
        l.previous_level AS from_level,
        CASE l.end_reason WHEN 'changed' THEN 'lowered' ELSE l.end_reason END AS ended_by,
-       (SELECT max(c.event_count)
-          FROM risk.user_activity c
-         WHERE c.account_key = l.account_key AND c.user_key = l.user_key
-           AND c.observed_at >= (SELECT max(f.observed_at) FROM risk.user_activity f
-                                  WHERE f.account_key = l.account_key AND f.user_key = l.user_key AND f.observed_at <= l.valid_from)
-           AND c.observed_at < coalesce(l.valid_to, 'infinity')) AS peak_event_count,
+       CASE WHEN w.whole_since > l.valid_from THEN NULL ELSE
+         (SELECT max(c.event_count)
+            FROM risk.user_activity c
+           WHERE c.account_key = l.account_key AND c.user_key = l.user_key
+             AND c.observed_at >= (SELECT max(f.observed_at) FROM risk.user_activity f
+                                    WHERE f.account_key = l.account_key AND f.user_key = l.user_key AND f.observed_at <= l.valid_from)
+             AND c.observed_at < coalesce(l.valid_to, 'infinity')) END AS peak_event_count,
        extract(epoch FROM coalesce(l.valid_to, n.newest_at) - l.valid_from)::double precision AS duration_seconds,
        s.is_baseline,
        a.retired_at IS NOT NULL AS is_account_retired,
@@ -24,6 +25,7 @@ SELECT a.account_id,
   JOIN risk.user_levels l ON l.account_key = a.account_key
   JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
   LEFT JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_from
+  LEFT JOIN risk.retention w ON w.account_key = a.account_key AND w.dataset = 'activity'
  WHERE l.max_risk_level = 'high';
 
 COMMENT ON VIEW risk_bi.high_risk_episodes IS 'Every period of a user at level high, retired accounts included. One row per user and period.';
@@ -34,7 +36,7 @@ COMMENT ON COLUMN risk_bi.high_risk_episodes.ended_at IS 'Instant of the snapsho
 COMMENT ON COLUMN risk_bi.high_risk_episodes.change IS 'How the period began: appeared, raised or returned.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.from_level IS 'The level before; null if the user was not present.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.ended_by IS 'How the period ended: lowered, reset or absent. reset and absent mean that the user was cleared. Null while it lasts.';
-COMMENT ON COLUMN risk_bi.high_risk_episodes.peak_event_count IS 'Highest number of risk events that was served during the period. Never add it up over time.';
+COMMENT ON COLUMN risk_bi.high_risk_episodes.peak_event_count IS 'Highest number of risk events that was served during the period. Never add it up over time. Null if the period began before the activity is whole (risk_bi.retention).';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.duration_seconds IS 'Length of the period in seconds. A current period is measured up to the newest snapshot.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.is_baseline IS 'Whether the period began in the first load. If so, it may really have begun earlier. Null if its first snapshot is no longer kept.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.is_account_retired IS 'Whether the account is retired. If so, periods that still last have not been checked since.';

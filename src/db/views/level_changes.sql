@@ -33,7 +33,7 @@ SELECT a.account_id,
   JOIN risk.accounts a ON a.account_key = l.account_key
  WHERE NOT s.is_baseline AND l.end_reason <> 'changed';
 
-COMMENT ON VIEW risk_bi.level_changes IS 'Every change of a level, except in the first load (baseline). Changes of accounts that were retired later are included. One row per user and change.';
+COMMENT ON VIEW risk_bi.level_changes IS 'Every change of a level, except in the first load (baseline). Changes of accounts that were retired later are included. One row per user and change. Changes before risk_bi.retention.whole_since may be gone.';
 COMMENT ON COLUMN risk_bi.level_changes.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.level_changes.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
 COMMENT ON COLUMN risk_bi.level_changes.changed_at IS 'Instant of the snapshot that recorded the change.';

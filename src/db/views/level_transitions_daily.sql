@@ -35,7 +35,7 @@ SELECT a.account_id,
            AND l.valid_to >= d.starts_at AND l.valid_to < d.ends_at) e
      GROUP BY e.from_level, e.to_level) c;
 
-COMMENT ON VIEW risk_bi.level_transitions_daily IS 'Number of changes from each level to each other level, by day, except in the first load (baseline). One row per account, day and pair of levels that occurred. No row means no change.';
+COMMENT ON VIEW risk_bi.level_transitions_daily IS 'Number of changes from each level to each other level, by day, except in the first load (baseline). One row per account, day and pair of levels that occurred. No row means no change, from risk_bi.retention.whole_since on.';
 COMMENT ON COLUMN risk_bi.level_transitions_daily.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.level_transitions_daily.day IS 'The day, in the session''s time zone.';
 COMMENT ON COLUMN risk_bi.level_transitions_daily.from_level IS 'The level before: low, medium, high, or none (not present).';

@@ -23,7 +23,7 @@ SELECT a.account_id,
   JOIN risk.accounts a ON a.account_key = l.account_key
  WHERE l.change = 'returned' AND NOT s.is_baseline;
 
-COMMENT ON VIEW risk_bi.returned_users IS 'Users who were cleared and came back, and how long they were away. Returns in the first load (baseline) are left out. One row per user and return.';
+COMMENT ON VIEW risk_bi.returned_users IS 'Users who were cleared and came back, and how long they were away. Returns in the first load (baseline) are left out. Returns before risk_bi.retention.whole_since may be gone. One row per user and return.';
 COMMENT ON COLUMN risk_bi.returned_users.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.returned_users.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
 COMMENT ON COLUMN risk_bi.returned_users.cleared_at IS 'Instant of the snapshot that cleared the user.';

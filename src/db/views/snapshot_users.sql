@@ -12,11 +12,18 @@ AS $$
 DECLARE
   k integer;
   t timestamptz;
+  whole_since timestamptz;
 BEGIN
   SELECT p.account_key, p.observed_at INTO k, t
     FROM risk.snapshots p WHERE p.snapshot_id = snapshot_users.snapshot_id;
   IF k IS NULL THEN
     RETURN;
+  END IF;
+  SELECT max(r.whole_since) INTO whole_since
+    FROM risk.retention r WHERE r.account_key = k AND r.dataset IN ('activity', 'levels', 'identities');
+  IF t < whole_since THEN
+    RAISE EXCEPTION 'snapshot_users: the history of account % is whole since % only, and older rows were deleted', (SELECT a.account_id FROM risk.accounts a WHERE a.account_key = k), whole_since
+      USING ERRCODE = 'ZT001', DETAIL = to_char(whole_since AT TIME ZONE 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), HINT = 'risk_bi.retention says since when each part of the history is whole.';
   END IF;
   RETURN QUERY
   SELECT u.user_id, i.email, i.name, l.max_risk_level, c.event_count, c.last_event,
@@ -40,4 +47,4 @@ $$;
 
 REVOKE ALL ON FUNCTION risk_bi.snapshot_users(bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION risk_bi.snapshot_users(bigint) IS 'One snapshot, rebuilt row by row: the six fields of every present user. Personal data: needs its own grant.';
+COMMENT ON FUNCTION risk_bi.snapshot_users(bigint) IS 'One snapshot, rebuilt row by row: the six fields of every present user. Refuses with SQLSTATE ZT001 if rows of that time were deleted (risk_bi.retention). Personal data: needs its own grant.';

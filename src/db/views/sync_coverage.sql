@@ -70,7 +70,7 @@ SELECT a.account_id,
                       ORDER BY q.scheduled_for DESC LIMIT 10)
                     ORDER BY scheduled_for DESC LIMIT 10) v) w) e;
 
-COMMENT ON VIEW risk_bi.sync_coverage IS 'How well each day was covered by runs, from the first run to today, or to the day on which the account was retired. One row per account and day, including days without a run.';
+COMMENT ON VIEW risk_bi.sync_coverage IS 'How well each day was covered by runs, from the first run to today, or to the day on which the account was retired. One row per account and day, including days without a run. Without runs that were deleted (risk_bi.retention), it begins with the first that is kept.';
 COMMENT ON COLUMN risk_bi.sync_coverage.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.sync_coverage.day IS 'The day, in the session''s time zone. It has 23 or 25 hours when the clocks change.';
 COMMENT ON COLUMN risk_bi.sync_coverage.run_count IS 'Runs that ended on the day.';

@@ -29,7 +29,7 @@ SELECT a.account_id,
   FROM risk.sync_runs r
   JOIN risk.accounts a USING (account_key);
 
-COMMENT ON VIEW risk_bi.sync_runs IS 'One row per finished run (attempt to sync an account). Host and evidence are left out, because they are for operators.';
+COMMENT ON VIEW risk_bi.sync_runs IS 'One row per finished run (attempt to sync an account). Host and evidence are left out, because they are for operators. Runs before risk_bi.retention.whole_since may be gone.';
 COMMENT ON COLUMN risk_bi.sync_runs.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.sync_runs.run_id IS 'Number of the run, rising. Gaps have no meaning.';
 COMMENT ON COLUMN risk_bi.sync_runs.trigger IS 'What started the run: cron, cli, http or import.';

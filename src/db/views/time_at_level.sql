@@ -29,7 +29,7 @@ SELECT t.account_id,
       JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
      GROUP BY a.account_key, n.newest_at, u.account_key, u.user_key, l.max_risk_level) t;
 
-COMMENT ON VIEW risk_bi.time_at_level IS 'How long each user has been at each level, over all periods, retired accounts included. One row per user and level that the user has had.';
+COMMENT ON VIEW risk_bi.time_at_level IS 'How long each user has been at each level, over all periods, retired accounts included. Without periods that were deleted (risk_bi.retention). One row per user and level that the user has had.';
 COMMENT ON COLUMN risk_bi.time_at_level.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.time_at_level.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
 COMMENT ON COLUMN risk_bi.time_at_level.max_risk_level IS 'low, medium or high.';

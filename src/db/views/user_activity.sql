@@ -11,7 +11,7 @@ SELECT a.account_id,
   JOIN risk.users u USING (account_key, user_key)
   JOIN risk.accounts a USING (account_key);
 
-COMMENT ON VIEW risk_bi.user_activity IS 'Event counters of each user over time, retired accounts included. One row per user and change of the counters; it holds until the user''s next row, also while the user is cleared. No personal data except the id.';
+COMMENT ON VIEW risk_bi.user_activity IS 'Event counters of each user over time, retired accounts included. One row per user and change of the counters; it holds until the user''s next row, also while the user is cleared. Rows that were superseded before risk_bi.retention.whole_since may be gone. No personal data except the id.';
 COMMENT ON COLUMN risk_bi.user_activity.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.user_activity.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
 COMMENT ON COLUMN risk_bi.user_activity.observed_at IS 'Instant of the first snapshot with these counters.';

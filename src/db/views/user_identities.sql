@@ -12,7 +12,7 @@ SELECT a.account_id,
   JOIN risk.users u USING (account_key, user_key)
   JOIN risk.accounts a USING (account_key);
 
-COMMENT ON VIEW risk_bi.user_identities IS 'Personal data: every email and name that a user has had. One row per user and version. Needs its own grant.';
+COMMENT ON VIEW risk_bi.user_identities IS 'Personal data: every email and name that a user has had. One row per user and version. Versions that ended before risk_bi.retention.whole_since may be gone. Needs its own grant.';
 COMMENT ON COLUMN risk_bi.user_identities.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.user_identities.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
 COMMENT ON COLUMN risk_bi.user_identities.valid_from IS 'Instant of the snapshot that first showed this version.';

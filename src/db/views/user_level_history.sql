@@ -22,7 +22,7 @@ SELECT a.account_id,
   JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
   LEFT JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_from;
 
-COMMENT ON VIEW risk_bi.user_level_history IS 'Every period of a user at one level, retired accounts included. One row per user and period. A current period is measured up to the newest snapshot, not up to now, because nothing after that snapshot has been observed.';
+COMMENT ON VIEW risk_bi.user_level_history IS 'Every period of a user at one level, retired accounts included. One row per user and period. A current period is measured up to the newest snapshot, not up to now, because nothing after that snapshot has been observed. Periods that ended before risk_bi.retention.whole_since may be gone.';
 COMMENT ON COLUMN risk_bi.user_level_history.account_id IS 'Cloudflare''s account id.';
 COMMENT ON COLUMN risk_bi.user_level_history.user_id IS 'Cloudflare''s id of the user (risk_bi.users).';
 COMMENT ON COLUMN risk_bi.user_level_history.valid_from IS 'Instant of the snapshot that opened the period.';

@@ -18,6 +18,7 @@ DECLARE
   s bigint;
   t timestamptz;
   before bigint;
+  whole_since timestamptz;
 BEGIN
   SELECT a.account_key INTO k FROM risk.accounts a WHERE a.account_id = users_as_of.account_id;
   SELECT p.snapshot_id, p.observed_at INTO s, t
@@ -26,6 +27,12 @@ BEGIN
    ORDER BY p.observed_at DESC LIMIT 1;
   IF s IS NULL THEN
     RETURN;
+  END IF;
+  SELECT max(r.whole_since) INTO whole_since
+    FROM risk.retention r WHERE r.account_key = k AND r.dataset IN ('activity', 'levels');
+  IF t < whole_since THEN
+    RAISE EXCEPTION 'users_as_of: the history of account % is whole since % only, and older rows were deleted', users_as_of.account_id, whole_since
+      USING ERRCODE = 'ZT001', DETAIL = to_char(whole_since AT TIME ZONE 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), HINT = 'risk_bi.retention says since when each part of the history is whole.';
   END IF;
   SELECT p.snapshot_id INTO before
     FROM risk.snapshots p
@@ -66,4 +73,4 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION risk_bi.users_as_of(text, timestamptz) IS 'Users present in the newest snapshot of the account at or before an instant. No personal data. Empty before the first snapshot.';
+COMMENT ON FUNCTION risk_bi.users_as_of(text, timestamptz) IS 'Users present in the newest snapshot of the account at or before an instant. No personal data. Empty before the first snapshot. Refuses with SQLSTATE ZT001 if rows of that time were deleted (risk_bi.retention).';

@@ -1,7 +1,7 @@
 // The metrics of each account that is not retired, in one statement. Each part names account_key by equality: however
 // long the history, an index leads it to the newest rows.
 import { sql, type SQL } from 'drizzle-orm';
-import { accounts, leases, snapshotLevels } from '../../db/schema.ts';
+import { accounts, leases, retention, snapshotLevels } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
 import {
   COMPLETE_AT,
@@ -30,6 +30,9 @@ export type AccountGauges = {
   rejected_waiting: number;
   /** Rejected records of the newest walk over all pages whose text is not kept. */
   rejected_not_kept: number;
+  /** Rows that were ever deleted because they were old, by part of the history. */
+  pruned_rows: Record<string, number>;
+  last_prune_at: number | null;
   lease_started_at: number | null;
   lease_heartbeat_age: number | null;
 };
@@ -52,11 +55,15 @@ export function gaugesOfAll(): SQL {
            ${epoch(SUCCESS_AT)} as last_success_at, ${epoch(COMPLETE_AT)} as last_complete_at,
            ${failedSince(STREAK_LIMIT)} as failed_runs, ${partialRunsSince(STREAK_LIMIT)} as partial_runs,
            ${REJECTED_WAITING} as rejected_waiting, ${REJECTED_NOT_KEPT} as rejected_not_kept,
+           coalesce(pruned.rows, '{}') as pruned_rows, ${epoch(sql`pruned.newest_at`)} as last_prune_at,
            ${epoch(sql`l.started_at`)} as lease_started_at, ${epoch(sql`now() - l.heartbeat_at`)} as lease_heartbeat_age
       from ${accounts} a ${newestOfEach()}
       left join lateral (
         select jsonb_object_agg(o.max_risk_level, o.user_count) as users from ${snapshotLevels} o
          where o.account_key = a.account_key and o.snapshot_id = s.snapshot_id) levels on true
+      left join lateral (
+        select jsonb_object_agg(o.dataset, o.row_count) as rows, max(o.pruned_at) as newest_at from ${retention} o
+         where o.account_key = a.account_key) pruned on true
       left join ${leases} l on l.account_key = a.account_key
      where a.retired_at is null order by a.account_key`;
 }

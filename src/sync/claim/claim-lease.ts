@@ -107,7 +107,7 @@ type LeaseRow = typeof leases.$inferSelect;
 type SeenRow = LeaseRow & { silentMs: number };
 
 /** The holder who keeps the lease; null if it may be taken. `held`: the row, if this transaction has locked it. */
-function keptBy(
+export function keptBy(
   held: SeenRow | undefined,
   current: SeenRow | undefined,
   owner: string,
@@ -199,7 +199,7 @@ function leaseOf(mine: LeaseRow, { accountId, owner, trigger, scheduledFor }: Cl
  * Reads the lease as it is (`current`), and once more with a lock if nobody else holds the lock (`held`). A locked row
  * is skipped: its holder is publishing or sending a heartbeat now. To wait for the lock would end in a second run.
  */
-async function lookAtLease(tx: Transaction, accountKey: number) {
+export async function lookAtLease(tx: Transaction, accountKey: number) {
   const ofAccount = eq(leases.account_key, accountKey);
   const columns = {
     ...getTableColumns(leases),

@@ -4,8 +4,7 @@
 // lock that another run of the account could wait for.
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { and, eq, sql, type SQL } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
+import { eq, sql, type SQL } from 'drizzle-orm';
 import { orAborted } from '../../cloudflare/or-aborted.ts';
 import { columnNames } from '../../db/sql/column-names.ts';
 import { copyRows, type CopyValue } from '../../db/copy-rows.ts';
@@ -14,6 +13,7 @@ import type { Pool, PoolClient } from '../../db/pool.ts';
 import { rejectedRecords, stagedRejected } from '../../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
 import type { Lease } from '../claim/lease.ts';
+import { deleteExpired, deleteOf } from './expired-records.ts';
 import { countReason, type ReasonCounts } from './reason-counts.ts';
 
 export type Rejection = { userId: string | null; reason: string; raw: string };
@@ -87,7 +87,7 @@ export function createQuarantine(
       const stop = signal.aborted ? AbortSignal.timeout(GRACE_MS) : signal;
       await flush(stop);
       // What cannot be deleted now, the next run deletes: it must not fail this run.
-      await orAborted(deleteExpired(pool, lease, retentionMs), stop).catch((error: unknown) => {
+      await orAborted(deleteExpired(pool, lease.accountKey, retentionMs), stop).catch((error: unknown) => {
         if (stop.aborted || databaseError(error) === undefined) throw error;
       });
     },
@@ -170,28 +170,4 @@ function beyond(accountKey: number, most: number): SQL {
   const r = rejectedRecords;
   return sql`select ${r.record_hash} as hash from ${r} where ${r.account_key} = ${accountKey}
     order by ${r.last_run_id} desc offset ${most}`;
-}
-
-/** Most often nothing has expired, and then nothing is written. */
-async function deleteExpired(
-  pool: Pool,
-  { accountKey }: Pick<Lease, 'accountKey'>,
-  retentionMs: number,
-): Promise<void> {
-  const r = rejectedRecords;
-  const expired = sql`select ${r.record_hash} as hash from ${r} where ${r.account_key} = ${accountKey}
-    and ${r.last_seen_at} < now() - make_interval(secs => ${retentionMs / 1000})`;
-  const { rows } = await drizzle(pool).execute(sql`${expired} limit 1`);
-  if (rows.length > 0) await inTransaction(pool, DEFAULT_LIMITS, (tx) => deleteOf(tx, accountKey, expired));
-}
-
-/** The keys are named: without statistics, a join with the query may take minutes. */
-async function deleteOf(tx: Transaction, accountKey: number, query: SQL): Promise<void> {
-  const { rows } = await tx.execute<{ hash: string }>(query);
-  if (rows.length === 0) return;
-  const r = rejectedRecords;
-  const hashes = sql.param(rows.map(({ hash }) => hash));
-  await tx
-    .delete(r)
-    .where(and(eq(r.account_key, accountKey), sql`${r.record_hash} = any (${hashes}::text[])`));
 }

@@ -81,8 +81,11 @@ function asObject(history: UserHistory, identities: boolean): Record<string, unk
       Object.fromEntries(eventColumns(identities).map((name) => [name, event[name]])),
     ),
     events_left_out: history.leftOut,
+    whole_since: Object.fromEntries(history.whole.map(({ part, since }) => [part, since.toISOString()])),
   };
 }
+
+const TOLD: Partial<Record<string, string>> = { levels: 'Levels', identities: 'Emails and names' };
 
 const INDENT = 9;
 
@@ -94,6 +97,9 @@ function textOf(history: UserHistory, identities: boolean, view: View): string {
   if (identities) lines.push(line('known as', person(identity)));
   lines.push('');
   if (history.leftOut) lines.push('Earlier events are left out (--limit).');
+  for (const { part, since } of history.whole)
+    if (TOLD[part] !== undefined)
+      lines.push(`${TOLD[part]} before ${view.time(since)} may have been deleted (prune).`);
   lines.push(...events.map((event) => eventLine(event, identities, view)), '');
   lines.push(paintLevels(view.paint, line('now', now(user, view))));
   if (user.absent_since !== null) lines.push(line('', absence(history, user.absent_since, view)));

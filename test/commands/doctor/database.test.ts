@@ -21,6 +21,7 @@ describe('the database', () => {
     'last_run',
     'history',
     'counts',
+    'retention',
     'absences',
     'rejected',
   ];

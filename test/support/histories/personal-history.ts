@@ -124,6 +124,10 @@ export async function fill(pool: Pool): Promise<void> {
       user_key,
       first,
     ]);
+    await pool.query(
+      `insert into risk.retention values ($1, 'activity', '2000-01-01Z', null, 7, '2026-01-01Z', 1)`,
+      [account_key],
+    );
     await history.rejected({ account_key, record_hash: 'ab', raw: `{"email":"${EMAIL}"}`, last_run_id: 1 });
   }
   await pool.query('analyze');

@@ -6,21 +6,50 @@ import type { Oracle, SnapshotRecord, UserState } from './oracle.ts';
 type Row = readonly unknown[];
 const LEVELS = ['low', 'medium', 'high'] as const;
 
+/** Since when each part is whole, in microseconds, after a prune. */
+export type Whole = Partial<Record<'activity' | 'levels' | 'identities', bigint>> & {
+  /** The prune was interrupted: rows that may go may still be there. */
+  isUnderWay?: true;
+};
+
 /**
  * Every rebuilt snapshot, the counts, the current state, the three histories. `instants` 'all' checks every instant.
+ * After a prune, only what was superseded before may be missing, and earlier snapshots are left out.
  */
 export async function compareHistory(
   pool: Pool,
   accountId: string,
   oracle: Oracle,
   instants: 'newest' | 'all',
+  whole: Whole = {},
 ): Promise<void> {
   const ask = async (text: string, ...values: unknown[]) =>
     (await pool.query({ text, values: [accountId, ...values], rowMode: 'array' })).rows as Row[];
+  const history = async <R extends { userId: string }>(
+    table: keyof typeof HISTORIES,
+    rows: readonly R[],
+    begin: (row: R) => bigint,
+    since: bigint | undefined,
+    tell: (row: R) => Row,
+  ) => {
+    const found = await ask(HISTORIES[table]);
+    const kept = unlessSuperseded(rows, begin, since);
+    const there = new Set(found.map((row) => JSON.stringify(row)));
+    const late = rows.filter((row) => !kept.includes(row) && there.has(JSON.stringify(tell(row))));
+    same(table, found, [...kept, ...(whole.isUnderWay ? late : [])].map(tell));
+  };
   const { snapshots } = oracle;
-  const probes = probesOf(snapshots, instants === 'all' ? snapshots.length : 2);
+  const wholeRows = latest(whole.activity, whole.levels, whole.identities);
+  const wholeStates = latest(whole.activity, whole.levels);
+  const probes = probesOf(snapshots, instants === 'all' ? snapshots.length : 2).filter(
+    ({ snapshot }) => snapshot === undefined || snapshot.at >= wholeStates,
+  );
 
-  same('snapshot_users of every snapshot', await ask(SNAPSHOT_USERS), snapshots.flatMap(usersOf));
+  same(
+    'snapshot_users of every snapshot',
+    await ask(SNAPSHOT_USERS, String(wholeRows)),
+    snapshots.filter(({ at }) => at >= wholeRows).flatMap(usersOf),
+  );
   same('snapshots', await ask(SNAPSHOTS), snapshots.map(snapshotRow));
   same('snapshot_levels', await ask(SNAPSHOT_LEVELS), snapshots.flatMap(levelRows));
   same(
@@ -40,10 +69,12 @@ export async function compareHistory(
       entry[1].level !== null,
     ]),
   );
-  same(
+  await history(
     'user_levels',
-    await ask(USER_LEVELS),
-    oracle.levels.map((row) => [
+    oracle.levels,
+    ({ from }) => from,
+    whole.levels,
+    (row) => [
       row.userId,
       str(row.from),
       str(row.to),
@@ -54,30 +85,21 @@ export async function compareHistory(
       str(row.absentSince),
       str(row.lastReset),
       str(row.snapshotId),
-    ]),
+    ],
   );
-  same(
+  await history(
     'user_identities',
-    await ask(USER_IDENTITIES),
-    oracle.identities.map((row) => [
-      row.userId,
-      str(row.from),
-      str(row.to),
-      row.email,
-      row.name,
-      str(row.snapshotId),
-    ]),
+    oracle.identities,
+    ({ from }) => from,
+    whole.identities,
+    (row) => [row.userId, str(row.from), str(row.to), row.email, row.name, str(row.snapshotId)],
   );
-  same(
+  await history(
     'user_activity',
-    await ask(USER_ACTIVITY),
-    oracle.activity.map((row) => [
-      row.userId,
-      str(row.at),
-      row.eventCount,
-      str(row.lastEvent),
-      str(row.snapshotId),
-    ]),
+    oracle.activity,
+    ({ at }) => at,
+    whole.activity,
+    (row) => [row.userId, str(row.at), row.eventCount, str(row.lastEvent), str(row.snapshotId)],
   );
   same(
     'users_as_of',
@@ -94,7 +116,8 @@ const OF_ACCOUNT = 'join risk.accounts a using (account_key) where a.account_id 
 const JOINED = `join risk.users u using (account_key, user_key) ${OF_ACCOUNT}`;
 const SNAPSHOT_USERS = `select s.snapshot_id, r.user_id, r.email, r.name, r.max_risk_level, r.event_count, ${us('r.last_event')}
   from risk.accounts a join risk.snapshots s using (account_key)
-  cross join lateral risk_bi.snapshot_users(s.snapshot_id) r where a.account_id = $1`;
+  cross join lateral (select * from risk_bi.snapshot_users(s.snapshot_id) offset 0) r
+ where a.account_id = $1 and ${us('s.observed_at')} >= $2::bigint`;
 const SNAPSHOTS = `select snapshot_id, ${us('observed_at')}, verdict, is_baseline, user_count, met_count, carried_count, event_count,
   appeared, raised, lowered, cleared, returned from risk.snapshots ${OF_ACCOUNT}`;
 const SNAPSHOT_LEVELS = `select snapshot_id, max_risk_level, user_count, event_count from risk.snapshot_levels ${OF_ACCOUNT}`;
@@ -113,6 +136,29 @@ const USER_ACTIVITY = `select u.user_id, ${us('p.observed_at')}, p.event_count, 
 const AS_OF = `select i.at, r.user_id, r.max_risk_level, r.event_count, ${us('r.last_event')}, r.snapshot_id, ${us('r.observed_at')}
   from unnest($2::bigint[]) i(at)
   cross join lateral risk_bi.users_as_of($1, 'epoch'::timestamptz + i.at * interval '1 microsecond') r`;
+
+function latest(...instants: (bigint | undefined)[]): bigint {
+  return instants.reduce<bigint>((a, b) => (b !== undefined && b > a ? b : a), 0n);
+}
+
+/** Without the rows that a newer one of the same user followed before the instant. */
+export function unlessSuperseded<R extends { userId: string }>(
+  rows: readonly R[],
+  begin: (row: R) => bigint,
+  before: bigint | undefined,
+): R[] {
+  if (before === undefined) return [...rows];
+  const last = new Map<string, bigint>();
+  for (const row of rows)
+    if (begin(row) < before) last.set(row.userId, latest(begin(row), last.get(row.userId)));
+  return rows.filter((row) => begin(row) >= (last.get(row.userId) ?? 0n));
+}
+
+const HISTORIES = {
+  user_levels: USER_LEVELS,
+  user_identities: USER_IDENTITIES,
+  user_activity: USER_ACTIVITY,
+};
 
 /** bigint and timestamps come as text. */
 const str = (value: bigint | number | null) => (value === null ? null : String(value));

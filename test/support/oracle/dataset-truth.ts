@@ -15,6 +15,7 @@ export const DATASET_TRUTH: Readonly<Record<DatasetName, string>> = {
     join risk.snapshot_levels l using (account_key, snapshot_id)`,
   'level-changes': 'select * from risk_bi.level_changes',
   runs: 'select * from risk_bi.sync_runs',
+  retention: 'select a.account_id, t.* from risk.retention t join risk.accounts a using (account_key)',
   'snapshot-users': `select a.account_id, s.snapshot_id, s.observed_at, u.* from ${OF_SNAPSHOTS}, lateral risk_bi.snapshot_users(s.snapshot_id) u
      where s.observed_at = (select max(n.observed_at) from risk.snapshots n where n.account_key = s.account_key)`,
 };

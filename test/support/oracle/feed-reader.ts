@@ -22,6 +22,7 @@ const KEYS: Readonly<Record<Exclude<DatasetName, 'snapshot-users'>, string>> = {
   'snapshot-levels': 'account_id snapshot_id max_risk_level',
   'level-changes': 'account_id user_id changed_at',
   runs: 'account_id run_id',
+  retention: 'account_id dataset',
 };
 export const FEED_DATASETS = Object.keys(KEYS) as (keyof typeof KEYS)[];
 

@@ -1,0 +1,161 @@
+// `prune` as people call it, and what it keeps of runs. What it does to the history is in test/upkeep.
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, test } from 'node:test';
+import { writeBulkHistory } from '../../bench/reporting/bulk-history.ts';
+import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
+import { claimLease } from '../../src/sync/claim/claim-lease.ts';
+import { processIdentity } from '../../src/host/process-identity.ts';
+import { pruneAfterRun } from '../../src/upkeep/prune/prune-after-run.ts';
+import { runCommand } from '../support/run-command.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { quiet } from '../support/stage.ts';
+
+const HOUR = 3_600_000;
+const SNAPSHOTS = 240;
+const ACCOUNT = 'a'.repeat(32);
+const OTHER = 'b'.repeat(32);
+let db: MigratedDatabase;
+
+beforeEach(async () => {
+  db = await migratedDatabase();
+  const start = new Date(Math.floor((Date.now() - SNAPSHOTS * HOUR) / 1000) * 1000).toISOString();
+  for (const accountId of [ACCOUNT, OTHER])
+    await writeBulkHistory(db.pool, {
+      accountId,
+      users: 20,
+      snapshots: SNAPSHOTS,
+      start,
+      actsPerUser: 30,
+      seed: accountId === OTHER ? 2 : 1,
+    });
+  await db.pool.query('drop table bulk_acts');
+});
+afterEach(() => db.close());
+
+const prune = (...args: string[]) => runCommand(['prune', ...args], { DATABASE_URL: db.url });
+const count = async (table: string, where = 'true') =>
+  (await db.rows<{ n: number }>(`select count(*)::integer as n from ${table} where ${where}`))[0]!.n;
+type Row = {
+  account_id: string;
+  dataset: string;
+  row_count: number;
+  bytes: number | null;
+  is_dry_run: boolean;
+};
+const told = (stdout: string) => JSON.parse(stdout) as Row[];
+
+test('without a retention, prune exits 78 and names the variables', async () => {
+  const { code, stderr } = await prune();
+  assert.equal(code, 78);
+  for (const name of ['ACTIVITY', 'LEVELS', 'IDENTITIES', 'RUNS'])
+    assert.match(stderr, new RegExp(`RETENTION_${name}`));
+  assert.equal((await prune('--activity', 'soon')).code, 64);
+  assert.equal((await prune('--activity', '-1d')).code, 64);
+});
+
+test('a dry run says what would go and how large it is, and the prune after it deletes just that', async () => {
+  const before = await count('risk.user_activity');
+  const feed = await db.rows('select * from risk_internal.feed_clock');
+  const dry = told((await prune('--dry-run', '--activity', '48h', '--account', ACCOUNT, '--json')).stdout);
+  assert.equal(await count('risk.user_activity'), before);
+  assert.deepEqual(await db.rows('select * from risk_internal.feed_clock'), feed);
+  const [would] = dry;
+  assert.ok(would!.row_count > 0 && would!.bytes! > would!.row_count * 64);
+  const { code, stdout } = await prune('--activity', '48h', '--account', ACCOUNT, '--json');
+  assert.equal(code, 0);
+  assert.equal(told(stdout)[0]!.row_count, would!.row_count);
+  assert.equal(await count('risk.user_activity'), before - would!.row_count);
+  const again = told((await prune('--activity', '48h', '--account', ACCOUNT, '--json')).stdout);
+  assert.equal(again[0]!.row_count, 0);
+  const [mark] = await db.rows<{ row_count: string }>('select row_count from risk.retention');
+  assert.equal(Number(mark!.row_count), would!.row_count);
+});
+
+test('an earlier instant is refused by the commands that would answer with less, and said so', async () => {
+  await prune('--activity', '48h', '--levels', '24h');
+  for (const args of [
+    ['users', '--as-of', '5d ago'],
+    ['diff', '5d ago'],
+  ]) {
+    const { code, stderr } = await runCommand(args, { DATABASE_URL: db.url });
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /BEYOND_RETENTION[^]*whole since \d{4}-/);
+  }
+  assert.equal((await runCommand(['users', '--as-of', '1h ago'], { DATABASE_URL: db.url })).code, 0);
+  assert.equal((await runCommand(['trends', '--since', '9d ago'], { DATABASE_URL: db.url })).code, 0);
+  const [user] = await db.rows<{ user_id: string }>('select user_id from risk.users limit 1');
+  const history = await runCommand(['history', user!.user_id], { DATABASE_URL: db.url });
+  assert.match(history.stdout, /Levels before .* may have been deleted/);
+});
+
+test('of runs, those stay by which the program knows how the account is', async () => {
+  // Most runs were started by hand.
+  await db.pool.query(
+    'update risk.sync_runs set scheduled_for = null where run_id < (select max(run_id) - 5 from risk.sync_runs where account_key = 1)',
+  );
+  const newest = 'select max(run_id) from risk.sync_runs r where r.account_key = 1';
+  // The newest success has no slot, and the newest complete walk is older than it.
+  await db.pool.query(
+    `update risk.sync_runs set scheduled_for = null, verdict = 'partial' where run_id = (${newest})`,
+  );
+  const { code, stderr } = await prune('--runs', '0s', '--account', ACCOUNT);
+  assert.equal(code, 0, stderr);
+  const left = await db.rows<{ verdict: string; slot: boolean }>(
+    'select verdict, scheduled_for is not null as slot from risk.sync_runs where account_key = 1 order by run_id',
+  );
+  assert.deepEqual(left, [
+    { verdict: 'complete', slot: true },
+    { verdict: 'partial', slot: false },
+  ]);
+  assert.equal(await count('risk.sync_runs', 'account_key = 2'), SNAPSHOTS);
+});
+
+test('after a run, old rows go once an hour; nothing is written while nothing is too old', async () => {
+  const deps = { pool: db.pool, logger: quiet, timing: LEASE_TIMING };
+  const retention = { activity: 500 * HOUR, levels: null, identities: null, runs: null };
+  const signal = new AbortController().signal;
+  const wal = async () =>
+    (
+      await db.rows<{ at: string }>(
+        'select txid_current_snapshot()::text as at, last_snapshot_id from risk_internal.feed_clock',
+      )
+    )[0];
+  const before = await wal();
+  await pruneAfterRun(deps, { accountId: ACCOUNT, retention, signal });
+  assert.deepEqual(await wal(), before, 'no transaction took an id');
+  await pruneAfterRun(deps, {
+    accountId: ACCOUNT,
+    retention: { ...retention, activity: 100 * HOUR },
+    signal,
+  });
+  const first = await count('risk.user_activity');
+  await pruneAfterRun(deps, { accountId: ACCOUNT, retention: { ...retention, activity: 50 * HOUR }, signal });
+  assert.equal(await count('risk.user_activity'), first, 'within the hour');
+  await db.pool.query(`update risk.retention set pruned_at = pruned_at - interval '61 minutes'`);
+  await pruneAfterRun(deps, { accountId: ACCOUNT, retention: { ...retention, activity: 50 * HOUR }, signal });
+  assert.ok((await count('risk.user_activity')) < first);
+});
+
+test('a run of the account goes first, and its lease is not touched', async () => {
+  const claim = await claimLease(db.pool, {
+    accountId: ACCOUNT,
+    owner: '00000000-0000-4000-8000-000000000000',
+    trigger: 'cli',
+    scheduledFor: null,
+    identity: processIdentity(),
+    timing: LEASE_TIMING,
+  });
+  assert.equal(claim.kind, 'claimed');
+  const lease = await db.rows('select * from risk_internal.leases');
+  const before = await count('risk.user_activity');
+  await pruneAfterRun(
+    { pool: db.pool, logger: quiet, timing: LEASE_TIMING },
+    {
+      accountId: ACCOUNT,
+      retention: { activity: HOUR, levels: null, identities: null, runs: null },
+      signal: new AbortController().signal,
+    },
+  );
+  assert.equal(await count('risk.user_activity'), before);
+  assert.deepEqual(await db.rows('select * from risk_internal.leases'), lease);
+});
