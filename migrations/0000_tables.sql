@@ -11,32 +11,61 @@ CREATE TABLE "risk_internal"."account_writers" (
 	"last_snapshot_id" bigint NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "risk_internal"."account_keys" (
+	"account_key" integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "risk_internal"."account_keys_account_key_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 2147483647 START WITH 1 CACHE 1),
+	"account_id" text NOT NULL,
+	CONSTRAINT "account_keys_account_id_unique" UNIQUE("account_id")
+);
+--> statement-breakpoint
 CREATE TABLE "risk"."accounts" (
-	"account_key" integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "risk"."accounts_account_key_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 2147483647 START WITH 1 CACHE 1),
+	"account_key" integer PRIMARY KEY NOT NULL,
 	"account_id" text NOT NULL,
 	"label" text,
 	"added_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"retired_at" timestamp with time zone,
-	"feed_id" bigint NOT NULL,
-	CONSTRAINT "accounts_account_id_unique" UNIQUE("account_id")
+	"feed_id" bigint NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "risk_internal"."epochs" (
-	"epoch" uuid PRIMARY KEY NOT NULL,
+	"account_key" integer NOT NULL,
+	"epoch" uuid NOT NULL,
 	"previous_epoch" uuid NOT NULL,
 	"began_after" bigint NOT NULL,
 	"began_at" timestamp with time zone NOT NULL,
 	"reason" text NOT NULL,
+	CONSTRAINT "epochs_account_key_epoch_previous_epoch_pk" PRIMARY KEY("account_key","epoch","previous_epoch"),
 	CONSTRAINT "epochs_reason" CHECK ("risk_internal"."epochs"."reason" in ('copied', 'moved'))
 );
 --> statement-breakpoint
-CREATE TABLE "risk_internal"."feed_clock" (
+CREATE TABLE "risk_internal"."erased_people" (
+	"user_id" uuid PRIMARY KEY NOT NULL,
+	"mode" text NOT NULL,
+	"user_hash" text,
+	"began_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"finished_at" timestamp with time zone,
+	"account_count" integer DEFAULT 0 NOT NULL,
+	"identity_count" integer DEFAULT 0 NOT NULL,
+	"rejected_count" integer DEFAULT 0 NOT NULL,
+	"lookup_count" integer DEFAULT 0 NOT NULL,
+	"run_count" integer DEFAULT 0 NOT NULL,
+	CONSTRAINT "erased_people_user_hash_unique" UNIQUE("user_hash"),
+	CONSTRAINT "erased_people_mode" CHECK ("risk_internal"."erased_people"."mode" in ('forget', 'once')),
+	CONSTRAINT "erased_people_user_hash" CHECK ("risk_internal"."erased_people"."user_hash" ~ '^[0-9a-f]{64}$'),
+	CONSTRAINT "erased_people_hashed" CHECK (("risk_internal"."erased_people"."user_hash" is not null) = ("risk_internal"."erased_people"."mode" = 'forget' or "risk_internal"."erased_people"."finished_at" is null))
+);
+--> statement-breakpoint
+CREATE TABLE "risk_internal"."erasure_key" (
 	"id" integer PRIMARY KEY NOT NULL,
+	"key" text DEFAULT gen_random_uuid()::text || gen_random_uuid()::text NOT NULL,
+	CONSTRAINT "erasure_key_one_row" CHECK ("risk_internal"."erasure_key"."id" = 1)
+);
+--> statement-breakpoint
+CREATE TABLE "risk_internal"."feed_clock" (
+	"account_key" integer PRIMARY KEY NOT NULL,
 	"last_snapshot_id" bigint NOT NULL,
 	"epoch" uuid DEFAULT gen_random_uuid() NOT NULL,
 	"place" text,
-	"copied_at" timestamp with time zone,
-	CONSTRAINT "feed_clock_one_row" CHECK ("risk_internal"."feed_clock"."id" = 1)
+	"copied_at" timestamp with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "risk_internal"."imports" (
@@ -123,6 +152,16 @@ CREATE TABLE "risk"."snapshots" (
 	CONSTRAINT "snapshots_observed_at" CHECK (extract(microseconds from "risk"."snapshots"."observed_at")::integer % 1000 = 0)
 );
 --> statement-breakpoint
+CREATE TABLE "risk_internal"."identity_modes" (
+	"account_key" integer PRIMARY KEY NOT NULL,
+	"mode" text NOT NULL,
+	"key_id" text,
+	"since" timestamp with time zone,
+	"is_applied" boolean NOT NULL,
+	CONSTRAINT "identity_modes_mode" CHECK ("risk_internal"."identity_modes"."mode" in ('full', 'pseudonymous', 'none')),
+	CONSTRAINT "identity_modes_key" CHECK (("risk_internal"."identity_modes"."mode" = 'pseudonymous') = ("risk_internal"."identity_modes"."key_id" is not null))
+);
+--> statement-breakpoint
 CREATE UNLOGGED TABLE "risk_internal"."staged_changes" (
 	"account_key" integer NOT NULL,
 	"user_key" integer NOT NULL,
@@ -140,6 +179,15 @@ CREATE UNLOGGED TABLE "risk_internal"."staged_changes" (
 	"lookup_outcome" text,
 	"last_reset_time" timestamp with time zone,
 	"end_reason" text
+);
+--> statement-breakpoint
+CREATE UNLOGGED TABLE "risk_internal"."staged_identities" (
+	"account_key" integer NOT NULL,
+	"user_key" integer NOT NULL,
+	"valid_from" timestamp with time zone NOT NULL,
+	"snapshot_id" bigint NOT NULL,
+	"email" text,
+	"name" text
 );
 --> statement-breakpoint
 CREATE UNLOGGED TABLE "risk_internal"."staged_rejected" (
@@ -258,6 +306,7 @@ CREATE TABLE "risk"."users" (
 	"absent_since" timestamp with time zone,
 	"cleared_at" timestamp with time zone,
 	"snapshot_id" bigint NOT NULL,
+	"erased_at" timestamp with time zone,
 	CONSTRAINT "users_account_key_user_key_pk" PRIMARY KEY("account_key","user_key"),
 	CONSTRAINT "users_account_key_user_id" UNIQUE("account_key","user_id"),
 	CONSTRAINT "users_max_risk_level" CHECK ("risk"."users"."max_risk_level" in ('low', 'medium', 'high')),
@@ -268,11 +317,13 @@ CREATE TABLE "risk"."users" (
 );
 --> statement-breakpoint
 ALTER TABLE "risk_internal"."account_writers" ADD CONSTRAINT "account_writers_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "risk_internal"."identity_modes" ADD CONSTRAINT "identity_modes_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "risk_internal"."leases" ADD CONSTRAINT "leases_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "risk"."retention" ADD CONSTRAINT "retention_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "risk"."snapshot_levels" ADD CONSTRAINT "snapshot_levels_snapshots" FOREIGN KEY ("account_key","snapshot_id") REFERENCES "risk"."snapshots"("account_key","snapshot_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "risk"."snapshots" ADD CONSTRAINT "snapshots_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "risk"."sync_runs" ADD CONSTRAINT "sync_runs_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "accounts_account_id" ON "risk"."accounts" USING btree ("account_id");--> statement-breakpoint
 CREATE INDEX "rejected_records_last_run_id" ON "risk_internal"."rejected_records" USING btree ("account_key","last_run_id");--> statement-breakpoint
 CREATE INDEX "snapshots_snapshot_id" ON "risk"."snapshots" USING btree ("snapshot_id");--> statement-breakpoint
 CREATE INDEX "sync_runs_feed_id" ON "risk"."sync_runs" USING btree ("feed_id");--> statement-breakpoint
@@ -302,7 +353,13 @@ ALTER TABLE "risk"."accounts" SET (autovacuum_analyze_threshold = 0, autovacuum_
 --> statement-breakpoint
 ANALYZE "risk"."accounts";
 --> statement-breakpoint
-INSERT INTO "risk_internal"."feed_clock" ("id", "last_snapshot_id") VALUES (1, 0);
+INSERT INTO "risk_internal"."feed_clock" ("account_key", "last_snapshot_id") VALUES (0, 0);
+--> statement-breakpoint
+-- The key of the clock that serves an account: one clock serves all. `migrate --distribute` replaces the function by one
+-- that returns its argument. The planner folds it, so that Citus sees a key and not a function.
+CREATE FUNCTION risk_internal.feed_clock_key(account_key integer) RETURNS integer
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS 'SELECT 0';
 --> statement-breakpoint
 -- Not in risk_bi: it is for the worker alone. Each part that the server refuses is a "-": a managed service may not let
 -- everybody ask. The parts change when the history is elsewhere:

@@ -42,7 +42,7 @@ COMMENT ON COLUMN risk.sync_runs.feed_id IS 'Feed value of the transaction that 
 
 COMMENT ON TABLE risk.snapshots IS 'One row per published run: the state of one account at one instant.';
 COMMENT ON COLUMN risk.snapshots.account_key IS 'The account (risk.accounts).';
-COMMENT ON COLUMN risk.snapshots.snapshot_id IS 'Rises in commit order over all accounts. Extractors remember the highest one that they have seen as a watermark.';
+COMMENT ON COLUMN risk.snapshots.snapshot_id IS 'Rises in commit order over all accounts; in a distributed history, within each account. Extractors remember the highest one that they have seen as a watermark.';
 COMMENT ON COLUMN risk.snapshots.observed_at IS 'The instant of the snapshot: the database clock when the run claimed the account, in milliseconds. It rises within an account.';
 COMMENT ON COLUMN risk.snapshots.verdict IS 'complete: every present user was met. partial: some may have been missed. Users who were not met are carried.';
 COMMENT ON COLUMN risk.snapshots.expected_unseen IS 'Estimate of the present users that no pass met; null if there is no estimate. A stock, not a flow: never add it up over time.';
@@ -67,7 +67,7 @@ COMMENT ON COLUMN risk.snapshot_levels.event_count IS 'Sum of the event counts o
 COMMENT ON TABLE risk.users IS 'One row per user ever met: the user''s current state. No email, no name.';
 COMMENT ON COLUMN risk.users.account_key IS 'The account (risk.accounts).';
 COMMENT ON COLUMN risk.users.user_key IS 'Surrogate key of the user within the account.';
-COMMENT ON COLUMN risk.users.user_id IS 'Cloudflare''s id of the user.';
+COMMENT ON COLUMN risk.users.user_id IS 'Cloudflare''s id of the user; a random one if the person was erased.';
 COMMENT ON COLUMN risk.users.max_risk_level IS 'Current level: low, medium or high; null if the user is cleared.';
 COMMENT ON COLUMN risk.users.event_count IS 'Number of risk events, as last served. A stock, not a flow: never add it up over time.';
 COMMENT ON COLUMN risk.users.last_event IS 'Time of the newest risk event, as last served.';
@@ -77,14 +77,15 @@ COMMENT ON COLUMN risk.users.first_seen_at IS 'observed_at of the first snapshot
 COMMENT ON COLUMN risk.users.absent_since IS 'For a present user whom the newest walks did not meet: observed_at of the first snapshot that did not meet the user. Otherwise null.';
 COMMENT ON COLUMN risk.users.cleared_at IS 'observed_at of the snapshot that cleared the user; null while the user is present.';
 COMMENT ON COLUMN risk.users.snapshot_id IS 'Feed value of the last write to this row.';
+COMMENT ON COLUMN risk.users.erased_at IS 'Since when the user stands for a person who was erased: user_id is then a random one that leads nowhere, and email and name are null. Otherwise null.';
 
 COMMENT ON TABLE risk.user_identities IS 'One row per user and identity (slowly changing dimension, type 2). Personal data. While a user is cleared, the newest identity stays open.';
 COMMENT ON COLUMN risk.user_identities.account_key IS 'The account (risk.accounts).';
 COMMENT ON COLUMN risk.user_identities.user_key IS 'The user (risk.users).';
 COMMENT ON COLUMN risk.user_identities.valid_from IS 'observed_at of the snapshot that first showed this identity.';
 COMMENT ON COLUMN risk.user_identities.valid_to IS 'observed_at of the snapshot that ended this identity; null while it is open.';
-COMMENT ON COLUMN risk.user_identities.email IS 'Email as served; null when the API left it out.';
-COMMENT ON COLUMN risk.user_identities.name IS 'Name as served; null when the API left it out.';
+COMMENT ON COLUMN risk.user_identities.email IS 'Email as served, or its keyed hash, or nothing (PII_MODE); null when the API left it out, or the person was erased.';
+COMMENT ON COLUMN risk.user_identities.name IS 'Name as served, or its keyed hash, or nothing (PII_MODE); null when the API left it out, or the person was erased.';
 COMMENT ON COLUMN risk.user_identities.snapshot_id IS 'Feed value of the last write to this row.';
 
 COMMENT ON TABLE risk.user_levels IS 'One row per user and period at one level (slowly changing dimension, type 2).';
@@ -117,6 +118,10 @@ COMMENT ON COLUMN risk.user_activity.event_count IS 'Number of risk events, as s
 COMMENT ON COLUMN risk.user_activity.last_event IS 'Time of the newest risk event, as served.';
 COMMENT ON COLUMN risk.user_activity.snapshot_id IS 'Feed value of the write that added this row.';
 
+COMMENT ON TABLE risk_internal.account_keys IS 'The directory of accounts: gives them their keys, and keeps their ids unique.';
+COMMENT ON COLUMN risk_internal.account_keys.account_key IS 'The account (risk.accounts).';
+COMMENT ON COLUMN risk_internal.account_keys.account_id IS 'Cloudflare''s account id.';
+
 COMMENT ON TABLE risk_internal.imports IS 'One row per file of saved answers that was imported. The same file under the same instant is not imported again.';
 COMMENT ON COLUMN risk_internal.imports.account_key IS 'The account (risk.accounts).';
 COMMENT ON COLUMN risk_internal.imports.observed_at IS 'The instant of the file, and of its snapshot.';
@@ -136,15 +141,17 @@ COMMENT ON COLUMN risk_internal.leases.host IS 'Host name of the process that ma
 COMMENT ON COLUMN risk_internal.leases.process IS 'Identity of the process that makes the run. It shows at once whether the process has died.';
 COMMENT ON COLUMN risk_internal.leases.progress IS 'How far the walk has come.';
 
-COMMENT ON TABLE risk_internal.feed_clock IS 'The last feed value (snapshot_id, feed_id) handed out. The lock of its row orders all writers of schema risk.';
-COMMENT ON COLUMN risk_internal.feed_clock.id IS 'Always 1.';
+COMMENT ON TABLE risk_internal.feed_clock IS 'The last feed value (snapshot_id, feed_id) handed out. The lock of a row orders all writers that it serves. risk_internal.feed_clock_key() tells which row serves an account.';
+COMMENT ON COLUMN risk_internal.feed_clock.account_key IS '0: the clock of all accounts. Only a distributed history has one clock per account (risk.accounts).';
 COMMENT ON COLUMN risk_internal.feed_clock.last_snapshot_id IS 'The last feed value handed out.';
 COMMENT ON COLUMN risk_internal.feed_clock.epoch IS 'Names this course of the clock. It changes when the history was restored, copied or promoted, because feed values may then be given again.';
 COMMENT ON COLUMN risk_internal.feed_clock.place IS 'history_place() when a value was last taken; null before the first one. If it differs, the writer begins a new epoch.';
 COMMENT ON COLUMN risk_internal.feed_clock.copied_at IS 'When `database copy` or `database backup` last made a whole copy of this history; null: never.';
+COMMENT ON FUNCTION risk_internal.feed_clock_key(integer) IS 'The row of feed_clock that serves an account: 0, or the account itself in a distributed history.';
 COMMENT ON FUNCTION risk_internal.history_place() IS 'Where the history is: system identifier, timeline, database and table. It differs after a restore, a copy or a failover.';
 
-COMMENT ON TABLE risk_internal.epochs IS 'One row per epoch that began because the history was restored, copied or promoted.';
+COMMENT ON TABLE risk_internal.epochs IS 'One row per epoch that began because the history was restored, copied or promoted, and earlier epoch that it continues.';
+COMMENT ON COLUMN risk_internal.epochs.account_key IS 'The clock that the epoch is of (feed_clock.account_key).';
 COMMENT ON COLUMN risk_internal.epochs.epoch IS 'The epoch that began.';
 COMMENT ON COLUMN risk_internal.epochs.previous_epoch IS 'The epoch that it continues.';
 COMMENT ON COLUMN risk_internal.epochs.began_after IS 'Up to this feed value, the history is the one of the previous epoch.';
@@ -156,7 +163,7 @@ COMMENT ON COLUMN risk_internal.rejected_records.account_key IS 'The account (ri
 COMMENT ON COLUMN risk_internal.rejected_records.record_hash IS 'SHA-256 of the reason, the stored record and its user.';
 COMMENT ON COLUMN risk_internal.rejected_records.user_id IS 'The user of the record, if it could be read. This user counts as met, never as absent.';
 COMMENT ON COLUMN risk_internal.rejected_records.reason IS 'Why the record was not accepted.';
-COMMENT ON COLUMN risk_internal.rejected_records.raw IS 'The record as served, cut at 4,096 characters.';
+COMMENT ON COLUMN risk_internal.rejected_records.raw IS 'The record as served, cut at 4,096 characters. Without emails and names where PII_MODE is not full.';
 COMMENT ON COLUMN risk_internal.rejected_records.first_run_id IS 'The first run that met the record.';
 COMMENT ON COLUMN risk_internal.rejected_records.last_run_id IS 'The latest run that met the record.';
 COMMENT ON COLUMN risk_internal.rejected_records.first_seen_at IS 'When the record was first met (database clock).';
@@ -166,6 +173,13 @@ COMMENT ON TABLE risk_internal.account_writers IS 'The last writer of an account
 COMMENT ON COLUMN risk_internal.account_writers.account_key IS 'The account (risk.accounts).';
 COMMENT ON COLUMN risk_internal.account_writers.last_user_key IS 'The highest user_key ever given. No key is given twice, even after users were erased.';
 COMMENT ON COLUMN risk_internal.account_writers.last_snapshot_id IS 'Feed value of the last writer of the account; 0 before the first writer.';
+
+COMMENT ON TABLE risk_internal.identity_modes IS 'What is kept of the emails and names of an account (PII_MODE), and since when.';
+COMMENT ON COLUMN risk_internal.identity_modes.account_key IS 'The account (risk.accounts).';
+COMMENT ON COLUMN risk_internal.identity_modes.mode IS 'full: as served. pseudonymous: keyed hashes. none: nothing.';
+COMMENT ON COLUMN risk_internal.identity_modes.key_id IS 'Names the key of the hashes. It is part of every hash. Null in other modes.';
+COMMENT ON COLUMN risk_internal.identity_modes.since IS 'When the mode or the key was last changed (database clock); null: since the account was added.';
+COMMENT ON COLUMN risk_internal.identity_modes.is_applied IS 'False while what was kept before is being rewritten: nothing may be published then.';
 
 COMMENT ON TABLE risk_internal.staged_changes IS 'What a publish is about to change. Filled and emptied inside its transaction. Unlogged.';
 COMMENT ON COLUMN risk_internal.staged_changes.account_key IS 'The account (risk.accounts).';
@@ -192,6 +206,14 @@ COMMENT ON COLUMN risk_internal.staged_rejected.user_id IS 'The user, if the rec
 COMMENT ON COLUMN risk_internal.staged_rejected.reason IS 'Why the record was not accepted.';
 COMMENT ON COLUMN risk_internal.staged_rejected.raw IS 'The record as JSON, cut at 4,096 characters; personal data.';
 
+COMMENT ON TABLE risk_internal.staged_identities IS 'Identities that are being rewritten as hashes. Filled and emptied inside one transaction. Unlogged. No emails, no names.';
+COMMENT ON COLUMN risk_internal.staged_identities.account_key IS 'The account (risk.accounts).';
+COMMENT ON COLUMN risk_internal.staged_identities.user_key IS 'The user (risk.users).';
+COMMENT ON COLUMN risk_internal.staged_identities.valid_from IS 'As in risk.user_identities.';
+COMMENT ON COLUMN risk_internal.staged_identities.snapshot_id IS 'The value of the row that was read. A row that was written since then is left alone.';
+COMMENT ON COLUMN risk_internal.staged_identities.email IS 'The hash of the email; null if there is none.';
+COMMENT ON COLUMN risk_internal.staged_identities.name IS 'The hash of the name; null if there is none.';
+
 COMMENT ON TABLE risk_internal.migrations IS 'The applied migrations, with the hash that each had at that time.';
 COMMENT ON COLUMN risk_internal.migrations.id IS 'Order of application.';
 COMMENT ON COLUMN risk_internal.migrations.hash IS 'SHA-256 of the SQL file as it was applied.';
@@ -204,3 +226,19 @@ COMMENT ON COLUMN risk_internal.lookups.run_id IS 'The run that made the lookup 
 COMMENT ON COLUMN risk_internal.lookups.asked_at IS 'When the answer was stored (database clock).';
 COMMENT ON COLUMN risk_internal.lookups.outcome IS 'level: the user still has a level. reset (newer than every known event) and not_found: the user has none. no_level: no level, and no reset that would prove it. unreadable: the record did not say, contradicts itself, or names another person.';
 COMMENT ON COLUMN risk_internal.lookups.level_at IS 'observed_at of the newest run in which the record showed a level; null if it never did.';
+
+COMMENT ON TABLE risk_internal.erased_people IS 'One row per person who was erased, without personal data. With a hash of the real id, a person stays forgotten when the API serves them again.';
+COMMENT ON COLUMN risk_internal.erased_people.user_id IS 'The random id that stands in the place of the person, in every account.';
+COMMENT ON COLUMN risk_internal.erased_people.mode IS 'forget: the person stays erased when the API serves them again. once: they are then a new user.';
+COMMENT ON COLUMN risk_internal.erased_people.user_hash IS 'HMAC-SHA-256 of Cloudflare''s id of the user, by the key in erasure_key. Pseudonymous data. Null after an erasure for once.';
+COMMENT ON COLUMN risk_internal.erased_people.began_at IS 'When the erasure began.';
+COMMENT ON COLUMN risk_internal.erased_people.finished_at IS 'When every account was done; null until then.';
+COMMENT ON COLUMN risk_internal.erased_people.account_count IS 'Accounts in which the person was a user.';
+COMMENT ON COLUMN risk_internal.erased_people.identity_count IS 'Versions of email and name that were erased.';
+COMMENT ON COLUMN risk_internal.erased_people.rejected_count IS 'Rejected records that were deleted.';
+COMMENT ON COLUMN risk_internal.erased_people.lookup_count IS 'Lookups that were deleted.';
+COMMENT ON COLUMN risk_internal.erased_people.run_count IS 'Runs whose texts named the person, and no longer do.';
+
+COMMENT ON TABLE risk_internal.erasure_key IS 'One row: the key that hashes the ids of erased people. Made at the first erasure.';
+COMMENT ON COLUMN risk_internal.erasure_key.id IS 'Always 1.';
+COMMENT ON COLUMN risk_internal.erasure_key.key IS 'Random text. A secret.';

@@ -22,6 +22,10 @@ const NUMBERS = {
   FEED_RUNS: 25,
   SCHEMATHESIS_EXAMPLES: 500,
   PRUNE_RUNS: 60,
+  ERASURE_SEQUENCES: 500,
+  PII_MODES_RUNS: 200,
+  // Where TEST_CITUS_URL names a cluster.
+  CITUS_ROWS: 1_000_000,
 };
 
 const FILES = [
@@ -39,10 +43,13 @@ const FILES = [
   'test/scenarios/epochs.test.ts',
   'test/scenarios/moved-history.test.ts',
   'test/scenarios/feeds-under-load.test.ts',
+  'test/db/distribute/distribute.test.ts',
   'test/export/feed.test.ts',
   'test/export/feed-kills.test.ts',
   'test/http/api/schemathesis.test.ts',
   'test/upkeep/prune.test.ts',
+  'test/scenarios/erasure.test.ts',
+  'test/scenarios/pii-modes.test.ts',
 ];
 
 const numbers = Object.fromEntries(Object.entries(NUMBERS).map(([name, value]) => [name, String(value)]));

@@ -5,6 +5,7 @@ import type { CloudflareAuth } from './cloudflare/credentials-in-use.ts';
 import { databaseUrlSecrets } from './database-url.ts';
 import { Environment, EVERY_ACCOUNT, LOOPBACK, SECRETS } from './environment.ts';
 import { OperatorError } from './errors.ts';
+import type { PiiMode } from './pii-policy.ts';
 import { isLoopbackHost, isPrivateHost } from './net/private-host.ts';
 import type { Retention } from './retention.ts';
 import { defaultTimeBudget } from './time/schedule.ts';
@@ -61,6 +62,8 @@ export type Config = Readonly<{
     /** How long the raw text of a rejected record is kept after it was last met. */
     rejectedRetentionMs: number;
   };
+  /** What is kept of emails and names. `key` may also be set in other modes: it finds what was kept as a hash. */
+  pii: { mode: PiiMode; key: string | null };
   /** How long the history is kept. What is too old goes after a run, and by the command prune. */
   retention: Retention;
   /** How long a user may be at high before pages and reports call it too long. */
@@ -88,7 +91,13 @@ export function processSource(): Source {
 }
 
 /** What a command needs beyond the defaults. */
-export type Need = 'cloudflare' | 'accounts' | 'database' | 'guarded-http';
+export type Need =
+  | 'cloudflare'
+  | 'accounts'
+  | 'database'
+  | 'guarded-http'
+  /** It writes emails and names, or what is kept of them. */
+  | 'pii';
 
 /** Reads and checks the environment. Throws CONFIGURATION (exit 78) with every problem at once. */
 export function readConfig(source: Source, needs: readonly Need[] = []): Config {
@@ -122,6 +131,17 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
     );
   }
   if (needs.includes('guarded-http')) problems.push(...accessProblems(values));
+  if (
+    needs.includes('pii') &&
+    values['PII_MODE'] === 'pseudonymous' &&
+    values['PII_KEY'] === undefined &&
+    !unreadable.has('PII_KEY') &&
+    !unreadable.has('PII_KEY_FILE')
+  ) {
+    problems.push(
+      'PII_KEY: must be set when PII_MODE is pseudonymous: emails and names are kept as hashes with this key. Make one with `openssl rand -base64 32`',
+    );
+  }
   const base = values['CLOUDFLARE_BASE_URL'];
   if (base !== undefined && URL.canParse(base) && values['CLOUDFLARE_ALLOW_INSECURE'] !== '1') {
     const { protocol, hostname } = new URL(base);
@@ -169,6 +189,7 @@ export function readConfig(source: Source, needs: readonly Need[] = []): Config 
       timeBudgetMs: e.SYNC_TIME_BUDGET ?? defaultTimeBudget(e.SYNC_SCHEDULE, e.SYNC_TIMEZONE),
       rejectedRetentionMs: e.RETENTION_REJECTED,
     },
+    pii: { mode: e.PII_MODE, key: e.PII_KEY ?? null },
     retention: {
       activity: e.RETENTION_ACTIVITY ?? null,
       levels: e.RETENTION_LEVELS ?? null,

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { isAccountId } from './account-file.ts';
 import { databaseUrlProblem } from './database-url.ts';
+import { PII_MODES, readPiiKey } from './pii-policy.ts';
 import { parseDuration } from './time/duration.ts';
 import { scheduleProblems } from './time/schedule.ts';
 import { isTimeZone } from './time/zones.ts';
@@ -17,6 +18,7 @@ export const SECRETS = [
   'HTTP_TOKEN',
   'HTTP_PII_TOKEN',
   'PING_URL',
+  'PII_KEY',
 ] as const;
 
 const wholeNumber = (low: number, high: number) =>
@@ -113,6 +115,14 @@ export const Environment = z.object({
     .default('30d')
     .transform(milliseconds)
     .refine((ms) => ms > 0, 'must be longer than 0'),
+  PII_MODE: z.enum(PII_MODES, 'must be full, pseudonymous or none').default('full'),
+  PII_KEY: z
+    .string()
+    .refine(
+      (text) => readPiiKey(text) !== null,
+      'must be at least 32 random bytes in base64, such as from `openssl rand -base64 32`',
+    )
+    .optional(),
   RETENTION_ACTIVITY: kept,
   RETENTION_LEVELS: kept,
   RETENTION_IDENTITIES: kept,

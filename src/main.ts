@@ -31,6 +31,16 @@ const COMMANDS: Readonly<Record<string, (io: Io) => Promise<Command>>> = {
   accounts: async (io) => (await import('./commands/accounts.ts')).accountsCommand(io),
   rejected: async (io) => (await import('./commands/rejected.ts')).rejectedCommand(io),
   prune: async (io) => (await import('./commands/prune.ts')).pruneCommand(io),
+  privacy: async (io) => {
+    const [{ privacyCommand }, { privacyApplyCommand }] = await Promise.all([
+      import('./commands/privacy.ts'),
+      import('./commands/privacy-apply.ts'),
+    ]);
+    return privacyCommand(io).addCommand(privacyApplyCommand(io));
+  },
+  person: async (io) => (await import('./commands/person.ts')).personCommand(io),
+  erase: async (io) => (await import('./commands/erase.ts')).eraseCommand(io),
+  erased: async (io) => (await import('./commands/erased.ts')).erasedCommand(io),
   migrate: async (io) => (await import('./commands/migrate.ts')).migrateCommand(io),
   database: async (io) => {
     const [

@@ -4,7 +4,7 @@ import { readEnvFile } from './env-file.ts';
 import { Environment, SECRETS } from './environment.ts';
 
 /** Deployments mount the file of every secret, also of one that few people set. */
-const MAY_BE_EMPTY: readonly string[] = ['PING_URL', 'HTTP_PII_TOKEN'];
+const MAY_BE_EMPTY: readonly string[] = ['PING_URL', 'HTTP_PII_TOKEN', 'PII_KEY'];
 
 export const ACCOUNT_FILE = 'CLOUDFLARE_ACCOUNT_ID_FILE';
 

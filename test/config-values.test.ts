@@ -35,6 +35,8 @@ const TEXTS: Record<string, string> = {
   HTTP_PII_TOKEN: 'pii-token-0123456789',
   HTTP_ALLOWED_HOSTS: 'risk.example.com',
   PING_URL: 'https://monitor.example.com/0123456789',
+  PII_MODE: 'pseudonymous',
+  PII_KEY: 'CzBVep/E6Q4zWH2ix+wRNluApcrvFDleg6jN8hc8YYY=',
   LOG_LEVEL: 'debug',
 };
 const withPartner = (name: string, value: string): Env =>

@@ -36,6 +36,7 @@ test('an empty environment is valid, with the defaults of the design and .env.ex
     allowedHosts: [],
   });
   assert.equal(config.logLevel, 'info');
+  assert.deepEqual(config.pii, { mode: 'full', key: null });
   assert.deepEqual([...config.secrets], []);
 });
 

@@ -22,7 +22,11 @@ export async function writeManyAccounts(
   onProgress: (runs: number) => void = () => undefined,
 ): Promise<void> {
   await pool.query(
-    `insert into risk.accounts (account_key, account_id, label, added_at, feed_id) overriding system value
+    `insert into risk_internal.account_keys (account_key, account_id) overriding system value
+       select n, ${idOf('n')} from generate_series(1, ${accounts}) n`,
+  );
+  await pool.query(
+    `insert into risk.accounts (account_key, account_id, label, added_at, feed_id)
        select n, ${idOf('n')}, case when n % 10 = 0 then 'Customer ' || n end,
               date_trunc('hour', now()) - ${runsPerAccount} * interval '1 hour', n
          from generate_series(1, ${accounts}) n`,
@@ -36,10 +40,6 @@ export async function writeManyAccounts(
   }
   for (const statement of rest({ accounts, usersPerAccount, runsPerAccount })) await pool.query(statement);
   await pool.query('vacuum (analyze, parallel 0)');
-}
-
-export function accountIdSql(n: string): string {
-  return idOf(n);
 }
 
 const idOf = (n: string) => `md5('account ' || ${n})`;

@@ -8,10 +8,12 @@ import { levelPeriods } from '../queries/levels/level-periods.ts';
 import { walksSince, type Walks } from '../queries/runs/walks-since.ts';
 import { findUsers, MOST_FOUND, type FoundUser } from '../queries/users/find-users.ts';
 import { identityVersions, type IdentityVersion } from '../queries/users/identity-versions.ts';
+import { createPersonSearch } from '../queries/users/person-search.ts';
 import { lastLookup, type LastLookup } from '../queries/users/last-lookup.ts';
 import { chooseHistories } from './choose-histories.ts';
 import { idRangeOf } from './id-range.ts';
 import { identitiesDenied } from './identities-denied.ts';
+import { keyNeeded } from './pii-key-needed.ts';
 import { renamesOf, timeline, type Rename, type TimelineEvent } from './user-timeline.ts';
 
 export type UserHistory = {
@@ -36,12 +38,14 @@ export type HistoryOptions = {
   limit: number;
   /** Also the current email and name. */
   identities: boolean;
+  /** PII_KEY: with it, a person whose email is kept as a hash is found. */
+  piiKey?: string | null;
 };
 
 /**
  * One history for each account that knows the user, in the order in which the accounts were added. `who`: an id, the
  * beginning of one, or an email. Throws USER_NOT_FOUND, USER_AMBIGUOUS, IDENTITIES_DENIED, ACCOUNT_UNKNOWN,
- * ACCOUNT_AMBIGUOUS.
+ * ACCOUNT_AMBIGUOUS, PII_KEY_NEEDED.
  */
 export async function userHistories(db: Db, who: string, options: HistoryOptions): Promise<UserHistory[]> {
   const accounts = await chooseHistories(db, options.account);
@@ -65,6 +69,7 @@ async function historyOf(
     periods,
     renames: versions === null ? newestRename(user) : renamesOf(versions),
     lookup,
+    erasedAt: user.erased_at,
   });
   return {
     user,
@@ -99,7 +104,9 @@ async function findPerson(
       ? identitiesDenied('A user can be found by id only', 'Give the user id, or the beginning of it')
       : identitiesDenied('The history can be shown without them', 'Leave --identities out');
   const keys = accounts.map(({ account_key }) => account_key);
-  const found = await findUsers(db, idRange === null ? { email: who } : { idRange }, keys);
+  const email = createPersonSearch(who, options.piiKey ?? null);
+  const found = await findUsers(db, idRange === null ? { email } : { idRange }, keys);
+  if (found.length === 0 && email.met().locked) throw keyNeeded(options.piiKey ?? null);
   if (found.length === 0)
     throw notFound(idRange === null ? null : who.toLowerCase(), options.account.length > 0);
   const ids = new Set(found.map((user) => user.user_id));

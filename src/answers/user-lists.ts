@@ -7,6 +7,7 @@ import { wholeSince } from '../queries/accounts/whole-since.ts';
 import { mayRead } from '../queries/health/may-read.ts';
 import { snapshotAt, type SnapshotAt } from '../queries/snapshots/snapshot-at.ts';
 import { listUsers, type ListedUser, type UserSort } from '../queries/users/list-users.ts';
+import { createPersonSearch, type Met, type PersonSearch } from '../queries/users/person-search.ts';
 import { RISK_LEVELS } from '../user-risk.ts';
 import { beforeHistory, chooseHistories, livingAt } from './choose-histories.ts';
 import { idRangeOf } from './id-range.ts';
@@ -25,6 +26,8 @@ export type UserFilter = {
   identities: boolean;
   /** Null for now. */
   asOf: Date | null;
+  /** PII_KEY: with it, hashes can be searched for a whole email or name. */
+  piiKey?: string | null;
 };
 
 export type UserList = {
@@ -44,13 +47,15 @@ export type UserLists = {
   accounts: KnownAccount[];
   /** The time of the lists: `asOf`, or the database's clock. */
   at: Date;
+  /** How the emails and names that were searched are kept; null if none were. */
+  met: Readonly<Met> | null;
 };
 
 /** Throws AS_OF_CLEARED, SEARCH_NEEDS_IDENTITIES, IDENTITIES_DENIED, ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS, BEFORE_HISTORY. */
 export async function userLists(db: Db, filter: UserFilter): Promise<UserLists> {
   const { identities, asOf } = filter;
   if (asOf !== null && filter.level.includes('cleared')) throw asOfCleared();
-  const search = searchOf(filter.search, identities);
+  const search = searchOf(filter.search, identities, filter.piiKey ?? null);
   if (identities && !(await mayRead(db)).identities)
     throw identitiesDenied('Users can be listed without them', 'Leave --identities out');
   const at = asOf ?? (await databaseNow(db));
@@ -80,7 +85,7 @@ export async function userLists(db: Db, filter: UserFilter): Promise<UserLists> 
   }
   if (lists.length === 0 && asOf !== null && accounts.length > 0)
     throw beforeHistory('--as-of', at, accounts);
-  return { lists, without, known, accounts, at };
+  return { lists, without, known, accounts, at, met: search.search?.met() ?? null };
 }
 
 /** Null stands for cleared. */
@@ -93,8 +98,9 @@ function levelsOf(wanted: readonly string[]): (string | null)[] {
 function searchOf(
   text: string | undefined,
   identities: boolean,
-): { idRange: [string, string] | null; text: string | null } {
-  if (text === undefined || text === '') return { idRange: null, text: null };
+  piiKey: string | null,
+): { idRange: [string, string] | null; search: PersonSearch | null } {
+  if (text === undefined || text === '') return { idRange: null, search: null };
   const idRange = idRangeOf(text);
   if (idRange === null && !identities) {
     throw new OperatorError({
@@ -104,7 +110,7 @@ function searchOf(
       todo: 'Add --identities, or give the beginning of a user id',
     });
   }
-  return { idRange, text: identities ? text : null };
+  return { idRange, search: identities ? createPersonSearch(text, piiKey) : null };
 }
 
 export function asOfCleared(): OperatorError {

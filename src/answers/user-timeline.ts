@@ -41,14 +41,20 @@ export type TimelineFacts = {
   periods: readonly LevelPeriod[];
   renames: readonly Rename[];
   lookup: LastLookup | null;
+  /** After this time, nobody could ask about the user. */
+  erasedAt?: string | null;
 };
 
-export function timeline({ periods, renames, lookup }: TimelineFacts): TimelineEvent[] {
+export function timeline({ periods, renames, lookup, erasedAt = null }: TimelineFacts): TimelineEvent[] {
   const events: TimelineEvent[] = [];
   for (const [index, period] of [...periods].reverse().entries()) {
     const before = periods[periods.length - index];
     events.push(opened(period, before));
-    if (period.end_reason === 'reset' || period.end_reason === 'absent') events.push(cleared(period, lookup));
+    if (period.end_reason === 'reset' || period.end_reason === 'absent') {
+      const ended = cleared(period, lookup);
+      const isErased = erasedAt !== null && Date.parse(ended.changed_at) > Date.parse(erasedAt);
+      events.push(isErased ? { ...ended, reason: 'walks' } : ended);
+    }
   }
   for (const rename of renames) {
     events.push({

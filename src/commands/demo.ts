@@ -14,6 +14,7 @@ import { migrate } from '../db/migrate.ts';
 import { createPool, type Pool } from '../db/pool.ts';
 import { createRoles } from '../db/roles.ts';
 import { accounts, syncRuns } from '../db/schema.ts';
+import { keepAll } from '../pii-policy.ts';
 import type { Logger } from '../logger.ts';
 import type { Fault } from '../simulator/faults.ts';
 import { startDashboard, type DashboardOptions } from '../http/dashboard.ts';
@@ -174,6 +175,7 @@ async function buildHistory(io: Io, pool: RunDeps['pool'], logger: Logger) {
             maxClearedRatio: 0.5,
             timeBudgetMs: 60_000,
             rejectedRetentionMs: 30 * 86_400_000,
+            pii: keepAll,
           },
           timing: LEASE_TIMING,
         },

@@ -39,7 +39,10 @@ To find a user: zt-risk-sync users --search <beginning of the id>, and with
     .action((who: string, options: Options) =>
       withHistory(io, async (pool, config) => {
         const timezone = options.timezone ?? config.sync.timezone;
-        printHistories(io, await userHistories(pool, who, options), { ...options, timezone });
+        printHistories(io, await userHistories(pool, who, { ...options, piiKey: config.pii.key }), {
+          ...options,
+          timezone,
+        });
       }),
     );
 }

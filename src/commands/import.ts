@@ -31,6 +31,7 @@ import { forImport } from '../upkeep/import/import-errors.ts';
 import { plural } from '../words.ts';
 import { newAccountIdOf } from './options/accounts.ts';
 import { formatOption } from './options/format.ts';
+import { runSettings } from './options/run-settings.ts';
 import { timezoneOption } from './options/times.ts';
 
 type Options = {
@@ -96,7 +97,7 @@ function once(text: string, before: string | undefined): string {
 async function run(io: Io, names: readonly string[], options: Options): Promise<void> {
   const { account } = options;
   if (account === undefined) throw accountMissing();
-  const config = readConfig(io.source);
+  const config = readConfig(io.source, ['pii']);
   const logger = openLogger(io, config);
   const opened = await openFiles(names, {
     at: options.at ?? null,
@@ -113,7 +114,7 @@ async function run(io: Io, names: readonly string[], options: Options): Promise<
       const found = await inspectAll(io, logger, dated);
       if (found === null) return;
       const plan = await planImport(database.pool, accountId, found);
-      const deps = { pool: database.pool, logger, settings: config.sync, timing: LEASE_TIMING };
+      const deps = { pool: database.pool, logger, settings: runSettings(config), timing: LEASE_TIMING };
       const timezone = options.timezone ?? config.sync.timezone;
       io.stderr.write(aheadText(aheadOf(plan.todo), viewOf(io, timezone)));
       await importAll(io, deps, { ...options, accountId, timezone }, plan);

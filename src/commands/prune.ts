@@ -61,10 +61,10 @@ superseded before that time goes, so everything later stays exact: users as of
 any later instant, changes, trends. What a user has now always stays. Snapshots
 and their counts are kept for ever.
 
-Afterwards, questions about an earlier instant are refused, and risk_bi.retention
-says since when each part is whole. The work is done in short transactions: it
-may be stopped at any time, and the next call goes on. A run of the account goes
-first.
+Afterwards, questions about an earlier instant are refused, and
+risk_bi.retention says since when each part is whole. The work is done in
+short transactions: it may be stopped at any time, and the next call goes on.
+A run of the account goes first.
 
   zt-risk-sync prune --dry-run --activity 400d
   zt-risk-sync prune --activity 90d --runs 365d --account production`;

@@ -32,6 +32,7 @@ import { slotFacts } from '../sync/claim/slot-facts.ts';
 import { pruneAfterRun } from '../upkeep/prune/prune-after-run.ts';
 import { VERSION } from '../version.ts';
 import { accountOption, chooseAccounts, readLabels } from './options/accounts.ts';
+import { runSettings } from './options/run-settings.ts';
 import { minute } from '../time/when.ts';
 
 type Options = { account: string[]; migrate: boolean };
@@ -114,7 +115,7 @@ async function serve(io: Io, options: Options): Promise<void> {
 }
 
 function needsOf(io: Io, options: Options): Need[] {
-  const needs: Need[] = ['cloudflare', 'guarded-http'];
+  const needs: Need[] = ['cloudflare', 'pii', 'guarded-http'];
   if (options.account.length === 0) needs.push('accounts');
   if (io.stdout.isTTY !== true && io.stderr.isTTY !== true) needs.push('database');
   return needs;
@@ -199,7 +200,7 @@ async function runMeasured(
   request: SyncRequest,
 ): Promise<SyncOutcome> {
   const began = performance.now();
-  const deps = { pool, client, logger, settings: config.sync, timing: LEASE_TIMING };
+  const deps = { pool, client, logger, settings: runSettings(config), timing: LEASE_TIMING };
   const outcome = await requestSync(deps, request);
   if (outcome.kind !== 'ran') return outcome;
   const { accountId, trigger } = request;
@@ -241,6 +242,7 @@ async function listen(
     startSync: (accountId) => scheduler.request(accountId),
     nextSlot: () => scheduler.nextSlot(),
     highTargetMs: config.highTargetMs,
+    piiKey: config.pii.key,
     staleAfterMs,
     isStopping: () => io.signal.aborted,
   });

@@ -16,6 +16,7 @@ import { requestSync, type SyncOutcome } from '../sync/request-sync.ts';
 import type { RunDeps } from '../sync/run-sync.ts';
 import { accountOption, chooseAccounts, readLabels } from './options/accounts.ts';
 import { formatOption } from './options/format.ts';
+import { runSettings } from './options/run-settings.ts';
 import { timezoneOption } from './options/times.ts';
 import { printError } from '../terminal/print/print-error.ts';
 import { createProgress } from '../terminal/progress.ts';
@@ -49,7 +50,7 @@ export function syncCommand(io: Io): Command {
     .action(async (options: Options) => {
       const config = readConfig(
         io.source,
-        options.account.length > 0 ? ['cloudflare'] : ['cloudflare', 'accounts'],
+        options.account.length > 0 ? ['cloudflare', 'pii'] : ['cloudflare', 'pii', 'accounts'],
       );
       const timezone = options.timezone ?? config.sync.timezone;
       const logger = openLogger(io, config);
@@ -77,7 +78,7 @@ export function syncCommand(io: Io): Command {
           pool: database.pool,
           client,
           logger,
-          settings: config.sync,
+          settings: runSettings(config),
           timing: LEASE_TIMING,
         };
         let begun = 0;
@@ -203,7 +204,10 @@ async function printSummary(
   outcome: SyncOutcome,
   timezone: string,
 ): Promise<void> {
-  const levels = line.snapshot_id === null ? [] : await levelsOfSnapshot(deps.pool, line.snapshot_id);
+  const { account_id, snapshot_id } = line;
+  // The snapshot is published: if the database goes away now, the run has succeeded all the same.
+  const levels =
+    snapshot_id === null ? [] : await levelsOfSnapshot(deps.pool, account_id, snapshot_id).catch(() => []);
   const ran = outcome.kind === 'ran' ? outcome : null;
   const told = syncLines(
     line,

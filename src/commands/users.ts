@@ -59,7 +59,7 @@ export function usersCommand(io: Io): Command {
         const timezone = options.timezone ?? config.sync.timezone;
         const limit = options.limit ?? (options.format === 'table' ? TABLE_LIMIT : null);
         const asOf = await asOfTime(pool, options.asOf, timezone);
-        const found = await userLists(pool, { ...options, limit, asOf });
+        const found = await userLists(pool, { ...options, limit, asOf, piiKey: config.pii.key });
         printUsers(io, found, { ...options, timezone, isNow: asOf === null });
       });
     });

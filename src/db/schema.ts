@@ -32,16 +32,29 @@ const accountKey = () => integer('account_key').notNull();
 const userKey = () => integer('user_key').notNull();
 const snapshotId = () => int8('snapshot_id').notNull();
 
-export const accounts = risk.table('accounts', {
+/**
+ * Gives accounts their keys, and keeps their ids unique. `accounts` could do both on one PostgreSQL, but not as a
+ * distributed table: no unique index without its key, and an identity that touches every node.
+ */
+export const accountKeys = riskInternal.table('account_keys', {
   account_key: integer().primaryKey().generatedAlwaysAsIdentity(),
   account_id: text().notNull().unique(),
-  label: text(),
-  added_at: timestamptz('added_at')
-    .notNull()
-    .default(sql`now()`),
-  retired_at: timestamptz('retired_at'),
-  feed_id: int8('feed_id').notNull(),
 });
+
+export const accounts = risk.table(
+  'accounts',
+  {
+    account_key: integer().primaryKey(),
+    account_id: text().notNull(),
+    label: text(),
+    added_at: timestamptz('added_at')
+      .notNull()
+      .default(sql`now()`),
+    retired_at: timestamptz('retired_at'),
+    feed_id: int8('feed_id').notNull(),
+  },
+  (t) => [index('accounts_account_id').on(t.account_id)],
+);
 
 export const syncRuns = risk.table(
   'sync_runs',
@@ -181,6 +194,7 @@ export const users = risk.table(
     absent_since: timestamptz('absent_since'),
     cleared_at: timestamptz('cleared_at'),
     snapshot_id: snapshotId(),
+    erased_at: timestamptz('erased_at'),
   },
   (t) => [
     primaryKey({ columns: [t.account_key, t.user_key] }),
@@ -327,36 +341,38 @@ export const leases = riskInternal.table(
 );
 
 /**
- * One row. Its lock orders the writers of all accounts, so that snapshot_id and feed_id rise in commit order. The epoch
- * tells readers that they read another history than before.
+ * One PostgreSQL has one row, with key 0, for all accounts: its lock orders their writers, so that snapshot_id and
+ * feed_id rise in commit order. A distributed history has one row per account. risk_internal.feed_clock_key() tells
+ * which. The epoch tells readers that they read another history than before.
  */
-export const feedClock = riskInternal.table(
-  'feed_clock',
-  {
-    id: integer().primaryKey(),
-    last_snapshot_id: int8('last_snapshot_id').notNull(),
-    epoch: uuid().notNull().defaultRandom(),
-    // Where the history was when a value was last taken. If it is elsewhere now, it was restored, copied or promoted.
-    place: text(),
-    copied_at: timestamptz('copied_at'),
-  },
-  (t) => [check('feed_clock_one_row', sql`${t.id} = 1`)],
-);
+export const feedClock = riskInternal.table('feed_clock', {
+  account_key: integer().primaryKey(),
+  last_snapshot_id: int8('last_snapshot_id').notNull(),
+  epoch: uuid().notNull().defaultRandom(),
+  // Where the history was when a value was last taken. If it is elsewhere now, it was restored, copied or promoted.
+  place: text(),
+  copied_at: timestamptz('copied_at'),
+});
 
 /**
- * One row per epoch that began because the history moved: restored, copied, or promoted. Up to `began_after`, it is the
- * history of `previous_epoch`. An epoch that somebody sets by hand has no row.
+ * An epoch that began because the history moved (restored, copied, or promoted), and each one that it continues. Up to
+ * `began_after`, it is the history of `previous_epoch`. The earlier ones are repeated, because a distributed database
+ * cannot follow them one by one. An epoch that somebody sets by hand has no row.
  */
 export const epochs = riskInternal.table(
   'epochs',
   {
-    epoch: uuid().primaryKey(),
+    account_key: accountKey(),
+    epoch: uuid().notNull(),
     previous_epoch: uuid('previous_epoch').notNull(),
     began_after: int8('began_after').notNull(),
     began_at: timestamptz('began_at').notNull(),
     reason: text().notNull(),
   },
-  (t) => [check('epochs_reason', sql`${t.reason} in ('copied', 'moved')`)],
+  (t) => [
+    primaryKey({ columns: [t.account_key, t.epoch, t.previous_epoch] }),
+    check('epochs_reason', sql`${t.reason} in ('copied', 'moved')`),
+  ],
 );
 
 /**
@@ -370,6 +386,28 @@ export const accountWriters = riskInternal.table('account_writers', {
   last_user_key: integer('last_user_key').notNull(),
   last_snapshot_id: int8('last_snapshot_id').notNull(),
 });
+
+/**
+ * What is kept of the emails and names of an account. A run compares it with its own setting before it writes anything.
+ * No row: nothing was written yet, or a version without modes kept everything.
+ */
+export const identityModes = riskInternal.table(
+  'identity_modes',
+  {
+    account_key: integer()
+      .primaryKey()
+      .references(() => accounts.account_key),
+    mode: text().notNull(),
+    key_id: text('key_id'),
+    // Null: since the account was added.
+    since: timestamptz('since'),
+    is_applied: boolean('is_applied').notNull(),
+  },
+  (t) => [
+    check('identity_modes_mode', sql`${t.mode} in ('full', 'pseudonymous', 'none')`),
+    check('identity_modes_key', sql`(${t.mode} = 'pseudonymous') = (${t.key_id} is not null)`),
+  ],
+);
 
 /**
  * What a publish is about to change: one row per user, written and removed in its transaction. UNLOGGED (see the
@@ -404,6 +442,20 @@ export const stagedRejected = riskInternal.table('staged_rejected', {
   user_id: uuid(),
   reason: text().notNull(),
   raw: text().notNull(),
+});
+
+/**
+ * Identities that are about to be rewritten as hashes, written and removed in one transaction. UNLOGGED (see the
+ * migration). It never holds an email or a name.
+ */
+export const stagedIdentities = riskInternal.table('staged_identities', {
+  account_key: accountKey(),
+  user_key: userKey(),
+  valid_from: timestamptz('valid_from').notNull(),
+  // The value of the row that was read. A row that was written since then is left alone.
+  snapshot_id: snapshotId(),
+  email: text(),
+  name: text(),
 });
 
 /**
@@ -465,5 +517,51 @@ export const imports = riskInternal.table(
   (t) => [
     primaryKey({ columns: [t.account_key, t.observed_at, t.digest] }),
     check('imports_digest', sql`${t.digest} ~ '^[0-9a-f]{64}$'`),
+  ],
+);
+
+/**
+ * One row: the key that hashes the ids of forgotten people. It is made in the database, so that it is no parameter of a
+ * statement.
+ */
+export const erasureKey = riskInternal.table(
+  'erasure_key',
+  {
+    id: integer().primaryKey(),
+    key: text()
+      .notNull()
+      .default(sql`gen_random_uuid()::text || gen_random_uuid()::text`),
+  },
+  (t) => [check('erasure_key_one_row', sql`${t.id} = 1`)],
+);
+
+/**
+ * The people who were erased, without personal data: the id that stands in their place in every account. With a hash of
+ * the real id, a person is recognised when the API serves them again.
+ */
+export const erasedPeople = riskInternal.table(
+  'erased_people',
+  {
+    user_id: uuid().primaryKey(),
+    mode: text().notNull(),
+    user_hash: text().unique(),
+    began_at: timestamptz('began_at')
+      .notNull()
+      .default(sql`now()`),
+    finished_at: timestamptz('finished_at'),
+    account_count: integer('account_count').notNull().default(0),
+    identity_count: integer('identity_count').notNull().default(0),
+    rejected_count: integer('rejected_count').notNull().default(0),
+    lookup_count: integer('lookup_count').notNull().default(0),
+    run_count: integer('run_count').notNull().default(0),
+  },
+  (t) => [
+    check('erased_people_mode', sql`${t.mode} in ('forget', 'once')`),
+    check('erased_people_user_hash', sql`${t.user_hash} ~ '^[0-9a-f]{64}$'`),
+    // A person who was erased once is recognised only until the erasure is finished.
+    check(
+      'erased_people_hashed',
+      sql`(${t.user_hash} is not null) = (${t.mode} = 'forget' or ${t.finished_at} is null)`,
+    ),
   ],
 );

@@ -42,6 +42,7 @@ const KINDS: Readonly<Record<string, ColumnKind>> = {
   name: 'outside',
   error_message: 'outside',
   user_id: 'uuid',
+  user_key: 'integer',
   expected_unseen: 'double',
   is_baseline: 'boolean',
   snapshot_id: 'bigint',
@@ -80,7 +81,7 @@ const ALL: readonly Dataset[] = [
     about: 'every user ever met, in the current state',
     columns: columns(
       'u',
-      'account_id user_id max_risk_level event_count last_event level_since identity_since first_seen_at absent_since cleared_at snapshot_id',
+      'account_id user_id user_key max_risk_level event_count last_event level_since identity_since first_seen_at absent_since cleared_at erased_at snapshot_id',
     ),
     from: `risk.users u ${ACCOUNTS}`,
     stamp: 'u.snapshot_id',
@@ -88,7 +89,7 @@ const ALL: readonly Dataset[] = [
   {
     name: 'identities',
     about: 'personal data: every email and name of a user',
-    columns: columns('t', 'account_id user_id valid_from valid_to email name snapshot_id'),
+    columns: columns('t', 'account_id user_id user_key valid_from valid_to email name snapshot_id'),
     from: `risk.user_identities t ${USERS} ${ACCOUNTS}`,
     stamp: 't.snapshot_id',
     span: { from: 't.valid_from', to: 't.valid_to' },
@@ -99,7 +100,7 @@ const ALL: readonly Dataset[] = [
     about: 'every period of a user at one level',
     columns: columns(
       't',
-      'account_id user_id valid_from valid_to max_risk_level previous_level change end_reason absent_since last_reset_time snapshot_id',
+      'account_id user_id user_key valid_from valid_to max_risk_level previous_level change end_reason absent_since last_reset_time snapshot_id',
     ),
     from: `risk.user_levels t ${USERS} ${ACCOUNTS}`,
     stamp: 't.snapshot_id',
@@ -108,7 +109,7 @@ const ALL: readonly Dataset[] = [
   {
     name: 'activity',
     about: "every change of a user's event counters",
-    columns: columns('t', 'account_id user_id observed_at event_count last_event snapshot_id'),
+    columns: columns('t', 'account_id user_id user_key observed_at event_count last_event snapshot_id'),
     from: `risk.user_activity t ${USERS} ${ACCOUNTS}`,
     stamp: 't.snapshot_id',
     span: { from: 't.observed_at', to: 't.observed_at' },

@@ -78,8 +78,11 @@ const KEYS: Partial<Record<DatasetName, readonly string[]>> = {
   'level-changes': ['account_id', 'user_id', 'changed_at'],
   'snapshot-users': ['account_id', 'user_id'],
 };
-/** The file has the ids of accounts and users instead of the keys. */
-const IDS: Readonly<Record<string, string>> = { account_key: 'account_id', user_key: 'user_id' };
+/**
+ * The file has the ids of accounts instead of their keys. Users keep their key: an erasure replaces the id, and rows with
+ * the same key overwrite what a copy holds.
+ */
+const IDS: Readonly<Record<string, string>> = { account_key: 'account_id' };
 
 export function keyOf(dataset: Dataset): readonly string[] {
   const [table] = [...sourcesOf(dataset).values()];
@@ -100,7 +103,7 @@ export function referencesOf(dataset: Dataset, others: readonly DatasetName[]): 
       : [];
   return [
     ...to('accounts', ['account_id']),
-    ...to('users', ['account_id', 'user_id']),
+    ...to('users', ['account_id', has('user_key') ? 'user_key' : 'user_id']),
     ...(dataset.name === 'snapshot-levels' ? to('snapshots', ['account_id', 'snapshot_id']) : []),
   ];
 }

@@ -36,6 +36,8 @@ export type AppDeps = Omit<Access, 'logger'> & {
   nextSlot(): Date | null;
   /** How long somebody may be at high. */
   highTargetMs: number;
+  /** PII_KEY. Without it, emails and names that are kept as hashes are not found. */
+  piiKey?: string | null;
   /** Null: this process syncs nothing. */
   startSync: StartSync | null;
   isStopping(): boolean;

@@ -10,7 +10,13 @@ export type MovedTable = { name: string; columns: readonly string[] };
  * Leases belong to processes at the old place. Staged rows live inside one transaction. The clock is set, not copied:
  * it begins a new epoch.
  */
-const STAYS = [schema.leases, schema.stagedChanges, schema.stagedRejected, schema.feedClock].map(nameOf);
+const STAYS = [
+  schema.leases,
+  schema.stagedChanges,
+  schema.stagedRejected,
+  schema.stagedIdentities,
+  schema.feedClock,
+].map(nameOf);
 
 /** Each table after those that it refers to, so that foreign keys hold at every moment. */
 export function movedTables(): MovedTable[] {

@@ -4,11 +4,12 @@ import type { Named } from '../queries/users/names-of.ts';
 import type { Html, Page } from './page.ts';
 import { userLink } from './parts.ts';
 
-type User = { account_id: string; user_id: string };
+type User = { account_id: string; user_id: string; erased_at?: string | null };
 /** Undefined: emails and names are not shown. */
 export type NameOf = (user: User) => Named | undefined;
 
 export function person(page: Page, user: User, nameOf: NameOf): Html {
+  if (user.erased_at != null) return html`${userLink(page, user)} <span class="person quiet">erased</span>`;
   const named = nameOf(user);
   return named === undefined
     ? userLink(page, user)

@@ -16,7 +16,9 @@ import { spanForm } from './span-form.ts';
 import { MOST_BEHIND, table } from './table.ts';
 
 export function userPage(page: Page, one: OneUser): Html {
-  const name = page.identities ? one.known.find(({ identity }) => identity !== null)?.identity : undefined;
+  const isErased = one.known.some(({ user }) => user.erased_at !== null);
+  const name =
+    page.identities && !isErased ? one.known.find(({ identity }) => identity !== null)?.identity : undefined;
   const isOne = one.known.length === 1;
   return layout(
     page,

@@ -84,8 +84,8 @@ function filterForm(page: Page): Html {
   );
 }
 
-function searchNotice({ search }: UsersPage): Html {
-  if (search === 'done') return html``;
+function searchNotice({ search, limits }: UsersPage): Html {
+  if (search === 'done') return limits === null ? html`` : notice('empty', `${limits}.`);
   return search === 'cut'
     ? notice(
         'partial',

@@ -1,7 +1,7 @@
 // Decides from what a run has seen: the verdict of the snapshot, who is cleared, and whether a guard fails the run.
 // Pure.
 import type { OperatorError } from '../errors.ts';
-import { decideAbsence, isUnfinished, provesGone } from './absence/absence.ts';
+import { decideAbsence, isErasedGone, isUnfinished, provesGone } from './absence/absence.ts';
 import { clearPending, emptyAnswer, massClear } from './absence/guards.ts';
 import type { Seen } from './look.ts';
 import type { ChangeInputs } from './publish/changes.ts';
@@ -28,9 +28,12 @@ export function decide(
   const { verdict } = walked.judgement;
   const outcomes = [...answers.byRow.values()].map(({ outcome }) => outcome);
   const gone = new Set<number>();
-  for (const { row, absentTwice } of missing) {
+  for (const { row, absentTwice, erasure } of missing) {
     const answer = answers.byRow.get(row);
-    if (answer !== undefined && provesGone(answer, { ...options, verdict, absentTwice })) gone.add(row);
+    if (erasure !== undefined) {
+      if (isErasedGone(erasure, { ...options, verdict, absentTwice })) gone.add(row);
+    } else if (answer !== undefined && provesGone(answer, { ...options, verdict, absentTwice }))
+      gone.add(row);
   }
   const facts = {
     ...options,

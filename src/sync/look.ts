@@ -4,21 +4,26 @@ import type { CloudflareClient } from '../cloudflare/client.ts';
 import { orAborted } from '../cloudflare/or-aborted.ts';
 import type { ReadPages } from '../cloudflare/paging/pass.ts';
 import { pagesOfApi } from '../cloudflare/paging/walk-pages.ts';
+import { readErased, type Erased } from '../db/erased/read-erased.ts';
 import type { Pool } from '../db/pool.ts';
+import { readAgain } from '../db/read-again.ts';
 import { memoryLimitBytes } from '../host/host-memory.ts';
+import type { PiiPolicy } from '../pii-policy.ts';
 import type { Logger } from '../logger.ts';
 import { askAbsent, type Answers } from './absence/ask-absent.ts';
 import type { Lease } from './claim/lease.ts';
 import { readIdentities } from './absence/held-identities.ts';
 import { missingRows, readMissing, type MissingUser } from './absence/missing-users.ts';
 import { createMemoryCheck } from './state/check-memory.ts';
+import { requireMode } from './state/identity-mode.ts';
 import { randomHashKey, type HashKey } from '../keyed-hash.ts';
 import { readState, type AccountState } from './state/read-state.ts';
 import { resolveUnknown } from './state/resolve-unknown.ts';
 import type { Tally } from './tally.ts';
-import { createUserTable, type UserTable } from './state/user-table.ts';
+import { createUserTable, readUserId, type UserTable } from './state/user-table.ts';
 import { createChangeLog, type ChangeLog } from './walk/change-log.ts';
 import { createComparison, type Comparison, type PageOutcome } from './walk/compare-records.ts';
+import { withoutErased, type IdentityPolicy } from './walk/identity-policy.ts';
 import { createQuarantine } from './walk/quarantine.ts';
 import { walk, type Walk, type WalkProgress, type WalkSettings } from './walk/walk.ts';
 
@@ -32,6 +37,8 @@ export type Seen = {
   walked: Walk;
   missing: MissingUser[];
   answers: Answers;
+  /** Of the people who were erased, the ids of those whom the account meets for the first time. */
+  erasedAppeared: string[];
 };
 
 export type LookDeps = {
@@ -44,6 +51,7 @@ export type LookDeps = {
     confirm: 'lookup' | 'walks';
     confirmLookups: number;
     rejectedRetentionMs: number;
+    pii: PiiPolicy;
   };
   /** Named points at which tests stop the process; nothing in production. */
   failpoint?: (name: 'reading' | 'walked' | 'asked') => Promise<void>;
@@ -73,15 +81,23 @@ export async function look(deps: LookDeps, run: LookRun): Promise<Seen> {
   const began = performance.now();
   // The database's clock dates the run, so it also tells what is in the future.
   const now = () => Date.parse(run.observedAt) + performance.now() - began;
+  await orAborted(requireMode(deps.pool, run.lease, deps.settings.pii), run.over);
   const memory = { table: createUserTable(), key: randomHashKey(), log: createChangeLog() };
-  const { state, walked, comparison } = await readAndWalk(deps, run, memory);
+  const { state, walked, comparison, erased, policy } = await readAndWalk(deps, run, memory);
   run.onWalked(walked);
   await failpoint?.('walked');
   await orAborted(resolveUnknown({ pool: deps.pool, ...memory }, run.lease, state), run.over);
-  const missing = await orAborted(findMissing(deps.pool, run.lease, memory.table), run.over);
+  const missing = await orAborted(findMissing(deps.pool, run.lease, memory.table, erased), run.over);
   const answers = await askAbout(deps, { ...run, now }, { table: memory.table, missing, walked, comparison });
   await failpoint?.('asked');
-  return { state, ...memory, walked, missing, answers };
+  const erasedAppeared = [...policy.erasedMet()].filter((userId) => isNew(memory.table, userId));
+  return { state, ...memory, walked, missing, answers, erasedAppeared };
+}
+
+function isNew(table: UserTable, userId: string): boolean {
+  const id = new Int32Array(4);
+  readUserId(userId, id);
+  return table.key(table.find(id)) === 0;
 }
 
 type Memory = Pick<Seen, 'table' | 'key' | 'log'>;
@@ -91,7 +107,13 @@ async function readAndWalk(
   deps: LookDeps,
   run: LookRun,
   memory: Memory,
-): Promise<{ state: AccountState; walked: Walk; comparison: Comparison }> {
+): Promise<{
+  state: AccountState;
+  walked: Walk;
+  comparison: Comparison;
+  erased: Erased;
+  policy: IdentityPolicy;
+}> {
   const { pool, client, readPages = pagesOfApi(client), settings, failpoint } = deps;
   const { lease, stop, tally } = run;
   const { table, log } = memory;
@@ -105,9 +127,12 @@ async function readAndWalk(
   const reading = readState({ pool, ...memory, onRange }, lease, run.observedAt, untilFailed);
   // Code that awaits it gets its failure. Until then, the failure must not count as an unhandled rejection.
   reading.catch(() => undefined);
-  const comparison = createComparison({ ...memory, checkMemory, whole: reading });
-  const { rejectedRetentionMs: retentionMs } = settings;
-  const quarantine = createQuarantine(pool, lease, { retentionMs, signal: run.over });
+  const erased = readAgain(() => readErased(pool));
+  const policy = erased.then(withoutErased);
+  policy.catch(() => undefined);
+  const comparison = createComparison({ ...memory, pii: settings.pii, checkMemory, whole: reading, policy });
+  const { rejectedRetentionMs: retentionMs, pii } = settings;
+  const quarantine = createQuarantine(pool, lease, { retentionMs, pii, signal: run.over });
   try {
     const walked = await walk({ readPages, comparison, table, quarantine, checkMemory }, settings, {
       accountId: lease.accountId,
@@ -119,7 +144,7 @@ async function readAndWalk(
       isOutOfTime: run.isOutOfTime,
       onProgress: run.onProgress,
     });
-    return { state: await reading, walked, comparison };
+    return { state: await reading, walked, comparison, erased: await erased, policy: await policy };
   } catch (error) {
     // Otherwise the reading would go on in the background, into the next run.
     failed.abort(error);
@@ -131,9 +156,14 @@ async function readAndWalk(
   }
 }
 
-async function findMissing(pool: Pool, lease: Lease, table: UserTable): Promise<MissingUser[]> {
+async function findMissing(
+  pool: Pool,
+  lease: Lease,
+  table: UserTable,
+  erased: Erased,
+): Promise<MissingUser[]> {
   const rows = missingRows(table);
-  return rows.length === 0 ? [] : readMissing(pool, lease, table, rows);
+  return rows.length === 0 ? [] : readMissing(pool, lease, table, rows, erased);
 }
 
 async function askAbout(
@@ -151,7 +181,7 @@ async function askAbout(
     client,
     logger,
     readIdentities: (users: readonly MissingUser[]) =>
-      orAborted(readIdentities(pool, run.lease, users), run.over),
+      orAborted(readIdentities(pool, run.lease, users, deps.settings.pii), run.over),
   };
   const answers = await askAbsent(askDeps, {
     lease: run.lease,

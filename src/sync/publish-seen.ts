@@ -66,6 +66,7 @@ export async function publishSeen(
       met: seen.table.counts().acceptedAll,
       readChanges: () => readChanges(lease.accountKey, decided.inputs),
       changeCount: countRows(decided.inputs),
+      erasedAppeared: seen.erasedAppeared,
       facts,
       guard: decided.guard,
     },

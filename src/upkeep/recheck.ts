@@ -1,5 +1,6 @@
 // Checks whether this version would accept a rejected record, if enough of its text was kept. Pure.
 import { parseRecord, RAW_MAX_LENGTH } from '../cloudflare/endpoints/summary/record.ts';
+import { REDACTED } from '../cloudflare/endpoints/summary/redact-record.ts';
 
 export type Recheck =
   /** This version accepts it. */
@@ -14,6 +15,8 @@ export function recheck(raw: string): Recheck {
   try {
     record = JSON.parse(raw);
   } catch {
+    if (raw.startsWith(REDACTED))
+      return { outcome: 'unknown', reason: 'the record was kept without emails and names' };
     const cut = `the record was cut at ${RAW_MAX_LENGTH.toLocaleString('en-US')} characters`;
     return {
       outcome: 'unknown',

@@ -118,6 +118,7 @@ describe('history', () => {
       'absent_complete_walks',
       'absent_partial_walks',
       'cleared_at',
+      'erased_at',
       'last_lookup',
       'events',
       'events_left_out',

@@ -78,7 +78,7 @@ test('a folder of files is described: every file with its columns, keys, referen
     );
   }
   const of = (name: string) => resources.find((one) => one.name === name)!.schema;
-  assert.deepEqual(of('levels').primaryKey, ['account_id', 'user_id', 'valid_from']);
+  assert.deepEqual(of('levels').primaryKey, ['account_id', 'user_key', 'valid_from']);
   assert.deepEqual(of('snapshot-levels').foreignKeys, [
     { fields: ['account_id'], reference: { resource: 'accounts', fields: ['account_id'] } },
     {
@@ -148,7 +148,7 @@ test('a feed describes the files that its state lists, in their order', async ()
     users.path,
     files.map(({ name }) => name).filter((name) => name.startsWith('users-')),
   );
-  assert.deepEqual([users.schema.primaryKey, users.mergeKey], [undefined, ['account_id', 'user_id']]);
+  assert.deepEqual([users.schema.primaryKey, users.mergeKey], [undefined, ['account_id', 'user_key']]);
   assert.deepEqual(resources.flatMap((one) => one.path).toSorted(), files.map(({ name }) => name).toSorted());
   for (const { name } of files) await rm(at('feed', name));
   await feed('all');

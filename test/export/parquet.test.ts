@@ -101,7 +101,7 @@ test('the footer holds no email, name or id: only numbers and times have statist
   const columns = await duckdb<{ name: string }>(
     `select distinct path_in_schema as name from parquet_metadata('${file}') where stats_min_value is not null`,
   );
-  assert.deepEqual(columns.map(({ name }) => name).toSorted(), ['snapshot_id', 'valid_from']);
+  assert.deepEqual(columns.map(({ name }) => name).toSorted(), ['snapshot_id', 'user_key', 'valid_from']);
 });
 
 test('a dataset without rows is a file with its columns, and Parquet is not compressed twice', async () => {

@@ -48,6 +48,7 @@ test('what stays is about processes at the old place, or set at the new one', ()
     'risk_internal.leases',
     'risk_internal.staged_changes',
     'risk_internal.staged_rejected',
+    'risk_internal.staged_identities',
     'risk_internal.feed_clock',
   ]);
 });

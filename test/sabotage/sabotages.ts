@@ -16,6 +16,7 @@ const PUBLISH = 'test/sync/publish/publish.test.ts';
 const QUIET = 'test/scenarios/quiet.test.ts';
 const RECORD = 'test/sync/absence/read-outcome.test.ts';
 const WALK = 'test/sync/walk/walk.test.ts';
+const ERASED = 'test/upkeep/erase/erase-person.test.ts';
 const REFUSED = 'test/cloudflare/paging/refused-pages.test.ts';
 
 export const SABOTAGES: readonly Sabotage[] = [
@@ -60,8 +61,8 @@ export const SABOTAGES: readonly Sabotage[] = [
     breaks: 'a failed run gets its feed value in a transaction of its own',
     promise: 'P4',
     file: 'src/sync/record-run.ts',
-    find: 'await takeFeedValue(tx, { waitMs: UNTIL_CANCELLED });',
-    put: 'await inTransaction(pool, DEFAULT_LIMITS, (apart) => takeFeedValue(apart));',
+    find: 'await takeFeedValue(tx, lease.accountKey, { waitMs: UNTIL_CANCELLED });',
+    put: 'await inTransaction(pool, DEFAULT_LIMITS, (apart) => takeFeedValue(apart, lease.accountKey));',
     test: 'test/scenarios/feed-order.test.ts',
   },
   {
@@ -168,7 +169,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     breaks: "another person's record, or an empty one, clears a user",
     promise: 'P2',
     file: 'src/sync/absence/absence.ts',
-    find: 'if (!isTheirs(record, held)) {',
+    find: 'if (!isUnknown && !isTheirs(record, held)) {',
     put: 'if (false) {',
     test: RECORD,
   },
@@ -348,9 +349,45 @@ export const SABOTAGES: readonly Sabotage[] = [
     breaks: 'a record counts as soon as it is read, although its answer may break off',
     promise: 'P2',
     file: 'src/sync/walk/compare-records.ts',
-    find: '    const row = table.findOrAdd(id);\n',
-    put: '    const row = table.findOrAdd(id);\n    table.note(row, true);\n',
+    find: '    const row = known >= 0 && !isErased ? known : table.findOrAdd(read(user.user_id));\n',
+    put: '    const row = known >= 0 && !isErased ? known : table.findOrAdd(read(user.user_id));\n    table.note(row, true);\n',
     test: WALK,
+  },
+  {
+    name: 'forgotten-quarantined',
+    breaks: 'the rejected record of a forgotten person keeps its text',
+    promise: 'P8',
+    file: 'src/sync/walk/identity-policy.ts',
+    find: 'userId: id, raw: FORGOTTEN_RAW }',
+    put: 'userId: id }',
+    test: ERASED,
+  },
+  {
+    name: 'forgotten-asked',
+    breaks: 'a forgotten person is looked up under the random id, which the API does not know',
+    promise: 'P2',
+    file: 'src/sync/absence/ask-absent.ts',
+    find: 'filter(({ erasure }) => erasure === undefined)',
+    put: 'filter(() => true)',
+    test: ERASED,
+  },
+  {
+    name: 'erased-before-run',
+    breaks: 'an erasure reads an account while a run works on it that knows nothing of the erasure',
+    promise: 'P8',
+    file: 'src/upkeep/erase/erase-person.ts',
+    find: 'await whenFree(deps, accountKey, (tx) => identitiesIn(tx, accountKey, userIds))',
+    put: 'await identitiesIn(drizzle(deps.pool), accountKey, userIds)',
+    test: ERASED,
+  },
+  {
+    name: 'late-quarantine',
+    breaks: 'a run that lost its lease still quarantines rejected records',
+    promise: 'P8',
+    file: 'src/sync/walk/quarantine.ts',
+    find: 'if (mine === undefined) return void (await tx.delete(s).where(eq(s.account_key, accountKey)));',
+    put: '',
+    test: ERASED,
   },
   {
     name: 'refused-is-the-end',
@@ -414,5 +451,32 @@ export const SABOTAGES: readonly Sabotage[] = [
     find: '      alongside: (tx, snapshot) => recordFiles(tx, request, snapshot),\n',
     put: '',
     test: 'test/scenarios/import.test.ts',
+  },
+  {
+    name: 'name-before-its-hash',
+    breaks: 'a record is compared and kept with its email and name as served, whatever `PII_MODE` says',
+    promise: 'P8',
+    file: 'src/sync/walk/compare-records.ts',
+    find: 'const kept = pii.keep(served);',
+    put: 'const kept = served;',
+    test: 'test/scenarios/pii-modes.test.ts',
+  },
+  {
+    name: 'mode-not-checked',
+    breaks: 'a run does not compare `PII_MODE` with what the account has recorded',
+    promise: 'P8',
+    file: 'src/sync/look.ts',
+    find: '  await orAborted(requireMode(deps.pool, run.lease, deps.settings.pii), run.over);\n',
+    put: '',
+    test: 'test/upkeep/privacy/apply-mode.test.ts',
+  },
+  {
+    name: 'rejected-as-served',
+    breaks: 'a rejected record is kept with its texts, whatever `PII_MODE` says',
+    promise: 'P8',
+    file: 'src/sync/walk/compare-records.ts',
+    find: "pii.mode === 'full' ? parsed.raw : redactRecord(raw)",
+    put: 'parsed.raw',
+    test: 'test/scenarios/pii-never-held.test.ts',
   },
 ];

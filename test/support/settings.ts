@@ -1,4 +1,5 @@
 // The settings of every test that is not about a setting.
+import { keepAll } from '../../src/pii-policy.ts';
 import type { RunDeps } from '../../src/sync/run-sync.ts';
 
 export const TEST_SETTINGS: RunDeps['settings'] = {
@@ -10,4 +11,5 @@ export const TEST_SETTINGS: RunDeps['settings'] = {
   maxClearedRatio: 0.5,
   timeBudgetMs: 60_000,
   rejectedRetentionMs: 30 * 86_400_000,
+  pii: keepAll,
 };

@@ -83,7 +83,17 @@ export async function knownUsers(
 }
 
 /** "At high for 3 days, since 2026-03-01 09:00 UTC. 12 events, the last 2 h ago." Pure. */
-export function stateInWords(
+export function stateInWords(history: UserHistory, clock: Pick<Scope, 'now' | 'timezone'>): string[] {
+  const { erased_at } = history.user;
+  const state = stateWords(history, clock);
+  if (erased_at === null) return state;
+  return [
+    ...state,
+    `The person was erased at ${minute(erased_at, clock.timezone)}: this id is a random one.`,
+  ];
+}
+
+function stateWords(
   { user, events, absentWalks }: UserHistory,
   { now, timezone }: Pick<Scope, 'now' | 'timezone'>,
 ): string[] {

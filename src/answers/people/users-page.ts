@@ -3,6 +3,7 @@ import type { Db } from '../../db/handle.ts';
 import { OperatorError } from '../../errors.ts';
 import { answerTo, type Question } from '../../queries/question.ts';
 import { namesOf, type Named } from '../../queries/users/names-of.ts';
+import { createPersonSearch } from '../../queries/users/person-search.ts';
 import { searchIdentities } from '../../queries/users/search-identities.ts';
 import {
   SORTS,
@@ -18,6 +19,7 @@ import {
 } from '../../queries/users/user-page.ts';
 import { plural } from '../../words.ts';
 import { idRangeOf } from '../id-range.ts';
+import { searchLimits } from '../pii-key-needed.ts';
 import { idsOf, type Scope } from '../scope.ts';
 import { chosenOf } from './chosen.ts';
 
@@ -33,6 +35,8 @@ export type UsersAsked = {
   after: UserPageKey | null;
   most: number;
   identities: boolean;
+  /** PII_KEY: with it, hashes can be searched for a whole email or name. */
+  piiKey?: string | null;
 };
 
 export type UsersPage = UsersAsked & {
@@ -42,13 +46,15 @@ export type UsersPage = UsersAsked & {
   counts: Readonly<Record<State, number>>;
   /** refused: the text is no beginning of an id, and emails and names may not be searched. cut: it finds too many. */
   search: 'done' | 'refused' | 'cut';
+  /** What the search could not see, as a sentence without a full stop. */
+  limits: string | null;
   /** Only if they were asked for. */
   names: ReadonlyMap<string, Named>;
 };
 
 export async function usersPageOf(db: Db, scope: Scope, asked: UsersAsked): Promise<UsersPage> {
   const ids = idsOf(scope);
-  const { search, filter } = await filterOf(db, scope, asked);
+  const { search, filter, limits } = await filterOf(db, scope, asked);
   const question = userPage(ids, filter, asked.order, asked.after, asked.most);
   const rows = await answerTo(db, question);
   const levels = await answerTo(db, userCounts(ids, filter));
@@ -58,6 +64,7 @@ export async function usersPageOf(db: Db, scope: Scope, asked: UsersAsked): Prom
     rows,
     counts: sums(new Map(levels.map(({ level, user_count }) => [level, user_count]))),
     search,
+    limits,
     names: asked.identities ? await namesOf(db, rows) : new Map(),
   };
 }
@@ -65,19 +72,22 @@ export async function usersPageOf(db: Db, scope: Scope, asked: UsersAsked): Prom
 async function filterOf(
   db: Db,
   { accounts }: Scope,
-  { level, absent, text, identities }: UsersAsked,
-): Promise<{ search: UsersPage['search']; filter: UsersFilter }> {
-  if (text === '') return { search: 'done', filter: { level, absent, search: null } };
+  { level, absent, text, identities, piiKey = null }: UsersAsked,
+): Promise<Pick<UsersPage, 'search' | 'limits'> & { filter: UsersFilter }> {
+  if (text === '') return { search: 'done', limits: null, filter: { level, absent, search: null } };
   const idRange = idRangeOf(text);
   if (!identities)
     return {
       search: idRange === null ? 'refused' : 'done',
+      limits: null,
       filter: { level, absent, search: { idRange, ids: [] } },
     };
   const keys = accounts.map(({ account_key }) => account_key);
-  const { ids, count } = await searchIdentities(db, text, keys, MOST_FOUND);
+  const person = createPersonSearch(text, piiKey);
+  const { ids, count } = await searchIdentities(db, person, keys, MOST_FOUND);
   return {
     search: count > MOST_FOUND ? 'cut' : 'done',
+    limits: searchLimits(person.met()),
     filter: { level, absent, search: { idRange, ids } },
   };
 }

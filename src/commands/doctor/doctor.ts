@@ -13,6 +13,7 @@ import { checkConfiguration } from './configuration.ts';
 import { checkCredentials } from './credentials.ts';
 import { checkLocks, checkPrivileges, lookAtMigrations, reachDatabase, type Reached } from './database.ts';
 import { CHECKS, exitOf, failedWith, skipped, type Check, type Line } from './lines.ts';
+import { checkDistribution } from './distribution.ts';
 import { judgePaging, judgeWalkTime, probePaging } from './paging.ts';
 import { examined } from './many.ts';
 import { createReport, type Report } from './print.ts';
@@ -131,7 +132,9 @@ async function examineDatabase(
 ): Promise<{ pool: Pool | null; why: string }> {
   if (database === null || facts === null) {
     const why = 'the database cannot be reached';
-    report.add(skipAll(['settings', 'privileges', 'migrations', 'locks', 'replication'], why));
+    report.add(
+      skipAll(['settings', 'privileges', 'migrations', 'locks', 'replication', 'distribution'], why),
+    );
     return { pool: null, why };
   }
   const { pool } = database;
@@ -141,6 +144,9 @@ async function examineDatabase(
   report.add(migrations.line);
   report.add(await checkLocks(pool));
   report.add(await checkReplication(pool));
+  report.add(
+    migrations.isUsable ? await checkDistribution(pool) : skipped('distribution', migrations.line.found),
+  );
   return { pool: migrations.isUsable ? pool : null, why: 'the migrations must be right first' };
 }
 

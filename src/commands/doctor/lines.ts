@@ -10,6 +10,7 @@ export const CHECKS = [
   'migrations',
   'locks',
   'replication',
+  'distribution',
   'credentials',
   'accounts',
   'clock',

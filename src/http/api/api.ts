@@ -20,6 +20,8 @@ export type ApiDeps = {
   version: string;
   /** How long somebody may be at high, if a request does not say it. */
   highTargetMs: number;
+  /** PII_KEY. Without it, emails and names that are kept as hashes are not found. */
+  piiKey?: string | null;
   logger: Pick<Logger, 'error'>;
 };
 
@@ -40,7 +42,7 @@ export function apiRoute(deps: ApiDeps): OpenAPIHono<Caller> {
   });
   accountsRoute(api, deps.reader);
   changesRoutes(api, deps.reader);
-  usersRoute(api, deps.reader);
+  usersRoute(api, deps.reader, deps.piiKey ?? null);
   oneUserRoutes(api, deps.reader);
   episodesRoute(api, deps.reader);
   levelRoutes(api, deps.reader);

@@ -27,13 +27,16 @@ const User = z
       .nullable()
       .openapi({ description: 'Since when no walk has met this present user; null while the user is met.' }),
     cleared_at: z.string().nullable(),
+    erased_at: z.string().nullable().openapi({
+      description: 'Since when the user stands for a person who was erased; null for everybody else.',
+    }),
     ...PERSON,
   })
   .openapi('User');
 
 export const UserAsRow = User;
 
-export function usersRoute(api: OpenAPIHono<Caller>, reader: Reader): void {
+export function usersRoute(api: OpenAPIHono<Caller>, reader: Reader, piiKey: string | null): void {
   listRoute(api, reader, {
     path: '/users',
     name: 'users',
@@ -45,7 +48,8 @@ export function usersRoute(api: OpenAPIHono<Caller>, reader: Reader): void {
       level: choiceOf(STATES, 'Only users in this state. all: cleared ones as well. Usually present.'),
       absent: choiceOf(['yes'], 'yes: only present users whom the newest walks did not meet.'),
       q: z.string().max(200).optional().openapi({
-        description: 'The beginning of a user id; with HTTP_PII_TOKEN also a part of an email or name.',
+        description:
+          'The beginning of a user id; with HTTP_PII_TOKEN also a part of an email or name. Where they are kept as hashes: the whole email, or the whole name.',
       }),
       sort: choiceOf(SORTS, 'The order of the rows. level_since: of a cleared user, when that was.'),
       order: choiceOf(['asc', 'desc'], 'Usually asc for level_since, and desc otherwise.'),
@@ -57,7 +61,7 @@ export function usersRoute(api: OpenAPIHono<Caller>, reader: Reader): void {
       const { sort } = asked.order;
       const after = readCursor(query.cursor, userCursor(sort));
       const most = rowsAsked(query);
-      const users = await usersPageOf(db, scope, { ...asked, after, most: most + 1, identities });
+      const users = await usersPageOf(db, scope, { ...asked, after, most: most + 1, identities, piiKey });
       if (users.search !== 'done') throw searchRefused(users.search);
       return cut(users.rows, most, keyOfUser(sort));
     },

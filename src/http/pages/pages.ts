@@ -28,6 +28,8 @@ export type PagesDeps = {
   staleAfterMs: number;
   /** How long somebody may be at high. */
   highTargetMs: number;
+  /** PII_KEY. Without it, emails and names that are kept as hashes are not found. */
+  piiKey?: string | null;
   logger: Pick<Logger, 'error'>;
   /** There is a token that shows emails and names. */
   offersIdentities: boolean;
@@ -47,7 +49,7 @@ export function pagesRoute(deps: PagesDeps): Hono<Caller> {
       ),
     )
     .get('/changes', (c) => answer(deps, c, '7d', drawChanges))
-    .get('/users', (c) => answer(deps, c, 'all', drawUsers))
+    .get('/users', (c) => answer(deps, c, 'all', (db, page) => drawUsers(db, page, deps.piiKey ?? null)))
     .get('/users/:user_id', (c) =>
       answer(deps, c, 'all', (db, page) => drawUser(db, page, c.req.param('user_id'), () => c.status(404))),
     )

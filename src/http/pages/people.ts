@@ -34,7 +34,7 @@ export async function drawChanges(db: Db, page: Page): Promise<Html> {
   );
 }
 
-export async function drawUsers(db: Db, page: Page): Promise<Html> {
+export async function drawUsers(db: Db, page: Page, piiKey: string | null = null): Promise<Html> {
   const { query, identities } = page;
   const asked = usersAskedOf((name) => query.get(name));
   const { sort } = asked.order;
@@ -43,6 +43,7 @@ export async function drawUsers(db: Db, page: Page): Promise<Html> {
     after: readCursor(query.get('cursor'), userCursor(sort)),
     most: ROWS + 1,
     identities,
+    piiKey,
   });
   const { rows, next } = cut(users.rows, ROWS, keyOfUser(sort));
   const nameOf = nameIn(users.names, identities);

@@ -2,7 +2,8 @@
 import { and, asc, between, eq, inArray, isNull, sql, type SQL } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { accounts, userIdentities, users } from '../../db/schema.ts';
-import { fold, matchIdentities } from './match-identities.ts';
+import { matchIdentities } from './match-identities.ts';
+import type { PersonSearch } from './person-search.ts';
 
 export type FoundUser = {
   account_id: string;
@@ -19,6 +20,8 @@ export type FoundUser = {
   identity_since: string;
   absent_since: string | null;
   cleared_at: string | null;
+  /** Set if the person was erased: the id is then a random one. */
+  erased_at: string | null;
 };
 
 /** More would help nobody. */
@@ -30,13 +33,12 @@ export const MOST_FOUND = 100;
  */
 export async function findUsers(
   db: Db,
-  by: { idRange: readonly [string, string] } | { email: string },
+  by: { idRange: readonly [string, string] } | { email: PersonSearch },
   accountKeys?: readonly number[],
 ): Promise<FoundUser[]> {
   if ('idRange' in by) return read(db, between(users.user_id, ...by.idRange), accountKeys);
-  const email = fold(by.email);
   const bearers = async (versions: SQL) =>
-    matchIdentities(db, { accountKeys, versions }, (one) => one.email !== null && fold(one.email) === email);
+    matchIdentities(db, { accountKeys, versions }, (one) => by.email.isEmailOf(one));
   const now = await bearers(isNull(userIdentities.valid_to));
   const found = now.length > 0 ? now : await bearers(sql`true`);
   if (found.length === 0) return [];
@@ -62,6 +64,7 @@ async function read(db: Db, condition: SQL, accountKeys?: readonly number[]): Pr
       identity_since: users.identity_since,
       absent_since: users.absent_since,
       cleared_at: users.cleared_at,
+      erased_at: users.erased_at,
     })
     .from(users)
     .innerJoin(accounts, eq(accounts.account_key, users.account_key))

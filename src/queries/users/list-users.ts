@@ -3,7 +3,8 @@ import { sql, type SQL } from 'drizzle-orm';
 import { levelRank } from '../../db/sql/level-rank.ts';
 import { on, type Db } from '../../db/handle.ts';
 import { snapshots as n, userIdentities as i, userLevels as l, users as u } from '../../db/schema.ts';
-import { fold, matchIdentities } from './match-identities.ts';
+import { matchIdentities } from './match-identities.ts';
+import type { PersonSearch } from './person-search.ts';
 
 export const USER_SORTS = ['level', 'events', 'last-event', 'since', 'first-seen'] as const;
 export type UserSort = (typeof USER_SORTS)[number];
@@ -19,6 +20,8 @@ export type ListedUser = {
   first_seen_at: string;
   absent_since: string | null;
   cleared_at: string | null;
+  /** Set if the person was erased: the id is then a random one. */
+  erased_at: string | null;
   /** The newest snapshot, or the requested one. */
   snapshot_id: number;
   observed_at: string;
@@ -34,8 +37,8 @@ export type UserFilter = {
   levels: readonly (string | null)[];
   /** The lowest and the highest id that begin with the search text; null when no id can begin with it. */
   idRange: readonly [string, string] | null;
-  /** Searched for in email and name, ignoring case; only with `identities`. */
-  text: string | null;
+  /** Searched for in email and name; only with `identities`. */
+  search: PersonSearch | null;
   identities: boolean;
   sort: UserSort;
   limit: number | null;
@@ -51,7 +54,7 @@ export async function listUsers(db: Db, filter: UserFilter): Promise<{ total: nu
   const { rows } = await on(db).execute<ListedUser & { total: number }>(sql`
     select s.user_id, s.max_risk_level, s.event_count,
            to_char(s.last_event at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_event,
-           s.level_since, s.first_seen_at, s.absent_since, s.cleared_at,
+           s.level_since, s.first_seen_at, s.absent_since, s.cleared_at, s.erased_at,
            s.snapshot_id::float8 as snapshot_id, s.observed_at,
            ${filter.identities ? sql`i.email, i.name` : sql`null as email, null as name`}, count(*) over ()::integer as total
       from (${filter.asOf === null ? stateNow(filter) : stateAsOf(filter, filter.asOf)}) s
@@ -71,6 +74,7 @@ export async function listUsers(db: Db, filter: UserFilter): Promise<{ total: nu
       first_seen_at: iso(row.first_seen_at) ?? '',
       absent_since: iso(row.absent_since),
       cleared_at: iso(row.cleared_at),
+      erased_at: iso(row.erased_at),
       snapshot_id: row.snapshot_id,
       observed_at: iso(row.observed_at) ?? '',
       email: row.email,
@@ -82,7 +86,7 @@ export async function listUsers(db: Db, filter: UserFilter): Promise<{ total: nu
 function stateNow({ account_key }: UserFilter): SQL {
   return sql`
     select ${u.user_key}, ${u.user_id}, ${u.max_risk_level}, ${u.event_count}, ${u.last_event}, ${u.level_since}, ${u.first_seen_at},
-           ${u.absent_since}, ${u.cleared_at}, n.snapshot_id, n.observed_at
+           ${u.absent_since}, ${u.cleared_at}, ${u.erased_at}, n.snapshot_id, n.observed_at
       from ${u}
       cross join (select ${n.snapshot_id}, ${n.observed_at} from ${n} where ${n.account_key} = ${account_key}
                    order by ${n.observed_at} desc limit 1) n
@@ -92,7 +96,7 @@ function stateNow({ account_key }: UserFilter): SQL {
 function stateAsOf({ account_id, account_key }: UserFilter, at: string): SQL {
   return sql`
     select ${u.user_key}, ${u.user_id}, a.max_risk_level, a.event_count, a.last_event, ${l.valid_from} as level_since, ${u.first_seen_at},
-           null::timestamptz as absent_since, null::timestamptz as cleared_at, a.snapshot_id, a.observed_at
+           null::timestamptz as absent_since, null::timestamptz as cleared_at, ${u.erased_at}, a.snapshot_id, a.observed_at
       from risk_bi.users_as_of(${account_id}, ${at}::timestamptz) a
       join ${u} on ${u.account_key} = ${account_key} and ${u.user_id} = a.user_id
       join ${l} on ${l.account_key} = ${account_key} and ${l.user_key} = ${u.user_key}
@@ -112,12 +116,12 @@ function identityOf(filter: UserFilter): SQL {
 
 /** Keys of the users whose email or name holds the text; null if nobody asked for that. */
 async function bearersOf(db: Db, filter: UserFilter): Promise<number[] | null> {
-  if (filter.text === null || !filter.identities) return null;
-  const text = fold(filter.text);
+  const { search } = filter;
+  if (search === null || !filter.identities) return null;
   const found = await matchIdentities(
     db,
     { accountKeys: [filter.account_key], versions: versionsOf(filter) },
-    ({ email, name }) => [email, name].some((value) => value !== null && fold(value).includes(text)),
+    (one) => search.isIn(one),
   );
   return found.map(({ user_key }) => user_key);
 }
@@ -128,8 +132,8 @@ function ofLevels(levels: readonly (string | null)[]): SQL {
   return levels.includes(null) ? sql`(s.max_risk_level is null or ${present})` : present;
 }
 
-function found({ idRange, text }: UserFilter, bearers: readonly number[] | null): SQL {
-  if (idRange === null && text === null) return sql`true`;
+function found({ idRange, search }: UserFilter, bearers: readonly number[] | null): SQL {
+  if (idRange === null && search === null) return sql`true`;
   const ways: SQL[] = [];
   if (idRange !== null) ways.push(sql`s.user_id between ${idRange[0]}::uuid and ${idRange[1]}::uuid`);
   if (bearers !== null) ways.push(sql`s.user_key = any (${sql.param([...bearers])}::integer[])`);

@@ -2,21 +2,18 @@
 import { isNull, sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { userIdentities as i, users as u } from '../../db/schema.ts';
-import { fold, matchIdentities } from './match-identities.ts';
+import { matchIdentities } from './match-identities.ts';
+import type { PersonSearch } from './person-search.ts';
 
 /** At most `most` ids, and how many users fit. Needs the grant on user_identities. */
 export async function searchIdentities(
   db: Db,
-  text: string,
+  search: PersonSearch,
   accountKeys: readonly number[],
   most: number,
 ): Promise<{ ids: string[]; count: number }> {
-  const wanted = fold(text);
-  const holds = (value: string | null) => value !== null && fold(value).includes(wanted);
-  const keys = await matchIdentities(
-    db,
-    { accountKeys, versions: isNull(i.valid_to) },
-    ({ email, name }) => holds(email) || holds(name),
+  const keys = await matchIdentities(db, { accountKeys, versions: isNull(i.valid_to) }, (one) =>
+    search.isIn(one),
   );
   const first = keys.slice(0, most);
   if (first.length === 0) return { ids: [], count: 0 };

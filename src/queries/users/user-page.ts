@@ -14,6 +14,8 @@ export type UserRow = {
   first_seen_at: string;
   absent_since: string | null;
   cleared_at: string | null;
+  /** Set if the person was erased: the id is then a random one. */
+  erased_at: string | null;
 };
 
 export const STATES = ['present', 'high', 'medium', 'low', 'cleared', 'all'] as const;
@@ -42,7 +44,7 @@ export const USUAL_ORDER: Readonly<Record<Sort, Order>> = {
 };
 
 const COLUMNS = sql`account_id, account_label, user_id, max_risk_level, level_since, event_count, last_event, first_seen_at,
-             absent_since, cleared_at`;
+             absent_since, cleared_at, erased_at`;
 
 type Part = { by: SQL; type: SQL; of: (row: UserRow) => string | number };
 const RANK: Readonly<Record<string, number>> = { low: 1, medium: 2, high: 3 };

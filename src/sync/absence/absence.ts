@@ -1,19 +1,24 @@
 // Decides about the present users that a walk did not meet: what their own records mean, and who is cleared. Pure.
 import type { UserRecord } from '../../cloudflare/endpoints/user-record.ts';
+import type { Erasure } from '../../db/erased/read-erased.ts';
 import { readInstant, type PostgresInstant } from '../../db/postgres-instant.ts';
 import type { Identity } from '../state/encode-identity.ts';
 import type { Verdict } from '../walk/verdict.ts';
 
 /**
  * level: the user still has a level. reset, not_found: the user has none. no_level: the record shows none, but no reset
- * that would prove it. unreadable: the record did not say, contradicts itself, or names another person.
+ * that would prove it. unreadable: the record did not say, contradicts itself, or names another person. So does a record
+ * without a level and a reset, if nothing tells whose it is.
  */
 export type LookupOutcome = 'level' | 'no_level' | 'reset' | 'not_found' | 'unreadable';
 
 export type LookupAnswer = { outcome: LookupOutcome; lastResetTime: string | null };
 
+/** `isUnknown`: what is held cannot be compared with what is served, because it is a hash of another key, or not kept. */
+export type HeldIdentity = Identity & { isUnknown?: boolean };
+
 /** What we hold of the user who is looked up. `lastEvent`: the newest event that the summary served (RFC 3339). */
-export type HeldUser = Identity & { lastEvent: string };
+export type HeldUser = HeldIdentity & { lastEvent: string };
 
 /**
  * What a user's own record means; docs/reliability.md has the rule as a table. Only a reset proves that a level is gone:
@@ -24,7 +29,8 @@ export type HeldUser = Identity & { lastEvent: string };
 export function readOutcome(record: UserRecord | null, held: HeldUser, now: number): LookupAnswer {
   if (record === null) return { outcome: 'not_found', lastResetTime: null };
   const { riskLevel, lastResetTime, newestEvent, hasUnreadableEvents } = record;
-  if (!isTheirs(record, held)) {
+  const isUnknown = held.isUnknown === true;
+  if (!isUnknown && !isTheirs(record, held)) {
     // A record without names cannot clear anybody. A level in it still shows that somebody is there.
     const isLevel = riskLevel !== null && !record.email && !record.name;
     return { outcome: isLevel ? 'level' : 'unreadable', lastResetTime: null };
@@ -42,7 +48,7 @@ export function readOutcome(record: UserRecord | null, held: HeldUser, now: numb
   if (isProof && (riskLevel === null || newest !== null)) return { outcome: 'reset', lastResetTime };
   if (riskLevel !== null) return { outcome: 'level', lastResetTime: null };
   const contradicts = isFuture || hasUnreadableEvents || (newest !== null && !isLater(ours, newest));
-  return { outcome: contradicts ? 'unreadable' : 'no_level', lastResetTime: null };
+  return { outcome: contradicts || isUnknown ? 'unreadable' : 'no_level', lastResetTime: null };
 }
 
 /** The email or the name is the one we hold. A user of whom we hold neither has a record with neither. */
@@ -72,6 +78,17 @@ export function provesGone(
 ): boolean {
   if (outcome !== 'no_level') return outcome === 'reset' || outcome === 'not_found';
   return run.verdict === 'complete' && (run.absentTwice || run.acceptMassClear);
+}
+
+/**
+ * The same for the user of an erased person, about whom nobody can be asked. A forgotten one needs the second witness
+ * that a record without a level needs. One who was erased once is never met again under this id.
+ */
+export function isErasedGone(
+  erasure: Erasure,
+  run: { verdict: Verdict; absentTwice: boolean; acceptMassClear: boolean },
+): boolean {
+  return erasure === 'gone' || (run.verdict === 'complete' && (run.absentTwice || run.acceptMassClear));
 }
 
 /**

@@ -6,11 +6,11 @@ import type { CountUse } from '../../cloudflare/usage.ts';
 import { formatInstant } from '../../db/postgres-instant.ts';
 import { isOperatorError, type ErrorCode, type OperatorError } from '../../errors.ts';
 import type { Lookups } from '../../evidence.ts';
+import type { PiiPolicy } from '../../pii-policy.ts';
 import type { Logger } from '../../logger.ts';
-import { readOutcome, type Confirmation, type LookupAnswer } from './absence.ts';
+import { readOutcome, type Confirmation, type HeldIdentity, type LookupAnswer } from './absence.ts';
 import type { Lease } from '../claim/lease.ts';
 import type { MissingUser } from './missing-users.ts';
-import type { Identity } from '../state/encode-identity.ts';
 import type { UserTable } from '../state/user-table.ts';
 import type { KnownUser } from '../walk/compare-records.ts';
 
@@ -47,7 +47,13 @@ export type AskRequest = {
    * met.
    */
   lastMet: readonly KnownUser[];
-  settings: { confirm: 'lookup' | 'walks'; confirmLookups: number; concurrency: number };
+  settings: {
+    confirm: 'lookup' | 'walks';
+    confirmLookups: number;
+    concurrency: number;
+    /** Records are compared with what is kept of emails and names. */
+    pii: Pick<PiiPolicy, 'keep' | 'canCompare'>;
+  };
   /** Whether a record has no readable user. Then nobody is cleared, and lookups are of no use. */
   unreadable: boolean;
   isComplete: boolean;
@@ -67,7 +73,7 @@ export type AskDeps = {
   client: Pick<CloudflareClient, 'lookUpUser'>;
   logger: Logger;
   /** Email and name as the history holds them, by row. Asked for one round of users at a time. */
-  readIdentities: (users: readonly MissingUser[]) => Promise<ReadonlyMap<number, Identity>>;
+  readIdentities: (users: readonly MissingUser[]) => Promise<ReadonlyMap<number, HeldIdentity>>;
 };
 
 export async function askAbsent(deps: AskDeps, request: AskRequest): Promise<Answers> {
@@ -76,11 +82,15 @@ export async function askAbsent(deps: AskDeps, request: AskRequest): Promise<Ans
   if (missing === 0) return { confirmation: 'asked', byRow: new Map(), evidence: null };
   if (settings.confirm === 'walks') return nobodyAsked('off', 'walks', missing);
   if (request.unreadable) return nobodyAsked('unanswered', 'later', missing);
+  // The real ids of erased people are not known any more.
+  const askable = request.missing.filter(({ erasure }) => erasure === undefined);
+  if (askable.length === 0)
+    return { confirmation: 'asked', byRow: new Map(), evidence: countAnswers(missing, 0, new Map()) };
   const askControl = () => control(createAsker(deps.client, request, request.signal), request.lastMet);
   const before = await askControl();
   if (before !== 'passed') return nobodyAsked(before, before === 'unanswered' ? 'later' : 'walks', missing);
 
-  const users = request.missing.slice(0, request.acceptMassClear ? missing : settings.confirmLookups);
+  const users = askable.slice(0, request.acceptMassClear ? missing : settings.confirmLookups);
   const { asked, kept, after } = await askUsers(deps, request, users, askControl);
   if (after !== 'passed')
     deps.logger.warn(
@@ -119,7 +129,7 @@ async function askUsers(
       ask({
         userId: table.userId(row),
         lastEvent: formatInstant(table.lastEvent(row)),
-        ...(identities.get(row) as Identity),
+        ...(identities.get(row) as HeldIdentity),
       });
     return askRound(askMissing, round, settings.concurrency);
   };
@@ -176,11 +186,11 @@ function createAsker(
   request: AskRequest,
   signal: AbortSignal,
 ): AskUser {
-  const { lease, countUse, now } = request;
+  const { lease, countUse, now, settings } = request;
   return async ({ userId, ...held }) => {
     try {
       const record = await client.lookUpUser({ accountId: lease.accountId, userId, signal, countUse });
-      return readOutcome(record, held, now());
+      return readOutcome(record === null ? null : settings.pii.keep(record), held, now());
     } catch (error) {
       const stop = request.signal;
       if (stop.aborted && !request.endsAsking(stop.reason)) throw stop.reason;

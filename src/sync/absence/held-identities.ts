@@ -4,9 +4,10 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Pool } from '../../db/pool.ts';
 import { readAgain } from '../../db/read-again.ts';
-import { userIdentities } from '../../db/schema.ts';
+import { identityModes, userIdentities } from '../../db/schema.ts';
+import type { PiiPolicy } from '../../pii-policy.ts';
 import type { Lease } from '../claim/lease.ts';
-import type { Identity } from '../state/encode-identity.ts';
+import type { HeldIdentity } from './absence.ts';
 import { brokenIdentities } from '../state/state-errors.ts';
 import type { MissingUser } from './missing-users.ts';
 
@@ -15,12 +16,14 @@ export async function readIdentities(
   pool: Pool,
   lease: Lease,
   users: readonly MissingUser[],
-): Promise<ReadonlyMap<number, Identity>> {
-  const i = userIdentities;
+  pii: Pick<PiiPolicy, 'canCompare'>,
+): Promise<ReadonlyMap<number, HeldIdentity>> {
+  const [i, m] = [userIdentities, identityModes];
+  const isOlder = sql<boolean>`coalesce(${i.valid_from} < (select ${m.since} from ${m} where ${m.account_key} = ${lease.accountKey}), false)`;
   const keys = users.map(({ userKey }) => userKey);
   const rows = await readAgain(() =>
     drizzle(pool)
-      .select({ userKey: i.user_key, email: i.email, name: i.name })
+      .select({ userKey: i.user_key, email: i.email, name: i.name, isOlder })
       .from(i)
       .where(
         and(
@@ -30,7 +33,12 @@ export async function readIdentities(
         ),
       ),
   );
-  const byKey = new Map(rows.map(({ userKey, email, name }) => [userKey, { email, name }]));
+  const byKey = new Map(
+    rows.map(({ userKey, email, name, isOlder: older }) => [
+      userKey,
+      { email, name, isUnknown: !pii.canCompare({ email, name }, older) },
+    ]),
+  );
   if (byKey.size < users.length) throw brokenIdentities(lease, users.length - byKey.size);
-  return new Map(users.map(({ row, userKey }) => [row, byKey.get(userKey) as Identity]));
+  return new Map(users.map(({ row, userKey }) => [row, byKey.get(userKey) as HeldIdentity]));
 }

@@ -1,6 +1,7 @@
 // The present users that the walk has not met, in the order in which they are looked up.
 import { and, desc, eq, sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
+import type { Erased, Erasure } from '../../db/erased/read-erased.ts';
 import type { Pool } from '../../db/pool.ts';
 import { readAgain } from '../../db/read-again.ts';
 import { lookups, snapshots, users } from '../../db/schema.ts';
@@ -16,6 +17,8 @@ export type MissingUser = {
   completeWalks: number;
   /** Whether the newest complete walk did not meet the user, and their own record has shown no level since. */
   absentTwice: boolean;
+  /** Set for the user of an erased person. Nobody can be asked about them. */
+  erasure?: Erasure;
 };
 
 const UP_TO = 9;
@@ -39,6 +42,7 @@ export async function readMissing(
   lease: Lease,
   table: UserTable,
   rows: readonly number[],
+  erased: Pick<Erased, 'erasureOf'>,
 ): Promise<MissingUser[]> {
   const complete = await completeWalks(pool, lease);
   const found: Ordered[] = [];
@@ -46,8 +50,11 @@ export async function readMissing(
     const byKey = new Map(rows.slice(from, from + AT_ONCE).map((row) => [table.key(row), row]));
     const absences = await readAbsences(pool, lease, [...byKey.keys()], complete[0]?.text ?? null);
     if (absences.length !== byKey.size) throw stateMoved(lease, 'while the pages were read');
-    for (const absence of absences)
-      found.push(describe(byKey.get(absence.userKey) as number, absence, complete));
+    for (const absence of absences) {
+      const row = byKey.get(absence.userKey) as number;
+      const erasure = erased.erasureOf(table.userId(row));
+      found.push({ ...describe(row, absence, complete), ...(erasure === null ? {} : { erasure }) });
+    }
   }
   return found.sort(
     (a, b) => compare(a.askedAt, b.askedAt) || compare(a.absentSince, b.absentSince) || a.userKey - b.userKey,

@@ -82,10 +82,10 @@ async function takeIfFree(tx: Transaction, request: ClaimRequest): Promise<Step>
 }
 
 /** Records the run of a dead holder and frees its lease. Returns its run id; null if somebody else has done so. */
-async function abandonRun(
+export async function abandonRun(
   pool: Pool,
   accountKey: number,
-  { owner, timing, signal }: ClaimRequest,
+  { owner, timing, signal }: Pick<ClaimRequest, 'owner' | 'timing' | 'signal'>,
 ): Promise<number | null> {
   return inTransaction(
     pool,
@@ -96,7 +96,7 @@ async function abandonRun(
       if (held === undefined || held.owner === owner || keptBy(held, current, owner, timing) !== null)
         return null;
       await tx.delete(leases).where(and(eq(leases.account_key, accountKey), eq(leases.owner, held.owner)));
-      await recordAbandoned(tx, held, await takeFeedValue(tx, { waitMs: UNTIL_CANCELLED }));
+      await recordAbandoned(tx, held, await takeFeedValue(tx, accountKey, { waitMs: UNTIL_CANCELLED }));
       return held.run_id;
     },
     signal,

@@ -70,10 +70,18 @@ function insertUsers(facts: SnapshotFacts): SQL {
       u.identity_since,
       u.first_seen_at,
       u.snapshot_id,
+      u.erased_at,
     )})
     select ${c.account_key}, ${c.user_key}, ${c.user_id}, ${columnList(...fieldColumns(now, 'level'), ...fieldColumns(now, 'activity'))},
-           ${at(facts)}, ${at(facts)}, ${at(facts)}, ${stamp(facts)}
+           ${at(facts)}, ${at(facts)}, ${at(facts)}, ${stamp(facts)}, ${erasedAt(facts)}
       from ${c} where ${staged(facts)} and ${c.is_new}`;
+}
+
+/** An account may meet a person for the first time who was erased before. */
+function erasedAt(facts: SnapshotFacts): SQL {
+  if (facts.erasedAppeared.length === 0) return sql`null::timestamptz`;
+  const ids = sql.raw(facts.erasedAppeared.map((id) => `'${id}'`).join(','));
+  return sql`case when ${c.user_id} in (${ids}) then ${at(facts)} end`;
 }
 
 function closeLevels(facts: SnapshotFacts): SQL {

@@ -20,6 +20,8 @@ export type SnapshotFacts = {
   isBaseline: boolean;
   /** Distinct users with an accepted record. */
   met: number;
+  /** The ids of new users who stand for erased people. */
+  erasedAppeared: readonly string[];
 };
 
 export type Statement = {

@@ -1,18 +1,20 @@
 // Writes rejected records to the database in batches while the walk goes on, even if the run fails or is a dry run. Keeps
 // at most so many of an account, and for a limited time: the texts are personal data.
 // Their raw text holds emails and names. So it travels only by COPY, because the server may log parameters. It holds no
-// lock that another run of the account could wait for.
+// lock that another run of the account could wait for: a claim skips a lease that is locked.
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { eq, sql, type SQL } from 'drizzle-orm';
+import { and, eq, sql, type SQL } from 'drizzle-orm';
 import { orAborted } from '../../cloudflare/or-aborted.ts';
 import { columnNames } from '../../db/sql/column-names.ts';
 import { copyRows, type CopyValue } from '../../db/copy-rows.ts';
 import { databaseError, isPassing, RESTART_PAUSES_MS } from '../../db/database-errors.ts';
 import type { Pool, PoolClient } from '../../db/pool.ts';
-import { rejectedRecords, stagedRejected } from '../../db/schema.ts';
+import { leases, rejectedRecords, stagedRejected } from '../../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
+import type { PiiPolicy } from '../../pii-policy.ts';
 import type { Lease } from '../claim/lease.ts';
+import { checkMode, holdMode } from '../state/identity-mode.ts';
 import { deleteExpired, deleteOf } from './expired-records.ts';
 import { countReason, type ReasonCounts } from './reason-counts.ts';
 
@@ -41,6 +43,8 @@ const GRACE_MS = 5_000;
 export type QuarantineOptions = {
   /** Records that were last met longer ago are deleted. */
   retentionMs: number;
+  /** The texts are those that this policy allows. */
+  pii: Pick<PiiPolicy, 'mode' | 'keyId'>;
   /** Ends the run: nothing waits for the database any longer. */
   signal: AbortSignal;
   /** Seam for tests. */
@@ -49,8 +53,8 @@ export type QuarantineOptions = {
 
 export function createQuarantine(
   pool: Pool,
-  lease: Pick<Lease, 'accountKey' | 'runId'>,
-  { retentionMs, signal, keptRecords = KEPT_RECORDS }: QuarantineOptions,
+  lease: Pick<Lease, 'accountKey' | 'accountId' | 'runId' | 'owner'>,
+  { retentionMs, pii, signal, keptRecords = KEPT_RECORDS }: QuarantineOptions,
 ): Quarantine {
   let batch = new Map<string, Rejection>();
   // What this run keeps. A record that another pass brings again is known.
@@ -61,7 +65,8 @@ export function createQuarantine(
   function flush(stop: AbortSignal): Promise<void> {
     const records = batch;
     batch = new Map();
-    if (records.size > 0) tail = tail.then(() => writeAgain(pool, lease, records, { keptRecords, stop }));
+    if (records.size > 0)
+      tail = tail.then(() => writeAgain(pool, lease, records, { keptRecords, pii, stop }));
     // Until somebody waits for it, a failure must not count as an unhandled rejection.
     tail.catch(() => undefined);
     return orAborted(tail, stop);
@@ -107,11 +112,11 @@ function hashOf({ userId, reason, raw }: Rejection): string {
   );
 }
 
-type WriteOptions = { keptRecords: number; stop: AbortSignal };
+type WriteOptions = Pick<QuarantineOptions, 'pii'> & { keptRecords: number; stop: AbortSignal };
 
 async function writeAgain(
   pool: Pool,
-  lease: Pick<Lease, 'accountKey' | 'runId'>,
+  lease: Pick<Lease, 'accountKey' | 'accountId' | 'runId' | 'owner'>,
   records: ReadonlyMap<string, Rejection>,
   options: WriteOptions,
 ): Promise<void> {
@@ -130,16 +135,28 @@ const COLUMNS = ['account_key', 'record_hash', 'user_id', 'reason', 'raw'] as co
 
 async function write(
   pool: Pool,
-  { accountKey, runId }: Pick<Lease, 'accountKey' | 'runId'>,
+  lease: Pick<Lease, 'accountKey' | 'accountId' | 'runId' | 'owner'>,
   records: ReadonlyMap<string, Rejection>,
-  { keptRecords, stop }: WriteOptions,
+  { keptRecords, pii, stop }: WriteOptions,
 ): Promise<void> {
+  const { accountKey, runId, owner } = lease;
   function* rows(): Generator<readonly CopyValue[]> {
     for (const [hash, { userId, reason, raw }] of records) yield [accountKey, hash, userId, reason, raw];
   }
   const [r, s] = [rejectedRecords, stagedRejected];
   const work = async (tx: Transaction, client: PoolClient) => {
+    // A run that lost its lease may be older than a change of the mode.
+    await checkMode(tx, lease, pii);
     await copyRows(client, s, COLUMNS, rows());
+    // A run that lost its lease writes nothing: the person of a record may have been erased since. After the COPY,
+    // because no limit of the server ends a COPY, and nobody takes the account over while the lease is locked.
+    const [mine] = await tx
+      .select({ owner: leases.owner })
+      .from(leases)
+      .where(and(eq(leases.account_key, accountKey), eq(leases.owner, owner)))
+      .for('key share');
+    await holdMode(tx, lease, pii);
+    if (mine === undefined) return void (await tx.delete(s).where(eq(s.account_key, accountKey)));
     // Always in the same order, so that two writers cannot wait for each other in a circle.
     await tx.execute(sql`
       insert into ${r} (${columnNames(

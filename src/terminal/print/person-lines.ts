@@ -2,7 +2,8 @@
 import { printable } from '../../words.ts';
 import { fits, fitText, table, type Cell, type Column } from '../table.ts';
 
-type Person = { email: string | null; name: string | null };
+/** `erased_at`: set if the person was erased. */
+type Person = { email: string | null; name: string | null; erased_at?: string | null };
 
 /** The table of `persons`, with one row for each. */
 export function personTable(
@@ -17,13 +18,25 @@ export function personTable(
     { name: 'email', shrinks: true as const },
     { name: 'name', shrinks: true as const },
   ];
-  const wideRows = persons.map(({ email, name }, at) => [...(rows[at] ?? []), email, name]);
+  const wideRows = persons.map((person, at) => [
+    ...(rows[at] ?? []),
+    isErased(person) ? ERASED : person.email,
+    person.name,
+  ]);
   if (fits(wideColumns, wideRows, width)) return table(wideColumns, wideRows, width);
   const [head = '', ...lines] = table(columns, rows, width).split('\n');
   const below = persons.map((person) => `  ${fitText(inOneLine(person), width - 2)}`);
   return [head, ...lines.flatMap((line, at) => [line, below[at] ?? ''])].join('\n');
 }
 
-function inOneLine({ email, name }: Person): string {
+const ERASED = 'erased';
+
+function isErased({ erased_at }: Person): boolean {
+  return erased_at != null;
+}
+
+function inOneLine(person: Person): string {
+  const { email, name } = person;
+  if (isErased(person)) return ERASED;
   return printable(`${email ?? 'no email'}, ${name ?? 'no name'}`);
 }

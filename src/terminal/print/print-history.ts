@@ -73,6 +73,7 @@ function asObject(history: UserHistory, identities: boolean): Record<string, unk
     absent_complete_walks: absentWalks?.complete ?? null,
     absent_partial_walks: absentWalks?.partial ?? null,
     cleared_at: at(user.cleared_at),
+    erased_at: at(user.erased_at),
     last_lookup:
       lookup === null
         ? null
@@ -94,7 +95,9 @@ function textOf(history: UserHistory, identities: boolean, view: View): string {
   const line = (name: string, text: string) =>
     `${name.padEnd(INDENT)}${wrap(printable(text), INDENT, view.textWidth)}`;
   const lines = [line('user', user.user_id), line('account', accountName(user))];
-  if (identities) lines.push(line('known as', person(identity)));
+  if (user.erased_at !== null)
+    lines.push(line('erased', `at ${view.time(user.erased_at)}: this id stands in the place of the person`));
+  else if (identities) lines.push(line('known as', person(identity)));
   lines.push('');
   if (history.leftOut) lines.push('Earlier events are left out (--limit).');
   for (const { part, since } of history.whole)

@@ -1,5 +1,6 @@
 // Lists of users: a block of lines per account, or a row per user as JSON or CSV.
 import { NO_ACCOUNT } from '../../answers/choose-histories.ts';
+import { searchLimits } from '../../answers/pii-key-needed.ts';
 import { accountName } from '../../answers/resolve-accounts.ts';
 import type { UserList, UserLists } from '../../answers/user-lists.ts';
 import { localMinute } from '../../time/when.ts';
@@ -28,6 +29,8 @@ export function printUsers(io: UsersIo, found: UserLists, options: UserPrintOpti
   if (lists.length > 0)
     for (const account of without)
       io.stderr.write(view.notice(`account ${accountName(account)}: no snapshot ${early}`));
+  const limits = searchLimits(found.met);
+  if (limits !== null) io.stderr.write(view.notice(limits));
   if (options.format !== 'table') return printAll(io.stdout, lists, options);
   if (known.length === 0) io.stdout.write(NO_ACCOUNT);
   else if (accounts.length === 0)
@@ -51,6 +54,7 @@ const COLUMNS = [
   'is_account_retired',
   'snapshot_id',
   'observed_at',
+  'erased_at',
 ];
 
 function printAll(
@@ -74,6 +78,7 @@ function printAll(
       account.retired_at !== null,
       user.snapshot_id,
       user.observed_at,
+      user.erased_at,
       ...(identities ? [user.email, user.name] : []),
     ]),
   );

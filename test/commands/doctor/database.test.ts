@@ -16,6 +16,7 @@ describe('the database', () => {
     'migrations',
     'locks',
     'replication',
+    'distribution',
     'lease',
     'freshness',
     'last_run',

@@ -5,7 +5,13 @@ import { embeddedLayout, type EmbeddedMajor } from '../../../src/db/embedded/lay
 import { startEmbedded, stopEmbedded } from '../../../src/db/embedded/embedded-postgres.ts';
 import { dataHome, removeFolder } from './postgres-server.ts';
 
-export type TalkativeServer = { url: string; log(): Promise<string>; stop(): Promise<void> };
+export type TalkativeServer = {
+  url: string;
+  /** Where its files are: tables, WAL, and the log. */
+  cluster: string;
+  log(): Promise<string>;
+  stop(): Promise<void>;
+};
 
 const SETTINGS = {
   fsync: 'off',
@@ -33,9 +39,10 @@ export async function startTalkativeServer(major: EmbeddedMajor): Promise<Talkat
   const folder = await dataHome(major);
   const place = { dataHome: folder, home: folder, major };
   const { url } = await startEmbedded({ ...place, throwAway: SETTINGS });
-  const { logFile } = await embeddedLayout(place);
+  const { logFile, cluster } = await embeddedLayout(place);
   return {
     url,
+    cluster,
     log: () => readFile(logFile, 'utf8'),
     async stop() {
       await stopEmbedded(place);

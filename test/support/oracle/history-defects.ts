@@ -39,7 +39,11 @@ export const HISTORY_DEFECTS: Record<string, string> = {
   ]
     .map(
       (table) => `select account_key, user_key from risk.${table} t where not exists
-        (select from risk.snapshots s where s.account_key = t.account_key and s.snapshot_id = t.snapshot_id)`,
+        (select from risk.snapshots s where s.account_key = t.account_key and s.snapshot_id = t.snapshot_id)
+        and not exists (select from risk.users e where e.account_key = t.account_key and e.user_key = t.user_key
+          and e.erased_at is not null and '${table}' in ('users', 'user_identities'))
+        and not exists (select from risk_internal.identity_modes m where m.account_key = t.account_key
+          and m.since is not null and '${table}' = 'user_identities')`,
     )
     .join(' union all '),
   'a user without exactly one open identity': `

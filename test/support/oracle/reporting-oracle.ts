@@ -34,6 +34,7 @@ function plainViews(pasts: readonly Past[]): Record<string, Row[]> {
         first_seen_at: str(u.firstSeenAt),
         absent_since: str(u.absentSince),
         cleared_at: str(u.clearedAt),
+        erased_at: null,
         is_present: u.level !== null,
         is_account_retired: retiredAt !== null,
         level_rank: place(u.level),

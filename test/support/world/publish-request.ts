@@ -4,10 +4,12 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Pool } from '../../../src/db/pool.ts';
 import { claimLease } from '../../../src/sync/claim/claim-lease.ts';
 import { LEASE_TIMING, type Lease } from '../../../src/sync/claim/lease.ts';
+import { NOBODY_ERASED } from '../../../src/db/erased/read-erased.ts';
 import { missingRows, readMissing } from '../../../src/sync/absence/missing-users.ts';
 import { countRows, readChanges, type ChangeInputs } from '../../../src/sync/publish/changes.ts';
 import type { PublishRequest } from '../../../src/sync/publish/publish.ts';
 import type { RunFacts } from '../../../src/sync/record-run.ts';
+import { keepAll } from '../../../src/pii-policy.ts';
 import { randomHashKey } from '../../../src/keyed-hash.ts';
 import { readState, type AccountState } from '../../../src/sync/state/read-state.ts';
 import { resolveUnknown } from '../../../src/sync/state/resolve-unknown.ts';
@@ -61,7 +63,7 @@ export async function lookAt(pool: Pool, lease: Lease): Promise<Look> {
   const log = createChangeLog();
   const key = randomHashKey();
   const state = await readState({ pool, table, key }, lease, lease.startedAt, new AbortController().signal);
-  const comparison = createComparison({ table, key, log, whole: Promise.resolve() });
+  const comparison = createComparison({ table, key, log, pii: keepAll, whole: Promise.resolve() });
   return {
     state,
     table,
@@ -79,7 +81,7 @@ export async function lookAt(pool: Pool, lease: Lease): Promise<Look> {
         table,
         key,
         log,
-        missing: rows.length === 0 ? [] : await readMissing(pool, lease, table, rows),
+        missing: rows.length === 0 ? [] : await readMissing(pool, lease, table, rows, NOBODY_ERASED),
         answers: new Map(),
         gone: new Set(),
         decision: 'nobody',

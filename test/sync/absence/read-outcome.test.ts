@@ -234,3 +234,28 @@ describe('readOutcome', () => {
     });
   }
 });
+
+describe('where nothing tells whose record it is', () => {
+  const held = { email: null, name: null, isUnknown: true, lastEvent: at(OURS) };
+  const base: UserRecord = {
+    riskLevel: null,
+    lastResetTime: null,
+    newestEvent: null,
+    hasUnreadableEvents: false,
+    email: 'another@example.com',
+    name: 'Another',
+  };
+  const outcome = (record: UserRecord | null) => readOutcome(record, held, Date.parse(NOW)).outcome;
+
+  test('only a missing record or a reset proves that the level is gone', () => {
+    assert.equal(outcome(null), 'not_found');
+    assert.equal(outcome({ ...base, lastResetTime: at(OURS + 1) }), 'reset');
+    assert.equal(outcome({ ...base, email: null, name: null, lastResetTime: at(OURS + 1) }), 'reset');
+  });
+
+  test('a level keeps the user, and a record that shows neither says nothing', () => {
+    assert.equal(outcome({ ...base, riskLevel: 'high' }), 'level');
+    assert.equal(outcome(base), 'unreadable');
+    assert.equal(outcome({ ...base, lastResetTime: at(OURS - 1) }), 'unreadable');
+  });
+});

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { missingRows } from '../../../src/sync/absence/missing-users.ts';
 import { countRows, readChanges } from '../../../src/sync/publish/changes.ts';
 import { randomHashKey } from '../../../src/keyed-hash.ts';
+import { keepAll } from '../../../src/pii-policy.ts';
 import { createComparison } from '../../../src/sync/walk/compare-records.ts';
 import { countReason } from '../../../src/sync/walk/reason-counts.ts';
 import { naiveComparison, type Heard, type Known } from '../../support/oracle/naive-comparison.ts';
@@ -253,7 +254,14 @@ test('an answer that never ends is given up when the memory does not suffice', a
   const checkMemory = (more: number) => {
     if (more > 300_000) throw full;
   };
-  const comparison = createComparison({ table, log, key, checkMemory, whole: Promise.resolve() });
+  const comparison = createComparison({
+    table,
+    log,
+    key,
+    pii: keepAll,
+    checkMemory,
+    whole: Promise.resolve(),
+  });
   const reader = await comparison.openReader();
   const bad = { user_id: uuidOf('bad') };
   assert.throws(() => {

@@ -1,6 +1,7 @@
 // What happens to rejected records when a reply is lost, when a batch comes late, and when two runs meet the same
 // records.
 import assert from 'node:assert/strict';
+import { keepAll } from '../../../src/pii-policy.ts';
 import { randomUUID } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
 import { Client } from 'pg';
@@ -41,11 +42,11 @@ const DAY = 86_400_000;
 function open(over: Partial<QuarantineOptions> & { pool?: typeof db.pool; runId?: number } = {}) {
   const { pool = db.pool, runId = lease.runId, ...options } = over;
   const signal = new AbortController().signal;
-  const { accountKey } = lease;
+  const { accountKey, accountId, owner } = lease;
   const quarantine = createQuarantine(
     pool,
-    { accountKey, runId },
-    { retentionMs: 30 * DAY, signal, ...options },
+    { accountKey, accountId, runId, owner },
+    { retentionMs: 30 * DAY, pii: keepAll, signal, ...options },
   );
   return {
     add: (rejections: readonly Rejection[], unkept = new Map<string, number>()) =>

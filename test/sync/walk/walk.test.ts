@@ -1,6 +1,7 @@
 // Walks through the real comparison, of accounts that change between any two answers. Read in process, published to a
 // real Postgres.
 import assert from 'node:assert/strict';
+import { keepAll } from '../../../src/pii-policy.ts';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import type { SummaryPage } from '../../../src/cloudflare/client.ts';
@@ -239,6 +240,7 @@ async function cutOff(lastPage: unknown[]) {
       ...look,
       quarantine: createQuarantine(db.pool, lease, {
         retentionMs: 1e9,
+        pii: keepAll,
         signal: new AbortController().signal,
       }),
       checkMemory() {},

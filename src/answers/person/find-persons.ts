@@ -1,0 +1,93 @@
+// Whom a person means by a user id or an email, in every account: for `person` and `erase`.
+import type { Db } from '../../db/handle.ts';
+import { OperatorError } from '../../errors.ts';
+import { createPersonMatcher } from '../../person-matcher.ts';
+import { erasureOfPerson, type ErasedRow } from '../../queries/people/list-erased.ts';
+import { idsOfEmail, personUsers, type PersonUser } from '../../queries/people/person-users.ts';
+import { rejectedTexts } from '../../queries/people/rejected-texts.ts';
+import { createPersonSearch } from '../../queries/users/person-search.ts';
+import { keyNeeded } from '../pii-key-needed.ts';
+
+/** `userId`: lower case, with dashes. */
+export type Asked = { userId: string } | { email: string };
+
+export type FoundPerson = {
+  /** Null: only rejected records without a readable user mention the email. */
+  userId: string | null;
+  /** Set if the person was erased and is recognised. */
+  erasure: ErasedRow | null;
+  /** One for each account that knows the person. */
+  users: PersonUser[];
+};
+
+export type FoundPersons = {
+  persons: FoundPerson[];
+  /** Rejected records that mention the id or the email. */
+  strayRecords: number;
+};
+
+/** A whole user id, with or without dashes, or an email. Null: neither. */
+export function readAsked(text: string): Asked | null {
+  const digits = text.toLowerCase().replaceAll('-', '');
+  if (/^[0-9a-f]{32}$/.test(digits))
+    return { userId: digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5') };
+  return text.includes('@') ? { email: text } : null;
+}
+
+/**
+ * By email, also the users of rejected records. By id, exactly one person, who may be known nowhere. `piiKey`: PII_KEY, for
+ * emails that are kept as hashes. Throws PII_KEY_NEEDED.
+ */
+export async function findPersons(db: Db, asked: Asked, piiKey: string | null): Promise<FoundPersons> {
+  const byEmail = 'email' in asked ? asked.email : null;
+  const search = createPersonSearch(byEmail ?? '', piiKey);
+  const ids = new Set('email' in asked ? await idsOfEmail(db, search) : [asked.userId]);
+  const matcher = createPersonMatcher({
+    userIds: byEmail === null ? [...ids] : [],
+    identities: [{ email: byEmail, name: null }],
+  });
+  let strayRecords = 0;
+  for await (const { user_id, raw } of rejectedTexts(db)) {
+    const isOfId = byEmail === null && user_id !== null && ids.has(user_id);
+    const mention = isOfId ? 'id' : matcher.mentionIn(raw);
+    if (mention !== 'id' && mention !== 'email') continue;
+    if (byEmail !== null && user_id !== null && emailOf(raw) === byEmail.toLowerCase()) ids.add(user_id);
+    strayRecords++;
+  }
+  if (ids.size === 0 && search.met().locked) throw keyNeeded(piiKey);
+  const persons: FoundPerson[] = [];
+  for (const userId of ids) persons.push(await personOf(db, userId));
+  return { persons, strayRecords };
+}
+
+/** Nothing at all is held. */
+export function isUnknown({ persons, strayRecords }: FoundPersons): boolean {
+  return strayRecords === 0 && persons.every(({ erasure, users }) => erasure === null && users.length === 0);
+}
+
+/** The record of another person may mention the email as well. */
+function emailOf(raw: string): string | null {
+  try {
+    const { email } = JSON.parse(raw) as { email?: unknown };
+    return typeof email === 'string' ? email.toLowerCase() : null;
+  } catch {
+    return null;
+  }
+}
+
+async function personOf(db: Db, userId: string): Promise<FoundPerson> {
+  const erasure = await erasureOfPerson(db, userId);
+  const users = await personUsers(db, erasure === null ? [userId] : [userId, erasure.user_id]);
+  return { userId, erasure, users };
+}
+
+export function personNotFound(asked: Asked, todo: string): OperatorError {
+  // An email must not reach a log.
+  const who = 'userId' in asked ? `the id ${asked.userId}` : 'this email';
+  return new OperatorError({
+    code: 'USER_NOT_FOUND',
+    happened: `Nothing is held of a person with ${who}`,
+    means: 'No account ever met this person, or the person was erased and is not recognised any more',
+    todo,
+  });
+}

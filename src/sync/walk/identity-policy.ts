@@ -1,0 +1,69 @@
+// Decides which identity of a record may be kept, before anything of it is compared or written. The only place that
+// does, so that nothing of an erased person can enter by another way. Pure.
+import { RAW_MAX_LENGTH } from '../../cloudflare/endpoints/summary/record.ts';
+import type { Erased } from '../../db/erased/read-erased.ts';
+import type { UserRisk } from '../../user-risk.ts';
+import type { Rejection } from './quarantine.ts';
+
+export type IdentityPolicy = {
+  /** `isKnown`: this run has met the id before, or the account knows it as a present user. */
+  accepted(user: UserRisk, isKnown: boolean): UserRisk;
+  /** `record`: as served. */
+  rejected(rejection: Rejection, record: unknown, isKnown: boolean): Rejection;
+  /** The ids of the erased people who were met. */
+  erasedMet(): ReadonlySet<string>;
+};
+
+const NOBODY: ReadonlySet<string> = new Set();
+
+export const AS_SERVED: IdentityPolicy = {
+  accepted: (user) => user,
+  rejected: (rejection) => rejection,
+  erasedMet: () => NOBODY,
+};
+
+/** What is kept of a rejected record whose person was forgotten. */
+export const FORGOTTEN_RAW = '[not kept: the person was forgotten]';
+
+/**
+ * A forgotten person keeps level and counters under the id that stands in their place. An id that the account knows is
+ * never a forgotten one, because an erasure replaces it. So nearly all records pass without a hash.
+ */
+export function withoutErased(erased: Erased): IdentityPolicy {
+  if (!erased.isAnybodyForgotten) return AS_SERVED;
+  const met = new Set<string>();
+  const standIn = (userId: string, isKnown: boolean): string | null => {
+    const id = isKnown ? null : erased.inPlaceOf(userId);
+    if (id !== null) met.add(id);
+    return id;
+  };
+  return {
+    accepted(user, isKnown) {
+      const id = standIn(user.user_id, isKnown);
+      return id === null ? user : { ...user, user_id: id, email: null, name: null };
+    },
+    rejected(rejection, record, isKnown) {
+      const { userId } = rejection;
+      if (userId === null) return { ...rejection, raw: withoutTexts(record) };
+      const id = standIn(userId, isKnown);
+      return id === null ? rejection : { ...rejection, userId: id, raw: FORGOTTEN_RAW };
+    },
+    erasedMet: () => met,
+  };
+}
+
+/**
+ * A record that does not say whose it is may be a forgotten person's. No email of theirs is known any more that could
+ * be compared. So its texts are left out, and its form is kept: that shows why it was rejected.
+ */
+function withoutTexts(record: unknown): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(record, (_, value: unknown) =>
+      typeof value === 'string' ? `[${value.length} characters]` : value,
+    );
+  } catch {
+    // Nested too deeply for JSON.stringify.
+  }
+  return Buffer.from((text ?? '[not JSON]').slice(0, RAW_MAX_LENGTH)).toString();
+}

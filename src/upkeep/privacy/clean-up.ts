@@ -1,0 +1,15 @@
+// After a rewrite, the old versions of rows are still in the files of the tables, until a VACUUM.
+import { inline } from '../../db/sql/inline-sql.ts';
+import { sql } from 'drizzle-orm';
+import type { Pool } from '../../db/pool.ts';
+import { rejectedRecords, userIdentities } from '../../db/schema.ts';
+
+/** False if the server refused. For who does not own the tables, it does nothing. */
+export async function cleanUp(pool: Pool): Promise<boolean> {
+  try {
+    await pool.query(inline(sql`vacuum ${userIdentities}, ${rejectedRecords}`));
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,202 @@
+// `erase`, `erased` and `person` as people and scripts call them: who is meant, what is said, and what is refused.
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Readable } from 'node:stream';
+import { after, before, describe, test } from 'node:test';
+import { servedAccount, type ServedAccount } from '../support/api/served-account.ts';
+import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { rarePerson, type RarePerson } from '../support/histories/erased-history.ts';
+import { runCommand } from '../support/run-command.ts';
+
+const NOBODY = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
+
+describe('who is erased, and what is said', { concurrency: false }, () => {
+  let db: MigratedDatabase;
+  let folder: string;
+  let one: ServedAccount;
+  let two: ServedAccount;
+  const people: RarePerson[] = [];
+  before(async () => {
+    db = await migratedDatabase();
+    folder = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-person-'));
+    [one, two] = [servedAccount(db.pool, 5), servedAccount(db.pool, 5)];
+    for (let n = 0; n < 6; n++) people.push(rarePerson());
+    // Two people had the same email, one after the other.
+    people.push(rarePerson({ email: people[5]!.email }));
+    one.people.push(...people.map((person) => ({ ...person })));
+    two.people.push({ ...people[0]! });
+    await one.succeed();
+    await two.succeed();
+    one.people = one.people.map((user) =>
+      user.user_id === people[0]!.user_id
+        ? { ...user, name: `${user.name} II`, max_risk_level: 'high' }
+        : user,
+    );
+    await one.sync({
+      beside: [
+        { ...people[1]!, event_count: -1 },
+        { ...people[0]!, event_count: 'x', user_id: NOBODY, email: 'else@example.com' },
+        { email: people[0]!.email, about: 'a stray record' },
+      ],
+    });
+  });
+  after(async () => {
+    await db.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const command = (args: string[], stdin?: string) =>
+    runCommand(
+      args,
+      { DATABASE_URL: db.url },
+      folder,
+      stdin === undefined ? undefined : Readable.from([stdin]),
+    );
+  const refused = async (args: string[], code: number, error: string, ...without: (string | null)[]) => {
+    const result = await command(args);
+    assert.equal(result.code, code, result.stderr);
+    assert.match(result.stderr, new RegExp(error));
+    for (const text of without)
+      assert.ok(!`${result.stdout}${result.stderr}`.includes(text ?? '-'), text ?? '');
+  };
+
+  test('a person is written with everything that is held in every account, readable by their owner alone', async () => {
+    const file = path.join(folder, 'person.json');
+    const { code, stdout, stderr } = await command([
+      'person',
+      people[0]!.email!.toUpperCase(),
+      '--out',
+      file,
+    ]);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /2 accounts, 3 versions of email\s+and name, 3 periods/);
+    assert.equal((await stat(file)).mode & 0o777, 0o600);
+    const text = await readFile(file, 'utf8');
+    const told = JSON.parse(text) as Record<string, unknown> & { accounts: Record<string, unknown>[] };
+    assert.deepEqual(Object.keys(told), ['format', 'made_at', 'user_id', 'erasure', 'accounts']);
+    assert.deepEqual(
+      [told['format'], told['user_id'], told['erasure']],
+      ['zt-risk-sync/person/1', people[0]!.user_id, null],
+    );
+    const [first, second] = told.accounts;
+    assert.deepEqual([first?.['account_id'], second?.['account_id']], [one.id, two.id]);
+    assert.deepEqual(Object.keys(first!), [
+      'account_id',
+      'account_label',
+      'user_id',
+      'erased_at',
+      'state',
+      'last_lookup',
+      'unsure_rejected_records',
+      'identities',
+      'levels',
+      'activity',
+      'rejected_records',
+      'runs',
+    ]);
+    const names = (first!['identities'] as { name: string }[]).map(({ name }) => name);
+    assert.deepEqual(names, [people[0]!.name, `${people[0]!.name} II`]);
+    assert.deepEqual(
+      (first!['rejected_records'] as { record: string }[]).map(({ record }) => JSON.parse(record)),
+      [{ email: people[0]!.email, about: 'a stray record' }],
+    );
+    // It has the name, and belongs to another user.
+    assert.equal(first!['unsure_rejected_records'], 1);
+    for (const person of people.slice(1)) assert.ok(!text.includes(person.user_id));
+    assert.deepEqual((await readdir(folder)).toSorted(), ['person.json']);
+    const piped = await command(['person', '-', '--out', '-'], `${people[0]!.user_id}\nnot read\n`);
+    assert.equal(piped.code, 0);
+    assert.deepEqual((JSON.parse(piped.stdout) as typeof told).accounts, told.accounts);
+  });
+
+  test('who is not certain is refused, and an email is never repeated', async () => {
+    const [shared] = [people[5]!.email!];
+    for (const args of [
+      ['erase', 'ada'],
+      ['erase', NOBODY.slice(0, 8)],
+      ['person', 'ada', '--out', '-'],
+    ])
+      await refused(args, 64, 'PERSON_UNCLEAR', 'ada"');
+    await refused(['erase', 'unknown@example.com'], 1, 'USER_NOT_FOUND', 'unknown@example.com');
+    await refused(
+      ['person', 'unknown@example.com', '--out', '-'],
+      1,
+      'USER_NOT_FOUND',
+      'unknown@example.com',
+    );
+    await refused(['erase', 'f'.repeat(32)], 1, 'USER_NOT_FOUND');
+    await refused(['erase', shared], 1, `USER_AMBIGUOUS[^]*${people[6]!.user_id}`, shared);
+    await refused(['person', shared, '--out', '-'], 1, 'USER_AMBIGUOUS', shared);
+    await refused(['erase', people[0]!.user_id, '--once', '--forget'], 64, 'cannot be used');
+    await refused(['erase'], 64, 'missing required argument');
+    await refused(['person', people[0]!.user_id], 64, 'required option');
+    await refused(['erased', 'release', 'ada'], 64, 'whole user id');
+    await refused(['erased', 'release', NOBODY], 1, 'USER_NOT_FOUND');
+    assert.match((await command(['erased'])).stdout, /^Nobody was erased/);
+  });
+
+  test('a person who was erased is shown as erased, is found by the real id, and stays forgotten with --once', async () => {
+    const erased = await command(['erase', people[0]!.email!]);
+    assert.equal(erased.code, 0, erased.stderr);
+    assert.match(erased.stdout, /^[0-9a-f-]{36}: erased from 2 accounts; 3 versions[^]*docs\/erasure\.md/);
+    const standIn = erased.stdout.slice(0, 36);
+    const history = await command(['history', standIn, '--identities']);
+    assert.match(history.stdout, /^erased +at /m);
+    assert.doesNotMatch(history.stdout, /known as/);
+    const list = await command(['users', '--identities', '--search', standIn]);
+    assert.match(list.stdout, /\berased\b/);
+    const rows = JSON.parse((await command(['users', '--json', '--search', standIn])).stdout) as {
+      erased_at: string;
+    }[];
+    assert.ok(rows.every(({ erased_at }) => erased_at !== null) && rows.length === 2);
+    assert.equal((await command(['history', people[0]!.user_id])).code, 1);
+
+    const told = JSON.parse((await command(['person', people[0]!.user_id, '--out', '-'])).stdout) as {
+      erasure: { user_id: string; mode: string };
+      accounts: { user_id: string; identities: { email: null }[] }[];
+    };
+    assert.deepEqual([told.erasure.user_id, told.erasure.mode], [standIn, 'forget']);
+    assert.deepEqual(
+      told.accounts.map(({ user_id }) => user_id),
+      [standIn, standIn],
+    );
+    assert.ok(told.accounts.every(({ identities }) => identities.every(({ email }) => email === null)));
+
+    const again = await command(['erase', people[0]!.user_id, '--once']);
+    assert.match(again.stdout, /forgotten before, and stays so/);
+    const erasedRows = JSON.parse((await command(['erased', '--json'])).stdout) as Record<string, unknown>[];
+    assert.equal(erasedRows.length, 1);
+    assert.deepEqual(
+      [
+        erasedRows[0]!['user_id'],
+        erasedRows[0]!['mode'],
+        erasedRows[0]!['accounts'],
+        erasedRows[0]!['identities'],
+      ],
+      [standIn, 'forget', 2, 3],
+    );
+    assert.equal((await command(['erased', 'release', standIn])).code, 0);
+    assert.equal((await command(['person', people[0]!.user_id, '--out', '-'])).code, 1);
+    assert.equal((await command(['erased', 'release', standIn])).code, 0);
+  });
+
+  test('everybody with an email is erased by --all, and an unknown id is forgotten in advance by --forget', async () => {
+    const all = await command(['erase', people[5]!.email!, '--all', '--json']);
+    assert.equal(all.code, 0, all.stderr);
+    assert.equal((JSON.parse(all.stdout) as unknown[]).length, 2);
+    const coming = rarePerson();
+    assert.equal((await command(['erase', coming.user_id, '--forget'])).code, 0);
+    one.people.push({ ...coming });
+    await one.sync();
+    const texts = JSON.stringify(await db.rows('select * from risk.user_identities'));
+    assert.ok(!texts.includes(coming.email!) && !texts.includes(people[5]!.email!));
+  });
+
+  test('a database that was never migrated, or cannot be reached, is named', async () => {
+    const away = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' };
+    for (const args of [['erase', NOBODY], ['erased'], ['person', NOBODY, '--out', '-']])
+      assert.equal((await runCommand(args, away, folder)).code, 75, args[0]);
+  });
+});
