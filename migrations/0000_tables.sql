@@ -346,6 +346,8 @@ CREATE INDEX "sync_runs_account_key_finished_at" ON "risk"."sync_runs" USING btr
 CREATE UNIQUE INDEX "sync_runs_slot" ON "risk"."sync_runs" USING btree ("account_key","scheduled_for") WHERE "risk"."sync_runs"."status" = 'succeeded';--> statement-breakpoint
 CREATE INDEX "sync_runs_succeeded" ON "risk"."sync_runs" USING btree ("account_key","run_id") WHERE "risk"."sync_runs"."status" = 'succeeded';--> statement-breakpoint
 CREATE INDEX "sync_runs_complete" ON "risk"."sync_runs" USING btree ("account_key","run_id") WHERE "risk"."sync_runs"."verdict" = 'complete';--> statement-breakpoint
+CREATE INDEX "sync_runs_failed" ON "risk"."sync_runs" USING btree ("account_key","run_id","verdict","error_code") WHERE "risk"."sync_runs"."status" <> 'succeeded';--> statement-breakpoint
+CREATE INDEX "sync_runs_partial" ON "risk"."sync_runs" USING btree ("account_key","run_id") WHERE "risk"."sync_runs"."verdict" = 'partial';--> statement-breakpoint
 CREATE INDEX "user_activity_snapshot_id" ON "risk"."user_activity" USING btree ("account_key","snapshot_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "user_identities_open" ON "risk"."user_identities" USING btree ("account_key","user_key") WHERE "risk"."user_identities"."valid_to" is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "user_levels_open" ON "risk"."user_levels" USING btree ("account_key","user_key") WHERE "risk"."user_levels"."valid_to" is null;--> statement-breakpoint

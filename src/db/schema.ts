@@ -102,6 +102,13 @@ export const syncRuns = risk.table(
     index('sync_runs_complete')
       .on(t.account_key, t.run_id)
       .where(sql`${t.verdict} = 'complete'`),
+    // Both count a streak without reading its runs. Rare rows, so hardly any space.
+    index('sync_runs_failed')
+      .on(t.account_key, t.run_id, t.verdict, t.error_code)
+      .where(sql`${t.status} <> 'succeeded'`),
+    index('sync_runs_partial')
+      .on(t.account_key, t.run_id)
+      .where(sql`${t.verdict} = 'partial'`),
     check('sync_runs_trigger', sql`${t.trigger} in ('cron', 'cli', 'http', 'import')`),
     check('sync_runs_status', sql`${t.status} in ('succeeded', 'failed', 'abandoned')`),
     check('sync_runs_verdict', sql`${t.verdict} in ('complete', 'partial')`),

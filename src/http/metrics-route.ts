@@ -20,12 +20,20 @@ export type MetricsDeps = {
   scrapeKeptMs?: number;
 };
 
-/** Shorter than any usual interval of scrapes. */
-const KEPT_MS = 5_000;
+/**
+ * Not longer than a usual interval of scrapes. What took longer is kept longer: scrapes of thousands of accounts take a
+ * twentieth of a core at most. accounts_read_timestamp_seconds says how old the text is.
+ */
+const KEPT_MS = { least: 5_000, timesTaken: 20, most: 15_000 };
+
+/** Pure. */
+export function keptMs(tookMs: number): number {
+  return Math.min(KEPT_MS.most, Math.max(KEPT_MS.least, KEPT_MS.timesTaken * tookMs));
+}
 
 export function metricsRoute(deps: MetricsDeps): Hono {
   const view = databaseViews(deps);
-  const text = shared(deps.scrapeKeptMs ?? KEPT_MS, async () => {
+  const text = shared(deps.scrapeKeptMs ?? keptMs, async () => {
     const [own, accounts] = await Promise.all([deps.metrics.scrape(), view().then(accountMetrics)]);
     // Bytes, because connections that wait for a slow reader share them. Each would copy a string.
     return new TextEncoder().encode(`${own}\n${accounts}`);

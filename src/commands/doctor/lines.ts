@@ -16,6 +16,8 @@ export const CHECKS = [
   'accounts',
   'clock',
   'rate_budget',
+  // Only of more accounts than are examined one by one.
+  'overall',
   'account',
   'lookups',
   'paging',
