@@ -12,7 +12,7 @@ import { requestWindows } from '../queries/health/request-windows.ts';
 import { sharedBudgetInWords } from '../terminal/shared-budget.ts';
 import { databaseError } from '../db/database-errors.ts';
 import { findRun, newestRuns, type Run } from '../queries/runs/list-runs.ts';
-import { explainRun, type Fact } from '../answers/explain-run.ts';
+import { explainRun, type Fact } from '../answers/runs/explain-run.ts';
 import { runNotFound } from '../answers/pages/runs.ts';
 import { localMinute } from '../time/when.ts';
 import { duration, printable } from '../words.ts';
