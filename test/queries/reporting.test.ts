@@ -41,7 +41,7 @@ const BUCKETS: Record<string, [column: string, unit: string]> = {
   risk_level_monthly: ['month_start', 'month'],
 };
 /** Compared with the tables themselves below. */
-const PLAIN = ['dates', 'snapshots', 'sync_runs', 'feed_clock', 'feed_epochs'];
+const PLAIN = ['dates', 'snapshots', 'sync_runs', 'feed_clock', 'feed_epochs', 'retention'];
 
 /** Columns in which the worlds must show every value. */
 const TOLD = [
