@@ -10,13 +10,18 @@ import fc from 'fast-check';
 import { allDatasets, datasetOf, type DatasetName } from '../../src/export/datasets.ts';
 import { exportFeed, type FeedRequest } from '../../src/export/export-feed.ts';
 import { FORMATS, type Format } from '../../src/export/select-rows.ts';
-import type { FeedState } from '../../src/export/feed-state.ts';
 import { labelAccount } from '../../src/upkeep/accounts.ts';
 import { startScriptedApi, type ScriptedApi } from '../support/api/scripted-api.ts';
 import { childScript } from '../support/child.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { claimAccount, seedAccount } from '../support/database/seeded-account.ts';
-import { FEED_DATASETS, loadFeed, loadLake, loadWhole } from '../support/oracle/feed-reader.ts';
+import {
+  FEED_DATASETS,
+  loadFeed,
+  type StateFile,
+  loadLake,
+  loadWhole,
+} from '../support/oracle/feed-reader.ts';
 import { runCommand } from '../support/run-command.ts';
 import { runSyncOf } from '../support/stage.ts';
 import { listingOf, serving, type Serving } from '../support/world/random-serving.ts';
@@ -123,7 +128,6 @@ async function live(form: Form, steps: readonly Step[], tally: Record<string, nu
       datasets: datasets.map((name) => datasetOf(name, true)),
       partition,
       accounts: null,
-      accountKeys: null,
       format,
       gzip: gzip && format !== 'parquet',
       forPeople: false,
@@ -165,7 +169,7 @@ async function live(form: Form, steps: readonly Step[], tally: Record<string, nu
     );
     assert.equal(whole.code, 0, whole.stderr);
     assert.deepEqual(await loadFeed(stateFile, out), await loadWhole(`${out}-whole`, format));
-    const { files } = JSON.parse(await readFile(stateFile, 'utf8')) as FeedState;
+    const { files } = JSON.parse(await readFile(stateFile, 'utf8')) as StateFile;
     const listed = files.map(({ name }) => name);
     const described = await describedFiles(out);
     assert.deepEqual(described.toSorted(), partition ? [] : listed.toSorted());
@@ -221,7 +225,7 @@ async function feedOf(name: string) {
     seed,
     out,
     stateFile,
-    state: async () => JSON.parse(await readFile(stateFile, 'utf8')) as FeedState,
+    state: async () => JSON.parse(await readFile(stateFile, 'utf8')) as StateFile,
     feed: (...args: string[]) =>
       runCommand(['export', ...args, '--out', out, '--state', stateFile], { DATABASE_URL: db.url }),
   };
