@@ -179,7 +179,8 @@ async function run(
   ).finally(() => progress.end());
   if (exported === null) return;
   const folder = folderOf(targets, options);
-  const whole = { isWhole: options.after === undefined, datasets: chosen, feed: exported.feed };
+  const feed = goesOn(options) ? exported.feed : null;
+  const whole = { isWhole: options.after === undefined, datasets: chosen, feed };
   if (folder === null) await keepAll(exported.written);
   else await keepWithPackage(folder, exported.written, { ...targets, ...whole });
   printExported(options.out === '-' ? io.stderr : io.stdout, exported, goesOn(options));

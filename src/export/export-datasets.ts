@@ -60,7 +60,8 @@ export async function exportDatasets(
       const ids = request.accounts?.map(({ account_id }) => account_id) ?? null;
       const feed = await readFeed(tx, ids);
       check(feed);
-      const isOfSnapshots = request.parts.some(({ dataset }) => dataset.isSnapshot === true);
+      const isOfSnapshots =
+        request.snapshotId !== null || request.parts.some(({ dataset }) => dataset.isSnapshot === true);
       const snapshots = isOfSnapshots ? await chooseSnapshots(tx, request) : [];
       for (const part of request.parts) {
         deps.signal.throwIfAborted();
