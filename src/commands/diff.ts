@@ -3,7 +3,6 @@ import { differenceOf, type Difference } from '../answers/difference.ts';
 import { Command } from 'commander';
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
-import { OperatorError } from '../errors.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { mayRead } from '../queries/health/may-read.ts';
