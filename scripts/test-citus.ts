@@ -9,6 +9,8 @@ const FILES = [
   'test/sync/claim/lease.test.ts',
   'test/scenarios/exactness.test.ts',
   'test/scenarios/state-crash.test.ts',
+  'test/export/feed.test.ts',
+  'test/export/feed-distributed.test.ts',
 ];
 // It stops a node, so nothing else may run beside it.
 const ALONE = ['test/scenarios/node-away.test.ts'];

@@ -3,9 +3,7 @@ import { differenceOf, type Difference } from '../answers/difference.ts';
 import { Command } from 'commander';
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
-import { OperatorError } from '../errors.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
-import { findSnapshot } from '../queries/snapshots/find-snapshot.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { mayRead } from '../queries/health/may-read.ts';
 import { blockOf, inBetween, printAll } from '../terminal/print/print-diff.ts';
@@ -15,13 +13,14 @@ import type { Change } from '../user-risk.ts';
 import { identitiesDenied } from '../answers/identities-denied.ts';
 import { accountOption } from './options/accounts.ts';
 import { formatOption, limitOption } from './options/format.ts';
+import { momentsOf } from './options/moments.ts';
 import { changeOption, LEVELS, repeatable } from './options/levels.ts';
 import type { Format } from '../terminal/table.ts';
 import { beforeHistory, chooseHistories, livingAt, NO_ACCOUNT } from '../answers/choose-histories.ts';
 import { accountName } from '../answers/resolve-accounts.ts';
 import { withHistory } from './options/with-history.ts';
-import { inOrder, readableTimeOrSnapshot, timeOf, timezoneOption } from './options/times.ts';
-import { parseWhen, WHEN_HELP } from '../time/when.ts';
+import { inOrder, readableTimeOrSnapshot, timezoneOption } from './options/times.ts';
+import { WHEN_HELP } from '../time/when.ts';
 import { wrap } from '../terminal/wrap.ts';
 
 type Options = {
@@ -33,9 +32,6 @@ type Options = {
   timezone?: string;
   format: Format;
 };
-type Clock = { now: Date; timezone: string };
-/** `accountKey`: the account of the snapshot that was named. */
-type Moment = { at: Date; accountKey: number | null };
 
 const TABLE_LIMIT = 50;
 
@@ -92,21 +88,27 @@ async function printDifferences(
     io.stdout.write(NO_ACCOUNT);
     return;
   }
-  const from = await momentOf(pool, '<from>', fromText, clock, known);
-  const to = await momentOf(pool, '<to>', toText, clock, known);
-  inOrder(['<from>', from.at], ['<to>', to.at]);
-  const accounts = accountsOf(livingAt(known, from.at, options.account), from, to, known);
+  const asked = [
+    { name: '<from>', text: fromText },
+    { name: '<to>', text: toText },
+  ] as const;
+  const { from, to, accountKey } = await momentsOf(pool, asked, clock, known);
+  inOrder(['<from>', from], ['<to>', to]);
+  const accounts =
+    accountKey === null
+      ? livingAt(known, from, options.account)
+      : known.filter((account) => account.account_key === accountKey);
   const found: Difference[] = [];
   const without: KnownAccount[] = [];
   for (const account of accounts) {
-    const difference = await differenceOf(pool, account, from.at, to.at, options);
+    const difference = await differenceOf(pool, account, from, to, options);
     if (difference === null) without.push(account);
     else found.push(difference);
   }
-  if (found.length === 0 && accounts.length > 0) throw beforeHistory('<from>', from.at, accounts);
+  if (found.length === 0 && accounts.length > 0) throw beforeHistory('<from>', from, accounts);
   for (const account of without)
     io.stderr.write(
-      view.notice(`account ${accountName(account)}: no snapshot at or before ${view.time(from.at)}`),
+      view.notice(`account ${accountName(account)}: no snapshot at or before ${view.time(from)}`),
     );
   const limit = options.limit ?? (format === 'table' ? TABLE_LIMIT : Number.POSITIVE_INFINITY);
   if (format !== 'table') {
@@ -121,48 +123,5 @@ async function printDifferences(
     io.stdout.write(
       'Every account was retired by then. Name one with --account to compare its last states.\n',
     );
-  const asked = { from: from.at, to: to.at };
-  io.stdout.write(found.map((one) => blockOf(one, asked, { ...options, limit }, view)).join('\n'));
-}
-
-async function momentOf(
-  pool: Pool,
-  name: string,
-  text: string,
-  clock: Clock,
-  known: readonly KnownAccount[],
-): Promise<Moment> {
-  const when = parseWhen(text, clock);
-  if (when?.kind !== 'snapshot') return { at: timeOf(name, text, clock), accountKey: null };
-  const snapshot = await findSnapshot(pool, when.id);
-  if (snapshot === null || known.every(({ account_key }) => account_key !== snapshot.account_key)) {
-    throw new OperatorError({
-      code: 'SNAPSHOT_NOT_FOUND',
-      happened: `There is no snapshot ${when.id}${snapshot === null ? '' : ' of this account'}`,
-      means:
-        'Some numbers have no snapshot: runs that publish nothing use numbers up, and pruning removes old snapshots',
-      todo: '`zt-risk-sync status --format json` shows the snapshot of each run; or give a time instead',
-    });
-  }
-  return { at: snapshot.observed_at, accountKey: snapshot.account_key };
-}
-
-/** A named snapshot narrows the comparison to its account. */
-function accountsOf(
-  living: readonly KnownAccount[],
-  from: Moment,
-  to: Moment,
-  known: readonly KnownAccount[],
-): readonly KnownAccount[] {
-  const key = from.accountKey ?? to.accountKey;
-  if (key === null) return living;
-  if (to.accountKey !== null && to.accountKey !== key) {
-    throw new OperatorError({
-      code: 'SNAPSHOTS_UNRELATED',
-      happened: 'The two snapshots belong to different accounts',
-      means: 'Users of different accounts cannot be compared',
-      todo: 'Give two snapshots of one account, or times',
-    });
-  }
-  return known.filter((account) => account.account_key === key);
+  io.stdout.write(found.map((one) => blockOf(one, { from, to }, { ...options, limit }, view)).join('\n'));
 }

@@ -17,9 +17,10 @@ import {
   DATASET_NAMES,
   type DatasetName,
 } from '../export/datasets.ts';
-import { exportDatasets, keepAll, type Feed } from '../export/export-datasets.ts';
+import { exportDatasets, keepAll } from '../export/export-datasets.ts';
 import { exportFeed } from '../export/export-feed.ts';
 import { openFile, standardOutput } from '../export/output.ts';
+import { onlyClock, type Feed } from '../export/read-clocks.ts';
 import { FORMATS, type Format } from '../export/select-rows.ts';
 import { openPartitions, requireEmpty } from '../export/partitions.ts';
 import { feedFolder, partitionFolders, targetsOf, type Targets } from '../export/targets.ts';
@@ -100,6 +101,7 @@ a span if it overlaps the span.
 
 Every row has the feed value that wrote it last: snapshot_id, and in accounts
 and runs feed_id. The command prints the watermark to go on from with --after.
+In a distributed history (Citus), each account has a watermark of its own.
 
 With --state, --out is a folder of its own, and each call adds files with what
 is new: also periods that were closed, users who changed and runs that failed.
@@ -146,7 +148,6 @@ async function run(
   if (chosen.some(({ isPersonal }) => isPersonal) && !(await mayRead(pool)).identities)
     throw identitiesDenied('All other datasets can be exported without that right', 'Leave --identities out');
   const accounts = await accountsOf(pool, options.account);
-  const accountKeys = accounts?.map(({ account_key }) => account_key) ?? null;
   // On one terminal, progress would stand between the rows.
   const progress = exportProgress(options.out === '-' && io.stdout.isTTY === true ? null : io.stderr);
   const deps = {
@@ -154,16 +155,14 @@ async function run(
     signal: io.signal,
     onProgress: (dataset: DatasetName, bytes: number) => progress.to(dataset, bytes),
   };
-  const how = { accountKeys, format: targets.format, gzip: targets.gzip, forPeople: options.forPeople };
+  const how = { accounts, format: targets.format, gzip: targets.gzip, forPeople: options.forPeople };
   if (options.state !== undefined) {
-    const ids = accounts?.map(({ account_id }) => account_id).toSorted() ?? null;
     const feed = {
       ...how,
       stateFile: options.state,
       folder: options.out,
       partition: options.partition,
       datasets: chosen,
-      accounts: ids,
     };
     printFeed(io.stdout, await exportFeed(deps, feed).finally(() => progress.end()), options.state);
     return;
@@ -176,11 +175,12 @@ async function run(
       snapshotId: options.snapshot ?? null,
       parts: partsOf(io, targets, options),
     },
-    (feed) => refuseFuture(feed, options.after ?? 0),
+    (feed) => refuseWatermark(feed, options.after ?? 0),
   ).finally(() => progress.end());
   if (exported === null) return;
   const folder = folderOf(targets, options);
-  const whole = { isWhole: options.after === undefined, datasets: chosen };
+  const feed = goesOn(options) ? exported.feed : null;
+  const whole = { isWhole: options.after === undefined, datasets: chosen, feed };
   if (folder === null) await keepAll(exported.written);
   else await keepWithPackage(folder, exported.written, { ...targets, ...whole });
   printExported(options.out === '-' ? io.stderr : io.stdout, exported, goesOn(options));
@@ -210,7 +210,7 @@ function partsOf(
 ) {
   return targets.map(({ dataset, file }) => ({
     dataset: datasetOf(dataset, identities),
-    after,
+    after: () => after,
     open: async () => {
       if (file === null) return standardOutput(io.stdout as NodeJS.WriteStream);
       if (!partition) return openFile(file);
@@ -250,12 +250,25 @@ async function spanOf(
   return span;
 }
 
-function refuseFuture({ feedId }: Feed, after: number): void {
-  if (after <= feedId) return;
+/** Throws WATERMARK_AMBIGUOUS, WATERMARK_UNKNOWN. */
+function refuseWatermark(feed: Feed, after: number): void {
+  if (after === 0) return;
+  const clock = onlyClock(feed) ?? (feed.length === 1 ? feed[0] : undefined);
+  if (clock === undefined) throw ambiguous(after, feed.length);
+  if (after <= clock.feedId) return;
   throw new OperatorError({
     code: 'WATERMARK_UNKNOWN',
-    happened: `--after is ${after}, and the newest feed value of this history is ${feedId}`,
+    happened: `--after is ${after}, and the newest feed value of this ${clock.accountId === null ? 'history' : 'account'} is ${clock.feedId}`,
     means: 'The watermark belongs to another history, or this one was restored. Nothing was exported',
     todo: 'Export everything again without --after, and replace what was loaded (docs/feeds.md)',
+  });
+}
+
+function ambiguous(after: number, accounts: number): OperatorError {
+  return new OperatorError({
+    code: 'WATERMARK_AMBIGUOUS',
+    happened: `--after is ${after}, and ${accounts} accounts have a watermark each`,
+    means: 'In a distributed history, each account has its own feed values. Nothing was exported',
+    todo: 'Name one account with --account. Or use --state, which keeps the watermarks of all accounts',
   });
 }

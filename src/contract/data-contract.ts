@@ -7,7 +7,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const PURPOSE = `The history of user risk levels in Cloudflare Zero Trust, which Cloudflare itself does not keep. It holds the current state of every user, every period at one level, every change of the event counters, and the counts of every snapshot.`;
 
-const LIMITATIONS = `The history of an account begins with its first sync. It knows the state at each snapshot: what rose and fell between two snapshots is not in it. A partial snapshot may have missed present users, who are carried with their last known state. The changes of baseline snapshots are a first load, not news. A column that is described as a stock must not be added up over time. Emails and names are personal data.`;
+const LIMITATIONS = `The history of an account begins with its first sync. It knows the state at each snapshot: what rose and fell between two snapshots is not in it. A partial snapshot may have missed present users, who are carried with their last known state. The changes of baseline snapshots are a first load, not news. A column that is described as a stock must not be added up over time. Emails and names are personal data. In a distributed history (Citus), feed values, snapshot ids and watermarks count within an account: a snapshot is identified by its account and its id.`;
 
 export function dataContract(catalogue: Catalogue, version: string): Fields {
   return {

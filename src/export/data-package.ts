@@ -6,6 +6,7 @@ import { describePackage, feedResources, type PackageKind, type Resource } from 
 import { keepAll, type Written } from './export-datasets.ts';
 import type { FeedFile } from './feed-state.ts';
 import { orOutputFailed } from './output.ts';
+import type { Feed } from './read-clocks.ts';
 import type { Format } from './select-rows.ts';
 import { writeText } from './write-text.ts';
 
@@ -20,7 +21,14 @@ const TEMPORARY = /^\.datapackage\.json\.[0-9a-f]{12}\.part$/;
 export async function keepWithPackage(
   folder: string,
   written: readonly Written[],
-  of: { datasets: readonly Dataset[]; format: Format; gzip: boolean; isWhole: boolean },
+  of: {
+    datasets: readonly Dataset[];
+    format: Format;
+    gzip: boolean;
+    isWhole: boolean;
+    /** Null: rows of a time or snapshot alone, so there is nothing to go on from. */
+    feed: Feed | null;
+  },
 ): Promise<void> {
   const file = path.join(folder, FILE);
   await orOutputFailed(file, rm(file, { force: true }));
@@ -34,7 +42,7 @@ export async function keepWithPackage(
     // Frictionless counts the bytes of text alone, and refuses a Parquet file that states them.
     return of.format === 'parquet' ? resource : { ...resource, bytes: size };
   });
-  await writePackage(file, await Promise.all(resources), of.isWhole ? 'whole' : 'part');
+  await writePackage(file, await Promise.all(resources), of.isWhole ? 'whole' : 'part', of.feed);
 }
 
 /**
@@ -45,11 +53,17 @@ export async function keepWithPackage(
 export async function writeFeedPackage(folder: string, files: readonly FeedFile[]): Promise<void> {
   for (const name of await readdir(folder).catch(() => []))
     if (TEMPORARY.test(name)) await rm(path.join(folder, name), { force: true });
-  await writePackage(path.join(folder, FILE), feedResources(files.map(({ name }) => name)), 'feed');
+  await writePackage(path.join(folder, FILE), feedResources(files.map(({ name }) => name)), 'feed', null);
 }
 
-async function writePackage(file: string, resources: readonly Resource[], kind: PackageKind): Promise<void> {
+async function writePackage(
+  file: string,
+  resources: readonly Resource[],
+  kind: PackageKind,
+  feed: Feed | null,
+): Promise<void> {
   // The standard knows no package without data.
   if (resources.length === 0) await orOutputFailed(file, rm(file, { force: true }));
-  else await writeText(file, `${JSON.stringify(describePackage(resources, kind, new Date()), null, 2)}\n`);
+  else
+    await writeText(file, `${JSON.stringify(describePackage(resources, kind, new Date(), feed), null, 2)}\n`);
 }

@@ -9,8 +9,10 @@ export type Dataset = {
   name: DatasetName;
   about: string;
   columns: readonly Column[];
-  /** FROM: `a` is risk.accounts. */
+  /** FROM: `a` is risk.accounts. For one snapshot: what follows the list `s` of snapshots. */
   from: string;
+  /** What has account_id, where it is not `a`. */
+  account?: 'c' | 's';
   /** The feed value of the transaction that wrote the row last. */
   stamp: string;
   /** The time of a row, or the period that it is about. Undefined: current state, which has no time. */
@@ -54,10 +56,13 @@ const TIMES = /_(at|from|to|since|time|for)$|^last_event$/;
 const COUNTS =
   /_count$|^(passes|pages|requests|retries|users_met|duplicates|rejected|lookups|appeared|raised|lowered|cleared|returned)$|^total_(first|last)$/;
 
+/** These have the account's id themselves. */
+const OWN_ACCOUNT = ['c', 's'];
+
 /** `of`: the alias of the table that has these columns. `wide`: counts that need 64 bits there. */
 function columns(of: string, names: string, wide: readonly string[] = []): Column[] {
   return names.split(' ').map((name) => {
-    const sql = `${name === 'account_id' ? 'a' : name === 'user_id' && of !== 'c' ? 'u' : of}.${name}`;
+    const sql = `${name === 'account_id' && !OWN_ACCOUNT.includes(of) ? 'a' : name === 'user_id' && of !== 'c' ? 'u' : of}.${name}`;
     if (wide.includes(name)) return { name, kind: 'bigint', sql };
     const known = KINDS[name];
     if (known !== undefined) return { name, kind: known, sql };
@@ -142,7 +147,8 @@ const ALL: readonly Dataset[] = [
     name: 'level-changes',
     about: 'every change of a level after the first load',
     columns: columns('c', 'account_id user_id changed_at from_level to_level change snapshot_id'),
-    from: 'risk_bi.level_changes c join risk.accounts a using (account_id)',
+    from: 'risk_bi.level_changes c',
+    account: 'c',
     stamp: 'c.snapshot_id',
     span: { from: 'c.changed_at', to: 'c.changed_at' },
   },
@@ -168,10 +174,12 @@ const ALL: readonly Dataset[] = [
     name: 'snapshot-users',
     about: 'one snapshot in full: all users who are present in it',
     columns: [
-      ...columns('c', 'account_id user_id max_risk_level event_count last_event'),
+      ...columns('s', 'account_id'),
+      ...columns('c', 'user_id max_risk_level event_count last_event'),
       ...columns('s', 'snapshot_id observed_at'),
     ],
-    from: `risk.snapshots s ${ACCOUNTS} cross join lateral risk_bi.users_as_of(a.account_id, s.observed_at) c`,
+    from: 'cross join lateral risk_bi.users_as_of(s.account_id, s.observed_at) c',
+    account: 's',
     stamp: 's.snapshot_id',
     isSnapshot: true,
   },
@@ -182,10 +190,12 @@ const PERSONAL_SNAPSHOT: Dataset = {
   name: 'snapshot-users',
   about: 'one snapshot in full, with email and name',
   columns: [
-    ...columns('c', 'account_id user_id email name max_risk_level event_count last_event'),
+    ...columns('s', 'account_id'),
+    ...columns('c', 'user_id email name max_risk_level event_count last_event'),
     ...columns('s', 'snapshot_id observed_at'),
   ],
-  from: `risk.snapshots s ${ACCOUNTS} cross join lateral risk_bi.snapshot_users(s.snapshot_id) c`,
+  from: 'cross join lateral risk_bi.snapshot_users(s.account_id, s.snapshot_id) c',
+  account: 's',
   stamp: 's.snapshot_id',
   isPersonal: true,
   isSnapshot: true,

@@ -44,9 +44,10 @@ function fieldOf({ name, kind }: Column, { about, required, rule: { values, mini
 }
 
 /** Relations by alias: "risk.users u join risk.accounts a using (account_key)". */
-function sourcesOf({ from }: Dataset): ReadonlyMap<string, Relation> {
+function sourcesOf({ from, isSnapshot }: Dataset): ReadonlyMap<string, Relation> {
+  const named = isSnapshot === true ? `risk.snapshots s ${from}` : from;
   return new Map(
-    [...from.matchAll(/(risk(?:_bi)?\.\w+)(?:\([^)]*\))? (\w)\b/g)].map(([, name = '', alias = '']) => [
+    [...named.matchAll(/(risk(?:_bi)?\.\w+)(?:\([^)]*\))? (\w)\b/g)].map(([, name = '', alias = '']) => [
       alias,
       relation(name),
     ]),
@@ -58,7 +59,7 @@ const INSTEAD_OF_FUNCTION = ['risk.user_levels', 'risk.user_activity', 'risk.use
 
 function factsOf({ name, sql }: Column, sources: ReadonlyMap<string, Relation>): Facts {
   const [, alias = '', column] = /^(\w)\.(\w+)$/.exec(sql) ?? [];
-  const source = sources.get(alias);
+  const source = column === 'account_id' ? relation('risk.accounts') : sources.get(alias);
   const known = source?.kind === 'function' ? INSTEAD_OF_FUNCTION.map(relation) : [source];
   for (const one of known) {
     const found = one?.columns.find((other) => other.name === column);

@@ -1,6 +1,7 @@
 // The descriptor of a Data Package (version 2 of the standard) for exported files. Pure.
 import { DATASET_NAMES, datasetOf, type Dataset, type DatasetName } from './datasets.ts';
 import { fieldsOf, keyOf, referencesOf, type Field } from './describe-dataset.ts';
+import type { Feed } from './read-clocks.ts';
 import type { Format } from './select-rows.ts';
 import { endingOf } from './targets.ts';
 
@@ -23,16 +24,26 @@ export type PackageKind = 'whole' | 'part' | 'feed';
 
 type Descriptor = Readonly<Record<string, unknown>>;
 
+/** `feed`: from where the next export can go on; null where rows were left out, or where a state says it. */
 export function describePackage(
   resources: readonly Resource[],
   kind: PackageKind,
   created: Date,
+  feed: Feed | null,
 ): Descriptor {
   return {
     $schema: 'https://datapackage.org/profiles/2.0/datapackage.json',
     name: 'zt-risk-sync',
     title: 'Cloudflare Zero Trust user risk history',
     created: created.toISOString(),
+    // A property of our own. It has the columns of risk_bi.feed_clock.
+    ...(feed !== null && {
+      watermarks: feed.map(({ accountId, feedId, epoch }) => ({
+        account_id: accountId,
+        feed_id: feedId,
+        epoch,
+      })),
+    }),
     resources: resources.map((resource) => describeResource(resource, resources, kind)),
   };
 }

@@ -1,11 +1,9 @@
 // Writes datasets, all from one snapshot of the database. Memory does not grow with the rows.
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import { sql } from 'drizzle-orm';
 import { copyOut } from '../db/copy-out.ts';
 import type { Pool, PoolClient } from '../db/pool.ts';
 import { readOnly } from '../db/read-only.ts';
-import type { Transaction } from '../db/transaction.ts';
 import { OperatorError } from '../errors.ts';
 import { rootCause } from '../logger.ts';
 import type { Dataset, DatasetName } from './datasets.ts';
@@ -13,26 +11,22 @@ import { encodeParquet } from './encode-parquet.ts';
 import { outputFailed, type Output } from './output.ts';
 import type { Partitions } from './partitions.ts';
 import { writePartitions } from './write-partitions.ts';
-import { copyStatement, type Format, type Rows } from './select-rows.ts';
+import { chooseSnapshots } from './choose-snapshots.ts';
+import { readFeed, type Feed } from './read-clocks.ts';
+import { copyStatement, type After, type Format, type Rows } from './select-rows.ts';
 
-export type ExportRequest = Omit<Rows, 'after'> & {
-  /** `open` may return null: nothing can be new. */
+export type ExportRequest = Omit<Rows, 'after' | 'snapshots' | 'partition'> & {
   parts: readonly {
     dataset: Dataset;
-    after: number;
-    open: (feed: Feed) => Promise<Output | Partitions | null>;
+    /** Null: nothing can be new. */
+    after: (feed: Feed) => After | null;
+    open: (feed: Feed) => Promise<Output | Partitions>;
   }[];
+  /** For snapshot-users. Null: the newest of each account. */
+  snapshotId: number | null;
   format: Format;
   gzip: boolean;
   forPeople: boolean;
-};
-
-/** How far the history is, and which one it is. */
-export type Feed = {
-  feedId: number;
-  epoch: string;
-  /** Epochs that this history continues, and up to which value each is good: risk_bi.feed_epochs. */
-  earlier: ReadonlyMap<string, number>;
 };
 
 export type Written = { dataset: DatasetName; rows: number; bytes: number; output: Output | Partitions };
@@ -49,7 +43,7 @@ const LOCK_MS = 60_000;
 
 /**
  * The files have no names yet: keepAll() gives them. Null: the standard output is gone. `check` may refuse the feed before anything is
- * read. Throws DATABASE_PERMISSION, OUTPUT_FAILED, SNAPSHOT_NOT_FOUND, the signal's reason, and what `check` throws.
+ * read. Throws DATABASE_PERMISSION, OUTPUT_FAILED, SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS, the signal's reason, and what `check` throws.
  *
  * The feed value is the clock's own, as the same snapshot of the database sees it. The clock's row is locked until its
  * transaction ends. So whatever has a value up to this one is visible, and nothing else is. The highest value of the
@@ -63,17 +57,21 @@ export async function exportDatasets(
   const written: Written[] = [];
   try {
     return await readOnly(deps.pool, { statementMs: 0, lockMs: LOCK_MS }, async (tx, client) => {
-      const feed = await readFeed(tx);
+      const ids = request.accounts?.map(({ account_id }) => account_id) ?? null;
+      const feed = await readFeed(tx, ids);
       check(feed);
-      await requireSnapshot(tx, request.snapshotId);
+      const isOfSnapshots =
+        request.snapshotId !== null || request.parts.some(({ dataset }) => dataset.isSnapshot === true);
+      const snapshots = isOfSnapshots ? await chooseSnapshots(tx, request) : [];
       for (const part of request.parts) {
         deps.signal.throwIfAborted();
+        const after = part.after(feed);
+        if (after === null) continue;
         const output = await part.open(feed);
-        if (output === null) continue;
         const one: Written = { dataset: part.dataset.name, rows: 0, bytes: 0, output };
         written.push(one);
         const partition = !('stream' in output);
-        const rows = { ...request, after: part.after, partition };
+        const rows = { ...request, snapshots, after, partition };
         const statement = copyStatement(part.dataset, rows, request.format, request.forPeople);
         if (partition) await copyToPartitions(deps, client, statement, one, part.dataset, output);
         else
@@ -103,16 +101,6 @@ export function filesOf(
   rows: number,
 ): readonly { name: string; rows: number }[] {
   return 'files' in output ? output.files() : [{ name: output.name, rows }];
-}
-
-export async function readFeed(tx: Transaction): Promise<Feed> {
-  const { rows } = await tx.execute<{ id: number; epoch: string; earlier: Record<string, number> }>(
-    sql`select feed_id::float8 as id, epoch, (select json_object_agg(epoch, good_up_to) from risk_bi.feed_epochs) as earlier
-      from risk_bi.feed_clock`,
-  );
-  const [row] = rows;
-  if (row === undefined) throw new Error('the feed clock has no row');
-  return { feedId: row.id, epoch: row.epoch, earlier: new Map(Object.entries(row.earlier)) };
 }
 
 async function copyTo(
@@ -190,18 +178,6 @@ function counted(onBytes: (bytes: number) => void) {
 /** The standard output failed. main.ts says so, unless its reader just stopped early. */
 class OutputGone extends Error {
   override readonly name = 'OutputGone';
-}
-
-async function requireSnapshot(tx: Transaction, id: number | null): Promise<void> {
-  if (id === null) return;
-  const { rows } = await tx.execute(sql`select 1 from risk.snapshots where snapshot_id = ${id}`);
-  if (rows.length > 0) return;
-  throw new OperatorError({
-    code: 'SNAPSHOT_NOT_FOUND',
-    happened: `There is no snapshot ${id}`,
-    means: 'Nothing was exported',
-    todo: 'Take the id from `zt-risk-sync export snapshots`',
-  });
 }
 
 function deniedOr(error: unknown): unknown {

@@ -10,34 +10,34 @@ import {
   keepAll,
   type ExportDeps,
   type ExportRequest,
-  type Feed,
   type Written,
 } from './export-datasets.ts';
-import { readFeedState, writeFeedState, type FeedState } from './feed-state.ts';
+import { ALL_ACCOUNTS, readFeedState, writeFeedState, type FeedState } from './feed-state.ts';
 import { openFile, outputFailed } from './output.ts';
 import { namesIn, openPartitions, removeFromPartition } from './partitions.ts';
 import {
   abandonedFiles,
   feedFileName,
   isFeedFile,
+  newRows,
+  nextNumber,
   nextState,
+  numberOf,
   partitionFileName,
   requireOwnFolder,
   requireSameForm,
   requireSameFeed,
   unfinishedFiles,
-  watermarkOf,
 } from './plan-feed.ts';
+import { onlyClock, type Feed } from './read-clocks.ts';
 import { endingOf } from './targets.ts';
 
-export type FeedRequest = Pick<ExportRequest, 'accountKeys' | 'format' | 'gzip' | 'forPeople'> & {
+export type FeedRequest = Pick<ExportRequest, 'accounts' | 'format' | 'gzip' | 'forPeople'> & {
   stateFile: string;
   folder: string;
   datasets: readonly Dataset[];
   /** Folders account=…/date=…, in Parquet. */
   partition: boolean;
-  /** Ids, sorted; null: all. */
-  accounts: string[] | null;
 };
 
 export type FeedExported = {
@@ -70,9 +70,10 @@ export function exportFeed(deps: FeedDeps, request: FeedRequest): Promise<FeedEx
 }
 
 async function goOn(deps: FeedDeps, request: FeedRequest): Promise<FeedExported> {
-  const { stateFile, folder, datasets, accounts, partition } = request;
+  const { stateFile, folder, datasets, partition } = request;
+  const accounts = request.accounts?.map(({ account_id }) => account_id).toSorted() ?? null;
   const state = await readFeedState(stateFile);
-  requireSameForm(state, request);
+  requireSameForm(state, { accounts, partition });
   const names = await namesIn(folder);
   requireOwnFolder(state, names, folder);
   const exported = await exportDatasets(
@@ -82,18 +83,18 @@ async function goOn(deps: FeedDeps, request: FeedRequest): Promise<FeedExported>
       since: null,
       until: null,
       snapshotId: null,
-      parts: datasets.map((dataset) => {
-        const after = watermarkOf(state, dataset.name);
-        const open = async ({ feedId }: Feed) =>
-          feedId === after ? null : openPart(request, dataset, after, feedId);
-        return { dataset, after, open };
-      }),
+      parts: datasets.map((dataset) => ({
+        dataset,
+        after: (feed) => newRows(state, feed, dataset.name),
+        open: async (feed) =>
+          openPart(request, dataset, numberOf(state, dataset.name), nextNumber(state, feed, dataset.name)),
+      })),
     },
     (feed) => requireSameFeed(state, feed),
   );
   if (exported === null) throw new Error('a feed goes to files');
   const { feed } = exported;
-  const started: FeedState = state ?? { epoch: feed.epoch, accounts, partition, watermarks: {}, files: [] };
+  const started = state ?? beginning(feed, { accounts, partition });
   const unfinished = unfinishedFiles(
     names,
     started,
@@ -118,6 +119,12 @@ async function goOn(deps: FeedDeps, request: FeedRequest): Promise<FeedExported>
   await writeFeedState(stateFile, next);
   if (!partition) await writeFeedPackage(folder, next.files);
   return { feed, written: fresh, unfinished };
+}
+
+function beginning(feed: Feed, form: Pick<FeedState, 'accounts' | 'partition'>): FeedState {
+  const one = onlyClock(feed);
+  const clocks = new Map(one === null ? [] : [[ALL_ACCOUNTS, { epoch: one.epoch, watermarks: {} }]]);
+  return { ...form, clocks, numbers: {}, files: [] };
 }
 
 function openPart(

@@ -6,19 +6,30 @@ import type { DatasetName } from './datasets.ts';
 import { writeText } from './write-text.ts';
 
 export type FeedFile = { name: string; rows: number };
+export type DatasetValues = Partial<Record<DatasetName, number>>;
+/** For each dataset, the value of this clock up to which the files of the feed hold all rows. */
+export type ClockState = { epoch: string; watermarks: DatasetValues };
 export type FeedState = {
-  epoch: string;
   /** Ids, sorted; null: all accounts. A feed keeps to the accounts that it began with. */
   accounts: string[] | null;
   /** Whether its files are in folders account=…/date=…. */
   partition: boolean;
-  /** For each dataset, the feed value up to which its files hold all rows. */
-  watermarks: Partial<Record<DatasetName, number>>;
+  /** By account id; ALL_ACCOUNTS: of the clock of all accounts. */
+  clocks: ReadonlyMap<string, ClockState>;
+  /**
+   * For each dataset, where the names of its files go on. It is the watermark of the one clock. Several clocks have no
+   * common value, so there the calls are counted.
+   */
+  numbers: DatasetValues;
   /** Files that are whole and belong to the feed, in the order in which they were written. */
   files: FeedFile[];
 };
 
-const VERSION = 1;
+export const ALL_ACCOUNTS = '';
+
+/** The form of a history with one clock, and that of a distributed history. */
+const ONE_CLOCK = 1;
+const CLOCK_PER_ACCOUNT = 2;
 
 /** Null: there is no such file. Throws FEED_STATE_BROKEN. */
 export async function readFeedState(file: string): Promise<FeedState | null> {
@@ -38,23 +49,55 @@ export async function readFeedState(file: string): Promise<FeedState | null> {
 
 /** Throws OUTPUT_FAILED. */
 export function writeFeedState(file: string, state: FeedState): Promise<void> {
-  return writeText(file, `${JSON.stringify({ version: VERSION, ...state }, null, 2)}\n`);
+  return writeText(file, `${JSON.stringify(written(state), null, 2)}\n`);
+}
+
+function written({ accounts, partition, clocks, numbers, files }: FeedState) {
+  const one = clocks.get(ALL_ACCOUNTS);
+  if (one !== undefined)
+    return {
+      version: ONE_CLOCK,
+      epoch: one.epoch,
+      accounts,
+      partition,
+      watermarks: one.watermarks,
+      files,
+    };
+  return {
+    version: CLOCK_PER_ACCOUNT,
+    accounts,
+    partition,
+    numbers,
+    clocks: Object.fromEntries(clocks),
+    files,
+  };
 }
 
 function parse(text: string): FeedState {
-  const { version, epoch, accounts, partition, watermarks, files } = JSON.parse(text) as Record<
-    string,
-    unknown
-  >;
+  const { version, ...given } = JSON.parse(text) as Record<string, unknown>;
+  const { accounts, partition, files, epoch, watermarks } = given;
+  const isDistributed = version === CLOCK_PER_ACCOUNT;
+  const clocks: [string, unknown][] = isDistributed
+    ? Object.entries(given['clocks'] as object)
+    : [[ALL_ACCOUNTS, { epoch, watermarks }]];
+  const numbers = isDistributed ? given['numbers'] : watermarks;
   const isWhole =
-    version === VERSION &&
-    typeof epoch === 'string' &&
+    (version === ONE_CLOCK || isDistributed) &&
     typeof partition === 'boolean' &&
     (accounts === null || isListOf(accounts, (one) => typeof one === 'string')) &&
-    isListOf(Object.values(watermarks as object), Number.isSafeInteger) &&
+    clocks.every(([, one]) => isClock(one as ClockState)) &&
+    isValues(numbers) &&
     isListOf(files, (one) => typeof (one as FeedFile).name === 'string');
   if (!isWhole) throw new Error('not a state of this version');
-  return { epoch, accounts, partition, watermarks, files } as FeedState;
+  return { accounts, partition, clocks: new Map(clocks), numbers, files } as FeedState;
+}
+
+function isClock({ epoch, watermarks }: ClockState): boolean {
+  return typeof epoch === 'string' && isValues(watermarks);
+}
+
+function isValues(values: unknown): boolean {
+  return isListOf(Object.values(values as object), Number.isSafeInteger);
 }
 
 function isListOf(value: unknown, is: (one: unknown) => boolean): boolean {

@@ -2,8 +2,9 @@
 // interrupted call it replaces. Pure.
 import { OperatorError } from '../errors.ts';
 import type { DatasetName } from './datasets.ts';
-import type { Feed } from './export-datasets.ts';
-import type { FeedFile, FeedState } from './feed-state.ts';
+import { ALL_ACCOUNTS, type ClockState, type FeedFile, type FeedState } from './feed-state.ts';
+import { onlyClock, type Clock, type Feed } from './read-clocks.ts';
+import type { After } from './select-rows.ts';
 
 const DIGITS = 12;
 
@@ -41,7 +42,7 @@ export function unfinishedFiles(
   return names.filter((name) => {
     const [, dataset, after] = NAME.exec(name) ?? [];
     const known = datasets.find((one) => one === dataset);
-    return known !== undefined && !listed.has(name) && Number(after) === watermarkOf(state, known);
+    return known !== undefined && !listed.has(name) && Number(after) === numberOf(state, known);
   });
 }
 
@@ -53,8 +54,36 @@ export function abandonedFiles(names: readonly string[]): string[] {
   });
 }
 
-export function watermarkOf(state: FeedState | null, dataset: DatasetName): number {
-  return state?.watermarks[dataset] ?? 0;
+/** The rows that are new. Null: there can be none. */
+export function newRows(state: FeedState | null, feed: Feed, dataset: DatasetName): After | null {
+  const begin = (clock: Clock) => remembered(state, clock)?.watermarks[dataset] ?? 0;
+  const one = onlyClock(feed);
+  if (one !== null) return one.feedId === begin(one) ? null : begin(one);
+  const moved = feed
+    .map((clock) => ({ accountId: clock.accountId ?? '', after: begin(clock), feedId: clock.feedId }))
+    .filter(({ after, feedId }) => after !== feedId);
+  return moved.length === 0 ? null : moved.map(({ accountId, after }) => ({ accountId, after }));
+}
+
+/**
+ * Null: the account is new to the feed, and begins with all its rows. When a history is distributed, the clocks of its
+ * accounts go on from the one before. An account that was added later does not continue that one.
+ */
+function remembered(state: FeedState | null, clock: Clock): ClockState | null {
+  const own = state?.clocks.get(clock.accountId ?? ALL_ACCOUNTS);
+  if (own !== undefined) return own;
+  const before = state?.clocks.get(ALL_ACCOUNTS);
+  return before !== undefined && clock.earlier.has(before.epoch) ? before : null;
+}
+
+/** Where the names of a dataset's files begin in this call. */
+export function numberOf(state: FeedState | null, dataset: DatasetName): number {
+  return state?.numbers[dataset] ?? 0;
+}
+
+/** Where they end. */
+export function nextNumber(state: FeedState | null, feed: Feed, dataset: DatasetName): number {
+  return onlyClock(feed)?.feedId ?? numberOf(state, dataset) + 1;
 }
 
 /** `there`: the names in the folder. Files that were taken away are no longer listed. */
@@ -67,10 +96,17 @@ export function nextState(
     there: ReadonlySet<string>;
   },
 ): FeedState {
-  const watermarks = { ...state.watermarks };
-  for (const dataset of done.datasets) watermarks[dataset] = done.feed.feedId;
+  const { feed, datasets } = done;
+  const clocks = feed.map((clock): [string, ClockState] => {
+    const watermarks = { ...remembered(state, clock)?.watermarks };
+    for (const dataset of datasets) watermarks[dataset] = clock.feedId;
+    return [clock.accountId ?? ALL_ACCOUNTS, { epoch: clock.epoch, watermarks }];
+  });
+  const numbers = { ...state.numbers };
+  for (const dataset of datasets)
+    if (newRows(state, feed, dataset) !== null) numbers[dataset] = nextNumber(state, feed, dataset);
   const earlier = state.files.filter(({ name }) => done.there.has(name));
-  return { ...state, epoch: done.feed.epoch, watermarks, files: [...earlier, ...done.files] };
+  return { ...state, clocks: new Map(clocks), numbers, files: [...earlier, ...done.files] };
 }
 
 /** Throws EXPORT_OPTIONS. */
@@ -90,15 +126,37 @@ export function requireOwnFolder(state: FeedState | null, names: readonly string
  */
 export function requireSameFeed(state: FeedState | null, feed: Feed): void {
   if (state === null) return;
-  const highest = Math.max(0, ...Object.values(state.watermarks));
-  const isKnown = feed.earlier.has(state.epoch);
-  const goodUpTo = feed.earlier.get(state.epoch) ?? -1;
+  const used = new Set<ClockState>();
+  for (const clock of feed) {
+    const before = remembered(state, clock);
+    if (before === null) continue;
+    used.add(before);
+    requireContinued(before, clock);
+  }
+  for (const [accountId, before] of state.clocks)
+    if (!used.has(before)) throw wentBack(otherEpoch(accountId));
+}
+
+function requireContinued({ epoch, watermarks }: ClockState, { accountId, earlier }: Clock): void {
+  const highest = Math.max(0, ...Object.values(watermarks));
+  const goodUpTo = earlier.get(epoch);
+  if (goodUpTo === undefined) throw wentBack(otherEpoch(accountId ?? ALL_ACCOUNTS));
   if (highest <= goodUpTo) return;
-  throw new OperatorError({
+  const whose = accountId === null ? '' : ` for account ${accountId}`;
+  throw wentBack(
+    `The exported history is this one up to ${goodUpTo}${whose}, and the state file remembers ${highest}`,
+  );
+}
+
+function otherEpoch(accountId: string): string {
+  const whose = accountId === ALL_ACCOUNTS ? '' : ` of account ${accountId}`;
+  return `The history${whose} has another epoch than the one that the state file remembers`;
+}
+
+function wentBack(happened: string): OperatorError {
+  return new OperatorError({
     code: 'FEED_WENT_BACK',
-    happened: isKnown
-      ? `The exported history is this one up to ${goodUpTo}, and the state file remembers ${highest}`
-      : 'The history has another epoch than the one that the state file remembers',
+    happened,
     means:
       'The history was restored, replaced or moved. The same feed values may mean other rows now, so nothing was exported',
     todo: 'Begin again with a new state file and an empty folder, and replace what was loaded (docs/feeds.md, "After a restore"). If a standby is behind, try again later',

@@ -4,17 +4,21 @@ import type { Column, Dataset } from './datasets.ts';
 export const FORMATS = ['csv', 'ndjson', 'parquet'] as const;
 export type Format = (typeof FORMATS)[number];
 
+/** Rows that were written after a feed value: that of the one clock, or of each account. Other accounts have no rows. */
+export type After = number | readonly { accountId: string; after: number }[];
+export type ChosenAccount = { account_key: number; account_id: string };
+export type ChosenSnapshot = { account_id: string; snapshot_id: number; observed_at: string };
+
 export type Rows = {
   /** Null: all accounts. */
-  accountKeys: readonly number[] | null;
-  /** Rows that were written after this feed value. */
-  after: number;
+  accounts: readonly ChosenAccount[] | null;
+  after: After;
   since: Date | null;
   until: Date | null;
   /** Parquet: the rows of one account and day stand together, and end with the two. */
   partition?: boolean;
-  /** For snapshot-users. Null: the newest of each account. */
-  snapshotId: number | null;
+  /** For snapshot-users. */
+  snapshots: readonly ChosenSnapshot[];
 };
 
 /**
@@ -27,8 +31,8 @@ export function copyStatement(dataset: Dataset, rows: Rows, format: Format, forP
     ...dataset.columns.map((column) => `${valueOf(column, format, forPeople)} as "${column.name}"`),
     ...(isPartition ? partitionOf(dataset) : []),
   ];
-  const order = `\n order by a.account_id${dataset.span === undefined ? '' : ', "date"'}`;
-  const select = `select ${values.join(', ')} from ${dataset.from}${where(dataset, rows)}${isPartition ? order : ''}`;
+  const order = `\n order by ${accountId(dataset)}${dataset.span === undefined ? '' : ', "date"'}`;
+  const select = `select ${values.join(', ')} from ${from(dataset, rows)}${where(dataset, rows)}${isPartition ? order : ''}`;
   if (format === 'parquet') return `copy (${select}) to stdout (format binary)`;
   if (format === 'csv') return `copy (${select}) to stdout (format csv, header)`;
   // JSON has no control characters, so this CSV never quotes: a line is what row_to_json returns. The text format would
@@ -37,9 +41,10 @@ export function copyStatement(dataset: Dataset, rows: Rows, format: Format, forP
 }
 
 /** As text. `date` is the UTC day of the row's time; null where rows have none. */
-function partitionOf({ span }: Dataset): string[] {
+function partitionOf(dataset: Dataset): string[] {
+  const { span } = dataset;
   const date = span === undefined ? 'null::text' : `to_char(timezone('UTC', ${span.from}), 'YYYY-MM-DD')`;
-  return ['a.account_id as "account"', `${date} as "date"`];
+  return [`${accountId(dataset)} as "account"`, `${date} as "date"`];
 }
 
 function valueOf({ kind, sql }: Column, format: Format, forPeople: boolean): string {
@@ -56,28 +61,52 @@ function escaped(sql: string): string {
   return `case when ${sql} ~ '^[=+@\\t\\r\\uFF1D\\uFF0B\\uFF0D\\uFF20-]' then '''' || ${sql} else ${sql} end`;
 }
 
-function where({ stamp, span, isSnapshot }: Dataset, rows: Rows): string {
+/** Citus joins no snapshots with a function that asks all nodes. So the snapshots are a list, which it need not look up. */
+function from({ from: tables, isSnapshot }: Dataset, { snapshots }: Rows): string {
+  if (isSnapshot !== true) return tables;
+  const list = snapshots.map(
+    (one) => `(${text(one.account_id)}, ${wholeNumber(one.snapshot_id)}::bigint, ${time(one.observed_at)})`,
+  );
+  return `(${list.length > 0 ? `values ${list.join(', ')}` : NO_SNAPSHOT}) s(account_id, snapshot_id, observed_at) ${tables}`;
+}
+
+const NO_SNAPSHOT = 'select null::text, null::bigint, null::timestamptz limit 0';
+
+function accountId({ account }: Dataset): string {
+  return `${account ?? 'a'}.account_id`;
+}
+
+function where(dataset: Dataset, rows: Rows): string {
+  const { span } = dataset;
   const conditions = [
-    ...(rows.accountKeys === null
-      ? []
-      : [`a.account_key in (${rows.accountKeys.map(wholeNumber).join(', ')})`]),
-    ...(rows.after > 0 ? [`${stamp} > ${wholeNumber(rows.after)}`] : []),
-    ...(isSnapshot === true ? [snapshot(rows.snapshotId)] : []),
+    ...chosen(dataset, rows),
+    ...written(dataset, rows.after),
     ...(span === undefined || rows.since === null ? [] : [notBefore(span, rows.since)]),
     ...(span === undefined || rows.until === null ? [] : [`${span.from} < ${literal(rows.until)}`]),
   ];
   return conditions.length === 0 ? '' : ` where ${conditions.join(' and ')}`;
 }
 
+/** A look-up for each row, because Citus joins no list with a view of level_changes. Who is not in it has no rows. */
+function written(dataset: Dataset, after: After): string[] {
+  if (typeof after === 'number') return after > 0 ? [`${dataset.stamp} > ${wholeNumber(after)}`] : [];
+  const values = Object.fromEntries(after.map((one) => [one.accountId, one.after]));
+  return [`${dataset.stamp} > (${text(JSON.stringify(values))}::jsonb ->> ${accountId(dataset)})::bigint`];
+}
+
+/** By the key where there is one: then Citus asks the nodes of these accounts alone. */
+function chosen(dataset: Dataset, { accounts, after }: Rows): string[] {
+  const ids = typeof after === 'number' ? null : new Set(after.map((one) => one.accountId));
+  if (accounts === null || dataset.isSnapshot === true) return [];
+  const wanted = accounts.filter((one) => ids === null || ids.has(one.account_id));
+  return dataset.account === undefined
+    ? [`a.account_key in (${wanted.map((one) => wholeNumber(one.account_key)).join(', ')})`]
+    : [`${accountId(dataset)} in (${wanted.map((one) => text(one.account_id)).join(', ')})`];
+}
+
 /** A period does not include the instant at which it ends. */
 function notBefore({ from, to }: { from: string; to: string }, since: Date): string {
   return from === to ? `${from} >= ${literal(since)}` : `(${to} is null or ${to} > ${literal(since)})`;
-}
-
-function snapshot(id: number | null): string {
-  return id === null
-    ? 's.snapshot_id = (select max(n.snapshot_id) from risk.snapshots n where n.account_key = s.account_key)'
-    : `s.snapshot_id = ${wholeNumber(id)}`;
 }
 
 function wholeNumber(value: number): string {
@@ -87,4 +116,14 @@ function wholeNumber(value: number): string {
 
 function literal(at: Date): string {
   return `'${at.toISOString()}'::timestamptz`;
+}
+
+/** As PostgreSQL writes it, in UTC. */
+function time(at: string): string {
+  return `${text(at)}::timestamptz`;
+}
+
+/** Every transaction pins standard_conforming_strings. */
+function text(value: string): string {
+  return `'${value.replaceAll("'", "''")}'`;
 }

@@ -60,12 +60,13 @@ function spanInWords({ scope: { span } }: Page): string {
 }
 
 /** Without a script, and at the first visit, there is nothing to say. The script knows the last snapshot that was seen. */
-function news(page: Page, { since, newestId }: ChangesPage): Html {
+function news(page: Page, { since, newestId, newestOf }: ChangesPage): Html {
   const address = linkHere(page, { since: 'SNAPSHOT', cursor: null });
   const seen = html`<p
     class="news"
     data-last-visit
     data-newest="${newestId ?? ''}"
+    data-account="${newestOf ?? ''}"
     data-address="${address}"
     hidden
   ></p>`;

@@ -108,6 +108,18 @@ test('only a whole export with the referenced files has references', async () =>
   );
 });
 
+test('it says from where the next export goes on, except after a choice of time', async () => {
+  const watermarksIn = async (name: string) =>
+    (JSON.parse(await readFile(at(name, 'datapackage.json'), 'utf8')) as { watermarks?: unknown }).watermarks;
+  await exported('levels', 'users', '--out', at('goes-on/'));
+  const { rows } = await db.pool.query(
+    'select account_id, feed_id::integer as feed_id, epoch from risk_bi.feed_clock',
+  );
+  assert.deepEqual(await watermarksIn('goes-on'), rows);
+  await exported('levels', 'users', '--since', '2020-01-01', '--out', at('of-a-time/'));
+  assert.equal(await watermarksIn('of-a-time'), undefined);
+});
+
 test('an NDJSON file without a row is left out, because Frictionless takes it for a broken one', async () => {
   await exported('level-changes', 'users', '--format', 'ndjson', '--out', at('empty/'));
   assert.equal((await stat(at('empty/level-changes.ndjson'))).size, 0);

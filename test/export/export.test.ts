@@ -31,7 +31,7 @@ const NAME = `case n % 8 when 0 then null when 1 then '' when 2 then '=1+1' when
 const ROLE = `feed_${randomBytes(6).toString('hex')}`;
 
 const EVERYTHING = {
-  accountKeys: null,
+  accounts: null,
   since: null,
   until: null,
   snapshotId: null,
@@ -178,7 +178,7 @@ test('datasets are one state of the database, whatever is published meanwhile, a
   const users = (await exported('users')).stdout;
   const part = (name: 'accounts' | 'users', open = async () => {}) => ({
     dataset: datasetOf(name, false),
-    after: 0,
+    after: () => 0,
     open: async () => {
       await open();
       return openFile(at(`${name}.meanwhile.csv`));
@@ -199,7 +199,7 @@ test('datasets are one state of the database, whatever is published meanwhile, a
     () => undefined,
   );
   assert.ok(result !== null);
-  assert.equal(result.feed.feedId, before);
+  assert.equal(result.feed[0]?.feedId, before);
   await keepAll(result.written);
   assert.equal(await readFile(at('users.meanwhile.csv'), 'utf8'), users);
   assert.ok((await feed()) > before);
@@ -313,7 +313,7 @@ test('an export that cannot be written, or is interrupted, leaves no file and ke
   const stop = new AbortController();
   const target = at('kept.csv');
   await writeFile(target, 'earlier');
-  const part = { dataset: datasetOf('users', false), after: 0, open: () => openFile(target) };
+  const part = { dataset: datasetOf('users', false), after: () => 0, open: () => openFile(target) };
   const interrupted = exportDatasets(
     { pool: db.pool, signal: stop.signal, onProgress: () => stop.abort(new Error('stopped')) },
     { ...EVERYTHING, parts: [part] },

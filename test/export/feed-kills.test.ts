@@ -6,11 +6,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FeedState } from '../../src/export/feed-state.ts';
 import { childScript, type ChildScript } from '../support/child.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { claimAccount, seedAccount } from '../support/database/seeded-account.ts';
-import { FEED_DATASETS, loadFeed, loadWhole } from '../support/oracle/feed-reader.ts';
+import { FEED_DATASETS, loadFeed, type StateFile, loadWhole } from '../support/oracle/feed-reader.ts';
 import { runCommand } from '../support/run-command.ts';
 
 /** For each form. 200 in `npm run test:long`. */
@@ -86,7 +85,7 @@ async function filesIn(out: string): Promise<string[]> {
 
 const listed = async (out: string) =>
   existsSync(`${out}.json`)
-    ? (JSON.parse(await readFile(`${out}.json`, 'utf8')) as FeedState).files.map(({ name }) => name)
+    ? (JSON.parse(await readFile(`${out}.json`, 'utf8')) as StateFile).files.map(({ name }) => name)
     : [];
 
 /** What the killed process left. */

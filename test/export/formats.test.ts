@@ -35,7 +35,7 @@ const COLUMNS: Column[] = [
   ...KINDS.map((kind) => ({ name: kind, kind, sql: `"${kind}"` })),
 ];
 const DATASET: Dataset = { name: 'users', about: '', columns: COLUMNS, from: 'random_rows', stamp: 'n' };
-const ALL = { accountKeys: null, after: 0, since: null, until: null, snapshotId: null };
+const ALL = { accounts: null, after: 0, since: null, until: null, snapshots: [] };
 
 /** PostgreSQL has no NUL in a text. */
 const anyText = fc

@@ -1,6 +1,7 @@
 // What the page of changes says: the feed with its filters, how many changes there were of each kind, and how much is
 // new since a snapshot that somebody has seen.
 import type { Db } from '../../db/handle.ts';
+import { OperatorError } from '../../errors.ts';
 import {
   changeFeed,
   type ChangeFilter,
@@ -14,6 +15,7 @@ import {
   type SeenSnapshot,
 } from '../../queries/levels/changes-after.ts';
 import { feedBegin } from '../../queries/levels/feed-begin.ts';
+import { hasClockPerAccount } from '../../queries/health/feed-clock.ts';
 import { transitions, type Transition } from '../../queries/levels/transitions.ts';
 import { answerTo, type Question } from '../../queries/question.ts';
 import { namesOf, type Named } from '../../queries/users/names-of.ts';
@@ -31,7 +33,10 @@ export type ChangesPage = {
   matrix: { question: Question<Transition>; rows: Transition[] };
   /** Null: the address names no snapshot. */
   since: (ChangesAfter & { snapshotId: number; observed_at: string | null }) | null;
+  /** Null before the first, and for several accounts of a distributed history. */
   newestId: number | null;
+  /** In a distributed history, the account that gave this number. */
+  newestOf: string | null;
   /** Only if they were asked for. */
   names: ReadonlyMap<string, Named>;
 };
@@ -51,15 +56,36 @@ export async function changesPageOf(db: Db, scope: Scope, asked: ChangesAsked): 
   const question = changeFeed(ids, await feedSpan(db, scope, asked), filter, after, most);
   const rows = await answerTo(db, question);
   const counts = transitions(ids, scope.span);
-  const [seen] = await answerTo(db, seenSnapshot(sinceId));
+  const ordered = await inOneOrder(db, scope);
+  if (ordered === undefined && sinceId !== null) throw accountMissing();
+  const [seen] = ordered === undefined ? [] : await answerTo(db, seenSnapshot(ordered, sinceId));
   return {
     feed: { question, rows },
     filter,
     matrix: { question: counts, rows: await answerTo(db, counts) },
     since: sinceId === null ? null : await newsSince(db, ids, sinceId, seen),
     newestId: seen?.newest_id ?? null,
+    newestOf: ordered?.[0] ?? null,
     names: identities ? await namesOf(db, rows) : new Map(),
   };
+}
+
+/**
+ * Accounts whose snapshots have one order: all (null), or in a distributed history the one that is chosen. Undefined:
+ * there, none is chosen.
+ */
+async function inOneOrder(db: Db, { chosen }: Scope): Promise<readonly string[] | null | undefined> {
+  if (!(await hasClockPerAccount(db))) return null;
+  return chosen === null ? undefined : [chosen.account_id];
+}
+
+function accountMissing(): OperatorError {
+  return new OperatorError({
+    code: 'SCOPE_INVALID',
+    happened: 'The parameter since of this address names a snapshot without its account',
+    means: 'In a distributed history, each account numbers its own snapshots',
+    todo: 'Name the account in the parameter account, or leave since out',
+  });
 }
 
 async function newsSince(

@@ -2,24 +2,29 @@
 // is closed, the visits before count, so that a second look shows the same.
 
 type Visit = { snapshot: number; at: string };
-const KEY = 'newest-seen';
 
 export function rememberVisit(): void {
   const place = document.querySelector<HTMLElement>('[data-last-visit]');
   const newest = Number(place?.dataset['newest']);
   if (place === null || !(newest > 0)) return;
-  const before = read(sessionStorage) ?? read(localStorage);
+  const key = keyOf(place);
+  const before = read(sessionStorage, key) ?? read(localStorage, key);
   const visit = { snapshot: newest, at: new Date().toISOString() };
-  write(sessionStorage, before ?? visit);
-  write(localStorage, visit);
+  write(sessionStorage, key, before ?? visit);
+  write(localStorage, key, visit);
   if (before !== null && before.snapshot < newest && !new URLSearchParams(location.search).has('since'))
     offer(place, before);
 }
 
+/** In a distributed history, each account numbers its own snapshots, and only a page of one account has a number. */
+function keyOf(place: HTMLElement): string {
+  return `newest-seen${place.dataset['account'] ?? ''}`;
+}
+
 /** Storage may be refused, or hold what an older version wrote. */
-function read(storage: Storage): Visit | null {
+function read(storage: Storage, key: string): Visit | null {
   try {
-    const visit = JSON.parse(storage.getItem(KEY) ?? 'null') as Partial<Visit> | null;
+    const visit = JSON.parse(storage.getItem(key) ?? 'null') as Partial<Visit> | null;
     const isVisit = typeof visit?.snapshot === 'number' && !Number.isNaN(Date.parse(visit.at ?? ''));
     return isVisit ? (visit as Visit) : null;
   } catch {
@@ -27,9 +32,9 @@ function read(storage: Storage): Visit | null {
   }
 }
 
-function write(storage: Storage, visit: Visit): void {
+function write(storage: Storage, key: string, visit: Visit): void {
   try {
-    storage.setItem(KEY, JSON.stringify(visit));
+    storage.setItem(key, JSON.stringify(visit));
   } catch {
     // Then the next visit is like the first one.
   }

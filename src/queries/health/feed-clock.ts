@@ -10,3 +10,11 @@ export async function feedClock(db: Db): Promise<{ written: string; hour: number
       from risk_bi.feed_clock`);
   return rows[0] ?? { written: '', hour: 0 };
 }
+
+/** Whether the history is distributed. Readers may ask this, too. */
+export async function hasClockPerAccount(db: Db): Promise<boolean> {
+  const { rows } = await on(db).execute<{ is: boolean }>(
+    sql`select count(*) filter (where account_id is null) = 0 as is from risk_bi.feed_clock`,
+  );
+  return rows[0]?.is === true;
+}

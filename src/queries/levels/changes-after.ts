@@ -1,24 +1,28 @@
 // How much has changed since a snapshot, by the order of commits: for who has seen everything up to it.
 import { sql } from 'drizzle-orm';
-import { ofLiving, type Question } from '../question.ts';
+import { ofAccounts, ofLiving, type Question } from '../question.ts';
 
 export type SeenSnapshot = {
   /** Instant of that snapshot; null if it is not known. */
   observed_at: string | null;
   /** The earliest instant of a later snapshot; null if there is none. */
   next_at: string | null;
-  /** The newest snapshot of all accounts; null before the first. */
+  /** The newest snapshot of these accounts; null before the first. */
   newest_id: number | null;
 };
 
-/** `snapshotId` null: nothing was seen yet. */
-export function seenSnapshot(snapshotId: number | null): Question<SeenSnapshot> {
+/** `accountIds` null: all, which have one order only if they share a clock. `snapshotId` null: nothing was seen yet. */
+export function seenSnapshot(
+  accountIds: readonly string[] | null,
+  snapshotId: number | null,
+): Question<SeenSnapshot> {
   return {
     statement: sql`
       select max(observed_at) filter (where snapshot_id = ${snapshotId}::bigint) as observed_at,
              min(observed_at) filter (where snapshot_id > ${snapshotId}::bigint) as next_at,
              max(snapshot_id)::float8 as newest_id
-        from risk_bi.snapshots`,
+        from risk_bi.snapshots
+       where ${ofAccounts(accountIds)}`,
   };
 }
 

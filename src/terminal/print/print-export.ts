@@ -1,6 +1,7 @@
 // Progress of an export, and what it has written.
 import type { Exported, Written } from '../../export/export-datasets.ts';
 import type { FeedExported } from '../../export/export-feed.ts';
+import type { Feed } from '../../export/read-clocks.ts';
 import { dataSize, plural } from '../../words.ts';
 
 type Stream = NodeJS.WritableStream & { isTTY?: boolean };
@@ -32,7 +33,7 @@ export function printExported(out: Stream, { feed, written }: Exported, goOn: bo
     out.write(
       `${dataset}: ${plural(rows, 'row')}, ${dataSize(bytes)}${output.name === '-' ? '' : place(output)}\n`,
     );
-  if (goOn) out.write(`Watermark ${feed.feedId}. The next time, only what is new: --after ${feed.feedId}\n`);
+  if (goOn) out.write(watermarks(feed));
 }
 
 export function printFeed(out: Stream, { feed, written, unfinished }: FeedExported, stateFile: string): void {
@@ -43,11 +44,28 @@ export function printFeed(out: Stream, { feed, written, unfinished }: FeedExport
   for (const { dataset, rows, bytes, output } of written)
     out.write(`${dataset}: ${plural(rows, 'row')}, ${dataSize(bytes)}${place(output)}\n`);
   if (written.length === 0) out.write('Nothing is new\n');
-  out.write(`Watermark ${feed.feedId}, kept in ${stateFile}: the next call goes on from there\n`);
+  const one = clockOfAll(feed);
+  const kept =
+    one === undefined ? `Watermarks of ${plural(feed.length, 'account')}` : `Watermark ${one.feedId}`;
+  out.write(`${kept}, kept in ${stateFile}: the next call goes on from there\n`);
+}
+
+/** In a distributed history, each account has one. */
+function watermarks(feed: Feed): string {
+  const one = clockOfAll(feed);
+  if (one !== undefined)
+    return `Watermark ${one.feedId}. The next time, only what is new: --after ${one.feedId}\n`;
+  const lines = feed.map(({ accountId, feedId }) => `Watermark of account ${accountId}: ${feedId}\n`);
+  return `${lines.join('')}The next time, only what is new: --account <id> --after <its watermark>, or --state\n`;
 }
 
 /** " in lake/levels (12 files)" */
 function place(output: Written['output']): string {
   const count = 'files' in output ? ` (${plural(output.files().length, 'file')})` : '';
   return ` in ${output.name}${count}`;
+}
+
+/** Undefined in a distributed history. */
+function clockOfAll(feed: Feed): Feed[number] | undefined {
+  return feed.find(({ accountId }) => accountId === null);
 }

@@ -6,8 +6,14 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { DatasetName } from '../../../src/export/datasets.ts';
-import type { FeedState } from '../../../src/export/feed-state.ts';
 import { duckdb } from '../duckdb.ts';
+
+/** What a reader knows of the file of `--state`. */
+export type StateFile = {
+  epoch: string;
+  watermarks: Partial<Record<DatasetName, number>>;
+  files: { name: string; rows: number }[];
+};
 
 /** Values as text, whatever the format; null is null. */
 export type FeedRow = Readonly<Record<string, string | null>>;
@@ -31,7 +37,7 @@ export async function loadFeed(
   stateFile: string,
   folder: string,
 ): Promise<Map<string, Map<string, FeedRow>>> {
-  const { files } = JSON.parse(await readFile(stateFile, 'utf8')) as FeedState;
+  const { files } = JSON.parse(await readFile(stateFile, 'utf8')) as StateFile;
   const loaded = new Map<string, Map<string, FeedRow>>(FEED_DATASETS.map((name) => [name, new Map()]));
   const seen = new Set<string>();
   const contents = await readFiles(

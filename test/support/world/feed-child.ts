@@ -35,7 +35,6 @@ await exportFeed(
     ...request,
     datasets: datasets.map((name) => datasetOf(name, true)),
     accounts: null,
-    accountKeys: null,
     gzip: false,
     forPeople: false,
   },

@@ -1,14 +1,14 @@
-// One snapshot by its id, with its account.
+// The snapshots with an id, with their accounts. Only in a distributed history can there be several.
 import { eq } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { snapshots as s } from '../../db/schema.ts';
 
 export type FoundSnapshot = { account_key: number; observed_at: Date };
 
-export async function findSnapshot(db: Db, snapshotId: number): Promise<FoundSnapshot | null> {
-  const [row] = await on(db)
+export async function findSnapshots(db: Db, snapshotId: number): Promise<FoundSnapshot[]> {
+  const rows = await on(db)
     .select({ account_key: s.account_key, observed_at: s.observed_at })
     .from(s)
     .where(eq(s.snapshot_id, snapshotId));
-  return row === undefined ? null : { ...row, observed_at: new Date(row.observed_at) };
+  return rows.map((row) => ({ ...row, observed_at: new Date(row.observed_at) }));
 }
