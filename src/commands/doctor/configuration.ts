@@ -60,9 +60,9 @@ function oddities(source: Source, config: Config): Line[] {
   const add = (text: string, mend: string) => void found.push(warning('configuration', text, mend));
   const file = readEnvFile(source);
   const unknown = [
-    ...Object.keys(file.values).filter((name) => /^(CLOUDFLARE|SYNC|DATABASE)_/.test(name)),
+    ...Object.keys(file.values).filter((name) => /^(CLOUDFLARE|SYNC|DATABASE|PII|RETENTION)_/.test(name)),
     // Without DATABASE_, because the environment is shared with other programs.
-    ...Object.keys(source.env).filter((name) => /^(CLOUDFLARE|SYNC)_/.test(name)),
+    ...Object.keys(source.env).filter((name) => /^(CLOUDFLARE|SYNC|PII|RETENTION)_/.test(name)),
   ].filter((name) => !KNOWN.has(name));
   if (unknown.length > 0) {
     add(
