@@ -19,9 +19,11 @@ export function checkConfiguration(
   source: Source,
   options: { offline: boolean; accountGiven: boolean },
 ): Configured {
-  const needs = options.accountGiven ? (['cloudflare'] as const) : (['cloudflare', 'accounts'] as const);
+  const needs = options.accountGiven
+    ? (['cloudflare', 'pii'] as const)
+    : (['cloudflare', 'pii', 'accounts'] as const);
   try {
-    const config = readConfig(source, options.offline ? [] : needs);
+    const config = readConfig(source, options.offline ? ['pii'] : needs);
     return { line: merged('configuration', describe(config), oddities(source, config)), config };
   } catch (error) {
     if (!isOperatorError(error)) throw error;

@@ -24,6 +24,7 @@ export const CHECKS = [
   'history',
   'counts',
   'retention',
+  'identities',
   'absences',
   'rejected',
 ] as const;
