@@ -86,6 +86,13 @@ test('an earlier instant is refused by the commands that would answer with less,
   }
   assert.equal((await runCommand(['users', '--as-of', '1h ago'], { DATABASE_URL: db.url })).code, 0);
   assert.equal((await runCommand(['trends', '--since', '9d ago'], { DATABASE_URL: db.url })).code, 0);
+  for (const [since, isTold] of [
+    ['9d ago', true],
+    ['1h ago', false],
+  ] as const) {
+    const { stderr } = await runCommand(['changes', '--since', since], { DATABASE_URL: db.url });
+    assert.equal(/changes before .* may have been deleted/.test(stderr), isTold, stderr);
+  }
   const [user] = await db.rows<{ user_id: string }>('select user_id from risk.users limit 1');
   const history = await runCommand(['history', user!.user_id], { DATABASE_URL: db.url });
   assert.match(history.stdout, /Levels before .* may have been deleted/);
