@@ -86,7 +86,7 @@ async function write(
 /** Throws USER_NOT_FOUND, USER_AMBIGUOUS and PII_KEY_NEEDED. */
 async function onlyPerson(db: Db, asked: Asked, piiKey: string | null): Promise<FoundPerson> {
   const found = await findPersons(db, asked, piiKey);
-  if (isUnknown(found)) throw personNotFound(asked, FIND);
+  if (isUnknown(found)) throw personNotFound(asked, found, FIND);
   const [person, ...others] = found.persons;
   if (others.length > 0) throw severalPersons(found.persons);
   return person ?? { userId: null, erasure: null, users: [] };
