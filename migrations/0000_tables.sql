@@ -11,22 +11,29 @@ CREATE TABLE "risk_internal"."account_writers" (
 	"last_snapshot_id" bigint NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "risk_internal"."account_keys" (
+	"account_key" integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "risk_internal"."account_keys_account_key_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 2147483647 START WITH 1 CACHE 1),
+	"account_id" text NOT NULL,
+	CONSTRAINT "account_keys_account_id_unique" UNIQUE("account_id")
+);
+--> statement-breakpoint
 CREATE TABLE "risk"."accounts" (
-	"account_key" integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "risk"."accounts_account_key_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 2147483647 START WITH 1 CACHE 1),
+	"account_key" integer PRIMARY KEY NOT NULL,
 	"account_id" text NOT NULL,
 	"label" text,
 	"added_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"retired_at" timestamp with time zone,
-	"feed_id" bigint NOT NULL,
-	CONSTRAINT "accounts_account_id_unique" UNIQUE("account_id")
+	"feed_id" bigint NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "risk_internal"."epochs" (
-	"epoch" uuid PRIMARY KEY NOT NULL,
+	"account_key" integer NOT NULL,
+	"epoch" uuid NOT NULL,
 	"previous_epoch" uuid NOT NULL,
 	"began_after" bigint NOT NULL,
 	"began_at" timestamp with time zone NOT NULL,
 	"reason" text NOT NULL,
+	CONSTRAINT "epochs_account_key_epoch_previous_epoch_pk" PRIMARY KEY("account_key","epoch","previous_epoch"),
 	CONSTRAINT "epochs_reason" CHECK ("risk_internal"."epochs"."reason" in ('copied', 'moved'))
 );
 --> statement-breakpoint
@@ -54,12 +61,11 @@ CREATE TABLE "risk_internal"."erasure_key" (
 );
 --> statement-breakpoint
 CREATE TABLE "risk_internal"."feed_clock" (
-	"id" integer PRIMARY KEY NOT NULL,
+	"account_key" integer PRIMARY KEY NOT NULL,
 	"last_snapshot_id" bigint NOT NULL,
 	"epoch" uuid DEFAULT gen_random_uuid() NOT NULL,
 	"place" text,
-	"copied_at" timestamp with time zone,
-	CONSTRAINT "feed_clock_one_row" CHECK ("risk_internal"."feed_clock"."id" = 1)
+	"copied_at" timestamp with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "risk_internal"."imports" (
@@ -154,6 +160,21 @@ CREATE TABLE "risk_internal"."identity_modes" (
 	"is_applied" boolean NOT NULL,
 	CONSTRAINT "identity_modes_mode" CHECK ("risk_internal"."identity_modes"."mode" in ('full', 'pseudonymous', 'none')),
 	CONSTRAINT "identity_modes_key" CHECK (("risk_internal"."identity_modes"."mode" = 'pseudonymous') = ("risk_internal"."identity_modes"."key_id" is not null))
+);
+--> statement-breakpoint
+CREATE TABLE "risk_internal"."request_budgets" (
+	"identity" text NOT NULL,
+	"window_ms" integer NOT NULL,
+	"request_limit" integer NOT NULL,
+	"first_slice" bigint NOT NULL,
+	"slices" integer[] NOT NULL,
+	"granted" integer NOT NULL,
+	"booked_for" timestamp with time zone NOT NULL,
+	"blocked_until" timestamp with time zone,
+	"renewed_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "request_budgets_identity_window_ms_pk" PRIMARY KEY("identity","window_ms"),
+	CONSTRAINT "request_budgets_identity" CHECK ("risk_internal"."request_budgets"."identity" ~ '^[0-9a-f]{64}$'),
+	CONSTRAINT "request_budgets_window_ms" CHECK ("risk_internal"."request_budgets"."window_ms" > 0)
 );
 --> statement-breakpoint
 CREATE UNLOGGED TABLE "risk_internal"."staged_changes" (
@@ -317,6 +338,7 @@ ALTER TABLE "risk"."retention" ADD CONSTRAINT "retention_account_key_accounts_ac
 ALTER TABLE "risk"."snapshot_levels" ADD CONSTRAINT "snapshot_levels_snapshots" FOREIGN KEY ("account_key","snapshot_id") REFERENCES "risk"."snapshots"("account_key","snapshot_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "risk"."snapshots" ADD CONSTRAINT "snapshots_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "risk"."sync_runs" ADD CONSTRAINT "sync_runs_account_key_accounts_account_key_fk" FOREIGN KEY ("account_key") REFERENCES "risk"."accounts"("account_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "accounts_account_id" ON "risk"."accounts" USING btree ("account_id");--> statement-breakpoint
 CREATE INDEX "rejected_records_last_run_id" ON "risk_internal"."rejected_records" USING btree ("account_key","last_run_id");--> statement-breakpoint
 CREATE INDEX "snapshots_snapshot_id" ON "risk"."snapshots" USING btree ("snapshot_id");--> statement-breakpoint
 CREATE INDEX "sync_runs_feed_id" ON "risk"."sync_runs" USING btree ("feed_id");--> statement-breakpoint
@@ -324,6 +346,8 @@ CREATE INDEX "sync_runs_account_key_finished_at" ON "risk"."sync_runs" USING btr
 CREATE UNIQUE INDEX "sync_runs_slot" ON "risk"."sync_runs" USING btree ("account_key","scheduled_for") WHERE "risk"."sync_runs"."status" = 'succeeded';--> statement-breakpoint
 CREATE INDEX "sync_runs_succeeded" ON "risk"."sync_runs" USING btree ("account_key","run_id") WHERE "risk"."sync_runs"."status" = 'succeeded';--> statement-breakpoint
 CREATE INDEX "sync_runs_complete" ON "risk"."sync_runs" USING btree ("account_key","run_id") WHERE "risk"."sync_runs"."verdict" = 'complete';--> statement-breakpoint
+CREATE INDEX "sync_runs_failed" ON "risk"."sync_runs" USING btree ("account_key","run_id","verdict","error_code") WHERE "risk"."sync_runs"."status" <> 'succeeded';--> statement-breakpoint
+CREATE INDEX "sync_runs_partial" ON "risk"."sync_runs" USING btree ("account_key","run_id") WHERE "risk"."sync_runs"."verdict" = 'partial';--> statement-breakpoint
 CREATE INDEX "user_activity_snapshot_id" ON "risk"."user_activity" USING btree ("account_key","snapshot_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "user_identities_open" ON "risk"."user_identities" USING btree ("account_key","user_key") WHERE "risk"."user_identities"."valid_to" is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "user_levels_open" ON "risk"."user_levels" USING btree ("account_key","user_key") WHERE "risk"."user_levels"."valid_to" is null;--> statement-breakpoint
@@ -344,7 +368,13 @@ ALTER TABLE "risk"."accounts" SET (autovacuum_analyze_threshold = 0, autovacuum_
 --> statement-breakpoint
 ANALYZE "risk"."accounts";
 --> statement-breakpoint
-INSERT INTO "risk_internal"."feed_clock" ("id", "last_snapshot_id") VALUES (1, 0);
+INSERT INTO "risk_internal"."feed_clock" ("account_key", "last_snapshot_id") VALUES (0, 0);
+--> statement-breakpoint
+-- The key of the clock that serves an account: one clock serves all. `migrate --distribute` replaces the function by one
+-- that returns its argument. The planner folds it, so that Citus sees a key and not a function.
+CREATE FUNCTION risk_internal.feed_clock_key(account_key integer) RETURNS integer
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS 'SELECT 0';
 --> statement-breakpoint
 -- Not in risk_bi: it is for the worker alone. Each part that the server refuses is a "-": a managed service may not let
 -- everybody ask. The parts change when the history is elsewhere:

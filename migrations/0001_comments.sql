@@ -1,6 +1,6 @@
 -- What every schema, table and column is for. The comments of views and functions are in src/db/views.
 COMMENT ON SCHEMA risk IS 'The contract for extractors: current state and history of user risk levels. Columns are stable. Each row carries the feed value that wrote it last: snapshot_id, or feed_id for accounts and runs.';
-COMMENT ON SCHEMA risk_internal IS 'For the worker alone: leases, staging, rejected records, the feed clock, applied migrations. Not a contract.';
+COMMENT ON SCHEMA risk_internal IS 'For the worker alone: leases, staging, rejected records, the feed clock, request budgets, applied migrations. Not a contract.';
 COMMENT ON SCHEMA risk_bi IS 'Views and functions for people and BI tools. New columns are only added at the end.';
 COMMENT ON SEQUENCE risk_internal.run_ids IS 'Hands out run ids. Gaps have no meaning.';
 
@@ -42,7 +42,7 @@ COMMENT ON COLUMN risk.sync_runs.feed_id IS 'Feed value of the transaction that 
 
 COMMENT ON TABLE risk.snapshots IS 'One row per published run: the state of one account at one instant.';
 COMMENT ON COLUMN risk.snapshots.account_key IS 'The account (risk.accounts).';
-COMMENT ON COLUMN risk.snapshots.snapshot_id IS 'Rises in commit order over all accounts. Extractors remember the highest one that they have seen as a watermark.';
+COMMENT ON COLUMN risk.snapshots.snapshot_id IS 'Rises in commit order over all accounts; in a distributed history, within each account. Extractors remember the highest one that they have seen as a watermark.';
 COMMENT ON COLUMN risk.snapshots.observed_at IS 'The instant of the snapshot: the database clock when the run claimed the account, in milliseconds. It rises within an account.';
 COMMENT ON COLUMN risk.snapshots.verdict IS 'complete: every present user was met. partial: some may have been missed. Users who were not met are carried.';
 COMMENT ON COLUMN risk.snapshots.expected_unseen IS 'Estimate of the present users that no pass met; null if there is no estimate. A stock, not a flow: never add it up over time.';
@@ -118,6 +118,10 @@ COMMENT ON COLUMN risk.user_activity.event_count IS 'Number of risk events, as s
 COMMENT ON COLUMN risk.user_activity.last_event IS 'Time of the newest risk event, as served.';
 COMMENT ON COLUMN risk.user_activity.snapshot_id IS 'Feed value of the write that added this row.';
 
+COMMENT ON TABLE risk_internal.account_keys IS 'The directory of accounts: gives them their keys, and keeps their ids unique.';
+COMMENT ON COLUMN risk_internal.account_keys.account_key IS 'The account (risk.accounts).';
+COMMENT ON COLUMN risk_internal.account_keys.account_id IS 'Cloudflare''s account id.';
+
 COMMENT ON TABLE risk_internal.imports IS 'One row per file of saved answers that was imported. The same file under the same instant is not imported again.';
 COMMENT ON COLUMN risk_internal.imports.account_key IS 'The account (risk.accounts).';
 COMMENT ON COLUMN risk_internal.imports.observed_at IS 'The instant of the file, and of its snapshot.';
@@ -137,15 +141,17 @@ COMMENT ON COLUMN risk_internal.leases.host IS 'Host name of the process that ma
 COMMENT ON COLUMN risk_internal.leases.process IS 'Identity of the process that makes the run. It shows at once whether the process has died.';
 COMMENT ON COLUMN risk_internal.leases.progress IS 'How far the walk has come.';
 
-COMMENT ON TABLE risk_internal.feed_clock IS 'The last feed value (snapshot_id, feed_id) handed out. The lock of its row orders all writers of schema risk.';
-COMMENT ON COLUMN risk_internal.feed_clock.id IS 'Always 1.';
+COMMENT ON TABLE risk_internal.feed_clock IS 'The last feed value (snapshot_id, feed_id) handed out. The lock of a row orders all writers that it serves. risk_internal.feed_clock_key() tells which row serves an account.';
+COMMENT ON COLUMN risk_internal.feed_clock.account_key IS '0: the clock of all accounts. Only a distributed history has one clock per account (risk.accounts).';
 COMMENT ON COLUMN risk_internal.feed_clock.last_snapshot_id IS 'The last feed value handed out.';
 COMMENT ON COLUMN risk_internal.feed_clock.epoch IS 'Names this course of the clock. It changes when the history was restored, copied or promoted, because feed values may then be given again.';
 COMMENT ON COLUMN risk_internal.feed_clock.place IS 'history_place() when a value was last taken; null before the first one. If it differs, the writer begins a new epoch.';
 COMMENT ON COLUMN risk_internal.feed_clock.copied_at IS 'When `database copy` or `database backup` last made a whole copy of this history; null: never.';
+COMMENT ON FUNCTION risk_internal.feed_clock_key(integer) IS 'The row of feed_clock that serves an account: 0, or the account itself in a distributed history.';
 COMMENT ON FUNCTION risk_internal.history_place() IS 'Where the history is: system identifier, timeline, database and table. It differs after a restore, a copy or a failover.';
 
-COMMENT ON TABLE risk_internal.epochs IS 'One row per epoch that began because the history was restored, copied or promoted.';
+COMMENT ON TABLE risk_internal.epochs IS 'One row per epoch that began because the history was restored, copied or promoted, and earlier epoch that it continues.';
+COMMENT ON COLUMN risk_internal.epochs.account_key IS 'The clock that the epoch is of (feed_clock.account_key).';
 COMMENT ON COLUMN risk_internal.epochs.epoch IS 'The epoch that began.';
 COMMENT ON COLUMN risk_internal.epochs.previous_epoch IS 'The epoch that it continues.';
 COMMENT ON COLUMN risk_internal.epochs.began_after IS 'Up to this feed value, the history is the one of the previous epoch.';
@@ -212,6 +218,17 @@ COMMENT ON TABLE risk_internal.migrations IS 'The applied migrations, with the h
 COMMENT ON COLUMN risk_internal.migrations.id IS 'Order of application.';
 COMMENT ON COLUMN risk_internal.migrations.hash IS 'SHA-256 of the SQL file as it was applied.';
 COMMENT ON COLUMN risk_internal.migrations.created_at IS 'When the migration was written, in milliseconds since 1970. It identifies the migration.';
+
+COMMENT ON TABLE risk_internal.request_budgets IS 'One row per set of credentials: the requests that all replicas have reserved in the newest window.';
+COMMENT ON COLUMN risk_internal.request_budgets.identity IS 'SHA-256 of the credentials and the address of the API. The credentials cannot be read from it.';
+COMMENT ON COLUMN risk_internal.request_budgets.window_ms IS 'Length of the window of the limit, in milliseconds.';
+COMMENT ON COLUMN risk_internal.request_budgets.request_limit IS 'Requests that all replicas together may send in one window, as of the newest reservation.';
+COMMENT ON COLUMN risk_internal.request_budgets.first_slice IS 'Number of the first slice, counted from 1970. A slice is a sixtieth of the window.';
+COMMENT ON COLUMN risk_internal.request_budgets.slices IS 'Reserved requests by slice, from first_slice on. Slices may lie in the future.';
+COMMENT ON COLUMN risk_internal.request_budgets.granted IS 'Requests of the newest reservation.';
+COMMENT ON COLUMN risk_internal.request_budgets.booked_for IS 'From when on the requests of the newest reservation may go. No later reservation is for an earlier time.';
+COMMENT ON COLUMN risk_internal.request_budgets.blocked_until IS 'Until when nobody asks, because the API answered 429; null if it never did.';
+COMMENT ON COLUMN risk_internal.request_budgets.renewed_at IS 'When the newest reservation was made (database clock).';
 
 COMMENT ON TABLE risk_internal.lookups IS 'The latest lookup of each user who was absent: what the user''s own record said. One row per user ever looked up.';
 COMMENT ON COLUMN risk_internal.lookups.account_key IS 'The account (risk.accounts).';

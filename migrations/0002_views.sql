@@ -20,115 +20,6 @@ COMMENT ON COLUMN risk_bi.accounts.is_retired IS 'Whether the account is retired
 COMMENT ON COLUMN risk_bi.accounts.feed_id IS 'Feed value of the last write to this row. It rises in commit order: remember the highest one as a watermark.';
 COMMENT ON COLUMN risk_bi.accounts.account_label IS 'The account''s label, or its id if it has no label.';
 --> statement-breakpoint
--- src/db/views/activity_daily.sql
--- active_users is its own subquery, so a query that does not select it does not pay for it. It finds the day's activity
--- by the ids of the day's snapshots, because user_activity has an index on these ids.
--- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
--- OFFSET 0: PostgreSQL computes this once per day, not once per row that is compared with it.
-CREATE OR REPLACE VIEW risk_bi.activity_daily WITH (security_invoker = true) AS
-SELECT a.account_id,
-       d.day,
-       s.snapshot_count,
-       s.appeared,
-       s.raised,
-       s.lowered,
-       s.cleared,
-       s.returned,
-       CASE WHEN w.whole_since > d.starts_at THEN NULL ELSE
-         (SELECT count(DISTINCT c.user_key)::integer
-            FROM risk.user_activity c
-           WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) END AS active_users,
-         coalesce(a.label, a.account_id) AS account_label
-  FROM risk.accounts a
-  LEFT JOIN risk.retention w ON w.account_key = a.account_key AND w.dataset = 'activity'
-  CROSS JOIN LATERAL (
-    SELECT min(f.observed_at) AS first_at FROM risk.snapshots f WHERE f.account_key = a.account_key) b
-  CROSS JOIN LATERAL (
-    SELECT g::date AS day,
-           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
-           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
-      FROM generate_series(date_trunc('day', b.first_at::timestamp), least(now(), a.retired_at)::timestamp, interval '1 day') g
-    OFFSET 0) d
-  CROSS JOIN LATERAL (
-    SELECT count(*)::integer AS snapshot_count,
-           coalesce(sum(p.appeared) FILTER (WHERE NOT p.is_baseline), 0)::integer AS appeared,
-           coalesce(sum(p.raised) FILTER (WHERE NOT p.is_baseline), 0)::integer AS raised,
-           coalesce(sum(p.lowered) FILTER (WHERE NOT p.is_baseline), 0)::integer AS lowered,
-           coalesce(sum(p.cleared) FILTER (WHERE NOT p.is_baseline), 0)::integer AS cleared,
-           coalesce(sum(p.returned) FILTER (WHERE NOT p.is_baseline), 0)::integer AS returned,
-           min(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS first_news,
-           max(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS last_news
-      FROM risk.snapshots p
-     WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at) s;
-
-COMMENT ON VIEW risk_bi.activity_daily IS 'What happened on each day, from the first snapshot to today, or to the day on which the account was retired. Only snapshot_count includes the first load (baseline). One row per account and day, zeros included.';
-COMMENT ON COLUMN risk_bi.activity_daily.account_id IS 'Cloudflare''s account id.';
-COMMENT ON COLUMN risk_bi.activity_daily.day IS 'The day, in the session''s time zone. It has 23 or 25 hours when the clocks change.';
-COMMENT ON COLUMN risk_bi.activity_daily.snapshot_count IS 'Number of snapshots on the day. If it is 0, the other zeros only mean that nothing was observed.';
-COMMENT ON COLUMN risk_bi.activity_daily.appeared IS 'Users present for the first time.';
-COMMENT ON COLUMN risk_bi.activity_daily.raised IS 'How often a level rose.';
-COMMENT ON COLUMN risk_bi.activity_daily.lowered IS 'How often a level fell.';
-COMMENT ON COLUMN risk_bi.activity_daily.cleared IS 'How often a user was cleared.';
-COMMENT ON COLUMN risk_bi.activity_daily.returned IS 'How often a cleared user came back.';
-COMMENT ON COLUMN risk_bi.activity_daily.active_users IS 'Users whose event count or newest event changed on the day, including users who appeared or returned with new ones. A user counts once on each day: never add it up over time. This column reads the history of users, so select it for weeks rather than years. Null for a day that began before the activity is whole (risk_bi.retention).';
-COMMENT ON COLUMN risk_bi.activity_daily.account_label IS 'The account''s label, or its id if it has no label.';
---> statement-breakpoint
--- src/db/views/activity_daily_in.sql
--- The query of the view activity_daily, in a given time zone. Change both together.
--- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the day reaches
--- the tables.
--- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
-CREATE OR REPLACE FUNCTION risk_bi.activity_daily_in(time_zone text)
-RETURNS TABLE (
-  account_id text, day date, snapshot_count integer, appeared integer, raised integer, lowered integer,
-  cleared integer, returned integer, active_users integer, account_label text)
-LANGUAGE sql STABLE SECURITY INVOKER
-BEGIN ATOMIC
-  SELECT a.account_id,
-         d.day,
-         s.snapshot_count,
-         s.appeared,
-         s.raised,
-         s.lowered,
-         s.cleared,
-         s.returned,
-         CASE WHEN w.whole_since > d.starts_at THEN NULL ELSE
-           (SELECT count(DISTINCT c.user_key)::integer
-              FROM risk.user_activity c
-             WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) END AS active_users,
-           coalesce(a.label, a.account_id) AS account_label
-    FROM risk.accounts a
-    LEFT JOIN risk.retention w ON w.account_key = a.account_key AND w.dataset = 'activity'
-    CROSS JOIN LATERAL (
-      SELECT min(f.observed_at) AS first_at FROM risk.snapshots f WHERE f.account_key = a.account_key) b
-    CROSS JOIN LATERAL (
-      SELECT g::date AS day,
-             CASE WHEN ((g AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date = g::date
-                  THEN g AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE g AT TIME ZONE time_zone END AS starts_at,
-             CASE WHEN (((g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date
-                       = (g + interval '1 day')::date
-                  THEN (g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE (g + interval '1 day') AT TIME ZONE time_zone END AS ends_at
-        FROM generate_series(date_trunc('day', b.first_at AT TIME ZONE time_zone),
-                             least(now(), a.retired_at) AT TIME ZONE time_zone,
-                             interval '1 day') g
-      OFFSET 0) d
-    CROSS JOIN LATERAL (
-      SELECT count(*)::integer AS snapshot_count,
-             coalesce(sum(p.appeared) FILTER (WHERE NOT p.is_baseline), 0)::integer AS appeared,
-             coalesce(sum(p.raised) FILTER (WHERE NOT p.is_baseline), 0)::integer AS raised,
-             coalesce(sum(p.lowered) FILTER (WHERE NOT p.is_baseline), 0)::integer AS lowered,
-             coalesce(sum(p.cleared) FILTER (WHERE NOT p.is_baseline), 0)::integer AS cleared,
-             coalesce(sum(p.returned) FILTER (WHERE NOT p.is_baseline), 0)::integer AS returned,
-             min(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS first_news,
-             max(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS last_news
-        FROM risk.snapshots p
-       WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at) s;
-END;
-
-COMMENT ON FUNCTION risk_bi.activity_daily_in(text) IS 'Like the view activity_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
---> statement-breakpoint
 -- src/db/views/compare.sql
 -- In plpgsql, which resolves account_key first. The planner then knows the key, and Citus routes the query to one
 -- shard.
@@ -227,40 +118,171 @@ COMMENT ON COLUMN risk_bi.dates.is_weekend IS 'Saturday or Sunday.';
 COMMENT ON COLUMN risk_bi.dates.week_start IS 'Monday of the week.';
 COMMENT ON COLUMN risk_bi.dates.month_start IS 'First day of the month.';
 --> statement-breakpoint
+-- src/db/views/days.sql
+-- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
+-- AT TIME ZONE reads four names as fixed offsets, but a session that is set to one of them follows daylight saving. A
+-- place with the same clocks replaces the name.
+-- The SET clause keeps PostgreSQL from inlining the query, so the days are computed once. With ROWS as low as this, the
+-- planner finds the snapshots of each day by index. It would otherwise read all snapshots, and hash them.
+CREATE OR REPLACE FUNCTION risk_bi.days(from_at timestamptz, to_at timestamptz, time_zone text)
+RETURNS TABLE (day date, starts_at timestamptz, ends_at timestamptz)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 10 SECURITY INVOKER
+SET search_path = pg_catalog
+AS $$
+  SELECT b.day, b.starts_at, b.ends_at
+    FROM (SELECT g::date AS day, m.starts_at, lead(m.starts_at) OVER (ORDER BY g) AS ends_at
+            FROM (SELECT CASE upper(time_zone) WHEN 'CET' THEN 'Europe/Brussels' WHEN 'MET' THEN 'Europe/Brussels'
+                                               WHEN 'EET' THEN 'Europe/Athens' WHEN 'WET' THEN 'Europe/Lisbon'
+                                               ELSE time_zone END AS name) z
+           CROSS JOIN LATERAL generate_series(date_trunc('day', from_at AT TIME ZONE z.name),
+                                              to_at AT TIME ZONE z.name + interval '1 day',
+                                              interval '1 day') g
+           CROSS JOIN LATERAL (
+             SELECT CASE WHEN ((g AT TIME ZONE z.name - interval '1 hour') AT TIME ZONE z.name)::date = g::date
+                         THEN g AT TIME ZONE z.name - interval '1 hour'
+                         ELSE g AT TIME ZONE z.name END AS starts_at) m) b
+   WHERE b.ends_at IS NOT NULL
+$$;
+
+COMMENT ON FUNCTION risk_bi.days(timestamptz, timestamptz, text) IS 'The days of a time zone, from the day of the first instant to the day of the second one, and when each begins and ends. A day has 23 or 25 hours when the clocks change.';
+--> statement-breakpoint
+-- src/db/views/activity_daily.sql
+-- active_users is its own subquery, so a query that does not select it does not pay for it. It finds the day's activity
+-- by the ids of the day's snapshots, because user_activity has an index on these ids.
+-- For Citus: GROUP BY in each lateral subquery with aggregates, and see risk_level_daily.
+CREATE OR REPLACE VIEW risk_bi.activity_daily WITH (security_invoker = true) AS
+SELECT a.account_id,
+       d.day,
+       coalesce(s.snapshot_count, 0) AS snapshot_count,
+       coalesce(s.appeared, 0) AS appeared,
+       coalesce(s.raised, 0) AS raised,
+       coalesce(s.lowered, 0) AS lowered,
+       coalesce(s.cleared, 0) AS cleared,
+       coalesce(s.returned, 0) AS returned,
+       CASE WHEN w.whole_since > d.starts_at THEN NULL ELSE
+         (SELECT count(DISTINCT c.user_key)::integer
+            FROM risk.user_activity c
+           WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) END AS active_users,
+       coalesce(a.label, a.account_id) AS account_label
+  FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
+  CROSS JOIN risk.accounts a
+  LEFT JOIN risk.retention w ON w.account_key = a.account_key AND w.dataset = 'activity'
+  CROSS JOIN LATERAL risk_bi.days(
+    (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+    least(here.now, a.retired_at), here.time_zone) d
+  LEFT JOIN LATERAL (
+    SELECT p.account_key,
+           count(*)::integer AS snapshot_count,
+           (sum(p.appeared) FILTER (WHERE NOT p.is_baseline))::integer AS appeared,
+           (sum(p.raised) FILTER (WHERE NOT p.is_baseline))::integer AS raised,
+           (sum(p.lowered) FILTER (WHERE NOT p.is_baseline))::integer AS lowered,
+           (sum(p.cleared) FILTER (WHERE NOT p.is_baseline))::integer AS cleared,
+           (sum(p.returned) FILTER (WHERE NOT p.is_baseline))::integer AS returned,
+           min(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS first_news,
+           max(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS last_news
+      FROM risk.snapshots p
+     WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at
+     GROUP BY p.account_key) s ON true;
+
+COMMENT ON VIEW risk_bi.activity_daily IS 'What happened on each day, from the first snapshot to today, or to the day on which the account was retired. Only snapshot_count includes the first load (baseline). One row per account and day, zeros included.';
+COMMENT ON COLUMN risk_bi.activity_daily.account_id IS 'Cloudflare''s account id.';
+COMMENT ON COLUMN risk_bi.activity_daily.day IS 'The day, in the session''s time zone. It has 23 or 25 hours when the clocks change.';
+COMMENT ON COLUMN risk_bi.activity_daily.snapshot_count IS 'Number of snapshots on the day. If it is 0, the other zeros only mean that nothing was observed.';
+COMMENT ON COLUMN risk_bi.activity_daily.appeared IS 'Users present for the first time.';
+COMMENT ON COLUMN risk_bi.activity_daily.raised IS 'How often a level rose.';
+COMMENT ON COLUMN risk_bi.activity_daily.lowered IS 'How often a level fell.';
+COMMENT ON COLUMN risk_bi.activity_daily.cleared IS 'How often a user was cleared.';
+COMMENT ON COLUMN risk_bi.activity_daily.returned IS 'How often a cleared user came back.';
+COMMENT ON COLUMN risk_bi.activity_daily.active_users IS 'Users whose event count or newest event changed on the day, including users who appeared or returned with new ones. A user counts once on each day: never add it up over time. This column reads the history of users, so select it for weeks rather than years. Null for a day that began before the activity is whole (risk_bi.retention).';
+COMMENT ON COLUMN risk_bi.activity_daily.account_label IS 'The account''s label, or its id if it has no label.';
+--> statement-breakpoint
+-- src/db/views/activity_daily_in.sql
+-- The query of the view activity_daily, in a given time zone. Change both together.
+-- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the day reaches
+-- the tables. Citus does not inline it: there, the arguments with defaults take the place of the filter.
+-- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
+CREATE OR REPLACE FUNCTION risk_bi.activity_daily_in(
+  time_zone text, account_ids text[] DEFAULT NULL, from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL)
+RETURNS TABLE (
+  account_id text, day date, snapshot_count integer, appeared integer, raised integer, lowered integer,
+  cleared integer, returned integer, active_users integer, account_label text)
+LANGUAGE sql STABLE SECURITY INVOKER
+BEGIN ATOMIC
+  SELECT a.account_id,
+         d.day,
+         coalesce(s.snapshot_count, 0) AS snapshot_count,
+         coalesce(s.appeared, 0) AS appeared,
+         coalesce(s.raised, 0) AS raised,
+         coalesce(s.lowered, 0) AS lowered,
+         coalesce(s.cleared, 0) AS cleared,
+         coalesce(s.returned, 0) AS returned,
+         CASE WHEN w.whole_since > d.starts_at THEN NULL ELSE
+           (SELECT count(DISTINCT c.user_key)::integer
+              FROM risk.user_activity c
+             WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) END AS active_users,
+         coalesce(a.label, a.account_id) AS account_label
+    FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
+    CROSS JOIN risk.accounts a
+    LEFT JOIN risk.retention w ON w.account_key = a.account_key AND w.dataset = 'activity'
+    CROSS JOIN LATERAL risk_bi.days(
+      greatest((SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+               from_at),
+      least(here.now, a.retired_at, to_at), here.time_zone) d
+    LEFT JOIN LATERAL (
+      SELECT p.account_key,
+             count(*)::integer AS snapshot_count,
+             (sum(p.appeared) FILTER (WHERE NOT p.is_baseline))::integer AS appeared,
+             (sum(p.raised) FILTER (WHERE NOT p.is_baseline))::integer AS raised,
+             (sum(p.lowered) FILTER (WHERE NOT p.is_baseline))::integer AS lowered,
+             (sum(p.cleared) FILTER (WHERE NOT p.is_baseline))::integer AS cleared,
+             (sum(p.returned) FILTER (WHERE NOT p.is_baseline))::integer AS returned,
+             min(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS first_news,
+             max(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS last_news
+        FROM risk.snapshots p
+       WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at
+       GROUP BY p.account_key) s ON true
+   WHERE (account_ids IS NULL OR a.account_id = ANY (account_ids))
+     -- Without this, an account without a snapshot would have days if from_at is given.
+     AND EXISTS (SELECT FROM risk.snapshots f WHERE f.account_key = a.account_key);
+END;
+
+COMMENT ON FUNCTION risk_bi.activity_daily_in(text, text[], timestamptz, timestamptz) IS 'Like the view activity_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone. The other arguments choose accounts, and the days from the one that holds from_at to the one that holds to_at; null means all. A distributed history needs them to be fast; elsewhere, a condition on the result is as good.';
+--> statement-breakpoint
 -- src/db/views/feed_clock.sql
--- With the owner's rights, unlike every other view: readers have no rights on risk_internal. It shows one row, and
--- nothing that came from outside.
+-- With the owner's rights, unlike every other view: readers have no rights on risk_internal. It shows nothing that came
+-- from outside, except account ids in a distributed history.
 CREATE OR REPLACE VIEW risk_bi.feed_clock AS
 SELECT c.last_snapshot_id AS feed_id,
-       c.epoch
+       c.epoch,
+       a.account_id
   FROM risk_internal.feed_clock c
- WHERE c.id = 1;
+  LEFT JOIN risk.accounts a ON a.account_key = c.account_key;
 
-COMMENT ON VIEW risk_bi.feed_clock IS 'One row: the newest feed value, and the epoch. Read it in the transaction that reads the rows. Every row whose feed value is at most this one is visible there, and no other row is.';
+COMMENT ON VIEW risk_bi.feed_clock IS 'The newest feed value, and the epoch: one row for all accounts, or one row per account in a distributed history. Read it in the transaction that reads the rows. Every row whose feed value is at most this one is visible there, and no other row is.';
 COMMENT ON COLUMN risk_bi.feed_clock.feed_id IS 'The newest feed value (feed_id or snapshot_id of a row). Remember it as a watermark, also if no row has it.';
 COMMENT ON COLUMN risk_bi.feed_clock.epoch IS 'Names one course of the feed clock. If it differs from the one that you remember, the history was restored or replaced: load everything again.';
+COMMENT ON COLUMN risk_bi.feed_clock.account_id IS 'The account whose clock this is. Null: the clock of all accounts.';
 --> statement-breakpoint
 -- src/db/views/feed_epochs.sql
--- With the owner's rights, like feed_clock. UNION, not UNION ALL, so that rows written by hand cannot make it endless.
+-- With the owner's rights, like feed_clock. Not recursive: Citus follows a chain only within one account.
 CREATE OR REPLACE VIEW risk_bi.feed_epochs AS
-WITH RECURSIVE course AS (
-  SELECT c.epoch,
-         c.last_snapshot_id AS good_up_to
-    FROM risk_internal.feed_clock c
-   WHERE c.id = 1
-  UNION
-  SELECT e.previous_epoch,
-         LEAST(course.good_up_to, e.began_after)
-    FROM course
-    JOIN risk_internal.epochs e ON e.epoch = course.epoch
-)
-SELECT course.epoch,
-       course.good_up_to
-  FROM course;
+SELECT c.epoch,
+       c.last_snapshot_id AS good_up_to,
+       a.account_id
+  FROM risk_internal.feed_clock c
+  LEFT JOIN risk.accounts a ON a.account_key = c.account_key
+UNION ALL
+SELECT e.previous_epoch,
+       LEAST(c.last_snapshot_id, e.began_after),
+       a.account_id
+  FROM risk_internal.feed_clock c
+  JOIN risk_internal.epochs e ON e.account_key = c.account_key AND e.epoch = c.epoch
+  LEFT JOIN risk.accounts a ON a.account_key = c.account_key;
 
 COMMENT ON VIEW risk_bi.feed_epochs IS 'One row per epoch that this history continues: its own, and those of the histories that it was restored or copied from. If your epoch is here and your watermark is at most good_up_to, go on from there. Otherwise load everything again.';
 COMMENT ON COLUMN risk_bi.feed_epochs.epoch IS 'The epoch that you remember beside your watermark.';
 COMMENT ON COLUMN risk_bi.feed_epochs.good_up_to IS 'Up to this feed value, the history of that epoch is this one.';
+COMMENT ON COLUMN risk_bi.feed_epochs.account_id IS 'The account whose clock this is. Null: the clock of all accounts.';
 --> statement-breakpoint
 -- src/db/views/high_risk_episodes.sql
 -- The inner max finds the counters that held when the period began: they were written at that instant or before. The
@@ -308,41 +330,67 @@ COMMENT ON COLUMN risk_bi.high_risk_episodes.is_account_retired IS 'Whether the 
 COMMENT ON COLUMN risk_bi.high_risk_episodes.account_label IS 'The account''s label, or its id if it has no label.';
 COMMENT ON COLUMN risk_bi.high_risk_episodes.from_level_rank IS 'The column from_level, for sorting: 1 low, 2 medium, 3 high; null if the user was not present.';
 --> statement-breakpoint
+-- src/db/views/hours.sql
+-- SET and ROWS: see days.
+CREATE OR REPLACE FUNCTION risk_bi.hours(from_at timestamptz, to_at timestamptz, time_zone text)
+RETURNS TABLE (hour timestamptz)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 10 SECURITY INVOKER
+SET search_path = pg_catalog
+AS $$
+  SELECT generate_series(date_trunc('hour', from_at, time_zone), to_at, interval '1 hour')
+$$;
+
+COMMENT ON FUNCTION risk_bi.hours(timestamptz, timestamptz, text) IS 'The hours of a time zone, from the hour of the first instant to the hour of the second one.';
+--> statement-breakpoint
 -- src/db/views/level_changes.sql
 -- The snapshot of a change is found by its instant, because a period carries the id of the snapshot that wrote it last.
--- Both sides of UNION ALL are complete queries: only then does a filter on a user reach their tables.
+-- Both sides of UNION ALL are complete queries: only then does a filter on a user reach their tables. They begin with
+-- account_key, because only then does Citus push them down.
 CREATE OR REPLACE VIEW risk_bi.level_changes WITH (security_invoker = true) AS
-SELECT a.account_id,
-       u.user_id,
-       s.observed_at AS changed_at,
-       l.previous_level AS from_level,
-       l.max_risk_level AS to_level,
-       l.change,
-       s.snapshot_id,
-       coalesce(a.label, a.account_id) AS account_label,
-       array_position(ARRAY['low', 'medium', 'high'], l.previous_level) AS from_level_rank,
-       array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS to_level_rank
-  FROM risk.user_levels l
-  JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_from
-  JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
-  JOIN risk.accounts a ON a.account_key = l.account_key
- WHERE NOT s.is_baseline
-UNION ALL
-SELECT a.account_id,
-       u.user_id,
-       s.observed_at,
-       l.max_risk_level,
-       NULL,
-       'cleared',
-       s.snapshot_id,
-       coalesce(a.label, a.account_id),
-       array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level),
-       NULL
-  FROM risk.user_levels l
-  JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_to
-  JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
-  JOIN risk.accounts a ON a.account_key = l.account_key
- WHERE NOT s.is_baseline AND l.end_reason <> 'changed';
+SELECT c.account_id,
+       c.user_id,
+       c.changed_at,
+       c.from_level,
+       c.to_level,
+       c.change,
+       c.snapshot_id,
+       c.account_label,
+       c.from_level_rank,
+       c.to_level_rank
+  FROM (
+    SELECT l.account_key,
+           a.account_id,
+           u.user_id,
+           s.observed_at AS changed_at,
+           l.previous_level AS from_level,
+           l.max_risk_level AS to_level,
+           l.change,
+           s.snapshot_id,
+           coalesce(a.label, a.account_id) AS account_label,
+           array_position(ARRAY['low', 'medium', 'high'], l.previous_level) AS from_level_rank,
+           array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS to_level_rank
+      FROM risk.user_levels l
+      JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_from
+      JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
+      JOIN risk.accounts a ON a.account_key = l.account_key
+     WHERE NOT s.is_baseline
+    UNION ALL
+    SELECT l.account_key,
+           a.account_id,
+           u.user_id,
+           s.observed_at,
+           l.max_risk_level,
+           NULL,
+           'cleared',
+           s.snapshot_id,
+           coalesce(a.label, a.account_id),
+           array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level),
+           NULL
+      FROM risk.user_levels l
+      JOIN risk.snapshots s ON s.account_key = l.account_key AND s.observed_at = l.valid_to
+      JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
+      JOIN risk.accounts a ON a.account_key = l.account_key
+     WHERE NOT s.is_baseline AND l.end_reason <> 'changed') c;
 
 COMMENT ON VIEW risk_bi.level_changes IS 'Every change of a level, except in the first load (baseline). Changes of accounts that were retired later are included. One row per user and change. Changes before risk_bi.retention.whole_since may be gone.';
 COMMENT ON COLUMN risk_bi.level_changes.account_id IS 'Cloudflare''s account id.';
@@ -358,8 +406,7 @@ COMMENT ON COLUMN risk_bi.level_changes.to_level_rank IS 'The column to_level, f
 --> statement-breakpoint
 -- src/db/views/level_transitions_daily.sql
 -- Works day by day, so it reads only the days and the account that are asked for.
--- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
--- OFFSET 0: PostgreSQL computes this once per day, not once per row that is compared with it.
+-- For Citus: see risk_level_daily.
 CREATE OR REPLACE VIEW risk_bi.level_transitions_daily WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,
@@ -369,30 +416,27 @@ SELECT a.account_id,
        coalesce(a.label, a.account_id) AS account_label,
        coalesce(array_position(ARRAY['low', 'medium', 'high'], c.from_level), 0) AS from_level_rank,
        coalesce(array_position(ARRAY['low', 'medium', 'high'], c.to_level), 0) AS to_level_rank
-  FROM risk.accounts a
+  FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
+  CROSS JOIN risk.accounts a
   -- The first load comes before all other snapshots.
-  CROSS JOIN LATERAL (
-    SELECT (SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline) AS first_news_at,
-           (SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key) AS newest_at) b
-  CROSS JOIN LATERAL (
-    SELECT g::date AS day,
-           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
-           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
-      FROM generate_series(date_trunc('day', b.first_news_at::timestamp), b.newest_at::timestamp, interval '1 day') g
-    OFFSET 0) d
+  JOIN risk.snapshots f ON f.account_key = a.account_key AND f.observed_at = (
+    SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline)
+  CROSS JOIN LATERAL risk_bi.days(
+    f.observed_at,
+    (SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key), here.time_zone) d
   CROSS JOIN LATERAL (
     SELECT e.from_level, e.to_level, count(*)::integer AS change_count
       FROM (
-        SELECT l.previous_level AS from_level, l.max_risk_level AS to_level
+        SELECT l.account_key, l.previous_level AS from_level, l.max_risk_level AS to_level
           FROM risk.user_levels l
-         WHERE l.account_key = a.account_key AND l.valid_from >= b.first_news_at
-           AND l.valid_from >= d.starts_at AND l.valid_from < d.ends_at
+         WHERE l.valid_from >= f.observed_at AND l.valid_from >= d.starts_at AND l.valid_from < d.ends_at
         UNION ALL
-        SELECT l.max_risk_level, NULL
+        SELECT l.account_key, l.max_risk_level, NULL
           FROM risk.user_levels l
-         WHERE l.account_key = a.account_key AND l.valid_to >= b.first_news_at AND l.end_reason <> 'changed'
+         WHERE l.valid_to >= f.observed_at AND l.end_reason <> 'changed'
            AND l.valid_to >= d.starts_at AND l.valid_to < d.ends_at) e
-     GROUP BY e.from_level, e.to_level) c;
+     WHERE e.account_key = a.account_key
+     GROUP BY e.account_key, e.from_level, e.to_level) c;
 
 COMMENT ON VIEW risk_bi.level_transitions_daily IS 'Number of changes from each level to each other level, by day, except in the first load (baseline). One row per account, day and pair of levels that occurred. No row means no change, from risk_bi.retention.whole_since on.';
 COMMENT ON COLUMN risk_bi.level_transitions_daily.account_id IS 'Cloudflare''s account id.';
@@ -407,9 +451,10 @@ COMMENT ON COLUMN risk_bi.level_transitions_daily.to_level_rank IS 'The column t
 -- src/db/views/level_transitions_daily_in.sql
 -- The query of the view level_transitions_daily, in a given time zone. Change both together.
 -- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the day reaches
--- the tables.
+-- the tables. Citus does not inline it: there, the arguments with defaults take the place of the filter.
 -- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
-CREATE OR REPLACE FUNCTION risk_bi.level_transitions_daily_in(time_zone text)
+CREATE OR REPLACE FUNCTION risk_bi.level_transitions_daily_in(
+  time_zone text, account_ids text[] DEFAULT NULL, from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL)
 RETURNS TABLE (
   account_id text, day date, from_level text, to_level text, change_count integer,
   account_label text, from_level_rank integer, to_level_rank integer)
@@ -423,39 +468,31 @@ BEGIN ATOMIC
          coalesce(a.label, a.account_id) AS account_label,
          coalesce(array_position(ARRAY['low', 'medium', 'high'], c.from_level), 0) AS from_level_rank,
          coalesce(array_position(ARRAY['low', 'medium', 'high'], c.to_level), 0) AS to_level_rank
-    FROM risk.accounts a
+    FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
+    CROSS JOIN risk.accounts a
     -- The first load comes before all other snapshots.
-    CROSS JOIN LATERAL (
-      SELECT (SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline) AS first_news_at,
-             (SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key) AS newest_at) b
-    CROSS JOIN LATERAL (
-      SELECT g::date AS day,
-             CASE WHEN ((g AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date = g::date
-                  THEN g AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE g AT TIME ZONE time_zone END AS starts_at,
-             CASE WHEN (((g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date
-                       = (g + interval '1 day')::date
-                  THEN (g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE (g + interval '1 day') AT TIME ZONE time_zone END AS ends_at
-        FROM generate_series(date_trunc('day', b.first_news_at AT TIME ZONE time_zone), b.newest_at AT TIME ZONE time_zone,
-                             interval '1 day') g
-      OFFSET 0) d
+    JOIN risk.snapshots f ON f.account_key = a.account_key AND f.observed_at = (
+      SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline)
+    CROSS JOIN LATERAL risk_bi.days(
+      greatest(f.observed_at, from_at),
+      least((SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key), to_at), here.time_zone) d
     CROSS JOIN LATERAL (
       SELECT e.from_level, e.to_level, count(*)::integer AS change_count
         FROM (
-          SELECT l.previous_level AS from_level, l.max_risk_level AS to_level
+          SELECT l.account_key, l.previous_level AS from_level, l.max_risk_level AS to_level
             FROM risk.user_levels l
-           WHERE l.account_key = a.account_key AND l.valid_from >= b.first_news_at
-             AND l.valid_from >= d.starts_at AND l.valid_from < d.ends_at
+           WHERE l.valid_from >= f.observed_at AND l.valid_from >= d.starts_at AND l.valid_from < d.ends_at
           UNION ALL
-          SELECT l.max_risk_level, NULL
+          SELECT l.account_key, l.max_risk_level, NULL
             FROM risk.user_levels l
-           WHERE l.account_key = a.account_key AND l.valid_to >= b.first_news_at AND l.end_reason <> 'changed'
+           WHERE l.valid_to >= f.observed_at AND l.end_reason <> 'changed'
              AND l.valid_to >= d.starts_at AND l.valid_to < d.ends_at) e
-       GROUP BY e.from_level, e.to_level) c;
+       WHERE e.account_key = a.account_key
+       GROUP BY e.account_key, e.from_level, e.to_level) c
+   WHERE (account_ids IS NULL OR a.account_id = ANY (account_ids));
 END;
 
-COMMENT ON FUNCTION risk_bi.level_transitions_daily_in(text) IS 'Like the view level_transitions_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
+COMMENT ON FUNCTION risk_bi.level_transitions_daily_in(text, text[], timestamptz, timestamptz) IS 'Like the view level_transitions_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone. The other arguments choose accounts, and the days from the one that holds from_at to the one that holds to_at; null means all. A distributed history needs them to be fast; elsewhere, a condition on the result is as good.';
 --> statement-breakpoint
 -- src/db/views/retention.sql
 -- For everybody who reads the history: what is older than this may be missing.
@@ -553,8 +590,8 @@ COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.level_rank IS 'The column max_r
 -- src/db/views/risk_level_daily.sql
 -- For each day, the index finds the last snapshot. A window over all snapshots would read them all, whatever the
 -- filter.
--- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
--- OFFSET 0: PostgreSQL computes this once per day, not once per row that is compared with it.
+-- This query runs on one PostgreSQL and on Citus. Citus pushes a subquery with max() down, but no lateral LIMIT. OFFSET
+-- 0 makes Citus compute now() and the time zone where the session is, not on the workers.
 CREATE OR REPLACE VIEW risk_bi.risk_level_daily WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,
@@ -568,22 +605,13 @@ SELECT a.account_id,
        s.verdict,
        coalesce(a.label, a.account_id) AS account_label,
        array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
-  FROM risk.accounts a
-  -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
-  CROSS JOIN LATERAL (
-    SELECT f.account_key, min(f.observed_at) AS first_at
-      FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-  CROSS JOIN LATERAL (
-    SELECT g::date AS day,
-           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
-           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
-      FROM generate_series(date_trunc('day', b.first_at::timestamp), least(now(), a.retired_at)::timestamp, interval '1 day') g
-    OFFSET 0) d
-  CROSS JOIN LATERAL (
-    SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
-      FROM risk.snapshots p
-     WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
-     ORDER BY p.observed_at DESC LIMIT 1) s
+  FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
+  CROSS JOIN risk.accounts a
+  CROSS JOIN LATERAL risk_bi.days(
+    (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+    least(here.now, a.retired_at), here.time_zone) d
+  JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
+    SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at)
   JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
 
 COMMENT ON VIEW risk_bi.risk_level_daily IS 'Users per level at the end of each day, from the first snapshot to today, or to the day on which the account was retired. Each day shows the newest snapshot before its end. One row per account, day and level, zeros included.';
@@ -603,9 +631,10 @@ COMMENT ON COLUMN risk_bi.risk_level_daily.level_rank IS 'The column max_risk_le
 -- src/db/views/risk_level_daily_in.sql
 -- The query of the view risk_level_daily, in a given time zone. Change both together.
 -- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the day reaches
--- the tables.
+-- the tables. Citus does not inline it: there, the arguments with defaults take the place of the filter.
 -- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
-CREATE OR REPLACE FUNCTION risk_bi.risk_level_daily_in(time_zone text)
+CREATE OR REPLACE FUNCTION risk_bi.risk_level_daily_in(
+  time_zone text, account_ids text[] DEFAULT NULL, from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL)
 RETURNS TABLE (
   account_id text, day date, max_risk_level text, user_count integer, share double precision,
   event_count bigint, is_observed boolean, snapshot_id bigint, observed_at timestamptz, verdict text,
@@ -624,37 +653,24 @@ BEGIN ATOMIC
          s.verdict,
          coalesce(a.label, a.account_id) AS account_label,
          array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
-    FROM risk.accounts a
-    -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
-    CROSS JOIN LATERAL (
-      SELECT f.account_key, min(f.observed_at) AS first_at
-        FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-    CROSS JOIN LATERAL (
-      SELECT g::date AS day,
-             CASE WHEN ((g AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date = g::date
-                  THEN g AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE g AT TIME ZONE time_zone END AS starts_at,
-             CASE WHEN (((g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date
-                       = (g + interval '1 day')::date
-                  THEN (g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE (g + interval '1 day') AT TIME ZONE time_zone END AS ends_at
-        FROM generate_series(date_trunc('day', b.first_at AT TIME ZONE time_zone),
-                             least(now(), a.retired_at) AT TIME ZONE time_zone,
-                             interval '1 day') g
-      OFFSET 0) d
-    CROSS JOIN LATERAL (
-      SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
-        FROM risk.snapshots p
-       WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
-       ORDER BY p.observed_at DESC LIMIT 1) s
-    JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
+    FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
+    CROSS JOIN risk.accounts a
+    CROSS JOIN LATERAL risk_bi.days(
+      greatest((SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+               from_at),
+      least(here.now, a.retired_at, to_at), here.time_zone) d
+    JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
+      SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at)
+    JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
+   WHERE (account_ids IS NULL OR a.account_id = ANY (account_ids));
 END;
 
-COMMENT ON FUNCTION risk_bi.risk_level_daily_in(text) IS 'Like the view risk_level_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
+COMMENT ON FUNCTION risk_bi.risk_level_daily_in(text, text[], timestamptz, timestamptz) IS 'Like the view risk_level_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone. The other arguments choose accounts, and the days from the one that holds from_at to the one that holds to_at; null means all. A distributed history needs them to be fast; elsewhere, a condition on the result is as good.';
 --> statement-breakpoint
 -- src/db/views/risk_level_hourly.sql
 -- For each hour, the index finds the last snapshot. A window over all snapshots would read them all, whatever the
 -- filter.
+-- For Citus: see risk_level_daily.
 CREATE OR REPLACE VIEW risk_bi.risk_level_hourly WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.hour,
@@ -668,17 +684,13 @@ SELECT a.account_id,
        s.verdict,
        coalesce(a.label, a.account_id) AS account_label,
        array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
-  FROM risk.accounts a
-  -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
-  CROSS JOIN LATERAL (
-    SELECT f.account_key, min(f.observed_at) AS first_at
-      FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-  CROSS JOIN LATERAL generate_series(date_trunc('hour', b.first_at), least(now(), a.retired_at), interval '1 hour') AS d (hour)
-  CROSS JOIN LATERAL (
-    SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
-      FROM risk.snapshots p
-     WHERE p.account_key = b.account_key AND p.observed_at < d.hour + interval '1 hour'
-     ORDER BY p.observed_at DESC LIMIT 1) s
+  FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
+  CROSS JOIN risk.accounts a
+  CROSS JOIN LATERAL risk_bi.hours(
+    (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+    least(here.now, a.retired_at), here.time_zone) d
+  JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
+    SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.hour + interval '1 hour')
   JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
 
 COMMENT ON VIEW risk_bi.risk_level_hourly IS 'Users per level at the end of each hour, from the first snapshot to now, or to the hour in which the account was retired. Each hour shows the newest snapshot before its end. One row per account, hour and level, zeros included.';
@@ -698,9 +710,10 @@ COMMENT ON COLUMN risk_bi.risk_level_hourly.level_rank IS 'The column max_risk_l
 -- src/db/views/risk_level_hourly_in.sql
 -- The query of the view risk_level_hourly, in a given time zone. Change both together.
 -- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the hour reaches
--- the tables.
+-- the tables. Citus does not inline it: there, the arguments with defaults take the place of the filter.
 -- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
-CREATE OR REPLACE FUNCTION risk_bi.risk_level_hourly_in(time_zone text)
+CREATE OR REPLACE FUNCTION risk_bi.risk_level_hourly_in(
+  time_zone text, account_ids text[] DEFAULT NULL, from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL)
 RETURNS TABLE (
   account_id text, hour timestamptz, max_risk_level text, user_count integer, share double precision,
   event_count bigint, is_observed boolean, snapshot_id bigint, observed_at timestamptz, verdict text,
@@ -719,32 +732,28 @@ BEGIN ATOMIC
          s.verdict,
          coalesce(a.label, a.account_id) AS account_label,
          array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
-    FROM risk.accounts a
-    -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
-    CROSS JOIN LATERAL (
-      SELECT f.account_key, min(f.observed_at) AS first_at
-        FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-    CROSS JOIN LATERAL generate_series(date_trunc('hour', b.first_at, time_zone),
-                                       least(now(), a.retired_at),
-                                       interval '1 hour') AS d (hour)
-    CROSS JOIN LATERAL (
-      SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
-        FROM risk.snapshots p
-       WHERE p.account_key = b.account_key AND p.observed_at < d.hour + interval '1 hour'
-       ORDER BY p.observed_at DESC LIMIT 1) s
-    JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
+    FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
+    CROSS JOIN risk.accounts a
+    CROSS JOIN LATERAL risk_bi.hours(
+      greatest((SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+               from_at),
+      least(here.now, a.retired_at, to_at), here.time_zone) d
+    JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
+      SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.hour + interval '1 hour')
+    JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
+   WHERE (account_ids IS NULL OR a.account_id = ANY (account_ids));
 END;
 
-COMMENT ON FUNCTION risk_bi.risk_level_hourly_in(text) IS 'Like the view risk_level_hourly, but with hours in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
+COMMENT ON FUNCTION risk_bi.risk_level_hourly_in(text, text[], timestamptz, timestamptz) IS 'Like the view risk_level_hourly, but with hours in the given time zone, such as Europe/Berlin, instead of the session''s time zone. The other arguments choose accounts, and the hours from the one that holds from_at to the one that holds to_at; null means all. A distributed history needs them to be fast; elsewhere, a condition on the result is as good.';
 --> statement-breakpoint
 -- src/db/views/risk_level_monthly.sql
 -- The days of risk_level_daily, grouped. It does not read that view: copies of the views with their owner's rights
 -- (docs/reporting.md, "Pseudonyms") could not read it.
 -- array_agg finds the last day, because PostgreSQL has no aggregate "last". A group has 31 rows at most.
--- The CASE and OFFSET 0: see risk_level_daily.
+-- For Citus: see risk_level_daily.
 CREATE OR REPLACE VIEW risk_bi.risk_level_monthly WITH (security_invoker = true) AS
 SELECT a.account_id,
-       d.month_start,
+       date_trunc('month', d.day::timestamp)::date AS month_start,
        l.max_risk_level,
        (array_agg(l.user_count ORDER BY d.day DESC))[1] AS user_count,
        (array_agg(l.user_count::double precision / nullif(s.user_count, 0) ORDER BY d.day DESC))[1] AS share,
@@ -760,25 +769,15 @@ SELECT a.account_id,
        (array_agg(s.verdict ORDER BY d.day DESC))[1] AS verdict,
        coalesce(a.label, a.account_id) AS account_label,
        array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
-  FROM risk.accounts a
-  -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
-  CROSS JOIN LATERAL (
-    SELECT f.account_key, min(f.observed_at) AS first_at
-      FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-  CROSS JOIN LATERAL (
-    SELECT date_trunc('month', g)::date AS month_start,
-           g::date AS day,
-           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
-           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
-      FROM generate_series(date_trunc('day', b.first_at::timestamp), least(now(), a.retired_at)::timestamp, interval '1 day') g
-    OFFSET 0) d
-  CROSS JOIN LATERAL (
-    SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
-      FROM risk.snapshots p
-     WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
-     ORDER BY p.observed_at DESC LIMIT 1) s
+  FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
+  CROSS JOIN risk.accounts a
+  CROSS JOIN LATERAL risk_bi.days(
+    (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+    least(here.now, a.retired_at), here.time_zone) d
+  JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
+    SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at)
   JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
- GROUP BY a.account_key, d.month_start, l.max_risk_level;
+ GROUP BY a.account_key, a.account_id, a.label, date_trunc('month', d.day::timestamp)::date, l.max_risk_level;
 
 COMMENT ON VIEW risk_bi.risk_level_monthly IS 'Users per level at the end of each month, and on average over its days, from the first snapshot to today, or to the day on which the account was retired. For charts that are too long for days. One row per account, month and level, zeros included.';
 COMMENT ON COLUMN risk_bi.risk_level_monthly.account_id IS 'Cloudflare''s account id.';
@@ -802,9 +801,10 @@ COMMENT ON COLUMN risk_bi.risk_level_monthly.level_rank IS 'The column max_risk_
 -- src/db/views/risk_level_monthly_in.sql
 -- The query of the view risk_level_monthly, in a given time zone. Change both together.
 -- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the month reaches
--- the tables.
+-- the tables. Citus does not inline it: there, the arguments with defaults take the place of the filter.
 -- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
-CREATE OR REPLACE FUNCTION risk_bi.risk_level_monthly_in(time_zone text)
+CREATE OR REPLACE FUNCTION risk_bi.risk_level_monthly_in(
+  time_zone text, account_ids text[] DEFAULT NULL, from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL)
 RETURNS TABLE (
   account_id text, month_start date, max_risk_level text, user_count integer, share double precision,
   event_count bigint, average_user_count double precision, average_share double precision,
@@ -813,7 +813,7 @@ RETURNS TABLE (
 LANGUAGE sql STABLE SECURITY INVOKER
 BEGIN ATOMIC
   SELECT a.account_id,
-         d.month_start,
+         date_trunc('month', d.day::timestamp)::date AS month_start,
          l.max_risk_level,
          (array_agg(l.user_count ORDER BY d.day DESC))[1] AS user_count,
          (array_agg(l.user_count::double precision / nullif(s.user_count, 0) ORDER BY d.day DESC))[1] AS share,
@@ -829,44 +829,29 @@ BEGIN ATOMIC
          (array_agg(s.verdict ORDER BY d.day DESC))[1] AS verdict,
          coalesce(a.label, a.account_id) AS account_label,
          array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
-    FROM risk.accounts a
-    -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
-    CROSS JOIN LATERAL (
-      SELECT f.account_key, min(f.observed_at) AS first_at
-        FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-    CROSS JOIN LATERAL (
-      SELECT date_trunc('month', g)::date AS month_start,
-             g::date AS day,
-             CASE WHEN ((g AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date = g::date
-                  THEN g AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE g AT TIME ZONE time_zone END AS starts_at,
-             CASE WHEN (((g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date
-                       = (g + interval '1 day')::date
-                  THEN (g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE (g + interval '1 day') AT TIME ZONE time_zone END AS ends_at
-        FROM generate_series(date_trunc('day', b.first_at AT TIME ZONE time_zone),
-                             least(now(), a.retired_at) AT TIME ZONE time_zone,
-                             interval '1 day') g
-      OFFSET 0) d
-    CROSS JOIN LATERAL (
-      SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
-        FROM risk.snapshots p
-       WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
-       ORDER BY p.observed_at DESC LIMIT 1) s
+    FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
+    CROSS JOIN risk.accounts a
+    CROSS JOIN LATERAL risk_bi.days(
+      greatest((SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+               date_trunc('month', from_at, time_zone)),
+      least(here.now, a.retired_at, date_trunc('month', to_at, time_zone) + interval '1 month' - interval '12 hours'), here.time_zone) d
+    JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
+      SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at)
     JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
-   GROUP BY a.account_key, d.month_start, l.max_risk_level;
+   WHERE (account_ids IS NULL OR a.account_id = ANY (account_ids))
+   GROUP BY a.account_key, a.account_id, a.label, date_trunc('month', d.day::timestamp)::date, l.max_risk_level;
 END;
 
-COMMENT ON FUNCTION risk_bi.risk_level_monthly_in(text) IS 'Like the view risk_level_monthly, but with months in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
+COMMENT ON FUNCTION risk_bi.risk_level_monthly_in(text, text[], timestamptz, timestamptz) IS 'Like the view risk_level_monthly, but with months in the given time zone, such as Europe/Berlin, instead of the session''s time zone. The other arguments choose accounts, and the months from the one that holds from_at to the one that holds to_at; null means all. A distributed history needs them to be fast; elsewhere, a condition on the result is as good.';
 --> statement-breakpoint
 -- src/db/views/risk_level_weekly.sql
 -- The days of risk_level_daily, grouped. It does not read that view: copies of the views with their owner's rights
 -- (docs/reporting.md, "Pseudonyms") could not read it.
 -- array_agg finds the last day, because PostgreSQL has no aggregate "last". A group has 7 rows at most.
--- The CASE and OFFSET 0: see risk_level_daily.
+-- For Citus: see risk_level_daily.
 CREATE OR REPLACE VIEW risk_bi.risk_level_weekly WITH (security_invoker = true) AS
 SELECT a.account_id,
-       d.week_start,
+       date_trunc('week', d.day::timestamp)::date AS week_start,
        l.max_risk_level,
        (array_agg(l.user_count ORDER BY d.day DESC))[1] AS user_count,
        (array_agg(l.user_count::double precision / nullif(s.user_count, 0) ORDER BY d.day DESC))[1] AS share,
@@ -882,25 +867,15 @@ SELECT a.account_id,
        (array_agg(s.verdict ORDER BY d.day DESC))[1] AS verdict,
        coalesce(a.label, a.account_id) AS account_label,
        array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
-  FROM risk.accounts a
-  -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
-  CROSS JOIN LATERAL (
-    SELECT f.account_key, min(f.observed_at) AS first_at
-      FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-  CROSS JOIN LATERAL (
-    SELECT date_trunc('week', g)::date AS week_start,
-           g::date AS day,
-           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
-           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
-      FROM generate_series(date_trunc('day', b.first_at::timestamp), least(now(), a.retired_at)::timestamp, interval '1 day') g
-    OFFSET 0) d
-  CROSS JOIN LATERAL (
-    SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
-      FROM risk.snapshots p
-     WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
-     ORDER BY p.observed_at DESC LIMIT 1) s
+  FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
+  CROSS JOIN risk.accounts a
+  CROSS JOIN LATERAL risk_bi.days(
+    (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+    least(here.now, a.retired_at), here.time_zone) d
+  JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
+    SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at)
   JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
- GROUP BY a.account_key, d.week_start, l.max_risk_level;
+ GROUP BY a.account_key, a.account_id, a.label, date_trunc('week', d.day::timestamp)::date, l.max_risk_level;
 
 COMMENT ON VIEW risk_bi.risk_level_weekly IS 'Users per level at the end of each ISO week, and on average over its days, from the first snapshot to today, or to the day on which the account was retired. For charts that are too long for days. One row per account, week and level, zeros included.';
 COMMENT ON COLUMN risk_bi.risk_level_weekly.account_id IS 'Cloudflare''s account id.';
@@ -924,9 +899,10 @@ COMMENT ON COLUMN risk_bi.risk_level_weekly.level_rank IS 'The column max_risk_l
 -- src/db/views/risk_level_weekly_in.sql
 -- The query of the view risk_level_weekly, in a given time zone. Change both together.
 -- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the week reaches
--- the tables.
+-- the tables. Citus does not inline it: there, the arguments with defaults take the place of the filter.
 -- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
-CREATE OR REPLACE FUNCTION risk_bi.risk_level_weekly_in(time_zone text)
+CREATE OR REPLACE FUNCTION risk_bi.risk_level_weekly_in(
+  time_zone text, account_ids text[] DEFAULT NULL, from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL)
 RETURNS TABLE (
   account_id text, week_start date, max_risk_level text, user_count integer, share double precision,
   event_count bigint, average_user_count double precision, average_share double precision,
@@ -935,7 +911,7 @@ RETURNS TABLE (
 LANGUAGE sql STABLE SECURITY INVOKER
 BEGIN ATOMIC
   SELECT a.account_id,
-         d.week_start,
+         date_trunc('week', d.day::timestamp)::date AS week_start,
          l.max_risk_level,
          (array_agg(l.user_count ORDER BY d.day DESC))[1] AS user_count,
          (array_agg(l.user_count::double precision / nullif(s.user_count, 0) ORDER BY d.day DESC))[1] AS share,
@@ -951,35 +927,20 @@ BEGIN ATOMIC
          (array_agg(s.verdict ORDER BY d.day DESC))[1] AS verdict,
          coalesce(a.label, a.account_id) AS account_label,
          array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
-    FROM risk.accounts a
-    -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
-    CROSS JOIN LATERAL (
-      SELECT f.account_key, min(f.observed_at) AS first_at
-        FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-    CROSS JOIN LATERAL (
-      SELECT date_trunc('week', g)::date AS week_start,
-             g::date AS day,
-             CASE WHEN ((g AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date = g::date
-                  THEN g AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE g AT TIME ZONE time_zone END AS starts_at,
-             CASE WHEN (((g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date
-                       = (g + interval '1 day')::date
-                  THEN (g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE (g + interval '1 day') AT TIME ZONE time_zone END AS ends_at
-        FROM generate_series(date_trunc('day', b.first_at AT TIME ZONE time_zone),
-                             least(now(), a.retired_at) AT TIME ZONE time_zone,
-                             interval '1 day') g
-      OFFSET 0) d
-    CROSS JOIN LATERAL (
-      SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
-        FROM risk.snapshots p
-       WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
-       ORDER BY p.observed_at DESC LIMIT 1) s
+    FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
+    CROSS JOIN risk.accounts a
+    CROSS JOIN LATERAL risk_bi.days(
+      greatest((SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+               date_trunc('week', from_at, time_zone)),
+      least(here.now, a.retired_at, date_trunc('week', to_at, time_zone) + interval '156 hours'), here.time_zone) d
+    JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
+      SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at)
     JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
-   GROUP BY a.account_key, d.week_start, l.max_risk_level;
+   WHERE (account_ids IS NULL OR a.account_id = ANY (account_ids))
+   GROUP BY a.account_key, a.account_id, a.label, date_trunc('week', d.day::timestamp)::date, l.max_risk_level;
 END;
 
-COMMENT ON FUNCTION risk_bi.risk_level_weekly_in(text) IS 'Like the view risk_level_weekly, but with weeks in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
+COMMENT ON FUNCTION risk_bi.risk_level_weekly_in(text, text[], timestamptz, timestamptz) IS 'Like the view risk_level_weekly, but with weeks in the given time zone, such as Europe/Berlin, instead of the session''s time zone. The other arguments choose accounts, and the weeks from the one that holds from_at to the one that holds to_at; null means all. A distributed history needs them to be fast; elsewhere, a condition on the result is as good.';
 --> statement-breakpoint
 -- src/db/views/risk_levels.sql
 -- Levels are text: without this view, tools would sort them alphabetically.
@@ -994,9 +955,9 @@ COMMENT ON COLUMN risk_bi.risk_levels.label IS 'The level for display.';
 --> statement-breakpoint
 -- src/db/views/snapshot_users.sql
 -- In plpgsql, which resolves account_key first. The planner then knows the key, and Citus routes the query to one
--- shard.
--- Personal data has its own grant: by default, nobody may execute this function.
-CREATE OR REPLACE FUNCTION risk_bi.snapshot_users(snapshot_id bigint)
+-- shard. In a distributed history, two accounts may have a snapshot of the same id: the second form needs the account.
+-- Personal data has its own grant: by default, nobody may execute these functions.
+CREATE OR REPLACE FUNCTION risk_bi.snapshot_users(account_id text, snapshot_id bigint)
 RETURNS TABLE (
   user_id uuid, email text, name text, max_risk_level text, event_count integer, last_event timestamptz,
   level_rank integer)
@@ -1009,15 +970,16 @@ DECLARE
   t timestamptz;
   whole_since timestamptz;
 BEGIN
-  SELECT p.account_key, p.observed_at INTO k, t
-    FROM risk.snapshots p WHERE p.snapshot_id = snapshot_users.snapshot_id;
-  IF k IS NULL THEN
+  SELECT a.account_key INTO k FROM risk.accounts a WHERE a.account_id = snapshot_users.account_id;
+  SELECT p.observed_at INTO t
+    FROM risk.snapshots p WHERE p.account_key = k AND p.snapshot_id = snapshot_users.snapshot_id;
+  IF t IS NULL THEN
     RETURN;
   END IF;
   SELECT max(r.whole_since) INTO whole_since
     FROM risk.retention r WHERE r.account_key = k AND r.dataset IN ('activity', 'levels', 'identities');
   IF t < whole_since THEN
-    RAISE EXCEPTION 'snapshot_users: the history of account % is whole since % only, and older rows were deleted', (SELECT a.account_id FROM risk.accounts a WHERE a.account_key = k), whole_since
+    RAISE EXCEPTION 'snapshot_users: the history of account % is whole since % only, and older rows were deleted', snapshot_users.account_id, whole_since
       USING ERRCODE = 'ZT001', DETAIL = to_char(whole_since AT TIME ZONE 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), HINT = 'risk_bi.retention says since when each part of the history is whole.';
   END IF;
   RETURN QUERY
@@ -1040,9 +1002,35 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION risk_bi.snapshot_users(snapshot_id bigint)
+RETURNS TABLE (
+  user_id uuid, email text, name text, max_risk_level text, event_count integer, last_event timestamptz,
+  level_rank integer)
+LANGUAGE plpgsql STABLE SECURITY INVOKER
+SET search_path = pg_catalog
+AS $$
+#variable_conflict use_column
+DECLARE
+  ids text[];
+BEGIN
+  SELECT array_agg(a.account_id) INTO ids
+    FROM risk.snapshots p
+    JOIN risk.accounts a ON a.account_key = p.account_key
+   WHERE p.snapshot_id = snapshot_users.snapshot_id;
+  IF cardinality(ids) > 1 THEN
+    RAISE EXCEPTION 'snapshot % exists in % accounts', snapshot_users.snapshot_id, cardinality(ids)
+      USING ERRCODE = 'cardinality_violation',
+            HINT = 'This history is distributed. Call risk_bi.snapshot_users(account_id, snapshot_id).';
+  END IF;
+  RETURN QUERY SELECT u.* FROM risk_bi.snapshot_users(ids[1], snapshot_users.snapshot_id) u;
+END
+$$;
+
+REVOKE ALL ON FUNCTION risk_bi.snapshot_users(text, bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION risk_bi.snapshot_users(bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION risk_bi.snapshot_users(bigint) IS 'One snapshot, rebuilt row by row: the six fields of every present user. Refuses with SQLSTATE ZT001 if rows of that time were deleted (risk_bi.retention). Personal data: needs its own grant.';
+COMMENT ON FUNCTION risk_bi.snapshot_users(text, bigint) IS 'One snapshot of an account, rebuilt row by row: the six fields of every present user. Refuses with SQLSTATE ZT001 if rows of that time were deleted (risk_bi.retention). Personal data: needs its own grant.';
+COMMENT ON FUNCTION risk_bi.snapshot_users(bigint) IS 'The same by the id alone. An error if several accounts have a snapshot of this id, which is possible in a distributed history only.';
 --> statement-breakpoint
 -- src/db/views/snapshots.sql
 -- Has the account id, which people know, instead of account_key.
@@ -1085,77 +1073,75 @@ COMMENT ON COLUMN risk_bi.snapshots.returned IS 'Users who were cleared before a
 COMMENT ON COLUMN risk_bi.snapshots.account_label IS 'The account''s label, or its id if it has no label.';
 --> statement-breakpoint
 -- src/db/views/sync_coverage.sql
--- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
--- OFFSET 0: PostgreSQL computes this once per day, not once per row that is compared with it.
+-- The expected number of slots is a subquery in the list of columns: Citus accepts LIMIT there.
+-- For Citus: GROUP BY in each lateral subquery with aggregates, and see risk_level_daily.
 CREATE OR REPLACE VIEW risk_bi.sync_coverage WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,
-       r.run_count,
-       r.succeeded_count,
-       r.failed_count,
-       r.abandoned_count,
-       s.complete_count,
-       s.partial_count,
-       CASE WHEN e.slot_seconds IS NOT NULL THEN
-         greatest(0, least(round(extract(epoch FROM d.ends_at - d.starts_at) / e.slot_seconds),
-           ceil(extract(epoch FROM least(d.ends_at, now(), a.retired_at) - greatest(d.starts_at, b.first_slot)) / e.slot_seconds)))::integer
-       END AS expected_slot_count,
-       r.slot_count,
-       r.slot_succeeded_count,
+       coalesce(r.run_count, 0) AS run_count,
+       coalesce(r.succeeded_count, 0) AS succeeded_count,
+       coalesce(r.failed_count, 0) AS failed_count,
+       coalesce(r.abandoned_count, 0) AS abandoned_count,
+       coalesce(s.complete_count, 0) AS complete_count,
+       coalesce(s.partial_count, 0) AS partial_count,
+       -- The usual distance between slots: the median over the ten newest slots that had a run. The month is counted
+       -- back from the newest run. So if nothing runs at all, slots stay missed without end. If runs go on without
+       -- slots, no slot is expected after a month.
+       (SELECT greatest(0, least(round(extract(epoch FROM d.ends_at - d.starts_at) / e.slot_seconds),
+                 ceil(extract(epoch FROM least(d.ends_at, here.now, a.retired_at) - greatest(d.starts_at, b.first_slot)) / e.slot_seconds)))::integer
+          FROM (SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY w.gap)) AS slot_seconds
+                  FROM (SELECT v.scheduled_for - lag(v.scheduled_for) OVER (ORDER BY v.scheduled_for) AS gap
+                          FROM (SELECT max(z.finished_at) - interval '744 hours' AS since
+                                  FROM risk.sync_runs z WHERE z.account_key = a.account_key AND z.finished_at < d.ends_at) m
+                          -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show
+                          -- only this slot.
+                          CROSS JOIN LATERAL (
+                            (SELECT q.scheduled_for FROM risk.sync_runs q
+                              WHERE q.account_key = a.account_key AND q.scheduled_for IS NOT NULL
+                                AND q.finished_at < d.ends_at AND q.finished_at >= m.since
+                              ORDER BY q.finished_at DESC LIMIT 50)
+                            UNION
+                            (SELECT q.scheduled_for FROM risk.sync_runs q
+                              WHERE q.account_key = a.account_key AND q.status = 'succeeded'
+                                AND q.scheduled_for < d.ends_at AND q.scheduled_for >= m.since
+                              ORDER BY q.scheduled_for DESC LIMIT 10)
+                            ORDER BY scheduled_for DESC LIMIT 10) v
+                         WHERE b.first_slot IS NOT NULL) w) e
+         WHERE e.slot_seconds IS NOT NULL) AS expected_slot_count,
+       coalesce(r.slot_count, 0) AS slot_count,
+       coalesce(r.slot_succeeded_count, 0) AS slot_succeeded_count,
        extract(epoch FROM s.largest_gap)::double precision AS largest_gap_seconds,
-       extract(epoch FROM least(d.ends_at, now(), a.retired_at) - n.newest_at)::double precision AS age_at_end_seconds,
+       extract(epoch FROM least(d.ends_at, here.now, a.retired_at) - (
+         SELECT max(p.observed_at) FROM risk.snapshots p
+          WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at))::double precision AS age_at_end_seconds,
        coalesce(a.label, a.account_id) AS account_label
-  FROM risk.accounts a
+  FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
+  CROSS JOIN risk.accounts a
   CROSS JOIN LATERAL (
     SELECT f.account_key, min(f.finished_at) AS first_at, min(f.scheduled_for) AS first_slot
       FROM risk.sync_runs f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-  CROSS JOIN LATERAL (
-    SELECT g::date AS day,
-           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
-           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
-      FROM generate_series(date_trunc('day', b.first_at::timestamp), least(now(), a.retired_at)::timestamp, interval '1 day') g
-    OFFSET 0) d
-  CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE q.finished_at < d.ends_at)::integer AS run_count,
-           count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'succeeded')::integer AS succeeded_count,
-           count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'failed')::integer AS failed_count,
-           count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'abandoned')::integer AS abandoned_count,
-           count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at)::integer AS slot_count,
-           count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at
-             AND q.status = 'succeeded')::integer AS slot_succeeded_count
+  CROSS JOIN LATERAL risk_bi.days(b.first_at, least(here.now, a.retired_at), here.time_zone) d
+  LEFT JOIN LATERAL (
+    SELECT q.account_key,
+           (count(*) FILTER (WHERE q.finished_at < d.ends_at))::integer AS run_count,
+           (count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'succeeded'))::integer AS succeeded_count,
+           (count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'failed'))::integer AS failed_count,
+           (count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'abandoned'))::integer AS abandoned_count,
+           (count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at))::integer AS slot_count,
+           (count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at
+             AND q.status = 'succeeded'))::integer AS slot_succeeded_count
       FROM risk.sync_runs q
-     WHERE q.account_key = b.account_key AND q.finished_at >= d.starts_at AND q.finished_at < d.ends_at + interval '24 hours') r
-  CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE p.verdict = 'complete')::integer AS complete_count,
-           count(*) FILTER (WHERE p.verdict = 'partial')::integer AS partial_count,
+     WHERE q.account_key = a.account_key AND q.finished_at >= d.starts_at AND q.finished_at < d.ends_at + interval '24 hours'
+     GROUP BY q.account_key) r ON true
+  LEFT JOIN LATERAL (
+    SELECT p.account_key,
+           (count(*) FILTER (WHERE p.verdict = 'complete'))::integer AS complete_count,
+           (count(*) FILTER (WHERE p.verdict = 'partial'))::integer AS partial_count,
            max(p.observed_at - (SELECT max(o.observed_at) FROM risk.snapshots o
                                  WHERE o.account_key = p.account_key AND o.observed_at < p.observed_at)) AS largest_gap
       FROM risk.snapshots p
-     WHERE p.account_key = b.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at) s
-  CROSS JOIN LATERAL (
-    SELECT max(p.observed_at) AS newest_at
-      FROM risk.snapshots p WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at) n
-  -- The usual distance between slots: the median over the ten newest slots that had a run. The month is counted back
-  -- from the newest run. So if nothing runs at all, slots stay missed without end. If runs go on without slots, no slot
-  -- is expected after a month.
-  CROSS JOIN LATERAL (
-    SELECT max(z.finished_at) - interval '744 hours' AS since
-      FROM risk.sync_runs z WHERE z.account_key = b.account_key AND z.finished_at < d.ends_at) m
-  CROSS JOIN LATERAL (
-    SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY w.gap)) AS slot_seconds
-      FROM (SELECT v.scheduled_for - lag(v.scheduled_for) OVER (ORDER BY v.scheduled_for) AS gap
-              -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show only this
-              -- slot.
-              FROM ((SELECT q.scheduled_for FROM risk.sync_runs q
-                      WHERE q.account_key = b.account_key AND b.first_slot IS NOT NULL AND q.scheduled_for IS NOT NULL
-                        AND q.finished_at < d.ends_at AND q.finished_at >= m.since
-                      ORDER BY q.finished_at DESC LIMIT 50)
-                    UNION
-                    (SELECT q.scheduled_for FROM risk.sync_runs q
-                      WHERE q.account_key = b.account_key AND q.status = 'succeeded'
-                        AND q.scheduled_for < d.ends_at AND q.scheduled_for >= m.since
-                      ORDER BY q.scheduled_for DESC LIMIT 10)
-                    ORDER BY scheduled_for DESC LIMIT 10) v) w) e;
+     WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at
+     GROUP BY p.account_key) s ON true;
 
 COMMENT ON VIEW risk_bi.sync_coverage IS 'How well each day was covered by runs, from the first run to today, or to the day on which the account was retired. One row per account and day, including days without a run. Without runs that were deleted (risk_bi.retention), it begins with the first that is kept.';
 COMMENT ON COLUMN risk_bi.sync_coverage.account_id IS 'Cloudflare''s account id.';
@@ -1176,9 +1162,10 @@ COMMENT ON COLUMN risk_bi.sync_coverage.account_label IS 'The account''s label, 
 -- src/db/views/sync_coverage_in.sql
 -- The query of the view sync_coverage, in a given time zone. Change both together.
 -- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the day reaches
--- the tables.
+-- the tables. Citus does not inline it: there, the arguments with defaults take the place of the filter.
 -- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
-CREATE OR REPLACE FUNCTION risk_bi.sync_coverage_in(time_zone text)
+CREATE OR REPLACE FUNCTION risk_bi.sync_coverage_in(
+  time_zone text, account_ids text[] DEFAULT NULL, from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL)
 RETURNS TABLE (
   account_id text, day date, run_count integer, succeeded_count integer, failed_count integer,
   abandoned_count integer, complete_count integer, partial_count integer, expected_slot_count integer,
@@ -1188,82 +1175,75 @@ LANGUAGE sql STABLE SECURITY INVOKER
 BEGIN ATOMIC
   SELECT a.account_id,
          d.day,
-         r.run_count,
-         r.succeeded_count,
-         r.failed_count,
-         r.abandoned_count,
-         s.complete_count,
-         s.partial_count,
-         CASE WHEN e.slot_seconds IS NOT NULL THEN
-           greatest(0, least(round(extract(epoch FROM d.ends_at - d.starts_at) / e.slot_seconds),
-             ceil(extract(epoch FROM least(d.ends_at, now(), a.retired_at) - greatest(d.starts_at, b.first_slot)) / e.slot_seconds)))::integer
-         END AS expected_slot_count,
-         r.slot_count,
-         r.slot_succeeded_count,
+         coalesce(r.run_count, 0) AS run_count,
+         coalesce(r.succeeded_count, 0) AS succeeded_count,
+         coalesce(r.failed_count, 0) AS failed_count,
+         coalesce(r.abandoned_count, 0) AS abandoned_count,
+         coalesce(s.complete_count, 0) AS complete_count,
+         coalesce(s.partial_count, 0) AS partial_count,
+         -- The usual distance between slots: the median over the ten newest slots that had a run. The month is counted
+         -- back from the newest run. So if nothing runs at all, slots stay missed without end. If runs go on without
+         -- slots, no slot is expected after a month.
+         (SELECT greatest(0, least(round(extract(epoch FROM d.ends_at - d.starts_at) / e.slot_seconds),
+                   ceil(extract(epoch FROM least(d.ends_at, here.now, a.retired_at) - greatest(d.starts_at, b.first_slot)) / e.slot_seconds)))::integer
+            FROM (SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY w.gap)) AS slot_seconds
+                    FROM (SELECT v.scheduled_for - lag(v.scheduled_for) OVER (ORDER BY v.scheduled_for) AS gap
+                            FROM (SELECT max(z.finished_at) - interval '744 hours' AS since
+                                    FROM risk.sync_runs z WHERE z.account_key = a.account_key AND z.finished_at < d.ends_at) m
+                            -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show
+                            -- only this slot.
+                            CROSS JOIN LATERAL (
+                              (SELECT q.scheduled_for FROM risk.sync_runs q
+                                WHERE q.account_key = a.account_key AND q.scheduled_for IS NOT NULL
+                                  AND q.finished_at < d.ends_at AND q.finished_at >= m.since
+                                ORDER BY q.finished_at DESC LIMIT 50)
+                              UNION
+                              (SELECT q.scheduled_for FROM risk.sync_runs q
+                                WHERE q.account_key = a.account_key AND q.status = 'succeeded'
+                                  AND q.scheduled_for < d.ends_at AND q.scheduled_for >= m.since
+                                ORDER BY q.scheduled_for DESC LIMIT 10)
+                              ORDER BY scheduled_for DESC LIMIT 10) v
+                           WHERE b.first_slot IS NOT NULL) w) e
+           WHERE e.slot_seconds IS NOT NULL) AS expected_slot_count,
+         coalesce(r.slot_count, 0) AS slot_count,
+         coalesce(r.slot_succeeded_count, 0) AS slot_succeeded_count,
          extract(epoch FROM s.largest_gap)::double precision AS largest_gap_seconds,
-         extract(epoch FROM least(d.ends_at, now(), a.retired_at) - n.newest_at)::double precision AS age_at_end_seconds,
+         extract(epoch FROM least(d.ends_at, here.now, a.retired_at) - (
+           SELECT max(p.observed_at) FROM risk.snapshots p
+            WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at))::double precision AS age_at_end_seconds,
          coalesce(a.label, a.account_id) AS account_label
-    FROM risk.accounts a
+    FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
+    CROSS JOIN risk.accounts a
     CROSS JOIN LATERAL (
       SELECT f.account_key, min(f.finished_at) AS first_at, min(f.scheduled_for) AS first_slot
         FROM risk.sync_runs f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-    CROSS JOIN LATERAL (
-      SELECT g::date AS day,
-             CASE WHEN ((g AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date = g::date
-                  THEN g AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE g AT TIME ZONE time_zone END AS starts_at,
-             CASE WHEN (((g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date
-                       = (g + interval '1 day')::date
-                  THEN (g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE (g + interval '1 day') AT TIME ZONE time_zone END AS ends_at
-        FROM generate_series(date_trunc('day', b.first_at AT TIME ZONE time_zone),
-                             least(now(), a.retired_at) AT TIME ZONE time_zone,
-                             interval '1 day') g
-      OFFSET 0) d
-    CROSS JOIN LATERAL (
-      SELECT count(*) FILTER (WHERE q.finished_at < d.ends_at)::integer AS run_count,
-             count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'succeeded')::integer AS succeeded_count,
-             count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'failed')::integer AS failed_count,
-             count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'abandoned')::integer AS abandoned_count,
-             count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at)::integer AS slot_count,
-             count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at
-               AND q.status = 'succeeded')::integer AS slot_succeeded_count
+    CROSS JOIN LATERAL risk_bi.days(
+      greatest(b.first_at, from_at), least(here.now, a.retired_at, to_at), here.time_zone) d
+    LEFT JOIN LATERAL (
+      SELECT q.account_key,
+             (count(*) FILTER (WHERE q.finished_at < d.ends_at))::integer AS run_count,
+             (count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'succeeded'))::integer AS succeeded_count,
+             (count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'failed'))::integer AS failed_count,
+             (count(*) FILTER (WHERE q.finished_at < d.ends_at AND q.status = 'abandoned'))::integer AS abandoned_count,
+             (count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at))::integer AS slot_count,
+             (count(DISTINCT q.scheduled_for) FILTER (WHERE q.scheduled_for >= d.starts_at AND q.scheduled_for < d.ends_at
+               AND q.status = 'succeeded'))::integer AS slot_succeeded_count
         FROM risk.sync_runs q
-       WHERE q.account_key = b.account_key AND q.finished_at >= d.starts_at AND q.finished_at < d.ends_at + interval '24 hours') r
-    CROSS JOIN LATERAL (
-      SELECT count(*) FILTER (WHERE p.verdict = 'complete')::integer AS complete_count,
-             count(*) FILTER (WHERE p.verdict = 'partial')::integer AS partial_count,
+       WHERE q.account_key = a.account_key AND q.finished_at >= d.starts_at AND q.finished_at < d.ends_at + interval '24 hours'
+       GROUP BY q.account_key) r ON true
+    LEFT JOIN LATERAL (
+      SELECT p.account_key,
+             (count(*) FILTER (WHERE p.verdict = 'complete'))::integer AS complete_count,
+             (count(*) FILTER (WHERE p.verdict = 'partial'))::integer AS partial_count,
              max(p.observed_at - (SELECT max(o.observed_at) FROM risk.snapshots o
                                    WHERE o.account_key = p.account_key AND o.observed_at < p.observed_at)) AS largest_gap
         FROM risk.snapshots p
-       WHERE p.account_key = b.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at) s
-    CROSS JOIN LATERAL (
-      SELECT max(p.observed_at) AS newest_at
-        FROM risk.snapshots p WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at) n
-    -- The usual distance between slots: the median over the ten newest slots that had a run. The month is counted back
-    -- from the newest run. So if nothing runs at all, slots stay missed without end. If runs go on without slots, no
-    -- slot is expected after a month.
-    CROSS JOIN LATERAL (
-      SELECT max(z.finished_at) - interval '744 hours' AS since
-        FROM risk.sync_runs z WHERE z.account_key = b.account_key AND z.finished_at < d.ends_at) m
-    CROSS JOIN LATERAL (
-      SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY w.gap)) AS slot_seconds
-        FROM (SELECT v.scheduled_for - lag(v.scheduled_for) OVER (ORDER BY v.scheduled_for) AS gap
-                -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show only this
-                -- slot.
-                FROM ((SELECT q.scheduled_for FROM risk.sync_runs q
-                        WHERE q.account_key = b.account_key AND b.first_slot IS NOT NULL AND q.scheduled_for IS NOT NULL
-                          AND q.finished_at < d.ends_at AND q.finished_at >= m.since
-                        ORDER BY q.finished_at DESC LIMIT 50)
-                      UNION
-                      (SELECT q.scheduled_for FROM risk.sync_runs q
-                        WHERE q.account_key = b.account_key AND q.status = 'succeeded'
-                          AND q.scheduled_for < d.ends_at AND q.scheduled_for >= m.since
-                        ORDER BY q.scheduled_for DESC LIMIT 10)
-                      ORDER BY scheduled_for DESC LIMIT 10) v) w) e;
+       WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at
+       GROUP BY p.account_key) s ON true
+   WHERE (account_ids IS NULL OR a.account_id = ANY (account_ids));
 END;
 
-COMMENT ON FUNCTION risk_bi.sync_coverage_in(text) IS 'Like the view sync_coverage, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
+COMMENT ON FUNCTION risk_bi.sync_coverage_in(text, text[], timestamptz, timestamptz) IS 'Like the view sync_coverage, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone. The other arguments choose accounts, and the days from the one that holds from_at to the one that holds to_at; null means all. A distributed history needs them to be fast; elsewhere, a condition on the result is as good.';
 --> statement-breakpoint
 -- src/db/views/sync_runs.sql
 -- Host and evidence are left out: they are for operators, and may name machines.
@@ -1355,7 +1335,7 @@ SELECT t.account_id,
       CROSS JOIN LATERAL (SELECT max(p.observed_at) AS newest_at FROM risk.snapshots p WHERE p.account_key = a.account_key) n
       JOIN risk.user_levels l ON l.account_key = a.account_key
       JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
-     GROUP BY a.account_key, n.newest_at, u.account_key, u.user_key, l.max_risk_level) t;
+     GROUP BY a.account_key, a.account_id, a.label, a.retired_at, n.newest_at, u.account_key, u.user_key, u.user_id, l.max_risk_level) t;
 
 COMMENT ON VIEW risk_bi.time_at_level IS 'How long each user has been at each level, over all periods, retired accounts included. Without periods that were deleted (risk_bi.retention). One row per user and level that the user has had.';
 COMMENT ON COLUMN risk_bi.time_at_level.account_id IS 'Cloudflare''s account id.';

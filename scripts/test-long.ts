@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 
 const NUMBERS = {
   MODEL_SEQUENCES: 10_000,
+  BUDGET_RUNS: 200,
   EXACTNESS_RUNS: 60,
   REPORTING_WORLDS: 30,
   TEST_CUTS: 100,
@@ -24,6 +25,8 @@ const NUMBERS = {
   PRUNE_RUNS: 60,
   ERASURE_SEQUENCES: 500,
   PII_MODES_RUNS: 200,
+  // Where TEST_CITUS_URL names a cluster.
+  CITUS_ROWS: 1_000_000,
 };
 
 const FILES = [
@@ -41,6 +44,7 @@ const FILES = [
   'test/scenarios/epochs.test.ts',
   'test/scenarios/moved-history.test.ts',
   'test/scenarios/feeds-under-load.test.ts',
+  'test/db/distribute/distribute.test.ts',
   'test/export/feed.test.ts',
   'test/export/feed-kills.test.ts',
   'test/http/api/schemathesis.test.ts',

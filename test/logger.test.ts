@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
-import { accounts } from '../src/db/schema.ts';
+import { accountKeys } from '../src/db/schema.ts';
 import { databaseError } from '../src/db/database-errors.ts';
 import { OperatorError } from '../src/errors.ts';
 import { createLogger, createScrubber, errorFields, rootCause, type Logger } from '../src/logger.ts';
@@ -121,11 +121,8 @@ describe('errors', () => {
 
   const duplicate = () =>
     failing(async () => {
-      await drizzle(db.pool)
-        .insert(accounts)
-        .values({ account_id: EMAIL, label: EMAIL, feed_id: 1 })
-        .onConflictDoNothing();
-      await drizzle(db.pool).insert(accounts).values({ account_id: EMAIL, label: EMAIL, feed_id: 1 });
+      await drizzle(db.pool).insert(accountKeys).values({ account_id: EMAIL }).onConflictDoNothing();
+      await drizzle(db.pool).insert(accountKeys).values({ account_id: EMAIL });
     });
   const failures: [title: string, make: () => Promise<Error>, code: string][] = [
     ['a unique violation with the key in its detail', duplicate, '23505'],
@@ -179,8 +176,8 @@ describe('errors', () => {
     assert.deepEqual(errorFields(await duplicate()), {
       type: 'error',
       code: '23505',
-      table: 'accounts',
-      constraint: 'accounts_account_id_unique',
+      table: 'account_keys',
+      constraint: 'account_keys_account_id_unique',
     });
   });
 

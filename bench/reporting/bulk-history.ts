@@ -52,8 +52,10 @@ function statements({ accountId, users, snapshots, start, actsPerUser, seed }: B
   const key = `(select account_key from risk.accounts where account_id = '${accountId}')`;
   const rank = (level: string) => `array_position(array['low', 'medium', 'high'], ${level})`;
   return [
-    `with tick as (update risk_internal.feed_clock set last_snapshot_id = last_snapshot_id + 1 where id = 1 returning last_snapshot_id)
-       insert into risk.accounts (account_id, label, added_at, feed_id) select '${accountId}', 'Bulk', '${start}', last_snapshot_id from tick`,
+    `insert into risk_internal.account_keys (account_id) values ('${accountId}')`,
+    `with tick as (update risk_internal.feed_clock set last_snapshot_id = last_snapshot_id + 1 where account_key = 0 returning last_snapshot_id)
+       insert into risk.accounts (account_key, account_id, label, added_at, feed_id)
+       select account_key, account_id, 'Bulk', '${start}', last_snapshot_id from tick, risk_internal.account_keys where account_id = '${accountId}'`,
     `drop table if exists bulk_acts`,
     // A few users make most of the moves: the third power of an evenly distributed number from 0 to 1 has a mean of a
     // quarter.
@@ -90,7 +92,7 @@ function statements({ accountId, users, snapshots, start, actsPerUser, seed }: B
                 from seen where nth = 1 or level is distinct from level_before window w as (partition by user_no order by snapshot_no))
        select user_no, user_id, snapshot_no as from_no, until_no, level, level_before, nth = 1 as is_first, until_no is not null and next_level is null as is_cleared
          from turns where level is not null`,
-    `create temp table bulk_ids on commit drop as select last_snapshot_id as before from risk_internal.feed_clock where id = 1`,
+    `create temp table bulk_ids on commit drop as select last_snapshot_id as before from risk_internal.feed_clock where account_key = 0`,
     // Keys are numbered as in a publish: users of one snapshot by their id.
     `insert into risk.users (account_key, user_key, user_id, max_risk_level, event_count, last_event, level_since, identity_since, first_seen_at, cleared_at, snapshot_id)
        with served as (select distinct on (user_no) user_no, event_count, last_event from bulk_acts where level is not null order by user_no, snapshot_no desc),
@@ -150,6 +152,6 @@ function statements({ accountId, users, snapshots, start, actsPerUser, seed }: B
          from risk.snapshots where account_key = ${key} order by snapshot_id`,
     `insert into risk_internal.account_writers (account_key, last_user_key, last_snapshot_id)
        select ${key}, max(user_key), max(before) + ${snapshots} from risk.users, bulk_ids where account_key = ${key}`,
-    `update risk_internal.feed_clock set last_snapshot_id = last_snapshot_id + ${snapshots} where id = 1`,
+    `update risk_internal.feed_clock set last_snapshot_id = last_snapshot_id + ${snapshots} where account_key = 0`,
   ];
 }

@@ -26,7 +26,7 @@ export function viewChanges(before: readonly ViewFile[], now: readonly ViewFile[
   const drops = inOrder(before)
     .filter(({ name }) => dropped.has(name))
     .reverse()
-    .map(({ kind, name }) => `DROP ${kind} risk_bi.${name};`);
+    .map(({ kind, dropped: what }) => `DROP ${kind} ${what};`);
   const creates = inOrder(now).filter((file) => {
     const was = old.get(file.name);
     return was === undefined || dropped.has(file.name) || definition(was) !== definition(file);
@@ -44,7 +44,7 @@ export function viewsAfter(migrations: readonly string[]): ViewFile[] {
     const [, name, text] = /^-- src\/db\/views\/(\w+)\.sql\n([\s\S]*)/m.exec(piece) ?? [];
     if (name !== undefined && text !== undefined) files.set(name, parseViewFile(name, text));
     else
-      for (const [, gone = ''] of piece.matchAll(/^DROP (?:VIEW|FUNCTION) risk_bi\.(\w+);$/gm))
+      for (const [, gone = ''] of piece.matchAll(/^DROP (?:VIEW|FUNCTION) risk_bi\.(\w+)[;(]/gm))
         files.delete(gone);
   }
   return [...files.values()];

@@ -7,8 +7,10 @@ export type ViewFile = {
   name: string;
   kind: 'VIEW' | 'FUNCTION';
   text: string;
-  /** For a function: its arguments and result, which CREATE OR REPLACE cannot change. */
+  /** For a function: its arguments and result, which CREATE OR REPLACE cannot change; of all its forms. */
   signature: string;
+  /** What DROP names: a function with several forms needs their arguments. */
+  dropped: string;
   /** Other views and functions that the file names. */
   uses: readonly string[];
 };
@@ -22,7 +24,10 @@ export function readViewFiles(folder: string): ViewFile[] {
     .map((file) => parseViewFile(path.basename(file, '.sql'), readFileSync(path.join(folder, file), 'utf8')));
 }
 
-/** Throws unless the file begins with its only definition: a CREATE OR REPLACE with the name of the file. */
+/**
+ * Throws unless the file begins with its definition: a CREATE OR REPLACE with the name of the file. Other forms of a
+ * function may follow, each with its comment.
+ */
 export function parseViewFile(name: string, text: string): ViewFile {
   const [, kind, created] = /^(?:--.*\n)*CREATE OR REPLACE (VIEW|FUNCTION) risk_bi\.(\w+)\b/.exec(text) ?? [];
   if ((kind !== 'VIEW' && kind !== 'FUNCTION') || created !== name)
@@ -30,13 +35,20 @@ export function parseViewFile(name: string, text: string): ViewFile {
   if (text.includes(BREAKPOINT)) throw new Error(`${name}.sql must not hold a statement breakpoint`);
   // Names in comments and COMMENT texts are no dependencies.
   const code = text.replaceAll(/--.*|'(?:[^']|'')*'/g, '');
-  const signature = kind === 'VIEW' ? '' : (/risk_bi\.\w+([\s\S]*?)\bLANGUAGE\b/.exec(code)?.[1] ?? '');
+  const signature =
+    kind === 'VIEW'
+      ? ''
+      : [...code.matchAll(/REPLACE FUNCTION risk_bi\.\w+([\s\S]*?)\bLANGUAGE\b/g)]
+          .map(([, one]) => one)
+          .join(';');
+  const forms = [...text.matchAll(/^COMMENT ON FUNCTION (risk_bi\.\w+\([^)]*\))/gm)].map(([, form]) => form);
   const named = [...code.matchAll(/\brisk_bi\.(\w+)/g)].map(([, used = '']) => used);
   return {
     name,
     kind,
     text,
     signature: signature.replaceAll(/\s+/g, ' '),
+    dropped: forms.length > 1 ? forms.join(', ') : `risk_bi.${name}`,
     uses: [...new Set(named)].filter((used) => used !== name),
   };
 }

@@ -43,8 +43,8 @@ export async function differenceOf(
   const levels = filter.level.length === 0 ? ['high'] : filter.level;
   return {
     account,
-    from: { ...first, levels: await levelsOfSnapshot(db, first.snapshot_id) },
-    to: { ...last, levels: await levelsOfSnapshot(db, last.snapshot_id) },
+    from: { ...first, levels: await levelsOfSnapshot(db, account.account_id, first.snapshot_id) },
+    to: { ...last, levels: await levelsOfSnapshot(db, account.account_id, last.snapshot_id) },
     rows: rows.filter((row) => isWanted(row, filter)),
     between: { levels, count: isSame ? 0 : await countInBetween(db, account.account_key, span, levels) },
   };

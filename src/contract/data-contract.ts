@@ -30,6 +30,15 @@ export function dataContract(catalogue: Catalogue, version: string): Fields {
 /** Both schemas have a `users`. References need names without a dot. */
 const nameOf = (relation: string) => relation.replace('.', '_');
 
+/** A function has several forms, which differ in their arguments. The shortest one has the bare name. */
+function uniqueName(relation: Relation, all: readonly Relation[]): string {
+  const { name, arguments: given } = relation;
+  const isShortest = all.every(
+    (other) => other.name !== name || other.arguments.length >= given.length || other === relation,
+  );
+  return [nameOf(name), ...(isShortest ? [] : given.map((one) => one.name))].join('_');
+}
+
 function objectOf(relation: Relation, all: readonly Relation[]): Fields {
   const { name, kind, about, reader } = relation;
   const rules = rulesOf(relation);
@@ -40,9 +49,10 @@ function objectOf(relation: Relation, all: readonly Relation[]): Fields {
     to: references(key.to, key.toColumns),
   }));
   const quality = [...duplicates(relation), ...conditions(name, rules.others)];
+  const unique = uniqueName(relation, all);
   return {
-    id: nameOf(name),
-    name: nameOf(name),
+    id: unique,
+    name: unique,
     physicalName: name,
     physicalType: kind,
     logicalType: 'object',
@@ -142,7 +152,9 @@ const READER = 'risk_reader';
 const PII_READER = 'risk_pii_reader';
 
 function rolesOf(relations: readonly Relation[]): Fields[] {
-  const personal = relations.filter(({ reader }) => reader === PII_READER).map(({ name }) => name);
+  const personal = [
+    ...new Set(relations.filter(({ reader }) => reader === PII_READER).map(({ name }) => name)),
+  ];
   const made = 'The command `migrate --roles` makes this role.';
   return [
     {

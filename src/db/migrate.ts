@@ -12,6 +12,9 @@ import { isDuplicateObject } from './database-errors.ts';
 import { historyIncomplete, isMark } from './incomplete-history.ts';
 import type { Pool, PoolClient } from './pool.ts';
 import { readReleased, type ReleasedMigration } from './released-migrations.ts';
+import { isDistributed, refuseWorker } from './distribute/citus.ts';
+import { distributeFunctions } from './distribute/distribute-functions.ts';
+import { distributeMissing, SEQUENTIAL } from './distribute/distribute.ts';
 import { renewGrants } from './roles.ts';
 import { LOCK_TO_MIGRATE, LOCK_TO_WRITE } from './locks/schema-lock.ts';
 import { inTransaction, type Transaction } from './transaction.ts';
@@ -32,6 +35,7 @@ export type MigrationState = { applied: number; pending: number };
 const LIMITS = { lockMs: 300_000, idleMs: 60_000, statementMs: 600_000 };
 // While it waits for a reader, everybody else waits for the migration.
 const READERS_MS = 30_000;
+const MAKES_TABLE = /^(\s*--.*\n)*\s*create\s+(unlogged\s+)?table\b/i;
 // Each attempt that fails in this way has waited for another process that made the table.
 const ATTEMPTS = 5;
 
@@ -61,7 +65,10 @@ export async function checkMigrations(
   if (applied.length === 0 && !('execute' in database) && (await hasTables(database))) {
     // Read again: another process may have migrated the database between the two questions.
     applied = await read();
-    if (applied.length === 0) throw unrecordedTables();
+    if (applied.length === 0) {
+      await refuseWorker(database);
+      throw unrecordedTables();
+    }
   }
   return { applied: applied.length, pending: pendingOf(known.migrations, applied, known.released).length };
 }
@@ -116,13 +123,20 @@ async function applyPending(
     Math.max(0, upTo - applied.length),
   );
   await tx.execute(sql.raw(`set local lock_timeout = ${READERS_MS}`));
+  const spread = applied.length > 0 && (await isDistributed(tx));
+  if (spread) await tx.execute(sql.raw(SEQUENTIAL));
   for (const migration of pending) {
     // Without parameters, so that one file may hold any statement.
-    for (const statement of migration.sql) await client.query(statement);
+    for (const statement of migration.sql) {
+      await client.query(statement);
+      // A foreign key of a new table is refused until the table is beside the others.
+      if (spread && MAKES_TABLE.test(statement)) await distributeMissing(tx);
+    }
     await tx.execute(
       sql`insert into risk_internal.migrations (hash, created_at) values (${migration.hash}, ${migration.folderMillis})`,
     );
   }
+  if (spread && pending.length > 0) await distributeFunctions(tx);
   if (pending.length > 0) await renewGrants(tx);
   return { applied: pending.length };
 }

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import pg from 'pg';
 import type { Logger } from '../logger.ts';
 import { EmbeddedClient } from './embedded/embedded-client.ts';
+import { REACH_WORKERS, setLocal } from './sql/set-local.ts';
 
 export type Pool = pg.Pool;
 export type PoolClient = pg.PoolClient;
@@ -12,7 +13,8 @@ export type PoolClient = pg.PoolClient;
  * What statements mean, and how values look as text, must not depend on the settings of a database or a role. Every
  * transaction begins with these. The session does not: behind a transaction pooler, other clients would inherit them.
  */
-export const PINNED_SETTINGS = [
+export const PINNED_SETTINGS = setLocal(
+  REACH_WORKERS,
   "datestyle = 'ISO, YMD'",
   "intervalstyle = 'postgres'",
   "timezone = 'UTC'",
@@ -23,9 +25,7 @@ export const PINNED_SETTINGS = [
   'search_path = pg_catalog, public',
   // Compiling the plan of a question takes longer than running it.
   'jit = off',
-]
-  .map((setting) => `set local ${setting}`)
-  .join('; ');
+);
 
 /**
  * `queryTimeoutMs` limits statements outside transactions; transactions set their own limits. `connectTimeoutMs` limits

@@ -4,6 +4,7 @@ import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { watchLocks } from './locks/lock-holders.ts';
 import type { Pool, PoolClient } from './pool.ts';
+import { setLocal } from './sql/set-local.ts';
 import { begin, cancelOn, type Transaction, type TransactionLimits } from './transaction.ts';
 
 /** Otherwise a statement goes on for a client that has gone. Other systems than these refuse the setting. */
@@ -36,8 +37,10 @@ export async function readOnly<T>(
     locks = watchLocks(pool, pid, lockMs);
     if (cancel) stopCancelling = cancelOn(cancel, pool, pid);
     const tx = drizzle(client);
-    await tx.execute(sql`select set_config('statement_timeout', ${String(statementMs)}, true),
-      set_config('lock_timeout', ${String(lockMs)}, true), ${cut ? NOTICE_A_LOST_CLIENT : sql`null`}`);
+    await client.query(
+      setLocal(`statement_timeout = ${Math.round(statementMs)}`, `lock_timeout = ${Math.round(lockMs)}`),
+    );
+    if (cut) await tx.execute(sql`select ${NOTICE_A_LOST_CLIENT}`);
     return await work(tx, client);
   } catch (error) {
     cancel?.throwIfAborted();

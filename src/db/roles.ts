@@ -4,6 +4,7 @@ import { sql } from 'drizzle-orm';
 import { OperatorError } from '../errors.ts';
 import { rootCause } from '../logger.ts';
 import type { Pool } from './pool.ts';
+import { isDistributed } from './distribute/citus.ts';
 import { LOCK_TO_GRANT } from './locks/schema-lock.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from './transaction.ts';
 
@@ -37,6 +38,7 @@ export async function createRoles(pool: Pool): Promise<void> {
       throw error;
     }
     await setUnlessSet(tx);
+    await letRolesReachNodes(tx);
     await tx.execute(sql.raw(`grant usage on schema risk, risk_bi to ${READER}`));
     await grantToReaders(tx);
   });
@@ -130,6 +132,20 @@ async function missingSql(tx: Transaction): Promise<string[]> {
   const mayTake = is16 ? 'set' : 'member';
   if (!(await isMember(me, PII_READER, mayTake))) statements.push(`grant ${READER}, ${PII_READER} to ${me}`);
   return statements;
+}
+
+/**
+ * The coordinator logs in to the other nodes as the role that a transaction has taken. So on a distributed history, both
+ * roles may log in. They have no password. Where this user may not change them, nothing happens: `doctor` says so.
+ */
+export async function letRolesReachNodes(tx: Transaction): Promise<void> {
+  if (!(await isDistributed(tx))) return;
+  for (const name of [READER, PII_READER])
+    await tx.execute(
+      sql.raw(`do $$ begin
+        if exists (select from pg_roles where rolname = '${name}' and not rolcanlogin) then alter role ${name} login; end if;
+        exception when insufficient_privilege or internal_error then null; end $$`),
+    );
 }
 
 /** Leaves settings that somebody has given to a role, and roles that belong to somebody else. */

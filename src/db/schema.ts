@@ -32,16 +32,29 @@ const accountKey = () => integer('account_key').notNull();
 const userKey = () => integer('user_key').notNull();
 const snapshotId = () => int8('snapshot_id').notNull();
 
-export const accounts = risk.table('accounts', {
+/**
+ * Gives accounts their keys, and keeps their ids unique. `accounts` could do both on one PostgreSQL, but not as a
+ * distributed table: no unique index without its key, and an identity that touches every node.
+ */
+export const accountKeys = riskInternal.table('account_keys', {
   account_key: integer().primaryKey().generatedAlwaysAsIdentity(),
   account_id: text().notNull().unique(),
-  label: text(),
-  added_at: timestamptz('added_at')
-    .notNull()
-    .default(sql`now()`),
-  retired_at: timestamptz('retired_at'),
-  feed_id: int8('feed_id').notNull(),
 });
+
+export const accounts = risk.table(
+  'accounts',
+  {
+    account_key: integer().primaryKey(),
+    account_id: text().notNull(),
+    label: text(),
+    added_at: timestamptz('added_at')
+      .notNull()
+      .default(sql`now()`),
+    retired_at: timestamptz('retired_at'),
+    feed_id: int8('feed_id').notNull(),
+  },
+  (t) => [index('accounts_account_id').on(t.account_id)],
+);
 
 export const syncRuns = risk.table(
   'sync_runs',
@@ -89,6 +102,13 @@ export const syncRuns = risk.table(
     index('sync_runs_complete')
       .on(t.account_key, t.run_id)
       .where(sql`${t.verdict} = 'complete'`),
+    // Both count a streak without reading its runs. Rare rows, so hardly any space.
+    index('sync_runs_failed')
+      .on(t.account_key, t.run_id, t.verdict, t.error_code)
+      .where(sql`${t.status} <> 'succeeded'`),
+    index('sync_runs_partial')
+      .on(t.account_key, t.run_id)
+      .where(sql`${t.verdict} = 'partial'`),
     check('sync_runs_trigger', sql`${t.trigger} in ('cron', 'cli', 'http', 'import')`),
     check('sync_runs_status', sql`${t.status} in ('succeeded', 'failed', 'abandoned')`),
     check('sync_runs_verdict', sql`${t.verdict} in ('complete', 'partial')`),
@@ -298,6 +318,30 @@ export const retention = risk.table(
   ],
 );
 
+/**
+ * The requests that all replicas have sent, or may still send, with the same credentials. The row's lock orders their
+ * reservations. It belongs to no account. On Citus it stays a local table of the coordinator.
+ */
+export const requestBudgets = riskInternal.table(
+  'request_budgets',
+  {
+    identity: text().notNull(),
+    window_ms: integer('window_ms').notNull(),
+    request_limit: integer('request_limit').notNull(),
+    first_slice: int8('first_slice').notNull(),
+    slices: integer().array().notNull(),
+    granted: integer().notNull(),
+    booked_for: timestamptz('booked_for').notNull(),
+    blocked_until: timestamptz('blocked_until'),
+    renewed_at: timestamptz('renewed_at').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.identity, t.window_ms] }),
+    check('request_budgets_identity', sql`${t.identity} ~ '^[0-9a-f]{64}$'`),
+    check('request_budgets_window_ms', sql`${t.window_ms} > 0`),
+  ],
+);
+
 /** Hands out run ids. Gaps have no meaning: a claim that finds a live lease has used up an id. */
 export const runIds = riskInternal.sequence('run_ids');
 
@@ -321,36 +365,38 @@ export const leases = riskInternal.table(
 );
 
 /**
- * One row. Its lock orders the writers of all accounts, so that snapshot_id and feed_id rise in commit order. The epoch
- * tells readers that they read another history than before.
+ * One PostgreSQL has one row, with key 0, for all accounts: its lock orders their writers, so that snapshot_id and
+ * feed_id rise in commit order. A distributed history has one row per account. risk_internal.feed_clock_key() tells
+ * which. The epoch tells readers that they read another history than before.
  */
-export const feedClock = riskInternal.table(
-  'feed_clock',
-  {
-    id: integer().primaryKey(),
-    last_snapshot_id: int8('last_snapshot_id').notNull(),
-    epoch: uuid().notNull().defaultRandom(),
-    // Where the history was when a value was last taken. If it is elsewhere now, it was restored, copied or promoted.
-    place: text(),
-    copied_at: timestamptz('copied_at'),
-  },
-  (t) => [check('feed_clock_one_row', sql`${t.id} = 1`)],
-);
+export const feedClock = riskInternal.table('feed_clock', {
+  account_key: integer().primaryKey(),
+  last_snapshot_id: int8('last_snapshot_id').notNull(),
+  epoch: uuid().notNull().defaultRandom(),
+  // Where the history was when a value was last taken. If it is elsewhere now, it was restored, copied or promoted.
+  place: text(),
+  copied_at: timestamptz('copied_at'),
+});
 
 /**
- * One row per epoch that began because the history moved: restored, copied, or promoted. Up to `began_after`, it is the
- * history of `previous_epoch`. An epoch that somebody sets by hand has no row.
+ * An epoch that began because the history moved (restored, copied, or promoted), and each one that it continues. Up to
+ * `began_after`, it is the history of `previous_epoch`. The earlier ones are repeated, because a distributed database
+ * cannot follow them one by one. An epoch that somebody sets by hand has no row.
  */
 export const epochs = riskInternal.table(
   'epochs',
   {
-    epoch: uuid().primaryKey(),
+    account_key: accountKey(),
+    epoch: uuid().notNull(),
     previous_epoch: uuid('previous_epoch').notNull(),
     began_after: int8('began_after').notNull(),
     began_at: timestamptz('began_at').notNull(),
     reason: text().notNull(),
   },
-  (t) => [check('epochs_reason', sql`${t.reason} in ('copied', 'moved')`)],
+  (t) => [
+    primaryKey({ columns: [t.account_key, t.epoch, t.previous_epoch] }),
+    check('epochs_reason', sql`${t.reason} in ('copied', 'moved')`),
+  ],
 );
 
 /**

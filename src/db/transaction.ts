@@ -4,6 +4,7 @@ import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { isConnectionLoss } from './database-errors.ts';
 import { watchLocks, type LockWatch } from './locks/lock-holders.ts';
 import { PINNED_SETTINGS, type Pool, type PoolClient } from './pool.ts';
+import { REACH_WORKERS, setLocal } from './sql/set-local.ts';
 
 /** `$client`: for what Drizzle cannot say, such as how long this program waits for one answer. */
 export type Transaction = NodePgDatabase & {
@@ -43,7 +44,7 @@ export async function inTransaction<T>(
   let locks: LockWatch | undefined;
   let stopCancelling: ReturnType<typeof cancelOn> = async () => undefined;
   try {
-    const pid = await begin(client, `begin isolation level read committed; ${setLocal(limits)}`);
+    const pid = await begin(client, `begin isolation level read committed; ${limitsOf(limits)}`);
     locks = watchLocks(pool, pid, limits.lockMs);
     const tx = drizzle(client);
     if (cancel) stopCancelling = cancelOn(cancel, pool, pid);
@@ -58,9 +59,9 @@ export async function inTransaction<T>(
     } catch (error) {
       broken = error as Error;
       // An SQLSTATE means that the server answered, and rolled back. Classes 57 and 08 mean that the connection is
-      // going away.
+      // going away. With 58 and XX, a coordinator says that it lost a node while that committed.
       const sqlstate = (error as { code?: string }).code ?? '';
-      if (/^[0-9A-Z]{5}$/.test(sqlstate) && !/^(57|08)/.test(sqlstate)) throw error;
+      if (/^[0-9A-Z]{5}$/.test(sqlstate) && !/^(57|08|58|XX)/.test(sqlstate)) throw error;
       throw new CommitUnknown('no reply to COMMIT', { cause: error });
     }
     // If a statement failed and `work` did not throw, PostgreSQL answers ROLLBACK without an error.
@@ -151,8 +152,12 @@ export function cancelOn(
   };
 }
 
-/** Not set_config: on Citus it never reaches the workers. */
-export function setLocal({ lockMs, idleMs, statementMs }: TransactionLimits): string {
-  return `set local lock_timeout = ${Math.round(lockMs)}; set local idle_in_transaction_session_timeout = ${Math.round(idleMs)};
-    set local statement_timeout = ${Math.round(statementMs)}`;
+/** As statements, which hold until the transaction ends. */
+export function limitsOf({ lockMs, idleMs, statementMs }: TransactionLimits): string {
+  return setLocal(
+    REACH_WORKERS,
+    `lock_timeout = ${Math.round(lockMs)}`,
+    `idle_in_transaction_session_timeout = ${Math.round(idleMs)}`,
+    `statement_timeout = ${Math.round(statementMs)}`,
+  );
 }

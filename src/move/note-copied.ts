@@ -6,7 +6,7 @@ import { DEFAULT_LIMITS, inTransaction } from '../db/transaction.ts';
 export async function noteCopied(pool: Pool): Promise<boolean> {
   try {
     await inTransaction(pool, DEFAULT_LIMITS, async (_, client) => {
-      await client.query('update risk_internal.feed_clock set copied_at = now() where id = 1');
+      await client.query('update risk_internal.feed_clock set copied_at = now()');
     });
     return true;
   } catch {

@@ -1,6 +1,7 @@
 // Makes a database ready to receive a history: its tables, at the level of that history, and the mark that refuses every
 // command until the history is whole.
 import type { Pool, PoolClient } from '../db/pool.ts';
+import { refuseDistributed } from '../db/distribute/citus.ts';
 import { isMark, SET_MARK } from '../db/incomplete-history.ts';
 import { LOCK_TO_MIGRATE } from '../db/locks/schema-lock.ts';
 import { knownMigrations, migrate, migrationsFolder, readApplied, type Applied } from '../db/migrate.ts';
@@ -12,6 +13,7 @@ import { movedTables } from './moved-tables.ts';
 /** Throws HISTORY_EXISTS, BACKUP_VERSION, and what `migrate` throws. A mark of an interrupted copy stays. */
 export async function markTarget(pool: Pool, migrations: readonly Applied[]): Promise<void> {
   await migrateTo(pool, migrations.length);
+  await refuseDistributed(pool);
   await inTransaction(pool, DEFAULT_LIMITS, async (tx, client) => {
     // Without a lock: the copy that set the mark may be under way, and holds one.
     if (await isMarked(tx, migrations)) return;

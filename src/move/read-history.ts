@@ -1,5 +1,6 @@
 // A history as a database holds it: everything in one snapshot, while syncs go on. Changes nothing.
 import { copyOut } from '../db/copy-out.ts';
+import { refuseDistributed } from '../db/distribute/citus.ts';
 import { readApplied } from '../db/migrate.ts';
 import type { Pool, PoolClient } from '../db/pool.ts';
 import { readOnly } from '../db/read-only.ts';
@@ -42,6 +43,7 @@ export async function readHistory<T>(
     { statementMs: 0, lockMs: LOCK_MS },
     async (tx, client) => {
       const migrations = await readApplied(tx);
+      await refuseDistributed(tx);
       const head = await readHead(client, migrations, onProgress);
       if (head.tables.every(({ name, rows }) => name !== 'risk.accounts' || rows === 0)) throw historyEmpty();
       return read(client, head);
@@ -56,7 +58,7 @@ async function readHead(
   onProgress: MoveProgress,
 ): Promise<HistoryHead> {
   const clock = await client.query<{ value: string; epoch: string; at: Date }>(
-    'select last_snapshot_id::text as value, epoch, now() as at from risk_internal.feed_clock where id = 1',
+    'select last_snapshot_id::text as value, epoch, now() as at from risk_internal.feed_clock where account_key = risk_internal.feed_clock_key(0)',
   );
   const [row] = clock.rows;
   if (row === undefined) throw new Error('the feed clock has no row');

@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { sql } from 'drizzle-orm';
 import { copyIn } from '../db/copy-in.ts';
 import { isLockTaken } from '../db/database-errors.ts';
-import { beginEpoch, theClock } from '../db/feed-clock.ts';
+import { ALL_ACCOUNTS, beginEpoch, theClock } from '../db/feed-clock.ts';
 import { HOLD_MARK, REMOVE_MARK } from '../db/incomplete-history.ts';
 import type { Pool, PoolClient } from '../db/pool.ts';
 import { feedClock } from '../db/schema.ts';
@@ -49,7 +49,7 @@ export async function writeHistory(deps: WriteDeps, history: History): Promise<v
         await history.requireWhole();
         await setCounters(tx, client, history.head);
         await compareTables(deps, client, history.head);
-        await beginEpoch(tx, 'copied', Number(history.head.clock.value));
+        await beginEpoch(tx, ALL_ACCOUNTS, 'copied', Number(history.head.clock.value));
         await client.query(REMOVE_MARK);
         await deps.beforeStep?.(null);
       },
@@ -128,7 +128,7 @@ async function setCounters(tx: Transaction, client: PoolClient, head: HistoryHea
       // There is a copy of this history: the place that it came from.
       copied_at: sql`${head.created_at}::timestamptz`,
     })
-    .where(theClock());
+    .where(theClock(ALL_ACCOUNTS));
 }
 
 /** Throws HISTORY_DIFFERS. */

@@ -43,11 +43,26 @@ export function ofAccounts(accountIds: readonly string[] | null, column: SQL = s
   return sql`${column} in (${sql.join(ids, sql`, `)})`;
 }
 
-/** The same, but all accounts that are not retired: those of today's totals. */
+/**
+ * The same, but all accounts that are not retired: those of today's totals. OFFSET 0 makes Citus read the accounts
+ * first. It would otherwise try to join them by id, which it cannot.
+ */
 export function ofLiving(accountIds: readonly string[] | null): SQL {
   return accountIds === null
-    ? sql`account_id in (select account_id from risk_bi.accounts where not is_retired)`
+    ? sql`account_id in (select account_id from risk_bi.accounts where not is_retired offset 0)`
     : ofAccounts(accountIds);
+}
+
+/** The same for `risk.accounts a`: in a distributed history, only a join by account_key stays on one node. */
+export function ofLivingRows(accountIds: readonly string[] | null): SQL {
+  return accountIds === null ? sql`a.retired_at is null` : ofAccounts(accountIds, sql`a.account_id`);
+}
+
+/** The argument `account_ids` of a function; null means all accounts. */
+export function idsArgument(accountIds: readonly string[] | null): SQL {
+  if (accountIds === null) return sql`null::text[]`;
+  const ids = accountIds.map((id) => sql`${id}`);
+  return sql`array[${sql.join(ids, sql`, `)}]::text[]`;
 }
 
 function literal(value: unknown): string {

@@ -81,7 +81,7 @@ export async function recordFailure(
       await fence(tx, lease);
       await releaseLease(tx, lease);
       if (dryRun) return;
-      const feedId = await takeFeedValue(tx, { waitMs: UNTIL_CANCELLED });
+      const feedId = await takeFeedValue(tx, lease.accountKey, { waitMs: UNTIL_CANCELLED });
       await runRecord(tx, lease, { ...end, feedId });
     },
     cancel,

@@ -1,11 +1,12 @@
 // What people change about an account by hand: label it, retire it, restore it.
-import { eq, sql, type SQL } from 'drizzle-orm';
+import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
 import { refuseCopied, takeFeedValue } from '../db/feed-clock.ts';
 import { holdSchema } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
 import { accounts } from '../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction } from '../db/transaction.ts';
 import { OperatorError } from '../errors.ts';
+import { keyOfAccount } from '../sync/claim/account-row.ts';
 
 export async function labelAccount(pool: Pool, accountId: string, label: string | null): Promise<void> {
   await changeAccount(pool, accountId, { label });
@@ -13,7 +14,7 @@ export async function labelAccount(pool: Pool, accountId: string, label: string 
 
 /** A retired account keeps its history and is synced no more. */
 export async function retireAccount(pool: Pool, accountId: string): Promise<void> {
-  await changeAccount(pool, accountId, { retired_at: sql`coalesce(${accounts.retired_at}, now())` });
+  await changeAccount(pool, accountId, { retired_at: sql`now()` }, isNull(accounts.retired_at));
 }
 
 export async function restoreAccount(pool: Pool, accountId: string): Promise<void> {
@@ -22,16 +23,23 @@ export async function restoreAccount(pool: Pool, accountId: string): Promise<voi
 
 type AccountChange = { label: string | null } | { retired_at: SQL | null };
 
-async function changeAccount(pool: Pool, accountId: string, change: AccountChange): Promise<void> {
+/** Nothing changes where `onlyIf` does not hold, such as for an account that was retired before. */
+async function changeAccount(
+  pool: Pool,
+  accountId: string,
+  change: AccountChange,
+  onlyIf?: SQL,
+): Promise<void> {
   await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
     await holdSchema(tx);
-    await refuseCopied(tx, null);
-    const feedId = await takeFeedValue(tx);
-    const { rowCount } = await tx
+    const key = await keyOfAccount(tx, accountId);
+    await refuseCopied(tx, key);
+    if (key === null) throw unknownAccount(accountId);
+    const feedId = await takeFeedValue(tx, key);
+    await tx
       .update(accounts)
       .set({ ...change, feed_id: feedId })
-      .where(eq(accounts.account_id, accountId));
-    if (rowCount === 0) throw unknownAccount(accountId);
+      .where(and(eq(accounts.account_key, key), onlyIf));
   });
 }
 

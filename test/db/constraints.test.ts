@@ -12,7 +12,7 @@ describe('constraints', () => {
 
   const now = "'2026-01-01T00:00:00Z'::timestamptz";
   const row = {
-    account: `insert into risk.accounts (account_id, feed_id) values ('acc', 1)`,
+    account: `insert into risk.accounts (account_key, account_id, feed_id) values (1, 'acc', 1)`,
     user: (over: Record<string, string> = {}) =>
       insert('risk.users', {
         account_key: '1',
@@ -207,10 +207,10 @@ describe('constraints', () => {
       'imports_digest',
     ],
     [
-      'a second feed clock',
+      'a second clock of an account',
       [],
-      'insert into risk_internal.feed_clock (id, last_snapshot_id) values (2, 0)',
-      'feed_clock_one_row',
+      'insert into risk_internal.feed_clock (account_key, last_snapshot_id) values (0, 0)',
+      'feed_clock_pkey',
     ],
   ];
 
@@ -219,7 +219,6 @@ describe('constraints', () => {
       const client = await db.pool.connect();
       try {
         await client.query('begin');
-        await client.query('alter table risk.accounts alter account_key restart');
         await client.query(row.account);
         for (const statement of good) await client.query(statement);
         await assert.rejects(client.query(bad), { constraint });

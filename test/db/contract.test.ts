@@ -112,7 +112,7 @@ describe('the contract', () => {
   test('has every view and function for people in docs/reporting.md', async () => {
     const page = readFileSync(path.resolve(import.meta.dirname, '../../docs/reporting.md'), 'utf8');
     const all = await names(`
-      select relname as name from pg_class where relnamespace = 'risk_bi'::regnamespace and relkind in ('v', 'm')
+      select relname::text as name from pg_class where relnamespace = 'risk_bi'::regnamespace and relkind in ('v', 'm')
       union all
       select proname || '(' || array_to_string(proargnames[1:pronargs], ', ') || ')' from pg_proc
        where pronamespace = 'risk_bi'::regnamespace`);
@@ -220,6 +220,7 @@ describe('the contract', () => {
         )
       )[0]?.allowed;
     assert.equal(await allowed('risk_bi.snapshot_users(bigint)'), false);
+    assert.equal(await allowed('risk_bi.snapshot_users(text, bigint)'), false);
     assert.equal(await allowed('risk_bi.users_as_of(text, timestamptz)'), true);
     const granted = await names(`
       select table_schema || '.' || table_name as name from information_schema.table_privileges
@@ -230,7 +231,7 @@ describe('the contract', () => {
   test("has functions that ignore the caller's search_path and write nothing", async () => {
     const functions = await db.rows<{ name: string; safe: boolean }>(`
       select proname as name,
-             provolatile = 's' and not prosecdef
+             provolatile <> 'v' and not prosecdef
                and (proconfig @> array['search_path=pg_catalog'] or prosqlbody is not null) as safe
         from pg_proc where pronamespace = 'risk_bi'::regnamespace order by 1`);
     const levels = ['hourly', 'daily', 'weekly', 'monthly'].map((bucket) => `risk_level_${bucket}`);
@@ -239,7 +240,9 @@ describe('the contract', () => {
     );
     assert.deepEqual(
       functions,
-      [...all, 'compare', 'snapshot_users', 'users_as_of'].toSorted().map((name) => ({ name, safe: true })),
+      [...all, 'compare', 'days', 'hours', 'snapshot_users', 'snapshot_users', 'users_as_of']
+        .toSorted()
+        .map((name) => ({ name, safe: true })),
     );
   });
 

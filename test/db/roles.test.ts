@@ -212,7 +212,7 @@ describe('a reader', () => {
     for (const statement of [
       'delete from risk.snapshots',
       'update risk.users set event_count = 0',
-      "insert into risk.accounts (account_id, feed_id) values ('c', 1)",
+      "insert into risk.accounts (account_key, account_id, feed_id) values (9, 'c', 1)",
       'create table risk_bi.mine (n integer)',
     ])
       await assert.rejects(piiReader.query(statement), { code: '42501' }, statement);
@@ -259,6 +259,8 @@ describe('a reader', () => {
       let rowsSeen = 0;
       for (const [what, answer] of await everyAnswer(db, one)) {
         for (const row of JSON.parse(answer) as Record<string, unknown>[]) {
+          // The clock of all accounts is of none.
+          if (/feed_(clock|epochs)$/.test(what) && row['account_id'] === null) continue;
           if ('account_id' in row) assert.equal(row['account_id'], ACCOUNTS[1], what);
           if ('account_key' in row) assert.equal(row['account_key'], rows[0]?.key, what);
           if ('account_id' in row || 'account_key' in row) rowsSeen++;

@@ -81,7 +81,8 @@ test('views name the account, and every level has its order beside it, at their 
   const byView = Map.groupBy(views(), ({ relation }) => relation);
   for (const [view, list] of byView) {
     const names = list.map(({ name }) => name);
-    if (!names.includes('account_id')) continue;
+    // Feeds name the account of a clock, for programs.
+    if (!names.includes('account_id') || /feed_(clock|epochs)$/.test(view)) continue;
     const last = names.slice(names.indexOf('account_label') + 1);
     assert.ok(names.includes('account_label'), view);
     // high_risk_episodes holds one level only.

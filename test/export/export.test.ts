@@ -84,7 +84,7 @@ const LATER = '2026-01-02T00:00:00Z';
 /** A second snapshot, in which one user rose and one was cleared. */
 async function raiseAndClear(account: number): Promise<void> {
   await db.pool.query(`
-    with clock as (update risk_internal.feed_clock set last_snapshot_id = last_snapshot_id + 1 where id = 1 returning last_snapshot_id as id),
+    with clock as (update risk_internal.feed_clock set last_snapshot_id = last_snapshot_id + 1 where account_key = 0 returning last_snapshot_id as id),
     snapshot as (insert into risk.snapshots select ${account}, id, '${LATER}', 'complete', 0.04, false, 31, 31, 0, 700, 0, 1, 0, 1, 0 from clock),
     closed as (update risk.user_levels l set valid_to = '${LATER}', end_reason = case l.user_key when 1 then 'reset' else 'changed' end, snapshot_id = clock.id
       from clock where l.account_key = ${account} and l.user_key in (1, 3) returning l.user_key, l.max_risk_level, l.snapshot_id),

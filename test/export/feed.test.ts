@@ -313,7 +313,7 @@ test('a feed goes on in a history that continues the exported one, and only from
   const move = (beganAfter: number) =>
     db.pool.query(
       `with moved as (insert into risk_internal.epochs
-         select gen_random_uuid(), epoch, $1::bigint, now(), 'moved' from risk_internal.feed_clock returning epoch)
+         select account_key, gen_random_uuid(), epoch, $1::bigint, now(), 'moved' from risk_internal.feed_clock returning epoch)
        update risk_internal.feed_clock c set epoch = moved.epoch from moved`,
       [beganAfter],
     );

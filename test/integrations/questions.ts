@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { PoolClient } from '../../src/db/pool.ts';
+import { insertAccount } from '../support/database/insert-account.ts';
 import { createCalendar } from '../support/oracle/calendar.ts';
 import { testPool } from '../support/database/migrated-database.ts';
 import { expectedAnswers, type Answers } from '../support/oracle/question-answers.ts';
@@ -181,7 +182,7 @@ describe('docs/reporting.md', () => {
     const client = await world.database.pool.connect();
     try {
       await client.query('begin');
-      await client.query('insert into risk.accounts (account_id, feed_id) values ($1, 0)', [added]);
+      await insertAccount(client, added);
       const { rows } = await client.query<{ account_id: string }>(sql);
       const never = world.pasts.filter(
         ({ retiredAt, oracle }) =>

@@ -61,8 +61,8 @@ export const SABOTAGES: readonly Sabotage[] = [
     breaks: 'a failed run gets its feed value in a transaction of its own',
     promise: 'P4',
     file: 'src/sync/record-run.ts',
-    find: 'await takeFeedValue(tx, { waitMs: UNTIL_CANCELLED });',
-    put: 'await inTransaction(pool, DEFAULT_LIMITS, (apart) => takeFeedValue(apart));',
+    find: 'await takeFeedValue(tx, lease.accountKey, { waitMs: UNTIL_CANCELLED });',
+    put: 'await inTransaction(pool, DEFAULT_LIMITS, (apart) => takeFeedValue(apart, lease.accountKey));',
     test: 'test/scenarios/feed-order.test.ts',
   },
   {

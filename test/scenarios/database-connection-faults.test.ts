@@ -330,7 +330,7 @@ test('a deadlock (40P01): the publish that loses is retried', async () => {
   await other.connect();
   // So that the publish is the one that detects the deadlock.
   await other.query("begin; set local deadlock_timeout = '60s'");
-  await other.query('select from risk_internal.feed_clock where id = 1 for update');
+  await other.query('select from risk_internal.feed_clock where account_key = 0 for update');
   const publishing = account.succeed();
   const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
   while ((await db.rows(waiting)).length === 0) await sleep(10);

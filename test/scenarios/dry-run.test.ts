@@ -47,7 +47,7 @@ async function state({ id }: ServedAccount): Promise<unknown> {
   );
   const history = await rowsOfHistory(pool);
   // The first claim of an account adds it.
-  delete history['risk.accounts_account_key_seq'];
+  delete history['risk_internal.account_keys_account_key_seq'];
   return { id, history, rest: await rows(digests.join(' union all ')) };
 }
 

@@ -41,7 +41,7 @@ async function putBack({ clock, epochs }: Held): Promise<void> {
   ]);
 }
 
-const write = () => inTransaction(db.pool, DEFAULT_LIMITS, (tx) => takeFeedValue(tx));
+const write = () => inTransaction(db.pool, DEFAULT_LIMITS, (tx) => takeFeedValue(tx, 1));
 
 /** As docs/feeds.md says it. */
 async function mayGoOn({ epoch, watermark }: Reader): Promise<boolean> {
@@ -79,7 +79,7 @@ test('a reader who may go on has read exactly the transactions of this history',
           await putBack(held);
           names = [...held.names];
           if (kind === 'copy')
-            await inTransaction(db.pool, DEFAULT_LIMITS, (tx) => beginEpoch(tx, 'copied', names.length));
+            await inTransaction(db.pool, DEFAULT_LIMITS, (tx) => beginEpoch(tx, 1, 'copied', names.length));
         }
         const { epoch } = await readClock();
         for (const reader of readers) {
@@ -102,7 +102,7 @@ describe('the place of a history', () => {
     const own = await migratedDatabase();
     t.after(() => own.close());
     const account = servedAccount(own.pool, 5);
-    const epochs = () => own.rows<{ reason: string }>('select reason from risk_internal.epochs');
+    const epochs = () => own.rows<{ epoch: string }>('select distinct epoch from risk_internal.epochs');
     await account.succeed();
     await account.succeed();
     assert.deepEqual(await epochs(), [], 'the first place is no move');

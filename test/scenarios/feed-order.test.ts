@@ -88,7 +88,7 @@ const stamps = async () => {
   const [row] = await db.rows<{ runs: string[]; accounts: string[]; clock: string }>(`select
     array(select feed_id::text from risk.sync_runs order by feed_id) as runs,
     array(select feed_id::text from risk.accounts order by feed_id) as accounts,
-    (select last_snapshot_id::text from risk_internal.feed_clock where id = 1) as clock`);
+    (select last_snapshot_id::text from risk_internal.feed_clock where account_key = 0) as clock`);
   assert.ok(row !== undefined);
   return row;
 };

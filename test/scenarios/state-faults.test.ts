@@ -34,7 +34,7 @@ describe('a run of an account that is changed from outside', () => {
       'risk_internal.lookups',
     ];
     const clock = await pool.query<{ at: string }>(
-      'select last_snapshot_id as at from risk_internal.feed_clock where id = 1',
+      'select last_snapshot_id as at from risk_internal.feed_clock where account_key = 0',
     );
     const kept = await Promise.all(
       tables.map(async (table) => {

@@ -13,6 +13,7 @@ import { retireAccount } from '../../src/upkeep/accounts.ts';
 import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
 import { slotFacts } from '../../src/sync/claim/slot-facts.ts';
+import { insertAccount } from '../support/database/insert-account.ts';
 import { startFaultServer, type FaultServer } from '../support/faults/fault-server.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { fixedAccounts } from '../support/world/fixed-accounts.ts';
@@ -146,9 +147,7 @@ describe('the scheduler', { concurrency: false }, () => {
     const ids = newAccounts(8);
     counted.most = 0;
     api.onRequest(() => sleep(60));
-    await db.pool.query(`insert into risk.accounts (account_id, added_at, feed_id) values ($1, now(), 0)`, [
-      ids[0],
-    ]);
+    await insertAccount(db.pool, ids[0]!);
     await retireAccount(db.pool, ids[0]!);
     create(ids).start();
     await logged('run succeeded', 7);
@@ -266,9 +265,7 @@ describe('the scheduler', { concurrency: false }, () => {
     let release = () => undefined as void;
     const held = new Promise<void>((resolve) => (release = resolve));
     api.onRequest(() => held);
-    await db.pool.query(`insert into risk.accounts (account_id, added_at, feed_id) values ($1, now(), 0)`, [
-      waiting,
-    ]);
+    await insertAccount(db.pool, waiting);
     const by = create([running, waiting], { atOnce: 1, timing: { ...QUICK, queuedMs: 50 } });
     const first = by.request(running);
     assert.deepEqual(await by.request(waiting), { status: 'queued' });

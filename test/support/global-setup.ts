@@ -1,5 +1,6 @@
 // One Postgres for the whole test run; TEST_POSTGRES_URL tells the tests where it is. TEST_DATABASE_URL names an
-// existing server to use instead. Otherwise TEST_POSTGRES (15 to 18) chooses the version of a server in a container, if
+// existing server to use instead, and TEST_CITUS_URL a coordinator of Citus: there, databases with the schema are
+// distributed. Otherwise TEST_POSTGRES (15 to 18) chooses the version of a server in a container, if
 // an engine answers. Without an engine, an embedded server starts; it exists in versions 15 and 18.
 import { Client } from 'pg';
 import { engineAnswers } from './database/container-engine.ts';
@@ -10,7 +11,8 @@ import { dropTemplate, newTemplateName } from './database/test-database.ts';
 let server: PostgresServer | undefined;
 
 export async function globalSetup(): Promise<void> {
-  const given = process.env['TEST_DATABASE_URL'];
+  const citus = process.env['TEST_CITUS_URL'];
+  const given = citus || process.env['TEST_DATABASE_URL'];
   const started = given ? undefined : await start(majorWanted());
   server = started?.server;
   const url = given || (server?.url ?? '');
@@ -18,7 +20,7 @@ export async function globalSetup(): Promise<void> {
   process.env['TEST_LENT'] = server?.lent ?? '';
   process.env['TEST_TEMPLATE'] = newTemplateName();
   process.stdout.write(
-    `tests use PostgreSQL ${await versionAt(url)} at ${new URL(url).host} (${started?.kind ?? 'TEST_DATABASE_URL'})\n`,
+    `tests use PostgreSQL ${await versionAt(url)} at ${new URL(url).host} (${started?.kind ?? (citus ? 'TEST_CITUS_URL' : 'TEST_DATABASE_URL')})\n`,
   );
 }
 

@@ -137,6 +137,22 @@ const BY_POOLER_WORDS: [RegExp, Meaning][] = [
   ],
 ];
 
+// Citus says so with 08006, 58030 and XX000, by itself or at COMMIT. Its places in the source: no language setting
+// translates them.
+const NODE_AWAY_AT =
+  /^(ReportConnectionError|HandleRemoteTransaction\w*Error|ErrorIfPostCommitFailedShardPlacements)$/;
+const NODE_AWAY_WORDS =
+  /remote node|failure on connection marked as essential|could not commit transaction for shard|could not receive (data|query results) from/i;
+const NODE_AWAY = away(
+  'A node of the Citus cluster does not answer',
+  'Check that every node of the cluster runs. Accounts on other nodes go on meanwhile, and these go on once it answers',
+);
+
+function isNodeAway(sqlstate: string, words: string, routine: string | undefined): boolean {
+  if (!/^(08|58|XX)/.test(sqlstate)) return false;
+  return NODE_AWAY_AT.test(routine ?? '') || NODE_AWAY_WORDS.test(words);
+}
+
 /** A statement can have the last ones as well: they count only where they ended the connection. */
 function bySqlstate(
   sqlstate: string,
@@ -221,6 +237,7 @@ export function connectionMeaning(error: Error): Meaning | undefined {
     const endsConnection = severity === 'FATAL' || severity === 'PANIC' || whileConnecting === true;
     // Names are in quotation marks, and must not match.
     const words = message.replaceAll(/"[^"]*"/g, '""');
+    if (!endsConnection && isNodeAway(text, words, routine)) return NODE_AWAY;
     const meaning = endsConnection || /^(08|28|XX)/.test(text) ? find(BY_POOLER_WORDS, words) : undefined;
     const found = meaning ?? bySqlstate(text, endsConnection, routine);
     // An MD5 or plain login sends an empty password, and the server calls it wrong.

@@ -1,42 +1,39 @@
 -- active_users is its own subquery, so a query that does not select it does not pay for it. It finds the day's activity
 -- by the ids of the day's snapshots, because user_activity has an index on these ids.
--- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
--- OFFSET 0: PostgreSQL computes this once per day, not once per row that is compared with it.
+-- For Citus: GROUP BY in each lateral subquery with aggregates, and see risk_level_daily.
 CREATE OR REPLACE VIEW risk_bi.activity_daily WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,
-       s.snapshot_count,
-       s.appeared,
-       s.raised,
-       s.lowered,
-       s.cleared,
-       s.returned,
+       coalesce(s.snapshot_count, 0) AS snapshot_count,
+       coalesce(s.appeared, 0) AS appeared,
+       coalesce(s.raised, 0) AS raised,
+       coalesce(s.lowered, 0) AS lowered,
+       coalesce(s.cleared, 0) AS cleared,
+       coalesce(s.returned, 0) AS returned,
        CASE WHEN w.whole_since > d.starts_at THEN NULL ELSE
          (SELECT count(DISTINCT c.user_key)::integer
             FROM risk.user_activity c
            WHERE c.account_key = a.account_key AND c.snapshot_id >= s.first_news AND c.snapshot_id <= s.last_news) END AS active_users,
-         coalesce(a.label, a.account_id) AS account_label
-  FROM risk.accounts a
+       coalesce(a.label, a.account_id) AS account_label
+  FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
+  CROSS JOIN risk.accounts a
   LEFT JOIN risk.retention w ON w.account_key = a.account_key AND w.dataset = 'activity'
-  CROSS JOIN LATERAL (
-    SELECT min(f.observed_at) AS first_at FROM risk.snapshots f WHERE f.account_key = a.account_key) b
-  CROSS JOIN LATERAL (
-    SELECT g::date AS day,
-           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
-           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
-      FROM generate_series(date_trunc('day', b.first_at::timestamp), least(now(), a.retired_at)::timestamp, interval '1 day') g
-    OFFSET 0) d
-  CROSS JOIN LATERAL (
-    SELECT count(*)::integer AS snapshot_count,
-           coalesce(sum(p.appeared) FILTER (WHERE NOT p.is_baseline), 0)::integer AS appeared,
-           coalesce(sum(p.raised) FILTER (WHERE NOT p.is_baseline), 0)::integer AS raised,
-           coalesce(sum(p.lowered) FILTER (WHERE NOT p.is_baseline), 0)::integer AS lowered,
-           coalesce(sum(p.cleared) FILTER (WHERE NOT p.is_baseline), 0)::integer AS cleared,
-           coalesce(sum(p.returned) FILTER (WHERE NOT p.is_baseline), 0)::integer AS returned,
+  CROSS JOIN LATERAL risk_bi.days(
+    (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+    least(here.now, a.retired_at), here.time_zone) d
+  LEFT JOIN LATERAL (
+    SELECT p.account_key,
+           count(*)::integer AS snapshot_count,
+           (sum(p.appeared) FILTER (WHERE NOT p.is_baseline))::integer AS appeared,
+           (sum(p.raised) FILTER (WHERE NOT p.is_baseline))::integer AS raised,
+           (sum(p.lowered) FILTER (WHERE NOT p.is_baseline))::integer AS lowered,
+           (sum(p.cleared) FILTER (WHERE NOT p.is_baseline))::integer AS cleared,
+           (sum(p.returned) FILTER (WHERE NOT p.is_baseline))::integer AS returned,
            min(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS first_news,
            max(p.snapshot_id) FILTER (WHERE NOT p.is_baseline) AS last_news
       FROM risk.snapshots p
-     WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at) s;
+     WHERE p.account_key = a.account_key AND p.observed_at >= d.starts_at AND p.observed_at < d.ends_at
+     GROUP BY p.account_key) s ON true;
 
 COMMENT ON VIEW risk_bi.activity_daily IS 'What happened on each day, from the first snapshot to today, or to the day on which the account was retired. Only snapshot_count includes the first load (baseline). One row per account and day, zeros included.';
 COMMENT ON COLUMN risk_bi.activity_daily.account_id IS 'Cloudflare''s account id.';

@@ -1,6 +1,5 @@
 -- Works day by day, so it reads only the days and the account that are asked for.
--- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
--- OFFSET 0: PostgreSQL computes this once per day, not once per row that is compared with it.
+-- For Citus: see risk_level_daily.
 CREATE OR REPLACE VIEW risk_bi.level_transitions_daily WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,
@@ -10,30 +9,27 @@ SELECT a.account_id,
        coalesce(a.label, a.account_id) AS account_label,
        coalesce(array_position(ARRAY['low', 'medium', 'high'], c.from_level), 0) AS from_level_rank,
        coalesce(array_position(ARRAY['low', 'medium', 'high'], c.to_level), 0) AS to_level_rank
-  FROM risk.accounts a
+  FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
+  CROSS JOIN risk.accounts a
   -- The first load comes before all other snapshots.
-  CROSS JOIN LATERAL (
-    SELECT (SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline) AS first_news_at,
-           (SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key) AS newest_at) b
-  CROSS JOIN LATERAL (
-    SELECT g::date AS day,
-           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
-           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
-      FROM generate_series(date_trunc('day', b.first_news_at::timestamp), b.newest_at::timestamp, interval '1 day') g
-    OFFSET 0) d
+  JOIN risk.snapshots f ON f.account_key = a.account_key AND f.observed_at = (
+    SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline)
+  CROSS JOIN LATERAL risk_bi.days(
+    f.observed_at,
+    (SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key), here.time_zone) d
   CROSS JOIN LATERAL (
     SELECT e.from_level, e.to_level, count(*)::integer AS change_count
       FROM (
-        SELECT l.previous_level AS from_level, l.max_risk_level AS to_level
+        SELECT l.account_key, l.previous_level AS from_level, l.max_risk_level AS to_level
           FROM risk.user_levels l
-         WHERE l.account_key = a.account_key AND l.valid_from >= b.first_news_at
-           AND l.valid_from >= d.starts_at AND l.valid_from < d.ends_at
+         WHERE l.valid_from >= f.observed_at AND l.valid_from >= d.starts_at AND l.valid_from < d.ends_at
         UNION ALL
-        SELECT l.max_risk_level, NULL
+        SELECT l.account_key, l.max_risk_level, NULL
           FROM risk.user_levels l
-         WHERE l.account_key = a.account_key AND l.valid_to >= b.first_news_at AND l.end_reason <> 'changed'
+         WHERE l.valid_to >= f.observed_at AND l.end_reason <> 'changed'
            AND l.valid_to >= d.starts_at AND l.valid_to < d.ends_at) e
-     GROUP BY e.from_level, e.to_level) c;
+     WHERE e.account_key = a.account_key
+     GROUP BY e.account_key, e.from_level, e.to_level) c;
 
 COMMENT ON VIEW risk_bi.level_transitions_daily IS 'Number of changes from each level to each other level, by day, except in the first load (baseline). One row per account, day and pair of levels that occurred. No row means no change, from risk_bi.retention.whole_since on.';
 COMMENT ON COLUMN risk_bi.level_transitions_daily.account_id IS 'Cloudflare''s account id.';

@@ -1,7 +1,7 @@
 -- For each day, the index finds the last snapshot. A window over all snapshots would read them all, whatever the
 -- filter.
--- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
--- OFFSET 0: PostgreSQL computes this once per day, not once per row that is compared with it.
+-- This query runs on one PostgreSQL and on Citus. Citus pushes a subquery with max() down, but no lateral LIMIT. OFFSET
+-- 0 makes Citus compute now() and the time zone where the session is, not on the workers.
 CREATE OR REPLACE VIEW risk_bi.risk_level_daily WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,
@@ -15,22 +15,13 @@ SELECT a.account_id,
        s.verdict,
        coalesce(a.label, a.account_id) AS account_label,
        array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
-  FROM risk.accounts a
-  -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
-  CROSS JOIN LATERAL (
-    SELECT f.account_key, min(f.observed_at) AS first_at
-      FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-  CROSS JOIN LATERAL (
-    SELECT g::date AS day,
-           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
-           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
-      FROM generate_series(date_trunc('day', b.first_at::timestamp), least(now(), a.retired_at)::timestamp, interval '1 day') g
-    OFFSET 0) d
-  CROSS JOIN LATERAL (
-    SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
-      FROM risk.snapshots p
-     WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
-     ORDER BY p.observed_at DESC LIMIT 1) s
+  FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
+  CROSS JOIN risk.accounts a
+  CROSS JOIN LATERAL risk_bi.days(
+    (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+    least(here.now, a.retired_at), here.time_zone) d
+  JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
+    SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at)
   JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
 
 COMMENT ON VIEW risk_bi.risk_level_daily IS 'Users per level at the end of each day, from the first snapshot to today, or to the day on which the account was retired. Each day shows the newest snapshot before its end. One row per account, day and level, zeros included.';

@@ -1,5 +1,6 @@
 -- For each hour, the index finds the last snapshot. A window over all snapshots would read them all, whatever the
 -- filter.
+-- For Citus: see risk_level_daily.
 CREATE OR REPLACE VIEW risk_bi.risk_level_hourly WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.hour,
@@ -13,17 +14,13 @@ SELECT a.account_id,
        s.verdict,
        coalesce(a.label, a.account_id) AS account_label,
        array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
-  FROM risk.accounts a
-  -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
-  CROSS JOIN LATERAL (
-    SELECT f.account_key, min(f.observed_at) AS first_at
-      FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-  CROSS JOIN LATERAL generate_series(date_trunc('hour', b.first_at), least(now(), a.retired_at), interval '1 hour') AS d (hour)
-  CROSS JOIN LATERAL (
-    SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
-      FROM risk.snapshots p
-     WHERE p.account_key = b.account_key AND p.observed_at < d.hour + interval '1 hour'
-     ORDER BY p.observed_at DESC LIMIT 1) s
+  FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
+  CROSS JOIN risk.accounts a
+  CROSS JOIN LATERAL risk_bi.hours(
+    (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+    least(here.now, a.retired_at), here.time_zone) d
+  JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
+    SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.hour + interval '1 hour')
   JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id;
 
 COMMENT ON VIEW risk_bi.risk_level_hourly IS 'Users per level at the end of each hour, from the first snapshot to now, or to the hour in which the account was retired. Each hour shows the newest snapshot before its end. One row per account, hour and level, zeros included.';

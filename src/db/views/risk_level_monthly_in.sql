@@ -1,8 +1,9 @@
 -- The query of the view risk_level_monthly, in a given time zone. Change both together.
 -- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the month reaches
--- the tables.
+-- the tables. Citus does not inline it: there, the arguments with defaults take the place of the filter.
 -- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
-CREATE OR REPLACE FUNCTION risk_bi.risk_level_monthly_in(time_zone text)
+CREATE OR REPLACE FUNCTION risk_bi.risk_level_monthly_in(
+  time_zone text, account_ids text[] DEFAULT NULL, from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL)
 RETURNS TABLE (
   account_id text, month_start date, max_risk_level text, user_count integer, share double precision,
   event_count bigint, average_user_count double precision, average_share double precision,
@@ -11,7 +12,7 @@ RETURNS TABLE (
 LANGUAGE sql STABLE SECURITY INVOKER
 BEGIN ATOMIC
   SELECT a.account_id,
-         d.month_start,
+         date_trunc('month', d.day::timestamp)::date AS month_start,
          l.max_risk_level,
          (array_agg(l.user_count ORDER BY d.day DESC))[1] AS user_count,
          (array_agg(l.user_count::double precision / nullif(s.user_count, 0) ORDER BY d.day DESC))[1] AS share,
@@ -27,32 +28,17 @@ BEGIN ATOMIC
          (array_agg(s.verdict ORDER BY d.day DESC))[1] AS verdict,
          coalesce(a.label, a.account_id) AS account_label,
          array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
-    FROM risk.accounts a
-    -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
-    CROSS JOIN LATERAL (
-      SELECT f.account_key, min(f.observed_at) AS first_at
-        FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-    CROSS JOIN LATERAL (
-      SELECT date_trunc('month', g)::date AS month_start,
-             g::date AS day,
-             CASE WHEN ((g AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date = g::date
-                  THEN g AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE g AT TIME ZONE time_zone END AS starts_at,
-             CASE WHEN (((g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour') AT TIME ZONE time_zone)::date
-                       = (g + interval '1 day')::date
-                  THEN (g + interval '1 day') AT TIME ZONE time_zone - interval '1 hour'
-                  ELSE (g + interval '1 day') AT TIME ZONE time_zone END AS ends_at
-        FROM generate_series(date_trunc('day', b.first_at AT TIME ZONE time_zone),
-                             least(now(), a.retired_at) AT TIME ZONE time_zone,
-                             interval '1 day') g
-      OFFSET 0) d
-    CROSS JOIN LATERAL (
-      SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
-        FROM risk.snapshots p
-       WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
-       ORDER BY p.observed_at DESC LIMIT 1) s
+    FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
+    CROSS JOIN risk.accounts a
+    CROSS JOIN LATERAL risk_bi.days(
+      greatest((SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+               date_trunc('month', from_at, time_zone)),
+      least(here.now, a.retired_at, date_trunc('month', to_at, time_zone) + interval '1 month' - interval '12 hours'), here.time_zone) d
+    JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
+      SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at)
     JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
-   GROUP BY a.account_key, d.month_start, l.max_risk_level;
+   WHERE (account_ids IS NULL OR a.account_id = ANY (account_ids))
+   GROUP BY a.account_key, a.account_id, a.label, date_trunc('month', d.day::timestamp)::date, l.max_risk_level;
 END;
 
-COMMENT ON FUNCTION risk_bi.risk_level_monthly_in(text) IS 'Like the view risk_level_monthly, but with months in the given time zone, such as Europe/Berlin, instead of the session''s time zone.';
+COMMENT ON FUNCTION risk_bi.risk_level_monthly_in(text, text[], timestamptz, timestamptz) IS 'Like the view risk_level_monthly, but with months in the given time zone, such as Europe/Berlin, instead of the session''s time zone. The other arguments choose accounts, and the months from the one that holds from_at to the one that holds to_at; null means all. A distributed history needs them to be fast; elsewhere, a condition on the result is as good.';

@@ -1,10 +1,10 @@
 -- The days of risk_level_daily, grouped. It does not read that view: copies of the views with their owner's rights
 -- (docs/reporting.md, "Pseudonyms") could not read it.
 -- array_agg finds the last day, because PostgreSQL has no aggregate "last". A group has 7 rows at most.
--- The CASE and OFFSET 0: see risk_level_daily.
+-- For Citus: see risk_level_daily.
 CREATE OR REPLACE VIEW risk_bi.risk_level_weekly WITH (security_invoker = true) AS
 SELECT a.account_id,
-       d.week_start,
+       date_trunc('week', d.day::timestamp)::date AS week_start,
        l.max_risk_level,
        (array_agg(l.user_count ORDER BY d.day DESC))[1] AS user_count,
        (array_agg(l.user_count::double precision / nullif(s.user_count, 0) ORDER BY d.day DESC))[1] AS share,
@@ -20,25 +20,15 @@ SELECT a.account_id,
        (array_agg(s.verdict ORDER BY d.day DESC))[1] AS verdict,
        coalesce(a.label, a.account_id) AS account_label,
        array_position(ARRAY['low', 'medium', 'high'], l.max_risk_level) AS level_rank
-  FROM risk.accounts a
-  -- GROUP BY instead of LIMIT: on Citus, a lateral subquery with LIMIT must not refer to accounts.
-  CROSS JOIN LATERAL (
-    SELECT f.account_key, min(f.observed_at) AS first_at
-      FROM risk.snapshots f WHERE f.account_key = a.account_key GROUP BY f.account_key) b
-  CROSS JOIN LATERAL (
-    SELECT date_trunc('week', g)::date AS week_start,
-           g::date AS day,
-           CASE WHEN (g::timestamptz - interval '1 hour')::date = g::date THEN g::timestamptz - interval '1 hour' ELSE g::timestamptz END AS starts_at,
-           CASE WHEN ((g + interval '1 day')::timestamptz - interval '1 hour')::date = (g + interval '1 day')::date THEN (g + interval '1 day')::timestamptz - interval '1 hour' ELSE (g + interval '1 day')::timestamptz END AS ends_at
-      FROM generate_series(date_trunc('day', b.first_at::timestamp), least(now(), a.retired_at)::timestamp, interval '1 day') g
-    OFFSET 0) d
-  CROSS JOIN LATERAL (
-    SELECT p.account_key, p.snapshot_id, p.observed_at, p.verdict, p.user_count
-      FROM risk.snapshots p
-     WHERE p.account_key = b.account_key AND p.observed_at < d.ends_at
-     ORDER BY p.observed_at DESC LIMIT 1) s
+  FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
+  CROSS JOIN risk.accounts a
+  CROSS JOIN LATERAL risk_bi.days(
+    (SELECT min(f.observed_at) FROM risk.snapshots f WHERE f.account_key = a.account_key),
+    least(here.now, a.retired_at), here.time_zone) d
+  JOIN risk.snapshots s ON s.account_key = a.account_key AND s.observed_at = (
+    SELECT max(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND p.observed_at < d.ends_at)
   JOIN risk.snapshot_levels l ON l.account_key = s.account_key AND l.snapshot_id = s.snapshot_id
- GROUP BY a.account_key, d.week_start, l.max_risk_level;
+ GROUP BY a.account_key, a.account_id, a.label, date_trunc('week', d.day::timestamp)::date, l.max_risk_level;
 
 COMMENT ON VIEW risk_bi.risk_level_weekly IS 'Users per level at the end of each ISO week, and on average over its days, from the first snapshot to today, or to the day on which the account was retired. For charts that are too long for days. One row per account, week and level, zeros included.';
 COMMENT ON COLUMN risk_bi.risk_level_weekly.account_id IS 'Cloudflare''s account id.';

@@ -27,7 +27,7 @@ SELECT t.account_id,
       CROSS JOIN LATERAL (SELECT max(p.observed_at) AS newest_at FROM risk.snapshots p WHERE p.account_key = a.account_key) n
       JOIN risk.user_levels l ON l.account_key = a.account_key
       JOIN risk.users u ON u.account_key = l.account_key AND u.user_key = l.user_key
-     GROUP BY a.account_key, n.newest_at, u.account_key, u.user_key, l.max_risk_level) t;
+     GROUP BY a.account_key, a.account_id, a.label, a.retired_at, n.newest_at, u.account_key, u.user_key, u.user_id, l.max_risk_level) t;
 
 COMMENT ON VIEW risk_bi.time_at_level IS 'How long each user has been at each level, over all periods, retired accounts included. Without periods that were deleted (risk_bi.retention). One row per user and level that the user has had.';
 COMMENT ON COLUMN risk_bi.time_at_level.account_id IS 'Cloudflare''s account id.';

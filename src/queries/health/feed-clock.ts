@@ -2,10 +2,11 @@
 import { sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 
-/** `written` changes with every write to the history. `hour` counts the hours since 1970. */
+/** `written` changes with every write to the history, of whichever account. `hour` counts the hours since 1970. */
 export async function feedClock(db: Db): Promise<{ written: string; hour: number }> {
   const { rows } = await on(db).execute<{ written: string; hour: number }>(sql`
-    select epoch::text || '/' || feed_id as written, floor(extract(epoch from now()) / 3600)::int as hour
+    select coalesce(md5(string_agg(epoch::text || '/' || feed_id, ' ' order by epoch, feed_id)), '') as written,
+           floor(extract(epoch from now()) / 3600)::int as hour
       from risk_bi.feed_clock`);
   return rows[0] ?? { written: '', hour: 0 };
 }

@@ -9,7 +9,7 @@ export type LastCopy = { copied_at: Date | null; began_at: Date | null };
 
 export async function lastCopy(db: Db): Promise<LastCopy> {
   const { rows } = await on(db).execute<{ copied_at: string | null; began_at: string | null }>(sql`
-    select (select ${feedClock.copied_at} from ${feedClock} where ${feedClock.id} = 1) as copied_at,
+    select (select max(${feedClock.copied_at}) from ${feedClock}) as copied_at,
            (select min(first.observed_at) from ${accounts} cross join lateral (
               select ${snapshots.observed_at} as observed_at from ${snapshots}
                where ${snapshots.account_key} = ${accounts.account_key} order by ${snapshots.observed_at} limit 1) first) as began_at`);

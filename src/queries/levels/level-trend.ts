@@ -3,6 +3,7 @@
 import { sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { postgresZone } from '../postgres-zone.ts';
+import { idsArgument } from '../question.ts';
 
 export const BUCKETS = ['hour', 'day', 'week', 'month'] as const;
 export type Bucket = (typeof BUCKETS)[number];
@@ -34,15 +35,16 @@ export async function levelTrend(
   const since = sql`${filter.since.toISOString()}::timestamptz`;
   const account =
     accountIds === undefined ? sql`true` : sql`account_id = any(${sql.param([...accountIds])}::text[])`;
+  const ids = idsArgument(accountIds ?? null);
   const parts =
     bucket === 'hour'
       ? sql`select account_id, hour as bucket_at, to_char(hour at time zone ${zone}, 'YYYY-MM-DD HH24:MI') as bucket, hour as hour_at,
                    max_risk_level, user_count, is_observed, snapshot_id, observed_at, verdict
-              from risk_bi.risk_level_hourly_in(${zone}) where ${account} and hour >= date_trunc('hour', ${since}, ${zone})`
+              from risk_bi.risk_level_hourly_in(${zone}, ${ids}, ${since}) where ${account} and hour >= date_trunc('hour', ${since}, ${zone})`
       : sql`select account_id, date_trunc(${bucket}, day::timestamp) as bucket_at,
                    to_char(date_trunc(${bucket}, day::timestamp), 'YYYY-MM-DD') as bucket, null::timestamptz as hour_at, max_risk_level,
                    user_count, is_observed, snapshot_id, observed_at, verdict
-              from risk_bi.risk_level_daily_in(${zone}) where ${account} and day >= date_trunc(${bucket}, ${since} at time zone ${zone})::date`;
+              from risk_bi.risk_level_daily_in(${zone}, ${ids}, date_trunc(${bucket}, ${since}, ${zone})) where ${account} and day >= date_trunc(${bucket}, ${since} at time zone ${zone})::date`;
   const { rows } = await on(db).execute<TrendPoint>(sql`
     with parts as (${parts}),
          states as (

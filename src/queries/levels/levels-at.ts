@@ -1,7 +1,7 @@
 // Users per level at several instants: of each account, the newest snapshot at or before the instant. Retired accounts
 // are left out, except if one is asked for.
 import { sql } from 'drizzle-orm';
-import { ofLiving, type Question } from '../question.ts';
+import { ofLivingRows, type Question } from '../question.ts';
 
 export type LevelsAt = {
   /** As given. */
@@ -24,20 +24,22 @@ export function levelsAt(
   return {
     statement: sql`
       with moments (number, moment, at) as (values ${sql.join(values, sql`, `)}),
-           newest as (
-        select m.number, s.account_id, max(s.observed_at) as observed_at
+           levels as (
+        select m.number, a.account_id, l.max_risk_level, l.user_count
           from moments m
-          join risk_bi.snapshots s on s.observed_at <= m.at
-         where ${ofLiving(accountIds)}
-         group by m.number, s.account_id)
+         cross join risk.accounts a
+          join risk.snapshots s on s.account_key = a.account_key and s.observed_at = (
+               select max(p.observed_at) from risk.snapshots p
+                where p.account_key = a.account_key and p.observed_at <= m.at)
+          join risk.snapshot_levels l on l.account_key = s.account_key and l.snapshot_id = s.snapshot_id
+         where ${ofLivingRows(accountIds)})
       select m.moment,
              coalesce(sum(l.user_count) filter (where l.max_risk_level = 'low'), 0)::int as low,
              coalesce(sum(l.user_count) filter (where l.max_risk_level = 'medium'), 0)::int as medium,
              coalesce(sum(l.user_count) filter (where l.max_risk_level = 'high'), 0)::int as high,
              count(distinct l.account_id)::int as account_count
         from moments m
-        left join newest n using (number)
-        left join risk_bi.risk_level_by_snapshot l on l.account_id = n.account_id and l.observed_at = n.observed_at
+        left join levels l using (number)
        group by m.number, m.moment
        order by m.number`,
   };

@@ -32,13 +32,18 @@ export function news(
                                   order by coalesce(to_level_rank, from_level_rank) desc, changed_at desc, user_id) as place
           from risk_bi.level_changes
          where changed_at >= ${since.toISOString()}::timestamptz${end} and change in ('raised', 'cleared', 'returned')
-           and ${ofLiving(accountIds)})
+           and ${ofLiving(accountIds)}),
+           shown as (
+        select * from recent where place <= ${most}::int),
+           ended as (
+        select account_id, user_id, valid_to, end_reason
+          from risk_bi.user_level_history
+         where (account_id, user_id, valid_to) in (
+               select account_id, user_id, changed_at from shown where change = 'cleared'))
       select r.change, r.account_id, r.user_id, r.changed_at, r.from_level, r.to_level, h.end_reason, r.change_count
-        from recent r
-        left join lateral (select h.end_reason from risk_bi.user_level_history h
-                            where r.change = 'cleared' and h.account_id = r.account_id and h.user_id = r.user_id
-                              and h.valid_to = r.changed_at) h on true
-       where r.place <= ${most}::int
+        from shown r
+        left join ended h on r.change = 'cleared' and h.account_id = r.account_id and h.user_id = r.user_id
+                         and h.valid_to = r.changed_at
        order by r.change, r.place`,
   };
 }

@@ -2,7 +2,7 @@
 // accounts are left out, except if one is asked for.
 import { sql, type SQL } from 'drizzle-orm';
 import { postgresZone } from '../postgres-zone.ts';
-import { ofLiving, type Question } from '../question.ts';
+import { idsArgument, ofLiving, ofLivingRows, type Question } from '../question.ts';
 
 export const STEPS = ['snapshot', 'hour', 'day'] as const;
 export type Step = (typeof STEPS)[number];
@@ -34,10 +34,14 @@ export function trend(
 
 type Bounds = { begin: SQL; end: SQL };
 
-const COUNTS = sql`coalesce(sum(user_count) filter (where max_risk_level = 'low'), 0)::int as low,
-             coalesce(sum(user_count) filter (where max_risk_level = 'medium'), 0)::int as medium,
-             coalesce(sum(user_count) filter (where max_risk_level = 'high'), 0)::int as high,
-             count(distinct account_id)::int as account_count`;
+/** `l` and `a`: what the columns of levels and of accounts begin with. */
+const counts = (
+  l: SQL = sql``,
+  a: SQL = sql``,
+) => sql`coalesce(sum(${l}user_count) filter (where ${l}max_risk_level = 'low'), 0)::int as low,
+             coalesce(sum(${l}user_count) filter (where ${l}max_risk_level = 'medium'), 0)::int as medium,
+             coalesce(sum(${l}user_count) filter (where ${l}max_risk_level = 'high'), 0)::int as high,
+             count(distinct ${a}account_id)::int as account_count`;
 
 function bySnapshot(accountIds: readonly string[] | null, { begin, end }: Bounds, zone: string) {
   return {
@@ -45,21 +49,20 @@ function bySnapshot(accountIds: readonly string[] | null, { begin, end }: Bounds
       with instants (at) as (
         select ${begin} union
         select observed_at from risk_bi.snapshots
-         where observed_at >= ${begin} and observed_at < ${end} and ${ofLiving(accountIds)}),
-           newest as (
-        select i.at, a.account_id, n.observed_at
-          from instants i
-         cross join (select account_id from risk_bi.accounts where ${ofLiving(accountIds)}) a
-         cross join lateral (select max(s.observed_at) as observed_at from risk_bi.snapshots s
-                              where s.account_id = a.account_id and s.observed_at <= i.at) n)
-      select at,
-             to_char(at at time zone ${zone}::text, 'YYYY-MM-DD HH24:MI') as local,
-             ${COUNTS},
-             bool_or(observed_at = at) as is_observed
-        from newest
-        join risk_bi.risk_level_by_snapshot using (account_id, observed_at)
-       group by at
-       order by at`,
+         where observed_at >= ${begin} and observed_at < ${end} and ${ofLiving(accountIds)})
+      select i.at,
+             to_char(i.at at time zone ${zone}::text, 'YYYY-MM-DD HH24:MI') as local,
+             ${counts(sql`l.`, sql`a.`)},
+             bool_or(s.observed_at = i.at) as is_observed
+        from instants i
+       cross join risk.accounts a
+        join risk.snapshots s on s.account_key = a.account_key and s.observed_at = (
+             select max(p.observed_at) from risk.snapshots p
+              where p.account_key = a.account_key and p.observed_at <= i.at)
+        join risk.snapshot_levels l on l.account_key = s.account_key and l.snapshot_id = s.snapshot_id
+       where ${ofLivingRows(accountIds)}
+       group by i.at
+       order by i.at`,
   };
 }
 
@@ -68,9 +71,9 @@ function byHour(accountIds: readonly string[] | null, { begin, end }: Bounds, zo
     statement: sql`
       select hour as at,
              to_char(hour at time zone ${zone}::text, 'YYYY-MM-DD HH24:MI') as local,
-             ${COUNTS},
+             ${counts()},
              bool_and(is_observed) as is_observed
-        from risk_bi.risk_level_hourly_in(${zone}::text)
+        from risk_bi.risk_level_hourly_in(${zone}::text, ${idsArgument(accountIds)}, ${begin}, ${end})
        where hour > ${begin} - interval '1 hour' and hour < ${end} and ${ofLiving(accountIds)}
        group by hour
        order by hour`,
@@ -85,9 +88,9 @@ function byDay(accountIds: readonly string[] | null, { begin, end }: Bounds, zon
       select case when ((${midnight} - interval '1 hour') at time zone ${zone}::text)::date = day
                   then ${midnight} - interval '1 hour' else ${midnight} end as at,
              day::text as local,
-             ${COUNTS},
+             ${counts()},
              bool_and(is_observed) as is_observed
-        from risk_bi.risk_level_daily_in(${zone}::text)
+        from risk_bi.risk_level_daily_in(${zone}::text, ${idsArgument(accountIds)}, ${begin}, ${end})
        where day >= (${begin} at time zone ${zone}::text)::date
          and day <= ((${end} - interval '1 millisecond') at time zone ${zone}::text)::date
          and ${ofLiving(accountIds)}

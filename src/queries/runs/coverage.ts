@@ -2,7 +2,7 @@
 // one is asked for.
 import { sql } from 'drizzle-orm';
 import { postgresZone } from '../postgres-zone.ts';
-import { ofLiving, type Question } from '../question.ts';
+import { idsArgument, ofLiving, type Question } from '../question.ts';
 
 export type CoverageDay = {
   day: string;
@@ -33,7 +33,8 @@ export function coverage(
              sum(partial_count)::int as partial_count,
              sum(expected_slot_count)::int as expected_slot_count,
              sum(slot_succeeded_count)::int as slot_succeeded_count
-        from risk_bi.sync_coverage_in(${postgresZone(timezone)}::text)
+        from risk_bi.sync_coverage_in(${postgresZone(timezone)}::text, ${idsArgument(accountIds)},
+                                      ${from.toISOString()}::timestamptz, ${to.toISOString()}::timestamptz)
        where day between ${local(from)} and ${local(new Date(to.getTime() - 1))}
          and ${ofLiving(accountIds)}
        group by day

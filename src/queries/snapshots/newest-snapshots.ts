@@ -1,6 +1,6 @@
 // How fresh and how sure the data of each account is: its newest snapshot, and how the newest run ended.
 import { sql } from 'drizzle-orm';
-import { ofAccounts, type Question } from '../question.ts';
+import { ofLivingRows, type Question } from '../question.ts';
 
 export type NewestSnapshot = {
   account_id: string;
@@ -25,20 +25,24 @@ export type NewestSnapshot = {
 export function newestSnapshots(accountIds: readonly string[] | null): Question<NewestSnapshot> {
   return {
     statement: sql`
-      select a.account_id, a.account_label, a.retired_at, s.snapshot_id::float8 as snapshot_id, s.observed_at, s.verdict,
+      select a.account_id, coalesce(a.label, a.account_id) as account_label, a.retired_at,
+             s.snapshot_id::float8 as snapshot_id, s.observed_at, s.verdict,
              s.expected_unseen::float8 as expected_unseen, s.is_baseline, l.low, l.medium, l.high,
              r.status as run_status, r.error_code
-        from risk_bi.accounts a
-        left join lateral (select * from risk_bi.snapshots s where s.account_id = a.account_id
-                            order by s.observed_at desc limit 1) s on true
-        left join lateral (select sum(user_count) filter (where max_risk_level = 'low')::int as low,
-                                  sum(user_count) filter (where max_risk_level = 'medium')::int as medium,
-                                  sum(user_count) filter (where max_risk_level = 'high')::int as high
-                             from risk_bi.risk_level_by_snapshot b
-                            where b.account_id = a.account_id and b.observed_at = s.observed_at) l on true
-        left join lateral (select status, error_code from risk_bi.sync_runs r where r.account_id = a.account_id
-                            order by r.finished_at desc limit 1) r on true
-       where ${accountIds === null ? sql`not a.is_retired` : ofAccounts(accountIds, sql`a.account_id`)}
+        from risk.accounts a
+        left join risk.snapshots s on s.account_key = a.account_key and s.observed_at = (
+                  select max(p.observed_at) from risk.snapshots p where p.account_key = a.account_key)
+        left join lateral (select l.account_key,
+                                  (sum(l.user_count) filter (where l.max_risk_level = 'low'))::int as low,
+                                  (sum(l.user_count) filter (where l.max_risk_level = 'medium'))::int as medium,
+                                  (sum(l.user_count) filter (where l.max_risk_level = 'high'))::int as high
+                             from risk.snapshot_levels l
+                            where l.account_key = s.account_key and l.snapshot_id = s.snapshot_id
+                            group by l.account_key) l on true
+        left join risk.sync_runs r on r.account_key = a.account_key and r.run_id = (
+                  select q.run_id from risk.sync_runs q
+                   where q.account_key = a.account_key order by q.finished_at desc limit 1)
+       where ${ofLivingRows(accountIds)}
        order by a.added_at, a.account_id`,
   };
 }

@@ -1,17 +1,37 @@
 // The row of an account: found or added by a claim. What people change about it is in upkeep/accounts.ts.
 import { eq, sql } from 'drizzle-orm';
-import { refuseCopied, takeFeedValue, UNTIL_CANCELLED } from '../../db/feed-clock.ts';
+import {
+  CLOCK_WAIT_MS,
+  refuseCopied,
+  startClock,
+  takeFeedValue,
+  UNTIL_CANCELLED,
+} from '../../db/feed-clock.ts';
 import { holdSchema } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
-import { accounts, accountWriters } from '../../db/schema.ts';
+import { accountKeys, accounts, accountWriters } from '../../db/schema.ts';
 import { columnNames } from '../../db/sql/column-names.ts';
 import { writtenOut } from '../../db/sql/inline-sql.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
 import { OperatorError } from '../../errors.ts';
 
-/** Returns account_key; null if the account is not known. Throws ACCOUNT_RETIRED (exit 78): it is not synced. */
+/** From the directory. Null: nobody has named the account yet. Its row in `accounts` may be missing all the same. */
+export async function keyOfAccount(tx: Transaction, accountId: string): Promise<number | null> {
+  const [named] = await tx
+    .select({ key: accountKeys.account_key })
+    .from(accountKeys)
+    .where(eq(accountKeys.account_id, accountId));
+  return named?.key ?? null;
+}
+
+/**
+ * Returns account_key; null if the account is not known. Throws ACCOUNT_RETIRED (exit 78): it is not synced. Two
+ * statements: a distributed history would ask every node for the account of an id.
+ */
 export async function findAccount(tx: Transaction, accountId: string): Promise<number | null> {
-  const [account] = await tx.select().from(accounts).where(eq(accounts.account_id, accountId));
+  const key = await keyOfAccount(tx, accountId);
+  if (key === null) return null;
+  const [account] = await tx.select().from(accounts).where(eq(accounts.account_key, key));
   if (account === undefined) return null;
   if (account.retired_at === null) return account.account_key;
   throw accountRetired(accountId);
@@ -26,9 +46,11 @@ export function accountRetired(accountId: string): OperatorError {
   });
 }
 
+// Whoever adds the same account may be waiting for the feed clock.
+const LIMITS = { ...DEFAULT_LIMITS, lockMs: CLOCK_WAIT_MS, statementMs: CLOCK_WAIT_MS };
+
 /**
- * Adds the account unless it is there. It looks before it waits for the feed clock. Aborting `signal` ends that wait. If
- * two add the same account at once, the second one uses up an identity and a feed value.
+ * Adds the account unless it is there. It looks before it waits for the feed clock. Aborting `signal` ends that wait.
  */
 export async function addAccount(
   pool: Pool,
@@ -36,24 +58,34 @@ export async function addAccount(
 ): Promise<void> {
   await inTransaction(
     pool,
-    DEFAULT_LIMITS,
+    LIMITS,
     async (tx) => {
       await holdSchema(tx);
       if ((await findAccount(tx, accountId)) !== null) return;
       await refuseCopied(tx, null);
-      const feedId = await takeFeedValue(tx, { waitMs: UNTIL_CANCELLED });
+      // Whoever adds the same account waits here, and then finds it.
+      const key = await nameAccount(tx, accountId);
+      if ((await findAccount(tx, accountId)) !== null) return;
+      await startClock(tx, key);
+      const feedId = await takeFeedValue(tx, key, { waitMs: UNTIL_CANCELLED });
       const w = accountWriters;
-      const add = tx
-        .insert(accounts)
-        .values({ account_id: accountId, feed_id: feedId })
-        .onConflictDoNothing({ target: accounts.account_id });
+      const add = tx.insert(accounts).values({ account_key: key, account_id: accountId, feed_id: feedId });
       const addWriter = sql`
         insert into ${w} (${columnNames(w.account_key, w.last_user_key, w.last_snapshot_id)})
-        select ${accounts.account_key}, 0, 0 from ${accounts} where ${eq(accounts.account_id, accountId)}
-        on conflict do nothing`;
+        values (${key}, 0, 0) on conflict do nothing`;
       // In one round trip, because all accounts wait for the clock.
       await tx.execute(sql.raw(`${writtenOut(add)}; ${writtenOut(addWriter)}`));
     },
     signal,
   );
+}
+
+/** It looks first, because an insert that meets the same id uses up a key. */
+async function nameAccount(tx: Transaction, accountId: string): Promise<number> {
+  const found = await keyOfAccount(tx, accountId);
+  if (found !== null) return found;
+  await tx.insert(accountKeys).values({ account_id: accountId }).onConflictDoNothing();
+  const key = await keyOfAccount(tx, accountId);
+  if (key === null) throw new Error('the insert left no row');
+  return key;
 }

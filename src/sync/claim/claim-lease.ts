@@ -96,7 +96,7 @@ export async function abandonRun(
       if (held === undefined || held.owner === owner || keptBy(held, current, owner, timing) !== null)
         return null;
       await tx.delete(leases).where(and(eq(leases.account_key, accountKey), eq(leases.owner, held.owner)));
-      await recordAbandoned(tx, held, await takeFeedValue(tx, { waitMs: UNTIL_CANCELLED }));
+      await recordAbandoned(tx, held, await takeFeedValue(tx, accountKey, { waitMs: UNTIL_CANCELLED }));
       return held.run_id;
     },
     signal,

@@ -5,6 +5,7 @@ import { sql, type SQLWrapper } from 'drizzle-orm';
 import { copyRows } from '../../db/copy-rows.ts';
 import { isDuplicateKey, isPassing, RESTART_PAUSES_MS } from '../../db/database-errors.ts';
 import { inline, writtenOut } from '../../db/sql/inline-sql.ts';
+import { setLocal } from '../../db/sql/set-local.ts';
 import { holdSchema } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
 import { accountWriters, stagedChanges } from '../../db/schema.ts';
@@ -104,7 +105,7 @@ export async function publish(
               ...(failpoint ? { beforeChunk: () => failpoint('copying') } : {}),
             });
           await failpoint?.('copied');
-          const takeClock = () => waitForClock(tx, locks, limits, hooks, giveUp);
+          const takeClock = () => waitForClock(tx, lease.accountKey, locks, limits, hooks, giveUp);
           result = { snapshotId: await publishIn(tx, request, counts, hooks, takeClock), counts };
           return result;
         },
@@ -227,7 +228,7 @@ async function checkState(tx: Transaction, { lease, state, observedAt }: Publish
  */
 function planFor(isBulk: boolean): string {
   const joins = isBulk ? ['enable_nestloop'] : ['enable_hashjoin', 'enable_mergejoin'];
-  return [...joins, 'jit'].map((setting) => `set local ${setting} = off`).join('; ');
+  return setLocal(...[...joins, 'jit'].map((setting) => `${setting} = off`));
 }
 
 /**

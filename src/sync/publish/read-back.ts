@@ -2,6 +2,7 @@
 // write: the first reader of a row marks it as committed. With checksums, the default of PostgreSQL 18, this logs whole
 // pages if a checkpoint came between: 11 MB for 100,000 users. Right after the load it logs nothing.
 import { sql, type SQL } from 'drizzle-orm';
+import { REACH_WORKERS, setLocal } from '../../db/sql/set-local.ts';
 import { inline, whole } from '../../db/sql/inline-sql.ts';
 import type { Pool } from '../../db/pool.ts';
 import { userActivity, userIdentities, userLevels, users } from '../../db/schema.ts';
@@ -9,6 +10,12 @@ import type { ChangeCounts } from './changes.ts';
 
 /** Fewer new users fit into a few pages. */
 const LEAST = 1_000;
+
+// It reads page by page, however large the tables are, and never the index alone.
+const BITMAP_SCAN = setLocal(
+  REACH_WORKERS,
+  ...['enable_seqscan', 'enable_indexscan', 'enable_indexonlyscan'].map((setting) => `${setting} = off`),
+);
 
 /** How many rows of the new users there are in each table; null if there are too few new users to look. */
 export async function readBack(
@@ -27,10 +34,8 @@ export async function readBack(
     countOf(sql`${i}`, sql`${i.account_key}`, sql`${i.user_key}`),
     countOf(sql`${a}`, sql`${a.account_key}`, sql`${a.user_key}`),
   ];
-  // Forces a bitmap scan: it reads page by page, however large the tables are, and never the index alone.
   const results: unknown = await pool.query(
-    `begin read only; set local enable_seqscan = off; set local enable_indexscan = off; set local enable_indexonlyscan = off;
-     ${reads.map(inline).join(';')}; commit`,
+    `begin read only; ${BITMAP_SCAN}; ${reads.map(inline).join(';')}; commit`,
   );
   return (results as { rows: { rows: number }[] }[]).flatMap((result) => result.rows.map(({ rows }) => rows));
 }

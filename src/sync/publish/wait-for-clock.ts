@@ -17,6 +17,7 @@ const GRACE_MS = 2_000;
 /** Returns the next feed value. `giveUp` cancels the transaction. `limits` hold afterwards. */
 export async function waitForClock(
   tx: Transaction,
+  accountKey: number,
   locks: Pick<LockWatch, 'onWait'>,
   limits: TransactionLimits,
   { onWait, endWait }: ClockWait,
@@ -26,7 +27,7 @@ export async function waitForClock(
   const grace = endWait && startGrace(endWait, GRACE_MS);
   grace?.over.addEventListener('abort', () => giveUp.abort(grace.over.reason));
   try {
-    return await takeFeedValue(tx, { waitMs: UNTIL_CANCELLED, limits });
+    return await takeFeedValue(tx, accountKey, { waitMs: UNTIL_CANCELLED, limits });
   } finally {
     stopTelling();
     grace?.end();

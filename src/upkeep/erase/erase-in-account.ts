@@ -35,7 +35,7 @@ export async function eraseInAccount(tx: Transaction, erasure: ErasureInAccount)
   let identities = 0;
   // The clock comes last, because all accounts wait for it.
   if (isReplaced || texts.length > 0) {
-    const feedId = await takeFeedValue(tx, { waitMs: CLOCK_MS });
+    const feedId = await takeFeedValue(tx, accountKey, { waitMs: CLOCK_MS });
     await writeRunTexts(tx, accountKey, texts, feedId);
     if (isReplaced) {
       // If a run has met the person under the random id already, the older user gets an id of its own.

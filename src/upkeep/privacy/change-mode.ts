@@ -68,7 +68,7 @@ export async function beginChange(tx: Transaction, accountKey: number, target: T
 /** A value of the feed clock. A run that read the account's state before it cannot publish any more. */
 export async function noteWriter(tx: Transaction, accountKey: number): Promise<number> {
   await refuseCopied(tx, accountKey);
-  const feedId = await takeFeedValue(tx);
+  const feedId = await takeFeedValue(tx, accountKey);
   await tx.update(w).set({ last_snapshot_id: feedId }).where(eq(w.account_key, accountKey));
   return feedId;
 }

@@ -9,6 +9,7 @@ import { readAgain } from '../../db/read-again.ts';
 import { readCopy, type CopiedRow } from '../../db/read-copy.ts';
 import { stagedIdentities as s, userIdentities as i } from '../../db/schema.ts';
 import { columnNames } from '../../db/sql/column-names.ts';
+import { setLocal } from '../../db/sql/set-local.ts';
 import { inline, whole } from '../../db/sql/inline-sql.ts';
 import { DEFAULT_LIMITS, inTransaction } from '../../db/transaction.ts';
 import { keyIdOf, type Named } from '../../pii-policy.ts';
@@ -88,7 +89,7 @@ export async function writeBatch(
     await failpoint?.('copied');
     const held = await whileHeld(tx, { accountKey, timing }, async () => {
       await requireTarget(tx, accountKey, target);
-      await tx.execute(sql.raw('set local enable_hashjoin = off; set local enable_mergejoin = off'));
+      await tx.execute(sql.raw(setLocal('enable_hashjoin = off', 'enable_mergejoin = off')));
       const feedId = await noteWriter(tx, accountKey);
       await tx.execute(
         sql.raw(

@@ -9,6 +9,7 @@ import { holdSchema } from '../../db/migrate.ts';
 import type { Pool } from '../../db/pool.ts';
 import { retention as t } from '../../db/schema.ts';
 import { columnNames } from '../../db/sql/column-names.ts';
+import { REACH_WORKERS, setLocal } from '../../db/sql/set-local.ts';
 import { inline, instant, whole } from '../../db/sql/inline-sql.ts';
 import { CommitUnknown, DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
 import { PRUNABLE, type Prunable, type Retention } from '../../retention.ts';
@@ -123,7 +124,7 @@ async function removePiece(
     const held = await whileHeld(tx, { accountKey, timing }, async () => {
       // Pieces are small, whatever the planner thinks of them: probes of an index, never the whole table.
       await tx.execute(
-        sql.raw('set local enable_hashjoin = off; set local enable_mergejoin = off; set local jit = off'),
+        sql.raw(setLocal(REACH_WORKERS, 'enable_hashjoin = off', 'enable_mergejoin = off', 'jit = off')),
       );
       const rows = (await tx.execute(sql.raw(inline(piece.remove)))).rowCount ?? 0;
       await failpoint?.('deleted');
@@ -143,7 +144,7 @@ async function note(
   { rows, upTo }: { rows: number; upTo: number | null },
 ): Promise<void> {
   await refuseCopied(tx, accountKey);
-  const feedId = await takeFeedValue(tx, { waitMs: CLOCK_MS });
+  const feedId = await takeFeedValue(tx, accountKey, { waitMs: CLOCK_MS });
   const set = (name: string, value: SQL) => sql`${sql.identifier(name)} = ${value}`;
   await tx.execute(
     sql.raw(

@@ -17,6 +17,8 @@ describe('the database', () => {
     'migrations',
     'locks',
     'replication',
+    'distribution',
+    'shared_budget',
     'lease',
     'freshness',
     'last_run',
@@ -138,6 +140,7 @@ describe('the database', () => {
     assert.deepEqual(troubles(diagnosis), [
       'privileges failed',
       'migrations skipped',
+      'shared_budget skipped',
       'lease skipped',
       'identities skipped',
       'rejected skipped',

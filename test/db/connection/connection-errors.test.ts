@@ -251,3 +251,18 @@ test('an internal error of a statement is called a fault of the database, and no
   assert.deepEqual([error?.code, error?.exit], ['DATABASE_ERROR', EXIT.failed]);
   assert.match(error?.todo ?? '', /server's log/);
 });
+
+test('a node of Citus that is away is no defect, whatever code the coordinator gives it', () => {
+  const refused = 'connection to the remote node postgres@10.0.0.7:5432 failed with the following error';
+  for (const [code, message, routine] of [
+    ['08006', `${refused}: Connection refused`, 'ReportConnectionError'],
+    ['58030', 'could not receive query results from 10.0.0.7:5432', 'Anything'],
+    ['XX000', 'failure on connection marked as essential: 10.0.0.7:5432', 'Anything'],
+    ['XX000', 'in einer anderen Sprache', 'ErrorIfPostCommitFailedShardPlacements'],
+  ] as const)
+    assertMeaning(
+      { message, code, severity: 'ERROR', routine },
+      'DATABASE_UNAVAILABLE',
+      /node of the Citus cluster/,
+    );
+});

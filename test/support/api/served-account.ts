@@ -100,7 +100,7 @@ export function servedAccount(
     },
     async assertExact(snapshotId) {
       const byId = (a: UserRisk, b: UserRisk) => (a.user_id < b.user_id ? -1 : 1);
-      assert.deepEqual(await rebuild(pool, snapshotId), account.people.toSorted(byId));
+      assert.deepEqual(await rebuild(pool, snapshotId, id), account.people.toSorted(byId));
       assert.deepEqual(await wholeness(pool, id), []);
       const left = await pool.query(
         `select 1 from risk_internal.staged_changes union all

@@ -1,9 +1,9 @@
 // Rows of a history written by hand, for states that a test cannot easily create by syncing.
 import { sql, type InferInsertModel } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
+import { insertAccount } from './insert-account.ts';
 import type { Pool } from '../../../src/db/pool.ts';
 import {
-  accounts,
   lookups,
   rejectedRecords,
   snapshotLevels,
@@ -28,12 +28,7 @@ export function sampleHistory(pool: Pool) {
   return {
     /** Returns account_key. */
     async account(accountId: string, label: string | null = null): Promise<number> {
-      const [row] = await db
-        .insert(accounts)
-        .values({ account_id: accountId, label, feed_id: 0 })
-        .returning({ key: accounts.account_key });
-      if (row === undefined) throw new Error('an insert without a row');
-      return row.key;
+      return insertAccount(pool, accountId, label);
     },
     /** A finished run. Run ids and snapshot ids are consecutive. Returns its run_id. */
     async run(row: Row<typeof syncRuns, 'account_key' | 'started_at'>): Promise<number> {

@@ -58,21 +58,21 @@ export async function seedAccount(pool: Pool, lease: Lease, seed: Seed): Promise
   try {
     await client.query('begin');
     await client.query(
-      `update risk_internal.feed_clock set last_snapshot_id = last_snapshot_id + 1 where id = 1`,
+      `update risk_internal.feed_clock set last_snapshot_id = last_snapshot_id + 1 where account_key = 0`,
     );
     await client.query(`
       create temporary table seed on commit drop as
       select n as key, ${userIdOf(lease.accountId)} as id, (${present}) as is_present, (${present}) and (${absent}) as is_absent, ${level} as level,
              (${events})::integer as events, (${lastEvent})::timestamptz as last_event, ${email} as email, ${name} as name,
-             (select last_snapshot_id from risk_internal.feed_clock where id = 1) as snapshot
+             (select last_snapshot_id from risk_internal.feed_clock where account_key = 0) as snapshot
         from generate_series(1, ${keys}) n where ${keep}`);
     await client.query(`
       insert into risk.snapshots (account_key, snapshot_id, observed_at, verdict, is_baseline, user_count, met_count, carried_count,
              event_count, appeared, raised, lowered, cleared, returned)
-      select ${account}, (select last_snapshot_id from risk_internal.feed_clock where id = 1), ${at}, 'complete', true, count(*), count(*), 0,
+      select ${account}, (select last_snapshot_id from risk_internal.feed_clock where account_key = 0), ${at}, 'complete', true, count(*), count(*), 0,
              coalesce(sum(events), 0), count(*), 0, 0, 0, 0 from seed where is_present;
       insert into risk.snapshot_levels (account_key, snapshot_id, max_risk_level, user_count, event_count)
-      select ${account}, (select last_snapshot_id from risk_internal.feed_clock where id = 1), l, count(s.key), coalesce(sum(s.events), 0)
+      select ${account}, (select last_snapshot_id from risk_internal.feed_clock where account_key = 0), l, count(s.key), coalesce(sum(s.events), 0)
         from unnest(array['low', 'medium', 'high']) l left join seed s on s.level = l and s.is_present group by l;
       insert into risk.users (account_key, user_key, user_id, max_risk_level, event_count, last_event, level_since, identity_since,
              first_seen_at, absent_since, cleared_at, snapshot_id)
@@ -86,7 +86,7 @@ export async function seedAccount(pool: Pool, lease: Lease, seed: Seed): Promise
       insert into risk.user_activity (account_key, user_key, observed_at, event_count, last_event, snapshot_id)
       select ${account}, key, ${at} - interval '1 day', events, last_event, snapshot from seed;
       insert into risk_internal.account_writers (account_key, last_user_key, last_snapshot_id)
-      select ${account}, ${keys}, last_snapshot_id from risk_internal.feed_clock where id = 1
+      select ${account}, ${keys}, last_snapshot_id from risk_internal.feed_clock where account_key = 0
           on conflict (account_key) do update set last_user_key = excluded.last_user_key, last_snapshot_id = excluded.last_snapshot_id`);
     await client.query('commit');
   } catch (error) {

@@ -4,6 +4,7 @@ import { Client, escapeIdentifier } from 'pg';
 import { databaseUrl } from '../../../src/db/create-database.ts';
 import { migrate } from '../../../src/db/migrate.ts';
 import { createPool } from '../../../src/db/pool.ts';
+import { CITUS_URL, cloneOnNodes, dropOnNodes, makeDistributedTemplate } from './distributed-database.ts';
 
 export type TestDatabase = { url: string; drop(): Promise<void> };
 
@@ -20,12 +21,13 @@ export function cloneTemplate(): Promise<TestDatabase> {
   return asAdmin(async (admin) => {
     const template = templateName();
     await makeTemplate(admin, template);
-    return createFrom(admin, template);
+    return CITUS_URL === '' ? createFrom(admin, template) : createOnNodes(template);
   });
 }
 
 /** At the end of a run. The template of a killed run stays, but no other run uses its name. */
 export function dropTemplate(): Promise<void> {
+  if (CITUS_URL !== '') return dropOnNodes(templateName());
   return asAdmin((admin) => dropDatabase(admin, templateName()));
 }
 
@@ -48,6 +50,7 @@ async function makeTemplate(admin: Client, name: string): Promise<void> {
   try {
     const ready = 'select from pg_database where datname = $1 and not datallowconn';
     if ((await admin.query(ready, [name])).rowCount === 1) return;
+    if (CITUS_URL !== '') return await makeDistributedTemplate(name);
     await dropDatabase(admin, name);
     await admin.query(`create database ${escapeIdentifier(name)} encoding 'UTF8' template template0`);
     const pool = createPool({ url: databaseUrl(adminUrl(), name), max: 1, logger: { warn() {} } });
@@ -62,8 +65,16 @@ async function makeTemplate(admin: Client, name: string): Promise<void> {
   }
 }
 
+async function createOnNodes(template: string): Promise<TestDatabase> {
+  const name = newName();
+  await cloneOnNodes(template, name);
+  return { url: databaseUrl(CITUS_URL, name), drop: () => dropOnNodes(name) };
+}
+
+const newName = () => `test_${process.pid}_${randomBytes(6).toString('hex')}`;
+
 async function createFrom(admin: Client, template: string, encoding = 'UTF8'): Promise<TestDatabase> {
-  const name = `test_${process.pid}_${randomBytes(6).toString('hex')}`;
+  const name = newName();
   const strategy = template === 'template0' ? '' : 'strategy file_copy';
   await admin.query(
     // The locale C fits every encoding.

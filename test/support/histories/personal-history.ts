@@ -42,8 +42,10 @@ export async function everything({ rows }: MigratedDatabase): Promise<Thing[]> {
       from pg_proc where pronamespace::regnamespace::text in ('risk', 'risk_bi', 'risk_internal')`);
   const values: Record<string, string[]> = {
     text: [`'${ACCOUNTS[0]}'`],
+    'text[]': [`array['${ACCOUNTS.join("', '")}']`],
     time_zone: ["'Asia/Tokyo'"],
     bigint: ['1'],
+    integer: ['1'],
     'timestamp with time zone': ["'2026-01-01T00:00:00Z'", 'now()'],
   };
   const calls = functions.map(({ name, types }) => {

@@ -111,7 +111,7 @@ async function inexactness(
       problems.push(`snapshot ${id} is gone`);
       continue;
     }
-    const rebuilt = await rebuild(account.pool, id);
+    const rebuilt = await rebuild(account.pool, id, account.accountId);
     const wanted = state.map(row).toSorted();
     const found = rebuilt.map(row).toSorted();
     if (isSame(found, wanted)) continue;
@@ -126,13 +126,13 @@ async function inexactness(
   return problems;
 }
 
-/** A snapshot as readers see it, with the API's field names. */
-export async function rebuild(pool: Pool, snapshotId: number): Promise<UserRisk[]> {
+/** A snapshot as readers see it, with the API's field names. Without an account, its id is that of one account alone. */
+export async function rebuild(pool: Pool, snapshotId: number, accountId?: string): Promise<UserRisk[]> {
   const { rows } = await pool.query<UserRisk>(
     `select user_id, email, name, max_risk_level, event_count,
             to_char(last_event at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_event
-       from risk_bi.snapshot_users($1) order by user_id`,
-    [snapshotId],
+       from risk_bi.snapshot_users(${accountId === undefined ? '' : '$2, '}$1) order by user_id`,
+    accountId === undefined ? [snapshotId] : [snapshotId, accountId],
   );
   return rows;
 }

@@ -2,6 +2,7 @@
 // version of each row. If P4 holds, these rows equal the table.
 import assert from 'node:assert/strict';
 import type { Pool } from '../../../src/db/pool.ts';
+import { CITUS_URL } from '../database/distributed-database.ts';
 
 const KEYS = {
   accounts: "(account_key, '', '')",
@@ -32,8 +33,44 @@ export type WatermarkReader = {
   kept(): Kept;
 };
 
-/** For one account, or for all. */
+/** For one account, or for all. A distributed history has a clock for each account, so it gets a reader for each. */
 export function createWatermarkReader(pool: Pool, accountId?: string, kept: Kept = {}): WatermarkReader {
+  return CITUS_URL === '' || accountId !== undefined
+    ? createReader(pool, accountId, kept)
+    : createReaders(pool);
+}
+
+function createReaders(pool: Pool): WatermarkReader {
+  const readers = new Map<string, WatermarkReader>();
+  const all = async <T>(ask: (reader: WatermarkReader) => Promise<T>): Promise<T[]> => {
+    const { rows } = await pool.query<{ id: string }>('select account_id as id from risk.accounts');
+    for (const { id } of rows) if (!readers.has(id)) readers.set(id, createReader(pool, id, {}));
+    const answers: T[] = [];
+    for (const reader of readers.values()) answers.push(await ask(reader));
+    return answers;
+  };
+  const poll = async () => (await all((reader) => reader.poll())).includes(true);
+  return {
+    poll,
+    pollDuring: (work) => pollUntil(work, poll),
+    verify: async () => void (await all((reader) => reader.verify())),
+    polls: () => Math.max(0, ...[...readers.values()].map((reader) => reader.polls())),
+    kept: () => {
+      throw new Error('a reader of a distributed history cannot be kept');
+    },
+  };
+}
+
+async function pollUntil<T>(work: Promise<T>, poll: () => Promise<boolean>): Promise<T> {
+  let over = false;
+  const ended = work.finally(() => (over = true));
+  // The caller who awaits `ended` below gets the failure. Until then it must not count as unhandled.
+  ended.catch(() => undefined);
+  while (!over) await poll();
+  return ended;
+}
+
+function createReader(pool: Pool, accountId: string | undefined, kept: Kept): WatermarkReader {
   const copies = new Map(
     TABLES.map((table) => [
       table,
@@ -67,14 +104,7 @@ export function createWatermarkReader(pool: Pool, accountId?: string, kept: Kept
 
   return {
     poll,
-    async pollDuring(work) {
-      let over = false;
-      const ended = work.finally(() => (over = true));
-      // The caller who awaits `ended` below gets the failure. Until then it must not count as unhandled.
-      ended.catch(() => undefined);
-      while (!over) await poll();
-      return ended;
-    },
+    pollDuring: (work) => pollUntil(work, poll),
     async verify() {
       await poll();
       for (const [table, copy] of copies) {

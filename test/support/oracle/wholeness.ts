@@ -15,7 +15,7 @@ export async function wholeness(pool: Pool, accountId: string): Promise<string[]
       l as (select l.snapshot_id, count(*) as levels, sum(user_count) as users, sum(event_count) as events
               from risk.snapshot_levels l ${ACCOUNT} group by 1),
       rebuilt as (select s.snapshot_id, u.max_risk_level, count(*) as users, sum(u.event_count) as events
-              from s cross join lateral risk_bi.snapshot_users(s.snapshot_id) u group by 1, 2)
+              from s cross join lateral risk_bi.snapshot_users($1, s.snapshot_id) u group by 1, 2)
      select 'snapshot ' || s.snapshot_id || ' has ' || count(r.run_id) || ' runs' as problem
        from s left join r using (snapshot_id) group by s.snapshot_id having count(r.run_id) <> 1
      union all select 'run ' || run_id || ' speaks of a snapshot that is not there' from r
@@ -33,8 +33,8 @@ export async function wholeness(pool: Pool, accountId: string): Promise<string[]
        left join risk.user_identities i on i.account_key = u.account_key and i.user_key = u.user_key and i.valid_to is null
        join risk.accounts a on a.account_key = u.account_key where a.account_id = $1 and u.max_risk_level is not null order by 1`);
   const rebuilt = await pool.query<Row>(
-    'select user_id, email, name, max_risk_level, event_count, last_event::text from risk_bi.snapshot_users($1) order by 1',
-    [newest?.['id'] ?? 0],
+    'select user_id, email, name, max_risk_level, event_count, last_event::text from risk_bi.snapshot_users($1, $2) order by 1',
+    [accountId, newest?.['id'] ?? 0],
   );
   const problems = rows.map((row) => String(row['problem']));
   if (!isSame(current, rebuilt.rows)) problems.push('the current state is not the newest snapshot rebuilt');

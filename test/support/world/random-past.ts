@@ -156,12 +156,19 @@ export async function liveThrough(
       finishedAt: observedAt + BigInt(took) * 60_000_000n,
     };
     account.runs.push(fact);
+    // Plain values: a distributed table takes no stable function in a CASE.
     await pool.query(
-      `update risk.sync_runs set started_at = $2, finished_at = $2::timestamptz + $3 * interval '1 minute',
-              trigger = $4, scheduled_for = case when $4 = 'cron' then date_trunc('hour', $2::timestamptz, 'UTC') end,
-              status = case when $5 then 'abandoned' else status end
+      `update risk.sync_runs set started_at = $2, finished_at = $3, trigger = $4, scheduled_for = $5,
+              status = case when $6 then 'abandoned' else status end
         where run_id = $1`,
-      [outcome.runId, new Date(time), took, byHand ? 'cli' : 'cron', isAbandoned],
+      [
+        outcome.runId,
+        new Date(time),
+        new Date(time + took * 60_000),
+        byHand ? 'cli' : 'cron',
+        byHand ? null : new Date(Number(slot / 1000n)),
+        isAbandoned,
+      ],
     );
   }
   if (past.retiredAfter !== null)

@@ -136,7 +136,7 @@ describe('the lease', () => {
     const signal = new AbortController();
     const reason = new Error('stopped');
     await inTransaction(db.pool, DEFAULT_LIMITS, async (tx) => {
-      await takeFeedValue(tx);
+      await takeFeedValue(tx, 1);
       const claiming = leases.claim(accountId, { signal: signal.signal });
       claiming.catch(() => undefined);
       const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;

@@ -1,0 +1,26 @@
+// `npm run test:citus`: what must hold on a distributed history as well. TEST_CITUS_URL names a database of the
+// coordinator, as superuser; each test makes databases of its own on all nodes. TEST_CITUS_NODE_COMMAND lets one test
+// stop a node: see test/scenarios/node-away.test.ts.
+import { spawnSync } from 'node:child_process';
+
+const FILES = [
+  'test/db/distribute/distribute.test.ts',
+  'test/db/distribute/plan-distribution.test.ts',
+  'test/sync/claim/lease.test.ts',
+  'test/scenarios/exactness.test.ts',
+  'test/scenarios/state-crash.test.ts',
+];
+// It stops a node, so nothing else may run beside it.
+const ALONE = ['test/scenarios/node-away.test.ts'];
+
+if (!process.env['TEST_CITUS_URL']) throw new Error('TEST_CITUS_URL names no cluster');
+const given = process.argv.slice(2);
+const rounds = given.length > 0 ? [given] : [FILES, ALONE];
+const codes = rounds.map(
+  (files) =>
+    spawnSync('npm', ['run', '-s', 'test:files', '--', '--test-concurrency=1', ...files], {
+      stdio: 'inherit',
+      env: { EXACTNESS_RUNS: '2', ...process.env },
+    }).status ?? 1,
+);
+process.exitCode = Math.max(...codes);
