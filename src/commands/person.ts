@@ -110,6 +110,8 @@ async function copyTo(file: Output, text: AsyncIterable<string>, signal: AbortSi
   } catch (error) {
     await file.drop();
     signal.throwIfAborted();
+    // A reader that stops early (`| head`) is no error.
+    if (file.isShared && (error as NodeJS.ErrnoException).code === 'EPIPE') return;
     if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
     throw outputFailed(file.name, error);
   }
