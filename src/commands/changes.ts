@@ -1,11 +1,14 @@
 // `changes`: the feed of level changes in a span of time.
 import { Command } from 'commander';
 import { changesOf } from '../answers/changes.ts';
+import { accountName } from '../answers/resolve-accounts.ts';
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
+import { wholeSince } from '../queries/accounts/whole-since.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
 import { printChanges } from '../terminal/print/print-changes.ts';
 import { type Format } from '../terminal/table.ts';
+import { viewOf } from '../terminal/view.ts';
 import { wrap } from '../terminal/wrap.ts';
 import { WHEN_HELP } from '../time/when.ts';
 import type { Change } from '../user-risk.ts';
@@ -68,4 +71,12 @@ async function show(io: Io, pool: Pool, options: Options & { timezone: string })
   const to = options.to.map((level) => (level === 'cleared' ? null : level));
   const found = await changesOf(pool, { ...options, since, until, to, limit });
   await printChanges(io, found, { ...options, since, until });
+  for (const { account } of found) {
+    const deleted = (await wholeSince(pool, account.account_key)).find(({ part }) => part === 'levels');
+    if (deleted === undefined || deleted.since <= since) continue;
+    const before = viewOf(io, options.timezone).time(deleted.since);
+    io.stderr.write(
+      `account ${accountName(account)}: changes before ${before} may have been deleted (prune)\n`,
+    );
+  }
 }

@@ -63,7 +63,7 @@ export function eraseCommand(io: Io): Command {
           throw identitiesDenied('Nothing was erased', "Use the worker's own database user");
         const found = await findPersons(pool, asked, config.pii.key);
         if (isUnknown(found) && !('userId' in asked && options.forget === true))
-          throw personNotFound(asked, ADVANCE);
+          throw personNotFound(asked, found, ADVANCE);
         const isTerminal = io.stderr.isTTY === true && (io.stdin ?? process.stdin).isTTY === true;
         if (found.persons.length > 1 && !options.all && !(isTerminal && !options.yes)) throw several(found);
         if (isTerminal && !options.yes && !(await confirmed(io, pool, found, options))) {

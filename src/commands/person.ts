@@ -86,7 +86,7 @@ async function write(
 /** Throws USER_NOT_FOUND, USER_AMBIGUOUS and PII_KEY_NEEDED. */
 async function onlyPerson(db: Db, asked: Asked, piiKey: string | null): Promise<FoundPerson> {
   const found = await findPersons(db, asked, piiKey);
-  if (isUnknown(found)) throw personNotFound(asked, FIND);
+  if (isUnknown(found)) throw personNotFound(asked, found, FIND);
   const [person, ...others] = found.persons;
   if (others.length > 0) throw severalPersons(found.persons);
   return person ?? { userId: null, erasure: null, users: [] };
@@ -110,6 +110,8 @@ async function copyTo(file: Output, text: AsyncIterable<string>, signal: AbortSi
   } catch (error) {
     await file.drop();
     signal.throwIfAborted();
+    // A reader that stops early (`| head`) is no error.
+    if (file.isShared && (error as NodeJS.ErrnoException).code === 'EPIPE') return;
     if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
     throw outputFailed(file.name, error);
   }

@@ -1,7 +1,7 @@
 // `prune`: deletes what is older than its retention, or says what would go.
 import { Command, InvalidArgumentError } from 'commander';
 import { chooseHistories, NO_ACCOUNT } from '../answers/choose-histories.ts';
-import type { Config } from '../config.ts';
+import { readConfig, type Config } from '../config.ts';
 import { openLogger, type Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { isOperatorError, OperatorError } from '../errors.ts';
@@ -52,7 +52,12 @@ export function pruneCommand(io: Io): Command {
     .addOption(timezoneOption('time zone of all times'))
     .addOption(formatOption())
     .addHelpText('after', HELP)
-    .action((options: Options) => withDatabase(io, (pool, config) => run(io, pool, config, options)));
+    .action((options: Options) => {
+      // Before the database: nothing is asked of it, whatever its state.
+      const { retention, isUnset } = chosenRetention(readConfig(io.source), options);
+      if (isUnset) throw unset();
+      return withDatabase(io, (pool, config) => run(io, pool, config, { ...options, retention }));
+    });
 }
 
 const HELP = `
@@ -75,11 +80,23 @@ function duration(text: string): number {
   return ms;
 }
 
-async function run(io: Io, pool: Pool, config: Config, options: Options): Promise<void> {
+function chosenRetention(
+  config: Pick<Config, 'retention'>,
+  options: Options,
+): { retention: Retention; isUnset: boolean } {
   const retention = Object.fromEntries(
     PRUNABLE.map((part) => [part, options[part] ?? config.retention[part]]),
   ) as Retention;
-  if (keepsForEver(retention) && options.rejected === undefined) throw unset();
+  return { retention, isUnset: keepsForEver(retention) && options.rejected === undefined };
+}
+
+async function run(
+  io: Io,
+  pool: Pool,
+  config: Config,
+  options: Options & { retention: Retention },
+): Promise<void> {
+  const { retention } = options;
   const rejectedMs = options.rejected ?? config.sync.rejectedRetentionMs;
   const accounts = await chooseHistories(pool, options.account);
   if (accounts.length === 0 && options.format === 'table') return void io.stdout.write(NO_ACCOUNT);

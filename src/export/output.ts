@@ -89,8 +89,7 @@ export function outputFailed(file: string, error: unknown): OperatorError {
   return new OperatorError({
     code: 'OUTPUT_FAILED',
     happened: `${file} could not be written (${code})`,
-    means:
-      'A file of this export that is not complete has no name. An earlier one under the same name is as it was',
+    means: 'A file that is not complete has no name. An earlier one under the same name is as it was',
     todo: `${ADVICE[code] ?? 'Choose a place that you may write to'}. Then run the command again`,
     cause: error,
   });

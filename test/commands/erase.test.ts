@@ -1,11 +1,14 @@
 // `erase`, `erased` and `person` as people and scripts call them: who is meant, what is said, and what is refused.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { servedAccount, type ServedAccount } from '../support/api/served-account.ts';
+import { CLI } from '../support/cli.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { rarePerson, type RarePerson } from '../support/histories/erased-history.ts';
 import { runCommand } from '../support/run-command.ts';
@@ -61,6 +64,18 @@ describe('who is erased, and what is said', { concurrency: false }, () => {
     for (const text of without)
       assert.ok(!`${result.stdout}${result.stderr}`.includes(text ?? '-'), text ?? '');
   };
+
+  test('a reader of person that stops early is no error', async () => {
+    const args = [CLI, 'person', people[4]!.user_id, '--out', '-'];
+    const env = { PATH: process.env['PATH'] ?? '', DATABASE_URL: db.url };
+    const child = spawn(process.execPath, args, { env, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    const [code] = (await once(child, 'close')) as [number];
+    assert.equal(code, 0, stderr);
+    assert.doesNotMatch(stderr, /error/);
+  });
 
   test('a person is written with everything that is held in every account, readable by their owner alone', async () => {
     const file = path.join(folder, 'person.json');

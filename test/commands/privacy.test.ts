@@ -172,6 +172,15 @@ describe('privacy apply', () => {
     assert.match(no.stderr, /Nothing was changed\.\n$/);
     const yes = await runCommand(['privacy', 'apply'], env, undefined, answer('y\n'));
     assert.equal(yes.stdout, 'Head | office: none; 29 identities rewritten, 0 rejected records deleted\n');
+    for (const [command, ...options] of [['erase'], ['person', '--out', '-']]) {
+      const lost = await runCommand([command!, 'somebody@example.com', ...options], env);
+      assert.equal(lost.code, 1);
+      assert.match(
+        lost.stderr,
+        /USER_NOT_FOUND: No email is kept[^]*PII_MODE is none[^]*Give the whole user id/,
+      );
+      assert.doesNotMatch(lost.stderr, /somebody/);
+    }
     const full = await runCommand(['privacy', 'apply'], { DATABASE_URL: db.url }, undefined, answer(''));
     assert.equal(full.stdout, 'Head | office: full from now on\n');
   });

@@ -5,7 +5,7 @@ import { writeBulkHistory } from '../../bench/reporting/bulk-history.ts';
 import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
 import { claimLease } from '../../src/sync/claim/claim-lease.ts';
 import { processIdentity } from '../../src/host/process-identity.ts';
-import { pruneAfterRun } from '../../src/upkeep/prune/prune-after-run.ts';
+import { isDue, pruneAfterRun } from '../../src/upkeep/prune/prune-after-run.ts';
 import { runCommand } from '../support/run-command.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { quiet } from '../support/stage.ts';
@@ -45,10 +45,13 @@ type Row = {
 const told = (stdout: string) => JSON.parse(stdout) as Row[];
 
 test('without a retention, prune exits 78 and names the variables', async () => {
-  const { code, stderr } = await prune();
-  assert.equal(code, 78);
-  for (const name of ['ACTIVITY', 'LEVELS', 'IDENTITIES', 'RUNS'])
-    assert.match(stderr, new RegExp(`RETENTION_${name}`));
+  // Also where there is no database yet, or none that answers.
+  for (const url of [db.url, 'postgres://nobody@127.0.0.1:1/nowhere']) {
+    const { code, stderr } = await runCommand(['prune'], { DATABASE_URL: url, RETENTION_ACTIVITY: '' });
+    assert.equal(code, 78);
+    for (const name of ['ACTIVITY', 'LEVELS', 'IDENTITIES', 'RUNS'])
+      assert.match(stderr, new RegExp(`RETENTION_${name}`));
+  }
   assert.equal((await prune('--activity', 'soon')).code, 64);
   assert.equal((await prune('--activity', '-1d')).code, 64);
 });
@@ -83,6 +86,13 @@ test('an earlier instant is refused by the commands that would answer with less,
   }
   assert.equal((await runCommand(['users', '--as-of', '1h ago'], { DATABASE_URL: db.url })).code, 0);
   assert.equal((await runCommand(['trends', '--since', '9d ago'], { DATABASE_URL: db.url })).code, 0);
+  for (const [since, isTold] of [
+    ['9d ago', true],
+    ['1h ago', false],
+  ] as const) {
+    const { stderr } = await runCommand(['changes', '--since', since], { DATABASE_URL: db.url });
+    assert.equal(/changes before .* may have been deleted/.test(stderr), isTold, stderr);
+  }
   const [user] = await db.rows<{ user_id: string }>('select user_id from risk.users limit 1');
   const history = await runCommand(['history', user!.user_id], { DATABASE_URL: db.url });
   assert.match(history.stdout, /Levels before .* may have been deleted/);
@@ -110,7 +120,7 @@ test('of runs, those stay by which the program knows how the account is', async 
   assert.equal(await count('risk.sync_runs', 'account_key = 2'), SNAPSHOTS);
 });
 
-test('after a run, old rows go once an hour; nothing is written while nothing is too old', async () => {
+test('after a run, old rows go when an hour of them has come together; nothing is written while nothing is too old', async () => {
   const deps = { pool: db.pool, logger: quiet, timing: LEASE_TIMING };
   const retention = { activity: 500 * HOUR, levels: null, identities: null, runs: null };
   const signal = new AbortController().signal;
@@ -129,11 +139,26 @@ test('after a run, old rows go once an hour; nothing is written while nothing is
     signal,
   });
   const first = await count('risk.user_activity');
-  await pruneAfterRun(deps, { accountId: ACCOUNT, retention: { ...retention, activity: 50 * HOUR }, signal });
-  assert.equal(await count('risk.user_activity'), first, 'within the hour');
-  await db.pool.query(`update risk.retention set pruned_at = pruned_at - interval '61 minutes'`);
+  // The newest snapshot that is 100 hours old is hardly older.
+  await pruneAfterRun(deps, {
+    accountId: ACCOUNT,
+    retention: { ...retention, activity: 99.5 * HOUR },
+    signal,
+  });
+  assert.equal(await count('risk.user_activity'), first, 'half an hour more is too little');
   await pruneAfterRun(deps, { accountId: ACCOUNT, retention: { ...retention, activity: 50 * HOUR }, signal });
   assert.ok((await count('risk.user_activity')) < first);
+});
+
+test('what is due after a run depends on the retention alone', () => {
+  assert.equal(isDue(null, null), false);
+  assert.equal(isDue(900 * HOUR, null), false);
+  assert.equal(isDue(null, 0), true);
+  assert.equal(isDue(1, 0), true);
+  assert.equal(isDue(90_000, 90_000), false);
+  assert.equal(isDue(90_901, 90_000), true, 'a hundredth of a short retention');
+  assert.equal(isDue(400 * 24 * HOUR + HOUR, 400 * 24 * HOUR), false);
+  assert.equal(isDue(400 * 24 * HOUR + HOUR + 1, 400 * 24 * HOUR), true, 'an hour of a long one');
 });
 
 test('a run of the account goes first, and its lease is not touched', async () => {

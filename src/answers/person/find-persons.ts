@@ -24,6 +24,8 @@ export type FoundPersons = {
   persons: FoundPerson[];
   /** Rejected records that mention the id or the email. */
   strayRecords: number;
+  /** False: by email, and no email is kept, so nobody can be found by one. */
+  canTell: boolean;
 };
 
 /** A whole user id, with or without dashes, or an email. Null: neither. */
@@ -57,7 +59,7 @@ export async function findPersons(db: Db, asked: Asked, piiKey: string | null): 
   if (ids.size === 0 && search.met().locked) throw keyNeeded(piiKey);
   const persons: FoundPerson[] = [];
   for (const userId of ids) persons.push(await personOf(db, userId));
-  return { persons, strayRecords };
+  return { persons, strayRecords, canTell: byEmail === null || search.met().some };
 }
 
 /** Nothing at all is held. */
@@ -81,13 +83,28 @@ async function personOf(db: Db, userId: string): Promise<FoundPerson> {
   return { userId, erasure, users };
 }
 
-export function personNotFound(asked: Asked, todo: string): OperatorError {
+export function personNotFound(asked: Asked, { canTell }: FoundPersons, todo: string): OperatorError {
+  const code = 'USER_NOT_FOUND';
+  if (!canTell)
+    return new OperatorError({
+      code,
+      happened: 'No email is kept in this history, so nobody can be found by one',
+      means: 'PII_MODE is none, or nobody was met yet. The history may hold levels of this person',
+      todo: 'Give the whole user id',
+    });
+  const gone = 'the person was erased and is not recognised any more';
   // An email must not reach a log.
-  const who = 'userId' in asked ? `the id ${asked.userId}` : 'this email';
+  if ('email' in asked)
+    return new OperatorError({
+      code,
+      happened: 'Nothing is held of a person with this email',
+      means: `No account ever held this email, or ${gone}`,
+      todo,
+    });
   return new OperatorError({
-    code: 'USER_NOT_FOUND',
-    happened: `Nothing is held of a person with ${who}`,
-    means: 'No account ever met this person, or the person was erased and is not recognised any more',
+    code,
+    happened: `Nothing is held of a person with the id ${asked.userId}`,
+    means: `No account ever met this person, or ${gone}`,
     todo,
   });
 }

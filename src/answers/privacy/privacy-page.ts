@@ -122,7 +122,7 @@ function retained({ settings, whole }: PrivacyRecord, on: On): Block[] {
   });
   const since = whole.map(
     ({ account_id, label, dataset, whole_since }) =>
-      `${label ?? account_id}: ${dataset} before ${on(whole_since)} were pruned`,
+      `${label ?? account_id}: old rows of ${dataset} from before ${on(whole_since)} were pruned`,
   );
   return [
     heading('How long it is kept'),

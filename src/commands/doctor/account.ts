@@ -17,6 +17,7 @@ import { LEASE_TIMING } from '../../sync/claim/lease.ts';
 import { isKnownDead } from '../../host/process-identity.ts';
 import { look } from './database.ts';
 import { checkCounts, checkHistory, checkRetention } from './history.ts';
+import { checkIdentities } from './identities.ts';
 import { failedAs, ok, skipped, warning, type Check, type Line } from './lines.ts';
 import { minute } from '../../time/when.ts';
 import { duration, plural, printable } from '../../words.ts';
@@ -28,6 +29,7 @@ export const ACCOUNT_CHECKS = [
   'history',
   'counts',
   'retention',
+  'identities',
   'absences',
   'rejected',
 ] as const satisfies readonly Check[];
@@ -63,8 +65,8 @@ export async function keptAccounts(pool: Pool): Promise<string[]> {
 
 export async function checkAccount(
   pool: Pool,
-  config: Pick<Config, 'sync' | 'retention'>,
-  known: KnownAccount | null,
+  config: Pick<Config, 'sync' | 'retention' | 'pii'>,
+  { accountId, known }: { accountId: string; known: KnownAccount | null },
   timezone: string,
 ): Promise<Line[]> {
   if (known === null) {
@@ -84,6 +86,7 @@ export async function checkAccount(
     await checkHistory(pool, key),
     await checkCounts(pool, key),
     await checkRetention(pool, key, config.retention),
+    await checkIdentities(pool, { accountKey: key, accountId }, config.pii),
     await look(pool, 'absences', 'risk.users', async (tx) =>
       judgeAbsences(await countAbsent(tx, key), walks[0]),
     ),

@@ -19,9 +19,11 @@ export function checkConfiguration(
   source: Source,
   options: { offline: boolean; accountGiven: boolean },
 ): Configured {
-  const needs = options.accountGiven ? (['cloudflare'] as const) : (['cloudflare', 'accounts'] as const);
+  const needs = options.accountGiven
+    ? (['cloudflare', 'pii'] as const)
+    : (['cloudflare', 'pii', 'accounts'] as const);
   try {
-    const config = readConfig(source, options.offline ? [] : needs);
+    const config = readConfig(source, options.offline ? ['pii'] : needs);
     return { line: merged('configuration', describe(config), oddities(source, config)), config };
   } catch (error) {
     if (!isOperatorError(error)) throw error;
@@ -60,9 +62,9 @@ function oddities(source: Source, config: Config): Line[] {
   const add = (text: string, mend: string) => void found.push(warning('configuration', text, mend));
   const file = readEnvFile(source);
   const unknown = [
-    ...Object.keys(file.values).filter((name) => /^(CLOUDFLARE|SYNC|DATABASE)_/.test(name)),
+    ...Object.keys(file.values).filter((name) => /^(CLOUDFLARE|SYNC|DATABASE|PII|RETENTION)_/.test(name)),
     // Without DATABASE_, because the environment is shared with other programs.
-    ...Object.keys(source.env).filter((name) => /^(CLOUDFLARE|SYNC)_/.test(name)),
+    ...Object.keys(source.env).filter((name) => /^(CLOUDFLARE|SYNC|PII|RETENTION)_/.test(name)),
   ].filter((name) => !KNOWN.has(name));
   if (unknown.length > 0) {
     add(

@@ -94,7 +94,7 @@ async function examine(io: Io, options: Options, report: Report): Promise<void> 
       else add(await examineSummary(asker, config, probe, { credentials, budget }, known));
       if (pool === null) add(skipAll(ACCOUNT_CHECKS, why));
       else if (unknown !== null) add(ACCOUNT_CHECKS.map((check) => ({ ...unknown, check })));
-      else add(await checkAccount(pool, config, known, timezone));
+      else add(await checkAccount(pool, config, { accountId, known }, timezone));
     }
   } finally {
     await asker?.close();

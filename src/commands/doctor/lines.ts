@@ -28,6 +28,7 @@ export const CHECKS = [
   'history',
   'counts',
   'retention',
+  'identities',
   'absences',
   'rejected',
 ] as const;

@@ -55,6 +55,7 @@ export function changesRoutes(api: OpenAPIHono<Caller>, reader: Reader): void {
     }),
     row: FeedRow,
     hasNames: true,
+    parts: ['levels'],
     usual: '7d',
     ask: async (db, scope, { query }) => {
       const filter = changeFilterOf((name) => query[name as 'change']);
@@ -72,6 +73,7 @@ export function changesRoutes(api: OpenAPIHono<Caller>, reader: Reader): void {
     description: 'A pair that did not occur has no row. Usually of the last 7 days.',
     query: Spanned,
     row: TransitionRow,
+    parts: ['levels'],
     usual: '7d',
     ask: async (db, scope) => ({ rows: await answerTo(db, transitions(idsOf(scope), scope.span)) }),
   });

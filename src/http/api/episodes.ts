@@ -50,6 +50,7 @@ export function episodesRoute(api: OpenAPIHono<Caller>, reader: Reader): void {
       end: choiceOf(ENDS, 'Only those that ended so. open: those that last.'),
     }),
     row: Row,
+    parts: ['levels'],
     usual: '90d',
     ask: async (db, scope, { query }) => {
       const filter = { userId: query.user_id || null, end: query.end || null };

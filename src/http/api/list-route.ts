@@ -3,9 +3,12 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import { stringify } from 'csv-stringify/sync';
 import type { Context } from 'hono';
-import { scopeOf, type Range, type Scope } from '../../answers/scope.ts';
+import { idsOf, scopeOf, type Range, type Scope } from '../../answers/scope.ts';
 import type { Db } from '../../db/handle.ts';
+import { deletedSince, type DeletedSince } from '../../queries/accounts/deleted-since.ts';
 import { feedClock } from '../../queries/health/feed-clock.ts';
+import { answerTo } from '../../queries/question.ts';
+import { PRUNABLE, type Prunable } from '../../retention.ts';
 import { VERSION } from '../../version.ts';
 import type { Caller } from '../auth.ts';
 import { readAs, type Reader } from '../read-as.ts';
@@ -40,6 +43,8 @@ export type ListRoute<Query extends z.ZodObject, Param extends z.ZodObject, R ex
   row: z.ZodType<R>;
   /** The span, if the address names none. */
   usual?: Range;
+  /** The rows of a span come from these parts, which a retention may have shortened. */
+  parts?: readonly Prunable[];
   /** Each row is a user: who may see emails and names gets them with it. The row's schema has PERSON. */
   hasNames?: true;
   ask(db: Db, scope: Scope, given: Given<Query, Param>): Promise<Listed<R>>;
@@ -71,7 +76,8 @@ export function listRoute<Query extends z.ZodObject, Param extends z.ZodObject, 
       // Not before: an error with a tag would be kept as if it were the answer.
       c.header('ETag', tag);
       const rows = identities ? await withNames(db, listed.rows) : listed.rows;
-      return send(c, { name: route.name, columns: columnsOf(route.row, identities) }, form, {
+      const deleted = await deletedIn(db, scope, route.parts);
+      return send(c, { name: route.name, columns: columnsOf(route.row, identities), deleted }, form, {
         ...listed,
         rows,
       });
@@ -79,6 +85,20 @@ export function listRoute<Query extends z.ZodObject, Param extends z.ZodObject, 
     return readAs(reader, role, work, c.req.raw.signal);
   });
 }
+
+/** In which accounts the span begins before its rows are whole. */
+async function deletedIn(
+  db: Db,
+  scope: Scope,
+  parts: readonly Prunable[] | undefined,
+): Promise<readonly DeletedSince[]> {
+  if (parts === undefined) return [];
+  return answerTo(db, deletedSince(idsOf(scope), scope.span.from, parts));
+}
+
+const Deleted = z
+  .object({ account_id: z.string(), dataset: z.enum(PRUNABLE), whole_since: z.string() })
+  .openapi('BeyondRetention');
 
 function describe<Query extends z.ZodObject, Param extends z.ZodObject, R extends Row>({
   path,
@@ -93,6 +113,10 @@ function describe<Query extends z.ZodObject, Param extends z.ZodObject, R extend
     [name]: z.array(row),
     next_cursor: z.string().nullable().optional().openapi({
       description: 'The parameter cursor of the next page; null at the end. Only in lists that have pages.',
+    }),
+    beyond_retention: z.array(Deleted).optional().openapi({
+      description:
+        'Only if the span begins before the history is whole: rows before whole_since may have been deleted (prune).',
     }),
   });
   return createRoute({
@@ -118,7 +142,7 @@ function describe<Query extends z.ZodObject, Param extends z.ZodObject, R extend
 
 function send(
   c: Context,
-  { name, columns }: { name: string; columns: readonly string[] },
+  { name, columns, deleted }: { name: string; columns: readonly string[]; deleted: readonly DeletedSince[] },
   form: 'json' | 'csv',
   { rows, next }: Listed<Row>,
 ): Response {
@@ -127,7 +151,13 @@ function send(
     query.set('cursor', next);
     c.header('Link', `<${c.req.path}?${query.toString()}>; rel="next"`);
   }
-  if (form === 'json') return c.json({ [name]: rows, ...(next !== undefined && { next_cursor: next }) }, 200);
+  if (form === 'json') {
+    const beside = {
+      ...(next !== undefined && { next_cursor: next }),
+      ...(deleted.length > 0 && { beyond_retention: deleted }),
+    };
+    return c.json({ [name]: rows, ...beside }, 200);
+  }
   return c.body(csv(columns, rows), 200, {
     'Content-Type': 'text/csv; charset=utf-8',
     'Content-Disposition': `attachment; filename="${name}.csv"`,

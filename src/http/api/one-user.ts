@@ -96,6 +96,7 @@ export function oneUserRoutes(api: OpenAPIHono<Caller>, reader: Reader): void {
     query: Spanned,
     params: Param,
     row: HistoryEvent,
+    parts: ['levels', 'identities'],
     usual: '90d',
     ask: async (db, scope, { params }) => ({ rows: eventsOf(await known(db, scope, params.user_id), scope) }),
   });
@@ -107,6 +108,7 @@ export function oneUserRoutes(api: OpenAPIHono<Caller>, reader: Reader): void {
     query: Spanned,
     params: Param,
     row: Period,
+    parts: ['levels'],
     usual: '90d',
     ask: async (db, scope, { params }) => {
       const ids = (await known(db, scope, params.user_id)).map(({ accountId }) => accountId);
@@ -121,6 +123,7 @@ export function oneUserRoutes(api: OpenAPIHono<Caller>, reader: Reader): void {
     query: Spanned,
     params: Param,
     row: Activity,
+    parts: ['activity'],
     usual: '90d',
     ask: async (db, scope, { params }) => {
       const ids = (await known(db, scope, params.user_id)).map(({ accountId }) => accountId);

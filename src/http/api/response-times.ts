@@ -75,6 +75,7 @@ export function responseRoutes(api: OpenAPIHono<Caller>, reader: Reader, highTar
     description: 'A period counts in the span in which it ended. Ten rows: two spans, five ways to end.',
     query: Spanned.extend({ target }),
     row: Time,
+    parts: ['levels'],
     usual: '90d',
     ask: async (db, scope, { query }) => {
       const targetMs = readTarget(query.target, highTargetMs);
@@ -88,6 +89,7 @@ export function responseRoutes(api: OpenAPIHono<Caller>, reader: Reader, highTar
     description: 'One row for each length. Periods of a first load are left out.',
     query: Spanned,
     row: Step,
+    parts: ['levels'],
     usual: '90d',
     ask: async (db, scope) => ({ rows: await answerTo(db, responseDistribution(idsOf(scope), scope.span)) }),
   });
@@ -98,6 +100,7 @@ export function responseRoutes(api: OpenAPIHono<Caller>, reader: Reader, highTar
     description: 'As of the end of the span, the longest first.',
     query: Spanned.extend({ target }).extend(Paged.shape),
     row: Open,
+    parts: ['levels'],
     usual: '90d',
     ask: async (db, scope, { query }) => {
       const most = rowsAsked(query);

@@ -80,6 +80,7 @@ export function runRoutes(api: OpenAPIHono<Caller>, reader: Reader): void {
       verdict: choice(['complete', 'partial'], 'Only runs that published such a snapshot.'),
     }),
     row: Run,
+    parts: ['runs'],
     usual: '90d',
     ask: async (db, scope, { query }) => {
       const { cursor, status, verdict } = query;

@@ -24,6 +24,13 @@ export async function requireMode(pool: Pool, lease: Lease, wanted: Wanted): Pro
   });
 }
 
+/** What a run of the account would find. Reads only. Throws as the run would. */
+export async function lookAtMode(tx: Transaction, account: Account, wanted: Wanted): Promise<Recorded> {
+  const recorded = (await recordedMode(tx, account)) ?? (await modeToRecord(tx, account, wanted));
+  requireSame(account, recorded, wanted);
+  return recorded;
+}
+
 /** The same inside a transaction. */
 export async function checkMode(tx: Transaction, account: Account, wanted: Wanted): Promise<void> {
   const recorded = await recordedMode(tx, account);
@@ -46,19 +53,23 @@ function recordedOf({ mode, key_id, is_applied }: typeof m.$inferSelect): Record
 }
 
 /** A history without a record comes from a copy or from a version without modes: it was written in full. */
-async function recordMode(tx: Transaction, lease: Lease, wanted: Wanted): Promise<Recorded> {
-  await fence(tx, lease);
+async function modeToRecord(tx: Transaction, { accountKey }: Account, wanted: Wanted): Promise<Recorded> {
   const [one] = await tx
     .select({ account_key: userIdentities.account_key })
     .from(userIdentities)
-    .where(eq(userIdentities.account_key, lease.accountKey))
+    .where(eq(userIdentities.account_key, accountKey))
     .limit(1);
   const mode = one === undefined ? wanted.mode : 'full';
-  const keyId = mode === 'pseudonymous' ? wanted.keyId : null;
+  return { mode, keyId: mode === 'pseudonymous' ? wanted.keyId : null, isApplied: true };
+}
+
+async function recordMode(tx: Transaction, lease: Lease, wanted: Wanted): Promise<Recorded> {
+  await fence(tx, lease);
+  const recorded = await modeToRecord(tx, lease, wanted);
   await tx.execute(sql`
     insert into ${m} (${columnNames(m.account_key, m.mode, m.key_id, m.is_applied)})
-    values (${lease.accountKey}, ${mode}, ${keyId}, true)`);
-  return { mode, keyId, isApplied: true };
+    values (${lease.accountKey}, ${recorded.mode}, ${recorded.keyId}, true)`);
+  return recorded;
 }
 
 function requireSame({ accountId }: Account, { mode, keyId, isApplied }: Recorded, wanted: Wanted): void {

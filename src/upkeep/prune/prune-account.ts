@@ -150,8 +150,8 @@ async function note(
     sql.raw(
       inline(sql`
     insert into ${t} (${columnNames(t.account_key, t.dataset, t.whole_since, t.pruned_up_to, t.row_count, t.pruned_at, t.feed_id)})
-    values (${whole(accountKey)}, ${sql.raw(`'${part}'`)}, ${instant(at)}, ${upTo === null ? sql`null` : whole(upTo)},
-            ${whole(rows)}, now(), ${whole(feedId)})
+    select ${whole(accountKey)}, ${sql.raw(`'${part}'`)}, ${instant(at)}, ${upTo === null ? sql`null::bigint` : whole(upTo)},
+           ${whole(rows)}, now(), ${whole(feedId)}
     on conflict (${columnNames(t.account_key, t.dataset)}) do update set
       ${set('whole_since', sql`greatest(${t.whole_since}, excluded.whole_since)`)},
       ${set('pruned_up_to', sql`greatest(${t.pruned_up_to}, excluded.pruned_up_to)`)},

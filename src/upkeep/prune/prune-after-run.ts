@@ -5,12 +5,12 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { databaseError } from '../../db/database-errors.ts';
 import { accounts as a, retention as t } from '../../db/schema.ts';
 import type { Logger } from '../../logger.ts';
-import { keepsForEver, type Retention } from '../../retention.ts';
+import { keepsForEver, PRUNABLE, type Retention } from '../../retention.ts';
 import { pruneAccount, type PruneDeps } from './prune-account.ts';
 
-/** Rows are deleted at most once in this time, in batches that are worth a transaction. */
-const EVERY_S = 3_600;
-/** The rest is for the next run. So a retention that was just set does not hold a command or a replica for long. */
+/** Rows wait so long at most, so that there are enough of them for a transaction. */
+const LONGEST_WAIT_MS = 3_600_000;
+/** The rest is for a later run. So a retention that was just set does not hold a command or a replica for long. */
 const LONGEST_MS = 60_000;
 
 /** Never throws. A run of the account that has begun meanwhile goes first. */
@@ -22,12 +22,11 @@ export async function pruneAfterRun(
   const over = AbortSignal.any([signal, AbortSignal.timeout(LONGEST_MS)]);
   let rows = 0;
   try {
-    const accountKey = await dueAccount(deps, accountId);
-    if (accountKey === null) return;
+    const due = await dueParts(deps, accountId, retention);
+    if (due === null) return;
     let [before, part]: [number, string] = [0, ''];
     await pruneAccount(deps, {
-      accountKey,
-      retention,
+      ...due,
       signal: over,
       onBusy: () => false,
       onProgress(now, count) {
@@ -42,18 +41,38 @@ export async function pruneAfterRun(
   if (rows > 0) logger.info({ account_id: accountId, rows }, 'old rows deleted');
 }
 
-/** Null: rows of the account were deleted a short while ago, or it is not known. */
-async function dueAccount({ pool }: Pick<PruneDeps, 'pool'>, accountId: string): Promise<number | null> {
-  const db = drizzle(pool);
-  const [account] = await db.select({ key: a.account_key }).from(a).where(eq(a.account_id, accountId));
-  if (account === undefined) return null;
-  const [newest] = await db
+/** Null: nothing is due, or the account is not known. */
+async function dueParts(
+  { pool }: Pick<PruneDeps, 'pool'>,
+  accountId: string,
+  retention: Retention,
+): Promise<{ accountKey: number; retention: Retention } | null> {
+  const rows = await drizzle(pool)
     .select({
-      isRecent: sql<boolean>`coalesce(max(${t.pruned_at}) > now() - ${sql.raw(String(EVERY_S))} * interval '1 second', false)`,
+      accountKey: a.account_key,
+      part: t.dataset,
+      keptMs: sql<number | null>`(extract(epoch from now() - ${t.whole_since}) * 1000)::float8`,
     })
-    .from(t)
-    .where(eq(t.account_key, account.key));
-  return newest?.isRecent === true ? null : account.key;
+    .from(a)
+    .leftJoin(t, eq(t.account_key, a.account_key))
+    .where(eq(a.account_id, accountId));
+  const [account] = rows;
+  if (account === undefined) return null;
+  const keptMs = new Map(rows.map((row) => [row.part, row.keptMs]));
+  const due = Object.fromEntries(
+    PRUNABLE.map((part) => [part, isDue(keptMs.get(part) ?? null, retention[part]) ? retention[part] : null]),
+  ) as Retention;
+  return keepsForEver(due) ? null : { accountKey: account.accountKey, retention: due };
+}
+
+/**
+ * Whether what is kept is too much older than the retention: by an hour, or by a hundredth of a short one. So a retention
+ * of minutes is kept after each run, and a new setting takes effect with the next one. `keptMs` null: nothing was ever
+ * deleted. Pure.
+ */
+export function isDue(keptMs: number | null, keepMs: number | null): boolean {
+  if (keepMs === null) return false;
+  return keptMs === null || keptMs > keepMs + Math.min(LONGEST_WAIT_MS, keepMs / 100);
 }
 
 function codeOf(error: unknown): string {

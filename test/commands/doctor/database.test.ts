@@ -1,5 +1,6 @@
 // `doctor` on a database, a history or runs with a defect: a real process, a real database.
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { describe, test, type TestContext } from 'node:test';
 import { Client } from 'pg';
 import { databaseUrl } from '../../../src/db/create-database.ts';
@@ -24,6 +25,7 @@ describe('the database', () => {
     'history',
     'counts',
     'retention',
+    'identities',
     'absences',
     'rejected',
   ];
@@ -140,6 +142,7 @@ describe('the database', () => {
       'migrations skipped',
       'shared_budget skipped',
       'lease skipped',
+      'identities skipped',
       'rejected skipped',
     ]);
     assert.match(diagnosis.line('lease').found, /may not read risk_internal\.leases/);
@@ -340,6 +343,30 @@ describe('the runs', () => {
       found: /ACCOUNT_RETIRED/,
       mend: /accounts restore/,
     });
+  });
+
+  test('another PII_MODE or PII_KEY than the recorded one fails with exit 78, as a run would', async (t) => {
+    const p = await patient(t);
+    assert.equal((await p.doctor()).line('identities').found, 'emails and names are kept as served');
+    const key = randomBytes(32).toString('base64');
+    const hashed = { PII_MODE: 'pseudonymous', PII_KEY: key };
+    const mode = /IDENTITY_MODE: .* PII_MODE=full, and PII_MODE is now pseudonymous/;
+    const mend = /privacy apply/;
+    const found = { check: 'identities', status: 'failed', code: 78, mend } as const;
+    assertOnly(await p.doctor(hashed), { ...found, found: mode });
+    assert.equal((await runCommand(['privacy', 'apply'], { ...p.env, ...hashed }, p.folder)).code, 0);
+    assert.match((await p.doctor(hashed)).line('identities').found, /^emails and names .* key [0-9a-f]{8}$/);
+    const other = randomBytes(32).toString('base64');
+    assertOnly(await p.doctor({ ...hashed, PII_KEY: other }), { ...found, found: /hashed with the key/ });
+    const keyless = await p.doctor({ PII_MODE: 'pseudonymous' });
+    assertLine(keyless, {
+      check: 'configuration',
+      status: 'failed',
+      code: 78,
+      found: /PII_KEY: must be set/,
+      mend: /./,
+    });
+    assert.equal(keyless.line('identities').status, 'skipped');
   });
 
   test('waiting rejected records are a warning', async (t) => {

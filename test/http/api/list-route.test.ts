@@ -194,6 +194,27 @@ test('an answer of a list has 100 rows and leads on; its file has all', async (t
   assert.equal(file.text.trimEnd().split('\r\n').length, 1 + 100 + rest.runs.length);
 });
 
+test('an answer about a span from which rows were deleted says since when it is whole', async (t) => {
+  const { rows: before } = await database.pool.query<{ id: string }>(
+    `insert into risk.retention (account_key, dataset, whole_since, row_count, pruned_at, feed_id)
+     select account_key, 'levels', '2026-01-10T00:00:00Z', 5, now(), 1 from risk.accounts returning account_key as id`,
+  );
+  assert.equal(before.length, 1);
+  t.after(() => database.pool.query('delete from risk.retention'));
+  const deleted = async (path: string) =>
+    ((await ask(t, path)).json as { beyond_retention?: unknown }).beyond_retention;
+  const levels = [{ account_id: 'a'.repeat(32), dataset: 'levels', whole_since: '2026-01-10T00:00:00Z' }];
+  const early = 'from=2026-01-01&to=2026-01-20';
+  for (const path of ['changes', 'transitions', 'episodes', 'response-times']) {
+    assert.deepEqual(await deleted(`/${path}?${early}`), levels, path);
+    assert.equal(await deleted(`/${path}?from=2026-01-10&to=2026-01-20`), undefined, path);
+  }
+  // Other parts are whole.
+  for (const path of ['runs', 'trend', 'coverage'])
+    assert.equal(await deleted(`/${path}?${early}`), undefined, path);
+  assert.equal((await ask(t, `/changes?${early}&account=${'a'.repeat(32)}`)).status, 200);
+});
+
 test('a cursor of another list is refused', () => {
   for (const text of ['nonsense', writeCursor(['a', 'b'])])
     assert.throws(() => readCursor(text, z.tuple([z.number()])), { code: 'CURSOR_INVALID' });
