@@ -162,6 +162,21 @@ CREATE TABLE "risk_internal"."identity_modes" (
 	CONSTRAINT "identity_modes_key" CHECK (("risk_internal"."identity_modes"."mode" = 'pseudonymous') = ("risk_internal"."identity_modes"."key_id" is not null))
 );
 --> statement-breakpoint
+CREATE TABLE "risk_internal"."request_budgets" (
+	"identity" text NOT NULL,
+	"window_ms" integer NOT NULL,
+	"request_limit" integer NOT NULL,
+	"first_slice" bigint NOT NULL,
+	"slices" integer[] NOT NULL,
+	"granted" integer NOT NULL,
+	"booked_for" timestamp with time zone NOT NULL,
+	"blocked_until" timestamp with time zone,
+	"renewed_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "request_budgets_identity_window_ms_pk" PRIMARY KEY("identity","window_ms"),
+	CONSTRAINT "request_budgets_identity" CHECK ("risk_internal"."request_budgets"."identity" ~ '^[0-9a-f]{64}$'),
+	CONSTRAINT "request_budgets_window_ms" CHECK ("risk_internal"."request_budgets"."window_ms" > 0)
+);
+--> statement-breakpoint
 CREATE UNLOGGED TABLE "risk_internal"."staged_changes" (
 	"account_key" integer NOT NULL,
 	"user_key" integer NOT NULL,

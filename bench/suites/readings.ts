@@ -108,7 +108,8 @@ const QUESTIONS: Record<string, Ask> = {
   'metrics: the statement': async (tx) => (await accountGauges(tx)).length,
   'metrics: statement and text': async (tx) => {
     const accounts = await accountGauges(tx);
-    return accountMetrics({ state: 'answers', migrated: true, accounts, slots: [], readAt: 0 }).length;
+    return accountMetrics({ state: 'answers', migrated: true, accounts, slots: [], windows: [], readAt: 0 })
+      .length;
   },
   'status, accounts list': async (tx) => (await listAccounts(tx)).length,
   'runs of the last slot': async (tx) => (await slotRuns(tx, hour())).length,

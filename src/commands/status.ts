@@ -8,8 +8,11 @@ import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { listAccounts } from '../queries/accounts/list-accounts.ts';
 import { lastCopy } from '../queries/health/last-copy.ts';
+import { requestWindows } from '../queries/health/request-windows.ts';
+import { sharedBudgetInWords } from '../terminal/shared-budget.ts';
+import { databaseError } from '../db/database-errors.ts';
 import { findRun, newestRuns, type Run } from '../queries/runs/list-runs.ts';
-import { explainRun, type Fact } from '../answers/explain-run.ts';
+import { explainRun, type Fact } from '../answers/runs/explain-run.ts';
 import { runNotFound } from '../answers/pages/runs.ts';
 import { localMinute } from '../time/when.ts';
 import { duration, printable } from '../words.ts';
@@ -105,6 +108,7 @@ async function printStatus(io: Io, config: Config, pool: Pool, options: Options)
   }
   const warning = copyWarning(copy, view);
   if (warning !== null) io.stdout.write(`${warning}\n`);
+  for (const line of await budgetLines(pool)) io.stdout.write(`${wrap(line, 2, view.textWidth)}\n`);
   if (runs.size > 0) io.stdout.write(`Times of runs are in ${view.timezone}.\n`);
   if (schedule.nextSlot !== null) {
     const { schedule: expression, timezone, nextSlot } = schedule;
@@ -112,6 +116,17 @@ async function printStatus(io: Io, config: Config, pool: Pool, options: Options)
     io.stdout.write(
       `${wrap(`next slot of the schedule (${expression}, ${timezone}): ${view.time(nextSlot)}, in ${wait}`, 2, view.textWidth)}\n`,
     );
+  }
+}
+
+/** A role for readers may not see them. */
+async function budgetLines(pool: Pool): Promise<string[]> {
+  try {
+    const used = (await requestWindows(pool)).filter((one) => one.used > 0);
+    return used.map((one) => `requests by all replicas: ${sharedBudgetInWords(one)}`);
+  } catch (error) {
+    if (databaseError(error)?.code !== 'DATABASE_PERMISSION') throw error;
+    return [];
   }
 }
 

@@ -318,6 +318,30 @@ export const retention = risk.table(
   ],
 );
 
+/**
+ * The requests that all replicas have sent, or may still send, with the same credentials. The row's lock orders their
+ * reservations. It belongs to no account. On Citus it stays a local table of the coordinator.
+ */
+export const requestBudgets = riskInternal.table(
+  'request_budgets',
+  {
+    identity: text().notNull(),
+    window_ms: integer('window_ms').notNull(),
+    request_limit: integer('request_limit').notNull(),
+    first_slice: int8('first_slice').notNull(),
+    slices: integer().array().notNull(),
+    granted: integer().notNull(),
+    booked_for: timestamptz('booked_for').notNull(),
+    blocked_until: timestamptz('blocked_until'),
+    renewed_at: timestamptz('renewed_at').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.identity, t.window_ms] }),
+    check('request_budgets_identity', sql`${t.identity} ~ '^[0-9a-f]{64}$'`),
+    check('request_budgets_window_ms', sql`${t.window_ms} > 0`),
+  ],
+);
+
 /** Hands out run ids. Gaps have no meaning: a claim that finds a live lease has used up an id. */
 export const runIds = riskInternal.sequence('run_ids');
 

@@ -5,6 +5,7 @@ import type { Pool } from '../db/pool.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import { accountGauges } from '../queries/accounts/account-gauges.ts';
+import { requestWindows } from '../queries/health/request-windows.ts';
 import { replicationSlots } from '../queries/replication/replication-slots.ts';
 import { accountMetrics, type DatabaseView } from './account-metrics.ts';
 import { askDatabase, DATABASE_WAIT_MS, isSlow, shared } from './ask-database.ts';
@@ -42,8 +43,8 @@ export function metricsRoute(deps: MetricsDeps): Hono {
   );
 }
 
-type Known = Pick<DatabaseView, 'accounts' | 'slots' | 'readAt'>;
-const NOTHING: Known = { accounts: [], slots: [], readAt: null };
+type Known = Pick<DatabaseView, 'accounts' | 'slots' | 'windows' | 'readAt'>;
+const NOTHING: Known = { accounts: [], slots: [], windows: [], readAt: null };
 
 /** While the database is slow, the accounts stay as they were when it last answered. */
 function databaseViews(deps: MetricsDeps): () => Promise<DatabaseView> {
@@ -58,6 +59,7 @@ function databaseViews(deps: MetricsDeps): () => Promise<DatabaseView> {
       const read = await askDatabase(deps.pool, ms, async (tx) => ({
         accounts: await accountGauges(tx),
         slots: await replicationSlots(tx),
+        windows: await requestWindows(tx),
       }));
       last = { ...read, readAt: Date.now() / 1000 };
       return { state: 'answers', migrated, ...last };

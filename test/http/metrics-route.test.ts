@@ -157,6 +157,7 @@ test('a label with quotes, backslashes and line ends stays one label', () => {
     migrated: true,
     accounts: [account],
     slots: [],
+    windows: [],
     readAt: 5,
   });
   assert.match(text, /^zt_risk_sync_lease_held\{account_id="a\\"b\\\\c\\nd"\} 0$/m);

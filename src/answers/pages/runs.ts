@@ -8,7 +8,7 @@ import { runReasons } from '../../queries/runs/run-reasons.ts';
 import { runTotals, type RunTotals } from '../../queries/runs/run-totals.ts';
 import { minute } from '../../time/when.ts';
 import { duration, plural } from '../../words.ts';
-import { explainRun, type Fact } from '../explain-run.ts';
+import { explainRun, type Fact } from '../runs/explain-run.ts';
 import { ask, type Answered } from '../overview.ts';
 import { idsOf, isMany, type Scope } from '../scope.ts';
 

@@ -19,6 +19,7 @@ import { examined } from './many.ts';
 import { createReport, type Report } from './print.ts';
 import { checkReplication } from './replication.ts';
 import { judgeSettings } from './server.ts';
+import { checkSharedBudget } from './shared-budget.ts';
 import { checkLookups, judgeAccount, probeAccounts, type AccountProbe } from './summary.ts';
 import { accountOption, chooseAccounts, readLabels } from '../options/accounts.ts';
 import { formatOption } from '../options/format.ts';
@@ -133,7 +134,10 @@ async function examineDatabase(
   if (database === null || facts === null) {
     const why = 'the database cannot be reached';
     report.add(
-      skipAll(['settings', 'privileges', 'migrations', 'locks', 'replication', 'distribution'], why),
+      skipAll(
+        ['settings', 'privileges', 'migrations', 'locks', 'replication', 'distribution', 'shared_budget'],
+        why,
+      ),
     );
     return { pool: null, why };
   }
@@ -147,6 +151,7 @@ async function examineDatabase(
   report.add(
     migrations.isUsable ? await checkDistribution(pool) : skipped('distribution', migrations.line.found),
   );
+  report.add(await checkSharedBudget(pool));
   return { pool: migrations.isUsable ? pool : null, why: 'the migrations must be right first' };
 }
 

@@ -11,6 +11,7 @@ export const CHECKS = [
   'locks',
   'replication',
   'distribution',
+  'shared_budget',
   'credentials',
   'accounts',
   'clock',
