@@ -10,7 +10,7 @@ import { accountIdOf } from './options/accounts.ts';
 import { formatOption } from './options/format.ts';
 import { timezoneOption } from './options/times.ts';
 import { printRows, table, type Cell, type Column, type Format } from '../terminal/table.ts';
-import { MANY_ACCOUNTS } from '../terminal/print/print-many-accounts.ts';
+import { MANY_ACCOUNTS } from '../terminal/print/status/print-many-accounts.ts';
 import { plural } from '../words.ts';
 import { viewOf, type View } from '../terminal/view.ts';
 import { withDatabase, withHistory } from './options/with-history.ts';

@@ -1,7 +1,7 @@
 // `status`: how fresh each account is, which sync is running, how the last runs ended; `--run <id>`: one run with its
 // evidence.
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
-import { scheduleState } from '../answers/account-states.ts';
+import { scheduleState } from '../answers/accounts/account-states.ts';
 import { Command } from 'commander';
 import type { Config } from '../config.ts';
 import type { Io } from '../context.ts';
@@ -22,8 +22,13 @@ import { json, printRows, table, type Cell, type Column, type Format } from '../
 import { chooseHistories, NO_ACCOUNT } from '../answers/choose-histories.ts';
 import { timezoneOption } from './options/times.ts';
 import { withHistory } from './options/with-history.ts';
-import { ACCOUNT_COLUMNS, accountCells, accountLines, copyWarning } from '../terminal/print/print-status.ts';
-import { MANY_ACCOUNTS, manyAccountLines } from '../terminal/print/print-many-accounts.ts';
+import {
+  ACCOUNT_COLUMNS,
+  accountCells,
+  accountLines,
+  copyWarning,
+} from '../terminal/print/status/print-status.ts';
+import { MANY_ACCOUNTS, manyAccountLines } from '../terminal/print/status/print-many-accounts.ts';
 import { viewOf, type View } from '../terminal/view.ts';
 import { wrap } from '../terminal/wrap.ts';
 

@@ -1,7 +1,7 @@
 // Of many accounts, `doctor` looks at all of them at once, and examines only the gravest one by one: each takes several
 // requests to Cloudflare and a dozen statements, and 3,000 would take an hour of the request limit.
-import { scheduleState } from '../../answers/account-states.ts';
-import { summaryOf, troublesOf } from '../../answers/account-troubles.ts';
+import { scheduleState } from '../../answers/accounts/account-states.ts';
+import { summaryOf, troublesOf } from '../../answers/accounts/account-troubles.ts';
 import type { Config } from '../../config.ts';
 import { databaseError } from '../../db/database-errors.ts';
 import type { Pool } from '../../db/pool.ts';

@@ -4,7 +4,11 @@ import { after, before, test } from 'node:test';
 import type { Pool } from '../../../src/db/pool.ts';
 import { noteCopied } from '../../../src/move/note-copied.ts';
 import { lastCopy } from '../../../src/queries/health/last-copy.ts';
-import { accountCells, ACCOUNT_COLUMNS, copyWarning } from '../../../src/terminal/print/print-status.ts';
+import {
+  accountCells,
+  ACCOUNT_COLUMNS,
+  copyWarning,
+} from '../../../src/terminal/print/status/print-status.ts';
 import {
   migratedDatabase,
   testPool,

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import stringWidth from 'string-width';
-import type { AccountState } from '../../../src/queries/accounts/list-accounts.ts';
-import { accountLines } from '../../../src/terminal/print/print-status.ts';
-import { viewOf } from '../../../src/terminal/view.ts';
+import type { AccountState } from '../../../../src/queries/accounts/list-accounts.ts';
+import { accountLines } from '../../../../src/terminal/print/status/print-status.ts';
+import { viewOf } from '../../../../src/terminal/view.ts';
 
 const SCHEDULE = {
   schedule: '0 * * * *',

@@ -1,14 +1,14 @@
 // The state of each account for `status`: its age, whether it is stale by the schedule, what fails, which run is in
 // progress. Pure.
-import { isStale, type ScheduleState } from '../../answers/account-states.ts';
-import { isCopyDue } from '../../answers/copy-due.ts';
-import type { LastCopy } from '../../queries/health/last-copy.ts';
-import type { AccountState } from '../../queries/accounts/list-accounts.ts';
-import { accountName } from '../../answers/resolve-accounts.ts';
-import { ago, duration, plural, printable } from '../../words.ts';
-import type { Cell } from '../table.ts';
-import type { View } from '../view.ts';
-import { headLines, wrap } from '../wrap.ts';
+import { isStale, type ScheduleState } from '../../../answers/accounts/account-states.ts';
+import { isCopyDue } from '../../../answers/copy-due.ts';
+import type { LastCopy } from '../../../queries/health/last-copy.ts';
+import type { AccountState } from '../../../queries/accounts/list-accounts.ts';
+import { accountName } from '../../../answers/resolve-accounts.ts';
+import { ago, duration, plural, printable } from '../../../words.ts';
+import type { Cell } from '../../table.ts';
+import type { View } from '../../view.ts';
+import { headLines, wrap } from '../../wrap.ts';
 
 export function accountLines(state: AccountState, schedule: ScheduleState, view: View): string[] {
   const name = accountName(state);

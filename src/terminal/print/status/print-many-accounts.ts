@@ -1,11 +1,11 @@
 // `status` of many accounts: how many are well, then those that need a look. Pure.
-import type { ScheduleState } from '../../answers/account-states.ts';
-import { summaryOf, troublesOf, type AccountsSummary } from '../../answers/account-troubles.ts';
-import type { AccountState } from '../../queries/accounts/list-accounts.ts';
-import { plural, printable } from '../../words.ts';
-import { table, type Cell, type Column } from '../table.ts';
-import type { View } from '../view.ts';
-import { wrap } from '../wrap.ts';
+import type { ScheduleState } from '../../../answers/accounts/account-states.ts';
+import { summaryOf, troublesOf, type AccountsSummary } from '../../../answers/accounts/account-troubles.ts';
+import type { AccountState } from '../../../queries/accounts/list-accounts.ts';
+import { plural, printable } from '../../../words.ts';
+import { table, type Cell, type Column } from '../../table.ts';
+import type { View } from '../../view.ts';
+import { wrap } from '../../wrap.ts';
 
 /** More accounts than this do not fit on a screen: the others are left out unless somebody asks for all. */
 export const MANY_ACCOUNTS = 20;

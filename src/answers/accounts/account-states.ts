@@ -1,10 +1,10 @@
 // The state of each account compared with the schedule: its age, whether it is stale, and the outcome of the last slot.
-import type { Db } from '../db/handle.ts';
-import type { AccountState } from '../queries/accounts/list-accounts.ts';
-import { databaseNow } from '../queries/health/database-now.ts';
-import { slotRuns, type SlotRun } from '../queries/runs/slot-runs.ts';
-import { longestInterval, nextSlots, staleAfter } from '../time/schedule.ts';
-import { slotsBefore } from '../time/slots.ts';
+import type { Db } from '../../db/handle.ts';
+import type { AccountState } from '../../queries/accounts/list-accounts.ts';
+import { databaseNow } from '../../queries/health/database-now.ts';
+import { slotRuns, type SlotRun } from '../../queries/runs/slot-runs.ts';
+import { longestInterval, nextSlots, staleAfter } from '../../time/schedule.ts';
+import { slotsBefore } from '../../time/slots.ts';
 
 export type ScheduleState = {
   schedule: string;

@@ -1,6 +1,6 @@
 // Of many accounts: how many are well, and which need a look first. Pure.
-import type { AccountState } from '../queries/accounts/list-accounts.ts';
-import { duration, plural } from '../words.ts';
+import type { AccountState } from '../../queries/accounts/list-accounts.ts';
+import { duration, plural } from '../../words.ts';
 import { isStale, type ScheduleState } from './account-states.ts';
 
 export type Trouble = {
