@@ -1,12 +1,14 @@
 // `npm run bench [-- <suite> ...]`: runs the named suites of bench/suites, or all of them. Each prints a table, and
 // writes bench/results/<suite>.json.
 import { withBench, type Bench } from './harness/bench.ts';
+import { accountsSuite } from './suites/accounts.ts';
 import { apiSuite } from './suites/api.ts';
 import { clockSuite } from './suites/clock.ts';
 import { distanceSuite } from './suites/distance.ts';
 import { exportSuite } from './suites/export.ts';
 import { historySuite } from './suites/history.ts';
 import { memorySuite } from './suites/memory.ts';
+import { readingsSuite } from './suites/readings.ts';
 import { retentionSuite } from './suites/retention.ts';
 import { syncSuite } from './suites/sync.ts';
 import { walkSuite } from './suites/walk.ts';
@@ -20,6 +22,8 @@ const SUITES: Record<string, (bench: Bench) => Promise<void>> = {
   history: historySuite,
   export: exportSuite,
   api: apiSuite,
+  accounts: accountsSuite,
+  readings: readingsSuite,
   retention: retentionSuite,
 };
 

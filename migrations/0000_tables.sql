@@ -162,6 +162,21 @@ CREATE TABLE "risk_internal"."identity_modes" (
 	CONSTRAINT "identity_modes_key" CHECK (("risk_internal"."identity_modes"."mode" = 'pseudonymous') = ("risk_internal"."identity_modes"."key_id" is not null))
 );
 --> statement-breakpoint
+CREATE TABLE "risk_internal"."request_budgets" (
+	"identity" text NOT NULL,
+	"window_ms" integer NOT NULL,
+	"request_limit" integer NOT NULL,
+	"first_slice" bigint NOT NULL,
+	"slices" integer[] NOT NULL,
+	"granted" integer NOT NULL,
+	"booked_for" timestamp with time zone NOT NULL,
+	"blocked_until" timestamp with time zone,
+	"renewed_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "request_budgets_identity_window_ms_pk" PRIMARY KEY("identity","window_ms"),
+	CONSTRAINT "request_budgets_identity" CHECK ("risk_internal"."request_budgets"."identity" ~ '^[0-9a-f]{64}$'),
+	CONSTRAINT "request_budgets_window_ms" CHECK ("risk_internal"."request_budgets"."window_ms" > 0)
+);
+--> statement-breakpoint
 CREATE UNLOGGED TABLE "risk_internal"."staged_changes" (
 	"account_key" integer NOT NULL,
 	"user_key" integer NOT NULL,
@@ -331,6 +346,8 @@ CREATE INDEX "sync_runs_account_key_finished_at" ON "risk"."sync_runs" USING btr
 CREATE UNIQUE INDEX "sync_runs_slot" ON "risk"."sync_runs" USING btree ("account_key","scheduled_for") WHERE "risk"."sync_runs"."status" = 'succeeded';--> statement-breakpoint
 CREATE INDEX "sync_runs_succeeded" ON "risk"."sync_runs" USING btree ("account_key","run_id") WHERE "risk"."sync_runs"."status" = 'succeeded';--> statement-breakpoint
 CREATE INDEX "sync_runs_complete" ON "risk"."sync_runs" USING btree ("account_key","run_id") WHERE "risk"."sync_runs"."verdict" = 'complete';--> statement-breakpoint
+CREATE INDEX "sync_runs_failed" ON "risk"."sync_runs" USING btree ("account_key","run_id","verdict","error_code") WHERE "risk"."sync_runs"."status" <> 'succeeded';--> statement-breakpoint
+CREATE INDEX "sync_runs_partial" ON "risk"."sync_runs" USING btree ("account_key","run_id") WHERE "risk"."sync_runs"."verdict" = 'partial';--> statement-breakpoint
 CREATE INDEX "user_activity_snapshot_id" ON "risk"."user_activity" USING btree ("account_key","snapshot_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "user_identities_open" ON "risk"."user_identities" USING btree ("account_key","user_key") WHERE "risk"."user_identities"."valid_to" is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "user_levels_open" ON "risk"."user_levels" USING btree ("account_key","user_key") WHERE "risk"."user_levels"."valid_to" is null;--> statement-breakpoint

@@ -1,6 +1,6 @@
 -- What every schema, table and column is for. The comments of views and functions are in src/db/views.
 COMMENT ON SCHEMA risk IS 'The contract for extractors: current state and history of user risk levels. Columns are stable. Each row carries the feed value that wrote it last: snapshot_id, or feed_id for accounts and runs.';
-COMMENT ON SCHEMA risk_internal IS 'For the worker alone: leases, staging, rejected records, the feed clock, applied migrations. Not a contract.';
+COMMENT ON SCHEMA risk_internal IS 'For the worker alone: leases, staging, rejected records, the feed clock, request budgets, applied migrations. Not a contract.';
 COMMENT ON SCHEMA risk_bi IS 'Views and functions for people and BI tools. New columns are only added at the end.';
 COMMENT ON SEQUENCE risk_internal.run_ids IS 'Hands out run ids. Gaps have no meaning.';
 
@@ -218,6 +218,17 @@ COMMENT ON TABLE risk_internal.migrations IS 'The applied migrations, with the h
 COMMENT ON COLUMN risk_internal.migrations.id IS 'Order of application.';
 COMMENT ON COLUMN risk_internal.migrations.hash IS 'SHA-256 of the SQL file as it was applied.';
 COMMENT ON COLUMN risk_internal.migrations.created_at IS 'When the migration was written, in milliseconds since 1970. It identifies the migration.';
+
+COMMENT ON TABLE risk_internal.request_budgets IS 'One row per set of credentials: the requests that all replicas have reserved in the newest window.';
+COMMENT ON COLUMN risk_internal.request_budgets.identity IS 'SHA-256 of the credentials and the address of the API. The credentials cannot be read from it.';
+COMMENT ON COLUMN risk_internal.request_budgets.window_ms IS 'Length of the window of the limit, in milliseconds.';
+COMMENT ON COLUMN risk_internal.request_budgets.request_limit IS 'Requests that all replicas together may send in one window, as of the newest reservation.';
+COMMENT ON COLUMN risk_internal.request_budgets.first_slice IS 'Number of the first slice, counted from 1970. A slice is a sixtieth of the window.';
+COMMENT ON COLUMN risk_internal.request_budgets.slices IS 'Reserved requests by slice, from first_slice on. Slices may lie in the future.';
+COMMENT ON COLUMN risk_internal.request_budgets.granted IS 'Requests of the newest reservation.';
+COMMENT ON COLUMN risk_internal.request_budgets.booked_for IS 'From when on the requests of the newest reservation may go. No later reservation is for an earlier time.';
+COMMENT ON COLUMN risk_internal.request_budgets.blocked_until IS 'Until when nobody asks, because the API answered 429; null if it never did.';
+COMMENT ON COLUMN risk_internal.request_budgets.renewed_at IS 'When the newest reservation was made (database clock).';
 
 COMMENT ON TABLE risk_internal.lookups IS 'The latest lookup of each user who was absent: what the user''s own record said. One row per user ever looked up.';
 COMMENT ON COLUMN risk_internal.lookups.account_key IS 'The account (risk.accounts).';

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 
 const NUMBERS = {
   MODEL_SEQUENCES: 10_000,
+  BUDGET_RUNS: 200,
   EXACTNESS_RUNS: 60,
   REPORTING_WORLDS: 30,
   TEST_CUTS: 100,

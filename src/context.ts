@@ -3,13 +3,16 @@ import type { Readable } from 'node:stream';
 import { rereadAuth, type Config } from './config.ts';
 import type { Source } from './variables.ts';
 import { createCloudflareClient, type CloudflareClient } from './cloudflare/client.ts';
+import type { SharedBudget } from './cloudflare/pace/permits.ts';
 import { createDispatcher } from './cloudflare/exchange.ts';
 import { DEFAULT_TIMING } from './cloudflare/retry.ts';
+import { reserveRequests } from './db/budget/reserve-requests.ts';
+import { blockRequests, giveRequestsBack } from './db/budget/settle-requests.ts';
 import { ensureDatabase, productDatabase } from './db/create-database.ts';
 import { startEmbedded } from './db/embedded/embedded-postgres.ts';
 import { migrate, requireMigrated } from './db/migrate.ts';
 import { createPool, type Pool } from './db/pool.ts';
-import { createLogger, type Logger } from './logger.ts';
+import { createLogger, rootCause, type Logger } from './logger.ts';
 import { createSuccessPing, type SuccessPing } from './net/success-ping.ts';
 
 export type Io = {
@@ -94,7 +97,7 @@ export function openClient(
   logger: Logger,
   extra: Pick<
     Parameters<typeof createCloudflareClient>[0],
-    'timing' | 'onAnswer' | 'onNoAnswer' | 'rateShare'
+    'timing' | 'onAnswer' | 'onNoAnswer' | 'rateShare' | 'sharedBudget'
   > = {},
 ): CloudflareClient {
   const { auth, baseUrl, proxy } = config.cloudflare;
@@ -109,6 +112,40 @@ export function openClient(
     ...extra,
   });
 }
+
+/**
+ * The request limit that all replicas share. It has a connection of its own: no request waits for those of a publish.
+ * Close it after the client.
+ */
+export function openSharedBudget(
+  { url, isEmbedded }: Pick<Database, 'url' | 'isEmbedded'>,
+  logger: Logger,
+): SharedBudget & { close(): Promise<void> } {
+  const pool = createPool({
+    url,
+    isEmbedded,
+    logger,
+    max: 1,
+    connectTimeoutMs: BUDGET_PATIENCE_MS,
+    queryTimeoutMs: BUDGET_PATIENCE_MS,
+  });
+  return {
+    reserve: (ask) => reserveRequests(pool, ask).catch(nullBeforeMigration),
+    giveBack: (of) => giveRequestsBack(pool, of),
+    block: (of) => blockRequests(pool, of),
+    close: () => pool.end(),
+  };
+}
+
+/** The accounts of a token are listed before the database is migrated. */
+function nullBeforeMigration(error: unknown): null {
+  const { code } = (rootCause(error) ?? {}) as { code?: unknown };
+  if (code === '42P01' || code === '3F000') return null;
+  throw error;
+}
+
+/** Longer than the statements' own limit. After it, requests go without. */
+const BUDGET_PATIENCE_MS = 3_000;
 
 /** Null without PING_URL. */
 export function openSuccessPing(config: Config, logger: Logger): SuccessPing | null {

@@ -57,6 +57,17 @@ export function createAccount({ users, seed }: AccountOptions) {
       }
       return changed;
     },
+    /** Gives exactly this share of all users a newer event. One in ten of them changes its level. */
+    act(share: number): void {
+      step++;
+      let acted = 0;
+      for (let user = 0; user < users; user++) {
+        if (!isChosen(user, share)) continue;
+        if ((acted++ + step) % 10 === 0) levels[user] = (levels[user]! + 1) % LEVELS.length;
+        counts[user] = counts[user]! + 1;
+        lastEvents[user] = START + (30 + step) * DAY + (mix(user, seed, step) % DAY);
+      }
+    },
     /** Resets exactly this share of all users, who are then no longer listed. */
     remove(share: number): void {
       for (let user = 0; user < users; user++) if (isChosen(user, share)) isPresent[user] = 0;

@@ -6,6 +6,7 @@ import { json as readJson } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAccount, type Account } from './account.ts';
 import { createDriftingAccount, type DriftingAccount } from './drifting-account.ts';
+import { createManyAccounts, type ManyAccounts, type ManyOptions } from './many-accounts.ts';
 import { createPages, type Pages } from './pages.ts';
 import { createRateLimit, type Limit } from './rate-limit.ts';
 
@@ -16,6 +17,8 @@ export type Control = {
   account?: string;
   create?: { users: number; seed: number; oneAnswer?: boolean };
   drift?: { users: number; seed: number; movesPerPage: number };
+  /** All account ids that nothing else has created. */
+  many?: ManyOptions;
   changeShare?: number;
   removeShare?: number;
   keepFirst?: number;
@@ -32,6 +35,7 @@ type Still = { account: Account; pages: Pages };
 
 const still = new Map<string, Still>();
 const drifting = new Map<string, DriftingAccount>();
+let many: ManyAccounts | null = null;
 let latencyMs = 0;
 let limit = createRateLimit(null);
 let asked: Asked = { requests: 0, firstRequestAt: null };
@@ -69,13 +73,14 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 }
 
 function summary(accountId: string, query: URLSearchParams): Buffer | null {
-  const account = still.get(accountId)?.pages ?? drifting.get(accountId);
+  const account = still.get(accountId)?.pages ?? drifting.get(accountId) ?? many?.get(accountId);
   const number = (name: string, otherwise: number) => Math.max(1, Number(query.get(name) ?? otherwise));
   return account?.page(number('page', 1), number('per_page', 20)) ?? null;
 }
 
 function record(accountId: string, userId: string): Buffer | null {
-  const result = (still.get(accountId)?.account ?? drifting.get(accountId))?.lookUp(userId) ?? null;
+  const account = still.get(accountId)?.account ?? drifting.get(accountId) ?? many?.get(accountId);
+  const result = account?.lookUp(userId) ?? null;
   return result && Buffer.from(JSON.stringify({ errors: [], messages: [], success: true, result }));
 }
 
@@ -92,6 +97,7 @@ function control(order: Control): void {
     still.delete(accountId);
     drifting.set(accountId, createDriftingAccount(order.drift));
   }
+  if (order.many !== undefined) many = createManyAccounts(order.many);
   if (order.changeShare !== undefined) stillOf(accountId).account.change(order.changeShare);
   if (order.removeShare !== undefined) stillOf(accountId).account.remove(order.removeShare);
   if (order.keepFirst !== undefined) stillOf(accountId).account.keepFirst(order.keepFirst);

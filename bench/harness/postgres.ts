@@ -7,7 +7,7 @@ import { databaseUrl, recreateDatabase } from '../../src/db/create-database.ts';
 import { startEmbedded, stopEmbedded } from '../../src/db/embedded/embedded-postgres.ts';
 import { createPool, type Pool } from '../../src/db/pool.ts';
 import { removeFolder, temporaryFolder } from '../../test/support/database/postgres-server.ts';
-import { cpuOfTree } from './proc.ts';
+import { cpuOfTree, memoryOfTree } from './proc.ts';
 
 export type Postgres = Awaited<ReturnType<typeof startPostgres>>;
 
@@ -45,6 +45,9 @@ export async function startPostgres() {
       for (let turn = 0; turn < 100 && (await number(others)) > 0; turn++) await sleep(10);
       return cpuOfTree(postmaster);
     },
+    /** The same, without waiting: also while clients are connected. */
+    cpuMsNow: () => cpuOfTree(postmaster),
+    memoryMb: () => memoryOfTree(postmaster),
     async stop(): Promise<void> {
       await admin.end();
       await stopEmbedded(place);

@@ -49,6 +49,16 @@ export function peakOfTree(pid: number): number {
   return kb / 1024;
 }
 
+/**
+ * Memory that these processes and their children use now, in MB. Shared pages count once: each process counts its part.
+ */
+export function memoryOfTree(pid: number): number {
+  let kb = 0;
+  for (const one of treeOf(pid))
+    kb += Number(/^Pss:\s+(\d+)/m.exec(read(`/proc/${one}/smaps_rollup`) ?? '')?.[1] ?? 0);
+  return kb / 1024;
+}
+
 function treeOf(pid: number): number[] {
   return [pid, ...childrenOf(pid).flatMap(treeOf)];
 }

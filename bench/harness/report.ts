@@ -31,9 +31,10 @@ export function createReport(suite: string, settings: Row) {
       const content = { suite, at: new Date().toISOString(), machine, settings, rows };
       await writeFile(file, `${JSON.stringify(content, null, 2)}\n`);
     },
-    print(): void {
+    /** `down`: a line for each column, if a row would be wider than a page. */
+    print(down = false): void {
       process.stdout.write(
-        `\n${suite} (${machine.cores} cores, ${machine.cpu}, Node ${machine.node}, PostgreSQL 18, load ${machine.load_at_start.toFixed(1)} at the start; ${line(settings)})\n\n${table(rows)}\n${file}\n`,
+        `\n${suite} (${machine.cores} cores, ${machine.cpu}, Node ${machine.node}, PostgreSQL 18, load ${machine.load_at_start.toFixed(1)} at the start; ${line(settings)})\n\n${table(down ? turned(rows) : rows)}\n${file}\n`,
       );
     },
   };
@@ -56,6 +57,15 @@ function table(rows: readonly Row[]): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** The first column of the rows names the columns of the result. */
+function turned(rows: readonly Row[]): Row[] {
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  return columns.map((column) => ({
+    figure: column.replaceAll('_', ' '),
+    ...Object.fromEntries(rows.map((row, n) => [`case ${n + 1}`, format(column, row[column] ?? null)])),
+  }));
+}
+
 function line(row: Row): string {
   return Object.entries(row)
     .filter(([, value]) => !Array.isArray(value) && value !== null)
@@ -67,6 +77,7 @@ function format(column: string, value: Cell): string {
   if (value === null || (typeof value === 'number' && Number.isNaN(value))) return '–';
   if (typeof value !== 'number') return String(value);
   if (column.endsWith('_ms')) return value.toLocaleString('en-US', { maximumFractionDigits: 0 });
-  const digits = column.endsWith('_x') || (column.endsWith('_mb') && value < 10) ? 2 : 0;
+  const isSmall = value < 10 && (column.endsWith('_mb') || column.endsWith('_s'));
+  const digits = column.endsWith('_x') || isSmall ? 2 : 0;
   return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }

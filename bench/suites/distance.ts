@@ -1,16 +1,12 @@
 // Suite `distance`: the life of an account with the database 10 ms away, compared with a local database.
 // BENCH_USERS (one or more), BENCH_DISTANCE_MS: the round trip.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { numbersOf, type Bench } from '../harness/bench.ts';
+import { distanced } from '../harness/distance.ts';
 import { median } from '../harness/median.ts';
 import { createReport } from '../harness/report.ts';
 import { chosenCases, figuresOf, live, type Life } from './life.ts';
 
 const PER_PAGE = 1_000;
-const proxyScript = fileURLToPath(new URL('../harness/delay-process.ts', import.meta.url));
 
 export async function distanceSuite(bench: Bench): Promise<void> {
   const sizes = numbersOf('BENCH_USERS', [1_000, 20_000, 100_000]);
@@ -20,17 +16,7 @@ export async function distanceSuite(bench: Bench): Promise<void> {
     distance_ms: distanceMs!,
     rounds: bench.rounds,
   });
-  const server = new URL(bench.postgres.urlOf('postgres'));
-  const proxy = spawn(
-    process.execPath,
-    [proxyScript, server.hostname, server.port, String(distanceMs! / 2)],
-    {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    },
-  );
-  try {
-    const port = String((await once(createInterface({ input: proxy.stdout }), 'line'))[0]);
-    const via = (databaseUrl: string) => Object.assign(new URL(databaseUrl), { port }).href;
+  await distanced(bench, distanceMs!, async (via) => {
     for (const users of sizes) {
       const here: Life[] = [];
       const away: Life[] = [];
@@ -54,8 +40,5 @@ export async function distanceSuite(bench: Bench): Promise<void> {
       }
     }
     report.print();
-  } finally {
-    proxy.kill();
-    await once(proxy, 'close');
-  }
+  });
 }

@@ -14,8 +14,8 @@ export type ScheduleState = {
   nextSlot: Date | null;
   /** Age from which a snapshot is stale: two of the longest intervals, as in /readyz and /metrics. */
   staleAfterMs: number;
-  /** Runs of the last slot. */
-  runs: readonly SlotRun[];
+  /** Runs of the last slot, by account id. */
+  runs: ReadonlyMap<string, SlotRun>;
   /** The holder of a lease counts as dead when it has been silent for longer. */
   leaseMs: number;
 };
@@ -33,7 +33,9 @@ export async function scheduleState(
     nextSlot,
     staleAfterMs: staleAfter(longestInterval(schedule, timezone)),
     leaseMs,
-    runs: lastSlot === null ? [] : await slotRuns(db, lastSlot),
+    runs: new Map(
+      lastSlot === null ? [] : (await slotRuns(db, lastSlot)).map((run) => [run.account_id, run]),
+    ),
   };
 }
 

@@ -56,6 +56,21 @@ function ofOne({ snapshot_id, observed_at, ...one }: Met, { now }: Clock): strin
   return `${head}, ${one.verdict}: ${sure(one)}.`;
 }
 
+/** Accounts whose newest run failed, then those without a snapshot, the oldest, and the partial ones. Pure. */
+export function gravestFirst(newest: readonly NewestSnapshot[]): NewestSnapshot[] {
+  const grave = ({ run_status, observed_at, verdict }: NewestSnapshot) =>
+    run_status !== null && run_status !== 'succeeded'
+      ? 0
+      : observed_at === null
+        ? 1
+        : verdict === 'partial'
+          ? 2
+          : 3;
+  return newest.toSorted(
+    (a, b) => grave(a) - grave(b) || (a.observed_at ?? '').localeCompare(b.observed_at ?? ''),
+  );
+}
+
 /** What a verdict means for the figures. */
 export function sure({
   verdict,

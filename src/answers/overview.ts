@@ -8,7 +8,7 @@ import { answerTo, type Question } from '../queries/question.ts';
 import { coverage, type CoverageDay } from '../queries/runs/coverage.ts';
 import { newestSnapshots, type NewestSnapshot } from '../queries/snapshots/newest-snapshots.ts';
 import { longestAtHigh, type LongAtHigh } from '../queries/users/longest-at-high.ts';
-import { idsOf, type Scope } from './scope.ts';
+import { idsOf, isMany, type Scope } from './scope.ts';
 import { trendOf, type Trend } from './trend-of.ts';
 
 const DAY = 86_400_000;
@@ -21,13 +21,14 @@ export type Answered<Row extends Record<string, unknown>> = { question: Question
 
 export type Overview = {
   levels: { question: Question<LevelsAt>; now: LevelsAt; yesterday: LevelsAt; lastWeek: LevelsAt };
-  /** The last 30 days, day by day. */
-  recently: Answered<TrendRow>;
+  /** The last 30 days, day by day. With many accounts, the span of the page. */
+  recently: readonly TrendRow[];
   trend: Trend;
   newest: Answered<NewestSnapshot>;
   news: Answered<News> & { since: Date };
   longest: Answered<LongAtHigh>;
-  coverage: Answered<CoverageDay>;
+  /** Null: too many accounts for a look at each of their days. */
+  coverage: Answered<CoverageDay> | null;
 };
 
 export async function overviewOf(db: Db, scope: Scope): Promise<Overview> {
@@ -39,14 +40,17 @@ export async function overviewOf(db: Db, scope: Scope): Promise<Overview> {
     ...span,
     from: new Date(Math.max(span.from.getTime(), span.to.getTime() - COVERAGE_DAYS * DAY)),
   };
+  const shown = await trendOf(db, scope);
   return {
     levels: await levelsOf(db, ids, [now, before(1), before(7)]),
-    recently: await ask(db, trend(ids, { from: before(30), to: now, timezone, step: 'day' })),
-    trend: await trendOf(db, scope),
+    recently: isMany(scope)
+      ? shown.rows
+      : await answerTo(db, trend(ids, { from: before(30), to: now, timezone, step: 'day' })),
+    trend: shown,
     newest: await ask(db, newestSnapshots(ids)),
     news: { ...(await ask(db, news(ids, since, NEWS_ROWS))), since },
     longest: await ask(db, longestAtHigh(ids, NEWS_ROWS)),
-    coverage: await ask(db, coverage(ids, { ...strip, timezone })),
+    coverage: isMany(scope) ? null : await ask(db, coverage(ids, { ...strip, timezone })),
   };
 }
 

@@ -54,9 +54,15 @@ export type Scope = {
 
 /**
  * `usual`: when the address names no span. `fitting` is 90 days, or less while the history is younger.
+ * `isPage`: with many accounts, a span that nobody has asked for is shorter.
  * Throws ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS, SCOPE_INVALID, TIMES_SWAPPED.
  */
-export async function scopeOf(db: Db, text: ScopeText, usual: Range | 'fitting'): Promise<Scope> {
+export async function scopeOf(
+  db: Db,
+  text: ScopeText,
+  usual: Range | 'fitting',
+  isPage = false,
+): Promise<Scope> {
   const timezone = await zoneOf(db, text.tz);
   const now = await databaseNow(db);
   const known = await knownAccounts(db);
@@ -65,7 +71,8 @@ export async function scopeOf(db: Db, text: ScopeText, usual: Range | 'fitting')
   const firsts = accounts.flatMap(({ first_at }) => (first_at === null ? [] : [first_at.getTime()]));
   const firstAt = firsts.length === 0 ? now : new Date(Math.min(...firsts));
   const clock = { now, timezone, firstAt };
-  const range = usual === 'fitting' ? fitting(clock) : usual;
+  const wanted = usual === 'fitting' ? fitting(clock) : usual;
+  const range = isPage ? affordable(wanted, accounts.length) : wanted;
   return { known, accounts, chosen, span: spanOf(text, range, clock), timezone, now };
 }
 
@@ -73,6 +80,27 @@ export async function scopeOf(db: Db, text: ScopeText, usual: Range | 'fitting')
 export function fitting({ now, firstAt }: Pick<Clock, 'now' | 'firstAt'>): Range {
   const age = now.getTime() - firstAt.getTime();
   return (['24h', '7d', '30d'] as const).find((range) => age < RANGES[range]) ?? '90d';
+}
+
+/** Above it, a page of all accounts leaves out what is asked day by day for each account. */
+const MANY_ACCOUNTS = 100;
+
+export function isMany({
+  chosen,
+  several,
+  accounts,
+}: Pick<Scope, 'chosen' | 'several' | 'accounts'>): boolean {
+  return chosen === null && (several ?? accounts).length > MANY_ACCOUNTS;
+}
+
+/** Accounts times days of a span that nobody has asked for: such a page takes about a second. */
+const ACCOUNT_DAYS = 10_000;
+
+/** The longest range up to this one that a page of so many accounts shows without being asked to. Pure. */
+export function affordable(range: Range, accounts: number): Range {
+  if (range === 'all') return range;
+  const shorter = (['1y', '90d', '30d', '7d'] as const).filter((one) => RANGES[one] <= (RANGES[range] ?? 0));
+  return shorter.find((one) => (RANGES[one] / DAY) * accounts <= ACCOUNT_DAYS) ?? '24h';
 }
 
 /** Ids for a question; null: all accounts, retired ones included. */

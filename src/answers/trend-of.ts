@@ -5,7 +5,7 @@ import { trend, type Step, type TrendRow } from '../queries/levels/trend.ts';
 import { answerTo, type Question } from '../queries/question.ts';
 import { snapshotGaps, type SnapshotGap } from '../queries/snapshots/snapshot-gaps.ts';
 import { snapshotMarks, type SnapshotMark } from '../queries/snapshots/snapshot-marks.ts';
-import { idsOf, type Scope, type Span } from './scope.ts';
+import { idsOf, isMany, type Scope, type Span } from './scope.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -24,27 +24,32 @@ export type Trend = {
 export async function trendOf(db: Db, scope: Scope): Promise<Trend> {
   const { span, timezone } = scope;
   const ids = idsOf(scope);
-  const step = stepOf(span);
+  const step = stepOf(span, scope.chosen === null ? scope.accounts.length : 1);
   const question = trend(ids, { ...span, timezone, step });
   return {
     step,
     question,
     rows: await answerTo(db, question),
-    gaps: await answerTo(db, snapshotGaps(ids, span)),
+    // Of many accounts, one always has a gap. It is read over a month, too.
+    gaps: isMany(scope) ? [] : await answerTo(db, snapshotGaps(ids, span)),
     marks: await answerTo(db, snapshotMarks(ids, { ...span, timezone, by: step === 'day' ? 'day' : 'hour' })),
   };
 }
 
+/** Each step looks at each account, and each snapshot of one account is a step of all. */
+const MOST_BY_SNAPSHOT = 10;
+const MOST_LOOKS = 250_000;
+
 /** Pure. A month by the hour has 31 days, and an hour more when clocks go back. */
-export function stepOf({ from, to }: Pick<Span, 'from' | 'to'>): Step {
+export function stepOf({ from, to }: Pick<Span, 'from' | 'to'>, accounts: number): Step {
   const length = to.getTime() - from.getTime();
-  if (length <= 2 * DAY) return 'snapshot';
-  return length <= 31 * DAY + HOUR ? 'hour' : 'day';
+  if (length <= 2 * DAY && accounts <= MOST_BY_SNAPSHOT) return 'snapshot';
+  return length <= 31 * DAY + HOUR && (length / HOUR) * accounts <= MOST_LOOKS ? 'hour' : 'day';
 }
 
 /** Pure. Throws SCOPE_INVALID if the step is too fine for the span. */
-export function askedStep(span: Span, step: Step | undefined): Step {
-  if (step === undefined) return stepOf(span);
+export function askedStep(span: Span, step: Step | undefined, accounts: number): Step {
+  if (step === undefined) return stepOf(span, accounts);
   if (span.to.getTime() - span.from.getTime() <= LONGEST[step]) return step;
   throw new OperatorError({
     code: 'SCOPE_INVALID',

@@ -41,7 +41,7 @@ async function askOnce<T>(deps: AskDeps, question: Question, beginIntake: () => 
   const { accountId, page, signal, countUse } = question;
   for (;;) {
     const waited = await pacer.turn(signal);
-    if (waited > 0)
+    if (waited >= 1)
       logger.debug({ account_id: accountId, page, waited_ms: Math.round(waited) }, 'request paced');
     const used = credentials.current();
     try {

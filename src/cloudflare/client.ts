@@ -9,7 +9,9 @@ import { CLOUDFLARE_LIMIT, type RequestLimit } from './pace/budget.ts';
 import { createCredentials, type CloudflareAuth } from './credentials-in-use.ts';
 import { readAccountPage, type AccountPage } from './endpoints/account-page.ts';
 import { readMember, readTokenState, type TokenState } from './endpoints/credentials.ts';
+import { identify } from './pace/identify.ts';
 import { createPacer, type BudgetLeft } from './pace/pacing.ts';
+import type { SharedBudget } from './pace/permits.ts';
 import { createJudge } from './problems/judge.ts';
 import { isUserUnknown } from './problems/meanings.ts';
 import type { OpenReader } from './endpoints/summary/record-reader.ts';
@@ -100,6 +102,8 @@ export type ClientOptions = {
   bodyLimits?: Partial<BodyLimits>;
   /** Our share of the limit: above 0, at most 1. The rest is left to the dashboard. */
   rateShare?: number;
+  /** What all processes with these credentials may send together. Absent: this process counts for itself. */
+  sharedBudget?: SharedBudget;
   proxy?: Proxy;
   logger: Pick<Logger, 'debug' | 'info' | 'warn'>;
   timing?: Partial<Timing>;
@@ -119,14 +123,21 @@ export function createCloudflareClient(options: ClientOptions): CloudflareClient
   const { baseUrl } = options;
   const timing: Timing = { ...DEFAULT_TIMING, ...options.timing };
   const sleep = options.sleep ?? defaultSleep;
+  const credentials = createCredentials(options.auth, options.rereadAuth);
   const pacer = createPacer({
     sleep,
     now: options.now ?? (() => performance.now()),
     maxWaitMs: timing.maxWaitMs,
     limit: options.limit === undefined ? CLOUDFLARE_LIMIT : options.limit,
     share: options.rateShare ?? 0.8,
+    ...(options.sharedBudget && {
+      shared: {
+        shared: options.sharedBudget,
+        identity: () => identify(credentials.current(), baseUrl.origin),
+        logger: options.logger,
+      },
+    }),
   });
-  const credentials = createCredentials(options.auth, options.rereadAuth);
   const dispatcher = createDispatcher(baseUrl, options.proxy, timing);
   const closed = new AbortController();
   const deps: AskDeps = {
@@ -155,6 +166,7 @@ export function createCloudflareClient(options: ClientOptions): CloudflareClient
     async close() {
       closed.abort();
       await dispatcher.destroy();
+      await pacer.close();
     },
   };
 }

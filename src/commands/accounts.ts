@@ -10,6 +10,8 @@ import { accountIdOf } from './options/accounts.ts';
 import { formatOption } from './options/format.ts';
 import { timezoneOption } from './options/times.ts';
 import { printRows, table, type Cell, type Column, type Format } from '../terminal/table.ts';
+import { MANY_ACCOUNTS } from '../terminal/print/print-many-accounts.ts';
+import { plural } from '../words.ts';
 import { viewOf, type View } from '../terminal/view.ts';
 import { withDatabase, withHistory } from './options/with-history.ts';
 
@@ -93,7 +95,10 @@ async function list(io: Io, pool: Pool, format: Format, view: View): Promise<voi
     ]),
     view.width,
   );
-  io.stdout.write(`${text}\n\nTimes are in ${view.timezone}.\n`);
+  const retired = rows.filter(({ retired_at }) => retired_at !== null).length;
+  const total = `${plural(rows.length, 'account')}${retired === 0 ? '' : `, ${retired.toLocaleString('en-US')} of them retired`}`;
+  const counted = rows.length > MANY_ACCOUNTS ? `${total}. ` : '';
+  io.stdout.write(`${text}\n\n${counted}Times are in ${view.timezone}.\n`);
 }
 
 const TABLE_COLUMNS: readonly Column[] = [

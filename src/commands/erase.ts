@@ -11,7 +11,7 @@ import { EXIT, OperatorError } from '../errors.ts';
 import { knownAccounts } from '../queries/accounts/known-accounts.ts';
 import { mayRead } from '../queries/health/may-read.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
-import { askedText, busyText, erasedText, erasingObject } from '../terminal/print/print-erase.ts';
+import { askedText, busyText, erasedText, erasingObject } from '../terminal/print/upkeep/print-erase.ts';
 import { createProgress } from '../terminal/progress.ts';
 import { json, type Format } from '../terminal/table.ts';
 import { viewOf } from '../terminal/view.ts';

@@ -4,7 +4,7 @@ import { readAsked } from '../answers/person/find-persons.ts';
 import type { Io } from '../context.ts';
 import { OperatorError } from '../errors.ts';
 import { listErased } from '../queries/people/list-erased.ts';
-import { printErased } from '../terminal/print/print-erased.ts';
+import { printErased } from '../terminal/print/upkeep/print-erased.ts';
 import type { Format } from '../terminal/table.ts';
 import { viewOf } from '../terminal/view.ts';
 import { releasePerson } from '../upkeep/erase/erased-person.ts';

@@ -19,7 +19,7 @@ import { OperatorError } from '../errors.ts';
 import { openFile, outputFailed, standardOutput, type Output } from '../export/output.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
 import { mayRead } from '../queries/health/may-read.ts';
-import { writtenText } from '../terminal/print/print-person.ts';
+import { writtenText } from '../terminal/print/upkeep/print-person.ts';
 import { viewOf } from '../terminal/view.ts';
 import { askedPerson, personArgument } from './options/person.ts';
 import { withDatabase } from './options/with-history.ts';

@@ -10,7 +10,7 @@ import { createPiiPolicy } from '../pii-policy.ts';
 import { knownAccounts } from '../queries/accounts/known-accounts.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { askYesNo } from '../terminal/ask.ts';
-import { appliedColumns, appliedLine, type AppliedAccount } from '../terminal/print/print-privacy.ts';
+import { appliedColumns, appliedLine, type AppliedAccount } from '../terminal/print/upkeep/print-privacy.ts';
 import { createProgress } from '../terminal/progress.ts';
 import { printRows } from '../terminal/table.ts';
 import { wrap, widthOf } from '../terminal/wrap.ts';

@@ -6,7 +6,7 @@ import type { Config } from '../config.ts';
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
 import { piiHashes } from '../pii-policy.ts';
-import { privacyMarkdown, privacyText } from '../terminal/print/print-privacy.ts';
+import { privacyMarkdown, privacyText } from '../terminal/print/upkeep/print-privacy.ts';
 import { json } from '../terminal/table.ts';
 import { viewOf } from '../terminal/view.ts';
 import { VERSION } from '../version.ts';

@@ -10,7 +10,7 @@ import { wholeSince } from '../queries/accounts/whole-since.ts';
 import { keepsForEver, PRUNABLE, RETENTION_VARIABLES, type Retention } from '../retention.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { countExpired, deleteExpired } from '../sync/walk/expired-records.ts';
-import { printPruned, type PruneRow } from '../terminal/print/print-prune.ts';
+import { printPruned, type PruneRow } from '../terminal/print/upkeep/print-prune.ts';
 import { createProgress } from '../terminal/progress.ts';
 import type { Format } from '../terminal/table.ts';
 import { viewOf } from '../terminal/view.ts';

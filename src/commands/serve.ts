@@ -7,7 +7,14 @@ import { createAccountList, type AccountList, type ListSource } from '../account
 import { listedAccounts, readTokenList } from '../accounts/read-token-list.ts';
 import type { CloudflareClient } from '../cloudflare/client.ts';
 import { readConfig, type Config, type Need } from '../config.ts';
-import { openClient, openDatabase, openLogger, openSuccessPing, type Io } from '../context.ts';
+import {
+  openClient,
+  openDatabase,
+  openLogger,
+  openSharedBudget,
+  openSuccessPing,
+  type Io,
+} from '../context.ts';
 import { databaseError } from '../db/database-errors.ts';
 import { migrate, requireMigrated } from '../db/migrate.ts';
 import { createPool, type Pool } from '../db/pool.ts';
@@ -154,7 +161,10 @@ async function openParts(base: Base, options: Options, opened: AsyncDisposableSt
     poolCounts: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     budgetLeft: () => client.budgetLeft(),
   });
+  const sharedBudget = openSharedBudget(database, logger);
+  opened.defer(() => sharedBudget.close());
   const client = openClient(config, logger, {
+    sharedBudget,
     onAnswer: ({ status }) => metrics.recordAnswer(status),
     onNoAnswer: (why) => metrics.recordAnswer(why),
   });

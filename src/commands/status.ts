@@ -6,10 +6,13 @@ import { Command } from 'commander';
 import type { Config } from '../config.ts';
 import type { Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
-import { listAccounts, type AccountState } from '../queries/accounts/list-accounts.ts';
+import { listAccounts } from '../queries/accounts/list-accounts.ts';
 import { lastCopy } from '../queries/health/last-copy.ts';
-import { findRun, listRuns, type Run } from '../queries/runs/list-runs.ts';
-import { explainRun, type Fact } from '../answers/explain-run.ts';
+import { requestWindows } from '../queries/health/request-windows.ts';
+import { sharedBudgetInWords } from '../terminal/shared-budget.ts';
+import { databaseError } from '../db/database-errors.ts';
+import { findRun, newestRuns, type Run } from '../queries/runs/list-runs.ts';
+import { explainRun, type Fact } from '../answers/runs/explain-run.ts';
 import { runNotFound } from '../answers/pages/runs.ts';
 import { localMinute } from '../time/when.ts';
 import { duration, printable } from '../words.ts';
@@ -20,6 +23,7 @@ import { chooseHistories, NO_ACCOUNT } from '../answers/choose-histories.ts';
 import { timezoneOption } from './options/times.ts';
 import { withHistory } from './options/with-history.ts';
 import { ACCOUNT_COLUMNS, accountCells, accountLines, copyWarning } from '../terminal/print/print-status.ts';
+import { MANY_ACCOUNTS, manyAccountLines } from '../terminal/print/print-many-accounts.ts';
 import { viewOf, type View } from '../terminal/view.ts';
 import { wrap } from '../terminal/wrap.ts';
 
@@ -28,6 +32,7 @@ type Options = {
   account: string[];
   limit: number;
   accounts: boolean;
+  all: boolean;
   timezone?: string;
   format: Format;
 };
@@ -44,6 +49,7 @@ export function statusCommand(io: Io): Command {
     .option('--limit <n>', 'at most this many runs per account', wholeNumber(1, 10_000), 10)
     .addOption(timezoneOption('time zone of all times'))
     .addOption(formatOption())
+    .option('--all', `each of more than ${MANY_ACCOUNTS} accounts, not only those that need a look`, false)
     .option('--accounts', 'accounts without their runs; in JSON and CSV one row per account', false)
     .addHelpText(
       'after',
@@ -65,13 +71,13 @@ async function printStatus(io: Io, config: Config, pool: Pool, options: Options)
     const keys = account.length === 0 ? undefined : chosen.map(({ account_key }) => account_key);
     return printRun(io, options, view, await findRun(pool, run, keys));
   }
-  const states = await listAccounts(pool);
-  const shown = chosen.flatMap(({ account_id }) => states.filter((state) => state.account_id === account_id));
-  const runs: Run[] = [];
-  if (!options.accounts)
-    for (const state of shown) runs.push(...(await listRuns(pool, state.account_id, limit)));
+  const states = new Map((await listAccounts(pool)).map((state) => [state.account_id, state]));
+  const shown = chosen.flatMap(({ account_id }) => states.get(account_id) ?? []);
+  const isMany = format === 'table' && shown.length > MANY_ACCOUNTS && account.length === 0 && !options.all;
+  const keys = chosen.map(({ account_key }) => account_key);
+  const runs = options.accounts || isMany ? new Map<string, Run[]>() : await newestRuns(pool, keys, limit);
   if (format !== 'table' && !options.accounts) {
-    const newestFirst = runs.toSorted((one, other) => other.run_id - one.run_id);
+    const newestFirst = [...runs.values()].flat().toSorted((one, other) => other.run_id - one.run_id);
     return printRows(io.stdout, format, RUN_COLUMNS, newestFirst.map(runCells));
   }
   const copy = config.databaseUrl === null ? await lastCopy(pool) : null;
@@ -89,14 +95,16 @@ async function printStatus(io: Io, config: Config, pool: Pool, options: Options)
     io.stdout.write(NO_ACCOUNT);
     return;
   }
-  for (const state of shown) {
+  if (isMany) io.stdout.write(`${manyAccountLines(shown, schedule, view).join('\n')}\n`);
+  for (const state of isMany ? [] : shown) {
     io.stdout.write(`${accountLines(state, schedule, view).join('\n')}\n`);
     const isAsked = state.retired_at === null || account.length > 0;
-    if (!options.accounts && isAsked) io.stdout.write(runsOf(state, runs, view));
+    if (!options.accounts && isAsked) io.stdout.write(runsOf(runs.get(state.account_id) ?? [], view));
   }
   const warning = copyWarning(copy, view);
   if (warning !== null) io.stdout.write(`${warning}\n`);
-  if (runs.length > 0) io.stdout.write(`Times of runs are in ${view.timezone}.\n`);
+  for (const line of await budgetLines(pool)) io.stdout.write(`${wrap(line, 2, view.textWidth)}\n`);
+  if (runs.size > 0) io.stdout.write(`Times of runs are in ${view.timezone}.\n`);
   if (schedule.nextSlot !== null) {
     const { schedule: expression, timezone, nextSlot } = schedule;
     const wait = duration(Math.max(0, nextSlot.getTime() - Date.now()));
@@ -106,8 +114,18 @@ async function printStatus(io: Io, config: Config, pool: Pool, options: Options)
   }
 }
 
-function runsOf(state: AccountState, runs: readonly Run[], view: View): string {
-  const own = runs.filter(({ account_id }) => account_id === state.account_id);
+/** A role for readers may not see them. */
+async function budgetLines(pool: Pool): Promise<string[]> {
+  try {
+    const used = (await requestWindows(pool)).filter((one) => one.used > 0);
+    return used.map((one) => `requests by all replicas: ${sharedBudgetInWords(one)}`);
+  } catch (error) {
+    if (databaseError(error)?.code !== 'DATABASE_PERMISSION') throw error;
+    return [];
+  }
+}
+
+function runsOf(own: readonly Run[], view: View): string {
   if (own.length === 0) return '  no run has ended yet\n\n';
   const rows = own.map((run) => tableCells(run, view.timezone));
   return `\n${table(TABLE_COLUMNS, rows, view.width)}\n\n`;

@@ -1,7 +1,7 @@
 // `sync`: one run per account, now.
 import { Command } from 'commander';
 import { readConfig } from '../config.ts';
-import { judgeSchema, openClient, openDatabase, openLogger, type Io } from '../context.ts';
+import { judgeSchema, openClient, openDatabase, openLogger, openSharedBudget, type Io } from '../context.ts';
 import { listedAccounts } from '../accounts/read-token-list.ts';
 import type { CloudflareClient } from '../cloudflare/client.ts';
 import type { Logger } from '../logger.ts';
@@ -56,7 +56,8 @@ export function syncCommand(io: Io): Command {
       const logger = openLogger(io, config);
       const exits: ExitCode[] = [];
       const database = await openDatabase(io, config, logger, 'leave');
-      const client = openClient(config, logger);
+      const sharedBudget = openSharedBudget(database, logger);
+      const client = openClient(config, logger, { sharedBudget });
       boundGarbage();
       try {
         const noteProblem = (problem: OperatorError) => {
@@ -98,6 +99,7 @@ export function syncCommand(io: Io): Command {
         if (left.length > 0) exits.push(leaveOut(io, options, left));
       } finally {
         await client.close();
+        await sharedBudget.close();
         await database.close();
       }
       io.exit(worstExit(exits));

@@ -102,6 +102,13 @@ export const syncRuns = risk.table(
     index('sync_runs_complete')
       .on(t.account_key, t.run_id)
       .where(sql`${t.verdict} = 'complete'`),
+    // Both count a streak without reading its runs. Rare rows, so hardly any space.
+    index('sync_runs_failed')
+      .on(t.account_key, t.run_id, t.verdict, t.error_code)
+      .where(sql`${t.status} <> 'succeeded'`),
+    index('sync_runs_partial')
+      .on(t.account_key, t.run_id)
+      .where(sql`${t.verdict} = 'partial'`),
     check('sync_runs_trigger', sql`${t.trigger} in ('cron', 'cli', 'http', 'import')`),
     check('sync_runs_status', sql`${t.status} in ('succeeded', 'failed', 'abandoned')`),
     check('sync_runs_verdict', sql`${t.verdict} in ('complete', 'partial')`),
@@ -308,6 +315,30 @@ export const retention = risk.table(
     primaryKey({ columns: [t.account_key, t.dataset] }),
     check('retention_dataset', sql`${t.dataset} in ('activity', 'levels', 'identities', 'runs')`),
     check('retention_row_count', sql`${t.row_count} >= 1`),
+  ],
+);
+
+/**
+ * The requests that all replicas have sent, or may still send, with the same credentials. The row's lock orders their
+ * reservations. It belongs to no account. On Citus it stays a local table of the coordinator.
+ */
+export const requestBudgets = riskInternal.table(
+  'request_budgets',
+  {
+    identity: text().notNull(),
+    window_ms: integer('window_ms').notNull(),
+    request_limit: integer('request_limit').notNull(),
+    first_slice: int8('first_slice').notNull(),
+    slices: integer().array().notNull(),
+    granted: integer().notNull(),
+    booked_for: timestamptz('booked_for').notNull(),
+    blocked_until: timestamptz('blocked_until'),
+    renewed_at: timestamptz('renewed_at').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.identity, t.window_ms] }),
+    check('request_budgets_identity', sql`${t.identity} ~ '^[0-9a-f]{64}$'`),
+    check('request_budgets_window_ms', sql`${t.window_ms} > 0`),
   ],
 );
 

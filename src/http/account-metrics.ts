@@ -1,8 +1,7 @@
-// What the database knows, in Prometheus' format. Each scrape gets its own registry: scrapes may overlap, and a retired
-// account must not leave its last values behind.
-import { Gauge, Registry } from 'prom-client';
+// What the database knows, in Prometheus' format.
 import { PREFIX } from '../metrics.ts';
 import type { AccountGauges } from '../queries/accounts/account-gauges.ts';
+import type { RequestWindow } from '../queries/health/request-windows.ts';
 import type { ReplicationSlot } from '../queries/replication/replication-slots.ts';
 
 export type DatabaseView = {
@@ -11,6 +10,7 @@ export type DatabaseView = {
   migrated: boolean | null;
   accounts: readonly AccountGauges[];
   slots: readonly ReplicationSlot[];
+  windows: readonly RequestWindow[];
   /** When the accounts were read, in seconds since 1970. Null when they were not. */
   readAt: number | null;
 };
@@ -63,62 +63,106 @@ const OF_ACCOUNT: [name: string, help: string, value: (account: AccountGauges) =
   ],
 ];
 
-export async function accountMetrics({
-  state,
-  migrated,
-  accounts,
-  slots,
-  readAt,
-}: DatabaseView): Promise<string> {
-  const registers = [new Registry()];
-  const gauge = (name: string, help: string, labelNames: string[] = []) =>
-    new Gauge({ name: PREFIX + name, help, labelNames, registers });
+const OF_WINDOW: [name: string, help: string, value: (window: RequestWindow) => number][] = [
+  [
+    'shared_requests',
+    'Requests of the newest window that all replicas have reserved. credentials: the begin of their hash.',
+    (w) => w.used,
+  ],
+  ['shared_requests_limit', 'Requests that all replicas together may send in one window.', (w) => w.limit],
+  ['shared_requests_wait_seconds', 'How long the newest reservation waits.', (w) => w.wait_s],
+  [
+    'shared_requests_blocked_seconds',
+    'How long all replicas hold back because the API answered 429.',
+    (w) => w.blocked_s,
+  ],
+];
+
+/**
+ * Written here and not by prom-client, which takes 0.5 s of the process for 10,000 accounts: heartbeats and probes would
+ * wait as long.
+ */
+export function accountMetrics({ state, migrated, accounts, slots, windows, readAt }: DatabaseView): string {
+  const parts: string[] = [];
+  const gauge = (
+    name: string,
+    help: string,
+    samples: readonly (readonly [labels: string, value: number])[],
+  ) => {
+    const full = PREFIX + name;
+    parts.push(`# HELP ${full} ${help}\n# TYPE ${full} gauge\n`);
+    for (const [labels, value] of samples) parts.push(`${full}${labels} ${value}\n`);
+    parts.push('\n');
+  };
   gauge(
     'database_up',
     '1 when the database accepts connections. The metrics of accounts come from the database.',
-  ).set(state === 'down' ? 0 : 1);
+    [['', state === 'down' ? 0 : 1]],
+  );
   gauge(
     'database_slow',
     '1 when the database accepts connections, but did not answer within 3 s. Then the metrics of accounts are the last ones that were read.',
-  ).set(state === 'slow' ? 1 : 0);
+    [['', state === 'slow' ? 1 : 0]],
+  );
   if (migrated !== null)
-    gauge('database_migrated', '1 when the database schema is the one of this version.').set(
-      migrated ? 1 : 0,
-    );
+    gauge('database_migrated', '1 when the database schema is the one of this version.', [
+      ['', migrated ? 1 : 0],
+    ]);
   if (readAt !== null)
-    gauge('accounts_read_timestamp_seconds', 'When the metrics of accounts were read from the database.').set(
-      readAt,
+    gauge('accounts_read_timestamp_seconds', 'When the metrics of accounts were read from the database.', [
+      ['', readAt],
+    ]);
+  const labelled = accounts.map(
+    (account) => [`account_id="${escaped(account.account_id)}"`, account] as const,
+  );
+  gauge(
+    'users',
+    'Users in the newest snapshot, by level.',
+    labelled.flatMap(([label, { users }]) =>
+      Object.entries(users).map(([level, count]) => [`{${label},max_risk_level="${level}"}`, count] as const),
+    ),
+  );
+  for (const [name, help, valueOf] of OF_ACCOUNT)
+    gauge(
+      name,
+      help,
+      labelled.flatMap(([label, account]) => {
+        const value = valueOf(account);
+        return value === null ? [] : [[`{${label}}`, value] as const];
+      }),
     );
-  const users = gauge('users', 'Users in the newest snapshot, by level.', ['account_id', 'max_risk_level']);
-  for (const { account_id, users: levels } of accounts)
-    for (const [max_risk_level, count] of Object.entries(levels))
-      users.set({ account_id, max_risk_level }, count);
-  const pruned = gauge('pruned_rows', 'Rows that were ever deleted because they were old.', [
-    'account_id',
-    'dataset',
-  ]);
-  for (const { account_id, pruned_rows: parts } of accounts)
-    for (const [dataset, count] of Object.entries(parts)) pruned.set({ account_id, dataset }, count);
-  for (const [name, help, valueOf] of OF_ACCOUNT) {
-    const metric = gauge(name, help, ['account_id']);
-    for (const account of accounts) {
-      const value = valueOf(account);
-      if (value !== null) metric.set({ account_id: account.account_id }, value);
-    }
-  }
-  const lag = gauge(
+  gauge(
+    'pruned_rows',
+    'Rows that were ever deleted because they were old.',
+    labelled.flatMap(([label, { pruned_rows }]) =>
+      Object.entries(pruned_rows).map(
+        ([dataset, count]) => [`{${label},dataset="${dataset}"}`, count] as const,
+      ),
+    ),
+  );
+  gauge(
     'replication_slot_lag_bytes',
     'WAL that the reader of a logical replication slot has not confirmed.',
-    ['slot'],
+    slots.flatMap(({ slot, lag_bytes }) =>
+      lag_bytes === null ? [] : [[`{slot="${escaped(slot)}"}`, lag_bytes] as const],
+    ),
   );
-  const lost = gauge(
+  gauge(
     'replication_slot_lost',
     '1 when the server no longer has the WAL that the slot needs: its reader must begin again.',
-    ['slot'],
+    slots.map(
+      ({ slot, wal_status }) => [`{slot="${escaped(slot)}"}`, wal_status === 'lost' ? 1 : 0] as const,
+    ),
   );
-  for (const { slot, lag_bytes, wal_status } of slots) {
-    if (lag_bytes !== null) lag.set({ slot }, lag_bytes);
-    lost.set({ slot }, wal_status === 'lost' ? 1 : 0);
-  }
-  return registers[0]!.metrics();
+  for (const [name, help, valueOf] of OF_WINDOW)
+    gauge(
+      name,
+      help,
+      windows.map((window) => [`{credentials="${escaped(window.credentials)}"}`, valueOf(window)] as const),
+    );
+  return parts.join('').trimEnd() + '\n';
+}
+
+function escaped(label: string): string {
+  return label.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }

@@ -52,15 +52,23 @@ export function isSlow(error: unknown): boolean {
   return isOperatorError(error) && (error.code === 'DATABASE_SLOW' || error.code === 'DATABASE_BUSY');
 }
 
-/** Callers share one answer: all that ask while it is awaited, or within `keepMs` after it. */
-export function shared<T>(keepMs: number, ask: () => Promise<T>): () => Promise<T> {
+/**
+ * Callers share one answer: all that ask while it is awaited, or within `keepMs` after it, which may depend on how long
+ * the answer took.
+ */
+export function shared<T>(
+  keepMs: number | ((tookMs: number) => number),
+  ask: () => Promise<T>,
+): () => Promise<T> {
   let current: Promise<T> | null = null;
   return () => {
     if (current !== null) return current;
+    const began = performance.now();
     const asked = ask().finally(() => {
+      const ms = typeof keepMs === 'number' ? keepMs : keepMs(performance.now() - began);
       setTimeout(() => {
         current = null;
-      }, keepMs).unref();
+      }, ms).unref();
     });
     current = asked;
     return asked;

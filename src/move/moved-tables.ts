@@ -7,11 +7,12 @@ import * as schema from '../db/schema.ts';
 export type MovedTable = { name: string; columns: readonly string[] };
 
 /**
- * Leases belong to processes at the old place. Staged rows live inside one transaction. The clock is set, not copied:
- * it begins a new epoch.
+ * Leases and reserved requests belong to processes at the old place. Staged rows live inside one transaction. The clock
+ * is set, not copied: it begins a new epoch.
  */
 const STAYS = [
   schema.leases,
+  schema.requestBudgets,
   schema.stagedChanges,
   schema.stagedRejected,
   schema.stagedIdentities,

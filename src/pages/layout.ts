@@ -44,6 +44,32 @@ function navLink(page: Page, path: string, name: string): Html {
     : html`<a href="${linkTo(page, path)}">${name}</a>`;
 }
 
+/** A list of thousands is as heavy as the rest of the page, and nobody finds an account in it. */
+const MOST_LISTED = 200;
+
+function accountField(chosen: Page['scope']['chosen']): Html {
+  return html`<input
+    name="account"
+    value="${chosen?.account_id ?? ''}"
+    placeholder="All accounts: id or label"
+    size="32"
+    autocomplete="off"
+    spellcheck="false"
+  />`;
+}
+
+function accountList({ scope: { known, chosen } }: Page): Html {
+  return html`<select name="account">
+    <option value="">All accounts</option>
+    ${known.map(
+      (account) =>
+        html`<option value="${account.account_id}" ${account === chosen ? 'selected' : ''}>
+          ${account.label ?? account.account_id}
+        </option>`,
+    )}
+  </select>`;
+}
+
 /** Without a script, a button sends it; the script sends it at every change. */
 function scopeForm(page: Page): Html {
   const { known, chosen, timezone } = page.scope;
@@ -51,15 +77,7 @@ function scopeForm(page: Page): Html {
     ${keep(page, ['account', 'tz', 'cursor'])}
     <label
       ><span class="unseen">Account</span>
-      <select name="account">
-        <option value="">All accounts</option>
-        ${known.map(
-          (account) =>
-            html`<option value="${account.account_id}" ${account === chosen ? 'selected' : ''}>
-              ${account.label ?? account.account_id}
-            </option>`,
-        )}
-      </select></label
+      ${known.length > MOST_LISTED ? accountField(chosen) : accountList(page)}</label
     >
     <label
       ><span class="unseen">Time zone</span>

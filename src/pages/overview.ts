@@ -1,6 +1,6 @@
 // The overview: the state in a sentence, the levels now and over time, what happened lately, and how sure all of it is.
 import { html } from 'hono/html';
-import { freshness, sure, type Serving } from '../answers/freshness.ts';
+import { freshness, gravestFirst, sure, type Serving } from '../answers/freshness.ts';
 import { headline, NEWS_DAYS, type Overview } from '../answers/overview.ts';
 import type { News } from '../queries/levels/news.ts';
 import type { NewestSnapshot } from '../queries/snapshots/newest-snapshots.ts';
@@ -11,7 +11,7 @@ import { coverageStrip } from './charts/coverage-strip.ts';
 import { spark } from './charts/spark.ts';
 import { layout } from './layout.ts';
 import { csvOf, linkTo, type Html, type Page } from './page.ts';
-import { heading, instant, levelMark, more, notice, number, source, userLink } from './parts.ts';
+import { heading, instant, levelMark, more, notice, number, source, userLink, withoutDays } from './parts.ts';
 import { MOST_BEHIND, table } from './table.ts';
 import { trendSection } from './trend-section.ts';
 
@@ -44,11 +44,11 @@ function filled(page: Page, overview: Overview): Html {
       ${newsSection(page, overview.news, 'returned')}
       ${overview.newest.rows[0]?.retired_at && page.scope.chosen ? '' : longestSection(page, overview)}
     </div>
-    ${coverageSection(page, overview)}
+    ${overview.coverage === null ? withoutDays() : coverageSection(page, overview.coverage)}
     ${overview.newest.rows.length > 1 ? accountsSection(page, overview.newest) : ''}`;
 }
 
-function figures(page: Page, { levels, recently }: Overview): Html {
+function figures(page: Page, { levels, recently, trend }: Overview): Html {
   const { now, yesterday, lastWeek } = levels;
   return html`<section aria-label="Users by level now">
     <div class="figures">
@@ -64,10 +64,10 @@ function figures(page: Page, { levels, recently }: Overview): Html {
               <li data-since="week ${level}">${since(now, lastWeek, level)} a week ago</li>
             </ul>
             ${spark(
-              recently.rows.map((row) => ({ at: Date.parse(row.at), value: row[level] })),
+              recently.map((row) => ({ at: Date.parse(row.at), value: row[level] })),
               page.scope.now,
               level,
-              `${level} over the last 30 days`,
+              `${level} ${recently === trend.rows ? 'over this span' : 'over the last 30 days'}`,
             )}
           </div>`,
       )}
@@ -181,7 +181,7 @@ function longestSection(page: Page, { longest, levels }: Overview): Html {
   </section>`;
 }
 
-function coverageSection(page: Page, { coverage: { question, rows } }: Overview): Html {
+function coverageSection(page: Page, { question, rows }: NonNullable<Overview['coverage']>): Html {
   const words = coverageWords(rows);
   return html`<section aria-labelledby="coverage">
     ${heading('How sure, day by day', 'coverage', more(linkTo(page, '/runs'), 'Runs'))}
@@ -217,7 +217,11 @@ function coverageSection(page: Page, { coverage: { question, rows } }: Overview)
   </section>`;
 }
 
+/** The page of thousands of accounts would weigh a megabyte. */
+const MOST_ACCOUNTS = 100;
+
 function accountsSection(page: Page, { question, rows }: Overview['newest']): Html {
+  const shown = rows.length <= MOST_ACCOUNTS ? rows : gravestFirst(rows).slice(0, MOST_ACCOUNTS);
   const count = (level: RiskLevel) => ({
     title: levelMark(level),
     kind: 'number' as const,
@@ -225,6 +229,13 @@ function accountsSection(page: Page, { question, rows }: Overview['newest']): Ht
   });
   return html`<section aria-labelledby="accounts">
     ${heading('Accounts', 'accounts')}
+    ${
+      shown === rows
+        ? ''
+        : html`<p class="quiet">
+            The ${number(shown.length)} that need a look first, of ${number(rows.length)}. The file has all.
+          </p>`
+    }
     ${table(
       'Accounts',
       [
@@ -244,7 +255,7 @@ function accountsSection(page: Page, { question, rows }: Overview['newest']): Ht
         },
         { title: 'How sure', cell: (row) => (row.verdict === null ? '' : `${row.verdict}: ${sure(row)}`) },
       ],
-      rows,
+      shown,
     )}
     ${source(question, csvOf(page, '/freshness'))}
   </section>`;

@@ -136,3 +136,11 @@ export function source(
 export function number(value: number): string {
   return value.toLocaleString('en-US');
 }
+
+/** In place of what is asked day by day for each account. */
+export function withoutDays(choice: Html = html``): Html {
+  return html`<section aria-labelledby="coverage">
+    ${heading('Day by day', 'coverage', choice)}
+    <p class="quiet">There are too many accounts for a look at each of their days. Choose one above.</p>
+  </section>`;
+}

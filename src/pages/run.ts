@@ -1,6 +1,6 @@
 // One run, explained as the command `status --run` does it.
 import { html } from 'hono/html';
-import type { Fact } from '../answers/explain-run.ts';
+import type { Fact } from '../answers/runs/explain-run.ts';
 import type { OneRun } from '../answers/pages/runs.ts';
 import { localMinute } from '../time/when.ts';
 import { layout } from './layout.ts';

@@ -9,7 +9,7 @@ import { coverageWords, missedOf } from '../answers/pages/coverage.ts';
 import { filters, selectField } from './forms.ts';
 import { layout } from './layout.ts';
 import { csvOf, linkTo, type Html, type Page } from './page.ts';
-import { heading, notice, number, rangeChoice, source, wallTime } from './parts.ts';
+import { heading, notice, number, rangeChoice, source, wallTime, withoutDays } from './parts.ts';
 import { pager, table, type Column } from './table.ts';
 
 export type LedgerPage = { rows: readonly LedgerRun[]; next: string | null };
@@ -25,7 +25,9 @@ export function runsPage(page: Page, runs: Runs, ledger: LedgerPage): Html {
   );
 }
 
-function calendarSection(page: Page, { coverage: { rows, question }, isCut }: Runs): Html {
+function calendarSection(page: Page, { coverage, isCut }: Runs): Html {
+  if (coverage === null) return withoutDays(rangeChoice(page));
+  const { rows, question } = coverage;
   const words = coverageWords(rows);
   return html`<section aria-labelledby="coverage">
     ${heading('Day by day', 'coverage', rangeChoice(page))}

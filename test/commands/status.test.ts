@@ -290,4 +290,31 @@ describe('status', () => {
     assert.equal(rows.length, 9);
     assert.deepEqual(Object.keys(rows[0]!).slice(0, 4), ['account_id', 'run_id', 'trigger', 'scheduled_for']);
   });
+
+  it('sums up many accounts, and names those that need a look; --all and JSON have each', async () => {
+    const own = await migratedDatabase();
+    try {
+      const sample = sampleHistory(own.pool);
+      const many = Array.from({ length: 23 }, (_, n) => `a${String(n).padStart(31, '0')}`);
+      for (const account of many.slice(1)) await sample.snapshot(await sample.account(account), ago(DAY));
+      const key = await sample.account(many[0]!, 'Head office');
+      const failure = { status: 'failed', error_code: 'NETWORK', error_message: 'x' } as const;
+      await sample.run({ account_key: key, started_at: ago(DAY), scheduled_for: FIRST, ...failure });
+      const { stdout, code } = await runStatus(own.url);
+      assert.equal(code, 0);
+      assert.match(stdout, /^23 accounts with 0 users: 22 fresh, 1 new$/m);
+      assert.match(stdout, /^no sync is running$/m);
+      assert.match(stdout, /^a0{31}  1 failed run/m);
+      assert.doesNotMatch(stdout, /^a0{30}1/m);
+      for (const line of stdout.split('\n')) assert.ok(line.length <= 80, line);
+      const all = (await runStatus(own.url, '--all', '--accounts')).stdout;
+      for (const account of many) assert.ok(all.includes(account));
+      const one = (await runStatus(own.url, '--account', many[5]!)).stdout;
+      assert.match(one, /^a0{30}5  0 users, 24 h ago/m);
+      const rows = JSON.parse((await runStatus(own.url, '--accounts', '--json')).stdout) as unknown[];
+      assert.equal(rows.length, 23);
+    } finally {
+      await own.close();
+    }
+  });
 });

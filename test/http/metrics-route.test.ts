@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { createCloudflareClient, type CloudflareClient } from '../../src/cloudflare/client.ts';
+import { accountMetrics } from '../../src/http/account-metrics.ts';
+import { keptMs } from '../../src/http/metrics-route.ts';
 import { createMetrics } from '../../src/metrics.ts';
+import type { AccountGauges } from '../../src/queries/accounts/account-gauges.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { createWorld } from '../../src/simulator/world.ts';
 import { startApp, TOKEN } from '../support/api/http-app.ts';
@@ -122,4 +125,43 @@ test('answers with the content type of the text format', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url });
   const { headers } = await app.ask('GET', '/metrics', { headers: { authorization: `Bearer ${TOKEN}` } });
   assert.equal(headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8');
+});
+
+test('a text that took long is kept longer, and never for more than a usual interval', () => {
+  assert.deepEqual([0, 250, 400, 3_000].map(keptMs), [5_000, 5_000, 8_000, 15_000]);
+});
+
+test('a label with quotes, backslashes and line ends stays one label', () => {
+  const nothing = {
+    users: {},
+    users_carried: null,
+    observed_at: null,
+    last_success_at: null,
+    last_complete_at: null,
+  };
+  const account: AccountGauges = {
+    ...nothing,
+    account_id: 'a"b\\c\nd',
+    added_at: 1,
+    failed_runs: 0,
+    partial_runs: 0,
+    rejected_waiting: 0,
+    rejected_not_kept: 0,
+    pruned_rows: {},
+    last_prune_at: null,
+    lease_started_at: null,
+    lease_heartbeat_age: null,
+  };
+  const text = accountMetrics({
+    state: 'answers',
+    migrated: true,
+    accounts: [account],
+    slots: [],
+    windows: [],
+    readAt: 5,
+  });
+  assert.match(text, /^zt_risk_sync_lease_held\{account_id="a\\"b\\\\c\\nd"\} 0$/m);
+  assert.doesNotMatch(text, /^zt_risk_sync_users_carried\{/m);
+  for (const line of text.trimEnd().split('\n'))
+    assert.match(line, /^$|^# (?:HELP|TYPE) zt_risk_sync_\w+ .+$|^zt_risk_sync_\w+(?:\{.*\})? -?[\d.e+-]+$/);
 });

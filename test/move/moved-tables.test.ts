@@ -46,6 +46,7 @@ test('a table comes after those that it refers to', async () => {
 test('what stays is about processes at the old place, or set at the new one', () => {
   assert.deepEqual(stayingTables(), [
     'risk_internal.leases',
+    'risk_internal.request_budgets',
     'risk_internal.staged_changes',
     'risk_internal.staged_rejected',
     'risk_internal.staged_identities',

@@ -8,9 +8,9 @@ import { runReasons } from '../../queries/runs/run-reasons.ts';
 import { runTotals, type RunTotals } from '../../queries/runs/run-totals.ts';
 import { minute } from '../../time/when.ts';
 import { duration, plural } from '../../words.ts';
-import { explainRun, type Fact } from '../explain-run.ts';
+import { explainRun, type Fact } from '../runs/explain-run.ts';
 import { ask, type Answered } from '../overview.ts';
-import { idsOf, type Scope } from '../scope.ts';
+import { idsOf, isMany, type Scope } from '../scope.ts';
 
 const DAY = 86_400_000;
 /** Days that a calendar can show one by one. */
@@ -22,7 +22,8 @@ export type Runs = {
   /** By run id: why it is partial. */
   reasons: ReadonlyMap<number, readonly string[]>;
   totals: Answered<RunTotals>;
-  coverage: Answered<CoverageDay>;
+  /** Null: too many accounts for a look at each of their days. */
+  coverage: Answered<CoverageDay> | null;
   /** The calendar begins later than the span. */
   isCut: boolean;
 };
@@ -49,10 +50,12 @@ export async function runsOf(db: Db, scope: Scope, filter: LedgerFilter): Promis
       ledger.rows.flatMap(({ verdict, run_id }) => (verdict === 'complete' ? [] : [run_id])),
     ),
     totals: await ask(db, runTotals(ids, span)),
-    coverage: await ask(
-      db,
-      coverage(ids, { from: new Date(Math.max(span.from.getTime(), first)), to: span.to, timezone }),
-    ),
+    coverage: isMany(scope)
+      ? null
+      : await ask(
+          db,
+          coverage(ids, { from: new Date(Math.max(span.from.getTime(), first)), to: span.to, timezone }),
+        ),
     isCut: span.from.getTime() < first,
   };
 }

@@ -10,6 +10,7 @@ import {
   type RequestLimit,
 } from './budget.ts';
 import { createBookings, type Booking } from './bookings.ts';
+import { createPermits, type Permits, type PermitsOptions } from './permits.ts';
 import type { Sleep } from '../retry.ts';
 
 /**
@@ -30,6 +31,8 @@ export type Pacer = {
   estimateMs(requests: number): number;
   /** Null if nothing is known and nothing is counted. */
   budgetLeft(): BudgetLeft | null;
+  /** Gives back what was reserved and not used. */
+  close(): Promise<void>;
 };
 
 export type PacerOptions = {
@@ -42,6 +45,8 @@ export type PacerOptions = {
   limit: RequestLimit | null;
   /** Our share of the limit. */
   share: number;
+  /** The limit is shared with other processes. Absent: this one has it alone. */
+  shared?: Pick<PermitsOptions, 'shared' | 'identity' | 'logger'>;
 };
 
 /** One per client. */
@@ -52,12 +57,23 @@ export function createPacer(options: PacerOptions): Pacer {
   let ceiling = options.limit && { ...options.limit, requests: shareOf(options.limit.requests, share) };
   let pausedUntil = Number.NEGATIVE_INFINITY;
 
+  const permits: Permits | null =
+    options.shared === undefined || ceiling === null
+      ? null
+      : createPermits({ ...options.shared, limit: () => ceiling!, sleep, now });
+
   const delay = (requests: number, time: number): number =>
     Math.max(
       0,
       pausedUntil - time,
       ...delaysOf({ requests, share, ceiling, starts: bookings.starts(), budgets: stated.at(time), time }),
     );
+
+  /** What others have used delays this process, too. Only an estimate: each permit waits for itself. */
+  function sharedDelay(requests: number): number {
+    const left = permits?.left() ?? null;
+    return left === null ? 0 : budgetDelay(left, { requests, sinceLastMs: 0, share: 1 });
+  }
 
   // Booked before the wait, so that waiting requests line up behind each other.
   function book(): Booking {
@@ -82,7 +98,8 @@ export function createPacer(options: PacerOptions): Pacer {
           book,
           cancel,
           depart: (booking) => bookings.depart(booking, now()),
-          isPaused: ({ at }) => pausedUntil > at,
+          isPaused: (at) => pausedUntil > at,
+          permit: permits === null ? null : (own) => permits.take(own),
         },
         signal,
       ),
@@ -94,12 +111,14 @@ export function createPacer(options: PacerOptions): Pacer {
     },
     pause(ms) {
       pausedUntil = Math.max(pausedUntil, now() + Math.min(ms, maxWaitMs));
+      permits?.block(Math.min(ms, maxWaitMs));
     },
-    estimateMs: (requests) => (requests <= 0 ? 0 : delay(requests, now())),
+    estimateMs: (requests) => (requests <= 0 ? 0 : Math.max(delay(requests, now()), sharedDelay(requests))),
     budgetLeft() {
       const time = now();
       return leftOf(stated.at(time), ceiling && countedBudget(bookings.starts(), ceiling, time));
     },
+    close: async () => permits?.close(),
   };
 }
 
@@ -109,13 +128,15 @@ type Waiting = {
   book: () => Booking;
   cancel: (booking: Booking) => void;
   depart: (booking: Booking) => void;
-  /** Whether every request is held back beyond the booked time. */
-  isPaused: (booking: Booking) => boolean;
+  /** Whether every request is held back beyond this time. */
+  isPaused: (at: number) => boolean;
+  /** Waits for those who share the limit. Null: nobody does. */
+  permit: ((signal: AbortSignal) => Promise<void>) | null;
 };
 
 /** Waits for a turn. Returns how long that took, in ms. */
 async function waitForTurn(
-  { now, sleep, book, cancel, depart, isPaused }: Waiting,
+  { now, sleep, book, cancel, depart, isPaused, permit }: Waiting,
   signal: AbortSignal,
 ): Promise<number> {
   signal.throwIfAborted();
@@ -123,15 +144,21 @@ async function waitForTurn(
   for (;;) {
     const booking = book();
     const wait = Math.ceil(booking.at - now());
+    let permitted = 0;
     try {
       if (wait > 0) await sleep(wait, signal);
+      if (permit !== null && !isPaused(booking.at)) {
+        const began = now();
+        await permit(signal);
+        permitted = now() - began;
+      }
     } catch (error) {
       cancel(booking);
       throw error;
     }
-    waited += Math.max(0, wait);
+    waited += Math.max(0, wait) + permitted;
     // Another request may have received a 429 meanwhile.
-    if (!isPaused(booking)) {
+    if (!isPaused(booking.at + permitted)) {
       depart(booking);
       return waited;
     }

@@ -34,7 +34,7 @@ export function judgeAccounts(facts: AccountsFacts): Line {
   const { from, named, reading, kept, checked, chosen } = facts;
   const some =
     checked < chosen
-      ? `; the first ${checked} of ${chosen.toLocaleString('en-US')} are checked, name others with --account`
+      ? `; ${checked} of ${chosen.toLocaleString('en-US')} are checked, name others with --account`
       : '';
   if (from !== 'token') {
     const place = from === 'file' ? 'CLOUDFLARE_ACCOUNT_ID_FILE' : 'CLOUDFLARE_ACCOUNT_ID or --account';

@@ -6,7 +6,7 @@ import type { Pool } from '../../db/pool.ts';
 import { isOperatorError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import { ACCOUNT_CHECKS, checkAccount, findAccount, keptAccounts, type KnownAccount } from './account.ts';
-import { judgeAccounts, MOST_CHECKED, readListed } from './accounts.ts';
+import { judgeAccounts, readListed } from './accounts.ts';
 import { createAsker, type Asker } from './asker.ts';
 import { judgeBudget, judgeClocks } from './clock.ts';
 import { checkConfiguration } from './configuration.ts';
@@ -15,9 +15,11 @@ import { checkLocks, checkPrivileges, lookAtMigrations, reachDatabase, type Reac
 import { CHECKS, exitOf, failedWith, skipped, type Check, type Line } from './lines.ts';
 import { checkDistribution } from './distribution.ts';
 import { judgePaging, judgeWalkTime, probePaging } from './paging.ts';
+import { examined } from './many.ts';
 import { createReport, type Report } from './print.ts';
 import { checkReplication } from './replication.ts';
 import { judgeSettings } from './server.ts';
+import { checkSharedBudget } from './shared-budget.ts';
 import { checkLookups, judgeAccount, probeAccounts, type AccountProbe } from './summary.ts';
 import { accountOption, chooseAccounts, readLabels } from '../options/accounts.ts';
 import { formatOption } from '../options/format.ts';
@@ -45,7 +47,12 @@ async function examine(io: Io, options: Options, report: Report): Promise<void> 
   const { config, line } = checkConfiguration(io.source, { offline: options.offline, accountGiven });
   if (config === null) {
     report.add(line);
-    return report.add(skipAll(CHECKS.slice(1), 'the configuration is wrong'));
+    return report.add(
+      skipAll(
+        CHECKS.filter((check) => check !== 'configuration' && check !== 'overall'),
+        'the configuration is wrong',
+      ),
+    );
   }
   // A wrong --account is a usage error, not a finding: it comes before the first line.
   const isEvery = options.account.length === 0;
@@ -64,7 +71,9 @@ async function examine(io: Io, options: Options, report: Report): Promise<void> 
     const { pool, why } = await examineDatabase(reached, report);
     const kept = pool === null ? null : await keptAccounts(pool);
     const all = chosen.length > 0 ? chosen : (kept ?? []);
-    const accountIds = isEvery ? all.slice(0, MOST_CHECKED) : all;
+    const { accountIds, line: ofMany } = isEvery
+      ? await examined(pool, config, all)
+      : { accountIds: all, line: null };
     const probes = asker === null ? [] : await probeAccounts(asker, accountIds);
     const credentials = noClient ?? (await checkCredentials(asker, config.cloudflare.auth!, probes));
     report.add(credentials);
@@ -74,6 +83,7 @@ async function examine(io: Io, options: Options, report: Report): Promise<void> 
     report.add(judgeClocks(asker?.clockMs() ?? null, reached.clockMs));
     const budget = asker === null ? skipped('rate_budget', noClient.found) : judgeBudget(asker.budgets());
     report.add(budget);
+    if (ofMany) report.add(ofMany);
     for (const accountId of accountIds) {
       io.signal.throwIfAborted();
       const add = (lines: readonly Line[]) => report.add(lines.map((found) => ({ ...found, accountId })));
@@ -124,7 +134,10 @@ async function examineDatabase(
   if (database === null || facts === null) {
     const why = 'the database cannot be reached';
     report.add(
-      skipAll(['settings', 'privileges', 'migrations', 'locks', 'replication', 'distribution'], why),
+      skipAll(
+        ['settings', 'privileges', 'migrations', 'locks', 'replication', 'distribution', 'shared_budget'],
+        why,
+      ),
     );
     return { pool: null, why };
   }
@@ -138,6 +151,7 @@ async function examineDatabase(
   report.add(
     migrations.isUsable ? await checkDistribution(pool) : skipped('distribution', migrations.line.found),
   );
+  report.add(await checkSharedBudget(pool));
   return { pool: migrations.isUsable ? pool : null, why: 'the migrations must be right first' };
 }
 

@@ -11,10 +11,13 @@ export const CHECKS = [
   'locks',
   'replication',
   'distribution',
+  'shared_budget',
   'credentials',
   'accounts',
   'clock',
   'rate_budget',
+  // Only of more accounts than are examined one by one.
+  'overall',
   'account',
   'lookups',
   'paging',

@@ -64,14 +64,14 @@ export function levelRoutes(api: OpenAPIHono<Caller>, reader: Reader): void {
     query: Spanned.extend({
       step: z.enum(STEPS).optional().openapi({
         description:
-          'Without it: each snapshot of up to 48 hours, each hour of up to 31 days, and each day of longer spans.',
+          'Without it: each snapshot of up to 48 hours, each hour of up to 31 days, and each day of longer spans. The total of more than 10 accounts goes by hours and days, and of thousands by days.',
       }),
     }),
     row: TrendPoint,
     usual: '90d',
     ask: async (db, scope, { query }) => {
       const { span, timezone } = scope;
-      const step = askedStep(span, query.step);
+      const step = askedStep(span, query.step, scope.accounts.length);
       return { rows: await answerTo(db, trend(idsOf(scope), { ...span, timezone, step })) };
     },
   });

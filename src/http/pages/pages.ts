@@ -73,7 +73,7 @@ export async function answer(
   const text = { ...Object.fromEntries(query), tz };
   try {
     const drawn = await readFor(c, deps.reader, async (db) => {
-      const page = { ...frame, scope: await scopeOf(db, text, usual) };
+      const page = { ...frame, scope: await scopeOf(db, text, usual, true) };
       return draw(db, page);
     });
     return c.html(drawn);

@@ -1,10 +1,9 @@
 // Every account with its newest snapshot, the outcome of its last runs, and the run in progress.
 import { sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
-import { accounts, leases, rejectedRecords, snapshots } from '../../db/schema.ts';
+import { accounts, leases, snapshots } from '../../db/schema.ts';
 import { mayRead } from '../health/may-read.ts';
-import { isWaiting, notKept } from '../rejected/waiting-records.ts';
-import { failuresSince } from './failures-since.ts';
+import { failedSince, newestOfEach, REJECTED_NOT_KEPT, REJECTED_WAITING } from './newest-of-each.ts';
 
 export type AccountState = {
   account_id: string;
@@ -44,30 +43,25 @@ export type AccountState = {
 export async function listAccounts(db: Db): Promise<AccountState[]> {
   const { leases: leasesVisible } = await mayRead(db);
   const internals = leasesVisible
-    ? sql`
-      left join lateral (
-        select count(*)::integer as rejected_waiting from ${rejectedRecords}
-         where ${rejectedRecords.account_key} = a.account_key and ${isWaiting()}) r on true
-      left join ${leases} l on l.account_key = a.account_key`
-    : sql`
-      cross join (select null::integer as rejected_waiting) r
-      cross join (select null::bigint as run_id, null::timestamptz as started_at, null::timestamptz as heartbeat_at, null as host) l`;
+    ? sql`${REJECTED_WAITING} as rejected_waiting, l.run_id::float8 as running_run_id, l.started_at as running_since, l.host as running_host,
+           extract(epoch from now() - l.heartbeat_at)::float8 * 1000 as silent_ms`
+    : sql`null::integer as rejected_waiting, null as running_run_id, null as running_since, null as running_host, null as silent_ms`;
+  const isComplete = sql`(s.verdict = 'complete')`;
   const { rows } = await on(db).execute<Record<string, unknown>>(sql`
     select a.account_id, a.label, a.added_at, a.retired_at, s.snapshot_id::float8 as snapshot_id, s.observed_at, s.verdict, s.user_count,
-           s.carried_count, ${failuresSince(sql`a.account_key`)} as failures_since, p.partials_since, c.complete_at,
-           extract(epoch from clock_timestamp() - l.heartbeat_at)::float8 * 1000 as silent_ms,
-           extract(epoch from clock_timestamp() - s.observed_at)::float8 * 1000 as age_ms,
-           extract(epoch from clock_timestamp() - a.added_at)::float8 * 1000 as known_ms, l.run_id::float8 as running_run_id, l.started_at as running_since, l.host as running_host,
-           r.rejected_waiting, ${notKept(sql`a.account_key`)} as rejected_not_kept
-      from ${accounts} a
-      left join lateral (select * from ${snapshots} s where s.account_key = a.account_key order by s.observed_at desc limit 1) s on true
+           s.carried_count, ${failedSince(null)} as failures_since,
+           case when ${isComplete} then s.observed_at else c.complete_at end as complete_at,
+           case when s.snapshot_id is null or ${isComplete} then 0 else (select count(*)::integer from ${snapshots} o
+             where o.account_key = a.account_key and o.observed_at > coalesce(c.complete_at, '-infinity')) end as partials_since,
+           extract(epoch from now() - s.observed_at)::float8 * 1000 as age_ms,
+           extract(epoch from now() - a.added_at)::float8 * 1000 as known_ms,
+           ${REJECTED_NOT_KEPT} as rejected_not_kept, ${internals}
+      from ${accounts} a ${newestOfEach()}
       left join lateral (
-        select max(s.observed_at) as complete_at from ${snapshots} s
-         where s.account_key = a.account_key and s.verdict = 'complete') c on true
-      left join lateral (
-        select count(*)::integer as partials_since from ${snapshots} s
-         where s.account_key = a.account_key and s.observed_at > coalesce(c.complete_at, '-infinity')) p on true
-      ${internals}
+        select o.observed_at as complete_at from ${snapshots} o
+         where ${isComplete} is not true and o.account_key = a.account_key and o.verdict = 'complete'
+         order by o.observed_at desc limit 1) c on true
+      ${leasesVisible ? sql`left join ${leases} l on l.account_key = a.account_key` : sql``}
      order by a.account_key`);
   return rows.map((row) => ({
     ...(row as unknown as AccountState),

@@ -75,7 +75,7 @@ function running(state: AccountState, { leaseMs }: ScheduleState, { time }: View
 function lastSlot(state: AccountState, { lastSlot, runs }: ScheduleState, { time }: View): string | null {
   if (lastSlot === null || state.added_at > lastSlot) return null;
   const slot = `last slot ${time(lastSlot)}:`;
-  const run = runs.find(({ account_id }) => account_id === state.account_id);
+  const run = runs.get(state.account_id);
   if (run !== undefined)
     return `${slot} ${run.status} in run ${run.run_id} on host ${run.host}${run.error_code === null ? '' : ` (${run.error_code})`}`;
   return state.leases_visible && state.running_run_id === null
@@ -117,7 +117,7 @@ export const ACCOUNT_COLUMNS = [
 export function accountCells(state: AccountState, schedule: ScheduleState, copy: LastCopy | null): Cell[] {
   const iso = (at: Date | null) => at?.toISOString() ?? null;
   const seconds = (ms: number | null) => (ms === null ? null : Math.round(ms / 1000));
-  const run = schedule.runs.find(({ account_id }) => account_id === state.account_id);
+  const run = schedule.runs.get(state.account_id);
   return [
     state.account_id,
     state.label,

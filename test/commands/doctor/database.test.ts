@@ -17,6 +17,7 @@ describe('the database', () => {
     'locks',
     'replication',
     'distribution',
+    'shared_budget',
     'lease',
     'freshness',
     'last_run',
@@ -137,6 +138,7 @@ describe('the database', () => {
     assert.deepEqual(troubles(diagnosis), [
       'privileges failed',
       'migrations skipped',
+      'shared_budget skipped',
       'lease skipped',
       'rejected skipped',
     ]);

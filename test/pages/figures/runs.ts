@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import fc from 'fast-check';
-import { explainRun } from '../../../src/answers/explain-run.ts';
+import { explainRun } from '../../../src/answers/runs/explain-run.ts';
 import { findRun } from '../../../src/queries/runs/list-runs.ts';
 import { minute } from '../../../src/time/when.ts';
 import { startApp, type HttpApp } from '../../support/api/http-app.ts';

@@ -13,7 +13,7 @@ const SCHEDULE = {
   lastSlot: null,
   nextSlot: null,
   leaseMs: 30_000,
-  runs: [],
+  runs: new Map(),
 };
 
 function linesOf(label: string | null, columns: number, over: Partial<AccountState> = {}): string[] {

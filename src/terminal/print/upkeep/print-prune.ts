@@ -1,10 +1,10 @@
 // What `prune` deleted, or would delete, account by account.
-import { accountName } from '../../answers/resolve-accounts.ts';
-import type { KnownAccount } from '../../queries/accounts/known-accounts.ts';
-import { dataSize, plural } from '../../words.ts';
-import { printRows, table, type Cell, type Column, type Format } from '../table.ts';
-import type { View } from '../view.ts';
-import { wrap } from '../wrap.ts';
+import { accountName } from '../../../answers/resolve-accounts.ts';
+import type { KnownAccount } from '../../../queries/accounts/known-accounts.ts';
+import { dataSize, plural } from '../../../words.ts';
+import { printRows, table, type Cell, type Column, type Format } from '../../table.ts';
+import type { View } from '../../view.ts';
+import { wrap } from '../../wrap.ts';
 
 export type PruneRow = {
   account: KnownAccount;

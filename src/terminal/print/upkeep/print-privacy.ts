@@ -1,9 +1,9 @@
 // The record of processing on a terminal and as Markdown, and what a change of PII_MODE did.
-import type { Block } from '../../answers/privacy/privacy-page.ts';
-import { plural, printable } from '../../words.ts';
-import { table } from '../table.ts';
-import type { View } from '../view.ts';
-import { wrap } from '../wrap.ts';
+import type { Block } from '../../../answers/privacy/privacy-page.ts';
+import { plural, printable } from '../../../words.ts';
+import { table } from '../../table.ts';
+import type { View } from '../../view.ts';
+import { wrap } from '../../wrap.ts';
 
 /** `title` stands above the page. */
 export function privacyText(title: string, blocks: readonly Block[], view: View): string {

@@ -1,10 +1,10 @@
 // What `erase` asks and says. The email is never repeated: a terminal may be recorded. Pure.
-import { accountName, type NamedAccount } from '../../answers/resolve-accounts.ts';
-import type { FoundPerson, FoundPersons } from '../../answers/person/find-persons.ts';
-import type { Erasing } from '../../upkeep/erase/erase-person.ts';
-import { plural } from '../../words.ts';
-import type { View } from '../view.ts';
-import { wrap } from '../wrap.ts';
+import { accountName, type NamedAccount } from '../../../answers/resolve-accounts.ts';
+import type { FoundPerson, FoundPersons } from '../../../answers/person/find-persons.ts';
+import type { Erasing } from '../../../upkeep/erase/erase-person.ts';
+import { plural } from '../../../words.ts';
+import type { View } from '../../view.ts';
+import { wrap } from '../../wrap.ts';
 
 /** What is about to go, before the question. */
 export function askedText({ persons, strayRecords }: FoundPersons, once: boolean, view: View): string {

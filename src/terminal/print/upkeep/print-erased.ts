@@ -1,9 +1,9 @@
 // What `erased list` prints. Pure, but for the output.
-import type { ErasedRow } from '../../queries/people/list-erased.ts';
-import { localMinute } from '../../time/when.ts';
-import { printRows, table, type Cell, type Column, type Format } from '../table.ts';
-import type { View } from '../view.ts';
-import { wrap } from '../wrap.ts';
+import type { ErasedRow } from '../../../queries/people/list-erased.ts';
+import { localMinute } from '../../../time/when.ts';
+import { printRows, table, type Cell, type Column, type Format } from '../../table.ts';
+import type { View } from '../../view.ts';
+import { wrap } from '../../wrap.ts';
 
 const CELLS: Readonly<Record<string, (row: ErasedRow) => Cell>> = {
   user_id: (row) => row.user_id,

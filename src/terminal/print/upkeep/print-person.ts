@@ -1,8 +1,8 @@
 // What `person` says when the file is written. Pure.
-import type { PersonCounts } from '../../answers/person/person-file.ts';
-import { plural } from '../../words.ts';
-import type { View } from '../view.ts';
-import { wrap } from '../wrap.ts';
+import type { PersonCounts } from '../../../answers/person/person-file.ts';
+import { plural } from '../../../words.ts';
+import type { View } from '../../view.ts';
+import { wrap } from '../../wrap.ts';
 
 export function writtenText(out: string, counts: PersonCounts, view: View): string {
   const parts = [

@@ -1,10 +1,10 @@
 // Explains a finished run: how it ended, why it is partial, how the server paged, what happened to the users it did not
 // meet. Pure. Any part of the evidence may be missing: earlier versions kept less, and a failed run may have kept none.
-import { readEvidence, type Evidence } from '../evidence.ts';
-import type { Run } from '../queries/runs/list-runs.ts';
+import { readEvidence, type Evidence } from '../../evidence.ts';
+import type { Run } from '../../queries/runs/list-runs.ts';
 import { explainLookups } from './explain-lookups.ts';
-import { minute } from '../time/when.ts';
-import { duration, plural } from '../words.ts';
+import { minute } from '../../time/when.ts';
+import { duration, plural } from '../../words.ts';
 
 /** A short name, and a sentence or two. */
 export type Fact = [name: string, text: string];

@@ -1,6 +1,6 @@
 // Explains what happened to the users that a walk did not meet. Pure.
-import type { Lookups } from '../evidence.ts';
-import { plural } from '../words.ts';
+import type { Lookups } from '../../evidence.ts';
+import { plural } from '../../words.ts';
 
 const WALKS = 'users are cleared after two complete walks without them';
 

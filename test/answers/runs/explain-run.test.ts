@@ -1,10 +1,10 @@
 // What `status --run` says about a run: with evidence of this version, evidence of earlier versions, and failures.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { explainLookups } from '../../src/answers/explain-lookups.ts';
-import { explainRun } from '../../src/answers/explain-run.ts';
-import { Lookups } from '../../src/evidence.ts';
-import type { Run } from '../../src/queries/runs/list-runs.ts';
+import { explainLookups } from '../../../src/answers/runs/explain-lookups.ts';
+import { explainRun } from '../../../src/answers/runs/explain-run.ts';
+import { Lookups } from '../../../src/evidence.ts';
+import type { Run } from '../../../src/queries/runs/list-runs.ts';
 
 const RUN: Run = {
   account_key: 1,

@@ -1,0 +1,158 @@
+// Permits out of the shared limit, with a real database. Sleeping moves the process's clock and takes no time.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { setTimeout as settled } from 'node:timers/promises';
+import { identify } from '../../../src/cloudflare/pace/identify.ts';
+import { createPermits, type Permits, type SharedBudget } from '../../../src/cloudflare/pace/permits.ts';
+import { openSharedBudget } from '../../../src/context.ts';
+import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
+import { quiet } from '../../support/stage.ts';
+
+let db: MigratedDatabase;
+before(async () => {
+  db = await migratedDatabase();
+});
+after(() => db.close());
+
+const signal = new AbortController().signal;
+const LIMIT = { requests: 400, windowMs: 300_000 };
+
+type Stage = {
+  permits: Permits;
+  /** What the database was asked for, in order. */
+  asked: { need: number; want: number; unreserved: number }[];
+  said: string[];
+  now(): number;
+  /** Reserved in the row. */
+  reserved(): Promise<number>;
+  away(isAway: boolean): void;
+};
+
+let stages = 0;
+
+async function onStage(t: { after(done: () => Promise<void>): void }): Promise<Stage> {
+  const identity = identify({ kind: 'token', token: `token ${++stages}` }, 'https://api.example.com');
+  const here = openSharedBudget({ url: db.url, isEmbedded: false }, quiet);
+  const nowhere = openSharedBudget({ url: 'postgres://nobody@127.0.0.1:1/none', isEmbedded: false }, quiet);
+  let reached = here;
+  let time = 1_000;
+  const asked: Stage['asked'] = [];
+  const said: string[] = [];
+  const log = (_: unknown, message?: string) => void said.push(message ?? String(_));
+  const shared: SharedBudget = {
+    reserve(ask) {
+      asked.push({ need: ask.need, want: ask.want, unreserved: ask.unreserved });
+      return reached.reserve(ask);
+    },
+    giveBack: (of) => reached.giveBack(of),
+    block: (of) => reached.block(of),
+  };
+  const permits = createPermits({
+    shared,
+    identity: () => identity,
+    limit: () => LIMIT,
+    now: () => time,
+    async sleep(ms, rest) {
+      rest.throwIfAborted();
+      time += ms;
+    },
+    logger: { info: log, warn: log } as never,
+  });
+  t.after(async () => {
+    await permits.close();
+    await here.close();
+    await nowhere.close();
+  });
+  return {
+    permits,
+    asked,
+    said,
+    now: () => time,
+    async reserved() {
+      const [row] = await db.rows<{ sum: number }>(
+        'select (select sum(n) from unnest(slices) n)::integer as sum from risk_internal.request_budgets where identity = $1',
+        [identity],
+      );
+      return row?.sum ?? 0;
+    },
+    away(isAway) {
+      reached = isAway ? nowhere : here;
+    },
+  };
+}
+
+test('a small account reserves few requests, and gives back what it did not need', async (t) => {
+  const { permits, asked, reserved } = await onStage(t);
+  for (let i = 0; i < 3; i++) await permits.take(signal);
+  await permits.close();
+  assert.ok(asked.every(({ want }) => want <= 4));
+  assert.equal(await reserved(), 3);
+});
+
+test('many requests side by side need few round trips, and go in the order in which they came', async (t) => {
+  const { permits, asked, reserved } = await onStage(t);
+  const order: number[] = [];
+  await Promise.all(
+    Array.from({ length: 200 }, async (_, index) => {
+      await permits.take(signal);
+      order.push(index);
+    }),
+  );
+  assert.deepEqual(
+    order,
+    order.toSorted((a, b) => a - b),
+  );
+  assert.ok(asked.length <= 4, `${asked.length} round trips`);
+  await permits.close();
+  assert.equal(await reserved(), 200);
+});
+
+test('without the database, few requests go, and they are reported when it is back', async (t) => {
+  const { permits, said, now, reserved, away } = await onStage(t);
+  away(true);
+  for (let i = 0; i < 100; i++) await permits.take(signal);
+  assert.ok(now() < 60_000, 'a quarter of the limit does not wait');
+  await permits.take(signal);
+  assert.ok(now() >= 300_000, 'the next one waits until the first has left the window');
+  away(false);
+  let taken = 101;
+  const take = async () => {
+    await permits.take(signal);
+    taken += 1;
+  };
+  // The database is asked beside the requests, so they do not wait for it.
+  while (!said.includes('the shared request budget is reached again')) {
+    await take();
+    await settled(2);
+  }
+  for (let i = 0; i < 20; i++) await take();
+  await permits.close();
+  assert.equal(
+    said.filter((line) => line.includes('cannot be reached')).length,
+    1,
+    'told once, however often it was tried',
+  );
+  assert.equal(await reserved(), taken);
+});
+
+test('a request that is given up while it waits leaves its place to the next', async (t) => {
+  const { permits, reserved } = await onStage(t);
+  const given = new AbortController();
+  const waiting = permits.take(given.signal);
+  const next = permits.take(signal);
+  given.abort(new Error('given up'));
+  await assert.rejects(waiting, /given up/);
+  await next;
+  await permits.close();
+  assert.equal(await reserved(), 1);
+});
+
+test('credentials are named by a hash: the same ones alike, others and other addresses differently', () => {
+  const token = { kind: 'token', token: 'one' } as const;
+  const key = { kind: 'key', email: 'ada@example.com', key: 'one' } as const;
+  const here = 'https://api.cloudflare.com';
+  const names = [identify(token, here), identify(token, 'https://other.example'), identify(key, here)];
+  assert.equal(new Set(names).size, 3);
+  assert.equal(identify({ ...key }, here), names[2]);
+  for (const name of names) assert.match(name, /^[0-9a-f]{64}$/);
+});
