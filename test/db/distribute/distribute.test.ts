@@ -180,6 +180,14 @@ describe('a history on Citus', { skip: NEEDS }, () => {
     await inTransaction(pool, DEFAULT_LIMITS, async (_, client) => {
       await client.query('set local role risk_reader');
       assert.ok((await client.query('select from risk_bi.users')).rowCount);
+      assert.equal((await client.query('select from risk_bi.feed_clock')).rowCount, accounts.length);
+      // The other nodes look at the tables behind each view with the rights of the role.
+      const views = await client.query<{ name: string }>(
+        `select oid::regclass::text as name from pg_class
+          where relnamespace = 'risk_bi'::regnamespace and relkind = 'v' and has_table_privilege(oid, 'select')`,
+      );
+      assert.ok(views.rows.length > 5);
+      for (const { name } of views.rows) await client.query(`select * from ${name}`);
     });
     for (const command of [['database', 'backup', '-']]) {
       const refused = await runCommand(command, { DATABASE_URL: cluster.url });
