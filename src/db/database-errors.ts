@@ -110,13 +110,13 @@ function refusedInstant(error: unknown): OperatorError {
 }
 
 /**
- * Whether the connection is lost, or no new one can be made, for example while PostgreSQL restarts. The work in
- * progress was rolled back. Only a COMMIT may have happened.
+ * Whether the connection is lost, or no new one can be made, for example while PostgreSQL restarts, or whether a node
+ * of Citus is away. The work in progress was rolled back. Only a COMMIT may have happened.
  */
 export function isConnectionLoss(error: unknown): boolean {
   const root = rootCause(error);
   if (!(root instanceof Error) || root instanceof OperatorError) return false;
-  return connectionMeaning(root)?.code === 'DATABASE_UNAVAILABLE';
+  return /^DATABASE_(UNAVAILABLE|NODE_AWAY)$/.test(connectionMeaning(root)?.code ?? '');
 }
 
 /**

@@ -137,6 +137,9 @@ async function missingSql(tx: Transaction): Promise<string[]> {
 /**
  * The coordinator logs in to the other nodes as the role that a transaction has taken. So on a distributed history, both
  * roles may log in. They have no password. Where this user may not change them, nothing happens: `doctor` says so.
+ *
+ * A node gets the tables behind a view, not the view. So the roles also need those that views of the clock read. They
+ * hold nothing personal.
  */
 export async function letRolesReachNodes(tx: Transaction): Promise<void> {
   if (!(await isDistributed(tx))) return;
@@ -146,6 +149,10 @@ export async function letRolesReachNodes(tx: Transaction): Promise<void> {
         if exists (select from pg_roles where rolname = '${name}' and not rolcanlogin) then alter role ${name} login; end if;
         exception when insufficient_privilege or internal_error then null; end $$`),
     );
+  const { rows } = await tx.execute(sql`select from pg_roles where rolname = ${READER}`);
+  if (rows.length === 0) return;
+  await tx.execute(sql.raw(`grant usage on schema risk_internal to ${READER}`));
+  await tx.execute(sql.raw(`grant select on risk_internal.feed_clock, risk_internal.epochs to ${READER}`));
 }
 
 /** Leaves settings that somebody has given to a role, and roles that belong to somebody else. */

@@ -17,7 +17,8 @@ export async function whyUnreadable(
   role: typeof READER | typeof PII_READER,
   error: unknown,
 ): Promise<unknown> {
-  if (isOperatorError(error) && error.code === 'DATABASE_UNAVAILABLE') return unavailable(error);
+  if (isOperatorError(error) && /^DATABASE_(UNAVAILABLE|NODE_AWAY)$/.test(error.code))
+    return unavailable(error);
   const { code } = (rootCause(isOperatorError(error) ? error.cause : error) ?? {}) as { code?: unknown };
   if (code !== FORBIDDEN && !NOT_THERE.includes(String(code))) return error;
   try {

@@ -1,6 +1,6 @@
 // The loop of all accounts: looks at those whose rest is over, starts those that are due, and rests until there may be
 // something to do. After an error it rests longer.
-import { isOperatorError } from '../errors.ts';
+import { isOperatorError, type OperatorError } from '../errors.ts';
 import { withLogFields, type Logger } from '../logger.ts';
 import { accountRetired } from '../sync/claim/account-row.ts';
 import type { FactsOfAccounts } from '../sync/claim/slot-facts.ts';
@@ -47,15 +47,21 @@ export type LoopDeps = {
   inTurn: <T>(work: () => Promise<T>) => Promise<T>;
 };
 
+type What = 'looks' | 'claims';
+
 type Loop = LoopDeps & {
   agenda: Agenda;
   troubles: Troubles;
   /** Retired accounts that were spoken of. */
   retired: Set<string>;
+  /** Accounts whose node of a distributed history is away, and what found that out. */
+  away: Map<string, What>;
   /** The slot that the accounts were last looked at for. */
   slot: Slot | null;
   /** Nothing is asked or started before: the database cannot be used. */
   pausedUntil: number;
+  /** The accounts in `away` rest until then. */
+  awayUntil: number;
   runs: Set<Promise<void>>;
 };
 
@@ -70,8 +76,10 @@ export async function keepSynced(deps: LoopDeps): Promise<void> {
     agenda: createAgenda(),
     troubles: createTroubles(timing, logger),
     retired: new Set(),
+    away: new Map(),
     slot: null,
     pausedUntil: 0,
+    awayUntil: 0,
     runs: new Set(),
   };
   while (!signal.aborted) {
@@ -138,16 +146,19 @@ async function stillDue(loop: Loop, next: readonly Asked[], slot: Slot | null): 
 async function look(loop: Loop, accountIds: readonly string[], slot: Slot | null): Promise<string[]> {
   if (accountIds.length === 0) return [];
   const { agenda, timing, backOff } = loop;
-  const facts = await loop.facts(accountIds, slot?.at ?? null);
+  const { known, away } = await loop.facts(accountIds, slot?.at ?? null);
   loop.troubles.over('looks');
+  noteAway(loop, 'looks', away);
+  for (const accountId of away.keys()) agenda.rest(accountId, loop.awayUntil);
   const now = performance.now();
   // One for the whole look, so that what is decided together also rests together.
   const spread = jitter();
   const due: Due[] = [];
-  for (const [accountId, known] of facts) {
-    noteRetired(loop, accountId, known.isRetired);
-    const plan = planRun(slot, known, backOff);
-    if (plan.do === 'run') due.push({ accountId, facts: known });
+  for (const [accountId, facts] of known) {
+    if (loop.away.get(accountId) === 'looks') noteAnswers(loop, accountId);
+    noteRetired(loop, accountId, facts.isRetired);
+    const plan = planRun(slot, facts, backOff);
+    if (plan.do === 'run') due.push({ accountId, facts });
     else agenda.rest(accountId, now + spread * restAfter(plan, timing));
   }
   return inOrder(due, slot?.intervalMs ?? 0, Math.random).map(({ accountId }) => accountId);
@@ -169,6 +180,7 @@ async function runOne(loop: Loop, accountId: string, slot: Slot | null): Promise
     );
     loop.troubles.over('claims');
     loop.troubles.over(accountId);
+    noteAnswers(loop, accountId);
     if (outcome?.kind === 'already_running') restMs = timing.heldMs;
     // After a failed run the account is looked at again at once: the database then says how long to wait.
     if (outcome?.kind === 'ran' && outcome.result.error !== null) restMs = 0;
@@ -182,6 +194,8 @@ async function runOne(loop: Loop, accountId: string, slot: Slot | null): Promise
 
 /** What makes a claim fail is mostly the database, so it holds back all accounts, and is logged once for all. */
 function troubleOf(loop: Loop, accountId: string, error: unknown): number {
+  if (isOperatorError(error) && error.code === 'DATABASE_NODE_AWAY')
+    return noteAway(loop, 'claims', new Map([[accountId, error]]));
   const isOfAccount = !isOperatorError(error) || error.code === 'ACCOUNT_RETIRED';
   if (isOfAccount)
     return loop.troubles.met(accountId, error, 'account cannot be synced now, trying again', {
@@ -191,7 +205,28 @@ function troubleOf(loop: Loop, accountId: string, error: unknown): number {
   return 0;
 }
 
-function pauseAll(loop: Loop, what: 'looks' | 'claims', error: unknown): void {
+/** The other nodes go on. Returns for how long these accounts rest. */
+function noteAway(loop: Loop, what: What, away: ReadonlyMap<string, OperatorError>): number {
+  const [error] = away.values();
+  if (error === undefined) return 0;
+  for (const accountId of away.keys()) loop.away.set(accountId, what);
+  const now = performance.now();
+  // The accounts of one moment fail for one reason.
+  if (now >= loop.awayUntil) {
+    const message = 'accounts of a node that is away cannot be synced now, trying again';
+    loop.awayUntil = now + jitter() * loop.troubles.met('nodes', error, message, { accounts: away.size });
+  }
+  return loop.awayUntil - now;
+}
+
+/** Another node may still be away. It is then met, and logged, again. */
+function noteAnswers({ away, troubles }: Loop, accountId: string): void {
+  if (!away.has(accountId)) return;
+  away.clear();
+  troubles.over('nodes');
+}
+
+function pauseAll(loop: Loop, what: What, error: unknown): void {
   const now = performance.now();
   // The runs of one moment fail for one reason.
   if (now < loop.pausedUntil) return;

@@ -148,7 +148,7 @@ async function assertSnapshots(oracle: ErasureOracle, id: string, ids: Iterable<
   const byId = (a: UserRisk, b: UserRisk) => (a.user_id < b.user_id ? -1 : 1);
   for (const snapshotId of ids)
     assert.deepEqual(
-      await rebuild(db.pool, snapshotId),
+      await rebuild(db.pool, snapshotId, id),
       oracle.snapshots
         .get(snapshotId)!
         .map((user) => ({ ...user }))

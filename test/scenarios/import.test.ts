@@ -76,7 +76,7 @@ describe('saved answers', () => {
       const one = await importOf(db, accountId, '2024-01-05T04:00:00Z', [recordOf(1), recordOf(2)]);
       assert.equal(one.published?.verdict, 'complete');
       // To the schedule, the account is as old as its newest answer: a sync is due.
-      const { sinceSuccessMs } = (await slotFacts(db.pool, [accountId], null)).get(accountId)!;
+      const { sinceSuccessMs } = (await slotFacts(db.pool, [accountId], null)).known.get(accountId)!;
       assert.ok(sinceSuccessMs !== null && sinceSuccessMs > 300 * 24 * HOUR);
       const served = [recordOf(1, { max_risk_level: 'high' }), recordOf(2), recordOf(3)];
       const client: RunDeps['client'] = {

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { isOperatorError } from '../../src/errors.ts';
+import { slotFacts } from '../../src/sync/claim/slot-facts.ts';
 import { personOf, servedAccount, type ServedAccount } from '../support/api/served-account.ts';
 import { CITUS_URL, nodeUrls } from '../support/database/distributed-database.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
@@ -14,6 +15,8 @@ const COMMAND = process.env['TEST_CITUS_NODE_COMMAND'] ?? '';
 const SLOTS = 20;
 const [DIES_IN, BACK_BEFORE] = [7, 12];
 const EACH = 3;
+/** An account that was never synced. */
+const NOBODY = 'nobody';
 const TIMING = { heartbeatMs: 100, leaseMs: 1_500, pollMs: 50, graceMs: 1_000 };
 
 test(
@@ -33,6 +36,7 @@ test(
     });
     const missed = new Map<ServedAccount, number[]>();
     for (let slot = 0; slot < SLOTS; slot++) {
+      if (isAway) await assertAway(db, sick, healthy);
       if (slot === BACK_BEFORE) {
         node('start');
         isAway = false;
@@ -63,6 +67,20 @@ test(
     await reader.verify();
   },
 );
+
+/** What the scheduler is told of the accounts: only those of the lost node have no answer. */
+async function assertAway(
+  { pool }: MigratedDatabase,
+  sick: readonly ServedAccount[],
+  healthy: readonly ServedAccount[],
+): Promise<void> {
+  const ids = (of: readonly ServedAccount[]) => of.map(({ id }) => id);
+  const { known, away } = await slotFacts(pool, [...ids(sick), ...ids(healthy), NOBODY], new Date());
+  assert.deepEqual([...known.keys()].toSorted(), [...ids(healthy), NOBODY].toSorted());
+  assert.deepEqual([...away.keys()].toSorted(), ids(sick).toSorted());
+  for (const id of ids(healthy)) assert.ok(known.get(id)!.sinceSuccessMs !== null);
+  for (const { code, exit } of away.values()) assert.deepEqual([code, exit], ['DATABASE_NODE_AWAY', 75]);
+}
 
 /** As many accounts on the node with this port as beside it. */
 async function accountsOf(db: MigratedDatabase, port: string) {

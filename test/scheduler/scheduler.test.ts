@@ -71,13 +71,16 @@ describe('the scheduler', { concurrency: false }, () => {
     await db.close();
   });
 
-  function create(accountIds: string[], over: Partial<SchedulerDeps> = {}): Scheduler {
-    const client = createCloudflareClient({
+  const clientOf = () =>
+    createCloudflareClient({
       baseUrl: api.url,
       auth: { kind: 'token', token: TOKEN },
       logger,
       limit: null,
     });
+
+  function create(accountIds: string[], over: Partial<SchedulerDeps> = {}): Scheduler {
+    const client = clientOf();
     scheduler = createScheduler({
       schedule: '0 0 1 1 *',
       timezone: 'UTC',
@@ -258,6 +261,53 @@ describe('the scheduler', { concurrency: false }, () => {
     failing('DATABASE_UNAVAILABLE');
     while (asked.times < 4) await sleep(5);
     assert.equal(said().length, 1);
+  });
+
+  test('a node that is away stops its own accounts only, is logged once, and they go on when it is back', async () => {
+    const [sick, lost, healthy] = newAccounts(3) as [string, string, string];
+    const node = { isAway: true, looks: 0, claims: 0 };
+    const error = new OperatorError({
+      code: 'DATABASE_NODE_AWAY',
+      happened: 'A node is away',
+      means: 'nothing',
+      todo: 'Start it',
+    });
+    const runs: string[] = [];
+    create([sick, lost, healthy], {
+      async facts(ids, slot) {
+        const { known } = await slotFacts(db.pool, ids, slot);
+        if (!node.isAway || !ids.includes(sick)) return { known, away: new Map() };
+        node.looks += 1;
+        return {
+          known: new Map([...known].filter(([id]) => id !== sick)),
+          away: new Map([[sick, error]]),
+        };
+      },
+      async run(request) {
+        // Its node was lost after the look.
+        if (node.isAway && request.accountId === lost) {
+          node.claims += 1;
+          throw error;
+        }
+        runs.push(request.accountId);
+        const deps = {
+          pool: db.pool,
+          client: clientOf(),
+          logger,
+          settings: TEST_SETTINGS,
+          timing: LEASE_TIMING,
+        };
+        return requestSync(deps, request);
+      },
+    }).start();
+    while (node.looks < 3 || node.claims < 3 || !runs.includes(healthy)) await sleep(5);
+    assert.deepEqual(new Set(runs), new Set([healthy]));
+    const message = 'accounts of a node that is away cannot be synced now, trying again';
+    assert.equal(logs.filter((line) => line.message === message).length, 1);
+    node.isAway = false;
+    while (!runs.includes(sick) || !runs.includes(lost)) await sleep(5);
+    await logged('run succeeded', 3);
+    assert.equal(logs.filter((line) => line.error_code === 'UNEXPECTED').length, 0);
   });
 
   test('logs a requested run that cannot begin when its turn comes', async () => {

@@ -44,7 +44,7 @@ function findings(facts: ClusterFacts): Line[] {
     found.push(
       failedAs(
         check,
-        'DATABASE_UNAVAILABLE',
+        'DATABASE_NODE_AWAY',
         `no answer from ${silent.join(', ')}`,
         'Start these nodes. Accounts on other nodes go on meanwhile',
       ),
@@ -53,7 +53,7 @@ function findings(facts: ClusterFacts): Line[] {
     found.push(
       failedAs(
         check,
-        'DATABASE_UNAVAILABLE',
+        'DATABASE_NODE_AWAY',
         `${plural(lostShards, 'shard')} on no active node`,
         'Activate the node that holds them (`select citus_activate_node(...)`), or restore it',
       ),

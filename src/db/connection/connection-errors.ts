@@ -143,10 +143,11 @@ const NODE_AWAY_AT =
   /^(ReportConnectionError|HandleRemoteTransaction\w*Error|ErrorIfPostCommitFailedShardPlacements)$/;
 const NODE_AWAY_WORDS =
   /remote node|failure on connection marked as essential|could not commit transaction for shard|could not receive (data|query results) from/i;
-const NODE_AWAY = away(
-  'A node of the Citus cluster does not answer',
-  'Check that every node of the cluster runs. Accounts on other nodes go on meanwhile, and these go on once it answers',
-);
+const NODE_AWAY: Meaning = {
+  code: 'DATABASE_NODE_AWAY',
+  happened: 'A node of the Citus cluster does not answer',
+  todo: 'Check that every node of the cluster runs. Accounts on other nodes go on meanwhile, and these go on once it answers',
+};
 
 function isNodeAway(sqlstate: string, words: string, routine: string | undefined): boolean {
   if (!/^(08|58|XX)/.test(sqlstate)) return false;

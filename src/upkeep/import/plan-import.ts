@@ -7,7 +7,7 @@ import { OperatorError } from '../../errors.ts';
 import type { FileFacts } from '../../saved/inspect-file.ts';
 import { planSnapshots, type PlannedSnapshot } from '../../saved/plan-snapshots.ts';
 import { shown } from '../../saved/saved-file.ts';
-import { accountRetired } from '../../sync/claim/account-row.ts';
+import { accountRetired, keyOfAccount } from '../../sync/claim/account-row.ts';
 import { forImport } from './import-errors.ts';
 
 export type ImportPlan = {
@@ -54,10 +54,12 @@ type Row = { now: string; newest: string | null; key: number | null; retired: bo
 async function readHistory(pool: Pool, accountId: string): Promise<History> {
   const [a, s, i] = [accounts, snapshots, imports];
   const db = drizzle(pool);
+  // A distributed history would ask every node for the account of an id. No account has key 0.
+  const named = sql`${(await keyOfAccount(db, accountId)) ?? 0}::integer`;
   const { rows } = await db.execute<Row>(sql`
     select ${ms(sql`now()`)} as now, ${a.account_key} as key, ${a.retired_at} is not null as retired,
-           (select ${ms(sql`max(${s.observed_at})`)} from ${s} where ${s.account_key} = ${a.account_key}) as newest
-      from (select) one left join ${a} on ${a.account_id} = ${accountId}`);
+           (select ${ms(sql`max(${s.observed_at})`)} from ${s} where ${s.account_key} = ${named}) as newest
+      from (select) one left join ${a} on ${a.account_key} = ${named}`);
   const { now, newest, key, retired } = rows[0]!;
   const known =
     key === null

@@ -22,7 +22,7 @@ function assertMeaning(fields: Sent, code: string, words: RegExp): void {
   assert.equal(error?.code, code, label);
   assert.match(`${error?.happened}. ${error?.todo}`, words, label);
   assert.ok(!/defect/.test(error?.message ?? ''), label);
-  const isAway = code === 'DATABASE_UNAVAILABLE';
+  const isAway = code === 'DATABASE_UNAVAILABLE' || code === 'DATABASE_NODE_AWAY';
   assert.deepEqual([isConnectionLoss(sent(fields)), isPassing(sent(fields))], [isAway, isAway], label);
 }
 
@@ -262,7 +262,7 @@ test('a node of Citus that is away is no defect, whatever code the coordinator g
   ] as const)
     assertMeaning(
       { message, code, severity: 'ERROR', routine },
-      'DATABASE_UNAVAILABLE',
+      'DATABASE_NODE_AWAY',
       /node of the Citus cluster/,
     );
 });

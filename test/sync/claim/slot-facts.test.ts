@@ -16,7 +16,7 @@ after(() => db.close());
 const MINUTE = 60_000;
 const ago = (minutes: number) => new Date(Date.now() - minutes * MINUTE).toISOString();
 const factsFor = async (accountId: string, slot: Date | null) =>
-  (await slotFacts(db.pool, [accountId], slot)).get(accountId)!;
+  (await slotFacts(db.pool, [accountId], slot)).known.get(accountId)!;
 const about = (found: number | null, minutes: number) =>
   assert.ok(found !== null && Math.abs(found - minutes * MINUTE) < MINUTE, `${found} ms`);
 
@@ -68,7 +68,7 @@ test('reads only the newest runs of an account that has failed for years', async
   const slot = new Date(Math.floor(Date.now() / (60 * MINUTE)) * 60 * MINUTE);
   assert.equal((await factsFor('failing', slot)).attempts, 1);
   const { rows } = await drizzle(db.pool).execute<{ 'QUERY PLAN': { Plan: Plan }[] }>(
-    sql`explain (analyze, format json) ${factsOf(['failing'], slot)}`,
+    sql`explain (analyze, format json) ${factsOf({ ids: ['failing'] }, slot)}`,
   );
   const scans = scansOf(rows[0]!['QUERY PLAN'][0]!.Plan);
   assert.ok(scans.length >= 3);
@@ -93,7 +93,7 @@ test('answers for thousands of accounts with one statement, and says which ones 
   );
   await db.rows('update risk.accounts set retired_at = now() where account_key = $1', [retired]);
   const ids = Array.from({ length: 4_000 }, (_, n) => `e${n.toString(16).padStart(31, '0')}`);
-  const found = await slotFacts(db.pool, ['held', 'silent', 'retired', ...ids], new Date());
+  const { known: found } = await slotFacts(db.pool, ['held', 'silent', 'retired', ...ids], new Date());
   assert.equal(found.size, 4_003);
   assert.deepEqual(
     [...found].flatMap(([id, facts]) => (facts.isHeld ? [id] : [])),
