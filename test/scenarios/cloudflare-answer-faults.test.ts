@@ -156,9 +156,10 @@ test('the command exits with 75, 77 and 78, says what to do, and prints no secre
     SYNC_TIME_BUDGET: '1s',
   };
   for (const [fault, code, says] of [
-    [failure(429, 971, { headers: { 'retry-after': '60' } }), 75, /TIME_BUDGET/],
     [failure(403, 9109, { message: `no entry for ${TOKEN}` }), 77, /Zero Trust: PII Read/],
     [failure(404, 7003), 78, /CLOUDFLARE_ACCOUNT_ID/],
+    // The last one: every process with this token then holds back for a minute.
+    [failure(429, 971, { headers: { 'retry-after': '60' } }), 75, /TIME_BUDGET/],
   ] as const) {
     scenario.api.script([{ fault }]);
     const ended = await runCommand(['sync', '--json'], env);

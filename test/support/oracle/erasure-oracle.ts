@@ -11,7 +11,8 @@ export function createErasureOracle() {
   const forgotten = new Map<string, string>();
   const gone = new Set<string>();
   const accounts = new Map<string, Map<string, Held>>();
-  const snapshots = new Map<number, UserRisk[]>();
+  /** By account and snapshot id. */
+  const snapshots = new Map<string, { accountId: string; snapshotId: number; state: UserRisk[] }>();
 
   function usersOf(account: string): Map<string, Held> {
     const users = accounts.get(account) ?? new Map<string, Held>();
@@ -59,8 +60,8 @@ export function createErasureOracle() {
       return [...users.values()].map(({ record }) => record);
     },
 
-    publish(snapshotId: number, state: UserRisk[]): void {
-      snapshots.set(snapshotId, state);
+    publish(accountId: string, snapshotId: number, state: UserRisk[]): void {
+      snapshots.set(`${accountId} ${snapshotId}`, { accountId, snapshotId, state });
     },
 
     /** From now on, every account and every snapshot shows `standIn` instead of the person. */
@@ -73,7 +74,7 @@ export function createErasureOracle() {
         users.delete(userId);
         users.set(standIn, { ...held, record: blank(held.record) });
       }
-      for (const [id, state] of snapshots) snapshots.set(id, state.map(blank));
+      for (const snapshot of snapshots.values()) snapshot.state = snapshot.state.map(blank);
       if (mode === 'forget') forgotten.set(userId, standIn);
       else gone.add(standIn);
     },
