@@ -8,10 +8,13 @@ const isChosen = Boolean(process.env['TEST_POSTGRES'] || process.env['TEST_DATAB
 const AT_ONCE = '--test-concurrency=2';
 const ROWS = [
   [['test:files', '--', AT_ONCE, 'test/scenarios/**/*.test.ts']],
-  [['test:files', '--', AT_ONCE, 'test/*.test.ts', 'test/!(scenarios)/**/*.test.ts']],
+  [['test:files', '--', AT_ONCE, 'test/*.test.ts', 'test/!(scenarios|sync|upkeep)/**/*.test.ts']],
 ];
-/** The row that ends first takes these as well. */
-const LAST = isChosen ? [] : [['test:15']];
+/** The row that ends first takes the next of these as well. */
+const LAST = [
+  ['test:files', '--', AT_ONCE, 'test/{sync,upkeep}/**/*.test.ts'],
+  ...(isChosen ? [] : [['test:15']]),
+];
 
 /** Prints the output while the runs go on, or (not `isHeard`) the output of each run after it has ended. */
 async function runAll(row: string[][], isHeard: boolean): Promise<number> {

@@ -41,8 +41,8 @@ async function start(t: TestContext, waitMs: number): Promise<{ app: HttpApp; po
 
 async function waiting(): Promise<number> {
   const rows = await db.rows<{ n: number }>(
-    `select count(*)::int as n from pg_stat_activity
-      where datname = current_database() and wait_event_type = 'Lock' and query ~ 'risk_level_by_snapshot'`,
+    `select count(distinct pid)::int as n from pg_locks
+      where relation = 'risk.snapshot_levels'::regclass and not granted`,
   );
   return rows[0]!.n;
 }
