@@ -105,7 +105,7 @@ COMMENT ON TABLE risk.retention IS 'One row per account and dataset of which old
 COMMENT ON COLUMN risk.retention.account_key IS 'The account (risk.accounts).';
 COMMENT ON COLUMN risk.retention.dataset IS 'activity (user_activity), levels (user_levels), identities (user_identities) or runs (sync_runs).';
 COMMENT ON COLUMN risk.retention.whole_since IS 'From this instant on, nothing is missing. What was superseded, or had ended, before it may be gone.';
-COMMENT ON COLUMN risk.retention.pruned_up_to IS 'How far prune has worked: what a snapshot up to this one superseded is gone. Only for activity, else null.';
+COMMENT ON COLUMN risk.retention.pruned_up_to IS 'How far prune has worked: what a snapshot up to this one superseded is gone. Only for activity, else null. Never add it up over time.';
 COMMENT ON COLUMN risk.retention.row_count IS 'Rows that were ever deleted. A stock, not a flow: never add it up over time.';
 COMMENT ON COLUMN risk.retention.pruned_at IS 'When rows were last deleted.';
 COMMENT ON COLUMN risk.retention.feed_id IS 'Feed value of the last write to this row. It rises in commit order: remember the highest one as a watermark.';

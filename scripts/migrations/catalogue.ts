@@ -14,7 +14,7 @@ const FACTS = `
            pg_get_viewdef(c.oid) as definition, c.reloptions::text as options, c.relacl::text as rights
       from pg_class c where c.relnamespace = 'risk_bi'::regnamespace and c.relkind <> 'i'
     union all
-    select 'pg_proc'::regclass, p.oid, p.proname, 'FUNCTION', pg_get_functiondef(p.oid), null, p.proacl::text
+    select 'pg_proc'::regclass, p.oid, p.proname || '(' || oidvectortypes(p.proargtypes) || ')', 'FUNCTION', pg_get_functiondef(p.oid), null, p.proacl::text
       from pg_proc p where p.pronamespace = 'risk_bi'::regnamespace)
   select o.name, jsonb_build_object(
            'kind', o.kind, 'definition', o.definition, 'options', o.options, 'rights', o.rights,

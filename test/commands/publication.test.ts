@@ -15,6 +15,7 @@ import { runCommand } from '../support/run-command.ts';
 
 const TABLES = [
   'accounts',
+  'retention',
   'snapshot_levels',
   'snapshots',
   'sync_runs',
@@ -65,26 +66,26 @@ describe('publication create', () => {
   test('publishes every table but emails and names, says what to type next, and does nothing the second time', async () => {
     const first = await publication('create');
     assert.deepEqual([first.code, first.stderr], [0, '']);
-    assert.match(first.stdout, /^publication zt_risk_sync: made, with 7 tables of schema risk\n/);
+    assert.match(first.stdout, /^publication zt_risk_sync: made, with 8 tables of schema risk\n/);
     assert.match(first.stdout, /^emails and names: not published/m);
     assert.match(first.stdout, /in role risk_reader;$/m);
     assert.match(first.stdout, /^ {2}publication\.autocreate\.mode=disabled$/m);
     for (const line of first.stdout.split('\n')) assert.ok(line.length <= 80, line);
     assert.deepEqual(await published(), TABLES);
     const again = await publication('create');
-    assert.match(again.stdout, /^publication zt_risk_sync: up to date, with 7 tables/);
+    assert.match(again.stdout, /^publication zt_risk_sync: up to date, with 8 tables/);
     assert.equal(again.code, 0);
   });
 
   test('adds emails and names when asked, and never takes them away again', async () => {
     await publication('create');
     const added = await publication('create', '--identities');
-    assert.match(added.stdout, /^publication zt_risk_sync: added user_identities: now 8 tables/);
+    assert.match(added.stdout, /^publication zt_risk_sync: added user_identities: now 9 tables/);
     assert.match(added.stdout, /in role risk_pii_reader;$/m);
     assert.match(added.stdout, /^ {2}alter subscription zt_risk_sync refresh publication;$/m);
     assert.match(
       (await publication('create')).stdout,
-      /up to date, with 8 tables.*\nemails and names: published/,
+      /up to date, with 9 tables.*\nemails and names: published/,
     );
     assert.deepEqual(await published(), ALL);
   });
@@ -98,7 +99,7 @@ describe('publication create', () => {
     const status = await publication('status');
     assert.match(status.stdout, /^not published: later\. Add with: publication create$/m);
     assert.match(status.stdout, /^without a replica identity, so that syncs fail: users\. /m);
-    assert.match((await publication('create')).stdout, /added later: now 8 tables/);
+    assert.match((await publication('create')).stdout, /added later: now 9 tables/);
     await db.rows('update risk.users set event_count = 9');
     assert.ok((await statusOf()).tables.every(({ identity }) => identity === 'primary key'));
     await db.rows('drop table risk.later');
@@ -174,7 +175,7 @@ describe('publication status', () => {
     await slotOf('lake');
     await seedAccount(db.pool, await claimAccount(db.pool), { keys: 100 });
     const { stdout } = await publication('status');
-    assert.match(stdout, /^publication zt_risk_sync: 7 tables of schema risk: accounts, /m);
+    assert.match(stdout, /^publication zt_risk_sync: 8 tables of schema risk: accounts, /m);
     assert.match(stdout, /^lake +away +\d+\.\d kB +\d+\.\d kB +reserved$/m);
     assert.match(stdout, /max_slot_wal_keep_size is 64MB: a slot that needs more is lost/);
     for (const line of stdout.split('\n')) assert.ok(line.length <= 80, line);
@@ -211,7 +212,7 @@ test('a server that cannot replicate: create ends with exit 78, says what to set
     stderr,
     /^error WAL_LEVEL: The server has wal_level = replica.*\n.*exists, and nobody can read it.*\n.*rds\.logical_replication/,
   );
-  assert.match(stdout, /^publication zt_risk_sync: made, with 7 tables/);
+  assert.match(stdout, /^publication zt_risk_sync: made, with 8 tables/);
   const status = await runCommand(['publication', 'status'], env);
   assert.match(status.stdout, /^wal_level: replica\. Nobody can read a publication/);
 });

@@ -57,7 +57,7 @@ export async function smallHistory() {
     `create role ${ROLE} login password 'reader'`,
     `alter role ${ROLE} set default_transaction_read_only = on`,
     `grant usage on schema risk, risk_bi to ${ROLE}`,
-    `grant select on risk.accounts, risk.sync_runs, risk.snapshots, risk.snapshot_levels, risk.users, risk.user_levels, risk.user_activity to ${ROLE}`,
+    `grant select on risk.accounts, risk.sync_runs, risk.snapshots, risk.snapshot_levels, risk.users, risk.user_levels, risk.user_activity, risk.retention to ${ROLE}`,
     `grant select on risk_bi.risk_level_daily, risk_bi.risk_level_hourly, risk_bi.risk_level_by_snapshot, risk_bi.level_changes to ${ROLE}`,
   ])
     await db.pool.query(statement);

@@ -23,7 +23,7 @@ export async function toldHistory() {
   for (const statement of [
     `create role ${ROLE} login password 'reader'`,
     `grant usage on schema risk, risk_bi to ${ROLE}`,
-    `grant select on risk.accounts, risk.sync_runs, risk.snapshots, risk.snapshot_levels, risk.users, risk.user_levels, risk.user_activity to ${ROLE}`,
+    `grant select on risk.accounts, risk.sync_runs, risk.snapshots, risk.snapshot_levels, risk.users, risk.user_levels, risk.user_activity, risk.retention to ${ROLE}`,
   ])
     await db.pool.query(statement);
   const url = new URL(db.url);

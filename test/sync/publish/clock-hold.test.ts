@@ -185,8 +185,11 @@ describe('a run that waits for the feed clock', () => {
     });
     await publish(pool, request);
     const tick = asked.find(({ text }) => text?.includes('"feed_clock" set'))!;
-    assert.match(tick.text, /^set local lock_timeout = 0;[^;]*;\s*set local statement_timeout = 0;/);
-    assert.match(tick.text, /set local lock_timeout = 20000;[^;]*;\s*set local statement_timeout = 25000$/);
+    assert.match(tick.text, /set local lock_timeout = 0;[^;]*;\s*set local statement_timeout = 0;/);
+    assert.match(
+      tick.text,
+      /set local lock_timeout = 20000;[^;]*;\s*set local statement_timeout = 25000; end \$set\$$/,
+    );
     assert.ok(tick.query_timeout! >= 3_600_000);
   });
 

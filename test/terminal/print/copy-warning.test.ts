@@ -30,7 +30,7 @@ const cells = async (isEmbedded: boolean) => {
   const state = { retired_at: null, observed_at: null, complete_at: null } as Parameters<
     typeof accountCells
   >[0];
-  const schedule = { runs: [] } as unknown as Parameters<typeof accountCells>[1];
+  const schedule = { runs: new Map() } as unknown as Parameters<typeof accountCells>[1];
   const row = accountCells(state, schedule, isEmbedded ? await lastCopy(db.pool) : null);
   return Object.fromEntries(ACCOUNT_COLUMNS.map((name, n) => [name, row[n]]));
 };
