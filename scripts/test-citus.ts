@@ -6,21 +6,30 @@ import { spawnSync } from 'node:child_process';
 const FILES = [
   'test/db/distribute/distribute.test.ts',
   'test/db/distribute/plan-distribution.test.ts',
+  'test/db/contract.test.ts',
+  'test/db/roles.test.ts',
+  'test/queries/reporting.test.ts',
   'test/sync/claim/lease.test.ts',
+  'test/sync/claim/hold-account.test.ts',
   'test/scenarios/exactness.test.ts',
+  'test/scenarios/crash.test.ts',
+  'test/scenarios/crash-database.test.ts',
   'test/scenarios/state-crash.test.ts',
+  'test/scenarios/publish-faults.test.ts',
+  'test/scenarios/feed-order.test.ts',
   'test/export/feed.test.ts',
   'test/export/feed-distributed.test.ts',
   'test/upkeep/prune.test.ts',
   'test/upkeep/erase/erase-person.test.ts',
   'test/upkeep/privacy/apply-mode.test.ts',
   'test/scenarios/erasure.test.ts',
+  'test/scenarios/pii-modes.test.ts',
 ];
 // It stops a node, so nothing else may run beside it.
 const ALONE = ['test/scenarios/node-away.test.ts'];
 
 // Each statement costs several times as much there.
-const FEW = { EXACTNESS_RUNS: '2', PRUNE_RUNS: '2', ERASURE_SEQUENCES: '2' };
+const FEW = { EXACTNESS_RUNS: '2', REPORTING_WORLDS: '1', PRUNE_RUNS: '2', ERASURE_SEQUENCES: '2' };
 
 if (!process.env['TEST_CITUS_URL']) throw new Error('TEST_CITUS_URL names no cluster');
 const given = process.argv.slice(2);

@@ -148,7 +148,11 @@ export async function startClock(tx: Transaction, accountKey: number): Promise<v
 export async function countersBehind(tx: Transaction, accountKey: number | null): Promise<string[]> {
   // For several statements, pg returns several results. The types of Drizzle do not know this.
   const asked = await tx.execute<Heights & Given>(
-    sql.raw(`${inline(accountKey === null ? heightsOfAll() : heightsOf(accountKey))}; ${GIVEN}`),
+    sql.raw(
+      accountKey === null
+        ? `${inline(heightsOfAll())}; ${GIVEN}, (select count(*)::float8 from ${inline(sql`${k}`)}) as named`
+        : `${inline(heightsOf(accountKey))}; ${GIVEN}, null as named`,
+    ),
   );
   const [tables, counters] = [asked].flat().map(({ rows }) => rows[0]);
   if (tables === undefined || counters === undefined) throw new Error('a select without a row');
@@ -156,30 +160,41 @@ export async function countersBehind(tx: Transaction, accountKey: number | null)
   const isBehind = (given: number | null, highest: number | null) => given !== null && given < (highest ?? 0);
   return [
     ...(tables.clock ? ['feed clock'] : []),
-    ...(isBehind(counters.keys, tables.key) || tables.unnamed ? ['account keys'] : []),
+    ...(isBehind(counters.keys, tables.key) || isBehind(counters.named, tables.accounts)
+      ? ['account keys']
+      : []),
     ...(isBehind(counters.runs, tables.run) ? ['run ids'] : []),
     ...(tables.users ? ['user keys'] : []),
   ];
 }
 
-/** What the tables hold: a clock or user keys that are behind, accounts without a directory, the highest keys. */
-type Heights = { clock: boolean; users: boolean; unnamed: boolean; key: number | null; run: number | null };
-type Given = { keys: number | null; runs: number | null };
+/** What the tables hold: a clock or user keys that are behind, how many accounts, the highest keys. */
+type Heights = {
+  clock: boolean;
+  users: boolean;
+  accounts: number | null;
+  key: number | null;
+  run: number | null;
+};
+type Given = { keys: number | null; runs: number | null; named: number | null };
 
-/** One statement sees one state, in which a counter of a live history is never behind. */
+/**
+ * One statement sees one state, in which a counter of a live history is never behind. Of a distributed history, one node
+ * has all that it reads.
+ */
 function heightsOf(accountKey: number): SQL {
   const key = whole(accountKey);
   return sql`select ${clockBehind(accountKey)} as clock,
     coalesce((select ${w.last_user_key} from ${w} where ${w.account_key} = ${key}), 0)
       < (select max(${u.user_key}) from ${u} where ${u.account_key} = ${key}) as users,
-    false as unnamed, ${key} as key,
+    null as accounts, ${key} as key,
     (select max(${r.run_id})::float8 from ${r} where ${r.account_key} = ${key}) as run`;
 }
 
 /** Without a clock of its own, a new account has nothing that could be behind. */
 function heightsOfAll(): SQL {
   return sql`select ${clockKey(1)} = ${whole(ALL_ACCOUNTS)} and ${clockBehind(ALL_ACCOUNTS)} as clock, false as users,
-    (select count(*) from ${a}) > (select count(*) from ${k}) as unnamed,
+    (select count(*)::float8 from ${a}) as accounts,
     (select max(${a.account_key}) from ${a}) as key, null as run`;
 }
 
@@ -193,7 +208,10 @@ function clockBehind(accountKey: number): SQL {
     (select max(${s.snapshot_id}) from ${s} where ${isServed(s)}))`;
 }
 
-/** Read after the tables, so never behind those of a live history. Inserting into an identity column needs no right to it. */
+/**
+ * Read after the tables, so never behind those of a live history. The directory, too: on a distributed history, one
+ * statement may see the nodes at different instants. Inserting into an identity column needs no right to its sequence.
+ */
 const GIVEN = `select ${given('risk_internal.account_keys_account_key_seq')} as keys, ${given('risk_internal.run_ids')} as runs`;
 
 function given(sequence: string): string {

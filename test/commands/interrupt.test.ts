@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { createWorld } from '../../src/simulator/world.ts';
 import { addAccount } from '../../src/sync/claim/account-row.ts';
+import { untilLockWaiters } from '../support/database/lock-waits.ts';
 import { CLI } from '../support/cli.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 
@@ -105,8 +106,7 @@ describe('a sync that is told to stop in the middle of its walk', { concurrency:
       await other.query('begin');
       await other.query('select 1 from risk_internal.feed_clock for update');
       const { child, ended, stdout, stderr } = sync(quick, [published, ...left].join(','), '--json');
-      const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-      while ((await db.rows(waiting)).length === 0) await sleep(20);
+      await untilLockWaiters(db.pool);
       child.kill('SIGTERM');
       await other.query('rollback');
       assert.equal((await ended)[0], 75);

@@ -54,7 +54,7 @@ describe('a run whose connection breaks at COMMIT', () => {
         const snapshots = await runs.snapshotsOf(accountId);
         assert.equal(snapshots.length, 2);
         assert.equal(snapshots.at(-1)?.id, snapshotId);
-        await runs.assertSnapshot(snapshotId, runs.now());
+        await runs.assertSnapshot(accountId, snapshotId, runs.now());
         await runs.assertConsistent(accountId);
         await runs.assertNothingLeft(accountId);
       });
@@ -113,10 +113,10 @@ test('another writer changes the users before the publish: STATE_MOVED, nothing 
   });
   assert.deepEqual([result.error?.code, result.error?.exit, result.published], ['STATE_MOVED', 75, null]);
   assert.equal((await runs.snapshotsOf(accountId)).length, 1);
-  await runs.assertSnapshot(first, yesterday);
+  await runs.assertSnapshot(accountId, first, yesterday);
   await runs.assertConsistent(accountId);
   await runs.assertNothingLeft(accountId);
-  await runs.assertSnapshot(await runs.succeed(t, accountId), runs.now());
+  await runs.assertSnapshot(accountId, await runs.succeed(t, accountId), runs.now());
   assert.deepEqual(await runs.runsOf(accountId), ['succeeded', 'failed STATE_MOVED', 'succeeded']);
 });
 
@@ -155,10 +155,10 @@ for (const [what, lose] of [
     await runs.db.pool.query(
       'insert into risk.users select * from public.kept on conflict do nothing; drop table public.kept',
     );
-    await runs.assertSnapshot(first, yesterday);
+    await runs.assertSnapshot(accountId, first, yesterday);
     await runs.assertConsistent(accountId);
     await runs.assertNothingLeft(accountId);
-    await runs.assertSnapshot(await runs.succeed(t, accountId), runs.now());
+    await runs.assertSnapshot(accountId, await runs.succeed(t, accountId), runs.now());
     assert.deepEqual(await runs.runsOf(accountId), [
       'succeeded',
       'failed STATE_MOVED',

@@ -35,7 +35,7 @@ for (const [failpoint, publishes] of [
     const accountId = runs.newAccount();
     const yesterday = runs.now();
     const first = await runs.succeed(t, accountId);
-    await runs.assertSnapshot(first, yesterday);
+    await runs.assertSnapshot(accountId, first, yesterday);
 
     runs.aDayLater();
     const child = runs.startChild(script, accountId, [failpoint], ENDLESS);
@@ -46,12 +46,12 @@ for (const [failpoint, publishes] of [
 
     const seen = await runs.snapshotsOf(accountId);
     assert.equal(seen.length, publishes ? 2 : 1);
-    await runs.assertSnapshot(seen.at(-1)?.id ?? 0, publishes ? runs.now() : yesterday);
+    await runs.assertSnapshot(accountId, seen.at(-1)?.id ?? 0, publishes ? runs.now() : yesterday);
     await runs.assertConsistent(accountId);
 
     const next = await runs.succeed(t, accountId, { timing: ENDLESS });
-    await runs.assertSnapshot(next, runs.now());
-    await runs.assertSnapshot(first, yesterday);
+    await runs.assertSnapshot(accountId, next, runs.now());
+    await runs.assertSnapshot(accountId, first, yesterday);
     await runs.assertConsistent(accountId);
     await runs.assertNothingLeft(accountId);
     assert.deepEqual(
@@ -73,7 +73,7 @@ test('killed at random instants: nothing is half written, and every next run suc
   whole.say('go');
   await whole.line('ended');
   const typical = performance.now() - began;
-  await runs.assertSnapshot((await runs.snapshotsOf(accountId)).at(-1)?.id ?? 0, runs.now());
+  await runs.assertSnapshot(accountId, (await runs.snapshotsOf(accountId)).at(-1)?.id ?? 0, runs.now());
 
   const rounds = KILLS;
   for (let round = 0; round < rounds; round++) {
@@ -91,14 +91,14 @@ test('killed at random instants: nothing is half written, and every next run suc
     await child.ended;
     const seen = await runs.snapshotsOf(accountId);
     const isPublished = seen.length > known.length;
-    await runs.assertSnapshot(seen.at(-1)?.id ?? 0, isPublished ? runs.now() : yesterday);
+    await runs.assertSnapshot(accountId, seen.at(-1)?.id ?? 0, isPublished ? runs.now() : yesterday);
 
     const next = await runs.succeed(t, accountId, { timing: ENDLESS });
-    await runs.assertSnapshot(next, runs.now());
+    await runs.assertSnapshot(accountId, next, runs.now());
     // A COMMIT under way when the process died may have come after the check above.
     const all = await runs.snapshotsOf(accountId);
-    for (const { id } of all.slice(known.length)) await runs.assertSnapshot(id, runs.now());
-    await runs.assertSnapshot(known.at(-1)?.id ?? 0, yesterday);
+    for (const { id } of all.slice(known.length)) await runs.assertSnapshot(accountId, id, runs.now());
+    await runs.assertSnapshot(accountId, known.at(-1)?.id ?? 0, yesterday);
     await runs.assertConsistent(accountId);
     await runs.assertNothingLeft(accountId);
     t.diagnostic(
@@ -127,7 +127,7 @@ for (const failpoint of ['claimed', 'reading', 'walked', 'asked', 'copying', 'co
     assert.equal((await runs.snapshotsOf(accountId)).at(-1)?.id, other);
     assert.equal((await runs.snapshotsOf(accountId)).length, 2);
     assert.deepEqual(await runs.runsOf(accountId), ['succeeded', 'abandoned ABANDONED', 'succeeded']);
-    await runs.assertSnapshot(other, runs.now());
+    await runs.assertSnapshot(accountId, other, runs.now());
     await runs.assertConsistent(accountId);
     assert.ok((await runs.succeed(t, accountId)) > other);
     await runs.assertNothingLeft(accountId);

@@ -7,6 +7,7 @@ import { after, afterEach, before, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { Pool } from '../../src/db/pool.ts';
+import { untilLockWaiters } from '../support/database/lock-waits.ts';
 import { startFaultProxy, type FaultProxy } from '../support/faults/fault-proxy.ts';
 import { startScenario, type Account, type Scenario } from '../support/faults/fault-scenario.ts';
 import { migratedDatabase, testPool, type MigratedDatabase } from '../support/database/migrated-database.ts';
@@ -332,8 +333,7 @@ test('a deadlock (40P01): the publish that loses is retried', async () => {
   await other.query("begin; set local deadlock_timeout = '60s'");
   await other.query('select from risk_internal.feed_clock where account_key = 0 for update');
   const publishing = account.succeed();
-  const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-  while ((await db.rows(waiting)).length === 0) await sleep(10);
+  await untilLockWaiters(db.pool);
   await other.query('select from risk_internal.leases for update');
   await other.query('commit');
   await other.end();

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Client } from 'pg';
+import { untilLockWaiters } from '../support/database/lock-waits.ts';
 import { startScenario, type Scenario } from '../support/faults/fault-scenario.ts';
 import { migratedDatabase, testPool, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { createWatermarkReader } from '../support/oracle/watermark-reader.ts';
@@ -54,8 +55,7 @@ test('a reader that locks rows of the contract for a while only delays a publish
   await reader.query('begin');
   await reader.query('select from risk.users for share');
   const publishing = account.succeed();
-  const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-  while ((await db.rows(waiting)).length === 0);
+  await untilLockWaiters(db.pool);
   await reader.query('commit');
   await publishing;
   await account.assertPromises();

@@ -88,32 +88,35 @@ type Version = Identity & { user_id: string; nth: number };
 
 /** Everything but identities, with snapshots as ordinal numbers: the accounts have other keys and times. */
 async function countsOf({ id }: ServedAccount): Promise<unknown> {
-  const ofAccount = 'join risk.accounts a using (account_key) where a.account_id = $1';
+  const [account] = await db.rows<{ key: number }>(
+    'select account_key::integer as key from risk.accounts where account_id = $1',
+    [id],
+  );
+  // Written into each subquery: then one node of a distributed history answers.
+  const ofAccount = `account_key = ${account!.key}`;
   const nth = (column: string) =>
-    `(select count(*)::integer from risk.snapshots s join risk.accounts a using (account_key) where a.account_id = $1 and s.observed_at <= ${column})`;
+    `(select count(*)::integer from risk.snapshots s where s.${ofAccount} and s.observed_at <= ${column})`;
   const snapshots = await db.rows(
     `select verdict, user_count, met_count, carried_count, t.event_count, appeared, raised, lowered, cleared, returned
-       from risk.snapshots t ${ofAccount} order by snapshot_id`,
-    [id],
+       from risk.snapshots t where t.${ofAccount} order by snapshot_id`,
   );
   const users = await db.rows(
     `select user_id, max_risk_level, event_count, last_event, ${nth('level_since')} as level_since, ${nth('first_seen_at')} as first,
-            ${nth('absent_since')} as absent, ${nth('cleared_at')} as cleared from risk.users ${ofAccount} order by user_id`,
-    [id],
+            ${nth('absent_since')} as absent, ${nth('cleared_at')} as cleared
+       from risk.users t where t.${ofAccount} order by user_id`,
   );
   const levels = await db.rows(
     `select u.user_id, ${nth('valid_from')} as from, ${nth('valid_to')} as to, t.max_risk_level, previous_level, change, end_reason
-       from risk.user_levels t join risk.users u using (account_key, user_key) ${ofAccount} order by 1, valid_from`,
-    [id],
+       from risk.user_levels t join risk.users u using (account_key, user_key)
+      where t.${ofAccount} order by 1, valid_from`,
   );
   const activity = await db.rows(
     `select u.user_id, ${nth('observed_at')} as at, t.event_count, t.last_event
-       from risk.user_activity t join risk.users u using (account_key, user_key) ${ofAccount} order by 1, observed_at`,
-    [id],
+       from risk.user_activity t join risk.users u using (account_key, user_key)
+      where t.${ofAccount} order by 1, observed_at`,
   );
   const rejected = await db.rows(
-    `select user_id, reason from risk_internal.rejected_records ${ofAccount} order by 1, 2`,
-    [id],
+    `select user_id, reason from risk_internal.rejected_records where ${ofAccount} order by 1, 2`,
   );
   // Where texts are left out, records that differ in them alone are one.
   const distinct = [...new Set(rejected.map((row) => JSON.stringify(row)))];

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { startFaultProxy } from '../support/faults/fault-proxy.ts';
+import { onOnePostgres } from '../support/database/distributed-database.ts';
 import { migratedDatabase, testPool, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { personOf, servedAccount } from '../support/api/served-account.ts';
 
@@ -16,11 +17,15 @@ describe('a publish', () => {
   });
   after(() => db.close());
 
-  test('that the server refuses four times sends the same bytes and the same keys five times', async (t) => {
-    const account = servedAccount(db.pool, 2_500);
-    await account.succeed();
-    // A sequence keeps the counts of a rolled back transaction.
-    await db.pool.query(`
+  const skip = onOnePostgres('a distributed table has no triggers');
+  test(
+    'that the server refuses four times sends the same bytes and the same keys five times',
+    { skip },
+    async (t) => {
+      const account = servedAccount(db.pool, 2_500);
+      await account.succeed();
+      // A sequence keeps the counts of a rolled back transaction.
+      await db.pool.query(`
       create sequence public.attempts;
       create sequence public.digests minvalue 0 start 0;
       create function public.note_attempt() returns trigger language plpgsql as $$
@@ -39,31 +44,32 @@ describe('a publish', () => {
         return null;
       end $$;
       create trigger refuse after insert on risk.snapshots for each statement execute function public.refuse()`);
-    t.after(() =>
-      db.pool.query(`
+      t.after(() =>
+        db.pool.query(`
         drop trigger note_attempt on risk_internal.staged_changes; drop trigger refuse on risk.snapshots;
         drop function public.note_attempt(); drop function public.refuse(); drop sequence public.attempts; drop sequence public.digests`),
-    );
-    const attempts = async () =>
-      Number((await db.rows<{ n: string }>('select last_value as n from public.attempts'))[0]!.n);
-    const digest = async () =>
-      Number((await db.rows<{ n: string }>('select last_value as n from public.digests'))[0]!.n);
+      );
+      const attempts = async () =>
+        Number((await db.rows<{ n: string }>('select last_value as n from public.attempts'))[0]!.n);
+      const digest = async () =>
+        Number((await db.rows<{ n: string }>('select last_value as n from public.digests'))[0]!.n);
 
-    for (let n = 0; n < 500; n++)
-      account.people[n] = { ...account.people[n]!, name: `Renamed ${n}`, event_count: 41 };
-    account.people.splice(1_000, 40);
-    account.people.push(personOf(account.id, 9_000), personOf(account.id, 9_001));
-    const { appeared, cleared } = await account.succeed();
-    assert.deepEqual([appeared, cleared], [2, 40]);
-    assert.equal(await attempts(), 5);
-    assert.notEqual(await digest(), 0, 'an attempt sent different bytes');
-    const [keys] = await db.rows<{ highest: number; last: number }>(
-      `select max(user_key) as highest, max(last_user_key) as last from risk.users
+      for (let n = 0; n < 500; n++)
+        account.people[n] = { ...account.people[n]!, name: `Renamed ${n}`, event_count: 41 };
+      account.people.splice(1_000, 40);
+      account.people.push(personOf(account.id, 9_000), personOf(account.id, 9_001));
+      const { appeared, cleared } = await account.succeed();
+      assert.deepEqual([appeared, cleared], [2, 40]);
+      assert.equal(await attempts(), 5);
+      assert.notEqual(await digest(), 0, 'an attempt sent different bytes');
+      const [keys] = await db.rows<{ highest: number; last: number }>(
+        `select max(user_key) as highest, max(last_user_key) as last from risk.users
          join risk_internal.account_writers using (account_key) join risk.accounts using (account_key) where account_id = $1`,
-      [account.id],
-    );
-    assert.deepEqual(keys, { highest: 2_502, last: 2_502 }, 'an attempt used up keys');
-  });
+        [account.id],
+      );
+      assert.deepEqual(keys, { highest: 2_502, last: 2_502 }, 'an attempt used up keys');
+    },
+  );
 
   test('with a connection that is cut after any byte is exact, and published once', async (t) => {
     const proxy = await startFaultProxy(db.url);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addAccount } from '../../../src/sync/claim/account-row.ts';
+import { untilLockWaiters } from '../../support/database/lock-waits.ts';
 import { runCommand } from '../../support/run-command.ts';
 import { newAccount, serveStage, until, type ServedStage } from '../../support/world/serve-stage.ts';
 import { once } from 'node:events';
@@ -55,20 +56,13 @@ describe('serve at SIGTERM', () => {
       client.release();
     }
   }
-  const waiters = async () =>
-    (
-      await stage.db.rows(
-        `select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
-      )
-    ).length;
-
   test('waits for the end of a publish under way', async () => {
     const accountId = newAccount();
     await addAccount(stage.db.pool, { accountId });
     let server: ReturnType<typeof stage.serve> | undefined;
     await withPublishHeld(async () => {
       server = stage.serve(accountId);
-      await until(async () => (await waiters()) > 0);
+      await untilLockWaiters(stage.db.pool);
       server.signal('SIGTERM');
       await server.logged('stopping');
       // Long enough to see that it does wait.
@@ -85,7 +79,7 @@ describe('serve at SIGTERM', () => {
     await addAccount(stage.db.pool, { accountId });
     await withPublishHeld(async () => {
       const server = stage.serve(accountId);
-      await until(async () => (await waiters()) > 0);
+      await untilLockWaiters(stage.db.pool);
       server.signal('SIGTERM');
       await server.logged('stopping');
       await sleep(300);

@@ -97,20 +97,18 @@ export function sampleHistory(pool: Pool) {
     },
     /** Returns user_key. */
     async user(row: Row<typeof users, 'account_key' | 'user_id' | 'first_seen_at'>): Promise<number> {
-      const [inserted] = await db
-        .insert(users)
-        .values({
-          user_key: sql`(select coalesce(max(${users.user_key}), 0) + 1 from ${users})`,
-          max_risk_level: null,
-          event_count: 3,
-          last_event: '2026-01-01T09:00:00Z',
-          identity_since: row.first_seen_at,
-          snapshot_id: 1,
-          ...row,
-        })
-        .returning({ key: users.user_key });
-      if (inserted === undefined) throw new Error('an insert without a row');
-      return inserted.key;
+      const [highest] = await db.select({ key: sql<number | null>`max(${users.user_key})` }).from(users);
+      const key = Number(highest?.key ?? 0) + 1;
+      await db.insert(users).values({
+        user_key: key,
+        max_risk_level: null,
+        event_count: 3,
+        last_event: '2026-01-01T09:00:00Z',
+        identity_since: row.first_seen_at,
+        snapshot_id: 1,
+        ...row,
+      });
+      return key;
     },
     async levels(rows: readonly Omit<InferInsertModel<typeof userLevels>, 'snapshot_id'>[]): Promise<void> {
       await db.insert(userLevels).values(rows.map((row) => ({ ...row, snapshot_id: 1 })));

@@ -1,4 +1,5 @@
 // Runs that tests kill, stop or cut off, in a world that moves on by a day, and what must hold afterwards.
+import { rebuild } from '../oracle/assert-promises.ts';
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import type { TestContext } from 'node:test';
@@ -76,24 +77,14 @@ export async function dyingRuns() {
       [accountId],
     );
 
-  /** Every row of a snapshot as readers see it, with the API's field names. */
-  async function rebuilt(snapshotId: number): Promise<UserRisk[]> {
-    return db.rows<UserRisk>(
-      `select user_id, email, name, max_risk_level, event_count,
-              to_char(last_event at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_event
-         from risk_bi.snapshot_users($1) order by user_id`,
-      [snapshotId],
-    );
-  }
-
   const truth = (at: Date) =>
     world
       .at(at)
       .map((user) => ({ ...user }))
       .toSorted((a, b) => (a.user_id < b.user_id ? -1 : 1));
 
-  async function assertSnapshot(snapshotId: number, at: Date): Promise<void> {
-    assert.deepEqual(await rebuilt(snapshotId), truth(at), `snapshot ${snapshotId}`);
+  async function assertSnapshot(accountId: string, snapshotId: number, at: Date): Promise<void> {
+    assert.deepEqual(await rebuild(db.pool, snapshotId, accountId), truth(at), `snapshot ${snapshotId}`);
   }
 
   /** Must hold in every case: current state, counts and newest snapshot agree, and nothing is left over. */
@@ -108,7 +99,7 @@ export async function dyingRuns() {
         where a.account_id = $1 and u.max_risk_level is not null order by 1`,
       [accountId],
     );
-    assert.deepEqual(current, await rebuilt(newest.id));
+    assert.deepEqual(current, await rebuild(db.pool, newest.id, accountId));
     assert.equal(current.length, newest.user_count);
     const [published] = await db.rows<{ snapshots: number; runs: number }>(
       `select (select count(*)::integer from risk.snapshots s where s.account_key = a.account_key) as snapshots,

@@ -2,9 +2,9 @@
 // the failure recorded.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorError } from '../../../src/errors.ts';
 import { LEASE_TIMING } from '../../../src/sync/claim/lease.ts';
+import { untilLockWaiters } from '../../support/database/lock-waits.ts';
 import { startScenario, TOKEN, type Scenario } from '../../support/faults/fault-scenario.ts';
 import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
 import { clientOf, runSyncOf } from '../../support/stage.ts';
@@ -43,14 +43,7 @@ describe('a publish that gets a signal', () => {
       { pool: db.pool, client, timing: { ...LEASE_TIMING, graceMs: 300 } },
       { trigger: 'cron', scheduledFor: new Date(), signal: stop.signal },
     );
-    for (
-      let tries = 0;
-      (await db.rows(`select 1 from pg_stat_activity where wait_event_type = 'Lock'`)).length === 0;
-      tries += 1
-    ) {
-      assert.ok(tries < 2_000, 'the publish never came to wait');
-      await sleep(10);
-    }
+    await untilLockWaiters(db.pool);
     const began = performance.now();
     stop.abort(reason);
     const outcome = await running;

@@ -1,13 +1,13 @@
 // Upkeep holds an account inside one transaction: nobody can claim it meanwhile, and nothing is left of it afterwards.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_LIMITS, inTransaction } from '../../../src/db/transaction.ts';
 import { processIdentity } from '../../../src/host/process-identity.ts';
 import { addAccount } from '../../../src/sync/claim/account-row.ts';
 import { claimLease } from '../../../src/sync/claim/claim-lease.ts';
 import { whileHeld } from '../../../src/sync/claim/hold-account.ts';
 import { LEASE_TIMING } from '../../../src/sync/claim/lease.ts';
+import { untilLockWaiters } from '../../support/database/lock-waits.ts';
 import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
 
 let db: MigratedDatabase;
@@ -41,8 +41,7 @@ test('a claim that comes meanwhile waits for the end of the transaction, and the
   await inTransaction(db.pool, DEFAULT_LIMITS, (tx) =>
     whileHeld(tx, { accountKey, timing: LEASE_TIMING }, async () => {
       claiming = claim('held').then(({ kind }) => (claimed = kind === 'claimed'));
-      const waits = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-      while ((await db.rows(waits)).length === 0) await sleep(10);
+      await untilLockWaiters(db.pool);
       assert.equal(claimed, false);
     }),
   );

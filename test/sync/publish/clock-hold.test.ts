@@ -11,6 +11,7 @@ import { publish } from '../../../src/sync/publish/publish.ts';
 import { recordFailure } from '../../../src/sync/record-run.ts';
 import { labelAccount } from '../../../src/upkeep/accounts.ts';
 import type { Pool } from '../../../src/db/pool.ts';
+import { untilLockWaiters } from '../../support/database/lock-waits.ts';
 import { newAccount } from '../../support/database/claimed-leases.ts';
 import { clockWatch } from '../../support/database/clock-watch.ts';
 import {
@@ -122,13 +123,6 @@ describe('whoever holds the feed clock needs three round trips, up to the reply 
 
 describe('a run that waits for the feed clock', () => {
   const CLOCK = 'begin; select from risk_internal.feed_clock for update';
-  async function comesToWait(count: number): Promise<void> {
-    const question = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-    for (let tries = 0; (await db.rows(question)).length !== count; tries++) {
-      assert.ok(tries < 2_000, `${count} sessions should wait`);
-      await sleep(10);
-    }
-  }
   /** Holds the clock while `work` runs. */
   async function whileHeld(
     work: (pid: number, release: () => Promise<void>) => Promise<void>,
@@ -200,7 +194,7 @@ describe('a run that waits for the feed clock', () => {
     await whileHeld(async () => {
       const recording = recordFailure(db.pool, lease, emptyFacts(), FAILED, false, cancel.signal);
       recording.catch(() => undefined);
-      await comesToWait(1);
+      await untilLockWaiters(db.pool);
       cancel.abort(reason);
       await assert.rejects(recording, (error) => error === reason);
     });
@@ -220,7 +214,7 @@ describe('a run that waits for the feed clock', () => {
     await whileHeld(async () => {
       const publishing = publish(db.pool, request, { endWait: signal.signal });
       publishing.catch(() => undefined);
-      await comesToWait(1);
+      await untilLockWaiters(db.pool);
       signal.abort(reason);
       await assert.rejects(publishing, (error) => error === reason);
     });
@@ -238,7 +232,7 @@ describe('a run that waits for the feed clock', () => {
       for (const request of requests) {
         publishing.push(publish(pool, request));
         publishing.at(-1)!.catch(() => undefined);
-        await comesToWait(publishing.length);
+        await untilLockWaiters(db.pool, publishing.length);
       }
       await release();
       const ids = (await Promise.all(publishing)).map(({ snapshotId }) => snapshotId);
@@ -259,7 +253,7 @@ describe('a run that waits for the feed clock', () => {
       );
       const publishing = publish(db.pool, request);
       publishing.catch(() => undefined);
-      await comesToWait(1);
+      await untilLockWaiters(db.pool);
       const other = await claim(db.pool, lease.accountId);
       assert.ok(other.kind === 'held' && other.holder.runId === lease.runId);
       await release();

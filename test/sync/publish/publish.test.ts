@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { claimLease } from '../../../src/sync/claim/claim-lease.ts';
 import { LEASE_TIMING, type Lease } from '../../../src/sync/claim/lease.ts';
 import { publish, type PublishRequest } from '../../../src/sync/publish/publish.ts';
+import { lockWaiters, untilLockWaiters } from '../../support/database/lock-waits.ts';
 import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
 import { claimAccount, lookAt } from '../../support/world/publish-request.ts';
 
@@ -224,18 +225,6 @@ describe('publish', () => {
       other.release();
     }
   }
-  const comesToWait = async () => {
-    for (let tries = 0; !(await isWaiting()); tries += 1) {
-      assert.ok(tries < 2_000, 'nobody waits');
-      await sleep(5);
-    }
-  };
-  const isWaiting = async () =>
-    (
-      await db.rows(
-        `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-      )
-    ).length > 0;
   test('that is retried sends heartbeats in between: another run never finds its lease expired', async () => {
     // The server refuses two attempts, as if another account held the feed clock for too long. A sequence is not rolled
     // back.
@@ -288,7 +277,7 @@ describe('publish', () => {
     await whileWaiting(FEED_CLOCK, async () => {
       const publishing = publish(db.pool, request, { cancel: cancel.signal });
       publishing.catch(() => undefined);
-      await comesToWait();
+      await untilLockWaiters(db.pool);
       const began = performance.now();
       cancel.abort(reason);
       await assert.rejects(publishing, (error) => error === reason);
@@ -296,7 +285,7 @@ describe('publish', () => {
       assert.ok(performance.now() - began < 15_000);
     });
     assert.equal(await published(), 0);
-    assert.equal(await isWaiting(), false);
+    assert.equal(await lockWaiters(db.pool), 0);
     await publish(db.pool, request);
     assert.equal(await published(), 1);
   });
@@ -329,7 +318,7 @@ describe('publish', () => {
     await whileWaiting(migrating, async (release) => {
       const publishing = publish(db.pool, request);
       publishing.catch(() => undefined);
-      await comesToWait();
+      await untilLockWaiters(db.pool);
       await release('commit');
       await assert.rejects(publishing, { code: 'DATABASE_NEWER', exit: 78 });
     });
@@ -343,7 +332,7 @@ describe('publish', () => {
     const failpoint = async (name: string) => {
       if (name !== 'publishing') return;
       migrating = db.pool.query(`begin; ${MIGRATING}; rollback`).then(() => (migrated = true));
-      await comesToWait();
+      await untilLockWaiters(db.pool);
       assert.equal(migrated, false);
     };
     await publish(db.pool, request, { failpoint });
