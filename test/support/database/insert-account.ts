@@ -16,5 +16,10 @@ export async function insertAccount(
     'insert into risk.accounts (account_key, account_id, label, feed_id) values ($1, $2, $3, 0)',
     [key, accountId, label],
   );
+  // A distributed history has a clock for each account.
+  await db.query(
+    'insert into risk_internal.feed_clock (account_key, last_snapshot_id) select $1::integer, 0 where risk_internal.feed_clock_key($1::integer) = $1 on conflict do nothing',
+    [key],
+  );
   return key;
 }
