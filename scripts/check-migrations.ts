@@ -6,7 +6,7 @@ import { ensureDatabase } from '../src/db/create-database.ts';
 import { createPool } from '../src/db/pool.ts';
 import { readReleased } from '../src/db/released-migrations.ts';
 import * as schema from '../src/db/schema.ts';
-import { startPostgresServer } from '../test/support/database/postgres-server.ts';
+import { startPostgresServer } from '../test/support/database/servers/postgres-server.ts';
 import { wrongInCatalogue } from './migrations/catalogue.ts';
 import { readMigrations } from './migrations/folder.ts';
 import { brokenReleases } from './migrations/released.ts';

@@ -1,6 +1,6 @@
 // `npm run test:citus`: what must hold on a distributed history as well. TEST_CITUS_URL names a database of the
 // coordinator, as superuser; each test makes databases of its own on all nodes. TEST_CITUS_NODE_COMMAND lets one test
-// stop a node: see test/scenarios/node-away.test.ts.
+// stop a node: see test/scenarios/database/node-away.test.ts.
 import { spawnSync } from 'node:child_process';
 
 const FILES = [
@@ -11,22 +11,22 @@ const FILES = [
   'test/queries/reporting.test.ts',
   'test/sync/claim/lease.test.ts',
   'test/sync/claim/hold-account.test.ts',
-  'test/scenarios/exactness.test.ts',
-  'test/scenarios/crash.test.ts',
-  'test/scenarios/crash-database.test.ts',
-  'test/scenarios/state-crash.test.ts',
-  'test/scenarios/publish-faults.test.ts',
-  'test/scenarios/feed-order.test.ts',
+  'test/scenarios/promises/exactness.test.ts',
+  'test/scenarios/crash/crash.test.ts',
+  'test/scenarios/crash/crash-database.test.ts',
+  'test/scenarios/crash/state-crash.test.ts',
+  'test/scenarios/crash/publish-faults.test.ts',
+  'test/scenarios/feeds/feed-order.test.ts',
   'test/export/feed.test.ts',
   'test/export/feed-distributed.test.ts',
   'test/upkeep/prune.test.ts',
   'test/upkeep/erase/erase-person.test.ts',
   'test/upkeep/privacy/apply-mode.test.ts',
-  'test/scenarios/erasure.test.ts',
-  'test/scenarios/pii-modes.test.ts',
+  'test/scenarios/people/erasure.test.ts',
+  'test/scenarios/people/pii-modes.test.ts',
 ];
 // It stops a node, so nothing else may run beside it.
-const ALONE = ['test/scenarios/node-away.test.ts'];
+const ALONE = ['test/scenarios/database/node-away.test.ts'];
 
 // Each statement costs several times as much there.
 const FEW = { EXACTNESS_RUNS: '2', REPORTING_WORLDS: '1', PRUNE_RUNS: '2', ERASURE_SEQUENCES: '2' };

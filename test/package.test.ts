@@ -7,7 +7,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { createTestDatabase, type TestDatabase } from './support/database/test-database.ts';
-import { removeFolder, temporaryFolder } from './support/database/postgres-server.ts';
+import { removeFolder, temporaryFolder } from './support/database/servers/postgres-server.ts';
 import { installPackage, type InstalledPackage } from './support/installed-package.ts';
 
 const run = promisify(execFile);

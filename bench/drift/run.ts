@@ -8,7 +8,7 @@ import { createPool, type Pool } from '../../src/db/pool.ts';
 import { ensureDatabase } from '../../src/db/create-database.ts';
 import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
-import { startPostgresServer } from '../../test/support/database/postgres-server.ts';
+import { startPostgresServer } from '../../test/support/database/servers/postgres-server.ts';
 import { serveRecords } from '../../test/support/api/serve-records.ts';
 import { TEST_SETTINGS } from '../../test/support/settings.ts';
 import { createDriftingList, type DriftingList, type Row } from './drifting-list.ts';

@@ -6,13 +6,15 @@ import { fileURLToPath } from 'node:url';
 import { databaseUrl, recreateDatabase } from '../../src/db/create-database.ts';
 import { startEmbedded, stopEmbedded } from '../../src/db/embedded/embedded-postgres.ts';
 import { createPool, type Pool } from '../../src/db/pool.ts';
-import { removeFolder, temporaryFolder } from '../../test/support/database/postgres-server.ts';
+import { removeFolder, temporaryFolder } from '../../test/support/database/servers/postgres-server.ts';
 import { cpuOfTree, memoryOfTree } from './proc.ts';
 
 export type Postgres = Awaited<ReturnType<typeof startPostgres>>;
 
 /** Stops the server if the benchmark is killed. */
-const watcher = fileURLToPath(new URL('../../test/support/database/watch-embedded.ts', import.meta.url));
+const watcher = fileURLToPath(
+  new URL('../../test/support/database/servers/watch-embedded.ts', import.meta.url),
+);
 
 export async function startPostgres() {
   const folder = await temporaryFolder();

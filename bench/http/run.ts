@@ -9,7 +9,7 @@ import { migrate } from '../../src/db/migrate.ts';
 import { createPool } from '../../src/db/pool.ts';
 import { ensureDatabase } from '../../src/db/create-database.ts';
 import { sampleHistory } from '../../test/support/database/sample-history.ts';
-import { startPostgresServer } from '../../test/support/database/postgres-server.ts';
+import { startPostgresServer } from '../../test/support/database/servers/postgres-server.ts';
 
 const SECONDS = process.env['HTTP_SECONDS'] ?? '10';
 const ACCOUNTS = 100;

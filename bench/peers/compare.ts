@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { Bench } from '../harness/bench.ts';
 import { measure, type Figures } from '../harness/measure.ts';
 import { openPool, settle } from '../harness/postgres.ts';
-import { removeFolder } from '../../test/support/database/postgres-server.ts';
+import { removeFolder } from '../../test/support/database/servers/postgres-server.ts';
 import { judgeRows, type Current, type Judged } from './judge-rows.ts';
 import type { Peer, Task } from './peers.ts';
 

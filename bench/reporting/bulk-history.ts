@@ -1,6 +1,6 @@
 // Writes a long history of an invented account with SQL, straight into the tables: a year of hourly snapshots takes
-// minutes, where syncs would take a day. test/scenarios/bulk-history.test.ts proves that publishing would write the
-// same rows.
+// minutes, where syncs would take a day. test/scenarios/moves/bulk-history.test.ts proves that publishing would write
+// the same rows.
 import type { Pool } from '../../src/db/pool.ts';
 
 export type BulkHistory = {

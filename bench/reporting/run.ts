@@ -8,7 +8,7 @@ import { ensureDatabase } from '../../src/db/create-database.ts';
 import { startEmbedded, stopEmbedded } from '../../src/db/embedded/embedded-postgres.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { createPool, type Pool } from '../../src/db/pool.ts';
-import { removeFolder, temporaryFolder } from '../../test/support/database/postgres-server.ts';
+import { removeFolder, temporaryFolder } from '../../test/support/database/servers/postgres-server.ts';
 import { writeBulkHistory } from './bulk-history.ts';
 import { median } from '../harness/median.ts';
 

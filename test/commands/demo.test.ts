@@ -15,7 +15,7 @@ import { demoDatabase, databaseUrl } from '../../src/db/create-database.ts';
 import { findEmbedded, stopEmbedded } from '../../src/db/embedded/embedded-postgres.ts';
 import { migratedDatabase } from '../support/database/migrated-database.ts';
 import { installPackage } from '../support/installed-package.ts';
-import { removeFolder, temporaryFolder } from '../support/database/postgres-server.ts';
+import { removeFolder, temporaryFolder } from '../support/database/servers/postgres-server.ts';
 
 const run = promisify(execFile);
 

@@ -7,7 +7,7 @@ import type { ReplicationSlot } from '../../src/queries/replication/replication-
 import { publicationStatements } from '../../src/upkeep/publication.ts';
 import { startApp } from '../support/api/http-app.ts';
 import { parseScrape } from '../support/api/scrape.ts';
-import { startLogicalServer, type LogicalServer } from '../support/database/logical-server.ts';
+import { startLogicalServer, type LogicalServer } from '../support/database/servers/logical-server.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { claimAccount, seedAccount } from '../support/database/seeded-account.ts';
 import { createTestDatabase } from '../support/database/test-database.ts';

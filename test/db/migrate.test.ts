@@ -92,7 +92,7 @@ describe('twenty migrators at once', () => {
   let script: ChildScript;
   let migrators: Child[];
   before(async () => {
-    script = await childScript('database/migrate-child.ts');
+    script = await childScript('children/migrate-child.ts');
     migrators = Array.from({ length: 20 }, () => script.start({}));
     await Promise.all(migrators.map((migrator) => migrator.line('ready')));
   });

@@ -13,7 +13,7 @@ import { startScenario } from '../support/faults/fault-scenario.ts';
 import { createTestDatabase } from '../support/database/test-database.ts';
 import { CITUS_URL } from '../support/database/distributed-database.ts';
 import { migratedDatabase, testPool, type MigratedDatabase } from '../support/database/migrated-database.ts';
-import { startPostgresServer, type PostgresServer } from '../support/database/postgres-server.ts';
+import { startPostgresServer, type PostgresServer } from '../support/database/servers/postgres-server.ts';
 import {
   ACCOUNTS,
   everyAnswer,

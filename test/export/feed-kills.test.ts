@@ -21,7 +21,7 @@ let script: ChildScript;
 let folder: string;
 
 before(async () => {
-  [db, script] = await Promise.all([migratedDatabase(), childScript('world/feed-child.ts')]);
+  [db, script] = await Promise.all([migratedDatabase(), childScript('children/feed-child.ts')]);
   folder = await mkdtemp(path.join(tmpdir(), 'feed-kills-'));
   await addAccount();
 });

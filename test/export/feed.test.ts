@@ -240,7 +240,7 @@ async function feedOf(name: string) {
 test('an export that is killed between the names and the state: the next call names the file and writes its rows again', async (t) => {
   const { db, seed, out, stateFile, state, feed } = await feedOf('killed');
   t.after(() => db.close());
-  const script = await childScript('world/feed-child.ts');
+  const script = await childScript('children/feed-child.ts');
   t.after(() => script.close());
   const child = script.start({
     databaseUrl: db.url,

@@ -8,13 +8,13 @@ import path from 'node:path';
 import { before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
-import { createCalendar, HOUR } from '../support/oracle/calendar.ts';
+import { createCalendar, HOUR } from '../support/oracle/reporting/calendar.ts';
 import { writeDescriptions, type Described } from './dbt-descriptions.ts';
 import { dbtFolder, filesUnder, modelsInOrder, readDbt, resolve } from './dbt-models.ts';
 import { testPool } from '../support/database/migrated-database.ts';
-import { expectedViews } from '../support/oracle/reporting-oracle.ts';
-import type { Row } from '../support/oracle/reporting-past.ts';
-import { difference, readQuery } from '../support/oracle/reporting-rows.ts';
+import { expectedViews } from '../support/oracle/reporting/reporting-oracle.ts';
+import type { Row } from '../support/oracle/reporting/past.ts';
+import { difference, readQuery } from '../support/oracle/reporting/rows.ts';
 import type { ReportingWorld } from '../support/world/reporting-world.ts';
 import { sharedWorld } from './shared-world.ts';
 

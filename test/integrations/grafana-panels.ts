@@ -1,10 +1,10 @@
 // Every query of every dashboard, run as a reader without personal data on a world that the oracle knows.
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { createCalendar } from '../support/oracle/calendar.ts';
+import { createCalendar } from '../support/oracle/reporting/calendar.ts';
 import { dashboardOf, dashboards, openDashboard, sqlOf, type Opened } from './grafana-dashboards.ts';
-import { expectedViews } from '../support/oracle/reporting-oracle.ts';
-import type { Past, Row } from '../support/oracle/reporting-past.ts';
+import { expectedViews } from '../support/oracle/reporting/reporting-oracle.ts';
+import type { Past, Row } from '../support/oracle/reporting/past.ts';
 import type { ReportingWorld } from '../support/world/reporting-world.ts';
 import { sharedWorld } from './shared-world.ts';
 

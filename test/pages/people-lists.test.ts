@@ -9,7 +9,7 @@ import type { Page } from '../../src/pages/page.ts';
 import { startApp, type HttpApp } from '../support/api/http-app.ts';
 import { servedAccount, type ServedAccount } from '../support/api/served-account.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
-import { startPostgresServer, type PostgresServer } from '../support/database/postgres-server.ts';
+import { startPostgresServer, type PostgresServer } from '../support/database/servers/postgres-server.ts';
 
 const EVIL = '<img src=x onerror=alert(1)>';
 const MAIL = '"><script>alert(2)</script>@example.com';

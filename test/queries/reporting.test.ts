@@ -5,16 +5,16 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import type { PoolClient } from '../../src/db/pool.ts';
-import { createCalendar, HOUR } from '../support/oracle/calendar.ts';
+import { createCalendar, HOUR } from '../support/oracle/reporting/calendar.ts';
 import { CITUS_URL } from '../support/database/distributed-database.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { sampleHistory } from '../support/database/sample-history.ts';
 import { circumstances, liveThrough, randomPast } from '../support/world/random-past.ts';
-import { expectedComparison, expectedUsers } from '../support/oracle/reporting-users.ts';
-import { expectedViews } from '../support/oracle/reporting-oracle.ts';
-import { periodsOf } from '../support/oracle/reporting-periods.ts';
-import type { Past, Row } from '../support/oracle/reporting-past.ts';
-import { difference, readFunction, readView } from '../support/oracle/reporting-rows.ts';
+import { expectedComparison, expectedUsers } from '../support/oracle/reporting/users.ts';
+import { expectedViews } from '../support/oracle/reporting/reporting-oracle.ts';
+import { periodsOf } from '../support/oracle/reporting/periods.ts';
+import type { Past, Row } from '../support/oracle/reporting/past.ts';
+import { difference, readFunction, readView } from '../support/oracle/reporting/rows.ts';
 import { startScriptedApi, type ScriptedApi } from '../support/api/scripted-api.ts';
 
 /** 30 in `npm run test:long`. The first two differ in all that matters to a view. */

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { temporaryFolder } from '../support/database/postgres-server.ts';
+import { temporaryFolder } from '../support/database/servers/postgres-server.ts';
 import { SABOTAGES, type Sabotage } from './sabotages.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');

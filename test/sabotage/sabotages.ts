@@ -10,10 +10,10 @@ export type Sabotage = {
   test: string;
 };
 
-const EXACTNESS = 'test/scenarios/exactness.test.ts';
-const CRASH = 'test/scenarios/crash.test.ts';
+const EXACTNESS = 'test/scenarios/promises/exactness.test.ts';
+const CRASH = 'test/scenarios/crash/crash.test.ts';
 const PUBLISH = 'test/sync/publish/publish.test.ts';
-const QUIET = 'test/scenarios/quiet.test.ts';
+const QUIET = 'test/scenarios/promises/quiet.test.ts';
 const RECORD = 'test/sync/absence/read-outcome.test.ts';
 const WALK = 'test/sync/walk/walk.test.ts';
 const ERASED = 'test/upkeep/erase/erase-person.test.ts';
@@ -63,7 +63,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: 'src/sync/record-run.ts',
     find: 'await takeFeedValue(tx, lease.accountKey, { waitMs: UNTIL_CANCELLED });',
     put: 'await inTransaction(pool, DEFAULT_LIMITS, (apart) => takeFeedValue(apart, lease.accountKey));',
-    test: 'test/scenarios/feed-order.test.ts',
+    test: 'test/scenarios/feeds/feed-order.test.ts',
   },
   {
     name: 'compared-without-identities',
@@ -450,7 +450,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: 'src/upkeep/import/import-snapshot.ts',
     find: '      alongside: (tx, snapshot) => recordFiles(tx, request, snapshot),\n',
     put: '',
-    test: 'test/scenarios/import.test.ts',
+    test: 'test/scenarios/moves/import.test.ts',
   },
   {
     name: 'name-before-its-hash',
@@ -459,7 +459,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: 'src/sync/walk/compare-records.ts',
     find: 'const kept = pii.keep(served);',
     put: 'const kept = served;',
-    test: 'test/scenarios/pii-modes.test.ts',
+    test: 'test/scenarios/people/pii-modes.test.ts',
   },
   {
     name: 'mode-not-checked',
@@ -477,6 +477,6 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: 'src/sync/walk/compare-records.ts',
     find: "pii.mode === 'full' ? parsed.raw : redactRecord(raw)",
     put: 'parsed.raw',
-    test: 'test/scenarios/pii-never-held.test.ts',
+    test: 'test/scenarios/people/pii-never-held.test.ts',
   },
 ];

@@ -40,7 +40,7 @@ function check(t: TestContext, sources: Record<string, string>, page = PAGE): st
   const root = mkdtempSync(path.join(tmpdir(), 'imports-'));
   t.after(() => rmSync(root, { recursive: true }));
   const files = Object.entries({ ...OBEYS, ...sources }).map(
-    ([file, text]) => [`src/${file}`, text] as const,
+    ([file, text]) => [file.startsWith('test/') ? file : `src/${file}`, text] as const,
   );
   for (const [file, text] of [...files, ['docs/architecture.md', page] as const]) {
     mkdirSync(path.dirname(path.join(root, file)), { recursive: true });
@@ -116,7 +116,10 @@ test('reports a row that nothing needs any more', (t) => {
   assert.match(said, /docs\/architecture\.md:8: there is no exports\/ in src\//);
 });
 
-test('reports a folder with more than 20 files', (t) => {
-  const many = Object.fromEntries(Array.from({ length: 20 }, (_, nth) => [`db/file-${nth}.ts`, '']));
-  assert.match(check(t, many), /^src\/db: 22 files, but at most 20 are allowed/);
+test('reports a folder with more than 20 files, in src and in test', (t) => {
+  const files = (folder: string, count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, nth) => [`${folder}/file-${nth}.ts`, '']));
+  assert.match(check(t, files('db', 20)), /^src\/db: 22 files, but at most 20 are allowed/);
+  assert.match(check(t, files('test/db', 21)), /^test\/db: 21 files, but at most 20 are allowed/);
+  assert.equal(check(t, files('test/db', 20)), '');
 });

@@ -1,4 +1,4 @@
-// Runs a script of this folder in its own process, which a test can stop and kill. The script is bundled first: twenty
+// Runs a script of children/ in its own process, which a test can stop and kill. The script is bundled first: twenty
 // unbundled processes would take half a second and 280 MB each.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm, symlink } from 'node:fs/promises';
@@ -24,7 +24,7 @@ export type Child = {
   stderr(): string;
 };
 
-/** `script` is a file name in test/support. The process gets one argument: `argument` as JSON. */
+/** `script` is a path in test/support. The process gets one argument: `argument` as JSON. */
 export async function childScript(script: string): Promise<ChildScript> {
   const folder = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-child-'));
   // As in the package: the migrations are next to the bundle's folder.

@@ -3,9 +3,9 @@
 // distributed. Otherwise TEST_POSTGRES (15 to 18) chooses the version of a server in a container, if
 // an engine answers. Without an engine, an embedded server starts; it exists in versions 15 and 18.
 import { Client } from 'pg';
-import { engineAnswers } from './database/container-engine.ts';
-import { startContainerPostgres, type PostgresMajor } from './database/container-postgres.ts';
-import { startLendingServer, type PostgresServer } from './database/postgres-server.ts';
+import { engineAnswers } from './database/servers/container-engine.ts';
+import { startContainerPostgres, type PostgresMajor } from './database/servers/container-postgres.ts';
+import { startLendingServer, type PostgresServer } from './database/servers/postgres-server.ts';
 import { dropTemplate, newTemplateName } from './database/test-database.ts';
 
 let server: PostgresServer | undefined;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { localMinute, minute, parseWhen, startOfDay } from '../../src/time/when.ts';
-import { createCalendar } from '../support/oracle/calendar.ts';
+import { createCalendar } from '../support/oracle/reporting/calendar.ts';
 
 const NOW = new Date('2026-11-25T02:14:30.250Z');
 const at = (text: string, timezone = 'UTC', now = NOW) => {

@@ -1,8 +1,8 @@
 // What `changes` says, compared with the oracle.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { expectedComparison } from '../../support/oracle/reporting-users.ts';
-import type { Past, Row } from '../../support/oracle/reporting-past.ts';
+import { expectedComparison } from '../../support/oracle/reporting/users.ts';
+import type { Past, Row } from '../../support/oracle/reporting/past.ts';
 import { byId, iso, pick, snapshotsOf, type LivedPasts } from '../../support/histories/lived-pasts.ts';
 
 export function aboutChanges(lived: () => LivedPasts): void {

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { SnapshotRecord } from '../../support/oracle/oracle.ts';
-import { expectedComparison } from '../../support/oracle/reporting-users.ts';
-import type { Past, Row } from '../../support/oracle/reporting-past.ts';
+import { expectedComparison } from '../../support/oracle/reporting/users.ts';
+import type { Past, Row } from '../../support/oracle/reporting/past.ts';
 import { byId, iso, pick, snapshotsOf, type LivedPasts } from '../../support/histories/lived-pasts.ts';
 
 export function aboutDiffs(lived: () => LivedPasts): void {

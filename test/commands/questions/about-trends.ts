@@ -1,8 +1,8 @@
 // What `trends` says of days, weeks, months and hours, compared with the oracle.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createCalendar, HOUR } from '../../support/oracle/calendar.ts';
-import type { Past, Row } from '../../support/oracle/reporting-past.ts';
+import { createCalendar, HOUR } from '../../support/oracle/reporting/calendar.ts';
+import type { Past, Row } from '../../support/oracle/reporting/past.ts';
 import { countOf, iso, snapshotsOf, ZONE, type LivedPasts } from '../../support/histories/lived-pasts.ts';
 
 type Bucket = { name: string; from: bigint; to: bigint };

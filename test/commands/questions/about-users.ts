@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { UserState } from '../../support/oracle/oracle.ts';
-import { expectedUsers } from '../../support/oracle/reporting-users.ts';
-import type { Row } from '../../support/oracle/reporting-past.ts';
+import { expectedUsers } from '../../support/oracle/reporting/users.ts';
+import type { Row } from '../../support/oracle/reporting/past.ts';
 import {
   byId,
   iso,

@@ -1,5 +1,5 @@
 // What an error of the connection means: wrong, which a person must mend, or away, which passes by itself. The words of
-// poolers and providers are those that they send. test/scenarios/database-refusals.test.ts meets the real ones.
+// poolers and providers are those that they send. test/scenarios/database/refusals.test.ts meets the real ones.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { databaseError, isConnectionLoss, isPassing } from '../../../src/db/database-errors.ts';

@@ -6,8 +6,8 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startEmbedded, stopEmbedded } from '../../../src/db/embedded/embedded-postgres.ts';
-import { newHome, query, startClient } from '../../support/database/embedded-home.ts';
-import { borrowBinaries } from '../../support/database/postgres-server.ts';
+import { newHome, query, startClient } from '../../support/database/servers/embedded-home.ts';
+import { borrowBinaries } from '../../support/database/servers/postgres-server.ts';
 
 describe('a client killed during the start leaves nothing to repair', () => {
   const instants: [string, RegExp | undefined, number][] = [

@@ -6,8 +6,8 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withEmbeddedLock } from '../../../src/db/embedded/lock.ts';
-import { removeFolder, temporaryFolder } from '../../support/database/postgres-server.ts';
-import { isGone } from '../../support/database/embedded-home.ts';
+import { removeFolder, temporaryFolder } from '../../support/database/servers/postgres-server.ts';
+import { isGone } from '../../support/database/servers/embedded-home.ts';
 import type { TestContext } from 'node:test';
 
 async function lockFolder(t: TestContext): Promise<string> {

@@ -27,7 +27,7 @@ import {
   query,
   startClient,
   type Place,
-} from '../../support/database/embedded-home.ts';
+} from '../../support/database/servers/embedded-home.ts';
 
 const SESSION = `select current_user::text as user, current_database()::text as database, inet_server_port() as port,
   current_setting('application_name') as application, current_setting('client_encoding') as encoding,

@@ -14,7 +14,7 @@ import {
   query,
   startClient,
   type Place,
-} from '../../support/database/embedded-home.ts';
+} from '../../support/database/servers/embedded-home.ts';
 
 describe('an embedded server', () => {
   let place: Place;

@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { findEmbedded, startEmbedded, stopEmbedded } from '../../../src/db/embedded/embedded-postgres.ts';
 import { watchEmbedded } from '../../../src/db/embedded/watch.ts';
-import { isGone, newHome, query } from '../../support/database/embedded-home.ts';
-import { dataHome } from '../../support/database/postgres-server.ts';
+import { isGone, newHome, query } from '../../support/database/servers/embedded-home.ts';
+import { dataHome } from '../../support/database/servers/postgres-server.ts';
 
 describe('the watcher', () => {
   test('stops an idle server but not a used one, keeps the log short, and runs only once', async () => {

@@ -9,10 +9,15 @@ import { news } from '../../../src/queries/levels/news.ts';
 import { createRoles } from '../../../src/db/roles.ts';
 import { migratedDatabase } from '../../support/database/migrated-database.ts';
 import { startApp } from '../../support/api/http-app.ts';
-import { createCalendar } from '../../support/oracle/calendar.ts';
-import { countsAt, expectedTrend, meant, type AskedTrend } from '../../support/oracle/overview-oracle.ts';
-import { expectedViews } from '../../support/oracle/reporting-oracle.ts';
-import type { Past, Row } from '../../support/oracle/reporting-past.ts';
+import { createCalendar } from '../../support/oracle/reporting/calendar.ts';
+import {
+  countsAt,
+  expectedTrend,
+  meant,
+  type AskedTrend,
+} from '../../support/oracle/reporting/overview-oracle.ts';
+import { expectedViews } from '../../support/oracle/reporting/reporting-oracle.ts';
+import type { Past, Row } from '../../support/oracle/reporting/past.ts';
 import { pointsOf, statementsOf, tableRows, textsBy, unescaped } from '../../support/pages/read-page.ts';
 import { sharedWorld, type ReportingWorld } from '../../support/world/reporting-world.ts';
 

@@ -11,8 +11,8 @@ import {
   viewsOf,
   type Asked,
   type Views,
-} from '../../support/oracle/people-oracle.ts';
-import type { Past, Row } from '../../support/oracle/reporting-past.ts';
+} from '../../support/oracle/reporting/people-oracle.ts';
+import type { Past, Row } from '../../support/oracle/reporting/past.ts';
 import { tableRows, textsBy } from '../../support/pages/read-page.ts';
 import { sharedWorld, type ReportingWorld } from '../../support/world/reporting-world.ts';
 

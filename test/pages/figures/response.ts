@@ -6,15 +6,15 @@ import fc from 'fast-check';
 import { lasted, readTarget, targetWords, writeTarget } from '../../../src/answers/pages/response.ts';
 import { targetPlace } from '../../../src/pages/charts/duration-bars.ts';
 import { startApp, type HttpApp } from '../../support/api/http-app.ts';
-import { meant } from '../../support/oracle/overview-oracle.ts';
-import type { Past } from '../../support/oracle/reporting-past.ts';
+import { meant } from '../../support/oracle/reporting/overview-oracle.ts';
+import type { Past } from '../../support/oracle/reporting/past.ts';
 import {
   figuresOf,
   keptIn,
   percentile,
   type Asked,
   type Kept,
-} from '../../support/oracle/response-oracle.ts';
+} from '../../support/oracle/reporting/response-oracle.ts';
 import { tableRows, textsBy } from '../../support/pages/read-page.ts';
 import { sharedWorld, type ReportingWorld } from '../../support/world/reporting-world.ts';
 

@@ -7,10 +7,10 @@ import { explainRun } from '../../../src/answers/runs/explain-run.ts';
 import { findRun } from '../../../src/queries/runs/list-runs.ts';
 import { minute } from '../../../src/time/when.ts';
 import { startApp, type HttpApp } from '../../support/api/http-app.ts';
-import { createCalendar } from '../../support/oracle/calendar.ts';
-import { meant } from '../../support/oracle/overview-oracle.ts';
-import { expectedViews } from '../../support/oracle/reporting-oracle.ts';
-import type { Past } from '../../support/oracle/reporting-past.ts';
+import { createCalendar } from '../../support/oracle/reporting/calendar.ts';
+import { meant } from '../../support/oracle/reporting/overview-oracle.ts';
+import { expectedViews } from '../../support/oracle/reporting/reporting-oracle.ts';
+import type { Past } from '../../support/oracle/reporting/past.ts';
 import { tableRows, textsBy } from '../../support/pages/read-page.ts';
 import { sharedWorld, type ReportingWorld } from '../../support/world/reporting-world.ts';
 

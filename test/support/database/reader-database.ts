@@ -2,7 +2,7 @@
 // tests look for servers without them.
 import { createRoles } from '../../../src/db/roles.ts';
 import { migratedDatabase, type MigratedDatabase } from './migrated-database.ts';
-import { startPostgresServer } from './postgres-server.ts';
+import { startPostgresServer } from './servers/postgres-server.ts';
 
 /** `fill` writes the history before the roles are made. */
 export async function readerDatabase(

@@ -6,7 +6,7 @@ import { runCommand } from '../run-command.ts';
 import { migratedDatabase } from '../database/migrated-database.ts';
 import type { SnapshotRecord } from '../oracle/oracle.ts';
 import { circumstances, liveThrough, randomPast } from '../world/random-past.ts';
-import type { Past, Row } from '../oracle/reporting-past.ts';
+import type { Past, Row } from '../oracle/reporting/past.ts';
 import { startScriptedApi } from '../api/scripted-api.ts';
 
 const SEED = fc.readConfigureGlobal().seed ?? 20261123;

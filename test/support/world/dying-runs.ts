@@ -10,7 +10,7 @@ import type { RunDeps, RunResult } from '../../../src/sync/run-sync.ts';
 import type { UserRisk } from '../../../src/user-risk.ts';
 import type { Child, ChildScript } from '../child.ts';
 import { migratedDatabase } from '../database/migrated-database.ts';
-import type { SyncChild } from './sync-child.ts';
+import type { SyncChild } from '../children/sync-child.ts';
 import { clientOf, runSyncOf } from '../stage.ts';
 
 const TOKEN = 'crash-test-token';

@@ -2,12 +2,12 @@
 // The runs happen now, whatever instant their snapshots stand for. Afterwards their times are moved to that instant.
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { HOUR } from '../oracle/calendar.ts';
+import { HOUR } from '../oracle/reporting/calendar.ts';
 import type { MigratedDatabase } from '../database/migrated-database.ts';
 import { createOracle } from '../oracle/oracle.ts';
 import { listingOf, serving, understood, type Meanings, type Serving } from './random-serving.ts';
 import { apply, change, uuidOf, type Change, type World } from './random-world.ts';
-import type { Past, RunFact } from '../oracle/reporting-past.ts';
+import type { Past, RunFact } from '../oracle/reporting/past.ts';
 import { recordAnswers, type ScriptedApi } from '../api/scripted-api.ts';
 import { runSyncOf } from '../stage.ts';
 

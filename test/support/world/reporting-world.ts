@@ -5,7 +5,7 @@ import type { Pool } from '../../../src/db/pool.ts';
 import { testPool, type MigratedDatabase } from '../database/migrated-database.ts';
 import { readerDatabase } from '../database/reader-database.ts';
 import { liveThrough, minutesOf, randomPast, type RandomPast } from './random-past.ts';
-import type { Past } from '../oracle/reporting-past.ts';
+import type { Past } from '../oracle/reporting/past.ts';
 import { startScriptedApi } from '../api/scripted-api.ts';
 
 /** A seed with a world that has an answer to every question. */

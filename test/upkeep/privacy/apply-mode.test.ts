@@ -283,7 +283,7 @@ test('an identity that was written between reading and rewriting is left alone',
 describe('a change that was killed', () => {
   let script: Awaited<ReturnType<typeof childScript>>;
   before(async () => {
-    script = await childScript('world/privacy-child.ts');
+    script = await childScript('children/privacy-child.ts');
   });
   after(() => script.close());
 
