@@ -97,8 +97,10 @@ export function sampleHistory(pool: Pool) {
     },
     /** Returns user_key. */
     async user(row: Row<typeof users, 'account_key' | 'user_id' | 'first_seen_at'>): Promise<number> {
-      const [highest] = await db.select({ key: sql<number | null>`max(${users.user_key})` }).from(users);
-      const key = Number(highest?.key ?? 0) + 1;
+      const [highest] = await db
+        .select({ key: sql<number | null>`max(${users.user_key})::integer` })
+        .from(users);
+      const key = (highest?.key ?? 0) + 1;
       await db.insert(users).values({
         user_key: key,
         max_risk_level: null,
