@@ -118,6 +118,20 @@ describe('an impossible question', () => {
     }
   });
 
+  it('is a usage error that names the zone when PostgreSQL does not know it', async () => {
+    // ICU has this name, and PostgreSQL has not.
+    const zone = 'US/Pacific-New';
+    for (const command of ['trends', 'report']) {
+      await refused('TIMEZONE_UNKNOWN', 64, command, '--timezone', zone);
+      const { code, stderr } = await runCommand([command], {
+        DATABASE_URL: history.db.url,
+        SYNC_TIMEZONE: zone,
+      });
+      assert.equal(code, 64, stderr);
+      assert.match(stderr, /^error TIMEZONE_UNKNOWN: .*US\/Pacific-New.*\n.*\n.*SYNC_TIMEZONE/);
+    }
+  });
+
   it('about several accounts leaves out the account whose history begins later, and names it', async () => {
     const { code, stdout, stderr } = await cli('diff', '48h', '--format', 'json');
     assert.equal(code, 0, stderr);
