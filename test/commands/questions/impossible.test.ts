@@ -101,6 +101,11 @@ describe('an impossible question', () => {
       ['diff', 'tomorrow'],
       ['diff', 'now', 'sometime'],
       ['trends', '--since', '41'],
+      ...['1e2', ' 1', '0x10', '1.0', '+1', '-1', '0', '9'.repeat(40)].flatMap((id) => [
+        ['status', `--run=${id}`],
+        ['export', 'snapshot-users', `--snapshot=${id}`],
+      ]),
+      ['export', 'levels', '--after=1e2'],
       ['trends', '--bucket', 'year'],
       ['users', '--level', 'extreme'],
       ['users', '--sort', 'name'],

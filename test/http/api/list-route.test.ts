@@ -155,6 +155,36 @@ test('a parameter that cannot be read is a problem with a code, and so is an unk
   }
 });
 
+test('a number in an address is written in decimal digits alone', async (t) => {
+  const odd = [
+    '1e2',
+    ' 1',
+    '1 ',
+    '0x10',
+    '1.0',
+    '+1',
+    '-1',
+    '0',
+    '1_0',
+    '\u0661',
+    '9007199254740992',
+    '9'.repeat(40),
+  ];
+  for (const text of odd.map(encodeURIComponent))
+    for (const path of [`/runs/${text}`, `/runs?limit=${text}`, `/changes?limit=${text}`]) {
+      const answer = await ask(t, path);
+      const { code, detail } = JSON.parse(answer.text) as { code: string; detail: string };
+      assert.deepEqual([answer.status, code], [400, 'PARAMETER_INVALID'], path);
+      assert.match(
+        detail,
+        /^(?:run_id|limit): must be a whole number from 1 to \d+, in decimal digits$/,
+        path,
+      );
+    }
+  assert.equal((await ask(t, '/runs/9007199254740991')).status, 404);
+  assert.equal((await ask(t, '/runs?limit=1000')).status, 200);
+});
+
 test('pages of a list cover it without gaps and without repeats', () => {
   fc.assert(
     fc.property(fc.uniqueArray(fc.integer()), fc.integer({ min: 1, max: 7 }), (values, limit) => {
