@@ -237,7 +237,7 @@ function accountsSection(page: Page, { question, rows }: Overview['newest']): Ht
   const count = (level: RiskLevel) => ({
     title: levelMark(level),
     kind: 'number' as const,
-    cell: (row: NewestSnapshot) => (row[level] === null ? '–' : number(row[level])),
+    cell: (row: NewestSnapshot) => number(row[level]),
   });
   return html`<section aria-labelledby="accounts">
     ${heading('Accounts', 'accounts')}

@@ -138,8 +138,9 @@ export function source(
   </div>`;
 }
 
-export function number(value: number): string {
-  return value.toLocaleString('en-US');
+/** Null: it is not known. */
+export function number(value: number | null): string {
+  return value === null ? '–' : value.toLocaleString('en-US');
 }
 
 /** In place of what is asked day by day for each account. */

@@ -333,6 +333,28 @@ test('pages and reports say since when rows are whole that their span had before
   assert.deepEqual([...new Set(rows.map(({ dataset }) => dataset))], ['levels', 'runs']);
 });
 
+test('an episode whose event counts were deleted is shown without them', async (t) => {
+  await database.pool.query(
+    `insert into risk.retention (account_key, dataset, whole_since, row_count, pruned_at, feed_id)
+     select account_key, 'activity', $1, 5, now(), 1 from risk.accounts`,
+    [new Date(time)],
+  );
+  t.after(() => database.pool.query('delete from risk.retention'));
+  const { rows } = await database.pool.query<{ user_id: string }>(
+    'select user_id from risk_bi.high_risk_episodes where peak_event_count is null limit 1',
+  );
+  const app = await start(t);
+  const page = await app.ask('GET', `/users/${rows[0]!.user_id}?range=all`);
+  assert.equal(page.status, 200);
+  const { episodes } = await json<{ episodes: { peak_event_count: number | null }[] }>(
+    app,
+    `/episodes?range=all&user_id=${rows[0]!.user_id}`,
+  );
+  assert.equal(episodes[0]!.peak_event_count, null);
+  const report = await runCommand(['report', '--from', '60d'], { DATABASE_URL: database.url });
+  assert.equal(report.code, 0, report.stderr);
+});
+
 test('of several parts and accounts, the sentence names the latest times', () => {
   const row = (account_id: string, dataset: 'levels' | 'identities' | 'activity', day: string) => ({
     account_id,
