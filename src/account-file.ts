@@ -31,7 +31,7 @@ export function parseAccountFile(text: string): AccountFile {
   const lineOf = new Map<string, number>();
   const problems: string[] = [];
   for (const [index, line] of text.split(/\r\n|\n|\r/).entries()) {
-    const id = line.replace(/#.*$/, '').trim();
+    const id = toAccountId(line.replace(/#.*$/, '').trim());
     if (id === '') continue;
     const number = index + 1;
     const before = lineOf.get(id);
@@ -44,6 +44,14 @@ export function parseAccountFile(text: string): AccountFile {
   const more = problems.length - MOST_PROBLEMS;
   if (more > 0) problems.splice(MOST_PROBLEMS, more, `${more} more lines are wrong`);
   return { ids: [...lineOf.keys()], problems };
+}
+
+/**
+ * Cloudflare writes its ids in small letters, and accepts both. One in capitals is the same account: used as it is
+ * given, it would begin a second history. Any other text stays as it is.
+ */
+export function toAccountId(text: string): string {
+  return /^[0-9A-Fa-f]{32}$/.test(text) ? text.toLowerCase() : text;
 }
 
 export function isAccountId(text: string): boolean {

@@ -1,6 +1,6 @@
 // Every variable that the program reads, as one zod schema: form, default, and what each may hold.
 import * as z from 'zod';
-import { isAccountId } from './account-file.ts';
+import { isAccountId, toAccountId } from './account-file.ts';
 import { databaseUrlProblem } from './database-url.ts';
 import { PII_MODES, readPiiKey } from './pii-policy.ts';
 import { parseDuration } from './time/duration.ts';
@@ -61,7 +61,7 @@ export const Environment = z.object({
     .string()
     .optional()
     .transform((text) =>
-      [...new Set((text ?? '').split(',').map((id) => id.trim()))].filter((id) => id !== ''),
+      [...new Set((text ?? '').split(',').map((id) => toAccountId(id.trim())))].filter((id) => id !== ''),
     )
     .refine(
       (ids) => ids.length === 1 || !ids.includes(EVERY_ACCOUNT),

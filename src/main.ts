@@ -2,6 +2,7 @@
 // requested command: all of them together take 100 ms and 15 MB more.
 import { Command, CommanderError } from 'commander';
 import { offerJson } from './commands/options/format.ts';
+import { suggestChoices } from './commands/options/suggestions.ts';
 import { printError } from './terminal/print/print-error.ts';
 import { dataFolder, processSource, wantsStackTraces } from './config.ts';
 import type { Io } from './context.ts';
@@ -193,6 +194,7 @@ export async function createProgram(io: Io, name = ''): Promise<Command> {
   for (const command of [program, ...commands, ...commands.flatMap((c) => c.commands)]) {
     command.exitOverride().helpCommand(false).showHelpAfterError(hintOf(command));
     offerJson(command);
+    suggestChoices(command);
   }
   for (const command of commands) refuseUnknown(command);
   return program;

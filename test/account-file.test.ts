@@ -76,3 +76,12 @@ test('a star stands alone for all accounts that the token sees', () => {
   assert.deepEqual(config.cloudflare.accountIds, []);
   assert.match(problems({ CLOUDFLARE_ACCOUNT_ID: `*,${idOf(1)}` })[0] ?? '', /give it alone/);
 });
+
+test('an id in capitals is the account of the same id in small letters, and other words stay as they are', () => {
+  const id = 'ab'.repeat(16);
+  const capitals = id.toUpperCase();
+  assert.deepEqual(parseAccountFile(`${capitals}\nAcme-EU\n`), { ids: [id, 'Acme-EU'], problems: [] });
+  assert.deepEqual(parseAccountFile(`${id}\n${capitals}`).problems, ['line 2 repeats the id of line 1']);
+  const { cloudflare } = read({ CLOUDFLARE_ACCOUNT_ID: `${capitals}, ${id}, Acme-EU, ${'A'.repeat(31)}` });
+  assert.deepEqual(cloudflare.accountIds, [id, 'Acme-EU', 'A'.repeat(31)]);
+});

@@ -36,10 +36,7 @@ export async function overviewOf(db: Db, scope: Scope): Promise<Overview> {
   const { now, timezone, span } = scope;
   const before = (days: number) => new Date(now.getTime() - days * DAY);
   const since = before(NEWS_DAYS);
-  const strip = {
-    ...span,
-    from: new Date(Math.max(span.from.getTime(), span.to.getTime() - COVERAGE_DAYS * DAY)),
-  };
+  const strip = { ...span, from: stripFrom(span) };
   const shown = await trendOf(db, scope);
   return {
     levels: await levelsOf(db, ids, [now, before(1), before(7)]),
@@ -52,6 +49,11 @@ export async function overviewOf(db: Db, scope: Scope): Promise<Overview> {
     longest: await ask(db, longestAtHigh(ids, NEWS_ROWS)),
     coverage: isMany(scope) ? null : await ask(db, coverage(ids, { ...strip, timezone })),
   };
+}
+
+/** Where the strip of days begins. Pure. */
+export function stripFrom({ from, to }: Scope['span']): Date {
+  return new Date(Math.max(from.getTime(), to.getTime() - COVERAGE_DAYS * DAY));
 }
 
 async function levelsOf(

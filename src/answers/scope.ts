@@ -55,7 +55,7 @@ export type Scope = {
 /**
  * `usual`: when the address names no span. `fitting` is 90 days, or less while the history is younger.
  * `isPage`: with many accounts, a span that nobody has asked for is shorter.
- * Throws ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS, SCOPE_INVALID, TIMES_SWAPPED.
+ * Throws ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS, SCOPE_INVALID, TIMEZONE_UNKNOWN, TIMES_SWAPPED.
  */
 export async function scopeOf(
   db: Db,
@@ -154,8 +154,20 @@ function timeOf(name: string, text: string, { now, timezone }: Clock): Date {
 
 async function zoneOf(db: Db, text: string | undefined): Promise<string> {
   if (!text || text === 'UTC') return 'UTC';
-  if (isTimeZone(text) && (await knowsZone(db, text))) return text;
-  throw invalid('tz', 'the name of a time zone, such as Europe/Berlin');
+  if (!isTimeZone(text)) throw invalid('tz', 'the name of a time zone, such as Europe/Berlin');
+  await requireZone(db, text);
+  return text;
+}
+
+/** For a zone that this program knows, before SQL is given it. Throws TIMEZONE_UNKNOWN. */
+export async function requireZone(db: Db, timezone: string): Promise<void> {
+  if (timezone === 'UTC' || (await knowsZone(db, timezone))) return;
+  throw new OperatorError({
+    code: 'TIMEZONE_UNKNOWN',
+    happened: `PostgreSQL does not know the time zone ${timezone}`,
+    means: 'It has a list of its own, and cannot say when days begin in this zone',
+    todo: 'Give --timezone, SYNC_TIMEZONE or the parameter tz another name of the zone, such as Europe/Berlin. The view pg_timezone_names lists all',
+  });
 }
 
 function invalid(name: string, wanted: string): OperatorError {

@@ -3,6 +3,7 @@ import type { Db } from '../db/handle.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { levelTrend, type Bucket, type TrendPoint } from '../queries/levels/level-trend.ts';
 import { chooseHistories } from './choose-histories.ts';
+import { requireZone } from './scope.ts';
 
 /** `account`: ids or labels; empty: all accounts. */
 export type TrendFilter = { since: Date; bucket: Bucket; timezone: string; account: readonly string[] };
@@ -10,8 +11,9 @@ export type TrendFilter = { since: Date; bucket: Bucket; timezone: string; accou
 /** `points` in the order of accounts and time; an account without a snapshot has none. */
 export type Trend = TrendFilter & { accounts: readonly KnownAccount[]; points: readonly TrendPoint[] };
 
-/** Throws ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS. */
+/** Throws ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS, TIMEZONE_UNKNOWN. */
 export async function trendSince(db: Db, filter: TrendFilter): Promise<Trend> {
+  await requireZone(db, filter.timezone);
   const accounts = await chooseHistories(db, filter.account);
   const points = await levelTrend(db, {
     ...filter,

@@ -6,7 +6,7 @@ import { databasePlace, databaseUrlProblem, databaseUrlSecrets } from '../databa
 import { OperatorError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { noteCopied } from '../move/note-copied.ts';
-import { readHistory } from '../move/read-history.ts';
+import { readHistory, requireMovable } from '../move/read-history.ts';
 import { writeHistory } from '../move/write-history.ts';
 import { copiedText } from '../terminal/print/print-move.ts';
 import { printable } from '../words.ts';
@@ -39,6 +39,8 @@ export function databaseCopyCommand(io: Io): Command {
       const targetUrl = targetOf(config, to);
       const source = await openDatabase(io, config, logger, 'refuse');
       try {
+        // The embedded server is made when it is opened.
+        await requireMovable(source.pool);
         const target = await openTarget(io, config, logger, targetUrl);
         try {
           await copy(io, logger, source, target, targetUrl);

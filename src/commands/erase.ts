@@ -26,7 +26,8 @@ const HELP = `
 Email and name, rejected records, lookups, and texts of runs that name the
 person go, in every account. Levels, counts and trends stay, under a random user
 id that leads nowhere. A sync that is under way is waited for. An erasure that
-was interrupted goes on when the command is run again.
+was interrupted goes on when the command is run again. On a terminal, it asks:
+with any answer but yes, nothing is erased, and it exits 1.
 
 The person stays forgotten when the API serves them again: levels go on under
 the random id, without a name. For that, a keyed hash of the user id is kept;

@@ -4,7 +4,7 @@ import { NO_ACCOUNT } from '../answers/choose-histories.ts';
 import { readConfig } from '../config.ts';
 import { openDatabase, openLogger, type Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
-import { OperatorError } from '../errors.ts';
+import { EXIT, OperatorError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { createPiiPolicy } from '../pii-policy.ts';
 import { knownAccounts } from '../queries/accounts/known-accounts.ts';
@@ -48,6 +48,9 @@ Every account of the database is brought into line, in short transactions. From
 the first one to the last one, no run of the account starts (IDENTITY_MODE). A
 call that was stopped or killed is completed by the next one.
 
+On a terminal, it asks before it removes anything. With any answer but yes,
+nothing changes, and it exits 1.
+
 Hashes and removed names cannot be turned back. PII_MODE=full keeps what comes
 from then on. Backups and exports that were made before are not changed.
 
@@ -62,7 +65,10 @@ async function apply(io: Io, deps: Deps, target: Target, options: Options): Prom
   if (accounts.length === 0 && options.format === 'table') return void io.stdout.write(NO_ACCOUNT);
   if (options.dryRun) return print(io, accounts, options);
   const due = accounts.filter(({ changed }) => changed);
-  if (!(await isAgreed(io, due, target, options))) return void io.stderr.write('Nothing was changed.\n');
+  if (!(await isAgreed(io, due, target, options))) {
+    io.stderr.write('Nothing was changed.\n');
+    return io.exit(EXIT.failed);
+  }
   for (const account of due) {
     io.signal.throwIfAborted();
     Object.assign(account, await applyOne(io, deps, account, target));

@@ -8,6 +8,7 @@ import { startSimulator } from '../simulator/server.ts';
 import { createWorld } from '../simulator/world.ts';
 import { howToRun } from './options/how-to-run.ts';
 import { wholeNumber } from './options/format.ts';
+import { didYouMean } from './options/suggestions.ts';
 import { wrap } from '../terminal/wrap.ts';
 
 /** Printed, because they are of no use anywhere else. */
@@ -51,7 +52,7 @@ export function simulateCommand(io: Io): Command {
         auth: SIMULATED,
         host: options.host,
         port: options.port,
-        faults: parseFaults(options.faults ?? ''),
+        faults: parseFaults(options.faults ?? '', didYouMean),
         // The rate limit's waits are in simulated seconds: at another speed a client would wait too long or not long
         // enough.
         ...(options.speed === 1 ? {} : { rateLimit: null }),

@@ -1,6 +1,7 @@
 // POST /sync: starts a run for each named account, or for all accounts. Does not wait for the runs to end.
 import { Hono } from 'hono';
 import * as z from 'zod';
+import { toAccountId } from '../account-file.ts';
 import { EXIT, isOperatorError, type ErrorCode, type ExitCode } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { problem } from './problem.ts';
@@ -59,7 +60,7 @@ function namedIn(text: string): string[] | null | undefined {
   const { data } = Body.safeParse(json);
   if (data === undefined) return undefined;
   const ids = data.account_ids ?? (data.account_id === undefined ? null : [data.account_id]);
-  return ids && [...new Set(ids)];
+  return ids && [...new Set(ids.map(toAccountId))];
 }
 
 type Outcome = {

@@ -1,6 +1,8 @@
 // A history as a database holds it: everything in one snapshot, while syncs go on. Changes nothing.
+import { sql } from 'drizzle-orm';
 import { copyOut } from '../db/copy-out.ts';
 import { refuseDistributed } from '../db/distribute/citus.ts';
+import { on, type Db } from '../db/handle.ts';
 import { readApplied } from '../db/migrate.ts';
 import type { Pool, PoolClient } from '../db/pool.ts';
 import { readOnly } from '../db/read-only.ts';
@@ -22,7 +24,17 @@ const LOCK_MS = 60_000;
 export type ReadDeps = { pool: Pool; signal: AbortSignal; onProgress: MoveProgress };
 
 /**
- * The schema must be the one of this version. Throws HISTORY_EMPTY, the signal's reason, and what `work` throws. An
+ * Takes a moment, and `readHistory` reads every row first: so ask this before anything is made for the history. Throws
+ * HISTORY_EMPTY, HISTORY_DISTRIBUTED.
+ */
+export async function requireMovable(db: Db): Promise<void> {
+  await refuseDistributed(db);
+  const { rows } = await on(db).execute(sql`select from risk.accounts limit 1`);
+  if (rows.length === 0) throw historyEmpty();
+}
+
+/**
+ * The schema must be the one of this version. Throws HISTORY_EMPTY, HISTORY_DISTRIBUTED, the signal's reason, and what `work` throws. An
  * error of this database that interrupts `rowsOf` is thrown instead of what `work` makes of it.
  */
 export async function readHistory<T>(
@@ -43,9 +55,8 @@ export async function readHistory<T>(
     { statementMs: 0, lockMs: LOCK_MS },
     async (tx, client) => {
       const migrations = await readApplied(tx);
-      await refuseDistributed(tx);
+      await requireMovable(tx);
       const head = await readHead(client, migrations, onProgress);
-      if (head.tables.every(({ name, rows }) => name !== 'risk.accounts' || rows === 0)) throw historyEmpty();
       return read(client, head);
     },
     { cancel: signal },

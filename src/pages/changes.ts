@@ -9,7 +9,7 @@ import { filters, selectField } from './forms.ts';
 import { layout } from './layout.ts';
 import { spanForm } from './span-form.ts';
 import { csvOf, linkHere, type Html, type Page } from './page.ts';
-import { heading, levelMark, notice, number, rangeChoice, source, wallTime } from './parts.ts';
+import { heading, levelMark, missingNote, notice, number, rangeChoice, source, wallTime } from './parts.ts';
 import { person, type NameOf } from './person.ts';
 import { pager, table, type Column } from './table.ts';
 
@@ -23,6 +23,7 @@ export function changesPage(page: Page, changes: ChangesPage, nameOf: NameOf, ne
     html`<h1>${headline.replace(/(\d) (?=[a-z])/g, '$1\u00a0')}</h1>
       ${news(page, changes)}
       <div class="span-row">${rangeChoice(page)} ${spanForm(page)}</div>
+      ${missingNote(page)}
       <div class="beside">
         <section class="list" aria-labelledby="feed">
           ${heading('Newest first', 'feed')} ${filterForm(page)}

@@ -11,7 +11,18 @@ import { coverageStrip } from './charts/coverage-strip.ts';
 import { spark } from './charts/spark.ts';
 import { layout } from './layout.ts';
 import { csvOf, linkTo, type Html, type Page } from './page.ts';
-import { heading, instant, levelMark, more, notice, number, source, userLink, withoutDays } from './parts.ts';
+import {
+  heading,
+  instant,
+  levelMark,
+  missingNote,
+  more,
+  notice,
+  number,
+  source,
+  userLink,
+  withoutDays,
+} from './parts.ts';
 import { MOST_BEHIND, table } from './table.ts';
 import { trendSection } from './trend-section.ts';
 
@@ -190,6 +201,7 @@ function coverageSection(page: Page, { question, rows }: NonNullable<Overview['c
       <span>${rows[0]?.day ?? ''}</span>${rows.length > 1 ? html`<span>${rows.at(-1)!.day}</span>` : ''}
     </p>
     <p>${words}</p>
+    ${missingNote(page)}
     <p class="quiet small">
       Full: complete. Half: with a partial snapshot. Hatched: a slot was missed. Empty: no snapshot.
     </p>
@@ -225,7 +237,7 @@ function accountsSection(page: Page, { question, rows }: Overview['newest']): Ht
   const count = (level: RiskLevel) => ({
     title: levelMark(level),
     kind: 'number' as const,
-    cell: (row: NewestSnapshot) => (row[level] === null ? '–' : number(row[level])),
+    cell: (row: NewestSnapshot) => number(row[level]),
   });
   return html`<section aria-labelledby="accounts">
     ${heading('Accounts', 'accounts')}

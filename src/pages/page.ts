@@ -9,6 +9,8 @@ export type Page = {
   /** The address that was asked for: its path, and the parameters that hold the state of the page. */
   path: string;
   query: URLSearchParams;
+  /** Says that rows of the span were deleted, of which this page has figures; null: none were. */
+  missing: string | null;
   /** Emails and names may be shown. */
   identities: boolean;
   /** Emails and names are shown to who signs in for them. */

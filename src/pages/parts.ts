@@ -110,6 +110,11 @@ export function notice(
   return html`<div class="notice ${kind}"><strong>${title}</strong> ${text}</div>`;
 }
 
+/** Where figures lack rows that were deleted. */
+export function missingNote({ missing }: Pick<Page, 'missing'>): Html | string {
+  return missing === null ? '' : html`<p class="notice partial" data-missing>${missing}</p>`;
+}
+
 /** What is behind a picture: its data as a table and as a file, and the statement. `csv`: null if no file would have it. */
 export function source(
   question: Question<Record<string, unknown>>,
@@ -133,8 +138,9 @@ export function source(
   </div>`;
 }
 
-export function number(value: number): string {
-  return value.toLocaleString('en-US');
+/** Null: it is not known. */
+export function number(value: number | null): string {
+  return value === null ? '–' : value.toLocaleString('en-US');
 }
 
 /** In place of what is asked day by day for each account. */

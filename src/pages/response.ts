@@ -19,7 +19,7 @@ import { plural } from '../words.ts';
 import { durationBars, ENDING_WORDS, ENDINGS, short } from './charts/duration-bars.ts';
 import { layout } from './layout.ts';
 import { csvOf, type Html, type Page } from './page.ts';
-import { heading, notice, number, rangeChoice, source, userLink, wallTime } from './parts.ts';
+import { heading, missingNote, notice, number, rangeChoice, source, userLink, wallTime } from './parts.ts';
 import { pager, table, type Column } from './table.ts';
 
 export type OpenPage = { rows: readonly OpenEpisode[]; next: string | null };
@@ -31,7 +31,7 @@ export function responsePage(page: Page, response: Response, open: OpenPage): Ht
     'Response',
     html`<h1>${responseHeadline(times.rows)}</h1>
       <p class="quiet">${responseCaveats(times.rows).join(' ')}</p>
-      ${timesSection(page, response)}
+      ${missingNote(page)} ${timesSection(page, response)}
       <section aria-labelledby="lengths">
         ${heading('After how long they left high', 'lengths')}
         ${

@@ -9,7 +9,7 @@ import { coverageWords, missedOf } from '../answers/pages/coverage.ts';
 import { filters, selectField } from './forms.ts';
 import { layout } from './layout.ts';
 import { csvOf, linkTo, type Html, type Page } from './page.ts';
-import { heading, notice, number, rangeChoice, source, wallTime, withoutDays } from './parts.ts';
+import { heading, missingNote, notice, number, rangeChoice, source, wallTime, withoutDays } from './parts.ts';
 import { pager, table, type Column } from './table.ts';
 
 export type LedgerPage = { rows: readonly LedgerRun[]; next: string | null };
@@ -21,7 +21,7 @@ export function runsPage(page: Page, runs: Runs, ledger: LedgerPage): Html {
     'Runs',
     html`<h1>${runsHeadline(totals)}</h1>
       <p class="quiet">${usualDuration(totals) ?? ''}</p>
-      ${calendarSection(page, runs)} ${ledgerSection(page, runs, ledger)}`,
+      ${missingNote(page)} ${calendarSection(page, runs)} ${ledgerSection(page, runs, ledger)}`,
   );
 }
 

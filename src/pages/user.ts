@@ -10,7 +10,7 @@ import { eventSteps } from './charts/event-steps.ts';
 import { levelLanes } from './charts/level-lanes.ts';
 import { layout } from './layout.ts';
 import { csvOf, linkHere, linkTo, type Html, type Page } from './page.ts';
-import { heading, levelMark, notice, number, rangeChoice, source, wallTime } from './parts.ts';
+import { heading, levelMark, missingNote, notice, number, rangeChoice, source, wallTime } from './parts.ts';
 import { nameInWords } from './person.ts';
 import { spanForm } from './span-form.ts';
 import { MOST_BEHIND, table } from './table.ts';
@@ -30,7 +30,7 @@ export function userPage(page: Page, one: OneUser): Html {
       ${name ? html`<p class="quiet id">${one.userId}</p>` : ''}
       ${isOne ? state(page, one.known[0]!) : html`<p>${one.known.length} accounts know this user.</p>`}
       <div class="span-row">${rangeChoice(page)} ${spanForm(page)}</div>
-      ${one.known.map((known) => inAccount(page, one, known, isOne))}`,
+      ${missingNote(page)} ${one.known.map((known) => inAccount(page, one, known, isOne))}`,
   );
 }
 

@@ -31,19 +31,23 @@ export const FAULTS = {
 
 export type Fault = keyof typeof FAULTS;
 
-/** Reads a comma-separated list. Throws FAULTS_UNKNOWN (exit 64). */
-export function parseFaults(text: string): Fault[] {
+/** Reads a comma-separated list. `suggest` says which name is near. Throws FAULTS_UNKNOWN (exit 64). */
+export function parseFaults(
+  text: string,
+  suggest: (name: string, choices: readonly string[]) => string = () => '',
+): Fault[] {
   const names = text
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');
   const unknown = names.filter((name) => !isFault(name));
   if (unknown.length > 0) {
+    const all = Object.keys(FAULTS);
     throw new OperatorError({
       code: 'FAULTS_UNKNOWN',
-      happened: `The simulator has no fault named ${unknown.map((name) => `"${name}"`).join(', ')}`,
+      happened: `The simulator has no fault named ${unknown.map((name) => `"${name}"${suggest(name, all)}`).join(', ')}`,
       means: 'Nothing was started',
-      todo: `Choose from ${Object.keys(FAULTS).join(', ')}`,
+      todo: `Choose from ${all.join(', ')}`,
     });
   }
   return [...new Set(names.filter(isFault))];

@@ -23,7 +23,7 @@ import type { Tally } from './tally.ts';
 import { createUserTable, readUserId, type UserTable } from './state/user-table.ts';
 import { createChangeLog, type ChangeLog } from './walk/change-log.ts';
 import { createComparison, type Comparison, type PageOutcome } from './walk/compare-records.ts';
-import { withoutErased, type IdentityPolicy } from './walk/identity-policy.ts';
+import { identityPolicy, type IdentityPolicy } from './walk/identity-policy.ts';
 import { createQuarantine } from './walk/quarantine.ts';
 import { walk, type Walk, type WalkProgress, type WalkSettings } from './walk/walk.ts';
 
@@ -128,9 +128,9 @@ async function readAndWalk(
   // Code that awaits it gets its failure. Until then, the failure must not count as an unhandled rejection.
   reading.catch(() => undefined);
   const erased = readAgain(() => readErased(pool));
-  const policy = erased.then(withoutErased);
+  const policy = erased.then((people) => identityPolicy(settings.pii, people));
   policy.catch(() => undefined);
-  const comparison = createComparison({ ...memory, pii: settings.pii, checkMemory, whole: reading, policy });
+  const comparison = createComparison({ ...memory, checkMemory, whole: reading, policy });
   const { rejectedRetentionMs: retentionMs, pii } = settings;
   const quarantine = createQuarantine(pool, lease, { retentionMs, pii, signal: run.over });
   try {

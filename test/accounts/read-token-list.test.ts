@@ -123,3 +123,9 @@ test('two readings that agree are complete without a total, but never below a st
   assert.match(doubtOf({ ...facts, met, totalLast: 4 }, new Set(met)), /states 4 accounts, and shows 3/);
   assert.match(doubtOf({ ...facts, met, unusable: 1 }, new Set(met)), /no id/);
 });
+
+test('an id in capitals is read in small letters', async () => {
+  simulator.setAccounts(['AB'.repeat(16)]);
+  simulator.setFaults([]);
+  assert.deepEqual((await readTokenList(client, { signal })).ids, ['ab'.repeat(16)]);
+});

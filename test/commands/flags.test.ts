@@ -197,6 +197,30 @@ test('a subcommand that does not exist is named, with what was probably meant an
   assert.match(extra.stderr, /^error: too many arguments for 'list'/);
 });
 
+test('a value that is no choice is named, with what was probably meant', async () => {
+  for (const [path, meant] of [
+    [['export', 'levles'], 'levels'],
+    [['export', 'runs', 'snapshot-user'], 'snapshot-users'],
+    [['completion', 'zhs'], 'zsh'],
+    [['report', '--format', 'jsno'], 'json'],
+    [['status', '--format', 'tabel'], 'table'],
+    [['privacy', '--format', 'markdwon'], 'markdown'],
+    [['users', '--level', 'hgih'], 'high'],
+    [['changes', '--change', 'rased'], 'raised'],
+    [['trends', '--bucket', 'moth'], 'month'],
+    [['simulate', '--faults', 'empty,flakey'], 'flaky'],
+  ] as const) {
+    const { code, stdout, stderr } = await runCommand(path);
+    assert.deepEqual([code, stdout], [64, '']);
+    assert.ok(stderr.includes(`(Did you mean ${meant}?)`), stderr);
+  }
+  for (const text of ['xyzzy', '--hel', 'help', '']) {
+    const { code, stderr } = await runCommand(['report', `--format=${text}`]);
+    assert.equal(code, 64);
+    assert.match(stderr, /Allowed choices are html, md, json\.\n\(add --help/);
+  }
+});
+
 test('the help of every command fits 80 columns', async () => {
   for (const { path } of all) {
     const { stdout } = await runCommand([...path, '--help']);

@@ -158,6 +158,13 @@ describe('import', () => {
     assert.match(unknown.stderr, /^error ACCOUNT_UNKNOWN: "New office" is no account.*\n.*\n.*32 digits/);
   });
 
+  test('an id in capitals names the account of the same id in small letters', async () => {
+    const { paths } = await savedFiles({ '2024-01-05T04Z.json': envelope(recordsOf(1), { total_count: 1 }) });
+    const capitals = ['import', '--account', account.toUpperCase(), ...paths];
+    assert.equal((await runCommand(capitals, env())).code, 0);
+    assert.equal((await snapshots()).length, 1);
+  });
+
   test('a page that nobody saved makes its snapshot partial, and clears nobody', async () => {
     const [one, , three] = envelopesOf(recordsOf(9), 3);
     const whole = envelope(recordsOf(9), { total_count: 9 });

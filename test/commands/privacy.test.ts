@@ -167,7 +167,7 @@ describe('privacy apply', () => {
     const answer = (text: string) => Object.assign(Readable.from([text]), { isTTY: true });
     const env = { DATABASE_URL: db.url, PII_MODE: 'none' };
     const no = await runCommand(['privacy', 'apply'], env, undefined, answer('n\n'));
-    assert.deepEqual([no.code, no.stdout], [0, '']);
+    assert.deepEqual([no.code, no.stdout], [1, '']);
     assert.match(no.stderr, /29 versions of email and name in 1 account will be removed/);
     assert.match(no.stderr, /Nothing was changed\.\n$/);
     const yes = await runCommand(['privacy', 'apply'], env, undefined, answer('y\n'));

@@ -43,6 +43,13 @@ test('starts all configured accounts, or the named ones, each once', async (t) =
   }
 });
 
+test('an id in capitals starts the account of the same id in small letters', async (t) => {
+  const id = 'ab'.repeat(16);
+  const app = await startApp(t, { databaseUrl: db.url, accountIds: () => [id] });
+  assert.equal((await sync(app, JSON.stringify({ account_ids: [id.toUpperCase(), id] }))).status, 202);
+  assert.deepEqual(app.started, [id]);
+});
+
 test('reports that a run is under way, and where it runs', async (t) => {
   const running: SyncStart = {
     status: 'already_running',

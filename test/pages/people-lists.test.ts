@@ -1,6 +1,7 @@
 // Lists of people while runs publish, names and who may see them, and the same lists over the API.
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
+import { missingWords } from '../../src/answers/beyond-retention.ts';
 import { scopeOf } from '../../src/answers/scope.ts';
 import type { Pool } from '../../src/db/pool.ts';
 import { createRoles } from '../../src/db/roles.ts';
@@ -10,6 +11,7 @@ import { startApp, type HttpApp } from '../support/api/http-app.ts';
 import { servedAccount, type ServedAccount } from '../support/api/served-account.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { startPostgresServer, type PostgresServer } from '../support/database/servers/postgres-server.ts';
+import { runCommand } from '../support/run-command.ts';
 
 const EVIL = '<img src=x onerror=alert(1)>';
 const MAIL = '"><script>alert(2)</script>@example.com';
@@ -138,6 +140,7 @@ async function seen(
     scope,
     path: url.pathname,
     query: url.searchParams,
+    missing: null,
     identities: true,
     offersIdentities: true,
     signedIn: true,
@@ -289,4 +292,87 @@ test('a user whom two accounts know has a part for each, and an account narrows 
   const missing = await app.ask('GET', `/users/${account.people[31]!.user_id}?account=${other.id}`);
   assert.equal(missing.status, 404);
   assert.match(missing.text, /Look in all accounts/);
+});
+
+test('pages and reports say since when rows are whole that their span had before', async (t) => {
+  const [old, whole] = [new Date(time - 30 * DAY), new Date(time - 10 * DAY)].map((at) => at.toISOString());
+  const text = `${whole!.slice(0, 16).replace('T', ' ')} may be missing, because older rows were deleted.`;
+  await database.pool.query(
+    `insert into risk.retention (account_key, dataset, whole_since, row_count, pruned_at, feed_id)
+     select account_key, dataset, $1, 5, now(), 1 from risk.accounts, unnest(array['levels', 'runs', 'activity']) dataset`,
+    [whole],
+  );
+  t.after(() => database.pool.query('delete from risk.retention'));
+  const app = await start(t);
+  const noteOf = async (path: string) => {
+    const { status, text: page } = await app.ask('GET', path);
+    assert.equal(status, 200, path);
+    return /<p[^>]* data-missing>([^<]*)<\/p>/.exec(page)?.[1]?.replaceAll(/\s+/g, ' ') ?? null;
+  };
+  const early = `from=${old}&tz=UTC`;
+  const late = `from=${whole}&tz=UTC`;
+  const user = `/users/${account.people[3]!.user_id}`;
+  assert.equal(await noteOf(`/changes?${early}`), `Level changes before ${text}`);
+  assert.equal(await noteOf(`/runs?${early}`), `Runs before ${text}`);
+  assert.equal(await noteOf(`/?${early}`), `Runs before ${text}`);
+  const both = `Event counts before ${text.slice(0, 16)} and level changes before ${text}`;
+  assert.equal(await noteOf(`${user}?${early}`), both);
+  for (const path of ['/changes', '/runs', '/', user])
+    assert.equal(await noteOf(`${path}?${late}`), null, path);
+  // Figures against the span before reach back further.
+  assert.equal(await noteOf(`/response?${late}`), `Level changes before ${text}`);
+  assert.equal(await noteOf(`/users?${early}`), null);
+
+  const report = async (format: string, from: string) =>
+    (await runCommand(['report', '--format', format, '--from', from], { DATABASE_URL: database.url })).stdout;
+  const told = `Level changes before ${text.slice(0, 16)} and runs before ${text}`;
+  for (const format of ['html', 'md', 'json'])
+    assert.ok((await report(format, old!)).replaceAll(/\s+/g, ' ').includes(told), format);
+  const rows = (JSON.parse(await report('json', old!)) as { beyond_retention: { dataset: string }[] })
+    .beyond_retention;
+  assert.deepEqual([...new Set(rows.map(({ dataset }) => dataset))], ['levels', 'runs']);
+});
+
+test('an episode whose event counts were deleted is shown without them', async (t) => {
+  await database.pool.query(
+    `insert into risk.retention (account_key, dataset, whole_since, row_count, pruned_at, feed_id)
+     select account_key, 'activity', $1, 5, now(), 1 from risk.accounts`,
+    [new Date(time)],
+  );
+  t.after(() => database.pool.query('delete from risk.retention'));
+  const { rows } = await database.pool.query<{ user_id: string }>(
+    'select user_id from risk_bi.high_risk_episodes where peak_event_count is null limit 1',
+  );
+  const app = await start(t);
+  const page = await app.ask('GET', `/users/${rows[0]!.user_id}?range=all`);
+  assert.equal(page.status, 200);
+  const { episodes } = await json<{ episodes: { peak_event_count: number | null }[] }>(
+    app,
+    `/episodes?range=all&user_id=${rows[0]!.user_id}`,
+  );
+  assert.equal(episodes[0]!.peak_event_count, null);
+  const report = await runCommand(['report', '--from', '60d'], { DATABASE_URL: database.url });
+  assert.equal(report.code, 0, report.stderr);
+});
+
+test('of several parts and accounts, the sentence names the latest times', () => {
+  const row = (account_id: string, dataset: 'levels' | 'identities' | 'activity', day: string) => ({
+    account_id,
+    dataset,
+    whole_since: `2026-01-${day}T23:00:00Z`,
+  });
+  const clock = { timezone: 'Europe/Berlin' };
+  assert.equal(missingWords([], clock), null);
+  assert.equal(
+    missingWords(
+      [
+        row('a', 'levels', '03'),
+        row('b', 'levels', '04'),
+        row('b', 'identities', '01'),
+        row('a', 'activity', '02'),
+      ],
+      clock,
+    ),
+    'Event counts before 2026-01-03 00:00, level changes before 2026-01-05 00:00 and emails and names before 2026-01-02 00:00 may be missing, because older rows were deleted.',
+  );
 });

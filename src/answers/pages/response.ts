@@ -36,6 +36,11 @@ export async function responseOf(
   };
 }
 
+/** Where the span begins that the figures are compared with: it has the same length. Pure. */
+export function beforeFrom({ from, to }: Scope['span']): Date {
+  return new Date(2 * from.getTime() - to.getTime());
+}
+
 /** Pure. Ten rows always hold it. */
 export function timeOf(
   rows: readonly ResponseTime[],

@@ -1,4 +1,5 @@
 // The report in sentences: what a manager reads first, and what must be known before a figure is believed. Pure.
+import { missingWords } from '../beyond-retention.ts';
 import { missedOf } from '../pages/coverage.ts';
 import { changesHeadline } from '../people/changes-page.ts';
 import { openOver, responseCaveats, responseHeadline, targetWords } from '../pages/response.ts';
@@ -48,7 +49,9 @@ export function reportCaveats(report: Report): string[] {
   const loads = trend.marks.filter(({ baseline_count }) => baseline_count > 0).length;
   const retired =
     scope.chosen === null && scope.several === undefined ? scope.known.length - scope.accounts.length : 0;
+  const missing = missingWords(report.deleted, scope);
   return [
+    ...(missing === null ? [] : [missing]),
     ...(begin.account_count < end.account_count
       ? ['The history of an account begins within this period: its figures at the start are missing.']
       : []),

@@ -1,5 +1,6 @@
 // What a report says about a period: the questions of the pages, asked once for a file that stands alone.
 import type { Db } from '../../db/handle.ts';
+import type { DeletedSince } from '../../queries/accounts/deleted-since.ts';
 import { levelsAt, type LevelsAt } from '../../queries/levels/levels-at.ts';
 import { news, type News } from '../../queries/levels/news.ts';
 import { transitions, type Transition } from '../../queries/levels/transitions.ts';
@@ -9,8 +10,9 @@ import { longestEpisodes, type LongEpisode } from '../../queries/response/longes
 import { coverage, type CoverageDay } from '../../queries/runs/coverage.ts';
 import { runTotals, type RunTotals } from '../../queries/runs/run-totals.ts';
 import { nameKey, namesOf, type Named } from '../../queries/users/names-of.ts';
+import { deletedIn } from '../beyond-retention.ts';
 import { identitiesDenied } from '../identities-denied.ts';
-import { responseOf, type Response } from '../pages/response.ts';
+import { beforeFrom, responseOf, type Response } from '../pages/response.ts';
 import { idsOf, type Scope } from '../scope.ts';
 import { trendOf, type Trend } from '../trend-of.ts';
 
@@ -30,6 +32,8 @@ export type Report = {
   response: Response;
   coverage: CoverageDay[];
   runs: RunTotals;
+  /** Parts of the history that are not whole in this period, or in the one before it. */
+  deleted: readonly DeletedSince[];
   /** Null: emails and names were not asked for. */
   names: ReadonlyMap<string, Named> | null;
 };
@@ -62,6 +66,10 @@ export async function reportOf(db: Db, scope: Scope, { targetMs, identities }: R
     ...listed,
     coverage: await answerTo(db, coverage(ids, { ...span, timezone })),
     runs: (await answerTo(db, runTotals(ids, span)))[0]!,
+    deleted: [
+      ...(await deletedIn(db, scope, ['levels'], beforeFrom(span))),
+      ...(await deletedIn(db, scope, ['runs'])),
+    ],
     names: identities ? await namesOf(db, users) : null,
   };
 }

@@ -3,7 +3,7 @@
 import * as z from 'zod';
 import { createUsersFingerprint } from '../paging/fingerprint-page.ts';
 import type { PageTally } from '../paging/tally-page.ts';
-import { isAccountId } from '../../account-file.ts';
+import { isAccountId, toAccountId } from '../../account-file.ts';
 import { readInfo, type ResultInfo } from '../responses.ts';
 
 /** The content of the page: its ids, and null for an account without a usable id. */
@@ -16,7 +16,7 @@ const AccountsEnvelope = z.object({
   result_info: z.unknown().optional(),
 });
 
-const Account = z.object({ id: z.string().refine(isAccountId) });
+const Account = z.object({ id: z.string().refine(isAccountId).transform(toAccountId) });
 
 /** Null if the JSON is not a list of accounts. */
 export function readAccountPage(json: unknown, bytes: number): AccountPage | null {

@@ -1,5 +1,6 @@
 // `--account`, the same on every command: an id or a label, repeatable.
 import { Option } from 'commander';
+import { toAccountId } from '../../account-file.ts';
 import { nearest, quoted, resolveAccounts, type NamedAccount } from '../../answers/resolve-accounts.ts';
 import type { AccountsFrom, Config } from '../../config.ts';
 import { isMissingTable } from '../../db/database-errors.ts';
@@ -20,12 +21,13 @@ export function accountOption(): Option {
  */
 export async function chooseAccounts(
   { cloudflare: { accountIds, accountsFrom } }: Pick<Config, 'cloudflare'>,
-  wanted: readonly string[],
+  named: readonly string[],
   readKnown: () => Promise<readonly NamedAccount[]>,
   readListed?: () => Promise<readonly string[]>,
 ): Promise<readonly string[]> {
   const configured = accountsFrom.kind === 'token' && readListed ? await readListed() : accountIds;
-  if (wanted.length === 0) return configured;
+  if (named.length === 0) return configured;
+  const wanted = named.map(toAccountId);
   const isConfigured = new Set(configured);
   const isKnown = (text: string) => (configured.length > 0 ? isConfigured.has(text) : FULL_ID.test(text));
   if (wanted.every(isKnown)) return [...new Set(wanted)];
@@ -85,7 +87,8 @@ export async function accountIdOf(pool: Pool, text: string): Promise<string> {
 
 /** The same, and a full id may also name an account that is not known yet. */
 export async function newAccountIdOf(pool: Pool, text: string): Promise<string> {
-  if (FULL_ID.test(text)) return text;
+  const id = toAccountId(text);
+  if (FULL_ID.test(id)) return id;
   const [account] = resolveAccounts(await readLabels(pool), [text], notKnownYet);
   return account?.account_id ?? text;
 }

@@ -25,7 +25,10 @@ const Row = z
       .enum(['lowered', 'reset', 'absent'])
       .nullable()
       .openapi({ description: 'reset and absent: the user was cleared.' }),
-    peak_event_count: z.int(),
+    peak_event_count: z.int().nullable().openapi({
+      description:
+        'Null: the episode began before the event counts are whole, because older ones were deleted.',
+    }),
     duration_seconds: z.number().openapi({ description: 'While it lasts: up to the newest snapshot.' }),
     is_baseline: z
       .boolean()

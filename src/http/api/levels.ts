@@ -101,6 +101,7 @@ export function levelRoutes(api: OpenAPIHono<Caller>, reader: Reader): void {
     description: 'What was due, what came, and how sure it was.',
     query: Spanned,
     row: Coverage,
+    parts: ['runs'],
     usual: '90d',
     ask: async (db, scope) => {
       const { span, timezone } = scope;

@@ -3,11 +3,11 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import { stringify } from 'csv-stringify/sync';
 import type { Context } from 'hono';
-import { idsOf, scopeOf, type Range, type Scope } from '../../answers/scope.ts';
+import { deletedIn } from '../../answers/beyond-retention.ts';
+import { scopeOf, type Range, type Scope } from '../../answers/scope.ts';
 import type { Db } from '../../db/handle.ts';
-import { deletedSince, type DeletedSince } from '../../queries/accounts/deleted-since.ts';
+import type { DeletedSince } from '../../queries/accounts/deleted-since.ts';
 import { feedClock } from '../../queries/health/feed-clock.ts';
-import { answerTo } from '../../queries/question.ts';
 import { PRUNABLE, type Prunable } from '../../retention.ts';
 import { VERSION } from '../../version.ts';
 import type { Caller } from '../auth.ts';
@@ -76,7 +76,7 @@ export function listRoute<Query extends z.ZodObject, Param extends z.ZodObject, 
       // Not before: an error with a tag would be kept as if it were the answer.
       c.header('ETag', tag);
       const rows = identities ? await withNames(db, listed.rows) : listed.rows;
-      const deleted = await deletedIn(db, scope, route.parts);
+      const deleted = route.parts === undefined ? [] : await deletedIn(db, scope, route.parts);
       return send(c, { name: route.name, columns: columnsOf(route.row, identities), deleted }, form, {
         ...listed,
         rows,
@@ -84,16 +84,6 @@ export function listRoute<Query extends z.ZodObject, Param extends z.ZodObject, 
     };
     return readAs(reader, role, work, c.req.raw.signal);
   });
-}
-
-/** In which accounts the span begins before its rows are whole. */
-async function deletedIn(
-  db: Db,
-  scope: Scope,
-  parts: readonly Prunable[] | undefined,
-): Promise<readonly DeletedSince[]> {
-  if (parts === undefined) return [];
-  return answerTo(db, deletedSince(idsOf(scope), scope.span.from, parts));
 }
 
 const Deleted = z

@@ -35,15 +35,22 @@ export const Spanned = About.extend({
   to: text('End of the span, not included; in the same form. Without it: now.'),
 });
 
+/** A number in an address. Digits alone: JavaScript reads `1e2`, ` 1` and `0x64` as numbers as well. */
+export function wholeNumber(low: number, high: number) {
+  const message = `must be a whole number from ${low} to ${high}, in decimal digits`;
+  return z
+    .string()
+    .regex(/^\d{1,16}$/, message)
+    .transform(Number)
+    .refine((value) => value >= low && value <= high, message)
+    .openapi({ type: 'integer', minimum: low, maximum: high });
+}
+
 export const MOST_ROWS = 1_000;
 
 /** For lists that come in pages. */
 export const Paged = z.object({
-  limit: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(MOST_ROWS)
+  limit: wholeNumber(1, MOST_ROWS)
     .optional()
     .openapi({ description: `Rows in one answer, up to ${MOST_ROWS}. Usually 100.` }),
   cursor: text('Where the rows continue: next_cursor of the answer before.'),

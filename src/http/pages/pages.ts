@@ -2,11 +2,14 @@
 // all its figures belong together.
 import { Hono, type Context } from 'hono';
 import { getCookie } from 'hono/cookie';
-import { overviewOf } from '../../answers/overview.ts';
-import { scopeOf, type Range, type Scope } from '../../answers/scope.ts';
+import { deletedIn, missingWords } from '../../answers/beyond-retention.ts';
+import { overviewOf, stripFrom } from '../../answers/overview.ts';
+import { beforeFrom } from '../../answers/pages/response.ts';
+import { scopeOf, type Range, type Scope, type Span } from '../../answers/scope.ts';
 import type { Db } from '../../db/handle.ts';
 import { isOperatorError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
+import type { Prunable } from '../../retention.ts';
 import { failedPage } from '../../pages/failed.ts';
 import { overviewPage } from '../../pages/overview.ts';
 import type { Html, Page } from '../../pages/page.ts';
@@ -41,24 +44,39 @@ const ZONE_COOKIE = 'tz';
 export function pagesRoute(deps: PagesDeps): Hono<Caller> {
   return new Hono<Caller>()
     .get('/', (c) =>
-      answer(deps, c, 'fitting', async (db, page) =>
-        overviewPage(page, await overviewOf(db, page.scope), {
-          nextSlot: deps.nextSlot(),
-          staleAfterMs: deps.staleAfterMs,
-        }),
+      answer(
+        deps,
+        c,
+        'fitting',
+        async (db, page) =>
+          overviewPage(page, await overviewOf(db, page.scope), {
+            nextSlot: deps.nextSlot(),
+            staleAfterMs: deps.staleAfterMs,
+          }),
+        { parts: ['runs'], from: stripFrom },
       ),
     )
-    .get('/changes', (c) => answer(deps, c, '7d', drawChanges))
+    .get('/changes', (c) => answer(deps, c, '7d', drawChanges, { parts: ['levels'] }))
     .get('/users', (c) => answer(deps, c, 'all', (db, page) => drawUsers(db, page, deps.piiKey ?? null)))
     .get('/users/:user_id', (c) =>
-      answer(deps, c, 'all', (db, page) => drawUser(db, page, c.req.param('user_id'), () => c.status(404))),
+      answer(deps, c, 'all', (db, page) => drawUser(db, page, c.req.param('user_id'), () => c.status(404)), {
+        parts: ['activity', 'levels', 'identities'],
+      }),
     )
-    .get('/response', (c) => answer(deps, c, '90d', (db, page) => drawResponse(db, page, deps)))
-    .get('/runs', (c) => answer(deps, c, '90d', (db, page) => drawRuns(db, page, deps)))
+    .get('/response', (c) =>
+      answer(deps, c, '90d', (db, page) => drawResponse(db, page, deps), {
+        parts: ['levels'],
+        from: beforeFrom,
+      }),
+    )
+    .get('/runs', (c) => answer(deps, c, '90d', (db, page) => drawRuns(db, page, deps), { parts: ['runs'] }))
     .get('/runs/:run_id', (c) =>
       answer(deps, c, '90d', (db, page) => drawRun(db, page, c.req.param('run_id'))),
     );
 }
+
+/** What a page has figures of that a retention may have shortened. `from`: where they reach back beyond the span. */
+type Shortened = { parts: readonly Prunable[]; from?: (span: Span) => Date };
 
 /** `usual` is the range of an address that names none. */
 export async function answer(
@@ -66,6 +84,7 @@ export async function answer(
   c: Context<Caller>,
   usual: Range | 'fitting',
   draw: (db: Db, page: Page) => Promise<Html>,
+  { parts, from = (span) => span.from }: Shortened = { parts: [] },
 ): Promise<Response> {
   const query = new URL(c.req.url).searchParams;
   const frame = frameOf(deps, c, query);
@@ -73,20 +92,25 @@ export async function answer(
   const text = { ...Object.fromEntries(query), tz };
   try {
     const drawn = await readFor(c, deps.reader, async (db) => {
-      const page = { ...frame, scope: await scopeOf(db, text, usual, true) };
-      return draw(db, page);
+      const scope = await scopeOf(db, text, usual, true);
+      const deleted = parts.length === 0 ? [] : await deletedIn(db, scope, parts, from(scope.span));
+      return draw(db, { ...frame, scope, missing: missingWords(deleted, scope) });
     });
     return c.html(drawn);
   } catch (error) {
     if (!isOperatorError(error)) deps.logger.error({ err: error }, 'a page failed');
     return c.html(
-      failedPage({ ...frame, scope: UNKNOWN }, isOperatorError(error) ? error : null),
+      failedPage({ ...frame, scope: UNKNOWN, missing: null }, isOperatorError(error) ? error : null),
       statusOf(error),
     );
   }
 }
 
-function frameOf(deps: PagesDeps, c: Context<Caller>, query: URLSearchParams): Omit<Page, 'scope'> {
+function frameOf(
+  deps: PagesDeps,
+  c: Context<Caller>,
+  query: URLSearchParams,
+): Omit<Page, 'scope' | 'missing'> {
   return {
     path: c.req.path,
     query,

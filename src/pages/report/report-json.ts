@@ -17,6 +17,7 @@ export function reportJson(report: Report, version: string): string {
     timezone: scope.timezone,
     summary: reportSummary(report),
     caveats: reportCaveats(report),
+    beyond_retention: report.deleted,
     levels: [begin, end],
     trend: trend.rows,
     transitions,

@@ -13,7 +13,8 @@ export type LongEpisode = {
   ended_at: string | null;
   ended_by: string | null;
   duration_seconds: number;
-  peak_event_count: number;
+  /** Null: it began before the activity is whole (risk_bi.retention). */
+  peak_event_count: number | null;
   /** True: it began in a first load, and may have begun earlier. Null: that is no longer known. */
   is_baseline: boolean | null;
 };

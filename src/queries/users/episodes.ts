@@ -13,7 +13,8 @@ export type Episode = {
   from_level: string | null;
   /** lowered, reset or absent; null while it lasts. */
   ended_by: string | null;
-  peak_event_count: number;
+  /** Null: it began before the activity is whole (risk_bi.retention). */
+  peak_event_count: number | null;
   duration_seconds: number;
   is_baseline: boolean | null;
 };

@@ -1,10 +1,8 @@
 // Compares the records of a walk with the account's state as they come. Unchanged records are dropped at once; changed
 // records are kept in the change log. An answer takes effect as a whole, when it has ended.
 import { parseRecord } from '../../cloudflare/endpoints/summary/record.ts';
-import { redactRecord } from '../../cloudflare/endpoints/summary/redact-record.ts';
 import type { OpenReader } from '../../cloudflare/endpoints/summary/record-reader.ts';
 import { readInstant } from '../../db/postgres-instant.ts';
-import type { PiiPolicy } from '../../pii-policy.ts';
 import { RISK_LEVELS, type RiskLevel, type UserRisk } from '../../user-risk.ts';
 import { encodeIdentity, IDENTITY_MAX_BYTES, type Identity } from '../state/encode-identity.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
@@ -17,7 +15,7 @@ import {
 } from '../state/user-table.ts';
 import type { ChangeLog } from './change-log.ts';
 import { countReason, type ReasonCounts } from './reason-counts.ts';
-import { AS_SERVED, type IdentityPolicy } from './identity-policy.ts';
+import type { IdentityPolicy } from './identity-policy.ts';
 import type { Rejection } from './quarantine.ts';
 
 /** A user whose record was accepted: what a lookup must know to serve as a control. */
@@ -82,22 +80,20 @@ type Compared = {
   table: UserTable;
   key: HashKey;
   log: ChangeLog;
-  /** From here on, a record holds only what may be kept of its email and name. */
-  pii: PiiPolicy;
   /** Throws if the process lacks the memory for what is kept, and for `more` bytes. */
   checkMemory?: (more: number) => void;
 };
 
 /** `whole` resolves when `table` holds the account's present users. */
 export function createComparison(
-  state: Compared & { whole: Promise<unknown>; policy?: Promise<IdentityPolicy> },
+  state: Compared & { whole: Promise<unknown>; policy: IdentityPolicy | Promise<IdentityPolicy> },
 ): Comparison {
   let add: ReturnType<typeof createAdder> | undefined;
   let lastMet: KnownUser[] = [];
   return {
     async openReader() {
       await state.whole;
-      const policy = (await state.policy) ?? AS_SERVED;
+      const policy = await state.policy;
       add ??= createAdder(state, policy);
       const outcome = emptyOutcome();
       const addTo = add;
@@ -131,7 +127,7 @@ function emptyOutcome(): PageOutcome {
 
 /** Compares one record, and notes the result in the outcome. Called for every record, so what it needs is made once. */
 function createAdder(
-  { table, key, log, pii, checkMemory }: Compared,
+  { table, key, log, checkMemory }: Compared,
   policy: IdentityPolicy,
 ): (outcome: PageOutcome, raw: unknown) => void {
   const id = new Int32Array(4);
@@ -150,9 +146,7 @@ function createAdder(
     if (!parsed.ok) {
       const isKnown = parsed.userId !== null && table.find(read(parsed.userId)) >= 0;
       const { userId, reason } = parsed;
-      const text = pii.mode === 'full' ? parsed.raw : redactRecord(raw);
-      const rejection = policy.rejected({ userId, reason, raw: text }, raw, isKnown);
-      if (pii.mode !== 'full' && userId === null) rejection.raw = text;
+      const rejection = policy.rejected({ userId, reason, raw: parsed.raw }, raw, isKnown);
       keepRejection(outcome, rejection);
       if (rejection.userId === null) return;
       outcome.rows.push(table.findOrAdd(read(rejection.userId)));
@@ -163,8 +157,7 @@ function createAdder(
     if (served.email === null) outcome.withoutEmail++;
     if (served.name === null) outcome.withoutName++;
     const known = table.find(read(served.user_id));
-    const kept = pii.keep(served);
-    const user = policy.accepted(kept, known >= 0);
+    const user = policy.accepted(served, known >= 0);
     const isErased = user.user_id !== served.user_id;
     const row = known >= 0 && !isErased ? known : table.findOrAdd(read(user.user_id));
     const end = encodeIdentity(user, identity, 0);
@@ -174,7 +167,7 @@ function createAdder(
     readInstant(user.last_event, values.lastEvent);
     outcome.rows.push(row);
     // Nobody can be asked about an erased person.
-    if (!isErased) outcome.lastMet[outcome.accepted++ % LAST_MET] = kept;
+    if (!isErased) outcome.lastMet[outcome.accepted++ % LAST_MET] = user;
     if (table.compare(row, values) === 0) {
       outcome.changes.push(UNCHANGED);
       return;

@@ -1,14 +1,16 @@
-// Decides which identity of a record may be kept, before anything of it is compared or written. The only place that
-// does, so that nothing of an erased person can enter by another way. Pure.
+// Decides what may be kept of a record's identity and texts, before anything of it is compared or written: by PII_MODE,
+// and because people were erased. The only place that does, so that nothing can enter by another way. Pure.
 import { RAW_MAX_LENGTH } from '../../cloudflare/endpoints/summary/record.ts';
+import { redactRecord } from '../../cloudflare/endpoints/summary/redact-record.ts';
 import type { Erased } from '../../db/erased/read-erased.ts';
+import type { PiiPolicy } from '../../pii-policy.ts';
 import type { UserRisk } from '../../user-risk.ts';
 import type { Rejection } from './quarantine.ts';
 
 export type IdentityPolicy = {
   /** `isKnown`: this run has met the id before, or the account knows it as a present user. */
-  accepted(user: UserRisk, isKnown: boolean): UserRisk;
-  /** `record`: as served. */
+  accepted(served: UserRisk, isKnown: boolean): UserRisk;
+  /** `rejection` has the text as served, and `record` is what it was made of. */
   rejected(rejection: Rejection, record: unknown, isKnown: boolean): Rejection;
   /** The ids of the erased people who were met. */
   erasedMet(): ReadonlySet<string>;
@@ -16,6 +18,7 @@ export type IdentityPolicy = {
 
 const NOBODY: ReadonlySet<string> = new Set();
 
+/** Everything is kept, and nobody was erased. */
 export const AS_SERVED: IdentityPolicy = {
   accepted: (user) => user,
   rejected: (rejection) => rejection,
@@ -29,8 +32,10 @@ export const FORGOTTEN_RAW = '[not kept: the person was forgotten]';
  * A forgotten person keeps level and counters under the id that stands in their place. An id that the account knows is
  * never a forgotten one, because an erasure replaces it. So nearly all records pass without a hash.
  */
-export function withoutErased(erased: Erased): IdentityPolicy {
-  if (!erased.isAnybodyForgotten) return AS_SERVED;
+export function identityPolicy(
+  { mode, keep }: Pick<PiiPolicy, 'mode' | 'keep'>,
+  erased: Erased,
+): IdentityPolicy {
   const met = new Set<string>();
   const standIn = (userId: string, isKnown: boolean): string | null => {
     const id = isKnown ? null : erased.inPlaceOf(userId);
@@ -38,15 +43,17 @@ export function withoutErased(erased: Erased): IdentityPolicy {
     return id;
   };
   return {
-    accepted(user, isKnown) {
-      const id = standIn(user.user_id, isKnown);
-      return id === null ? user : { ...user, user_id: id, email: null, name: null };
+    accepted(served, isKnown) {
+      const id = standIn(served.user_id, isKnown);
+      return id === null ? keep(served) : { ...served, user_id: id, email: null, name: null };
     },
     rejected(rejection, record, isKnown) {
       const { userId } = rejection;
-      if (userId === null) return { ...rejection, raw: withoutTexts(record) };
-      const id = standIn(userId, isKnown);
-      return id === null ? rejection : { ...rejection, userId: id, raw: FORGOTTEN_RAW };
+      const id = userId === null ? null : standIn(userId, isKnown);
+      if (id !== null) return { ...rejection, userId: id, raw: FORGOTTEN_RAW };
+      if (mode !== 'full') return { ...rejection, raw: redactRecord(record) };
+      if (userId !== null || !erased.isAnybodyForgotten) return rejection;
+      return { ...rejection, raw: withoutTexts(record) };
     },
     erasedMet: () => met,
   };

@@ -1,6 +1,6 @@
 // What an import of saved pages would meet, and its verdict, without a database. What would change is not known before
 // the snapshots before it are published.
-import { keepAll } from '../../pii-policy.ts';
+import { AS_SERVED } from '../../sync/walk/identity-policy.ts';
 import { randomHashKey } from '../../keyed-hash.ts';
 import type { PlannedSnapshot } from '../../saved/plan-snapshots.ts';
 import { readPlanned } from '../../saved/saved-pass.ts';
@@ -20,7 +20,7 @@ export async function previewSnapshot(
   { accountId, signal }: { accountId: string; signal: AbortSignal },
 ): Promise<Preview> {
   const memory = { table: createUserTable(), key: randomHashKey(), log: createChangeLog() };
-  const comparison = createComparison({ ...memory, pii: keepAll, whole: Promise.resolve() });
+  const comparison = createComparison({ ...memory, policy: AS_SERVED, whole: Promise.resolve() });
   let counts = NOTHING_COUNTED;
   const { judgement } = await walk(
     {

@@ -30,6 +30,13 @@ test('configured ids are chosen without asking the database', async () => {
   assert.equal(asked, 0);
 });
 
+test('an id in capitals chooses the account of the same id in small letters', async () => {
+  const id = 'ab'.repeat(16);
+  assert.deepEqual(await choose(`${id},${TWO}`, id.toUpperCase()), [id]);
+  assert.deepEqual(await choose('', id.toUpperCase(), id), [id]);
+  assert.equal(asked, 0);
+});
+
 test('a label of a configured account is chosen by what the history knows', async () => {
   assert.deepEqual(await choose(`${ONE},${TWO}`, 'head office', TWO), [ONE, TWO]);
   assert.deepEqual(await choose('', 'Elsewhere', TWO), [THREE, TWO]);

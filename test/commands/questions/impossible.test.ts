@@ -101,6 +101,11 @@ describe('an impossible question', () => {
       ['diff', 'tomorrow'],
       ['diff', 'now', 'sometime'],
       ['trends', '--since', '41'],
+      ...['1e2', ' 1', '0x10', '1.0', '+1', '-1', '0', '9'.repeat(40)].flatMap((id) => [
+        ['status', `--run=${id}`],
+        ['export', 'snapshot-users', `--snapshot=${id}`],
+      ]),
+      ['export', 'levels', '--after=1e2'],
       ['trends', '--bucket', 'year'],
       ['users', '--level', 'extreme'],
       ['users', '--sort', 'name'],
@@ -115,6 +120,20 @@ describe('an impossible question', () => {
       assert.equal(code, 64, args.join(' '));
       assert.match(stderr, /^error: /);
       assert.equal(stdout, '');
+    }
+  });
+
+  it('is a usage error that names the zone when PostgreSQL does not know it', async () => {
+    // ICU has this name, and PostgreSQL has not.
+    const zone = 'US/Pacific-New';
+    for (const command of ['trends', 'report']) {
+      await refused('TIMEZONE_UNKNOWN', 64, command, '--timezone', zone);
+      const { code, stderr } = await runCommand([command], {
+        DATABASE_URL: history.db.url,
+        SYNC_TIMEZONE: zone,
+      });
+      assert.equal(code, 64, stderr);
+      assert.match(stderr, /^error TIMEZONE_UNKNOWN: .*US\/Pacific-New.*\n.*\n.*SYNC_TIMEZONE/);
     }
   });
 

@@ -70,7 +70,10 @@ test('a time zone is one that this program and PostgreSQL know', async (t) => {
   for (const zone of ['US/Pacific-New', '<+05:30>-05:30', 'UTC0', 'x', '+5', '+24:00'])
     for (const path of ['/coverage', '/trend', '/levels']) {
       const { status, text } = await ask(t, `${path}?tz=${encodeURIComponent(zone)}`);
-      assert.deepEqual([status, (JSON.parse(text) as { code: string }).code], [400, 'SCOPE_INVALID'], zone);
+      const { code, title } = JSON.parse(text) as { code: string; title: string };
+      const isOurs = zone === 'US/Pacific-New';
+      assert.deepEqual([status, code], [400, isOurs ? 'TIMEZONE_UNKNOWN' : 'SCOPE_INVALID'], zone);
+      if (isOurs) assert.match(title, /US\/Pacific-New/);
     }
 });
 
@@ -150,6 +153,36 @@ test('a parameter that cannot be read is a problem with a code, and so is an unk
     const problem = JSON.parse(answer.text) as { status: number; code: string };
     assert.deepEqual([answer.status, problem.status, problem.code], [status, status, code], path);
   }
+});
+
+test('a number in an address is written in decimal digits alone', async (t) => {
+  const odd = [
+    '1e2',
+    ' 1',
+    '1 ',
+    '0x10',
+    '1.0',
+    '+1',
+    '-1',
+    '0',
+    '1_0',
+    '\u0661',
+    '9007199254740992',
+    '9'.repeat(40),
+  ];
+  for (const text of odd.map(encodeURIComponent))
+    for (const path of [`/runs/${text}`, `/runs?limit=${text}`, `/changes?limit=${text}`]) {
+      const answer = await ask(t, path);
+      const { code, detail } = JSON.parse(answer.text) as { code: string; detail: string };
+      assert.deepEqual([answer.status, code], [400, 'PARAMETER_INVALID'], path);
+      assert.match(
+        detail,
+        /^(?:run_id|limit): must be a whole number from 1 to \d+, in decimal digits$/,
+        path,
+      );
+    }
+  assert.equal((await ask(t, '/runs/9007199254740991')).status, 404);
+  assert.equal((await ask(t, '/runs?limit=1000')).status, 200);
 });
 
 test('pages of a list cover it without gaps and without repeats', () => {

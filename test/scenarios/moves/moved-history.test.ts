@@ -1,7 +1,7 @@
 // A history that moves house: from one server to another of another version, into a file, and into the embedded server.
 // Every snapshot stays what was served, and whatever dies half-way, nobody takes a part of a history for the whole.
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
@@ -253,6 +253,20 @@ describe('a target or a file that does not fit', () => {
     await refused(['copy'], urls, 'HISTORY_EMPTY', 1);
     await assert.rejects(stat(out), { code: 'ENOENT' });
     assert.equal((await runCommand(['migrate'], { DATABASE_URL: blank.url })).code, 0, 'nothing was begun');
+  });
+
+  test('a source that cannot be copied is refused before an embedded target is made', async (t) => {
+    const other = await migratedDatabase();
+    const home = await mkdtemp(path.join(tmpdir(), 'no-target-'));
+    t.after(() => Promise.all([other.close(), rm(home, { recursive: true })]));
+    const env = { DATABASE_URL: other.url, HOME: home, XDG_DATA_HOME: home };
+    await refused(['copy', '--to', 'embedded'], env, 'HISTORY_EMPTY', 1);
+    // As a distributed history answers.
+    await other.pool.query(
+      `create or replace function risk_internal.feed_clock_key(account_key integer) returns integer language sql as 'select 1'`,
+    );
+    await refused(['copy', '--to', 'embedded'], env, 'HISTORY_DISTRIBUTED', 78);
+    assert.deepEqual(await readdir(home), []);
   });
 
   test('--to takes no password, one target, and an error names which database it means', async () => {

@@ -9,7 +9,7 @@ import { missingRows, readMissing } from '../../../src/sync/absence/missing-user
 import { countRows, readChanges, type ChangeInputs } from '../../../src/sync/publish/changes.ts';
 import type { PublishRequest } from '../../../src/sync/publish/publish.ts';
 import type { RunFacts } from '../../../src/sync/record-run.ts';
-import { keepAll } from '../../../src/pii-policy.ts';
+import { AS_SERVED } from '../../../src/sync/walk/identity-policy.ts';
 import { randomHashKey } from '../../../src/keyed-hash.ts';
 import { readState, type AccountState } from '../../../src/sync/state/read-state.ts';
 import { resolveUnknown } from '../../../src/sync/state/resolve-unknown.ts';
@@ -63,7 +63,7 @@ export async function lookAt(pool: Pool, lease: Lease): Promise<Look> {
   const log = createChangeLog();
   const key = randomHashKey();
   const state = await readState({ pool, table, key }, lease, lease.startedAt, new AbortController().signal);
-  const comparison = createComparison({ table, key, log, pii: keepAll, whole: Promise.resolve() });
+  const comparison = createComparison({ table, key, log, policy: AS_SERVED, whole: Promise.resolve() });
   return {
     state,
     table,

@@ -6,7 +6,7 @@ import type { LookupAnswer } from '../../../src/sync/absence/absence.ts';
 import { missingRows } from '../../../src/sync/absence/missing-users.ts';
 import { CHANGE_COLUMNS, type ChangeInputs } from '../../../src/sync/publish/changes.ts';
 import { encodeIdentity, IDENTITY_MAX_BYTES } from '../../../src/sync/state/encode-identity.ts';
-import { keepAll } from '../../../src/pii-policy.ts';
+import { AS_SERVED } from '../../../src/sync/walk/identity-policy.ts';
 import { keyedHash, type HashKey } from '../../../src/keyed-hash.ts';
 import { createUserTable, readUserId, type UserTable } from '../../../src/sync/state/user-table.ts';
 import { createChangeLog, type ChangeLog } from '../../../src/sync/walk/change-log.ts';
@@ -26,7 +26,7 @@ export function startReplay(known: readonly Known[], key: HashKey, whole: Promis
   const table = createUserTable();
   const log = createChangeLog();
   for (const user of known) if (user.level !== null) enter(table, user, key);
-  return { table, log, key, comparison: createComparison({ table, key, log, pii: keepAll, whole }) };
+  return { table, log, key, comparison: createComparison({ table, key, log, policy: AS_SERVED, whole }) };
 }
 
 /** What the state read would have found, or for a cleared user the query after the walk. */

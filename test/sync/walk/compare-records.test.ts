@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { missingRows } from '../../../src/sync/absence/missing-users.ts';
 import { countRows, readChanges } from '../../../src/sync/publish/changes.ts';
 import { randomHashKey } from '../../../src/keyed-hash.ts';
-import { keepAll } from '../../../src/pii-policy.ts';
+import { AS_SERVED } from '../../../src/sync/walk/identity-policy.ts';
 import { createComparison } from '../../../src/sync/walk/compare-records.ts';
 import { countReason } from '../../../src/sync/walk/reason-counts.ts';
 import { naiveComparison, type Heard, type Known } from '../../support/oracle/naive-comparison.ts';
@@ -258,7 +258,7 @@ test('an answer that never ends is given up when the memory does not suffice', a
     table,
     log,
     key,
-    pii: keepAll,
+    policy: AS_SERVED,
     checkMemory,
     whole: Promise.resolve(),
   });
