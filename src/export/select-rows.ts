@@ -27,17 +27,20 @@ export type Rows = {
  */
 export function copyStatement(dataset: Dataset, rows: Rows, format: Format, forPeople: boolean): string {
   const isPartition = rows.partition === true;
+  const named = dataset.columns.map((column) => [column.name, valueOf(column, format, forPeople)]);
   const values = [
-    ...dataset.columns.map((column) => `${valueOf(column, format, forPeople)} as "${column.name}"`),
+    ...(format === 'ndjson'
+      ? [`json_build_object(${named.map(([name, value]) => `'${name}', ${value}`).join(', ')})`]
+      : named.map(([name, value]) => `${value} as "${name}"`)),
     ...(isPartition ? partitionOf(dataset) : []),
   ];
   const order = `\n order by ${accountId(dataset)}${dataset.span === undefined ? '' : ', "date"'}`;
   const select = `select ${values.join(', ')} from ${from(dataset, rows)}${where(dataset, rows)}${isPartition ? order : ''}`;
   if (format === 'parquet') return `copy (${select}) to stdout (format binary)`;
   if (format === 'csv') return `copy (${select}) to stdout (format csv, header)`;
-  // JSON has no control characters, so this CSV never quotes: a line is what row_to_json returns. The text format would
-  // double each backslash.
-  return `copy (select row_to_json(r) from (${select}) r) to stdout (format csv, quote e'\\x01', delimiter e'\\x02')`;
+  // JSON has no control characters, so this CSV never quotes: a line is the object. The text format would double each
+  // backslash. No row_to_json: Citus sends a row to its nodes without the names of the columns.
+  return `copy (${select}) to stdout (format csv, quote e'\\x01', delimiter e'\\x02')`;
 }
 
 /** As text. `date` is the UTC day of the row's time; null where rows have none. */

@@ -57,7 +57,17 @@ test('a feed that was begun on one PostgreSQL goes on after the distribution', {
   assert.equal(code, 0, stderr);
   for (const n of [1, 2, 3, 4])
     assert.match(stdout, new RegExp(`^Watermark of account ${idOf(n)}: \\d+$`, 'm'));
-  assert.deepEqual(await loadFeed(stateFile, out), await loadWhole(whole, 'csv'));
+  const rows = await loadWhole(whole, 'csv');
+  assert.deepEqual(await loadFeed(stateFile, out), rows);
+  const lines = `${out}-lines/`;
+  assert.equal((await run(...all, '--format', 'ndjson', '--out', lines)).code, 0);
+  const named = (loaded: typeof rows) =>
+    [...loaded].map(([dataset, found]) => [dataset, [...found].map(([, row]) => Object.keys(row))]);
+  assert.deepEqual(
+    named(await loadWhole(lines, 'ndjson')),
+    named(rows),
+    'the names of the columns in NDJSON',
+  );
 
   const refused = async (message: RegExp, ...args: string[]) => {
     const result = await run(...args);
