@@ -9,6 +9,7 @@ const FILES = [
   'test/db/contract.test.ts',
   'test/db/roles.test.ts',
   'test/queries/reporting.test.ts',
+  'test/commands/names-then.test.ts',
   'test/sync/claim/lease.test.ts',
   'test/sync/claim/hold-account.test.ts',
   'test/scenarios/promises/exactness.test.ts',

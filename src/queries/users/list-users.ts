@@ -2,7 +2,13 @@
 import { sql, type SQL } from 'drizzle-orm';
 import { levelRank } from '../../db/sql/level-rank.ts';
 import { on, type Db } from '../../db/handle.ts';
-import { snapshots as n, userIdentities as i, userLevels as l, users as u } from '../../db/schema.ts';
+import {
+  accounts as k,
+  snapshots as n,
+  userIdentities as i,
+  userLevels as l,
+  users as u,
+} from '../../db/schema.ts';
 import { matchIdentities } from './match-identities.ts';
 import type { PersonSearch } from './person-search.ts';
 
@@ -52,12 +58,13 @@ export type UserFilter = {
 export async function listUsers(db: Db, filter: UserFilter): Promise<{ total: number; rows: ListedUser[] }> {
   const bearers = await bearersOf(db, filter);
   const { rows } = await on(db).execute<ListedUser & { total: number }>(sql`
+    ${filter.asOf === null ? sql`` : presentAsOf(filter, filter.asOf)}
     select s.user_id, s.max_risk_level, s.event_count,
            to_char(s.last_event at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_event,
            s.level_since, s.first_seen_at, s.absent_since, s.cleared_at, s.erased_at,
            s.snapshot_id::float8 as snapshot_id, s.observed_at,
            ${filter.identities ? sql`i.email, i.name` : sql`null as email, null as name`}, count(*) over ()::integer as total
-      from (${filter.asOf === null ? stateNow(filter) : stateAsOf(filter, filter.asOf)}) s
+      from (${filter.asOf === null ? stateNow(filter) : stateAsOf(filter)}) s
       ${filter.identities ? identityOf(filter) : sql``}
      where ${ofLevels(filter.levels)} and ${found(filter, bearers)}
      order by ${ORDERS[filter.sort]}, s.user_id
@@ -85,7 +92,7 @@ export async function listUsers(db: Db, filter: UserFilter): Promise<{ total: nu
 
 function stateNow({ account_key }: UserFilter): SQL {
   return sql`
-    select ${u.user_key}, ${u.user_id}, ${u.max_risk_level}, ${u.event_count}, ${u.last_event}, ${u.level_since}, ${u.first_seen_at},
+    select ${u.account_key}, ${u.user_key}, ${u.user_id}, ${u.max_risk_level}, ${u.event_count}, ${u.last_event}, ${u.level_since}, ${u.first_seen_at},
            ${u.absent_since}, ${u.cleared_at}, ${u.erased_at}, n.snapshot_id, n.observed_at
       from ${u}
       cross join (select ${n.snapshot_id}, ${n.observed_at} from ${n} where ${n.account_key} = ${account_key}
@@ -93,13 +100,20 @@ function stateNow({ account_key }: UserFilter): SQL {
      where ${u.account_key} = ${account_key}`;
 }
 
-function stateAsOf({ account_id, account_key }: UserFilter, at: string): SQL {
+/** Materialized, because Citus cannot join a function that asks a node with the tables there. */
+function presentAsOf({ account_id }: UserFilter, at: string): SQL {
+  return sql`with a as materialized (select * from risk_bi.users_as_of(${account_id}, ${at}::timestamptz))`;
+}
+
+/** The key comes from the accounts: if it were given, Citus would send the whole statement to one node, `a` included. */
+function stateAsOf({ account_id }: UserFilter): SQL {
   return sql`
-    select ${u.user_key}, ${u.user_id}, a.max_risk_level, a.event_count, a.last_event, ${l.valid_from} as level_since, ${u.first_seen_at},
+    select ${u.account_key}, ${u.user_key}, ${u.user_id}, a.max_risk_level, a.event_count, a.last_event, ${l.valid_from} as level_since, ${u.first_seen_at},
            null::timestamptz as absent_since, null::timestamptz as cleared_at, ${u.erased_at}, a.snapshot_id, a.observed_at
-      from risk_bi.users_as_of(${account_id}, ${at}::timestamptz) a
-      join ${u} on ${u.account_key} = ${account_key} and ${u.user_id} = a.user_id
-      join ${l} on ${l.account_key} = ${account_key} and ${l.user_key} = ${u.user_key}
+      from a
+      join ${k} on ${k.account_id} = ${account_id}
+      join ${u} on ${u.account_key} = ${k.account_key} and ${u.user_id} = a.user_id
+      join ${l} on ${l.account_key} = ${k.account_key} and ${l.user_key} = ${u.user_key}
        and ${l.valid_from} <= a.observed_at and (${l.valid_to} is null or ${l.valid_to} > a.observed_at)`;
 }
 
@@ -110,8 +124,8 @@ function versionsOf({ asOf }: UserFilter): SQL {
 }
 
 function identityOf(filter: UserFilter): SQL {
-  return sql`left join (select ${i.user_key}, ${i.email}, ${i.name} from ${i}
-    where ${i.account_key} = ${filter.account_key} and ${versionsOf(filter)}) i on i.user_key = s.user_key`;
+  return sql`left join (select ${i.account_key}, ${i.user_key}, ${i.email}, ${i.name} from ${i}
+    where ${versionsOf(filter)}) i on i.account_key = s.account_key and i.user_key = s.user_key`;
 }
 
 /** Keys of the users whose email or name holds the text; null if nobody asked for that. */
