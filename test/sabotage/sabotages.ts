@@ -387,7 +387,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     file: 'src/sync/walk/quarantine.ts',
     find: 'if (mine === undefined) return void (await tx.delete(s).where(eq(s.account_key, accountKey)));',
     put: '',
-    test: ERASED,
+    test: 'test/sync/walk/quarantine.test.ts',
   },
   {
     name: 'refused-is-the-end',

@@ -39,10 +39,12 @@ const rejected = (over: Partial<Rejection> = {}): Rejection => ({
 
 const DAY = 86_400_000;
 
-function open(over: Partial<QuarantineOptions> & { pool?: typeof db.pool; runId?: number } = {}) {
-  const { pool = db.pool, runId = lease.runId, ...options } = over;
+type Writer = { pool?: typeof db.pool; runId?: number; owner?: string };
+
+function open(over: Partial<QuarantineOptions> & Writer = {}) {
+  const { pool = db.pool, runId = lease.runId, owner = lease.owner, ...options } = over;
   const signal = new AbortController().signal;
-  const { accountKey, accountId, owner } = lease;
+  const { accountKey, accountId } = lease;
   const quarantine = createQuarantine(
     pool,
     { accountKey, accountId, runId, owner },
@@ -193,7 +195,13 @@ test('a batch whose connection breaks in the middle of COPY is sent again and st
   assert.equal((await kept()).length, 2);
 });
 
-test('a late batch of a run that lost its lease does not overwrite a newer last run', async () => {
+test('a run that lost its lease keeps no record: its person may have been erased since', async () => {
+  await write([rejected(), rejected()], { owner: randomUUID() });
+  assert.deepEqual(await kept(), []);
+  assert.deepEqual(await db.rows('select from risk_internal.staged_rejected'), []);
+});
+
+test('a late batch of an older run does not overwrite a newer last run', async () => {
   const records = [rejected()];
   for (const runId of [7, 9, 8]) await write(records, { runId });
   assert.deepEqual(await runsOf(), [[7, 9]]);
