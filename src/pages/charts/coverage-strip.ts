@@ -1,5 +1,5 @@
-// How sure each day is, as a strip: a full bar if all that was due came and was complete, half a bar if a snapshot was
-// partial, a hatched one if a slot was missed, an empty one without any snapshot.
+// How sure each day is, as a strip. A full bar: all that was due came and was complete. Half a bar: a snapshot was
+// partial. A hatched bar: a slot was missed. An empty one: there was no snapshot.
 import { html } from 'hono/html';
 import { missedOf } from '../../answers/pages/coverage.ts';
 import type { CoverageDay } from '../../queries/runs/coverage.ts';

@@ -92,8 +92,8 @@ export function isErasedGone(
 }
 
 /**
- * How absence is confirmed in this run. asked: by the users' own records, and only by them. walks: the records cannot
- * be asked, so two complete walks in a row decide. later: the records could not be reached this time, and the next run
+ * How absence is confirmed in this run. Asked: by the users' own records, and only by them. Walks: the records cannot
+ * be asked, so two complete walks in a row decide. Later: the records could not be reached this time, and the next run
  * asks.
  */
 export type Confirmation = 'asked' | 'walks' | 'later';

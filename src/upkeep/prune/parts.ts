@@ -94,9 +94,9 @@ function removeRows(
 }
 
 /**
- * Runs before the horizon, except those by which the program knows how an account is: the newest success and whatever
- * came after it, the newest complete walk, the newest that remembers the paging, the newest that read all pages,
- * and the runs of the newest slot, which must not be run twice.
+ * Runs before the horizon, except those that tell the program how an account is. These are the newest success and
+ * whatever came after it, the newest complete walk, and the newest that remembers the paging or read all pages. The
+ * runs of the newest slot stay as well, because that slot must not be run twice.
  */
 function oldRuns({ accountKey, at }: Horizon): SQL {
   const key = whole(accountKey);

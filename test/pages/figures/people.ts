@@ -1,5 +1,6 @@
-// The figures and rows of the pages of people against an oracle that knows only the published states, for a random past:
-// read back from the HTML, page by page, in two time zones, for one account and for the total. PAGES_SEED chooses it.
+// The figures and rows of the pages of people against an oracle that knows only the published states, for a random past.
+// They are read back from the HTML, page by page, in two time zones, for one account and for the total. PAGES_SEED
+// chooses the past.
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import fc from 'fast-check';

@@ -43,9 +43,14 @@ type Inhabitant = {
 export type ResetStyle = 'no_level' | 'old_level' | 'not_found' | 'hollow';
 
 /**
- * Odd records, which say nothing certain about their user. empty: `{}`. no_level: no level, although there is an event
- * and no reset. no_event: a level, a reset and no event. broken_event: an event without a readable time. stranger:
- * another user's record. future: a reset that has not happened yet. hollow: no level, no event and no reset.
+ * Odd records, which say nothing certain about their user:
+ * - empty: `{}`
+ * - no_level: no level, although there is an event and no reset
+ * - no_event: a level, a reset and no event
+ * - broken_event: an event without a readable time
+ * - stranger: another user's record
+ * - future: a reset that has not happened yet
+ * - hollow: no level, no event and no reset
  */
 export const ODD_RECORDS = [
   'empty',
