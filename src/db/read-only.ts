@@ -1,5 +1,5 @@
-// Reads the database without changing it. All reads see one repeatable-read snapshot, so they fit together even if a
-// run publishes meanwhile. Works behind a transaction pooler.
+// Reads the database without changing it. All reads see one repeatable-read snapshot, so they are consistent even if a
+// run publishes between them. Works behind a transaction pooler.
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { watchLocks } from './locks/lock-holders.ts';
@@ -7,7 +7,7 @@ import type { Pool, PoolClient } from './pool.ts';
 import { setLocal } from './sql/set-local.ts';
 import { begin, cancelOn, type Transaction, type TransactionLimits } from './transaction.ts';
 
-/** Otherwise a statement goes on for a client that has gone. Other systems than these refuse the setting. */
+/** Otherwise a statement goes on after its client has gone. Operating systems other than these refuse the setting. */
 const NOTICE_A_LOST_CLIENT = sql`case when version() ~* 'linux|darwin|freebsd'
   then set_config('client_connection_check_interval', '500', true) end`;
 
@@ -26,7 +26,7 @@ export async function readOnly<T>(
   const client = await pool.connect();
   onConnected?.();
   let broken: Error | undefined;
-  // With a statement on its way, the driver closes the socket.
+  // If a statement is under way, the driver closes the socket.
   const drop = () => void client.end().catch(() => undefined);
   cut?.addEventListener('abort', drop, { once: true });
   let locks: ReturnType<typeof watchLocks> | undefined;

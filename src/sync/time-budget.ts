@@ -1,5 +1,5 @@
-// The time of one run, from its claim to its end. The last part is kept for the publish: a walk that may use up all of
-// the time would be in vain.
+// The time of one run, from its claim to its end. The last part is kept for the publish: a walk without time to publish
+// would be useless.
 import { OperatorError } from '../errors.ts';
 
 /** How much is kept for the publish. It may wait minutes for the first load of another account. */

@@ -12,8 +12,8 @@ import { lastLines } from './log.ts';
 const run = promisify(execFile);
 
 /**
- * The whole environment of the server and its tools. It has nothing from the caller, whose environment holds the API
- * token.
+ * The whole environment of the server and its tools. It takes nothing from the caller, because the caller's environment
+ * holds the API token.
  */
 export const serverEnvironment: Record<string, string> =
   process.platform === 'win32'

@@ -1,11 +1,11 @@
-// The errors of a run that keeps users although the walk did not meet them: what stopped the clearing, and the way out.
-// Words only; absence.ts decides.
+// The errors of a run that keeps users although the walk did not meet them: what stopped the clearing, and what to do.
+// Texts only; absence.ts decides.
 import { OperatorError } from '../../errors.ts';
 import type { AbsenceFacts } from './absence.ts';
 
 export type GuardFacts = AbsenceFacts & {
   lease: { accountId: string };
-  /** Of the missing, those who were looked up, whatever their record said. */
+  /** The missing users who were looked up, whatever their record said. */
   asked: number;
   dryRun: boolean;
 };
@@ -39,8 +39,8 @@ export function massClear(facts: GuardFacts): OperatorError {
 }
 
 /**
- * An accepted mass clear that left some users without a decision. The reason tells whether another run settles it, or
- * something else does.
+ * A person accepted a mass clear, but some users are left without a decision. The reason says whether another run
+ * settles it.
  */
 export function clearPending(facts: GuardFacts): OperatorError {
   const { lease, missing, dryRun } = facts;
