@@ -14,7 +14,7 @@ export const CHANGE_ORDER: readonly Change[] = ['raised', 'appeared', 'returned'
 export type UserRisk = {
   /** Lower-case uuid. */
   user_id: string;
-  /** Null when the API leaves it out. */
+  /** Null if the API leaves it out. */
   email: string | null;
   name: string | null;
   max_risk_level: RiskLevel;

@@ -39,7 +39,7 @@ export function databaseCopyCommand(io: Io): Command {
       const targetUrl = targetOf(config, to);
       const source = await openDatabase(io, config, logger, 'refuse');
       try {
-        // The embedded server is made when it is opened.
+        // The embedded server is created when it is opened.
         await requireMovable(source.pool);
         const target = await openTarget(io, config, logger, targetUrl);
         try {

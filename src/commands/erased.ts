@@ -1,4 +1,4 @@
-// `erased list|release`: who was erased, without anything of the person.
+// `erased list|release`: who was erased, without personal data.
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import { readAsked } from '../answers/person/find-persons.ts';
 import type { Io } from '../context.ts';

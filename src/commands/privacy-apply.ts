@@ -1,4 +1,4 @@
-// `privacy apply`: rewrites the emails and names that are kept, as PII_MODE and PII_KEY say.
+// `privacy apply`: rewrites the stored emails and names as PII_MODE and PII_KEY require.
 import { Command, Option } from 'commander';
 import { NO_ACCOUNT } from '../answers/choose-histories.ts';
 import { readConfig } from '../config.ts';
@@ -88,7 +88,9 @@ async function preview(io: Io, pool: Pool, target: Target): Promise<Account[]> {
   return accounts;
 }
 
-/** On a terminal, what cannot be undone is asked for. Elsewhere the command is answer enough. */
+/**
+ * On a terminal, the command asks before steps that cannot be undone. Elsewhere the command itself counts as consent.
+ */
 async function isAgreed(
   io: Io,
   due: readonly Account[],

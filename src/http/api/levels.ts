@@ -1,4 +1,4 @@
-// GET /trend, GET /levels, GET /coverage: how many users are at each level, and how sure that is.
+// GET /trend, GET /levels, GET /coverage: how many users are at each level, and how reliable these counts are.
 import { z, type OpenAPIHono } from '@hono/zod-openapi';
 import { idsOf } from '../../answers/scope.ts';
 import { askedStep } from '../../answers/trend-of.ts';

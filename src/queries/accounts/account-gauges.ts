@@ -1,5 +1,5 @@
-// The metrics of each account that is not retired, in one statement. Each part names account_key by equality: however
-// long the history, an index leads it to the newest rows.
+// The metrics of each account that is not retired, in one statement. Each part compares account_key by equality, so an
+// index leads it to the newest rows even in a long history.
 import { sql, type SQL } from 'drizzle-orm';
 import { accounts, leases, retention, snapshotLevels } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
@@ -13,7 +13,7 @@ import {
   SUCCESS_AT,
 } from './newest-of-each.ts';
 
-/** Times in seconds since 1970, null where there was none. */
+/** Times in seconds since 1970. Null if there was none. */
 export type AccountGauges = {
   account_id: string;
   added_at: number;
@@ -41,7 +41,7 @@ export type AccountGauges = {
 export const STREAK_LIMIT = 1_000;
 
 export async function accountGauges(tx: Transaction): Promise<AccountGauges[]> {
-  // Compiling the statement takes longer than running it, and PostgreSQL does so for many accounts.
+  // Compiling the statement takes longer than running it, and with many accounts PostgreSQL would compile it.
   await tx.execute(sql`set local jit = off`);
   return (await tx.execute<AccountGauges>(gaugesOfAll())).rows;
 }

@@ -27,7 +27,7 @@ export async function historyHealth(tx: Transaction, accountKey: number): Promis
 
 /**
  * If any two periods overlap, then some period overlaps the next one in order of start. A period that does not end
- * after its start also counts.
+ * after its start is also found.
  */
 function overlap(table: typeof l | typeof i, accountKey: number): SQL {
   return sql`

@@ -5,13 +5,13 @@ import type { Transaction } from '../../db/transaction.ts';
 
 export type ReplicationSlot = {
   slot: string;
-  /** "pgoutput" reads a publication. Which one, only the reader knows. */
+  /** "pgoutput" reads a publication. Only the reader knows which one. */
   plugin: string;
   /** Whether a reader is connected. */
   active: boolean;
   /** reserved, extended, unreserved (about to be lost) or lost. */
   wal_status: string | null;
-  /** Bytes of WAL that were written since the place that the reader has confirmed. */
+  /** Bytes of WAL written after the position that the reader has confirmed. */
   lag_bytes: number | null;
   /** Bytes of WAL that the server keeps for it. */
   held_bytes: number | null;

@@ -1,5 +1,5 @@
-// Each day's runs and snapshots: what was due, what came, and how sure it was. Retired accounts are left out, except if
-// one is asked for.
+// Each day's runs and snapshots: what was expected, what was written, and how sure it was. Retired accounts are left
+// out, except if one is named.
 import { sql } from 'drizzle-orm';
 import { postgresZone } from '../postgres-zone.ts';
 import { idsArgument, ofLiving, type Question } from '../question.ts';

@@ -133,7 +133,7 @@ function absence({ absentWalks, lookup, may }: UserHistory, since: string, { tim
   const walks = absentWalks ?? { complete: 0, partial: 0 };
   const lacked = `Absent since ${time(since)} (${age(since)}): not met by ${walksInWords(walks.complete, walks.partial)}.`;
   if (!may.lookups) return `${lacked} This database role may not see what the user's own record says.`;
-  // An answer from an earlier absence says nothing about this one.
+  // Ignore an answer from an earlier absence.
   if (lookup === null || Date.parse(lookup.asked_at) < Date.parse(since))
     return `${lacked} The user's own record has not been asked for yet.`;
   return `${lacked} The user's own record was asked for at ${time(lookup.asked_at)} (run ${lookup.run_id}): ${ANSWERS[lookup.outcome] ?? lookup.outcome}.`;

@@ -1,4 +1,4 @@
-// The errors of a run that need other words for an import: what helps after a sync does not help here.
+// The errors of a run that need other texts for an import: advice for a sync does not help here.
 import { OperatorError, type ErrorCode } from '../../errors.ts';
 
 const ADVICE: Partial<Record<ErrorCode, string>> = {
@@ -15,12 +15,12 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   TIME_BUDGET: 'Raise SYNC_TIME_BUDGET, and run the same command again: it goes on where it ended',
 };
 
-// A dry run keeps no record, and old files say nothing about the API of today.
+// A dry run keeps no record, and old files say nothing about today's API.
 const MEANS: Partial<Record<ErrorCode, string>> = {
   TOO_MANY_REJECTED: 'This snapshot was not published, and what was imported before it stays',
 };
 
-/** The same error, with what a person who imports can do. */
+/** The same error, with advice for a person who imports. */
 export function forImport(error: OperatorError): OperatorError {
   const todo = ADVICE[error.code];
   if (todo === undefined) return error;

@@ -1,4 +1,4 @@
-// What `erase` asks and says. The email is never repeated: a terminal may be recorded. Pure.
+// The questions and results of `erase`. The email is never repeated: a terminal may be recorded. Pure.
 import { accountName, type NamedAccount } from '../../../answers/resolve-accounts.ts';
 import type { FoundPerson, FoundPersons } from '../../../answers/person/find-persons.ts';
 import type { Erasing } from '../../../upkeep/erase/erase-person.ts';
@@ -6,7 +6,7 @@ import { plural } from '../../../words.ts';
 import type { View } from '../../view.ts';
 import { wrap } from '../../wrap.ts';
 
-/** What is about to go, before the question. */
+/** What is about to be erased, before the question. */
 export function askedText({ persons, strayRecords }: FoundPersons, once: boolean, view: View): string {
   const say = (text: string, indent = 0) => `${' '.repeat(indent)}${wrap(text, indent, view.textWidth)}\n`;
   const who =
