@@ -418,7 +418,7 @@ SELECT a.account_id,
        coalesce(array_position(ARRAY['low', 'medium', 'high'], c.to_level), 0) AS to_level_rank
   FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
   CROSS JOIN risk.accounts a
-  -- The first load comes before all other snapshots.
+  -- The first load is before all other snapshots.
   JOIN risk.snapshots f ON f.account_key = a.account_key AND f.observed_at = (
     SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline)
   CROSS JOIN LATERAL risk_bi.days(
@@ -470,7 +470,7 @@ BEGIN ATOMIC
          coalesce(array_position(ARRAY['low', 'medium', 'high'], c.to_level), 0) AS to_level_rank
     FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
     CROSS JOIN risk.accounts a
-    -- The first load comes before all other snapshots.
+    -- The first load is before all other snapshots.
     JOIN risk.snapshots f ON f.account_key = a.account_key AND f.observed_at = (
       SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline)
     CROSS JOIN LATERAL risk_bi.days(
@@ -798,10 +798,10 @@ COMMENT ON COLUMN risk_bi.risk_level_monthly.account_label IS 'The account''s la
 COMMENT ON COLUMN risk_bi.risk_level_monthly.level_rank IS 'The column max_risk_level, for sorting: 1 low, 2 medium, 3 high.';
 --> statement-breakpoint
 -- src/db/views/risk_level_monthly_in.sql
--- The query of the view risk_level_monthly, in a given time zone. Change both together.
--- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the month reaches
--- the tables. Citus does not inline it: there, the arguments with defaults take the place of the filter.
--- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
+-- The query of the view risk_level_monthly, in a given time zone. Change both together. It is SQL, STABLE and without a
+-- SET clause, so PostgreSQL inlines it, and a filter on the account or the month reaches the tables. Citus does not
+-- inline it: there, the arguments with defaults take the place of the filter. BEGIN ATOMIC resolves names once, when
+-- the function is made, so the caller's search_path does not matter.
 CREATE OR REPLACE FUNCTION risk_bi.risk_level_monthly_in(
   time_zone text, account_ids text[] DEFAULT NULL, from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL)
 RETURNS TABLE (
@@ -954,8 +954,8 @@ COMMENT ON COLUMN risk_bi.risk_levels.label IS 'The level for display.';
 --> statement-breakpoint
 -- src/db/views/snapshot_users.sql
 -- In plpgsql, which resolves account_key first. The planner then knows the key, and Citus routes the query to one
--- shard. In a distributed history, two accounts may have a snapshot of the same id: the second form needs the account.
--- Personal data has its own grant: by default, nobody may execute these functions.
+-- shard. In a distributed history, two accounts may have a snapshot with the same id: the second form needs the
+-- account. Personal data has its own grant: by default, no role may execute these functions.
 CREATE OR REPLACE FUNCTION risk_bi.snapshot_users(account_id text, snapshot_id bigint)
 RETURNS TABLE (
   user_id uuid, email text, name text, max_risk_level text, event_count integer, last_event timestamptz,
@@ -1478,12 +1478,11 @@ COMMENT ON COLUMN risk_bi.users.level_rank IS 'The column max_risk_level, for so
 --> statement-breakpoint
 -- src/db/views/users_as_of.sql
 -- In plpgsql, which resolves account_key first. The planner then knows the key, and Citus routes the query to one
--- shard.
--- Values that have not changed since the instant come from the current state. The index user_levels_ended finds all
--- levels that have ended since, in one scan: this takes 25 ms. A probe of user_levels for each user (15,000 of 20,000,
--- half a year ago) took 60 ms. If row-level security rules out the index, the whole table is read.
--- The activity of two days is found by the ids of its snapshots: this takes 90 to 175 ms. A probe per user into a year
--- of hourly activity took 360 to 480 ms.
+-- shard. Values that have not changed since the instant are read from the current state. The index user_levels_ended
+-- finds all levels that have ended since, in one scan: this takes 25 ms. A probe of user_levels for each user (15,000
+-- of 20,000, half a year ago) took 60 ms. If row-level security rules out the index, the whole table is read. The
+-- activity of two days is found by the ids of its snapshots: this takes 90 to 175 ms. A probe per user into a year of
+-- hourly activity took 360 to 480 ms.
 CREATE OR REPLACE FUNCTION risk_bi.users_as_of(account_id text, at timestamptz)
 RETURNS TABLE (
   user_id uuid, max_risk_level text, event_count integer, last_event timestamptz, snapshot_id bigint,

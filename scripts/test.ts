@@ -10,7 +10,7 @@ const ROWS = [
   [['test:files', '--', AT_ONCE, 'test/scenarios/**/*.test.ts']],
   [['test:files', '--', AT_ONCE, 'test/*.test.ts', 'test/!(scenarios|sync|upkeep)/**/*.test.ts']],
 ];
-/** The row that ends first takes the next of these as well. */
+/** The row that ends first also takes the next of these. */
 const LAST = [
   ['test:files', '--', AT_ONCE, 'test/{sync,upkeep}/**/*.test.ts'],
   ...(isChosen ? [] : [['test:15']]),

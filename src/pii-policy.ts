@@ -117,7 +117,7 @@ function createHashes(key: Buffer): PiiHashes & { keyId: string } {
 }
 
 const BLOCK = 64;
-/** Of UTF-8. Longer texts are rare. */
+/** Bytes of UTF-8. Longer texts are rare. */
 const FAST_BYTES = 4_096;
 
 /**

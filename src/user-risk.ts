@@ -1,6 +1,8 @@
 // What the summary says about one user: the words that every part of the program uses. Imports nothing.
 
-/** Risk levels in rising order. Between two resets a user's level only rises (Cloudflare: the highest behaviour counts). */
+/**
+ * Risk levels in rising order. Between two resets a user's level only rises (Cloudflare: the highest behaviour counts).
+ */
 export const RISK_LEVELS = ['low', 'medium', 'high'] as const;
 export type RiskLevel = (typeof RISK_LEVELS)[number];
 

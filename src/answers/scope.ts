@@ -34,7 +34,7 @@ export type Span = {
   range: Range | null;
 };
 
-/** As in an address, unchecked. Empty texts count as missing. */
+/** The values as they are in an address, unchecked. Empty texts count as missing. */
 export type ScopeText = { account?: string; range?: string; from?: string; to?: string; tz?: string };
 
 export type Scope = {

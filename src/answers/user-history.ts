@@ -38,7 +38,7 @@ export type HistoryOptions = {
   limit: number;
   /** Also the current email and name. */
   identities: boolean;
-  /** PII_KEY: with it, a person whose email is kept as a hash can be found. */
+  /** PII_KEY: with it, a person can be found even if the email is kept as a hash. */
   piiKey?: string | null;
 };
 

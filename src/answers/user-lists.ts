@@ -51,7 +51,9 @@ export type UserLists = {
   met: Readonly<Met> | null;
 };
 
-/** Throws AS_OF_CLEARED, SEARCH_NEEDS_IDENTITIES, IDENTITIES_DENIED, ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS, BEFORE_HISTORY. */
+/**
+ * Throws AS_OF_CLEARED, SEARCH_NEEDS_IDENTITIES, IDENTITIES_DENIED, ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS, BEFORE_HISTORY.
+ */
 export async function userLists(db: Db, filter: UserFilter): Promise<UserLists> {
   const { identities, asOf } = filter;
   if (asOf !== null && filter.level.includes('cleared')) throw asOfCleared();

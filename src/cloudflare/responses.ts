@@ -81,8 +81,8 @@ export function readErrors(json: unknown): ApiError[] | null {
 }
 
 /**
- * Whether a body of this content type is read as JSON. Proxies are known to change or drop the type, and the envelope is
- * checked anyway. Only a type that promises something else is refused: a web page is never the API.
+ * Whether a body of this content type is read as JSON. Proxies are known to change or drop the type, and the envelope
+ * is checked anyway. Only a type that promises something else is refused: a web page is never the API.
  */
 export function isJsonType(type: string | null): boolean {
   const text = type?.trim() ?? '';

@@ -158,6 +158,6 @@ function interrupted(): OperatorError {
     code: 'INTERRUPTED',
     happened: 'The erasure was interrupted',
     means: 'What was erased stays erased, and the rest of the person is still there',
-    todo: 'Run the same command again: it goes on. `zt-risk-sync erased list` shows erasures that are not finished',
+    todo: 'Run the same command again: it continues. `zt-risk-sync erased list` shows erasures that are not finished',
   });
 }

@@ -104,7 +104,7 @@ async function isAgreed(
   const become = mode === 'none' ? 'will be removed' : 'will become hashes';
   const text = `${what} ${become}. Rejected records that were kept as served will be deleted. This cannot be undone.`;
   io.stderr.write(`${wrap(text, 0, widthOf(io))}\n`);
-  return askYesNo(io, 'Go on?');
+  return askYesNo(io, 'Continue?');
 }
 
 async function applyOne(
@@ -143,7 +143,7 @@ function interrupted(reason: OperatorError): OperatorError {
     ...reason,
     happened: reason.happened,
     means: 'The change is not complete. Until it is, no run of the account starts',
-    todo: 'Run `zt-risk-sync privacy apply` again: it goes on where it ended',
+    todo: 'Run `zt-risk-sync privacy apply` again: it continues where it stopped',
   });
 }
 

@@ -151,7 +151,7 @@ async function prune(
         signal: io.signal,
         onBusy({ runId }) {
           if (!isTold)
-            io.stderr.write(`Run ${runId} works on this account: prune goes on when it has ended\n`);
+            io.stderr.write(`Run ${runId} works on this account: prune continues when it has ended\n`);
           isTold = true;
           return true;
         },
@@ -190,7 +190,7 @@ function interrupted({ happened, cause }: OperatorError): OperatorError {
     code: 'INTERRUPTED',
     happened,
     means: 'What was deleted stays deleted, and everything later than the retention is whole',
-    todo: 'Run `zt-risk-sync prune` again: it goes on where it ended',
+    todo: 'Run `zt-risk-sync prune` again: it continues where it stopped',
     cause,
   });
 }

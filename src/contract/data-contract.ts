@@ -75,7 +75,9 @@ function references(relation: string, columns: readonly string[]): string | stri
   return all.length === 1 ? all[0]! : all;
 }
 
-/** The function `x_in` has the columns of the view `x`, with another time zone. Only the view can have comments on them. */
+/**
+ * The function `x_in` has the columns of the view `x`, with another time zone. Only the view can have comments on them.
+ */
 function descriptions({ name }: Relation, all: readonly Relation[]) {
   const twin = all.find((other) => `${other.name}_in` === name)?.columns ?? [];
   return (column: CatalogueColumn) =>

@@ -200,7 +200,7 @@ export function databaseBehind({ applied, pending }: MigrationState): OperatorEr
         ? 'The database holds no history yet: it was never migrated'
         : `The database is ${pending} migration${pending === 1 ? '' : 's'} behind this version`,
     means: 'Nothing was read or changed',
-    todo: 'Run `zt-risk-sync migrate` (or `zt-risk-sync sync`, which migrates by itself)',
+    todo: 'Run `zt-risk-sync migrate` (or `zt-risk-sync sync`, which migrates automatically)',
   });
 }
 

@@ -59,7 +59,7 @@ export async function requireEmpty(folder: string): Promise<void> {
     code: 'EXPORT_OPTIONS',
     happened: `${folder} is not empty`,
     means:
-      'A reader takes every file below it for rows of one table, so rows could count twice. Nothing was exported',
+      'A reader treats every file below it as rows of one table, so rows could count twice. Nothing was exported',
     todo: 'Give a new folder, or empty this one. To add what is new to a folder, use --state from the beginning',
   });
 }

@@ -130,7 +130,7 @@ function literal(at: Date): string {
   return `'${at.toISOString()}'::timestamptz`;
 }
 
-/** As PostgreSQL writes it, in UTC. */
+/** The format of PostgreSQL, in UTC. */
 function time(at: string): string {
   return `${text(at)}::timestamptz`;
 }

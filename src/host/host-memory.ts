@@ -6,8 +6,8 @@ export function memoryLimitBytes(): number {
 }
 
 /**
- * Pure. Without a limit, `constrained` is 0, or more than any machine has (2 ** 64 if a cgroup of version 1 sets none),
- * or the machine's own memory on other systems.
+ * Pure. Without a limit, `constrained` is 0, or more than any machine has, or the machine's own memory on other
+ * systems. (A cgroup of version 1 without a limit reports 2 ** 64.)
  */
 export function smallerLimit(constrained: number, total: number): number {
   return constrained > 0 && constrained < total ? constrained : total;

@@ -26,8 +26,8 @@ export function readFor<T>(c: Context<Caller>, reader: Reader, ask: (db: Db) => 
 }
 
 /**
- * Throws READERS_BUSY, DATABASE_SLOW, DATABASE_BEHIND, another OperatorError of the connection, ROLES_MISSING, or what `ask` throws.
- * Only a question `with identities` may read emails and names.
+ * Throws READERS_BUSY, DATABASE_SLOW, DATABASE_BEHIND, another OperatorError of the connection, ROLES_MISSING, or what
+ * `ask` throws. Only a question `with identities` may read emails and names.
  */
 export async function readAs<T>(
   { pool, waitMs = READ_WAIT_MS }: Reader,

@@ -31,7 +31,9 @@ function exists(happened: string, todo: string): OperatorError {
 
 export type BackupTarget = { file: string; stdout: Writable; signal: AbortSignal };
 
-/** "-": standard output. Returns the bytes written. Throws OUTPUT_FAILED, the signal's reason, and what `rowsOf` throws. */
+/**
+ * "-": standard output. Returns the bytes written. Throws OUTPUT_FAILED, the signal's reason, and what `rowsOf` throws.
+ */
 export async function writeBackup(
   { file, stdout, signal }: BackupTarget,
   history: History,

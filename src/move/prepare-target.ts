@@ -1,5 +1,5 @@
-// Makes a database ready to receive a history: creates its tables, at the version of that history, and the mark that
-// makes every command refuse the database until the history is whole.
+// Makes a database ready to receive a history. It creates the tables, at the version of that history, and the mark.
+// With the mark, every command refuses the database until the history is whole.
 import type { Pool, PoolClient } from '../db/pool.ts';
 import { refuseDistributed } from '../db/distribute/citus.ts';
 import { isMark, SET_MARK } from '../db/incomplete-history.ts';

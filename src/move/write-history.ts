@@ -34,7 +34,8 @@ export type WriteDeps = {
 const LIMITS = { lockMs: 30_000, idleMs: 600_000, statementMs: 0 };
 
 /**
- * Throws HISTORY_EXISTS, HISTORY_DIFFERS, COMMIT_UNKNOWN, DATABASE_NEWER, the signal's reason, and what `rowsOf` throws.
+ * Throws HISTORY_EXISTS, HISTORY_DIFFERS, COMMIT_UNKNOWN, DATABASE_NEWER, the signal's reason, and what `rowsOf`
+ * throws.
  */
 export async function writeHistory(deps: WriteDeps, history: History): Promise<void> {
   const { pool, signal } = deps;

@@ -60,8 +60,8 @@ function pagesTwice(at: Date, number: number, one: FileFacts, other: FileFacts) 
 }
 
 /**
- * The files with records of events that are later than the time of the files, by more than five minutes, which is as
- * far as clocks may differ. Either their time is wrong, most often by its zone, or the records are.
+ * Files with records of events that are later than the time of the file, by more than five minutes. Clocks may differ
+ * by that much. So the time is wrong, most often its zone, or the records are wrong.
  */
 export function aheadOf(plan: readonly PlannedSnapshot[]): { at: Date; facts: FileFacts; event: Date }[] {
   return plan.flatMap(({ at, files }) =>

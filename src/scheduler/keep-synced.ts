@@ -216,7 +216,7 @@ function noteAway(loop: Loop, what: What, away: ReadonlyMap<string, OperatorErro
   const now = performance.now();
   // Accounts that fail at one moment fail for one reason.
   if (now >= loop.awayUntil) {
-    const message = 'accounts of a node that is away cannot be synced now, trying again';
+    const message = 'accounts of an unreachable node cannot be synced now, trying again';
     loop.awayUntil = now + jitter() * loop.troubles.met('nodes', error, message, { accounts: away.size });
   }
   return loop.awayUntil - now;

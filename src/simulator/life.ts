@@ -16,7 +16,7 @@ export type Plan = {
   seats: number;
   /** Nothing happens before this. */
   beginning: number;
-  /** By then, everybody hired at the beginning has had an event. */
+  /** By then, every person hired at the beginning has had an event. */
   settled: number;
   /** `from` is a midnight; `share` of all seats are victims. */
   campaign: { from: number; share: number; cleanUpDays: number } | null;

@@ -37,7 +37,7 @@ export type Seen = {
   walked: Walk;
   missing: MissingUser[];
   answers: Answers;
-  /** Of the erased people, the ids of those whom the account meets for the first time. */
+  /** The ids of erased people whom the account meets for the first time. */
   erasedAppeared: string[];
 };
 

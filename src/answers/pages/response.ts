@@ -1,4 +1,4 @@
-// How long users stay at high: the time until they were lowered or cleared, compared with the span before, and the
+// How long users stay at high: the time until they were lowered or cleared, compared with the span before. Also the
 // users who are still at high for longer than the target.
 import type { Db } from '../../db/handle.ts';
 import { OperatorError } from '../../errors.ts';
@@ -36,7 +36,7 @@ export async function responseOf(
   };
 }
 
-/** Where the earlier span begins with which the figures are compared. It has the same length. Pure. */
+/** The begin of the earlier span with which the figures are compared. That span has the same length. Pure. */
 export function beforeFrom({ from, to }: Scope['span']): Date {
   return new Date(2 * from.getTime() - to.getTime());
 }
@@ -92,7 +92,7 @@ export function readTarget(text: string | undefined, usualMs: number): number {
   });
 }
 
-/** As `readTarget` reads it. Pure. */
+/** The text that `readTarget` reads. Pure. */
 export function writeTarget(ms: number): string {
   const unit = (['d', 'h', 'm', 's'] as const).find(
     (one) => ms % UNITS[one] === 0 && (one !== 'd' || ms > 2 * UNITS.d),

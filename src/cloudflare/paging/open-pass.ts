@@ -18,7 +18,7 @@ export type OpenPass<T> = {
   isPageIgnored: boolean;
   /** The highest page that was served with users. */
   newest: { number: number; records: number };
-  /** The lowest page that was empty, as far as known; infinite: none. */
+  /** The lowest known page that was empty. Infinite: none. */
   emptyFrom: number;
   /** The lowest page that was refused twice. */
   refused: { number: number; error: OperatorError } | null;

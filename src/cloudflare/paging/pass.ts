@@ -9,7 +9,7 @@ export type Pass = {
   totalFirst: number | null;
   totalLast: number | null;
   totalsMoved: boolean;
-  /** The whole account came in one response. */
+  /** The whole account arrived in one response. */
   oneResponse: boolean;
   /** The page size that the pass began with, when it was read to its end. */
   askedPerPage: number;

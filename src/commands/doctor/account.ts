@@ -186,7 +186,7 @@ export function judgeAbsences(absent: number, walk: Pick<EndedWalk, 'runId' | 'e
     return warning(
       'absences',
       `${found}; run ${walk?.runId} got no readable answer about ${plural(unreadable, 'user')}`,
-      'The next run asks again, and they stay present meanwhile. If this continues, SYNC_CONFIRM=walks lets two complete walks decide',
+      'The next run asks again, and until then they stay present. If this continues, SYNC_CONFIRM=walks lets two complete walks decide',
     );
   return ok('absences', found);
 }

@@ -82,7 +82,7 @@ function oddities(source: Source, config: Config): Line[] {
     );
   }
   if (file.isPublic && Object.keys(file.values).some((name) => SECRET_NAMES.has(name))) {
-    add('.env holds a secret and can be read by everybody on this machine', 'chmod 600 .env');
+    add('.env holds a secret and can be read by every user of this machine', 'chmod 600 .env');
   }
   if (config.cloudflare.auth === null) {
     add('no credentials: `sync` cannot run here', 'Set CLOUDFLARE_API_TOKEN where syncs run');

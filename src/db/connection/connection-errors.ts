@@ -146,7 +146,7 @@ const NODE_AWAY_WORDS =
 const NODE_AWAY: Meaning = {
   code: 'DATABASE_NODE_AWAY',
   happened: 'A node of the Citus cluster does not answer',
-  todo: 'Check that every node of the cluster runs. Accounts on other nodes go on meanwhile, and these go on once it answers',
+  todo: 'Check that every node of the cluster runs. Accounts on other nodes continue, and these continue when it answers again',
 };
 
 function isNodeAway(sqlstate: string, words: string, routine: string | undefined): boolean {

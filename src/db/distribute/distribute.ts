@@ -30,7 +30,10 @@ export async function missingDistribution(tx: Transaction): Promise<Distribution
   return planDistribution(await readTables(tx), await readForeignKeys(tx));
 }
 
-/** The schema must be the one of this version. Returns the tables that this call distributed. Throws CITUS_MISSING and CITUS_NODE. */
+/**
+ * The schema must be the one of this version. Returns the tables that this call distributed. Throws CITUS_MISSING and
+ * CITUS_NODE.
+ */
 export async function distribute({
   pool,
   signal,

@@ -91,7 +91,7 @@ async function answers(url: string): Promise<boolean> {
     throw new OperatorError({
       code: 'EMBEDDED_PASSWORD',
       happened: 'The embedded Postgres refuses the password that is stored beside its data',
-      means: 'Somebody changed the password, so nobody can connect',
+      means: 'The password was changed, so no client can connect',
       todo: 'Give the user postgres the stored password again, or set DATABASE_URL',
       cause,
     });

@@ -5,7 +5,7 @@
 export type Attempts = {
   /** Takes one attempt. 0: continue. Otherwise it returns the seconds to wait, and takes nothing. */
   take(network: string, now: number): number;
-  /** It was the right token. */
+  /** Call it after the right token: gives the attempt back. */
   giveBack(network: string, now: number): void;
 };
 

@@ -21,7 +21,7 @@ export const LIFETIME_MS = 12 * 3_600_000;
 /** Even a busy session ends a week after the token was entered. */
 export const LONGEST_MS = 7 * 86_400_000;
 const ROTATE_AFTER_MS = 3_600_000;
-/** Ours has about 200 characters. */
+/** Our texts have about 200 characters. */
 const LONGEST_TEXT = 512;
 
 export type Keys = Readonly<Partial<Record<Sight, Buffer>>>;

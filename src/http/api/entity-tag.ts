@@ -1,6 +1,5 @@
-// Decides whether an answer is still the same. It is, if nothing was written, and the question and the asker's rights
-// are the same, and, if the answer depends on the time, the hour is the same. So a repeated request costs one row.
-// Pure.
+// Decides whether an answer is still the same: nothing was written, and the question and the asker's rights are the
+// same. If the answer depends on the time, the hour must also be the same. So a repeated request costs one row. Pure.
 import { createHash } from 'node:crypto';
 
 export type Asked = {

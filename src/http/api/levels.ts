@@ -98,7 +98,7 @@ export function levelRoutes(api: OpenAPIHono<Caller>, reader: Reader): void {
     path: '/coverage',
     name: 'coverage',
     summary: 'Runs and snapshots of each day',
-    description: 'What was due, what came, and how sure it was.',
+    description: 'What was expected, what was written, and how sure it was.',
     query: Spanned,
     row: Coverage,
     parts: ['runs'],

@@ -17,7 +17,7 @@ const LEFT = 36;
 const TOP = 20;
 
 export const CALENDAR_STATES: Readonly<Record<CalendarState, { letter: string; means: string }>> = {
-  whole: { letter: '', means: 'all that was due came, and was complete' },
+  whole: { letter: '', means: 'all expected snapshots were written and complete' },
   failed: { letter: 'F', means: 'a run failed, and no slot was missed' },
   partial: { letter: 'P', means: 'a snapshot was partial' },
   missed: { letter: 'M', means: 'a slot was missed' },

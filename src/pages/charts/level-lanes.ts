@@ -1,5 +1,5 @@
-// One user's level over time: a lane for each level and one for not being present, bars where the user was, crosses
-// where the user was cleared, a dot where the first load begins.
+// One user's level over time: a lane for each level, and a lane for not being present. Bars show where the user was,
+// crosses show where the user was cleared, and a dot shows where the first load begins.
 import { html } from 'hono/html';
 import type { Span } from '../../answers/scope.ts';
 import type { UserPeriod } from '../../queries/users/user-periods.ts';

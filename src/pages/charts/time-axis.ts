@@ -1,5 +1,5 @@
-// Where a time axis has its marks, and their labels. Pure. All in the local time of a zone, so a mark is a midnight or
-// the first of a month there.
+// The marks of a time axis and their labels. Pure. All in the local time of a zone, so a mark is a midnight or the
+// first of a month there.
 import { instantOfWall, wallAt } from '../../time/zones.ts';
 
 const HOUR = 3_600_000;

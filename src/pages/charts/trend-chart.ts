@@ -206,7 +206,9 @@ function legend({ trend, view }: Picture): string {
   ).low;
   return [
     { snapshot: 'Each snapshot.', hour: 'By the hour.', day: 'By the day.' }[trend.step],
-    gaps.length === 0 ? '' : 'Hatched: a snapshot was due and none came, and the state before is carried.',
+    gaps.length === 0
+      ? ''
+      : 'Hatched: a snapshot was due and none was written, so the state before is carried.',
     marks.some(({ partial_count }) => partial_count > 0) ? 'Ring: a partial snapshot.' : '',
     marks.some(({ baseline_count }) => baseline_count > 0) ? 'Dot: the first load.' : '',
     view === 'own' && rows.length > 0 && least > 0 && from > 0

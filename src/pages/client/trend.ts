@@ -1,5 +1,6 @@
-// Makes the server's picture readable by pointer and arrow keys: a line through all panels, with the figures there, and
-// a choice of a span, which leads to its address. The picture itself stays unchanged: uPlot draws nothing over it.
+// Makes the server's picture readable by pointer and arrow keys: a line through all panels, with the figures there. It
+// also offers a choice of a span, which leads to its address. The picture itself stays unchanged: uPlot draws nothing
+// over it.
 import uPlot from 'uplot';
 
 type Points = { at: number[] } & Record<string, number[]>;

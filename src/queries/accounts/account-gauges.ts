@@ -28,7 +28,7 @@ export type AccountGauges = {
   /** Runs that published a partial snapshot since the newest complete one, at most STREAK_LIMIT. */
   partial_runs: number;
   rejected_waiting: number;
-  /** Rejected records of the newest walk over all pages whose text is not kept. */
+  /** Rejected records of the newest walk over all pages that were only counted, without their text. */
   rejected_not_kept: number;
   /** Rows that were ever deleted because they were old, by part of the history. */
   pruned_rows: Record<string, number>;

@@ -1,5 +1,5 @@
-// The logical replication slots of this database. A slot keeps WAL on the server until its reader has confirmed it. Every
-// role may read this.
+// The logical replication slots of this database. A slot keeps WAL on the server until its reader has confirmed it.
+// Every role may read this.
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../../db/transaction.ts';
 

@@ -5,7 +5,7 @@ import { ofLiving, type Question } from '../question.ts';
 import { instant, type ResponseSpan } from './response-times.ts';
 
 export type DurationStep = {
-  /** From this length, up to but not including the next one. */
+  /** From this length up to, but not including, the next one. */
   at_least_seconds: number;
   /** Null: without an end. */
   below_seconds: number | null;

@@ -12,7 +12,7 @@ export type ResponseTime = {
   episode_count: number;
   median_seconds: number | null;
   p90_seconds: number | null;
-  /** Of these, longer than the target. */
+  /** Periods among these that are longer than the target. */
   over_target_count: number;
   /** Periods that are not in these figures: they began in a first load, so they may be longer than is known. */
   left_out_count: number;

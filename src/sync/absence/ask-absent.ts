@@ -18,7 +18,7 @@ export type Answers = {
   confirmation: Confirmation;
   /** By row of the user table. */
   byRow: ReadonlyMap<number, LookupAnswer>;
-  /** Kept with the run; null when nobody was missing. Counts only. */
+  /** Kept with the run. Null if no user was missing. Only counts. */
   evidence: Lookups | null;
 };
 

@@ -60,14 +60,14 @@ function whyPending(facts: GuardFacts): { happened: string; means: string; todo:
   if (unreadable > 0)
     return {
       happened: `none can be cleared: ${unreadable} of the records that were served have no readable user id`,
-      means: 'They may belong to anybody, so nobody was looked up and everybody stays present',
-      todo: `\`zt-risk-sync rejected list\` shows these records. Run ${AGAIN} again when they no longer come`,
+      means: 'They may belong to any user, so no user was looked up and all users stay present',
+      todo: `\`zt-risk-sync rejected list\` shows these records. Run ${AGAIN} again when they no longer appear`,
     };
   if (confirmation === 'walks')
     return {
       happened: 'none can be cleared: the walk is partial, and their own records do not decide',
       means:
-        'If records are not asked (SYNC_CONFIRM=walks), are refused, or cannot be believed, only complete walks clear users. Everybody stays present',
+        'If records are not asked (SYNC_CONFIRM=walks), are refused, or cannot be trusted, only complete walks clear users. All users stay present',
       todo: `Run ${AGAIN} again: it needs a complete walk. The log says why this walk is partial; larger pages (SYNC_PER_PAGE) or a longer SYNC_TIME_BUDGET help most often`,
     };
   const silent = asked - gone - stillThere;

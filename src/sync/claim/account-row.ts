@@ -15,7 +15,10 @@ import { writtenOut } from '../../db/sql/inline-sql.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
 import { OperatorError } from '../../errors.ts';
 
-/** From the directory. Null: the account has no name yet. It may still lack a row in `accounts`. */
+/**
+ * Reads the directory. Null: the directory does not know the id. An account in the directory may still lack its row in
+ * `accounts`.
+ */
 export async function keyOfAccount(tx: Transaction, accountId: string): Promise<number | null> {
   const [named] = await tx
     .select({ key: accountKeys.account_key })

@@ -11,9 +11,9 @@ export type WalkCounts = {
   pages: number;
   /** Distinct users with an accepted record, over all passes. Same as a snapshot's met_count. */
   usersMet: number;
-  /** Of the newest pass. */
+  /** Records beyond the first record of a user, in the newest pass. */
   duplicates: number;
-  /** Of the pass with the most rejected records. */
+  /** Rejected records of the pass that has most of them. */
   rejected: number;
   totalFirst: number | null;
   totalLast: number | null;
@@ -48,7 +48,7 @@ export type WalkCounter = {
   /** A pass starts from its first page: the first time, or again with smaller pages. */
   beginReading(): void;
   countPage(page: PageOutcome): void;
-  /** Rejected records of the page whose text is not kept. */
+  /** Rejected records of the page that are only counted, without their text. */
   countUnkept(unkept: ReasonCounts): void;
   /** `usersMet` is passed with each page: a run that ends here is recorded with it. */
   noteProgress(progress: PassProgress, usersMet: number): void;

@@ -31,8 +31,8 @@ export type Quarantine = {
 };
 
 /**
- * Raw texts that an account keeps. They take 40 MB at most, and nobody reads more of them. For the others, the counts
- * by reason are enough.
+ * Raw texts that an account keeps. They take 40 MB at most, and people do not read more of them. For the others, the
+ * counts by reason are enough.
  */
 export const KEPT_RECORDS = 10_000;
 // A record's text is cut at 4,096 characters, so a batch takes at most 4 MB.

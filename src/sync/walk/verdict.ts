@@ -34,7 +34,7 @@ export type WalkFacts = {
 
 export type Judgement = {
   verdict: Verdict;
-  /** Of the newest pass: records beyond the first record of a user. */
+  /** Records beyond the first record of a user, in the newest pass. */
   duplicates: number;
   /** Estimate of the present users that no pass met, from comparing the passes; null after one pass. */
   expectedUnseen: number | null;
@@ -95,7 +95,7 @@ function movementsIn(pass: PassFacts, duplicates: number): string[] {
 export type PassOverlap = { onlyEarlier: number; onlyThis: number; both: number };
 
 /**
- * Below this, a walk of several passes is complete. Simulated: with two passes, a limit of 0.5 missed a present user in
+ * Below this, a walk of several passes is complete. Simulated with two passes: a limit of 0.5 missed a present user in
  * 3 of 2,000 walks; 0.05 missed none in 3,000. docs/reliability.md has the table for this implementation.
  */
 export const UNSEEN_LIMIT = 0.05;

@@ -47,7 +47,7 @@ export function printFeed(out: Stream, { feed, written, unfinished }: FeedExport
   const one = clockOfAll(feed);
   const kept =
     one === undefined ? `Watermarks of ${plural(feed.length, 'account')}` : `Watermark ${one.feedId}`;
-  out.write(`${kept}, kept in ${stateFile}: the next call goes on from there\n`);
+  out.write(`${kept}, kept in ${stateFile}: the next call continues from there\n`);
 }
 
 /** In a distributed history, each account has its own watermark. */

@@ -96,7 +96,7 @@ function textOf(history: UserHistory, identities: boolean, view: View): string {
     `${name.padEnd(INDENT)}${wrap(printable(text), INDENT, view.textWidth)}`;
   const lines = [line('user', user.user_id), line('account', accountName(user))];
   if (user.erased_at !== null)
-    lines.push(line('erased', `at ${view.time(user.erased_at)}: this id stands in the place of the person`));
+    lines.push(line('erased', `at ${view.time(user.erased_at)}: this id replaces the id of the person`));
   else if (identities) lines.push(line('known as', person(identity)));
   lines.push('');
   if (history.leftOut) lines.push('Earlier events are left out (--limit).');

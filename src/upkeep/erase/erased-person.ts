@@ -19,7 +19,7 @@ export type EraseCounts = {
   rejected: number;
   lookups: number;
   runs: number;
-  /** Accounts in which the person was a user. */
+  /** Accounts that had the person as a user. */
   accounts: number;
 };
 

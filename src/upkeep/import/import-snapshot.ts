@@ -48,8 +48,8 @@ export async function importSnapshot(deps: ImportDeps, request: ImportRequest): 
 }
 
 /**
- * Saved pages are read once, and only complete walks clear users: nobody can look up today what a record said years
- * ago.
+ * Saved pages are read once, and only complete walks clear users: what a record said years ago can no longer be looked
+ * up.
  */
 export function settingsOf(settings: RunSettings): RunSettings {
   return { ...settings, perPage: 1, maxPasses: 1, confirm: 'walks' };
@@ -81,6 +81,6 @@ function busy(accountId: string): OperatorError {
     code: 'IMPORT_BUSY',
     happened: `Another run is working on account ${accountId}`,
     means: 'The rest of the files was not imported. What was imported before stays',
-    todo: 'Stop the syncs of this account until its files are imported. Then start the import again: it goes on where it ended',
+    todo: 'Stop the syncs of this account until its files are imported. Then start the import again: it continues where it stopped',
   });
 }

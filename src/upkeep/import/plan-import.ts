@@ -17,8 +17,8 @@ export type ImportPlan = {
 };
 
 /**
- * `now`: by the database's clock. Throws IMPORT_PAGES_TWICE, ACCOUNT_RETIRED if there is something to import, FUTURE_INSTANT, and IMPORT_OUT_OF_ORDER if a file that was
- * not imported is not newer than the history.
+ * `now`: by the database's clock. Throws IMPORT_PAGES_TWICE, ACCOUNT_RETIRED if there is something to import,
+ * FUTURE_INSTANT, and IMPORT_OUT_OF_ORDER if a file that was not imported is not newer than the history.
  */
 export async function planImport(
   pool: Pool,

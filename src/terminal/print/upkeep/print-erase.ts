@@ -44,7 +44,7 @@ export function busyText(
   { runId, host }: { runId: number; host: string },
 ): string {
   const where = account === undefined ? '' : ` of account ${accountName(account)}`;
-  return `Run ${runId}${where} is under way on host ${host}: the erasure goes on when it has ended`;
+  return `Run ${runId}${where} is under way on host ${host}: the erasure continues when it has ended`;
 }
 
 export function erasedText(done: readonly Erasing[], once: boolean, view: View): string {
