@@ -178,7 +178,7 @@ function withoutComments(source: string): string {
   );
 }
 
-/** The rows of the table with this head in its first column. */
+/** The rows of the table with this heading in its first column. */
 function tableOf(head: string): { cells: string[]; line: number }[] {
   const lines = page.split('\n');
   const start = lines.findIndex((line) => line.startsWith(`| ${head} |`));

@@ -82,7 +82,7 @@ const Evidence = z.object({
   rejected_not_kept: z.record(z.string(), z.number()).optional().catch(undefined),
   unknown_fields: names,
   lookups: Lookups.optional().catch(undefined),
-  /** For a run whose process died: its last sign of life, and its progress. */
+  /** For a run with a dead process: its last sign of life, and its progress. */
   last_heartbeat_at: z.string().optional().catch(undefined),
   progress: z.record(z.string(), z.unknown()).optional().catch(undefined),
 });

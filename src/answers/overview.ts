@@ -21,7 +21,7 @@ export type Answered<Row extends Record<string, unknown>> = { question: Question
 
 export type Overview = {
   levels: { question: Question<LevelsAt>; now: LevelsAt; yesterday: LevelsAt; lastWeek: LevelsAt };
-  /** The last 30 days, day by day. With many accounts, the span of the page. */
+  /** The last 30 days, day by day. With many accounts: the span of the page. */
   recently: readonly TrendRow[];
   trend: Trend;
   newest: Answered<NewestSnapshot>;

@@ -42,7 +42,7 @@ export const DEFAULT_TIMING: Timing = {
   maxAttempts: 6,
   maxTimeouts: 3,
   maxBadAnswers: 4,
-  // If each answer says to wait for one second, a full block of five minutes brings 300 of them.
+  // If each answer says to wait for one second, a full block of five minutes causes 300 such answers.
   maxThrottles: 1_000,
   maxWaitMs: 300_000,
 };

@@ -12,10 +12,10 @@ const NOTICE_A_LOST_CLIENT = sql`case when version() ~* 'linux|darwin|freebsd'
   then set_config('client_connection_check_interval', '500', true) end`;
 
 /**
- * A statement that takes longer than `statementMs` fails with SQLSTATE 57014; 0 means no limit. One that waits longer
- * than `lockMs` for a lock fails with 55P03. `client` is for COPY. Aborting `cancel` ends the current statement, over
- * another connection of the pool. Aborting `cut` drops the connection: it is for a pool that may be used up, and the
- * server ends what runs on it within half a second.
+ * A statement that takes longer than `statementMs` fails with SQLSTATE 57014; 0 means no limit. A statement that waits
+ * longer than `lockMs` for a lock fails with 55P03. `client` is for COPY. Aborting `cancel` ends the current statement,
+ * over another connection of the pool. Aborting `cut` drops the connection. It is for a pool that may be exhausted: the
+ * server ends the running statement within half a second.
  */
 export async function readOnly<T>(
   pool: Pool,

@@ -255,7 +255,7 @@ export const userLevels = risk.table(
     index('user_levels_cleared')
       .on(t.account_key, t.valid_to)
       .where(sql`${t.end_reason} <> 'changed'`),
-    // Finds the ended periods that contain an instant, however long the history is. `users` has the open ones.
+    // Finds the ended periods that contain an instant, even in a long history. `users` has the open ones.
     index('user_levels_ended')
       .using('gist', sql`tstzrange(${t.valid_from}, ${t.valid_to})`)
       .where(sql`${t.valid_to} is not null`),

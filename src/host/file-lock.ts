@@ -9,7 +9,7 @@ type Holder = { pid: number; start: string | undefined; host: string; token: str
 
 const pollMs = 50;
 const touchMs = 3_000;
-// For holders that cannot be checked: one in another container, or one that was killed before it wrote its name.
+// For holders that cannot be checked: a holder in another container, or one that was killed before it wrote its name.
 const silentMs = 15_000;
 
 /**

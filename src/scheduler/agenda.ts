@@ -1,7 +1,7 @@
 // Which accounts may be looked at when, and which ones are due. Asks no database and starts no run. Times are
 // monotonic, in milliseconds.
 
-/** An account that is due, and when it was found to be. */
+/** An account that is due, and when the loop found that. */
 export type Asked = { accountId: string; askedAt: number };
 
 export type Agenda = {
@@ -9,7 +9,7 @@ export type Agenda = {
   keep(accountIds: readonly string[]): void;
   /** A slot has begun: earlier facts about accounts no longer count. */
   wakeAll(): void;
-  /** The accounts whose rest is over, without those that are due or busy. */
+  /** The accounts whose rest is over, except those that are already due or busy. */
   toAsk(now: number): string[];
   rest(accountId: string, until: number): void;
   /**

@@ -59,7 +59,7 @@ type Loop = LoopDeps & {
   retired: Set<string>;
   /** Accounts on an unreachable node of a distributed history, and the error that showed it. */
   away: Map<string, What>;
-  /** The slot that the accounts were last looked at for. */
+  /** The slot for which the accounts were last looked at. */
   slot: Slot | null;
   /** Before this time, nothing is asked or started: the database cannot be used. */
   pausedUntil: number;
@@ -99,7 +99,7 @@ export async function keepSynced(deps: LoopDeps): Promise<void> {
   await Promise.allSettled(loop.runs);
 }
 
-/** Looks at the accounts whose rest is over, and starts as many of those that are due as there is room for. */
+/** Looks at the accounts whose rest is over, and starts the due ones while there is room. */
 async function turn(loop: Loop): Promise<void> {
   const { agenda, accounts, atOnce, signal } = loop;
   const slot = loop.currentSlot();

@@ -24,7 +24,7 @@ export type SyncRequest = {
   /** The instant of the snapshot, in place of the database's current time. For demo, import and tests. */
   observedAt?: Date;
   signal: AbortSignal;
-  /** Writes more in the transaction of the publish. */
+  /** More statements for the transaction of the publish. */
   alongside?: PublishHooks['alongside'];
   onClaimed?: (lease: Lease) => void;
   onProgress?: (progress: WalkProgress) => void;

@@ -57,7 +57,7 @@ export type RunOptions = {
   dryRun: boolean;
   acceptMassClear: boolean;
   signal: AbortSignal;
-  /** Writes more in the transaction of the publish. */
+  /** More statements for the transaction of the publish. */
   alongside?: PublishHooks['alongside'];
   onProgress: (progress: WalkProgress) => void;
 };

@@ -2,7 +2,7 @@
 // would be useless.
 import { OperatorError } from '../errors.ts';
 
-/** How much is kept for the publish. It may wait minutes for the first load of another account. */
+/** How much time is kept for the publish. The publish may wait minutes for the first load of another account. */
 const FOR_PUBLISH = { ms: 300_000, share: 1 / 5 };
 
 export type TimeBudget = {

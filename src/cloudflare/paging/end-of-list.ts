@@ -29,7 +29,7 @@ export function isTotalMet(facts: Omit<RefusedPage, 'number'>): boolean {
 
 /**
  * A refused page is the end of the list if the stated total is met. Otherwise it is the end only if the page before it
- * was not full, and nothing promises that there is more. A page that was served after it proves that it is not the end.
+ * was not full, and no total promises more pages. A page that was served after it proves that it is not the end.
  */
 export function isEndOfList(facts: RefusedPage): boolean {
   const { number, newest, size, isFirstFull, expected } = facts;

@@ -30,7 +30,7 @@ export class EmbeddedClient extends Client {
     } as ClientConfig);
     const { connection } = this;
     const refuse = () => {
-      // Destroyed first, because the driver goes on after an error that it has reported.
+      // Destroyed first, because the driver continues after an error that it has reported.
       connection.stream.destroy();
       connection.removeAllListeners('readyForQuery');
       connection.emit('error', impostor(url));

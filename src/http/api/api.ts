@@ -1,4 +1,4 @@
-// The JSON API under /api/v1: its routes, its OpenAPI document, its refusals. Every answer comes from the composed
+// The JSON API under /api/v1: its routes, its OpenAPI document, its refusals. Every answer is made of the composed
 // questions that pages and commands use.
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { isOperatorError } from '../../errors.ts';

@@ -58,7 +58,7 @@ export async function personUsers(db: Db, userIds: readonly string[]): Promise<P
   const found: PersonUser[] = [];
   for (const userId of userIds) {
     const fill = (digit: string) => userId.slice(0, 4) + userId.slice(4).replace(/[^-]/g, digit);
-    // Named accounts, because the index of ids begins with the account.
+    // Lists the accounts, because the index of ids begins with the account.
     const rows = await on(db)
       .select(COLUMNS)
       .from(u)

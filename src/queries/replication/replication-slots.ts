@@ -26,7 +26,7 @@ export type SlotLimits = {
 };
 
 export async function replicationSlots(tx: Transaction): Promise<ReplicationSlot[]> {
-  // Slots for the first copy of a table are temporary, or end with it.
+  // Slots for the first copy of a table are temporary, or end with that copy.
   const { rows } = await tx.execute<ReplicationSlot>(sql`
     select slot_name::text as slot, plugin::text as plugin, active, wal_status,
            pg_wal_lsn_diff(newest, coalesce(confirmed_flush_lsn, restart_lsn))::float8 as lag_bytes,

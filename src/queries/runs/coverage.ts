@@ -16,7 +16,7 @@ export type CoverageDay = {
   slot_succeeded_count: number;
 };
 
-/** `from` and `to` are instants; each local day that they touch is counted as a whole. */
+/** `from` and `to` are instants. Each local day that they touch counts as a whole day. */
 export function coverage(
   accountIds: readonly string[] | null,
   { from, to, timezone }: { from: Date; to: Date; timezone: string },

@@ -225,8 +225,8 @@ function* absent(reading: Reading): Generator<readonly CopyValue[]> {
 }
 
 /**
- * `absent_twice` and `everybody` rest on walks, `gone` on the users' own records. In every case, a record that shows a
- * level keeps its user.
+ * Walks decide `absent_twice` and `everybody`. The users' own records decide `gone`. In every case, a record that shows
+ * a level keeps its user.
  */
 function isClearedBy(
   { decision, gone }: Pick<ChangeInputs, 'decision' | 'gone'>,

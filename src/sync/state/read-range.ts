@@ -96,7 +96,7 @@ async function readByKeys(
   return { rows: found, bytes };
 }
 
-/** Users and identities come in the order of keys. */
+/** Users and identities arrive in the order of keys. */
 async function readIdentities(
   { pool, table, key }: RangeDeps,
   lease: Lease,

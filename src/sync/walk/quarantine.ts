@@ -37,7 +37,7 @@ export type Quarantine = {
 export const KEPT_RECORDS = 10_000;
 // A record's text is cut at 4,096 characters, so a batch takes at most 4 MB.
 const BATCH_RECORDS = 1_000;
-/** For the last batch of a run that was told to stop. */
+/** The time for the last batch of a run that was told to stop. */
 const GRACE_MS = 5_000;
 
 export type QuarantineOptions = {

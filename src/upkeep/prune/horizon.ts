@@ -41,7 +41,7 @@ export async function horizonOf(
   return { accountKey, at: found, lastSnapshotId: last[0]?.id ?? 0, prunedUpTo: done };
 }
 
-/** The same with every DateStyle of the session. */
+/** The text is the same with every DateStyle of the session. */
 function iso(at: SQL): SQL {
   return sql`to_char((${at}) at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 }
