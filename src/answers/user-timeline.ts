@@ -5,11 +5,9 @@ import type { LevelPeriod } from '../queries/levels/level-periods.ts';
 import { duration, plural } from '../words.ts';
 
 /**
- * Why a user was cleared.
- * - reset, no_level, not_found: the user's own record said so.
- * - own_record: the record confirmed the absence. Which of the three it said is no longer known, or this database role
- *   may not see it.
- * - walks: the record was not asked for, or could not be.
+ * Why a user was cleared. `reset`, `no_level`, `not_found`: the user's own record said so. `own_record`: the record
+ * confirmed the absence. Which of the three it said is no longer known, or this database role may not see it. `walks`:
+ * the record was not asked for, or could not be.
  */
 export type ClearedBecause = 'reset' | 'no_level' | 'not_found' | 'own_record' | 'walks';
 

@@ -6,12 +6,10 @@ import type { Identity } from '../state/encode-identity.ts';
 import type { Verdict } from '../walk/verdict.ts';
 
 /**
- * The outcome of a lookup.
- * - level: the record shows a level.
- * - reset, not_found: the user has no level.
- * - no_level: the record shows no level, and no reset that would prove it.
- * - unreadable: the record cannot be read, contradicts itself, or names another person. A record without a level and
- *   without a reset is also unreadable if nothing says which person it belongs to.
+ * The outcome of a lookup. `level`: the record shows a level. `reset`, `not_found`: the user has no level. `no_level`:
+ * the record shows no level, and no reset that would prove it. `unreadable`: the record cannot be read, contradicts
+ * itself, or names another person. A record without a level and without a reset is also unreadable if nothing says
+ * which person it belongs to.
  */
 export type LookupOutcome = 'level' | 'no_level' | 'reset' | 'not_found' | 'unreadable';
 
