@@ -1,4 +1,4 @@
-// Every variable that the program reads, as one zod schema: form, default, and what each may hold.
+// Every variable that the program reads, as one zod schema: form, default, and allowed values.
 import * as z from 'zod';
 import { isAccountId, toAccountId } from './account-file.ts';
 import { databaseUrlProblem } from './database-url.ts';
@@ -166,7 +166,7 @@ export const Environment = z.object({
     .default('info'),
 });
 
-/** A name, an IPv4 address, or an IPv6 address in brackets: as in a Host header. */
+/** A name, an IPv4 address, or an IPv6 address in brackets, as in a Host header. */
 function isHostName(text: string): boolean {
   return /^(?:[a-z0-9](?:[a-z0-9_.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])$/.test(text);
 }

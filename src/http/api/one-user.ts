@@ -151,7 +151,7 @@ function eventsOf(users: readonly KnownUser[], { span, timezone }: Scope): Histo
     .toSorted((a, b) => b.changed_at.localeCompare(a.changed_at));
 }
 
-/** Without what a rename would reveal. */
+/** Leaves out what a rename would reveal. */
 function rowOf(account_id: string, user_id: string, event: TimelineEvent, timezone: string): HistoryEvent {
   const { email: _email, name: _name, renamed: _renamed, ...row } = event;
   const words = inWords(event, (at) => minute(at, timezone));
