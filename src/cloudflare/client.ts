@@ -11,7 +11,7 @@ import { readAccountPage, type AccountPage } from './endpoints/account-page.ts';
 import { readMember, readTokenState, type TokenState } from './endpoints/credentials.ts';
 import { identify } from './pace/identify.ts';
 import { createPacer, type BudgetLeft } from './pace/pacing.ts';
-import type { SharedBudget } from './pace/permits.ts';
+import type { SharedBudget } from './pace/reservations.ts';
 import { createJudge } from './problems/judge.ts';
 import { isUserUnknown } from './problems/meanings.ts';
 import type { OpenReader } from './endpoints/summary/record-reader.ts';

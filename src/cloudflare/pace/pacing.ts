@@ -10,7 +10,8 @@ import {
   type RequestLimit,
 } from './budget.ts';
 import { createBookings, type Booking } from './bookings.ts';
-import { createPermits, type Permits, type PermitsOptions } from './permits.ts';
+import { createPermits, type Permits } from './permits.ts';
+import type { SharedBy } from './reservations.ts';
 import type { Sleep } from '../retry.ts';
 
 /**
@@ -46,7 +47,7 @@ export type PacerOptions = {
   /** Our share of the limit. */
   share: number;
   /** The limit is shared with other processes. Absent: this one has it alone. */
-  shared?: Pick<PermitsOptions, 'shared' | 'identity' | 'logger'>;
+  shared?: Pick<SharedBy, 'shared' | 'identity' | 'logger'>;
 };
 
 /** One per client. */
