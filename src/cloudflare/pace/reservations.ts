@@ -67,29 +67,23 @@ export type Reservations = {
   settled(): Promise<void>;
 };
 
-/** After a failure, requests go without permits for this time. */
-const AWAY_MS = 5_000;
-
 type Answer = { used: number; resetAt: number; at: number; limit: RequestLimit };
 
-export function createReservations(
-  { shared, identity, limit, now, logger }: SharedBy,
-  {
-    wanted,
-    onChunk,
-    onAnswered,
-  }: {
-    wanted: () => { need: number; want: number };
-    onChunk: (chunk: Chunk) => void;
-    /** A question is answered, or has failed. */
-    onAnswered: () => void;
-  },
-): Reservations {
+type Asker = {
+  /** `need`: waits now. `want`: would be used soon. */
+  wanted: () => { need: number; want: number };
+  onChunk: (chunk: Chunk) => void;
+  /** A question is answered, or has failed. */
+  onAnswered: () => void;
+};
+
+export function createReservations(by: SharedBy, { wanted, onChunk, onAnswered }: Asker): Reservations {
+  const { shared, identity, limit, now } = by;
+  const reach = createReach(by);
+  const returns = createReturns(shared);
   let asking: Promise<void> | null = null;
   let last: Answer | null = null;
-  let away: { retryAt: number; isTold: boolean } | null = null;
   let unreserved = 0;
-  let settling: Promise<unknown> = Promise.resolve();
 
   async function reserve(): Promise<void> {
     const asked = limit();
@@ -103,51 +97,33 @@ export function createReservations(
         ...wanted(),
         unreserved: reported,
       });
-      if (got === null) return goAway(away?.isTold ?? false);
+      if (got === null) return reach.notYet();
       const at = now();
       unreserved -= reported;
       last = { used: got.used, resetAt: at + got.resetMs, at, limit: asked };
       // The database's time lies between the question and the answer. Either end of the life errs on the safe side.
       const until = began + got.waitMs + got.lifeMs;
       onChunk({ left: got.count, from: at + got.waitMs, until, of: { ...of, slice: got.slice } });
-      comeBack();
+      reach.found();
     } catch (error) {
-      if (away?.isTold !== true)
-        logger.warn(
-          { err: error },
-          'the shared request budget cannot be reached: few requests go without it',
-        );
-      goAway(true);
+      reach.lost(error);
     } finally {
       asking = null;
       onAnswered();
     }
   }
 
-  function goAway(isTold: boolean): void {
-    away = { retryAt: now() + AWAY_MS, isTold };
-  }
-
-  function comeBack(): void {
-    if (away?.isTold === true) logger.info('the shared request budget is reached again');
-    away = null;
-  }
-
-  function giveBack({ left, of }: Chunk): void {
-    // Not told, they count until they leave the window.
-    if (left === 0 || away !== null) return;
-    const given = shared.giveBack({ ...of, count: left }).catch(() => undefined);
-    settling = Promise.all([settling, given]);
-  }
-
   return {
     ask: () => (asking ??= reserve()),
     isAsking: () => asking !== null,
-    awayUntil: () => away?.retryAt ?? null,
+    awayUntil: () => reach.awayUntil(),
     noteUnreserved() {
       unreserved += 1;
     },
-    giveBack: (chunks) => chunks.forEach(giveBack),
+    giveBack(chunks) {
+      // Not told, they count until they leave the window.
+      if (reach.awayUntil() === null) chunks.forEach((chunk) => returns.add(chunk));
+    },
     block(ms) {
       void shared.block({ identity: identity(), windowMs: limit().windowMs, ms }).catch(() => undefined);
     },
@@ -155,6 +131,46 @@ export function createReservations(
     isPlenty: () => last !== null && last.used < last.limit.requests * 0.8,
     left: () => last && leftOf(last, now()),
     answered: () => asking ?? Promise.resolve(),
+    settled: () => returns.settled(),
+  };
+}
+
+/** After a failure, requests go without permits for this time. */
+const AWAY_MS = 5_000;
+
+/** Whether the shared limit can be reached. Each change is told once. */
+function createReach({ now, logger }: Pick<SharedBy, 'now' | 'logger'>) {
+  let away: { retryAt: number; isTold: boolean } | null = null;
+  return {
+    awayUntil: () => away?.retryAt ?? null,
+    found(): void {
+      if (away?.isTold === true) logger.info('the shared request budget is reached again');
+      away = null;
+    },
+    lost(error: unknown): void {
+      if (away?.isTold !== true)
+        logger.warn(
+          { err: error },
+          'the shared request budget cannot be reached: few requests go without it',
+        );
+      away = { retryAt: now() + AWAY_MS, isTold: true };
+    },
+    /** It answers, but has no such budget yet. That is told to nobody. */
+    notYet(): void {
+      away = { retryAt: now() + AWAY_MS, isTold: away?.isTold ?? false };
+    },
+  };
+}
+
+/** Gives back what was not used. */
+function createReturns(shared: SharedBudget) {
+  let settling: Promise<unknown> = Promise.resolve();
+  return {
+    add({ left, of }: Chunk): void {
+      if (left === 0) return;
+      const given = shared.giveBack({ ...of, count: left }).catch(() => undefined);
+      settling = Promise.all([settling, given]);
+    },
     settled: async () => void (await settling),
   };
 }
