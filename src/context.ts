@@ -1,7 +1,8 @@
 // Composition root: makes the logger, the database and the client from the configuration. Only commands import it.
 import type { Readable } from 'node:stream';
-import { rereadAuth, type Config } from './config.ts';
-import type { Source } from './variables.ts';
+import type { Config } from './config.ts';
+import { rereadAuth } from './settings/credentials.ts';
+import type { Source } from './settings/variables.ts';
 import { createCloudflareClient, type CloudflareClient } from './cloudflare/client.ts';
 import type { SharedBudget } from './cloudflare/pace/reservations.ts';
 import { createDispatcher } from './cloudflare/exchange.ts';

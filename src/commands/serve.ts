@@ -6,7 +6,7 @@ import { readAccountFile } from '../account-file.ts';
 import { createAccountList, type AccountList, type ListSource } from '../accounts/account-list.ts';
 import { listedAccounts, readTokenList } from '../accounts/read-token-list.ts';
 import type { CloudflareClient } from '../cloudflare/client.ts';
-import { readConfig, type Config, type Need } from '../config.ts';
+import { readConfig, type Config } from '../config.ts';
 import {
   openClient,
   openDatabase,
@@ -37,6 +37,7 @@ import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { requestSync, type SyncOutcome, type SyncRequest } from '../sync/request-sync.ts';
 import { slotFacts } from '../sync/claim/slot-facts.ts';
 import { pruneAfterRun } from '../upkeep/prune/prune-after-run.ts';
+import type { Need } from '../settings/cross-checks.ts';
 import { VERSION } from '../version.ts';
 import { accountOption, chooseAccounts, readLabels } from './options/accounts.ts';
 import { runSettings } from './options/run-settings.ts';
