@@ -1,9 +1,10 @@
 // Composition root: makes the logger, the database and the client from the configuration. Only commands import it.
 import type { Readable } from 'node:stream';
-import { rereadAuth, type Config } from './config.ts';
-import type { Source } from './variables.ts';
+import type { Config } from './config.ts';
+import { rereadAuth } from './settings/credentials.ts';
+import type { Source } from './settings/variables.ts';
 import { createCloudflareClient, type CloudflareClient } from './cloudflare/client.ts';
-import type { SharedBudget } from './cloudflare/pace/permits.ts';
+import type { SharedBudget } from './cloudflare/pace/reservations.ts';
 import { createDispatcher } from './cloudflare/exchange.ts';
 import { DEFAULT_TIMING } from './cloudflare/retry.ts';
 import { reserveRequests } from './db/budget/reserve-requests.ts';

@@ -16,7 +16,7 @@ const SAME_SIGNAL_MS = 250;
 
 const COMMANDS: Readonly<Record<string, (io: Io) => Promise<Command>>> = {
   sync: async (io) => (await import('./commands/sync.ts')).syncCommand(io),
-  serve: async (io) => (await import('./commands/serve.ts')).serveCommand(io),
+  serve: async (io) => (await import('./commands/serve/serve.ts')).serveCommand(io),
   status: async (io) => (await import('./commands/status.ts')).statusCommand(io),
   doctor: async (io) => (await import('./commands/doctor/doctor.ts')).doctorCommand(io),
   changes: async (io) => (await import('./commands/changes.ts')).changesCommand(io),

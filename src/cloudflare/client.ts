@@ -10,8 +10,9 @@ import { createCredentials, type CloudflareAuth } from './credentials-in-use.ts'
 import { readAccountPage, type AccountPage } from './endpoints/account-page.ts';
 import { readMember, readTokenState, type TokenState } from './endpoints/credentials.ts';
 import { identify } from './pace/identify.ts';
-import { createPacer, type BudgetLeft } from './pace/pacing.ts';
-import type { SharedBudget } from './pace/permits.ts';
+import type { BudgetLeft } from './pace/ledger.ts';
+import { createPacer } from './pace/pacing.ts';
+import type { SharedBudget } from './pace/reservations.ts';
 import { createJudge } from './problems/judge.ts';
 import { isUserUnknown } from './problems/meanings.ts';
 import type { OpenReader } from './endpoints/summary/record-reader.ts';

@@ -10,9 +10,10 @@ import {
 import { ExchangeError } from '../cloudflare/failures.ts';
 import { parseJson, readErrors, readSummary, type ResultInfo } from '../cloudflare/responses.ts';
 import { isOperatorError } from '../errors.ts';
+import { SplitError, type DocumentKind } from './document-kind.ts';
 import { openContent } from './open-content.ts';
 import { notSummary, type SavedFile } from './saved-file.ts';
-import { createSplitter, SplitError, type DocumentKind, type SplitEvent } from './split-documents.ts';
+import { createSplitter, type SplitEvent } from './split-documents.ts';
 
 export type SavedPage<T> = {
   content: T;

@@ -2,8 +2,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { readConfig, type Config } from '../../config.ts';
-import { Environment, SECRETS } from '../../environment.ts';
-import { ACCOUNT_FILE, type Source } from '../../variables.ts';
+import { Environment, SECRETS } from '../../settings/environment.ts';
+import { ACCOUNT_FILE, type Source } from '../../settings/variables.ts';
 import { isOperatorError } from '../../errors.ts';
 import { failedWith, merged, warning, type Line } from './lines.ts';
 import { plural } from '../../words.ts';

@@ -1,5 +1,5 @@
 // How to start this program in its present place, for commands that print what to type next.
-import type { Source } from '../../variables.ts';
+import type { Source } from '../../settings/variables.ts';
 
 /** `quiet` keeps npm's banner from stdout. */
 export function howToRun({ env }: Pick<Source, 'env'>): { command: string; quiet: string } {
