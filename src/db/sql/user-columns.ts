@@ -1,4 +1,5 @@
 // For each part of a user, the columns that store it. user-risk.ts names the fields once.
+import { sql, type SQL } from 'drizzle-orm';
 import type { AnyPgColumn } from 'drizzle-orm/pg-core';
 import { fieldsOf, type FieldOf, type History } from '../../user-risk.ts';
 
@@ -8,4 +9,9 @@ export function fieldColumns<H extends History>(
   history: H,
 ): AnyPgColumn[] {
   return fieldsOf(history).map((field) => table[field]);
+}
+
+/** Whether `holds` is true of one of the columns, or of several. */
+export function anyOf(columns: readonly AnyPgColumn[], holds: (column: AnyPgColumn) => SQL): SQL {
+  return sql`(${sql.join(columns.map(holds), sql` or `)})`;
 }

@@ -2,7 +2,7 @@
 import type { UserRecord } from '../../cloudflare/endpoints/user-record.ts';
 import type { Erasure } from '../../db/erased/read-erased.ts';
 import { readInstant, type PostgresInstant } from '../../db/postgres-instant.ts';
-import type { Identity } from '../state/encode-identity.ts';
+import type { Named } from '../../pii-policy.ts';
 import type { Verdict } from '../walk/verdict.ts';
 
 /**
@@ -15,7 +15,7 @@ export type LookupOutcome = 'level' | 'no_level' | 'reset' | 'not_found' | 'unre
 export type LookupAnswer = { outcome: LookupOutcome; lastResetTime: string | null };
 
 /** `isUnknown`: what is held cannot be compared with what is served, because it is a hash of another key, or not kept. */
-export type HeldIdentity = Identity & { isUnknown?: boolean };
+export type HeldIdentity = Named & { isUnknown?: boolean };
 
 /** What we hold of the user who is looked up. `lastEvent`: the newest event that the summary served (RFC 3339). */
 export type HeldUser = HeldIdentity & { lastEvent: string };
@@ -52,7 +52,7 @@ export function readOutcome(record: UserRecord | null, held: HeldUser, now: numb
 }
 
 /** The email or the name is the one we hold. A user of whom we hold neither has a record with neither. */
-function isTheirs(record: Identity, held: Identity): boolean {
+function isTheirs(record: Named, held: Named): boolean {
   const [email, name] = [held.email || null, held.name || null];
   if (email === null && name === null) return !record.email && !record.name;
   return (email !== null && record.email === email) || (name !== null && record.name === name);

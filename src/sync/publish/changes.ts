@@ -1,9 +1,8 @@
 // What a publish changes, one row per user, and the counts of the resulting snapshot. Pure: it reads the user table,
 // the change log and the decision about the missing. A second read gives the same rows and the same keys.
-import { IDENTITY_FIELDS } from '../state/encode-identity.ts';
 import type { CopyValue } from '../../db/copy-rows.ts';
 import { readInstant, type PostgresInstant } from '../../db/postgres-instant.ts';
-import { fieldsOf, RISK_LEVELS, type Change } from '../../user-risk.ts';
+import { IDENTITY_FIELDS, fieldsOf, RISK_LEVELS, type Change } from '../../user-risk.ts';
 import type { AbsenceDecision, LookupAnswer } from '../absence/absence.ts';
 import type { MissingUser } from '../absence/missing-users.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
@@ -37,7 +36,7 @@ export const CHANGE_COLUMNS = [
   'new_level',
   'identity_changed',
   'activity_changed',
-  ...fieldsOf('identity'),
+  ...IDENTITY_FIELDS,
   ...fieldsOf('activity'),
   'lookup_outcome',
   'last_reset_time',

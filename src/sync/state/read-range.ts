@@ -9,9 +9,8 @@ import { readCopy } from '../../db/read-copy.ts';
 import { userIdentities, userLevels, users } from '../../db/schema.ts';
 import { fieldColumns } from '../../db/sql/user-columns.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
-import { RISK_LEVELS } from '../../user-risk.ts';
+import { IDENTITY_FIELDS, RISK_LEVELS } from '../../user-risk.ts';
 import type { Lease } from '../claim/lease.ts';
-import { IDENTITY_FIELDS } from './encode-identity.ts';
 import { brokenIdentities } from './state-errors.ts';
 import { emptyValues, readUuid, type LevelRank, type UserTable } from './user-table.ts';
 

@@ -9,10 +9,10 @@ import { readCopy } from '../../db/read-copy.ts';
 import { inline, whole } from '../../db/sql/inline-sql.ts';
 import { userIdentities, users } from '../../db/schema.ts';
 import { fieldColumns } from '../../db/sql/user-columns.ts';
+import { IDENTITY_FIELDS } from '../../user-risk.ts';
 import type { Lease } from '../claim/lease.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
 import type { AccountState } from './read-state.ts';
-import { IDENTITY_FIELDS } from './encode-identity.ts';
 import { brokenIdentities, stateMoved } from './state-errors.ts';
 import { emptyValues, readUuid, type UserTable } from './user-table.ts';
 

@@ -4,6 +4,7 @@
 // Changes are read back in the order of user ids. New users get their keys in that order, so the two indexes of `users`
 // grow side by side. Measured at 100,000: 0.30 s of server time, instead of 0.53 s in the order of the pages.
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { mapIdentity } from '../../user-risk.ts';
 import { decodeIdentity, endOfIdentity, type IdentityBytes } from '../state/encode-identity.ts';
 import type { LevelRank, UserValues } from '../state/user-table.ts';
 
@@ -71,7 +72,7 @@ export function createChangeLog(): ChangeLog {
         eventCount: 0,
         lastEvent: { seconds: 0, micros: 0 },
         encoded: Buffer.alloc(0),
-        identity: { email: null, name: null },
+        identity: mapIdentity(() => null),
       };
       for (const bytes of buckets.contents()) {
         for (const at of wantedIn(bytes, isWanted, byId)) {

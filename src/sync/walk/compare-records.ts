@@ -4,7 +4,7 @@ import { parseRecord } from '../../cloudflare/endpoints/summary/record.ts';
 import type { OpenReader } from '../../cloudflare/endpoints/summary/record-reader.ts';
 import { readInstant } from '../../db/postgres-instant.ts';
 import { RISK_LEVELS, type RiskLevel, type UserRisk } from '../../user-risk.ts';
-import { encodeIdentity, IDENTITY_MAX_BYTES, type Identity } from '../state/encode-identity.ts';
+import { encodeIdentity, IDENTITY_MAX_BYTES } from '../state/encode-identity.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
 import {
   emptyValues,
@@ -13,13 +13,14 @@ import {
   type UserTable,
   type UserValues,
 } from '../state/user-table.ts';
+import type { Named } from '../../pii-policy.ts';
 import type { ChangeLog } from './change-log.ts';
 import { countReason, type ReasonCounts } from './reason-counts.ts';
 import type { IdentityPolicy } from './identity-policy.ts';
 import type { Rejection } from './quarantine.ts';
 
 /** A user whose record was accepted: what a lookup must know to serve as a control. */
-export type KnownUser = Identity & {
+export type KnownUser = Named & {
   userId: string;
   /** RFC 3339. */
   lastEvent: string;
