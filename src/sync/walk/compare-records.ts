@@ -5,6 +5,7 @@ import type { OpenReader } from '../../cloudflare/endpoints/summary/record-reade
 import { readInstant } from '../../db/postgres-instant.ts';
 import { RISK_LEVELS, type RiskLevel, type UserRisk } from '../../user-risk.ts';
 import { encodeIdentity, IDENTITY_MAX_BYTES } from '../state/encode-identity.ts';
+import { VALUES_BYTES, writeValues } from '../state/encode-values.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
 import {
   emptyValues,
@@ -193,14 +194,11 @@ function keepRejection(outcome: PageOutcome, rejection: Rejection): void {
 
 /** Hashes everything that a record says about its user. */
 function createChangeHasher(key: HashKey): (values: UserValues, into: Uint32Array) => void {
-  const fingerprint = Buffer.alloc(25);
-  return ({ level, eventCount, lastEvent, hash }, into) => {
-    fingerprint.writeUInt8(level, 0);
-    fingerprint.writeInt32LE(eventCount, 1);
-    fingerprint.writeDoubleLE(lastEvent.seconds, 5);
-    fingerprint.writeInt32LE(lastEvent.micros, 13);
-    fingerprint.writeUInt32LE(hash[0] as number, 17);
-    fingerprint.writeUInt32LE(hash[1] as number, 21);
+  const fingerprint = Buffer.alloc(VALUES_BYTES + 8);
+  return (values, into) => {
+    const end = writeValues(values, fingerprint, 0);
+    fingerprint.writeUInt32LE(values.hash[0] as number, end);
+    fingerprint.writeUInt32LE(values.hash[1] as number, end + 4);
     keyedHash(key, fingerprint, 0, fingerprint.length, into, 0);
   };
 }
