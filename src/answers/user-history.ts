@@ -10,6 +10,7 @@ import { findUsers, MOST_FOUND, type FoundUser } from '../queries/users/find-use
 import { identityVersions, type IdentityVersion } from '../queries/users/identity-versions.ts';
 import { createPersonSearch } from '../queries/users/person-search.ts';
 import { lastLookup, type LastLookup } from '../queries/users/last-lookup.ts';
+import { NO_IDENTITY } from '../user-risk.ts';
 import { chooseHistories } from './choose-histories.ts';
 import { idRangeOf } from './id-range.ts';
 import { identitiesDenied } from './identities-denied.ts';
@@ -87,7 +88,7 @@ async function historyOf(
 /** Without the right to read identities, the state still shows when the current one began. */
 function newestRename(user: FoundUser): Rename[] {
   const isRenamed = Date.parse(user.identity_since) > Date.parse(user.first_seen_at);
-  return isRenamed ? [{ valid_from: user.identity_since, email: null, name: null, renamed: null }] : [];
+  return isRenamed ? [{ valid_from: user.identity_since, ...NO_IDENTITY, renamed: null }] : [];
 }
 
 /** The same person in one account or several. */

@@ -1,6 +1,7 @@
 // The catalogue as a document of the Open Data Contract Standard 3.1. Pure. It says what the database guarantees, and
 // nothing about the place where the database runs: server, team, support and service levels belong to the operator.
 import type { Catalogue, CatalogueColumn, Relation } from './catalogue.ts';
+import { IDENTITY_FIELDS } from '../user-risk.ts';
 import { rulesOf, type ColumnRule } from './rules.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -123,7 +124,7 @@ function propertyOf(column: CatalogueColumn, relation: Relation, rule: ColumnRul
 
 /** The grants say which relations hold emails and names (src/db/roles.ts). */
 function isPersonal({ name }: CatalogueColumn, { reader }: Relation): boolean {
-  return reader === PII_READER && (name === 'email' || name === 'name');
+  return reader === PII_READER && PERSONAL.has(name);
 }
 
 /** Keys of several columns. Some apply only to a part of the rows, such as open periods. */
@@ -150,6 +151,7 @@ function conditions(relation: string, checks: Relation['checks']): Fields[] {
   });
 }
 
+const PERSONAL: ReadonlySet<string> = new Set(IDENTITY_FIELDS);
 const READER = 'risk_reader';
 const PII_READER = 'risk_pii_reader';
 

@@ -2,6 +2,7 @@
 // The catalog decides who may see what. So new objects of later migrations are granted or withheld automatically.
 import { sql } from 'drizzle-orm';
 import { OperatorError } from '../errors.ts';
+import { IDENTITY_FIELDS } from '../user-risk.ts';
 import { rootCause } from '../logger.ts';
 import type { Pool } from './pool.ts';
 import { isDistributed } from './distribute/citus.ts';
@@ -82,11 +83,12 @@ export async function renewGrants(tx: Transaction): Promise<void> {
   await grantToReaders(tx);
 }
 
-/** Whether the relation `c` holds personal data. */
-export const IS_PERSONAL =
-  "exists (select from pg_attribute where attrelid = c.oid and attname in ('email', 'name') and not attisdropped)";
+const PERSONAL_NAMES = `array[${IDENTITY_FIELDS.map((field) => `'${field}'`).join(', ')}]`;
 
-/** An object holds personal data if one of its columns, arguments or results is called email or name. */
+/** Whether the relation `c` holds personal data. */
+export const IS_PERSONAL = `exists (select from pg_attribute where attrelid = c.oid and attname = any (${PERSONAL_NAMES}) and not attisdropped)`;
+
+/** An object holds personal data if one of its columns, arguments or results has the name of a field of the identity. */
 async function grantToReaders(tx: Transaction): Promise<void> {
   const { rows } = await tx.execute<{ right: string; object: string; personal: boolean }>(sql`
     select 'select' as right, c.oid::regclass::text as object,
@@ -95,7 +97,7 @@ async function grantToReaders(tx: Transaction): Promise<void> {
      where c.relnamespace in ('risk'::regnamespace, 'risk_bi'::regnamespace) and c.relkind in ('r', 'p', 'v', 'm')
        and pg_has_role(c.relowner, 'usage')
     union all
-    select 'execute', 'function ' || p.oid::regprocedure::text, coalesce(p.proargnames && array['email', 'name'], false)
+    select 'execute', 'function ' || p.oid::regprocedure::text, coalesce(p.proargnames && ${sql.raw(PERSONAL_NAMES)}, false)
       from pg_proc p
      where p.pronamespace in ('risk'::regnamespace, 'risk_bi'::regnamespace) and pg_has_role(p.proowner, 'usage')`);
   for (const { right, object, personal } of rows) {

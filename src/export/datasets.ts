@@ -1,5 +1,6 @@
 // What can be exported: for each dataset its rows, its columns, and the number that says when a row was last written.
 // Columns have the names of the tables and views. Pure text; select-rows.ts makes statements of it.
+import { IDENTITY_FIELDS, mapIdentity } from '../user-risk.ts';
 
 /** `outside`: text from outside this program, such as a name. A spreadsheet could mistake it for a formula. */
 export type ColumnKind = 'text' | 'outside' | 'uuid' | 'time' | 'integer' | 'bigint' | 'double' | 'boolean';
@@ -40,8 +41,7 @@ export type DatasetName = (typeof DATASET_NAMES)[number];
 
 const KINDS: Readonly<Record<string, ColumnKind>> = {
   label: 'outside',
-  email: 'outside',
-  name: 'outside',
+  ...mapIdentity((): ColumnKind => 'outside'),
   error_message: 'outside',
   user_id: 'uuid',
   user_key: 'integer',
@@ -70,6 +70,7 @@ function columns(of: string, names: string, wide: readonly string[] = []): Colum
   });
 }
 
+const IDENTITY = IDENTITY_FIELDS.join(' ');
 const ACCOUNTS = 'join risk.accounts a using (account_key)';
 const USERS = 'join risk.users u using (account_key, user_key)';
 
@@ -94,7 +95,7 @@ const ALL: readonly Dataset[] = [
   {
     name: 'identities',
     about: 'personal data: every email and name of a user',
-    columns: columns('t', 'account_id user_id user_key valid_from valid_to email name snapshot_id'),
+    columns: columns('t', `account_id user_id user_key valid_from valid_to ${IDENTITY} snapshot_id`),
     from: `risk.user_identities t ${USERS} ${ACCOUNTS}`,
     stamp: 't.snapshot_id',
     span: { from: 't.valid_from', to: 't.valid_to' },
@@ -191,7 +192,7 @@ const PERSONAL_SNAPSHOT: Dataset = {
   about: 'one snapshot in full, with email and name',
   columns: [
     ...columns('s', 'account_id'),
-    ...columns('c', 'user_id email name max_risk_level event_count last_event'),
+    ...columns('c', `user_id ${IDENTITY} max_risk_level event_count last_event`),
     ...columns('s', 'snapshot_id observed_at'),
   ],
   from: 'cross join lateral risk_bi.snapshot_users(s.account_id, s.snapshot_id) c',

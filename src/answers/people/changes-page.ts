@@ -18,8 +18,8 @@ import { feedBegin } from '../../queries/levels/feed-begin.ts';
 import { hasClockPerAccount } from '../../queries/health/feed-clock.ts';
 import { transitions, type Transition } from '../../queries/levels/transitions.ts';
 import { answerTo, type Question } from '../../queries/question.ts';
-import { namesOf, type Named } from '../../queries/users/names-of.ts';
-import { CHANGES, RISK_LEVELS, type Change } from '../../user-risk.ts';
+import { namesOf } from '../../queries/users/names-of.ts';
+import { CHANGES, RISK_LEVELS, type Change, type Identity } from '../../user-risk.ts';
 import { plural } from '../../words.ts';
 import { idsOf, type Scope, type Span } from '../scope.ts';
 import { chosenOf, unreadable } from './chosen.ts';
@@ -38,7 +38,7 @@ export type ChangesPage = {
   /** In a distributed history, the account that numbered the snapshot. */
   newestOf: string | null;
   /** Only if the request asked for them. */
-  names: ReadonlyMap<string, Named>;
+  names: ReadonlyMap<string, Identity>;
 };
 
 export type ChangesAsked = {

@@ -2,7 +2,7 @@
 import type { Db } from '../../db/handle.ts';
 import { OperatorError } from '../../errors.ts';
 import { answerTo, type Question } from '../../queries/question.ts';
-import { namesOf, type Named } from '../../queries/users/names-of.ts';
+import { namesOf } from '../../queries/users/names-of.ts';
 import { createPersonSearch } from '../../queries/users/person-search.ts';
 import { searchIdentities } from '../../queries/users/search-identities.ts';
 import {
@@ -22,6 +22,7 @@ import { idRangeOf } from '../id-range.ts';
 import { searchLimits } from '../pii-key-needed.ts';
 import { idsOf, type Scope } from '../scope.ts';
 import { chosenOf } from './chosen.ts';
+import type { Identity } from '../../user-risk.ts';
 
 /** The maximum number of users that a text may find in emails and names: a statement lists their ids. */
 const MOST_FOUND = 1_000;
@@ -52,7 +53,7 @@ export type UsersPage = UsersAsked & {
   /** What the search could not see, as a sentence without a full stop. */
   limits: string | null;
   /** Only if the request asked for them. */
-  names: ReadonlyMap<string, Named>;
+  names: ReadonlyMap<string, Identity>;
 };
 
 export async function usersPageOf(db: Db, scope: Scope, asked: UsersAsked): Promise<UsersPage> {

@@ -9,12 +9,13 @@ import { answerTo } from '../../queries/question.ts';
 import { longestEpisodes, type LongEpisode } from '../../queries/response/longest-episodes.ts';
 import { coverage, type CoverageDay } from '../../queries/runs/coverage.ts';
 import { runTotals, type RunTotals } from '../../queries/runs/run-totals.ts';
-import { nameKey, namesOf, type Named } from '../../queries/users/names-of.ts';
+import { nameKey, namesOf } from '../../queries/users/names-of.ts';
 import { deletedIn } from '../beyond-retention.ts';
 import { identitiesDenied } from '../identities-denied.ts';
 import { beforeFrom, responseOf, type Response } from '../pages/response.ts';
 import { idsOf, type Scope } from '../scope.ts';
 import { trendOf, type Trend } from '../trend-of.ts';
+import type { Identity } from '../../user-risk.ts';
 
 /** The number of users that a list names. The counts cover all users. */
 export const MOST_LISTED = 25;
@@ -35,7 +36,7 @@ export type Report = {
   /** Parts of the history that are not whole in this period, or in the period before it. */
   deleted: readonly DeletedSince[];
   /** Null: emails and names were not asked for. */
-  names: ReadonlyMap<string, Named> | null;
+  names: ReadonlyMap<string, Identity> | null;
 };
 
 export type ReportAsked = { targetMs: number; identities: boolean };
@@ -78,7 +79,7 @@ export async function reportOf(db: Db, scope: Scope, { targetMs, identities }: R
 export function nameIn(
   { names }: Pick<Report, 'names'>,
   user: { account_id: string; user_id: string },
-): Named | undefined {
+): Identity | undefined {
   return names?.get(nameKey(user));
 }
 

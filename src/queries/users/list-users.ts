@@ -9,13 +9,17 @@ import {
   userLevels as l,
   users as u,
 } from '../../db/schema.ts';
+import { columnList } from '../../db/sql/column-names.ts';
+import { fieldColumns, identityList } from '../../db/sql/user-columns.ts';
+import { mapIdentity, type Identity } from '../../user-risk.ts';
 import { matchIdentities } from './match-identities.ts';
 import type { PersonSearch } from './person-search.ts';
 
 export const USER_SORTS = ['level', 'events', 'last-event', 'since', 'first-seen'] as const;
 export type UserSort = (typeof USER_SORTS)[number];
 
-export type ListedUser = {
+/** The identity is also null when identities were not requested, because then it is not read. */
+export type ListedUser = Identity & {
   user_id: string;
   /** Null: cleared. */
   max_risk_level: string | null;
@@ -31,9 +35,6 @@ export type ListedUser = {
   /** The newest snapshot, or the requested one. */
   snapshot_id: number;
   observed_at: string;
-  /** Also null if identities were not requested, because then they are not read. */
-  email: string | null;
-  name: string | null;
 };
 
 export type UserFilter = {
@@ -64,7 +65,7 @@ export async function listUsers(db: Db, filter: UserFilter): Promise<{ total: nu
            to_char(s.last_event at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_event,
            s.level_since, s.first_seen_at, s.absent_since, s.cleared_at, s.erased_at,
            s.snapshot_id::float8 as snapshot_id, s.observed_at,
-           ${filter.identities ? sql`i.email, i.name` : sql`null as email, null as name`}, count(*) over ()::integer as total
+           ${identityList(filter.identities ? 'i' : null)}, count(*) over ()::integer as total
       from (${filter.asOf === null ? stateNow(filter) : stateAsOf(filter)}) s
       ${filter.identities ? identityOf(filter) : sql``}
      where ${ofLevels(filter.levels)} and ${found(filter, bearers)}
@@ -85,8 +86,7 @@ export async function listUsers(db: Db, filter: UserFilter): Promise<{ total: nu
       erased_at: iso(row.erased_at),
       snapshot_id: row.snapshot_id,
       observed_at: iso(row.observed_at) ?? '',
-      email: row.email,
-      name: row.name,
+      ...mapIdentity((field) => row[field]),
     })),
   };
 }
@@ -128,7 +128,7 @@ function versionsOf({ asOf }: UserFilter): SQL {
 }
 
 function identityOf(filter: UserFilter): SQL {
-  return sql`left join (select ${i.account_key}, ${i.user_key}, ${i.email}, ${i.name} from ${i}
+  return sql`left join (select ${i.account_key}, ${i.user_key}, ${columnList(...fieldColumns(i, 'identity'))} from ${i}
     where ${versionsOf(filter)}) i on i.account_key = s.account_key and i.user_key = s.user_key`;
 }
 

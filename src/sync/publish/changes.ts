@@ -1,15 +1,14 @@
 // What a publish changes, one row per user, and the counts of the resulting snapshot. Pure: it reads the user table,
 // the change log and the decision about the missing. A second read gives the same rows and the same keys.
-import { IDENTITY_FIELDS } from '../state/encode-identity.ts';
 import type { CopyValue } from '../../db/copy-rows.ts';
 import { readInstant, type PostgresInstant } from '../../db/postgres-instant.ts';
-import { fieldsOf, RISK_LEVELS, type Change } from '../../user-risk.ts';
+import { IDENTITY_FIELDS, fieldsOf, RISK_LEVELS, type Change } from '../../user-risk.ts';
 import type { AbsenceDecision, LookupAnswer } from '../absence/absence.ts';
 import type { MissingUser } from '../absence/missing-users.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
 import type { LevelSums } from '../state/level-sums.ts';
 import type { AccountState } from '../state/read-state.ts';
-import { ACTIVITY, IDENTITY, type LevelRank, type UserTable } from '../state/user-table.ts';
+import { ACTIVITY, IDENTITY, VALUE_OF, type LevelRank, type UserTable } from '../state/user-table.ts';
 import type { ChangeLog } from '../walk/change-log.ts';
 import { levelOf } from '../walk/compare-records.ts';
 
@@ -26,6 +25,8 @@ export type ChangeInputs = {
   decision: Exclude<AbsenceDecision, 'empty_answer'>;
 };
 
+const ACTIVITY_FIELDS = fieldsOf('activity');
+
 /** Columns of staged_changes, in the order of `rows`. */
 export const CHANGE_COLUMNS = [
   'account_key',
@@ -37,8 +38,8 @@ export const CHANGE_COLUMNS = [
   'new_level',
   'identity_changed',
   'activity_changed',
-  ...fieldsOf('identity'),
-  ...fieldsOf('activity'),
+  ...IDENTITY_FIELDS,
+  ...ACTIVITY_FIELDS,
   'lookup_outcome',
   'last_reset_time',
   'end_reason',
@@ -136,15 +137,14 @@ function begin({ inputs: { table }, counts, row, userId }: Reading, at: number, 
 function* changed(reading: Reading): Generator<readonly CopyValue[]> {
   const { inputs, counts, row } = reading;
   const { table, key, log } = inputs;
-  const hash = new Uint32Array(2);
   // Whether the change still counts: no later record has superseded it or taken it back.
   const stands = (at: number, change: number) => table.change(at) === change && table.isChanged(at);
   for (const change of log.read(stands, (at, other) => table.compareIds(at, other))) {
-    const { row: at, level, eventCount, lastEvent } = change;
-    keyedHash(key, change.encoded, 0, change.encoded.length, hash, 0);
+    const { row: at, level, eventCount } = change;
+    keyedHash(key, change.encoded, 0, change.encoded.length, change.hash, 0);
     const isNew = table.key(at) === 0;
     const old = table.level(at);
-    const parts = table.compare(at, { level, eventCount, lastEvent, hash });
+    const parts = table.compare(at, change);
     begin(reading, at, isNew ? ++counts.lastUserKey : table.key(at));
     if (isNew) counts.appeared++;
     else countChanged(counts, parts, old, level);
@@ -155,8 +155,7 @@ function* changed(reading: Reading): Generator<readonly CopyValue[]> {
       for (const field of IDENTITY_FIELDS) row[AT[field]] = change.identity[field];
     }
     row[AT.activity_changed] = (parts & ACTIVITY) !== 0;
-    row[AT.event_count] = eventCount;
-    row[AT.last_event] = lastEvent;
+    for (const field of ACTIVITY_FIELDS) row[AT[field]] = change[VALUE_OF[field]];
     yield row;
   }
 }

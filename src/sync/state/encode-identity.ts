@@ -1,20 +1,15 @@
 // Encodes the fields of a user's identity as a binary COPY carries text columns: a length of four bytes (-1 for null),
 // then UTF-8, one field after the other. The same bytes arrive from the database, are hashed, kept, and sent back. The
 // lengths distinguish null from '', and 'a' + 'bc' from 'ab' + 'c'.
-import { EMAIL_MAX_LENGTH, NAME_MAX_LENGTH } from '../../cloudflare/endpoints/summary/check-record.ts';
-import { fieldsOf, type FieldOf, type UserRisk } from '../../user-risk.ts';
+import { TEXT_MAX_LENGTH } from '../../cloudflare/endpoints/summary/check-record.ts';
+import { IDENTITY_FIELDS, type Identity, type IdentityField } from '../../user-risk.ts';
 
-type IdentityField = FieldOf<'identity'>;
-export type Identity = Pick<UserRisk, IdentityField>;
 /** UTF-8 of each field. */
 export type IdentityBytes = Record<IdentityField, Buffer | null>;
 
-export const IDENTITY_FIELDS = fieldsOf('identity');
-/** Characters. */
-const MAX_LENGTH: Record<IdentityField, number> = { email: EMAIL_MAX_LENGTH, name: NAME_MAX_LENGTH };
 /** At most four bytes of UTF-8 for each character. */
 export const IDENTITY_MAX_BYTES = IDENTITY_FIELDS.reduce(
-  (bytes, field) => bytes + 4 + 4 * MAX_LENGTH[field],
+  (bytes, field) => bytes + 4 + 4 * TEXT_MAX_LENGTH[field],
   0,
 );
 

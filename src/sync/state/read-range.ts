@@ -3,15 +3,14 @@
 import { sql, type SQL } from 'drizzle-orm';
 import { columnList } from '../../db/sql/column-names.ts';
 import { inline, whole } from '../../db/sql/inline-sql.ts';
-import { decodeInstant } from '../../db/postgres-instant.ts';
 import type { Pool } from '../../db/pool.ts';
 import { readCopy } from '../../db/read-copy.ts';
 import { userIdentities, userLevels, users } from '../../db/schema.ts';
 import { fieldColumns } from '../../db/sql/user-columns.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
-import { RISK_LEVELS } from '../../user-risk.ts';
+import { fieldsOf, IDENTITY_FIELDS, RISK_LEVELS } from '../../user-risk.ts';
 import type { Lease } from '../claim/lease.ts';
-import { IDENTITY_FIELDS } from './encode-identity.ts';
+import { readActivity } from './encode-values.ts';
 import { brokenIdentities } from './state-errors.ts';
 import { emptyValues, readUuid, type LevelRank, type UserTable } from './user-table.ts';
 
@@ -83,12 +82,11 @@ async function readByKeys(
   const found: number[] = [];
   const id = new Int32Array(4);
   const values = emptyValues();
-  const bytes = await readCopy(pool, usersQuery(accountKey, keys), 6, (row) => {
+  const bytes = await readCopy(pool, usersQuery(accountKey, keys), 4 + fieldsOf('activity').length, (row) => {
     readUuid(row.bytes, row.start[1] as number, id);
     values.level = RANKS.get(row.bytes[row.start[2] as number]) ?? 0;
-    values.eventCount = row.bytes.readInt32BE(row.start[3]);
-    decodeInstant(row.bytes, row.start[4] as number, values.lastEvent);
-    const isAbsent = row.bytes[row.start[5] as number] === 1;
+    const isAbsent = row.bytes[row.start[3] as number] === 1;
+    readActivity(row, 4, values);
     const at = table.findOrAdd(id);
     table.setKnown(at, row.bytes.readInt32BE(row.start[0]), values, isAbsent);
     found.push(at);
@@ -132,7 +130,7 @@ const RANKS: ReadonlyMap<number | undefined, LevelRank> = new Map(
 function usersQuery(accountKey: number, keys: SQL): string {
   const u = users;
   return inline(sql`
-    select ${u.user_key}, ${u.user_id}, ${u.max_risk_level}, ${u.event_count}, ${u.last_event}, ${u.absent_since} is not null
+    select ${u.user_key}, ${u.user_id}, ${u.max_risk_level}, ${u.absent_since} is not null, ${columnList(...fieldColumns(u, 'activity'))}
       from ${u}
      where ${u.account_key} = ${whole(accountKey)} and ${keys} and ${u.max_risk_level} is not null
      order by ${u.user_key}`);

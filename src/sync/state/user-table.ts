@@ -2,7 +2,7 @@
 // ids. Memory only; it knows no database and no record.
 import { getRandomValues } from 'node:crypto';
 import type { PostgresInstant } from '../../db/postgres-instant.ts';
-import type { History } from '../../user-risk.ts';
+import type { History, IdentityField, UserField } from '../../user-risk.ts';
 
 /** A row's level: 0 for a user who is not present, otherwise the rank in RISK_LEVELS, from 1. */
 export type LevelRank = 0 | 1 | 2 | 3;
@@ -15,6 +15,16 @@ export type UserValues = {
   /** Two words. */
   hash: Uint32Array;
 };
+
+/**
+ * Which value holds each field beside the identity. A new field breaks the build here, and a new value where values are
+ * written as bytes.
+ */
+export const VALUE_OF = {
+  max_risk_level: 'level',
+  event_count: 'eventCount',
+  last_event: 'lastEvent',
+} as const satisfies Record<Exclude<UserField, IdentityField>, keyof UserValues>;
 
 /** Distinct users, counted as records are noted. A reading is one attempt to read all pages. */
 export type MetCounts = {

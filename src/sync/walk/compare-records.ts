@@ -4,7 +4,8 @@ import { parseRecord } from '../../cloudflare/endpoints/summary/record.ts';
 import type { OpenReader } from '../../cloudflare/endpoints/summary/record-reader.ts';
 import { readInstant } from '../../db/postgres-instant.ts';
 import { RISK_LEVELS, type RiskLevel, type UserRisk } from '../../user-risk.ts';
-import { encodeIdentity, IDENTITY_MAX_BYTES, type Identity } from '../state/encode-identity.ts';
+import { encodeIdentity, IDENTITY_MAX_BYTES } from '../state/encode-identity.ts';
+import { VALUES_BYTES, writeValues } from '../state/encode-values.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
 import {
   emptyValues,
@@ -13,13 +14,14 @@ import {
   type UserTable,
   type UserValues,
 } from '../state/user-table.ts';
+import type { Named } from '../../pii-policy.ts';
 import type { ChangeLog } from './change-log.ts';
 import { countReason, type ReasonCounts } from './reason-counts.ts';
 import type { IdentityPolicy } from './identity-policy.ts';
 import type { Rejection } from './quarantine.ts';
 
 /** A user whose record was accepted: what a lookup must know to serve as a control. */
-export type KnownUser = Identity & {
+export type KnownUser = Named & {
   userId: string;
   /** RFC 3339. */
   lastEvent: string;
@@ -195,14 +197,11 @@ function keepRejection(outcome: PageOutcome, rejection: Rejection): void {
 
 /** Hashes everything that a record says about its user. */
 function createChangeHasher(key: HashKey): (values: UserValues, into: Uint32Array) => void {
-  const fingerprint = Buffer.alloc(25);
-  return ({ level, eventCount, lastEvent, hash }, into) => {
-    fingerprint.writeUInt8(level, 0);
-    fingerprint.writeInt32LE(eventCount, 1);
-    fingerprint.writeDoubleLE(lastEvent.seconds, 5);
-    fingerprint.writeInt32LE(lastEvent.micros, 13);
-    fingerprint.writeUInt32LE(hash[0] as number, 17);
-    fingerprint.writeUInt32LE(hash[1] as number, 21);
+  const fingerprint = Buffer.alloc(VALUES_BYTES + 8);
+  return (values, into) => {
+    const end = writeValues(values, fingerprint, 0);
+    fingerprint.writeUInt32LE(values.hash[0] as number, end);
+    fingerprint.writeUInt32LE(values.hash[1] as number, end + 4);
     keyedHash(key, fingerprint, 0, fingerprint.length, into, 0);
   };
 }

@@ -5,7 +5,7 @@ import { RAW_MAX_LENGTH } from '../../cloudflare/endpoints/summary/record.ts';
 import { redactRecord } from '../../cloudflare/endpoints/summary/redact-record.ts';
 import type { Erased } from '../../db/erased/read-erased.ts';
 import type { PiiPolicy } from '../../pii-policy.ts';
-import type { UserRisk } from '../../user-risk.ts';
+import { NO_IDENTITY, type UserRisk } from '../../user-risk.ts';
 import type { Rejection } from './quarantine.ts';
 
 export type IdentityPolicy = {
@@ -46,7 +46,7 @@ export function identityPolicy(
   return {
     accepted(served, isKnown) {
       const id = standIn(served.user_id, isKnown);
-      return id === null ? keep(served) : { ...served, user_id: id, email: null, name: null };
+      return id === null ? keep(served) : { ...served, ...NO_IDENTITY, user_id: id };
     },
     rejected(rejection, record, isKnown) {
       const { userId } = rejection;

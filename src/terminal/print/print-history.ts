@@ -8,6 +8,7 @@ import { inWords, iso, walksInWords, type TimelineEvent } from '../../answers/us
 import { paintLevels } from '../colour.ts';
 import { viewOf, type View } from '../view.ts';
 import { wrap, type Terminal } from '../wrap.ts';
+import { IDENTITY_FIELDS, mapIdentity, type Identity } from '../../user-risk.ts';
 
 type HistoryIo = Terminal & { stdout: NodeJS.WritableStream };
 
@@ -41,7 +42,7 @@ const EVENT_COLUMNS = [
 ] as const satisfies readonly (keyof TimelineEvent)[];
 
 const eventColumns = (identities: boolean): (keyof TimelineEvent)[] =>
-  identities ? [...EVENT_COLUMNS, 'email', 'name'] : [...EVENT_COLUMNS];
+  identities ? [...EVENT_COLUMNS, ...IDENTITY_FIELDS] : [...EVENT_COLUMNS];
 
 function printCsv(out: NodeJS.WritableStream, histories: readonly UserHistory[], identities: boolean): void {
   const columns = eventColumns(identities);
@@ -62,7 +63,7 @@ function asObject(history: UserHistory, identities: boolean): Record<string, unk
   return {
     account_id: user.account_id,
     user_id: user.user_id,
-    ...(identities ? { email: identity?.email ?? null, name: identity?.name ?? null } : {}),
+    ...(identities ? mapIdentity((field) => identity?.[field] ?? null) : {}),
     is_present: user.max_risk_level !== null,
     max_risk_level: user.max_risk_level,
     level_since: at(user.level_since),
@@ -148,7 +149,7 @@ const ANSWERS: Record<string, string> = {
     'the answer could not be read, contradicts itself, or names another person, so the user stays present',
 };
 
-function person(identity: { email: string | null; name: string | null } | null): string {
+function person(identity: Identity | null): string {
   return `${identity?.name ?? 'no name'}, ${identity?.email ?? 'no email'}`;
 }
 

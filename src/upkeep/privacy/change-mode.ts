@@ -13,6 +13,7 @@ import { columnNames } from '../../db/sql/column-names.ts';
 import { whole } from '../../db/sql/inline-sql.ts';
 import type { Transaction } from '../../db/transaction.ts';
 import { OperatorError } from '../../errors.ts';
+import { anyOf, fieldColumns } from '../../db/sql/user-columns.ts';
 import { HASH_PATTERN, type PiiMode, type PiiPolicy } from '../../pii-policy.ts';
 
 export type Target = Pick<PiiPolicy, 'mode' | 'keyId' | 'convert'> & {
@@ -37,12 +38,15 @@ export function isSame(recorded: RecordedMode | null, { mode, keyId }: Target): 
 /** Identities that hold more than the mode allows. The condition contains no email and no name. */
 export function holdsTooMuch({ mode, keyId, dropOldHashes }: Target): SQL {
   if (mode === 'full') return sql`false`;
-  if (mode === 'none') return sql`(${i.email} is not null or ${i.name} is not null)`;
+  const parts = fieldColumns(i, 'identity');
+  if (mode === 'none') return anyOf(parts, (column) => sql`${column} is not null`);
   const hash = sql.raw(`'${HASH_PATTERN}'`);
   const own = sql.raw(`'hmac-sha256:${keyId}:%'`);
-  const isWrong = (column: typeof i.email | typeof i.name) =>
-    sql`(${column} <> '' and (${column} !~ ${hash}${dropOldHashes ? sql` or ${column} not like ${own}` : sql``}))`;
-  return sql`(${isWrong(i.email)} or ${isWrong(i.name)})`;
+  return anyOf(
+    parts,
+    (column) =>
+      sql`(${column} <> '' and (${column} !~ ${hash}${dropOldHashes ? sql` or ${column} not like ${own}` : sql``}))`,
+  );
 }
 
 /** The account is held. Returns the number of deleted rejected records: their texts may hold anything. */

@@ -1,8 +1,8 @@
 // What one record of the summary means: a user, or a reason for its rejection. A reason never quotes a value.
 import * as z from 'zod';
-import { RISK_LEVELS, type UserRisk } from '../../../user-risk.ts';
+import { mapIdentity, RISK_LEVELS, type UserRisk } from '../../../user-risk.ts';
 import { NOT_UTF8 } from './decode-text.ts';
-import { checkRecord, EMAIL_MAX_LENGTH, INT4_MAX, longerThan, NAME_MAX_LENGTH } from './check-record.ts';
+import { checkRecord, INT4_MAX, longerThan, TEXT_MAX_LENGTH } from './check-record.ts';
 import { isDateTime } from './date-time.ts';
 import { DeepRecord } from './record-reader.ts';
 
@@ -37,8 +37,7 @@ const optionalText = (maxLength: number) =>
 const SummaryRecord = z.object(
   {
     user_id: Uuid,
-    email: optionalText(EMAIL_MAX_LENGTH),
-    name: optionalText(NAME_MAX_LENGTH),
+    ...mapIdentity((field) => optionalText(TEXT_MAX_LENGTH[field])),
     max_risk_level: z.enum(RISK_LEVELS, { error: missingOr('unknown level') }),
     event_count: z
       .number({ error: missingOr('not a number') })
