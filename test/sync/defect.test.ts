@@ -55,3 +55,11 @@ test('a defect in a run is logged without a stack trace at other levels', async 
   assert.doesNotMatch(line, /stack|defect\.test/);
   assert.ok(!line.includes(ADDRESS), line);
 });
+
+test('a defect that throws a text is named by its type, and the text is nowhere', async () => {
+  for (const level of ['debug', 'info']) {
+    const [line = ''] = await linesOfFailure(level, `no user ${ADDRESS}`);
+    assert.match(line, /run failed/);
+    assert.ok(!line.includes(ADDRESS), line);
+  }
+});
