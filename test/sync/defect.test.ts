@@ -36,6 +36,7 @@ async function linesOfFailure(level: string, thrown: unknown): Promise<string[]>
   );
   assert.ok(outcome.kind === 'ran');
   assert.equal(outcome.result.error?.code, 'UNEXPECTED');
+  assert.ok(!outcome.result.error.message.includes(ADDRESS));
   return lines.filter((line) => line.includes('run failed'));
 }
 

@@ -18,6 +18,9 @@ const client = {
   lookUpUser: () => assert.fail('nobody was missing'),
 };
 
+// Longer than any test waits.
+const TIMING = { ...LEASE_TEST_TIMING, pollMs: 600_000 };
+
 /** `onLog` gets each message. */
 function request(over: Partial<SyncRequest> & { accountId: string }, onLog = (_message: string) => {}) {
   const logger = createLogger({
@@ -27,7 +30,7 @@ function request(over: Partial<SyncRequest> & { accountId: string }, onLog = (_m
     destination: { write: (line) => onLog((JSON.parse(line) as { message: string }).message) },
   });
   return requestSync(
-    { pool: db.pool, client, logger, settings: TEST_SETTINGS, timing: LEASE_TEST_TIMING },
+    { pool: db.pool, client, logger, settings: TEST_SETTINGS, timing: TIMING },
     { trigger: 'cli', signal: new AbortController().signal, ...over },
   );
 }

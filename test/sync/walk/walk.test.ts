@@ -296,7 +296,7 @@ test('no other pass is begun that would not end in time, and the walk says so', 
   assert.equal(asked.length, 4);
 });
 
-test('rejected records of which no text is kept are counted by reason, those of the newest pass alone', async () => {
+test('rejected records of which no text is kept are counted by reason', async () => {
   const odd = [20, 21, 22].map((who) => user(who, { max_risk_level: 'severe' }));
   const lastPage = [...users(9), ...odd, user(23, { event_count: 'many' })];
   const { facts } = await cutOff(lastPage, { keptRecords: 1 });
