@@ -140,6 +140,7 @@ test('the password in a URL that is refused is a secret all the same, and what i
     ['postgres://u@h/d?password=hunter%202', 'hunter 2'],
   ] as const)
     assert.ok(databaseUrlSecrets(url).includes(password), url);
+  assert.equal(databasePlace('postgres://u:hunter2@h/d%zz'), 'h/d%zz');
   for (const text of ['db', '', 'postgres://u:hunter2@h:99999/d']) {
     assert.deepEqual(databaseUrlSecrets(text), [], text);
     assert.equal(databasePlace(text), '', text);
