@@ -110,8 +110,8 @@ export async function retryWhole<T>(attempt: () => Promise<T>, options: RetryOpt
   // Cockatiel's own delay can be neither aborted nor replaced. So it gets 0, and each attempt begins with the wait.
   let waitMs = 0;
   const backoff = new DelegateBackoff<IRetryBackoffContext<unknown>>(({ result }) => {
-    const failure = 'error' in result ? result.error : undefined;
-    if (!(failure instanceof AttemptFailure)) return 0;
+    // `mayRetry` lets nothing else through.
+    const { error: failure } = result as { error: AttemptFailure };
     const throttled = failure.kind === 'throttled';
     const attempt = allowance.used(throttled);
     const delay = retryDelay({ ...failure.advice, attempt, throttled, random: options.random(), timing });

@@ -45,9 +45,11 @@ export function keepRoom(server: Server, most: number, onCrowded: () => void): R
 export function whoGivesWay<Seat>(seats: ReadonlyMap<Seat, string>): Seat | undefined {
   const held = new Map<string, number>();
   for (const network of seats.values()) held.set(network, (held.get(network) ?? 0) + 1);
-  const weight = (network: string) => Math.max(held.get(network) ?? 0, FEW);
-  const most = Math.max(...[...held.keys()].map(weight));
-  for (const [seat, network] of seats) if (weight(network) === most) return seat;
+  const most = Math.max(FEW, ...held.values());
+  const givesWay = new Set(
+    [...held].filter(([, count]) => Math.max(count, FEW) === most).map(([name]) => name),
+  );
+  for (const [seat, network] of seats) if (givesWay.has(network)) return seat;
   return undefined;
 }
 

@@ -106,7 +106,7 @@ function hire(life: Life, plan: Plan, at: number, witness?: Witness): void {
   life.person = hirePerson(plan.seed, plan.seats, life.seat, life.generation);
   // A few users cause most events.
   life.rate = Math.min(5, Math.max(0.08, 0.35 * Math.exp(0.9 * normal(rng))));
-  life.offset = OFFSETS[Math.floor(uniform(rng) * OFFSETS.length)] ?? 0;
+  life.offset = OFFSETS[Math.floor(uniform(rng) * OFFSETS.length)]!;
   life.hireAt = NEVER;
   life.behaveAt = afterBusyDays(at, exponential(rng, 1 / life.rate), life.offset);
   if (life.generation === 0 && life.behaveAt > plan.settled) {
@@ -123,7 +123,7 @@ function behave(life: Life, behaviour: Behaviour, at: number, witness?: Witness)
   life.lastEvent = at;
   if (level > life.level) {
     life.level = level;
-    const patience = exponential(life.rng, RESET_AFTER_BUSY_DAYS[level] ?? 30);
+    const patience = exponential(life.rng, RESET_AFTER_BUSY_DAYS[level]!);
     life.resetAt = afterBusyDays(at, patience, life.offset);
   }
   witness?.behaved(life, behaviour, at);

@@ -51,9 +51,7 @@ export async function publishSeen(
     cancel: AbortSignal;
     beforeFence: () => Promise<void>;
     alongside?: PublishHooks['alongside'];
-    onWait?: PublishHooks['onWait'];
-    endWait?: PublishHooks['endWait'];
-  },
+  } & Required<Pick<PublishHooks, 'onWait' | 'endWait'>>,
 ): Promise<Published> {
   const { lease, seen, decided, observedAt, facts, cancel, beforeFence, alongside, onWait, endWait } = run;
   const { snapshotId, counts } = await publish(
@@ -76,8 +74,8 @@ export async function publishSeen(
       beforeFence,
       ...(failpoint ? { failpoint } : {}),
       ...(alongside ? { alongside } : {}),
-      ...(onWait ? { onWait } : {}),
-      ...(endWait ? { endWait } : {}),
+      onWait,
+      endWait,
     },
   );
   // The snapshot is published. Losing the connection now does no harm.

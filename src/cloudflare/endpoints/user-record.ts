@@ -76,6 +76,8 @@ export function compareInstants(a: string, b: string): number {
 
 /** Date has milliseconds only. */
 function instantOf(text: string): { second: number; fraction: string } {
-  const [, whole = '', fraction = '', offset = ''] = /^(.{19})(?:\.(\d+))?(.*)$/.exec(text) ?? [];
+  const [whole, rest] = [text.slice(0, 19), text.slice(19)];
+  const offset = rest.replace(/^\.\d+/, '');
+  const fraction = rest.slice(1, rest.length - offset.length);
   return { second: Date.parse(`${whole}${offset}`.toUpperCase()) / 1000, fraction };
 }

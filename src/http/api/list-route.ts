@@ -40,7 +40,7 @@ export type ListRoute<Query extends z.ZodObject, Param extends z.ZodObject, R ex
   description: string;
   query: Query;
   params?: Param;
-  row: z.ZodType<R>;
+  row: z.ZodObject & z.ZodType<R>;
   /** The default span, if the address names none. */
   usual?: Range;
   /** The rows of a span are from these parts, which a retention may have shortened. */
@@ -154,8 +154,8 @@ function send(
   });
 }
 
-function columnsOf(row: z.ZodType, identities: boolean): string[] {
-  const columns = row instanceof z.ZodObject ? Object.keys(row.shape) : [];
+function columnsOf(row: z.ZodObject, identities: boolean): string[] {
+  const columns = Object.keys(row.shape);
   return identities ? columns : columns.filter((column) => !(column in PERSON));
 }
 

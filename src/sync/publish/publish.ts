@@ -237,8 +237,10 @@ function planFor(isBulk: boolean): string {
  * the state has changed: STATE_MOVED.
  */
 async function runAll(tx: Transaction, lease: Lease, statements: readonly Text[]): Promise<void> {
-  const result: unknown = await tx.execute(sql.raw(statements.map(({ text }) => text).join(';\n')));
-  const results = (Array.isArray(result) ? result : [result]) as { rowCount: number | null }[];
+  // The driver answers several statements with a list, and there are always several.
+  const results = (await tx.execute(
+    sql.raw(statements.map(({ text }) => text).join(';\n')),
+  )) as unknown as readonly { rowCount: number | null }[];
   if (statements.some(({ rows }, n) => results[n]?.rowCount !== rows))
     throw stateMoved(lease, 'while the run was under way');
 }
