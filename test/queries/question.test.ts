@@ -22,7 +22,7 @@ test('the text of a question answers like the question, whatever its values', as
       fc.boolean(),
       async (text, number, flag) => {
         const question = {
-          statement: sql`select ${text}::text as a, 1 - ${number}::int as b, ${flag}::boolean as c`,
+          statement: sql`select ${text}::text as a, 1 -${number}::int as b, ${flag}::boolean as c`,
         };
         assert.deepEqual(await db.rows(runnable(question)), await answerTo(drizzle(db.pool), question));
       },
