@@ -101,9 +101,9 @@ async function erase(
   { pool, config }: { pool: Pool; config: Config },
   { found, email, options }: Wanted,
 ): Promise<void> {
+  const isStray = found.persons.length === 0;
   // Texts that name nobody are erased under an id that nobody has.
-  const ids = found.persons.map(({ userId }) => userId ?? randomUUID());
-  const isStray = ids.length === 0;
+  const ids = isStray ? [randomUUID()] : found.persons.map(({ userId }) => userId);
   const done: Erasing[] = [];
   const progress = createProgress({ stderr: io.stderr, logger: openLogger(io, config) });
   const deps: EraseDeps = {
@@ -114,7 +114,7 @@ async function erase(
     onProgress: (at, total) => progress.to(at, total, () => 'erasing'),
   };
   try {
-    for (const userId of isStray ? [randomUUID()] : ids)
+    for (const userId of ids)
       done.push(
         await erasePerson(deps, {
           userId,

@@ -206,7 +206,9 @@ test('prune says once that it waits for a run of the account, and goes on when t
   const { code, stdout, stderr } = await pruneBeside(
     later,
     new AbortController().signal,
-    ...['--activity', '48h', '--json'],
+    '--activity',
+    '48h',
+    '--json',
   );
   assert.equal(code, 0, stderr);
   assert.equal(
@@ -231,7 +233,9 @@ test('an interrupted prune tells what it has deleted, and that the rest goes on 
   const { code, stdout, stderr } = await pruneBeside(
     () => interrupt.abort(interruption()),
     interrupt.signal,
-    ...['--activity', '48h', '--json'],
+    '--activity',
+    '48h',
+    '--json',
   );
   assert.equal(code, 75);
   assert.match(

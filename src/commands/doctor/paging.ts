@@ -141,10 +141,10 @@ export function judgePaging(probe: PagingProbe, walks: readonly EarlierWalk[]): 
         : failedAs('paging', 'PAGING_UNUSABLE', `${found}, and there are ${plural(total, 'user')}`, mend),
     );
   }
-  const [newest, before] = walks.map(({ runId, evidence }) => ({
-    runId,
-    paging: evidence.paging ?? {},
-  }));
+  // A run whose paging is missing, or of unknown shape, says nothing about changes.
+  const [newest, before] = walks.flatMap(({ runId, evidence: { paging } }) =>
+    paging === undefined ? [] : [{ runId, paging }],
+  );
   const mend = 'Check whether the next runs are complete; the server may change back';
   if (newest !== undefined) {
     const changes = changesBetween(newest.paging, now);
