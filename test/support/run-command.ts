@@ -16,7 +16,8 @@ export type Controls = {
   signal?: AbortSignal;
   /** Standard output is a terminal. */
   showsOutput?: boolean;
-  /** Called with all of stderr, whenever something was added. */
+  /** Called with all of the output, whenever something was added. */
+  onStdout?: (text: string) => void;
   onStderr?: (text: string) => void;
 };
 
@@ -40,9 +41,9 @@ export async function runCommand(
   folder = tmpdir(),
   stdin: Readable = Readable.from([]),
   isTerminal = false,
-  { signal = new AbortController().signal, showsOutput = false, onStderr }: Controls = {},
+  { signal = new AbortController().signal, showsOutput = false, onStdout, onStderr }: Controls = {},
 ): Promise<CliResult> {
-  const [stdout, stderr] = [sink(), sink(onStderr)];
+  const [stdout, stderr] = [sink(onStdout), sink(onStderr)];
   if (showsOutput) Object.assign(stdout.stream, { isTTY: true });
   if (isTerminal) for (const stream of [stdin, stderr.stream]) Object.assign(stream, { isTTY: true });
   let code: number = EXIT.done;
