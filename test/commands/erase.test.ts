@@ -133,6 +133,8 @@ describe('who is erased, and what is said', { concurrency: false }, () => {
     for (const args of [
       ['erase', 'ada'],
       ['erase', NOBODY.slice(0, 8)],
+      // Nothing is on the standard input.
+      ['erase', '-'],
       ['person', 'ada', '--out', '-'],
     ])
       await refused(args, 64, 'PERSON_UNCLEAR', 'ada"');

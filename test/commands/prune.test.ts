@@ -276,3 +276,21 @@ test('without any account there is nothing to prune, and prune says so', async (
     await empty.close();
   }
 });
+
+test('a prune tells since when its own parts are whole, whatever was pruned before', async () => {
+  await prune('--activity', '48h', '--account', ACCOUNT);
+  const { code, stdout } = await prune('--levels', '24h', '--account', ACCOUNT, '--json');
+  assert.equal(code, 0);
+  const rows = JSON.parse(stdout) as { dataset: string; whole_since: string | null }[];
+  assert.deepEqual(
+    rows.map(({ dataset, whole_since }) => [dataset, whole_since === null]),
+    [
+      ['levels', false],
+      ['rejected', true],
+    ],
+  );
+  const [mark] = await db.rows<{ at: Date }>(
+    `select whole_since as at from risk.retention where dataset = 'levels'`,
+  );
+  assert.equal(rows[0]!.whole_since, new Date(mark!.at).toISOString());
+});

@@ -178,6 +178,32 @@ describe('users of the summary', () => {
   });
 });
 
+describe('all accounts that the token sees', () => {
+  const every = { CLOUDFLARE_ACCOUNT_ID: '*' };
+
+  test('are examined, and a list that is refused is a failure of its own', async (t) => {
+    const p = await patient(t, { accountIds: [ACCOUNT, OTHER_ACCOUNT] });
+    const seen = await p.doctor(every);
+    assert.match(seen.line('accounts').found, /^the token sees 2 accounts$/);
+    assert.match(seen.line('configuration').found, /all accounts that the token sees/);
+    p.simulator.setFaults(['no-list']);
+    const refused = await p.doctor(every);
+    assert.equal(refused.line('accounts').status, 'failed');
+    assert.notEqual(refused.code, 0);
+    // What the history knows is examined all the same.
+    assert.ok(refused.lines.some(({ check, account_id }) => check === 'counts' && account_id === ACCOUNT));
+  });
+
+  test('are not asked for offline, and those of the history are examined', async (t) => {
+    const p = await patient(t);
+    const before = p.simulator.requests();
+    const offline = await p.doctor(every, ['--offline']);
+    assert.equal(offline.line('accounts').found, 'the list of the token was not asked for');
+    assert.ok(offline.lines.some(({ check, account_id }) => check === 'counts' && account_id === ACCOUNT));
+    assert.equal(p.simulator.requests(), before);
+  });
+});
+
 test('answers that a person must mend are told apart, and are one failure each', async (t) => {
   const p = await patient(t);
   for (const [fault, check, code, found] of [
