@@ -303,6 +303,8 @@ describe(
 
     test('Ctrl-C at the question erases nothing and exits 75', async () => {
       const { user_id: userId } = people[1]!;
+      const erasures = () => db.rows('select * from risk_internal.erased_people');
+      const before_ = await erasures();
       const interrupt = new AbortController();
       const typed = new Readable({ read() {} });
       const asked = await runCommand(['erase', userId], env(), folder, typed, true, {
@@ -313,6 +315,7 @@ describe(
       assert.match(asked.stderr, /INTERRUPTED/);
       assert.equal(asked.stdout, '');
       assert.ok(await heldOf(userId));
+      assert.deepEqual(await erasures(), before_, 'none was begun');
     });
 
     test('on a terminal, everybody with the email is shown before the question, and a yes erases them', async () => {
@@ -357,7 +360,7 @@ describe(
     });
 
     test('a role that may not read emails erases nobody, and gets no file', async () => {
-      const role = 'erase_reader';
+      const role = `erase_reader_${process.pid}`;
       await db.rows(`create role ${role} login password 'reader'`);
       try {
         for (const schema of ['risk', 'risk_internal']) {

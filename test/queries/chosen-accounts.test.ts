@@ -151,17 +151,18 @@ test('since when the history is whole is told to a role that may know it, and to
   assert.deepEqual(await wholeSince(db.pool, one), [
     { part: 'levels', since: new Date(at(2)), rows: 7, prunedAt: new Date(at(3)) },
   ]);
-  await db.rows(`create role whole_since_reader login password 'reader'`);
-  await db.rows('grant usage on schema risk to whole_since_reader');
-  const url = Object.assign(new URL(db.url), { username: 'whole_since_reader', password: 'reader' }).href;
+  const role = `whole_since_reader_${process.pid}`;
+  await db.rows(`create role ${role} login password 'reader'`);
+  await db.rows(`grant usage on schema risk to ${role}`);
+  const url = Object.assign(new URL(db.url), { username: role, password: 'reader' }).href;
   const pool = createPool({ url, max: 1, logger: { warn() {} } });
   try {
     assert.deepEqual(await wholeSince(pool, one), []);
-    await db.rows('grant select on risk.retention to whole_since_reader');
+    await db.rows(`grant select on risk.retention to ${role}`);
     assert.equal((await wholeSince(pool, one)).length, 1);
   } finally {
     await pool.end();
-    await db.rows('drop owned by whole_since_reader');
-    await db.rows('drop role whole_since_reader');
+    await db.rows(`drop owned by ${role}`);
+    await db.rows(`drop role ${role}`);
   }
 });
