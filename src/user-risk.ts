@@ -1,6 +1,8 @@
 // What the summary says about one user: the words that every part of the program uses. Imports nothing.
 
-/** Risk levels in rising order. Between two resets a user's level only rises (Cloudflare: the highest behaviour counts). */
+/**
+ * Risk levels in rising order. Between two resets a user's level only rises (Cloudflare: the highest behaviour counts).
+ */
 export const RISK_LEVELS = ['low', 'medium', 'high'] as const;
 export type RiskLevel = (typeof RISK_LEVELS)[number];
 
@@ -14,7 +16,7 @@ export const CHANGE_ORDER: readonly Change[] = ['raised', 'appeared', 'returned'
 export type UserRisk = {
   /** Lower-case uuid. */
   user_id: string;
-  /** Null when the API leaves it out. */
+  /** Null if the API leaves it out. */
   email: string | null;
   name: string | null;
   max_risk_level: RiskLevel;
@@ -26,7 +28,8 @@ export type UserRisk = {
 
 /**
  * Which history stores a field. The parts of a record change at different rates, so each has its own table. A new field
- * of UserRisk must be named here. Columns of statements, bits of the comparison and checks follow from this list.
+ * of UserRisk must be named here. Columns of statements, bits of the comparison and checks follow from this list. The
+ * fields of the identity are personal data: what is kept, hashed, rewritten, granted and shown follows from it as well.
  */
 export const HISTORY_OF = {
   email: 'identity',
@@ -47,3 +50,16 @@ export function fieldsOf<H extends History>(history: H): FieldOf<H>[] {
   const fields = Object.keys(HISTORY_OF) as UserField[];
   return fields.filter((field): field is FieldOf<H> => HISTORY_OF[field] === history);
 }
+
+/** Email and name. */
+export type IdentityField = FieldOf<'identity'>;
+export type Identity = Pick<UserRisk, IdentityField>;
+export const IDENTITY_FIELDS: readonly IdentityField[] = fieldsOf('identity');
+
+/** A value for each field of the identity. */
+export function mapIdentity<T>(valueOf: (field: IdentityField, nth: number) => T): Record<IdentityField, T> {
+  const values = IDENTITY_FIELDS.map((field, nth) => [field, valueOf(field, nth)]);
+  return Object.fromEntries(values) as Record<IdentityField, T>;
+}
+
+export const NO_IDENTITY: Readonly<Identity> = mapIdentity(() => null);

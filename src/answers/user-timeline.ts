@@ -1,17 +1,18 @@
-// One user's history as events, oldest first, and each in words. Pure.
+// One user's history as events, oldest first, each with its sentence. Pure.
 import type { IdentityVersion } from '../queries/users/identity-versions.ts';
 import type { LastLookup } from '../queries/users/last-lookup.ts';
 import type { LevelPeriod } from '../queries/levels/level-periods.ts';
+import { IDENTITY_FIELDS, mapIdentity, NO_IDENTITY, type Identity } from '../user-risk.ts';
 import { duration, plural } from '../words.ts';
 
 /**
- * Why a user was cleared. reset, no_level, not_found: the user's own record said so. own_record: the record confirmed
- * the absence. Which of the three it said is no longer known, or not for this database role. walks: the record was not
- * asked for, or could not be.
+ * Why a user was cleared. `reset`, `no_level`, `not_found`: the user's own record said so. `own_record`: the record
+ * confirmed the absence. Which of the three it said is no longer known, or this database role may not see it. `walks`:
+ * the record was not asked for, or could not be.
  */
 export type ClearedBecause = 'reset' | 'no_level' | 'not_found' | 'own_record' | 'walks';
 
-export type TimelineEvent = {
+export type TimelineEvent = Identity & {
   /** ISO 8601, like all times here. */
   changed_at: string;
   change: 'appeared' | 'raised' | 'lowered' | 'cleared' | 'returned' | 'renamed';
@@ -23,15 +24,13 @@ export type TimelineEvent = {
   last_reset_time: string | null;
   complete_walks: number | null;
   partial_walks: number | null;
-  /** For a user who returned: the time since they were cleared. */
+  /** For a user who returned: the time since the user was cleared. */
   away_seconds: number | null;
   is_baseline: boolean | null;
   snapshot_id: number | null;
   run_id: number | null;
-  /** What a rename changed: "email", "name" or "email and name"; null when this database role may not see it. */
+  /** What a rename changed: "email", "name" or "email and name". Null if this database role may not see it. */
   renamed: string | null;
-  email: string | null;
-  name: string | null;
 };
 
 export type Rename = IdentityVersion & Pick<TimelineEvent, 'renamed'>;
@@ -41,7 +40,7 @@ export type TimelineFacts = {
   periods: readonly LevelPeriod[];
   renames: readonly Rename[];
   lookup: LastLookup | null;
-  /** After this time, nobody could ask about the user. */
+  /** After this time, the user could no longer be looked up. */
   erasedAt?: string | null;
 };
 
@@ -62,8 +61,7 @@ export function timeline({ periods, renames, lookup, erasedAt = null }: Timeline
       changed_at: iso(rename.valid_from),
       change: 'renamed',
       renamed: rename.renamed,
-      email: rename.email,
-      name: rename.name,
+      ...mapIdentity((field) => rename[field]),
     });
   }
   // The sort is stable: a new level comes before a new name of the same instant.
@@ -74,7 +72,7 @@ export function timeline({ periods, renames, lookup, erasedAt = null }: Timeline
 export function renamesOf(versions: readonly IdentityVersion[]): Rename[] {
   return versions.slice(1).map((version, index) => {
     const before = versions[index];
-    const fields = (['email', 'name'] as const).filter((field) => version[field] !== before?.[field]);
+    const fields = IDENTITY_FIELDS.filter((field) => version[field] !== before?.[field]);
     return { ...version, renamed: fields.join(' and ') || null };
   });
 }
@@ -92,8 +90,7 @@ const NOTHING = {
   snapshot_id: null,
   run_id: null,
   renamed: null,
-  email: null,
-  name: null,
+  ...NO_IDENTITY,
 } as const;
 
 function opened(period: LevelPeriod, before: LevelPeriod | undefined): TimelineEvent {
@@ -151,7 +148,7 @@ export function inWords(event: TimelineEvent, time: Time): string {
     case 'cleared':
       return `cleared, was ${from}: ${whyCleared(event, time)}${event.run_id === null ? '' : ` (run ${event.run_id})`}`;
     case 'renamed':
-      return `renamed: ${event.renamed ?? 'email or name'} changed`;
+      return `renamed: ${event.renamed ?? IDENTITY_FIELDS.join(' or ')} changed`;
   }
 }
 

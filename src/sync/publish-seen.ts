@@ -22,11 +22,12 @@ export type Published = Record<Change, number> & {
   users: number;
   met: number;
   carried: number;
-  /** Users the history knows, with another email or name; and those with other counters. */
+  /** Users the history knows: those with another email or name, and those with other counters. */
   renamed: number;
   activityChanged: number;
   /**
-   * Why the run failed although it published: missing users were kept, or the rows written are not the rows counted.
+   * Why the run failed although it published: missing users were kept, or the number of rows written differs from the
+   * count.
    */
   guard: OperatorError | null;
 };
@@ -79,7 +80,7 @@ export async function publishSeen(
       ...(endWait ? { endWait } : {}),
     },
   );
-  // The snapshot is published: losing the connection now does no harm.
+  // The snapshot is published. Losing the connection now does no harm.
   const there = await orAborted(
     readBack(pool, lease.accountKey, seen.state.lastUserKey, counts),
     cancel,

@@ -9,14 +9,15 @@ import { answerTo } from '../../queries/question.ts';
 import { longestEpisodes, type LongEpisode } from '../../queries/response/longest-episodes.ts';
 import { coverage, type CoverageDay } from '../../queries/runs/coverage.ts';
 import { runTotals, type RunTotals } from '../../queries/runs/run-totals.ts';
-import { nameKey, namesOf, type Named } from '../../queries/users/names-of.ts';
+import { nameKey, namesOf } from '../../queries/users/names-of.ts';
 import { deletedIn } from '../beyond-retention.ts';
 import { identitiesDenied } from '../identities-denied.ts';
 import { beforeFrom, responseOf, type Response } from '../pages/response.ts';
 import { idsOf, type Scope } from '../scope.ts';
 import { trendOf, type Trend } from '../trend-of.ts';
+import type { Identity } from '../../user-risk.ts';
 
-/** Users that a list names. The counts are of all. */
+/** The number of users that a list names. The counts cover all users. */
 export const MOST_LISTED = 25;
 const MOST_EPISODES = 10;
 
@@ -26,16 +27,16 @@ export type Report = {
   end: LevelsAt;
   trend: Trend;
   transitions: Transition[];
-  /** Of each kind of change, the gravest. */
+  /** The gravest of each kind of change. */
   news: News[];
   longest: LongEpisode[];
   response: Response;
   coverage: CoverageDay[];
   runs: RunTotals;
-  /** Parts of the history that are not whole in this period, or in the one before it. */
+  /** Parts of the history that are not whole in this period, or in the period before it. */
   deleted: readonly DeletedSince[];
   /** Null: emails and names were not asked for. */
-  names: ReadonlyMap<string, Named> | null;
+  names: ReadonlyMap<string, Identity> | null;
 };
 
 export type ReportAsked = { targetMs: number; identities: boolean };
@@ -78,11 +79,11 @@ export async function reportOf(db: Db, scope: Scope, { targetMs, identities }: R
 export function nameIn(
   { names }: Pick<Report, 'names'>,
   user: { account_id: string; user_id: string },
-): Named | undefined {
+): Identity | undefined {
   return names?.get(nameKey(user));
 }
 
-/** Of this kind: those that are listed, and how many there are. Pure. */
+/** The changes of this kind: those that are listed, and how many there are. Pure. */
 export function listedOf(
   { news }: Pick<Report, 'news'>,
   change: News['change'],

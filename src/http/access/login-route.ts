@@ -14,7 +14,7 @@ import { tokenJudge } from './tokens.ts';
 
 export type LoginDeps = { access: Access; assets: Assets };
 
-/** What is no form holds nothing. */
+/** A body that is not a form holds no fields. */
 async function formOf(c: Context): Promise<Record<string, unknown>> {
   try {
     return await c.req.parseBody();

@@ -1,9 +1,11 @@
-// Emails and names in rows of users, for who sends the token that shows them. Nobody else's answer has these columns.
+// Emails and names in rows of users, for callers with the token that shows them. Answers for other callers lack these
+// columns.
 import { z } from '@hono/zod-openapi';
 import type { Db } from '../../db/handle.ts';
+import { mapIdentity, NO_IDENTITY, type IdentityField } from '../../user-risk.ts';
 import { nameKey, namesOf } from '../../queries/users/names-of.ts';
 
-const personal = (what: string) =>
+const personal = (what: IdentityField) =>
   z
     .string()
     .nullable()
@@ -13,7 +15,7 @@ const personal = (what: string) =>
     });
 
 /** The fields that `withNames` adds. */
-export const PERSON = { email: personal('email'), name: personal('name') };
+export const PERSON = mapIdentity(personal);
 
 type Row = Record<string, unknown>;
 
@@ -23,7 +25,7 @@ export async function withNames(db: Db, rows: readonly Row[]): Promise<Row[]> {
   const names = await namesOf(db, users);
   return rows.map((row, nth) => ({
     ...row,
-    ...(names.get(nameKey(users[nth]!)) ?? { email: null, name: null }),
+    ...(names.get(nameKey(users[nth]!)) ?? NO_IDENTITY),
   }));
 }
 

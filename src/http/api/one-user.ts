@@ -9,7 +9,7 @@ import { userActivity } from '../../queries/users/user-activity.ts';
 import { userPeriods } from '../../queries/users/user-periods.ts';
 import { usersWithId } from '../../queries/users/user-page.ts';
 import { minute } from '../../time/when.ts';
-import { CHANGES, RISK_LEVELS } from '../../user-risk.ts';
+import { CHANGES, IDENTITY_FIELDS, RISK_LEVELS } from '../../user-risk.ts';
 import type { Caller } from '../auth.ts';
 import type { Reader } from '../read-as.ts';
 import { listRoute } from './list-route.ts';
@@ -151,9 +151,11 @@ function eventsOf(users: readonly KnownUser[], { span, timezone }: Scope): Histo
     .toSorted((a, b) => b.changed_at.localeCompare(a.changed_at));
 }
 
-/** Without what a rename would reveal. */
+const REVEALING: ReadonlySet<string> = new Set<keyof TimelineEvent>([...IDENTITY_FIELDS, 'renamed']);
+
+/** Leaves out what a rename would reveal. */
 function rowOf(account_id: string, user_id: string, event: TimelineEvent, timezone: string): HistoryEvent {
-  const { email: _email, name: _name, renamed: _renamed, ...row } = event;
+  const row = Object.fromEntries(Object.entries(event).filter(([name]) => !REVEALING.has(name)));
   const words = inWords(event, (at) => minute(at, timezone));
   return { account_id, user_id, ...row, words } as HistoryEvent;
 }

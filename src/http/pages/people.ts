@@ -9,10 +9,11 @@ import type { NameOf } from '../../pages/person.ts';
 import { noUserPage, userPage } from '../../pages/user.ts';
 import { usersPage } from '../../pages/users.ts';
 import { keyOfChange } from '../../queries/levels/change-feed.ts';
-import { nameKey, type Named } from '../../queries/users/names-of.ts';
+import { nameKey } from '../../queries/users/names-of.ts';
 import { keyOfUser, USUAL_ORDER } from '../../queries/users/user-page.ts';
 import { cut, readCursor } from '../cursor.ts';
 import { ChangeCursor, userCursor } from '../api/people-cursors.ts';
+import { NO_IDENTITY, type Identity } from '../../user-risk.ts';
 
 const ROWS = 50;
 
@@ -58,8 +59,6 @@ export async function drawUser(db: Db, page: Page, who: string, missing: () => v
   return noUserPage(page, who);
 }
 
-const NOBODY: Named = { email: null, name: null };
-
-function nameIn(names: ReadonlyMap<string, Named>, identities: boolean): NameOf {
-  return (user) => (identities ? (names.get(nameKey(user)) ?? NOBODY) : undefined);
+function nameIn(names: ReadonlyMap<string, Identity>, identities: boolean): NameOf {
+  return (user) => (identities ? (names.get(nameKey(user)) ?? NO_IDENTITY) : undefined);
 }

@@ -1,13 +1,12 @@
 // The report for programs: the rows behind each picture and list, and the sentences.
 import { listedOf, nameIn, type Report } from '../../answers/report/report.ts';
+import { NO_IDENTITY } from '../../user-risk.ts';
 import { reportCaveats, reportSummary } from '../../answers/report/report-words.ts';
 
 export function reportJson(report: Report, version: string): string {
   const { scope, begin, end, trend, transitions, longest, response, coverage, runs, names } = report;
   const named = <Row extends { account_id: string; user_id: string }>(rows: readonly Row[]) =>
-    names === null
-      ? rows
-      : rows.map((row) => ({ ...row, ...(nameIn(report, row) ?? { email: null, name: null }) }));
+    names === null ? rows : rows.map((row) => ({ ...row, ...(nameIn(report, row) ?? NO_IDENTITY) }));
   const value = {
     version,
     made_at: scope.now,

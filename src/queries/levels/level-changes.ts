@@ -3,9 +3,12 @@
 import { sql, type SQL } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { snapshots as s, userIdentities as i, users as u } from '../../db/schema.ts';
-import { CHANGE_ORDER, CHANGES, type Change } from '../../user-risk.ts';
+import { columnList } from '../../db/sql/column-names.ts';
+import { fieldColumns, identityList } from '../../db/sql/user-columns.ts';
+import { CHANGE_ORDER, CHANGES, type Change, type Identity } from '../../user-risk.ts';
 
-export type LevelChange = {
+/** The identity is that of then; null unless identities were requested. */
+export type LevelChange = Identity & {
   changed_at: string;
   change: Change;
   user_id: string;
@@ -13,9 +16,6 @@ export type LevelChange = {
   from_level: string | null;
   to_level: string | null;
   snapshot_id: number;
-  /** As they were then; null unless identities were requested. */
-  email: string | null;
-  name: string | null;
 };
 
 export type LevelChangeFilter = {
@@ -48,7 +48,7 @@ type Part = { first: string; last: string };
 
 const PART = 5_000;
 
-/** Spans of snapshots that count about so many changes. One snapshot is never split. */
+/** Spans of snapshots with about this number of changes each. One snapshot is never split. */
 async function parts(db: Db, { account_key }: Account, { since, until }: LevelChangeFilter): Promise<Part[]> {
   const counts = sql.join(
     CHANGES.map((change) => sql`${s[change]}`),
@@ -86,7 +86,7 @@ function changesIn(
     );
   return sql`
     select c.changed_at, c.change, c.user_id, c.from_level, c.to_level, c.snapshot_id::float8 as snapshot_id,
-           ${identities ? sql`${i.email}, ${i.name}` : sql`null as email, null as name`}
+           ${identities ? columnList(...fieldColumns(i, 'identity')) : identityList(null)}
       from risk_bi.level_changes c ${identities ? named : sql``}
      where c.account_id = ${account_id} and c.changed_at between ${first}::timestamptz and ${last}::timestamptz
        and ${sql.join(wanted, sql` and `)}

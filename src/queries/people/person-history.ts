@@ -2,6 +2,7 @@
 import { and, asc, eq, gt, sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { lookups as k, userActivity as c, userIdentities as i, userLevels as l } from '../../db/schema.ts';
+import { fieldsFrom } from '../../db/sql/user-columns.ts';
 import { exactTime, exactTimeOrNull } from './person-users.ts';
 
 type User = { account_key: number; user_key: number };
@@ -11,8 +12,7 @@ export function personIdentities(db: Db, user: User) {
     .select({
       valid_from: exactTime(i.valid_from),
       valid_to: exactTimeOrNull(i.valid_to),
-      email: i.email,
-      name: i.name,
+      ...fieldsFrom(i, 'identity'),
     })
     .from(i)
     .where(and(eq(i.account_key, user.account_key), eq(i.user_key, user.user_key)))
@@ -67,7 +67,7 @@ export async function* personActivity(db: Db, user: User): AsyncGenerator<Person
   }
 }
 
-/** What the user's own record said when it was last asked for. */
+/** What the user's own record said at the last lookup. */
 export async function personLookup(db: Db, user: User) {
   const [row] = await on(db)
     .select({

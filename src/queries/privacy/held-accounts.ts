@@ -1,4 +1,4 @@
-// What is held of the people of each account, and how their emails and names are kept. Counts and times only.
+// What is held of the people of each account, and how their emails and names are kept. Only counts and times.
 import { sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import {
@@ -8,13 +8,14 @@ import {
   userIdentities as i,
   users as u,
 } from '../../db/schema.ts';
+import { anyOf, fieldColumns } from '../../db/sql/user-columns.ts';
 import { HASH_PATTERN, type PiiMode } from '../../pii-policy.ts';
 
 export type HeldAccount = {
   account_id: string;
   label: string | null;
   mode: PiiMode;
-  /** Of the key that hashes; null in other modes. */
+  /** The id of the key that hashes. Null in other modes. */
   key_id: string | null;
   /** When the mode or the key was changed; otherwise when the account was added. */
   mode_since: Date;
@@ -36,13 +37,15 @@ type Row = Omit<HeldAccount, 'mode_since' | 'first_seen_at' | 'oldest_rejected_a
 
 export async function heldAccounts(db: Db): Promise<HeldAccount[]> {
   const hash = sql.raw(`'${HASH_PATTERN}'`);
-  const isText = (column: typeof i.email | typeof i.name) => sql`(${column} <> '' and ${column} !~ ${hash})`;
+  const parts = fieldColumns(i, 'identity');
+  const isPlain = anyOf(parts, (column) => sql`(${column} <> '' and ${column} !~ ${hash})`);
+  const isHashed = anyOf(parts, (column) => sql`${column} ~ ${hash}`);
   const { rows } = await on(db).execute<Row>(sql`
     with held as (select ${u.account_key} as account_key, count(*)::float8 as users, min(${u.first_seen_at}) as since
                     from ${u} group by 1),
          named as (select ${i.account_key} as account_key, count(*)::float8 as identities,
-                          count(*) filter (where ${isText(i.email)} or ${isText(i.name)})::float8 as plain,
-                          count(*) filter (where ${i.email} ~ ${hash} or ${i.name} ~ ${hash})::float8 as hashed
+                          count(*) filter (where ${isPlain})::float8 as plain,
+                          count(*) filter (where ${isHashed})::float8 as hashed
                      from ${i} group by 1),
          rejected as (select ${r.account_key} as account_key, count(*)::float8 as records, min(${r.first_seen_at}) as since
                         from ${r} group by 1)

@@ -9,13 +9,17 @@ import {
   userLevels as l,
   users as u,
 } from '../../db/schema.ts';
+import { columnList } from '../../db/sql/column-names.ts';
+import { fieldColumns, identityList } from '../../db/sql/user-columns.ts';
+import { mapIdentity, type Identity } from '../../user-risk.ts';
 import { matchIdentities } from './match-identities.ts';
 import type { PersonSearch } from './person-search.ts';
 
 export const USER_SORTS = ['level', 'events', 'last-event', 'since', 'first-seen'] as const;
 export type UserSort = (typeof USER_SORTS)[number];
 
-export type ListedUser = {
+/** The identity is also null when identities were not requested, because then it is not read. */
+export type ListedUser = Identity & {
   user_id: string;
   /** Null: cleared. */
   max_risk_level: string | null;
@@ -31,9 +35,6 @@ export type ListedUser = {
   /** The newest snapshot, or the requested one. */
   snapshot_id: number;
   observed_at: string;
-  /** Also null when identities were not requested, because then they are not read. */
-  email: string | null;
-  name: string | null;
 };
 
 export type UserFilter = {
@@ -41,15 +42,16 @@ export type UserFilter = {
   account_id: string;
   /** low, medium, high; null for cleared users. */
   levels: readonly (string | null)[];
-  /** The lowest and the highest id that begin with the search text; null when no id can begin with it. */
+  /** The lowest and the highest id that begin with the search text. Null if no id can begin with it. */
   idRange: readonly [string, string] | null;
-  /** Searched for in email and name. Null without `identities`. */
+  /** The text to find in email and name. Null without `identities`. */
   search: PersonSearch | null;
   identities: boolean;
   sort: UserSort;
   limit: number | null;
   /**
-   * The instant of a snapshot; null: now. Of an earlier time only the present users are known, and not who was absent.
+   * The instant of a snapshot. Null: now. For an earlier time, only the present users are known, and not which of them
+   * were absent.
    */
   asOf: string | null;
 };
@@ -63,7 +65,7 @@ export async function listUsers(db: Db, filter: UserFilter): Promise<{ total: nu
            to_char(s.last_event at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_event,
            s.level_since, s.first_seen_at, s.absent_since, s.cleared_at, s.erased_at,
            s.snapshot_id::float8 as snapshot_id, s.observed_at,
-           ${filter.identities ? sql`i.email, i.name` : sql`null as email, null as name`}, count(*) over ()::integer as total
+           ${identityList(filter.identities ? 'i' : null)}, count(*) over ()::integer as total
       from (${filter.asOf === null ? stateNow(filter) : stateAsOf(filter)}) s
       ${filter.identities ? identityOf(filter) : sql``}
      where ${ofLevels(filter.levels)} and ${found(filter.idRange, bearers)}
@@ -84,8 +86,7 @@ export async function listUsers(db: Db, filter: UserFilter): Promise<{ total: nu
       erased_at: iso(row.erased_at),
       snapshot_id: row.snapshot_id,
       observed_at: new Date(row.observed_at).toISOString(),
-      email: row.email,
-      name: row.name,
+      ...mapIdentity((field) => row[field]),
     })),
   };
 }
@@ -100,12 +101,15 @@ function stateNow({ account_key }: UserFilter): SQL {
      where ${u.account_key} = ${account_key}`;
 }
 
-/** Materialized, because Citus cannot join a function that asks a node with the tables there. */
+/** Materialized, because Citus cannot join a function that asks a node with the tables on that node. */
 function presentAsOf({ account_id }: UserFilter, at: string): SQL {
   return sql`with a as materialized (select * from risk_bi.users_as_of(${account_id}, ${at}::timestamptz))`;
 }
 
-/** The key comes from the accounts: if it were given, Citus would send the whole statement to one node, `a` included. */
+/**
+ * The key is read from the accounts: with a constant key, Citus would send the whole statement to one node, `a`
+ * included.
+ */
 function stateAsOf({ account_id }: UserFilter): SQL {
   return sql`
     select ${u.account_key}, ${u.user_key}, ${u.user_id}, a.max_risk_level, a.event_count, a.last_event, ${l.valid_from} as level_since, ${u.first_seen_at},
@@ -124,11 +128,11 @@ function versionsOf({ asOf }: UserFilter): SQL {
 }
 
 function identityOf(filter: UserFilter): SQL {
-  return sql`left join (select ${i.account_key}, ${i.user_key}, ${i.email}, ${i.name} from ${i}
+  return sql`left join (select ${i.account_key}, ${i.user_key}, ${columnList(...fieldColumns(i, 'identity'))} from ${i}
     where ${versionsOf(filter)}) i on i.account_key = s.account_key and i.user_key = s.user_key`;
 }
 
-/** Keys of the users whose email or name holds the text; null if nobody asked for that. */
+/** Keys of the users with the text in their email or name. Null if the request has no such text. */
 async function bearersOf(db: Db, filter: UserFilter): Promise<number[] | null> {
   const { search } = filter;
   if (search === null) return null;

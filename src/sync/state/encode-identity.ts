@@ -1,24 +1,19 @@
-// The fields of a user's identity as the bytes that a binary COPY carries for text columns: a length of four bytes (-1
-// for null), then UTF-8, one field after the other. The same bytes come from the database, are hashed, kept, and sent
-// back. The lengths tell null from '', and 'a' + 'bc' from 'ab' + 'c'.
-import { EMAIL_MAX_LENGTH, NAME_MAX_LENGTH } from '../../cloudflare/endpoints/summary/check-record.ts';
-import { fieldsOf, type FieldOf, type UserRisk } from '../../user-risk.ts';
+// Encodes the fields of a user's identity as a binary COPY carries text columns: a length of four bytes (-1 for null),
+// then UTF-8, one field after the other. The same bytes arrive from the database, are hashed, kept, and sent back. The
+// lengths distinguish null from '', and 'a' + 'bc' from 'ab' + 'c'.
+import { TEXT_MAX_LENGTH } from '../../cloudflare/endpoints/summary/check-record.ts';
+import { IDENTITY_FIELDS, type Identity, type IdentityField } from '../../user-risk.ts';
 
-type IdentityField = FieldOf<'identity'>;
-export type Identity = Pick<UserRisk, IdentityField>;
 /** UTF-8 of each field. */
 export type IdentityBytes = Record<IdentityField, Buffer | null>;
 
-export const IDENTITY_FIELDS = fieldsOf('identity');
-/** Characters. */
-const MAX_LENGTH: Record<IdentityField, number> = { email: EMAIL_MAX_LENGTH, name: NAME_MAX_LENGTH };
 /** At most four bytes of UTF-8 for each character. */
 export const IDENTITY_MAX_BYTES = IDENTITY_FIELDS.reduce(
-  (bytes, field) => bytes + 4 + 4 * MAX_LENGTH[field],
+  (bytes, field) => bytes + 4 + 4 * TEXT_MAX_LENGTH[field],
   0,
 );
 
-/** Writes the fields at `at`, and returns where they end. `into` has room for IDENTITY_MAX_BYTES. */
+/** Writes the fields at `at`, and returns the offset of their end. `into` has room for IDENTITY_MAX_BYTES. */
 export function encodeIdentity(identity: Identity, into: Buffer, at: number): number {
   let end = at;
   for (const field of IDENTITY_FIELDS) end = encodeText(identity[field], into, end);
@@ -32,14 +27,14 @@ function encodeText(text: string | null, into: Buffer, at: number): number {
   return at + 4 + length;
 }
 
-/** Where the fields that begin at `at` end. */
+/** The offset at which the fields that begin at `at` end. */
 export function endOfIdentity(bytes: Buffer, at: number): number {
   let end = at;
   for (let field = 0; field < IDENTITY_FIELDS.length; field++) end += 4 + Math.max(0, bytes.readInt32BE(end));
   return end;
 }
 
-/** Reads the fields at `at` into `into`, without a copy, and returns where they end. */
+/** Reads the fields at `at` into `into`, without a copy, and returns the offset of their end. */
 export function decodeIdentity(bytes: Buffer, at: number, into: IdentityBytes): number {
   let end = at;
   for (const field of IDENTITY_FIELDS) {

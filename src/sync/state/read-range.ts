@@ -1,17 +1,16 @@
-// Reads present users and their identities in ranges of keys. Each range is small, whatever the planner believes about
-// the account.
+// Reads present users and their identities in ranges of keys. Each range stays small, even if the planner's estimates
+// are wrong.
 import { sql, type SQL } from 'drizzle-orm';
 import { columnList } from '../../db/sql/column-names.ts';
 import { inline, whole } from '../../db/sql/inline-sql.ts';
-import { decodeInstant } from '../../db/postgres-instant.ts';
 import type { Pool } from '../../db/pool.ts';
 import { readCopy } from '../../db/read-copy.ts';
 import { userIdentities, userLevels, users } from '../../db/schema.ts';
 import { fieldColumns } from '../../db/sql/user-columns.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
-import { RISK_LEVELS } from '../../user-risk.ts';
+import { fieldsOf, IDENTITY_FIELDS, RISK_LEVELS } from '../../user-risk.ts';
 import type { Lease } from '../claim/lease.ts';
-import { IDENTITY_FIELDS } from './encode-identity.ts';
+import { readActivity } from './encode-values.ts';
 import { brokenIdentities } from './state-errors.ts';
 import { emptyValues, readUuid, type LevelRank, type UserTable } from './user-table.ts';
 
@@ -21,7 +20,7 @@ export type Range = { rows: number[]; end: number; bytes: number; identities: SQ
 export type RangeReader = {
   /** Puts some users with keys above `after` into the user table. Reading a range again gives the same result. */
   users(after: number, limit: number): Promise<Range>;
-  /** Reads the identities of those users. Returns how many bytes came. Throws STATE_BROKEN. */
+  /** Reads the identities of those users. Returns the number of bytes. Throws STATE_BROKEN. */
   identities(range: Range): Promise<number>;
 };
 
@@ -54,7 +53,9 @@ async function readDense(
   return { ...(await readByKeys(deps, accountKey, keys)), end, identities };
 }
 
-/** If most users were cleared: the keys of the others come from their open periods, which have their own index. */
+/**
+ * If most users were cleared: finds the keys of the present users in their open periods, which have their own index.
+ */
 async function readSparse(
   deps: RangeDeps,
   accountKey: number,
@@ -81,12 +82,11 @@ async function readByKeys(
   const found: number[] = [];
   const id = new Int32Array(4);
   const values = emptyValues();
-  const bytes = await readCopy(pool, usersQuery(accountKey, keys), 6, (row) => {
+  const bytes = await readCopy(pool, usersQuery(accountKey, keys), 4 + fieldsOf('activity').length, (row) => {
     readUuid(row.bytes, row.start[1] as number, id);
     values.level = RANKS.get(row.bytes[row.start[2] as number]) ?? 0;
-    values.eventCount = row.bytes.readInt32BE(row.start[3]);
-    decodeInstant(row.bytes, row.start[4] as number, values.lastEvent);
-    const isAbsent = row.bytes[row.start[5] as number] === 1;
+    const isAbsent = row.bytes[row.start[3] as number] === 1;
+    readActivity(row, 4, values);
     const at = table.findOrAdd(id);
     table.setKnown(at, row.bytes.readInt32BE(row.start[0]), values, isAbsent);
     found.push(at);
@@ -94,7 +94,7 @@ async function readByKeys(
   return { rows: found, bytes };
 }
 
-/** Users and identities come in the order of keys. */
+/** Users and identities arrive in the order of keys. */
 async function readIdentities(
   { pool, table, key }: RangeDeps,
   lease: Lease,
@@ -130,7 +130,7 @@ const RANKS: ReadonlyMap<number | undefined, LevelRank> = new Map(
 function usersQuery(accountKey: number, keys: SQL): string {
   const u = users;
   return inline(sql`
-    select ${u.user_key}, ${u.user_id}, ${u.max_risk_level}, ${u.event_count}, ${u.last_event}, ${u.absent_since} is not null
+    select ${u.user_key}, ${u.user_id}, ${u.max_risk_level}, ${u.absent_since} is not null, ${columnList(...fieldColumns(u, 'activity'))}
       from ${u}
      where ${u.account_key} = ${whole(accountKey)} and ${keys} and ${u.max_risk_level} is not null
      order by ${u.user_key}`);

@@ -2,22 +2,21 @@
 // database knows were cleared, and return. The others are new.
 import { sql } from 'drizzle-orm';
 import { columnList } from '../../db/sql/column-names.ts';
-import { decodeInstant } from '../../db/postgres-instant.ts';
 import type { Pool } from '../../db/pool.ts';
 import { readAgain } from '../../db/read-again.ts';
 import { readCopy } from '../../db/read-copy.ts';
 import { inline, whole } from '../../db/sql/inline-sql.ts';
 import { userIdentities, users } from '../../db/schema.ts';
 import { fieldColumns } from '../../db/sql/user-columns.ts';
+import { fieldsOf, IDENTITY_FIELDS } from '../../user-risk.ts';
 import type { Lease } from '../claim/lease.ts';
 import { keyedHash, type HashKey } from '../../keyed-hash.ts';
 import type { AccountState } from './read-state.ts';
-import { IDENTITY_FIELDS } from './encode-identity.ts';
 import { brokenIdentities, stateMoved } from './state-errors.ts';
+import { readActivity } from './encode-values.ts';
 import { emptyValues, readUuid, type UserTable } from './user-table.ts';
 
-// With names of ten thousand characters, these rows take two megabytes. How long names are is known after the first
-// statement.
+// With names of ten thousand characters, these rows take two megabytes. The first statement shows how long names are.
 const FIRST = 50;
 const MOST = 5_000;
 const MAX_BYTES = 1024 * 1024;
@@ -25,12 +24,12 @@ const MAX_BYTES = 1024 * 1024;
 type ResolveDeps = { pool: Pool; table: UserTable; key: HashKey };
 
 /**
- * Gives every accepted user who was cleared before their key and what the history holds. Throws STATE_MOVED and
+ * Gives every accepted user who was cleared before the old key and what the history holds. Throws STATE_MOVED and
  * STATE_BROKEN.
  */
 export async function resolveUnknown(deps: ResolveDeps, lease: Lease, state: AccountState): Promise<void> {
   const { table } = deps;
-  // Every user who ever got a key is present, so there is nobody to find.
+  // Every user who ever got a key is present, so there are none to find.
   if (state.lastUserKey === state.present) return;
   let atOnce = FIRST;
   let rows: number[] = [];
@@ -44,7 +43,7 @@ export async function resolveUnknown(deps: ResolveDeps, lease: Lease, state: Acc
   }
 }
 
-/** Returns how many bytes came. */
+/** Returns the number of bytes. */
 async function resolve(deps: ResolveDeps, lease: Lease, unknown: readonly number[]): Promise<number> {
   const { rows, bytes } = await readCleared(deps, lease, unknown);
   if (rows.length === 0) return bytes;
@@ -62,14 +61,13 @@ async function readCleared(
   const id = new Int32Array(4);
   const values = emptyValues();
   const u = users;
-  const query = sql`select ${u.user_key}, ${u.user_id}, ${columnList(...fieldColumns(u, 'activity'))}, ${u.max_risk_level} is null from ${u}
+  const query = sql`select ${u.user_key}, ${u.user_id}, ${u.max_risk_level} is null, ${columnList(...fieldColumns(u, 'activity'))} from ${u}
     where ${u.account_key} = ${whole(lease.accountKey)} and ${u.user_id} in (${sql.raw(ids)}) order by ${u.user_key}`;
   const bytes = await readAgain(() =>
-    readCopy(pool, inline(query), 5, (row) => {
-      if (row.bytes[row.start[4] as number] !== 1) throw stateMoved(lease, 'while the pages were read');
+    readCopy(pool, inline(query), 3 + fieldsOf('activity').length, (row) => {
+      if (row.bytes[row.start[2] as number] !== 1) throw stateMoved(lease, 'while the pages were read');
       readUuid(row.bytes, row.start[1] as number, id);
-      values.eventCount = row.bytes.readInt32BE(row.start[2]);
-      decodeInstant(row.bytes, row.start[3] as number, values.lastEvent);
+      readActivity(row, 3, values);
       const at = table.find(id);
       table.setKnown(at, row.bytes.readInt32BE(row.start[0]), values, false);
       found.push(at);
@@ -78,7 +76,7 @@ async function readCleared(
   return { rows: found, bytes };
 }
 
-/** Returns how many bytes came. Throws STATE_BROKEN. */
+/** Returns the number of bytes. Throws STATE_BROKEN. */
 async function readIdentities(
   { pool, table, key }: ResolveDeps,
   lease: Lease,

@@ -1,9 +1,10 @@
-// Email and name of each row of a table of users: beside the row where they fit, otherwise below it.
+// Email and name of each row of a table of users: beside the row if they fit, otherwise below it.
+import { IDENTITY_FIELDS, type Identity } from '../../user-risk.ts';
 import { printable } from '../../words.ts';
 import { fits, fitText, table, type Cell, type Column } from '../table.ts';
 
 /** `erased_at`: set if the person was erased. */
-type Person = { email: string | null; name: string | null; erased_at?: string | null };
+type Person = Identity & { erased_at?: string | null };
 
 /** The table of `persons`, with one row for each. */
 export function personTable(
@@ -13,15 +14,10 @@ export function personTable(
   width: number,
 ): string {
   const rows = persons.map((_, at) => rowOf(at));
-  const wideColumns = [
-    ...columns,
-    { name: 'email', shrinks: true as const },
-    { name: 'name', shrinks: true as const },
-  ];
+  const wideColumns = [...columns, ...IDENTITY_FIELDS.map((name) => ({ name, shrinks: true as const }))];
   const wideRows = persons.map((person, at) => [
     ...(rows[at] ?? []),
-    isErased(person) ? ERASED : person.email,
-    person.name,
+    ...IDENTITY_FIELDS.map((field, nth) => (nth === 0 && isErased(person) ? ERASED : person[field])),
   ]);
   if (fits(wideColumns, wideRows, width)) return table(wideColumns, wideRows, width);
   const [head = '', ...lines] = table(columns, rows, width).split('\n');
@@ -36,7 +32,6 @@ function isErased({ erased_at }: Person): boolean {
 }
 
 function inOneLine(person: Person): string {
-  const { email, name } = person;
   if (isErased(person)) return ERASED;
-  return printable(`${email ?? 'no email'}, ${name ?? 'no name'}`);
+  return printable(IDENTITY_FIELDS.map((field) => person[field] ?? `no ${field}`).join(', '));
 }

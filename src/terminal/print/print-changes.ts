@@ -11,6 +11,7 @@ import { personTable } from './person-lines.ts';
 import { openRows, table, type Cell, type Format } from '../table.ts';
 import { viewOf, type View } from '../view.ts';
 import type { Terminal } from '../wrap.ts';
+import { IDENTITY_FIELDS } from '../../user-risk.ts';
 
 type ChangesIo = Terminal & { stdout: NodeJS.WritableStream; stderr: { write(text: string): unknown } };
 type ChangesPrintOptions = {
@@ -44,7 +45,7 @@ async function printAll(
   format: 'json' | 'csv',
   identities: boolean,
 ): Promise<void> {
-  const names = identities ? [...COLUMNS, 'email', 'name'] : COLUMNS;
+  const names = identities ? [...COLUMNS, ...IDENTITY_FIELDS] : COLUMNS;
   const writer = openRows(
     io.stdout,
     format,
@@ -61,7 +62,7 @@ async function printAll(
           row.from_level,
           row.to_level,
           row.snapshot_id,
-          ...(identities ? [row.email, row.name] : []),
+          ...(identities ? IDENTITY_FIELDS.map((field) => row[field]) : []),
         ]),
       );
       await drained(io.stdout);
@@ -71,7 +72,7 @@ async function printAll(
   writer.end();
 }
 
-/** A slow reader must not fill the memory. A reader that has gone ends the wait as well. */
+/** A slow reader must not fill the memory. A reader that disconnects also ends the wait. */
 async function drained(out: NodeJS.WritableStream & { writableNeedDrain?: boolean }): Promise<void> {
   if (out.writableNeedDrain !== true) return;
   const done = new AbortController();

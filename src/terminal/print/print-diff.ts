@@ -8,7 +8,7 @@ import { paintLevel, paintLevels } from '../colour.ts';
 import { personTable } from './person-lines.ts';
 import { printRows, table, type Cell, type Format } from '../table.ts';
 import type { View } from '../view.ts';
-import { CHANGE_ORDER, type Change } from '../../user-risk.ts';
+import { IDENTITY_FIELDS, CHANGE_ORDER, type Change } from '../../user-risk.ts';
 import { wrap } from '../wrap.ts';
 
 const COLUMNS = [
@@ -29,7 +29,7 @@ export function printAll(
   found: readonly Difference[],
   { format, identities, limit }: { format: Format; identities: boolean; limit: number },
 ): void {
-  const columns = identities ? [...COLUMNS, 'email', 'name'] : COLUMNS;
+  const columns = identities ? [...COLUMNS, ...IDENTITY_FIELDS] : COLUMNS;
   const rows = found.flatMap(({ account, from, to, rows, between }) =>
     rows
       .slice(0, limit)
@@ -44,7 +44,7 @@ export function printAll(
         to.snapshot_id,
         to.observed_at.toISOString(),
         between.count,
-        ...(identities ? [one.email, one.name] : []),
+        ...(identities ? IDENTITY_FIELDS.map((field) => one[field]) : []),
       ]),
   );
   printRows(
@@ -95,7 +95,7 @@ export function blockOf(
   return `${lines.join('\n')}\n`;
 }
 
-/** Whom a comparison of two moments hides: users who rose and came back. */
+/** Users that a comparison of two moments hides: they rose and came back in between. */
 export function inBetween(
   { count, levels }: Difference['between'],
   { paint }: Pick<View, 'paint'>,

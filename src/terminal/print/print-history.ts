@@ -8,6 +8,7 @@ import { inWords, iso, walksInWords, type TimelineEvent } from '../../answers/us
 import { paintLevels } from '../colour.ts';
 import { viewOf, type View } from '../view.ts';
 import { wrap, type Terminal } from '../wrap.ts';
+import { IDENTITY_FIELDS, mapIdentity, type Identity } from '../../user-risk.ts';
 
 type HistoryIo = Terminal & { stdout: NodeJS.WritableStream };
 
@@ -41,7 +42,7 @@ const EVENT_COLUMNS = [
 ] as const satisfies readonly (keyof TimelineEvent)[];
 
 const eventColumns = (identities: boolean): (keyof TimelineEvent)[] =>
-  identities ? [...EVENT_COLUMNS, 'email', 'name'] : [...EVENT_COLUMNS];
+  identities ? [...EVENT_COLUMNS, ...IDENTITY_FIELDS] : [...EVENT_COLUMNS];
 
 function printCsv(out: NodeJS.WritableStream, histories: readonly UserHistory[], identities: boolean): void {
   const columns = eventColumns(identities);
@@ -62,7 +63,7 @@ function asObject(history: UserHistory, identities: boolean): Record<string, unk
   return {
     account_id: user.account_id,
     user_id: user.user_id,
-    ...(identities ? { email: identity?.email ?? null, name: identity?.name ?? null } : {}),
+    ...(identities ? mapIdentity((field) => identity?.[field] ?? null) : {}),
     is_present: user.max_risk_level !== null,
     max_risk_level: user.max_risk_level,
     level_since: at(user.level_since),
@@ -96,7 +97,7 @@ function textOf(history: UserHistory, identities: boolean, view: View): string {
     `${name.padEnd(INDENT)}${wrap(printable(text), INDENT, view.textWidth)}`;
   const lines = [line('user', user.user_id), line('account', accountName(user))];
   if (user.erased_at !== null)
-    lines.push(line('erased', `at ${view.time(user.erased_at)}: this id stands in the place of the person`));
+    lines.push(line('erased', `at ${view.time(user.erased_at)}: this id replaces the id of the person`));
   else if (identities) lines.push(line('known as', person(identity)));
   lines.push('');
   if (history.leftOut) lines.push('Earlier events are left out (--limit).');
@@ -133,7 +134,7 @@ function absence({ absentWalks, lookup, may }: UserHistory, since: string, { tim
   const walks = absentWalks ?? { complete: 0, partial: 0 };
   const lacked = `Absent since ${time(since)} (${age(since)}): not met by ${walksInWords(walks.complete, walks.partial)}.`;
   if (!may.lookups) return `${lacked} This database role may not see what the user's own record says.`;
-  // An answer from an earlier absence says nothing about this one.
+  // Ignore an answer from an earlier absence.
   if (lookup === null || Date.parse(lookup.asked_at) < Date.parse(since))
     return `${lacked} The user's own record has not been asked for yet.`;
   return `${lacked} The user's own record was asked for at ${time(lookup.asked_at)} (run ${lookup.run_id}): ${ANSWERS[lookup.outcome] ?? lookup.outcome}.`;
@@ -148,7 +149,7 @@ const ANSWERS: Record<string, string> = {
     'the answer could not be read, contradicts itself, or names another person, so the user stays present',
 };
 
-function person(identity: { email: string | null; name: string | null } | null): string {
+function person(identity: Identity | null): string {
   return `${identity?.name ?? 'no name'}, ${identity?.email ?? 'no email'}`;
 }
 

@@ -10,6 +10,7 @@ import { personTable } from './person-lines.ts';
 import { printRows, table, type Cell, type Column, type Format } from '../table.ts';
 import { viewOf, type View } from '../view.ts';
 import { wrap, type Terminal } from '../wrap.ts';
+import { IDENTITY_FIELDS } from '../../user-risk.ts';
 
 type UsersIo = Terminal & { stdout: NodeJS.WritableStream; stderr: { write(text: string): unknown } };
 export type UserPrintOptions = {
@@ -18,7 +19,7 @@ export type UserPrintOptions = {
   identities: boolean;
   level: readonly string[];
   search?: string;
-  /** Whether the lists show the current state: then their age is printed. */
+  /** Whether the lists show the current state. If so, their age is printed. */
   isNow: boolean;
 };
 
@@ -62,7 +63,7 @@ function printAll(
   lists: readonly UserList[],
   { format, identities }: UserPrintOptions,
 ): void {
-  const columns = identities ? [...COLUMNS, 'email', 'name'] : COLUMNS;
+  const columns = identities ? [...COLUMNS, ...IDENTITY_FIELDS] : COLUMNS;
   const rows = lists.flatMap(({ account, rows }) =>
     rows.map((user): Cell[] => [
       account.account_id,
@@ -79,7 +80,7 @@ function printAll(
       user.snapshot_id,
       user.observed_at,
       user.erased_at,
-      ...(identities ? [user.email, user.name] : []),
+      ...(identities ? IDENTITY_FIELDS.map((field) => user[field]) : []),
     ]),
   );
   printRows(
@@ -90,7 +91,7 @@ function printAll(
   );
 }
 
-// From this width on, times are shown instead of spans: a line then has 90 columns.
+// With this width or more, times are shown instead of ages: a line then has 90 columns.
 const WIDE = 100;
 
 function blockOf(

@@ -1,5 +1,5 @@
-// Rewrites emails and names of one account in short transactions. They are read and written by COPY alone, because the
-// server may log parameters and literals. What was rewritten is not found again, so the work may stop at any instant.
+// Rewrites emails and names of one account in short transactions. They are read and written only by COPY, because the
+// server may log parameters and literals. A rewritten identity is not found again, so the work may stop at any instant.
 import { sql } from 'drizzle-orm';
 import { copyRows, type CopyValue } from '../../db/copy-rows.ts';
 import { holdSchema } from '../../db/migrate.ts';
@@ -8,12 +8,14 @@ import type { Pool } from '../../db/pool.ts';
 import { readAgain } from '../../db/read-again.ts';
 import { readCopy, type CopiedRow } from '../../db/read-copy.ts';
 import { stagedIdentities as s, userIdentities as i } from '../../db/schema.ts';
-import { columnNames } from '../../db/sql/column-names.ts';
+import { columnList, columnNames } from '../../db/sql/column-names.ts';
+import { fieldColumns } from '../../db/sql/user-columns.ts';
 import { setLocal } from '../../db/sql/set-local.ts';
 import { inline, whole } from '../../db/sql/inline-sql.ts';
 import { DEFAULT_LIMITS, inTransaction } from '../../db/transaction.ts';
-import { keyIdOf, type Named } from '../../pii-policy.ts';
+import { keyIdOf } from '../../pii-policy.ts';
 import type { Holder } from '../../sync/claim/claim-lease.ts';
+import { IDENTITY_FIELDS, mapIdentity, type Identity } from '../../user-risk.ts';
 import { whileHeld } from '../../sync/claim/hold-account.ts';
 import type { LeaseTiming } from '../../sync/claim/lease.ts';
 import { holdsTooMuch, noteWriter, requireTarget, type Target } from './change-mode.ts';
@@ -21,13 +23,13 @@ import { holdsTooMuch, noteWriter, requireTarget, type Target } from './change-m
 export type Batch = {
   rows: readonly (readonly CopyValue[])[];
   lastUserKey: number;
-  /** What the rows took, with their emails and names. */
+  /** The size of the rows, emails and names included. */
   bytes: number;
 };
 
-const COLUMNS = ['account_key', 'user_key', 'valid_from', 'snapshot_id', 'email', 'name'] as const;
+const COLUMNS = ['account_key', 'user_key', 'valid_from', 'snapshot_id', ...IDENTITY_FIELDS] as const;
 
-/** At most `limit` identities that hold too much, of users from `from` on, as rows of staged_identities. */
+/** At most `limit` identities that hold too much, of users with key `from` or higher, as rows of staged_identities. */
 export async function readBatch(
   pool: Pool,
   accountKey: number,
@@ -35,19 +37,20 @@ export async function readBatch(
   { from, limit }: { from: number; limit: number },
 ): Promise<Batch> {
   const query = sql`
-    select ${i.user_key}, ${i.valid_from}, ${i.snapshot_id}, ${i.email}, ${i.name} from ${i}
+    select ${columnList(i.user_key, i.valid_from, i.snapshot_id, ...fieldColumns(i, 'identity'))} from ${i}
      where ${i.account_key} = ${whole(accountKey)} and ${i.user_key} >= ${whole(from)} and ${holdsTooMuch(target)}
      order by ${i.user_key}, ${i.valid_from} limit ${whole(limit)}`;
   return readAgain(async () => {
     const rows: CopyValue[][] = [];
     let lastUserKey = from;
-    const bytes = await readCopy(pool, inline(query), 5, (row) => {
+    const bytes = await readCopy(pool, inline(query), 3 + IDENTITY_FIELDS.length, (row) => {
       const at: PostgresInstant = { seconds: 0, micros: 0 };
       lastUserKey = row.bytes.readInt32BE(row.start[0]);
       decodeInstant(row.bytes, row.start[1] as number, at);
       const snapshotId = Number(row.bytes.readBigInt64BE(row.start[2]));
-      const { email, name } = convert({ email: textOf(row, 3), name: textOf(row, 4) }, target);
-      rows.push([accountKey, lastUserKey, at, snapshotId, email, name]);
+      const held = mapIdentity((_, nth) => textOf(row, 3 + nth));
+      const kept = convert(held, target);
+      rows.push([accountKey, lastUserKey, at, snapshotId, ...IDENTITY_FIELDS.map((field) => kept[field])]);
     });
     return { rows, lastUserKey, bytes };
   });
@@ -59,12 +62,12 @@ function textOf({ bytes, start, length }: CopiedRow, field: number): string | nu
   return size < 0 ? null : bytes.toString('utf8', from, from + size);
 }
 
-function convert(held: Named, { convert: to, keyId, dropOldHashes }: Target): Named {
-  const { email, name } = to(held);
-  if (!dropOldHashes) return { email, name };
+function convert(held: Identity, { convert: to, keyId, dropOldHashes }: Target): Identity {
+  const kept = to(held);
+  if (!dropOldHashes) return kept;
   const own = (text: string | null) =>
     text !== null && keyIdOf(text) !== null && keyIdOf(text) !== keyId ? null : text;
-  return { email: own(email), name: own(name) };
+  return mapIdentity((field) => own(kept[field]));
 }
 
 export type RewriteHooks = {
@@ -73,7 +76,7 @@ export type RewriteHooks = {
   failpoint?: ((name: 'begun' | 'copied' | 'rewritten' | 'committed' | 'ended') => Promise<void>) | undefined;
 };
 
-/** Returns the run that works on the account instead, if there is one. */
+/** If a run works on the account, returns that run and does nothing. */
 export async function writeBatch(
   pool: Pool,
   accountKey: number,
@@ -82,9 +85,13 @@ export async function writeBatch(
   { timing, failpoint }: RewriteHooks,
 ): Promise<Holder | null> {
   const key = whole(accountKey);
+  const rewritten = sql.join(
+    IDENTITY_FIELDS.map((field) => sql`${columnNames(i[field])} = ${s[field]}`),
+    sql`, `,
+  );
   return inTransaction(pool, DEFAULT_LIMITS, async (tx, client) => {
     await holdSchema(tx);
-    // Before anything is locked: no limit of the server ends a COPY whose client has stopped.
+    // Before any lock: no limit of the server ends a COPY if its client has stopped.
     await copyRows(client, s, COLUMNS, rows);
     await failpoint?.('copied');
     const held = await whileHeld(tx, { accountKey, timing }, async () => {
@@ -94,7 +101,7 @@ export async function writeBatch(
       await tx.execute(
         sql.raw(
           inline(sql`
-        update ${i} set ${columnNames(i.email)} = ${s.email}, ${columnNames(i.name)} = ${s.name}, ${columnNames(i.snapshot_id)} = ${whole(feedId)}
+        update ${i} set ${rewritten}, ${columnNames(i.snapshot_id)} = ${whole(feedId)}
           from ${s}
          where ${s.account_key} = ${key} and ${i.account_key} = ${key} and ${i.user_key} = ${s.user_key}
            and ${i.valid_from} = ${s.valid_from} and ${i.snapshot_id} = ${s.snapshot_id};

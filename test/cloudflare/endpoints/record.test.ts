@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import v8 from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
-import { EMAIL_MAX_LENGTH, NAME_MAX_LENGTH } from '../../../src/cloudflare/endpoints/summary/check-record.ts';
+import { TEXT_MAX_LENGTH } from '../../../src/cloudflare/endpoints/summary/check-record.ts';
 import { isDateTime } from '../../../src/cloudflare/endpoints/summary/date-time.ts';
 import { DeepRecord } from '../../../src/cloudflare/endpoints/summary/record-reader.ts';
 import { parseRecord, RAW_MAX_LENGTH } from '../../../src/cloudflare/endpoints/summary/record.ts';
@@ -60,10 +60,10 @@ test("names the rule that a record breaks, without the record's values", () => {
     [{ ...RECORD, last_event: '2026-02-30T00:00:00Z' }, date],
     [{ ...RECORD, email: 7 }, 'email: not text'],
     [
-      { ...RECORD, email: 'x'.repeat(EMAIL_MAX_LENGTH + 1) },
-      `email: longer than ${EMAIL_MAX_LENGTH} characters`,
+      { ...RECORD, email: 'x'.repeat(TEXT_MAX_LENGTH.email + 1) },
+      `email: longer than ${TEXT_MAX_LENGTH.email} characters`,
     ],
-    [{ ...RECORD, name: 'x'.repeat(1 << 20) }, `name: longer than ${NAME_MAX_LENGTH} characters`],
+    [{ ...RECORD, name: 'x'.repeat(1 << 20) }, `name: longer than ${TEXT_MAX_LENGTH.name} characters`],
     [{ ...RECORD, name: 'secret\0name' }, 'name: holds a NUL character'],
     [{ ...RECORD, name: 'secret\ud800name' }, 'name: holds a lone surrogate'],
     [{ ...RECORD, name: false, event_count: -1 }, `name: not text; ${count}`],
@@ -75,8 +75,8 @@ test('accepts the extreme values that are allowed', () => {
   for (const raw of [
     { ...RECORD, event_count: 2 ** 31 - 1 },
     { ...RECORD, event_count: 0 },
-    { ...RECORD, email: 'x'.repeat(EMAIL_MAX_LENGTH) },
-    { ...RECORD, name: '😀'.repeat(NAME_MAX_LENGTH) },
+    { ...RECORD, email: 'x'.repeat(TEXT_MAX_LENGTH.email) },
+    { ...RECORD, name: '😀'.repeat(TEXT_MAX_LENGTH.name) },
     { ...RECORD, name: '=cmd|"/c calc"!A1 <script>\u202e\u001b[31m' },
     { ...RECORD, name: '', email: '' },
     { ...RECORD, user_id: '00000000-0000-0000-0000-000000000000' },

@@ -10,6 +10,8 @@ import {
 } from '../../support/database/migrated-database.ts';
 import { personOf, servedAccount } from '../../support/api/served-account.ts';
 import { claimAccount, seedAccount } from '../../support/database/seeded-account.ts';
+import { PRESENT_USERS } from '../../support/database/record-columns.ts';
+import type { UserRisk } from '../../../src/user-risk.ts';
 
 /** 100000 is the size that the worker is made for. A fifth of the users is missing then. */
 const LARGE = Number(process.env['TEST_LARGE'] ?? 20_000);
@@ -58,23 +60,8 @@ describe('an account', () => {
       const account = servedAccount(db.pool, 0, lease.accountId);
       // Sooner or later autovacuum would do so; until then the question below is a nested loop.
       await db.pool.query('analyze risk.users, risk.user_identities');
-      const rows = await db.rows<{
-        user_id: string;
-        email: string;
-        name: string;
-        level: 'low';
-        events: number;
-        last_event: string;
-      }>(
-        `select user_id, email, name, max_risk_level as level, event_count as events,
-                to_char(last_event at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_event
-           from risk.users u join risk.user_identities i using (account_key, user_key) where account_key = ${lease.accountKey} and max_risk_level is not null`,
-      );
-      account.people = rows.map(({ level, events, ...user }) => ({
-        ...user,
-        max_risk_level: level,
-        event_count: events,
-      }));
+      const rows = await db.rows<UserRisk & { absent: boolean }>(PRESENT_USERS, [account.id]);
+      account.people = rows.map(({ absent: _absent, ...record }) => record);
       assert.equal(account.people.length, 2_000);
       const times: number[] = [];
       for (let turn = 0; turn < 3; turn++) {

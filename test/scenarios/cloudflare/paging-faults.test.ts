@@ -9,6 +9,7 @@ import type { Asked, Rule } from '../../support/faults/fault-server.ts';
 import { clampedTo, echoOf, failure, info, rewritten, totals } from '../../support/faults/faults.ts';
 import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
 import { uuidOf } from '../../support/world/random-world.ts';
+import { recordText } from '../../support/database/record-columns.ts';
 
 let db: MigratedDatabase;
 let scenario: Scenario;
@@ -111,9 +112,9 @@ for (const [what, rules] of Object.entries(DOUBTFUL)) {
     const { published, error } = await fresh.sync();
     t.diagnostic(`as a new account: ${error?.code ?? `${published?.verdict}, ${published?.users} users`}`);
     if (published?.snapshotId != null && published.verdict === 'partial') {
-      const truth = new Set(scenario.world().map(textOf));
+      const truth = new Set(scenario.world().map(recordText));
       const state = await rebuild(db.pool, published.snapshotId);
-      for (const user of state) assert.ok(truth.has(textOf(user)));
+      for (const user of state) assert.ok(truth.has(recordText(user)));
       fresh.note(published.snapshotId, state, []);
     }
     await account.assertPromises();
@@ -260,7 +261,7 @@ test('an account that never stands still: no user who was present throughout is 
     const look = rewritten('look', (page) => {
       for (const user of page.result.users as unknown as UserRisk[]) {
         const values = served.get(user.user_id) ?? new Set();
-        served.set(user.user_id, values.add(textOf(user)));
+        served.set(user.user_id, values.add(recordText(user)));
       }
       return page;
     });
@@ -279,8 +280,8 @@ test('an account that never stands still: no user who was present throughout is 
     const snapshotId = published?.snapshotId ?? assert.fail();
     const state = await rebuild(db.pool, snapshotId);
     for (const user of state) {
-      const values = served.get(user.user_id) ?? new Set([textOf(previous.get(user.user_id))]);
-      assert.ok(values.has(textOf(user)), `a value of ${user.user_id} that was never served`);
+      const values = served.get(user.user_id) ?? new Set([recordText(previous.get(user.user_id))]);
+      assert.ok(values.has(recordText(user)), `a value of ${user.user_id} that was never served`);
     }
     const published_ = new Set(state.map((user) => user.user_id));
     for (const id of present)
@@ -290,10 +291,6 @@ test('an account that never stands still: no user who was present throughout is 
   }
   await account.assertPromises();
 });
-
-function textOf(u: UserRisk | undefined): string {
-  return JSON.stringify([u?.user_id, u?.email, u?.name, u?.max_risk_level, u?.event_count, u?.last_event]);
-}
 
 // 14
 

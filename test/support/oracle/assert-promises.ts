@@ -9,6 +9,7 @@ import { HISTORY_DEFECTS } from './history-defects.ts';
 import { rowsOfHistory } from '../database/rows-of-history.ts';
 import { wholeness } from './wholeness.ts';
 import type { WatermarkReader } from './watermark-reader.ts';
+import { RECORD_COLUMNS, recordText } from '../database/record-columns.ts';
 
 export type SnapshotTruth = {
   /** Every user of the snapshot, as readers must always see them. */
@@ -112,8 +113,8 @@ async function inexactness(
       continue;
     }
     const rebuilt = await rebuild(account.pool, id, account.accountId);
-    const wanted = state.map(row).toSorted();
-    const found = rebuilt.map(row).toSorted();
+    const wanted = state.map(recordText).toSorted();
+    const found = rebuilt.map(recordText).toSorted();
     if (isSame(found, wanted)) continue;
     // Without their values: user ids are enough to investigate.
     const idOf = (text: string) => (JSON.parse(text) as string[])[0] ?? '';
@@ -129,16 +130,11 @@ async function inexactness(
 /** A snapshot as readers see it, with the API's field names. Without an account, its id is that of one account alone. */
 export async function rebuild(pool: Pool, snapshotId: number, accountId?: string): Promise<UserRisk[]> {
   const { rows } = await pool.query<UserRisk>(
-    `select user_id, email, name, max_risk_level, event_count,
-            to_char(last_event at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_event
+    `select ${RECORD_COLUMNS}
        from risk_bi.snapshot_users(${accountId === undefined ? '' : '$2, '}$1) order by user_id`,
     accountId === undefined ? [snapshotId] : [snapshotId, accountId],
   );
   return rows;
-}
-
-function row(u: UserRisk): string {
-  return JSON.stringify([u.user_id, u.email, u.name, u.max_risk_level, u.event_count, u.last_event]);
 }
 
 async function disorder(account: AccountUnderTest): Promise<string[]> {

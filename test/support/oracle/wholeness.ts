@@ -2,6 +2,7 @@
 // snapshot rebuilt, and the histories hold nothing that they must not hold.
 import type { Pool } from '../../../src/db/pool.ts';
 import { HISTORY_DEFECTS } from './history-defects.ts';
+import { PRESENT_USERS, RECORD_COLUMNS } from '../database/record-columns.ts';
 
 type Row = Record<string, unknown>;
 
@@ -28,12 +29,10 @@ export async function wholeness(pool: Pool, accountId: string): Promise<string[]
        left join rebuilt using (snapshot_id, max_risk_level)
        where (coalesce(rebuilt.users, 0), coalesce(rebuilt.events, 0)) <> (l.user_count, l.event_count)`);
   const [newest] = await ask(`select max(snapshot_id) as id from risk.snapshots ${ACCOUNT}`);
-  const current =
-    await ask(`select u.user_id, i.email, i.name, u.max_risk_level, u.event_count, u.last_event::text from risk.users u
-       left join risk.user_identities i on i.account_key = u.account_key and i.user_key = u.user_key and i.valid_to is null
-       join risk.accounts a on a.account_key = u.account_key where a.account_id = $1 and u.max_risk_level is not null order by 1`);
+  const present = await ask(PRESENT_USERS);
+  const current = present.map(({ absent: _absent, ...record }) => record);
   const rebuilt = await pool.query<Row>(
-    'select user_id, email, name, max_risk_level, event_count, last_event::text from risk_bi.snapshot_users($1, $2) order by 1',
+    `select ${RECORD_COLUMNS} from risk_bi.snapshot_users($1, $2) order by user_id`,
     [accountId, newest?.['id'] ?? 0],
   );
   const problems = rows.map((row) => String(row['problem']));

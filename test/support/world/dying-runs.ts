@@ -12,6 +12,7 @@ import type { Child, ChildScript } from '../child.ts';
 import { migratedDatabase } from '../database/migrated-database.ts';
 import type { SyncChild } from '../children/sync-child.ts';
 import { clientOf, runSyncOf } from '../stage.ts';
+import { PRESENT_USERS } from '../database/record-columns.ts';
 
 const TOKEN = 'crash-test-token';
 const DAY = 86_400_000;
@@ -91,14 +92,8 @@ export async function dyingRuns() {
   async function assertConsistent(accountId: string): Promise<void> {
     const newest = (await snapshotsOf(accountId)).at(-1);
     assert.ok(newest);
-    const current = await db.rows<UserRisk>(
-      `select u.user_id, i.email, i.name, u.max_risk_level, u.event_count,
-              to_char(u.last_event at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_event
-         from risk.users u join risk.accounts a using (account_key)
-         left join risk.user_identities i on i.account_key = u.account_key and i.user_key = u.user_key and i.valid_to is null
-        where a.account_id = $1 and u.max_risk_level is not null order by 1`,
-      [accountId],
-    );
+    const present = await db.rows<UserRisk & { absent: boolean }>(PRESENT_USERS, [accountId]);
+    const current = present.map(({ absent: _absent, ...record }) => record);
     assert.deepEqual(current, await rebuild(db.pool, newest.id, accountId));
     assert.equal(current.length, newest.user_count);
     const [published] = await db.rows<{ snapshots: number; runs: number }>(

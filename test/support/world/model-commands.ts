@@ -15,6 +15,7 @@ import {
 } from '../api/living-account.ts';
 import { testPool, type MigratedDatabase } from '../database/migrated-database.ts';
 import { TEST_SETTINGS } from '../settings.ts';
+import { PRESENT_USERS } from '../database/record-columns.ts';
 
 export type Real = {
   db: MigratedDatabase;
@@ -337,15 +338,7 @@ async function takeOver(real: Real): Promise<void> {
 }
 
 async function knownUsers({ db, accountId }: Real): Promise<Map<string, Known>> {
-  const rows = await db.rows<Known>(
-    `select u.user_id, i.email, i.name, u.max_risk_level, u.event_count,
-            to_char(u.last_event at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_event,
-            u.absent_since is not null as absent
-       from risk.users u join risk.accounts a using (account_key)
-       join risk.user_identities i on i.account_key = u.account_key and i.user_key = u.user_key and i.valid_to is null
-      where a.account_id = $1 and u.max_risk_level is not null`,
-    [accountId],
-  );
+  const rows = await db.rows<Known>(PRESENT_USERS, [accountId]);
   return new Map(rows.map((row) => [row.user_id, row]));
 }
 

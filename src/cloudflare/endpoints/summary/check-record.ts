@@ -1,13 +1,11 @@
-// Accepts good records fast, which is nearly all of them. It accepts exactly the records that the schema in record.ts
-// accepts: a test compares the two over wild inputs. It takes 0.3 microseconds per record, the schema takes 1.8 (pages
-// of 1,000; JSON.parse takes another 0.4).
-import type { RiskLevel, UserRisk } from '../../../user-risk.ts';
+// Accepts good records fast, and nearly all records are good. It accepts exactly the records that the schema in
+// record.ts accepts: a test compares the two over wild inputs. It takes 0.3 microseconds per record, and the schema
+// takes 1.8 (pages of 1,000; JSON.parse takes another 0.4).
+import type { IdentityField, RiskLevel, UserRisk } from '../../../user-risk.ts';
 import { isDateTime } from './date-time.ts';
 
-/** Characters (code points). The longest address SMTP can carry. */
-export const EMAIL_MAX_LENGTH = 320;
-/** Characters (code points). */
-export const NAME_MAX_LENGTH = 10_000;
+/** Characters (code points). 320: the longest address that SMTP can carry. */
+export const TEXT_MAX_LENGTH: Readonly<Record<IdentityField, number>> = { email: 320, name: 10_000 };
 export const INT4_MAX = 2_147_483_647;
 
 /** The user, as the schema would return it. Null: ask the schema, which gives the reason. */
@@ -19,7 +17,8 @@ export function checkRecord(raw: unknown): UserRisk | null {
   if (typeof event_count !== 'number' || !Number.isInteger(event_count)) return null;
   if (event_count < 0 || event_count > INT4_MAX) return null;
   if (typeof last_event !== 'string' || !isDateTime(last_event)) return null;
-  if (!isOptionalText(email, EMAIL_MAX_LENGTH) || !isOptionalText(name, NAME_MAX_LENGTH)) return null;
+  if (!isOptionalText(email, TEXT_MAX_LENGTH.email) || !isOptionalText(name, TEXT_MAX_LENGTH.name))
+    return null;
   return {
     user_id: user_id.toLowerCase(),
     email: email ?? null,
