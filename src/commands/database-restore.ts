@@ -6,6 +6,7 @@ import { migrate } from '../db/migrate.ts';
 import { readBackup } from '../move/backup-file.ts';
 import { requireKnown } from '../move/prepare-target.ts';
 import { writeHistory } from '../move/write-history.ts';
+import { inputOf } from '../terminal/input.ts';
 import { restoredText } from '../terminal/print/print-move.ts';
 import { movingProgress } from './options/moving.ts';
 
@@ -33,7 +34,7 @@ async function restore(io: Io, file: string): Promise<void> {
   const config = readConfig(io.source);
   const logger = openLogger(io, config);
   const began = performance.now();
-  const source = { file, stdin: io.stdin ?? process.stdin, signal: io.signal };
+  const source = { file, stdin: inputOf(io), signal: io.signal };
   await readBackup(source, async (history) => {
     requireKnown(history.head.migrations, history.head.version);
     const database = await openDatabase(io, config, logger, 'leave');

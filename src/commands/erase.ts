@@ -11,6 +11,7 @@ import { EXIT, OperatorError } from '../errors.ts';
 import { knownAccounts } from '../queries/accounts/known-accounts.ts';
 import { mayRead } from '../queries/health/may-read.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
+import { inputOf } from '../terminal/input.ts';
 import { askedText, busyText, erasedText, erasingObject } from '../terminal/print/upkeep/print-erase.ts';
 import { createProgress } from '../terminal/progress.ts';
 import { json, type Format } from '../terminal/table.ts';
@@ -65,7 +66,7 @@ export function eraseCommand(io: Io): Command {
         const found = await findPersons(pool, asked, config.pii.key);
         if (isUnknown(found) && !('userId' in asked && options.forget === true))
           throw personNotFound(asked, found, ADVANCE);
-        const isTerminal = io.stderr.isTTY === true && (io.stdin ?? process.stdin).isTTY === true;
+        const isTerminal = io.stderr.isTTY === true && inputOf(io).isTTY === true;
         if (found.persons.length > 1 && !options.all && !(isTerminal && !options.yes)) throw several(found);
         if (isTerminal && !options.yes && !(await confirmed(io, pool, found, options))) {
           io.stderr.write('Nothing was erased.\n');
@@ -81,7 +82,7 @@ const ADVANCE =
 
 async function confirmed(io: Io, pool: Pool, found: FoundPersons, options: Options): Promise<boolean> {
   io.stderr.write(askedText(found, options.once === true, viewOf(io, 'UTC')));
-  const lines = createInterface({ input: io.stdin ?? process.stdin, output: io.stderr });
+  const lines = createInterface({ input: inputOf(io), output: io.stderr });
   try {
     const answer = await lines.question('Type yes to erase: ', { signal: io.signal });
     return answer.trim().toLowerCase() === 'yes';
@@ -101,9 +102,9 @@ async function erase(
   { pool, config }: { pool: Pool; config: Config },
   { found, email, options }: Wanted,
 ): Promise<void> {
+  const isStray = found.persons.length === 0;
   // If texts name no user, they are erased under an id that no user has.
-  const ids = found.persons.map(({ userId }) => userId ?? randomUUID());
-  const isStray = ids.length === 0;
+  const ids = isStray ? [randomUUID()] : found.persons.map(({ userId }) => userId);
   const done: Erasing[] = [];
   const progress = createProgress({ stderr: io.stderr, logger: openLogger(io, config) });
   const deps: EraseDeps = {
@@ -114,7 +115,7 @@ async function erase(
     onProgress: (at, total) => progress.to(at, total, () => 'erasing'),
   };
   try {
-    for (const userId of isStray ? [randomUUID()] : ids)
+    for (const userId of ids)
       done.push(
         await erasePerson(deps, {
           userId,

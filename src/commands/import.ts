@@ -12,6 +12,7 @@ import { openFiles } from '../saved/open-files.ts';
 import { aheadOf, type PlannedSnapshot } from '../saved/plan-snapshots.ts';
 import { savedError, type SavedFile } from '../saved/saved-file.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
+import { inputOf } from '../terminal/input.ts';
 import { printError } from '../terminal/print/print-error.ts';
 import {
   aheadText,
@@ -101,7 +102,7 @@ async function run(io: Io, names: readonly string[], options: Options): Promise<
   const logger = openLogger(io, config);
   const opened = await openFiles(names, {
     at: options.at ?? null,
-    stdin: io.stdin ?? process.stdin,
+    stdin: inputOf(io),
     signal: io.signal,
   });
   try {

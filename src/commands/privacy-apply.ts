@@ -10,6 +10,7 @@ import { createPiiPolicy } from '../pii-policy.ts';
 import { knownAccounts } from '../queries/accounts/known-accounts.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { askYesNo } from '../terminal/ask.ts';
+import { inputOf } from '../terminal/input.ts';
 import { appliedColumns, appliedLine, type AppliedAccount } from '../terminal/print/upkeep/print-privacy.ts';
 import { createProgress } from '../terminal/progress.ts';
 import { printRows } from '../terminal/table.ts';
@@ -97,7 +98,7 @@ async function isAgreed(
   { mode }: Target,
   { yes }: Options,
 ): Promise<boolean> {
-  const { isTTY } = io.stdin ?? process.stdin;
+  const { isTTY } = inputOf(io);
   if (yes || isTTY !== true || due.length === 0 || mode === 'full') return true;
   const count = due.reduce((sum, { identities }) => sum + identities, 0);
   const what = `${plural(count, 'version')} of email and name in ${plural(due.length, 'account')}`;

@@ -74,7 +74,9 @@ async function printStatus(io: Io, config: Config, pool: Pool, options: Options)
   const chosen = await chooseHistories(pool, account);
   if (run !== undefined) {
     const keys = account.length === 0 ? undefined : chosen.map(({ account_key }) => account_key);
-    return printRun(io, options, view, await findRun(pool, run, keys));
+    const found = await findRun(pool, run, keys);
+    if (found === undefined) throw runNotFound(run);
+    return printRun(io, options, view, found);
   }
   const states = new Map((await listAccounts(pool)).map((state) => [state.account_id, state]));
   const shown = chosen.flatMap(({ account_id }) => states.get(account_id) ?? []);
@@ -213,8 +215,7 @@ function iso(value: string | null): string | null {
   return value === null ? null : new Date(value).toISOString();
 }
 
-function printRun(io: Io, options: Options, view: View, run: Run | undefined): void {
-  if (run === undefined) throw runNotFound(options.run ?? 0);
+function printRun(io: Io, options: Options, view: View, run: Run): void {
   if (options.format === 'json') {
     const fields = Object.fromEntries(RUN_FIELDS.map((field, index) => [field, runCells(run)[index]]));
     io.stdout.write(`${json({ ...fields, evidence: run.evidence })}\n`);

@@ -1,7 +1,7 @@
 // A query of risk_bi: one statement. Pages show the same statement to people, who can run it unchanged.
 import { sql, type SQL } from 'drizzle-orm';
-import { PgDialect } from 'drizzle-orm/pg-core';
 import { on, type Db } from '../db/handle.ts';
+import { writtenOut } from '../db/sql/inline-sql.ts';
 
 /**
  * `Row`: instants are ISO 8601 in UTC with all their digits. A bigint is text, unless the statement casts it.
@@ -31,9 +31,7 @@ export async function answerTo<Row extends Record<string, unknown>>(
 
 /** The statement with its values in place, for psql or a BI tool. Never build a question with personal data in it. */
 export function runnable({ statement }: Question<Record<string, unknown>>): string {
-  const { sql: text, params } = new PgDialect().sqlToQuery(statement);
-  const filled = text.replace(/\$(\d+)/g, (_, number: string) => literal(params[Number(number) - 1]));
-  return `${outdent(filled)};`;
+  return `${outdent(writtenOut(statement))};`;
 }
 
 /** A condition on a column `account_id`; null means all accounts. */
@@ -63,13 +61,6 @@ export function idsArgument(accountIds: readonly string[] | null): SQL {
   if (accountIds === null) return sql`null::text[]`;
   const ids = accountIds.map((id) => sql`${id}`);
   return sql`array[${sql.join(ids, sql`, `)}]::text[]`;
-}
-
-function literal(value: unknown): string {
-  if (value === null || value === undefined) return 'null';
-  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-  if (typeof value === 'string') return `'${value.replaceAll("'", "''")}'`;
-  throw new Error('a question takes texts, numbers and booleans');
 }
 
 /** Without empty lines at both ends, and without the common indentation of all lines after the first. */

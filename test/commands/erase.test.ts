@@ -9,9 +9,11 @@ import { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { servedAccount, type ServedAccount } from '../support/api/served-account.ts';
 import { CLI } from '../support/cli.ts';
+import { leasesOf } from '../support/database/claimed-leases.ts';
+import { untilLockWaiters } from '../support/database/lock-waits.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { rarePerson, type RarePerson } from '../support/histories/erased-history.ts';
-import { runCommand } from '../support/run-command.ts';
+import { interruption, runCommand } from '../support/run-command.ts';
 
 const NOBODY = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
 
@@ -131,6 +133,8 @@ describe('who is erased, and what is said', { concurrency: false }, () => {
     for (const args of [
       ['erase', 'ada'],
       ['erase', NOBODY.slice(0, 8)],
+      // Nothing is on the standard input.
+      ['erase', '-'],
       ['person', 'ada', '--out', '-'],
     ])
       await refused(args, 64, 'PERSON_UNCLEAR', 'ada"');
@@ -233,3 +237,191 @@ describe('who is erased, and what is said', { concurrency: false }, () => {
       assert.equal((await runCommand(args, away, folder)).code, 75, args[0]);
   });
 });
+
+describe(
+  'an erasure beside a run, on a terminal, and by somebody who may not',
+  { concurrency: false },
+  () => {
+    let db: MigratedDatabase;
+    let account: ServedAccount;
+    let folder: string;
+    const people = [rarePerson(), rarePerson(), rarePerson()];
+    people.push(rarePerson({ email: people[2]!.email }));
+    const stray = rarePerson();
+    before(async () => {
+      db = await migratedDatabase();
+      folder = await mkdtemp(path.join(tmpdir(), 'zt-risk-sync-erase-'));
+      account = servedAccount(db.pool, 3);
+      account.people.push(...people.map((person) => ({ ...person })));
+      await account.succeed();
+      await account.sync({ beside: [{ email: stray.email, about: 'nobody knows whose this is' }] });
+    });
+    after(async () => {
+      await db.close();
+      await rm(folder, { recursive: true, force: true });
+    });
+    const env = () => ({ DATABASE_URL: db.url });
+    const heldOf = async (id: string) => (await runCommand(['person', id, '--out', '-'], env())).code === 0;
+
+    test('says once which run it waits for; interrupted, it says that it is not finished, and is so listed', async () => {
+      const leases = leasesOf(db);
+      const lease = await leases.claimed(account.id);
+      const { user_id: userId } = people[0]!;
+      const interrupt = new AbortController();
+      const stopped = await runCommand(['erase', userId], env(), folder, undefined, false, {
+        signal: interrupt.signal,
+        onStderr: (text) =>
+          text.includes('is under way') && setTimeout(() => interrupt.abort(interruption()), 1_200),
+      });
+      assert.equal(stopped.code, 75, stopped.stderr);
+      assert.equal(stopped.stdout, '');
+      const said = stopped.stderr.replace(/\s+/g, ' ');
+      assert.equal(said.match(/is under way/g)?.length, 1);
+      assert.match(
+        said,
+        new RegExp(
+          `Run ${lease.runId} of account ${account.id} is under way on host here: the erasure goes on`,
+        ),
+      );
+      assert.match(said, /error INTERRUPTED: The erasure was interrupted.*rest of the person is still there/);
+      const listed = async () =>
+        (
+          JSON.parse((await runCommand(['erased', '--json'], env())).stdout) as {
+            finished_at: string | null;
+          }[]
+        ).map(({ finished_at }) => finished_at !== null);
+      assert.deepEqual(await listed(), [false]);
+
+      // The same command goes on, once the run has ended.
+      const goesOn = runCommand(['erase', userId], env(), folder, undefined, false, {
+        onStderr: (text) => text.includes('is under way') && void leases.release(lease),
+      });
+      assert.equal((await goesOn).code, 0);
+      assert.deepEqual(await listed(), [true]);
+      assert.equal((await db.rows('select from risk.users where user_id = $1', [userId])).length, 0);
+    });
+
+    test('Ctrl-C at the question erases nothing and exits 75', async () => {
+      const { user_id: userId } = people[1]!;
+      const erasures = () => db.rows('select * from risk_internal.erased_people');
+      const before_ = await erasures();
+      const interrupt = new AbortController();
+      const typed = new Readable({ read() {} });
+      const asked = await runCommand(['erase', userId], env(), folder, typed, true, {
+        signal: interrupt.signal,
+        onStderr: (text) => text.includes('Type yes to erase') && interrupt.abort(interruption()),
+      });
+      assert.equal(asked.code, 75);
+      assert.match(asked.stderr, /INTERRUPTED/);
+      assert.equal(asked.stdout, '');
+      assert.ok(await heldOf(userId));
+      assert.deepEqual(await erasures(), before_, 'none was begun');
+    });
+
+    test('on a terminal, everybody with the email is shown before the question, and a yes erases them', async () => {
+      const [one, other] = [people[2]!, people[3]!];
+      const answer = async (text: string) =>
+        runCommand(['erase', one.email!], env(), folder, Readable.from([text]), true);
+      const no = await answer('no\n');
+      assert.equal(no.code, 1);
+      for (const { user_id: userId } of [one, other]) {
+        assert.ok(no.stderr.includes(userId));
+        assert.ok(await heldOf(userId));
+      }
+      const yes = await answer(' YES\n');
+      assert.equal(yes.code, 0, yes.stderr);
+      assert.equal(yes.stdout.match(/: erased from 1 account/g)?.length, 2);
+      assert.equal(
+        (await db.rows(`select from risk.user_identities where email = $1`, [one.email])).length,
+        0,
+      );
+    });
+
+    test('of an email that only a record without a user mentions, the record is given out and erased', async () => {
+      const told = await runCommand(['person', stray.email!, '--out', '-'], env());
+      assert.equal(told.code, 0, told.stderr);
+      const { user_id: userId, accounts } = JSON.parse(told.stdout) as {
+        user_id: null;
+        accounts: { rejected_records: { record: string }[] }[];
+      };
+      assert.equal(userId, null);
+      assert.deepEqual(
+        accounts.flatMap(({ rejected_records: records }) =>
+          records.map(({ record }) => JSON.parse(record) as object),
+        ),
+        [{ email: stray.email, about: 'nobody knows whose this is' }],
+      );
+      const erased = await runCommand(['erase', stray.email!, '--json'], env());
+      assert.equal(erased.code, 0, erased.stderr);
+      const [row] = JSON.parse(erased.stdout) as { mode: string; rejected: number }[];
+      assert.deepEqual([row?.mode, row?.rejected], ['once', 1]);
+      assert.equal((await db.rows('select from risk_internal.rejected_records')).length, 0);
+      assert.equal((await runCommand(['erase', stray.email!], env())).code, 1);
+    });
+
+    test('a role that may not read emails erases nobody, and gets no file', async () => {
+      const role = `erase_reader_${process.pid}`;
+      await db.rows(`create role ${role} login password 'reader'`);
+      try {
+        for (const schema of ['risk', 'risk_internal']) {
+          await db.rows(`grant usage on schema ${schema} to ${role}`);
+          await db.rows(`grant select on all tables in schema ${schema} to ${role}`);
+        }
+        await db.rows(`revoke select on risk.user_identities from ${role}`);
+        const url = Object.assign(new URL(db.url), { username: role, password: 'reader' }).href;
+        const { user_id: userId } = people[1]!;
+        for (const args of [
+          ['erase', userId, '--yes'],
+          ['person', userId, '--out', path.join(folder, 'denied.json')],
+        ]) {
+          const denied = await runCommand(args, { DATABASE_URL: url });
+          assert.equal(denied.code, 77, denied.stderr);
+          assert.match(denied.stderr, /error IDENTITIES_DENIED/);
+          assert.equal(denied.stdout, '');
+        }
+        assert.ok(!(await readdir(folder)).includes('denied.json'));
+        assert.ok(await heldOf(userId));
+      } finally {
+        await db.rows(`drop owned by ${role}`);
+        await db.rows(`drop role ${role}`);
+      }
+    });
+
+    test('a file that cannot be written is named', async () => {
+      const { user_id: userId } = people[1]!;
+      const file = path.join(folder, `${'x'.repeat(300)}.json`);
+      const failed = await runCommand(['person', userId, '--out', file], env());
+      assert.equal(failed.code, 1, failed.stderr);
+      assert.match(failed.stderr, /error OUTPUT_FAILED[^]*ENAMETOOLONG/);
+      assert.deepEqual(await readdir(folder), []);
+    });
+
+    test('an interruption in the middle of the file leaves no file', async () => {
+      const { user_id: userId } = people[1]!;
+      const interrupt = new AbortController();
+      const blocker = await db.pool.connect();
+      try {
+        await blocker.query('begin');
+        await blocker.query('lock table risk.user_activity in access exclusive mode');
+        const stopped = runCommand(
+          ['person', userId, '--out', path.join(folder, 'person.json')],
+          env(),
+          folder,
+          undefined,
+          false,
+          { signal: interrupt.signal },
+        );
+        await untilLockWaiters(db.pool, 1);
+        assert.equal((await readdir(folder)).length, 1, 'it was begun');
+        interrupt.abort(interruption());
+        const { code, stdout, stderr } = await stopped;
+        assert.deepEqual([code, stdout], [75, ''], stderr);
+        assert.match(stderr, /error INTERRUPTED/);
+        assert.deepEqual(await readdir(folder), []);
+      } finally {
+        await blocker.query('rollback');
+        blocker.release();
+      }
+    });
+  },
+);

@@ -11,6 +11,7 @@ import { addAccount } from '../../src/sync/claim/account-row.ts';
 import { retireAccount } from '../../src/upkeep/accounts.ts';
 import { CLI, type CliResult } from '../support/cli.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { createTestDatabase } from '../support/database/test-database.ts';
 import { runCommand } from '../support/run-command.ts';
 import { claimAccount } from '../support/world/publish-request.ts';
 import { envelope, envelopesOf, recordOf, recordsOf, savedFiles } from '../support/world/saved-answers.ts';
@@ -317,6 +318,33 @@ describe('import is refused', () => {
     ];
     assert.equal(told.length, words.length);
     for (const [index, text] of words.entries()) assert.ok(told[index]?.includes(text), `${told[index]}`);
+    assert.deepEqual(await snapshots(), []);
+  });
+
+  test('with --no-migrate, into a database that is behind, which stays as it is', async () => {
+    const { paths } = await savedFiles({ '2024-01-01T00Z.json': envelope(recordsOf(2), { total_count: 2 }) });
+    const empty = await createTestDatabase();
+    try {
+      const into = { DATABASE_URL: empty.url };
+      const refused = await runCommand(['import', '--account', account, '--no-migrate', ...paths], into);
+      assert.deepEqual([refused.code, refused.stdout], [78, '']);
+      assert.match(refused.stderr, /^error DATABASE_BEHIND/m);
+      const done = await runCommand(['import', '--account', account, ...paths, '--json'], into);
+      assert.equal(done.code, 0, done.stderr);
+    } finally {
+      await empty.drop();
+    }
+  });
+
+  test('with many files that cannot be read, of which the first ten are named and the others counted', async () => {
+    const spoilt = Object.fromEntries(
+      Array.from({ length: 13 }, (_, n) => [`2024-01-${String(n + 1).padStart(2, '0')}T00Z.json`, '']),
+    );
+    const { paths } = await savedFiles(spoilt);
+    const result = await bring(paths);
+    assert.deepEqual([result.code, result.stdout], [1, '']);
+    assert.equal(result.stderr.match(/^error /gm)?.length, 10);
+    assert.match(result.stderr, /^3 more files cannot be imported$/m);
     assert.deepEqual(await snapshots(), []);
   });
 

@@ -4,8 +4,10 @@ import { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { labelAccount } from '../../src/upkeep/accounts.ts';
 import { servedAccount, type ServedAccount } from '../support/api/served-account.ts';
+import { leasesOf } from '../support/database/claimed-leases.ts';
+import { untilLockWaiters } from '../support/database/lock-waits.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
-import { runCommand } from '../support/run-command.ts';
+import { interruption, runCommand, type Controls } from '../support/run-command.ts';
 
 const keyOf = (seed: number) =>
   Buffer.from(Array.from({ length: 32 }, (_, n) => (n * seed + 7) % 256)).toString('base64');
@@ -183,5 +185,121 @@ describe('privacy apply', () => {
     }
     const full = await runCommand(['privacy', 'apply'], { DATABASE_URL: db.url }, undefined, answer(''));
     assert.equal(full.stdout, 'Head | office: full from now on\n');
+  });
+});
+
+describe('privacy apply beside a run', () => {
+  let own: MigratedDatabase;
+  before(async () => {
+    own = await migratedDatabase();
+    await servedAccount(own.pool, 5).succeed();
+  });
+  after(() => own.close());
+
+  const apply = (controls: Controls) =>
+    runCommand(
+      ['privacy', 'apply'],
+      { DATABASE_URL: own.url, ...PSEUDONYMOUS },
+      undefined,
+      undefined,
+      false,
+      controls,
+    );
+
+  test('an interruption while it waits changes no identity, and says that no run starts until it is complete', async () => {
+    const leases = leasesOf(own);
+    const [known] = await own.rows<{ account_id: string }>('select account_id from risk.accounts');
+    const lease = await leases.claimed(known!.account_id);
+    const served = () => own.rows(`select * from risk.user_identities order by user_key, valid_from`);
+    const before = await served();
+    const interrupt = new AbortController();
+    const stopped = await apply({
+      signal: interrupt.signal,
+      onStderr: (text) => text.includes('Waiting for run') && interrupt.abort(interruption()),
+    });
+    assert.equal(stopped.code, 75);
+    assert.equal(stopped.stdout, '');
+    assert.match(
+      stopped.stderr.replace(/\s+/g, ' '),
+      new RegExp(
+        `^Waiting for run ${lease.runId} of account ${known!.account_id} error INTERRUPTED: Stopped by SIGINT.*The change is not complete.*no run of the account starts.*apply\` again`,
+      ),
+    );
+    const plain = () => own.rows(`select from risk.user_identities where email like '%@%'`);
+    assert.deepEqual(await served(), before);
+
+    // The waiting is said once, and the change is completed when the run has ended.
+    let isReleased = false;
+    const done = await apply({
+      onStderr() {
+        if (!isReleased) setTimeout(() => void leases.release(lease), 1_500);
+        isReleased = true;
+      },
+    });
+    assert.equal(done.code, 0, done.stderr);
+    assert.equal(done.stderr.match(/Waiting for run/g)?.length, 1);
+    assert.match(done.stdout, /pseudonymous; 4 identities rewritten/);
+    assert.equal((await plain()).length, 0);
+  });
+
+  test('on a terminal it says that emails and names become hashes; Ctrl-C at the question changes nothing', async () => {
+    const asked = await migratedDatabase();
+    try {
+      await servedAccount(asked.pool, 5).succeed();
+      const served = () => asked.rows('select * from risk.user_identities order by user_key');
+      const before_ = await served();
+      const interrupt = new AbortController();
+      const typed = new Readable({ read() {} });
+      const env = { DATABASE_URL: asked.url, ...PSEUDONYMOUS };
+      const stopped = await runCommand(['privacy', 'apply'], env, undefined, typed, true, {
+        signal: interrupt.signal,
+        onStderr: (text) => text.includes('Go on?') && interrupt.abort(interruption()),
+      });
+      assert.deepEqual([stopped.code, stopped.stdout], [75, '']);
+      assert.match(stopped.stderr, /4 versions of email and name in 1 account will become hashes/);
+      assert.match(stopped.stderr, /error INTERRUPTED/);
+      assert.deepEqual(await served(), before_);
+    } finally {
+      await asked.close();
+    }
+  });
+
+  test('a VACUUM that is refused afterwards is told, and the change is complete', async () => {
+    const vacuumed = await migratedDatabase();
+    const other = await vacuumed.pool.connect();
+    try {
+      await servedAccount(vacuumed.pool, 5).succeed();
+      await other.query('begin');
+      // In the way of a VACUUM, and of nothing that writes rows.
+      await other.query('lock table risk.user_identities in share update exclusive mode');
+      const done = runCommand(['privacy', 'apply'], { DATABASE_URL: vacuumed.url, ...PSEUDONYMOUS });
+      await untilLockWaiters(vacuumed.pool);
+      await vacuumed.rows(
+        `select pg_cancel_backend(pid) from pg_stat_activity
+          where datname = current_database() and query ilike 'vacuum%' and wait_event_type = 'Lock'`,
+      );
+      const { code, stdout, stderr } = await done;
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, /^VACUUM was refused: /);
+      assert.match(stdout, /pseudonymous; 4 identities rewritten/);
+    } finally {
+      await other.query('rollback');
+      other.release();
+      await vacuumed.close();
+    }
+  });
+
+  test('without any account, it says so, and as JSON the list is empty', async () => {
+    const empty = await migratedDatabase();
+    try {
+      const env = { DATABASE_URL: empty.url, ...PSEUDONYMOUS };
+      assert.match((await runCommand(['privacy', 'apply'], env)).stdout, /^No account was ever synced here/);
+      assert.deepEqual(
+        JSON.parse((await runCommand(['privacy', 'apply', '--format', 'json'], env)).stdout),
+        [],
+      );
+    } finally {
+      await empty.close();
+    }
   });
 });

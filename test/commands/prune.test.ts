@@ -6,7 +6,8 @@ import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
 import { claimLease } from '../../src/sync/claim/claim-lease.ts';
 import { processIdentity } from '../../src/host/process-identity.ts';
 import { isDue, pruneAfterRun } from '../../src/upkeep/prune/prune-after-run.ts';
-import { runCommand } from '../support/run-command.ts';
+import { interruption, runCommand } from '../support/run-command.ts';
+import { leasesOf } from '../support/database/claimed-leases.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { quiet } from '../support/stage.ts';
 
@@ -183,4 +184,113 @@ test('a run of the account goes first, and its lease is not touched', async () =
   );
   assert.equal(await count('risk.user_activity'), before);
   assert.deepEqual(await db.rows('select * from risk_internal.leases'), lease);
+});
+
+/** `prune`, told to go on or to stop once it waits for a run of the account. */
+const pruneBeside = (then: () => void, signal: AbortSignal, ...args: string[]) => {
+  let isTold = false;
+  return runCommand(['prune', ...args], { DATABASE_URL: db.url }, undefined, undefined, false, {
+    signal,
+    onStderr(text) {
+      if (isTold || !/^Run \d+ works on this account/m.test(text)) return;
+      isTold = true;
+      then();
+    },
+  });
+};
+
+test('prune says once that it waits for a run of the account, and goes on when the run has ended', async () => {
+  const leases = leasesOf(db);
+  const lease = await leases.claimed(OTHER);
+  const later = () => setTimeout(() => void leases.release(lease), 1_500);
+  const { code, stdout, stderr } = await pruneBeside(
+    later,
+    new AbortController().signal,
+    '--activity',
+    '48h',
+    '--json',
+  );
+  assert.equal(code, 0, stderr);
+  assert.equal(
+    stderr,
+    `Run ${lease.runId} works on this account: prune goes on when it has ended\n`,
+    'once, however long it waits',
+  );
+  const rows = told(stdout).filter(({ dataset }) => dataset === 'activity');
+  assert.deepEqual(
+    rows.map(({ account_id, row_count }) => [account_id, row_count > 0]),
+    [
+      [ACCOUNT, true],
+      [OTHER, true],
+    ],
+  );
+});
+
+test('an interrupted prune tells what it has deleted, and that the rest goes on from there', async () => {
+  const lease = await leasesOf(db).claimed(OTHER);
+  const before = await count('risk.user_activity');
+  const interrupt = new AbortController();
+  const { code, stdout, stderr } = await pruneBeside(
+    () => interrupt.abort(interruption()),
+    interrupt.signal,
+    '--activity',
+    '48h',
+    '--json',
+  );
+  assert.equal(code, 75);
+  assert.match(
+    stderr,
+    /error INTERRUPTED: Stopped by SIGINT[^]*What was deleted stays deleted[^]*prune` again/,
+  );
+  const [first, second, ...others] = told(stdout).filter(({ dataset }) => dataset === 'activity');
+  assert.deepEqual(others, []);
+  assert.deepEqual([second?.account_id, second?.row_count], [OTHER, 0]);
+  assert.equal(first!.row_count, before - (await count('risk.user_activity')));
+  assert.ok(first!.row_count > 0);
+  await leasesOf(db).release(lease);
+  const again = told((await prune('--activity', '48h', '--json')).stdout);
+  assert.deepEqual(
+    again.filter(({ dataset }) => dataset === 'activity').map((row) => row.row_count > 0),
+    [false, true],
+  );
+});
+
+test('a prune that fails or is stopped before it deleted anything prints no table', async () => {
+  const stopped = new AbortController();
+  stopped.abort(interruption());
+  const { code, stdout } = await pruneBeside(() => undefined, stopped.signal, '--activity', '48h');
+  assert.deepEqual([code, stdout], [75, '']);
+  const dry = await pruneBeside(() => undefined, stopped.signal, '--activity', '48h', '--dry-run');
+  assert.deepEqual([dry.code, dry.stdout], [75, '']);
+});
+
+test('without any account there is nothing to prune, and prune says so', async () => {
+  const empty = await migratedDatabase();
+  try {
+    const env = { DATABASE_URL: empty.url };
+    const { code, stdout } = await runCommand(['prune', '--activity', '48h'], env);
+    assert.equal(code, 0);
+    assert.match(stdout, /^No account was ever synced here/);
+    assert.deepEqual(told((await runCommand(['prune', '--activity', '48h', '--json'], env)).stdout), []);
+  } finally {
+    await empty.close();
+  }
+});
+
+test('a prune tells since when its own parts are whole, whatever was pruned before', async () => {
+  await prune('--activity', '48h', '--account', ACCOUNT);
+  const { code, stdout } = await prune('--levels', '24h', '--account', ACCOUNT, '--json');
+  assert.equal(code, 0);
+  const rows = JSON.parse(stdout) as { dataset: string; whole_since: string | null }[];
+  assert.deepEqual(
+    rows.map(({ dataset, whole_since }) => [dataset, whole_since === null]),
+    [
+      ['levels', false],
+      ['rejected', true],
+    ],
+  );
+  const [mark] = await db.rows<{ at: Date }>(
+    `select whole_since as at from risk.retention where dataset = 'levels'`,
+  );
+  assert.equal(rows[0]!.whole_since, new Date(mark!.at).toISOString());
 });

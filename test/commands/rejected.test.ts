@@ -254,3 +254,64 @@ describe('rejected recheck', () => {
     assert.match(csv, /^account_id,id,user_id,outcome,reason,rejected_because\n/);
   });
 });
+
+describe('rejected list without a kept record', () => {
+  let own: MigratedDatabase;
+  before(async () => {
+    own = await migratedDatabase();
+  });
+  after(() => own.close());
+  const list = async (...args: string[]) => {
+    const { code, stdout, stderr } = await runCommand(['rejected', 'list', ...args], {
+      DATABASE_URL: own.url,
+    });
+    assert.equal(code, 0, stderr);
+    return stdout;
+  };
+
+  it('says that none waits, and with --all that none ever was; as JSON the list is empty', async () => {
+    assert.equal(await list(), 'No rejected records are waiting.\n');
+    assert.equal(await list('--all'), 'No record was ever rejected.\n');
+    assert.deepEqual(JSON.parse(await list('--json')), []);
+  });
+
+  it('tells of the records that were only counted, and of no others', async () => {
+    const sample = sampleHistory(own.pool);
+    await sample.snapshot(await sample.account(ONE), '2026-01-01T10:00:00Z', {
+      evidence: { rejected_not_kept: { 'email: not text': 3 } },
+    });
+    assert.equal(
+      (await list()).replace(/\s+/g, ' ').trim(),
+      `account ${ONE}: 3 more records only counted, their text is not kept (email: not text)`,
+    );
+    assert.match(await list('--account', ONE), /3 more records/);
+  });
+
+  it('counts records that begin with the same digits up to ten, and names no more', async () => {
+    const sample = sampleHistory(own.pool);
+    const account = await sample.account(TWO);
+    const add = (n: number) =>
+      sample.rejected({
+        account_key: account,
+        last_run_id: 1,
+        raw: '{}',
+        record_hash: `ffff${n.toString(16).padStart(4, '0')}${'0'.repeat(56)}`,
+      });
+    const show = async () =>
+      (await runCommand(['rejected', 'show', 'ffff'], { DATABASE_URL: own.url })).stderr;
+    for (let n = 1; n <= 9; n++) await add(n);
+    assert.match(
+      await show(),
+      /^error RECORD_AMBIGUOUS: 9 rejected records begin with these digits: ffff000100000000, /,
+    );
+    for (let n = 10; n <= 12; n++) await add(n);
+    const many = await show();
+    assert.match(many, /^error RECORD_AMBIGUOUS: 10 or more rejected records begin with these digits: /);
+    assert.equal(many.match(/ffff00/g)?.length, 10);
+  });
+
+  it('shows of a record that it is no longer met', async () => {
+    const { stdout } = await cli('show', 'dddd3333');
+    assert.match(stdout, /^waiting +no: it is no longer met$/m);
+  });
+});

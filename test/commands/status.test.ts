@@ -208,6 +208,34 @@ describe('status', () => {
     assert.match(wide.stdout, /^ *7 .* PERMISSION_DENIED .* a-host$/m);
   });
 
+  it('shows one run with its evidence as JSON, without it as CSV, and only of the accounts that were asked for', async () => {
+    const partial = JSON.parse(await status('--run', '3', '--format', 'json')) as Record<string, unknown>;
+    assert.deepEqual(
+      [
+        partial['account_id'],
+        partial['run_id'],
+        partial['verdict'],
+        partial['scheduled_for'],
+        partial['evidence'],
+      ],
+      [BUSY, 3, 'partial', FIRST, { rejected_not_kept: { 'email: not text': 4, 'name: not text': 8 } }],
+    );
+    const [header, row, ...others] = (await status('--run', '7', '--format', 'csv')).trimEnd().split('\n');
+    assert.match(header!, /^account_id,run_id,trigger,scheduled_for,status,/);
+    assert.match(row!, new RegExp(`^${STALE},7,cron,${FIRST},failed,,,.*,PERMISSION_DENIED,refused$`));
+    assert.deepEqual(others, []);
+    assert.match(await status('--run', '7', '--account', STALE), /PERMISSION_DENIED/);
+    for (const args of [
+      ['--run', '7', '--account', BUSY],
+      ['--run', '4711'],
+      ['--run', '4711', '--format', 'json'],
+    ]) {
+      const { code, stdout, stderr } = await runStatus(db.url, ...args);
+      assert.deepEqual([code, stdout], [1, ''], args.join(' '));
+      assert.match(stderr, /^error RUN_NOT_FOUND: /);
+    }
+  });
+
   it('counts nobody for a run whose process died', async () => {
     await sampleHistory(db.pool).run({
       account_key: keys.get(NEW)!,

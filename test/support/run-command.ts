@@ -7,10 +7,29 @@ import { tmpdir } from 'node:os';
 import { CommanderError } from 'commander';
 import type { Io } from '../../src/context.ts';
 import { databaseError } from '../../src/db/database-errors.ts';
-import { EXIT, isOperatorError } from '../../src/errors.ts';
+import { EXIT, isOperatorError, OperatorError } from '../../src/errors.ts';
 import { createProgram } from '../../src/main.ts';
 import { printError } from '../../src/terminal/print/print-error.ts';
 import { CLI, type CliResult } from './cli.ts';
+
+export type Controls = {
+  signal?: AbortSignal;
+  /** Standard output is a terminal. */
+  showsOutput?: boolean;
+  /** Called with all of the output, whenever something was added. */
+  onStdout?: (text: string) => void;
+  onStderr?: (text: string) => void;
+};
+
+/** What main.ts aborts the signal with at Ctrl-C. */
+export function interruption(): OperatorError {
+  return new OperatorError({
+    code: 'INTERRUPTED',
+    happened: 'Stopped by SIGINT',
+    means: 'Nothing unfinished was published',
+    todo: 'Start it again at any time',
+  });
+}
 
 /**
  * Like `runCli`. Rejects with defects: anything but an error for operators or a usage error. `isTerminal`: somebody types
@@ -22,8 +41,10 @@ export async function runCommand(
   folder = tmpdir(),
   stdin: Readable = Readable.from([]),
   isTerminal = false,
+  { signal = new AbortController().signal, showsOutput = false, onStdout, onStderr }: Controls = {},
 ): Promise<CliResult> {
-  const [stdout, stderr] = [sink(), sink()];
+  const [stdout, stderr] = [sink(onStdout), sink(onStderr)];
+  if (showsOutput) Object.assign(stdout.stream, { isTTY: true });
   if (isTerminal) for (const stream of [stdin, stderr.stream]) Object.assign(stream, { isTTY: true });
   let code: number = EXIT.done;
   const io: Io = {
@@ -31,7 +52,7 @@ export async function runCommand(
     stderr: stderr.stream,
     stdin,
     source: { env: { PATH: process.env['PATH'] ?? '', ...env }, envFile: path.join(folder, '.env') },
-    signal: new AbortController().signal,
+    signal,
     exit: (wanted) => (code = wanted),
     watcher: [CLI, 'database', 'watch'],
   };
@@ -55,11 +76,12 @@ export async function runCommand(
   return { code, stdout: stdout.text(), stderr: stderr.text() };
 }
 
-function sink() {
+function sink(onText?: (text: string) => void) {
   const pieces: Buffer[] = [];
   const stream = new Writable({
     write(piece: Buffer, _encoding, done) {
       pieces.push(piece);
+      onText?.(Buffer.concat(pieces).toString());
       done();
     },
   });

@@ -21,7 +21,7 @@ export type FoundPerson = {
 };
 
 export type FoundPersons = {
-  persons: FoundPerson[];
+  persons: (FoundPerson & { userId: string })[];
   /** Rejected records that mention the id or the email. */
   strayRecords: number;
   /** False: the search is by email, and no email is kept. So it can find nobody. */
@@ -57,7 +57,7 @@ export async function findPersons(db: Db, asked: Asked, piiKey: string | null): 
     strayRecords++;
   }
   if (ids.size === 0 && search.met().locked) throw keyNeeded(piiKey);
-  const persons: FoundPerson[] = [];
+  const persons: FoundPersons['persons'] = [];
   for (const userId of ids) persons.push(await personOf(db, userId));
   return { persons, strayRecords, canTell: byEmail === null || search.met().some };
 }
@@ -77,7 +77,7 @@ function emailOf(raw: string): string | null {
   }
 }
 
-async function personOf(db: Db, userId: string): Promise<FoundPerson> {
+async function personOf(db: Db, userId: string): Promise<FoundPersons['persons'][number]> {
   const erasure = await erasureOfPerson(db, userId);
   const users = await personUsers(db, erasure === null ? [userId] : [userId, erasure.user_id]);
   return { userId, erasure, users };

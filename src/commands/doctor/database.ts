@@ -90,7 +90,7 @@ export async function reachDatabase(io: Io, config: Config, logger: Logger): Pro
         times.push(tookMs);
         clockMs = clock - (began + tookMs / 2);
       }
-      return { facts, clockMs, latencyMs: times.toSorted((a, b) => a - b)[1] ?? 0 };
+      return { facts, clockMs, latencyMs: times.toSorted((a, b) => a - b)[1]! };
     });
     return { database, line: judgeServer(placeOf(config), seen.facts.version, seen.latencyMs), ...seen };
   } catch (error) {

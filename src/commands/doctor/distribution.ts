@@ -66,11 +66,11 @@ function findings(facts: ClusterFacts): Line[] {
         'Run `select citus_set_coordinator_host(...)`',
       ),
     );
-  if ((moves ?? 0) > 0)
+  if (moves !== null && moves > 0)
     found.push(
       warning(
         check,
-        `the nodes are not evenly filled: ${plural(moves ?? 0, 'shard')} would move`,
+        `the nodes are not evenly filled: ${plural(moves, 'shard')} would move`,
         'Run `select citus_rebalance_start()` in a quiet hour',
       ),
     );

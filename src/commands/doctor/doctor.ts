@@ -164,7 +164,8 @@ async function examineSummary(
 ): Promise<Line[]> {
   const { sync } = config;
   const account = judgeAccount(probe, credentials);
-  if (probe.page === null)
+  const { page } = probe;
+  if (page === null)
     return [account, ...skipAll(['lookups', 'paging', 'walk_time'], 'the risk summary could not be read')];
   // The few requests left are for a run, or for people at the dashboard.
   if (budget.status === 'warning')
@@ -173,8 +174,9 @@ async function examineSummary(
       ...skipAll(['lookups', 'paging', 'walk_time'], 'few requests are left: see rate_budget'),
     ];
   const walks = known?.walks ?? [];
-  const lookups = await checkLookups(asker, probe, sync.confirm);
-  const paging = await probePaging(asker, probe, sync.perPage);
+  const read = { ...probe, page };
+  const lookups = await checkLookups(asker, read, sync.confirm);
+  const paging = await probePaging(asker, read, sync.perPage);
   return 'check' in paging
     ? [account, lookups, paging, skipped('walk_time', 'it is not known how the server pages')]
     : [account, lookups, judgePaging(paging, walks), judgeWalkTime(paging, walks, sync)];

@@ -75,9 +75,10 @@ export function checkRetention(pool: Pool, accountKey: number, retention: Retent
 }
 
 export function judgeRetention(whole: readonly WholeSince[], retention: Retention): Line {
-  const kept = PRUNABLE.filter((part) => retention[part] !== null).map(
-    (part) => `${part} for ${duration(retention[part] ?? 0)}`,
-  );
+  const kept = PRUNABLE.flatMap((part) => {
+    const keepMs = retention[part];
+    return keepMs === null ? [] : [`${part} for ${duration(keepMs)}`];
+  });
   const since = whole.map(({ part, since: at }) => `${part} since ${at.toISOString()}`);
   const told = kept.length === 0 ? 'everything is kept' : `kept are ${kept.join(', ')}`;
   return ok('retention', since.length === 0 ? told : `${told}; whole are ${since.join(', ')}`);

@@ -11,7 +11,7 @@ import type { Config } from '../../config.ts';
 import { EXIT } from '../../errors.ts';
 import type { KeptPaging, Paging } from '../../evidence.ts';
 import type { EndedWalk } from '../../queries/accounts/account-health.ts';
-import { PROBE_SIZE, type AccountProbe } from './summary.ts';
+import { PROBE_SIZE, type ReadProbe } from './summary.ts';
 import type { Asked, Asker } from './asker.ts';
 import { failedAs, failedWith, merged, ok, skipped, warning, type Line } from './lines.ts';
 import { duration, plural } from '../../words.ts';
@@ -40,10 +40,9 @@ export type EarlierWalk = Pick<EndedWalk, 'runId' | 'usersMet' | 'evidence'>;
 /** Sends two requests, and more if one is refused. Returns a line if the pages cannot be read. */
 export async function probePaging(
   asker: Asker,
-  { accountId, page: small, perPage: smallSize }: AccountProbe,
+  { accountId, page: small, perPage: smallSize }: ReadProbe,
   perPage: 'auto' | number,
 ): Promise<PagingProbe | Line> {
-  if (small === null) return skipped('paging', 'the risk summary could not be read');
   const page: AskPage = (number, size) =>
     asker.ask((client, common) =>
       client.summaryPage({
@@ -83,18 +82,19 @@ async function askFirst(
   perPage: 'auto' | number,
 ): Promise<Pick<PagingProbe, 'first' | 'asked' | 'used' | 'firstMs'> | Line> {
   const sizes = perPage === 'auto' ? AUTO_SIZES : [perPage];
+  const asked = sizes[0]!;
   let timeouts = 0;
-  for (const size of sizes) {
+  for (let nth = 0; ; nth++) {
+    const size = sizes[nth]!;
     const first = await page(1, size);
-    if ('value' in first) return { first: first.value, asked: sizes[0]!, used: size, firstMs: first.ms };
+    if ('value' in first) return { first: first.value, asked, used: size, firstMs: first.ms };
     const { error } = first;
     if (perPage !== 'auto' && isPageSizeRefused(error))
       return failedWith('paging', pageSizeRefused(perPage, error));
     if (isPageTimeout(error)) timeouts++;
     const mayHelp = isPageSizeRefused(error) || (isPageTimeout(error) && timeouts < MOST_TIMEOUTS);
-    if (!mayHelp || size === sizes.at(-1)) return failedWith('paging', error);
+    if (!mayHelp || nth === sizes.length - 1) return failedWith('paging', error);
   }
-  throw new Error('no page size to ask for');
 }
 
 /** Describes paging in the words of a walk, so that it can be compared with what walks recorded. */
@@ -142,10 +142,10 @@ export function judgePaging(probe: PagingProbe, walks: readonly EarlierWalk[]): 
         : failedAs('paging', 'PAGING_UNUSABLE', `${found}, and there are ${plural(total, 'user')}`, mend),
     );
   }
-  const [newest, before] = walks.map(({ runId, evidence }) => ({
-    runId,
-    paging: evidence.paging ?? {},
-  }));
+  // A run whose paging is missing, or of unknown shape, says nothing about changes.
+  const [newest, before] = walks.flatMap(({ runId, evidence: { paging } }) =>
+    paging === undefined ? [] : [{ runId, paging }],
+  );
   const mend = 'Check whether the next runs are complete; the server may change back';
   if (newest !== undefined) {
     const changes = changesBetween(newest.paging, now);

@@ -32,6 +32,7 @@ export function judgeReplication({ slots, maxSlotWalKeepSize }: SlotLimits): Lin
 
 function judgeSlot(one: ReplicationSlot, isUnlimited: boolean): Line | null {
   const { slot } = one;
+  const [lagBytes, heldBytes] = [one.lag_bytes ?? 0, one.held_bytes ?? 0];
   const drop = `\`select pg_drop_replication_slot('${slot}')\``;
   if (one.wal_status === 'lost')
     return failed(
@@ -40,23 +41,23 @@ function judgeSlot(one: ReplicationSlot, isUnlimited: boolean): Line | null {
       `slot ${slot} has lost the WAL that its reader needs`,
       `Drop it (${drop}), and let its reader begin again with a whole copy`,
     );
-  const held = dataSize(one.held_bytes ?? 0);
+  const held = dataSize(heldBytes);
   if (one.wal_status === 'unreserved')
     return warning(
       'replication',
       `slot ${slot} is about to be lost: it needs ${held} of WAL, more than max_slot_wal_keep_size allows`,
       'Start its reader at once, or raise max_slot_wal_keep_size',
     );
-  if (!one.active && (one.held_bytes ?? 0) >= MUCH_HELD)
+  if (!one.active && heldBytes >= MUCH_HELD)
     return warning(
       'replication',
       `nobody reads slot ${slot}${since(one)}, and the server keeps ${held} of WAL for it${isUnlimited ? ', without a limit' : ''}`,
       `Start its reader, or drop the slot: ${drop}`,
     );
-  if ((one.lag_bytes ?? 0) > FAR_BEHIND)
+  if (lagBytes > FAR_BEHIND)
     return warning(
       'replication',
-      `the reader of slot ${slot} is ${dataSize(one.lag_bytes ?? 0)} behind`,
+      `the reader of slot ${slot} is ${dataSize(lagBytes)} behind`,
       'See in the log of the reader why it is slow',
     );
   return null;

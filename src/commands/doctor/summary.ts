@@ -21,6 +21,9 @@ export type AccountProbe = {
   isUnreachable: boolean;
 };
 
+/** A probe whose page could be read. */
+export type ReadProbe = AccountProbe & { page: SummaryPage<unknown[]> };
+
 /** A few records are enough, and they are personal data. */
 export const PROBE_SIZE = 5;
 
@@ -97,12 +100,11 @@ const ASKED_USERS = 2;
 
 export async function checkLookups(
   asker: Asker,
-  { accountId, page }: AccountProbe,
+  { accountId, page }: ReadProbe,
   confirm: 'lookup' | 'walks',
 ): Promise<Line> {
   if (confirm === 'walks')
     return skipped('lookups', 'SYNC_CONFIRM=walks: the API is not asked about single users');
-  if (page === null) return skipped('lookups', 'the risk summary could not be read');
   const users = page.content.flatMap((record) => {
     const parsed = parseRecord(record);
     return parsed.ok ? [parsed.user.user_id] : [];

@@ -82,7 +82,7 @@ export async function readLabels(pool: Pool): Promise<readonly NamedAccount[]> {
 /** The id of one account that the history knows, by its id or label. Throws ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS. */
 export async function accountIdOf(pool: Pool, text: string): Promise<string> {
   const [account] = resolveAccounts(await knownAccounts(pool), [text]);
-  return account?.account_id ?? text;
+  return account!.account_id;
 }
 
 /** The same, but a full id may also name an account that is not known yet. */
@@ -90,7 +90,7 @@ export async function newAccountIdOf(pool: Pool, text: string): Promise<string> 
   const id = toAccountId(text);
   if (FULL_ID.test(id)) return id;
   const [account] = resolveAccounts(await readLabels(pool), [text], notKnownYet);
-  return account?.account_id ?? text;
+  return account!.account_id;
 }
 
 function notKnownYet(text: string, candidates: readonly NamedAccount[]): OperatorError {

@@ -55,9 +55,7 @@ export function chooseAccount(from: Moment, to: Moment): Moments {
 
 function atOf(moment: Moment, accountKey: number | null): Date {
   if (moment.kind === 'time') return moment.at;
-  const found = moment.found.find(({ account_key }) => account_key === accountKey);
-  if (found === undefined) throw new Error('a snapshot of another account');
-  return found.observed_at;
+  return moment.found.find(({ account_key }) => account_key === accountKey)!.observed_at;
 }
 
 function notFound(id: number, isOfAnother: boolean): OperatorError {

@@ -4,6 +4,7 @@ import { Argument } from 'commander';
 import { readAsked, type Asked } from '../../answers/person/find-persons.ts';
 import type { Io } from '../../context.ts';
 import { OperatorError } from '../../errors.ts';
+import { inputOf } from '../../terminal/input.ts';
 
 export function personArgument(): Argument {
   return new Argument('<user>', 'a whole user id, or an email; - reads it from standard input');
@@ -22,7 +23,7 @@ export async function askedPerson(io: Io, given: string): Promise<Asked> {
 }
 
 async function firstLine(io: Io): Promise<string> {
-  const lines = createInterface({ input: io.stdin ?? process.stdin });
+  const lines = createInterface({ input: inputOf(io) });
   try {
     for await (const line of lines) return line;
     return '';

@@ -1,6 +1,7 @@
 // The health of one account: its newest snapshot, failed runs since the last success, and what the newest walks found.
 // Reads only schema `risk`.
 import { and, desc, eq, isNull, sql } from 'drizzle-orm';
+import { onlyRow } from '../../db/sql/only-row.ts';
 import { keeps } from '../../db/sql/evidence-sql.ts';
 import { accounts, snapshots, syncRuns, users } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
@@ -63,7 +64,7 @@ export async function accountHealth(tx: Transaction, accountId: string): Promise
     accountKey,
     isRetired: account.retired_at !== null,
     snapshot: snapshot ?? null,
-    failuresSince: rows[0]?.count ?? 0,
+    failuresSince: onlyRow(rows).count,
     newestRun: newestRun ?? null,
   };
 }
@@ -95,9 +96,9 @@ export async function newestWalks(tx: Transaction, accountKey: number, limit: nu
 
 /** Present users that the newest walk did not meet. */
 export async function countAbsent(tx: Transaction, accountKey: number): Promise<number> {
-  const [row] = await tx
+  const rows = await tx
     .select({ count: sql<number>`count(*)::integer` })
     .from(users)
     .where(and(eq(users.account_key, accountKey), sql`${users.absent_since} is not null`));
-  return row?.count ?? 0;
+  return onlyRow(rows).count;
 }

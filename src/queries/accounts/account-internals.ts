@@ -1,6 +1,7 @@
 // What the worker keeps about one account: the run in progress, and the rejected records that wait. Reads schema
 // `risk_internal`, which not every role may read.
 import { and, eq, sql } from 'drizzle-orm';
+import { onlyRow } from '../../db/sql/only-row.ts';
 import { leases, rejectedRecords } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
 import { isWaiting } from '../rejected/waiting-records.ts';
@@ -31,9 +32,9 @@ export async function leaseHolder(tx: Transaction, accountKey: number): Promise<
 
 /** Rejected records that wait, as `rejected list` shows them. */
 export async function countWaiting(tx: Transaction, accountKey: number): Promise<number> {
-  const [row] = await tx
+  const rows = await tx
     .select({ count: sql<number>`count(*)::integer` })
     .from(rejectedRecords)
     .where(and(eq(rejectedRecords.account_key, accountKey), isWaiting()));
-  return row?.count ?? 0;
+  return onlyRow(rows).count;
 }

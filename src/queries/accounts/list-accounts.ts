@@ -65,7 +65,7 @@ export async function listAccounts(db: Db): Promise<AccountState[]> {
      order by a.account_key`);
   return rows.map((row) => ({
     ...(row as unknown as AccountState),
-    added_at: toDate(row['added_at']) ?? new Date(0),
+    added_at: new Date(row['added_at'] as string),
     retired_at: toDate(row['retired_at']),
     observed_at: toDate(row['observed_at']),
     complete_at: toDate(row['complete_at']),

@@ -1,6 +1,7 @@
 // Since when each part of an account's history is whole, if old rows were deleted.
 import { eq, sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
+import { onlyRow } from '../../db/sql/only-row.ts';
 import { retention as t } from '../../db/schema.ts';
 import type { Prunable } from '../../retention.ts';
 
@@ -11,7 +12,7 @@ export async function wholeSince(db: Db, accountKey: number): Promise<WholeSince
   const { rows: may } = await on(db).execute<{ read: boolean }>(
     sql`select has_table_privilege('risk.retention', 'select') as read`,
   );
-  if (may[0]?.read !== true) return [];
+  if (!onlyRow(may).read) return [];
   const rows = await on(db).select().from(t).where(eq(t.account_key, accountKey)).orderBy(t.dataset);
   return rows.map((row) => ({
     part: row.dataset as Prunable,

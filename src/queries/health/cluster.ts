@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm';
 import { isDistributed, readCitus } from '../../db/distribute/citus.ts';
 import { planDistribution } from '../../db/distribute/plan-distribution.ts';
 import { readForeignKeys, readTables } from '../../db/distribute/read-tables.ts';
+import { onlyRow } from '../../db/sql/only-row.ts';
 import type { Transaction } from '../../db/transaction.ts';
 
 export type ClusterFacts = {
@@ -49,8 +50,7 @@ export async function clusterFacts(tx: Transaction): Promise<ClusterFacts | null
              where rolname in ('risk_reader', 'risk_pii_reader') and not rolcanlogin
                and has_schema_privilege(oid, 'risk_bi', 'usage')) as "barredRoles"
       from pg_dist_node n join run_command_on_all_nodes('select 1') r using (nodeid)`);
-  const [row] = rows;
-  if (row === undefined) throw new Error('the cluster has no node');
+  const row = onlyRow(rows);
   const moves = row.silent.length > 0 ? null : await movesOf(tx);
   return { ...facts, ...row, moves };
 }
@@ -59,5 +59,5 @@ async function movesOf(tx: Transaction): Promise<number> {
   const { rows } = await tx.execute<{ moves: number }>(
     sql`select count(*)::integer as moves from get_rebalance_table_shards_plan()`,
   );
-  return rows[0]?.moves ?? 0;
+  return onlyRow(rows).moves;
 }

@@ -1,6 +1,7 @@
 // Finds contradictions in the history of an account: periods that overlap, and open periods that do not match the
 // current state. Returns keys, never personal data. One index scan per table and account, in key order.
 import { sql, type SQL } from 'drizzle-orm';
+import { onlyRow } from '../../db/sql/only-row.ts';
 import { userIdentities as i, userLevels as l, users as u } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
 
@@ -63,5 +64,6 @@ function contradictedIdentities(accountKey: number): SQL {
 async function defect(tx: Transaction, found: SQL): Promise<Defect> {
   const { rows } = await tx.execute<{ count: number; keys: string[] | null }>(sql`
     select count(*)::integer as count, (array_agg(user_key order by user_key))[1:3] as keys from (${found}) found`);
-  return { count: rows[0]?.count ?? 0, keys: (rows[0]?.keys ?? []).map(Number) };
+  const { count, keys } = onlyRow(rows);
+  return { count, keys: (keys ?? []).map(Number) };
 }

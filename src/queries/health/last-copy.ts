@@ -2,6 +2,7 @@
 // the clock's row.
 import { sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
+import { onlyRow } from '../../db/sql/only-row.ts';
 import { accounts, feedClock, snapshots } from '../../db/schema.ts';
 
 /** Null: never. `began_at` null: no account has a snapshot. */
@@ -13,6 +14,7 @@ export async function lastCopy(db: Db): Promise<LastCopy> {
            (select min(first.observed_at) from ${accounts} cross join lateral (
               select ${snapshots.observed_at} as observed_at from ${snapshots}
                where ${snapshots.account_key} = ${accounts.account_key} order by ${snapshots.observed_at} limit 1) first) as began_at`);
-  const at = (text: string | null | undefined) => (text == null ? null : new Date(text));
-  return { copied_at: at(rows[0]?.copied_at), began_at: at(rows[0]?.began_at) };
+  const { copied_at, began_at } = onlyRow(rows);
+  const at = (text: string | null) => (text === null ? null : new Date(text));
+  return { copied_at: at(copied_at), began_at: at(began_at) };
 }

@@ -1,6 +1,7 @@
 // What the database role may read besides the history without personal data.
 import { sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
+import { onlyRow } from '../../db/sql/only-row.ts';
 
 export type MayRead = {
   /** risk.user_identities: emails and names. */
@@ -20,5 +21,5 @@ export async function mayRead(db: Db): Promise<MayRead> {
            case when has_schema_privilege('risk_internal', 'usage')
                 then has_table_privilege('risk_internal.leases', 'select')
                  and has_table_privilege('risk_internal.rejected_records', 'select') else false end as leases`);
-  return rows[0] ?? { identities: false, lookups: false, leases: false };
+  return onlyRow(rows);
 }

@@ -1,5 +1,6 @@
 // Which privileges the database role has, of those that syncs and migrations need.
 import { sql } from 'drizzle-orm';
+import { onlyRow } from '../../db/sql/only-row.ts';
 import type { Transaction } from '../../db/transaction.ts';
 
 export type RolePrivileges = {
@@ -24,7 +25,5 @@ export async function rolePrivileges(tx: Transaction): Promise<RolePrivileges> {
               and not (has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')
                 and has_table_privilege(c.oid, case when relname in ('feed_clock', 'migrations') then 'update' else 'insert' end))), '{}')
              as "notWritable"`);
-  const [privileges] = rows;
-  if (privileges === undefined) throw new Error('the select returned no row');
-  return privileges;
+  return onlyRow(rows);
 }

@@ -1,5 +1,6 @@
 // Facts about the server: version, settings that matter to this program, connections left, clock.
 import { sql } from 'drizzle-orm';
+import { onlyRow } from '../../db/sql/only-row.ts';
 import type { Transaction } from '../../db/transaction.ts';
 
 export type ServerFacts = {
@@ -49,9 +50,7 @@ export async function serverFacts(tx: Transaction): Promise<ServerFacts> {
            coalesce((select reset_val from s where name = 'transaction_timeout')::integer, 0) as "transactionTimeoutMs"
       from value, pg_database
      where datname = current_database()`);
-  const [facts] = rows;
-  if (facts === undefined) throw new Error('a database without a row in pg_database');
-  return facts;
+  return onlyRow(rows);
 }
 
 /** The database's clock, in milliseconds since 1970. */
@@ -59,5 +58,5 @@ export async function databaseClock(tx: Transaction): Promise<number> {
   const { rows } = await tx.execute<{ ms: number }>(
     sql`select extract(epoch from clock_timestamp())::float8 * 1000 as ms`,
   );
-  return rows[0]?.ms ?? Number.NaN;
+  return onlyRow(rows).ms;
 }

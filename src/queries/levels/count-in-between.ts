@@ -1,6 +1,7 @@
 // How many users of an account were at one of the levels between two snapshots, but not at either end.
 import { sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
+import { onlyRow } from '../../db/sql/only-row.ts';
 import { userLevels as l } from '../../db/schema.ts';
 
 /** Such a period begins after the first snapshot, and ends at the last snapshot or earlier. */
@@ -25,5 +26,5 @@ export async function countInBetween(
           where e.account_key = ${accountKey} and e.user_key = p.user_key and e.${atLevel}
             and ((e.valid_from <= ${from} and (e.valid_to is null or e.valid_to > ${from}))
               or (e.valid_from <= ${to} and (e.valid_to is null or e.valid_to > ${to}))))`);
-  return rows[0]?.count ?? 0;
+  return onlyRow(rows).count;
 }

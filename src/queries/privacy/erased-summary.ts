@@ -1,6 +1,7 @@
 // How many people were erased, and when. Nothing shows who they were.
 import { sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
+import { onlyRow } from '../../db/sql/only-row.ts';
 import { erasedPeople as p } from '../../db/schema.ts';
 
 export type ErasedSummary = {
@@ -21,7 +22,7 @@ export async function erasedSummary(db: Db): Promise<ErasedSummary> {
            count(*) filter (where ${p.mode} = 'forget')::float8 as forgotten, min(${p.began_at}) as first_at,
            max(${p.began_at}) as last_at
       from ${p}`);
-  const row = rows[0]!;
+  const row = onlyRow(rows);
   const time = (text: string | null) => (text === null ? null : new Date(text));
   return { ...row, first_at: time(row.first_at), last_at: time(row.last_at) };
 }

@@ -33,7 +33,7 @@ export type HeldAccount = {
 };
 
 type Row = Omit<HeldAccount, 'mode_since' | 'first_seen_at' | 'oldest_rejected_at'> &
-  Record<'mode_since' | 'first_seen_at' | 'oldest_rejected_at', string | null>;
+  Record<'first_seen_at' | 'oldest_rejected_at', string | null> & { mode_since: string };
 
 export async function heldAccounts(db: Db): Promise<HeldAccount[]> {
   const hash = sql.raw(`'${HASH_PATTERN}'`);
@@ -62,7 +62,7 @@ export async function heldAccounts(db: Db): Promise<HeldAccount[]> {
   const time = (text: string | null) => (text === null ? null : new Date(text));
   return rows.map((row) => ({
     ...row,
-    mode_since: new Date(row.mode_since ?? 0),
+    mode_since: new Date(row.mode_since),
     first_seen_at: time(row.first_seen_at),
     oldest_rejected_at: time(row.oldest_rejected_at),
   }));

@@ -20,11 +20,6 @@ export function newestWholeWalk(accountKey: SQL | typeof r.account_key): SQL<num
        and (${syncRuns.snapshot_id} is not null or ${syncRuns.error_code} = 'TOO_MANY_REJECTED')), 0)`;
 }
 
-/** How many rejected records of the newest walk over all pages were only counted. */
-export function notKept(accountKey: SQL | typeof r.account_key): SQL<number> {
-  return sql<number>`coalesce((select sum(records::integer)::integer from (${notKeptByReason(accountKey)}) counted), 0)`;
-}
-
 /** Rows of reason and records, without an order. */
 export function notKeptByReason(accountKey: SQL | typeof r.account_key): SQL {
   return sql`select reasons.key as reason, reasons.value as records

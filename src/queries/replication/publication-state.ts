@@ -1,6 +1,7 @@
 // What logical replication would read: the publication, the tables of schema `risk`, and whether changes of each table
 // can be replayed elsewhere.
 import { sql } from 'drizzle-orm';
+import { onlyRow } from '../../db/sql/only-row.ts';
 import { IS_PERSONAL } from '../../db/roles.ts';
 import type { Transaction } from '../../db/transaction.ts';
 
@@ -37,9 +38,7 @@ export async function publicationState(tx: Transaction, name: string): Promise<P
                   where prpubid = p.oid and (prqual is not null or prattrs is not null
                     or c.relnamespace::regnamespace::text <> 'risk')), false) as "isForeign"
       from (values (1)) one left join pg_publication p on p.pubname = ${name}`);
-  const [state] = rows;
-  if (state === undefined) throw new Error('the select returned no row');
-  return { ...state, tables: await publishedTables(tx, name) };
+  return { ...onlyRow(rows), tables: await publishedTables(tx, name) };
 }
 
 async function publishedTables(tx: Transaction, name: string): Promise<PublishedTable[]> {

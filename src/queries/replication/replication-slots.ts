@@ -1,6 +1,7 @@
 // The logical replication slots of this database. A slot keeps WAL on the server until its reader has confirmed it.
 // Every role may read this.
 import { sql } from 'drizzle-orm';
+import { onlyRow } from '../../db/sql/only-row.ts';
 import type { Transaction } from '../../db/transaction.ts';
 
 export type ReplicationSlot = {
@@ -42,5 +43,5 @@ export async function slotsAndLimits(tx: Transaction): Promise<SlotLimits> {
   const { rows } = await tx.execute<{ size: string }>(
     sql`select current_setting('max_slot_wal_keep_size') as size`,
   );
-  return { slots: await replicationSlots(tx), maxSlotWalKeepSize: rows[0]?.size ?? '' };
+  return { slots: await replicationSlots(tx), maxSlotWalKeepSize: onlyRow(rows).size };
 }

@@ -2,12 +2,13 @@
 // that did not meet the user.
 import { and, eq, sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
+import { onlyRow } from '../../db/sql/only-row.ts';
 import { snapshots } from '../../db/schema.ts';
 
 export type Walks = { complete: number; partial: number };
 
 export async function walksSince(db: Db, accountKey: number, since: string): Promise<Walks> {
-  const [row] = await on(db)
+  const rows = await on(db)
     .select({
       complete: sql<number>`(count(*) filter (where ${snapshots.verdict} = 'complete'))::integer`,
       partial: sql<number>`(count(*) filter (where ${snapshots.verdict} = 'partial'))::integer`,
@@ -16,5 +17,5 @@ export async function walksSince(db: Db, accountKey: number, since: string): Pro
     .where(
       and(eq(snapshots.account_key, accountKey), sql`${snapshots.observed_at} >= ${since}::timestamptz`),
     );
-  return row ?? { complete: 0, partial: 0 };
+  return onlyRow(rows);
 }

@@ -44,7 +44,7 @@ export type UserFilter = {
   levels: readonly (string | null)[];
   /** The lowest and the highest id that begin with the search text. Null if no id can begin with it. */
   idRange: readonly [string, string] | null;
-  /** The text to find in email and name; only with `identities`. */
+  /** The text to find in email and name. Null without `identities`. */
   search: PersonSearch | null;
   identities: boolean;
   sort: UserSort;
@@ -68,7 +68,7 @@ export async function listUsers(db: Db, filter: UserFilter): Promise<{ total: nu
            ${identityList(filter.identities ? 'i' : null)}, count(*) over ()::integer as total
       from (${filter.asOf === null ? stateNow(filter) : stateAsOf(filter)}) s
       ${filter.identities ? identityOf(filter) : sql``}
-     where ${ofLevels(filter.levels)} and ${found(filter, bearers)}
+     where ${ofLevels(filter.levels)} and ${found(filter.idRange, bearers)}
      order by ${ORDERS[filter.sort]}, s.user_id
      limit ${filter.limit}`);
   const iso = (at: string | null) => (at === null ? null : new Date(at).toISOString());
@@ -80,12 +80,12 @@ export async function listUsers(db: Db, filter: UserFilter): Promise<{ total: nu
       event_count: row.event_count,
       last_event: row.last_event,
       level_since: iso(row.level_since),
-      first_seen_at: iso(row.first_seen_at) ?? '',
+      first_seen_at: new Date(row.first_seen_at).toISOString(),
       absent_since: iso(row.absent_since),
       cleared_at: iso(row.cleared_at),
       erased_at: iso(row.erased_at),
       snapshot_id: row.snapshot_id,
-      observed_at: iso(row.observed_at) ?? '',
+      observed_at: new Date(row.observed_at).toISOString(),
       ...mapIdentity((field) => row[field]),
     })),
   };
@@ -135,7 +135,7 @@ function identityOf(filter: UserFilter): SQL {
 /** Keys of the users with the text in their email or name. Null if the request has no such text. */
 async function bearersOf(db: Db, filter: UserFilter): Promise<number[] | null> {
   const { search } = filter;
-  if (search === null || !filter.identities) return null;
+  if (search === null) return null;
   const found = await matchIdentities(
     db,
     { accountKeys: [filter.account_key], versions: versionsOf(filter) },
@@ -150,12 +150,11 @@ function ofLevels(levels: readonly (string | null)[]): SQL {
   return levels.includes(null) ? sql`(s.max_risk_level is null or ${present})` : present;
 }
 
-function found({ idRange, search }: UserFilter, bearers: readonly number[] | null): SQL {
-  if (idRange === null && search === null) return sql`true`;
+function found(idRange: UserFilter['idRange'], bearers: readonly number[] | null): SQL {
   const ways: SQL[] = [];
   if (idRange !== null) ways.push(sql`s.user_id between ${idRange[0]}::uuid and ${idRange[1]}::uuid`);
   if (bearers !== null) ways.push(sql`s.user_key = any (${sql.param([...bearers])}::integer[])`);
-  return ways.length === 0 ? sql`false` : sql`(${sql.join(ways, sql` or `)})`;
+  return ways.length === 0 ? sql`true` : sql`(${sql.join(ways, sql` or `)})`;
 }
 
 const WORST = sql`${levelRank(sql.raw('s.max_risk_level'))} desc nulls last`;

@@ -17,7 +17,6 @@ export async function searchIdentities(
     search.isIn(one),
   );
   const first = keys.slice(0, most);
-  if (first.length === 0) return { ids: [], count: 0 };
   const accountsOf = first.map((one) => one.account_key);
   const usersOf = first.map((one) => one.user_key);
   const { rows } = await on(db).execute<{ user_id: string }>(sql`

@@ -1,5 +1,6 @@
 // Users over accounts as they are now, sorted, in pages.
 import { sql, type SQL } from 'drizzle-orm';
+import { RISK_LEVELS } from '../../user-risk.ts';
 import { ofAccounts, type Question } from '../question.ts';
 
 export type UserRow = {
@@ -47,7 +48,6 @@ const COLUMNS = sql`account_id, account_label, user_id, max_risk_level, level_si
              absent_since, cleared_at, erased_at`;
 
 type Part = { by: SQL; type: SQL; of: (row: UserRow) => string | number };
-const RANK: Readonly<Record<string, number>> = { low: 1, medium: 2, high: 3 };
 const LAST_EVENT: Part = { by: sql`last_event`, type: sql`timestamptz`, of: (row) => row.last_event };
 /** Bytes are compared twice as fast as texts with a language's collation. */
 const TIES: readonly Part[] = [
@@ -57,20 +57,25 @@ const TIES: readonly Part[] = [
 /** None of them is null, so that rows can be compared. */
 const PARTS: Readonly<Record<Sort, readonly Part[]>> = {
   level: [
-    { by: sql`coalesce(level_rank, 0)`, type: sql`int`, of: (row) => RANK[row.max_risk_level ?? ''] ?? 0 },
+    { by: sql`coalesce(level_rank, 0)`, type: sql`int`, of: (row) => rankOf(row.max_risk_level) },
     LAST_EVENT,
   ],
   level_since: [
     {
       by: sql`coalesce(level_since, cleared_at)`,
       type: sql`timestamptz`,
-      of: (row) => row.level_since ?? row.cleared_at ?? '',
+      of: (row) => (row.level_since ?? row.cleared_at)!,
     },
   ],
   event_count: [{ by: sql`event_count`, type: sql`int`, of: (row) => row.event_count }],
   last_event: [LAST_EVENT],
   first_seen_at: [{ by: sql`first_seen_at`, type: sql`timestamptz`, of: (row) => row.first_seen_at }],
 };
+
+/** Like `level_rank`: 1 for the lowest level. 0: cleared. */
+function rankOf(level: string | null): number {
+  return RISK_LEVELS.findIndex((one) => one === level) + 1;
+}
 
 export function keyOfUser(sort: Sort): (row: UserRow) => UserPageKey {
   return (row) => [...PARTS[sort], ...TIES].map(({ of }) => of(row));

@@ -7,6 +7,7 @@ import { databaseUrl } from '../../../src/db/create-database.ts';
 import { processIdentity } from '../../../src/host/process-identity.ts';
 import { runCommand } from '../../support/run-command.ts';
 import { createTestDatabase } from '../../support/database/test-database.ts';
+import { ACCOUNT_CHECKS } from '../../../src/commands/doctor/account.ts';
 import { assertLine, assertOnly, troubles } from '../../support/world/doctor-findings.ts';
 import { ACCOUNT, patient, type Patient } from '../../support/world/doctor-patient.ts';
 
@@ -147,6 +148,18 @@ describe('the database', () => {
     ]);
     assert.match(diagnosis.line('lease').found, /may not read risk_internal\.leases/);
     assert.equal(diagnosis.line('history').status, 'ok');
+  });
+
+  test('of which the role may read nothing is told for every check of the account, and is no end of the others', async (t) => {
+    const p = await patient(t);
+    const role = await roleOn(t, p, '');
+    const diagnosis = await p.doctor({ DATABASE_URL: role.url });
+    for (const check of ACCOUNT_CHECKS) {
+      assert.equal(diagnosis.line(check).status, 'skipped', check);
+      assert.match(diagnosis.line(check).found, /may not read schema risk/, check);
+    }
+    assert.equal(diagnosis.line('account').status, 'ok');
+    assert.equal(diagnosis.line('paging').status, 'ok');
   });
 
   test('with a role that may sync but not migrate is a warning, until there is a migration to apply', async (t) => {

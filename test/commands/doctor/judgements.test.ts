@@ -256,6 +256,8 @@ describe('paging', () => {
       what(judgePaging(probe({}), [run(usual), run(usual)])),
       /^ok 0 page and per_page honoured, 1,000 users per page/,
     );
+    // A run that kept nothing of its paging changed nothing.
+    assert.match(what(judgePaging(probe({}), [{ ...run(usual), evidence: readEvidence({}) }])), /^ok 0/);
     assert.match(
       what(judgePaging(probe({}), [run({ ...usual, per_page: 'clamped', page_size: 100 })])),
       /^warning 0 changed since run 7: per_page was clamped, is honoured$/,

@@ -45,3 +45,47 @@ test('of more than 20 accounts, the gravest are examined, and all are counted', 
     await db.close();
   }
 });
+
+test('of more than 20 accounts, the first are examined when the database cannot say which need it most', async () => {
+  const env = { CLOUDFLARE_ACCOUNT_ID: ids.join(','), CLOUDFLARE_API_TOKEN: 'unused' };
+  const doctor = async (url: string) => {
+    const { stdout } = await runCommand(['doctor', '--offline', '--format', 'json'], {
+      ...env,
+      DATABASE_URL: url,
+    });
+    const lines = JSON.parse(stdout) as {
+      check: string;
+      status: string;
+      account_id?: string;
+      found: string;
+    }[];
+    const examined = [...new Set(lines.flatMap(({ account_id }) => account_id ?? []))];
+    assert.deepEqual(examined, ids.slice(0, 20));
+    return lines.find(({ check }) => check === 'overall');
+  };
+  const away = await doctor('postgres://nobody@127.0.0.1:1/nowhere');
+  assert.deepEqual(
+    [away?.status, away?.found],
+    ['ok', '25 accounts; 20 of them are examined here; --account examines others'],
+  );
+  const db = await migratedDatabase();
+  try {
+    const role = `many_${process.pid}`;
+    await db.rows(`create role ${role} login password 'reader'`);
+    try {
+      const url = Object.assign(new URL(db.url), { username: role, password: 'reader' }).href;
+      const denied = await doctor(url);
+      assert.equal(denied?.status, 'failed');
+      assert.match(denied.found, /^DATABASE_PERMISSION: /);
+    } finally {
+      await db.rows(`drop role ${role}`);
+    }
+    const history = sampleHistory(db.pool);
+    for (const id of ids) await history.snapshot(await history.account(id), new Date().toISOString());
+    const well = await doctor(db.url);
+    assert.equal(well?.status, 'ok');
+    assert.match(well.found, /^25 accounts: 25 fresh, 0 stale, 0 never synced/);
+  } finally {
+    await db.close();
+  }
+});

@@ -101,6 +101,109 @@ describe('the summary of an account', () => {
   });
 });
 
+describe('users of the summary', () => {
+  const isSummary = (url: string) => /zt_risk_scoring\/summary\b/.test(url);
+  const summaryOf = (users: object[]) => ({
+    status: 200,
+    body: { success: true, errors: [], messages: [], result: { users } },
+  });
+
+  test('who are none are no fault, and there is nobody to ask about', async (t) => {
+    const p = await patient(t);
+    p.simulator.setFaults(['empty']);
+    const diagnosis = await p.doctor();
+    assertLine(diagnosis, { check: 'account', status: 'ok', code: 0, found: /can be read, and is empty$/ });
+    assertLine(diagnosis, { check: 'lookups', status: 'skipped', code: 0, found: /^no user to ask about$/ });
+  });
+
+  test('whose records cannot be read are not asked about, and the next one is', async (t) => {
+    const p = await patient(t);
+    const front = await startFront(t, p.simulator.url);
+    front.answer = (url) => (isSummary(url) ? summaryOf([{ about: 'nobody' }, { user_id: 'x' }]) : null);
+    const env = { CLOUDFLARE_BASE_URL: front.url };
+    const diagnosis = await p.doctor(env);
+    assertLine(diagnosis, {
+      check: 'account',
+      status: 'ok',
+      code: diagnosis.code,
+      found: /can be read; no total is stated$/,
+    });
+    assert.equal(diagnosis.line('lookups').found, 'no user to ask about');
+    assert.ok(!front.requests().some((url) => /zt_risk_scoring\/[0-9a-f-]{36}$/.test(url)));
+  });
+
+  test('who have no record of their own are told, unless the second one has', async (t) => {
+    const p = await patient(t);
+    const front = await startFront(t, p.simulator.url);
+    const isUser = (url: string) => /zt_risk_scoring\/[0-9a-f-]{36}$/.test(url);
+    const none = {
+      success: false,
+      errors: [{ code: 1001, message: 'not found' }],
+      messages: [],
+      result: null,
+    };
+    const noRecord = { status: 200, body: { success: true, result: [] } };
+    const env = { CLOUDFLARE_BASE_URL: front.url };
+    for (const first of [{ status: 404, body: none }, noRecord]) {
+      const asked = new Set<string>();
+      front.answer = (url) => {
+        if (!isUser(url)) return null;
+        asked.add(url);
+        return url === [...asked][0] ? first : null;
+      };
+      const second = await p.doctor(env);
+      assertLine(second, { check: 'lookups', status: 'ok', code: 0, found: /states the level$/ });
+      assert.equal(asked.size, 2);
+    }
+    front.answer = (url) => (isUser(url) ? { status: 404, body: none } : null);
+    assertOnly(await p.doctor(env), {
+      check: 'lookups',
+      status: 'warning',
+      code: 0,
+      found: /show no level: .*two complete walks$/,
+      mend: /SYNC_CONFIRM=walks/,
+    });
+  });
+
+  test('that the API fails to answer about is a failure of its own', async (t) => {
+    const p = await patient(t);
+    const front = await startFront(t, p.simulator.url);
+    front.answer = (url) => (/zt_risk_scoring\/[0-9a-f-]{36}$/.test(url) ? { status: 503, body: {} } : null);
+    assertLine(await p.doctor({ CLOUDFLARE_BASE_URL: front.url }), {
+      check: 'lookups',
+      status: 'failed',
+      code: 75,
+      found: /^CLOUDFLARE_UNAVAILABLE: /,
+    });
+  });
+});
+
+describe('all accounts that the token sees', () => {
+  const every = { CLOUDFLARE_ACCOUNT_ID: '*' };
+
+  test('are examined, and a list that is refused is a failure of its own', async (t) => {
+    const p = await patient(t, { accountIds: [ACCOUNT, OTHER_ACCOUNT] });
+    const seen = await p.doctor(every);
+    assert.match(seen.line('accounts').found, /^the token sees 2 accounts$/);
+    assert.match(seen.line('configuration').found, /all accounts that the token sees/);
+    p.simulator.setFaults(['no-list']);
+    const refused = await p.doctor(every);
+    assert.equal(refused.line('accounts').status, 'failed');
+    assert.notEqual(refused.code, 0);
+    // What the history knows is examined all the same.
+    assert.ok(refused.lines.some(({ check, account_id }) => check === 'counts' && account_id === ACCOUNT));
+  });
+
+  test('are not asked for offline, and those of the history are examined', async (t) => {
+    const p = await patient(t);
+    const before = p.simulator.requests();
+    const offline = await p.doctor(every, ['--offline']);
+    assert.equal(offline.line('accounts').found, 'the list of the token was not asked for');
+    assert.ok(offline.lines.some(({ check, account_id }) => check === 'counts' && account_id === ACCOUNT));
+    assert.equal(p.simulator.requests(), before);
+  });
+});
+
 test('answers that a person must mend are told apart, and are one failure each', async (t) => {
   const p = await patient(t);
   for (const [fault, check, code, found] of [
@@ -194,6 +297,45 @@ describe('paging', () => {
     const { code, line } = await p.doctor({ CLOUDFLARE_BASE_URL: front.url });
     assert.equal(code, 0);
     assert.match(line('paging').found, /the page after the last one is refused/);
+  });
+
+  test('that breaks off at the second page, or at every size, fails with what the API said', async (t) => {
+    const p = await patient(t);
+    const front = await startFront(t, p.simulator.url);
+    const env = { CLOUDFLARE_BASE_URL: front.url };
+    front.answer = (url) => (/[?&]page=2\b/.test(url) ? { status: 503, body: {} } : null);
+    const broken = await p.doctor(env);
+    assertLine(broken, { check: 'paging', status: 'failed', code: 75, found: /^CLOUDFLARE_UNAVAILABLE: / });
+    assert.match(broken.line('walk_time').found, /not known how the server pages/);
+
+    // Three pages that take too long are enough: smaller ones would not help, and a person waits.
+    const tried: string[] = [];
+    const sizeOf = (url: string) => /[?&]per_page=(\d+)/.exec(url)?.[1] ?? 'none';
+    front.answer = (url) => {
+      if (!/[?&]page=1\b/.test(url) || sizeOf(url) === '5') return null;
+      tried.push(sizeOf(url));
+      return { status: 524, body: {} };
+    };
+    const slow = await p.doctor(env);
+    assertLine(slow, { check: 'paging', status: 'failed', code: 75, found: /^[A-Z_]+: / });
+    assert.deepEqual([...new Set(tried)], ['1000', '100', '50']);
+  });
+
+  test('without a total, and with a refused second page, is whole only if the first page was not full', async (t) => {
+    const p = await patient(t);
+    const front = await startFront(t, p.simulator.url);
+    const env = { CLOUDFLARE_BASE_URL: front.url };
+    const failure = { success: false, errors: [{ code: 7003, message: 'no route' }], result: null };
+    front.answer = (url) => (/[?&]page=2\b/.test(url) ? { status: 404, body: failure } : null);
+    p.simulator.setFaults(['no-info']);
+    assertLine(await p.doctor(env), { check: 'paging', status: 'failed', code: 1, found: /PAGE_REFUSED: / });
+    p.simulator.setFaults(['no-info', 'empty']);
+    // Another database: the run in this one has met users, and totals.
+    const other = await patient(t);
+    await other.sql('delete from risk.sync_runs');
+    const empty = await p.doctor({ ...env, DATABASE_URL: other.databaseUrl });
+    assert.equal(empty.line('paging').status, 'ok', empty.line('paging').found);
+    assert.match(empty.line('paging').found, /no totals, the page after the last one is refused$/);
   });
 
   test('with pages so small that a walk cannot end in its time budget is a warning', async (t) => {

@@ -51,7 +51,7 @@ const world = createWorld({
 export async function patient(
   t: TestContext,
   options: { auth?: Partial<Credentials>; synced?: boolean } & Partial<
-    Pick<SimulatorOptions, 'rateLimit' | 'worlds'>
+    Pick<SimulatorOptions, 'rateLimit' | 'worlds' | 'accountIds'>
   > = {},
 ): Promise<Patient> {
   const { auth, synced = true, ...rest } = options;
