@@ -9,7 +9,8 @@ import {
   type MigratedDatabase,
 } from '../../support/database/migrated-database.ts';
 import { personOf, servedAccount } from '../../support/api/served-account.ts';
-import { claimAccount, seedAccount } from '../../support/database/seeded-account.ts';
+import { claimAccount } from '../../support/database/claimed-leases.ts';
+import { seedAccount } from '../../support/database/seeded-account.ts';
 
 /** 100000 is the size that the worker is made for. A fifth of the users is missing then. */
 const LARGE = Number(process.env['TEST_LARGE'] ?? 20_000);

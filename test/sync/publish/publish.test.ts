@@ -9,7 +9,8 @@ import { LEASE_TIMING, type Lease } from '../../../src/sync/claim/lease.ts';
 import { publish, type PublishRequest } from '../../../src/sync/publish/publish.ts';
 import { lockWaiters, untilLockWaiters } from '../../support/database/lock-waits.ts';
 import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
-import { claimAccount, lookAt } from '../../support/world/publish-request.ts';
+import { claimAccount } from '../../support/database/claimed-leases.ts';
+import { lookAt } from '../../support/world/publish-request.ts';
 
 const record = (over: Record<string, unknown> = {}) => ({
   user_id: randomUUID(),
