@@ -22,7 +22,7 @@ import { startSimulator } from '../simulator/server.ts';
 import { createWorld } from '../simulator/world.ts';
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { requestSync } from '../sync/request-sync.ts';
-import type { RunDeps } from '../sync/run-sync.ts';
+import type { RunDeps, RunResult } from '../sync/run-sync.ts';
 import { staleAfter } from '../time/schedule.ts';
 import { labelAccount } from '../upkeep/accounts.ts';
 import { howToRun } from './options/how-to-run.ts';
@@ -41,10 +41,12 @@ const PORT = 8787;
 const HIGH_TARGET_MS = 86_400_000;
 const AUTH = { token: 'demo-token', email: 'admin@example.com', key: 'demo-key' };
 
+type Trouble = { faults: Fault[]; perPage?: number; maxPasses?: number };
+
 /**
  * Faults by slot. In one run the list moves while it is read in small pages; in another the token lacks its permission.
  */
-const TROUBLE = new Map<number, { faults: Fault[]; perPage?: number; maxPasses?: number }>([
+const TROUBLE = new Map<number, Trouble>([
   [101, { faults: ['drift'], perPage: 50, maxPasses: 1 }],
   [222, { faults: ['forbidden'] }],
 ]);
@@ -136,7 +138,9 @@ async function dateRuns(pool: RunDeps['pool']): Promise<void> {
   await labelAccount(pool, ACCOUNT, 'Demo');
 }
 
-async function buildHistory(io: Io, pool: RunDeps['pool'], logger: Logger) {
+type Counts = { succeeded: number; partial: number; failed: number };
+
+async function buildHistory(io: Io, pool: RunDeps['pool'], logger: Logger): Promise<Counts> {
   const slots = DAYS * PER_DAY;
   // The last slot has just passed, because a time in the future is refused.
   const start = Math.floor(Date.now() / SIX_HOURS) * SIX_HOURS - (slots - 1) * SIX_HOURS;
@@ -160,33 +164,7 @@ async function buildHistory(io: Io, pool: RunDeps['pool'], logger: Logger) {
       now = new Date(start + slot * SIX_HOURS);
       const trouble = TROUBLE.get(slot);
       simulator.setFaults(trouble?.faults ?? []);
-      const outcome = await requestSync(
-        {
-          pool,
-          client,
-          // Silent, because the planned faults belong to the story. Any other error is thrown below.
-          logger: logger.child({}, { level: 'silent' }),
-          settings: {
-            perPage: trouble?.perPage ?? 'auto',
-            concurrency: 4,
-            maxPasses: trouble?.maxPasses ?? 4,
-            confirm: 'lookup',
-            confirmLookups: 100,
-            maxClearedRatio: 0.5,
-            timeBudgetMs: 60_000,
-            rejectedRetentionMs: 30 * 86_400_000,
-            pii: keepAll,
-          },
-          timing: LEASE_TIMING,
-        },
-        { accountId: ACCOUNT, trigger: 'cron', scheduledFor: now, observedAt: now, signal: io.signal },
-      );
-      if (outcome.kind !== 'ran') throw new Error(`the demo's own database is in use: ${outcome.kind}`);
-      const { error, published } = outcome.result;
-      if (error !== null && (io.signal.aborted || trouble === undefined)) throw error;
-      if (error !== null) counts.failed++;
-      else counts.succeeded++;
-      if (published?.verdict === 'partial') counts.partial++;
+      count(counts, await syncSlot({ pool, client, logger }, now, trouble, io.signal));
       bar.to(
         slot + 1,
         slots,
@@ -199,6 +177,46 @@ async function buildHistory(io: Io, pool: RunDeps['pool'], logger: Logger) {
     await simulator.close();
   }
   return counts;
+}
+
+/** Throws an error that is not planned. */
+async function syncSlot(
+  { pool, client, logger }: Pick<RunDeps, 'pool' | 'client' | 'logger'>,
+  slot: Date,
+  trouble: Trouble | undefined,
+  signal: AbortSignal,
+): Promise<RunResult> {
+  const outcome = await requestSync(
+    {
+      pool,
+      client,
+      // Silent, because the planned faults belong to the story. Any other error is thrown below.
+      logger: logger.child({}, { level: 'silent' }),
+      settings: {
+        perPage: trouble?.perPage ?? 'auto',
+        concurrency: 4,
+        maxPasses: trouble?.maxPasses ?? 4,
+        confirm: 'lookup',
+        confirmLookups: 100,
+        maxClearedRatio: 0.5,
+        timeBudgetMs: 60_000,
+        rejectedRetentionMs: 30 * 86_400_000,
+        pii: keepAll,
+      },
+      timing: LEASE_TIMING,
+    },
+    { accountId: ACCOUNT, trigger: 'cron', scheduledFor: slot, observedAt: slot, signal },
+  );
+  if (outcome.kind !== 'ran') throw new Error(`the demo's own database is in use: ${outcome.kind}`);
+  const { error } = outcome.result;
+  if (error !== null && (signal.aborted || trouble === undefined)) throw error;
+  return outcome.result;
+}
+
+function count(counts: Counts, { error, published }: RunResult): void {
+  if (error !== null) counts.failed++;
+  else counts.succeeded++;
+  if (published?.verdict === 'partial') counts.partial++;
 }
 
 function whereNext({ source, stdout }: Io): string {

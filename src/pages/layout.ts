@@ -1,21 +1,14 @@
-// The frame of every page: head, navigation, account and time zone, footer.
+// The frame of every page: head (plain.ts), navigation, account and time zone, footer.
 import { html } from 'hono/html';
 import { keep } from './forms.ts';
 import { PAGES, linkTo, type Html, type Page } from './page.ts';
+import { head } from './plain.ts';
 import { signedIn } from './signed-in.ts';
 
 export function layout(page: Page, title: string, main: Html): Html {
   return html`<!doctype html>
     <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <title>${title} · zt-risk-sync</title>
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <link rel="icon" href="data:," />
-        <link rel="stylesheet" href="${page.assets.style}" />
-        <script type="module" src="${page.assets.script}"></script>
-      </head>
+      ${head(page.assets, title, html`<script type="module" src="${page.assets.script}"></script>`)}
       <body>
         <a class="skip" href="#main">Skip to the content</a>
         <header>

@@ -1,23 +1,29 @@
-// The frame of a page without any database query: the sign-in page, and refusals.
+// The frame of a page without any database query: the sign-in page, and refusals. Its head is that of every page.
 import { html } from 'hono/html';
 import type { Html, Page } from './page.ts';
 
 export function plainPage(assets: Page['assets'], title: string, main: Html): Html {
   return html`<!doctype html>
     <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <title>${title} · zt-risk-sync</title>
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <link rel="icon" href="data:," />
-        <link rel="stylesheet" href="${assets.style}" />
-      </head>
+      ${head(assets, title)}
       <body class="plain">
         <header><a class="brand" href="/">zt-risk-sync</a></header>
         <main id="main">${main}</main>
       </body>
     </html>`;
+}
+
+/** Of every page. */
+export function head(assets: Page['assets'], title: string, script: Html | string = ''): Html {
+  return html`<head>
+    <meta charset="utf-8" />
+    <title>${title} · zt-risk-sync</title>
+    <meta name="viewport" content="width=device-width, initial-scale=1" />
+    <meta name="color-scheme" content="light dark" />
+    <link rel="icon" href="data:," />
+    <link rel="stylesheet" href="${assets.style}" />
+    ${script}
+  </head>`;
 }
 
 /** A request that is refused, in a browser. */

@@ -64,46 +64,16 @@ export function createApi(options: ApiOptions): SimulatedApi {
   const rateLimit = options.rateLimit === undefined ? CLOUDFLARE_LIMIT : options.rateLimit;
   const spend = rateLimit === null ? null : createRateLimiter(rateLimit);
   const accountList = createAccountList();
-  const summary = createSummary(options);
-  const findWorld = worldFinder(options.worlds);
+  const ofAccount = createAccountAnswers(options);
   let requests = 0;
   let sinceFaults = 0;
 
-  function say(asked: Asked, caller: Caller, instant: Date): Answer {
-    return (
-      brokenEdge(state.faults, sinceFaults) ??
-      caller.refusal ??
-      aboutCaller(asked, caller, state) ??
-      listOfAccounts(asked) ??
-      ofAccount(asked, instant)
-    );
-  }
-
-  function listOfAccounts({ path, isGet, query }: Asked): Answer | null {
-    const { faults, listed, auth } = state;
-    if (!ACCOUNTS.test(path) || !isGet) return null;
-    if (faults.has('no-list')) return failure(403, 9109, 'Unauthorized to access requested resource');
-    return accountList.page(
-      listed.filter((id) => auth.accounts?.includes(id) ?? true),
-      query,
-      faults,
-    );
-  }
-
-  function ofAccount({ path, isGet, query }: Asked, instant: Date): Answer {
-    const route = routeOf(path);
-    if (route === null) return failure(404, 7000, 'No route for that URI');
-    if (!isGet) return failure(405, 7001, 'Method not available for that URI');
-    const world = findWorld(route.accountId);
-    if (world === undefined)
-      return failure(404, 7003, 'Could not route to /accounts/…, perhaps your object identifier is invalid?');
-    const refusal = refusalOf(route, state);
-    if (refusal !== null) return refusal;
-    if (route.to === 'behaviors') return behaviours();
-    if (route.to === 'integrations') return result([]);
-    if (route.to === 'user') return userRecord(world, route.userId, instant);
-    return summary(route.accountId, world, query, instant, state.faults);
-  }
+  const say = (asked: Asked, caller: Caller, instant: Date): Answer =>
+    brokenEdge(state.faults, sinceFaults) ??
+    caller.refusal ??
+    aboutCaller(asked, caller, state) ??
+    listOfAccounts(asked, state, accountList) ??
+    ofAccount(asked, state, instant);
 
   return {
     answer({ method, url, headers }) {
@@ -155,6 +125,39 @@ function aboutCaller({ path, isGet }: Asked, caller: Caller, { auth, faults }: S
   if (caller.identity === 'token' && (auth.tokenStatus ?? 'active') !== 'active')
     return failure(403, 10000, 'Authentication error');
   return null;
+}
+
+function listOfAccounts(
+  { path, isGet, query }: Asked,
+  { faults, listed, auth }: State,
+  list: ReturnType<typeof createAccountList>,
+): Answer | null {
+  if (!ACCOUNTS.test(path) || !isGet) return null;
+  if (faults.has('no-list')) return failure(403, 9109, 'Unauthorized to access requested resource');
+  return list.page(
+    listed.filter((id) => auth.accounts?.includes(id) ?? true),
+    query,
+    faults,
+  );
+}
+
+function createAccountAnswers(options: ApiOptions) {
+  const summary = createSummary(options);
+  const findWorld = worldFinder(options.worlds);
+  return ({ path, isGet, query }: Asked, state: State, instant: Date): Answer => {
+    const route = routeOf(path);
+    if (route === null) return failure(404, 7000, 'No route for that URI');
+    if (!isGet) return failure(405, 7001, 'Method not available for that URI');
+    const world = findWorld(route.accountId);
+    if (world === undefined)
+      return failure(404, 7003, 'Could not route to /accounts/…, perhaps your object identifier is invalid?');
+    const refusal = refusalOf(route, state);
+    if (refusal !== null) return refusal;
+    if (route.to === 'behaviors') return behaviours();
+    if (route.to === 'integrations') return result([]);
+    if (route.to === 'user') return userRecord(world, route.userId, instant);
+    return summary(route.accountId, world, query, instant, state.faults);
+  };
 }
 
 function refusalOf({ accountId }: Route, { auth, faults }: State): Answer | null {

@@ -13,7 +13,7 @@ import { CLI, type CliResult } from '../support/cli.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { createTestDatabase } from '../support/database/test-database.ts';
 import { runCommand } from '../support/run-command.ts';
-import { claimAccount } from '../support/world/publish-request.ts';
+import { claimAccount } from '../support/database/claimed-leases.ts';
 import { envelope, envelopesOf, recordOf, recordsOf, savedFiles } from '../support/world/saved-answers.ts';
 
 let db: MigratedDatabase;

@@ -9,7 +9,8 @@ import { startApp } from '../support/api/http-app.ts';
 import { parseScrape } from '../support/api/scrape.ts';
 import { startLogicalServer, type LogicalServer } from '../support/database/servers/logical-server.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
-import { claimAccount, seedAccount } from '../support/database/seeded-account.ts';
+import { claimAccount } from '../support/database/claimed-leases.ts';
+import { seedAccount } from '../support/database/seeded-account.ts';
 import { createTestDatabase } from '../support/database/test-database.ts';
 import { runCommand } from '../support/run-command.ts';
 

@@ -4,7 +4,6 @@ import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import fc from 'fast-check';
 import { createCalendar } from '../support/oracle/reporting/calendar.ts';
 import { countsAt, meant } from '../support/oracle/reporting/overview-oracle.ts';
 import { expectedViews } from '../support/oracle/reporting/reporting-oracle.ts';
@@ -14,9 +13,8 @@ import { migratedDatabase } from '../support/database/migrated-database.ts';
 import { textsBy } from '../support/pages/read-page.ts';
 import { runCommand } from '../support/run-command.ts';
 import { reportingWorld, type ReportingWorld } from '../support/world/reporting-world.ts';
+import { SEED, ZONES } from '../support/pages/shown-pasts.ts';
 
-const SEED = Number(process.env['PAGES_SEED'] ?? fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647);
-const ZONES = ['Europe/Berlin', 'Atlantic/Azores'];
 const PLACES = ['none', 'low', 'medium', 'high'];
 const LEVELS = ['high', 'medium', 'low'] as const;
 const DAY_SECONDS = 86_400;

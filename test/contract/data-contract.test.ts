@@ -8,7 +8,8 @@ import { contractText } from '../../src/commands/contract.ts';
 import { CATALOGUE } from '../../src/contract/catalogue.ts';
 import { rulesOf } from '../../src/contract/rules.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
-import { claimAccount, seedAccount } from '../support/database/seeded-account.ts';
+import { claimAccount } from '../support/database/claimed-leases.ts';
+import { seedAccount } from '../support/database/seeded-account.ts';
 import { missingPython, runPython } from '../support/python.ts';
 import { runCommand } from '../support/run-command.ts';
 

@@ -8,7 +8,8 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { childScript, type ChildScript } from '../support/child.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
-import { claimAccount, seedAccount } from '../support/database/seeded-account.ts';
+import { claimAccount } from '../support/database/claimed-leases.ts';
+import { seedAccount } from '../support/database/seeded-account.ts';
 import { FEED_DATASETS, loadFeed, type StateFile, loadWhole } from '../support/oracle/feed-reader.ts';
 import { runCommand } from '../support/run-command.ts';
 

@@ -16,7 +16,8 @@ import { startScriptedApi, type ScriptedApi } from '../support/api/scripted-api.
 import { childScript } from '../support/child.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { CITUS_URL, onOnePostgres } from '../support/database/distributed-database.ts';
-import { claimAccount, seedAccount } from '../support/database/seeded-account.ts';
+import { claimAccount } from '../support/database/claimed-leases.ts';
+import { seedAccount } from '../support/database/seeded-account.ts';
 import {
   FEED_DATASETS,
   loadFeed,

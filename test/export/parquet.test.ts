@@ -11,7 +11,8 @@ import { OperatorError } from '../../src/errors.ts';
 import { duckdb } from '../support/duckdb.ts';
 import { runCommand } from '../support/run-command.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
-import { claimAccount, seedAccount } from '../support/database/seeded-account.ts';
+import { claimAccount } from '../support/database/claimed-leases.ts';
+import { seedAccount } from '../support/database/seeded-account.ts';
 import { emptyFacts } from '../support/world/publish-request.ts';
 
 const USERS = 1_000;

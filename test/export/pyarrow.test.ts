@@ -11,7 +11,8 @@ import { DATASET_NAMES, datasetOf, type ColumnKind, type DatasetName } from '../
 import { recordFailure } from '../../src/sync/record-run.ts';
 import { OperatorError } from '../../src/errors.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
-import { claimAccount, seedAccount } from '../support/database/seeded-account.ts';
+import { claimAccount } from '../support/database/claimed-leases.ts';
+import { seedAccount } from '../support/database/seeded-account.ts';
 import { DATASET_TRUTH } from '../support/oracle/dataset-truth.ts';
 import { missingPython, runPython } from '../support/python.ts';
 import { runCommand } from '../support/run-command.ts';

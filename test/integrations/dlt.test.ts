@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { startScriptedApi } from '../support/api/scripted-api.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { RISK_TABLES } from '../support/database/risk-tables.ts';
 import { runSyncOf } from '../support/stage.ts';
 import { listingOf, serving } from '../support/world/random-serving.ts';
 import { apply, change, uuidOf, type World } from '../support/world/random-world.ts';
@@ -18,16 +19,6 @@ import { apply, change, uuidOf, type World } from '../support/world/random-world
 const LOADS = 3;
 const SYNCS = 5;
 const HOUR = 3_600_000;
-const TABLES = [
-  'accounts',
-  'sync_runs',
-  'snapshots',
-  'snapshot_levels',
-  'users',
-  'user_identities',
-  'user_levels',
-  'user_activity',
-];
 
 const root = path.resolve(import.meta.dirname, '../..');
 const python = process.env['DLT_PYTHON'] ?? path.join(root, 'bench/.peers/venv/bin/python');
@@ -50,7 +41,7 @@ async function dlt(command: 'load' | 'print', url: string, folder: string): Prom
 }
 
 async function loaded(url: string, folder: string): Promise<Rows> {
-  const rows: Rows = Object.fromEntries(TABLES.map((table) => [table, []]));
+  const rows: Rows = Object.fromEntries(RISK_TABLES.map((table) => [table, []]));
   for (const line of (await dlt('print', url, folder)).split('\n').filter(Boolean)) {
     const [table, row] = JSON.parse(line) as [string, Record<string, string | null>];
     rows[table]?.push(textOf(row));
@@ -60,7 +51,7 @@ async function loaded(url: string, folder: string): Promise<Rows> {
 
 async function truth(db: MigratedDatabase): Promise<Rows> {
   const rows: Rows = {};
-  for (const table of TABLES) {
+  for (const table of RISK_TABLES) {
     const found = await db.rows<{ row: Record<string, unknown> }>(
       `select to_jsonb(t) as row from risk.${table} t`,
     );

@@ -58,11 +58,7 @@ export function blocked({ cause, said }: Told): AttemptFailure {
 }
 
 export function hostNotServed({ cause, said }: Told): AttemptFailure {
-  return fail('final', cause, {
-    code: 'ENDPOINT_NOT_FOUND',
-    happened: `Cloudflare's edge serves nothing under this host name (${said})`,
-    todo: 'Check CLOUDFLARE_BASE_URL; Cloudflare itself is https://api.cloudflare.com/client/v4',
-  });
+  return wrongAddress(cause, `Cloudflare's edge serves nothing under this host name (${said})`);
 }
 
 /** The request had no condition, so this answer is from a cache or proxy in between. */
@@ -149,9 +145,13 @@ export function accountNotFound({ cause, said }: Told, account: string): Attempt
 }
 
 export function endpointNotFound({ cause, said }: Told): AttemptFailure {
+  return wrongAddress(cause, `There is no risk summary at this address (${said})`);
+}
+
+function wrongAddress(cause: ExchangeError, happened: string): AttemptFailure {
   return fail('final', cause, {
     code: 'ENDPOINT_NOT_FOUND',
-    happened: `There is no risk summary at this address (${said})`,
+    happened,
     todo: 'Check CLOUDFLARE_BASE_URL; Cloudflare itself is https://api.cloudflare.com/client/v4',
   });
 }

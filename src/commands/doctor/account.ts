@@ -18,21 +18,9 @@ import { isKnownDead } from '../../host/process-identity.ts';
 import { look } from './database.ts';
 import { checkCounts, checkHistory, checkRetention } from './history.ts';
 import { checkIdentities } from './identities.ts';
-import { failedAs, ok, skipped, warning, type Check, type Line } from './lines.ts';
+import { ACCOUNT_CHECKS, failedAs, ok, skipped, warning, type Line } from './lines.ts';
 import { minute } from '../../time/when.ts';
 import { duration, plural, printable } from '../../words.ts';
-
-export const ACCOUNT_CHECKS = [
-  'lease',
-  'freshness',
-  'last_run',
-  'history',
-  'counts',
-  'retention',
-  'identities',
-  'absences',
-  'rejected',
-] as const satisfies readonly Check[];
 
 export type KnownAccount = { health: AccountHealth; walks: EndedWalk[] };
 

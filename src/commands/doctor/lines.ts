@@ -1,6 +1,19 @@
 // The lines that the checks of `doctor` report, and the exit code of all lines. Pure.
 import { ERRORS, EXIT, worstExit, type ErrorCode, type ExitCode, type OperatorError } from '../../errors.ts';
 
+/** Checks of one account in the database. */
+export const ACCOUNT_CHECKS = [
+  'lease',
+  'freshness',
+  'last_run',
+  'history',
+  'counts',
+  'retention',
+  'identities',
+  'absences',
+  'rejected',
+] as const;
+
 /** Stable, because scripts read them. In the order of the checks. */
 export const CHECKS = [
   'configuration',
@@ -22,15 +35,7 @@ export const CHECKS = [
   'lookups',
   'paging',
   'walk_time',
-  'lease',
-  'freshness',
-  'last_run',
-  'history',
-  'counts',
-  'retention',
-  'identities',
-  'absences',
-  'rejected',
+  ...ACCOUNT_CHECKS,
 ] as const;
 export type Check = (typeof CHECKS)[number];
 

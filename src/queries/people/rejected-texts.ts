@@ -1,7 +1,8 @@
-// All rejected records with their raw text, in batches in key order, for a search term that the database must not see.
-import { and, asc, eq, gt, sql, type SQL } from 'drizzle-orm';
+// All rejected records with their raw text, in batches, for a search term that the database must not see.
+import { asc, eq } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { accounts as a, rejectedRecords as r } from '../../db/schema.ts';
+import { inBatches } from '../rejected/in-batches.ts';
 import { exactTime } from './person-users.ts';
 
 export type RejectedText = {
@@ -16,13 +17,9 @@ export type RejectedText = {
   last_seen_at: string;
 };
 
-// At most four megabytes.
-const BATCH = 1_000;
-
-export async function* rejectedTexts(db: Db): AsyncGenerator<RejectedText> {
-  let after: SQL | undefined;
-  for (;;) {
-    const rows = await on(db)
+export function rejectedTexts(db: Db): AsyncGenerator<RejectedText> {
+  return inBatches((beyond, most) =>
+    on(db)
       .select({
         account_key: r.account_key,
         account_id: a.account_id,
@@ -36,15 +33,8 @@ export async function* rejectedTexts(db: Db): AsyncGenerator<RejectedText> {
       })
       .from(r)
       .innerJoin(a, eq(a.account_key, r.account_key))
-      .where(and(after))
+      .where(beyond)
       .orderBy(asc(r.account_key), asc(r.record_hash))
-      .limit(BATCH);
-    yield* rows;
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < BATCH) return;
-    after = gt(
-      sql`(${r.account_key}, ${r.record_hash})`,
-      sql`(${last.account_key}::integer, ${last.record_hash}::text)`,
-    );
-  }
+      .limit(most),
+  );
 }

@@ -1,8 +1,8 @@
 // The longest periods at high that touch a span. Each is measured to its end, or to the newest snapshot of the span if
 // it lasts longer.
 import { sql } from 'drizzle-orm';
-import { ofLiving, type Question } from '../question.ts';
-import { instant, type ResponseSpan } from './response-times.ts';
+import type { Question } from '../question.ts';
+import { instant, newestBefore, type ResponseSpan } from './response-times.ts';
 
 export type LongEpisode = {
   account_id: string;
@@ -26,11 +26,7 @@ export function longestEpisodes(
 ): Question<LongEpisode> {
   return {
     statement: sql`
-      with newest as (
-             select account_id, max(observed_at) as newest_at
-               from risk_bi.snapshots
-              where observed_at < ${instant(to)} and ${ofLiving(accountIds)}
-              group by account_id)
+      with newest as (${newestBefore(accountIds, to)})
       select e.account_id, e.account_label, e.user_id, e.started_at,
              case when e.ended_at < ${instant(to)} then e.ended_at end as ended_at,
              case when e.ended_at < ${instant(to)} then e.ended_by end as ended_by,

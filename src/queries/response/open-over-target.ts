@@ -1,8 +1,8 @@
 // Users who were at high at the end of a span, for longer than the target. Periods of the first load are included: they
 // lasted at least as long as is known.
 import { sql } from 'drizzle-orm';
-import { ofLiving, type Question } from '../question.ts';
-import { instant, type ResponseSpan } from './response-times.ts';
+import type { Question } from '../question.ts';
+import { instant, newestBefore, type ResponseSpan } from './response-times.ts';
 
 export type OpenEpisode = {
   account_id: string;
@@ -31,11 +31,7 @@ export function openOverTarget(
       : sql`(e.started_at, e.account_id, e.user_id) > (${after[0]}::timestamptz, ${after[1]}::text, ${after[2]}::uuid)`;
   return {
     statement: sql`
-      with newest as (
-             select account_id, max(observed_at) as newest_at
-               from risk_bi.snapshots
-              where observed_at < ${instant(to)} and ${ofLiving(accountIds)}
-              group by account_id)
+      with newest as (${newestBefore(accountIds, to)})
       select e.account_id, e.account_label, e.user_id, e.started_at, d.seconds as duration_seconds,
              d.seconds - ${target} as over_seconds, e.is_baseline
         from newest n

@@ -71,6 +71,15 @@ export function responseTimes(
   };
 }
 
+/** account_id and newest_at: nothing is known after the newest snapshot before that instant. */
+export function newestBefore(accountIds: readonly string[] | null, at: Date): SQL {
+  return sql`
+             select account_id, max(observed_at) as newest_at
+               from risk_bi.snapshots
+              where observed_at < ${instant(at)} and ${ofLiving(accountIds)}
+              group by account_id`;
+}
+
 export function instant(at: Date): SQL {
   return sql`${at.toISOString()}::timestamptz`;
 }

@@ -7,7 +7,7 @@ import { databaseUrl } from '../../../src/db/create-database.ts';
 import { processIdentity } from '../../../src/host/process-identity.ts';
 import { runCommand } from '../../support/run-command.ts';
 import { createTestDatabase } from '../../support/database/test-database.ts';
-import { ACCOUNT_CHECKS } from '../../../src/commands/doctor/account.ts';
+import { ACCOUNT_CHECKS } from '../../../src/commands/doctor/lines.ts';
 import { assertLine, assertOnly, troubles } from '../../support/world/doctor-findings.ts';
 import { ACCOUNT, patient, type Patient } from '../../support/world/doctor-patient.ts';
 

@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import { after, before, test, type TestContext } from 'node:test';
-import fc from 'fast-check';
 import { answerTo } from '../../../src/queries/question.ts';
 import { news } from '../../../src/queries/levels/news.ts';
 import { createRoles } from '../../../src/db/roles.ts';
@@ -19,10 +18,9 @@ import {
 import { expectedViews } from '../../support/oracle/reporting/reporting-oracle.ts';
 import type { Past, Row } from '../../support/oracle/reporting/past.ts';
 import { pointsOf, statementsOf, tableRows, textsBy, unescaped } from '../../support/pages/read-page.ts';
+import { chosenOnes, SEED, ZONES } from '../../support/pages/shown-pasts.ts';
 import { sharedWorld, type ReportingWorld } from '../../support/world/reporting-world.ts';
 
-const SEED = Number(process.env['PAGES_SEED'] ?? fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647);
-const ZONES = ['Europe/Berlin', 'Atlantic/Azores'];
 const LEVELS = ['high', 'medium', 'low'] as const;
 const HOUR = 3_600_000_000n;
 /** Resources whose files are looked at here. Changes and users have tests of their own. */
@@ -42,10 +40,6 @@ before(async () => {
 });
 
 after(() => world.close());
-
-function chosenOnes(): (Past | null)[] {
-  return [null, ...pasts.filter(({ oracle }) => oracle.snapshots.length > 0)];
-}
 
 function ends(): { first: bigint; last: bigint } {
   const all = pasts.flatMap(({ oracle }) => oracle.snapshots.map(({ at }) => at));
@@ -76,7 +70,7 @@ async function openSteady<T>(
 
 test('the levels now, yesterday and a week ago are those of the published states', async (t) => {
   t.diagnostic(`seed ${SEED}`);
-  for (const chosen of chosenOnes()) {
+  for (const chosen of chosenOnes(pasts)) {
     const query = { ...(chosen && { account: chosen.accountId }) };
     const { html, expected } = await openSteady(t, query, (now) =>
       [0n, 24n, 168n].map((hours) => {
@@ -100,7 +94,7 @@ test('every point of the trend is a published state, in every step and time zone
   const { last } = ends();
   const now = BigInt(Date.now()) * 1000n;
   for (const timezone of ZONES)
-    for (const chosen of chosenOnes())
+    for (const chosen of chosenOnes(pasts))
       for (const [hours, step] of SPANS) {
         const [from, to] = [last - hours * HOUR, last + 2n * HOUR];
         const query = { from: iso(from), to: iso(to), tz: timezone };
@@ -134,7 +128,7 @@ function agreeWithTable(
 test('the coverage of each day is that of the runs', async (t) => {
   const { first, last } = ends();
   for (const timezone of ZONES)
-    for (const chosen of chosenOnes()) {
+    for (const chosen of chosenOnes(pasts)) {
       const query = { from: iso(first - HOUR), to: iso(last + HOUR), tz: timezone };
       const html = await openPage(t, { ...query, ...(chosen && { account: chosen.accountId }) });
       if (!html.includes('Days, the newest first')) continue;
@@ -160,7 +154,7 @@ test('the coverage of each day is that of the runs', async (t) => {
 });
 
 test('the page counts the news of two days, and names who has been at high for longest', async (t) => {
-  for (const chosen of chosenOnes()) {
+  for (const chosen of chosenOnes(pasts)) {
     const query = { ...(chosen && { account: chosen.accountId }) };
     const views = expectedViews(meant(pasts, chosen), createCalendar('UTC'), BigInt(Date.now()) * 1000n);
     const { html, expected } = await openSteady(t, query, (now) =>
@@ -194,7 +188,7 @@ test('the page counts the news of two days, and names who has been at high for l
 test('news counts every change since an instant, and names the gravest', async () => {
   const { first, last } = ends();
   for (const part of [0n, 3n, 7n])
-    for (const chosen of chosenOnes()) {
+    for (const chosen of chosenOnes(pasts)) {
       const since = first + ((last - first) * part) / 10n;
       const rows = await answerTo(
         world.reader,

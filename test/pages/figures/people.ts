@@ -3,7 +3,6 @@
 // chooses the past.
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
-import fc from 'fast-check';
 import { startApp, type HttpApp } from '../../support/api/http-app.ts';
 import {
   expectedChanges,
@@ -15,10 +14,9 @@ import {
 } from '../../support/oracle/reporting/people-oracle.ts';
 import type { Past, Row } from '../../support/oracle/reporting/past.ts';
 import { tableRows, textsBy } from '../../support/pages/read-page.ts';
+import { chosenOnes, SEED, ZONES } from '../../support/pages/shown-pasts.ts';
 import { sharedWorld, type ReportingWorld } from '../../support/world/reporting-world.ts';
 
-const SEED = Number(process.env['PAGES_SEED'] ?? fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647);
-const ZONES = ['Europe/Berlin', 'Atlantic/Azores'];
 const PLACES = ['none', 'low', 'medium', 'high'];
 const MINUTE = 60_000_000n;
 
@@ -31,10 +29,6 @@ before(async () => {
 });
 
 after(() => world.close());
-
-function chosenOnes(): (Past | null)[] {
-  return [null, ...pasts.filter(({ oracle }) => oracle.snapshots.length > 0)];
-}
 
 /** All of the past, and its middle. */
 function spans(): Asked[] {
@@ -94,7 +88,7 @@ const idsIn = (html: string) =>
 test('the matrix and the feed have every change of the span, once', async (t) => {
   const app = await start(t);
   for (const [nth, timezone] of ZONES.entries())
-    for (const chosen of nth === 0 ? chosenOnes() : chosenOnes().slice(0, 2)) {
+    for (const chosen of nth === 0 ? chosenOnes(pasts) : chosenOnes(pasts).slice(0, 2)) {
       const span = spans()[nth]!;
       const expected = expectedChanges(viewsFor(chosen), span);
       const query = { from: iso(span.from), to: iso(span.to), tz: timezone, ...account(chosen) };
@@ -179,7 +173,7 @@ test('what is new since a snapshot is counted and marked', async (t) => {
 
 test('the users of every state come in every order, once', async (t) => {
   const app = await start(t);
-  for (const chosen of chosenOnes()) {
+  for (const chosen of chosenOnes(pasts)) {
     const found = viewsFor(chosen);
     for (const level of chosen === null ? ['present', 'high', 'medium', 'low', 'cleared', 'all'] : ['all'])
       for (const sort of ['level', 'level_since', 'event_count', 'last_event', 'first_seen_at'])

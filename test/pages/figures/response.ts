@@ -16,10 +16,9 @@ import {
   type Kept,
 } from '../../support/oracle/reporting/response-oracle.ts';
 import { tableRows, textsBy } from '../../support/pages/read-page.ts';
+import { chosenOnes, SEED, ZONES } from '../../support/pages/shown-pasts.ts';
 import { sharedWorld, type ReportingWorld } from '../../support/world/reporting-world.ts';
 
-const SEED = Number(process.env['PAGES_SEED'] ?? fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647);
-const ZONES = ['Europe/Berlin', 'Atlantic/Azores'];
 const WAYS = ['any', 'lowered', 'reset', 'absent', 'open'] as const;
 const MINUTE = 60_000_000n;
 const DAY_SECONDS = 86_400;
@@ -53,8 +52,7 @@ function spans(): { from: bigint; to: bigint }[] {
 }
 
 function cases(): { chosen: Past | null; asked: Asked; now: Kept[]; before: Kept[] }[] {
-  const chosenOnes = [null, ...pasts.filter(({ oracle }) => oracle.snapshots.length > 0)];
-  return chosenOnes.flatMap((chosen) =>
+  return chosenOnes(pasts).flatMap((chosen) =>
     spans().map(({ from, to }) => {
       const mine = meant(pasts, chosen);
       return {

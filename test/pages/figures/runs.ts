@@ -2,7 +2,6 @@
 // the HTML, in two time zones, for one account and for the total. PAGES_SEED chooses the past.
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
-import fc from 'fast-check';
 import { explainRun } from '../../../src/answers/runs/explain-run.ts';
 import { findRun } from '../../../src/queries/runs/list-runs.ts';
 import { minute } from '../../../src/time/when.ts';
@@ -12,10 +11,9 @@ import { meant } from '../../support/oracle/reporting/overview-oracle.ts';
 import { expectedViews } from '../../support/oracle/reporting/reporting-oracle.ts';
 import type { Past } from '../../support/oracle/reporting/past.ts';
 import { tableRows, textsBy } from '../../support/pages/read-page.ts';
+import { chosenOnes, SEED, ZONES } from '../../support/pages/shown-pasts.ts';
 import { sharedWorld, type ReportingWorld } from '../../support/world/reporting-world.ts';
 
-const SEED = Number(process.env['PAGES_SEED'] ?? fc.readConfigureGlobal().seed ?? Date.now() % 2_147_483_647);
-const ZONES = ['Europe/Berlin', 'Atlantic/Azores'];
 const STATES = ['whole', 'failed', 'partial', 'missed', 'none'];
 
 let world: ReportingWorld;
@@ -29,7 +27,6 @@ before(async () => {
 after(() => world.close());
 
 const account = (chosen: Past | null) => (chosen === null ? {} : { account: chosen.accountId });
-const chosenOnes = () => [null, ...pasts.filter(({ oracle }) => oracle.snapshots.length > 0)];
 
 async function start(t: TestContext): Promise<HttpApp> {
   t.diagnostic(`seed ${SEED}`);
@@ -56,7 +53,7 @@ async function ledgerOf(app: HttpApp, query: Record<string, string>): Promise<st
 
 test('the ledger has each run once, the newest first, whatever is filtered', async (t) => {
   const app = await start(t);
-  for (const chosen of chosenOnes())
+  for (const chosen of chosenOnes(pasts))
     for (const status of ['', 'succeeded', 'failed', 'abandoned']) {
       const rows = await ledgerOf(app, {
         range: 'all',
@@ -104,7 +101,7 @@ test('a partial run and a failed one say why in the ledger, and every run explai
 test('each day of the calendar is that of the runs, in words and in the table behind it', async (t) => {
   const app = await start(t);
   for (const tz of ZONES)
-    for (const chosen of chosenOnes()) {
+    for (const chosen of chosenOnes(pasts)) {
       const text = await page(app, '/runs', { from: '2000-01-01', tz, ...account(chosen) });
       const views = expectedViews(meant(pasts, chosen), createCalendar(tz), BigInt(Date.now()) * 1000n);
       const days = [...Map.groupBy(views['sync_coverage']!, ({ day }) => String(day))]

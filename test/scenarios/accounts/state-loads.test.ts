@@ -9,7 +9,8 @@ import {
   type MigratedDatabase,
 } from '../../support/database/migrated-database.ts';
 import { personOf, servedAccount } from '../../support/api/served-account.ts';
-import { claimAccount, seedAccount } from '../../support/database/seeded-account.ts';
+import { claimAccount } from '../../support/database/claimed-leases.ts';
+import { seedAccount } from '../../support/database/seeded-account.ts';
 import { PRESENT_USERS } from '../../support/database/record-columns.ts';
 import type { UserRisk } from '../../../src/user-risk.ts';
 

@@ -10,6 +10,7 @@ import {
   type MigratedDatabase,
 } from '../../support/database/migrated-database.ts';
 import { createTestDatabase } from '../../support/database/test-database.ts';
+import { RISK_TABLES } from '../../support/database/risk-tables.ts';
 import { runCommand } from '../../support/run-command.ts';
 
 const HOSTILE = [
@@ -36,16 +37,6 @@ const HOSTILE = [
   'lock_timeout = 5000',
 ];
 const ID = 'a1b2c3d4'.repeat(4);
-const TABLES = [
-  'accounts',
-  'sync_runs',
-  'snapshots',
-  'snapshot_levels',
-  'users',
-  'user_levels',
-  'user_identities',
-  'user_activity',
-];
 // Days up to the 12th, whose place a month can take.
 const DAYS = ['2026-09-03T10:00:00Z', '2026-10-05T22:30:00Z', '2026-11-12T01:02:03.004Z'];
 const COMMANDS = [
@@ -96,7 +87,7 @@ async function contents(db: MigratedDatabase): Promise<Record<string, unknown>> 
   const all: Record<string, unknown> = {};
   const client = await db.pool.connect();
   await client.query(`begin; set local timezone = 'UTC'; set local extra_float_digits = 1`);
-  for (const table of TABLES)
+  for (const table of RISK_TABLES)
     all[table] = (
       await client.query<object>(
         `select to_jsonb(t) - array['added_at', 'started_at', 'finished_at', 'host'] as row from risk.${table} t order by 1`,

@@ -2,11 +2,11 @@
 // so that nothing here is left to chance. A distributed history promises it for each account, so there the publish and
 // the other writers are of one account.
 import assert from 'node:assert/strict';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { OperatorError } from '../../../src/errors.ts';
 import { claimLease } from '../../../src/sync/claim/claim-lease.ts';
-import { LEASE_TIMING, type Lease } from '../../../src/sync/claim/lease.ts';
+import type { Lease } from '../../../src/sync/claim/lease.ts';
 import { publish } from '../../../src/sync/publish/publish.ts';
 import { recordFailure } from '../../../src/sync/record-run.ts';
 import { labelAccount, restoreAccount, retireAccount } from '../../../src/upkeep/accounts.ts';
@@ -18,7 +18,8 @@ import {
   type MigratedDatabase,
 } from '../../support/database/migrated-database.ts';
 import { createWatermarkReader } from '../../support/oracle/watermark-reader.ts';
-import { claimAccount, emptyFacts, lookAt } from '../../support/world/publish-request.ts';
+import { claimAccount, claimRequest } from '../../support/database/claimed-leases.ts';
+import { emptyFacts, lookAt } from '../../support/world/publish-request.ts';
 
 const FAILED = new OperatorError({ code: 'NETWORK', happened: 'a', means: 'b', todo: 'c' });
 
@@ -34,15 +35,7 @@ after(async () => {
 });
 
 const idOf = () => randomBytes(16).toString('hex');
-const claim = (accountId: string) =>
-  claimLease(pool, {
-    accountId,
-    owner: randomUUID(),
-    trigger: 'cli',
-    scheduledFor: null,
-    identity: { host: 'here', process: '' },
-    timing: LEASE_TIMING,
-  });
+const claim = (accountId: string) => claimLease(pool, claimRequest(accountId));
 
 const IS_DISTRIBUTED = CITUS_URL !== '';
 

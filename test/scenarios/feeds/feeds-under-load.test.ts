@@ -16,6 +16,7 @@ import { childScript, type Child, type ChildScript } from '../../support/child.t
 import { CLI } from '../../support/cli.ts';
 import { startLogicalServer, type LogicalServer } from '../../support/database/servers/logical-server.ts';
 import { testPool, type MigratedDatabase } from '../../support/database/migrated-database.ts';
+import { RISK_TABLES } from '../../support/database/risk-tables.ts';
 import { FEED_DATASETS, loadFeed, loadWhole } from '../../support/oracle/feed-reader.ts';
 import { createWatermarkReader, type Kept } from '../../support/oracle/watermark-reader.ts';
 import { runCommand } from '../../support/run-command.ts';
@@ -146,20 +147,9 @@ async function subscribe(source: MigratedDatabase, copy: MigratedDatabase, login
     publication zt_risk_sync with (slot_name = ${login})`);
 }
 
-const TABLES = [
-  'accounts',
-  'sync_runs',
-  'snapshots',
-  'snapshot_levels',
-  'users',
-  'user_identities',
-  'user_levels',
-  'user_activity',
-];
-
 async function contents(db: MigratedDatabase): Promise<Record<string, string[]>> {
   const entries: [string, string[]][] = [];
-  for (const table of TABLES) {
+  for (const table of RISK_TABLES) {
     const rows = await db.rows<{ row: string }>(
       `select t::text as row from risk.${table} t order by t::text collate "C"`,
     );
@@ -240,7 +230,7 @@ async function load(t: TestContext, number: number): Promise<void> {
 
 /** Rows that are erased or pruned leave the subscriber as well. */
 async function assertDeletesTravel(source: MigratedDatabase, copy: MigratedDatabase): Promise<void> {
-  for (const table of TABLES.filter((name) => name.startsWith('user')))
+  for (const table of RISK_TABLES.filter((name) => name.startsWith('user')))
     await source.rows(`delete from risk.${table} where user_key % 2 = 0`);
   await source.rows(`update risk.user_identities set email = null, name = null`);
   await assertCaughtUp(source, copy);

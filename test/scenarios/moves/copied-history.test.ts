@@ -11,18 +11,9 @@ import { addAccount } from '../../../src/sync/claim/account-row.ts';
 import { labelAccount } from '../../../src/upkeep/accounts.ts';
 import { servedAccount, type ServedAccount } from '../../support/api/served-account.ts';
 import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
+import { RISK_TABLES } from '../../support/database/risk-tables.ts';
 import { createWatermarkReader } from '../../support/oracle/watermark-reader.ts';
 
-const TABLES = [
-  'accounts',
-  'sync_runs',
-  'snapshots',
-  'snapshot_levels',
-  'users',
-  'user_levels',
-  'user_identities',
-  'user_activity',
-];
 const RUNBOOK = readFileSync(path.resolve(import.meta.dirname, '../../../docs/runbook.md'), 'utf8');
 const [, MEND = ''] = /^## A history that was copied$.*?^```sql\n(.*?)^```$/ms.exec(RUNBOOK) ?? [];
 
@@ -39,7 +30,7 @@ describe('a history that was copied without its counters', () => {
     original.people.splice(20, 2);
     await original.succeed();
     // As logical replication does it: rows alone.
-    for (const table of TABLES) {
+    for (const table of RISK_TABLES) {
       const rows = await source.rows<{ row: string }>(`select to_jsonb(t)::text as row from risk.${table} t`);
       await target.rows(
         `insert into risk.${table} overriding system value

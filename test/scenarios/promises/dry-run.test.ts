@@ -2,11 +2,8 @@
 // The next run does what the dry run announced. On a separate server, so that no other test writes WAL.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Client } from 'pg';
-import { migrate } from '../../../src/db/migrate.ts';
 import type { Pool } from '../../../src/db/pool.ts';
-import { testPool } from '../../support/database/migrated-database.ts';
-import { startPostgresServer, type PostgresServer } from '../../support/database/servers/postgres-server.ts';
+import { startStillServer, type StillServer } from '../../support/database/servers/still-server.ts';
 import { rowsOfHistory } from '../../support/database/rows-of-history.ts';
 import {
   personOf,
@@ -15,24 +12,13 @@ import {
   type SyncOver,
 } from '../../support/api/served-account.ts';
 
-let server: PostgresServer;
+let server: StillServer;
 let pool: Pool;
-
 before(async () => {
-  server = await startPostgresServer(process.env['TEST_POSTGRES'] === '15' ? 15 : 18);
-  const admin = new Client({ connectionString: server.url });
-  await admin.connect();
-  // Autovacuum would write during the measurement.
-  await admin.query('alter system set autovacuum = off');
-  await admin.query('select pg_reload_conf()');
-  await admin.end();
-  pool = testPool(server.url);
-  await migrate(pool);
+  server = await startStillServer();
+  ({ pool } = server);
 });
-after(async () => {
-  await pool.end();
-  await server.stop();
-});
+after(() => server.stop());
 
 /** Everything except the lease, the account's row, run ids, and rejected records, which a dry run also keeps. */
 async function state({ id }: ServedAccount): Promise<unknown> {

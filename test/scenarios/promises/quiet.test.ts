@@ -2,13 +2,10 @@
 // On a separate server, because the write-ahead log belongs to the whole server, and other tests also write.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Client } from 'pg';
 import type { CloudflareClient } from '../../../src/cloudflare/client.ts';
-import { migrate } from '../../../src/db/migrate.ts';
 import type { Pool } from '../../../src/db/pool.ts';
 import type { RunResult } from '../../../src/sync/run-sync.ts';
-import { testPool } from '../../support/database/migrated-database.ts';
-import { startPostgresServer, type PostgresServer } from '../../support/database/servers/postgres-server.ts';
+import { startStillServer, type StillServer } from '../../support/database/servers/still-server.ts';
 import { uuidOf } from '../../support/world/random-world.ts';
 import { rowsOfHistory } from '../../support/database/rows-of-history.ts';
 import { serveRecords } from '../../support/api/serve-records.ts';
@@ -18,25 +15,13 @@ import { runSyncOf } from '../../support/stage.ts';
 const LARGE = Number(process.env['QUIET_USERS'] ?? 20_000);
 const WAL_LIMIT = 100_000;
 
-let server: PostgresServer;
+let server: StillServer;
 let pool: Pool;
-
 before(async () => {
-  server = await startPostgresServer(process.env['TEST_POSTGRES'] === '15' ? 15 : 18);
-  // Autovacuum would write during the measurement.
-  const admin = new Client({ connectionString: server.url });
-  await admin.connect();
-  await admin.query('alter system set autovacuum = off');
-  await admin.query('select pg_reload_conf()');
-  await admin.end();
-  pool = testPool(server.url);
-  await migrate(pool);
+  server = await startStillServer();
+  ({ pool } = server);
 });
-
-after(async () => {
-  await pool.end();
-  await server.stop();
-});
+after(() => server.stop());
 
 test('leaves every row of users and history unchanged when nothing changed, in whatever form it is served', async () => {
   const account = 'a'.repeat(32);

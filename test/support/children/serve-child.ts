@@ -3,40 +3,23 @@
 // <failpoint>", its runs print "holding <word> <slot> <account>" at that point and wait for the line "go on". Run by
 // test/support/child.ts.
 import { createInterface } from 'node:readline';
-import { createCloudflareClient } from '../../../src/cloudflare/client.ts';
-import { createPool } from '../../../src/db/pool.ts';
 import { OperatorError } from '../../../src/errors.ts';
-import { createLogger } from '../../../src/logger.ts';
 import { createScheduler } from '../../../src/scheduler/scheduler.ts';
 import type { LeaseTiming } from '../../../src/sync/claim/lease.ts';
 import { requestSync } from '../../../src/sync/request-sync.ts';
 import { slotFacts } from '../../../src/sync/claim/slot-facts.ts';
-import { TEST_SETTINGS } from '../settings.ts';
 import { fixedAccounts } from '../world/fixed-accounts.ts';
+import { openRunParts, type RunPartsOf } from './run-parts.ts';
 
-export type ServeChild = {
-  databaseUrl: string;
-  apiUrl: string;
-  token: string;
+export type ServeChild = RunPartsOf & {
   accountIds: string[];
   schedule: string;
   timing: LeaseTiming;
 };
 
 const argument = JSON.parse(process.argv[2] ?? '') as ServeChild;
-const logger = createLogger({
-  level: 'info',
-  secrets: [argument.token],
-  pretty: false,
-  destination: process.stderr,
-});
-const pool = createPool({ url: argument.databaseUrl, logger });
-const client = createCloudflareClient({
-  baseUrl: new URL(argument.apiUrl),
-  auth: { kind: 'token', token: argument.token },
-  logger,
-  limit: null,
-});
+const { close, ...parts } = openRunParts(argument);
+const { pool, logger } = parts;
 let hold = { word: '', at: '' };
 let release = Promise.withResolvers<void>();
 const lines = createInterface({ input: process.stdin }).on('line', (line) => {
@@ -60,10 +43,7 @@ const scheduler = createScheduler({
       process.stdout.write(`holding ${hold.word} ${whose}\n`);
       await release.promise;
     };
-    const outcome = await requestSync(
-      { pool, client, logger, settings: TEST_SETTINGS, timing: argument.timing, failpoint },
-      request,
-    );
+    const outcome = await requestSync({ ...parts, timing: argument.timing, failpoint }, request);
     if (outcome.kind === 'ran')
       process.stdout.write(`ran ${whose} ${outcome.result.error?.code ?? 'succeeded'}\n`);
     return outcome;
@@ -79,8 +59,7 @@ process.once('SIGTERM', () => {
     todo: 'Nothing',
   });
   void scheduler.stop(reason).then(async () => {
-    await client.close();
-    await pool.end();
+    await close();
     lines.close();
     process.stdout.write('stopped\n');
   });

@@ -2,17 +2,11 @@
 // failpoint, and waits for a line at those in `stopAt`. At the end it prints "ended {kind, error_code, snapshot_id}".
 // Run by test/support/child.ts.
 import { createInterface } from 'node:readline';
-import { createCloudflareClient } from '../../../src/cloudflare/client.ts';
-import { createPool } from '../../../src/db/pool.ts';
-import { createLogger } from '../../../src/logger.ts';
 import { LEASE_TIMING, type LeaseTiming } from '../../../src/sync/claim/lease.ts';
 import { requestSync } from '../../../src/sync/request-sync.ts';
-import { TEST_SETTINGS } from '../settings.ts';
+import { openRunParts, type RunPartsOf } from './run-parts.ts';
 
-export type SyncChild = {
-  databaseUrl: string;
-  apiUrl: string;
-  token: string;
+export type SyncChild = RunPartsOf & {
   accountId: string;
   stopAt: string[];
   timing?: LeaseTiming;
@@ -23,29 +17,15 @@ const argument = JSON.parse(process.argv[2] ?? '') as SyncChild;
 const stopAt = new Set(argument.stopAt);
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const say = (line: string) => process.stdout.write(`${line}\n`);
-const logger = createLogger({
-  level: 'info',
-  secrets: [argument.token],
-  pretty: false,
-  destination: process.stderr,
-});
-const pool = createPool({ url: argument.databaseUrl, logger });
-const client = createCloudflareClient({
-  baseUrl: new URL(argument.apiUrl),
-  auth: { kind: 'token', token: argument.token },
-  logger,
-  limit: null,
-});
+const { close, settings, ...parts } = openRunParts(argument);
 
 say('ready');
 await lines.next();
 const outcome = await requestSync(
   {
-    pool,
-    client,
-    logger,
+    ...parts,
     settings: {
-      ...TEST_SETTINGS,
+      ...settings,
       ...(argument.timeBudgetMs === undefined ? {} : { timeBudgetMs: argument.timeBudgetMs }),
     },
     timing: argument.timing ?? LEASE_TIMING,
@@ -65,6 +45,5 @@ say(
     snapshot_id: result?.published?.snapshotId ?? null,
   })}`,
 );
-await client.close();
-await pool.end();
+await close();
 process.exit(0);

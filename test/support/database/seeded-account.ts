@@ -1,9 +1,7 @@
 // An account with a history written only by SQL: any number of users, present and cleared, and a newest snapshot with
 // the right counts. Runs may continue from it.
-import { randomUUID } from 'node:crypto';
 import type { Pool } from '../../../src/db/pool.ts';
-import { claimLease } from '../../../src/sync/claim/claim-lease.ts';
-import { LEASE_TIMING, type Lease } from '../../../src/sync/claim/lease.ts';
+import type { Lease } from '../../../src/sync/claim/lease.ts';
 
 /** SQL expressions over the number `n` of a user, from 1. Number n becomes a key when `keep` is true. */
 export type Seed = {
@@ -22,22 +20,6 @@ export const SEEDED_AT = '2026-01-01T00:00:00Z';
 
 /** `userId` in SQL, for the number `n`. */
 export const userIdOf = (accountId: string) => `md5('${accountId}/' || n)::uuid`;
-
-export async function claimAccount(
-  pool: Pool,
-  accountId: string = randomUUID().replaceAll('-', ''),
-): Promise<Lease> {
-  const claim = await claimLease(pool, {
-    accountId,
-    owner: randomUUID(),
-    trigger: 'cli',
-    scheduledFor: null,
-    identity: { host: 'here', process: '' },
-    timing: LEASE_TIMING,
-  });
-  if (claim.kind !== 'claimed') throw new Error('the account is held');
-  return claim.lease;
-}
 
 /** For a claimed account that is still empty. Takes a value of the feed clock, as every writer does. */
 export async function seedAccount(pool: Pool, lease: Lease, seed: Seed): Promise<void> {

@@ -1,9 +1,6 @@
 // What a run knows when it starts to publish, built from the parts of a run: for tests that walk or publish by hand.
-import assert from 'node:assert/strict';
-import { randomBytes, randomUUID } from 'node:crypto';
 import type { Pool } from '../../../src/db/pool.ts';
-import { claimLease } from '../../../src/sync/claim/claim-lease.ts';
-import { LEASE_TIMING, type Lease } from '../../../src/sync/claim/lease.ts';
+import type { Lease } from '../../../src/sync/claim/lease.ts';
 import { NOBODY_ERASED } from '../../../src/db/erased/read-erased.ts';
 import { missingRows, readMissing } from '../../../src/sync/absence/missing-users.ts';
 import { countRows, readChanges, type ChangeInputs } from '../../../src/sync/publish/changes.ts';
@@ -16,19 +13,6 @@ import { resolveUnknown } from '../../../src/sync/state/resolve-unknown.ts';
 import { createUserTable, type UserTable } from '../../../src/sync/state/user-table.ts';
 import { createChangeLog } from '../../../src/sync/walk/change-log.ts';
 import { createComparison, type Comparison } from '../../../src/sync/walk/compare-records.ts';
-
-export async function claimAccount(pool: Pool, accountId = randomBytes(16).toString('hex')): Promise<Lease> {
-  const claim = await claimLease(pool, {
-    accountId,
-    owner: randomUUID(),
-    trigger: 'cli',
-    scheduledFor: null,
-    identity: { host: 'here', process: '' },
-    timing: LEASE_TIMING,
-  });
-  assert.ok(claim.kind === 'claimed');
-  return claim.lease;
-}
 
 export function emptyFacts(): RunFacts {
   return {

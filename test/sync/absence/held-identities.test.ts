@@ -5,7 +5,7 @@ import { keepAll } from '../../../src/pii-policy.ts';
 import { readIdentities } from '../../../src/sync/absence/held-identities.ts';
 import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
 import { sampleHistory } from '../../support/database/sample-history.ts';
-import { claimAccount } from '../../support/world/publish-request.ts';
+import { claimAccount } from '../../support/database/claimed-leases.ts';
 
 let db: MigratedDatabase;
 before(async () => {

@@ -7,8 +7,9 @@ import type { Pool } from '../../../src/db/pool.ts';
 import { createLogger } from '../../../src/logger.ts';
 import { startHeartbeat } from '../../../src/sync/claim/heartbeat.ts';
 import { claimLease } from '../../../src/sync/claim/claim-lease.ts';
-import { type Lease } from '../../../src/sync/claim/lease.ts';
+import type { Lease } from '../../../src/sync/claim/lease.ts';
 import { startFaultProxy, type FaultProxy } from '../../support/faults/fault-proxy.ts';
+import { claimRequest } from '../../support/database/claimed-leases.ts';
 import {
   migratedDatabase,
   testPool,
@@ -36,14 +37,7 @@ describe('the heartbeat', () => {
   beforeEach(async () => {
     logs.length = 0;
     pool = testPool(proxy.url);
-    const claim = await claimLease(db.pool, {
-      accountId: randomUUID(),
-      owner: randomUUID(),
-      trigger: 'cli',
-      scheduledFor: null,
-      identity: { host: 'here', process: '' },
-      timing: TIMING,
-    });
+    const claim = await claimLease(db.pool, claimRequest(randomUUID(), { timing: TIMING }));
     assert.ok(claim.kind === 'claimed');
     ({ lease } = claim);
   });

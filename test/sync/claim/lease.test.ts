@@ -14,7 +14,12 @@ import {
   testPool,
   type MigratedDatabase,
 } from '../../support/database/migrated-database.ts';
-import { LEASE_TEST_TIMING, leasesOf, newAccount } from '../../support/database/claimed-leases.ts';
+import {
+  claimRequest,
+  LEASE_TEST_TIMING,
+  leasesOf,
+  newAccount,
+} from '../../support/database/claimed-leases.ts';
 
 let db: MigratedDatabase;
 let leases: ReturnType<typeof leasesOf>;
@@ -63,14 +68,7 @@ describe('the lease', () => {
       return query(...args);
     }) as typeof client.query;
     client.release();
-    const result = await claimLease(pool, {
-      accountId,
-      owner: randomUUID(),
-      trigger: 'cli',
-      scheduledFor: null,
-      identity: { host: 'here', process: '' },
-      timing: LEASE_TEST_TIMING,
-    });
+    const result = await claimLease(pool, claimRequest(accountId, { timing: LEASE_TEST_TIMING }));
     assert.equal(result.kind, 'claimed');
     assert.ok(trips <= 8, `${trips} round trips`);
   });

@@ -6,20 +6,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { imports } from '../../../src/db/schema.ts';
 import { OperatorError } from '../../../src/errors.ts';
 import { claimLease } from '../../../src/sync/claim/claim-lease.ts';
-import { LEASE_TIMING, type Lease } from '../../../src/sync/claim/lease.ts';
+import type { Lease } from '../../../src/sync/claim/lease.ts';
 import { publish } from '../../../src/sync/publish/publish.ts';
 import { recordFailure } from '../../../src/sync/record-run.ts';
 import { labelAccount } from '../../../src/upkeep/accounts.ts';
 import type { Pool } from '../../../src/db/pool.ts';
 import { untilLockWaiters } from '../../support/database/lock-waits.ts';
-import { newAccount } from '../../support/database/claimed-leases.ts';
+import { claimAccount, claimRequest, newAccount } from '../../support/database/claimed-leases.ts';
 import { clockWatch } from '../../support/database/clock-watch.ts';
 import {
   migratedDatabase,
   testPool,
   type MigratedDatabase,
 } from '../../support/database/migrated-database.ts';
-import { claimAccount, emptyFacts, lookAt } from '../../support/world/publish-request.ts';
+import { emptyFacts, lookAt } from '../../support/world/publish-request.ts';
 
 const FAILED = new OperatorError({ code: 'NETWORK', happened: "it's", means: 'b', todo: 'c' });
 
@@ -44,15 +44,7 @@ async function requestOf(lease: Lease, users = 1) {
   return look.request();
 }
 
-const claim = (pool: Pool, accountId: string) =>
-  claimLease(pool, {
-    accountId,
-    owner: randomUUID(),
-    trigger: 'cli',
-    scheduledFor: null,
-    identity: { host: 'here', process: '' },
-    timing: LEASE_TIMING,
-  });
+const claim = (pool: Pool, accountId: string) => claimLease(pool, claimRequest(accountId));
 
 describe('whoever holds the feed clock needs three round trips, up to the reply to COMMIT:', () => {
   const writers: [title: string, prepare: (lease: Lease) => Promise<(pool: Pool) => Promise<unknown>>][] = [

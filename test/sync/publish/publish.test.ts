@@ -14,7 +14,8 @@ import {
   type MigratedDatabase,
 } from '../../support/database/migrated-database.ts';
 import { startFaultProxy } from '../../support/faults/fault-proxy.ts';
-import { claimAccount, lookAt } from '../../support/world/publish-request.ts';
+import { claimAccount } from '../../support/database/claimed-leases.ts';
+import { lookAt } from '../../support/world/publish-request.ts';
 
 const record = (over: Record<string, unknown> = {}) => ({
   user_id: randomUUID(),

@@ -11,7 +11,8 @@ import {
   type MigratedDatabase,
 } from '../../support/database/migrated-database.ts';
 import { assertStateIsExact, readAccountState } from '../../support/database/read-account-state.ts';
-import { claimAccount, seedAccount, SEEDED_AT, type Seed } from '../../support/database/seeded-account.ts';
+import { claimAccount } from '../../support/database/claimed-leases.ts';
+import { seedAccount, SEEDED_AT, type Seed } from '../../support/database/seeded-account.ts';
 
 describe('the state read', () => {
   let db: MigratedDatabase;

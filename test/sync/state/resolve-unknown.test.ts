@@ -19,7 +19,8 @@ import {
   type MigratedDatabase,
 } from '../../support/database/migrated-database.ts';
 import { readAccountState, type Reading } from '../../support/database/read-account-state.ts';
-import { claimAccount, seedAccount, userIdOf } from '../../support/database/seeded-account.ts';
+import { claimAccount } from '../../support/database/claimed-leases.ts';
+import { seedAccount, userIdOf } from '../../support/database/seeded-account.ts';
 
 describe('users who are not in the state', () => {
   let db: MigratedDatabase;

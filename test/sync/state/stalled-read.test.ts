@@ -12,7 +12,8 @@ import {
   type MigratedDatabase,
 } from '../../support/database/migrated-database.ts';
 import { assertStateIsExact, readAccountState } from '../../support/database/read-account-state.ts';
-import { claimAccount, seedAccount } from '../../support/database/seeded-account.ts';
+import { claimAccount } from '../../support/database/claimed-leases.ts';
+import { seedAccount } from '../../support/database/seeded-account.ts';
 import { startStallingProxy } from '../../support/faults/stalling-proxy.ts';
 
 const CUTS = Number(process.env['TEST_CUTS'] ?? 25);

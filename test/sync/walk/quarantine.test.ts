@@ -19,7 +19,7 @@ import {
   testPool,
   type MigratedDatabase,
 } from '../../support/database/migrated-database.ts';
-import { claimAccount } from '../../support/world/publish-request.ts';
+import { claimAccount } from '../../support/database/claimed-leases.ts';
 
 let db: MigratedDatabase;
 let lease: Lease;

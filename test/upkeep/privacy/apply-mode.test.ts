@@ -10,7 +10,7 @@ import { servedAccount, type ServedAccount } from '../../support/api/served-acco
 import { childScript } from '../../support/child.ts';
 import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
 import { rowsOfHistory } from '../../support/database/rows-of-history.ts';
-import { claimAccount } from '../../support/world/publish-request.ts';
+import { claimAccount } from '../../support/database/claimed-leases.ts';
 import { releaseLease } from '../../../src/sync/claim/lease.ts';
 import { DEFAULT_LIMITS, inTransaction } from '../../../src/db/transaction.ts';
 import { createWatermarkReader } from '../../support/oracle/watermark-reader.ts';
