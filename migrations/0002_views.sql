@@ -45,7 +45,7 @@ BEGIN
     RETURN;
   END IF;
   SELECT r.whole_since INTO whole_since FROM risk.retention r WHERE r.account_key = k AND r.dataset = 'levels';
-  -- Before the first snapshot nobody was present: that is known for ever.
+  -- Before the first snapshot no user was present. Retention never changes that.
   IF coalesce(t1, t2) < whole_since THEN
     RAISE EXCEPTION 'compare: the history of account % is whole since % only, and older rows were deleted', compare.account_id, whole_since
       USING ERRCODE = 'ZT001', DETAIL = to_char(whole_since AT TIME ZONE 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), HINT = 'risk_bi.retention says since when each part of the history is whole.';
@@ -119,11 +119,11 @@ COMMENT ON COLUMN risk_bi.dates.week_start IS 'Monday of the week.';
 COMMENT ON COLUMN risk_bi.dates.month_start IS 'First day of the month.';
 --> statement-breakpoint
 -- src/db/views/days.sql
--- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
--- AT TIME ZONE reads four names as fixed offsets, but a session that is set to one of them follows daylight saving. A
--- place with the same clocks replaces the name.
--- The SET clause keeps PostgreSQL from inlining the query, so the days are computed once. With ROWS as low as this, the
--- planner finds the snapshots of each day by index. It would otherwise read all snapshots, and hash them.
+-- The CASE: if clocks are set back over midnight, midnight occurs twice, and the day begins at the first one. AT TIME
+-- ZONE reads four names as fixed offsets, but a session that is set to one of them follows daylight saving. A place
+-- with the same clocks replaces the name. The SET clause keeps PostgreSQL from inlining the query, so the days are
+-- computed once. With ROWS as low as this, the planner finds the snapshots of each day by index. It would otherwise
+-- read all snapshots, and hash them.
 CREATE OR REPLACE FUNCTION risk_bi.days(from_at timestamptz, to_at timestamptz, time_zone text)
 RETURNS TABLE (day date, starts_at timestamptz, ends_at timestamptz)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 10 SECURITY INVOKER
@@ -147,9 +147,9 @@ $$;
 COMMENT ON FUNCTION risk_bi.days(timestamptz, timestamptz, text) IS 'The days of a time zone, from the day of the first instant to the day of the second one, and when each begins and ends. A day has 23 or 25 hours when the clocks change.';
 --> statement-breakpoint
 -- src/db/views/activity_daily.sql
--- active_users is its own subquery, so a query that does not select it does not pay for it. It finds the day's activity
--- by the ids of the day's snapshots, because user_activity has an index on these ids.
--- For Citus: GROUP BY in each lateral subquery with aggregates, and see risk_level_daily.
+-- active_users is its own subquery, so a query that does not select it does not compute it. It finds the day's activity
+-- by the ids of the day's snapshots, because user_activity has an index on these ids. For Citus: GROUP BY in each
+-- lateral subquery with aggregates, and see risk_level_daily.
 CREATE OR REPLACE VIEW risk_bi.activity_daily WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,
@@ -249,8 +249,8 @@ END;
 COMMENT ON FUNCTION risk_bi.activity_daily_in(text, text[], timestamptz, timestamptz) IS 'Like the view activity_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone. The other arguments choose accounts, and the days from the one that holds from_at to the one that holds to_at; null means all. A distributed history needs them to be fast; elsewhere, a condition on the result is as good.';
 --> statement-breakpoint
 -- src/db/views/feed_clock.sql
--- With the owner's rights, unlike every other view: readers have no rights on risk_internal. It shows nothing that came
--- from outside, except account ids in a distributed history.
+-- With the owner's rights, unlike every other view, because readers have no rights on risk_internal. It shows only
+-- values that the database made, except account ids in a distributed history.
 CREATE OR REPLACE VIEW risk_bi.feed_clock AS
 SELECT c.last_snapshot_id AS feed_id,
        c.epoch,
@@ -418,7 +418,7 @@ SELECT a.account_id,
        coalesce(array_position(ARRAY['low', 'medium', 'high'], c.to_level), 0) AS to_level_rank
   FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
   CROSS JOIN risk.accounts a
-  -- The first load comes before all other snapshots.
+  -- The first load is before all other snapshots.
   JOIN risk.snapshots f ON f.account_key = a.account_key AND f.observed_at = (
     SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline)
   CROSS JOIN LATERAL risk_bi.days(
@@ -470,7 +470,7 @@ BEGIN ATOMIC
          coalesce(array_position(ARRAY['low', 'medium', 'high'], c.to_level), 0) AS to_level_rank
     FROM (SELECT now() AS now, time_zone AS time_zone OFFSET 0) here
     CROSS JOIN risk.accounts a
-    -- The first load comes before all other snapshots.
+    -- The first load is before all other snapshots.
     JOIN risk.snapshots f ON f.account_key = a.account_key AND f.observed_at = (
       SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline)
     CROSS JOIN LATERAL risk_bi.days(
@@ -495,7 +495,7 @@ END;
 COMMENT ON FUNCTION risk_bi.level_transitions_daily_in(text, text[], timestamptz, timestamptz) IS 'Like the view level_transitions_daily, but with days in the given time zone, such as Europe/Berlin, instead of the session''s time zone. The other arguments choose accounts, and the days from the one that holds from_at to the one that holds to_at; null means all. A distributed history needs them to be fast; elsewhere, a condition on the result is as good.';
 --> statement-breakpoint
 -- src/db/views/retention.sql
--- For everybody who reads the history: what is older than this may be missing.
+-- For all readers of the history: rows older than this may be missing.
 CREATE OR REPLACE VIEW risk_bi.retention WITH (security_invoker = true) AS
 SELECT a.account_id,
        r.dataset,
@@ -589,9 +589,8 @@ COMMENT ON COLUMN risk_bi.risk_level_by_snapshot.level_rank IS 'The column max_r
 --> statement-breakpoint
 -- src/db/views/risk_level_daily.sql
 -- For each day, the index finds the last snapshot. A window over all snapshots would read them all, whatever the
--- filter.
--- This query runs on one PostgreSQL and on Citus. Citus pushes a subquery with max() down, but no lateral LIMIT. OFFSET
--- 0 makes Citus compute now() and the time zone where the session is, not on the workers.
+-- filter. This query runs on one PostgreSQL and on Citus. Citus pushes a subquery with max() down, but no lateral
+-- LIMIT. OFFSET 0 makes Citus compute now() and the time zone in the session, not on the workers.
 CREATE OR REPLACE VIEW risk_bi.risk_level_daily WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,
@@ -799,10 +798,10 @@ COMMENT ON COLUMN risk_bi.risk_level_monthly.account_label IS 'The account''s la
 COMMENT ON COLUMN risk_bi.risk_level_monthly.level_rank IS 'The column max_risk_level, for sorting: 1 low, 2 medium, 3 high.';
 --> statement-breakpoint
 -- src/db/views/risk_level_monthly_in.sql
--- The query of the view risk_level_monthly, in a given time zone. Change both together.
--- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the month reaches
--- the tables. Citus does not inline it: there, the arguments with defaults take the place of the filter.
--- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
+-- The query of the view risk_level_monthly, in a given time zone. Change both together. It is SQL, STABLE and without a
+-- SET clause, so PostgreSQL inlines it, and a filter on the account or the month reaches the tables. Citus does not
+-- inline it: there, the arguments with defaults take the place of the filter. BEGIN ATOMIC resolves names once, when
+-- the function is made, so the caller's search_path does not matter.
 CREATE OR REPLACE FUNCTION risk_bi.risk_level_monthly_in(
   time_zone text, account_ids text[] DEFAULT NULL, from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL)
 RETURNS TABLE (
@@ -955,8 +954,8 @@ COMMENT ON COLUMN risk_bi.risk_levels.label IS 'The level for display.';
 --> statement-breakpoint
 -- src/db/views/snapshot_users.sql
 -- In plpgsql, which resolves account_key first. The planner then knows the key, and Citus routes the query to one
--- shard. In a distributed history, two accounts may have a snapshot of the same id: the second form needs the account.
--- Personal data has its own grant: by default, nobody may execute these functions.
+-- shard. In a distributed history, two accounts may have a snapshot with the same id: the second form needs the
+-- account. Personal data has its own grant: by default, no role may execute these functions.
 CREATE OR REPLACE FUNCTION risk_bi.snapshot_users(account_id text, snapshot_id bigint)
 RETURNS TABLE (
   user_id uuid, email text, name text, max_risk_level text, event_count integer, last_event timestamptz,
@@ -1085,15 +1084,15 @@ SELECT a.account_id,
        coalesce(s.complete_count, 0) AS complete_count,
        coalesce(s.partial_count, 0) AS partial_count,
        -- The usual distance between slots: the median over the ten newest slots that had a run. The month is counted
-       -- back from the newest run. So if nothing runs at all, slots stay missed without end. If runs go on without
-       -- slots, no slot is expected after a month.
+       -- back from the newest run. So if nothing runs, slots stay missed without end. If runs go on without slots, no
+       -- slot is expected after a month.
        (SELECT greatest(0, least(round(extract(epoch FROM d.ends_at - d.starts_at) / e.slot_seconds),
                  ceil(extract(epoch FROM least(d.ends_at, here.now, a.retired_at) - greatest(d.starts_at, b.first_slot)) / e.slot_seconds)))::integer
           FROM (SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY w.gap)) AS slot_seconds
                   FROM (SELECT v.scheduled_for - lag(v.scheduled_for) OVER (ORDER BY v.scheduled_for) AS gap
                           FROM (SELECT max(z.finished_at) - interval '744 hours' AS since
                                   FROM risk.sync_runs z WHERE z.account_key = a.account_key AND z.finished_at < d.ends_at) m
-                          -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show
+                          -- A slot that fails for a day is tried a hundred times. The newest attempts alone would show
                           -- only this slot.
                           CROSS JOIN LATERAL (
                             (SELECT q.scheduled_for FROM risk.sync_runs q
@@ -1182,16 +1181,16 @@ BEGIN ATOMIC
          coalesce(s.complete_count, 0) AS complete_count,
          coalesce(s.partial_count, 0) AS partial_count,
          -- The usual distance between slots: the median over the ten newest slots that had a run. The month is counted
-         -- back from the newest run. So if nothing runs at all, slots stay missed without end. If runs go on without
-         -- slots, no slot is expected after a month.
+         -- back from the newest run. So if nothing runs, slots stay missed without end. If runs go on without slots, no
+         -- slot is expected after a month.
          (SELECT greatest(0, least(round(extract(epoch FROM d.ends_at - d.starts_at) / e.slot_seconds),
                    ceil(extract(epoch FROM least(d.ends_at, here.now, a.retired_at) - greatest(d.starts_at, b.first_slot)) / e.slot_seconds)))::integer
             FROM (SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY w.gap)) AS slot_seconds
                     FROM (SELECT v.scheduled_for - lag(v.scheduled_for) OVER (ORDER BY v.scheduled_for) AS gap
                             FROM (SELECT max(z.finished_at) - interval '744 hours' AS since
                                     FROM risk.sync_runs z WHERE z.account_key = a.account_key AND z.finished_at < d.ends_at) m
-                            -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show
-                            -- only this slot.
+                            -- A slot that fails for a day is tried a hundred times. The newest attempts alone would
+                            -- show only this slot.
                             CROSS JOIN LATERAL (
                               (SELECT q.scheduled_for FROM risk.sync_runs q
                                 WHERE q.account_key = a.account_key AND q.scheduled_for IS NOT NULL
@@ -1479,12 +1478,11 @@ COMMENT ON COLUMN risk_bi.users.level_rank IS 'The column max_risk_level, for so
 --> statement-breakpoint
 -- src/db/views/users_as_of.sql
 -- In plpgsql, which resolves account_key first. The planner then knows the key, and Citus routes the query to one
--- shard.
--- Values that have not changed since the instant come from the current state. The index user_levels_ended finds all
--- levels that have ended since, in one scan: this takes 25 ms. A probe of user_levels for each user (15,000 of 20,000,
--- half a year ago) took 60 ms. If row-level security rules out the index, the whole table is read.
--- The activity of two days is found by the ids of its snapshots: this takes 90 to 175 ms. A probe per user into a year
--- of hourly activity took 360 to 480 ms.
+-- shard. Values that have not changed since the instant are read from the current state. The index user_levels_ended
+-- finds all levels that have ended since, in one scan: this takes 25 ms. A probe of user_levels for each user (15,000
+-- of 20,000, half a year ago) took 60 ms. If row-level security rules out the index, the whole table is read. The
+-- activity of two days is found by the ids of its snapshots: this takes 90 to 175 ms. A probe per user into a year of
+-- hourly activity took 360 to 480 ms.
 CREATE OR REPLACE FUNCTION risk_bi.users_as_of(account_id text, at timestamptz)
 RETURNS TABLE (
   user_id uuid, max_risk_level text, event_count integer, last_event timestamptz, snapshot_id bigint,

@@ -1,5 +1,5 @@
 // Bundles the sources into dist/: cli.js, which people start; main.js; a file for each command; and files that commands
-// share. Imports from node_modules would cost 283 MB of memory and 0.5 s. From a bundle, parts that a command does not
+// share. Imports from node_modules would cost 283 MB of memory and 0.5 s. In a bundle, parts that a command does not
 // need cost nothing.
 import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -24,8 +24,8 @@ const partOfUndici: Plugin = {
   },
 };
 
-// The API asks for all of zod, every command for a part of it. In one bundle, each start would load all of it: 20 ms. So
-// the API has a zod of its own, with messages in English only.
+// The API needs all of zod, and every command needs a part of it. In one bundle, each start would load all of it: 20
+// ms. So the API has its own copy of zod, with messages only in English.
 const zodOfTheApi: Plugin = {
   name: 'zod-of-the-api',
   setup({ onResolve, onLoad, resolve }) {
@@ -76,7 +76,7 @@ const program = await build({
   },
 });
 
-// What browsers load, in a few files without a build step at run time.
+// The files that browsers load, which need no build step at run time.
 const pages = await build({
   ...shared,
   platform: 'browser',
@@ -114,7 +114,8 @@ await writeFile(
   await licensesOf([program, pages].flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}))),
 );
 
-// Removes what an earlier build has left. This comes last: a process that starts meanwhile finds either build complete.
+// Removes the files of an earlier build. This is the last step: a process that starts during the build finds one of the
+// builds complete.
 const written = new Set(
   [program, pages, style, entry].flatMap(({ metafile }) => Object.keys(metafile?.outputs ?? {})),
 );
@@ -123,7 +124,10 @@ for (const name of await readdir('dist')) {
   if (name !== 'assets' && !written.has(`dist/${name}`)) await rm(`dist/${name}`, { recursive: true });
 }
 
-/** The licenses of the other packages in the bundle, which ask to go with the code. `inputs` are the bundled files. */
+/**
+ * The licenses of the other packages in the bundle, which must be distributed with the code. `inputs` are the bundled
+ * files.
+ */
 async function licensesOf(inputs: readonly string[]): Promise<string> {
   const folders = inputs.flatMap((file) => /(?<=^|:)[^:]*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? []);
   const texts = [...new Set(folders.map((folder) => path.relative('.', folder)))]

@@ -1,6 +1,6 @@
-// Checks that the tables of docs/architecture.md allow every import of src/: static, dynamic, re-exports and types. Also
-// counts the files of each folder, tests included. Reads the text with patterns, because the parser of TypeScript 7 has
-// no stable interface yet.
+// Checks that the tables of docs/architecture.md allow every import of src/: static, dynamic, re-exports and types.
+// Also counts the files of each folder, tests included. Reads the text with patterns, because the parser of TypeScript
+// 7 has no stable interface yet.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -10,7 +10,8 @@ const MOST_FILES = 20;
 const MAY_HOLD_MORE = ['src/commands', 'src/db/views'];
 
 /**
- * `for`: `x/` is a folder and everything below it. `x/*.ts` is each file directly in it, by itself. `x.ts` is one file.
+ * `for`: `x/` is a folder and everything below it. `x/*.ts` is each file directly in it, one by one. `x.ts` is one
+ * file.
  */
 type Room = { for: string; allows: readonly { what: string; typesOnly: boolean }[]; line: number };
 type Import = { from: string; line: number; what: string; typesOnly: boolean };
@@ -46,7 +47,7 @@ const problems = [
 for (const problem of problems) process.stderr.write(`${problem}\n`);
 if (problems.length > 0) process.exitCode = 1;
 
-/** Why the import is not allowed; undefined if it is allowed. */
+/** Why the import is not allowed. Undefined if it is allowed. */
 function refusal({ from, line, what, typesOnly }: Import): string | undefined {
   const place = `src/${from}:${line}:`;
   if (what.startsWith('node:')) return undefined;
@@ -80,7 +81,7 @@ function madeElsewhere(file: string): string[] {
   });
 }
 
-/** Rows for rooms that no longer exist, and single files that their room no longer imports. */
+/** Rows for folders that no longer exist, and single files that their folder no longer imports. */
 function staleEntries(room: Room): string[] {
   const place = `${PAGE}:${room.line}:`;
   const mine = imports.filter(({ from }) => roomOf(from) === room);
@@ -115,7 +116,7 @@ function crowdedFolders(): string[] {
     );
 }
 
-/** The closest row: the file's own, or else that of its folder, or else that of a folder above. */
+/** The closest row: of the file, or else of its folder, or else of a folder above. */
 function roomOf(file: string): Room | undefined {
   const of = (name: string): Room | undefined => rooms.find((room) => room.for === name);
   let folder = path.posix.dirname(file);
@@ -177,7 +178,7 @@ function withoutComments(source: string): string {
   );
 }
 
-/** The rows of the table with this head in its first column. */
+/** The rows of the table with this heading in its first column. */
 function tableOf(head: string): { cells: string[]; line: number }[] {
   const lines = page.split('\n');
   const start = lines.findIndex((line) => line.startsWith(`| ${head} |`));

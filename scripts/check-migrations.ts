@@ -21,7 +21,7 @@ if (planViewMigration(MIGRATIONS, files).do !== 'nothing')
   wrong.push('src/db/views was changed: run `npm run db:views`, read the SQL, commit both');
 if (asksForMigration())
   wrong.push('src/db/schema.ts needs a migration: run `npm run db:generate`, read the SQL, commit both');
-// After an error, this would only report the same again, at length.
+// After an error, this would only repeat the same problem, at length.
 if (wrong.length === 0) wrong.push(...(await lookAtDatabase()));
 for (const line of wrong) process.stderr.write(`${line}\n`);
 if (wrong.length > 0) process.exitCode = 1;

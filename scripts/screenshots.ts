@@ -1,5 +1,5 @@
 // `npm run screenshots`: pictures of the overview for the README, light and dark, of the demo's history. Needs a
-// Chromium (CHROMIUM, or /usr/bin/chromium) and a server to look at: SCREENSHOT_URL, such as http://127.0.0.1:8080.
+// Chromium (CHROMIUM, or /usr/bin/chromium) and a running server: SCREENSHOT_URL, such as http://127.0.0.1:8080.
 import { mkdir } from 'node:fs/promises';
 import { chromium } from 'playwright-core';
 

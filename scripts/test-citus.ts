@@ -1,5 +1,5 @@
-// `npm run test:citus`: what must hold on a distributed history as well. TEST_CITUS_URL names a database of the
-// coordinator, as superuser; each test makes databases of its own on all nodes. TEST_CITUS_NODE_COMMAND lets one test
+// `npm run test:citus`: the tests that must also pass on a distributed history. TEST_CITUS_URL names a database of the
+// coordinator, as superuser. Each test makes databases of its own on all nodes. TEST_CITUS_NODE_COMMAND lets one test
 // stop a node: see test/scenarios/database/node-away.test.ts.
 import { spawnSync } from 'node:child_process';
 
@@ -26,10 +26,10 @@ const FILES = [
   'test/scenarios/people/erasure.test.ts',
   'test/scenarios/people/pii-modes.test.ts',
 ];
-// It stops a node, so nothing else may run beside it.
+// This test stops a node, so no other test may run beside it.
 const ALONE = ['test/scenarios/database/node-away.test.ts'];
 
-// Each statement costs several times as much there.
+// Each statement takes several times as long there.
 const FEW = { EXACTNESS_RUNS: '2', REPORTING_WORLDS: '1', PRUNE_RUNS: '2', ERASURE_SEQUENCES: '2' };
 
 if (!process.env['TEST_CITUS_URL']) throw new Error('TEST_CITUS_URL names no cluster');

@@ -1,4 +1,5 @@
-// The tests whose default is a small sample, with the numbers that prove something. They take hours, and a quiet machine.
+// The tests that run a small sample by default, with the numbers that prove something. They take hours, and a quiet
+// machine.
 import { spawnSync } from 'node:child_process';
 
 const NUMBERS = {
@@ -25,7 +26,7 @@ const NUMBERS = {
   PRUNE_RUNS: 60,
   ERASURE_SEQUENCES: 500,
   PII_MODES_RUNS: 200,
-  // Where TEST_CITUS_URL names a cluster.
+  // Only if TEST_CITUS_URL names a cluster.
   CITUS_ROWS: 1_000_000,
 };
 
@@ -60,10 +61,10 @@ const { status } = spawnSync(
     '--test',
     '--test-global-setup=test/support/global-setup.ts',
     '--test-timeout=7200000',
-    // Files that are named on the command line run instead of all.
+    // If the command line names files, only these run.
     ...(process.argv.length > 2 ? process.argv.slice(2) : FILES),
   ],
-  // A number that is set already is kept.
+  // A number that is already set is kept.
   { stdio: 'inherit', env: { ...numbers, ...process.env } },
 );
 process.exitCode = status ?? 1;

@@ -1,5 +1,5 @@
 // `npm test`: runs all tests on PostgreSQL 18, and those that may differ on 15 as well. If a server or a version is
-// chosen, all tests run only there. Two rows of test runs work side by side, each run on its own server, two files at a
+// chosen, all tests run only there. Two queues of test runs work side by side, each run on its own server, two files at a
 // time. A test file waits about as long as it computes, so four files keep two cores busy.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ const ROWS = [
   [['test:files', '--', AT_ONCE, 'test/scenarios/**/*.test.ts']],
   [['test:files', '--', AT_ONCE, 'test/*.test.ts', 'test/!(scenarios|sync|upkeep)/**/*.test.ts']],
 ];
-/** The row that ends first takes the next of these as well. */
+/** The queue that ends first also takes the next of these. */
 const LAST = [
   ['test:files', '--', AT_ONCE, 'test/{sync,upkeep}/**/*.test.ts'],
   ...(isChosen ? [] : [['test:15']]),

@@ -1,17 +1,17 @@
-// The file of CLOUDFLARE_ACCOUNT_ID_FILE: one account id a line. Blank lines do not count, and # begins a remark.
+// The file of CLOUDFLARE_ACCOUNT_ID_FILE: one account id a line. Blank lines are ignored, and # begins a comment.
 import { readFileSync } from 'node:fs';
 
 export type AccountFile = {
   /** In the order of the file, each once. */
   ids: string[];
-  /** What is wrong with which line. Empty: the list can be used. */
+  /** The problem and its line. Empty: the list can be used. */
   problems: string[];
 };
 
-/** Of thousands of wrong lines, the first ones show the mistake. */
+/** If thousands of lines are wrong, the first ones show the mistake. */
 const MOST_PROBLEMS = 10;
 
-/** A file that cannot be read is a problem, too. Blocks: a list of 10,000 takes a few milliseconds. */
+/** A file that cannot be read is also a problem. Blocks: a list of 10,000 takes a few milliseconds. */
 export function readAccountFile(path: string): AccountFile {
   let bytes: Uint8Array;
   try {
@@ -26,7 +26,7 @@ export function readAccountFile(path: string): AccountFile {
   }
 }
 
-/** Pure. A file without any id is a mistake: it would end every sync without a word. */
+/** Pure. A file without any id is a mistake: it would silently end every sync. */
 export function parseAccountFile(text: string): AccountFile {
   const lineOf = new Map<string, number>();
   const problems: string[] = [];
@@ -47,8 +47,8 @@ export function parseAccountFile(text: string): AccountFile {
 }
 
 /**
- * Cloudflare writes its ids in small letters, and accepts both. One in capitals is the same account: used as it is
- * given, it would begin a second history. Any other text stays as it is.
+ * Cloudflare writes its ids in lower case, and accepts both cases. An id in upper case is the same account: used
+ * unchanged, it would begin a second history. Any other text stays unchanged.
  */
 export function toAccountId(text: string): string {
   return /^[0-9A-Fa-f]{32}$/.test(text) ? text.toLowerCase() : text;

@@ -1,6 +1,5 @@
 // The file that people start: checks the version of Node, enables the compile cache, and calls main.ts. Bundled
-// separately and with no imports but Node's own, so that an old Node that cannot read the rest still prints our
-// message.
+// separately, and imports only Node's own modules. So an old Node that cannot read the rest still prints our message.
 import module from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { printError } from './terminal/print/print-error.ts';
@@ -21,7 +20,7 @@ if (Number.parseInt(node, 10) < OLDEST_NODE) {
   );
   process.exitCode = EXIT.configuration;
 } else {
-  // Deprecations are for developers. Printed, they would stand among the lines of the log.
+  // Deprecations are for developers. Printed, they would appear among the lines of the log.
   process.noDeprecation = true;
   // Beside the program, because anyone who can write there can change the program as well. A shared folder, such as
   // Node's default below /tmp, could give us another user's code. Without the right to write, nothing is cached, and

@@ -1,9 +1,10 @@
 // Composition root: makes the logger, the database and the client from the configuration. Only commands import it.
 import type { Readable } from 'node:stream';
-import { rereadAuth, type Config } from './config.ts';
-import type { Source } from './variables.ts';
+import type { Config } from './config.ts';
+import { rereadAuth } from './settings/credentials.ts';
+import type { Source } from './settings/variables.ts';
 import { createCloudflareClient, type CloudflareClient } from './cloudflare/client.ts';
-import type { SharedBudget } from './cloudflare/pace/permits.ts';
+import type { SharedBudget } from './cloudflare/pace/reservations.ts';
 import { createDispatcher } from './cloudflare/exchange.ts';
 import { DEFAULT_TIMING } from './cloudflare/retry.ts';
 import { reserveRequests } from './db/budget/reserve-requests.ts';
@@ -18,7 +19,7 @@ import { createSuccessPing, type SuccessPing } from './net/success-ping.ts';
 export type Io = {
   stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
   stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
-  /** Instead of the standard input of the process. */
+  /** Replaces the standard input of the process. */
   stdin?: Readable & { isTTY?: boolean };
   source: Source;
   /** Aborted by SIGINT and SIGTERM. */
@@ -42,7 +43,7 @@ export function openLogger(io: Io, config: { logLevel: string; secrets: Iterable
   });
 }
 
-/** `why`: the embedded server is used though DATABASE_URL is set. */
+/** `why`: the reason for using the embedded server although DATABASE_URL is set. */
 export type DatabaseChoice = Pick<Config, 'databaseUrl' | 'dataFolder'> & { why?: string };
 
 /**
@@ -114,8 +115,8 @@ export function openClient(
 }
 
 /**
- * The request limit that all replicas share. It has a connection of its own: no request waits for those of a publish.
- * Close it after the client.
+ * The request limit that all replicas share. It has its own connection, so that no request waits for the connections of
+ * a publish. Close it after the client.
  */
 export function openSharedBudget(
   { url, isEmbedded }: Pick<Database, 'url' | 'isEmbedded'>,
@@ -144,7 +145,7 @@ function nullBeforeMigration(error: unknown): null {
   throw error;
 }
 
-/** Longer than the statements' own limit. After it, requests go without. */
+/** Longer than the statements' own limit. After this time, requests are sent without a reservation. */
 const BUDGET_PATIENCE_MS = 3_000;
 
 /** Null without PING_URL. */

@@ -1,5 +1,5 @@
 // Reads DATABASE_URL as the driver will read it, and says what is wrong with it. Never quotes the URL: it holds the
-// password. What is not noticed here ends as a message about the wrong host, or as a defect.
+// password. A mistake that is missed here ends as a message about the wrong host, or as a defect.
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { printable } from './words.ts';
@@ -14,7 +14,7 @@ const TLS_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify
 /** The longest path of a Unix socket, in bytes, on Linux. */
 const LONGEST_SOCKET = 107;
 
-/** What a person must mend; null if nothing. */
+/** What a person must fix. Null if there is nothing to fix. */
 export function databaseUrlProblem(text: string): string | null {
   const form = problemOfForm(text);
   if (form !== null) return form;
@@ -35,7 +35,7 @@ function problemOfForm(text: string): string | null {
   if (authority.slice(authority.lastIndexOf('@') + 1).includes(',')) return 'names several hosts. Name one';
   const url = parse(text);
   if (url === null) return `cannot be read as a URL. ${ESCAPES}`;
-  // A / or ? in the password ends the host early. What was the host is then part of the path.
+  // A / or ? in the password ends the host early. The rest of the host is then part of the path.
   if (url.pathname.includes('@') || /^\?[^=&]*@/.test(url.search))
     return `has an @ behind the host. ${ESCAPES}`;
   try {
@@ -46,7 +46,7 @@ function problemOfForm(text: string): string | null {
   return null;
 }
 
-/** Of a setting that comes twice, the driver takes the last one. It ignores names that it does not know. */
+/** If a setting is repeated, the driver takes the last one. It ignores unknown names. */
 function problemOfNames(asked: URLSearchParams): string | null {
   const names = [...asked.keys()];
   if (new Set(names).size < names.length) return 'has the same setting twice behind the ?. Keep one';
@@ -84,7 +84,7 @@ function problemOfTls(url: URL): string | null {
   return problemOfTlsFiles(asked);
 }
 
-/** Read by the driver at each connection, with any sslmode. */
+/** The driver reads these files at each connection, with any sslmode. */
 function problemOfTlsFiles(asked: URLSearchParams): string | null {
   const texts: Record<string, string> = {};
   for (const name of ['sslrootcert', 'sslcert', 'sslkey']) {
@@ -136,7 +136,7 @@ export function databasePlace(text: string): string {
   return `${where}${host.startsWith('/') ? ', database ' : '/'}${decoded(url.pathname.slice(1))}`;
 }
 
-/** Like the driver: the parameter wins, and a path is the folder of a Unix socket. */
+/** Like the driver: the parameter has priority, and a path is the folder of a Unix socket. */
 function hostOf(url: URL): string {
   return url.searchParams.get('host') || decoded(url.hostname);
 }
@@ -150,7 +150,7 @@ function parse(text: string): URL | null {
   return URL.parse(hasNoHost(text) ? text.replace('@/', '@localhost/') : text);
 }
 
-/** A text with a % that encodes nothing stays as it is. */
+/** A text with a % that encodes nothing stays unchanged. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -1,7 +1,7 @@
 // Errors that a person can act on: a stable code, what happened, what it means, what to do, and the exit code.
 // Imports nothing, so that every folder can throw them.
 
-/** Exit codes of the command line (sysexits.h where one fits). */
+/** Exit codes of the command line (from sysexits.h where one fits). */
 export const EXIT = {
   done: 0,
   failed: 1,
@@ -191,7 +191,7 @@ export class OperatorError extends Error {
   }
 }
 
-/** `since`: from this instant on, the history is whole. Null: not known. */
+/** `since`: the history is whole from this instant on. Null: not known. */
 export function beyondRetention(since: string | null, cause?: unknown): OperatorError {
   return new OperatorError({
     code: 'BEYOND_RETENTION',
@@ -224,7 +224,9 @@ export function stackOf(error: unknown): string {
   return parts.join('\n');
 }
 
-/** Starts after the message, which may have several lines, and one of them may look like a stack frame. */
+/**
+ * Starts after the message, because the message may have several lines, and one of them may look like a stack frame.
+ */
 function framesOf({ stack = '', message }: Error): string[] {
   const start = stack.indexOf(message);
   if (start < 0) return [];

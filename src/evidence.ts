@@ -21,14 +21,14 @@ export type Paging = z.infer<typeof Paging>;
 
 /** For SYNC_PER_PAGE=auto, if larger pages were refused or too slow. */
 const PageSizeKept = z.object({
-  /** The size that worked; 0: the parameter was left out. */
+  /** The size that worked. 0: the parameter was left out. */
   per_page: z.number(),
   /** When larger sizes were last tried. */
   tried_at: z.string(),
 });
 export type PageSizeKept = z.infer<typeof PageSizeKept>;
 
-/** The lookups of users whom the walk did not meet, and what their own records said. Counts of users. */
+/** The lookups of users that the walk did not meet, and what their own records said. Counts of users. */
 export const Lookups = z.object({
   /** off: lookups are switched off. refused, control_failed: two walks decide. unanswered: the next run asks. */
   state: z.enum(['working', 'off', 'refused', 'control_failed', 'unanswered']).optional().catch(undefined),
@@ -37,11 +37,11 @@ export const Lookups = z.object({
   /** Users without a valid answer: beyond the budget, not reached, or asked after the last control that passed. */
   waiting: count,
   level: count,
-  /** No level, but no reset either. Clears only with a second witness: two complete walks, or a person. */
+  /** No level, but no reset either. Clears a user only with a second witness: two complete walks, or a person. */
   no_level: count,
   reset: count,
   not_found: count,
-  /** Not a record, or one that contradicts itself or names another person. */
+  /** The answer is not a record, contradicts itself, or names another person. */
   unreadable: count,
   /** The own record still shows a level, although several complete walks did not meet the user. */
   insisting: count,
@@ -54,7 +54,7 @@ const PassEvidence = z.object({
   duplicates: count,
   total_first: total,
   total_last: total,
-  /** If there were several passes: users whom earlier passes met as well, and users whom no earlier pass met. */
+  /** If there were several passes: users that earlier passes also met, and users that no earlier pass met. */
   met_before: someCount,
   met_first: someCount,
 });
@@ -66,9 +66,9 @@ const Evidence = z.object({
   /** The parts of `paging` that differ from the run before. */
   paging_changed: names,
   page_size: PageSizeKept.optional().catch(undefined),
-  /** If the page after the last one was refused, and not empty: the answer, for example `CLOUDFLARE_7003`. */
+  /** If the page after the last one was refused instead of empty: the answer, for example `CLOUDFLARE_7003`. */
   refused_end: z.string().optional().catch(undefined),
-  /** Why the walk is partial; empty when it is complete. */
+  /** Why the walk is partial. Empty if it is complete. */
   reasons: names,
   first_page_size: someCount,
   repeated_pages: someCount,
@@ -82,7 +82,7 @@ const Evidence = z.object({
   rejected_not_kept: z.record(z.string(), z.number()).optional().catch(undefined),
   unknown_fields: names,
   lookups: Lookups.optional().catch(undefined),
-  /** For a run whose process died: its last sign of life, and its progress. */
+  /** For a run with a dead process: its last sign of life, and its progress. */
   last_heartbeat_at: z.string().optional().catch(undefined),
   progress: z.record(z.string(), z.unknown()).optional().catch(undefined),
 });

@@ -1,4 +1,5 @@
-// pino, with every known secret removed from the output by value: redaction by path misses what a library quotes.
+// pino, with every known secret removed from the output by value: redaction by path misses secrets that a library
+// quotes.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { pino, type DestinationStream, type Logger } from 'pino';
 import { isOperatorError, stackOf } from './errors.ts';
@@ -8,16 +9,15 @@ export type { Logger } from 'pino';
 const fields = new AsyncLocalStorage<Record<string, unknown>>();
 
 /**
- * Everything logged while `work` runs carries these fields, also lines of code that does not know them: client, pool,
- * retries.
+ * Every log line while `work` runs has these fields, also lines of code that does not know them: client, pool, retries.
  */
 export function withLogFields<T>(more: Record<string, unknown>, work: () => T): T {
   return fields.run({ ...fields.getStore(), ...more }, work);
 }
 
 /**
- * Logs go to stderr: JSON lines, or short lines for people on a terminal. `secrets` are replaced wherever they appear,
- * also in the forms they have inside JSON strings and URLs. Secrets that are added later are replaced as well.
+ * Logs are written to stderr: JSON lines, or short lines for people on a terminal. `secrets` are replaced wherever they
+ * appear, also in the forms they have inside JSON strings and URLs. Secrets that are added later are replaced as well.
  */
 export function createLogger(options: {
   level: string;
@@ -40,7 +40,7 @@ export function createLogger(options: {
       formatters: { level: (label) => ({ level: label }) },
       messageKey: 'message',
       mixin: () => ({ ...fields.getStore() }),
-      // A field that the line names itself is written once.
+      // A field that the line itself names is written once.
       mixinMergeStrategy: (line, more) => ({ ...more, ...line }),
       // Without a message, pino uses the error's own, which may quote every parameter of a statement.
       hooks: {
@@ -59,12 +59,12 @@ export function createLogger(options: {
   );
 }
 
-/** Reads `secrets` for each text: a secret's file may have changed meanwhile. */
+/** Reads `secrets` for each text: a secret's file may have changed since. */
 export function createScrubber(secrets: Iterable<string>): (text: string) => string {
   return (text) => formsOf(secrets).reduce((rest, form) => rest.replaceAll(form, '[secret]'), text);
 }
 
-/** Longest first: a secret may begin with another one. */
+/** Longest first, because a secret may begin with another one. */
 function formsOf(secrets: Iterable<string>): string[] {
   const forms = new Set<string>();
   for (const secret of secrets) {
@@ -76,8 +76,8 @@ function formsOf(secrets: Iterable<string>): string[] {
 }
 
 /**
- * The fields of an error that may be logged. The message of a DrizzleQueryError holds every parameter, also emails: of
- * database errors only the code, table and constraint are kept.
+ * The fields of an error that may be logged. The message of a DrizzleQueryError holds every parameter, also emails. So
+ * only the code, table and constraint of a database error are logged.
  */
 export function errorFields(error: unknown, withStack = false): Record<string, unknown> {
   const root = rootCause(error);

@@ -16,7 +16,7 @@ const SAME_SIGNAL_MS = 250;
 
 const COMMANDS: Readonly<Record<string, (io: Io) => Promise<Command>>> = {
   sync: async (io) => (await import('./commands/sync.ts')).syncCommand(io),
-  serve: async (io) => (await import('./commands/serve.ts')).serveCommand(io),
+  serve: async (io) => (await import('./commands/serve/serve.ts')).serveCommand(io),
   status: async (io) => (await import('./commands/status.ts')).statusCommand(io),
   doctor: async (io) => (await import('./commands/doctor/doctor.ts')).doctorCommand(io),
   changes: async (io) => (await import('./commands/changes.ts')).changesCommand(io),
@@ -73,7 +73,7 @@ const COMMANDS: Readonly<Record<string, (io: Io) => Promise<Command>>> = {
     (await import('./commands/completion.ts')).completionCommand(io, () => createProgram(io)),
 };
 
-/** Runs the command, and returns what the process exits with. */
+/** Runs the command, and returns the exit code of the process. */
 export async function main(args: readonly string[]): Promise<number> {
   const outputFailed = watchOutput();
   const code = await runCommand(args);
@@ -114,12 +114,12 @@ function reportDefect(io: Io, thrown: unknown): number {
   return EXIT.failed;
 }
 
-/** Where LOG_LEVEL asks for it. */
+/** If LOG_LEVEL asks for it. */
 function printStack(io: Io, error: unknown): void {
   if (wantsStackTraces(io.source)) io.stderr.write(`${stackOf(error)}\n`);
 }
 
-/** Says once that the output cannot be written. The command goes on: a sync does more than print. */
+/** Reports once that the output cannot be written. The command continues: a sync does more than print. */
 function watchOutput(): () => boolean {
   let hasFailed = false;
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -130,7 +130,7 @@ function watchOutput(): () => boolean {
     // The error may arrive after the end of the command.
     process.exitCode ||= EXIT.failed;
   });
-  // There is no other place to say that messages cannot be written. A service without its log goes on.
+  // There is no other place to report that messages cannot be written. A service without its log continues.
   process.stderr.on('error', () => undefined);
   return () => hasFailed;
 }
@@ -157,7 +157,7 @@ function createIo(): Io {
   };
 }
 
-/** Aborted by the first SIGINT or SIGTERM; a second one ends the process. */
+/** Aborted by the first SIGINT or SIGTERM. A second one ends the process. */
 function abortOnSignals(): AbortSignal {
   const interrupted = new AbortController();
   let interruptedAt = 0;
@@ -181,7 +181,7 @@ function abortOnSignals(): AbortSignal {
   return interrupted.signal;
 }
 
-/** With only the command `name`. When there is no such command, with all of them, for the help and for suggestions. */
+/** Loads only the command `name`. If no such command exists, loads all of them, for the help and for suggestions. */
 export async function createProgram(io: Io, name = ''): Promise<Command> {
   const program = new Command('zt-risk-sync')
     .description('Keeps the history of Cloudflare Zero Trust user risk levels in Postgres.')
@@ -212,7 +212,7 @@ function shownCommands(command: Command): readonly Command[] {
 }
 
 /**
- * A command with a default subcommand takes a mistyped name for an argument of the default one. None of the defaults
+ * A command with a default subcommand mistakes a mistyped name for an argument of the default one. None of the defaults
  * has arguments.
  */
 function refuseUnknown(command: Command): void {
@@ -220,7 +220,7 @@ function refuseUnknown(command: Command): void {
     const [name] = command.args;
     if (name === undefined || name.startsWith('-') || command.commands.some((one) => one.name() === name))
       return;
-    // Commander makes this message with its suggestion for the commands that it finds unknown itself.
+    // Commander makes this message, with its suggestion, for commands that Commander itself finds unknown.
     if (chosen.registeredArguments.length === 0)
       (command as Command & { unknownCommand(): void }).unknownCommand();
   });

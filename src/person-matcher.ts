@@ -1,4 +1,4 @@
-// Finds a person in texts that were kept as they came: rejected records, and messages of runs. Pure.
+// Finds a person in texts that were kept as served: rejected records, and messages of runs. Pure.
 import type { Named } from './pii-policy.ts';
 
 export type PersonTexts = {
@@ -8,22 +8,24 @@ export type PersonTexts = {
 };
 
 /**
- * How sure it is, the surest first. part: the part of an email before the sign @, or every word of a name. Two people may
- * share a name, and a part of an email means little.
+ * How certain a mention is, the most certain kind first. part: the part of an email before the @, or every word of a
+ * name. Two people may share a name, and a part of an email is weak evidence.
  */
 export type Mention = 'id' | 'email' | 'name' | 'part';
 
 export type PersonMatcher = {
-  /** The surest mention; null if there is none. */
+  /** The most certain mention. Null if there is none. */
   mentionIn(text: string): Mention | null;
-  /** The text without ids, emails and names of several words; null if it has none. For texts that are to be kept. */
+  /**
+   * The text without ids, emails and names of several words. Null if it contains none of them. For texts that are kept.
+   */
   without(text: string): string | null;
   /** The same for every text in a JSON value, names of fields included. */
   withoutIn<T>(value: T): T | null;
 };
 
 const REMOVED = '[erased]';
-/** Shorter parts of an email are words of many texts. */
+/** Shorter parts of an email are words that occur in many texts. */
 const PART_LEAST = 4;
 const WORD_LEAST = 2;
 /** A text may have been cut within an email. */
@@ -61,7 +63,7 @@ export function createPersonMatcher({ userIds, identities }: PersonTexts): Perso
   };
 }
 
-/** In small letters, without texts that hold nothing but blanks. */
+/** In lower case, without blank texts. */
 function unique(texts: readonly (string | null)[]): string[] {
   return [...new Set(texts.flatMap((text) => (text === null ? [] : [fold(text.trim())])))].filter(
     (text) => text !== '',
@@ -90,7 +92,10 @@ function isCutWithin(text: string, email: string): boolean {
   return false;
 }
 
-/** Letter by letter, so that a place in the folded text is known in the text: a word would fold its last sigma otherwise. */
+/**
+ * Letter by letter, so that a position in the folded text is known in the original. Folding a whole word would treat
+ * its last sigma differently.
+ */
 function fold(text: string): string {
   return Array.from(text, (letter) => letter.toLowerCase()).join('');
 }

@@ -1,5 +1,5 @@
-// What is kept of an email and a name: all of it, a keyed hash, or nothing. Everything that writes or searches emails and
-// names goes through a policy. docs/privacy.md explains the modes and the key.
+// What is kept of an email and a name: all of it, a keyed hash, or nothing. All code that writes or searches emails and
+// names uses a policy. docs/privacy.md explains the modes and the key.
 import { createHmac, hash } from 'node:crypto';
 import { IDENTITY_FIELDS, mapIdentity, NO_IDENTITY, type Identity, type IdentityField } from './user-risk.ts';
 
@@ -11,15 +11,15 @@ export type Named = Pick<Identity, 'email' | 'name'>;
 
 export type PiiPolicy = {
   mode: PiiMode;
-  /** Names the key. It is part of every hash, and says nothing about the key. Null without a key. */
+  /** Names the key. It is part of every hash, and reveals nothing about the key. Null without a key. */
   keyId: string | null;
   /** What is kept of each part of an identity that was served. The hash of an email ignores case. */
   keep<T extends Partial<Identity>>(served: T): T;
-  /** The same of a history's values: a hash stays as it is. */
+  /** The same for values from a history: a hash stays unchanged. */
   convert(held: Identity): Identity;
   /**
-   * Whether a record as served tells if it belongs to this person. `isOlder`: it was kept before the current mode, so a
-   * missing email and name may have been left out.
+   * Whether a served record can be compared with this person. `isOlder`: the person's values were kept before the
+   * current mode, so a missing email and name may have been left out.
    */
   canCompare(held: Named, isOlder: boolean): boolean;
 };
@@ -34,17 +34,17 @@ export const HASH_PATTERN = '^hmac-sha256:[0-9a-f]{8}:[A-Za-z0-9_-]{43}$';
 
 /** 256 bits of randomness: `openssl rand -base64 32`. */
 export const KEY_BYTES = 32;
-/** Random bytes have more. Fewer are a key that somebody typed. */
+/** Random bytes have more different values. Fewer mean that a person typed the key. */
 const LEAST_DISTINCT = 16;
 
-/** The bytes of a key in base64 or base64url. Null: too short, no base64, or not random. */
+/** The bytes of a key in base64 or base64url. Null: too short, not base64, or not random. */
 export function readPiiKey(text: string): Buffer | null {
   if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(text)) return null;
   const bytes = Buffer.from(text, 'base64');
   return bytes.length >= KEY_BYTES && new Set(bytes).size >= LEAST_DISTINCT ? bytes : null;
 }
 
-/** The id of the key that made the hash; null if the text is no hash. */
+/** The id of the key that made the hash. Null if the text is not a hash. */
 export function keyIdOf(text: string): string | null {
   return HASH.exec(text)?.[1] ?? null;
 }
@@ -66,7 +66,7 @@ const keepNothing: PiiPolicy = {
   canCompare: () => false,
 };
 
-/** `key`: as in PII_KEY. Pseudonymous needs it. */
+/** `key`: as in PII_KEY. The mode pseudonymous needs it. */
 export function createPiiPolicy(mode: PiiMode, key: string | null): PiiPolicy {
   if (mode === 'full') return keepAll;
   if (mode === 'none') return keepNothing;
@@ -111,10 +111,10 @@ function changed<T extends Partial<Identity>>(
 const valuesOf = ({ email, name }: Named): string[] =>
   [email, name].filter((value): value is string => value !== null && value !== '');
 
-/** Of a person without email and name, nothing may have been served, or nothing was kept. */
+/** For a person without email and name, nothing may have been served, or nothing was kept. */
 const isKnown = (held: Named, isOlder: boolean) => !isOlder || valuesOf(held).length > 0;
 
-/** What is hashed of a text. Case is ignored as in every search for an email. Names are hashed exactly. */
+/** What is hashed of a text. Case is ignored, as in every search for an email. Names are hashed exactly. */
 const HASHED: Record<IdentityField, (text: string) => string> = {
   email: (text) => text.toLowerCase(),
   name: (text) => text,
@@ -126,13 +126,13 @@ function createHashes(key: Buffer): PiiHashes & { keyId: string } {
   const begin = `${PREFIX}:${keyId}:`;
   return {
     keyId,
-    // With a label, the same text has another hash as an email than as a name.
+    // With a label, the same text has one hash as an email and another as a name.
     ...mapIdentity((field) => (text: string) => begin + hmac(`${field}:${HASHED[field](text)}`)),
   };
 }
 
 const BLOCK = 64;
-/** Of UTF-8. Longer texts are rare. */
+/** Bytes of UTF-8. Longer texts are rare. */
 const FAST_BYTES = 4_096;
 
 /**

@@ -1,6 +1,8 @@
 // What the summary says about one user: the words that every part of the program uses. Imports nothing.
 
-/** Risk levels in rising order. Between two resets a user's level only rises (Cloudflare: the highest behaviour counts). */
+/**
+ * Risk levels in rising order. Between two resets a user's level only rises (Cloudflare: the highest behaviour counts).
+ */
 export const RISK_LEVELS = ['low', 'medium', 'high'] as const;
 export type RiskLevel = (typeof RISK_LEVELS)[number];
 
@@ -14,7 +16,7 @@ export const CHANGE_ORDER: readonly Change[] = ['raised', 'appeared', 'returned'
 export type UserRisk = {
   /** Lower-case uuid. */
   user_id: string;
-  /** Null when the API leaves it out. */
+  /** Null if the API leaves it out. */
   email: string | null;
   name: string | null;
   max_risk_level: RiskLevel;

@@ -4,8 +4,9 @@ import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { readConfig, rereadAuth, wantsStackTraces } from '../src/config.ts';
-import { SECRETS } from '../src/environment.ts';
+import { readConfig, wantsStackTraces } from '../src/config.ts';
+import { rereadAuth } from '../src/settings/credentials.ts';
+import { SECRETS } from '../src/settings/environment.ts';
 import { createScrubber } from '../src/logger.ts';
 import { TOKEN, GOOD, read, refusal, problems } from './support/read-settings.ts';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { dataFolder, wantsStackTraces } from '../src/config.ts';
-import { Environment } from '../src/environment.ts';
+import { Environment } from '../src/settings/environment.ts';
 import { TOKEN, read, problems, type Env } from './support/read-settings.ts';
 
 // One that is accepted, for each variable that takes any text.

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { processSource, readConfig, type Config } from '../src/config.ts';
-import { Environment, SECRETS } from '../src/environment.ts';
+import { Environment, SECRETS } from '../src/settings/environment.ts';
 import { OperatorError } from '../src/errors.ts';
 import { TOKEN, GOOD, read, refusal, problems, type Env } from './support/read-settings.ts';
 

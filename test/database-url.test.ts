@@ -132,3 +132,17 @@ test('the modes that the driver takes for verify-full are written so, because it
   }
   assert.equal(warn.mock.callCount(), 0);
 });
+
+test('the password in a URL that is refused is a secret all the same, and what is no URL has none', () => {
+  for (const [url, password] of [
+    ['postgres://u:hunter2%zz@h/d', 'hunter2%zz'],
+    ['postgres://u:hunter2%ff@h/d', 'hunter2%ff'],
+    ['postgres://u@h/d?password=hunter%202', 'hunter 2'],
+  ] as const)
+    assert.ok(databaseUrlSecrets(url).includes(password), url);
+  assert.equal(databasePlace('postgres://u:hunter2@h/d%zz'), 'h/d%zz');
+  for (const text of ['db', '', 'postgres://u:hunter2@h:99999/d']) {
+    assert.deepEqual(databaseUrlSecrets(text), [], text);
+    assert.equal(databasePlace(text), '', text);
+  }
+});

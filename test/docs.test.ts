@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { Environment } from '../src/environment.ts';
+import { Environment } from '../src/settings/environment.ts';
 import { ERRORS, EXIT, type ErrorCode } from '../src/errors.ts';
 import { PROBLEMS } from '../src/http/problem.ts';
 import { SABOTAGES } from './sabotage/sabotages.ts';

@@ -154,3 +154,14 @@ test('says how many accounts are listed, and when their list was last trusted, i
   const then = parseScrape(await metrics.scrape());
   assert.equal(then.value('zt_risk_sync_account_list_timestamp_seconds'), 1_795_600_000);
 });
+
+test('without a next slot, none is reported, and the schedule stays', async () => {
+  const metrics = createMetrics({ version: '1.2.3', budgetLeft: () => null });
+  const schedule = { intervalMs: 3_600_000, staleAfterMs: 7_200_000 };
+  const slotOf = async () =>
+    parseScrape(await metrics.scrape()).value('zt_risk_sync_next_slot_timestamp_seconds');
+  metrics.setSchedule({ ...schedule, nextSlot: new Date(1_000_000) });
+  assert.equal(await slotOf(), 1_000);
+  metrics.setSchedule({ ...schedule, nextSlot: null });
+  assert.equal(await slotOf(), undefined);
+});

@@ -134,3 +134,7 @@ test('only a whole hash is taken for one', () => {
     assert.equal(keyIdOf(no), null, no);
   assert.match(hash, new RegExp(HASH_PATTERN));
 });
+
+test('hashes without a key are a defect, never texts as they were served', () => {
+  assert.throws(() => createPiiPolicy('pseudonymous', null), /no key/);
+});

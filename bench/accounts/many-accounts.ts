@@ -1,11 +1,11 @@
-// Writes the history of many small accounts with SQL, straight into the tables: an hourly run each, in the order in which
-// the runs would have ended. So the newest rows of all accounts lie side by side, as they do after real runs.
+// Writes the history of many small accounts with SQL, straight into the tables: an hourly run each, in the order in
+// which the runs would have ended. So the newest rows of all accounts are side by side, as they are after real runs.
 import type { Pool } from '../../src/db/pool.ts';
 
 export type ManyAccounts = {
   accounts: number;
   usersPerAccount: number;
-  /** Of each account, one an hour. The newest one ended within the last hour. */
+  /** The number of runs of each account, one an hour. The newest one ended within the last hour. */
   runsPerAccount: number;
 };
 
@@ -13,8 +13,8 @@ export type ManyAccounts = {
 const RUNS_AT_ONCE = 150_000;
 
 /**
- * Of 100 accounts: one has failed for ten runs, one is partial for twenty runs, one has never succeeded, one is being
- * synced now. Every 20th run changed a user.
+ * Of every 100 accounts, one has failed for ten runs, one is partial for twenty runs, one has never succeeded, and one
+ * is being synced now. Every 20th run changed a user.
  */
 export async function writeManyAccounts(
   pool: Pool,

@@ -8,14 +8,14 @@ export type Replica = {
   cpuMs(): number;
   memoryMb(): number;
   peakMb(): number;
-  /** Lines of the log by message: of warnings and errors. */
+  /** The number of warnings and errors in the log, by message. */
   troubles(): ReadonlyMap<string, number>;
   stop(): Promise<void>;
 };
 
 export const TOKEN = 'a-token-of-the-benchmark';
 
-/** Resolves when the replica listens. It migrates the database first if that is behind. */
+/** Resolves when the replica listens. The replica first migrates a database that is behind. */
 export async function startReplica(env: Record<string, string>): Promise<Replica> {
   const child = spawn(process.execPath, ['dist/cli.js', 'serve'], {
     env: { PATH: process.env['PATH'] ?? '', HTTP_PORT: '0', HTTP_TOKEN: TOKEN, ...env },

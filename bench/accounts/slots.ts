@@ -1,4 +1,4 @@
-// What the database says of slots that were run: whether each was run once for each account, and how late.
+// What the database says about finished slots: whether each slot was run once for each account, and how late.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from '../../src/db/pool.ts';
 import type { Row } from '../harness/report.ts';
@@ -13,7 +13,7 @@ export async function newestSlot(pool: Pool, slotSeconds: number): Promise<Date>
   return new Date(Number(rows[0]!.ms));
 }
 
-/** Resolves when each account has a success for it, and one slot later at the latest. */
+/** Resolves when each account has a success for the slot, and one slot later at the latest. */
 export async function waitForSlot(pool: Pool, slot: Date, accounts: number, slotMs: number): Promise<void> {
   await sleep(Math.max(0, slot.getTime() - Date.now()));
   while (Date.now() < slot.getTime() + slotMs) {
@@ -26,7 +26,7 @@ export async function waitForSlot(pool: Pool, slot: Date, accounts: number, slot
   }
 }
 
-/** `once`: pairs of slot and account with exactly one success. `missed`: pairs with none. */
+/** `once`: pairs of slot and account with exactly one success. `missed`: pairs without a success. */
 export async function judgeSlots(pool: Pool, slots: readonly Date[], accounts: number): Promise<Row> {
   const { rows } = await pool.query<Record<string, string | null>>(
     `with ended as (

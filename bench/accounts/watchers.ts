@@ -1,11 +1,11 @@
-// Who else asks while accounts are synced: Prometheus, and readers of the history.
+// The other readers while accounts are synced: Prometheus, and readers of the history.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openPool } from '../harness/postgres.ts';
 import { TOKEN } from './replicas.ts';
 
 export type Scrapes = { ms: number[]; bytes: number; notUp: number };
 
-/** Longer than the text of a scrape is kept, so that each scrape is answered anew. */
+/** Longer than the text of a scrape is kept, so that each scrape gets a new text. */
 const SCRAPE_EVERY_MS = 7_000;
 
 /** Scrapes each replica on its own. The promise resolves after `signal` is aborted. */

@@ -41,8 +41,8 @@ export function createAccount({ users, seed }: AccountOptions) {
 
   return {
     /**
-     * Gives exactly this share of all users another level, name, count and newest event. Returns how many users that
-     * is.
+     * Gives exactly this share of all users another level, name, count and newest event. Returns the number of these
+     * users.
      */
     change(share: number): number {
       step++;
@@ -84,7 +84,7 @@ export function createAccount({ users, seed }: AccountOptions) {
       return order.sort((a, b) => lastEvents[b]! - lastEvents[a]! || a - b);
     },
     recordOf,
-    /** The user's own record; null for an unknown id. */
+    /** The user's own record. Null for an unknown id. */
     lookUp(userId: string) {
       indexes ??= new Map(Array.from({ length: users }, (_, user) => [idOf(user), user]));
       const user = indexes.get(userId);
@@ -97,7 +97,7 @@ export function createAccount({ users, seed }: AccountOptions) {
     },
   };
 
-  /** Spreads the share evenly: for 0.05, one of every 20 users in a row, and another one at each step. */
+  /** Spreads the share evenly: for 0.05, one of every 20 users in a row, and a different one at each step. */
   function isChosen(user: number, share: number): boolean {
     const turn = user + step * 7;
     return Math.floor((turn + 1) * share) > Math.floor(turn * share);

@@ -1,11 +1,11 @@
-// Thousands of small accounts that live by the clock: at each step, a share of each account's users acts. An account
-// catches up when its first page is asked for, so that a walk never sees a list that moves.
+// Thousands of small accounts that change with the clock: at each step, a share of each account's users acts. An
+// account catches up when its first page is asked for, so a walk never sees a list that moves.
 import { createAccount, type Account } from './account.ts';
 import { createPages, type Pages } from './pages.ts';
 
 export type ManyOptions = {
   users: number;
-  /** Of the users of each account, at each step. */
+  /** The share of the users of each account that acts at each step. */
   actingShare: number;
   stepMs: number;
 };

@@ -36,7 +36,7 @@ export function createPages(account: Account, oneAnswer: boolean) {
   return {
     page,
     present: () => order.length,
-    /** For after a change: sorts the list again, and writes all its pages of this size. */
+    /** Call it after a change: sorts the list again, and writes all its pages of this size. */
     prepare(perPage: number): void {
       kept.clear();
       order = account.listed();

@@ -1,5 +1,5 @@
 // `node bench/api/server.ts`: the API of the benchmarks, in its own process. Prints its address. POST /control makes
-// and changes accounts. GET /control says how many requests have come.
+// and changes accounts. GET /control says how many requests have arrived.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json as readJson } from 'node:stream/consumers';
@@ -46,7 +46,7 @@ const server = createServer((request, response) => {
     send(response, 500, failure(1000, 'the server failed'));
   });
 });
-// The process that started this one is gone.
+// The process that started this one has ended.
 process.stdin.resume().on('end', () => process.exit());
 server.listen(0, '127.0.0.1', () => {
   process.stdout.write(`http://127.0.0.1:${(server.address() as AddressInfo).port}\n`);

@@ -1,5 +1,5 @@
-// A list in the order of the newest event, which moves while it is read. For each page, some users act and go to the
-// top. In one of fifty moves, a user is reset instead; in another one of fifty, a new user arrives. Knows the true
+// A list in the order of the newest event, which moves while it is read. For each page, some users act and move to the
+// top. In one of fifty moves, a user is reset instead. In another one of fifty, a new user arrives. Knows the true
 // state at every request.
 import { createHash } from 'node:crypto';
 import type { SummaryPage } from '../../src/cloudflare/client.ts';
@@ -59,7 +59,7 @@ export function createDriftingList(users: number, movesPerPage: number, seed: nu
     /** Whether the user has had a level at every tick from `since` on. */
     presentSince: (userId: string, since: number) =>
       list.some((row) => row.user_id === userId) && (without.get(userId) ?? 0) < since,
-    /** Returns one answer; then the list moves on. */
+    /** Returns one answer. After that, the list moves on. */
     page(page: number, perPage: number): { records: Row[]; info: SummaryPage<unknown>['info'] } {
       const records = list.slice((page - 1) * perPage, page * perPage);
       const info = { page, per_page: perPage, total_count: list.length };
@@ -73,7 +73,7 @@ export function createDriftingList(users: number, movesPerPage: number, seed: nu
         reset === undefined
           ? null
           : `${new Date(START + Math.floor(reset / 1000)).toISOString().slice(0, -1)}${String(reset % 1000).padStart(3, '0')}Z`;
-      // Like the summary, it names nobody.
+      // Like the summary, without emails and names.
       const own = { lastResetTime: at, hasUnreadableEvents: false, email: null, name: null };
       if (row !== undefined) return { ...own, riskLevel: row.max_risk_level, newestEvent: row.last_event };
       return reset === undefined ? null : { ...own, riskLevel: null, newestEvent: null };

@@ -24,7 +24,7 @@ type Trial = {
   naiveMissed: number;
   naiveDoubled: number;
   verdict: 'complete' | 'partial';
-  /** Users who were present throughout, and whom no pass met. */
+  /** Users who were present throughout, but whom no pass met. */
   unseen: number;
   estimate: number | null;
   falseClears: number;
@@ -63,7 +63,7 @@ async function trialsOf({ users, moves, trials }: (typeof CELLS)[number]): Promi
   const list = createDriftingList(users, 0, users + moves * 7);
   const results: Trial[] = [];
   await sync(pool, accountId, list);
-  // The list begins as it was published, and then never stands still.
+  // The list begins as it was published, and then never stops moving.
   const moving = createDriftingList(users, moves, users + moves * 7);
   for (let trial = 0; trial < trials; trial++) results.push(await oneTrial(accountId, moving));
   return results;

@@ -1,5 +1,5 @@
 // `node bench/harness/bare-copy-out.ts <url> <file>`: COPY of the columns of the dataset activity as CSV, through the
-// joins of the export, straight into a file. Times are as PostgreSQL writes them. Nothing else is done.
+// joins of the export, straight into a file. Times are as PostgreSQL writes them. It does nothing else.
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';

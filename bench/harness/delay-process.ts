@@ -4,5 +4,5 @@ import { startDelayProxy } from './delay-proxy.ts';
 const [host = '', port = '', ms = ''] = process.argv.slice(2);
 const proxy = await startDelayProxy({ host, port: Number(port) }, Number(ms));
 process.stdout.write(`${proxy.port}\n`);
-// The process that started this one is gone.
+// The process that started this one has ended.
 process.stdin.resume().on('end', () => process.exit());

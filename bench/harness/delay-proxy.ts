@@ -1,11 +1,11 @@
-// Makes a server look further away: a TCP proxy that passes every byte on after a delay, in both directions and in
+// Makes a server look further away: a TCP proxy that passes on every byte after a delay, in both directions and in
 // order.
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
 
 export type DelayProxy = { port: number; stop(): Promise<void> };
 
-// A sender waits while this many bytes are on their way, about as it would on a line of 1 Gbit/s.
+// A sender waits while this many bytes are on their way, about as on a line of 1 Gbit/s.
 const IN_FLIGHT_BYTES = 4 * 1024 * 1024;
 
 export async function startDelayProxy(

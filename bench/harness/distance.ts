@@ -1,4 +1,4 @@
-// Puts the database further away, for the commands that are measured.
+// Puts the database further away for the commands that are measured.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -7,7 +7,7 @@ import type { Bench } from './bench.ts';
 
 const proxyScript = fileURLToPath(new URL('./delay-process.ts', import.meta.url));
 
-/** `via` turns the URL of a database into one with this round trip, in ms. With 0, it is the same URL. */
+/** `via` turns the URL of a database into one with this round trip, in ms. With 0, it returns the same URL. */
 export async function distanced<T>(
   bench: Bench,
   distanceMs: number,

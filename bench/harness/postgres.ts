@@ -60,7 +60,7 @@ export async function startPostgres() {
 
 const OWN = 'benchmark';
 
-/** One connection, for the queries that the benchmark itself makes. */
+/** One connection, for the queries of the benchmark itself. */
 export function openPool(url: string): Pool {
   const named = new URL(url);
   named.searchParams.set('application_name', OWN);

@@ -28,8 +28,8 @@ export function cpuOfEndedChildren(): number {
 }
 
 /**
- * CPU time of a process and of all that it started. Running processes count by themselves. Ended ones count in the
- * process that waited for them.
+ * CPU time of a process and all its descendants. A running process counts on its own. An ended process counts in the
+ * process that waited for it.
  */
 export function cpuOfTree(pid: number): number {
   return treeOf(pid)
@@ -50,7 +50,8 @@ export function peakOfTree(pid: number): number {
 }
 
 /**
- * Memory that these processes and their children use now, in MB. Shared pages count once: each process counts its part.
+ * Memory that these processes and their children use now, in MB. A shared page counts once in total: each process
+ * counts its part.
  */
 export function memoryOfTree(pid: number): number {
   let kb = 0;

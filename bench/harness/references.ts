@@ -1,5 +1,5 @@
-// The references, from this machine and this run: a bare COPY of the same rows into one table with a key, and a bare
-// walk that parses every page and keeps nothing.
+// The references, from this machine and this run. One is a bare COPY of the same rows into one table with a key. The
+// other is a bare walk that parses every page and keeps nothing.
 import { fileURLToPath } from 'node:url';
 import { copyText } from './copy-text.ts';
 import type { Bench } from './bench.ts';

@@ -9,7 +9,7 @@ export type Report = ReturnType<typeof createReport>;
 
 const RESULTS = 'bench/results';
 
-/** Lists of numbers (the single rounds) go only into the file. */
+/** Lists of numbers (the single rounds) are only in the file. */
 export function createReport(suite: string, settings: Row) {
   const rows: Row[] = [];
   const file = `${RESULTS}/${suite}.json`;
@@ -19,7 +19,7 @@ export function createReport(suite: string, settings: Row) {
     memory_mb: Math.round(totalmem() / 2 ** 20),
     node: process.version,
     postgres: 18,
-    // Over the last minute. Other work on this machine shows in every wall time.
+    // The load over the last minute. Other work on this machine affects every wall time.
     load_at_start: loadavg()[0]!,
   };
   return {
@@ -31,7 +31,7 @@ export function createReport(suite: string, settings: Row) {
       const content = { suite, at: new Date().toISOString(), machine, settings, rows };
       await writeFile(file, `${JSON.stringify(content, null, 2)}\n`);
     },
-    /** `down`: a line for each column, if a row would be wider than a page. */
+    /** `down`: prints a line for each column, for rows that would be wider than a page. */
     print(down = false): void {
       process.stdout.write(
         `\n${suite} (${machine.cores} cores, ${machine.cpu}, Node ${machine.node}, PostgreSQL 18, load ${machine.load_at_start.toFixed(1)} at the start; ${line(settings)})\n\n${table(down ? turned(rows) : rows)}\n${file}\n`,
@@ -57,7 +57,7 @@ function table(rows: readonly Row[]): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** The first column of the rows names the columns of the result. */
+/** The first column of the rows gives the column names of the result. */
 function turned(rows: readonly Row[]): Row[] {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   return columns.map((column) => ({

@@ -5,7 +5,7 @@ import { measure, type Command, type Ended, type Figures } from './measure.ts';
 export type SyncRequest = {
   databaseUrl: string;
   accountId: string;
-  /** The page size that the API is asked for. */
+  /** The page size of the requests. */
   perPage: number;
   env?: Record<string, string>;
   args?: readonly string[];
@@ -22,7 +22,7 @@ export async function sync(bench: Bench, request: SyncRequest): Promise<Synced> 
   return synced!;
 }
 
-/** Starts all of them at once. Each gets the figures of all together. */
+/** Starts all of them at once. The figures of each are those of all together. */
 export async function syncTogether(bench: Bench, requests: readonly SyncRequest[]): Promise<Synced[]> {
   const { figures, ended } = await measure(
     bench,

@@ -1,5 +1,6 @@
-// Asks /livez on a new connection, again and again, as the kubelet does. A process of its own, so that the load beside
-// it does not slow down the clock. Prints milliseconds, one line for each probe; "none" after 5 s without an answer.
+// Asks /livez on a new connection, again and again, as the kubelet does. It is a process of its own, so that the load
+// beside it does not distort its timing. Prints milliseconds, one line for each probe, or "none" after 5 s without an
+// answer.
 import { Agent, get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 

@@ -17,7 +17,10 @@ const TOKEN = 'a-token-of-the-benchmark';
 const ask = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${more}\r\n`;
 const withToken = `Authorization: Bearer ${TOKEN}\r\n`;
 
-/** What each connection sends, and again so long after the answer. Null: nothing, and the connection stays. */
+/**
+ * What each connection sends, and the pause before it sends again after the answer. Null: nothing, and the connection
+ * stays.
+ */
 type Load = { connections: number; says: string | null; againMs?: number };
 const CASES: [name: string, load: Load][] = [
   ['nobody else, at the start', { connections: 0, says: null }],

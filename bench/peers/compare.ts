@@ -18,7 +18,7 @@ const PER_PAGE = 1_000;
 const DRIFT_PER_PAGE = 50;
 const CHANGES = { cold: 0, unchanged: 0, '5 % changed': 0.05, 'everything changed': 1 } as const;
 
-/** For every peer, `cold` includes what happens once for each database, such as migrations. */
+/** For every peer, `cold` includes work that is done once for each database, such as migrations. */
 export async function comparePeer(bench: Bench, peer: Peer, users: number): Promise<Record<Case, Figures>> {
   await bench.api.control({ account: ACCOUNT, create: { users, seed: 1 }, prepare: PER_PAGE });
   return withTask(bench, PER_PAGE, async (task) => {
@@ -36,7 +36,7 @@ export async function comparePeer(bench: Bench, peer: Peer, users: number): Prom
   });
 }
 
-/** Loads the list while it stands still. Then users act and are reset. Then reads the list once more while it moves. */
+/** Loads the list while it does not move. Then users act and are reset. Then reads the list again while it moves. */
 export async function driftPeer(
   bench: Bench,
   peer: Peer,

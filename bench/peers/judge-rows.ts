@@ -6,9 +6,9 @@ export type Current = { user_id: string; event_count: number }[];
 /** Counts of users who were present throughout, or gone before the walk began. Other users are not judged. */
 export type Judged = {
   right: number;
-  /** Present throughout, but without a current row, and never had one. */
+  /** Present throughout, but without a current row, and without an earlier row. */
   missing: number;
-  /** Present throughout, but without a current row, and had one before: the walk retired a present user. */
+  /** Present throughout, but without a current row, although there was one before: the walk retired a present user. */
   wronglyRetired: number;
   /** The row has a value that the user did not have at any time of the walk. */
   stale: number;

@@ -17,7 +17,7 @@ export type Task = {
 export type Peer = {
   name: string;
   keepsHistory: boolean;
-  /** The largest number of users: more would take too long. */
+  /** The largest number of users, because more would take too long. */
   most?: number;
   command(task: Task): Command;
   /** SQL that returns user_id and event_count of every current row. */
@@ -27,7 +27,7 @@ export type Peer = {
 export const OURS = 'this product';
 
 export function peersOf(installed: Installed): Peer[] {
-  // Does not use the settings of the person who runs this, and leaves nothing in their home folder.
+  // Ignores the settings of the person who runs this, and leaves nothing in their home folder.
   const environment = (folder: string) => ({
     PATH: `${installed.bin}:${process.env['PATH'] ?? ''}`,
     HOME: folder,

@@ -108,7 +108,7 @@ async function correctness(bench: Bench): Promise<void> {
       stale,
       doubled,
       kept_though_gone: keptThoughGone,
-      // The cost: to read a moving list correctly, it must be read again.
+      // The cost of a correct reading: a list that moves must be read again.
       requests: medians(walks).requests,
       wall_ms: medians(walks).wallMs,
     });

@@ -1,6 +1,6 @@
-// Writes a long history of an invented account with SQL, straight into the tables: a year of hourly snapshots takes
-// minutes, where syncs would take a day. test/scenarios/moves/bulk-history.test.ts proves that publishing would write
-// the same rows.
+// Writes a long history of an invented account with SQL, straight into the tables. A year of hourly snapshots takes
+// minutes this way, and syncs would take a day. test/scenarios/moves/bulk-history.test.ts proves that publishing would
+// write the same rows.
 import type { Pool } from '../../src/db/pool.ts';
 
 export type BulkHistory = {
@@ -24,7 +24,7 @@ export async function writeBulkHistory(pool: Pool, history: BulkHistory): Promis
   try {
     await client.query('begin');
     await client.query("set local work_mem = '256MB'");
-    // In the order of publishing: keys rise with the first snapshot, rows lie in the order of time.
+    // In the order of publishing: keys rise with the first snapshot, and rows are in the order of time.
     for (const statement of [...statements(history), 'commit']) await client.query(statement);
   } catch (error) {
     await client.query('rollback');
@@ -145,7 +145,7 @@ function statements({ accountId, users, snapshots, start, actsPerUser, seed }: B
          from totals left join begun using (snapshot_no) left join ended using (snapshot_no), bulk_ids order by snapshot_no`,
     `insert into risk.snapshot_levels (account_key, snapshot_id, max_risk_level, user_count, event_count)
        select ${key}, snapshot_no + 1 + before, level, users, events from bulk_counts, bulk_ids order by snapshot_no, level`,
-    // Each run takes a minute, and every slot has one. The test does not compare these rows with those of publishing.
+    // Each run takes a minute, and every slot has a run. The test does not compare these rows with those of publishing.
     `insert into risk.sync_runs (account_key, run_id, trigger, scheduled_for, status, verdict, started_at, finished_at, host, passes, users_met, snapshot_id, feed_id)
        select account_key, nextval('risk_internal.run_ids'), 'cron', observed_at, 'succeeded', verdict, observed_at, observed_at + interval '1 minute',
               'bulk', 1, user_count, snapshot_id, snapshot_id

@@ -1,8 +1,8 @@
 // `npm run bench:reporting`: runs every view and function as a BI tool would, for one of two accounts, over a history
 // from bench/reporting/bulk-history.ts. Prints p50 and p95 as the client sees them, rows included. Also prints the
-// ratio of the median to that of reading all current users in the same run: milliseconds differ by a factor of two
-// between machines, but the ratios do not.
-// BENCH_USERS and BENCH_SNAPSHOTS set the size, BENCH_ROUNDS the number of rounds.
+// ratio of the median to the median of reading all current users in the same run. Milliseconds differ by a factor of
+// two between machines, but the ratios do not. BENCH_USERS and BENCH_SNAPSHOTS set the size, BENCH_ROUNDS the number of
+// rounds.
 import { cpus } from 'node:os';
 import { ensureDatabase } from '../../src/db/create-database.ts';
 import { startEmbedded, stopEmbedded } from '../../src/db/embedded/embedded-postgres.ts';
@@ -128,7 +128,7 @@ const QUESTIONS: [name: string, most: number, sql: string][] = [
   ['dates of a year', MOST, `select * from risk_bi.dates where year = 2026`],
 ];
 
-// Otherwise the time to make dates from texts would be measured as well.
+// Otherwise the time for parsing dates would be measured as well.
 const AS_TEXT = { getTypeParser: () => (text: unknown) => text };
 
 const folder = await temporaryFolder();
@@ -142,13 +142,13 @@ const pool = createPool({
 try {
   await migrate(pool);
   const began = performance.now();
-  // As often as in an account where 3 % of the users act in an hour.
+  // As often as in an account in which 3 % of the users act in an hour.
   const actsPerUser = SNAPSHOTS * 0.03;
   const start = new Date(end - SNAPSHOTS * HOUR).toISOString();
   const shared = { snapshots: SNAPSHOTS, start, actsPerUser };
   await writeBulkHistory(pool, { ...shared, accountId: ACCOUNT, users: USERS, seed: 1 });
   await writeBulkHistory(pool, { ...shared, accountId: OTHER, users: Math.ceil(USERS / 10), seed: 2 });
-  // As autovacuum would within a minute.
+  // As autovacuum would do within a minute.
   await pool.query('analyze risk.accounts');
   const { rows } = await pool.query<{ table: string; rows: string }>(
     `select relname as table, reltuples::bigint as rows from pg_class

@@ -1,6 +1,6 @@
-// Suite `accounts`: many small accounts on one PostgreSQL, synced by three replicas of `serve`, while Prometheus scrapes
-// and readers ask. After the first load, an accelerated schedule runs `BENCH_SLOTS` slots. BENCH_ACCOUNTS, BENCH_SLOTS,
-// BENCH_SLOT_SECONDS, BENCH_REPLICAS, BENCH_DISTANCE_MS: a round trip between worker and database.
+// Suite `accounts`: many small accounts on one PostgreSQL, synced by three replicas of `serve`, while Prometheus
+// scrapes and readers ask. After the first load, an accelerated schedule runs `BENCH_SLOTS` slots. BENCH_ACCOUNTS,
+// BENCH_SLOTS, BENCH_SLOT_SECONDS, BENCH_REPLICAS, BENCH_DISTANCE_MS: a round trip between worker and database.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -16,7 +16,7 @@ import { createReport, type Row } from '../harness/report.ts';
 import { migrate } from '../harness/sync.ts';
 
 const USERS = 200;
-/** In an hour. */
+/** The share of users who act in an hour. */
 const ACTING_SHARE = 0.03;
 
 type Settings = { accounts: number; slots: number; slotSeconds: number; replicas: number };
@@ -82,7 +82,7 @@ type Parts = {
   settings: Settings;
 };
 
-/** Until each account has a snapshot. */
+/** Waits until each account has a snapshot. */
 async function firstLoad({ pool, databaseUrl, settings }: Parts): Promise<Row> {
   const began = performance.now();
   const snapshots = async () =>
@@ -114,7 +114,7 @@ async function someSlots({ pool, settings }: Parts): Promise<Row> {
   };
 }
 
-/** Figures of the whole phase, beside scrapes and readers. */
+/** Figures of the whole phase, while scrapes and readers also run. */
 async function measured(parts: Parts, name: string, phase: (parts: Parts) => Promise<Row>): Promise<Row> {
   const { bench, pool, databaseUrl, replicas, settings } = parts;
   const stop = new AbortController();
@@ -141,7 +141,7 @@ async function measured(parts: Parts, name: string, phase: (parts: Parts) => Pro
     api_cpu_s: (after.api - before.api) / 1000,
     worker_cpu_per_run_ms: workerMs / runs,
     server_cpu_per_run_ms: serverMs / runs,
-    // A claim that meets a live lease has used up a run id.
+    // A claim that meets a live lease uses up a run id.
     claims_met_lease: after.ids - before.ids - (after.ended - before.ended),
     metrics_p50_ms: at(scrapes.ms, 0.5),
     metrics_p95_ms: at(scrapes.ms, 0.95),

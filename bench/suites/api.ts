@@ -1,6 +1,6 @@
-// Suite `api`: calls of the JSON API over a history that SQL writes, beside a bare SELECT of the same question: the text
-// that the page shows, over one connection. Each round asks both, one after the other. The server runs in this process.
-// BENCH_USERS, BENCH_SNAPSHOTS, BENCH_REQUESTS.
+// Suite `api`: calls of the JSON API over a history that SQL writes, beside a bare SELECT of the same question. The
+// SELECT is the text that the page shows, over one connection. Each round asks both, one after the other. The server
+// runs in this process. BENCH_USERS, BENCH_SNAPSHOTS, BENCH_REQUESTS.
 import { numbersOf, type Bench } from '../harness/bench.ts';
 import { openPool } from '../harness/postgres.ts';
 import { createReport } from '../harness/report.ts';
@@ -48,7 +48,7 @@ export async function apiSuite(bench: Bench): Promise<void> {
       seed: 1,
     });
     await createRoles(pool);
-    // As autovacuum would within a minute.
+    // As autovacuum would do within a minute.
     await pool.query('analyze risk.accounts');
     const dashboard = await startDashboard({
       database: { url: databaseUrl, isEmbedded: false },

@@ -1,5 +1,5 @@
-// An account that is not alone: beside a large account, beside its own cleared users, or beside three accounts that are
-// synced at the same time. BENCH_LARGE, BENCH_SMALL and BENCH_CLEARED set the sizes.
+// An account that shares the database: with a large account, with its own cleared users, or with three accounts that
+// are synced at the same time. BENCH_LARGE, BENCH_SMALL and BENCH_CLEARED set the sizes.
 import { numbersOf, type Bench } from '../harness/bench.ts';
 import type { Figures } from '../harness/measure.ts';
 import { median } from '../harness/median.ts';
@@ -59,8 +59,8 @@ export async function afterMassClear(bench: Bench, report: Report): Promise<void
   await settle(database);
   await bench.api.control({ account: beside, keepFirst: SMALL, prepare: PER_PAGE });
   const clearing = { ...request(beside), env: { SYNC_CONFIRM: 'walks' }, args: ['--accept-mass-clear'] };
-  // Without lookups, clearing needs complete walks that do not meet these users, and the flag that accepts so many
-  // clears.
+  // Without lookups, clearing needs complete walks that do not meet these users, and the flag that accepts that number
+  // of clears.
   let cleared = 0;
   for (let turn = 0; turn < 3 && cleared < CLEARED; turn++) cleared += (await sync(bench, clearing)).changes;
   if (cleared !== CLEARED) throw new Error(`${cleared} users were cleared, not ${CLEARED}`);

@@ -1,5 +1,5 @@
-// Suite `clock`: for how long a publish holds the feed clock, which all accounts wait for. BENCH_CHANGES (one or more),
-// BENCH_DISTANCE_MS: the round trip. BENCH_LARGE: the users of a first load beside which another account publishes.
+// Suite `clock`: how long a publish holds the feed clock, which all accounts wait for. BENCH_CHANGES (one or more),
+// BENCH_DISTANCE_MS: the round trip. BENCH_LARGE: the users of a first load, during which another account publishes.
 import { randomBytes } from 'node:crypto';
 import { migrate } from '../../src/db/migrate.ts';
 import { createPool, type Pool } from '../../src/db/pool.ts';
@@ -12,7 +12,7 @@ import { startDelayProxy } from '../harness/delay-proxy.ts';
 import { median } from '../harness/median.ts';
 import { createReport } from '../harness/report.ts';
 
-/** How many records are compared at once. */
+/** The number of records that are compared at once. */
 const BATCH = 10_000;
 
 export async function clockSuite(bench: Bench): Promise<void> {

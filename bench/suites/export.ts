@@ -1,7 +1,7 @@
-// Suite `export`: the dataset activity in each format, beside a bare COPY of the same rows into a file: the same joins,
-// one connection, a process of its own. Every round runs all of them, one after the other. Times are for whole processes.
-// BENCH_ROWS (one or more; BENCH_ROWS=1000000,10000000 shows whether memory is flat), BENCH_ROUNDS, BENCH_CASES (the
-// bare COPY always runs).
+// Suite `export`: the dataset activity in each format, beside a bare COPY of the same rows into a file. The COPY has
+// the same joins, one connection, and a process of its own. Every round runs all of them, one after the other. Times
+// are for whole processes. BENCH_ROWS (one or more; BENCH_ROWS=1000000,10000000 shows whether memory is flat),
+// BENCH_ROUNDS, BENCH_CASES (the bare COPY always runs).
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

@@ -1,5 +1,5 @@
 // Suite `history`: disk use of 90 days of hourly snapshots, compared with a full copy for each snapshot and with the
-// layout of dlt's scd2. SQL writes the history. Each copy takes the same space, so a few copies stand for all.
+// layout of dlt's scd2. SQL writes the history. Each copy takes the same space, so a few copies represent all.
 // BENCH_USERS, BENCH_SNAPSHOTS.
 import { numbersOf, type Bench } from '../harness/bench.ts';
 import { openPool } from '../harness/postgres.ts';

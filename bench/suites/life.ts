@@ -18,7 +18,7 @@ type LifeOptions = {
   users: number;
   perPage: number;
   oneAnswer?: boolean;
-  /** The URL that the command connects to, if not that of the server itself. */
+  /** The URL that the command connects to, if it differs from the server's own URL. */
   via?: (databaseUrl: string) => string;
 };
 

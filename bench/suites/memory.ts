@@ -1,5 +1,5 @@
 // Suite `memory`: peak resident memory of the command. BENCH_USERS (one or more). BENCH_ONE_ANSWER: users of an account
-// that comes in one answer, whatever page is asked for.
+// that arrives in one answer, for any requested page.
 import { numbersOf, type Bench } from '../harness/bench.ts';
 import { median } from '../harness/median.ts';
 import { createReport } from '../harness/report.ts';

@@ -82,7 +82,7 @@ async function measured(pool: Pool, ask: Ask, rounds: number) {
   };
 }
 
-/** As a page would end it. NaN: not answered by then. */
+/** The same limit as on a page. NaN: not answered within it. */
 const LIMIT_MS = 30_000;
 
 async function withinLimit(pool: Pool, ask: Ask): Promise<number> {

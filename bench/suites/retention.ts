@@ -1,6 +1,6 @@
-// A history that grows week by week and is pruned after each: how large the activity gets, and what a prune costs. The
-// reference is the INSERT of the week's rows. At the end, one hour more and its prune, and reads beside a table that was
-// never pruned. BENCH_USERS, BENCH_WEEKS and BENCH_KEEP_DAYS choose the size.
+// A history that grows week by week and is pruned after each week: how large the activity gets, and what a prune costs.
+// The reference is the INSERT of the week's rows. At the end, it measures one more hour with its prune, and reads
+// beside a table that was never pruned. BENCH_USERS, BENCH_WEEKS and BENCH_KEEP_DAYS choose the size.
 import type { Pool } from '../../src/db/pool.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { LEASE_TIMING } from '../../src/sync/claim/lease.ts';
@@ -48,7 +48,7 @@ export async function retentionSuite({ postgres }: Bench): Promise<void> {
   const first = rows[0]!.first;
   let inserted = 0;
 
-  /** Until this hour of the history: the rows come, and what is too old goes. */
+  /** Until this hour of the history: writes the rows, and prunes what is too old. */
   async function live(name: string, from: number, to: number): Promise<void> {
     let began = performance.now();
     const { rowCount } = await pool.query(
@@ -76,7 +76,7 @@ export async function retentionSuite({ postgres }: Bench): Promise<void> {
     );
     const pruneMs = performance.now() - began;
     const walMb = ((await postgres.walBytes()) - wal) / 1e6;
-    // As autovacuum does, sooner or later.
+    // As autovacuum would do, sooner or later.
     await pool.query('vacuum analyze risk.user_activity');
     const [size] = (
       await pool.query<{ mb: number; rows: number }>(
@@ -109,7 +109,7 @@ export async function retentionSuite({ postgres }: Bench): Promise<void> {
   await pool.end();
 }
 
-/** Medians of reads that find activity by its snapshots: within what is kept. */
+/** Medians of reads that find activity by its snapshots, within the kept part. */
 async function readMs(
   pool: Pool,
   start: number,
@@ -133,7 +133,7 @@ async function timed(pool: Pool, query: string): Promise<number> {
   for (let n = 0; n <= READS; n++) {
     const began = performance.now();
     await pool.query(query);
-    // The first one warms the cache.
+    // The first read warms the cache.
     if (n > 0) times.push(performance.now() - began);
   }
   return median(times);

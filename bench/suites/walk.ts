@@ -1,6 +1,6 @@
-// Suite `walk`: an unchanged run against a slow API and a rate-limited API, compared with the least time that is
-// possible by arithmetic.
-// BENCH_USERS, BENCH_LATENCY_MS. The limit allows a twentieth of Cloudflare's requests, in windows a thirtieth as long.
+// Suite `walk`: an unchanged run against a slow API and a rate-limited API, compared with the least possible time by
+// arithmetic. BENCH_USERS, BENCH_LATENCY_MS. The limit allows a twentieth of Cloudflare's requests, in windows a
+// thirtieth as long.
 import { numbersOf, type Bench } from '../harness/bench.ts';
 import { median } from '../harness/median.ts';
 import { settle } from '../harness/postgres.ts';
@@ -41,7 +41,7 @@ export async function walkSuite(bench: Bench): Promise<void> {
     Math.ceil(pages / CONCURRENCY) * latencyMs!,
   );
   await bench.api.control({ latencyMs: 0, limit: LIMIT });
-  // All full windows of our share must pass before the last request may go.
+  // All full windows of our share must pass before the last request may be sent.
   const limited = (requests: number) =>
     Math.floor((requests - 1) / Math.floor(LIMIT.requests * SHARE)) * LIMIT.windowMs;
   const slow = await rounds();

@@ -40,7 +40,7 @@ export async function wrongInCatalogue(
 ): Promise<string[]> {
   const { migrated, fromFiles } = databases;
   await migrate(migrated, folder);
-  // Makes the tables that the views need.
+  // Creates the tables that the views need.
   await migrate(fromFiles, folder);
   await fromFiles.query('drop schema risk_bi cascade; create schema risk_bi');
   for (const { text } of inOrder(files)) await fromFiles.query(text);

@@ -8,16 +8,16 @@ export function isViewMigration(text: string): boolean {
 }
 
 /**
- * Returns the text of the migration; null if nothing is to be done. CREATE OR REPLACE does what it can, because views
- * of other people may use ours, and ours hold grants. A view that drops, renames or retypes a column breaks the
+ * Returns the text of the migration. Null if nothing has changed. It uses CREATE OR REPLACE where possible, because
+ * views of other people may use ours, and ours hold grants. A view that drops, renames or retypes a column breaks the
  * contract, and PostgreSQL refuses it. A function with other arguments or results must be dropped. Everything that uses
- * it is dropped and made again with it.
+ * it is dropped and created again with it.
  */
 export function viewChanges(before: readonly ViewFile[], now: readonly ViewFile[]): string | null {
   const old = new Map(before.map((file) => [file.name, file]));
   const current = new Map(now.map((file) => [file.name, file]));
   const dropped = new Set<string>();
-  // In order, so that the objects that an object uses come before it.
+  // In an order in which each object comes after the objects that it uses.
   for (const { name, kind, signature, uses } of inOrder(before)) {
     const next = current.get(name);
     const isKept = next !== undefined && next.kind === kind && next.signature === signature;
@@ -50,7 +50,7 @@ export function viewsAfter(migrations: readonly string[]): ViewFile[] {
   return [...files.values()];
 }
 
-/** The text without the comments at its head, which the database does not store. */
+/** The text without the comments at its head, because the database does not store them. */
 function definition({ text }: ViewFile): string {
   return text.replace(/^(?:--.*\n)*/, '').trimEnd();
 }

@@ -7,7 +7,7 @@ export type ViewFile = {
   name: string;
   kind: 'VIEW' | 'FUNCTION';
   text: string;
-  /** For a function: its arguments and result, which CREATE OR REPLACE cannot change; of all its forms. */
+  /** For a function: its arguments and result, over all its forms. CREATE OR REPLACE cannot change them. */
   signature: string;
   /** What DROP names: a function with several forms needs their arguments. */
   dropped: string;

@@ -4,6 +4,7 @@ import type { AccountFile } from '../account-file.ts';
 import { isOperatorError, OperatorError } from '../errors.ts';
 import { errorFields, type Logger } from '../logger.ts';
 import { followList, NOBODY, type Followed, type Step } from './follow-list.ts';
+import { createListTrust, type ListTiming } from './list-trust.ts';
 import type { Reading } from './reading.ts';
 
 export type ListSource =
@@ -30,14 +31,6 @@ export type AccountList = {
   state(): ListState;
 };
 
-export type ListTiming = {
-  /** The token's list is not read more often, however short the schedule is. */
-  freshMs: number;
-  /** After a reading that failed. Doubled each time, up to the longest. */
-  retryMs: number;
-  longestRetryMs: number;
-};
-
 const TIMING: ListTiming = { freshMs: 300_000, retryMs: 5_000, longestRetryMs: 300_000 };
 const PATIENCE = { variable: 1, file: 1, token: 2 } as const;
 /** Of more, the log says the number alone. */
@@ -58,67 +51,28 @@ type ListDeps = {
 export function createAccountList(deps: ListDeps): AccountList {
   const { source, only, logger, onChange } = deps;
   const timing = { ...TIMING, ...deps.timing };
+  const trust = createListTrust({
+    timing: { ...timing, freshMs: source.kind === 'token' ? timing.freshMs : 0 },
+    readAt: source.kind === 'file' ? Date.now() : null,
+    logger,
+  });
   let followed: Followed = { ...NOBODY, ids: deps.first };
-  let readAt: number | null = source.kind === 'file' ? Date.now() : null;
   let slotRead: number | null | undefined;
-  let notBefore = 0;
-  let failures = 0;
-  let lastProblem = '';
   let isReading = false;
 
   function take({ ids, isComplete, problem }: Reading): void {
-    const isFirst = readAt === null && followed.ids.length === 0;
+    const isFirst = trust.readAt() === null && followed.ids.length === 0;
     const step = followList(
       followed,
       { ids: only === null ? ids : ids.filter((id) => only.has(id)), isComplete },
       PATIENCE[source.kind],
     );
     followed = step;
-    report(step, isFirst);
+    report(logger, source.kind, step, isFirst);
     const doubt = problem ?? (step.doubted > 0 ? massGone(step) : null);
-    if (doubt === null) trusted();
-    else distrusted(doubt);
+    if (doubt === null) trust.confirm(followed.ids.length);
+    else trust.doubt(doubt, followed.ids.length);
     if (source.kind === 'token' && step.added.length + step.removed.length > 0) onChange();
-  }
-
-  function trusted(): void {
-    if (failures > 0)
-      logger.info({ accounts: followed.ids.length }, 'the list of accounts can be trusted again');
-    readAt = Date.now();
-    failures = 0;
-    lastProblem = '';
-    notBefore = performance.now() + (source.kind === 'token' ? timing.freshMs : 0);
-  }
-
-  /** Each problem is logged once. */
-  function distrusted({ code, happened, todo }: OperatorError): void {
-    failures += 1;
-    const pause = Math.min(timing.longestRetryMs, timing.retryMs * 2 ** (failures - 1));
-    notBefore = performance.now() + pause;
-    if (`${code} ${happened}` !== lastProblem)
-      logger.error(
-        { error_code: code, problem: happened, todo, accounts: followed.ids.length },
-        'the list of accounts cannot be trusted, keeping the last good one',
-      );
-    lastProblem = `${code} ${happened}`;
-  }
-
-  function report({ ids, added, removed, newlyLacking }: Step, isFirst: boolean): void {
-    const named = (of: readonly string[]) => ({
-      count: of.length,
-      ...(of.length > MOST_NAMED ? {} : { account_ids: of }),
-    });
-    if (isFirst) logger.info({ accounts: ids.length }, 'accounts listed');
-    else if (added.length > 0) logger.info(named(added), 'accounts were added, they are synced from now on');
-    if (newlyLacking.length > 0)
-      logger.warn(named(newlyLacking), 'accounts are not in the list of the token, looking once more');
-    if (removed.length > 0)
-      logger.warn(
-        named(removed),
-        source.kind === 'token'
-          ? 'accounts are no longer in the list of the token, they are not synced and keep their history'
-          : 'accounts were removed from the file, they are not synced and keep their history',
-      );
   }
 
   async function readInBackground(read: () => Promise<Reading>): Promise<void> {
@@ -138,14 +92,41 @@ export function createAccountList(deps: ListDeps): AccountList {
     isByName: source.kind !== 'token',
     refresh(slot) {
       const at = slot?.at.getTime() ?? null;
-      const isDue = at !== slotRead || failures > 0;
-      if (source.kind === 'variable' || isReading || !isDue || performance.now() < notBefore) return;
+      const isDue = at !== slotRead || trust.isDoubted();
+      if (source.kind === 'variable' || isReading || !isDue || trust.isTooEarly()) return;
       slotRead = at;
       if (source.kind === 'file') take(readingOf(source.read()));
       else void readInBackground(source.read);
     },
-    state: () => ({ synced: followed.ids.length, unlisted: followed.unlisted.length, readAt }),
+    state: () => ({
+      synced: followed.ids.length,
+      unlisted: followed.unlisted.length,
+      readAt: trust.readAt(),
+    }),
   };
+}
+
+function report(
+  logger: ListDeps['logger'],
+  kind: ListSource['kind'],
+  { ids, added, removed, newlyLacking }: Step,
+  isFirst: boolean,
+): void {
+  const named = (of: readonly string[]) => ({
+    count: of.length,
+    ...(of.length > MOST_NAMED ? {} : { account_ids: of }),
+  });
+  if (isFirst) logger.info({ accounts: ids.length }, 'accounts listed');
+  else if (added.length > 0) logger.info(named(added), 'accounts were added, they are synced from now on');
+  if (newlyLacking.length > 0)
+    logger.warn(named(newlyLacking), 'accounts are not in the list of the token, looking once more');
+  if (removed.length > 0)
+    logger.warn(
+      named(removed),
+      kind === 'token'
+        ? 'accounts are no longer in the list of the token, they are not synced and keep their history'
+        : 'accounts were removed from the file, they are not synced and keep their history',
+    );
 }
 
 /** A file with one wrong line is not trusted, and not used in part: nobody knows what the line was meant to be. */

@@ -1,11 +1,11 @@
-// Which accounts are synced, as one reading of their list follows another. Pure. A reading that cannot be trusted adds
-// accounts and drops none.
+// Which accounts are synced after each reading of their list. Pure. A reading that cannot be trusted adds accounts and
+// drops none.
 import type { Reading } from './reading.ts';
 
 export type Followed = {
   /** The accounts that are synced. */
   ids: readonly string[];
-  /** Those among them that the newest complete readings lacked, and how many readings in a row. */
+  /** Synced accounts that the newest complete readings lacked, and how many readings in a row. */
   lacking: ReadonlyMap<string, number>;
   /** Accounts that were synced until the list no longer showed them. */
   unlisted: readonly string[];
@@ -14,20 +14,20 @@ export type Followed = {
 export type Step = Followed & {
   added: readonly string[];
   removed: readonly string[];
-  /** Lacking since this reading. */
+  /** Missing since this reading. */
   newlyLacking: readonly string[];
-  /** How many accounts a complete reading lacked, if they were too many to be believed; else 0. */
+  /** How many accounts a complete reading lacked, if they were too many to be believed. Otherwise 0. */
   doubted: number;
 };
 
 export const NOBODY: Followed = { ids: [], lacking: new Map(), unlisted: [] };
 
-/** As for users: so many are a mistake somewhere, such as a token that was edited. */
+/** The same limits as for users: when so large a share is missing, the cause is a mistake, such as an edited token. */
 const MASS = { least: 20, share: 1 / 2 };
 
 /**
- * `patience`: how many complete readings in a row must lack an account. 1 for a file: who removes a line means it. More
- * for a list of the API: counts cannot prove that nobody moved while it was read.
+ * `patience`: how many complete readings in a row must lack an account. It is 1 for a file, because a removed line is
+ * intended. It is more for a list of the API, because counts cannot prove that no account moved during the reading.
  */
 export function followList(
   before: Followed,

@@ -21,7 +21,7 @@ type Options = {
 };
 type Common = { signal: AbortSignal; countUse: CountUse; onPage: NonNullable<Options['onPage']> };
 
-/** Rejects only when `signal` is aborted, or for a defect. */
+/** Rejects only if `signal` is aborted, or for a defect. */
 export async function readTokenList(
   client: Pick<CloudflareClient, 'accountPage'>,
   { signal, countUse = () => undefined, deadlineMs = DEADLINE_MS, onPage = () => undefined }: Options,
@@ -41,8 +41,8 @@ export async function readTokenList(
 }
 
 /**
- * For a command that works once. Without `onProblem` it throws if the list cannot be trusted; with it, only if no
- * account was read at all.
+ * For a command that works once. Without `onProblem`, it throws if the list cannot be trusted. With it, it throws only
+ * if no account was read.
  */
 export async function listedAccounts(
   client: Pick<CloudflareClient, 'accountPage'>,
@@ -81,7 +81,7 @@ export type ListFacts = Pick<Pass, 'totalLast' | 'totalsMoved' | 'oneResponse'> 
   met: ReadonlySet<string>;
   /** Accounts on all pages, repeated pages not included. */
   records: number;
-  /** Those of them without a usable id. */
+  /** How many of these have no usable id. */
   unusable: number;
 };
 
@@ -118,8 +118,8 @@ async function readOnce(
 }
 
 /**
- * Why a reading does not prove that it is the whole list; empty if it does. It does if nothing moved while it was read,
- * or if it brought the same accounts as the reading before. A stated total that is not met outweighs both. Pure.
+ * Why a reading does not prove that it is the whole list. Empty if it does. It does if nothing moved while it was read,
+ * or if it returned the same accounts as the reading before. A stated total that is not met outweighs both. Pure.
  */
 export function doubtOf(facts: ListFacts, before: ReadonlySet<string> | null): string {
   const { met, records, unusable, totalLast: total } = facts;

@@ -1,11 +1,11 @@
-// What one reading of a list of accounts brought.
+// The result of one reading of a list of accounts.
 import type { OperatorError } from '../errors.ts';
 
 export type Reading = {
-  /** Every id that was read, also where the reading broke off: an account that was named does exist. */
+  /** Every id that was read, even if the reading stopped early: a listed account does exist. */
   ids: readonly string[];
-  /** No account is missing. If not, an account that was not read may still be there. */
+  /** No account is missing. If false, an account that was not read may still exist. */
   isComplete: boolean;
-  /** Why the reading cannot be trusted; null if it can. */
+  /** Why the reading cannot be trusted. Null if it can. */
   problem: OperatorError | null;
 };

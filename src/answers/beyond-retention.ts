@@ -1,4 +1,4 @@
-// Whether a span begins before the history is whole, in rows and in a sentence: older rows were deleted (prune).
+// Whether a span begins before the history is whole, as rows and as a sentence: older rows were deleted (`prune`).
 import type { Db } from '../db/handle.ts';
 import { deletedSince, type DeletedSince } from '../queries/accounts/deleted-since.ts';
 import { answerTo } from '../queries/question.ts';
@@ -6,7 +6,10 @@ import { PRUNABLE, type Prunable } from '../retention.ts';
 import { localMinute } from '../time/when.ts';
 import { idsOf, type Scope } from './scope.ts';
 
-/** In which accounts the span begins before these parts are whole. `from`: where figures reach back beyond the span. */
+/**
+ * The accounts and parts in which the span begins before the history is whole. `from`: set if figures go back beyond
+ * the span.
+ */
 export async function deletedIn(
   db: Db,
   scope: Scope,
@@ -24,7 +27,7 @@ const NAMES: Readonly<Record<Prunable, string>> = {
 };
 
 /**
- * "Level changes before 2026-01-10 00:00 may be missing, because older rows were deleted." Of several accounts, the
+ * "Level changes before 2026-01-10 00:00 may be missing, because older rows were deleted." With several accounts, the
  * latest time counts. Null if nothing is missing. Pure.
  */
 export function missingWords(

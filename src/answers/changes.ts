@@ -9,7 +9,7 @@ import { identitiesDenied } from './identities-denied.ts';
 export type ChangesFilter = LevelChangeFilter & {
   /** Ids or labels; empty: all accounts. */
   account: readonly string[];
-  /** Most changes per account; null: all. */
+  /** The maximum number of changes per account. Null: all. */
   limit: number | null;
 };
 
@@ -17,7 +17,7 @@ export type AccountChanges = {
   account: KnownAccount;
   /** Read while it is consumed. */
   parts: AsyncIterable<readonly LevelChange[]>;
-  /** Whether there are more than the limit; known after the last part. */
+  /** Whether there are more changes than the limit. Known after the last part. */
   hasMore: () => boolean;
 };
 

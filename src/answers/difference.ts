@@ -12,7 +12,7 @@ export type Difference = {
   from: SnapshotAt & { levels: LevelCount[] };
   to: SnapshotAt & { levels: LevelCount[] };
   rows: LevelDifference[];
-  /** Users who were at one of the levels in between, and at none of them at either end: `rows` may lack them. */
+  /** Users who were at one of the levels in between, but not at either end: `rows` may lack them. */
   between: { count: number; levels: readonly string[] };
 };
 
@@ -24,7 +24,7 @@ export type DifferenceFilter = {
   change: readonly Change[];
 };
 
-/** Compares the newest snapshots at or before the two instants; null when one of them does not exist. */
+/** Compares the newest snapshots at or before the two instants. Null if one of them does not exist. */
 export async function differenceOf(
   db: Db,
   account: KnownAccount,

@@ -1,4 +1,4 @@
-// How fresh and how sure the data is, in words. Pure.
+// How fresh and how reliable the data is, in words. Pure.
 import type { NewestSnapshot } from '../queries/snapshots/newest-snapshots.ts';
 import { localMinute } from '../time/when.ts';
 import { ago, plural } from '../words.ts';
@@ -12,7 +12,7 @@ export type Serving = {
 };
 
 export type Freshness = {
-  /** The worst of all accounts. */
+  /** The worst verdict of all accounts. */
   state: 'fresh' | 'partial' | 'stale' | 'none' | 'retired';
   sentences: string[];
 };
@@ -56,7 +56,9 @@ function ofOne({ snapshot_id, observed_at, ...one }: Met, { now }: Clock): strin
   return `${head}, ${one.verdict}: ${sure(one)}.`;
 }
 
-/** Accounts whose newest run failed, then those without a snapshot, the oldest, and the partial ones. Pure. */
+/**
+ * Accounts with a failed newest run, then accounts without a snapshot, then the oldest, then the partial ones. Pure.
+ */
 export function gravestFirst(newest: readonly NewestSnapshot[]): NewestSnapshot[] {
   const grave = ({ run_status, observed_at, verdict }: NewestSnapshot) =>
     run_status !== null && run_status !== 'succeeded'

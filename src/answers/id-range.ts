@@ -2,14 +2,14 @@
 
 const SHAPE = '00000000-0000-0000-0000-000000000000';
 
-/** The lowest and the highest id that begin with the text; null if no id can. */
+/** The lowest and the highest id that begin with the text. Null if no id can. */
 export function idRangeOf(text: string): [string, string] | null {
   const digits = text.toLowerCase().replaceAll('-', '');
   const isId = /^[0-9a-f]{1,32}$/.test(digits) && hasDashesInPlace(text);
   return isId ? [uuid(digits, '0'), uuid(digits, 'f')] : null;
 }
 
-/** Dashes are either where they belong, or absent. */
+/** Dashes are at their places, or absent. */
 function hasDashesInPlace(text: string): boolean {
   return !text.includes('-') || SHAPE.startsWith(text.replace(/[^-]/g, '0'));
 }

@@ -1,7 +1,7 @@
-// The database role may not read emails and names, and the command needs them.
+// The error for a database role that may not read emails and names, although the command needs them.
 import { OperatorError } from '../errors.ts';
 
-/** `without`: what works without that right. `todo`: how to ask for that. */
+/** `without`: what works without that right. `todo`: how to do that. */
 export function identitiesDenied(without: string, todo: string): OperatorError {
   return new OperatorError({
     code: 'IDENTITIES_DENIED',

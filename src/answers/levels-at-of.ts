@@ -1,4 +1,4 @@
-// Users by level at instants that somebody names in words.
+// Users by level at instants that a caller gives as text.
 import type { Db } from '../db/handle.ts';
 import { OperatorError } from '../errors.ts';
 import { levelsAt, type LevelsAt } from '../queries/levels/levels-at.ts';

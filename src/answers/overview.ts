@@ -1,4 +1,4 @@
-// What the overview says: how many users are at each level, now and over time, how fresh and how sure that is, and what
+// What the overview says: how many users are at each level, now and over time, how fresh and reliable that is, and what
 // happened lately.
 import type { Db } from '../db/handle.ts';
 import { levelsAt, type LevelsAt } from '../queries/levels/levels-at.ts';
@@ -14,20 +14,20 @@ import { trendOf, type Trend } from './trend-of.ts';
 const DAY = 86_400_000;
 export const NEWS_DAYS = 2;
 const NEWS_ROWS = 5;
-/** Days that a strip can show one by one. */
+/** The number of days that a strip can show one by one. */
 const COVERAGE_DAYS = 400;
 
 export type Answered<Row extends Record<string, unknown>> = { question: Question<Row>; rows: Row[] };
 
 export type Overview = {
   levels: { question: Question<LevelsAt>; now: LevelsAt; yesterday: LevelsAt; lastWeek: LevelsAt };
-  /** The last 30 days, day by day. With many accounts, the span of the page. */
+  /** The last 30 days, day by day. With many accounts: the span of the page. */
   recently: readonly TrendRow[];
   trend: Trend;
   newest: Answered<NewestSnapshot>;
   news: Answered<News> & { since: Date };
   longest: Answered<LongAtHigh>;
-  /** Null: too many accounts for a look at each of their days. */
+  /** Null: too many accounts to look at each of their days. */
   coverage: Answered<CoverageDay> | null;
 };
 

@@ -1,15 +1,15 @@
-// Which accounts a person means: the one place that reads an id or a label, for every command. Pure.
+// Which accounts a person means. Only this file reads an id or a label, for every command. Pure.
 import { OperatorError } from '../errors.ts';
 import { clip, printable } from '../words.ts';
 
 export type NamedAccount = { account_id: string; label: string | null };
 
-/** How the message says that nothing matches. */
+/** The message for no match. */
 type Unknown = (text: string, known: readonly NamedAccount[]) => OperatorError;
 
 /**
- * Each account once, in the order in which they were named. An id wins over a label, and exact letters win over letters
- * of another case. Throws ACCOUNT_UNKNOWN (or what `unknown` makes) and ACCOUNT_AMBIGUOUS.
+ * Each account once, in the order in which they were named. An id has priority over a label, and an exact match over a
+ * match that ignores case. Throws ACCOUNT_UNKNOWN (or what `unknown` makes) and ACCOUNT_AMBIGUOUS.
  */
 export function resolveAccounts<A extends NamedAccount>(
   known: readonly A[],
@@ -67,7 +67,7 @@ export function accountName({ account_id, label }: NamedAccount): string {
 
 const MOST_NAMED = 5;
 
-/** "The nearest are: …": the accounts that have most pairs of letters in common with the text. */
+/** "The nearest are: …": the accounts that share most letter pairs with the text. */
 export function nearest(text: string, known: readonly NamedAccount[]): string {
   if (known.length === 0) return 'There is none yet';
   const ranked = known

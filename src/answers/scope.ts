@@ -11,7 +11,7 @@ import { resolveAccounts } from './resolve-accounts.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-/** 1970. */
+/** The year 1970. */
 const EARLIEST = 0;
 
 /** In milliseconds. `all` begins at the first snapshot. */
@@ -28,23 +28,23 @@ export const RANGE_NAMES = Object.keys(RANGES) as Range[];
 
 export type Span = {
   from: Date;
-  /** Not included, except if it is now. */
+  /** The end is not included, except if it is now. */
   to: Date;
-  /** Null: `from` and `to` were given. */
+  /** Null: the address gives `from` and `to`. */
   range: Range | null;
 };
 
-/** As in an address, unchecked. Empty texts count as missing. */
+/** The values as they are in an address, unchecked. Empty texts count as missing. */
 export type ScopeText = { account?: string; range?: string; from?: string; to?: string; tz?: string };
 
 export type Scope = {
   /** All accounts that this history knows. */
   known: readonly KnownAccount[];
-  /** Those that are meant: one, or all that are not retired. */
+  /** The accounts in question: one, or all that are not retired. */
   accounts: readonly KnownAccount[];
-  /** The one that was chosen; null: the total of all, or of `several`. */
+  /** The chosen account. Null: the total of all, or of `several`. */
   chosen: KnownAccount | null;
-  /** Where more than one can be chosen. */
+  /** The chosen accounts, if more than one can be chosen. */
   several?: readonly KnownAccount[];
   span: Span;
   timezone: string;
@@ -53,9 +53,9 @@ export type Scope = {
 };
 
 /**
- * `usual`: when the address names no span. `fitting` is 90 days, or less while the history is younger.
- * `isPage`: with many accounts, a span that nobody has asked for is shorter.
- * Throws ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS, SCOPE_INVALID, TIMEZONE_UNKNOWN, TIMES_SWAPPED.
+ * `usual`: the range if the address names no span. `fitting` is 90 days, or less while the history is younger.
+ * `isPage`: with many accounts, the default span is shorter. Throws ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS, SCOPE_INVALID,
+ * TIMEZONE_UNKNOWN, TIMES_SWAPPED.
  */
 export async function scopeOf(
   db: Db,
@@ -76,13 +76,16 @@ export async function scopeOf(
   return { known, accounts, chosen, span: spanOf(text, range, clock), timezone, now };
 }
 
-/** The shortest range that holds the history, up to 90 days: a young history is not a sliver at the edge. Pure. */
+/**
+ * The shortest range that holds the history, up to 90 days. Otherwise a young history would be a sliver at the edge of
+ * the chart. Pure.
+ */
 export function fitting({ now, firstAt }: Pick<Clock, 'now' | 'firstAt'>): Range {
   const age = now.getTime() - firstAt.getTime();
   return (['24h', '7d', '30d'] as const).find((range) => age < RANGES[range]) ?? '90d';
 }
 
-/** Above it, a page of all accounts leaves out what is asked day by day for each account. */
+/** With more accounts than this, a page of all accounts leaves out questions for each day of each account. */
 const MANY_ACCOUNTS = 100;
 
 export function isMany({
@@ -93,10 +96,10 @@ export function isMany({
   return chosen === null && (several ?? accounts).length > MANY_ACCOUNTS;
 }
 
-/** Accounts times days of a span that nobody has asked for: such a page takes about a second. */
+/** The limit of accounts times days for a default span: such a page takes about a second. */
 const ACCOUNT_DAYS = 10_000;
 
-/** The longest range up to this one that a page of so many accounts shows without being asked to. Pure. */
+/** The longest range up to this one that a page of this number of accounts shows by default. Pure. */
 export function affordable(range: Range, accounts: number): Range {
   if (range === 'all') return range;
   const shorter = (['1y', '90d', '30d', '7d'] as const).filter((one) => RANGES[one] <= (RANGES[range] ?? 0));
@@ -127,7 +130,7 @@ export function spanOf({ range, from, to }: ScopeText, usual: Range, clock: Cloc
 
 function ofRange(range: Range, { now, timezone, firstAt }: Clock): Span {
   const length = RANGES[range];
-  // Longer spans are shown by the day, so they begin with a whole one.
+  // Longer spans are shown by the day, so they begin with a whole day.
   const begin = new Date(length === null ? firstAt : now.getTime() - length);
   const from = length === DAY ? begin : startOfDay(dayOf(begin, timezone), timezone);
   return { from, to: now, range };
@@ -148,7 +151,7 @@ function rangeOf(text: string | undefined, usual: Range): Range {
 function timeOf(name: string, text: string, { now, timezone }: Clock): Date {
   const when = parseWhen(text, { now, timezone });
   if (when?.kind !== 'instant') throw invalid(name, WHEN_HELP);
-  // Nothing is older than that, and PostgreSQL reads no year before our era.
+  // No history is older, and PostgreSQL reads no year BC in this form.
   return new Date(Math.min(Math.max(when.at.getTime(), EARLIEST), now.getTime()));
 }
 
@@ -159,7 +162,7 @@ async function zoneOf(db: Db, text: string | undefined): Promise<string> {
   return text;
 }
 
-/** For a zone that this program knows, before SQL is given it. Throws TIMEZONE_UNKNOWN. */
+/** Checks that this program knows the zone, before SQL gets it. Throws TIMEZONE_UNKNOWN. */
 export async function requireZone(db: Db, timezone: string): Promise<void> {
   if (timezone === 'UTC' || (await knowsZone(db, timezone))) return;
   throw new OperatorError({

@@ -1,4 +1,4 @@
-// Users by level over the span, in steps that a picture can show, with what must be said about the snapshots behind it.
+// Users by level over the span, in steps that a chart can show, with the marks for the snapshots behind it.
 import type { Db } from '../db/handle.ts';
 import { OperatorError } from '../errors.ts';
 import { trend, type Step, type TrendRow } from '../queries/levels/trend.ts';
@@ -9,14 +9,14 @@ import { idsOf, isMany, type Scope, type Span } from './scope.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-/** The longest span for each step that somebody may ask for: an answer holds some ten thousand rows at most. */
+/** The longest span that a request may combine with each step. An answer then holds ten thousand rows or so at most. */
 const LONGEST: Readonly<Record<Step, number>> = { snapshot: 31 * DAY, hour: 400 * DAY, day: 40_000 * DAY };
 
 export type Trend = {
   step: Step;
   question: Question<TrendRow>;
   rows: TrendRow[];
-  /** No snapshot came, though one was due. */
+  /** No snapshot was written, although one was due. */
   gaps: SnapshotGap[];
   marks: SnapshotMark[];
 };
@@ -30,7 +30,7 @@ export async function trendOf(db: Db, scope: Scope): Promise<Trend> {
     step,
     question,
     rows: await answerTo(db, question),
-    // Of many accounts, one always has a gap. It is read over a month, too.
+    // With many accounts, there is always one with a gap. Finding gaps also reads the month before the span.
     gaps: isMany(scope) ? [] : await answerTo(db, snapshotGaps(ids, span)),
     marks: await answerTo(db, snapshotMarks(ids, { ...span, timezone, by: step === 'day' ? 'day' : 'hour' })),
   };

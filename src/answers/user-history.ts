@@ -1,4 +1,4 @@
-// The history of one person in every account, found by id, or by email where the database role may read emails.
+// The history of one person in every account, found by id, or by email if the database role may read emails.
 import type { Db } from '../db/handle.ts';
 import { OperatorError } from '../errors.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
@@ -25,10 +25,10 @@ export type UserHistory = {
   /** Whether there are earlier events. */
   leftOut: boolean;
   lookup: LastLookup | null;
-  /** Older events were deleted, of the parts that are here. */
+  /** Older events were deleted, in the parts that this history shows. */
   whole: readonly WholeSince[];
   may: MayRead;
-  /** For a user who is absent now: the walks that did not meet them. */
+  /** For a user who is absent now: the walks that did not meet the user. */
   absentWalks: Walks | null;
 };
 
@@ -39,7 +39,7 @@ export type HistoryOptions = {
   limit: number;
   /** Also the current email and name. */
   identities: boolean;
-  /** PII_KEY: with it, a person whose email is kept as a hash is found. */
+  /** PII_KEY: with it, a person can be found even if the email is kept as a hash. */
   piiKey?: string | null;
 };
 
@@ -112,13 +112,13 @@ async function findPerson(
     throw notFound(idRange === null ? null : who.toLowerCase(), options.account.length > 0);
   const ids = new Set(found.map((user) => user.user_id));
   const inAccounts = new Set(found.map((user) => user.account_key));
-  // An id is one person. With an email, an account may know two.
+  // An id belongs to one person. For an email, an account may know two.
   if (idRange === null ? inAccounts.size < found.length : ids.size > 1)
     throw ambiguous(found, idRange === null ? 'have or had this email' : 'have an id that begins like this');
   return found;
 }
 
-// Repeats the input only when it is an id: an email must not reach a log.
+// Repeats the input only if it is an id: an email must not reach a log.
 function notFound(id: string | null, isNarrowed: boolean): OperatorError {
   const what =
     id === null

@@ -18,7 +18,7 @@ export type UserFilter = {
   level: readonly string[];
   sort: UserSort;
   search?: string;
-  /** Most users per account; null: all. */
+  /** The maximum number of users per account. Null: all. */
   limit: number | null;
   /** Ids or labels; empty: all accounts. */
   account: readonly string[];
@@ -33,25 +33,27 @@ export type UserFilter = {
 export type UserList = {
   account: KnownAccount;
   snapshot: SnapshotAt;
-  /** All matching users, also those beyond the limit. */
+  /** The number of all matching users, even beyond the limit. */
   total: number;
   rows: ListedUser[];
 };
 
 export type UserLists = {
   lists: UserList[];
-  /** Accounts without a snapshot so early. */
+  /** Accounts whose first snapshot is later. */
   without: KnownAccount[];
   known: KnownAccount[];
-  /** Those of `known` that were synced then. */
+  /** The accounts of `known` that were synced at that time. */
   accounts: KnownAccount[];
   /** The time of the lists: `asOf`, or the database's clock. */
   at: Date;
-  /** How the emails and names that were searched are kept; null if none were. */
+  /** How the searched emails and names were kept. Null if none were searched. */
   met: Readonly<Met> | null;
 };
 
-/** Throws AS_OF_CLEARED, SEARCH_NEEDS_IDENTITIES, IDENTITIES_DENIED, ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS, BEFORE_HISTORY. */
+/**
+ * Throws AS_OF_CLEARED, SEARCH_NEEDS_IDENTITIES, IDENTITIES_DENIED, ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS, BEFORE_HISTORY.
+ */
 export async function userLists(db: Db, filter: UserFilter): Promise<UserLists> {
   const { identities, asOf } = filter;
   if (asOf !== null && filter.level.includes('cleared')) throw asOfCleared();
@@ -88,7 +90,7 @@ export async function userLists(db: Db, filter: UserFilter): Promise<UserLists> 
   return { lists, without, known, accounts, at, met: search.search?.met() ?? null };
 }
 
-/** Null stands for cleared. */
+/** Null means cleared. */
 function levelsOf(wanted: readonly string[]): (string | null)[] {
   const levels = wanted.length === 0 ? RISK_LEVELS : wanted;
   return levels.map((level) => (level === 'cleared' ? null : level));
@@ -122,7 +124,7 @@ export function asOfCleared(): OperatorError {
   });
 }
 
-/** The function that is asked for the users knows no emails and names. */
+/** The database function that lists users at an earlier time knows no emails and names. */
 async function requireIdentities(db: Db, accountKey: number, at: Date): Promise<void> {
   const found = (await wholeSince(db, accountKey)).find(({ part }) => part === 'identities');
   if (found !== undefined && at < found.since) throw beyondRetention(found.since.toISOString());

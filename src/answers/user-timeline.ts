@@ -1,4 +1,4 @@
-// One user's history as events, oldest first, and each in words. Pure.
+// One user's history as events, oldest first, each with its sentence. Pure.
 import type { IdentityVersion } from '../queries/users/identity-versions.ts';
 import type { LastLookup } from '../queries/users/last-lookup.ts';
 import type { LevelPeriod } from '../queries/levels/level-periods.ts';
@@ -6,9 +6,9 @@ import { IDENTITY_FIELDS, mapIdentity, NO_IDENTITY, type Identity } from '../use
 import { duration, plural } from '../words.ts';
 
 /**
- * Why a user was cleared. reset, no_level, not_found: the user's own record said so. own_record: the record confirmed
- * the absence. Which of the three it said is no longer known, or not for this database role. walks: the record was not
- * asked for, or could not be.
+ * Why a user was cleared. `reset`, `no_level`, `not_found`: the user's own record said so. `own_record`: the record
+ * confirmed the absence. Which of the three it said is no longer known, or this database role may not see it. `walks`:
+ * the record was not asked for, or could not be.
  */
 export type ClearedBecause = 'reset' | 'no_level' | 'not_found' | 'own_record' | 'walks';
 
@@ -24,12 +24,12 @@ export type TimelineEvent = Identity & {
   last_reset_time: string | null;
   complete_walks: number | null;
   partial_walks: number | null;
-  /** For a user who returned: the time since they were cleared. */
+  /** For a user who returned: the time since the user was cleared. */
   away_seconds: number | null;
   is_baseline: boolean | null;
   snapshot_id: number | null;
   run_id: number | null;
-  /** What a rename changed: "email", "name" or "email and name"; null when this database role may not see it. */
+  /** What a rename changed: "email", "name" or "email and name". Null if this database role may not see it. */
   renamed: string | null;
 };
 
@@ -40,7 +40,7 @@ export type TimelineFacts = {
   periods: readonly LevelPeriod[];
   renames: readonly Rename[];
   lookup: LastLookup | null;
-  /** After this time, nobody could ask about the user. */
+  /** After this time, the user could no longer be looked up. */
   erasedAt?: string | null;
 };
 

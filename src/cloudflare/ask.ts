@@ -1,5 +1,5 @@
-// Waits for its turn, sends the request, and repeats it while that may help: at once with renewed credentials, after a
-// pause if the request failed.
+// Waits for its turn, sends the request, and repeats it while that may help: at once with renewed credentials, or after
+// a pause if the request failed.
 import type { Logger } from '../logger.ts';
 import { attempt, type AttemptDeps, type Question } from './attempt.ts';
 import { headersOf, type CredentialsInUse } from './credentials-in-use.ts';
@@ -34,7 +34,8 @@ export function ask<T>(deps: AskDeps, question: Question, beginIntake: () => Int
 }
 
 /**
- * One attempt. If the credentials are refused and their file holds different ones, it asks again at once with those.
+ * One attempt. If the API refuses the credentials and their file now holds different ones, it asks again at once with
+ * the new ones.
  */
 async function askOnce<T>(deps: AskDeps, question: Question, beginIntake: () => Intake<T>): Promise<T> {
   const { pacer, credentials, logger } = deps;

@@ -1,4 +1,4 @@
-// One attempt at a question: sends the request, counts what it costs, tells the pacer the budgets in the answer, and
+// One attempt at a question: sends the request, counts its cost, passes the budgets in the answer to the pacer, and
 // judges the answer.
 import type { Dispatcher } from 'undici';
 import type { BodyLimits } from './body-limits.ts';
@@ -15,7 +15,7 @@ import type { CountUse } from './usage.ts';
 export type Question = {
   path: string;
   accountId: string;
-  /** For the log. Lookups have none: the id of a user is not logged. */
+  /** For the log. Lookups have none: we do not log the id of a user. */
   page?: number;
   subject: Subject;
   signal: AbortSignal;

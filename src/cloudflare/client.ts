@@ -1,6 +1,6 @@
-// The API client: asks for pages of the risk summary and for the own records of users, at a polite pace and with
-// retries. There is one client per process and set of credentials. It holds the only connection pool to Cloudflare, and
-// one pacer for all requests.
+// The API client: asks for pages of the risk summary and for users' own records, at a polite pace and with retries.
+// There is one client per process and set of credentials. It holds the only connection pool to Cloudflare, and one
+// pacer for all requests.
 import type { Logger } from '../logger.ts';
 import { ask, type AskDeps } from './ask.ts';
 import { createDispatcher, type Answer, type Proxy } from './exchange.ts';
@@ -10,8 +10,9 @@ import { createCredentials, type CloudflareAuth } from './credentials-in-use.ts'
 import { readAccountPage, type AccountPage } from './endpoints/account-page.ts';
 import { readMember, readTokenState, type TokenState } from './endpoints/credentials.ts';
 import { identify } from './pace/identify.ts';
-import { createPacer, type BudgetLeft } from './pace/pacing.ts';
-import type { SharedBudget } from './pace/permits.ts';
+import type { BudgetLeft } from './pace/ledger.ts';
+import { createPacer } from './pace/pacing.ts';
+import type { SharedBudget } from './pace/reservations.ts';
 import { createJudge } from './problems/judge.ts';
 import { isUserUnknown } from './problems/meanings.ts';
 import type { OpenReader } from './endpoints/summary/record-reader.ts';
@@ -34,8 +35,8 @@ export type CloudflareClient = {
    * Waits for its turn, asks, and asks again while that may help. When aborted, it rejects with signal.reason at once.
    * Otherwise it rejects with an OperatorError, or with what the reader threw. `isPageSizeRefused` and `isPageTimeout`
    * in problems/meanings.ts tell whether a smaller page may help. Each attempt has its own reader, and `openReader` may
-   * keep the page waiting. If several pages of an account are under way, they resolve in the order in which their
-   * bodies ended.
+   * make the page wait. If several pages of an account are under way, they resolve in the order in which their bodies
+   * ended.
    */
   summaryPage<T>(request: {
     accountId: string;
@@ -67,9 +68,9 @@ export type CloudflareClient = {
     countUse: CountUse;
   }): Promise<AccountPage>;
   /**
-   * What the API says about the token itself. `accountId` null: the token belongs to a user; otherwise it belongs to
-   * that account. Each kind has its own address, and the wrong address refuses a good token. Throws what a page would
-   * throw.
+   * What the API says about the token itself. `accountId` null: the token belongs to a user. Otherwise the token
+   * belongs to that account. Each kind has its own address, and the wrong address refuses a good token. Throws what a
+   * page would throw.
    */
   verifyToken(request: {
     accountId: string | null;
@@ -79,11 +80,11 @@ export type CloudflareClient = {
   /** Whether the member with this email and key is suspended. Throws what a page would throw. */
   verifyKey(request: { signal: AbortSignal; countUse: CountUse }): Promise<{ suspended: boolean }>;
   /**
-   * The least time that this many more requests take, in ms, by the budgets known now; 0 while plenty is left. The time
-   * until the answers come is not included.
+   * The least time that this number of further requests takes, in ms, by the budgets known now. It is 0 while plenty is
+   * left. The time until the answers arrive is not included.
    */
   estimateMs(requests: number): number;
-  /** How many requests may still go; null if nothing is known and nothing is counted. */
+  /** How many requests may still be sent. Null if nothing is known and nothing is counted. */
   budgetLeft(): BudgetLeft | null;
   /** Drops all connections. Requests under way fail. */
   close(): Promise<void>;
@@ -94,7 +95,7 @@ export type ClientOptions = {
   auth: CloudflareAuth;
   rereadAuth?: () => CloudflareAuth | null;
   /**
-   * The request limit, which everybody with these credentials shares. Null: nothing is counted, because nothing is
+   * The request limit that all programs with these credentials share. Null: nothing is counted, because nothing is
    * throttled or time is simulated.
    */
   limit?: RequestLimit | null;
@@ -102,7 +103,10 @@ export type ClientOptions = {
   bodyLimits?: Partial<BodyLimits>;
   /** Our share of the limit: above 0, at most 1. The rest is left to the dashboard. */
   rateShare?: number;
-  /** What all processes with these credentials may send together. Absent: this process counts for itself. */
+  /**
+   * The limit that all processes with these credentials keep together. Absent: this process counts only its own
+   * requests.
+   */
   sharedBudget?: SharedBudget;
   proxy?: Proxy;
   logger: Pick<Logger, 'debug' | 'info' | 'warn'>;
@@ -111,13 +115,14 @@ export type ClientOptions = {
   now?: () => number;
   /** Called with every answer, failed answers included, before it is judged. */
   onAnswer?: (answer: Pick<Answer, 'status' | 'header'>) => void;
-  /** Called for every request that got no complete answer. */
+  /** Called for every request without a complete answer. */
   onNoAnswer?: (why: 'timeout' | 'network') => void;
 };
 
 /**
  * Throws PROXY_UNUSABLE if the address of the proxy cannot be read. `now` and `sleep` are seams for tests, in ms.
- * `rereadAuth` is called when the credentials are refused. If it returns different ones, they are used from then on.
+ * `rereadAuth` is called when the API refuses the credentials. If it returns different ones, the client uses them from
+ * then on.
  */
 export function createCloudflareClient(options: ClientOptions): CloudflareClient {
   const { baseUrl } = options;

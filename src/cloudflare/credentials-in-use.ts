@@ -1,4 +1,4 @@
-// The credentials that requests are sent with, and how they are renewed once the API has refused them.
+// The credentials that requests are sent with, and how they are renewed after the API has refused them.
 import { isDeepStrictEqual } from 'node:util';
 import { VERSION } from '../version.ts';
 
@@ -6,9 +6,12 @@ export type CloudflareAuth = { kind: 'token'; token: string } | { kind: 'key'; e
 
 export type CredentialsInUse = {
   current(): CloudflareAuth;
-  /** Must not appear in any text. Grows when the credentials are renewed. */
+  /** These must not appear in any text. Grows when the credentials are renewed. */
   secrets: ReadonlySet<string>;
-  /** Whether there are credentials other than the `refused` ones. New ones are in `secrets` before they are used. */
+  /**
+   * Returns whether there are credentials other than the `refused` ones. New ones are in `secrets` before they are
+   * used.
+   */
   renew(refused: CloudflareAuth): boolean;
 };
 

@@ -1,4 +1,4 @@
-// A deadline that can be extended, and paused while something else is awaited.
+// A deadline that can be extended, and paused while other work is awaited.
 
 export type Deadline = {
   putOff(ms: number): void;

@@ -1,4 +1,4 @@
-// One GET: headers and a bounded body, under a deadline. The body is held, or its records are handed on as they come.
+// One GET: headers and a bounded body, under a deadline. The body is held, or its records are handed on as they arrive.
 // Does not judge, retry or follow redirects.
 import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici';
 import { OperatorError } from '../errors.ts';
@@ -17,8 +17,8 @@ export type Answer = {
   /** Decoded as UTF-8. Empty if the body was compressed, because compression was not asked for. */
   text: string;
   /**
-   * streamed: the users were handed on, and `text` lacks them. broken: the body is not a summary, not UTF-8, or nests too
-   * deeply, and `text` is its beginning.
+   * streamed: the users were handed on, and `text` lacks them. broken: the body is not a summary, not UTF-8, or nests
+   * too deeply, and `text` is its beginning.
    */
   body: 'held' | 'streamed' | 'broken';
 };
@@ -31,16 +31,13 @@ const BEGINNING_BYTES = 20_000;
 
 export type Proxy = { httpProxy?: string; httpsProxy?: string; noProxy?: string };
 
-/**
- * One dispatcher per client. All proxy options are set: undici would read an option that is left out from the
- * environment.
- */
+/** One dispatcher per client. All proxy options are set, because undici reads a missing one from the environment. */
 export function createDispatcher(baseUrl: URL, proxy: Proxy | undefined, timing: Timing): Dispatcher {
   const options = {
     connectTimeout: timing.connectMs,
     headersTimeout: timing.headersMs,
     bodyTimeout: timing.bodyMs,
-    // About four requests at a time need no multiplexing, and HTTP/1.1 shows a cut body more reliably.
+    // About four requests at a time need no multiplexing, and HTTP/1.1 shows a truncated body more reliably.
     allowH2: false,
   };
   const isHttps = baseUrl.protocol === 'https:';
@@ -85,7 +82,8 @@ export type ExchangeRequest = {
 export async function exchange(request: ExchangeRequest): Promise<Answer> {
   const { dispatcher, origin, path, headers, signal } = request;
   signal.throwIfAborted();
-  // Not AbortSignal.any and .timeout: the signal of a run outlives millions of requests, and nothing may pile up on it.
+  // Not AbortSignal.any and .timeout: the signal of a run outlives millions of requests, and no listeners may
+  // accumulate on it.
   const stop = new AbortController();
   const onAbort = () => stop.abort(signal.reason);
   const deadline = createDeadline(request.pageMs, () => stop.abort(new ExchangeError('PAGE_DEADLINE')));
@@ -129,7 +127,7 @@ async function readAnswer(
   return { status, header, ...read };
 }
 
-/** Wraps what the reader threw, so that it is not taken for an error of the exchange. */
+/** Wraps what the reader threw, so that it is not mistaken for an error of the exchange. */
 class ReaderError extends Error {}
 
 async function* metered(body: Pieces, onBytes: (bytes: number) => void): AsyncGenerator<Uint8Array> {
@@ -180,7 +178,7 @@ async function readPage(pieces: AsyncIterable<Uint8Array>, options: PageOptions)
   const text = textOf(whole);
   if (!hasLostBytes(text, whole) && !nestsDeeper(whole, limits.depth)) return { text, body: 'held' };
   if (openLarge === null) return { text, body: 'broken' };
-  // The scanner tells which records hold bytes that are not UTF-8, or nest too deeply.
+  // The scanner finds records with bytes that are not UTF-8, or that nest too deeply.
   large = await startScan(limits, openLarge, deadline);
   large.push(whole);
   return large.end();

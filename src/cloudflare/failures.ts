@@ -30,7 +30,7 @@ export class ExchangeError extends Error {
   /** ENOTFOUND, UND_ERR_HEADERS_TIMEOUT, HTTP_524 and the like. */
   readonly code: string;
   readonly status: number | null;
-  /** A clean quotation of what the server said; null if there is nothing to quote. */
+  /** A clean quotation of what the server said. Null if there is nothing to quote. */
   readonly said: string | null;
 
   constructor(code: string, status: number | null = null, said: string | null = null) {

@@ -9,8 +9,8 @@ export type GrowingBytes = {
 };
 
 /**
- * Bytes are copied into one place: a body may come in pieces of one byte, and an object for each
- * piece would cost a hundred bytes.
+ * Bytes are copied into one buffer. A body may arrive in pieces of one byte, and an object for each piece would cost a
+ * hundred bytes.
  */
 export function createBytes(size: number): GrowingBytes {
   let bytes = Buffer.allocUnsafeSlow(size);

@@ -2,7 +2,7 @@
 // unchanged.
 import * as z from 'zod';
 
-/** Every number may be missing, and none has proved reliable: never end a walk because of one of them alone. */
+/** Every number may be missing, and none has proved reliable. Never end a walk because of a single one of them. */
 export type ResultInfo = {
   page?: number;
   per_page?: number;
@@ -58,7 +58,7 @@ export function readSummary(json: unknown): Summary | null {
   return { records: parsed.data.result?.users ?? [], info: readInfo(parsed.data.result_info) };
 }
 
-/** `result_info` of any list: what can be read of it. */
+/** The readable parts of `result_info`, for any list. */
 export function readInfo(json: unknown): ResultInfo {
   const known = Object.entries(Info.parse(json)).filter(([, value]) => value !== undefined);
   return Object.fromEntries(known);
@@ -81,8 +81,8 @@ export function readErrors(json: unknown): ApiError[] | null {
 }
 
 /**
- * Whether a body of this content type is read as JSON. Proxies are known to change or drop the type, and the envelope is
- * checked anyway. Only a type that promises something else is refused: a web page is never the API.
+ * Whether a body of this content type is read as JSON. Proxies are known to change or drop the type, and the envelope
+ * is checked anyway. Only a type that promises something else is refused: a web page is never the API.
  */
 export function isJsonType(type: string | null): boolean {
   const text = type?.trim() ?? '';
@@ -116,7 +116,7 @@ export function nestsDeeper(json: Uint8Array, most: number): boolean {
   return false;
 }
 
-/** Undefined if the text is not JSON: no JSON text stands for undefined. */
+/** Undefined if the text is not JSON: no JSON text means undefined. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;

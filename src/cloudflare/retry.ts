@@ -14,19 +14,19 @@ export type Timing = {
   /** Between two pieces of the body. */
   bodyMs: number;
   /**
-   * One attempt, from the first byte sent to the last byte read. Stops a body that trickles in. A streamed body gets
-   * more time as its bytes arrive.
+   * One attempt, from the first byte sent to the last byte read. This limit stops a body that trickles in. A streamed
+   * body gets more time as its bytes arrive.
    */
   pageMs: number;
   backoffBaseMs: number;
   backoffCapMs: number;
-  /** How many attempts may fail before we give up, for any reason except throttling. */
+  /** How many attempts may fail before the client gives up, for any reason except throttling. */
   maxAttempts: number;
-  /** How many of them may be timeouts on our side: each has cost a minute, and a smaller page may help. */
+  /** How many of them may be timeouts on our side. Each has cost a minute, and a smaller page may help. */
   maxTimeouts: number;
   /** How many of them may be unreadable answers. */
   maxBadAnswers: number;
-  /** Answers that told us to slow down. So many that the time budget of a run ends it first. */
+  /** Answers that told us to slow down. The limit is so high that the time budget of a run ends it first. */
   maxThrottles: number;
   /** The longest wait that an answer can ask for. A full block lasts up to 5 minutes. */
   maxWaitMs: number;
@@ -42,7 +42,7 @@ export const DEFAULT_TIMING: Timing = {
   maxAttempts: 6,
   maxTimeouts: 3,
   maxBadAnswers: 4,
-  // If each answer says to wait for one second, a full block of five minutes brings 300 of them.
+  // If each answer says to wait for one second, a full block of five minutes causes 300 such answers.
   maxThrottles: 1_000,
   maxWaitMs: 300_000,
 };
@@ -58,7 +58,7 @@ export const defaultSleep: Sleep = async (ms, signal) => {
 /**
  * Milliseconds to wait before the next attempt. `attempt` counts the failures, from 1. Retry-After decides if it is in
  * the future. If not, and the request was throttled, the reset of the `Ratelimit` header decides. Both are capped.
- * Without either: exponential back-off with full jitter (`random` in [0, 1)).
+ * Without both: exponential back-off with full jitter (`random` in [0, 1)).
  */
 export function retryDelay(facts: {
   attempt: number;
@@ -78,8 +78,8 @@ export function retryDelay(facts: {
 
 /**
  * `Retry-After` in milliseconds: negative for a date in the past, null if missing or unreadable. A date is compared
- * with the `Date` header of the same answer, because the clock on either side may be wrong. Only without that header,
- * it is compared with `nowMs`.
+ * with the `Date` header of the same answer, because the clock on either side may be wrong. Only if that header is
+ * missing, the date is compared with `nowMs`.
  */
 export function parseRetryAfter(value: string | null, date: string | null, nowMs: number): number | null {
   const text = value?.trim() ?? '';
@@ -100,8 +100,8 @@ export type RetryOptions = {
 
 /**
  * Runs `attempt` until it succeeds, fails for good, or has no retry left for its kind of failure. Throws the
- * OperatorError of the failure, or whatever else the attempt threw (mostly signal.reason). `pause` holds back every
- * request of the client.
+ * OperatorError of the failure, or anything else that the attempt threw (mostly signal.reason). `pause` holds back
+ * every request of the client.
  */
 export async function retryWhole<T>(attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
   const { signal, timing } = options;
@@ -110,8 +110,8 @@ export async function retryWhole<T>(attempt: () => Promise<T>, options: RetryOpt
   // Cockatiel's own delay can be neither aborted nor replaced. So it gets 0, and each attempt begins with the wait.
   let waitMs = 0;
   const backoff = new DelegateBackoff<IRetryBackoffContext<unknown>>(({ result }) => {
-    const failure = 'error' in result ? result.error : undefined;
-    if (!(failure instanceof AttemptFailure)) return 0;
+    // `mayRetry` lets nothing else through.
+    const { error: failure } = result as { error: AttemptFailure };
     const throttled = failure.kind === 'throttled';
     const attempt = allowance.used(throttled);
     const delay = retryDelay({ ...failure.advice, attempt, throttled, random: options.random(), timing });
@@ -138,7 +138,7 @@ export async function retryWhole<T>(attempt: () => Promise<T>, options: RetryOpt
 }
 
 /**
- * The failures that one question may still have: each kind has a limit, and so have all of them together, except
+ * The failures that one question may still have. Each kind has a limit, and all kinds together have one, except
  * throttling.
  */
 function createAllowance(timing: Timing) {

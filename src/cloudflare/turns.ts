@@ -1,4 +1,4 @@
-// Makes work end in the order in which it began, however long each part takes. One queue per key.
+// Makes work end in the order in which it began, even if a later part is faster. One queue per key.
 
 export type Turn = {
   /** Resolves when all earlier turns are over. Never rejects. */

@@ -1,4 +1,4 @@
-// What a run costs at the API. The client reports each use as it happens; the caller adds them up.
+// What a run costs at the API. The client reports each use as it happens, and the caller adds them up.
 export type ClientUsage = {
   requests: number;
   retries: number;

@@ -4,7 +4,7 @@ import { Argument, Command } from 'commander';
 import type { Io } from '../context.ts';
 import { completionScript, SHELLS, type CommandShape, type Shell } from '../terminal/completion-script.ts';
 
-/** `wholeProgram`: with all commands, of which only this one is loaded otherwise. */
+/** `wholeProgram`: the program with all its commands. Otherwise only this one is loaded. */
 export function completionCommand(io: Pick<Io, 'stdout'>, wholeProgram: () => Promise<Command>): Command {
   return new Command('completion')
     .description('print a script that completes commands and options in your shell')

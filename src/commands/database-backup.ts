@@ -54,7 +54,7 @@ async function backup(io: Io, file: string, force: boolean): Promise<void> {
   }
 }
 
-/** Turns bytes into about so many rows. */
+/** Converts bytes into an approximate number of rows. */
 function counter(total: number, onProgress: ReturnType<typeof movingProgress>['to']) {
   let rows = 0;
   return ({ name }: TableHead, bytes: number) => {

@@ -20,7 +20,7 @@ The target must be an empty database, of PostgreSQL 15 to 18. Its tables are
 made first. Until every row is there and was compared, every command refuses it
 (HISTORY_INCOMPLETE). After an interruption, run the same command again.
 
-A password does not belong in --to, because everybody on this machine can see
+A password does not belong in --to, because every user of this machine can see
 it there. Set DATABASE_COPY_TO_URL (or DATABASE_COPY_TO_URL_FILE) to the whole
 URL instead, or leave the password to PGPASSWORD or ~/.pgpass.
 
@@ -39,7 +39,7 @@ export function databaseCopyCommand(io: Io): Command {
       const targetUrl = targetOf(config, to);
       const source = await openDatabase(io, config, logger, 'refuse');
       try {
-        // The embedded server is made when it is opened.
+        // The embedded server is created when it is opened.
         await requireMovable(source.pool);
         const target = await openTarget(io, config, logger, targetUrl);
         try {

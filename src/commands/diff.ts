@@ -113,7 +113,7 @@ async function printDifferences(
   const limit = options.limit ?? (format === 'table' ? TABLE_LIMIT : Number.POSITIVE_INFINITY);
   if (format !== 'table') {
     printAll(io.stdout, found, { format, identities, limit });
-    // Where nothing differs, there is no row that could carry the number.
+    // If nothing differs, no row could carry the number.
     for (const { account, between } of found)
       for (const line of inBetween(between, { paint: plain }))
         io.stderr.write(`account ${accountName(account)}: ${line}\n`);

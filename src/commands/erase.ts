@@ -1,4 +1,4 @@
-// `erase <user>`: a person goes from everything that this program keeps; levels and counts stay under a random id.
+// `erase <user>`: removes a person from everything that this program keeps. Levels and counts stay under a random id.
 import { createInterface } from 'node:readline/promises';
 import { randomUUID } from 'node:crypto';
 import { Command, Option } from 'commander';
@@ -101,7 +101,7 @@ async function erase(
   { pool, config }: { pool: Pool; config: Config },
   { found, email, options }: Wanted,
 ): Promise<void> {
-  // Texts that name nobody are erased under an id that nobody has.
+  // If texts name no user, they are erased under an id that no user has.
   const ids = found.persons.map(({ userId }) => userId ?? randomUUID());
   const isStray = ids.length === 0;
   const done: Erasing[] = [];
@@ -131,7 +131,7 @@ async function erase(
   else io.stdout.write(erasedText(done, options.once === true, viewOf(io, config.sync.timezone)));
 }
 
-/** Says once for each run that it is waited for. */
+/** Reports once for each run that the erasure waits for it. */
 async function sayBusy(io: Io, pool: Pool): Promise<EraseDeps['onBusy']> {
   const known = await knownAccounts(pool);
   const said = new Set<number>();
@@ -158,6 +158,6 @@ function interrupted(): OperatorError {
     code: 'INTERRUPTED',
     happened: 'The erasure was interrupted',
     means: 'What was erased stays erased, and the rest of the person is still there',
-    todo: 'Run the same command again: it goes on. `zt-risk-sync erased list` shows erasures that are not finished',
+    todo: 'Run the same command again: it continues. `zt-risk-sync erased list` shows erasures that are not finished',
   });
 }

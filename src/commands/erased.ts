@@ -1,4 +1,4 @@
-// `erased list|release`: who was erased, without anything of the person.
+// `erased list|release`: who was erased, without personal data.
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import { readAsked } from '../answers/person/find-persons.ts';
 import type { Io } from '../context.ts';
@@ -31,7 +31,7 @@ export function erasedCommand(io: Io): Command {
   command
     .command('release')
     .description('remove the hash of a forgotten person: when served again, they are a new user')
-    .addArgument(new Argument('<user>', 'the id that stands in their place').argParser(wholeId))
+    .addArgument(new Argument('<user>', 'the id that replaces theirs').argParser(wholeId))
     .action((userId: string) =>
       withDatabase(io, async (pool) => {
         if (!(await releasePerson(pool, userId))) throw notErased(userId);
@@ -53,6 +53,6 @@ function notErased(userId: string): OperatorError {
     code: 'USER_NOT_FOUND',
     happened: `No erasure that is finished has the id ${userId}`,
     means: 'Nothing was changed',
-    todo: 'See `zt-risk-sync erased list`. An erasure that is not finished goes on when `erase` is run again',
+    todo: 'See `zt-risk-sync erased list`. An erasure that is not finished continues when `erase` is run again',
   });
 }

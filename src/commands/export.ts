@@ -148,7 +148,7 @@ async function run(
   if (chosen.some(({ isPersonal }) => isPersonal) && !(await mayRead(pool)).identities)
     throw identitiesDenied('All other datasets can be exported without that right', 'Leave --identities out');
   const accounts = await accountsOf(pool, options.account);
-  // On one terminal, progress would stand between the rows.
+  // On one terminal, progress would appear between the rows.
   const progress = exportProgress(options.out === '-' && io.stdout.isTTY === true ? null : io.stderr);
   const deps = {
     pool,
@@ -186,7 +186,7 @@ async function run(
   printExported(options.out === '-' ? io.stderr : io.stdout, exported, goesOn(options));
 }
 
-/** Where the files of several datasets go. Null: there is no such folder, or the folders are partitions. */
+/** The folder for the files of several datasets. Null: the folder does not exist, or the folders are partitions. */
 function folderOf({ targets }: Targets, { out, partition }: Options): string | null {
   const [first] = targets;
   return partition || first?.file == null || first.file === out ? null : path.dirname(first.file);
@@ -220,7 +220,7 @@ function partsOf(
   }));
 }
 
-/** After a span of time, rows outside it are missing: there is nothing to go on from. */
+/** An export of a span of time lacks the rows outside it, so no later export can continue from it. */
 function goesOn({ since, until, snapshot }: Options): boolean {
   return since === undefined && until === undefined && snapshot === undefined;
 }

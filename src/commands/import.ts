@@ -1,4 +1,4 @@
-// `import`: answers of the summary that people have saved become snapshots of their own time.
+// `import`: saved answers of the summary become snapshots of their own time.
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { readConfig } from '../config.ts';
 import { judgeSchema, openDatabase, openLogger, type Io } from '../context.ts';
@@ -88,7 +88,7 @@ Import first, then sync: a snapshot cannot be older than the newest one. All
 files are checked before the first one is published. If the command ends early,
 run it again: what was imported is left out. docs/import.md has examples.`;
 
-/** Commander would keep the last of several values. */
+/** Commander would keep only the last of several values. */
 function once(text: string, before: string | undefined): string {
   if (before !== undefined) throw new InvalidArgumentError('It was given more than once.');
   return text;
@@ -136,7 +136,7 @@ function accountMissing(): OperatorError {
 
 const MOST_ERRORS = 10;
 
-/** Reads every file once. Null: some cannot be imported, and all of these were named. */
+/** Reads every file once. Null: some cannot be imported, and each of these was reported. */
 async function inspectAll(
   io: Io,
   logger: Logger,
@@ -169,7 +169,7 @@ async function inspectAll(
 
 type Run = Options & { accountId: string; timezone: string };
 
-/** In the order of time, until one fails: a later one could not be followed by it. */
+/** In the order of time, until one fails: after a later snapshot, an earlier one can no longer be imported. */
 async function importAll(io: Io, deps: ImportDeps, options: Run, { todo, done }: ImportPlan): Promise<void> {
   const { accountId } = options;
   const printer = createPrinter(io, options);
@@ -184,7 +184,7 @@ async function importAll(io: Io, deps: ImportDeps, options: Run, { todo, done }:
     // A guard may stop the import after a snapshot that was published.
     if (error === null || row.line.snapshot_id !== null) count++;
     exit = error?.exit ?? EXIT.done;
-    // Users who wait for a complete walk do not stop the import: the next snapshot may be one.
+    // Users who wait for a complete walk do not stop the import: the next snapshot may be that walk.
     if (error !== null && error.code !== 'CLEAR_PENDING') {
       stoppedBy = error;
       break;
@@ -224,13 +224,13 @@ async function importOne(io: Io, deps: ImportDeps, options: Run, planned: Planne
   }
 }
 
-/** The table tells what a run has published. Elsewhere, warnings are for the log. */
+/** The table shows what a run has published. Without a table, warnings are for the log. */
 function quietLevel(io: Io, logger: Logger): string {
   if (logger.level !== 'info') return logger.level;
   return io.stderr.isTTY === true ? 'silent' : 'warn';
 }
 
-/** JSON as it comes; the table at the end. */
+/** JSON at once, and the table at the end. */
 function createPrinter(
   io: Io,
   { format, dryRun, timezone }: Run,

@@ -1,5 +1,5 @@
-// `migrate`: brings the database to this version, or reports how far behind it is; makes the roles for readers;
-// distributes the tables of a history over the nodes of Citus.
+// `migrate`: brings the database to this version, or reports how far behind it is. It also makes the roles for readers,
+// and distributes the tables of a history over the nodes of Citus.
 import { Command, Option } from 'commander';
 import { readConfig } from '../config.ts';
 import { openDatabase, openLogger, type Database, type Io } from '../context.ts';
@@ -29,7 +29,7 @@ export function migrateCommand(io: Io): Command {
     )
     .option(
       '--distribute',
-      'then distribute the tables by account over the nodes of Citus, with the history that they hold; syncs wait meanwhile',
+      'then distribute the tables by account over the nodes of Citus, with the history that they hold; syncs wait during that time',
       false,
     )
     .addHelpText('after', HELP)

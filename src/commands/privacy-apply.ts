@@ -1,4 +1,4 @@
-// `privacy apply`: rewrites the emails and names that are kept, as PII_MODE and PII_KEY say.
+// `privacy apply`: rewrites the stored emails and names as PII_MODE and PII_KEY require.
 import { Command, Option } from 'commander';
 import { NO_ACCOUNT } from '../answers/choose-histories.ts';
 import { readConfig } from '../config.ts';
@@ -88,7 +88,9 @@ async function preview(io: Io, pool: Pool, target: Target): Promise<Account[]> {
   return accounts;
 }
 
-/** On a terminal, what cannot be undone is asked for. Elsewhere the command is answer enough. */
+/**
+ * On a terminal, the command asks before steps that cannot be undone. Elsewhere the command itself counts as consent.
+ */
 async function isAgreed(
   io: Io,
   due: readonly Account[],
@@ -102,7 +104,7 @@ async function isAgreed(
   const become = mode === 'none' ? 'will be removed' : 'will become hashes';
   const text = `${what} ${become}. Rejected records that were kept as served will be deleted. This cannot be undone.`;
   io.stderr.write(`${wrap(text, 0, widthOf(io))}\n`);
-  return askYesNo(io, 'Go on?');
+  return askYesNo(io, 'Continue?');
 }
 
 async function applyOne(
@@ -141,7 +143,7 @@ function interrupted(reason: OperatorError): OperatorError {
     ...reason,
     happened: reason.happened,
     means: 'The change is not complete. Until it is, no run of the account starts',
-    todo: 'Run `zt-risk-sync privacy apply` again: it goes on where it ended',
+    todo: 'Run `zt-risk-sync privacy apply` again: it continues where it stopped',
   });
 }
 

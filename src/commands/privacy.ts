@@ -57,7 +57,7 @@ async function show(io: Io, pool: Pool, config: Config, options: ShowOptions): P
   );
 }
 
-/** The id of the key, if there is one: also without it, the record can be read. */
+/** The id of the key, if a key is set. The record can also be read without it. */
 function settingsOf({ pii, retention, sync, http }: Config): PrivacySettings {
   return {
     mode: pii.mode,

@@ -1,4 +1,4 @@
-// `prune`: deletes what is older than its retention, or says what would go.
+// `prune`: deletes rows that are past their retention, or says which rows it would delete.
 import { Command, InvalidArgumentError } from 'commander';
 import { chooseHistories, NO_ACCOUNT } from '../answers/choose-histories.ts';
 import { readConfig, type Config } from '../config.ts';
@@ -53,7 +53,7 @@ export function pruneCommand(io: Io): Command {
     .addOption(formatOption())
     .addHelpText('after', HELP)
     .action((options: Options) => {
-      // Before the database: nothing is asked of it, whatever its state.
+      // Before the database is opened: nothing is asked of it, in any state.
       const { retention, isUnset } = chosenRetention(readConfig(io.source), options);
       if (isUnset) throw unset();
       return withDatabase(io, (pool, config) => run(io, pool, config, { ...options, retention }));
@@ -110,7 +110,7 @@ async function run(
       else await prune(io, pool, config, one, rows);
     }
   } catch (error) {
-    // What is deleted is deleted, so it is told, whatever ended the command.
+    // Rows are deleted even if the command ends early, so it always reports them.
     if (!options.dryRun && rows.some((row) => row.rows > 0)) printPruned(io.stdout, rows, options, view);
     throw isOperatorError(error) && error.code === 'INTERRUPTED' ? interrupted(error) : error;
   }
@@ -151,7 +151,7 @@ async function prune(
         signal: io.signal,
         onBusy({ runId }) {
           if (!isTold)
-            io.stderr.write(`Run ${runId} works on this account: prune goes on when it has ended\n`);
+            io.stderr.write(`Run ${runId} works on this account: prune continues when it has ended\n`);
           isTold = true;
           return true;
         },
@@ -190,7 +190,7 @@ function interrupted({ happened, cause }: OperatorError): OperatorError {
     code: 'INTERRUPTED',
     happened,
     means: 'What was deleted stays deleted, and everything later than the retention is whole',
-    todo: 'Run `zt-risk-sync prune` again: it goes on where it ended',
+    todo: 'Run `zt-risk-sync prune` again: it continues where it stopped',
     cause,
   });
 }

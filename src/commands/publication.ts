@@ -79,7 +79,7 @@ function nameOption(): Option {
   return new Option('--name <name>', 'name of the publication')
     .default(DEFAULT_PUBLICATION)
     .argParser((text) => {
-      // A name without quotes is the same name in every tool that reads it.
+      // A name that needs no quotes is the same name in every tool that reads it.
       if (!/^[a-z_][a-z0-9_]{0,62}$/.test(text))
         throw new InvalidArgumentError('must have small letters, digits and _, and begin with no digit.');
       return text;

@@ -183,7 +183,7 @@ function iso(text: string): string {
   return new Date(text).toISOString();
 }
 
-/** Nothing when no account was named: then all are meant. */
+/** Empty if no account was named: then all accounts count. */
 async function keysOf(pool: Pool, { account }: Options): Promise<{ accountKeys?: number[] }> {
   if (account.length === 0) return {};
   return { accountKeys: (await chooseHistories(pool, account)).map(({ account_key }) => account_key) };

@@ -94,7 +94,7 @@ async function run(io: Io, pool: Pool, config: Config, options: Options): Promis
     );
 }
 
-/** The usual period begins with a whole day. */
+/** The default period begins with a whole day. */
 async function scopeFor(db: Db, { account, from, to }: Options, timezone: string): Promise<Scope> {
   const clock = { now: await databaseNow(db), timezone };
   const end = to === undefined ? clock.now : timeOf('--to', to, clock);
@@ -133,7 +133,7 @@ async function write(io: Io, out: string, text: string): Promise<void> {
   const output: Output = out === '-' ? standardOutput(io.stdout as NodeJS.WriteStream) : await openFile(out);
   try {
     await new Promise<void>((done, failed) => {
-      // Main watches the process' own output, and knows that a reader who stops early is no error.
+      // main.ts watches the process' own output, and knows that a reader who stops early is no error.
       if (output.isShared) return void output.stream.write(text, () => done());
       output.stream.once('error', failed);
       output.stream.end(text, () => done());

@@ -11,7 +11,7 @@ import { wholeNumber } from './options/format.ts';
 import { didYouMean } from './options/suggestions.ts';
 import { wrap } from '../terminal/wrap.ts';
 
-/** Printed, because they are of no use anywhere else. */
+/** Printed, because they are only useful here. */
 const SIMULATED = { token: 'simulated-token', email: 'admin@example.com', key: 'simulated-key' };
 const SIMULATED_ACCOUNT = '5e1f0000000000000000000000000001';
 const WARM_UP_DAYS = 90;
@@ -53,8 +53,8 @@ export function simulateCommand(io: Io): Command {
         host: options.host,
         port: options.port,
         faults: parseFaults(options.faults ?? '', didYouMean),
-        // The rate limit's waits are in simulated seconds: at another speed a client would wait too long or not long
-        // enough.
+        // The waits of the rate limit are in simulated seconds. At another speed, a client would wait too long or not
+        // long enough.
         ...(options.speed === 1 ? {} : { rateLimit: null }),
       });
       io.stdout.write(

@@ -1,5 +1,5 @@
-// `status`: how fresh each account is, which sync is running, how the last runs ended; `--run <id>`: one run with its
-// evidence.
+// `status`: how fresh each account is, which sync is running, and how the last runs ended. `--run <id>`: one run with
+// its evidence.
 import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { scheduleState } from '../answers/accounts/account-states.ts';
 import { Command } from 'commander';
@@ -160,7 +160,7 @@ function tableCells(run: Run, timezone: string): Cell[] {
     localMinute(run.started_at, timezone),
     duration(new Date(run.finished_at).getTime() - new Date(run.started_at).getTime()),
     run.trigger,
-    // Nobody has counted for a process that died.
+    // Counts are missing if the process died.
     run.status === 'abandoned' ? null : run.users_met,
     run.status,
     [run.verdict, run.error_code].filter((part) => part !== null).join(' ') || null,

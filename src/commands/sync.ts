@@ -1,6 +1,6 @@
 // `sync`: one run per account, now.
 import { Command } from 'commander';
-import { readConfig } from '../config.ts';
+import { readConfig, type Config } from '../config.ts';
 import { judgeSchema, openClient, openDatabase, openLogger, openSharedBudget, type Io } from '../context.ts';
 import { listedAccounts } from '../accounts/read-token-list.ts';
 import type { CloudflareClient } from '../cloudflare/client.ts';
@@ -47,63 +47,79 @@ export function syncCommand(io: Io): Command {
     .addOption(timezoneOption('time zone of all times'))
     .addOption(formatOption(['table', 'json'], 'how to print; json: one line for each account'))
     .option('--no-migrate', 'refuse a database that is behind instead of migrating it')
-    .action(async (options: Options) => {
-      const config = readConfig(
-        io.source,
-        options.account.length > 0 ? ['cloudflare', 'pii'] : ['cloudflare', 'pii', 'accounts'],
-      );
-      const timezone = options.timezone ?? config.sync.timezone;
-      const logger = openLogger(io, config);
-      const exits: ExitCode[] = [];
-      const database = await openDatabase(io, config, logger, 'leave');
-      const sharedBudget = openSharedBudget(database, logger);
-      const client = openClient(config, logger, { sharedBudget });
-      boundGarbage();
-      try {
-        const noteProblem = (problem: OperatorError) => {
-          exits.push(problem.exit);
-          printError(io, problem);
-        };
-        const isNarrowed = options.account.length > 0;
-        const chosen = await chooseAccounts(
-          config,
-          options.account,
-          () => readLabels(database.pool),
-          () => listAccounts(io, client, logger, isNarrowed ? undefined : noteProblem),
-        );
-        await judgeSchema(database.pool, logger, options.migrate ? 'migrate' : 'refuse');
-        // Nobody has named them, so a retired one is no mistake.
-        const isListed = config.cloudflare.accountsFrom.kind === 'token' && !isNarrowed;
-        const accountIds = isListed ? await withoutRetired(database.pool, chosen) : chosen;
-        const deps: RunDeps = {
-          pool: database.pool,
-          client,
-          logger,
-          settings: runSettings(config),
-          timing: LEASE_TIMING,
-        };
-        let begun = 0;
-        for (const accountId of accountIds) {
-          if (io.signal.aborted) break;
-          begun += 1;
-          exits.push(
-            await syncOne(io, deps, { ...options, timezone }, accountId, (more) => client.estimateMs(more)),
-          );
-          if (!options.dryRun)
-            await pruneAfterRun(
-              { pool: deps.pool, logger, timing: deps.timing },
-              { accountId, retention: config.retention, signal: io.signal },
-            );
-        }
-        const left = accountIds.slice(begun);
-        if (left.length > 0) exits.push(leaveOut(io, options, left));
-      } finally {
-        await client.close();
-        await sharedBudget.close();
-        await database.close();
-      }
-      io.exit(worstExit(exits));
+    .action((options: Options) => sync(io, options));
+}
+
+async function sync(io: Io, options: Options): Promise<void> {
+  const config = readConfig(
+    io.source,
+    options.account.length > 0 ? ['cloudflare', 'pii'] : ['cloudflare', 'pii', 'accounts'],
+  );
+  const logger = openLogger(io, config);
+  const exits: ExitCode[] = [];
+  const database = await openDatabase(io, config, logger, 'leave');
+  const sharedBudget = openSharedBudget(database, logger);
+  const client = openClient(config, logger, { sharedBudget });
+  boundGarbage();
+  try {
+    const parts: Parts = { io, config, logger, pool: database.pool, client };
+    const chosen = await choose(parts, options, (problem) => {
+      exits.push(problem.exit);
+      printError(io, problem);
     });
+    await judgeSchema(database.pool, logger, options.migrate ? 'migrate' : 'refuse');
+    const accountIds = isOfToken(config, options) ? await withoutRetired(database.pool, chosen) : chosen;
+    for await (const exit of syncEach(parts, options, accountIds)) exits.push(exit);
+  } finally {
+    await client.close();
+    await sharedBudget.close();
+    await database.close();
+  }
+  io.exit(worstExit(exits));
+}
+
+type Parts = { io: Io; config: Config; logger: Logger; pool: Pool; client: CloudflareClient };
+
+/** The accounts are those that the token sees. Nobody has named them, so a retired one is no mistake. */
+function isOfToken({ cloudflare }: Config, { account }: Options): boolean {
+  return cloudflare.accountsFrom.kind === 'token' && account.length === 0;
+}
+
+/** `onProblem`: the list is not whole. When accounts are named, that is an error instead. */
+function choose(
+  { io, config, logger, pool, client }: Parts,
+  { account }: Options,
+  onProblem: (problem: OperatorError) => void,
+): Promise<readonly string[]> {
+  return chooseAccounts(
+    config,
+    account,
+    () => readLabels(pool),
+    () => listAccounts(io, client, logger, account.length > 0 ? undefined : onProblem),
+  );
+}
+
+/** One after another, until a signal comes. */
+async function* syncEach(
+  { io, config, logger, pool, client }: Parts,
+  options: Options,
+  accountIds: readonly string[],
+): AsyncGenerator<ExitCode> {
+  const deps: RunDeps = { pool, client, logger, settings: runSettings(config), timing: LEASE_TIMING };
+  const timezone = options.timezone ?? config.sync.timezone;
+  let begun = 0;
+  for (const accountId of accountIds) {
+    if (io.signal.aborted) break;
+    begun += 1;
+    yield await syncOne(io, deps, { ...options, timezone }, accountId, (more) => client.estimateMs(more));
+    if (!options.dryRun)
+      await pruneAfterRun(
+        { pool, logger, timing: deps.timing },
+        { accountId, retention: config.retention, signal: io.signal },
+      );
+  }
+  const left = accountIds.slice(begun);
+  if (left.length > 0) yield leaveOut(io, options, left);
 }
 
 /** The accounts that the token sees, with progress: thousands of them take minutes. */

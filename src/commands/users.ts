@@ -1,4 +1,4 @@
-// `users`: who is at which level, now or at an earlier time.
+// `users`: the users at each level, now or at an earlier time.
 import { Command, Option } from 'commander';
 import { asOfCleared, userLists } from '../answers/user-lists.ts';
 import { printUsers } from '../terminal/print/print-users.ts';

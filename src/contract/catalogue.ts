@@ -1,5 +1,5 @@
-// What the database says about schemas risk and risk_bi: comments, keys, types, rules and grants. catalogue.json is read
-// from a migrated database by test/contract/catalogue.test.ts, so that nothing here needs one.
+// What the database says about schemas risk and risk_bi: comments, keys, types, rules and grants.
+// test/contract/catalogue.test.ts reads catalogue.json from a migrated database, so that no code here needs a database.
 import read from './catalogue.json' with { type: 'json' };
 
 export type CatalogueColumn = { name: string; type: string; about: string | null; required: boolean };
@@ -12,13 +12,13 @@ export type Relation = {
   /** The role that may read it. */
   reader: string;
   columns: readonly CatalogueColumn[];
-  /** Of a function. */
+  /** Set for a function. */
   arguments: readonly { name: string; type: string }[];
   primaryKey: readonly string[];
-  /** `where`: the rows that it is about; null: all. */
+  /** `where`: the rows that it applies to. Null: all rows. */
   unique: readonly { columns: readonly string[]; where: string | null }[];
   foreignKeys: readonly { columns: readonly string[]; to: string; toColumns: readonly string[] }[];
-  /** `condition` is SQL that holds, or is null, for every row. */
+  /** `condition` is SQL that is true or null for every row. */
   checks: readonly { name: string; condition: string }[];
 };
 

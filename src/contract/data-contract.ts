@@ -70,13 +70,15 @@ function objectOf(relation: Relation, all: readonly Relation[]): Fields {
   };
 }
 
-/** The standard has a list for a key of several columns alone. */
+/** The standard has a list only for keys of several columns. */
 function references(relation: string, columns: readonly string[]): string | string[] {
   const all = columns.map((column) => `${nameOf(relation)}.${column}`);
   return all.length === 1 ? all[0]! : all;
 }
 
-/** The function `x_in` has the columns of the view `x`, with another time zone. Only the view can have comments on them. */
+/**
+ * The function `x_in` has the columns of the view `x`, with another time zone. Only the view can have comments on them.
+ */
 function descriptions({ name }: Relation, all: readonly Relation[]) {
   const twin = all.find((other) => `${other.name}_in` === name)?.columns ?? [];
   return (column: CatalogueColumn) =>
@@ -125,7 +127,7 @@ function isPersonal({ name }: CatalogueColumn, { reader }: Relation): boolean {
   return reader === PII_READER && PERSONAL.has(name);
 }
 
-/** Keys of several columns. Some hold only for a part of the rows, such as open periods. */
+/** Keys of several columns. Some apply only to a part of the rows, such as open periods. */
 function duplicates({ name, unique }: Relation): Fields[] {
   return unique
     .filter(({ columns, where }) => columns.length > 1 || where !== null)
@@ -141,7 +143,7 @@ function duplicates({ name, unique }: Relation): Fields[] {
     );
 }
 
-/** A condition that is null is met, as in the database. */
+/** A condition that is null counts as met, as in the database. */
 function conditions(relation: string, checks: Relation['checks']): Fields[] {
   return checks.map(({ name, condition }) => {
     const text = condition.replaceAll(/\s+/g, ' ').trim();

@@ -1,4 +1,4 @@
-// What the CHECK constraints of a table say about single columns, and what is left. Pure.
+// What the CHECK constraints of a table say about single columns, and which constraints remain. Pure.
 import type { Relation } from './catalogue.ts';
 
 export type ColumnRule = { values?: readonly string[]; minimum?: number };

@@ -3,7 +3,8 @@ import type { Writable } from 'node:stream';
 import { from } from 'pg-copy-streams';
 import type { PoolClient } from './pool.ts';
 
-// pg has one limit for a whole statement. A large table may take hours: this is the longest time that a timer can have.
+// pg has one limit for a whole statement. A large table may take hours, so this is the longest time that a timer can
+// have.
 const NO_LIMIT_MS = 2_147_483_647;
 
 /** `copy` is the whole statement. Destroying the stream ends the COPY with an error, and the transaction has failed. */

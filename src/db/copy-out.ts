@@ -1,25 +1,26 @@
 // COPY … TO STDOUT as a stream of bytes, for results of any size: the server waits while the reader is busy, and memory
-// stays flat. Meanwhile the server holds a snapshot of the database, so this is for a reader who asked for it.
+// stays flat. The server holds a snapshot of the database until the end. So use it only for a reader who asked for the
+// rows.
 import type { Readable } from 'node:stream';
 import { to } from 'pg-copy-streams';
 import type { PoolClient } from './pool.ts';
 
-// pg has one limit for a whole statement. An export may take hours: this is the longest time that a timer can have.
+// pg has one limit for a whole statement. An export may take hours, so this is the longest time that a timer can have.
 const NO_LIMIT_MS = 2_147_483_647;
-/** The server sends nothing for so long: the path is broken. TCP notices that only after hours. */
+/** If the server sends nothing for this long, the path is broken. TCP notices that only after hours. */
 const SILENT_MS = 600_000;
 
 export type CopyOut = {
   stream: Readable;
-  /** To be called in the end, however it ended. */
+  /** Call it at the end, even after an error. */
   close(): void;
-  /** Rows of the result. Known once the next statement of this client has been answered. */
+  /** The number of rows of the result. Known after the next statement of this client has been answered. */
   rowCount(): number;
 };
 
 /**
  * `copy` is the whole statement. If the stream is destroyed before its end, the connection is closed: nothing else ends
- * a COPY whose client does not read. The statement is sent at once, and the stream fails with the server's error.
+ * a COPY while its client does not read. The statement is sent at once, and the stream fails with the server's error.
  */
 export function copyOut(client: PoolClient, copy: string): CopyOut {
   const query = to(copy);
@@ -33,7 +34,7 @@ export function copyOut(client: PoolClient, copy: string): CopyOut {
   stream.on('close', () => {
     if (!hasEnded) client.end().catch(() => undefined);
   });
-  // A connection that is closed half-way reports it once more, when nobody listens any longer.
+  // A connection that is closed half-way reports it again after the last listener has gone.
   stream.on('error', () => undefined);
   stream.pause();
   return {

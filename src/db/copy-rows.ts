@@ -11,7 +11,7 @@ import { encodeInstant, type PostgresInstant } from './postgres-instant.ts';
 /** A `Uint8Array` holds UTF-8 for a text column, or the 16 bytes of a uuid. */
 export type CopyValue = string | number | boolean | Uint8Array | PostgresInstant | null;
 
-// At most four chunks are queued. By itself, the stream would queue 16.
+// At most four chunks are queued. The default of the stream is 16.
 const CHUNK_BYTES = 64 * 1024;
 const CHUNKS_AHEAD = 4;
 // No limit of the server ends a COPY that waits for its client. TCP notices a broken path only after minutes or hours.
@@ -32,7 +32,7 @@ export async function copyRows<T extends PgTable>(
 ): Promise<void> {
   const config = getTableConfig(table);
   const name = `"${config.schema}"."${getTableName(table as Table)}"`;
-  // Before COPY begins: if a column is wrong, the server must not already be waiting for rows.
+  // Before COPY begins: a wrong column must fail while the server does not yet wait for rows.
   const encoders = columns.map((wanted) => {
     const column = config.columns.find((c) => c.name === wanted);
     if (column === undefined) throw new Error(`no column ${wanted}`);

@@ -1,5 +1,5 @@
 // Databases on the embedded server: the product's own, and the one that each `demo` creates again. Both belong to the
-// worker's role. Only what that role may not do is done as the superuser.
+// worker's role. The superuser does only what that role may not do.
 import { escapeIdentifier, type Pool } from 'pg';
 import { EmbeddedClient } from './embedded/embedded-client.ts';
 import { ensureWorker, handOver, WORKER, workerUrl } from './embedded/worker-role.ts';
@@ -8,8 +8,8 @@ export const productDatabase = 'zt_risk_sync';
 export const demoDatabase = 'zt_risk_demo';
 
 /**
- * Creates the database `name` and the worker's role if they do not exist. Returns the worker's URL of that database.
- * The server has then proven that it is ours.
+ * Creates the database `name` and the worker's role if they do not exist. Returns the worker's URL of that database. By
+ * then, the server has proven that it is ours.
  */
 export async function ensureDatabase(adminUrl: string, name: string): Promise<string> {
   const url = workerUrl(adminUrl, name);
@@ -52,7 +52,7 @@ async function isOurs(url: string): Promise<boolean> {
       return rows[0]?.is === true;
     });
   } catch (error) {
-    // No such role, another password, no such database.
+    // The role or the database does not exist, or the password is a different one.
     if (/^(28|3D000)/.test(String((error as { code?: string }).code))) return false;
     throw error;
   }

@@ -100,7 +100,7 @@ export function databaseError(error: unknown): OperatorError | undefined {
   });
 }
 
-/** Functions of risk_bi raise it for an instant of which rows were deleted. */
+/** Functions of risk_bi raise it for an instant whose rows were deleted. */
 const BEYOND_RETENTION = 'ZT001';
 
 function refusedInstant(error: unknown): OperatorError {
@@ -110,8 +110,8 @@ function refusedInstant(error: unknown): OperatorError {
 }
 
 /**
- * Whether the connection is lost, or no new one can be made, for example while PostgreSQL restarts, or whether a node
- * of Citus is away. The work in progress was rolled back. Only a COMMIT may have happened.
+ * Whether the connection is lost, no new one can be made (for example while PostgreSQL restarts), or a node of Citus is
+ * unreachable. The work in progress was rolled back. Only a COMMIT may have happened.
  */
 export function isConnectionLoss(error: unknown): boolean {
   const root = rootCause(error);
@@ -128,7 +128,7 @@ export function isHostAway(error: unknown): boolean {
 }
 
 /**
- * Whether the transaction was rolled back for reasons outside it, so that it can be retried: deadlock, serialization
+ * Whether the transaction was rolled back for outside reasons, so that it can be retried: deadlock, serialization
  * failure, lock timeout, lost connection.
  */
 export function isPassing(error: unknown): boolean {
@@ -145,12 +145,12 @@ export function isDuplicateKey(error: unknown): boolean {
   return sqlstateOf(rootCause(error)) === '23505';
 }
 
-/** Whether a schema or table already exists, or another process makes it at this moment. */
+/** Whether a schema or table already exists, or another process is making it at this moment. */
 export function isDuplicateObject(error: unknown): boolean {
   return /^(23505|42P06|42P07)$/.test(sqlstateOf(rootCause(error)));
 }
 
-/** NOWAIT, and somebody holds the lock. */
+/** NOWAIT, and another session holds the lock. */
 export function isLockTaken(error: unknown): boolean {
   return sqlstateOf(rootCause(error)) === '55P03';
 }

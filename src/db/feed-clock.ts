@@ -1,5 +1,5 @@
-// Hands out the values that readers remember as a watermark: `snapshot_id` and `feed_id`. The lock of the clock's row is
-// held until the transaction ends, so that values rise in commit order. The only place that knows which row that is.
+// Hands out the values that readers remember as a watermark: `snapshot_id` and `feed_id`. The lock of the clock's row
+// is held until the transaction ends, so that values rise in commit order. Only this file knows which row that is.
 import { randomUUID } from 'node:crypto';
 import { and, eq, sql, type SQL } from 'drizzle-orm';
 import { columnNames } from './sql/column-names.ts';
@@ -20,17 +20,17 @@ import {
 /** A person waits: an account may be loading a million users for the first time, which takes half a minute. */
 export const CLOCK_WAIT_MS = 300_000;
 /**
- * For a transaction that is cancelled when its run is told to stop, or is out of time. A limit of its own would fail the
- * last one of a long queue, although nothing is wrong.
+ * For a transaction that is cancelled when its run is told to stop, or is out of time. A limit of its own would fail
+ * the last transaction of a long queue, although nothing is wrong.
  */
 export const UNTIL_CANCELLED = 0;
-/** The driver's own limit is shorter than a queue may be. Cancelling ends the wait on a dead connection, too. */
+/** The driver's own limit is shorter than a queue may be. Cancelling also ends the wait on a dead connection. */
 const DRIVER_WAIT_MS = 24 * 3_600_000;
 
 /**
- * The next value. Take it as late as possible: until the transaction ends, nobody else gets one, so it must be the last
- * lock, and every round trip from here to COMMIT is waited for by all accounts. Whoever waits for the clock should hold
- * no lock that others need. `waitMs`: how long to wait at most. `limits` hold afterwards.
+ * The next value. Take it as late as possible. Until the transaction ends, no other transaction gets a value. So it
+ * must be the last lock, and all accounts wait during every round trip from here to COMMIT. A transaction that waits
+ * for the clock should hold no lock that others need. `waitMs`: the longest wait. `limits` hold afterwards.
  */
 export async function takeFeedValue(
   tx: Transaction,
@@ -40,8 +40,8 @@ export async function takeFeedValue(
   const last = columnNames(feedClock.last_snapshot_id);
   const tick = sql`update ${feedClock} set ${last} = ${feedClock.last_snapshot_id} + 1 where ${theClock(accountKey)}
     returning ${last}::float8 as value, place as was`;
-  // A statement of its own: a distributed table allows no volatile function in an UPDATE. From the row, so that the
-  // node that holds it answers.
+  // A statement of its own: a distributed table allows no volatile function in an UPDATE. It reads from the row, so
+  // that the node that holds the row answers.
   const place = sql`select risk_internal.history_place() as place from ${feedClock} where ${theClock(accountKey)}`;
   const patience = limitsOf({ ...limits, lockMs: waitMs, statementMs: waitMs });
   // In one round trip. For several statements, pg returns several results. Its types do not know this.
@@ -56,9 +56,9 @@ export async function takeFeedValue(
   return row.value;
 }
 
-// Whoever waits for a row is woken in any order (measured: the fourth of fifty came last). Whoever waits for a lock on
-// a table keeps their turn. This mode keeps out only others who ask for it, and VACUUM. A distributed history has a
-// clock per account and no queue; there, a lock on the table would be one on all nodes.
+// Sessions that wait for a row are woken in any order (measured: the fourth of fifty was last). Sessions that wait for
+// a lock on a table keep their turn. This mode keeps out only VACUUM and sessions that ask for the same mode. A
+// distributed history has a clock per account and no queue: there, a lock on the table would be a lock on all nodes.
 const QUEUE = `do $$ begin
   if risk_internal.feed_clock_key(1) = 0 then
     lock table risk_internal.feed_clock in share update exclusive mode;
@@ -70,7 +70,7 @@ type Place = { place: string | null };
 
 /**
  * After a restore, a copy or a failover, the same values may be given to other rows. So the first writer in a new place
- * begins a new epoch. It continues the old one up to the value before its own.
+ * begins a new epoch. The new epoch continues the old one up to the value before its own.
  */
 async function notePlace(
   tx: Transaction,
@@ -123,7 +123,7 @@ export async function beginEpoch(
 /** The key of the clock that serves all accounts of one PostgreSQL. */
 export const ALL_ACCOUNTS = 0;
 
-/** The row that serves the account. The database knows which, so that both kinds of it get the same statements. */
+/** The row that serves the account. The database knows which one, so both kinds of database get the same statements. */
 export function theClock(accountKey: number): SQL {
   return sql`${feedClock.account_key} = ${clockKey(accountKey)}`;
 }
@@ -132,7 +132,7 @@ function clockKey(accountKey: number): SQL {
   return sql`risk_internal.feed_clock_key(${whole(accountKey)})`;
 }
 
-/** On a distributed history, the account's clock; elsewhere there is one already. */
+/** On a distributed history, adds the account's clock. Elsewhere, the one clock exists already. */
 export async function startClock(tx: Transaction, accountKey: number): Promise<void> {
   const f = feedClock;
   await tx.execute(
@@ -142,8 +142,8 @@ export async function startClock(tx: Transaction, accountKey: number): Promise<v
 }
 
 /**
- * The counters that are behind the tables: then the history was copied here without them, by logical replication or by
- * a dump of schema `risk` alone. A few index lookups. `accountKey` null: an account that is to be added.
+ * The counters that are behind the tables. If any is, the history was copied here without them, by logical replication
+ * or by a dump of only schema `risk`. A few index lookups. `accountKey` null: an account that is about to be added.
  */
 export async function countersBehind(tx: Transaction, accountKey: number | null): Promise<string[]> {
   // For several statements, pg returns several results. The types of Drizzle do not know this.
@@ -156,7 +156,7 @@ export async function countersBehind(tx: Transaction, accountKey: number | null)
   );
   const [tables, counters] = [asked].flat().map(({ rows }) => rows[0]);
   if (tables === undefined || counters === undefined) throw new Error('a select without a row');
-  // Null, so never behind, where the role may not see it.
+  // Null if the role may not see it; null counts as not behind.
   const isBehind = (given: number | null, highest: number | null) => given !== null && given < (highest ?? 0);
   return [
     ...(tables.clock ? ['feed clock'] : []),
@@ -168,7 +168,7 @@ export async function countersBehind(tx: Transaction, accountKey: number | null)
   ];
 }
 
-/** What the tables hold: a clock or user keys that are behind, how many accounts, the highest keys. */
+/** What the tables hold: a clock or user keys that are behind, the number of accounts, the highest keys. */
 type Heights = {
   clock: boolean;
   users: boolean;
@@ -179,8 +179,8 @@ type Heights = {
 type Given = { keys: number | null; runs: number | null; named: number | null };
 
 /**
- * One statement sees one state, in which a counter of a live history is never behind. Of a distributed history, one node
- * has all that it reads.
+ * One statement sees one state, in which a counter of a live history is never behind. In a distributed history, one
+ * node holds everything that it reads.
  */
 function heightsOf(accountKey: number): SQL {
   const key = whole(accountKey);
@@ -191,14 +191,14 @@ function heightsOf(accountKey: number): SQL {
     (select max(${r.run_id})::float8 from ${r} where ${r.account_key} = ${key}) as run`;
 }
 
-/** Without a clock of its own, a new account has nothing that could be behind. */
+/** In a distributed history, a new account has no clock yet, so nothing can be behind. */
 function heightsOfAll(): SQL {
   return sql`select ${clockKey(1)} = ${whole(ALL_ACCOUNTS)} and ${clockBehind(ALL_ACCOUNTS)} as clock, false as users,
     (select count(*)::float8 from ${a}) as accounts,
     (select max(${a.account_key}) from ${a}) as key, null as run`;
 }
 
-/** Of the accounts that the clock serves. */
+/** Over the accounts that the clock serves. */
 function clockBehind(accountKey: number): SQL {
   const isServed = (table: typeof r | typeof a | typeof s) =>
     sql`(${clockKey(accountKey)} = ${whole(ALL_ACCOUNTS)} or ${table.account_key} = ${whole(accountKey)})`;
@@ -209,8 +209,9 @@ function clockBehind(accountKey: number): SQL {
 }
 
 /**
- * Read after the tables, so never behind those of a live history. The directory, too: on a distributed history, one
- * statement may see the nodes at different instants. Inserting into an identity column needs no right to its sequence.
+ * Read after the tables, so never behind those of a live history. This also holds for the directory: on a distributed
+ * history, one statement may see the nodes at different instants. Inserting into an identity column needs no right to
+ * its sequence.
  */
 const GIVEN = `select ${given('risk_internal.account_keys_account_key_seq')} as keys, ${given('risk_internal.run_ids')} as runs`;
 
@@ -219,7 +220,7 @@ function given(sequence: string): string {
     from (select '${sequence}'::regclass::oid) sequence)`;
 }
 
-/** Throws HISTORY_COPIED, before anything is written whose number was given before. */
+/** Throws HISTORY_COPIED before it writes anything with a number that was given before. */
 export async function refuseCopied(tx: Transaction, accountKey: number | null): Promise<void> {
   const behind = await countersBehind(tx, accountKey);
   if (behind.length === 0) return;

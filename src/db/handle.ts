@@ -1,5 +1,5 @@
-// What a question is asked through: the pool, where each statement stands alone, or a transaction, where all of them see
-// one snapshot of the database.
+// What a query runs on: the pool, where each statement is independent, or a transaction, where all statements see one
+// snapshot of the database.
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from './pool.ts';
 import type { Transaction } from './transaction.ts';

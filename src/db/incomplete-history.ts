@@ -1,6 +1,7 @@
 // The mark of a database that a history is being copied into. It stays until every row has arrived and was compared. It
-// is a row in the table of the applied migrations, which every command reads before it reads or writes anything else.
-// So no command can forget to look, also one of another version: it takes the row for a migration that it does not know.
+// is a row in the table of the applied migrations, and every command reads that table before it reads or writes
+// anything else. So no command can miss the mark. A command of another version mistakes the row for a migration that it
+// does not know, and stops.
 import { OperatorError } from '../errors.ts';
 
 const MARK = 'a history is being copied here';

@@ -1,5 +1,5 @@
-// Applies the migrations of this version, all in one transaction under a lock on their table. Of Drizzle's migrator,
-// only the reader of migration files is used. The rest of it takes no lock, compares no hashes, silently skips a
+// Applies the migrations of this version, all in one transaction under a lock on their table. It uses only Drizzle's
+// reader of migration files. The rest of Drizzle's migrator takes no lock, compares no hashes, silently skips a
 // migration with an older date, and does not notice a newer database.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -20,10 +20,10 @@ import { LOCK_TO_MIGRATE, LOCK_TO_WRITE } from './locks/schema-lock.ts';
 import { inTransaction, type Transaction } from './transaction.ts';
 import { hasTables, unrecordedTables } from './unrecorded-tables.ts';
 
-// A table that is missing, or a schema: for a schema, SELECT and LOCK TABLE differ.
+// A table or a schema is missing. For a schema, SELECT and LOCK TABLE give different codes.
 const UNDEFINED = ['42P01', '3F000'];
 
-/** The locale C fits every encoding; another locale of the server may not fit UTF8. */
+/** The locale C fits every encoding. Another locale of the server may not fit UTF8. */
 export const UTF8_DATABASE =
   'Make a database with the encoding UTF8, such as by `createdb --template=template0 --encoding=UTF8 --locale=C risk`, and name it in DATABASE_URL';
 
@@ -33,7 +33,7 @@ export type MigrationState = { applied: number; pending: number };
 
 // A migration may rewrite tables, and twenty processes may wait for it.
 const LIMITS = { lockMs: 300_000, idleMs: 60_000, statementMs: 600_000 };
-// While it waits for a reader, everybody else waits for the migration.
+// While it waits for a reader, all other sessions wait for the migration.
 const READERS_MS = 30_000;
 const MAKES_TABLE = /^(\s*--.*\n)*\s*create\s+(unlogged\s+)?table\b/i;
 // Each attempt that fails in this way has waited for another process that made the table.
@@ -61,9 +61,9 @@ export async function checkMigrations(
   const known = readKnown(folder);
   const read = () => readApplied('execute' in database ? database : drizzle(database));
   let applied = await read();
-  // After such a question, a transaction may have failed.
+  // After this query, a transaction may have failed.
   if (applied.length === 0 && !('execute' in database) && (await hasTables(database))) {
-    // Read again: another process may have migrated the database between the two questions.
+    // Read again: another process may have migrated the database between the two queries.
     applied = await read();
     if (applied.length === 0) {
       await refuseWorker(database);
@@ -76,7 +76,7 @@ export async function checkMigrations(
 /**
  * Brings the database up to date. Several processes may do so at the same time. Returns how many migrations this call
  * applied. Throws DATABASE_ENCODING, also for a current schema: a dump may have been restored into another database.
- * `upTo`: at most so many migrations are applied in the end, for a backup of an earlier version.
+ * `upTo`: the number of migrations after which it stops, for a backup of an earlier version.
  */
 export async function migrate(
   pool: Pool,
@@ -100,8 +100,9 @@ export async function migrate(
 }
 
 /**
- * In an empty database there is nothing to lock. There, the name of the schema is the lock: whoever makes it second
- * waits until the first has committed, and then fails with a duplicate. After a rollback, it goes on.
+ * An empty database has nothing to lock. There, the name of the schema is the lock: a second process that creates it
+ * waits until the first has committed, and then fails with a duplicate. If the first one rolled back, the second goes
+ * on.
  */
 async function takeTable(tx: Transaction): Promise<void> {
   await tx.execute(sql`create schema if not exists risk_internal`);
@@ -129,7 +130,7 @@ async function applyPending(
     // Without parameters, so that one file may hold any statement.
     for (const statement of migration.sql) {
       await client.query(statement);
-      // A foreign key of a new table is refused until the table is beside the others.
+      // A foreign key of a new table is refused until that table is distributed as well.
       if (spread && MAKES_TABLE.test(statement)) await distributeMissing(tx);
     }
     await tx.execute(
@@ -153,7 +154,7 @@ async function requireUtf8(pool: Pool): Promise<void> {
   });
 }
 
-/** What this version applies, in that order. */
+/** The migrations that this version applies, in that order. */
 export function knownMigrations(folder = migrationsFolder()): readonly Applied[] {
   return readKnown(folder).migrations.map(({ hash, folderMillis }) => ({ hash, created_at: folderMillis }));
 }
@@ -185,7 +186,7 @@ function readKnown(folder: string): Known {
  */
 export async function holdSchema(tx: Transaction): Promise<void> {
   const known = readKnown(migrationsFolder());
-  // Taken before any other lock, as in the migrator. In another order, the two could wait for each other.
+  // Taken before any other lock, as in the migrator. In another order, the two could deadlock.
   const applied = await readApplied(tx, LOCK_TO_WRITE);
   const pending = pendingOf(known.migrations, applied, known.released).length;
   if (pending > 0) throw databaseBehind({ applied: applied.length, pending });
@@ -199,13 +200,13 @@ export function databaseBehind({ applied, pending }: MigrationState): OperatorEr
         ? 'The database holds no history yet: it was never migrated'
         : `The database is ${pending} migration${pending === 1 ? '' : 's'} behind this version`,
     means: 'Nothing was read or changed',
-    todo: 'Run `zt-risk-sync migrate` (or `zt-risk-sync sync`, which migrates by itself)',
+    todo: 'Run `zt-risk-sync migrate` (or `zt-risk-sync sync`, which migrates automatically)',
   });
 }
 
 /**
  * The applied migrations. If the table is missing, the list is empty and the transaction has failed. `first` is a
- * statement to run before the query, in the same round trip. The query sees what was committed when `first` ended.
+ * statement that runs before the query, in the same round trip. The query sees what was committed when `first` ended.
  */
 export async function readApplied(tx: Transaction, first?: string): Promise<Applied[]> {
   const question = 'select hash, created_at from risk_internal.migrations order by id';

@@ -10,8 +10,9 @@ export type Pool = pg.Pool;
 export type PoolClient = pg.PoolClient;
 
 /**
- * What statements mean, and how values look as text, must not depend on the settings of a database or a role. Every
- * transaction begins with these. The session does not: behind a transaction pooler, other clients would inherit them.
+ * The meaning of statements, and the text form of values, must not depend on the settings of a database or a role.
+ * Every transaction begins with these settings. The session does not: behind a transaction pooler, other clients would
+ * inherit them.
  */
 export const PINNED_SETTINGS = setLocal(
   REACH_WORKERS,
@@ -23,7 +24,7 @@ export const PINNED_SETTINGS = setLocal(
   'array_nulls = on',
   'transform_null_equals = off',
   'search_path = pg_catalog, public',
-  // Compiling the plan of a question takes longer than running it.
+  // Compiling the plan of a query takes longer than running it.
   'jit = off',
 );
 
@@ -51,7 +52,7 @@ export function createPool(options: {
     application_name: 'zt-risk-sync',
     keepAlive: true,
   });
-  // Without these listeners, a connection that breaks would end the process: while it is idle, or between two
+  // Without these listeners, a broken connection would end the process, either while it is idle or between two
   // statements of a transaction.
   pool.on('error', () => options.logger.warn('database connection lost'));
   pool.on('connect', (client) => {
@@ -60,12 +61,13 @@ export function createPool(options: {
   return pinned(pool);
 }
 
-/** Statements of Drizzle outside a transaction get one, which pins the settings. */
+/** Each Drizzle statement outside a transaction gets its own transaction, which pins the settings. */
 function pinned(pool: Pool): Pool {
   const plain = pool.query.bind(pool) as (...args: unknown[]) => unknown;
   const query = (...args: unknown[]) => {
     const [config] = args;
-    // Only Drizzle brings its own parsers. Other callers send what must not run inside a transaction, or no times.
+    // Only Drizzle brings its own parsers. Other callers send statements that must not run inside a transaction, or
+    // that return no times.
     const isDrizzle = typeof config === 'object' && config !== null && 'types' in config;
     return isDrizzle ? queryPinned(pool, args) : plain(...args);
   };
@@ -91,8 +93,9 @@ async function queryPinned(pool: Pool, args: unknown[]): Promise<unknown> {
 }
 
 /**
- * In this release of the driver, these modes mean verify-full, and it says so in a warning of several lines among the
- * lines of the log. Written out, the meaning also stays the same in the next release.
+ * In this release of the driver, these modes mean verify-full, and the driver prints a warning of several lines into
+ * the log. We write verify-full explicitly, so the warning goes away, and the meaning stays the same in the next
+ * release.
  */
 export function driverUrl(url: string): string {
   if (/[?&]uselibpqcompat=true(&|$)/.test(url)) return url;
@@ -101,7 +104,7 @@ export function driverUrl(url: string): string {
 
 /**
  * Closes the socket of a connection that could not be made. The driver leaves it open when it has no password to send,
- * and the process would wait for the server to lose patience.
+ * and the process would wait until the server gives up.
  */
 class Connection extends pg.Client {
   override connect(): Promise<pg.Client>;

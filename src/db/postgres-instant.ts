@@ -96,8 +96,8 @@ function write(bytes: Buffer, offset: number, high: number, low: number): void {
 }
 
 /**
- * 0 to 1,000,000. PostgreSQL 15 to 18 compute `rint(strtod(".123") * 1000000)`. The text becomes a double, the product is
- * rounded to a double, and a half goes to the even neighbour. The two roundings shift the result by less than a
+ * 0 to 1,000,000. PostgreSQL 15 to 18 compute `rint(strtod(".123") * 1000000)`. The text becomes a double, the product
+ * is rounded to a double, and a half goes to the even neighbour. The two roundings shift the result by less than a
  * billionth of a microsecond. So the first nine digits decide, unless the last three of them are 499 or 500.
  */
 function fractionMicros(text: string): number {

@@ -1,5 +1,5 @@
-// Reads the database without changing it. All reads see one repeatable-read snapshot, so they fit together even if a
-// run publishes meanwhile. Works behind a transaction pooler.
+// Reads the database without changing it. All reads see one repeatable-read snapshot, so they are consistent even if a
+// run publishes between them. Works behind a transaction pooler.
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { watchLocks } from './locks/lock-holders.ts';
@@ -7,15 +7,15 @@ import type { Pool, PoolClient } from './pool.ts';
 import { setLocal } from './sql/set-local.ts';
 import { begin, cancelOn, type Transaction, type TransactionLimits } from './transaction.ts';
 
-/** Otherwise a statement goes on for a client that has gone. Other systems than these refuse the setting. */
+/** Otherwise a statement goes on after its client has gone. Operating systems other than these refuse the setting. */
 const NOTICE_A_LOST_CLIENT = sql`case when version() ~* 'linux|darwin|freebsd'
   then set_config('client_connection_check_interval', '500', true) end`;
 
 /**
- * A statement that takes longer than `statementMs` fails with SQLSTATE 57014; 0 means no limit. One that waits longer
- * than `lockMs` for a lock fails with 55P03. `client` is for COPY. Aborting `cancel` ends the current statement, over
- * another connection of the pool. Aborting `cut` drops the connection: it is for a pool that may be used up, and the
- * server ends what runs on it within half a second.
+ * A statement that takes longer than `statementMs` fails with SQLSTATE 57014; 0 means no limit. A statement that waits
+ * longer than `lockMs` for a lock fails with 55P03. `client` is for COPY. Aborting `cancel` ends the current statement,
+ * over another connection of the pool. Aborting `cut` drops the connection. It is for a pool that may be exhausted: the
+ * server ends the running statement within half a second.
  */
 export async function readOnly<T>(
   pool: Pool,
@@ -26,7 +26,7 @@ export async function readOnly<T>(
   const client = await pool.connect();
   onConnected?.();
   let broken: Error | undefined;
-  // With a statement on its way, the driver closes the socket.
+  // If a statement is under way, the driver closes the socket.
   const drop = () => void client.end().catch(() => undefined);
   cut?.addEventListener('abort', drop, { once: true });
   let locks: ReturnType<typeof watchLocks> | undefined;

@@ -1,5 +1,5 @@
-// The two roles for readers. risk_reader sees everything except emails and names; risk_pii_reader sees those as well.
-// The catalog decides who may see what. So whatever a later migration adds is granted or withheld automatically.
+// The two roles for readers. risk_reader sees everything except emails and names. risk_pii_reader sees those as well.
+// The catalog decides who may see what. So new objects of later migrations are granted or withheld automatically.
 import { sql } from 'drizzle-orm';
 import { OperatorError } from '../errors.ts';
 import { IDENTITY_FIELDS } from '../user-risk.ts';
@@ -13,8 +13,8 @@ export const READER = 'risk_reader';
 export const PII_READER = 'risk_pii_reader';
 
 /**
- * The settings of the two roles. A reader's login should have them as well: a member inherits the grants of its groups,
- * but not their settings.
+ * The settings of the two roles. A reader's login needs its own copy: a member inherits the grants of its groups, but
+ * not their settings.
  */
 export const READER_SETTINGS = [
   'default_transaction_read_only = on',
@@ -45,12 +45,12 @@ export async function createRoles(pool: Pool): Promise<void> {
   });
 }
 
-/** From here on, the transaction may only what the role may. Throws ROLES_MISSING (exit 78). */
+/** From here on, the transaction has only the rights of the role. Throws ROLES_MISSING (exit 78). */
 export async function takeRole(tx: Transaction, role: typeof READER | typeof PII_READER): Promise<void> {
   try {
     await tx.execute(sql.raw(`set local role ${role}`));
   } catch (error) {
-    // 22023: there is no such role. 42501: this login is not a member of it.
+    // 22023: the role does not exist. 42501: this login is not a member of it.
     const { code } = (rootCause(error) ?? {}) as { code?: unknown };
     if (code !== '22023' && code !== '42501') throw error;
     throw rolesMissing(role);
@@ -66,7 +66,7 @@ export function rolesMissing(role: typeof READER | typeof PII_READER): OperatorE
   });
 }
 
-/** Roles belong to the whole server: another database may have brought them. */
+/** Roles belong to the whole server: another database may have created them. */
 export async function mayRead(tx: Transaction, role: typeof READER | typeof PII_READER): Promise<boolean> {
   const { rows } = await tx.execute<{ may: boolean }>(
     sql`select has_schema_privilege(${role}, 'risk_bi', 'usage') as may`,
@@ -85,10 +85,10 @@ export async function renewGrants(tx: Transaction): Promise<void> {
 
 const PERSONAL_NAMES = `array[${IDENTITY_FIELDS.map((field) => `'${field}'`).join(', ')}]`;
 
-/** Of the relation `c`: whether it holds personal data. */
+/** Whether the relation `c` holds personal data. */
 export const IS_PERSONAL = `exists (select from pg_attribute where attrelid = c.oid and attname = any (${PERSONAL_NAMES}) and not attisdropped)`;
 
-/** An object holds personal data if one of its columns, arguments or results is called like a field of the identity. */
+/** An object holds personal data if one of its columns, arguments or results has the name of a field of the identity. */
 async function grantToReaders(tx: Transaction): Promise<void> {
   const { rows } = await tx.execute<{ right: string; object: string; personal: boolean }>(sql`
     select 'select' as right, c.oid::regclass::text as object,
@@ -130,18 +130,19 @@ async function missingSql(tx: Transaction): Promise<string[]> {
     .filter((name) => !there.has(name))
     .map((name) => `create role ${name} nologin`);
   if (!(await isMember(PII_READER, READER, 'usage'))) statements.push(`grant ${READER} to ${PII_READER}`);
-  // Since version 16, who creates a role may grant it, but not take it.
+  // Since version 16, the creator of a role may grant it, but may not SET ROLE to it.
   const mayTake = is16 ? 'set' : 'member';
   if (!(await isMember(me, PII_READER, mayTake))) statements.push(`grant ${READER}, ${PII_READER} to ${me}`);
   return statements;
 }
 
 /**
- * The coordinator logs in to the other nodes as the role that a transaction has taken. So on a distributed history, both
- * roles may log in. They have no password. Where this user may not change them, nothing happens: `doctor` says so.
+ * On a distributed history, the coordinator logs in to the other nodes as the role that a transaction has taken. So
+ * both roles may log in there. They have no password. If this user may not change them, nothing happens, and `doctor`
+ * reports it.
  *
- * A node gets the tables behind a view, not the view. So the roles also need those that views of the clock read. They
- * hold nothing personal.
+ * A node gets the tables behind a view, not the view. So the roles also need the tables behind the views of the clock.
+ * Those hold nothing personal.
  */
 export async function letRolesReachNodes(tx: Transaction): Promise<void> {
   if (!(await isDistributed(tx))) return;
@@ -157,7 +158,7 @@ export async function letRolesReachNodes(tx: Transaction): Promise<void> {
   await tx.execute(sql.raw(`grant select on risk_internal.feed_clock, risk_internal.epochs to ${READER}`));
 }
 
-/** Leaves settings that somebody has given to a role, and roles that belong to somebody else. */
+/** Leaves alone settings that another person has given to a role, and roles that belong to another owner. */
 async function setUnlessSet(tx: Transaction): Promise<void> {
   const { rows } = await tx.execute<{ name: string }>(
     sql`select rolname as name from pg_roles where rolname in (${READER}, ${PII_READER}) and rolconfig is null`,

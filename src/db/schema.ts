@@ -33,8 +33,9 @@ const userKey = () => integer('user_key').notNull();
 const snapshotId = () => int8('snapshot_id').notNull();
 
 /**
- * Gives accounts their keys, and keeps their ids unique. `accounts` could do both on one PostgreSQL, but not as a
- * distributed table: no unique index without its key, and an identity that touches every node.
+ * Gives accounts their keys, and keeps their ids unique. On one PostgreSQL, `accounts` could do both. A distributed
+ * table cannot: it allows no unique index without its distribution key, and an identity column would involve every
+ * node.
  */
 export const accountKeys = riskInternal.table('account_keys', {
   account_key: integer().primaryKey().generatedAlwaysAsIdentity(),
@@ -102,7 +103,7 @@ export const syncRuns = risk.table(
     index('sync_runs_complete')
       .on(t.account_key, t.run_id)
       .where(sql`${t.verdict} = 'complete'`),
-    // Both count a streak without reading its runs. Rare rows, so hardly any space.
+    // Both count a streak without reading its runs. Such rows are rare, so the indexes take hardly any space.
     index('sync_runs_failed')
       .on(t.account_key, t.run_id, t.verdict, t.error_code)
       .where(sql`${t.status} <> 'succeeded'`),
@@ -249,12 +250,12 @@ export const userLevels = risk.table(
       .on(t.account_key, t.user_key)
       .where(sql`${t.valid_to} is null`),
     // For the periods that began, and the users who were cleared, within a span of time. Without these two indexes, a
-    // question about one week reads the whole history.
+    // query about one week reads the whole history.
     index('user_levels_valid_from').on(t.account_key, t.valid_from),
     index('user_levels_cleared')
       .on(t.account_key, t.valid_to)
       .where(sql`${t.end_reason} <> 'changed'`),
-    // Finds the ended periods that contain an instant, however long the history is. `users` has the open ones.
+    // Finds the ended periods that contain an instant, even in a long history. `users` has the open ones.
     index('user_levels_ended')
       .using('gist', sql`tstzrange(${t.valid_from}, ${t.valid_to})`)
       .where(sql`${t.valid_to} is not null`),
@@ -288,16 +289,16 @@ export const userActivity = risk.table(
   },
   (t) => [
     primaryKey({ columns: [t.account_key, t.user_key, t.observed_at] }),
-    // Finds the rows of a snapshot, wherever they lie: after a prune, new rows fill the gaps among old ones. All rows of a
-    // snapshot share one key, so that PostgreSQL stores it once: 7 bytes a row.
+    // Finds the rows of a snapshot wherever they are: after a prune, new rows fill the gaps among old ones. All rows of
+    // a snapshot share one key, so PostgreSQL stores the key once: 7 bytes a row.
     index('user_activity_snapshot_id').on(t.account_key, t.snapshot_id),
     check('user_activity_event_count', sql`${t.event_count} >= 0`),
   ],
 );
 
 /**
- * One row per account and part of the history of which something was deleted because it was old. In schema `risk`,
- * because the functions of risk_bi and every extractor must know from which instant on a history is whole.
+ * One row per account and part of the history in which old rows were deleted. In schema `risk`, because the functions
+ * of risk_bi and every extractor must know from which instant on a history is whole.
  */
 export const retention = risk.table(
   'retention',
@@ -305,7 +306,7 @@ export const retention = risk.table(
     account_key: accountKey().references(() => accounts.account_key),
     dataset: text().notNull(),
     whole_since: timestamptz('whole_since').notNull(),
-    // How far prune has worked. Only for activity, whose rows are found by their snapshots.
+    // How far `prune` has worked. Only for activity, whose rows are found by their snapshots.
     pruned_up_to: int8('pruned_up_to'),
     row_count: int8('row_count').notNull(),
     pruned_at: timestamptz('pruned_at').notNull(),
@@ -365,23 +366,25 @@ export const leases = riskInternal.table(
 );
 
 /**
- * One PostgreSQL has one row, with key 0, for all accounts: its lock orders their writers, so that snapshot_id and
- * feed_id rise in commit order. A distributed history has one row per account. risk_internal.feed_clock_key() tells
- * which. The epoch tells readers that they read another history than before.
+ * On one PostgreSQL, the table has one row, with key 0, for all accounts. Its lock orders their writers, so that
+ * snapshot_id and feed_id rise in commit order. A distributed history has one row per account.
+ * risk_internal.feed_clock_key() returns the key. The epoch tells readers that they read a different history than
+ * before.
  */
 export const feedClock = riskInternal.table('feed_clock', {
   account_key: integer().primaryKey(),
   last_snapshot_id: int8('last_snapshot_id').notNull(),
   epoch: uuid().notNull().defaultRandom(),
-  // Where the history was when a value was last taken. If it is elsewhere now, it was restored, copied or promoted.
+  // Where the database was when a value was last taken. If it is elsewhere now, the history was restored, copied or
+  // promoted.
   place: text(),
   copied_at: timestamptz('copied_at'),
 });
 
 /**
- * An epoch that began because the history moved (restored, copied, or promoted), and each one that it continues. Up to
- * `began_after`, it is the history of `previous_epoch`. The earlier ones are repeated, because a distributed database
- * cannot follow them one by one. An epoch that somebody sets by hand has no row.
+ * An epoch that began because the history moved (restored, copied, or promoted), and each epoch that it continues. Up
+ * to `began_after`, it is the history of `previous_epoch`. The earlier ones are repeated, because a distributed
+ * database cannot follow them one by one. An epoch that a person sets by hand has no row.
  */
 export const epochs = riskInternal.table(
   'epochs',
@@ -458,7 +461,7 @@ export const stagedChanges = riskInternal.table('staged_changes', {
 
 /**
  * Rejected records on their way into quarantine, written and removed in one transaction. UNLOGGED (see the migration).
- * No constraint, so that nobody waits for a lock of a COPY whose client has stopped.
+ * No constraint, so that no session waits for a lock of a COPY with a stopped client.
  */
 export const stagedRejected = riskInternal.table('staged_rejected', {
   account_key: accountKey(),
@@ -483,7 +486,7 @@ export const stagedIdentities = riskInternal.table('staged_identities', {
 });
 
 /**
- * What the own record of an absent user said at the last lookup. Not in `users`, because a lookup must not touch a user
+ * What an absent user's own record said at the last lookup. Not in `users`, because a lookup must not touch a user
  * (P5).
  */
 export const lookups = riskInternal.table(
@@ -523,8 +526,8 @@ export const rejectedRecords = riskInternal.table(
 );
 
 /**
- * The files that were imported: a file that is met again under the same instant is done. The instant belongs to the key,
- * because an account that has not changed is saved with equal content twice. Without the names of files: people put
+ * The files that were imported. A file that is imported again with the same instant is skipped. The instant belongs to
+ * the key, because an unchanged account is saved with equal content twice. File names are not stored: people put
  * anything into them.
  */
 export const imports = riskInternal.table(
@@ -545,7 +548,7 @@ export const imports = riskInternal.table(
 );
 
 /**
- * One row: the key that hashes the ids of forgotten people. It is made in the database, so that it is no parameter of a
+ * One row: the key that hashes the ids of forgotten people. The database makes the key, so that it is no parameter of a
  * statement.
  */
 export const erasureKey = riskInternal.table(
@@ -560,8 +563,8 @@ export const erasureKey = riskInternal.table(
 );
 
 /**
- * The people who were erased, without personal data: the id that stands in their place in every account. With a hash of
- * the real id, a person is recognised when the API serves them again.
+ * The people who were erased, without personal data: the id that replaces theirs in every account. With a hash of the
+ * real id, a person is recognised when the API serves them again.
  */
 export const erasedPeople = riskInternal.table(
   'erased_people',
@@ -582,7 +585,7 @@ export const erasedPeople = riskInternal.table(
   (t) => [
     check('erased_people_mode', sql`${t.mode} in ('forget', 'once')`),
     check('erased_people_user_hash', sql`${t.user_hash} ~ '^[0-9a-f]{64}$'`),
-    // A person who was erased once is recognised only until the erasure is finished.
+    // With --once, a person is recognised only until the erasure is finished.
     check(
       'erased_people_hashed',
       sql`(${t.user_hash} is not null) = (${t.mode} = 'forget' or ${t.finished_at} is null)`,

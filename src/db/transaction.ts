@@ -6,7 +6,7 @@ import { watchLocks, type LockWatch } from './locks/lock-holders.ts';
 import { PINNED_SETTINGS, type Pool, type PoolClient } from './pool.ts';
 import { REACH_WORKERS, setLocal } from './sql/set-local.ts';
 
-/** `$client`: for what Drizzle cannot say, such as how long this program waits for one answer. */
+/** `$client`: for what Drizzle cannot express, such as how long this program waits for one answer. */
 export type Transaction = NodePgDatabase & {
   $client: { query(query: { text: string; query_timeout?: number }): Promise<unknown> };
 };
@@ -24,7 +24,7 @@ export type TransactionLimits = {
 
 export const DEFAULT_LIMITS: TransactionLimits = { lockMs: 10_000, idleMs: 15_000, statementMs: 25_000 };
 
-/** COMMIT was sent and no reply came back. Only the database can tell whether it happened. */
+/** COMMIT was sent and no reply arrived. Only the database knows whether it happened. */
 export class CommitUnknown extends Error {
   override readonly name = 'CommitUnknown';
 }
@@ -59,7 +59,7 @@ export async function inTransaction<T>(
     } catch (error) {
       broken = error as Error;
       // An SQLSTATE means that the server answered, and rolled back. Classes 57 and 08 mean that the connection is
-      // going away. With 58 and XX, a coordinator says that it lost a node while that committed.
+      // being closed. With 58 and XX, a coordinator reports that it lost a node during the commit.
       const sqlstate = (error as { code?: string }).code ?? '';
       if (/^[0-9A-Z]{5}$/.test(sqlstate) && !/^(57|08|58|XX)/.test(sqlstate)) throw error;
       throw new CommitUnknown('no reply to COMMIT', { cause: error });
@@ -87,8 +87,8 @@ export async function inTransaction<T>(
 }
 
 /**
- * Runs `statements` and pins the settings in one round trip, and returns the pid of the session. The server knows the
- * right one: behind a pooler, the driver knows another.
+ * Runs `statements` and pins the settings in one round trip, and returns the pid of the session. Only the server knows
+ * the right pid: behind a pooler, the driver has another one.
  */
 export async function begin(client: PoolClient, statements: string): Promise<number> {
   // For several statements, pg returns several results. Its types do not know this.
@@ -99,14 +99,14 @@ export async function begin(client: PoolClient, statements: string): Promise<num
 }
 
 const CANCEL_AGAIN_MS = 200;
-// A server that is reached ends a cancelled statement at once.
+// A reachable server ends a cancelled statement at once.
 const SILENT_MS = 10_000;
 
 class Silence extends Error {}
 
 /**
- * `noticed` rejects if the transaction goes on for long after it was cancelled. Then the path to the server is dead, and
- * TCP may take hours to say so.
+ * `noticed` rejects if the transaction goes on for long after it was cancelled. Then the path to the server is dead,
+ * and TCP may need hours to notice.
  */
 function silentAfter(cancel: AbortSignal): { noticed: Promise<never>; end: () => void } {
   const { promise, reject } = Promise.withResolvers<never>();
@@ -126,7 +126,8 @@ function silentAfter(cancel: AbortSignal): { noticed: Promise<never>; end: () =>
 }
 
 /**
- * Asks the server to cancel the current statement, and repeats this: between two statements there is nothing to cancel.
+ * Asks the server to cancel the current statement, and repeats the request: between two statements there is nothing to
+ * cancel.
  */
 export function cancelOn(
   cancel: AbortSignal,
@@ -144,7 +145,8 @@ export function cancelOn(
   };
   if (cancel.aborted) askAgain();
   else cancel.addEventListener('abort', askAgain, { once: true });
-  // Waits for the last request, which must not cancel the next user of the connection. A silent one has no next user.
+  // Waits for the last request, which must not cancel the next user of the connection. A silent connection has no next
+  // user.
   return async (isSilent = false) => {
     clearInterval(timer);
     cancel.removeEventListener('abort', askAgain);

@@ -1,5 +1,5 @@
-// Tables in our schemas, but no record of the migrations that made them: a history that was copied without schema
-// risk_internal. The migrations would fail in the middle, with a message about a name that exists.
+// Finds tables in our schemas without a record of the migrations that made them: such a history was copied without
+// schema risk_internal. The migrations would fail in the middle, with a message about a name that exists.
 import { OperatorError } from '../errors.ts';
 import type { Pool } from './pool.ts';
 

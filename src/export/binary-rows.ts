@@ -1,4 +1,5 @@
-// Cuts the stream of a binary COPY into fields. Chunks end anywhere, so the rest of one is kept for the next.
+// Cuts the stream of a binary COPY into fields. A chunk may end anywhere, so its incomplete end is kept for the next
+// one.
 export type FieldVisitor = {
   /** `start` -1: null. */
   field(column: number, bytes: Buffer, start: number, end: number): void;

@@ -5,8 +5,8 @@ import { OperatorError } from '../errors.ts';
 import type { ChosenAccount, ChosenSnapshot } from './select-rows.ts';
 
 /**
- * The one with this id, or the newest of each account. Its time is text, because a Date would lose microseconds. Throws
- * SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS.
+ * The snapshot with this id, or the newest of each account. Its time is text, because a Date would lose microseconds.
+ * Throws SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS.
  */
 export async function chooseSnapshots(
   tx: Transaction,

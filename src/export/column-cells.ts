@@ -9,11 +9,11 @@ export type ColumnCells = {
   /** `view` is of `bytes`. */
   add(view: DataView, bytes: Buffer, start: number, end: number): void;
   addNull(): void;
-  /** All that were added since the last call. They are good until the next add(). */
+  /** All cells added since the last call. They are valid until the next add(). */
   take(): Numbers | Value[];
 };
 
-/** `rows`: how many there are at most between two calls of take(). */
+/** `rows`: the maximum number of rows between two calls of take(). */
 export function columnCells(kind: ColumnKind, rows: number): ColumnCells {
   return CELLS[kind](rows);
 }
@@ -87,8 +87,9 @@ const KNOWN = 16;
 const FIRST_BYTES = 65_536;
 
 /**
- * Bytes, because the library would make them of each string. They are copied: a view into a chunk of the COPY would keep
- * the chunk. The first `most` different texts are one object each: the library knows it again without a look at it.
+ * Bytes, because the library would convert each string to bytes. They are copied: a view into a chunk of the COPY would
+ * keep the chunk in memory. The first `most` different texts are one object each, so that the library recognises a
+ * repeated text by identity.
  */
 function texts(most: number): ColumnCells {
   const known: Uint8Array[] = [];

@@ -1,4 +1,5 @@
-// datapackage.json beside exported files: what they are and what their columns mean, for Frictionless and its relatives.
+// datapackage.json beside exported files: what they are and what their columns mean, for Frictionless and similar
+// tools.
 import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Dataset } from './datasets.ts';
@@ -14,8 +15,8 @@ const FILE = 'datapackage.json';
 const TEMPORARY = /^\.datapackage\.json\.[0-9a-f]{12}\.part$/;
 
 /**
- * Gives every file its name, then writes the package. The package of an earlier export goes first: after a crash there
- * is none, rather than one that describes other files. `isWhole`: no rows were left out by a watermark. Throws
+ * Gives every file its name, then writes the package. The package of an earlier export is deleted first: after a crash,
+ * no package is better than one that describes other files. `isWhole`: a watermark left out no rows. Throws
  * OUTPUT_FAILED.
  */
 export async function keepWithPackage(
@@ -26,29 +27,29 @@ export async function keepWithPackage(
     format: Format;
     gzip: boolean;
     isWhole: boolean;
-    /** Null: rows of a time or snapshot alone, so there is nothing to go on from. */
+    /** Null: the export was limited to a time or a snapshot, so no later export can continue from it. */
     feed: Feed | null;
   },
 ): Promise<void> {
   const file = path.join(folder, FILE);
   await orOutputFailed(file, rm(file, { force: true }));
   await keepAll(written);
-  // Frictionless takes an NDJSON file without a line for a broken one.
+  // Frictionless reports an NDJSON file without a line as broken.
   const described = written.filter(({ rows }) => rows > 0 || of.format !== 'ndjson');
   const resources = described.map(async ({ dataset: name, output }): Promise<Resource> => {
     const dataset = of.datasets.find((one) => one.name === name)!;
     const { size } = await orOutputFailed(file, stat(output.name));
     const resource = { ...of, name, dataset, files: [path.basename(output.name)] };
-    // Frictionless counts the bytes of text alone, and refuses a Parquet file that states them.
+    // Frictionless counts bytes only of text, and refuses a Parquet file with a stated size.
     return of.format === 'parquet' ? resource : { ...resource, bytes: size };
   });
   await writePackage(file, await Promise.all(resources), of.isWhole ? 'whole' : 'part', of.feed);
 }
 
 /**
- * After the state is written, which decides what belongs to the feed. So no crash leaves a package that names an
- * unfinished file. Nobody else writes here while the feed is locked, so what a killed call had begun is removed. Throws
- * OUTPUT_FAILED.
+ * Runs after the state is written, because the state decides what belongs to the feed. So no crash leaves a package
+ * that names an unfinished file. While the feed is locked, no other process writes here, so leftovers of a killed call
+ * are removed. Throws OUTPUT_FAILED.
  */
 export async function writeFeedPackage(folder: string, files: readonly FeedFile[]): Promise<void> {
   for (const name of await readdir(folder).catch(() => []))
@@ -62,7 +63,7 @@ async function writePackage(
   kind: PackageKind,
   feed: Feed | null,
 ): Promise<void> {
-  // The standard knows no package without data.
+  // The standard allows no package without data.
   if (resources.length === 0) await orOutputFailed(file, rm(file, { force: true }));
   else
     await writeText(file, `${JSON.stringify(describePackage(resources, kind, new Date(), feed), null, 2)}\n`);

@@ -1,8 +1,8 @@
-// What can be exported: for each dataset its rows, its columns, and the number that says when a row was written last.
+// What can be exported: for each dataset its rows, its columns, and the number that says when a row was last written.
 // Columns have the names of the tables and views. Pure text; select-rows.ts makes statements of it.
 import { IDENTITY_FIELDS, mapIdentity } from '../user-risk.ts';
 
-/** `outside`: text that came from outside, such as a name. A spreadsheet could take it for a formula. */
+/** `outside`: text from outside this program, such as a name. A spreadsheet could mistake it for a formula. */
 export type ColumnKind = 'text' | 'outside' | 'uuid' | 'time' | 'integer' | 'bigint' | 'double' | 'boolean';
 export type Column = { name: string; kind: ColumnKind; sql: string };
 
@@ -10,17 +10,17 @@ export type Dataset = {
   name: DatasetName;
   about: string;
   columns: readonly Column[];
-  /** FROM: `a` is risk.accounts. For one snapshot: what follows the list `s` of snapshots. */
+  /** FROM: `a` is risk.accounts. For one snapshot: the text after the list `s` of snapshots. */
   from: string;
-  /** What has account_id, where it is not `a`. */
+  /** The alias that has account_id, if it is not `a`. */
   account?: 'c' | 's';
-  /** The feed value of the transaction that wrote the row last. */
+  /** The feed value of the transaction that last wrote the row. */
   stamp: string;
   /** The time of a row, or the period that it is about. Undefined: current state, which has no time. */
   span?: { from: string; to: string };
-  /** Holds emails and names. */
+  /** Whether it holds emails and names. */
   isPersonal?: true;
-  /** One snapshot, so nothing that goes on. */
+  /** One snapshot, so no later export continues it. */
   isSnapshot?: true;
 };
 
@@ -208,7 +208,7 @@ export function datasetOf(name: DatasetName, identities: boolean): Dataset {
   return identities && found.isSnapshot === true ? PERSONAL_SNAPSHOT : found;
 }
 
-/** What `all` stands for: everything that goes on. Identities only if they are asked for. */
+/** The datasets of `all`: every one that a later export can continue. Identities are included only on request. */
 export function allDatasets(identities: boolean): DatasetName[] {
   return ALL.filter(
     ({ isPersonal, isSnapshot }) => isSnapshot !== true && (identities || isPersonal !== true),

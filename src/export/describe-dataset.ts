@@ -1,4 +1,4 @@
-// A dataset as a table schema of the Data Package standard: what the catalogue says about its columns and keys. Pure.
+// A dataset as a table schema of the Data Package standard: what the catalog says about its columns and keys. Pure.
 import { CATALOGUE, type CatalogueColumn, type Relation } from '../contract/catalogue.ts';
 import { rulesOf, type ColumnRule } from '../contract/rules.ts';
 import type { Column, ColumnKind, Dataset, DatasetName } from './datasets.ts';
@@ -54,7 +54,7 @@ function sourcesOf({ from, isSnapshot }: Dataset): ReadonlyMap<string, Relation>
   );
 }
 
-/** Columns of a function have no comments. These tables say what they are. */
+/** Columns of a function have no comments. The comments of these tables are used. */
 const INSTEAD_OF_FUNCTION = ['risk.user_levels', 'risk.user_activity', 'risk.users', 'risk.user_identities'];
 
 function factsOf({ name, sql }: Column, sources: ReadonlyMap<string, Relation>): Facts {
@@ -74,14 +74,14 @@ function relation(name: string): Relation {
   return found;
 }
 
-/** What is not a table has no key in the catalogue. */
+/** Views and functions have no key in the catalog. */
 const KEYS: Partial<Record<DatasetName, readonly string[]>> = {
   'level-changes': ['account_id', 'user_id', 'changed_at'],
   'snapshot-users': ['account_id', 'user_id'],
 };
 /**
- * The file has the ids of accounts instead of their keys. Users keep their key: an erasure replaces the id, and rows with
- * the same key overwrite what a copy holds.
+ * The file has the ids of accounts instead of their keys. Users keep their key: an erasure replaces the id, and rows
+ * with the same key overwrite the rows in a copy.
  */
 const IDS: Readonly<Record<string, string>> = { account_key: 'account_id' };
 
@@ -95,7 +95,7 @@ export type Reference = {
   reference: { resource: DatasetName; fields: readonly string[] };
 };
 
-/** To the other datasets of the same export. */
+/** References to the other datasets of the same export. */
 export function referencesOf(dataset: Dataset, others: readonly DatasetName[]): Reference[] {
   const has = (name: string) => dataset.columns.some((column) => column.name === name);
   const to = (resource: DatasetName, fields: readonly string[]) =>

@@ -12,19 +12,19 @@ export type Resource = {
   files: readonly string[];
   format: Format;
   gzip: boolean;
-  /** Of the only file. */
+  /** The size of the only file. */
   bytes?: number;
 };
 
 /**
- * `part`: rows may refer to rows that an earlier export has. `feed`: in addition, several files may hold versions of
- * the same row.
+ * `part`: rows may refer to rows of an earlier export. `feed`: in addition, several files may hold versions of the same
+ * row.
  */
 export type PackageKind = 'whole' | 'part' | 'feed';
 
 type Descriptor = Readonly<Record<string, unknown>>;
 
-/** `feed`: from where the next export can go on; null where rows were left out, or where a state says it. */
+/** `feed`: where the next export can continue. Null if rows were left out, or if a state file says it. */
 export function describePackage(
   resources: readonly Resource[],
   kind: PackageKind,
@@ -86,20 +86,20 @@ function describeResource(
 }
 
 const AS_READ: Readonly<Record<Format, (field: Field) => Field>> = {
-  // The standard's own form has a T, and PostgreSQL writes a blank. No pattern has digits that may be missing.
+  // The standard's own format has a T, but PostgreSQL writes a blank. No pattern can have optional digits.
   csv: (field) => (field.type === 'datetime' ? { ...field, format: 'any' } : field),
   ndjson: (field) => field,
   parquet: asReadFromParquet,
 };
 
-/** The file has the exact types. Frictionless reads an integer column that holds a null as floating point. */
+/** The file has the exact types. Frictionless reads an integer column with a null as floating point. */
 function asReadFromParquet(field: Field): Field {
   return field.type === 'integer' && !field.constraints?.required ? { ...field, type: 'number' } : field;
 }
 
 /**
- * The files of a dataset are one resource, in their order. Parquet files are one each, because Frictionless silently
- * reads the first of several alone.
+ * The files of a dataset are one resource, in their order. Each Parquet file is a resource of its own, because
+ * Frictionless silently reads only the first of several.
  */
 export function feedResources(names: readonly string[]): Resource[] {
   const groups = Map.groupBy(names.flatMap(feedFile), ({ name, dataset, format, gzip }) =>
@@ -110,7 +110,7 @@ export function feedResources(names: readonly string[]): Resource[] {
   return [...groups].map(([key, files]) => {
     const { dataset, format, gzip } = files[0]!;
     return {
-      // A feed may have gone on in another format.
+      // A later call of the feed may have used another format.
       name: count(dataset) === 1 ? dataset : key,
       dataset: datasetOf(dataset, true),
       files: files.map(({ name }) => name),
@@ -120,7 +120,7 @@ export function feedResources(names: readonly string[]): Resource[] {
   });
 }
 
-/** What the name of a file in the folder says. Empty: the file is not in the folder itself. */
+/** The meaning of the name of a file in the folder. Empty: the file is not directly in the folder. */
 function feedFile(name: string): { name: string; dataset: DatasetName; format: Format; gzip: boolean }[] {
   const [, named, format, zipped] = /^([a-z-]+)-[\d-]+\.(csv|ndjson|parquet)(\.gz)?$/.exec(name) ?? [];
   const dataset = DATASET_NAMES.find((one) => one === named);

@@ -1,4 +1,4 @@
-// A binary COPY becomes a Parquet file, one row group after the other, so that memory holds one group.
+// Converts a binary COPY into a Parquet file, one row group after the other, so that memory holds one group.
 import { zstdCompressSync } from 'node:zlib';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { VERSION } from '../version.ts';
@@ -8,13 +8,13 @@ import type { Column, ColumnKind } from './datasets.ts';
 
 /**
  * The library holds every value of a group several times: a million rows of activity take 140 MB. Groups of 10,000 rows
- * take 157 MB, and files are a sixteenth smaller.
+ * take 157 MB, and make files a sixteenth smaller.
  */
 const GROUP_ROWS = 5_000;
 
 type Element = ConstructorParameters<typeof ParquetWriter>[0]['schema'][number];
 
-/** Fields in the order of the columns, a row after each last field. `take` gives the bytes so far. */
+/** Takes fields in the order of the columns, and a row after its last field. `take` gives the bytes so far. */
 export type ParquetFile = {
   field(column: number, bytes: Buffer, start: number, end: number): void;
   row(): void;
@@ -74,7 +74,7 @@ function openWriter(writer: ByteWriter, columns: readonly Column[]): ParquetWrit
   });
 }
 
-/** For pipeline(): takes the chunks of the COPY, and gives the bytes of the file. */
+/** For pipeline(): takes the chunks of the COPY, and yields the bytes of the file. */
 export function encodeParquet(columns: readonly Column[]) {
   return async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {
     const file = parquetFile(columns);
@@ -89,7 +89,7 @@ export function encodeParquet(columns: readonly Column[]) {
   };
 }
 
-/** A copy of the right size, because the writer goes on in the same memory. A new one would have to grow each time. */
+/** A copy of the right size, because the writer reuses the same memory. A new writer would have to grow each time. */
 function drain(writer: ByteWriter): Uint8Array {
   const bytes = writer.getBytes().slice();
   writer.index = 0;
@@ -97,7 +97,8 @@ function drain(writer: ByteWriter): Uint8Array {
 }
 
 /**
- * A text says little: ids are random, every group has every level. And emails and names would stand in the footer.
+ * Statistics of a text are of little use: ids are random, and every group has every level. They would also put emails
+ * and names into the footer.
  */
 const HAS_STATISTICS: Record<ColumnKind, boolean> = {
   text: false,

@@ -42,12 +42,14 @@ export type ExportDeps = {
 const LOCK_MS = 60_000;
 
 /**
- * The files have no names yet: keepAll() gives them. Null: the standard output is gone. `check` may refuse the feed before anything is
- * read. Throws DATABASE_PERMISSION, OUTPUT_FAILED, SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS, the signal's reason, and what `check` throws.
+ * The files have no names yet: keepAll() gives them. Null: the standard output was closed. `check` may refuse the feed
+ * before anything is read. Throws DATABASE_PERMISSION, OUTPUT_FAILED, SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS, the
+ * signal's reason, and what `check` throws.
  *
- * The feed value is the clock's own, as the same snapshot of the database sees it. The clock's row is locked until its
- * transaction ends. So whatever has a value up to this one is visible, and nothing else is. The highest value of the
- * exported rows would be wrong: a row may be erased or written again, and a quiet dataset or account has an old one.
+ * The feed value is the clock's own, as the same snapshot of the database sees it. A transaction that takes a value
+ * locks the clock's row until it ends. So every row with a value up to this one is visible, and no other row is. The
+ * highest value of the exported rows would be wrong: a row may be erased or written again, and a quiet dataset or
+ * account has an old one.
  */
 export async function exportDatasets(
   deps: ExportDeps,
@@ -111,7 +113,8 @@ async function copyTo(
   { name, stream, isShared }: Output,
   { format, gzip, columns }: Pick<ExportRequest, 'format' | 'gzip'> & Pick<Dataset, 'columns'>,
 ): Promise<void> {
-  // A pipeline ends all its streams with the error of the one that failed: only the first to fail says which it was.
+  // A pipeline ends all its streams with the error of the one that failed. So only the first failure shows which stream
+  // it was.
   let failure: { of: 'reading' | 'writing'; error: unknown } | undefined;
   const failed = (error: unknown) => (failure ??= { of: 'writing', error });
   stream.on('error', failed);
@@ -125,7 +128,7 @@ async function copyTo(
       : gzip
         ? pipeline(copy.stream, count, createGzip(), stream, options)
         : pipeline(copy.stream, count, stream, options));
-    // The number of rows comes with the end of the statement, which the next one waits for.
+    // The number of rows arrives with the end of the statement, and the next statement waits for that.
     await client.query('select');
     one.rows = copy.rowCount();
   } catch (error) {
@@ -165,7 +168,7 @@ async function copyToPartitions(
   }
 }
 
-/** For pipeline(): says how many bytes pass. */
+/** For pipeline(): reports how many bytes pass. */
 function counted(onBytes: (bytes: number) => void) {
   return async function* (source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const chunk of source) {
@@ -175,7 +178,7 @@ function counted(onBytes: (bytes: number) => void) {
   };
 }
 
-/** The standard output failed. main.ts says so, unless its reader just stopped early. */
+/** The standard output failed. main.ts reports it, unless its reader just stopped early. */
 class OutputGone extends Error {
   override readonly name = 'OutputGone';
 }

@@ -43,17 +43,17 @@ export type FeedRequest = Pick<ExportRequest, 'accounts' | 'format' | 'gzip' | '
 export type FeedExported = {
   feed: Feed;
   written: Pick<Written, 'dataset' | 'rows' | 'bytes' | 'output'>[];
-  /** Files of a call that was interrupted: they are gone, and their rows are in `written`. */
+  /** Files of an interrupted call: they were removed, and their rows are in `written`. */
   unfinished: string[];
 };
 
-/** `beforeState` is a seam for tests: the files have their names, and the state does not know them yet. */
+/** `beforeState` is a seam for tests: the files have their names, but the state does not list them yet. */
 export type FeedDeps = ExportDeps & { beforeState?: () => Promise<void> };
 
 /**
  * The files get their names first, then the state is written. After a crash in between, the state does not list them:
- * the next call removes them and writes their rows again. So no row is lost, and no listed file repeats another.
- * Throws FEED_LOCKED, FEED_STATE_BROKEN, FEED_WENT_BACK, EXPORT_OPTIONS, and what exportDatasets throws.
+ * the next call removes them and writes their rows again. So no row is lost, and no listed file repeats another. Throws
+ * FEED_LOCKED, FEED_STATE_BROKEN, FEED_WENT_BACK, EXPORT_OPTIONS, and what exportDatasets throws.
  */
 export function exportFeed(deps: FeedDeps, request: FeedRequest): Promise<FeedExported> {
   const { stateFile } = request;
@@ -63,7 +63,7 @@ export function exportFeed(deps: FeedDeps, request: FeedRequest): Promise<FeedEx
     (who) => lockedBy(who, stateFile),
     () => goOn(deps, request),
   ).catch((error: unknown) => {
-    // The lock lies beside the state: its folder may not exist, or be full.
+    // The lock is beside the state file: the output folder may not exist, or be full.
     const isOfFiles = error instanceof Error && 'syscall' in error && 'path' in error;
     throw isOfFiles ? outputFailed(stateFile, error) : error;
   });

@@ -1,5 +1,5 @@
-// The file of `--state`: which history was exported up to where, and which files hold it. The next export goes on from
-// it. Reading decides nothing; plan-feed.ts does.
+// The file of `--state`: which history was exported up to which value, and which files hold it. The next export
+// continues from it. Reading decides nothing; plan-feed.ts does.
 import { readFile } from 'node:fs/promises';
 import { OperatorError } from '../errors.ts';
 import type { DatasetName } from './datasets.ts';
@@ -10,28 +10,28 @@ export type DatasetValues = Partial<Record<DatasetName, number>>;
 /** For each dataset, the value of this clock up to which the files of the feed hold all rows. */
 export type ClockState = { epoch: string; watermarks: DatasetValues };
 export type FeedState = {
-  /** Ids, sorted; null: all accounts. A feed keeps to the accounts that it began with. */
+  /** Ids, sorted. Null: all accounts. A feed keeps the accounts that it began with. */
   accounts: string[] | null;
   /** Whether its files are in folders account=…/date=…. */
   partition: boolean;
-  /** By account id; ALL_ACCOUNTS: of the clock of all accounts. */
+  /** By account id. ALL_ACCOUNTS: the clock of all accounts. */
   clocks: ReadonlyMap<string, ClockState>;
   /**
-   * For each dataset, where the names of its files go on. It is the watermark of the one clock. Several clocks have no
-   * common value, so there the calls are counted.
+   * For each dataset, the number from which the names of its files continue. It is the watermark of the one clock.
+   * Several clocks have no common value, so there the number counts the calls.
    */
   numbers: DatasetValues;
-  /** Files that are whole and belong to the feed, in the order in which they were written. */
+  /** Files that are complete and belong to the feed, in the order in which they were written. */
   files: FeedFile[];
 };
 
 export const ALL_ACCOUNTS = '';
 
-/** The form of a history with one clock, and that of a distributed history. */
+/** One form for a history with one clock, and one for a distributed history. */
 const ONE_CLOCK = 1;
 const CLOCK_PER_ACCOUNT = 2;
 
-/** Null: there is no such file. Throws FEED_STATE_BROKEN. */
+/** Null: the file does not exist. Throws FEED_STATE_BROKEN. */
 export async function readFeedState(file: string): Promise<FeedState | null> {
   let text: string;
   try {

@@ -1,5 +1,5 @@
-// Where exported bytes go. A file is written under a temporary name and flushed to the disk; keep() gives it its name.
-// So whoever sees the name sees the whole file, also after a crash.
+// Where exported bytes are written. A file is written under a temporary name and flushed to the disk; keep() gives it
+// its name. So a file with its final name is always complete, also after a crash.
 import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import path from 'node:path';
 import type { Writable } from 'node:stream';
 import { OperatorError } from '../errors.ts';
 
-/** A file without its name. */
+/** A file without its final name. */
 export type Nameless = {
   /** The path that it will have, or "-". */
   name: string;
@@ -18,7 +18,7 @@ export type Nameless = {
 
 export type Output = Nameless & {
   stream: Writable;
-  /** Whether the stream stays open after the last byte: it is the process' own. */
+  /** Whether the stream stays open after the last byte, because it belongs to the process. */
   isShared: boolean;
 };
 
@@ -27,7 +27,7 @@ export function standardOutput(stream: Writable): Output {
   return { name: '-', stream, isShared: true, keep: async () => undefined, drop: async () => undefined };
 }
 
-/** `mode`: of a new file, as far as the umask allows. Throws OUTPUT_FAILED. */
+/** `mode`: the mode of a new file, within the umask. Throws OUTPUT_FAILED. */
 export async function openFile(file: string, mode = 0o666): Promise<Output> {
   const folder = path.dirname(file);
   const temporary = path.join(folder, `.${path.basename(file)}.${randomBytes(6).toString('hex')}.part`);
@@ -57,7 +57,7 @@ async function makeFolder(file: string, folder: string): Promise<void> {
   for (let at = path.resolve(folder); at !== above;) await flushFolder((at = path.dirname(at)));
 }
 
-/** A name in a folder is safe only when the folder itself is on the disk. Windows has no such thing. */
+/** The name of a file is safe only when its folder is also on the disk. Windows has no flush of folders. */
 async function flushFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r').catch(() => undefined);
   await handle?.sync().catch(() => undefined);

@@ -1,5 +1,5 @@
-// The files of one dataset in folders account=…/date=…, which Spark, Trino, DuckDB, Athena and BigQuery read as one table.
-// One file is open at a time, and they get their names together, in the end.
+// The files of one dataset in folders account=…/date=…, which Spark, Trino, DuckDB, Athena and BigQuery read as one
+// table. One file is open at a time, and all get their names together at the end.
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Writable } from 'node:stream';
@@ -7,9 +7,9 @@ import { OperatorError } from '../errors.ts';
 import { openFile, orOutputFailed, outputFailed, type Nameless } from './output.ts';
 
 export type Partitions = Nameless & {
-  /** The next bytes of the file of a partition, "account=…/date=…". A partition comes once. */
+  /** Takes the next bytes of the file of a partition, "account=…/date=…". A partition occurs once. */
   write(partition: string, bytes: Uint8Array): Promise<void>;
-  /** No bytes follow for this partition. */
+  /** The partition has no more bytes. */
   end(rows: number): Promise<void>;
   files(): readonly { name: string; rows: number }[];
 };
@@ -24,9 +24,9 @@ export function openPartitions(folder: string, file: string): Partitions {
     async write(partition, bytes) {
       if (stream === undefined) {
         const { name, keep, drop, ...opened } = await openFile(path.join(folder, partition, file));
-        // Without the stream: there may be a hundred thousand files.
+        // Does not keep the stream, because there may be a hundred thousand files.
         files.push({ name, keep, drop, rows: 0 });
-        // write() and end() are told as well, and an error that nobody hears would end the process.
+        // write() and end() also report an error. Without a listener, the error event would end the process.
         stream = opened.stream.on('error', () => undefined);
       }
       await orOutputFailed(folder, written(stream, bytes));
@@ -51,7 +51,7 @@ export function openPartitions(folder: string, file: string): Partitions {
   };
 }
 
-/** Throws EXPORT_OPTIONS when the folder holds something: files of another export would count as rows of this one. */
+/** Throws EXPORT_OPTIONS if the folder is not empty: files of another export would count as rows of this one. */
 export async function requireEmpty(folder: string): Promise<void> {
   const there = await namesIn(folder);
   if (there.length === 0) return;
@@ -59,7 +59,7 @@ export async function requireEmpty(folder: string): Promise<void> {
     code: 'EXPORT_OPTIONS',
     happened: `${folder} is not empty`,
     means:
-      'A reader takes every file below it for rows of one table, so rows could count twice. Nothing was exported',
+      'A reader treats every file below it as rows of one table, so rows could count twice. Nothing was exported',
     todo: 'Give a new folder, or empty this one. To add what is new to a folder, use --state from the beginning',
   });
 }
@@ -74,13 +74,13 @@ export async function namesIn(folder: string): Promise<string[]> {
   }
 }
 
-/** Removes a file and the folders above it that hold nothing else, up to and including `top`. */
+/** Removes a file and the folders above it that are then empty, up to and including `top`. */
 export async function removeFromPartition(file: string, top: string): Promise<void> {
   await rm(file, { force: true });
   await removeEmpty(path.dirname(file), top);
 }
 
-/** A folder that holds something stays: rmdir refuses it. */
+/** A folder that is not empty stays: rmdir refuses it. */
 async function removeEmpty(folder: string, top: string): Promise<void> {
   for (let at = folder; ; at = path.dirname(at)) {
     const isGone = await rmdir(at).then(

@@ -1,4 +1,4 @@
-// What an export with `--state` does next: from where each dataset goes on, under which name, and which files of an
+// Plans the next export with `--state`: where each dataset continues, under which name, and which files of an
 // interrupted call it replaces. Pure.
 import { OperatorError } from '../errors.ts';
 import type { DatasetName } from './datasets.ts';
@@ -30,8 +30,8 @@ export function isFeedFile(name: string): boolean {
 }
 
 /**
- * Files that begin where the feed goes on, and that the state does not list: an export gave them their names and ended
- * before it wrote the state. Their rows are written again. Other files are left alone.
+ * Files that begin where the feed continues, but that the state does not list: an export named them and ended before it
+ * wrote the state. Their rows are written again. Other files are left alone.
  */
 export function unfinishedFiles(
   names: readonly string[],
@@ -46,7 +46,7 @@ export function unfinishedFiles(
   });
 }
 
-/** What a killed export had not finished. Nobody else writes such names while the feed is locked. */
+/** What a killed export had not finished. While the feed is locked, no other process writes such names. */
 export function abandonedFiles(names: readonly string[]): string[] {
   return names.filter((name) => {
     const [, folder = '', file = ''] = TEMPORARY.exec(name) ?? [];
@@ -54,7 +54,7 @@ export function abandonedFiles(names: readonly string[]): string[] {
   });
 }
 
-/** The rows that are new. Null: there can be none. */
+/** The new rows. Null: there can be none. */
 export function newRows(state: FeedState | null, feed: Feed, dataset: DatasetName): After | null {
   const begin = (clock: Clock) => remembered(state, clock)?.watermarks[dataset] ?? 0;
   const one = onlyClock(feed);
@@ -67,7 +67,7 @@ export function newRows(state: FeedState | null, feed: Feed, dataset: DatasetNam
 
 /**
  * Null: the account is new to the feed, and begins with all its rows. When a history is distributed, the clocks of its
- * accounts go on from the one before. An account that was added later does not continue that one.
+ * accounts continue the one clock before. An account that was added later does not continue that clock.
  */
 function remembered(state: FeedState | null, clock: Clock): ClockState | null {
   const own = state?.clocks.get(clock.accountId ?? ALL_ACCOUNTS);
@@ -76,17 +76,17 @@ function remembered(state: FeedState | null, clock: Clock): ClockState | null {
   return before !== undefined && clock.earlier.has(before.epoch) ? before : null;
 }
 
-/** Where the names of a dataset's files begin in this call. */
+/** The number with which the names of a dataset's files begin in this call. */
 export function numberOf(state: FeedState | null, dataset: DatasetName): number {
   return state?.numbers[dataset] ?? 0;
 }
 
-/** Where they end. */
+/** The number with which they end. */
 export function nextNumber(state: FeedState | null, feed: Feed, dataset: DatasetName): number {
   return onlyClock(feed)?.feedId ?? numberOf(state, dataset) + 1;
 }
 
-/** `there`: the names in the folder. Files that were taken away are no longer listed. */
+/** `there`: the names in the folder. Files that were removed are no longer listed. */
 export function nextState(
   state: FeedState,
   done: {
@@ -121,7 +121,7 @@ export function requireOwnFolder(state: FeedState | null, names: readonly string
 }
 
 /**
- * A restored history continues the one that was exported, up to a feed value. A state that ends before it goes on, and
+ * A restored history continues the exported one, up to a feed value. A state that ends before that value continues, and
  * takes the new epoch. Throws FEED_WENT_BACK.
  */
 export function requireSameFeed(state: FeedState | null, feed: Feed): void {

@@ -1,4 +1,5 @@
-// How far the history is, and which one it is: one clock for all accounts, or one for each in a distributed history.
+// How far the history is written, and which history it is: one clock for all accounts, or one for each account in a
+// distributed history.
 import { sql } from 'drizzle-orm';
 import { setLocal } from '../db/sql/set-local.ts';
 import type { Transaction } from '../db/transaction.ts';
@@ -8,21 +9,21 @@ export type Clock = {
   accountId: string | null;
   feedId: number;
   epoch: string;
-  /** Epochs that this history continues, and up to which value each is good: risk_bi.feed_epochs. */
+  /** Epochs that this history continues, each with the value up to which it is valid: risk_bi.feed_epochs. */
   earlier: ReadonlyMap<string, number>;
 };
 
-/** One clock of all accounts; otherwise one for each, and none without accounts. */
+/** One clock of all accounts. In a distributed history, one for each account, and none without accounts. */
 export type Feed = readonly Clock[];
 
 type ClockRow = { account_id: string | null; feed_id: number; epoch: string };
 type EpochRow = { account_id: string | null; epoch: string; good_up_to: number };
 
 /**
- * `accountIds` null: of all accounts. Read it first in the transaction that reads the rows.
+ * `accountIds` null: all accounts. Read it first in the transaction that reads the rows.
  *
  * Each connection of Citus to a node sees the history as of its first statement, so each node gets one connection. Then
- * the clock of an account and its rows are of the same instant.
+ * the clock of an account and its rows are from the same instant.
  */
 export async function readFeed(tx: Transaction, accountIds: readonly string[] | null): Promise<Feed> {
   await tx.execute(sql.raw(setLocal('citus.max_adaptive_executor_pool_size = 1')));

@@ -4,7 +4,10 @@ import type { Column, Dataset } from './datasets.ts';
 export const FORMATS = ['csv', 'ndjson', 'parquet'] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** Rows that were written after a feed value: that of the one clock, or of each account. Other accounts have no rows. */
+/**
+ * Rows that were written after a feed value: the value of the one clock, or of each account. Other accounts have no
+ * rows.
+ */
 export type After = number | readonly { accountId: string; after: number }[];
 export type ChosenAccount = { account_key: number; account_id: string };
 export type ChosenSnapshot = { account_id: string; snapshot_id: number; observed_at: string };
@@ -15,15 +18,15 @@ export type Rows = {
   after: After;
   since: Date | null;
   until: Date | null;
-  /** Parquet: the rows of one account and day stand together, and end with the two. */
+  /** Parquet: the rows of one account and day are consecutive, and end with account and date. */
   partition?: boolean;
   /** For snapshot-users. */
   snapshots: readonly ChosenSnapshot[];
 };
 
 /**
- * Times are as PostgreSQL writes them, in UTC: every transaction begins with PINNED_SETTINGS. `forPeople`: a text that a
- * spreadsheet would take for a formula begins with an apostrophe.
+ * Times are as PostgreSQL writes them, in UTC: every transaction begins with PINNED_SETTINGS. `forPeople`: a text that
+ * a spreadsheet would mistake for a formula gets an apostrophe in front.
  */
 export function copyStatement(dataset: Dataset, rows: Rows, format: Format, forPeople: boolean): string {
   const isPartition = rows.partition === true;
@@ -43,7 +46,7 @@ export function copyStatement(dataset: Dataset, rows: Rows, format: Format, forP
   return `copy (${select}) to stdout (format csv, quote e'\\x01', delimiter e'\\x02')`;
 }
 
-/** As text. `date` is the UTC day of the row's time; null where rows have none. */
+/** As text. `date` is the UTC day of the row's time. Null if rows have no time. */
 function partitionOf(dataset: Dataset): string[] {
   const { span } = dataset;
   const date = span === undefined ? 'null::text' : `to_char(timezone('UTC', ${span.from}), 'YYYY-MM-DD')`;
@@ -54,17 +57,20 @@ function valueOf({ kind, sql }: Column, format: Format, forPeople: boolean): str
   // Readers of Parquet need a uuid as text, not as bytes.
   if (format === 'parquet') return kind === 'uuid' ? `${sql}::text` : sql;
   if (format === 'ndjson') return sql;
-  // PostgreSQL writes t and f, which most readers take for text.
+  // PostgreSQL writes t and f, which most readers treat as text.
   if (kind === 'boolean') return `${sql}::text`;
   return kind === 'outside' && forPeople ? escaped(sql) : sql;
 }
 
-/** The same signs as on the commands that print CSV: = + - @, tab, carriage return, and the wide forms of the four. */
+/**
+ * The same characters as in commands that print CSV: = + - @, tab, carriage return, and the full-width forms of the
+ * four.
+ */
 function escaped(sql: string): string {
   return `case when ${sql} ~ '^[=+@\\t\\r\\uFF1D\\uFF0B\\uFF0D\\uFF20-]' then '''' || ${sql} else ${sql} end`;
 }
 
-/** Citus joins no snapshots with a function that asks all nodes. So the snapshots are a list, which it need not look up. */
+/** Citus cannot join snapshots with a function that asks all nodes. So the snapshots are a constant list. */
 function from({ from: tables, isSnapshot }: Dataset, { snapshots }: Rows): string {
   if (isSnapshot !== true) return tables;
   const list = snapshots.map(
@@ -90,14 +96,17 @@ function where(dataset: Dataset, rows: Rows): string {
   return conditions.length === 0 ? '' : ` where ${conditions.join(' and ')}`;
 }
 
-/** A look-up for each row, because Citus joins no list with a view of level_changes. Who is not in it has no rows. */
+/**
+ * A look-up for each row, because Citus cannot join a list with a view of level_changes. Accounts that are not in the
+ * list have no rows.
+ */
 function written(dataset: Dataset, after: After): string[] {
   if (typeof after === 'number') return after > 0 ? [`${dataset.stamp} > ${wholeNumber(after)}`] : [];
   const values = Object.fromEntries(after.map((one) => [one.accountId, one.after]));
   return [`${dataset.stamp} > (${text(JSON.stringify(values))}::jsonb ->> ${accountId(dataset)})::bigint`];
 }
 
-/** By the key where there is one: then Citus asks the nodes of these accounts alone. */
+/** By the key if the table has one: then Citus asks only the nodes of these accounts. */
 function chosen(dataset: Dataset, { accounts, after }: Rows): string[] {
   const ids = typeof after === 'number' ? null : new Set(after.map((one) => one.accountId));
   if (accounts === null || dataset.isSnapshot === true) return [];
@@ -121,7 +130,7 @@ function literal(at: Date): string {
   return `'${at.toISOString()}'::timestamptz`;
 }
 
-/** As PostgreSQL writes it, in UTC. */
+/** The format of PostgreSQL, in UTC. */
 function time(at: string): string {
   return `${text(at)}::timestamptz`;
 }

@@ -1,4 +1,4 @@
-// Which files an export makes: read from --out, --format and --gzip. Pure.
+// Which files an export makes, according to --out, --format and --gzip. Pure.
 import path from 'node:path';
 import { OperatorError } from '../errors.ts';
 import type { Dataset, DatasetName } from './datasets.ts';

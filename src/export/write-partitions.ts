@@ -1,5 +1,5 @@
-// Writes a dataset as Parquet files, one for each account and day. The rows come sorted by these two, so that memory and
-// open files are those of one file.
+// Writes a dataset as Parquet files, one for each account and day. The rows arrive sorted by these two, so memory and
+// open files are the same as for one file.
 import { binaryRows } from './binary-rows.ts';
 import type { Column } from './datasets.ts';
 import { parquetFile } from './encode-parquet.ts';
@@ -33,11 +33,11 @@ export async function writePartitions(
   }
 }
 
-/** Takes the fields of rows, and gives the bytes of one file after the other. */
+/** Takes the fields of rows, and yields the bytes of one file after the other. */
 function cutPartitions(columns: readonly Column[]) {
   const file = parquetFile(columns);
   let [partition, account, date, rows] = ['', '', '', 0];
-  // Which file a row belongs to is known only after its last field.
+  // The file of a row is known only after its last field.
   const fields: [number, Buffer, number, number][] = [];
   let whole: Ready[] = [];
   function finish(): void {

@@ -1,4 +1,4 @@
-// A lock file: one process at a time does something, and the others learn who it is. A holder that died is noticed.
+// A lock file: one process at a time does the work, and the others learn which process it is. A dead holder is noticed.
 import { randomUUID } from 'node:crypto';
 import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -9,7 +9,7 @@ type Holder = { pid: number; start: string | undefined; host: string; token: str
 
 const pollMs = 50;
 const touchMs = 3_000;
-// For holders that cannot be checked: one in another container, or one that was killed before it wrote its name.
+// For holders that cannot be checked: a holder in another container, or one that was killed before it wrote its name.
 const silentMs = 15_000;
 
 /**
@@ -88,7 +88,7 @@ async function isDead({ holder, silentForMs }: Lock): Promise<boolean> {
 /**
  * Removes the lock of a dead holder. Only one process does so at a time, and it reads the lock again first. Otherwise a
  * second process could remove the lock of the next holder. (It does not help to rename the lock away, read it and put
- * it back: meanwhile a third process may find no lock.)
+ * it back: in between, a third process may find no lock.)
  */
 async function breakLock(file: string, dead: string): Promise<void> {
   const breaker = `${file}.break`;

@@ -16,8 +16,8 @@ const YOUNG_BYTES = 8 * 1024 * 1024;
 const GROWTH_PERCENT = 50;
 
 /**
- * For this process, from now on. Call it when everything is loaded, because cached code belongs to the flags under
- * which it was compiled.
+ * Applies to this process from now on. Call it when everything is loaded, because cached code belongs to the flags
+ * under which it was compiled.
  */
 export function boundGarbage(): void {
   module.flushCompileCache();

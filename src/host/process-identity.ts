@@ -7,7 +7,8 @@ import { pidIsTaken, startOf } from './processes.ts';
 export type ProcessIdentity = { host: string; process: string };
 
 /**
- * `process` is "<boot id>/<pid namespace>/<pid>/<start time>" on Linux. Elsewhere it is "": only silence shows a death.
+ * `process` is "<boot id>/<pid namespace>/<pid>/<start time>" on Linux. Elsewhere it is "", and a death shows only as
+ * silence.
  */
 export function processIdentity(): ProcessIdentity {
   return { host: hostname(), process: describe(process.pid) ?? '' };
@@ -20,12 +21,12 @@ export function isKnownDead(identity: string): boolean {
   if (mine === undefined || parts.length !== 4 || parts[0] !== mine[0] || parts[1] !== mine[1]) return false;
   const pid = Number(parts[2]);
   const there = describe(pid);
-  // Where /proc hides other users' processes (hidepid, ProtectProc), a living process cannot be read, but its pid is
-  // taken.
+  // If /proc hides other users' processes (hidepid, ProtectProc), a living process cannot be read, but its pid is in
+  // use.
   return there === undefined ? !pidIsTaken(pid) : there !== identity;
 }
 
-/** Null: the process has ended and is a zombie. Undefined: it cannot be read, most often because it is gone. */
+/** Null: the process has ended and is a zombie. Undefined: it cannot be read, most often because it has gone. */
 function describe(pid: number): string | null | undefined {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();

@@ -1,11 +1,11 @@
-// Which process is behind a pid. A pid alone proves nothing: it may have been given to another process since.
+// Which process has a pid. A pid alone proves nothing: it may have been given to another process since.
 import { execFile } from 'node:child_process';
 import { readFile, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** A text that differs between two processes that had the same pid; undefined when the process is gone or a zombie. */
+/** A text that differs between two processes that had the same pid. Undefined if the process is gone or a zombie. */
 export async function processStart(pid: number): Promise<string | undefined> {
   if (process.platform === 'linux') {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
@@ -15,7 +15,7 @@ export async function processStart(pid: number): Promise<string | undefined> {
   return (await ps(pid, 'lstart='))?.trim();
 }
 
-/** The start time in `/proc/<pid>/stat`; undefined when the process has ended. */
+/** The start time in `/proc/<pid>/stat`. Undefined if the process has ended. */
 export function startOf(stat: string): string | undefined {
   // The name in brackets may itself hold spaces and brackets. See proc(5): fields 3 (state) and 22 (start time).
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -23,7 +23,7 @@ export function startOf(stat: string): string | undefined {
   return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
 }
 
-/** The command line; undefined when the process is gone, empty when the system does not provide it. */
+/** The command line. Undefined if the process is gone, empty if the system does not provide it. */
 export async function processCommand(pid: number): Promise<string | undefined> {
   if (process.platform === 'linux') {
     const cmdline = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => undefined);
@@ -33,7 +33,7 @@ export async function processCommand(pid: number): Promise<string | undefined> {
   return ps(pid, 'command=');
 }
 
-/** The user id that the process runs as. Undefined: it is gone, or the system does not say. */
+/** The user id that the process runs as. Undefined: the process is gone, or the system does not say. */
 export async function processOwner(pid: number): Promise<number | undefined> {
   if (process.platform === 'linux') {
     return stat(`/proc/${pid}`).then(

@@ -70,6 +70,20 @@ const PAGE_POLICY = ['style-src', 'script-src', 'img-src', 'connect-src', 'form-
   .map((name) => `${name} 'self'${name === 'img-src' ? ' data:' : ''}`)
   .concat("default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'")
   .join('; ');
+/** Of every answer. A page gets its own policy. */
+const HEADERS = {
+  contentSecurityPolicy: {
+    defaultSrc: ["'none'"],
+    baseUri: ["'none'"],
+    formAction: ["'none'"],
+    frameAncestors: ["'none'"],
+  },
+  xFrameOptions: 'DENY',
+  // Otherwise the browser hides the origin of our own forms from us.
+  referrerPolicy: 'same-origin',
+  // The proxy that terminates TLS decides this.
+  strictTransportSecurity: false,
+};
 const BODY_LIMIT = 16 * 1024;
 const READINESS_KEPT_MS = 1_000;
 const ANSWER_WAIT_MS = 20_000;
@@ -79,42 +93,13 @@ const REQUESTS_PER_TURN = 16;
 export function createApp(deps: AppDeps): Hono<Caller> {
   const app = new Hono<Caller>();
   const ready = shared(READINESS_KEPT_MS, () => readiness(deps));
-  const guarded = guard(deps);
-  const ourTurn = fewAtATime(REQUESTS_PER_TURN);
+  const { metrics, startSync } = deps;
   app
     .use(accessLog(deps.logger))
-    .use(async (c, next) => {
-      await next();
-      if (c.res.headers.get('Content-Type')?.startsWith('text/html') === true)
-        c.res.headers.set('Content-Security-Policy', PAGE_POLICY);
-    })
-    .use(
-      secureHeaders({
-        contentSecurityPolicy: {
-          defaultSrc: ["'none'"],
-          baseUri: ["'none'"],
-          formAction: ["'none'"],
-          frameAncestors: ["'none'"],
-        },
-        xFrameOptions: 'DENY',
-        // Otherwise the browser hides the origin of our own forms from us.
-        referrerPolicy: 'same-origin',
-        // The proxy that terminates TLS decides this.
-        strictTransportSecurity: false,
-      }),
-    )
-    .use(async (c, next) => {
-      c.set('assets', deps.assets);
-      await next();
-      keepToCaller(c);
-      // A stranger's connection is not kept. The probes of orchestrators open a new one each time.
-      if (c.get('known') !== true) c.res.headers.set('Connection', 'close');
-    })
-    .use(async (c, next) => {
-      if (PROBES.includes(c.req.path)) return next();
-      await ourTurn();
-      return guarded(c, next);
-    })
+    .use(pagePolicy)
+    .use(secureHeaders(HEADERS))
+    .use(forCaller(deps.assets))
+    .use(guardedBesideProbes(deps))
     .use(
       methodNotAllowed({
         app,
@@ -128,18 +113,45 @@ export function createApp(deps: AppDeps): Hono<Caller> {
     .route('/', loginRoute({ access: deps, assets: deps.assets }))
     .route('/', pagesRoute({ ...deps, offersIdentities: deps.piiToken !== null }))
     .route(API, apiRoute(deps));
-  const { metrics, startSync } = deps;
   if (metrics !== null) app.route('/', metricsRoute({ ...deps, metrics, readiness: ready }));
   if (startSync !== null) app.route('/', syncRoute({ ...deps, startSync }));
   app.notFound((c) => problem(c, 'NOT_FOUND'));
-  app.onError((error, c) => {
-    if (error instanceof HTTPException) return problem(c, 'REQUEST_TIMEOUT');
-    // The client disconnected before its body was complete. Database errors never get here.
-    if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') return problem(c, 'REQUEST_INVALID');
-    deps.logger.error({ err: error }, 'request failed');
-    return problem(c, 'UNEXPECTED');
-  });
+  app.onError((error, c) => explain(error, c, deps.logger));
   return app;
+}
+
+const pagePolicy: MiddlewareHandler = async (c, next) => {
+  await next();
+  if (c.res.headers.get('Content-Type')?.startsWith('text/html') === true)
+    c.res.headers.set('Content-Security-Policy', PAGE_POLICY);
+};
+
+function forCaller(assets: Assets): MiddlewareHandler<Caller> {
+  return async (c, next) => {
+    c.set('assets', assets);
+    await next();
+    keepToCaller(c);
+    // A stranger's connection is not kept. The probes of orchestrators open a new one each time.
+    if (c.get('known') !== true) c.res.headers.set('Connection', 'close');
+  };
+}
+
+function guardedBesideProbes(deps: AppDeps): MiddlewareHandler<Caller> {
+  const guarded = guard(deps);
+  const ourTurn = fewAtATime(REQUESTS_PER_TURN);
+  return async (c, next) => {
+    if (PROBES.includes(c.req.path)) return next();
+    await ourTurn();
+    return guarded(c, next);
+  };
+}
+
+function explain(error: Error, c: Context, logger: AppDeps['logger']): Response {
+  if (error instanceof HTTPException) return problem(c, 'REQUEST_TIMEOUT');
+  // The client disconnected before its body was complete. Database errors never get here.
+  if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') return problem(c, 'REQUEST_INVALID');
+  logger.error({ err: error }, 'request failed');
+  return problem(c, 'UNEXPECTED');
 }
 
 /** What one caller may see is not for the next one. What has a tag may be kept and asked for again, except names. */

@@ -1,5 +1,5 @@
-// Questions to the database that somebody waits for: an answer or an error within a few seconds, and never more than
-// one question of a kind at a time. Tells a slow database from one that cannot be reached.
+// Questions to the database for a caller who waits: an answer or an error within a few seconds, and never more than one
+// question of a kind at a time. Distinguishes a slow database from an unreachable one.
 import { databaseError } from '../db/database-errors.ts';
 import type { Pool } from '../db/pool.ts';
 import { readOnly } from '../db/read-only.ts';
@@ -8,9 +8,9 @@ import { isOperatorError, OperatorError } from '../errors.ts';
 
 export const DATABASE_WAIT_MS = 3_000;
 /**
- * For the pool of probes and scrapes: it neither waits for the connections of the runs nor uses them up. Two kinds of
- * questions are asked, one at a time, and one of each kind may still occupy its connection after its caller gave up.
- * The driver gives up last, so that we know what was waited for.
+ * For the pool of probes and scrapes: it neither waits for the connections of the runs nor uses them up. There are two
+ * kinds of questions, asked one at a time. One question of each kind may still occupy its connection after its caller
+ * gave up. The driver has the longest limit, so that we know what the question waited for.
  */
 export const HTTP_POOL = {
   max: 4,
@@ -40,7 +40,7 @@ export async function askDatabase<T>(
     return await Promise.race([readOnly(pool, limits, ask, { onConnected, ...(cut && { cut }) }), tooLate]);
   } catch (error) {
     const known = isOperatorError(error) ? error : (databaseError(error) ?? error);
-    // Its message may name who holds a lock. That is for the log, not for a probe that is open to everybody.
+    // The message may name who holds a lock. That is for the log, not for a probe that anyone may call.
     throw isSlow(known) ? noAnswer(ms, true, error) : known;
   } finally {
     clearTimeout(timer);
@@ -53,8 +53,8 @@ export function isSlow(error: unknown): boolean {
 }
 
 /**
- * Callers share one answer: all that ask while it is awaited, or within `keepMs` after it, which may depend on how long
- * the answer took.
+ * Callers share one answer. This holds for all callers that ask while it is awaited, or within `keepMs` after it.
+ * `keepMs` may depend on how long the answer took.
  */
 export function shared<T>(
   keepMs: number | ((tookMs: number) => number),

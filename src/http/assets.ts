@@ -1,5 +1,5 @@
-// The style sheet and the script of the pages, from this server: no page asks another one for anything. The name of a
-// file holds a digest of its content, so that browsers may keep it for ever.
+// The style sheet and the script of the pages, served from here: no page loads anything from another server. The name
+// of a file holds a digest of its content, so that browsers may keep it for ever.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,6 +1,6 @@
-// Who may send requests. With a token: who sends it, and who has signed in with it. Without a token the server listens
-// on loopback only, and keeps out the browsers of this machine: pages of other origins, and DNS names rebound to
-// 127.0.0.1. Emails and names are for holders of a second token, everywhere.
+// Decides who may send requests. With a token: callers who send it, and browsers that have signed in with it. Without a
+// token, the server listens only on loopback. It then refuses what browsers of this machine send for pages of other
+// origins, and requests to DNS names rebound to 127.0.0.1. Emails and names always need a second token.
 import { getConnInfo } from '@hono/node-server/conninfo';
 import type { Context, MiddlewareHandler, Next } from 'hono';
 import type { Logger } from '../logger.ts';
@@ -16,17 +16,17 @@ import { networkOf } from './connections.ts';
 import { problem, wantsPage } from './problem.ts';
 
 /**
- * `known`: the client has passed the guard. Everybody else is a stranger. `identities`: it may see emails and names.
- * `session`: it has signed in, for this.
+ * `known`: the client has passed the guard. All other clients are strangers. `identities`: the client may see emails
+ * and names. `session`: the session with which it has signed in.
  */
 export type Caller = {
   Variables: { known?: boolean; identities?: boolean; session?: Sight; assets?: Assets };
 };
 
 export type Access = {
-  /** HTTP_TOKEN. Null only where the server listens on loopback. */
+  /** HTTP_TOKEN. May be null only if the server listens on loopback. */
   token: string | null;
-  /** HTTP_PII_TOKEN. Null: nobody sees emails and names. */
+  /** HTTP_PII_TOKEN. Null: emails and names are never shown. */
   piiToken: string | null;
   /** HTTP_ALLOWED_HOSTS. Empty: any name, if there is a token. */
   allowedHosts: readonly string[];
@@ -49,7 +49,7 @@ export function guard(access: Access): MiddlewareHandler<Caller> {
     if (!isExpectedHost(access, c.req.path, header)) return problem(c, 'HOST_REFUSED');
     if (OPEN.test(c.req.path)) return next();
     const bearer = bearerOf(header('authorization'));
-    // The right token is never made to wait: a scraper may share its address with somebody who guesses.
+    // The right token never has to wait: a scraper may share its address with an attacker who guesses.
     const held = bearer === undefined ? null : judge(bearer);
     if (held !== null) return letIn(c, next, held);
     const session = sessionIn(c, keys, now());
@@ -63,7 +63,7 @@ export function guard(access: Access): MiddlewareHandler<Caller> {
   };
 }
 
-/** The other end of the connection: the proxy, where there is one. What a proxy says about others can be invented. */
+/** The other end of the connection: the proxy, if there is one. A proxy's statement about its client can be forged. */
 export function clientOf(c: Context): string {
   return getConnInfo(c).remote.address ?? '';
 }
@@ -80,7 +80,7 @@ function isExpectedHost({ token, allowedHosts }: Access, path: string, header: H
   return allowedHosts.length === 0 || path === '/metrics' || allowedHosts.includes(hostName(header));
 }
 
-/** Neither a session nor this machine's own address is for the pages of others. */
+/** Pages of other origins may use neither a session nor this machine's own address. */
 function isOurs(token: string | null, session: Session | null, method: string, header: HeaderOf): boolean {
   const origin = originOf(header, token === null ? 'http' : 'http or https');
   if (session !== null && !SAFE.includes(method)) return origin === 'ours';
@@ -102,7 +102,7 @@ function stranger(c: Context, header: HeaderOf): Response | Promise<Response> {
   if (!SAFE.includes(c.req.method) || !wantsPage(c)) return problem(c, 'UNAUTHORIZED', ASK_FOR_TOKEN);
   const { pathname, search } = new URL(c.req.url);
   const asked = nextPath(`${pathname}${search}`);
-  // A browser sends the cookie only if the visit began here: so it does not after a click on a link in a mail.
+  // A browser sends the cookie only if the visit began on this site. After a click on a link in a mail, it does not.
   const isFromElsewhere = isVisit(c.req.method, header) && originOf(header) === 'foreign';
   return isFromElsewhere ? c.html(visitAgain(asked)) : c.redirect(loginAddress(asked), 303);
 }

@@ -1,11 +1,15 @@
-// Which connections stay when there are too many. The newest always gets in, so a probe is answered whatever strangers
-// do. Another one gives way: the one that has been silent for longest, in the network that holds the most.
+// Decides which connections stay when there are too many. The newest always gets in, so a probe is answered even if
+// strangers open many connections. Another one gives way: the one that has been silent for longest, in the network that
+// holds the most.
 import type { Server } from 'node:http';
 import { isIP, type Socket } from 'node:net';
 
 /** A crowd of 1,000 scrapes fits. A silent connection takes about 10 kB. */
 export const MAX_CONNECTIONS = 1_024;
-/** Up to so many count alike, because the probes and the scraper of a host may come at once. */
+/**
+ * Networks with at most this many connections count alike, because the probes and the scraper of a host may connect at
+ * once.
+ */
 const FEW = 8;
 
 export type Room = {
@@ -29,7 +33,7 @@ export function keepRoom(server: Server, most: number, onCrowded: () => void): R
   return {
     moved(socket) {
       const network = seats.get(socket);
-      // Undefined: it has given way just now.
+      // Undefined: it has just given way.
       if (network === undefined) return;
       seats.delete(socket);
       seats.set(socket, network);
@@ -37,13 +41,15 @@ export function keepRoom(server: Server, most: number, onCrowded: () => void): R
   };
 }
 
-/** Pure. `seats`: who holds which network, in the order of the last sign of life. */
+/** Pure. `seats`: which network each connection belongs to, in the order of the last sign of life. */
 export function whoGivesWay<Seat>(seats: ReadonlyMap<Seat, string>): Seat | undefined {
   const held = new Map<string, number>();
   for (const network of seats.values()) held.set(network, (held.get(network) ?? 0) + 1);
-  const weight = (network: string) => Math.max(held.get(network) ?? 0, FEW);
-  const most = Math.max(...[...held.keys()].map(weight));
-  for (const [seat, network] of seats) if (weight(network) === most) return seat;
+  const most = Math.max(FEW, ...held.values());
+  const givesWay = new Set(
+    [...held].filter(([, count]) => Math.max(count, FEW) === most).map(([name]) => name),
+  );
+  for (const [seat, network] of seats) if (givesWay.has(network)) return seat;
   return undefined;
 }
 
@@ -55,7 +61,7 @@ export function networkOf(address: string): string {
   const [head = '', tail] = address.split('%')[0]!.split('::');
   const groups = (text: string) => (text === '' ? [] : text.split(':'));
   const [first, last] = [groups(head), groups(tail ?? '')];
-  // `::` stands for as many zeros as are missing to eight groups.
+  // `::` replaces the zeros that are missing to eight groups.
   const zeros = Array.from({ length: 8 - first.length - last.length }, () => '0');
   return [...first, ...zeros, ...last].slice(0, 4).join(':');
 }

@@ -1,5 +1,5 @@
-// The place in a list where the next page begins: the sort key of the last row that was sent, as an opaque text. So a
-// page costs the same wherever it is, and rows that come meanwhile shift nothing.
+// The place in a list where the next page begins: the sort key of the last row that was sent, as an opaque text. So
+// every page costs the same, and rows that are added in between shift nothing.
 import type * as z from 'zod';
 import { OperatorError } from '../errors.ts';
 
@@ -7,7 +7,7 @@ export function writeCursor(key: readonly (string | number | null)[]): string {
   return Buffer.from(JSON.stringify(key)).toString('base64url');
 }
 
-/** Null without a cursor. Throws CURSOR_INVALID if this is not one of the list that `Key` describes. */
+/** Null without a cursor. Throws CURSOR_INVALID if it is not a cursor of the list that `Key` describes. */
 export function readCursor<Key>(text: string | null | undefined, Key: z.ZodType<Key>): Key | null {
   if (!text) return null;
   try {
@@ -23,7 +23,10 @@ export function readCursor<Key>(text: string | null | undefined, Key: z.ZodType<
   }
 }
 
-/** Of `limit + 1` rows that were asked for: those to send, and the cursor of what follows; null at the end. */
+/**
+ * Takes the `limit + 1` rows that were asked for. Returns the rows to send, and the cursor of the rest; null at the
+ * end.
+ */
 export function cut<Row>(
   rows: readonly Row[],
   limit: number,

@@ -1,4 +1,4 @@
-// Pages and the API alone, for this machine: no schedule, no metrics, nothing that starts a run.
+// Only the pages and the API, for this machine: no schedule, no metrics, nothing that starts a run.
 import { createPool } from '../db/pool.ts';
 import { isOperatorError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
@@ -11,7 +11,7 @@ import { addressOf, startHttp, type HttpServer } from './server.ts';
 
 export type DashboardOptions = {
   database: { url: string; isEmbedded: boolean };
-  /** If another program has it, any free one is taken. */
+  /** If another program uses this port, any free one is taken. */
   port: number;
   staleAfterMs: number;
   highTargetMs: number;

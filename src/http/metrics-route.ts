@@ -1,5 +1,5 @@
-// The scrape: what this process counted, and what the database knows. Answers even without the database. All that ask
-// within a few seconds get the same text, so that a crowd costs one question and is written once.
+// The scrape: what this process counted, and what the database knows. Answers even without the database. All clients
+// that ask within a few seconds get the same text, so that a crowd costs one question and the text is written once.
 import { Hono } from 'hono';
 import type { Pool } from '../db/pool.ts';
 import type { Logger } from '../logger.ts';
@@ -21,8 +21,8 @@ export type MetricsDeps = {
 };
 
 /**
- * Not longer than a usual interval of scrapes. What took longer is kept longer: scrapes of thousands of accounts take a
- * twentieth of a core at most. accounts_read_timestamp_seconds says how old the text is.
+ * At most a usual interval of scrapes. An answer that took longer is kept longer: scrapes of thousands of accounts take
+ * a twentieth of a core at most. accounts_read_timestamp_seconds gives the age of the text.
  */
 const KEPT_MS = { least: 5_000, timesTaken: 20, most: 15_000 };
 
@@ -35,7 +35,7 @@ export function metricsRoute(deps: MetricsDeps): Hono {
   const view = databaseViews(deps);
   const text = shared(deps.scrapeKeptMs ?? keptMs, async () => {
     const [own, accounts] = await Promise.all([deps.metrics.scrape(), view().then(accountMetrics)]);
-    // Bytes, because connections that wait for a slow reader share them. Each would copy a string.
+    // Bytes, because connections that wait for a slow reader share them. Each connection would copy a string.
     return new TextEncoder().encode(`${own}\n${accounts}`);
   });
   return new Hono().get('/metrics', async (c) =>

@@ -1,4 +1,4 @@
-// The probes of orchestrators. Open to everybody, so the answers hold no account, user or secret.
+// The probes of orchestrators. Anyone may call them, so the answers hold no account, user or secret.
 import { Hono } from 'hono';
 import type { Readiness } from './readiness.ts';
 

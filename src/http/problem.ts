@@ -1,12 +1,12 @@
-// The body of every refusal: a stable code for programs, a sentence for people. Browsers get a page, the API has a form
-// of its own.
+// The body of every refusal: a stable code for programs, and a sentence for people. Browsers get a page. The API has
+// its own form.
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { refusedPage } from '../pages/plain.ts';
 import { refuse } from './api/problem.ts';
 import { addressesOf, type Assets } from './assets.ts';
 
-/** Codes with the status and what they say. Those of commands, which this may say too, are in errors.ts. */
+/** Codes with the status and the text. Codes of commands that may also appear here are in errors.ts. */
 export const PROBLEMS = {
   UNAUTHORIZED: [401, 'Send Authorization: Bearer with the HTTP_TOKEN of this server, or sign in at /login'],
   HOST_REFUSED: [
@@ -30,7 +30,7 @@ export const PROBLEMS = {
 
 const FOR_PROGRAMS = ['/livez', '/readyz', '/metrics', '/sync'];
 
-/** Programs get JSON, and so does a browser that somebody points at what is made for programs. */
+/** Programs get JSON. So does a browser at an address that is made for programs. */
 export function wantsPage(c: Context): boolean {
   const { path } = c.req;
   return !isApi(path) && !FOR_PROGRAMS.includes(path) && (c.req.header('accept') ?? '').includes('text/html');

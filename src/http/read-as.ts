@@ -1,5 +1,5 @@
 // Questions of pages and of the API: read-only, under the role for readers, all from one snapshot of the database, and
-// within a bounded time. The pool is their own, so that a slow question never blocks a probe or a run.
+// within a bounded time. They have their own pool, so that a slow question never blocks a probe or a run.
 import type { Context } from 'hono';
 import type { Db } from '../db/handle.ts';
 import type { Pool } from '../db/pool.ts';
@@ -10,24 +10,24 @@ import type { Caller } from './auth.ts';
 import { whyUnreadable } from './why-unreadable.ts';
 
 export const READ_WAIT_MS = 10_000;
-/** So many requests may wait for a connection. More would only wait in vain. */
+/** This number of requests may wait for a connection. More would time out anyway. */
 const QUEUE = 32;
-/** A question that nobody waits for any more loses its connection at once, so that all of them are for who waits. */
+/** A question whose client has gone loses its connection at once, so that all connections serve clients who wait. */
 export const READ_POOL = { max: 4, queryTimeoutMs: READ_WAIT_MS + 1_000, connectTimeoutMs: 3_000 };
 
 const ROLES = { 'without identities': READER, 'with identities': PII_READER } as const;
 
 export type Reader = { pool: Pool; waitMs?: number };
 
-/** For who sent the request: with emails and names if they may be shown. Ends when the client goes away. */
+/** For the sender of the request: with emails and names if they may be shown. Ends when the client disconnects. */
 export function readFor<T>(c: Context<Caller>, reader: Reader, ask: (db: Db) => Promise<T>): Promise<T> {
   const role = c.get('identities') === true ? 'with identities' : 'without identities';
   return readAs(reader, role, ask, c.req.raw.signal);
 }
 
 /**
- * Throws READERS_BUSY, DATABASE_SLOW, DATABASE_BEHIND, another OperatorError of the connection, ROLES_MISSING, or what `ask` throws.
- * Only a question `with identities` may read emails and names.
+ * Throws READERS_BUSY, DATABASE_SLOW, DATABASE_BEHIND, another OperatorError of the connection, ROLES_MISSING, or what
+ * `ask` throws. Only a question `with identities` may read emails and names.
  */
 export async function readAs<T>(
   { pool, waitMs = READ_WAIT_MS }: Reader,
@@ -52,7 +52,7 @@ export async function readAs<T>(
     if (isFull && !isConnected) throw busy(max, error);
     throw await whyUnreadable(pool, waitMs, ROLES[role], error);
   } finally {
-    // In time, there is nothing left to cut.
+    // The question ended in time, so nothing is left to cut.
     late.abort();
   }
 }

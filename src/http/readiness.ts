@@ -1,5 +1,5 @@
 // Whether this process can work: the database answers, and its schema is the one of this version. The age of the data
-// is reported and decides nothing: taking replicas down does not make the data newer.
+// is reported but decides nothing: taking replicas down does not make the data newer.
 import { checkMigrations, databaseBehind } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
 import type { Transaction } from '../db/transaction.ts';
@@ -9,7 +9,7 @@ import { freshness, type Freshness } from '../queries/accounts/freshness.ts';
 import { askDatabase, DATABASE_WAIT_MS, isSlow } from './ask-database.ts';
 
 type Failed = { status: 'failed'; code: ErrorCode; message: string };
-/** It can be reached, and does not answer in time. */
+/** The database can be reached, but does not answer in time. */
 type Slow = { status: 'slow'; code: ErrorCode; message: string };
 
 export type Readiness = {
@@ -18,7 +18,7 @@ export type Readiness = {
     database: { status: 'ok' } | Slow | Failed;
     migrations: ({ status: 'ok' | 'unknown' } | Failed) & { applied?: number; pending?: number };
   };
-  /** Null when it could not be read. */
+  /** Null if it could not be read. */
   freshness: Freshness | null;
 };
 
@@ -29,7 +29,7 @@ export type ReadinessDeps = {
   databaseWaitMs?: number;
 };
 
-/** The database answers, and its tables are not for this version. */
+/** The database answers, but its tables are not for this version. */
 const OF_SCHEMA: readonly ErrorCode[] = ['DATABASE_NEWER', 'MIGRATION_CHANGED', 'HISTORY_INCOMPLETE'];
 
 export async function readiness(deps: ReadinessDeps): Promise<Readiness> {

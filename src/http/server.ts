@@ -1,6 +1,12 @@
 // Starts and stops the HTTP server. Nobody can hold it: each part of a request and of an answer has a time limit. To
 // stop, it refuses new requests, lets running ones finish, and cuts them off after a grace period.
-import { createServer, type ServerOptions } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
@@ -46,6 +52,27 @@ export async function startHttp(options: {
 }): Promise<HttpServer> {
   const { app, host, port } = options;
   const { silenceTimeout, ...timing } = { ...TIMING, ...options.timing };
+  const answer = oneAtATime(listenerOf(app, host));
+  const server = createServer({ ...timing, maxHeaderSize: 8_192 }, (request, response) => {
+    room.moved(request.socket);
+    answer(request, response);
+  });
+  server.setTimeout(silenceTimeout);
+  const room = keepRoom(
+    server,
+    options.maxConnections ?? MAX_CONNECTIONS,
+    options.onCrowded ?? (() => undefined),
+  );
+  await listening(server, host, port);
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: (graceMs) => closeWithin(server, graceMs),
+  };
+}
+
+type Listener = (request: IncomingMessage, response: ServerResponse) => void;
+
+function listenerOf(app: Pick<Hono, 'fetch'>, host: string): Listener {
   const listener = getRequestListener(app.fetch, {
     hostname: host,
     // Replaces the global Request and Response by the adapter's. Otherwise bodyLimit cannot rebuild a request.
@@ -57,44 +84,41 @@ export async function startHttp(options: {
         { status: 400, headers: { Connection: 'close' } },
       ),
   });
+  return (request, response) => void listener(request, response);
+}
+
+/** Refuses pipelined requests. With one for each connection, the work that waits before a probe has a limit. */
+function oneAtATime(listener: Listener): Listener {
   const answering = new Set<Socket>();
-  const server = createServer({ ...timing, maxHeaderSize: 8_192 }, (request, response) => {
+  return (request, response) => {
     const { socket } = request;
-    room.moved(socket);
-    // Pipelined. With one request for each connection, the work that waits before a probe has a limit.
     if (answering.has(socket)) return void response.writeHead(503, { Connection: 'close' }).end();
     answering.add(socket);
     response.once('close', () => answering.delete(socket));
-    void listener(request, response);
-  });
-  server.setTimeout(silenceTimeout);
-  const room = keepRoom(
-    server,
-    options.maxConnections ?? MAX_CONNECTIONS,
-    options.onCrowded ?? (() => undefined),
-  );
-  await new Promise<void>((listening, failed) => {
-    server.once('error', failed);
+    listener(request, response);
+  };
+}
+
+async function listening(server: Server, host: string, port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
     server.listen({ port, host, backlog: BACKLOG }, () => {
-      server.off('error', failed);
-      listening();
+      server.off('error', reject);
+      resolve();
     });
   }).catch((error: NodeJS.ErrnoException) => {
     throw unusable(error, host, port);
   });
+}
 
-  return {
-    port: (server.address() as AddressInfo).port,
-    async close(graceMs) {
-      const closed = new Promise<void>((done) => server.close(() => done()));
-      // Otherwise a connection that has answered stays open for the next request.
-      const sweep = setInterval(() => server.closeIdleConnections(), 50);
-      const cut = setTimeout(() => server.closeAllConnections(), graceMs);
-      await closed;
-      clearInterval(sweep);
-      clearTimeout(cut);
-    },
-  };
+async function closeWithin(server: Server, graceMs: number): Promise<void> {
+  const closed = new Promise<void>((done) => server.close(() => done()));
+  // Otherwise a connection that has answered stays open for the next request.
+  const sweep = setInterval(() => server.closeIdleConnections(), 50);
+  const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+  await closed;
+  clearInterval(sweep);
+  clearTimeout(cut);
 }
 
 /** As people type it. */

@@ -12,7 +12,10 @@ const NOT_FOUND: readonly ErrorCode[] = [
 ];
 const BAD_REQUEST: readonly ErrorCode[] = ['ACCOUNT_AMBIGUOUS', 'USER_AMBIGUOUS'];
 
-/** What a command ends with 64 for is a bad request; what may pass by itself, or an administrator must mend, is 503. */
+/**
+ * An error that ends a command with 64 is a bad request. An error that may pass on its own, or that an administrator
+ * must fix, is 503.
+ */
 export function statusOf(error: unknown): ContentfulStatusCode {
   if (!isOperatorError(error)) return 500;
   if (NOT_FOUND.includes(error.code)) return 404;

@@ -7,7 +7,7 @@ import type { Logger } from '../logger.ts';
 import { problem } from './problem.ts';
 
 /**
- * `started` has a run_id; `already_running` names the run in progress; `queued` waits until another account's run ends.
+ * `started` has a run_id. `already_running` names the run in progress. `queued` waits until another account's run ends.
  */
 export type SyncStart = {
   status: 'started' | 'already_running' | 'queued';
@@ -68,7 +68,7 @@ type Outcome = {
     | SyncStart
     | { status: 'failed'; error: { code: ErrorCode; message: string } }
   );
-  /** Exit code of the error; null when there is none. */
+  /** Exit code of the error. Null if there is none. */
   exit: ExitCode | null;
 };
 

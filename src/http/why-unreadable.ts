@@ -1,4 +1,4 @@
-// Why a page or the API could not be answered, in words for who looks at it: the person may not know the database.
+// Why a page or the API could not be answered, in words for the person who looks at it, who may not know the database.
 import { checkMigrations, databaseBehind } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
 import { mayRead, rolesMissing, type PII_READER, type READER } from '../db/roles.ts';
@@ -6,9 +6,9 @@ import { isOperatorError, OperatorError } from '../errors.ts';
 import { rootCause } from '../logger.ts';
 import { askDatabase } from './ask-database.ts';
 
-/** What the question names may not be read. */
+/** The role has no right to read what the query names. */
 const FORBIDDEN = '42501';
-/** It is not there: no such schema, table, column or function. */
+/** It does not exist: no such schema, table, column or function. */
 const NOT_THERE = ['3F000', '42P01', '42703', '42883'];
 
 export async function whyUnreadable(
@@ -29,12 +29,12 @@ export async function whyUnreadable(
       return (await mayRead(tx, role)) ? error : rolesMissing(role);
     });
   } catch (worse) {
-    // Such as a database of a newer release.
+    // Such as the database of a newer release.
     return isOperatorError(worse) ? worse : error;
   }
 }
 
-/** The words for a command speak of running it again. */
+/** The texts for a command speak of running it again. */
 function unavailable({ code, happened, cause }: OperatorError): OperatorError {
   return new OperatorError({
     code,
@@ -45,7 +45,7 @@ function unavailable({ code, happened, cause }: OperatorError): OperatorError {
   });
 }
 
-/** All migrations are recorded, and somebody has dropped what one of them made. */
+/** All migrations are recorded, but a person has dropped an object that one of them made. */
 function incomplete(cause: unknown): OperatorError {
   return new OperatorError({
     code: 'DATABASE_BEHIND',

@@ -1,5 +1,5 @@
-// A backup as a file, or through standard input and output. The file is whole when it has its name, and only its owner
-// may read it: it holds every email and name.
+// A backup as a file, or through standard input and output. A file with its final name is complete. Only its owner may
+// read it, because it holds every email and name.
 import { createReadStream, statSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { addAbortSignal, type Readable, type Writable } from 'node:stream';
@@ -31,7 +31,9 @@ function exists(happened: string, todo: string): OperatorError {
 
 export type BackupTarget = { file: string; stdout: Writable; signal: AbortSignal };
 
-/** "-": standard output. Returns the bytes written. Throws OUTPUT_FAILED, the signal's reason, and what `rowsOf` throws. */
+/**
+ * "-": standard output. Returns the bytes written. Throws OUTPUT_FAILED, the signal's reason, and what `rowsOf` throws.
+ */
 export async function writeBackup(
   { file, stdout, signal }: BackupTarget,
   history: History,
@@ -89,7 +91,7 @@ export async function readBackup<T>(
   work: (history: History) => Promise<T>,
 ): Promise<T> {
   if (file === '-' && stdin.isTTY === true) throw unreadable(file, 'nothing is piped into this command');
-  // What feeds the standard input may be silent for long, so an interrupt must end the reading.
+  // The source of the standard input may be silent for long, so an interrupt must end the reading.
   const source = addAbortSignal(signal, file === '-' ? stdin : createReadStream(file));
   const unzip = createZstdDecompress();
   try {
@@ -107,7 +109,7 @@ export async function readBackup<T>(
   }
 }
 
-/** A failure of zlib means bytes that it did not write; any other is a failure to read. */
+/** An error of zlib means that the bytes are not its own output. Any other error is a failure to read. */
 async function* unzipped(unzip: Readable, file: string): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of unzip) yield chunk as Buffer;

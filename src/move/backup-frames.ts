@@ -1,7 +1,8 @@
-// The format of a backup file. A line of text says what it is. Behind it is one zstd stream of frames: a byte for the
-// kind, four bytes for the length, a CRC-32 of the content, and the content. Order: head (JSON), then for each table its
-// rows (bytes of COPY in binary format) and an end, and last a SHA-256 of all frames before it. A file without that last
-// frame is not whole. The CRC keeps changed rows away from the server, which gets them before the end is read.
+// The format of a backup file. A line of text says what it is. After it, one zstd stream holds frames: a byte for the
+// kind, four bytes for the length, a CRC-32 of the content, and the content. Order: head (JSON), then for each table
+// its rows (bytes of COPY in binary format) and an end, and last a SHA-256 of all frames before it. A file without that
+// last frame is not complete. The CRC keeps changed rows away from the server, because the server gets rows before the
+// end is read.
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { OperatorError } from '../errors.ts';
@@ -15,7 +16,7 @@ const HEADER_BYTES = 9;
 // A chunk of a connection is 64 KiB. The head is a few kilobytes.
 const MOST_BYTES = 16 * 1024 * 1024;
 
-/** Everything behind the first line, before compression. */
+/** Everything after the first line, before compression. */
 export async function* framesOf(
   { head, rowsOf }: History,
   onChunk: (table: TableHead, bytes: number) => void,
@@ -48,8 +49,8 @@ function frameOf(kind: number, content: Buffer): Buffer[] {
 type Frame = { kind: number; content: Buffer };
 
 /**
- * The history in `bytes`, which follow the first line and are not compressed any longer. Rows are handed on before their
- * file is known to be whole: so read to the end before anything counts. Throws BACKUP_DAMAGED, BACKUP_VERSION.
+ * The history in `bytes`, which follow the first line and are already decompressed. Rows are handed on before their
+ * file is known to be complete. So do not use any row before the end was read. Throws BACKUP_DAMAGED, BACKUP_VERSION.
  */
 export async function readFrames(bytes: AsyncIterable<Buffer>): Promise<History> {
   const hash = createHash('sha256');
@@ -95,7 +96,7 @@ function parseHead({ kind, content }: Frame): HistoryHead {
   }
 }
 
-/** Returns the next bytes, exactly so many. */
+/** Returns exactly this number of next bytes. */
 function byteReader(bytes: AsyncIterable<Buffer>): (length: number) => Promise<Buffer> {
   const source = bytes[Symbol.asyncIterator]();
   let held: Buffer[] = [];

@@ -8,7 +8,7 @@ import type { MovedTable } from './moved-tables.ts';
 // The longest time that a timer of the driver can have.
 const NO_LIMIT_MS = 2_147_483_647;
 
-/** In a transaction that has pinned the settings (db/pool.ts): they decide how times look as text. */
+/** Call it in a transaction that has pinned the settings (db/pool.ts): they decide how times look as text. */
 export async function checksumOf(
   client: PoolClient,
   { name, columns }: MovedTable,

@@ -1,7 +1,7 @@
-// A history on its way: what it holds, and its rows as bytes of COPY. A database and a backup file both give one.
+// A history in transit: its description, and its rows as bytes of COPY. Both a database and a backup file provide one.
 import * as z from 'zod';
 
-// Names go into statements. A file may come from anywhere.
+// These names are put into statements, and a file may be from anywhere.
 const name = z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/);
 const qualified = z.string().regex(/^risk(_internal)?\.[a-z_][a-z0-9_]{0,62}$/);
 const wholeNumber = z.string().regex(/^\d{1,19}$/);
@@ -15,7 +15,7 @@ export const HistoryHead = z.object({
   migrations: z.array(z.object({ hash: z.string(), created_at: z.number() })).min(1),
   clock: z.object({ value: wholeNumber, epoch: z.uuid() }),
   sequences: z.array(z.object({ name: qualified, last_value: wholeNumber, is_called: z.boolean() })),
-  /** In an order in which foreign keys hold. */
+  /** In an order that satisfies foreign keys. */
   tables: z.array(
     z.object({
       name: qualified,
@@ -31,9 +31,9 @@ export type TableHead = HistoryHead['tables'][number];
 
 export type History = {
   head: HistoryHead;
-  /** Called once for each table, in the order of the head; each is read to its end. */
+  /** Called once for each table, in the order of the head. Each table is read to its end. */
   rowsOf: (table: TableHead) => AsyncIterable<Buffer>;
-  /** Called after the last table. Throws if what was read is not to be trusted. */
+  /** Called after the last table. Throws if the data that was read cannot be trusted. */
   requireWhole: () => Promise<void>;
 };
 

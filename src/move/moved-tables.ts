@@ -1,4 +1,5 @@
-// What belongs to a history and moves with it. It follows from the schema: a new table moves unless it is named here.
+// The tables that belong to a history and move with it. The list follows from the schema: a new table moves unless it
+// is named here.
 import { getTableName, is } from 'drizzle-orm';
 import { getTableConfig, PgTable } from 'drizzle-orm/pg-core';
 import * as schema from '../db/schema.ts';
@@ -7,8 +8,8 @@ import * as schema from '../db/schema.ts';
 export type MovedTable = { name: string; columns: readonly string[] };
 
 /**
- * Leases and reserved requests belong to processes at the old place. Staged rows live inside one transaction. The clock
- * is set, not copied: it begins a new epoch.
+ * Leases and reserved requests belong to processes at the old place. Staged rows exist only inside one transaction. The
+ * clock is set, not copied: it begins a new epoch.
  */
 const STAYS = [
   schema.leases,
@@ -19,7 +20,7 @@ const STAYS = [
   schema.feedClock,
 ].map(nameOf);
 
-/** Each table after those that it refers to, so that foreign keys hold at every moment. */
+/** Each table is after those that it refers to, so that foreign keys are satisfied at every moment. */
 export function movedTables(): MovedTable[] {
   const waiting = allTables().filter((table) => !STAYS.includes(nameOf(table)));
   const ordered: PgTable[] = [];
@@ -41,7 +42,7 @@ export function stayingTables(): readonly string[] {
   return STAYS;
 }
 
-/** Bytes of a row in the binary format of COPY, as good as the types tell. For progress alone. */
+/** Approximate bytes of a row in the binary format of COPY, by its types. Only for the progress. */
 export function guessRowBytes(name: string): number {
   const table = allTables().find((one) => nameOf(one) === name);
   const columns = table === undefined ? [] : getTableConfig(table).columns;

@@ -1,5 +1,5 @@
-// Makes a database ready to receive a history: its tables, at the level of that history, and the mark that refuses every
-// command until the history is whole.
+// Makes a database ready to receive a history. It creates the tables, at the version of that history, and the mark.
+// With the mark, every command refuses the database until the history is whole.
 import type { Pool, PoolClient } from '../db/pool.ts';
 import { refuseDistributed } from '../db/distribute/citus.ts';
 import { isMark, SET_MARK } from '../db/incomplete-history.ts';
@@ -15,7 +15,7 @@ export async function markTarget(pool: Pool, migrations: readonly Applied[]): Pr
   await migrateTo(pool, migrations.length);
   await refuseDistributed(pool);
   await inTransaction(pool, DEFAULT_LIMITS, async (tx, client) => {
-    // Without a lock: the copy that set the mark may be under way, and holds one.
+    // Without a lock, because the copy that set the mark may be under way and hold one.
     if (await isMarked(tx, migrations)) return;
     await client.query(LOCK_TO_MIGRATE);
     if (await isMarked(tx, migrations)) return;
@@ -61,7 +61,7 @@ export function requireKnown(migrations: readonly Applied[], version: string): v
   });
 }
 
-/** `tables` that do not exist yet, in an earlier version, hold nothing. Throws HISTORY_EXISTS. */
+/** `tables` that an earlier version lacks hold nothing. Throws HISTORY_EXISTS. */
 export async function requireEmpty(client: PoolClient, tables: readonly string[]): Promise<void> {
   for (const name of tables) {
     const there = await client.query<{ is: boolean }>('select to_regclass($1) is not null as is', [

@@ -1,4 +1,4 @@
-// A history as a database holds it: everything in one snapshot, while syncs go on. Changes nothing.
+// A history as a database holds it: everything in one snapshot, while syncs continue. Changes nothing.
 import { sql } from 'drizzle-orm';
 import { copyOut } from '../db/copy-out.ts';
 import { refuseDistributed } from '../db/distribute/citus.ts';
@@ -24,7 +24,7 @@ const LOCK_MS = 60_000;
 export type ReadDeps = { pool: Pool; signal: AbortSignal; onProgress: MoveProgress };
 
 /**
- * Takes a moment, and `readHistory` reads every row first: so ask this before anything is made for the history. Throws
+ * Quick, while `readHistory` reads every row first. So call this before anything is created for the history. Throws
  * HISTORY_EMPTY, HISTORY_DISTRIBUTED.
  */
 export async function requireMovable(db: Db): Promise<void> {
@@ -34,8 +34,9 @@ export async function requireMovable(db: Db): Promise<void> {
 }
 
 /**
- * The schema must be the one of this version. Throws HISTORY_EMPTY, HISTORY_DISTRIBUTED, the signal's reason, and what `work` throws. An
- * error of this database that interrupts `rowsOf` is thrown instead of what `work` makes of it.
+ * The schema must be the one of this version. Throws HISTORY_EMPTY, HISTORY_DISTRIBUTED, the signal's reason, and what
+ * `work` throws. If an error of this database interrupts `rowsOf`, that error is thrown, not the one that `work` makes
+ * of it.
  */
 export async function readHistory<T>(
   { pool, signal, onProgress }: ReadDeps,
@@ -88,7 +89,7 @@ async function readHead(
   };
 }
 
-/** They belong to no snapshot. Read after the rows were counted, they are never behind them. */
+/** They belong to no snapshot. They are read after the rows were counted, so they are never behind the rows. */
 async function readSequences(client: PoolClient): Promise<HistoryHead['sequences']> {
   const { rows } = await client.query<{ name: string }>(
     `select schemaname || '.' || sequencename as name from pg_sequences
@@ -112,7 +113,7 @@ async function* copiedRows(
   const copy = copyOut(client, `copy ${quoted(name)} (${columnList(columns)}) to stdout (format binary)`);
   try {
     for await (const chunk of copy.stream) yield chunk as Buffer;
-    // The server's last word on the statement arrives after the bytes.
+    // The server's final answer to the statement arrives after the bytes.
     await client.query('select');
   } catch (error) {
     onFailure(error);

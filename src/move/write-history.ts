@@ -1,5 +1,5 @@
-// Puts a whole history into an empty database: all rows and the mark's removal in one transaction. So the database is
-// empty and refused until the history is whole, whatever dies, and readers never see a part of it.
+// Puts a whole history into an empty database: all rows and the removal of the mark in one transaction. So the database
+// stays empty and refused until the history is whole, even if a process dies, and readers never see a part of it.
 import { pipeline } from 'node:stream/promises';
 import { sql } from 'drizzle-orm';
 import { copyIn } from '../db/copy-in.ts';
@@ -34,7 +34,8 @@ export type WriteDeps = {
 const LIMITS = { lockMs: 30_000, idleMs: 600_000, statementMs: 0 };
 
 /**
- * Throws HISTORY_EXISTS, HISTORY_DIFFERS, COMMIT_UNKNOWN, DATABASE_NEWER, the signal's reason, and what `rowsOf` throws.
+ * Throws HISTORY_EXISTS, HISTORY_DIFFERS, COMMIT_UNKNOWN, DATABASE_NEWER, the signal's reason, and what `rowsOf`
+ * throws.
  */
 export async function writeHistory(deps: WriteDeps, history: History): Promise<void> {
   const { pool, signal } = deps;
@@ -58,13 +59,13 @@ export async function writeHistory(deps: WriteDeps, history: History): Promise<v
   } catch (error) {
     throw error instanceof CommitUnknown ? commitUnknown(error) : error;
   }
-  // A planner without statistics chooses badly until autovacuum has looked.
+  // A planner without statistics chooses bad plans until autovacuum has run.
   for (const { name } of history.head.tables) await pool.query(`analyze ${quoted(name)}`);
 }
 
 /**
- * TRUNCATE also locks out everybody, and lets COPY write rows as frozen: no reader or vacuum writes them again. Leases
- * refer to accounts, so they are named, too.
+ * TRUNCATE also locks out all other sessions, and lets COPY write rows as frozen: no reader or vacuum writes them
+ * again. Leases refer to accounts, so they are also named.
  */
 async function emptyTables(client: PoolClient, { tables }: HistoryHead): Promise<void> {
   if (!(await holdMark(client))) throw historyExists();
@@ -74,7 +75,7 @@ async function emptyTables(client: PoolClient, { tables }: HistoryHead): Promise
   await client.query(`truncate ${names.map(quoted).join(', ')}`);
 }
 
-/** False: there is no mark. Throws DATABASE_BUSY: another copy holds it. */
+/** False: there is no mark. Throws DATABASE_BUSY if another copy holds it. */
 async function holdMark(client: PoolClient): Promise<boolean> {
   try {
     return (await client.query(HOLD_MARK)).rowCount !== 0;
@@ -125,7 +126,7 @@ async function setCounters(tx: Transaction, client: PoolClient, head: HistoryHea
       last_snapshot_id: Number(head.clock.value),
       epoch: head.clock.epoch,
       place: here.rows[0]?.place ?? null,
-      // There is a copy of this history: the place that it came from.
+      // A copy of this history exists: the place that it was copied from.
       copied_at: sql`${head.created_at}::timestamptz`,
     })
     .where(theClock(ALL_ACCOUNTS));

@@ -1,4 +1,5 @@
-// Whether a host is on this machine or in a private network, judged by its name. Credentials go there only on purpose.
+// Whether a host is on this machine or in a private network, judged by its name. Credentials are sent there only on
+// purpose.
 import { BlockList, isIP } from 'node:net';
 
 const PRIVATE = new BlockList();

@@ -1,5 +1,5 @@
-// A dead man's switch: each success pings a monitor outside, which raises an alarm when pings stop. A failed ping is a
-// warning, never a failed run.
+// A dead man's switch: each success pings an external monitor, which raises an alarm when pings stop. A failed ping is
+// a warning, never a failed run.
 import { ConstantBackoff, handleAll, retry } from 'cockatiel';
 import type { Dispatcher } from 'undici';
 import { errorFields, type Logger } from '../logger.ts';

@@ -13,7 +13,7 @@ import { heading, levelMark, missingNote, notice, number, rangeChoice, source, w
 import { person, type NameOf } from './person.ts';
 import { pager, table, type Column } from './table.ts';
 
-/** `next`: the cursor of the rows that follow; null at the end. */
+/** `next`: the cursor of the rows that follow. Null at the end. */
 export function changesPage(page: Page, changes: ChangesPage, nameOf: NameOf, next: string | null): Html {
   const { matrix, feed, filter } = changes;
   const headline = changesHeadline(matrix.rows, spanInWords(page));
@@ -60,7 +60,9 @@ function spanInWords({ scope: { span } }: Page): string {
   return `in the last ${names[span.range] ?? `${Number.parseInt(span.range, 10)} days`}`;
 }
 
-/** Without a script, and at the first visit, there is nothing to say. The script knows the last snapshot that was seen. */
+/**
+ * Without a script, and at the first visit, this stays empty. The script knows the last snapshot that the visitor saw.
+ */
 function news(page: Page, { since, newestId, newestOf }: ChangesPage): Html {
   const address = linkHere(page, { since: 'SNAPSHOT', cursor: null });
   const seen = html`<p
@@ -152,7 +154,7 @@ function levels({ from_level, to_level }: FedChange): Html {
   >`;
 }
 
-/** Darker where there is more: four steps of grey, because colour belongs to levels. */
+/** Darker for more: four steps of grey, because colour belongs to levels. */
 function matrixTable(page: Page, { matrix: { rows }, filter }: ChangesPage): Html {
   const cells = PLACES.flatMap((from) =>
     PLACES.map((to) => countOf(rows, { from_level: from, to_level: to })),

@@ -1,11 +1,11 @@
-// A page that could not be answered: what happened, what it means, what to do.
+// The page for a question that could not be answered: what happened, what it means, what to do.
 import { html } from 'hono/html';
 import type { ErrorCode, OperatorError } from '../errors.ts';
 import { layout } from './layout.ts';
 import { linkHere, linkTo, type Html, type Page } from './page.ts';
 import { notice } from './parts.ts';
 
-/** Null: an error that nobody expected. The log has it. */
+/** Null: an unexpected error. The log has it. */
 export function failedPage(page: Page, error: OperatorError | null): Html {
   const { code, happened, means, todo } = error ?? {
     code: 'UNEXPECTED',
@@ -24,7 +24,7 @@ export function failedPage(page: Page, error: OperatorError | null): Html {
 }
 
 type WayOn = {
-  /** Instead of what happened, if that is too long for a title. */
+  /** A title for errors whose description is too long for one. */
   happened?: string;
   address: string;
   text: string;
@@ -35,7 +35,7 @@ const allAccounts = (page: Page): WayOn => ({
   text: 'Show all accounts',
 });
 
-/** The errors for which a page has something better than a command. */
+/** Errors for which a page has a better remedy than a command. */
 const WAYS_ON: Partial<Record<ErrorCode, (page: Page) => WayOn>> = {
   ACCOUNT_UNKNOWN: allAccounts,
   ACCOUNT_AMBIGUOUS: allAccounts,

@@ -32,7 +32,7 @@ export function layout(page: Page, title: string, main: Html): Html {
     </html>`;
 }
 
-/** Printed pages have no form that says it. */
+/** Printed pages have no form that shows it. */
 function aboutWhat({ scope: { chosen } }: Page): string {
   return chosen === null ? 'all accounts' : (chosen.label ?? chosen.account_id);
 }
@@ -44,7 +44,7 @@ function navLink(page: Page, path: string, name: string): Html {
     : html`<a href="${linkTo(page, path)}">${name}</a>`;
 }
 
-/** A list of thousands is as heavy as the rest of the page, and nobody finds an account in it. */
+/** A list of thousands would double the size of the page, and be too long to find an account in. */
 const MOST_LISTED = 200;
 
 function accountField(chosen: Page['scope']['chosen']): Html {

@@ -1,4 +1,4 @@
-// The log-in, and what a visit needs before it.
+// The sign-in page, and the page that a visit from elsewhere needs first.
 import { html } from 'hono/html';
 import type { Html, Page } from './page.ts';
 import { plainPage } from './plain.ts';
@@ -46,7 +46,7 @@ function which({ reader, identities }: Login['offers']): Html {
   return reader ? html`It is the <code>HTTP_TOKEN</code> of this server. ${second}` : second;
 }
 
-/** Asks for the same address again: the visit then begins here, and the browser sends the session. */
+/** Asks for the same address again: the visit then begins on this site, and the browser sends the session. */
 export function visitAgain(address: string): Html {
   return html`<!doctype html>
     <html lang="en">

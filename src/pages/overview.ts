@@ -1,4 +1,4 @@
-// The overview: the state in a sentence, the levels now and over time, what happened lately, and how sure all of it is.
+// The overview: the state in a sentence, the levels now and over time, recent events, and how reliable all of it is.
 import { html } from 'hono/html';
 import { freshness, gravestFirst, sure, type Serving } from '../answers/freshness.ts';
 import { headline, NEWS_DAYS, type Overview } from '../answers/overview.ts';
@@ -229,7 +229,7 @@ function coverageSection(page: Page, { question, rows }: NonNullable<Overview['c
   </section>`;
 }
 
-/** The page of thousands of accounts would weigh a megabyte. */
+/** For thousands of accounts, the page would be a megabyte. */
 const MOST_ACCOUNTS = 100;
 
 function accountsSection(page: Page, { question, rows }: Overview['newest']): Html {

@@ -1,4 +1,4 @@
-// What every page is made with, and the addresses of pages.
+// The data that every page gets, and the addresses of pages.
 import type { html } from 'hono/html';
 import type { Scope } from '../answers/scope.ts';
 
@@ -6,14 +6,14 @@ export type Html = ReturnType<typeof html>;
 
 export type Page = {
   scope: Scope;
-  /** The address that was asked for: its path, and the parameters that hold the state of the page. */
+  /** The requested address: its path, and the parameters that hold the state of the page. */
   path: string;
   query: URLSearchParams;
-  /** Says that rows of the span were deleted, of which this page has figures; null: none were. */
+  /** Says that rows of the span were deleted and figures of this page lack them. Null: none were deleted. */
   missing: string | null;
   /** Emails and names may be shown. */
   identities: boolean;
-  /** Emails and names are shown to who signs in for them. */
+  /** Emails and names are shown to visitors who sign in for them. */
   offersIdentities: boolean;
   /** The visitor can end a session. */
   signedIn: boolean;
@@ -30,7 +30,7 @@ export const PAGES = [
   ['/runs', 'Runs'],
 ] as const;
 
-/** Parameters that go along from page to page. */
+/** Parameters that stay from page to page. */
 const KEPT = ['account', 'range', 'from', 'to', 'tz'];
 
 /**
@@ -48,7 +48,9 @@ export function linkHere(page: Page, changes: Record<string, string | null>): st
   return withChanges(page.path, new URLSearchParams(page.query), changes);
 }
 
-/** The data of a picture as a file: the same question, asked through the API. The address holds all that it needs. */
+/**
+ * The data of a picture as a file: the same question, through the API. The address holds everything that the API needs.
+ */
 export function csvOf(
   { scope }: Pick<Page, 'scope'>,
   resource: string,

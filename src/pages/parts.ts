@@ -8,7 +8,7 @@ import { linkHere, linkTo, type Html, type Page } from './page.ts';
 
 const SHAPES: Readonly<Record<string, string>> = { high: '▲', medium: '◆', low: '●' };
 
-/** Shape, word and colour: each of them alone tells the level. Null: not present. */
+/** Shape, word and colour: each of them alone shows the level. Null: not present. */
 export function levelMark(level: string | null): Html {
   if (level === null) return html`<span class="level none">not present</span>`;
   return html`<span class="level ${level}"
@@ -32,7 +32,7 @@ export function wallTime({ scope }: Pick<Page, 'scope'>, at: Date | string): Htm
   >`;
 }
 
-/** The beginning of the id, which leads to the user. The whole id is there on hover, and for who copies it. */
+/** The beginning of the id, with a link to the user. The whole id appears on hover, and is what a copy gets. */
 export function userLink(page: Page, user: { account_id: string; user_id: string }): Html {
   const address = linkTo(page, `/users/${user.user_id}`, { account: user.account_id });
   return html`<a class="id" href="${address}" title="${user.user_id}" data-copy="${user.user_id}"
@@ -40,7 +40,7 @@ export function userLink(page: Page, user: { account_id: string; user_id: string
   >`;
 }
 
-/** A heading with what leads on from it. `id` names the section in an address. */
+/** A heading with links to more. `id` names the section in an address. */
 export function heading(title: string, id: string, more: Html | string = ''): Html {
   return html`<div class="head">
     <h2 id="${id}">${title}</h2>
@@ -48,7 +48,7 @@ export function heading(title: string, id: string, more: Html | string = ''): Ht
   </div>`;
 }
 
-/** For the end of a heading: the page that has all of it. */
+/** For the end of a heading: the page with the complete list. */
 export function more(address: string, text: string): Html {
   return html`<a class="more" href="${address}">${text} <span aria-hidden="true">→</span></a>`;
 }
@@ -80,7 +80,7 @@ export function choice(
   </div>`;
 }
 
-/** A term and what there is to say about it. */
+/** A term and its explanation. */
 export function facts(pairs: readonly (readonly [term: string, text: Html | string])[]): Html {
   return html`<dl class="facts">
     ${pairs.map(
@@ -91,7 +91,7 @@ export function facts(pairs: readonly (readonly [term: string, text: Html | stri
   </dl>`;
 }
 
-/** In the place of a page that has nothing to show before the first snapshot. */
+/** Replaces the content of a page before the first snapshot. */
 export function nothingYet({ scope }: Pick<Page, 'scope'>, nextSlot: Date | null): Html {
   return html`<h1>There is no snapshot yet.</h1>
     ${notice(
@@ -101,7 +101,7 @@ export function nothingYet({ scope }: Pick<Page, 'scope'>, nextSlot: Date | null
     )}`;
 }
 
-/** Stands where there is no data, or says what is wrong with it. */
+/** In place of missing data, or beside data with a problem. */
 export function notice(
   kind: 'empty' | 'stale' | 'partial' | 'error',
   title: string,
@@ -110,12 +110,15 @@ export function notice(
   return html`<div class="notice ${kind}"><strong>${title}</strong> ${text}</div>`;
 }
 
-/** Where figures lack rows that were deleted. */
+/** For figures that lack rows that were deleted. */
 export function missingNote({ missing }: Pick<Page, 'missing'>): Html | string {
   return missing === null ? '' : html`<p class="notice partial" data-missing>${missing}</p>`;
 }
 
-/** What is behind a picture: its data as a table and as a file, and the statement. `csv`: null if no file would have it. */
+/**
+ * What is behind a picture: its data as a table and as a file, and the statement. `csv`: null if there is no file of
+ * the same data.
+ */
 export function source(
   question: Question<Record<string, unknown>>,
   csv: string | null,
@@ -143,7 +146,7 @@ export function number(value: number | null): string {
   return value === null ? '–' : value.toLocaleString('en-US');
 }
 
-/** In place of what is asked day by day for each account. */
+/** In place of a part that would need a question for each day of each account. */
 export function withoutDays(choice: Html = html``): Html {
   return html`<section aria-labelledby="coverage">
     ${heading('Day by day', 'coverage', choice)}

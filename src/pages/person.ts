@@ -16,7 +16,7 @@ export function person(page: Page, user: User, nameOf: NameOf): Html {
     : html`${userLink(page, user)} <span class="person">${nameInWords(named)}</span>`;
 }
 
-/** Email and name, as far as they were served. */
+/** Email and name, if they were served. */
 export function nameInWords({ email, name }: Identity): Html {
   if (email === null && name === null) return html`<span class="quiet">without email and name</span>`;
   if (email === null || name === null) return html`${email ?? name}`;

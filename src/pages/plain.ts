@@ -1,4 +1,4 @@
-// The frame of a page that asks the database nothing: the log-in, and refusals.
+// The frame of a page without any database query: the sign-in page, and refusals.
 import { html } from 'hono/html';
 import type { Html, Page } from './page.ts';
 

@@ -1,5 +1,5 @@
-// How long users stay at high: in a sentence, in figures against the span before, as a picture, and who is open over the
-// target.
+// How long users stay at high: in a sentence, in figures compared with the span before, and as a picture. Below it, a
+// list of users who are at high for longer than the target.
 import { html } from 'hono/html';
 import {
   lasted,

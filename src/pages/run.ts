@@ -1,4 +1,4 @@
-// One run, explained as the command `status --run` does it.
+// One run, explained like the output of `status --run`.
 import { html } from 'hono/html';
 import type { Fact } from '../answers/runs/explain-run.ts';
 import type { OneRun } from '../answers/pages/runs.ts';
@@ -23,7 +23,7 @@ export function runPage(page: Page, { run, facts: told }: OneRun): Html {
   );
 }
 
-/** Facts without a name go on with the one before. */
+/** Facts without a name continue the fact before. */
 function grouped(told: readonly Fact[]): [string, Html][] {
   const groups: { name: string; texts: string[] }[] = [];
   for (const [name, text] of told) {

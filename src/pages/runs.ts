@@ -1,4 +1,4 @@
-// The ledger of runs: how they ended and why, how well each day was covered, and how to mend what failed.
+// The ledger of runs: how they ended and why, how well each day was covered, and how to fix failures.
 import { html } from 'hono/html';
 import { runsHeadline, usualDuration, type Runs } from '../answers/pages/runs.ts';
 import type { CoverageDay } from '../queries/runs/coverage.ts';
@@ -104,7 +104,7 @@ function columnsOf(page: Page, reasons: Runs['reasons']): Column<LedgerRun>[] {
     title: 'Account',
     cell: (run) => html`<span class="account">${run.account_label}</span>`,
   };
-  // Nobody has counted for a process that died.
+  // Counts are missing if the process died.
   const counted = (run: LedgerRun, value: number) => (run.status === 'abandoned' ? '–' : number(value));
   return [
     {
@@ -124,7 +124,7 @@ function columnsOf(page: Page, reasons: Runs['reasons']): Column<LedgerRun>[] {
   ];
 }
 
-/** What started a run, in the words of who reads it. */
+/** What started a run, in the reader's words. */
 const TRIGGERS: Readonly<Record<string, string>> = { cron: 'schedule', cli: 'command', http: 'request' };
 
 const SHAPES = { complete: '●', partial: '◐', failed: '✕', abandoned: '✕' } as const;

@@ -7,12 +7,12 @@ export type Column<Row> = {
   cell: (row: Row) => Html | string;
   /** `number` is aligned to the right; `word` and `time` do not wrap. */
   kind?: 'number' | 'word' | 'time';
-  /** Names the row to a screen reader. */
+  /** The cell that names the row to a screen reader. */
   isHead?: boolean;
   sorted?: 'ascending' | 'descending';
 };
 
-/** Rows of a table behind a picture, so that the page stays light; the file has all. */
+/** The number of rows in a table behind a picture, so that the page stays small. The file has all rows. */
 export const MOST_BEHIND = 60;
 
 /** `name` says what the rows are. A wide table scrolls within its region, also by keyboard. */

@@ -1,4 +1,4 @@
-// A user's page: what is known now, level and events over time, episodes at high, and what happened, account by account.
+// A user's page: the state now, level and events over time, episodes at high, and the events, account by account.
 import { html } from 'hono/html';
 import { stateInWords, type KnownUser, type OneUser } from '../answers/people/one-user.ts';
 import { inWords, type TimelineEvent } from '../answers/user-timeline.ts';
@@ -42,7 +42,7 @@ function state(page: Page, known: KnownUser): Html {
   </p>`;
 }
 
-/** The sentence with its level as it looks everywhere. */
+/** The sentence, with its level drawn as on all pages. */
 function marked(sentence: string, level: string): Html {
   const [before = '', ...after] = sentence.split(level);
   return html`${before}${levelMark(level)}${after.join(level)}`;
@@ -183,7 +183,7 @@ function began(row: Episode): Html | string {
   return row.from_level === null ? row.change : html`${row.change} from ${levelMark(row.from_level)}`;
 }
 
-/** The words of the command `history`. */
+/** The wording of the command `history`. */
 function storySection(
   page: Page,
   { events, leftOut, identity, may }: KnownUser,
@@ -222,7 +222,7 @@ function storySection(
   </section>`;
 }
 
-/** The run that is named at the end leads to its page. */
+/** A run that is named at the end becomes a link to its page. */
 function words(page: Page, event: TimelineEvent): Html | string {
   const text = inWords(event, (at) => localMinute(at, page.scope.timezone));
   const end = ` (run ${event.run_id})`;
@@ -231,7 +231,7 @@ function words(page: Page, event: TimelineEvent): Html | string {
   return html`${text.slice(0, -end.length)} (<a href="${address}">run ${event.run_id}</a>)`;
 }
 
-/** Nobody is called so: where to look next. */
+/** No user has this id: where to look next. */
 export function noUserPage(page: Page, who: string): Html {
   const isNarrow = page.scope.chosen !== null;
   const everywhere = linkHere(page, { account: null });

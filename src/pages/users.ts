@@ -1,4 +1,4 @@
-// The page of users: who is at which level now, with search, filters and an order.
+// The page of users: the users at each level now, with search, filters and an order.
 import { html } from 'hono/html';
 import { fileNote } from '../answers/people/rows-of-a-file.ts';
 import { usersHeadline, type UsersPage } from '../answers/people/users-page.ts';
@@ -13,9 +13,9 @@ import { pager, table, type Column } from './table.ts';
 
 export type UsersDrawn = {
   nameOf: NameOf;
-  /** The cursor of the rows that follow; null at the end. */
+  /** The cursor of the rows that follow. Null at the end. */
   next: string | null;
-  /** The order that a column begins with. */
+  /** The order with which a column is first sorted. */
   usual: Readonly<Record<Sort, 'asc' | 'desc'>>;
 };
 
@@ -140,7 +140,7 @@ function since(page: Page, { level_since, cleared_at }: UserRow): Html | string 
   return at === null ? '' : instant(page, at);
 }
 
-/** A title that sorts by its column, and a second time the other way round. */
+/** A title that sorts by its column, and reverses the order the second time. */
 function sortedBy(page: Page, { order: { sort: by, order } }: UsersPage, usual: UsersDrawn['usual']) {
   return (sort: Sort, title: string): Pick<Column<UserRow>, 'title' | 'sorted'> => {
     const isHere = sort === by;

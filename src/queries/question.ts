@@ -1,4 +1,4 @@
-// A question to risk_bi: one statement. Pages show the same statement to people, who can run it as it stands.
+// A query of risk_bi: one statement. Pages show the same statement to people, who can run it unchanged.
 import { sql, type SQL } from 'drizzle-orm';
 import { PgDialect } from 'drizzle-orm/pg-core';
 import { on, type Db } from '../db/handle.ts';
@@ -8,7 +8,7 @@ import { on, type Db } from '../db/handle.ts';
  */
 export type Question<Row extends Record<string, unknown>> = {
   readonly statement: SQL;
-  /** Only a type. */
+  /** Only carries a type. */
   readonly row?: Row;
 };
 
@@ -44,8 +44,8 @@ export function ofAccounts(accountIds: readonly string[] | null, column: SQL = s
 }
 
 /**
- * The same, but all accounts that are not retired: those of today's totals. OFFSET 0 makes Citus read the accounts
- * first. It would otherwise try to join them by id, which it cannot.
+ * The same, but null means all accounts that are not retired, as in today's totals. OFFSET 0 makes Citus read the
+ * accounts first. It would otherwise try to join them by id, which it cannot.
  */
 export function ofLiving(accountIds: readonly string[] | null): SQL {
   return accountIds === null
@@ -72,7 +72,7 @@ function literal(value: unknown): string {
   throw new Error('a question takes texts, numbers and booleans');
 }
 
-/** Without empty lines at both ends, and without the indentation that all lines after the first share. */
+/** Without empty lines at both ends, and without the common indentation of all lines after the first. */
 function outdent(text: string): string {
   const lines = text.trim().split('\n');
   const indents = lines.slice(1).flatMap((line) => (line.trim() === '' ? [] : [line.search(/\S/)]));

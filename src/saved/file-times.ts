@@ -1,9 +1,9 @@
-// The instant of each saved file: what a person says, else what its name says. Never the date of the file: a copy, a
-// download or a backup changes it. Pure.
+// The instant of each saved file: what a person says, otherwise what its name says. Never the date of the file: a copy,
+// a download or a backup changes it. Pure.
 import { instantInName } from './instant-in-name.ts';
 import { savedError, shown, type SavedFile } from './saved-file.ts';
 
-/** Under `at`, all files are of that one instant. Throws IMPORT_TIME_UNKNOWN (exit 64). */
+/** With `at`, all files have that one instant. Throws IMPORT_TIME_UNKNOWN (exit 64). */
 export function timesOf(
   files: readonly SavedFile[],
   { at, timezone }: { at: string | null; timezone: string | null },
@@ -59,7 +59,7 @@ function unknown(
   return savedError('IMPORT_TIME_UNKNOWN', `${whose} ${verb} ${what}${list}`, todo);
 }
 
-/** Paths of both kinds: the folder of a file says nothing about its time. */
+/** Paths of both kinds. Only the last part counts: the folder of a file says nothing about its time. */
 function baseName(path: string): string {
   return path.split(/[/\\]/).at(-1) ?? path;
 }

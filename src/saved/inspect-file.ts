@@ -4,7 +4,7 @@ import { readSavedPages } from './read-pages.ts';
 import type { SavedFile } from './saved-file.ts';
 
 export type PageFacts = {
-  /** What the answer states; null if it does not. */
+  /** What the answer states. Null if it states nothing. */
   number: number | null;
   total: number | null;
   perPage: number | null;
@@ -16,7 +16,7 @@ export type FileFacts = {
   /** SHA-256 of the content, in hexadecimal. */
   digest: string;
   pages: readonly PageFacts[];
-  /** Of all its records, in ms since 1970; null if none can be read. */
+  /** The newest event of all its records, in ms since 1970. Null if none can be read. */
   newestEvent: number | null;
 };
 

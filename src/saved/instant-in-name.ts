@@ -1,5 +1,5 @@
-// Finds the instant in the name of a file. Pure. A wrong time would rewrite history, so only what can be read in one
-// way counts, and a time without a zone needs one from a person.
+// Finds the instant in the name of a file. Pure. A wrong time would distort the history. So only an unambiguous name
+// counts, and for a time without a zone a person must name the zone.
 import { comesTwice, instantOfWall } from '../time/zones.ts';
 
 export type NamedInstant =
@@ -8,8 +8,8 @@ export type NamedInstant =
   /** A date or a time without a zone, and no zone was given. */
   | { kind: 'no_zone'; text: string }
   /**
-   * Several different instants, an hour that clocks show twice, or digits that may be a part of the time, and may be the
-   * number of a page.
+   * Several different instants, an hour that clocks show twice, or digits that may be a part of the time or the number
+   * of a page.
    */
   | { kind: 'unclear'; text: string };
 
@@ -25,7 +25,7 @@ const EPOCH = /(?<![0-9A-Za-z])(1\d{9}|1\d{12})(?![0-9A-Za-z])/g;
 
 const MINUTE_MS = 60_000;
 
-/** `timezone`: where times and dates without a zone are; null: not given. A date alone is the start of its day. */
+/** `timezone`: the zone of times and dates without a zone. Null: not given. A date alone is the start of its day. */
 export function instantInName(name: string, timezone: string | null): NamedInstant {
   const text = name.replace(/%3A/gi, ':').replace(/[\uA789\uFF1A\u2236]/g, ':');
   const moments = [...text.matchAll(DATE)].map((date) => readMoment(date, text, timezone));
@@ -52,11 +52,11 @@ function readMoment(date: RegExpExecArray, text: string, timezone: string | null
     return unclear;
   const milliseconds = fraction.padEnd(3, '0').slice(0, 3);
   const wall = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}.${milliseconds}Z`);
-  // Date.parse takes the 30th of February for the 2nd of March, and 24:00 for the next day.
+  // Date.parse reads the 30th of February as the 2nd of March, and 24:00 as the next day.
   if (Number.isNaN(wall) || new Date(wall).getUTCDate() !== Number(day)) return { kind: 'none' };
   if (zone !== null) return { kind: 'instant', at: new Date(wall - offsetOf(zone[2])) };
   if (timezone === null) return { kind: 'no_zone', text: read };
-  // The start of a day is one moment, also where its first hour comes twice.
+  // The start of a day is one moment, also if its first hour occurs twice.
   if (time !== null && comesTwice(wall, timezone)) return unclear;
   return { kind: 'instant', at: new Date(instantOfWall(wall, timezone)) };
 }
@@ -65,11 +65,11 @@ type Reading = { hasTime: boolean; hasZone: boolean; offset: string | null; tail
 
 function isUnclear({ hasTime, hasZone, offset, tail }: Reading): boolean {
   if (/^[0-9A-Za-z]/.test(tail)) return true;
-  // "-0500" after a time may be an offset, and may be the number of a page.
+  // "-0500" after a time may be an offset, or the number of a page.
   if (offset !== null) return /^-\d{4}$/.test(offset);
   if (hasZone) return false;
   if (hasTime) return /^[+-](?:0\d|1[0-4]):?(?:00|15|30|45)(?!\d)/.test(tail);
-  // After a date, two digits may be an hour and may be a page. One or three can only be a page.
+  // After a date, two digits may be an hour or a page. One or three digits can only be a page.
   return /^[._ -]+(?:[tT]\d|\d\d(?!\d)|\d{4})/.test(tail);
 }
 

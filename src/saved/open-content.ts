@@ -1,5 +1,5 @@
-// The content of a saved file as UTF-8: unpacked if it is gzip, converted if it is UTF-16, without a byte order mark.
-// Goes by the first bytes, never by the name. Counts and hashes what was unpacked.
+// The content of a saved file as UTF-8, without a byte order mark: unpacked if it is gzip, converted if it is UTF-16.
+// Decides by the first bytes, never by the name. Counts and hashes the unpacked bytes.
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
@@ -8,7 +8,7 @@ import { notSummary, unreadable, type SavedFile } from './saved-file.ts';
 
 export type Content = {
   pieces: AsyncIterable<Uint8Array>;
-  /** SHA-256 of what was unpacked, in hexadecimal. Known when all pieces were read. */
+  /** SHA-256 of the unpacked bytes, in hexadecimal. Known when all pieces were read. */
   digest: () => string;
 };
 
@@ -81,7 +81,7 @@ async function* toUtf8(file: SavedFile, bytes: AsyncIterable<Uint8Array>): Async
   }
 }
 
-/** PowerShell writes UTF-16 when the output of a command goes to a file. */
+/** PowerShell writes UTF-16 if the output of a command is sent to a file. */
 async function* converted(
   file: SavedFile,
   bytes: AsyncIterable<Uint8Array>,
@@ -103,7 +103,7 @@ async function* converted(
   yield decode();
 }
 
-/** The first `least` bytes, or all if there are fewer; and all of them again. */
+/** The first `least` bytes, or all if there are fewer. Then all bytes, including these. */
 async function withHead(
   pieces: AsyncIterable<Uint8Array>,
   least: number,
@@ -126,7 +126,7 @@ async function withHead(
         yield next.value;
       }
     } finally {
-      // Closes the file, whoever stops reading first.
+      // Closes the file, whichever side stops reading first.
       await iterator.return?.();
     }
   }

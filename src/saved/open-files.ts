@@ -49,7 +49,7 @@ function refuseInput(piped: number, { at, stdin }: { at: string | null; stdin: {
 }
 
 /**
- * Each file is read twice: checked first, and then imported. So the input is kept in a file without a name: it holds
+ * Each file is read twice: first checked, then imported. So the input is kept in a file without a name: it holds
  * personal data, and must not outlive this process.
  */
 async function keep({ stdin, signal }: { stdin: Readable; signal: AbortSignal }): Promise<FileHandle> {

@@ -1,11 +1,11 @@
-// Which saved files make which snapshot: files of the same instant are the pages of one. Pure.
+// Which saved files make which snapshot: files of the same instant are the pages of one snapshot. Pure.
 import { CLOCK_TOLERANCE_MS } from '../time/clock-tolerance.ts';
 import type { FileFacts, PageFacts } from './inspect-file.ts';
 import { savedError, shown } from './saved-file.ts';
 
 export type PlannedSnapshot = {
   at: Date;
-  /** In the order of their pages. Each content comes once. */
+  /** In the order of their pages. Equal content occurs once. */
   files: readonly FileFacts[];
   /** What is known to be missing, whatever the walk over the pages shows. */
   doubts: readonly string[];
@@ -29,13 +29,13 @@ function planOne(at: Date, files: readonly FileFacts[]): PlannedSnapshot {
   return { at, files, doubts: doubtsOf(files.flatMap(({ pages }) => pages)) };
 }
 
-/** By the first page that a file states, then by name. Numbers in names count as numbers: page 10 comes after page 9. */
+/** By the first page that a file states, then by name. Numbers in names count as numbers: page 10 is after page 9. */
 function byPage(a: FileFacts, b: FileFacts): number {
   const first = ({ pages }: FileFacts) => pages.find(({ number }) => number !== null)?.number ?? 0;
   return first(a) - first(b) || a.file.name.localeCompare(b.file.name, 'en', { numeric: true });
 }
 
-/** Two answers to one question are two walks. Put together, they would look like one walk in which the list moved. */
+/** Two answers to one question are two walks. Combined, they would look like one walk during which the list moved. */
 function refuseTwice(at: Date, files: readonly FileFacts[]): void {
   const holders = new Map<number, FileFacts>();
   for (const facts of files)
@@ -60,8 +60,8 @@ function pagesTwice(at: Date, number: number, one: FileFacts, other: FileFacts) 
 }
 
 /**
- * The files whose records know events that came later than the time of the files: by five minutes, which is as far as
- * clocks may differ. Their time is wrong, most often by its zone, or the records are.
+ * Files with records of events that are later than the time of the file, by more than five minutes. Clocks may differ
+ * by that much. So the time is wrong, most often its zone, or the records are wrong.
  */
 export function aheadOf(plan: readonly PlannedSnapshot[]): { at: Date; facts: FileFacts; event: Date }[] {
   return plan.flatMap(({ at, files }) =>
@@ -79,14 +79,14 @@ function doubtsOf(pages: readonly PageFacts[]): string[] {
   const without = pages.filter(({ total }) => total === null).length;
   return [
     ...gapsIn(pages),
-    // A page that states nothing may come from another time, or may have been filtered.
+    // A page that states nothing may be from another time, or may have been filtered.
     ...(without > 0 && without < pages.length
       ? [`${without} of ${pages.length} saved pages state no total`]
       : []),
   ];
 }
 
-/** Pages below the highest number that no file holds. */
+/** Missing pages: the numbers below the highest one that no file has. */
 function gapsIn(pages: readonly PageFacts[]): string[] {
   const numbers = new Set(pages.flatMap(({ number }) => (number === null || number === 0 ? [] : [number])));
   const highest = [...numbers].reduce((most, number) => Math.max(most, number), 0);

@@ -10,15 +10,16 @@ import {
 import { ExchangeError } from '../cloudflare/failures.ts';
 import { parseJson, readErrors, readSummary, type ResultInfo } from '../cloudflare/responses.ts';
 import { isOperatorError } from '../errors.ts';
+import { SplitError, type DocumentKind } from './document-kind.ts';
 import { openContent } from './open-content.ts';
 import { notSummary, type SavedFile } from './saved-file.ts';
-import { createSplitter, SplitError, type DocumentKind, type SplitEvent } from './split-documents.ts';
+import { createSplitter, type SplitEvent } from './split-documents.ts';
 
 export type SavedPage<T> = {
   content: T;
   /** Records on the page. */
   count: number;
-  /** What the answer stated; empty for a bare list. */
+  /** What the answer stated. Empty for a bare list. */
   info: ResultInfo;
 };
 
@@ -57,7 +58,7 @@ export async function* readSavedPages<T>(
 
 type OpenPage<T> = { push(bytes: Uint8Array): void; end(): SavedPage<T> };
 
-// The scanner knows answers with their envelope, so anything else gets one.
+// The scanner knows answers with their envelope, so other content gets one.
 const WRAPPERS: Readonly<Record<DocumentKind, readonly [before: string, after: string]>> = {
   envelope: ['', ''],
   result: ['{"success":true,"result":', '}'],
@@ -67,7 +68,7 @@ const WRAPPERS: Readonly<Record<DocumentKind, readonly [before: string, after: s
 
 function openPage<T>(kind: DocumentKind, reader: RecordReader<T>): OpenPage<T> {
   let count = 0;
-  // Without an envelope, only the records can tell whose answer it is.
+  // Without an envelope, only the records show which endpoint the answer is from.
   let isKnown = kind === 'envelope';
   const scanner: SummaryScanner = createSummaryScanner(BODY_LIMITS, (record) => {
     count++;
@@ -91,7 +92,7 @@ function isOfSummary(record: unknown): boolean {
   return typeof record === 'object' && record !== null && 'user_id' in record;
 }
 
-/** The answer can be read, but is none that brings users. */
+/** The answer can be read, but does not list users. */
 class WrongAnswer extends Error {}
 
 function judge(json: unknown): ResultInfo {

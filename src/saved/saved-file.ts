@@ -1,12 +1,12 @@
-// A file of saved answers as it lies on the disk, and the ways in which it can be unreadable. Files are named as they
-// were given: a person must find them. Their content is never quoted.
+// A file of saved answers on the disk, and the ways in which it can be unreadable. Messages use the name that was
+// given, so that a person finds the file. Its content is never quoted.
 import { OperatorError, type ErrorCode } from '../errors.ts';
 import { printable } from '../words.ts';
 
 export type SavedFile = {
-  /** As it was given. */
+  /** The name as it was given. */
   name: string;
-  /** Opened anew for each reading. */
+  /** Opened again for each reading. */
   open: () => AsyncIterable<Uint8Array>;
 };
 

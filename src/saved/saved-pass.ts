@@ -1,5 +1,5 @@
-// One pass over saved pages: the same records, counts and totals as from a pass over the live list. What nobody saved
-// cannot be asked for, so there is no second pass, and no page beyond the end.
+// One pass over saved pages: the same records, counts and totals as from a pass over the live list. Pages that were not
+// saved cannot be asked for, so there is no second pass, and no page beyond the end.
 import type { Pass, ReadPages } from '../cloudflare/paging/pass.ts';
 import { tallyPage, type PageTally } from '../cloudflare/paging/tally-page.ts';
 import type { FileFacts } from './inspect-file.ts';
@@ -45,7 +45,8 @@ function describe({ pages, records, totals, unknownFields }: Read, doubts: reado
     totalFirst: totals[0] ?? null,
     totalLast: totals.at(-1) ?? null,
     totalsMoved: new Set(totals).size > 1,
-    // Without a total, nothing tells whether one saved page is the whole account: nobody asked for the next page.
+    // Without a total, nothing shows whether one saved page is the whole account, because the next page was not asked
+    // for.
     oneResponse: pages === 1 && totals[0] === records,
     askedPerPage: 0,
     paging: null,

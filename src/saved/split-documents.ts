@@ -1,12 +1,7 @@
 // Splits the content of a saved file into the answers it holds. People save one answer, several one after another,
 // an array of answers (jq -s), the bare list of users, or one user a line. Knows only enough JSON for that: strings,
-// brackets, and the first key of an object. Whether a part is valid, its reader tells.
-
-/**
- * envelope: an answer with its envelope. result: what an envelope holds. list: a bare array of records. records: bare
- * records, one after another.
- */
-export type DocumentKind = 'envelope' | 'result' | 'list' | 'records';
+// brackets, and what a document begins with (document-kind.ts). Whether a part is valid, its reader tells.
+import { kindAt, SplitError, type DocumentKind } from './document-kind.ts';
 
 export type SplitEvent =
   | { at: 'begin'; kind: DocumentKind }
@@ -19,21 +14,10 @@ export type Splitter = {
   end(): Iterable<SplitEvent>;
 };
 
-/** Why the content cannot be split. */
-export class SplitError extends Error {
-  readonly why: 'empty' | 'cut' | 'text' | 'html' | 'other';
-  constructor(why: SplitError['why']) {
-    super(why);
-    this.why = why;
-  }
-}
-
 const QUOTE = 34;
 const COMMA = 44;
-const OPEN_BRACKET = 91;
 const BACKSLASH = 92;
 const CLOSE_BRACKET = 93;
-const LESS = 60;
 // This bit turns both brackets into braces.
 const BRACE_BIT = 32;
 const OPEN_BRACE = 123;
@@ -41,100 +25,46 @@ const CLOSE_BRACE = 125;
 
 // Every file of Windows may begin with this mark. Joined files have it in the middle.
 const MARK = Buffer.from('\ufeff');
-
-// No key of the API is that far from the beginning of its object.
-const HEAD_BYTES = 65_536;
 const BETWEEN_RECORDS = Buffer.from(',');
+const NOTHING: Uint8Array = Buffer.alloc(0);
 
 export function createSplitter(): Splitter {
-  let pending: Uint8Array = Buffer.alloc(0);
+  const value = createValue();
+  const array = createArray();
+  let pending = NOTHING;
   let current: DocumentKind | null = null;
-  /** Within an array of documents: what may come next. */
-  let array: 'value' | 'comma' | 'first' | null = null;
-  let depth = 0;
-  let inString = false;
-  let escaped = false;
   let isEmpty = true;
-
-  /** Reads on within a value. Returns where it ended, or the end of the piece. */
-  function skipValue(bytes: Uint8Array, start: number): number {
-    let at = start;
-    while (at < bytes.length) {
-      const code = bytes[at++]!;
-      if (inString) {
-        if (escaped) escaped = false;
-        else if (code === BACKSLASH) escaped = true;
-        else if (code === QUOTE) inString = false;
-      } else if (code === QUOTE) inString = true;
-      else if ((code | BRACE_BIT) === OPEN_BRACE) depth++;
-      else if ((code | BRACE_BIT) === CLOSE_BRACE && --depth === 0) return at;
-    }
-    return at;
-  }
 
   function* push(piece: Uint8Array): Generator<SplitEvent> {
     const bytes = pending.length === 0 ? piece : Buffer.concat([pending, piece]);
-    pending = Buffer.alloc(0);
+    pending = NOTHING;
     let at = 0;
     while (at < bytes.length) {
-      if (depth > 0) {
-        const end = skipValue(bytes, at);
+      if (value.isOpen()) {
+        const end = value.skip(bytes, at);
         yield { at: 'bytes', bytes: bytes.subarray(at, end) };
         at = end;
-        if (depth === 0 && current !== 'records') yield* endCurrent();
+        if (!value.isOpen() && current !== 'records') yield* endCurrent();
         continue;
       }
-      const code = bytes[at]!;
-      if (isSpace(code)) {
-        at++;
-      } else if (code === MARK[0]) {
-        if (bytes.length - at < MARK.length) {
-          pending = Buffer.from(bytes.subarray(at));
-          return;
-        }
-        if (!MARK.equals(bytes.subarray(at, at + MARK.length))) throw new SplitError('text');
-        at += MARK.length;
-      } else if (array !== null && (code === COMMA || code === CLOSE_BRACKET)) {
-        nextInArray(code);
-        at++;
-      } else {
-        const kind = kindOf(bytes, at);
-        if (kind === null) {
-          pending = Buffer.from(bytes.subarray(at));
-          return;
-        }
-        isEmpty = false;
-        if (kind === 'array') {
-          array = 'first';
-          at++;
-          continue;
-        }
-        if (array === 'comma') throw new SplitError('text');
-        if (array !== null) array = 'comma';
-        yield* beginNext(kind);
-        // Enters the value, so that the loop above goes on.
-        depth = 1;
-        yield { at: 'bytes', bytes: bytes.subarray(at, at + 1) };
-        at++;
+      const gap = gapAt(bytes, at, array);
+      const kind = gap === 0 ? kindAt(bytes, at) : null;
+      if (kind !== null) {
+        yield* begin(kind);
+        if (kind === 'array') at++;
+      } else if (gap > 0) at += gap;
+      else {
+        pending = Buffer.from(bytes.subarray(at));
+        return;
       }
     }
   }
 
-  function kindOf(bytes: Uint8Array, at: number): DocumentKind | 'array' | null {
-    const head = Buffer.from(bytes.buffer, bytes.byteOffset + at, Math.min(bytes.length - at, HEAD_BYTES));
-    const kind = classify(head.toString('latin1'));
-    if (kind === null && head.length === HEAD_BYTES) throw new SplitError('other');
-    if (kind === 'array' && array !== null) throw new SplitError('other');
-    return kind;
-  }
-
-  function nextInArray(code: number): void {
-    const isComma = code === COMMA;
-    if (isComma ? array !== 'comma' : array === 'value') throw new SplitError('text');
-    array = isComma ? 'value' : null;
-  }
-
-  function* beginNext(kind: DocumentKind): Generator<SplitEvent> {
+  function* begin(kind: DocumentKind | 'array'): Generator<SplitEvent> {
+    isEmpty = false;
+    if (kind === 'array') return array.open();
+    array.noteValue();
+    value.open();
     if (kind === 'records' && current === 'records') {
       yield { at: 'bytes', bytes: BETWEEN_RECORDS };
       return;
@@ -153,37 +83,86 @@ export function createSplitter(): Splitter {
   return {
     push,
     *end() {
-      if (depth > 0 || pending.length > 0 || array !== null) throw new SplitError('cut');
+      if (value.isOpen() || pending.length > 0 || array.isOpen()) throw new SplitError('cut');
       if (isEmpty) throw new SplitError('empty');
       yield* endCurrent();
     },
   };
 }
 
-const ENVELOPE_KEYS = new Set(['success', 'errors', 'messages', 'result', 'result_info']);
-const FIRST_KEY = /^\{\s*"((?:[^"\\]|\\.)*)"/;
-
-/** What begins here, by the first key of the first object. Null: more of the text is needed. */
-function classify(text: string): DocumentKind | 'array' | null {
-  if (text.charCodeAt(0) === OPEN_BRACE) return kindOfObject(text);
-  if (text.charCodeAt(0) !== OPEN_BRACKET)
-    throw new SplitError(text.charCodeAt(0) === LESS ? 'html' : 'text');
-  const first = /[^\s]/.exec(text.slice(1))?.index;
-  if (first === undefined) return null;
-  const inner = text.slice(1 + first);
-  if (inner.startsWith(']')) return 'list';
-  if (inner.startsWith('[')) return 'array';
-  if (!inner.startsWith('{')) throw new SplitError('other');
-  const kind = kindOfObject(inner);
-  return kind === null || kind === 'records' ? kind && 'list' : 'array';
+/** How many bytes lie between documents here. 0: none. Negative: more of the text is needed. */
+function gapAt(bytes: Uint8Array, at: number, array: DocumentArray): number {
+  const code = bytes[at]!;
+  if (isSpace(code)) return 1;
+  if (code === MARK[0]) return bytes.length - at < MARK.length ? -1 : markAt(bytes, at);
+  if (!array.isOpen() || (code !== COMMA && code !== CLOSE_BRACKET)) return 0;
+  if (code === COMMA) array.noteComma();
+  else array.close();
+  return 1;
 }
 
-function kindOfObject(text: string): DocumentKind | null {
-  const key = FIRST_KEY.exec(text)?.[1];
-  if (key !== undefined) return ENVELOPE_KEYS.has(key) ? 'envelope' : key === 'users' ? 'result' : 'records';
-  if (/^\{\s*\}/.test(text)) return 'envelope';
-  if (/^\{\s*[^\s"]/.test(text)) throw new SplitError('text');
-  return null;
+function markAt(bytes: Uint8Array, at: number): number {
+  if (!MARK.equals(bytes.subarray(at, at + MARK.length))) throw new SplitError('text');
+  return MARK.length;
+}
+
+/** A document, read on from one piece to the next. */
+function createValue() {
+  let isOpen = false;
+  let depth = 0;
+  let inString = false;
+  let escaped = false;
+  return {
+    isOpen: () => isOpen,
+    /** Its opening bracket comes next. */
+    open(): void {
+      isOpen = true;
+    },
+    /** Returns where it ended, or the end of the piece. */
+    skip(bytes: Uint8Array, start: number): number {
+      let at = start;
+      while (at < bytes.length) {
+        const code = bytes[at++]!;
+        if (inString) {
+          if (escaped) escaped = false;
+          else if (code === BACKSLASH) escaped = true;
+          else if (code === QUOTE) inString = false;
+        } else if (code === QUOTE) inString = true;
+        else if ((code | BRACE_BIT) === OPEN_BRACE) depth++;
+        else if ((code | BRACE_BIT) === CLOSE_BRACE && --depth === 0) {
+          isOpen = false;
+          return at;
+        }
+      }
+      return at;
+    },
+  };
+}
+
+type DocumentArray = ReturnType<typeof createArray>;
+
+/** An array of documents: what may come next in it. Throws a SplitError at anything else. */
+function createArray() {
+  let next: 'first' | 'value' | 'comma' | null = null;
+  return {
+    isOpen: () => next !== null,
+    open(): void {
+      if (next !== null) throw new SplitError('other');
+      next = 'first';
+    },
+    noteValue(): void {
+      if (next === 'comma') throw new SplitError('text');
+      if (next !== null) next = 'comma';
+    },
+    noteComma(): void {
+      if (next !== 'comma') throw new SplitError('text');
+      next = 'value';
+    },
+    close(): void {
+      if (next === 'value') throw new SplitError('text');
+      next = null;
+    },
+  };
 }
 
 function isSpace(code: number): boolean {

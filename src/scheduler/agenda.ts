@@ -1,20 +1,22 @@
-// Which account may be looked at when, and which ones are due. Asks nobody and starts nothing. Times are monotonic, in
-// milliseconds.
+// Which accounts may be looked at when, and which ones are due. Asks no database and starts no run. Times are
+// monotonic, in milliseconds.
 
-/** An account that is due, and when it was found to be. */
+/** An account that is due, and when the loop found that. */
 export type Asked = { accountId: string; askedAt: number };
 
 export type Agenda = {
-  /** Keeps these accounts and no others. */
+  /** Keeps these accounts and drops all others. */
   keep(accountIds: readonly string[]): void;
-  /** A slot has begun: what was known of any account no longer counts. */
+  /** A slot has begun: earlier facts about accounts no longer count. */
   wakeAll(): void;
-  /** The accounts whose rest is over, without those that are due or busy. */
+  /** The accounts whose rest is over, except those that are already due or busy. */
   toAsk(now: number): string[];
   rest(accountId: string, until: number): void;
-  /** These are due, in this order, after those that were due before. `askedAt`: how old the facts are that say so. */
+  /**
+   * These are due, in this order, after those that were due before. `askedAt`: when the facts behind this were read.
+   */
   addDue(accountIds: readonly string[], askedAt: number): void;
-  /** Takes the first ones off. What is not begun must be put back, or rest. */
+  /** Takes the first ones off. Each of them must then start, be put back, or rest. */
   takeDue(most: number): Asked[];
   /** These are due before all others. */
   putBack(accountIds: readonly string[], askedAt: number): void;
@@ -23,14 +25,14 @@ export type Agenda = {
   end(accountId: string, until: number): void;
   busy(): number;
   hasDue(): boolean;
-  /** When the next rest is over; infinite if nobody rests. */
+  /** When the next rest is over. Infinite if no account rests. */
   nextAt(): number;
 };
 
 export function createAgenda(): Agenda {
   // In the order of the list, with the end of each rest.
   let rests = new Map<string, number>();
-  // Two queues: what was put back, and the others.
+  // Two queues: accounts that were put back, and the others.
   const first = new Map<string, number>();
   const others = new Map<string, number>();
   const queues = [first, others];

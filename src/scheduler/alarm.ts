@@ -1,4 +1,4 @@
-// A rest that may end early: an account loop wakes up when a slot begins, when a slot was missed, and at the shutdown.
+// A rest that may end early: the loop wakes up when a slot begins, when a slot was missed, and at the shutdown.
 
 export type Alarm = {
   /** Ends every rest. */
@@ -10,7 +10,8 @@ export type Alarm = {
 };
 
 /**
- * No AbortSignal.any: a loop rests every minute for a year, and too much would pile up on a signal that lives as long.
+ * No AbortSignal.any: a loop rests every minute for a year, and listeners would accumulate on a signal that lives as
+ * long.
  */
 export function createAlarm(): Alarm {
   const sleepers = new Set<() => void>();

@@ -1,5 +1,5 @@
 // The loop of all accounts: looks at those whose rest is over, starts those that are due, and rests until there may be
-// something to do. After an error it rests longer.
+// work again. After an error it rests longer.
 import { isOperatorError, type OperatorError } from '../errors.ts';
 import { withLogFields, type Logger } from '../logger.ts';
 import { accountRetired } from '../sync/claim/account-row.ts';
@@ -12,13 +12,16 @@ import { planRun, type BackOff, type Plan, type Slot } from './plan.ts';
 import { createTroubles, type Troubles, type TroubleTiming } from './troubles.ts';
 
 export type LoopTiming = TroubleTiming & {
-  /** How often an account with nothing to do is looked at. This finds a slot whose trigger was lost. */
+  /** How often the loop looks at an account that is not due. This finds a slot after a lost trigger. */
   lookMs: number;
-  /** How often an account is looked at while another process syncs it: that process may die. */
+  /** How often the loop looks at an account while another process syncs it: that process may die. */
   heldMs: number;
-  /** The shortest rest between two looks that nothing has prompted: accounts then share a look. */
+  /** The shortest rest between two looks that no event has prompted: accounts then share a look. */
   gatherMs: number;
-  /** So old may facts be when a run begins. Older ones are asked for again: another replica may have been quicker. */
+  /**
+   * The greatest age of facts when a run begins. Older facts are asked for again: another replica may have been
+   * quicker.
+   */
   freshMs: number;
 };
 
@@ -52,20 +55,20 @@ type What = 'looks' | 'claims';
 type Loop = LoopDeps & {
   agenda: Agenda;
   troubles: Troubles;
-  /** Retired accounts that were spoken of. */
+  /** Retired accounts that were already reported. */
   retired: Set<string>;
-  /** Accounts whose node of a distributed history is away, and what found that out. */
+  /** Accounts on an unreachable node of a distributed history, and the error that showed it. */
   away: Map<string, What>;
-  /** The slot that the accounts were last looked at for. */
+  /** The slot for which the accounts were last looked at. */
   slot: Slot | null;
-  /** Nothing is asked or started before: the database cannot be used. */
+  /** Before this time, nothing is asked or started: the database cannot be used. */
   pausedUntil: number;
   /** The accounts in `away` rest until then. */
   awayUntil: number;
   runs: Set<Promise<void>>;
 };
 
-/** How many accounts beyond the room are asked about. */
+/** How many accounts are asked about beyond the free places. */
 const MORE = 12;
 
 /** Resolves when `signal` is aborted and no run is under way. */
@@ -90,13 +93,13 @@ export async function keepSynced(deps: LoopDeps): Promise<void> {
       if (signal.aborted) break;
       pauseAll(loop, 'looks', error);
     }
-    // If a slot fired meanwhile, do not rest.
+    // If a slot fired in between, do not rest.
     if (alarm.rings() === ringsBefore) await alarm.rest(restOf(loop));
   }
   await Promise.allSettled(loop.runs);
 }
 
-/** Looks at the accounts whose rest is over, and starts as many of those that are due as there is room for. */
+/** Looks at the accounts whose rest is over, and starts the due ones while there is room. */
 async function turn(loop: Loop): Promise<void> {
   const { agenda, accounts, atOnce, signal } = loop;
   const slot = loop.currentSlot();
@@ -110,7 +113,7 @@ async function turn(loop: Loop): Promise<void> {
   while (agenda.hasDue() && agenda.busy() < atOnce && !signal.aborted) await startSome(loop, slot);
 }
 
-/** As many as there is room for. Some more are asked about, because other replicas may have been quicker with these. */
+/** As many as there is room for, and some more, because other replicas may have been quicker with the first ones. */
 async function startSome(loop: Loop, slot: Slot | null): Promise<void> {
   const { agenda, atOnce, runs } = loop;
   const due = await stillDue(loop, agenda.takeDue(atOnce + MORE), slot);
@@ -123,14 +126,14 @@ async function startSome(loop: Loop, slot: Slot | null): Promise<void> {
   for (const { accountId, askedAt } of due.slice(room)) agenda.putBack([accountId], askedAt);
 }
 
-/** Another slot, or the schedule has fired for the one that was found by looking back. */
+/** Another slot, or the schedule has now fired for the slot that was found by looking back. */
 function isNews(slot: Slot | null, before: Slot | null): boolean {
   return (
     slot?.at.getTime() !== before?.at.getTime() || (slot?.hasFired === true && before?.hasFired === false)
   );
 }
 
-/** Asks again where the facts are old: another replica may have been quicker. */
+/** Asks again if the facts are old: another replica may have been quicker. */
 async function stillDue(loop: Loop, next: readonly Asked[], slot: Slot | null): Promise<Asked[]> {
   const freshFrom = performance.now() - loop.timing.freshMs;
   const old = next.filter(({ askedAt }) => askedAt <= freshFrom).map(({ accountId }) => accountId);
@@ -151,7 +154,7 @@ async function look(loop: Loop, accountIds: readonly string[], slot: Slot | null
   noteAway(loop, 'looks', away);
   for (const accountId of away.keys()) agenda.rest(accountId, loop.awayUntil);
   const now = performance.now();
-  // One for the whole look, so that what is decided together also rests together.
+  // One time for the whole look, so that accounts that are decided together also rest together.
   const spread = jitter();
   const due: Due[] = [];
   for (const [accountId, facts] of known) {
@@ -182,7 +185,7 @@ async function runOne(loop: Loop, accountId: string, slot: Slot | null): Promise
     loop.troubles.over(accountId);
     noteAnswers(loop, accountId);
     if (outcome?.kind === 'already_running') restMs = timing.heldMs;
-    // After a failed run the account is looked at again at once: the database then says how long to wait.
+    // After a failed run, the loop looks at the account again at once: the database then says how long to wait.
     if (outcome?.kind === 'ran' && outcome.result.error !== null) restMs = 0;
   } catch (error) {
     if (!signal.aborted) restMs = troubleOf(loop, accountId, error);
@@ -192,7 +195,7 @@ async function runOne(loop: Loop, accountId: string, slot: Slot | null): Promise
   alarm.wake();
 }
 
-/** What makes a claim fail is mostly the database, so it holds back all accounts, and is logged once for all. */
+/** A claim fails mostly because of the database. So the failure holds back all accounts, and is logged once for all. */
 function troubleOf(loop: Loop, accountId: string, error: unknown): number {
   if (isOperatorError(error) && error.code === 'DATABASE_NODE_AWAY')
     return noteAway(loop, 'claims', new Map([[accountId, error]]));
@@ -205,21 +208,21 @@ function troubleOf(loop: Loop, accountId: string, error: unknown): number {
   return 0;
 }
 
-/** The other nodes go on. Returns for how long these accounts rest. */
+/** Accounts on other nodes go on. Returns how long the accounts of this node rest. */
 function noteAway(loop: Loop, what: What, away: ReadonlyMap<string, OperatorError>): number {
   const [error] = away.values();
   if (error === undefined) return 0;
   for (const accountId of away.keys()) loop.away.set(accountId, what);
   const now = performance.now();
-  // The accounts of one moment fail for one reason.
+  // Accounts that fail at one moment fail for one reason.
   if (now >= loop.awayUntil) {
-    const message = 'accounts of a node that is away cannot be synced now, trying again';
+    const message = 'accounts of an unreachable node cannot be synced now, trying again';
     loop.awayUntil = now + jitter() * loop.troubles.met('nodes', error, message, { accounts: away.size });
   }
   return loop.awayUntil - now;
 }
 
-/** Another node may still be away. It is then met, and logged, again. */
+/** Another node may still be unreachable. The next attempt finds that, and logs it again. */
 function noteAnswers({ away, troubles }: Loop, accountId: string): void {
   if (!away.has(accountId)) return;
   away.clear();
@@ -228,13 +231,13 @@ function noteAnswers({ away, troubles }: Loop, accountId: string): void {
 
 function pauseAll(loop: Loop, what: What, error: unknown): void {
   const now = performance.now();
-  // The runs of one moment fail for one reason.
+  // Runs that fail at one moment fail for one reason.
   if (now < loop.pausedUntil) return;
   const ms = loop.troubles.met(what, error, 'accounts cannot be synced now, trying again');
   loop.pausedUntil = now + jitter() * ms;
 }
 
-/** A retired account is left out. In a list by name it is a mistake, which is said once. */
+/** A retired account is left out. In a list by name it is a mistake, which is reported once. */
 function noteRetired({ retired, accounts, logger }: Loop, accountId: string, isRetired: boolean): void {
   if (!isRetired) {
     retired.delete(accountId);
@@ -253,12 +256,12 @@ function noteRetired({ retired, accounts, logger }: Loop, accountId: string, isR
 function restOf({ agenda, timing, pausedUntil }: Loop): number {
   const now = performance.now();
   if (now < pausedUntil) return pausedUntil - now;
-  // The end of a run wakes those that are due.
+  // The end of a run wakes the loop, which starts accounts that are due.
   const ms = agenda.nextAt() - now;
   return Math.min(timing.lookMs, Math.max(timing.gatherMs, ms));
 }
 
-/** Without it, replicas that started together would always ask together. */
+/** Without this random part, replicas that started together would always ask together. */
 function jitter(): number {
   return 0.8 + 0.4 * Math.random();
 }

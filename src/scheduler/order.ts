@@ -1,12 +1,12 @@
-// Which of the accounts that are due goes first. Pure.
+// Which of the accounts that are due starts first. Pure.
 import type { SlotFacts } from '../sync/claim/slot-facts.ts';
 
 export type Due = { accountId: string; facts: SlotFacts };
 
 /**
- * First the accounts that were not tried in this slot yet, so that failing ones hold up no others; among them the one
- * that has been without a success for most intervals. The others are in no order: after an ordinary hour all are alike,
- * and replicas with the same order would all try the same account. `random` is in [0, 1).
+ * Accounts that were not tried in this slot yet are first, so that failing ones hold up no others. Among these, the one
+ * without a success for most intervals is first. Otherwise the order is random: after an ordinary hour all accounts are
+ * alike, and replicas with the same order would all try the same account. `random` is in [0, 1).
  */
 export function inOrder(due: readonly Due[], intervalMs: number, random: () => number): Due[] {
   const ranked = due.map((one) => ({
@@ -15,7 +15,7 @@ export function inOrder(due: readonly Due[], intervalMs: number, random: () => n
     missed: missedSlots(one.facts, intervalMs),
     ticket: random(),
   }));
-  // A difference of two infinities is no number.
+  // The difference of two infinities is NaN.
   const byMissed = (a: number, b: number) => (a === b ? 0 : b > a ? 1 : -1);
   return ranked
     .toSorted((a, b) => a.attempts - b.attempts || byMissed(a.missed, b.missed) || a.ticket - b.ticket)

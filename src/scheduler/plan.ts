@@ -11,7 +11,7 @@ export type Slot = {
   hasFired: boolean;
 };
 
-/** `held`: another run is under way, so there is nothing to do unless it dies. */
+/** `held`: another run is under way. There is nothing to do unless it dies. */
 export type Plan = { do: 'run' } | { do: 'rest' } | { do: 'held' } | { do: 'wait'; ms: number };
 
 export type BackOff = { firstMs: number; longestMs: number };
@@ -19,7 +19,7 @@ const BACK_OFF: BackOff = { firstMs: 30_000, longestMs: 900_000 };
 
 /**
  * A slot that has fired is run once. A missed slot is run only if the newest success is older than the interval. Of
- * many missed slots only the newest is run. A failed slot is retried with back-off until the next slot comes.
+ * several missed slots, only the newest is run. A failed slot is retried with back-off until the next slot begins.
  */
 export function planRun(slot: Slot | null, facts: SlotFacts, limits: BackOff = BACK_OFF): Plan {
   if (slot === null || facts.isDone || facts.isRetired) return { do: 'rest' };

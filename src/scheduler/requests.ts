@@ -8,13 +8,13 @@ import { troubleFields } from './trouble.ts';
 export type RunStart =
   | { status: 'started'; run_id: number }
   | { status: 'already_running'; run_id: number; since: string; host: string }
-  /** Other runs are ahead of it. */
+  /** It waits behind other runs. */
   | { status: 'queued' };
 
 export type Requests = {
   /** Resolves with how the run began. Rejects with the reason if the run could not begin. */
   add(accountId: string): Promise<RunStart>;
-  /** Resolves when no requested run is under way. It does not matter how they ended. */
+  /** Resolves when no requested run is under way, even if some have failed. */
   settled(): Promise<void>;
 };
 

@@ -1,6 +1,6 @@
 // Keeps the accounts synced. node-cron says when a slot begins, the plan says for which accounts, and the claim in the
-// database says which replica runs. One loop looks at all accounts, acts and rests; each account has a rest of its own,
-// so a failing account does not hold up the others.
+// database says which replica runs. One loop looks at all accounts, starts runs and rests. Each account has its own
+// rest, so a failing account does not hold up the others.
 import { createTask, type ScheduledTask } from 'node-cron';
 import pLimit from 'p-limit';
 import type { Logger } from '../logger.ts';
@@ -43,7 +43,7 @@ const TIMING: SchedulerTiming = {
 
 export type Scheduler = {
   start(): void;
-  /** Looks at the accounts now: the list of them has changed. */
+  /** Looks at the accounts now, because the list of them has changed. */
   wake(): void;
   /** A run outside the schedule. Resolves with how it began; rejects with the reason if it could not begin. */
   request(accountId: string): Promise<RunStart>;
@@ -129,7 +129,7 @@ function scheduleSlots(
 }
 
 /**
- * Each run has its own signal. What a run leaves on its signal is freed with the run, not at the end of the process.
+ * Each run has its own signal. Listeners that a run leaves on it are freed with the run, not at the end of the process.
  */
 async function runUntil(
   signal: AbortSignal,

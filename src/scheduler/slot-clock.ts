@@ -10,14 +10,18 @@ export type SlotClock = {
   current(): Slot | null;
 };
 
-/** `onSetBack` is called when the clock was set back: a timer that waits for a time of day would wait for it again. */
+/**
+ * `onSetBack` is called when the clock was set back: a timer that waits for a time of day would then wait for that time
+ * again.
+ */
 export function createSlotClock(
   { schedule, timezone }: { schedule: string; timezone: string },
   onSetBack: (ms: number) => void,
 ): SlotClock {
   let fired: Date | null = null;
   const setBackMs = createSetBackMeter();
-  // Looking back takes 0.2 s for a yearly schedule. So it is done once, and then continues where the last look ended.
+  // Looking back takes 0.2 s for a yearly schedule. So it is done once, and each later look continues where the last
+  // one ended.
   let known: { until: number; slots: Date[] } = { until: Number.POSITIVE_INFINITY, slots: [] };
 
   /** The newest two slots that have begun, by the clock. */
@@ -55,7 +59,7 @@ function newestSlot([at, before]: readonly Date[], fired: Date | null): Slot | n
 
 /** How far the wall clock was set back since the last call; negative if it was set forward. */
 function createSetBackMeter(): (now: number) => number {
-  // How far the wall clock is ahead of the monotonic clock, which nobody sets.
+  // How far the wall clock is ahead of the monotonic clock, which cannot be set.
   let aheadMs = Date.now() - performance.now();
   return (now) => {
     const setBackMs = aheadMs - (now - performance.now());

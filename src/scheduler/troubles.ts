@@ -1,19 +1,19 @@
-// Errors that are met again and again: each kind is logged once, and the longer they last, the longer the pause.
+// Repeated errors: each kind is logged once, and the longer they last, the longer the pause.
 import type { Logger } from '../logger.ts';
 import { troubleFields } from './trouble.ts';
 
 export type TroubleTiming = { firstTroubleMs: number; longestTroubleMs: number };
 
 export type Troubles = {
-  /** What is wrong with `what` has passed. */
+  /** The problem with `what` has passed. */
   over(what: string): void;
   /** Logs the error, unless the same one was logged, and returns how long to pause, in milliseconds. */
   met(what: string, error: unknown, message: string, fields?: Record<string, unknown>): number;
 };
 
 /**
- * A database that is down for a night is one line, not a thousand. A database that refuses us, such as after a change
- * of the password, is logged each time: a person must act, and no run can be recorded.
+ * If a database is down for a night, the log has one line, not a thousand. If a database refuses us, for example after
+ * a change of the password, each refusal is logged: a person must act, and no run can be recorded.
  */
 export function createTroubles(
   timing: TroubleTiming,

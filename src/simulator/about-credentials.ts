@@ -7,7 +7,7 @@ export type CredentialsRoute = { to: 'user_token' | 'member' } | { to: 'account_
 
 const ACCOUNT_TOKEN = /^\/client\/v4\/accounts\/([^/]+)\/tokens\/verify\/?$/;
 
-/** Null when the path is not about credentials. */
+/** Null if the path is not about credentials. */
 export function credentialsRouteOf(path: string): CredentialsRoute | null {
   if (/^\/client\/v4\/user\/tokens\/verify\/?$/.test(path)) return { to: 'user_token' };
   if (/^\/client\/v4\/user\/?$/.test(path)) return { to: 'member' };
@@ -15,7 +15,7 @@ export function credentialsRouteOf(path: string): CredentialsRoute | null {
   return accountId === undefined ? null : { to: 'account_token', accountId };
 }
 
-/** The caller must be identified already. */
+/** The caller must already be identified. */
 export function aboutCredentials(route: CredentialsRoute, caller: Caller, known: Credentials): Answer {
   if (route.to === 'member') {
     // A token would need an extra permission for this path.

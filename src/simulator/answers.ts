@@ -36,12 +36,12 @@ export function edgePage(status: number, title: string): Answer {
   return { status, body, type: 'text/html; charset=UTF-8' };
 }
 
-/** The riddle for browsers that Cloudflare's edge puts in front of a host that it suspects. */
+/** The challenge for browsers that Cloudflare's edge puts in front of a host that it suspects. */
 export function challengePage(): Answer {
   return { ...edgePage(403, 'Just a moment...'), headers: { 'cf-mitigated': 'challenge', ...RAY } };
 }
 
-/** What the edge answers to a blocked request that accepts JSON. */
+/** The answer of the edge to a blocked request that accepts JSON. */
 export function blocked(code: number): Answer {
   const problem = { title: `Error ${code}: Access denied`, status: 403, error_code: code };
   const answer = json(403, { ...problem, cloudflare_error: true, retryable: false });

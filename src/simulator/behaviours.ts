@@ -28,9 +28,6 @@ export const BEHAVIOURS: readonly Behaviour[] = [
 /** `choice` is at least 0 and below 1. */
 export function pickBehaviour(choice: number): Behaviour {
   let left = choice * 1000;
-  for (const behaviour of table) {
-    left -= behaviour.perThousand;
-    if (left < 0) return behaviour;
-  }
-  return PHISHED;
+  // The shares of all add up to a thousand.
+  return table.find(({ perThousand }) => (left -= perThousand) < 0)!;
 }

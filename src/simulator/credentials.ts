@@ -1,4 +1,4 @@
-// Identifies who is asking, by API token or by email and key. Refuses unknown credentials as Cloudflare does.
+// Identifies the caller, by API token or by email and key. Refuses unknown credentials as Cloudflare does.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { failure } from './answers.ts';

@@ -1,5 +1,4 @@
-// Which part of a list a request asks for, and what the answer says about the whole, as the API does it or as a fault
-// makes it.
+// Which part of a list a request gets, and what the answer says about the whole list, as in the API or as in a fault.
 import { failure } from './answers.ts';
 import type { Answer } from './answers.ts';
 import type { Fault } from './faults.ts';
@@ -14,7 +13,7 @@ export type Cut<T> = {
   end: number;
 };
 
-/** Returns an answer instead, if the request is refused. */
+/** If the request is refused, returns the refusal. */
 export function cutPage<T>(
   query: URLSearchParams,
   limits: PageLimits,
@@ -50,7 +49,7 @@ export function cutPage<T>(
   return { rows, info: faults.has('no-info') ? undefined : info, end: page * perPage };
 }
 
-/** Null when the text is not a whole number. */
+/** Null if the text is not a whole number. */
 function wholeNumber(text: string | null, missing: number): number | null {
   if (text === null || text === '') return missing;
   return /^\d{1,9}$/.test(text) ? Number(text) : null;

@@ -31,7 +31,7 @@ export const FAULTS = {
 
 export type Fault = keyof typeof FAULTS;
 
-/** Reads a comma-separated list. `suggest` says which name is near. Throws FAULTS_UNKNOWN (exit 64). */
+/** Reads a comma-separated list. `suggest` names a similar fault. Throws FAULTS_UNKNOWN (exit 64). */
 export function parseFaults(
   text: string,
   suggest: (name: string, choices: readonly string[]) => string = () => '',

@@ -1,5 +1,5 @@
 // One seat (position) of the simulated company over time: a person is hired, misbehaves, is reset, renamed, leaves, and
-// is replaced. All random values come from the seat's own generator, in order of time. So the state of a seat at an
+// is replaced. All random values are from the seat's own generator, in order of time. So the state of a seat at an
 // instant does not depend on earlier questions.
 import { RISK_LEVELS } from '../user-risk.ts';
 import { PHISHED, pickBehaviour } from './behaviours.ts';
@@ -16,7 +16,7 @@ export type Plan = {
   seats: number;
   /** Nothing happens before this. */
   beginning: number;
-  /** By then, everybody hired at the beginning has had an event. */
+  /** By then, every person hired at the beginning has had an event. */
   settled: number;
   /** `from` is a midnight; `share` of all seats are victims. */
   campaign: { from: number; share: number; cleanUpDays: number } | null;
@@ -28,7 +28,7 @@ export type Life = {
   /** How many people held this seat before. */
   generation: number;
   person: Person | null;
-  /** Behaviours per busy day; below it, hours ahead of UTC. */
+  /** Behaviours per busy day. The next field: hours ahead of UTC. */
   rate: number;
   offset: number;
   /** Index into RISK_LEVELS; -1 while the user has no level. */
@@ -77,12 +77,12 @@ export function beginLife(plan: Plan, seat: number): Life {
   };
 }
 
-/** The time of the next thing that happens in this seat. */
+/** The time of the next event in this seat. */
 export function nextMoment(life: Life): number {
   return Math.min(life.hireAt, life.behaveAt, life.resetAt, life.renameAt, life.leaveAt, life.lureAt);
 }
 
-/** Applies everything that happens up to and including `until`. Returns the time of the next thing. */
+/** Applies all events up to and including `until`. Returns the time of the next event. */
 export function liveUntil(life: Life, plan: Plan, until: number, witness?: Witness): number {
   let at = nextMoment(life);
   while (at <= until) {
@@ -106,7 +106,7 @@ function hire(life: Life, plan: Plan, at: number, witness?: Witness): void {
   life.person = hirePerson(plan.seed, plan.seats, life.seat, life.generation);
   // A few users cause most events.
   life.rate = Math.min(5, Math.max(0.08, 0.35 * Math.exp(0.9 * normal(rng))));
-  life.offset = OFFSETS[Math.floor(uniform(rng) * OFFSETS.length)] ?? 0;
+  life.offset = OFFSETS[Math.floor(uniform(rng) * OFFSETS.length)]!;
   life.hireAt = NEVER;
   life.behaveAt = afterBusyDays(at, exponential(rng, 1 / life.rate), life.offset);
   if (life.generation === 0 && life.behaveAt > plan.settled) {
@@ -123,7 +123,7 @@ function behave(life: Life, behaviour: Behaviour, at: number, witness?: Witness)
   life.lastEvent = at;
   if (level > life.level) {
     life.level = level;
-    const patience = exponential(life.rng, RESET_AFTER_BUSY_DAYS[level] ?? 30);
+    const patience = exponential(life.rng, RESET_AFTER_BUSY_DAYS[level]!);
     life.resetAt = afterBusyDays(at, patience, life.offset);
   }
   witness?.behaved(life, behaviour, at);

@@ -42,8 +42,7 @@ export function createListing(world: World): Listing {
     drift(from) {
       if (sorted === null || from >= sorted.rows.length) return;
       const position = from + Math.floor(uniform(rng) * (sorted.rows.length - from));
-      const [row] = sorted.rows.splice(position, 1);
-      if (row === undefined) return;
+      const row = sorted.rows.splice(position, 1)[0]!;
       sorted.rows.unshift(row);
       moves += 1;
       drifted.set(row.user_id, moves);

@@ -28,8 +28,8 @@ export function hirePerson(seed: number, seats: number, seat: number, generation
   const nth = generation * seats + seat;
   // A stride that shares no factor with the number of pairs visits every pair once before any pair repeats.
   const pair = ((hash(seed) % pairs) + (nth % pairs) * strideFor(pairs)) % pairs;
-  const given = GIVEN[pair % GIVEN.length] ?? '';
-  const family = FAMILY[Math.floor(pair / GIVEN.length)] ?? '';
+  const given = GIVEN[pair % GIVEN.length]!;
+  const family = FAMILY[Math.floor(pair / GIVEN.length)]!;
   const namesakes = Math.floor(nth / pairs);
   const local = `${given}.${family}${namesakes === 0 ? '' : namesakes + 1}`;
   return {
@@ -41,9 +41,9 @@ export function hirePerson(seed: number, seats: number, seat: number, generation
 
 /** Adds a second family name, as after a wedding, to the name and the address. `choice` is at least 0 and below 1. */
 export function renamePerson(person: Person, choice: number): Person {
-  const added = FAMILY[Math.floor(choice * FAMILY.length)] ?? '';
-  const single = person.name.split('-')[0] ?? person.name;
-  const mail = person.email.split(/[-@]/)[0] ?? '';
+  const added = FAMILY[Math.floor(choice * FAMILY.length)]!;
+  const single = person.name.split('-')[0]!;
+  const mail = person.email.split(/[-@]/)[0]!;
   const renamed = { name: `${single}-${added}`, email: `${mail}-${mailbox(added)}@example.com` };
   return { userId: person.userId, ...renamed };
 }
@@ -68,5 +68,5 @@ function mailbox(name: string): string {
     .normalize('NFD')
     .replace(/\p{Mn}/gu, '')
     .toLowerCase();
-  return plain.replace(/[øı]/g, (letter) => LETTERS[letter] ?? '');
+  return plain.replace(/[øı]/g, (letter) => LETTERS[letter]!);
 }

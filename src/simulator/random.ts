@@ -57,7 +57,9 @@ export function sealedUuid(seed: number, sealed: number, ...key: number[]): stri
   return open + hex8((sealed ^ hashText(seed, open)) >>> 0);
 }
 
-/** The number that `sealedUuid` hid. Any other uuid gives an arbitrary number, so the caller compares the whole id. */
+/**
+ * The number that `sealedUuid` hid. Any other uuid gives an arbitrary number, so the caller must compare the whole id.
+ */
 export function readSealed(seed: number, id: string): number {
   return (Number.parseInt(id.slice(28), 16) ^ hashText(seed, id.slice(0, 28))) >>> 0;
 }

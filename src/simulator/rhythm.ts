@@ -15,12 +15,12 @@ const WEEKEND_SHARE = 0.12;
 
 const hours = Array.from(
   { length: 168 },
-  (_, hour) => (WORKDAY[hour % 24] ?? 1) * (hour < 120 ? 1 : WEEKEND_SHARE),
+  (_, hour) => WORKDAY[hour % 24]! * (hour < 120 ? 1 : WEEKEND_SHARE),
 );
 const scale = 7 / hours.reduce((sum, weight) => sum + weight, 0);
 // Busy days from Monday 00:00 to the start of each hour; a whole week has 7.
 const gone = new Float64Array(169);
-for (let hour = 0; hour < 168; hour += 1) gone[hour + 1] = (gone[hour] ?? 0) + (hours[hour] ?? 0) * scale;
+for (let hour = 0; hour < 168; hour += 1) gone[hour + 1] = gone[hour]! + hours[hour]! * scale;
 gone[168] = 7;
 
 /**
@@ -32,14 +32,14 @@ export function afterBusyDays(from: number, busyDays: number, offsetHours: numbe
   const monday = Math.floor(local / WEEK) * WEEK;
   const intoWeek = local - monday;
   const hour = Math.floor(intoWeek / HOUR);
-  const here = gone[hour] ?? 0;
-  const width = (gone[hour + 1] ?? 7) - here;
+  const here = gone[hour]!;
+  const width = gone[hour + 1]! - here;
   const target = here + (width * (intoWeek - hour * HOUR)) / HOUR + busyDays;
   const weeks = Math.floor(target / 7);
   const rest = target - weeks * 7;
   const landed = hourAt(rest);
-  const start = gone[landed] ?? 0;
-  const share = (rest - start) / ((gone[landed + 1] ?? 7) - start);
+  const start = gone[landed]!;
+  const share = (rest - start) / (gone[landed + 1]! - start);
   const then = monday + weeks * WEEK + Math.floor((landed + share) * HOUR);
   return Math.max(from + 1, then - offsetHours * HOUR + FIRST_MONDAY);
 }
@@ -49,7 +49,7 @@ function hourAt(busyDays: number): number {
   let high = 167;
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if ((gone[middle] ?? 0) <= busyDays) low = middle;
+    if (gone[middle]! <= busyDays) low = middle;
     else high = middle - 1;
   }
   return low;

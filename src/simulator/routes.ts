@@ -1,4 +1,4 @@
-// Which path means what. Fixed names come before {user_id}; otherwise `summary` would be read as a user id.
+// The meaning of each path. Fixed names are matched before {user_id}; otherwise `summary` would be read as a user id.
 import { failure, result } from './answers.ts';
 import type { Answer } from './answers.ts';
 import { BEHAVIOURS } from './behaviours.ts';
@@ -11,7 +11,7 @@ export type Route =
 const PATH = /^\/client\/v4\/accounts\/([^/]+)\/zt_risk_scoring\/([^/]+)\/?$/;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** Null when the path has no route. */
+/** Null if the path has no route. */
 export function routeOf(path: string): Route | null {
   const [, accountId = '', last = ''] = PATH.exec(path) ?? [];
   if (last === 'summary' || last === 'behaviors' || last === 'integrations') return { to: last, accountId };

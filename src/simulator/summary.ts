@@ -1,4 +1,4 @@
-// Serves the requested page of the account's users, as the endpoint does, or as a fault makes it.
+// Serves the requested page of the account's users, as in the API or as in a fault.
 import type { UserRisk } from '../user-risk.ts';
 import { result } from './answers.ts';
 import type { Answer } from './answers.ts';
@@ -25,7 +25,7 @@ export function summaryPage(
   return result({ users }, cut.info);
 }
 
-/** Spoils always the same user, the one with the account's smallest id, whichever page holds it. */
+/** Always spoils the same user, the one with the account's smallest id, on whichever page it is. */
 function spoil(users: readonly UserRisk[], whole: readonly UserRisk[]): object[] {
   let victim = '~';
   for (const { user_id: id } of whole) if (id < victim) victim = id;

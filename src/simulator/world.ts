@@ -1,5 +1,5 @@
-// The simulated account over time: what the summary would serve at any instant. Depends on seed and instant alone. For
-// a later instant it computes only what is new; for an earlier one it starts again from the beginning.
+// The simulated account over time: what the summary would serve at any instant. Depends only on seed and instant. For a
+// later instant it computes only the new events; for an earlier one it starts again from the beginning.
 import { RISK_LEVELS } from '../user-risk.ts';
 import type { RiskLevel, UserRisk } from '../user-risk.ts';
 import { beginLife, liveUntil, nextMoment } from './life.ts';
@@ -9,7 +9,7 @@ import { uuid } from './random.ts';
 import { DAY, isoMicros, microsOf, earlyInWeek } from './rhythm.ts';
 
 export type Campaign = {
-  /** Days after `start`. Moves to the next Monday when it falls on a Thursday or later. */
+  /** Days after `start`. Moves to the next Monday if it is a Thursday or later. */
   day?: number;
   /** Share of all users who fall for it. */
   share?: number;
@@ -23,7 +23,7 @@ export type WorldOptions = {
   users: number;
   start: Date;
   /**
-   * Only decides when the campaign begins: after two thirds; no campaign below 14 days. The world goes on afterwards,
+   * Only decides when the campaign begins: after two thirds; no campaign below 14 days. The world continues afterwards,
    * so Infinity is allowed.
    */
   days: number;
@@ -36,7 +36,7 @@ export type UserEvent = { id: string; name: string; risk_level: RiskLevel; times
 export type OwnRecord = {
   email: string;
   name: string;
-  /** Left out after a reset, until the next event. */
+  /** Missing after a reset, until the next event. */
   risk_level?: RiskLevel;
   last_reset_time: string | null;
   /** Newest first, at most 100. Includes events before the last reset. */
@@ -129,7 +129,7 @@ function tellUntil(story: Story, plan: Plan, until: number): void {
     if (life.level >= 0 && life.lastEvent > before) acted.push(life);
   }
   if (!changed) return;
-  // Users with newer events come before all others. The others keep their order, so only the newer ones are sorted.
+  // Users with newer events are before all others. The others keep their order, so only the newer ones are sorted.
   acted.sort((a, b) => b.lastEvent - a.lastEvent || a.seat - b.seat);
   const order = acted.map((life) => life.seat);
   for (const seat of story.order) {

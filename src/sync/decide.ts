@@ -9,7 +9,7 @@ import type { Verdict } from './walk/verdict.ts';
 
 export type Decided = {
   verdict: Verdict;
-  /** Set if the met users are published, but all or some of the missing users are kept: the run fails all the same. */
+  /** Set if the met users are published, but all or some of the missing users are kept. The run still fails. */
   guard: OperatorError | null;
   inputs: ChangeInputs;
 };

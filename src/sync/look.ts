@@ -1,5 +1,5 @@
 // The phases of a run that only look. They read the state, walk all pages and compare, ask the database about users
-// that the state lacks, and ask Cloudflare about the absent. They write nothing except rejected records.
+// that the state lacks, and ask Cloudflare about the absent. They write only rejected records.
 import type { CloudflareClient } from '../cloudflare/client.ts';
 import { orAborted } from '../cloudflare/or-aborted.ts';
 import type { ReadPages } from '../cloudflare/paging/pass.ts';
@@ -37,14 +37,14 @@ export type Seen = {
   walked: Walk;
   missing: MissingUser[];
   answers: Answers;
-  /** Of the people who were erased, the ids of those whom the account meets for the first time. */
+  /** The ids of erased people whom the account meets for the first time. */
   erasedAppeared: string[];
 };
 
 export type LookDeps = {
   pool: Pool;
   client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'>;
-  /** Where the pages come from, if not from the client. */
+  /** The source of the pages, if not the client. */
   readPages?: ReadPages<PageOutcome>;
   logger: Logger;
   settings: WalkSettings & {
@@ -60,13 +60,15 @@ export type LookDeps = {
 export type LookRun = {
   lease: Lease;
   observedAt: string;
-  /** Where SYNC_PER_PAGE=auto begins. */
+  /** The page size with which SYNC_PER_PAGE=auto begins. */
   firstSize: number;
   acceptMassClear: boolean;
   tally: Pick<Tally, 'countUse' | 'noteWalk' | 'addEvidence'>;
   /** Ends walk and lookups: a signal, a lost lease, or the time budget. */
   stop: AbortSignal;
-  /** The same without the time that is kept for the publish. No read of the database is waited for after that. */
+  /**
+   * The same, but earlier by the time that is kept for the publish. After it, no read of the database is waited for.
+   */
   over: AbortSignal;
   /** Milliseconds left of the time budget, and whether an abort came from it. */
   timeLeft: () => number;
@@ -125,7 +127,7 @@ async function readAndWalk(
   const failed = new AbortController();
   const untilFailed = AbortSignal.any([stop, failed.signal]);
   const reading = readState({ pool, ...memory, onRange }, lease, run.observedAt, untilFailed);
-  // Code that awaits it gets its failure. Until then, the failure must not count as an unhandled rejection.
+  // Whoever awaits it gets its failure. Until then, the failure must not count as an unhandled rejection.
   reading.catch(() => undefined);
   const erased = readAgain(() => readErased(pool));
   const policy = erased.then((people) => identityPolicy(settings.pii, people));

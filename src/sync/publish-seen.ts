@@ -22,11 +22,12 @@ export type Published = Record<Change, number> & {
   users: number;
   met: number;
   carried: number;
-  /** Users the history knows, with another email or name; and those with other counters. */
+  /** Users the history knows: those with another email or name, and those with other counters. */
   renamed: number;
   activityChanged: number;
   /**
-   * Why the run failed although it published: missing users were kept, or the rows written are not the rows counted.
+   * Why the run failed although it published: missing users were kept, or the number of rows written differs from the
+   * count.
    */
   guard: OperatorError | null;
 };
@@ -50,9 +51,7 @@ export async function publishSeen(
     cancel: AbortSignal;
     beforeFence: () => Promise<void>;
     alongside?: PublishHooks['alongside'];
-    onWait?: PublishHooks['onWait'];
-    endWait?: PublishHooks['endWait'];
-  },
+  } & Required<Pick<PublishHooks, 'onWait' | 'endWait'>>,
 ): Promise<Published> {
   const { lease, seen, decided, observedAt, facts, cancel, beforeFence, alongside, onWait, endWait } = run;
   const { snapshotId, counts } = await publish(
@@ -75,11 +74,11 @@ export async function publishSeen(
       beforeFence,
       ...(failpoint ? { failpoint } : {}),
       ...(alongside ? { alongside } : {}),
-      ...(onWait ? { onWait } : {}),
-      ...(endWait ? { endWait } : {}),
+      onWait,
+      endWait,
     },
   );
-  // The snapshot is published: losing the connection now does no harm.
+  // The snapshot is published. Losing the connection now does no harm.
   const there = await orAborted(
     readBack(pool, lease.accountKey, seen.state.lastUserKey, counts),
     cancel,

@@ -11,7 +11,7 @@ import { fence, releaseLease, type Lease } from './claim/lease.ts';
 import type { WalkCounts } from './walk/count-walk.ts';
 import type { Verdict } from './walk/verdict.ts';
 
-/** What is known of an attempt, whether it published or failed. */
+/** What is known about an attempt that has published or failed. */
 export type RunFacts = ClientUsage &
   WalkCounts & {
     /** Absent users who were looked up. */
@@ -21,7 +21,7 @@ export type RunFacts = ClientUsage &
 export type RunEnd = RunFacts & {
   verdict: Verdict | null;
   snapshotId: number | null;
-  /** The feed clock's value of this transaction: the snapshot's id, if one was published. */
+  /** The feed clock's value of this transaction. If a snapshot was published, it is the snapshot's id. */
   feedId: number;
   expectedUnseen: number | null;
   error: Pick<OperatorError, 'code' | 'message'> | null;
@@ -61,8 +61,8 @@ export function runRecord(tx: Transaction, lease: Lease, end: RunEnd) {
 }
 
 /**
- * Records a failed attempt and releases the lease. A dry run leaves no record. If another run has the lease by now, it
- * writes nothing and throws LEASE_LOST. `cancel` ends the wait for the feed clock: the lease then expires.
+ * Records a failed attempt and releases the lease. A dry run leaves no record. If another run holds the lease by now,
+ * it writes nothing and throws LEASE_LOST. `cancel` ends the wait for the feed clock: the lease then expires.
  */
 export async function recordFailure(
   pool: Pool,

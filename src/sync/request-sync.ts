@@ -21,10 +21,10 @@ export type SyncRequest = {
   scheduledFor?: Date;
   dryRun?: boolean;
   acceptMassClear?: boolean;
-  /** The instant of the snapshot, instead of the database's current time. For demo, import and tests. */
+  /** The instant of the snapshot, in place of the database's current time. For demo, import and tests. */
   observedAt?: Date;
   signal: AbortSignal;
-  /** Writes more in the transaction of the publish. */
+  /** More statements for the transaction of the publish. */
   alongside?: PublishHooks['alongside'];
   onClaimed?: (lease: Lease) => void;
   onProgress?: (progress: WalkProgress) => void;
@@ -76,11 +76,11 @@ async function runClaimed(
   });
   if (result.error === null) logger.info(logFields(result), 'run succeeded');
   else {
-    // A shutdown is not an error: the next process goes on.
+    // A shutdown is not an error: the next process continues.
     const { code, happened, todo, cause } = result.error;
-    // The command line prints the error itself; an unattended run has only its log to say what to do.
+    // The command line prints the error itself. An unattended run has only its log to say what to do.
     const words = isByHand(request) ? {} : { problem: happened, todo };
-    // The message of an UNEXPECTED error promises a stack trace, wherever the error is printed.
+    // The message of an UNEXPECTED error promises a stack trace in every place that prints the error.
     const stack = code === 'UNEXPECTED' && logger.isLevelEnabled('debug') ? { stack: stackOf(cause) } : {};
     logger[code === 'INTERRUPTED' ? 'warn' : 'error'](
       { error_code: code, ...words, ...logFields(result), ...stack },
@@ -92,7 +92,7 @@ async function runClaimed(
 
 type Claimed = Extract<Claim, { kind: 'claimed' }> & { budget: TimeBudget };
 
-/** The time of the run begins with the attempt that succeeds: the wait for another run does not count. */
+/** The time of the run begins with the claim that succeeds: the wait for another run does not count. */
 async function claimOrWait(
   deps: RunDeps,
   request: SyncRequest,
@@ -125,7 +125,7 @@ async function claimOrWait(
     budget.end();
     if (claim.kind !== 'held') return claim;
     const { holder } = claim;
-    // Only the command line waits here: serve looks again by itself, and goes on with other accounts.
+    // Only the command line waits here. `serve` looks again on its own, and goes on with other accounts.
     if (!isByHand(request) || judgeHolder(holder, deps.timing, false) === 'running') return claim;
     if (silentSince === null) {
       silentSince = holder.silentMs;

@@ -30,7 +30,7 @@ export type RunDeps = {
   pool: Pool;
   client: Pick<CloudflareClient, 'summaryPage' | 'lookUpUser'> &
     Partial<Pick<CloudflareClient, 'estimateMs'>>;
-  /** Where the pages come from, if not from the client. */
+  /** The source of the pages, if not the client. */
   readPages?: NonNullable<LookDeps['readPages']>;
   logger: Logger;
   settings: RunSettings;
@@ -51,13 +51,13 @@ type Failpoint =
 
 export type RunOptions = {
   lease: Lease;
-  /** Of this run. It began before the claim. */
+  /** The signal of this run. Its time began before the claim. */
   budget: TimeBudget;
   observedAt: string;
   dryRun: boolean;
   acceptMassClear: boolean;
   signal: AbortSignal;
-  /** Writes more in the transaction of the publish. */
+  /** More statements for the transaction of the publish. */
   alongside?: PublishHooks['alongside'];
   onProgress: (progress: WalkProgress) => void;
 };
@@ -72,7 +72,7 @@ export type RunResult = {
 
 const RECORD_GRACE_MS = 10_000;
 
-/** Does not throw the errors that a run may meet: they are in the result, and recorded. */
+/** Does not throw the errors that a run may meet: they are recorded, and are in the result. */
 export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunResult> {
   const { lease } = options;
   const tally = createTally();
@@ -85,11 +85,11 @@ export async function runSync(deps: RunDeps, options: RunOptions): Promise<RunRe
     await deps.failpoint?.('published');
   } catch (thrown) {
     error = await findCause(deps.pool, lease, explain(thrown));
-    // It may wait for another account's publish, but not for long when the run was told to stop, or is out of time.
+    // This may wait for another account's publish, but not for long when the run was told to stop, or is out of time.
     const grace = startGrace(AbortSignal.any([options.signal, options.budget.over]), RECORD_GRACE_MS);
     await recordFailure(deps.pool, lease, tally.facts(), error, options.dryRun, grace.over)
       .catch((failure: unknown) => {
-        // The lease expires by itself, and the next run records this run as abandoned.
+        // The lease expires on its own, and the next run records this run as abandoned.
         deps.logger.warn({ err: failure }, 'could not record the failed run');
       })
       .finally(() => grace.end());
@@ -150,9 +150,9 @@ async function lookFor(
 }
 
 /**
- * From here on, a signal does not stop the run at once: the publish is short, and is all or nothing. After a signal, a
- * publish that takes too long is rolled back, and so is one beyond the time of the run. One that still waits for others
- * gives up sooner. A dry run only counts.
+ * From here on, a signal does not stop the run at once: the publish is short, and is all or nothing. A publish that
+ * takes too long after a signal is rolled back. A publish that outlasts the time of the run is rolled back as well. A
+ * publish that still waits for others gives up sooner. A dry run only counts.
  */
 async function publishOrCount(
   deps: RunDeps,
@@ -172,8 +172,8 @@ async function publishOrCount(
 }
 
 /**
- * Warns before the first request, if there is an earlier walk: it assumes as many pages as the last time, at the pace
- * that is left now.
+ * If there is an earlier walk, warns before the first request. The estimate assumes the same number of pages, and the
+ * pace that is left now.
  */
 function warnOfBudget({ client, logger, settings }: RunDeps, last: LastWalk | null): void {
   if (last === null) return;
@@ -187,8 +187,8 @@ function warnOfBudget({ client, logger, settings }: RunDeps, last: LastWalk | nu
 }
 
 /**
- * A server that starts to handle paging differently may hide a part of the account. People should look before it does
- * harm.
+ * If a server begins to handle paging differently, it may hide a part of the account. People should look before that
+ * does harm.
  */
 function notePaging(logger: Logger, tally: Tally, last: LastWalk | null): void {
   const is = tally.facts().evidence.paging;
@@ -203,8 +203,8 @@ function notePaging(logger: Logger, tally: Tally, last: LastWalk | null): void {
 }
 
 /**
- * These errors say nothing if another run has taken the account over, because the state that was read is then outdated.
- * The fence, which would notice, comes later.
+ * These errors mean nothing if another run has taken the account over, because the state that was read is then
+ * outdated. The fence would notice that, but only later.
  */
 async function findCause(pool: Pool, lease: Lease, error: OperatorError): Promise<OperatorError> {
   if (error.code !== 'STATE_MOVED' && error.code !== 'EMPTY_ANSWER') return error;

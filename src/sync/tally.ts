@@ -1,5 +1,5 @@
 // What a run has counted by now. The run owns it and the phases report to it, so that a failed run is recorded with
-// what was known by then. Readers get a copy.
+// these counts. Readers get a copy.
 import type { ClientUsage, CountUse } from '../cloudflare/usage.ts';
 import type { Evidence } from '../evidence.ts';
 import type { RunFacts } from './record-run.ts';
@@ -9,13 +9,13 @@ export type Phases = { walkMs: number; publishMs: number };
 
 export type Tally = {
   countUse: CountUse;
-  /** What the walk knows by now. Replaces its earlier report. */
+  /** What the walk knows by now. Replaces the earlier report of the walk. */
   noteWalk: (counts: WalkCounts) => void;
   /** Adds facts that do not come from the walk. */
   addEvidence(part: Evidence): void;
   /** Called when the walk has ended. */
   noteUnseen(expected: number | null): void;
-  /** Measures how long a phase takes, whether it succeeds or fails. */
+  /** Measures how long a phase takes, even if it fails. */
   time<T>(phase: keyof Phases, work: () => Promise<T>): Promise<T>;
   facts(): RunFacts;
   expectedUnseen(): number | null;

@@ -1,8 +1,8 @@
-// The time of one run, from its claim to its end. The last part is kept for the publish: a walk that may use up all of
-// the time would be in vain.
+// The time of one run, from its claim to its end. The last part is kept for the publish: a walk without time to publish
+// would be useless.
 import { OperatorError } from '../errors.ts';
 
-/** How much is kept for the publish. It may wait minutes for the first load of another account. */
+/** How much time is kept for the publish. The publish may wait minutes for the first load of another account. */
 const FOR_PUBLISH = { ms: 300_000, share: 1 / 5 };
 
 export type TimeBudget = {

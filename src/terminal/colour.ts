@@ -15,14 +15,14 @@ const STYLES = {
 } as const;
 export type Painted = keyof typeof STYLES;
 
-/** Gives a text the colour of what it says. */
+/** Gives a text the colour of its meaning. */
 export type Paint = (what: Painted, text: string) => string;
 
 export const plain: Paint = (_what, text) => text;
 
 /**
- * FORCE_COLOR (not 0 or false) wins, as in Node. Otherwise colours appear on a terminal only, and not with NO_COLOR
- * (https://no-color.org) or TERM=dumb.
+ * FORCE_COLOR (not 0 or false) has priority, as in Node. Otherwise colours appear only on a terminal, and not with
+ * NO_COLOR (https://no-color.org) or TERM=dumb.
  */
 export function wantsColour({ stdout, source }: Terminal): boolean {
   const { FORCE_COLOR: force, NO_COLOR: no = '', TERM: term } = source.env;
@@ -44,7 +44,7 @@ export function paintLevel(paint: Paint): (text: string) => string {
 
 const LEVELS = [...RISK_LEVELS, 'cleared'] as const;
 
-/** The same for every level that a sentence of this program names. Not for text from outside. */
+/** Colours every level that a sentence of this program names. Not for text from outside. */
 export function paintLevels(paint: Paint, text: string): string {
   return text.replace(/\b(?:high|medium|low)\b/g, (level) => paint(level as Painted, level));
 }

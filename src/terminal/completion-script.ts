@@ -4,7 +4,7 @@ export type CommandShape = {
   name: string;
   about: string;
   options: OptionShape[];
-  /** What its arguments may be, where that is known. */
+  /** The possible arguments, if they are known. */
   values: readonly string[];
   commands: CommandShape[];
 };
@@ -14,7 +14,7 @@ export type OptionShape = {
   long: string;
   about: string;
   takesValue: boolean;
-  /** Empty: anything. */
+  /** Empty: any text. */
   choices: readonly string[];
 };
 

@@ -1,11 +1,14 @@
-// A bar on a terminal, elsewhere a log line every 10 seconds. Both show the time left once it can be estimated.
-// The default export: Node does not find the name Format in this CommonJS package.
+// A bar on a terminal, elsewhere a log line every 10 seconds. Both show the time left once it can be estimated. It
+// imports the default export, because Node does not find the name Format in this CommonJS package.
 import cliProgress from 'cli-progress';
 import type { Logger } from '../logger.ts';
 import { nextTimeLeft, timeLeftText, type TimeLeft } from './time-left.ts';
 
 export type Progress = {
-  /** `total` null: not known yet. `message` is called only when it is shown: a walk has thousands of pages. */
+  /**
+   * `total` null: not known yet. `message` is called only for output that is shown, because a walk has thousands of
+   * pages.
+   */
   to(done: number, total: number | null, message: () => string): void;
   end(): void;
 };
@@ -35,7 +38,7 @@ export function createProgress(options: {
           ...(payload.left === null ? [] : [payload.left]),
           payload.message,
         ].join('  '),
-      // The text beside it must fit as well.
+      // The text beside the bar must also fit.
       barsize: (stderr.columns ?? 80) < 100 ? 20 : 30,
       barCompleteChar: '█',
       barIncompleteChar: '░',

@@ -1,8 +1,8 @@
-// What is said of the requests that all replicas share. Pure.
+// The text about the requests that all replicas share. Pure.
 import type { RequestWindow } from '../queries/health/request-windows.ts';
 import { duration } from '../words.ts';
 
-/** From here on, a run is noticeably slower than it could be. */
+/** With a wait of this length or more, a run is noticeably slower than it could be. */
 const LONG_WAIT_S = 60;
 
 /** "412 of 960 requests in 5m (credentials 1a2b3c4d)" */

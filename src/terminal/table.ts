@@ -1,4 +1,4 @@
-// Prints results as aligned tables, JSON or CSV. Text from outside is made safe.
+// Prints results as aligned tables, JSON or CSV. Replaces unsafe characters in text from outside.
 import Table from 'cli-table3';
 import { stringify } from 'csv-stringify/sync';
 import stringWidth from 'string-width';
@@ -9,9 +9,9 @@ export type Cell = string | number | boolean | null;
 export type Column = {
   name: string;
   right?: boolean;
-  /** Left out unless the terminal is wide, and the table fits it with this column. */
+  /** Left out unless the terminal is wide, and the table with this column fits. */
   extra?: true;
-  /** Text of any length: cut to the room that is left, but never below 8 columns. */
+  /** Text of any length: cut to the remaining room, but never below 8 columns. */
   shrinks?: true;
   /** Colours a cell. */
   paint?: (text: string) => string;
@@ -40,7 +40,7 @@ const ROWS_AT_ONCE = 5_000;
 
 export type RowWriter = { add(rows: readonly Cell[][]): void; end(): void };
 
-/** Writes rows as they come, as one JSON array or one CSV text. */
+/** Writes rows as they arrive, as one JSON array or one CSV text. */
 export function openRows(
   out: NodeJS.WritableStream,
   format: 'json' | 'csv',
@@ -110,7 +110,7 @@ export function table(columns: readonly Column[], rows: readonly Cell[][], width
     .join('\n');
 }
 
-/** Whether the table fits the width without its extra columns, and with nothing cut beyond the usual. */
+/** Whether the table fits the width without its extra columns, with every column at its natural width. */
 export function fits(columns: readonly Column[], rows: readonly Cell[][], width: number): boolean {
   const natural = naturalWidths(
     columns,
@@ -130,7 +130,7 @@ export function fitText(text: string, width: number): string {
 }
 
 const GAP = 2;
-/** Below it, tables of different accounts would differ by what happens to fit. */
+/** Below this, tables of different accounts would show different columns. */
 const WIDE = 100;
 const LEAST_SHRINKING = 8;
 const MOST_SHRINKING = 40;
@@ -150,7 +150,7 @@ function total(widths: readonly number[], shown: readonly number[]): number {
   return shown.reduce((sum, at) => sum + (widths[at] ?? 0) + GAP, -GAP);
 }
 
-/** The places of the columns that are shown. */
+/** The indexes of the columns that are shown. */
 function fitting(columns: readonly Column[], widths: readonly number[], width: number): number[] {
   const isShown = columns.map(({ extra }) => extra !== true);
   const places = () => [...columns.keys()].filter((at) => isShown[at]);

@@ -1,8 +1,8 @@
 // Estimates how long a walk still takes, from the pages done so far and the time they took. Pure. Gives no estimate
-// before there is enough to go by, and ignores small changes.
+// without enough data, and ignores small changes.
 
 export type TimeLeft = {
-  /** When counting began, and how many were done then. */
+  /** When counting began, and how many pages were done then. */
   from: { at: number; done: number };
   done: number;
   endsAt: number | null;
@@ -14,8 +14,8 @@ const TRIFLE_MS = 5_000;
 const TRIFLE = 0.2;
 
 /**
- * `leastMs` is the least time that the rest takes, whatever the pace was. Times are in ms, on any one clock. Counting
- * restarts when fewer are done than before, because another pass has begun.
+ * `leastMs` is the least time that the rest takes at any pace. Times are in ms, on any one clock. Counting restarts if
+ * fewer pages are done than before, because another pass has begun.
  */
 export function nextTimeLeft(
   before: TimeLeft | null,
@@ -32,7 +32,7 @@ export function nextTimeLeft(
   return { from, done, endsAt: isTrifle ? endsAt : at + left };
 }
 
-/** "about 2 min left"; null when it is not known. */
+/** "about 2 min left". Null if it is not known. */
 export function timeLeftText({ endsAt }: TimeLeft, at: number): string | null {
   if (endsAt === null) return null;
   const seconds = (endsAt - at) / 1000;

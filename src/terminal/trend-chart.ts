@@ -5,7 +5,7 @@ import { plural } from '../words.ts';
 export type Level = 'low' | 'medium' | 'high';
 export type Stretch = {
   value: number;
-  /** Whether any of its buckets has a snapshot. */
+  /** Whether any bucket of the stretch has a snapshot. */
   isObserved: boolean;
   hasPartial: boolean;
 };
@@ -57,7 +57,7 @@ export function percentOf(point: Pick<TrendPoint, Level>, level: Level): string 
 
 /**
  * Bars between a lower and an upper bound, which the axis shows. Hatched where the state was carried forward. `width`
- * is the width of the whole line, `gutter` that of the numbers.
+ * is the width of the whole line, and `gutter` is the width of the numbers.
  */
 export function barChart(
   points: readonly TrendPoint[],
@@ -110,7 +110,7 @@ function names(points: readonly TrendPoint[], width: number): string {
   return left.padEnd(width - last.length) + last;
 }
 
-/** Explains the marks that occur; empty when none does. */
+/** Explains the marks that occur. Empty if none does. */
 export function legend(points: readonly TrendPoint[], carriedMark: string, bucket: string): string[] {
   const gaps = points.filter((point) => !point.is_observed).length;
   const partials = points.filter((point) => point.is_observed && point.verdict === 'partial').length;
@@ -137,7 +137,7 @@ export function gutterOf(points: readonly TrendPoint[]): number {
   );
 }
 
-/** Wider bars where there is room, so that a week fills the line just as a quarter does. */
+/** Wider bars if there is room, so that a week fills the line just as a quarter does. */
 function barWidthOf(count: number, room: number): number {
   return Math.max(1, Math.min(6, Math.floor(room / count)));
 }

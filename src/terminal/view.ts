@@ -1,4 +1,4 @@
-// How a person wants to see an answer: how wide, in which time zone, with which colours.
+// How a person wants to see an answer: width, time zone, colours.
 import { minute } from '../time/when.ts';
 import { painter, type Paint } from './colour.ts';
 import { widthOf, wrap, type Terminal } from './wrap.ts';

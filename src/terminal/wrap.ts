@@ -22,7 +22,7 @@ export function wrap(text: string, indent = 0, width = LINE_WIDTH): string {
   return [...lines, line].join(`\n${' '.repeat(indent)}`);
 }
 
-/** One line if it fits, because scripts look for it. Otherwise the text stands below the name. */
+/** One line if it fits, because scripts look for it. Otherwise the text is below the name. */
 export function headLines(name: string, text: string, width: number): string[] {
   const line = `${name}  ${text}`;
   return stringWidth(line) <= width ? [line] : [wrap(name, 4, width), `  ${wrap(text, 4, width)}`];

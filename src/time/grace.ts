@@ -1,4 +1,4 @@
-// Some more time after a signal.
+// A grace period after a signal.
 
 /** `over` aborts `ms` milliseconds after `signal`. */
 export function startGrace(signal: AbortSignal, ms: number): { over: AbortSignal; end: () => void } {

@@ -1,7 +1,7 @@
 // What a cron expression means: whether it is valid, its next slot, its interval. Pure; triggers nothing.
 import { createTask, validateDetailed, type ScheduledTask } from 'node-cron';
 
-/** Problems of an expression in words; empty when it is valid. */
+/** Problems of an expression in words. Empty if it is valid. */
 export function scheduleProblems(expression: string): string[] {
   const result = validateDetailed(expression);
   if (result.valid) return [];
@@ -9,7 +9,10 @@ export function scheduleProblems(expression: string): string[] {
   return problems.length > 0 ? problems : ['not a cron expression'];
 }
 
-/** A task to ask, not to run. node-cron keeps each task until it is destroyed, and a destroyed task still answers. */
+/**
+ * A task that is asked, and never runs. node-cron keeps each task until it is destroyed, and a destroyed task still
+ * answers.
+ */
 export function readSchedule(
   expression: string,
   timezone: string,
@@ -27,7 +30,7 @@ export function nextSlots(expression: string, timezone: string, count: number): 
 // For a schedule that fires every five minutes in office hours, this is a week and a half.
 const SLOTS_AHEAD = 1_500;
 
-/** The longest time between two coming slots, in milliseconds: at weekends a schedule may rest. */
+/** The longest time between two coming slots, in milliseconds: a schedule may pause at weekends. */
 export function longestInterval(expression: string, timezone: string): number {
   const slots = nextSlots(expression, timezone, SLOTS_AHEAD).map((slot) => slot.getTime());
   const gaps = slots.slice(1).map((slot, index) => slot - (slots[index] ?? slot));
@@ -37,8 +40,8 @@ export function longestInterval(expression: string, timezone: string): number {
 const MINUTE = 60_000;
 
 /**
- * Age from which data counts as stale, in milliseconds. A snapshot stands for the instant at which its walk began, and one run
- * may fail: data that is two intervals old is not yet late.
+ * Age from which data counts as stale, in milliseconds. A snapshot is dated at the begin of its walk, and one run may
+ * fail: data that is two intervals old is not yet late.
  */
 export function staleAfter(longestIntervalMs: number): number {
   return 2 * longestIntervalMs;
@@ -46,7 +49,7 @@ export function staleAfter(longestIntervalMs: number): number {
 
 /** The time that one run may take, in milliseconds: the interval of the schedule, at least 15 min, at most 6 h. */
 export function defaultTimeBudget(expression: string, timezone: string): number {
-  // The default, without asking node-cron: this saves 12 ms at the start.
+  // The default, without a call of node-cron: this saves 12 ms at the start.
   if (expression === '0 * * * *') return 60 * MINUTE;
   const [first, second] = nextSlots(expression, timezone, 2);
   const interval = first && second ? second.getTime() - first.getTime() : 60 * MINUTE;

@@ -13,8 +13,8 @@ const DAY = 86_400 * SECOND;
 const LOOK_BACK = 366 * DAY;
 
 /**
- * The newest `count` slots at or before `before`, newest first. Fewer when there are no more after `after`, by default
- * a year earlier.
+ * The newest `count` slots at or before `before`, newest first. Fewer if there are no more after `after`, by default a
+ * year earlier.
  */
 export function slotsBefore(
   expression: string,
@@ -48,8 +48,7 @@ export function slotsBefore(
 }
 
 /**
- * When two instants have the same local time, node-cron runs one: the later one east of Greenwich, the earlier one
- * west.
+ * If two instants have the same local time, node-cron runs one: the later one east of Greenwich, the earlier one west.
  */
 function firesAt(timezone: string, at: number): boolean {
   const wall = at + offsetAt(at, timezone);
@@ -62,7 +61,7 @@ export type ClockChange = {
   at: Date;
   /** The local date, such as 2027-03-28. */
   date: string;
-  /** Local times of slots that do not exist on that day, or exist twice and run once; such as 02:30. */
+  /** Local times of slots that do not exist on that day, or exist twice and run once, such as 02:30. */
   times: string[];
   kind: 'skipped' | 'repeated';
 };

@@ -1,4 +1,5 @@
-// Reads the times that people write, and tells the local time of an instant. Pure: the caller passes the current time.
+// Reads the times that people write, and formats the local time of an instant. Pure: the caller passes the current
+// time.
 import { instantOfWall, offsetAt, wallAt } from './zones.ts';
 
 export type When = { kind: 'instant'; at: Date } | { kind: 'snapshot'; id: number };
@@ -16,8 +17,8 @@ const TIME = /^(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(?: ?(z|utc|[+-]\d\d:?\d
 const SNAPSHOT = /^#?(\d{1,15})$/;
 
 /**
- * Null when the text cannot be read. A time without an offset is in `timezone`. A time that clocks skip is later by the
- * change; a time that comes twice is the first. In a span, a day has 24 hours.
+ * Null if the text cannot be read. A time without an offset is in `timezone`. A time that clocks skip becomes later by
+ * the change. For a time that occurs twice, the first one counts. In a span, a day has 24 hours.
  */
 export function parseWhen(text: string, { now, timezone }: Clock): When | null {
   const words = text.trim().toLowerCase().replace(/\s+/g, ' ');
@@ -46,7 +47,7 @@ function midnightOf(day: string, now: Date, timezone: string): number | null {
     return Math.floor(wall / SPAN_MS['d']!) * SPAN_MS['d']! - (day === 'yesterday' ? SPAN_MS['d']! : 0);
   }
   const ms = Date.parse(`${day}T00:00:00Z`);
-  // Date.parse takes the 30th of February for the 2nd of March.
+  // Date.parse reads the 30th of February as the 2nd of March.
   const isDay = !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(day) && day >= '1970';
   return isDay ? ms : null;
 }
@@ -66,14 +67,12 @@ function timeOfDay(text: string): { ms: number; offsetMs: number | null } | null
   return { ms, offsetMs: (zone.startsWith('-') ? -1 : 1) * (hours * HOUR + minutes * MINUTE) };
 }
 
-/**
- * The first instant of a local day, "2026-03-01": midnight, or the first instant after it when clocks skip midnight.
- */
+/** The first instant of a local day, "2026-03-01": midnight, or the first instant after it if clocks skip midnight. */
 export function startOfDay(day: string, timezone: string): Date {
   return new Date(instantOfWall(Date.parse(`${day}T00:00:00Z`), timezone));
 }
 
-/** "2026-03-01 09:00 UTC", in another zone with its offset: "2026-03-01 10:00 +01:00". Every text shows times so. */
+/** "2026-03-01 09:00 UTC", in another zone with its offset: "2026-03-01 10:00 +01:00". All texts use this form. */
 export function minute(at: Date | string, timezone = 'UTC'): string {
   const ms = new Date(at).getTime();
   return `${localMinute(new Date(ms), timezone)} ${timezone === 'UTC' ? 'UTC' : offset(offsetAt(ms, timezone))}`;

@@ -1,7 +1,7 @@
-// Instants and what the clocks of a time zone show at them. The only file that asks Intl for it. Pure.
+// Instants and what the clocks of a time zone show at them. The only file that asks Intl about this. Pure.
 
 export function isTimeZone(name: string): boolean {
-  // The default, for which Intl need not be loaded: 12 ms of a start.
+  // The default zone, for which Intl need not be loaded: that would take 12 ms of a start.
   if (name === 'UTC') return true;
   try {
     Intl.DateTimeFormat('en', { timeZone: name });
@@ -12,10 +12,13 @@ export function isTimeZone(name: string): boolean {
 }
 
 const HOUR = 3_600_000;
-// No zone is further from UTC; one change of the clocks lies in between at most.
+// No zone is further from UTC, and at most one change of the clocks lies in between.
 const REACH = 26 * HOUR;
 
-/** Of a time on the wall, read as if it were UTC: one that clocks leave out is the moment that much later, one that comes twice the first. */
+/**
+ * The instant of a local time, read as if it were UTC. A time that clocks skip becomes later by the change. For a time
+ * that occurs twice, the first one counts.
+ */
 export function instantOfWall(wall: number, timezone: string): number {
   const meant = instantsOfWall(wall, timezone);
   return meant.length === 0 ? wall - offsetAt(wall - REACH, timezone) : Math.min(...meant);
@@ -26,22 +29,22 @@ export function comesTwice(wall: number, timezone: string): boolean {
   return new Set(instantsOfWall(wall, timezone)).size > 1;
 }
 
-/** None if clocks leave it out; the same one twice in most cases. */
+/** None if clocks skip the time. In most cases, both instants are the same. */
 function instantsOfWall(wall: number, timezone: string): number[] {
   const offsets = [wall - REACH, wall + REACH].map((at) => offsetAt(at, timezone));
   return offsets.map((offset) => wall - offset).filter((at) => wallAt(at, timezone) === wall);
 }
 
-/** Milliseconds that the zone's clocks are ahead of UTC. */
+/** How far the zone's clocks are ahead of UTC, in milliseconds. */
 export function offsetAt(ms: number, timezone: string): number {
   return wallAt(ms, timezone) - ms;
 }
 
-/** They take 20 kB each, and a name may be spelled in any case: so not all are kept that somebody asks for. */
+/** They take 20 kB each, and a name may be spelled in any case. So only a limited number is kept. */
 const MOST_FORMATS = 100;
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-/** What the clock on the wall shows, as if it were UTC. */
+/** The local time, as if it were UTC. */
 export function wallAt(ms: number, timezone: string): number {
   let format = formats.get(timezone);
   if (format === undefined) {
@@ -63,7 +66,7 @@ export function wallAt(ms: number, timezone: string): number {
   const number = (name: string) => Number(parts[name]);
   const [month, day] = [number('month') - 1, number('day')];
   const wall = new Date(0);
-  // Not Date.UTC, which takes the year 99 for 1999.
+  // Not Date.UTC, which reads the year 99 as 1999.
   wall.setUTCFullYear(parts['era'] === 'BC' ? 1 - number('year') : number('year'), month, day);
   wall.setUTCHours(number('hour'), number('minute'), number('second'), ((ms % 1000) + 1000) % 1000);
   return wall.getTime();

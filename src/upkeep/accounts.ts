@@ -12,7 +12,7 @@ export async function labelAccount(pool: Pool, accountId: string, label: string 
   await changeAccount(pool, accountId, { label });
 }
 
-/** A retired account keeps its history and is synced no more. */
+/** A retired account keeps its history and is no longer synced. */
 export async function retireAccount(pool: Pool, accountId: string): Promise<void> {
   await changeAccount(pool, accountId, { retired_at: sql`now()` }, isNull(accounts.retired_at));
 }
@@ -23,7 +23,7 @@ export async function restoreAccount(pool: Pool, accountId: string): Promise<voi
 
 type AccountChange = { label: string | null } | { retired_at: SQL | null };
 
-/** Nothing changes where `onlyIf` does not hold, such as for an account that was retired before. */
+/** Changes nothing if `onlyIf` does not hold, for example for an account that was retired before. */
 async function changeAccount(
   pool: Pool,
   accountId: string,

@@ -12,8 +12,8 @@ import { replicationSlots, type ReplicationSlot } from '../queries/replication/r
 export type PublicationMade = { before: PublicationState; after: PublicationState };
 
 /**
- * Publishes the tables of schema `risk`; those with emails and names only if asked. What is published stays so. Throws
- * PUBLICATION_TAKEN or PUBLICATION_DENIED.
+ * Publishes the tables of schema `risk`. Tables with emails and names are included only on request. Published tables
+ * stay published. Throws PUBLICATION_TAKEN or PUBLICATION_DENIED.
  */
 export async function createPublication(
   pool: Pool,
@@ -29,7 +29,7 @@ export async function createPublication(
   });
 }
 
-/** Pure: what is missing. The names of tables come from the catalogue, and need no quotes in this schema. */
+/** Pure: what is missing. The names of tables are from the catalog, and need no quotes in this schema. */
 export function publicationStatements(
   { exists, tables }: PublicationState,
   name: string,
@@ -37,7 +37,7 @@ export function publicationStatements(
 ): string[] {
   const wanted = tables.filter(({ published, personal }) => !published && (identities || !personal));
   const list = wanted.map(({ table }) => `risk.${table}`).join(', ');
-  // Updates and deletes of a published table fail without an identity, and the next sync with them.
+  // Without a replica identity, updates and deletes of a published table fail, and the next sync fails with them.
   const repairs = tables
     .filter(({ table, published, identity }) => {
       const isPublished = published || wanted.some((one) => one.table === table);
@@ -53,7 +53,10 @@ export function publicationStatements(
 
 export type PublicationDropped = { existed: boolean; slots: ReplicationSlot[] };
 
-/** `force`: also while a reader is connected. Throws PUBLICATION_TAKEN, PUBLICATION_IN_USE or PUBLICATION_DENIED. */
+/**
+ * `force`: drops it even while a reader is connected. Throws PUBLICATION_TAKEN, PUBLICATION_IN_USE or
+ * PUBLICATION_DENIED.
+ */
 export async function dropPublication(pool: Pool, name: string, force: boolean): Promise<PublicationDropped> {
   return inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
     const { exists, isForeign } = await publicationState(tx, name);

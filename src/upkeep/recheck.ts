@@ -5,7 +5,7 @@ import { REDACTED } from '../cloudflare/endpoints/summary/redact-record.ts';
 export type Recheck =
   /** This version accepts it. */
   | { outcome: 'accepted'; reason: null }
-  /** This version also rejects it; `reason` is the one of this version. */
+  /** This version also rejects it. `reason` is the reason of this version. */
   | { outcome: 'rejected'; reason: string }
   /** Too little of its text was kept. */
   | { outcome: 'unknown'; reason: string };

@@ -106,6 +106,13 @@ test('waits through a whole block of five minutes, and caps an absurd Retry-Afte
   }
 });
 
+test('a header that comes twice with different values says nothing about the wait', async (t) => {
+  const twice = { 'retry-after': ['17', '290'], ratelimit: '"default";r=0;t=9' };
+  const h = await harness(t, [failed(429, 971, 'slow', twice), json(200, PAGE)]);
+  await h.ask();
+  assert.deepEqual(h.slept, [9_000]);
+});
+
 test('waits until the budget resets if Retry-After is missing or in the past', async (t) => {
   const past = { 'retry-after': 'Sun, 01 Nov 2020 09:00:00 GMT' };
   for (const headers of [{}, past]) {

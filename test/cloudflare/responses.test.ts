@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { readErrors, readSummary } from '../../src/cloudflare/responses.ts';
+import { isJsonType, readErrors, readSummary } from '../../src/cloudflare/responses.ts';
 import { PAGE, RECORD } from '../support/api/api-server.ts';
 
 test('reads a page with all fields', () => {
@@ -78,4 +78,20 @@ test('never throws', () => {
       readErrors(result);
     }),
   );
+});
+
+test('a body is read as JSON under every type but one that promises something else, and without a type', () => {
+  for (const type of [
+    null,
+    '',
+    ' ',
+    'application/json',
+    'text/json; charset=utf-8',
+    'application/problem+json',
+    'text/plain',
+    'application/octet-stream',
+  ])
+    assert.ok(isJsonType(type), String(type));
+  for (const type of ['text/html', 'application/xml', 'image/png', 'application/jsonp'])
+    assert.ok(!isJsonType(type), type);
 });

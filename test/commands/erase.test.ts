@@ -152,6 +152,24 @@ describe('who is erased, and what is said', { concurrency: false }, () => {
     assert.match((await command(['erased'])).stdout, /^Nobody was erased/);
   });
 
+  test('on a terminal it asks, and erases nothing without a yes', async () => {
+    const { user_id: userId, email } = people[3]!;
+    for (const answer of ['no\n', 'y\n', '\n']) {
+      const asked = await runCommand(
+        ['erase', userId],
+        { DATABASE_URL: db.url },
+        folder,
+        Readable.from([answer]),
+        true,
+      );
+      assert.equal(asked.code, 1, asked.stderr);
+      assert.match(asked.stderr, /Type yes to erase: .*Nothing was erased\.\n$/s);
+      assert.equal(asked.stdout, '');
+    }
+    const { stdout } = await command(['person', userId, '--out', '-']);
+    assert.ok(stdout.includes(email!), 'the person is still there');
+  });
+
   test('a person who was erased is shown as erased, is found by the real id, and stays forgotten with --once', async () => {
     const erased = await command(['erase', people[0]!.email!]);
     assert.equal(erased.code, 0, erased.stderr);

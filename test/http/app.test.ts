@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, test } from 'node:test';
+import { createPool } from '../../src/db/pool.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { startApp, TOKEN } from '../support/api/http-app.ts';
 
@@ -96,6 +97,26 @@ test('does not reveal the message of a defect', async (t) => {
   assert.equal(answer.status, 500);
   assert.equal(answer.headers['cache-control'], 'no-store');
   assert.ok(app.logs.some(({ message }) => message === 'request failed'));
+});
+
+test('a defect behind the API is a problem document without its message, and one line of the log', async (t) => {
+  const pool = createPool({ url: db.url, logger: { warn() {} } });
+  await pool.end();
+  const app = await startApp(t, { databaseUrl: db.url, reader: { pool } });
+  const answer = await app.ask('GET', '/api/v1/accounts', { headers });
+  assert.deepEqual([answer.status, answer.headers['content-type']], [500, 'application/problem+json']);
+  assert.deepEqual(JSON.parse(answer.text), {
+    type: 'about:blank',
+    status: 500,
+    code: 'UNEXPECTED',
+    title: 'An unexpected error occurred',
+    detail: 'The server log has the details.',
+  });
+  const logged = app.logs.filter(({ message }) => message === 'a request of the API failed');
+  assert.deepEqual(
+    logged.map(({ fields }) => (fields['err'] as Error).message),
+    ['Cannot use a pool after calling end on the pool'],
+  );
 });
 
 test('logs no error when a client disconnects in the middle of its body', async (t) => {

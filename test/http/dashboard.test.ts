@@ -68,3 +68,7 @@ test('it has pages, the API and the probes, and nothing that measures or starts 
   }
   await assert.rejects(statusOf(`${dashboard.address}/livez`), { code: 'ECONNREFUSED' });
 });
+
+test('a port that cannot be listened on is an error, and no other one is taken instead', async () => {
+  await assert.rejects(start(70_000), { code: 'HTTP_ADDRESS_UNUSABLE' });
+});

@@ -131,6 +131,27 @@ test('a text that took long is kept longer, and never for more than a usual inte
   assert.deepEqual([0, 250, 400, 3_000].map(keptMs), [5_000, 5_000, 8_000, 15_000]);
 });
 
+test('a replication slot of which the server has lost the place has no lag, and says that it is lost', () => {
+  const slot = { plugin: 'pgoutput', active: false, held_bytes: null, inactive_since: null };
+  const text = accountMetrics({
+    state: 'answers',
+    migrated: true,
+    accounts: [],
+    slots: [
+      { ...slot, slot: 'behind', lag_bytes: 4_096, wal_status: 'extended' },
+      { ...slot, slot: 'gone', lag_bytes: null, wal_status: 'lost' },
+    ],
+    windows: [],
+    readAt: 5,
+  });
+  const lines = text.split('\n').filter((line) => line.includes('{slot='));
+  assert.deepEqual(lines, [
+    'zt_risk_sync_replication_slot_lag_bytes{slot="behind"} 4096',
+    'zt_risk_sync_replication_slot_lost{slot="behind"} 0',
+    'zt_risk_sync_replication_slot_lost{slot="gone"} 1',
+  ]);
+});
+
 test('a label with quotes, backslashes and line ends stays one label', () => {
   const nothing = {
     users: {},

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
 import { migrationsFolder } from '../../src/db/migrate.ts';
+import { createPool } from '../../src/db/pool.ts';
 import { createTestDatabase } from '../support/database/test-database.ts';
 import { startFaultProxy } from '../support/faults/fault-proxy.ts';
 import { startApp, type HttpApp } from '../support/api/http-app.ts';
@@ -173,6 +174,24 @@ test('names a database that was never migrated, is outdated, newer or changed', 
     assert.equal(scrape.value('zt_risk_sync_database_up'), 1, code);
     assert.equal(scrape.value('zt_risk_sync_database_migrated'), 0, code);
   }
+});
+
+test('a check that fails for an unforeseen reason is not ready, and its message goes to the log alone', async (t) => {
+  const db = await database(t);
+  const pool = createPool({ url: db.url, logger: { warn() {} } });
+  await pool.end();
+  const app = await startApp(t, { databaseUrl: db.url, pool });
+  const found = await readyz(app);
+  assert.deepEqual([found.http, found.status], [503, 'not_ready']);
+  assert.deepEqual(found.checks, {
+    database: { status: 'failed', code: 'UNEXPECTED', message: 'An unexpected error occurred' },
+    migrations: { status: 'unknown' },
+  });
+  const logged = app.logs.filter(({ message }) => message === 'the readiness check failed');
+  assert.deepEqual(
+    logged.map(({ fields }) => (fields['err'] as Error).message),
+    ['Cannot use a pool after calling end on the pool'],
+  );
 });
 
 test('also gives a scrape when the database has no tables', async (t) => {

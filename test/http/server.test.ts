@@ -5,7 +5,7 @@ import net from 'node:net';
 import { test, type TestContext } from 'node:test';
 import type { HttpBindings } from '@hono/node-server';
 import { Agent, request } from 'undici';
-import { startHttp, type HttpTiming } from '../../src/http/server.ts';
+import { addressOf, startHttp, type HttpTiming } from '../../src/http/server.ts';
 import { isOperatorError } from '../../src/errors.ts';
 import { Hono } from 'hono';
 
@@ -102,6 +102,29 @@ test('lets the newest in when there are too many connections, and the longest si
   }
   assert.deepEqual(closed, ['silent', 'later', 'asking']);
   assert.equal(crowded, 3);
+});
+
+test('makes room for the newest connection also where nobody counts those that give way', async (t) => {
+  const timing = { ...FAST, headersTimeout: 60_000, requestTimeout: 60_000 };
+  const { port, url } = await listen(t, undefined, { timing, maxConnections: 1 });
+  const silent = net.connect(port, '127.0.0.1').on('error', () => undefined);
+  t.after(() => silent.destroy());
+  await once(silent, 'connect');
+  const closed = once(silent, 'close');
+  const { statusCode, body } = await request(url, { reset: true });
+  assert.deepEqual([statusCode, await body.text()], [200, 'hello']);
+  await closed;
+});
+
+test('an address is written as a browser reads it, also one of IPv6', () => {
+  for (const [host, address] of [
+    ['127.0.0.1', 'http://127.0.0.1:8080'],
+    ['risk.internal', 'http://risk.internal:8080'],
+    ['::1', 'http://[::1]:8080'],
+  ] as const) {
+    assert.equal(addressOf(host, 8_080), address);
+    assert.equal(new URL(address).port, '8080');
+  }
 });
 
 test('closes the connection of a client that does not read its answer', async (t) => {

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
 import { readConfig } from '../../src/config.ts';
-import { Environment, SECRETS } from '../../src/environment.ts';
+import { Environment, SECRETS } from '../../src/settings/environment.ts';
 
 type Compose = {
   services: Record<string, Service>;

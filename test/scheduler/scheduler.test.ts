@@ -302,7 +302,7 @@ describe('the scheduler', { concurrency: false }, () => {
     }).start();
     while (node.looks < 3 || node.claims < 3 || !runs.includes(healthy)) await sleep(5);
     assert.deepEqual(new Set(runs), new Set([healthy]));
-    const message = 'accounts of a node that is away cannot be synced now, trying again';
+    const message = 'accounts of an unreachable node cannot be synced now, trying again';
     assert.equal(logs.filter((line) => line.message === message).length, 1);
     node.isAway = false;
     while (!runs.includes(sick) || !runs.includes(lost)) await sleep(5);

@@ -48,7 +48,8 @@ describe('the simulated summary', () => {
       const clamped = await askSummary(simulator, '?per_page=5000');
       assert.deepEqual(users(clamped), truth.slice(0, 80));
       assert.equal(clamped.body.result_info?.per_page, 80);
-      assert.equal((await askSummary(simulator, '?page=two')).status, 400);
+      for (const query of ['?page=two', '?per_page=many', '?per_page=-1'])
+        assert.equal((await askSummary(simulator, query)).status, 400, query);
     });
   });
 
@@ -143,6 +144,37 @@ describe('starting and stopping the simulator', () => {
         { code: 'EADDRINUSE' },
       );
     });
+  });
+
+  it('answers a defect with 500 and without its text, and goes on', async () => {
+    let now = new Date(Number.NaN);
+    await withSimulator({ now: () => now }, async (simulator) => {
+      const { status, body } = await askSummary(simulator);
+      assert.equal(status, 500);
+      assert.deepEqual(
+        body.errors.map(({ code }) => code),
+        [1000],
+      );
+      assert.match(body.errors[0]!.message, /^The simulator failed/);
+      now = NOON;
+      assert.equal((await askSummary(simulator)).status, 200);
+    });
+  });
+
+  it('names an address at which it is reached, also where it listens on all of them', async (t) => {
+    for (const [host, named] of [
+      ['127.0.0.1', '127.0.0.1'],
+      ['0.0.0.0', '127.0.0.1'],
+      ['::1', '[::1]'],
+      ['::', '[::1]'],
+    ] as const)
+      await withSimulator({ host }, async (simulator) => {
+        assert.equal(new URL(simulator.url).hostname, named);
+        assert.equal((await askSummary(simulator)).status, 200);
+      }).catch((error: NodeJS.ErrnoException) => {
+        if (!/^E(AFNOSUPPORT|ADDRNOTAVAIL)$/.test(error.code ?? '')) throw error;
+        t.diagnostic(`this system has no ${host}`);
+      });
   });
 
   it('closes while connections are still open', async () => {

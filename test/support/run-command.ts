@@ -12,14 +12,19 @@ import { createProgram } from '../../src/main.ts';
 import { printError } from '../../src/terminal/print/print-error.ts';
 import { CLI, type CliResult } from './cli.ts';
 
-/** Like `runCli`. Rejects with defects: anything but an error for operators or a usage error. */
+/**
+ * Like `runCli`. Rejects with defects: anything but an error for operators or a usage error. `isTerminal`: somebody types
+ * `stdin` and reads what is asked.
+ */
 export async function runCommand(
   args: readonly string[],
   env: Record<string, string> = {},
   folder = tmpdir(),
   stdin: Readable = Readable.from([]),
+  isTerminal = false,
 ): Promise<CliResult> {
   const [stdout, stderr] = [sink(), sink()];
+  if (isTerminal) for (const stream of [stdin, stderr.stream]) Object.assign(stream, { isTTY: true });
   let code: number = EXIT.done;
   const io: Io = {
     stdout: stdout.stream,

@@ -36,6 +36,7 @@ async function linesOfFailure(level: string, thrown: unknown): Promise<string[]>
   );
   assert.ok(outcome.kind === 'ran');
   assert.equal(outcome.result.error?.code, 'UNEXPECTED');
+  assert.ok(!outcome.result.error.message.includes(ADDRESS));
   return lines.filter((line) => line.includes('run failed'));
 }
 
@@ -54,4 +55,12 @@ test('a defect in a run is logged without a stack trace at other levels', async 
   const [line = ''] = await linesOfFailure('info', new TypeError(ADDRESS));
   assert.doesNotMatch(line, /stack|defect\.test/);
   assert.ok(!line.includes(ADDRESS), line);
+});
+
+test('a defect that throws a text is named by its type, and the text is nowhere', async () => {
+  for (const level of ['debug', 'info']) {
+    const [line = ''] = await linesOfFailure(level, `no user ${ADDRESS}`);
+    assert.match(line, /run failed/);
+    assert.ok(!line.includes(ADDRESS), line);
+  }
 });

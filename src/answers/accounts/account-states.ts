@@ -9,14 +9,14 @@ import { slotsBefore } from '../../time/slots.ts';
 export type ScheduleState = {
   schedule: string;
   timezone: string;
-  /** The newest slot that has passed; null when there was none within a year. */
+  /** The newest slot that has passed. Null if there was none within a year. */
   lastSlot: Date | null;
   nextSlot: Date | null;
   /** Age from which a snapshot is stale: two of the longest intervals, as in /readyz and /metrics. */
   staleAfterMs: number;
   /** Runs of the last slot, by account id. */
   runs: ReadonlyMap<string, SlotRun>;
-  /** The holder of a lease counts as dead when it has been silent for longer. */
+  /** The holder of a lease counts as dead after a longer silence than this. */
   leaseMs: number;
 };
 
@@ -39,7 +39,7 @@ export async function scheduleState(
   };
 }
 
-/** Null for a retired account, and for one so new that it need not have a snapshot yet. */
+/** Null for a retired account, and for an account so new that it need not have a snapshot yet. */
 export function isStale(state: AccountState, { staleAfterMs }: ScheduleState): boolean | null {
   if (state.retired_at !== null) return null;
   if (state.age_ms !== null) return state.age_ms > staleAfterMs;

@@ -1,4 +1,4 @@
-// Of many accounts: how many are well, and which need a look first. Pure.
+// For many accounts: how many are healthy, and which need a look first. Pure.
 import type { AccountState } from '../../queries/accounts/list-accounts.ts';
 import { duration, plural } from '../../words.ts';
 import { isStale, type ScheduleState } from './account-states.ts';
@@ -34,7 +34,7 @@ export function troubleOf(state: AccountState, schedule: ScheduleState): Trouble
 
 const age = ({ state }: Trouble) => state.age_ms ?? state.known_ms;
 
-/** The gravest first; of one kind, the oldest. */
+/** The gravest first. Within one kind, the oldest first. */
 export function troublesOf(states: readonly AccountState[], schedule: ScheduleState): Trouble[] {
   return states
     .flatMap((state) => troubleOf(state, schedule) ?? [])
@@ -46,12 +46,12 @@ export type AccountsSummary = {
   retired: number;
   fresh: number;
   stale: number;
-  /** So new that they need no snapshot yet. */
+  /** Accounts so new that they need no snapshot yet. */
   young: number;
   users: number;
   /** Null: this database role may not read it. */
   running: number | null;
-  /** Of the last slot; null: there was none. */
+  /** The runs of the last slot. Null: there was no slot. */
   slot: { at: Date; succeeded: number; failed: number; none: number } | null;
 };
 

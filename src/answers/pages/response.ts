@@ -1,5 +1,5 @@
-// How long users stay at high: how long it took until they were lowered or cleared, against the span before, and who is
-// open over the target.
+// How long users stay at high: the time until they were lowered or cleared, compared with the span before. Also the
+// users who are still at high for longer than the target.
 import type { Db } from '../../db/handle.ts';
 import { OperatorError } from '../../errors.ts';
 import {
@@ -17,7 +17,7 @@ export type Response = {
   targetMs: number;
   times: Answered<ResponseTime>;
   distribution: Answered<DurationStep>;
-  /** One row more than was asked for, if there are more. */
+  /** If there are more rows than requested, one row more than that. */
   open: Answered<OpenEpisode>;
 };
 
@@ -36,12 +36,12 @@ export async function responseOf(
   };
 }
 
-/** Where the span begins that the figures are compared with: it has the same length. Pure. */
+/** The begin of the earlier span with which the figures are compared. That span has the same length. Pure. */
 export function beforeFrom({ from, to }: Scope['span']): Date {
   return new Date(2 * from.getTime() - to.getTime());
 }
 
-/** Pure. Ten rows always hold it. */
+/** Pure. The ten rows always include it. */
 export function timeOf(
   rows: readonly ResponseTime[],
   endedBy: ResponseTime['ended_by'],
@@ -50,7 +50,7 @@ export function timeOf(
   return rows.find((row) => row.ended_by === endedBy && row.period === period)!;
 }
 
-/** Open over the target, whether or not the begin is known. */
+/** Users at high for longer than the target, even if the begin is not known. */
 export function openOver(rows: readonly ResponseTime[], period: ResponseTime['period'] = 'this'): number {
   const { over_target_count, left_out_over_target_count } = timeOf(rows, 'open', period);
   return over_target_count + left_out_over_target_count;
@@ -92,7 +92,7 @@ export function readTarget(text: string | undefined, usualMs: number): number {
   });
 }
 
-/** As `readTarget` reads it. Pure. */
+/** The text that `readTarget` reads. Pure. */
 export function writeTarget(ms: number): string {
   const unit = (['d', 'h', 'm', 's'] as const).find(
     (one) => ms % UNITS[one] === 0 && (one !== 'd' || ms > 2 * UNITS.d),
@@ -108,7 +108,7 @@ export function targetWords(ms: number): string {
 
 const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-/** What the figures leave out, and where they come from. Pure. */
+/** What the figures leave out, and how they are made. Pure. */
 export function responseCaveats(rows: readonly ResponseTime[]): string[] {
   const left = timeOf(rows, 'any').left_out_count;
   const open = timeOf(rows, 'open').left_out_count;
@@ -122,7 +122,7 @@ export function responseCaveats(rows: readonly ResponseTime[]): string[] {
   ];
 }
 
-/** "45 min", "5 h", "1.5 days": a figure more than `duration`, because lengths are compared here. */
+/** "45 min", "5 h", "1.5 days": one digit more than `duration`, because readers compare lengths here. */
 export function lasted(seconds: number): string {
   const days = seconds / 86_400;
   return days < 2 || days >= 20 ? duration(seconds * 1000) : `${days.toFixed(1)} days`;

@@ -13,16 +13,16 @@ import { ask, type Answered } from '../overview.ts';
 import { idsOf, isMany, type Scope } from '../scope.ts';
 
 const DAY = 86_400_000;
-/** Days that a calendar can show one by one. */
+/** The number of days that a calendar can show one by one. */
 const CALENDAR_DAYS = 400;
 
 export type Runs = {
-  /** One row more than was asked for, if there are more. */
+  /** If there are more rows than requested, one row more than that. */
   ledger: Answered<LedgerRun>;
-  /** By run id: why it is partial. */
+  /** By run id: why the run is partial. */
   reasons: ReadonlyMap<number, readonly string[]>;
   totals: Answered<RunTotals>;
-  /** Null: too many accounts for a look at each of their days. */
+  /** Null: too many accounts to look at each of their days. */
   coverage: Answered<CoverageDay> | null;
   /** The calendar begins later than the span. */
   isCut: boolean;
@@ -99,7 +99,7 @@ export function usualDuration({ median_seconds }: RunTotals): string | null {
   return median_seconds === null ? null : `Half of the runs took at most ${duration(median_seconds * 1000)}.`;
 }
 
-/** A text is not even a number: it may be anything, so it is not repeated. */
+/** A text that is not a number may be anything, so the error does not repeat it. */
 export function runNotFound(runId: number | string): OperatorError {
   return new OperatorError({
     code: 'RUN_NOT_FOUND',

@@ -1,5 +1,5 @@
-// What the page of changes says: the feed with its filters, how many changes there were of each kind, and how much is
-// new since a snapshot that somebody has seen.
+// What the page of changes says: the feed with its filters, the number of changes of each kind, and how much is new
+// since a snapshot that the reader has seen.
 import type { Db } from '../../db/handle.ts';
 import { OperatorError } from '../../errors.ts';
 import {
@@ -35,9 +35,9 @@ export type ChangesPage = {
   since: (ChangesAfter & { snapshotId: number; observed_at: string | null }) | null;
   /** Null before the first, and for several accounts of a distributed history. */
   newestId: number | null;
-  /** In a distributed history, the account that gave this number. */
+  /** In a distributed history, the account that numbered the snapshot. */
   newestOf: string | null;
-  /** Only if they were asked for. */
+  /** Only if the request asked for them. */
   names: ReadonlyMap<string, Identity>;
 };
 
@@ -45,7 +45,7 @@ export type ChangesAsked = {
   filter: ChangeFilter;
   sinceId: number | null;
   after: ChangeKey | null;
-  /** One row more tells whether others follow. */
+  /** One row more shows whether others follow. */
   most: number;
   identities: boolean;
 };
@@ -71,8 +71,8 @@ export async function changesPageOf(db: Db, scope: Scope, asked: ChangesAsked): 
 }
 
 /**
- * Accounts whose snapshots have one order: all (null), or in a distributed history the one that is chosen. Undefined:
- * there, none is chosen.
+ * The accounts with snapshots in one order. That is all accounts (null), or in a distributed history the chosen
+ * account. Undefined: a distributed history without a chosen account.
  */
 async function inOneOrder(db: Db, { chosen }: Scope): Promise<readonly string[] | null | undefined> {
   if (!(await hasClockPerAccount(db))) return null;
@@ -101,7 +101,10 @@ async function newsSince(
   return { ...nothing, ...counts };
 }
 
-/** The part of the span that holds one page. A filter by level leaves too few changes to know where that begins. */
+/**
+ * The part of the span that holds one page. With a filter by level, too few changes remain to know where that part
+ * begins.
+ */
 export async function feedSpan(
   db: Db,
   scope: Scope,
@@ -132,7 +135,7 @@ export function sinceIdOf(text: string | null): number | null {
   throw unreadable('since', 'the number of a snapshot');
 }
 
-/** How many changes the filter lets through. Pure. */
+/** How many changes pass the filter. Pure. */
 export function countOf(rows: readonly Transition[], filter: Partial<ChangeFilter> = {}): number {
   const fits = (row: Transition) =>
     (filter.change == null || row.change === filter.change) &&

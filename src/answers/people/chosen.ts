@@ -1,7 +1,7 @@
-// What an address chooses: one of a few words. Pure.
+// What an address chooses from a few words. Pure.
 import { OperatorError } from '../../errors.ts';
 
-/** Null if nothing is chosen; an empty text counts as nothing. Throws SCOPE_INVALID. */
+/** Null if nothing is chosen. An empty text counts as nothing. Throws SCOPE_INVALID. */
 export function chosenOf<Word extends string>(
   name: string,
   text: string | null | undefined,

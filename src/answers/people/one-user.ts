@@ -1,5 +1,5 @@
 // What a user's page says, for each account that knows the user: the state now, levels and events over time, episodes
-// at high, and all that happened in words.
+// at high, and all events in words.
 import type { Db } from '../../db/handle.ts';
 import { OperatorError } from '../../errors.ts';
 import { answerTo, type Question } from '../../queries/question.ts';
@@ -13,13 +13,13 @@ import type { Scope } from '../scope.ts';
 import { userHistories, type UserHistory } from '../user-history.ts';
 import { walksInWords, whyCleared } from '../user-timeline.ts';
 
-/** Newest events of each account. */
+/** The number of newest events of each account. */
 const MOST_EVENTS = 1_000;
 const MOST_EPISODES = 1_000;
 
 type Answered<Row extends Record<string, unknown>> = { question: Question<Row>; rows: Row[] };
 
-/** A history in one account. `newestAt`: up to this instant it is known. */
+/** A history in one account. `newestAt`: the history is known up to this instant. */
 export type KnownUser = UserHistory & { accountId: string; label: string | null; newestAt: Date | null };
 
 export type OneUser = {
@@ -31,7 +31,7 @@ export type OneUser = {
   episodes: Answered<Episode>;
 };
 
-/** `who`: an id or the beginning of one. Null if nobody is called so. Throws USER_AMBIGUOUS. */
+/** `who`: an id or the beginning of one. Null if no user matches. Throws USER_AMBIGUOUS. */
 export async function oneUserOf(
   db: Db,
   scope: Scope,
@@ -113,7 +113,7 @@ function stateWords(
   return [`Cleared ${age(at)} ago, at ${time(at)}${why}.`, `When last met: ${counted}`];
 }
 
-/** For who cannot be shown a page that leads on. */
+/** For programs, which cannot be shown a page with links. */
 export function noSuchUser(userId: string, isNarrowed: boolean): OperatorError {
   return new OperatorError({
     code: 'USER_NOT_FOUND',

@@ -24,7 +24,7 @@ import { idsOf, type Scope } from '../scope.ts';
 import { chosenOf } from './chosen.ts';
 import type { Identity } from '../../user-risk.ts';
 
-/** Users that a text may find in emails and names: a statement lists their ids. */
+/** The maximum number of users that a text may find in emails and names: a statement lists their ids. */
 const MOST_FOUND = 1_000;
 
 export type UsersAsked = {
@@ -43,13 +43,16 @@ export type UsersAsked = {
 export type UsersPage = UsersAsked & {
   question: Question<UserRow>;
   rows: UserRow[];
-  /** With the other filters, whatever the level. */
+  /** Counts with the other filters, but for every level. */
   counts: Readonly<Record<State, number>>;
-  /** refused: the text is no beginning of an id, and emails and names may not be searched. cut: it finds too many. */
+  /**
+   * refused: the text cannot be the beginning of an id, and emails and names may not be searched. cut: it finds too
+   * many users.
+   */
   search: 'done' | 'refused' | 'cut';
   /** What the search could not see, as a sentence without a full stop. */
   limits: string | null;
-  /** Only if they were asked for. */
+  /** Only if the request asked for them. */
   names: ReadonlyMap<string, Identity>;
 };
 
@@ -119,7 +122,7 @@ export function usersAskedOf(text: Text): Pick<UsersAsked, 'level' | 'absent' | 
   };
 }
 
-/** For who cannot be shown a page that explains it. */
+/** For programs, which cannot be shown a page that explains it. */
 export function searchRefused(search: 'refused' | 'cut'): OperatorError {
   if (search === 'cut')
     return new OperatorError({

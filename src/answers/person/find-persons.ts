@@ -1,4 +1,4 @@
-// Whom a person means by a user id or an email, in every account: for `person` and `erase`.
+// Which persons match a user id or an email, in every account: for `person` and `erase`.
 import type { Db } from '../../db/handle.ts';
 import { OperatorError } from '../../errors.ts';
 import { createPersonMatcher } from '../../person-matcher.ts';
@@ -14,7 +14,7 @@ export type Asked = { userId: string } | { email: string };
 export type FoundPerson = {
   /** Null: only rejected records without a readable user mention the email. */
   userId: string | null;
-  /** Set if the person was erased and is recognised. */
+  /** Set if the person was erased and can be recognised. */
   erasure: ErasedRow | null;
   /** One for each account that knows the person. */
   users: PersonUser[];
@@ -24,11 +24,11 @@ export type FoundPersons = {
   persons: FoundPerson[];
   /** Rejected records that mention the id or the email. */
   strayRecords: number;
-  /** False: by email, and no email is kept, so nobody can be found by one. */
+  /** False: the search is by email, and no email is kept. So it can find nobody. */
   canTell: boolean;
 };
 
-/** A whole user id, with or without dashes, or an email. Null: neither. */
+/** A whole user id, with or without dashes, or an email. Null: the text is neither. */
 export function readAsked(text: string): Asked | null {
   const digits = text.toLowerCase().replaceAll('-', '');
   if (/^[0-9a-f]{32}$/.test(digits))
@@ -37,8 +37,8 @@ export function readAsked(text: string): Asked | null {
 }
 
 /**
- * By email, also the users of rejected records. By id, exactly one person, who may be known nowhere. `piiKey`: PII_KEY, for
- * emails that are kept as hashes. Throws PII_KEY_NEEDED.
+ * By email, the users of rejected records are also found. By id, the result is exactly one person, even if no account
+ * knows the id. `piiKey`: PII_KEY, for emails that are kept as hashes. Throws PII_KEY_NEEDED.
  */
 export async function findPersons(db: Db, asked: Asked, piiKey: string | null): Promise<FoundPersons> {
   const byEmail = 'email' in asked ? asked.email : null;
@@ -62,12 +62,12 @@ export async function findPersons(db: Db, asked: Asked, piiKey: string | null): 
   return { persons, strayRecords, canTell: byEmail === null || search.met().some };
 }
 
-/** Nothing at all is held. */
+/** Nothing is held of this person. */
 export function isUnknown({ persons, strayRecords }: FoundPersons): boolean {
   return strayRecords === 0 && persons.every(({ erasure, users }) => erasure === null && users.length === 0);
 }
 
-/** The record of another person may mention the email as well. */
+/** The record of another person may also mention the email. */
 function emailOf(raw: string): string | null {
   try {
     const { email } = JSON.parse(raw) as { email?: unknown };

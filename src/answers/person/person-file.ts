@@ -1,5 +1,6 @@
 // Everything that is held of one person, in every account, as JSON: for the person's right of access. The shape is a
-// contract (docs/erasure.md): fields are only added. Text is made as it is read, because an activity may be long.
+// contract (docs/erasure.md): fields are only added. The text is made while rows are read, because an activity may be
+// long.
 import type { Db } from '../../db/handle.ts';
 import { createPersonMatcher, type PersonMatcher } from '../../person-matcher.ts';
 import {
@@ -21,7 +22,7 @@ export type PersonCounts = {
   levels: number;
   activity: number;
   rejected: number;
-  /** Records that mention the person or the name, and may be about somebody else: people look at them. */
+  /** Records that mention the person or the name, but may be about another person: people must look at them. */
   unsure: number;
 };
 
@@ -32,13 +33,13 @@ type Texts = { rejected: RejectedText[]; unsure: RejectedText[]; runs: RunText[]
 
 export type PersonRequest = {
   person: FoundPerson;
-  /** By which the person was asked for. */
+  /** The id or email that the person was searched by. */
   email: string | null;
   /** ISO 8601. */
   madeAt: string;
 };
 
-/** Adds to `counts` while it is read. */
+/** Counts while rows are read, and adds to `counts`. */
 export async function* personFile(
   db: Db,
   { person, email, madeAt }: PersonRequest,
@@ -61,7 +62,7 @@ export async function* personFile(
   yield '\n  ]\n}\n';
 }
 
-/** The accounts that know the person come first. */
+/** The accounts that know the person are first. */
 function accountsOf(users: readonly PersonUser[], { rejected, unsure, runs }: Texts): InAccount[] {
   const found: InAccount[] = users.map((user) => ({ account: user, user }));
   for (const account of [...rejected, ...unsure, ...runs])
@@ -77,7 +78,7 @@ async function readTexts(db: Db, { userId, erasure }: FoundPerson, matcher: Pers
     const mention = matcher.mentionIn(text.raw);
     if (text.user_id !== null && ids.includes(text.user_id)) texts.rejected.push(text);
     else if (text.user_id === null && (mention === 'id' || mention === 'email')) texts.rejected.push(text);
-    // It belongs to another user, or only the name is the same: its content could be somebody else's.
+    // It belongs to another user, or only the name is the same. So its content could be about another person.
     else if (mention !== null && mention !== 'part') texts.unsure.push(text);
   }
   for await (const text of runTexts(db))

@@ -15,7 +15,7 @@ export type PrivacySettings = {
   keyId: string | null;
   retention: Retention;
   rejectedRetentionMs: number;
-  /** Whether pages and the API show emails and names to who has HTTP_PII_TOKEN. */
+  /** Whether pages and the API show emails and names to holders of HTTP_PII_TOKEN. */
   shownOverHttp: boolean;
 };
 
@@ -43,7 +43,7 @@ export async function privacyRecord(db: Db, settings: PrivacySettings): Promise<
   };
 }
 
-/** Whether what is kept of an account's emails and names is what the settings ask for. */
+/** Whether an account's emails and names are kept as the settings ask. */
 export function isAsSet(account: HeldAccount, { mode, keyId }: PrivacySettings): boolean {
   return account.is_applied && account.mode === mode && (mode !== 'pseudonymous' || account.key_id === keyId);
 }

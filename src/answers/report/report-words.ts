@@ -1,4 +1,4 @@
-// The report in sentences: what a manager reads first, and what must be known before a figure is believed. Pure.
+// The report in sentences: what a manager reads first, and the caveats of the figures. Pure.
 import { missingWords } from '../beyond-retention.ts';
 import { missedOf } from '../pages/coverage.ts';
 import { changesHeadline } from '../people/changes-page.ts';
@@ -74,7 +74,7 @@ export function reportCaveats(report: Report): string[] {
   ];
 }
 
-/** Of accounts that were named, and retired before the end of the period. */
+/** Named accounts that were retired before the end of the period. */
 function retirements({ chosen, several = [], span, timezone }: Scope): string[] {
   return (chosen === null ? several : [chosen]).flatMap(({ label, account_id, retired_at }) =>
     retired_at === null || retired_at >= span.to

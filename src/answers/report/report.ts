@@ -17,7 +17,7 @@ import { idsOf, type Scope } from '../scope.ts';
 import { trendOf, type Trend } from '../trend-of.ts';
 import type { Identity } from '../../user-risk.ts';
 
-/** Users that a list names. The counts are of all. */
+/** The number of users that a list names. The counts cover all users. */
 export const MOST_LISTED = 25;
 const MOST_EPISODES = 10;
 
@@ -27,13 +27,13 @@ export type Report = {
   end: LevelsAt;
   trend: Trend;
   transitions: Transition[];
-  /** Of each kind of change, the gravest. */
+  /** The gravest of each kind of change. */
   news: News[];
   longest: LongEpisode[];
   response: Response;
   coverage: CoverageDay[];
   runs: RunTotals;
-  /** Parts of the history that are not whole in this period, or in the one before it. */
+  /** Parts of the history that are not whole in this period, or in the period before it. */
   deleted: readonly DeletedSince[];
   /** Null: emails and names were not asked for. */
   names: ReadonlyMap<string, Identity> | null;
@@ -83,7 +83,7 @@ export function nameIn(
   return names?.get(nameKey(user));
 }
 
-/** Of this kind: those that are listed, and how many there are. Pure. */
+/** The changes of this kind: those that are listed, and how many there are. Pure. */
 export function listedOf(
   { news }: Pick<Report, 'news'>,
   change: News['change'],

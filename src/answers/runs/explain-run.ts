@@ -69,7 +69,7 @@ function walk(run: Run): string {
   ].join(', ');
 }
 
-/** Passes are kept as evidence only when there were several. */
+/** Passes are kept as evidence only if there were several. */
 function passes({ passes = [] }: Evidence): Fact[] {
   return passes.map(({ met, met_first: first = 0 }, index) => [
     '',

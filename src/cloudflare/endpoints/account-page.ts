@@ -1,5 +1,5 @@
-// One page of the list of accounts that the credentials may see. Reads the ids alone: names of accounts are no business
-// of this product.
+// One page of the list of accounts that the credentials may see. Reads only the ids: this product does not need the
+// names.
 import * as z from 'zod';
 import { createUsersFingerprint } from '../paging/fingerprint-page.ts';
 import type { PageTally } from '../paging/tally-page.ts';
@@ -11,7 +11,7 @@ export type AccountPage = PageTally<(string | null)[]> & { info: ResultInfo; byt
 
 const AccountsEnvelope = z.object({
   success: z.literal(true),
-  // A list that is missing says nothing about which accounts there are, so it is no empty one.
+  // If the list is missing, nothing is known about the accounts. So it does not count as an empty list.
   result: z.array(z.unknown()),
   result_info: z.unknown().optional(),
 });

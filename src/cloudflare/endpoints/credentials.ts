@@ -1,6 +1,6 @@
 // What the API says about the credentials themselves. This is documented, but two points are not proven against the
-// live server. One is the answer to a token of the other kind (reports say 401 or 403). The other is whether the API
-// still says of an expired token that it is expired.
+// live server. One is the answer to a token of the wrong kind (reports say 401 or 403). The other is whether the API
+// still calls an expired token expired.
 import * as z from 'zod';
 import { isDateTime } from './summary/date-time.ts';
 

@@ -1,17 +1,17 @@
-// Reads from a user's own record whose record it is, and what decides whether the user has a level. Knows no summary and
-// no history.
+// Reads two things from a user's own record: whom it belongs to, and what decides whether the user has a level. Knows
+// no summary and no history.
 import * as z from 'zod';
 import { isDateTime } from './summary/date-time.ts';
 
 /** The part of a user's own record that matters here. Its other fields are never read. */
 export type UserRecord = {
-  /** As served: any text counts as a level. Null: no level. */
+  /** As served. Any text counts as a level. Null: no level. */
   riskLevel: string | null;
   /** RFC 3339, as served. */
   lastResetTime: string | null;
   /** The time of the newest readable event, RFC 3339 as served; null if there is none. */
   newestEvent: string | null;
-  /** An event without a readable time may be newer than all others. */
+  /** Whether any event lacks a readable time: that event may be newer than all others. */
   hasUnreadableEvents: boolean;
   /** As served. Null if missing, or not text. */
   email: string | null;
@@ -36,7 +36,7 @@ const RecordEnvelope = z.object({
 
 const Event = z.object({ timestamp: dateTime });
 
-/** Null if the JSON is not a record. It then says neither that the user has a level, nor that the user has none. */
+/** Null if the JSON is not a record. Then it is unknown whether the user has a level. */
 export function readUserRecord(json: unknown): UserRecord | null {
   const parsed = RecordEnvelope.safeParse(json);
   if (!parsed.success) return null;
@@ -76,6 +76,8 @@ export function compareInstants(a: string, b: string): number {
 
 /** Date has milliseconds only. */
 function instantOf(text: string): { second: number; fraction: string } {
-  const [, whole = '', fraction = '', offset = ''] = /^(.{19})(?:\.(\d+))?(.*)$/.exec(text) ?? [];
+  const [whole, rest] = [text.slice(0, 19), text.slice(19)];
+  const offset = rest.replace(/^\.\d+/, '');
+  const fraction = rest.slice(1, rest.length - offset.length);
   return { second: Date.parse(`${whole}${offset}`.toUpperCase()) / 1000, fraction };
 }

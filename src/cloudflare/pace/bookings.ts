@@ -1,19 +1,19 @@
-// The times of the requests that went, and of those that wait. Requests keep their order: none goes before one that was
-// booked earlier.
+// The times of the requests that were sent, and of those that wait. Requests keep their order: none is sent before one
+// that was booked earlier.
 
 export type Booking = { at: number; gone: boolean };
 
 export type Bookings = {
-  /** Drops the requests that went at `horizon` or before, except the newest one. */
+  /** Drops the requests that were sent at `horizon` or before, except the newest one. */
   forget(horizon: number): void;
   /** Books for `earliest`, or for the time of the newest booking if that is later. */
   add(earliest: number): Booking;
   cancel(booking: Booking): void;
-  /** A timer may be late: what counts is the time when the request goes. No request behind it goes earlier. */
+  /** A timer may be late: the time that counts is when the request is sent. No later request is sent earlier. */
   depart(booking: Booking, now: number): void;
   /** Ascending. */
   starts(): number[];
-  /** How many have not gone yet. */
+  /** The number of requests that have not been sent yet. */
   waiting(): number;
 };
 

@@ -1,5 +1,5 @@
 // How much of the request limit is left, by the answers' headers and by our own count, and how long a request must
-// wait. Pure; pacing.ts acts on it.
+// wait. Pure; ledger.ts keeps the facts, and pacing.ts acts on them.
 
 /** One policy of the `Ratelimit` header: `remaining` requests are left for the next `resetMs`. Null: not stated. */
 export type Budget = {
@@ -64,10 +64,10 @@ export function shareOf(requests: number, share: number): number {
 }
 
 /**
- * Milliseconds until the last of the next `requests` may go. The newest one went `sinceLastMs` ago; a negative value
- * means that it is booked for later. Our part is `share` of the quota. If the quota is unknown, our part is `share` of
- * what remains. Requests do not wait while more than a fifth of our part is left (50 requests, if the quota is
- * unknown). What remains then is spread over the time left. No wait goes beyond the reset.
+ * Milliseconds until the last of the next `requests` may be sent. The newest one was sent `sinceLastMs` ago; a negative
+ * value means that it is booked for later. Our part is `share` of the quota. If the quota is unknown, our part is
+ * `share` of what remains. Requests do not wait while more than a fifth of our part is left (50 requests, if the quota
+ * is unknown). What remains then is spread over the time left. No wait goes beyond the reset.
  */
 export function budgetDelay(
   budget: Pick<Budget, 'remaining' | 'resetMs' | 'quota'>,
@@ -81,8 +81,8 @@ export function budgetDelay(
   const left = remaining - Math.max(0, free);
   const usable = quota === null ? Math.min(left, shareOf(left, share)) : left - reserveOf(quota, share);
   if (usable <= 0) return resetMs;
-  // The request after the last one goes at the reset, hence the `+ 1`. If the quota is unknown, our part is computed
-  // again for each request, so nearly all of `left` may be gone in the end.
+  // The request after the last one is sent at the reset, hence the `+ 1`. If the quota is unknown, our part is computed
+  // again for each request, so nearly all of `left` may be used in the end.
   const last = quota === null ? left : usable;
   const spread = resetMs * Math.max(1 / (usable + 1), (requests - Math.max(0, free)) / (last + 1));
   return Math.min(resetMs, Math.max(0, spread - (free > 0 ? 0 : sinceLastMs)));
@@ -111,8 +111,8 @@ export function countedBudget(starts: readonly number[], limit: RequestLimit, no
 }
 
 /**
- * Milliseconds until the last of the next `requests` may go, so that no window holds more requests than `limit` allows.
- * Each request waits until the one `limit.requests` places before it has left the window.
+ * Milliseconds until the last of the next `requests` may be sent, so that no window holds more requests than `limit`
+ * allows. Each request waits until the one `limit.requests` places before it has left the window.
  */
 export function windowDelay(
   starts: readonly number[],

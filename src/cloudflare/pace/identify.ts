@@ -1,10 +1,10 @@
-// Names credentials without telling them. Whoever has the same name shares one request limit.
+// Names credentials without revealing them. Processes with the same name share one request limit.
 import { createHash } from 'node:crypto';
 import type { CloudflareAuth } from '../credentials-in-use.ts';
 
 /**
- * 64 hexadecimal digits. A plain hash is enough: a token or key is random and too long to be guessed. Email and key are
- * one identity.
+ * 64 hexadecimal digits. A plain hash is enough: a token or key is random and too long to be guessed. Email and key
+ * together are one identity.
  */
 export function identify(auth: CloudflareAuth, origin: string): string {
   const parts = auth.kind === 'token' ? ['token', auth.token] : ['key', auth.email, auth.key];

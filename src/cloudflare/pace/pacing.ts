@@ -1,24 +1,10 @@
 // Decides how fast to ask. The limit is shared with the dashboard, and exceeding it blocks every call for minutes. So
-// the headers are believed, and every request is counted here as well.
-import {
-  budgetDelay,
-  countedBudget,
-  shareOf,
-  tightestBudget,
-  windowDelay,
-  type Budget,
-  type RequestLimit,
-} from './budget.ts';
-import { createBookings, type Booking } from './bookings.ts';
-import { createPermits, type Permits, type PermitsOptions } from './permits.ts';
+// the headers are believed, and every request is counted here as well (ledger.ts).
 import type { Sleep } from '../retry.ts';
-
-/**
- * How many requests may still go. 'header': as the headers say, with the dashboard's requests included. 'own': without
- * headers, what is left of our own share of the limit. `resetMs`: the time until the header's window ends, or until our
- * oldest request leaves our own window.
- */
-export type BudgetLeft = Pick<Budget, 'remaining' | 'quota' | 'resetMs'> & { source: 'header' | 'own' };
+import { budgetDelay, shareOf, type Budget, type RequestLimit } from './budget.ts';
+import { createLedger, type BudgetLeft, type Ledger } from './ledger.ts';
+import { createPermits, type Permits } from './permits.ts';
+import type { SharedBy } from './reservations.ts';
 
 export type Pacer = {
   /** Waits until the next request may go. Resolves with the wait in ms; rejects with signal.reason. */
@@ -46,28 +32,18 @@ export type PacerOptions = {
   /** Our share of the limit. */
   share: number;
   /** The limit is shared with other processes. Absent: this one has it alone. */
-  shared?: Pick<PermitsOptions, 'shared' | 'identity' | 'logger'>;
+  shared?: Pick<SharedBy, 'shared' | 'identity' | 'logger'>;
 };
 
 /** One per client. */
 export function createPacer(options: PacerOptions): Pacer {
   const { sleep, now, maxWaitMs, share } = options;
-  const bookings = createBookings();
-  const stated = createStatedBudgets(maxWaitMs);
-  let ceiling = options.limit && { ...options.limit, requests: shareOf(options.limit.requests, share) };
-  let pausedUntil = Number.NEGATIVE_INFINITY;
-
+  const limit = options.limit && { ...options.limit, requests: shareOf(options.limit.requests, share) };
+  const ledger = createLedger({ limit, share, maxWaitMs });
   const permits: Permits | null =
-    options.shared === undefined || ceiling === null
+    options.shared === undefined || limit === null
       ? null
-      : createPermits({ ...options.shared, limit: () => ceiling!, sleep, now });
-
-  const delay = (requests: number, time: number): number =>
-    Math.max(
-      0,
-      pausedUntil - time,
-      ...delaysOf({ requests, share, ceiling, starts: bookings.starts(), budgets: stated.at(time), time }),
-    );
+      : createPermits({ ...options.shared, limit: () => ledger.limit()!, sleep, now });
 
   /** What others have used delays this process, too. Only an estimate: each permit waits for itself. */
   function sharedDelay(requests: number): number {
@@ -75,49 +51,16 @@ export function createPacer(options: PacerOptions): Pacer {
     return left === null ? 0 : budgetDelay(left, { requests, sinceLastMs: 0, share: 1 });
   }
 
-  // Booked before the wait, so that waiting requests line up behind each other.
-  function book(): Booking {
-    const time = now();
-    bookings.forget(time - (ceiling?.windowMs ?? 0));
-    const booking = bookings.add(time + delay(1, time));
-    stated.spend(1);
-    return booking;
-  }
-
-  function cancel(booking: Booking): void {
-    bookings.cancel(booking);
-    stated.spend(-1);
-  }
-
   return {
-    turn: (signal) =>
-      waitForTurn(
-        {
-          now,
-          sleep,
-          book,
-          cancel,
-          depart: (booking) => bookings.depart(booking, now()),
-          isPaused: (at) => pausedUntil > at,
-          permit: permits === null ? null : (own) => permits.take(own),
-        },
-        signal,
-      ),
-    observe(seen) {
-      if (seen.length === 0) return;
-      // The server has not counted requests that have not gone yet.
-      stated.replace(seen, now(), bookings.waiting());
-      if (ceiling !== null) ceiling = asStated(ceiling, seen, share);
-    },
+    turn: (signal) => waitForTurn({ now, sleep, ledger, permits }, signal),
+    observe: (seen) => ledger.observe(seen, now()),
     pause(ms) {
-      pausedUntil = Math.max(pausedUntil, now() + Math.min(ms, maxWaitMs));
+      ledger.pause(now() + Math.min(ms, maxWaitMs));
       permits?.block(Math.min(ms, maxWaitMs));
     },
-    estimateMs: (requests) => (requests <= 0 ? 0 : Math.max(delay(requests, now()), sharedDelay(requests))),
-    budgetLeft() {
-      const time = now();
-      return leftOf(stated.at(time), ceiling && countedBudget(bookings.starts(), ceiling, time));
-    },
+    estimateMs: (requests) =>
+      requests <= 0 ? 0 : Math.max(ledger.delay(requests, now()), sharedDelay(requests)),
+    budgetLeft: () => ledger.left(now()),
     close: async () => permits?.close(),
   };
 }
@@ -125,100 +68,37 @@ export function createPacer(options: PacerOptions): Pacer {
 type Waiting = {
   now: () => number;
   sleep: Sleep;
-  book: () => Booking;
-  cancel: (booking: Booking) => void;
-  depart: (booking: Booking) => void;
-  /** Whether every request is held back beyond this time. */
-  isPaused: (at: number) => boolean;
-  /** Waits for those who share the limit. Null: nobody does. */
-  permit: ((signal: AbortSignal) => Promise<void>) | null;
+  ledger: Ledger;
+  /** Null: nobody shares the limit. */
+  permits: Permits | null;
 };
 
-/** Waits for a turn. Returns how long that took, in ms. */
-async function waitForTurn(
-  { now, sleep, book, cancel, depart, isPaused, permit }: Waiting,
-  signal: AbortSignal,
-): Promise<number> {
+/** Waits for a turn, and for those who share the limit. Returns how long that took, in ms. */
+async function waitForTurn({ now, sleep, ledger, permits }: Waiting, signal: AbortSignal): Promise<number> {
   signal.throwIfAborted();
   let waited = 0;
   for (;;) {
-    const booking = book();
+    // Booked before the wait, so that waiting requests line up behind each other.
+    const booking = ledger.book(now());
     const wait = Math.ceil(booking.at - now());
     let permitted = 0;
     try {
       if (wait > 0) await sleep(wait, signal);
-      if (permit !== null && !isPaused(booking.at)) {
+      if (permits !== null && !ledger.isPaused(booking.at)) {
         const began = now();
-        await permit(signal);
+        await permits.take(signal);
         permitted = now() - began;
       }
     } catch (error) {
-      cancel(booking);
+      ledger.cancel(booking);
       throw error;
     }
     waited += Math.max(0, wait) + permitted;
     // Another request may have received a 429 meanwhile.
-    if (!isPaused(booking.at + permitted)) {
-      depart(booking);
+    if (!ledger.isPaused(booking.at + permitted)) {
+      ledger.depart(booking, now());
       return waited;
     }
-    cancel(booking);
+    ledger.cancel(booking);
   }
-}
-
-/** If the headers state a different quota for the window that is counted here, their quota is the limit. */
-function asStated(ceiling: RequestLimit, seen: readonly Budget[], share: number): RequestLimit {
-  const quotas = seen.filter(({ windowMs }) => windowMs === ceiling.windowMs).map(({ quota }) => quota);
-  const quota = Math.min(...quotas.filter((q) => q !== null));
-  return Number.isFinite(quota) ? { ...ceiling, requests: shareOf(quota, share) } : ceiling;
-}
-
-/** How long each known limit makes the last of `requests` wait, in ms. */
-function delaysOf(facts: {
-  requests: number;
-  share: number;
-  /** The limit that we count, already reduced to our share. */
-  ceiling: RequestLimit | null;
-  starts: readonly number[];
-  budgets: readonly Budget[];
-  time: number;
-}): number[] {
-  const { requests, share, ceiling, starts, budgets, time } = facts;
-  const sinceLastMs = time - (starts.at(-1) ?? Number.NEGATIVE_INFINITY);
-  const delays = budgets.map((budget) => budgetDelay(budget, { requests, sinceLastMs, share }));
-  if (ceiling !== null) {
-    const own = countedBudget(starts, ceiling, time);
-    // The ceiling is already our share of the limit.
-    delays.push(budgetDelay(own, { requests, sinceLastMs, share: 1 }));
-    delays.push(windowDelay(starts, ceiling, requests, time));
-  }
-  return delays;
-}
-
-function leftOf(stated: readonly Budget[], counted: Budget | null): BudgetLeft | null {
-  const told = tightestBudget(stated.filter(({ resetMs }) => resetMs > 0));
-  const left = told ?? counted;
-  if (left === null) return null;
-  const { remaining, quota, resetMs } = left;
-  return { remaining: Math.max(0, remaining), quota, resetMs, source: told ? 'header' : 'own' };
-}
-
-/** The budgets that the newest answer stated, counted down until the next one. */
-function createStatedBudgets(maxWaitMs: number) {
-  let budgets: (Omit<Budget, 'resetMs'> & { resetAt: number })[] = [];
-  return {
-    /** `waiting`: requests that the server has not counted yet. */
-    replace(seen: readonly Budget[], time: number, waiting: number): void {
-      budgets = seen.map(({ resetMs, ...budget }) => ({
-        ...budget,
-        remaining: budget.remaining - waiting,
-        resetAt: time + Math.min(resetMs, maxWaitMs),
-      }));
-    },
-    spend(requests: number): void {
-      for (const budget of budgets) budget.remaining -= requests;
-    },
-    at: (time: number): Budget[] =>
-      budgets.map(({ resetAt, ...budget }) => ({ ...budget, resetMs: resetAt - time })),
-  };
 }

@@ -1,17 +1,17 @@
-// What it means that a page after the first was refused: the end of the list, or a page that is missing. Pure.
+// Decides what the refusal of a page after the first means: the end of the list, or a missing page. Pure.
 
 export type RefusedPage = {
   number: number;
-  /** The highest page that was served with users, and how many records it had. */
+  /** The highest page that was served with users, and its number of records. */
   newest: { number: number; records: number };
-  /** Records on the first page, and whether so many may have been cut off, where no total tells. */
+  /** Records on the first page. `isFirstFull`: without a total, that number may mean that the page was cut off. */
   size: number;
   isFirstFull: boolean;
-  /** How many pages the first answer promised; null if it stated nothing usable. */
+  /** The number of pages that the first answer promised. Null if it stated nothing usable. */
   expected: number | null;
   /** The totals that the server stated in this pass, in the order of the answers. */
   totals: readonly number[];
-  /** Pages with different users, and how many the first answer stated. */
+  /** Pages with different users, and the number of pages that the first answer stated. */
   pages: number;
   statedPages: number | undefined;
   /** Distinct users and records, without those of repeated pages. */
@@ -19,7 +19,7 @@ export type RefusedPage = {
   records: number;
 };
 
-/** A stated total is met, and no total of this pass has proved too small. */
+/** The stated total is met, and no total of this pass has proved too small. */
 export function isTotalMet(facts: Omit<RefusedPage, 'number'>): boolean {
   const { totals, met, records, pages, statedPages } = facts;
   const newest = totals.at(-1);
@@ -29,7 +29,7 @@ export function isTotalMet(facts: Omit<RefusedPage, 'number'>): boolean {
 
 /**
  * A refused page is the end of the list if the stated total is met. Otherwise it is the end only if the page before it
- * was not full, and nothing promises that there is more. A page that was served after it proves that it is not the end.
+ * was not full, and no total promises more pages. A page that was served after it proves that it is not the end.
  */
 export function isEndOfList(facts: RefusedPage): boolean {
   const { number, newest, size, isFirstFull, expected } = facts;

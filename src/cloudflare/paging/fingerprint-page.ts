@@ -1,7 +1,7 @@
 // Tells whether a page has the same users as an earlier page, in any order. Keeps no id.
 import { keyedHash, randomHashKey, type HashKey } from '../../keyed-hash.ts';
 
-// Keyed, so that nobody can make one list of users look like another. Only fingerprints of the same process are
+// Keyed, so that an attacker cannot make one list of users look like another. Only fingerprints of the same process are
 // compared.
 let key: HashKey | undefined;
 

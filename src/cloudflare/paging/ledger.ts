@@ -17,7 +17,7 @@ export type Ledger = {
   unknownFields(): string[];
 };
 
-/** `pagesBefore`: pages that were read already. They count as pages, and for nothing else. */
+/** `pagesBefore`: pages that were read already. Only their number counts. */
 export function createLedger(pagesBefore: number): Ledger {
   const totals: (number | null)[] = [];
   const usersOfPages = new Set<string>();

@@ -1,4 +1,4 @@
-// A pass under way: what it has learned by now, and how it takes one answer.
+// A pass under way: what it has learned so far, and how it takes one answer.
 import type { OperatorError } from '../../errors.ts';
 import type { SummaryPage } from '../client.ts';
 import type { Ledger, Noted } from './ledger.ts';
@@ -9,7 +9,7 @@ export type OpenPass<T> = {
   first: SummaryPage<T>;
   /** Records on the first page. */
   size: number;
-  /** The page size that was asked for, and the one that the server uses. */
+  /** The page size that the worker asked for, and the one that the server uses. */
   askedPerPage: number;
   perPage: number;
   expectedPages: number | null;
@@ -18,7 +18,7 @@ export type OpenPass<T> = {
   isPageIgnored: boolean;
   /** The highest page that was served with users. */
   newest: { number: number; records: number };
-  /** The lowest page that was empty, as far as known; infinite: none. */
+  /** The lowest known page that was empty. Infinite: none. */
   emptyFrom: number;
   /** The lowest page that was refused twice. */
   refused: { number: number; error: OperatorError } | null;

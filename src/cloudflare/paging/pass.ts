@@ -9,13 +9,13 @@ export type Pass = {
   totalFirst: number | null;
   totalLast: number | null;
   totalsMoved: boolean;
-  /** The whole account came in one response. */
+  /** The whole account arrived in one response. */
   oneResponse: boolean;
   /** The page size that the pass began with, when it was read to its end. */
   askedPerPage: number;
   /** How the server handled paging; null if no server was asked. */
   paging: Paging | null;
-  /** What the source of the pages itself knows to be missing. Each makes the walk partial. */
+  /** What the source of the pages knows to be missing. Each entry makes the walk partial. */
   doubts?: readonly string[];
   /** The cause, if the page that proves the end was refused. */
   refusedEnd: string | null;
@@ -36,8 +36,8 @@ export type PassProgress = {
 export type PassRequest<T> = {
   fetchPage(page: number, perPage: number): Promise<SummaryPage<T>>;
   /**
-   * Takes the content of one page that is not empty. Pages come in the order in which their bodies ended. `isRepeat`:
-   * the page has the same users as an earlier page, perhaps with newer values; do not count its records again.
+   * Takes the content of one page that is not empty. Pages arrive in the order in which their bodies ended. `isRepeat`:
+   * the page has the same users as an earlier page, perhaps with newer values. Do not count its records again.
    */
   accept(page: number, content: T, isRepeat: boolean): void | Promise<void>;
   /**
@@ -54,7 +54,7 @@ export type PassRequest<T> = {
   onPage?(progress: PassProgress): void;
 };
 
-/** Reads all pages once, wherever they come from. */
+/** Reads all pages once, from any source. */
 export type ReadPages<T> = (request: PagesRequest<T>) => Promise<Pass>;
 
 export type PagesRequest<T> = Omit<PassRequest<T>, 'fetchPage'> &
@@ -66,7 +66,7 @@ export type PagesRequest<T> = Omit<PassRequest<T>, 'fetchPage'> &
 export const NO_SIZE = 0;
 
 /**
- * The page sizes of SYNC_PER_PAGE=auto: the first one, and what it falls back to. Endpoints of this API are known that
+ * The page sizes of SYNC_PER_PAGE=auto: the first one, and the smaller ones that follow it. Some endpoints of this API
  * take at most 25, and 10 is the smallest usual limit.
  */
 export const AUTO_SIZES = [1_000, 100, 50, 25, 20, 10, NO_SIZE];

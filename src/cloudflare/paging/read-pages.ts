@@ -29,7 +29,7 @@ export async function readPages<T>(request: PassRequest<T>, askedPerPage: number
   await take(pass, 1, first);
   const isOver = size === 0 || (await readPromised(pass));
   if (!isOver) await readBeyond(pass, (pass.expectedPages ?? 1) + 1);
-  // A refused page after an empty one shows nothing more.
+  // After an empty page, a refused page proves nothing more.
   if (pass.refused !== null && pass.refused.number > pass.emptyFrom) pass.refused = null;
   if (pass.refused !== null) await proveRefusedEnd(pass, pass.refused);
   return describe(pass);
@@ -51,9 +51,7 @@ async function readFirst<T>(
   return { first, perPage: isClamped ? Math.min(perPage, first.count) : perPage, reads };
 }
 
-/**
- * An empty page, or one that repeats an earlier page, may be an error of the server: it is believed the second time.
- */
+/** An empty page, or one that repeats an earlier page, may be an error of the server. We believe it the second time. */
 async function read<T>(
   pass: OpenPass<T>,
   number: number,
@@ -65,7 +63,8 @@ async function read<T>(
     if (page === null) return { what: 'refused', records: 0 };
     const what = await take(pass, number, page);
     const isCertain = what === 'new' || what === before || turn === 3;
-    // A page that is the whole account may be large. It is not read a third time if the total says that this is all.
+    // A page that is the whole account may be large. It is not read a third time if the total says that nothing else
+    // follows.
     const isWhole = what === 'repeat' && ledger.distinctPages() === 1 && (await isCovered(pass));
     if (isCertain || isWhole) {
       if (number === 2 && what === 'repeat') pass.isPageIgnored = true;
@@ -82,10 +81,10 @@ async function readPromised<T>(pass: OpenPass<T>): Promise<boolean> {
   if (expected === null) return false;
   const limit = pLimit(request.concurrency);
   const endsAt = () => Math.min(pass.emptyFrom, pass.refused?.number ?? Number.POSITIVE_INFINITY);
-  // Page 2 goes first: if it is page 1 again, the rest need not be asked for.
+  // Page 2 is first: if it equals page 1, the others need not be asked for.
   for (const numbers of [range(2, Math.min(2, expected)), range(3, expected)]) {
-    // A page keeps its place in the limit until it is accepted, so that pages do not pile up if they come faster than
-    // they are accepted.
+    // A page keeps its place in the limit until it is accepted. So pages do not pile up if they arrive faster than they
+    // are accepted.
     await allOrFirstError(limit, numbers, async (number) => {
       // A total may promise far too much.
       if (number <= endsAt()) await read(pass, number);
@@ -111,8 +110,8 @@ async function readBeyond<T>(pass: OpenPass<T>, from: number): Promise<void> {
       // This page is beyond the promised end. If all of its users were met already, they have only moved.
       if ((await request.countMet()) === before) return;
     } else if (isPowerOfTwo(number)) {
-      // Without totals, a server that shuffles the same users endlessly brings no new user. The check comes more and
-      // more rarely, because a few pages without a new user prove nothing.
+      // Without totals, a server that shuffles the same users endlessly brings no new user. We check at growing
+      // intervals, because a few pages without a new user prove nothing.
       const met = await request.countMet();
       if (met === metAtLastCheck) throw pagingUnusable(size, null, met);
       metAtLastCheck = met;
@@ -121,8 +120,8 @@ async function readBeyond<T>(pass: OpenPass<T>, from: number): Promise<void> {
 }
 
 /**
- * Whether there is a total, and that many records or users were read. Records count as well, because a record without a
- * readable user is missing from the users met.
+ * Whether there is a total, and at least that number of records or users was read. Records also count, because a record
+ * without a readable user is missing from the users met.
  */
 async function isCovered<T>({ request, ledger }: OpenPass<T>): Promise<boolean> {
   const total = ledger.totals().at(-1);
@@ -131,8 +130,8 @@ async function isCovered<T>({ request, ledger }: OpenPass<T>): Promise<boolean> 
 }
 
 /**
- * Whether the totals say that there is no more. Without totals: whether a page with so many records cannot have been
- * cut off.
+ * Whether the totals say that nothing else follows. Without totals: whether the number of records shows that the page
+ * was not cut off.
  */
 async function isAll<T>(pass: OpenPass<T>, records: number): Promise<boolean> {
   const { ledger, first, askedPerPage } = pass;
@@ -160,8 +159,8 @@ async function describe<T>(pass: OpenPass<T>): Promise<Pass> {
     totalFirst: totals[0] ?? null,
     totalLast: totals.at(-1) ?? null,
     totalsMoved: new Set(totals).size > 1,
-    // Every page after the first was empty or repeated page 1. A short failure of the server looks the same, so
-    // something else must say that page 1 is all. Page 2 may be refused by mistake: then only a total says it.
+    // Every page after the first was empty or repeated page 1. A short failure of the server looks the same, so other
+    // evidence must confirm that page 1 is all. Page 2 may be refused by mistake: then only a total confirms it.
     oneResponse:
       !hasSeveral &&
       !(pass.refused !== null && totals.length === 0) &&
@@ -199,7 +198,7 @@ async function allOrFirstError(
 ): Promise<void> {
   const errors: unknown[] = [];
   const run = async (number: number) => {
-    // Checked when the turn comes: all of them are in the queue before the first one fails.
+    // Checked when its turn arrives: all of them are in the queue before the first one fails.
     if (errors.length === 0) await work(number).catch((error: unknown) => errors.push(error));
   };
   await Promise.all(numbers.map((number) => limit(run, number)));

@@ -1,4 +1,5 @@
-// Pages after the first that are refused: asks for them again, and tells the end of the list from a page that is missing.
+// Pages after the first that are refused: asks for them again, and distinguishes the end of the list from a missing
+// page.
 import { EXIT, type OperatorError } from '../../errors.ts';
 import type { SummaryPage } from '../client.ts';
 import { isPageSizeRefused, pageRefusal } from '../problems/meanings.ts';
@@ -8,7 +9,7 @@ import { pageRefused } from './paging-errors.ts';
 import { isEndOfList, isTotalMet, type RefusedPage } from './end-of-list.ts';
 
 /**
- * A page that is refused is asked for again. If the total is not met, the page before it comes first: the list may have
+ * Asks for a refused page again. If the total is not met, it first asks for the page before it: the list may have
  * become shorter, and its answer states the new total. Null: refused both times. Throws any other error.
  */
 export async function fetchTwice<T>(pass: OpenPass<T>, number: number): Promise<SummaryPage<T> | null> {

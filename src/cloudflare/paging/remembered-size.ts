@@ -3,7 +3,10 @@ import type { PageSizeKept } from '../../evidence.ts';
 import { AUTO_SIZES } from './pass.ts';
 
 const LARGEST = AUTO_SIZES[0]!;
-/** How long larger sizes are not tried: a server that was slow for an hour must not mean small pages for ever. */
+/**
+ * How long larger sizes are not tried. The time is limited: after a slow hour, a server must not get small pages for
+ * ever.
+ */
 export const REMEMBERED_MS = 24 * 3_600_000;
 
 /** The size to begin with: the one that worked, unless a day has passed since larger ones were tried. */
@@ -13,7 +16,7 @@ export function firstSizeOf(kept: PageSizeKept | null, now: string): number {
   return age >= 0 && age < REMEMBERED_MS ? kept.per_page : LARGEST;
 }
 
-/** What to remember of a walk that began with `first` and ended with `worked`; null if nothing. */
+/** What to remember of a walk that began with `first` and ended with `worked`. Null: nothing. */
 export function sizeToKeep(
   worked: number,
   first: number,

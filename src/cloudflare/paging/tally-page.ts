@@ -1,4 +1,4 @@
-// What a pass must know about a page besides its content, noted while the records go by. Keeps no record.
+// What a pass must know about a page besides its content, noted while the records are read. Keeps no record.
 import { createUsersFingerprint } from './fingerprint-page.ts';
 import { RECORD_FIELDS } from '../endpoints/summary/record.ts';
 import { DeepRecord, type RecordReader } from '../endpoints/summary/record-reader.ts';
@@ -14,7 +14,7 @@ export type PageTally<T> = {
   unknownFields: string[];
 };
 
-/** More names tell nothing new: by then the API is a different one. */
+/** More names say nothing new: by then, the API is a different one. */
 const UNKNOWN_FIELDS_MAX = 50;
 
 export function tallyPage<T>(reader: RecordReader<T>): RecordReader<PageTally<T>> {

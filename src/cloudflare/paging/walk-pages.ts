@@ -1,6 +1,7 @@
 // One pass over all pages of the summary. Paging is undocumented, so nothing is trusted. The pass adopts the page size
-// that comes back and asks beyond the expected end. It also tells a server that ignores `page` from the end of an
-// account. It hands on the content of every page without reading it, and remembers one fingerprint per page.
+// that the server returns, and asks beyond the expected end. It also distinguishes a server that ignores `page` from
+// the end of an account. It hands on the content of every page without reading it, and remembers one fingerprint per
+// page.
 import { OperatorError } from '../../errors.ts';
 import { isPageSizeRefused, isPageTimeout } from '../problems/meanings.ts';
 import { AUTO_SIZES, type Pass, type PassRequest, type ReadPages } from './pass.ts';
@@ -19,16 +20,16 @@ export function pagesOfApi<T>(client: Pick<CloudflareClient, 'summaryPage'>): Re
 }
 
 /**
- * Large pages mean fewer requests and less drift. If the server refuses them or is too slow for them, smaller pages are
- * tried, even if only a later page shows it, and at last no size at all. Throws PAGING_UNUSABLE if the account cannot
- * be read completely, PAGING_ENDLESS at the cap, PAGE_REFUSED if a page is missing, PAGE_SIZE_REFUSED if SYNC_PER_PAGE
- * is not served, or what `fetchPage` throws.
+ * Large pages mean fewer requests and less drift. If the server refuses them or is too slow for them, the pass tries
+ * smaller pages, even if only a later page shows the problem. The last try leaves the size out. Throws PAGING_UNUSABLE
+ * if the account cannot be read completely, PAGING_ENDLESS at the cap, PAGE_REFUSED if a page is missing,
+ * PAGE_SIZE_REFUSED if SYNC_PER_PAGE is not served, or what `fetchPage` throws.
  */
 export async function walkPages<T>(request: PassRequest<T>): Promise<Pass> {
   const isAuto = request.perPage === 'auto';
   let perPage = request.perPage === 'auto' ? request.firstSize : request.perPage;
   for (;;) {
-    // The page size in use. If the server clamps, it is smaller than what was asked for at first.
+    // The page size in use. If the server clamps, it is smaller than the size that was asked for at first.
     let used = perPage;
     const fetchPage = (page: number, size: number) => {
       used = size;

@@ -11,7 +11,7 @@ const Problem = z.object({
   title: z.string().catch(''),
 });
 
-/** Null if the answer does not look like one of the edge. The title is not clean. */
+/** Null if the answer does not look like an answer of the edge. The title is not cleaned yet. */
 export function readEdgeError({ text }: Pick<Answer, 'text'>, json: unknown): EdgeError | null {
   const problem = Problem.safeParse(json);
   if (problem.success) return { code: problem.data.error_code ?? null, title: problem.data.title };
@@ -21,13 +21,13 @@ export function readEdgeError({ text }: Pick<Answer, 'text'>, json: unknown): Ed
   return code === undefined ? null : { code: Number(code), title: `Error ${code}` };
 }
 
-/** The number by which Cloudflare finds the request; null if there is none. */
+/** The number by which Cloudflare finds the request. Null if it is missing. */
 export function rayOf({ header }: Pick<Answer, 'header'>): string | null {
   const ray = header('cf-ray')?.trim() ?? '';
   return /^[0-9a-f]{10,20}(?:-[A-Z]{3})?$/i.test(ray) ? ray : null;
 }
 
-/** The edge wants a browser to solve a riddle. Cloudflare documents this header as the only sign. */
+/** The edge wants a browser to solve a challenge. Cloudflare documents this header as the only sign. */
 export function isChallenge({ header }: Pick<Answer, 'header'>): boolean {
   return header('cf-mitigated')?.trim().toLowerCase() === 'challenge';
 }

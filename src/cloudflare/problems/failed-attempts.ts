@@ -11,7 +11,7 @@ export type AuthKind = 'token' | 'key';
 const UNCHANGED = 'No snapshot was published; the last one stays as it is';
 const PERMISSION = 'Zero Trust: PII Read';
 
-// How OpenSSL and Node name a certificate that did not stand the check. Time alone mends none of them.
+// The codes of OpenSSL and Node for a certificate that failed the check. Waiting fixes none of them.
 const CERTIFICATE =
   /^(CERT_|CRL_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_(VERIFY|GET|DECRYPT|DECODE)_|INVALID_CA$|INVALID_PURPOSE$|HOSTNAME_MISMATCH$|ERR_TLS_CERT_)/;
 
@@ -31,7 +31,7 @@ export function throttled({ cause, said }: Told): AttemptFailure {
   });
 }
 
-/** A rule of the zone in front, which has nothing to do with the limit of the API. */
+/** A rate limiting rule of the zone in front, which has nothing to do with the limit of the API. */
 export function throttledByZone({ cause, said }: Told): AttemptFailure {
   return fail('throttled', cause, {
     code: 'RATE_LIMITED',
@@ -40,7 +40,7 @@ export function throttledByZone({ cause, said }: Told): AttemptFailure {
   });
 }
 
-/** It may come once by chance, so it is asked again a few times. */
+/** A challenge may appear once by chance, so the worker asks again a few times. */
 export function challenged({ cause, said }: Told): AttemptFailure {
   return fail('bad_answer', cause, {
     code: 'CHALLENGED',
@@ -65,7 +65,7 @@ export function hostNotServed({ cause, said }: Told): AttemptFailure {
   });
 }
 
-/** The request had no condition, so this answer comes from something in between. */
+/** The request had no condition, so this answer is from a cache or proxy in between. */
 export function notModified(): AttemptFailure {
   return badAnswer(
     new ExchangeError('HTTP_304', 304),
@@ -203,7 +203,7 @@ const TOO_LARGE: Readonly<Record<string, string>> = {
   ENVELOPE_TOO_LARGE: 'An answer held more than 1 MiB besides its records',
 };
 
-/** No complete answer came. `host`: clean. */
+/** No complete answer arrived. `host`: clean. */
 export function noAnswer(error: ExchangeError, host: string): AttemptFailure {
   const tooLarge = TOO_LARGE[error.code];
   if (tooLarge !== undefined) {

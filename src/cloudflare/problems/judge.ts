@@ -28,7 +28,7 @@ const SUBJECTS = {
 
 export type Judge = {
   /**
-   * Null: the answer is not a failure and can be read. `json` is its parsed text, undefined if the text is not JSON.
+   * Null: the answer is not a failure and can be read. `json` is its parsed text, or undefined if the text is not JSON.
    */
   ofAnswer(
     answer: Answer,
@@ -36,7 +36,7 @@ export type Judge = {
     asked: { accountId: string; subject: Subject },
   ): AttemptFailure | null;
   ofExchange(error: ExchangeError): AttemptFailure;
-  /** For a status 200 whose body is not what was asked for. */
+  /** For a status 200 with a body that is not what we asked for. */
   ofBadAnswer(answer: Answer, subject: Subject): AttemptFailure;
 };
 
@@ -44,13 +44,13 @@ type Clean = (text: string) => string;
 
 /** "Cannot use the access token from location: 203.0.113.9". The code alone has other meanings. */
 const BOUND_TO_ADDRESSES = /\bfrom location\b/i;
-/** No code is known to say it. Seen: "….api.not_entitled", "access.api.error.not_enabled: Access is not enabled". */
+/** No code is known for it. Seen: "….api.not_entitled", "access.api.error.not_enabled: Access is not enabled". */
 const NOT_IN_PLAN =
   /not[\s_-]+(?:entitled|enabled|subscribed)|entitlement|(?:your|this|current) plan|enterprise (?:plan|only|customers)/i;
 
 /**
- * No text shows any of the `secrets`, whoever wrote it, even those that are added later. `host` is named if it cannot
- * be reached.
+ * No text shows any of the `secrets`, even if the server repeats one, or it was added later. `host` is named if it
+ * cannot be reached.
  */
 export function createJudge(options: { host: string; authKind: AuthKind; secrets: Iterable<string> }): Judge {
   const { authKind } = options;
@@ -95,13 +95,13 @@ type Refusal = {
   status: number;
   /** Whether it was the API's usual JSON. */
   isApi: boolean;
-  /** The first error, or the status if there is none. */
+  /** The first error, or the status if there is no error. */
   first: Told;
   /** The first error that has one of these codes. */
   known: (codes: ReadonlySet<number>) => Told | null;
   /** The first error with such a text and one of these codes; null: any code. */
   matching: (codes: ReadonlySet<number> | null, text: RegExp) => Told | null;
-  /** What was served instead of the API's JSON. */
+  /** What the answer held in place of the API's JSON. */
   body: () => string;
 };
 
@@ -159,7 +159,7 @@ function isRefused(status: number): boolean {
   return status >= 400 && status < 500 && status !== 408 && status !== 429;
 }
 
-/** Not allowed, though the credentials may be right: listing accounts takes a permission of its own. */
+/** Not allowed, although the credentials may be right: listing accounts needs a permission of its own. */
 function isListRefused({ status, isApi, known }: Refusal): boolean {
   return status === 403 && isApi && known(KEY_FORMAT_CODES) === null;
 }
@@ -195,7 +195,7 @@ function byStatus({ status, isApi, first, body }: Refusal, authKind: AuthKind): 
   );
 }
 
-/** What was served instead, and the content type if it is the reason why JSON was not read. */
+/** What the answer held instead, and the content type if it is the reason why JSON was not read. */
 function describePage(answer: Answer, clean: Clean): string {
   const type = answer.header('content-type');
   if (type === null || isJsonType(type)) return describeBody(answer, clean);

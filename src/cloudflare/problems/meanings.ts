@@ -1,4 +1,4 @@
-// What a failed question tells the caller: whether a smaller page may help, other credentials, or nothing at all.
+// What a failed question tells the caller: whether a smaller page may help, or other credentials, or neither.
 import { OperatorError, type ErrorCode } from '../../errors.ts';
 import { AttemptFailure, ExchangeError } from '../failures.ts';
 import { AUTHENTICATION_CODES, SIZE_STATUSES, TIMEOUT_CODES, TIMEOUT_STATUSES } from './api-codes.ts';
@@ -11,7 +11,7 @@ export function isPageSizeRefused(error: unknown): error is OperatorError {
 
 /**
  * The cause, if another page was served before and this refusal is therefore about the page. Null if it is about the
- * caller, the pace, or a server that is away: 502 and above come from the edge, whatever is requested.
+ * caller, the pace, or a server that is unreachable: 502 and above are from the edge, whatever is requested.
  */
 export function pageRefusal(error: unknown): ExchangeError | null {
   if (!(error instanceof OperatorError)) return null;
@@ -22,7 +22,7 @@ export function pageRefusal(error: unknown): ExchangeError | null {
     code === 'REQUEST_REFUSED' ||
     code === 'ENDPOINT_NOT_FOUND' ||
     code === 'ACCOUNT_NOT_FOUND' ||
-    // The account has the product: a page was served. So such words are about this page.
+    // The account has the product, because a page was served. So this wording is about the refused page.
     code === 'NOT_IN_PLAN' ||
     (code === 'CLOUDFLARE_UNAVAILABLE' && (cause.status === 500 || cause.status === 501)) ||
     // "Did not succeed", or no content.

@@ -37,7 +37,7 @@ export const ACCOUNT_CHECKS = [
 export type KnownAccount = { health: AccountHealth; walks: EndedWalk[] };
 
 /**
- * The facts for the other checks. `known` is null for an account that the database does not know; `line` says why the
+ * The facts for the other checks. `known` is null for an account that the database does not know. `line` says why the
  * database could not be asked.
  */
 export async function findAccount(
@@ -53,7 +53,7 @@ export async function findAccount(
   return { known: found.known, line: line.status === 'ok' ? null : line };
 }
 
-/** The accounts to check when none is configured: all in the database that are not retired. */
+/** The accounts to check if none is configured: all in the database that are not retired. */
 export async function keptAccounts(pool: Pool): Promise<string[]> {
   const found: string[] = [];
   await look(pool, 'freshness', 'schema risk', async (tx) => {
@@ -186,7 +186,7 @@ export function judgeAbsences(absent: number, walk: Pick<EndedWalk, 'runId' | 'e
     return warning(
       'absences',
       `${found}; run ${walk?.runId} got no readable answer about ${plural(unreadable, 'user')}`,
-      'The next run asks again, and they stay present meanwhile. If this continues, SYNC_CONFIRM=walks lets two complete walks decide',
+      'The next run asks again, and until then they stay present. If this continues, SYNC_CONFIRM=walks lets two complete walks decide',
     );
   return ok('absences', found);
 }

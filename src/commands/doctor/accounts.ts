@@ -1,5 +1,5 @@
-// Checks which accounts there are: those that are named, or those that the token sees. Says which accounts of the
-// history are not among them.
+// Checks the list of accounts: those that are named, or those that the token sees. Reports accounts of the history that
+// are missing from the list.
 import { readTokenList } from '../../accounts/read-token-list.ts';
 import type { Reading } from '../../accounts/reading.ts';
 import type { Config } from '../../config.ts';
@@ -10,7 +10,7 @@ import { failedWith, merged, ok, skipped, warning, type Line } from './lines.ts'
 /** More would take hours and the whole request limit. */
 export const MOST_CHECKED = 20;
 
-/** Null: the accounts do not come from the token, or nobody may ask. */
+/** Null: the list is not from the token, or Cloudflare may not be asked. */
 export async function readListed(asker: Asker | null, { cloudflare }: Config): Promise<Reading | null> {
   if (asker === null || cloudflare.accountsFrom.kind !== 'token') return null;
   const asked = await asker.ask((client, common) => readTokenList(client, common));
@@ -19,14 +19,14 @@ export async function readListed(asker: Asker | null, { cloudflare }: Config): P
 
 export type AccountsFacts = {
   from: Config['cloudflare']['accountsFrom']['kind'];
-  /** The accounts that are named; for `token`, ignored. */
+  /** The accounts that are named. Ignored if `token` is set. */
   named: number;
   reading: Reading | null;
-  /** Accounts of the history that are not retired; null: the database cannot say. */
+  /** Accounts of the history that are not retired. Null: the database cannot say. */
   kept: readonly string[] | null;
   /** How many accounts are checked one by one. */
   checked: number;
-  /** Of so many. */
+  /** The number of accounts that these were chosen from. */
   chosen: number;
 };
 
@@ -56,7 +56,7 @@ export function judgeAccounts(facts: AccountsFacts): Line {
         'Give the token access to them, or run `zt-risk-sync accounts retire` for those that are gone. Their history stays',
       ),
     );
-  // What is wrong comes after what there is.
+  // Findings are after the facts.
   return findings.length === 0
     ? ok('accounts', found)
     : { ...merged('accounts', '', findings), found: `${found}; ${findings.map((f) => f.found).join('; ')}` };

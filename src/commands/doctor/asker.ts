@@ -13,13 +13,13 @@ export type Asked<T> = { value: T; ms: number } | { error: OperatorError };
 
 export type Asker = {
   /**
-   * Every question has a deadline, which includes the wait for a turn. Rejects only when the command is interrupted, or
+   * Every question has a deadline, which includes the wait for a turn. Rejects only if the command is interrupted, or
    * for a defect.
    */
   ask<T>(question: (client: CloudflareClient, common: Common) => Promise<T>): Promise<Asked<T>>;
-  /** How far the API's clock is ahead of this host's, in ms, to the second; null before the first answer. */
+  /** How far the API's clock is ahead of this host's, in ms, to the second. Null before the first answer. */
   clockMs(): number | null;
-  /** From the newest answer that stated any; null before the first answer. */
+  /** From the newest answer that stated any. Null before the first such answer. */
   budgets(): Budget[] | null;
   close(): Promise<void>;
 };
@@ -47,7 +47,7 @@ export function createAsker(io: Pick<Io, 'signal'>, config: Config, logger: Logg
     // The whole limit may be used: only a few questions, and a person is waiting.
     rateShare: 1,
     onAnswer({ header }) {
-      // The header has whole seconds: on average, half a second has passed since.
+      // The header has whole seconds: on average, half a second has already passed.
       const date = Date.parse(header('date') ?? '');
       if (!Number.isNaN(date)) clockMs = date + 500 - Date.now();
       const stated = parseBudgets(header('ratelimit'), header('ratelimit-policy'));

@@ -1,4 +1,4 @@
-// Judges the clocks and the rate limit from what the answers stated. Pure.
+// Judges the clocks and the rate limit by what the answers stated. Pure.
 import { isPlentyLeft, limitInWords, tightestBudget, type Budget } from '../../cloudflare/pace/budget.ts';
 import { EXIT } from '../../errors.ts';
 import { CLOCK_TOLERANCE_MS } from '../../time/clock-tolerance.ts';
@@ -7,7 +7,7 @@ import { duration, plural } from '../../words.ts';
 
 const WARN_MS = 60_000;
 
-/** How far each clock is ahead of this host's; null when it is not known. */
+/** How far each clock is ahead of this host's. Null if it is not known. */
 export function judgeClocks(apiMs: number | null, databaseMs: number | null): Line {
   const clocks = [
     { name: 'this host', ms: 0 },

@@ -2,15 +2,15 @@
 import { readFileSync, statSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { readConfig, type Config } from '../../config.ts';
-import { Environment, SECRETS } from '../../environment.ts';
-import { ACCOUNT_FILE, type Source } from '../../variables.ts';
+import { Environment, SECRETS } from '../../settings/environment.ts';
+import { ACCOUNT_FILE, type Source } from '../../settings/variables.ts';
 import { isOperatorError } from '../../errors.ts';
 import { failedWith, merged, warning, type Line } from './lines.ts';
 import { plural } from '../../words.ts';
 
 export type Configured = {
   line: Line;
-  /** The part that can still be used: without credentials, the database can be checked. Null: nothing. */
+  /** The settings that can still be used: without credentials, the database can be checked. Null: none. */
   config: Config | null;
 };
 
@@ -63,7 +63,7 @@ function oddities(source: Source, config: Config): Line[] {
   const file = readEnvFile(source);
   const unknown = [
     ...Object.keys(file.values).filter((name) => /^(CLOUDFLARE|SYNC|DATABASE|PII|RETENTION)_/.test(name)),
-    // Without DATABASE_, because the environment is shared with other programs.
+    // Without DATABASE_, because other programs share the environment.
     ...Object.keys(source.env).filter((name) => /^(CLOUDFLARE|SYNC|PII|RETENTION)_/.test(name)),
   ].filter((name) => !KNOWN.has(name));
   if (unknown.length > 0) {
@@ -82,7 +82,7 @@ function oddities(source: Source, config: Config): Line[] {
     );
   }
   if (file.isPublic && Object.keys(file.values).some((name) => SECRET_NAMES.has(name))) {
-    add('.env holds a secret and can be read by everybody on this machine', 'chmod 600 .env');
+    add('.env holds a secret and can be read by every user of this machine', 'chmod 600 .env');
   }
   if (config.cloudflare.auth === null) {
     add('no credentials: `sync` cannot run here', 'Set CLOUDFLARE_API_TOKEN where syncs run');
@@ -105,11 +105,11 @@ function readEnvFile(source: Source): { values: Record<string, string | undefine
   try {
     if (source.envFile === null) return { values: {}, isPublic: false };
     const values = parseEnv(readFileSync(source.envFile, 'utf8'));
-    // Windows has no such bits, and reports every file as readable by all.
+    // Windows has no such bits, and reports every file as readable by all users.
     const isPublic = process.platform !== 'win32' && (statSync(source.envFile).mode & 0o004) !== 0;
     return { values, isPublic };
   } catch {
-    // There is no file: an unreadable file has failed the configuration before.
+    // The file does not exist: an unreadable file has already failed the configuration.
     return { values: {}, isPublic: false };
   }
 }

@@ -34,7 +34,7 @@ async function checkKey(asker: Asker, isAccepted: boolean): Promise<Line> {
 /** Asks about a user's token first. A token that belongs to an account is known only at the account's endpoint. */
 async function checkToken(asker: Asker, isAccepted: boolean, probes: readonly AccountProbe[]): Promise<Line> {
   const refusals: OperatorError[] = [];
-  // If a token can read any summary, then that of the account that owns it.
+  // If a token can read any summary, it can read the one of the account that owns the token.
   const readable = probes.filter(({ page }) => page !== null);
   const owners = (readable.length > 0 ? readable : probes).slice(0, MOST_OWNERS);
   for (const accountId of [null, ...owners.map((probe) => probe.accountId)]) {
@@ -48,7 +48,7 @@ async function checkToken(asker: Asker, isAccepted: boolean, probes: readonly Ac
 
 const MOST_OWNERS = 3;
 
-/** Codes that may only mean: the wrong kind of token for this endpoint. */
+/** Codes that may only mean that the token is of the wrong kind for this endpoint. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'AUTHENTICATION_FAILED',
   'PERMISSION_DENIED',

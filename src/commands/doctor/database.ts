@@ -142,4 +142,4 @@ export async function lookAtMigrations(
   }
 }
 
-const MIGRATE = 'Run `zt-risk-sync migrate` (or `zt-risk-sync sync`, which migrates by itself)';
+const MIGRATE = 'Run `zt-risk-sync migrate` (or `zt-risk-sync sync`, which migrates automatically)';

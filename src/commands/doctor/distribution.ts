@@ -46,7 +46,7 @@ function findings(facts: ClusterFacts): Line[] {
         check,
         'DATABASE_NODE_AWAY',
         `no answer from ${silent.join(', ')}`,
-        'Start these nodes. Accounts on other nodes go on meanwhile',
+        'Start these nodes. Accounts on other nodes continue',
       ),
     );
   if (lostShards > 0)

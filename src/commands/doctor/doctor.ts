@@ -54,7 +54,7 @@ async function examine(io: Io, options: Options, report: Report): Promise<void> 
       ),
     );
   }
-  // A wrong --account is a usage error, not a finding: it comes before the first line.
+  // A wrong --account is a usage error, not a finding, so it is reported before the first line.
   const isEvery = options.account.length === 0;
   if (isEvery) report.add(line);
   const logger = openLogger(io, config);

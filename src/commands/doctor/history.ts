@@ -1,4 +1,4 @@
-// Checks whether the history of one account contradicts itself. Names the keys of users, and nothing else about them.
+// Checks whether the history of one account contradicts itself. Names only the keys of users.
 import { countersBehind, COUNTERS_MEND } from '../../db/feed-clock.ts';
 import type { Pool } from '../../db/pool.ts';
 import { EXIT } from '../../errors.ts';
@@ -67,7 +67,7 @@ export function judgeCounts(rows: readonly Recount[]): Line {
   return failed('counts', EXIT.failed, `${snapshot}: ${wrong.join('; ')}`, REPORT);
 }
 
-/** Says what is kept, and since when; never a fault. */
+/** Says what is kept, and since when. Never a fault. */
 export function checkRetention(pool: Pool, accountKey: number, retention: Retention): Promise<Line> {
   return look(pool, 'retention', 'risk.retention', async (tx) =>
     judgeRetention(await wholeSince(tx, accountKey), retention),

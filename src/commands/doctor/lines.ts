@@ -16,7 +16,7 @@ export const CHECKS = [
   'accounts',
   'clock',
   'rate_budget',
-  // Only of more accounts than are examined one by one.
+  // Set only if there are more accounts than `doctor` examines one by one.
   'overall',
   'account',
   'lookups',
@@ -58,7 +58,7 @@ export function failed(check: Check, exit: ExitCode, found: string, mend: string
   return { check, status: 'failed', found, mend, exit };
 }
 
-/** As a run would fail with this code. */
+/** With the exit code of a run that fails with this code. */
 export function failedAs(check: Check, code: ErrorCode, found: string, mend: string): Line {
   return failed(check, ERRORS[code], `${code}: ${found}`, mend);
 }
@@ -71,7 +71,7 @@ export function skipped(check: Check, why: string): Line {
   return { check, status: 'skipped', found: why, exit: EXIT.done };
 }
 
-/** Several findings of one check as one line: the gravest decides, and all mends are kept. */
+/** Several findings of one check as one line: the gravest decides, and all fixes are kept. */
 export function merged(check: Check, whenGood: string, findings: readonly Line[]): Line {
   if (findings.length === 0) return ok(check, whenGood);
   const mends = findings.flatMap(({ mend }) => (mend === undefined ? [] : [mend]));
@@ -84,7 +84,7 @@ export function merged(check: Check, whenGood: string, findings: readonly Line[]
   };
 }
 
-/** 0 unless something failed. */
+/** 0 unless a check failed. */
 export function exitOf(lines: readonly Line[]): ExitCode {
   return worstExit(lines.map(({ exit }) => exit));
 }

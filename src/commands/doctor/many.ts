@@ -1,5 +1,5 @@
-// Of many accounts, `doctor` looks at all of them at once, and examines only the gravest one by one: each takes several
-// requests to Cloudflare and a dozen statements, and 3,000 would take an hour of the request limit.
+// With many accounts, `doctor` looks at all of them at once, and examines only the gravest one by one. Each examination
+// takes several requests to Cloudflare and a dozen statements: 3,000 accounts would take an hour of the request limit.
 import { scheduleState } from '../../answers/accounts/account-states.ts';
 import { summaryOf, troublesOf } from '../../answers/accounts/account-troubles.ts';
 import type { Config } from '../../config.ts';
@@ -11,7 +11,7 @@ import { plural } from '../../words.ts';
 import { MOST_CHECKED } from './accounts.ts';
 import { failedWith, ok, warning, type Line } from './lines.ts';
 
-/** The accounts to examine; `line` is null when these are all. Without a database: the first ones. */
+/** The accounts to examine. `line` is null if these are all accounts. Without a database: the first ones. */
 export async function examined(
   pool: Pool | null,
   config: Pick<Config, 'sync'>,

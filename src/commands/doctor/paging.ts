@@ -1,4 +1,4 @@
-// How the server treats paging now, compared with the last walks, and whether a walk can finish in its time.
+// How the server handles paging now, compared with the last walks, and whether a walk can finish in its time.
 import { leastTime } from '../../cloudflare/pace/budget.ts';
 import type { SummaryPage } from '../../cloudflare/client.ts';
 import { pagingChanges } from '../../cloudflare/paging/paging-changes.ts';
@@ -17,8 +17,9 @@ import { failedAs, failedWith, merged, ok, skipped, warning, type Line } from '.
 import { duration, plural } from '../../words.ts';
 
 /**
- * `small` and `second`: pages 1 and 2 with a few records; `second` is null if the server refuses a page beyond the end.
- * `first`: page 1 as a walk asks for it. `asked`: the size that a walk begins with; `used`: the size that was served.
+ * `small` and `second`: pages 1 and 2 with a few records. `second` is null if the server refuses a page beyond the end.
+ * `first`: page 1 as a walk asks for it. `asked`: the page size with which a walk begins. `used`: the size that was
+ * served.
  */
 export type PagingProbe = {
   small: SummaryPage<unknown>;
@@ -36,7 +37,7 @@ const MOST_TIMEOUTS = 3;
 
 export type EarlierWalk = Pick<EndedWalk, 'runId' | 'usersMet' | 'evidence'>;
 
-/** Sends two requests; more when one is refused. Returns a line when the pages cannot be read. */
+/** Sends two requests, and more if one is refused. Returns a line if the pages cannot be read. */
 export async function probePaging(
   asker: Asker,
   { accountId, page: small, perPage: smallSize }: AccountProbe,
@@ -59,7 +60,7 @@ export async function probePaging(
   return 'check' in first ? first : { small, second, ...first };
 }
 
-/** Null: refused twice, and page 1 holds everybody. */
+/** Null: refused twice, and page 1 holds all users. */
 async function askSecond(
   page: AskPage,
   small: SummaryPage<unknown>,

@@ -1,4 +1,4 @@
-// Checks the readers by logical replication: a slot that nobody reads fills the disk of the server.
+// Checks the slots of logical replication: a slot without a reader fills the disk of the server.
 import type { Pool } from '../../db/pool.ts';
 import { EXIT } from '../../errors.ts';
 import {
@@ -10,9 +10,9 @@ import { dataSize, duration, plural } from '../../words.ts';
 import { look } from './database.ts';
 import { failed, merged, warning, type Line } from './lines.ts';
 
-/** As in the alert rule ZtRiskSyncReplicationLag. */
+/** Same as in the alert rule ZtRiskSyncReplicationLag. */
 const FAR_BEHIND = 1e9;
-/** 16 files of WAL: more than a pause between two loads of an idle history holds. */
+/** 16 files of WAL: more than an idle history collects between two loads. */
 const MUCH_HELD = 16 * 2 ** 24;
 
 export function checkReplication(pool: Pool): Promise<Line> {

@@ -44,7 +44,7 @@ export function judgeServer(place: string, version: number, latencyMs: number): 
 
 /** A sync uses up to six connections, and a person at a prompt one or two. */
 const CONNECTIONS_WANTED = 8;
-/** This program's statements outside of transactions take milliseconds. */
+/** This program's statements outside transactions take milliseconds. */
 const STATEMENT_LEAST_MS = 5_000;
 /** The program sets its own limits inside transactions. Before that, the limits of the role apply. */
 const IDLE_LEAST_MS = 2_000;

@@ -1,4 +1,4 @@
-// Checks whether the summary of each account can be read, and whether the API answers about single users.
+// Checks whether the summary of each account can be read, and whether the API answers lookups of single users.
 import type { SummaryPage } from '../../cloudflare/client.ts';
 import { parseRecord } from '../../cloudflare/endpoints/summary/record.ts';
 import { NO_SIZE } from '../../cloudflare/paging/pass.ts';
@@ -12,11 +12,11 @@ import { plural } from '../../words.ts';
 
 export type AccountProbe = {
   accountId: string;
-  /** Page 1 with a few records; null when it could not be read, or was not asked for. */
+  /** Page 1 with a few records. Null if it could not be read, or was not asked for. */
   page: SummaryPage<unknown[]> | null;
-  /** Users per page that were asked for; 0: the server refuses the parameter. */
+  /** The page size that was asked for. 0: the server refuses the parameter. */
   perPage: number;
-  /** Null although `page` is null: not asked, because Cloudflare does not answer. */
+  /** The reason why `page` is null. Null although `page` is null: not asked, because Cloudflare does not answer. */
   error: OperatorError | null;
   isUnreachable: boolean;
 };
@@ -92,7 +92,7 @@ export function judgeAccount({ page, error }: AccountProbe, credentials: Line): 
   return failedWith('account', error);
 }
 
-/** Two users: one may have been reset between the page and the question. */
+/** Two users: one may have been reset between the page and the lookup. */
 const ASKED_USERS = 2;
 
 export async function checkLookups(

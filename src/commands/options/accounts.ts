@@ -16,8 +16,8 @@ export function accountOption(): Option {
 
 /**
  * Ids of the accounts that a command works on: all that are configured, or the chosen ones among them. Labels are in
- * the database, so it is asked only if there is one. `readListed` reads the list of the token, if that is where the
- * accounts come from; without it, nothing is configured. Throws ACCOUNT_NOT_CONFIGURED (exit 64), ACCOUNT_AMBIGUOUS.
+ * the database, so it is asked only if a label is given. `readListed` reads the list of the token, if the accounts are
+ * from there. Without it, nothing is configured. Throws ACCOUNT_NOT_CONFIGURED (exit 64), ACCOUNT_AMBIGUOUS.
  */
 export async function chooseAccounts(
   { cloudflare: { accountIds, accountsFrom } }: Pick<Config, 'cloudflare'>,
@@ -69,7 +69,7 @@ function notConfigured({ kind }: AccountsFrom) {
     });
 }
 
-/** Labels for chooseAccounts; none in a database that was never migrated. */
+/** Labels for chooseAccounts. Empty in a database that was never migrated. */
 export async function readLabels(pool: Pool): Promise<readonly NamedAccount[]> {
   try {
     return await knownAccounts(pool);
@@ -85,7 +85,7 @@ export async function accountIdOf(pool: Pool, text: string): Promise<string> {
   return account?.account_id ?? text;
 }
 
-/** The same, and a full id may also name an account that is not known yet. */
+/** The same, but a full id may also name an account that is not known yet. */
 export async function newAccountIdOf(pool: Pool, text: string): Promise<string> {
   const id = toAccountId(text);
   if (FULL_ID.test(id)) return id;

@@ -2,7 +2,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Format } from '../../terminal/table.ts';
 
-/** The command gets `--json` beside it: see offerJson. */
+/** The command also gets `--json`: see offerJson. */
 export function formatOption(
   choices: readonly Format[] = ['table', 'json', 'csv'],
   what = 'output format',

@@ -1,4 +1,4 @@
-// The two moments of a comparison: times, or snapshots. A snapshot that is named also names its account.
+// The two moments of a comparison: times, or snapshots. A named snapshot also determines its account.
 import type { Db } from '../../db/handle.ts';
 import { OperatorError } from '../../errors.ts';
 import type { KnownAccount } from '../../queries/accounts/known-accounts.ts';

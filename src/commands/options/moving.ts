@@ -1,4 +1,4 @@
-// What copy, backup and restore share: the progress, and whose error it is.
+// What copy, backup and restore share: the progress, and which database an error belongs to.
 import type { Io } from '../../context.ts';
 import { databaseError, NOTHING_PUBLISHED } from '../../db/database-errors.ts';
 import { isOperatorError, OperatorError } from '../../errors.ts';
@@ -7,7 +7,7 @@ import { createProgress } from '../../terminal/progress.ts';
 
 type Step = { table: string | null; rows: number; total: number };
 
-/** The step without a table counts and compares: on both sides, it reads every row. */
+/** The step without a table counts and compares: it reads every row on both sides. */
 export function movingProgress(io: Io, logger: Pick<Logger, 'info'>) {
   const progress = createProgress({ stderr: io.stderr, logger });
   return {
@@ -17,12 +17,12 @@ export function movingProgress(io: Io, logger: Pick<Logger, 'info'>) {
   };
 }
 
-// They speak of "the database", and two are at work.
+// Their messages say "the database", but two databases are involved.
 const AMBIGUOUS = /^(DATABASE_|MIGRATION_CHANGED$|HISTORY_COPIED$)/;
 
 const SOURCE_IS_WHOLE = 'Nothing was copied, and the source is as it was';
 
-/** The same error, with the words that say which database it was. */
+/** The same error, with words that say which database it was. */
 export function ofTarget(error: unknown): unknown {
   const known = isOperatorError(error) ? error : databaseError(error);
   if (known === undefined || !AMBIGUOUS.test(known.code)) return error;

@@ -9,7 +9,7 @@ export function personArgument(): Argument {
   return new Argument('<user>', 'a whole user id, or an email; - reads it from standard input');
 }
 
-/** Throws PERSON_UNCLEAR (exit 64). What was given is not repeated, because it may be a name. */
+/** Throws PERSON_UNCLEAR (exit 64). The input is not repeated, because it may be a name. */
 export async function askedPerson(io: Io, given: string): Promise<Asked> {
   const asked = readAsked((given === '-' ? await firstLine(io) : given).trim());
   if (asked !== null) return asked;

@@ -3,7 +3,7 @@ import type { Config } from '../../config.ts';
 import { createPiiPolicy } from '../../pii-policy.ts';
 import type { RunSettings } from '../../sync/run-sync.ts';
 
-/** The configuration must have been asked for `pii`. */
+/** The configuration must have been read with `pii`. */
 export function runSettings({ sync, pii }: Config): RunSettings {
   return { ...sync, pii: createPiiPolicy(pii.mode, pii.key) };
 }

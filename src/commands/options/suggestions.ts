@@ -1,7 +1,8 @@
-// "Did you mean levels?" for the values of arguments and options, as Commander says it of commands and options.
+// "Did you mean levels?" for the values of arguments and options, in the form that Commander uses for commands and
+// options.
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 
-/** Adds the nearest choice to the message about a value that is none of an option's or argument's choices. */
+/** Adds the nearest choice to the message about a value that is not among the choices. */
 export function suggestChoices(command: Command): void {
   for (const one of [...command.options, ...command.registeredArguments]) {
     const { argChoices, parseArg } = one;
@@ -18,8 +19,8 @@ export function suggestChoices(command: Command): void {
 }
 
 /**
- * "(Did you mean levels?)" after `before`; empty if no choice is near. Commander does not export how it measures the
- * distance, so the choices are made commands, and it is asked about a command of this name.
+ * "(Did you mean levels?)" after `before`. Empty if no choice is near. Commander does not export its measure of
+ * distance. So the choices become commands, and Commander is asked about a command of this name.
  */
 export function didYouMean(text: string, choices: readonly string[], before = ' '): string {
   const commands = new Command()

@@ -31,7 +31,7 @@ export async function withHistory(
   }
 }
 
-/** A role for readers may not see which migrations were applied. The command then goes on without this check. */
+/** A role for readers may not see which migrations were applied. The command then continues without this check. */
 async function requireMigratedIfTold(pool: Pool): Promise<void> {
   try {
     await requireMigrated(pool);
@@ -40,7 +40,10 @@ async function requireMigratedIfTold(pool: Pool): Promise<void> {
   }
 }
 
-/** People look for the demo's history here. It is named, and never read unasked: fiction must not pass for data. */
+/**
+ * People look for the demo's history here. The message names it, but the command never reads it unasked: fiction must
+ * not pass for data.
+ */
 async function nameDemo(io: Io, pool: Pool): Promise<void> {
   if ((await readLabels(pool)).length > 0 || !(await databaseExists(pool, demoDatabase))) return;
   const { quiet } = howToRun(io.source);

@@ -1,9 +1,9 @@
 // Reserves requests for one process out of the limit that all replicas share: one UPDATE, by the database's clock.
 //
-// The row counts what was reserved by slices of a sixtieth of the window. A reservation may be used for a thirtieth of
-// the window. So a slice counts until its end, plus that life, plus one window. What is counted at the time of a
-// reservation therefore includes whatever may be sent in the window that ends there, and no window can hold more than
-// the limit. The price is 5 % of the rate that the limit allows.
+// The row counts reservations by slices of a sixtieth of the window. A reservation may be used for a thirtieth of the
+// window. So a slice counts until its end, plus that life, plus one window. The count at the time of a reservation
+// therefore includes every request that may be sent in the window that ends there, and no window can hold more than the
+// limit. The price is 5 % of the rate that the limit allows.
 //
 // Times never go back: each reservation is for the time of the one before, or later. That makes the queue fair.
 import { sql, type SQL } from 'drizzle-orm';
@@ -21,19 +21,19 @@ export type RequestNeed = {
   limit: number;
   /** Requests that wait now. */
   need: number;
-  /** Requests that would be used soon. Granted only while plenty is left. */
+  /** Requests that will be needed soon. Granted only while plenty is left. */
   want: number;
-  /** Requests that were sent without a reservation since the last one. */
+  /** Requests that were sent without a reservation since the last reservation. */
   unreserved: number;
 };
 
 export type Reservation = {
   count: number;
-  /** From the database's answer until the requests may go. */
+  /** From the database's answer until the requests may be sent. */
   waitMs: number;
-  /** From then on, so long they may go. */
+  /** How long the requests may be sent after that. */
   lifeMs: number;
-  /** Where to give back what is not used. */
+  /** The slice to which unused requests are given back. */
   slice: number;
   /** Reserved by all replicas, this reservation included. */
   used: number;
@@ -89,7 +89,10 @@ function read({ granted, first_slice, slices, booked_ms, now_ms }: Reserved, win
   };
 }
 
-/** Limits hold for this statement alone, also behind a transaction pooler. No limit would leave waiting sessions behind. */
+/**
+ * Limits hold only for this statement, also behind a transaction pooler. Having no limit would leave waiting sessions
+ * behind.
+ */
 export async function inOneTrip<Row>(pool: Pool, statement: SQL): Promise<Row[]> {
   const text = `begin isolation level read committed; ${limitsOf(LIMITS)}; ${PINNED_SETTINGS}; ${writtenOut(statement)}; commit`;
   // For several statements, pg returns several results. Its types do not know this.
@@ -98,8 +101,8 @@ export async function inOneTrip<Row>(pool: Pool, statement: SQL): Promise<Row[]>
 }
 
 /**
- * Does nothing if there is one. A row that another process is making is waited for: otherwise the lock below would find
- * none. With the first row, those of credentials that were replaced are removed.
+ * Does nothing if the row exists. If another process is making the row, this waits for it: otherwise the lock below
+ * would find no row. When the first row is made, rows of credentials that were replaced are removed.
  */
 function firstRow({ identity, windowMs, limit }: RequestNeed, now: SQL): SQL {
   const t = b;
@@ -109,7 +112,7 @@ function firstRow({ identity, windowMs, limit }: RequestNeed, now: SQL): SQL {
     delete from ${t} where exists (select from added) and ${t.renewed_at} < ${now} - interval '1 day'`;
 }
 
-// The row is locked first. Otherwise the UPDATE, having waited for it, computes from the row as it was before the wait
+// The row is locked first. Otherwise, the UPDATE would wait for the row and then compute from its old content
 // (measured: of 60 reservations at one moment, 16 to 27 were lost). now() is the time before the wait. This is right,
 // because booked_for does not go back.
 function reservation({ identity, windowMs, limit, need, want, unreserved }: RequestNeed, now: SQL): SQL {
@@ -117,7 +120,7 @@ function reservation({ identity, windowMs, limit, need, want, unreserved }: Requ
   const t = b;
   const ms = (time: SQL | typeof t.booked_for | typeof t.blocked_until) =>
     sql`floor(extract(epoch from ${time}) * 1000)::bigint`;
-  // No reservation is further ahead. If one is, the clock went back: all of them count from now on.
+  // No reservation is further ahead than this. If one is, the clock went back: all reservations count from now on.
   const furthest = sql`ms + ${2 * windowMs + lifeMs + sliceMs}::bigint`;
   const own = sql`${t.identity} = ${identity} and ${t.window_ms} = ${windowMs}::integer`;
   return sql`select from ${t} where ${own} for no key update; update ${t} set (${columnNames(t.request_limit, t.renewed_at, t.granted, t.booked_for, t.first_slice, t.slices)}) = (

@@ -1,11 +1,11 @@
-// What a process tells the others about its requests: that some were not used after all, or that the API answered 429.
+// What a process tells the other replicas about its requests: that some were not used, or that the API answered 429.
 import { sql } from 'drizzle-orm';
 import { columnNames } from '../sql/column-names.ts';
 import type { Pool } from '../pool.ts';
 import { requestBudgets as b } from '../schema.ts';
 import { inOneTrip } from './reserve-requests.ts';
 
-/** `slice`: of the reservation. Does nothing if it no longer counts. */
+/** `slice`: the slice of the reservation. Does nothing if that slice no longer counts. */
 export async function giveRequestsBack(
   pool: Pool,
   { identity, windowMs, slice, count }: { identity: string; windowMs: number; slice: number; count: number },
@@ -19,7 +19,7 @@ export async function giveRequestsBack(
   );
 }
 
-/** Nobody gets a reservation for an earlier time. At most one window. */
+/** No process gets a reservation for an earlier time than this. At most one window ahead. */
 export async function blockRequests(
   pool: Pool,
   { identity, windowMs, ms }: { identity: string; windowMs: number; ms: number },

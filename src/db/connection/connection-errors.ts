@@ -1,5 +1,5 @@
-// Why no connection could be made, or why one was closed: tells what a person must mend from what passes by itself.
-// Reads the texts of drivers and poolers, and never shows them: they may quote a value.
+// Says why no connection could be made, or why one was closed, and whether a person must fix the cause or it passes on
+// its own. Reads the texts of drivers and poolers, and never shows them: they may quote a value.
 import {
   CLIENT_CERTIFICATE,
   FULL,
@@ -50,7 +50,7 @@ const BY_TLS_CODE: [RegExp, Meaning][] = [
 ];
 const OTHER_TLS = /^(CERT_|CRL_|INVALID_PURPOSE|PATH_LENGTH|ERR_SSL_|ERR_TLS_|ERR_OSSL|EPROTO$|HOSTNAME_)/;
 
-// What the driver and its pool say without a code.
+// The messages of the driver and its pool without a code.
 const BY_DRIVER_WORDS: [RegExp, Meaning][] = [
   [
     /^The server does not support SSL/,
@@ -84,8 +84,8 @@ const BY_DRIVER_WORDS: [RegExp, Meaning][] = [
   ],
 ];
 
-// What poolers and providers say: PgBouncer with 08P01, Supavisor and Neon with XX000, RDS Proxy, Cloud SQL, Azure.
-// The first line that matches counts.
+// The messages of poolers and providers: PgBouncer with 08P01, Supavisor and Neon with XX000, RDS Proxy, Cloud SQL,
+// Azure. The first line that matches counts.
 const BY_POOLER_WORDS: [RegExp, Meaning][] = [
   [
     /exceeded the .*quota/i,
@@ -137,8 +137,8 @@ const BY_POOLER_WORDS: [RegExp, Meaning][] = [
   ],
 ];
 
-// Citus says so with 08006, 58030 and XX000, by itself or at COMMIT. Its places in the source: no language setting
-// translates them.
+// Citus reports this with 08006, 58030 and XX000, during a statement or at COMMIT. We match the places in its source,
+// because no language setting translates them.
 const NODE_AWAY_AT =
   /^(ReportConnectionError|HandleRemoteTransaction\w*Error|ErrorIfPostCommitFailedShardPlacements)$/;
 const NODE_AWAY_WORDS =
@@ -146,7 +146,7 @@ const NODE_AWAY_WORDS =
 const NODE_AWAY: Meaning = {
   code: 'DATABASE_NODE_AWAY',
   happened: 'A node of the Citus cluster does not answer',
-  todo: 'Check that every node of the cluster runs. Accounts on other nodes go on meanwhile, and these go on once it answers',
+  todo: 'Check that every node of the cluster runs. Accounts on other nodes continue, and these continue when it answers again',
 };
 
 function isNodeAway(sqlstate: string, words: string, routine: string | undefined): boolean {
@@ -154,7 +154,7 @@ function isNodeAway(sqlstate: string, words: string, routine: string | undefined
   return NODE_AWAY_AT.test(routine ?? '') || NODE_AWAY_WORDS.test(words);
 }
 
-/** A statement can have the last ones as well: they count only where they ended the connection. */
+/** A statement can also fail with the last ones: they count only if they ended the connection. */
 function bySqlstate(
   sqlstate: string,
   endsConnection: boolean,

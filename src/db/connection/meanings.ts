@@ -1,4 +1,4 @@
-// What people are told about a connection that failed: code, what happened, what to do.
+// What people are told about a failed connection: code, what happened, what to do.
 import type { OperatorErrorParts } from '../../errors.ts';
 
 export type Meaning = Pick<OperatorErrorParts, 'code' | 'happened' | 'todo'>;

@@ -1,5 +1,5 @@
-// Which accounts lie on which node of a distributed history. Asks the coordinator alone, so it answers while nodes are
-// away.
+// Which accounts are on which node of a distributed history. Asks only the coordinator, so it answers while nodes are
+// unreachable.
 import { sql } from 'drizzle-orm';
 import type { Db } from '../handle.ts';
 import { on } from '../handle.ts';
@@ -8,7 +8,7 @@ import { ANCHOR } from './plan-distribution.ts';
 
 export type PlacedAccount = { id: string; key: number };
 
-/** One list per node. Accounts that nobody has named yet are in none. */
+/** One list per node. Accounts without a row in the directory are in none. */
 export async function accountsByNode(db: Db, accountIds: readonly string[]): Promise<PlacedAccount[][]> {
   const { rows } = await on(db).execute<PlacedAccount & { node: number }>(sql`
     select ${k.account_id} as id, ${k.account_key} as key, p.groupid as node

@@ -1,5 +1,5 @@
-// What the database says about Citus: whether it is there, whether this node is the coordinator, and whether the history
-// is distributed. Cheap, and without Citus only the catalog is asked.
+// What the database says about Citus: whether it is installed, whether this node is the coordinator, and whether the
+// history is distributed. Cheap: without Citus, it reads only the catalog.
 import { sql } from 'drizzle-orm';
 import { OperatorError } from '../../errors.ts';
 import { on, type Db } from '../handle.ts';
@@ -9,7 +9,7 @@ import type { Transaction } from '../transaction.ts';
 export type CitusState = {
   version: string | null;
   isCoordinator: boolean;
-  /** Whether the coordinator is among the nodes: otherwise it keeps no copy of a reference table. */
+  /** Whether the coordinator is among the nodes. If not, it keeps no copy of a reference table. */
   isRegistered: boolean;
 };
 
@@ -39,7 +39,7 @@ export async function requireCoordinator(db: Db): Promise<void> {
   if (!isRegistered) throw notRegistered();
 }
 
-/** For what moves a history with one clock. Throws HISTORY_DISTRIBUTED (exit 78). */
+/** For code that moves a history with one clock. Throws HISTORY_DISTRIBUTED (exit 78). */
 export async function refuseDistributed(db: Db): Promise<void> {
   if (!(await isDistributed(on(db)))) return;
   throw new OperatorError({
@@ -61,7 +61,7 @@ function citusMissing(): OperatorError {
   });
 }
 
-/** On a worker, Citus shows the tables of the coordinator, but not those that the coordinator keeps for itself. */
+/** On a worker, Citus shows the tables of the coordinator, except those that stay on the coordinator. */
 export async function refuseWorker(db: Db): Promise<void> {
   const { version, isCoordinator } = await readCitus(on(db));
   if (version !== null && !isCoordinator) throw wrongNode();

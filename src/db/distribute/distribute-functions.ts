@@ -1,12 +1,12 @@
-// In a distributed history, the functions of risk_bi are in plpgsql: Citus refuses a query of SQL with arguments over
-// distributed tables. Their queries stay those of src/db/views.
+// Rewrites the functions of risk_bi in plpgsql for a distributed history: Citus refuses a SQL function with arguments
+// over distributed tables. Their queries stay those of src/db/views.
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../transaction.ts';
 
 /**
- * Makes the functions again, with the same arguments, rows, comments and grants. Does nothing to those that are made
- * already, so it may follow every migration. The pool keeps the path of names to pg_catalog, so PostgreSQL prints every
- * name with its schema.
+ * Creates the functions again, with the same arguments, rows, comments and grants. Skips functions that are already in
+ * plpgsql, so it may follow every migration. The pool pins search_path to pg_catalog, so PostgreSQL prints every name
+ * with its schema.
  */
 export async function distributeFunctions(tx: Transaction): Promise<void> {
   const { rows } = await tx.execute<{ definition: string }>(sql`

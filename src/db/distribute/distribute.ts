@@ -1,5 +1,5 @@
 // Distributes the tables of a history over the nodes of Citus, by account. One transaction under the lock of a
-// migration: after a kill, nothing has happened. Done twice, it does nothing.
+// migration: after a kill, nothing has changed. Running it twice does no harm.
 import { sql } from 'drizzle-orm';
 import { OperatorError } from '../../errors.ts';
 import { LOCK_TO_MIGRATE } from '../locks/schema-lock.ts';
@@ -12,7 +12,7 @@ import { readNotes, restoreNotes } from './kept-notes.ts';
 import { ANCHOR, isNothing, planDistribution, type Distribution } from './plan-distribution.ts';
 import { readForeignKeys, readTables } from './read-tables.ts';
 
-// All rows travel to the workers within one statement for each table.
+// All rows of a table travel to the workers within one statement.
 const LIMITS = { lockMs: 300_000, idleMs: 600_000, statementMs: 0 };
 
 export type DistributeDeps = {
@@ -24,13 +24,16 @@ export type DistributeDeps = {
   beforeStep?: (table: string | null) => Promise<void>;
 };
 
-/** What is missing. Changes nothing. Throws CITUS_MISSING and CITUS_NODE. */
+/** Lists what is missing. Changes nothing. Throws CITUS_MISSING and CITUS_NODE. */
 export async function missingDistribution(tx: Transaction): Promise<Distribution> {
   await requireCoordinator(tx);
   return planDistribution(await readTables(tx), await readForeignKeys(tx));
 }
 
-/** The schema must be the one of this version. Returns the tables that this call distributed. Throws CITUS_MISSING and CITUS_NODE. */
+/**
+ * The schema must be the one of this version. Returns the tables that this call distributed. Throws CITUS_MISSING and
+ * CITUS_NODE.
+ */
 export async function distribute({
   pool,
   signal,
@@ -57,7 +60,7 @@ export async function distribute({
   );
 }
 
-/** In the transaction of a migration, or of `distribute`. */
+/** Call it in the transaction of a migration, or of `distribute`. */
 export async function distributeMissing(
   tx: Transaction,
   before: (table: string, done: number, total: number) => Promise<void> = async () => undefined,
@@ -89,20 +92,20 @@ export async function distributeMissing(
 }
 
 /**
- * Citus refuses a statement on one node after one on all nodes at once. It asks the nodes one after another instead. Its
- * notices about copied rows are for a person at psql.
+ * Citus refuses a statement on one node after one on all nodes at once. With this setting, it asks the nodes one after
+ * another. Its notices about copied rows are meant for a person in psql.
  */
 export const SEQUENTIAL =
   "set local citus.multi_shard_modify_mode = 'sequential'; set local client_min_messages = 'warning'";
 
-/** Citus hides the rows that were here before, and leaves them on the disk. */
+/** Citus hides the old local rows, and leaves them on the disk. */
 async function dropLocalRows(tx: Transaction, table: string): Promise<void> {
   await tx.execute(sql`select truncate_local_data_after_distributing_table(${table}::regclass)`);
 }
 
 /**
- * The clock of all accounts becomes one for each, with the same value, epoch and past: so the watermarks of readers stay
- * valid. Its place is the node from now on, which the first writer notes. That is no move.
+ * The one clock becomes a clock per account, with the same value, epoch and past: so the watermarks of readers stay
+ * valid. From now on, the place of each clock is its node, which the first writer notes. That does not count as a move.
  */
 async function giveEachAccountAClock(tx: Transaction): Promise<void> {
   await tx.execute(sql`insert into risk_internal.feed_clock (account_key, last_snapshot_id, epoch, place, copied_at)

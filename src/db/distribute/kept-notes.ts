@@ -1,9 +1,10 @@
-// Comments and grants of tables, columns and views. Citus may drop a view and make it again when a table that it reads
-// is distributed, and then forgets them. So they are read before, and what is missing afterwards is put back.
+// Comments and grants of tables, columns and views. Citus may drop a view and create it again when it distributes a
+// table that the view reads. The comments and grants are then lost. So they are read before, and restored afterwards if
+// they are missing.
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../transaction.ts';
 
-/** Each as the statement that makes it. */
+/** Each one as the statement that restores it. */
 export type Notes = readonly string[];
 
 export async function readNotes(tx: Transaction): Promise<Notes> {

@@ -1,5 +1,5 @@
-// What is to be done to distribute a history, from what the catalog says. Pure. What is done already is left out: so it
-// is for an empty database, for one with history, and for tables that a later migration has made.
+// Plans how to distribute a history, from what the catalog says. Pure. Finished steps are left out. So one plan fits an
+// empty database, a database with history, and tables of a later migration.
 
 export type TableFacts = {
   /** "risk.users" */
@@ -19,13 +19,13 @@ export type ForeignKey = {
 
 /** The first distributed table. The others are placed beside its rows. */
 export const ANCHOR = 'risk.accounts';
-/** Read in every claim, and written only when an account is added: so each node keeps a copy. */
+/** Read in every claim, and written only when an account is added. So each node keeps a copy. */
 const REFERENCE = ['risk_internal.account_keys'];
 
 export type Distribution = {
   reference: string[];
   distributed: string[];
-  /** Foreign keys that Citus refuses meanwhile: dropped before, made again after. */
+  /** Foreign keys that Citus refuses during this: dropped before, and created again after. */
   foreignKeys: ForeignKey[];
 };
 

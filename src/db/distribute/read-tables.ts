@@ -3,7 +3,10 @@ import { sql } from 'drizzle-orm';
 import type { Transaction } from '../transaction.ts';
 import type { ForeignKey, TableFacts } from './plan-distribution.ts';
 
-/** The extension must be there. Shards are tables of the same schemas, on a node that holds some: they are left out. */
+/**
+ * The extension must be installed. On a node that holds shards, shards are tables of the same schemas: they are left
+ * out.
+ */
 export async function readTables(tx: Transaction): Promise<TableFacts[]> {
   const { rows } = await tx.execute<TableFacts>(sql`
     select c.relnamespace::regnamespace || '.' || c.relname as name,

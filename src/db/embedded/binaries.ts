@@ -76,9 +76,7 @@ async function removeOthers(layout: EmbeddedLayout, version: string): Promise<vo
   }
 }
 
-/**
- * Sets the modes instead of copying them: under a strict umask, npm leaves files that the server's user cannot read.
- */
+/** Sets the modes explicitly: under a strict umask, npm leaves files that the server's user cannot read. */
 async function copyTree(from: string, to: string): Promise<void> {
   await mkdir(to);
   await chmod(to, 0o755);

@@ -12,8 +12,8 @@ import { lastLines } from './log.ts';
 const run = promisify(execFile);
 
 /**
- * The whole environment of the server and its tools. It has nothing from the caller, whose environment holds the API
- * token.
+ * The whole environment of the server and its tools. It takes nothing from the caller, because the caller's environment
+ * holds the API token.
  */
 export const serverEnvironment: Record<string, string> =
   process.platform === 'win32'
@@ -96,7 +96,7 @@ export async function readPassword(layout: EmbeddedLayout): Promise<string> {
     throw new OperatorError({
       code: 'EMBEDDED_PASSWORD',
       happened: `The password of the embedded Postgres cannot be read from ${layout.passwordFile}`,
-      means: 'The data is still there, but nobody can connect',
+      means: 'The data is still there, but no client can connect',
       todo: `Restore the file, run as the user who owns it, or move ${layout.cluster} away to begin with an empty database`,
       cause,
     });

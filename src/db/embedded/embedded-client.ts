@@ -1,10 +1,10 @@
-// Connects to the embedded server, and to no program that only answers at its address. The client accepts SCRAM alone:
-// no password is sent, and the server must prove that it knows the password. PG* variables have no effect: they are
-// meant for another server.
+// Connects to the embedded server, and refuses any other program that answers at its address. The client accepts only
+// SCRAM: no password is sent, and the server must prove that it knows the password. PG* variables have no effect: they
+// are meant for another server.
 import { Client, type ClientConfig } from 'pg';
 import { OperatorError } from '../../errors.ts';
 
-/** The driver takes what the configuration lacks, or leaves empty, from PG* variables: so every key has a value. */
+/** If a key is missing or empty, the driver takes it from PG* variables. So every key has a value. */
 const SETTINGS = {
   ssl: false,
   sslnegotiation: 'postgres',
@@ -30,27 +30,27 @@ export class EmbeddedClient extends Client {
     } as ClientConfig);
     const { connection } = this;
     const refuse = () => {
-      // Destroyed first, because the driver goes on after an error that it has reported.
+      // Destroyed first, because the driver continues after an error that it has reported.
       connection.stream.destroy();
       connection.removeAllListeners('readyForQuery');
       connection.emit('error', impostor(url));
     };
-    // These listeners come before those of the driver, which it adds when it connects.
+    // These listeners are added before those of the driver, which adds its own when it connects.
     connection.once('authenticationCleartextPassword', refuse);
     connection.once('authenticationMD5Password', refuse);
     connection.once('authenticationSASLFinal', () => (proven = true));
     connection.once('authenticationOk', () => {
       if (!proven) refuse();
     });
-    // The driver believes a server that is ready without any login. A message comes before the event of its name: at
-    // that event, the listeners of the driver could no longer be removed.
+    // The driver trusts a server that is ready without any login. A message arrives before the event of its name. At
+    // that event, it would be too late to remove the driver's listeners.
     const login = ({ name }: { name: string }) => {
       if (name !== 'readyForQuery') return;
       connection.off('message', login);
       if (!proven) refuse();
     };
     connection.on('message', login);
-    // How the driver reports a proof that is wrong, or comes out of turn. It passes on the first error that it gets.
+    // How the driver reports a wrong proof, or one out of turn. It passes on the first error that it gets.
     connection.once('error', (error: Error) => {
       if (error.message.startsWith('SASL:') || error instanceof TypeError) refuse();
     });

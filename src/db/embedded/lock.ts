@@ -1,6 +1,6 @@
-// A lock around start and stop, so that processes that start at the same time make one server. It saves work and allows
-// a clear message. The data is safe without it: the cluster appears by one rename, and PostgreSQL locks the cluster
-// itself.
+// A lock around start and stop, so that processes that start at the same time launch one server. It saves work and
+// allows a clear message. The data is safe without it: the cluster appears by one rename, and PostgreSQL locks the
+// cluster itself.
 import { OperatorError } from '../../errors.ts';
 import { withFileLock } from '../../host/file-lock.ts';
 

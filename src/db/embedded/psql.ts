@@ -1,4 +1,5 @@
-// psql on the embedded server. Its password is in a file, because every user of the machine can read arguments (`ps`).
+// Runs psql on the embedded server. Its password is in a file, because every user of the machine can read arguments
+// (`ps`).
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
@@ -35,21 +36,21 @@ function isExecutable(file: string): boolean {
 }
 
 /**
- * Writes the password file of libpq beside the file of the superuser's password, with the same mode. It stays: a file
- * that is removed afterwards would be left behind by a killed command. Returns its path.
+ * Writes the password file of libpq beside the file of the superuser's password, with the same mode. The file stays,
+ * because a killed command could not remove it anyway. Returns its path.
  */
 export async function keepPasswordFile(options: EmbeddedOptions, url: string): Promise<string> {
   const { pgpassFile } = await embeddedLayout(options);
   const { hostname, username, password } = new URL(url);
   const copy = `${pgpassFile}.${process.pid}`;
-  // For every port, because the server may come back on another one.
+  // For every port, because the server may start on another port next time.
   await writeFile(copy, `${hostname}:*:*:${username}:${password}\n`, { mode: 0o600 });
   await rename(copy, pgpassFile);
   return pgpassFile;
 }
 
 /**
- * Pure. The caller's environment, because psql starts a pager and an editor; but with no PG* variable for another
+ * Pure. The caller's environment, because psql starts a pager and an editor, but without the PG* variables for another
  * server.
  */
 export function psqlEnvironment(env: Environment, url: string, passwordFile: string): Environment {
@@ -64,14 +65,16 @@ export function psqlEnvironment(env: Environment, url: string, passwordFile: str
     PGPASSFILE: passwordFile,
     PGSSLMODE: 'disable',
     PGGSSENCMODE: 'disable',
-    // Since version 16, psql then sends no password in clear text, and makes the server prove that it knows it.
+    // Since version 16, psql obeys this: it sends no password in clear text, and makes the server prove that it knows
+    // the password.
     PGREQUIREAUTH: 'scram-sha-256',
     PGCONNECT_TIMEOUT: '10',
   };
 }
 
 /**
- * Returns the exit code of psql. Blocks until it ends, so that Ctrl-C reaches psql alone, where it cancels a statement.
+ * Returns the exit code of psql. Blocks until psql ends, so that Ctrl-C reaches only psql, where it cancels a
+ * statement.
  */
 export function runPsql(psql: string, args: readonly string[], env: Environment): number {
   const { status, error } = spawnSync(psql, args, { env: { ...env }, stdio: 'inherit' });

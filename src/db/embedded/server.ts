@@ -1,4 +1,4 @@
-// The server process of one data directory: recognises it, launches it, waits for it, stops it. Takes no lock.
+// The server process of one data directory: identifies it, launches it, waits for it, stops it. Takes no lock.
 import { readFile, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isOperatorError, OperatorError } from '../../errors.ts';
@@ -27,8 +27,8 @@ export async function findServer(layout: EmbeddedLayout): Promise<ServerProcess 
 }
 
 /**
- * Everybody can start a process with our data directory in its arguments, and after a crash may also get the pid. So
- * the process must belong to the owner of the data.
+ * Any user can start a process with our data directory in its arguments, and after a crash that process may also get
+ * the pid. So the process must belong to the owner of the data.
  */
 async function isPostmaster(pid: number, layout: EmbeddedLayout): Promise<boolean> {
   const command = await processCommand(pid);
@@ -39,8 +39,8 @@ async function isPostmaster(pid: number, layout: EmbeddedLayout): Promise<boolea
 }
 
 /**
- * Waits until a server answers on a real connection. Launches one whenever there is none.
- * Throws EMBEDDED_START, with the last lines of the log, after five failed launches or after `waitMs`.
+ * Waits until a server answers on a real connection. Whenever none is running, launches one. Throws EMBEDDED_START,
+ * with the last lines of the log, after five failed launches or after `waitMs`.
  */
 export async function bringUp(
   layout: EmbeddedLayout,
@@ -57,7 +57,7 @@ export async function bringUp(
         return { server, started: server.pid === launched?.pid };
     } else if (server === undefined && (launched === undefined || launched.ended())) {
       if (launches === 5) break;
-      // Perhaps another program has taken the port, or the children of a killed server have not ended yet.
+      // Another program may have taken the port, or the children of a killed server may still be running.
       if (launches > 0) await sleep(200 * launches);
       launches += 1;
       launched = await launchServer(layout, await launch(), { newPort: launches > 1 });
@@ -77,7 +77,7 @@ export function serverUrl(port: number, password: string, database = 'postgres')
   return `postgres://postgres:${password}@127.0.0.1:${port}/${database}?sslmode=disable`;
 }
 
-/** Throws EMBEDDED_PASSWORD, or EMBEDDED_IMPOSTOR if it is another program that answers. */
+/** Throws EMBEDDED_PASSWORD, or EMBEDDED_IMPOSTOR if another program answers. */
 async function answers(url: string): Promise<boolean> {
   const limits = { connectionTimeoutMillis: 5_000, query_timeout: 5_000 };
   const client = new EmbeddedClient({ connectionString: url, ...limits });
@@ -91,7 +91,7 @@ async function answers(url: string): Promise<boolean> {
     throw new OperatorError({
       code: 'EMBEDDED_PASSWORD',
       happened: 'The embedded Postgres refuses the password that is stored beside its data',
-      means: 'Somebody changed the password, so nobody can connect',
+      means: 'The password was changed, so no client can connect',
       todo: 'Give the user postgres the stored password again, or set DATABASE_URL',
       cause,
     });

@@ -1,4 +1,4 @@
-// Stops the embedded PostgreSQL once it has been idle for a while, and keeps its log short. Runs as its own process,
+// Stops the embedded PostgreSQL after it has been idle for a while, and keeps its log short. Runs as its own process,
 // because the server outlives the process that started it. Reads the password from its file, so that argv holds no
 // secret.
 import { spawn } from 'node:child_process';
@@ -30,7 +30,7 @@ export function spawnWatcher(layout: EmbeddedLayout, command: WatcherCommand): v
     windowsHide: true,
     stdio: 'ignore',
   });
-  // Without a watcher, the server is only left running.
+  // If no watcher starts, the only harm is that the server keeps running.
   child.on('error', () => undefined);
   child.unref();
 }
@@ -60,7 +60,10 @@ export async function watchEmbedded(options: WatchOptions): Promise<'stopped' | 
 
 type Watcher = { server: number; pid: number; start: string | undefined };
 
-/** Whether a process watches this server. A file in our folder says so: every user of a server can lock things in it. */
+/**
+ * Whether a process watches this server. The mark is a file in our folder, because every user of a server can lock
+ * things in it.
+ */
 export async function isWatched(layout: EmbeddedLayout, server: { pid: number }): Promise<boolean> {
   const text = await readFile(layout.watcherFile, 'utf8').catch(() => '{}');
   const watcher = JSON.parse(text) as Partial<Watcher>;
@@ -68,7 +71,7 @@ export async function isWatched(layout: EmbeddedLayout, server: { pid: number })
   return watcher.start !== undefined && (await processStart(watcher.pid)) === watcher.start;
 }
 
-/** False: another process watches the server. The file stays afterwards: it names a server that has stopped. */
+/** False: another process watches the server. The file stays afterwards, but then names a server that has stopped. */
 async function becomeWatcher(layout: EmbeddedLayout, server: { pid: number }): Promise<boolean> {
   return withEmbeddedLock(layout.lockFile, 60_000, async () => {
     if (await isWatched(layout, server)) return false;

@@ -15,14 +15,14 @@ export function workerUrl(adminUrl: string, name: string): string {
   return url.href;
 }
 
-/** Follows from the superuser's password, so that there is nothing more to keep, and does not reveal it. */
+/** Derived from the superuser's password, so that no second secret must be stored. It does not reveal that password. */
 function workerPassword(adminPassword: string): string {
   return createHmac('sha256', decodeURIComponent(adminPassword)).update(WORKER).digest('base64url');
 }
 
 /**
- * Makes the role, or gives it its password and rights back. It may make logins for readers (CREATEROLE), see who holds
- * a lock, and end that session. For the superuser; several processes may do so at once.
+ * Creates the role, or restores its password and rights. It may create logins for readers (CREATEROLE), see who holds a
+ * lock, and end that session. Needs the superuser. Several processes may do this at once.
  */
 export async function ensureWorker(admin: Client, adminUrl: string): Promise<void> {
   const password = escapeLiteral(scramVerifier(workerPassword(new URL(adminUrl).password)));
@@ -34,13 +34,13 @@ export async function ensureWorker(admin: Client, adminUrl: string): Promise<voi
   await admin.query(statements).catch(ignoreRace);
 }
 
-/** Another process did the same at that moment: it exists, or its row was changed. */
+/** Another process did the same at that moment: the role exists now, or its row was changed. */
 function ignoreRace(error: unknown): void {
   const { code } = error as { code?: string };
   if (!['42710', '23505', 'XX000'].includes(code ?? '')) throw error;
 }
 
-/** What the server stores of a password (RFC 5803), so that the password itself is in no statement. */
+/** What the server stores for a password (RFC 5803), so that no statement holds the password itself. */
 function scramVerifier(password: string): string {
   const [salt, iterations] = [randomBytes(16), 4096];
   const salted = pbkdf2Sync(password, salt, iterations, 32, 'sha256');
@@ -50,7 +50,7 @@ function scramVerifier(password: string): string {
 }
 
 /**
- * Gives a database that an older checkout made as the superuser to the worker, with the product's schemas in it.
+ * Hands a database that an older checkout made as the superuser to the worker, with the product's schemas in it.
  * `admin` is connected to that database.
  */
 export async function handOver(admin: Client, name: string): Promise<void> {

@@ -1,20 +1,20 @@
-// Who was erased: by the hash of the real id, and by the id that stands in its place. Read once for each run, under the
-// lease, so that an erasure that waits for the lease cannot be missed.
+// Who was erased: by the hash of the real id, and by the id that replaces it. Read once for each run, under the lease,
+// so that an erasure that waits for the lease cannot be missed.
 import { sql } from 'drizzle-orm';
 import { createUserIdHasher } from './hash-user-id.ts';
 import { on, type Db } from '../handle.ts';
 import { erasedPeople as p, erasureKey as k } from '../schema.ts';
 
 /**
- * forgotten: the person is recognised when they are served. gone: the user's person was erased once, and nobody is ever
- * met under this id again.
+ * forgotten: we recognise the person when the API serves them. gone: the user's person was erased once, and no user is
+ * ever met under this id again.
  */
 export type Erasure = 'forgotten' | 'gone';
 
 export type Erased = {
-  /** Whether a real id may stand for an erased person. If not, nobody needs to ask. */
+  /** Whether a real id may belong to an erased person. If not, the lookups below are not needed. */
   isAnybodyForgotten: boolean;
-  /** The id that stands in the place of this one; null if the person was not forgotten. */
+  /** The id that replaces this one. Null if the person was not forgotten. */
   inPlaceOf(userId: string): string | null;
   /** Null: the id is a real one. */
   erasureOf(userId: string): Erasure | null;
@@ -33,7 +33,8 @@ export async function readErased(db: Db): Promise<Erased> {
     select ${k.key}, ${p.user_id}, ${p.user_hash} from ${p} left join ${k} on ${k.id} = 1`);
   const [first] = rows;
   if (first === undefined) return NOBODY_ERASED;
-  // An erasure for once keeps its hash until it is finished, so that a run in between does not bring the person back.
+  // An erasure with --once keeps its hash until it is finished, so that a run in between does not bring the person
+  // back.
   const byHash = new Map(
     rows.flatMap((row) => (row.user_hash === null ? [] : [[row.user_hash, row.user_id]])),
   );

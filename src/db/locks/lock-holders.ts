@@ -1,4 +1,5 @@
-// Names whoever holds the lock that a statement waits for. Asks while it waits: afterwards, nobody can tell.
+// Names the sessions that hold the lock a statement waits for. Asks during the wait: afterwards, the database no longer
+// knows.
 import type { Pool } from '../pool.ts';
 import { clip, printable } from '../../words.ts';
 
@@ -11,7 +12,7 @@ export type LockHolder = {
   since: string | null;
 };
 
-/** A statement failed while others held what it waited for. The cause is the error of the database. */
+/** A statement failed while others held the lock that it waited for. The cause is the error of the database. */
 export class LockWait extends Error {
   override readonly name = 'LockWait';
   readonly holders: readonly LockHolder[];
@@ -25,7 +26,7 @@ export class LockWait extends Error {
 export const HOLDER_COLUMNS = `coalesce(a.pid, 0) as pid, coalesce(a.usename::text, a.backend_type) as user, a.application_name as application,
   to_char(a.xact_start at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"') as since`;
 
-// Those at the end of the queue's chain: the others wait themselves.
+// The sessions at the end of the chain: the others wait themselves.
 const HOLDERS = `
   with recursive chain (pid) as (
     select unnest(pg_blocking_pids($1)) union select unnest(pg_blocking_pids(pid)) from chain where pid <> 0)
@@ -38,14 +39,14 @@ const PATIENCE_MS = 5_000;
 export type LockWatch = {
   /** Adds the holders to the error of a wait. */
   named: (error: unknown) => unknown;
-  /** Calls `listener` once, if the session waits from now on. Returns how to stop that. */
+  /** Calls `listener` once, as soon as the session waits. Returns a function that stops this. */
   onWait: (listener: (holders: readonly LockHolder[]) => void) => () => void;
   stop: () => void;
 };
 
 /**
- * Looks a few times in each lock timeout who blocks the session `pid`, on another connection. In a longer wait it looks
- * less and less often: fifty waiting sessions that ask all the time would be work for the server.
+ * Looks a few times in each lock timeout which session blocks the session `pid`, on another connection. In a longer
+ * wait it looks less and less often: fifty waiting sessions that ask all the time would load the server.
  */
 export function watchLocks(pool: Pool, pid: number, lockMs: number): LockWatch {
   let holders: LockHolder[] = [];
@@ -55,7 +56,7 @@ export function watchLocks(pool: Pool, pid: number, lockMs: number): LockWatch {
   let isOver = false;
   const ask = (pauseMs: number) => {
     timer = setTimeout(() => {
-      // An answer tells of a wait only if the question came after it had begun.
+      // An answer shows a wait only if the question was asked after the wait had begun.
       const told = listener;
       pool
         .query<LockHolder>({ text: HOLDERS, values: [pid], query_timeout: PATIENCE_MS } as never)
@@ -87,14 +88,14 @@ export function watchLocks(pool: Pool, pid: number, lockMs: number): LockWatch {
   };
 }
 
-/** Lock timeout; or a statement's time limit, which may come first. */
+/** Lock timeout, or a statement's time limit, which may end first. */
 function isWait(error: unknown): boolean {
   for (let one: unknown = error; one instanceof Error; one = one.cause)
     if (['55P03', '57014'].includes(String((one as { code?: unknown }).code))) return true;
   return false;
 }
 
-/** Empty if the error is not known to have waited for anybody. */
+/** Empty if the error is not known to come from a wait for a session. */
 export function holdersOf(error: unknown): readonly LockHolder[] {
   for (let one: unknown = error; one instanceof Error; one = one.cause)
     if (one instanceof LockWait) return one.holders;
@@ -120,7 +121,7 @@ function describeHolder({ pid, user, application, since }: LockHolder): string {
 
 const shown = (text: string) => clip(printable(text), 40);
 
-/** What a person does about them. */
+/** What a person can do about them. */
 export function endHolders(holders: readonly LockHolder[]): string {
   const pids = holders.map(({ pid }) => pid).filter((pid) => pid !== 0);
   const statements = pids.map((pid) => `select pg_terminate_backend(${pid});`).join(' ');

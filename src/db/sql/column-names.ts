@@ -1,5 +1,5 @@
-// Lists of columns: bare names, as INSERT and SET need them, or names with their tables. They come from the schema, so
-// renaming a column breaks the build.
+// Lists of columns: bare names, as INSERT and SET need them, or names with their tables. They are built from the
+// schema, so renaming a column breaks the build.
 import { sql, type SQL } from 'drizzle-orm';
 import type { AnyPgColumn } from 'drizzle-orm/pg-core';
 

@@ -1,4 +1,4 @@
-// SQL without parameters, for what cannot have any: COPY, and several statements that are sent together.
+// SQL without parameters, for statements that cannot have any: COPY, and several statements that are sent together.
 import { sql, type SQL, type SQLWrapper } from 'drizzle-orm';
 import { PgDialect } from 'drizzle-orm/pg-core';
 
@@ -12,8 +12,8 @@ export function inline(statement: SQL): string {
 }
 
 /**
- * The text of a statement in which every parameter is written out. Drizzle can do so, but mistakes `-1`. Needs `standard_conforming_strings`, which every
- * transaction pins. Never for emails or names: the server may log the text.
+ * The text of a statement with all parameters written out. Drizzle can do this, but gets `-1` wrong. Needs
+ * `standard_conforming_strings`, which every transaction pins. Never for emails or names: the server may log the text.
  */
 export function writtenOut(statement: SQLWrapper): string {
   const { sql: text, params } = dialect.sqlToQuery(statement.getSQL());
@@ -22,7 +22,7 @@ export function writtenOut(statement: SQLWrapper): string {
 
 function literal(value: unknown): string {
   if (value === null || typeof value === 'boolean') return String(value);
-  // In brackets, because a minus binds less than a cast, and two of them begin a comment.
+  // In brackets, because a cast binds more tightly than a minus, and two minus signs begin a comment.
   if (typeof value === 'number' && Number.isFinite(value)) return value < 0 ? `(${value})` : String(value);
   if (typeof value !== 'string') throw new Error('not a text, a number, true, false or null');
   // A message of several statements ends at its first NUL.

@@ -1,6 +1,6 @@
--- active_users is its own subquery, so a query that does not select it does not pay for it. It finds the day's activity
--- by the ids of the day's snapshots, because user_activity has an index on these ids.
--- For Citus: GROUP BY in each lateral subquery with aggregates, and see risk_level_daily.
+-- active_users is its own subquery, so a query that does not select it does not compute it. It finds the day's activity
+-- by the ids of the day's snapshots, because user_activity has an index on these ids. For Citus: GROUP BY in each
+-- lateral subquery with aggregates, and see risk_level_daily.
 CREATE OR REPLACE VIEW risk_bi.activity_daily WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,

@@ -22,7 +22,7 @@ BEGIN
     RETURN;
   END IF;
   SELECT r.whole_since INTO whole_since FROM risk.retention r WHERE r.account_key = k AND r.dataset = 'levels';
-  -- Before the first snapshot nobody was present: that is known for ever.
+  -- Before the first snapshot no user was present. Retention never changes that.
   IF coalesce(t1, t2) < whole_since THEN
     RAISE EXCEPTION 'compare: the history of account % is whole since % only, and older rows were deleted', compare.account_id, whole_since
       USING ERRCODE = 'ZT001', DETAIL = to_char(whole_since AT TIME ZONE 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), HINT = 'risk_bi.retention says since when each part of the history is whole.';

@@ -1,8 +1,8 @@
--- The CASE: when the clocks are set back over midnight, midnight comes twice, and the day begins at the first one.
--- AT TIME ZONE reads four names as fixed offsets, but a session that is set to one of them follows daylight saving. A
--- place with the same clocks replaces the name.
--- The SET clause keeps PostgreSQL from inlining the query, so the days are computed once. With ROWS as low as this, the
--- planner finds the snapshots of each day by index. It would otherwise read all snapshots, and hash them.
+-- The CASE: if clocks are set back over midnight, midnight occurs twice, and the day begins at the first one. AT TIME
+-- ZONE reads four names as fixed offsets, but a session that is set to one of them follows daylight saving. A place
+-- with the same clocks replaces the name. The SET clause keeps PostgreSQL from inlining the query, so the days are
+-- computed once. With ROWS as low as this, the planner finds the snapshots of each day by index. It would otherwise
+-- read all snapshots, and hash them.
 CREATE OR REPLACE FUNCTION risk_bi.days(from_at timestamptz, to_at timestamptz, time_zone text)
 RETURNS TABLE (day date, starts_at timestamptz, ends_at timestamptz)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 10 SECURITY INVOKER

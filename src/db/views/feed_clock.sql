@@ -1,5 +1,5 @@
--- With the owner's rights, unlike every other view: readers have no rights on risk_internal. It shows nothing that came
--- from outside, except account ids in a distributed history.
+-- With the owner's rights, unlike every other view, because readers have no rights on risk_internal. It shows only
+-- values that the database made, except account ids in a distributed history.
 CREATE OR REPLACE VIEW risk_bi.feed_clock AS
 SELECT c.last_snapshot_id AS feed_id,
        c.epoch,

@@ -11,7 +11,7 @@ SELECT a.account_id,
        coalesce(array_position(ARRAY['low', 'medium', 'high'], c.to_level), 0) AS to_level_rank
   FROM (SELECT now() AS now, current_setting('TimeZone') AS time_zone OFFSET 0) here
   CROSS JOIN risk.accounts a
-  -- The first load comes before all other snapshots.
+  -- The first load is before all other snapshots.
   JOIN risk.snapshots f ON f.account_key = a.account_key AND f.observed_at = (
     SELECT min(p.observed_at) FROM risk.snapshots p WHERE p.account_key = a.account_key AND NOT p.is_baseline)
   CROSS JOIN LATERAL risk_bi.days(

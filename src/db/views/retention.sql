@@ -1,4 +1,4 @@
--- For everybody who reads the history: what is older than this may be missing.
+-- For all readers of the history: rows older than this may be missing.
 CREATE OR REPLACE VIEW risk_bi.retention WITH (security_invoker = true) AS
 SELECT a.account_id,
        r.dataset,

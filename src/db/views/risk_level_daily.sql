@@ -1,7 +1,6 @@
 -- For each day, the index finds the last snapshot. A window over all snapshots would read them all, whatever the
--- filter.
--- This query runs on one PostgreSQL and on Citus. Citus pushes a subquery with max() down, but no lateral LIMIT. OFFSET
--- 0 makes Citus compute now() and the time zone where the session is, not on the workers.
+-- filter. This query runs on one PostgreSQL and on Citus. Citus pushes a subquery with max() down, but no lateral
+-- LIMIT. OFFSET 0 makes Citus compute now() and the time zone in the session, not on the workers.
 CREATE OR REPLACE VIEW risk_bi.risk_level_daily WITH (security_invoker = true) AS
 SELECT a.account_id,
        d.day,

@@ -1,7 +1,7 @@
--- The query of the view risk_level_monthly, in a given time zone. Change both together.
--- It is SQL, STABLE and without a SET clause, so PostgreSQL inlines it, and a filter on the account or the month reaches
--- the tables. Citus does not inline it: there, the arguments with defaults take the place of the filter.
--- BEGIN ATOMIC resolves names once, when the function is made, so the caller's search_path does not matter.
+-- The query of the view risk_level_monthly, in a given time zone. Change both together. It is SQL, STABLE and without a
+-- SET clause, so PostgreSQL inlines it, and a filter on the account or the month reaches the tables. Citus does not
+-- inline it: there, the arguments with defaults take the place of the filter. BEGIN ATOMIC resolves names once, when
+-- the function is made, so the caller's search_path does not matter.
 CREATE OR REPLACE FUNCTION risk_bi.risk_level_monthly_in(
   time_zone text, account_ids text[] DEFAULT NULL, from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL)
 RETURNS TABLE (

@@ -1,6 +1,6 @@
 -- In plpgsql, which resolves account_key first. The planner then knows the key, and Citus routes the query to one
--- shard. In a distributed history, two accounts may have a snapshot of the same id: the second form needs the account.
--- Personal data has its own grant: by default, nobody may execute these functions.
+-- shard. In a distributed history, two accounts may have a snapshot with the same id: the second form needs the
+-- account. Personal data has its own grant: by default, no role may execute these functions.
 CREATE OR REPLACE FUNCTION risk_bi.snapshot_users(account_id text, snapshot_id bigint)
 RETURNS TABLE (
   user_id uuid, email text, name text, max_risk_level text, event_count integer, last_event timestamptz,

@@ -10,15 +10,15 @@ SELECT a.account_id,
        coalesce(s.complete_count, 0) AS complete_count,
        coalesce(s.partial_count, 0) AS partial_count,
        -- The usual distance between slots: the median over the ten newest slots that had a run. The month is counted
-       -- back from the newest run. So if nothing runs at all, slots stay missed without end. If runs go on without
-       -- slots, no slot is expected after a month.
+       -- back from the newest run. So if nothing runs, slots stay missed without end. If runs go on without slots, no
+       -- slot is expected after a month.
        (SELECT greatest(0, least(round(extract(epoch FROM d.ends_at - d.starts_at) / e.slot_seconds),
                  ceil(extract(epoch FROM least(d.ends_at, here.now, a.retired_at) - greatest(d.starts_at, b.first_slot)) / e.slot_seconds)))::integer
           FROM (SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY w.gap)) AS slot_seconds
                   FROM (SELECT v.scheduled_for - lag(v.scheduled_for) OVER (ORDER BY v.scheduled_for) AS gap
                           FROM (SELECT max(z.finished_at) - interval '744 hours' AS since
                                   FROM risk.sync_runs z WHERE z.account_key = a.account_key AND z.finished_at < d.ends_at) m
-                          -- A slot that fails for a day is tried a hundred times: the newest attempts alone would show
+                          -- A slot that fails for a day is tried a hundred times. The newest attempts alone would show
                           -- only this slot.
                           CROSS JOIN LATERAL (
                             (SELECT q.scheduled_for FROM risk.sync_runs q

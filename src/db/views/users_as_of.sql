@@ -1,10 +1,9 @@
 -- In plpgsql, which resolves account_key first. The planner then knows the key, and Citus routes the query to one
--- shard.
--- Values that have not changed since the instant come from the current state. The index user_levels_ended finds all
--- levels that have ended since, in one scan: this takes 25 ms. A probe of user_levels for each user (15,000 of 20,000,
--- half a year ago) took 60 ms. If row-level security rules out the index, the whole table is read.
--- The activity of two days is found by the ids of its snapshots: this takes 90 to 175 ms. A probe per user into a year
--- of hourly activity took 360 to 480 ms.
+-- shard. Values that have not changed since the instant are read from the current state. The index user_levels_ended
+-- finds all levels that have ended since, in one scan: this takes 25 ms. A probe of user_levels for each user (15,000
+-- of 20,000, half a year ago) took 60 ms. If row-level security rules out the index, the whole table is read. The
+-- activity of two days is found by the ids of its snapshots: this takes 90 to 175 ms. A probe per user into a year of
+-- hourly activity took 360 to 480 ms.
 CREATE OR REPLACE FUNCTION risk_bi.users_as_of(account_id text, at timestamptz)
 RETURNS TABLE (
   user_id uuid, max_risk_level text, event_count integer, last_event timestamptz, snapshot_id bigint,

@@ -1,10 +1,11 @@
-// How often wrong tokens may be tried: so many at once, then one after each pause, for each network of clients and for
-// all together. In memory and of bounded size; each replica counts for itself.
+// Limits how often wrong tokens may be tried: a limited number at once, then one after each pause. The limit holds for
+// each network of clients and for all together. It is in memory and of bounded size, and each replica counts for
+// itself.
 
 export type Attempts = {
-  /** Takes one attempt. 0: go on. Otherwise the seconds to wait, and nothing was taken. */
+  /** Takes one attempt. 0: continue. Otherwise it returns the seconds to wait, and takes nothing. */
   take(network: string, now: number): number;
-  /** It was the right token. */
+  /** Call it after the right token: gives the attempt back. */
   giveBack(network: string, now: number): void;
 };
 
@@ -12,11 +13,14 @@ type Allowance = { atOnce: number; pauseMs: number };
 
 const EACH: Allowance = { atOnce: 10, pauseMs: 30_000 };
 const ALL: Allowance = { atOnce: 100, pauseMs: 3_000 };
-/** The network that has been silent for longest is forgotten. The limit for all together still counts. */
+/**
+ * If there are too many networks, the one that has been silent for longest is forgotten. The limit for all together
+ * still counts.
+ */
 const MOST_NETWORKS = 1_000;
 
 export function limitAttempts(each = EACH, all = ALL, mostNetworks = MOST_NETWORKS): Attempts {
-  // When all that was taken will have been regained.
+  // When all attempts that were taken will be available again.
   const networks = new Map<string, number>();
   let together = 0;
   const keep = (network: string, regained: number) => {
@@ -41,7 +45,7 @@ export function limitAttempts(each = EACH, all = ALL, mostNetworks = MOST_NETWOR
   };
 }
 
-/** Also after the clock was set back, nobody waits for longer than everything takes to be regained. */
+/** Even if the clock was set back, no client waits longer than a full refill takes. */
 function within({ atOnce, pauseMs }: Allowance, regained: number, now: number): number {
   return Math.min(Math.max(regained, now), now + atOnce * pauseMs);
 }

@@ -14,7 +14,7 @@ import { tokenJudge } from './tokens.ts';
 
 export type LoginDeps = { access: Access; assets: Assets };
 
-/** What is no form holds nothing. */
+/** A body that is not a form holds no fields. */
 async function formOf(c: Context): Promise<Record<string, unknown>> {
   try {
     return await c.req.parseBody();
@@ -61,8 +61,9 @@ export function loginRoute({ access, assets }: LoginDeps): Hono<Caller> {
     .get('/login', (c) => {
       const next = nextPath(c.req.query('next'));
       const session = sessionIn(c, keys, now());
-      const wantsMore = c.req.query('for') === 'identities' && session?.kind !== 'identities';
-      return isUseless || (session !== null && !wantsMore) ? c.redirect(next, 303) : c.html(form(next, null));
+      const hasEnough =
+        session !== null && (c.req.query('for') !== 'identities' || session.kind === 'identities');
+      return isUseless || hasEnough ? c.redirect(next, 303) : c.html(form(next, null));
     })
     .post('/login', signIn)
     .post('/logout', (c) => {

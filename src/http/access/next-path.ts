@@ -1,11 +1,11 @@
-// Where to go after the log-in: the page that was asked for, and never another server.
+// Where to go after the sign-in: the requested page, and never another server.
 
 const LONGEST = 4_000;
 const HERE = 'http://here.invalid';
 
-/** Of `next` in an address or a form. Anything but a path of this server leads to the overview. */
+/** Reads `next` in an address or a form. Anything but a path of this server leads to the overview. */
 export function nextPath(next: unknown): string {
-  // Browsers take a backslash for a slash, and skip tabs and line breaks.
+  // Browsers treat a backslash as a slash, and skip tabs and line breaks.
   if (typeof next !== 'string' || next.length > LONGEST || !/^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/.test(next))
     return '/';
   const url = URL.parse(next, HERE);

@@ -1,4 +1,4 @@
-// Where a request comes from, as the browser says it. Browsers add Origin and Sec-Fetch-* themselves, and no page can
+// Where a request comes from, as the browser says. Browsers add Origin and Sec-Fetch-* themselves, and no page can
 // change them. Other programs send none of them, and have no cookies that a page could misuse.
 import type { Context } from 'hono';
 import { isLoopbackHost } from '../../net/private-host.ts';
@@ -15,14 +15,14 @@ export function hostName(header: HeaderOf): string {
   return (header('host') ?? '').replace(/:\d{1,5}$/, '').toLowerCase();
 }
 
-/** A DNS name that was rebound to 127.0.0.1 is none. */
+/** A DNS name that was rebound to 127.0.0.1 does not count as loopback. */
 export function isLoopbackName(header: HeaderOf): boolean {
   return isLoopbackHost(hostName(header));
 }
 
 /**
- * `unknown`: the request does not say, so no browser of the last years sent it, or a person typed the address. TLS may
- * end at a proxy, but never on loopback.
+ * `unknown`: the request does not say. No recent browser sent it, or a person typed the address. TLS may end at a
+ * proxy, but never on loopback.
  */
 export function originOf(
   header: HeaderOf,
@@ -32,21 +32,21 @@ export function originOf(
   const origin = header('origin');
   if (site !== undefined && site !== 'same-origin' && site !== 'none') return 'foreign';
   if (origin === undefined) return site === 'same-origin' ? 'ours' : 'unknown';
-  // A proxy may have replaced the Host. The browser's own comparison is the better one, where it is sent.
+  // A proxy may have replaced the Host. If the browser sent its own comparison, that one is better.
   if (site === 'same-origin') return 'ours';
   const [, scheme, host] = /^(https?):\/\/(.+)$/.exec(origin) ?? [];
   const isOurs = host === header('host')?.toLowerCase() && (scheme === 'http' || schemes === 'http or https');
   return isOurs ? 'ours' : 'foreign';
 }
 
-/** A person follows a link to here: the page that holds the link sees nothing of the answer. */
+/** A person follows a link to this server: the page with the link cannot see the answer. */
 export function isVisit(method: string, header: HeaderOf): boolean {
   return (
     method === 'GET' && header('sec-fetch-mode') === 'navigate' && header('sec-fetch-dest') === 'document'
   );
 }
 
-/** The browser speaks TLS, to us or to the proxy before us. To say so untruly makes a cookie stricter, nothing else. */
+/** The browser speaks TLS, to us or to the proxy before us. A false claim only makes a cookie stricter. */
 export function isOverTls(header: HeaderOf): boolean {
   return (
     header('origin')?.startsWith('https://') === true ||

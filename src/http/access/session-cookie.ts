@@ -1,5 +1,5 @@
-// The cookie that holds a session. Over TLS its name begins with __Host-: browsers then accept it from this host alone,
-// and over TLS alone.
+// The cookie that holds a session. Over TLS its name begins with __Host-: browsers then accept it only from this host,
+// and only over TLS.
 import type { Context } from 'hono';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
 import { LIFETIME_MS, sealed, unsealed, type Keys, type Session } from './session.ts';

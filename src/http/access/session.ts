@@ -1,5 +1,5 @@
-// Sessions that the server does not keep: a signed text says what its holder may see, and until when. So every replica
-// knows the sessions of all others, and a restart ends none. Who changes a token ends the sessions made with it.
+// Sessions that the server does not store: a signed text says what its holder may see, and until when. So every replica
+// knows the sessions of all others, and a restart ends none. Changing a token ends the sessions made with it.
 import { createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /** `identities`: emails and names may be shown as well. */
@@ -7,26 +7,26 @@ export type Sight = 'reader' | 'identities';
 
 export type Session = {
   kind: Sight;
-  /** When its holder gave a token. Milliseconds, as all times here. */
+  /** When the holder entered a token. Milliseconds, like all times here. */
   began: number;
-  /** When this text was made: a session in use gets a new one now and then. */
+  /** When this text was made: a session in use gets a new text now and then. */
   issued: number;
   expires: number;
-  /** Made over TLS: its cookie is never sent without. */
+  /** Made over TLS: its cookie is then sent only over TLS. */
   secure: boolean;
 };
 
-/** Without a request for so long, a session ends: a working day, and no night after it. */
+/** Without a request for this long, a session ends. It lasts for a working day, but not over the night after it. */
 export const LIFETIME_MS = 12 * 3_600_000;
-/** However busy it is, it ends a week after the token was given. */
+/** Even a busy session ends a week after the token was entered. */
 export const LONGEST_MS = 7 * 86_400_000;
 const ROTATE_AFTER_MS = 3_600_000;
-/** Ours has about 200 characters. */
+/** Our texts have about 200 characters. */
 const LONGEST_TEXT = 512;
 
 export type Keys = Readonly<Partial<Record<Sight, Buffer>>>;
 
-/** The key of a kind follows from the tokens that give it. Without HTTP_TOKEN, readers need no session. */
+/** The key of each kind is derived from the tokens that allow it. Without HTTP_TOKEN, readers need no session. */
 export function sessionKeys(token: string | null, piiToken: string | null): Keys {
   return {
     ...(token !== null && { reader: derive('reader', [token]) }),
@@ -48,7 +48,7 @@ export function sealed(keys: Keys, session: Session): string {
   return `${text}.${sign(key, text).toString('base64url')}`;
 }
 
-/** Null: not ours, changed, made with another token, or over. */
+/** Null: the text is not ours, was changed, was made with another token, or has expired. */
 export function unsealed(keys: Keys, text: string, now: number): Session | null {
   if (text.length > LONGEST_TEXT) return null;
   const [, claims = '', signature = ''] = /^([\w-]+)\.([\w-]{43})$/.exec(text) ?? [];
@@ -57,7 +57,7 @@ export function unsealed(keys: Keys, text: string, now: number): Session | null 
   for (const kind of ['reader', 'identities'] as const) {
     const key = keys[kind];
     if (key === undefined || !timingSafeEqual(sign(key, claims), given)) continue;
-    // Signed by us, so the form is ours.
+    // We signed it, so its form is valid.
     const [signedKind, began, issued, expires, secure] = JSON.parse(
       Buffer.from(claims, 'base64url').toString(),
     ) as [Sight, number, number, number, boolean, string];
@@ -67,13 +67,13 @@ export function unsealed(keys: Keys, text: string, now: number): Session | null 
   return null;
 }
 
-/** The session to go on with, if this one is old enough to be replaced. */
+/** The replacement session, if this one is old enough to be replaced. */
 export function rotated(session: Session, now: number): Session | null {
   if (now - session.issued < ROTATE_AFTER_MS) return null;
   return { ...session, issued: now, expires: Math.min(now + LIFETIME_MS, session.began + LONGEST_MS) };
 }
 
-/** Tokens of any length become a key; the name of the use keeps the keys of two kinds apart. */
+/** Tokens of any length become a key. The name of the use keeps the keys of the two kinds apart. */
 function derive(use: Sight, tokens: readonly string[]): Buffer {
   const secret = Buffer.concat(tokens.map((token) => createHash('sha256').update(token).digest()));
   return Buffer.from(hkdfSync('sha256', secret, '', `zt-risk-sync session ${use}`, 32));

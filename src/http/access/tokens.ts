@@ -1,9 +1,9 @@
-// Which token is this? Compares digests in constant time, because comparing the tokens themselves would reveal their
-// length, and looks at all of them always.
+// Finds out which token was sent. Compares digests in constant time, because comparing the tokens themselves would
+// reveal their length. It always compares all of them.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Sight } from './session.ts';
 
-/** What the holder of the given token may see. Null: it is none of ours. */
+/** What the holder of the given token may see. Null: it is not one of ours. */
 export type Judge = (given: string) => Sight | null;
 
 export function tokenJudge(token: string | null, piiToken: string | null): Judge {

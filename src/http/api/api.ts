@@ -1,4 +1,4 @@
-// The JSON API under /api/v1: its routes, its OpenAPI document, its refusals. Every answer comes from the composed
+// The JSON API under /api/v1: its routes, its OpenAPI document, its refusals. Every answer is made of the composed
 // questions that pages and commands use.
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { isOperatorError } from '../../errors.ts';
@@ -18,7 +18,7 @@ import { runRoutes } from './runs.ts';
 export type ApiDeps = {
   reader: Reader;
   version: string;
-  /** How long somebody may be at high, if a request does not say it. */
+  /** How long a user may be at high, if a request does not say it. */
   highTargetMs: number;
   /** PII_KEY. Without it, emails and names that are kept as hashes are not found. */
   piiKey?: string | null;
@@ -67,7 +67,7 @@ export function document(api: OpenAPIHono<Caller>, version: string): object {
       description: 'The history of Cloudflare Zero Trust user risk levels. Read-only. Times are in UTC.',
     },
     servers: [{ url: API }],
-    // None where the server listens on loopback without a token. A browser that has signed in sends its session.
+    // The empty entry: on loopback without HTTP_TOKEN no token is needed, and a signed-in browser sends its session.
     security: [{ token: [] }, {}],
   });
 }

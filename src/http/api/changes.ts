@@ -1,4 +1,4 @@
-// GET /changes: the feed of level changes. GET /transitions: how many there were, from level to level.
+// GET /changes: the feed of level changes. GET /transitions: the number of changes from level to level.
 import { z, type OpenAPIHono } from '@hono/zod-openapi';
 import { changeFilterOf, feedSpan, PLACES } from '../../answers/people/changes-page.ts';
 import { idsOf } from '../../answers/scope.ts';

@@ -1,5 +1,5 @@
-// When an answer is still the same: while nothing was written, and the question, the asker's rights and, if the answer
-// depends on the time, the hour are the same. So a client that asks again costs one row. Pure.
+// Decides whether an answer is still the same: nothing was written, and the question and the asker's rights are the
+// same. If the answer depends on the time, the hour must also be the same. So a repeated request costs one row. Pure.
 import { createHash } from 'node:crypto';
 
 export type Asked = {
@@ -9,7 +9,7 @@ export type Asked = {
   /** Who asks: rights differ. */
   role: string;
   version: string;
-  /** The answer moves on with the clock. */
+  /** The answer changes as time passes. */
   isOfNow: boolean;
 };
 
@@ -23,7 +23,7 @@ export function entityTag(asked: Asked, clock: { written: string; hour: number }
 /** Whether the client has this answer. */
 export function isKnown(tag: string, ifNoneMatch: string | undefined): boolean {
   const given = (ifNoneMatch ?? '').split(',').map((one) => one.trim());
-  // A proxy that compresses may have made a strong one of it, or the other way round.
+  // A proxy that compresses may have made a strong tag of it, or the other way round.
   const bare = (one: string) => one.replace(/^W\//, '');
   return given.includes('*') || given.some((one) => bare(one) === bare(tag));
 }

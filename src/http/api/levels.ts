@@ -1,4 +1,4 @@
-// GET /trend, GET /levels, GET /coverage: how many users are at each level, and how sure that is.
+// GET /trend, GET /levels, GET /coverage: how many users are at each level, and how reliable these counts are.
 import { z, type OpenAPIHono } from '@hono/zod-openapi';
 import { idsOf } from '../../answers/scope.ts';
 import { askedStep } from '../../answers/trend-of.ts';
@@ -98,7 +98,7 @@ export function levelRoutes(api: OpenAPIHono<Caller>, reader: Reader): void {
     path: '/coverage',
     name: 'coverage',
     summary: 'Runs and snapshots of each day',
-    description: 'What was due, what came, and how sure it was.',
+    description: 'What was expected, what was written, and how sure it was.',
     query: Spanned,
     row: Coverage,
     parts: ['runs'],

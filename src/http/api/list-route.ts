@@ -1,5 +1,5 @@
-// A resource of the API: a list of rows that follows from accounts, span and time zone. This file gives each of them the
-// same manners: 304 if nothing has changed, JSON or CSV, pages, and an entry in the OpenAPI document.
+// A resource of the API: a list of rows that follows from accounts, span and time zone. This file gives all resources
+// the same behaviour: 304 if nothing has changed, JSON or CSV, pages, and an entry in the OpenAPI document.
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import { stringify } from 'csv-stringify/sync';
 import type { Context } from 'hono';
@@ -34,18 +34,18 @@ type Given<Query extends z.ZodObject, Param extends z.ZodObject> = {
 export type ListRoute<Query extends z.ZodObject, Param extends z.ZodObject, R extends Row> = {
   /** "/users/{user_id}/history" */
   path: string;
-  /** Names the rows in the answer. */
+  /** The key of the rows in the answer. */
   name: string;
   summary: string;
   description: string;
   query: Query;
   params?: Param;
-  row: z.ZodType<R>;
-  /** The span, if the address names none. */
+  row: z.ZodObject & z.ZodType<R>;
+  /** The default span, if the address names none. */
   usual?: Range;
-  /** The rows of a span come from these parts, which a retention may have shortened. */
+  /** The rows of a span are from these parts, which a retention may have shortened. */
   parts?: readonly Prunable[];
-  /** Each row is a user: who may see emails and names gets them with it. The row's schema has PERSON. */
+  /** Each row is a user. Callers who may see emails and names get them with the row. The row's schema has PERSON. */
   hasNames?: true;
   ask(db: Db, scope: Scope, given: Given<Query, Param>): Promise<Listed<R>>;
 };
@@ -57,7 +57,7 @@ export function listRoute<Query extends z.ZodObject, Param extends z.ZodObject, 
 ): void {
   const described = describe(route);
   api.openapi(described, async (c) => {
-    // zod has checked them, and the compiler cannot follow.
+    // zod has checked them, but the compiler cannot know this.
     const valid = (part: string) => c.req.valid(part as never) as unknown;
     const identities = route.hasNames === true && c.get('identities') === true;
     const given = { query: valid('query'), params: valid('param'), identities } as Given<Query, Param>;
@@ -73,7 +73,7 @@ export function listRoute<Query extends z.ZodObject, Param extends z.ZodObject, 
       if (isKnown(tag, c.req.header('If-None-Match'))) return c.body(null, 304, { ETag: tag });
       const scope = await scopeOf(db, query, route.usual ?? 'all');
       const listed = await route.ask(db, scope, given);
-      // Not before: an error with a tag would be kept as if it were the answer.
+      // Not before: a client would keep an error with a tag as if it were the answer.
       c.header('ETag', tag);
       const rows = identities ? await withNames(db, listed.rows) : listed.rows;
       const deleted = route.parts === undefined ? [] : await deletedIn(db, scope, route.parts);
@@ -154,12 +154,15 @@ function send(
   });
 }
 
-function columnsOf(row: z.ZodType, identities: boolean): string[] {
-  const columns = row instanceof z.ZodObject ? Object.keys(row.shape) : [];
+function columnsOf(row: z.ZodObject, identities: boolean): string[] {
+  const columns = Object.keys(row.shape);
   return identities ? columns : columns.filter((column) => !(column in PERSON));
 }
 
-/** People open these files in a spreadsheet, which runs text that begins like a formula: such text gets an apostrophe. */
+/**
+ * People open these files in a spreadsheet, which runs text that begins like a formula. So such text gets an
+ * apostrophe.
+ */
 export function csv(columns: readonly string[], rows: readonly Row[]): string {
   return stringify([...rows], {
     header: true,
@@ -175,7 +178,7 @@ function formOf(c: Context, format: unknown): 'json' | 'csv' {
   return /^\s*text\/csv\b/.test(c.req.header('Accept') ?? '') ? 'csv' : 'json';
 }
 
-/** A span between two given instants stands still. */
+/** A span between two given instants does not move with time. */
 function isOfNow(query: Record<string, unknown>): boolean {
   const { from, to } = query;
   const isFixed = (value: unknown) => typeof value === 'string' && /^\d{4}-\d\d-\d\d/.test(value);

@@ -1,4 +1,5 @@
-// Emails and names in rows of users, for who sends the token that shows them. Nobody else's answer has these columns.
+// Emails and names in rows of users, for callers with the token that shows them. Answers for other callers lack these
+// columns.
 import { z } from '@hono/zod-openapi';
 import type { Db } from '../../db/handle.ts';
 import { mapIdentity, NO_IDENTITY, type IdentityField } from '../../user-risk.ts';

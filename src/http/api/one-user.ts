@@ -153,7 +153,7 @@ function eventsOf(users: readonly KnownUser[], { span, timezone }: Scope): Histo
 
 const REVEALING: ReadonlySet<string> = new Set<keyof TimelineEvent>([...IDENTITY_FIELDS, 'renamed']);
 
-/** Without what a rename would reveal. */
+/** Leaves out what a rename would reveal. */
 function rowOf(account_id: string, user_id: string, event: TimelineEvent, timezone: string): HistoryEvent {
   const row = Object.fromEntries(Object.entries(event).filter(([name]) => !REVEALING.has(name)));
   const words = inWords(event, (at) => minute(at, timezone));

@@ -25,7 +25,7 @@ export const format = z
   .optional()
   .openapi({ description: 'csv: the rows as a file. The header Accept: text/csv does the same.' });
 
-/** One account or all, with a time zone. */
+/** One account or all accounts, with a time zone. */
 export const About = z.object({ account, tz, format });
 
 /** A span of time as well. */
@@ -35,7 +35,7 @@ export const Spanned = About.extend({
   to: text('End of the span, not included; in the same form. Without it: now.'),
 });
 
-/** A number in an address. Digits alone: JavaScript reads `1e2`, ` 1` and `0x64` as numbers as well. */
+/** A number in an address. Only digits: JavaScript also reads `1e2`, ` 1` and `0x64` as numbers. */
 export function wholeNumber(low: number, high: number) {
   const message = `must be a whole number from ${low} to ${high}, in decimal digits`;
   return z
@@ -48,7 +48,7 @@ export function wholeNumber(low: number, high: number) {
 
 export const MOST_ROWS = 1_000;
 
-/** For lists that come in pages. */
+/** For lists that are sent in pages. */
 export const Paged = z.object({
   limit: wholeNumber(1, MOST_ROWS)
     .optional()

@@ -1,4 +1,4 @@
-// What the cursors of the lists of people hold: the sort key of the last row that was sent.
+// The content of the cursors of lists of people: the sort key of the last row that was sent.
 import * as z from 'zod';
 import type { ChangeKey } from '../../queries/levels/change-feed.ts';
 import type { EpisodeKey } from '../../queries/users/episodes.ts';

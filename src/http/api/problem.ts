@@ -1,4 +1,4 @@
-// What the API says instead of an answer: problem details (RFC 9457), with the stable code of the error.
+// The error answers of the API: problem details (RFC 9457), with the stable code of the error.
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
@@ -36,7 +36,7 @@ export const PROBLEMS = {
   431: { description: 'The address or the headers are longer than 8 kB: there is no body' },
 };
 
-/** What an error of the program does not describe. */
+/** Problems that are not errors of the program. */
 export type Refusal = { status: ContentfulStatusCode; code: string; detail: string };
 
 export function refuse(c: Context, refusal: Refusal): Response {

@@ -1,4 +1,4 @@
-// GET /response-times, with its distribution and the users who are open over a target.
+// GET /response-times, with its distribution and the users who have been at high for longer than the target.
 import { z, type OpenAPIHono } from '@hono/zod-openapi';
 import { readTarget } from '../../answers/pages/response.ts';
 import { idsOf } from '../../answers/scope.ts';

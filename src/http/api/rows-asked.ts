@@ -1,4 +1,5 @@
-// How many rows an answer of a paged list holds. A file is opened as a whole, so it has more; the header Link leads on.
+// How many rows an answer of a paged list holds. A file is opened as a whole, so it has more; the header Link leads to
+// the rest.
 import { ROWS_OF_A_FILE } from '../../answers/people/rows-of-a-file.ts';
 import { MOST_ROWS } from './parameters.ts';
 

@@ -1,4 +1,4 @@
-// GET /runs, GET /runs/{run_id}: finished runs, and one of them explained.
+// GET /runs: finished runs. GET /runs/{run_id}: one run explained.
 import { z, type OpenAPIHono } from '@hono/zod-openapi';
 import { oneRunOf } from '../../answers/pages/runs.ts';
 import { idsOf } from '../../answers/scope.ts';

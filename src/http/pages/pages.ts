@@ -1,5 +1,5 @@
 // The pages of the dashboard: reads the state from the address, asks, and draws. Each page is one transaction, so that
-// all its figures belong together.
+// all its figures are consistent.
 import { Hono, type Context } from 'hono';
 import { getCookie } from 'hono/cookie';
 import { deletedIn, missingWords } from '../../answers/beyond-retention.ts';
@@ -29,16 +29,16 @@ export type PagesDeps = {
   nextSlot(): Date | null;
   /** Age from which a snapshot is stale. */
   staleAfterMs: number;
-  /** How long somebody may be at high. */
+  /** How long a user may be at high. */
   highTargetMs: number;
   /** PII_KEY. Without it, emails and names that are kept as hashes are not found. */
   piiKey?: string | null;
   logger: Pick<Logger, 'error'>;
-  /** There is a token that shows emails and names. */
+  /** Whether there is a token that shows emails and names. */
   offersIdentities: boolean;
 };
 
-/** The browser's time zone, as its script has found it. An address that names a zone comes first. */
+/** The browser's time zone, as its script has found it. A zone in the address has priority. */
 const ZONE_COOKIE = 'tz';
 
 export function pagesRoute(deps: PagesDeps): Hono<Caller> {
@@ -75,7 +75,10 @@ export function pagesRoute(deps: PagesDeps): Hono<Caller> {
     );
 }
 
-/** What a page has figures of that a retention may have shortened. `from`: where they reach back beyond the span. */
+/**
+ * The parts that a page has figures of and that a retention may have shortened. `from`: set if these figures go back
+ * beyond the span.
+ */
 type Shortened = { parts: readonly Prunable[]; from?: (span: Span) => Date };
 
 /** `usual` is the range of an address that names none. */

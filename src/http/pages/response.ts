@@ -1,4 +1,4 @@
-// The page of response times: what its address chooses, and the rows of its list.
+// The page of response times: the choices in its address, and the rows of its list.
 import * as z from 'zod';
 import { responseOf } from '../../answers/pages/response.ts';
 import type { Db } from '../../db/handle.ts';

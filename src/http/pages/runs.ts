@@ -1,4 +1,4 @@
-// The pages of runs: what their addresses choose, and the rows of the ledger.
+// The pages of runs: the choices in their addresses, and the rows of the ledger.
 import * as z from 'zod';
 import { oneRunOf, runNotFound, runsOf } from '../../answers/pages/runs.ts';
 import type { Db } from '../../db/handle.ts';

@@ -1,5 +1,5 @@
-// How well each day was covered, as a calendar: a column for each week, from Monday to Sunday. Each state has a surface
-// and a letter of its own, so that no state is told by colour alone.
+// How well each day was covered, as a calendar: a column for each week, from Monday to Sunday. Each state has its own
+// surface and letter, so that no state depends on colour alone.
 import { html } from 'hono/html';
 import type { CoverageDay } from '../../queries/runs/coverage.ts';
 import { plural } from '../../words.ts';
@@ -17,7 +17,7 @@ const LEFT = 36;
 const TOP = 20;
 
 export const CALENDAR_STATES: Readonly<Record<CalendarState, { letter: string; means: string }>> = {
-  whole: { letter: '', means: 'all that was due came, and was complete' },
+  whole: { letter: '', means: 'all expected snapshots were written and complete' },
   failed: { letter: 'F', means: 'a run failed, and no slot was missed' },
   partial: { letter: 'P', means: 'a snapshot was partial' },
   missed: { letter: 'M', means: 'a slot was missed' },
@@ -30,7 +30,7 @@ export function calendarState(day: CoverageDay): CalendarState {
   return state === 'whole' && day.failed_count + day.abandoned_count > 0 ? 'failed' : state;
 }
 
-/** `says` is what a screen reader tells instead; the table behind it has all days. */
+/** `says` is the text for a screen reader. The table behind the picture has all days. */
 export function coverageCalendar(days: readonly CoverageDay[], says: string): Html {
   const monday = mondayBefore(days[0]?.day ?? '1970-01-05');
   const places = days.map((day) => ({ day, ...placeOf(day.day, monday) }));

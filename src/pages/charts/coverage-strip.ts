@@ -1,5 +1,5 @@
-// How sure each day is, as a strip. A full bar: all that was due came and was complete. Half a bar: a snapshot was
-// partial. A hatched bar: a slot was missed. An empty one: there was no snapshot.
+// How reliable each day is, as a strip. A full bar: all expected snapshots were written and complete. Half a bar: a
+// snapshot was partial. A hatched bar: a slot was missed. No bar: there was no snapshot.
 import { html } from 'hono/html';
 import { missedOf } from '../../answers/pages/coverage.ts';
 import type { CoverageDay } from '../../queries/runs/coverage.ts';
@@ -21,14 +21,14 @@ const WORDS: Readonly<Record<DayState, string>> = {
   none: 'without a snapshot',
 };
 
-/** Days up to here are as wide as a finger, not as the page. */
+/** Up to this number of days, each is as wide as a finger, not stretched to the page. */
 const FEW = 14;
 
 export function coverageStrip(days: readonly CoverageDay[], says: string): Html {
   const width = 100 / Math.max(days.length, 1);
   const gap = days.length > 150 ? 0 : Math.min(width * 0.2, 0.3);
   const place = (nth: number) => ({ x: (nth * width).toFixed(2), width: (width - gap).toFixed(2) });
-  // Most days are whole: one path for all of them keeps the page light.
+  // Most days are whole. One path for all of them keeps the page small.
   const whole = days.flatMap((day, nth) => (stateOf(day) === 'whole' ? [place(nth)] : []));
   const path = whole.map(({ x, width }) => `M${x} 0h${width}v1h-${width}z`).join('');
   const others = days.flatMap((day, nth) => (stateOf(day) === 'whole' ? [] : [other(day, place(nth))]));

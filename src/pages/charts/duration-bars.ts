@@ -1,4 +1,4 @@
-// How many periods ended after how long: one row of bars for each way to end, on one axis, with the target as a line.
+// How many periods ended after which time: one row of bars for each way to end, on one axis, with the target as a line.
 // Widths are percentages, so the same picture fits a phone and a wide screen.
 import { html } from 'hono/html';
 import type { DurationStep } from '../../queries/response/response-distribution.ts';
@@ -67,7 +67,7 @@ function bar(
   >`;
 }
 
-/** In percent of the width. Steps are drawn equally wide, so the place within a step is its share. Pure. */
+/** In percent of the width. Steps are drawn equally wide, so the position within a step is its share. Pure. */
 export function targetPlace(steps: readonly DurationStep[], seconds: number): number {
   const nth = steps.findLastIndex((step) => step.at_least_seconds <= seconds);
   const { at_least_seconds: from, below_seconds: below } = steps[nth]!;

@@ -1,4 +1,4 @@
-// One user's number of risk events over time, as steps: it holds until the next snapshot that saw another number.
+// One user's number of risk events over time, as steps: each number holds until the next snapshot with another number.
 import { html } from 'hono/html';
 import type { Span } from '../../answers/scope.ts';
 import type { UserActivity } from '../../queries/users/user-activity.ts';
@@ -43,7 +43,7 @@ export function eventSteps({ activity, span, timezone }: EventsPicture): Html {
   </figure>`;
 }
 
-/** A year may have thousands of steps. Of those that fall into a thousandth of the width, the last one is drawn. */
+/** A year may have thousands of steps. Of the steps within a thousandth of the width, the last one is drawn. */
 function visible(edges: { from: number; to: number }, points: readonly Point[]): Point[] {
   const kept: Point[] = [];
   let place = -1;

@@ -1,5 +1,5 @@
-// One user's level over time: a lane for each level and one for not being present, bars where the user was, crosses
-// where the user was cleared, a dot where the first load begins.
+// One user's level over time: a lane for each level, and a lane for not being present. Bars show where the user was,
+// crosses show where the user was cleared, and a dot shows where the first load begins.
 import { html } from 'hono/html';
 import type { Span } from '../../answers/scope.ts';
 import type { UserPeriod } from '../../queries/users/user-periods.ts';
@@ -15,13 +15,13 @@ const LANES: readonly string[] = [...RISK_LEVELS.toReversed(), 'none'];
 /** In pixels. */
 const LANE = 30;
 const BAR = 12;
-/** A bar must be seen, though it may be an hour of a year. In thousandths of the width. */
+/** The least width of a bar, because an hour of a year must still be visible. In thousandths of the width. */
 const NARROWEST = 3;
 
 export type LanesPicture = {
   periods: readonly UserPeriod[];
   span: Pick<Span, 'from' | 'to'>;
-  /** Up to here the account is known. */
+  /** The account is known up to here. */
   newestAt: Date | null;
   timezone: string;
 };
@@ -116,7 +116,7 @@ function away(edges: Edges, from: number, to: number): Html {
   />`;
 }
 
-/** Two strokes of a cross that keeps its shape: an inner picture begins at the place. */
+/** Two strokes of a cross that keeps its shape: an inner picture begins at this position. */
 function cross(edges: Edges, at: number): Html {
   const y = middle(LANES.length - 1);
   return html`<svg x="${percent(edges, at)}" y="${y}" overflow="visible">
@@ -124,7 +124,7 @@ function cross(edges: Edges, at: number): Html {
   </svg>`;
 }
 
-/** For who cannot see the picture. Pure. */
+/** A text for people who cannot see the picture. Pure. */
 export function lanesInWords({ periods, span, timezone }: LanesPicture): string {
   const [first] = periods;
   const last = periods.at(-1);

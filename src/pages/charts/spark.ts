@@ -1,4 +1,4 @@
-// A small line beside a figure, without scale: how it got here.
+// A small line beside a figure, without a scale: the recent course of the figure.
 import { html } from 'hono/html';
 import type { Html } from '../page.ts';
 import { SIDE, stepPath, type Point } from './step-path.ts';
@@ -8,7 +8,7 @@ import { scaleOf } from './value-scale.ts';
 export function spark(points: readonly Point[], to: Date, level: string, says: string): Html {
   const values = points.map(({ value }) => value);
   const [first] = points;
-  // One value has no way behind it.
+  // A single value makes no line.
   if (first === undefined || points.length < 2 || first.at >= to.getTime()) return html``;
   const plot = { from: first.at, to: to.getTime(), scale: scaleOf(values, 'least') };
   return html`<svg

@@ -7,7 +7,7 @@ export type Plot = { from: number; to: number; scale: Scale };
 
 export const SIDE = 1_000;
 
-/** So far beyond the plot, where it is cut off. */
+/** How far a path may leave the plot, where it is cut off. */
 const BEYOND = 10;
 
 /** In tenths of a thousandth of the width. */
@@ -31,13 +31,13 @@ export function stepPath(plot: Plot, points: readonly Point[]): string {
   }
   const [first] = points;
   if (first === undefined) return '';
-  // From the ground to the ground, so that the same path is the line and the surface below it. Its sides are outside of
-  // the plot, except if the history begins within.
+  // Begins and ends on the ground, so that the same path is the line and the surface below it. Its sides are outside
+  // the plot, except if the history begins within it.
   const begin = first.at <= plot.from ? -BEYOND : xOf(plot, first.at);
   return `M${begin} ${SIDE}${path}H${SIDE + BEYOND}V${SIDE}`;
 }
 
-/** As a percentage of the width, for what must not be stretched. */
+/** As a percentage of the width, for parts that must not be stretched. */
 export function percent(plot: Pick<Plot, 'from' | 'to'>, at: number): string {
   return `${xOf(plot, at) / 10}%`;
 }

@@ -1,5 +1,5 @@
-// Where a time axis has its marks, and what they say. Pure. All in the local time of a zone, so a mark is a midnight or
-// the first of a month there.
+// The marks of a time axis and their labels. Pure. All in the local time of a zone, so a mark is a midnight or the
+// first of a month there.
 import { instantOfWall, wallAt } from '../../time/zones.ts';
 
 const HOUR = 3_600_000;
@@ -8,7 +8,7 @@ const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 
 export type Tick = { at: number; label: string };
 
-/** The longest span, and how far its marks are apart. */
+/** The longest span, and the distance of its marks. */
 const HOURS: readonly (readonly [longest: number, hours: number])[] = [
   [7 * HOUR, 1],
   [25 * HOUR, 3],

@@ -1,5 +1,6 @@
-// Users by level over time, as HTML and SVG that a script only adds to: three panels on one time axis, or one stacked
-// panel. Widths are percentages, so the same picture fits a phone and a wide screen, and no text is stretched.
+// Users by level over time, as complete HTML and SVG, to which a script only adds: three panels on one time axis, or
+// one stacked panel. Widths are percentages, so the same picture fits a phone and a wide screen, and no text is
+// stretched.
 import { html, raw } from 'hono/html';
 import type { Trend } from '../../answers/trend-of.ts';
 import type { Span } from '../../answers/scope.ts';
@@ -14,9 +15,9 @@ export const VIEWS = ['own', 'one', 'stacked'] as const;
 export type View = (typeof VIEWS)[number];
 
 const TOP_DOWN = RISK_LEVELS.toReversed();
-/** Marks that are nearer to each other become one, in thousandths of the width. */
+/** Marks that are closer to each other than this become one, in thousandths of the width. */
 const NEAREST = 8;
-/** A gap must be seen, though it may be an hour of a year. */
+/** The least width of a gap, because an hour of a year must still be visible. */
 const NARROWEST = 6;
 
 export type Picture = {
@@ -24,7 +25,7 @@ export type Picture = {
   span: Pick<Span, 'from' | 'to'>;
   timezone: string;
   view: View;
-  /** No script will add to it. */
+  /** No script will add anything to it. */
   isStill?: boolean;
 };
 
@@ -97,7 +98,7 @@ function stacked({ trend }: Picture, edges: Edges): Html {
     )}`,
     kind: 'all',
     scale,
-    // Each covers the lower part of the one before.
+    // Each surface covers the lower part of the one before.
     lines: html`${band('high', RISK_LEVELS)}${band('medium', ['low', 'medium'])}${band('low', ['low'])}`,
     over: overlays(trend, edges, true),
   });
@@ -205,7 +206,9 @@ function legend({ trend, view }: Picture): string {
   ).low;
   return [
     { snapshot: 'Each snapshot.', hour: 'By the hour.', day: 'By the day.' }[trend.step],
-    gaps.length === 0 ? '' : 'Hatched: a snapshot was due and none came, and the state before is carried.',
+    gaps.length === 0
+      ? ''
+      : 'Hatched: a snapshot was due and none was written, so the state before is carried.',
     marks.some(({ partial_count }) => partial_count > 0) ? 'Ring: a partial snapshot.' : '',
     marks.some(({ baseline_count }) => baseline_count > 0) ? 'Dot: the first load.' : '',
     view === 'own' && rows.length > 0 && least > 0 && from > 0

@@ -1,4 +1,4 @@
-// From where to where a panel goes, in round figures. Pure.
+// The lower and upper bound of a panel, in round figures. Pure.
 
 export type Scale = { low: number; high: number };
 
@@ -7,13 +7,13 @@ export function scaleOf(values: readonly number[], from: 'zero' | 'least'): Scal
   const least = from === 'zero' ? 0 : Math.min(...values, most);
   if (least === most && least > 0 && from === 'least') return around(most);
   const step = roundStep((most - least) / 4);
-  // A line on the ground would look like nobody.
+  // A line on the ground would look like zero users.
   const margin = least === 0 ? 0 : Math.max(1, (most - least) / 8);
   const low = Math.max(0, Math.floor((least - margin) / step) * step);
   return { low, high: Math.max(low + step, Math.ceil(most / step) * step) };
 }
 
-/** A line that never moves lies within its panel, not on an edge of it. */
+/** A line that never moves is within its panel, not on an edge of it. */
 function around(value: number): Scale {
   const step = roundStep(value / 20);
   const below = Math.floor(value / step) * step;

@@ -1,4 +1,4 @@
-// An id is shown shortened. Who copies it gets the whole one.
+// An id is shown shortened. Copying it gives the whole id.
 
 export function copyWholeIds(): void {
   document.addEventListener('copy', (event) => {

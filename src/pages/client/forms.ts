@@ -1,4 +1,5 @@
-// Forms that send themselves at every change, and so need no button; and addresses without empty parameters.
+// Makes forms send themselves at every change, so that they need no button, and keeps empty parameters out of
+// addresses.
 
 export function sendByItself(): void {
   for (const form of document.querySelectorAll<HTMLFormElement>('form[data-sends-itself]')) {

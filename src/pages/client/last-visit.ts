@@ -1,5 +1,5 @@
 // What has changed since the last visit: this browser remembers the newest snapshot that it has seen. Until the browser
-// is closed, the visits before count, so that a second look shows the same.
+// is closed, the comparison is with the visits before, so that a second look shows the same.
 
 type Visit = { snapshot: number; at: string };
 
@@ -21,7 +21,7 @@ function keyOf(place: HTMLElement): string {
   return `newest-seen${place.dataset['account'] ?? ''}`;
 }
 
-/** Storage may be refused, or hold what an older version wrote. */
+/** Storage may be refused, or hold data of an older version. */
 function read(storage: Storage, key: string): Visit | null {
   try {
     const visit = JSON.parse(storage.getItem(key) ?? 'null') as Partial<Visit> | null;
@@ -36,7 +36,7 @@ function write(storage: Storage, key: string, visit: Visit): void {
   try {
     storage.setItem(key, JSON.stringify(visit));
   } catch {
-    // Then the next visit is like the first one.
+    // The next visit is then like the first one.
   }
 }
 

@@ -1,4 +1,4 @@
-// What the pages gain from a script. Without it, they say the same.
+// What a script adds to the pages. Without it, they have the same content.
 import { copyWholeIds } from './copy-ids.ts';
 import { sendByItself } from './forms.ts';
 import { rememberVisit } from './last-visit.ts';

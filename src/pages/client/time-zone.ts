@@ -1,4 +1,4 @@
-// The browser's time zone: the server learns it at the first visit, and draws the page again in it.
+// The browser's time zone: the server learns it at the first visit, and then draws the page in that zone.
 
 export function rememberTimeZone(): void {
   const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;

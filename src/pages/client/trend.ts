@@ -1,6 +1,6 @@
-// Reads the picture of the server: a line under the pointer, or under the arrow keys, through all panels, with the
-// figures there; and a choice of a span, which leads to its address. The picture itself stays as it is: uPlot draws
-// nothing over it.
+// Makes the server's picture readable by pointer and arrow keys: a line through all panels, with the figures there. It
+// also offers a choice of a span, which leads to its address. The picture itself stays unchanged: uPlot draws nothing
+// over it.
 import uPlot from 'uplot';
 
 type Points = { at: number[] } & Record<string, number[]>;
@@ -52,7 +52,7 @@ function over(
         sync: { key: 'trend' },
         points: { size: 8, width: 2, stroke: 'currentColor', fill: 'currentColor' },
         drag: { x: true, y: false, setScale: false },
-        // A state holds until the next one: the point at or before the pointer counts, not the nearest.
+        // A state holds until the next one: the point at or before the pointer counts, not the nearest point.
         dataIdx: (chart, _series, nearest, x) =>
           nearest > 0 && (chart.data[0][nearest] ?? 0) > x ? nearest - 1 : nearest,
       },
@@ -78,7 +78,7 @@ function over(
   return chart;
 }
 
-/** Of a stacked panel, the upper edges. */
+/** The upper edges of a stacked panel. */
 function seriesOf(kind: string, points: Points): number[][] {
   if (kind !== 'all') return [points[kind] ?? []];
   const [low = [], medium = [], high = []] = ['low', 'medium', 'high'].map((level) => points[level]);
@@ -86,7 +86,7 @@ function seriesOf(kind: string, points: Points): number[][] {
   return [low, two, two.map((value, nth) => value + (high[nth] ?? 0))];
 }
 
-/** The figures at a point beside the names of the levels; without one, the newest. */
+/** The figures at a point, beside the names of the levels. Without a point, the newest figures. */
 function tell(figure: HTMLElement, points: Points, nth: number | null, last: number): void {
   for (const level of LEVELS) {
     const output = figure.querySelector(`[data-value="${level}"]`);
@@ -149,7 +149,7 @@ function readByKeys(
   });
 }
 
-/** The same page for a shorter span. The way back is the browser's. */
+/** The same page for a shorter span. The browser's back button leads back. */
 function zoom(from: number, to: number): void {
   const address = new URL(location.href);
   const minute = (at: number) => `${new Date(at * 1000).toISOString().slice(0, 16)}Z`;

@@ -120,7 +120,7 @@ function times({ response: { times, targetMs } }: Report): string {
   );
 }
 
-/** As the other tables name it. */
+/** The name that the other tables use. */
 function placeIn(level: string): string {
   return level === 'none' ? 'not present' : level;
 }
@@ -140,7 +140,7 @@ function table(head: readonly string[], rows: readonly (readonly Cell[])[]): str
   return [line(head), `|${head.map(() => '---|').join('')}`, ...rows.map(line)].join('\n');
 }
 
-/** A name may hold anything: signs of Markdown and HTML stay text, and a line stays one line. */
+/** A name may hold anything. Signs of Markdown and HTML must stay text, and a line must stay one line. */
 function plain(text: string): string {
   return printable(text).replace(/[\\`*_[\]<>|#~]/g, '\\$&');
 }

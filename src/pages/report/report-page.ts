@@ -1,5 +1,5 @@
-// The report as one file that stands alone: its style is within, its pictures are SVG, and nothing in it needs a script,
-// a server or a network.
+// The report as one file that stands alone. Its style is included, its pictures are SVG, and it needs no script, no
+// server and no network.
 import { html, raw } from 'hono/html';
 import { coverageWords } from '../../answers/pages/coverage.ts';
 import { lasted, targetWords } from '../../answers/pages/response.ts';
@@ -119,7 +119,7 @@ function transitionsTable(rows: readonly Transition[]): Html {
 
 type User = { account_id: string; user_id: string };
 
-/** The whole id goes with a copy, and shows on hover. */
+/** The whole id is what a copy gets, and appears on hover. */
 function who(report: Report, user: User): Html {
   const id = html`<span class="id" title="${user.user_id}">${user.user_id.slice(0, 8)}</span>`;
   const named = nameIn(report, user);

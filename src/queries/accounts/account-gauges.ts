@@ -1,5 +1,5 @@
-// The metrics of each account that is not retired, in one statement. Each part names account_key by equality: however
-// long the history, an index leads it to the newest rows.
+// The metrics of each account that is not retired, in one statement. Each part compares account_key by equality, so an
+// index leads it to the newest rows even in a long history.
 import { sql, type SQL } from 'drizzle-orm';
 import { accounts, leases, retention, snapshotLevels } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
@@ -13,7 +13,7 @@ import {
   SUCCESS_AT,
 } from './newest-of-each.ts';
 
-/** Times in seconds since 1970, null where there was none. */
+/** Times in seconds since 1970. Null if there was none. */
 export type AccountGauges = {
   account_id: string;
   added_at: number;
@@ -28,7 +28,7 @@ export type AccountGauges = {
   /** Runs that published a partial snapshot since the newest complete one, at most STREAK_LIMIT. */
   partial_runs: number;
   rejected_waiting: number;
-  /** Rejected records of the newest walk over all pages whose text is not kept. */
+  /** Rejected records of the newest walk over all pages that were only counted, without their text. */
   rejected_not_kept: number;
   /** Rows that were ever deleted because they were old, by part of the history. */
   pruned_rows: Record<string, number>;
@@ -41,7 +41,7 @@ export type AccountGauges = {
 export const STREAK_LIMIT = 1_000;
 
 export async function accountGauges(tx: Transaction): Promise<AccountGauges[]> {
-  // Compiling the statement takes longer than running it, and PostgreSQL does so for many accounts.
+  // Compiling the statement takes longer than running it, and with many accounts PostgreSQL would compile it.
   await tx.execute(sql`set local jit = off`);
   return (await tx.execute<AccountGauges>(gaugesOfAll())).rows;
 }

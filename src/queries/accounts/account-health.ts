@@ -10,7 +10,7 @@ import { failuresSince } from './failures-since.ts';
 export type AccountHealth = {
   accountKey: number;
   isRetired: boolean;
-  /** Null: no snapshot yet. `ageMs` by the database's clock. */
+  /** Null: no snapshot yet. `ageMs` is by the database's clock. */
   snapshot: { snapshotId: number; ageMs: number } | null;
   /** Runs without success since the newest success. */
   failuresSince: number;
@@ -33,7 +33,7 @@ export async function activeAccounts(tx: Transaction): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-/** Null when the database does not know the account. */
+/** Null if the database does not know the account. */
 export async function accountHealth(tx: Transaction, accountId: string): Promise<AccountHealth | null> {
   const age = (at: typeof snapshots.observed_at | typeof syncRuns.finished_at) =>
     sql<number>`extract(epoch from now() - ${at})::float8 * 1000`;

@@ -1,10 +1,10 @@
-// The accounts of the history, as people and programs outside see them.
+// The accounts of the history, as people and other programs see them.
 import { sql } from 'drizzle-orm';
 import type { Question } from '../question.ts';
 
 export type ListedAccount = {
   account_id: string;
-  /** The label, or the id if there is none. */
+  /** The label, or the id if there is no label. */
   account_label: string;
   is_retired: boolean;
   added_at: string;

@@ -1,4 +1,5 @@
-// Where a span begins before a part of the history is whole: rows may be missing from an answer about it.
+// The parts of the history that are whole only from a time after the span's begin: rows may be missing from an answer
+// about that span.
 import { sql } from 'drizzle-orm';
 import type { Prunable } from '../../retention.ts';
 import { ofAccounts, type Question } from '../question.ts';

@@ -1,5 +1,5 @@
-// How old the newest snapshots of all accounts are, without the retired ones. For a probe that is open to everybody, so
-// it names no account.
+// How old the newest snapshots of all accounts are, without the retired ones. For a probe that anyone may call, so it
+// names no account.
 import { sql } from 'drizzle-orm';
 import { accounts, snapshots } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
@@ -8,7 +8,7 @@ export type Freshness = {
   accounts: number;
   /** Accounts without a snapshot, or with one older than `staleAfterMs`. */
   stale: number;
-  /** Null when no account has a snapshot. By the database's clock. */
+  /** Null if no account has a snapshot. By the database's clock. */
   oldest_snapshot_age_seconds: number | null;
 };
 

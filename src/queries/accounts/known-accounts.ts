@@ -8,7 +8,7 @@ export type KnownAccount = {
   account_id: string;
   label: string | null;
   retired_at: Date | null;
-  /** The first and the newest snapshot; null before the first. */
+  /** The first and the newest snapshot. Null before the first. */
   first_at: Date | null;
   newest_at: Date | null;
 };

@@ -33,7 +33,7 @@ export type AccountState = {
   silent_ms: number | null;
   /** Rejected records that wait, as `rejected list` shows them. */
   rejected_waiting: number | null;
-  /** Rejected records of the newest walk over all pages whose text is not kept. */
+  /** Rejected records of the newest walk over all pages that were only counted, without their text. */
   rejected_not_kept: number;
   age_ms: number | null;
   /** Time since the account was added. */

@@ -1,12 +1,12 @@
-// The newest snapshot and the newest runs of every account: parts of one statement for all accounts. In most accounts the
-// newest run succeeded and was complete. So one look finds it, and the looks further back are left out.
+// The newest snapshot and the newest runs of every account: parts of one statement for all accounts. In most accounts
+// the newest run succeeded and was complete. So one look-up finds it, and those further back are left out.
 import { sql, type SQL } from 'drizzle-orm';
 import { rejectedRecords, snapshots, syncRuns } from '../../db/schema.ts';
 
 /**
- * To be joined to `accounts a`. `s`: the newest snapshot. `r`: the newest run. `success`, `complete`: the newest earlier
- * run that succeeded, or was complete. They have no row where `r` is one itself. `whole`: the newest run that read all
- * pages.
+ * To be joined to `accounts a`. `s`: the newest snapshot. `r`: the newest run. `success`, `complete`: the newest
+ * earlier run that succeeded, or was complete. They have no row if `r` itself is one. `whole`: the newest run that read
+ * all pages.
  */
 export function newestOfEach(): SQL {
   const earlier = (name: string, unless: SQL, wanted: SQL) => sql`
@@ -35,7 +35,7 @@ const COMPLETE = sql`(r.verdict = 'complete')`;
 export const SUCCESS_AT = sql`case when ${SUCCEEDED} then r.finished_at else success.finished_at end`;
 export const COMPLETE_AT = sql`case when ${COMPLETE} then r.finished_at else complete.finished_at end`;
 
-/** Runs without success since the newest success. Each of them is read to be counted: at most so many. */
+/** Runs without success since the newest success, up to a limit, because each of them is read to be counted. */
 export function failedSince(atMost: number | null): SQL<number> {
   return sql<number>`case when r.run_id is null or ${SUCCEEDED} then 0 else ${countRuns(
     sql`o.status <> 'succeeded' and o.run_id > coalesce(success.run_id, 0)`,
@@ -59,11 +59,11 @@ function countRuns(wanted: SQL, atMost: number | null): SQL {
 // As in rejected/waiting-records.ts. A run without a verdict has published nothing.
 const WHOLE_WALK = sql`case when ${SUCCEEDED} then r.run_id else whole.run_id end`;
 
-/** Rejected records that wait: the newest run that read all pages met them, or a later one. */
+/** Rejected records that wait: the newest run that read all pages met them, or a later run did. */
 export const REJECTED_WAITING = sql<number>`(select count(*)::integer from ${rejectedRecords} o
              where o.account_key = a.account_key and o.last_run_id >= coalesce(${WHOLE_WALK}, 0))`;
 
-/** Those of the newest run over all pages that were only counted. */
+/** Rejected records of the newest run over all pages that were only counted. */
 export const REJECTED_NOT_KEPT = sql<number>`(select coalesce(sum(o.value::integer), 0)::integer
               from jsonb_each_text(case when ${SUCCEEDED} then r.evidence -> 'rejected_not_kept'
                 else (select w.evidence -> 'rejected_not_kept' from ${syncRuns} w

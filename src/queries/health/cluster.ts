@@ -10,16 +10,16 @@ export type ClusterFacts = {
   isCoordinator: boolean;
   isRegistered: boolean;
   isDistributed: boolean;
-  /** Tables that are on the coordinator alone, and should not be. */
+  /** Tables that exist only on the coordinator, and should be distributed. */
   missing: string[];
   /** "host:port" */
   nodes: number;
   silent: string[];
   /** Shards that no active node holds. */
   lostShards: number;
-  /** Shards that Citus would move to even out the nodes; null: not asked, because a node is away. */
+  /** Shards that Citus would move to balance the nodes. Null: not asked, because a node is unreachable. */
   moves: number | null;
-  /** Roles of readers that the nodes let nobody log in as. */
+  /** Reader roles that may not log in to the nodes. */
   barredRoles: string[];
 };
 

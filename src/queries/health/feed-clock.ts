@@ -1,8 +1,8 @@
-// How far the history is written, and the time: an answer is the same while both are.
+// How far the history is written, and the current hour. An answer stays the same while both stay the same.
 import { sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 
-/** `written` changes with every write to the history, of whichever account. `hour` counts the hours since 1970. */
+/** `written` changes with every write to the history, in any account. `hour` counts the hours since 1970. */
 export async function feedClock(db: Db): Promise<{ written: string; hour: number }> {
   const { rows } = await on(db).execute<{ written: string; hour: number }>(sql`
     select coalesce(md5(string_agg(epoch::text || '/' || feed_id, ' ' order by epoch, feed_id)), '') as written,
@@ -11,7 +11,7 @@ export async function feedClock(db: Db): Promise<{ written: string; hour: number
   return rows[0] ?? { written: '', hour: 0 };
 }
 
-/** Whether the history is distributed. Readers may ask this, too. */
+/** Whether the history is distributed. Readers may also ask this. */
 export async function hasClockPerAccount(db: Db): Promise<boolean> {
   const { rows } = await on(db).execute<{ is: boolean }>(
     sql`select count(*) filter (where account_id is null) = 0 as is from risk_bi.feed_clock`,

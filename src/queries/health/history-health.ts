@@ -10,9 +10,11 @@ export type Defect = { count: number; keys: number[] };
 export type HistoryHealth = {
   overlappingLevels: Defect;
   overlappingIdentities: Defect;
-  /** Present users without an open period of their level and time; cleared or unknown users with an open period. */
+  /**
+   * Present users without an open period of their level and time. Also cleared or unknown users with an open period.
+   */
   contradictedLevels: Defect;
-  /** Users without exactly one open identity from identity_since on; unknown users with an open identity. */
+  /** Users without exactly one open identity since identity_since. Also unknown users with an open identity. */
   contradictedIdentities: Defect;
 };
 
@@ -27,7 +29,7 @@ export async function historyHealth(tx: Transaction, accountKey: number): Promis
 
 /**
  * If any two periods overlap, then some period overlaps the next one in order of start. A period that does not end
- * after its start also counts.
+ * after its start is also found.
  */
 function overlap(table: typeof l | typeof i, accountKey: number): SQL {
   return sql`

@@ -1,4 +1,4 @@
-// Whether the database has a time zone of this name: its list is another one than that of this program.
+// Whether the database has a time zone of this name: its list differs from the list of this program.
 import { sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { rootCause } from '../../logger.ts';
@@ -6,7 +6,10 @@ import { postgresZone } from '../postgres-zone.ts';
 
 const UNKNOWN_ZONE = '22023';
 
-/** The list of zones takes a hundred times as long to read as this. After `false`, the transaction is of no more use. */
+/**
+ * Reading the list of zones takes a hundred times as long as this. After `false`, the transaction has failed and cannot
+ * be used.
+ */
 export async function knowsZone(db: Db, timezone: string): Promise<boolean> {
   try {
     await on(db).execute(sql`select now() at time zone ${postgresZone(timezone)}`);

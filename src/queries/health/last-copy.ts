@@ -1,5 +1,5 @@
-// How old the history is, and when a whole copy of it was last taken. For the worker's own role: readers may not see the
-// row of the clock.
+// How old the history is, and when a whole copy of it was last taken. For the worker's own role: readers may not see
+// the clock's row.
 import { sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { accounts, feedClock, snapshots } from '../../db/schema.ts';

@@ -1,10 +1,13 @@
-// Who blocks other sessions of this database, and who has held locks on the history for long. For all roles: what a role
-// may not see of others is null.
+// Which sessions block others in this database, and which have held locks on the history for long. For all roles: what
+// a role may not see of other sessions is null.
 import { sql } from 'drizzle-orm';
 import { HOLDER_COLUMNS, type LockHolder } from '../../db/locks/lock-holders.ts';
 import type { Transaction } from '../../db/transaction.ts';
 
-/** `blocks`: the sessions that wait for it, directly or behind others. 0: it has only held locks for long. */
+/**
+ * `blocks`: the number of sessions that wait for it, directly or behind others. 0: it blocks none, but has held locks
+ * for long.
+ */
 export type LockFinding = LockHolder & { blocks: number };
 
 export async function lockWaits(tx: Transaction): Promise<LockFinding[]> {

@@ -5,16 +5,13 @@ import { on, type Db } from '../../db/handle.ts';
 export type MayRead = {
   /** risk.user_identities: emails and names. */
   identities: boolean;
-  /** risk_internal.lookups: what the records of absent users said when they were asked. */
+  /** risk_internal.lookups: the answers to lookups of absent users. */
   lookups: boolean;
-  /** risk_internal.leases and rejected_records: which run is in progress, and which records wait. */
+  /** risk_internal.leases and rejected_records: the run in progress, and the records that wait. */
   leases: boolean;
 };
 
-/**
- * Asking about a table in a schema that the role may not use is an error. CASE makes sure that the schema is asked
- * first.
- */
+/** A privilege question about a table is an error if the role may not use its schema. CASE checks the schema first. */
 export async function mayRead(db: Db): Promise<MayRead> {
   const { rows } = await on(db).execute<MayRead>(sql`
     select has_table_privilege('risk.user_identities', 'select') as identities,

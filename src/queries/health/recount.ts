@@ -1,5 +1,5 @@
 // The counts of the newest snapshot beside a recount of the current state: they must be equal until the next snapshot.
-// One statement does it all, so that no publish comes in between.
+// One statement does both, so that no publish can come in between.
 import { sql } from 'drizzle-orm';
 import { snapshotLevels as sl, snapshots as s, users as u } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
@@ -14,7 +14,7 @@ export type Recount = {
   countedEvents: number;
 };
 
-/** Empty when there is no snapshot yet. */
+/** Empty if there is no snapshot yet. */
 export async function recount(tx: Transaction, accountKey: number): Promise<Recount[]> {
   const { rows } = await tx.execute<Recount>(sql`
     with newest as (

@@ -10,7 +10,7 @@ export type RequestWindow = {
   used: number;
   limit: number;
   window_ms: number;
-  /** How long the newest reservation waits from now on, in seconds. */
+  /** How long the newest reservation waits, in seconds from now. */
   wait_s: number;
   /** How long all requests are held back because the API answered 429, in seconds. */
   blocked_s: number;

@@ -1,4 +1,4 @@
-// Which of the privileges that syncs and migrations need the database role has.
+// Which privileges the database role has, of those that syncs and migrations need.
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../../db/transaction.ts';
 
@@ -11,7 +11,7 @@ export type RolePrivileges = {
   notWritable: string[];
 };
 
-/** By oid, not by name: asking about a name in a schema that the role may not use is an error. */
+/** By oid, not by name: a privilege question by name is an error if the role may not use the schema. */
 export async function rolePrivileges(tx: Transaction): Promise<RolePrivileges> {
   const { rows } = await tx.execute<RolePrivileges>(sql`
     with ours as (select oid, nspname, nspowner from pg_namespace where nspname in ('risk', 'risk_internal', 'risk_bi'))

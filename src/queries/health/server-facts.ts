@@ -15,7 +15,7 @@ export type ServerFacts = {
   /** Connections that this role may still open. */
   connectionsLeft: number;
   maxConnections: number;
-  /** In milliseconds; 0: no limit. The role's limits, in force where this program sets none. */
+  /** In milliseconds; 0: no limit. The role's own limits. They hold where this program sets none. */
   statementTimeoutMs: number;
   idleInTransactionMs: number;
   /** PostgreSQL 17 and newer; otherwise 0. */

@@ -27,7 +27,7 @@ export const keyOfChange = ({ changed_at, account_id, user_id }: FedChange): Cha
 
 type Span = { from: Date; to: Date };
 
-/** `after`: the last row of the page before. Accounts that were retired later are left out, except if one is asked for. */
+/** `after`: the last row of the page before. Accounts that were retired later are left out, except if one is named. */
 export function changeFeed(
   accountIds: readonly string[] | null,
   span: Span,
@@ -55,7 +55,7 @@ function wanted({ change, from_level, to_level }: ChangeFilter): SQL {
   return sql.join(parts);
 }
 
-/** The first condition follows from the second one, and an index can serve it. */
+/** The first condition follows from the second one, and lets an index serve the query. */
 function beyond(after: ChangeKey | null): SQL {
   if (after === null) return sql``;
   const [at, account, user] = after;

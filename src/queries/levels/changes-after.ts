@@ -1,4 +1,4 @@
-// How much has changed since a snapshot, by the order of commits: for who has seen everything up to it.
+// How much has changed since a snapshot, in commit order: for a reader who has seen everything up to it.
 import { sql } from 'drizzle-orm';
 import { ofAccounts, ofLiving, type Question } from '../question.ts';
 
@@ -11,7 +11,10 @@ export type SeenSnapshot = {
   newest_id: number | null;
 };
 
-/** `accountIds` null: all, which have one order only if they share a clock. `snapshotId` null: nothing was seen yet. */
+/**
+ * `accountIds` null: all accounts. Their snapshots have one order only if they share a clock. `snapshotId` null:
+ * nothing was seen yet.
+ */
 export function seenSnapshot(
   accountIds: readonly string[] | null,
   snapshotId: number | null,
@@ -28,7 +31,7 @@ export function seenSnapshot(
 
 export type ChangesAfter = { change_count: number; user_count: number };
 
-/** `from`: no later snapshot is earlier. With it, an index serves the question. */
+/** `from`: no later snapshot is earlier than this. This condition lets the query use an index. */
 export function changesAfter(
   accountIds: readonly string[] | null,
   snapshotId: number,

@@ -32,8 +32,8 @@ export async function compareLevels(
          and ${i.valid_from} <= ${to}::timestamptz and (${i.valid_to} is null or ${i.valid_to} > ${to}::timestamptz)
        where ${k.account_id} = ${account.account_id}) i on i.user_id = c.user_id`;
   const worst = (level: string) => sql`${levelRank(sql.raw(`c.${level}`))} desc nulls last`;
-  // Materialized, because Citus cannot join a function that asks a node with the tables there. For the same reason the
-  // key comes from the accounts: if it were given, Citus would send the whole statement to one node.
+  // Materialized, because Citus cannot join a function that asks a node with the tables on that node. For the same
+  // reason the key is read from the accounts: with a constant key, Citus would send the whole statement to one node.
   const { rows } = await on(db).execute<LevelDifference>(sql`
     with c as materialized (
       select * from risk_bi.compare(${account.account_id}, ${from}::timestamptz, ${to}::timestamptz))

@@ -1,9 +1,9 @@
-// How many users of an account were at one of the levels between two snapshots, and at none of them at either end.
+// How many users of an account were at one of the levels between two snapshots, but not at either end.
 import { sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { userLevels as l } from '../../db/schema.ts';
 
-/** Such a period begins after the first snapshot and ends at the last one or earlier. */
+/** Such a period begins after the first snapshot, and ends at the last snapshot or earlier. */
 export async function countInBetween(
   db: Db,
   accountKey: number,

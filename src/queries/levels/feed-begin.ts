@@ -1,12 +1,12 @@
-// From which snapshot on there are enough changes for one page of the feed, by the counts of the snapshots. The feed
-// itself then reads hours instead of months: 8 ms instead of 520 for 90 days of 100,000 users.
+// The snapshot from which on there are enough changes for one page of the feed, by the counts of the snapshots. The
+// feed itself then reads hours instead of months: 8 ms instead of 520 for 90 days of 100,000 users.
 import { sql } from 'drizzle-orm';
 import { CHANGES, type Change } from '../../user-risk.ts';
 import { ofLiving, type Question } from '../question.ts';
 
 export type FeedBegin = { at: string | null };
 
-/** Null: there are not that many. `before`: the changes of this snapshot and later ones do not count. */
+/** Null: there are not enough changes. `before`: the changes of this snapshot and later ones do not count. */
 export function feedBegin(
   accountIds: readonly string[] | null,
   { from, to }: { from: Date; to: Date },

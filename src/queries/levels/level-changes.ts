@@ -48,7 +48,7 @@ type Part = { first: string; last: string };
 
 const PART = 5_000;
 
-/** Spans of snapshots that count about so many changes. One snapshot is never split. */
+/** Spans of snapshots with about this number of changes each. One snapshot is never split. */
 async function parts(db: Db, { account_key }: Account, { since, until }: LevelChangeFilter): Promise<Part[]> {
   const counts = sql.join(
     CHANGES.map((change) => sql`${s[change]}`),

@@ -14,14 +14,14 @@ export type LevelPeriod = {
   end_reason: string | null;
   absent_since: string | null;
   last_reset_time: string | null;
-  /** The snapshot that opened the period; null when it was pruned. */
+  /** The snapshot that opened the period. Null if it was pruned. */
   from_snapshot_id: number | null;
   from_run_id: number | null;
   is_baseline: boolean | null;
   /** The snapshot that ended the period. */
   to_snapshot_id: number | null;
   to_run_id: number | null;
-  /** How that run asked about missing users: the state of its lookups; null when it asked about nobody. */
+  /** How that run asked about missing users: the state of its lookups. Null if it looked up no user. */
   lookup_state: string | null;
   /** Complete and partial walks from absent_since to the end, both included; 0 without absent_since. */
   complete_walks: number;

@@ -17,7 +17,7 @@ export type TrendPoint = {
   high: number;
   /** Verdict of the snapshot that is shown. */
   verdict: string;
-  /** False: no snapshot was taken in the bucket, and an earlier one is carried forward. */
+  /** False: no snapshot was taken in the bucket, so an earlier one is carried forward. */
   is_observed: boolean;
   snapshot_id: number;
   observed_at: string;

@@ -1,5 +1,5 @@
-// Users per level at several instants: of each account, the newest snapshot at or before the instant. Retired accounts
-// are left out, except if one is asked for.
+// Users per level at several instants: for each account, from the newest snapshot at or before the instant. Retired
+// accounts are left out, except if one is named.
 import { sql } from 'drizzle-orm';
 import { ofLivingRows, type Question } from '../question.ts';
 

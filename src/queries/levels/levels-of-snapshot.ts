@@ -6,7 +6,7 @@ import { RISK_LEVELS } from '../../user-risk.ts';
 
 export type LevelCount = { max_risk_level: string; user_count: number };
 
-/** An id of a snapshot is one of its account. */
+/** In a distributed history, the id of a snapshot is only unique within its account. */
 export async function levelsOfSnapshot(db: Db, accountId: string, snapshotId: number): Promise<LevelCount[]> {
   const rows = await on(db)
     .select({ max_risk_level: v.max_risk_level, user_count: v.user_count })

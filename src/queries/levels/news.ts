@@ -1,4 +1,5 @@
-// Who rose, who was cleared and who came back since an instant, or in a span: how many, and the gravest few of each.
+// Who rose, who was cleared and who returned since an instant, or in a span: the number of users, and the gravest few
+// of each kind.
 import { sql } from 'drizzle-orm';
 import { ofLiving, type Question } from '../question.ts';
 
@@ -9,9 +10,9 @@ export type News = {
   changed_at: string;
   from_level: string | null;
   to_level: string | null;
-  /** Of a user who was cleared: reset or absent. */
+  /** For a cleared user: reset or absent. */
   end_reason: string | null;
-  /** All of this change. */
+  /** The number of all changes of this kind. */
   change_count: number;
 };
 

@@ -1,4 +1,4 @@
-// How many changes there were in a span of time, from each level to each other one.
+// The number of changes in a span of time, from each level to each other level.
 import { sql } from 'drizzle-orm';
 import type { Change } from '../../user-risk.ts';
 import { ofLiving, type Question } from '../question.ts';

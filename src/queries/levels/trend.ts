@@ -1,5 +1,5 @@
 // Users per level over a span of time: by snapshot, by hour or by day. Each row holds until the next one. Retired
-// accounts are left out, except if one is asked for.
+// accounts are left out, except if one is named.
 import { sql, type SQL } from 'drizzle-orm';
 import { postgresZone } from '../postgres-zone.ts';
 import { idsArgument, ofLiving, ofLivingRows, type Question } from '../question.ts';
@@ -17,11 +17,11 @@ export type TrendRow = {
   high: number;
   /** Accounts that had a snapshot by then. */
   account_count: number;
-  /** False: an account has no snapshot in this hour or day, and its state before is carried. */
+  /** False: an account has no snapshot in this hour or day, and its earlier state is carried. */
   is_observed: boolean;
 };
 
-/** `to` is not included. The state at `from` comes first, if there is one. */
+/** `to` is not included. The state at `from` is first, if there is one. */
 export function trend(
   accountIds: readonly string[] | null,
   { from, to, timezone, step }: { from: Date; to: Date; timezone: string; step: Step },
@@ -34,7 +34,7 @@ export function trend(
 
 type Bounds = { begin: SQL; end: SQL };
 
-/** `l` and `a`: what the columns of levels and of accounts begin with. */
+/** `l` and `a`: the prefixes of the columns of levels and of accounts. */
 const counts = (
   l: SQL = sql``,
   a: SQL = sql``,
@@ -81,7 +81,7 @@ function byHour(accountIds: readonly string[] | null, { begin, end }: Bounds, zo
 }
 
 function byDay(accountIds: readonly string[] | null, { begin, end }: Bounds, zone: string) {
-  // Where clocks go back to midnight, PostgreSQL takes the second one.
+  // If clocks go back to midnight, PostgreSQL takes the second midnight.
   const midnight = sql`(day::timestamp at time zone ${zone}::text)`;
   return {
     statement: sql`

@@ -1,4 +1,4 @@
-// Who was erased, newest first, without anything of the person. Needs the right to read risk_internal.
+// Who was erased, newest first, without personal data. Needs the right to read risk_internal.
 import { desc, sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { readErased } from '../../db/erased/read-erased.ts';
@@ -6,7 +6,7 @@ import { erasedPeople as p } from '../../db/schema.ts';
 import { exactTime, exactTimeOrNull } from './person-users.ts';
 
 export type ErasedRow = {
-  /** The id that stands in the place of the person. */
+  /** The id that replaces the person's id. */
   user_id: string;
   mode: string;
   began_at: string;
@@ -34,7 +34,7 @@ export async function listErased(db: Db): Promise<ErasedRow[]> {
   return on(db).select(COLUMNS).from(p).orderBy(desc(p.began_at), p.user_id);
 }
 
-/** The erasure of the person with this real id; null if it is not known. The id itself is not sent. */
+/** The erasure of the person with this real id. Null if it is not known. The id itself is not sent to the database. */
 export async function erasureOfPerson(db: Db, userId: string): Promise<ErasedRow | null> {
   const standIn = (await readErased(db)).inPlaceOf(userId);
   return standIn === null ? null : erasureUnder(db, standIn);

@@ -67,7 +67,7 @@ export async function* personActivity(db: Db, user: User): AsyncGenerator<Person
   }
 }
 
-/** What the user's own record said when it was last asked for. */
+/** What the user's own record said at the last lookup. */
 export async function personLookup(db: Db, user: User) {
   const [row] = await on(db)
     .select({

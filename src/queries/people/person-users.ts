@@ -1,5 +1,5 @@
-// The users of one person in every account, found by id or by email. Neither is sent to the database: what a statement
-// holds may be in the server's log, and people ask here before they erase somebody.
+// The users of one person in every account, found by id or by email. Neither is sent to the database: a statement may
+// appear in the server's log, and people use this before they erase a person.
 import { and, asc, eq, inArray, isNull, sql, type SQL } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { accounts as a, userIdentities as i, users as u } from '../../db/schema.ts';
@@ -58,7 +58,7 @@ export async function personUsers(db: Db, userIds: readonly string[]): Promise<P
   const found: PersonUser[] = [];
   for (const userId of userIds) {
     const fill = (digit: string) => userId.slice(0, 4) + userId.slice(4).replace(/[^-]/g, digit);
-    // Named accounts, because the index of ids begins with the account.
+    // Lists the accounts, because the index of ids begins with the account.
     const rows = await on(db)
       .select(COLUMNS)
       .from(u)
@@ -79,8 +79,8 @@ export async function personUsers(db: Db, userIds: readonly string[]): Promise<P
 }
 
 /**
- * The ids of the users with this email, ignoring case. As in `history`: current emails count, and only when none matches
- * past ones.
+ * The ids of the users with this email, ignoring case. As in `history`: current emails count, and past ones only if no
+ * current one matches.
  */
 export async function idsOfEmail(db: Db, email: PersonSearch): Promise<string[]> {
   const bearers = (versions: SQL) => matchIdentities(db, { versions }, (one) => email.isEmailOf(one));

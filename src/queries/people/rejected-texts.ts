@@ -1,4 +1,4 @@
-// All rejected records with their raw text, in batches in key order, for a search that the database must not see.
+// All rejected records with their raw text, in batches in key order, for a search term that the database must not see.
 import { and, asc, eq, gt, sql, type SQL } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { accounts as a, rejectedRecords as r } from '../../db/schema.ts';

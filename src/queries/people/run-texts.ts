@@ -1,5 +1,5 @@
-// The texts of runs that could name a person: messages, and the parts of the evidence that come from the API. In
-// batches, for a search that the database must not see.
+// The texts of runs that could name a person: messages, and the parts of the evidence that the API served. In batches,
+// for a search term that the database must not see.
 import { and, asc, eq, gt, sql, type SQL } from 'drizzle-orm';
 import type { Evidence } from '../../evidence.ts';
 import { on, type Db } from '../../db/handle.ts';

@@ -1,4 +1,4 @@
-// The database roles that may read the history, as the catalogue says, and what leaves the database by replication.
+// The database roles that may read the history, according to the catalog, and what leaves the database by replication.
 import { sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 
@@ -14,7 +14,7 @@ export type DataReader = {
   rejected: boolean;
 };
 
-/** Asking about a table in a schema that the role may not use is answered all the same: the role is named by its oid. */
+/** The questions are about other roles, by oid. So it is no error if such a role may not use the schema. */
 export async function dataReaders(db: Db): Promise<DataReader[]> {
   const { rows } = await on(db).execute<DataReader>(sql`
     select * from (

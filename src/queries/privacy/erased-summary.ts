@@ -1,4 +1,4 @@
-// How many people were erased, and when. Nothing tells who they were.
+// How many people were erased, and when. Nothing shows who they were.
 import { sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { erasedPeople as p } from '../../db/schema.ts';
@@ -7,7 +7,7 @@ export type ErasedSummary = {
   /** Erasures that are complete, and those that were begun. */
   finished: number;
   unfinished: number;
-  /** Of all of them, the people who stay forgotten when they are served again. */
+  /** Of all erased people, those who stay forgotten when they are served again. */
   forgotten: number;
   first_at: Date | null;
   last_at: Date | null;

@@ -1,4 +1,4 @@
-// What is held of the people of each account, and how their emails and names are kept. Counts and times only.
+// What is held of the people of each account, and how their emails and names are kept. Only counts and times.
 import { sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import {
@@ -15,7 +15,7 @@ export type HeldAccount = {
   account_id: string;
   label: string | null;
   mode: PiiMode;
-  /** Of the key that hashes; null in other modes. */
+  /** The id of the key that hashes. Null in other modes. */
   key_id: string | null;
   /** When the mode or the key was changed; otherwise when the account was added. */
   mode_since: Date;

@@ -1,4 +1,4 @@
-// Since when each part of the history is whole, where old rows were deleted.
+// Since when each part of the history is whole, if old rows were deleted.
 import { sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { accounts as a, retention as t } from '../../db/schema.ts';

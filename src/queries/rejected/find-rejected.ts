@@ -6,7 +6,7 @@ import { REJECTED_COLUMNS, type RejectedRow } from './list-rejected.ts';
 
 export type RejectedRecord = RejectedRow & { record_hash: string; raw: string };
 
-/** `prefix`: lower-case hexadecimal digits. Returns at most ten records: more would help nobody. */
+/** `prefix`: lower-case hexadecimal digits. Returns at most ten records, because a person cannot choose from more. */
 export async function findRejected(
   db: Db,
   filter: { prefix: string; accountKeys?: readonly number[] },

@@ -6,7 +6,7 @@ import { isWaiting } from './waiting-records.ts';
 
 export type RejectedRow = {
   account_id: string;
-  /** The first 8 digits of record_hash, or 16 when another record of the account begins with the same 8. */
+  /** The first 8 digits of record_hash, or 16 if another record of the account begins with the same 8. */
   id: string;
   user_id: string | null;
   reason: string;

@@ -1,4 +1,5 @@
-// How many rejected records were only counted, by account and reason, in the newest walk over all pages. The most first.
+// How many rejected records were only counted, by account and reason, in the newest walk over all pages. The highest
+// counts first.
 import { sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { accounts } from '../../db/schema.ts';

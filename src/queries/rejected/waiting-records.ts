@@ -1,18 +1,18 @@
-// Which rejected records wait: those that the account's newest walk over all pages met, or a later attempt. Of some only
-// their number is known, by reason. Parts of the other queries.
+// Which rejected records wait: those that the account's newest walk over all pages met, or a later attempt. For some,
+// only their number by reason is known. Parts of the other queries.
 import { sql, type SQL } from 'drizzle-orm';
 import { rejectedRecords as r, syncRuns } from '../../db/schema.ts';
 
 /**
- * Condition on a row of rejected_records: met at or after the newest run that read all pages. The newest run of all
- * would be wrong. A run that stopped early met only some of the records, and a dry run leaves no row in sync_runs.
+ * Condition on a row of rejected_records: met in the newest run that read all pages, or later. The newest run of any
+ * kind would be wrong. A run that stopped early met only some of the records, and a dry run leaves no row in sync_runs.
  * Neither makes a record obsolete.
  */
 export function isWaiting(): SQL<boolean> {
   return sql<boolean>`${r.last_run_id} >= ${newestWholeWalk(r.account_key)}`;
 }
 
-/** The newest run of an account that read all pages; 0 when there is none. */
+/** The newest run of an account that read all pages. 0 if there is none. */
 export function newestWholeWalk(accountKey: SQL | typeof r.account_key): SQL<number> {
   return sql<number>`coalesce((
     select max(${syncRuns.run_id}) from ${syncRuns}

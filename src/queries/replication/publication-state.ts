@@ -10,14 +10,19 @@ export type PublishedTable = {
   /** Whether it holds emails and names. */
   personal: boolean;
   published: boolean;
-  /** What an UPDATE or DELETE names its row by. Without one, PostgreSQL refuses both on a published table. */
+  /**
+   * The replica identity, by which an UPDATE or DELETE names its row. Without one, PostgreSQL refuses both on a
+   * published table.
+   */
   identity: 'primary key' | 'unique index' | 'whole row' | 'nothing';
 };
 
 export type PublicationState = {
   walLevel: string;
   exists: boolean;
-  /** A publication of this name that holds something else than whole tables of schema `risk` with all their changes. */
+  /**
+   * A publication of this name that publishes anything other than whole tables of schema `risk` with all their changes.
+   */
   isForeign: boolean;
   /** Every table of schema `risk`, published or not. */
   tables: PublishedTable[];

@@ -1,17 +1,17 @@
-// The logical replication slots of this database. A slot keeps WAL on the server until its reader has confirmed it. Every
-// role may read this.
+// The logical replication slots of this database. A slot keeps WAL on the server until its reader has confirmed it.
+// Every role may read this.
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../../db/transaction.ts';
 
 export type ReplicationSlot = {
   slot: string;
-  /** "pgoutput" reads a publication. Which one, only the reader knows. */
+  /** "pgoutput" reads a publication. Only the reader knows which one. */
   plugin: string;
   /** Whether a reader is connected. */
   active: boolean;
   /** reserved, extended, unreserved (about to be lost) or lost. */
   wal_status: string | null;
-  /** Bytes of WAL that were written since the place that the reader has confirmed. */
+  /** Bytes of WAL written after the position that the reader has confirmed. */
   lag_bytes: number | null;
   /** Bytes of WAL that the server keeps for it. */
   held_bytes: number | null;
@@ -26,7 +26,7 @@ export type SlotLimits = {
 };
 
 export async function replicationSlots(tx: Transaction): Promise<ReplicationSlot[]> {
-  // Slots for the first copy of a table are temporary, or end with it.
+  // Slots for the first copy of a table are temporary, or end with that copy.
   const { rows } = await tx.execute<ReplicationSlot>(sql`
     select slot_name::text as slot, plugin::text as plugin, active, wal_status,
            pg_wal_lsn_diff(newest, coalesce(confirmed_flush_lsn, restart_lsn))::float8 as lag_bytes,

@@ -9,13 +9,13 @@ export type LongEpisode = {
   account_label: string;
   user_id: string;
   started_at: string;
-  /** Null: it lasted at the end of the span. */
+  /** Null: it had not ended at the end of the span. */
   ended_at: string | null;
   ended_by: string | null;
   duration_seconds: number;
   /** Null: it began before the activity is whole (risk_bi.retention). */
   peak_event_count: number | null;
-  /** True: it began in a first load, and may have begun earlier. Null: that is no longer known. */
+  /** True: it began in a first load, and may have begun earlier. Null: this is no longer known. */
   is_baseline: boolean | null;
 };
 

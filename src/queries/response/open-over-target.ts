@@ -1,5 +1,5 @@
-// Who was at high at the end of a span, for longer than the target. Periods of the first load are here as well: they are
-// at least as long as is known.
+// Users who were at high at the end of a span, for longer than the target. Periods of the first load are included: they
+// lasted at least as long as is known.
 import { sql } from 'drizzle-orm';
 import { ofLiving, type Question } from '../question.ts';
 import { instant, type ResponseSpan } from './response-times.ts';

@@ -1,13 +1,13 @@
-// How many periods at high ended after how long, in steps that grow: an hour matters in the first day, and not in the
+// How many periods at high ended after which time, in growing steps: an hour matters in the first day, but not in the
 // second month.
 import { sql } from 'drizzle-orm';
 import { ofLiving, type Question } from '../question.ts';
 import { instant, type ResponseSpan } from './response-times.ts';
 
 export type DurationStep = {
-  /** From this length, up to but not including the next one. */
+  /** From this length up to, but not including, the next one. */
   at_least_seconds: number;
-  /** Null: without end. */
+  /** Null: without an end. */
   below_seconds: number | null;
   lowered: number;
   reset: number;

@@ -1,27 +1,31 @@
 // How long periods at high lasted, by how they ended: in a span, and in the span of the same length before it. A period
-// counts where it ended. Counted where they began, the newer span would lack its long ones, which still last.
+// counts in the span in which it ended. If it counted where it began, the newer span would lack its long periods,
+// because they have not ended yet.
 import { sql, type SQL } from 'drizzle-orm';
 import { ofLiving, type Question } from '../question.ts';
 
 export type ResponseTime = {
-  /** `this` is the span, `before` the one before it. */
+  /** `this` is the span, `before` the span before it. */
   period: 'this' | 'before';
   /** `any`: lowered, reset and absent together. `open`: still at high at the end of the span. */
   ended_by: 'any' | 'lowered' | 'reset' | 'absent' | 'open';
   episode_count: number;
   median_seconds: number | null;
   p90_seconds: number | null;
-  /** Of these, longer than the target. */
+  /** Periods among these that are longer than the target. */
   over_target_count: number;
-  /** Not in the figures beside it: they began in a first load, so they may be longer than is known. */
+  /** Periods that are not in these figures: they began in a first load, so they may be longer than is known. */
   left_out_count: number;
-  /** Of those that are left out: longer than the target even so. */
+  /** Of the left-out periods, those that are longer than the target all the same. */
   left_out_over_target_count: number;
 };
 
 export type ResponseSpan = { from: Date; to: Date; targetMs: number };
 
-/** Ten rows: two periods, five ways. Nothing is known after an account's newest snapshot: open ones end there. */
+/**
+ * Ten rows: two periods, five ways. Open periods are measured to the account's newest snapshot, because nothing is
+ * known after it.
+ */
 export function responseTimes(
   accountIds: readonly string[] | null,
   { from, to, targetMs }: ResponseSpan,

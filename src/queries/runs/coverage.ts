@@ -1,5 +1,5 @@
-// Each day's runs and snapshots: what was due, what came, and how sure it was. Retired accounts are left out, except if
-// one is asked for.
+// Each day's runs and snapshots: what was expected, what was written, and how sure it was. Retired accounts are left
+// out, except if one is named.
 import { sql } from 'drizzle-orm';
 import { postgresZone } from '../postgres-zone.ts';
 import { idsArgument, ofLiving, type Question } from '../question.ts';
@@ -16,7 +16,7 @@ export type CoverageDay = {
   slot_succeeded_count: number;
 };
 
-/** `from` and `to` are instants; each local day that they touch is counted as a whole. */
+/** `from` and `to` are instants. Each local day that they touch counts as a whole day. */
 export function coverage(
   accountIds: readonly string[] | null,
   { from, to, timezone }: { from: Date; to: Date; timezone: string },

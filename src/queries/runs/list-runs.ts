@@ -1,11 +1,11 @@
-// Finished runs of accounts, newest first; or one of them.
+// Finished runs of accounts, newest first, or one of them.
 import { and, desc, eq, inArray, sql, type SQL } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { accounts, syncRuns } from '../../db/schema.ts';
 
 export type Run = typeof syncRuns.$inferSelect & { account_id: string };
 
-/** At most so many of each account, in one statement for all of them. By account id. */
+/** At most this number for each account, in one statement for all of them. By account id. */
 export async function newestRuns(
   db: Db,
   accountKeys: readonly number[],

@@ -8,7 +8,7 @@ export type RunTotals = {
   partial_count: number;
   failed_count: number;
   abandoned_count: number;
-  /** Of the runs that succeeded. */
+  /** The median of the runs that succeeded. */
   median_seconds: number | null;
 };
 

@@ -1,4 +1,4 @@
-// The outcome of one slot of the schedule: for each account its newest finished run.
+// The outcome of one slot of the schedule: for each account, its newest finished run.
 import { and, desc, eq, sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { accounts, syncRuns } from '../../db/schema.ts';

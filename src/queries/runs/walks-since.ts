@@ -1,5 +1,5 @@
-// How many walks an account has had since an instant, included. Since absent_since, they are the walks that did not
-// meet the user.
+// How many walks an account has had since an instant, that instant included. Since absent_since, they are the walks
+// that did not meet the user.
 import { and, eq, sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { snapshots } from '../../db/schema.ts';

@@ -1,4 +1,4 @@
-// The snapshots with an id, with their accounts. Only in a distributed history can there be several.
+// The snapshots with an id, with their accounts. There can be several only in a distributed history.
 import { eq } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { snapshots as s } from '../../db/schema.ts';

@@ -1,4 +1,4 @@
-// How fresh and how sure the data of each account is: its newest snapshot, and how the newest run ended.
+// How fresh and how reliable the data of each account is: its newest snapshot, and how the newest run ended.
 import { sql } from 'drizzle-orm';
 import { ofLivingRows, type Question } from '../question.ts';
 
@@ -6,22 +6,22 @@ export type NewestSnapshot = {
   account_id: string;
   account_label: string;
   retired_at: string | null;
-  /** Null before the first snapshot; so are the columns up to `high`. */
+  /** This and the columns up to `high` are null before the first snapshot. */
   snapshot_id: number | null;
   observed_at: string | null;
   verdict: string | null;
-  /** Estimate of present users whom no pass met. */
+  /** Estimate of present users that no pass met. */
   expected_unseen: number | null;
   is_baseline: boolean | null;
   low: number | null;
   medium: number | null;
   high: number | null;
-  /** Of the newest run; null before the first. */
+  /** The newest run. Null before the first. */
   run_status: string | null;
   error_code: string | null;
 };
 
-/** Retired accounts are left out, except if one is asked for. */
+/** Retired accounts are left out, except if one is named. */
 export function newestSnapshots(accountIds: readonly string[] | null): Question<NewestSnapshot> {
   return {
     statement: sql`

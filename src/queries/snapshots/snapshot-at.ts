@@ -5,7 +5,7 @@ import { snapshots as s } from '../../db/schema.ts';
 
 export type SnapshotAt = { snapshot_id: number; observed_at: Date; verdict: string };
 
-/** Null: no snapshot is so early. */
+/** Null: the first snapshot is later. */
 export async function snapshotAt(db: Db, accountKey: number, at: Date): Promise<SnapshotAt | null> {
   const [row] = await on(db)
     .select({ snapshot_id: s.snapshot_id, observed_at: s.observed_at, verdict: s.verdict })

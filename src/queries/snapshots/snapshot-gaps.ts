@@ -1,6 +1,6 @@
-// Spans in which a snapshot was due and none came: the distance to the next one is more than one and a half of the
-// account's usual distance. The usual one is the median over the span and the month before it. Somebody who runs `sync`
-// twice by hand has no usual distance yet: three of them make one, and no snapshot is due within a minute.
+// Spans in which a snapshot was due and none was written: the distance to the next one is more than one and a half of
+// the account's usual distance. The usual distance is the median over the span and the month before it. Two runs by
+// hand make no usual distance: it takes three distances. A snapshot is never due within a minute.
 import { sql } from 'drizzle-orm';
 import { ofAccounts, type Question } from '../question.ts';
 
@@ -9,7 +9,7 @@ export type SnapshotGap = {
   account_label: string;
   /** When the next snapshot was due. */
   due_at: string;
-  /** When it came; null: it has not come. */
+  /** When it was written. Null: not yet. */
   ended_at: string | null;
 };
 

@@ -1,4 +1,4 @@
-// What a picture must say about its snapshots: which hours or days hold partial ones, and which belong to a first load.
+// What a chart must say about its snapshots: which hours or days hold partial ones, and which belong to a first load.
 import { sql } from 'drizzle-orm';
 import { postgresZone } from '../postgres-zone.ts';
 import { ofLiving, type Question } from '../question.ts';
@@ -7,7 +7,7 @@ export type SnapshotMark = {
   /** Begin of the hour or day. */
   at: string;
   partial_count: number;
-  /** A first load: its users are no news. */
+  /** A first load: its users do not count as changes. */
   baseline_count: number;
 };
 

@@ -7,11 +7,11 @@ export type Episode = {
   account_label: string;
   user_id: string;
   started_at: string;
-  /** Null: it lasts. */
+  /** Null: it has not ended. */
   ended_at: string | null;
   change: string;
   from_level: string | null;
-  /** lowered, reset or absent; null while it lasts. */
+  /** lowered, reset or absent. Null while it has not ended. */
   ended_by: string | null;
   /** Null: it began before the activity is whole (risk_bi.retention). */
   peak_event_count: number | null;
@@ -30,7 +30,7 @@ export const keyOfEpisode = ({ started_at, account_id, user_id }: Episode): Epis
   user_id,
 ];
 
-/** Retired accounts are left out, except if they are asked for. */
+/** Retired accounts are left out, except if they are named. */
 export function episodes(
   accountIds: readonly string[] | null,
   { from, to }: { from: Date; to: Date },

@@ -24,12 +24,12 @@ export type FoundUser = {
   erased_at: string | null;
 };
 
-/** More would help nobody. */
+/** A longer list is of no use. */
 export const MOST_FOUND = 100;
 
 /**
- * At most MOST_FOUND users. An email is compared with current emails, and only when none matches with past ones. That needs
- * the grant on user_identities.
+ * At most MOST_FOUND users. An email is compared with current emails, and with past ones only if no current one
+ * matches. That needs the grant on user_identities.
  */
 export async function findUsers(
   db: Db,

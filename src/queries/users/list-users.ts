@@ -42,15 +42,16 @@ export type UserFilter = {
   account_id: string;
   /** low, medium, high; null for cleared users. */
   levels: readonly (string | null)[];
-  /** The lowest and the highest id that begin with the search text; null when no id can begin with it. */
+  /** The lowest and the highest id that begin with the search text. Null if no id can begin with it. */
   idRange: readonly [string, string] | null;
-  /** Searched for in email and name; only with `identities`. */
+  /** The text to find in email and name; only with `identities`. */
   search: PersonSearch | null;
   identities: boolean;
   sort: UserSort;
   limit: number | null;
   /**
-   * The instant of a snapshot; null: now. Of an earlier time only the present users are known, and not who was absent.
+   * The instant of a snapshot. Null: now. For an earlier time, only the present users are known, and not which of them
+   * were absent.
    */
   asOf: string | null;
 };
@@ -100,12 +101,15 @@ function stateNow({ account_key }: UserFilter): SQL {
      where ${u.account_key} = ${account_key}`;
 }
 
-/** Materialized, because Citus cannot join a function that asks a node with the tables there. */
+/** Materialized, because Citus cannot join a function that asks a node with the tables on that node. */
 function presentAsOf({ account_id }: UserFilter, at: string): SQL {
   return sql`with a as materialized (select * from risk_bi.users_as_of(${account_id}, ${at}::timestamptz))`;
 }
 
-/** The key comes from the accounts: if it were given, Citus would send the whole statement to one node, `a` included. */
+/**
+ * The key is read from the accounts: with a constant key, Citus would send the whole statement to one node, `a`
+ * included.
+ */
 function stateAsOf({ account_id }: UserFilter): SQL {
   return sql`
     select ${u.account_key}, ${u.user_key}, ${u.user_id}, a.max_risk_level, a.event_count, a.last_event, ${l.valid_from} as level_since, ${u.first_seen_at},
@@ -128,7 +132,7 @@ function identityOf(filter: UserFilter): SQL {
     where ${versionsOf(filter)}) i on i.account_key = s.account_key and i.user_key = s.user_key`;
 }
 
-/** Keys of the users whose email or name holds the text; null if nobody asked for that. */
+/** Keys of the users with the text in their email or name. Null if the request has no such text. */
 async function bearersOf(db: Db, filter: UserFilter): Promise<number[] | null> {
   const { search } = filter;
   if (search === null || !filter.identities) return null;

@@ -1,4 +1,4 @@
-// Who has been at high for longest, without a break.
+// The users who have been at high for longest, without a break.
 import { sql } from 'drizzle-orm';
 import { ofAccounts, type Question } from '../question.ts';
 

@@ -1,5 +1,5 @@
-// Users whose email or name fits. They are compared here and not in the database: what a person searches for would be a
-// parameter, and the server may log parameters.
+// Users with a matching email or name. They are compared in this process and not in the database: the search text would
+// be a parameter, and the server may log parameters.
 import { and, asc, inArray, sql, type SQL } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { userIdentities as i } from '../../db/schema.ts';
@@ -11,7 +11,7 @@ export type Fits = (identity: Named) => boolean;
 // Users per statement: about half a megabyte.
 const AT_ONCE = 5_000;
 
-/** Reads the identities of all users, or of these accounts, that meet `versions`, in portions. */
+/** Reads the identities that meet `versions`, of all users or of these accounts, in portions. */
 export async function matchIdentities(
   db: Db,
   { accountKeys, versions }: { accountKeys?: readonly number[] | undefined; versions: SQL },

@@ -1,4 +1,4 @@
-// The current emails and names of users. Needs the grant on user_identities. Only ids travel to the database.
+// The current emails and names of users. Needs the grant on user_identities. Only ids are sent to the database.
 import { sql } from 'drizzle-orm';
 import { identityList } from '../../db/sql/user-columns.ts';
 import { mapIdentity, type Identity } from '../../user-risk.ts';
@@ -11,7 +11,7 @@ export async function namesOf(db: Db, users: readonly User[]): Promise<ReadonlyM
   if (users.length === 0) return new Map();
   const accountIds = users.map(({ account_id }) => account_id);
   const userIds = users.map(({ user_id }) => user_id);
-  // A file of users asks for 20,000. As a list of pairs, each row would be compared with all of them.
+  // A file of users asks for 20,000 of them. With a list of pairs, each row would be compared with all of them.
   const { rows } = await on(db).execute<User & Identity>(sql`
     select account_id, user_id, ${identityList('i')} from risk_bi.user_identities i
      where is_current and (account_id, user_id) in (

@@ -1,18 +1,18 @@
-// What a person searches for, compared with emails and names as they are kept. A history may hold plain texts, hashes
-// with the key of this process, and hashes with other keys. The text never leaves the process.
+// Compares a person's search text with emails and names as they are kept. A history may hold plain texts, hashes with
+// the key of this process, and hashes with other keys. The search text never leaves the process.
 import { keyIdOf, piiHashes, type Named } from '../../pii-policy.ts';
 import { fold } from './match-identities.ts';
 
 export type PersonSearch = {
-  /** Whether it is the email, in whatever case. */
+  /** Whether it is the email, ignoring case. */
   isEmailOf(identity: Named): boolean;
-  /** Whether email or name hold the text. Of a hash, only the whole email or the whole name is known. */
+  /** Whether email or name hold the text. For a hash, only a whole email or a whole name can match. */
   isIn(identity: Named): boolean;
-  /** What was met so far. */
+  /** What the search has met so far. */
   met(): Readonly<Met>;
 };
 
-/** Whether there were emails and names at all, hashes that were compared, and hashes of which the key is not here. */
+/** Whether there were any emails and names, hashes that were compared, and hashes whose key this process lacks. */
 export type Met = { some: boolean; hashed: boolean; locked: boolean };
 
 /** `key`: PII_KEY, if it is set. */
@@ -43,7 +43,7 @@ export function createPersonSearch(text: string, key: string | null): PersonSear
     isEmailOf: ({ email }) => fits(email, hashed?.email, (value) => value === wanted),
     isIn({ email, name }) {
       const isPart = (value: string) => value.includes(wanted);
-      // Both are looked at, so that `met` does not depend on which one fits.
+      // Both are compared, so that `met` does not depend on which one matches.
       const [byEmail, byName] = [fits(email, hashed?.email, isPart), fits(name, hashed?.name, isPart)];
       return byEmail || byName;
     },

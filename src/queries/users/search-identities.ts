@@ -1,11 +1,12 @@
-// Ids of the users whose current email or name holds a text. The text stays here: only keys and ids go to the database.
+// Ids of the users with a text in their current email or name. The text stays in this process: only keys and ids are
+// sent to the database.
 import { isNull, sql } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { userIdentities as i, users as u } from '../../db/schema.ts';
 import { matchIdentities } from './match-identities.ts';
 import type { PersonSearch } from './person-search.ts';
 
-/** At most `most` ids, and how many users fit. Needs the grant on user_identities. */
+/** At most `most` ids, and how many users match. Needs the grant on user_identities. */
 export async function searchIdentities(
   db: Db,
   search: PersonSearch,

@@ -1,4 +1,4 @@
-// One user's event counters over a span of time, oldest first: a row for each change, and the one that holds at the
+// One user's event counters over a span of time, oldest first: a row for each change, and the row that holds at the
 // begin of the span.
 import { sql } from 'drizzle-orm';
 import { ofAccounts, type Question } from '../question.ts';

@@ -26,15 +26,15 @@ export type Order = 'asc' | 'desc';
 
 export type UsersFilter = {
   level: State;
-  /** Only present users whom the newest walks did not meet. */
+  /** Only present users that the newest walks did not meet. */
   absent: boolean;
-  /** Any of these; null: no search. */
+  /** Any of these ids. Null: no search. */
   search: { idRange: readonly [string, string] | null; ids: readonly string[] } | null;
 };
 export type UsersOrder = { sort: Sort; order: Order };
 export type UserPageKey = readonly (string | number)[];
 
-/** What a list begins with: the gravest, the longest, the most, the newest. */
+/** The first rows of a list: the gravest, the longest, the most, the newest. */
 export const USUAL_ORDER: Readonly<Record<Sort, Order>> = {
   level: 'desc',
   level_since: 'asc',
@@ -49,7 +49,7 @@ const COLUMNS = sql`account_id, account_label, user_id, max_risk_level, level_si
 type Part = { by: SQL; type: SQL; of: (row: UserRow) => string | number };
 const RANK: Readonly<Record<string, number>> = { low: 1, medium: 2, high: 3 };
 const LAST_EVENT: Part = { by: sql`last_event`, type: sql`timestamptz`, of: (row) => row.last_event };
-/** Bytes are compared twice as fast as texts of a language. */
+/** Bytes are compared twice as fast as texts with a language's collation. */
 const TIES: readonly Part[] = [
   { by: sql`account_id collate "C"`, type: sql`text`, of: (row) => row.account_id },
   { by: sql`user_id`, type: sql`uuid`, of: (row) => row.user_id },
@@ -76,7 +76,9 @@ export function keyOfUser(sort: Sort): (row: UserRow) => UserPageKey {
   return (row) => [...PARTS[sort], ...TIES].map(({ of }) => of(row));
 }
 
-/** `after`: the key of the last row of the page before. Users of retired accounts are left out, except if one is asked for. */
+/**
+ * `after`: the key of the last row of the page before. Users of retired accounts are left out, except if one is named.
+ */
 export function userPage(
   accountIds: readonly string[] | null,
   filter: UsersFilter,
@@ -110,7 +112,7 @@ export function usersWithId(accountIds: readonly string[], userId: string): Ques
 
 export type UserCount = { level: string; user_count: number };
 
-/** Users at each level, and `cleared`, whatever level the filter asks for. */
+/** Users at each level, and `cleared`. Ignores the level in the filter. */
 export function userCounts(
   accountIds: readonly string[] | null,
   filter: Omit<UsersFilter, 'level'>,

@@ -6,7 +6,7 @@ export type UserPeriod = {
   account_id: string;
   user_id: string;
   valid_from: string;
-  /** Null: it lasts. */
+  /** Null: it has not ended. */
   valid_to: string | null;
   max_risk_level: string;
   previous_level: string | null;

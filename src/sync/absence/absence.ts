@@ -6,32 +6,36 @@ import type { Named } from '../../pii-policy.ts';
 import type { Verdict } from '../walk/verdict.ts';
 
 /**
- * level: the user still has a level. reset, not_found: the user has none. no_level: the record shows none, but no reset
- * that would prove it. unreadable: the record did not say, contradicts itself, or names another person. So does a record
- * without a level and a reset, if nothing tells whose it is.
+ * The outcome of a lookup. `level`: the record shows a level. `reset`, `not_found`: the user has no level. `no_level`:
+ * the record shows no level, and no reset that would prove it. `unreadable`: the record cannot be read, contradicts
+ * itself, or names another person. A record without a level and without a reset is also unreadable if nothing says
+ * which person it belongs to.
  */
 export type LookupOutcome = 'level' | 'no_level' | 'reset' | 'not_found' | 'unreadable';
 
 export type LookupAnswer = { outcome: LookupOutcome; lastResetTime: string | null };
 
-/** `isUnknown`: what is held cannot be compared with what is served, because it is a hash of another key, or not kept. */
+/**
+ * `isUnknown`: the held identity cannot be compared with the served one, because it is a hash of another key, or not
+ * kept.
+ */
 export type HeldIdentity = Named & { isUnknown?: boolean };
 
 /** What we hold of the user who is looked up. `lastEvent`: the newest event that the summary served (RFC 3339). */
 export type HeldUser = HeldIdentity & { lastEvent: string };
 
 /**
- * What a user's own record means; docs/reliability.md has the rule as a table. Only a reset proves that a level is gone:
- * in the past, and newer than every event known, ours and those of the record. A level beside such a reset is an old
- * one, but only if an event shows where it came from. Instants are compared as Postgres rounds them, because ours was
- * rounded. `now` is in ms since 1970.
+ * What a user's own record means; docs/reliability.md has the rule as a table. Only a reset proves that a level is
+ * gone. The reset must be in the past, and newer than every known event: ours and those of the record. If a record
+ * shows a level beside such a reset, the level is an old one only if an event shows where it came from. We compare
+ * instants as Postgres rounds them, because ours was rounded. `now` is in ms since 1970.
  */
 export function readOutcome(record: UserRecord | null, held: HeldUser, now: number): LookupAnswer {
   if (record === null) return { outcome: 'not_found', lastResetTime: null };
   const { riskLevel, lastResetTime, newestEvent, hasUnreadableEvents } = record;
   const isUnknown = held.isUnknown === true;
   if (!isUnknown && !isTheirs(record, held)) {
-    // A record without names cannot clear anybody. A level in it still shows that somebody is there.
+    // A record without names clears nobody. A level in it still shows that the user is present.
     const isLevel = riskLevel !== null && !record.email && !record.name;
     return { outcome: isLevel ? 'level' : 'unreadable', lastResetTime: null };
   }
@@ -51,7 +55,7 @@ export function readOutcome(record: UserRecord | null, held: HeldUser, now: numb
   return { outcome: contradicts || isUnknown ? 'unreadable' : 'no_level', lastResetTime: null };
 }
 
-/** The email or the name is the one we hold. A user of whom we hold neither has a record with neither. */
+/** The email or the name equals the one we hold. If we hold neither, the record must have neither. */
 function isTheirs(record: Named, held: Named): boolean {
   const [email, name] = [held.email || null, held.name || null];
   if (email === null && name === null) return !record.email && !record.name;
@@ -70,7 +74,8 @@ function isLater(a: PostgresInstant, b: PostgresInstant): boolean {
 
 /**
  * Whether the answer clears the user. A missing level without a reset may be a record that the API could not fill. So
- * it clears only with a second witness: two complete walks without the user, or a person who accepts it.
+ * it clears the user only with a second witness: two complete walks without the user, or a person who accepts the
+ * clearing.
  */
 export function provesGone(
   { outcome }: LookupAnswer,
@@ -81,8 +86,8 @@ export function provesGone(
 }
 
 /**
- * The same for the user of an erased person, about whom nobody can be asked. A forgotten one needs the second witness
- * that a record without a level needs. One who was erased once is never met again under this id.
+ * The same for the user of an erased person: we cannot look up that record. A forgotten person needs the same second
+ * witness as a record without a level. A user who was erased once is never met again under this id.
  */
 export function isErasedGone(
   erasure: Erasure,
@@ -92,23 +97,22 @@ export function isErasedGone(
 }
 
 /**
- * How absence is confirmed in this run. Asked: by the users' own records, and only by them. Walks: the records cannot
- * be asked, so two complete walks in a row decide. Later: the records could not be reached this time, and the next run
- * asks.
+ * How absence is confirmed in this run. Asked: only the users' own records decide. Walks: the records cannot be asked,
+ * so two complete walks in a row decide. Later: the records could not be reached this time, and the next run asks.
  */
 export type Confirmation = 'asked' | 'walks' | 'later';
 
 export type AbsenceFacts = {
   verdict: Verdict;
-  /** Records of this walk without a readable user. They may belong to anybody who is missing. */
+  /** Records of this walk without a readable user. Each may belong to any of the missing users. */
   unreadable: number;
   /** Users present before this publish. */
   present: number;
   /** Present users that the walk did not meet. */
   missing: number;
-  /** Of the missing, those whose own record shows a level. */
+  /** Missing users with an own record that shows a level. */
   stillThere: number;
-  /** Of the missing, those whose own record proves that they have no level. */
+  /** Missing users with an own record that proves that they have no level. */
   gone: number;
   /** Records in the answer, rejected ones included. */
   records: number;
@@ -124,13 +128,13 @@ export type AbsenceFacts = {
 export type AbsenceDecision =
   /** Keep all missing users, marked as absent. */
   | 'nobody'
-  /** Clear those whose own record proves that they have no level. */
+  /** Clear the users with an own record that proves that they have no level. */
   | 'gone'
   /** Clear those who were also absent from an earlier complete walk, and not met since. */
   | 'absent_twice'
-  /** Clear them all, because a person has accepted it. */
+  /** Clear all missing users, because a person has accepted it. */
   | 'everybody'
-  /** Keep them all and fail the run: too many at once. */
+  /** Keep all missing users and fail the run: too many are missing at once. */
   | 'mass_clear'
   /** Publish nothing. */
   | 'empty_answer';
@@ -148,27 +152,28 @@ export function decideAbsence(facts: AbsenceFacts): AbsenceDecision {
   if (isMass && !acceptMassClear) return 'mass_clear';
   if (confirmation === 'asked') return 'gone';
   if (confirmation === 'later' || verdict === 'partial') return 'nobody';
-  // A person's consent replaces the second walk. It also replaces the control that an empty account cannot offer.
+  // A person's consent replaces the second walk. It also replaces the control: an empty account has no user to serve as
+  // one.
   return isMass || isEmpty ? 'everybody' : 'absent_twice';
 }
 
-/** An account without users is believed if it had none before, and the first time only if a total of 0 says so. */
+/**
+ * We believe an answer without users if the account had no users before. In the first walk, only a stated total of 0
+ * makes it believable.
+ */
 function isDoubtfullyEmpty({ present, total, isFirst }: AbsenceFacts): boolean {
   return present > 0 || (total === null ? isFirst : total > 0);
 }
 
-/**
- * Whether a person has accepted that all missing users go, but for some of them no record has said whether they are
- * gone.
- */
+/** Whether a person has accepted that all missing users are gone, although for some of them no record has said so. */
 export function isUnfinished(facts: AbsenceFacts, decision: AbsenceDecision): boolean {
   if (!facts.acceptMassClear || facts.gone + facts.stillThere === facts.missing) return false;
   return decision === 'gone' || decision === 'nobody';
 }
 
 /**
- * After a complete walk, the missing users count as gone until their records say otherwise. Users who wait for an
- * answer count as well: otherwise a mass clear could pass in small portions.
+ * After a complete walk, the missing users count as gone until their records say otherwise. Users who still wait for an
+ * answer also count: otherwise a mass clear could pass in small portions.
  */
 function wouldBeCleared({ confirmation, verdict, missing, stillThere, gone }: AbsenceFacts): number {
   if (confirmation === 'later') return 0;

@@ -1,5 +1,5 @@
 // Looks up the present users that the walk did not meet, one by one, between walk and publish. Decides nothing: it
-// returns what their own records said, and whether to believe it.
+// returns what their own records said, and whether the answers can be trusted.
 import pLimit from 'p-limit';
 import type { CloudflareClient } from '../../cloudflare/client.ts';
 import type { CountUse } from '../../cloudflare/usage.ts';
@@ -18,33 +18,35 @@ export type Answers = {
   confirmation: Confirmation;
   /** By row of the user table. */
   byRow: ReadonlyMap<number, LookupAnswer>;
-  /** Kept with the run; null when nobody was missing. Counts only. */
+  /** Kept with the run. Null if no user was missing. Only counts. */
   evidence: Lookups | null;
 };
 
 /**
- * How many complete walks, this one included, may lack a user whose record insists on a level, before there is a
- * warning.
+ * If a user's record still shows a level after this number of complete walks without the user (this walk included),
+ * warn.
  */
 const INSISTING_WALKS = 5;
-// Lookups between two controls. If an endpoint breaks down, it costs at most so many, at half a percent more requests.
+// Lookups between two controls. If an endpoint breaks down, at most this number of lookups is lost. Controls add half a
+// percent more requests.
 const ROUND = 200;
-// A lookup that fails is retried for half a minute, so records that always fail must not fill the run. The next run
-// goes on.
+// A failed lookup is retried for half a minute, so records that always fail must not fill the run. The next run goes
+// on.
 const FAILED_ROUNDS = 3;
 /**
- * How much of the time left is kept for the control after the last lookup: without it, the lookups would be in vain.
+ * The share of the remaining time that is kept for the control after the last lookup. Without that control, the lookups
+ * prove nothing.
  */
 const RESERVE = { ms: 30_000, share: 1 / 4 };
 
 export type AskRequest = {
   lease: Pick<Lease, 'accountId'>;
   table: Pick<UserTable, 'userId' | 'lastEvent'>;
-  /** In the order in which they are to be asked. */
+  /** In the order in which the users are asked. */
   missing: readonly MissingUser[];
   /**
-   * The controls: users that were met, the newest first. There are several, because a user may be reset after they were
-   * met.
+   * The controls: users who were met, the newest first. There are several, because a user may be reset after the walk
+   * met them.
    */
   lastMet: readonly KnownUser[];
   settings: {
@@ -54,17 +56,19 @@ export type AskRequest = {
     /** Records are compared with what is kept of emails and names. */
     pii: Pick<PiiPolicy, 'keep' | 'canCompare'>;
   };
-  /** Whether a record has no readable user. Then nobody is cleared, and lookups are of no use. */
+  /** Whether a record has no readable user. If so, nobody is cleared, and lookups are of no use. */
   unreadable: boolean;
   isComplete: boolean;
-  /** A person has accepted that most users are gone: the budget is lifted, so that one run can settle it. */
+  /**
+   * A person has accepted that most users are gone. This lifts the budget, so that one run can ask about all of them.
+   */
   acceptMassClear: boolean;
   signal: AbortSignal;
   /** Whether an abort ends only the lookups (the time budget), and not the run. */
   endsAsking: (reason: unknown) => boolean;
   /** Milliseconds until that abort. */
   timeLeft: () => number;
-  /** The current time in ms since 1970: a reset after it proves nothing. */
+  /** The current time in ms since 1970. A reset that is later than this proves nothing. */
   now: () => number;
   countUse: CountUse;
 };
@@ -72,7 +76,7 @@ export type AskRequest = {
 export type AskDeps = {
   client: Pick<CloudflareClient, 'lookUpUser'>;
   logger: Logger;
-  /** Email and name as the history holds them, by row. Asked for one round of users at a time. */
+  /** Email and name as the history holds them, by row. Fetched for one round of users at a time. */
   readIdentities: (users: readonly MissingUser[]) => Promise<ReadonlyMap<number, HeldIdentity>>;
 };
 
@@ -82,7 +86,7 @@ export async function askAbsent(deps: AskDeps, request: AskRequest): Promise<Ans
   if (missing === 0) return { confirmation: 'asked', byRow: new Map(), evidence: null };
   if (settings.confirm === 'walks') return nobodyAsked('off', 'walks', missing);
   if (request.unreadable) return nobodyAsked('unanswered', 'later', missing);
-  // The real ids of erased people are not known any more.
+  // We no longer know the real ids of erased people.
   const askable = request.missing.filter(({ erasure }) => erasure === undefined);
   if (askable.length === 0)
     return { confirmation: 'asked', byRow: new Map(), evidence: countAnswers(missing, 0, new Map()) };
@@ -146,7 +150,7 @@ function countAnswers(missing: number, asked: number, kept: ReadonlyMap<number, 
   return { state: 'working', missing, asked, waiting: missing - kept.size, ...outcomes, insisting: 0 };
 }
 
-/** How many users have a record that shows a level, although so many complete walks did not meet them. */
+/** How many users have a record that shows a level, although that many complete walks did not meet them. */
 function countInsisting(
   users: readonly MissingUser[],
   kept: ReadonlyMap<number, LookupAnswer>,
@@ -158,7 +162,7 @@ function countInsisting(
   ).length;
 }
 
-/** Aborts with the run, or earlier: early enough before the end of its time that one more control fits. */
+/** Aborts with the run, or earlier, so that one more control fits into the remaining time. */
 function startQuestions({ signal, timeLeft }: AskRequest): { signal: AbortSignal; end(): void } {
   const enough = new AbortController();
   const left = Math.max(0, timeLeft());
@@ -167,15 +171,15 @@ function startQuestions({ signal, timeLeft }: AskRequest): { signal: AbortSignal
 }
 
 /**
- * Errors for an answer that is not a record. An outage page with status 200 looks the same: docs/decisions.md says why
- * it does not count as an outage here.
+ * Errors for an answer that is not a record. An outage page with status 200 looks the same. docs/decisions.md says why
+ * we do not count it as an outage here.
  */
 const NO_RECORD: ReadonlySet<ErrorCode> = new Set(['BAD_ANSWER', 'BODY_TOO_LARGE', 'REDIRECTED']);
 
 /**
- * refused: the API does not allow the lookup. unreadable: the answer is not a record. unanswered: no answer came, or
- * the API could not answer. Each may concern only this user, or everybody. ended: there was no time to wait for the
- * answer.
+ * refused: the API does not allow the lookup. unreadable: the answer is not a record. unanswered: no answer arrived, or
+ * the API could not answer. Each of these may concern only this user, or all users. ended: there was no time to wait
+ * for the answer.
  */
 type Asked = LookupAnswer | 'refused' | 'unreadable' | 'unanswered' | 'ended';
 type AskUser = (user: KnownUser) => Promise<Asked>;
@@ -210,8 +214,8 @@ const isLevel = (answer: Asked): boolean => typeof answer !== 'string' && answer
 type Control = 'passed' | 'refused' | 'control_failed' | 'unanswered';
 
 /**
- * Users who were met must have a level: otherwise a missing level means nothing. One refused or broken record does not
- * speak for the API, so the next user is asked. An outage does not count as a refusal. Answers that are not records
+ * Users who were met must have a level: otherwise a missing level means nothing. One refused or broken record proves
+ * nothing about the API, so we ask the next user. An outage does not count as a refusal. Answers that are not records
  * count as a failure, because they may never change.
  */
 async function control(ask: AskUser, users: readonly KnownUser[]): Promise<Control> {
@@ -227,10 +231,10 @@ async function control(ask: AskUser, users: readonly KnownUser[]): Promise<Contr
 }
 
 /**
- * Asks in rounds. The control ends each round, unless everybody in it still has a level. A lookup without an answer
- * ends the round early. If the control then passes, only that user's record failed, and the next round goes on. If the
- * control fails, nobody else is asked, and only the levels of the round are kept, which clear nobody. A few rounds with
- * a failed lookup end the asking. Users who were asked come last in the next run.
+ * Asks in rounds. Each round ends with a control, unless every record in the round still shows a level. A lookup
+ * without an answer ends the round early. If the control then passes, only that user's record failed, and the next
+ * round begins. If the control fails, we ask no more users, and keep only the levels of the round, which clear nobody.
+ * After a few rounds with a failed lookup, the asking ends. Users who were asked are last in the next run.
  */
 async function askInRounds(
   askSome: (round: readonly MissingUser[]) => Promise<Map<number, Asked>>,
@@ -257,7 +261,8 @@ const answerOf = (answer: Asked): LookupAnswer =>
   typeof answer === 'string' ? { outcome: 'unreadable', lastResetTime: null } : answer;
 
 /**
- * The answers about the first users: all of them, or up to a user without an answer and those asked at the same time.
+ * The answers about the first users: all of them, or up to the first user without an answer, with those asked at the
+ * same time.
  */
 async function askRound(
   ask: AskMissing,

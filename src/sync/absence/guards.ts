@@ -1,11 +1,11 @@
-// The errors of a run that keeps users although the walk did not meet them: what stopped the clearing, and the way out.
-// Words only; absence.ts decides.
+// The errors of a run that keeps users although the walk did not meet them: what stopped the clearing, and what to do.
+// Texts only; absence.ts decides.
 import { OperatorError } from '../../errors.ts';
 import type { AbsenceFacts } from './absence.ts';
 
 export type GuardFacts = AbsenceFacts & {
   lease: { accountId: string };
-  /** Of the missing, those who were looked up, whatever their record said. */
+  /** The missing users who were looked up, whatever their record said. */
   asked: number;
   dryRun: boolean;
 };
@@ -39,8 +39,8 @@ export function massClear(facts: GuardFacts): OperatorError {
 }
 
 /**
- * An accepted mass clear that left some users without a decision. The reason tells whether another run settles it, or
- * something else does.
+ * A person accepted a mass clear, but some users are left without a decision. The reason says whether another run
+ * settles it.
  */
 export function clearPending(facts: GuardFacts): OperatorError {
   const { lease, missing, dryRun } = facts;
@@ -60,14 +60,14 @@ function whyPending(facts: GuardFacts): { happened: string; means: string; todo:
   if (unreadable > 0)
     return {
       happened: `none can be cleared: ${unreadable} of the records that were served have no readable user id`,
-      means: 'They may belong to anybody, so nobody was looked up and everybody stays present',
-      todo: `\`zt-risk-sync rejected list\` shows these records. Run ${AGAIN} again when they no longer come`,
+      means: 'They may belong to any user, so no user was looked up and all users stay present',
+      todo: `\`zt-risk-sync rejected list\` shows these records. Run ${AGAIN} again when they no longer appear`,
     };
   if (confirmation === 'walks')
     return {
       happened: 'none can be cleared: the walk is partial, and their own records do not decide',
       means:
-        'If records are not asked (SYNC_CONFIRM=walks), are refused, or cannot be believed, only complete walks clear users. Everybody stays present',
+        'If records are not asked (SYNC_CONFIRM=walks), are refused, or cannot be trusted, only complete walks clear users. All users stay present',
       todo: `Run ${AGAIN} again: it needs a complete walk. The log says why this walk is partial; larger pages (SYNC_PER_PAGE) or a longer SYNC_TIME_BUDGET help most often`,
     };
   const silent = asked - gone - stillThere;

@@ -1,5 +1,5 @@
-// Email and name as the history holds them, for the few users who are looked up. They tell whether a record is the right
-// person's. They stay in memory for one round of lookups, and are no parameter of a statement.
+// Email and name as the history holds them, for the few users who are looked up. They tell whether a record belongs to
+// the right person. They stay in memory for one round of lookups, and are never a parameter of a statement.
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Pool } from '../../db/pool.ts';

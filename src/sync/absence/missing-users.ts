@@ -15,9 +15,9 @@ export type MissingUser = {
   userKey: number;
   /** Complete walks before this one that did not meet the user, since the user became absent; at most `UP_TO`. */
   completeWalks: number;
-  /** Whether the newest complete walk did not meet the user, and their own record has shown no level since. */
+  /** Whether the newest complete walk did not meet the user, and the user's record has shown no level since. */
   absentTwice: boolean;
-  /** Set for the user of an erased person. Nobody can be asked about them. */
+  /** Set for the user of an erased person. We cannot look them up. */
   erasure?: Erasure;
 };
 
@@ -33,9 +33,8 @@ export function missingRows(table: UserTable): number[] {
 }
 
 /**
- * Users who have not been asked since they became absent come first, longest absent first. Then come the others, the
- * one asked longest ago first: records that always insist on a level must not use up the budget of the users after
- * them.
+ * Users who have not been asked since they became absent are first, longest absent first. Then the others follow, the
+ * one asked longest ago first. So records that always show a level cannot use up the budget of the users after them.
  */
 export async function readMissing(
   pool: Pool,
@@ -89,8 +88,8 @@ type Absence = {
 };
 
 /**
- * `newest`: when the newest complete walk was observed. Keys are named one by one: a join with the met users would be a
- * nested loop if statistics are missing.
+ * `newest`: when the newest complete walk was observed. The query lists the keys. A join with the met users would
+ * become a nested loop if statistics are missing.
  */
 function readAbsences(
   pool: Pool,
@@ -131,12 +130,12 @@ function describe(
     absentTwice,
     completeWalks: complete.filter(({ at }) => (at as number) >= since).length,
     absentSince: since,
-    // An answer from before this absence does not count.
+    // Ignore an answer from before this absence.
     askedAt: askedAt !== null && askedAt >= since ? askedAt : Number.NEGATIVE_INFINITY,
   };
 }
 
-/** Also compares infinities, whose difference is not a number. */
+/** Also compares infinities: their difference is NaN. */
 function compare(a: number, b: number): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

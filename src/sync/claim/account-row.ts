@@ -1,4 +1,4 @@
-// The row of an account: found or added by a claim. What people change about it is in upkeep/accounts.ts.
+// The row of an account: found or added by a claim. Changes by people are in upkeep/accounts.ts.
 import { eq, sql } from 'drizzle-orm';
 import {
   CLOCK_WAIT_MS,
@@ -15,7 +15,10 @@ import { writtenOut } from '../../db/sql/inline-sql.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
 import { OperatorError } from '../../errors.ts';
 
-/** From the directory. Null: nobody has named the account yet. Its row in `accounts` may be missing all the same. */
+/**
+ * Reads the directory. Null: the directory does not know the id. An account in the directory may still lack its row in
+ * `accounts`.
+ */
 export async function keyOfAccount(tx: Transaction, accountId: string): Promise<number | null> {
   const [named] = await tx
     .select({ key: accountKeys.account_key })
@@ -25,8 +28,9 @@ export async function keyOfAccount(tx: Transaction, accountId: string): Promise<
 }
 
 /**
- * Returns account_key; null if the account is not known. Throws ACCOUNT_RETIRED (exit 78): it is not synced. Two
- * statements: a distributed history would ask every node for the account of an id.
+ * Returns account_key, or null if the account is not known. Throws ACCOUNT_RETIRED (exit 78): a retired account is not
+ * synced. It uses two statements, because one statement would make a distributed history ask every node for the account
+ * of an id.
  */
 export async function findAccount(tx: Transaction, accountId: string): Promise<number | null> {
   const key = await keyOfAccount(tx, accountId);
@@ -46,12 +50,10 @@ export function accountRetired(accountId: string): OperatorError {
   });
 }
 
-// Whoever adds the same account may be waiting for the feed clock.
+// A session that adds the same account may be waiting for the feed clock.
 const LIMITS = { ...DEFAULT_LIMITS, lockMs: CLOCK_WAIT_MS, statementMs: CLOCK_WAIT_MS };
 
-/**
- * Adds the account unless it is there. It looks before it waits for the feed clock. Aborting `signal` ends that wait.
- */
+/** Adds the account if it is missing. It looks before it waits for the feed clock. Aborting `signal` ends that wait. */
 export async function addAccount(
   pool: Pool,
   { accountId, signal }: { accountId: string; signal?: AbortSignal },
@@ -63,7 +65,7 @@ export async function addAccount(
       await holdSchema(tx);
       if ((await findAccount(tx, accountId)) !== null) return;
       await refuseCopied(tx, null);
-      // Whoever adds the same account waits here, and then finds it.
+      // Another session that adds the same account waits here, and then finds it.
       const key = await nameAccount(tx, accountId);
       if ((await findAccount(tx, accountId)) !== null) return;
       await startClock(tx, key);
@@ -80,7 +82,7 @@ export async function addAccount(
   );
 }
 
-/** It looks first, because an insert that meets the same id uses up a key. */
+/** It looks first, because an insert that conflicts with the same id uses up a key. */
 async function nameAccount(tx: Transaction, accountId: string): Promise<number> {
   const found = await keyOfAccount(tx, accountId);
   if (found !== null) return found;

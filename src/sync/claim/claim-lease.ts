@@ -1,4 +1,4 @@
-// Claims an account: takes the lease if nobody holds it, if its holder has died, or if this owner holds it already.
+// Claims an account: takes the lease if it is free, if its holder has died, or if this owner holds it already.
 import { and, eq, getTableColumns, sql } from 'drizzle-orm';
 import { unionAll } from 'drizzle-orm/pg-core';
 import { refuseCopied, takeFeedValue, UNTIL_CANCELLED } from '../../db/feed-clock.ts';
@@ -28,7 +28,7 @@ type ClaimRequest = {
   signal?: AbortSignal;
 };
 
-/** Judges the lease of another owner. Pure. */
+/** Judges a lease that belongs to another owner. Pure. */
 export function judgeHolder(
   holder: Holder,
   timing: LeaseTiming,
@@ -39,9 +39,9 @@ export function judgeHolder(
 }
 
 /**
- * One attempt to take the lease. If the reply to a claim is lost, claim again: with the same owner it is the same
- * claim. A new account and an abandoned run are recorded first, each in its own transaction: they take a value of the
- * feed clock and may wait for it. Meanwhile the lease would age.
+ * One attempt to take the lease. If the reply to a claim is lost, claim again: with the same owner, it is the same
+ * claim. A new account and an abandoned run are recorded first, each in its own transaction, because both take a value
+ * of the feed clock and may wait for it. The lease would age during that wait.
  */
 export async function claimLease(pool: Pool, request: ClaimRequest): Promise<Claim> {
   let tookOver: number | null = null;
@@ -72,7 +72,7 @@ async function takeIfFree(tx: Transaction, request: ClaimRequest): Promise<Step>
   if (held !== undefined && held.owner !== owner) return { kind: 'dead', accountKey };
   const mine = await takeLease(tx, accountKey, request);
   if (mine === undefined) return { kind: 'held', holder: await winnerOf(tx, accountKey) };
-  // Checked only now: the run that finished the slot has released the lease in the same transaction.
+  // Checked only now, because the run that finished the slot released the lease in the same transaction.
   const runId = await findSlotRun(tx, accountKey, request);
   if (runId !== null) {
     await tx.delete(leases).where(and(eq(leases.account_key, accountKey), eq(leases.owner, owner)));
@@ -81,7 +81,7 @@ async function takeIfFree(tx: Transaction, request: ClaimRequest): Promise<Step>
   return { kind: 'claimed', lease: leaseOf(mine, request) };
 }
 
-/** Records the run of a dead holder and frees its lease. Returns its run id; null if somebody else has done so. */
+/** Records the run of a dead holder and frees its lease. Returns its run id, or null if another process has done so. */
 export async function abandonRun(
   pool: Pool,
   accountKey: number,
@@ -115,8 +115,8 @@ export function keptBy(
 ): Holder | null {
   if (held === undefined) {
     if (current === undefined || current.owner === owner) return null;
-    // Somebody else holds the lock. If the lease has expired, it may be another claim. If the process was killed, the
-    // server may still be ending its transaction. In both cases the caller looks again.
+    // Another transaction holds the lock. If the lease has expired, that may be another claim, or the server is still
+    // ending the transaction of a killed process. In both cases the caller looks again.
     const isOver = current.silentMs > timing.leaseMs || isKnownDead(current.process);
     return holderOf(current, isOver ? Math.max(current.silentMs, timing.leaseMs + 1) : 0);
   }
@@ -126,8 +126,8 @@ export function keptBy(
 }
 
 /**
- * Undefined if another claim was quicker: two claims may insert at once. The second one then meets the fresh lease of
- * the first, and the condition refuses it.
+ * Undefined if another claim was quicker, because two claims may insert at once. The second one then meets the fresh
+ * lease of the first, and the condition refuses it.
  */
 async function takeLease(
   tx: Transaction,
@@ -162,7 +162,7 @@ async function winnerOf(tx: Transaction, accountKey: number): Promise<Holder> {
   return holderOf(winner, 0);
 }
 
-/** The run that has succeeded for the slot of the claim; null if there is none, or the claim has no slot. */
+/** The run that has succeeded for the slot of the claim. Null if there is no such run, or the claim has no slot. */
 async function findSlotRun(
   tx: Transaction,
   accountKey: number,
@@ -196,8 +196,8 @@ function leaseOf(mine: LeaseRow, { accountId, owner, trigger, scheduledFor }: Cl
 }
 
 /**
- * Reads the lease as it is (`current`), and once more with a lock if nobody else holds the lock (`held`). A locked row
- * is skipped: its holder is publishing or sending a heartbeat now. To wait for the lock would end in a second run.
+ * Reads the lease as it is (`current`), and again with a lock if that lock is free (`held`). It skips a locked row,
+ * because the holder is publishing or sending a heartbeat. Waiting for the lock would end in a second run.
  */
 export async function lookAtLease(tx: Transaction, accountKey: number) {
   const ofAccount = eq(leases.account_key, accountKey);

@@ -1,10 +1,10 @@
-// Sends heartbeats while a run walks, one at a time, whatever the connection does.
+// Sends heartbeats while a run walks, one at a time, even if the connection fails or hangs.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from '../../db/pool.ts';
 import type { Logger } from '../../logger.ts';
 import { beat, leaseLost, type Lease, type LeaseTiming } from './lease.ts';
 
-/** Aborts `abort` with LEASE_LOST if the lease belongs to another run by now. */
+/** Aborts `abort` with LEASE_LOST if the lease now belongs to another run. */
 export function startHeartbeat(
   { pool, logger, timing }: { pool: Pool; logger: Logger; timing: LeaseTiming },
   lease: Lease,

@@ -1,5 +1,6 @@
 // Holds an account for one short transaction of upkeep: no run of it can begin or publish until the transaction ends.
-// The lease exists only inside the transaction. So a process that dies leaves nothing behind, and no heartbeat is needed.
+// The lease exists only inside the transaction. So a process that dies leaves no lease behind, and no heartbeat is
+// needed.
 import { randomUUID } from 'node:crypto';
 import { and, eq, sql } from 'drizzle-orm';
 import { leases } from '../../db/schema.ts';
@@ -9,8 +10,9 @@ import { keptBy, lookAtLease, type Holder } from './claim-lease.ts';
 import type { LeaseTiming } from './lease.ts';
 
 /**
- * Runs `work` while the account is held. A claim that comes meanwhile waits for the end of the transaction. Returns the
- * holder instead if a run is under way. The lease of a dead run stays, locked, for the next claim to record.
+ * Runs `work` while the account is held. A claim that arrives during this time waits for the end of the transaction. If
+ * a run is under way, returns its holder and does not run `work`. The lease of a dead run stays, locked, for the next
+ * claim to record.
  */
 export async function whileHeld<T>(
   tx: Transaction,
@@ -23,7 +25,7 @@ export async function whileHeld<T>(
     .insert(leases)
     .values({
       account_key: accountKey,
-      // Nobody ever sees this row, so it uses up no id.
+      // No other session ever sees this row, so it needs no id.
       run_id: 0,
       owner,
       trigger: 'cli',
@@ -38,11 +40,11 @@ export async function whileHeld<T>(
     const { held, current } = await lookAtLease(tx, accountKey);
     const holder = keptBy(held, current, owner, timing);
     if (holder !== null) return { holder };
-    // The run has just ended: nobody holds the account, and this transaction does not either.
+    // The run has just ended. The account has no holder, and this transaction does not hold it either.
     if (held === undefined) return whileHeld(tx, { accountKey, timing }, work);
   }
-  // At once, so that no round trip is left for the end, when the feed clock may be held. Whoever inserts the same key
-  // waits for this transaction all the same: its outcome decides whether the row was ever there.
+  // At once, so that no round trip is left for the end, when this transaction may hold the feed clock. A session that
+  // inserts the same key still waits for this transaction: its outcome decides whether the row ever existed.
   else await tx.delete(leases).where(and(eq(leases.account_key, accountKey), eq(leases.owner, owner)));
   return { done: await work() };
 }

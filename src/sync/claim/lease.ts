@@ -1,5 +1,5 @@
-// One lease per account: at most one run at a time, whatever triggers it. The publish checks the lease once more: that
-// is the fence. No session advisory locks: they break behind transaction poolers.
+// One lease per account: at most one run at a time, whatever triggers it. The publish checks the lease again: that is
+// the fence. We use no session advisory locks, because they break behind transaction poolers.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { and, eq, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
@@ -49,7 +49,7 @@ export async function beat(
     .set({ heartbeat_at: sql`now()`, ...(progress === undefined ? {} : { progress }) })
     .where(and(eq(leases.account_key, lease.accountKey), eq(leases.owner, lease.owner)))
     .toSQL();
-  // A third of the lease: if the network path goes silent, there must be time for another heartbeat. Drizzle has no
+  // A third of the lease: if the network path falls silent, there must be time for another heartbeat. Drizzle has no
   // timeout of its own.
   const statement = { text: update.sql, values: update.params, query_timeout: leaseMs / 3 };
   return (await pool.query(statement)).rowCount === 1;
@@ -72,13 +72,13 @@ export function releaseLease(tx: Transaction, lease: Lease) {
     .where(and(eq(leases.account_key, lease.accountKey), eq(leases.owner, lease.owner)));
 }
 
-/** Releases the account without having written anything. Throws LEASE_LOST. */
+/** Releases the account of a run that wrote nothing. Throws LEASE_LOST. */
 export async function dropLease(pool: Pool, lease: Lease): Promise<void> {
   let wasOurs = false;
   for (let attempt = 0; ; attempt++) {
     try {
       return await inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
-        // After a COMMIT without a reply, the lease may be gone because it was released.
+        // After a COMMIT without a reply, the lease may be missing because that COMMIT released it.
         if (!wasOurs) await fence(tx, lease);
         await releaseLease(tx, lease);
       });
@@ -103,7 +103,7 @@ export function leaseLost(lease: Lease): OperatorError {
 /** After a COMMIT without a reply: waits for the old transaction to end, then looks. Null: not published. */
 export async function findPublished(pool: Pool, lease: Lease): Promise<{ snapshotId: number } | null> {
   return inTransaction(pool, { ...DEFAULT_LIMITS, lockMs: 60_000, statementMs: 60_000 }, async (tx) => {
-    // The publish holds this row until it is committed or rolled back: a plain read of the run would answer too early.
+    // The publish holds this row until it commits or rolls back. A plain read of the run would answer too early.
     await tx.select().from(leases).where(eq(leases.account_key, lease.accountKey)).for('update');
     const [run] = await tx
       .select({ snapshotId: syncRuns.snapshot_id })

@@ -1,5 +1,5 @@
 // What the database knows about accounts and a slot of the schedule: all that replicas need to agree on which of them
-// runs what. One statement for all accounts that are asked about, unless a node of a distributed history is away.
+// runs what. One statement for all accounts, unless a node of a distributed history is unreachable.
 import { and, eq, sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { PgColumn } from 'drizzle-orm/pg-core';
@@ -14,26 +14,26 @@ import { judgeHolder } from './claim-lease.ts';
 import { LEASE_TIMING, type LeaseTiming } from './lease.ts';
 
 export type SlotFacts = {
-  /** A run for this very slot has succeeded. Attempts and successes are then not looked up. */
+  /** A run for this slot has succeeded. Then attempts and successes are not looked up. */
   isDone: boolean;
-  /** Somebody syncs the account now. A lease that is silent, or of a dead process, does not count. */
+  /** A run holds the account now. A lease that is silent, or belongs to a dead process, does not count. */
   isHeld: boolean;
   isRetired: boolean;
   /** Runs for this slot that did not succeed. */
   attempts: number;
-  /** Milliseconds since the newest of these attempts ended; null if there is none. */
+  /** Milliseconds since the newest of these attempts ended. Null: there is no attempt. */
   sinceAttemptMs: number | null;
   /**
-   * Milliseconds since the slot of the newest success. If no slot had triggered it: since it began. Of an import: since
-   * the instant of its snapshot. Null: never.
+   * Milliseconds since the slot of the newest success. If no slot had triggered that run: since it began. For an
+   * import: since the instant of its snapshot. Null: never.
    */
   sinceSuccessMs: number | null;
 };
 
-/** By keys, Citus asks only the nodes that hold these accounts. */
+/** With constant keys, Citus asks only the nodes that hold these accounts. */
 export type AskedAccounts = { ids: readonly string[] } | { keys: readonly number[] };
 
-/** Of an account that the database does not know. */
+/** For an account that the database does not know. */
 const UNKNOWN: SlotFacts = {
   isDone: false,
   isHeld: false,
@@ -43,10 +43,10 @@ const UNKNOWN: SlotFacts = {
   sinceSuccessMs: null,
 };
 
-/** By account id. Every account that was asked about is in one of the two. */
+/** By account id. Every account that was asked about is in one of these two maps. */
 export type FactsOfAccounts = {
   known: ReadonlyMap<string, SlotFacts>;
-  /** Their node of a distributed history does not answer (DATABASE_NODE_AWAY). */
+  /** Accounts on a node of a distributed history that does not answer (DATABASE_NODE_AWAY). */
   away: ReadonlyMap<string, OperatorError>;
 };
 
@@ -80,7 +80,7 @@ export async function slotFacts(
   return { known, away };
 }
 
-/** Each node for its accounts, side by side. Only those of a node that is away get no answer. */
+/** Each node is asked for its accounts, side by side. Only accounts on an unreachable node get no answer. */
 async function askNodes(
   pool: Pool,
   accountIds: readonly string[],
@@ -105,7 +105,7 @@ async function askNodes(
 
 type FactsRow = Omit<SlotFacts, 'isHeld'> & {
   accountId: string;
-  /** The process that holds the lease, and for how long it has been silent; null without a lease. */
+  /** The process that holds the lease, and how long it has been silent. Null without a lease. */
   process: string | null;
   silentMs: number | null;
 };
@@ -120,14 +120,14 @@ function readRow({ process, silentMs, ...row }: FactsRow, timing: LeaseTiming): 
   return { isDone, isHeld, isRetired, attempts, sinceAttemptMs, sinceSuccessMs };
 }
 
-// Attempts are looked for among so many newest runs: far more than the back-off grows with. They are not looked for by
-// their end: the clock of the database may be behind the clock that fired the slot.
+// Attempts are looked for among this number of newest runs. The back-off stops growing long before. We do not search by
+// end time, because the clock of the database may be behind the clock that fired the slot.
 const NEWEST_RUNS = 100;
 
 /**
- * Each probe compares account_key by equality, and reads little, however long the history is: the attempts for a slot
- * are newer than the newest success of any slot. Measured: 30 to 50 µs of CPU an account. A join with grouped runs would
- * read all runs. Exported for a test of its plan.
+ * Each probe compares account_key by equality, and reads little even in a long history, because the attempts for a slot
+ * are newer than the newest success of any slot. Measured: 30 to 50 µs of CPU per account. A join with grouped runs
+ * would read all runs. Exported for a test of its plan.
  */
 export function factsOf(of: AskedAccounts, slot: Date | null): SQL {
   const [a, r, s, l] = [accounts, syncRuns, snapshots, leases];
@@ -169,7 +169,7 @@ export function factsOf(of: AskedAccounts, slot: Date | null): SQL {
 
 type Keyed = { account_key: PgColumn };
 
-/** By constants for every table: only then does Citus leave out nodes. */
+/** Constants for every table: only then does Citus leave out nodes. */
 function isAmong(table: Keyed, of: AskedAccounts): SQL | undefined {
   return 'keys' in of ? sql`${table.account_key} in (${sql.join(of.keys.map(whole), sql`, `)})` : undefined;
 }

@@ -20,7 +20,7 @@ export type ChangeInputs = {
   log: Pick<ChangeLog, 'read'>;
   missing: readonly MissingUser[];
   answers: ReadonlyMap<number, LookupAnswer>;
-  /** Rows of the missing users whose own record proves that they have no level. */
+  /** Rows of the missing users with an own record that proves that they have no level. */
   gone: ReadonlySet<number>;
   decision: Exclude<AbsenceDecision, 'empty_answer'>;
 };
@@ -46,7 +46,7 @@ export const CHANGE_COLUMNS = [
 ] as const;
 
 type ChangeColumn = (typeof CHANGE_COLUMNS)[number];
-/** Where a column stands in a row. */
+/** The index of a column in a row. */
 const AT = Object.fromEntries(CHANGE_COLUMNS.map((column, at) => [column, at])) as Record<
   ChangeColumn,
   number
@@ -59,7 +59,7 @@ export type ChangeCounts = Record<Change, number> & {
   /** Users the history knows: those with a changed email or name, and those with changed counters. */
   renamed: number;
   acted: number;
-  /** Users the history knows who are written, except missing users: changed, returned, or no longer absent. */
+  /** Users the history knows who are written: changed, returned, or no longer absent. Missing users do not count. */
   updated: number;
   /** Missing users that this publish marks as absent. */
   newlyAbsent: number;
@@ -76,7 +76,7 @@ export type Changes = {
   rows: Iterable<readonly CopyValue[]>;
 };
 
-/** The number of rows, at most. The time limits of the publish grow with it. */
+/** The maximum number of rows. The time limits of the publish grow with it. */
 export function countRows({ table, missing }: Pick<ChangeInputs, 'table' | 'missing'>): number {
   let rows = missing.length;
   for (let row = 0; row < table.size(); row++)
@@ -84,7 +84,7 @@ export function countRows({ table, missing }: Pick<ChangeInputs, 'table' | 'miss
   return rows;
 }
 
-/** Each call reads everything again: a publish that is retried sends the same bytes. */
+/** Each call reads everything again, so a publish that is retried sends the same bytes. */
 export function readChanges(accountKey: number, inputs: ChangeInputs): Changes {
   const userId = new Uint8Array(16);
   const row: CopyValue[] = CHANGE_COLUMNS.map(() => null);
@@ -94,7 +94,7 @@ export function readChanges(accountKey: number, inputs: ChangeInputs): Changes {
   return { counts: reading.counts, rows: rowsOf(reading) };
 }
 
-/** The state of one read of all changes: `row` is filled again for each of them. */
+/** The state of one read of all changes. `row` is filled again for each change. */
 type Reading = { inputs: ChangeInputs; counts: ChangeCounts; row: CopyValue[]; userId: Uint8Array };
 
 function startCounts(state: ChangeInputs['state']): ChangeCounts {
@@ -137,7 +137,7 @@ function begin({ inputs: { table }, counts, row, userId }: Reading, at: number, 
 function* changed(reading: Reading): Generator<readonly CopyValue[]> {
   const { inputs, counts, row } = reading;
   const { table, key, log } = inputs;
-  // Whether no later record has superseded the change or taken it back.
+  // Whether the change still counts: no later record has superseded it or taken it back.
   const stands = (at: number, change: number) => table.change(at) === change && table.isChanged(at);
   for (const change of log.read(stands, (at, other) => table.compareIds(at, other))) {
     const { row: at, level, eventCount } = change;
@@ -182,7 +182,7 @@ function move(sums: LevelSums, from: LevelRank, fromEvents: number, to: LevelRan
   }
 }
 
-/** Users who were met again without any other change, even by a rejected record. */
+/** Users who were met again without any other change, even if only a rejected record met them. */
 function* absentNoMore(reading: Reading): Generator<readonly CopyValue[]> {
   const { inputs, counts, row } = reading;
   const { table } = inputs;
@@ -224,8 +224,8 @@ function* absent(reading: Reading): Generator<readonly CopyValue[]> {
 }
 
 /**
- * `absent_twice` and `everybody` rest on walks, `gone` on the users' own records. In every case, a record that shows a
- * level keeps its user.
+ * Walks decide `absent_twice` and `everybody`. The users' own records decide `gone`. In every case, a record that shows
+ * a level keeps its user.
  */
 function isClearedBy(
   { decision, gone }: Pick<ChangeInputs, 'decision' | 'gone'>,

@@ -1,5 +1,5 @@
-// One transaction: users, history, counts and the run's record commit together, or nothing does. The only place where
-// the history changes.
+// One transaction: users, history, counts and the run's record commit together, or nothing does. The only place where a
+// run changes the history of users.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql, type SQLWrapper } from 'drizzle-orm';
 import { copyRows } from '../../db/copy-rows.ts';
@@ -28,7 +28,7 @@ import { snapshotStatements, type SnapshotFacts, type Statement } from './write-
 
 export type PublishRequest = {
   lease: Lease;
-  /** As it was read during the run, before any comparison. */
+  /** The header as it was read during the run, before any comparison. */
   state: Pick<AccountState, 'lastWriter' | 'newestAt' | 'hasComplete' | 'present'>;
   /** The instant of the snapshot, by the database's clock: when the walk began. */
   observedAt: string;
@@ -36,7 +36,7 @@ export type PublishRequest = {
   expectedUnseen: number | null;
   /** Distinct users with an accepted record. */
   met: number;
-  /** The changes, and how many rows they are at most. Read again for each attempt, and the same each time. */
+  /** The changes, and the maximum number of their rows. Each attempt reads them again, and gets the same rows. */
   readChanges: () => Changes;
   changeCount: number;
   /** The new users who stand for erased people. */
@@ -54,24 +54,25 @@ export type PublishHooks = ClockWait & {
   limits?: Partial<TransactionLimits>;
   /** Called before the lease row is locked, because a heartbeat under way would wait for that lock. */
   beforeFence?: () => Promise<void>;
-  /** Statements to run in the same transaction. It may be called again, if the transaction begins again. */
+  /** Statements to run in the same transaction. Called again if the transaction begins again. */
   alongside?: (tx: Transaction, snapshot: PublishedAt) => Alongside[];
 };
 
-/** `rows`: the number of rows that it touches. No parameter of it may be an email or a name. */
+/** `rows`: the number of rows that it touches. No parameter may be an email or a name. */
 export type Alongside = { sql: SQLWrapper; rows: number };
 
 /** `observedAt`: the instant of the snapshot as it was written. */
 export type PublishedAt = { accountKey: number; snapshotId: number; observedAt: string };
 
-// A stopped process must release the feed clock before its lease expires: otherwise it blocks every account.
+// A stopped process must release the feed clock before its lease expires, or it blocks every account.
 const LOCK_MS = 20_000;
 const IDLE_MS = 20_000;
 const STATEMENT_MS = 25_000;
 // A first load of 1,000,000 users takes longer than any fixed limit that would still catch a hanging statement.
 const MS_PER_ROW = 0.2;
 const COPY_MS = 60_000;
-// From one change per so many users on, index probes are slower than one join that reads all users: a probe takes 3 µs.
+// With one change per this number of users or more, one join that reads all users is faster than index probes. A probe
+// takes 3 µs.
 const BULK_SHARE = 5;
 
 /**
@@ -97,7 +98,7 @@ export async function publish(
         limits,
         async (tx, client, locks) => {
           const { counts, rows } = request.readChanges();
-          // The COPY comes before any lock that others wait for: no limit of the server ends a COPY whose client has
+          // The COPY runs before any lock that others wait for: no limit of the server ends a COPY if its client has
           // stopped.
           if (request.changeCount > 0)
             await copyRows(client, stagedChanges, CHANGE_COLUMNS, rows, {
@@ -121,8 +122,8 @@ export async function publish(
       }
       const pause = RESTART_PAUSES_MS[attempt];
       if (pause === undefined) throw error;
-      // Between two attempts nothing locks the lease row, and the last heartbeat is older than the attempt that failed.
-      // So the run sends one. A heartbeat that fails proves nothing: the fence decides.
+      // Between two attempts, this run holds no lock on the lease row, and its last heartbeat is older than the failed
+      // attempt. So it sends a heartbeat. A failed heartbeat proves nothing: the fence decides.
       if (!(await beat(pool, lease).catch(() => true))) throw leaseLost(lease);
       await sleep(pause);
     }
@@ -134,8 +135,8 @@ function statementMs({ changeCount }: PublishRequest): number {
 }
 
 /**
- * Keeps asking, whatever the error, until the database answers. Throws COMMIT_UNKNOWN when a restart would long be
- * over.
+ * Keeps asking, whatever the error, until the database answers. Throws COMMIT_UNKNOWN after a time in which any restart
+ * would be over.
  */
 async function wasPublished(pool: Pool, lease: Lease): Promise<boolean> {
   for (let attempt = 0; ; attempt++) {
@@ -172,8 +173,8 @@ async function publishIn(
   const observedAt = await checkState(tx, request);
   const isBulk = counts.rows * BULK_SHARE >= state.present;
   await tx.execute(sql.raw(planFor(isBulk)));
-  // From here to COMMIT, no other account can publish: this, everything that is written, and COMMIT are three round
-  // trips.
+  // From here to COMMIT, no other account can publish. It takes three round trips: this one, all the writes, and
+  // COMMIT.
   const snapshotId = await takeClock();
   const facts: SnapshotFacts = {
     accountKey: lease.accountKey,
@@ -223,7 +224,7 @@ async function checkState(tx: Transaction, { lease, state, observedAt }: Publish
 
 /**
  * The sizes are known here, but not to the planner: it has no statistics about an account that is new or was just
- * loaded. Its plan met 100,000 changes with 100,000 users in a nested loop (measured: minutes instead of 2 s).
+ * loaded. It once joined 100,000 changes with 100,000 users in a nested loop (measured: minutes instead of 2 s).
  * Compiling such plans (jit) costs more than running them.
  */
 function planFor(isBulk: boolean): string {
@@ -232,12 +233,14 @@ function planFor(isBulk: boolean): string {
 }
 
 /**
- * Runs them in one round trip. If a statement touches a different number of rows than the comparison said, the state
- * has changed: STATE_MOVED.
+ * Runs the statements in one round trip. If a statement touches a different number of rows than the comparison counted,
+ * the state has changed: STATE_MOVED.
  */
 async function runAll(tx: Transaction, lease: Lease, statements: readonly Text[]): Promise<void> {
-  const result: unknown = await tx.execute(sql.raw(statements.map(({ text }) => text).join(';\n')));
-  const results = (Array.isArray(result) ? result : [result]) as { rowCount: number | null }[];
+  // The driver answers several statements with a list, and there are always several.
+  const results = (await tx.execute(
+    sql.raw(statements.map(({ text }) => text).join(';\n')),
+  )) as unknown as readonly { rowCount: number | null }[];
   if (statements.some(({ rows }, n) => results[n]?.rowCount !== rows))
     throw stateMoved(lease, 'while the run was under way');
 }

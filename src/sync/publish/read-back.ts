@@ -1,6 +1,7 @@
 // After a large publish, the worker reads the new rows once. It counts them again, and it saves the next reader a
-// write: the first reader of a row marks it as committed. With checksums, the default of PostgreSQL 18, this logs whole
-// pages if a checkpoint came between: 11 MB for 100,000 users. Right after the load it logs nothing.
+// write: the first reader of a row marks it as committed. With checksums, the default of PostgreSQL 18, this mark logs
+// whole pages if there was a checkpoint in between: 11 MB for 100,000 users. Right after the load, the mark logs
+// nothing.
 import { sql, type SQL } from 'drizzle-orm';
 import { REACH_WORKERS, setLocal } from '../../db/sql/set-local.ts';
 import { inline, whole } from '../../db/sql/inline-sql.ts';
@@ -11,13 +12,13 @@ import type { ChangeCounts } from './changes.ts';
 /** Fewer new users fit into a few pages. */
 const LEAST = 1_000;
 
-// It reads page by page, however large the tables are, and never the index alone.
+// The query reads page by page, even in large tables, and never only the index.
 const BITMAP_SCAN = setLocal(
   REACH_WORKERS,
   ...['enable_seqscan', 'enable_indexscan', 'enable_indexonlyscan'].map((setting) => `${setting} = off`),
 );
 
-/** How many rows of the new users there are in each table; null if there are too few new users to look. */
+/** How many rows of the new users each table has. Null if there are too few new users to check. */
 export async function readBack(
   pool: Pool,
   accountKey: number,

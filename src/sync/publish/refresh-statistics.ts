@@ -1,6 +1,6 @@
 // After a load of many users, the worker refreshes the planner's statistics. Autovacuum would do it a minute later.
 // Until then the planner expects a few rows, and joins by nested loop: `users --identities` of 100,000 users took more
-// than ten minutes, and a statement that has begun keeps its plan.
+// than ten minutes. A statement that has begun keeps its plan.
 import { sql } from 'drizzle-orm';
 import { inline } from '../../db/sql/inline-sql.ts';
 import type { Pool } from '../../db/pool.ts';
@@ -8,18 +8,20 @@ import { userActivity, userIdentities, userLevels, users } from '../../db/schema
 import { total } from '../state/level-sums.ts';
 import type { ChangeCounts } from './changes.ts';
 
-/** Fewer users take no time, whatever the plan. */
+/** With fewer users, every plan is fast. */
 const LEAST = 1_000;
-/** From this share of new users on, the statistics describe another account. */
+/** If new users are at least this share of the account, its old statistics no longer describe it. */
 const NEW_SHARE = 0.2;
 
-/** Says whether the load was large enough. For the owner of the tables; for others it does nothing. */
+/**
+ * Returns whether the load was large enough. It works for the owner of the tables, and does nothing for other roles.
+ */
 export async function refreshStatistics(
   pool: Pool,
   { appeared, sums }: Pick<ChangeCounts, 'appeared' | 'sums'>,
 ): Promise<boolean> {
   if (appeared < LEAST || appeared < total(sums).users * NEW_SHARE) return false;
-  // Nobody is waited for: whoever holds such a lock is an ANALYZE itself, or changes the table.
+  // It waits for no lock: a session that holds such a lock runs ANALYZE itself, or changes the table.
   await pool.query(
     inline(sql`analyze (skip_locked) ${users}, ${userLevels}, ${userIdentities}, ${userActivity}`),
   );

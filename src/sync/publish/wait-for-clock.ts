@@ -1,17 +1,21 @@
-// Takes the feed clock for a publish. Others may hold it for long: tells who does, and gives up soon after a signal.
+// Takes the feed clock for a publish. Others may hold it for long. This says who holds it, and gives up soon after a
+// signal.
 import { takeFeedValue, UNTIL_CANCELLED } from '../../db/feed-clock.ts';
 import { describeHolders, type LockWatch } from '../../db/locks/lock-holders.ts';
 import type { Transaction, TransactionLimits } from '../../db/transaction.ts';
 import { startGrace } from '../../time/grace.ts';
 
 export type ClockWait = {
-  /** Called once if the publish waits for the feed clock for seconds. `heldBy`: who holds it, for people. */
+  /** Called once if the publish waits for the feed clock for seconds. `heldBy`: the holder, in words for the log. */
   onWait?: (heldBy: string) => void;
-  /** Once it aborts, a publish that waits for the feed clock gives up within seconds. Any other one goes on. */
+  /**
+   * If it aborts, a publish that is waiting for the feed clock gives up within seconds. A publish that is not waiting
+   * goes on.
+   */
   endWait?: AbortSignal;
 };
 
-// Small publishes of others are over in that time.
+// The small publishes of other accounts end within this time.
 const GRACE_MS = 2_000;
 
 /** Returns the next feed value. `giveUp` cancels the transaction. `limits` hold afterwards. */

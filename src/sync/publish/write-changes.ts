@@ -1,7 +1,7 @@
 // The statements that write staged_changes into users and their three histories, each with the number of rows that it
 // must touch. They are set-based, and every row gets the snapshot_id. They hold no parameter, so that they travel
-// together: while the feed clock is held, every account waits during a round trip. Nothing is sorted: the rows were
-// copied in the order of user ids, which is the order of the keys, except for users who came later.
+// together: while the feed clock is held, every account waits during a round trip. Nothing is sorted. The rows were
+// copied in the order of user ids, which is the order of the keys, except for users who were added later.
 import { sql, type SQL } from 'drizzle-orm';
 import type { AnyPgColumn } from 'drizzle-orm/pg-core';
 import { columnList, columnNames } from '../../db/sql/column-names.ts';
@@ -37,13 +37,13 @@ export function changeStatements(facts: SnapshotFacts, counts: ChangeCounts): St
   ].filter(({ rows }) => rows > 0);
 }
 
-/** Whether the staged row changes what this history holds. Never true for missing users. */
+/** Whether the staged row changes this history. Never true for missing users. */
 function changes(history: History): SQL {
   if (history === 'level') return sql`not ${c.is_missing} and ${c.new_level} is distinct from ${c.old_level}`;
   return sql`${history === 'identity' ? c.identity_changed : c.activity_changed}`;
 }
 
-/** Fields of users in an update: the staged value, or the old one if the row brings none. */
+/** Fields of users in an update: the staged value, or the old one if the staged row has none. */
 function setOrKeep(history: 'activity'): SQL {
   return sql.join(
     fieldsOf(history).map(
@@ -77,7 +77,7 @@ function insertUsers(facts: SnapshotFacts): SQL {
       from ${c} where ${staged(facts)} and ${c.is_new}`;
 }
 
-/** An account may meet a person for the first time who was erased before. */
+/** An account may meet, for the first time, a person who was erased before. */
 function erasedAt(facts: SnapshotFacts): SQL {
   if (facts.erasedAppeared.length === 0) return sql`null::timestamptz`;
   const ids = sql.raw(facts.erasedAppeared.map((id) => `'${id}'`).join(','));

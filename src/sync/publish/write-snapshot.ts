@@ -30,7 +30,7 @@ export type Statement = {
   rows: number;
 };
 
-/** The snapshot, its levels, and the mark of the account's writer. */
+/** The snapshot, its levels, and the snapshot id that marks the account's last writer. */
 export function snapshotStatements(facts: SnapshotFacts, counts: ChangeCounts): Statement[] {
   return [
     { sql: insertSnapshot(facts, counts), rows: 1 },

@@ -2,7 +2,7 @@
 import { OperatorError } from '../../errors.ts';
 
 /**
- * The program, its heap with garbage, connections and answers under way: measured 95 to 115 MB, however large the
+ * The program, its heap with garbage, connections and answers under way. Measured: 95 to 115 MB for any size of
  * account.
  */
 export const FIXED_BYTES = 120 * 1024 * 1024;

@@ -1,6 +1,6 @@
-// The fields of a user's identity as the bytes that a binary COPY carries for text columns: a length of four bytes (-1
-// for null), then UTF-8, one field after the other. The same bytes come from the database, are hashed, kept, and sent
-// back. The lengths tell null from '', and 'a' + 'bc' from 'ab' + 'c'.
+// Encodes the fields of a user's identity as a binary COPY carries text columns: a length of four bytes (-1 for null),
+// then UTF-8, one field after the other. The same bytes arrive from the database, are hashed, kept, and sent back. The
+// lengths distinguish null from '', and 'a' + 'bc' from 'ab' + 'c'.
 import { TEXT_MAX_LENGTH } from '../../cloudflare/endpoints/summary/check-record.ts';
 import { IDENTITY_FIELDS, type Identity, type IdentityField } from '../../user-risk.ts';
 
@@ -13,7 +13,7 @@ export const IDENTITY_MAX_BYTES = IDENTITY_FIELDS.reduce(
   0,
 );
 
-/** Writes the fields at `at`, and returns where they end. `into` has room for IDENTITY_MAX_BYTES. */
+/** Writes the fields at `at`, and returns the offset of their end. `into` has room for IDENTITY_MAX_BYTES. */
 export function encodeIdentity(identity: Identity, into: Buffer, at: number): number {
   let end = at;
   for (const field of IDENTITY_FIELDS) end = encodeText(identity[field], into, end);
@@ -27,14 +27,14 @@ function encodeText(text: string | null, into: Buffer, at: number): number {
   return at + 4 + length;
 }
 
-/** Where the fields that begin at `at` end. */
+/** The offset at which the fields that begin at `at` end. */
 export function endOfIdentity(bytes: Buffer, at: number): number {
   let end = at;
   for (let field = 0; field < IDENTITY_FIELDS.length; field++) end += 4 + Math.max(0, bytes.readInt32BE(end));
   return end;
 }
 
-/** Reads the fields at `at` into `into`, without a copy, and returns where they end. */
+/** Reads the fields at `at` into `into`, without a copy, and returns the offset of their end. */
 export function decodeIdentity(bytes: Buffer, at: number, into: IdentityBytes): number {
   let end = at;
   for (const field of IDENTITY_FIELDS) {

@@ -1,5 +1,5 @@
-// What is kept of the emails and names of an account. Before a run writes anything, its setting must be the recorded one:
-// otherwise a history would hold a mixture that nobody has asked for.
+// What is kept of the emails and names of an account. Before a run writes anything, its setting must equal the recorded
+// one: otherwise a history would mix two settings by accident.
 import { eq, sql } from 'drizzle-orm';
 import { columnNames } from '../../db/sql/column-names.ts';
 import type { Pool } from '../../db/pool.ts';
@@ -24,7 +24,7 @@ export async function requireMode(pool: Pool, lease: Lease, wanted: Wanted): Pro
   });
 }
 
-/** What a run of the account would find. Reads only. Throws as the run would. */
+/** What a run of the account would find. Only reads, and throws what the run would throw. */
 export async function lookAtMode(tx: Transaction, account: Account, wanted: Wanted): Promise<Recorded> {
   const recorded = (await recordedMode(tx, account)) ?? (await modeToRecord(tx, account, wanted));
   requireSame(account, recorded, wanted);
@@ -37,7 +37,7 @@ export async function checkMode(tx: Transaction, account: Account, wanted: Wante
   if (recorded !== null) requireSame(account, recorded, wanted);
 }
 
-/** The same; until the transaction ends, nobody can change the mode. */
+/** The same. Until the transaction ends, no other session can change the mode. */
 export async function holdMode(tx: Transaction, account: Account, wanted: Wanted): Promise<void> {
   const [row] = await tx.select().from(m).where(eq(m.account_key, account.accountKey)).for('share');
   if (row !== undefined) requireSame(account, recordedOf(row), wanted);
@@ -52,7 +52,10 @@ function recordedOf({ mode, key_id, is_applied }: typeof m.$inferSelect): Record
   return { mode: mode as PiiMode, keyId: key_id, isApplied: is_applied };
 }
 
-/** A history without a record comes from a copy or from a version without modes: it was written in full. */
+/**
+ * A history without a recorded mode is a copy, or was written by a version without modes: it holds emails and names in
+ * full.
+ */
 async function modeToRecord(tx: Transaction, { accountKey }: Account, wanted: Wanted): Promise<Recorded> {
   const [one] = await tx
     .select({ account_key: userIdentities.account_key })

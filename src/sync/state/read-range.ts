@@ -1,5 +1,5 @@
-// Reads present users and their identities in ranges of keys. Each range is small, whatever the planner believes about
-// the account.
+// Reads present users and their identities in ranges of keys. Each range stays small, even if the planner's estimates
+// are wrong.
 import { sql, type SQL } from 'drizzle-orm';
 import { columnList } from '../../db/sql/column-names.ts';
 import { inline, whole } from '../../db/sql/inline-sql.ts';
@@ -20,7 +20,7 @@ export type Range = { rows: number[]; end: number; bytes: number; identities: SQ
 export type RangeReader = {
   /** Puts some users with keys above `after` into the user table. Reading a range again gives the same result. */
   users(after: number, limit: number): Promise<Range>;
-  /** Reads the identities of those users. Returns how many bytes came. Throws STATE_BROKEN. */
+  /** Reads the identities of those users. Returns the number of bytes. Throws STATE_BROKEN. */
   identities(range: Range): Promise<number>;
 };
 
@@ -53,7 +53,9 @@ async function readDense(
   return { ...(await readByKeys(deps, accountKey, keys)), end, identities };
 }
 
-/** If most users were cleared: the keys of the others come from their open periods, which have their own index. */
+/**
+ * If most users were cleared: finds the keys of the present users in their open periods, which have their own index.
+ */
 async function readSparse(
   deps: RangeDeps,
   accountKey: number,
@@ -92,7 +94,7 @@ async function readByKeys(
   return { rows: found, bytes };
 }
 
-/** Users and identities come in the order of keys. */
+/** Users and identities arrive in the order of keys. */
 async function readIdentities(
   { pool, table, key }: RangeDeps,
   lease: Lease,

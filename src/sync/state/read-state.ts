@@ -1,5 +1,5 @@
 // Reads the account's present users from the database, once, while the first pages are fetched. The holder of the lease
-// is the account's only writer, so what is read here stays true until the publish, which checks that.
+// is the account's only writer, so this state stays true until the publish, which checks it.
 import { isDeepStrictEqual } from 'node:util';
 import { readAgain } from '../../db/read-again.ts';
 import { RISK_LEVELS } from '../../user-risk.ts';
@@ -12,14 +12,13 @@ import type { UserTable } from './user-table.ts';
 
 export type AccountState = Omit<Header, 'recorded'> & { present: number; sums: LevelSums };
 
-/** `onRange` is called before each range: for the memory check, and as a seam for tests. */
+/** `onRange` is called before each range, for the memory check and for tests. */
 type StateDeps = RangeDeps & { onRange?: () => Promise<void> };
 
-// Users per statement: about 0.35 MB, and as much again for their identities. Twice as many take 5 MB more memory, and
-// are not faster.
+// Users per statement: about 0.35 MB, and the same again for their identities. Twice the number takes 5 MB more memory,
+// and is not faster.
 const ROWS = 5_000;
-// With names of ten thousand characters, these rows take two megabytes. How long names are is known after the first
-// range.
+// With names of ten thousand characters, these rows take two megabytes. The first range shows how long names are.
 const FIRST_ROWS = 50;
 const MAX_BYTES = 1024 * 1024;
 // With this many keys per present user, or more, it is faster to look up the present ones.
@@ -28,7 +27,7 @@ const SPARSE = 2;
 /**
  * Fills `table`. A stopped worker holds no database snapshot and no lock, and a lost connection repeats one range.
  * Throws STATE_BROKEN (exit 1) if the users and the newest snapshot contradict each other, STATE_MOVED (exit 75) if
- * somebody wrote meanwhile, CLOCK_BACKWARDS (exit 75), or signal.reason.
+ * another session wrote during the read, CLOCK_BACKWARDS (exit 75), or signal.reason.
  */
 export async function readState(
   deps: StateDeps,
@@ -41,7 +40,7 @@ export async function readState(
   const { lastUserKey, lastWriter } = header;
   const { users: present } = total(recorded);
   const sums = emptySums();
-  // Read even if the snapshot counts no users: users who are there all the same must be noticed.
+  // Read even if the snapshot counts no users: users who are present nevertheless must be noticed.
   if (lastUserKey > 0) {
     table.reserve(present);
     const isSparse = present > 0 && lastUserKey > present * SPARSE;

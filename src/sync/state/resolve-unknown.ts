@@ -16,8 +16,7 @@ import { brokenIdentities, stateMoved } from './state-errors.ts';
 import { readActivity } from './encode-values.ts';
 import { emptyValues, readUuid, type UserTable } from './user-table.ts';
 
-// With names of ten thousand characters, these rows take two megabytes. How long names are is known after the first
-// statement.
+// With names of ten thousand characters, these rows take two megabytes. The first statement shows how long names are.
 const FIRST = 50;
 const MOST = 5_000;
 const MAX_BYTES = 1024 * 1024;
@@ -25,12 +24,12 @@ const MAX_BYTES = 1024 * 1024;
 type ResolveDeps = { pool: Pool; table: UserTable; key: HashKey };
 
 /**
- * Gives every accepted user who was cleared before their key and what the history holds. Throws STATE_MOVED and
+ * Gives every accepted user who was cleared before the old key and what the history holds. Throws STATE_MOVED and
  * STATE_BROKEN.
  */
 export async function resolveUnknown(deps: ResolveDeps, lease: Lease, state: AccountState): Promise<void> {
   const { table } = deps;
-  // Every user who ever got a key is present, so there is nobody to find.
+  // Every user who ever got a key is present, so there are none to find.
   if (state.lastUserKey === state.present) return;
   let atOnce = FIRST;
   let rows: number[] = [];
@@ -44,7 +43,7 @@ export async function resolveUnknown(deps: ResolveDeps, lease: Lease, state: Acc
   }
 }
 
-/** Returns how many bytes came. */
+/** Returns the number of bytes. */
 async function resolve(deps: ResolveDeps, lease: Lease, unknown: readonly number[]): Promise<number> {
   const { rows, bytes } = await readCleared(deps, lease, unknown);
   if (rows.length === 0) return bytes;
@@ -77,7 +76,7 @@ async function readCleared(
   return { rows: found, bytes };
 }
 
-/** Returns how many bytes came. Throws STATE_BROKEN. */
+/** Returns the number of bytes. Throws STATE_BROKEN. */
 async function readIdentities(
   { pool, table, key }: ResolveDeps,
   lease: Lease,

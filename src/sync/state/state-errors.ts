@@ -1,4 +1,4 @@
-// The errors for an account's state that changed while the run was under way, or that is broken.
+// The errors for an account's state that is broken, or changed while the run was under way.
 import { OperatorError } from '../../errors.ts';
 import { RISK_LEVELS } from '../../user-risk.ts';
 import type { LevelSums } from './level-sums.ts';
@@ -14,7 +14,7 @@ export function clockBackwards(observedAt: string, newestAt: string | null): Ope
   });
 }
 
-/** Somebody else wrote the account's users, or the database lost what it had committed. */
+/** Another session wrote the account's users, or the database lost what it had committed. */
 export function stateMoved({ accountId }: Account, when: string, cause?: unknown): OperatorError {
   return new OperatorError({
     code: 'STATE_MOVED',
@@ -37,7 +37,7 @@ export function brokenIdentities({ accountId }: Account, users: number): Operato
   return broken(`${users} users of account ${accountId} have no current identity`);
 }
 
-/** `there`: how many rows of new users are in users, levels, identities and activity, read after the COMMIT. */
+/** `there`: the number of rows of new users in users, levels, identities and activity, read after the COMMIT. */
 export function brokenPublish(
   { accountId }: Account,
   wanted: number,

@@ -42,11 +42,11 @@ export type UserTable = {
   size(): number;
   /** Bytes that rows and index take. */
   bytes(): number;
-  /** Makes room in the index for so many users, so that it does not grow step by step. */
+  /** Makes room in the index for this number of users, so that it does not grow step by step. */
   reserve(users: number): void;
   /** The row of a user id (16 bytes in four words); -1 if there is none. */
   find(id: Int32Array): number;
-  /** The same, but adds the row if there is none. */
+  /** The same, but adds the row if it is missing. */
   findOrAdd(id: Int32Array): number;
   /** Writes what the history holds about a user. */
   setKnown(row: number, key: number, values: UserValues, isAbsent: boolean): void;
@@ -65,12 +65,12 @@ export type UserTable = {
   /** Whether the history says that the user is absent. */
   isAbsent(row: number): boolean;
   /**
-   * Which parts of a record differ from the history, as any of the bits below. A user whom the history does not know,
-   * or who is not present, differs in LEVEL.
+   * Which parts of a record differ from the history, as any of the bits below. For a user whom the history does not
+   * know, or who is not present, LEVEL differs.
    */
   compare(row: number, values: UserValues): number;
 
-  /** A new reading begins: what was met so far counts as met earlier. */
+  /** Begins a new reading: users met so far count as met earlier. */
   beginReading(): void;
   /** Notes that the user had a record. */
   note(row: number, isAccepted: boolean): void;
@@ -85,10 +85,10 @@ export type UserTable = {
   change(row: number): number;
   /** Whether that change still counts. */
   isChanged(row: number): boolean;
-  /** Whether the last change that was kept for the user has that hash. */
+  /** Whether the last change that was kept for the user has this hash. */
   holdsChange(row: number, hash: Uint32Array): boolean;
   setChange(row: number, change: number, hash: Uint32Array): void;
-  /** Called if the last accepted record says what the history holds. */
+  /** Called if the last accepted record equals what the history holds. */
   takeBackChange(row: number): void;
 };
 
@@ -103,7 +103,7 @@ const EVERYTHING = LEVEL | ACTIVITY | IDENTITY;
 // identity, 11 change, 12-13 hash of the change, 14 flags, 15 free. 64 bytes are one cache line.
 const WORDS = 16;
 const ROW_BYTES = WORDS * 4;
-// Rows are added in pieces of 4 MB: growing one large array would hold it twice for a moment.
+// Rows are added in pieces of 4 MB. Growing one large array would need it twice for a moment.
 const SEGMENT_BITS = 16;
 const SEGMENT_ROWS = 1 << SEGMENT_BITS;
 const SEGMENT_MASK = SEGMENT_ROWS - 1;
@@ -121,9 +121,9 @@ export function createUserTable(): UserTable {
   const segments: Int32Array[] = [];
   const doubles: Float64Array[] = [];
   let rows = 0;
-  // Open addressing: a slot holds the row's number plus one, or 0. At most three quarters full.
+  // Open addressing: a slot holds the row's number plus one, or 0. At most three quarters are full.
   let index = new Int32Array(1024);
-  // Others choose the ids: without a key, they could make ids collide.
+  // Others choose the ids. Without a secret key in the hash, they could make ids collide.
   const [mix0 = 1, mix1 = 1, mix2 = 1, mix3 = 1] = getRandomValues(new Int32Array(4)).map((word) => word | 1);
   const counts: MetCounts = { anyThis: 0, anyAll: 0, acceptedThis: 0, acceptedAll: 0, acceptedBoth: 0 };
 

@@ -19,13 +19,13 @@ export type LoggedChange = UserValues & {
 };
 
 export type ChangeLog = {
-  /** `identity` is what encodeIdentity wrote, up to `end`. Returns the number of the change; numbers rise from 1. */
+  /** `identity` is what encodeIdentity wrote, up to `end`. Returns the number of the change. Numbers rise from 1. */
   append(row: number, id: Int32Array, values: RiskValues, identity: Buffer, end: number): number;
   /** Bytes held. */
   bytes(): number;
   /**
-   * Yields the changes that `isWanted`, in the order of user ids; `byId` compares two rows. It yields the same object
-   * each time, and the bytes are valid until the next change.
+   * Yields the changes that `isWanted` accepts, in the order of user ids. `byId` compares two rows. It yields the same
+   * object each time, and the bytes are valid until the next change.
    */
   read(
     isWanted: (row: number, change: number) => boolean,
@@ -36,7 +36,8 @@ export type ChangeLog = {
 type Bucket = { pieces: Buffer[]; tail: Buffer; end: number };
 
 const BUCKETS = 256;
-// 4 MB if all are in use. Larger pieces hardly compress better: names and addresses repeat within a few kilobytes.
+// 4 MB if all buckets are in use. Larger pieces hardly compress better: names and addresses repeat within a few
+// kilobytes.
 const PIECE_BYTES = 16 * 1024;
 // Change, row, level and activity. The user id is in the table, and the hash is computed again, because
 // both compress badly.
@@ -115,9 +116,9 @@ function createBuckets() {
   };
 }
 
-/** Compresses the tail. Returns how many bytes that takes from now on. */
+/** Compresses the tail. Returns the number of bytes that this adds. */
 function compressTail(bucket: Bucket): number {
-  // Node returns a slice of a larger buffer, and the slice would keep the whole buffer in memory.
+  // Node returns a slice of a larger buffer. Keeping the slice would keep the whole buffer in memory.
   const compressed = zstdCompressSync(bucket.tail.subarray(0, bucket.end), LEVEL_1);
   const piece = Buffer.allocUnsafeSlow(compressed.length);
   compressed.copy(piece);
@@ -126,7 +127,7 @@ function compressTail(bucket: Bucket): number {
   return piece.length;
 }
 
-/** Where in a bucket's bytes the wanted changes begin, by user id. */
+/** The offsets of the wanted changes in a bucket's bytes, by user id. */
 function wantedIn(
   bytes: Buffer,
   isWanted: (row: number, change: number) => boolean,

@@ -1,4 +1,4 @@
-// Compares the records of a walk with the account's state as they come. Unchanged records are dropped at once; changed
+// Compares each record of a walk with the account's state as it arrives. Unchanged records are dropped at once; changed
 // records are kept in the change log. An answer takes effect as a whole, when it has ended.
 import { parseRecord } from '../../cloudflare/endpoints/summary/record.ts';
 import type { OpenReader } from '../../cloudflare/endpoints/summary/record-reader.ts';
@@ -27,24 +27,24 @@ export type KnownUser = Named & {
   lastEvent: string;
 };
 
-/** What one answer says, kept aside until it takes effect. */
+/** The content of one answer, kept aside until it takes effect. */
 export type PageOutcome = {
   records: number;
-  /** Rejected records, and those of them without a readable user. */
+  /** Rejected records, and how many of them have no readable user. */
   rejected: number;
   unreadable: number;
   withoutEmail: number;
   withoutName: number;
-  /** The rejected records whose text is kept, and how many others there are for each reason. */
+  /** The rejected records kept with their text, and the number of others for each reason. */
   rejections: Rejection[];
   unkept: ReasonCounts;
   rejectedCharacters: number;
   /** The last few accepted records, as a ring. */
   lastMet: (UserRisk | undefined)[];
   accepted: number;
-  /** The row of each record in the user table. A record without a readable user is in no list. */
+  /** The row of each record in the user table. Records without a readable user are not listed. */
   rows: number[];
-  /** For each of them: UNCHANGED, REJECTED, or a number of the change log. */
+  /** For each of these records: UNCHANGED, REJECTED, or a number of the change log. */
   changes: number[];
   /** The hashes of these changes, two words for each number. */
   hashes: number[];
@@ -53,28 +53,28 @@ export type PageOutcome = {
 const UNCHANGED = 0;
 const REJECTED = -1;
 /**
- * How many users can serve as controls. Several, because a user who was met may be reset before their record is asked.
+ * The number of users who can serve as controls. Several, because a user who was met may be reset before the lookup.
  */
 const LAST_MET = 3;
 
 /**
- * How many characters of rejected records one answer may keep until it takes effect. Several answers may be under way.
- * That is a thousand of the longest texts, or ten thousand short ones.
+ * The characters of rejected records that one answer may keep until it takes effect. Several answers may be under way.
+ * This limit is a thousand of the longest texts, or ten thousand short ones.
  */
 const REJECTED_CHARACTERS = 4 * 1024 * 1024;
-/** What a rejection takes besides its text. */
+/** The characters that a rejection counts besides its text. */
 const REJECTION_CHARACTERS = 400;
 /** Memory that an answer takes for each record until it takes effect. */
 const RECORD_BYTES = 32;
-/** How many records are read between two looks at the memory. */
+/** The number of records between two checks of the memory. */
 const RECORDS_BETWEEN_CHECKS = 4_096;
 
 export type Comparison = {
-  /** Waits until the state is whole: nothing is compared before that. */
+  /** Waits until the state is whole, because nothing may be compared before that. */
   openReader: OpenReader<PageOutcome>;
-  /** Makes an answer take effect. If a user has several records, the one that comes last wins. */
+  /** Makes an answer take effect. If a user has several records, the one read last wins. */
   take(outcome: PageOutcome): void;
-  /** The users whose records were read last: they had the least time to be reset since. */
+  /** The users with the records that were read last: they had the least time to be reset since. */
   lastMet(): readonly KnownUser[];
 };
 
@@ -127,7 +127,10 @@ function emptyOutcome(): PageOutcome {
   };
 }
 
-/** Compares one record, and notes the result in the outcome. Called for every record, so what it needs is made once. */
+/**
+ * Compares one record, and notes the result in the outcome. Called for every record, so everything it needs is made
+ * once.
+ */
 function createAdder(
   { table, key, log, checkMemory }: Compared,
   policy: IdentityPolicy,
@@ -168,7 +171,7 @@ function createAdder(
     values.eventCount = user.event_count;
     readInstant(user.last_event, values.lastEvent);
     outcome.rows.push(row);
-    // Nobody can be asked about an erased person.
+    // An erased person cannot be looked up.
     if (!isErased) outcome.lastMet[outcome.accepted++ % LAST_MET] = user;
     if (table.compare(row, values) === 0) {
       outcome.changes.push(UNCHANGED);
@@ -203,7 +206,7 @@ function createChangeHasher(key: HashKey): (values: UserValues, into: Uint32Arra
   };
 }
 
-/** Called when an answer has ended. If a user has several records, the one that comes last wins. */
+/** Called when an answer has ended. If a user has several records, the one read last wins. */
 function takeChanges(table: UserTable, { rows, changes, hashes }: PageOutcome): void {
   const changeHash = new Uint32Array(2);
   let hash = 0;

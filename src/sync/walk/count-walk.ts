@@ -1,5 +1,5 @@
 // What a walk has counted by now: in the current reading, and in all of them. It reports after every step, so that a
-// failed walk is recorded with what was known of it.
+// failed walk is recorded with these counts.
 import type { Pass, PassProgress } from '../../cloudflare/paging/pass.ts';
 import type { Evidence, PassEvidence } from '../../evidence.ts';
 import type { PageOutcome } from './compare-records.ts';
@@ -9,11 +9,11 @@ import type { Judgement, PassFacts, PassOverlap } from './verdict.ts';
 export type WalkCounts = {
   passes: number;
   pages: number;
-  /** Distinct users with an accepted record, over all passes; as a snapshot's met_count. */
+  /** Distinct users with an accepted record, over all passes. Same as a snapshot's met_count. */
   usersMet: number;
-  /** Of the newest pass. */
+  /** Records beyond the first record of a user, in the newest pass. */
   duplicates: number;
-  /** Of the pass with the most rejected records. */
+  /** Rejected records of the pass that has most of them. */
   rejected: number;
   totalFirst: number | null;
   totalLast: number | null;
@@ -48,9 +48,9 @@ export type WalkCounter = {
   /** A pass starts from its first page: the first time, or again with smaller pages. */
   beginReading(): void;
   countPage(page: PageOutcome): void;
-  /** Rejected records of the page whose text is not kept. */
+  /** Rejected records of the page that are only counted, without their text. */
   countUnkept(unkept: ReasonCounts): void;
-  /** `usersMet` with each page: a run that ends here is recorded with it. */
+  /** `usersMet` is passed with each page: a run that ends here is recorded with it. */
   noteProgress(progress: PassProgress, usersMet: number): void;
   notePages(pass: Pick<Pass, 'pages'>): void;
   endPass(ended: EndedPass): void;
@@ -75,7 +75,7 @@ export function createWalkCounter(report: (counts: WalkCounts) => void): WalkCou
 
   function note(news: Partial<WalkCounts>): void {
     counts = { ...counts, ...news };
-    // Of the newest reading, whatever else replaced the evidence.
+    // The evidence of the newest reading, kept even if other evidence was replaced.
     const rejected = unkept.size === 0 ? {} : { rejected_not_kept: Object.fromEntries(unkept) };
     report({ ...counts, evidence: { ...counts.evidence, ...rejected } });
   }

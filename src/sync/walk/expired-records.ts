@@ -1,12 +1,12 @@
-// Deletes rejected records that no run has met for the time of the retention: their texts are personal data. A run does
-// it when it ends, and the command prune for accounts that are not synced any longer.
+// Deletes rejected records that no run has met during the retention: their texts are personal data. A run does it when
+// it ends. The command `prune` does it for accounts that are no longer synced.
 import { and, eq, sql, type SQL } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
 import { rejectedRecords } from '../../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
 
-/** Returns how many. Most often nothing has expired, and then nothing is written. */
+/** Returns the number deleted. Most often nothing has expired, and then nothing is written. */
 export async function deleteExpired(pool: Pool, accountKey: number, retentionMs: number): Promise<number> {
   const expired = sql`select ${r.record_hash} as hash from ${r} where ${isExpired(accountKey, retentionMs)}`;
   const { rows } = await drizzle(pool).execute(sql`${expired} limit 1`);
@@ -14,7 +14,7 @@ export async function deleteExpired(pool: Pool, accountKey: number, retentionMs:
   return inTransaction(pool, DEFAULT_LIMITS, (tx) => deleteOf(tx, accountKey, expired));
 }
 
-/** How many there are, and their size. Deletes nothing. */
+/** The number of expired records, and their size. Deletes nothing. */
 export async function countExpired(
   pool: Pool,
   accountKey: number,
@@ -32,7 +32,7 @@ function isExpired(accountKey: number, retentionMs: number): SQL {
   return sql`${r.account_key} = ${accountKey} and ${r.last_seen_at} < now() - make_interval(secs => ${retentionMs / 1000})`;
 }
 
-/** The keys are named: without statistics, a join with the query may take minutes. */
+/** The keys are listed: without statistics, a join with the query may take minutes. */
 export async function deleteOf(tx: Transaction, accountKey: number, query: SQL): Promise<number> {
   const { rows } = await tx.execute<{ hash: string }>(query);
   if (rows.length === 0) return 0;

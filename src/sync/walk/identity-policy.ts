@@ -1,5 +1,6 @@
-// Decides what may be kept of a record's identity and texts, before anything of it is compared or written: by PII_MODE,
-// and because people were erased. The only place that does, so that nothing can enter by another way. Pure.
+// Decides what may be kept of a record's identity and texts, before any of it is compared or written: by PII_MODE, and
+// because people were erased. It is the only place that decides this, so that no other path lets personal data in.
+// Pure.
 import { RAW_MAX_LENGTH } from '../../cloudflare/endpoints/summary/record.ts';
 import { redactRecord } from '../../cloudflare/endpoints/summary/redact-record.ts';
 import type { Erased } from '../../db/erased/read-erased.ts';
@@ -10,7 +11,7 @@ import type { Rejection } from './quarantine.ts';
 export type IdentityPolicy = {
   /** `isKnown`: this run has met the id before, or the account knows it as a present user. */
   accepted(served: UserRisk, isKnown: boolean): UserRisk;
-  /** `rejection` has the text as served, and `record` is what it was made of. */
+  /** `rejection` has the text as served, and `record` is its source. */
   rejected(rejection: Rejection, record: unknown, isKnown: boolean): Rejection;
   /** The ids of the erased people who were met. */
   erasedMet(): ReadonlySet<string>;
@@ -29,8 +30,8 @@ export const AS_SERVED: IdentityPolicy = {
 export const FORGOTTEN_RAW = '[not kept: the person was forgotten]';
 
 /**
- * A forgotten person keeps level and counters under the id that stands in their place. An id that the account knows is
- * never a forgotten one, because an erasure replaces it. So nearly all records pass without a hash.
+ * A forgotten person keeps level and counters under the id that replaces theirs. An id that the account knows is never
+ * a forgotten one, because an erasure replaces it. So nearly all records pass without a hash.
  */
 export function identityPolicy(
   { mode, keep }: Pick<PiiPolicy, 'mode' | 'keep'>,
@@ -60,8 +61,8 @@ export function identityPolicy(
 }
 
 /**
- * A record that does not say whose it is may be a forgotten person's. No email of theirs is known any more that could
- * be compared. So its texts are left out, and its form is kept: that shows why it was rejected.
+ * A record without a readable user may belong to a forgotten person. We no longer hold an email of that person to
+ * compare. So the texts are left out, and the form is kept: it shows why the record was rejected.
  */
 function withoutTexts(record: unknown): string {
   let text: string | undefined;

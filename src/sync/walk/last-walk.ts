@@ -1,4 +1,4 @@
-// The account's newest walk that ended: how large it was, and how the server handled paging.
+// The account's newest walk that ended: its size, and how the server handled paging.
 import { and, desc, eq } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { keeps } from '../../db/sql/evidence-sql.ts';

@@ -1,7 +1,7 @@
-// Writes rejected records to the database in batches while the walk goes on, even if the run fails or is a dry run. Keeps
-// at most so many of an account, and for a limited time: the texts are personal data.
-// Their raw text holds emails and names. So it travels only by COPY, because the server may log parameters. It holds no
-// lock that another run of the account could wait for: a claim skips a lease that is locked.
+// Writes rejected records to the database in batches while the walk goes on, even if the run fails or is a dry run.
+// Keeps a limited number for each account, and for a limited time: the texts are personal data. Their raw text holds
+// emails and names. So it travels only by COPY, because the server may log parameters. It holds no lock that another
+// run of the account could wait for: a claim skips a lease that is locked.
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { and, eq, sql, type SQL } from 'drizzle-orm';
@@ -26,24 +26,24 @@ export type Quarantine = {
    * the run has kept enough others. Throws the reason of the signal.
    */
   add(page: { rejections: readonly Rejection[]; unkept: ReasonCounts }): Promise<ReasonCounts>;
-  /** Writes the remaining records, and deletes what was not met for the time of the retention. */
+  /** Writes the remaining records, and deletes records that were not met during the retention. */
   end(): Promise<void>;
 };
 
 /**
- * Raw texts that an account keeps. They take 40 MB at most, and nobody reads more of them: for the others, the counts
- * by reason are enough.
+ * Raw texts that an account keeps. They take 40 MB at most, and people do not read more of them. For the others, the
+ * counts by reason are enough.
  */
 export const KEPT_RECORDS = 10_000;
 // A record's text is cut at 4,096 characters, so a batch takes at most 4 MB.
 const BATCH_RECORDS = 1_000;
-/** For the last batch of a run that was told to stop. */
+/** The time for the last batch of a run that was told to stop. */
 const GRACE_MS = 5_000;
 
 export type QuarantineOptions = {
-  /** Records that were last met longer ago are deleted. */
+  /** Records that were last met longer ago than this are deleted. */
   retentionMs: number;
-  /** The texts are those that this policy allows. */
+  /** The texts are already reduced by this policy. */
   pii: Pick<PiiPolicy, 'mode' | 'keyId'>;
   /** Ends the run: nothing waits for the database any longer. */
   signal: AbortSignal;
@@ -57,9 +57,9 @@ export function createQuarantine(
   { retentionMs, pii, signal, keptRecords = KEPT_RECORDS }: QuarantineOptions,
 ): Quarantine {
   let batch = new Map<string, Rejection>();
-  // What this run keeps. A record that another pass brings again is known.
+  // The records that this run keeps. If another pass brings one of them again, it is known.
   const kept = new Set<string>();
-  // One batch at a time: pages read side by side queue up here.
+  // One batch at a time: pages read side by side wait here for their turn.
   let tail: Promise<void> = Promise.resolve();
 
   function flush(stop: AbortSignal): Promise<void> {
@@ -67,7 +67,7 @@ export function createQuarantine(
     batch = new Map();
     if (records.size > 0)
       tail = tail.then(() => writeAgain(pool, lease, records, { keptRecords, pii, stop }));
-    // Until somebody waits for it, a failure must not count as an unhandled rejection.
+    // Until it is awaited, a failure must not count as an unhandled rejection.
     tail.catch(() => undefined);
     return orAborted(tail, stop);
   }
@@ -91,7 +91,7 @@ export function createQuarantine(
     async end() {
       const stop = signal.aborted ? AbortSignal.timeout(GRACE_MS) : signal;
       await flush(stop);
-      // What cannot be deleted now, the next run deletes: it must not fail this run.
+      // The next run deletes what cannot be deleted now: it must not fail this run.
       await orAborted(deleteExpired(pool, lease.accountKey, retentionMs), stop).catch((error: unknown) => {
         if (stop.aborted || databaseError(error) === undefined) throw error;
       });
@@ -148,8 +148,9 @@ async function write(
     // A run that lost its lease may be older than a change of the mode.
     await checkMode(tx, lease, pii);
     await copyRows(client, s, COLUMNS, rows());
-    // A run that lost its lease writes nothing: the person of a record may have been erased since. After the COPY,
-    // because no limit of the server ends a COPY, and nobody takes the account over while the lease is locked.
+    // A run that lost its lease writes nothing: the person of a record may have been erased since. The check follows
+    // the COPY, because no limit of the server ends a COPY, and no run can take the account over while the lease is
+    // locked.
     const [mine] = await tx
       .select({ owner: leases.owner })
       .from(leases)
@@ -157,7 +158,7 @@ async function write(
       .for('key share');
     await holdMode(tx, lease, pii);
     if (mine === undefined) return void (await tx.delete(s).where(eq(s.account_key, accountKey)));
-    // Always in the same order, so that two writers cannot wait for each other in a circle.
+    // Always in the same order, so that two writers cannot deadlock.
     await tx.execute(sql`
       insert into ${r} (${columnNames(
         r.account_key,

@@ -1,4 +1,4 @@
-// How many rejected records have which reason, where their text is not kept. Pure.
+// Counts rejected records by reason where their text is not kept. Pure.
 
 export type ReasonCounts = Map<string, number>;
 

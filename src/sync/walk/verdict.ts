@@ -5,7 +5,9 @@ export type Verdict = 'complete' | 'partial';
 
 /** What one reading of all pages showed. */
 export type PassFacts = {
-  /** Records, accepted or rejected. Like the other counts, without pages that repeat the users of an earlier page. */
+  /**
+   * Records, accepted or rejected. This count and the others leave out pages that repeat the users of an earlier page.
+   */
   records: number;
   rejected: number;
   /** Rejected records whose user could not be read. */
@@ -15,9 +17,9 @@ export type PassFacts = {
   totalFirst: number | null;
   totalLast: number | null;
   totalsMoved: boolean;
-  /** The whole account came in one response: nothing can have moved between pages. */
+  /** The whole account arrived in one response: nothing can have moved between pages. */
   oneResponse: boolean;
-  /** What the source of the pages itself knows to be missing, in the words of `status --run`. */
+  /** What the source of the pages knows to be missing, in the words of `status --run`. */
   doubts?: readonly string[];
 };
 
@@ -32,7 +34,7 @@ export type WalkFacts = {
 
 export type Judgement = {
   verdict: Verdict;
-  /** Of the newest pass: records beyond the first record of a user. */
+  /** Records beyond the first record of a user, in the newest pass. */
   duplicates: number;
   /** Estimate of the present users that no pass met, from comparing the passes; null after one pass. */
   expectedUnseen: number | null;
@@ -43,10 +45,10 @@ export type Judgement = {
 /**
  * A walk is complete on one of two kinds of evidence. First: nothing moved while the newest pass was read. There was no
  * duplicate, the total was constant, and as many distinct users were met as the total says. Without a total, the whole
- * account came in one response. Second: the passes agree. Comparing them leaves less than UNSEEN_LIMIT users that no
- * pass met, and if the server states a total, at least as many users were met. Without the condition on the total, a
- * server that serves only the first 10,000 rows would pass as complete every time. No evidence outweighs a doubt of the
- * source.
+ * account arrived in one response. Second: the passes agree. Comparing them leaves less than UNSEEN_LIMIT users that no
+ * pass met, and if the server states a total, at least that number of users was met. Without the condition on the
+ * total, a server that serves only the first 10,000 rows would pass as complete every time. If the source itself has a
+ * doubt, no evidence outweighs it.
  */
 export function judgeWalk(facts: WalkFacts): Judgement {
   const pass = newest(facts);
@@ -77,7 +79,7 @@ export function judgeWalk(facts: WalkFacts): Judgement {
   return { verdict: reasons.length === 0 ? 'complete' : 'partial', duplicates, expectedUnseen, reasons };
 }
 
-/** Why a pass proves nothing by itself; empty if nothing moved while it was read. */
+/** Why one pass alone proves nothing. Empty if nothing moved while it was read. */
 function movementsIn(pass: PassFacts, duplicates: number): string[] {
   const found: string[] = [];
   if (duplicates > 0)
@@ -93,14 +95,14 @@ function movementsIn(pass: PassFacts, duplicates: number): string[] {
 export type PassOverlap = { onlyEarlier: number; onlyThis: number; both: number };
 
 /**
- * Below this, a walk of several passes is complete. Simulated: with two passes, a limit of 0.5 missed a present user in
+ * Below this, a walk of several passes is complete. Simulated with two passes: a limit of 0.5 missed a present user in
  * 3 of 2,000 walks; 0.05 missed none in 3,000. docs/reliability.md has the table for this implementation.
  */
 export const UNSEEN_LIMIT = 0.05;
 
 /**
  * The newest pass must meet at least this share of the users that the walk met. A pass that ends early, or is empty
- * while the server recovers, agrees with every earlier pass: comparing the passes would take it for proof.
+ * while the server recovers, agrees with every earlier pass. Comparing the passes would mistake that for proof.
  */
 const LEAST_SHARE = 1 / 2;
 
@@ -121,9 +123,9 @@ export function needsAnotherPass(facts: WalkFacts, judgement: Judgement, maxPass
 }
 
 /**
- * The API has changed, or this version is wrong. More than 5 % rejected and at least 20; or half or more at any size, of
- * the records or of the users: a record that came often must not hide the others. `accepted`: users with an accepted
- * record, among `met`.
+ * The API has changed, or this version is wrong. The limit is more than 5 % rejected and at least 20, or half or more
+ * at any size, of the records or of the users. Users count on their own, because one record that is repeated often must
+ * not hide the others. `accepted`: users with an accepted record, among `met`.
  */
 export function tooManyRejected(
   pass: Pick<PassFacts, 'records' | 'rejected' | 'unreadable' | 'met'> & { accepted: number },

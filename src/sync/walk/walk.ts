@@ -1,4 +1,4 @@
-// The walk of one run: its passes over all pages. Every record is compared as it comes. Knows no database.
+// The walk of one run: its passes over all pages. Every record is compared as it arrives. Knows no database.
 import type { CountUse } from '../../cloudflare/usage.ts';
 import type { Pass, ReadPages } from '../../cloudflare/paging/pass.ts';
 import { isOperatorError, OperatorError } from '../../errors.ts';
@@ -41,33 +41,29 @@ export type WalkDeps = {
 
 export type WalkRun = {
   accountId: string;
-  /** Where SYNC_PER_PAGE=auto begins: a size that worked before, or the largest one. */
+  /** The page size with which SYNC_PER_PAGE=auto begins: a size that worked before, or the largest one. */
   firstSize: number;
   signal: AbortSignal;
   countUse: CountUse;
-  /** Called after every step with what is known by then. A failed walk is recorded with the last report. */
+  /** Called after every step with what is known so far. A failed walk is recorded with the last report. */
   report: (counts: WalkCounts) => void;
   /** Milliseconds left of the time budget. */
   timeLeft(): number;
-  /** Whether an abort came from the time budget. What was read by then still counts. */
+  /** Whether an abort came from the time budget. If so, everything that was read before still counts. */
   isOutOfTime(error: unknown): boolean;
   onProgress: (progress: WalkProgress) => void;
 };
 
-/**
- * Another pass takes about as long as the last one. If the time left is too short for it, its requests would be wasted.
- */
+/** Another pass takes about as long as the last one. If less time is left, its requests would be wasted. */
 const ROOM_FOR_A_PASS = 1.2;
 
-/**
- * Throws what `readPages` throws, and TOO_MANY_REJECTED. Rejected records are written, whether the walk fails or not.
- */
+/** Throws what `readPages` throws, and TOO_MANY_REJECTED. Rejected records are written even if the walk fails. */
 export async function walk(deps: WalkDeps, settings: WalkSettings, run: WalkRun): Promise<Walk> {
   let walked: Walk;
   try {
     walked = await readPasses(deps, settings, run);
   } catch (error) {
-    // The error that ended the walk is thrown, not an error of this write.
+    // Throw the error that ended the walk, not an error of this write.
     await deps.quarantine.end().catch(() => undefined);
     throw error;
   }

@@ -1,4 +1,4 @@
-// Email and name of each row of a table of users: beside the row where they fit, otherwise below it.
+// Email and name of each row of a table of users: beside the row if they fit, otherwise below it.
 import { IDENTITY_FIELDS, type Identity } from '../../user-risk.ts';
 import { printable } from '../../words.ts';
 import { fits, fitText, table, type Cell, type Column } from '../table.ts';

@@ -72,7 +72,7 @@ async function printAll(
   writer.end();
 }
 
-/** A slow reader must not fill the memory. A reader that has gone ends the wait as well. */
+/** A slow reader must not fill the memory. A reader that disconnects also ends the wait. */
 async function drained(out: NodeJS.WritableStream & { writableNeedDrain?: boolean }): Promise<void> {
   if (out.writableNeedDrain !== true) return;
   const done = new AbortController();

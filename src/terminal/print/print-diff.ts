@@ -95,7 +95,7 @@ export function blockOf(
   return `${lines.join('\n')}\n`;
 }
 
-/** Whom a comparison of two moments hides: users who rose and came back. */
+/** Users that a comparison of two moments hides: they rose and came back in between. */
 export function inBetween(
   { count, levels }: Difference['between'],
   { paint }: Pick<View, 'paint'>,

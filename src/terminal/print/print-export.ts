@@ -1,4 +1,4 @@
-// Progress of an export, and what it has written.
+// Progress of an export, and a summary of what it wrote.
 import type { Exported, Written } from '../../export/export-datasets.ts';
 import type { FeedExported } from '../../export/export-feed.ts';
 import type { Feed } from '../../export/read-clocks.ts';
@@ -10,7 +10,7 @@ export type ExportProgress = { to(dataset: string, bytes: number): void; end(): 
 
 const SHOW_EVERY_MS = 200;
 
-/** Nothing is known about the end: how many rows there are is not counted before. Silent unless on a terminal. */
+/** The end is unknown, because rows are not counted in advance. Silent unless on a terminal. */
 export function exportProgress(stderr: Stream | null): ExportProgress {
   let shownAt = -Infinity;
   if (stderr?.isTTY !== true) return { to: () => undefined, end: () => undefined };
@@ -47,10 +47,10 @@ export function printFeed(out: Stream, { feed, written, unfinished }: FeedExport
   const one = clockOfAll(feed);
   const kept =
     one === undefined ? `Watermarks of ${plural(feed.length, 'account')}` : `Watermark ${one.feedId}`;
-  out.write(`${kept}, kept in ${stateFile}: the next call goes on from there\n`);
+  out.write(`${kept}, kept in ${stateFile}: the next call continues from there\n`);
 }
 
-/** In a distributed history, each account has one. */
+/** In a distributed history, each account has its own watermark. */
 function watermarks(feed: Feed): string {
   const one = clockOfAll(feed);
   if (one !== undefined)

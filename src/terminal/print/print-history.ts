@@ -97,7 +97,7 @@ function textOf(history: UserHistory, identities: boolean, view: View): string {
     `${name.padEnd(INDENT)}${wrap(printable(text), INDENT, view.textWidth)}`;
   const lines = [line('user', user.user_id), line('account', accountName(user))];
   if (user.erased_at !== null)
-    lines.push(line('erased', `at ${view.time(user.erased_at)}: this id stands in the place of the person`));
+    lines.push(line('erased', `at ${view.time(user.erased_at)}: this id replaces the id of the person`));
   else if (identities) lines.push(line('known as', person(identity)));
   lines.push('');
   if (history.leftOut) lines.push('Earlier events are left out (--limit).');
@@ -134,7 +134,7 @@ function absence({ absentWalks, lookup, may }: UserHistory, since: string, { tim
   const walks = absentWalks ?? { complete: 0, partial: 0 };
   const lacked = `Absent since ${time(since)} (${age(since)}): not met by ${walksInWords(walks.complete, walks.partial)}.`;
   if (!may.lookups) return `${lacked} This database role may not see what the user's own record says.`;
-  // An answer from an earlier absence says nothing about this one.
+  // Ignore an answer from an earlier absence.
   if (lookup === null || Date.parse(lookup.asked_at) < Date.parse(since))
     return `${lacked} The user's own record has not been asked for yet.`;
   return `${lacked} The user's own record was asked for at ${time(lookup.asked_at)} (run ${lookup.run_id}): ${ANSWERS[lookup.outcome] ?? lookup.outcome}.`;

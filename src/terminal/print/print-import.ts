@@ -1,4 +1,4 @@
-// What `import` says: one line for each snapshot as JSON, or one table of all of them.
+// The output of `import`: one line for each snapshot as JSON, or one table of all of them.
 import type { Imported } from '../../upkeep/import/import-snapshot.ts';
 import type { Preview } from '../../upkeep/import/preview-snapshot.ts';
 import { localMinute } from '../../time/when.ts';
@@ -9,10 +9,10 @@ import type { View } from '../view.ts';
 import { wrap } from '../wrap.ts';
 import { emptyLine, syncLine, type SyncLine } from './print-sync.ts';
 
-/** A line of `sync --json`, and from which files it came. */
+/** A line of `sync --json`, with the files that it was made of. */
 export type ImportLine = SyncLine & { observed_at: string; files: number };
 
-/** One snapshot of saved files, as the plan has it. */
+/** One planned snapshot of saved files. */
 export type Planned = { at: Date; files: readonly unknown[] };
 
 export type ImportRow = { line: ImportLine; reasons: readonly string[] };
@@ -62,7 +62,7 @@ function rowOf(line: SyncLine, { at, files }: Planned, reasons: readonly string[
   return { line: { ...line, observed_at: at.toISOString(), files: files.length }, reasons };
 }
 
-/** Said before anything is published, because the time of a snapshot stays. */
+/** Printed before anything is published, because the time of a snapshot never changes. */
 export function aheadText(ahead: readonly { at: Date; event: Date }[], view: View): string {
   const [first] = ahead;
   if (first === undefined) return '';
@@ -76,7 +76,7 @@ export function aheadText(ahead: readonly { at: Date; event: Date }[], view: Vie
 const MOST_ROWS = 40;
 const MOST_REASONS = 5;
 
-/** The newest snapshots, why some of them are partial, and what there was nothing to do for. */
+/** The newest snapshots, why some of them are partial, and the files that were skipped. */
 export function importText(
   rows: readonly ImportRow[],
   { isDryRun }: { isDryRun: boolean },

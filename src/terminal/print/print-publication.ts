@@ -73,7 +73,7 @@ export function printPublication(
   const broken = state.tables.filter(({ published, identity }) => published && identity === 'nothing');
   if (broken.length > 0)
     say(
-      `without a replica identity, so that syncs fail: ${names(broken)}. Mend it with: ${createWords(name)}`,
+      `without a replica identity, so that syncs fail: ${names(broken)}. Fix it with: ${createWords(name)}`,
     );
   if (slots.length === 0) return void say('replication slots of this database: none, so nobody reads it');
   out.write(`\n${slotTable(slots, view)}\n\n`);

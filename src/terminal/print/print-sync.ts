@@ -1,4 +1,4 @@
-// What `sync` says about one account: the contract of --json, and the same as text.
+// The result of `sync` for one account: the contract of --json, and the same as text.
 import type { LevelCount } from '../../queries/levels/levels-of-snapshot.ts';
 import type { SyncOutcome } from '../../sync/request-sync.ts';
 import { CHANGES } from '../../user-risk.ts';
@@ -33,7 +33,7 @@ export type SyncLine = Record<(typeof NUMBERS)[number], number | null> & {
   error?: { code: string; message: string };
 };
 
-/** Nothing is known yet. The order of the keys is that of the output. */
+/** The values before anything is known. The order of the keys is that of the output. */
 export function emptyLine(accountId: string, status: string): SyncLine {
   const numbers = Object.fromEntries(NUMBERS.map((name) => [name, null]));
   return {
@@ -83,14 +83,14 @@ export function syncLine(accountId: string, outcome: SyncOutcome, durationMs: nu
 }
 
 export type SyncMore = {
-  /** Of the new snapshot; empty without one. */
+  /** Counts of the new snapshot. Empty without one. */
   levels: readonly LevelCount[];
   isDryRun: boolean;
   /** Published, or counted by a dry run. */
   isPublished: boolean;
   /** Why the walk is partial. */
   reasons: readonly string[];
-  /** Who holds the account, if another run does. */
+  /** The holder of the account, if another run holds it. */
   holder: { runId: number; startedAt: Date | string; host: string } | null;
 };
 

@@ -25,11 +25,11 @@ import { wrap, type Terminal } from '../wrap.ts';
 type TrendIo = Terminal & { stdout: NodeJS.WritableStream; stderr: { write(text: string): unknown } };
 type TrendPrintOptions = {
   format: Format;
-  /** How many rows the table shows: the newest ones. Default all. */
+  /** The number of newest rows that the table shows. Default all. */
   rows?: number;
 };
 
-/** As columns and rows show them: the worst first. */
+/** In the order of columns and rows: the worst level first. */
 const LEVELS: readonly Level[] = RISK_LEVELS.toReversed();
 
 export function printTrend(io: TrendIo, trend: Trend, options: TrendPrintOptions): void {
@@ -109,7 +109,8 @@ function printPoints(io: TrendIo, { points, bucket, timezone }: Trend, format: F
   );
 }
 
-// A chart needs this width to be readable, unless it is on a terminal. Below it, a line of blocks is drawn.
+// A terminal always gets a chart. Elsewhere a chart needs this width to be readable; below it, a line of blocks is
+// drawn.
 const CHART_FROM = 100;
 const WIDEST = 160;
 const NARROWEST = 50;

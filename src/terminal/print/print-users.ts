@@ -19,7 +19,7 @@ export type UserPrintOptions = {
   identities: boolean;
   level: readonly string[];
   search?: string;
-  /** Whether the lists show the current state: then their age is printed. */
+  /** Whether the lists show the current state. If so, their age is printed. */
   isNow: boolean;
 };
 
@@ -91,7 +91,7 @@ function printAll(
   );
 }
 
-// From this width on, times are shown instead of spans: a line then has 90 columns.
+// With this width or more, times are shown instead of ages: a line then has 90 columns.
 const WIDE = 100;
 
 function blockOf(

@@ -1,5 +1,6 @@
-// Erases a person from one account, in one transaction under the account's lease. Nothing is deleted that a reader could
-// have copied: the rows are written again without the person, with a new feed value, so that every copy is overwritten.
+// Erases a person from one account, in one transaction under the account's lease. It deletes no row that a reader could
+// have copied. It writes such rows again without the person and with a new feed value, so that every copy is
+// overwritten.
 import { randomUUID } from 'node:crypto';
 import { and, eq, sql } from 'drizzle-orm';
 import { refuseCopied, takeFeedValue } from '../../db/feed-clock.ts';
@@ -13,11 +14,11 @@ import { deleteRejected, findRunTexts, writeRunTexts } from './erase-texts.ts';
 
 export type ErasureInAccount = {
   accountKey: number;
-  /** The real id, and the random one that stands in its place. */
+  /** The real id, and the random id that replaces it. */
   userId: string;
   standIn: string;
   matcher: PersonMatcher;
-  /** Also replaces the user. False: only texts and lookups go, because other accounts come first. */
+  /** Also replaces the user. False: erases only texts and lookups, because other accounts must be done first. */
   replaces: boolean;
 };
 
@@ -33,7 +34,7 @@ export async function eraseInAccount(tx: Transaction, erasure: ErasureInAccount)
   const answers = await deleteLookups(tx, accountKey, [...keys.values()]);
   const isReplaced = replaces && real !== undefined;
   let identities = 0;
-  // The clock comes last, because all accounts wait for it.
+  // The clock is last, because all accounts wait for it.
   if (isReplaced || texts.length > 0) {
     const feedId = await takeFeedValue(tx, accountKey, { waitMs: CLOCK_MS });
     await writeRunTexts(tx, accountKey, texts, feedId);
@@ -55,12 +56,12 @@ export async function eraseInAccount(tx: Transaction, erasure: ErasureInAccount)
   return counts;
 }
 
-/** Runs of the account wait for the lease meanwhile, so the wait for the clock is short, and is tried again. */
+/** Runs of the account wait for the lease during this time. So the wait for the clock is short, and is tried again. */
 const CLOCK_MS = 3_000;
 
 /**
- * The keys of those of the ids that the account knows. Only the first four digits of an id are sent: an id in a
- * statement would be in the server's log.
+ * The keys of the given ids that the account knows. Only the first four digits of an id are sent: an id in a statement
+ * would be in the server's log.
  */
 export async function userKeysOf(
   tx: Transaction,
@@ -108,7 +109,7 @@ async function replaceUser(
     .update(i)
     .set({ ...nothing, snapshot_id: feedId })
     .where(and(eq(i.account_key, accountKey), eq(i.user_key, userKey)));
-  // A run that has read the account before notices that somebody wrote.
+  // A run that read the account earlier notices that another writer came in between.
   await tx.update(w).set({ last_snapshot_id: feedId }).where(eq(w.account_key, accountKey));
   return rowCount ?? 0;
 }

@@ -1,6 +1,6 @@
-// Erases a person from every account. A run that began before the erasure may still bring the person into an account, so
-// each account is read when its run has ended. Then the texts go, and last the identities: an erasure that was
-// interrupted needs them to find the texts again.
+// Erases a person from every account. A run that began before the erasure may still bring the person into an account,
+// so each account is read after its run has ended. Then the texts are erased, and the identities last: an interrupted
+// erasure needs them to find the texts again.
 import { and, asc, eq, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
@@ -13,7 +13,7 @@ import { sweepErased, type Swept } from './sweep-erased.ts';
 import { whenFree, type FreeDeps } from './when-free.ts';
 
 export type EraseDeps = FreeDeps & {
-  /** Steps that are done, of so many at least. */
+  /** Finished steps, and the expected number of steps, which may grow. */
   onProgress: (done: number, total: number) => void;
   /** Named points at which tests kill the process; nothing in production. */
   failpoint?: (name: 'begun' | 'read' | 'erasing' | 'committed' | 'erased' | 'swept') => Promise<void>;
@@ -22,18 +22,23 @@ export type EraseDeps = FreeDeps & {
 export type EraseRequest = {
   userId: string;
   mode: EraseMode;
-  /** By which the person was found. An erasure that was interrupted may have removed it from the history already. */
+  /**
+   * The identity by which the person was found. An interrupted erasure may have removed it from the history already.
+   */
   email: string | null;
 };
 
 export type Erasing = { person: ErasedPerson; swept: Swept };
 
-/** Called again after an interruption, it goes on. Throws the signal's reason, and the errors of the database. */
+/**
+ * If it is called again after an interruption, it continues. Throws the signal's reason, and the errors of the
+ * database.
+ */
 export async function erasePerson(deps: EraseDeps, { userId, mode, email }: EraseRequest): Promise<Erasing> {
   const { pool, failpoint } = deps;
   const { user_id: standIn } = await beginErasure(pool, userId, mode);
   await failpoint?.('begun');
-  // Read after the erasure has begun: an account that is added from now on is synced by runs that know of it.
+  // Read after the erasure has begun: an account that is added later is synced by runs that know of the erasure.
   const all = await accountKeys(pool);
   const known = await readKnown(deps, all, [userId, standIn]);
   await failpoint?.('read');
@@ -56,7 +61,7 @@ export async function erasePerson(deps: EraseDeps, { userId, mode, email }: Eras
 
 type Step = Pick<ErasureInAccount, 'accountKey' | 'replaces'>;
 
-/** If several accounts know the person, the texts of all go first: see the head of this file. */
+/** If several accounts know the person, the texts of all are erased first: see the head of this file. */
 function stepsOf(all: readonly number[], knowing: readonly number[]): Step[] {
   const first = knowing.length > 1 ? all : all.filter((key) => !knowing.includes(key));
   return [

@@ -1,5 +1,5 @@
-// Removes a person from the texts of one account that were kept as they came: rejected records and messages of runs.
-// The texts are compared here, because an email in a statement would be in the server's log.
+// Removes a person from the texts of one account that were kept as served: rejected records and messages of runs. The
+// texts are compared in this process, because an email in a statement would be in the server's log.
 import { and, asc, eq, gt, sql } from 'drizzle-orm';
 import { rejectedRecords as r, syncRuns as s } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
@@ -9,7 +9,7 @@ import type { PersonMatcher } from '../../person-matcher.ts';
 // Texts per statement: at most four megabytes.
 const AT_ONCE = 1_000;
 
-/** Whole records go, also those that only mention the person. Returns how many. */
+/** Deletes whole records, even if they only mention the person. Returns the number deleted. */
 export async function deleteRejected(
   tx: Transaction,
   accountKey: number,
@@ -57,7 +57,7 @@ export async function findRunTexts(
         evidence: s.evidence,
       })
       .from(s)
-      // The other parts of the evidence are numbers, and words of this program.
+      // The other parts of the evidence are numbers, and this program's own texts.
       .where(
         and(
           eq(s.account_key, accountKey),

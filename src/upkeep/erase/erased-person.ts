@@ -1,5 +1,5 @@
 // The row that an erasure leaves: begun before anything is erased, finished when every account is done. It holds no
-// personal data. A second call for the same person finds the row by its hash, and goes on.
+// personal data. A second call for the same person finds the row by its hash, and continues.
 import { randomUUID } from 'node:crypto';
 import { and, eq, isNotNull, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
@@ -8,7 +8,7 @@ import { erasedPeople as p, erasureKey as k } from '../../db/schema.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
 import { createUserIdHasher } from '../../db/erased/hash-user-id.ts';
 
-/** forget: also when the API serves the person again. once: they are then a new user. */
+/** forget: the person stays erased when the API serves them again. once: the person is then a new user. */
 export type EraseMode = 'forget' | 'once';
 
 export type ErasedPerson = typeof p.$inferSelect;
@@ -19,21 +19,21 @@ export type EraseCounts = {
   rejected: number;
   lookups: number;
   runs: number;
-  /** Accounts in which the person was a user. */
+  /** Accounts that had the person as a user. */
   accounts: number;
 };
 
 export const NOTHING_ERASED: EraseCounts = { identities: 0, rejected: 0, lookups: 0, runs: 0, accounts: 0 };
 
 /**
- * From here on, a run that begins knows the person as forgotten. An erasure that was begun before goes on under the
+ * From here on, a run that begins knows the person as forgotten. An erasure that was begun before continues under the
  * same id. Only the hash of the user id reaches the database.
  */
 export async function beginErasure(pool: Pool, userId: string, mode: EraseMode): Promise<ErasedPerson> {
   return inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
     const hash = createUserIdHasher(await takeKey(tx))(userId);
     await tx.insert(p).values({ user_id: randomUUID(), mode, user_hash: hash }).onConflictDoNothing();
-    // Whoever forgets a person more strictly wins, also over an erasure that was interrupted.
+    // The stricter mode wins, also over the mode of an interrupted erasure.
     if (mode === 'forget') await tx.update(p).set({ mode }).where(eq(p.user_hash, hash));
     const [person] = await tx.select().from(p).where(eq(p.user_hash, hash));
     if (person === undefined) throw new Error('the erasure has no row');
@@ -41,7 +41,7 @@ export async function beginErasure(pool: Pool, userId: string, mode: EraseMode):
   });
 }
 
-/** The key of this history, which the database makes when it is first asked for. */
+/** The key of this history. The database makes it on first use. */
 async function takeKey(tx: Transaction): Promise<string> {
   await tx.insert(k).values({ id: 1 }).onConflictDoNothing();
   const [row] = await tx.select({ key: k.key }).from(k).where(eq(k.id, 1));
@@ -49,7 +49,7 @@ async function takeKey(tx: Transaction): Promise<string> {
   return row.key;
 }
 
-/** In the transaction that erased. */
+/** Call it in the transaction that erased. */
 export async function countErased(tx: Transaction, userId: string, counts: EraseCounts): Promise<void> {
   if (Object.values(counts).every((count) => count === 0)) return;
   await tx
@@ -64,7 +64,7 @@ export async function countErased(tx: Transaction, userId: string, counts: Erase
     .where(eq(p.user_id, userId));
 }
 
-/** The hash of a person who was erased once goes with the end of the erasure. */
+/** With mode once, the end of the erasure removes the person's hash. */
 export async function finishErasure(pool: Pool, userId: string): Promise<ErasedPerson> {
   const [person] = await drizzle(pool)
     .update(p)
@@ -79,7 +79,7 @@ export async function finishErasure(pool: Pool, userId: string): Promise<ErasedP
 }
 
 /**
- * The person is no longer recognised: the hash goes. Returns false if no finished erasure stands under this id.
+ * The person is no longer recognised, because the hash is deleted. Returns false if this id has no finished erasure.
  */
 export async function releasePerson(pool: Pool, userId: string): Promise<boolean> {
   const { rowCount } = await drizzle(pool)

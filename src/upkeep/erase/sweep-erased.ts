@@ -1,5 +1,5 @@
-// Removes what an erasure leaves inside the server: old versions of rows and of index entries, and the samples of values
-// that the planner keeps. Readers and pg_dump never see the first, but the files hold them.
+// Removes what an erasure leaves inside the server: old versions of rows and of index entries, and the planner's
+// samples of values. Readers and pg_dump never see old versions, but the files hold them.
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { getTableConfig } from 'drizzle-orm/pg-core';
@@ -14,7 +14,10 @@ import {
   users,
 } from '../../db/schema.ts';
 
-/** all: done. not_owner: the database user may not. failed: the server refused, for example because it is busy. */
+/**
+ * all: done. not_owner: the database user has no right to do it. failed: the server refused, for example because it is
+ * busy.
+ */
 export type Swept = 'all' | 'not_owner' | 'failed';
 
 const TABLES = [userIdentities, users, rejectedRecords, lookups, syncRuns, stagedRejected, stagedChanges];

@@ -1,5 +1,5 @@
-// Waits until no run works on an account, and does one piece of work in one transaction while none can begin. The work
-// may be tried again at any time, also after a COMMIT without a reply.
+// Waits until no run works on an account, and does one piece of work in one transaction while no run can begin. The
+// work may be repeated at any time, also after a COMMIT without a reply.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { databaseError, isPassing, RESTART_PAUSES_MS } from '../../db/database-errors.ts';
@@ -13,7 +13,7 @@ export type FreeDeps = {
   pool: Pool;
   timing: LeaseTiming;
   signal: AbortSignal;
-  /** Called again and again while a run works on the account. */
+  /** Called repeatedly while a run works on the account. */
   onBusy: (accountKey: number, holder: Holder) => void;
 };
 
@@ -46,7 +46,8 @@ async function tryOnce<T>(
   accountKey: number,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<{ done: T } | { holder: Holder }> {
-  // A run whose lease has expired may only sleep. Its lease goes, so that it can publish and quarantine nothing later.
+  // A run with an expired lease may only be suspended. Deleting its lease keeps it from publishing or quarantining
+  // anything later.
   await abandonRun(pool, accountKey, { owner: randomUUID(), timing, signal });
   return inTransaction(pool, DEFAULT_LIMITS, (tx) => whileHeld(tx, { accountKey, timing }, () => work(tx)));
 }

@@ -1,5 +1,5 @@
-// Publishes one snapshot from saved pages, by a run like any other: claim, comparison, guards, publish. Nobody is asked,
-// and the files are recorded in the transaction of the publish.
+// Publishes one snapshot from saved pages, by a run like any other: claim, comparison, guards, publish. It looks up no
+// user, and records the files in the transaction of the publish.
 import type { Pool } from '../../db/pool.ts';
 import { imports } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
@@ -47,7 +47,10 @@ export async function importSnapshot(deps: ImportDeps, request: ImportRequest): 
   throw busy(accountId);
 }
 
-/** Saved pages are read once, and only complete walks clear users: what they were years ago cannot be asked. */
+/**
+ * Saved pages are read once, and only complete walks clear users: what a record said years ago can no longer be looked
+ * up.
+ */
 export function settingsOf(settings: RunSettings): RunSettings {
   return { ...settings, perPage: 1, maxPasses: 1, confirm: 'walks' };
 }
@@ -55,7 +58,7 @@ export function settingsOf(settings: RunSettings): RunSettings {
 const nobody = () => Promise.reject(new Error('an import asks nobody'));
 const NOBODY: RunDeps['client'] = { summaryPage: nobody, lookUpUser: nobody };
 
-/** Another run may have published since the plan was made. The snapshot would then have another instant. */
+/** Another run may have published after the plan was made. The snapshot would then have another instant. */
 function recordFiles(
   tx: Transaction,
   { accountId, planned }: ImportRequest,
@@ -78,6 +81,6 @@ function busy(accountId: string): OperatorError {
     code: 'IMPORT_BUSY',
     happened: `Another run is working on account ${accountId}`,
     means: 'The rest of the files was not imported. What was imported before stays',
-    todo: 'Stop the syncs of this account until its files are imported. Then start the import again: it goes on where it ended',
+    todo: 'Stop the syncs of this account until its files are imported. Then start the import again: it continues where it stopped',
   });
 }

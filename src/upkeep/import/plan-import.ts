@@ -1,4 +1,4 @@
-// Compares saved files with the history: what was imported before, and what can still be appended.
+// Compares saved files with the history: which files were imported before, and which can still be appended.
 import { eq, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from '../../db/pool.ts';
@@ -17,8 +17,8 @@ export type ImportPlan = {
 };
 
 /**
- * `now`: by the database's clock. Throws IMPORT_PAGES_TWICE, ACCOUNT_RETIRED if there is something to import, FUTURE_INSTANT, and IMPORT_OUT_OF_ORDER if a file that was
- * not imported is not newer than the history.
+ * `now`: by the database's clock. Throws IMPORT_PAGES_TWICE, ACCOUNT_RETIRED if there is something to import,
+ * FUTURE_INSTANT, and IMPORT_OUT_OF_ORDER if a file that was not imported is not newer than the history.
  */
 export async function planImport(
   pool: Pool,
@@ -32,7 +32,7 @@ export async function planImport(
     snapshotId === null ? [] : [{ planned, snapshotId }],
   );
   const { newestAt, now } = history;
-  // Otherwise a dry run would promise what the import refuses.
+  // Otherwise a dry run would promise an import that is then refused.
   if (history.isRetired && todo.length > 0) throw forImport(accountRetired(accountId));
   const future = todo.filter(({ at }) => at > now);
   if (future[0] !== undefined) throw inFuture(future[0], future.length, now);
@@ -45,7 +45,7 @@ type History = {
   isRetired: boolean;
   newestAt: Date | null;
   now: Date;
-  /** The snapshot that was made of all these files under this instant; null if there is none. */
+  /** The snapshot that was made of all these files under this instant. Null if there is none. */
   importedAs(planned: PlannedSnapshot): number | null;
 };
 

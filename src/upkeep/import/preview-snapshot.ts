@@ -1,5 +1,5 @@
-// What an import of saved pages would meet, and its verdict, without a database. What would change is not known before
-// the snapshots before it are published.
+// What an import of saved pages would meet, and its verdict, without a database. The changes are unknown until the
+// snapshots before it are published.
 import { AS_SERVED } from '../../sync/walk/identity-policy.ts';
 import { randomHashKey } from '../../keyed-hash.ts';
 import type { PlannedSnapshot } from '../../saved/plan-snapshots.ts';

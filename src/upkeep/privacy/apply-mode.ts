@@ -1,5 +1,6 @@
-// Brings what is kept of the emails and names of one account into line with PII_MODE and PII_KEY. The first transaction
-// keeps all runs out, the last one lets them in again. A call that was killed in between is completed by the next one.
+// Brings the stored emails and names of one account into line with PII_MODE and PII_KEY. The first transaction keeps
+// all runs out, and the last one lets them in again. If a call is killed in between, the next call completes the
+// change.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import { databaseError, isPassing, RESTART_PAUSES_MS } from '../../db/database-errors.ts';
@@ -21,18 +22,18 @@ export type ApplyRequest = {
   target: Target;
   signal: AbortSignal;
   onProgress?: (done: number, total: number) => void;
-  /** A run works on the account; it is waited for. */
+  /** A run works on the account, and the call waits for it. */
   onBusy: (holder: Holder) => void;
 };
 
 export type Applied = {
-  /** Whether the recorded mode or key was another one, or a change was not complete. */
+  /** Whether the recorded mode or key was different, or an earlier change was not complete. */
   changed: boolean;
   identities: number;
   rejected: number;
 };
 
-/** How many identities would be rewritten, and whether anything would change. */
+/** The number of identities to rewrite, and whether anything would change. */
 export async function previewMode(
   pool: Pool,
   accountKey: number,
@@ -69,7 +70,7 @@ const FIRST_ROWS = 200;
 const MOST_ROWS = 5_000;
 const MAX_BYTES = 1024 * 1024;
 
-/** Returns how many identities were rewritten. */
+/** Returns the number of rewritten identities. */
 async function rewriteAll(
   deps: ApplyDeps,
   request: ApplyRequest,
@@ -93,7 +94,7 @@ async function rewriteAll(
     });
     await deps.failpoint?.('committed');
     done += batch.rows.length;
-    // The last user may have more versions.
+    // The batch may end within the last user's versions.
     from = batch.lastUserKey;
     // Names may be ten thousand characters long.
     limit = Math.max(
@@ -104,7 +105,7 @@ async function rewriteAll(
   }
 }
 
-/** One short transaction that holds the account. Waits for a run. */
+/** One short transaction that holds the account. Waits if a run is under way. */
 async function inTurn<T>(
   deps: ApplyDeps,
   request: ApplyRequest,
@@ -131,7 +132,7 @@ async function wait({ timing }: ApplyDeps, { onBusy, signal }: ApplyRequest, hol
   });
 }
 
-/** Each transaction may be tried again, also after a COMMIT without a reply: what is done is not found again. */
+/** Each transaction may be repeated, also after a COMMIT without a reply: finished rows are not found again. */
 async function again<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {

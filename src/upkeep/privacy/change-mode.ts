@@ -1,5 +1,5 @@
-// The record of what is kept of the emails and names of an account: read, changed, completed. From the first transaction
-// of a change to the last one, no run of the account may write.
+// The record of what is kept of the emails and names of an account: read, changed, completed. From the first
+// transaction of a change to the last one, no run of the account may write.
 import { and, eq, sql, type SQL } from 'drizzle-orm';
 import { refuseCopied, takeFeedValue } from '../../db/feed-clock.ts';
 import { on, type Db } from '../../db/handle.ts';
@@ -17,13 +17,13 @@ import { anyOf, fieldColumns } from '../../db/sql/user-columns.ts';
 import { HASH_PATTERN, type PiiMode, type PiiPolicy } from '../../pii-policy.ts';
 
 export type Target = Pick<PiiPolicy, 'mode' | 'keyId' | 'convert'> & {
-  /** Whether hashes of another key are removed. They can be found no more, and nobody can compute them again. */
+  /** Whether hashes of another key are removed. They cannot be found any more, and cannot be computed again. */
   dropOldHashes: boolean;
 };
 
 export type RecordedMode = { mode: PiiMode; keyId: string | null; isApplied: boolean };
 
-/** Null: nothing was recorded, so everything was kept. */
+/** Null: no mode was recorded, so everything was kept. */
 export async function readMode(db: Db, accountKey: number): Promise<RecordedMode | null> {
   const [row] = await on(db).select().from(m).where(eq(m.account_key, accountKey));
   return row === undefined
@@ -35,7 +35,7 @@ export function isSame(recorded: RecordedMode | null, { mode, keyId }: Target): 
   return (recorded?.mode ?? 'full') === mode && (recorded?.keyId ?? null) === keyId;
 }
 
-/** Identities that hold more than they may. Nobody's email or name is a part of the condition. */
+/** Identities that hold more than the mode allows. The condition contains no email and no name. */
 export function holdsTooMuch({ mode, keyId, dropOldHashes }: Target): SQL {
   if (mode === 'full') return sql`false`;
   const parts = fieldColumns(i, 'identity');
@@ -49,7 +49,7 @@ export function holdsTooMuch({ mode, keyId, dropOldHashes }: Target): SQL {
   );
 }
 
-/** The account is held. Returns how many rejected records were deleted: their texts may hold anything. */
+/** The account is held. Returns the number of deleted rejected records: their texts may hold anything. */
 export async function beginChange(tx: Transaction, accountKey: number, target: Target): Promise<number> {
   const [row] = await tx.select().from(m).where(eq(m.account_key, accountKey)).for('update');
   const isKept = row === undefined || row.mode === 'full';
@@ -69,7 +69,7 @@ export async function beginChange(tx: Transaction, accountKey: number, target: T
   return gone?.rowCount ?? 0;
 }
 
-/** A value of the feed clock. A run that read the account's state before it cannot publish any more. */
+/** Takes a value of the feed clock. A run that read the account's state before it can no longer publish. */
 export async function noteWriter(tx: Transaction, accountKey: number): Promise<number> {
   await refuseCopied(tx, accountKey);
   const feedId = await takeFeedValue(tx, accountKey);
@@ -89,7 +89,7 @@ export async function requireTarget(tx: Transaction, accountKey: number, target:
   });
 }
 
-/** The account is held. False: something is left to rewrite. */
+/** The account is held. False: some identities are left to rewrite. */
 export async function endChange(tx: Transaction, accountKey: number, target: Target): Promise<boolean> {
   const recorded = await readMode(tx, accountKey);
   // After a COMMIT without a reply.

@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm';
 import type { Pool } from '../../db/pool.ts';
 import { rejectedRecords, userIdentities } from '../../db/schema.ts';
 
-/** False if the server refused. For who does not own the tables, it does nothing. */
+/** False if the server refused. It does nothing for a user who does not own the tables. */
 export async function cleanUp(pool: Pool): Promise<boolean> {
   try {
     await pool.query(inline(sql`vacuum ${userIdentities}, ${rejectedRecords}`));

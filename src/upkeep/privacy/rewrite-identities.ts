@@ -1,5 +1,5 @@
-// Rewrites emails and names of one account in short transactions. They are read and written by COPY alone, because the
-// server may log parameters and literals. What was rewritten is not found again, so the work may stop at any instant.
+// Rewrites emails and names of one account in short transactions. They are read and written only by COPY, because the
+// server may log parameters and literals. A rewritten identity is not found again, so the work may stop at any instant.
 import { sql } from 'drizzle-orm';
 import { copyRows, type CopyValue } from '../../db/copy-rows.ts';
 import { holdSchema } from '../../db/migrate.ts';
@@ -23,13 +23,13 @@ import { holdsTooMuch, noteWriter, requireTarget, type Target } from './change-m
 export type Batch = {
   rows: readonly (readonly CopyValue[])[];
   lastUserKey: number;
-  /** What the rows took, with their emails and names. */
+  /** The size of the rows, emails and names included. */
   bytes: number;
 };
 
 const COLUMNS = ['account_key', 'user_key', 'valid_from', 'snapshot_id', ...IDENTITY_FIELDS] as const;
 
-/** At most `limit` identities that hold too much, of users from `from` on, as rows of staged_identities. */
+/** At most `limit` identities that hold too much, of users with key `from` or higher, as rows of staged_identities. */
 export async function readBatch(
   pool: Pool,
   accountKey: number,
@@ -76,7 +76,7 @@ export type RewriteHooks = {
   failpoint?: ((name: 'begun' | 'copied' | 'rewritten' | 'committed' | 'ended') => Promise<void>) | undefined;
 };
 
-/** Returns the run that works on the account instead, if there is one. */
+/** If a run works on the account, returns that run and does nothing. */
 export async function writeBatch(
   pool: Pool,
   accountKey: number,
@@ -91,7 +91,7 @@ export async function writeBatch(
   );
   return inTransaction(pool, DEFAULT_LIMITS, async (tx, client) => {
     await holdSchema(tx);
-    // Before anything is locked: no limit of the server ends a COPY whose client has stopped.
+    // Before any lock: no limit of the server ends a COPY if its client has stopped.
     await copyRows(client, s, COLUMNS, rows);
     await failpoint?.('copied');
     const held = await whileHeld(tx, { accountKey, timing }, async () => {

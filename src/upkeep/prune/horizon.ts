@@ -7,16 +7,16 @@ import type { Prunable } from '../../retention.ts';
 
 export type Horizon = {
   accountKey: number;
-  /** ISO 8601 in UTC, microseconds. What was superseded before it goes. */
+  /** ISO 8601 in UTC, microseconds. Rows that were superseded before it are deleted. */
   at: string;
-  /** The newest snapshot before it, and the one up to which nothing superseded is left. */
+  /** The newest snapshot before it, and the snapshot up to which no superseded rows are left. */
   lastSnapshotId: number;
   prunedUpTo: number;
 };
 
 /**
- * Null: there is nothing so old. The instant of the newest snapshot that is older than `keepMs`: with it, every later
- * instant keeps the snapshot that it stands for. Runs go by their own time.
+ * Null: no rows are that old. The instant of the newest snapshot that is older than `keepMs`: with it, every later
+ * instant keeps the snapshot that it stands for. Runs count by their own time.
  */
 export async function horizonOf(
   db: Db,
@@ -41,7 +41,7 @@ export async function horizonOf(
   return { accountKey, at: found, lastSnapshotId: last[0]?.id ?? 0, prunedUpTo: done };
 }
 
-/** The same with every DateStyle of the session. */
+/** The text is the same with every DateStyle of the session. */
 function iso(at: SQL): SQL {
   return sql`to_char((${at}) at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 }

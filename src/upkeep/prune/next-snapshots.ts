@@ -1,15 +1,15 @@
-// The next snapshots whose activity may have superseded something: so many that one transaction can take their rows.
+// The next snapshots whose activity may have superseded rows: as many as one transaction can handle.
 import { sql } from 'drizzle-orm';
 import { whole } from '../../db/sql/inline-sql.ts';
 import { snapshots as s, userActivity as a } from '../../db/schema.ts';
 import { on, type Db } from '../../db/handle.ts';
 import type { Horizon } from './horizon.ts';
 
-/** Snapshots that are looked at together. An hourly account gets on by five days with each statement. */
+/** The number of snapshots that one statement looks at. For an hourly account, that is five days. */
 const AT_ONCE = 128;
 
 /**
- * Null: no snapshot up to the horizon has activity that was not looked at. `most`: rows of activity; a single snapshot
+ * Null: no snapshot up to the horizon has activity that was not looked at. `most`: rows of activity. A single snapshot
  * may have more.
  */
 export async function nextSnapshots(
@@ -37,7 +37,7 @@ export async function nextSnapshots(
   return null;
 }
 
-/** The last snapshot before the sum of the rows is too large; at least the first. Pure. */
+/** The last snapshot before the sum of the rows is too large, and at least the first. Pure. */
 function lastOf(rows: readonly { id: number; count: number }[], end: number, most: number): number {
   let sum = 0;
   for (const [at, { count }] of rows.entries()) {

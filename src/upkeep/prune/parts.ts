@@ -1,5 +1,5 @@
-// What may go of each part of the history, as statements. Each names account_key by equality and holds no parameter.
-// Pure text, but for the search for the next piece of work.
+// The rows of each part of the history that may be deleted, as statements. Each statement names account_key by equality
+// and holds no parameter. Pure text, except for the search for the next piece of work.
 import { sql, type SQL } from 'drizzle-orm';
 import { instant, whole } from '../../db/sql/inline-sql.ts';
 import { syncRuns as r, userActivity as a, userIdentities as i, userLevels as l } from '../../db/schema.ts';
@@ -13,13 +13,13 @@ import { nextSnapshots } from './next-snapshots.ts';
 export const MOST_ROWS = 20_000;
 
 export type Piece = {
-  /** Deletes at most so many rows as were asked for. */
+  /** Deletes at most the number of rows that the caller asked for. */
   remove: SQL;
-  /** The snapshot up to which nothing is left afterwards. Null: this part is not found by its snapshots. */
+  /** The snapshot up to which no rows are left afterwards. Null: this part is not found by its snapshots. */
   upTo: number | null;
 };
 
-/** Null: nothing is left to delete. `after`: the snapshot up to which this call has found nothing, or has worked. */
+/** Null: nothing is left to delete. `after`: the snapshot up to which this call has worked, or found nothing. */
 export async function nextPiece(
   db: Db,
   part: Prunable,
@@ -46,14 +46,14 @@ export async function nextPiece(
   return { remove, upTo: null };
 }
 
-/** The keys of all rows that may go. */
+/** The keys of all rows that may be deleted. */
 export function oldRows(part: Exclude<Prunable, 'activity'>, horizon: Horizon): SQL {
   return part === 'runs' ? oldRuns(horizon) : supersededPeriods(part === 'levels' ? l : i, horizon);
 }
 
 /**
- * Everything older than the newest row that each user has in these snapshots, all of which lie before the horizon. One
- * probe for each user who acted in them.
+ * All rows older than the newest row of each user in these snapshots, which are all before the horizon. One probe for
+ * each user who acted in them.
  */
 function supersededActivity({ accountKey }: Horizon, range: { after: number; upTo: number }): SQL {
   const key = whole(accountKey);
@@ -66,12 +66,12 @@ function supersededActivity({ accountKey }: Horizon, range: { after: number; upT
 }
 
 /**
- * Periods that another one of the same user followed before the horizon. The last period of a user who was cleared
- * stays, so that a return after the horizon still tells when the user was cleared.
+ * Periods that were followed, before the horizon, by another period of the same user. The last period of a cleared user
+ * stays, so that a return after the horizon still shows when the user was cleared.
  */
 function supersededPeriods(table: typeof l | typeof i, { accountKey, at }: Horizon): SQL {
   const key = whole(accountKey);
-  // Found by user_levels_ended, however long the history is.
+  // Found by user_levels_ended, even in a long history.
   const range =
     table === l ? sql`and tstzrange(old.valid_from, old.valid_to) << tstzrange(${instant(at)}, null)` : sql``;
   return sql`
@@ -94,9 +94,9 @@ function removeRows(
 }
 
 /**
- * Runs before the horizon, except those that tell the program how an account is. These are the newest success and
- * whatever came after it, the newest complete walk, and the newest that remembers the paging or read all pages. The
- * runs of the newest slot stay as well, because that slot must not be run twice.
+ * Runs before the horizon, except those from which the program knows the state of an account. These are the newest
+ * success and everything after it, the newest complete walk, and the newest run that recorded the paging or read all
+ * pages. The runs of the newest slot also stay, because that slot must not be run twice.
  */
 function oldRuns({ accountKey, at }: Horizon): SQL {
   const key = whole(accountKey);

@@ -1,5 +1,5 @@
-// What prune would delete of one account, and how large it is. Only reads: it counts by reading all rows before the
-// horizon once.
+// What `prune` would delete of one account, and its size. Only reads: it counts by reading all rows before the horizon
+// once.
 import { sql, type SQL } from 'drizzle-orm';
 import { instant, whole } from '../../db/sql/inline-sql.ts';
 import { syncRuns as r, userActivity as a, userIdentities as i, userLevels as l } from '../../db/schema.ts';
@@ -27,7 +27,7 @@ export async function previewAccount(
   return previews;
 }
 
-// Of one row: its line pointer, and its entries in the indexes of the table, which are filled to two thirds.
+// For one row: its line pointer, and its entries in the indexes of the table, which are filled to two thirds.
 const BESIDE: Readonly<Record<Prunable, number>> = { activity: 46, levels: 130, identities: 80, runs: 110 };
 const ACTIVITY_ROW = 64;
 
@@ -38,7 +38,7 @@ async function countOld(db: Db, part: Prunable, horizon: Horizon): Promise<{ row
   return { rows, bytes: bytes + rows * BESIDE[part] };
 }
 
-/** Of the rows before the horizon, each user keeps one. */
+/** Each user keeps one of the rows before the horizon. */
 function countActivity({ accountKey, at }: Horizon): SQL {
   const rows = sql`count(*) - count(distinct ${a.user_key})`;
   return sql`select (${rows})::float8 as rows, ((${rows}) * ${whole(ACTIVITY_ROW)})::float8 as bytes

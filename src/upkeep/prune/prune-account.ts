@@ -1,6 +1,6 @@
-// Deletes what is too old of one account, part by part, in short transactions. Each is whole in itself: it moves the
-// mark of what is whole together with the rows that go. So it may be interrupted or killed at any instant, and the next
-// call goes on.
+// Deletes the old rows of one account, part by part, in short transactions. Each transaction is complete: it deletes
+// the rows and moves the mark from which the history is whole. So the work may be interrupted or killed at any instant,
+// and the next call continues.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql, type SQL } from 'drizzle-orm';
 import { databaseError, isPassing, RESTART_PAUSES_MS } from '../../db/database-errors.ts';
@@ -32,7 +32,7 @@ export type PruneRequest = {
   accountKey: number;
   retention: Retention;
   signal: AbortSignal;
-  /** Rows so far, and how far the work has come. */
+  /** Rows so far, and how far the work has progressed. */
   onProgress?: (part: Prunable, rows: number, horizon: Horizon, upTo: number | null) => void;
   /** A run works on the account. True: wait until it has ended. */
   onBusy: (holder: Holder) => boolean;
@@ -40,7 +40,7 @@ export type PruneRequest = {
 
 export type PrunedPart = { part: Prunable; rows: number; wholeSince: string };
 
-/** What was deleted. `busy`: the run that came in between, if nobody waited for it. */
+/** What was deleted. `busy`: the run that came in between, if the caller did not wait for it. */
 export type PrunedAccount = { parts: PrunedPart[]; busy: Holder | null };
 
 /** Throws the signal's reason between two transactions, and the errors of the database. */
@@ -59,7 +59,7 @@ export async function pruneAccount(deps: PruneDeps, request: PruneRequest): Prom
   return { parts, busy: null };
 }
 
-/** Adds the rows to `one`. Returns the run that was in the way. */
+/** Adds the rows to `one`. If a run was under way, returns that run. */
 async function prunePart(
   deps: PruneDeps,
   request: PruneRequest,
@@ -87,7 +87,7 @@ async function prunePart(
   }
 }
 
-/** A piece is found again by what is left. So it may be tried again, also after a COMMIT without a reply. */
+/** Each piece is found by the rows that are left. So it may be repeated, also after a COMMIT without a reply. */
 async function removeAgain(
   deps: PruneDeps,
   part: Prunable,
@@ -107,8 +107,8 @@ async function removeAgain(
 }
 
 /**
- * While an account loads for the first time, its publish holds the feed clock for half a minute. Prune waits less,
- * because a run of the account waits for prune.
+ * While an account loads for the first time, its publish holds the feed clock for half a minute. `prune` waits for a
+ * shorter time, because a run of the account waits for `prune`.
  */
 const CLOCK_MS = 3_000;
 
@@ -122,7 +122,7 @@ async function removePiece(
   return inTransaction(pool, DEFAULT_LIMITS, async (tx) => {
     await holdSchema(tx);
     const held = await whileHeld(tx, { accountKey, timing }, async () => {
-      // Pieces are small, whatever the planner thinks of them: probes of an index, never the whole table.
+      // Pieces are small, whatever the planner expects: probes of an index, never the whole table.
       await tx.execute(
         sql.raw(setLocal(REACH_WORKERS, 'enable_hashjoin = off', 'enable_mergejoin = off', 'jit = off')),
       );

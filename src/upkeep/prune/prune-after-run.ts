@@ -1,5 +1,5 @@
-// Deletes what is too old after a run, where a retention is set. It must cost next to nothing when nothing is too old,
-// and never fail a run that has succeeded.
+// Deletes old rows after a run, if a retention is set. It must cost next to nothing when no rows are too old, and must
+// never fail a run that has succeeded.
 import { eq, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { databaseError } from '../../db/database-errors.ts';
@@ -8,12 +8,12 @@ import type { Logger } from '../../logger.ts';
 import { keepsForEver, PRUNABLE, type Retention } from '../../retention.ts';
 import { pruneAccount, type PruneDeps } from './prune-account.ts';
 
-/** Rows wait so long at most, so that there are enough of them for a transaction. */
+/** The longest time that rows wait until there are enough of them for a transaction. */
 const LONGEST_WAIT_MS = 3_600_000;
-/** The rest is for a later run. So a retention that was just set does not hold a command or a replica for long. */
+/** A later run deletes the rest. So a new retention does not block a command or a replica for long. */
 const LONGEST_MS = 60_000;
 
-/** Never throws. A run of the account that has begun meanwhile goes first. */
+/** Never throws. If a run of the account has begun, that run has priority. */
 export async function pruneAfterRun(
   { logger, ...deps }: PruneDeps & { logger: Pick<Logger, 'info' | 'warn'> },
   { accountId, retention, signal }: { accountId: string; retention: Retention; signal: AbortSignal },
@@ -41,7 +41,7 @@ export async function pruneAfterRun(
   if (rows > 0) logger.info({ account_id: accountId, rows }, 'old rows deleted');
 }
 
-/** Null: nothing is due, or the account is not known. */
+/** Null: no rows are past their retention, or the account is not known. */
 async function dueParts(
   { pool }: Pick<PruneDeps, 'pool'>,
   accountId: string,
@@ -66,9 +66,9 @@ async function dueParts(
 }
 
 /**
- * Whether what is kept is too much older than the retention: by an hour, or by a hundredth of a short one. So a retention
- * of minutes is kept after each run, and a new setting takes effect with the next one. `keptMs` null: nothing was ever
- * deleted. Pure.
+ * Whether the kept rows exceed the retention by enough: by an hour, or by a hundredth of a short retention. So a
+ * retention of minutes is applied after each run, and a new setting takes effect with the next run. `keptMs` null:
+ * nothing was ever deleted. Pure.
  */
 export function isDue(keptMs: number | null, keepMs: number | null): boolean {
   if (keepMs === null) return false;

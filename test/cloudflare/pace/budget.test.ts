@@ -127,6 +127,7 @@ test('lets a request wait until an earlier one leaves the window', () => {
   const limit = { requests: 3, windowMs: 100 };
   const rows: [number[], number, number][] = [
     // starts, requests, expected wait at time 1,000
+    [[950, 960, 970], 0, 0],
     [[], 3, 0],
     [[], 4, 100],
     [[], 7, 200],

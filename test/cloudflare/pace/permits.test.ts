@@ -3,16 +3,23 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as settled } from 'node:timers/promises';
 import { identify } from '../../../src/cloudflare/pace/identify.ts';
-import { createPermits, type Permits, type SharedBudget } from '../../../src/cloudflare/pace/permits.ts';
+import { createPermits, type Permits } from '../../../src/cloudflare/pace/permits.ts';
+import type { SharedBudget } from '../../../src/cloudflare/pace/reservations.ts';
 import { openSharedBudget } from '../../../src/context.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/database/test-database.ts';
 import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
 import { quiet } from '../../support/stage.ts';
 
 let db: MigratedDatabase;
+let empty: TestDatabase;
 before(async () => {
   db = await migratedDatabase();
+  empty = await createTestDatabase();
 });
-after(() => db.close());
+after(async () => {
+  await db.close();
+  await empty.drop();
+});
 
 const signal = new AbortController().signal;
 const LIMIT = { requests: 400, windowMs: 300_000 };
@@ -21,11 +28,15 @@ type Stage = {
   permits: Permits;
   /** What the database was asked for, in order. */
   asked: { need: number; want: number; unreserved: number }[];
+  /** Every question so far has its answer. */
+  answered(): Promise<void>;
   said: string[];
   now(): number;
+  wait(ms: number): void;
   /** Reserved in the row. */
   reserved(): Promise<number>;
   away(isAway: boolean): void;
+  unmigrated(isUnmigrated: boolean): void;
 };
 
 let stages = 0;
@@ -34,15 +45,19 @@ async function onStage(t: { after(done: () => Promise<void>): void }): Promise<S
   const identity = identify({ kind: 'token', token: `token ${++stages}` }, 'https://api.example.com');
   const here = openSharedBudget({ url: db.url, isEmbedded: false }, quiet);
   const nowhere = openSharedBudget({ url: 'postgres://nobody@127.0.0.1:1/none', isEmbedded: false }, quiet);
+  const blank = openSharedBudget({ url: empty.url, isEmbedded: false }, quiet);
   let reached = here;
   let time = 1_000;
   const asked: Stage['asked'] = [];
+  const answers: Promise<unknown>[] = [];
   const said: string[] = [];
   const log = (_: unknown, message?: string) => void said.push(message ?? String(_));
   const shared: SharedBudget = {
     reserve(ask) {
       asked.push({ need: ask.need, want: ask.want, unreserved: ask.unreserved });
-      return reached.reserve(ask);
+      const answer = reached.reserve(ask);
+      answers.push(answer);
+      return answer;
     },
     giveBack: (of) => reached.giveBack(of),
     block: (of) => reached.block(of),
@@ -62,12 +77,17 @@ async function onStage(t: { after(done: () => Promise<void>): void }): Promise<S
     await permits.close();
     await here.close();
     await nowhere.close();
+    await blank.close();
   });
   return {
     permits,
     asked,
+    async answered() {
+      await Promise.allSettled(answers);
+    },
     said,
     now: () => time,
+    wait: (ms) => void (time += ms),
     async reserved() {
       const [row] = await db.rows<{ sum: number }>(
         'select (select sum(n) from unnest(slices) n)::integer as sum from risk_internal.request_budgets where identity = $1',
@@ -77,6 +97,9 @@ async function onStage(t: { after(done: () => Promise<void>): void }): Promise<S
     },
     away(isAway) {
       reached = isAway ? nowhere : here;
+    },
+    unmigrated(isUnmigrated) {
+      reached = isUnmigrated ? blank : here;
     },
   };
 }
@@ -133,6 +156,37 @@ test('without the database, few requests go, and they are reported when it is ba
     'told once, however often it was tried',
   );
   assert.equal(await reserved(), taken);
+});
+
+test('while the database has no tables, requests go without it, nothing is said, and they are reported later', async (t) => {
+  const { permits, said, reserved, asked, answered, unmigrated } = await onStage(t);
+  unmigrated(true);
+  for (let i = 0; i < 5; i++) await permits.take(signal);
+  assert.equal(asked.length, 1);
+  assert.equal(await reserved(), 0);
+  unmigrated(false);
+  let taken = 5;
+  while (asked.length < 2) {
+    await permits.take(signal);
+    taken += 1;
+  }
+  await answered();
+  for (let i = 0; i < 20; i++, taken++) await permits.take(signal);
+  await permits.close();
+  assert.deepEqual(said, []);
+  assert.equal(await reserved(), taken);
+});
+
+test('says what is left of the shared limit when it was last asked, and that all is left after the window', async (t) => {
+  const { permits, wait } = await onStage(t);
+  assert.equal(permits.left(), null);
+  for (let i = 0; i < 3; i++) await permits.take(signal);
+  const { remaining, resetMs, ...limit } = permits.left()!;
+  assert.deepEqual(limit, { quota: 400, windowMs: 300_000 });
+  assert.ok(remaining > 390 && remaining < 400, `${remaining} left`);
+  assert.ok(resetMs > 0, `${resetMs} ms`);
+  wait(resetMs);
+  assert.deepEqual(permits.left(), { ...limit, remaining: 400, resetMs: 0 });
 });
 
 test('a request that is given up while it waits leaves its place to the next', async (t) => {

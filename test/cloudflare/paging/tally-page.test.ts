@@ -33,6 +33,17 @@ test('names unknown record fields, sorted and once each, and does not print unus
   assert.equal(tally([Object.assign({}, ...many)]).unknownFields.length, 50);
 });
 
+test('records that are nested too deeply to be compared count, and look alike', () => {
+  const nested = (depth: number) => {
+    let record: unknown = depth;
+    for (let level = 0; level < depth; level++) record = [record];
+    return record;
+  };
+  const deep = tally([nested(100_000)]);
+  assert.deepEqual([deep.count, deep.users], [1, tally([nested(100_001)]).users]);
+  assert.notEqual(deep.users, tally([nested(100)]).users);
+});
+
 test('compares the users of pages by their ids alone, in any order and case', () => {
   const id = fc.oneof(fc.uuid(), anyText({ maxLength: 5 }));
   fc.assert(

@@ -342,6 +342,35 @@ test('names the variables of the authentication scheme in use', async (t) => {
   assert.doesNotMatch(denied.message, /me@example\.com/);
 });
 
+test('quotes an error of the API with what it has: a code, a text or both', async (t) => {
+  for (const [error, said] of [
+    [{ code: 4321, message: 'told so' }, '(status 400, code 4321: "told so")'],
+    [{ message: 'told so' }, '(status 400, "told so")'],
+    [{ code: 4321 }, '(status 400, code 4321)'],
+  ] as const) {
+    const h = await harness(t, [json(400, { success: false, errors: [error], messages: [], result: null })]);
+    const { code, happened } = await h.refusal();
+    assert.equal(code, 'REQUEST_REFUSED');
+    assert.ok(happened.includes(said), happened);
+  }
+});
+
+test('what a library throws becomes a code alone, and its text is kept nowhere', () => {
+  const coded = (code: unknown) => Object.assign(new Error(TOKEN), { code });
+  for (const [thrown, code] of [
+    [coded('ECONNRESET'), 'ECONNRESET'],
+    [new Error(TOKEN, { cause: coded('ENOTFOUND') }), 'ENOTFOUND'],
+    [coded(TOKEN), 'UNKNOWN'],
+    [coded(7), 'UNKNOWN'],
+    [TOKEN, 'UNKNOWN'],
+    [undefined, 'UNKNOWN'],
+  ] as const) {
+    const failure = ExchangeError.from(thrown);
+    assert.deepEqual([failure.code, failure.said, failure.cause], [code, null, undefined]);
+    assert.ok(!failure.message.includes(TOKEN));
+  }
+});
+
 test('the predicates are false for any other value', () => {
   const other = new OperatorError({ code: 'REQUEST_REFUSED', happened: 'a', means: 'b', todo: 'c' });
   for (const error of [null, undefined, 'x', new Error('x'), other]) {

@@ -118,7 +118,7 @@ describe('the configuration', () => {
     assert.equal(status, 'warning');
     assert.match(found, /unknown settings: SYNC_SHEDULE/);
     assert.match(found, /in the environment, which wins: CLOUDFLARE_API_TOKEN/);
-    assert.match(found, /can be read by everybody/);
+    assert.match(found, /can be read by every user of this machine/);
     assert.ok(!found.includes('another-token'));
   });
 

@@ -39,6 +39,17 @@ test('forgets the network that was silent for longest, not the limit for all', (
   assert.equal(attempts.take('a', 0), 0);
 });
 
+test('a right token gives back what it took, also if its network was forgotten meanwhile', () => {
+  const attempts = limitAttempts(EACH, ALL, 1);
+  assert.equal(attempts.take('a', 0), 0);
+  assert.equal(attempts.take('b', 0), 0);
+  attempts.giveBack('a', 0);
+  assert.deepEqual(
+    [0, 0, 0, 0].map(() => attempts.take('a', 0)),
+    [0, 0, 0, 10],
+  );
+});
+
 test('never lets more through than the allowance of a network or of all, in any window', () => {
   const step = fc.record({ network: fc.constantFrom('a', 'b', 'c'), waitMs: fc.nat(15_000) });
   fc.assert(

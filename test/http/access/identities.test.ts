@@ -143,6 +143,25 @@ test('others get rows without these columns, under another tag', async (t) => {
   }
 });
 
+test('a user of whom no email and no name is kept has both empty, in rows and in files', async (t) => {
+  const [account] = await db.rows<{ account_key: number }>(`select account_key from risk.accounts`);
+  const other = '00000000-0000-4000-8000-000000000002';
+  const of = { account_key: account!.account_key, user_id: other, first_seen_at: AT };
+  const user_key = await sampleHistory(db.pool).user({ ...of, max_risk_level: 'low', level_since: AT });
+  t.after(() => db.pool.query('delete from risk.users where user_key = $1', [user_key]));
+  const app = await startApp(t, { databaseUrl: db.url, piiToken: PII_TOKEN });
+  const headers = { authorization: `Bearer ${PII_TOKEN}` };
+  const answer = await app.ask('GET', '/api/v1/users?level=low', { headers });
+  const { users } = answer.json as { users: Record<string, unknown>[] };
+  assert.deepEqual(
+    users.map(({ user_id, email, name }) => [user_id, email, name]),
+    [[other, null, null]],
+  );
+  const file = await app.ask('GET', '/api/v1/users?level=low&format=csv', { headers });
+  assert.match(file.text, /,\r\n$/);
+  assert.doesNotMatch(file.text, /null|undefined/);
+});
+
 test('the API searches emails and names for who may see them, and refuses a text that finds too many', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url, piiToken: PII_TOKEN });
   const found = async (q: string, token: string) =>
@@ -222,25 +241,29 @@ test('the database itself refuses emails to a question without identities', asyn
   await assert.rejects(ask('without identities'), { code: 'DATABASE_PERMISSION' });
 });
 
-test('a database without the roles, without their grants or without the schema says what to run', async (t) => {
+test('a database without the roles, without their grants or without the schema, or of a newer release, says what to run', async (t) => {
   const login = `outsider_${process.pid}`;
   await db.pool.query(`create role ${login} login password 'a password'`);
   const outsider = new URL(db.url);
   outsider.username = login;
   outsider.password = 'a password';
   const ungranted = await migratedDatabase();
+  const newer = await migratedDatabase();
+  await newer.rows(`insert into risk_internal.migrations (hash, created_at) values ('x', 1)`);
   const empty = await createTestDatabase();
   const pools: Pool[] = [];
   t.after(async () => {
     for (const pool of pools) await pool.end();
     await db.pool.query(`drop role ${login}`);
     await ungranted.close();
+    await newer.close();
     await empty.drop();
   });
   for (const [url, code, command] of [
     [outsider.href, 'ROLES_MISSING', 'zt-risk-sync migrate --roles'],
     [ungranted.url, 'ROLES_MISSING', 'zt-risk-sync migrate --roles'],
     [empty.url, 'DATABASE_BEHIND', 'zt-risk-sync migrate'],
+    [newer.url, 'DATABASE_NEWER', 'newer'],
     ['postgres://x:y@127.0.0.1:9/none', 'DATABASE_UNAVAILABLE', 'load the page again'],
   ] as const) {
     const pool = testPool(url);

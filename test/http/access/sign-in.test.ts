@@ -172,6 +172,21 @@ test('the log-in leads to no other server, and takes no token from an address', 
   assert.doesNotMatch(odd.text + String(odd.headers['location']), /evil/);
 });
 
+test('who has not signed in for emails and names gets the form for it, and who has is led on', async (t) => {
+  const app = await start(t, { piiToken: PII_TOKEN });
+  const ask = (cookie: string) =>
+    app.ask('GET', '/login?for=identities&next=/users', { headers: { ...html, cookie } });
+  const isForm = { status: 200, location: undefined, hasForm: true };
+  for (const [token, expected] of [
+    [null, isForm],
+    [TOKEN, isForm],
+    [PII_TOKEN, { status: 303, location: '/users', hasForm: false }],
+  ] as const) {
+    const { status, headers, text } = await ask(token === null ? '' : cookieOf(await signIn(app, token)));
+    assert.deepEqual({ status, location: headers['location'], hasForm: text.includes('<form') }, expected);
+  }
+});
+
 test('a visit that a link elsewhere began is begun again from here, so that the browser sends the session', async (t) => {
   const app = await start(t);
   const visit = { ...html, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };

@@ -32,8 +32,12 @@ async function holdUp(t: TestContext): Promise<() => Promise<void>> {
   return release;
 }
 
-async function start(t: TestContext, waitMs: number): Promise<{ app: HttpApp; pool: Pool }> {
-  const pool = createPool({ url: db.url, ...READ_POOL, connectTimeoutMs: 300, logger: { warn() {} } });
+async function start(
+  t: TestContext,
+  waitMs: number,
+  connectTimeoutMs = 300,
+): Promise<{ app: HttpApp; pool: Pool }> {
+  const pool = createPool({ url: db.url, ...READ_POOL, connectTimeoutMs, logger: { warn() {} } });
   const app = await startApp(t, { databaseUrl: db.url, token: null, reader: { pool, waitMs } });
   t.after(() => pool.end());
   return { app, pool };
@@ -75,6 +79,20 @@ test('pages wait for a slow database in bounded time, while probes, metrics and 
   }
   await release();
   await until(async () => (await app.ask('GET', '/')).status === 200);
+});
+
+test('a question that would only wait in vain is refused at once, and nobody else loses the place', async (t) => {
+  const { app, pool } = await start(t, 60_000, 60_000);
+  const release = await holdUp(t);
+  const asked = Array.from({ length: READ_POOL.max + 32 }, () => app.ask('GET', '/'));
+  await until(async () => pool.waitingCount === 32 && (await waiting()) === READ_POOL.max);
+  const refused = await app.ask('GET', '/api/v1/accounts');
+  assert.equal(refused.status, 503);
+  assert.equal((JSON.parse(refused.text) as { code: string }).code, 'READERS_BUSY');
+  assert.equal(pool.waitingCount, 32);
+  await release();
+  const answers = await Promise.all(asked);
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
 });
 
 test('the API says the same as a problem document', async (t) => {

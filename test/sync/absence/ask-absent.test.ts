@@ -2,6 +2,10 @@
 // with an API whose records say what the test says.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { OpenReader } from '../../../src/cloudflare/endpoints/summary/record-reader.ts';
+import type { UserRecord } from '../../../src/cloudflare/endpoints/user-record.ts';
+import { serveRecords } from '../../support/api/serve-records.ts';
+import { runSyncOf } from '../../support/stage.ts';
 import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
 import { rowsOfHistory } from '../../support/database/rows-of-history.ts';
 import {
@@ -18,6 +22,7 @@ import {
   hangingAt,
   type Said,
   type Say,
+  record,
   askedAccount,
 } from '../../support/world/asked-account.ts';
 
@@ -343,6 +348,42 @@ test('a control that does not answer in time confirms no clear, but levels that 
   // The waiting user comes first.
   const next = await sync(range(0, 6), say, { confirmLookups: 1 });
   assert.deepEqual([next.asked[1], next.published?.cleared], [user(6), 1]);
+});
+
+test('a defect in a lookup fails the run, and no other answer is published', async () => {
+  const { sync, column } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  const result = await sync(range(0, 6), (userId, nth) => {
+    if (nth === 3) throw new TypeError('a defect');
+    return goneFrom(6)(userId, nth);
+  });
+  assert.deepEqual([result.error?.code, result.published], ['UNEXPECTED', null]);
+  assert.equal((await column('u.cleared_at is null')).filter(Boolean).length, 10);
+});
+
+test('a signal that comes with the last answer still stops the run before it publishes', async () => {
+  const { sync, accountId, column } = createAccount();
+  await sync(range(0, 10), nobodyGone);
+  const stop = new AbortController();
+  let asked = 0;
+  const client = {
+    summaryPage: ({ openReader }: { openReader: OpenReader<unknown> }) =>
+      serveRecords(range(0, 8).map(record), { total_count: 8 }, openReader),
+    lookUpUser: async ({ userId }: { userId: string }) => {
+      asked += 1;
+      // A control, the two users, and the control again.
+      if (asked === 4) stop.abort(problem('INTERRUPTED'));
+      return (await goneFrom(8)(userId, asked)) as UserRecord;
+    },
+  };
+  const result = await runSyncOf(
+    accountId,
+    { pool: db.pool, client: client as never, settings: { perPage: 1_000, concurrency: 1 } },
+    { signal: stop.signal },
+  );
+  assert.equal(asked, 4);
+  assert.deepEqual([result.error?.code, result.published], ['INTERRUPTED', null]);
+  assert.equal((await column('u.cleared_at is null')).filter(Boolean).length, 10);
 });
 
 test('a dry run that meets a mass clear does not claim that anything was published', async () => {

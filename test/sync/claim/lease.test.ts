@@ -5,7 +5,8 @@ import { after, before, describe, test } from 'node:test';
 import { takeFeedValue } from '../../../src/db/feed-clock.ts';
 import { DEFAULT_LIMITS, inTransaction } from '../../../src/db/transaction.ts';
 import { claimLease, type Claim } from '../../../src/sync/claim/claim-lease.ts';
-import { beat, LEASE_TIMING, type Lease } from '../../../src/sync/claim/lease.ts';
+import { beat, dropLease, LEASE_TIMING, type Lease } from '../../../src/sync/claim/lease.ts';
+import { startCutProxy } from '../../support/faults/cut-proxy.ts';
 import { onOnePostgres } from '../../support/database/distributed-database.ts';
 import { untilLockWaiters } from '../../support/database/lock-waits.ts';
 import {
@@ -73,6 +74,27 @@ describe('the lease', () => {
     assert.equal(result.kind, 'claimed');
     assert.ok(trips <= 8, `${trips} round trips`);
   });
+
+  for (const [cut, title] of [
+    ['before', 'before the server has received it'],
+    ['after', 'and the reply is lost'],
+  ] as const)
+    test(`is dropped although the connection breaks at COMMIT, ${title}`, async (t) => {
+      const accountId = newAccount();
+      const lease = await leases.claimed(accountId);
+      const proxy = await startCutProxy(db.url);
+      const pool = testPool(proxy.url);
+      t.after(async () => {
+        await pool.end();
+        await proxy.close();
+      });
+      proxy.arm(cut);
+      await dropLease(pool, lease);
+      assert.equal(proxy.cuts(), 1);
+      const next = await leases.claim(accountId);
+      assert.ok(next.kind === 'claimed' && next.tookOver === null);
+      await assert.rejects(dropLease(pool, lease), { code: 'LEASE_LOST' });
+    });
 
   test('does not keep other accounts from being claimed', async () => {
     const [one, other] = [newAccount(), newAccount()];

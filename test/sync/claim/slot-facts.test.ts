@@ -4,7 +4,11 @@ import { after, before, test } from 'node:test';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { sql } from 'drizzle-orm';
 import { factsOf, slotFacts } from '../../../src/sync/claim/slot-facts.ts';
-import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
+import {
+  migratedDatabase,
+  testPool,
+  type MigratedDatabase,
+} from '../../support/database/migrated-database.ts';
 import { sampleHistory } from '../../support/database/sample-history.ts';
 
 let db: MigratedDatabase;
@@ -76,6 +80,32 @@ test('reads only the newest runs of an account that has failed for years', async
     scans.filter(({ table, node, read }) => (table === 'sync_runs' && node === 'Seq Scan') || read > 100),
     [],
   );
+});
+
+test('says the same of accounts that are named by their keys, as the nodes of a cluster are asked', async () => {
+  const history = sampleHistory(db.pool);
+  const keys = [await history.account('by key'), await history.account('by key too')];
+  await history.snapshot(keys[0]!, ago(30));
+  await history.account('not asked about');
+  const slot = new Date(ago(30));
+  await db.rows('update risk.sync_runs set scheduled_for = $1 where account_key = $2', [slot, keys[0]]);
+  const rowsOf = async (of: Parameters<typeof factsOf>[0]) =>
+    (await drizzle(db.pool).execute(factsOf(of, slot))).rows.map(({ accountId, isDone, attempts }) => ({
+      accountId,
+      isDone,
+      attempts,
+    }));
+  const byKeys = await rowsOf({ keys });
+  assert.deepEqual(byKeys.map(({ isDone }) => isDone).toSorted(), [false, true]);
+  assert.deepEqual(byKeys, await rowsOf({ ids: ['by key', 'by key too'] }));
+});
+
+test('asks nothing about no account, and says why the database does not answer about others', async (t) => {
+  const pool = testPool('postgres://x:y@127.0.0.1:9/none');
+  t.after(() => pool.end());
+  const none = await slotFacts(pool, [], new Date());
+  assert.deepEqual([none.known.size, none.away.size], [0, 0]);
+  await assert.rejects(slotFacts(pool, ['a'], new Date()), { code: 'DATABASE_UNAVAILABLE' });
 });
 
 test('answers for thousands of accounts with one statement, and says which ones are held or retired', async () => {

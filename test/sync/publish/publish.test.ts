@@ -8,7 +8,12 @@ import { claimLease } from '../../../src/sync/claim/claim-lease.ts';
 import { LEASE_TIMING, type Lease } from '../../../src/sync/claim/lease.ts';
 import { publish, type PublishRequest } from '../../../src/sync/publish/publish.ts';
 import { lockWaiters, untilLockWaiters } from '../../support/database/lock-waits.ts';
-import { migratedDatabase, type MigratedDatabase } from '../../support/database/migrated-database.ts';
+import {
+  migratedDatabase,
+  testPool,
+  type MigratedDatabase,
+} from '../../support/database/migrated-database.ts';
+import { startFaultProxy } from '../../support/faults/fault-proxy.ts';
 import { claimAccount, lookAt } from '../../support/world/publish-request.ts';
 
 const record = (over: Record<string, unknown> = {}) => ({
@@ -313,6 +318,25 @@ describe('publish', () => {
   }
 
   const MIGRATING = 'lock table risk_internal.migrations in exclusive mode';
+
+  test('does not say whether it published when the database goes away at COMMIT and does not come back', async (t) => {
+    const proxy = await startFaultProxy(db.url);
+    const pool = testPool(proxy.url);
+    t.after(async () => {
+      await pool.end();
+      await proxy.close();
+    });
+    const failpoint = async (name: string) => {
+      if (name !== 'publishing') return;
+      proxy.cutAt(/^commit$/i, 'after');
+      await proxy.refuse();
+    };
+    const began = performance.now();
+    await assert.rejects(publish(pool, request, { failpoint }), { code: 'COMMIT_UNKNOWN', exit: 75 });
+    // A restart of the database would be over by then.
+    assert.ok(performance.now() - began > 7_000);
+    assert.equal(await published(), 1);
+  });
 
   test('waits for a migration under way, and refuses the newer database that it leaves', async () => {
     const migrating = `${MIGRATING}; insert into risk_internal.migrations (hash, created_at) values ('of a newer release', 4102444800000)`;

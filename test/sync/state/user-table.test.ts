@@ -87,6 +87,25 @@ describe('the user table', () => {
     );
   });
 
+  test('orders users by their ids as PostgreSQL orders them, and a user is equal to itself', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uuid(), { minLength: 2, maxLength: 20 }), (uuids) => {
+        const table = createUserTable();
+        const id = new Int32Array(4);
+        const rows = uuids.map((uuid) => {
+          readUserId(uuid, id);
+          return table.findOrAdd(id);
+        });
+        for (const [n, row] of rows.entries())
+          for (const [m, other] of rows.entries()) {
+            const [one, two] = [uuids[n]!, uuids[m]!];
+            assert.equal(Math.sign(table.compareIds(row, other)), one < two ? -1 : Number(one > two));
+          }
+      }),
+      { numRuns: 100 },
+    );
+  });
+
   test('keeps what the history holds, and every other bit', () => {
     const users = fc.array(
       fc.record({ values, isAbsent: fc.boolean(), key: fc.integer({ min: 1, max: 2_147_483_647 }) }),

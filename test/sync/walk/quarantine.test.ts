@@ -11,6 +11,7 @@ import {
   type QuarantineOptions,
   type Rejection,
 } from '../../../src/sync/walk/quarantine.ts';
+import { untilLockWaiters } from '../../support/database/lock-waits.ts';
 import { startCutProxy } from '../../support/faults/cut-proxy.ts';
 import { startFaultProxy } from '../../support/faults/fault-proxy.ts';
 import {
@@ -159,6 +160,38 @@ test('a run that is out of time no longer waits for the database, and one more l
   }
   await write([record]);
   assert.equal((await kept()).length, 1);
+});
+
+test('expired records that cannot be deleted fail no run, and the next run deletes them', async (t) => {
+  const proxy = await startFaultProxy(db.url);
+  const pool = testPool(proxy.url);
+  t.after(async () => {
+    await pool.end();
+    await proxy.close();
+  });
+  await write([rejected()], { runId: 7 });
+  proxy.cutAt(/^select .*rejected_records/s, 'before');
+  await write([], { runId: 8, retentionMs: 0, pool });
+  assert.equal(proxy.cuts(), 1);
+  assert.equal((await kept()).length, 1);
+  await write([], { runId: 9, retentionMs: 0, pool });
+  assert.deepEqual(await kept(), []);
+});
+
+test('a run that is told to stop does not wait for the deletion of expired records', async () => {
+  const blocker = await db.pool.connect();
+  const stop = new AbortController();
+  const reason = new Error('interrupted');
+  try {
+    await blocker.query('begin; lock risk_internal.rejected_records in access exclusive mode');
+    const ended = open({ signal: stop.signal }).end();
+    await untilLockWaiters(db.pool);
+    stop.abort(reason);
+    await assert.rejects(ended, reason);
+  } finally {
+    await blocker.query('rollback');
+    blocker.release();
+  }
 });
 
 for (const [when, title] of [

@@ -220,7 +220,10 @@ test('a page that is too slow restarts its pass with smaller pages, only the new
 });
 
 /** Pass 1 meets four users, but the total says five. Pass 2 reads one page, and then the time budget is over. */
-async function cutOff(lastPage: unknown[]) {
+async function cutOff(
+  lastPage: unknown[],
+  { timeLeft = Number.POSITIVE_INFINITY, ...ofQuarantine }: { timeLeft?: number; keptRecords?: number } = {},
+) {
   const lease = await claimAccount(db.pool);
   const look = await lookAt(db.pool, lease);
   const budget = new AbortController();
@@ -242,6 +245,7 @@ async function cutOff(lastPage: unknown[]) {
         retentionMs: 1e9,
         pii: keepAll,
         signal: new AbortController().signal,
+        ...ofQuarantine,
       }),
       checkMemory() {},
     },
@@ -254,12 +258,12 @@ async function cutOff(lastPage: unknown[]) {
       report(now) {
         counts = now;
       },
-      timeLeft: () => Number.POSITIVE_INFINITY,
+      timeLeft: () => timeLeft,
       isOutOfTime: (error) => error === spent,
       onProgress() {},
     },
   );
-  return { lease, look, facts: { ...emptyFacts(), ...counts! }, walked };
+  return { lease, look, facts: { ...emptyFacts(), ...counts! }, walked, asked: client.asked };
 }
 
 test('a pass that the time budget cuts off counts with all records that it has read', async () => {
@@ -281,4 +285,22 @@ test('a pass that the time budget cuts off counts with all records that it has r
 test('a pass that the time budget cuts off also fails the run when too many of its records are rejected', async () => {
   const unknown = Array.from({ length: 20 }, (_, who) => user(who, { max_risk_level: 'severe' }));
   await assert.rejects(cutOff(unknown), { code: 'TOO_MANY_REJECTED' });
+});
+
+test('no other pass is begun that would not end in time, and the walk says so', async () => {
+  const { walked, facts, asked } = await cutOff([], { timeLeft: 0 });
+  assert.equal(walked.judgement.verdict, 'partial');
+  assert.ok(walked.judgement.reasons.includes('the time budget left no time for another pass'));
+  assert.ok(facts.evidence.reasons?.includes('the time budget left no time for another pass'));
+  assert.deepEqual([walked.records, facts.passes], [4, 1]);
+  assert.equal(asked.length, 4);
+});
+
+test('rejected records of which no text is kept are counted by reason', async () => {
+  const odd = [20, 21, 22].map((who) => user(who, { max_risk_level: 'severe' }));
+  const lastPage = [...users(9), ...odd, user(23, { event_count: 'many' })];
+  const { facts } = await cutOff(lastPage, { keptRecords: 1 });
+  const { rejected_not_kept: notKept = {} } = facts.evidence;
+  assert.deepEqual(Object.values(notKept).toSorted(), [1, 2]);
+  assert.equal(facts.rejected, 4);
 });

@@ -1,5 +1,5 @@
 // Which date-times are valid: those of RFC 3339 that the timestamptz of Postgres accepts. Works on character codes,
-// because every record has a date-time, and a regular expression takes 14 times as long (0.7 microseconds).
+// because every record has a date-time and a regular expression takes 14 times as long (0.7 microseconds).
 
 // Postgres refuses date-times of more than 128 characters. Everything except the fraction needs at most 30.
 const FRACTION_MAX_DIGITS = 98;
@@ -17,8 +17,8 @@ const T = 116;
 const Z = 122;
 
 /**
- * Requires a day of the calendar, no leap second, an offset within 15:59 hours, and an instant within the years 1 to
- * 9999 in UTC.
+ * Requires an existing day, no leap second, an offset within 15:59 hours, and an instant within the years 1 to 9999 in
+ * UTC.
  */
 export function isDateTime(text: string): boolean {
   const { length } = text;
@@ -29,7 +29,7 @@ export function isDateTime(text: string): boolean {
   const hour = twoDigits(text, 11);
   const minute = twoDigits(text, 14);
   const second = twoDigits(text, 17);
-  // NaN, where there are no digits, fails every comparison.
+  // Without digits the value is NaN, which fails every comparison.
   if (!(year >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month))) return false;
   if (!(hour <= 23 && minute <= 59 && second <= 59)) return false;
   if (
@@ -58,7 +58,7 @@ export function isDateTime(text: string): boolean {
     if (!(hours <= 15 && minutes <= 59) || text.charCodeAt(at + 3) !== COLON) return false;
     offset = (hours * 60 + minutes) * (zone === DASH ? -60_000 : 60_000);
   }
-  // In other years no offset leads out of the allowed range.
+  // In other years, no offset leads out of the allowed range.
   if (year > 1 && year < 9999) return true;
   const utc = new Date(0).setUTCFullYear(year, month - 1, day) + ((hour * 60 + minute) * 60 + second) * 1000;
   return utc - offset >= FIRST_INSTANT && utc - offset < LAST_SECOND;
@@ -68,7 +68,7 @@ function isDigit(code: number): boolean {
   return code >= ZERO && code <= ZERO + 9;
 }
 
-/** NaN if they are not digits. */
+/** NaN if the characters are not digits. */
 function twoDigits(text: string, at: number): number {
   const tens = text.charCodeAt(at);
   const ones = text.charCodeAt(at + 1);

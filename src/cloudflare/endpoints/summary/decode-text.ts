@@ -1,16 +1,16 @@
-// Bytes to text. A byte that is not UTF-8 must not become U+FFFD in silence: it is marked, so that the text that holds it
-// is refused, and so that people still see which byte it was.
+// Turns bytes into text. A byte that is not UTF-8 must not silently become U+FFFD. It is marked: the text that holds it
+// is refused, and people can still see which byte it was.
 import { isUtf8 } from 'node:buffer';
 
 const REPLACEMENT = '\uFFFD';
 
 /**
- * U+FFFD and a lone surrogate that holds the byte (0xE9 becomes U+DCE9). No valid text decodes to this. The U+FFFD keeps
- * the surrogate from forming a pair with an escaped one before it.
+ * U+FFFD and a lone surrogate that holds the byte (0xE9 becomes U+DCE9). No valid text decodes to this. The U+FFFD
+ * keeps the surrogate from forming a pair with an escaped surrogate before it.
  */
 export const NOT_UTF8 = /\uFFFD[\uDC80-\uDCFF]/;
 
-/** Whether this text, which was decoded from these bytes, has lost some of them. Cheap for nearly all texts. */
+/** Whether this text lost bytes when it was decoded from them. Cheap for nearly all texts. */
 export function hasLostBytes(text: string, bytes: Uint8Array): boolean {
   return text.includes(REPLACEMENT) && !isUtf8(bytes);
 }
@@ -37,7 +37,7 @@ export function decodeMarked(bytes: Buffer): string {
   return parts.join('') + bytes.toString('utf8', from);
 }
 
-/** By the first byte. A byte that begins no sequence counts as the first of two, which are then not UTF-8. */
+/** Decides by the first byte. A byte that begins no sequence counts as the first of two, which are then not UTF-8. */
 function sequenceLength(first: number): number {
   if (first < 0x80) return 1;
   if (first < 0xe0) return 2;

@@ -1,7 +1,7 @@
 // How records leave the client: one by one, to a reader that the caller opens. No answer is kept as a list.
 
 /**
- * Takes the records of one answer as they come. Each attempt gets a fresh reader, so a retry drops what a broken
+ * Takes the records of one answer as they arrive. Each attempt gets a fresh reader, so a retry drops what a broken
  * attempt had read.
  */
 export type RecordReader<T> = {
@@ -13,7 +13,7 @@ export type RecordReader<T> = {
 
 export type OpenReader<T> = () => RecordReader<T> | Promise<RecordReader<T>>;
 
-/** A record that nests deeper than BodyLimits allow. What is too deep was left out, unread. */
+/** A record that nests deeper than BodyLimits allow. The part that is too deep was left out, unread. */
 export class DeepRecord {
   readonly rest: unknown;
   constructor(rest: unknown) {

@@ -1,4 +1,4 @@
-// What one record of the summary means: a user, or a reason why it is rejected. A reason never quotes a value.
+// What one record of the summary means: a user, or a reason for its rejection. A reason never quotes a value.
 import * as z from 'zod';
 import { mapIdentity, RISK_LEVELS, type UserRisk } from '../../../user-risk.ts';
 import { NOT_UTF8 } from './decode-text.ts';
@@ -66,7 +66,7 @@ export function parseRecord(raw: unknown): ParsedRecord {
   return user === null ? parseBySchema(raw) : { ok: true, user };
 }
 
-/** Uses only the schema: only the schema gives reasons. */
+/** Uses only the schema, because only the schema gives reasons. */
 export function parseBySchema(raw: unknown): ParsedRecord {
   const parsed = SummaryRecord.safeParse(raw);
   if (parsed.success) return { ok: true, user: parsed.data };
@@ -76,7 +76,7 @@ export function parseBySchema(raw: unknown): ParsedRecord {
   return { ok: false, userId: userIdOf(raw), reason: [...new Set(reasons)].join('; '), raw: rawText(raw) };
 }
 
-/** Its text is no JSON, so that nobody takes what is left of it for the record as served. */
+/** Its text is not JSON, so that no reader mistakes the rest for the record as served. */
 function rejectDeep(rest: unknown): ParsedRecord {
   const raw = `[nested too deeply] ${rawText(rest)}`.slice(0, RAW_MAX_LENGTH);
   return { ok: false, userId: userIdOf(rest), reason: 'record: nested too deeply', raw };
@@ -89,7 +89,7 @@ function userIdOf(raw: unknown): string | null {
 
 /**
  * JSON.stringify escapes NUL and lone surrogates. The cut may leave half of a surrogate pair, which becomes U+FFFD. The
- * text is copied, because V8 keeps the whole of a text alive while a part of it is in use.
+ * text is copied, because V8 keeps a whole text in memory while a part of it is in use.
  */
 function rawText(raw: unknown): string {
   let text: string | undefined;

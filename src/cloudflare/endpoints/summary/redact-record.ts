@@ -1,9 +1,9 @@
-// What is kept of a rejected record where no email and no name may be kept: which fields it has, of which kind, and the
-// values that cannot be personal data. A wrong record may hold anything anywhere, so a text is kept by its form alone.
+// What is kept of a rejected record if no email and no name may be kept: its fields, their kinds, and the values that
+// cannot be personal data. A wrong record may hold anything anywhere, so only the form of a text is kept.
 import { IDENTITY_FIELDS, mapIdentity, type UserRisk } from '../../../user-risk.ts';
 import { DeepRecord } from './record-reader.ts';
 
-/** Such a text is no JSON, so that nobody takes what is left for the record as served. */
+/** Such a text is not JSON, so that no reader mistakes it for the record as served. */
 export const REDACTED = '[without personal data]';
 
 /** Short, and safe for a text column. */
@@ -35,14 +35,14 @@ function kindOf(value: unknown): string {
   return typeof value === 'string' ? 'text' : typeof value;
 }
 
-/** Of these, not even a number is kept. */
+/** For these, not even a number is kept. */
 const PERSONAL: ReadonlySet<string> = new Set(IDENTITY_FIELDS);
 
 /** For each field that this version knows: whether a text in it cannot be an email or a name. */
 const FIELDS: Readonly<Record<keyof UserRisk, (text: string, record: Record<string, unknown>) => boolean>> = {
   user_id: (text) => /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text),
   ...mapIdentity(() => () => false),
-  // A level that this version does not know is a word. It must not be a part of the person's name.
+  // A level that this version does not know is a word. That word must not be a part of the person's name.
   max_risk_level: (text, record) =>
     /^[a-z]{1,16}$/.test(text) &&
     !isWithin(

@@ -1,7 +1,7 @@
 // Reads a summary that is too large to hold, piece by piece. Hands on the elements of `result.users`, and keeps the
 // rest of the text. Knows only enough of JSON to find these elements. JSON.parse judges every part: all parts are valid
-// exactly when the whole text is. Bytes that are not UTF-8 are marked within a record, and refused anywhere else. What nests
-// too deeply within a record is left out unread, and the record is marked.
+// exactly when the whole text is. Bytes that are not UTF-8 are marked within a record, and refused anywhere else. A
+// part that nests too deeply within a record is left out unread, and the record is marked.
 import type { BodyLimits } from '../../body-limits.ts';
 import { decodeMarked, hasLostBytes } from './decode-text.ts';
 import { ExchangeError } from '../../failures.ts';
@@ -16,8 +16,8 @@ export type SummaryScanner = {
 };
 
 /**
- * The text cannot be JSON, is not UTF-8 or nests too deeply beside its records, or names `result` or `users` twice: nothing tells which of the two is
- * valid.
+ * The text cannot be JSON, is not UTF-8 or nests too deeply beside its records, or names `result` or `users` twice. If
+ * a name is there twice, nothing says which one is valid.
  */
 export const NOT_A_SUMMARY = 'NOT_A_SUMMARY';
 /** Beyond a limit of BodyLimits. */
@@ -37,7 +37,7 @@ const CLOSE_BRACE = 125;
 const KEY_MAX_BYTES = 38;
 
 const EMPTY_LIST = Buffer.from('[]');
-// Stands for what is left out. Any value keeps the record valid.
+// Replaces a part that is left out. Any value keeps the record valid.
 const LEFT_OUT = Buffer.from('0');
 const LIST_START = Buffer.from('[');
 const LIST_END = Buffer.from(']');
@@ -64,12 +64,13 @@ export function createSummaryScanner(limits: Limits, onRecord: (record: unknown)
   // In the users: where the record begins in the batch, and whether another record must come.
   let recordStart = 0;
   let isOwed = false;
-  // Within a part that nests too deeply; the number of records before this one in the batch; which of them are too deep.
+  // Within a part that nests too deeply. The number of records before this one in the batch. The numbers of the records
+  // that are too deep.
   let isTooDeep = false;
   let recordNumber = 0;
   const deepRecords = new Set<number>();
 
-  /** Reads on in the envelope. Returns where it stopped: at the end of the piece, or within the users. */
+  /** Reads the next piece of the envelope. Returns where it stopped: at the end of the piece, or within the users. */
   function scanEnvelope(piece: Uint8Array, start: number): number {
     const end = piece.length;
     let from = start;
@@ -162,7 +163,7 @@ export function createSummaryScanner(limits: Limits, onRecord: (record: unknown)
     }
   }
 
-  /** Like scanEnvelope, within the users. Takes 0.3 microseconds for a record that JSON.parse takes 0.6 for. */
+  /** Like scanEnvelope, within the users. Takes 0.3 microseconds for a record that takes JSON.parse 0.6. */
   function scanUsers(piece: Uint8Array, start: number): number {
     const end = piece.length;
     let level = depth;
@@ -214,9 +215,7 @@ export function createSummaryScanner(limits: Limits, onRecord: (record: unknown)
     return end;
   }
 
-  /**
-   * A batch that ends at a comma loses the comma. So `isOwed` remembers that a record must stand on both sides of it.
-   */
+  /** A batch that ends at a comma loses the comma. So `isOwed` remembers that a record must follow and precede it. */
   function handOn(isMoreOwed: boolean): void {
     const records = parse(decodeMarked(Buffer.concat([LIST_START, batch.slice(0), LIST_END]))) as unknown[];
     if (records.length === 0 && (isOwed || isMoreOwed)) throw new ExchangeError(NOT_A_SUMMARY);
@@ -236,7 +235,7 @@ export function createSummaryScanner(limits: Limits, onRecord: (record: unknown)
     },
     end() {
       if (inUsers) throw new ExchangeError(NOT_A_SUMMARY);
-      // Drops a byte order mark, like the decoder of a body that is held.
+      // Drops a byte order mark, as the decoder of a held body does.
       const text = new TextDecoder().decode(envelope.slice(0));
       // A damaged key could hide the users.
       if (hasLostBytes(text, envelope.slice(0))) throw new ExchangeError(NOT_A_SUMMARY);

@@ -1,4 +1,4 @@
-// How the client takes in one answer: from its JSON, or record by record while it comes. Each attempt gets a fresh
+// How the client takes in one answer: from its JSON, or record by record as it arrives. Each attempt gets a fresh
 // intake.
 import { orAborted } from '../../or-aborted.ts';
 import type { OpenReader, RecordReader } from './record-reader.ts';

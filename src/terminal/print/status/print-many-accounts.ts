@@ -1,4 +1,4 @@
-// `status` of many accounts: how many are well, then those that need a look. Pure.
+// `status` for many accounts: how many are healthy, then those that need a look. Pure.
 import type { ScheduleState } from '../../../answers/accounts/account-states.ts';
 import { summaryOf, troublesOf, type AccountsSummary } from '../../../answers/accounts/account-troubles.ts';
 import type { AccountState } from '../../../queries/accounts/list-accounts.ts';
@@ -7,7 +7,7 @@ import { table, type Cell, type Column } from '../../table.ts';
 import type { View } from '../../view.ts';
 import { wrap } from '../../wrap.ts';
 
-/** More accounts than this do not fit on a screen: the others are left out unless somebody asks for all. */
+/** More accounts than this do not fit on a screen. The others are left out without --all. */
 export const MANY_ACCOUNTS = 20;
 
 const COLUMNS: readonly Column[] = [

@@ -71,7 +71,7 @@ function running(state: AccountState, { leaseMs }: ScheduleState, { time }: View
     : `running: ${run}`;
 }
 
-/** This line is the first to show that no replica of `serve` is working. */
+/** This line is the first sign that no replica of `serve` is working. */
 function lastSlot(state: AccountState, { lastSlot, runs }: ScheduleState, { time }: View): string | null {
   if (lastSlot === null || state.added_at > lastSlot) return null;
   const slot = `last slot ${time(lastSlot)}:`;
@@ -113,7 +113,7 @@ export const ACCOUNT_COLUMNS = [
   'is_copy_due',
 ] as const;
 
-/** `copy` null: not the embedded server. Somebody else takes care of its backups. */
+/** `copy` null: not the embedded server, so its backups are not our concern. */
 export function accountCells(state: AccountState, schedule: ScheduleState, copy: LastCopy | null): Cell[] {
   const iso = (at: Date | null) => at?.toISOString() ?? null;
   const seconds = (ms: number | null) => (ms === null ? null : Math.round(ms / 1000));

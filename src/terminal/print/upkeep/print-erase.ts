@@ -1,4 +1,4 @@
-// What `erase` asks and says. The email is never repeated: a terminal may be recorded. Pure.
+// The questions and results of `erase`. The email is never repeated: a terminal may be recorded. Pure.
 import { accountName, type NamedAccount } from '../../../answers/resolve-accounts.ts';
 import type { FoundPerson, FoundPersons } from '../../../answers/person/find-persons.ts';
 import type { Erasing } from '../../../upkeep/erase/erase-person.ts';
@@ -6,7 +6,7 @@ import { plural } from '../../../words.ts';
 import type { View } from '../../view.ts';
 import { wrap } from '../../wrap.ts';
 
-/** What is about to go, before the question. */
+/** What is about to be erased, before the question. */
 export function askedText({ persons, strayRecords }: FoundPersons, once: boolean, view: View): string {
   const say = (text: string, indent = 0) => `${' '.repeat(indent)}${wrap(text, indent, view.textWidth)}\n`;
   const who =
@@ -44,7 +44,7 @@ export function busyText(
   { runId, host }: { runId: number; host: string },
 ): string {
   const where = account === undefined ? '' : ` of account ${accountName(account)}`;
-  return `Run ${runId}${where} is under way on host ${host}: the erasure goes on when it has ended`;
+  return `Run ${runId}${where} is under way on host ${host}: the erasure continues when it has ended`;
 }
 
 export function erasedText(done: readonly Erasing[], once: boolean, view: View): string {

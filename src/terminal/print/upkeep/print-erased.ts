@@ -58,7 +58,7 @@ export function printErased(
     view.width,
   );
   const unfinished = rows.some(({ finished_at }) => finished_at === null)
-    ? `${wrap('Run `erase` again for a person whose erasure is not finished: it goes on.', 0, view.textWidth)}\n`
+    ? `${wrap('Run `erase` again for a person whose erasure is not finished: it continues.', 0, view.textWidth)}\n`
     : '';
   out.write(`${text}\n\nTimes are in ${view.timezone}.\n${unfinished}`);
 }

@@ -1,4 +1,4 @@
-// What `person` says when the file is written. Pure.
+// The message of `person` after the file is written. Pure.
 import type { PersonCounts } from '../../../answers/person/person-file.ts';
 import { plural } from '../../../words.ts';
 import type { View } from '../../view.ts';

@@ -5,7 +5,7 @@ import { table } from '../../table.ts';
 import type { View } from '../../view.ts';
 import { wrap } from '../../wrap.ts';
 
-/** `title` stands above the page. */
+/** `title` is above the page. */
 export function privacyText(title: string, blocks: readonly Block[], view: View): string {
   let page = title;
   let gap = '\n\n';
@@ -56,7 +56,7 @@ function markdownOf(block: Block): string {
   }
 }
 
-/** Labels are text from outside. Only our own sentences have quoted commands. */
+/** Labels are text from outside. Quoted commands occur only in our own sentences. */
 function plain(text: string): string {
   return printable(text).replace(/[\\*_[\]<>|#~]/g, '\\$&');
 }

@@ -63,5 +63,5 @@ function sumUp(rows: readonly PruneRow[], dryRun: boolean): string {
   const bytes = rows.reduce((sum, row) => sum + (row.bytes ?? 0), 0);
   if (count === 0) return dryRun ? 'Nothing is too old. Nothing would go.' : 'Nothing is too old.';
   if (dryRun) return `${plural(count, 'row')} would go, about ${dataSize(bytes)}. Nothing was deleted.`;
-  return `${plural(count, 'row')} deleted. PostgreSQL uses the space again after a VACUUM, which autovacuum does by itself.`;
+  return `${plural(count, 'row')} deleted. PostgreSQL uses the space again after a VACUUM, which autovacuum does on its own.`;
 }

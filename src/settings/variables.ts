@@ -3,20 +3,20 @@ import { lstatSync, readFileSync } from 'node:fs';
 import { readEnvFile } from './env-file.ts';
 import { Environment, SECRETS } from './environment.ts';
 
-/** Deployments mount the file of every secret, also of one that few people set. */
+/** Deployments mount the file of every secret, even of optional ones. */
 const MAY_BE_EMPTY: readonly string[] = ['PING_URL', 'HTTP_PII_TOKEN', 'PII_KEY'];
 
 export const ACCOUNT_FILE = 'CLOUDFLARE_ACCOUNT_ID_FILE';
 
 export type Source = {
   env: Readonly<Record<string, string | undefined>>;
-  /** Path of a `.env` file; read when it exists. Null: none (the demo). */
+  /** Path of a `.env` file. It is read if it exists. Null: none (the demo). */
   envFile: string | null;
 };
 
 /**
- * The variables that are set. The environment wins over `.env`, and `_FILE` forms are resolved. An empty variable
- * counts as unset.
+ * The variables that are set. The environment has priority over `.env`, and `_FILE` forms are resolved. An empty
+ * variable counts as unset.
  */
 export function collect(
   source: Source,
@@ -24,7 +24,7 @@ export function collect(
 ): {
   values: Record<string, string>;
   files: Partial<Record<(typeof SECRETS)[number], string>>;
-  /** CLOUDFLARE_ACCOUNT_ID_FILE; null when it is not set. It is a list, and no secret. */
+  /** CLOUDFLARE_ACCOUNT_ID_FILE. Null if it is not set. It is a list, and not a secret. */
   accountFile: string | null;
 } {
   const all = variables(source, problems);
@@ -59,7 +59,7 @@ export function collect(
   return { values, files, accountFile };
 }
 
-/** Outer blanks and line breaks are cut from every value, so that each use sees the same text. */
+/** Leading and trailing blanks and line breaks are cut from every value, so that each use sees the same text. */
 export function variables(source: Source, problems: string[]): Record<string, string | undefined> {
   const all: Record<string, string | undefined> = {};
   const fromFile = source.envFile === null ? {} : envFileValues(source.envFile, problems);
@@ -70,7 +70,7 @@ export function variables(source: Source, problems: string[]): Record<string, st
 
 function envFileValues(file: string, problems: string[]): Record<string, string> {
   try {
-    // Only a file that is not there counts as none. One that cannot be read may hold DATABASE_URL.
+    // Only a file that does not exist counts as none. A file that cannot be read may hold DATABASE_URL.
     if (lstatSync(file, { throwIfNoEntry: false }) === undefined) return {};
     const { values, problems: found } = readEnvFile(readFileSync(file), isOurs);
     problems.push(...found.map((problem) => `.env: ${problem}`));
@@ -86,12 +86,12 @@ function isOurs(name: string): boolean {
   return Object.hasOwn(Environment.shape, own);
 }
 
-// Inside a value, such a character is a mistake in pasting or in the encoding of a file. Some are invisible.
+// Inside a value, such a character is a mistake of copy and paste, or of a file's encoding. Some are invisible.
 const UNREADABLE = /[\p{Cc}\p{Cf}\ufffd]/u;
 // Docker keeps the quotation marks of an --env-file.
 export const QUOTED = /^["'`\u2018\u201c].*["'`\u2019\u201d]$/s;
 
-/** One problem at most. What goes into headers is checked more strictly. */
+/** One problem at most. Values for headers are checked more strictly. */
 function noteOddity(name: string, value: string, problems: string[]): void {
   if (QUOTED.test(value)) problems.push(`${name}: has quotation marks around the value. Remove them`);
   else if (UNREADABLE.test(value) && !IN_HEADERS.includes(name))
@@ -104,6 +104,6 @@ export function readSecretFile(path: string): string {
   return readFileSync(path, 'utf8').trim();
 }
 
-// A header value cannot hold anything else, and a pasted line break is the usual mistake.
+// A header value cannot hold any other character, and a pasted line break is the usual mistake.
 export const HEADER_VALUE = /^[\x21-\x7e]+$/;
 export const IN_HEADERS = ['CLOUDFLARE_API_TOKEN', 'CLOUDFLARE_EMAIL', 'CLOUDFLARE_API_KEY'];

@@ -1,16 +1,19 @@
 // Reads the text of a `.env` file. Refuses what it cannot read instead of skipping it: a lost DATABASE_URL would send a
-// sync to another database. Node's own parseEnv skips such lines, and takes the next line as the value of `NAME= `.
+// sync to another database. Node's own parseEnv skips such lines, and reads the next line as the value of `NAME= `.
 
 export type EnvFile = {
   values: Record<string, string>;
-  /** What is wrong with which line. Never quotes the line, which may hold a secret. */
+  /** The problem and its line. Never quotes the line, because it may hold a secret. */
   problems: string[];
 };
 
 const NAME = /^(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*=[ \t]*/;
 const REMARK = /^[ \t]*(?:#.*)?$/;
 
-/** UTF-8, with or without a byte order mark. A variable of ours (`known`) must not come twice or in small letters. */
+/**
+ * UTF-8, with or without a byte order mark. One of our variables (`known`) must not be repeated, and must not be in
+ * lower case.
+ */
 export function readEnvFile(bytes: Uint8Array, known: (name: string) => boolean): EnvFile {
   const text = decode(bytes);
   if (text === null) return { values: {}, problems: [NOT_UTF8] };
@@ -46,7 +49,7 @@ export function readEnvFile(bytes: Uint8Array, known: (name: string) => boolean)
 
 type Value = { value: string; last: number } | { problem: string; isOpen?: boolean };
 
-/** A value in quotes may go on over the next lines. Without quotes, ` #` begins a remark. */
+/** A value in quotes may continue on the next lines. Without quotes, ` #` begins a comment. */
 function readValue(rest: string, lines: readonly string[], index: number): Value {
   const quote = rest[0] ?? '';
   if (!['"', "'", '`'].includes(quote)) return { value: rest.replace(/(?:^|[ \t]+)#.*$/, ''), last: index };

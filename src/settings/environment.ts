@@ -1,11 +1,11 @@
-// Every variable that the program reads, as one zod schema: form, default, and what each may hold.
+// Every variable that the program reads, as one zod schema: form, default, and allowed values.
 import * as z from 'zod';
-import { isAccountId, toAccountId } from './account-file.ts';
-import { databaseUrlProblem } from './database-url.ts';
-import { PII_MODES, readPiiKey } from './pii-policy.ts';
-import { parseDuration } from './time/duration.ts';
-import { scheduleProblems } from './time/schedule.ts';
-import { isTimeZone } from './time/zones.ts';
+import { isAccountId, toAccountId } from '../account-file.ts';
+import { databaseUrlProblem } from '../database-url.ts';
+import { PII_MODES, readPiiKey } from '../pii-policy.ts';
+import { parseDuration } from '../time/duration.ts';
+import { scheduleProblems } from '../time/schedule.ts';
+import { isTimeZone } from '../time/zones.ts';
 
 /**
  * Variables that hold a secret. Each may be given as `<NAME>_FILE` instead, and its value is removed from all output.
@@ -165,8 +165,9 @@ export const Environment = z.object({
     )
     .default('info'),
 });
+export type Environment = z.infer<typeof Environment>;
 
-/** A name, an IPv4 address, or an IPv6 address in brackets: as in a Host header. */
+/** A name, an IPv4 address, or an IPv6 address in brackets, as in a Host header. */
 function isHostName(text: string): boolean {
   return /^(?:[a-z0-9](?:[a-z0-9_.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])$/.test(text);
 }

@@ -5,8 +5,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { parseEnv } from 'node:util';
 import fc from 'fast-check';
-import { Environment } from '../src/environment.ts';
-import { readEnvFile } from '../src/env-file.ts';
+import { Environment } from '../../src/settings/environment.ts';
+import { readEnvFile } from '../../src/settings/env-file.ts';
 
 const bytes = (text: string, encoding: BufferEncoding = 'utf8') => Buffer.from(text, encoding);
 const read = (text: string) => readEnvFile(bytes(text), () => true);
@@ -71,7 +71,7 @@ test('a name of ours that is not in capitals is a problem: the setting would be 
 });
 
 test('the example is read without a problem, as it is and with every setting in use', () => {
-  const text = readFileSync(path.resolve(import.meta.dirname, '../.env.example'), 'utf8');
+  const text = readFileSync(path.resolve(import.meta.dirname, '../../.env.example'), 'utf8');
   assert.deepEqual(read(text), { values: {}, problems: [] });
   const { values, problems } = read(text.replaceAll(/^# (?=[A-Z_]+=)/gm, ''));
   assert.deepEqual(problems, []);
