@@ -176,10 +176,7 @@ export function createCloudflareClient(options: ClientOptions): CloudflareClient
   };
 }
 
-type Endpoints = Pick<
-  CloudflareClient,
-  'summaryPage' | 'lookUpUser' | 'accountPage' | 'verifyToken' | 'verifyKey'
->;
+type Endpoints = Omit<CloudflareClient, 'estimateMs' | 'budgetLeft' | 'close'>;
 
 function endpointsOf(deps: AskDeps, baseUrl: URL): Endpoints {
   const prefix = baseUrl.pathname.replace(/\/*$/, '');

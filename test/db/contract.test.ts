@@ -5,6 +5,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { onOnePostgres } from '../support/database/distributed-database.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
+import { ZONED_VIEWS } from '../support/database/zoned-views.ts';
 
 const goldenFile = path.join(import.meta.dirname, 'contract.golden');
 
@@ -235,10 +236,7 @@ describe('the contract', () => {
              provolatile <> 'v' and not prosecdef
                and (proconfig @> array['search_path=pg_catalog'] or prosqlbody is not null) as safe
         from pg_proc where pronamespace = 'risk_bi'::regnamespace order by 1`);
-    const levels = ['hourly', 'daily', 'weekly', 'monthly'].map((bucket) => `risk_level_${bucket}`);
-    const all = ['activity_daily', 'level_transitions_daily', ...levels, 'sync_coverage'].map(
-      (view) => `${view}_in`,
-    );
+    const all = ZONED_VIEWS.map((view) => `${view}_in`);
     assert.deepEqual(
       functions,
       [...all, 'compare', 'days', 'hours', 'snapshot_users', 'snapshot_users', 'users_as_of']

@@ -16,6 +16,7 @@ import { periodsOf } from '../support/oracle/reporting/periods.ts';
 import type { Past, Row } from '../support/oracle/reporting/past.ts';
 import { difference, readFunction, readView } from '../support/oracle/reporting/rows.ts';
 import { startScriptedApi, type ScriptedApi } from '../support/api/scripted-api.ts';
+import { ZONED_VIEWS } from '../support/database/zoned-views.ts';
 
 /** 30 in `npm run test:long`. The first two differ in all that matters to a view. */
 const WORLDS = Number(process.env['REPORTING_WORLDS'] ?? 2);
@@ -24,16 +25,6 @@ const SEED = Number(
 );
 // In the Azores, clocks are set back from one o'clock to midnight, so midnight comes twice.
 const ZONES = ['Europe/Berlin', 'America/New_York', 'Asia/Kathmandu', 'Atlantic/Azores'];
-/** Views with days or hours. Each has a function that takes the time zone. */
-const ZONED = [
-  'risk_level_hourly',
-  'risk_level_daily',
-  'risk_level_weekly',
-  'risk_level_monthly',
-  'level_transitions_daily',
-  'activity_daily',
-  'sync_coverage',
-];
 /** Their column of time, and its unit. Otherwise: day. */
 const BUCKETS: Record<string, [column: string, unit: string]> = {
   risk_level_hourly: ['hour', 'hour'],
@@ -58,7 +49,7 @@ const CHANGES = ['appeared', 'raised', 'lowered', 'cleared', 'returned'];
 const WANTED = [
   'returned in a baseline',
   'cleared in a baseline',
-  ...ZONED.map((view) => `${view} otherwise elsewhere`),
+  ...ZONED_VIEWS.map((view) => `${view} otherwise elsewhere`),
   ...CHANGES.flatMap((change) => [`level_changes change ${change}`, `compare change ${change}`]),
   ...['risk_level_weekly', 'risk_level_monthly'].flatMap((view) =>
     ['is_observed true', 'is_observed false'].map((what) => `${view} ${what}`),
@@ -152,7 +143,7 @@ async function compareAll(
       assert.deepEqual([...Object.keys(views), ...PLAIN].toSorted(), rows.map(({ name }) => name).toSorted());
       for (const [view, expected] of Object.entries(views)) {
         compare(view, await readView(session, view, asked(view)), expected);
-        if (!ZONED.includes(view)) continue;
+        if (!ZONED_VIEWS.includes(view)) continue;
         await session.query("set local time zone 'Pacific/Apia'");
         const call = `${view}_in('${zone}')`;
         compare(`${view}_in`, await readView(session, view, asked(view), call), expected);
@@ -160,7 +151,7 @@ async function compareAll(
         await session.query(`set local time zone '${zone}'`);
       }
     }
-    for (const view of ZONED) {
+    for (const view of ZONED_VIEWS) {
       await session.query("set local time zone 'Asia/Tokyo'");
       const rows = await readView(session, view, asked(view));
       await session.query("set local time zone 'Asia/Kathmandu'");

@@ -10,6 +10,7 @@ import { createUserTable, type LevelRank } from '../../../src/sync/state/user-ta
 import { createChangeLog } from '../../../src/sync/walk/change-log.ts';
 import { encodeIdentity, IDENTITY_MAX_BYTES } from '../../../src/sync/state/encode-identity.ts';
 import { changedOf } from '../../support/world/replay-reading.ts';
+import { NO_IDENTITY } from '../../../src/user-risk.ts';
 
 const key = randomHashKey();
 const lastEvent = { seconds: 1_767_225_600, micros: 1 };
@@ -116,7 +117,7 @@ describe('readChanges', () => {
           id,
           values,
           identity,
-          encodeIdentity({ email: `user${n}-${again}@example.com`, name: null }, identity, 0),
+          encodeIdentity({ ...NO_IDENTITY, email: `user${n}-${again}@example.com` }, identity, 0),
         );
         table.note(row, true);
         table.setChange(row, change, Uint32Array.of(change, change));

@@ -21,6 +21,7 @@ import {
 import { readAccountState, type Reading } from '../../support/database/read-account-state.ts';
 import { claimAccount } from '../../support/database/claimed-leases.ts';
 import { seedAccount, userIdOf } from '../../support/database/seeded-account.ts';
+import { NO_IDENTITY } from '../../../src/user-risk.ts';
 
 describe('users who are not in the state', () => {
   let db: MigratedDatabase;
@@ -50,7 +51,11 @@ describe('users who are not in the state', () => {
   function valuesOf({ key }: Reading, n: number): UserValues {
     const identity = Buffer.alloc(IDENTITY_MAX_BYTES);
     const hash = new Uint32Array(2);
-    const end = encodeIdentity({ email: `user${n}@example.com`, name: `User ${n}` }, identity, 0);
+    const end = encodeIdentity(
+      { ...NO_IDENTITY, email: `user${n}@example.com`, name: `User ${n}` },
+      identity,
+      0,
+    );
     keyedHash(key, identity, 0, end, hash, 0);
     const seconds = Date.parse('2025-12-01T10:00:00Z') / 1000 + n;
     return { level: ((n % 3) + 1) as 1 | 2 | 3, eventCount: n, lastEvent: { seconds, micros: 0 }, hash };
