@@ -280,7 +280,7 @@ describe(
       assert.match(
         said,
         new RegExp(
-          `Run ${lease.runId} of account ${account.id} is under way on host here: the erasure goes on`,
+          `Run ${lease.runId} of account ${account.id} is under way on host here: the erasure continues`,
         ),
       );
       assert.match(said, /error INTERRUPTED: The erasure was interrupted.*rest of the person is still there/);

@@ -253,7 +253,7 @@ describe('privacy apply beside a run', () => {
       const env = { DATABASE_URL: asked.url, ...PSEUDONYMOUS };
       const stopped = await runCommand(['privacy', 'apply'], env, undefined, typed, true, {
         signal: interrupt.signal,
-        onStderr: (text) => text.includes('Go on?') && interrupt.abort(interruption()),
+        onStderr: (text) => text.includes('[y/N]') && interrupt.abort(interruption()),
       });
       assert.deepEqual([stopped.code, stopped.stdout], [75, '']);
       assert.match(stopped.stderr, /4 versions of email and name in 1 account will become hashes/);

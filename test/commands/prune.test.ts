@@ -213,7 +213,7 @@ test('prune says once that it waits for a run of the account, and goes on when t
   assert.equal(code, 0, stderr);
   assert.equal(
     stderr,
-    `Run ${lease.runId} works on this account: prune goes on when it has ended\n`,
+    `Run ${lease.runId} works on this account: prune continues when it has ended\n`,
     'once, however long it waits',
   );
   const rows = told(stdout).filter(({ dataset }) => dataset === 'activity');
