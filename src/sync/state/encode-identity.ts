@@ -2,6 +2,8 @@
 // for null), then UTF-8, one field after the other. The same bytes come from the database, are hashed, kept, and sent
 // back. The lengths tell null from '', and 'a' + 'bc' from 'ab' + 'c'.
 import { EMAIL_MAX_LENGTH, NAME_MAX_LENGTH } from '../../cloudflare/endpoints/summary/check-record.ts';
+import type { CopiedRow } from '../../db/read-copy.ts';
+import { keyedHash, type HashKey } from '../../keyed-hash.ts';
 import { fieldsOf, type FieldOf, type UserRisk } from '../../user-risk.ts';
 
 type IdentityField = FieldOf<'identity'>;
@@ -30,6 +32,14 @@ function encodeText(text: string | null, into: Buffer, at: number): number {
   const length = into.write(text, at + 4, 'utf8');
   into.writeInt32BE(length, at);
   return at + 4 + length;
+}
+
+/**
+ * Hashes the fields of a row that begins with the user's key, as the walk hashes what the API says. The row brings the
+ * same bytes, from the length of its first field on.
+ */
+export function hashIdentityRow(key: HashKey, { bytes, start, end }: CopiedRow, into: Uint32Array): void {
+  keyedHash(key, bytes, (start[1] as number) - 4, end, into, 0);
 }
 
 /** Where the fields that begin at `at` end. */
