@@ -312,9 +312,9 @@ export const SABOTAGES: readonly Sabotage[] = [
     name: 'wrong-hash',
     breaks: 'email and name from the database are hashed in a different way',
     promise: 'P5',
-    file: 'src/sync/state/read-range.ts',
-    find: 'keyedHash(key, row.bytes, (row.start[1] as number) - 4, row.end',
-    put: 'keyedHash(key, row.bytes, row.start[1] as number, row.end',
+    file: 'src/sync/state/encode-identity.ts',
+    find: 'keyedHash(key, bytes, (start[1] as number) - 4, end',
+    put: 'keyedHash(key, bytes, start[1] as number, end',
     test: QUIET,
   },
   {

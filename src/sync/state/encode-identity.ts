@@ -2,6 +2,8 @@
 // then UTF-8, one field after the other. The same bytes arrive from the database, are hashed, kept, and sent back. The
 // lengths distinguish null from '', and 'a' + 'bc' from 'ab' + 'c'.
 import { TEXT_MAX_LENGTH } from '../../cloudflare/endpoints/summary/check-record.ts';
+import type { CopiedRow } from '../../db/read-copy.ts';
+import { keyedHash, type HashKey } from '../../keyed-hash.ts';
 import { IDENTITY_FIELDS, type Identity, type IdentityField } from '../../user-risk.ts';
 
 /** UTF-8 of each field. */
@@ -25,6 +27,14 @@ function encodeText(text: string | null, into: Buffer, at: number): number {
   const length = into.write(text, at + 4, 'utf8');
   into.writeInt32BE(length, at);
   return at + 4 + length;
+}
+
+/**
+ * Hashes the identity in a row that begins with the user's key, as the walk hashes what the API serves. The row holds
+ * the same bytes, from the length of the first field on.
+ */
+export function hashIdentityRow(key: HashKey, { bytes, start, end }: CopiedRow, into: Uint32Array): void {
+  keyedHash(key, bytes, (start[1] as number) - 4, end, into, 0);
 }
 
 /** The offset at which the fields that begin at `at` end. */

@@ -7,9 +7,10 @@ import type { Pool } from '../../db/pool.ts';
 import { readCopy } from '../../db/read-copy.ts';
 import { userIdentities, userLevels, users } from '../../db/schema.ts';
 import { fieldColumns } from '../../db/sql/user-columns.ts';
-import { keyedHash, type HashKey } from '../../keyed-hash.ts';
+import type { HashKey } from '../../keyed-hash.ts';
 import { fieldsOf, IDENTITY_FIELDS, RISK_LEVELS } from '../../user-risk.ts';
 import type { Lease } from '../claim/lease.ts';
+import { hashIdentityRow } from './encode-identity.ts';
 import { readActivity } from './encode-values.ts';
 import { brokenIdentities } from './state-errors.ts';
 import { emptyValues, readUuid, type LevelRank, type UserTable } from './user-table.ts';
@@ -113,7 +114,7 @@ async function readIdentities(
       const userKey = row.bytes.readInt32BE(row.start[0]);
       while (next < keys.length && (keys[next] as number) < userKey) next++;
       if (keys[next] !== userKey) return;
-      keyedHash(key, row.bytes, (row.start[1] as number) - 4, row.end, hash, 0);
+      hashIdentityRow(key, row, hash);
       table.setIdentity(rows[next++] as number, hash);
       matched++;
     },

@@ -10,8 +10,9 @@ import { userIdentities, users } from '../../db/schema.ts';
 import { fieldColumns } from '../../db/sql/user-columns.ts';
 import { fieldsOf, IDENTITY_FIELDS } from '../../user-risk.ts';
 import type { Lease } from '../claim/lease.ts';
-import { keyedHash, type HashKey } from '../../keyed-hash.ts';
+import type { HashKey } from '../../keyed-hash.ts';
 import type { AccountState } from './read-state.ts';
+import { hashIdentityRow } from './encode-identity.ts';
 import { brokenIdentities, stateMoved } from './state-errors.ts';
 import { readActivity } from './encode-values.ts';
 import { emptyValues, readUuid, type UserTable } from './user-table.ts';
@@ -92,7 +93,7 @@ async function readIdentities(
     readCopy(pool, inline(query), 1 + IDENTITY_FIELDS.length, (row) => {
       const at = byKey.get(row.bytes.readInt32BE(row.start[0]));
       if (at === undefined) return;
-      keyedHash(key, row.bytes, (row.start[1] as number) - 4, row.end, hash, 0);
+      hashIdentityRow(key, row, hash);
       table.setIdentity(at, hash);
       byKey.delete(table.key(at));
     }),
