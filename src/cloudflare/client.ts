@@ -10,7 +10,7 @@ import { createCredentials, type CloudflareAuth } from './credentials-in-use.ts'
 import { readAccountPage, type AccountPage } from './endpoints/account-page.ts';
 import { readMember, readTokenState, type TokenState } from './endpoints/credentials.ts';
 import { identify } from './pace/identify.ts';
-import type { BudgetLeft } from './pace/ledger.ts';
+import type { BudgetLeft } from './pace/known-limits.ts';
 import { createPacer } from './pace/pacing.ts';
 import type { SharedBudget } from './pace/reservations.ts';
 import { createJudge } from './problems/judge.ts';

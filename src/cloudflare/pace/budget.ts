@@ -1,5 +1,5 @@
 // How much of the request limit is left, by the answers' headers and by our own count, and how long a request must
-// wait. Pure; ledger.ts keeps the facts, and pacing.ts acts on them.
+// wait. Pure; known-limits.ts keeps the facts, and pacing.ts acts on them.
 
 /** One policy of the `Ratelimit` header: `remaining` requests are left for the next `resetMs`. Null: not stated. */
 export type Budget = {

@@ -1,8 +1,8 @@
 // Decides how fast to ask. The limit is shared with the dashboard, and exceeding it blocks every call for minutes. So
-// the headers are believed, and every request is counted here as well (ledger.ts).
+// the headers are believed, and every request is counted here as well (known-limits.ts).
 import type { Sleep } from '../retry.ts';
 import { budgetDelay, shareOf, type Budget, type RequestLimit } from './budget.ts';
-import { createLedger, type BudgetLeft, type Ledger } from './ledger.ts';
+import { createKnownLimits, type BudgetLeft, type KnownLimits } from './known-limits.ts';
 import { createPermits, type Permits } from './permits.ts';
 import type { SharedBy } from './reservations.ts';
 
@@ -39,11 +39,11 @@ export type PacerOptions = {
 export function createPacer(options: PacerOptions): Pacer {
   const { sleep, now, maxWaitMs, share } = options;
   const limit = options.limit && { ...options.limit, requests: shareOf(options.limit.requests, share) };
-  const ledger = createLedger({ limit, share, maxWaitMs });
+  const known = createKnownLimits({ limit, share, maxWaitMs });
   const permits: Permits | null =
     options.shared === undefined || limit === null
       ? null
-      : createPermits({ ...options.shared, limit: () => ledger.limit()!, sleep, now });
+      : createPermits({ ...options.shared, limit: () => known.limit()!, sleep, now });
 
   /** What others have used delays this process, too. Only an estimate: each permit waits for itself. */
   function sharedDelay(requests: number): number {
@@ -52,15 +52,15 @@ export function createPacer(options: PacerOptions): Pacer {
   }
 
   return {
-    turn: (signal) => waitForTurn({ now, sleep, ledger, permits }, signal),
-    observe: (seen) => ledger.observe(seen, now()),
+    turn: (signal) => waitForTurn({ now, sleep, known, permits }, signal),
+    observe: (seen) => known.observe(seen, now()),
     pause(ms) {
-      ledger.pause(now() + Math.min(ms, maxWaitMs));
+      known.pause(now() + Math.min(ms, maxWaitMs));
       permits?.block(Math.min(ms, maxWaitMs));
     },
     estimateMs: (requests) =>
-      requests <= 0 ? 0 : Math.max(ledger.delay(requests, now()), sharedDelay(requests)),
-    budgetLeft: () => ledger.left(now()),
+      requests <= 0 ? 0 : Math.max(known.delay(requests, now()), sharedDelay(requests)),
+    budgetLeft: () => known.left(now()),
     close: async () => permits?.close(),
   };
 }
@@ -68,37 +68,37 @@ export function createPacer(options: PacerOptions): Pacer {
 type Waiting = {
   now: () => number;
   sleep: Sleep;
-  ledger: Ledger;
+  known: KnownLimits;
   /** Null: nobody shares the limit. */
   permits: Permits | null;
 };
 
 /** Waits for a turn, and for those who share the limit. Returns how long that took, in ms. */
-async function waitForTurn({ now, sleep, ledger, permits }: Waiting, signal: AbortSignal): Promise<number> {
+async function waitForTurn({ now, sleep, known, permits }: Waiting, signal: AbortSignal): Promise<number> {
   signal.throwIfAborted();
   let waited = 0;
   for (;;) {
     // Booked before the wait, so that waiting requests line up behind each other.
-    const booking = ledger.book(now());
+    const booking = known.book(now());
     const wait = Math.ceil(booking.at - now());
     let permitted = 0;
     try {
       if (wait > 0) await sleep(wait, signal);
-      if (permits !== null && !ledger.isPaused(booking.at)) {
+      if (permits !== null && !known.isPaused(booking.at)) {
         const began = now();
         await permits.take(signal);
         permitted = now() - began;
       }
     } catch (error) {
-      ledger.cancel(booking);
+      known.cancel(booking);
       throw error;
     }
     waited += Math.max(0, wait) + permitted;
     // Another request may have received a 429 meanwhile.
-    if (!ledger.isPaused(booking.at + permitted)) {
-      ledger.depart(booking, now());
+    if (!known.isPaused(booking.at + permitted)) {
+      known.depart(booking, now());
       return waited;
     }
-    ledger.cancel(booking);
+    known.cancel(booking);
   }
 }

@@ -86,7 +86,8 @@ function openDesk(options: PermitsOptions, sleep: Sleep): Desk {
 async function step(desk: Desk): Promise<void> {
   const { now, stock, reservations, rest } = desk;
   // Permits whose time is over are worth nothing here, but others may have them.
-  reservations.giveBack(stock.takeExpired(now()));
+  const expired = stock.takeExpired(now());
+  if (expired.length > 0) reservations.giveBack(expired);
   const first = stock.first();
   if (first !== undefined) {
     const wait = first.from - now();

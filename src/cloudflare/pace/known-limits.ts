@@ -19,7 +19,7 @@ import {
 export type BudgetLeft = Pick<Budget, 'remaining' | 'quota' | 'resetMs'> & { source: 'header' | 'own' };
 
 /** Times and waits in ms. */
-export type Ledger = {
+export type KnownLimits = {
   /** Books the next request for the time at which it may go. */
   book(time: number): Booking;
   cancel(booking: Booking): void;
@@ -40,11 +40,11 @@ export type Ledger = {
 };
 
 /** `limit`: already reduced to our share. `maxWaitMs` caps the wait that a header can ask for. */
-export function createLedger(options: {
+export function createKnownLimits(options: {
   limit: RequestLimit | null;
   share: number;
   maxWaitMs: number;
-}): Ledger {
+}): KnownLimits {
   const { share, maxWaitMs } = options;
   const bookings = createBookings();
   const stated = createStatedBudgets(maxWaitMs);
