@@ -1,6 +1,6 @@
 // Checks that the tables of docs/architecture.md allow every import of src/: static, dynamic, re-exports and types.
-// Also counts the files of each folder, tests included. Reads the text with patterns, because the parser of TypeScript
-// 7 has no stable interface yet.
+// Also counts the files of each folder, tests included, and finds names with two meanings. Reads the text with
+// patterns, because the parser of TypeScript 7 has no stable interface yet.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -15,6 +15,10 @@ const MAY_HOLD_MORE = ['src/commands', 'src/db/views'];
  */
 type Room = { for: string; allows: readonly { what: string; typesOnly: boolean }[]; line: number };
 type Import = { from: string; line: number; what: string; typesOnly: boolean };
+
+/** At the top level of a file. */
+const DECLARATION =
+  /^(export )?(?:async |abstract )*(function\*?|const|let|class|type|interface|enum) ([\w$]+)/gm;
 
 const root = process.argv[2] ?? '.';
 const page = readFileSync(path.join(root, PAGE), 'utf8');
@@ -43,6 +47,7 @@ const problems = [
   ...files.flatMap(madeElsewhere),
   ...rooms.flatMap(staleEntries),
   ...crowdedFolders(),
+  ...doubleNames(),
 ];
 for (const problem of problems) process.stderr.write(`${problem}\n`);
 if (problems.length > 0) process.exitCode = 1;
@@ -114,6 +119,26 @@ function crowdedFolders(): string[] {
       ([folder, count]) =>
         `${folder}: ${count} files, but at most ${MOST_FILES} are allowed: which rooms does it hide?`,
     );
+}
+
+/** Names that one file exports, and that another file exports as well, or gives to a type of its own. */
+function doubleNames(): string[] {
+  const places = new Map<string, { file: string; line: number; exports: boolean; isType: boolean }[]>();
+  for (const [file, code] of sources)
+    for (const { 1: exported, 2: kind, 3: name = '', index } of code.matchAll(DECLARATION)) {
+      const isType = kind === 'type' || kind === 'interface';
+      const place = { file, line: lineAt(code, index), exports: exported !== undefined, isType };
+      places.set(name, [...(places.get(name) ?? []), place]);
+    }
+  return [...places].flatMap(([name, all]) => {
+    const first = all.find((place) => place.exports);
+    const others = all.filter(({ file, exports, isType }) => file !== first?.file && (exports || isType));
+    if (first === undefined) return [];
+    return others.map(
+      ({ file, line }) =>
+        `src/${file}:${line}: ${name} has another meaning in src/${first.file}:${first.line}`,
+    );
+  });
 }
 
 /** The closest row: of the file, or else of its folder, or else of a folder above. */

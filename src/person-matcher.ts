@@ -1,10 +1,10 @@
 // Finds a person in texts that were kept as served: rejected records, and messages of runs. Pure.
-import type { Named } from './pii-policy.ts';
+import type { EmailAndName } from './pii-policy.ts';
 
 export type PersonTexts = {
   userIds: readonly string[];
   /** Every version that is or was known. */
-  identities: readonly Named[];
+  identities: readonly EmailAndName[];
 };
 
 /**

@@ -7,7 +7,7 @@ export const PII_MODES = ['full', 'pseudonymous', 'none'] as const;
 export type PiiMode = (typeof PII_MODES)[number];
 
 /** What tells a person, as served or as kept: a user's own record has no other part of the identity. */
-export type Named = Pick<Identity, 'email' | 'name'>;
+export type EmailAndName = Pick<Identity, 'email' | 'name'>;
 
 export type PiiPolicy = {
   mode: PiiMode;
@@ -21,7 +21,7 @@ export type PiiPolicy = {
    * Whether a served record can be compared with this person. `isOlder`: the person's values were kept before the
    * current mode, so a missing email and name may have been left out.
    */
-  canCompare(held: Named, isOlder: boolean): boolean;
+  canCompare(held: EmailAndName, isOlder: boolean): boolean;
 };
 
 /** What a search by email or name compares with. In every mode, a history may hold hashes and plain texts. */
@@ -108,11 +108,11 @@ function changed<T extends Partial<Identity>>(
   return { ...served, ...parts };
 }
 
-const valuesOf = ({ email, name }: Named): string[] =>
+const valuesOf = ({ email, name }: EmailAndName): string[] =>
   [email, name].filter((value): value is string => value !== null && value !== '');
 
 /** For a person without email and name, nothing may have been served, or nothing was kept. */
-const isKnown = (held: Named, isOlder: boolean) => !isOlder || valuesOf(held).length > 0;
+const isKnown = (held: EmailAndName, isOlder: boolean) => !isOlder || valuesOf(held).length > 0;
 
 /** What is hashed of a text. Case is ignored, as in every search for an email. Names are hashed exactly. */
 const HASHED: Record<IdentityField, (text: string) => string> = {

@@ -40,13 +40,13 @@ export const HISTORY_OF = {
 } as const satisfies Record<Exclude<keyof UserRisk, 'user_id'>, string>;
 
 export type UserField = keyof typeof HISTORY_OF;
-export type History = (typeof HISTORY_OF)[UserField];
-export type FieldOf<H extends History> = {
+export type HistoryName = (typeof HISTORY_OF)[UserField];
+export type FieldOf<H extends HistoryName> = {
   [F in UserField]: (typeof HISTORY_OF)[F] extends H ? F : never;
 }[UserField];
 
 /** In the order above, which is also the order of their columns. */
-export function fieldsOf<H extends History>(history: H): FieldOf<H>[] {
+export function fieldsOf<H extends HistoryName>(history: H): FieldOf<H>[] {
   const fields = Object.keys(HISTORY_OF) as UserField[];
   return fields.filter((field): field is FieldOf<H> => HISTORY_OF[field] === history);
 }

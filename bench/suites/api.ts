@@ -18,7 +18,7 @@ import { responseTimes } from '../../src/queries/response/response-times.ts';
 import { coverage } from '../../src/queries/runs/coverage.ts';
 import { runLedger } from '../../src/queries/runs/run-ledger.ts';
 import { episodes } from '../../src/queries/users/episodes.ts';
-import { userPage } from '../../src/queries/users/user-page.ts';
+import { pageOfUsers } from '../../src/queries/users/user-page.ts';
 import { userPeriods } from '../../src/queries/users/user-periods.ts';
 import { ACCOUNT } from './life.ts';
 
@@ -89,7 +89,7 @@ function calls(userId: string, from: Date, to: Date): Call[] {
     { path: about('runs', span), question: runLedger(ids, anyRun, { after: null, most: PAGE }) },
     {
       path: `/api/v1/users?account=${ACCOUNT}`,
-      question: userPage(ids, everybody, gravest, null, PAGE),
+      question: pageOfUsers(ids, everybody, gravest, null, PAGE),
     },
     { path: about(`users/${userId}/levels`, span), question: userPeriods(ids, userId, span) },
   ];

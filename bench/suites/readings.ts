@@ -11,7 +11,7 @@ import type { Pool } from '../../src/db/pool.ts';
 import type { Transaction } from '../../src/db/transaction.ts';
 import { accountGauges } from '../../src/queries/accounts/account-gauges.ts';
 import { accountList } from '../../src/queries/accounts/account-list.ts';
-import { freshness } from '../../src/queries/accounts/freshness.ts';
+import { snapshotAges } from '../../src/queries/accounts/snapshot-ages.ts';
 import { knownAccounts } from '../../src/queries/accounts/known-accounts.ts';
 import { listAccounts } from '../../src/queries/accounts/list-accounts.ts';
 import { levelsAt } from '../../src/queries/levels/levels-at.ts';
@@ -114,7 +114,7 @@ const QUESTIONS: Record<string, Ask> = {
   'status, accounts list': async (tx) => (await listAccounts(tx)).length,
   'runs of the last slot': async (tx) => (await slotRuns(tx, hour())).length,
   'accounts and their first and newest snapshot': async (tx) => (await knownAccounts(tx)).length,
-  readyz: async (tx) => (await freshness(tx, 7_200_000)).accounts,
+  readyz: async (tx) => (await snapshotAges(tx, 7_200_000)).accounts,
   'API: accounts': async (tx) => (await answerTo(tx, accountList())).length,
   'API: freshness': async (tx) => (await answerTo(tx, newestSnapshots(null))).length,
   'levels now, yesterday, a week ago': async (tx) =>

@@ -3,15 +3,15 @@
 import type { AccountFile } from '../account-file.ts';
 import { isOperatorError, OperatorError } from '../errors.ts';
 import { errorFields, type Logger } from '../logger.ts';
-import { followList, NOBODY, type Followed, type Step } from './follow-list.ts';
+import { followList, NOBODY, type Followed, type ListStep } from './follow-list.ts';
 import { createListTrust, type ListTiming } from './list-trust.ts';
-import type { Reading } from './reading.ts';
+import type { ListReading } from './reading.ts';
 
 export type ListSource =
   | { kind: 'variable' }
   | { kind: 'file'; read: () => AccountFile }
   /** Rejects when the process stops. */
-  | { kind: 'token'; read: () => Promise<Reading> };
+  | { kind: 'token'; read: () => Promise<ListReading> };
 
 export type ListState = {
   /** Accounts that are synced. */
@@ -60,7 +60,7 @@ export function createAccountList(deps: ListDeps): AccountList {
   let slotRead: number | null | undefined;
   let isReading = false;
 
-  function take({ ids, isComplete, problem }: Reading): void {
+  function take({ ids, isComplete, problem }: ListReading): void {
     const isFirst = trust.readAt() === null && followed.ids.length === 0;
     const step = followList(
       followed,
@@ -75,7 +75,7 @@ export function createAccountList(deps: ListDeps): AccountList {
     if (source.kind === 'token' && step.added.length + step.removed.length > 0) onChange();
   }
 
-  async function readInBackground(read: () => Promise<Reading>): Promise<void> {
+  async function readInBackground(read: () => Promise<ListReading>): Promise<void> {
     isReading = true;
     try {
       take(await read());
@@ -109,7 +109,7 @@ export function createAccountList(deps: ListDeps): AccountList {
 function report(
   logger: ListDeps['logger'],
   kind: ListSource['kind'],
-  { ids, added, removed, newlyLacking }: Step,
+  { ids, added, removed, newlyLacking }: ListStep,
   isFirst: boolean,
 ): void {
   const named = (of: readonly string[]) => ({
@@ -130,7 +130,7 @@ function report(
 }
 
 /** A file with one wrong line is not trusted, and not used in part: nobody knows what the line was meant to be. */
-function readingOf({ ids, problems }: AccountFile): Reading {
+function readingOf({ ids, problems }: AccountFile): ListReading {
   const [problem, ...more] = problems;
   if (problem === undefined) return { ids, isComplete: true, problem: null };
   return { ids: [], isComplete: false, problem: fileUnusable(problem, more.length) };
@@ -145,7 +145,7 @@ function fileUnusable(problem: string, more: number): OperatorError {
   });
 }
 
-function massGone({ doubted, ids }: Step): OperatorError {
+function massGone({ doubted, ids }: ListStep): OperatorError {
   return new OperatorError({
     code: 'ACCOUNTS_INCOMPLETE',
     happened: `The list of accounts that the token sees lacks ${doubted} of ${ids.length} accounts at once`,

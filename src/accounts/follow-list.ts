@@ -1,6 +1,6 @@
 // Which accounts are synced after each reading of their list. Pure. A reading that cannot be trusted adds accounts and
 // drops none.
-import type { Reading } from './reading.ts';
+import type { ListReading } from './reading.ts';
 
 export type Followed = {
   /** The accounts that are synced. */
@@ -11,7 +11,7 @@ export type Followed = {
   unlisted: readonly string[];
 };
 
-export type Step = Followed & {
+export type ListStep = Followed & {
   added: readonly string[];
   removed: readonly string[];
   /** Missing since this reading. */
@@ -31,9 +31,9 @@ const MASS = { least: 20, share: 1 / 2 };
  */
 export function followList(
   before: Followed,
-  { ids, isComplete }: Pick<Reading, 'ids' | 'isComplete'>,
+  { ids, isComplete }: Pick<ListReading, 'ids' | 'isComplete'>,
   patience: number,
-): Step {
+): ListStep {
   const listed = new Set(ids);
   const isKnown = new Set(before.ids);
   const missing = before.ids.filter((id) => !listed.has(id));

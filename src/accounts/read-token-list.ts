@@ -5,7 +5,7 @@ import { walkPages } from '../cloudflare/paging/walk-pages.ts';
 import type { CountUse } from '../cloudflare/usage.ts';
 import type { Pass, PassProgress } from '../cloudflare/paging/pass.ts';
 import { isOperatorError, OperatorError } from '../errors.ts';
-import type { Reading } from './reading.ts';
+import type { ListReading } from './reading.ts';
 
 /** The documented limit of this endpoint. */
 const PER_PAGE = 50;
@@ -25,7 +25,7 @@ type Common = { signal: AbortSignal; countUse: CountUse; onPage: NonNullable<Opt
 export async function readTokenList(
   client: Pick<CloudflareClient, 'accountPage'>,
   { signal, countUse = () => undefined, deadlineMs = DEADLINE_MS, onPage = () => undefined }: Options,
-): Promise<Reading> {
+): Promise<ListReading> {
   const deadline = new AbortController();
   const timer = setTimeout(() => deadline.abort(tooSlow(deadlineMs)), deadlineMs);
   const seen = new Set<string>();
@@ -60,7 +60,7 @@ async function readTwice(
   client: Pick<CloudflareClient, 'accountPage'>,
   common: Common,
   seen: Set<string>,
-): Promise<Reading> {
+): Promise<ListReading> {
   let before: ReadonlySet<string> | null = null;
   let why = '';
   for (let pass = 1; pass <= MOST_PASSES; pass++) {

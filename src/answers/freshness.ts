@@ -1,6 +1,6 @@
 // How fresh and how reliable the data is, in words. Pure.
 import type { NewestSnapshot } from '../queries/snapshots/newest-snapshots.ts';
-import { localMinute } from '../time/when.ts';
+import { localMinute, type Clock } from '../time/when.ts';
 import { ago, plural } from '../words.ts';
 
 /** What the server knows of its schedule. */
@@ -17,14 +17,13 @@ export type Freshness = {
   sentences: string[];
 };
 
-type Clock = { now: Date; timezone: string };
-type Met = NewestSnapshot & { observed_at: string };
+type SyncedAccount = NewestSnapshot & { observed_at: string };
 
 export function freshness(newest: readonly NewestSnapshot[], serving: Serving, clock: Clock): Freshness {
   const next = nextRun(serving.nextSlot, clock);
   const [only] = newest;
   if (newest.length === 1 && only?.retired_at) return ofRetired(only, only.retired_at, clock);
-  const met = newest.filter((one): one is Met => one.observed_at !== null);
+  const met = newest.filter((one): one is SyncedAccount => one.observed_at !== null);
   const first = serving.nextSlot === null ? [] : [`The first run is ${when(serving.nextSlot, clock)}.`];
   if (newest.length === 0)
     return { state: 'none', sentences: ['No account was ever synced here.', ...first] };
@@ -51,7 +50,7 @@ function ofRetired({ observed_at }: NewestSnapshot, retiredAt: string, { timezon
   return { state: 'retired', sentences: [`This account was retired on ${day}. ${last}.`] };
 }
 
-function ofOne({ snapshot_id, observed_at, ...one }: Met, { now }: Clock): string {
+function ofOne({ snapshot_id, observed_at, ...one }: SyncedAccount, { now }: Clock): string {
   const head = `Snapshot ${snapshot_id}, ${ago(observed_at, now.getTime())}`;
   return `${head}, ${one.verdict}: ${sure(one)}.`;
 }
@@ -86,8 +85,8 @@ export function sure({
 
 function ofMany(
   all: readonly NewestSnapshot[],
-  met: readonly Met[],
-  partial: readonly Met[],
+  met: readonly SyncedAccount[],
+  partial: readonly SyncedAccount[],
   { now }: Clock,
 ): string[] {
   const oldest = met.reduce((a, b) => (b.observed_at < a.observed_at ? b : a));

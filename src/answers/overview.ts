@@ -4,12 +4,12 @@ import type { Db } from '../db/handle.ts';
 import { levelsAt, type LevelsAt } from '../queries/levels/levels-at.ts';
 import { news, type News } from '../queries/levels/news.ts';
 import { trend, type TrendRow } from '../queries/levels/trend.ts';
-import { answerTo, type Question } from '../queries/question.ts';
+import { answered, answerTo, type Answered, type Question } from '../queries/question.ts';
 import { coverage, type CoverageDay } from '../queries/runs/coverage.ts';
 import { newestSnapshots, type NewestSnapshot } from '../queries/snapshots/newest-snapshots.ts';
 import { longestAtHigh, type LongAtHigh } from '../queries/users/longest-at-high.ts';
 import { idsOf, isMany, type Scope } from './scope.ts';
-import { trendOf, type Trend } from './trend-of.ts';
+import { trendOf, type PlottedTrend } from './trend-of.ts';
 
 const DAY = 86_400_000;
 export const NEWS_DAYS = 2;
@@ -17,13 +17,11 @@ const NEWS_ROWS = 5;
 /** The number of days that a strip can show one by one. */
 const COVERAGE_DAYS = 400;
 
-export type Answered<Row extends Record<string, unknown>> = { question: Question<Row>; rows: Row[] };
-
 export type Overview = {
   levels: { question: Question<LevelsAt>; now: LevelsAt; yesterday: LevelsAt; lastWeek: LevelsAt };
   /** The last 30 days, day by day. With many accounts: the span of the page. */
   recently: readonly TrendRow[];
-  trend: Trend;
+  trend: PlottedTrend;
   newest: Answered<NewestSnapshot>;
   news: Answered<News> & { since: Date };
   longest: Answered<LongAtHigh>;
@@ -44,10 +42,10 @@ export async function overviewOf(db: Db, scope: Scope): Promise<Overview> {
       ? shown.rows
       : await answerTo(db, trend(ids, { from: before(30), to: now, timezone, step: 'day' })),
     trend: shown,
-    newest: await ask(db, newestSnapshots(ids)),
-    news: { ...(await ask(db, news(ids, since, NEWS_ROWS))), since },
-    longest: await ask(db, longestAtHigh(ids, NEWS_ROWS)),
-    coverage: isMany(scope) ? null : await ask(db, coverage(ids, { ...strip, timezone })),
+    newest: await answered(db, newestSnapshots(ids)),
+    news: { ...(await answered(db, news(ids, since, NEWS_ROWS))), since },
+    longest: await answered(db, longestAtHigh(ids, NEWS_ROWS)),
+    coverage: isMany(scope) ? null : await answered(db, coverage(ids, { ...strip, timezone })),
   };
 }
 
@@ -68,13 +66,6 @@ async function levelsOf(
   ]);
   const [now, yesterday, lastWeek] = (await answerTo(db, question)) as [LevelsAt, LevelsAt, LevelsAt];
   return { question, now, yesterday, lastWeek };
-}
-
-export async function ask<Row extends Record<string, unknown>>(
-  db: Db,
-  question: Question<Row>,
-): Promise<Answered<Row>> {
-  return { question, rows: await answerTo(db, question) };
 }
 
 /** "6 users are at high, one more than yesterday." Pure. */

@@ -1,6 +1,6 @@
 // The error if emails and names are kept as hashes, and this process cannot compute the hash of the search text.
 import { OperatorError } from '../errors.ts';
-import type { Met } from '../queries/users/person-search.ts';
+import type { SearchedIdentities } from '../queries/users/person-search.ts';
 
 /** `key`: the key that is set. */
 export function keyNeeded(key: string | null): OperatorError {
@@ -16,7 +16,7 @@ export function keyNeeded(key: string | null): OperatorError {
 }
 
 /** What a search for a part of an email or name could not see. Null if it saw everything. */
-export function searchLimits(met: Readonly<Met> | null): string | null {
+export function searchLimits(met: Readonly<SearchedIdentities> | null): string | null {
   if (met?.locked === true)
     return 'Emails or names are kept as hashes with a key that is not in PII_KEY: they were not searched';
   if (met?.hashed === true)

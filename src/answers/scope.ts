@@ -23,15 +23,15 @@ const RANGES = {
   '1y': 365 * DAY,
   all: null,
 } as const;
-export type Range = keyof typeof RANGES;
-export const RANGE_NAMES = Object.keys(RANGES) as Range[];
+export type RangeName = keyof typeof RANGES;
+export const RANGE_NAMES = Object.keys(RANGES) as RangeName[];
 
 export type Span = {
   from: Date;
   /** The end is not included, except if it is now. */
   to: Date;
   /** Null: the address gives `from` and `to`. */
-  range: Range | null;
+  range: RangeName | null;
 };
 
 /** The values as they are in an address, unchecked. Empty texts count as missing. */
@@ -60,7 +60,7 @@ export type Scope = {
 export async function scopeOf(
   db: Db,
   text: ScopeText,
-  usual: Range | 'fitting',
+  usual: RangeName | 'fitting',
   isPage = false,
 ): Promise<Scope> {
   const timezone = await zoneOf(db, text.tz);
@@ -80,7 +80,7 @@ export async function scopeOf(
  * The shortest range that holds the history, up to 90 days. Otherwise a young history would be a sliver at the edge of
  * the chart. Pure.
  */
-export function fitting({ now, firstAt }: Pick<Clock, 'now' | 'firstAt'>): Range {
+export function fitting({ now, firstAt }: Pick<ScopeClock, 'now' | 'firstAt'>): RangeName {
   const age = now.getTime() - firstAt.getTime();
   return (['24h', '7d', '30d'] as const).find((range) => age < RANGES[range]) ?? '90d';
 }
@@ -100,7 +100,7 @@ export function isMany({
 const ACCOUNT_DAYS = 10_000;
 
 /** The longest range up to this one that a page of this number of accounts shows by default. Pure. */
-export function affordable(range: Range, accounts: number): Range {
+export function affordable(range: RangeName, accounts: number): RangeName {
   if (range === 'all') return range;
   const shorter = (['1y', '90d', '30d', '7d'] as const).filter((one) => RANGES[one] <= (RANGES[range] ?? 0));
   return shorter.find((one) => (RANGES[one] / DAY) * accounts <= ACCOUNT_DAYS) ?? '24h';
@@ -112,10 +112,10 @@ export function idsOf({ chosen, several }: Pick<Scope, 'chosen' | 'several'>): r
   return several?.map(({ account_id }) => account_id) ?? null;
 }
 
-type Clock = { now: Date; timezone: string; firstAt: Date };
+type ScopeClock = { now: Date; timezone: string; firstAt: Date };
 
 /** Pure. Throws SCOPE_INVALID, TIMES_SWAPPED. */
-export function spanOf({ range, from, to }: ScopeText, usual: Range, clock: Clock): Span {
+export function spanOf({ range, from, to }: ScopeText, usual: RangeName, clock: ScopeClock): Span {
   if (!from && !to) return ofRange(rangeOf(range, usual), clock);
   const end = to ? timeOf('to', to, clock) : clock.now;
   const begin = from ? timeOf('from', from, clock) : clock.firstAt;
@@ -128,7 +128,7 @@ export function spanOf({ range, from, to }: ScopeText, usual: Range, clock: Cloc
   });
 }
 
-function ofRange(range: Range, { now, timezone, firstAt }: Clock): Span {
+function ofRange(range: RangeName, { now, timezone, firstAt }: ScopeClock): Span {
   const length = RANGES[range];
   // Longer spans are shown by the day, so they begin with a whole day.
   const begin = new Date(length === null ? firstAt : now.getTime() - length);
@@ -141,14 +141,14 @@ export function dayOf(at: Date, timezone: string): string {
   return new Date(wallAt(at.getTime(), timezone)).toISOString().slice(0, 10);
 }
 
-function rangeOf(text: string | undefined, usual: Range): Range {
+function rangeOf(text: string | undefined, usual: RangeName): RangeName {
   if (!text) return usual;
   const found = RANGE_NAMES.find((name) => name === text);
   if (found) return found;
   throw invalid('range', `one of ${RANGE_NAMES.join(', ')}`);
 }
 
-function timeOf(name: string, text: string, { now, timezone }: Clock): Date {
+function timeOf(name: string, text: string, { now, timezone }: ScopeClock): Date {
   const when = parseWhen(text, { now, timezone });
   if (when?.kind !== 'instant') throw invalid(name, WHEN_HELP);
   // No history is older, and PostgreSQL reads no year BC in this form.

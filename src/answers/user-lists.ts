@@ -7,13 +7,17 @@ import { wholeSince } from '../queries/accounts/whole-since.ts';
 import { mayRead } from '../queries/health/may-read.ts';
 import { snapshotAt, type SnapshotAt } from '../queries/snapshots/snapshot-at.ts';
 import { listUsers, type ListedUser, type UserSort } from '../queries/users/list-users.ts';
-import { createPersonSearch, type Met, type PersonSearch } from '../queries/users/person-search.ts';
+import {
+  createPersonSearch,
+  type SearchedIdentities,
+  type PersonSearch,
+} from '../queries/users/person-search.ts';
 import { RISK_LEVELS } from '../user-risk.ts';
 import { beforeHistory, chooseHistories, livingAt } from './choose-histories.ts';
 import { idRangeOf } from './id-range.ts';
 import { identitiesDenied } from './identities-denied.ts';
 
-export type UserFilter = {
+export type UserListFilter = {
   /** Levels, or `cleared`; empty: all levels. */
   level: readonly string[];
   sort: UserSort;
@@ -48,13 +52,13 @@ export type UserLists = {
   /** The time of the lists: `asOf`, or the database's clock. */
   at: Date;
   /** How the searched emails and names were kept. Null if none were searched. */
-  met: Readonly<Met> | null;
+  met: Readonly<SearchedIdentities> | null;
 };
 
 /**
  * Throws AS_OF_CLEARED, SEARCH_NEEDS_IDENTITIES, IDENTITIES_DENIED, ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS, BEFORE_HISTORY.
  */
-export async function userLists(db: Db, filter: UserFilter): Promise<UserLists> {
+export async function userLists(db: Db, filter: UserListFilter): Promise<UserLists> {
   const { identities, asOf } = filter;
   if (asOf !== null && filter.level.includes('cleared')) throw asOfCleared();
   const search = searchOf(filter.search, identities, filter.piiKey ?? null);

@@ -1,7 +1,7 @@
 // Waits for its turn, sends the request, and repeats it while that may help: at once with renewed credentials, or after
 // a pause if the request failed.
 import type { Logger } from '../logger.ts';
-import { attempt, type AttemptDeps, type Question } from './attempt.ts';
+import { attempt, type AttemptDeps, type ApiRequest } from './attempt.ts';
 import { headersOf, type CredentialsInUse } from './credentials-in-use.ts';
 import type { Intake } from './endpoints/summary/summary-intake.ts';
 import { ExchangeError, type AttemptFailure } from './failures.ts';
@@ -17,7 +17,7 @@ export type AskDeps = AttemptDeps & {
 };
 
 /** `beginIntake` is called for each attempt. Throws an OperatorError, signal.reason, or what the reader threw. */
-export function ask<T>(deps: AskDeps, question: Question, beginIntake: () => Intake<T>): Promise<T> {
+export function ask<T>(deps: AskDeps, question: ApiRequest, beginIntake: () => Intake<T>): Promise<T> {
   const { pacer, timing, sleep } = deps;
   const { signal, countUse } = question;
   return retryWhole(() => askOnce(deps, question, beginIntake), {
@@ -37,7 +37,7 @@ export function ask<T>(deps: AskDeps, question: Question, beginIntake: () => Int
  * One attempt. If the API refuses the credentials and their file now holds different ones, it asks again at once with
  * the new ones.
  */
-async function askOnce<T>(deps: AskDeps, question: Question, beginIntake: () => Intake<T>): Promise<T> {
+async function askOnce<T>(deps: AskDeps, question: ApiRequest, beginIntake: () => Intake<T>): Promise<T> {
   const { pacer, credentials, logger } = deps;
   const { accountId, page, signal, countUse } = question;
   for (;;) {
@@ -60,7 +60,7 @@ async function askOnce<T>(deps: AskDeps, question: Question, beginIntake: () => 
 
 function warnOfRetry(
   logger: AskDeps['logger'],
-  { accountId, page }: Question,
+  { accountId, page }: ApiRequest,
   { kind, problem }: AttemptFailure,
   waitMs: number,
 ): void {

@@ -12,7 +12,7 @@ import { isJsonType, parseJson } from './responses.ts';
 import { parseRetryAfter, type Timing } from './retry.ts';
 import type { CountUse } from './usage.ts';
 
-export type Question = {
+export type ApiRequest = {
   path: string;
   accountId: string;
   /** For the log. Lookups have none: we do not log the id of a user. */
@@ -40,7 +40,7 @@ export type AttemptDeps = {
 /** Throws an AttemptFailure, signal.reason, or what the reader threw. */
 export async function attempt<T>(
   deps: AttemptDeps,
-  question: Question,
+  question: ApiRequest,
   headers: Record<string, string>,
   intake: Intake<T>,
 ): Promise<T> {
@@ -59,7 +59,7 @@ export async function attempt<T>(
 
 async function send(
   { dispatcher, origin, timing, limits, judge, isClosed, onNoAnswer }: AttemptDeps,
-  { path, signal, countUse }: Question,
+  { path, signal, countUse }: ApiRequest,
   headers: Record<string, string>,
   { openLarge }: Pick<Intake<unknown>, 'openLarge'>,
 ): Promise<{ answer: Answer; bytes: number }> {

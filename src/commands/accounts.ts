@@ -3,19 +3,19 @@ import { NO_ACCOUNT } from '../answers/choose-histories.ts';
 import { Command } from 'commander';
 import { type Io } from '../context.ts';
 import type { Pool } from '../db/pool.ts';
-import { listAccounts, type AccountState } from '../queries/accounts/list-accounts.ts';
+import { listAccounts, type AccountStatus } from '../queries/accounts/list-accounts.ts';
 import { labelAccount, restoreAccount, retireAccount } from '../upkeep/accounts.ts';
 import { localMinute } from '../time/when.ts';
 import { accountIdOf } from './options/accounts.ts';
 import { formatOption } from './options/format.ts';
 import { timezoneOption } from './options/times.ts';
-import { printRows, table, type Cell, type Column, type Format } from '../terminal/table.ts';
+import { printRows, table, type Cell, type Column, type OutputFormat } from '../terminal/table.ts';
 import { MANY_ACCOUNTS } from '../terminal/print/status/print-many-accounts.ts';
 import { plural } from '../words.ts';
 import { viewOf, type View } from '../terminal/view.ts';
 import { withDatabase, withHistory } from './options/with-history.ts';
 
-type ListOptions = { timezone?: string; format: Format };
+type ListOptions = { timezone?: string; format: OutputFormat };
 
 export function accountsCommand(io: Io): Command {
   const command = new Command('accounts').description(
@@ -69,11 +69,11 @@ export function accountsCommand(io: Io): Command {
   return command;
 }
 
-async function list(io: Io, pool: Pool, format: Format, view: View): Promise<void> {
+async function list(io: Io, pool: Pool, format: OutputFormat, view: View): Promise<void> {
   const rows = await listAccounts(pool);
   if (format !== 'table') {
     const columns = Object.keys(CELLS).map((name) => ({ name }));
-    const cells = (row: AccountState) => Object.values(CELLS).map((cell) => cell(row));
+    const cells = (row: AccountStatus) => Object.values(CELLS).map((cell) => cell(row));
     return printRows(io.stdout, format, columns, rows.map(cells));
   }
   if (rows.length === 0) {
@@ -113,7 +113,7 @@ const TABLE_COLUMNS: readonly Column[] = [
 ];
 
 /** Names as in risk_bi.accounts and risk_bi.snapshots. */
-const CELLS: Readonly<Record<string, (row: AccountState) => Cell>> = {
+const CELLS: Readonly<Record<string, (row: AccountStatus) => Cell>> = {
   account_id: (row) => row.account_id,
   label: (row) => row.label,
   user_count: (row) => row.user_count,

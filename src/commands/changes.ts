@@ -7,7 +7,7 @@ import type { Pool } from '../db/pool.ts';
 import { wholeSince } from '../queries/accounts/whole-since.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
 import { printChanges } from '../terminal/print/print-changes.ts';
-import { type Format } from '../terminal/table.ts';
+import { type OutputFormat } from '../terminal/table.ts';
 import { viewOf } from '../terminal/view.ts';
 import { wrap } from '../terminal/wrap.ts';
 import { WHEN_HELP } from '../time/when.ts';
@@ -15,7 +15,7 @@ import type { Change } from '../user-risk.ts';
 import { accountOption } from './options/accounts.ts';
 import { formatOption, limitOption } from './options/format.ts';
 import { changeOption, LEVELS_AND_CLEARED, repeatable } from './options/levels.ts';
-import { inOrder, readableTime, timeOf, timezoneOption } from './options/times.ts';
+import { requireInOrder, readableTime, timeOf, timezoneOption } from './options/times.ts';
 import { withHistory } from './options/with-history.ts';
 
 type Options = {
@@ -27,7 +27,7 @@ type Options = {
   identities: boolean;
   limit?: number;
   timezone?: string;
-  format: Format;
+  format: OutputFormat;
 };
 
 const TABLE_LIMIT = 50;
@@ -66,7 +66,7 @@ async function show(io: Io, pool: Pool, options: Options & { timezone: string })
   const clock = { now: await databaseNow(pool), timezone: options.timezone };
   const since = timeOf('--since', options.since, clock);
   const until = timeOf('--until', options.until, clock);
-  inOrder(['--since', since], ['--until', until]);
+  requireInOrder(['--since', since], ['--until', until]);
   const limit = options.limit ?? (options.format === 'table' ? TABLE_LIMIT : null);
   const to = options.to.map((level) => (level === 'cleared' ? null : level));
   const found = await changesOf(pool, { ...options, since, until, to, limit });

@@ -7,14 +7,14 @@ import { dataContract } from '../contract/data-contract.ts';
 import { VERSION } from '../version.ts';
 
 const FORMATS = ['yaml', 'json'] as const;
-type Format = (typeof FORMATS)[number];
+type ContractFormat = (typeof FORMATS)[number];
 
 export function contractCommand(io: Pick<Io, 'stdout'>): Command {
   return new Command('contract')
     .description('the data contract of schemas risk and risk_bi, for catalogues and other programs')
     .addOption(new Option('--format <format>', 'output format').choices(FORMATS).default('yaml'))
     .addHelpText('after', HELP)
-    .action(({ format }: { format: Format }) => {
+    .action(({ format }: { format: ContractFormat }) => {
       io.stdout.write(contractText(VERSION, format));
     });
 }
@@ -27,7 +27,7 @@ database runs, and who looks after it, is not in it: add that yourself.
 
   zt-risk-sync contract > zt-risk-sync.odcs.yaml`;
 
-export function contractText(version: string, format: Format): string {
+export function contractText(version: string, format: ContractFormat): string {
   const contract = dataContract(CATALOGUE, version);
   if (format === 'json') return `${JSON.stringify(contract, null, 2)}\n`;
   return `# Made by \`zt-risk-sync contract\`.\n${stringify(contract, { lineWidth: 110, aliasDuplicateObjects: false })}`;

@@ -41,12 +41,12 @@ const PORT = 8787;
 const HIGH_TARGET_MS = 86_400_000;
 const AUTH = { token: 'demo-token', email: 'admin@example.com', key: 'demo-key' };
 
-type Trouble = { faults: Fault[]; perPage?: number; maxPasses?: number };
+type FaultyDay = { faults: Fault[]; perPage?: number; maxPasses?: number };
 
 /**
  * Faults by slot. In one run the list moves while it is read in small pages; in another the token lacks its permission.
  */
-const TROUBLE = new Map<number, Trouble>([
+const TROUBLE = new Map<number, FaultyDay>([
   [101, { faults: ['drift'], perPage: 50, maxPasses: 1 }],
   [222, { faults: ['forbidden'] }],
 ]);
@@ -183,7 +183,7 @@ async function buildHistory(io: Io, pool: RunDeps['pool'], logger: Logger): Prom
 async function syncSlot(
   { pool, client, logger }: Pick<RunDeps, 'pool' | 'client' | 'logger'>,
   slot: Date,
-  trouble: Trouble | undefined,
+  trouble: FaultyDay | undefined,
   signal: AbortSignal,
 ): Promise<RunResult> {
   const outcome = await requestSync(

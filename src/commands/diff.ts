@@ -6,7 +6,7 @@ import type { Pool } from '../db/pool.ts';
 import { databaseNow } from '../queries/health/database-now.ts';
 import type { KnownAccount } from '../queries/accounts/known-accounts.ts';
 import { mayRead } from '../queries/health/may-read.ts';
-import { blockOf, inBetween, printAll } from '../terminal/print/print-diff.ts';
+import { diffBlock, inBetween, printAll } from '../terminal/print/print-diff.ts';
 import { plain } from '../terminal/colour.ts';
 import { viewOf } from '../terminal/view.ts';
 import type { Change } from '../user-risk.ts';
@@ -15,11 +15,11 @@ import { accountOption } from './options/accounts.ts';
 import { formatOption, limitOption } from './options/format.ts';
 import { momentsOf } from './options/moments.ts';
 import { changeOption, LEVELS, repeatable } from './options/levels.ts';
-import type { Format } from '../terminal/table.ts';
+import type { OutputFormat } from '../terminal/table.ts';
 import { beforeHistory, chooseHistories, livingAt, NO_ACCOUNT } from '../answers/choose-histories.ts';
 import { accountName } from '../answers/resolve-accounts.ts';
 import { withHistory } from './options/with-history.ts';
-import { inOrder, readableTimeOrSnapshot, timezoneOption } from './options/times.ts';
+import { requireInOrder, readableTimeOrSnapshot, timezoneOption } from './options/times.ts';
 import { WHEN_HELP } from '../time/when.ts';
 import { wrap } from '../terminal/wrap.ts';
 
@@ -30,7 +30,7 @@ type Options = {
   limit?: number;
   identities: boolean;
   timezone?: string;
-  format: Format;
+  format: OutputFormat;
 };
 
 const TABLE_LIMIT = 50;
@@ -93,7 +93,7 @@ async function printDifferences(
     { name: '<to>', text: toText },
   ] as const;
   const { from, to, accountKey } = await momentsOf(pool, asked, clock, known);
-  inOrder(['<from>', from], ['<to>', to]);
+  requireInOrder(['<from>', from], ['<to>', to]);
   const accounts =
     accountKey === null
       ? livingAt(known, from, options.account)
@@ -123,5 +123,5 @@ async function printDifferences(
     io.stdout.write(
       'Every account was retired by then. Name one with --account to compare its last states.\n',
     );
-  io.stdout.write(found.map((one) => blockOf(one, { from, to }, { ...options, limit }, view)).join('\n'));
+  io.stdout.write(found.map((one) => diffBlock(one, { from, to }, { ...options, limit }, view)).join('\n'));
 }

@@ -14,14 +14,14 @@ import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { inputOf } from '../terminal/input.ts';
 import { askedText, busyText, erasedText, erasingObject } from '../terminal/print/upkeep/print-erase.ts';
 import { createProgress } from '../terminal/progress.ts';
-import { json, type Format } from '../terminal/table.ts';
+import { json, type OutputFormat } from '../terminal/table.ts';
 import { viewOf } from '../terminal/view.ts';
 import { erasePerson, type EraseDeps, type Erasing } from '../upkeep/erase/erase-person.ts';
 import { formatOption } from './options/format.ts';
 import { askedPerson, personArgument } from './options/person.ts';
 import { withDatabase } from './options/with-history.ts';
 
-type Options = { forget?: true; once?: true; all: boolean; yes: boolean; format: Format };
+type Options = { forget?: true; once?: true; all: boolean; yes: boolean; format: OutputFormat };
 
 const HELP = `
 Email and name, rejected records, lookups, and texts of runs that name the

@@ -5,7 +5,7 @@ import type { Io } from '../context.ts';
 import { OperatorError } from '../errors.ts';
 import { listErased } from '../queries/people/list-erased.ts';
 import { printErased } from '../terminal/print/upkeep/print-erased.ts';
-import type { Format } from '../terminal/table.ts';
+import type { OutputFormat } from '../terminal/table.ts';
 import { viewOf } from '../terminal/view.ts';
 import { releasePerson } from '../upkeep/erase/erased-person.ts';
 import { formatOption } from './options/format.ts';
@@ -22,7 +22,7 @@ export function erasedCommand(io: Io): Command {
     .description('when, how, how much, and under which id their levels stay (default)')
     .addOption(timezoneOption('time zone of all times'))
     .addOption(formatOption())
-    .action(({ format, timezone }: { format: Format; timezone?: string }) =>
+    .action(({ format, timezone }: { format: OutputFormat; timezone?: string }) =>
       withDatabase(io, async (pool, config) =>
         printErased(io.stdout, await listErased(pool), format, viewOf(io, timezone ?? config.sync.timezone)),
       ),

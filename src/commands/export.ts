@@ -17,12 +17,12 @@ import {
   DATASET_NAMES,
   type DatasetName,
 } from '../export/datasets.ts';
-import { exportDatasets, keepAll } from '../export/export-datasets.ts';
+import { exportDatasets, keepFiles } from '../export/export-datasets.ts';
 import { exportFeed } from '../export/export-feed.ts';
 import { openFile, standardOutput } from '../export/output.ts';
 import { onlyClock, type Feed } from '../export/read-clocks.ts';
-import { FORMATS, type Format } from '../export/select-rows.ts';
-import { openPartitions, requireEmpty } from '../export/partitions.ts';
+import { FORMATS, type ExportFormat } from '../export/select-rows.ts';
+import { openPartitions, requireEmptyFolder } from '../export/partitions.ts';
 import { feedFolder, partitionFolders, targetsOf, type Targets } from '../export/targets.ts';
 import { boundGarbage } from '../host/heap.ts';
 import { knownAccounts, type KnownAccount } from '../queries/accounts/known-accounts.ts';
@@ -32,12 +32,12 @@ import { exportProgress, printExported, printFeed } from '../terminal/print/prin
 import { WHEN_HELP } from '../time/when.ts';
 import { accountOption } from './options/accounts.ts';
 import { wholeNumber } from './options/format.ts';
-import { inOrder, readableTime, timeOf, timezoneOption } from './options/times.ts';
+import { requireInOrder, readableTime, timeOf, timezoneOption } from './options/times.ts';
 import { withHistory } from './options/with-history.ts';
 
 type Options = {
   out: string;
-  format?: Format;
+  format?: ExportFormat;
   gzip: boolean;
   account: string[];
   since?: string;
@@ -181,7 +181,7 @@ async function run(
   const folder = folderOf(targets, options);
   const feed = goesOn(options) ? exported.feed : null;
   const whole = { isWhole: options.after === undefined, datasets: chosen, feed };
-  if (folder === null) await keepAll(exported.written);
+  if (folder === null) await keepFiles(exported.written);
   else await keepWithPackage(folder, exported.written, { ...targets, ...whole });
   printExported(options.out === '-' ? io.stderr : io.stdout, exported, goesOn(options));
 }
@@ -214,7 +214,7 @@ function partsOf(
     open: async () => {
       if (file === null) return standardOutput(io.stdout as NodeJS.WriteStream);
       if (!partition) return openFile(file);
-      await requireEmpty(file);
+      await requireEmptyFolder(file);
       return openPartitions(file, 'rows.parquet');
     },
   }));
@@ -246,7 +246,8 @@ async function spanOf(
   const clock = { now: await databaseNow(pool), timezone };
   const at = (name: string, text?: string) => (text === undefined ? null : timeOf(name, text, clock));
   const span = { since: at('--since', since), until: at('--until', until) };
-  if (span.since !== null && span.until !== null) inOrder(['--since', span.since], ['--until', span.until]);
+  if (span.since !== null && span.until !== null)
+    requireInOrder(['--since', span.since], ['--until', span.until]);
   return span;
 }
 

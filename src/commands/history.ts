@@ -5,11 +5,11 @@ import type { Io } from '../context.ts';
 import { printHistories } from '../terminal/print/print-history.ts';
 import { accountOption } from './options/accounts.ts';
 import { formatOption, wholeNumber } from './options/format.ts';
-import type { Format } from '../terminal/table.ts';
+import type { OutputFormat } from '../terminal/table.ts';
 import { timezoneOption } from './options/times.ts';
 import { withHistory } from './options/with-history.ts';
 
-type Options = HistoryOptions & { timezone?: string; format: Format };
+type Options = HistoryOptions & { timezone?: string; format: OutputFormat };
 
 export function historyCommand(io: Io): Command {
   return new Command('history')

@@ -168,10 +168,15 @@ async function inspectAll(
   return null;
 }
 
-type Run = Options & { accountId: string; timezone: string };
+type ImportOptions = Options & { accountId: string; timezone: string };
 
 /** In the order of time, until one fails: after a later snapshot, an earlier one can no longer be imported. */
-async function importAll(io: Io, deps: ImportDeps, options: Run, { todo, done }: ImportPlan): Promise<void> {
+async function importAll(
+  io: Io,
+  deps: ImportDeps,
+  options: ImportOptions,
+  { todo, done }: ImportPlan,
+): Promise<void> {
   const { accountId } = options;
   const printer = createPrinter(io, options);
   for (const { planned, snapshotId } of done) printer.add(doneRow(accountId, planned, snapshotId));
@@ -200,7 +205,12 @@ async function importAll(io: Io, deps: ImportDeps, options: Run, { todo, done }:
 
 type One = { row: ImportRow; error: OperatorError | null };
 
-async function importOne(io: Io, deps: ImportDeps, options: Run, planned: PlannedSnapshot): Promise<One> {
+async function importOne(
+  io: Io,
+  deps: ImportDeps,
+  options: ImportOptions,
+  planned: PlannedSnapshot,
+): Promise<One> {
   const { accountId, acceptMassClear } = options;
   const { signal } = io;
   const began = performance.now();
@@ -234,7 +244,7 @@ function quietLevel(io: Io, logger: Logger): string {
 /** JSON at once, and the table at the end. */
 function createPrinter(
   io: Io,
-  { format, dryRun, timezone }: Run,
+  { format, dryRun, timezone }: ImportOptions,
 ): { add(row: ImportRow): void; end(): void } {
   const rows: ImportRow[] = [];
   return {

@@ -7,7 +7,7 @@ import {
   findPersons,
   isUnknown,
   personNotFound,
-  type Asked,
+  type WantedPerson,
   type FoundPerson,
 } from '../answers/person/find-persons.ts';
 import { personFile, type PersonCounts } from '../answers/person/person-file.ts';
@@ -54,7 +54,7 @@ const LIMITS = { statementMs: 300_000, lockMs: 10_000 };
 async function write(
   io: Io,
   { pool, piiKey }: { pool: Pool; piiKey: string | null },
-  asked: Asked,
+  asked: WantedPerson,
   out: string,
 ): Promise<void> {
   const may = await mayRead(pool);
@@ -84,7 +84,7 @@ async function write(
 }
 
 /** Throws USER_NOT_FOUND, USER_AMBIGUOUS and PII_KEY_NEEDED. */
-async function onlyPerson(db: Db, asked: Asked, piiKey: string | null): Promise<FoundPerson> {
+async function onlyPerson(db: Db, asked: WantedPerson, piiKey: string | null): Promise<FoundPerson> {
   const found = await findPersons(db, asked, piiKey);
   if (isUnknown(found)) throw personNotFound(asked, found, FIND);
   const [person, ...others] = found.persons;

@@ -16,7 +16,7 @@ import { createProgress } from '../terminal/progress.ts';
 import { printRows } from '../terminal/table.ts';
 import { wrap, widthOf } from '../terminal/wrap.ts';
 import { applyMode, previewMode } from '../upkeep/privacy/apply-mode.ts';
-import type { Target } from '../upkeep/privacy/change-mode.ts';
+import type { TargetMode } from '../upkeep/privacy/change-mode.ts';
 import { cleanUp } from '../upkeep/privacy/clean-up.ts';
 import { plural } from '../words.ts';
 
@@ -61,7 +61,7 @@ from then on. Backups and exports that were made before are not changed.
 type Deps = { pool: Pool; logger: Logger };
 type Account = AppliedAccount & { key: number };
 
-async function apply(io: Io, deps: Deps, target: Target, options: Options): Promise<void> {
+async function apply(io: Io, deps: Deps, target: TargetMode, options: Options): Promise<void> {
   const accounts = await preview(io, deps.pool, target);
   if (accounts.length === 0 && options.format === 'table') return void io.stdout.write(NO_ACCOUNT);
   if (options.dryRun) return print(io, accounts, options);
@@ -79,7 +79,7 @@ async function apply(io: Io, deps: Deps, target: Target, options: Options): Prom
   print(io, accounts, options);
 }
 
-async function preview(io: Io, pool: Pool, target: Target): Promise<Account[]> {
+async function preview(io: Io, pool: Pool, target: TargetMode): Promise<Account[]> {
   const accounts: Account[] = [];
   for (const { account_key: key, account_id, label } of await knownAccounts(pool)) {
     io.signal.throwIfAborted();
@@ -95,7 +95,7 @@ async function preview(io: Io, pool: Pool, target: Target): Promise<Account[]> {
 async function isAgreed(
   io: Io,
   due: readonly Account[],
-  { mode }: Target,
+  { mode }: TargetMode,
   { yes }: Options,
 ): Promise<boolean> {
   const { isTTY } = inputOf(io);
@@ -112,7 +112,7 @@ async function applyOne(
   io: Io,
   { pool, logger }: Deps,
   { key, account_id, label }: Account,
-  target: Target,
+  target: TargetMode,
 ): Promise<Partial<AppliedAccount>> {
   const name = label ?? account_id;
   const bar = createProgress({ stderr: io.stderr, logger });

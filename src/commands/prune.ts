@@ -12,7 +12,7 @@ import { LEASE_TIMING } from '../sync/claim/lease.ts';
 import { countExpired, deleteExpired } from '../sync/walk/expired-records.ts';
 import { printPruned, type PruneRow } from '../terminal/print/upkeep/print-prune.ts';
 import { createProgress } from '../terminal/progress.ts';
-import type { Format } from '../terminal/table.ts';
+import type { OutputFormat } from '../terminal/table.ts';
 import { viewOf } from '../terminal/view.ts';
 import { parseDuration } from '../time/duration.ts';
 import { previewAccount } from '../upkeep/prune/preview-account.ts';
@@ -32,7 +32,7 @@ type Options = {
   runs?: number;
   rejected?: number;
   timezone?: string;
-  format: Format;
+  format: OutputFormat;
 };
 
 export function pruneCommand(io: Io): Command {

@@ -12,14 +12,14 @@ import {
   printPublication,
   publicationAnswer,
 } from '../terminal/print/print-publication.ts';
-import { json, type Format } from '../terminal/table.ts';
+import { json, type OutputFormat } from '../terminal/table.ts';
 import { viewOf } from '../terminal/view.ts';
 import { createPublication, dropPublication } from '../upkeep/publication.ts';
 import { formatOption } from './options/format.ts';
 import { timezoneOption } from './options/times.ts';
 import { withDatabase, withHistory } from './options/with-history.ts';
 
-type Named = { name: string };
+type NameOption = { name: string };
 
 const LIMITS = { statementMs: 30_000, lockMs: 10_000 };
 
@@ -33,7 +33,7 @@ export function publicationCommand(io: Io): Command {
     .description('make the publication, or add the tables that it lacks; prints what to type at the reader')
     .addOption(nameOption())
     .option('--identities', 'publish emails and names as well: personal data', false)
-    .action(({ name, identities }: Named & { identities: boolean }) =>
+    .action(({ name, identities }: NameOption & { identities: boolean }) =>
       withDatabase(io, async (pool, config) => {
         if (config.databaseUrl === null) throw embeddedCannot();
         const made = await createPublication(pool, name, identities);
@@ -48,7 +48,7 @@ export function publicationCommand(io: Io): Command {
     .addOption(nameOption())
     .addOption(timezoneOption('time zone of all times'))
     .addOption(formatOption(['table', 'json']))
-    .action(({ name, format, timezone }: Named & { format: Format; timezone?: string }) =>
+    .action(({ name, format, timezone }: NameOption & { format: OutputFormat; timezone?: string }) =>
       withHistory(io, async (pool, config) => {
         const [state, slots] = await readOnly(pool, LIMITS, async (tx) => [
           await publicationState(tx, name),
@@ -66,7 +66,7 @@ export function publicationCommand(io: Io): Command {
     )
     .addOption(nameOption())
     .option('--force', 'drop it although readers are connected', false)
-    .action(({ name, force }: Named & { force: boolean }) =>
+    .action(({ name, force }: NameOption & { force: boolean }) =>
       withDatabase(io, async (pool) =>
         printDropped(io.stdout, name, await dropPublication(pool, name, force), viewOf(io, 'UTC')),
       ),

@@ -14,15 +14,21 @@ import { formatOption, wholeNumber } from './options/format.ts';
 import { timezoneOption } from './options/times.ts';
 import { withDatabase } from './options/with-history.ts';
 import { plural, printable } from '../words.ts';
-import { printRows, type Cell, type Format } from '../terminal/table.ts';
+import { printRows, type Cell, type OutputFormat } from '../terminal/table.ts';
 import { printRecheck } from '../terminal/print/print-recheck.ts';
 import { recheckWaiting } from '../upkeep/recheck-waiting.ts';
 import { isCut } from '../upkeep/recheck.ts';
-import { blockOf, byAccount, more, seen, unkeptLines } from '../terminal/print/print-rejected.ts';
+import {
+  rejectedBlock,
+  byAccount,
+  ofThemShown,
+  seen,
+  unkeptLines,
+} from '../terminal/print/print-rejected.ts';
 import { viewOf, type View } from '../terminal/view.ts';
 import { wrap } from '../terminal/wrap.ts';
 
-type Options = { account: string[]; timezone?: string; format: Format };
+type Options = { account: string[]; timezone?: string; format: OutputFormat };
 type ListOptions = Options & { limit: number; all: boolean };
 type RecheckOptions = Options & { limit: number };
 type ShowOptions = Options & { raw: boolean };
@@ -112,9 +118,9 @@ async function list(io: Io, pool: Pool, options: ListOptions, view: View): Promi
       io.stdout.write(options.all ? 'No record was ever rejected.\n' : 'No rejected records are waiting.\n');
     return;
   }
-  const blocks = rows.map((row) => blockOf(row, row.reason, view, options.all && !row.waiting));
+  const blocks = rows.map((row) => rejectedBlock(row, row.reason, view, options.all && !row.waiting));
   io.stdout.write(
-    `${byAccount(rows, blocks)}\n\n${plural(total, 'rejected record')}${options.all ? '' : ' waiting'}${more(rows.length, total)}.\n` +
+    `${byAccount(rows, blocks)}\n\n${plural(total, 'rejected record')}${options.all ? '' : ' waiting'}${ofThemShown(rows.length, total)}.\n` +
       `To see one: zt-risk-sync rejected show <id>\n${unkept}`,
   );
 }

@@ -1,7 +1,7 @@
 // `report`: what happened in a period, as one file for people who do not open a dashboard.
 import { Command, Option } from 'commander';
 import { reportOf } from '../answers/report/report.ts';
-import { accountName } from '../answers/report/report-words.ts';
+import { accountNames } from '../answers/report/report-words.ts';
 import { resolveAccounts } from '../answers/resolve-accounts.ts';
 import { dayOf, scopeOf, type Scope } from '../answers/scope.ts';
 import type { Config } from '../config.ts';
@@ -21,18 +21,18 @@ import { databaseNow } from '../queries/health/database-now.ts';
 import { startOfDay, WHEN_HELP } from '../time/when.ts';
 import { VERSION } from '../version.ts';
 import { accountOption } from './options/accounts.ts';
-import { inOrder, readableTime, timeOf, timezoneOption } from './options/times.ts';
+import { requireInOrder, readableTime, timeOf, timezoneOption } from './options/times.ts';
 import { withHistory } from './options/with-history.ts';
 
 const FORMATS = ['html', 'md', 'json'] as const;
-type Format = (typeof FORMATS)[number];
+type ReportFormat = (typeof FORMATS)[number];
 
 type Options = {
   account: string[];
   from?: string;
   to?: string;
   timezone?: string;
-  format?: Format;
+  format?: ReportFormat;
   out?: string;
   identities: boolean;
 };
@@ -100,7 +100,7 @@ async function scopeFor(db: Db, { account, from, to }: Options, timezone: string
   const end = to === undefined ? clock.now : timeOf('--to', to, clock);
   const usual = startOfDay(dayOf(new Date(end.getTime() - USUAL_MS), timezone), timezone);
   const begin = from === undefined ? usual : timeOf('--from', from, clock);
-  inOrder(['--from', begin], ['--to', end]);
+  requireInOrder(['--from', begin], ['--to', end]);
   const span = { from: begin.toISOString(), to: end.toISOString() };
   const [only = ''] = account.length === 1 ? account : [];
   const scope = await scopeOf(db, { account: only, ...span, tz: timezone }, '30d');
@@ -109,19 +109,19 @@ async function scopeFor(db: Db, { account, from, to }: Options, timezone: string
   return { ...scope, accounts: several, several };
 }
 
-function textOf(report: Report, format: Format): string {
+function textOf(report: Report, format: ReportFormat): string {
   if (format === 'json') return reportJson(report, VERSION);
   if (format === 'md') return reportMarkdown(report, VERSION);
   return `${String(reportPage(report, { style: readAssets().style.content, version: VERSION }))}\n`;
 }
 
-function formatOf(out = '-'): Format {
+function formatOf(out = '-'): ReportFormat {
   return FORMATS.find((format) => out.endsWith(`.${format}`)) ?? 'html';
 }
 
 /** "report-demo-2026-10-30-2026-11-29.html" */
 function nameOf(scope: Scope): string {
-  const account = accountName(scope)
+  const account = accountNames(scope)
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-+|-+$/g, '');

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { Command, InvalidArgumentError } from 'commander';
 import type { Io } from '../context.ts';
-import { simulatedAccounts } from '../simulator/account-list.ts';
+import { simulatedAccounts } from '../simulator/account-listing.ts';
 import { FAULTS, parseFaults } from '../simulator/faults.ts';
 import { startSimulator } from '../simulator/server.ts';
 import { createWorld } from '../simulator/world.ts';

@@ -18,7 +18,7 @@ import { localMinute } from '../time/when.ts';
 import { duration, printable } from '../words.ts';
 import { accountOption } from './options/accounts.ts';
 import { formatOption, wholeNumber } from './options/format.ts';
-import { json, printRows, table, type Cell, type Column, type Format } from '../terminal/table.ts';
+import { json, printRows, table, type Cell, type Column, type OutputFormat } from '../terminal/table.ts';
 import { chooseHistories, NO_ACCOUNT } from '../answers/choose-histories.ts';
 import { timezoneOption } from './options/times.ts';
 import { withHistory } from './options/with-history.ts';
@@ -39,7 +39,7 @@ type Options = {
   accounts: boolean;
   all: boolean;
   timezone?: string;
-  format: Format;
+  format: OutputFormat;
 };
 
 export function statusCommand(io: Io): Command {

@@ -62,7 +62,7 @@ async function sync(io: Io, options: Options): Promise<void> {
   const client = openClient(config, logger, { sharedBudget });
   boundGarbage();
   try {
-    const parts: Parts = { io, config, logger, pool: database.pool, client };
+    const parts: SyncParts = { io, config, logger, pool: database.pool, client };
     const chosen = await choose(parts, options, (problem) => {
       exits.push(problem.exit);
       printError(io, problem);
@@ -78,7 +78,7 @@ async function sync(io: Io, options: Options): Promise<void> {
   io.exit(worstExit(exits));
 }
 
-type Parts = { io: Io; config: Config; logger: Logger; pool: Pool; client: CloudflareClient };
+type SyncParts = { io: Io; config: Config; logger: Logger; pool: Pool; client: CloudflareClient };
 
 /** The accounts are those that the token sees. Nobody has named them, so a retired one is no mistake. */
 function isOfToken({ cloudflare }: Config, { account }: Options): boolean {
@@ -87,7 +87,7 @@ function isOfToken({ cloudflare }: Config, { account }: Options): boolean {
 
 /** `onProblem`: the list is not whole. When accounts are named, that is an error instead. */
 function choose(
-  { io, config, logger, pool, client }: Parts,
+  { io, config, logger, pool, client }: SyncParts,
   { account }: Options,
   onProblem: (problem: OperatorError) => void,
 ): Promise<readonly string[]> {
@@ -101,7 +101,7 @@ function choose(
 
 /** One after another, until a signal comes. */
 async function* syncEach(
-  { io, config, logger, pool, client }: Parts,
+  { io, config, logger, pool, client }: SyncParts,
   options: Options,
   accountIds: readonly string[],
 ): AsyncGenerator<ExitCode> {

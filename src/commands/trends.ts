@@ -7,12 +7,12 @@ import { databaseNow } from '../queries/health/database-now.ts';
 import { BUCKETS, type Bucket } from '../queries/levels/level-trend.ts';
 import { accountOption } from './options/accounts.ts';
 import { formatOption } from './options/format.ts';
-import { type Format } from '../terminal/table.ts';
+import { type OutputFormat } from '../terminal/table.ts';
 import { withHistory } from './options/with-history.ts';
 import { readableTime, timeOf, timezoneOption } from './options/times.ts';
 import { WHEN_HELP } from '../time/when.ts';
 
-type Options = { since: string; bucket: Bucket; account: string[]; timezone?: string; format: Format };
+type Options = { since: string; bucket: Bucket; account: string[]; timezone?: string; format: OutputFormat };
 
 export function trendsCommand(io: Io): Command {
   return new Command('trends')

@@ -9,7 +9,7 @@ import { USER_SORTS, type UserSort } from '../queries/users/list-users.ts';
 import { accountOption } from './options/accounts.ts';
 import { formatOption, limitOption } from './options/format.ts';
 import { LEVELS_AND_CLEARED, repeatable } from './options/levels.ts';
-import { type Format } from '../terminal/table.ts';
+import { type OutputFormat } from '../terminal/table.ts';
 import { withHistory } from './options/with-history.ts';
 import { readableTime, timeOf, timezoneOption } from './options/times.ts';
 import { WHEN_HELP } from '../time/when.ts';
@@ -23,7 +23,7 @@ type Options = {
   identities: boolean;
   asOf?: string;
   timezone?: string;
-  format: Format;
+  format: OutputFormat;
 };
 
 const TABLE_LIMIT = 50;

@@ -57,7 +57,7 @@ async function* paused(chunks: Iterable<Buffer>, pause: () => Promise<void>): As
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 
 function* encode(encoders: readonly Encoder[], rows: Iterable<readonly CopyValue[]>): Generator<Buffer> {
-  const out: Output = { bytes: Buffer.allocUnsafe(CHUNK_BYTES), end: 0 };
+  const out: CopyBuffer = { bytes: Buffer.allocUnsafe(CHUNK_BYTES), end: 0 };
   out.end += SIGNATURE.copy(out.bytes);
   for (const row of rows) {
     reserve(out, 2);
@@ -83,11 +83,11 @@ function* encode(encoders: readonly Encoder[], rows: Iterable<readonly CopyValue
 /** Bytes that stay free at the end of a chunk: an ordinary row fits into them. */
 const SPARE_BYTES = 1024;
 
-type Output = { bytes: Buffer; end: number };
+type CopyBuffer = { bytes: Buffer; end: number };
 /** Writes one field: its length, then its bytes. */
-type Encoder = (out: Output, value: Exclude<CopyValue, null>) => void;
+type Encoder = (out: CopyBuffer, value: Exclude<CopyValue, null>) => void;
 
-function reserve(out: Output, bytes: number): void {
+function reserve(out: CopyBuffer, bytes: number): void {
   if (out.end + bytes <= out.bytes.length) return;
   const larger = Buffer.allocUnsafe((out.end + bytes) * 2);
   out.bytes.copy(larger, 0, 0, out.end);

@@ -48,7 +48,7 @@ export async function takeFeedValue(
   const results = (await tx.$client.query({
     text: `${patience}; ${QUEUE}; ${inline(tick)}; ${inline(place)}; ${limitsOf(limits)}`,
     ...(waitMs === UNTIL_CANCELLED ? { query_timeout: DRIVER_WAIT_MS } : {}),
-  })) as { command: string; rows: (Tick & Place)[] }[];
+  })) as { command: string; rows: (ClockTick & Place)[] }[];
   const row = results.find(({ command }) => command === 'UPDATE')?.rows[0];
   const here = results.find(({ command }) => command === 'SELECT')?.rows[0];
   if (row === undefined) throw new Error('the feed clock has no row');
@@ -65,7 +65,7 @@ const QUEUE = `do $$ begin
   end if;
 end $$`;
 
-type Tick = { value: number; was: string | null };
+type ClockTick = { value: number; was: string | null };
 type Place = { place: string | null };
 
 /**
@@ -75,7 +75,7 @@ type Place = { place: string | null };
 async function notePlace(
   tx: Transaction,
   accountKey: number,
-  { value, was }: Tick,
+  { value, was }: ClockTick,
   here: string | null,
 ): Promise<void> {
   if (here === null || here === was) return;

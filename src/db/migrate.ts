@@ -27,7 +27,7 @@ const UNDEFINED = ['42P01', '3F000'];
 export const UTF8_DATABASE =
   'Make a database with the encoding UTF8, such as by `createdb --template=template0 --encoding=UTF8 --locale=C risk`, and name it in DATABASE_URL';
 
-export type Applied = { hash: string; created_at: number };
+export type AppliedMigration = { hash: string; created_at: number };
 type Known = { migrations: readonly MigrationMeta[]; released: readonly ReleasedMigration[] };
 export type MigrationState = { applied: number; pending: number };
 
@@ -155,7 +155,7 @@ async function requireUtf8(pool: Pool): Promise<void> {
 }
 
 /** The migrations that this version applies, in that order. */
-export function knownMigrations(folder = migrationsFolder()): readonly Applied[] {
+export function knownMigrations(folder = migrationsFolder()): readonly AppliedMigration[] {
   return readKnown(folder).migrations.map(({ hash, folderMillis }) => ({ hash, created_at: folderMillis }));
 }
 
@@ -208,7 +208,7 @@ export function databaseBehind({ applied, pending }: MigrationState): OperatorEr
  * The applied migrations. If the table is missing, the list is empty and the transaction has failed. `first` is a
  * statement that runs before the query, in the same round trip. The query sees what was committed when `first` ended.
  */
-export async function readApplied(tx: Transaction, first?: string): Promise<Applied[]> {
+export async function readApplied(tx: Transaction, first?: string): Promise<AppliedMigration[]> {
   const question = 'select hash, created_at from risk_internal.migrations order by id';
   try {
     const text = first === undefined ? question : `${first}; ${question}`;
@@ -229,7 +229,7 @@ export async function readApplied(tx: Transaction, first?: string): Promise<Appl
  */
 export function pendingOf(
   known: readonly MigrationMeta[],
-  applied: readonly Applied[],
+  applied: readonly AppliedMigration[],
   released: readonly ReleasedMigration[],
 ): MigrationMeta[] {
   if (applied.some(isMark)) throw historyIncomplete();

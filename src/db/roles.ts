@@ -67,7 +67,10 @@ export function rolesMissing(role: typeof READER | typeof PII_READER): OperatorE
 }
 
 /** Roles belong to the whole server: another database may have created them. */
-export async function mayRead(tx: Transaction, role: typeof READER | typeof PII_READER): Promise<boolean> {
+export async function roleMayRead(
+  tx: Transaction,
+  role: typeof READER | typeof PII_READER,
+): Promise<boolean> {
   const { rows } = await tx.execute<{ may: boolean }>(
     sql`select has_schema_privilege(${role}, 'risk_bi', 'usage') as may`,
   );

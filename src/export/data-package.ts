@@ -4,11 +4,11 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Dataset } from './datasets.ts';
 import { describePackage, feedResources, type PackageKind, type Resource } from './describe-package.ts';
-import { keepAll, type Written } from './export-datasets.ts';
+import { keepFiles, type Written } from './export-datasets.ts';
 import type { FeedFile } from './feed-state.ts';
 import { orOutputFailed } from './output.ts';
 import type { Feed } from './read-clocks.ts';
-import type { Format } from './select-rows.ts';
+import type { ExportFormat } from './select-rows.ts';
 import { writeText } from './write-text.ts';
 
 const FILE = 'datapackage.json';
@@ -24,7 +24,7 @@ export async function keepWithPackage(
   written: readonly Written[],
   of: {
     datasets: readonly Dataset[];
-    format: Format;
+    format: ExportFormat;
     gzip: boolean;
     isWhole: boolean;
     /** Null: the export was limited to a time or a snapshot, so no later export can continue from it. */
@@ -33,7 +33,7 @@ export async function keepWithPackage(
 ): Promise<void> {
   const file = path.join(folder, FILE);
   await orOutputFailed(file, rm(file, { force: true }));
-  await keepAll(written);
+  await keepFiles(written);
   // Frictionless reports an NDJSON file without a line as broken.
   const described = written.filter(({ rows }) => rows > 0 || of.format !== 'ndjson');
   const resources = described.map(async ({ dataset: name, output }): Promise<Resource> => {

@@ -4,12 +4,12 @@ import { IDENTITY_FIELDS, mapIdentity } from '../user-risk.ts';
 
 /** `outside`: text from outside this program, such as a name. A spreadsheet could mistake it for a formula. */
 export type ColumnKind = 'text' | 'outside' | 'uuid' | 'time' | 'integer' | 'bigint' | 'double' | 'boolean';
-export type Column = { name: string; kind: ColumnKind; sql: string };
+export type DatasetColumn = { name: string; kind: ColumnKind; sql: string };
 
 export type Dataset = {
   name: DatasetName;
   about: string;
-  columns: readonly Column[];
+  columns: readonly DatasetColumn[];
   /** FROM: `a` is risk.accounts. For one snapshot: the text after the list `s` of snapshots. */
   from: string;
   /** The alias that has account_id, if it is not `a`. */
@@ -60,7 +60,7 @@ const COUNTS =
 const OWN_ACCOUNT = ['c', 's'];
 
 /** `of`: the alias of the table that has these columns. `wide`: counts that need 64 bits there. */
-function columns(of: string, names: string, wide: readonly string[] = []): Column[] {
+function columns(of: string, names: string, wide: readonly string[] = []): DatasetColumn[] {
   return names.split(' ').map((name) => {
     const sql = `${name === 'account_id' && !OWN_ACCOUNT.includes(of) ? 'a' : name === 'user_id' && of !== 'c' ? 'u' : of}.${name}`;
     if (wide.includes(name)) return { name, kind: 'bigint', sql };

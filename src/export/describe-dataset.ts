@@ -1,7 +1,7 @@
 // A dataset as a table schema of the Data Package standard: what the catalog says about its columns and keys. Pure.
 import { CATALOGUE, type CatalogueColumn, type Relation } from '../contract/catalogue.ts';
 import { rulesOf, type ColumnRule } from '../contract/rules.ts';
-import type { Column, ColumnKind, Dataset, DatasetName } from './datasets.ts';
+import type { DatasetColumn, ColumnKind, Dataset, DatasetName } from './datasets.ts';
 
 export type Field = {
   name: string;
@@ -11,7 +11,7 @@ export type Field = {
   constraints?: { required?: true; enum?: readonly string[]; minimum?: number };
 };
 
-export function fieldsOf(dataset: Dataset): Field[] {
+export function packageFields(dataset: Dataset): Field[] {
   const sources = sourcesOf(dataset);
   return dataset.columns.map((column) => fieldOf(column, factsOf(column, sources)));
 }
@@ -29,7 +29,10 @@ const TYPES: Readonly<Record<ColumnKind, { type: string; format?: string }>> = {
 
 type Facts = Pick<CatalogueColumn, 'about' | 'required'> & { rule: ColumnRule };
 
-function fieldOf({ name, kind }: Column, { about, required, rule: { values, minimum } }: Facts): Field {
+function fieldOf(
+  { name, kind }: DatasetColumn,
+  { about, required, rule: { values, minimum } }: Facts,
+): Field {
   const constraints = {
     ...(required && { required }),
     ...(values && { enum: values }),
@@ -57,7 +60,7 @@ function sourcesOf({ from, isSnapshot }: Dataset): ReadonlyMap<string, Relation>
 /** Columns of a function have no comments. The comments of these tables are used. */
 const INSTEAD_OF_FUNCTION = ['risk.user_levels', 'risk.user_activity', 'risk.users', 'risk.user_identities'];
 
-function factsOf({ name, sql }: Column, sources: ReadonlyMap<string, Relation>): Facts {
+function factsOf({ name, sql }: DatasetColumn, sources: ReadonlyMap<string, Relation>): Facts {
   const [, alias = '', column] = /^(\w)\.(\w+)$/.exec(sql) ?? [];
   const source = column === 'account_id' ? relation('risk.accounts') : sources.get(alias);
   const known = source?.kind === 'function' ? INSTEAD_OF_FUNCTION.map(relation) : [source];

@@ -1,8 +1,8 @@
 // The descriptor of a Data Package (version 2 of the standard) for exported files. Pure.
 import { DATASET_NAMES, datasetOf, type Dataset, type DatasetName } from './datasets.ts';
-import { fieldsOf, keyOf, referencesOf, type Field } from './describe-dataset.ts';
+import { packageFields, keyOf, referencesOf, type Field } from './describe-dataset.ts';
 import type { Feed } from './read-clocks.ts';
-import type { Format } from './select-rows.ts';
+import type { ExportFormat } from './select-rows.ts';
 import { endingOf } from './targets.ts';
 
 export type Resource = {
@@ -10,7 +10,7 @@ export type Resource = {
   dataset: Dataset;
   /** Names in the folder, in the order in which they are read. */
   files: readonly string[];
-  format: Format;
+  format: ExportFormat;
   gzip: boolean;
   /** The size of the only file. */
   bytes?: number;
@@ -48,7 +48,7 @@ export function describePackage(
   };
 }
 
-const MEDIA_TYPES: Readonly<Record<Format, string>> = {
+const MEDIA_TYPES: Readonly<Record<ExportFormat, string>> = {
   csv: 'text/csv',
   ndjson: 'application/x-ndjson',
   parquet: 'application/vnd.apache.parquet',
@@ -74,7 +74,7 @@ function describeResource(
     ...(gzip && { compression: 'gz' }),
     ...(bytes !== undefined && { bytes }),
     schema: {
-      fields: fieldsOf(dataset).map(AS_READ[format]),
+      fields: packageFields(dataset).map(AS_READ[format]),
       // Only CSV writes null as text.
       missingValues: format === 'csv' ? [''] : [],
       ...(kind !== 'feed' && { primaryKey: key }),
@@ -85,7 +85,7 @@ function describeResource(
   };
 }
 
-const AS_READ: Readonly<Record<Format, (field: Field) => Field>> = {
+const AS_READ: Readonly<Record<ExportFormat, (field: Field) => Field>> = {
   // The standard's own format has a T, but PostgreSQL writes a blank. No pattern can have optional digits.
   csv: (field) => (field.type === 'datetime' ? { ...field, format: 'any' } : field),
   ndjson: (field) => field,
@@ -121,10 +121,12 @@ export function feedResources(names: readonly string[]): Resource[] {
 }
 
 /** The meaning of the name of a file in the folder. Empty: the file is not directly in the folder. */
-function feedFile(name: string): { name: string; dataset: DatasetName; format: Format; gzip: boolean }[] {
+function feedFile(
+  name: string,
+): { name: string; dataset: DatasetName; format: ExportFormat; gzip: boolean }[] {
   const [, named, format, zipped] = /^([a-z-]+)-[\d-]+\.(csv|ndjson|parquet)(\.gz)?$/.exec(name) ?? [];
   const dataset = DATASET_NAMES.find((one) => one === named);
   return dataset === undefined
     ? []
-    : [{ name, dataset, format: format as Format, gzip: zipped !== undefined }];
+    : [{ name, dataset, format: format as ExportFormat, gzip: zipped !== undefined }];
 }

@@ -4,7 +4,7 @@ import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { VERSION } from '../version.ts';
 import { binaryRows } from './binary-rows.ts';
 import { columnCells } from './column-cells.ts';
-import type { Column, ColumnKind } from './datasets.ts';
+import type { DatasetColumn, ColumnKind } from './datasets.ts';
 
 /**
  * The library holds every value of a group several times: a million rows of activity take 140 MB. Groups of 10,000 rows
@@ -23,7 +23,7 @@ export type ParquetFile = {
   finish(): void;
 };
 
-export function parquetFile(columns: readonly Column[]): ParquetFile {
+export function parquetFile(columns: readonly DatasetColumn[]): ParquetFile {
   const cells = columns.map(({ kind }) => columnCells(kind, GROUP_ROWS));
   const ready = new ByteWriter();
   // Opened late, because it writes the first bytes of its file at once.
@@ -63,7 +63,7 @@ export function parquetFile(columns: readonly Column[]): ParquetFile {
   };
 }
 
-function openWriter(writer: ByteWriter, columns: readonly Column[]): ParquetWriter {
+function openWriter(writer: ByteWriter, columns: readonly DatasetColumn[]): ParquetWriter {
   writer.offset = 0;
   return new ParquetWriter({
     writer,
@@ -75,7 +75,7 @@ function openWriter(writer: ByteWriter, columns: readonly Column[]): ParquetWrit
 }
 
 /** For pipeline(): takes the chunks of the COPY, and yields the bytes of the file. */
-export function encodeParquet(columns: readonly Column[]) {
+export function encodeParquet(columns: readonly DatasetColumn[]) {
   return async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {
     const file = parquetFile(columns);
     const take = binaryRows(file);
@@ -129,6 +129,6 @@ const ELEMENTS: Record<ColumnKind, Omit<Element, 'name'>> = {
   boolean: { type: 'BOOLEAN' },
 };
 
-function elementOf({ name, kind }: Column): Element {
+function elementOf({ name, kind }: DatasetColumn): Element {
   return { name, repetition_type: 'OPTIONAL', ...ELEMENTS[kind] };
 }

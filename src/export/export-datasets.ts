@@ -13,7 +13,7 @@ import type { Partitions } from './partitions.ts';
 import { writePartitions } from './write-partitions.ts';
 import { chooseSnapshots } from './choose-snapshots.ts';
 import { readFeed, type Feed } from './read-clocks.ts';
-import { copyStatement, type After, type Format, type Rows } from './select-rows.ts';
+import { copyStatement, type After, type ExportFormat, type Rows } from './select-rows.ts';
 
 export type ExportRequest = Omit<Rows, 'after' | 'snapshots' | 'partition'> & {
   parts: readonly {
@@ -24,7 +24,7 @@ export type ExportRequest = Omit<Rows, 'after' | 'snapshots' | 'partition'> & {
   }[];
   /** For snapshot-users. Null: the newest of each account. */
   snapshotId: number | null;
-  format: Format;
+  format: ExportFormat;
   gzip: boolean;
   forPeople: boolean;
 };
@@ -89,7 +89,7 @@ export async function exportDatasets(
 }
 
 /** Gives every file its name. */
-export async function keepAll(written: readonly Written[]): Promise<void> {
+export async function keepFiles(written: readonly Written[]): Promise<void> {
   try {
     for (const { output } of written) await output.keep();
   } finally {

@@ -7,12 +7,12 @@ import type { Dataset } from './datasets.ts';
 import {
   exportDatasets,
   filesOf,
-  keepAll,
+  keepFiles,
   type ExportDeps,
   type ExportRequest,
   type Written,
 } from './export-datasets.ts';
-import { ALL_ACCOUNTS, readFeedState, writeFeedState, type FeedState } from './feed-state.ts';
+import { ONE_FOR_ALL, readFeedState, writeFeedState, type FeedState } from './feed-state.ts';
 import { openFile, outputFailed } from './output.ts';
 import { namesIn, openPartitions, removeFromPartition } from './partitions.ts';
 import {
@@ -106,7 +106,7 @@ async function goOn(deps: FeedDeps, request: FeedRequest): Promise<FeedExported>
   if (state === null) await writeFeedState(stateFile, started);
   for (const name of [...unfinished, ...abandonedFiles(names)])
     await removeFromPartition(path.join(folder, name), folder);
-  await keepAll(fresh);
+  await keepFiles(fresh);
   await deps.beforeState?.();
   const next = nextState(started, {
     feed,
@@ -123,7 +123,7 @@ async function goOn(deps: FeedDeps, request: FeedRequest): Promise<FeedExported>
 
 function beginning(feed: Feed, form: Pick<FeedState, 'accounts' | 'partition'>): FeedState {
   const one = onlyClock(feed);
-  const clocks = new Map(one === null ? [] : [[ALL_ACCOUNTS, { epoch: one.epoch, watermarks: {} }]]);
+  const clocks = new Map(one === null ? [] : [[ONE_FOR_ALL, { epoch: one.epoch, watermarks: {} }]]);
   return { ...form, clocks, numbers: {}, files: [] };
 }
 

@@ -25,7 +25,7 @@ export type FeedState = {
   files: FeedFile[];
 };
 
-export const ALL_ACCOUNTS = '';
+export const ONE_FOR_ALL = '';
 
 /** One form for a history with one clock, and one for a distributed history. */
 const ONE_CLOCK = 1;
@@ -53,7 +53,7 @@ export function writeFeedState(file: string, state: FeedState): Promise<void> {
 }
 
 function written({ accounts, partition, clocks, numbers, files }: FeedState) {
-  const one = clocks.get(ALL_ACCOUNTS);
+  const one = clocks.get(ONE_FOR_ALL);
   if (one !== undefined)
     return {
       version: ONE_CLOCK,
@@ -79,7 +79,7 @@ function parse(text: string): FeedState {
   const isDistributed = version === CLOCK_PER_ACCOUNT;
   const clocks: [string, unknown][] = isDistributed
     ? Object.entries(given['clocks'] as object)
-    : [[ALL_ACCOUNTS, { epoch, watermarks }]];
+    : [[ONE_FOR_ALL, { epoch, watermarks }]];
   const numbers = isDistributed ? given['numbers'] : watermarks;
   const isWhole =
     (version === ONE_CLOCK || isDistributed) &&

@@ -52,7 +52,7 @@ export function openPartitions(folder: string, file: string): Partitions {
 }
 
 /** Throws EXPORT_OPTIONS if the folder is not empty: files of another export would count as rows of this one. */
-export async function requireEmpty(folder: string): Promise<void> {
+export async function requireEmptyFolder(folder: string): Promise<void> {
   const there = await namesIn(folder);
   if (there.length === 0) return;
   throw new OperatorError({

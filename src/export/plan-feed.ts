@@ -2,8 +2,8 @@
 // interrupted call it replaces. Pure.
 import { OperatorError } from '../errors.ts';
 import type { DatasetName } from './datasets.ts';
-import { ALL_ACCOUNTS, type ClockState, type FeedFile, type FeedState } from './feed-state.ts';
-import { onlyClock, type Clock, type Feed } from './read-clocks.ts';
+import { ONE_FOR_ALL, type ClockState, type FeedFile, type FeedState } from './feed-state.ts';
+import { onlyClock, type FeedClock, type Feed } from './read-clocks.ts';
 import type { After } from './select-rows.ts';
 
 const DIGITS = 12;
@@ -56,7 +56,7 @@ export function abandonedFiles(names: readonly string[]): string[] {
 
 /** The new rows. Null: there can be none. */
 export function newRows(state: FeedState | null, feed: Feed, dataset: DatasetName): After | null {
-  const begin = (clock: Clock) => remembered(state, clock)?.watermarks[dataset] ?? 0;
+  const begin = (clock: FeedClock) => remembered(state, clock)?.watermarks[dataset] ?? 0;
   const one = onlyClock(feed);
   if (one !== null) return one.feedId === begin(one) ? null : begin(one);
   const moved = feed
@@ -69,10 +69,10 @@ export function newRows(state: FeedState | null, feed: Feed, dataset: DatasetNam
  * Null: the account is new to the feed, and begins with all its rows. When a history is distributed, the clocks of its
  * accounts continue the one clock before. An account that was added later does not continue that clock.
  */
-function remembered(state: FeedState | null, clock: Clock): ClockState | null {
-  const own = state?.clocks.get(clock.accountId ?? ALL_ACCOUNTS);
+function remembered(state: FeedState | null, clock: FeedClock): ClockState | null {
+  const own = state?.clocks.get(clock.accountId ?? ONE_FOR_ALL);
   if (own !== undefined) return own;
-  const before = state?.clocks.get(ALL_ACCOUNTS);
+  const before = state?.clocks.get(ONE_FOR_ALL);
   return before !== undefined && clock.earlier.has(before.epoch) ? before : null;
 }
 
@@ -100,7 +100,7 @@ export function nextState(
   const clocks = feed.map((clock): [string, ClockState] => {
     const watermarks = { ...remembered(state, clock)?.watermarks };
     for (const dataset of datasets) watermarks[dataset] = clock.feedId;
-    return [clock.accountId ?? ALL_ACCOUNTS, { epoch: clock.epoch, watermarks }];
+    return [clock.accountId ?? ONE_FOR_ALL, { epoch: clock.epoch, watermarks }];
   });
   const numbers = { ...state.numbers };
   for (const dataset of datasets)
@@ -137,10 +137,10 @@ export function requireSameFeed(state: FeedState | null, feed: Feed): void {
     if (!used.has(before)) throw wentBack(otherEpoch(accountId));
 }
 
-function requireContinued({ epoch, watermarks }: ClockState, { accountId, earlier }: Clock): void {
+function requireContinued({ epoch, watermarks }: ClockState, { accountId, earlier }: FeedClock): void {
   const highest = Math.max(0, ...Object.values(watermarks));
   const goodUpTo = earlier.get(epoch);
-  if (goodUpTo === undefined) throw wentBack(otherEpoch(accountId ?? ALL_ACCOUNTS));
+  if (goodUpTo === undefined) throw wentBack(otherEpoch(accountId ?? ONE_FOR_ALL));
   if (highest <= goodUpTo) return;
   const whose = accountId === null ? '' : ` for account ${accountId}`;
   throw wentBack(
@@ -149,7 +149,7 @@ function requireContinued({ epoch, watermarks }: ClockState, { accountId, earlie
 }
 
 function otherEpoch(accountId: string): string {
-  const whose = accountId === ALL_ACCOUNTS ? '' : ` of account ${accountId}`;
+  const whose = accountId === ONE_FOR_ALL ? '' : ` of account ${accountId}`;
   return `The history${whose} has another epoch than the one that the state file remembers`;
 }
 

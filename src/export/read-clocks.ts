@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm';
 import { setLocal } from '../db/sql/set-local.ts';
 import type { Transaction } from '../db/transaction.ts';
 
-export type Clock = {
+export type FeedClock = {
   /** Null: the clock of all accounts. */
   accountId: string | null;
   feedId: number;
@@ -14,7 +14,7 @@ export type Clock = {
 };
 
 /** One clock of all accounts. In a distributed history, one for each account, and none without accounts. */
-export type Feed = readonly Clock[];
+export type Feed = readonly FeedClock[];
 
 type ClockRow = { account_id: string | null; feed_id: number; epoch: string };
 type EpochRow = { account_id: string | null; epoch: string; good_up_to: number };
@@ -45,6 +45,6 @@ export async function readFeed(tx: Transaction, accountIds: readonly string[] | 
 }
 
 /** The clock of all accounts; null in a distributed history. */
-export function onlyClock(feed: Feed): Clock | null {
+export function onlyClock(feed: Feed): FeedClock | null {
   return feed.find(({ accountId }) => accountId === null) ?? null;
 }

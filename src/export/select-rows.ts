@@ -1,8 +1,8 @@
 // The COPY statement of a dataset: which rows, and how each value looks in the format. Pure.
-import type { Column, Dataset } from './datasets.ts';
+import type { DatasetColumn, Dataset } from './datasets.ts';
 
 export const FORMATS = ['csv', 'ndjson', 'parquet'] as const;
-export type Format = (typeof FORMATS)[number];
+export type ExportFormat = (typeof FORMATS)[number];
 
 /**
  * Rows that were written after a feed value: the value of the one clock, or of each account. Other accounts have no
@@ -28,7 +28,12 @@ export type Rows = {
  * Times are as PostgreSQL writes them, in UTC: every transaction begins with PINNED_SETTINGS. `forPeople`: a text that
  * a spreadsheet would mistake for a formula gets an apostrophe in front.
  */
-export function copyStatement(dataset: Dataset, rows: Rows, format: Format, forPeople: boolean): string {
+export function copyStatement(
+  dataset: Dataset,
+  rows: Rows,
+  format: ExportFormat,
+  forPeople: boolean,
+): string {
   const isPartition = rows.partition === true;
   const named = dataset.columns.map((column) => [column.name, valueOf(column, format, forPeople)]);
   const values = [
@@ -53,7 +58,7 @@ function partitionOf(dataset: Dataset): string[] {
   return [`${accountId(dataset)} as "account"`, `${date} as "date"`];
 }
 
-function valueOf({ kind, sql }: Column, format: Format, forPeople: boolean): string {
+function valueOf({ kind, sql }: DatasetColumn, format: ExportFormat, forPeople: boolean): string {
   // Readers of Parquet need a uuid as text, not as bytes.
   if (format === 'parquet') return kind === 'uuid' ? `${sql}::text` : sql;
   if (format === 'ndjson') return sql;

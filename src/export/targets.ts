@@ -2,14 +2,14 @@
 import path from 'node:path';
 import { OperatorError } from '../errors.ts';
 import type { Dataset, DatasetName } from './datasets.ts';
-import type { Format } from './select-rows.ts';
+import type { ExportFormat } from './select-rows.ts';
 
 export type TargetOptions = {
   datasets: readonly DatasetName[];
   out: string;
   /** Whether `out` is a folder that exists. */
   isFolder: boolean;
-  format?: Format;
+  format?: ExportFormat;
   gzip: boolean;
 };
 
@@ -24,7 +24,7 @@ export function partitionFolders({
   return { format, gzip, targets: datasets.map((dataset) => ({ dataset, file: path.join(out, dataset) })) };
 }
 
-function requirePartitions(out: string, format: Format, gzip: boolean): void {
+function requirePartitions(out: string, format: ExportFormat, gzip: boolean): void {
   requireText(format, gzip);
   if (out !== '-' && format === 'parquet' && endingIn(out).format === undefined) return;
   throw new OperatorError({
@@ -36,10 +36,10 @@ function requirePartitions(out: string, format: Format, gzip: boolean): void {
 }
 
 /** `file` null: the standard output. */
-export type Target = { dataset: DatasetName; file: string | null };
-export type Targets = { format: Format; gzip: boolean; targets: Target[] };
+export type ExportTarget = { dataset: DatasetName; file: string | null };
+export type Targets = { format: ExportFormat; gzip: boolean; targets: ExportTarget[] };
 
-const ENDINGS: Readonly<Record<string, Format>> = {
+const ENDINGS: Readonly<Record<string, ExportFormat>> = {
   csv: 'csv',
   ndjson: 'ndjson',
   jsonl: 'ndjson',
@@ -65,7 +65,7 @@ export function targetsOf({ datasets, out, isFolder, ...wanted }: TargetOptions)
   return { format, gzip, targets: [{ dataset, file: out === '-' ? null : out }] };
 }
 
-function endingIn(out: string): { format: Format | undefined; gzip: boolean } {
+function endingIn(out: string): { format: ExportFormat | undefined; gzip: boolean } {
   const [, name = '', zipped] = /\.([a-z]+)(\.gz)?$/.exec(path.basename(out)) ?? [];
   return { format: ENDINGS[name], gzip: zipped !== undefined };
 }
@@ -113,7 +113,7 @@ export function feedFolder(
   return { format, gzip, targets: [] };
 }
 
-function requireText(format: Format, gzip: boolean): void {
+function requireText(format: ExportFormat, gzip: boolean): void {
   if (format !== 'parquet' || !gzip) return;
   throw new OperatorError({
     code: 'EXPORT_OPTIONS',
@@ -124,7 +124,7 @@ function requireText(format: Format, gzip: boolean): void {
 }
 
 /** "csv", "ndjson.gz" */
-export function endingOf(format: Format, gzip: boolean): string {
+export function endingOf(format: ExportFormat, gzip: boolean): string {
   return `${format}${gzip ? '.gz' : ''}`;
 }
 

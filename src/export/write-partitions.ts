@@ -1,7 +1,7 @@
 // Writes a dataset as Parquet files, one for each account and day. The rows arrive sorted by these two, so memory and
 // open files are the same as for one file.
 import { binaryRows } from './binary-rows.ts';
-import type { Column } from './datasets.ts';
+import type { DatasetColumn } from './datasets.ts';
 import { parquetFile } from './encode-parquet.ts';
 import type { Partitions } from './partitions.ts';
 
@@ -10,7 +10,7 @@ type Ready = { partition: string; bytes: Uint8Array; endsWith: number | null };
 /** `source`: the chunks of a COPY whose rows end with account and date. */
 export async function writePartitions(
   source: AsyncIterable<Buffer>,
-  columns: readonly Column[],
+  columns: readonly DatasetColumn[],
   partitions: Partitions,
   onBytes: (bytes: number) => void,
 ): Promise<void> {
@@ -34,7 +34,7 @@ export async function writePartitions(
 }
 
 /** Takes the fields of rows, and yields the bytes of one file after the other. */
-function cutPartitions(columns: readonly Column[]) {
+function cutPartitions(columns: readonly DatasetColumn[]) {
   const file = parquetFile(columns);
   let [partition, account, date, rows] = ['', '', '', 0];
   // The file of a row is known only after its last field.

@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { processStart } from './processes.ts';
 
-type Holder = { pid: number; start: string | undefined; host: string; token: string };
+type LockOwner = { pid: number; start: string | undefined; host: string; token: string };
 
 const pollMs = 50;
 const touchMs = 3_000;
@@ -22,7 +22,7 @@ export async function withFileLock<T>(
   locked: (who: string) => Error,
   work: () => Promise<T>,
 ): Promise<T> {
-  const holder: Holder = {
+  const holder: LockOwner = {
     pid: process.pid,
     start: await processStart(process.pid),
     host: hostname(),
@@ -58,7 +58,7 @@ async function take(file: string, text: string): Promise<boolean> {
   }
 }
 
-type Lock = { text: string; holder: Holder | undefined; silentForMs: number };
+type Lock = { text: string; holder: LockOwner | undefined; silentForMs: number };
 
 async function readLock(file: string): Promise<Lock | undefined> {
   try {
@@ -70,9 +70,9 @@ async function readLock(file: string): Promise<Lock | undefined> {
   }
 }
 
-function parse(text: string): Holder | undefined {
+function parse(text: string): LockOwner | undefined {
   try {
-    return JSON.parse(text) as Holder;
+    return JSON.parse(text) as LockOwner;
   } catch {
     return undefined;
   }
@@ -105,6 +105,6 @@ async function breakLock(file: string, dead: string): Promise<void> {
   }
 }
 
-function describe(holder: Holder | undefined): string {
+function describe(holder: LockOwner | undefined): string {
   return holder ? `process ${holder.pid} on ${holder.host}` : 'another process';
 }

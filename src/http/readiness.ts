@@ -5,7 +5,7 @@ import type { Pool } from '../db/pool.ts';
 import type { Transaction } from '../db/transaction.ts';
 import { isOperatorError, type ErrorCode } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { freshness, type Freshness } from '../queries/accounts/freshness.ts';
+import { snapshotAges, type SnapshotAges } from '../queries/accounts/snapshot-ages.ts';
 import { askDatabase, DATABASE_WAIT_MS, isSlow } from './ask-database.ts';
 
 type Failed = { status: 'failed'; code: ErrorCode; message: string };
@@ -19,7 +19,7 @@ export type Readiness = {
     migrations: ({ status: 'ok' | 'unknown' } | Failed) & { applied?: number; pending?: number };
   };
   /** Null if it could not be read. */
-  freshness: Freshness | null;
+  freshness: SnapshotAges | null;
 };
 
 export type ReadinessDeps = {
@@ -58,7 +58,7 @@ async function look(tx: Transaction, staleAfterMs: number) {
   const state = await checkMigrations(tx);
   const migrations: Readiness['checks']['migrations'] =
     state.pending === 0 ? { status: 'ok', ...state } : { ...failed(databaseBehind(state)), ...state };
-  return { migrations, fresh: state.pending === 0 ? await freshness(tx, staleAfterMs) : null };
+  return { migrations, fresh: state.pending === 0 ? await snapshotAges(tx, staleAfterMs) : null };
 }
 
 function failed(error: unknown): Failed {

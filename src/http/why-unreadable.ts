@@ -1,7 +1,7 @@
 // Why a page or the API could not be answered, in words for the person who looks at it, who may not know the database.
 import { checkMigrations, databaseBehind } from '../db/migrate.ts';
 import type { Pool } from '../db/pool.ts';
-import { mayRead, rolesMissing, type PII_READER, type READER } from '../db/roles.ts';
+import { roleMayRead, rolesMissing, type PII_READER, type READER } from '../db/roles.ts';
 import { isOperatorError, OperatorError } from '../errors.ts';
 import { rootCause } from '../logger.ts';
 import { askDatabase } from './ask-database.ts';
@@ -26,7 +26,7 @@ export async function whyUnreadable(
       const state = await checkMigrations(tx);
       if (state.pending > 0) return databaseBehind(state);
       if (code !== FORBIDDEN) return incomplete(error);
-      return (await mayRead(tx, role)) ? error : rolesMissing(role);
+      return (await roleMayRead(tx, role)) ? error : rolesMissing(role);
     });
   } catch (worse) {
     // Such as the database of a newer release.

@@ -7,7 +7,7 @@ import { createZstdCompress, createZstdDecompress } from 'node:zlib';
 import { OperatorError } from '../errors.ts';
 import { openFile, outputFailed, standardOutput } from '../export/output.ts';
 import { damaged, framesOf, MAGIC, readFrames } from './backup-frames.ts';
-import type { History, TableHead } from './history.ts';
+import type { MovedHistory, TableHead } from './history.ts';
 
 const OWNER_ONLY = 0o600;
 
@@ -36,7 +36,7 @@ export type BackupTarget = { file: string; stdout: Writable; signal: AbortSignal
  */
 export async function writeBackup(
   { file, stdout, signal }: BackupTarget,
-  history: History,
+  history: MovedHistory,
   onChunk: (table: TableHead, bytes: number) => void,
 ): Promise<number> {
   const output = file === '-' ? standardOutput(stdout) : await openFile(file, OWNER_ONLY);
@@ -88,7 +88,7 @@ export type BackupSource = { file: string; stdin: Readable & { isTTY?: boolean }
 /** `stdin` is read for "-". Throws BACKUP_UNREADABLE, BACKUP_DAMAGED, and the signal's reason. */
 export async function readBackup<T>(
   { file, stdin, signal }: BackupSource,
-  work: (history: History) => Promise<T>,
+  work: (history: MovedHistory) => Promise<T>,
 ): Promise<T> {
   if (file === '-' && stdin.isTTY === true) throw unreadable(file, 'nothing is piped into this command');
   // The source of the standard input may be silent for long, so an interrupt must end the reading.

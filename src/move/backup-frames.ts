@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { OperatorError } from '../errors.ts';
-import { HistoryHead, type History, type TableHead } from './history.ts';
+import { HistoryHead, type MovedHistory, type TableHead } from './history.ts';
 
 export const MAGIC = Buffer.from('zt-risk-sync history, format 1\n');
 
@@ -18,7 +18,7 @@ const MOST_BYTES = 16 * 1024 * 1024;
 
 /** Everything after the first line, before compression. */
 export async function* framesOf(
-  { head, rowsOf }: History,
+  { head, rowsOf }: MovedHistory,
   onChunk: (table: TableHead, bytes: number) => void,
 ): AsyncGenerator<Buffer> {
   const hash = createHash('sha256');
@@ -52,7 +52,7 @@ type Frame = { kind: number; content: Buffer };
  * The history in `bytes`, which follow the first line and are already decompressed. Rows are handed on before their
  * file is known to be complete. So do not use any row before the end was read. Throws BACKUP_DAMAGED, BACKUP_VERSION.
  */
-export async function readFrames(bytes: AsyncIterable<Buffer>): Promise<History> {
+export async function readFrames(bytes: AsyncIterable<Buffer>): Promise<MovedHistory> {
   const hash = createHash('sha256');
   const take = byteReader(bytes);
   const next = async (): Promise<Frame & { header: Buffer }> => {

@@ -2,7 +2,7 @@
 // order, so nothing is sorted. The text of a row is the same in PostgreSQL 15 to 18, and so is the hash. Not
 // hash_record_extended: it hashes values as the server stores them, which may differ between versions and machines.
 import type { PoolClient } from '../db/pool.ts';
-import { columnList, quoted } from './history.ts';
+import { quotedColumns, quotedName } from './history.ts';
 import type { MovedTable } from './moved-tables.ts';
 
 // The longest time that a timer of the driver can have.
@@ -14,8 +14,8 @@ export async function checksumOf(
   { name, columns }: MovedTable,
 ): Promise<{ rows: number; checksum: string }> {
   const text = `select count(*)::float8 as rows,
-      coalesce(sum(hashtextextended(row(${columnList(columns)})::text collate "C", 0)), 0)::text as checksum
-    from ${quoted(name)}`;
+      coalesce(sum(hashtextextended(row(${quotedColumns(columns)})::text collate "C", 0)), 0)::text as checksum
+    from ${quotedName(name)}`;
   const query = { text, query_timeout: NO_LIMIT_MS };
   const { rows } = await client.query<{ rows: number; checksum: string }>(query);
   return rows[0]!;

@@ -29,7 +29,7 @@ export const HistoryHead = z.object({
 export type HistoryHead = z.infer<typeof HistoryHead>;
 export type TableHead = HistoryHead['tables'][number];
 
-export type History = {
+export type MovedHistory = {
   head: HistoryHead;
   /** Called once for each table, in the order of the head. Each table is read to its end. */
   rowsOf: (table: TableHead) => AsyncIterable<Buffer>;
@@ -37,14 +37,14 @@ export type History = {
   requireWhole: () => Promise<void>;
 };
 
-export function quoted(qualifiedName: string): string {
+export function quotedName(qualifiedName: string): string {
   return qualifiedName
     .split('.')
     .map((part) => `"${part}"`)
     .join('.');
 }
 
-export function columnList(columns: readonly string[]): string {
+export function quotedColumns(columns: readonly string[]): string {
   return columns.map((column) => `"${column}"`).join(', ');
 }
 

@@ -4,14 +4,20 @@ import type { Pool, PoolClient } from '../db/pool.ts';
 import { refuseDistributed } from '../db/distribute/citus.ts';
 import { isMark, SET_MARK } from '../db/incomplete-history.ts';
 import { LOCK_TO_MIGRATE } from '../db/locks/schema-lock.ts';
-import { knownMigrations, migrate, migrationsFolder, readApplied, type Applied } from '../db/migrate.ts';
+import {
+  knownMigrations,
+  migrate,
+  migrationsFolder,
+  readApplied,
+  type AppliedMigration,
+} from '../db/migrate.ts';
 import { DEFAULT_LIMITS, inTransaction, type Transaction } from '../db/transaction.ts';
 import { isOperatorError, OperatorError } from '../errors.ts';
-import { quoted } from './history.ts';
+import { quotedName } from './history.ts';
 import { movedTables } from './moved-tables.ts';
 
 /** Throws HISTORY_EXISTS, BACKUP_VERSION, and what `migrate` throws. A mark of an interrupted copy stays. */
-export async function markTarget(pool: Pool, migrations: readonly Applied[]): Promise<void> {
+export async function markTarget(pool: Pool, migrations: readonly AppliedMigration[]): Promise<void> {
   await migrateTo(pool, migrations.length);
   await refuseDistributed(pool);
   await inTransaction(pool, DEFAULT_LIMITS, async (tx, client) => {
@@ -19,13 +25,13 @@ export async function markTarget(pool: Pool, migrations: readonly Applied[]): Pr
     if (await isMarked(tx, migrations)) return;
     await client.query(LOCK_TO_MIGRATE);
     if (await isMarked(tx, migrations)) return;
-    await requireEmpty(client, [...movedTables().map(({ name }) => name), 'risk_internal.leases']);
+    await requireEmptyTables(client, [...movedTables().map(({ name }) => name), 'risk_internal.leases']);
     await client.query(SET_MARK);
   });
 }
 
 /** Throws BACKUP_VERSION, if the tables are not those of `migrations`. */
-async function isMarked(tx: Transaction, migrations: readonly Applied[]): Promise<boolean> {
+async function isMarked(tx: Transaction, migrations: readonly AppliedMigration[]): Promise<boolean> {
   const applied = await readApplied(tx);
   const own = applied.filter((row) => !isMark(row));
   const isSame =
@@ -47,7 +53,7 @@ async function migrateTo(pool: Pool, level: number): Promise<void> {
 }
 
 /** This version must know every migration of the history. Throws BACKUP_VERSION. */
-export function requireKnown(migrations: readonly Applied[], version: string): void {
+export function requireKnown(migrations: readonly AppliedMigration[], version: string): void {
   const known = knownMigrations();
   const isKnown = migrations.every(
     ({ hash, created_at }, index) => known[index]?.hash === hash && known[index].created_at === created_at,
@@ -62,13 +68,13 @@ export function requireKnown(migrations: readonly Applied[], version: string): v
 }
 
 /** `tables` that an earlier version lacks hold nothing. Throws HISTORY_EXISTS. */
-export async function requireEmpty(client: PoolClient, tables: readonly string[]): Promise<void> {
+export async function requireEmptyTables(client: PoolClient, tables: readonly string[]): Promise<void> {
   for (const name of tables) {
     const there = await client.query<{ is: boolean }>('select to_regclass($1) is not null as is', [
-      quoted(name),
+      quotedName(name),
     ]);
     if (there.rows[0]?.is !== true) continue;
-    if ((await client.query(`select from ${quoted(name)} limit 1`)).rowCount === 0) continue;
+    if ((await client.query(`select from ${quotedName(name)} limit 1`)).rowCount === 0) continue;
     throw historyExists();
   }
 }

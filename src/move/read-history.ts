@@ -10,9 +10,9 @@ import { OperatorError } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import { checksumOf } from './checksum.ts';
 import {
-  columnList,
-  quoted,
-  type History,
+  quotedColumns,
+  quotedName,
+  type MovedHistory,
   type HistoryHead,
   type MoveProgress,
   type TableHead,
@@ -40,7 +40,7 @@ export async function requireMovable(db: Db): Promise<void> {
  */
 export async function readHistory<T>(
   { pool, signal, onProgress }: ReadDeps,
-  work: (history: History) => Promise<T>,
+  work: (history: MovedHistory) => Promise<T>,
 ): Promise<T> {
   let failure: { error: unknown } | undefined;
   const read = async (client: PoolClient, head: HistoryHead) => {
@@ -98,7 +98,7 @@ async function readSequences(client: PoolClient): Promise<HistoryHead['sequences
   const sequences: HistoryHead['sequences'] = [];
   for (const { name } of rows) {
     const state = await client.query<{ last_value: string; is_called: boolean }>(
-      `select last_value::text, is_called from ${quoted(name)}`,
+      `select last_value::text, is_called from ${quotedName(name)}`,
     );
     sequences.push({ name, ...state.rows[0]! });
   }
@@ -110,7 +110,10 @@ async function* copiedRows(
   { name, columns }: TableHead,
   onFailure: (error: unknown) => void,
 ): AsyncGenerator<Buffer> {
-  const copy = copyOut(client, `copy ${quoted(name)} (${columnList(columns)}) to stdout (format binary)`);
+  const copy = copyOut(
+    client,
+    `copy ${quotedName(name)} (${quotedColumns(columns)}) to stdout (format binary)`,
+  );
   try {
     for await (const chunk of copy.stream) yield chunk as Buffer;
     // The server's final answer to the statement arrives after the bytes.

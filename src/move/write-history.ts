@@ -12,15 +12,15 @@ import { CommitUnknown, inTransaction, type Transaction } from '../db/transactio
 import { OperatorError } from '../errors.ts';
 import { checksumOf } from './checksum.ts';
 import {
-  columnList,
-  quoted,
+  quotedColumns,
+  quotedName,
   rowCount,
-  type History,
+  type MovedHistory,
   type HistoryHead,
   type MoveProgress,
 } from './history.ts';
 import { guessRowBytes } from './moved-tables.ts';
-import { historyExists, markTarget, requireEmpty } from './prepare-target.ts';
+import { historyExists, markTarget, requireEmptyTables } from './prepare-target.ts';
 
 export type WriteDeps = {
   pool: Pool;
@@ -37,7 +37,7 @@ const LIMITS = { lockMs: 30_000, idleMs: 600_000, statementMs: 0 };
  * Throws HISTORY_EXISTS, HISTORY_DIFFERS, COMMIT_UNKNOWN, DATABASE_NEWER, the signal's reason, and what `rowsOf`
  * throws.
  */
-export async function writeHistory(deps: WriteDeps, history: History): Promise<void> {
+export async function writeHistory(deps: WriteDeps, history: MovedHistory): Promise<void> {
   const { pool, signal } = deps;
   await markTarget(pool, history.head.migrations);
   try {
@@ -60,7 +60,7 @@ export async function writeHistory(deps: WriteDeps, history: History): Promise<v
     throw error instanceof CommitUnknown ? commitUnknown(error) : error;
   }
   // A planner without statistics chooses bad plans until autovacuum has run.
-  for (const { name } of history.head.tables) await pool.query(`analyze ${quoted(name)}`);
+  for (const { name } of history.head.tables) await pool.query(`analyze ${quotedName(name)}`);
 }
 
 /**
@@ -70,9 +70,9 @@ export async function writeHistory(deps: WriteDeps, history: History): Promise<v
 async function emptyTables(client: PoolClient, { tables }: HistoryHead): Promise<void> {
   if (!(await holdMark(client))) throw historyExists();
   const names = [...tables.map(({ name }) => name), 'risk_internal.leases'];
-  await client.query(`lock table ${names.map(quoted).join(', ')} in access exclusive mode`);
-  await requireEmpty(client, names);
-  await client.query(`truncate ${names.map(quoted).join(', ')}`);
+  await client.query(`lock table ${names.map(quotedName).join(', ')} in access exclusive mode`);
+  await requireEmptyTables(client, names);
+  await client.query(`truncate ${names.map(quotedName).join(', ')}`);
 }
 
 /** False: there is no mark. Throws DATABASE_BUSY if another copy holds it. */
@@ -94,7 +94,7 @@ async function holdMark(client: PoolClient): Promise<boolean> {
 async function copyTables(
   { signal, onProgress, beforeStep }: WriteDeps,
   client: PoolClient,
-  { head, rowsOf }: History,
+  { head, rowsOf }: MovedHistory,
 ): Promise<void> {
   const total = rowCount(head);
   let before = 0;
@@ -110,7 +110,7 @@ async function copyTables(
         yield chunk;
       }
     };
-    const statement = `copy ${quoted(table.name)} (${columnList(table.columns)}) from stdin (format binary, freeze)`;
+    const statement = `copy ${quotedName(table.name)} (${quotedColumns(table.columns)}) from stdin (format binary, freeze)`;
     await pipeline(counted, copyIn(client, statement), { signal });
     before += table.rows;
   }
@@ -118,7 +118,11 @@ async function copyTables(
 
 async function setCounters(tx: Transaction, client: PoolClient, head: HistoryHead): Promise<void> {
   for (const { name, last_value, is_called } of head.sequences)
-    await client.query('select setval($1::regclass, $2::bigint, $3)', [quoted(name), last_value, is_called]);
+    await client.query('select setval($1::regclass, $2::bigint, $3)', [
+      quotedName(name),
+      last_value,
+      is_called,
+    ]);
   const here = await client.query<{ place: string }>('select risk_internal.history_place() as place');
   await tx
     .update(feedClock)

@@ -11,7 +11,7 @@ import { spanForm } from './span-form.ts';
 import { csvOf, linkHere, type Html, type Page } from './page.ts';
 import { heading, levelMark, missingNote, notice, number, rangeChoice, source, wallTime } from './parts.ts';
 import { person, type NameOf } from './person.ts';
-import { pager, table, type Column } from './table.ts';
+import { pager, pageTable, type PageColumn } from './table.ts';
 
 /** `next`: the cursor of the rows that follow. Null at the end. */
 export function changesPage(page: Page, changes: ChangesPage, nameOf: NameOf, next: string | null): Html {
@@ -130,7 +130,7 @@ function nothing(page: Page, { matrix, filter }: ChangesPage): Html {
 
 function feedTable(page: Page, { feed, since }: ChangesPage, nameOf: NameOf): Html {
   const isNew = (row: FedChange) => since !== null && row.snapshot_id > since.snapshotId;
-  const columns: Column<FedChange>[] = [
+  const columns: PageColumn<FedChange>[] = [
     {
       title: 'When',
       cell: (row) =>
@@ -142,7 +142,7 @@ function feedTable(page: Page, { feed, since }: ChangesPage, nameOf: NameOf): Ht
   ];
   if (page.scope.chosen === null && page.scope.known.length > 1)
     columns.push({ title: 'Account', cell: (row) => row.account_label });
-  return table('Changes, the newest first', columns, feed.rows);
+  return pageTable('Changes, the newest first', columns, feed.rows);
 }
 
 function levels({ from_level, to_level }: FedChange): Html {

@@ -13,17 +13,17 @@ import { layout } from './layout.ts';
 import { csvOf, linkTo, type Html, type Page } from './page.ts';
 import {
   heading,
-  instant,
+  timeElement,
   levelMark,
   missingNote,
-  more,
+  moreLink,
   notice,
   number,
   source,
   userLink,
   withoutDays,
 } from './parts.ts';
-import { MOST_BEHIND, table } from './table.ts';
+import { MOST_BEHIND, pageTable } from './table.ts';
 import { trendSection } from './trend-section.ts';
 
 export function overviewPage(page: Page, overview: Overview, serving: Serving): Html {
@@ -93,7 +93,7 @@ function beforeTable({ now, yesterday, lastWeek }: Overview['levels']): Html {
     { ...yesterday, when: 'yesterday' },
     { ...lastWeek, when: 'a week ago' },
   ];
-  return table(
+  return pageTable(
     'Users by level, now and before',
     [
       { title: 'When', cell: ({ when }) => when, isHead: true, kind: 'word' },
@@ -128,7 +128,7 @@ function newsSection(page: Page, { rows, since, question }: Overview['news'], ch
   const all = linkTo(page, '/changes', { change, range: null, from: since.toISOString(), to: null });
   const id = `news-${change}`;
   return html`<section aria-labelledby="${id}">
-    ${heading(`${title} in the last ${NEWS_DAYS} days`, id, count === 0 ? '' : more(all, `All ${number(count)}`))}
+    ${heading(`${title} in the last ${NEWS_DAYS} days`, id, count === 0 ? '' : moreLink(all, `All ${number(count)}`))}
     <span class="unseen" data-news="${change}">${count}</span>
     ${
       count === 0
@@ -140,7 +140,7 @@ function newsSection(page: Page, { rows, since, question }: Overview['news'], ch
                   ${userLink(page, row)}
                   <span>${step(row)}</span>
                   <span class="quiet">${change === 'cleared' ? reason(row.end_reason) : ''}</span>
-                  ${instant(page, row.changed_at)}
+                  ${timeElement(page, row.changed_at)}
                 </li>`,
             )}
           </ul>`
@@ -165,7 +165,7 @@ function longestSection(page: Page, { longest, levels }: Overview): Html {
   const lengths = longest.rows.map((row) => now - Date.parse(row.level_since));
   const most = Math.max(1, ...lengths);
   return html`<section aria-labelledby="longest">
-    ${heading('Longest at high now', 'longest', more(linkTo(page, '/response'), 'Response'))}
+    ${heading('Longest at high now', 'longest', moreLink(linkTo(page, '/response'), 'Response'))}
     ${
       levels.now.high === 0
         ? html`<p class="quiet">Nobody is at high.</p>`
@@ -195,7 +195,7 @@ function longestSection(page: Page, { longest, levels }: Overview): Html {
 function coverageSection(page: Page, { question, rows }: NonNullable<Overview['coverage']>): Html {
   const words = coverageWords(rows);
   return html`<section aria-labelledby="coverage">
-    ${heading('How sure, day by day', 'coverage', more(linkTo(page, '/runs'), 'Runs'))}
+    ${heading('How sure, day by day', 'coverage', moreLink(linkTo(page, '/runs'), 'Runs'))}
     ${coverageStrip(rows, words)}
     <p class="strip-ends quiet small">
       <span>${rows[0]?.day ?? ''}</span>${rows.length > 1 ? html`<span>${rows.at(-1)!.day}</span>` : ''}
@@ -208,7 +208,7 @@ function coverageSection(page: Page, { question, rows }: NonNullable<Overview['c
     ${source(
       question,
       csvOf(page, '/coverage'),
-      table(
+      pageTable(
         rows.length > MOST_BEHIND
           ? `The newest ${MOST_BEHIND} days; the file has all`
           : 'Days, the newest first',
@@ -248,7 +248,7 @@ function accountsSection(page: Page, { question, rows }: Overview['newest']): Ht
             The ${number(shown.length)} that need a look first, of ${number(rows.length)}. The file has all.
           </p>`
     }
-    ${table(
+    ${pageTable(
       'Accounts',
       [
         {
@@ -263,7 +263,7 @@ function accountsSection(page: Page, { question, rows }: Overview['newest']): Ht
         {
           title: 'Newest snapshot',
           kind: 'time',
-          cell: (row) => (row.observed_at === null ? 'none yet' : instant(page, row.observed_at)),
+          cell: (row) => (row.observed_at === null ? 'none yet' : timeElement(page, row.observed_at)),
         },
         { title: 'How sure', cell: (row) => (row.verdict === null ? '' : `${row.verdict}: ${sure(row)}`) },
       ],

@@ -17,7 +17,7 @@ export function levelMark(level: string | null): Html {
 }
 
 /** "21 h ago", with the instant on hover. */
-export function instant({ scope }: Pick<Page, 'scope'>, at: Date | string): Html {
+export function timeElement({ scope }: Pick<Page, 'scope'>, at: Date | string): Html {
   const iso = new Date(at).toISOString();
   return html`<time datetime="${iso}" title="${minute(iso, scope.timezone)}"
     >${ago(iso, scope.now.getTime())}</time
@@ -49,7 +49,7 @@ export function heading(title: string, id: string, more: Html | string = ''): Ht
 }
 
 /** For the end of a heading: the page with the complete list. */
-export function more(address: string, text: string): Html {
+export function moreLink(address: string, text: string): Html {
   return html`<a class="more" href="${address}">${text} <span aria-hidden="true">→</span></a>`;
 }
 

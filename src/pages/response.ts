@@ -7,7 +7,7 @@ import {
   responseCaveats,
   responseHeadline,
   targetWords,
-  timeOf,
+  responseTimeOf,
   writeTarget,
   type Response,
 } from '../answers/pages/response.ts';
@@ -20,7 +20,7 @@ import { durationBars, ENDING_WORDS, ENDINGS, short } from './charts/duration-ba
 import { layout } from './layout.ts';
 import { csvOf, type Html, type Page } from './page.ts';
 import { heading, missingNote, notice, number, rangeChoice, source, userLink, wallTime } from './parts.ts';
-import { pager, table, type Column } from './table.ts';
+import { pager, pageTable, type PageColumn } from './table.ts';
 
 export type OpenPage = { rows: readonly OpenEpisode[]; next: string | null };
 
@@ -35,7 +35,7 @@ export function responsePage(page: Page, response: Response, open: OpenPage): Ht
       <section aria-labelledby="lengths">
         ${heading('After how long they left high', 'lengths')}
         ${
-          timeOf(times.rows, 'any').episode_count === 0
+          responseTimeOf(times.rows, 'any').episode_count === 0
             ? notice('empty', 'Nobody left high in this span.', 'Choose a longer one, such as all.')
             : html`${durationBars(distribution.rows, targetMs)}
                 <p class="quiet small">
@@ -49,8 +49,8 @@ export function responsePage(page: Page, response: Response, open: OpenPage): Ht
 }
 
 function timesSection(page: Page, { times: { rows, question }, targetMs }: Response): Html {
-  const now = timeOf(rows, 'any');
-  const before = timeOf(rows, 'any', 'before');
+  const now = responseTimeOf(rows, 'any');
+  const before = responseTimeOf(rows, 'any', 'before');
   const length = (seconds: number | null) => (seconds === null ? '–' : lasted(seconds));
   return html`<section aria-labelledby="times">
     ${heading('Time at high', 'times', rangeChoice(page))}
@@ -88,7 +88,7 @@ const NAMES: Readonly<Record<ResponseTime['ended_by'], string>> = {
 
 export function timesTable(rows: readonly ResponseTime[], targetMs: number): Html {
   const length = (seconds: number | null) => (seconds === null ? '–' : lasted(seconds));
-  const columns: Column<ResponseTime['ended_by']>[] = [
+  const columns: PageColumn<ResponseTime['ended_by']>[] = [
     {
       title: 'How it ended',
       isHead: true,
@@ -99,11 +99,11 @@ export function timesTable(rows: readonly ResponseTime[], targetMs: number): Htm
   ];
   const pair = (title: string, cell: (row: ResponseTime) => string): void => {
     columns.push(
-      { title, kind: 'number', cell: (by) => cell(timeOf(rows, by)) },
+      { title, kind: 'number', cell: (by) => cell(responseTimeOf(rows, by)) },
       {
         title: 'before',
         kind: 'number',
-        cell: (by) => html`<span class="quiet">${cell(timeOf(rows, by, 'before'))}</span>`,
+        cell: (by) => html`<span class="quiet">${cell(responseTimeOf(rows, by, 'before'))}</span>`,
       },
     );
   };
@@ -111,11 +111,11 @@ export function timesTable(rows: readonly ResponseTime[], targetMs: number): Htm
   pair('Median', (row) => length(row.median_seconds));
   pair('90 % within', (row) => length(row.p90_seconds));
   pair(`Over ${targetWords(targetMs)}`, (row) => number(row.over_target_count));
-  return table('Time at high by how it ended', columns, ['any', ...ENDINGS, 'open']);
+  return pageTable('Time at high by how it ended', columns, ['any', ...ENDINGS, 'open']);
 }
 
 function stepsTable(steps: readonly DurationStep[]): Html {
-  return table(
+  return pageTable(
     'Periods by length',
     [
       { title: 'From', kind: 'word', isHead: true, cell: (step) => short(step.at_least_seconds) },
@@ -148,15 +148,15 @@ function openSection(page: Page, response: Response, { rows, next }: OpenPage): 
     ${
       count === 0
         ? ''
-        : html`${table('Users at high for longer than the target, the longest first', openColumns(page), rows)}
+        : html`${pageTable('Users at high for longer than the target, the longest first', openColumns(page), rows)}
           ${pager(page, next)}`
     }
     ${source(open.question, csvOf(page, '/response-times/open', { target: writeTarget(targetMs) }))}
   </section>`;
 }
 
-function openColumns(page: Page): Column<OpenEpisode>[] {
-  const account: Column<OpenEpisode> = { title: 'Account', cell: (row) => row.account_label };
+function openColumns(page: Page): PageColumn<OpenEpisode>[] {
+  const account: PageColumn<OpenEpisode> = { title: 'Account', cell: (row) => row.account_label };
   return [
     { title: 'User', isHead: true, cell: (row) => userLink(page, row) },
     ...(page.scope.accounts.length > 1 ? [account] : []),

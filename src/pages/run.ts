@@ -5,7 +5,7 @@ import type { OneRun } from '../answers/pages/runs.ts';
 import { localMinute } from '../time/when.ts';
 import { layout } from './layout.ts';
 import { linkTo, type Html, type Page } from './page.ts';
-import { facts, heading, more, source } from './parts.ts';
+import { facts, heading, moreLink, source } from './parts.ts';
 import { verdictMark } from './runs.ts';
 
 export function runPage(page: Page, { run, facts: told }: OneRun): Html {
@@ -17,8 +17,8 @@ export function runPage(page: Page, { run, facts: told }: OneRun): Html {
     html`<h1>Run ${row.run_id} of ${began}</h1>
       <p>${verdictMark(row)} <span class="quiet">${row.account_label}</span></p>
       <section aria-labelledby="facts">
-        ${heading('What happened', 'facts', more(linkTo(page, '/runs'), 'All runs'))} ${facts(grouped(told))}
-        ${source(run.question, `/api/v1/runs/${row.run_id}?format=csv`)}
+        ${heading('What happened', 'facts', moreLink(linkTo(page, '/runs'), 'All runs'))}
+        ${facts(grouped(told))} ${source(run.question, `/api/v1/runs/${row.run_id}?format=csv`)}
       </section>`,
   );
 }

@@ -10,7 +10,7 @@ import { filters, selectField } from './forms.ts';
 import { layout } from './layout.ts';
 import { csvOf, linkTo, type Html, type Page } from './page.ts';
 import { heading, missingNote, notice, number, rangeChoice, source, wallTime, withoutDays } from './parts.ts';
-import { pager, table, type Column } from './table.ts';
+import { pager, pageTable, type PageColumn } from './table.ts';
 
 export type LedgerPage = { rows: readonly LedgerRun[]; next: string | null };
 
@@ -50,7 +50,7 @@ function calendarSection(page: Page, { coverage, isCut }: Runs): Html {
 export function daysTable(rows: readonly CoverageDay[]): Html {
   const slots = ({ expected_slot_count: expected, slot_succeeded_count: done }: CoverageDay) =>
     expected === null ? '–' : `${number(done)} of ${number(expected)}`;
-  return table(
+  return pageTable(
     'Days, the newest first',
     [
       { title: 'Day', kind: 'word', isHead: true, cell: (row) => row.day },
@@ -77,7 +77,7 @@ function ledgerSection(page: Page, { ledger, reasons }: Runs, { rows, next }: Le
     ${
       rows.length === 0
         ? notice('empty', 'No such run.', 'Choose another span, or leave the filters out.')
-        : html`${table('Runs, the newest first', columnsOf(page, reasons), rows)} ${pager(page, next)}`
+        : html`${pageTable('Runs, the newest first', columnsOf(page, reasons), rows)} ${pager(page, next)}`
     }
     ${source(ledger.question, csvOf(page, '/runs', chosen))}
   </section>`;
@@ -99,8 +99,8 @@ function fieldsOf(page: Page): Html[] {
   ];
 }
 
-function columnsOf(page: Page, reasons: Runs['reasons']): Column<LedgerRun>[] {
-  const account: Column<LedgerRun> = {
+function columnsOf(page: Page, reasons: Runs['reasons']): PageColumn<LedgerRun>[] {
+  const account: PageColumn<LedgerRun> = {
     title: 'Account',
     cell: (run) => html`<span class="account">${run.account_label}</span>`,
   };

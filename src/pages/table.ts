@@ -2,7 +2,7 @@
 import { html } from 'hono/html';
 import { linkHere, type Html, type Page } from './page.ts';
 
-export type Column<Row> = {
+export type PageColumn<Row> = {
   title: Html | string;
   cell: (row: Row) => Html | string;
   /** `number` is aligned to the right; `word` and `time` do not wrap. */
@@ -16,7 +16,7 @@ export type Column<Row> = {
 export const MOST_BEHIND = 60;
 
 /** `name` says what the rows are. A wide table scrolls within its region, also by keyboard. */
-export function table<Row>(name: string, columns: readonly Column<Row>[], rows: Iterable<Row>): Html {
+export function pageTable<Row>(name: string, columns: readonly PageColumn<Row>[], rows: Iterable<Row>): Html {
   return html`<div class="scroll" role="region" tabindex="0" aria-label="${name}">
     <table>
       <thead>
@@ -41,7 +41,7 @@ export function table<Row>(name: string, columns: readonly Column<Row>[], rows: 
   </div>`;
 }
 
-function cellOf<Row>({ kind, isHead, cell }: Column<Row>, row: Row): Html {
+function cellOf<Row>({ kind, isHead, cell }: PageColumn<Row>, row: Row): Html {
   const look = kind === undefined ? '' : html` class="${kind}"`;
   return isHead === true
     ? html`<th scope="row" ${look}>${cell(row)}</th>`

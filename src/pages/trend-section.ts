@@ -1,18 +1,22 @@
 // The picture of users by level, with the choice of span and view, and its data as a table.
 import { html } from 'hono/html';
-import type { Trend } from '../answers/trend-of.ts';
-import { trendChart, VIEWS, type View } from './charts/trend-chart.ts';
+import type { PlottedTrend } from '../answers/trend-of.ts';
+import { trendChart, VIEWS, type TrendView } from './charts/trend-chart.ts';
 import { csvOf, linkHere, type Html, type Page } from './page.ts';
 import { choice, heading, levelMark, number, notice, rangeChoice, source } from './parts.ts';
 import { spanForm } from './span-form.ts';
-import { MOST_BEHIND, table } from './table.ts';
+import { MOST_BEHIND, pageTable } from './table.ts';
 
 const DRAG_HINT = html`<span class="quiet" data-drag-hint hidden
   >Drag over the picture to zoom. With keys: arrows read, shift and arrows choose, Enter zooms.</span
 >`;
-const NAMES: Readonly<Record<View, string>> = { own: 'own scales', one: 'one scale', stacked: 'stacked' };
+const NAMES: Readonly<Record<TrendView, string>> = {
+  own: 'own scales',
+  one: 'one scale',
+  stacked: 'stacked',
+};
 
-export function trendSection(page: Page, trend: Trend): Html {
+export function trendSection(page: Page, trend: PlottedTrend): Html {
   const view = VIEWS.find((one) => one === page.query.get('view')) ?? 'own';
   const views = VIEWS.map((one) => ({
     text: NAMES[one],
@@ -36,13 +40,13 @@ export function trendSection(page: Page, trend: Trend): Html {
   </section>`;
 }
 
-function dataTable({ rows, step }: Trend): Html {
+function dataTable({ rows, step }: PlottedTrend): Html {
   const name =
     rows.length > MOST_BEHIND
       ? `The newest ${MOST_BEHIND} of ${number(rows.length)} rows; the file has all`
       : 'Rows, the newest first';
   return html`<p class="quiet">${name}.</p>
-    ${table(
+    ${pageTable(
       name,
       [
         { title: step === 'day' ? 'Day' : 'Time', cell: (row) => row.local, kind: 'time', isHead: true },

@@ -1,6 +1,6 @@
 // A user's page: the state now, level and events over time, episodes at high, and the events, account by account.
 import { html } from 'hono/html';
-import { stateInWords, type KnownUser, type OneUser } from '../answers/people/one-user.ts';
+import { stateInWords, type UserInAccount, type OneUser } from '../answers/people/one-user.ts';
 import { inWords, type TimelineEvent } from '../answers/user-timeline.ts';
 import type { Episode } from '../queries/users/episodes.ts';
 import type { UserPeriod } from '../queries/users/user-periods.ts';
@@ -13,7 +13,7 @@ import { csvOf, linkHere, linkTo, type Html, type Page } from './page.ts';
 import { heading, levelMark, missingNote, notice, number, rangeChoice, source, wallTime } from './parts.ts';
 import { nameInWords } from './person.ts';
 import { spanForm } from './span-form.ts';
-import { MOST_BEHIND, table } from './table.ts';
+import { MOST_BEHIND, pageTable } from './table.ts';
 
 export function userPage(page: Page, one: OneUser): Html {
   const isErased = one.known.some(({ user }) => user.erased_at !== null);
@@ -34,7 +34,7 @@ export function userPage(page: Page, one: OneUser): Html {
   );
 }
 
-function state(page: Page, known: KnownUser): Html {
+function state(page: Page, known: UserInAccount): Html {
   const [first = '', ...rest] = stateInWords(known, page.scope);
   const level = known.user.max_risk_level;
   return html`<p class="state" data-state="${level ?? 'cleared'}">
@@ -48,7 +48,7 @@ function marked(sentence: string, level: string): Html {
   return html`${before}${levelMark(level)}${after.join(level)}`;
 }
 
-function inAccount(page: Page, one: OneUser, known: KnownUser, isOne: boolean): Html {
+function inAccount(page: Page, one: OneUser, known: UserInAccount, isOne: boolean): Html {
   const { accountId, newestAt } = known;
   const mine = <Row extends { account_id: string }>(rows: readonly Row[]) =>
     rows.filter(({ account_id }) => account_id === accountId);
@@ -104,7 +104,7 @@ function legend(periods: readonly UserPeriod[]): string {
 }
 
 function periodTable(page: Page, periods: readonly UserPeriod[]): Html {
-  return table(
+  return pageTable(
     'Periods at a level, the newest first',
     [
       { title: 'From', cell: (row) => wallTime(page, row.valid_from), kind: 'time', isHead: true },
@@ -129,7 +129,7 @@ function activityTable(page: Page, activity: OneUser['activity']['rows']): Html 
       ? `The newest ${MOST_BEHIND} of ${number(activity.length)}`
       : 'Newest first';
   return html`<p class="quiet">${name}.</p>
-    ${table(
+    ${pageTable(
       name,
       [
         { title: 'Seen', cell: (row) => wallTime(page, row.observed_at), kind: 'time', isHead: true },
@@ -146,7 +146,7 @@ function episodeSection(page: Page, one: OneUser, rows: readonly Episode[], id: 
     ${
       rows.length === 0
         ? html`<p class="quiet">Not at high in this span.</p>`
-        : table(
+        : pageTable(
             'Episodes at high, the newest first',
             [
               { title: 'Began', cell: (row) => wallTime(page, row.started_at), kind: 'time', isHead: true },
@@ -186,7 +186,7 @@ function began(row: Episode): Html | string {
 /** The wording of the command `history`. */
 function storySection(
   page: Page,
-  { events, leftOut, identity, may }: KnownUser,
+  { events, leftOut, identity, may }: UserInAccount,
   id: string,
   csv: string,
 ): Html {

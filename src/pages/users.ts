@@ -7,9 +7,9 @@ import { RISK_LEVELS } from '../user-risk.ts';
 import { filters, selectField, textField } from './forms.ts';
 import { layout } from './layout.ts';
 import { csvOf, linkHere, type Html, type Page } from './page.ts';
-import { choice, instant, levelMark, notice, number, source } from './parts.ts';
+import { choice, timeElement, levelMark, notice, number, source } from './parts.ts';
 import { person, type NameOf } from './person.ts';
-import { pager, table, type Column } from './table.ts';
+import { pager, pageTable, type PageColumn } from './table.ts';
 
 export type UsersDrawn = {
   nameOf: NameOf;
@@ -112,21 +112,21 @@ function nothing(page: Page, { search, text, absent, level }: UsersPage): Html {
 
 function userTable(page: Page, users: UsersPage, { nameOf, usual }: UsersDrawn): Html {
   const sorted = sortedBy(page, users, usual);
-  const columns: Column<UserRow>[] = [
+  const columns: PageColumn<UserRow>[] = [
     { title: 'User', cell: (row) => person(page, row, nameOf), isHead: true },
     { ...sorted('level', 'Level'), cell: levelCell, kind: 'word' },
     { ...sorted('level_since', 'Since'), cell: (row) => since(page, row), kind: 'time' },
     { ...sorted('event_count', 'Events'), cell: (row) => number(row.event_count), kind: 'number' },
-    { ...sorted('last_event', 'Last event'), cell: (row) => instant(page, row.last_event), kind: 'time' },
+    { ...sorted('last_event', 'Last event'), cell: (row) => timeElement(page, row.last_event), kind: 'time' },
     {
       ...sorted('first_seen_at', 'First seen'),
-      cell: (row) => instant(page, row.first_seen_at),
+      cell: (row) => timeElement(page, row.first_seen_at),
       kind: 'time',
     },
   ];
   if (page.scope.chosen === null && page.scope.known.length > 1)
     columns.push({ title: 'Account', cell: (row) => row.account_label });
-  return table('Users', columns, users.rows);
+  return pageTable('Users', columns, users.rows);
 }
 
 function levelCell(row: UserRow): Html {
@@ -137,12 +137,12 @@ function levelCell(row: UserRow): Html {
 
 function since(page: Page, { level_since, cleared_at }: UserRow): Html | string {
   const at = level_since ?? cleared_at;
-  return at === null ? '' : instant(page, at);
+  return at === null ? '' : timeElement(page, at);
 }
 
 /** A title that sorts by its column, and reverses the order the second time. */
 function sortedBy(page: Page, { order: { sort: by, order } }: UsersPage, usual: UsersDrawn['usual']) {
-  return (sort: Sort, title: string): Pick<Column<UserRow>, 'title' | 'sorted'> => {
+  return (sort: Sort, title: string): Pick<PageColumn<UserRow>, 'title' | 'sorted'> => {
     const isHere = sort === by;
     const next = isHere ? (order === 'asc' ? 'desc' : 'asc') : usual[sort];
     const address = linkHere(page, { sort, order: next === usual[sort] ? null : next, cursor: null });

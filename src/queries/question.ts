@@ -12,6 +12,9 @@ export type Question<Row extends Record<string, unknown>> = {
   readonly row?: Row;
 };
 
+/** A question with its answer. */
+export type Answered<Row extends Record<string, unknown>> = { question: Question<Row>; rows: Row[] };
+
 const TIMESTAMPTZ = 1184;
 
 export async function answerTo<Row extends Record<string, unknown>>(
@@ -27,6 +30,13 @@ export async function answerTo<Row extends Record<string, unknown>>(
       if (typeof text === 'string') row[name] = text.replace(' ', 'T').replace('+00', 'Z');
     }
   return rows as Row[];
+}
+
+export async function answered<Row extends Record<string, unknown>>(
+  db: Db,
+  question: Question<Row>,
+): Promise<Answered<Row>> {
+  return { question, rows: await answerTo(db, question) };
 }
 
 /** The statement with its values in place, for psql or a BI tool. Never build a question with personal data in it. */

@@ -61,9 +61,9 @@ function readMoment(date: RegExpExecArray, text: string, timezone: string | null
   return { kind: 'instant', at: new Date(instantOfWall(wall, timezone)) };
 }
 
-type Reading = { hasTime: boolean; hasZone: boolean; offset: string | null; tail: string };
+type TimeInName = { hasTime: boolean; hasZone: boolean; offset: string | null; tail: string };
 
-function isUnclear({ hasTime, hasZone, offset, tail }: Reading): boolean {
+function isUnclear({ hasTime, hasZone, offset, tail }: TimeInName): boolean {
   if (/^[0-9A-Za-z]/.test(tail)) return true;
   // "-0500" after a time may be an offset, or the number of a page.
   if (offset !== null) return /^-\d{4}$/.test(offset);

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { isOperatorError } from '../errors.ts';
-import { notSummary, unreadable, type SavedFile } from './saved-file.ts';
+import { notSummary, unreadableFile, type SavedFile } from './saved-file.ts';
 
 export type Content = {
   pieces: AsyncIterable<Uint8Array>;
@@ -150,5 +150,5 @@ function whyUnreadable(file: SavedFile, error: unknown): unknown {
     `the system says ${code}`,
     'Look at the disk or the share that it lies on',
   ];
-  return unreadable(file, why, todo, error);
+  return unreadableFile(file, why, todo, error);
 }

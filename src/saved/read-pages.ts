@@ -39,7 +39,7 @@ export async function* readSavedPages<T>(
   const { openReader, signal, onBytes, onDigest } = options;
   const { pieces, digest } = openContent(file, signal, onBytes);
   const splitter = createSplitter();
-  let page: OpenPage<T> | null = null;
+  let page: PageReader<T> | null = null;
   async function* take(events: Iterable<SplitEvent>): AsyncGenerator<SavedPage<T>> {
     for (const event of events) {
       if (event.at === 'begin') page = openPage(event.kind, await openReader());
@@ -56,7 +56,7 @@ export async function* readSavedPages<T>(
   onDigest(digest());
 }
 
-type OpenPage<T> = { push(bytes: Uint8Array): void; end(): SavedPage<T> };
+type PageReader<T> = { push(bytes: Uint8Array): void; end(): SavedPage<T> };
 
 // The scanner knows answers with their envelope, so other content gets one.
 const WRAPPERS: Readonly<Record<DocumentKind, readonly [before: string, after: string]>> = {
@@ -66,7 +66,7 @@ const WRAPPERS: Readonly<Record<DocumentKind, readonly [before: string, after: s
   records: ['{"success":true,"result":{"users":[', ']}}'],
 };
 
-function openPage<T>(kind: DocumentKind, reader: RecordReader<T>): OpenPage<T> {
+function openPage<T>(kind: DocumentKind, reader: RecordReader<T>): PageReader<T> {
   let count = 0;
   // Without an envelope, only the records show which endpoint the answer is from.
   let isKnown = kind === 'envelope';

@@ -18,7 +18,7 @@ export function shown({ name }: Pick<SavedFile, 'name'>): string {
 const MEANS = 'Nothing of these files was imported';
 
 /** The file cannot be read as bytes. `why` completes "… cannot be read". */
-export function unreadable(
+export function unreadableFile(
   file: Pick<SavedFile, 'name'>,
   why: string,
   todo: string,

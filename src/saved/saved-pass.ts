@@ -5,7 +5,7 @@ import { tallyPage, type PageTally } from '../cloudflare/paging/tally-page.ts';
 import type { FileFacts } from './inspect-file.ts';
 import type { PlannedSnapshot } from './plan-snapshots.ts';
 import { readSavedPages } from './read-pages.ts';
-import { unreadable } from './saved-file.ts';
+import { unreadableFile } from './saved-file.ts';
 
 export function readPlanned<T>({ files, doubts }: PlannedSnapshot): ReadPages<T> {
   return async ({ openReader, signal, countUse, accept, onPage }) => {
@@ -59,7 +59,7 @@ function describe({ pages, records, totals, unknownFields }: Read, doubts: reado
 /** The plan was made from the content that was read first. */
 function refuseChanged({ file, digest: planned }: FileFacts, digest: string): void {
   if (digest === planned) return;
-  throw unreadable(
+  throw unreadableFile(
     file,
     'it has changed since it was checked',
     'Wait until nothing writes to it. Then start the import again',

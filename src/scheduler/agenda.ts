@@ -2,7 +2,7 @@
 // monotonic, in milliseconds.
 
 /** An account that is due, and when the loop found that. */
-export type Asked = { accountId: string; askedAt: number };
+export type DueAccount = { accountId: string; askedAt: number };
 
 export type Agenda = {
   /** Keeps these accounts and drops all others. */
@@ -17,7 +17,7 @@ export type Agenda = {
    */
   addDue(accountIds: readonly string[], askedAt: number): void;
   /** Takes the first ones off. Each of them must then start, be put back, or rest. */
-  takeDue(most: number): Asked[];
+  takeDue(most: number): DueAccount[];
   /** These are due before all others. */
   putBack(accountIds: readonly string[], askedAt: number): void;
   begin(accountId: string): void;
@@ -57,7 +57,7 @@ export function createAgenda(): Agenda {
     },
     addDue: (accountIds, askedAt) => add(others, accountIds, askedAt),
     takeDue(most) {
-      const taken: Asked[] = [];
+      const taken: DueAccount[] = [];
       for (const queue of queues)
         for (const [accountId, askedAt] of queue) {
           if (taken.length >= most) break;

@@ -5,7 +5,7 @@ import { withLogFields, type Logger } from '../logger.ts';
 import { accountRetired } from '../sync/claim/account-row.ts';
 import type { FactsOfAccounts } from '../sync/claim/slot-facts.ts';
 import type { SyncOutcome, SyncRequest } from '../sync/request-sync.ts';
-import { createAgenda, type Agenda, type Asked } from './agenda.ts';
+import { createAgenda, type Agenda, type DueAccount } from './agenda.ts';
 import type { Alarm } from './alarm.ts';
 import { inOrder, type Due } from './order.ts';
 import { planRun, type BackOff, type Plan, type Slot } from './plan.ts';
@@ -134,7 +134,7 @@ function isNews(slot: Slot | null, before: Slot | null): boolean {
 }
 
 /** Asks again if the facts are old: another replica may have been quicker. */
-async function stillDue(loop: Loop, next: readonly Asked[], slot: Slot | null): Promise<Asked[]> {
+async function stillDue(loop: Loop, next: readonly DueAccount[], slot: Slot | null): Promise<DueAccount[]> {
   const freshFrom = performance.now() - loop.timing.freshMs;
   const old = next.filter(({ askedAt }) => askedAt <= freshFrom).map(({ accountId }) => accountId);
   const still = await look(loop, old, slot);

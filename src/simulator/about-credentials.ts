@@ -1,7 +1,7 @@
 // The simulator's answers about the credentials themselves. User tokens and account tokens are verified at different
 // paths; the wrong path does not know a valid token.
-import { failure, result, type Answer } from './answers.ts';
-import type { Caller, Credentials } from './credentials.ts';
+import { failure, result, type SimulatedAnswer } from './answers.ts';
+import type { JudgedCaller, Credentials } from './credentials.ts';
 
 export type CredentialsRoute = { to: 'user_token' | 'member' } | { to: 'account_token'; accountId: string };
 
@@ -16,7 +16,11 @@ export function credentialsRouteOf(path: string): CredentialsRoute | null {
 }
 
 /** The caller must already be identified. */
-export function aboutCredentials(route: CredentialsRoute, caller: Caller, known: Credentials): Answer {
+export function aboutCredentials(
+  route: CredentialsRoute,
+  caller: JudgedCaller,
+  known: Credentials,
+): SimulatedAnswer {
   if (route.to === 'member') {
     // A token would need an extra permission for this path.
     if (caller.identity !== 'email') return failure(403, 9109, 'Unauthorized to access requested resource');

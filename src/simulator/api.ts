@@ -1,10 +1,18 @@
 // What the simulated API answers to one request: the faults, the caller, the limit, and then what was asked for. Knows no
 // connection.
 import type { IncomingHttpHeaders } from 'node:http';
-import { createAccountList } from './account-list.ts';
+import { createAccountListing } from './account-listing.ts';
 import { aboutCredentials, credentialsRouteOf } from './about-credentials.ts';
-import { blocked, challengePage, edgePage, failure, result, throttled, type Answer } from './answers.ts';
-import { identify, type Caller, type Credentials } from './credentials.ts';
+import {
+  blockedAnswer,
+  challengePage,
+  edgePage,
+  failure,
+  result,
+  throttledAnswer,
+  type SimulatedAnswer,
+} from './answers.ts';
+import { judgeCredentials, type JudgedCaller, type Credentials } from './credentials.ts';
 import type { Fault } from './faults.ts';
 import { createListing, type Listing } from './listing.ts';
 import { createRateLimiter, rateHeaders, type RateLimit } from './rate-limit.ts';
@@ -32,7 +40,7 @@ export type ApiOptions = {
 };
 
 export type SimulatedApi = {
-  answer(request: ApiRequest): { answer: Answer; headers: Record<string, string> };
+  answer(request: HttpRequest): { answer: SimulatedAnswer; headers: Record<string, string> };
   /** Requests answered so far, refusals and faults included. */
   requests(): number;
   /** Replaces all faults. Faults that count requests start again at 0. */
@@ -43,7 +51,7 @@ export type SimulatedApi = {
   setAuth(auth: Credentials): void;
 };
 
-type ApiRequest = { method?: string | undefined; url?: string | undefined; headers: IncomingHttpHeaders };
+type HttpRequest = { method?: string | undefined; url?: string | undefined; headers: IncomingHttpHeaders };
 
 // Stated again on purpose: the simulator shares no code with the client that is tested against it.
 const CLOUDFLARE_LIMIT: RateLimit = { requests: 1200, windowSeconds: 300 };
@@ -52,23 +60,23 @@ const ACCOUNTS = /^\/client\/v4\/accounts\/?$/;
 
 type Faults = ReadonlySet<Fault>;
 /** What a test may replace while the simulator runs. */
-type State = { auth: Credentials; listed: readonly string[]; faults: Faults };
-type Asked = { isGet: boolean; path: string; query: URLSearchParams };
+type ApiState = { auth: Credentials; listed: readonly string[]; faults: Faults };
+type RoutedRequest = { isGet: boolean; path: string; query: URLSearchParams };
 
 export function createApi(options: ApiOptions): SimulatedApi {
-  const state: State = {
+  const state: ApiState = {
     auth: options.auth,
     listed: options.accountIds ?? ('keys' in options.worlds ? [...options.worlds.keys()] : []),
     faults: new Set(options.faults),
   };
   const rateLimit = options.rateLimit === undefined ? CLOUDFLARE_LIMIT : options.rateLimit;
   const spend = rateLimit === null ? null : createRateLimiter(rateLimit);
-  const accountList = createAccountList();
+  const accountList = createAccountListing();
   const ofAccount = createAccountAnswers(options);
   let requests = 0;
   let sinceFaults = 0;
 
-  const say = (asked: Asked, caller: Caller, instant: Date): Answer =>
+  const say = (asked: RoutedRequest, caller: JudgedCaller, instant: Date): SimulatedAnswer =>
     brokenEdge(state.faults, sinceFaults) ??
     caller.refusal ??
     aboutCaller(asked, caller, state) ??
@@ -80,12 +88,12 @@ export function createApi(options: ApiOptions): SimulatedApi {
       requests += 1;
       sinceFaults += 1;
       const instant = options.now();
-      const caller = identify(headers, state.auth);
+      const caller = judgeCredentials(headers, state.auth);
       const spent = spend?.(caller.identity, instant);
       const { pathname: path, searchParams: query } = new URL(url ?? '/', 'http://simulator');
       const answer =
         spent?.exceeded === true
-          ? throttled(spent.resetSeconds)
+          ? throttledAnswer(spent.resetSeconds)
           : say({ isGet: method === 'GET', path, query }, caller, instant);
       return {
         answer: state.faults.has('text-plain') ? { ...answer, type: 'text/plain; charset=utf-8' } : answer,
@@ -107,16 +115,20 @@ export function createApi(options: ApiOptions): SimulatedApi {
 }
 
 /** What stands before the API fails, whoever asks. `count`: requests since the faults were set. */
-function brokenEdge(faults: Faults, count: number): Answer | null {
+function brokenEdge(faults: Faults, count: number): SimulatedAnswer | null {
   if (faults.has('unavailable')) return failure(503, 1003, 'Service temporarily unavailable');
   if (faults.has('flaky') && count % 7 === 0) return edgePage(502, 'Bad gateway');
-  if (faults.has('throttle') && count % 10 === 0) return throttled(1);
+  if (faults.has('throttle') && count % 10 === 0) return throttledAnswer(1);
   if (faults.has('challenge')) return challengePage();
-  if (faults.has('blocked')) return blocked(1020);
+  if (faults.has('blocked')) return blockedAnswer(1020);
   return null;
 }
 
-function aboutCaller({ path, isGet }: Asked, caller: Caller, { auth, faults }: State): Answer | null {
+function aboutCaller(
+  { path, isGet }: RoutedRequest,
+  caller: JudgedCaller,
+  { auth, faults }: ApiState,
+): SimulatedAnswer | null {
   // An address that is reserved for documents.
   if (faults.has('bound-token'))
     return failure(403, 9109, 'Cannot use the access token from location: 203.0.113.9');
@@ -128,10 +140,10 @@ function aboutCaller({ path, isGet }: Asked, caller: Caller, { auth, faults }: S
 }
 
 function listOfAccounts(
-  { path, isGet, query }: Asked,
-  { faults, listed, auth }: State,
-  list: ReturnType<typeof createAccountList>,
-): Answer | null {
+  { path, isGet, query }: RoutedRequest,
+  { faults, listed, auth }: ApiState,
+  list: ReturnType<typeof createAccountListing>,
+): SimulatedAnswer | null {
   if (!ACCOUNTS.test(path) || !isGet) return null;
   if (faults.has('no-list')) return failure(403, 9109, 'Unauthorized to access requested resource');
   return list.page(
@@ -144,7 +156,7 @@ function listOfAccounts(
 function createAccountAnswers(options: ApiOptions) {
   const summary = createSummary(options);
   const findWorld = worldFinder(options.worlds);
-  return ({ path, isGet, query }: Asked, state: State, instant: Date): Answer => {
+  return ({ path, isGet, query }: RoutedRequest, state: ApiState, instant: Date): SimulatedAnswer => {
     const route = routeOf(path);
     if (route === null) return failure(404, 7000, 'No route for that URI');
     if (!isGet) return failure(405, 7001, 'Method not available for that URI');
@@ -160,7 +172,7 @@ function createAccountAnswers(options: ApiOptions) {
   };
 }
 
-function refusalOf({ accountId }: Route, { auth, faults }: State): Answer | null {
+function refusalOf({ accountId }: Route, { auth, faults }: ApiState): SimulatedAnswer | null {
   const isAllowed = auth.accounts?.includes(accountId) ?? true;
   if (!isAllowed || faults.has('forbidden'))
     return failure(403, 9109, 'Unauthorized to access requested resource');
@@ -181,8 +193,13 @@ function createSummary({ perPageMax = 1000, defaultPerPage = 20 }: ApiOptions) {
     return listing;
   }
 
-  return (accountId: string, world: World, query: URLSearchParams, instant: Date, faults: Faults): Answer =>
-    summaryPage(listingOf(accountId, world), query, instant, limits, faults);
+  return (
+    accountId: string,
+    world: World,
+    query: URLSearchParams,
+    instant: Date,
+    faults: Faults,
+  ): SimulatedAnswer => summaryPage(listingOf(accountId, world), query, instant, limits, faults);
 }
 
 function worldFinder(worlds: Worlds): (accountId: string) => World | undefined {

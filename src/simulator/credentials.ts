@@ -2,7 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { failure } from './answers.ts';
-import type { Answer } from './answers.ts';
+import type { SimulatedAnswer } from './answers.ts';
 
 export type Credentials = {
   token: string;
@@ -18,11 +18,11 @@ export type Credentials = {
 };
 
 /** The budget that a request counts against. */
-export type Identity = 'token' | 'email' | 'anonymous';
+export type BudgetOwner = 'token' | 'email' | 'anonymous';
 
-export type Caller = { identity: Identity; refusal: Answer | null };
+export type JudgedCaller = { identity: BudgetOwner; refusal: SimulatedAnswer | null };
 
-export function identify(headers: IncomingHttpHeaders, known: Credentials): Caller {
+export function judgeCredentials(headers: IncomingHttpHeaders, known: Credentials): JudgedCaller {
   if (headers.authorization !== undefined) return byToken(headers.authorization, known);
   const key = headers['x-auth-key'];
   const email = headers['x-auth-email'];
@@ -30,7 +30,7 @@ export function identify(headers: IncomingHttpHeaders, known: Credentials): Call
   return refused(401, 10000, 'Authentication error');
 }
 
-function byToken(header: string, known: Credentials): Caller {
+function byToken(header: string, known: Credentials): JudgedCaller {
   const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
   if (token === undefined || same(token, known.key)) {
     return refused(400, 6003, 'Invalid request headers: invalid format for Authorization header');
@@ -39,7 +39,7 @@ function byToken(header: string, known: Credentials): Caller {
   return { identity: 'token', refusal: null };
 }
 
-function byKey(email: string, key: string, known: Credentials): Caller {
+function byKey(email: string, key: string, known: Credentials): JudgedCaller {
   if (same(key, known.token)) return refused(400, 6103, 'Invalid format for X-Auth-Key header');
   if (!/^[\w-]+$/.test(key) || !email.includes('@')) return refused(400, 6003, 'Invalid request headers');
   const both = same(key, known.key) && same(email.toLowerCase(), known.email.toLowerCase());
@@ -47,7 +47,7 @@ function byKey(email: string, key: string, known: Credentials): Caller {
   return { identity: 'email', refusal: null };
 }
 
-function refused(status: number, code: number, message: string): Caller {
+function refused(status: number, code: number, message: string): JudgedCaller {
   return { identity: 'anonymous', refusal: failure(status, code, message) };
 }
 

@@ -1,6 +1,6 @@
 // Which part of a list a request gets, and what the answer says about the whole list, as in the API or as in a fault.
 import { failure } from './answers.ts';
-import type { Answer } from './answers.ts';
+import type { SimulatedAnswer } from './answers.ts';
 import type { Fault } from './faults.ts';
 
 export type PageLimits = { perPageMax: number; defaultPerPage: number };
@@ -19,7 +19,7 @@ export function cutPage<T>(
   limits: PageLimits,
   faults: ReadonlySet<Fault>,
   list: () => readonly T[],
-): Cut<T> | { refused: Answer } {
+): Cut<T> | { refused: SimulatedAnswer } {
   const asked = { page: wholeNumber(query.get('page'), 1), perPage: wholeNumber(query.get('per_page'), 0) };
   const refuse = (status: number, code: number, message: string) => ({
     refused: failure(status, code, message),

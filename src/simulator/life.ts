@@ -8,10 +8,10 @@ import { hirePerson, renamePerson } from './people.ts';
 import type { Person } from './people.ts';
 import { exponential, hash, normal, uniform } from './random.ts';
 import type { Rng } from './random.ts';
-import { afterBusyDays, DAY, HOUR } from './rhythm.ts';
+import { afterBusyDays, DAY_US, HOUR_US } from './rhythm.ts';
 
 /** What all seats of a world share. Instants are microseconds since 1970. */
-export type Plan = {
+export type WorldPlan = {
   seed: number;
   seats: number;
   /** Nothing happens before this. */
@@ -56,7 +56,7 @@ const VACANT_BUSY_DAYS = 12;
 // Most users are in Europe, so that working hours are visible in UTC.
 const OFFSETS = [1, 1, 1, 1, 0, 0, 2, -5, -5, 8];
 
-export function beginLife(plan: Plan, seat: number): Life {
+export function beginLife(plan: WorldPlan, seat: number): Life {
   return {
     seat,
     rng: { state: hash(plan.seed, seat, 1) },
@@ -83,7 +83,7 @@ export function nextMoment(life: Life): number {
 }
 
 /** Applies all events up to and including `until`. Returns the time of the next event. */
-export function liveUntil(life: Life, plan: Plan, until: number, witness?: Witness): number {
+export function liveUntil(life: Life, plan: WorldPlan, until: number, witness?: Witness): number {
   let at = nextMoment(life);
   while (at <= until) {
     if (at === life.hireAt) hire(life, plan, at, witness);
@@ -100,7 +100,7 @@ export function liveUntil(life: Life, plan: Plan, until: number, witness?: Witne
   return at;
 }
 
-function hire(life: Life, plan: Plan, at: number, witness?: Witness): void {
+function hire(life: Life, plan: WorldPlan, at: number, witness?: Witness): void {
   const { rng } = life;
   life.generation += 1;
   life.person = hirePerson(plan.seed, plan.seats, life.seat, life.generation);
@@ -110,7 +110,7 @@ function hire(life: Life, plan: Plan, at: number, witness?: Witness): void {
   life.hireAt = NEVER;
   life.behaveAt = afterBusyDays(at, exponential(rng, 1 / life.rate), life.offset);
   if (life.generation === 0 && life.behaveAt > plan.settled) {
-    life.behaveAt = afterBusyDays(at, (uniform(rng) * 0.9 * (plan.settled - at)) / DAY, life.offset);
+    life.behaveAt = afterBusyDays(at, (uniform(rng) * 0.9 * (plan.settled - at)) / DAY_US, life.offset);
   }
   life.renameAt = afterBusyDays(at, exponential(rng, RENAME_EVERY_DAYS), life.offset);
   life.leaveAt = afterBusyDays(at, exponential(rng, TENURE_DAYS), life.offset);
@@ -149,21 +149,21 @@ function leave(life: Life, at: number): void {
   life.hireAt = afterBusyDays(at, exponential(life.rng, VACANT_BUSY_DAYS), life.offset);
 }
 
-function fallForIt(life: Life, plan: Plan, at: number, witness?: Witness): void {
+function fallForIt(life: Life, plan: WorldPlan, at: number, witness?: Witness): void {
   life.lureAt = NEVER;
   if (life.person === null || plan.campaign === null) return;
   behave(life, PHISHED, at, witness);
   // Clean-up happens in office hours: a small part of a busy day moves a reset at night to the next morning.
-  const cleaned = at + (0.8 + uniform(life.rng) * plan.campaign.cleanUpDays) * DAY;
+  const cleaned = at + (0.8 + uniform(life.rng) * plan.campaign.cleanUpDays) * DAY_US;
   life.resetAt = afterBusyDays(Math.floor(cleaned), 0.05, life.offset);
 }
 
 // Uses a separate generator, so that a campaign changes nothing before it begins.
-function lureTime(plan: Plan, seat: number): number {
+function lureTime(plan: WorldPlan, seat: number): number {
   if (plan.campaign === null) return NEVER;
   const rng: Rng = { state: hash(plan.seed, seat, 2) };
   if (uniform(rng) >= plan.campaign.share) return NEVER;
   const haste = uniform(rng);
   const day = haste < 0.7 ? 0 : haste < 0.9 ? 1 : 2;
-  return Math.floor(plan.campaign.from + day * DAY + (7 + uniform(rng) * 11) * HOUR);
+  return Math.floor(plan.campaign.from + day * DAY_US + (7 + uniform(rng) * 11) * HOUR_US);
 }

@@ -3,11 +3,11 @@
 // 2255.
 
 const SECOND = 1_000_000;
-export const HOUR = 3600 * SECOND;
-export const DAY = 24 * HOUR;
-const WEEK = 7 * DAY;
+export const HOUR_US = 3600 * SECOND;
+export const DAY_US = 24 * HOUR_US;
+const WEEK = 7 * DAY_US;
 // 1970 began on a Thursday; weeks here begin on Monday.
-const FIRST_MONDAY = -3 * DAY;
+const FIRST_MONDAY = -3 * DAY_US;
 
 // How busy each hour of a working day is. Never zero: some people work at night, and time must be invertible.
 const WORKDAY = [1, 1, 1, 1, 1, 2, 4, 10, 22, 28, 28, 24, 16, 22, 26, 24, 20, 14, 8, 6, 5, 4, 3, 2];
@@ -28,20 +28,20 @@ gone[168] = 7;
  * busy days, nearly all in office hours. The result is always later than `from`.
  */
 export function afterBusyDays(from: number, busyDays: number, offsetHours: number): number {
-  const local = from + offsetHours * HOUR - FIRST_MONDAY;
+  const local = from + offsetHours * HOUR_US - FIRST_MONDAY;
   const monday = Math.floor(local / WEEK) * WEEK;
   const intoWeek = local - monday;
-  const hour = Math.floor(intoWeek / HOUR);
+  const hour = Math.floor(intoWeek / HOUR_US);
   const here = gone[hour]!;
   const width = gone[hour + 1]! - here;
-  const target = here + (width * (intoWeek - hour * HOUR)) / HOUR + busyDays;
+  const target = here + (width * (intoWeek - hour * HOUR_US)) / HOUR_US + busyDays;
   const weeks = Math.floor(target / 7);
   const rest = target - weeks * 7;
   const landed = hourAt(rest);
   const start = gone[landed]!;
   const share = (rest - start) / (gone[landed + 1]! - start);
-  const then = monday + weeks * WEEK + Math.floor((landed + share) * HOUR);
-  return Math.max(from + 1, then - offsetHours * HOUR + FIRST_MONDAY);
+  const then = monday + weeks * WEEK + Math.floor((landed + share) * HOUR_US);
+  return Math.max(from + 1, then - offsetHours * HOUR_US + FIRST_MONDAY);
 }
 
 function hourAt(busyDays: number): number {
@@ -57,9 +57,9 @@ function hourAt(busyDays: number): number {
 
 /** Midnight UTC of `instant`'s day, or of the next Monday when fewer than three working days are left. */
 export function earlyInWeek(instant: number): number {
-  const midnight = Math.floor(instant / DAY) * DAY;
-  const weekday = Math.floor((midnight - FIRST_MONDAY) / DAY) % 7;
-  return midnight + (weekday < 3 ? 0 : (7 - weekday) * DAY);
+  const midnight = Math.floor(instant / DAY_US) * DAY_US;
+  const weekday = Math.floor((midnight - FIRST_MONDAY) / DAY_US) % 7;
+  return midnight + (weekday < 3 ? 0 : (7 - weekday) * DAY_US);
 }
 
 /** RFC 3339 in UTC with six digits of a second. */

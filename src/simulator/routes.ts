@@ -1,6 +1,6 @@
 // The meaning of each path. Fixed names are matched before {user_id}; otherwise `summary` would be read as a user id.
 import { failure, result } from './answers.ts';
-import type { Answer } from './answers.ts';
+import type { SimulatedAnswer } from './answers.ts';
 import { BEHAVIOURS } from './behaviours.ts';
 import type { World } from './world.ts';
 
@@ -18,13 +18,13 @@ export function routeOf(path: string): Route | null {
   return UUID.test(last) ? { to: 'user', accountId, userId: last.toLowerCase() } : null;
 }
 
-export function userRecord(world: World, userId: string, instant: Date): Answer {
+export function userRecord(world: World, userId: string, instant: Date): SimulatedAnswer {
   const record = world.user(userId, instant);
   // Not 7003, which would say that the account is wrong.
   return record === null ? failure(404, 1002, 'User not found') : result(record);
 }
 
-export function behaviours(): Answer {
+export function behaviours(): SimulatedAnswer {
   const entries = BEHAVIOURS.map(({ id, name, risk_level }) => [
     id,
     { name, description: name, enabled: true, risk_level },

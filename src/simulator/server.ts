@@ -1,6 +1,6 @@
 // Serves the simulated API over HTTP. Never repeats what it was sent: no token, key or path appears in an answer.
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import { failure, type Answer } from './answers.ts';
+import { failure, type SimulatedAnswer } from './answers.ts';
 import { createApi, type ApiOptions, type SimulatedApi } from './api.ts';
 
 export type SimulatorOptions = ApiOptions & {
@@ -66,7 +66,7 @@ function reachable(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
-function send(response: ServerResponse, said: Answer, headers: Record<string, string> = {}): void {
+function send(response: ServerResponse, said: SimulatedAnswer, headers: Record<string, string> = {}): void {
   const length = Buffer.byteLength(said.body);
   response.writeHead(said.status, {
     'Content-Type': said.type,

@@ -1,7 +1,7 @@
 // Serves the requested page of the account's users, as in the API or as in a fault.
 import type { UserRisk } from '../user-risk.ts';
 import { result } from './answers.ts';
-import type { Answer } from './answers.ts';
+import type { SimulatedAnswer } from './answers.ts';
 import { cutPage, type PageLimits } from './cut-page.ts';
 import type { Fault } from './faults.ts';
 import type { Listing } from './listing.ts';
@@ -12,7 +12,7 @@ export function summaryPage(
   instant: Date,
   limits: PageLimits,
   faults: ReadonlySet<Fault>,
-): Answer {
+): SimulatedAnswer {
   let whole: readonly UserRisk[] = [];
   const cut = cutPage(query, limits, faults, () => {
     if (!faults.has('empty')) whole = listing.rows(instant, query.get('order_by'), query.get('direction'));

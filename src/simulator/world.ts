@@ -3,10 +3,10 @@
 import { RISK_LEVELS } from '../user-risk.ts';
 import type { RiskLevel, UserRisk } from '../user-risk.ts';
 import { beginLife, liveUntil, nextMoment } from './life.ts';
-import type { Life, Plan } from './life.ts';
+import type { Life, WorldPlan } from './life.ts';
 import { seatOf } from './people.ts';
 import { uuid } from './random.ts';
-import { DAY, isoMicros, microsOf, earlyInWeek } from './rhythm.ts';
+import { DAY_US, isoMicros, microsOf, earlyInWeek } from './rhythm.ts';
 
 export type Campaign = {
   /** Days after `start`. Moves to the next Monday if it is a Thursday or later. */
@@ -72,10 +72,10 @@ export function createWorld(options: WorldOptions): World {
   };
 }
 
-function planOf(options: WorldOptions): Plan {
+function planOf(options: WorldOptions): WorldPlan {
   const start = microsOf(options.start);
   const seed = options.seed | 0;
-  const beginning = start - WARM_UP_DAYS * DAY;
+  const beginning = start - WARM_UP_DAYS * DAY_US;
   const asked = options.campaign === undefined && options.days < 14 ? null : (options.campaign ?? {});
   const day = asked?.day ?? (Number.isFinite(options.days) ? Math.round((options.days * 2) / 3) : 60);
   return {
@@ -87,7 +87,7 @@ function planOf(options: WorldOptions): Plan {
       asked === null || options.campaign === null
         ? null
         : {
-            from: earlyInWeek(start + day * DAY),
+            from: earlyInWeek(start + day * DAY_US),
             share: asked.share ?? 0.14,
             cleanUpDays: asked.cleanUpDays ?? 12,
           },
@@ -107,14 +107,14 @@ type Story = {
   list: UserRisk[];
 };
 
-function beginStory(plan: Plan): Story {
+function beginStory(plan: WorldPlan): Story {
   const lives = Array.from({ length: plan.seats }, (_, seat) => beginLife(plan, seat));
   const next = Float64Array.from(lives, nextMoment);
   const rows: (UserRisk | null)[] = lives.map(() => null);
   return { until: Number.NEGATIVE_INFINITY, lives, next, rows, order: [], list: [] };
 }
 
-function tellUntil(story: Story, plan: Plan, until: number): void {
+function tellUntil(story: Story, plan: WorldPlan, until: number): void {
   const { lives, next, rows } = story;
   const before = story.until;
   story.until = until;
@@ -158,7 +158,7 @@ function rowOf(life: Life): UserRisk | null {
 }
 
 // Replays one seat from the beginning, so that no past events need to be kept.
-function recordOf(plan: Plan, userId: string, until: number): OwnRecord | null {
+function recordOf(plan: WorldPlan, userId: string, until: number): OwnRecord | null {
   const seat = seatOf(plan.seed, userId);
   if (!(seat < plan.seats)) return null;
   const events: UserEvent[] = [];

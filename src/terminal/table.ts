@@ -4,7 +4,7 @@ import { stringify } from 'csv-stringify/sync';
 import stringWidth from 'string-width';
 import { printable } from '../words.ts';
 
-export type Format = 'table' | 'json' | 'csv';
+export type OutputFormat = 'table' | 'json' | 'csv';
 export type Cell = string | number | boolean | null;
 export type Column = {
   name: string;
@@ -20,7 +20,7 @@ export type Column = {
 /** Rows in the chosen format. Times stay ISO 8601 in JSON and CSV; the caller shortens them for tables. */
 export function printRows(
   out: NodeJS.WritableStream,
-  format: Format,
+  format: OutputFormat,
   columns: readonly Column[],
   rows: readonly Cell[][],
   width?: number,

@@ -7,11 +7,11 @@ import { after, before, beforeEach, test } from 'node:test';
 import fc from 'fast-check';
 import { readAccountFile } from '../../src/account-file.ts';
 import { createAccountList } from '../../src/accounts/account-list.ts';
-import type { Reading } from '../../src/accounts/reading.ts';
+import type { ListReading } from '../../src/accounts/reading.ts';
 import { readTokenList } from '../../src/accounts/read-token-list.ts';
 import { createCloudflareClient, type CloudflareClient } from '../../src/cloudflare/client.ts';
 import { createLogger } from '../../src/logger.ts';
-import { simulatedAccounts } from '../../src/simulator/account-list.ts';
+import { simulatedAccounts } from '../../src/simulator/account-listing.ts';
 import type { Fault } from '../../src/simulator/faults.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { AUTH, NOON, world } from '../simulator/ask.ts';
@@ -60,7 +60,7 @@ function fromFile(first: readonly string[], only: readonly string[] | null = nul
 }
 
 function fromToken() {
-  let reading: Promise<Reading> | null = null;
+  let reading: Promise<ListReading> | null = null;
   let changes = 0;
   const list = createAccountList({
     source: {
@@ -77,13 +77,13 @@ function fromToken() {
     list,
     changes: () => changes,
     /** One slot, to the end of the reading that it begins. */
-    async slot(accountIds: readonly string[], ...faults: Fault[]): Promise<Reading> {
+    async slot(accountIds: readonly string[], ...faults: Fault[]): Promise<ListReading> {
       simulator.setAccounts(accountIds);
       simulator.setFaults(faults);
       reading = null;
       list.refresh(nextSlot());
       assert.ok(reading !== null, 'a slot reads the list');
-      const read = await (reading as Promise<Reading>);
+      const read = await (reading as Promise<ListReading>);
       // The list takes the reading in the turn after it.
       await new Promise(setImmediate);
       return read;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { doubtOf, listedAccounts, readTokenList } from '../../src/accounts/read-token-list.ts';
 import { createCloudflareClient, type CloudflareClient } from '../../src/cloudflare/client.ts';
-import { simulatedAccounts } from '../../src/simulator/account-list.ts';
+import { simulatedAccounts } from '../../src/simulator/account-listing.ts';
 import type { Fault } from '../../src/simulator/faults.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { startFaultServer, type FaultServer } from '../support/faults/fault-server.ts';

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { DATASET_NAMES, datasetOf } from '../../src/export/datasets.ts';
 import { feedResources } from '../../src/export/describe-package.ts';
-import { fieldsOf, keyOf } from '../../src/export/describe-dataset.ts';
+import { packageFields, keyOf } from '../../src/export/describe-dataset.ts';
 import { labelAccount } from '../../src/upkeep/accounts.ts';
 import { recordFailure } from '../../src/sync/record-run.ts';
 import { OperatorError } from '../../src/errors.ts';
@@ -197,7 +197,7 @@ test('an integer of a Parquet file that may be null is declared a number, as Fri
 test('every column of every dataset has a description and a type, and every key is of its columns', () => {
   for (const name of DATASET_NAMES) {
     const dataset = datasetOf(name, true);
-    const fields = fieldsOf(dataset);
+    const fields = packageFields(dataset);
     for (const field of fields) assert.ok(field.description, `${name}.${field.name}`);
     const key = keyOf(dataset);
     assert.ok(key.length > 0 && key.every((column) => fields.some((field) => field.name === column)), name);

@@ -10,7 +10,7 @@ import { after, before, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { from } from 'pg-copy-streams';
 import { DATASET_NAMES, datasetOf } from '../../src/export/datasets.ts';
-import { exportDatasets, keepAll } from '../../src/export/export-datasets.ts';
+import { exportDatasets, keepFiles } from '../../src/export/export-datasets.ts';
 import { openFile } from '../../src/export/output.ts';
 import { DATASET_TRUTH } from '../support/oracle/dataset-truth.ts';
 import type { CliResult } from '../support/cli.ts';
@@ -201,7 +201,7 @@ test('datasets are one state of the database, whatever is published meanwhile, a
   );
   assert.ok(result !== null);
   assert.equal(result.feed[0]?.feedId, before);
-  await keepAll(result.written);
+  await keepFiles(result.written);
   assert.equal(await readFile(at('users.meanwhile.csv'), 'utf8'), users);
   assert.ok((await feed()) > before);
   const fresh = await rowsOf('users', '--after', String(before));

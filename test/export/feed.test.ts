@@ -10,7 +10,7 @@ import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { allDatasets, datasetOf, type DatasetName } from '../../src/export/datasets.ts';
 import { exportFeed, type FeedRequest } from '../../src/export/export-feed.ts';
-import { FORMATS, type Format } from '../../src/export/select-rows.ts';
+import { FORMATS, type ExportFormat } from '../../src/export/select-rows.ts';
 import { labelAccount } from '../../src/upkeep/accounts.ts';
 import { startScriptedApi, type ScriptedApi } from '../support/api/scripted-api.ts';
 import { childScript } from '../support/child.ts';
@@ -34,7 +34,7 @@ import { apply, change, uuidOf, type Change, type World } from '../support/world
 const RUNS = Number(process.env['FEED_RUNS'] ?? 1);
 const HOUR = 3_600_000;
 
-type Form = Format | 'partitions';
+type Form = ExportFormat | 'partitions';
 /** A distributed history is slower, and no different for a format. There, each account has its own watermarks. */
 const FORMS: readonly Form[] = CITUS_URL === '' ? [...FORMATS, 'partitions'] : ['csv', 'partitions'];
 const [FEWEST, MOST] = CITUS_URL === '' ? [10, 20] : [8, 12];

@@ -12,9 +12,9 @@ import fc from 'fast-check';
 import { from } from 'pg-copy-streams';
 import { copyOut } from '../../src/db/copy-out.ts';
 import { PINNED_SETTINGS, type PoolClient } from '../../src/db/pool.ts';
-import type { Column, ColumnKind, Dataset } from '../../src/export/datasets.ts';
+import type { DatasetColumn, ColumnKind, Dataset } from '../../src/export/datasets.ts';
 import { encodeParquet } from '../../src/export/encode-parquet.ts';
-import { copyStatement, type Format } from '../../src/export/select-rows.ts';
+import { copyStatement, type ExportFormat } from '../../src/export/select-rows.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { duckdb } from '../support/duckdb.ts';
 
@@ -30,7 +30,7 @@ const TYPES: Record<ColumnKind, [postgres: string, duckdb: string]> = {
   boolean: ['boolean', 'BOOLEAN'],
 };
 const KINDS = Object.keys(TYPES) as ColumnKind[];
-const COLUMNS: Column[] = [
+const COLUMNS: DatasetColumn[] = [
   { name: 'n', kind: 'integer', sql: 'n' },
   ...KINDS.map((kind) => ({ name: kind, kind, sql: `"${kind}"` })),
 ];
@@ -106,7 +106,7 @@ async function fill(rows: readonly (readonly unknown[])[]): Promise<void> {
   );
 }
 
-async function copied(format: Format): Promise<Buffer> {
+async function copied(format: ExportFormat): Promise<Buffer> {
   await client.query(`begin; ${PINNED_SETTINGS}`);
   const copy = copyOut(client, copyStatement(DATASET, ALL, format, false));
   try {

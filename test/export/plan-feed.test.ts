@@ -1,7 +1,7 @@
 // Where a feed goes on: by one clock, by a clock per account, and from the one to the other.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ALL_ACCOUNTS, type FeedState } from '../../src/export/feed-state.ts';
+import { ONE_FOR_ALL, type FeedState } from '../../src/export/feed-state.ts';
 import {
   newRows,
   nextNumber,
@@ -9,14 +9,14 @@ import {
   requireSameFeed,
   unfinishedFiles,
 } from '../../src/export/plan-feed.ts';
-import type { Clock, Feed } from '../../src/export/read-clocks.ts';
+import type { FeedClock, Feed } from '../../src/export/read-clocks.ts';
 
 const clock = (
   accountId: string | null,
   feedId: number,
   epoch: string,
   earlier: [string, number][] = [],
-): Clock => ({
+): FeedClock => ({
   accountId,
   feedId,
   epoch,
@@ -31,7 +31,7 @@ const state = (clocks: FeedState['clocks'], numbers: FeedState['numbers'] = {}):
   files: [],
 });
 
-const BEFORE = state(new Map([[ALL_ACCOUNTS, { epoch: 'old', watermarks: { users: 7, levels: 5 } }]]), {
+const BEFORE = state(new Map([[ONE_FOR_ALL, { epoch: 'old', watermarks: { users: 7, levels: 5 } }]]), {
   users: 7,
   levels: 5,
 });
@@ -72,7 +72,8 @@ test('a file that an interrupted call left is found by the number of the call', 
 
 test('each account must continue what was exported of it', () => {
   const before = nextState(BEFORE, done(DISTRIBUTED));
-  const moved = (one: Clock) => DISTRIBUTED.map((other) => (other.accountId === one.accountId ? one : other));
+  const moved = (one: FeedClock) =>
+    DISTRIBUTED.map((other) => (other.accountId === one.accountId ? one : other));
   requireSameFeed(before, moved(clock('a', 12, 'moved', [['old', 9]])));
   for (const feed of [
     moved(clock('a', 12, 'moved', [['old', 8]])),

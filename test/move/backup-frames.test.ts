@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { isOperatorError } from '../../src/errors.ts';
 import { framesOf, readFrames } from '../../src/move/backup-frames.ts';
-import type { History, HistoryHead } from '../../src/move/history.ts';
+import type { MovedHistory, HistoryHead } from '../../src/move/history.ts';
 
 const HEAD: HistoryHead = {
   version: '1.0.0',
@@ -17,7 +17,7 @@ const HEAD: HistoryHead = {
 
 type Contents = { head: HistoryHead; tables: Buffer[] };
 
-function historyOf(tables: readonly Uint8Array[][]): History {
+function historyOf(tables: readonly Uint8Array[][]): MovedHistory {
   return {
     head: HEAD,
     async *rowsOf({ name }) {

@@ -6,7 +6,7 @@ import { eq, sql } from 'drizzle-orm';
 import { leases, retention, snapshotLevels, snapshots, syncRuns } from '../../src/db/schema.ts';
 import { accountGauges, gaugesOfAll, STREAK_LIMIT } from '../../src/queries/accounts/account-gauges.ts';
 import { readOnly } from '../../src/db/read-only.ts';
-import { freshness } from '../../src/queries/accounts/freshness.ts';
+import { snapshotAges } from '../../src/queries/accounts/snapshot-ages.ts';
 import { migratedDatabase, type MigratedDatabase } from '../support/database/migrated-database.ts';
 import { sampleHistory } from '../support/database/sample-history.ts';
 
@@ -138,7 +138,7 @@ test('leaves out retired accounts', async () => {
 test('counts an account without a recent snapshot as stale in the freshness, and names no account', async () => {
   const own = await migratedDatabase();
   try {
-    assert.deepEqual(await freshness(drizzle(own.pool), 7_200_000), {
+    assert.deepEqual(await snapshotAges(drizzle(own.pool), 7_200_000), {
       accounts: 0,
       stale: 0,
       oldest_snapshot_age_seconds: null,
@@ -150,7 +150,7 @@ test('counts an account without a recent snapshot as stale in the freshness, and
     await history.snapshot(young, ago(9));
     await history.snapshot(young, ago(1));
     await history.snapshot(await history.account('old'), ago(5));
-    const found = await freshness(drizzle(own.pool), 7_200_000);
+    const found = await snapshotAges(drizzle(own.pool), 7_200_000);
     assert.deepEqual([found.accounts, found.stale], [3, 2]);
     assert.ok(Math.abs((found.oldest_snapshot_age_seconds ?? 0) - 5 * 3_600) < 60);
   } finally {

@@ -123,3 +123,19 @@ test('reports a folder with more than 20 files, in src and in test', (t) => {
   assert.match(check(t, files('test/db', 21)), /^test\/db: 21 files, but at most 20 are allowed/);
   assert.equal(check(t, files('test/db', 20)), '');
 });
+
+test('reports a name that two files export, or that names a type of its own elsewhere', (t) => {
+  const exported = { 'db/a.ts': 'export type Run = 1;\nexport const start = 1;\n' };
+  const said = check(t, {
+    ...exported,
+    'sync/b.ts': '\nexport async function start() {}\n',
+    'sync/c.ts': 'interface Run {}\n',
+  });
+  assert.equal(
+    said,
+    'src/sync/c.ts:1: Run has another meaning in src/db/a.ts:1\nsrc/sync/b.ts:2: start has another meaning in src/db/a.ts:2\n',
+  );
+  const zod = 'export const Span = 1;\nexport type Span = 1;\nfunction f(a: 1): 1;\nfunction f(a: 2): 2;\n';
+  const own = 'type Options = 1;\nconst start = 2;\nfunction inner() {\n  type Run = 1;\n}\n';
+  assert.equal(check(t, { ...exported, 'sync/zod.ts': zod, 'sync/own.ts': own, 'db/own.ts': own }), '');
+});

@@ -1,7 +1,7 @@
 // The simulated list of accounts: its pages, its limits and its faults.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { simulatedAccounts } from '../../src/simulator/account-list.ts';
+import { simulatedAccounts } from '../../src/simulator/account-listing.ts';
 import { ask, ACCOUNT, AUTH, withSimulator } from './ask.ts';
 
 const ids = simulatedAccounts(ACCOUNT, 120, 5);

@@ -1,6 +1,6 @@
 // The state of each account compared with the schedule: its age, whether it is stale, and the outcome of the last slot.
 import type { Db } from '../../db/handle.ts';
-import type { AccountState } from '../../queries/accounts/list-accounts.ts';
+import type { AccountStatus } from '../../queries/accounts/list-accounts.ts';
 import { databaseNow } from '../../queries/health/database-now.ts';
 import { slotRuns, type SlotRun } from '../../queries/runs/slot-runs.ts';
 import { longestInterval, nextSlots, staleAfter } from '../../time/schedule.ts';
@@ -40,7 +40,7 @@ export async function scheduleState(
 }
 
 /** Null for a retired account, and for an account so new that it need not have a snapshot yet. */
-export function isStale(state: AccountState, { staleAfterMs }: ScheduleState): boolean | null {
+export function isStale(state: AccountStatus, { staleAfterMs }: ScheduleState): boolean | null {
   if (state.retired_at !== null) return null;
   if (state.age_ms !== null) return state.age_ms > staleAfterMs;
   return state.known_ms > staleAfterMs ? true : null;

@@ -1,17 +1,17 @@
 // For many accounts: how many are healthy, and which need a look first. Pure.
-import type { AccountState } from '../../queries/accounts/list-accounts.ts';
+import type { AccountStatus } from '../../queries/accounts/list-accounts.ts';
 import { duration, plural } from '../../words.ts';
 import { isStale, type ScheduleState } from './account-states.ts';
 
 export type Trouble = {
-  state: AccountState;
+  state: AccountStatus;
   /** 0 is the gravest. */
   rank: number;
   words: string;
 };
 
 /** Null: nothing needs a look. A retired account has no trouble. */
-export function troubleOf(state: AccountState, schedule: ScheduleState): Trouble | null {
+export function troubleOf(state: AccountStatus, schedule: ScheduleState): Trouble | null {
   if (state.retired_at !== null) return null;
   const found: [rank: number, words: string][] = [];
   const stale = isStale(state, schedule) === true;
@@ -35,7 +35,7 @@ export function troubleOf(state: AccountState, schedule: ScheduleState): Trouble
 const age = ({ state }: Trouble) => state.age_ms ?? state.known_ms;
 
 /** The gravest first. Within one kind, the oldest first. */
-export function troublesOf(states: readonly AccountState[], schedule: ScheduleState): Trouble[] {
+export function troublesOf(states: readonly AccountStatus[], schedule: ScheduleState): Trouble[] {
   return states
     .flatMap((state) => troubleOf(state, schedule) ?? [])
     .toSorted((a, b) => a.rank - b.rank || age(b) - age(a));
@@ -55,7 +55,7 @@ export type AccountsSummary = {
   slot: { at: Date; succeeded: number; failed: number; none: number } | null;
 };
 
-export function summaryOf(states: readonly AccountState[], schedule: ScheduleState): AccountsSummary {
+export function summaryOf(states: readonly AccountStatus[], schedule: ScheduleState): AccountsSummary {
   const active = states.filter(({ retired_at }) => retired_at === null);
   const stale = active.map((state) => isStale(state, schedule));
   const { lastSlot, runs } = schedule;

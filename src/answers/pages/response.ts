@@ -1,5 +1,6 @@
 // How long users stay at high: the time until they were lowered or cleared, compared with the span before. Also the
 // users who are still at high for longer than the target.
+import { answered, type Answered } from '../../queries/question.ts';
 import type { Db } from '../../db/handle.ts';
 import { OperatorError } from '../../errors.ts';
 import {
@@ -10,7 +11,6 @@ import {
 import { responseDistribution, type DurationStep } from '../../queries/response/response-distribution.ts';
 import { responseTimes, type ResponseTime } from '../../queries/response/response-times.ts';
 import { duration, plural } from '../../words.ts';
-import { ask, type Answered } from '../overview.ts';
 import { idsOf, type Scope } from '../scope.ts';
 
 export type Response = {
@@ -30,9 +30,9 @@ export async function responseOf(
   const span = { ...scope.span, targetMs };
   return {
     targetMs,
-    times: await ask(db, responseTimes(ids, span)),
-    distribution: await ask(db, responseDistribution(ids, span)),
-    open: await ask(db, openOverTarget(ids, span, { after, most: most + 1 })),
+    times: await answered(db, responseTimes(ids, span)),
+    distribution: await answered(db, responseDistribution(ids, span)),
+    open: await answered(db, openOverTarget(ids, span, { after, most: most + 1 })),
   };
 }
 
@@ -42,7 +42,7 @@ export function beforeFrom({ from, to }: Scope['span']): Date {
 }
 
 /** Pure. The ten rows always include it. */
-export function timeOf(
+export function responseTimeOf(
   rows: readonly ResponseTime[],
   endedBy: ResponseTime['ended_by'],
   period: ResponseTime['period'] = 'this',
@@ -52,16 +52,16 @@ export function timeOf(
 
 /** Users at high for longer than the target, even if the begin is not known. */
 export function openOver(rows: readonly ResponseTime[], period: ResponseTime['period'] = 'this'): number {
-  const { over_target_count, left_out_over_target_count } = timeOf(rows, 'open', period);
+  const { over_target_count, left_out_over_target_count } = responseTimeOf(rows, 'open', period);
   return over_target_count + left_out_over_target_count;
 }
 
 /** "Half of the users at high were back after 3.3 days, 8 h sooner than in the span before." Pure. */
 export function responseHeadline(rows: readonly ResponseTime[]): string {
-  const now = timeOf(rows, 'any');
-  const before = timeOf(rows, 'any', 'before');
+  const now = responseTimeOf(rows, 'any');
+  const before = responseTimeOf(rows, 'any', 'before');
   if (now.median_seconds === null) {
-    const open = timeOf(rows, 'open');
+    const open = responseTimeOf(rows, 'open');
     const still = open.episode_count + open.left_out_count;
     return still === 0
       ? 'Nobody was at high.'
@@ -110,8 +110,8 @@ const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** What the figures leave out, and how they are made. Pure. */
 export function responseCaveats(rows: readonly ResponseTime[]): string[] {
-  const left = timeOf(rows, 'any').left_out_count;
-  const open = timeOf(rows, 'open').left_out_count;
+  const left = responseTimeOf(rows, 'any').left_out_count;
+  const open = responseTimeOf(rows, 'open').left_out_count;
   return [
     'A period counts where it ended; open ones are measured up to the newest snapshot.',
     ...(left + open === 0

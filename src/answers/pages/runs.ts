@@ -1,4 +1,5 @@
 // The ledger of runs: how they ended and why, how well each day was covered, and one run explained.
+import { answered, type Answered } from '../../queries/question.ts';
 import type { Db } from '../../db/handle.ts';
 import { OperatorError } from '../../errors.ts';
 import { coverage, type CoverageDay } from '../../queries/runs/coverage.ts';
@@ -9,7 +10,6 @@ import { runTotals, type RunTotals } from '../../queries/runs/run-totals.ts';
 import { minute } from '../../time/when.ts';
 import { duration, plural } from '../../words.ts';
 import { explainRun, type Fact } from '../runs/explain-run.ts';
-import { ask, type Answered } from '../overview.ts';
 import { idsOf, isMany, type Scope } from '../scope.ts';
 
 const DAY = 86_400_000;
@@ -39,7 +39,7 @@ export async function runsOf(db: Db, scope: Scope, filter: LedgerFilter): Promis
   const ids = idsOf(scope);
   const { span, timezone } = scope;
   const first = span.to.getTime() - CALENDAR_DAYS * DAY;
-  const ledger = await ask(
+  const ledger = await answered(
     db,
     runLedger(ids, { ...span, ...filter }, { after: filter.after, most: filter.most + 1 }),
   );
@@ -49,10 +49,10 @@ export async function runsOf(db: Db, scope: Scope, filter: LedgerFilter): Promis
       db,
       ledger.rows.flatMap(({ verdict, run_id }) => (verdict === 'complete' ? [] : [run_id])),
     ),
-    totals: await ask(db, runTotals(ids, span)),
+    totals: await answered(db, runTotals(ids, span)),
     coverage: isMany(scope)
       ? null
-      : await ask(
+      : await answered(
           db,
           coverage(ids, { from: new Date(Math.max(span.from.getTime(), first)), to: span.to, timezone }),
         ),
@@ -68,7 +68,7 @@ export async function oneRunOf(db: Db, scope: Scope, runId: number): Promise<One
   const found = await findRun(db, runId, keys);
   if (found === undefined) throw runNotFound(runId);
   return {
-    run: await ask(db, oneRun(runId, idsOf(scope))),
+    run: await answered(db, oneRun(runId, idsOf(scope))),
     facts: explainRun(found, (at) => minute(at, scope.timezone)),
   };
 }

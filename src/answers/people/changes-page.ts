@@ -22,7 +22,7 @@ import { namesOf } from '../../queries/users/names-of.ts';
 import { CHANGES, RISK_LEVELS, type Change, type Identity } from '../../user-risk.ts';
 import { plural } from '../../words.ts';
 import { idsOf, type Scope, type Span } from '../scope.ts';
-import { chosenOf, unreadable } from './chosen.ts';
+import { chosenOf, unreadableParameter } from './chosen.ts';
 
 /** Levels of the matrix. */
 export const PLACES = ['none', ...RISK_LEVELS] as const;
@@ -132,7 +132,7 @@ export function changeFilterOf(text: Text): ChangeFilter {
 export function sinceIdOf(text: string | null): number | null {
   if (!text) return null;
   if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw unreadable('since', 'the number of a snapshot');
+  throw unreadableParameter('since', 'the number of a snapshot');
 }
 
 /** How many changes pass the filter. Pure. */

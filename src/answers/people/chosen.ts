@@ -10,10 +10,10 @@ export function chosenOf<Word extends string>(
   if (!text) return null;
   const found = words.find((word) => word === text);
   if (found !== undefined) return found;
-  throw unreadable(name, `one of ${words.join(', ')}`);
+  throw unreadableParameter(name, `one of ${words.join(', ')}`);
 }
 
-export function unreadable(name: string, wanted: string): OperatorError {
+export function unreadableParameter(name: string, wanted: string): OperatorError {
   return new OperatorError({
     code: 'SCOPE_INVALID',
     happened: `The parameter ${name} of this address cannot be read`,

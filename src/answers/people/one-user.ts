@@ -2,9 +2,9 @@
 // at high, and all events in words.
 import type { Db } from '../../db/handle.ts';
 import { OperatorError } from '../../errors.ts';
-import { answerTo, type Question } from '../../queries/question.ts';
+import { answerTo, type Answered, type Question } from '../../queries/question.ts';
 import { episodes, type Episode } from '../../queries/users/episodes.ts';
-import { userActivity, type UserActivity } from '../../queries/users/user-activity.ts';
+import { activityOfUser, type UserActivity } from '../../queries/users/user-activity.ts';
 import { userPeriods, type UserPeriod } from '../../queries/users/user-periods.ts';
 import { minute } from '../../time/when.ts';
 import { duration, plural } from '../../words.ts';
@@ -17,14 +17,12 @@ import { walksInWords, whyCleared } from '../user-timeline.ts';
 const MOST_EVENTS = 1_000;
 const MOST_EPISODES = 1_000;
 
-type Answered<Row extends Record<string, unknown>> = { question: Question<Row>; rows: Row[] };
-
 /** A history in one account. `newestAt`: the history is known up to this instant. */
-export type KnownUser = UserHistory & { accountId: string; label: string | null; newestAt: Date | null };
+export type UserInAccount = UserHistory & { accountId: string; label: string | null; newestAt: Date | null };
 
 export type OneUser = {
   userId: string;
-  known: readonly KnownUser[];
+  known: readonly UserInAccount[];
   /** Rows of all these accounts, in the order of account ids. */
   periods: Answered<UserPeriod>;
   activity: Answered<UserActivity>;
@@ -51,7 +49,7 @@ export async function oneUserOf(
     userId,
     known,
     periods: await ask(userPeriods(ids, userId, scope.span)),
-    activity: await ask(userActivity(ids, userId, scope.span)),
+    activity: await ask(activityOfUser(ids, userId, scope.span)),
     episodes: await ask(episodes(ids, scope.span, { userId, end: null }, null, MOST_EPISODES)),
   };
 }
@@ -62,7 +60,7 @@ export async function knownUsers(
   { chosen, known }: Scope,
   who: string,
   identities: boolean,
-): Promise<KnownUser[]> {
+): Promise<UserInAccount[]> {
   if (idRangeOf(who) === null) return [];
   try {
     const account = chosen === null ? [] : [chosen.account_id];

@@ -10,7 +10,7 @@ import {
   STATES,
   USUAL_ORDER,
   userCounts,
-  userPage,
+  pageOfUsers,
   type State,
   type UserPageKey,
   type UserRow,
@@ -59,7 +59,7 @@ export type UsersPage = UsersAsked & {
 export async function usersPageOf(db: Db, scope: Scope, asked: UsersAsked): Promise<UsersPage> {
   const ids = idsOf(scope);
   const { search, filter, limits } = await filterOf(db, scope, asked);
-  const question = userPage(ids, filter, asked.order, asked.after, asked.most);
+  const question = pageOfUsers(ids, filter, asked.order, asked.after, asked.most);
   const rows = await answerTo(db, question);
   const levels = await answerTo(db, userCounts(ids, filter));
   return {

@@ -9,7 +9,7 @@ import { createPersonSearch } from '../../queries/users/person-search.ts';
 import { keyNeeded } from '../pii-key-needed.ts';
 
 /** `userId`: lower case, with dashes. */
-export type Asked = { userId: string } | { email: string };
+export type WantedPerson = { userId: string } | { email: string };
 
 export type FoundPerson = {
   /** Null: only rejected records without a readable user mention the email. */
@@ -29,7 +29,7 @@ export type FoundPersons = {
 };
 
 /** A whole user id, with or without dashes, or an email. Null: the text is neither. */
-export function readAsked(text: string): Asked | null {
+export function readAsked(text: string): WantedPerson | null {
   const digits = text.toLowerCase().replaceAll('-', '');
   if (/^[0-9a-f]{32}$/.test(digits))
     return { userId: digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5') };
@@ -40,7 +40,7 @@ export function readAsked(text: string): Asked | null {
  * By email, the users of rejected records are also found. By id, the result is exactly one person, even if no account
  * knows the id. `piiKey`: PII_KEY, for emails that are kept as hashes. Throws PII_KEY_NEEDED.
  */
-export async function findPersons(db: Db, asked: Asked, piiKey: string | null): Promise<FoundPersons> {
+export async function findPersons(db: Db, asked: WantedPerson, piiKey: string | null): Promise<FoundPersons> {
   const byEmail = 'email' in asked ? asked.email : null;
   const search = createPersonSearch(byEmail ?? '', piiKey);
   const ids = new Set('email' in asked ? await idsOfEmail(db, search) : [asked.userId]);
@@ -83,7 +83,7 @@ async function personOf(db: Db, userId: string): Promise<FoundPersons['persons']
   return { userId, erasure, users };
 }
 
-export function personNotFound(asked: Asked, { canTell }: FoundPersons, todo: string): OperatorError {
+export function personNotFound(asked: WantedPerson, { canTell }: FoundPersons, todo: string): OperatorError {
   const code = 'USER_NOT_FOUND';
   if (!canTell)
     return new OperatorError({

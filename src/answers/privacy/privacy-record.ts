@@ -6,7 +6,7 @@ import { lastCopy } from '../../queries/health/last-copy.ts';
 import { dataReaders, identityPublications, type DataReader } from '../../queries/privacy/data-readers.ts';
 import { erasedSummary, type ErasedSummary } from '../../queries/privacy/erased-summary.ts';
 import { heldAccounts, type HeldAccount } from '../../queries/privacy/held-accounts.ts';
-import { wholeSince, type WholeSince } from '../../queries/privacy/whole-since.ts';
+import { wholeParts, type WholePart } from '../../queries/privacy/whole-since.ts';
 import type { Retention } from '../../retention.ts';
 
 /** What the settings of this process say. */
@@ -23,7 +23,7 @@ export type PrivacyRecord = {
   at: Date;
   settings: PrivacySettings;
   accounts: HeldAccount[];
-  whole: WholeSince[];
+  whole: WholePart[];
   readers: DataReader[];
   publications: string[];
   copiedAt: Date | null;
@@ -35,7 +35,7 @@ export async function privacyRecord(db: Db, settings: PrivacySettings): Promise<
     at: await databaseNow(db),
     settings,
     accounts: await heldAccounts(db),
-    whole: await wholeSince(db),
+    whole: await wholeParts(db),
     readers: await dataReaders(db),
     publications: await identityPublications(db),
     copiedAt: (await lastCopy(db)).copied_at,

@@ -10,7 +10,7 @@ import { plural } from '../../words.ts';
 import type { Report } from './report.ts';
 
 /** "Demo", "Demo and Other" or "All accounts", if there are several. An account without a label has its id. */
-export function accountName({
+export function accountNames({
   chosen,
   several,
   accounts,

@@ -14,7 +14,7 @@ import { deletedIn } from '../beyond-retention.ts';
 import { identitiesDenied } from '../identities-denied.ts';
 import { beforeFrom, responseOf, type Response } from '../pages/response.ts';
 import { idsOf, type Scope } from '../scope.ts';
-import { trendOf, type Trend } from '../trend-of.ts';
+import { trendOf, type PlottedTrend } from '../trend-of.ts';
 import type { Identity } from '../../user-risk.ts';
 
 /** The number of users that a list names. The counts cover all users. */
@@ -25,7 +25,7 @@ export type Report = {
   scope: Scope;
   begin: LevelsAt;
   end: LevelsAt;
-  trend: Trend;
+  trend: PlottedTrend;
   transitions: Transition[];
   /** The gravest of each kind of change. */
   news: News[];

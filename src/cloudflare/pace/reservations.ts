@@ -67,9 +67,9 @@ export type Reservations = {
   settled(): Promise<void>;
 };
 
-type Answer = { used: number; resetAt: number; at: number; limit: RequestLimit };
+type BudgetAnswer = { used: number; resetAt: number; at: number; limit: RequestLimit };
 
-type Asker = {
+type BudgetAsker = {
   /** `need`: waits now. `want`: would be used soon. */
   wanted: () => { need: number; want: number };
   onChunk: (chunk: Chunk) => void;
@@ -77,12 +77,12 @@ type Asker = {
   onAnswered: () => void;
 };
 
-export function createReservations(by: SharedBy, { wanted, onChunk, onAnswered }: Asker): Reservations {
+export function createReservations(by: SharedBy, { wanted, onChunk, onAnswered }: BudgetAsker): Reservations {
   const { shared, identity, limit, now } = by;
   const reach = createReach(by);
   const returns = createReturns(shared);
   let asking: Promise<void> | null = null;
-  let last: Answer | null = null;
+  let last: BudgetAnswer | null = null;
   let unreserved = 0;
 
   async function reserve(): Promise<void> {
@@ -176,7 +176,7 @@ function createReturns(shared: SharedBudget) {
 }
 
 /** What is left of the limit by now. */
-export function leftOf({ used, resetAt, limit: { requests, windowMs } }: Answer, now: number): Budget {
+export function leftOf({ used, resetAt, limit: { requests, windowMs } }: BudgetAnswer, now: number): Budget {
   const resetMs = Math.max(0, resetAt - now);
   return {
     remaining: resetMs === 0 ? requests : Math.max(0, requests - used),

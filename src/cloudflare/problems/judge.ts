@@ -91,7 +91,7 @@ export function createJudge(options: { host: string; authKind: AuthKind; secrets
 }
 
 /** The parts of a failed answer that decide what it means. */
-type Refusal = {
+type FailedAnswer = {
   status: number;
   /** Whether it was the API's usual JSON. */
   isApi: boolean;
@@ -105,7 +105,7 @@ type Refusal = {
   body: () => string;
 };
 
-function readRefusal(answer: Answer, errors: readonly ApiError[] | null, clean: Clean): Refusal {
+function readRefusal(answer: Answer, errors: readonly ApiError[] | null, clean: Clean): FailedAnswer {
   const { status } = answer;
   const told = (error: ApiError | undefined): Told => {
     const said = error === undefined ? `status ${status}` : `status ${status}, ${quote(error, clean)}`;
@@ -160,16 +160,16 @@ function isRefused(status: number): boolean {
 }
 
 /** Not allowed, although the credentials may be right: listing accounts needs a permission of its own. */
-function isListRefused({ status, isApi, known }: Refusal): boolean {
+function isListRefused({ status, isApi, known }: FailedAnswer): boolean {
   return status === 403 && isApi && known(KEY_FORMAT_CODES) === null;
 }
 
-function aboutUser({ status, isApi, first, known }: Refusal): AttemptFailure {
+function aboutUser({ status, isApi, first, known }: FailedAnswer): AttemptFailure {
   const speaksOfUser = status === 404 && isApi && known(ADDRESS_CODES) === null;
   return speaksOfUser ? failed.userUnknown(first) : failed.lookupsRefused(first);
 }
 
-function byCode({ known }: Refusal, authKind: AuthKind, account: string): AttemptFailure | null {
+function byCode({ known }: FailedAnswer, authKind: AuthKind, account: string): AttemptFailure | null {
   const unknownCaller = known(AUTHENTICATION_CODES);
   if (unknownCaller) return failed.refusedCredentials(unknownCaller, authKind, true);
   const malformed = known(KEY_FORMAT_CODES);
@@ -178,7 +178,7 @@ function byCode({ known }: Refusal, authKind: AuthKind, account: string): Attemp
   return noAccount && failed.accountNotFound(noAccount, account);
 }
 
-function byStatus({ status, isApi, first, body }: Refusal, authKind: AuthKind): AttemptFailure {
+function byStatus({ status, isApi, first, body }: FailedAnswer, authKind: AuthKind): AttemptFailure {
   const { cause, said } = first;
   const quoted = isApi ? first : { cause, said: `${said}, ${body()}` };
   if (status === 429) return failed.throttled(first);

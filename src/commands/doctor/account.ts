@@ -15,25 +15,25 @@ import { countWaiting, leaseHolder, type LeaseHolder } from '../../queries/accou
 import { longestInterval, staleAfter } from '../../time/schedule.ts';
 import { LEASE_TIMING } from '../../sync/claim/lease.ts';
 import { isKnownDead } from '../../host/process-identity.ts';
-import { look } from './database.ts';
+import { checkInDatabase } from './database.ts';
 import { checkCounts, checkHistory, checkRetention } from './history.ts';
 import { checkIdentities } from './identities.ts';
 import { ACCOUNT_CHECKS, failedAs, ok, skipped, warning, type Line } from './lines.ts';
 import { minute } from '../../time/when.ts';
 import { duration, plural, printable } from '../../words.ts';
 
-export type KnownAccount = { health: AccountHealth; walks: EndedWalk[] };
+export type ExaminedAccount = { health: AccountHealth; walks: EndedWalk[] };
 
 /**
  * The facts for the other checks. `known` is null for an account that the database does not know. `line` says why the
  * database could not be asked.
  */
-export async function findAccount(
+export async function examineAccount(
   pool: Pool,
   accountId: string,
-): Promise<{ known: KnownAccount | null; line: Line | null }> {
-  const found: { known: KnownAccount | null } = { known: null };
-  const line = await look(pool, 'freshness', 'schema risk', async (tx) => {
+): Promise<{ known: ExaminedAccount | null; line: Line | null }> {
+  const found: { known: ExaminedAccount | null } = { known: null };
+  const line = await checkInDatabase(pool, 'freshness', 'schema risk', async (tx) => {
     const health = await accountHealth(tx, accountId);
     if (health !== null) found.known = { health, walks: await newestWalks(tx, health.accountKey, 2) };
     return ok('freshness', '');
@@ -44,7 +44,7 @@ export async function findAccount(
 /** The accounts to check if none is configured: all in the database that are not retired. */
 export async function keptAccounts(pool: Pool): Promise<string[]> {
   const found: string[] = [];
-  await look(pool, 'freshness', 'schema risk', async (tx) => {
+  await checkInDatabase(pool, 'freshness', 'schema risk', async (tx) => {
     found.push(...(await activeAccounts(tx)));
     return ok('freshness', '');
   });
@@ -54,7 +54,7 @@ export async function keptAccounts(pool: Pool): Promise<string[]> {
 export async function checkAccount(
   pool: Pool,
   config: Pick<Config, 'sync' | 'retention' | 'pii'>,
-  { accountId, known }: { accountId: string; known: KnownAccount | null },
+  { accountId, known }: { accountId: string; known: ExaminedAccount | null },
   timezone: string,
 ): Promise<Line[]> {
   if (known === null) {
@@ -66,7 +66,7 @@ export async function checkAccount(
   const { health, walks } = known;
   const key = health.accountKey;
   return [
-    await look(pool, 'lease', 'risk_internal.leases', async (tx) =>
+    await checkInDatabase(pool, 'lease', 'risk_internal.leases', async (tx) =>
       judgeLease(await leaseHolder(tx, key), timezone),
     ),
     judgeFreshness(health, longestInterval(config.sync.schedule, config.sync.timezone)),
@@ -75,10 +75,10 @@ export async function checkAccount(
     await checkCounts(pool, key),
     await checkRetention(pool, key, config.retention),
     await checkIdentities(pool, { accountKey: key, accountId }, config.pii),
-    await look(pool, 'absences', 'risk.users', async (tx) =>
+    await checkInDatabase(pool, 'absences', 'risk.users', async (tx) =>
       judgeAbsences(await countAbsent(tx, key), walks[0]),
     ),
-    await look(pool, 'rejected', 'risk_internal.rejected_records', async (tx) =>
+    await checkInDatabase(pool, 'rejected', 'risk_internal.rejected_records', async (tx) =>
       judgeRejected(await countWaiting(tx, key)),
     ),
   ];

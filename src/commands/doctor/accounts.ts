@@ -1,7 +1,7 @@
 // Checks the list of accounts: those that are named, or those that the token sees. Reports accounts of the history that
 // are missing from the list.
 import { readTokenList } from '../../accounts/read-token-list.ts';
-import type { Reading } from '../../accounts/reading.ts';
+import type { ListReading } from '../../accounts/reading.ts';
 import type { Config } from '../../config.ts';
 import { plural } from '../../words.ts';
 import type { Asker } from './asker.ts';
@@ -11,7 +11,7 @@ import { failedWith, merged, ok, skipped, warning, type Line } from './lines.ts'
 export const MOST_CHECKED = 20;
 
 /** Null: the list is not from the token, or Cloudflare may not be asked. */
-export async function readListed(asker: Asker | null, { cloudflare }: Config): Promise<Reading | null> {
+export async function readListed(asker: Asker | null, { cloudflare }: Config): Promise<ListReading | null> {
   if (asker === null || cloudflare.accountsFrom.kind !== 'token') return null;
   const asked = await asker.ask((client, common) => readTokenList(client, common));
   return 'value' in asked ? asked.value : { ids: [], isComplete: false, problem: asked.error };
@@ -21,7 +21,7 @@ export type AccountsFacts = {
   from: Config['cloudflare']['accountsFrom']['kind'];
   /** The accounts that are named. Ignored if `token` is set. */
   named: number;
-  reading: Reading | null;
+  reading: ListReading | null;
   /** Accounts of the history that are not retired. Null: the database cannot say. */
   kept: readonly string[] | null;
   /** How many accounts are checked one by one. */

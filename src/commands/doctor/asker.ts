@@ -9,14 +9,14 @@ import { openClient, type Io } from '../../context.ts';
 import { isOperatorError, OperatorError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 
-export type Asked<T> = { value: T; ms: number } | { error: OperatorError };
+export type Reply<T> = { value: T; ms: number } | { error: OperatorError };
 
 export type Asker = {
   /**
    * Every question has a deadline, which includes the wait for a turn. Rejects only if the command is interrupted, or
    * for a defect.
    */
-  ask<T>(question: (client: CloudflareClient, common: Common) => Promise<T>): Promise<Asked<T>>;
+  ask<T>(question: (client: CloudflareClient, common: Common) => Promise<T>): Promise<Reply<T>>;
   /** How far the API's clock is ahead of this host's, in ms, to the second. Null before the first answer. */
   clockMs(): number | null;
   /** From the newest answer that stated any. Null before the first such answer. */

@@ -25,7 +25,7 @@ const LIMITS = { statementMs: 15_000, lockMs: 3_000 };
  * Runs one check in a read-only snapshot. A check becomes a line even if the role may not read a table (`reads` names
  * it) or if it takes too long. Throws only for defects of this program.
  */
-export async function look(
+export async function checkInDatabase(
   pool: Pool,
   check: Check,
   reads: string,
@@ -105,13 +105,13 @@ function placeOf({ databaseUrl }: Config): string {
 }
 
 export async function checkPrivileges(pool: Pool, isBehind: boolean): Promise<Line> {
-  return look(pool, 'privileges', 'pg_class', async (tx) =>
+  return checkInDatabase(pool, 'privileges', 'pg_class', async (tx) =>
     judgePrivileges(await rolePrivileges(tx), isBehind),
   );
 }
 
 export async function checkLocks(pool: Pool): Promise<Line> {
-  return look(pool, 'locks', 'pg_locks', async (tx) => judgeLocks(await lockWaits(tx)));
+  return checkInDatabase(pool, 'locks', 'pg_locks', async (tx) => judgeLocks(await lockWaits(tx)));
 }
 
 /** `isUsable`: the tables are those of this version. */

@@ -2,11 +2,11 @@
 import type { Pool } from '../../db/pool.ts';
 import { clusterFacts, type ClusterFacts } from '../../queries/health/cluster.ts';
 import { plural } from '../../words.ts';
-import { look } from './database.ts';
+import { checkInDatabase } from './database.ts';
 import { failedAs, merged, ok, warning, type Line } from './lines.ts';
 
 export function checkDistribution(pool: Pool): Promise<Line> {
-  return look(pool, 'distribution', 'the catalogs of Citus', async (tx) =>
+  return checkInDatabase(pool, 'distribution', 'the catalogs of Citus', async (tx) =>
     judgeDistribution(await clusterFacts(tx)),
   );
 }

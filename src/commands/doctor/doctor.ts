@@ -5,7 +5,7 @@ import { openLogger, type Io } from '../../context.ts';
 import type { Pool } from '../../db/pool.ts';
 import { isOperatorError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import { checkAccount, findAccount, keptAccounts, type KnownAccount } from './account.ts';
+import { checkAccount, examineAccount, keptAccounts, type ExaminedAccount } from './account.ts';
 import { judgeAccounts, readListed } from './accounts.ts';
 import { createAsker, type Asker } from './asker.ts';
 import { judgeBudget, judgeClocks } from './clock.ts';
@@ -16,7 +16,7 @@ import { ACCOUNT_CHECKS, CHECKS, exitOf, failedWith, skipped, type Check, type L
 import { checkDistribution } from './distribution.ts';
 import { judgePaging, judgeWalkTime, probePaging } from './paging.ts';
 import { examined } from './many.ts';
-import { createReport, type Report } from './print.ts';
+import { createReport, type DoctorReport } from './print.ts';
 import { checkReplication } from './replication.ts';
 import { judgeSettings } from './server.ts';
 import { checkSharedBudget } from './shared-budget.ts';
@@ -24,9 +24,9 @@ import { checkLookups, judgeAccount, probeAccounts, type AccountProbe } from './
 import { accountOption, chooseAccounts, readLabels } from '../options/accounts.ts';
 import { formatOption } from '../options/format.ts';
 import { timezoneOption } from '../options/times.ts';
-import type { Format } from '../../terminal/table.ts';
+import type { OutputFormat } from '../../terminal/table.ts';
 
-type Options = { account: string[]; offline: boolean; timezone?: string; format: Format };
+type Options = { account: string[]; offline: boolean; timezone?: string; format: OutputFormat };
 
 export function doctorCommand(io: Io): Command {
   return new Command('doctor')
@@ -42,7 +42,7 @@ export function doctorCommand(io: Io): Command {
     });
 }
 
-async function examine(io: Io, options: Options, report: Report): Promise<void> {
+async function examine(io: Io, options: Options, report: DoctorReport): Promise<void> {
   const accountGiven = options.account.length > 0;
   const { config, line } = checkConfiguration(io.source, { offline: options.offline, accountGiven });
   if (config === null) {
@@ -88,7 +88,7 @@ async function examine(io: Io, options: Options, report: Report): Promise<void> 
       io.signal.throwIfAborted();
       const add = (lines: readonly Line[]) => report.add(lines.map((found) => ({ ...found, accountId })));
       const { known, line: unknown } =
-        pool === null ? { known: null, line: null } : await findAccount(pool, accountId);
+        pool === null ? { known: null, line: null } : await examineAccount(pool, accountId);
       const probe = probes.find((p) => p.accountId === accountId);
       if (asker === null || probe === undefined) add(skipAll(SUMMARY_CHECKS, credentials.found));
       else add(await examineSummary(asker, config, probe, { credentials, budget }, known));
@@ -129,7 +129,7 @@ function openAsker(
 /** `pool` is null when the tables cannot be checked; `why` says why. */
 async function examineDatabase(
   { database, facts }: Reached,
-  report: Report,
+  report: DoctorReport,
 ): Promise<{ pool: Pool | null; why: string }> {
   if (database === null || facts === null) {
     const why = 'the database cannot be reached';
@@ -160,7 +160,7 @@ async function examineSummary(
   config: Config,
   probe: AccountProbe,
   { credentials, budget }: { credentials: Line; budget: Line },
-  known: KnownAccount | null,
+  known: ExaminedAccount | null,
 ): Promise<Line[]> {
   const { sync } = config;
   const account = judgeAccount(probe, credentials);

@@ -6,7 +6,7 @@ import { historyHealth, type Defect, type HistoryHealth } from '../../queries/he
 import { mayRead } from '../../queries/health/may-read.ts';
 import { wholeSince, type WholeSince } from '../../queries/accounts/whole-since.ts';
 import { recount, type Recount } from '../../queries/health/recount.ts';
-import { look } from './database.ts';
+import { checkInDatabase } from './database.ts';
 import { failed, failedAs, ok, skipped, type Line } from './lines.ts';
 import { PRUNABLE, type Retention } from '../../retention.ts';
 import { duration, plural } from '../../words.ts';
@@ -15,7 +15,7 @@ const REPORT =
   'This must never happen: keep a dump of this database (pg_dump) and report it; an earlier backup is intact';
 
 export function checkHistory(pool: Pool, accountKey: number): Promise<Line> {
-  return look(pool, 'history', 'risk.users, user_levels and user_identities', async (tx) => {
+  return checkInDatabase(pool, 'history', 'risk.users, user_levels and user_identities', async (tx) => {
     // A reader may not see the counters.
     const { leases: isWorker } = await mayRead(pool);
     const behind = isWorker ? await countersBehind(tx, accountKey) : [];
@@ -45,7 +45,7 @@ function keysOf({ count, keys }: Defect): string {
 }
 
 export function checkCounts(pool: Pool, accountKey: number): Promise<Line> {
-  return look(pool, 'counts', 'risk.snapshots, snapshot_levels and users', async (tx) =>
+  return checkInDatabase(pool, 'counts', 'risk.snapshots, snapshot_levels and users', async (tx) =>
     judgeCounts(await recount(tx, accountKey)),
   );
 }
@@ -69,7 +69,7 @@ export function judgeCounts(rows: readonly Recount[]): Line {
 
 /** Says what is kept, and since when. Never a fault. */
 export function checkRetention(pool: Pool, accountKey: number, retention: Retention): Promise<Line> {
-  return look(pool, 'retention', 'risk.retention', async (tx) =>
+  return checkInDatabase(pool, 'retention', 'risk.retention', async (tx) =>
     judgeRetention(await wholeSince(tx, accountKey), retention),
   );
 }

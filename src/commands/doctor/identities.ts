@@ -4,7 +4,7 @@ import type { Pool } from '../../db/pool.ts';
 import { isOperatorError } from '../../errors.ts';
 import { createPiiPolicy, type PiiMode } from '../../pii-policy.ts';
 import { lookAtMode } from '../../sync/state/identity-mode.ts';
-import { look } from './database.ts';
+import { checkInDatabase } from './database.ts';
 import { failedWith, ok, skipped, type Line } from './lines.ts';
 
 export async function checkIdentities(
@@ -15,7 +15,7 @@ export async function checkIdentities(
   if (mode === 'pseudonymous' && key === null)
     return skipped('identities', 'PII_KEY is missing: see configuration');
   const wanted = createPiiPolicy(mode, key);
-  return look(pool, 'identities', 'risk_internal.identity_modes', async (tx) => {
+  return checkInDatabase(pool, 'identities', 'risk_internal.identity_modes', async (tx) => {
     try {
       const { mode: kept, keyId } = await lookAtMode(tx, account, wanted);
       return ok('identities', KEPT[kept](keyId));

@@ -12,7 +12,7 @@ import { EXIT } from '../../errors.ts';
 import type { KeptPaging, Paging } from '../../evidence.ts';
 import type { EndedWalk } from '../../queries/accounts/account-health.ts';
 import { PROBE_SIZE, type ReadProbe } from './summary.ts';
-import type { Asked, Asker } from './asker.ts';
+import type { Reply, Asker } from './asker.ts';
 import { failedAs, failedWith, merged, ok, skipped, warning, type Line } from './lines.ts';
 import { duration, plural } from '../../words.ts';
 
@@ -30,7 +30,7 @@ export type PagingProbe = {
   firstMs: number;
 };
 
-type AskPage = (number: number, size: number) => Promise<Asked<SummaryPage<unknown>>>;
+type AskPage = (number: number, size: number) => Promise<Reply<SummaryPage<unknown>>>;
 
 /** Each timeout takes most of a minute, and a person is waiting. */
 const MOST_TIMEOUTS = 3;

@@ -2,11 +2,11 @@
 import type { Io } from '../../context.ts';
 import type { Line, Status } from './lines.ts';
 import { printable } from '../../words.ts';
-import { printRows, type Cell, type Format } from '../../terminal/table.ts';
+import { printRows, type Cell, type OutputFormat } from '../../terminal/table.ts';
 import { painter, type Paint } from '../../terminal/colour.ts';
 import { widthOf, wrap } from '../../terminal/wrap.ts';
 
-export type Report = { add(lines: Line | readonly Line[]): void; end(): Line[] };
+export type DoctorReport = { add(lines: Line | readonly Line[]): void; end(): Line[] };
 
 const STATUS_WIDTH = 9;
 const INDENT = STATUS_WIDTH + 15;
@@ -14,7 +14,7 @@ const INDENT = STATUS_WIDTH + 15;
 const WIDEST = 120;
 const NARROWEST = 60;
 
-export function createReport(io: Pick<Io, 'stdout' | 'source'>, format: Format): Report {
+export function createReport(io: Pick<Io, 'stdout' | 'source'>, format: OutputFormat): DoctorReport {
   const lines: Line[] = [];
   const width = Math.min(Math.max(widthOf(io), NARROWEST), WIDEST);
   const paint = painter(io);

@@ -7,7 +7,7 @@ import {
   type SlotLimits,
 } from '../../queries/replication/replication-slots.ts';
 import { dataSize, duration, plural } from '../../words.ts';
-import { look } from './database.ts';
+import { checkInDatabase } from './database.ts';
 import { failed, merged, warning, type Line } from './lines.ts';
 
 /** Same as in the alert rule ZtRiskSyncReplicationLag. */
@@ -16,7 +16,7 @@ const FAR_BEHIND = 1e9;
 const MUCH_HELD = 16 * 2 ** 24;
 
 export function checkReplication(pool: Pool): Promise<Line> {
-  return look(pool, 'replication', 'pg_replication_slots', async (tx) =>
+  return checkInDatabase(pool, 'replication', 'pg_replication_slots', async (tx) =>
     judgeReplication(await slotsAndLimits(tx)),
   );
 }

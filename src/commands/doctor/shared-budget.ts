@@ -2,11 +2,11 @@
 import type { Pool } from '../../db/pool.ts';
 import { isHeldUp, sharedBudgetInWords } from '../../terminal/shared-budget.ts';
 import { requestWindows, type RequestWindow } from '../../queries/health/request-windows.ts';
-import { look } from './database.ts';
+import { checkInDatabase } from './database.ts';
 import { merged, warning, type Line } from './lines.ts';
 
 export function checkSharedBudget(pool: Pool): Promise<Line> {
-  return look(pool, 'shared_budget', 'risk_internal.request_budgets', async (tx) =>
+  return checkInDatabase(pool, 'shared_budget', 'risk_internal.request_budgets', async (tx) =>
     judgeSharedBudget(await requestWindows(tx)),
   );
 }

@@ -1,10 +1,10 @@
 // The options for the format and the amount of output.
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import type { Format } from '../../terminal/table.ts';
+import type { OutputFormat } from '../../terminal/table.ts';
 
 /** The command also gets `--json`: see offerJson. */
 export function formatOption(
-  choices: readonly Format[] = ['table', 'json', 'csv'],
+  choices: readonly OutputFormat[] = ['table', 'json', 'csv'],
   what = 'output format',
 ): Option {
   return new Option('--format <format>', what).choices(choices).default('table');
@@ -15,7 +15,7 @@ export function offerJson(command: Command): void {
   const format = command.options.find(({ long }) => long === '--format');
   if (format?.argChoices?.includes('json') !== true) return;
   command.option('--json', 'short for --format json').hook('preAction', () => {
-    const { json, format } = command.opts<{ json?: true; format: Format }>();
+    const { json, format } = command.opts<{ json?: true; format: OutputFormat }>();
     if (json !== true) return;
     if (command.getOptionValueSource('format') === 'cli' && format !== 'json') {
       command.error(`error: option '--json' cannot be used with option '--format ${format}'`, {

@@ -3,11 +3,10 @@ import type { Db } from '../../db/handle.ts';
 import { OperatorError } from '../../errors.ts';
 import type { KnownAccount } from '../../queries/accounts/known-accounts.ts';
 import { findSnapshots, type FoundSnapshot } from '../../queries/snapshots/find-snapshots.ts';
-import { parseWhen } from '../../time/when.ts';
+import { parseWhen, type Clock } from '../../time/when.ts';
 import { timeOf } from './times.ts';
 
-type Asked = { name: string; text: string };
-type Clock = { now: Date; timezone: string };
+type MomentOption = { name: string; text: string };
 /** In a distributed history, several accounts may have a snapshot of this id. */
 type Moment = { kind: 'time'; at: Date } | { kind: 'snapshots'; id: number; found: FoundSnapshot[] };
 /** `accountKey` null: no snapshot was named. */
@@ -16,7 +15,7 @@ export type Moments = { from: Date; to: Date; accountKey: number | null };
 /** Throws SNAPSHOT_NOT_FOUND, SNAPSHOTS_UNRELATED, SNAPSHOT_AMBIGUOUS, TIME_IN_FUTURE. */
 export async function momentsOf(
   db: Db,
-  [from, to]: readonly [Asked, Asked],
+  [from, to]: readonly [MomentOption, MomentOption],
   clock: Clock,
   known: readonly KnownAccount[],
 ): Promise<Moments> {
@@ -26,7 +25,7 @@ export async function momentsOf(
 
 async function momentOf(
   db: Db,
-  { name, text }: Asked,
+  { name, text }: MomentOption,
   clock: Clock,
   known: readonly KnownAccount[],
 ): Promise<Moment> {

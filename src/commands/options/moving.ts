@@ -5,13 +5,13 @@ import { isOperatorError, OperatorError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import { createProgress } from '../../terminal/progress.ts';
 
-type Step = { table: string | null; rows: number; total: number };
+type MovedRows = { table: string | null; rows: number; total: number };
 
 /** The step without a table counts and compares: it reads every row on both sides. */
 export function movingProgress(io: Io, logger: Pick<Logger, 'info'>) {
   const progress = createProgress({ stderr: io.stderr, logger });
   return {
-    to: ({ table, rows, total }: Step) =>
+    to: ({ table, rows, total }: MovedRows) =>
       progress.to(rows, total === 0 ? null : total, () => table ?? 'comparing every row'),
     end: () => progress.end(),
   };

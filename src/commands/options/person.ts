@@ -1,7 +1,7 @@
 // The argument that names a person: a whole user id or an email, also from standard input.
 import { createInterface } from 'node:readline';
 import { Argument } from 'commander';
-import { readAsked, type Asked } from '../../answers/person/find-persons.ts';
+import { readAsked, type WantedPerson } from '../../answers/person/find-persons.ts';
 import type { Io } from '../../context.ts';
 import { OperatorError } from '../../errors.ts';
 import { inputOf } from '../../terminal/input.ts';
@@ -11,7 +11,7 @@ export function personArgument(): Argument {
 }
 
 /** Throws PERSON_UNCLEAR (exit 64). The input is not repeated, because it may be a name. */
-export async function askedPerson(io: Io, given: string): Promise<Asked> {
+export async function askedPerson(io: Io, given: string): Promise<WantedPerson> {
   const asked = readAsked((given === '-' ? await firstLine(io) : given).trim());
   if (asked !== null) return asked;
   throw new OperatorError({

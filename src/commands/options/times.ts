@@ -28,10 +28,10 @@ export function readableTimeOrSnapshot(text: string): string {
 
 const SOME_TIME = { now: new Date(0), timezone: 'UTC' };
 
-type Named = readonly [name: string, at: Date];
+type NamedTime = readonly [name: string, at: Date];
 
 /** Throws TIMES_SWAPPED. */
-export function inOrder([first, from]: Named, [second, to]: Named): void {
+export function requireInOrder([first, from]: NamedTime, [second, to]: NamedTime): void {
   if (from <= to) return;
   throw new OperatorError({
     code: 'TIMES_SWAPPED',

@@ -61,12 +61,12 @@ export async function reserveRequests(
   need: RequestNeed,
   now: SQL = sql`now()`,
 ): Promise<Reservation> {
-  const [row] = await inOneTrip<Reserved>(pool, sql`${firstRow(need, now)}; ${reservation(need, now)}`);
+  const [row] = await inOneTrip<ReservedRow>(pool, sql`${firstRow(need, now)}; ${reservation(need, now)}`);
   if (row === undefined) throw new Error('the request budget has no row');
   return read(row, need.windowMs);
 }
 
-type Reserved = {
+type ReservedRow = {
   granted: number;
   first_slice: number;
   slices: number[];
@@ -74,7 +74,10 @@ type Reserved = {
   now_ms: number;
 };
 
-function read({ granted, first_slice, slices, booked_ms, now_ms }: Reserved, windowMs: number): Reservation {
+function read(
+  { granted, first_slice, slices, booked_ms, now_ms }: ReservedRow,
+  windowMs: number,
+): Reservation {
   const { sliceMs, lifeMs } = partsOf(windowMs);
   const slice = Math.floor(booked_ms / sliceMs);
   const leaves = (index: number) => (first_slice + index + 1) * sliceMs + lifeMs + windowMs - now_ms;

@@ -8,10 +8,10 @@ import { OperatorError } from '../../errors.ts';
 import type { EmbeddedOptions } from './layout.ts';
 import { embeddedLayout } from './layout.ts';
 
-type Environment = Readonly<Record<string, string | undefined>>;
+type PsqlEnvironment = Readonly<Record<string, string | undefined>>;
 
 /** The path of psql. Throws PSQL_MISSING. */
-export function findPsql(env: Environment): string {
+export function findPsql(env: PsqlEnvironment): string {
   const name = process.platform === 'win32' ? 'psql.exe' : 'psql';
   const folders = (env['PATH'] ?? env['Path'] ?? '')
     .split(path.delimiter)
@@ -53,7 +53,7 @@ export async function keepPasswordFile(options: EmbeddedOptions, url: string): P
  * Pure. The caller's environment, because psql starts a pager and an editor, but without the PG* variables for another
  * server.
  */
-export function psqlEnvironment(env: Environment, url: string, passwordFile: string): Environment {
+export function psqlEnvironment(env: PsqlEnvironment, url: string, passwordFile: string): PsqlEnvironment {
   const { hostname, port, username, pathname } = new URL(url);
   const others = Object.entries(env).filter(([name]) => !name.toUpperCase().startsWith('PG'));
   return {
@@ -76,7 +76,7 @@ export function psqlEnvironment(env: Environment, url: string, passwordFile: str
  * Returns the exit code of psql. Blocks until psql ends, so that Ctrl-C reaches only psql, where it cancels a
  * statement.
  */
-export function runPsql(psql: string, args: readonly string[], env: Environment): number {
+export function runPsql(psql: string, args: readonly string[], env: PsqlEnvironment): number {
   const { status, error } = spawnSync(psql, args, { env: { ...env }, stdio: 'inherit' });
   if (error !== undefined) throw error;
   return status ?? 1;

@@ -1,10 +1,10 @@
 // For each part of a user, the columns that store it. user-risk.ts names the fields once.
 import { sql, type SQL } from 'drizzle-orm';
 import type { AnyPgColumn } from 'drizzle-orm/pg-core';
-import { fieldsOf, IDENTITY_FIELDS, type FieldOf, type History } from '../../user-risk.ts';
+import { fieldsOf, IDENTITY_FIELDS, type FieldOf, type HistoryName } from '../../user-risk.ts';
 
 /** In the order of the fields. If the table lacks one, the build breaks. */
-export function fieldColumns<H extends History>(
+export function fieldColumns<H extends HistoryName>(
   table: Record<FieldOf<H>, AnyPgColumn>,
   history: H,
 ): AnyPgColumn[] {
@@ -12,7 +12,7 @@ export function fieldColumns<H extends History>(
 }
 
 /** The same columns by name, for the SELECT of drizzle. */
-export function fieldsFrom<H extends History, T extends Record<FieldOf<H>, AnyPgColumn>>(
+export function fieldsFrom<H extends HistoryName, T extends Record<FieldOf<H>, AnyPgColumn>>(
   table: T,
   history: H,
 ): Pick<T, FieldOf<H>> {

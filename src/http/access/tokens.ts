@@ -4,9 +4,9 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Sight } from './session.ts';
 
 /** What the holder of the given token may see. Null: it is not one of ours. */
-export type Judge = (given: string) => Sight | null;
+export type TokenJudge = (given: string) => Sight | null;
 
-export function tokenJudge(token: string | null, piiToken: string | null): Judge {
+export function tokenJudge(token: string | null, piiToken: string | null): TokenJudge {
   const reader = token === null ? null : digest(token);
   const identities = piiToken === null ? null : digest(piiToken);
   return (text) => {

@@ -2,7 +2,7 @@
 // same. If the answer depends on the time, the hour must also be the same. So a repeated request costs one row. Pure.
 import { createHash } from 'node:crypto';
 
-export type Asked = {
+export type TaggedRequest = {
   /** Path and parameters. */
   address: string;
   form: 'json' | 'csv';
@@ -14,7 +14,7 @@ export type Asked = {
 };
 
 /** Weak: it promises the same rows, not the same bytes. */
-export function entityTag(asked: Asked, clock: { written: string; hour: number }): string {
+export function entityTag(asked: TaggedRequest, clock: { written: string; hour: number }): string {
   const { address, form, role, version, isOfNow } = asked;
   const text = JSON.stringify([clock.written, version, role, form, address, isOfNow ? clock.hour : null]);
   return `W/"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;

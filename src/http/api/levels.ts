@@ -4,7 +4,7 @@ import { idsOf } from '../../answers/scope.ts';
 import { askedStep } from '../../answers/trend-of.ts';
 import { levelsAtOf } from '../../answers/levels-at-of.ts';
 import type { LevelsAt } from '../../queries/levels/levels-at.ts';
-import { STEPS, trend, type TrendRow } from '../../queries/levels/trend.ts';
+import { TREND_STEPS, trend, type TrendRow } from '../../queries/levels/trend.ts';
 import { answerTo } from '../../queries/question.ts';
 import { coverage, type CoverageDay } from '../../queries/runs/coverage.ts';
 import { WHEN_HELP } from '../../time/when.ts';
@@ -62,7 +62,7 @@ export function levelRoutes(api: OpenAPIHono<Caller>, reader: Reader): void {
     summary: 'Users by level over time',
     description: 'Each row holds until the next one. The first row is the state at the start of the span.',
     query: Spanned.extend({
-      step: z.enum(STEPS).optional().openapi({
+      step: z.enum(TREND_STEPS).optional().openapi({
         description:
           'Without it: each snapshot of up to 48 hours, each hour of up to 31 days, and each day of longer spans. The total of more than 10 accounts goes by hours and days, and of thousands by days.',
       }),

@@ -4,17 +4,17 @@ import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import { stringify } from 'csv-stringify/sync';
 import type { Context } from 'hono';
 import { deletedIn } from '../../answers/beyond-retention.ts';
-import { scopeOf, type Range, type Scope } from '../../answers/scope.ts';
+import { scopeOf, type RangeName, type Scope } from '../../answers/scope.ts';
 import type { Db } from '../../db/handle.ts';
 import type { DeletedSince } from '../../queries/accounts/deleted-since.ts';
-import { feedClock } from '../../queries/health/feed-clock.ts';
+import { readFeedClock } from '../../queries/health/feed-clock.ts';
 import { PRUNABLE, type Prunable } from '../../retention.ts';
 import { VERSION } from '../../version.ts';
 import type { Caller } from '../auth.ts';
 import { readAs, type Reader } from '../read-as.ts';
 import { entityTag, isKnown } from './entity-tag.ts';
 import { PERSON, withNames } from './named-rows.ts';
-import { PROBLEMS } from './problem.ts';
+import { PROBLEM_RESPONSES } from './problem.ts';
 
 type Row = Record<string, unknown>;
 
@@ -42,7 +42,7 @@ export type ListRoute<Query extends z.ZodObject, Param extends z.ZodObject, R ex
   params?: Param;
   row: z.ZodObject & z.ZodType<R>;
   /** The default span, if the address names none. */
-  usual?: Range;
+  usual?: RangeName;
   /** The rows of a span are from these parts, which a retention may have shortened. */
   parts?: readonly Prunable[];
   /** Each row is a user. Callers who may see emails and names get them with the row. The row's schema has PERSON. */
@@ -68,7 +68,7 @@ export function listRoute<Query extends z.ZodObject, Param extends z.ZodObject, 
       const { pathname, search } = new URL(c.req.url);
       const address = pathname + search;
       const asked = { address, form, role, version: VERSION, isOfNow: isOfNow(query) };
-      const tag = entityTag(asked, await feedClock(db));
+      const tag = entityTag(asked, await readFeedClock(db));
       c.header('Vary', 'Accept');
       if (isKnown(tag, c.req.header('If-None-Match'))) return c.body(null, 304, { ETag: tag });
       const scope = await scopeOf(db, query, route.usual ?? 'all');
@@ -125,7 +125,7 @@ function describe<Query extends z.ZodObject, Param extends z.ZodObject, R extend
         content: { 'application/json': { schema }, 'text/csv': { schema: z.string() } },
       },
       304: { description: 'The answer has not changed since the one with this ETag' },
-      ...PROBLEMS,
+      ...PROBLEM_RESPONSES,
     },
   });
 }

@@ -1,11 +1,11 @@
 // GET /users/{user_id} and below it: the state of one user in each account, and what happened over time.
 import { z, type OpenAPIHono } from '@hono/zod-openapi';
-import { knownUsers, noSuchUser, type KnownUser } from '../../answers/people/one-user.ts';
+import { knownUsers, noSuchUser, type UserInAccount } from '../../answers/people/one-user.ts';
 import { inWords, type TimelineEvent } from '../../answers/user-timeline.ts';
 import type { Scope } from '../../answers/scope.ts';
 import type { Db } from '../../db/handle.ts';
 import { answerTo } from '../../queries/question.ts';
-import { userActivity } from '../../queries/users/user-activity.ts';
+import { activityOfUser } from '../../queries/users/user-activity.ts';
 import { userPeriods } from '../../queries/users/user-periods.ts';
 import { usersWithId } from '../../queries/users/user-page.ts';
 import { minute } from '../../time/when.ts';
@@ -127,19 +127,19 @@ export function oneUserRoutes(api: OpenAPIHono<Caller>, reader: Reader): void {
     usual: '90d',
     ask: async (db, scope, { params }) => {
       const ids = (await known(db, scope, params.user_id)).map(({ accountId }) => accountId);
-      return { rows: await answerTo(db, userActivity(ids, params.user_id, scope.span)) };
+      return { rows: await answerTo(db, activityOfUser(ids, params.user_id, scope.span)) };
     },
   });
 }
 
 /** Throws USER_NOT_FOUND. */
-async function known(db: Db, scope: Scope, userId: string): Promise<KnownUser[]> {
+async function known(db: Db, scope: Scope, userId: string): Promise<UserInAccount[]> {
   const users = await knownUsers(db, scope, userId, false);
   if (users.length === 0) throw noSuchUser(userId, scope.chosen !== null);
   return users;
 }
 
-function eventsOf(users: readonly KnownUser[], { span, timezone }: Scope): HistoryEvent[] {
+function eventsOf(users: readonly UserInAccount[], { span, timezone }: Scope): HistoryEvent[] {
   const isIn = ({ changed_at }: TimelineEvent) => {
     const at = Date.parse(changed_at);
     return at >= span.from.getTime() && at <= span.to.getTime();

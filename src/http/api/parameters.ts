@@ -36,7 +36,7 @@ export const Spanned = About.extend({
 });
 
 /** A number in an address. Only digits: JavaScript also reads `1e2`, ` 1` and `0x64` as numbers. */
-export function wholeNumber(low: number, high: number) {
+export function wholeNumberParameter(low: number, high: number) {
   const message = `must be a whole number from ${low} to ${high}, in decimal digits`;
   return z
     .string()
@@ -46,13 +46,13 @@ export function wholeNumber(low: number, high: number) {
     .openapi({ type: 'integer', minimum: low, maximum: high });
 }
 
-export const MOST_ROWS = 1_000;
+export const MOST_PAGE_ROWS = 1_000;
 
 /** For lists that are sent in pages. */
 export const Paged = z.object({
-  limit: wholeNumber(1, MOST_ROWS)
+  limit: wholeNumberParameter(1, MOST_PAGE_ROWS)
     .optional()
-    .openapi({ description: `Rows in one answer, up to ${MOST_ROWS}. Usually 100.` }),
+    .openapi({ description: `Rows in one answer, up to ${MOST_PAGE_ROWS}. Usually 100.` }),
   cursor: text('Where the rows continue: next_cursor of the answer before.'),
 });
 

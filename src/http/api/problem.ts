@@ -18,7 +18,7 @@ export const Problem = z
 export const PROBLEM_TYPE = 'application/problem+json';
 
 /** For the `responses` of a route. */
-export const PROBLEMS = {
+export const PROBLEM_RESPONSES = {
   ...Object.fromEntries(
     Object.entries({
       400: 'A parameter cannot be read',

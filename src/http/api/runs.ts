@@ -8,7 +8,7 @@ import type { Caller } from '../auth.ts';
 import { cut, readCursor } from '../cursor.ts';
 import type { Reader } from '../read-as.ts';
 import { listRoute } from './list-route.ts';
-import { About, Paged, Spanned, wholeNumber } from './parameters.ts';
+import { About, Paged, Spanned, wholeNumberParameter } from './parameters.ts';
 import { rowsAsked } from './rows-asked.ts';
 
 const count = (description: string) => z.int().min(0).openapi({ description });
@@ -97,7 +97,7 @@ export function runRoutes(api: OpenAPIHono<Caller>, reader: Reader): void {
     summary: 'One run, with its evidence in words',
     description: 'One row. A run that goes on is not found yet.',
     query: About,
-    params: z.object({ run_id: wholeNumber(1, Number.MAX_SAFE_INTEGER) }),
+    params: z.object({ run_id: wholeNumberParameter(1, Number.MAX_SAFE_INTEGER) }),
     row: ExplainedRun,
     ask: async (db, scope, { params }) => {
       const { run, facts } = await oneRunOf(db, scope, params.run_id);

@@ -5,7 +5,7 @@ import { getCookie } from 'hono/cookie';
 import { deletedIn, missingWords } from '../../answers/beyond-retention.ts';
 import { overviewOf, stripFrom } from '../../answers/overview.ts';
 import { beforeFrom } from '../../answers/pages/response.ts';
-import { scopeOf, type Range, type Scope, type Span } from '../../answers/scope.ts';
+import { scopeOf, type RangeName, type Scope, type Span } from '../../answers/scope.ts';
 import type { Db } from '../../db/handle.ts';
 import { isOperatorError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
@@ -85,7 +85,7 @@ type Shortened = { parts: readonly Prunable[]; from?: (span: Span) => Date };
 export async function answer(
   deps: PagesDeps,
   c: Context<Caller>,
-  usual: Range | 'fitting',
+  usual: RangeName | 'fitting',
   draw: (db: Db, page: Page) => Promise<Html>,
   { parts, from = (span) => span.from }: Shortened = { parts: [] },
 ): Promise<Response> {

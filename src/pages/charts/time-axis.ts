@@ -6,7 +6,7 @@ const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 
-export type Tick = { at: number; label: string };
+export type AxisMark = { at: number; label: string };
 
 /** The longest span, and the distance of its marks. */
 const HOURS: readonly (readonly [longest: number, hours: number])[] = [
@@ -24,12 +24,12 @@ const DAYS: readonly (readonly [longest: number, isMark: (wall: Date) => boolean
   [Number.POSITIVE_INFINITY, (wall) => wall.getUTCDate() === 1 && wall.getUTCMonth() === 0],
 ];
 
-export function ticksOf({ from, to }: { from: number; to: number }, timezone: string): Tick[] {
+export function ticksOf({ from, to }: { from: number; to: number }, timezone: string): AxisMark[] {
   const length = to - from;
   const hours = HOURS.find(([longest]) => length <= longest)?.[1];
   const step = hours === undefined ? DAY : hours * HOUR;
   const isMark = DAYS.find(([longest]) => length <= longest)![1];
-  const ticks: Tick[] = [];
+  const ticks: AxisMark[] = [];
   const end = wallAt(to, timezone);
   for (let wall = Math.ceil(wallAt(from, timezone) / step) * step; wall <= end; wall += step) {
     if (hours === undefined && !isMark(new Date(wall))) continue;

@@ -2,7 +2,7 @@
 // one stacked panel. Widths are percentages, so the same picture fits a phone and a wide screen, and no text is
 // stretched.
 import { html, raw } from 'hono/html';
-import type { Trend } from '../../answers/trend-of.ts';
+import type { PlottedTrend } from '../../answers/trend-of.ts';
 import type { Span } from '../../answers/scope.ts';
 import { RISK_LEVELS, type RiskLevel } from '../../user-risk.ts';
 import type { Html } from '../page.ts';
@@ -12,7 +12,7 @@ import { ticksOf } from './time-axis.ts';
 import { scaleOf, type Scale } from './value-scale.ts';
 
 export const VIEWS = ['own', 'one', 'stacked'] as const;
-export type View = (typeof VIEWS)[number];
+export type TrendView = (typeof VIEWS)[number];
 
 const TOP_DOWN = RISK_LEVELS.toReversed();
 /** Marks that are closer to each other than this become one, in thousandths of the width. */
@@ -21,10 +21,10 @@ const NEAREST = 8;
 const NARROWEST = 6;
 
 export type Picture = {
-  trend: Trend;
+  trend: PlottedTrend;
   span: Pick<Span, 'from' | 'to'>;
   timezone: string;
-  view: View;
+  view: TrendView;
   /** No script will add anything to it. */
   isStill?: boolean;
 };
@@ -52,7 +52,7 @@ export function trendChart(picture: Picture): Html {
     <p class="legend quiet small">${legend(picture)}</p>`;
 }
 
-function forScript(trend: Trend): Html {
+function forScript(trend: PlottedTrend): Html {
   return html`<p class="when quiet small"><output aria-live="polite" data-when></output></p>
     <script type="application/json" data-points>
       ${raw(JSON.stringify(pointsOf(trend)))}
@@ -119,7 +119,7 @@ function panel(parts: { name: Html; kind: string; scale: Scale; lines: Html; ove
 }
 
 /** Gaps in every panel; rings and the end of the first load in the lowest. */
-function overlays({ gaps, marks }: Trend, edges: Edges, isLowest: boolean): Html {
+function overlays({ gaps, marks }: PlottedTrend, edges: Edges, isLowest: boolean): Html {
   const hatched = gaps.map(({ due_at, ended_at }) => {
     const from = xOf(edges, Date.parse(due_at));
     const to = ended_at === null ? SIDE : xOf(edges, Date.parse(ended_at));
@@ -150,7 +150,7 @@ function overlays({ gaps, marks }: Trend, edges: Edges, isLowest: boolean): Html
   }`;
 }
 
-function apart(edges: Edges, marks: Trend['marks']): number[] {
+function apart(edges: Edges, marks: PlottedTrend['marks']): number[] {
   const kept: number[] = [];
   for (const { at, partial_count } of marks) {
     const last = kept.at(-1);
@@ -179,7 +179,7 @@ export function axis(edges: Edges, timezone: string): Html {
 }
 
 /** Seconds and counts, for the script. */
-function pointsOf({ rows }: Trend): Record<string, number[]> {
+function pointsOf({ rows }: PlottedTrend): Record<string, number[]> {
   return {
     at: rows.map(({ at }) => Math.floor(Date.parse(at) / 1000)),
     high: rows.map(({ high }) => high),
@@ -188,7 +188,7 @@ function pointsOf({ rows }: Trend): Record<string, number[]> {
   };
 }
 
-function seriesOf({ rows }: Trend, level: RiskLevel): Point[] {
+function seriesOf({ rows }: PlottedTrend, level: RiskLevel): Point[] {
   return rows.map((row) => ({ at: Date.parse(row.at), value: row[level] }));
 }
 

@@ -1,8 +1,13 @@
 // The report as Markdown, for a ticket or a wiki. It has the figures of the HTML, and no pictures.
 import { coverageWords } from '../../answers/pages/coverage.ts';
-import { lasted, targetWords, timeOf } from '../../answers/pages/response.ts';
+import { lasted, targetWords, responseTimeOf } from '../../answers/pages/response.ts';
 import { listedOf, nameIn, type Report } from '../../answers/report/report.ts';
-import { accountName, periodWords, reportCaveats, reportSummary } from '../../answers/report/report-words.ts';
+import {
+  accountNames,
+  periodWords,
+  reportCaveats,
+  reportSummary,
+} from '../../answers/report/report-words.ts';
 import type { News } from '../../queries/levels/news.ts';
 import { localMinute, minute } from '../../time/when.ts';
 import { printable } from '../../words.ts';
@@ -10,7 +15,7 @@ import { printable } from '../../words.ts';
 export function reportMarkdown(report: Report, version: string): string {
   const { scope } = report;
   const parts = [
-    `# Zero Trust user risk: ${plain(accountName(scope))}, ${periodWords(scope)}`,
+    `# Zero Trust user risk: ${plain(accountNames(scope))}, ${periodWords(scope)}`,
     ...reportSummary(report),
     ...(report.end.account_count === 0 ? [] : filled(report)),
     `Made by zt-risk-sync ${version} at ${minute(scope.now, scope.timezone)}. Times are in ${scope.timezone}.`,
@@ -104,7 +109,7 @@ function times({ response: { times, targetMs } }: Report): string {
       'before',
     ],
     (['any', 'lowered', 'reset', 'absent', 'open'] as const).map((by) => {
-      const [now, before] = [timeOf(times.rows, by), timeOf(times.rows, by, 'before')];
+      const [now, before] = [responseTimeOf(times.rows, by), responseTimeOf(times.rows, by, 'before')];
       return [
         by,
         now.episode_count,
@@ -131,11 +136,11 @@ function who(report: Report, user: { account_id: string; user_id: string }): str
   return parts.filter((part) => part !== '').join(' ');
 }
 
-type Cell = string | number;
+type MarkdownCell = string | number;
 
-function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
+function table(head: readonly string[], rows: readonly (readonly MarkdownCell[])[]): string {
   if (rows.length === 0) return 'None.';
-  const line = (cells: readonly Cell[]) =>
+  const line = (cells: readonly MarkdownCell[]) =>
     `| ${cells.map((cell) => (typeof cell === 'number' ? cell.toLocaleString('en-US') : plain(cell))).join(' | ')} |`;
   return [line(head), `|${head.map(() => '---|').join('')}`, ...rows.map(line)].join('\n');
 }

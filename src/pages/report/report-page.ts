@@ -4,7 +4,12 @@ import { html, raw } from 'hono/html';
 import { coverageWords } from '../../answers/pages/coverage.ts';
 import { lasted, targetWords } from '../../answers/pages/response.ts';
 import { listedOf, MOST_LISTED, nameIn, type Report } from '../../answers/report/report.ts';
-import { accountName, periodWords, reportCaveats, reportSummary } from '../../answers/report/report-words.ts';
+import {
+  accountNames,
+  periodWords,
+  reportCaveats,
+  reportSummary,
+} from '../../answers/report/report-words.ts';
 import type { News } from '../../queries/levels/news.ts';
 import type { Transition } from '../../queries/levels/transitions.ts';
 import { localMinute, minute } from '../../time/when.ts';
@@ -15,13 +20,13 @@ import type { Html } from '../page.ts';
 import { heading, levelMark, number } from '../parts.ts';
 import { nameInWords } from '../person.ts';
 import { timesTable } from '../response.ts';
-import { table, type Column } from '../table.ts';
+import { pageTable, type PageColumn } from '../table.ts';
 
 /** `style` is the text of the style sheet of all pages. */
 export function reportPage(report: Report, { style, version }: { style: string; version: string }): Html {
   const { scope } = report;
   const [headline = '', ...sentences] = reportSummary(report);
-  const title = `${accountName(scope)}, ${periodWords(scope)}`;
+  const title = `${accountNames(scope)}, ${periodWords(scope)}`;
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -102,7 +107,7 @@ function transitionsTable(rows: readonly Transition[]): Html {
       (sum, row) => sum + (row.from_level === from && row.to_level === to ? row.change_count : 0),
       0,
     );
-  return table(
+  return pageTable(
     'Changes from each level to each other one',
     [
       { title: 'From', isHead: true, kind: 'word', cell: (from: string) => name(from) },
@@ -126,7 +131,7 @@ function who(report: Report, user: User): Html {
   return named === undefined ? id : html`${id} ${nameInWords(named)}`;
 }
 
-function whoColumn<Row extends User>(report: Report): Column<Row> {
+function whoColumn<Row extends User>(report: Report): PageColumn<Row> {
   return { title: 'User', isHead: true, cell: (row) => who(report, row) };
 }
 
@@ -138,12 +143,12 @@ const REASONS: Readonly<Record<string, string>> = {
 function newsTable(report: Report, change: News['change']): Html {
   const { rows, count } = listedOf(report, change);
   if (count === 0) return html`<p class="quiet">Nobody.</p>`;
-  const why: Column<News> = {
+  const why: PageColumn<News> = {
     title: 'Why',
     kind: 'word',
     cell: (row) => REASONS[row.end_reason ?? ''] ?? '',
   };
-  return html`${table(
+  return html`${pageTable(
     'Users, the gravest first',
     [
       whoColumn<News>(report),
@@ -165,7 +170,7 @@ function step({ from_level, to_level }: News): Html {
 function longestTable(report: Report): Html {
   if (report.longest.length === 0) return html`<p class="quiet">Nobody was at high.</p>`;
   const { timezone } = report.scope;
-  return table(
+  return pageTable(
     'Periods at high, the longest first',
     [
       whoColumn<Report['longest'][number]>(report),

@@ -5,7 +5,7 @@ import { accounts, leases, snapshots } from '../../db/schema.ts';
 import { mayRead } from '../health/may-read.ts';
 import { failedSince, newestOfEach, REJECTED_NOT_KEPT, REJECTED_WAITING } from './newest-of-each.ts';
 
-export type AccountState = {
+export type AccountStatus = {
   account_id: string;
   label: string | null;
   added_at: Date;
@@ -40,7 +40,7 @@ export type AccountState = {
   known_ms: number;
 };
 
-export async function listAccounts(db: Db): Promise<AccountState[]> {
+export async function listAccounts(db: Db): Promise<AccountStatus[]> {
   const { leases: leasesVisible } = await mayRead(db);
   const internals = leasesVisible
     ? sql`${REJECTED_WAITING} as rejected_waiting, l.run_id::float8 as running_run_id, l.started_at as running_since, l.host as running_host,
@@ -64,7 +64,7 @@ export async function listAccounts(db: Db): Promise<AccountState[]> {
       ${leasesVisible ? sql`left join ${leases} l on l.account_key = a.account_key` : sql``}
      order by a.account_key`);
   return rows.map((row) => ({
-    ...(row as unknown as AccountState),
+    ...(row as unknown as AccountStatus),
     added_at: new Date(row['added_at'] as string),
     retired_at: toDate(row['retired_at']),
     observed_at: toDate(row['observed_at']),

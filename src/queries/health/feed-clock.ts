@@ -4,7 +4,7 @@ import { on, type Db } from '../../db/handle.ts';
 import { onlyRow } from '../../db/sql/only-row.ts';
 
 /** `written` changes with every write to the history, in any account. `hour` counts the hours since 1970. */
-export async function feedClock(db: Db): Promise<{ written: string; hour: number }> {
+export async function readFeedClock(db: Db): Promise<{ written: string; hour: number }> {
   const { rows } = await on(db).execute<{ written: string; hour: number }>(sql`
     select coalesce(md5(string_agg(epoch::text || '/' || feed_id, ' ' order by epoch, feed_id)), '') as written,
            floor(extract(epoch from now()) / 3600)::int as hour

@@ -25,12 +25,10 @@ export const keyOfChange = ({ changed_at, account_id, user_id }: FedChange): Cha
   user_id,
 ];
 
-type Span = { from: Date; to: Date };
-
 /** `after`: the last row of the page before. Accounts that were retired later are left out, except if one is named. */
 export function changeFeed(
   accountIds: readonly string[] | null,
-  span: Span,
+  span: { from: Date; to: Date },
   filter: ChangeFilter,
   after: ChangeKey | null,
   most: number,

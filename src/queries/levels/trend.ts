@@ -4,8 +4,8 @@ import { sql, type SQL } from 'drizzle-orm';
 import { postgresZone } from '../postgres-zone.ts';
 import { idsArgument, ofLiving, ofLivingRows, type Question } from '../question.ts';
 
-export const STEPS = ['snapshot', 'hour', 'day'] as const;
-export type Step = (typeof STEPS)[number];
+export const TREND_STEPS = ['snapshot', 'hour', 'day'] as const;
+export type TrendStep = (typeof TREND_STEPS)[number];
 
 export type TrendRow = {
   /** A snapshot, or the begin of an hour or day. */
@@ -24,7 +24,7 @@ export type TrendRow = {
 /** `to` is not included. The state at `from` is first, if there is one. */
 export function trend(
   accountIds: readonly string[] | null,
-  { from, to, timezone, step }: { from: Date; to: Date; timezone: string; step: Step },
+  { from, to, timezone, step }: { from: Date; to: Date; timezone: string; step: TrendStep },
 ): Question<TrendRow> {
   const span = { begin: sql`${from.toISOString()}::timestamptz`, end: sql`${to.toISOString()}::timestamptz` };
   const zone = postgresZone(timezone);

@@ -2,7 +2,7 @@
 // it lasts longer.
 import { sql } from 'drizzle-orm';
 import type { Question } from '../question.ts';
-import { instant, newestBefore, type ResponseSpan } from './response-times.ts';
+import { timestamp, newestBefore, type ResponseSpan } from './response-times.ts';
 
 export type LongEpisode = {
   account_id: string;
@@ -28,14 +28,14 @@ export function longestEpisodes(
     statement: sql`
       with newest as (${newestBefore(accountIds, to)})
       select e.account_id, e.account_label, e.user_id, e.started_at,
-             case when e.ended_at < ${instant(to)} then e.ended_at end as ended_at,
-             case when e.ended_at < ${instant(to)} then e.ended_by end as ended_by,
-             case when e.ended_at < ${instant(to)} then e.duration_seconds
+             case when e.ended_at < ${timestamp(to)} then e.ended_at end as ended_at,
+             case when e.ended_at < ${timestamp(to)} then e.ended_by end as ended_by,
+             case when e.ended_at < ${timestamp(to)} then e.duration_seconds
                   else extract(epoch from n.newest_at - e.started_at)::float8 end as duration_seconds,
              e.peak_event_count, e.is_baseline
         from newest n
         join risk_bi.high_risk_episodes e using (account_id)
-       where e.started_at < ${instant(to)} and (e.ended_at is null or e.ended_at > ${instant(from)})
+       where e.started_at < ${timestamp(to)} and (e.ended_at is null or e.ended_at > ${timestamp(from)})
        order by duration_seconds desc, e.started_at, e.user_id
        limit ${most}::int`,
   };

@@ -2,7 +2,7 @@
 // lasted at least as long as is known.
 import { sql } from 'drizzle-orm';
 import type { Question } from '../question.ts';
-import { instant, newestBefore, type ResponseSpan } from './response-times.ts';
+import { timestamp, newestBefore, type ResponseSpan } from './response-times.ts';
 
 export type OpenEpisode = {
   account_id: string;
@@ -37,7 +37,7 @@ export function openOverTarget(
         from newest n
         join risk_bi.high_risk_episodes e using (account_id)
        cross join lateral (select extract(epoch from n.newest_at - e.started_at)::float8 as seconds) d
-       where e.started_at < ${instant(to)} and (e.ended_at is null or e.ended_at >= ${instant(to)})
+       where e.started_at < ${timestamp(to)} and (e.ended_at is null or e.ended_at >= ${timestamp(to)})
          and d.seconds > ${target} and ${goesOn}
        order by e.started_at, e.account_id, e.user_id
        limit ${most}::int`,

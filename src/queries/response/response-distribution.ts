@@ -2,7 +2,7 @@
 // second month.
 import { sql } from 'drizzle-orm';
 import { ofLiving, type Question } from '../question.ts';
-import { instant, type ResponseSpan } from './response-times.ts';
+import { timestamp, type ResponseSpan } from './response-times.ts';
 
 export type DurationStep = {
   /** From this length up to, but not including, the next one. */
@@ -36,7 +36,7 @@ export function responseDistribution(
              (count(*) filter (where e.ended_by = 'absent'))::int as absent
         from steps s
         left join (select ended_by, duration_seconds from risk_bi.high_risk_episodes
-                    where ended_at >= ${instant(from)} and ended_at < ${instant(to)}
+                    where ended_at >= ${timestamp(from)} and ended_at < ${timestamp(to)}
                       and is_baseline is false and ${ofLiving(accountIds)}) e
           on e.duration_seconds >= s.at_least and (s.below is null or e.duration_seconds < s.below)
        group by s.at_least, s.below

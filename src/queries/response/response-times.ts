@@ -34,8 +34,8 @@ export function responseTimes(
   return {
     statement: sql`
       with spans (number, period, begins_at, ends_at) as (
-             values (0, 'this', ${instant(from)}, ${instant(to)}),
-                    (1, 'before', ${instant(before)}, ${instant(from)})),
+             values (0, 'this', ${timestamp(from)}, ${timestamp(to)}),
+                    (1, 'before', ${timestamp(before)}, ${timestamp(from)})),
            kinds (place, kind) as (values (0, 'any'), (1, 'lowered'), (2, 'reset'), (3, 'absent'), (4, 'open')),
            newest as (
              select p.number, s.account_id, max(s.observed_at) as newest_at
@@ -76,10 +76,10 @@ export function newestBefore(accountIds: readonly string[] | null, at: Date): SQ
   return sql`
              select account_id, max(observed_at) as newest_at
                from risk_bi.snapshots
-              where observed_at < ${instant(at)} and ${ofLiving(accountIds)}
+              where observed_at < ${timestamp(at)} and ${ofLiving(accountIds)}
               group by account_id`;
 }
 
-export function instant(at: Date): SQL {
+export function timestamp(at: Date): SQL {
   return sql`${at.toISOString()}::timestamptz`;
 }

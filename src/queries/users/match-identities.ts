@@ -3,10 +3,10 @@
 import { and, asc, inArray, sql, type SQL } from 'drizzle-orm';
 import { on, type Db } from '../../db/handle.ts';
 import { userIdentities as i } from '../../db/schema.ts';
-import type { Named } from '../../pii-policy.ts';
+import type { EmailAndName } from '../../pii-policy.ts';
 
 export type UserKey = { account_key: number; user_key: number };
-export type Fits = (identity: Named) => boolean;
+export type Fits = (identity: EmailAndName) => boolean;
 
 // Users per statement: about half a megabyte.
 const AT_ONCE = 5_000;

@@ -11,7 +11,7 @@ export type UserActivity = {
   last_event: string;
 };
 
-export function userActivity(
+export function activityOfUser(
   accountIds: readonly string[] | null,
   userId: string,
   { from, to }: { from: Date; to: Date },

@@ -84,7 +84,7 @@ export function keyOfUser(sort: Sort): (row: UserRow) => UserPageKey {
 /**
  * `after`: the key of the last row of the page before. Users of retired accounts are left out, except if one is named.
  */
-export function userPage(
+export function pageOfUsers(
   accountIds: readonly string[] | null,
   filter: UsersFilter,
   { sort, order }: UsersOrder,

@@ -2,7 +2,7 @@
 import type { UserRecord } from '../../cloudflare/endpoints/user-record.ts';
 import type { Erasure } from '../../db/erased/read-erased.ts';
 import { readInstant, type PostgresInstant } from '../../db/postgres-instant.ts';
-import type { Named } from '../../pii-policy.ts';
+import type { EmailAndName } from '../../pii-policy.ts';
 import type { Verdict } from '../walk/verdict.ts';
 
 /**
@@ -19,7 +19,7 @@ export type LookupAnswer = { outcome: LookupOutcome; lastResetTime: string | nul
  * `isUnknown`: the held identity cannot be compared with the served one, because it is a hash of another key, or not
  * kept.
  */
-export type HeldIdentity = Named & { isUnknown?: boolean };
+export type HeldIdentity = EmailAndName & { isUnknown?: boolean };
 
 /** What we hold of the user who is looked up. `lastEvent`: the newest event that the summary served (RFC 3339). */
 export type HeldUser = HeldIdentity & { lastEvent: string };
@@ -56,7 +56,7 @@ export function readOutcome(record: UserRecord | null, held: HeldUser, now: numb
 }
 
 /** The email or the name equals the one we hold. If we hold neither, the record must have neither. */
-function isTheirs(record: Named, held: Named): boolean {
+function isTheirs(record: EmailAndName, held: EmailAndName): boolean {
   const [email, name] = [held.email || null, held.name || null];
   if (email === null && name === null) return !record.email && !record.name;
   return (email !== null && record.email === email) || (name !== null && record.name === name);

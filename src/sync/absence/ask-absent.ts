@@ -73,14 +73,14 @@ export type AskRequest = {
   countUse: CountUse;
 };
 
-export type AskDeps = {
+export type AbsenceDeps = {
   client: Pick<CloudflareClient, 'lookUpUser'>;
   logger: Logger;
   /** Email and name as the history holds them, by row. Fetched for one round of users at a time. */
   readIdentities: (users: readonly MissingUser[]) => Promise<ReadonlyMap<number, HeldIdentity>>;
 };
 
-export async function askAbsent(deps: AskDeps, request: AskRequest): Promise<Answers> {
+export async function askAbsent(deps: AbsenceDeps, request: AskRequest): Promise<Answers> {
   const { settings } = request;
   const missing = request.missing.length;
   if (missing === 0) return { confirmation: 'asked', byRow: new Map(), evidence: null };
@@ -119,7 +119,7 @@ function nobodyAsked(state: Lookups['state'], confirmation: Confirmation, missin
 }
 
 async function askUsers(
-  deps: AskDeps,
+  deps: AbsenceDeps,
   request: AskRequest,
   users: readonly MissingUser[],
   askControl: () => Promise<Control>,
@@ -181,9 +181,9 @@ const NO_RECORD: ReadonlySet<ErrorCode> = new Set(['BAD_ANSWER', 'BODY_TOO_LARGE
  * the API could not answer. Each of these may concern only this user, or all users. ended: there was no time to wait
  * for the answer.
  */
-type Asked = LookupAnswer | 'refused' | 'unreadable' | 'unanswered' | 'ended';
-type AskUser = (user: KnownUser) => Promise<Asked>;
-type AskMissing = (user: MissingUser) => Promise<Asked>;
+type RecordReply = LookupAnswer | 'refused' | 'unreadable' | 'unanswered' | 'ended';
+type AskUser = (user: KnownUser) => Promise<RecordReply>;
+type AskMissing = (user: MissingUser) => Promise<RecordReply>;
 
 function createAsker(
   client: Pick<CloudflareClient, 'lookUpUser'>,
@@ -209,7 +209,7 @@ function createAsker(
 /** Whether the answer to a lookup was not a record. */
 export const isNoRecord = ({ code }: OperatorError): boolean => NO_RECORD.has(code);
 
-const isLevel = (answer: Asked): boolean => typeof answer !== 'string' && answer.outcome === 'level';
+const isLevel = (answer: RecordReply): boolean => typeof answer !== 'string' && answer.outcome === 'level';
 
 type Control = 'passed' | 'refused' | 'control_failed' | 'unanswered';
 
@@ -219,7 +219,7 @@ type Control = 'passed' | 'refused' | 'control_failed' | 'unanswered';
  * count as a failure, because they may never change.
  */
 async function control(ask: AskUser, users: readonly KnownUser[]): Promise<Control> {
-  const answers = new Set<Asked>();
+  const answers = new Set<RecordReply>();
   for (const user of users) {
     const answer = await ask(user);
     if (isLevel(answer)) return 'passed';
@@ -237,7 +237,7 @@ async function control(ask: AskUser, users: readonly KnownUser[]): Promise<Contr
  * After a few rounds with a failed lookup, the asking ends. Users who were asked are last in the next run.
  */
 async function askInRounds(
-  askSome: (round: readonly MissingUser[]) => Promise<Map<number, Asked>>,
+  askSome: (round: readonly MissingUser[]) => Promise<Map<number, RecordReply>>,
   askControl: () => Promise<Control>,
   users: readonly MissingUser[],
 ): Promise<{ asked: number; kept: Map<number, LookupAnswer>; after: Control }> {
@@ -257,7 +257,7 @@ async function askInRounds(
   return { asked, kept, after: 'passed' };
 }
 
-const answerOf = (answer: Asked): LookupAnswer =>
+const answerOf = (answer: RecordReply): LookupAnswer =>
   typeof answer === 'string' ? { outcome: 'unreadable', lastResetTime: null } : answer;
 
 /**
@@ -268,8 +268,8 @@ async function askRound(
   ask: AskMissing,
   users: readonly MissingUser[],
   concurrency: number,
-): Promise<Map<number, Asked>> {
-  const answers = new Map<number, Asked>();
+): Promise<Map<number, RecordReply>> {
+  const answers = new Map<number, RecordReply>();
   const limit = pLimit(concurrency);
   let stopped = false;
   const askOne = async (user: MissingUser) => {

@@ -54,13 +54,13 @@ export async function claimLease(pool: Pool, request: ClaimRequest): Promise<Cla
   }
 }
 
-type Step =
+type ClaimAttempt =
   | Exclude<Claim, { kind: 'claimed' }>
   | { kind: 'claimed'; lease: Lease }
   | { kind: 'unknown' }
   | { kind: 'dead'; accountKey: number };
 
-async function takeIfFree(tx: Transaction, request: ClaimRequest): Promise<Step> {
+async function takeIfFree(tx: Transaction, request: ClaimRequest): Promise<ClaimAttempt> {
   const { owner, timing } = request;
   await holdSchema(tx);
   const accountKey = await findAccount(tx, request.accountId);

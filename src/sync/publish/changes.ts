@@ -90,12 +90,12 @@ export function readChanges(accountKey: number, inputs: ChangeInputs): Changes {
   const row: CopyValue[] = CHANGE_COLUMNS.map(() => null);
   row[AT.account_key] = accountKey;
   row[AT.user_id] = userId;
-  const reading: Reading = { inputs, counts: startCounts(inputs.state), row, userId };
+  const reading: ChangeReading = { inputs, counts: startCounts(inputs.state), row, userId };
   return { counts: reading.counts, rows: rowsOf(reading) };
 }
 
 /** The state of one read of all changes. `row` is filled again for each change. */
-type Reading = { inputs: ChangeInputs; counts: ChangeCounts; row: CopyValue[]; userId: Uint8Array };
+type ChangeReading = { inputs: ChangeInputs; counts: ChangeCounts; row: CopyValue[]; userId: Uint8Array };
 
 function startCounts(state: ChangeInputs['state']): ChangeCounts {
   return {
@@ -115,14 +115,14 @@ function startCounts(state: ChangeInputs['state']): ChangeCounts {
   };
 }
 
-function* rowsOf(reading: Reading): Generator<readonly CopyValue[]> {
+function* rowsOf(reading: ChangeReading): Generator<readonly CopyValue[]> {
   yield* changed(reading);
   yield* absentNoMore(reading);
   yield* absent(reading);
 }
 
 /** Begins the row of a user. Columns that are not set stay null. */
-function begin({ inputs: { table }, counts, row, userId }: Reading, at: number, userKey: number): void {
+function begin({ inputs: { table }, counts, row, userId }: ChangeReading, at: number, userKey: number): void {
   counts.rows++;
   row.fill(null, AT.is_new);
   row[AT.user_key] = userKey;
@@ -134,7 +134,7 @@ function begin({ inputs: { table }, counts, row, userId }: Reading, at: number, 
   row[AT.activity_changed] = false;
 }
 
-function* changed(reading: Reading): Generator<readonly CopyValue[]> {
+function* changed(reading: ChangeReading): Generator<readonly CopyValue[]> {
   const { inputs, counts, row } = reading;
   const { table, key, log } = inputs;
   // Whether the change still counts: no later record has superseded it or taken it back.
@@ -183,7 +183,7 @@ function move(sums: LevelSums, from: LevelRank, fromEvents: number, to: LevelRan
 }
 
 /** Users who were met again without any other change, even if only a rejected record met them. */
-function* absentNoMore(reading: Reading): Generator<readonly CopyValue[]> {
+function* absentNoMore(reading: ChangeReading): Generator<readonly CopyValue[]> {
   const { inputs, counts, row } = reading;
   const { table } = inputs;
   for (let at = 0; at < table.size(); at++) {
@@ -195,7 +195,7 @@ function* absentNoMore(reading: Reading): Generator<readonly CopyValue[]> {
   }
 }
 
-function* absent(reading: Reading): Generator<readonly CopyValue[]> {
+function* absent(reading: ChangeReading): Generator<readonly CopyValue[]> {
   const { inputs, counts, row } = reading;
   const { table, missing, answers } = inputs;
   const resetTime: PostgresInstant = { seconds: 0, micros: 0 };

@@ -9,7 +9,7 @@ import { instant, whole } from '../../db/sql/inline-sql.ts';
 import { levelRank } from '../../db/sql/level-rank.ts';
 import { lookups, stagedChanges, userActivity, userIdentities, userLevels, users } from '../../db/schema.ts';
 import { fieldColumns } from '../../db/sql/user-columns.ts';
-import { fieldsOf, type History, type UserField } from '../../user-risk.ts';
+import { fieldsOf, type HistoryName, type UserField } from '../../user-risk.ts';
 import type { ChangeCounts } from './changes.ts';
 import type { SnapshotFacts, Statement } from './write-snapshot.ts';
 
@@ -38,7 +38,7 @@ export function changeStatements(facts: SnapshotFacts, counts: ChangeCounts): St
 }
 
 /** Whether the staged row changes this history. Never true for missing users. */
-function changes(history: History): SQL {
+function changes(history: HistoryName): SQL {
   if (history === 'level') return sql`not ${c.is_missing} and ${c.new_level} is distinct from ${c.old_level}`;
   return sql`${history === 'identity' ? c.identity_changed : c.activity_changed}`;
 }

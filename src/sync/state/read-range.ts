@@ -16,13 +16,13 @@ import { brokenIdentities } from './state-errors.ts';
 import { emptyValues, readUuid, type LevelRank, type UserTable } from './user-table.ts';
 
 /** Present users with keys up to `end`, as rows of the user table, and the condition that finds their identities. */
-export type Range = { rows: number[]; end: number; bytes: number; identities: SQL };
+export type KeyRange = { rows: number[]; end: number; bytes: number; identities: SQL };
 
 export type RangeReader = {
   /** Puts some users with keys above `after` into the user table. Reading a range again gives the same result. */
-  users(after: number, limit: number): Promise<Range>;
+  users(after: number, limit: number): Promise<KeyRange>;
   /** Reads the identities of those users. Returns the number of bytes. Throws STATE_BROKEN. */
-  identities(range: Range): Promise<number>;
+  identities(range: KeyRange): Promise<number>;
 };
 
 export type RangeDeps = { pool: Pool; table: UserTable; key: HashKey };
@@ -47,7 +47,7 @@ async function readDense(
   deps: RangeDeps,
   accountKey: number,
   { after, limit, lastUserKey }: Wanted,
-): Promise<Range> {
+): Promise<KeyRange> {
   const end = Math.min(lastUserKey, after + limit);
   const keys = sql`${users.user_key} > ${whole(after)} and ${users.user_key} <= ${whole(end)}`;
   const identities = sql`${userIdentities.user_key} > ${whole(after)} and ${userIdentities.user_key} <= ${whole(end)}`;
@@ -61,7 +61,7 @@ async function readSparse(
   deps: RangeDeps,
   accountKey: number,
   { after, limit, lastUserKey }: Wanted,
-): Promise<Range> {
+): Promise<KeyRange> {
   const keys: number[] = [];
   await readCopy(deps.pool, presentKeysQuery(accountKey, after, limit), 1, (row) => {
     keys.push(row.bytes.readInt32BE(row.start[0]));
@@ -79,7 +79,7 @@ async function readByKeys(
   { pool, table }: RangeDeps,
   accountKey: number,
   keys: SQL,
-): Promise<Pick<Range, 'rows' | 'bytes'>> {
+): Promise<Pick<KeyRange, 'rows' | 'bytes'>> {
   const found: number[] = [];
   const id = new Int32Array(4);
   const values = emptyValues();
@@ -99,7 +99,7 @@ async function readByKeys(
 async function readIdentities(
   { pool, table, key }: RangeDeps,
   lease: Lease,
-  { rows, identities }: Range,
+  { rows, identities }: KeyRange,
 ): Promise<number> {
   if (rows.length === 0) return 0;
   let next = 0;

@@ -6,7 +6,7 @@ import { RISK_LEVELS } from '../../user-risk.ts';
 import type { Lease } from '../claim/lease.ts';
 import { emptySums, total, type LevelSums } from './level-sums.ts';
 import { readHeader, type Header } from './read-header.ts';
-import { createRangeReader, type Range, type RangeDeps, type RangeReader } from './read-range.ts';
+import { createRangeReader, type KeyRange, type RangeDeps, type RangeReader } from './read-range.ts';
 import { brokenSums, stateMoved } from './state-errors.ts';
 import type { UserTable } from './user-table.ts';
 
@@ -68,7 +68,7 @@ async function readRanges(
   ranges: RangeReader,
   lastUserKey: number,
   beforeRange: () => Promise<void>,
-  onRange: (range: Range) => void,
+  onRange: (range: KeyRange) => void,
 ): Promise<void> {
   let limit = FIRST_ROWS;
   const begin = (after: number) => {
@@ -78,10 +78,10 @@ async function readRanges(
     users.catch(() => undefined);
     return users;
   };
-  let next: Promise<Range> | null = begin(0);
+  let next: Promise<KeyRange> | null = begin(0);
   while (next !== null) {
     await beforeRange();
-    const range: Range = await next;
+    const range: KeyRange = await next;
     next = range.end < lastUserKey ? begin(range.end) : null;
     const identityBytes = await readAgain(() => ranges.identities(range));
     onRange(range);

@@ -2,7 +2,7 @@
 // ids. Memory only; it knows no database and no record.
 import { getRandomValues } from 'node:crypto';
 import type { PostgresInstant } from '../../db/postgres-instant.ts';
-import type { History, IdentityField, UserField } from '../../user-risk.ts';
+import type { HistoryName, IdentityField, UserField } from '../../user-risk.ts';
 
 /** A row's level: 0 for a user who is not present, otherwise the rank in RISK_LEVELS, from 1. */
 export type LevelRank = 0 | 1 | 2 | 3;
@@ -93,7 +93,7 @@ export type UserTable = {
 };
 
 /** Parts of a record, as bits: one for each history. */
-const BIT_OF = { level: 1, activity: 2, identity: 4 } as const satisfies Record<History, number>;
+const BIT_OF = { level: 1, activity: 2, identity: 4 } as const satisfies Record<HistoryName, number>;
 export const LEVEL = BIT_OF.level;
 export const ACTIVITY = BIT_OF.activity;
 export const IDENTITY = BIT_OF.identity;

@@ -33,7 +33,7 @@ export type ChangeLog = {
   ): Generator<LoggedChange>;
 };
 
-type Bucket = { pieces: Buffer[]; tail: Buffer; end: number };
+type LogBucket = { pieces: Buffer[]; tail: Buffer; end: number };
 
 const BUCKETS = 256;
 // 4 MB if all buckets are in use. Larger pieces hardly compress better: names and addresses repeat within a few
@@ -85,12 +85,12 @@ function readChange(bytes: Buffer, at: number, into: LoggedChange): void {
 }
 
 function createBuckets() {
-  const buckets: (Bucket | undefined)[] = Array.from({ length: BUCKETS });
+  const buckets: (LogBucket | undefined)[] = Array.from({ length: BUCKETS });
   let held = 0;
   return {
     bytes: () => held,
     /** Returns the bucket with room in its tail for `wanted` more bytes. */
-    room(number: number, wanted: number): Bucket {
+    room(number: number, wanted: number): LogBucket {
       let bucket = buckets[number];
       if (bucket === undefined) {
         bucket = { pieces: [], tail: Buffer.allocUnsafeSlow(PIECE_BYTES), end: 0 };
@@ -117,7 +117,7 @@ function createBuckets() {
 }
 
 /** Compresses the tail. Returns the number of bytes that this adds. */
-function compressTail(bucket: Bucket): number {
+function compressTail(bucket: LogBucket): number {
   // Node returns a slice of a larger buffer. Keeping the slice would keep the whole buffer in memory.
   const compressed = zstdCompressSync(bucket.tail.subarray(0, bucket.end), LEVEL_1);
   const piece = Buffer.allocUnsafeSlow(compressed.length);

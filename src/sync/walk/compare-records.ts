@@ -14,14 +14,14 @@ import {
   type UserTable,
   type UserValues,
 } from '../state/user-table.ts';
-import type { Named } from '../../pii-policy.ts';
+import type { EmailAndName } from '../../pii-policy.ts';
 import type { ChangeLog } from './change-log.ts';
 import { countReason, type ReasonCounts } from './reason-counts.ts';
 import type { IdentityPolicy } from './identity-policy.ts';
 import type { Rejection } from './quarantine.ts';
 
 /** A user whose record was accepted: what a lookup must know to serve as a control. */
-export type KnownUser = Named & {
+export type KnownUser = EmailAndName & {
   userId: string;
   /** RFC 3339. */
   lastEvent: string;

@@ -4,12 +4,12 @@ import { printable } from '../../words.ts';
 import { fits, fitText, table, type Cell, type Column } from '../table.ts';
 
 /** `erased_at`: set if the person was erased. */
-type Person = Identity & { erased_at?: string | null };
+type PersonRow = Identity & { erased_at?: string | null };
 
 /** The table of `persons`, with one row for each. */
 export function personTable(
   columns: readonly Column[],
-  persons: readonly Person[],
+  persons: readonly PersonRow[],
   rowOf: (at: number) => Cell[],
   width: number,
 ): string {
@@ -27,11 +27,11 @@ export function personTable(
 
 const ERASED = 'erased';
 
-function isErased({ erased_at }: Person): boolean {
+function isErased({ erased_at }: PersonRow): boolean {
   return erased_at != null;
 }
 
-function inOneLine(person: Person): string {
+function inOneLine(person: PersonRow): string {
   if (isErased(person)) return ERASED;
   return printable(IDENTITY_FIELDS.map((field) => person[field] ?? `no ${field}`).join(', '));
 }

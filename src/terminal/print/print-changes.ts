@@ -8,14 +8,14 @@ import { localMinute } from '../../time/when.ts';
 import { plural } from '../../words.ts';
 import { paintLevel } from '../colour.ts';
 import { personTable } from './person-lines.ts';
-import { openRows, table, type Cell, type Format } from '../table.ts';
+import { openRows, table, type Cell, type OutputFormat } from '../table.ts';
 import { viewOf, type View } from '../view.ts';
 import type { Terminal } from '../wrap.ts';
 import { IDENTITY_FIELDS } from '../../user-risk.ts';
 
 type ChangesIo = Terminal & { stdout: NodeJS.WritableStream; stderr: { write(text: string): unknown } };
 type ChangesPrintOptions = {
-  format: Format;
+  format: OutputFormat;
   timezone: string;
   identities: boolean;
   since: Date;

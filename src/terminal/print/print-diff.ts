@@ -6,7 +6,7 @@ import type { SnapshotAt } from '../../queries/snapshots/snapshot-at.ts';
 import { accountName } from '../../answers/resolve-accounts.ts';
 import { paintLevel, paintLevels } from '../colour.ts';
 import { personTable } from './person-lines.ts';
-import { printRows, table, type Cell, type Format } from '../table.ts';
+import { printRows, table, type Cell, type OutputFormat } from '../table.ts';
 import type { View } from '../view.ts';
 import { IDENTITY_FIELDS, CHANGE_ORDER, type Change } from '../../user-risk.ts';
 import { wrap } from '../wrap.ts';
@@ -27,7 +27,7 @@ const COLUMNS = [
 export function printAll(
   out: NodeJS.WritableStream,
   found: readonly Difference[],
-  { format, identities, limit }: { format: Format; identities: boolean; limit: number },
+  { format, identities, limit }: { format: OutputFormat; identities: boolean; limit: number },
 ): void {
   const columns = identities ? [...COLUMNS, ...IDENTITY_FIELDS] : COLUMNS;
   const rows = found.flatMap(({ account, from, to, rows, between }) =>
@@ -62,7 +62,7 @@ export type DiffPrintOptions = {
   change: readonly Change[];
 };
 
-export function blockOf(
+export function diffBlock(
   { account, from, to, rows, between }: Difference,
   asked: { from: Date; to: Date },
   options: DiffPrintOptions,

@@ -3,7 +3,7 @@ import { accountName } from '../../answers/resolve-accounts.ts';
 import type { UserHistory } from '../../answers/user-history.ts';
 import type { FoundUser } from '../../queries/users/find-users.ts';
 import { duration, plural, printable } from '../../words.ts';
-import { json, printRows, type Cell, type Format } from '../table.ts';
+import { json, printRows, type Cell, type OutputFormat } from '../table.ts';
 import { inWords, iso, walksInWords, type TimelineEvent } from '../../answers/user-timeline.ts';
 import { paintLevels } from '../colour.ts';
 import { viewOf, type View } from '../view.ts';
@@ -15,7 +15,7 @@ type HistoryIo = Terminal & { stdout: NodeJS.WritableStream };
 export function printHistories(
   io: HistoryIo,
   histories: readonly UserHistory[],
-  options: { identities: boolean; timezone: string; format: Format },
+  options: { identities: boolean; timezone: string; format: OutputFormat },
 ): void {
   const { identities, format, timezone } = options;
   const out = io.stdout;

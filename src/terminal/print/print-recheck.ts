@@ -2,15 +2,15 @@
 import type { Recheck } from '../../upkeep/recheck.ts';
 import type { Rechecked } from '../../upkeep/recheck-waiting.ts';
 import { plural } from '../../words.ts';
-import { blockOf, byAccount, more } from './print-rejected.ts';
-import { printRows, type Cell, type Format } from '../table.ts';
+import { rejectedBlock, byAccount, ofThemShown } from './print-rejected.ts';
+import { printRows, type Cell, type OutputFormat } from '../table.ts';
 import type { View } from '../view.ts';
 import { wrap } from '../wrap.ts';
 
 export function printRecheck(
   out: NodeJS.WritableStream,
   rows: readonly Rechecked[],
-  options: { limit: number; format: Format },
+  options: { limit: number; format: OutputFormat },
   view: View,
 ): void {
   if (options.format !== 'table') {
@@ -35,11 +35,11 @@ export function printRecheck(
     return;
   }
   const shown = rows.slice(0, options.limit);
-  const blocks = shown.map((row) => blockOf(row, inWords(row.now), view));
+  const blocks = shown.map((row) => rejectedBlock(row, inWords(row.now), view));
   const count = (outcome: Recheck['outcome']) => rows.filter((row) => row.now.outcome === outcome).length;
   const [accepted, rejected, unknown] = [count('accepted'), count('rejected'), count('unknown')];
   const told = [
-    `${plural(rows.length, 'rejected record')} waiting${more(shown.length, rows.length)}.`,
+    `${plural(rows.length, 'rejected record')} waiting${ofThemShown(shown.length, rows.length)}.`,
     accepted > 0
       ? `This version would accept ${accepted.toLocaleString('en-US')} of them: the next sync adds them.`
       : 'This version would accept none of them.',

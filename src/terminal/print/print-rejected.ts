@@ -7,7 +7,7 @@ import type { View } from '../view.ts';
 import { wrap } from '../wrap.ts';
 
 /** Three lines per record: a table with user ids and reasons does not fit into 80 columns. */
-export function blockOf(row: RejectedRow, what: string, view: View, isGone = false): string {
+export function rejectedBlock(row: RejectedRow, what: string, view: View, isGone = false): string {
   const indent = row.id.length + 2;
   const lines = [
     `${row.id}  ${wrap(printable(what), indent, view.textWidth)}`,
@@ -32,7 +32,7 @@ export function seen(row: RejectedRow, { time, timezone }: View): string {
   return `${from} (run ${row.first_run_id}) to ${time(row.last_seen_at)} (run ${row.last_run_id})`;
 }
 
-export function more(shown: number, total: number): string {
+export function ofThemShown(shown: number, total: number): string {
   return shown < total ? `, ${shown.toLocaleString('en-US')} of them shown (--limit)` : '';
 }
 

@@ -5,7 +5,7 @@ import { NO_ACCOUNT } from '../../answers/choose-histories.ts';
 import { accountName } from '../../answers/resolve-accounts.ts';
 import { localMinute, startOfDay } from '../../time/when.ts';
 import { RISK_LEVELS } from '../../user-risk.ts';
-import { printRows, table, type Cell, type Format } from '../table.ts';
+import { printRows, table, type Cell, type OutputFormat } from '../table.ts';
 import {
   axisOf,
   barChart,
@@ -24,7 +24,7 @@ import { wrap, type Terminal } from '../wrap.ts';
 
 type TrendIo = Terminal & { stdout: NodeJS.WritableStream; stderr: { write(text: string): unknown } };
 type TrendPrintOptions = {
-  format: Format;
+  format: OutputFormat;
   /** The number of newest rows that the table shows. Default all. */
   rows?: number;
 };
@@ -68,7 +68,7 @@ export function printTrend(io: TrendIo, trend: Trend, options: TrendPrintOptions
   }
 }
 
-function printPoints(io: TrendIo, { points, bucket, timezone }: Trend, format: Format): void {
+function printPoints(io: TrendIo, { points, bucket, timezone }: Trend, format: OutputFormat): void {
   // Names as in risk_bi; a row per bucket needs one column for each level.
   const columns = [
     'account_id',

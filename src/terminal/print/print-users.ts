@@ -7,14 +7,14 @@ import { localMinute } from '../../time/when.ts';
 import { duration, plural, shortCount } from '../../words.ts';
 import { paintLevel } from '../colour.ts';
 import { personTable } from './person-lines.ts';
-import { printRows, table, type Cell, type Column, type Format } from '../table.ts';
+import { printRows, table, type Cell, type Column, type OutputFormat } from '../table.ts';
 import { viewOf, type View } from '../view.ts';
 import { wrap, type Terminal } from '../wrap.ts';
 import { IDENTITY_FIELDS } from '../../user-risk.ts';
 
 type UsersIo = Terminal & { stdout: NodeJS.WritableStream; stderr: { write(text: string): unknown } };
 export type UserPrintOptions = {
-  format: Format;
+  format: OutputFormat;
   timezone: string;
   identities: boolean;
   level: readonly string[];

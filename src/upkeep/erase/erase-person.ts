@@ -59,10 +59,10 @@ export async function erasePerson(deps: EraseDeps, { userId, mode, email }: Eras
   return { person: await finishErasure(pool, standIn), swept };
 }
 
-type Step = Pick<ErasureInAccount, 'accountKey' | 'replaces'>;
+type ErasureStep = Pick<ErasureInAccount, 'accountKey' | 'replaces'>;
 
 /** If several accounts know the person, the texts of all are erased first: see the head of this file. */
-function stepsOf(all: readonly number[], knowing: readonly number[]): Step[] {
+function stepsOf(all: readonly number[], knowing: readonly number[]): ErasureStep[] {
   const first = knowing.length > 1 ? all : all.filter((key) => !knowing.includes(key));
   return [
     ...first.map((accountKey) => ({ accountKey, replaces: false })),

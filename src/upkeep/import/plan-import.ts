@@ -41,7 +41,7 @@ export async function planImport(
   return { todo, done };
 }
 
-type History = {
+type EarlierImports = {
   isRetired: boolean;
   newestAt: Date | null;
   now: Date;
@@ -51,7 +51,7 @@ type History = {
 
 type Row = { now: string; newest: string | null; key: number | null; retired: boolean };
 
-async function readHistory(pool: Pool, accountId: string): Promise<History> {
+async function readHistory(pool: Pool, accountId: string): Promise<EarlierImports> {
   const [a, s, i] = [accounts, snapshots, imports];
   const db = drizzle(pool);
   // A distributed history would ask every node for the account of an id. No account has key 0.

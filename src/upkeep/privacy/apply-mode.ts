@@ -12,21 +12,21 @@ import { whole } from '../../db/sql/inline-sql.ts';
 import { CommitUnknown, DEFAULT_LIMITS, inTransaction, type Transaction } from '../../db/transaction.ts';
 import type { Holder } from '../../sync/claim/claim-lease.ts';
 import { whileHeld } from '../../sync/claim/hold-account.ts';
-import { beginChange, endChange, holdsTooMuch, isSame, readMode, type Target } from './change-mode.ts';
+import { beginChange, endChange, holdsTooMuch, isSame, readMode, type TargetMode } from './change-mode.ts';
 import { readBatch, writeBatch, type RewriteHooks } from './rewrite-identities.ts';
 
 export type ApplyDeps = RewriteHooks & { pool: Pool };
 
 export type ApplyRequest = {
   accountKey: number;
-  target: Target;
+  target: TargetMode;
   signal: AbortSignal;
   onProgress?: (done: number, total: number) => void;
   /** A run works on the account, and the call waits for it. */
   onBusy: (holder: Holder) => void;
 };
 
-export type Applied = {
+export type AppliedMode = {
   /** Whether the recorded mode or key was different, or an earlier change was not complete. */
   changed: boolean;
   identities: number;
@@ -37,7 +37,7 @@ export type Applied = {
 export async function previewMode(
   pool: Pool,
   accountKey: number,
-  target: Target,
+  target: TargetMode,
 ): Promise<{ changed: boolean; identities: number }> {
   const recorded = await readMode(pool, accountKey);
   const { rows } = await on(pool).execute<{ count: number }>(sql`
@@ -50,7 +50,7 @@ export async function previewMode(
 }
 
 /** Throws the signal's reason between two transactions, IDENTITY_MODE, and the errors of the database. */
-export async function applyMode(deps: ApplyDeps, request: ApplyRequest): Promise<Applied> {
+export async function applyMode(deps: ApplyDeps, request: ApplyRequest): Promise<AppliedMode> {
   const { pool, failpoint } = deps;
   const { accountKey, target } = request;
   const { changed, identities: total } = await previewMode(pool, accountKey, target);

@@ -16,7 +16,7 @@ import { OperatorError } from '../../errors.ts';
 import { anyOf, fieldColumns } from '../../db/sql/user-columns.ts';
 import { HASH_PATTERN, type PiiMode, type PiiPolicy } from '../../pii-policy.ts';
 
-export type Target = Pick<PiiPolicy, 'mode' | 'keyId' | 'convert'> & {
+export type TargetMode = Pick<PiiPolicy, 'mode' | 'keyId' | 'convert'> & {
   /** Whether hashes of another key are removed. They cannot be found any more, and cannot be computed again. */
   dropOldHashes: boolean;
 };
@@ -31,12 +31,12 @@ export async function readMode(db: Db, accountKey: number): Promise<RecordedMode
     : { mode: row.mode as PiiMode, keyId: row.key_id, isApplied: row.is_applied };
 }
 
-export function isSame(recorded: RecordedMode | null, { mode, keyId }: Target): boolean {
+export function isSame(recorded: RecordedMode | null, { mode, keyId }: TargetMode): boolean {
   return (recorded?.mode ?? 'full') === mode && (recorded?.keyId ?? null) === keyId;
 }
 
 /** Identities that hold more than the mode allows. The condition contains no email and no name. */
-export function holdsTooMuch({ mode, keyId, dropOldHashes }: Target): SQL {
+export function holdsTooMuch({ mode, keyId, dropOldHashes }: TargetMode): SQL {
   if (mode === 'full') return sql`false`;
   const parts = fieldColumns(i, 'identity');
   if (mode === 'none') return anyOf(parts, (column) => sql`${column} is not null`);
@@ -50,7 +50,7 @@ export function holdsTooMuch({ mode, keyId, dropOldHashes }: Target): SQL {
 }
 
 /** The account is held. Returns the number of deleted rejected records: their texts may hold anything. */
-export async function beginChange(tx: Transaction, accountKey: number, target: Target): Promise<number> {
+export async function beginChange(tx: Transaction, accountKey: number, target: TargetMode): Promise<number> {
   const [row] = await tx.select().from(m).where(eq(m.account_key, accountKey)).for('update');
   const isKept = row === undefined || row.mode === 'full';
   const keyId = target.mode === 'pseudonymous' ? target.keyId : null;
@@ -78,7 +78,7 @@ export async function noteWriter(tx: Transaction, accountKey: number): Promise<n
 }
 
 /** The account is held. Throws IDENTITY_MODE if another change has begun. */
-export async function requireTarget(tx: Transaction, accountKey: number, target: Target): Promise<void> {
+export async function requireTarget(tx: Transaction, accountKey: number, target: TargetMode): Promise<void> {
   const [row] = await tx.select().from(m).where(eq(m.account_key, accountKey)).for('share');
   if (row !== undefined && row.mode === target.mode && row.key_id === target.keyId && !row.is_applied) return;
   throw new OperatorError({
@@ -90,7 +90,7 @@ export async function requireTarget(tx: Transaction, accountKey: number, target:
 }
 
 /** The account is held. False: some identities are left to rewrite. */
-export async function endChange(tx: Transaction, accountKey: number, target: Target): Promise<boolean> {
+export async function endChange(tx: Transaction, accountKey: number, target: TargetMode): Promise<boolean> {
   const recorded = await readMode(tx, accountKey);
   // After a COMMIT without a reply.
   if (recorded?.isApplied === true && isSame(recorded, target)) return true;

@@ -18,7 +18,7 @@ import type { Holder } from '../../sync/claim/claim-lease.ts';
 import { IDENTITY_FIELDS, mapIdentity, type Identity } from '../../user-risk.ts';
 import { whileHeld } from '../../sync/claim/hold-account.ts';
 import type { LeaseTiming } from '../../sync/claim/lease.ts';
-import { holdsTooMuch, noteWriter, requireTarget, type Target } from './change-mode.ts';
+import { holdsTooMuch, noteWriter, requireTarget, type TargetMode } from './change-mode.ts';
 
 export type Batch = {
   rows: readonly (readonly CopyValue[])[];
@@ -33,7 +33,7 @@ const COLUMNS = ['account_key', 'user_key', 'valid_from', 'snapshot_id', ...IDEN
 export async function readBatch(
   pool: Pool,
   accountKey: number,
-  target: Target,
+  target: TargetMode,
   { from, limit }: { from: number; limit: number },
 ): Promise<Batch> {
   const query = sql`
@@ -62,7 +62,7 @@ function textOf({ bytes, start, length }: CopiedRow, field: number): string | nu
   return size < 0 ? null : bytes.toString('utf8', from, from + size);
 }
 
-function convert(held: Identity, { convert: to, keyId, dropOldHashes }: Target): Identity {
+function convert(held: Identity, { convert: to, keyId, dropOldHashes }: TargetMode): Identity {
   const kept = to(held);
   if (!dropOldHashes) return kept;
   const own = (text: string | null) =>
@@ -80,7 +80,7 @@ export type RewriteHooks = {
 export async function writeBatch(
   pool: Pool,
   accountKey: number,
-  target: Target,
+  target: TargetMode,
   { rows }: Batch,
   { timing, failpoint }: RewriteHooks,
 ): Promise<Holder | null> {

@@ -10,7 +10,7 @@ import type { Horizon } from './horizon.ts';
 import { nextSnapshots } from './next-snapshots.ts';
 
 /** Rows of one transaction: half a second, so that a run never waits longer. */
-export const MOST_ROWS = 20_000;
+export const ROWS_PER_TRANSACTION = 20_000;
 
 export type Piece = {
   /** Deletes at most the number of rows that the caller asked for. */

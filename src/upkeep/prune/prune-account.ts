@@ -17,7 +17,7 @@ import type { Holder } from '../../sync/claim/claim-lease.ts';
 import { whileHeld } from '../../sync/claim/hold-account.ts';
 import type { LeaseTiming } from '../../sync/claim/lease.ts';
 import { horizonOf, type Horizon } from './horizon.ts';
-import { MOST_ROWS, nextPiece, type Piece } from './parts.ts';
+import { ROWS_PER_TRANSACTION, nextPiece, type Piece } from './parts.ts';
 
 export type PruneDeps = {
   pool: Pool;
@@ -66,7 +66,7 @@ async function prunePart(
   horizon: Horizon,
   one: PrunedPart,
 ): Promise<Holder | null> {
-  const most = deps.mostRows ?? MOST_ROWS;
+  const most = deps.mostRows ?? ROWS_PER_TRANSACTION;
   let after = horizon.prunedUpTo;
   for (;;) {
     request.signal.throwIfAborted();
@@ -113,7 +113,7 @@ async function removeAgain(
 const CLOCK_MS = 3_000;
 
 async function removePiece(
-  { pool, timing, failpoint, mostRows = MOST_ROWS }: PruneDeps,
+  { pool, timing, failpoint, mostRows = ROWS_PER_TRANSACTION }: PruneDeps,
   part: Prunable,
   horizon: Horizon,
   piece: Piece,

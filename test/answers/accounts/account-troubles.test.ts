@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ScheduleState } from '../../../src/answers/accounts/account-states.ts';
 import { summaryOf, troubleOf, troublesOf } from '../../../src/answers/accounts/account-troubles.ts';
-import type { AccountState } from '../../../src/queries/accounts/list-accounts.ts';
+import type { AccountStatus } from '../../../src/queries/accounts/list-accounts.ts';
 import type { SlotRun } from '../../../src/queries/runs/slot-runs.ts';
 
 const HOUR = 3_600_000;
 const SLOT = new Date('2026-03-01T09:00:00Z');
 
-function state(account_id: string, over: Partial<AccountState> = {}): AccountState {
+function state(account_id: string, over: Partial<AccountStatus> = {}): AccountStatus {
   return {
     account_id,
     label: null,

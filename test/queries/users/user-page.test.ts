@@ -9,7 +9,7 @@ import {
   SORTS,
   STATES,
   userCounts,
-  userPage,
+  pageOfUsers,
   type UserPageKey,
   type UserRow,
 } from '../../../src/queries/users/user-page.ts';
@@ -59,7 +59,7 @@ test('pages of any size and order together hold every user of the list once, in 
       async (sort, order, level, absent, accountIds, most) => {
         const filter = { level, absent, search: null };
         const page = (after: UserPageKey | null, rows: number) =>
-          answerTo(pool, userPage(accountIds, filter, { sort, order }, after, rows));
+          answerTo(pool, pageOfUsers(accountIds, filter, { sort, order }, after, rows));
         const whole = await page(null, 1_000);
         const read: UserRow[] = [];
         for (let last: UserPageKey | null = null; ; last = keyOfUser(sort)(read.at(-1)!)) {
@@ -85,7 +85,7 @@ test('pages of any size and order together hold every user of the list once, in 
 });
 
 test('by level, cleared users stand below low ones', async () => {
-  const question = userPage(
+  const question = pageOfUsers(
     [ACCOUNTS[0]!],
     { level: 'all', absent: false, search: null },
     { sort: 'level', order: 'desc' },

@@ -13,7 +13,7 @@ import { createPool } from '../../../src/db/pool.ts';
 import { OperatorError } from '../../../src/errors.ts';
 import { createLogger } from '../../../src/logger.ts';
 import { createScheduler } from '../../../src/scheduler/scheduler.ts';
-import { simulatedAccounts } from '../../../src/simulator/account-list.ts';
+import { simulatedAccounts } from '../../../src/simulator/account-listing.ts';
 import { startSimulator } from '../../../src/simulator/server.ts';
 import { createWorld } from '../../../src/simulator/world.ts';
 import { LEASE_TIMING } from '../../../src/sync/claim/lease.ts';

@@ -5,14 +5,14 @@ import { createInterface } from 'node:readline';
 import { createPool } from '../../../src/db/pool.ts';
 import { datasetOf, type DatasetName } from '../../../src/export/datasets.ts';
 import { exportFeed } from '../../../src/export/export-feed.ts';
-import type { Format } from '../../../src/export/select-rows.ts';
+import type { ExportFormat } from '../../../src/export/select-rows.ts';
 
 export type FeedChild = {
   databaseUrl: string;
   stateFile: string;
   folder: string;
   datasets: readonly DatasetName[];
-  format: Format;
+  format: ExportFormat;
   partition: boolean;
   waits: boolean;
 };

@@ -1,7 +1,7 @@
 // `status` for many accounts: how many are healthy, then those that need a look. Pure.
 import type { ScheduleState } from '../../../answers/accounts/account-states.ts';
 import { summaryOf, troublesOf, type AccountsSummary } from '../../../answers/accounts/account-troubles.ts';
-import type { AccountState } from '../../../queries/accounts/list-accounts.ts';
+import type { AccountStatus } from '../../../queries/accounts/list-accounts.ts';
 import { plural, printable } from '../../../words.ts';
 import { table, type Cell, type Column } from '../../table.ts';
 import type { View } from '../../view.ts';
@@ -17,7 +17,7 @@ const COLUMNS: readonly Column[] = [
 ];
 
 export function manyAccountLines(
-  states: readonly AccountState[],
+  states: readonly AccountStatus[],
   schedule: ScheduleState,
   view: View,
 ): string[] {

@@ -3,14 +3,14 @@
 import { isStale, type ScheduleState } from '../../../answers/accounts/account-states.ts';
 import { isCopyDue } from '../../../answers/copy-due.ts';
 import type { LastCopy } from '../../../queries/health/last-copy.ts';
-import type { AccountState } from '../../../queries/accounts/list-accounts.ts';
+import type { AccountStatus } from '../../../queries/accounts/list-accounts.ts';
 import { accountName } from '../../../answers/resolve-accounts.ts';
 import { ago, duration, plural, printable } from '../../../words.ts';
 import type { Cell } from '../../table.ts';
 import type { View } from '../../view.ts';
 import { headLines, wrap } from '../../wrap.ts';
 
-export function accountLines(state: AccountState, schedule: ScheduleState, view: View): string[] {
+export function accountLines(state: AccountStatus, schedule: ScheduleState, view: View): string[] {
   const name = accountName(state);
   if (state.retired_at !== null) return headLines(name, `retired ${view.time(state.retired_at)}`, view.width);
   const seen =
@@ -50,7 +50,7 @@ export function accountLines(state: AccountState, schedule: ScheduleState, view:
   ];
 }
 
-function freshness(state: AccountState, schedule: ScheduleState): string | null {
+function freshness(state: AccountStatus, schedule: ScheduleState): string | null {
   const limit = duration(schedule.staleAfterMs);
   const intervals = '(two intervals of the schedule)';
   const stale = isStale(state, schedule);
@@ -60,7 +60,7 @@ function freshness(state: AccountState, schedule: ScheduleState): string | null 
     : `fresh: stale after ${limit} without a snapshot ${intervals}`;
 }
 
-function running(state: AccountState, { leaseMs }: ScheduleState, { time }: View): string {
+function running(state: AccountStatus, { leaseMs }: ScheduleState, { time }: View): string {
   if (!state.leases_visible)
     return 'this database role may not read which sync is running or which records were rejected';
   if (state.running_run_id === null) return 'no sync is running';
@@ -72,7 +72,7 @@ function running(state: AccountState, { leaseMs }: ScheduleState, { time }: View
 }
 
 /** This line is the first sign that no replica of `serve` is working. */
-function lastSlot(state: AccountState, { lastSlot, runs }: ScheduleState, { time }: View): string | null {
+function lastSlot(state: AccountStatus, { lastSlot, runs }: ScheduleState, { time }: View): string | null {
   if (lastSlot === null || state.added_at > lastSlot) return null;
   const slot = `last slot ${time(lastSlot)}:`;
   const run = runs.get(state.account_id);
@@ -114,7 +114,7 @@ export const ACCOUNT_COLUMNS = [
 ] as const;
 
 /** `copy` null: not the embedded server, so its backups are not our concern. */
-export function accountCells(state: AccountState, schedule: ScheduleState, copy: LastCopy | null): Cell[] {
+export function accountCells(state: AccountStatus, schedule: ScheduleState, copy: LastCopy | null): Cell[] {
   const iso = (at: Date | null) => at?.toISOString() ?? null;
   const seconds = (ms: number | null) => (ms === null ? null : Math.round(ms / 1000));
   const run = schedule.runs.get(state.account_id);

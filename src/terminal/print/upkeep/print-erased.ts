@@ -1,7 +1,7 @@
 // What `erased list` prints. Pure, but for the output.
 import type { ErasedRow } from '../../../queries/people/list-erased.ts';
 import { localMinute } from '../../../time/when.ts';
-import { printRows, table, type Cell, type Column, type Format } from '../../table.ts';
+import { printRows, table, type Cell, type Column, type OutputFormat } from '../../table.ts';
 import type { View } from '../../view.ts';
 import { wrap } from '../../wrap.ts';
 
@@ -31,7 +31,7 @@ const COLUMNS: readonly Column[] = [
 export function printErased(
   out: NodeJS.WritableStream,
   rows: readonly ErasedRow[],
-  format: Format,
+  format: OutputFormat,
   view: View,
 ): void {
   if (format !== 'table') {

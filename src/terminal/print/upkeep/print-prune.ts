@@ -2,7 +2,7 @@
 import { accountName } from '../../../answers/resolve-accounts.ts';
 import type { KnownAccount } from '../../../queries/accounts/known-accounts.ts';
 import { dataSize, plural } from '../../../words.ts';
-import { printRows, table, type Cell, type Column, type Format } from '../../table.ts';
+import { printRows, table, type Cell, type Column, type OutputFormat } from '../../table.ts';
 import type { View } from '../../view.ts';
 import { wrap } from '../../wrap.ts';
 
@@ -21,7 +21,7 @@ const COLUMNS = ['account_id', 'dataset', 'row_count', 'bytes', 'whole_since', '
 export function printPruned(
   out: NodeJS.WritableStream,
   rows: readonly PruneRow[],
-  { format, dryRun }: { format: Format; dryRun: boolean },
+  { format, dryRun }: { format: OutputFormat; dryRun: boolean },
   view: View,
 ): void {
   if (format !== 'table') {

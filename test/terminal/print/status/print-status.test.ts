@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import stringWidth from 'string-width';
-import type { AccountState } from '../../../../src/queries/accounts/list-accounts.ts';
+import type { AccountStatus } from '../../../../src/queries/accounts/list-accounts.ts';
 import { accountLines } from '../../../../src/terminal/print/status/print-status.ts';
 import { viewOf } from '../../../../src/terminal/view.ts';
 
@@ -16,7 +16,7 @@ const SCHEDULE = {
   runs: new Map(),
 };
 
-function linesOf(label: string | null, columns: number, over: Partial<AccountState> = {}): string[] {
+function linesOf(label: string | null, columns: number, over: Partial<AccountStatus> = {}): string[] {
   const state = {
     account_id: 'a'.repeat(32),
     label,
@@ -39,7 +39,7 @@ function linesOf(label: string | null, columns: number, over: Partial<AccountSta
     running_host: null,
     silent_ms: null,
     ...over,
-  } as AccountState;
+  } as AccountStatus;
   return accountLines(state, SCHEDULE, viewOf({ stdout: { columns }, source: { env: {} } }, 'UTC'));
 }
 

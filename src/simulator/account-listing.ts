@@ -1,6 +1,6 @@
 // The list of accounts that the credentials may see: ids from a seed, and the pages of the list.
 import { result } from './answers.ts';
-import type { Answer } from './answers.ts';
+import type { SimulatedAnswer } from './answers.ts';
 import { cutPage } from './cut-page.ts';
 import type { Fault } from './faults.ts';
 import { hash } from './random.ts';
@@ -16,11 +16,11 @@ export function simulatedAccounts(first: string, count: number, seed: number): s
   );
 }
 
-export type AccountList = {
-  page(accountIds: readonly string[], query: URLSearchParams, faults: ReadonlySet<Fault>): Answer;
+export type AccountListing = {
+  page(accountIds: readonly string[], query: URLSearchParams, faults: ReadonlySet<Fault>): SimulatedAnswer;
 };
 
-export function createAccountList(): AccountList {
+export function createAccountListing(): AccountListing {
   // Under the fault `drift`: accounts that have moved to the top, the newest first.
   let moved: string[] = [];
   return {

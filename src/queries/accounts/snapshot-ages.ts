@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm';
 import { accounts, snapshots } from '../../db/schema.ts';
 import type { Transaction } from '../../db/transaction.ts';
 
-export type Freshness = {
+export type SnapshotAges = {
   accounts: number;
   /** Accounts without a snapshot, or with one older than `staleAfterMs`. */
   stale: number;
@@ -13,7 +13,7 @@ export type Freshness = {
 };
 
 /** max() reads one index entry per account. */
-export async function freshness(tx: Transaction, staleAfterMs: number): Promise<Freshness> {
+export async function snapshotAges(tx: Transaction, staleAfterMs: number): Promise<SnapshotAges> {
   // Not a Drizzle select: for a single table it writes columns without their table, and both sides of the inner
   // condition would mean the same column.
   const { rows } = await tx.execute<{ age: number | null }>(sql`
