@@ -141,7 +141,7 @@ function fileUnusable(problem: string, more: number): OperatorError {
     code: 'ACCOUNT_FILE_UNUSABLE',
     happened: `CLOUDFLARE_ACCOUNT_ID_FILE: ${problem}${more > 0 ? `, and ${more} more` : ''}`,
     means: 'The accounts that were read before are synced',
-    todo: 'Mend the file: one account id a line; # begins a remark. It is read again by itself',
+    todo: 'Correct the file: one account id per line; # begins a comment. It is read again automatically',
   });
 }
 
