@@ -1,6 +1,8 @@
 // The bundle as a whole: what it does before any command runs, and what it leaves out.
 import assert from 'node:assert/strict';
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -132,5 +134,60 @@ test('the bundle leaves out code that no command needs and that would slow down 
     // `import { z }` instead of `import * as z` would pull in all of zod.
     for (const part of ['zod/v4/locales/fr.js', 'undici/lib/mock/', 'undici/lib/web/websocket/'])
       assert.ok(!text.includes(part), `${part} in ${name}`);
+  }
+});
+
+// The bundle is made from this source, so that whoever works on the program can run it without a build.
+const SOURCE = [
+  `--import=${path.resolve(import.meta.dirname, 'support/bundled-drizzle.ts')}`,
+  path.resolve(import.meta.dirname, '../src/cli.ts'),
+];
+
+/** Runs to its end, or until it has printed `until`; then it gets the signal. The streams may be files of the system. */
+async function ended(
+  program: readonly string[],
+  args: readonly string[],
+  { until, stdout = 'pipe' }: { until?: string; stdout?: 'pipe' | number } = {},
+): Promise<CliResult & { signal: string | null }> {
+  const child = spawn(process.execPath, [...program, ...args], {
+    cwd: tmpdir(),
+    env: { PATH: process.env['PATH'] ?? '', DATABASE_URL: 'postgres://x:y@127.0.0.1:1/none' },
+    stdio: ['ignore', stdout, 'pipe'],
+  });
+  const said = { stdout: '', stderr: '' };
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    said.stdout += text;
+    if (until !== undefined && said.stdout.includes(until) && !child.killed) child.kill('SIGTERM');
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (said.stderr += text));
+  const [code, signal] = (await once(child, 'close')) as [number, string | null];
+  return { code, signal, ...said };
+}
+
+for (const { what, args, code, until } of [
+  { what: 'no command', args: [], code: 64 },
+  { what: 'an unknown command', args: ['sycn'], code: 64 },
+  { what: 'help', args: ['users', '--help'], code: 0 },
+  { what: 'a result', args: ['completion', 'bash'], code: 0 },
+  { what: 'a database that cannot be reached', args: ['status'], code: 75 },
+  { what: 'a signal', args: ['simulate', '--port', '0', '--users', '5'], code: 0, until: 'Ctrl-C' },
+])
+  test(`the source answers as the bundle does: ${what}`, async () => {
+    const how = until === undefined ? {} : { until };
+    const [source, bundle] = await Promise.all([ended(SOURCE, args, how), ended([CLI], args, how)]);
+    const withoutPort = (text: string) => text.replaceAll(/127\.0\.0\.1:\d{2,}/g, '127.0.0.1:port');
+    assert.equal(withoutPort(source.stdout), withoutPort(bundle.stdout));
+    assert.equal(withoutPort(source.stderr), withoutPort(bundle.stderr));
+    assert.deepEqual([source.code, bundle.code, bundle.signal], [code, code, null], source.stderr);
+  });
+
+test('a result that cannot be written is an error, from the source as from the bundle', async (t) => {
+  if (!existsSync('/dev/full')) return t.skip('this system has no /dev/full');
+  const full = openSync('/dev/full', 'w');
+  t.after(() => closeSync(full));
+  for (const program of [SOURCE, [CLI]]) {
+    const { code, stderr } = await ended(program, ['completion', 'bash'], { stdout: full });
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /^error OUTPUT_FAILED: The output could not be written \(ENOSPC\)\./);
   }
 });

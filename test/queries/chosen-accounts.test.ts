@@ -3,7 +3,10 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { answerTo } from '../../src/queries/question.ts';
+import { readOnly } from '../../src/db/read-only.ts';
+import { accountHealth } from '../../src/queries/accounts/account-health.ts';
 import { wholeSince } from '../../src/queries/accounts/whole-since.ts';
+import { erasureOfPerson, erasureUnder } from '../../src/queries/people/list-erased.ts';
 import { listUnkept } from '../../src/queries/rejected/list-unkept.ts';
 import { findRun } from '../../src/queries/runs/list-runs.ts';
 import { oneRun, runLedger } from '../../src/queries/runs/run-ledger.ts';
@@ -165,4 +168,30 @@ test('since when the history is whole is told to a role that may know it, and to
     await db.rows(`drop owned by ${role}`);
     await db.rows(`drop role ${role}`);
   }
+});
+
+test('an account whose first run failed has that run, and no snapshot', async () => {
+  const history = sampleHistory(db.pool);
+  const key = await history.account('3'.repeat(32));
+  const runId = await history.run({
+    account_key: key,
+    started_at: at(5),
+    status: 'failed',
+    error_code: 'NETWORK',
+    error_message: 'x',
+  });
+  const ask = (accountId: string) =>
+    readOnly(db.pool, { statementMs: 5_000, lockMs: 5_000 }, (tx) => accountHealth(tx, accountId));
+  const health = await ask('3'.repeat(32));
+  assert.equal(health?.snapshot, null);
+  assert.equal(health?.newestRun?.runId, runId);
+  assert.equal(health?.failuresSince, 1);
+  assert.equal((await ask(TWO))?.newestRun?.runId, runs[3]);
+  assert.equal(await ask('4'.repeat(32)), null);
+});
+
+test('of a person who was never erased there is no erasure, by neither id', async () => {
+  const pool = drizzle(db.pool);
+  assert.equal(await erasureOfPerson(pool, uuidOf('ada')), null);
+  assert.equal(await erasureUnder(pool, uuidOf('ada')), null);
 });
