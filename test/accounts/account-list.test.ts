@@ -93,7 +93,7 @@ function fromToken() {
 
 const said = (message: RegExp) => logs.filter((line) => message.test(line.message));
 
-test('a file is read again at each slot, and what changed is said once, with the ids', async () => {
+test('the file is read again at each slot, and each change is reported once, with the ids', async () => {
   const [a, b, c] = idsOf(3) as [string, string, string];
   const { list, write } = fromFile([a, b]);
   await write(`${a}\n${b}\n`);
@@ -114,7 +114,7 @@ test('a file is read again at each slot, and what changed is said once, with the
   );
 });
 
-test('a file that cannot be used keeps the last good list, says so once, and is read again until it can', async () => {
+test('while the file cannot be used, the last good list stays, the problem is reported once, and the file is read again', async () => {
   const [a, b] = idsOf(2) as [string, string];
   const { list, write, remove } = fromFile([a]);
   await write('');
@@ -135,7 +135,7 @@ test('a file that cannot be used keeps the last good list, says so once, and is 
   assert.equal(said(/can be trusted again/).length, 1);
 });
 
-test('four thousand ids are read, --account narrows them, and the log names no thousands', async () => {
+test('four thousand ids are read, --account selects among them, and the log does not list them all', async () => {
   const ids = idsOf(4_000);
   const { list, write } = fromFile([ids[0]!]);
   await write(ids.join('\n'));
@@ -178,7 +178,7 @@ test('after any edits of the file, the accounts are those of the newest version 
   );
 });
 
-test('an account that the token no longer shows is reported, synced until a second list lacks it, and comes back', async () => {
+test('an account that leaves the list of the token is reported, is synced until a second list lacks it, and can come back', async () => {
   const ids = idsOf(60);
   const served = fromToken();
   await served.slot(ids);
@@ -200,7 +200,7 @@ test('an account that the token no longer shows is reported, synced until a seco
   assert.equal(served.changes(), 3);
 });
 
-test('whatever goes wrong with the list of the token, no account is dropped that two complete lists did not lack', async () => {
+test('whatever goes wrong with the list of the token, an account is dropped only if two complete lists lack it', async () => {
   const ids = idsOf(70);
   const faults: Fault[][] = [
     ['unavailable'],

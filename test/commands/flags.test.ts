@@ -171,7 +171,7 @@ test('every command with an answer takes --timezone, and refuses a zone that doe
   }
 });
 
-test('a subcommand that does not exist is named, with what was probably meant and what there is', async () => {
+test('an unknown subcommand is named, with the one that was probably meant and all that exist', async () => {
   for (const [path, message] of [
     [
       ['rejected', 'shwo'],
@@ -197,7 +197,7 @@ test('a subcommand that does not exist is named, with what was probably meant an
   assert.match(extra.stderr, /^error: too many arguments for 'list'/);
 });
 
-test('a value that is no choice is named, with what was probably meant', async () => {
+test('a value that is not allowed is named, with the one that was probably meant', async () => {
   for (const [path, meant] of [
     [['export', 'levles'], 'levels'],
     [['export', 'runs', 'snapshot-user'], 'snapshot-users'],

@@ -140,7 +140,7 @@ describe('import', () => {
     assert.deepEqual(await snapshots(), ['2024-01-04T19:00 complete 2']);
   });
 
-  test('takes all files of --at for the pages of one snapshot', async () => {
+  test('treats all files of --at as the pages of one snapshot', async () => {
     const { paths } = await savedFiles(
       Object.fromEntries(envelopesOf(recordsOf(9), 4).map((page, n) => [`p${n + 1}.json`, page])),
     );
@@ -166,7 +166,7 @@ describe('import', () => {
     assert.equal((await snapshots()).length, 1);
   });
 
-  test('a page that nobody saved makes its snapshot partial, and clears nobody', async () => {
+  test('a page that was not saved makes its snapshot partial, and no user is cleared', async () => {
     const [one, , three] = envelopesOf(recordsOf(9), 3);
     const whole = envelope(recordsOf(9), { total_count: 9 });
     const { paths } = await savedFiles({
@@ -184,7 +184,7 @@ describe('import', () => {
     ]);
   });
 
-  test('warns of files whose records know events from after their time', async () => {
+  test('warns of files with records of events that are later than the file', async () => {
     const late = recordsOf(1, { last_event: '2024-01-05T05:00:00+01:00' });
     const { paths } = await savedFiles({
       '2024-01-05T03-00-00.json': envelope(late, { total_count: 1 }),
@@ -196,7 +196,7 @@ describe('import', () => {
     assert.equal((await bring(['--dry-run', '--timezone', 'America/New_York', ...paths])).stderr, '');
   });
 
-  test('waits for nobody who is at work on the account, and says so', async () => {
+  test('does not wait for a run of the account, and says so', async () => {
     await claimAccount(db.pool, account);
     const { paths } = await savedFiles({ '2024-01-05T04Z.json': envelope(recordsOf(1), { total_count: 1 }) });
     const result = await bring(paths);
@@ -263,7 +263,7 @@ describe('import', () => {
     assert.equal((await snapshots()).length, 1);
   });
 
-  test('says of records that cannot be read what helps with files, also in a dry run', async () => {
+  test('says what to do about unreadable records in files, also in a dry run', async () => {
     const latin = Buffer.from(JSON.stringify([{ ...recordOf(1), name: 'Zoë' }]), 'latin1');
     const { paths } = await savedFiles({ '2024-01-05T04Z.json': latin });
     for (const more of [['--dry-run'], []]) {

@@ -64,7 +64,7 @@ type Answer = {
 const statusOf = async () => JSON.parse((await publication('status', '--json')).stdout) as Answer;
 
 describe('publication create', () => {
-  test('publishes every table but emails and names, says what to type next, and does nothing the second time', async () => {
+  test('publishes every table except emails and names, says what to type next, and does nothing the second time', async () => {
     const first = await publication('create');
     assert.deepEqual([first.code, first.stderr], [0, '']);
     assert.match(first.stdout, /^publication zt_risk_sync: made, with 8 tables of schema risk\n/);
@@ -78,7 +78,7 @@ describe('publication create', () => {
     assert.equal(again.code, 0);
   });
 
-  test('adds emails and names when asked, and never takes them away again', async () => {
+  test('adds emails and names when asked, and never removes them again', async () => {
     await publication('create');
     const added = await publication('create', '--identities');
     assert.match(added.stdout, /^publication zt_risk_sync: added user_identities: now 9 tables/);
@@ -91,7 +91,7 @@ describe('publication create', () => {
     assert.deepEqual(await published(), ALL);
   });
 
-  test('adds a table of a later version, and mends a table without a replica identity, so that syncs go on', async () => {
+  test('adds a table of a later version, and fixes a table without a replica identity, so that syncs go on', async () => {
     await publication('create');
     await db.rows('create table risk.later (id integer primary key)');
     await db.rows('alter table risk.users replica identity nothing');
@@ -228,7 +228,7 @@ test('a database without the schema is named with exit 78, and stays empty', asy
   }
 });
 
-test('doctor and a scrape report a slot that nobody reads, and one that has lost its WAL', async (t) => {
+test('doctor and a scrape report a slot without a reader, and one that has lost its WAL', async (t) => {
   const slot = 'dead';
   await slotOf(slot);
   const doctor = async () => {

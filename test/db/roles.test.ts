@@ -294,7 +294,7 @@ describe('a reader', () => {
     }
   });
 
-  test('stops no run with the locks that it may take, and may take no other', async (t) => {
+  test('blocks no run with the locks that it may take, and may take no other lock', async (t) => {
     const scenario = await startScenario({ databaseUrl: db.url });
     const locked = as(db.url, 'plain_reader');
     t.after(async () => {

@@ -47,7 +47,7 @@ describe('inTransaction', () => {
     assert.deepEqual(await kept(), [1]);
   });
 
-  test('names who holds the lock that it waited for in vain, also at the end of a queue', async () => {
+  test('names who holds the lock that it did not get in time, also at the end of a queue', async () => {
     const open = async (application_name: string) => {
       const client = new Client({ connectionString: database.url, application_name });
       await client.connect();
@@ -237,7 +237,7 @@ describe('inTransaction', () => {
     await pool.query('drop table deferred');
   });
 
-  test('that is cancelled on a path that has fallen silent ends, although no answer ever comes', async (t) => {
+  test('that is cancelled over a silent connection ends, although no answer ever arrives', async (t) => {
     const proxy = await startFaultProxy(database.url);
     const far = testPool(proxy.url);
     t.after(async () => {

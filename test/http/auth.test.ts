@@ -71,7 +71,7 @@ test('keeps probes open, and does not reveal to strangers which other paths exis
   assert.equal((await app.ask('GET', '//livez')).status, 401);
 });
 
-test('keeps the connection of a client with the token, and of nobody else', async (t) => {
+test('keeps the connection of a client with the token, and of no other client', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url });
   const bearer = (token: string) => `Authorization: Bearer ${token}\r\n`;
   // A stranger's body is not waited for.
@@ -99,7 +99,7 @@ test('keeps the connection of a client with the token, and of nobody else', asyn
   }
 });
 
-test('lets the right token in, however many wrong ones come before it and beside it', async (t) => {
+test('lets the right token in, however many wrong ones arrive before it and at the same time', async (t) => {
   const app = await startApp(t, { databaseUrl: db.url });
   const wrong = () => app.ask('GET', '/metrics', { headers: { authorization: 'Bearer wrong' } });
   const refused = Array.from({ length: 200 }, wrong);

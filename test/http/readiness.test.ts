@@ -97,7 +97,7 @@ test('does not wait for a database that does not answer, still gives a scrape, a
   await scrapeOnceUp();
 });
 
-test('tells a slow database from one that is down, and then reports the accounts as they were last read', async (t) => {
+test('distinguishes a slow database from one that is down, and then reports the accounts as they were last read', async (t) => {
   const db = await database(t);
   const history = sampleHistory(db.pool);
   await history.snapshot(await history.account('a'), '2026-01-01T00:00:00Z');

@@ -7,7 +7,7 @@ import { statusOf } from '../../src/http/status-of.ts';
 const errorOf = (code: ErrorCode) => new OperatorError({ code, happened: '', means: '', todo: '' });
 const CODES = Object.keys(ERRORS) as ErrorCode[];
 
-test('a status says who can mend it: the client, an administrator, time, or nobody', () => {
+test('a status says who can fix the error: the client, an administrator, time, or nobody', () => {
   for (const [code, status] of [
     ['USER_NOT_FOUND', 404],
     ['BEYOND_RETENTION', 404],
@@ -22,7 +22,7 @@ test('a status says who can mend it: the client, an administrator, time, or nobo
   assert.equal(statusOf(new Error('a defect')), 500);
 });
 
-test('only an error that may pass, or that the setting up causes, asks to come again', () => {
+test('only an error that may pass, or that a missing setup causes, asks the client to retry', () => {
   const temporary = CODES.filter((code) => statusOf(errorOf(code)) === 503);
   const expected = CODES.filter((code) =>
     ([EXIT.tryLater, EXIT.configuration] as number[]).includes(ERRORS[code]),

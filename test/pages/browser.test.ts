@@ -119,7 +119,7 @@ suite('in a browser', { skip: NO_BROWSER }, () => {
     assert.deepEqual(complaints, []);
   });
 
-  test('who comes back is offered what has changed since the last visit', async (t) => {
+  test('a returning visitor is offered what has changed since the last visit', async (t) => {
     const { page } = await open(t);
     await page.goto('/changes?range=all&tz=UTC');
     assert.ok(await page.locator('[data-last-visit]').isHidden());

@@ -109,7 +109,7 @@ function expected({ runs, waiting }: Past) {
   };
 }
 
-test('a scrape says of every past what its runs say', async () => {
+test('a scrape agrees with the runs of every past', async () => {
   const found = await readOnly(db.pool, { statementMs: 60_000, lockMs: 60_000 }, accountGauges);
   assert.equal(found.length, PASTS);
   for (const past of pasts) {
@@ -139,7 +139,7 @@ test('a scrape says of every past what its runs say', async () => {
   }
 });
 
-test('status says of every past what its runs say', async () => {
+test('status agrees with the runs of every past', async () => {
   const found = await listAccounts(db.pool);
   for (const past of pasts) {
     const want = expected(past);

@@ -11,7 +11,7 @@ const due = (accountId: string, attempts: number, sinceSuccessMs: number | null)
   facts: { isDone: false, isHeld: false, isRetired: false, attempts, sinceAttemptMs: null, sinceSuccessMs },
 });
 
-test('an account that was not tried goes before one that failed, and then the longest without a success', () => {
+test('an untried account goes before one that failed, and then the one that is longest without a success', () => {
   const some = [
     due('failed', 2, null),
     due('fresh', 0, HOUR),

@@ -148,7 +148,7 @@ for (const shell of SHELLS) {
       );
     });
 
-    it('does not take the value of an option for a command', () => {
+    it('does not mistake the value of an option for a command', () => {
       const [formats] = offers([['users', '--account', 'trends', '--sort', 'l']]);
       assert.deepEqual(formats, ['last-event', 'level']);
     });

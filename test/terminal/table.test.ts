@@ -79,7 +79,7 @@ describe('table', () => {
 const terminal = (env: Record<string, string>, isTTY = false) => ({ stdout: { isTTY }, source: { env } });
 
 describe('colours', () => {
-  it('are for a terminal, unless NO_COLOR or TERM=dumb forbids them; FORCE_COLOR decides before all', () => {
+  it('are for a terminal, unless NO_COLOR or TERM=dumb forbids them; FORCE_COLOR overrides both', () => {
     for (const [env, onTerminal, elsewhere] of [
       [{}, true, false],
       [{ NO_COLOR: '' }, true, false],

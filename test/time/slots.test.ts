@@ -77,7 +77,7 @@ describe('slots where the clocks change', () => {
     }
   }
 
-  test('count once in the hour that comes twice', () => {
+  test('count once in the repeated hour', () => {
     const now = new Date('2027-11-07T06:45:00Z');
     assert.deepEqual(iso(slotsBefore('30 1 * * *', 'America/New_York', now, 2)), [
       '2027-11-07T05:30:00',

@@ -81,7 +81,7 @@ test('a prune changes nothing that is newer than its horizon, alone and beside r
   );
 });
 
-test('a prune that is killed at any place leaves a history that is whole since its mark, and the next goes on', async (t) => {
+test('a prune that is killed at any place leaves a history that is whole since its mark, and the next prune goes on', async (t) => {
   const script = await childScript('children/prune-child.ts');
   t.after(() => script.close());
   const database = await migratedDatabase();

@@ -185,7 +185,7 @@ describe('in any world', () => {
     );
   });
 
-  test('an earlier page that comes again once costs only one request', async () => {
+  test('an earlier page that is served again once costs only one request', async () => {
     await fc.assert(
       fc.asyncProperty(
         anyWorld,

@@ -128,7 +128,7 @@ describe('a page is refused that may hold users:', () => {
     }
   }
 
-  test('a page in the middle, although the newest total says that the others are all: PAGE_REFUSED', async () => {
+  test('a page in the middle, although the newest total says that the other pages hold all users: PAGE_REFUSED', async () => {
     const world = { ...HONEST, users: 250, refusedPages: [3] };
     const { error } = await walkWorld(world, {
       worldAt: (nth) => ({ ...world, info: info(nth > 4 ? 150 : 'right', 'missing') }),
@@ -136,7 +136,7 @@ describe('a page is refused that may hold users:', () => {
     assert.equal(error?.code, 'PAGE_REFUSED');
   });
 
-  test('errors that pass by themselves keep their code, and the page is no end', async () => {
+  test('temporary errors keep their code, and the page is not the end', async () => {
     const errors: [status: number, cause: string | undefined, code: ErrorCode, asked: number][] = [
       [0, 'ENOTFOUND', 'NETWORK', 1],
       [429, undefined, 'RATE_LIMITED', 1],

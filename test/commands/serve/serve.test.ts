@@ -115,7 +115,7 @@ test('syncs an account that was never synced, pings the monitor, and logs no sec
     if (secret !== '') assert.ok(!server.stderr().includes(secret), `${secret} was logged`);
 });
 
-test('runs once for a day of missed slots, although two replicas start, and not at all while the data is fresh', async () => {
+test('runs once for a day of missed slots, although two replicas start, and does not run while the data is fresh', async () => {
   const accountId = newAccount();
   const hourly = { SYNC_SCHEDULE: HOURLY };
   await runCommand(['sync'], stage.environment(accountId));

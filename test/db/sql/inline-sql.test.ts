@@ -27,7 +27,7 @@ const text = fc.string({
 });
 
 describe('writtenOut', () => {
-  test('brings any text, number and null as a parameter would, beside other statements', async () => {
+  test('writes any text, number and null so that it means what a parameter would, next to other statements', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(

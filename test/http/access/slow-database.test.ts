@@ -81,7 +81,7 @@ test('pages wait for a slow database in bounded time, while probes, metrics and 
   await until(async () => (await app.ask('GET', '/')).status === 200);
 });
 
-test('a question that would only wait in vain is refused at once, and nobody else loses the place', async (t) => {
+test('a question that would not get its turn in time is refused at once, and no other question loses its place', async (t) => {
   const { app, pool } = await start(t, 60_000, 60_000);
   const release = await holdUp(t);
   const asked = Array.from({ length: READ_POOL.max + 32 }, () => app.ask('GET', '/'));

@@ -50,7 +50,7 @@ test('an answer is not sent again until something is written', async (t) => {
   assert.notEqual(later.headers['etag'], tag);
 });
 
-test('an answer that failed has no tag, so that nobody keeps it as long as the history', async (t) => {
+test('a failed answer has no tag, so that no client keeps it until the history changes', async (t) => {
   for (const path of [
     '/trend?account=nobody',
     '/users?cursor=x',
@@ -91,12 +91,12 @@ test('an offset is that of the zone ahead of UTC, although PostgreSQL reads it t
   }
 });
 
-test('a span that begins before all computers is answered as one since 1970', async (t) => {
+test('a span that begins before 1970 is answered like one since 1970', async (t) => {
   for (const path of ['/response-times', '/trend', '/changes', '/coverage'])
     assert.equal((await ask(t, `${path}?from=99999w`)).status, 200, path);
 });
 
-test('a tag holds for one writing, one role, one form and, if it is of now, one hour', () => {
+test('a tag is valid for one state of the history, one role, one form and, if the answer depends on now, one hour', () => {
   const asked = { address: '/x', form: 'json', role: 'r', version: '1', isOfNow: false } as const;
   const clock = { written: 'a/1', hour: 7 };
   const tag = entityTag(asked, clock);

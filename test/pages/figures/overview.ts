@@ -185,7 +185,7 @@ test('the page counts the news of two days, and names who has been at high for l
   }
 });
 
-test('news counts every change since an instant, and names the gravest', async () => {
+test('news counts every change since an instant, and names the most severe', async () => {
   const { first, last } = ends();
   for (const part of [0n, 3n, 7n])
     for (const chosen of chosenOnes(pasts)) {
@@ -206,7 +206,7 @@ test('news counts every change since an instant, and names the gravest', async (
     }
 });
 
-test('every statement on the page runs as it stands for a reader, and every file is there', async (t) => {
+test('every statement on the page runs unchanged for a reader, and every file exists', async (t) => {
   const app = await startApp(t, { databaseUrl: world.database.url, token: null });
   const { text } = await app.ask('GET', '/?range=30d&tz=Europe/Berlin');
   const statements = statementsOf(text);

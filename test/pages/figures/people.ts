@@ -196,7 +196,7 @@ test('the users of every state come in every order, once', async (t) => {
   }
 });
 
-test('a search by the beginning of an id, and for who is absent, finds these users alone', async (t) => {
+test('a search by the beginning of an id, and one for absent users, finds these users alone', async (t) => {
   const app = await start(t);
   const users = expectedUsers(viewsFor(null), 'all', 'level', 'desc');
   const begin = String(users[0]!['user_id']).slice(0, 3);
@@ -212,7 +212,7 @@ test('a search by the beginning of an id, and for who is absent, finds these use
   );
 });
 
-test("a user's page tells every period, episode and event of the span", async (t) => {
+test("a user's page shows every period, episode and event of the span", async (t) => {
   const app = await start(t);
   for (const timezone of ZONES)
     for (const past of pasts) {
@@ -285,7 +285,7 @@ test('the beginning of several ids leads to the list of these users, and to no c
   assert.deepEqual([...new Set(rows)].toSorted(), same.toSorted());
 });
 
-test('an id that nobody has leads on, with status 404', async (t) => {
+test('an unknown id gets status 404 and links to follow', async (t) => {
   const app = await start(t);
   for (const who of ['00000000-0000-4000-8000-000000000000', 'nobody@example.com', '%3Cimg%20src=x%3E']) {
     const answer = await app.ask('GET', `/users/${who}`);

@@ -153,7 +153,7 @@ test('every period that ended is in one step of the distribution, with its way t
   }
 });
 
-test('the list of open ones has everybody over the target once, the longest first, page by page', async (t) => {
+test('the list of open periods has every user over the target once, the longest first, page by page', async (t) => {
   const app = await ask(t);
   for (const { chosen, asked, now } of cases()) {
     const found: unknown[] = [];
@@ -189,7 +189,7 @@ test('the list of open ones has everybody over the target once, the longest firs
   }
 });
 
-test('a target is read as it was written, and no other text is one', () => {
+test('a target is read as it was written, and no other text is a target', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 99_999_999 }), (seconds) => {
       assert.equal(readTarget(writeTarget(seconds * 1_000), 0), seconds * 1_000);
@@ -204,7 +204,7 @@ test('a target is read as it was written, and no other text is one', () => {
   assert.equal(readTarget('', 5), 5);
 });
 
-test('the line of the target stands where its share of a step is', () => {
+test('the line of the target is at its share of a step', () => {
   const steps = [0, 10, 30].map((at_least_seconds, nth, all) => ({
     at_least_seconds,
     below_seconds: all[nth + 1] ?? null,

@@ -132,7 +132,7 @@ describe('one odd record clears nobody who is there, after a complete walk and a
     });
   }
 
-  test('and what a record proves still clears at once', async (t) => {
+  test('and a record that proves the clear still clears at once', async (t) => {
     const sync = await createAccount(t);
     const ids = idsOf('plain', 8);
     await sync(ids, () => LEVEL);

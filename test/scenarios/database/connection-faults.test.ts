@@ -268,7 +268,7 @@ for (const [when, atClaim] of [
   ['at the claim', true],
   ['during a walk', false],
 ] as const) {
-  test(`no connection is left (53300) ${when}: exit 75, and the next run succeeds when there is one again`, async () => {
+  test(`no connection is left (53300) ${when}: exit 75, and the next run succeeds when one is free again`, async () => {
     const account = await yesterdays();
     const { role, limit, drop } = await limitedRole();
     const url = new URL(db.url);
@@ -297,7 +297,7 @@ for (const [when, atClaim] of [
   });
 }
 
-test('no connection is left (53300) after a lost reply to the COMMIT of a publish: asks until there is one, and finds the snapshot', async (t) => {
+test('no connection is left (53300) after a lost reply to the COMMIT of a publish: asks until one is free, and finds the snapshot', async (t) => {
   const account = await yesterdays();
   const limited = await limitedRole();
   const url = new URL(proxy.url);

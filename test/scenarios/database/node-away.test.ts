@@ -20,7 +20,7 @@ const NOBODY = 'nobody';
 const TIMING = { heartbeatMs: 100, leaseMs: 1_500, pollMs: 50, graceMs: 1_000 };
 
 test(
-  'accounts on healthy nodes miss no slot while a node is away, and its own accounts catch up',
+  'accounts on healthy nodes miss no slot while a node is unreachable, and the accounts of that node catch up',
   { skip: (CITUS_URL === '' || COMMAND === '') && 'it needs TEST_CITUS_URL and TEST_CITUS_NODE_COMMAND' },
   async (t) => {
     const db = await migratedDatabase();

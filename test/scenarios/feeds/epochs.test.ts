@@ -123,7 +123,7 @@ describe('the place of a history', () => {
     assert.match(clock?.here ?? '', /^\d+\/[0-9A-F]{8}\/\d+\/\d+$/);
   });
 
-  test('is told as far as the server allows: what a role may not ask is left out', async (t) => {
+  test('is reported within the rights of the role: facts that the role may not ask are left out', async (t) => {
     const own = await migratedDatabase();
     t.after(() => own.close());
     const role = `asks_little_${process.pid}`;

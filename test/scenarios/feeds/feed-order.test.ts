@@ -112,7 +112,7 @@ test('a publish of another account does not wait', { skip: onlyDistributed }, as
 });
 
 describe('a reader that remembers the highest feed_id', () => {
-  test('misses no writer that had to wait for a publish, and sees none of them before its end', async () => {
+  test('misses no writer that had to wait for a publish, and sees no such writer before the publish ends', async () => {
     const publisher = await claimAccount(pool);
     const request = await (await lookAt(pool, publisher)).request();
     const leases = await Promise.all(WRITERS.map(() => accountBeside(publisher)));

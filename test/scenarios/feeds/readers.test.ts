@@ -30,7 +30,7 @@ const EVERYTHING = `select
   (select md5(string_agg(r::text, ',' order by r::text)) from risk.snapshots s cross join lateral risk_bi.snapshot_users(s.snapshot_id) r) as rebuilt,
   (select max(snapshot_id)::integer from risk.snapshots) as newest`;
 
-test('a reader in a long transaction sees one state throughout, delays no publish, and sees all of them afterwards', async (t) => {
+test('a reader in a long transaction sees one state throughout, delays no publish, and sees all publishes afterwards', async (t) => {
   const account = scenario.account();
   await account.succeed();
   const reader = new Client({ connectionString: db.url });

@@ -269,7 +269,7 @@ describe('a target or a file that does not fit', () => {
     assert.deepEqual(await readdir(home), []);
   });
 
-  test('--to takes no password, one target, and an error names which database it means', async () => {
+  test('--to accepts no password and only one target, and an error says which database it is about', async () => {
     const env = { DATABASE_URL: source.url };
     const secret = 'postgres://risk:hunter22@127.0.0.1:1/risk';
     const shown = await refused(['copy', '--to', secret], env, 'COPY_TARGET', 64);
@@ -303,7 +303,7 @@ describe('a target or a file that does not fit', () => {
     );
   });
 
-  test('a file that exists is replaced with --force alone, and only by a whole backup', async () => {
+  test('an existing file is replaced only with --force, and only by a complete backup', async () => {
     const env = { DATABASE_URL: source.url };
     const old = path.join(folder, 'old.backup');
     await writeFile(old, 'precious');

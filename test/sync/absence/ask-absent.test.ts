@@ -157,7 +157,7 @@ test('a record that insists on a level through five complete walks is a warning,
   assert.ok(!logs.join('').includes(user(9)));
 });
 
-test('an answer of something in front of the API is no refusal of lookups: the next run asks again', async () => {
+test('an answer from something in front of the API is not a refusal of lookups: the next run asks again', async () => {
   for (const code of ['CHALLENGED', 'BLOCKED', 'ADDRESS_REFUSED'] as const) {
     const { sync } = createAccount();
     await sync(range(0, 10), nobodyGone);

@@ -34,7 +34,7 @@ async function keyOf(accountId: string): Promise<number> {
   return row!.key;
 }
 
-test('a claim that comes meanwhile waits for the end of the transaction, and then has the account', async () => {
+test('a claim during the transaction waits for its end, and then gets the account', async () => {
   const accountKey = await keyOf('held');
   let claimed = false;
   let claiming: Promise<unknown> | undefined;

@@ -320,7 +320,7 @@ describe('publish', () => {
 
   const MIGRATING = 'lock table risk_internal.migrations in exclusive mode';
 
-  test('does not say whether it published when the database goes away at COMMIT and does not come back', async (t) => {
+  test('does not say whether it published when the database becomes unreachable at COMMIT and stays unreachable', async (t) => {
     const proxy = await startFaultProxy(db.url);
     const pool = testPool(proxy.url);
     t.after(async () => {

@@ -124,7 +124,7 @@ describe('the state read', () => {
       await whileStopped(lease, Math.floor(bytes * share));
   });
 
-  test('holds none of them when names have 10,000 characters either', async () => {
+  test('also holds no snapshot and no lock when names have 10,000 characters', async () => {
     const other = await claimAccount(db.pool);
     await seedAccount(db.pool, other, { keys: 700, name: `repeat('👩', 10000)` });
     for (const bytes of [100_000, 3_000_000, 11_000_000]) await whileStopped(other, bytes);

@@ -35,7 +35,7 @@ test('a record that is nested too deeply to be written again is not kept at all'
   assert.equal(keptOf(undefined, somebodyErased).raw, '[not JSON]');
 });
 
-test('a rejected record of a forgotten person stands under another id, and says nothing more', () => {
+test('a rejected record of a forgotten person is kept under another id, and without its contents', () => {
   const { userId, raw } = keptOf({ email: ADDRESS }, somebodyErased, FORGOTTEN);
   assert.deepEqual([userId, raw], [STAND_IN, FORGOTTEN_RAW]);
 });

@@ -340,7 +340,7 @@ describe('a run fails for rejected records', () => {
     }
   });
 
-  test('when they are half of the records or half of the users, whichever came twice', () => {
+  test('when they are half of the records or half of the users, whether records or users appear twice', () => {
     const cases: [what: string, counts: Counts, expected: boolean][] = [
       ['one user accepted ten times', { records: 13, rejected: 3, unreadable: 0, met: 4, accepted: 1 }, true],
       [

@@ -143,7 +143,7 @@ describe('an erased person', { concurrency: false }, () => {
     assert.equal((await stateOf(one, person.user_id)).length, 0);
   });
 
-  test('who was erased once is a new user when served again, and the old one is cleared by the next walk', async () => {
+  test('who was erased with mode once is a new user when served again, and the next walk clears the old user', async () => {
     const one = servedAccount(db.pool, 30);
     const person = rarePerson();
     one.people.push(person);
